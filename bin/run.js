@@ -1,0 +1,26 @@
+// Runs one of the TypeScript programs on a Node that can (24 or newer). npm puts the `node` package's binary
+// first in the PATH of scripts; this file is plain old JavaScript so that it can speak where that is missing.
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+
+const NEEDED = 24;
+const root = fileURLToPath(new URL('..', import.meta.url));
+const [program, ...rest] = process.argv.slice(2);
+const supplied = `${root}node_modules/node/bin/node`;
+
+if (Number.parseInt(process.versions.node, 10) >= NEEDED) {
+  process.argv = [process.argv[0], `${root}${program}`, ...rest];
+  await import(pathToFileURL(`${root}${program}`).href);
+} else if (existsSync(supplied)) {
+  const child = spawn(supplied, [`${root}${program}`, ...rest], { stdio: 'inherit' });
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+  child.on('exit', (code, signal) => process.exit(code ?? (signal ? 1 : 0)));
+} else {
+  console.error(
+    `This program needs Node ${NEEDED} or newer and found ${process.versions.node}. npm usually supplies it through the ` +
+      "optional 'node' package, which is not installed here: run `npm ci` without --omit=optional and with install " +
+      'scripts allowed, or install Node 24 from your distribution.',
+  );
+  process.exitCode = 78;
+}
