@@ -1,0 +1,212 @@
+/**
+ * What can go wrong with a media, in words every floor speaks. This file holds the classes and the failures that
+ * are not an errcode of WeChat's; the errcodes themselves are data of `wechat/errcodes.ts`.
+ */
+
+/** The class decides the cure; see docs/errcodes.md. */
+export type FailureClass =
+  | 'token'
+  | 'transient'
+  | 'minute_limit'
+  | 'day_quota'
+  | 'permanent_media'
+  | 'account'
+  | 'store'
+  | 'unknown';
+
+/** A sentence (what happened) and advice (what to do), in both languages of the API. */
+export interface Explanation {
+  readonly message: { readonly en: string; readonly zh: string };
+  readonly advice: { readonly en: string; readonly zh: string };
+}
+
+/** What a row, an attempt and a dead-letter group keep of a failure. Plain JSON; never holds a secret. */
+export interface Failure {
+  /** Machine name, stable: `invalid_media_id`, `body_too_short`, … */
+  readonly code: string;
+  readonly class: FailureClass;
+  /** WeChat's own number, where it gave one. */
+  readonly errcode?: number;
+  /** WeChat's own words, scrubbed and cut to 300 characters. */
+  readonly errmsg?: string;
+  /** Tencent's request id; their support asks for it. */
+  readonly rid?: string;
+  /** Where it happened, in words for a log: `HTTP 502 from store`. Scrubbed, at most 300 characters. */
+  readonly detail?: string;
+}
+
+/** An error that knows its failure. `retryAfterMs`: the far end said when to come back. */
+export class FailureError extends Error {
+  override readonly name = 'FailureError';
+  readonly failure: Failure;
+  readonly retryAfterMs: number | undefined;
+  constructor(failure: Failure, options: { cause?: unknown; retryAfterMs?: number } = {}) {
+    super(`${failure.code}${failure.detail ? `: ${failure.detail}` : ''}`, { cause: options.cause });
+    this.failure = failure;
+    this.retryAfterMs = options.retryAfterMs;
+  }
+}
+
+interface FailureRow extends Explanation {
+  readonly class: FailureClass;
+}
+
+const row = (
+  failureClass: FailureClass,
+  en: string,
+  zh: string,
+  adviceEn: string,
+  adviceZh: string,
+): FailureRow => ({ class: failureClass, message: { en, zh }, advice: { en: adviceEn, zh: adviceZh } });
+
+const NOTHING = ['Nothing to do: it is tried again by itself.', '无需处理:系统会自动重试。'] as const;
+
+/** Failures that are not an errcode. */
+export const FAILURES = {
+  network: row(
+    'transient',
+    'The connection to WeChat failed or broke off.',
+    '与微信的连接失败或中断。',
+    ...NOTHING,
+  ),
+  timeout: row('transient', 'WeChat did not answer in time.', '微信未在规定时间内响应。', ...NOTHING),
+  http_status: row('transient', 'WeChat answered with an HTTP error.', '微信返回了 HTTP 错误。', ...NOTHING),
+  body_too_short: row(
+    'transient',
+    'The file ended before its announced length.',
+    '文件内容短于声明的长度。',
+    ...NOTHING,
+  ),
+  body_too_long: row(
+    'transient',
+    'The file went on beyond its announced length.',
+    '文件内容超出声明的长度。',
+    ...NOTHING,
+  ),
+  body_empty: row('transient', 'WeChat sent an empty file.', '微信返回了空文件。', ...NOTHING),
+  body_not_media: row(
+    'transient',
+    'WeChat sent a page or a text instead of the file.',
+    '微信返回的是网页或文本,而不是文件。',
+    ...NOTHING,
+  ),
+  body_encoded: row(
+    'transient',
+    'WeChat sent compressed bytes although asked not to.',
+    '微信返回了未请求的压缩内容。',
+    ...NOTHING,
+  ),
+  bytes_differ: row(
+    'transient',
+    'Two downloads of a file without a known length gave different bytes.',
+    '对长度未知的文件下载两次,内容不一致。',
+    ...NOTHING,
+  ),
+  malformed_answer: row(
+    'transient',
+    'WeChat answered with something that cannot be understood.',
+    '微信的响应无法解析。',
+    ...NOTHING,
+  ),
+  video_link_failed: row(
+    'transient',
+    'The link WeChat gave for a video did not work; a fresh one is asked for.',
+    '微信提供的视频链接不可用,将重新获取。',
+    ...NOTHING,
+  ),
+  address_refused: row(
+    'permanent_media',
+    'The link points to an address this service does not fetch from.',
+    '该链接指向本服务不允许访问的地址。',
+    'If the address is trusted, add it to FETCH_ALLOW_HOSTS and redrive.',
+    '如确认该地址可信,请加入 FETCH_ALLOW_HOSTS 后重新投递。',
+  ),
+  too_large: row(
+    'permanent_media',
+    'The file is larger than MAX_MEDIA_BYTES.',
+    '文件大小超过 MAX_MEDIA_BYTES。',
+    'Raise MAX_MEDIA_BYTES (and BYTE_BUDGET, if it is smaller) and redrive before the media expires.',
+    '请调大 MAX_MEDIA_BYTES(必要时同时调大 BYTE_BUDGET),并在素材过期前重新投递。',
+  ),
+  not_downloadable: row(
+    'permanent_media',
+    'Official accounts receive no media id for file messages, so WeChat offers no way to download them.',
+    '公众号收到的文件消息不带 media_id,微信未提供下载方式。',
+    'Ask the user to send it as a picture or video, or by another channel.',
+    '请让用户改为发送图片、视频,或使用其他渠道。',
+  ),
+  token_unavailable: row(
+    'transient',
+    'No access token could be had.',
+    '无法获取 access_token。',
+    'Look at the account on the dashboard: the reason is shown there.',
+    '请在控制台查看该账号的状态及原因。',
+  ),
+  account_unknown: row(
+    'account',
+    'The account of this media is not configured any more.',
+    '该素材所属的账号已不在配置中。',
+    'Add the account to ACCOUNTS_FILE again; its media wait until they expire.',
+    '请把该账号重新加入 ACCOUNTS_FILE;素材会等待直至过期。',
+  ),
+  store_unavailable: row(
+    'store',
+    'The storage did not answer or answered with an error.',
+    '对象存储无响应或返回错误。',
+    ...NOTHING,
+  ),
+  store_refused: row(
+    'store',
+    'The storage refused the file.',
+    '对象存储拒绝写入。',
+    'Check S3_BUCKET, the access key and its permission to put objects.',
+    '请检查 S3_BUCKET、访问密钥及其写入权限。',
+  ),
+  store_mismatch: row(
+    'store',
+    'The stored object does not have the length that was sent.',
+    '存储后的对象长度与发送的不一致。',
+    ...NOTHING,
+  ),
+  disk_full: row(
+    'store',
+    'Free space in DATA_DIR is below the floor.',
+    'DATA_DIR 可用空间低于下限。',
+    'Free space on the disk; archiving goes on by itself.',
+    '请清理磁盘空间,之后会自动恢复归档。',
+  ),
+  expired: row(
+    'permanent_media',
+    'WeChat keeps media for three days, and they have passed.',
+    '微信仅保留素材三天,现已过期。',
+    'Nothing can bring it back. If it happened to many, look at when and why archiving stood still.',
+    '无法找回。若大量出现,请检查归档停滞的时间和原因。',
+  ),
+  interrupted: row(
+    'transient',
+    'The worker stopped in the middle of the try.',
+    '处理过程中工作进程停止。',
+    ...NOTHING,
+  ),
+  internal: row(
+    'unknown',
+    'Something unexpected happened inside the archiver.',
+    '归档服务内部出现意外错误。',
+    'Look at the log around this time and report it.',
+    '请查看该时间附近的日志并反馈。',
+  ),
+} as const satisfies Record<string, FailureRow>;
+
+export type FailureCode = keyof typeof FAILURES;
+
+/** Makes the error for one of {@link FAILURES}. */
+export function failure(
+  code: FailureCode,
+  detail?: string,
+  options: { cause?: unknown; retryAfterMs?: number } = {},
+): FailureError {
+  return new FailureError(
+    { code, class: FAILURES[code].class, ...(detail ? { detail: detail.slice(0, 300) } : {}) },
+    options,
+  );
+}

@@ -1,0 +1,79 @@
+/** The words for a media: what a producer gives, what a row answers, and the rules that make one from the other. */
+import { createHash } from 'node:crypto';
+import { z } from 'zod';
+
+export const KINDS = ['image', 'voice', 'video', 'shortvideo', 'thumb', 'file'] as const;
+export type Kind = (typeof KINDS)[number];
+
+export const STATUSES = ['pending', 'archived', 'dead', 'expired', 'erased'] as const;
+export type Status = (typeof STATUSES)[number];
+
+export const WAITING_REASONS = ['queued', 'running', 'retry', 'accountHeld', 'storeHeld'] as const;
+export type WaitingReason = (typeof WAITING_REASONS)[number];
+
+/** Where the bytes came from. */
+export const SOURCES = ['media_get', 'jssdk', 'video_url', 'pic_url'] as const;
+export type Source = (typeof SOURCES)[number];
+
+/** Postgres refuses NUL in text, and a lone surrogate cannot be stored as UTF-8: refuse both at the door. */
+const text = (max: number) =>
+  z
+    .string()
+    .min(1)
+    .max(max)
+    .refine((value) => !value.includes('\0') && value.isWellFormed(), 'contains NUL or broken Unicode');
+
+/** What a producer says of one media. The same shape in the API, in callbacks and in a job's data. */
+export const referenceSchema = z.strictObject({
+  account: text(128).describe('appId (WeCom: corpId-agentId), or the name of a configured account'),
+  mediaId: text(512).describe('the media id WeChat gave'),
+  kind: z.enum(KINDS),
+  variant: z.enum(['16k', 'jssdk']).optional().describe('voices only'),
+  parentId: text(64).optional().describe('id of the media this one belongs to (thumbs, variants)'),
+  openId: text(128).optional(),
+  msgId: text(128).optional().describe('64 bits: a string'),
+  sentAt: z.iso.datetime({ offset: true }).optional().describe("the message's time; default: now"),
+  picUrl: z
+    .url({ protocol: /^https?$/ })
+    .max(2048)
+    .optional(),
+  labels: z
+    .record(text(64), text(256))
+    .refine((labels) => Object.keys(labels).length <= 8, 'at most 8 labels')
+    .optional(),
+});
+
+/** A reference as it comes in; `sentAt` may be missing. */
+export type ReferenceInput = z.infer<typeof referenceSchema>;
+
+/** A reference as it is kept: `account` resolved to the platform's identity, `sentAt` known. */
+export interface Reference extends Omit<ReferenceInput, 'sentAt'> {
+  readonly sentAt: Date;
+}
+
+/**
+ * The id of a media's row: `m_` + the first 32 hex digits of sha256(account + NUL + mediaId). Any producer in any
+ * language arrives at the same id, so that a repeat meets its own row.
+ */
+export function idOf(account: string, mediaId: string): string {
+  return `m_${createHash('sha256').update(`${account}\0${mediaId}`).digest('hex').slice(0, 32)}`;
+}
+
+export const ID_PATTERN = /^m_[0-9a-f]{32}$/;
+
+/**
+ * The object's key: `{prefix}{account}/{yyyy}/{mm}/{dd}/{id}.{ext}`, by the UTC day of `sentAt`. Bytes of another
+ * source (`pic_url` may be a re-encoded rendition) get another key, so that one key always means the same bytes.
+ */
+export function objectKeyOf(media: {
+  prefix: string;
+  account: string;
+  sentAt: Date;
+  id: string;
+  source: Source;
+  extension: string;
+}): string {
+  const [day] = media.sentAt.toISOString().split('T') as [string];
+  const suffix = media.source === 'pic_url' ? '-pic' : '';
+  return `${media.prefix}${media.account}/${day.replaceAll('-', '/')}/${media.id}${suffix}.${media.extension}`;
+}
