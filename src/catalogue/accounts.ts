@@ -1,0 +1,124 @@
+/** What all processes share about an account: its sealed access token, its hold, its last callback. */
+import type { Database } from './database.ts';
+
+/** An access token at rest: sealed by `wechat/`, opaque here. */
+export interface StoredToken {
+  readonly sealed: string;
+  readonly fingerprint: string;
+  readonly issuedAt: Date;
+  readonly expiresAt: Date;
+}
+
+export interface AccountState {
+  readonly account: string;
+  readonly lastCallbackAt?: Date;
+  readonly heldUntil?: Date;
+  readonly tokenExpiresAt?: Date;
+}
+
+interface AccountRecord {
+  account: string;
+  last_callback_at: Date | null;
+  held_until: Date | null;
+  token_sealed: string | null;
+  token_fingerprint: string | null;
+  token_issued_at: Date | null;
+  token_expires_at: Date | null;
+}
+
+export function createAccountStates(database: Database, schema: string) {
+  return {
+    /** Gives every configured account its row; repeats change nothing. */
+    ensure: async (accounts: readonly string[]): Promise<void> => {
+      await database.query(
+        `INSERT INTO ${schema}.account (account) SELECT unnest($1::text[]) ON CONFLICT DO NOTHING`,
+        [[...accounts]],
+      );
+    },
+
+    states: async (): Promise<AccountState[]> => {
+      const rows = await database.query<AccountRecord>(`SELECT * FROM ${schema}.account ORDER BY account`);
+      return rows.map((row) => ({
+        account: row.account,
+        ...(row.last_callback_at ? { lastCallbackAt: row.last_callback_at } : {}),
+        ...(row.held_until ? { heldUntil: row.held_until } : {}),
+        ...(row.token_expires_at ? { tokenExpiresAt: row.token_expires_at } : {}),
+      }));
+    },
+
+    /** Notes that WeChat called; kept to one write a minute and account by the caller. */
+    sawCallback: async (account: string, now: Date): Promise<void> => {
+      await database.query(
+        `INSERT INTO ${schema}.account AS a (account, last_callback_at) VALUES ($1, $2)
+         ON CONFLICT (account) DO UPDATE SET last_callback_at = greatest(a.last_callback_at, $2)`,
+        [account, now],
+      );
+    },
+
+    /** Nothing of the account is fed before `until`; running tries go on. The longer hold wins. */
+    hold: async (account: string, until: Date, why: object): Promise<void> => {
+      await database.query(
+        `INSERT INTO ${schema}.account AS a (account, held_until, hold) VALUES ($1, $2, $3)
+         ON CONFLICT (account) DO UPDATE SET held_until = greatest(a.held_until, $2), hold = $3`,
+        [account, until, JSON.stringify(why)],
+      );
+    },
+
+    release: async (account: string): Promise<void> => {
+      await database.query(
+        `UPDATE ${schema}.account SET held_until = NULL, hold = NULL WHERE account = $1 AND held_until IS NOT NULL`,
+        [account],
+      );
+    },
+
+    /** The token store `wechat/tokens.ts` asks for. */
+    tokens: {
+      read: async (account: string): Promise<StoredToken | undefined> => {
+        const [row] = await database.query<AccountRecord>(
+          `SELECT * FROM ${schema}.account WHERE account = $1 AND token_sealed IS NOT NULL`,
+          [account],
+        );
+        return row?.token_sealed && row.token_fingerprint && row.token_issued_at && row.token_expires_at
+          ? {
+              sealed: row.token_sealed,
+              fingerprint: row.token_fingerprint,
+              issuedAt: row.token_issued_at,
+              expiresAt: row.token_expires_at,
+            }
+          : undefined;
+      },
+
+      /** True when the lease was free, lapsed or already the holder's. */
+      takeLease: async (account: string, holder: string, now: Date, until: Date): Promise<boolean> => {
+        const rows = await database.query(
+          `INSERT INTO ${schema}.account AS a (account, token_lease, token_lease_until) VALUES ($1, $2, $4)
+           ON CONFLICT (account) DO UPDATE SET token_lease = $2, token_lease_until = $4
+           WHERE a.token_lease IS NULL OR a.token_lease = $2 OR a.token_lease_until <= $3
+           RETURNING account`,
+          [account, holder, now, until],
+        );
+        return rows.length > 0;
+      },
+
+      /** Compare-and-set on the fingerprint that is replaced (null: none is stored); clears the lease. */
+      write: async (account: string, token: StoredToken, replaces: string | null): Promise<boolean> => {
+        const rows = await database.query(
+          `UPDATE ${schema}.account
+           SET token_sealed = $2, token_fingerprint = $3, token_issued_at = $4, token_expires_at = $5,
+               token_lease = NULL, token_lease_until = NULL
+           WHERE account = $1 AND token_fingerprint IS NOT DISTINCT FROM $6 RETURNING account`,
+          [account, token.sealed, token.fingerprint, token.issuedAt, token.expiresAt, replaces],
+        );
+        return rows.length > 0;
+      },
+
+      dropLease: async (account: string, holder: string): Promise<void> => {
+        await database.query(
+          `UPDATE ${schema}.account SET token_lease = NULL, token_lease_until = NULL
+           WHERE account = $1 AND token_lease = $2`,
+          [account, holder],
+        );
+      },
+    },
+  };
+}

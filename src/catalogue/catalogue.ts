@@ -1,0 +1,43 @@
+/** The catalogue: everything the program knows of media, in verbs. The same SQL on Postgres and on PGlite. */
+import type { Lifetimes } from '../clock.ts';
+import { createAccepting } from './accepting.ts';
+import { createAccountStates } from './accounts.ts';
+import type { Database } from './database.ts';
+import { createFeeding } from './feeding.ts';
+import { createOutcomes } from './outcomes.ts';
+import { createReading } from './reading.ts';
+import { createSummaries } from './summaries.ts';
+
+export type Catalogue = ReturnType<typeof createCatalogue>;
+
+/** `schema` is a plain identifier, checked by the configuration: it stands in the text of statements. */
+export function createCatalogue(database: Database, schema: string, lifetimes: Lifetimes) {
+  return {
+    ...createAccepting(database, schema, lifetimes),
+    ...createFeeding(database, schema),
+    ...createOutcomes(database, schema),
+    ...createReading(database, schema),
+    ...createSummaries(database, schema, lifetimes.lifetimeMs),
+    accounts: createAccountStates(database, schema),
+
+    /** Takes or renews a named lease; false while another holder has it. */
+    takeLease: async (name: string, holder: string, now: Date, until: Date): Promise<boolean> => {
+      const rows = await database.query(
+        `INSERT INTO ${schema}.lease AS l (name, holder, until) VALUES ($1, $2, $4)
+         ON CONFLICT (name) DO UPDATE SET holder = $2, until = $4 WHERE l.holder = $2 OR l.until <= $3
+         RETURNING name`,
+        [name, holder, now, until],
+      );
+      return rows.length > 0;
+    },
+
+    dropLease: async (name: string, holder: string): Promise<void> => {
+      await database.query(`DELETE FROM ${schema}.lease WHERE name = $1 AND holder = $2`, [name, holder]);
+    },
+
+    /** Throws DatabaseAwayError where nothing could be written now. */
+    ping: async (): Promise<void> => {
+      await database.query('SELECT 1');
+    },
+  };
+}

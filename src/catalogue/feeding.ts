@@ -1,0 +1,97 @@
+/** From backlog to working set: which rows go into the queue next, and which come back out. */
+import type { Reference } from '../media.ts';
+import type { Database } from './database.ts';
+import { type MediaRecord, toReference } from './row.ts';
+
+/** A row that has been marked as fed and wants a job. */
+export interface Fed {
+  readonly id: string;
+  readonly round: number;
+  readonly reference: Reference;
+}
+
+/** How many rows of an account may be in the queue. */
+export interface Room {
+  readonly account: string;
+  readonly room: number;
+}
+
+/** What one claim took for an account, and what was already in the queue: the feeder's feedback. */
+export interface Claim {
+  readonly fed: readonly Fed[];
+  readonly inQueue: ReadonlyMap<string, number>;
+}
+
+export function createFeeding(database: Database, schema: string) {
+  const promote = `
+    UPDATE ${schema}.media SET stage = 1, next_attempt_at = NULL
+    WHERE id IN (
+      SELECT id FROM ${schema}.media WHERE stage = 0 AND next_attempt_at <= $1
+      ORDER BY next_attempt_at LIMIT $2 FOR UPDATE SKIP LOCKED)
+    RETURNING id`;
+
+  // A job in its short backoff (next_attempt_at set while fed) is not in anybody's way and not counted. The rows of
+  // the accounts interleave by their rank: round robin.
+  const claim = `
+    WITH given AS (
+      SELECT * FROM unnest($1::text[], $2::integer[]) AS given (account, room)
+    ), picked AS (
+      SELECT due.id, in_queue.n, row_number() OVER (PARTITION BY given.account ORDER BY due.expires_at, due.id) AS rank
+      FROM given
+      LEFT JOIN ${schema}.account a ON a.account = given.account
+      CROSS JOIN LATERAL (
+        SELECT count(*)::integer AS n FROM ${schema}.media f
+        WHERE f.account = given.account AND f.stage = 2 AND f.next_attempt_at IS NULL) AS in_queue
+      CROSS JOIN LATERAL (
+        SELECT d.id, d.expires_at FROM ${schema}.media d WHERE d.account = given.account AND d.stage = 1
+        ORDER BY d.expires_at, d.id LIMIT greatest(0, given.room - in_queue.n) FOR UPDATE SKIP LOCKED) AS due
+      WHERE a.held_until IS NULL OR a.held_until <= $3
+    )
+    UPDATE ${schema}.media m
+    SET stage = 2, round = m.round + 1, fed_at = $3, running_since = NULL, next_attempt_at = NULL,
+        waiting_reason = NULL
+    FROM picked WHERE m.id = picked.id
+    RETURNING m.*, picked.n AS in_queue, picked.rank`;
+
+  return {
+    /** Rows whose waiting time is over become due. Answers how many; at most `limit`. */
+    promote: async (now: Date, limit: number): Promise<number> =>
+      (await database.query(promote, [now, limit])).length,
+
+    /** Marks due rows as fed, earliest deadline first inside an account, round robin across accounts. */
+    claim: async (rooms: readonly Room[], now: Date): Promise<Claim> => {
+      const rows = await database.query<MediaRecord & { in_queue: number; rank: string }>(claim, [
+        rooms.map((room) => room.account),
+        rooms.map((room) => room.room),
+        now,
+      ]);
+      rows.sort((a, b) => Number(a.rank) - Number(b.rank) || (a.account < b.account ? -1 : 1));
+      return {
+        fed: rows.flatMap((row) => {
+          const reference = toReference(row);
+          return reference ? [{ id: row.id, round: row.round, reference }] : [];
+        }),
+        inQueue: new Map(rows.map((row) => [row.account, row.in_queue])),
+      };
+    },
+
+    /** Puts rows that could not be queued, or whose job is gone, back among the due. Guarded by the round. */
+    unfeed: async (jobs: readonly { id: string; round: number }[]): Promise<number> => {
+      const rows = await database.query(
+        `UPDATE ${schema}.media m
+         SET stage = 1, fed_at = NULL, running_since = NULL, next_attempt_at = NULL, waiting_reason = NULL
+         FROM unnest($1::text[], $2::integer[]) AS job (id, round)
+         WHERE m.id = job.id AND m.round = job.round AND m.stage = 2 RETURNING m.id`,
+        [jobs.map((job) => job.id), jobs.map((job) => job.round)],
+      );
+      return rows.length;
+    },
+
+    /** Rows marked as fed before `before`, oldest first: never more than the window times the accounts. */
+    fedBefore: (before: Date, limit: number): Promise<{ id: string; round: number }[]> =>
+      database.query(
+        `SELECT id, round FROM ${schema}.media WHERE stage = 2 AND fed_at < $1 ORDER BY account, fed_at LIMIT $2`,
+        [before, limit],
+      ),
+  };
+}

@@ -1,0 +1,187 @@
+/** What became of a try. Every statement is guarded by the round: a late worker changes nothing. */
+import type { Failure } from '../failures.ts';
+import type { Source, WaitingReason } from '../media.ts';
+import type { Database } from './database.ts';
+
+/** The try that settles: `id` and `round` name the job, the times go to the log of attempts. */
+export interface Try {
+  readonly id: string;
+  readonly round: number;
+  readonly startedAt: Date;
+  readonly endedAt: Date;
+}
+
+export interface Stored {
+  readonly bucket: string;
+  readonly objectKey: string;
+  readonly sizeBytes: number;
+  readonly sha256: string;
+  readonly contentType: string;
+  readonly declaredType?: string | undefined;
+  readonly fileName?: string | undefined;
+  readonly source: Source;
+  readonly lengthVerified: boolean;
+}
+
+/**
+ * Where a failed media goes: `queue` stays in the queue and is tried again at `at`; `later` leaves the queue until
+ * `at`; `dead` and `expired` close the row.
+ */
+export type Next =
+  | { readonly to: 'queue' | 'later'; readonly at: Date; readonly reason: WaitingReason }
+  | { readonly to: 'dead' | 'expired' };
+
+export interface Reserved {
+  /** An upload that an earlier try left open, to be aborted. */
+  readonly leftUploadId?: string;
+  readonly leftObjectKey?: string;
+}
+
+export function createOutcomes(database: Database, schema: string) {
+  const log = (bytes: string, code: string, errcode: string, outcome: string) => `
+    logged AS (
+      INSERT INTO ${schema}.attempt (media, started_at, ended_at, round, outcome, code, errcode, bytes)
+      SELECT id, $3, $4, $2, ${outcome}, ${code}, ${errcode}, ${bytes} FROM settled
+      ON CONFLICT DO NOTHING)`;
+
+  return {
+    /**
+     * Fixes the object's key in the row before the first byte is sent, so that whatever happens later can be found
+     * and removed. False: the row is not this round's any more; nothing may be stored.
+     */
+    reserve: async (
+      job: { id: string; round: number },
+      object: { bucket: string; objectKey: string },
+      now: Date,
+    ): Promise<Reserved | undefined> => {
+      const [row] = await database.query<{ upload_id: string | null; object_key: string | null }>(
+        `UPDATE ${schema}.media m
+         SET bucket = $3, object_key = $4, upload_id = NULL, running_since = $5, next_attempt_at = NULL
+         FROM (SELECT id, upload_id, object_key FROM ${schema}.media WHERE id = $1 FOR UPDATE) AS before
+         WHERE m.id = before.id AND m.round = $2 AND m.status = 'pending'
+         RETURNING before.upload_id, before.object_key`,
+        [job.id, job.round, object.bucket, object.objectKey, now],
+      );
+      if (!row) return undefined;
+      return row.upload_id && row.object_key
+        ? { leftUploadId: row.upload_id, leftObjectKey: row.object_key }
+        : {};
+    },
+
+    /** Remembers a multipart before its first part, so that it can be aborted without listing the bucket. */
+    recordUpload: async (job: { id: string; round: number }, uploadId: string): Promise<boolean> => {
+      const rows = await database.query(
+        `UPDATE ${schema}.media SET upload_id = $3 WHERE id = $1 AND round = $2 AND status = 'pending' RETURNING id`,
+        [job.id, job.round, uploadId],
+      );
+      return rows.length > 0;
+    },
+
+    /** Archived wins over every status but erased. False: another round has been there, or the row is erased. */
+    archived: async (of: Try, stored: Stored): Promise<boolean> => {
+      const rows = await database.query(
+        `WITH settled AS (
+           UPDATE ${schema}.media
+           SET status = 'archived', stage = NULL, fed_at = NULL, running_since = NULL, next_attempt_at = NULL,
+               waiting_reason = NULL, upload_id = NULL, failure = NULL, tries = tries + 1, archived_at = $4,
+               updated_at = $4, bucket = $5, object_key = $6, size_bytes = $7, sha256 = $8, content_type = $9,
+               declared_type = $10, file_name = $11, source = $12, length_verified = $13
+           WHERE id = $1 AND round = $2 AND status IN ('pending', 'dead', 'expired')
+           RETURNING id),
+         ${log('$7', 'NULL', 'NULL', "'archived'")}
+         SELECT id FROM settled`,
+        [
+          of.id,
+          of.round,
+          of.startedAt,
+          of.endedAt,
+          stored.bucket,
+          stored.objectKey,
+          stored.sizeBytes,
+          stored.sha256,
+          stored.contentType,
+          stored.declaredType ?? null,
+          stored.fileName ?? null,
+          stored.source,
+          stored.lengthVerified,
+        ],
+      );
+      return rows.length > 0;
+    },
+
+    /**
+     * A try that failed, or a wait that spends none (`spent: false`: holds and quotas). False: not this round's row
+     * any more.
+     */
+    failed: async (of: Try, failure: Failure, next: Next, spent: boolean): Promise<boolean> => {
+      const pending = next.to === 'queue' || next.to === 'later';
+      const rows = await database.query(
+        `WITH settled AS (
+           UPDATE ${schema}.media
+           SET status = $5, stage = $6, fed_at = CASE WHEN $6::integer = 2 THEN fed_at END, running_since = NULL,
+               next_attempt_at = $7, waiting_reason = $8, failure = $9::jsonb, tries = tries + $10, updated_at = $4
+           WHERE id = $1 AND round = $2 AND status = 'pending'
+           RETURNING id),
+         ${log('NULL', "$9::jsonb ->> 'code'", "($9::jsonb ->> 'errcode')::integer", '$11')}
+         SELECT id FROM settled`,
+        [
+          of.id,
+          of.round,
+          of.startedAt,
+          of.endedAt,
+          pending ? 'pending' : next.to,
+          next.to === 'queue' ? 2 : next.to === 'later' ? 0 : null,
+          pending ? next.at : null,
+          pending ? next.reason : null,
+          JSON.stringify(failure),
+          spent ? 1 : 0,
+          spent ? (pending ? 'failed' : next.to) : 'waited',
+        ],
+      );
+      return rows.length > 0;
+    },
+
+    /**
+     * Closes rows whose closesAt has passed, except those in the queue (a try may be running: the worker closes
+     * them). A row that arrived late and has had no try yet gets its one try first. Answers the closed rows.
+     */
+    closeExpired: (
+      now: Date,
+      closingMs: number,
+      failure: Failure,
+      limit: number,
+    ): Promise<
+      { id: string; bucket: string | null; object_key: string | null; upload_id: string | null }[]
+    > =>
+      database.query(
+        `UPDATE ${schema}.media
+         SET status = 'expired', stage = NULL, next_attempt_at = NULL, waiting_reason = NULL, updated_at = $1,
+             failure = coalesce(failure, $3::jsonb)
+         WHERE id IN (
+           SELECT id FROM ${schema}.media
+           WHERE status = 'pending' AND closes_at <= $1 AND stage < 2 AND (tries > 0 OR created_at <= $2)
+           ORDER BY closes_at LIMIT $4 FOR UPDATE SKIP LOCKED)
+         RETURNING id, bucket, object_key, upload_id`,
+        [now, new Date(now.getTime() - closingMs), JSON.stringify(failure), limit],
+      ),
+
+    /** Multiparts that closed rows or long-lost tries left open. */
+    openUploads: (
+      before: Date,
+      limit: number,
+    ): Promise<{ id: string; object_key: string; upload_id: string; bucket: string }[]> =>
+      database.query(
+        `SELECT id, bucket, object_key, upload_id FROM ${schema}.media
+         WHERE upload_id IS NOT NULL AND object_key IS NOT NULL AND stage IS DISTINCT FROM 2 AND updated_at < $1
+         ORDER BY updated_at LIMIT $2`,
+        [before, limit],
+      ),
+
+    forgetUpload: async (id: string, uploadId: string): Promise<void> => {
+      await database.query(`UPDATE ${schema}.media SET upload_id = NULL WHERE id = $1 AND upload_id = $2`, [
+        id,
+        uploadId,
+      ]);
+    },
+  };
+}
