@@ -1,0 +1,72 @@
+/**
+ * The few messages of Postgres' wire protocol that the embedded database reads or writes itself.
+ * https://www.postgresql.org/docs/current/protocol-message-formats.html
+ */
+
+/** What a client must have sent before the server answers: a simple query, or an extended one up to its Sync. */
+export type Unit = Buffer;
+
+/** A message that carries its type in its first byte; the length counts itself but not the type. */
+export function backendMessage(type: string, body: Buffer): Buffer {
+  const head = Buffer.alloc(5);
+  head.write(type, 'latin1');
+  head.writeInt32BE(body.length + 4, 1);
+  return Buffer.concat([head, body]);
+}
+
+/** `I`: no transaction, `T`: inside one, `E`: inside one that failed. */
+export function readyForQuery(status: 'I' | 'T' | 'E'): Buffer {
+  return backendMessage('Z', Buffer.from(status, 'latin1'));
+}
+
+export function errorResponse(code: string, message: string): Buffer {
+  const fields = `SERROR\0VERROR\0C${code}\0M${message}\0\0`;
+  return backendMessage('E', Buffer.from(fields, 'utf8'));
+}
+
+/** Authentication passed, and ready: all that node-postgres waits for. */
+export function greeting(): Buffer {
+  return Buffer.concat([backendMessage('R', Buffer.alloc(4)), readyForQuery('I')]);
+}
+
+/** An answer, taken apart: what belongs to the asker, and what was announced to whoever listens. */
+export interface Answer {
+  readonly bytes: Buffer;
+  readonly status: string;
+  readonly failed: boolean;
+  readonly notifications: readonly { channel: string; bytes: Buffer }[];
+}
+
+export function readAnswer(answer: Buffer): Answer {
+  const own: Buffer[] = [];
+  const notifications: { channel: string; bytes: Buffer }[] = [];
+  let status = 'I';
+  let failed = false;
+  for (let offset = 0; offset + 5 <= answer.length; ) {
+    const type = answer.toString('latin1', offset, offset + 1);
+    const end = offset + 1 + answer.readInt32BE(offset + 1);
+    const message = answer.subarray(offset, end);
+    if (type === 'A') {
+      // 5 bytes of head, 4 of process id, then the channel.
+      notifications.push({ channel: textAt(message, 9), bytes: message });
+    } else {
+      own.push(message);
+      if (type === 'E') failed = true;
+      if (type === 'Z') status = message.toString('latin1', 5, 6);
+    }
+    offset = end;
+  }
+  const bytes = notifications.length === 0 ? answer : Buffer.concat(own);
+  return { bytes, status, failed, notifications };
+}
+
+/** The SQL of a unit, without leading comments: enough to know LISTEN and ROLLBACK when they pass. */
+export function statementOf(unit: Unit): string {
+  // Q: the text follows the head. P: the statement's name comes first.
+  const start = unit[0] === 0x50 ? unit.indexOf(0, 5) + 1 : 5;
+  return textAt(unit, start).replace(/^(\s+|--[^\n]*(\n|$)|\/\*[\s\S]*?\*\/)+/, '');
+}
+
+function textAt(message: Buffer, start: number): string {
+  return message.toString('utf8', start, message.indexOf(0, start));
+}
