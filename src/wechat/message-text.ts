@@ -1,0 +1,116 @@
+/**
+ * Reads the text of a message, XML or JSON, into its fields. Only top-level values count: every field this service
+ * needs stands there, and what is nested (SendPicsInfo and the like) is checked for form and passed over.
+ *
+ * The XML reader is ours because a strict one is short: a general parser has to be told one by one to forget DTDs,
+ * entities, attributes, numbers and prototypes, takes `<a></b>` unless a second pass validates it, and would still
+ * hand over a tree to be narrowed. This one is linear in the body, knows no DTD at all, and cannot expand anything.
+ */
+
+/** Field name → text. A Map: names come from outside, and `__proto__` is one. A repeated name keeps its first value. */
+export type Fields = ReadonlyMap<string, string>;
+
+/** The text is no message; `message` says why in words of ours. */
+export class MalformedMessage extends Error {
+  override readonly name = 'MalformedMessage';
+}
+
+const MAX_DEPTH = 8;
+
+const ENTITIES: Record<string, string> = { lt: '<', gt: '>', amp: '&', quot: '"', apos: "'" };
+
+const TOKEN = {
+  declaration: /<\?xml[^<>]*\?>/y,
+  comment: /<!--.*?-->/sy,
+  cdata: /<!\[CDATA\[(.*?)\]\]>/sy,
+  open: /<([A-Za-z_][\w.-]{0,63})(?:\s+[\w.:-]+\s*=\s*(?:"[^"<&]*"|'[^'<&]*'))*\s*(\/?)>/y,
+  close: /<\/([A-Za-z_][\w.-]{0,63})\s*>/y,
+  text: /[^<]+/y,
+};
+
+/** Reads whatever `body` turns out to be; its first character decides, since Content-Type is set at will. */
+export function readMessage(body: string): Fields {
+  const text = body.replace(/^\uFEFF/, '').trim();
+  return text.startsWith('{') ? readJson(text) : readXml(text);
+}
+
+function readXml(text: string): Fields {
+  const fields = new Map<string, string>();
+  const path: string[] = [];
+  let at = 0;
+  let value = '';
+  let isLeaf = false;
+  let rootSeen = false;
+
+  const take = (token: RegExp): RegExpExecArray | undefined => {
+    token.lastIndex = at;
+    const match = token.exec(text);
+    if (match) at = token.lastIndex;
+    return match ?? undefined;
+  };
+  const closeElement = (name: string): void => {
+    if (path.pop() !== name) throw new MalformedMessage('tags do not match');
+    if (path.length === 1 && isLeaf && !fields.has(name)) fields.set(name, value);
+    isLeaf = false;
+  };
+
+  take(TOKEN.declaration);
+  while (at < text.length) {
+    if (take(TOKEN.comment)) continue;
+    const opened = take(TOKEN.open);
+    if (opened) {
+      if (path.length === 0 && rootSeen) throw new MalformedMessage('more than one root element');
+      if (path.length >= MAX_DEPTH) throw new MalformedMessage(`nested deeper than ${MAX_DEPTH}`);
+      rootSeen = true;
+      path.push(opened[1]!);
+      value = '';
+      isLeaf = true;
+      if (opened[2]) closeElement(opened[1]!);
+      continue;
+    }
+    const closed = take(TOKEN.close);
+    if (closed) {
+      closeElement(closed[1]!);
+      continue;
+    }
+    const cdata = take(TOKEN.cdata);
+    const plain = cdata ? undefined : take(TOKEN.text);
+    const piece = cdata ? cdata[1]! : plain ? unescapeXml(plain[0]) : undefined;
+    if (piece === undefined) throw new MalformedMessage('not well-formed, or with a DOCTYPE or instruction');
+    if (path.length > 0) value += piece;
+    else if (cdata || piece.trim() !== '') throw new MalformedMessage('text outside the root element');
+  }
+  if (!rootSeen || path.length > 0) throw new MalformedMessage('ends before its root element does');
+  return fields;
+}
+
+function unescapeXml(text: string): string {
+  if (!text.includes('&')) return text;
+  return text.replace(/&([^;&\s]{0,10});?/g, (whole, name: string) => {
+    const known = whole.endsWith(';') && Object.hasOwn(ENTITIES, name) ? ENTITIES[name] : undefined;
+    if (known !== undefined) return known;
+    const digits = /^#(?:x([0-9a-f]{1,6})|(\d{1,7}))$/i.exec(name);
+    const point = digits ? Number.parseInt(digits[1] ?? digits[2]!, digits[1] ? 16 : 10) : 0;
+    const isCharacter = point > 0 && point <= 0x10ffff && !(point >= 0xd800 && point <= 0xdfff);
+    if (!whole.endsWith(';') || !isCharacter) throw new MalformedMessage('an unknown entity');
+    return String.fromCodePoint(point);
+  });
+}
+
+/** JSON.parse as Node 24 has it: the reviver is shown the source, so that a 64-bit MsgId keeps its last digits. */
+const parseJson = JSON.parse as (
+  text: string,
+  reviver: (key: string, value: unknown, context: { source?: string }) => unknown,
+) => unknown;
+
+function readJson(text: string): Fields {
+  let parsed: unknown;
+  try {
+    parsed = parseJson(text, (_key, value, { source }) => (typeof value === 'number' ? source : value));
+  } catch {
+    // A SyntaxError; or a RangeError, since the reviver recurses into what is nested thousands deep.
+    throw new MalformedMessage('JSON that cannot be parsed');
+  }
+  const entries = Object.entries(parsed as object);
+  return new Map(entries.filter((entry): entry is [string, string] => typeof entry[1] === 'string'));
+}
