@@ -1,0 +1,67 @@
+/** Where BullMQ keeps its jobs. Everything above this file is written once for all backends. */
+import type { IQueueBackend, JobsOptions, JobType, PgPool, Processor, WorkerOptions } from 'bullmq';
+import type { Log } from '../log.ts';
+import type { JobData } from './job.ts';
+import { connectPostgres } from './postgres.ts';
+import { connectRedis } from './redis.ts';
+
+/** A pg.Pool, or what looks like one. Its `search_path` must contain `bullmq`; see {@link QUEUE_POOL_OPTIONS}. */
+export type QueuePool = PgPool;
+
+/**
+ * `prefix` keeps installations apart that share a backend. In Redis it starts every key and should be in braces, so
+ * that a cluster keeps the queue on one node; on Postgres, where BullMQ knows no prefix, it names the queue.
+ */
+export type QueueBackend =
+  | { readonly kind: 'redis'; readonly url: string; readonly prefix: string }
+  | { readonly kind: 'postgres'; readonly pool: QueuePool; readonly prefix: string };
+
+/**
+ * Options for the pool given to a `postgres` backend. The queue wants a small pool of its own on a real server: a
+ * slow list of the catalogue must not hold up the statement that renews a lock, for a lost lock aborts a download.
+ * BullMQ's statements name their tables without a schema, hence the search_path. Each consumer keeps one client
+ * checked out for LISTEN (so at least 2; no PgBouncer in transaction mode); keepAlive lets it notice a dead line.
+ * The embedded database is one session: there one pool serves both, and our own SQL names its schema.
+ */
+export const QUEUE_POOL_OPTIONS = {
+  options: '-c search_path=bullmq,public',
+  max: 6,
+  keepAlive: true,
+  connectionTimeoutMillis: 5_000,
+  query_timeout: 10_000,
+} as const;
+
+export type ConsumerSettings = Omit<WorkerOptions, 'connection' | 'prefix'>;
+
+/** What is used of BullMQ's classes; as a whole their types differ by backend. */
+export interface BullQueue {
+  addBulk(jobs: { name: string; data: JobData; opts: JobsOptions }[]): Promise<unknown>;
+  getJobCounts(...states: JobType[]): Promise<Record<string, number>>;
+  getBackend(): Pick<IQueueBackend, 'isFinished'>;
+  waitUntilReady(): Promise<unknown>;
+  on(event: 'error', listener: (error: Error) => void): unknown;
+  close(): Promise<void>;
+}
+export interface BullWorker {
+  waitUntilReady(): Promise<unknown>;
+  on(event: 'error', listener: (error: Error) => void): unknown;
+  on(event: 'stalled', listener: (jobId: string) => void): unknown;
+  on(event: 'lockRenewalFailed', listener: (jobIds: string[]) => void): unknown;
+  close(): Promise<void>;
+}
+
+/** BullMQ bound to one backend. */
+export interface Bull {
+  /** Before the first Queue is built. Redis: waits shortly, never fails. Postgres: waits longer, migrates, may fail. */
+  prepare(signal?: AbortSignal): Promise<void>;
+  createQueue(): BullQueue;
+  /** `disconnect` cuts the worker's own connections when it does not close by itself. */
+  createWorker(processor: Processor, settings: ConsumerSettings): { worker: BullWorker; disconnect(): void };
+  /** Of these job ids those that are known and not finished: waiting, active, delayed, prioritized. */
+  alive(queue: BullQueue, jobIds: readonly string[]): Promise<Set<string>>;
+  close(): void;
+}
+
+export function connect(backend: QueueBackend, log: Log): Bull {
+  return backend.kind === 'redis' ? connectRedis(backend, log) : connectPostgres(backend, log);
+}

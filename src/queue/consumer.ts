@@ -1,0 +1,176 @@
+/** Taking jobs out of the queue and turning what a handler decides into BullMQ's words. */
+import type { Job as BullJob } from 'bullmq';
+import type { Failure } from '../failures.ts';
+import type { Log } from '../log.ts';
+import type { Reference } from '../media.ts';
+import type { Bull, ConsumerSettings } from './backend.ts';
+import { backoffStrategy, JobAborted, settle } from './disposition.ts';
+import { JOB_OPTIONS, parseJob } from './job.ts';
+import { endsWithin, keepStarting } from './patience.ts';
+import { createQuietReport } from './wording.ts';
+
+/** One job in hand. `attempt` starts at 1 and counts tries that were spent, also by workers that are gone. */
+export interface Job {
+  readonly jobId: string;
+  /** The media's id as the job's data gives it. A foreign producer may have written an account's name there. */
+  readonly id: string;
+  /** Undefined for jobs of foreign producers. */
+  readonly round: number | undefined;
+  readonly reference: Reference;
+  readonly attempt: number;
+}
+
+/** What becomes of a job. `retry` spends an attempt, `putBack` does not. Delays in milliseconds. */
+export type Disposition =
+  | { readonly do: 'finish'; readonly result: string }
+  | { readonly do: 'retry'; readonly delayMs: number; readonly failure: Failure }
+  | { readonly do: 'giveUp'; readonly failure: Failure }
+  | { readonly do: 'putBack'; readonly delayMs: number };
+
+/** Aborted with a {@link JobAborted}, it should throw or return soon; what it returns then is honoured where it can be. */
+export type JobHandler = (job: Job, signal: AbortSignal) => Promise<Disposition>;
+
+export interface ConsumeOptions {
+  /** Jobs at once. */
+  readonly concurrency: number;
+  /** How long a job stays ours without being renewed; renewed at half of it. */
+  readonly lockDurationMs?: number;
+  /** How often jobs of dead workers are looked for; they come back after one to two of these. */
+  readonly stalledIntervalMs?: number;
+  /** After a handler failed unexpectedly. */
+  readonly internalRetryMs?: number;
+  /** How long a handler may go on after its signal was aborted, before the job is put back without it. */
+  readonly abortMs?: number;
+}
+
+export interface Consumer {
+  /**
+   * Takes no more jobs, waits `graceMs` for those in hand, aborts the rest and puts them back without spending an
+   * attempt. Ends within graceMs + abortMs + 3 s, whatever the backend does.
+   */
+  close(graceMs: number): Promise<void>;
+  /** When a job was last handed to the handler. */
+  readonly lastStartedAt: Date | undefined;
+}
+
+const RETURN_MS = 3_000;
+
+export function createConsumer(bull: Bull, handler: JobHandler, options: ConsumeOptions, log: Log): Consumer {
+  const { lockDurationMs = 30_000, stalledIntervalMs = 30_000, abortMs = 5_000 } = options;
+  const report = createQuietReport(log);
+  const inHand = new Map<string, AbortController>();
+  const shutdown = new AbortController();
+  let lastStartedAt: Date | undefined;
+  let closing: Promise<void> | undefined;
+  let noticeIdle = () => {};
+
+  const settings: ConsumerSettings = {
+    concurrency: options.concurrency,
+    lockDuration: lockDurationMs,
+    stalledInterval: stalledIntervalMs,
+    // The default, 1, fails a job whose worker died twice: two deployments within an hour. Each death costs a minute.
+    maxStalledCount: 8,
+    // After a failed fetch (default 15 s).
+    runRetryDelay: 1_000,
+    // Kept to be looked at, and no longer: the row is the record.
+    removeOnComplete: { age: 3_600, count: 1_000 },
+    removeOnFail: { age: 7 * 24 * 3_600, count: 5_000 },
+    settings: { backoffStrategy },
+  };
+
+  /** Runs one job to its end. BullMQ's own signal is not used: it is aborted by nothing but a call of ours. */
+  async function run(job: BullJob, token: string): Promise<string> {
+    // A foreign producer's options must not decide how often a job is tried.
+    Object.assign(job.opts, JOB_OPTIONS);
+    const jobId = String(job.id);
+    const lock = new AbortController();
+    // The same job twice in one process: the first run has lost its lock and does not know it yet.
+    inHand.get(jobId)?.abort(new JobAborted('lockLost'));
+    inHand.set(jobId, lock);
+    const signal = AbortSignal.any([shutdown.signal, lock.signal]);
+    try {
+      return await settle(job, token, {
+        decide: () => decide(job, jobId, signal),
+        signal,
+        log,
+        report,
+        options,
+      });
+    } finally {
+      if (inHand.get(jobId) === lock) inHand.delete(jobId);
+      if (inHand.size === 0) noticeIdle();
+    }
+  }
+
+  async function decide(
+    job: BullJob,
+    jobId: string,
+    signal: AbortSignal,
+  ): Promise<Disposition | { invalid: string }> {
+    signal.throwIfAborted();
+    const parsed = parseJob({ id: jobId, name: job.name, data: job.data });
+    if ('invalid' in parsed) return parsed;
+    lastStartedAt = new Date();
+    const running = handler({ jobId, ...parsed, attempt: job.attemptsMade + 1 }, signal);
+    return await orAbandoned(running, signal, abortMs);
+  }
+
+  const connections: { disconnect(): void }[] = [];
+  const workers = keepStarting(() => {
+    const { worker, disconnect } = bull.createWorker((job, token) => run(job, token ?? ''), settings);
+    connections.push({ disconnect });
+    worker.on('error', report);
+    worker.on('stalled', (jobId) => log.info({ jobId }, 'queue: took over a job whose worker is gone'));
+    // BullMQ only tells. Whoever holds the job now must not meet our upload.
+    worker.on('lockRenewalFailed', (jobIds) => {
+      for (const jobId of jobIds) inHand.get(jobId)?.abort(new JobAborted('lockLost'));
+    });
+    return worker;
+  }, report);
+
+  async function close(graceMs: number): Promise<void> {
+    workers.stop();
+    const closed = workers.current.close();
+    closed.catch(report);
+    const idle = new Promise<void>((resolve) => {
+      noticeIdle = resolve;
+      if (inHand.size === 0) resolve();
+    });
+    await endsWithin(graceMs, idle);
+    shutdown.abort(new JobAborted('shutdown'));
+    await endsWithin(abortMs, idle);
+    if (!(await endsWithin(RETURN_MS, closed))) {
+      log.warn('queue: the backend does not answer; jobs in hand will be taken over as stalled');
+    }
+    for (const connection of connections) connection.disconnect();
+  }
+
+  return {
+    close: (graceMs) => {
+      closing ??= close(graceMs);
+      return closing;
+    },
+    get lastStartedAt() {
+      return lastStartedAt;
+    },
+  };
+}
+
+/** The handler's answer, or the abort's reason if the handler does not heed its signal for `abortMs`. */
+async function orAbandoned<T>(running: Promise<T>, signal: AbortSignal, abortMs: number): Promise<T> {
+  const ended = new AbortController();
+  let timer: NodeJS.Timeout | undefined;
+  const abandoned = new Promise<never>((_, reject) => {
+    const start = () => {
+      timer = setTimeout(() => reject(signal.reason), abortMs);
+    };
+    signal.addEventListener('abort', start, { signal: ended.signal });
+  });
+  try {
+    return await Promise.race([running, abandoned]);
+  } finally {
+    ended.abort();
+    clearTimeout(timer);
+    running.catch(() => {});
+  }
+}

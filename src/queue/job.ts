@@ -1,0 +1,79 @@
+/**
+ * The contract of a job: its queue, its name, its data and its id. Producers in any language may add jobs of this
+ * shape; the consumer checks every one of them, whoever sent it.
+ */
+import { z } from 'zod';
+import { idOf, type Reference, referenceSchema } from '../media.ts';
+
+export const QUEUE_NAME = 'wma-archive';
+export const JOB_NAME = 'archive';
+
+/** A reference plus `v: 1`. In a job `sentAt` is required: the queue may have held it for days. */
+export const jobDataSchema = referenceSchema.extend({
+  v: z.literal(1),
+  sentAt: z.iso.datetime({ offset: true }),
+});
+export type JobData = z.infer<typeof jobDataSchema>;
+
+/**
+ * Options of every job, whoever sent it: how often and when to try again is our policy's, not BullMQ's. The default
+ * backoffs know nothing of a media's deadline; `deadline` reads the delay off the error (disposition.ts). No stack
+ * traces: they would be kept for every try.
+ */
+export const JOB_OPTIONS = {
+  attempts: 1_000_000,
+  backoff: { type: 'deadline' },
+  stackTraceLimit: 0,
+} as const;
+
+/** BullMQ logs events for listeners we do not have; 10,000 by default. */
+export const STREAMS = { events: { maxLen: 500 } } as const;
+
+/** The queue's name where BullMQ knows no prefix: `{wma}` → `wma-archive`. */
+export function queueNameOf(prefix: string): string {
+  return `${prefix.replaceAll(/[{}]/g, '').replaceAll(':', '-')}-archive`;
+}
+
+/**
+ * The id of a job we feed: `{id}-{round}`. BullMQ ignores an id it still knows, finished jobs included, so every
+ * feeding of a row is a new round. (BullMQ refuses ids that are all digits or contain a colon; ours do neither.)
+ */
+export function jobIdOf(id: string, round: number): string {
+  return `${id}-${round}`;
+}
+
+export function toJobData(reference: Reference): JobData {
+  return { ...reference, sentAt: reference.sentAt.toISOString(), v: 1 };
+}
+
+export interface ParsedJob {
+  /** The media's id, from account and media id as the data gives them. */
+  readonly id: string;
+  /** Undefined for a job of a foreign producer: its job id is the media's id, or anything else. */
+  readonly round: number | undefined;
+  readonly reference: Reference;
+}
+
+/**
+ * Reads a job that anybody may have sent. A round counts only in a job id that belongs to the media in the data, so
+ * that nobody finishes somebody else's round.
+ * @returns what the job asks for, or the reason why it can never run: at most 500 characters.
+ */
+export function parseJob(job: { id: string; name: string; data: unknown }): ParsedJob | { invalid: string } {
+  if (job.name !== JOB_NAME)
+    return { invalid: cut(`unknown job name "${job.name}"; expected "${JOB_NAME}"`) };
+  const parsed = jobDataSchema.safeParse(job.data);
+  if (!parsed.success) {
+    const reasons = parsed.error.issues
+      .slice(0, 5)
+      .map((issue) => `${issue.path.join('.') || 'data'}: ${issue.message}`);
+    return { invalid: cut(`invalid job data: ${reasons.join('; ')}`) };
+  }
+  const { v: _, sentAt, ...rest } = parsed.data;
+  const reference: Reference = { ...rest, sentAt: new Date(sentAt) };
+  const id = idOf(reference.account, reference.mediaId);
+  const round = job.id.startsWith(`${id}-`) ? job.id.slice(id.length + 1) : '';
+  return { id, round: /^\d{1,9}$/.test(round) ? Number(round) : undefined, reference };
+}
+
+const cut = (text: string) => text.slice(0, 500);

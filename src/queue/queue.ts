@@ -1,0 +1,113 @@
+/** The queue between the feeder and the workers: a bounded working set, never the truth. */
+import type { Log } from '../log.ts';
+import type { Reference } from '../media.ts';
+import { connect, type QueueBackend } from './backend.ts';
+import { type ConsumeOptions, type Consumer, createConsumer, type JobHandler } from './consumer.ts';
+import { JOB_NAME, jobIdOf, toJobData } from './job.ts';
+import { endsWithin, keepStarting, within } from './patience.ts';
+import { createQuietReport } from './wording.ts';
+
+/** Jobs by state. `waiting` includes prioritized ones. */
+export interface QueueCounts {
+  readonly waiting: number;
+  readonly active: number;
+  readonly delayed: number;
+  readonly completed: number;
+  readonly failed: number;
+}
+
+export interface ArchiveQueue {
+  /**
+   * Adds all jobs in one round trip, first in first out. A job whose id (`{id}-{round}`) is known in any state is
+   * left alone, so adding again is safe. Fails after 2 s; what was sent by then may still arrive, and adding again
+   * finds it there.
+   */
+  add(
+    jobs: readonly { id: string; round: number; reference: Reference }[],
+    signal?: AbortSignal,
+  ): Promise<void>;
+  /** Of these job ids those that will never run (again): absent, completed or failed. Fails after 2 s per thousand. */
+  lost(jobIds: readonly string[], signal?: AbortSignal): Promise<string[]>;
+  counts(signal?: AbortSignal): Promise<QueueCounts>;
+  /** Hands jobs to `handler` from now on; while the backend is away it waits for it by itself. */
+  consume(handler: JobHandler, options: ConsumeOptions): Promise<Consumer>;
+  /** What Bull Board's BullMQAdapter wants. */
+  readonly board: unknown;
+  /** Close consumers first. Leaves a pool open: it is its owner's. */
+  close(): Promise<void>;
+}
+
+const ANSWER_MS = 2_000;
+const LOST_BATCH = 1_000;
+
+/**
+ * Opens the queue. Redis may be away: the queue opens nevertheless, says so in the log, fails `add` quickly and heals
+ * by itself. Postgres is waited for up to a minute; then BullMQ's schema is brought up to date.
+ */
+export async function openArchiveQueue(
+  backend: QueueBackend,
+  { log, signal }: { log: Log; signal?: AbortSignal },
+): Promise<ArchiveQueue> {
+  const bull = connect(backend, log);
+  await bull.prepare(signal);
+  const report = createQuietReport(log);
+  const queues = keepStarting(() => {
+    const queue = bull.createQueue();
+    queue.on('error', report);
+    return queue;
+  }, report);
+
+  return {
+    add: async (jobs, signal) => {
+      if (jobs.length === 0) return;
+      const entries = jobs.map(({ id, round, reference }) => ({
+        name: JOB_NAME,
+        data: toJobData(reference),
+        opts: { jobId: jobIdOf(id, round) },
+      }));
+      await within('queue: add', ANSWER_MS, queues.current.addBulk(entries), signal);
+    },
+
+    lost: async (jobIds, signal) => {
+      const lost: string[] = [];
+      for (let start = 0; start < jobIds.length; start += LOST_BATCH) {
+        const batch = jobIds.slice(start, start + LOST_BATCH);
+        const alive = await within('queue: lost', ANSWER_MS, bull.alive(queues.current, batch), signal);
+        lost.push(...batch.filter((jobId) => !alive.has(jobId)));
+      }
+      return lost;
+    },
+
+    counts: async (signal) => {
+      const counting = queues.current.getJobCounts(
+        'waiting',
+        'prioritized',
+        'active',
+        'delayed',
+        'completed',
+        'failed',
+      );
+      const counts = await within('queue: counts', ANSWER_MS, counting, signal);
+      const of = (state: string) => counts[state] ?? 0;
+      return {
+        waiting: of('waiting') + of('prioritized'),
+        active: of('active'),
+        delayed: of('delayed'),
+        completed: of('completed'),
+        failed: of('failed'),
+      };
+    },
+
+    consume: async (handler, options) => createConsumer(bull, handler, options, log),
+
+    get board() {
+      return queues.current;
+    },
+
+    close: async () => {
+      queues.stop();
+      await endsWithin(ANSWER_MS, queues.current.close());
+      bull.close();
+    },
+  };
+}

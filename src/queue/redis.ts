@@ -1,0 +1,109 @@
+/** BullMQ on Redis. Redis may be away at any time, at the start too: nothing here hangs or fails for it. */
+import { Queue, Worker } from 'bullmq';
+import { Redis } from 'ioredis';
+import type { Log } from '../log.ts';
+import type { Bull } from './backend.ts';
+import { JOB_OPTIONS, QUEUE_NAME, STREAMS } from './job.ts';
+import { endsWithin } from './patience.ts';
+import { createQuietReport } from './wording.ts';
+
+const ANSWER_MS = 2_000;
+/** At most this long between two tries to reconnect (ioredis: up to 5 s), so that a short outage stays short. */
+const reconnectAfterMs = (times: number) => Math.min(50 * 2 ** times, 2_000);
+
+export function connectRedis(options: { url: string; prefix: string }, log: Log): Bull {
+  const { url, prefix } = options;
+  const report = createQuietReport(log);
+  // By default commands given while Redis is away wait for it, for ever. A producer wants to hear at once.
+  const producer = new Redis(url, {
+    enableOfflineQueue: false,
+    maxRetriesPerRequest: 1,
+    commandTimeout: ANSWER_MS,
+    connectTimeout: ANSWER_MS,
+    retryStrategy: reconnectAfterMs,
+  });
+  tellAwayAndBack(producer, log);
+
+  return {
+    prepare: async (signal) => {
+      if (producer.status === 'ready') return;
+      const ready = new Promise((resolve) => producer.once('ready', resolve));
+      await endsWithin(ANSWER_MS, ready, signal);
+    },
+    createQueue: () =>
+      new Queue(QUEUE_NAME, {
+        connection: producer,
+        prefix,
+        defaultJobOptions: JOB_OPTIONS,
+        streams: STREAMS,
+      }),
+    createWorker: (processor, settings) => {
+      // BullMQ demands null here. A half-open line would then wait for ever; longer than the longest BZPOPMIN (10 s).
+      const connection = new Redis(url, {
+        maxRetriesPerRequest: null,
+        socketTimeout: 20_000,
+        retryStrategy: reconnectAfterMs,
+      });
+      connection.on('error', report);
+      // The worker makes a second connection to block on and gives no handle on it; without one a worker cannot be
+      // closed while Redis is away.
+      const connections = [connection];
+      const duplicate = connection.duplicate.bind(connection);
+      connection.duplicate = (override) => {
+        const copy = duplicate(override);
+        connections.push(copy);
+        return copy;
+      };
+      return {
+        worker: new Worker(QUEUE_NAME, processor, { ...settings, connection, prefix }),
+        disconnect: () => {
+          for (const each of connections) each.disconnect();
+        },
+      };
+    },
+    alive: async (queue, jobIds) => {
+      const states = await Promise.all(
+        // Written in one go, answered in one go: a pipeline, on BullMQ's own script (0: not finished).
+        jobIds.map(async (jobId) => [jobId, await queue.getBackend().isFinished(jobId)] as const),
+      );
+      return new Set(states.filter(([, finished]) => finished === 0).map(([jobId]) => jobId));
+    },
+    close: () => producer.disconnect(),
+  };
+}
+
+/** Says once that Redis went away and once that it came back; at first contact looks at its settings. */
+function tellAwayAndBack(redis: Redis, log: Log): void {
+  let away = false;
+  let looked = false;
+  redis.on('error', (error) => {
+    if (!away) log.warn({ err: error }, 'queue: Redis is away; media stay in their rows until it is back');
+    away = true;
+  });
+  redis.on('close', () => {
+    away = true;
+  });
+  redis.on('ready', () => {
+    if (away) log.info('queue: Redis is back');
+    away = false;
+    if (looked) return;
+    looked = true;
+    warnOfSettings(redis, log).catch((error) =>
+      log.warn({ err: error }, 'queue: could not read the settings of Redis'),
+    );
+  });
+}
+
+/** INFO and not CONFIG GET: hosted Redis often forbids the latter. */
+async function warnOfSettings(redis: Redis, log: Log): Promise<void> {
+  const info = `${await redis.info('memory')}\n${await redis.info('persistence')}`;
+  const policy = /^maxmemory_policy:(\S+)/m.exec(info)?.[1];
+  if (policy && policy !== 'noeviction') {
+    log.warn({ policy }, 'queue: Redis may evict jobs; set maxmemory-policy noeviction');
+  }
+  if (/^aof_enabled:0/m.test(info)) {
+    log.warn(
+      'queue: Redis forgets its jobs in a crash; set appendonly yes (media are fed again from their rows)',
+    );
+  }
+}
