@@ -1,0 +1,19 @@
+/**
+ * Loaded before every test file: node:test waits for ever for a process that a forgotten timer, socket or child
+ * keeps alive. Here it fails, and says what was left open.
+ */
+import { after } from 'node:test';
+
+const FILE_LIMIT_MS = 300_000;
+const LEFT_OPEN_LIMIT_MS = 10_000;
+
+function failAfter(ms: number, what: string): void {
+  // Unreferenced: it fires only where something else keeps the process alive.
+  setTimeout(() => {
+    console.error(`${process.argv[1]} ${what}; still open: ${process.getActiveResourcesInfo().join(', ')}`);
+    process.exit(1);
+  }, ms).unref();
+}
+
+failAfter(FILE_LIMIT_MS, `took longer than ${FILE_LIMIT_MS / 1000} s`);
+after(() => failAfter(LEFT_OPEN_LIMIT_MS, `did not end ${LEFT_OPEN_LIMIT_MS / 1000} s after its last test`));

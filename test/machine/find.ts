@@ -1,0 +1,121 @@
+/** Finds what tests need on this machine: by URL, by binary, by Docker engine; or installs it where that was asked. */
+import { accessSync, constants, existsSync, readdirSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { DOCKER, dockerAnswers } from './docker.ts';
+import { pingPostgres } from './postgres.ts';
+import { pingRedis } from './redis.ts';
+import { run } from './server.ts';
+
+export interface Found {
+  /** An instance that runs already. */
+  readonly url?: string;
+  /** A program to start throwaway instances with: a path, or `docker`. */
+  readonly via?: string;
+  /** Neither (or no `via`): why, and how to get it. */
+  readonly why?: string;
+}
+
+export interface Machine {
+  readonly redis: Found;
+  readonly postgres: Found;
+  readonly chromium: Found;
+}
+
+const DEBIAN_PACKAGES = { redis: 'redis-server', postgres: 'postgresql', chromium: 'chromium' } as const;
+
+export async function findMachine(env: NodeJS.ProcessEnv): Promise<Machine> {
+  const redis = inPath('redis-server', env);
+  const postgres = postgresFolders(env).find((folder) => runnable(join(folder, 'postgres')));
+  const docker = redis && postgres ? undefined : (await dockerAnswers()) ? DOCKER : undefined;
+  const [redisUrl, postgresUrl] = await Promise.all([
+    answering(env.TEST_REDIS_URL, pingRedis),
+    answering(env.TEST_DATABASE_URL, pingPostgres),
+  ]);
+  const chromium = env.TEST_CHROMIUM
+    ? runnable(env.TEST_CHROMIUM) && env.TEST_CHROMIUM
+    : ['chromium', 'chromium-browser', 'google-chrome'].map((name) => inPath(name, env)).find(Boolean);
+  return {
+    redis: found('Redis', 'redis', redisUrl, redis ?? docker, 'TEST_REDIS_URL'),
+    postgres: found(
+      'Postgres',
+      'postgres',
+      postgresUrl,
+      postgres ? join(postgres, 'postgres') : docker,
+      'TEST_DATABASE_URL',
+    ),
+    chromium: found('Chromium', 'chromium', undefined, chromium || undefined, 'TEST_CHROMIUM'),
+  };
+}
+
+function found(
+  name: string,
+  component: keyof Machine,
+  url: string | undefined,
+  via: string | undefined,
+  variable: string,
+): Found {
+  const cure = `apt-get install ${DEBIAN_PACKAGES[component]}, start Docker, or set ${variable}`;
+  const why = `no ${name} on this machine: ${component === 'chromium' ? cure.replace(' start Docker,', '') : cure}`;
+  return { ...(url ? { url } : {}), ...(via ? { via } : { why }) };
+}
+
+/** A URL that was given and does not answer is a mistake to be told, not a reason to look elsewhere. */
+async function answering(
+  url: string | undefined,
+  ping: (url: string) => Promise<void>,
+): Promise<string | undefined> {
+  if (url) await ping(url);
+  return url;
+}
+
+function inPath(program: string, env: NodeJS.ProcessEnv): string | undefined {
+  const paths = (env.PATH ?? '').split(delimiter).map((folder) => join(folder, program));
+  return paths.find(runnable);
+}
+
+/** Where `initdb` and `postgres` lie side by side; Debian keeps them out of the PATH, newest version last. */
+function postgresFolders(env: NodeJS.ProcessEnv): string[] {
+  const debian = '/usr/lib/postgresql';
+  const versions = existsSync(debian) ? readdirSync(debian).sort((a, b) => Number(b) - Number(a)) : [];
+  const folders = [
+    ...(env.PATH ?? '').split(delimiter),
+    ...versions.map((version) => join(debian, version, 'bin')),
+  ];
+  return folders.filter((folder) => runnable(join(folder, 'initdb')));
+}
+
+function runnable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Installs what is missing with apt where we are root on Debian; says why where it cannot. */
+export async function installMissing(machine: Machine, say: (line: string) => void): Promise<void> {
+  const names = (Object.keys(DEBIAN_PACKAGES) as (keyof Machine)[]).filter((name) => !isThere(machine[name]));
+  if (names.length === 0) return;
+  if (process.getuid?.() !== 0 || !existsSync('/etc/debian_version')) {
+    say(`not installing ${names.join(', ')}: that needs root on Debian`);
+    return;
+  }
+  const packages = names.map((name) => DEBIAN_PACKAGES[name]);
+  const options = {
+    env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+    timeout: 600_000,
+    maxBuffer: 64 << 20,
+  };
+  say(`installing ${packages.join(', ')} with apt-get …`);
+  try {
+    await run('apt-get', ['update', '-q'], options);
+    await run('apt-get', ['install', '-y', '-q', '--no-install-recommends', ...packages], options);
+  } catch (error) {
+    say(`apt-get failed: ${(error as Error).message.slice(-2000)}`);
+  }
+}
+
+export function isThere(found: Found): boolean {
+  return Boolean(found.url ?? found.via);
+}

@@ -1,0 +1,175 @@
+/**
+ * `npm test [-- [filter…] [--no-check] [--test-…]]`: checks the sources, finds or starts Redis and Postgres, runs
+ * every test file whose path contains one of the filters, and says in bold what it could not run and why.
+ * REQUIRE_SERVICES=1 installs what is missing (root, Debian) and fails for what is missing still.
+ */
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { chmod, glob, mkdtemp, realpath, rm } from 'node:fs/promises';
+import { availableParallelism, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { styleText } from 'node:util';
+import { findMachine, installMissing, type Machine } from './machine/find.ts';
+import { killLeftovers } from './machine/leftovers.ts';
+import { createPostgresServer } from './machine/postgres.ts';
+import { createRedisServer } from './machine/redis.ts';
+import type { ThrowawayServer } from './machine/server.ts';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const TEST_LIMIT_MS = 120_000;
+/** What tests may see of this shell: never somebody's DATABASE_URL, account or NODE_ENV. */
+const PASSED =
+  /^(PATH|HOME|USER|LOGNAME|LANG|LC_\w+|TZ|TERM|CI|FORCE_COLOR|NO_COLOR|NODE_OPTIONS|LD_\w+|REQUIRE_SERVICES)$/;
+
+const say = (line: string) => process.stdout.write(`${line}\n`);
+const shout = (line: string) => say(styleText(['bold', 'yellow'], line));
+
+const stopped = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.on(signal, () => stopped.abort(new Error(`interrupted by ${signal}`)));
+}
+
+const startedAt = performance.now();
+const args = process.argv.slice(2);
+const required = process.env.REQUIRE_SERVICES === '1';
+const problems: string[] = [];
+const untested: string[] = [];
+const servers: ThrowawayServer[] = [];
+// The real path, because it is compared with what /proc says of a process.
+const folder = await realpath(await mkdtemp(join(tmpdir(), 'wma-test-')));
+await chmod(folder, 0o711); // Postgres runs as another user where we are root.
+
+try {
+  const files = await findTests();
+  if (!args.includes('--no-check')) await check();
+  const environment = await startServices(await findServices());
+  stopped.signal.throwIfAborted();
+  say(`running ${files.length} test files`);
+  await need('a test', process.execPath, testCommand(files), environment);
+} catch (error) {
+  problems.push(error instanceof Error ? error.message : String(error));
+} finally {
+  for (const server of servers) await server.stop().catch((error) => problems.push(`${error}`));
+  for (const { pid, command } of await killLeftovers(folder)) {
+    shout(`LEFT RUNNING by a test, killed now: ${pid} ${command}`);
+  }
+  for (const server of servers) await server.release().catch((error) => problems.push(`${error}`));
+  await rm(folder, { recursive: true, force: true });
+}
+for (const what of untested) shout(`NOT TESTED: ${what}`);
+for (const problem of problems) say(styleText(['bold', 'red'], `FAILED: ${problem}`));
+const seconds = Math.round((performance.now() - startedAt) / 1000);
+say(styleText('bold', `${problems.length === 0 ? 'passed' : 'failed'} in ${seconds} s`));
+process.exit(problems.length === 0 ? 0 : stopped.signal.aborted ? 130 : 1);
+
+/** Files under test/ whose path contains one of the words given; none at all is a mistake, not a success. */
+async function findTests(): Promise<string[]> {
+  const filters = args.filter((word) => !word.startsWith('--')).map((word) => word.replace(/^\.\//, ''));
+  const files: string[] = [];
+  for await (const file of glob('test/**/*.test.ts', { cwd: ROOT })) {
+    if (filters.length === 0 || filters.some((filter) => file.includes(filter))) files.push(file);
+  }
+  if (files.length === 0) throw new Error(`no test file matches ${filters.join(' ') || 'test/**/*.test.ts'}`);
+  return files.sort();
+}
+
+/** biome and tsc; their complaints do not keep the tests from running. */
+async function check(): Promise<void> {
+  const tools = [
+    ['biome', '@biomejs/biome/bin/biome', ['check', '.']],
+    ['tsc', 'typescript/bin/tsc', []],
+  ] as const;
+  for (const [name, file, toolArgs] of tools) {
+    const path = join(ROOT, 'node_modules', file);
+    if (existsSync(path)) await need(name, process.execPath, [path, ...toolArgs], process.env);
+    else lack(`the sources with ${name}: it is not installed here; run npm ci with development dependencies`);
+  }
+}
+
+/** Something stays untested: said at once and again at the end, and a failure where services are required. */
+function lack(what: string): void {
+  shout(`NOT TESTED: ${what}`);
+  untested.push(what);
+  if (required) problems.push(`not tested: ${what}`);
+}
+
+async function findServices(): Promise<Machine> {
+  const machine = await findMachine(process.env);
+  if (!required || Object.values(machine).every((found) => found.via)) return machine;
+  await installMissing(machine, say);
+  return findMachine(process.env);
+}
+
+/** Starts what has no URL yet; answers the environment for tests. */
+async function startServices({ redis, postgres, chromium }: Machine): Promise<NodeJS.ProcessEnv> {
+  const shell = Object.entries(process.env).filter(([name]) => PASSED.test(name));
+  const environment: NodeJS.ProcessEnv = {
+    ...Object.fromEntries(shell),
+    TMPDIR: folder,
+    TEST_FOLDER: folder,
+  };
+  const start = async (server: ThrowawayServer) => {
+    servers.push(server);
+    await server.start();
+    return server.url;
+  };
+  const [redisUrl, postgresUrl] = await Promise.all([
+    redis.url ??
+      (redis.via && createRedisServer({ via: redis.via, folder: join(folder, 'redis') }).then(start)),
+    postgres.url ??
+      (postgres.via &&
+        createPostgresServer({ via: postgres.via, folder: join(folder, 'postgres') }).then(start)),
+  ]);
+  const rows = [
+    ['REDIS', 'TEST_REDIS_URL', redisUrl, 'everything on Redis', redis],
+    ['REDIS', 'TEST_REDIS_SERVER', redis.via, 'what becomes of a killed or flushed Redis', redis],
+    ['POSTGRES', 'TEST_DATABASE_URL', postgresUrl, 'everything on Postgres', postgres],
+    ['POSTGRES', 'TEST_POSTGRES_SERVER', postgres.via, 'what becomes of a stopped Postgres', postgres],
+    ['CHROMIUM', 'TEST_CHROMIUM', chromium.via, 'the pages in a browser', chromium],
+  ] as const;
+  for (const [name, variable, value, what, { why }] of rows) {
+    if (value) {
+      environment[variable] = value;
+      say(`${variable}=${value.replace(/:[^:@/]+@/, ':[redacted]@')}`);
+    } else {
+      environment[`TEST_${name}_MISSING`] = why;
+      lack(`${what}: ${why}`);
+    }
+  }
+  return environment;
+}
+
+function testCommand(files: readonly string[]): string[] {
+  return [
+    '--disable-warning=ExperimentalWarning',
+    `--import=${new URL('machine/deadline.ts', import.meta.url).href}`,
+    '--test',
+    // Tests mostly wait for sockets: a little more than one a core, but the cores may be shared.
+    `--test-concurrency=${Math.max(2, Math.min(4, availableParallelism()))}`,
+    `--test-timeout=${TEST_LIMIT_MS}`,
+    '--test-reporter=spec',
+    '--test-reporter-destination=stdout',
+    ...args.filter((word) => word.startsWith('--test-')),
+    ...files,
+  ];
+}
+
+/** Runs a command on our terminal; anything but exit code 0 is a problem of the run. */
+async function need(
+  name: string,
+  program: string,
+  programArgs: readonly string[],
+  env: NodeJS.ProcessEnv,
+): Promise<void> {
+  const child = spawn(program, programArgs, { cwd: ROOT, env, stdio: ['ignore', 'inherit', 'inherit'] });
+  const stop = () => child.kill('SIGTERM');
+  stopped.signal.addEventListener('abort', stop);
+  const end = await new Promise<string | number | null>((resolve, reject) => {
+    child.once('error', reject);
+    child.once('exit', (code, signal) => resolve(code ?? signal));
+  });
+  stopped.signal.removeEventListener('abort', stop);
+  stopped.signal.throwIfAborted();
+  if (end !== 0) problems.push(`${name} failed (${end})`);
+}
