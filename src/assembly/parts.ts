@@ -1,0 +1,105 @@
+/** From configuration to parts: opened in order, closed in reverse. Every program is these parts and a few verbs. */
+import { type Account, type Accounts, createAccounts } from '../account.ts';
+import { type Catalogue, createCatalogue } from '../catalogue/catalogue.ts';
+import { createDatabase, type Database } from '../catalogue/database.ts';
+import { migrate } from '../catalogue/migrate.ts';
+import { type Clock, createLifetimes, type Lifetimes, systemClock } from '../clock.ts';
+import { type Config, configSecrets } from '../config.ts';
+import { createLog, type Log } from '../log.ts';
+import { createMetrics, type Metrics } from '../metrics.ts';
+import { type Accept, createAccept } from '../pipeline/accept.ts';
+import type { ArchiveQueue } from '../queue/queue.ts';
+import { openArchiveQueue } from '../queue/queue.ts';
+import { createShutdown, type Shutdown } from '../shutdown.ts';
+import type { Store } from '../storage/store.ts';
+import { openPools } from './pools.ts';
+import { openStore } from './store.ts';
+
+/** What every program stands on. */
+export interface Parts {
+  readonly config: Config;
+  readonly accounts: Accounts;
+  readonly clock: Clock;
+  readonly lifetimes: Lifetimes;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly database: Database;
+  readonly catalogue: Catalogue;
+  readonly queue: ArchiveQueue;
+  readonly store: Store;
+  readonly accept: Accept;
+  /** Calls back when new rows are due; see {@link Parts.onDue}. */
+  readonly due: { notify(): void; subscribe(wake: () => void): void };
+  readonly shutdown: Shutdown;
+}
+
+export interface OpenOptions {
+  program: string;
+  /** Stands for the configured accounts where WeChat is simulated. */
+  simulatedAccounts?: readonly Account[];
+  /** Default: JSON lines on stderr. */
+  writeLog?: (line: string) => void;
+}
+
+/** Opens everything; on a failure what was open already is closed before the error comes out. */
+export async function openParts(config: Config, options: OpenOptions): Promise<Parts> {
+  const all = options.simulatedAccounts ?? config.accounts;
+  const log = createLog({
+    level: config.log.level,
+    program: options.program,
+    secrets: [
+      ...configSecrets(config),
+      ...(options.simulatedAccounts ?? []).map((account) => account.secret),
+    ],
+    ...(options.writeLog ? { write: options.writeLog } : {}),
+  });
+  const shutdown = createShutdown(log);
+  try {
+    const clock = systemClock;
+    const lifetimes = createLifetimes(config.lifetimes);
+    const accounts = createAccounts(all);
+    const metrics = createMetrics();
+    const pools = await openPools(config, log, shutdown);
+    const database = createDatabase(pools.catalogue);
+    const { schema } = config.database;
+    for (const name of await migrate(database, schema, clock.now()))
+      log.info({ migration: name }, 'schema migrated');
+    const catalogue = createCatalogue(database, schema, lifetimes);
+    await catalogue.accounts.ensure(all.map((account) => account.account));
+    const queue = await openArchiveQueue(pools.queue, { log, signal: shutdown.signal });
+    shutdown.step('queue', () => queue.close());
+    const store = await openStore(config, { clock, log, shutdown });
+    const due = createBell();
+    const accept = createAccept({ catalogue, accounts, clock, metrics, onAccepted: due.notify });
+    return {
+      config,
+      accounts,
+      clock,
+      lifetimes,
+      log,
+      metrics,
+      database,
+      catalogue,
+      queue,
+      store,
+      accept,
+      due,
+      shutdown,
+    };
+  } catch (error) {
+    await shutdown.run('could not start');
+    throw error;
+  }
+}
+
+function createBell(): Parts['due'] {
+  const listeners: (() => void)[] = [];
+  return {
+    notify: () => {
+      for (const wake of listeners) wake();
+    },
+    subscribe: (wake) => {
+      listeners.push(wake);
+    },
+  };
+}

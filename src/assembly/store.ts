@@ -1,0 +1,74 @@
+/** The store: the configured bucket, or the embedded server with keys of its own in DATA_DIR. */
+import { randomBytes } from 'node:crypto';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Clock } from '../clock.ts';
+import type { Config } from '../config.ts';
+import { openEmbeddedS3 } from '../embedded/s3/server.ts';
+import type { Log } from '../log.ts';
+import type { Shutdown } from '../shutdown.ts';
+import { createStore, type Store } from '../storage/store.ts';
+
+const EMBEDDED_BUCKET = 'wechat-media';
+const EMBEDDED_REGION = 'us-east-1';
+
+interface EmbeddedKeys {
+  accessKeyId: string;
+  secretAccessKey: string;
+  /** The port of the last run, so that links given out stay good over a restart. */
+  port: number;
+}
+
+export async function openStore(
+  config: Config,
+  deps: { clock: Clock; log: Log; shutdown: Shutdown },
+): Promise<Store> {
+  const { clock, log, shutdown } = deps;
+  const { prefix } = config.objects;
+  if (config.s3) {
+    const { sessionToken, ...settings } = config.s3;
+    const store = createStore({ ...settings, ...(sessionToken ? { sessionToken } : {}), prefix, clock, log });
+    shutdown.step('store', () => store.close());
+    return store;
+  }
+  const folder = join(config.dataFolder, 's3');
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const keysFile = join(config.dataFolder, 's3-keys.json');
+  const keys = await loadKeys(keysFile);
+  const open = (port: number) =>
+    openEmbeddedS3({ folder, bucket: EMBEDDED_BUCKET, region: EMBEDDED_REGION, ...keys, port, clock, log });
+  const server = await open(keys.port).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EADDRINUSE') throw error;
+    return open(0);
+  });
+  shutdown.step('embedded S3', () => server.close());
+  const port = Number(new URL(server.endpoint).port);
+  await writeFile(keysFile, JSON.stringify({ ...keys, port }), { mode: 0o600 });
+  const store = createStore({
+    bucket: EMBEDDED_BUCKET,
+    endpoint: server.endpoint,
+    publicEndpoint: server.endpoint,
+    region: EMBEDDED_REGION,
+    addressing: 'path',
+    accessKeyId: keys.accessKeyId,
+    secretAccessKey: keys.secretAccessKey,
+    prefix,
+    clock,
+    log,
+  });
+  shutdown.step('store', () => store.close());
+  return store;
+}
+
+async function loadKeys(path: string): Promise<EmbeddedKeys> {
+  try {
+    return JSON.parse(await readFile(path, 'utf8')) as EmbeddedKeys;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    return {
+      accessKeyId: `WMA${randomBytes(8).toString('hex').toUpperCase()}`,
+      secretAccessKey: randomBytes(32).toString('base64url'),
+      port: 0,
+    };
+  }
+}

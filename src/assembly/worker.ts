@@ -1,0 +1,100 @@
+/** The working part of a program: feeder, consumer and, where wanted, the sweeper. */
+import { createByteBudget } from '../byte-budget.ts';
+import { DUE_CHANNEL } from '../catalogue/accepting.ts';
+import { createArchiver } from '../pipeline/archive.ts';
+import { createFeeder, type Feeder } from '../pipeline/feed.ts';
+import { createGate } from '../pipeline/gate.ts';
+import { createSettle } from '../pipeline/settle.ts';
+import { createSweeper } from '../pipeline/sweep.ts';
+import { createWechatApi } from '../wechat/api.ts';
+import { createDownloader } from '../wechat/download.ts';
+import { createTokens } from '../wechat/tokens.ts';
+import type { Parts } from './parts.ts';
+
+/** Where WeChat answers; the simulator's addresses stand for the configured ones. */
+export interface WechatAddresses {
+  readonly apiBaseUrl: string;
+  readonly videoBaseUrl: string | undefined;
+  readonly proxyUrl: string | undefined;
+  readonly allowHosts: Parts['config']['fetch']['allowHosts'];
+}
+
+/** Rows of an account that may stand in the queue before anything is known of how fast they leave it. */
+const LEAST_ROOM = 16;
+
+/** Every process feeds: a callback's row is in the queue a moment after it is on disk. */
+export function startFeeder(parts: Parts): Feeder {
+  const { config, catalogue, queue, accounts, clock, log, database, shutdown, due } = parts;
+  const feeder = createFeeder(
+    { catalogue, queue, accounts, clock, log },
+    { least: LEAST_ROOM, most: config.queue.windowSize },
+  );
+  due.subscribe(() => feeder.wake());
+  if (config.shape.database === 'postgres') {
+    database
+      .listen(DUE_CHANNEL, () => feeder.wake(), shutdown.signal)
+      .catch((error) => log.warn({ err: error }, 'no notifications; the feeder looks four times a second'));
+  }
+  const running = feeder.run(shutdown.signal);
+  shutdown.step('feeder', () => running);
+  return feeder;
+}
+
+export async function startConsumer(parts: Parts, wechat: WechatAddresses, feeder: Feeder): Promise<void> {
+  const { config, catalogue, queue, accounts, clock, lifetimes, log, metrics, store, accept, shutdown } =
+    parts;
+  const { fetch, work } = config;
+  const api = createWechatApi({ baseUrl: wechat.apiBaseUrl, proxyUrl: wechat.proxyUrl });
+  const tokens = createTokens({ api, store: catalogue.accounts.tokens, clock, lifetimes, log });
+  const downloader = createDownloader({
+    ...wechat,
+    idleTimeoutMs: fetch.idleTimeoutMs,
+    totalTimeoutMs: fetch.totalTimeoutMs,
+    maxMediaBytes: work.maxMediaBytes,
+    log,
+    onInsecureVideo: () => metrics.insecureVideo.inc(),
+  });
+  shutdown.step('downloader', () => downloader.close());
+  const archive = createArchiver({
+    accounts,
+    tokens,
+    downloader,
+    store,
+    catalogue,
+    budget: createByteBudget(work.byteBudgetBytes),
+    gate: createGate(),
+    accept,
+    settle: createSettle({ catalogue, clock, lifetimes, random: Math.random, metrics, log }),
+    clock,
+    metrics,
+    log,
+    prefix: config.objects.prefix,
+    lifetimeMs: lifetimes.lifetimeMs,
+  });
+  const consumer = await queue.consume(
+    async (job, signal) => {
+      const disposition = await archive(job, signal);
+      feeder.wake();
+      return disposition;
+    },
+    { concurrency: work.concurrency },
+  );
+  shutdown.step('consumer', () => consumer.close(work.shutdownGraceMs), work.shutdownGraceMs + 10_000);
+}
+
+export function startSweeper(parts: Parts, feeder?: Feeder): void {
+  const { config, catalogue, queue, store, metrics, clock, lifetimes, log, accounts, shutdown } = parts;
+  const sweeper = createSweeper({
+    catalogue,
+    queue,
+    store,
+    metrics,
+    clock,
+    lifetimes,
+    log,
+    windowRows: config.queue.windowSize * Math.max(1, accounts.all.length),
+    onFreed: () => feeder?.wake(),
+  });
+  const running = sweeper.run(shutdown.signal);
+  shutdown.step('sweeper', () => running);
+}

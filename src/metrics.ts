@@ -1,0 +1,50 @@
+/** The program's numbers, in Prometheus' words. Labels never hold ids. */
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+
+export type Metrics = ReturnType<typeof createMetrics>;
+
+/** Archiving takes milliseconds when all is well and days when it is not. */
+const LIFE_SECONDS = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 3600, 21_600, 86_400, 259_200];
+const TRANSFER_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300];
+
+export function createMetrics() {
+  const registry = new Registry();
+  const registers = [registry];
+  const counter = <L extends string>(name: string, help: string, labelNames: L[] = []) =>
+    new Counter<L>({ name: `wma_${name}`, help, labelNames, registers });
+  const gauge = <L extends string>(name: string, help: string, labelNames: L[] = []) =>
+    new Gauge<L>({ name: `wma_${name}`, help, labelNames, registers });
+  const histogram = (name: string, help: string, buckets: number[]) =>
+    new Histogram({ name: `wma_${name}`, help, buckets, registers });
+
+  return {
+    registry,
+    received: counter('received_total', 'Media accepted for the first time.'),
+    callbacks: counter('callbacks_total', 'Callbacks of WeChat by what became of them.', ['outcome']),
+    archived: counter('archived_total', 'Media stored and verified.'),
+    archivedBytes: counter('archived_bytes_total', 'Bytes of archived media.'),
+    failed: counter('failed_total', 'Failed tries.', ['class', 'errcode']),
+    expired: counter('expired_total', 'Media that passed their deadline.'),
+    insecureVideo: counter('insecure_video_total', 'Video fetches repeated over http, the token in clear.'),
+    backlog: gauge('backlog', 'Pending media by why they wait.', ['reason']),
+    atRisk: gauge('at_risk', 'Pending media within a twelfth of a life of their deadline.'),
+    tightestExpiry: gauge(
+      'tightest_expiry_seconds',
+      'Time left of the pending media nearest to its deadline.',
+    ),
+    oldestPending: gauge('oldest_pending_seconds', 'Age of the oldest pending media.'),
+    deadLetters: gauge('dead_letters', 'Dead letters by errcode (code, where WeChat gave none).', [
+      'errcode',
+    ]),
+    accountHeld: gauge('account_held', 'Accounts whose media wait as a whole.', ['reason']),
+    tokenExpiresIn: gauge('token_expires_in_seconds', 'Time left of the shortest-lived stored access token.'),
+    timeToArchive: histogram('time_to_archive_seconds', 'From acceptance to archived.', LIFE_SECONDS),
+    expirySlack: histogram('expiry_slack_seconds', 'Life left when archived.', LIFE_SECONDS),
+    download: histogram(
+      'download_seconds',
+      "From the request to WeChat's first bytes judged.",
+      TRANSFER_SECONDS,
+    ),
+    store: histogram('store_seconds', 'From the first bytes to the object stored.', TRANSFER_SECONDS),
+  };
+}

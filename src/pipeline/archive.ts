@@ -1,0 +1,213 @@
+/**
+ * What the program is for, top to bottom: token → download → first bytes decide → measure → store → catalogue.
+ * A handler for the queue's consumer; what it answers is the only thing the queue learns.
+ */
+import type { Account, Accounts } from '../account.ts';
+import type { ByteBudget } from '../byte-budget.ts';
+import type { Catalogue } from '../catalogue/catalogue.ts';
+import type { Stored, Try } from '../catalogue/outcomes.ts';
+import type { Clock } from '../clock.ts';
+import { FailureError, failure } from '../failures.ts';
+import type { Log } from '../log.ts';
+import { objectKeyOf, type Reference } from '../media.ts';
+import { isRenderable } from '../media-type.ts';
+import type { Metrics } from '../metrics.ts';
+import type { ArchiveJob, Disposition } from '../queue/consumer.ts';
+import type { Store } from '../storage/store.ts';
+import type { Downloader, MediaBody } from '../wechat/download.ts';
+import type { Tokens } from '../wechat/tokens.ts';
+import type { Accept } from './accept.ts';
+import type { Gate } from './gate.ts';
+import { digestOf } from './measure.ts';
+import type { Settle } from './settle.ts';
+
+export interface ArchiverDeps {
+  accounts: Pick<Accounts, 'find'>;
+  tokens: Pick<Tokens, 'get' | 'reportBad'>;
+  downloader: Downloader;
+  store: Pick<Store, 'bucket' | 'put' | 'remove' | 'abortMultipart' | 'worstCaseBytes'>;
+  catalogue: Pick<Catalogue, 'get' | 'reserve' | 'recordUpload' | 'archived'>;
+  budget: ByteBudget;
+  gate: Gate;
+  accept: Accept;
+  settle: Settle;
+  clock: Pick<Clock, 'now'>;
+  metrics: Pick<
+    Metrics,
+    'archived' | 'archivedBytes' | 'timeToArchive' | 'expirySlack' | 'download' | 'store'
+  >;
+  log: Pick<Log, 'info' | 'warn'>;
+  /** In front of every object's key. */
+  prefix: string;
+  lifetimeMs: number;
+}
+
+/** How long a media waits on its worker slot for a place of its account before it goes back into the queue. */
+const PATIENCE_MS = 250;
+const PUT_BACK_MS = 500;
+const UNNAMED_TYPE = { contentType: 'application/octet-stream', extension: 'bin' };
+
+export function createArchiver(deps: ArchiverDeps) {
+  const { catalogue, clock, metrics, store } = deps;
+
+  /** A job of a foreign producer, or one whose row is gone: it gets its row, and the feeder its work. */
+  async function adopt(reference: Reference): Promise<Disposition> {
+    await deps.accept([{ ...reference, sentAt: reference.sentAt.toISOString() }]);
+    return { do: 'finish', result: 'accepted' };
+  }
+
+  async function open(reference: Reference, account: Account, signal: AbortSignal): Promise<MediaBody> {
+    const token = await deps.tokens.get(account, signal);
+    try {
+      const stop = metrics.download.startTimer();
+      const body = await deps.downloader.open(
+        {
+          account,
+          mediaId: reference.mediaId,
+          kind: reference.kind,
+          variant: reference.variant,
+          token: token.value,
+        },
+        signal,
+      );
+      stop();
+      return body;
+    } catch (error) {
+      if (error instanceof FailureError && error.failure.class === 'token') {
+        await deps.tokens.reportBad(account, token, signal);
+      }
+      throw error;
+    }
+  }
+
+  /** Undefined: the row belongs to another round by now, or is erased; nothing was stored. */
+  async function fetchAndStore(
+    job: ArchiveJob,
+    account: Account,
+    signal: AbortSignal,
+  ): Promise<Stored | undefined> {
+    const { reference } = job;
+    // Before the request, because what a body will need is known only when it is on its way.
+    const reservation = await deps.budget.reserve(store.worstCaseBytes(undefined), signal);
+    let body: MediaBody | undefined;
+    try {
+      body = await open(reference, account, signal);
+      const lengthVerified = body.lengthBytes !== undefined;
+      let expect: { lengthBytes: number } | { sha256: string; sizeBytes: number };
+      if (body.lengthBytes !== undefined) {
+        expect = { lengthBytes: body.lengthBytes };
+        reservation.shrink(store.worstCaseBytes(body.lengthBytes));
+      } else {
+        // A cut body without a length cannot be told from a whole one: fetch twice, the digests must agree.
+        expect = await digestOf(body.body, signal);
+        body = await open(reference, account, signal);
+      }
+      const type = body.sniffed ?? UNNAMED_TYPE;
+      const objectKey = objectKeyOf({
+        prefix: deps.prefix,
+        account: reference.account,
+        sentAt: reference.sentAt,
+        id: job.id,
+        source: body.source,
+        extension: type.extension,
+      });
+      const guard = { id: job.id, round: job.round ?? 0 };
+      const reserved = await catalogue.reserve(guard, { bucket: store.bucket, objectKey }, clock.now());
+      if (!reserved) return undefined;
+      if (reserved.leftUploadId && reserved.leftObjectKey) {
+        await store.abortMultipart(reserved.leftObjectKey, reserved.leftUploadId, signal);
+      }
+      const stop = metrics.store.startTimer();
+      const { sizeBytes, sha256 } = await store.put({
+        key: objectKey,
+        body: body.body,
+        expect,
+        contentType: type.contentType,
+        ...(body.fileName ? { fileName: body.fileName } : {}),
+        disposition: isRenderable(type.contentType) ? 'inline' : 'attachment',
+        metadata: metadataOf(job.id, reference),
+        onMultipart: async (uploadId) => {
+          if (!(await catalogue.recordUpload(guard, uploadId)))
+            throw failure('interrupted', 'another round took over');
+        },
+        signal,
+      });
+      stop();
+      return {
+        bucket: store.bucket,
+        objectKey,
+        sizeBytes,
+        sha256,
+        contentType: type.contentType,
+        declaredType: body.declaredType,
+        fileName: body.fileName,
+        source: body.source,
+        lengthVerified,
+      };
+    } finally {
+      body?.discard();
+      reservation.release();
+    }
+  }
+
+  async function complete(
+    of: Try,
+    reference: Reference,
+    stored: Stored,
+    signal: AbortSignal,
+  ): Promise<Disposition> {
+    if (await catalogue.archived(of, stored)) {
+      metrics.archived.inc();
+      metrics.archivedBytes.inc(stored.sizeBytes);
+      metrics.expirySlack.observe(
+        Math.max(0, (reference.sentAt.getTime() + deps.lifetimeMs - of.endedAt.getTime()) / 1000),
+      );
+      metrics.timeToArchive.observe(Math.max(0, (of.endedAt.getTime() - reference.sentAt.getTime()) / 1000));
+      deps.log.info({ id: of.id, key: stored.objectKey, bytes: stored.sizeBytes }, 'archived');
+      return { do: 'finish', result: 'archived' };
+    }
+    // The loser of a race removes only what the row does not name.
+    const row = await catalogue.get(of.id);
+    if (row?.objectKey !== stored.objectKey) await store.remove(stored.objectKey, signal);
+    return { do: 'finish', result: 'superseded' };
+  }
+
+  return async (job: ArchiveJob, signal: AbortSignal): Promise<Disposition> => {
+    const account = deps.accounts.find(job.reference.account);
+    if (!account) {
+      return deps.settle(job, clock.now(), failure('account_unknown'));
+    }
+    if (job.round === undefined) return adopt(job.reference);
+    const leave = await deps.gate.enter(account.account, account.concurrency, PATIENCE_MS, signal);
+    if (!leave) return { do: 'putBack', delayMs: PUT_BACK_MS };
+    const startedAt = clock.now();
+    try {
+      const stored = await fetchAndStore(job, account, signal);
+      if (!stored) {
+        return (await catalogue.get(job.id))
+          ? { do: 'finish', result: 'superseded' }
+          : await adopt(job.reference);
+      }
+      const of = { id: job.id, round: job.round, startedAt, endedAt: clock.now() };
+      return await complete(of, job.reference, stored, signal);
+    } catch (error) {
+      // Shutdown or a lost lock: the media goes back as it was; the consumer knows what to do.
+      if (signal.aborted) throw error;
+      return await deps.settle(job, startedAt, error);
+    } finally {
+      leave();
+    }
+  };
+}
+
+/** What lets a bucket alone rebuild the catalogue. No openId: objects outlive an erasure request's reach. */
+function metadataOf(id: string, reference: Reference): Record<string, string> {
+  return {
+    'wma-id': id,
+    'wma-account': reference.account,
+    'wma-mediaid': reference.mediaId,
+    'wma-kind': reference.kind,
+    'wma-sentat': reference.sentAt.toISOString(),
+    ...(reference.msgId ? { 'wma-msgid': reference.msgId } : {}),
+  };
+}

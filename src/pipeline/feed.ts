@@ -1,0 +1,126 @@
+/**
+ * The feeder: takes due rows into the queue, just enough to keep the workers busy for the next moment. The rows are
+ * the backlog and wait in order; what stands in the queue can no longer be overtaken, so little should stand there.
+ */
+import type { Accounts } from '../account.ts';
+import type { Catalogue } from '../catalogue/catalogue.ts';
+import type { Fed, Room } from '../catalogue/feeding.ts';
+import type { Clock } from '../clock.ts';
+import type { Log } from '../log.ts';
+import type { ArchiveQueue } from '../queue/queue.ts';
+
+export interface FeederDeps {
+  catalogue: Pick<Catalogue, 'promote' | 'claim' | 'unfeed'>;
+  queue: Pick<ArchiveQueue, 'add'>;
+  accounts: Pick<Accounts, 'all'>;
+  clock: Pick<Clock, 'now'>;
+  log: Pick<Log, 'warn'>;
+}
+
+export interface Feeder {
+  /** New rows are due, or the queue runs low: feed now rather than at the next tick. */
+  wake(): void;
+  /** Feeds until the signal aborts. Never rejects. */
+  run(signal: AbortSignal): Promise<void>;
+}
+
+const TICK_MS = 250;
+const TROUBLE_MS = 1_000;
+const PROMOTE_LIMIT = 2_000;
+
+/**
+ * How many of an account may stand in the queue: doubled while the workers empty it between two looks, shrunk while
+ * they do not. A heavy account thus has about a quarter of a second's work in the queue, and a fresh media of
+ * another one starts that much later at most, whatever the first has waiting.
+ */
+export function nextRoom(room: number, seen: { inQueue: number; taken: number }, bounds: Bounds): number {
+  const full = seen.inQueue + seen.taken >= room;
+  if (full && seen.inQueue <= room / 4) return Math.min(bounds.most, room * 2);
+  if (seen.inQueue > (room * 3) / 4) return Math.max(bounds.least, Math.floor(room * 0.75));
+  return room;
+}
+
+export interface Bounds {
+  readonly least: number;
+  /** QUEUE_WINDOW */
+  readonly most: number;
+}
+
+export function createFeeder(deps: FeederDeps, bounds: Bounds): Feeder {
+  const least = Math.min(bounds.least, bounds.most);
+  const rooms = new Map<string, number>();
+  let woken = false;
+  let ring: () => void = () => undefined;
+  let troubleSaidAt = Number.NEGATIVE_INFINITY;
+
+  function adjust(given: readonly Room[], fed: readonly Fed[], inQueue: ReadonlyMap<string, number>): void {
+    const taken = new Map<string, number>();
+    for (const one of fed) taken.set(one.reference.account, (taken.get(one.reference.account) ?? 0) + 1);
+    for (const { account, room } of given) {
+      const seen = { inQueue: inQueue.get(account) ?? 0, taken: taken.get(account) ?? 0 };
+      // Nothing taken says nothing: either no row is due or the queue is full enough.
+      if (seen.taken > 0) rooms.set(account, nextRoom(room, seen, { least, most: bounds.most }));
+    }
+  }
+
+  /** One look: what is due and has room goes into the queue. */
+  async function feed(signal: AbortSignal): Promise<void> {
+    const now = deps.clock.now();
+    await deps.catalogue.promote(now, PROMOTE_LIMIT);
+    const given = deps.accounts.all.map(({ account }) => ({ account, room: rooms.get(account) ?? least }));
+    const { fed, inQueue } = await deps.catalogue.claim(given, now);
+    if (fed.length === 0) return;
+    try {
+      await deps.queue.add(fed, signal);
+    } catch (error) {
+      await deps.catalogue.unfeed(fed);
+      throw error;
+    }
+    adjust(given, fed, inQueue);
+  }
+
+  /** Until woken or `ms` have passed. */
+  function pause(ms: number, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const done = () => {
+        clearTimeout(timer);
+        signal.removeEventListener('abort', done);
+        ring = () => undefined;
+        resolve();
+      };
+      const timer = setTimeout(done, ms);
+      signal.addEventListener('abort', done, { once: true });
+      ring = done;
+      if (signal.aborted) done();
+    });
+  }
+
+  return {
+    wake: () => {
+      woken = true;
+      ring();
+    },
+    run: async (signal) => {
+      while (!signal.aborted) {
+        woken = false;
+        let trouble = false;
+        try {
+          await feed(signal);
+        } catch (error) {
+          if (signal.aborted) return;
+          trouble = true;
+          // Rows stay where they are, so nothing is lost; say it once a minute, not four times a second.
+          if (performance.now() - troubleSaidAt > 60_000) {
+            troubleSaidAt = performance.now();
+            deps.log.warn({ err: error }, 'feeding is interrupted; media wait in the catalogue');
+          }
+        }
+        if (trouble) {
+          await pause(TROUBLE_MS, signal);
+        } else if (!woken) {
+          await pause(TICK_MS, signal);
+        }
+      }
+    },
+  };
+}

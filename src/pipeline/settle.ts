@@ -1,0 +1,83 @@
+/** What becomes of a media whose try failed: the policy decides, the row is told, the queue follows. */
+import type { Catalogue } from '../catalogue/catalogue.ts';
+import type { Clock, Lifetimes } from '../clock.ts';
+import { FailureError, failure } from '../failures.ts';
+import type { Log } from '../log.ts';
+import type { Metrics } from '../metrics.ts';
+import type { ArchiveJob, Disposition } from '../queue/consumer.ts';
+import { decideNext } from './retry-policy.ts';
+
+export interface SettleDeps {
+  catalogue: Pick<Catalogue, 'get' | 'failed'> & { accounts: Pick<Catalogue['accounts'], 'hold'> };
+  clock: Pick<Clock, 'now'>;
+  lifetimes: Pick<Lifetimes, 'scale'>;
+  random: () => number;
+  metrics: Pick<Metrics, 'failed' | 'expired'>;
+  log: Pick<Log, 'info' | 'warn' | 'error'>;
+}
+
+/** Waits up to this long are the queue's; longer ones go back to the row, where they are in nobody's way. */
+const QUEUE_WAIT_MS = 60_000;
+
+export type Settle = (job: ArchiveJob, startedAt: Date, error: unknown) => Promise<Disposition>;
+
+export function createSettle(deps: SettleDeps): Settle {
+  return async (job, startedAt, error) => {
+    const known =
+      error instanceof FailureError ? error : failure('internal', String(error), { cause: error });
+    if (known.failure.code === 'internal')
+      deps.log.error({ err: error, id: job.id }, 'unexpected error in a try');
+    const row = await deps.catalogue.get(job.id);
+    if (row?.status !== 'pending' || !row.expiresAt || !row.closesAt)
+      return { do: 'finish', result: 'superseded' };
+    const now = deps.clock.now();
+    const decision = decideNext({
+      failure: known.failure,
+      tries: row.tries + 1,
+      now,
+      expiresAt: row.expiresAt,
+      closesAt: row.closesAt,
+      retryAfterMs: known.retryAfterMs,
+      random: deps.random(),
+      scale: deps.lifetimes.scale,
+    });
+    const of = { id: job.id, round: job.round ?? 0, startedAt, endedAt: now };
+    deps.metrics.failed.inc({ class: known.failure.class, errcode: String(known.failure.errcode ?? '') });
+    deps.log.info(
+      { id: job.id, failure: known.failure, next: decision.next, tries: row.tries + 1 },
+      'a try failed',
+    );
+
+    if (decision.next === 'dead' || decision.next === 'expired') {
+      await deps.catalogue.failed(of, known.failure, { to: decision.next }, true);
+      if (decision.next === 'expired') deps.metrics.expired.inc();
+      return { do: 'giveUp', failure: known.failure };
+    }
+    if (decision.next === 'holdAccount') {
+      await deps.catalogue.accounts.hold(row.account, decision.at, known.failure);
+      deps.log.warn(
+        { account: row.account, until: decision.at, failure: known.failure },
+        'the account is held',
+      );
+      await deps.catalogue.failed(
+        of,
+        known.failure,
+        { to: 'later', at: decision.at, reason: 'accountHeld' },
+        false,
+      );
+      return { do: 'finish', result: 'later' };
+    }
+    const delayMs = decision.at.getTime() - now.getTime();
+    const to = delayMs <= QUEUE_WAIT_MS ? 'queue' : 'later';
+    const ours = await deps.catalogue.failed(
+      of,
+      known.failure,
+      { to, at: decision.at, reason: decision.reason },
+      true,
+    );
+    if (!ours) return { do: 'finish', result: 'superseded' };
+    return to === 'queue'
+      ? { do: 'retry', delayMs, failure: known.failure }
+      : { do: 'finish', result: 'later' };
+  };
+}

@@ -1,0 +1,124 @@
+/** The sweeper: heals what died half-way and closes what has run out. Safe with many: a lease lets one at a time. */
+import { randomUUID } from 'node:crypto';
+import type { Catalogue } from '../catalogue/catalogue.ts';
+import type { Clock, Lifetimes } from '../clock.ts';
+import { FAILURES } from '../failures.ts';
+import type { Log } from '../log.ts';
+import type { Metrics } from '../metrics.ts';
+import { jobIdOf } from '../queue/job.ts';
+import type { ArchiveQueue } from '../queue/queue.ts';
+import type { Store } from '../storage/store.ts';
+
+export interface SweeperDeps {
+  catalogue: Pick<
+    Catalogue,
+    'takeLease' | 'dropLease' | 'fedBefore' | 'unfeed' | 'closeExpired' | 'openUploads' | 'forgetUpload'
+  >;
+  queue: Pick<ArchiveQueue, 'lost'>;
+  store: Pick<Store, 'abortMultipart'>;
+  metrics: Pick<Metrics, 'expired'>;
+  clock: Clock;
+  lifetimes: Pick<Lifetimes, 'closingMs'>;
+  log: Pick<Log, 'info' | 'warn'>;
+  /** More rows than the window allows cannot be fed: the repair never looks at more. */
+  windowRows: number;
+  /** Wakes the feeder after rows were freed. */
+  onFreed: () => void;
+}
+
+const LEASE = 'sweep';
+const LEASE_MS = 30_000;
+const EVERY_MS = 5_000;
+/** A job is added within 2 s of its row being marked or not at all. */
+const FED_AGE_MS = 10_000;
+const UPLOAD_AGE_MS = 60_000;
+const CLOSE_LIMIT = 1_000;
+const UPLOAD_LIMIT = 100;
+
+export interface Swept {
+  readonly freed: number;
+  readonly expired: number;
+  readonly aborted: number;
+}
+
+export function createSweeper(deps: SweeperDeps) {
+  const holder = randomUUID();
+  const { catalogue, clock, log } = deps;
+  const ago = (ms: number) => new Date(clock.now().getTime() - ms);
+
+  /** Rows marked as fed whose job is gone (flushed, purged, stalled out) are due again. */
+  async function freeLost(): Promise<number> {
+    const fed = await catalogue.fedBefore(ago(FED_AGE_MS), deps.windowRows);
+    if (fed.length === 0) return 0;
+    const lost = new Set(await deps.queue.lost(fed.map((row) => jobIdOf(row.id, row.round))));
+    const gone = fed.filter((row) => lost.has(jobIdOf(row.id, row.round)));
+    const freed = gone.length > 0 ? await catalogue.unfeed(gone) : 0;
+    if (freed > 0) {
+      log.warn({ freed }, 'media whose job was lost are fed again');
+      deps.onFreed();
+    }
+    return freed;
+  }
+
+  async function closeExpired(): Promise<number> {
+    const closed = await catalogue.closeExpired(
+      clock.now(),
+      deps.lifetimes.closingMs,
+      { code: 'expired', class: FAILURES.expired.class },
+      CLOSE_LIMIT,
+    );
+    if (closed.length > 0) {
+      deps.metrics.expired.inc(closed.length);
+      log.warn({ expired: closed.length }, 'media passed their deadline unarchived');
+    }
+    return closed.length;
+  }
+
+  /** Multiparts that a dead worker left behind; the id was recorded before the first part. */
+  async function abortUploads(signal: AbortSignal): Promise<number> {
+    const open = await catalogue.openUploads(ago(UPLOAD_AGE_MS), UPLOAD_LIMIT);
+    let aborted = 0;
+    for (const upload of open) {
+      signal.throwIfAborted();
+      await deps.store.abortMultipart(upload.object_key, upload.upload_id, signal);
+      await catalogue.forgetUpload(upload.id, upload.upload_id);
+      aborted++;
+    }
+    return aborted;
+  }
+
+  /** Each deed on its own: a store that is away must not keep lost jobs from being freed. */
+  async function attempt(name: string, deed: () => Promise<number>, signal: AbortSignal): Promise<number> {
+    try {
+      return await deed();
+    } catch (error) {
+      if (!signal.aborted)
+        log.warn({ err: error, deed: name }, 'a sweep did not finish; the next one goes on');
+      return 0;
+    }
+  }
+
+  /** One round. Undefined: another sweeper is at it. */
+  async function sweep(signal: AbortSignal): Promise<Swept | undefined> {
+    const now = clock.now();
+    if (!(await catalogue.takeLease(LEASE, holder, now, new Date(now.getTime() + LEASE_MS))))
+      return undefined;
+    return {
+      freed: await attempt('freeLost', freeLost, signal),
+      expired: await attempt('closeExpired', closeExpired, signal),
+      aborted: await attempt('abortUploads', () => abortUploads(signal), signal),
+    };
+  }
+
+  return {
+    sweep,
+    /** Sweeps until the signal aborts, then gives the lease back. Never rejects. */
+    run: async (signal: AbortSignal): Promise<void> => {
+      while (!signal.aborted) {
+        await attempt('sweep', async () => ((await sweep(signal)) ? 1 : 0), signal);
+        await clock.sleep(EVERY_MS, signal).catch(() => undefined);
+      }
+      await catalogue.dropLease(LEASE, holder).catch(() => undefined);
+    },
+  };
+}
