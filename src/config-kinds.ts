@@ -1,0 +1,142 @@
+/** The kinds of value a variable can have: text in, a typed value or what is wrong with it out. */
+import { parseDuration, parseSize } from './units.ts';
+
+export type Parsed<T> = { readonly value: T } | { readonly wrong: string };
+
+export interface Kind<T> {
+  /** For the documentation. */
+  readonly label: string;
+  /** `wrong` continues the sentence "VARIABLE …"; it never repeats the text, which may be a secret. */
+  parse(text: string): Parsed<T>;
+}
+
+export const text = (
+  pattern = /^[^\0-\x1f]+$/,
+  rule = 'must not contain control characters',
+): Kind<string> => ({
+  label: 'text',
+  parse: (value) => (pattern.test(value) ? { value } : { wrong: rule }),
+});
+
+export const count = ({
+  min,
+  max,
+  label = 'number',
+}: {
+  min: number;
+  max: number;
+  label?: string;
+}): Kind<number> => ({
+  label,
+  parse: (value) => {
+    const number = /^\d{1,15}$/.test(value) ? Number(value) : Number.NaN;
+    return number >= min && number <= max
+      ? { value: number }
+      : { wrong: `must be a whole number from ${min} to ${max}` };
+  },
+});
+
+/** 0 asks the system for a free port. */
+export const port = (): Kind<number> => count({ min: 0, max: 65_535, label: 'port' });
+
+/** Like {@link port}, where `off` is an answer too. */
+export const optionalPort = (): Kind<number | undefined> => ({
+  label: 'port or off',
+  parse: (value) => (value === 'off' ? { value: undefined } : port().parse(value)),
+});
+
+/** A positive decimal number. */
+export const factor = ({ min, max }: { min: number; max: number }): Kind<number> => ({
+  label: 'number',
+  parse: (value) => {
+    const number = /^\d+(\.\d+)?$/.test(value) ? Number(value) : Number.NaN;
+    return number >= min && number <= max
+      ? { value: number }
+      : { wrong: `must be a number from ${min} to ${max}` };
+  },
+});
+
+const measured =
+  (label: string, parse: (text: string) => number | undefined, form: string) =>
+  ({ min, max }: { min: string; max: string }): Kind<number> => ({
+    label,
+    parse: (value) => {
+      const amount = parse(value);
+      if (amount === undefined) return { wrong: `must be a ${label} ${form}` };
+      const inside = amount >= parse(min)! && amount <= parse(max)!;
+      return inside ? { value: amount } : { wrong: `must be between ${min} and ${max}` };
+    },
+  });
+
+/** Bytes. */
+export const size = measured('size', parseSize, 'such as 256MiB (KiB MiB GiB, KB MB GB, or bytes)');
+/** Milliseconds. */
+export const duration = measured('duration', parseDuration, 'such as 15s (ms s m h d, or milliseconds)');
+
+export const flag = (): Kind<boolean> => ({
+  label: 'yes or no',
+  parse: (value) => {
+    if (/^(1|true|yes|on)$/i.test(value)) return { value: true };
+    if (/^(0|false|no|off)$/i.test(value)) return { value: false };
+    return { wrong: 'must be 1 or 0' };
+  },
+});
+
+export const choice = <const T extends string>(options: readonly T[]): Kind<T> => ({
+  label: options.join(', '),
+  parse: (value) => {
+    const found = options.find((option) => option === value.toLowerCase());
+    return found ? { value: found } : { wrong: `must be one of ${options.join(', ')}` };
+  },
+});
+
+/** A base URL, kept without its trailing slash. */
+export const baseUrl = (): Kind<string> => ({
+  label: 'URL',
+  parse: (value) => {
+    const parsed = url(['http', 'https']).parse(value);
+    if ('wrong' in parsed) return parsed;
+    const { search, hash, username, password } = new URL(value);
+    return search || hash || username || password
+      ? { wrong: 'must be a base URL: no user, no query, no fragment' }
+      : { value: parsed.value.replace(/\/+$/, '') };
+  },
+});
+
+export const url = (schemes: readonly string[]): Kind<string> => ({
+  label: 'URL',
+  parse: (value) => {
+    const parsed = URL.parse(value);
+    const form = `must be a URL that starts with ${schemes.map((scheme) => `${scheme}://`).join(' or ')}`;
+    if (!parsed && schemes.some((scheme) => value.startsWith(`${scheme}://`))) {
+      return { wrong: 'is not a URL that can be read: user and password must be percent-encoded' };
+    }
+    if (!parsed || !value.includes('://')) return { wrong: form };
+    return schemes.includes(parsed.protocol.slice(0, -1)) ? { value } : { wrong: form };
+  },
+});
+
+export interface AllowedHost {
+  readonly host: string;
+  /** Absent: any port. */
+  readonly port?: number;
+}
+
+/** A comma list of host or host:port; an IPv6 address with a port stands in brackets, kept without them. */
+export const hosts = (): Kind<readonly AllowedHost[]> => ({
+  label: 'list of host or host:port',
+  parse: (value) => {
+    const found: AllowedHost[] = [];
+    for (const entry of value.split(',').map((part) => part.trim().toLowerCase())) {
+      const match =
+        /^\[([0-9a-f:.]+)\](?::(\d{1,5}))?$/.exec(entry) ??
+        /^([a-z0-9._-]+)(?::(\d{1,5}))?$/.exec(entry) ??
+        /^([0-9a-f]*:[0-9a-f:.]*:[0-9a-f.]*)$/.exec(entry);
+      if (!match || Number(match[2] ?? 1) < 1 || Number(match[2] ?? 1) > 65_535) {
+        return { wrong: 'must be a comma list of host or host:port, without http:// and without wildcards' };
+      }
+      found.push({ host: match[1]!, ...(match[2] ? { port: Number(match[2]) } : {}) });
+    }
+    return { value: found };
+  },
+});

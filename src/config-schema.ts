@@ -1,0 +1,359 @@
+/**
+ * Every variable the program reads: name, kind, default, example, meaning. Parsing, error messages, `.env.example`,
+ * docs/configuration.md and the check for misspelt names all come from this table.
+ */
+import { parseApiKeys } from './api-keys.ts';
+import * as kind from './config-kinds.ts';
+import { ADDRESSINGS, S3_PRESET_NAMES } from './s3-presets.ts';
+
+export interface Variable<T = unknown> {
+  readonly kind: kind.Kind<T>;
+  /** As one would write it; absent: unset is an answer. */
+  readonly default?: string;
+  /** What an unset variable means, where that is not a fixed value. */
+  readonly unset?: string;
+  readonly example: string;
+  readonly about: string;
+  /** Never shown, and can be given as NAME_FILE. */
+  readonly secret?: true;
+  /** Read here but named by others: no misspelling is looked for, no NAME_FILE. */
+  readonly foreign?: true;
+  /** Set but empty means off, not unset. */
+  readonly emptyIsOff?: true;
+}
+
+// setTimeout takes 31 bits of milliseconds, a little under 25 days.
+const LONGEST = '24d';
+const concurrency = () => kind.count({ min: 1, max: 1000 });
+const secretText = (pattern?: RegExp, rule?: string) => kind.text(pattern, rule);
+
+const listening = {
+  HOST: {
+    kind: kind.text(/^[A-Za-z0-9._:-]+$/, 'must be a host name or an IP address, without port'),
+    default: '127.0.0.1',
+    example: '0.0.0.0',
+    about: 'The address the server listens on.',
+  },
+  PORT: { kind: kind.port(), default: '8080', example: '8080', about: 'The port it listens on.' },
+  CALLBACK_PORT: {
+    kind: kind.optionalPort(),
+    unset: 'off',
+    example: '8081',
+    about: 'A second port that answers /wechat/ alone, to be the only one the Internet reaches.',
+  },
+  PUBLIC_URL: {
+    kind: kind.baseUrl(),
+    example: 'https://media.example.com',
+    about: 'Where people and WeChat reach the server from outside, as printed at start.',
+  },
+  DATA_DIR: {
+    kind: kind.text(),
+    default: './data',
+    example: '/var/lib/wma',
+    about: 'The folder of everything embedded, of the key file and of the spool.',
+  },
+  LOG_LEVEL: {
+    kind: kind.choice(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']),
+    default: 'info',
+    example: 'debug',
+    about: 'The least important log line that is written.',
+  },
+  NODE_ENV: {
+    kind: kind.text(),
+    example: 'production',
+    foreign: true,
+    about: '`production` refuses to start without API_KEYS, and embedded without ALLOW_EMBEDDED.',
+  },
+  ALLOW_EMBEDDED: {
+    kind: kind.flag(),
+    default: '0',
+    example: '1',
+    about: 'Yes, a real account, or production, may live on the embedded database and store in DATA_DIR.',
+  },
+  API_KEYS: {
+    kind: { label: 'list of keys', parse: parseApiKeys },
+    example: 'admin:replace-by-a-long-random-text',
+    secret: true,
+    about:
+      'Comma list of `scope:secret` or `name:scope[+scope][@account+account]:secret`; scopes read, write, admin, each including the one before.',
+  },
+} as const satisfies Record<string, Variable>;
+
+const catalogue = {
+  DATABASE_URL: {
+    kind: kind.url(['postgres', 'postgresql']),
+    unset: 'embedded',
+    example: 'postgres://wma:password@localhost:5432/wma',
+    secret: true,
+    about: 'The catalogue, and the queue where there is no Redis.',
+  },
+  DATABASE_SCHEMA: {
+    kind: kind.text(/^[a-z_][a-z0-9_]{0,62}$/, 'must be lower-case letters, digits and _, 63 at most'),
+    default: 'wma',
+    example: 'wma',
+    about: 'The Postgres schema of all tables.',
+  },
+  REDIS_URL: {
+    kind: kind.url(['redis', 'rediss']),
+    unset: 'the queue lives in the database',
+    example: 'redis://localhost:6379',
+    secret: true,
+    about: 'The queue in Redis; needs DATABASE_URL.',
+  },
+  QUEUE_PREFIX: {
+    kind: kind.text(/^[\x21-\x7e]{1,64}$/, 'must be 1 to 64 printable ASCII characters without spaces'),
+    default: '{wma}',
+    example: '{wma}',
+    about: 'What the keys of the queue begin with. The braces keep them on one node of a Redis cluster.',
+  },
+  QUEUE_WINDOW: {
+    kind: kind.count({ min: 1, max: 100_000 }),
+    default: '1000',
+    example: '1000',
+    about: 'Media of one account in the queue at once; the rest of the backlog waits in the catalogue.',
+  },
+} as const satisfies Record<string, Variable>;
+
+const store = {
+  S3_BUCKET: {
+    kind: kind.text(/^[A-Za-z0-9][A-Za-z0-9._-]{1,62}$/, 'must be the name of a bucket'),
+    unset: 'embedded',
+    example: 'wechat-media',
+    about: 'The bucket, which must exist.',
+  },
+  S3_PRESET: {
+    kind: kind.choice(S3_PRESET_NAMES),
+    unset: 'guessed from S3_ENDPOINT',
+    example: 'aliyun-oss',
+    about: 'The vendor: gives endpoint and addressing.',
+  },
+  S3_ENDPOINT: {
+    kind: kind.baseUrl(),
+    unset: "the preset's; without preset AWS",
+    example: 'https://s3.oss-cn-hangzhou.aliyuncs.com',
+    about: 'The endpoint, without the bucket (with addressing `cname`: the host that is the bucket).',
+  },
+  S3_REGION: {
+    kind: kind.text(/^[A-Za-z0-9-]{1,64}$/, 'must be letters, digits and -'),
+    unset: "AWS_REGION, the preset's, or us-east-1",
+    example: 'cn-hangzhou',
+    about: 'The region, part of every signature.',
+  },
+  S3_ADDRESSING: {
+    kind: kind.choice(ADDRESSINGS),
+    unset: "the preset's, or path",
+    example: 'virtual',
+    about: '`virtual`: bucket.host/key; `path`: host/bucket/key; `cname`: host/key.',
+  },
+  S3_PREFIX: {
+    kind: kind.text(
+      /^(?!\/)(?!.*\/\/)(?!(?:.*\/)?\.{1,2}(?:\/|$))[A-Za-z0-9/._=-]{1,200}$/,
+      'must be at most 200 letters, digits and / . _ = -, not begin with / and hold no empty, . or .. part',
+    ),
+    example: 'wechat/',
+    about: "What objects' keys begin with, as it stands: usually ends in /.",
+  },
+  S3_PUBLIC_ENDPOINT: {
+    kind: kind.baseUrl(),
+    unset: 'S3_ENDPOINT',
+    example: 'https://files.example.com',
+    about: 'The endpoint that signed links name, where browsers reach the store under another host.',
+  },
+  S3_ACCESS_KEY_ID: {
+    kind: secretText(),
+    example: 'AKIAEXAMPLE',
+    secret: true,
+    about: 'Before AWS_ACCESS_KEY_ID.',
+  },
+  S3_SECRET_ACCESS_KEY: {
+    kind: secretText(),
+    example: 'the-secret-of-the-key',
+    secret: true,
+    about: 'Before AWS_SECRET_ACCESS_KEY.',
+  },
+  AWS_ACCESS_KEY_ID: {
+    kind: secretText(),
+    example: 'AKIAEXAMPLE',
+    secret: true,
+    foreign: true,
+    about: 'Used with the next two where S3_ACCESS_KEY_ID is unset.',
+  },
+  AWS_SECRET_ACCESS_KEY: {
+    kind: secretText(),
+    example: 'the-secret-of-the-key',
+    secret: true,
+    foreign: true,
+    about: 'Its secret.',
+  },
+  AWS_SESSION_TOKEN: {
+    kind: secretText(),
+    example: 'the-session-token',
+    secret: true,
+    foreign: true,
+    about: 'Its session token, if it is a temporary key. It is not renewed.',
+  },
+  AWS_REGION: {
+    kind: kind.text(),
+    example: 'eu-central-1',
+    foreign: true,
+    about: 'Used where S3_REGION is unset.',
+  },
+  LINK_TTL: {
+    // A presigned URL lives seven days at most.
+    kind: kind.duration({ min: '1m', max: '7d' }),
+    default: '1h',
+    example: '15m',
+    about: 'How long a signed link works.',
+  },
+} as const satisfies Record<string, Variable>;
+
+const wechat = {
+  WECHAT_APP_ID: {
+    kind: kind.text(/^[A-Za-z0-9_-]{1,64}$/, 'must be 1 to 64 letters, digits, _ or -'),
+    unset: 'ACCOUNTS_FILE, or simulated',
+    example: 'wx0123456789abcdef',
+    about: 'The account, where there is one.',
+  },
+  WECHAT_APP_SECRET: {
+    kind: secretText(),
+    example: '0123456789abcdef0123456789abcdef',
+    secret: true,
+    about: 'Its AppSecret.',
+  },
+  WECHAT_TOKEN: {
+    kind: secretText(/^[\x21-\x7e]{1,128}$/, 'must be printable ASCII without spaces'),
+    example: 'the-token-of-the-console',
+    secret: true,
+    about: "The token typed into WeChat's console; signs callbacks.",
+  },
+  WECHAT_ENCODING_AES_KEY: {
+    kind: secretText(/^[A-Za-z0-9]{43}$/, 'must be the 43 letters and digits that the console shows'),
+    unset: 'plain mode',
+    example: 'abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG',
+    secret: true,
+    about: 'Decrypts callbacks in compatible and safe mode.',
+  },
+  ACCOUNTS_FILE: {
+    kind: kind.text(),
+    example: '/etc/wma/accounts.json',
+    about: 'Several accounts: a JSON array, see below. Instead of WECHAT_APP_ID.',
+  },
+  WECHAT_API_BASE_URL: {
+    kind: kind.baseUrl(),
+    default: 'https://api.weixin.qq.com',
+    example: 'https://api2.weixin.qq.com',
+    about: "WeChat's API.",
+  },
+  WECHAT_VIDEO_BASE_URL: {
+    kind: kind.baseUrl(),
+    emptyIsOff: true,
+    unset: 'WECHAT_API_BASE_URL over http',
+    example: 'http://api.weixin.qq.com',
+    about: 'Asked for a video that https did not give. Carries the token in clear; empty turns it off.',
+  },
+  WECHAT_PROXY: {
+    kind: kind.url(['http', 'https']),
+    example: 'http://proxy.example.com:3128',
+    secret: true,
+    about: "A proxy on the way to WeChat, such as the one host on WeChat's IP allow-list.",
+  },
+} as const satisfies Record<string, Variable>;
+
+const work = {
+  FETCH_ALLOW_HOSTS: {
+    kind: kind.hosts(),
+    example: 'cdn.example.com,10.0.0.5:8443',
+    about: 'The only exceptions to the address guard for video and picture links.',
+  },
+  FETCH_IDLE_TIMEOUT: {
+    kind: kind.duration({ min: '10ms', max: '1h' }),
+    default: '15s',
+    example: '30s',
+    about: 'The longest silence in a download.',
+  },
+  FETCH_TOTAL_TIMEOUT: {
+    kind: kind.duration({ min: '10ms', max: '24h' }),
+    default: '10m',
+    example: '20m',
+    about: 'The longest download.',
+  },
+  WORKER_CONCURRENCY: {
+    kind: concurrency(),
+    default: '16',
+    example: '32',
+    about: 'Media in work at once in a process.',
+  },
+  ACCOUNT_CONCURRENCY: {
+    kind: concurrency(),
+    default: '4',
+    example: '8',
+    about: 'Downloads of one account at once in a process.',
+  },
+  BYTE_BUDGET: {
+    // One multipart upload holds up to three parts of 8 MiB; less would never start it.
+    kind: kind.size({ min: '24MiB', max: '1024GiB' }),
+    default: '256MiB',
+    example: '512MiB',
+    about: 'Bytes of media in the memory of a process at once.',
+  },
+  MAX_MEDIA_BYTES: {
+    // 10,000 parts of 8 MiB are what a multipart upload can be.
+    kind: kind.size({ min: '1', max: '78GiB' }),
+    default: '200MiB',
+    example: '500MiB',
+    about: 'The largest media that is archived.',
+  },
+  MEDIA_LIFETIME: {
+    kind: kind.duration({ min: '1s', max: LONGEST }),
+    default: '72h',
+    example: '72h',
+    about: 'How long WeChat keeps a media.',
+  },
+  TIME_SCALE: {
+    kind: kind.factor({ min: 1, max: 1_000_000 }),
+    default: '1',
+    example: '720',
+    about: 'For tests and the demo: 720 plays three days in six minutes.',
+  },
+  ALERT_URL: {
+    kind: kind.url(['http', 'https']),
+    example: 'https://alerts.example.com/hook',
+    secret: true,
+    about: 'Where alerts are posted.',
+  },
+  METRICS_PORT: {
+    kind: kind.optionalPort(),
+    unset: 'off',
+    example: '9090',
+    about: 'The port where a worker answers /metrics. The server does so on its own.',
+  },
+  SHUTDOWN_GRACE: {
+    kind: kind.duration({ min: '0', max: '1h' }),
+    default: '20s',
+    example: '1m',
+    about: 'How long media in hand may take to finish after SIGTERM.',
+  },
+} as const satisfies Record<string, Variable>;
+
+export const VARIABLES = { ...listening, ...catalogue, ...store, ...wechat, ...work } as const;
+
+/** In the order of the documentation. */
+export const SECTIONS: readonly (readonly [title: string, variables: Readonly<Record<string, Variable>>])[] =
+  [
+    ['Server', listening],
+    ['Catalogue and queue', catalogue],
+    ['Store', store],
+    ['WeChat', wechat],
+    ['Work', work],
+  ];
+
+export type VariableName = keyof typeof VARIABLES;
+
+type ValueOf<V> = V extends { kind: kind.Kind<infer T> }
+  ? V extends { default: string }
+    ? T
+    : T | undefined
+  : never;
+
+/** What a variable is worth once read. */
+export type Values = { readonly [N in VariableName]: ValueOf<(typeof VARIABLES)[N]> };

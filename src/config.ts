@@ -1,0 +1,209 @@
+/** Configuration: read once, every mistake reported together, the result frozen. The only reader of process.env. */
+import { readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import type { Account } from './account.ts';
+import { configuredAccounts, withAccounts } from './accounts-settings.ts';
+import type { ApiKey } from './api-keys.ts';
+import type { AllowedHost } from './config-kinds.ts';
+import { VARIABLES, type Values } from './config-schema.ts';
+import {
+  type Environment,
+  type Mistake,
+  passwordsOf,
+  type ReadFile,
+  readEnvironment,
+  type Say,
+  withDotEnv,
+} from './environment.ts';
+import { type S3Settings, s3Settings } from './s3-settings.ts';
+import { createScrubber } from './secrets.ts';
+import { checkShape, type Shape, shapeOf } from './shape.ts';
+
+/** Undefined means: not set, off, or embedded. URLs have no trailing slash; durations are not scaled. */
+export interface Config {
+  readonly production: boolean;
+  readonly shape: Shape;
+  /** Absolute. */
+  readonly dataFolder: string;
+  readonly log: { readonly level: Values['LOG_LEVEL'] };
+  readonly http: {
+    readonly host: string;
+    readonly port: number;
+    readonly callbackPort: number | undefined;
+    readonly publicUrl: string | undefined;
+  };
+  readonly metrics: { readonly port: number | undefined };
+  readonly apiKeys: readonly ApiKey[];
+  readonly database: { readonly url: string | undefined; readonly schema: string };
+  readonly redis: { readonly url: string | undefined };
+  readonly queue: { readonly prefix: string; readonly windowSize: number };
+  readonly s3: S3Settings | undefined;
+  /** Of every store, the embedded one too. */
+  readonly objects: { readonly prefix: string; readonly linkTtlMs: number };
+  /** Empty where WeChat is simulated. */
+  readonly accounts: readonly Account[];
+  readonly wechat: {
+    readonly apiBaseUrl: string;
+    readonly videoBaseUrl: string | undefined;
+    readonly proxyUrl: string | undefined;
+  };
+  readonly fetch: {
+    readonly allowHosts: readonly AllowedHost[];
+    readonly idleTimeoutMs: number;
+    readonly totalTimeoutMs: number;
+  };
+  readonly work: {
+    readonly concurrency: number;
+    readonly accountConcurrency: number;
+    readonly byteBudgetBytes: number;
+    readonly maxMediaBytes: number;
+    readonly shutdownGraceMs: number;
+  };
+  /** As createLifetimes of clock.ts takes them. */
+  readonly lifetimes: { readonly mediaLifetimeMs: number; readonly timeScale: number };
+  readonly alerts: { readonly url: string | undefined };
+}
+
+/** What sysexits.h calls EX_CONFIG: a supervisor that knows it does not try again. */
+export const EXIT_CONFIG = 78;
+
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+  readonly exitCode = EXIT_CONFIG;
+  readonly mistakes: readonly Mistake[];
+  constructor(mistakes: readonly Mistake[]) {
+    const lines = mistakes.map(({ variable, problem, example }) => {
+      const sentence = `  ${variable} ${problem}${problem.endsWith('?') ? '' : '.'}`;
+      return example ? `${sentence} Example: ${example}` : sentence;
+    });
+    super(
+      `${mistakes.length === 1 ? 'A mistake' : `${mistakes.length} mistakes`} in the configuration:\n${lines.join('\n')}`,
+    );
+    this.mistakes = mistakes;
+  }
+}
+
+/**
+ * Reads `.env` of `dotEnvFolder` (default: the working directory) under `env`, and the files that NAME_FILE and
+ * ACCOUNTS_FILE name. Throws a ConfigError that lists every mistake and no secret.
+ */
+export function loadConfig(
+  env: Environment = process.env,
+  options: { dotEnvFolder?: string; readFile?: ReadFile } = {},
+): Config {
+  const readFile = options.readFile ?? ((path: string) => readFileSync(path, 'utf8'));
+  const dotEnvPath = join(options.dotEnvFolder ?? '.', '.env');
+  let merged = env;
+  const unreadable: Mistake[] = [];
+  try {
+    merged = withDotEnv(env, dotEnvPath, readFile);
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? 'error';
+    unreadable.push({ variable: dotEnvPath, problem: `cannot be read (${code})` });
+  }
+  const read = readEnvironment(merged, readFile);
+  const mistakes = [...unreadable, ...read.mistakes];
+  const say: Say = (variable, problem) => {
+    mistakes.push({ variable, problem, example: `${variable}=${VARIABLES[variable].example}` });
+  };
+  const production = read.values.NODE_ENV === 'production';
+  const shape = shapeOf(read);
+  checkShape(read, shape, production, say);
+  const accounts = configuredAccounts(read, production, readFile, say);
+  const apiKeys = withAccounts(read.values.API_KEYS ?? [], accounts, say);
+  const s3 = s3Settings(read, say);
+  const { PORT, CALLBACK_PORT } = read.values;
+  if (PORT && PORT === CALLBACK_PORT) say('CALLBACK_PORT', 'is the same as PORT');
+  if (mistakes.length > 0) {
+    const scrub = createScrubber(accounts.flatMap(accountSecrets));
+    throw new ConfigError(mistakes.map((it) => ({ ...it, problem: read.scrub(scrub(it.problem)) })));
+  }
+  // Without a mistake, what has a default has a value.
+  const values = read.values as Values;
+  return deepFreeze(
+    configOf(values, {
+      production,
+      shape,
+      accounts,
+      apiKeys,
+      s3,
+      videoGiven: read.given('WECHAT_VIDEO_BASE_URL'),
+    }),
+  );
+}
+
+function configOf(
+  values: Values,
+  parts: Pick<Config, 'production' | 'shape' | 'accounts' | 'apiKeys' | 's3'> & { videoGiven: boolean },
+): Config {
+  const { production, shape, accounts, apiKeys, s3 } = parts;
+  return {
+    production,
+    shape,
+    dataFolder: resolve(values.DATA_DIR),
+    log: { level: values.LOG_LEVEL },
+    http: {
+      host: values.HOST,
+      port: values.PORT,
+      callbackPort: values.CALLBACK_PORT,
+      publicUrl: values.PUBLIC_URL,
+    },
+    metrics: { port: values.METRICS_PORT },
+    apiKeys,
+    database: { url: values.DATABASE_URL, schema: values.DATABASE_SCHEMA },
+    redis: { url: values.REDIS_URL },
+    queue: { prefix: values.QUEUE_PREFIX, windowSize: values.QUEUE_WINDOW },
+    s3,
+    objects: { prefix: values.S3_PREFIX ?? '', linkTtlMs: values.LINK_TTL },
+    accounts,
+    wechat: {
+      apiBaseUrl: values.WECHAT_API_BASE_URL,
+      videoBaseUrl: parts.videoGiven
+        ? values.WECHAT_VIDEO_BASE_URL
+        : values.WECHAT_API_BASE_URL.replace(/^https:/i, 'http:'),
+      proxyUrl: values.WECHAT_PROXY,
+    },
+    fetch: {
+      allowHosts: values.FETCH_ALLOW_HOSTS ?? [],
+      idleTimeoutMs: values.FETCH_IDLE_TIMEOUT,
+      totalTimeoutMs: values.FETCH_TOTAL_TIMEOUT,
+    },
+    work: {
+      concurrency: values.WORKER_CONCURRENCY,
+      accountConcurrency: values.ACCOUNT_CONCURRENCY,
+      byteBudgetBytes: values.BYTE_BUDGET,
+      maxMediaBytes: values.MAX_MEDIA_BYTES,
+      shutdownGraceMs: values.SHUTDOWN_GRACE,
+    },
+    lifetimes: { mediaLifetimeMs: values.MEDIA_LIFETIME, timeScale: values.TIME_SCALE },
+    alerts: { url: values.ALERT_URL },
+  };
+}
+
+const accountSecrets = ({ secret, token, encodingAesKey, previousEncodingAesKey }: Account) => [
+  secret,
+  token,
+  ...(encodingAesKey ? [encodingAesKey] : []),
+  ...(previousEncodingAesKey ? [previousEncodingAesKey] : []),
+];
+
+/** Every configured secret, for createLog. An access key's id is none: it stands in every signed link. */
+export function configSecrets(config: Config): string[] {
+  const { database, redis, s3, wechat, alerts } = config;
+  const secrets = [
+    ...config.apiKeys.map((key) => key.secret),
+    ...config.accounts.flatMap(accountSecrets),
+    ...[database.url, redis.url, wechat.proxyUrl].flatMap((url) => passwordsOf(url ?? '')),
+    s3?.secretAccessKey,
+    s3?.sessionToken,
+    // Chat robots carry their key in the address.
+    alerts.url,
+  ];
+  return [...new Set(secrets.filter((secret) => secret !== undefined))];
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value;
+  for (const inner of Object.values(value)) deepFreeze(inner);
+  return Object.freeze(value);
+}

@@ -1,0 +1,84 @@
+/** What is known of S3 vendors: where they listen and how they want the bucket to be named. From their documentation. */
+
+export const ADDRESSINGS = ['virtual', 'path', 'cname'] as const;
+/** `virtual`: bucket.host/key; `path`: host/bucket/key; `cname`: the endpoint's host is the bucket. */
+export type Addressing = (typeof ADDRESSINGS)[number];
+
+export interface S3Preset {
+  /** With `{region}` and `{account}` to fill in; absent where the host is one's own. */
+  readonly endpoint?: string;
+  readonly addressing: Addressing;
+  /** Where every region is right, or only one. */
+  readonly region?: string;
+  readonly notes: string;
+}
+
+export const S3_PRESETS = {
+  aws: {
+    endpoint: 'https://s3.{region}.amazonaws.com',
+    addressing: 'virtual',
+    notes: 'Regions of China (cn-…) get amazonaws.com.cn.',
+  },
+  'aliyun-oss': {
+    endpoint: 'https://s3.oss-{region}.aliyuncs.com',
+    addressing: 'virtual',
+    notes:
+      'Path style is refused (SecondLevelDomainForbidden); mainland buckets may need a domain of your own.',
+  },
+  'tencent-cos': {
+    endpoint: 'https://cos.{region}.myqcloud.com',
+    addressing: 'virtual',
+    notes: "The bucket's name is name-APPID; path style is refused for buckets made since 2024.",
+  },
+  'huawei-obs': {
+    endpoint: 'https://obs.{region}.myhuaweicloud.com',
+    addressing: 'virtual',
+    notes: 'With path style HEAD answers 200 and PUT 404.',
+  },
+  'volc-tos': {
+    endpoint: 'https://tos-s3-{region}.volces.com',
+    addressing: 'virtual',
+    notes: 'The domain without `s3` does not speak S3.',
+  },
+  'qiniu-kodo': {
+    endpoint: 'https://s3.{region}.qiniucs.com',
+    addressing: 'path',
+    notes: 'No server-side encryption.',
+  },
+  'cloudflare-r2': {
+    endpoint: 'https://{account}.r2.cloudflarestorage.com',
+    addressing: 'path',
+    region: 'auto',
+    notes: 'The endpoint carries the account: give it in S3_ENDPOINT.',
+  },
+  'backblaze-b2': {
+    endpoint: 'https://s3.{region}.backblazeb2.com',
+    addressing: 'virtual',
+    notes: 'Either addressing works.',
+  },
+  minio: { addressing: 'path', region: 'us-east-1', notes: 'The community edition is no longer maintained.' },
+  seaweedfs: { addressing: 'path', region: 'us-east-1', notes: 'Any region.' },
+  garage: { addressing: 'path', region: 'garage', notes: "The region must be the server's `s3_region`." },
+  'ceph-rgw': { addressing: 'path', region: 'us-east-1', notes: 'Any region.' },
+} as const satisfies Record<string, S3Preset>;
+
+export type S3PresetName = keyof typeof S3_PRESETS;
+export const S3_PRESET_NAMES = Object.keys(S3_PRESETS) as S3PresetName[];
+
+/** The preset's endpoint in a region, or undefined where the preset leaves it open. */
+export function presetEndpoint(name: S3PresetName, region: string): string | undefined {
+  const { endpoint }: S3Preset = S3_PRESETS[name];
+  if (!endpoint || endpoint.includes('{account}')) return undefined;
+  const filled = endpoint.replace('{region}', region);
+  return name === 'aws' && region.startsWith('cn-') ? `${filled}.cn` : filled;
+}
+
+/** Whose endpoint is this? So that somebody who gives only S3_ENDPOINT still gets the right addressing. */
+export function presetOfEndpoint(endpoint: string): S3PresetName | undefined {
+  const { hostname } = new URL(endpoint);
+  return S3_PRESET_NAMES.find((name) => {
+    const preset: S3Preset = S3_PRESETS[name];
+    const domain = preset.endpoint?.split('}').at(-1);
+    return domain && (hostname.endsWith(domain) || hostname.endsWith(`${domain}.cn`));
+  });
+}
