@@ -1,5 +1,5 @@
 /** Taking jobs out of the queue and turning what a handler decides into BullMQ's words. */
-import type { Job as BullJob } from 'bullmq';
+import type { Job } from 'bullmq';
 import type { Failure } from '../failures.ts';
 import type { Log } from '../log.ts';
 import type { Reference } from '../media.ts';
@@ -10,7 +10,7 @@ import { endsWithin, keepStarting } from './patience.ts';
 import { createQuietReport } from './wording.ts';
 
 /** One job in hand. `attempt` starts at 1 and counts tries that were spent, also by workers that are gone. */
-export interface Job {
+export interface ArchiveJob {
   readonly jobId: string;
   /** The media's id as the job's data gives it. A foreign producer may have written an account's name there. */
   readonly id: string;
@@ -28,7 +28,7 @@ export type Disposition =
   | { readonly do: 'putBack'; readonly delayMs: number };
 
 /** Aborted with a {@link JobAborted}, it should throw or return soon; what it returns then is honoured where it can be. */
-export type JobHandler = (job: Job, signal: AbortSignal) => Promise<Disposition>;
+export type JobHandler = (job: ArchiveJob, signal: AbortSignal) => Promise<Disposition>;
 
 export interface ConsumeOptions {
   /** Jobs at once. */
@@ -79,7 +79,7 @@ export function createConsumer(bull: Bull, handler: JobHandler, options: Consume
   };
 
   /** Runs one job to its end. BullMQ's own signal is not used: it is aborted by nothing but a call of ours. */
-  async function run(job: BullJob, token: string): Promise<string> {
+  async function run(job: Job, token: string): Promise<string> {
     // A foreign producer's options must not decide how often a job is tried.
     Object.assign(job.opts, JOB_OPTIONS);
     const jobId = String(job.id);
@@ -103,7 +103,7 @@ export function createConsumer(bull: Bull, handler: JobHandler, options: Consume
   }
 
   async function decide(
-    job: BullJob,
+    job: Job,
     jobId: string,
     signal: AbortSignal,
   ): Promise<Disposition | { invalid: string }> {
