@@ -63,12 +63,14 @@ test('a Redis of its own, killed and started again, still has what it wrote', as
   ]);
 });
 
-test('a Postgres of its own, stopped and started again, still has what it wrote', async (t) => {
+test('a Postgres of its own, stopped or killed and started again, still has what it wrote', async (t) => {
   const server = await startPostgres(t);
   if (!server) return;
   await onPostgres(server.url, 'CREATE TABLE kept AS SELECT 1 AS value');
   await server.stop();
   await assert.rejects(onPostgres(server.url, 'SELECT 1'), { code: 'ECONNREFUSED' });
+  await server.start();
+  await server.kill();
   await server.start();
   assert.deepEqual((await onPostgres(server.url, 'SELECT value FROM kept')).rows, [{ value: 1 }]);
 });

@@ -86,9 +86,9 @@ async function own(t: Test, create: (folder: string) => Promise<ThrowawayServer>
   await chmod(folder, 0o711); // Postgres runs as another user where we are root.
   const server = await create(join(folder, 'data'));
   atLast(t, async () => {
-    await server.kill();
+    await server.stop();
     await server.release();
-    await rm(folder, { recursive: true, force: true });
+    await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   });
   await server.start();
   return server;

@@ -43,7 +43,14 @@ export async function createPostgresServer(options: {
   const initArgs = ['-D', options.folder, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--no-locale', '-N'];
   await run(join(dirname(options.via), 'initdb'), initArgs, { ...as, timeout: 60_000 });
   const place = ['-D', options.folder, '-h', '127.0.0.1', '-p', String(port), '-k', ''];
-  const command = { program: options.via, args: [...place, ...FLAGS], ...as };
+  // SIGQUIT stops without a checkpoint, so the next start recovers as after a crash; after SIGKILL it would refuse
+  // to start until the last orphaned backend has gone.
+  const command = {
+    program: options.via,
+    args: [...place, ...FLAGS],
+    crashSignal: 'SIGQUIT' as const,
+    ...as,
+  };
   return { ...createTestServer(url, command, () => pingPostgres(url)), release: async () => {} };
 }
 

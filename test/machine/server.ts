@@ -14,7 +14,7 @@ export interface TestServer {
   start(): Promise<void>;
   /** Asks it to close and waits until it has; killed after 20 s. */
   stop(): Promise<void>;
-  /** kill -9: nothing is flushed, nothing is said. */
+  /** As after a power cut of the process: nothing is flushed, nothing is said. */
   kill(): Promise<void>;
 }
 
@@ -29,6 +29,8 @@ export interface Command {
   readonly cwd?: string;
   readonly uid?: number;
   readonly gid?: number;
+  /** Default SIGKILL. */
+  readonly crashSignal?: NodeJS.Signals;
   /** How it is killed where the process is only a client of the real one (docker). */
   readonly kill?: () => Promise<unknown>;
 }
@@ -73,13 +75,12 @@ export function createTestServer(url: string, command: Command, answers: () => P
     }
   }
 
-  async function end(signal: NodeJS.Signals): Promise<void> {
+  async function end(send: (process: ChildProcess) => unknown): Promise<void> {
     const process = child;
     child = undefined;
     if (!process || ended(process)) return;
     const exit = once(process, 'exit');
-    if (signal === 'SIGKILL' && command.kill) await command.kill();
-    else process.kill(signal);
+    await send(process);
     const timer = setTimeout(() => process.kill('SIGKILL'), STOP_LIMIT_MS);
     await exit;
     clearTimeout(timer);
@@ -89,7 +90,7 @@ export function createTestServer(url: string, command: Command, answers: () => P
     url,
     start: async () => {
       if (child && !ended(child)) return;
-      const { program, args, kill: _, ...options } = command;
+      const { program, args, kill: _kill, crashSignal: _signal, ...options } = command;
       output = '';
       const process = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], ...options });
       child = process;
@@ -102,8 +103,8 @@ export function createTestServer(url: string, command: Command, answers: () => P
       await ready(process);
     },
     // SIGINT is Postgres' fast shutdown, and Redis takes it as SIGTERM.
-    stop: () => end('SIGINT'),
-    kill: () => end('SIGKILL'),
+    stop: () => end((process) => process.kill('SIGINT')),
+    kill: () => end((process) => command.kill?.() ?? process.kill(command.crashSignal ?? 'SIGKILL')),
   };
 }
 
