@@ -1,0 +1,53 @@
+/**
+ * Where a key lies. A key's segments become folders, so that a listing reads only the folders its prefix leads to, in
+ * order, and 100,000s of objects spread over the days in their keys. Rules that hold for any key whatever:
+ *
+ * - every name starts with its kind: `=` an object, `+` a segment with a slash after it, `~` the first 80 bytes of a
+ *   longer segment. So `a` (`=a`) and `a/b` (`+a/=b`) stand side by side, `..` is the harmless name `+..`, an empty
+ *   segment is `+`, and no name is longer than a file system's 255 bytes;
+ * - bytes other than a-z 0-9 . _ - are written %xx: neither slash nor NUL gets out, and file systems that fold
+ *   case or normalise Unicode cannot make two keys one;
+ * - a segment of 80 bytes or more always goes through `~`. Without that, `+x` and `~x` would interleave; with it every
+ *   name covers one unbroken range of keys, and sorting the names of each folder sorts the keys.
+ *
+ * Keys are handled as "byte strings" here: their UTF-8 as latin1, whose JavaScript order is S3's order of bytes.
+ */
+
+const LONG_SEGMENT_BYTES = 80;
+
+export type Kind = 'object' | 'segment' | 'continued';
+const MARK: Record<Kind, string> = { object: '=', segment: '+', continued: '~' };
+const KIND_OF: Record<string, Kind> = { '=': 'object', '+': 'segment', '~': 'continued' };
+
+export const toBytes = (key: string) => Buffer.from(key, 'utf8').toString('latin1');
+export const fromBytes = (bytes: string) => Buffer.from(bytes, 'latin1').toString('utf8');
+
+const name = (kind: Kind, bytes: string) =>
+  MARK[kind] +
+  bytes.replace(/[^a-z0-9._-]/g, (char) => `%${char.charCodeAt(0).toString(16).padStart(2, '0')}`);
+
+/** The names, outermost first, under which `key` is kept; the last one is the object's file. */
+export function namesOfKey(key: string): string[] {
+  const names: string[] = [];
+  const segments = toBytes(key).split('/');
+  for (const [index, segment] of segments.entries()) {
+    let rest = segment;
+    for (; rest.length >= LONG_SEGMENT_BYTES; rest = rest.slice(LONG_SEGMENT_BYTES))
+      names.push(name('continued', rest.slice(0, LONG_SEGMENT_BYTES)));
+    names.push(name(index === segments.length - 1 ? 'object' : 'segment', rest));
+  }
+  return names;
+}
+
+/**
+ * What a name adds to the byte string of the folder it is in; a segment brings its slash.
+ * @returns undefined for a name that is none of ours.
+ */
+export function readName(text: string): { kind: Kind; bytes: string } | undefined {
+  const kind = KIND_OF[text[0] ?? ''];
+  if (!kind) return undefined;
+  const bytes = text
+    .slice(1)
+    .replace(/%([0-9a-f]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
+  return { kind, bytes: kind === 'segment' ? `${bytes}/` : bytes };
+}

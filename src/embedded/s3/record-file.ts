@@ -1,0 +1,160 @@
+/**
+ * One file per object or part: the bytes, then what is known about them as JSON, then 8 bytes that say how long the
+ * JSON is. Bytes and facts appear by one rename, so nobody ever sees one without the other, and a reader that holds
+ * the file open keeps the version it began with. (The facts come last because a digest is known last; pictures still
+ * open in a viewer.)
+ */
+import { randomBytes } from 'node:crypto';
+import { constants } from 'node:fs';
+import { type FileHandle, mkdir, open, rename, unlink } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+
+export interface Facts {
+  readonly key: string;
+  readonly sizeBytes: number;
+  /** Without quotes. */
+  readonly etag: string;
+  readonly modifiedAt: Date;
+  /** Headers answered as they were given: content-type, content-disposition, x-amz-meta-* … */
+  readonly headers: Readonly<Record<string, string>>;
+  /** Header name and base64 value of the checksum the client sent and we proved. */
+  readonly checksum?: readonly [name: string, value: string];
+  /** The multipart upload an object came from, so that a repeated Complete can be told from a wrong one. */
+  readonly uploadId?: string;
+}
+
+/** A file being written aside. Either `publish` or `discard` ends it. */
+export interface Draft {
+  write(bytes: Uint8Array): Promise<void>;
+  /** Writes the facts and moves the file to `path`. Where its folder is missing, it is made, or ENOENT is thrown. */
+  publish(path: string, facts: Facts, missingFolder: 'make' | 'fail'): Promise<void>;
+  /** Harmless after `publish`. */
+  discard(): Promise<void>;
+}
+
+export interface OpenRecord {
+  readonly facts: Facts;
+  readonly handle: FileHandle;
+}
+
+const MAGIC = 0x574d4131; // "WMA1"
+const TAIL_BYTES = 8;
+/** Most facts fit here, so that reading them is one read. */
+const FIRST_READ_BYTES = 2048;
+const MAX_FACTS_BYTES = 64 * 1024;
+
+export const errnoOf = (error: unknown) => (error as NodeJS.ErrnoException | null)?.code;
+
+/** Makes a rename or unlink in `folder` survive a power cut. */
+export async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, constants.O_RDONLY);
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** @returns the outermost folder that had to be made. */
+async function moveInto(
+  from: string,
+  path: string,
+  missingFolder: 'make' | 'fail',
+): Promise<string | undefined> {
+  let made: string | undefined;
+  // A delete may prune the folder between the two steps; it cannot do so for ever.
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await rename(from, path);
+      return made;
+    } catch (error) {
+      if (errnoOf(error) !== 'ENOENT' || missingFolder === 'fail' || attempt === 5) throw error;
+      made = (await mkdir(dirname(path), { recursive: true, mode: 0o700 })) ?? made;
+    }
+  }
+}
+
+/** Syncs the folder of `path`, and those above it up to the one that holds `made`. */
+async function syncPath(path: string, made: string | undefined): Promise<void> {
+  const top = made === undefined ? dirname(path) : dirname(made);
+  for (let folder = dirname(path); folder.length >= top.length; folder = dirname(folder))
+    await syncFolder(folder);
+}
+
+export async function createDraft(folder: string, fsync: boolean): Promise<Draft> {
+  const aside = join(folder, randomBytes(16).toString('hex'));
+  const handle = await open(aside, 'wx', 0o600);
+  let state: 'open' | 'closed' | 'published' = 'open';
+  const write = async (bytes: Uint8Array) => {
+    for (let offset = 0; offset < bytes.length; )
+      offset += (await handle.write(bytes, offset, bytes.length - offset)).bytesWritten;
+  };
+  const close = async () => {
+    if (state === 'open') await handle.close();
+    if (state === 'open') state = 'closed';
+  };
+  return {
+    write,
+    publish: async (path, facts, missingFolder) => {
+      const json = Buffer.from(JSON.stringify(facts));
+      if (json.length > MAX_FACTS_BYTES) throw new Error('the facts of a record are too long');
+      const tail = Buffer.alloc(TAIL_BYTES);
+      tail.writeUInt32BE(json.length, 0);
+      tail.writeUInt32BE(MAGIC, 4);
+      await write(Buffer.concat([json, tail]));
+      if (fsync) await handle.datasync();
+      await close();
+      const made = await moveInto(aside, path, missingFolder);
+      state = 'published';
+      if (fsync) await syncPath(path, made);
+    },
+    discard: async () => {
+      await close();
+      if (state === 'closed') await unlink(aside).catch(() => {});
+    },
+  };
+}
+
+async function readFacts(handle: FileHandle): Promise<Facts> {
+  const { size } = await handle.stat();
+  const readTail = async (lengthBytes: number) => {
+    const tail = Buffer.alloc(Math.min(size, lengthBytes));
+    const { bytesRead } = await handle.read(tail, 0, tail.length, size - tail.length);
+    if (bytesRead < tail.length || tail.length < TAIL_BYTES) throw new Error('a record file is cut short');
+    return tail;
+  };
+  let tail = await readTail(FIRST_READ_BYTES);
+  const jsonBytes = tail.readUInt32BE(tail.length - TAIL_BYTES);
+  if (tail.readUInt32BE(tail.length - 4) !== MAGIC || jsonBytes > MAX_FACTS_BYTES)
+    throw new Error('a record file does not end as it should');
+  const recordBytes = jsonBytes + TAIL_BYTES;
+  if (recordBytes > tail.length) tail = await readTail(recordBytes);
+  const json = tail.toString('utf8', tail.length - recordBytes, tail.length - TAIL_BYTES);
+  const facts = JSON.parse(json) as Omit<Facts, 'modifiedAt'> & { modifiedAt: string };
+  if (facts.sizeBytes + recordBytes !== size) throw new Error('a record file does not have its own length');
+  return { ...facts, modifiedAt: new Date(facts.modifiedAt) };
+}
+
+/** Opens a record; the caller closes the handle. @returns undefined when there is none. */
+export async function openRecord(path: string): Promise<OpenRecord | undefined> {
+  let handle: FileHandle;
+  try {
+    handle = await open(path, constants.O_RDONLY);
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return undefined;
+    throw error;
+  }
+  try {
+    return { facts: await readFacts(handle), handle };
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
+}
+
+/** The facts alone. */
+export async function readRecord(path: string): Promise<Facts | undefined> {
+  const record = await openRecord(path);
+  await record?.handle.close();
+  return record?.facts;
+}
