@@ -1,0 +1,358 @@
+/** One suite, two databases: what the catalogue promises, whatever stands below. */
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import type { Catalogue } from '../../src/catalogue/catalogue.ts';
+import type { Database } from '../../src/catalogue/database.ts';
+import { migrate } from '../../src/catalogue/migrate.ts';
+import { idOf, type Reference } from '../../src/media.ts';
+import { backends, lifetimes, SCHEMA, setup } from './backends.ts';
+
+const NOW = new Date('2026-05-01T12:00:00Z');
+const at = (ms: number) => new Date(NOW.getTime() + ms);
+const HOUR_MS = 3_600_000;
+
+let serial = 0;
+function reference(fields: Partial<Reference> = {}): Reference {
+  serial++;
+  return { account: `wx${serial}`, mediaId: `media-${serial}`, kind: 'image', sentAt: NOW, ...fields };
+}
+
+const STORED = {
+  bucket: 'b',
+  objectKey: 'k.jpg',
+  sizeBytes: 5_000_000_000,
+  sha256: 'f'.repeat(64),
+  contentType: 'image/jpeg',
+  declaredType: 'text/jpeg',
+  fileName: '照片.jpg',
+  source: 'media_get',
+  lengthVerified: true,
+} as const;
+
+for (const backend of backends) {
+  describe(`catalogue on ${backend.name}`, { skip: backend.skip }, () => {
+    let catalogue: Catalogue;
+    let database: Database;
+    const closers: (() => Promise<void>)[] = [];
+    before(async () => {
+      const hooks = {
+        after: (close: () => Promise<void>) => void closers.push(close),
+        skip: () => undefined,
+      };
+      ({ catalogue, database } = (await setup(hooks as never, backend.open))!);
+    });
+    after(async () => {
+      for (const close of closers.reverse()) await close();
+    });
+
+    const acceptOne = async (one: Reference) => (await catalogue.accept([one], NOW, false))[0]!;
+    const claimOne = async (one: Reference, now = NOW) => {
+      const { fed } = await catalogue.claim([{ account: one.account, room: 100 }], now);
+      return fed.find((job) => job.reference.mediaId === one.mediaId)!;
+    };
+    const tried = (job: { id: string; round: number }, endedAt = at(1000)) => ({
+      id: job.id,
+      round: job.round,
+      startedAt: NOW,
+      endedAt,
+    });
+
+    it('accepts a reference once and says so the second time', async () => {
+      const one = reference({ openId: 'o1', msgId: '22800264023876468' });
+      const first = await acceptOne(one);
+      assert.deepEqual(first, {
+        id: idOf(one.account, one.mediaId),
+        account: one.account,
+        status: 'pending',
+        created: true,
+      });
+      assert.equal((await acceptOne(one)).created, false);
+      const row = await catalogue.get(first.id);
+      assert.equal(row?.msgId, '22800264023876468');
+      assert.deepEqual(row?.expiresAt, at(72 * HOUR_MS));
+      assert.deepEqual(row?.closesAt, at(74 * HOUR_MS));
+      assert.deepEqual(row?.waiting, { reason: 'queued' });
+    });
+
+    it('merges a repeat: the earliest time, empty fields filled, known ones kept', async () => {
+      const one = reference({ openId: 'first' });
+      const { id } = await acceptOne(one);
+      await acceptOne({
+        ...one,
+        openId: 'second',
+        picUrl: 'http://mmbiz.qpic.cn/x',
+        sentAt: at(-HOUR_MS),
+        labels: { a: '1' },
+      });
+      const row = await catalogue.get(id);
+      assert.equal(row?.openId, 'first');
+      assert.equal(row?.picUrl, 'http://mmbiz.qpic.cn/x');
+      assert.deepEqual(row?.labels, { a: '1' });
+      assert.deepEqual(row?.sentAt, at(-HOUR_MS));
+      assert.deepEqual(row?.expiresAt, at(71 * HOUR_MS));
+    });
+
+    it('takes one media twice in one batch for one row', async () => {
+      const one = reference();
+      const other = reference();
+      const answers = await catalogue.accept([one, other, { ...one, openId: 'late' }], NOW, true);
+      assert.deepEqual(
+        answers.map((answer) => answer.created),
+        [true, true, false],
+      );
+      assert.equal((await catalogue.get(answers[0]!.id))?.openId, 'late');
+    });
+
+    it('keeps file messages as dead on arrival', async () => {
+      const { id, status } = await acceptOne(reference({ kind: 'file', mediaId: 'msg:1' }));
+      assert.equal(status, 'dead');
+      assert.equal((await catalogue.get(id))?.failure?.code, 'not_downloadable');
+    });
+
+    it('feeds the earliest deadline first, within the room, and interleaves accounts', async () => {
+      const a = [3, 1, 2].map((n) => reference({ account: 'fair-a', sentAt: at(-n * 1000) }));
+      const b = [9, 8].map((n) => reference({ account: 'fair-b', sentAt: at(n * 1000) }));
+      await catalogue.accept([...a, ...b], NOW, false);
+      const rooms = [
+        { account: 'fair-a', room: 2 },
+        { account: 'fair-b', room: 5 },
+      ];
+      const first = await catalogue.claim(rooms, NOW);
+      assert.deepEqual(
+        first.fed.map((job) => job.reference.mediaId),
+        [a[0], b[1], a[2], b[0]].map((one) => one!.mediaId),
+      );
+      assert.equal(first.inQueue.get('fair-a'), 0);
+      assert.equal((await catalogue.claim(rooms, NOW)).fed.length, 0, 'the room is taken');
+    });
+
+    it('does not feed a held account until the hold is over', async () => {
+      const one = reference();
+      await acceptOne(one);
+      await catalogue.accounts.hold(one.account, at(HOUR_MS), { code: 'x' });
+      assert.equal(await claimOne(one), undefined);
+      assert.ok(await claimOne(one, at(HOUR_MS)));
+    });
+
+    it('archives once: the second completion of a round finds nothing to do', async () => {
+      const one = reference();
+      const { id } = await acceptOne(one);
+      const job = await claimOne(one);
+      assert.ok(await catalogue.reserve(job, { bucket: 'b', objectKey: 'k.jpg' }, NOW));
+      assert.equal((await catalogue.get(id))?.waiting?.reason, 'running');
+      assert.equal(await catalogue.archived(tried(job), STORED), true);
+      const row = await catalogue.get(id);
+      assert.equal(row?.status, 'archived');
+      assert.equal(row?.sizeBytes, 5_000_000_000);
+      assert.equal(row?.fileName, '照片.jpg');
+      assert.equal(row?.tries, 1);
+      assert.equal(row?.waiting, undefined);
+      assert.deepEqual(
+        (await catalogue.attempts(id)).map(({ outcome, bytes, ms }) => ({ outcome, bytes, ms })),
+        [{ outcome: 'archived', bytes: 5_000_000_000, ms: 1000 }],
+      );
+      assert.equal(await catalogue.archived({ ...tried(job), round: job.round + 1 }, STORED), false);
+    });
+
+    it('lets a late worker of an earlier round change nothing', async () => {
+      const one = reference();
+      const { id } = await acceptOne(one);
+      const early = await claimOne(one);
+      assert.equal(await catalogue.unfeed([early]), 1);
+      const late = await claimOne(one);
+      assert.equal(late.round, early.round + 1);
+      assert.equal(await catalogue.reserve(early, { bucket: 'b', objectKey: 'k' }, NOW), undefined);
+      assert.equal(await catalogue.recordUpload(early, 'u'), false);
+      assert.equal(await catalogue.archived(tried(early), STORED), false);
+      assert.equal(
+        await catalogue.failed(tried(early), { code: 'network', class: 'transient' }, { to: 'dead' }, true),
+        false,
+      );
+      assert.equal((await catalogue.get(id))?.status, 'pending');
+      assert.deepEqual(await catalogue.attempts(id), []);
+    });
+
+    it('sends a failed media back to its row until it is due', async () => {
+      const one = reference();
+      const { id } = await acceptOne(one);
+      const job = await claimOne(one);
+      const failure = { code: 'system_busy', class: 'transient', errcode: -1, errmsg: 'busy' } as const;
+      const next = { to: 'later', at: at(HOUR_MS), reason: 'retry' } as const;
+      assert.equal(await catalogue.failed(tried(job), failure, next, true), true);
+      const row = await catalogue.get(id);
+      assert.deepEqual(row?.waiting, { reason: 'retry', until: at(HOUR_MS) });
+      assert.deepEqual(row?.failure, failure);
+      assert.equal(row?.tries, 1);
+      await catalogue.promote(at(HOUR_MS - 1), 100);
+      assert.equal(await claimOne(one), undefined);
+      await catalogue.promote(at(HOUR_MS), 100);
+      assert.equal((await claimOne(one)).round, job.round + 1);
+    });
+
+    it('spends no try on a hold, and leaves room for others while a job backs off in the queue', async () => {
+      const one = reference();
+      const other = reference({ account: one.account });
+      const { id } = await acceptOne(one);
+      const job = await claimOne(one);
+      await catalogue.failed(
+        tried(job),
+        { code: 'x', class: 'account' },
+        { to: 'queue', at: at(5000), reason: 'retry' },
+        false,
+      );
+      assert.equal((await catalogue.get(id))?.tries, 0);
+      await acceptOne(other);
+      const { fed } = await catalogue.claim([{ account: one.account, room: 1 }], NOW);
+      assert.deepEqual(
+        fed.map((each) => each.reference.mediaId),
+        [other.mediaId],
+      );
+    });
+
+    it('remembers an open multipart and hands it to the next round', async () => {
+      const one = reference();
+      await acceptOne(one);
+      const first = await claimOne(one);
+      await catalogue.reserve(first, { bucket: 'b', objectKey: 'left.mp4' }, NOW);
+      assert.equal(await catalogue.recordUpload(first, 'upload-1'), true);
+      await catalogue.unfeed([first]);
+      assert.deepEqual(
+        (await catalogue.openUploads(at(HOUR_MS), 10)).map((upload) => upload.upload_id),
+        ['upload-1'],
+      );
+      const second = await claimOne(one);
+      assert.deepEqual(await catalogue.reserve(second, { bucket: 'b', objectKey: 'left.mp4' }, NOW), {
+        leftUploadId: 'upload-1',
+        leftObjectKey: 'left.mp4',
+      });
+    });
+
+    it('closes what has run out, but never under a running try and never before a late arrival had its chance', async () => {
+      const closed = reference({ sentAt: at(-80 * HOUR_MS) });
+      const running = reference({ sentAt: at(-80 * HOUR_MS) });
+      const ids = await catalogue.accept([closed, running], NOW, false);
+      const failure = { code: 'expired', class: 'permanent_media' } as const;
+      const close = (now: Date) => catalogue.closeExpired(now, lifetimes.closingMs, failure, 100);
+      const mine = (rows: { id: string }[]) =>
+        rows.map((row) => row.id).filter((id) => ids.some((one) => one.id === id));
+      assert.deepEqual(mine(await close(NOW)), []);
+      await claimOne(running);
+      assert.deepEqual(mine(await close(at(3 * HOUR_MS))), [ids[0]!.id]);
+      assert.equal((await catalogue.get(ids[0]!.id))?.status, 'expired');
+      assert.equal((await catalogue.get(ids[1]!.id))?.status, 'pending');
+    });
+
+    it('lists newest first in pages that neither repeat nor miss, by every filter', async () => {
+      const account = 'list-account';
+      const all = Array.from({ length: 7 }, (_, n) =>
+        reference({
+          account,
+          sentAt: at(Math.floor(n / 2) * 1000),
+          kind: n % 2 ? 'voice' : 'image',
+          openId: `open-${n % 3}`,
+          labels: { n: String(n) },
+        }),
+      );
+      await catalogue.accept(all, NOW, false);
+      const seen: string[] = [];
+      let cursor: string | undefined;
+      do {
+        const page = await catalogue.list(
+          { accounts: [account] },
+          { sort: 'sentAt', limit: 2, ...(cursor ? { cursor } : {}) },
+        );
+        seen.push(...page.items.map((row) => row.mediaId!));
+        cursor = page.nextCursor;
+      } while (cursor);
+      assert.equal(seen.length, 7);
+      assert.equal(new Set(seen).size, 7);
+      const count = async (filter: object) =>
+        (await catalogue.list({ accounts: [account], ...filter }, { sort: 'updatedAt', limit: 200 })).items
+          .length;
+      assert.equal(await count({ kinds: ['voice'] }), 3);
+      assert.equal(await count({ openId: 'open-0' }), 3);
+      assert.equal(await count({ labels: { n: '4' } }), 1);
+      assert.equal(await count({ mediaIds: [all[0]!.mediaId, all[1]!.mediaId] }), 2);
+      assert.equal(await count({ sentFrom: at(1000), sentTo: at(2000) }), 2);
+      assert.equal(await count({ expiresBefore: at(72 * HOUR_MS + 1) }), 2);
+      assert.equal(await count({ statuses: ['archived', 'dead'] }), 0);
+      assert.equal(await count({ errcodes: [40007] }), 0);
+      await assert.rejects(
+        catalogue.list({}, { sort: 'updatedAt', limit: 1, cursor: 'nonsense' }),
+        RangeError,
+      );
+    });
+
+    it('counts by status without counting rows, and groups dead letters by failure', async () => {
+      const before = await catalogue.stats(NOW);
+      const account = 'dead-account';
+      const all = [1, 2, 3].map(() => reference({ account }));
+      await catalogue.accept(all, NOW, false);
+      const { fed } = await catalogue.claim([{ account, room: 10 }], NOW);
+      const gone = { code: 'invalid_media_id', class: 'permanent_media', errcode: 40007 } as const;
+      await catalogue.failed(tried(fed[0]!, at(1000)), gone, { to: 'dead' }, true);
+      await catalogue.failed(tried(fed[1]!, at(2000)), gone, { to: 'dead' }, true);
+      const after = await catalogue.stats(at(3000));
+      assert.equal(after.byStatus.dead - before.byStatus.dead, 2);
+      assert.equal(after.byStatus.pending - before.byStatus.pending, 1);
+      const [counted] = await database.query<{ same: boolean }>(
+        `SELECT bool_and(t.n = m.n) AS same FROM (SELECT status, sum(n) AS n FROM ${SCHEMA}.media_tally GROUP BY 1 HAVING sum(n) > 0) t
+         FULL JOIN (SELECT status, count(*) AS n FROM ${SCHEMA}.media GROUP BY 1) m USING (status)`,
+      );
+      assert.equal(counted?.same, true, 'the tally equals a count');
+      assert.deepEqual(
+        (await catalogue.deadLetterGroups(50)).filter((group) => group.account === account),
+        [
+          {
+            account,
+            code: 'invalid_media_id',
+            errcode: 40007,
+            class: 'permanent_media',
+            count: 2,
+            firstAt: at(1000),
+            lastAt: at(2000),
+          },
+        ],
+      );
+    });
+
+    it('keeps a token by compare-and-set, and leases lapse', async () => {
+      const { tokens } = catalogue.accounts;
+      const account = 'token-account';
+      const token = (fingerprint: string) => ({
+        sealed: 's',
+        fingerprint,
+        issuedAt: NOW,
+        expiresAt: at(1000),
+      });
+      assert.equal(await tokens.takeLease(account, 'p1', NOW, at(100)), true);
+      assert.equal(await tokens.takeLease(account, 'p2', NOW, at(100)), false);
+      assert.equal(await tokens.takeLease(account, 'p2', at(100), at(200)), true);
+      assert.equal(await tokens.write(account, token('one'), null), true);
+      assert.equal(await tokens.write(account, token('two'), null), false);
+      assert.equal(await tokens.write(account, token('two'), 'one'), true);
+      assert.equal((await tokens.read(account))?.fingerprint, 'two');
+      assert.equal(await catalogue.takeLease('sweep', 'a', NOW, at(10)), true);
+      assert.equal(await catalogue.takeLease('sweep', 'b', NOW, at(10)), false);
+      await catalogue.dropLease('sweep', 'a');
+      assert.equal(await catalogue.takeLease('sweep', 'b', NOW, at(10)), true);
+    });
+
+    it('migrates once, also when many processes start together', async () => {
+      const applied = await Promise.all([1, 2, 3].map(() => migrate(database, 'wma_twice', NOW)));
+      assert.deepEqual(applied.flat(), ['001_catalogue.sql']);
+      assert.deepEqual(await migrate(database, 'wma_twice', NOW), []);
+    });
+
+    it('hears of new rows by notification', async () => {
+      const controller = new AbortController();
+      const heard = new Promise<void>((resolve) => {
+        void database
+          .listen('wma_due', resolve, controller.signal)
+          .then(() => catalogue.accept([reference()], NOW, true));
+      });
+      await heard;
+      controller.abort();
+    });
+  });
+}
