@@ -73,9 +73,11 @@ export async function startConsumer(parts: Parts, wechat: WechatAddresses, feede
   });
   const consumer = await queue.consume(
     async (job, signal) => {
-      const disposition = await archive(job, signal);
-      feeder.wake();
-      return disposition;
+      try {
+        return await archive(job, signal);
+      } finally {
+        feeder.finished();
+      }
     },
     { concurrency: work.concurrency },
   );

@@ -18,8 +18,10 @@ export interface FeederDeps {
 }
 
 export interface Feeder {
-  /** New rows are due, or the queue runs low: feed now rather than at the next tick. */
+  /** New rows are due: feed now rather than at the next tick. */
   wake(): void;
+  /** A job of this process left the queue; after enough of them the queue runs low and is fed. */
+  finished(): void;
   /** Feeds until the signal aborts. Never rejects. */
   run(signal: AbortSignal): Promise<void>;
 }
@@ -50,6 +52,7 @@ export function createFeeder(deps: FeederDeps, bounds: Bounds): Feeder {
   const least = Math.min(bounds.least, bounds.most);
   const rooms = new Map<string, number>();
   let woken = false;
+  let unfinished = 0;
   let ring: () => void = () => undefined;
   let troubleSaidAt = Number.NEGATIVE_INFINITY;
 
@@ -76,6 +79,7 @@ export function createFeeder(deps: FeederDeps, bounds: Bounds): Feeder {
       await deps.catalogue.unfeed(fed);
       throw error;
     }
+    unfinished = Math.ceil(fed.length / 2);
     adjust(given, fed, inQueue);
   }
 
@@ -95,10 +99,16 @@ export function createFeeder(deps: FeederDeps, bounds: Bounds): Feeder {
     });
   }
 
+  function wake(): void {
+    woken = true;
+    ring();
+  }
+
   return {
-    wake: () => {
-      woken = true;
-      ring();
+    wake,
+    finished: () => {
+      unfinished--;
+      if (unfinished === 0) wake();
     },
     run: async (signal) => {
       while (!signal.aborted) {
