@@ -96,7 +96,11 @@ type Say = (field: string, problem: string) => void;
 function sayIssues(error: z.ZodError, say: Say): void {
   for (const issue of error.issues) {
     if (issue.code !== 'unrecognized_keys') {
-      say(issue.path.join('.'), issue.message.replace(/^Invalid (input|option): /, 'is wrong: '));
+      const missing = issue.code === 'invalid_type' && issue.message.endsWith('received undefined');
+      const problem = missing
+        ? 'is missing'
+        : issue.message.replace(/^Invalid (input|option): /, 'is wrong: ');
+      say(issue.path.join('.'), problem);
       continue;
     }
     for (const key of issue.keys) {

@@ -135,7 +135,7 @@ const store = {
   },
   S3_REGION: {
     kind: kind.text(/^[A-Za-z0-9-]{1,64}$/, 'must be letters, digits and -'),
-    unset: "AWS_REGION, the preset's, or us-east-1",
+    unset: "AWS_REGION, the endpoint's, or us-east-1",
     example: 'cn-hangzhou',
     about: 'The region, part of every signature.',
   },
@@ -236,7 +236,7 @@ const wechat = {
   ACCOUNTS_FILE: {
     kind: kind.text(),
     example: '/etc/wma/accounts.json',
-    about: 'Several accounts: a JSON array, see below. Instead of WECHAT_APP_ID.',
+    about: 'Several accounts, instead of WECHAT_APP_ID: a JSON array as docs/configuration.md shows.',
   },
   WECHAT_API_BASE_URL: {
     kind: kind.baseUrl(),

@@ -62,36 +62,37 @@ export function readEnvironment(env: Environment, readFile: ReadFile): ReadEnvir
     mistakes.push({ variable: name, problem, example: `${meant}=${example}` });
     given.add(meant.replace(/(?<!ACCOUNTS)_FILE$/, ''));
   }
-  const secrets: string[] = [];
+  const sayOf = (name: VariableName) => (problem: string) => {
+    mistakes.push({ variable: name, problem, example: `${name}=${TABLE[name]!.example}` });
+  };
 
+  const texts = new Map<VariableName, string>();
+  const secrets: string[] = [];
   for (const name of NAMES) {
     const variable = TABLE[name]!;
-    const say = (problem: string) => {
-      mistakes.push({ variable: name, problem, example: `${name}=${variable.example}` });
-    };
-    const text = textOf(name, variable, env, readFile, say);
+    const text = textOf(name, variable, env, readFile, sayOf(name));
     if (text !== undefined) given.add(name);
-    if (text === '') continue;
     const written = text ?? variable.default;
-    if (written === undefined) continue;
-    if (variable.secret)
-      secrets.push(
-        written,
-        ...passwordsOf(written),
-        ...written.split(/[,:@]/).filter((part) => part.length > 11),
-      );
-    const parsed = variable.kind.parse(written);
-    if ('value' in parsed) values[name] = parsed.value;
-    else say(variable.secret ? parsed.wrong : `${parsed.wrong}, not ${JSON.stringify(written.slice(0, 80))}`);
+    if (!written) continue;
+    texts.set(name, written);
+    if (variable.secret) secrets.push(written, ...passwordsOf(written), ...pieces(written));
   }
 
-  return {
-    values: values as ReadEnvironment['values'],
-    given: (name) => given.has(name),
-    mistakes,
-    scrub: createScrubber(secrets),
-  };
+  // All secrets are known before the first value is shown: one might stand in the wrong variable.
+  const scrub = createScrubber(secrets);
+  for (const [name, text] of texts) {
+    const variable = TABLE[name]!;
+    const parsed = variable.kind.parse(text);
+    if ('value' in parsed) values[name] = parsed.value;
+    else if (variable.secret) sayOf(name)(parsed.wrong);
+    else sayOf(name)(`${parsed.wrong}, not ${JSON.stringify(scrub(text).slice(0, 80))}`);
+  }
+
+  return { values: values as ReadEnvironment['values'], given: (name) => given.has(name), mistakes, scrub };
 }
+
+/** The secrets inside API_KEYS and the like. */
+const pieces = (secret: string) => secret.split(/[,:@]/).filter((piece) => piece.length > 11);
 
 /** Undefined: unset. Empty: off, or a mistake that was said. Compose files set what they lack to an empty text. */
 function textOf(

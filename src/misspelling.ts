@@ -72,8 +72,8 @@ function editsBetweenVariables(word: string, target: string): number | undefined
 }
 
 function editsAllowed(part: string, index: number): number {
-  if (part.length <= 4) return index === 0 ? 0 : 1;
-  return index === 0 && part.length === 5 ? 1 : 2;
+  if (index === 0 && part.length <= 3) return 0;
+  return part.length <= (index === 0 ? 5 : 4) ? 1 : 2;
 }
 
 function closest(

@@ -73,12 +73,17 @@ export function presetEndpoint(name: S3PresetName, region: string): string | und
   return name === 'aws' && region.startsWith('cn-') ? `${filled}.cn` : filled;
 }
 
-/** Whose endpoint is this? So that somebody who gives only S3_ENDPOINT still gets the right addressing. */
-export function presetOfEndpoint(endpoint: string): S3PresetName | undefined {
+/** Whose endpoint is this? So that S3_ENDPOINT alone still gets the right addressing and, where it shows, region. */
+export function readEndpoint(endpoint: string): { preset?: S3PresetName; region?: string } {
   const { hostname } = new URL(endpoint);
-  return S3_PRESET_NAMES.find((name) => {
-    const preset: S3Preset = S3_PRESETS[name];
-    const domain = preset.endpoint?.split('}').at(-1);
-    return domain && (hostname.endsWith(domain) || hostname.endsWith(`${domain}.cn`));
-  });
+  for (const name of S3_PRESET_NAMES) {
+    const template = (S3_PRESETS[name] as S3Preset).endpoint?.replace('https://', '');
+    const [, domain] = template?.split('}') ?? [];
+    const host = hostname.replace(/\.cn$/, '');
+    if (!template || !domain || !host.endsWith(domain)) continue;
+    const [before, after] = template.split('{region}');
+    const region = after && host.startsWith(before!) && host.slice(before!.length, -after.length);
+    return region && !region.includes('.') ? { preset: name, region } : { preset: name };
+  }
+  return {};
 }

@@ -1,12 +1,6 @@
 /** From S3_… and AWS_… to one endpoint, one addressing, one pair of keys. */
 import type { ReadEnvironment, Say } from './environment.ts';
-import {
-  type Addressing,
-  presetEndpoint,
-  presetOfEndpoint,
-  S3_PRESETS,
-  type S3Preset,
-} from './s3-presets.ts';
+import { type Addressing, presetEndpoint, readEndpoint, S3_PRESETS, type S3Preset } from './s3-presets.ts';
 
 export interface S3Settings {
   readonly bucket: string;
@@ -40,13 +34,13 @@ type Read = Pick<ReadEnvironment, 'values' | 'given'>;
 
 function placeOf({ values, given }: Read, say: Say) {
   const fixed = values.S3_ENDPOINT;
-  const name =
-    values.S3_PRESET ?? (fixed ? presetOfEndpoint(fixed) : given('S3_ENDPOINT') ? undefined : 'aws');
+  const seen = fixed ? readEndpoint(fixed) : {};
+  const name = values.S3_PRESET ?? (given('S3_ENDPOINT') ? seen.preset : 'aws');
   const preset: S3Preset | undefined = name && S3_PRESETS[name];
   const addressing = values.S3_ADDRESSING ?? preset?.addressing ?? 'path';
   const configured = values.S3_REGION ?? values.AWS_REGION;
-  const region = configured ?? preset?.region ?? 'us-east-1';
-  if (given('S3_ENDPOINT') && !fixed) return undefined;
+  const region = configured ?? seen.region ?? preset?.region ?? 'us-east-1';
+  if ((given('S3_ENDPOINT') && !fixed) || (given('S3_PRESET') && !values.S3_PRESET)) return undefined;
   if (!fixed && addressing === 'cname') {
     say('S3_ENDPOINT', 'is missing: S3_ADDRESSING=cname needs the host that is the bucket');
     return undefined;

@@ -1,0 +1,13 @@
+/** Writes the pages that are made from tables of the program: `node bin/run.js docs/generate.ts`. */
+import { writeFileSync } from 'node:fs';
+import { configurationPage, envExample } from '../src/config-docs.ts';
+
+const PAGES = {
+  '.env.example': envExample,
+  'docs/configuration.md': configurationPage,
+};
+
+for (const [path, page] of Object.entries(PAGES)) {
+  writeFileSync(new URL(`../${path}`, import.meta.url), page());
+  console.log(path);
+}

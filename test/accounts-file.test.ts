@@ -1,0 +1,130 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { parseAccounts } from '../src/accounts-file.ts';
+
+const AES_KEY = 'abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG';
+const FILES: Record<string, string> = { '/etc/wma/shop.secret': 'from-the-file\n', '/empty': '\n' };
+
+function parse(content: unknown, production = false) {
+  return parseAccounts(typeof content === 'string' ? content : JSON.stringify(content), {
+    path: '/etc/wma/accounts.json',
+    concurrency: 4,
+    production,
+    readFile: (path) => {
+      const text = FILES[path];
+      if (text === undefined) throw Object.assign(new Error('no such file'), { code: 'ENOENT' });
+      return text;
+    },
+  });
+}
+
+const account = (appId: string, more: object = {}) => ({
+  appId,
+  secret: 'the-app-secret',
+  token: 'tok',
+  ...more,
+});
+
+test('an account gets the defaults it does not name', () => {
+  const { accounts, wrong } = parse([
+    account('wx1'),
+    account('wx2', { product: 'miniprogram', concurrency: 9 }),
+  ]);
+  assert.deepEqual(wrong, []);
+  const common = { secret: 'the-app-secret', token: 'tok', requireEncryption: false };
+  assert.deepEqual(accounts, [
+    { account: 'wx1', appId: 'wx1', product: 'official', concurrency: 4, ...common },
+    { account: 'wx2', appId: 'wx2', product: 'miniprogram', concurrency: 9, ...common },
+  ]);
+});
+
+test('a secret is read from its file, beside the accounts file', () => {
+  const { accounts } = parse([{ appId: 'wx1', token: 't', secretFile: 'shop.secret' }]);
+  assert.equal(accounts[0]?.secret, 'from-the-file');
+  const { wrong } = parse([
+    { appId: 'wx1', token: 't', secretFile: '/missing' },
+    { appId: 'wx2', token: 't', secretFile: '/empty' },
+    account('wx3', { secretFile: 'shop.secret' }),
+    { appId: 'wx4', token: 't' },
+  ]);
+  assert.deepEqual(wrong, [
+    '[0].secretFile cannot be read: /missing (ENOENT)',
+    '[1].secretFile is empty: /empty',
+    '[2].secretFile is set, and secret too',
+    '[3].secret is missing (or secretFile)',
+  ]);
+});
+
+test('encryption is required by default only in production and with a key', () => {
+  const required = (production: boolean, more: object) =>
+    parse([account('wx1', more)], production).accounts[0]?.requireEncryption;
+  assert.equal(required(true, { encodingAesKey: AES_KEY }), true);
+  assert.equal(required(true, { encodingAesKey: AES_KEY, requireEncryption: false }), false);
+  assert.equal(required(true, {}), false);
+  assert.equal(required(false, { encodingAesKey: AES_KEY }), false);
+});
+
+test('every mistake is named by index and field, with the field that was meant', () => {
+  const { wrong } = parse([
+    account('wx1', { secrte: 'x' }),
+    account('wx/2', { encodingAesKey: 'short' }),
+    { appId: 'wx3', secret: 's' },
+    account('wx4', { requireEncryption: true }),
+    account('wx5', { name: 'a/b' }),
+    account('wx6', { concurrency: 0, colour: 'red' }),
+    'wx7',
+  ]);
+  assert.deepEqual(wrong, [
+    '[0].secrte is not a known field; did you mean secret?',
+    '[1].appId must be 1 to 64 letters, digits, _ or -',
+    '[1].encodingAesKey must be the 43 letters and digits that the console shows',
+    '[2].token is missing',
+    '[3].requireEncryption needs encodingAesKey',
+    '[4].name must be 1 to 64 letters, digits, dots, _ or -',
+    '[5].concurrency Too small: expected number to be >=1',
+    '[5].colour is not a known field',
+    '[6] is wrong: expected object, received string',
+  ]);
+});
+
+test('what this release does not do yet is refused in so many words', () => {
+  const { wrong } = parse([
+    { product: 'wecom', corpId: 'ww1', agentId: 1, secret: 's', token: 't' },
+    account('wx1', { tokenSource: 'redis' }),
+    account('wx2', { upstreamUrl: 'https://example.com' }),
+  ]);
+  assert.deepEqual(wrong, [
+    '[0] product wecom is not supported by this release yet',
+    '[1] tokenSource other than stable_token is not supported by this release yet',
+    '[2] upstreamUrl is not supported by this release yet',
+  ]);
+});
+
+test('a word finds one account: no id and no name twice, no name that is the id of another', () => {
+  const { wrong } = parse([
+    account('wx1', { name: 'shop' }),
+    account('wx1'),
+    account('wx2', { name: 'shop' }),
+    account('wx3', { name: 'wx2' }),
+  ]);
+  assert.deepEqual(wrong, [
+    'has account wx1 twice',
+    'has the name shop twice',
+    "names an account wx2, which is another's appId",
+  ]);
+});
+
+test('a file that is not an array of accounts is refused without quoting it', () => {
+  assert.deepEqual(parse('{}').wrong, ['must be a JSON array of at least one account']);
+  assert.deepEqual(parse('[]').wrong, ['must be a JSON array of at least one account']);
+  for (const broken of [
+    '[{"secret":"topsecret123" "x"}]',
+    '[{"secret": topsecret123}]',
+    '[{"secret":"topsecret123',
+    '',
+  ]) {
+    const { wrong } = parse(broken);
+    assert.match(wrong.join(), /^is not JSON/);
+    assert.doesNotMatch(wrong.join(), /topsecret/);
+  }
+});
