@@ -345,7 +345,7 @@ test('no mistake shows a secret, whether it is the wrong value or stands in the 
       ...env,
       LOG_LEVEL: value,
       PUBLIC_URL: `https://x:${value}@host`,
-      HOST: `x ${value}`,
+      HOST: `${'x'.repeat(60)} ${value}`,
     },
   ]);
   broken.push({ ...env, ACCOUNTS_FILE: join(folder, 'a.json') });
