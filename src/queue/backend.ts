@@ -1,12 +1,13 @@
 /** Where BullMQ keeps its jobs. Everything above this file is written once for all backends. */
-import type { IQueueBackend, JobsOptions, JobType, PgPool, Processor, WorkerOptions } from 'bullmq';
+import type { IQueueBackend, JobsOptions, JobType, Processor, WorkerOptions } from 'bullmq';
+import type { Pool } from 'pg';
 import type { Log } from '../log.ts';
 import type { JobData } from './job.ts';
 import { connectPostgres } from './postgres.ts';
 import { connectRedis } from './redis.ts';
 
 /** A pg.Pool, or what looks like one. Its `search_path` must contain `bullmq`; see {@link QUEUE_POOL_OPTIONS}. */
-export type QueuePool = PgPool;
+export type QueuePool = Pick<Pool, 'connect' | 'query' | 'on' | 'options'>;
 
 /**
  * `prefix` keeps installations apart that share a backend. In Redis it starts every key and should be in braces, so

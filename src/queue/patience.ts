@@ -1,14 +1,15 @@
 /** Not waiting for ever: BullMQ waits without limit wherever its backend is silent. */
 import { setTimeout as wait } from 'node:timers/promises';
 
-/** The answer of `work`, or an error after `limitMs` or when `signal` aborts. The work itself may still happen later. */
+/** What `start` promises, or an error after `limitMs` or when `signal` aborts. The work itself may still happen later. */
 export async function within<T>(
   what: string,
   limitMs: number,
-  work: Promise<T>,
+  start: () => Promise<T>,
   signal?: AbortSignal,
 ): Promise<T> {
   signal?.throwIfAborted();
+  const work = start();
   const ended = new AbortController();
   work.catch(() => {}); // it may fail after we left
   const timeout = wait(limitMs, undefined, { signal: ended.signal }).then(() => {

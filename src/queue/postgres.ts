@@ -3,7 +3,8 @@ import {
   assertSchemaCompatibility,
   createPostgresBackend,
   LATEST_SCHEMA_VERSION,
-  type PgPoolClient,
+  type PgPool,
+  type PgQueryable,
   runMigrations,
   SchemaMigrationRequiredError,
   SchemaVersionMismatchError,
@@ -15,6 +16,7 @@ import type { Log } from '../log.ts';
 import type { Bull, QueuePool } from './backend.ts';
 import { JOB_OPTIONS, queueNameOf, STREAMS } from './job.ts';
 import { within } from './patience.ts';
+import { createQuietReport } from './wording.ts';
 
 const { Queue, Worker } = withBackend(createPostgresBackend);
 
@@ -23,13 +25,14 @@ const PREPARE_MS = 60_000;
 
 export function connectPostgres(options: { pool: QueuePool; prefix: string }, log: Log): Bull {
   const { pool } = options;
+  pool.on('error', createQuietReport(log));
+  const connection = withoutListeners(pool);
   const name = queueNameOf(options.prefix);
   return {
     prepare: (signal) => prepare(pool, log, signal),
-    createQueue: () =>
-      new Queue(name, { connection: pool, defaultJobOptions: JOB_OPTIONS, streams: STREAMS }),
+    createQueue: () => new Queue(name, { connection, defaultJobOptions: JOB_OPTIONS, streams: STREAMS }),
     createWorker: (processor, settings) => ({
-      worker: new Worker(name, processor, { ...settings, connection: pool }),
+      worker: new Worker(name, processor, { ...settings, connection }),
       disconnect: () => {},
     }),
     alive: async (_queue, jobIds) => {
@@ -41,8 +44,24 @@ export function connectPostgres(options: { pool: QueuePool; prefix: string }, lo
       );
       return new Set(rows.map((row) => row.id));
     },
-    close: () => {}, // the pool is its owner's
+    close: () => {},
   };
+}
+
+/**
+ * The pool for BullMQ. Every Queue and Worker listens for the pool's errors and never stops, so each one built again
+ * after a failed start would leave a listener behind; one listener for all is enough.
+ */
+function withoutListeners(pool: QueuePool): PgPool {
+  const shown = {
+    options: pool.options, // BullMQ looks for keepAlive
+    connect: () => pool.connect(),
+    query: (text: string, params?: unknown[]) => pool.query(text, params),
+    end: async () => {}, // the pool is its owner's
+    on: () => shown,
+    removeAllListeners: () => shown,
+  };
+  return shown as unknown as PgPool;
 }
 
 /** What no waiting cures. */
@@ -55,7 +74,7 @@ async function prepare(pool: QueuePool, log: Log, signal?: AbortSignal): Promise
   const giveUpAt = performance.now() + PREPARE_MS;
   for (let waitMs = 250; ; waitMs = Math.min(waitMs * 2, 4_000)) {
     try {
-      return await within('queue: Postgres', PROBE_MS, migrate(pool), signal);
+      return await within('queue: Postgres', PROBE_MS, () => migrate(pool), signal);
     } catch (error) {
       signal?.throwIfAborted();
       if (!mayPass(error) || performance.now() + waitMs > giveUpAt) throw error;
@@ -93,7 +112,7 @@ async function migrate(pool: QueuePool): Promise<void> {
   }
 }
 
-async function versionOf(client: PgPoolClient): Promise<number> {
+async function versionOf(client: PgQueryable): Promise<number> {
   try {
     return await assertSchemaCompatibility(client);
   } catch (error) {

@@ -38,6 +38,7 @@ export interface ArchiveQueue {
 }
 
 const ANSWER_MS = 2_000;
+const STATES = ['waiting', 'prioritized', 'active', 'delayed', 'completed', 'failed'] as const;
 const LOST_BATCH = 1_000;
 
 /**
@@ -65,29 +66,26 @@ export async function openArchiveQueue(
         data: toJobData(reference),
         opts: { jobId: jobIdOf(id, round) },
       }));
-      await within('queue: add', ANSWER_MS, queues.current.addBulk(entries), signal);
+      await within('queue: add', ANSWER_MS, () => queues.current.addBulk(entries), signal);
     },
 
     lost: async (jobIds, signal) => {
       const lost: string[] = [];
       for (let start = 0; start < jobIds.length; start += LOST_BATCH) {
         const batch = jobIds.slice(start, start + LOST_BATCH);
-        const alive = await within('queue: lost', ANSWER_MS, bull.alive(queues.current, batch), signal);
+        const alive = await within('queue: lost', ANSWER_MS, () => bull.alive(queues.current, batch), signal);
         lost.push(...batch.filter((jobId) => !alive.has(jobId)));
       }
       return lost;
     },
 
     counts: async (signal) => {
-      const counting = queues.current.getJobCounts(
-        'waiting',
-        'prioritized',
-        'active',
-        'delayed',
-        'completed',
-        'failed',
+      const counts = await within(
+        'queue: counts',
+        ANSWER_MS,
+        () => queues.current.getJobCounts(...STATES),
+        signal,
       );
-      const counts = await within('queue: counts', ANSWER_MS, counting, signal);
       const of = (state: string) => counts[state] ?? 0;
       return {
         waiting: of('waiting') + of('prioritized'),

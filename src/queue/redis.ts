@@ -22,7 +22,8 @@ export function connectRedis(options: { url: string; prefix: string }, log: Log)
     connectTimeout: ANSWER_MS,
     retryStrategy: reconnectAfterMs,
   });
-  tellAwayAndBack(producer, log);
+  let closed = false;
+  tellAwayAndBack(producer, log, () => closed);
 
   return {
     prepare: async (signal) => {
@@ -68,21 +69,24 @@ export function connectRedis(options: { url: string; prefix: string }, log: Log)
       );
       return new Set(states.filter(([, finished]) => finished === 0).map(([jobId]) => jobId));
     },
-    close: () => producer.disconnect(),
+    close: () => {
+      closed = true;
+      producer.disconnect();
+    },
   };
 }
 
 /** Says once that Redis went away and once that it came back; at first contact looks at its settings. */
-function tellAwayAndBack(redis: Redis, log: Log): void {
+function tellAwayAndBack(redis: Redis, log: Log, isClosed: () => boolean): void {
   let away = false;
   let looked = false;
-  redis.on('error', (error) => {
-    if (!away) log.warn({ err: error }, 'queue: Redis is away; media stay in their rows until it is back');
+  const tellAway = (error?: Error) => {
+    if (away || isClosed()) return;
     away = true;
-  });
-  redis.on('close', () => {
-    away = true;
-  });
+    log.warn({ err: error }, 'queue: Redis is away; media stay in their rows until it is back');
+  };
+  redis.on('error', tellAway);
+  redis.on('close', () => tellAway());
   redis.on('ready', () => {
     if (away) log.info('queue: Redis is back');
     away = false;

@@ -1,0 +1,33 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { idOf } from '../../src/media.ts';
+import { jobIdOf, parseJob, QUEUE_NAME, queueNameOf, toJobData } from '../../src/queue/job.ts';
+import { referenceOf } from './handled.ts';
+
+const reference = referenceOf('a');
+const id = idOf(reference.account, reference.mediaId);
+
+test('what is sent is what is read', () => {
+  const data = JSON.parse(JSON.stringify(toJobData(reference)));
+  assert.deepEqual(data, {
+    v: 1,
+    account: 'wx0000000000000001',
+    mediaId: 'a',
+    kind: 'image',
+    sentAt: '2026-11-23T04:05:06.789Z',
+  });
+  assert.deepEqual(parseJob({ id: jobIdOf(id, 12), name: 'archive', data }), { id, round: 12, reference });
+});
+
+test('only digits are a round', () => {
+  const data = toJobData(reference);
+  for (const round of ['', '-1', '1.5', '1e3', ' 1', '0x1', '9'.repeat(10)]) {
+    const parsed = parseJob({ id: `${id}-${round}`, name: 'archive', data });
+    assert.ok('round' in parsed && parsed.round === undefined, round);
+  }
+});
+
+test('the default prefix gives the queue its public name', () => {
+  assert.equal(queueNameOf('{wma}'), QUEUE_NAME);
+  assert.equal(queueNameOf('shop:eu'), 'shop-eu-archive');
+});

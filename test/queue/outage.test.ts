@@ -1,0 +1,237 @@
+/** The backend goes away and comes back: nothing hangs, nothing needs a restart of ours. */
+import assert from 'node:assert/strict';
+import { describe, type TestContext, test } from 'node:test';
+import { Redis } from 'ioredis';
+import pg from 'pg';
+import { createLog } from '../../src/log.ts';
+import { QUEUE_POOL_OPTIONS, type QueueBackend } from '../../src/queue/backend.ts';
+import type { Disposition } from '../../src/queue/consumer.ts';
+import { openArchiveQueue } from '../../src/queue/queue.ts';
+import { missing, postgresForTest, startPostgres, startRedis } from '../services.ts';
+import { createHandled, entryOf, eventually, failed, finish } from './handled.ts';
+
+const FAST = { concurrency: 2, lockDurationMs: 2_000, stalledIntervalMs: 1_000, internalRetryMs: 100 };
+
+function recordLog() {
+  const lines: { level: number; msg: string }[] = [];
+  const log = createLog({
+    level: 'info',
+    program: 'test',
+    secrets: [],
+    write: (line) => lines.push(JSON.parse(line)),
+  });
+  return { log, lines, said: (words: RegExp) => lines.filter((line) => words.test(line.msg)).length };
+}
+
+async function setup(t: TestContext, backend: QueueBackend) {
+  const record = recordLog();
+  const queue = await openArchiveQueue(backend, { log: record.log });
+  t.after(() => queue.close());
+  return { queue, ...record };
+}
+
+async function rejectsSoon(work: Promise<unknown>): Promise<void> {
+  const startedAt = performance.now();
+  await assert.rejects(work);
+  const tookMs = performance.now() - startedAt;
+  assert.ok(tookMs < 2_500, `took ${tookMs} ms`);
+}
+
+/** Redis says it is ready before every client has noticed. */
+const untilAdded = (queue: { add(jobs: ReturnType<typeof entryOf>[]): Promise<void> }, mediaId: string) =>
+  eventually(`${mediaId} is added`, () =>
+    queue.add([entryOf(mediaId)]).then(
+      () => true,
+      () => false,
+    ),
+  );
+
+describe('when Redis is away', { skip: missing.redisServer }, () => {
+  test('adding fails soon, and everything goes on when it is back', async (t) => {
+    const redis = await startRedis(t);
+    if (!redis) return;
+    const { queue, lines, said } = await setup(t, { kind: 'redis', url: redis.url, prefix: '{wma}' });
+    const handled = createHandled();
+    const consumer = await queue.consume(handled.handler, FAST);
+    t.after(() => consumer.close(0));
+    await queue.add([entryOf('before')]);
+    await handled.until(1);
+
+    await redis.stop();
+    await rejectsSoon(queue.add([entryOf('during')]));
+    await rejectsSoon(queue.lost(['m_1-1']));
+    await rejectsSoon(queue.counts());
+    await redis.start();
+    await untilAdded(queue, 'after');
+    await handled.until(2);
+    assert.equal(handled.jobs.at(-1)?.reference.mediaId, 'after');
+    assert.equal(said(/Redis is away/), 1);
+    assert.equal(said(/Redis is back/), 1);
+    assert.ok(lines.length < 10, `${lines.length} lines:\n${lines.map((line) => line.msg).join('\n')}`);
+  });
+
+  test('the queue opens, takes a consumer and works as soon as Redis comes up', async (t) => {
+    const redis = await startRedis(t);
+    if (!redis) return;
+    await redis.stop();
+    const { queue, said } = await setup(t, { kind: 'redis', url: redis.url, prefix: '{wma}' });
+    assert.equal(said(/Redis is away/), 1);
+    const handled = createHandled();
+    const consumer = await queue.consume(handled.handler, FAST);
+    t.after(() => consumer.close(0));
+    await rejectsSoon(queue.add([entryOf('a')]));
+    await redis.start();
+    await untilAdded(queue, 'b');
+    await handled.until(1);
+  });
+
+  test('queue and consumer close nevertheless', async (t) => {
+    const redis = await startRedis(t);
+    if (!redis) return;
+    const { queue, said } = await setup(t, { kind: 'redis', url: redis.url, prefix: '{wma}' });
+    const handled = createHandled(() => new Promise<Disposition>(() => {}));
+    const consumer = await queue.consume(handled.handler, { ...FAST, abortMs: 200 });
+    await queue.add([entryOf('a')]);
+    await handled.until(1);
+    await redis.stop();
+    const neverUp = await queue.consume(handled.handler, FAST);
+    const startedAt = performance.now();
+    await Promise.all([consumer.close(200), neverUp.close(60_000)]);
+    await queue.close();
+    const tookMs = performance.now() - startedAt;
+    assert.ok(tookMs < 6_500, `took ${tookMs} ms`);
+    assert.ok(said(/taken over as stalled/) >= 1);
+  });
+
+  test('a job finished meanwhile is finished when Redis is back', async (t) => {
+    const redis = await startRedis(t);
+    if (!redis) return;
+    const { queue } = await setup(t, { kind: 'redis', url: redis.url, prefix: '{wma}' });
+    let end = () => {};
+    const handled = createHandled(() =>
+      handled.jobs.length > 1
+        ? finish
+        : new Promise<Disposition>((resolve) => {
+            end = () => resolve(finish);
+          }),
+    );
+    const consumer = await queue.consume(handled.handler, { ...FAST, lockDurationMs: 30_000 });
+    t.after(() => consumer.close(0));
+    await queue.add([entryOf('a')]);
+    await handled.until(1);
+    await redis.kill();
+    end();
+    await redis.start();
+    await eventually('completed', () =>
+      queue.counts().then(
+        ({ completed }) => completed === 1,
+        () => false,
+      ),
+    );
+    await untilAdded(queue, 'b');
+    await handled.until(2);
+  });
+});
+
+test('a Redis that may lose jobs is warned about', { skip: missing.redisServer }, async (t) => {
+  const redis = await startRedis(t);
+  if (!redis) return;
+  const admin = new Redis(redis.url);
+  t.after(() => admin.disconnect());
+  const careful = await setup(t, { kind: 'redis', url: redis.url, prefix: '{wma}' });
+  await admin.config('SET', 'maxmemory-policy', 'allkeys-lru');
+  await admin.config('SET', 'appendonly', 'no');
+  const careless = await setup(t, { kind: 'redis', url: redis.url, prefix: '{wma}' });
+  await eventually('both warnings', async () => careless.said(/noeviction|appendonly/) === 2);
+  assert.equal(careful.said(/noeviction|appendonly/), 0);
+});
+
+describe('when Postgres is away', { skip: missing.postgresServer }, () => {
+  const poolOf = (t: TestContext, url: string) => {
+    const pool = new pg.Pool({ connectionString: url, ...QUEUE_POOL_OPTIONS });
+    t.after(() => t.after(() => pool.end()));
+    return pool;
+  };
+
+  test('adding fails soon, and everything goes on when it is back', async (t) => {
+    const postgres = await startPostgres(t);
+    if (!postgres) return;
+    const pool = poolOf(t, postgres.url);
+    const { queue, lines } = await setup(t, { kind: 'postgres', pool, prefix: '{wma}' });
+    const handled = createHandled(({ reference, attempt }) =>
+      reference.mediaId === 'slow' && attempt === 1
+        ? { do: 'retry', delayMs: 500, failure: failed('network') }
+        : finish,
+    );
+    const consumer = await queue.consume(handled.handler, FAST);
+    t.after(() => consumer.close(0));
+    await queue.add([entryOf('slow')]);
+    await handled.until(1);
+
+    await postgres.stop();
+    await rejectsSoon(queue.add([entryOf('during')]));
+    await rejectsSoon(queue.lost(['m_1-1']));
+    await postgres.start();
+    await untilAdded(queue, 'after');
+    await handled.until(3);
+    assert.deepEqual(handled.jobs.map((job) => `${job.reference.mediaId} ${job.attempt}`).sort(), [
+      'after 1',
+      'slow 1',
+      'slow 2',
+    ]);
+    assert.ok(lines.length < 15, `${lines.length} lines:\n${lines.map((line) => line.msg).join('\n')}`);
+  });
+
+  test('opening waits for it', async (t) => {
+    const postgres = await startPostgres(t);
+    if (!postgres) return;
+    await postgres.stop();
+    const opening = setup(t, { kind: 'postgres', pool: poolOf(t, postgres.url), prefix: '{wma}' });
+    await postgres.start();
+    const { queue } = await opening;
+    const handled = createHandled();
+    const consumer = await queue.consume(handled.handler, FAST);
+    t.after(() => consumer.close(0));
+    await queue.add([entryOf('a')]);
+    await handled.until(1);
+  });
+});
+
+test('many processes may open the queue of a new database at once', { skip: missing.postgres }, async (t) => {
+  const url = await postgresForTest(t);
+  if (!url) return;
+  const queues = await Promise.all(
+    Array.from({ length: 5 }, async () => {
+      const pool = new pg.Pool({ connectionString: url, ...QUEUE_POOL_OPTIONS });
+      t.after(() => t.after(() => pool.end()));
+      return (await setup(t, { kind: 'postgres', pool, prefix: '{wma}' })).queue;
+    }),
+  );
+  await Promise.all(queues.map((queue) => queue.add([entryOf('a')])));
+  assert.equal((await queues[0]?.counts())?.waiting, 1);
+});
+
+test('a pool with another search_path is refused with what to do', { skip: missing.postgres }, async (t) => {
+  const connectionString = await postgresForTest(t);
+  if (!connectionString) return;
+  const pool = new pg.Pool({ connectionString });
+  t.after(() => t.after(() => pool.end()));
+  await assert.rejects(
+    openArchiveQueue({ kind: 'postgres', pool, prefix: '{wma}' }, { log: recordLog().log }),
+    /search_path must contain bullmq.*-c search_path=bullmq,public/,
+  );
+});
+
+test('two installations in one database keep apart by their prefix', {
+  skip: missing.postgres,
+}, async (t) => {
+  const connectionString = await postgresForTest(t);
+  if (!connectionString) return;
+  const pool = new pg.Pool({ connectionString, ...QUEUE_POOL_OPTIONS });
+  t.after(() => t.after(() => pool.end()));
+  const one = await setup(t, { kind: 'postgres', pool, prefix: '{wma}' });
+  const other = await setup(t, { kind: 'postgres', pool, prefix: '{shop}' });
+  await one.queue.add([entryOf('a')]);
+  assert.equal((await one.queue.counts()).waiting, 1);
+  assert.equal((await other.queue.counts()).waiting, 0);
+});
