@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as wait } from 'node:timers/promises';
 import type { Clock } from '../../clock.ts';
 import type { Log } from '../../log.ts';
 import { renderError, S3Error } from './answers.ts';
@@ -50,22 +50,25 @@ const MAX_CONNECTIONS = 512;
 const CLOSE_GRACE_MS = 5_000;
 /** As much of an unwanted body is read before the refusal is sent: a client reads answers after it has sent. */
 const MAX_DRAIN_BYTES = 16 * 1024 * 1024;
+const MAX_DRAIN_MS = 2_000;
 
-/** Reads on until the body ends, bounded. @returns whether it ended. */
+/** Reads on until the body ends, bounded in bytes and time. @returns whether it ended. */
 async function drain(request: IncomingMessage): Promise<boolean> {
   await nextTurn(); // a reader that has just left is still being taken off
   if (request.complete || request.destroyed) return request.complete;
-  return new Promise((resolve) => {
-    let leftBytes = MAX_DRAIN_BYTES;
-    const done = () => resolve(request.complete);
-    request.once('end', done).once('close', done);
+  let leftBytes = MAX_DRAIN_BYTES;
+  if (Number(request.headers['content-length']) > leftBytes) return false;
+  const timer = new AbortController();
+  const ended = new Promise<void>((resolve) => {
+    request.once('end', resolve).once('close', resolve);
     request.on('data', (bytes: Buffer) => {
       leftBytes -= bytes.length;
-      if (leftBytes > 0) return;
-      request.pause();
-      done();
+      if (leftBytes < 0) resolve();
     });
   });
+  await Promise.race([ended, wait(MAX_DRAIN_MS, undefined, { signal: timer.signal }).catch(() => {})]);
+  timer.abort();
+  return request.complete;
 }
 
 /** What the client is told. Anything unforeseen is an InternalError without detail. */
