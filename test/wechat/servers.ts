@@ -1,0 +1,73 @@
+/** Far ends for these tests: real servers on real sockets that do as they are told. */
+import { createServer, type IncomingMessage, type RequestListener } from 'node:http';
+import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net';
+import type { TestContext } from 'node:test';
+
+export interface FarEnd {
+  url: string;
+  port: number;
+  requests: { method: string; url: string; headers: IncomingMessage['headers']; body: string }[];
+}
+
+/** An HTTP server that lives as long as the test and remembers what it was asked. */
+export async function httpServer(
+  t: TestContext,
+  answer: (...args: [...Parameters<RequestListener>, body: string]) => void,
+): Promise<FarEnd> {
+  const requests: FarEnd['requests'] = [];
+  const server = createServer((request, response) => {
+    let body = '';
+    request.setEncoding('utf8').on('data', (text: string) => {
+      body += text;
+    });
+    request.on('end', () => {
+      requests.push({ method: request.method!, url: request.url!, headers: request.headers, body });
+      answer(request, response, body);
+    });
+  });
+  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
+  t.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const { port } = server.address() as AddressInfo;
+  return { url: `http://127.0.0.1:${port}`, port, requests };
+}
+
+/** A server that says byte for byte what it is told once the request's head has come in. */
+export async function rawServer(
+  t: TestContext,
+  answer: (socket: Socket, head: string) => void,
+): Promise<Omit<FarEnd, 'requests'> & { heads: string[] }> {
+  const heads: string[] = [];
+  const sockets = new Set<Socket>();
+  const server = createTcpServer((socket) => {
+    sockets.add(socket);
+    let head = '';
+    socket.on('error', () => {});
+    socket.on('data', (bytes) => {
+      head += bytes.toString('latin1');
+      if (!head.includes('\r\n\r\n')) return;
+      heads.push(head);
+      const whole = head;
+      head = '';
+      answer(socket, whole);
+    });
+  });
+  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
+  t.after(() => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+  const { port } = server.address() as AddressInfo;
+  return { url: `http://127.0.0.1:${port}`, port, heads };
+}
+
+/** A port nobody listens on. */
+export async function closedPort(): Promise<number> {
+  const server = createTcpServer();
+  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((closed) => server.close(closed));
+  return port;
+}
