@@ -1,0 +1,120 @@
+/**
+ * What stands in front of every upload. It counts and hashes, and holds the last chunk back until the whole is
+ * proven: a sink that never sees the last chunk cannot complete an object from a short, long or altered body.
+ */
+import { createHash } from 'node:crypto';
+import { failure } from '../failures.ts';
+
+/** What is known of a body beforehand. Undefined: the body itself fails when it is cut (chunked encoding). */
+export type Expectation =
+  | { readonly lengthBytes: number }
+  | { readonly sha256: string; readonly sizeBytes: number };
+
+export interface Measure {
+  readonly sizeBytes: number;
+  /** Hex. */
+  readonly sha256: string;
+}
+
+export interface Guard {
+  /** To be read once. Throws body_too_short, body_too_long, bytes_differ, timeout, or what the source threw. */
+  readonly chunks: AsyncGenerator<Uint8Array, void, undefined>;
+  /** Of the whole body; to be asked after the last chunk. */
+  measure(): Measure;
+}
+
+export interface GuardOptions {
+  readonly expect: Expectation | undefined;
+  /** Silence of the source that ends it. */
+  readonly idleTimeoutMs: number;
+  /** Wakes a guard whose source is silent. */
+  readonly signal: AbortSignal;
+}
+
+export function createGuard(body: AsyncIterable<Uint8Array>, options: GuardOptions): Guard {
+  const { expect, idleTimeoutMs, signal } = options;
+  const limitBytes = expect && ('lengthBytes' in expect ? expect.lengthBytes : expect.sizeBytes);
+  const hash = createHash('sha256');
+  let sizeBytes = 0;
+  let measured: Measure | undefined;
+
+  function wrongLength(long: boolean) {
+    const detail = `${sizeBytes} of ${limitBytes} bytes`;
+    if (expect && 'sha256' in expect) return failure('bytes_differ', detail);
+    return failure(long ? 'body_too_long' : 'body_too_short', detail);
+  }
+
+  function prove(): Measure {
+    if (limitBytes !== undefined && sizeBytes < limitBytes) throw wrongLength(false);
+    const sha256 = hash.digest('hex');
+    if (expect && 'sha256' in expect && sha256 !== expect.sha256)
+      throw failure('bytes_differ', `${sizeBytes} bytes of another content`);
+    return { sizeBytes, sha256 };
+  }
+
+  async function* read(): AsyncGenerator<Uint8Array, void, undefined> {
+    const source = body[Symbol.asyncIterator]();
+    let held: Uint8Array | undefined;
+    let ended = false;
+    try {
+      for (;;) {
+        const step = await nextOf(source, idleTimeoutMs, signal);
+        if (step.done) break;
+        if (step.value.byteLength === 0) continue;
+        sizeBytes += step.value.byteLength;
+        if (limitBytes !== undefined && sizeBytes > limitBytes) throw wrongLength(true);
+        hash.update(step.value);
+        if (held) yield held;
+        held = step.value;
+      }
+      ended = true;
+      measured = prove();
+      if (held) yield held;
+    } finally {
+      // Not awaited: a generator that is stalled inside next() answers return() only when it wakes.
+      if (!ended) void source.return?.()?.catch(() => undefined);
+    }
+  }
+
+  return {
+    chunks: read(),
+    measure: () => {
+      if (!measured) throw new Error('the body has not been read to its end');
+      return measured;
+    },
+  };
+}
+
+/** The source's next chunk, or the signal's reason, or a timeout. */
+function nextOf(
+  source: AsyncIterator<Uint8Array>,
+  idleTimeoutMs: number,
+  signal: AbortSignal,
+): Promise<IteratorResult<Uint8Array>> {
+  return new Promise((resolve, reject) => {
+    if (signal.aborted) return reject(signal.reason);
+    const timer = setTimeout(() => {
+      signal.removeEventListener('abort', stop);
+      reject(failure('timeout', `no bytes for ${idleTimeoutMs} ms`));
+    }, idleTimeoutMs);
+    const stop = () => {
+      clearTimeout(timer);
+      reject(signal.reason);
+    };
+    signal.addEventListener('abort', stop, { once: true });
+    const settled = () => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', stop);
+    };
+    source.next().then(
+      (step) => {
+        settled();
+        resolve(step);
+      },
+      (error) => {
+        settled();
+        reject(error);
+      },
+    );
+  });
+}

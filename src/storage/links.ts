@@ -1,0 +1,46 @@
+/** Links to objects: presigned GET, computed, no request is made. */
+import { type Address, encode } from './address.ts';
+import type { Signer } from './signing.ts';
+
+export interface Link {
+  readonly url: string;
+  readonly expiresAt: Date;
+}
+
+export interface Links {
+  /**
+   * The same URL inside its window, so that browsers can cache and pages do not flicker: the time of signing is
+   * rounded down to half the time to live. A link thus holds for at least half of `ttlMs` and at most all of it.
+   */
+  link(key: string, options: { now: Date; ttlMs: number }): Promise<Link>;
+}
+
+/** SigV4 knows no longer life than seven days, and counts in seconds. */
+const MAX_TTL_SECONDS = 7 * 24 * 3600;
+
+/** When a link asked for `now` is signed and for how long. Whole seconds. */
+export function decideWindow(now: Date, ttlMs: number): { signedAt: Date; expiresInSeconds: number } {
+  const expiresInSeconds = Math.min(Math.max(Math.round(ttlMs / 1000), 2), MAX_TTL_SECONDS);
+  const windowMs = Math.floor(expiresInSeconds / 2) * 1000;
+  return { signedAt: new Date(Math.floor(now.getTime() / windowMs) * windowMs), expiresInSeconds };
+}
+
+export function createLinks(deps: { signer: Signer; address: Address }): Links {
+  const { signer, address } = deps;
+  return {
+    link: async (key, { now, ttlMs }) => {
+      const { signedAt, expiresInSeconds } = decideWindow(now, ttlMs);
+      const path = address.pathOf(key);
+      const query = await signer.presign(
+        address,
+        { method: 'GET', path, headers: {} },
+        { signedAt, expiresInSeconds },
+      );
+      const search = Object.entries(query).map(([name, value]) => `${encode(name)}=${encode(value)}`);
+      return {
+        url: `${address.origin}${path}?${search.join('&')}`,
+        expiresAt: new Date(signedAt.getTime() + expiresInSeconds * 1000),
+      };
+    },
+  };
+}

@@ -1,0 +1,64 @@
+/** The headers an object is stored with. Values are ASCII: undici and half the vendors refuse anything else. */
+import { create as createDisposition } from 'content-disposition';
+
+export interface ObjectHeaders {
+  readonly contentType: string;
+  readonly disposition: 'inline' | 'attachment';
+  readonly fileName?: string;
+  /** `mediaId` becomes x-amz-meta-wma-mediaid: header names have no case. */
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+const META_PREFIX = 'wma-';
+
+/** `attachment; filename="____.jpg"; filename*=UTF-8''…` – control characters and path separators are cut out. */
+export function dispositionOf(disposition: ObjectHeaders['disposition'], fileName?: string): string {
+  // A name is what a stranger typed: long ones are cut at 180 characters, which stay under 2 KB encoded.
+  const name = [...(fileName ?? '').toWellFormed().replace(/[\u0000-\u001f\u007f-\u009f/\\]/g, '_')]
+    .slice(0, 180)
+    .join('');
+  if (!name) return disposition;
+  return createDisposition(name, { type: disposition, fallback: name.replace(/[^\u0020-\u007e]/gu, '_') });
+}
+
+/** User metadata as S3 keeps it: name with `wma-` in lower case, value percent-encoded. */
+export function metadataOf(metadata: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(metadata).map(([name, value]) => [
+      `${META_PREFIX}${name.toLowerCase()}`,
+      encodeURIComponent(value.toWellFormed()),
+    ]),
+  );
+}
+
+/** Shared caches must not keep what a link opened for one person. */
+export const CACHE_CONTROL = 'private';
+
+/** For a plain PUT. */
+export function headersOf(object: ObjectHeaders): Record<string, string> {
+  const headers: Record<string, string> = {
+    'content-type': object.contentType,
+    'content-disposition': dispositionOf(object.disposition, object.fileName),
+    'cache-control': CACHE_CONTROL,
+  };
+  for (const [name, value] of Object.entries(metadataOf(object.metadata)))
+    headers[`x-amz-meta-${name}`] = value;
+  return headers;
+}
+
+/** The way back: x-amz-meta-wma-* of an answer, decoded, under lower-case names. */
+export function readMetadata(headers: Readonly<Record<string, string>>): Record<string, string> {
+  const prefix = `x-amz-meta-${META_PREFIX}`;
+  const found: Record<string, string> = {};
+  for (const [name, value] of Object.entries(headers))
+    if (name.startsWith(prefix)) found[name.slice(prefix.length)] = decode(value);
+  return found;
+}
+
+function decode(value: string): string {
+  try {
+    return decodeURIComponent(value);
+  } catch {
+    return value;
+  }
+}

@@ -1,0 +1,240 @@
+/**
+ * Putting a body: what fits into one part is one PUT, anything larger is multipart. Either way every byte that
+ * leaves is proven by a signed payload hash, and nothing completes before the whole is proven (guard.ts).
+ * Why not lib-storage's Upload: docs/decisions/multipart.md.
+ */
+import {
+  AbortMultipartUploadCommand,
+  CompleteMultipartUploadCommand,
+  CreateMultipartUploadCommand,
+  type S3Client,
+} from '@aws-sdk/client-s3';
+import type { Clock } from '../clock.ts';
+import { FailureError, failure } from '../failures.ts';
+import type { Address } from './address.ts';
+import { createGuard, type Expectation, type Guard, type Measure } from './guard.ts';
+import { CACHE_CONTROL, dispositionOf, headersOf, metadataOf, type ObjectHeaders } from './object-headers.ts';
+import { type Part, partsOf } from './parts.ts';
+import { type Repeat, rejectionOf } from './quickly.ts';
+import { sdkFailure } from './sdk.ts';
+import type { Wire } from './wire.ts';
+
+export interface NewObject extends ObjectHeaders {
+  readonly key: string;
+  readonly body: AsyncIterable<Uint8Array>;
+  /** Undefined: of unknown length, and the body itself throws when it is cut (chunked encoding). */
+  readonly expect?: Expectation | undefined;
+  /** Awaited before the first part is sent. Not called where one PUT is enough. */
+  readonly onMultipart?: ((uploadId: string) => Promise<void>) | undefined;
+  readonly signal: AbortSignal;
+}
+
+export interface Put {
+  put(object: NewObject): Promise<Measure & { multipart: boolean }>;
+  abortMultipart(key: string, uploadId: string, signal: AbortSignal): Promise<void>;
+  /** Waits for the cleaning up after uploads that were given up. */
+  settle(): Promise<void>;
+}
+
+/** How long a caller who gave up waits for the cleaning up; it goes on behind his back. */
+const FAREWELL_MS = 500;
+const CLEANUP_TIMEOUT_MS = 10_000;
+
+export function createPut(
+  deps: {
+    wire: Wire;
+    client: S3Client;
+    address: Address;
+    clock: Pick<Clock, 'now'>;
+    repeat: Repeat;
+    /** Length of an object; undefined where there is none. */
+    sizeOf(key: string, signal: AbortSignal): Promise<number | undefined>;
+  },
+  options: { bucket: string; partSizeBytes: number; partsInFlight: number; sourceIdleTimeoutMs: number },
+): Put {
+  const { wire, client, address, clock, repeat, sizeOf } = deps;
+  const { bucket, partSizeBytes, partsInFlight, sourceIdleTimeoutMs } = options;
+  const farewells = new Set<Promise<void>>();
+
+  async function put(object: NewObject): Promise<Measure & { multipart: boolean }> {
+    const { expect, signal } = object;
+    signal.throwIfAborted();
+    // Aborted with the first thing that goes wrong, which is thereby told from what it brings about.
+    const stop = new AbortController();
+    const stopAsked = () => stop.abort(signal.reason);
+    signal.addEventListener('abort', stopAsked, { once: true });
+    const guard = createGuard(object.body, {
+      expect,
+      idleTimeoutMs: sourceIdleTimeoutMs,
+      signal: stop.signal,
+    });
+    const lengthBytes = expect && ('lengthBytes' in expect ? expect.lengthBytes : expect.sizeBytes);
+    const hashed = lengthBytes === undefined || lengthBytes > partSizeBytes;
+    const parts = partsOf(guard.chunks, { partSizeBytes, hashed });
+    try {
+      const first = await parts.next();
+      if (first.done) throw new Error('a body has at least one part');
+      if (first.value.last) return await putWhole(object, first.value, guard.measure());
+      return await putParts(object, first.value, parts, guard, stop);
+    } finally {
+      signal.removeEventListener('abort', stopAsked);
+      // Closes the source where it was not read to its end.
+      await parts.return();
+    }
+  }
+
+  async function putWhole(object: NewObject, { chunks }: Part, measure: Measure) {
+    const { signal } = object;
+    const path = address.pathOf(object.key);
+    const headers = headersOf(object);
+    await repeat(signal, () =>
+      wire.expect({ method: 'PUT', path, headers, body: chunks, sha256: measure.sha256, signal }),
+    );
+    return { ...measure, multipart: false };
+  }
+
+  async function putParts(
+    object: NewObject,
+    first: Part,
+    others: AsyncIterable<Part>,
+    guard: Guard,
+    stop: AbortController,
+  ) {
+    const { key } = object;
+    const { signal } = stop;
+    const inFlight = new Set<Promise<void>>();
+    let uploadId: string | undefined;
+    try {
+      uploadId = await createMultipart(object, signal);
+      await object.onMultipart?.(uploadId);
+      const etags: string[] = [];
+      const send = async (part: Part, id: string) => {
+        if (inFlight.size >= partsInFlight) await Promise.race(inFlight);
+        const sending = putPart(key, id, part, signal)
+          .then((etag) => {
+            etags[part.number - 1] = etag;
+          })
+          // Wakes the source and cuts the other parts: none of them is of use any more.
+          .catch((error) => stop.abort(error))
+          .finally(() => inFlight.delete(sending));
+        inFlight.add(sending);
+      };
+      await send(first, uploadId);
+      for await (const part of others) await send(part, uploadId);
+      await Promise.all(inFlight);
+      signal.throwIfAborted();
+      await completeMultipart(key, uploadId, etags, guard.measure().sizeBytes, signal);
+      return { ...guard.measure(), multipart: true };
+    } catch (error) {
+      stop.abort(error);
+      if (uploadId) await farewell(key, uploadId, inFlight);
+      throw signal.reason;
+    }
+  }
+
+  async function createMultipart(object: NewObject, signal: AbortSignal): Promise<string> {
+    const { UploadId } = await command(
+      client.send(
+        new CreateMultipartUploadCommand({
+          Bucket: bucket,
+          Key: object.key,
+          ContentType: object.contentType,
+          ContentDisposition: dispositionOf(object.disposition, object.fileName),
+          CacheControl: CACHE_CONTROL,
+          Metadata: metadataOf(object.metadata),
+        }),
+        { abortSignal: signal },
+      ),
+      signal,
+    );
+    if (!UploadId) throw failure('store_unavailable', 'no upload id in the answer');
+    return UploadId;
+  }
+
+  async function putPart(key: string, uploadId: string, part: Part, signal: AbortSignal): Promise<string> {
+    const query = { partNumber: String(part.number), uploadId };
+    const sha256 = part.sha256();
+    const path = address.pathOf(key);
+    const { headers } = await repeat(signal, () =>
+      wire.expect({ method: 'PUT', path, query, body: part.chunks, sha256, signal }),
+    );
+    if (!headers.etag) throw failure('store_unavailable', `no ETag for part ${part.number}`);
+    return headers.etag;
+  }
+
+  /** Completes, and reads the length back: what Complete answers is not proof, neither way. */
+  async function completeMultipart(
+    key: string,
+    uploadId: string,
+    etags: readonly string[],
+    sizeBytes: number,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const parts = etags.map((etag, index) => ({ PartNumber: index + 1, ETag: etag }));
+    const refused = await command(
+      client.send(
+        new CompleteMultipartUploadCommand({
+          Bucket: bucket,
+          Key: key,
+          UploadId: uploadId,
+          MultipartUpload: { Parts: parts },
+        }),
+        { abortSignal: signal },
+      ),
+      signal,
+    ).then(
+      () => undefined,
+      (error: unknown) => error,
+    );
+    signal.throwIfAborted();
+    // A Complete that was done but answered 500, or cut, is repeated into NoSuchUpload: the object itself tells.
+    const storedBytes = await sizeOf(key, signal).catch((error) => {
+      throw refused ?? error;
+    });
+    if (storedBytes === sizeBytes) return;
+    throw (
+      refused ??
+      failure('store_mismatch', `sent ${sizeBytes} bytes, HEAD says ${storedBytes ?? 'nothing is there'}`)
+    );
+  }
+
+  /** Lets the parts in flight come to rest, then aborts: a part that lands after Abort would stay for ever. */
+  async function farewell(key: string, uploadId: string, inFlight: Iterable<Promise<void>>): Promise<void> {
+    const leaving = Promise.all(inFlight)
+      .then(() => abortMultipart(key, uploadId, AbortSignal.timeout(CLEANUP_TIMEOUT_MS)))
+      // Why the upload was given up is the error that counts; the id is recorded for the sweeper.
+      .catch(() => undefined)
+      .finally(() => farewells.delete(leaving));
+    farewells.add(leaving);
+    let timer: NodeJS.Timeout | undefined;
+    await Promise.race([leaving, new Promise((resolve) => (timer = setTimeout(resolve, FAREWELL_MS)))]);
+    clearTimeout(timer);
+  }
+
+  async function abortMultipart(key: string, uploadId: string, signal: AbortSignal): Promise<void> {
+    const abort = new AbortMultipartUploadCommand({ Bucket: bucket, Key: key, UploadId: uploadId });
+    try {
+      await command(client.send(abort, { abortSignal: signal }), signal);
+    } catch (error) {
+      if (!(error instanceof FailureError && error.failure.detail?.endsWith(' NoSuchUpload'))) throw error;
+    }
+  }
+
+  /** The SDK sleeps between its own repeats without an ear for the signal: this has one. */
+  async function command<T>(answer: Promise<T>, signal: AbortSignal): Promise<T> {
+    try {
+      return await Promise.race([answer, rejectionOf(signal)]);
+    } catch (error) {
+      signal.throwIfAborted();
+      throw sdkFailure(error, clock.now());
+    }
+  }
+
+  return {
+    put,
+    abortMultipart,
+    settle: async () => {
+      await Promise.all(farewells);
+    },
+  };
+}

@@ -1,0 +1,103 @@
+/**
+ * The SDK's client over our own wire: the SDK writes and reads the XML, knows which 200 is an error, and repeats;
+ * addressing, signing, sockets and timeouts are those of wire.ts. Media bytes do not pass here.
+ */
+import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
+import { FailureError } from '../failures.ts';
+import type { Address } from './address.ts';
+import { refusal, unreachable } from './failure.ts';
+import { sha256Of, type Wire, type WireRequest } from './wire.ts';
+
+type RequestHandler = NonNullable<S3ClientConfig['requestHandler']>;
+/** What the SDK hands to a handler, as far as it is read here. */
+interface SdkRequest {
+  readonly method: string;
+  readonly path: string;
+  readonly query?: Record<string, string | string[] | null>;
+  readonly headers: Record<string, string>;
+  readonly body?: unknown;
+}
+
+/** Path style under a host that is never asked: the handler puts the path under the real address. */
+const PLACEHOLDER = 'https://store.invalid';
+
+export function createSdkClient(options: {
+  bucket: string;
+  region: string;
+  address: Address;
+  wire: Wire;
+  idleTimeoutMs: number;
+}): S3Client {
+  const { address, wire, idleTimeoutMs } = options;
+  const handler = {
+    metadata: { handlerProtocol: 'http/1.1' },
+    handle: async (request: SdkRequest, { abortSignal }: { abortSignal?: AbortSignal } = {}) => {
+      const body = request.body === undefined ? undefined : bytesOf(request.body);
+      const answer = await wire
+        .call({
+          method: request.method as WireRequest['method'],
+          path: address.under(request.path.slice(`/${options.bucket}`.length)),
+          query: queryOf(request.query),
+          headers: headersOf(request.headers),
+          ...(body ? { body: [body], sha256: sha256Of(body) } : {}),
+          // Every wait has an end: commands sent without a signal have the idle timeout as their deadline.
+          signal: abortSignal ?? AbortSignal.timeout(idleTimeoutMs * 2),
+        })
+        .catch((error) => {
+          // What the SDK repeats is decided by error names it knows; this trait says it in its own words.
+          throw error instanceof FailureError ? Object.assign(error, { $retryable: {} }) : error;
+        });
+      return { response: { statusCode: answer.status, headers: answer.headers, body: answer.body } };
+    },
+    updateHttpClientConfig: () => undefined,
+    httpHandlerConfigs: () => ({}),
+    destroy: () => undefined,
+  };
+  return new S3Client({
+    endpoint: PLACEHOLDER,
+    region: options.region,
+    forcePathStyle: true,
+    // CRC32 trailers are refused by OSS, COS, OBS and old releases of everything; the payload hash proves more.
+    requestChecksumCalculation: 'WHEN_REQUIRED',
+    responseChecksumValidation: 'WHEN_REQUIRED',
+    // A new connection per part, and 6 s of waiting where the store never sends 100.
+    expectContinueHeader: false,
+    followRegionRedirects: false,
+    maxAttempts: 3,
+    credentials: { accessKeyId: 'signed', secretAccessKey: 'by wire.ts' },
+    signer: { sign: async <T>(request: T) => request } as NonNullable<S3ClientConfig['signer']>,
+    requestHandler: handler as unknown as RequestHandler,
+  });
+}
+
+function bytesOf(body: unknown): Uint8Array {
+  if (body instanceof Uint8Array) return body;
+  if (typeof body === 'string') return Buffer.from(body);
+  throw new Error('the SDK sends buffers only: a stream could be neither proven nor repeated');
+}
+
+function queryOf(query: SdkRequest['query']): Record<string, string> {
+  return Object.fromEntries(Object.entries(query ?? {}).map(([name, value]) => [name, String(value ?? '')]));
+}
+
+/** Host and length are the wire's to set; the rest of the SDK's talk about itself need not travel. */
+function headersOf(headers: Record<string, string>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(headers).filter(
+      ([name]) => !/^(host|content-length|authorization|user-agent|x-amz-user-agent|amz-sdk-.*)$/i.test(name),
+    ),
+  );
+}
+
+/** Turns what the SDK throws into a failure; ours pass through. */
+export function sdkFailure(error: unknown, now: Date): FailureError {
+  const { $metadata, $response, name } = error as {
+    $metadata?: { httpStatusCode?: number };
+    $response?: { headers?: Record<string, string> };
+    name?: string;
+  };
+  const status = $metadata?.httpStatusCode;
+  if (error instanceof FailureError || status === undefined) return unreachable(error);
+  const code = name && /^[A-Za-z0-9.]{1,64}$/.test(name) ? name : undefined;
+  return refusal({ status, code, retryAfter: $response?.headers?.['retry-after'] }, now);
+}

@@ -1,0 +1,160 @@
+/** One signed HTTP request to the store, over undici. Everything that leaves for the store leaves here. */
+import { hash } from 'node:crypto';
+import type { Readable } from 'node:stream';
+import { Agent } from 'undici';
+import type { Clock } from '../clock.ts';
+import { type FailureError, failure } from '../failures.ts';
+import type { Address } from './address.ts';
+import { encode } from './address.ts';
+import { codeOf, refusal, unreachable } from './failure.ts';
+import type { Signer } from './signing.ts';
+
+export interface WireRequest {
+  readonly method: 'GET' | 'HEAD' | 'PUT' | 'POST' | 'DELETE';
+  /** Percent-encoded, with the bucket where the addressing puts it there. */
+  readonly path: string;
+  readonly query?: Record<string, string>;
+  readonly headers?: Record<string, string>;
+  readonly body?: readonly Uint8Array[];
+  /** Hex sha256 of the body: the store refuses any other bytes. */
+  readonly sha256?: string;
+  readonly signal: AbortSignal;
+}
+
+export type Headers = Record<string, string>;
+
+export interface WireAnswer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly body: Readable;
+}
+
+export interface Wire {
+  /** Any answer, whatever its status. Throws store_unavailable where there is none, the signal's reason if aborted. */
+  open(request: WireRequest): Promise<WireAnswer>;
+  /** Reads the answer whole. Bodies beyond 4 MiB are not an answer S3 gives: store_unavailable. */
+  call(request: WireRequest): Promise<{ status: number; headers: Headers; body: Buffer }>;
+  /** As call; throws store_refused or store_unavailable for an answer that is not 2xx. */
+  expect(request: WireRequest): Promise<{ status: number; headers: Headers; body: Buffer }>;
+  /** The failure of an answer that is not welcome. */
+  refuse(answer: { status: number; headers: Headers; body?: Buffer }): FailureError;
+  close(): Promise<void>;
+}
+
+export const EMPTY_SHA256 = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';
+
+/** Hex, of a body that is at hand whole. */
+export const sha256Of = (body: Uint8Array): string => hash('sha256', body, 'hex');
+
+const ANSWER_LIMIT_BYTES = 4 * 1024 * 1024;
+const CONNECT_TIMEOUT_MS = 10_000;
+/**
+ * A body written in one piece is under one timeout as a whole, so a slow store would cut an 8 MiB part; in pieces
+ * the timeout starts anew with each. Small bodies go out in one write, which is cheaper.
+ */
+const ONE_WRITE_BYTES = 512 * 1024;
+const PIECE_BYTES = 256 * 1024;
+
+function payload(chunks: readonly Uint8Array[], lengthBytes: number): Buffer | Iterable<Uint8Array> {
+  if (lengthBytes <= ONE_WRITE_BYTES) {
+    const [first] = chunks;
+    return first && chunks.length === 1
+      ? Buffer.from(first.buffer, first.byteOffset, first.byteLength)
+      : Buffer.concat(chunks, lengthBytes);
+  }
+  return pieces(chunks);
+}
+
+function* pieces(chunks: readonly Uint8Array[]): Generator<Uint8Array> {
+  for (const chunk of chunks)
+    for (let start = 0; start < chunk.byteLength; start += PIECE_BYTES)
+      yield chunk.subarray(start, start + PIECE_BYTES);
+}
+
+function flatten(headers: Record<string, string | string[] | undefined>): Headers {
+  const flat: Headers = {};
+  for (const [name, value] of Object.entries(headers))
+    if (value !== undefined) flat[name] = Array.isArray(value) ? value.join(', ') : value;
+  return flat;
+}
+
+export function createWire(options: {
+  address: Address;
+  signer: Signer;
+  clock: Pick<Clock, 'now'>;
+  /** Silence on the socket, sending or receiving, that ends a request. */
+  idleTimeoutMs: number;
+}): Wire {
+  const { address, signer, clock, idleTimeoutMs } = options;
+  const agent = new Agent({
+    connect: { timeout: CONNECT_TIMEOUT_MS },
+    headersTimeout: idleTimeoutMs,
+    bodyTimeout: idleTimeoutMs,
+  });
+
+  async function open(request: WireRequest): Promise<WireAnswer> {
+    const { method, path, query, body, signal } = request;
+    signal.throwIfAborted();
+    const headers = await signer.sign(
+      address,
+      {
+        method,
+        path,
+        ...(query ? { query } : {}),
+        headers: { ...request.headers, 'x-amz-content-sha256': request.sha256 ?? EMPTY_SHA256 },
+      },
+      clock.now(),
+    );
+    const lengthBytes = body?.reduce((sum, chunk) => sum + chunk.byteLength, 0) ?? 0;
+    if (body) headers['content-length'] = String(lengthBytes);
+    const search = Object.entries(query ?? {}).map(([name, value]) => `${encode(name)}=${encode(value)}`);
+    try {
+      const answer = await agent.request({
+        origin: address.origin,
+        path: search.length ? `${path}?${search.join('&')}` : path,
+        method,
+        headers,
+        ...(body ? { body: payload(body, lengthBytes) as Buffer } : {}),
+        signal,
+      });
+      return { status: answer.statusCode, headers: flatten(answer.headers), body: answer.body };
+    } catch (error) {
+      signal.throwIfAborted();
+      throw unreachable(error);
+    }
+  }
+
+  async function call(request: WireRequest) {
+    const { status, headers, body } = await open(request);
+    const chunks: Buffer[] = [];
+    let size = 0;
+    try {
+      for await (const chunk of body as AsyncIterable<Buffer>) {
+        size += chunk.byteLength;
+        if (size > ANSWER_LIMIT_BYTES) throw failure('store_unavailable', `HTTP ${status}, endless answer`);
+        chunks.push(chunk);
+      }
+    } catch (error) {
+      request.signal.throwIfAborted();
+      throw unreachable(error);
+    }
+    return { status, headers, body: Buffer.concat(chunks) };
+  }
+
+  const refuse: Wire['refuse'] = ({ status, headers, body }) => {
+    const code = body && codeOf(body.toString('utf8'));
+    return refusal({ status, code, retryAfter: headers['retry-after'] }, clock.now());
+  };
+
+  return {
+    open,
+    call,
+    expect: async (request) => {
+      const answer = await call(request);
+      if (answer.status >= 200 && answer.status < 300) return answer;
+      throw refuse(answer);
+    },
+    refuse,
+    close: () => agent.destroy(),
+  };
+}
