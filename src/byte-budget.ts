@@ -1,0 +1,94 @@
+/**
+ * How many bytes of media this process may hold at once. Each try reserves the worst case of its path before it
+ * asks for the file, so that memory depends on BYTE_BUDGET and not on what happens to arrive together.
+ */
+
+export interface Reservation {
+  /** What is held now. */
+  readonly bytes: number;
+  /** Gives back what turned out not to be needed (the headers told the length). Never grows. */
+  shrink(toBytes: number): void;
+  /** Gives everything back. A second call does nothing. */
+  release(): void;
+}
+
+export interface ByteBudget {
+  readonly totalBytes: number;
+  readonly freeBytes: number;
+  /** Requests that wait. */
+  readonly waiting: number;
+  /**
+   * Waits for `bytes`, first come first served: a small request does not overtake a large one, which would then
+   * starve. A request larger than the whole budget is clamped to it, and so runs alone: refusing it would make a
+   * file impossible on a small machine, where it is merely slow. Rejects with the signal's reason when aborted.
+   */
+  reserve(bytes: number, signal: AbortSignal): Promise<Reservation>;
+}
+
+interface Waiter {
+  readonly bytes: number;
+  readonly grant: () => void;
+}
+
+export function createByteBudget(totalBytes: number): ByteBudget {
+  let freeBytes = totalBytes;
+  const queue: Waiter[] = [];
+
+  function serve(): void {
+    for (let head = queue[0]; head && head.bytes <= freeBytes; head = queue[0]) {
+      queue.shift();
+      freeBytes -= head.bytes;
+      head.grant();
+    }
+  }
+
+  function hold(granted: number): Reservation {
+    let bytes = granted;
+    const shrink = (toBytes: number) => {
+      const next = Math.max(0, Math.min(bytes, toBytes));
+      freeBytes += bytes - next;
+      bytes = next;
+      serve();
+    };
+    return {
+      get bytes() {
+        return bytes;
+      },
+      shrink,
+      release: () => shrink(0),
+    };
+  }
+
+  return {
+    totalBytes,
+    get freeBytes() {
+      return freeBytes;
+    },
+    get waiting() {
+      return queue.length;
+    },
+    reserve: async (wanted, signal) => {
+      signal.throwIfAborted();
+      const bytes = Math.min(wanted, totalBytes);
+      await new Promise<void>((resolve, reject) => {
+        const waiter: Waiter = {
+          bytes,
+          grant: () => {
+            signal.removeEventListener('abort', leave);
+            resolve();
+          },
+        };
+        // The one who leaves may have been the large one everybody stood behind.
+        const leave = () => {
+          queue.splice(queue.indexOf(waiter), 1);
+          reject(signal.reason);
+          serve();
+        };
+        signal.addEventListener('abort', leave, { once: true });
+        queue.push(waiter);
+        serve();
+      });
+      return hold(bytes);
+    },
+  };
+}
