@@ -1,0 +1,221 @@
+/** application/problem+json (RFC 9457): one table of everything the API refuses, with advice in two languages. */
+import type { FastifyReply, FastifyRequest } from 'fastify';
+
+interface ProblemRow {
+  readonly status: number;
+  readonly title: string;
+  readonly advice: { readonly en: string; readonly zh: string };
+}
+
+const row = (status: number, title: string, en: string, zh: string): ProblemRow => ({
+  status,
+  title,
+  advice: { en, zh },
+});
+
+export const PROBLEMS = {
+  invalid_request: row(
+    400,
+    'The request does not match the schema',
+    'Correct the fields named under errors; /docs shows what each takes.',
+    '请按 errors 中列出的字段修改;各字段说明见 /docs。',
+  ),
+  unknown_account: row(
+    400,
+    'The account is not configured',
+    'Use the appId (or the configured name) of an account in ACCOUNTS_FILE or WECHAT_APP_ID.',
+    '请使用 ACCOUNTS_FILE 或 WECHAT_APP_ID 中已配置账号的 appId(或名称)。',
+  ),
+  invalid_cursor: row(
+    400,
+    'The cursor is not one this list gave',
+    'Take nextCursor of the page before, with the same sort; leave it out for the first page.',
+    '请使用上一页返回的 nextCursor,并保持相同的 sort;第一页请省略该参数。',
+  ),
+  malformed_message: row(
+    400,
+    'The callback body is not a message of WeChat',
+    'WeChat sends flat XML or JSON without DOCTYPE or entities; look at what stands between WeChat and this server.',
+    '微信推送为不含 DOCTYPE 和自定义实体的 XML 或 JSON;请检查微信与本服务之间的代理。',
+  ),
+  unauthorized: row(
+    401,
+    'A key is needed',
+    'Send Authorization: Bearer <secret> with a secret of API_KEYS, or open the login link printed at start.',
+    '请在请求头中携带 Authorization: Bearer <密钥>(见 API_KEYS),或打开启动时打印的登录链接。',
+  ),
+  forbidden: row(
+    403,
+    'The key does not reach this far',
+    'Use a key with the scope, or for the account, that this needs.',
+    '请使用具备所需权限范围或账号权限的密钥。',
+  ),
+  bad_signature: row(
+    403,
+    'The signature is not valid',
+    "Compare the Token in WeChat's console with the one configured; they must be the same to the letter.",
+    '请核对微信后台填写的 Token 与本服务配置是否完全一致。',
+  ),
+  stale_timestamp: row(
+    403,
+    'The timestamp is too far from now',
+    "Set this machine's clock by NTP; WeChat's timestamps are never older than a few minutes.",
+    '请用 NTP 校准本机时钟;微信推送的时间戳不会早于几分钟之前。',
+  ),
+  encryption_required: row(
+    403,
+    'This account takes encrypted callbacks only',
+    "Choose the safe mode in WeChat's console, or set requireEncryption to false.",
+    '请在微信后台选择安全模式,或将 requireEncryption 设为 false。',
+  ),
+  encryption_key_missing: row(
+    403,
+    'The callback is encrypted and no key is configured',
+    "Copy EncodingAESKey from WeChat's console into WECHAT_ENCODING_AES_KEY.",
+    '请将微信后台的 EncodingAESKey 填入 WECHAT_ENCODING_AES_KEY。',
+  ),
+  cannot_decrypt: row(
+    403,
+    'The callback cannot be decrypted',
+    "Compare EncodingAESKey and AppID with WeChat's console.",
+    '请核对 EncodingAESKey 与 AppID 是否与微信后台一致。',
+  ),
+  not_found: row(404, 'There is nothing here', 'See /docs for the routes.', '可用的接口见 /docs。'),
+  media_not_found: row(
+    404,
+    'No media has this id',
+    'Look it up by mediaId or msgId: GET /v1/media?mediaId=…',
+    '可通过 mediaId 或 msgId 查询:GET /v1/media?mediaId=…',
+  ),
+  account_not_found: row(
+    404,
+    'No such account',
+    "The callback URL ends in the appId of a configured account; compare it with WeChat's console.",
+    '回调地址应以已配置账号的 appId 结尾,请与微信后台核对。',
+  ),
+  method_not_allowed: row(405, 'The method is not for this route', 'See /docs.', '请参见 /docs。'),
+  conflict: row(
+    409,
+    'The media is not in a state for this',
+    'Only dead media can be tried again.',
+    '只有 dead 状态的素材可以重试。',
+  ),
+  media_gone: row(
+    410,
+    'This media will not be available',
+    'The reason is in failure; a dead one may be redriven with POST /v1/media/{id}/retry.',
+    '原因见 failure;dead 状态可通过 POST /v1/media/{id}/retry 重试。',
+  ),
+  body_too_large: row(413, 'The body is too large', 'Send less at once.', '请减小请求体。'),
+  unsupported_type: row(
+    415,
+    'The content type is not for this route',
+    'Send application/json.',
+    '请使用 application/json。',
+  ),
+  range_not_satisfiable: row(416, 'The range is not in the file', 'Look at sizeBytes.', '请参考 sizeBytes。'),
+  too_many_requests: row(
+    429,
+    'Too many requests',
+    'Come back after Retry-After.',
+    '请在 Retry-After 之后重试。',
+  ),
+  internal: row(
+    500,
+    'Something unexpected happened',
+    'Look at the log around this time and report it.',
+    '请查看该时间附近的日志并反馈。',
+  ),
+  store_unavailable: row(
+    503,
+    'The storage does not answer',
+    'Try again in a moment; /readyz shows what is away.',
+    '请稍后重试;/readyz 会显示不可用的组件。',
+  ),
+  database_away: row(
+    503,
+    'The catalogue cannot be written now',
+    'Send it again in a moment; nothing was kept.',
+    '请稍后重新发送;本次内容未保存。',
+  ),
+  overloaded: row(
+    503,
+    'More is coming in than can be written',
+    'Send it again after Retry-After; nothing was kept.',
+    '请在 Retry-After 之后重新发送;本次内容未保存。',
+  ),
+} as const satisfies Record<string, ProblemRow>;
+
+export type ProblemCode = keyof typeof PROBLEMS;
+
+export interface FieldError {
+  readonly field: string;
+  readonly message: string;
+}
+
+/** Thrown by a route, answered by the error handler. `detail` is in our own words and holds no secret. */
+export class Problem extends Error {
+  override readonly name = 'Problem';
+  readonly code: ProblemCode;
+  readonly detail: string | undefined;
+  readonly errors: readonly FieldError[] | undefined;
+  readonly more: Readonly<Record<string, unknown>>;
+  readonly retryAfterSeconds: number | undefined;
+  constructor(
+    code: ProblemCode,
+    options: {
+      detail?: string;
+      errors?: readonly FieldError[];
+      more?: Record<string, unknown>;
+      retryAfterSeconds?: number;
+    } = {},
+  ) {
+    super(PROBLEMS[code].title);
+    this.code = code;
+    this.detail = options.detail;
+    this.errors = options.errors;
+    this.more = options.more ?? {};
+    this.retryAfterSeconds = options.retryAfterSeconds;
+  }
+}
+
+export type Language = 'en' | 'zh';
+
+/** The better liked of the two languages the API speaks; English where nothing is said. */
+export function languageOf(request: Pick<FastifyRequest, 'headers'>): Language {
+  const accepted = request.headers['accept-language'] ?? '';
+  let best: { language: Language; weight: number } = { language: 'en', weight: 0 };
+  for (const entry of accepted.slice(0, 200).split(',')) {
+    const [tag = '', ...parameters] = entry.trim().toLowerCase().split(';');
+    const quality = parameters.map((parameter) => /^\s*q=([\d.]+)$/.exec(parameter)?.[1]).find(Boolean);
+    const weight = quality === undefined ? 1 : Number.parseFloat(quality);
+    const language = tag.startsWith('zh') ? 'zh' : tag.startsWith('en') ? 'en' : undefined;
+    if (language && weight > best.weight) best = { language, weight };
+  }
+  return best.language;
+}
+
+/** The body of a problem; also what a batch gives for an item. */
+export function problemBody(problem: Problem, language: Language): Record<string, unknown> {
+  const { status, title, advice } = PROBLEMS[problem.code];
+  return {
+    type: 'about:blank',
+    title,
+    status,
+    code: problem.code,
+    ...(problem.detail ? { detail: problem.detail } : {}),
+    advice: advice[language],
+    ...(problem.errors ? { errors: problem.errors } : {}),
+    ...problem.more,
+  };
+}
+
+export function sendProblem(request: FastifyRequest, reply: FastifyReply, problem: Problem): FastifyReply {
+  if (problem.code === 'unauthorized') reply.header('www-authenticate', 'Bearer');
+  if (problem.retryAfterSeconds) reply.header('retry-after', String(problem.retryAfterSeconds));
+  return reply
+    .code(PROBLEMS[problem.code].status)
+    .header('content-type', 'application/problem+json; charset=utf-8')
+    .header('vary', 'Accept-Language')
+    .send(JSON.stringify(problemBody(problem, languageOf(request))));
+}

@@ -1,0 +1,77 @@
+/** /v1/media/{id}/content: the file itself, by a signed link or through this server. */
+import { z } from 'zod';
+import { ID_PATTERN } from '../../media.ts';
+import type { App, ServerDeps } from '../app.ts';
+import { mediaJson } from '../media-json.ts';
+import { languageOf, Problem } from '../problem.ts';
+
+const POLL_SECONDS = 5;
+/** What the store says of the file and a reader may know. */
+const PASSED_HEADERS = [
+  'content-type',
+  'content-length',
+  'content-range',
+  'content-disposition',
+  'accept-ranges',
+  'etag',
+  'last-modified',
+] as const;
+
+export function contentRoutes(deps: Pick<ServerDeps, 'access' | 'catalogue' | 'clock' | 'config' | 'store'>) {
+  const { access, catalogue, clock, config, store } = deps;
+  return async (app: App): Promise<void> => {
+    app.get(
+      '/v1/media/:id/content',
+      {
+        schema: {
+          tags: ['media'],
+          summary:
+            'The file: 302 to a signed link, 202 while pending, 410 when it will not come; proxy=true streams',
+          params: z.object({ id: z.string().regex(ID_PATTERN, 'is not an id of a media') }),
+          querystring: z.strictObject({ proxy: z.enum(['true', 'false']).default('false') }),
+        },
+      },
+      async (request, reply) => {
+        const principal = access.authorize(request, 'read');
+        const row = await catalogue.get(request.params.id);
+        if (!row || (principal.accounts && !principal.accounts.includes(row.account))) {
+          throw new Problem('media_not_found');
+        }
+        const media = mediaJson(row, languageOf(request));
+        if (row.status === 'pending') {
+          return reply.code(202).header('retry-after', String(POLL_SECONDS)).send(media);
+        }
+        if (row.status !== 'archived' || !row.objectKey) {
+          const { status, failure } = media;
+          throw new Problem('media_gone', { more: { mediaStatus: status, ...(failure ? { failure } : {}) } });
+        }
+        if (request.query.proxy === 'false') {
+          const link = await store.link(row.objectKey, { now: clock.now(), ttlMs: config.objects.linkTtlMs });
+          return reply.header('cache-control', 'private, no-cache').redirect(link.url, 302);
+        }
+        const controller = new AbortController();
+        reply.raw.on('close', () => controller.abort());
+        const { range } = request.headers;
+        const object = await store.get(row.objectKey, {
+          ...(range ? { range } : {}),
+          signal: controller.signal,
+        });
+        if (object.status === 416) {
+          object.body.destroy();
+          throw new Problem('range_not_satisfiable', { more: { sizeBytes: row.sizeBytes } });
+        }
+        for (const name of PASSED_HEADERS) {
+          const value = object.headers[name];
+          if (value !== undefined) reply.header(name, value);
+        }
+        // What a user sent is shown, never run: no scripts, no guessing of types.
+        reply.header(
+          'content-security-policy',
+          "default-src 'none'; media-src 'self'; img-src 'self'; sandbox",
+        );
+        reply.header('x-content-type-options', 'nosniff').header('cache-control', 'private, max-age=3600');
+        return reply.code(object.status).send(object.body);
+      },
+    );
+  };
+}

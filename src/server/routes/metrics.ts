@@ -1,0 +1,45 @@
+/** /metrics: Prometheus. The gauges are read from the catalogue when asked for. */
+import type { App, ServerDeps } from '../app.ts';
+
+const GROUPS_LIMIT = 500;
+
+export function metricsRoutes(deps: Pick<ServerDeps, 'access' | 'catalogue' | 'clock' | 'metrics'>) {
+  const { catalogue, clock, metrics } = deps;
+
+  async function refresh(): Promise<void> {
+    const now = clock.now();
+    const [stats, groups, accounts] = await Promise.all([
+      catalogue.stats(now),
+      catalogue.deadLetterGroups(GROUPS_LIMIT),
+      catalogue.accounts.states(),
+    ]);
+    metrics.backlog.reset();
+    for (const [reason, count] of Object.entries(stats.waiting)) metrics.backlog.set({ reason }, count);
+    metrics.atRisk.set(stats.atRisk);
+    metrics.tightestExpiry.set(stats.tightestExpirySeconds ?? Number.NaN);
+    metrics.oldestPending.set(stats.oldestPendingSeconds ?? 0);
+    metrics.deadLetters.reset();
+    for (const { errcode, code, count } of groups) {
+      metrics.deadLetters.inc({ errcode: String(errcode ?? code) }, count);
+    }
+    metrics.accountHeld.set(
+      { reason: 'held' },
+      accounts.filter((one) => one.heldUntil && one.heldUntil > now).length,
+    );
+    const left = accounts.flatMap((one) =>
+      one.tokenExpiresAt ? [(one.tokenExpiresAt.getTime() - now.getTime()) / 1000] : [],
+    );
+    metrics.tokenExpiresIn.set(left.length > 0 ? Math.min(...left) : Number.NaN);
+  }
+
+  return async (app: App): Promise<void> => {
+    app.get('/metrics', { schema: { hide: true } }, async (request, reply) => {
+      deps.access.authorize(request, 'read');
+      // A catalogue that is away must not blind whoever watches: the counters are still true.
+      await refresh().catch(() => undefined);
+      return reply
+        .header('content-type', metrics.registry.contentType)
+        .send(await metrics.registry.metrics());
+    });
+  };
+}
