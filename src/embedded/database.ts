@@ -9,7 +9,7 @@ import pg from 'pg';
 import { failure } from '../failures.ts';
 import type { Log } from '../log.ts';
 import { type DiskSpace, watchDiskSpace } from './disk-space.ts';
-import { SyncedFolder } from './fsync.ts';
+import { SyncedFolder, syncFolder } from './fsync.ts';
 import { createSession, type Session } from './session.ts';
 import { createUpkeep } from './upkeep.ts';
 import { Wire } from './wire.ts';
@@ -83,8 +83,7 @@ export async function openEmbeddedDatabase(options: EmbeddedDatabaseOptions): Pr
     space.close();
     await Promise.race([pool.ending || pool.end(), wait(CLOSE_GRACE_MS, undefined, { ref: false })]);
     for (const wire of wires) wire.destroy();
-    await session.drain();
-    await db.close();
+    if (await session.drain()) await db.close();
   }
   return {
     pool,
@@ -105,11 +104,16 @@ async function openPGlite({ folder, fsync, searchPath }: EmbeddedDatabaseOptions
   if (!fsync) return PGlite.create({ fs: new NodeFS(folder), startParams });
   const files = new SyncedFolder(folder);
   const db = await PGlite.create({ fs: files, startParams });
-  const before = files.syncs;
-  await db.exec(`SELECT pg_logical_emit_message(true, 'wma', 'does a commit reach the disk?')`);
-  if (files.syncs > before) return db;
-  await db.close();
-  throw new Error('this version of PGlite commits without fsync: use the version this package pins');
+  try {
+    const before = files.syncs;
+    await db.exec(`SELECT pg_logical_emit_message(true, 'wma', 'does a commit reach the disk?')`);
+    if (files.syncs === before) throw new Error('this PGlite commits without fsync: use the pinned version');
+    await syncFolder(folder);
+  } catch (error) {
+    await db.close();
+    throw error;
+  }
+  return db;
 }
 
 function createPool(
@@ -135,6 +139,7 @@ function createPool(
       return wire;
     },
   });
+  pool.setMaxListeners(0); // every Queue and Worker adds one
   pool.on('error', (error) => options.log.warn({ err: error }, 'a client of the embedded database failed'));
   pool.on('release', (_error, client) => session.release(client.connection.stream as Wire));
   pool.on('connect', (client) => {
@@ -151,19 +156,14 @@ function createPool(
 /** Looks at what is asked before node-postgres does, and gives a refusal for want of room its name. */
 function adapt<Query>(query: Query, look: (asked: unknown) => unknown, space: DiskSpace): Query {
   const ask = query as (asked: unknown, ...rest: unknown[]) => unknown;
-  const adapted = (asked: unknown, ...rest: unknown[]) => {
-    let answer: unknown;
+  const adapted = async (asked: unknown, ...rest: unknown[]) => {
     try {
-      answer = ask(look(asked), ...rest);
+      return await ask(look(asked), ...rest);
     } catch (error) {
-      answer = Promise.reject(error);
-    }
-    if (!(answer instanceof Promise)) return answer;
-    return answer.catch((error: unknown) => {
       const isReadOnly = (error as { code?: unknown }).code === '25006';
       if (isReadOnly && space.isLow()) throw failure('disk_full', 'write refused', { cause: error });
       throw error;
-    });
+    }
   };
   return adapted as Query;
 }

@@ -34,6 +34,8 @@ export interface Answer {
   readonly bytes: Buffer;
   readonly status: string;
   readonly failed: boolean;
+  /** FATAL or PANIC: the server has ended itself. */
+  readonly ended: boolean;
   readonly notifications: readonly { channel: string; bytes: Buffer }[];
 }
 
@@ -42,6 +44,7 @@ export function readAnswer(answer: Buffer): Answer {
   const notifications: { channel: string; bytes: Buffer }[] = [];
   let status = 'I';
   let failed = false;
+  let ended = false;
   for (let offset = 0; offset + 5 <= answer.length; ) {
     const type = answer.toString('latin1', offset, offset + 1);
     const end = offset + 1 + answer.readInt32BE(offset + 1);
@@ -51,13 +54,16 @@ export function readAnswer(answer: Buffer): Answer {
       notifications.push({ channel: textAt(message, 9), bytes: message });
     } else {
       own.push(message);
-      if (type === 'E') failed = true;
+      if (type === 'E') {
+        failed = true;
+        ended ||= message.includes('\0VPANIC\0') || message.includes('\0VFATAL\0');
+      }
       if (type === 'Z') status = message.toString('latin1', 5, 6);
     }
     offset = end;
   }
   const bytes = notifications.length === 0 ? answer : Buffer.concat(own);
-  return { bytes, status, failed, notifications };
+  return { bytes, status, failed, ended, notifications };
 }
 
 /** The SQL of a unit, without leading comments: enough to know LISTEN and ROLLBACK when they pass. */

@@ -19,18 +19,21 @@ export interface Session {
   release(peer: Peer): void;
   /** The peer is gone: its waiting units, its open transaction and its LISTENs go with it. */
   leave(peer: Peer): void;
-  /** Resolves when everything submitted so far is done. */
-  drain(): Promise<void>;
+  /** Resolves when everything submitted so far is done; false when the database has broken off. */
+  drain(): Promise<boolean>;
 }
 
 /** With this, 1,500 adds leave a p99 loop delay of 9 ms; without any turn they starve timers and HTTP for 5 s. */
 const TURN_MS = 4;
+/** Postgres would wait for rows inside the call that nobody can send it, and give up by ending the program. */
+const COPY_IN = /(?:^|;)\s*COPY\b[^;]*\bFROM\s+STDIN\b/i;
+const BROKEN = 'the embedded database broke off: restart the program';
 const LISTENING = /(?:^|;)\s*(LISTEN|UNLISTEN)\s+("(?:[^"]|"")+"|\w+|\*)/gi;
 
 export function createSession(
   db: Pick<PGlite, 'execProtocolRawStream'>,
   options: {
-    log: Pick<Log, 'warn'>;
+    log: Pick<Log, 'warn' | 'error'>;
     /** A transaction whose client says nothing for so long is rolled back, since everybody waits for it. */
     idleInTransactionMs: number;
     /** Asked before every statement outside a transaction; true makes Postgres refuse to write. */
@@ -46,6 +49,8 @@ export function createSession(
   let idleTimer: NodeJS.Timeout | undefined;
   let readOnly = false;
   let turning = false;
+  /** Once the WASM program has ended, another call spins for ever. */
+  let isBroken = false;
 
   async function execute(unit: Unit): Promise<Answer> {
     const chunks: Buffer[] = [];
@@ -55,6 +60,7 @@ export function createSession(
       onRawData: (bytes) => chunks.push(Buffer.from(bytes)),
     });
     const answer = readAnswer(Buffer.concat(chunks));
+    if (answer.ended) throw new Error(answer.bytes.toString('latin1').replaceAll('\0', ' '));
     for (const { channel, bytes } of answer.notifications) {
       for (const [peer, heard] of channels) if (heard.has(channel)) peer.deliver(bytes);
     }
@@ -66,17 +72,26 @@ export function createSession(
     if (owner !== peer) return;
     clearTimeout(idleTimer);
     owner = undefined;
+    if (isBroken) return;
     await say('ROLLBACK');
   }
 
+  const status = (peer: Peer) => (expired.has(peer) ? 'E' : owner === peer ? 'T' : 'I');
+  const refusal = (code: string, message: string, peer?: Peer) =>
+    Buffer.concat([errorResponse(code, message), readyForQuery(peer ? status(peer) : 'I')]);
+
   async function answer(peer: Peer, unit: Unit): Promise<void> {
     const statement = statementOf(unit);
+    if (isBroken) return peer.deliver(refusal('XX000', BROKEN));
+    if (COPY_IN.test(statement)) {
+      return peer.deliver(refusal('0A000', 'the embedded database has no COPY FROM STDIN', peer));
+    }
     if (expired.has(peer) && !/^rollback\b/i.test(statement)) {
       // COMMIT above all must not look as if it had worked.
       if (/^(commit|end)\b/i.test(statement)) expired.delete(peer);
-      const error = errorResponse('25P03', 'the transaction was idle for too long and was rolled back');
-      peer.deliver(Buffer.concat([error, readyForQuery(expired.has(peer) ? 'E' : 'I')]));
-      return;
+      return peer.deliver(
+        refusal('25P03', 'the transaction was idle for too long and was rolled back', peer),
+      );
     }
     expired.delete(peer);
     clearTimeout(idleTimer);
@@ -115,14 +130,21 @@ export function createSession(
       { idleMs: options.idleInTransactionMs },
       'a transaction stood idle for too long and was rolled back',
     );
-    enqueue(peer, async () => {
+    const run = async () => {
       await rollBack(peer);
       expired.add(peer);
-    });
+    };
+    // Before whatever the peer has just sent: it must learn that its transaction is gone.
+    waiting.unshift({ peer, run });
+    wake();
   }
 
   function enqueue(peer: Peer, run: () => Promise<void>): void {
     waiting.push({ peer, run });
+    wake();
+  }
+
+  function wake(): void {
     if (!turning) void takeTurns();
   }
 
@@ -140,10 +162,11 @@ export function createSession(
         }
         const { peer, run } = waiting.splice(index, 1)[0]!;
         await run().catch((error: unknown) => {
-          options.log.warn({ err: error }, 'the embedded database broke off');
-          peer.deliver(
-            Buffer.concat([errorResponse('XX000', 'the embedded database broke off'), readyForQuery('I')]),
-          );
+          isBroken = true;
+          owner = undefined;
+          clearTimeout(idleTimer);
+          options.log.error({ err: error }, BROKEN);
+          peer.deliver(refusal('XX000', BROKEN));
         });
       } while (performance.now() < until);
     }
@@ -166,6 +189,9 @@ export function createSession(
       for (let i = waiting.length - 1; i >= 0; i--) if (waiting[i]!.peer === peer) waiting.splice(i, 1);
       release(peer);
     },
-    drain: () => new Promise((resolve) => enqueue({ deliver: () => {} }, async () => resolve())),
+    drain: async () => {
+      if (!isBroken) await new Promise<void>((done) => enqueue({ deliver: () => {} }, async () => done()));
+      return !isBroken;
+    },
   };
 }

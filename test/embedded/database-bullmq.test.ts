@@ -1,0 +1,102 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { after, before, describe, test } from 'node:test';
+import { createPostgresBackend, Queue, QueueEvents, runMigrations, Worker } from 'bullmq';
+import { openForTest } from './open.ts';
+
+const ADDS = 1_500;
+
+describe('BullMQ on the embedded database', () => {
+  let database: Awaited<ReturnType<typeof openForTest>>;
+
+  before(async () => {
+    database = await openForTest();
+    const client = await database.pool.connect();
+    await runMigrations(client);
+    await runMigrations(client); // what is there already is left alone
+    client.release();
+  });
+  after(() => database.close());
+  const queueOf = (name: string) => new Queue(name, { connection: database.pool }, createPostgresBackend);
+
+  test('adds, wakes a waiting worker, retries, and reports the end', async () => {
+    const queue = queueOf('wake');
+    const events = new QueueEvents('wake', { connection: database.pool }, createPostgresBackend);
+    await Promise.all([queue.waitUntilReady(), events.waitUntilReady()]);
+    const worker = new Worker(
+      'wake',
+      async (job) => {
+        if (job.attemptsMade === 0) throw new Error('the first try fails');
+        return { seen: job.data.text };
+      },
+      { connection: database.pool },
+      createPostgresBackend,
+    );
+    await worker.waitUntilReady();
+    const job = await queue.add('try', { text: 'ü€😀' }, { attempts: 2 });
+    assert.deepEqual(await job.waitUntilFinished(events, 20_000), { seen: 'ü€😀' });
+    await Promise.all([worker.close(), events.close()]);
+    await queue.close();
+  });
+
+  test('runs every job once with many workers on one pool', async () => {
+    const queue = queueOf('many');
+    const jobs = Array.from({ length: 200 }, (_, index) => ({ name: 'n', data: { index } }));
+    await queue.addBulk(jobs);
+    const seen: number[] = [];
+    const enough = Promise.withResolvers<void>();
+    const workers = [1, 2, 3].map(
+      () =>
+        new Worker(
+          'many',
+          async (job) => {
+            seen.push(job.data.index);
+            if (seen.length === jobs.length) enough.resolve();
+          },
+          { connection: database.pool, concurrency: 8 },
+          createPostgresBackend,
+        ),
+    );
+    await enough.promise;
+    await Promise.all(workers.map((worker) => worker.close()));
+    assert.deepEqual(
+      seen.sort((a, b) => a - b),
+      jobs.map(({ data }) => data.index),
+    );
+    assert.equal((await queue.getJobCounts('completed')).completed, jobs.length);
+    await queue.close();
+  });
+
+  test(`leaves timers their turn while ${ADDS} adds run`, async () => {
+    const queue = queueOf('crowd');
+    await queue.waitUntilReady();
+    let ticks = 0;
+    const timer = setInterval(() => ticks++, 5);
+    const startedAt = performance.now();
+    await Promise.all(Array.from({ length: ADDS }, (_, index) => queue.add('n', { index })));
+    const elapsedMs = performance.now() - startedAt;
+    clearInterval(timer);
+    // Starved, there are none; with a turn every few milliseconds, about 0.8 of what an idle loop would give.
+    assert.ok(ticks > elapsedMs / 5 / 10, `${ticks} ticks of 5 ms in ${Math.round(elapsedMs)} ms`);
+    assert.equal(await queue.getWaitingCount(), ADDS);
+    await queue.close();
+  });
+
+  test('a worker that waits is woken by another’s add, not by its timeout', async () => {
+    const queue = queueOf('idle');
+    const worker = new Worker(
+      'idle',
+      async () => 'done',
+      { connection: database.pool, drainDelay: 60 },
+      createPostgresBackend,
+    );
+    await worker.waitUntilReady();
+    for (let round = 0; round < 3; round++) {
+      const completed = once(worker, 'completed', { signal: AbortSignal.timeout(20_000) });
+      await queue.add('n', {});
+      await completed;
+    }
+    await worker.close();
+    await queue.close();
+  });
+});
