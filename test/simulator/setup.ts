@@ -1,0 +1,57 @@
+import type { TestContext } from 'node:test';
+import { createLifetimes } from '../../src/clock.ts';
+import { createLog } from '../../src/log.ts';
+import { openSimulator, type SimulatorOptions } from '../../src/simulator/server.ts';
+
+export const ACCOUNT = {
+  account: 'wx0123456789abcdef',
+  appId: 'wx0123456789abcdef',
+  secret: 'a-secret-of-the-simulator',
+  token: 'AAAAA',
+  encodingAesKey: 'abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG',
+};
+export const OTHER = { ...ACCOUNT, account: 'wx2', appId: 'wx2', secret: 'another-secret' };
+
+/** A simulator at 08:00 whose clock only moves when told, closed at the end of the test. */
+export async function setup(t: TestContext, options: Partial<SimulatorOptions> = {}) {
+  let nowMs = Date.parse('2026-11-05T08:00:00.250Z');
+  const clock = { now: () => new Date(nowMs) };
+  const log = createLog({ level: 'error', program: 'test', secrets: [] });
+  const simulator = await openSimulator({
+    clock,
+    lifetimes: createLifetimes({ mediaLifetimeMs: 72 * 3_600_000, timeScale: 1 }),
+    accounts: [ACCOUNT, OTHER],
+    log,
+    ...options,
+  });
+  t.after(() => simulator.close());
+
+  const stable = (fields: Record<string, unknown> = {}) =>
+    fetch(`${simulator.url}/cgi-bin/stable_token`, {
+      method: 'POST',
+      body: JSON.stringify({
+        grant_type: 'client_credential',
+        appid: ACCOUNT.appId,
+        secret: ACCOUNT.secret,
+        ...fields,
+      }),
+    });
+
+  return {
+    simulator,
+    clock,
+    log,
+    pass: (ms: number) => {
+      nowMs += ms;
+    },
+    stable,
+    tokenOf: async (account = ACCOUNT): Promise<string> => {
+      const answer = (await (await stable({ appid: account.appId, secret: account.secret })).json()) as {
+        access_token: string;
+      };
+      return answer.access_token;
+    },
+    get: (mediaId: string, accessToken: string) =>
+      fetch(`${simulator.url}/cgi-bin/media/get?access_token=${accessToken}&media_id=${mediaId}`),
+  };
+}
