@@ -1,20 +1,31 @@
 /** Keeping secrets in: what must never reach a log line, an error, a row or a page is cut out here. */
 
+/** How names of secrets end: `access_token`, `X-Amz-Security-Token`, `corpsecret`, `S3_SECRET_ACCESS_KEY`, … */
+const NAMED = '(?:token|secret|access_?key|api_?key|aes_?key|password|authorization|cookie)';
+
+/** Only ever parameters: presigned links, callback signatures, video links. */
+const SIGNED = '(?:signature|credential|ticket|vkey|(?:[?&]|%3F|%26)key)';
+
 const RULES: readonly (readonly [RegExp, string])[] = [
-  // Query parameters: WeChat's tokens and secrets, S3's presigned signatures, callback signatures, one-time links.
+  // name=value in queries, forms, environments and AWS4-HMAC-SHA256 headers; also percent-encoded inside a query.
   [
-    /([?&"'\s\\]|^)((?:access_token|component_access_token|authorizer_access_token|corpsecret|secret|appsecret|X-Amz-Signature|X-Amz-Credential|X-Amz-Security-Token|Signature|signature|msg_signature|vkey|ticket|key)=)[^&\s"'\\<>]+/gi,
-    '$1$2[redacted]',
-  ],
-  // JSON members, also inside an escaped string.
-  [
-    /(\\?"(?:access_token|secret|appsecret|corpsecret|token|encodingAesKey|refresh_token|authorization|cookie|set-cookie|password)\\?"\s*:\s*\\?")(?:[^"\\]|\\[^"])+/gi,
+    new RegExp(`((?:${NAMED}|${SIGNED})(?:=|%3D)\\\\*["']?)(?:(?!%26)[^&\\s"'\\\\<>])+`, 'gi'),
     '$1[redacted]',
   ],
+  // "name":"value" however often the JSON was quoted again: ends at a quote as deep as the opening one, and at a
+  // bare one where a text was cut in between.
+  [
+    new RegExp(`(${NAMED}\\\\*["']?\\s*:\\s*)(\\\\*")[^\\n]*?(?=(?<!\\\\)(?:\\2|")|$)`, 'gi'),
+    '$1$2[redacted]',
+  ],
+  // name: 'value', as util.inspect prints it.
+  [new RegExp(`(${NAMED}["']?\\s*:\\s*')[^'"\\\\\\n]+`, 'gi'), '$1[redacted]'],
+  // Headers: several cookies in a list, and as text.
+  [/(cookie\\*["']?\s*:\s*)\[\s*\\*["'][^[\]\n]*\]/gi, '$1[]'],
+  [/((?:authorization|cookie):\s*)[^\s"'\\[][^"'\\\n]*/gi, '$1[redacted]'],
   [/\b(Bearer|Basic)\s+[A-Za-z0-9._~+/=-]{6,}/gi, '$1 [redacted]'],
-  [/(Credential=|Signature=)[^,\s"]+/g, '$1[redacted]'],
-  // user:password@host in database and queue URLs.
-  [/(\b[a-z][a-z0-9+.-]*:\/\/[^/\s:@"]*:)[^@/\s"]+@/gi, '$1[redacted]@'],
+  // user:password@host in database and queue URLs; up to the last @, because people forget to encode theirs.
+  [/(:\/\/[^/\s:@"]*:)[^\s"'\\<>]{1,512}@/g, '$1[redacted]@'],
 ];
 
 /** Cuts what looks like a secret out of a text. Idempotent. */
@@ -26,10 +37,17 @@ export function scrub(text: string): string {
 
 /** A {@link scrub} that also knows the configured secrets to the letter. Values under 6 characters are ignored. */
 export function createScrubber(known: readonly string[]): (text: string) => string {
-  const values = known.filter((value) => value.length >= 6).sort((a, b) => b.length - a.length);
+  const spellings = new Set(known.filter((value) => value.length >= 6).flatMap(spellingsOf));
+  const values = [...spellings].sort((a, b) => b.length - a.length);
   return (text) => {
     let result = scrub(text);
     for (const value of values) if (result.includes(value)) result = result.replaceAll(value, '[redacted]');
     return result;
   };
+}
+
+/** A value as it stands in a text, in JSON, in JSON inside JSON, and in a URL. */
+function spellingsOf(value: string): string[] {
+  const quoted = JSON.stringify(value).slice(1, -1);
+  return [value, quoted, JSON.stringify(quoted).slice(1, -1), encodeURIComponent(value.toWellFormed())];
 }
