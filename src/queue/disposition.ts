@@ -28,13 +28,16 @@ class RetryLater extends Error {
   }
 }
 
-/** BullMQ asks how long to wait; -1 means never again. */
+/**
+ * BullMQ asks how long to wait. An error that is not ours is the backend's, which broke off while it recorded how the
+ * job ended: the job is run again, for nobody knows what became of the record.
+ */
 export function backoffStrategy(
   _attempts: number,
   _type: string | undefined,
   error: Error | undefined,
 ): number {
-  return error instanceof RetryLater ? error.delayMs : -1;
+  return error instanceof RetryLater ? error.delayMs : INTERNAL_RETRY_MS;
 }
 
 export interface Settling {

@@ -100,7 +100,7 @@ function tellAwayAndBack(redis: Redis, log: Log, isClosed: () => boolean): void 
 
 /** INFO and not CONFIG GET: hosted Redis often forbids the latter. */
 async function warnOfSettings(redis: Redis, log: Log): Promise<void> {
-  const info = `${await redis.info('memory')}\n${await redis.info('persistence')}`;
+  const info = await redis.info();
   const policy = /^maxmemory_policy:(\S+)/m.exec(info)?.[1];
   if (policy && policy !== 'noeviction') {
     log.warn({ policy }, 'queue: Redis may evict jobs; set maxmemory-policy noeviction');

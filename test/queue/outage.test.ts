@@ -1,6 +1,7 @@
 /** The backend goes away and comes back: nothing hangs, nothing needs a restart of ours. */
 import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
+import { setTimeout as wait } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import pg from 'pg';
 import { createLog } from '../../src/log.ts';
@@ -166,7 +167,7 @@ describe('when Postgres is away', { skip: missing.postgresServer }, () => {
     const consumer = await queue.consume(handled.handler, FAST);
     t.after(() => consumer.close(0));
     await queue.add([entryOf('slow')]);
-    await handled.until(1);
+    await eventually('delayed', async () => (await queue.counts()).delayed === 1);
 
     await postgres.stop();
     await rejectsSoon(queue.add([entryOf('during')]));
@@ -180,6 +181,31 @@ describe('when Postgres is away', { skip: missing.postgresServer }, () => {
       'slow 2',
     ]);
     assert.ok(lines.length < 15, `${lines.length} lines:\n${lines.map((line) => line.msg).join('\n')}`);
+  });
+
+  test('no job is lost or failed by a kill in the middle of many', async (t) => {
+    const postgres = await startPostgres(t);
+    if (!postgres) return;
+    const pool = poolOf(t, postgres.url);
+    const { queue } = await setup(t, { kind: 'postgres', pool, prefix: '{wma}' });
+    const handled = createHandled(async () => {
+      await wait(5);
+      return finish;
+    });
+    const consumer = await queue.consume(handled.handler, { ...FAST, concurrency: 8 });
+    t.after(() => consumer.close(0));
+    await queue.add(Array.from({ length: 300 }, (_, index) => entryOf(`media-${index}`)));
+    await handled.until(50);
+    await postgres.kill();
+    await postgres.start();
+    await eventually('all completed', () =>
+      queue.counts().then(
+        ({ completed, failed }) => completed + failed === 300,
+        () => false,
+      ),
+    );
+    assert.equal((await queue.counts()).failed, 0);
+    assert.equal(new Set(handled.jobs.map((job) => job.jobId)).size, 300);
   });
 
   test('opening waits for it', async (t) => {
