@@ -32,6 +32,8 @@ export interface MessageWish {
   readonly behaviour?: Behaviour;
   /** Default true: images have a PicUrl, a second source of the same picture. */
   readonly withPicUrl?: boolean;
+  /** Default true: videos name their thumb. */
+  readonly withThumb?: boolean;
   /** Default false: voices also name their 16 kHz twin. */
   readonly with16k?: boolean;
   /** Of texts and events. */
@@ -93,7 +95,10 @@ export function composeMessage(
         };
       case 'video':
       case 'shortvideo':
-        return { MediaId: named(wish.mediaId ?? mint(kind, true)), ThumbMediaId: named(mint('thumb')) };
+        return {
+          MediaId: named(wish.mediaId ?? mint(kind, true)),
+          ...(wish.withThumb !== false && { ThumbMediaId: named(mint('thumb')) }),
+        };
       case 'text':
         return { Content: wish.text ?? '你好 👋 <hello> & ]]> bye' };
       case 'file':

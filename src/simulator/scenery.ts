@@ -67,14 +67,20 @@ const HOURS: readonly Hour[] = [
   },
 ];
 
-const blend = (from: Colour, to: Colour, share: number): Colour => {
+/** Moves a colour towards another, in place: the pixel loop must not allocate. */
+function approach(colour: number[], to: Colour, share: number): void {
   const part = Math.min(1, Math.max(0, share));
-  return [
-    from[0] + (to[0] - from[0]) * part,
-    from[1] + (to[1] - from[1]) * part,
-    from[2] + (to[2] - from[2]) * part,
-  ];
+  for (let channel = 0; channel < 3; channel++) colour[channel]! += (to[channel]! - colour[channel]!) * part;
+}
+
+const blend = (from: Colour, to: Colour, share: number): Colour => {
+  const [red, green, blue] = from;
+  const mixed: [number, number, number] = [red, green, blue];
+  approach(mixed, to, share);
+  return mixed;
 };
+
+const distanceOf = (across: number, down: number): number => Math.sqrt(across * across + down * down);
 
 export interface Painting {
   readonly width: number;
@@ -109,27 +115,32 @@ export function paintScene(scene: { seed: number; width: number; height: number;
     return (x: number) =>
       base + Math.sin(x * pitch + phase) * swell + Math.sin(x * pitch * 3.1 + phase * 2) * swell * 0.35;
   });
+  // What depends on the row or the layer alone is mixed once: the pixel loop decides how long a picture takes.
+  const sky = Array.from({ length: height }, (_, row) => blend(hour.above, hour.horizon, row / height / 0.6));
+  const slopes = hills.map((_, layer) => blend(hour.far, hour.near, layer / 3));
   const pixels = new Uint8Array(width * height * 3);
+  const colour = [0, 0, 0];
   for (let column = 0; column < width; column++) {
     const x = column / width;
     const ridges = hills.map((ridge) => ridge(x));
     for (let row = 0; row < height; row++) {
       const y = row / height;
-      const layer = ridges.findLastIndex((ridge) => y >= ridge);
-      let colour: Colour;
+      let layer = ridges.length - 1;
+      while (layer >= 0 && y < ridges[layer]!) layer--;
+      const from = layer >= 0 ? slopes[layer]! : sky[row]!;
+      for (let channel = 0; channel < 3; channel++) colour[channel] = from[channel]!;
       if (layer >= 0) {
-        const slope = (y - ridges[layer]!) * 1.2;
-        colour = blend(blend(hour.far, hour.near, layer / 3), hour.near, slope);
+        approach(colour, hour.near, (y - ridges[layer]!) * 1.2);
       } else {
-        colour = blend(hour.above, hour.horizon, y / 0.6);
         for (const cloud of clouds) {
-          const distance = Math.hypot((x - cloud.x) / 2.6, y - cloud.y) / cloud.size;
-          if (distance < 1) colour = blend(colour, hour.light, (1 - distance) * 0.5);
+          const distance = distanceOf((x - cloud.x) / 2.6, y - cloud.y) / cloud.size;
+          if (distance < 1) approach(colour, hour.light, (1 - distance) * 0.5);
         }
-        const distance = Math.hypot((x - sun.x) * (width / height), y - sun.y) / sunRadius;
-        if (distance < 1.8) colour = blend(colour, hour.light, distance < 1 ? 1 : (1.8 - distance) * 0.5);
+        const distance = distanceOf((x - sun.x) * (width / height), y - sun.y) / sunRadius;
+        if (distance < 1.8) approach(colour, hour.light, distance < 1 ? 1 : (1.8 - distance) * 0.5);
       }
-      pixels.set(colour, (row * width + column) * 3);
+      const at = (row * width + column) * 3;
+      for (let channel = 0; channel < 3; channel++) pixels[at + channel] = colour[channel]!;
     }
   }
   return { width, height, pixels };

@@ -1,7 +1,6 @@
 /** A pretend WeChat on a real socket, on 127.0.0.1 alone. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { z } from 'zod';
 import type { Clock, Lifetimes } from '../clock.ts';
 import type { Log } from '../log.ts';
 import { createAccessTokens, type SimulatedAccount } from './access-tokens.ts';
@@ -10,7 +9,7 @@ import { type Digest, digestOf } from './contents.ts';
 import { createLedger, type Ledger } from './ledger.ts';
 import { BEHAVIOUR_NAMES, type Behaviour, type MediaRecipe, mintMediaId } from './media-id.ts';
 import { createMediaRoutes } from './media-routes.ts';
-import { createTokenRoutes, parseJson, readBody } from './token-routes.ts';
+import { createTokenRoutes, parseObject, readBody } from './token-routes.ts';
 
 export interface SimulatorOptions {
   /** Default 0: any free port. Media ids outlive a restart; picture and video links only if the port is the same. */
@@ -48,17 +47,16 @@ export interface Simulator {
   close(): Promise<void>;
 }
 
-const misbehaveRequest = z.object({
-  account: z.string(),
-  behaviour: z
-    .object({
-      name: z.enum(BEHAVIOUR_NAMES),
-      times: z.int().min(0).max(255).default(0),
-      amount: z.int32().default(0),
-    })
-    .optional(),
-});
-const accountRequest = z.object({ account: z.string() });
+const isWithin = (value: unknown, least: number, most: number): value is number =>
+  Number.isInteger(value) && (value as number) >= least && (value as number) <= most;
+
+/** A behaviour from outside, or undefined where it is none. */
+function parseBehaviour(value: unknown): Behaviour | undefined {
+  const { name, times = 0, amount = 0 } = (value ?? {}) as Partial<Record<keyof Behaviour, unknown>>;
+  const known = BEHAVIOUR_NAMES.find((candidate) => candidate === name);
+  if (!known || !isWithin(times, 0, 255) || !isWithin(amount, -(2 ** 31), 2 ** 31 - 1)) return undefined;
+  return { name: known, times, amount };
+}
 
 const SOCKET_IDLE_MS = 120_000;
 
@@ -101,12 +99,10 @@ export async function openSimulator(options: SimulatorOptions): Promise<Simulato
       sendText(response, JSON.stringify(body), 'application/json', status);
     const what = `${request.method} ${url.pathname.slice('/__simulator/'.length)}`;
     if (what === 'GET ledger') return json(ledger.report());
-    const body = parseJson((await readBody(request)) || '{}');
-    const asked = { ...Object.fromEntries(url.searchParams), ...(body as object) };
-    const named = accountRequest.safeParse(asked);
-    if (!named.success || !accounts.some(({ account }) => account === named.data.account))
+    const body = parseObject((await readBody(request)) || '{}');
+    const account = body?.account ?? url.searchParams.get('account');
+    if (typeof account !== 'string' || !accounts.some((known) => known.account === account))
       return json({ error: 'name a simulated account: ?account=…' }, 400);
-    const { account } = named.data;
     if (what === 'GET digest') {
       const digest = await digestOf(url.searchParams.get('media_id') ?? '', accountNamed(account).appId);
       return digest ? json(digest) : json({ error: 'not a media id of this account' }, 404);
@@ -116,10 +112,14 @@ export async function openSimulator(options: SimulatorOptions): Promise<Simulato
       return json({ invalidated: account });
     }
     if (what === 'POST misbehave') {
-      const wanted = misbehaveRequest.safeParse(asked);
-      if (!wanted.success) return json({ error: z.prettifyError(wanted.error), names: BEHAVIOUR_NAMES }, 400);
-      mediaRoutes.misbehave(accountNamed(account), wanted.data.behaviour);
-      return json(wanted.data);
+      const behaviour = parseBehaviour(body?.behaviour);
+      if (!behaviour && body?.behaviour !== undefined)
+        return json(
+          { error: 'behaviour: {name, times (0 to 255), amount (32 bits)}', names: BEHAVIOUR_NAMES },
+          400,
+        );
+      mediaRoutes.misbehave(accountNamed(account), behaviour);
+      return json({ account, behaviour });
     }
     return json({ error: 'no such route' }, 404);
   }

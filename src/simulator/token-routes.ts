@@ -2,19 +2,11 @@
 
 import { timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { z } from 'zod';
 import type { AccessTokens, IssuedToken, Refusal, SimulatedAccount } from './access-tokens.ts';
 import { errorBody, JSON_TYPE, sendText } from './answers.ts';
 import type { Ledger } from './ledger.ts';
 
 const BODY_BYTES_MAX = 4096;
-
-const stableRequest = z.object({
-  grant_type: z.string().optional(),
-  appid: z.string().optional(),
-  secret: z.string().optional(),
-  force_refresh: z.boolean().optional(),
-});
 
 /** A small body, or undefined where it is larger than anybody needs. */
 export async function readBody(request: IncomingMessage): Promise<string | undefined> {
@@ -28,16 +20,19 @@ export async function readBody(request: IncomingMessage): Promise<string | undef
   return Buffer.concat(chunks).toString();
 }
 
-export function parseJson(text: string | undefined): unknown {
+/** The members of a JSON object, none of them believed; undefined where the text is no such thing. */
+export function parseObject(text: string | undefined): Readonly<Record<string, unknown>> | undefined {
   try {
-    return text === undefined ? undefined : JSON.parse(text);
+    const value: unknown = JSON.parse(text ?? '');
+    return value !== null && typeof value === 'object' && !Array.isArray(value) ? { ...value } : undefined;
   } catch {
     return undefined;
   }
 }
 
 const isSame = (given: string, known: string): boolean =>
-  given.length === known.length && timingSafeEqual(Buffer.from(given), Buffer.from(known));
+  Buffer.byteLength(given) === Buffer.byteLength(known) &&
+  timingSafeEqual(Buffer.from(given), Buffer.from(known));
 
 export interface TokenRoutes {
   /** GET /cgi-bin/token */
@@ -66,15 +61,11 @@ export function createTokenRoutes(options: {
   }
 
   /** `wrongSecret` differs between the two endpoints. */
-  function accountOf(
-    appId: string | null | undefined,
-    secret: string | null | undefined,
-    wrongSecret: Refusal,
-  ): SimulatedAccount | Refusal {
+  function accountOf(appId: unknown, secret: unknown, wrongSecret: Refusal): SimulatedAccount | Refusal {
     if (!appId) return { errcode: 41002, errmsg: 'appid missing' };
     const account = accounts.find((candidate) => candidate.appId === appId);
     if (!account) return { errcode: 40013, errmsg: 'invalid appid' };
-    if (!secret) return { errcode: 41004, errmsg: 'appsecret missing' };
+    if (typeof secret !== 'string' || !secret) return { errcode: 41004, errmsg: 'appsecret missing' };
     return isSame(secret, account.secret) ? account : wrongSecret;
   }
 
@@ -91,13 +82,13 @@ export function createTokenRoutes(options: {
     stable: async (request, response) => {
       if (request.method !== 'POST')
         return answer(response, { errcode: 43002, errmsg: 'require POST method' });
-      const body = stableRequest.safeParse(parseJson(await readBody(request)));
-      if (!body.success) return answer(response, { errcode: 47001, errmsg: 'data format error' });
-      const { grant_type, appid, secret, force_refresh = false } = body.data;
+      const body = parseObject(await readBody(request));
+      if (!body) return answer(response, { errcode: 47001, errmsg: 'data format error' });
+      const { grant_type, appid, secret, force_refresh } = body;
       if (grant_type !== 'client_credential')
         return answer(response, { errcode: 40002, errmsg: 'invalid grant_type' });
       const account = accountOf(appid, secret, { errcode: 40125, errmsg: 'invalid appsecret' });
-      answer(response, 'errcode' in account ? account : tokens.issueStable(account, force_refresh));
+      answer(response, 'errcode' in account ? account : tokens.issueStable(account, force_refresh === true));
     },
   };
 }
