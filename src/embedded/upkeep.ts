@@ -26,6 +26,8 @@ export function createUpkeep(
   let running: Promise<void> | undefined;
 
   async function work(): Promise<void> {
+    // Postgres counts changes at most once a second, otherwise.
+    await pool.query('SELECT pg_stat_force_next_flush()');
     const { rows } = await pool.query<{ name: string }>(CHANGED);
     for (const { name } of rows) if (!closed) await pool.query(`VACUUM (ANALYZE) ${name}`);
     if (!closed) await pool.query('CHECKPOINT');

@@ -3,13 +3,13 @@ import { test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { openEmbeddedDatabase } from '../../src/embedded/database.ts';
 import { freeBytes, watchDiskSpace } from '../../src/embedded/disk-space.ts';
-import { log, makeFolder } from './open.ts';
+import { log, makeDatabaseFolder, makeFolder } from './open.ts';
 
 const MORE_THAN_ANY_DISK = 2 ** 60;
 const isDiskFull = (error: { failure?: { code: string } }) => error.failure?.code === 'disk_full';
 
 test('below the floor writes are refused as disk_full, on the pool and in functions, and reads go on', async () => {
-  await using folder = await makeFolder();
+  await using folder = await makeDatabaseFolder();
   const options = { folder: folder.path, log, fsync: false };
   const roomy = await openEmbeddedDatabase(options);
   await roomy.pool.query('CREATE TABLE note (id int)');

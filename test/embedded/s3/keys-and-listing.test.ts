@@ -72,7 +72,7 @@ test('names of keys are harmless to a file system and read back', () => {
   for (const key of ODD_KEYS) {
     const names = namesOfKey(key);
     for (const name of names) assert.match(name, /^[=+~][a-z0-9._%-]{0,240}$/);
-    const bytes = names.map((name) => readName(name)!.bytes).join('');
+    const bytes = names.map((name) => readName(name)!).join('');
     assert.equal(Buffer.from(bytes, 'latin1').toString(), key);
   }
   assert.equal(
