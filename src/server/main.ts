@@ -1,0 +1,18 @@
+/** The server alone: callbacks, API, page. Workers fetch beside it, in processes of their own. */
+import { openParts } from '../assembly/parts.ts';
+import { requireShared, runProgram } from '../assembly/run.ts';
+import { startFeeder } from '../assembly/worker.ts';
+import { loadConfig } from '../config.ts';
+import { loadKeys } from './keys.ts';
+import { openServer, welcome } from './start.ts';
+
+await runProgram('server', async (attend) => {
+  const config = loadConfig();
+  requireShared(config, 'npm run server');
+  const { keys, file } = await loadKeys(config);
+  const parts = await openParts(config, { program: 'server' });
+  attend(parts.shutdown);
+  startFeeder(parts);
+  const server = await openServer(parts, { keys });
+  process.stdout.write(welcome(parts, server, { keyFile: file }));
+});

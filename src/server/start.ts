@@ -1,0 +1,96 @@
+/** The server on its ports, and what to tell whoever started it. */
+import type { ApiKey } from '../api-keys.ts';
+import type { Parts } from '../assembly/parts.ts';
+import { listenError } from '../assembly/run.ts';
+import { createAccess } from './access.ts';
+import { type App, buildCallbackServer, buildServer } from './app.ts';
+
+export interface RunningServer {
+  /** Where the page and the API answer, as reached from this machine. */
+  readonly url: string;
+  /** Where /wechat/ alone answers; absent without CALLBACK_PORT. */
+  readonly callbackUrl?: string;
+  /** A link that signs a browser in, good once within a quarter of an hour. */
+  createLoginLink(): string;
+}
+
+/** How long answers in progress may take once closing has begun; then their connections are cut. */
+const ANSWERS_MS = 5_000;
+
+/** Listens on HOST:PORT, and on CALLBACK_PORT where set. A port that is taken throws a sentence with its variable. */
+export async function openServer(
+  parts: Parts,
+  { keys }: { keys: readonly ApiKey[] },
+): Promise<RunningServer> {
+  const { host, port, callbackPort } = parts.config.http;
+  const deps = { ...parts, access: createAccess(keys, parts.clock) };
+  const url = await listen(parts, 'http server', await buildServer(deps), {
+    host,
+    port,
+    portVariable: 'PORT',
+  });
+  const createLoginLink = () => `${url}/login?ticket=${deps.access.createLoginTicket()}`;
+  if (callbackPort === undefined) return { url, createLoginLink };
+  const callbackUrl = await listen(parts, 'callback server', await buildCallbackServer(deps), {
+    host,
+    port: callbackPort,
+    portVariable: 'CALLBACK_PORT',
+  });
+  return { url, callbackUrl, createLoginLink };
+}
+
+async function listen(
+  parts: Pick<Parts, 'shutdown'>,
+  name: string,
+  app: App,
+  at: { host: string; port: number; portVariable: string },
+): Promise<string> {
+  try {
+    await app.listen({ host: at.host, port: at.port });
+  } catch (error) {
+    await app.close();
+    throw listenError(error, at);
+  }
+  parts.shutdown.step(name, async () => {
+    const timer = setTimeout(() => app.server.closeAllConnections(), ANSWERS_MS);
+    await app.close().finally(() => clearTimeout(timer));
+  });
+  const { port } = app.server.address() as { port: number };
+  return `http://${reachable(at.host)}:${port}`;
+}
+
+/** A wildcard is no address a browser can open. */
+function reachable(host: string): string {
+  if (host === '0.0.0.0') return '127.0.0.1';
+  if (host === '::') return '[::1]';
+  return host.includes(':') ? `[${host}]` : host;
+}
+
+/** Where WeChat reaches an account: PUBLIC_URL, or what this server knows of itself. */
+export function callbackUrlOf(base: string, account: string): string {
+  return `${base.replace(/\/$/, '')}/wechat/${encodeURIComponent(account)}`;
+}
+
+/** What is printed at start: the page, the addresses to paste into WeChat's console, the key's file. */
+export function welcome(
+  parts: Pick<Parts, 'accounts' | 'config'>,
+  server: RunningServer,
+  options: { keyFile?: string | undefined } = {},
+): string {
+  const { publicUrl } = parts.config.http;
+  const base = publicUrl ?? server.callbackUrl ?? server.url;
+  const callbacks = parts.accounts.all.map(({ account, name }) => {
+    const url = callbackUrlOf(base, account);
+    return name ? `${url}  (${name})` : url;
+  });
+  const hint = publicUrl ? [] : ['set PUBLIC_URL to the address by which the Internet reaches this server'];
+  const lines: [string, readonly string[]][] = [
+    ['Page', [`${server.createLoginLink()}`, 'signs this browser in; good once, for 15 minutes']],
+    ["For WeChat's console", [...callbacks, ...hint]],
+    ['API key', options.keyFile ? [options.keyFile] : []],
+  ];
+  const text = lines
+    .filter(([, values]) => values.length > 0)
+    .map(([title, values]) => `  ${title}\n${values.map((value) => `    ${value}\n`).join('')}`);
+  return `\n${text.join('\n')}\n`;
+}
