@@ -187,6 +187,14 @@ const accountSecrets = ({ secret, token, encodingAesKey, previousEncodingAesKey 
   ...(previousEncodingAesKey ? [previousEncodingAesKey] : []),
 ];
 
+/**
+ * The environment of a program that this one starts: our own with `changes`. An empty value counts as unset, in
+ * `.env` too.
+ */
+export function childEnvironment(changes: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
+  return { ...process.env, ...changes };
+}
+
 /** Every configured secret, for createLog. An access key's id is none: it stands in every signed link. */
 export function configSecrets(config: Config): string[] {
   const { database, redis, s3, wechat, alerts } = config;

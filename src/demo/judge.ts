@@ -1,0 +1,59 @@
+/** The judge: what each media should be, by the simulator's word, against what the service says and its links give. */
+import { createHash } from 'node:crypto';
+import type { Digest } from '../simulator/contents.ts';
+import type { Scene, SettledRow } from './script.ts';
+
+export interface Verdict {
+  readonly id: string;
+  readonly says: string;
+  readonly row: SettledRow | undefined;
+  /** Read back through its link, with the digest WeChat's file has. */
+  readonly verified: boolean;
+  /** Why it is not as it must be; empty when it is. */
+  readonly wrong: readonly string[];
+}
+
+export type LinkedRow = SettledRow & { readonly link?: { readonly url: string } };
+
+async function readBack(url: string, signal: AbortSignal): Promise<Digest> {
+  const response = await fetch(url, { signal, redirect: 'error' });
+  if (!response.ok || !response.body) throw new Error(`the link was answered ${response.status}`);
+  const hash = createHash('sha256');
+  let sizeBytes = 0;
+  for await (const chunk of response.body) {
+    hash.update(chunk);
+    sizeBytes += chunk.byteLength;
+  }
+  return { sha256: hash.digest('hex'), sizeBytes };
+}
+
+/** `expected` is asked only of what should have been archived. */
+export async function judge(
+  scene: Scene,
+  id: string,
+  row: LinkedRow | undefined,
+  expected: () => Promise<Digest | undefined>,
+  signal: AbortSignal,
+): Promise<Verdict> {
+  const wrong: string[] = [];
+  let verified = false;
+  if (!row) {
+    wrong.push('has no row');
+  } else {
+    if (row.status !== scene.fate) wrong.push(`is ${row.status}, should be ${scene.fate}`);
+    const problem = scene.check?.(row);
+    if (problem) wrong.push(problem);
+    if (row.status === 'archived') {
+      try {
+        if (!row.link) throw new Error('it has no link');
+        const [stored, sent] = await Promise.all([readBack(row.link.url, signal), expected()]);
+        verified =
+          stored.sha256 === sent?.sha256 && stored.sizeBytes === sent.sizeBytes && row.sha256 === sent.sha256;
+        if (!verified) wrong.push('the stored bytes are not those WeChat sent');
+      } catch (error) {
+        wrong.push(`cannot be read back: ${(error as Error).message}`);
+      }
+    }
+  }
+  return { id, says: scene.says, row, verified, wrong };
+}

@@ -1,0 +1,111 @@
+/** The scripted day: what the simulated users send, and what must have become of it by the evening. */
+import type { MessageKind, MessageWish } from '../simulator/messages.ts';
+
+export type Fate = 'archived' | 'dead' | 'expired';
+
+export interface Scene {
+  readonly wish: MessageWish;
+  readonly fate: Fate;
+  readonly says: string;
+  /** What else must be true of the row. */
+  readonly check?: (row: SettledRow) => string | undefined;
+  /** Sent again after it was answered. */
+  readonly twice?: true;
+  /** Every access token dies just before it is sent. */
+  readonly killTokens?: true;
+}
+
+/** What the demo reads of a row. */
+export interface SettledRow {
+  readonly id: string;
+  readonly status: string;
+  readonly tries: number;
+  readonly kind: string;
+  readonly sizeBytes?: number;
+  readonly sha256?: string;
+  readonly source?: string;
+  readonly objectKey?: string;
+  readonly failure?: { readonly code: string; readonly errcode?: number; readonly message: string };
+}
+
+const PICTURES = 40;
+const VOICES = 10;
+const VIDEOS = 6;
+const LARGE_BYTES = 30 * 1024 * 1024;
+/** How long before its end of life the expiring media is sent. */
+const LAST_MOMENTS_MS = 12_000;
+
+const must = (holds: boolean, what: string): string | undefined => (holds ? undefined : what);
+
+/** The day of one account; the same `startedAt` and `seed` give the same media ids. */
+export function writeScript(day: {
+  account: string;
+  startedAt: Date;
+  seed: number;
+  lifetimeMs: number;
+}): Scene[] {
+  const { account, startedAt, seed } = day;
+  let serial = 0;
+  const wish = (kind: MessageKind, more: Partial<MessageWish> = {}): MessageWish => ({
+    account,
+    kind,
+    seed: (seed + serial++) >>> 0,
+    sentAt: startedAt,
+    withThumb: false,
+    ...more,
+  });
+  const good = (kind: MessageKind, says: string, more: Partial<MessageWish> = {}): Scene => ({
+    wish: wish(kind, more),
+    fate: 'archived',
+    says,
+  });
+
+  const pictures = Array.from({ length: PICTURES }, () => good('image', 'picture'));
+  const voices = Array.from({ length: VOICES }, () => good('voice', 'voice'));
+  const videos = Array.from({ length: VIDEOS - 3 }, () => good('video', 'video'));
+  const linked = [1, 2].map(
+    (): Scene => ({
+      ...good('video', 'video behind video_url', { behaviour: { name: 'videoUrl' } }),
+      check: (row) => must(row.source === 'video_url', `came by ${row.source}, not by video_url`),
+    }),
+  );
+  const large: Scene = {
+    ...good('video', 'video of 30 MB, by multipart', { sizeBytes: LARGE_BYTES }),
+    check: (row) => must((row.sizeBytes ?? 0) >= LARGE_BYTES, 'is smaller than 30 MB'),
+  };
+  // Two of the pictures meet trouble, one is delivered twice.
+  pictures[7] = { ...good('image', 'picture, its callback delivered twice'), twice: true };
+  pictures[13] = {
+    ...good('image', 'picture whose body is cut short once', { behaviour: { name: 'shortBody', times: 1 } }),
+    check: (row) => must(row.tries >= 2, 'was not tried again after the short body'),
+  };
+  pictures[20] = { ...good('image', 'picture, after every token was invalidated'), killTokens: true };
+
+  const invalid: Scene = {
+    wish: wish('image', { behaviour: { name: 'invalid' }, withPicUrl: false }),
+    fate: 'dead',
+    says: 'picture with an invalid media id',
+    check: (row) => must(row.failure?.errcode === 40007, `errcode is ${row.failure?.errcode}, not 40007`),
+  };
+  const expiring: Scene = {
+    wish: wish('image', {
+      sentAt: new Date(startedAt.getTime() - day.lifetimeMs + LAST_MOMENTS_MS),
+      behaviour: { name: 'systemBusy' },
+      withPicUrl: false,
+    }),
+    fate: 'expired',
+    says: 'picture that WeChat is too busy to give before it expires',
+  };
+  return [
+    expiring,
+    ...pictures.slice(0, 10),
+    invalid,
+    ...pictures.slice(10, 20),
+    large,
+    ...voices,
+    ...pictures.slice(20, 30),
+    ...linked,
+    ...videos,
+    ...pictures.slice(30),
+  ];
+}
