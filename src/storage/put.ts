@@ -7,16 +7,14 @@ import {
   AbortMultipartUploadCommand,
   CompleteMultipartUploadCommand,
   CreateMultipartUploadCommand,
-  type S3Client,
 } from '@aws-sdk/client-s3';
-import type { Clock } from '../clock.ts';
-import { FailureError, failure } from '../failures.ts';
+import { failure } from '../failures.ts';
 import type { Address } from './address.ts';
 import { createGuard, type Expectation, type Guard, type Measure } from './guard.ts';
 import { CACHE_CONTROL, dispositionOf, headersOf, metadataOf, type ObjectHeaders } from './object-headers.ts';
 import { type Part, partsOf } from './parts.ts';
-import { type Repeat, rejectionOf } from './quickly.ts';
-import { sdkFailure } from './sdk.ts';
+import type { Repeat } from './quickly.ts';
+import type { Sdk } from './sdk.ts';
 import type { Wire } from './wire.ts';
 
 export interface NewObject extends ObjectHeaders {
@@ -43,16 +41,15 @@ const CLEANUP_TIMEOUT_MS = 10_000;
 export function createPut(
   deps: {
     wire: Wire;
-    client: S3Client;
+    sdk: Sdk;
     address: Address;
-    clock: Pick<Clock, 'now'>;
     repeat: Repeat;
     /** Length of an object; undefined where there is none. */
     sizeOf(key: string, signal: AbortSignal): Promise<number | undefined>;
   },
   options: { bucket: string; partSizeBytes: number; partsInFlight: number; sourceIdleTimeoutMs: number },
 ): Put {
-  const { wire, client, address, clock, repeat, sizeOf } = deps;
+  const { wire, sdk, address, repeat, sizeOf } = deps;
   const { bucket, partSizeBytes, partsInFlight, sourceIdleTimeoutMs } = options;
   const farewells = new Set<Promise<void>>();
 
@@ -133,20 +130,15 @@ export function createPut(
   }
 
   async function createMultipart(object: NewObject, signal: AbortSignal): Promise<string> {
-    const { UploadId } = await command(
-      client.send(
-        new CreateMultipartUploadCommand({
-          Bucket: bucket,
-          Key: object.key,
-          ContentType: object.contentType,
-          ContentDisposition: dispositionOf(object.disposition, object.fileName),
-          CacheControl: CACHE_CONTROL,
-          Metadata: metadataOf(object.metadata),
-        }),
-        { abortSignal: signal },
-      ),
-      signal,
-    );
+    const create = new CreateMultipartUploadCommand({
+      Bucket: bucket,
+      Key: object.key,
+      ContentType: object.contentType,
+      ContentDisposition: dispositionOf(object.disposition, object.fileName),
+      CacheControl: CACHE_CONTROL,
+      Metadata: metadataOf(object.metadata),
+    });
+    const { UploadId } = await sdk.ask(signal, (client, how) => client.send(create, how));
     if (!UploadId) throw failure('store_unavailable', 'no upload id in the answer');
     return UploadId;
   }
@@ -171,21 +163,18 @@ export function createPut(
     signal: AbortSignal,
   ): Promise<void> {
     const parts = etags.map((etag, index) => ({ PartNumber: index + 1, ETag: etag }));
-    const refused = await command(
-      client.send(
-        new CompleteMultipartUploadCommand({
-          Bucket: bucket,
-          Key: key,
-          UploadId: uploadId,
-          MultipartUpload: { Parts: parts },
-        }),
-        { abortSignal: signal },
-      ),
-      signal,
-    ).then(
-      () => undefined,
-      (error: unknown) => error,
-    );
+    const complete = new CompleteMultipartUploadCommand({
+      Bucket: bucket,
+      Key: key,
+      UploadId: uploadId,
+      MultipartUpload: { Parts: parts },
+    });
+    let refused: unknown;
+    await sdk
+      .ask(signal, (client, how) => client.send(complete, how))
+      .catch((error) => {
+        refused = error;
+      });
     signal.throwIfAborted();
     // A Complete that was done but answered 500, or cut, is repeated into NoSuchUpload: the object itself tells.
     const storedBytes = await sizeOf(key, signal).catch((error) => {
@@ -213,21 +202,11 @@ export function createPut(
 
   async function abortMultipart(key: string, uploadId: string, signal: AbortSignal): Promise<void> {
     const abort = new AbortMultipartUploadCommand({ Bucket: bucket, Key: key, UploadId: uploadId });
-    try {
-      await command(client.send(abort, { abortSignal: signal }), signal);
-    } catch (error) {
-      if (!(error instanceof FailureError && error.failure.detail?.endsWith(' NoSuchUpload'))) throw error;
-    }
-  }
-
-  /** The SDK sleeps between its own repeats without an ear for the signal: this has one. */
-  async function command<T>(answer: Promise<T>, signal: AbortSignal): Promise<T> {
-    try {
-      return await Promise.race([answer, rejectionOf(signal)]);
-    } catch (error) {
-      signal.throwIfAborted();
-      throw sdkFailure(error, clock.now());
-    }
+    await sdk.ask(signal, (client, how) =>
+      client.send(abort, how).catch((error) => {
+        if (error.name !== 'NoSuchUpload') throw error;
+      }),
+    );
   }
 
   return {

@@ -36,11 +36,3 @@ export async function quickly<T>(
 
 /** {@link quickly} as a room's deeds are given it. */
 export type Repeat = <T>(signal: AbortSignal, act: () => Promise<T>) => Promise<T>;
-
-/** Rejects with the signal's reason, when it is aborted. To be raced against what does not listen. */
-export function rejectionOf(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => {
-    if (signal.aborted) reject(signal.reason);
-    else signal.addEventListener('abort', () => reject(signal.reason), { once: true });
-  });
-}

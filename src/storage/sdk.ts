@@ -1,11 +1,13 @@
 /**
- * The SDK's client over our own wire: the SDK writes and reads the XML, knows which 200 is an error, and repeats;
- * addressing, signing, sockets and timeouts are those of wire.ts. Media bytes do not pass here.
+ * The SDK's client over our own wire: the SDK writes and reads the XML and knows which 200 is an error; addressing,
+ * signing, sockets, timeouts and repeats are ours. Media bytes do not pass here.
  */
 import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
+import type { Clock } from '../clock.ts';
 import { FailureError } from '../failures.ts';
 import type { Address } from './address.ts';
 import { refusal, unreachable } from './failure.ts';
+import type { Repeat } from './quickly.ts';
 import { sha256Of, type Wire, type WireRequest } from './wire.ts';
 
 type RequestHandler = NonNullable<S3ClientConfig['requestHandler']>;
@@ -21,39 +23,40 @@ interface SdkRequest {
 /** Path style under a host that is never asked: the handler puts the path under the real address. */
 const PLACEHOLDER = 'https://store.invalid';
 
-export function createSdkClient(options: {
-  bucket: string;
-  region: string;
-  address: Address;
-  wire: Wire;
-  idleTimeoutMs: number;
-}): S3Client {
-  const { address, wire, idleTimeoutMs } = options;
+export interface Sdk {
+  /** Asks one thing, up to three times. Throws a FailureError or the signal's reason. */
+  ask<T>(
+    signal: AbortSignal,
+    act: (client: S3Client, options: { abortSignal: AbortSignal }) => Promise<T>,
+  ): Promise<T>;
+  close(): void;
+}
+
+export function createSdk(
+  deps: { address: Address; wire: Wire; clock: Pick<Clock, 'now'>; repeat: Repeat },
+  options: { bucket: string; region: string },
+): Sdk {
+  const { address, wire, clock, repeat } = deps;
   const handler = {
     metadata: { handlerProtocol: 'http/1.1' },
     handle: async (request: SdkRequest, { abortSignal }: { abortSignal?: AbortSignal } = {}) => {
       const body = request.body === undefined ? undefined : bytesOf(request.body);
-      const answer = await wire
-        .call({
-          method: request.method as WireRequest['method'],
-          path: address.under(request.path.slice(`/${options.bucket}`.length)),
-          query: queryOf(request.query),
-          headers: headersOf(request.headers),
-          ...(body ? { body: [body], sha256: sha256Of(body) } : {}),
-          // Every wait has an end: commands sent without a signal have the idle timeout as their deadline.
-          signal: abortSignal ?? AbortSignal.timeout(idleTimeoutMs * 2),
-        })
-        .catch((error) => {
-          // What the SDK repeats is decided by error names it knows; this trait says it in its own words.
-          throw error instanceof FailureError ? Object.assign(error, { $retryable: {} }) : error;
-        });
+      if (!abortSignal) throw new Error('every request to the store can be aborted');
+      const answer = await wire.call({
+        method: request.method as WireRequest['method'],
+        path: address.under(request.path.slice(`/${options.bucket}`.length)),
+        query: queryOf(request.query),
+        headers: headersOf(request.headers),
+        ...(body ? { body: [body], sha256: sha256Of(body) } : {}),
+        signal: abortSignal,
+      });
       return { response: { statusCode: answer.status, headers: answer.headers, body: answer.body } };
     },
     updateHttpClientConfig: () => undefined,
     httpHandlerConfigs: () => ({}),
     destroy: () => undefined,
   };
-  return new S3Client({
+  const client = new S3Client({
     endpoint: PLACEHOLDER,
     region: options.region,
     forcePathStyle: true,
@@ -63,11 +66,23 @@ export function createSdkClient(options: {
     // A new connection per part, and 6 s of waiting where the store never sends 100.
     expectContinueHeader: false,
     followRegionRedirects: false,
-    maxAttempts: 3,
+    // It would sleep up to 20 s where the store asks for patience, without an ear for the signal.
+    maxAttempts: 1,
     credentials: { accessKeyId: 'signed', secretAccessKey: 'by wire.ts' },
     signer: { sign: async <T>(request: T) => request } as NonNullable<S3ClientConfig['signer']>,
     requestHandler: handler as unknown as RequestHandler,
   });
+
+  return {
+    ask: (signal, act) =>
+      repeat(signal, () =>
+        act(client, { abortSignal: signal }).catch((error) => {
+          signal.throwIfAborted();
+          throw sdkFailure(error, clock.now());
+        }),
+      ),
+    close: () => client.destroy(),
+  };
 }
 
 function bytesOf(body: unknown): Uint8Array {
@@ -89,8 +104,8 @@ function headersOf(headers: Record<string, string>): Record<string, string> {
   );
 }
 
-/** Turns what the SDK throws into a failure; ours pass through. */
-export function sdkFailure(error: unknown, now: Date): FailureError {
+/** Ours pass through. */
+function sdkFailure(error: unknown, now: Date): FailureError {
   const { $metadata, $response, name } = error as {
     $metadata?: { httpStatusCode?: number };
     $response?: { headers?: Record<string, string> };

@@ -14,7 +14,7 @@ import { readMetadata } from './object-headers.ts';
 import type { Addressing } from './presets.ts';
 import { createPut, type NewObject } from './put.ts';
 import { quickly, type Repeat } from './quickly.ts';
-import { createSdkClient, sdkFailure } from './sdk.ts';
+import { createSdk } from './sdk.ts';
 import { createSigner } from './signing.ts';
 import { createWire, type Headers, sha256Of } from './wire.ts';
 
@@ -72,7 +72,12 @@ export interface Store {
   /** Gone already is as good. */
   abortMultipart(key: string, uploadId: string, signal: AbortSignal): Promise<void>;
   /** A page of at most 1,000 objects in the order of their keys; `cursor` leads to the next. */
-  list(options: { prefix?: string; cursor?: string; signal: AbortSignal }): Promise<ListPage>;
+  list(options: {
+    prefix?: string;
+    cursor?: string;
+    pageSize?: number;
+    signal: AbortSignal;
+  }): Promise<ListPage>;
   /** A link anybody can open; see links.ts. */
   link(key: string, options: { now: Date; ttlMs: number }): Promise<Link>;
   /** Puts, reads back and removes a small object: HEAD of a bucket alone proves nothing (s3 vendors differ). */
@@ -106,7 +111,6 @@ export function createStore(options: StoreOptions): Store {
     },
   });
   const wire = createWire({ address, signer, clock, idleTimeoutMs });
-  const client = createSdkClient({ bucket, region, address, wire, idleTimeoutMs });
   const links = createLinks({
     signer,
     address: createAddress({
@@ -118,13 +122,13 @@ export function createStore(options: StoreOptions): Store {
   const onRepeat = (error: FailureError, attempt: number) =>
     log?.debug({ failure: error.failure, attempt }, 'the store is asked again');
   const repeat: Repeat = (signal, act) => quickly(act, { signal, onRepeat });
+  const sdk = createSdk({ address, wire, clock, repeat }, { bucket, region });
 
   const { put, abortMultipart, settle } = createPut(
     {
       wire,
-      client,
+      sdk,
       address,
-      clock,
       repeat,
       sizeOf: async (key, signal) => (await head(key, signal))?.sizeBytes,
     },
@@ -166,17 +170,21 @@ export function createStore(options: StoreOptions): Store {
           ...(range ? { headers: { range } } : {}),
           signal,
         });
+        // A body that is destroyed unread says so as an 'error', which would end the process; readers hear it too.
+        answer.body.on('error', () => undefined);
         if ([200, 206, 416].includes(answer.status)) return answer;
-        answer.body.on('error', () => undefined).destroy();
+        answer.body.destroy();
         throw wire.refuse({ status: answer.status, headers: answer.headers });
       }),
     abortMultipart,
-    list: async ({ prefix, cursor, signal }) => {
-      const command = new ListObjectsV2Command({ Bucket: bucket, Prefix: prefix, ContinuationToken: cursor });
-      const page = await client.send(command, { abortSignal: signal }).catch((error) => {
-        signal.throwIfAborted();
-        throw sdkFailure(error, clock.now());
+    list: async ({ prefix, cursor, pageSize, signal }) => {
+      const command = new ListObjectsV2Command({
+        Bucket: bucket,
+        Prefix: prefix,
+        ContinuationToken: cursor,
+        MaxKeys: pageSize,
       });
+      const page = await sdk.ask(signal, (client, how) => client.send(command, how));
       return {
         objects: (page.Contents ?? []).map((entry) => ({
           key: entry.Key ?? '',
@@ -201,14 +209,13 @@ export function createStore(options: StoreOptions): Store {
         expect: { sha256: sha256Of(body), sizeBytes: body.byteLength },
         signal,
       });
-      const stored = await head(key, signal);
-      await remove(key, signal);
+      const stored = await head(key, signal).finally(() => remove(key, signal));
       if (stored?.sizeBytes !== body.byteLength)
         throw failure('store_mismatch', `HEAD after PUT says ${stored?.sizeBytes ?? 'nothing is there'}`);
     },
     close: async () => {
       await settle();
-      client.destroy();
+      sdk.close();
       await wire.close();
     },
   };

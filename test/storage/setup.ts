@@ -1,0 +1,168 @@
+/**
+ * The store against the embedded S3 server, which checks signatures, hashes and lengths, with a man in the middle
+ * who misbehaves on request.
+ */
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer, request as forward, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { ListMultipartUploadsCommand, S3Client } from '@aws-sdk/client-s3';
+import { pino } from 'pino';
+import { systemClock } from '../../src/clock.ts';
+import { openEmbeddedS3 } from '../../src/embedded/s3/server.ts';
+import { createStore, type StoreOptions } from '../../src/storage/store.ts';
+
+export const MIB = 1024 * 1024;
+export const ACCESS_KEY_ID = 'AKIDFORTESTS';
+export const SECRET_ACCESS_KEY = 'a-secret-for-tests-only';
+export const BUCKET = 'media';
+
+/** What is done to one request. Undefined: it passes. */
+export type Mischief =
+  | { answer: number; code?: string; headers?: Record<string, string> }
+  | { reset: true }
+  | { stall: true }
+  /** Passes, and the answer is replaced. */
+  | { passThenAnswer: number; code?: string }
+  /** Passes with one bit of the body turned. */
+  | { flipBit: true }
+  /** 200 and this. */
+  | { text: string }
+  /** Passes, and the connection breaks in the middle of the answer. */
+  | { cutAnswer: true };
+
+export interface Seen {
+  readonly method: string;
+  readonly url: URL;
+  /** `PUT`, `HEAD`, …; of multipart: `create`, `part 1`, `complete`, `abort`. */
+  readonly operation: string;
+}
+
+function operationOf(method: string, url: URL): string {
+  if (url.searchParams.has('uploads')) return method === 'POST' ? 'create' : 'list uploads';
+  if (!url.searchParams.has('uploadId')) return method;
+  if (method === 'PUT') return `part ${url.searchParams.get('partNumber')}`;
+  return method === 'POST' ? 'complete' : 'abort';
+}
+
+export async function setup(t: TestContext, options: Partial<StoreOptions> = {}) {
+  const folder = await mkdtemp(join(tmpdir(), 'wma-storage-'));
+  const credentials = { accessKeyId: ACCESS_KEY_ID, secretAccessKey: SECRET_ACCESS_KEY };
+  const log = pino({ level: 'silent' });
+  const base = { bucket: BUCKET, region: 'us-east-1', clock: systemClock, ...credentials };
+  const server = await openEmbeddedS3({ ...base, folder, log, freeSpaceFloorBytes: 0, fsync: false });
+  const seen: Seen[] = [];
+  let meddle: (request: Seen) => Mischief | undefined = () => undefined;
+
+  function refuse(response: ServerResponse, mischief: { status: number; code?: string | undefined }) {
+    const xml = `<?xml version="1.0"?><Error><Code>${mischief.code ?? 'InternalError'}</Code><Message>${ACCESS_KEY_ID}</Message></Error>`;
+    response.writeHead(mischief.status, { 'content-type': 'application/xml' }).end(xml);
+  }
+
+  async function middle(request: IncomingMessage, response: ServerResponse) {
+    const url = new URL(request.url ?? '/', server.endpoint);
+    const method = request.method ?? '';
+    const entry = { method, url, operation: operationOf(method, url) };
+    seen.push(entry);
+    const mischief = meddle(entry);
+    if (mischief && 'reset' in mischief) return request.socket.resetAndDestroy();
+    if (mischief && 'stall' in mischief) return request.resume();
+    const body: Buffer[] = [];
+    for await (const chunk of request) body.push(chunk);
+    if (mischief && 'answer' in mischief) {
+      for (const [name, value] of Object.entries(mischief.headers ?? {})) response.setHeader(name, value);
+      return refuse(response, { status: mischief.answer, code: mischief.code });
+    }
+    if (mischief && 'text' in mischief) return response.end(mischief.text);
+    if (mischief && 'flipBit' in mischief && body[0]) body[0].writeUInt8(body[0].readUInt8(0) ^ 1, 0);
+    const onward = forward(url, { method, path: request.url, headers: request.headers, agent: false });
+    const [answer] = (await once(onward.end(Buffer.concat(body)), 'response')) as [IncomingMessage];
+    if (mischief && 'passThenAnswer' in mischief) {
+      answer.resume();
+      await once(answer, 'end');
+      return refuse(response, { status: mischief.passThenAnswer, code: mischief.code });
+    }
+    response.writeHead(answer.statusCode ?? 500, answer.headers);
+    if (mischief && 'cutAnswer' in mischief) {
+      const [chunk] = await once(answer, 'data');
+      return response.write(chunk, () => request.socket.resetAndDestroy());
+    }
+    answer.on('error', () => response.destroy()).pipe(response);
+  }
+
+  const proxy = createServer((request, response) => {
+    // A client that leaves in the middle is part of the tests.
+    middle(request, response).catch(() => response.destroy());
+  });
+  proxy.listen(0, '127.0.0.1');
+  await once(proxy, 'listening');
+  const endpoint = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+
+  const store = createStore({ ...base, endpoint, addressing: 'path', prefix: '', ...options });
+  const direct = new S3Client({
+    endpoint: server.endpoint,
+    region: 'us-east-1',
+    forcePathStyle: true,
+    credentials,
+  });
+  t.after(async () => {
+    await store.close();
+    direct.destroy();
+    proxy.closeAllConnections();
+    proxy.close();
+    await server.close();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  return {
+    store,
+    endpoint,
+    directEndpoint: server.endpoint,
+    seen,
+    operations: () => seen.map((request) => request.operation),
+    meddle: (decide: typeof meddle) => {
+      meddle = decide;
+    },
+    /** Uploads begun and neither completed nor aborted, as the server itself lists them. */
+    openUploads: async () =>
+      (await direct.send(new ListMultipartUploadsCommand({ Bucket: BUCKET }))).Uploads?.length ?? 0,
+    /** Sha256 of an object as read back, undefined where there is none. */
+    stored: async (key: string) => {
+      const signal = AbortSignal.timeout(10_000);
+      if (!(await store.head(key, signal))) return undefined;
+      const { body } = await store.get(key, { signal });
+      const hash = createHash('sha256');
+      for await (const chunk of body) hash.update(chunk);
+      return hash.digest('hex');
+    },
+  };
+}
+
+/** Bytes that differ from place to place, so that parts put together wrongly are noticed. */
+export function bytes(sizeBytes: number): Buffer {
+  const buffer = Buffer.alloc(sizeBytes);
+  for (let at = 0; at + 4 <= sizeBytes; at += 4096) buffer.writeUInt32LE((at * 2654435761) % 2 ** 32, at);
+  return buffer;
+}
+
+export const sha256 = (body: Uint8Array) => createHash('sha256').update(body).digest('hex');
+
+/** A body as a download gives it: chunks of up to 64 KiB. `ending` comes after the last. */
+export async function* flow(body: Buffer, ending?: () => Promise<void>): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < body.byteLength; at += 65_536) yield body.subarray(at, at + 65_536);
+  await ending?.();
+}
+
+export const never = () => new Promise<void>(() => undefined);
+
+/** What every put of a test has in common. */
+export const picture = {
+  key: 'wx1/2026/11/20/m_1.jpg',
+  contentType: 'image/jpeg',
+  disposition: 'inline',
+  metadata: {},
+} as const;

@@ -1,0 +1,123 @@
+import assert from 'node:assert/strict';
+import { text } from 'node:stream/consumers';
+import { test } from 'node:test';
+import { FailureError } from '../../src/failures.ts';
+import { bytes, flow, picture, SECRET_ACCESS_KEY, setup } from './setup.ts';
+
+const soon = () => AbortSignal.timeout(20_000);
+const HOUR_MS = 3_600_000;
+
+async function setupWith(t: Parameters<typeof setup>[0], keys: readonly string[]) {
+  const bundle = await setup(t);
+  for (const key of keys)
+    await bundle.store.put({ ...picture, key, body: flow(Buffer.from('0123456789')), signal: soon() });
+  return bundle;
+}
+
+test('a range is passed through, and one beyond the end is answered 416', async (t) => {
+  const { store } = await setupWith(t, ['a.jpg']);
+  const part = await store.get('a.jpg', { range: 'bytes=2-4', signal: soon() });
+  assert.deepEqual([part.status, part.headers['content-range']], [206, 'bytes 2-4/10']);
+  assert.equal(await text(part.body), '234');
+  const beyond = await store.get('a.jpg', { range: 'bytes=100-', signal: soon() });
+  assert.equal(beyond.status, 416);
+  beyond.body.destroy();
+});
+
+test('a missing object: head says undefined, get refuses, removing it is no error', async (t) => {
+  const { store } = await setup(t);
+  assert.equal(await store.head('no.jpg', soon()), undefined);
+  await assert.rejects(store.get('no.jpg', { signal: soon() }), /store_refused: HTTP 404/);
+  await store.remove('no.jpg', soon());
+  await store.abortMultipart('no.jpg', 'no-such-upload', soon());
+});
+
+test('what is removed is gone', async (t) => {
+  const { store } = await setupWith(t, ['a.jpg']);
+  await store.remove('a.jpg', soon());
+  assert.equal(await store.head('a.jpg', soon()), undefined);
+});
+
+test('a list leads from page to page, in order and under its prefix', async (t) => {
+  const keys = Array.from({ length: 7 }, (_, index) => `wx1/照 片/${index}&<'()*+!.jpg`);
+  const { store } = await setupWith(t, [...keys, 'wx2/other.jpg']);
+  const whole = await store.list({ prefix: 'wx1/', signal: soon() });
+  assert.deepEqual(
+    whole.objects.map((object) => object.key),
+    keys,
+  );
+  assert.equal(whole.cursor, undefined);
+  assert.equal(whole.objects[0]?.sizeBytes, 10);
+  assert.ok(whole.objects[0]?.modifiedAt instanceof Date);
+  const found: string[] = [];
+  let cursor: string | undefined;
+  let pages = 0;
+  do {
+    const page = await store.list({ pageSize: 3, ...(cursor ? { cursor } : {}), signal: soon() });
+    found.push(...page.objects.map((object) => object.key));
+    cursor = page.cursor;
+    pages++;
+  } while (cursor);
+  assert.deepEqual(found, [...keys, 'wx2/other.jpg']);
+  assert.equal(pages, 3);
+});
+
+test('the probe writes, reads back and leaves nothing behind', async (t) => {
+  const { store, operations } = await setup(t, { prefix: 'wma/' });
+  await store.probe(soon());
+  assert.deepEqual(operations(), ['PUT', 'HEAD', 'DELETE']);
+  assert.deepEqual((await store.list({ signal: soon() })).objects, []);
+});
+
+test('the probe removes what it wrote also where it cannot be read back', async (t) => {
+  const { store, meddle } = await setup(t);
+  meddle(({ operation }) => (operation === 'HEAD' ? { answer: 403, code: 'AccessDenied' } : undefined));
+  await assert.rejects(store.probe(soon()), /store_refused: HTTP 403/);
+  assert.deepEqual((await store.list({ signal: soon() })).objects, []);
+});
+
+test('a link opens without a key, with ranges; altered or outdated it does not', async (t) => {
+  const { store } = await setupWith(t, ["wx1/照 片'(1)*!.jpg"]);
+  const { url, expiresAt } = await store.link("wx1/照 片'(1)*!.jpg", { now: new Date(), ttlMs: HOUR_MS });
+  assert.ok(expiresAt.getTime() >= Date.now() + HOUR_MS / 2 - 1000);
+  assert.doesNotMatch(url, new RegExp(SECRET_ACCESS_KEY));
+  assert.equal(await (await fetch(url)).text(), '0123456789');
+  assert.equal(await (await fetch(url, { headers: { range: 'bytes=0-1' } })).text(), '01');
+  assert.equal((await fetch(url.replace('Expires=3600', 'Expires=7200'))).status, 403);
+  assert.equal((await fetch(url, { method: 'PUT', body: 'x' })).status, 403);
+  const yesterday = await store.link("wx1/照 片'(1)*!.jpg", {
+    now: new Date(Date.now() - 25 * HOUR_MS),
+    ttlMs: HOUR_MS,
+  });
+  assert.equal((await fetch(yesterday.url)).status, 403);
+});
+
+test('links point to the public endpoint, and no request is made for them', async (t) => {
+  const { store, operations, directEndpoint, endpoint } = await setup(t);
+  const other = await setup(t, { publicEndpoint: 'https://media.example.com', publicAddressing: 'cname' });
+  const now = new Date();
+  assert.match(
+    (await store.link('a.jpg', { now, ttlMs: HOUR_MS })).url,
+    new RegExp(`^${endpoint}/media/a.jpg`),
+  );
+  const link = await other.store.link('a.jpg', { now, ttlMs: HOUR_MS });
+  assert.match(link.url, /^https:\/\/media\.example\.com\/a\.jpg\?/);
+  assert.notEqual(directEndpoint, endpoint);
+  assert.deepEqual([...operations(), ...other.operations()], []);
+});
+
+test('a body cut on its way from the store is an error, not an end', async (t) => {
+  const { store, meddle } = await setup(t);
+  await store.put({ ...picture, body: flow(bytes(3_000_000)), signal: soon() });
+  meddle(() => ({ cutAnswer: true }));
+  const { body } = await store.get(picture.key, { signal: soon() });
+  await assert.rejects(text(body));
+});
+
+test('a store that speaks HTML, or without end, is unavailable or refused, and no crash', async (t) => {
+  const { store, meddle } = await setup(t);
+  meddle(() => ({ text: '<html><body>Bad gateway' }));
+  await assert.rejects(store.list({ signal: soon() }), FailureError);
+  meddle(() => ({ text: 'x'.repeat(5 * 1024 * 1024) }));
+  await assert.rejects(store.list({ signal: soon() }), /store_unavailable: HTTP 200, endless answer/);
+});
