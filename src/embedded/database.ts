@@ -81,7 +81,11 @@ export async function openEmbeddedDatabase(options: EmbeddedDatabaseOptions): Pr
   async function close(): Promise<void> {
     await upkeep.close();
     space.close();
-    await Promise.race([pool.ending || pool.end(), wait(CLOSE_GRACE_MS, undefined, { ref: false })]);
+    // Not unref'd: with a client that is never released, nothing else may keep the process until the files are closed.
+    const grace = new AbortController();
+    const cutOff = wait(CLOSE_GRACE_MS, undefined, { signal: grace.signal }).catch(() => {});
+    await Promise.race([pool.ending || pool.end(), cutOff]);
+    grace.abort();
     for (const wire of wires) wire.destroy();
     if (await session.drain()) await db.close();
   }
