@@ -16,8 +16,7 @@
 const LONG_SEGMENT_BYTES = 80;
 
 export type Kind = 'object' | 'segment' | 'continued';
-const MARK: Record<Kind, string> = { object: '=', segment: '+', continued: '~' };
-const KIND_OF: Record<string, Kind> = { '=': 'object', '+': 'segment', '~': 'continued' };
+const MARK = { object: '=', segment: '+', continued: '~' } as const;
 
 export const toBytes = (key: string) => Buffer.from(key, 'utf8').toString('latin1');
 export const fromBytes = (bytes: string) => Buffer.from(bytes, 'latin1').toString('utf8');
@@ -43,11 +42,20 @@ export function namesOfKey(key: string): string[] {
  * What a name adds to the byte string of the folder it is in; a segment brings its slash.
  * @returns undefined for a name that is none of ours.
  */
-export function readName(text: string): { kind: Kind; bytes: string } | undefined {
-  const kind = KIND_OF[text[0] ?? ''];
-  if (!kind) return undefined;
-  const bytes = text
-    .slice(1)
-    .replace(/%([0-9a-f]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
-  return { kind, bytes: kind === 'segment' ? `${bytes}/` : bytes };
+export function readName(text: string): string | undefined {
+  const mark = text[0];
+  if (mark !== MARK.object && mark !== MARK.segment && mark !== MARK.continued) return undefined;
+  let bytes = text.slice(1);
+  if (bytes.includes('%'))
+    bytes = bytes.replace(/%([0-9a-f]{2})/g, (_, hex: string) =>
+      String.fromCharCode(Number.parseInt(hex, 16)),
+    );
+  return mark === MARK.segment ? `${bytes}/` : bytes;
+}
+
+/** The way back: what {@link readName} gave tells its kind by its end and its length. */
+export function nameOf(bytes: string): { kind: Kind; name: string } {
+  if (bytes.endsWith('/')) return { kind: 'segment', name: name('segment', bytes.slice(0, -1)) };
+  const kind = bytes.length === LONG_SEGMENT_BYTES ? 'continued' : 'object';
+  return { kind, name: name(kind, bytes) };
 }

@@ -2,7 +2,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { S3Error } from './answers.ts';
-import { fromBytes, readName, toBytes } from './key-path.ts';
+import { fromBytes, nameOf, readName, toBytes } from './key-path.ts';
 import { errnoOf, type Facts, readRecord } from './record-file.ts';
 
 export interface ListingQuery {
@@ -40,22 +40,23 @@ async function* walk(
     if (errnoOf(error) === 'ENOENT') return; // pruned since its parent was read
     throw error;
   }
-  const entries: { text: string; isObject: boolean; name: string }[] = [];
+  // Plain strings in their built-in order: a folder may hold 100,000 names, and every page sorts what is left of them.
+  const entries: string[] = [];
   for (const name of names) {
-    const read = readName(name);
-    if (!read) continue;
-    const text = base + read.bytes;
-    const isObject = read.kind === 'object';
-    const inPrefix = text.startsWith(prefix) || (!isObject && prefix.startsWith(text));
-    if (inPrefix && (text > after || (!isObject && after.startsWith(text))))
-      entries.push({ text, isObject, name });
+    const bytes = readName(name);
+    if (bytes === undefined) continue;
+    const text = base + bytes;
+    const inPrefix = text.startsWith(prefix) || prefix.startsWith(text);
+    if (inPrefix && (text > after || after.startsWith(text))) entries.push(bytes);
   }
-  entries.sort((a, b) => (a.text < b.text ? -1 : 1));
-  for (const { text, isObject, name } of entries) {
+  entries.sort();
+  for (const bytes of entries) {
+    const text = base + bytes;
     if (window.done !== undefined && text.startsWith(window.done)) continue;
+    const { kind, name } = nameOf(bytes);
     const path = join(folder, name);
-    if (isObject) yield { key: text, path };
-    else yield* walk(path, text, window);
+    if (kind !== 'object') yield* walk(path, text, window);
+    else if (text.startsWith(prefix) && text > after) yield { key: text, path };
   }
 }
 

@@ -45,14 +45,31 @@ const MAX_FACTS_BYTES = 64 * 1024;
 
 export const errnoOf = (error: unknown) => (error as NodeJS.ErrnoException | null)?.code;
 
-/** Makes a rename or unlink in `folder` survive a power cut. */
-export async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, constants.O_RDONLY);
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
+const nextSync = new Map<string, Promise<void>>();
+const runningSync = new Map<string, Promise<void>>();
+
+/**
+ * Makes a rename or unlink in `folder` survive a power cut. Whoever asks while a sync is running shares the one after
+ * it: objects of one day lie in one folder, and 16 PUTs at once would sync it 16 times.
+ */
+export function syncFolder(folder: string): Promise<void> {
+  const waiting = nextSync.get(folder);
+  if (waiting) return waiting;
+  const before = runningSync.get(folder) ?? Promise.resolve();
+  const sync: Promise<void> = before
+    .catch(() => {})
+    .then(async () => {
+      nextSync.delete(folder);
+      runningSync.set(folder, sync);
+      try {
+        const handle = await open(folder, constants.O_RDONLY);
+        await handle.sync().finally(() => handle.close());
+      } finally {
+        if (runningSync.get(folder) === sync) runningSync.delete(folder);
+      }
+    });
+  nextSync.set(folder, sync);
+  return sync;
 }
 
 /** @returns the outermost folder that had to be made. */
