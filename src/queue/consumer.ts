@@ -59,7 +59,7 @@ export function createConsumer(bull: Bull, handler: JobHandler, options: Consume
   const { lockDurationMs = 30_000, stalledIntervalMs = 30_000, abortMs = 5_000 } = options;
   const report = createQuietReport(log);
   const inHand = new Map<string, AbortController>();
-  const shutdown = new AbortController();
+  let isShutDown = false;
   let lastStartedAt: Date | undefined;
   let closing: Promise<void> | undefined;
   let noticeIdle = () => {};
@@ -83,11 +83,13 @@ export function createConsumer(bull: Bull, handler: JobHandler, options: Consume
     // A foreign producer's options must not decide how often a job is tried.
     Object.assign(job.opts, JOB_OPTIONS);
     const jobId = String(job.id);
-    const lock = new AbortController();
+    const controller = new AbortController();
     // The same job twice in one process: the first run has lost its lock and does not know it yet.
     inHand.get(jobId)?.abort(new JobAborted('lockLost'));
-    inHand.set(jobId, lock);
-    const signal = AbortSignal.any([shutdown.signal, lock.signal]);
+    inHand.set(jobId, controller);
+    const { signal } = controller;
+    // Fetched while the consumer was closing.
+    if (isShutDown) controller.abort(new JobAborted('shutdown'));
     try {
       return await settle(job, token, {
         decide: () => decide(job, jobId, signal),
@@ -97,7 +99,7 @@ export function createConsumer(bull: Bull, handler: JobHandler, options: Consume
         options,
       });
     } finally {
-      if (inHand.get(jobId) === lock) inHand.delete(jobId);
+      if (inHand.get(jobId) === controller) inHand.delete(jobId);
       if (inHand.size === 0) noticeIdle();
     }
   }
@@ -137,7 +139,8 @@ export function createConsumer(bull: Bull, handler: JobHandler, options: Consume
       if (inHand.size === 0) resolve();
     });
     await endsWithin(graceMs, idle);
-    shutdown.abort(new JobAborted('shutdown'));
+    isShutDown = true;
+    for (const controller of inHand.values()) controller.abort(new JobAborted('shutdown'));
     await endsWithin(abortMs, idle);
     if (!(await endsWithin(RETURN_MS, closed))) {
       log.warn('queue: the backend does not answer; jobs in hand will be taken over as stalled');

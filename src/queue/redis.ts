@@ -1,11 +1,30 @@
 /** BullMQ on Redis. Redis may be away at any time, at the start too: nothing here hangs or fails for it. */
-import { Queue, Worker } from 'bullmq';
+import { type JobJson, Queue, Worker } from 'bullmq';
 import { Redis } from 'ioredis';
 import type { Log } from '../log.ts';
 import type { Bull } from './backend.ts';
 import { JOB_OPTIONS, QUEUE_NAME, STREAMS } from './job.ts';
 import { endsWithin } from './patience.ts';
 import { createQuietReport } from './wording.ts';
+
+/**
+ * Redis keeps a job's data as text, and what is not JSON makes BullMQ throw before any code of ours sees the job: it
+ * would stall and be fetched again for ever. Read as null, it fails for good with a reason.
+ */
+class PatientWorker extends Worker {
+  protected override createJob(job: JobJson, jobId: string) {
+    return super.createJob(isJson(job.data) ? job : { ...job, data: 'null' }, jobId);
+  }
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 const ANSWER_MS = 2_000;
 /** At most this long between two tries to reconnect (ioredis: up to 5 s), so that a short outage stays short. */
@@ -56,7 +75,7 @@ export function connectRedis(options: { url: string; prefix: string }, log: Log)
         return copy;
       };
       return {
-        worker: new Worker(QUEUE_NAME, processor, { ...settings, connection, prefix }),
+        worker: new PatientWorker(QUEUE_NAME, processor, { ...settings, connection, prefix }),
         disconnect: () => {
           for (const each of connections) each.disconnect();
         },

@@ -260,7 +260,7 @@ for (const { name, skip, find } of PLACES) {
       const startedAt = performance.now();
       await consumer.close(200);
       const tookMs = performance.now() - startedAt;
-      assert.ok(tookMs >= 190 && tookMs < 2_000, `closed in ${tookMs} ms`);
+      assert.ok(tookMs >= 190 && tookMs < 4_000, `closed in ${tookMs} ms`);
       assert.deepEqual(
         reasons.map((reason) => reason instanceof JobAborted && reason.why),
         ['shutdown', 'shutdown', 'shutdown'],
@@ -367,7 +367,7 @@ for (const { name, skip, find } of PLACES) {
       const lost = await queue.lost(asked);
       const tookMs = performance.now() - startedAt;
       assert.deepEqual(lost, asked.slice(500));
-      assert.ok(tookMs < 2_000, `took ${tookMs} ms`);
+      assert.ok(tookMs < 5_000, `took ${tookMs} ms`);
     });
 
     on('says that purged jobs are lost, aborts those in hand and goes on with new ones', async (t, place) => {
