@@ -88,6 +88,7 @@ describe('the keeper of the house', () => {
     ],
     ['src/demo/main.ts', "import '../simulator/server.ts'; import '../assembly/parts.ts';"],
     ['workers/archive.ts', "import '../src/assembly/parts.ts'; // import './sweep.ts'"],
+    ['src/demo/service.ts', "spawn(process.execPath, [new URL('../main.ts', import.meta.url).pathname]);"],
     ['src/catalogue/migrate.ts', "const folder = new URL('./migrations/', import.meta.url);"],
   ] as const) {
     test(`allows in ${path}: ${text}`, () => assert.deepEqual(up(path, text), []));

@@ -76,14 +76,15 @@ export function filesTooLong(sources: readonly SourceFile[], excused: Record<str
   ];
 }
 
-/** Files that none of `roots` reaches through imports. */
+/** Files that none of `roots` reaches by importing or naming them. */
 export function unreachable(sources: readonly SourceFile[], roots: readonly string[]): string[] {
   const byPath = new Map(sources.map((source) => [source.path, source]));
   const reached = new Set<string>();
   const visit = (path: string): void => {
     if (reached.has(path)) return;
     reached.add(path);
-    for (const imported of byPath.get(path)?.imports ?? []) visit(imported);
+    const source = byPath.get(path);
+    for (const next of [...(source?.imports ?? []), ...(source?.names ?? [])]) visit(next);
   };
   for (const root of roots) visit(root);
   return sources.filter(({ path }) => !reached.has(path)).map(({ path }) => `${path} is reached by nothing`);
@@ -94,8 +95,8 @@ export function importsOfNothing(
   sources: readonly SourceFile[],
   exists: (path: string) => boolean,
 ): string[] {
-  return sources.flatMap(({ path, imports }) =>
-    imports
+  return sources.flatMap(({ path, imports, names }) =>
+    [...imports, ...names]
       .filter((imported) => /\.[cm]?[jt]s$/.test(imported) && !exists(imported))
       .map((imported) => `${path} imports ${imported}, which is not there`),
   );

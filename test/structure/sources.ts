@@ -12,8 +12,10 @@ export interface SourceFile {
   readonly lines: number;
   /** What it imports, whether statically, dynamically, re-exported or as a type: as written. */
   readonly specifiers: readonly string[];
-  /** The files of ours among them, and those it names with `new URL('…', import.meta.url)`. */
+  /** The files of ours among them. */
   readonly imports: readonly string[];
+  /** Files it names with `new URL('…', import.meta.url)`: to read, or to start as a process of its own. */
+  readonly names: readonly string[];
   readonly readsEnvironment: boolean;
 }
 
@@ -27,19 +29,25 @@ export function readSource(path: string, text: string): SourceFile {
     if (ts.isImportTypeNode(node) && ts.isLiteralTypeNode(node.argument))
       take(node.argument.literal, specifiers);
     if (ts.isCallExpression(node) && isImportCall(node)) take(node.arguments[0], specifiers);
-    if (ts.isNewExpression(node) && node.expression.getText() === 'URL') take(node.arguments?.[0], urls);
+    // A worker thread shares our process, so its file counts as imported.
+    if (isNew(node, 'URL')) take(node.arguments?.[0], isNew(node.parent, 'Worker') ? specifiers : urls);
     if (isEnvironment(node)) readsEnvironment = true;
     ts.forEachChild(node, visit);
   };
   visit(tree);
   if (specifiers.some((specifier) => /^(node:)?process$/.test(specifier))) readsEnvironment = true;
-  const ours = [...specifiers, ...urls].filter((specifier) => specifier.startsWith('.'));
-  const imports = ours.map((specifier) => join(dirname(path), specifier));
-  return { path, lines: text.split('\n').length - 1, specifiers, imports, readsEnvironment };
+  const ours = (found: readonly string[]) =>
+    found.filter((specifier) => specifier.startsWith('.')).map((specifier) => join(dirname(path), specifier));
+  const lines = text.split('\n').length - 1;
+  return { path, lines, specifiers, imports: ours(specifiers), names: ours(urls), readsEnvironment };
 }
 
 function take(node: ts.Node | undefined, into: string[]): void {
   if (node && ts.isStringLiteralLike(node)) into.push(node.text);
+}
+
+function isNew(node: ts.Node, name: string): node is ts.NewExpression {
+  return ts.isNewExpression(node) && node.expression.getText() === name;
 }
 
 function isImportCall(node: ts.CallExpression): boolean {
