@@ -35,6 +35,8 @@ export interface Parts {
 
 export interface OpenOptions {
   program: string;
+  /** Beside those of the configuration; cut out of every log line. */
+  secrets?: readonly string[];
   /** Stands for the configured accounts where WeChat is simulated. */
   simulatedAccounts?: readonly Account[];
   /** Default: JSON lines on stderr. */

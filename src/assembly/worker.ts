@@ -47,7 +47,10 @@ export async function startConsumer(parts: Parts, wechat: WechatAddresses, feede
   const api = createWechatApi({ baseUrl: wechat.apiBaseUrl, proxyUrl: wechat.proxyUrl });
   const tokens = createTokens({ api, store: catalogue.accounts.tokens, clock, lifetimes, log });
   const downloader = createDownloader({
-    ...wechat,
+    baseUrl: wechat.apiBaseUrl,
+    videoBaseUrl: wechat.videoBaseUrl,
+    ...(wechat.proxyUrl ? { proxyUrl: wechat.proxyUrl } : {}),
+    allowHosts: wechat.allowHosts.map(({ host, port }) => (port ? `${host}:${port}` : host)),
     idleTimeoutMs: fetch.idleTimeoutMs,
     totalTimeoutMs: fetch.totalTimeoutMs,
     maxMediaBytes: work.maxMediaBytes,

@@ -14,6 +14,7 @@ import { isRenderable } from '../media-type.ts';
 import type { Metrics } from '../metrics.ts';
 import type { ArchiveJob, Disposition } from '../queue/consumer.ts';
 import type { Store } from '../storage/store.ts';
+import { worstCaseBytes } from '../storage/worst-case.ts';
 import type { Downloader, MediaBody } from '../wechat/download.ts';
 import type { Tokens } from '../wechat/tokens.ts';
 import type { Accept } from './accept.ts';
@@ -23,9 +24,9 @@ import type { Settle } from './settle.ts';
 
 export interface ArchiverDeps {
   accounts: Pick<Accounts, 'find'>;
-  tokens: Pick<Tokens, 'get' | 'reportBad'>;
+  tokens: Pick<Tokens, 'get' | 'reportBad' | 'reportGood'>;
   downloader: Downloader;
-  store: Pick<Store, 'bucket' | 'put' | 'remove' | 'abortMultipart' | 'worstCaseBytes'>;
+  store: Pick<Store, 'bucket' | 'put' | 'remove' | 'abortMultipart'>;
   catalogue: Pick<Catalogue, 'get' | 'reserve' | 'recordUpload' | 'archived'>;
   budget: ByteBudget;
   gate: Gate;
@@ -56,27 +57,29 @@ export function createArchiver(deps: ArchiverDeps) {
     return { do: 'finish', result: 'accepted' };
   }
 
-  async function open(reference: Reference, account: Account, signal: AbortSignal): Promise<MediaBody> {
+  /** A refused token is replaced; where another one is there at once, the same try goes on with it. */
+  async function open(
+    reference: Reference,
+    account: Account,
+    signal: AbortSignal,
+    again = true,
+  ): Promise<MediaBody> {
     const token = await deps.tokens.get(account, signal);
+    const stop = metrics.download.startTimer();
     try {
-      const stop = metrics.download.startTimer();
+      const { mediaId, kind, variant } = reference;
       const body = await deps.downloader.open(
-        {
-          account,
-          mediaId: reference.mediaId,
-          kind: reference.kind,
-          variant: reference.variant,
-          token: token.value,
-        },
+        { account, mediaId, kind, variant, token: token.value },
         signal,
       );
       stop();
+      deps.tokens.reportGood(account);
       return body;
     } catch (error) {
-      if (error instanceof FailureError && error.failure.class === 'token') {
-        await deps.tokens.reportBad(account, token, signal);
-      }
-      throw error;
+      if (!(error instanceof FailureError) || error.failure.class !== 'token') throw error;
+      const { retryAfterMs } = await deps.tokens.reportBad(account, token, signal);
+      if (retryAfterMs === 0 && again) return await open(reference, account, signal, false);
+      throw new FailureError(error.failure, { retryAfterMs });
     }
   }
 
@@ -88,7 +91,7 @@ export function createArchiver(deps: ArchiverDeps) {
   ): Promise<Stored | undefined> {
     const { reference } = job;
     // Before the request, because what a body will need is known only when it is on its way.
-    const reservation = await deps.budget.reserve(store.worstCaseBytes(undefined), signal);
+    const reservation = await deps.budget.reserve(worstCaseBytes(undefined), signal);
     let body: MediaBody | undefined;
     try {
       body = await open(reference, account, signal);
@@ -96,7 +99,7 @@ export function createArchiver(deps: ArchiverDeps) {
       let expect: { lengthBytes: number } | { sha256: string; sizeBytes: number };
       if (body.lengthBytes !== undefined) {
         expect = { lengthBytes: body.lengthBytes };
-        reservation.shrink(store.worstCaseBytes(body.lengthBytes));
+        reservation.shrink(worstCaseBytes(body.lengthBytes));
       } else {
         // A cut body without a length cannot be told from a whole one: fetch twice, the digests must agree.
         expect = await digestOf(body.body, signal);

@@ -1,0 +1,54 @@
+/** `npm start`: everything in one process, on whatever is configured; with nothing configured, all of it embedded. */
+import { openParts } from './assembly/parts.ts';
+import { runProgram } from './assembly/run.ts';
+import { startConsumer, startFeeder, startSweeper } from './assembly/worker.ts';
+import { loadConfig } from './config.ts';
+import { loadKeys } from './server/keys.ts';
+import { callbackUrlOf, openServer, welcome } from './server/start.ts';
+import { simulatedAccount } from './simulator/account.ts';
+import { keepSending } from './simulator/sender.ts';
+import { openSimulator } from './simulator/server.ts';
+
+await runProgram('wechat-media-archiver', async (attend) => {
+  const config = loadConfig();
+  const simulated =
+    config.shape.wechat === 'simulated' ? simulatedAccount(config.work.accountConcurrency) : undefined;
+  const { keys, file } = await loadKeys(config);
+  const parts = await openParts(config, {
+    program: 'all',
+    secrets: keys.map((key) => key.secret),
+    ...(simulated ? { simulatedAccounts: [simulated] } : {}),
+  });
+  attend(parts.shutdown);
+  // A program that started us and is gone (the demo, killed) must not leave us behind.
+  process.once('disconnect', () => void parts.shutdown.run('parent gone').then(() => process.exit(0)));
+  const { clock, lifetimes, log, shutdown } = parts;
+
+  const simulator = simulated && (await openSimulator({ clock, lifetimes, accounts: [simulated], log }));
+  if (simulator) shutdown.step('simulator', () => simulator.close());
+  const feeder = startFeeder(parts);
+  await startConsumer(
+    parts,
+    simulator
+      ? {
+          apiBaseUrl: simulator.url,
+          videoBaseUrl: simulator.url,
+          proxyUrl: undefined,
+          allowHosts: [{ host: new URL(simulator.url).hostname, port: Number(new URL(simulator.url).port) }],
+        }
+      : { ...config.wechat, allowHosts: config.fetch.allowHosts },
+    feeder,
+  );
+  startSweeper(parts, feeder);
+  const server = await openServer(parts, { keys });
+  process.stdout.write(welcome(parts, server, { keyFile: file }));
+
+  if (simulator && simulated) {
+    process.stdout.write(
+      '\n  WeChat is SIMULATED: no account is configured, so a pretend one sends pictures, voices and videos.\n\n',
+    );
+    const callbackUrl = callbackUrlOf(server.url, simulated.account);
+    const sending = keepSending({ simulator, account: simulated, callbackUrl, clock, log }, shutdown.signal);
+    shutdown.step('simulated senders', () => sending);
+  }
+});

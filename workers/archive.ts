@@ -1,0 +1,15 @@
+/** `npm run worker`: fetches and stores. As many as you like, on as many machines as you like. */
+import { openParts } from '../src/assembly/parts.ts';
+import { requireShared, runProgram } from '../src/assembly/run.ts';
+import { startConsumer, startFeeder } from '../src/assembly/worker.ts';
+import { loadConfig } from '../src/config.ts';
+
+await runProgram('worker', async (attend) => {
+  const config = loadConfig();
+  requireShared(config, 'npm run worker');
+  const parts = await openParts(config, { program: 'worker' });
+  attend(parts.shutdown);
+  const feeder = startFeeder(parts);
+  await startConsumer(parts, { ...config.wechat, allowHosts: config.fetch.allowHosts }, feeder);
+  parts.log.info({ concurrency: config.work.concurrency }, 'taking media');
+});

@@ -1,0 +1,14 @@
+/** `npm run sweep`: heals what died half-way and closes what has run out. One is enough; more do no harm. */
+import { openParts } from '../src/assembly/parts.ts';
+import { requireShared, runProgram } from '../src/assembly/run.ts';
+import { startFeeder, startSweeper } from '../src/assembly/worker.ts';
+import { loadConfig } from '../src/config.ts';
+
+await runProgram('sweep', async (attend) => {
+  const config = loadConfig();
+  requireShared(config, 'npm run sweep');
+  const parts = await openParts(config, { program: 'sweep' });
+  attend(parts.shutdown);
+  startSweeper(parts, startFeeder(parts));
+  parts.log.info('sweeping');
+});
