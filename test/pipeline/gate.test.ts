@@ -1,0 +1,48 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { createGate } from '../../src/pipeline/gate.ts';
+
+const never = new AbortController().signal;
+const PATIENT_MS = 60_000;
+
+describe('gate', () => {
+  it('lets as many of an account in as its limit, and the next when one leaves', async () => {
+    const gate = createGate();
+    const first = await gate.enter('a', 2, 0, never);
+    const second = await gate.enter('a', 2, 0, never);
+    assert.ok(first && second);
+    const third = gate.enter('a', 2, PATIENT_MS, never);
+    first();
+    assert.ok(await third);
+    assert.equal(await gate.enter('a', 2, 1, never), undefined, 'still two inside');
+  });
+
+  it('keeps accounts out of each other’s way', async () => {
+    const gate = createGate();
+    assert.ok(await gate.enter('a', 1, 0, never));
+    assert.ok(await gate.enter('b', 1, 0, never));
+  });
+
+  it('counts a place that is left twice once', async () => {
+    const gate = createGate();
+    const leave = await gate.enter('a', 1, 0, never);
+    leave?.();
+    leave?.();
+    assert.ok(await gate.enter('a', 1, 0, never));
+    assert.equal(await gate.enter('a', 1, 1, never), undefined);
+  });
+
+  it('serves in the order of arrival and forgets who gave up', async () => {
+    const gate = createGate();
+    const leave = await gate.enter('a', 1, 0, never);
+    const impatient = gate.enter('a', 1, 1, never);
+    const controller = new AbortController();
+    const aborted = gate.enter('a', 1, PATIENT_MS, controller.signal);
+    const waiting = gate.enter('a', 1, PATIENT_MS, never);
+    assert.equal(await impatient, undefined);
+    controller.abort(new Error('closing'));
+    await assert.rejects(aborted, /closing/);
+    leave?.();
+    assert.ok(await waiting);
+  });
+});
