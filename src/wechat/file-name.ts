@@ -14,15 +14,13 @@ export function fileNameOf(contentDisposition: string | undefined): string | und
 }
 
 function parameterOf(header: string): string | undefined {
-  try {
-    // Undecoded, since the lenient decoding below takes charsets in any case and names the library would refuse.
-    const { parameters } = parse(header, { extended: false });
-    return decodeExtended(parameters['filename*']) ?? (parameters.filename && repair(parameters.filename));
-  } catch {
-    // Not by the grammar, mostly an unquoted name with spaces or brackets.
-    const loose = /filename\s*=\s*"?([^";]*)/i.exec(header)?.[1]?.trim();
-    return loose ? repair(loose) : undefined;
-  }
+  // Undecoded, since the decoding below takes charsets in any case and passes over what is broken.
+  const { parameters } = parse(header, { extended: false });
+  const extended = decodeExtended(parameters['filename*']);
+  if (extended !== undefined) return extended;
+  // Without a disposition type in front the library finds no parameters.
+  const plain = parameters.filename ?? /filename\s*=\s*"?([^";]*)/i.exec(header)?.[1];
+  return plain === undefined ? undefined : repair(plain);
 }
 
 /** `utf-8''%E6%B5%8B.xlsx` (RFC 5987); another charset or broken escapes leave it to the plain parameter. */
