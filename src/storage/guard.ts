@@ -54,11 +54,12 @@ export function createGuard(body: AsyncIterable<Uint8Array>, options: GuardOptio
 
   async function* read(): AsyncGenerator<Uint8Array, void, undefined> {
     const source = body[Symbol.asyncIterator]();
+    const watch = watchOver(source, idleTimeoutMs, signal);
     let held: Uint8Array | undefined;
     let ended = false;
     try {
       for (;;) {
-        const step = await nextOf(source, idleTimeoutMs, signal);
+        const step = await watch.next();
         if (step.done) break;
         if (step.value.byteLength === 0) continue;
         sizeBytes += step.value.byteLength;
@@ -71,6 +72,7 @@ export function createGuard(body: AsyncIterable<Uint8Array>, options: GuardOptio
       measured = prove();
       if (held) yield held;
     } finally {
+      watch.end();
       // Not awaited: a generator that is stalled inside next() answers return() only when it wakes.
       if (!ended) void source.return?.()?.catch(() => undefined);
     }
@@ -85,36 +87,26 @@ export function createGuard(body: AsyncIterable<Uint8Array>, options: GuardOptio
   };
 }
 
-/** The source's next chunk, or the signal's reason, or a timeout. */
-function nextOf(
-  source: AsyncIterator<Uint8Array>,
-  idleTimeoutMs: number,
-  signal: AbortSignal,
-): Promise<IteratorResult<Uint8Array>> {
-  return new Promise((resolve, reject) => {
-    if (signal.aborted) return reject(signal.reason);
-    const timer = setTimeout(() => {
-      signal.removeEventListener('abort', stop);
-      reject(failure('timeout', `no bytes for ${idleTimeoutMs} ms`));
-    }, idleTimeoutMs);
-    const stop = () => {
+/**
+ * Waits for the source's next chunk, the signal, or too long a silence. One listener and one timer serve all chunks:
+ * a pair for each cost as much as hashing them.
+ */
+function watchOver(source: AsyncIterator<Uint8Array>, idleTimeoutMs: number, signal: AbortSignal) {
+  let wake: (reason: unknown) => void = () => undefined;
+  const stop = () => wake(signal.reason);
+  signal.addEventListener('abort', stop, { once: true });
+  const timer = setTimeout(() => wake(failure('timeout', `no bytes for ${idleTimeoutMs} ms`)), idleTimeoutMs);
+  return {
+    next: () =>
+      new Promise<IteratorResult<Uint8Array>>((resolve, reject) => {
+        if (signal.aborted) return reject(signal.reason);
+        wake = reject;
+        timer.refresh();
+        source.next().then(resolve, reject);
+      }),
+    end: () => {
       clearTimeout(timer);
-      reject(signal.reason);
-    };
-    signal.addEventListener('abort', stop, { once: true });
-    const settled = () => {
-      clearTimeout(timer);
       signal.removeEventListener('abort', stop);
-    };
-    source.next().then(
-      (step) => {
-        settled();
-        resolve(step);
-      },
-      (error) => {
-        settled();
-        reject(error);
-      },
-    );
-  });
+    },
+  };
 }

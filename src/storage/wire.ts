@@ -78,6 +78,17 @@ function flatten(headers: Record<string, string | string[] | undefined>): Header
   return flat;
 }
 
+async function readBounded(body: Readable): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of body as AsyncIterable<Buffer>) {
+    size += chunk.byteLength;
+    if (size > ANSWER_LIMIT_BYTES) throw failure('store_unavailable', 'an answer without end');
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
 export function createWire(options: {
   address: Address;
   signer: Signer;
@@ -126,19 +137,12 @@ export function createWire(options: {
 
   async function call(request: WireRequest) {
     const { status, headers, body } = await open(request);
-    const chunks: Buffer[] = [];
-    let size = 0;
     try {
-      for await (const chunk of body as AsyncIterable<Buffer>) {
-        size += chunk.byteLength;
-        if (size > ANSWER_LIMIT_BYTES) throw failure('store_unavailable', `HTTP ${status}, endless answer`);
-        chunks.push(chunk);
-      }
+      return { status, headers, body: await readBounded(body) };
     } catch (error) {
       request.signal.throwIfAborted();
       throw unreachable(error);
     }
-    return { status, headers, body: Buffer.concat(chunks) };
   }
 
   const refuse: Wire['refuse'] = ({ status, headers, body }) => {
