@@ -1,6 +1,6 @@
 /** Writes the pages that are made from tables of the program: `node bin/run.js docs/generate.ts`. */
 import { writeFileSync } from 'node:fs';
-import { configurationPage, envExample } from '../src/config-docs.ts';
+import { configurationPage, envExample } from '../src/config/docs.ts';
 
 const PAGES = {
   '.env.example': envExample,

@@ -2,10 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Account } from './account.ts';
-import { configuredAccounts, withAccounts } from './accounts-settings.ts';
 import type { ApiKey } from './api-keys.ts';
-import type { AllowedHost } from './config-kinds.ts';
-import { VARIABLES, type Values } from './config-schema.ts';
+import { configuredAccounts, withAccounts } from './config/accounts-settings.ts';
 import {
   type Environment,
   type Mistake,
@@ -14,10 +12,12 @@ import {
   readEnvironment,
   type Say,
   withDotEnv,
-} from './environment.ts';
-import { type S3Settings, s3Settings } from './s3-settings.ts';
+} from './config/environment.ts';
+import type { AllowedHost } from './config/kinds.ts';
+import { type S3Settings, s3Settings } from './config/s3-settings.ts';
+import { VARIABLES, type Values } from './config/schema.ts';
+import { checkShape, type Shape, shapeOf } from './config/shape.ts';
 import { createScrubber } from './secrets.ts';
-import { checkShape, type Shape, shapeOf } from './shape.ts';
 
 /** Undefined means: not set, off, or embedded. URLs have no trailing slash; durations are not scaled. */
 export interface Config {

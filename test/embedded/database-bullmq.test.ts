@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { after, before, describe, test } from 'node:test';
-import { createPostgresBackend, Queue, QueueEvents, runMigrations, Worker } from 'bullmq';
+import { createPostgresBackend, type PgPool, Queue, QueueEvents, runMigrations, Worker } from 'bullmq';
 import { openForTest } from './open.ts';
 
 const ADDS = 1_500;
@@ -17,11 +17,11 @@ describe('BullMQ on the embedded database', () => {
     client.release();
   });
   after(() => database.close());
-  const queueOf = (name: string) => new Queue(name, { connection: database.pool }, createPostgresBackend);
+  const queueOf = (name: string) => new Queue(name, { connection: database.pool as unknown as PgPool }, createPostgresBackend);
 
   test('adds, wakes a waiting worker, retries, and reports the end', async () => {
     const queue = queueOf('wake');
-    const events = new QueueEvents('wake', { connection: database.pool }, createPostgresBackend);
+    const events = new QueueEvents('wake', { connection: database.pool as unknown as PgPool }, createPostgresBackend);
     await Promise.all([queue.waitUntilReady(), events.waitUntilReady()]);
     const worker = new Worker(
       'wake',
@@ -29,7 +29,7 @@ describe('BullMQ on the embedded database', () => {
         if (job.attemptsMade === 0) throw new Error('the first try fails');
         return { seen: job.data.text };
       },
-      { connection: database.pool },
+      { connection: database.pool as unknown as PgPool },
       createPostgresBackend,
     );
     await worker.waitUntilReady();
@@ -53,7 +53,7 @@ describe('BullMQ on the embedded database', () => {
             seen.push(job.data.index);
             if (seen.length === jobs.length) enough.resolve();
           },
-          { connection: database.pool, concurrency: 8 },
+          { connection: database.pool as unknown as PgPool, concurrency: 8 },
           createPostgresBackend,
         ),
     );
@@ -87,7 +87,7 @@ describe('BullMQ on the embedded database', () => {
     const worker = new Worker(
       'idle',
       async () => 'done',
-      { connection: database.pool, drainDelay: 60 },
+      { connection: database.pool as unknown as PgPool, drainDelay: 60 },
       createPostgresBackend,
     );
     await worker.waitUntilReady();

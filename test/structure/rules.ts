@@ -22,6 +22,8 @@ const BELOW: Record<string, readonly string[]> = {
 /** `src/wechat/api.ts` → wechat, `src/media.ts` → ground, `workers/archive.ts` → workers. */
 export function roomOf(path: string): string {
   if (path === 'src/main.ts') return 'main';
+  // The rooms behind src/config.ts, on the same floor.
+  if (path.startsWith('src/config/')) return GROUND;
   if (path.startsWith('workers/')) return 'workers';
   return /^src\/([^/]+)\//.exec(path)?.[1] ?? GROUND;
 }

@@ -1,7 +1,7 @@
 /** From WECHAT_… and ACCOUNTS_FILE to accounts, and from API_KEYS to keys that know them. */
-import type { Account } from './account.ts';
+import type { Account } from '../account.ts';
+import type { ApiKey } from '../api-keys.ts';
 import { accountOf, parseAccounts } from './accounts-file.ts';
-import type { ApiKey } from './api-keys.ts';
 import type { ReadEnvironment, ReadFile, Say } from './environment.ts';
 
 /** From WECHAT_… (one) or ACCOUNTS_FILE (several); empty where neither is set, or after a mistake that was said. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseAccounts } from '../src/accounts-file.ts';
+import { parseAccounts } from '../../src/config/accounts-file.ts';
 
 const AES_KEY = 'abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG';
 const FILES: Record<string, string> = { '/etc/wma/shop.secret': 'from-the-file\n', '/empty': '\n' };

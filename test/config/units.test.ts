@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseDuration, parseSize } from '../src/units.ts';
+import { parseDuration, parseSize } from '../../src/config/units.ts';
 
 test('sizes are read in powers of 1024 and of 1000, and bare numbers are bytes', () => {
   const read = ['256MiB', '1KiB', '2GiB', '1KB', '3MB', '1GB', '12B', '4096', '1.5MiB', '8 mib', '0'].map(

@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { VARIABLES } from '../src/config-schema.ts';
-import { abbreviatedVariable, editDistance, intendedVariable, nearest } from '../src/misspelling.ts';
+import {
+  abbreviatedVariable,
+  editDistance,
+  intendedVariable,
+  nearest,
+} from '../../src/config/misspelling.ts';
+import { VARIABLES } from '../../src/config/schema.ts';
 
 const KNOWN = Object.keys(VARIABLES);
 

@@ -1,7 +1,7 @@
 /** ACCOUNTS_FILE: a JSON array of accounts, refused field by field. */
 import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
-import { type Account, PRODUCTS } from './account.ts';
+import { type Account, PRODUCTS } from '../account.ts';
 import { nearest } from './misspelling.ts';
 
 const AES_KEY = z

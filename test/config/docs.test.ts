@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { parseEnv } from 'node:util';
-import { configurationPage, envExample } from '../src/config-docs.ts';
-import { VARIABLES, type Variable } from '../src/config-schema.ts';
+import { configurationPage, envExample } from '../../src/config/docs.ts';
+import { VARIABLES, type Variable } from '../../src/config/schema.ts';
 
 const REGENERATE = 'is not what the tables say: run `node bin/run.js docs/generate.ts`';
 
@@ -12,7 +12,7 @@ for (const [path, page] of [
   ['docs/configuration.md', configurationPage],
 ] as const) {
   test(`${path} is what the tables say`, () => {
-    const written = readFileSync(new URL(`../${path}`, import.meta.url), 'utf8');
+    const written = readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
     assert.ok(written === page(), `${path} ${REGENERATE}`);
   });
 }

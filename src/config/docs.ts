@@ -1,7 +1,8 @@
 /** `.env.example` and docs/configuration.md, written from the tables that the program itself reads by. */
+
+import { S3_PRESETS, type S3Preset } from '../s3-presets.ts';
 import { ACCOUNT_FIELDS } from './accounts-file.ts';
-import { SECTIONS, type Variable } from './config-schema.ts';
-import { S3_PRESETS, type S3Preset } from './s3-presets.ts';
+import { SECTIONS, type Variable } from './schema.ts';
 
 /** Every variable, commented out: copied as it stands it changes nothing. */
 export function envExample(): string {

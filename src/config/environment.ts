@@ -1,8 +1,8 @@
-/** From names and texts to typed values, by the table of config-schema.ts; collects mistakes, never stops at one. */
+/** From names and texts to typed values, by the table of schema.ts; collects mistakes, never stops at one. */
 import { parseEnv } from 'node:util';
-import { VARIABLES, type Values, type Variable, type VariableName } from './config-schema.ts';
+import { createScrubber } from '../secrets.ts';
 import { abbreviatedVariable, intendedVariable } from './misspelling.ts';
-import { createScrubber } from './secrets.ts';
+import { VARIABLES, type Values, type Variable, type VariableName } from './schema.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 export type ReadFile = (path: string) => string;
