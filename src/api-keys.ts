@@ -1,5 +1,5 @@
 /** API_KEYS: who may do what. */
-import type { Parsed } from './config-kinds.ts';
+import type { Parsed } from './config/kinds.ts';
 
 export const SCOPES = ['read', 'write', 'admin'] as const;
 export type Scope = (typeof SCOPES)[number];
