@@ -10,7 +10,7 @@ import { fileNameOf } from './file-name.ts';
 import { beginsLikeJson, HEAD_BYTES, JSON_BYTES, judge, type Verdict } from './first-bytes.ts';
 import { createHttp, type HttpBody, type HttpOptions, tooLarge } from './http.ts';
 
-export interface DownloaderOptions extends Pick<HttpOptions, 'proxyUrl' | 'connections' | 'resolve'> {
+export interface DownloaderOptions extends Pick<HttpOptions, 'proxyUrl' | 'keepIdle' | 'resolve'> {
   /** `https://api.weixin.qq.com`. */
   readonly baseUrl: string;
   /** The same over http, for videos that https does not serve; undefined or empty turns it off. */

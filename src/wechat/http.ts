@@ -1,7 +1,8 @@
 /** GET as a stream, with an end to every wait and to every body. Knows sockets and lengths, nothing of media. */
-import { Agent, type Dispatcher, ProxyAgent, request } from 'undici';
+import { type Dispatcher, ProxyAgent, request } from 'undici';
 import { FailureError, failure } from '../failures.ts';
 import { guardedLookup, resolvePublic } from './address-guard.ts';
+import { createLanes } from './lanes.ts';
 
 export interface HttpOptions {
   readonly proxyUrl?: string | undefined;
@@ -10,8 +11,8 @@ export interface HttpOptions {
   /** From the call to the last byte. */
   readonly totalTimeoutMs: number;
   readonly maxBodyBytes: number;
-  /** Connections per host at once. */
-  readonly connections?: number;
+  /** Idle connections kept. How many are in use at once is bounded by whoever calls: one each. */
+  readonly keepIdle?: number;
   /** DNS for guarded requests; the system's unless a test says otherwise. */
   readonly resolve?: Parameters<typeof guardedLookup>[0];
 }
@@ -23,8 +24,8 @@ export interface HttpBody {
   /** From Content-Length. */
   readonly lengthBytes: number | undefined;
   /**
-   * Ends cleanly only after all announced bytes; otherwise throws `body_too_short`, `too_large`, `timeout`, `network`,
-   * or the reason of the caller's signal.
+   * Ends cleanly only after all announced bytes; otherwise throws `body_too_short`, `body_too_long`, `too_large`,
+   * `timeout`, `network`, or the reason of the caller's signal.
    */
   readonly body: AsyncIterable<Uint8Array>;
   /** Lets go of the connection, read or not. May be called at any time, repeatedly. */
@@ -41,66 +42,106 @@ export interface Http {
 }
 
 const HEADERS = { accept: '*/*', 'accept-encoding': 'identity', 'user-agent': 'wechat-media-archiver' };
-const CONNECTIONS = 64;
+const KEEP_IDLE = 32;
+const KEEP_IDLE_GUARDED = 4;
+
+/** The way a request takes. */
+interface Route {
+  readonly dispatcher: Dispatcher;
+  readonly url: URL;
+  readonly headers: Record<string, string>;
+  excessBytes(lengthBytes: number): number;
+  /** `isClean`: the answer was read to its end and nothing came after it. */
+  leave(isClean: boolean): void;
+}
 
 export function createHttp(options: HttpOptions): Http {
-  const { idleTimeoutMs } = options;
-  const limits = {
-    connections: options.connections ?? CONNECTIONS,
-    pipelining: 1,
-    headersTimeout: idleTimeoutMs,
-    bodyTimeout: idleTimeoutMs,
+  const timeout = options.idleTimeoutMs;
+  const limits = { headersTimeout: timeout, bodyTimeout: timeout };
+  const lookup = guardedLookup(options.resolve);
+  const keep = options.keepIdle ?? KEEP_IDLE;
+  const lanes = {
+    open: createLanes({ keep, limits, connect: { timeout } }),
+    guarded: createLanes({ keep: KEEP_IDLE_GUARDED, limits, connect: { timeout, lookup } }),
   };
-  const proxied = (tls: { servername?: string } = {}) =>
-    new ProxyAgent({ ...limits, uri: options.proxyUrl!, requestTls: { timeout: idleTimeoutMs, ...tls } });
-  const open = options.proxyUrl ? proxied() : new Agent({ ...limits, connect: { timeout: idleTimeoutMs } });
-  const guarded = new Agent({
-    ...limits,
-    connect: { timeout: idleTimeoutMs, lookup: guardedLookup(options.resolve) },
-  });
+  const throughProxy = (uri: string, tls: { servername?: string } = {}) =>
+    new ProxyAgent({
+      ...limits,
+      connections: KEEP_IDLE,
+      pipelining: 1,
+      uri,
+      requestTls: { timeout, ...tls },
+    });
+  const proxy = options.proxyUrl ? throughProxy(options.proxyUrl) : undefined;
 
-  /** Through a proxy the guard holds too: the name is resolved and checked here, and the proxy told the address. */
-  async function guardedByProxy(url: URL): Promise<{ dispatcher: Dispatcher; url: URL; host: string }> {
+  async function chooseRoute(url: URL, guarded: boolean): Promise<Route> {
+    const headers = HEADERS;
+    if (!options.proxyUrl || !proxy) {
+      const { take, give } = guarded ? lanes.guarded : lanes.open;
+      const lane = take(url.origin);
+      lane.begin();
+      return {
+        dispatcher: lane.client,
+        url,
+        headers,
+        excessBytes: lane.excessBytes,
+        leave: (isClean) => give(lane, isClean),
+      };
+    }
+    const excessBytes = () => 0;
+    if (!guarded) return { dispatcher: proxy, url, headers, excessBytes, leave: () => {} };
+    // The guard holds here too: the name is resolved and checked by us, and the proxy told the address.
     const address = await resolvePublic(url.hostname, options.resolve);
     const pinned = new URL(url);
     pinned.hostname = address.includes(':') ? `[${address}]` : address;
-    return { dispatcher: proxied({ servername: url.hostname }), url: pinned, host: url.host };
+    const dispatcher = throughProxy(options.proxyUrl, { servername: url.hostname });
+    const leave = () => void dispatcher.destroy().catch(() => {});
+    return { dispatcher, url: pinned, headers: { ...headers, host: url.host }, excessBytes, leave };
   }
 
   return {
     get: async (url, how, signal) => {
       signal.throwIfAborted();
       const limit = withLimit(signal, options.totalTimeoutMs);
-      const translate = (error: unknown, received?: { bytes: number; of: number | undefined }) => {
+      const translate = (error: unknown, received?: Received) => {
         signal.throwIfAborted();
+        if (error instanceof FailureError) return error;
         if (limit.passed) return failure('timeout', `${how.where}: not within ${options.totalTimeoutMs} ms`);
         return failureOf(error, how.where, received);
       };
-      let ownDispatcher: Dispatcher | undefined;
-      const release = () => {
+      let route: Route | undefined;
+      const leave = (isClean: boolean) => {
         limit.clear();
-        void ownDispatcher?.destroy().catch(() => {});
+        route?.leave(isClean);
+        route = undefined;
       };
       try {
-        let target = url;
-        let headers: Record<string, string> = HEADERS;
-        let dispatcher: Dispatcher = how.guarded ? guarded : open;
-        if (how.guarded && options.proxyUrl) {
-          const pinned = await guardedByProxy(url);
-          [ownDispatcher, dispatcher, target] = [pinned.dispatcher, pinned.dispatcher, pinned.url];
-          headers = { ...HEADERS, host: pinned.host };
-        }
-        const response = await request(target, { dispatcher, headers, signal: limit.signal });
-        return wrap(response, { maxBodyBytes: options.maxBodyBytes, where: how.where, translate, release });
+        const taken = await chooseRoute(url, how.guarded);
+        route = taken;
+        const { dispatcher, headers } = taken;
+        const response = await request(taken.url, { dispatcher, headers, signal: limit.signal });
+        const { maxBodyBytes } = options;
+        return wrap(response, {
+          maxBodyBytes,
+          where: how.where,
+          translate,
+          leave,
+          excessBytes: taken.excessBytes,
+        });
       } catch (error) {
-        release();
-        throw error instanceof FailureError ? error : translate(error);
+        leave(false);
+        throw translate(error);
       }
     },
     close: async () => {
-      await Promise.all([open.destroy(), guarded.destroy()]);
+      await Promise.all([lanes.open.close(), lanes.guarded.close(), proxy?.destroy()]);
     },
   };
+}
+
+interface Received {
+  readonly bytes: number;
+  readonly of: number | undefined;
 }
 
 function wrap(
@@ -108,16 +149,18 @@ function wrap(
   context: {
     maxBodyBytes: number;
     where: string;
-    translate: (error: unknown, received: { bytes: number; of: number | undefined }) => FailureError;
-    release: () => void;
+    translate: (error: unknown, received: Received) => FailureError;
+    excessBytes: (lengthBytes: number) => number;
+    leave: (isClean: boolean) => void;
   },
 ): HttpBody {
   const { body } = response;
   // A body let go of before its end emits an error nobody waits for.
   body.on('error', () => {});
+  let isClean = false;
   const discard = () => {
     body.destroy();
-    context.release();
+    context.leave(isClean);
   };
   const headers = Object.fromEntries(
     Object.entries(response.headers).map(([name, value]) => [
@@ -136,11 +179,12 @@ function wrap(
         if (received > context.maxBodyBytes) throw tooLarge(context.maxBodyBytes);
         yield piece;
       }
-      if (lengthBytes !== undefined && received < lengthBytes) throw failure('body_too_short');
+      const excess = lengthBytes === undefined ? 0 : context.excessBytes(lengthBytes);
+      if (excess > 0)
+        throw failure('body_too_long', `${context.where}: ${excess} bytes beyond ${lengthBytes}`);
+      isClean = true;
     } catch (error) {
-      throw error instanceof FailureError
-        ? error
-        : context.translate(error, { bytes: received, of: lengthBytes });
+      throw context.translate(error, { bytes: received, of: lengthBytes });
     } finally {
       discard();
     }
@@ -151,11 +195,7 @@ function wrap(
 export const tooLarge = (maxBytes: number) => failure('too_large', `more than ${maxBytes} bytes`);
 
 /** What undici or a socket says, in words of ours: theirs may quote the request. `cause` is the bare code. */
-function failureOf(
-  error: unknown,
-  where: string,
-  received: { bytes: number; of: number | undefined } | undefined,
-): FailureError {
+function failureOf(error: unknown, where: string, received: Received | undefined): FailureError {
   const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
   const isCut = code === 'UND_ERR_SOCKET' || code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH';
   if (received && isCut) {
