@@ -1,4 +1,5 @@
 /** What all processes share about an account: its sealed access token, its hold, its last callback. */
+import type { Failure } from '../failures.ts';
 import type { Database } from './database.ts';
 
 /** An access token at rest: sealed by `wechat/`, opaque here. */
@@ -13,6 +14,8 @@ export interface AccountState {
   readonly account: string;
   readonly lastCallbackAt?: Date;
   readonly heldUntil?: Date;
+  /** Why it is held. */
+  readonly hold?: Failure;
   readonly tokenExpiresAt?: Date;
 }
 
@@ -20,6 +23,7 @@ interface AccountRecord {
   account: string;
   last_callback_at: Date | null;
   held_until: Date | null;
+  hold: Failure | null;
   token_sealed: string | null;
   token_fingerprint: string | null;
   token_issued_at: Date | null;
@@ -42,6 +46,7 @@ export function createAccountStates(database: Database, schema: string) {
         account: row.account,
         ...(row.last_callback_at ? { lastCallbackAt: row.last_callback_at } : {}),
         ...(row.held_until ? { heldUntil: row.held_until } : {}),
+        ...(row.hold ? { hold: row.hold } : {}),
         ...(row.token_expires_at ? { tokenExpiresAt: row.token_expires_at } : {}),
       }));
     },
@@ -55,13 +60,18 @@ export function createAccountStates(database: Database, schema: string) {
       );
     },
 
-    /** Nothing of the account is fed before `until`; running tries go on. The longer hold wins. */
-    hold: async (account: string, until: Date, why: object): Promise<void> => {
-      await database.query(
+    /**
+     * Nothing of the account is fed before `until`; running tries go on. The longer hold wins. Once it has lapsed one
+     * media at a time is tried, until one is archived. True: it was not held before.
+     */
+    hold: async (account: string, until: Date, why: object): Promise<boolean> => {
+      const [row] = await database.query<{ is_new: boolean }>(
         `INSERT INTO ${schema}.account AS a (account, held_until, hold) VALUES ($1, $2, $3)
-         ON CONFLICT (account) DO UPDATE SET held_until = greatest(a.held_until, $2), hold = $3`,
+         ON CONFLICT (account) DO UPDATE SET held_until = greatest(a.held_until, $2), hold = $3
+         RETURNING (SELECT held_until FROM ${schema}.account WHERE account = $1) IS NULL AS is_new`,
         [account, until, JSON.stringify(why)],
       );
+      return row?.is_new ?? false;
     },
 
     release: async (account: string): Promise<void> => {

@@ -10,7 +10,7 @@ export interface Fed {
   readonly reference: Reference;
 }
 
-/** How many rows of an account may be in the queue. */
+/** How many rows of an account may stand in the queue, those in a short backoff not counted. */
 export interface Room {
   readonly account: string;
   readonly room: number;
@@ -30,8 +30,9 @@ export function createFeeding(database: Database, schema: string) {
       ORDER BY next_attempt_at LIMIT $2 FOR UPDATE SKIP LOCKED)
     RETURNING id`;
 
-  // A job in its short backoff (next_attempt_at set while fed) is not in anybody's way and not counted. The rows of
-  // the accounts interleave by their rank: round robin.
+  // A job in its short backoff (next_attempt_at set while fed) is not in anybody's way and counts for the window only.
+  // Where a hold has lapsed but no success has lifted it yet, one row probes for all. The rows of the accounts
+  // interleave by their rank: round robin.
   const claim = `
     WITH given AS (
       SELECT * FROM unnest($1::text[], $2::integer[]) AS given (account, room)
@@ -40,11 +41,13 @@ export function createFeeding(database: Database, schema: string) {
       FROM given
       LEFT JOIN ${schema}.account a ON a.account = given.account
       CROSS JOIN LATERAL (
-        SELECT count(*)::integer AS n FROM ${schema}.media f
-        WHERE f.account = given.account AND f.stage = 2 AND f.next_attempt_at IS NULL) AS in_queue
+        SELECT count(*) FILTER (WHERE f.next_attempt_at IS NULL)::integer AS n, count(*)::integer AS fed
+        FROM ${schema}.media f WHERE f.account = given.account AND f.stage = 2) AS in_queue
       CROSS JOIN LATERAL (
         SELECT d.id, d.expires_at FROM ${schema}.media d WHERE d.account = given.account AND d.stage = 1
-        ORDER BY d.expires_at, d.id LIMIT greatest(0, given.room - in_queue.n) FOR UPDATE SKIP LOCKED) AS due
+        ORDER BY d.expires_at, d.id LIMIT greatest(0, least(
+          CASE WHEN a.held_until IS NULL THEN given.room ELSE 1 END - in_queue.n, $4 - in_queue.fed))
+        FOR UPDATE SKIP LOCKED) AS due
       WHERE a.held_until IS NULL OR a.held_until <= $3
     )
     UPDATE ${schema}.media m
@@ -58,12 +61,16 @@ export function createFeeding(database: Database, schema: string) {
     promote: async (now: Date, limit: number): Promise<number> =>
       (await database.query(promote, [now, limit])).length,
 
-    /** Marks due rows as fed, earliest deadline first inside an account, round robin across accounts. */
-    claim: async (rooms: readonly Room[], now: Date): Promise<Claim> => {
+    /**
+     * Marks due rows as fed, earliest deadline first inside an account, round robin across accounts. Never more than
+     * `window` rows of an account are fed at once.
+     */
+    claim: async (rooms: readonly Room[], now: Date, window: number): Promise<Claim> => {
       const rows = await database.query<MediaRecord & { in_queue: number; rank: string }>(claim, [
         rooms.map((room) => room.account),
         rooms.map((room) => room.room),
         now,
+        window,
       ]);
       rows.sort((a, b) => Number(a.rank) - Number(b.rank) || (a.account < b.account ? -1 : 1));
       return {

@@ -47,7 +47,8 @@ export function createOutcomes(database: Database, schema: string) {
   return {
     /**
      * Fixes the object's key in the row before the first byte is sent, so that whatever happens later can be found
-     * and removed. False: the row is not this round's any more; nothing may be stored.
+     * and removed. Undefined: the row is not this round's any more; nothing may be stored. An upload left open stays
+     * recorded until it is forgotten: its abort may fail.
      */
     reserve: async (
       job: { id: string; round: number },
@@ -56,7 +57,7 @@ export function createOutcomes(database: Database, schema: string) {
     ): Promise<Reserved | undefined> => {
       const [row] = await database.query<{ upload_id: string | null; object_key: string | null }>(
         `UPDATE ${schema}.media m
-         SET bucket = $3, object_key = $4, upload_id = NULL, running_since = $5, next_attempt_at = NULL
+         SET bucket = $3, object_key = $4, running_since = $5, next_attempt_at = NULL
          FROM (SELECT id, upload_id, object_key FROM ${schema}.media WHERE id = $1 FOR UPDATE) AS before
          WHERE m.id = before.id AND m.round = $2 AND m.status = 'pending'
          RETURNING before.upload_id, before.object_key`,
@@ -77,7 +78,10 @@ export function createOutcomes(database: Database, schema: string) {
       return rows.length > 0;
     },
 
-    /** Archived wins over every status but erased. False: another round has been there, or the row is erased. */
+    /**
+     * Archived wins over every status but erased, and lifts a hold of its account that has lapsed. False: another
+     * round has been there, or the row is erased.
+     */
     archived: async (of: Try, stored: Stored): Promise<boolean> => {
       const rows = await database.query(
         `WITH settled AS (
@@ -87,7 +91,10 @@ export function createOutcomes(database: Database, schema: string) {
                updated_at = $4, bucket = $5, object_key = $6, size_bytes = $7, sha256 = $8, content_type = $9,
                declared_type = $10, file_name = $11, source = $12, length_verified = $13
            WHERE id = $1 AND round = $2 AND status IN ('pending', 'dead', 'expired')
-           RETURNING id),
+           RETURNING id, account),
+         released AS (
+           UPDATE ${schema}.account SET held_until = NULL, hold = NULL
+           WHERE account = (SELECT account FROM settled) AND held_until <= $4),
          ${log('$7', 'NULL', 'NULL', "'archived'")}
          SELECT id FROM settled`,
         [
@@ -164,6 +171,22 @@ export function createOutcomes(database: Database, schema: string) {
          RETURNING id, bucket, object_key, upload_id`,
         [now, new Date(now.getTime() - closingMs), JSON.stringify(failure), limit],
       ),
+
+    /**
+     * A dead media becomes pending and due again, with at least the closing window left before it may be closed.
+     * Its round moves on, so that a try of before cannot settle it. False: it is not dead, or never downloadable.
+     */
+    redriveOne: async (id: string, now: Date): Promise<boolean> => {
+      const rows = await database.query(
+        `UPDATE ${schema}.media
+         SET status = 'pending', stage = 1, round = round + 1, fed_at = NULL, running_since = NULL,
+             next_attempt_at = NULL, waiting_reason = NULL, updated_at = $2,
+             closes_at = greatest(closes_at, $2::timestamptz + (closes_at - expires_at))
+         WHERE id = $1 AND status = 'dead' AND kind <> 'file' RETURNING id`,
+        [id, now],
+      );
+      return rows.length > 0;
+    },
 
     /** Multiparts that closed rows or long-lost tries left open. */
     openUploads: (

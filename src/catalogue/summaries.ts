@@ -40,15 +40,20 @@ const LIFE_HOURS = 72;
 export function createSummaries(database: Database, schema: string, lifetimeMs: number) {
   const hoursMs = (hours: number) => (lifetimeMs * hours) / LIFE_HOURS;
   return {
-    stats: async (now: Date): Promise<Stats> => {
+    /** Of all accounts, or of those given. */
+    stats: async (now: Date, accounts?: readonly string[]): Promise<Stats> => {
+      const mine = (place: number) => (accounts ? `account = ANY($${place}::text[])` : 'true');
+      const given = accounts ? [[...accounts]] : [];
       const inMs = (ms: number) => new Date(now.getTime() + ms);
       const tally = await database.query<{ status: Status; n: string }>(
-        `SELECT status, sum(n) AS n FROM ${schema}.media_tally GROUP BY status`,
+        `SELECT status, sum(n) AS n FROM ${schema}.media_tally WHERE ${mine(1)} GROUP BY status`,
+        given,
       );
       const waiting = await database.query<{ reason: string; n: string }>(
         `SELECT CASE WHEN running_since IS NOT NULL THEN 'running' ELSE coalesce(waiting_reason, 'queued') END AS reason,
                 count(*) AS n
-         FROM ${schema}.media WHERE status = 'pending' GROUP BY 1`,
+         FROM ${schema}.media WHERE status = 'pending' AND ${mine(1)} GROUP BY 1`,
+        given,
       );
       const [backlog] = await database.query<Record<string, string>>(
         `SELECT count(*) FILTER (WHERE expires_at <= $1) AS overdue,
@@ -57,14 +62,21 @@ export function createSummaries(database: Database, schema: string, lifetimeMs: 
                 count(*) FILTER (WHERE expires_at > $3 AND expires_at <= $4) AS under24h,
                 count(*) FILTER (WHERE expires_at > $4) AS over24h,
                 count(*) FILTER (WHERE expires_at <= $5) AS at_risk
-         FROM ${schema}.media WHERE status = 'pending'`,
-        [now, inMs(hoursMs(1)), inMs(hoursMs(6)), inMs(hoursMs(24)), inMs(lifetimeMs / AT_RISK_SHARE)],
+         FROM ${schema}.media WHERE status = 'pending' AND ${mine(6)}`,
+        [
+          now,
+          inMs(hoursMs(1)),
+          inMs(hoursMs(6)),
+          inMs(hoursMs(24)),
+          inMs(lifetimeMs / AT_RISK_SHARE),
+          ...given,
+        ],
       );
       const [edge] = await database.query<{ tightest: Date | null; oldest: Date | null; archived: string }>(
-        `SELECT (SELECT min(expires_at) FROM ${schema}.media WHERE status = 'pending') AS tightest,
-                (SELECT min(created_at) FROM ${schema}.media WHERE status = 'pending') AS oldest,
-                (SELECT count(*) FROM ${schema}.media WHERE archived_at > $1) AS archived`,
-        [inMs(-60_000)],
+        `SELECT (SELECT min(expires_at) FROM ${schema}.media WHERE status = 'pending' AND ${mine(2)}) AS tightest,
+                (SELECT min(created_at) FROM ${schema}.media WHERE status = 'pending' AND ${mine(2)}) AS oldest,
+                (SELECT count(*) FROM ${schema}.media WHERE archived_at > $1 AND ${mine(2)}) AS archived`,
+        [inMs(-60_000), ...given],
       );
       const counts = new Map(tally.map((row) => [row.status, Number(row.n)]));
       const number = (key: string) => Number(backlog?.[key] ?? 0);
@@ -91,7 +103,7 @@ export function createSummaries(database: Database, schema: string, lifetimeMs: 
     },
 
     /** Dead letters by account and failure, largest first; counts from the tally, edges from an index. */
-    deadLetterGroups: async (limit: number): Promise<DeadLetterGroup[]> => {
+    deadLetterGroups: async (limit: number, accounts?: readonly string[]): Promise<DeadLetterGroup[]> => {
       const rows = await database.query<{
         account: string;
         failure_code: string;
@@ -103,7 +115,8 @@ export function createSummaries(database: Database, schema: string, lifetimeMs: 
       }>(
         `WITH dead AS (
            SELECT account, failure_code, errcode, sum(n) AS n FROM ${schema}.media_tally
-           WHERE status = 'dead' GROUP BY 1, 2, 3 HAVING sum(n) > 0 ORDER BY 4 DESC LIMIT $1)
+           WHERE status = 'dead' ${accounts ? 'AND account = ANY($2::text[])' : ''}
+           GROUP BY 1, 2, 3 HAVING sum(n) > 0 ORDER BY 4 DESC LIMIT $1)
          SELECT dead.*, first.updated_at AS first_at, last.updated_at AS last_at, last.class
          FROM dead
          CROSS JOIN LATERAL (
@@ -117,7 +130,7 @@ export function createSummaries(database: Database, schema: string, lifetimeMs: 
              AND m.errcode IS NOT DISTINCT FROM nullif(dead.errcode, 0)
            ORDER BY updated_at DESC LIMIT 1) AS last
          ORDER BY dead.n DESC`,
-        [limit],
+        [limit, ...(accounts ? [[...accounts]] : [])],
       );
       return rows.flatMap((row) =>
         row.first_at && row.last_at

@@ -4,6 +4,7 @@ import type { Parts } from '../assembly/parts.ts';
 import { listenError } from '../assembly/run.ts';
 import { createAccess } from './access.ts';
 import { type App, buildCallbackServer, buildServer } from './app.ts';
+import { callbackUrlOf } from './callback-url.ts';
 
 export interface RunningServer {
   /** Where the page and the API answer, as reached from this machine. */
@@ -23,7 +24,10 @@ export async function openServer(
   { keys }: { keys: readonly ApiKey[] },
 ): Promise<RunningServer> {
   const { host, port, callbackPort } = parts.config.http;
-  const deps = { ...parts, access: createAccess(keys, parts.clock) };
+  const deps = {
+    ...parts,
+    access: createAccess(keys, { clock: parts.clock, publicUrl: parts.config.http.publicUrl }),
+  };
   const url = await listen(parts, 'http server', await buildServer(deps), {
     host,
     port,
@@ -64,11 +68,6 @@ function reachable(host: string): string {
   if (host === '0.0.0.0') return '127.0.0.1';
   if (host === '::') return '[::1]';
   return host.includes(':') ? `[${host}]` : host;
-}
-
-/** Where WeChat reaches an account: PUBLIC_URL, or what this server knows of itself. */
-export function callbackUrlOf(base: string, account: string): string {
-  return `${base.replace(/\/$/, '')}/wechat/${encodeURIComponent(account)}`;
 }
 
 /** What is printed at start: the page, the addresses to paste into WeChat's console, the key's file. */

@@ -1,7 +1,9 @@
 /** /v1/media/{id}/content: the file itself, by a signed link or through this server. */
+import type { IncomingHttpHeaders } from 'node:http';
 import { z } from 'zod';
-import { ID_PATTERN } from '../../media.ts';
+import { CONTENT } from '../answers.ts';
 import type { App, ServerDeps } from '../app.ts';
+import { findMedia, ID_PARAMS } from '../find-media.ts';
 import { mediaJson } from '../media-json.ts';
 import { languageOf, Problem } from '../problem.ts';
 
@@ -17,26 +19,30 @@ const PASSED_HEADERS = [
   'last-modified',
 ] as const;
 
-export function contentRoutes(deps: Pick<ServerDeps, 'access' | 'catalogue' | 'clock' | 'config' | 'store'>) {
-  const { access, catalogue, clock, config, store } = deps;
+/** One plain range, or nothing: a server may always answer with the whole. If-Range would need the store's validators. */
+function rangeOf(headers: IncomingHttpHeaders): string | undefined {
+  if (headers['if-range'] !== undefined) return undefined;
+  return /^bytes=(\d{1,15}-\d{0,15}|-\d{1,15})$/.exec(headers.range ?? '')?.[0];
+}
+
+export function contentRoutes(deps: Pick<ServerDeps, 'catalogue' | 'clock' | 'config' | 'store'>) {
+  const { catalogue, clock, config, store } = deps;
   return async (app: App): Promise<void> => {
     app.get(
       '/v1/media/:id/content',
       {
+        config: { scope: 'read' },
         schema: {
           tags: ['media'],
           summary:
             'The file: 302 to a signed link, 202 while pending, 410 when it will not come; proxy=true streams',
-          params: z.object({ id: z.string().regex(ID_PATTERN, 'is not an id of a media') }),
+          params: ID_PARAMS,
           querystring: z.strictObject({ proxy: z.enum(['true', 'false']).default('false') }),
+          response: CONTENT,
         },
       },
       async (request, reply) => {
-        const principal = access.authorize(request, 'read');
-        const row = await catalogue.get(request.params.id);
-        if (!row || (principal.accounts && !principal.accounts.includes(row.account))) {
-          throw new Problem('media_not_found');
-        }
+        const row = await findMedia(catalogue, request.params.id, request.principal);
         const media = mediaJson(row, languageOf(request));
         if (row.status === 'pending') {
           return reply.code(202).header('retry-after', String(POLL_SECONDS)).send(media);
@@ -51,7 +57,7 @@ export function contentRoutes(deps: Pick<ServerDeps, 'access' | 'catalogue' | 'c
         }
         const controller = new AbortController();
         reply.raw.on('close', () => controller.abort());
-        const { range } = request.headers;
+        const range = rangeOf(request.headers);
         const object = await store.get(row.objectKey, {
           ...(range ? { range } : {}),
           signal: controller.signal,
@@ -70,7 +76,7 @@ export function contentRoutes(deps: Pick<ServerDeps, 'access' | 'catalogue' | 'c
           "default-src 'none'; media-src 'self'; img-src 'self'; sandbox",
         );
         reply.header('x-content-type-options', 'nosniff').header('cache-control', 'private, max-age=3600');
-        return reply.code(object.status).send(object.body);
+        return reply.code(object.status === 206 ? 206 : 200).send(object.body);
       },
     );
   };

@@ -1,4 +1,6 @@
 /** Is it alive, is it ready: ready means a callback can be made durable; what else ails is in the body. */
+import type { AccountState } from '../../catalogue/accounts.ts';
+import { READY } from '../answers.ts';
 import type { App, ServerDeps } from '../app.ts';
 
 const CHECK_MS = 2_000;
@@ -25,30 +27,58 @@ async function check(name: string, probe: () => Promise<unknown>): Promise<Check
   }
 }
 
+/** Whoever asks is not known to us: however often, the parts behind are asked once a second. */
+const LOOK_EVERY_MS = 1_000;
+
+interface State {
+  readonly catalogue: Check;
+  readonly queue: Check;
+  readonly store: Check;
+  readonly accounts: readonly AccountState[];
+}
+
 export function healthRoutes(deps: Pick<ServerDeps, 'catalogue' | 'queue' | 'store' | 'shutdown' | 'clock'>) {
+  let last: { at: number; state: Promise<State> } | undefined;
+
+  async function look(): Promise<State> {
+    const signal = AbortSignal.timeout(CHECK_MS);
+    let accounts: readonly AccountState[] = [];
+    const [catalogue, queue, store] = await Promise.all([
+      check('the catalogue', async () => {
+        accounts = await deps.catalogue.accounts.states();
+      }),
+      check('the queue', () => deps.queue.counts(signal)),
+      check('the store', () => deps.store.head('.ready', signal)),
+    ]);
+    return { catalogue, queue, store, accounts };
+  }
+
+  function lookSometimes(): Promise<State> {
+    if (!last || performance.now() - last.at > LOOK_EVERY_MS) last = { at: performance.now(), state: look() };
+    return last.state;
+  }
+
   return async (app: App): Promise<void> => {
-    app.get('/livez', { schema: { tags: ['health'], summary: 'The process answers' } }, async () => ({
-      status: 'ok',
-    }));
+    app.get(
+      '/livez',
+      { config: { scope: 'open' }, schema: { tags: ['health'], summary: 'The process answers' } },
+      async () => ({ status: 'ok' }),
+    );
 
     app.get(
       '/readyz',
-      { schema: { tags: ['health'], summary: '200 while a callback can be made durable' } },
+      {
+        config: { scope: 'open' },
+        schema: { tags: ['health'], summary: '200 while a callback can be made durable', response: READY },
+      },
       async (_request, reply) => {
-        const signal = AbortSignal.timeout(CHECK_MS);
-        const [catalogue, queue, store, accounts] = await Promise.all([
-          check('the catalogue', () => deps.catalogue.ping()),
-          check('the queue', () => deps.queue.counts(signal)),
-          check('the store', () => deps.store.head('.ready', signal)),
-          deps.catalogue.accounts.states().catch(() => []),
-        ]);
+        const { catalogue, queue, store, accounts } = await lookSometimes();
         const now = deps.clock.now();
         const held = accounts.filter((state) => state.heldUntil && state.heldUntil > now);
         const closing = deps.shutdown.signal.aborted;
         const ready = catalogue.ok && !closing;
         const degraded = [
-          ...(queue.ok ? [] : [queue.reason]),
-          ...(store.ok ? [] : [store.reason]),
+          ...[queue, store].flatMap(({ reason }) => reason ?? []),
           ...(held.length > 0 ? [`${held.length} account(s) held`] : []),
         ];
         return reply.code(ready ? 200 : 503).send({

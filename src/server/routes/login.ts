@@ -1,33 +1,95 @@
-/** /login: the one-time link printed at start turns into a cookie. */
+/** /login: a session cookie for the one-time link printed at start, or for an API key pasted into the form. */
+import { fileURLToPath } from 'node:url';
+import statics from '@fastify/static';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { SESSION_COOKIE, SESSION_MS } from '../access.ts';
 import type { App, ServerDeps } from '../app.ts';
-import { Problem } from '../problem.ts';
+import { createLoginLimit } from '../login-limit.ts';
+import { languageOf, Problem } from '../problem.ts';
+import { isForeign, isOverTls } from '../same-origin.ts';
+import { movingOnPage, type SignInTrouble, signInPage } from '../sign-in-page.ts';
 
-export function loginRoutes(deps: Pick<ServerDeps, 'access' | 'config'>) {
-  const secure = deps.config.http.publicUrl?.startsWith('https:') ?? false;
+const FORM_BYTES = 4 * 1024;
+/** What the door itself is made of, for whoever has no key yet. */
+const DOOR = fileURLToPath(new URL('../dashboard/door/', import.meta.url));
+
+export function sendSignIn(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  code: 401 | 429,
+  trouble?: SignInTrouble,
+): FastifyReply {
+  return reply
+    .code(code)
+    .header('vary', 'Accept-Language')
+    .type('text/html; charset=utf-8')
+    .send(signInPage(languageOf(request), trouble));
+}
+
+export function loginRoutes(deps: Pick<ServerDeps, 'access' | 'clock' | 'config'>) {
+  const { publicUrl } = deps.config.http;
+  const limit = createLoginLimit(deps.clock);
+  const cookieFor = (request: FastifyRequest) =>
+    ({ httpOnly: true, sameSite: 'strict', path: '/', secure: isOverTls(request, publicUrl) }) as const;
+  const setSession = (request: FastifyRequest, reply: FastifyReply, session: string) =>
+    reply.setCookie(SESSION_COOKIE, session, { ...cookieFor(request), maxAge: SESSION_MS / 1000 });
+  const refuseForeign = (request: FastifyRequest) => {
+    if (isForeign(request, publicUrl))
+      throw new Problem('forbidden', { detail: 'the form is on a page of another origin' });
+  };
+
   return async (app: App): Promise<void> => {
+    app.addHook('onRoute', (route) => {
+      route.config = { ...route.config, scope: 'open' };
+      route.schema = { ...route.schema, hide: true };
+    });
+    app.addContentTypeParser(
+      'application/x-www-form-urlencoded',
+      { parseAs: 'string', bodyLimit: FORM_BYTES },
+      (_request, body, done) => done(null, Object.fromEntries(new URLSearchParams(body as string))),
+    );
+    await app.register(statics, { root: DOOR, prefix: '/login/', index: false, decorateReply: false });
+
     app.get(
       '/login',
-      { schema: { hide: true, querystring: z.object({ ticket: z.string().max(100).optional() }) } },
+      // HEAD spends no ticket: link previews begin with one.
+      {
+        exposeHeadRoute: false,
+        schema: { querystring: z.object({ ticket: z.string().max(100).optional() }) },
+      },
       async (request, reply) => {
-        const session = request.query.ticket && deps.access.redeem(request.query.ticket);
-        if (!session) {
-          throw new Problem('unauthorized', {
-            detail: 'the link is spent or too old; a restart prints a new one',
-          });
+        const { ticket } = request.query;
+        if (ticket === undefined) {
+          return reply.type('text/html; charset=utf-8').send(movingOnPage(languageOf(request)));
         }
-        return reply
-          .setCookie(SESSION_COOKIE, session, {
-            httpOnly: true,
-            sameSite: 'strict',
-            path: '/',
-            secure,
-            maxAge: SESSION_MS / 1000,
-          })
-          .header('cache-control', 'no-store')
-          .redirect('/', 303);
+        const session = deps.access.redeem(ticket);
+        if (!session) return sendSignIn(request, reply, 401, 'spent');
+        return setSession(request, reply, session).redirect('/login', 303);
       },
     );
+
+    app.post(
+      '/login',
+      { bodyLimit: FORM_BYTES, schema: { body: z.object({ key: z.string().max(512) }) } },
+      async (request, reply) => {
+        refuseForeign(request);
+        const waitSeconds = limit.waitSeconds(request.ip);
+        if (waitSeconds > 0) {
+          return sendSignIn(request, reply.header('retry-after', String(waitSeconds)), 429, 'wait');
+        }
+        const session = deps.access.signIn(request.body.key.trim());
+        if (!session) {
+          limit.failed(request.ip);
+          return sendSignIn(request, reply, 401, 'wrong');
+        }
+        return setSession(request, reply, session).redirect('/', 303);
+      },
+    );
+
+    app.post('/logout', async (request, reply) => {
+      refuseForeign(request);
+      return reply.clearCookie(SESSION_COOKIE, cookieFor(request)).redirect('/', 303);
+    });
   };
 }

@@ -1,95 +1,29 @@
 /** /v1/media: references in, rows out. */
 import { z } from 'zod';
 import type { Accepted } from '../../catalogue/accepting.ts';
-import type { MediaFilter } from '../../catalogue/reading.ts';
-import { ID_PATTERN, KINDS, type ReferenceInput, referenceSchema, STATUSES } from '../../media.ts';
+import { type ReferenceInput, referenceSchema } from '../../media.ts';
 import { UnknownAccountError } from '../../pipeline/accept.ts';
 import { type Principal, visibleAccounts } from '../access.ts';
+import { BATCH_RESULTS, MEDIA, MEDIA_PAGE } from '../answers.ts';
 import type { App, ServerDeps } from '../app.ts';
+import { findMedia, ID_PARAMS } from '../find-media.ts';
+import { filterOf, LIST_QUERY } from '../list-query.ts';
 import { type MediaJson, mediaJson } from '../media-json.ts';
 import { type FieldError, languageOf, Problem, problemBody } from '../problem.ts';
 
 const BATCH_LIMIT = 500;
-const REPEATS_LIMIT = 200;
+const tags = ['media'];
 
-const text = z.string().min(1).max(512);
-/** A parameter that may be repeated: `?id=a&id=b`. */
-const many = <T extends z.ZodType>(item: T) =>
-  z.preprocess(
-    (value) => (value === undefined || Array.isArray(value) ? value : [value]),
-    z.array(item).min(1).max(REPEATS_LIMIT).optional(),
-  );
-const time = z.iso.datetime({ offset: true }).optional();
-
-const listQuery = z
-  .object({
-    account: many(text),
-    id: many(text),
-    mediaId: many(text),
-    msgId: many(text),
-    openId: text.optional(),
-    kind: many(z.enum(KINDS)),
-    status: many(z.enum(STATUSES)),
-    sha256: z
-      .string()
-      .regex(/^[0-9a-f]{64}$/)
-      .optional(),
-    errcode: many(z.coerce.number().int()),
-    sentFrom: time,
-    sentTo: time,
-    expiresBefore: time,
-    sort: z.enum(['sentAt', 'updatedAt']).default('sentAt'),
-    limit: z.coerce.number().int().min(1).max(200).default(50),
-    cursor: text.optional(),
-    include: z.enum(['link']).optional(),
-  })
-  .catchall(z.string().max(256))
-  .superRefine((query, context) => {
-    for (const name of Object.keys(query)) {
-      if (name in LIST_FIELDS || /^label\..{1,64}$/.test(name)) continue;
-      context.addIssue({ code: 'custom', path: [name], message: 'is not a parameter of this route' });
-    }
-  });
-const LIST_FIELDS: Readonly<Record<string, true>> = Object.fromEntries(
-  'account id mediaId msgId openId kind status sha256 errcode sentFrom sentTo expiresBefore sort limit cursor include'
-    .split(' ')
-    .map((name) => [name, true]),
-);
-type ListQuery = z.infer<typeof listQuery>;
-
-const idParams = z.object({ id: z.string().regex(ID_PATTERN, 'is not an id of a media') });
 const includes = z
   .string()
   .optional()
   .transform((value) => value?.split(',') ?? [])
   .pipe(z.array(z.enum(['attempts', 'link'])));
 
-function filterOf(query: ListQuery, accounts: readonly string[] | undefined): MediaFilter {
-  const { sentFrom, sentTo, expiresBefore, openId, sha256 } = query;
-  const labels = Object.entries(query)
-    .filter(([name]) => name.startsWith('label.'))
-    .map(([name, value]) => [name.slice('label.'.length), value as string]);
-  return {
-    ...(accounts ? { accounts } : {}),
-    ...(query.id ? { ids: query.id } : {}),
-    ...(query.mediaId ? { mediaIds: query.mediaId } : {}),
-    ...(query.msgId ? { msgIds: query.msgId } : {}),
-    ...(query.kind ? { kinds: query.kind } : {}),
-    ...(query.status ? { statuses: query.status } : {}),
-    ...(query.errcode ? { errcodes: query.errcode } : {}),
-    ...(openId === undefined ? {} : { openId }),
-    ...(sha256 === undefined ? {} : { sha256 }),
-    ...(sentFrom ? { sentFrom: new Date(sentFrom) } : {}),
-    ...(sentTo ? { sentTo: new Date(sentTo) } : {}),
-    ...(expiresBefore ? { expiresBefore: new Date(expiresBefore) } : {}),
-    ...(labels.length > 0 ? { labels: Object.fromEntries(labels) } : {}),
-  };
-}
-
 export function mediaRoutes(
-  deps: Pick<ServerDeps, 'accept' | 'access' | 'accounts' | 'catalogue' | 'clock' | 'config' | 'store'>,
+  deps: Pick<ServerDeps, 'accept' | 'accounts' | 'catalogue' | 'clock' | 'config' | 'due' | 'store'>,
 ) {
-  const { access, accounts, catalogue, clock, config, store } = deps;
+  const { accounts, catalogue, clock, config, store } = deps;
   /** Names are accepted wherever an account is asked for; what nobody configured is looked up as it stands. */
   const identity = (word: string) => accounts.find(word)?.account ?? word;
 
@@ -106,9 +40,17 @@ export function mediaRoutes(
   return async (app: App): Promise<void> => {
     app.post(
       '/v1/media',
-      { schema: { tags: ['media'], summary: 'Archive one media', body: referenceSchema } },
+      {
+        config: { scope: 'write' },
+        schema: {
+          tags,
+          summary: 'Archive one media: 202 when it is new, 200 and the row as it is when it is known',
+          body: referenceSchema,
+          response: { 200: MEDIA, 202: MEDIA },
+        },
+      },
       async (request, reply) => {
-        checkAccount(access.authorize(request, 'write'), request.body);
+        checkAccount(request.principal, request.body);
         const [accepted] = (await deps.accept([request.body])) as [Accepted];
         const row = await catalogue.get(accepted.id);
         if (!row) throw new Problem('media_not_found');
@@ -122,14 +64,16 @@ export function mediaRoutes(
     app.post(
       '/v1/media/batch',
       {
+        config: { scope: 'write' },
         schema: {
-          tags: ['media'],
+          tags,
           summary: `Archive up to ${BATCH_LIMIT} media; each is accepted or refused on its own`,
           body: z.strictObject({ items: z.array(z.unknown()).min(1).max(BATCH_LIMIT) }),
+          response: { 202: BATCH_RESULTS },
         },
       },
       async (request, reply) => {
-        const principal = access.authorize(request, 'write');
+        const { principal } = request;
         const language = languageOf(request);
         const results: Record<string, unknown>[] = [];
         const good: { index: number; input: ReferenceInput }[] = [];
@@ -161,10 +105,17 @@ export function mediaRoutes(
 
     app.get(
       '/v1/media',
-      { schema: { tags: ['media'], summary: 'List media, newest first', querystring: listQuery } },
+      {
+        config: { scope: 'read' },
+        schema: {
+          tags,
+          summary: 'List media, newest first; label.{key}={value} filters by label',
+          querystring: LIST_QUERY,
+          response: { 200: MEDIA_PAGE },
+        },
+      },
       async (request) => {
-        const principal = access.authorize(request, 'read');
-        const { query } = request;
+        const { query, principal } = request;
         const filter = filterOf(query, visibleAccounts(principal, query.account?.map(identity)));
         const language = languageOf(request);
         const page = await catalogue
@@ -187,25 +138,43 @@ export function mediaRoutes(
     app.get(
       '/v1/media/:id',
       {
+        config: { scope: 'read' },
         schema: {
-          tags: ['media'],
+          tags,
           summary: 'One media; include=attempts,link for more of it',
-          params: idParams,
+          params: ID_PARAMS,
           querystring: z.strictObject({ include: includes }),
+          response: { 200: MEDIA },
         },
       },
       async (request) => {
-        const principal = access.authorize(request, 'read');
-        const row = await catalogue.get(request.params.id);
-        if (!row || (principal.accounts && !principal.accounts.includes(row.account))) {
-          throw new Problem('media_not_found');
-        }
+        const row = await findMedia(catalogue, request.params.id, request.principal);
         const { include } = request.query;
         const media = mediaJson(row, languageOf(request));
         return {
           ...(include.includes('link') ? await withLink(media) : media),
           ...(include.includes('attempts') ? { attemptLog: await catalogue.attempts(row.id) } : {}),
         };
+      },
+    );
+
+    app.post(
+      '/v1/media/:id/retry',
+      {
+        config: { scope: 'write' },
+        schema: {
+          tags,
+          summary: 'A dead media is pending and due again',
+          params: ID_PARAMS,
+          response: { 202: MEDIA },
+        },
+      },
+      async (request, reply) => {
+        const { id } = await findMedia(catalogue, request.params.id, request.principal);
+        if (!(await catalogue.redriveOne(id, clock.now()))) throw new Problem('conflict');
+        deps.due.notify();
+        const row = await findMedia(catalogue, id, request.principal);
+        return reply.code(202).send(mediaJson(row, languageOf(request)));
       },
     );
   };

@@ -1,9 +1,11 @@
 /** /metrics: Prometheus. The gauges are read from the catalogue when asked for. */
 import type { App, ServerDeps } from '../app.ts';
+import { Problem } from '../problem.ts';
 
 const GROUPS_LIMIT = 500;
+const docs = { tags: ['health'], summary: 'Prometheus metrics' };
 
-export function metricsRoutes(deps: Pick<ServerDeps, 'access' | 'catalogue' | 'clock' | 'metrics'>) {
+export function metricsRoutes(deps: Pick<ServerDeps, 'catalogue' | 'clock' | 'metrics'>) {
   const { catalogue, clock, metrics } = deps;
 
   async function refresh(): Promise<void> {
@@ -33,8 +35,10 @@ export function metricsRoutes(deps: Pick<ServerDeps, 'access' | 'catalogue' | 'c
   }
 
   return async (app: App): Promise<void> => {
-    app.get('/metrics', { schema: { hide: true } }, async (request, reply) => {
-      deps.access.authorize(request, 'read');
+    app.get('/metrics', { config: { scope: 'read' }, schema: docs }, async (request, reply) => {
+      // Its numbers are of all accounts.
+      if (request.principal.accounts)
+        throw new Problem('forbidden', { detail: 'needs a key for all accounts' });
       // A catalogue that is away must not blind whoever watches: the counters are still true.
       await refresh().catch(() => undefined);
       return reply

@@ -11,6 +11,14 @@ const BODY_BYTES = 64 * 1024;
 const ANSWER_MS = 4_000;
 const NOTE_CALLBACK_MS = 60_000;
 
+const tags = ['callbacks'];
+const handshakeDocs = { tags, summary: "WeChat's handshake: echostr comes back when the signature is right" };
+const callbackDocs = {
+  tags,
+  summary:
+    '`success` once the media ids of the message are on disk; plain, compatible and safe mode, XML or JSON',
+};
+
 type WebhookRequest = FastifyRequest<{
   Params: { account: string };
   Querystring: CallbackQuery;
@@ -65,18 +73,22 @@ export function webhookRoutes(
       done(null, body),
     );
 
-    app.get('/wechat/:account', { schema: { hide: true } }, async (request, reply) => {
-      const account = find(request as WebhookRequest);
-      const result = answerHandshake(account, request.query as CallbackQuery);
-      if (result.kind === 'refused') throw refuse(account, result);
-      note(account);
-      deps.metrics.callbacks.inc({ outcome: 'handshake' });
-      return asText(reply).send(result.text);
-    });
+    app.get(
+      '/wechat/:account',
+      { config: { scope: 'open' }, schema: handshakeDocs },
+      async (request, reply) => {
+        const account = find(request as WebhookRequest);
+        const result = answerHandshake(account, request.query as CallbackQuery);
+        if (result.kind === 'refused') throw refuse(account, result);
+        note(account);
+        deps.metrics.callbacks.inc({ outcome: 'handshake' });
+        return asText(reply).send(result.text);
+      },
+    );
 
     app.post(
       '/wechat/:account',
-      { schema: { hide: true }, bodyLimit: BODY_BYTES },
+      { config: { scope: 'open' }, schema: callbackDocs, bodyLimit: BODY_BYTES },
       async (request, reply) => {
         const { query, body } = request as WebhookRequest;
         const account = find(request as WebhookRequest);

@@ -1,0 +1,151 @@
+/** What the API answers, as schemas: for the documentation, and for the tests that hold it true. */
+import { z } from 'zod';
+import { KINDS, SOURCES, STATUSES, WAITING_REASONS } from '../media.ts';
+
+// Exported as plain ZodType: an answer is JSON text, where Dates have become strings; types cannot compare the two.
+
+const time = z.iso.datetime();
+const count = z.number().int().nonnegative();
+
+const FAILURE = z
+  .object({
+    code: z.string().describe('stable machine name'),
+    class: z.string(),
+    errcode: z.number().int().optional().describe("WeChat's own number"),
+    errmsg: z.string().optional(),
+    rid: z.string().optional().describe("Tencent's request id; their support asks for it"),
+    detail: z.string().optional(),
+    message: z.string().describe('what happened, in the language asked for'),
+    advice: z.string().describe('what to do'),
+  })
+  .meta({ id: 'Failure' });
+
+const ATTEMPT = z.object({
+  startedAt: time,
+  endedAt: time,
+  ms: z.number(),
+  outcome: z.string(),
+  code: z.string().optional(),
+  errcode: z.number().int().optional(),
+  bytes: count.optional(),
+});
+
+export const MEDIA: z.ZodType = z
+  .object({
+    id: z.string(),
+    account: z.string(),
+    status: z.enum(STATUSES),
+    waiting: z.object({ reason: z.enum(WAITING_REASONS), until: time.optional() }).optional(),
+    mediaId: z.string().optional(),
+    kind: z.enum(KINDS).optional(),
+    variant: z.enum(['16k', 'jssdk']).optional(),
+    parentId: z.string().optional(),
+    openId: z.string().optional(),
+    msgId: z.string().optional(),
+    picUrl: z.string().optional(),
+    labels: z.record(z.string(), z.string()).optional(),
+    sentAt: time.optional(),
+    expiresAt: time.optional(),
+    closesAt: time.optional(),
+    tries: count,
+    bucket: z.string().optional(),
+    objectKey: z.string().optional(),
+    sizeBytes: count.optional(),
+    sha256: z.string().optional(),
+    contentType: z.string().optional().describe('by the first bytes'),
+    declaredType: z.string().optional().describe('as WeChat said'),
+    fileName: z.string().optional(),
+    source: z.enum(SOURCES).optional(),
+    lengthVerified: z.boolean().optional(),
+    failure: FAILURE.optional(),
+    createdAt: time,
+    updatedAt: time,
+    archivedAt: time.optional(),
+    erasedAt: time.optional(),
+    link: z.object({ url: z.url(), expiresAt: time }).optional().describe('with include=link'),
+    attemptLog: z.array(ATTEMPT).optional().describe('with include=attempts'),
+  })
+  .meta({ id: 'Media', description: 'A media and where it is. Absent fields are unknown or do not apply.' });
+
+export const PROBLEM: z.ZodType = z
+  .looseObject({
+    type: z.string(),
+    title: z.string(),
+    status: z.number().int(),
+    code: z.string().describe('stable machine name'),
+    detail: z.string().optional(),
+    advice: z.string().describe('what to do, in the language of Accept-Language (en or zh)'),
+    errors: z.array(z.object({ field: z.string(), message: z.string() })).optional(),
+  })
+  .meta({ id: 'Problem', description: 'RFC 9457' });
+
+export const MEDIA_PAGE: z.ZodType = z.object({
+  items: z.array(MEDIA),
+  nextCursor: z.string().nullable().describe('null on the last page'),
+});
+
+export const BATCH_RESULTS: z.ZodType = z.object({
+  results: z.array(
+    z.union([
+      z.object({ index: count, id: z.string(), status: z.enum(STATUSES) }),
+      z.object({ index: count, problem: PROBLEM }),
+    ]),
+  ),
+});
+
+export const CONTENT: Record<200 | 202 | 206 | 302, z.ZodType> = {
+  200: z.unknown().describe('the file (proxy=true)'),
+  202: MEDIA,
+  206: z.unknown().describe('a range of the file (proxy=true)'),
+  302: z.null().describe('a signed link; the same inside its time window'),
+};
+
+export const DEAD_LETTERS: z.ZodType = z.object({
+  groups: z.array(
+    z.object({
+      account: z.string(),
+      code: z.string(),
+      errcode: z.number().int().optional(),
+      class: z.string().optional(),
+      count,
+      firstAt: time,
+      lastAt: time,
+      message: z.string(),
+      advice: z.string(),
+    }),
+  ),
+});
+
+export const STATS: z.ZodType = z.object({
+  byStatus: z.record(z.enum(STATUSES), count),
+  backlog: z
+    .object({ overdue: count, under1h: count, under6h: count, under24h: count, over24h: count })
+    .describe('pending media by the time left until expiresAt'),
+  waiting: z.record(z.string(), count).describe('pending media by why they wait'),
+  atRisk: count.describe('pending media with less than six hours left'),
+  tightestExpirySeconds: z.number().optional(),
+  oldestPendingSeconds: z.number().optional(),
+  archivedPerMinute: z.number(),
+});
+
+export const ACCOUNTS: z.ZodType = z.object({
+  items: z.array(
+    z.object({
+      account: z.string(),
+      name: z.string().optional(),
+      product: z.string(),
+      callbackUrl: z.string(),
+      lastCallbackAt: time.optional(),
+      token: z.object({ expiresAt: time }).optional(),
+      hold: FAILURE.partial().extend({ until: time }).nullable(),
+    }),
+  ),
+});
+
+const CHECK = z.object({ ok: z.boolean(), reason: z.string().optional() });
+const READINESS: z.ZodType = z.object({
+  status: z.enum(['ok', 'degraded', 'closing', 'unavailable']),
+  degraded: z.array(z.string()),
+  checks: z.object({ catalogue: CHECK, queue: CHECK, store: CHECK }),
+});
+export const READY = { 200: READINESS, 503: READINESS };

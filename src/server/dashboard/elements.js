@@ -1,0 +1,90 @@
+// Building and updating the page. Text from outside becomes text nodes, never markup.
+
+/** An element with attributes and children; null and undefined children are left out. */
+export function el(name, attributes = {}, ...children) {
+  const element = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) {
+    if (value === undefined || value === null || value === false) continue;
+    if (key === 'onclick' || key === 'onerror') element.addEventListener(key.slice(2), value);
+    else element.setAttribute(key, value === true ? '' : String(value));
+  }
+  element.append(...children.filter((child) => child !== null && child !== undefined));
+  return element;
+}
+
+/** A drawing from the set below; says nothing to a screen reader. */
+export function icon(name) {
+  const svg = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
+  svg.setAttribute('viewBox', '0 0 24 24');
+  svg.setAttribute('aria-hidden', 'true');
+  svg.classList.add('icon');
+  const path = document.createElementNS('http://www.w3.org/2000/svg', 'path');
+  path.setAttribute('d', ICONS[name]);
+  svg.append(path);
+  return svg;
+}
+
+const ICONS = {
+  image: 'M4 5h16v14H4zM4 16l5-5 4 4 3-3 4 4M15.5 9.5h.01',
+  voice: 'M4 10v4M8 7v10M12 4v16M16 8v8M20 10.5v3',
+  video: 'M3 6h12v12H3zM15 10.5l6-3v9l-6-3',
+  file: 'M6 3h8l4 4v14H6zM14 3v4h4',
+  wait: 'M12 21a9 9 0 1 0 0-18 9 9 0 0 0 0 18zM12 7v5l3 2',
+  cross: 'M12 21a9 9 0 1 0 0-18 9 9 0 0 0 0 18zM9 9l6 6M15 9l-6 6',
+};
+
+/**
+ * Makes the children of `parent` one for each item, keeping those whose content is the same: nothing flickers, and a
+ * film that plays goes on. `sign` says what a child shows; when it changes, `build` makes the child anew.
+ */
+export function reconcile(parent, items, { key, sign, build, touch }) {
+  const old = new Map([...parent.children].map((child) => [child.dataset.key, child]));
+  let place = parent.firstElementChild;
+  for (const item of items) {
+    const name = key(item);
+    const signature = sign(item);
+    let child = old.get(name);
+    old.delete(name);
+    if (!child || child.dataset.sign !== signature) {
+      const fresh = build(item);
+      fresh.dataset.key = name;
+      fresh.dataset.sign = signature;
+      if (child === place && child) place = child.nextElementSibling;
+      const hadFocus = child?.contains(document.activeElement);
+      child?.remove();
+      child = fresh;
+      parent.insertBefore(child, place);
+      if (hadFocus) child.querySelector('a, button, [tabindex]')?.focus();
+    } else if (child === place) {
+      place = child.nextElementSibling;
+    } else {
+      parent.insertBefore(child, place);
+    }
+    touch?.(child, item);
+  }
+  for (const child of old.values()) child.remove();
+}
+
+/** Sets text only where it differs, so that screen readers are not told what they know. */
+export function setText(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+/** Links from outside are followed over http and https only. */
+export function safeUrl(url) {
+  return /^https?:\/\//i.test(url ?? '') ? url : undefined;
+}
+
+/** A time that is told anew at each look, with the exact one as its title. */
+export function timeOf(iso, tell) {
+  return el('time', { datetime: iso, 'data-tell': tell });
+}
+
+export function tellTimes(root, speech) {
+  for (const element of root.querySelectorAll('time[data-tell]')) {
+    const relative = speech.relative(element.dateTime);
+    const word = speech.words[element.dataset.tell];
+    setText(element, word ? word(relative) : relative);
+    if (!element.title) element.title = speech.exact(element.dateTime);
+  }
+}

@@ -1,0 +1,140 @@
+// The dashboard: looks every few seconds while somebody looks at it, and changes only what has changed.
+import { el, reconcile, setText, tellTimes } from './elements.js';
+import { buildCard, refreshLink, signOf } from './media-card.js';
+import { showAccounts, showBacklog, showCounts, showDead, showEmpty } from './panels.js';
+import { chooseLanguage, createSpeech } from './words.js';
+
+const LOOK_EVERY_MS = 3_000;
+const ANSWER_MS = 10_000;
+const SHOWN = 24;
+const FILTERS = ['all', 'archived', 'pending', 'dead', 'expired'];
+const LANGUAGE_KEY = 'wma-language';
+
+const at = (id) => document.getElementById(id);
+const kept = () => {
+  try {
+    return localStorage.getItem(LANGUAGE_KEY);
+  } catch {
+    return null;
+  }
+};
+
+let speech = createSpeech(chooseLanguage([kept() ?? '', ...navigator.languages]));
+let filter = 'all';
+let timer;
+let looking;
+
+async function get(path, signal) {
+  const answer = await fetch(path, {
+    headers: { 'accept-language': speech.tag, accept: 'application/json' },
+    signal: AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]),
+  });
+  // Signed out, or the session has run out: the door is behind the same address.
+  if (answer.status === 401) location.reload();
+  if (!answer.ok) throw new Error(String(answer.status));
+  return answer.json();
+}
+
+async function look() {
+  clearTimeout(timer);
+  looking?.abort();
+  if (document.visibilityState !== 'visible') return;
+  const mine = new AbortController();
+  looking = mine;
+  try {
+    const status = filter === 'all' ? '' : `&status=${filter}`;
+    const [stats, page, dead, accounts] = await Promise.all([
+      get('/v1/stats', mine.signal),
+      get(`/v1/media?limit=${SHOWN}&include=link${status}`, mine.signal),
+      get('/v1/dead-letters', mine.signal),
+      get('/v1/accounts', mine.signal),
+    ]);
+    show(stats, page.items, dead.groups, accounts.items);
+    at('trouble').hidden = true;
+  } catch (error) {
+    if (mine.signal.aborted) return;
+    const trouble = at('trouble');
+    setText(trouble, error.message === '403' ? speech.words.forbidden : speech.words.lost);
+    trouble.hidden = false;
+  }
+  timer = setTimeout(look, LOOK_EVERY_MS);
+}
+
+function show(stats, media, dead, accounts) {
+  const names = new Map(accounts.map(({ account, name }) => [account, name ?? account]));
+  showState(stats, accounts);
+  showCounts(at('counts'), stats, speech);
+  showBacklog({ bar: at('bar'), legend: at('legend'), aside: at('backlog-aside') }, stats, speech);
+  reconcile(at('media'), media, {
+    key: (one) => one.id,
+    sign: (one) => signOf(one, speech),
+    build: (one) => buildCard(one, speech, names),
+    touch: refreshLink,
+  });
+  showEmpty(at('empty'), { isEmpty: media.length === 0, isFiltered: filter !== 'all', accounts }, speech);
+  showDead(at('dead'), at('dead-rows'), dead, speech, names);
+  showAccounts(at('account-rows'), accounts, speech);
+  tellTimes(document, speech);
+  document.body.dataset.shown = 'true';
+}
+
+/** One line on how it goes; announced when it changes. */
+function showState(stats, accounts) {
+  const { words } = speech;
+  const held = accounts.filter((one) => one.hold).length;
+  const [tone, text] =
+    stats.atRisk > 0
+      ? ['bad', words.risk(speech.number(stats.atRisk))]
+      : held > 0
+        ? ['bad', words.held(held)]
+        : stats.byStatus.pending > 0
+          ? ['busy', words.busy(speech.number(stats.byStatus.pending))]
+          : ['good', words.calm];
+  at('state').dataset.tone = tone;
+  setText(at('state'), text);
+}
+
+function showFilters() {
+  reconcile(at('filters'), FILTERS, {
+    key: (name) => name,
+    sign: () => speech.language,
+    build: (name) =>
+      el('button', { type: 'button', class: 'filter', onclick: () => choose(name) }, speech.words[name]),
+    touch: (button, name) => button.setAttribute('aria-pressed', String(name === filter)),
+  });
+}
+
+function choose(name) {
+  filter = name;
+  showFilters();
+  look();
+}
+
+function speak(language) {
+  speech = createSpeech(language);
+  document.documentElement.lang = speech.tag;
+  for (const element of document.querySelectorAll('[data-word]')) {
+    setText(element, speech.words[element.dataset.word]);
+  }
+  for (const element of document.querySelectorAll('[data-label]')) {
+    element.setAttribute('aria-label', speech.words[element.dataset.label]);
+  }
+  const other = language === 'zh' ? { text: 'English', tag: 'en' } : { text: '中文', tag: 'zh-CN' };
+  setText(at('language'), other.text);
+  at('language').lang = other.tag;
+  showFilters();
+}
+
+at('language').addEventListener('click', () => {
+  const language = speech.language === 'zh' ? 'en' : 'zh';
+  try {
+    localStorage.setItem(LANGUAGE_KEY, language);
+  } catch {
+    // A browser that keeps nothing still speaks it for this visit.
+  }
+  speak(language);
+  look();
+});
+document.addEventListener('visibilitychange', look);
+speak(speech.language);
+look();

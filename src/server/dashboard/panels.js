@@ -1,0 +1,158 @@
+// Counts, backlog, dead letters, accounts, and what there is to say when nothing has arrived.
+import { el, reconcile, setText, timeOf } from './elements.js';
+
+const COUNTED = ['archived', 'pending', 'dead', 'expired', 'erased'];
+const URGENCY = ['overdue', 'under1h', 'under6h', 'under24h', 'over24h'];
+
+export function showCounts(list, stats, speech) {
+  const { words } = speech;
+  const shown = COUNTED.filter((status) => status !== 'erased' || stats.byStatus.erased > 0);
+  reconcile(list, shown, {
+    key: (status) => status,
+    sign: () => speech.language,
+    build: (status) =>
+      el(
+        'li',
+        { class: 'count', 'data-status': status },
+        el('span', { class: 'count-word' }, words[status]),
+        el('strong', { class: 'count-number' }),
+        el('span', { class: 'hint' }),
+      ),
+    touch: (child, status) => {
+      setText(child.querySelector('.count-number'), speech.number(stats.byStatus[status]));
+      if (status === 'archived') {
+        setText(child.querySelector('.hint'), words.perMinute(speech.number(stats.archivedPerMinute)));
+      }
+    },
+  });
+}
+
+export function showBacklog({ bar, legend, aside }, stats, speech) {
+  const { words } = speech;
+  const waiting = Object.entries(stats.waiting)
+    .filter(([, count]) => count > 0)
+    .map(([reason, count]) => `${speech.number(count)} ${words[reason] ?? reason}`);
+  const nearest = stats.tightestExpirySeconds;
+  const deadline =
+    nearest === undefined
+      ? []
+      : [words.tightest(speech.relative(new Date(Date.now() + nearest * 1000).toISOString()))];
+  setText(aside, waiting.length > 0 ? [...waiting, ...deadline].join(' · ') : words.nothingWaits);
+  const present = URGENCY.filter((name) => stats.backlog[name] > 0);
+  reconcile(bar, present, {
+    key: (name) => name,
+    sign: () => '',
+    build: (name) => el('span', { class: 'bar-part', 'data-urgency': name }),
+    touch: (child, name) => child.style.setProperty('flex-grow', String(stats.backlog[name])),
+  });
+  reconcile(legend, URGENCY, {
+    key: (name) => name,
+    sign: () => speech.language,
+    build: (name) =>
+      el(
+        'li',
+        { 'data-urgency': name },
+        el('span', { class: 'swatch', 'data-urgency': name, 'aria-hidden': 'true' }),
+        el('strong'),
+        el('span', {}, words[name]),
+      ),
+    touch: (child, name) => setText(child.querySelector('strong'), speech.number(stats.backlog[name])),
+  });
+}
+
+export function showDead(section, list, groups, speech, accountNames) {
+  section.hidden = groups.length === 0;
+  reconcile(list, groups, {
+    key: (group) => `${group.account}/${group.code}/${group.errcode ?? ''}`,
+    sign: (group) => JSON.stringify([speech.language, group]),
+    build: (group) =>
+      el(
+        'li',
+        { class: 'row' },
+        el('strong', { class: 'tally' }, speech.number(group.count)),
+        el(
+          'div',
+          { class: 'row-text' },
+          el('p', {}, group.message),
+          el('p', { class: 'hint' }, group.advice),
+        ),
+        el(
+          'p',
+          { class: 'row-end' },
+          el('code', {}, String(group.errcode ?? group.code)),
+          el('span', {}, accountNames.get(group.account) ?? group.account),
+          timeOf(group.lastAt, 'last'),
+        ),
+      ),
+  });
+}
+
+export function showAccounts(list, accounts, speech) {
+  const { words } = speech;
+  reconcile(list, accounts, {
+    key: (account) => account.account,
+    sign: (account) => JSON.stringify([speech.language, account]),
+    build: ({ account, name, hold, lastCallbackAt, token }) =>
+      el(
+        'li',
+        { class: 'row' },
+        el(
+          'span',
+          { class: 'chip', 'data-status': hold ? 'dead' : 'archived' },
+          hold ? words.accountHeld : words.working,
+        ),
+        el(
+          'div',
+          { class: 'row-text' },
+          el('p', {}, el('strong', {}, name ?? account), name ? ` ${account}` : ''),
+          hold
+            ? el(
+                'p',
+                {},
+                hold.message ? `${hold.message} ` : '',
+                el('span', { class: 'hint' }, hold.advice ?? ''),
+              )
+            : null,
+        ),
+        el(
+          'p',
+          { class: 'row-end' },
+          hold ? timeOf(hold.until, 'heldUntil') : null,
+          lastCallbackAt ? timeOf(lastCallbackAt, 'lastCallback') : el('span', {}, words.noCallback),
+          token ? timeOf(token.expiresAt, 'token') : el('span', {}, words.noToken),
+        ),
+      ),
+  });
+}
+
+export function showEmpty(box, { isEmpty, isFiltered, accounts }, speech) {
+  const { words } = speech;
+  box.hidden = !isEmpty;
+  const sign = JSON.stringify([speech.language, isFiltered, accounts.map((one) => one.callbackUrl)]);
+  if (!isEmpty || box.dataset.sign === sign) return;
+  box.dataset.sign = sign;
+  if (isFiltered) return box.replaceChildren(el('p', {}, words.emptyFilter));
+  box.replaceChildren(
+    el('h3', {}, words.emptyTitle),
+    el('p', {}, words.emptyText),
+    ...accounts.map(({ name, account, callbackUrl }) =>
+      el(
+        'div',
+        { class: 'paste' },
+        el('span', { class: 'hint' }, name ?? account),
+        el('code', {}, callbackUrl),
+        copyButton(callbackUrl, words),
+      ),
+    ),
+  );
+}
+
+function copyButton(text, words) {
+  const button = el('button', { type: 'button', class: 'button' }, words.copy);
+  button.addEventListener('click', async () => {
+    await navigator.clipboard.writeText(text);
+    setText(button, words.copied);
+  });
+  // Over plain http from another machine browsers keep the clipboard to themselves.
+  return navigator.clipboard ? button : null;
+}

@@ -1,0 +1,66 @@
+/** /openapi.json and /docs: what the API takes and answers, made of the schemas the routes themselves use. */
+import swagger from '@fastify/swagger';
+import swaggerUi from '@fastify/swagger-ui';
+import { createJsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod';
+import type { App } from '../app.ts';
+
+/** Swagger UI writes styles into its page; nothing of it is ours, and nothing of it may speak to another host. */
+const CSP =
+  "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; form-action 'none'; frame-ancestors 'none'; base-uri 'none'";
+
+const transform = createJsonSchemaTransform({ skipList: [] });
+
+const DESCRIPTION = [
+  'Archives the media that users send to WeChat accounts. Errors are application/problem+json with a stable `code`',
+  'and `advice` in English or Chinese by Accept-Language. Scopes: read (all GET), write (POST media, retry), admin.',
+].join(' ');
+
+/** Before the routes: it listens to what is registered after it. */
+export async function documentation(app: App): Promise<void> {
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: { title: 'wechat-media-archiver', version: '1', description: DESCRIPTION },
+      components: {
+        securitySchemes: {
+          bearer: { type: 'http', scheme: 'bearer', description: 'A secret of API_KEYS.' },
+        },
+      },
+    },
+    transform: (document) => {
+      const { schema, url } = transform(document);
+      if (schema.hide) return { schema, url };
+      const scope = document.route.config?.scope ?? 'admin';
+      const answers = (schema.response ?? { 200: { type: 'string' } }) as Record<string, unknown>;
+      return {
+        url,
+        schema: {
+          ...schema,
+          description: scope === 'open' ? 'Open.' : `Scope: ${scope}.`,
+          security: scope === 'open' ? [] : [{ bearer: [] }],
+          response: {
+            ...answers,
+            default: {
+              description: 'A problem',
+              content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
+            },
+          },
+        },
+      };
+    },
+    transformObject: jsonSchemaTransformObject,
+  });
+  await app.register(async (scope) => {
+    scope.addHook('onRoute', (route) => {
+      route.config = { ...route.config, scope: 'read' };
+    });
+    scope.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger());
+    await scope.register(swaggerUi, {
+      routePrefix: '/docs',
+      staticCSP: CSP,
+      validatorUrl: false,
+      uiConfig: { deepLinking: true, docExpansion: 'list', supportedSubmitMethods: ['get', 'post'] },
+      theme: { title: 'wechat-media-archiver API' },
+    });
+  });
+}

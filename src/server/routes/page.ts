@@ -1,0 +1,35 @@
+/** `/`: the dashboard for whoever is signed in, the door for everybody else. */
+import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import statics from '@fastify/static';
+import type { App, ServerDeps } from '../app.ts';
+import { Problem } from '../problem.ts';
+import { sendSignIn } from './login.ts';
+
+/** Its script, which brings the others: all of its folder is served. */
+const SCRIPT = new URL('../dashboard/page.js', import.meta.url);
+
+export function pageRoutes(deps: Pick<ServerDeps, 'access'>) {
+  return async (app: App): Promise<void> => {
+    const page = await readFile(new URL('../dashboard/index.html', import.meta.url));
+
+    app.get('/', { config: { scope: 'open' }, schema: { hide: true } }, async (request, reply) => {
+      try {
+        deps.access.authorize(request, 'read');
+      } catch (error) {
+        if (!(error instanceof Problem) || error.code !== 'unauthorized') throw error;
+        return sendSignIn(request, reply, 401);
+      }
+      return reply.type('text/html; charset=utf-8').send(page);
+    });
+
+    await app.register(async (scope) => {
+      scope.addHook('onRoute', (route) => {
+        route.config = { ...route.config, scope: 'read' };
+        route.schema = { ...route.schema, hide: true };
+      });
+      const root = fileURLToPath(new URL('.', SCRIPT));
+      await scope.register(statics, { root, prefix: '/dashboard/', index: false, decorateReply: false });
+    });
+  };
+}

@@ -1,0 +1,43 @@
+/** /queues: Bull Board, to look at and not to touch. Admin only: jobs hold openIds and media ids. */
+import { createBullBoard } from '@bull-board/api';
+import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
+import { FastifyAdapter } from '@bull-board/fastify';
+import type { App, ServerDeps } from '../app.ts';
+
+const PATH = '/queues';
+/** Its page has inline styles and animates by script-set ones; its scripts are files. */
+const CSP =
+  "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'self'";
+/** It asks Google for fonts, which hangs the page where Google cannot be reached; its style names fallbacks. */
+const FOREIGN_LINK = /<link[^>]+href="https?:[^>]*>/g;
+
+type BoardQueue = ConstructorParameters<typeof BullMQAdapter>[0];
+
+export function queueRoutes(deps: Pick<ServerDeps, 'queue'>) {
+  return async (app: App): Promise<void> => {
+    const adapterOf = (queue: unknown) => new BullMQAdapter(queue as BoardQueue, { readOnlyMode: true });
+    let shown = deps.queue.board;
+    const server = new FastifyAdapter();
+    server.setBasePath(PATH);
+    const board = createBullBoard({
+      queues: [adapterOf(shown)],
+      serverAdapter: server,
+      options: { uiConfig: { boardTitle: 'wechat-media-archiver', hideRedisDetails: true } },
+    });
+    app.addHook('onRoute', (route) => {
+      route.config = { ...route.config, scope: 'admin' };
+    });
+    app.addHook('onRequest', async (_request, reply) => {
+      reply.header('content-security-policy', CSP);
+      // After an outage at start the queue is another object.
+      if (deps.queue.board === shown) return;
+      shown = deps.queue.board;
+      board.replaceQueues([adapterOf(shown)]);
+    });
+    app.addHook('onSend', async (_request, reply, payload) => {
+      const isPage = String(reply.getHeader('content-type')).startsWith('text/html');
+      return isPage && typeof payload === 'string' ? payload.replaceAll(FOREIGN_LINK, '') : payload;
+    });
+    await app.register(server.registerPlugin() as never, { prefix: PATH });
+  };
+}
