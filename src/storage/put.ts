@@ -66,21 +66,29 @@ export function createPut(
       signal: stop.signal,
     });
     const lengthBytes = expect && ('lengthBytes' in expect ? expect.lengthBytes : expect.sizeBytes);
-    const hashed = lengthBytes === undefined || lengthBytes > partSizeBytes;
-    const parts = partsOf(guard.chunks, { partSizeBytes, hashed });
     try {
-      const first = await parts.next();
-      if (first.done) throw new Error('a body has at least one part');
-      if (first.value.last) return await putWhole(object, first.value, guard.measure());
-      return await putParts(object, first.value, parts, guard, stop);
+      if (lengthBytes !== undefined && lengthBytes <= partSizeBytes) {
+        // Not through partsOf, which nearly doubled the CPU of a picture.
+        const chunks: Uint8Array[] = [];
+        for await (const chunk of guard.chunks) chunks.push(chunk);
+        return await putWhole(object, chunks, guard.measure());
+      }
+      const parts = partsOf(guard.chunks, partSizeBytes);
+      try {
+        const first = await parts.next();
+        if (first.done) throw new Error('a body has at least one part');
+        if (first.value.last) return await putWhole(object, first.value.chunks, guard.measure());
+        return await putParts(object, first.value, parts, guard, stop);
+      } finally {
+        // Closes the source where it was not read to its end.
+        await parts.return();
+      }
     } finally {
       signal.removeEventListener('abort', stopAsked);
-      // Closes the source where it was not read to its end.
-      await parts.return();
     }
   }
 
-  async function putWhole(object: NewObject, { chunks }: Part, measure: Measure) {
+  async function putWhole(object: NewObject, chunks: readonly Uint8Array[], measure: Measure) {
     const { signal } = object;
     const path = address.pathOf(object.key);
     const headers = headersOf(object);
@@ -145,7 +153,7 @@ export function createPut(
 
   async function putPart(key: string, uploadId: string, part: Part, signal: AbortSignal): Promise<string> {
     const query = { partNumber: String(part.number), uploadId };
-    const sha256 = part.sha256();
+    const { sha256 } = part;
     const path = address.pathOf(key);
     const { headers } = await repeat(signal, () =>
       wire.expect({ method: 'PUT', path, query, body: part.chunks, sha256, signal }),
