@@ -5,7 +5,8 @@ import { createArchiver } from '../pipeline/archive.ts';
 import { createFeeder, type Feeder } from '../pipeline/feed.ts';
 import { createGate } from '../pipeline/gate.ts';
 import { createSettle } from '../pipeline/settle.ts';
-import { createSweeper } from '../pipeline/sweep.ts';
+import { createSweeper, type SweepOptions } from '../pipeline/sweep.ts';
+import type { ConsumeOptions } from '../queue/consumer.ts';
 import { createWechatApi } from '../wechat/api.ts';
 import { createDownloader } from '../wechat/download.ts';
 import { createTokens } from '../wechat/tokens.ts';
@@ -40,11 +41,18 @@ export function startFeeder(parts: Parts): Feeder {
   return feeder;
 }
 
-export async function startConsumer(parts: Parts, wechat: WechatAddresses, feeder: Feeder): Promise<void> {
+/** `timing`: how soon the queue notices a worker that is gone; BullMQ's own half a minute unless told. */
+export async function startConsumer(
+  parts: Parts,
+  wechat: WechatAddresses,
+  feeder: Feeder,
+  timing: Omit<ConsumeOptions, 'concurrency'> = {},
+): Promise<void> {
   const { config, catalogue, queue, accounts, clock, lifetimes, log, metrics, store, accept, shutdown } =
     parts;
   const { fetch, work } = config;
   const api = createWechatApi({ baseUrl: wechat.apiBaseUrl, proxyUrl: wechat.proxyUrl });
+  shutdown.step('WeChat calls', () => api.close());
   const tokens = createTokens({ api, store: catalogue.accounts.tokens, clock, lifetimes, log });
   const downloader = createDownloader({
     baseUrl: wechat.apiBaseUrl,
@@ -82,24 +90,27 @@ export async function startConsumer(parts: Parts, wechat: WechatAddresses, feede
         feeder.finished();
       }
     },
-    { concurrency: work.concurrency },
+    { ...timing, concurrency: work.concurrency },
   );
   shutdown.step('consumer', () => consumer.close(work.shutdownGraceMs), work.shutdownGraceMs + 10_000);
 }
 
-export function startSweeper(parts: Parts, feeder?: Feeder): void {
+export function startSweeper(parts: Parts, feeder?: Feeder, timing: SweepOptions = {}): void {
   const { config, catalogue, queue, store, metrics, clock, lifetimes, log, accounts, shutdown } = parts;
-  const sweeper = createSweeper({
-    catalogue,
-    queue,
-    store,
-    metrics,
-    clock,
-    lifetimes,
-    log,
-    windowRows: config.queue.windowSize * Math.max(1, accounts.all.length),
-    onFreed: () => feeder?.wake(),
-  });
+  const sweeper = createSweeper(
+    {
+      catalogue,
+      queue,
+      store,
+      metrics,
+      clock,
+      lifetimes,
+      log,
+      windowRows: config.queue.windowSize * Math.max(1, accounts.all.length),
+      onFreed: () => feeder?.wake(),
+    },
+    timing,
+  );
   const running = sweeper.run(shutdown.signal);
   shutdown.step('sweeper', () => running);
 }

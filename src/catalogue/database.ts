@@ -1,4 +1,5 @@
 /** The one way SQL is spoken: a few verbs over a pg.Pool or anything that looks like one. */
+import { setTimeout as wait } from 'node:timers/promises';
 import type { Notification, PoolClient, QueryResult, QueryResultRow } from 'pg';
 
 /** What is asked of a pool; node-postgres' and the embedded database's both answer to it. */
@@ -23,8 +24,8 @@ export interface Database extends Queryable {
   listen(channel: string, onNotify: () => void, signal: AbortSignal): Promise<void>;
 }
 
-/** SQLSTATE classes that say "the server is not there" rather than "the statement is wrong". */
-const AWAY = /^(08|53|57P0|58|25006)/;
+/** SQLSTATE classes that say "the server is not there", or too slow to answer, rather than "the statement is wrong". */
+const AWAY = /^(08|53|57P0|57014|58|25006)/;
 
 function translate(error: unknown): unknown {
   if (!(error instanceof Error)) return error;
@@ -84,36 +85,41 @@ export function createDatabase(pool: PoolLike): Database {
 
     listen: async (channel, onNotify, signal) => {
       const name = `"${channel.replaceAll('"', '""')}"`;
-      const open = async (): Promise<void> => {
-        if (signal.aborted) return;
+      /** Resolves, when it listens, with a promise of its end: the line broke, or the signal was given. */
+      const open = async (): Promise<{ ended: Promise<void> }> => {
         const client = await connect();
-        const end = (error?: Error) => {
-          client.removeAllListeners('notification');
-          client.removeListener('error', lost);
-          signal.removeEventListener('abort', stop);
-          client.release(error ?? new Error('listener closed'));
-        };
-        const stop = () => end();
-        const lost = (error: Error) => {
-          end(error);
-          // The feeder's own timer carries on meanwhile.
-          const timer = setInterval(() => {
-            if (signal.aborted) return clearInterval(timer);
-            open().then(
-              () => clearInterval(timer),
-              () => undefined,
-            );
-          }, RELISTEN_MS);
-          timer.unref();
-        };
+        const end = Promise.withResolvers<void>();
+        const stop = () => end.resolve();
         client.on('notification', (notification: Notification) => {
           if (notification.channel === channel) onNotify();
         });
-        client.on('error', lost);
+        client.on('error', stop);
         signal.addEventListener('abort', stop, { once: true });
-        await client.query(`LISTEN ${name}`);
+        if (signal.aborted) stop();
+        const ended = end.promise.then(() => {
+          client.removeAllListeners('notification');
+          signal.removeEventListener('abort', stop);
+          client.release(true);
+        });
+        try {
+          await client.query(`LISTEN ${name}`);
+        } catch (error) {
+          stop();
+          throw translate(error);
+        }
+        return { ended };
       };
-      await open();
+      // One at a time: a second listener beside the first would keep a connection for ever.
+      const keep = async (first: { ended: Promise<void> }): Promise<void> => {
+        let listening: { ended: Promise<void> } | undefined = first;
+        while (!signal.aborted) {
+          await listening?.ended;
+          // The feeder's own timer carries on meanwhile.
+          await wait(RELISTEN_MS, undefined, { ref: false, signal }).catch(() => undefined);
+          if (!signal.aborted) listening = await open().catch(() => undefined);
+        }
+      };
+      void keep(await open());
     },
   };
 }

@@ -5,6 +5,7 @@
 import type { Account, Accounts } from '../account.ts';
 import type { ByteBudget } from '../byte-budget.ts';
 import type { Catalogue } from '../catalogue/catalogue.ts';
+import { DatabaseAwayError } from '../catalogue/database.ts';
 import type { Stored, Try } from '../catalogue/outcomes.ts';
 import type { Clock } from '../clock.ts';
 import { FailureError, failure } from '../failures.ts';
@@ -17,7 +18,7 @@ import type { Store } from '../storage/store.ts';
 import { worstCaseBytes } from '../storage/worst-case.ts';
 import type { Downloader, MediaBody } from '../wechat/download.ts';
 import type { Tokens } from '../wechat/tokens.ts';
-import type { Accept } from './accept.ts';
+import { type Accept, OverloadedError } from './accept.ts';
 import type { Gate } from './gate.ts';
 import { digestOf } from './measure.ts';
 import type { Settle } from './settle.ts';
@@ -27,7 +28,7 @@ export interface ArchiverDeps {
   tokens: Pick<Tokens, 'get' | 'reportBad' | 'reportGood'>;
   downloader: Downloader;
   store: Pick<Store, 'bucket' | 'put' | 'remove' | 'abortMultipart'>;
-  catalogue: Pick<Catalogue, 'get' | 'reserve' | 'recordUpload' | 'archived'>;
+  catalogue: Pick<Catalogue, 'get' | 'reserve' | 'recordUpload' | 'forgetUpload' | 'archived'>;
   budget: ByteBudget;
   gate: Gate;
   accept: Accept;
@@ -46,6 +47,8 @@ export interface ArchiverDeps {
 /** How long a media waits on its worker slot for a place of its account before it goes back into the queue. */
 const PATIENCE_MS = 250;
 const PUT_BACK_MS = 500;
+/** Longer than a failover usually takes would be too long for the first media after it. */
+const CATALOGUE_AWAY_MS = 2_000;
 const UNNAMED_TYPE = { contentType: 'application/octet-stream', extension: 'bin' };
 
 export function createArchiver(deps: ArchiverDeps) {
@@ -119,6 +122,7 @@ export function createArchiver(deps: ArchiverDeps) {
       if (!reserved) return undefined;
       if (reserved.leftUploadId && reserved.leftObjectKey) {
         await store.abortMultipart(reserved.leftObjectKey, reserved.leftUploadId, signal);
+        await catalogue.forgetUpload(job.id, reserved.leftUploadId);
       }
       const stop = metrics.store.startTimer();
       const { sizeBytes, sha256 } = await store.put({
@@ -171,16 +175,21 @@ export function createArchiver(deps: ArchiverDeps) {
     }
     // The loser of a race removes only what the row does not name.
     const row = await catalogue.get(of.id);
-    if (row?.objectKey !== stored.objectKey) await store.remove(stored.objectKey, signal);
+    if (row?.status === 'erased' || row?.objectKey !== stored.objectKey) {
+      await store.remove(stored.objectKey, signal);
+    }
     return { do: 'finish', result: 'superseded' };
   }
 
-  return async (job: ArchiveJob, signal: AbortSignal): Promise<Disposition> => {
+  async function archive(job: ArchiveJob, signal: AbortSignal): Promise<Disposition> {
     const account = deps.accounts.find(job.reference.account);
     if (!account) {
-      return deps.settle(job, clock.now(), failure('account_unknown'));
+      const unknown = failure('account_unknown');
+      // No row to wait in: whoever sent it has to hear of it.
+      if (job.round === undefined) return { do: 'giveUp', failure: unknown.failure };
+      return deps.settle(job, clock.now(), unknown);
     }
-    if (job.round === undefined) return adopt(job.reference);
+    if (job.round === undefined) return await adopt(job.reference);
     const leave = await deps.gate.enter(account.account, account.concurrency, PATIENCE_MS, signal);
     if (!leave) return { do: 'putBack', delayMs: PUT_BACK_MS };
     const startedAt = clock.now();
@@ -195,12 +204,27 @@ export function createArchiver(deps: ArchiverDeps) {
       return await complete(of, job.reference, stored, signal);
     } catch (error) {
       // Shutdown or a lost lock: the media goes back as it was; the consumer knows what to do.
-      if (signal.aborted) throw error;
+      if (signal.aborted || isOurs(error)) throw error;
       return await deps.settle(job, startedAt, error);
     } finally {
       leave();
     }
+  }
+
+  return async (job: ArchiveJob, signal: AbortSignal): Promise<Disposition> => {
+    try {
+      return await archive(job, signal);
+    } catch (error) {
+      // Nothing can be recorded now, and it is not the media's fault: no try is spent, however long it takes.
+      if (!signal.aborted && isOurs(error)) return { do: 'putBack', delayMs: CATALOGUE_AWAY_MS };
+      throw error;
+    }
   };
+}
+
+/** The catalogue is away or has no room for more: says nothing about the media. */
+function isOurs(error: unknown): boolean {
+  return error instanceof DatabaseAwayError || error instanceof OverloadedError;
 }
 
 /** What lets a bucket alone rebuild the catalogue. No openId: objects outlive an erasure request's reach. */

@@ -71,7 +71,7 @@ export function createFeeder(deps: FeederDeps, bounds: Bounds): Feeder {
     const now = deps.clock.now();
     await deps.catalogue.promote(now, PROMOTE_LIMIT);
     const given = deps.accounts.all.map(({ account }) => ({ account, room: rooms.get(account) ?? least }));
-    const { fed, inQueue } = await deps.catalogue.claim(given, now);
+    const { fed, inQueue } = await deps.catalogue.claim(given, now, bounds.most);
     if (fed.length === 0) return;
     try {
       await deps.queue.add(fed, signal);
@@ -119,6 +119,8 @@ export function createFeeder(deps: FeederDeps, bounds: Bounds): Feeder {
         } catch (error) {
           if (signal.aborted) return;
           trouble = true;
+          // While the queue is away, a look a second should not rewrite a thousand rows.
+          rooms.clear();
           // Rows stay where they are, so nothing is lost; say it once a minute, not four times a second.
           if (performance.now() - troubleSaidAt > 60_000) {
             troubleSaidAt = performance.now();

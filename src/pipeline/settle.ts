@@ -1,7 +1,7 @@
 /** What becomes of a media whose try failed: the policy decides, the row is told, the queue follows. */
 import type { Catalogue } from '../catalogue/catalogue.ts';
 import type { Clock, Lifetimes } from '../clock.ts';
-import { FailureError, failure } from '../failures.ts';
+import { type Failure, FailureError, failure } from '../failures.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import type { ArchiveJob, Disposition } from '../queue/consumer.ts';
@@ -22,6 +22,14 @@ const QUEUE_WAIT_MS = 60_000;
 export type Settle = (job: ArchiveJob, startedAt: Date, error: unknown) => Promise<Disposition>;
 
 export function createSettle(deps: SettleDeps): Settle {
+  async function hold(account: string, until: Date, failure: Failure): Promise<void> {
+    // Unknown to this process only, perhaps: one that was started with another ACCOUNTS_FILE may go on.
+    if (failure.code === 'account_unknown') return;
+    const isNew = await deps.catalogue.accounts.hold(account, until, failure);
+    // Once, not for each of its media in hand and each probe that fails.
+    if (isNew) deps.log.warn({ account, until, failure }, 'the account is held');
+  }
+
   return async (job, startedAt, error) => {
     const known =
       error instanceof FailureError ? error : failure('internal', String(error), { cause: error });
@@ -49,16 +57,13 @@ export function createSettle(deps: SettleDeps): Settle {
     );
 
     if (decision.next === 'dead' || decision.next === 'expired') {
-      await deps.catalogue.failed(of, known.failure, { to: decision.next }, true);
+      const ours = await deps.catalogue.failed(of, known.failure, { to: decision.next }, true);
+      if (!ours) return { do: 'finish', result: 'superseded' };
       if (decision.next === 'expired') deps.metrics.expired.inc();
       return { do: 'giveUp', failure: known.failure };
     }
     if (decision.next === 'holdAccount') {
-      await deps.catalogue.accounts.hold(row.account, decision.at, known.failure);
-      deps.log.warn(
-        { account: row.account, until: decision.at, failure: known.failure },
-        'the account is held',
-      );
+      await hold(row.account, decision.at, known.failure);
       await deps.catalogue.failed(
         of,
         known.failure,

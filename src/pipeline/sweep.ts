@@ -15,7 +15,7 @@ export interface SweeperDeps {
     'takeLease' | 'dropLease' | 'fedBefore' | 'unfeed' | 'closeExpired' | 'openUploads' | 'forgetUpload'
   >;
   queue: Pick<ArchiveQueue, 'lost'>;
-  store: Pick<Store, 'abortMultipart'>;
+  store: Pick<Store, 'bucket' | 'abortMultipart'>;
   metrics: Pick<Metrics, 'expired'>;
   clock: Clock;
   lifetimes: Pick<Lifetimes, 'closingMs'>;
@@ -26,12 +26,17 @@ export interface SweeperDeps {
   onFreed: () => void;
 }
 
+export interface SweepOptions {
+  /** Default 5,000. */
+  readonly everyMs?: number;
+  /** Default 10,000: a job is added within 2 s of its row being marked or not at all. */
+  readonly fedAgeMs?: number;
+  /** Default 60,000. */
+  readonly uploadAgeMs?: number;
+}
+
 const LEASE = 'sweep';
 const LEASE_MS = 30_000;
-const EVERY_MS = 5_000;
-/** A job is added within 2 s of its row being marked or not at all. */
-const FED_AGE_MS = 10_000;
-const UPLOAD_AGE_MS = 60_000;
 const CLOSE_LIMIT = 1_000;
 const UPLOAD_LIMIT = 100;
 
@@ -41,14 +46,17 @@ export interface Swept {
   readonly aborted: number;
 }
 
-export function createSweeper(deps: SweeperDeps) {
+export function createSweeper(
+  deps: SweeperDeps,
+  { everyMs = 5_000, fedAgeMs = 10_000, uploadAgeMs = 60_000 }: SweepOptions = {},
+) {
   const holder = randomUUID();
   const { catalogue, clock, log } = deps;
   const ago = (ms: number) => new Date(clock.now().getTime() - ms);
 
   /** Rows marked as fed whose job is gone (flushed, purged, stalled out) are due again. */
   async function freeLost(): Promise<number> {
-    const fed = await catalogue.fedBefore(ago(FED_AGE_MS), deps.windowRows);
+    const fed = await catalogue.fedBefore(ago(fedAgeMs), deps.windowRows);
     if (fed.length === 0) return 0;
     const lost = new Set(await deps.queue.lost(fed.map((row) => jobIdOf(row.id, row.round))));
     const gone = fed.filter((row) => lost.has(jobIdOf(row.id, row.round)));
@@ -76,11 +84,14 @@ export function createSweeper(deps: SweeperDeps) {
 
   /** Multiparts that a dead worker left behind; the id was recorded before the first part. */
   async function abortUploads(signal: AbortSignal): Promise<number> {
-    const open = await catalogue.openUploads(ago(UPLOAD_AGE_MS), UPLOAD_LIMIT);
+    const open = await catalogue.openUploads(ago(uploadAgeMs), UPLOAD_LIMIT);
     let aborted = 0;
     for (const upload of open) {
       signal.throwIfAborted();
-      await deps.store.abortMultipart(upload.object_key, upload.upload_id, signal);
+      // In a bucket of another configuration nothing can be done from here; its lifecycle rule has to.
+      if (upload.bucket === deps.store.bucket) {
+        await deps.store.abortMultipart(upload.object_key, upload.upload_id, signal);
+      }
       await catalogue.forgetUpload(upload.id, upload.upload_id);
       aborted++;
     }
@@ -116,7 +127,7 @@ export function createSweeper(deps: SweeperDeps) {
     run: async (signal: AbortSignal): Promise<void> => {
       while (!signal.aborted) {
         await attempt('sweep', async () => ((await sweep(signal)) ? 1 : 0), signal);
-        await clock.sleep(EVERY_MS, signal).catch(() => undefined);
+        await clock.sleep(everyMs, signal).catch(() => undefined);
       }
       await catalogue.dropLease(LEASE, holder).catch(() => undefined);
     },

@@ -10,6 +10,7 @@ import { backends, lifetimes, SCHEMA, setup } from './backends.ts';
 const NOW = new Date('2026-05-01T12:00:00Z');
 const at = (ms: number) => new Date(NOW.getTime() + ms);
 const HOUR_MS = 3_600_000;
+const WINDOW = 1_000;
 
 let serial = 0;
 function reference(fields: Partial<Reference> = {}): Reference {
@@ -47,7 +48,7 @@ for (const backend of backends) {
 
     const acceptOne = async (one: Reference) => (await catalogue.accept([one], NOW, false))[0]!;
     const claimOne = async (one: Reference, now = NOW) => {
-      const { fed } = await catalogue.claim([{ account: one.account, room: 100 }], now);
+      const { fed } = await catalogue.claim([{ account: one.account, room: 100 }], now, WINDOW);
       return fed.find((job) => job.reference.mediaId === one.mediaId)!;
     };
     const tried = (job: { id: string; round: number }, endedAt = at(1000)) => ({
@@ -117,13 +118,13 @@ for (const backend of backends) {
         { account: 'fair-a', room: 2 },
         { account: 'fair-b', room: 5 },
       ];
-      const first = await catalogue.claim(rooms, NOW);
+      const first = await catalogue.claim(rooms, NOW, WINDOW);
       assert.deepEqual(
         first.fed.map((job) => job.reference.mediaId),
         [a[0], b[1], a[2], b[0]].map((one) => one!.mediaId),
       );
       assert.equal(first.inQueue.get('fair-a'), 0);
-      assert.equal((await catalogue.claim(rooms, NOW)).fed.length, 0, 'the room is taken');
+      assert.equal((await catalogue.claim(rooms, NOW, WINDOW)).fed.length, 0, 'the room is taken');
     });
 
     it('does not feed a held account until the hold is over', async () => {
@@ -132,6 +133,52 @@ for (const backend of backends) {
       await catalogue.accounts.hold(one.account, at(HOUR_MS), { code: 'x' });
       assert.equal(await claimOne(one), undefined);
       assert.ok(await claimOne(one, at(HOUR_MS)));
+    });
+
+    it('probes with one media when a hold has lapsed, and lifts it when one is archived', async () => {
+      const account = 'probed';
+      const rooms = [{ account, room: 10 }];
+      await catalogue.accept(
+        [reference({ account }), reference({ account }), reference({ account })],
+        NOW,
+        false,
+      );
+      assert.equal(await catalogue.accounts.hold(account, NOW, { code: 'x' }), true);
+      assert.equal(await catalogue.accounts.hold(account, NOW, { code: 'x' }), false, 'held already');
+      const { fed: probe } = await catalogue.claim(rooms, NOW, WINDOW);
+      assert.equal(probe.length, 1);
+      assert.equal((await catalogue.claim(rooms, NOW, WINDOW)).fed.length, 0, 'the probe is on its way');
+      await catalogue.archived(tried(probe[0]!), STORED);
+      const states = await catalogue.accounts.states();
+      assert.equal(states.find((state) => state.account === account)?.heldUntil, undefined);
+      assert.equal((await catalogue.claim(rooms, NOW, WINDOW)).fed.length, 2);
+    });
+
+    it('never feeds more than the window, jobs in their backoff included', async () => {
+      const account = 'windowed';
+      await catalogue.accept(
+        [reference({ account }), reference({ account }), reference({ account })],
+        NOW,
+        false,
+      );
+      const { fed } = await catalogue.claim([{ account, room: 1 }], NOW, 2);
+      const next = { to: 'queue', at: at(1000), reason: 'retry' } as const;
+      await catalogue.failed(tried(fed[0]!), { code: 'network', class: 'transient' }, next, true);
+      assert.equal((await catalogue.claim([{ account, room: 9 }], NOW, 2)).fed.length, 1);
+    });
+
+    it('remembers an upload that was left open until it is forgotten', async () => {
+      const one = reference();
+      await acceptOne(one);
+      const job = await claimOne(one);
+      const object = { bucket: 'b', objectKey: 'k.jpg' };
+      assert.deepEqual(await catalogue.reserve(job, object, NOW), {});
+      await catalogue.recordUpload(job, 'u1');
+      const left = { leftUploadId: 'u1', leftObjectKey: 'k.jpg' };
+      assert.deepEqual(await catalogue.reserve(job, object, NOW), left);
+      assert.deepEqual(await catalogue.reserve(job, object, NOW), left, 'the abort may have failed');
+      await catalogue.forgetUpload(job.id, 'u1');
+      assert.deepEqual(await catalogue.reserve(job, object, NOW), {});
     });
 
     it('archives once: the second completion of a round finds nothing to do', async () => {
@@ -202,7 +249,7 @@ for (const backend of backends) {
       );
       assert.equal((await catalogue.get(id))?.tries, 0);
       await acceptOne(other);
-      const { fed } = await catalogue.claim([{ account: one.account, room: 1 }], NOW);
+      const { fed } = await catalogue.claim([{ account: one.account, room: 1 }], NOW, WINDOW);
       assert.deepEqual(
         fed.map((each) => each.reference.mediaId),
         [other.mediaId],
@@ -288,7 +335,7 @@ for (const backend of backends) {
       const account = 'dead-account';
       const all = [1, 2, 3].map(() => reference({ account }));
       await catalogue.accept(all, NOW, false);
-      const { fed } = await catalogue.claim([{ account, room: 10 }], NOW);
+      const { fed } = await catalogue.claim([{ account, room: 10 }], NOW, WINDOW);
       const gone = { code: 'invalid_media_id', class: 'permanent_media', errcode: 40007 } as const;
       await catalogue.failed(tried(fed[0]!, at(1000)), gone, { to: 'dead' }, true);
       await catalogue.failed(tried(fed[1]!, at(2000)), gone, { to: 'dead' }, true);
