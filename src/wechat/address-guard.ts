@@ -98,9 +98,14 @@ export function guardedLookup(resolve: ResolveAll = systemLookup): LookupFunctio
 }
 
 /** The same for a way without sockets of our own (a proxy): one checked address of the host. */
-export async function resolvePublic(hostname: string, resolve?: ResolveAll): Promise<string> {
+export async function resolvePublic(
+  hostname: string,
+  resolve: ResolveAll | undefined,
+  signal: AbortSignal,
+): Promise<string> {
   if (isIP(bare(hostname)) !== 0) return bare(hostname);
   return await new Promise((resolved, rejected) => {
+    signal.addEventListener('abort', () => rejected(signal.reason), { once: true });
     guardedLookup(resolve)(hostname, {}, (error, address) => {
       if (error) rejected(error);
       else resolved(String(address));

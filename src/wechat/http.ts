@@ -74,7 +74,7 @@ export function createHttp(options: HttpOptions): Http {
     });
   const proxy = options.proxyUrl ? throughProxy(options.proxyUrl) : undefined;
 
-  async function chooseRoute(url: URL, guarded: boolean): Promise<Route> {
+  async function chooseRoute(url: URL, guarded: boolean, signal: AbortSignal): Promise<Route> {
     const headers = HEADERS;
     if (!options.proxyUrl || !proxy) {
       const { take, give } = guarded ? lanes.guarded : lanes.open;
@@ -91,7 +91,7 @@ export function createHttp(options: HttpOptions): Http {
     const excessBytes = () => 0;
     if (!guarded) return { dispatcher: proxy, url, headers, excessBytes, leave: () => {} };
     // The guard holds here too: the name is resolved and checked by us, and the proxy told the address.
-    const address = await resolvePublic(url.hostname, options.resolve);
+    const address = await resolvePublic(url.hostname, options.resolve, signal);
     const pinned = new URL(url);
     pinned.hostname = address.includes(':') ? `[${address}]` : address;
     const dispatcher = throughProxy(options.proxyUrl, { servername: url.hostname });
@@ -116,7 +116,7 @@ export function createHttp(options: HttpOptions): Http {
         route = undefined;
       };
       try {
-        const taken = await chooseRoute(url, how.guarded);
+        const taken = await chooseRoute(url, how.guarded, limit.signal);
         route = taken;
         const { dispatcher, headers } = taken;
         const response = await request(taken.url, { dispatcher, headers, signal: limit.signal });

@@ -4,6 +4,8 @@ import { test } from 'node:test';
 import { FailureError } from '../../src/failures.ts';
 import { checkLink, guardedLookup, isPublicAddress, resolvePublic } from '../../src/wechat/address-guard.ts';
 
+const NEVER = new AbortController().signal;
+
 const refused = (error: unknown) => error instanceof FailureError && error.failure.code === 'address_refused';
 
 test('public addresses are told from all others', () => {
@@ -111,12 +113,16 @@ test('a name is connected to only if all its addresses are public, and to what w
     return (_name: string, _options: object, callback: (error: null, found: LookupAddress[]) => void) =>
       callback(null, found);
   };
-  assert.equal(await resolvePublic('a.tc.qq.com', answering('203.205.137.89')), '203.205.137.89');
-  assert.equal(await resolvePublic('[2402:4e00::1]', answering()), '2402:4e00::1');
+  assert.equal(await resolvePublic('a.tc.qq.com', answering('203.205.137.89'), NEVER), '203.205.137.89');
+  assert.equal(await resolvePublic('[2402:4e00::1]', answering(), NEVER), '2402:4e00::1');
   for (const addresses of [['127.0.0.1'], ['203.205.137.89', '10.0.0.1'], ['::ffff:127.0.0.1']]) {
-    await assert.rejects(resolvePublic('a.tc.qq.com', answering(...addresses)), refused);
+    await assert.rejects(resolvePublic('a.tc.qq.com', answering(...addresses), NEVER), refused);
   }
-  await assert.rejects(resolvePublic('a.tc.qq.com', answering()));
+  await assert.rejects(resolvePublic('a.tc.qq.com', answering(), NEVER));
+  const controller = new AbortController();
+  const silent = resolvePublic('a.tc.qq.com', () => {}, controller.signal);
+  controller.abort(new Error('a name server that never answers'));
+  await assert.rejects(silent, /never answers/);
   const all = await new Promise((resolved) => {
     guardedLookup(answering('203.205.137.89', '2402:4e00::1'))(
       'a.tc.qq.com',
