@@ -1,0 +1,270 @@
+/** The samples people deploy with: what they start exists, what they set is read, and nothing is open that need not be. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { parseEnv } from 'node:util';
+import { parse } from 'yaml';
+import { VARIABLES } from '../src/config/schema.ts';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const read = (path: string) => readFileSync(join(ROOT, path), 'utf8');
+
+interface Service {
+  image?: string;
+  build?: string;
+  command?: string[];
+  entrypoint?: string[];
+  environment?: Record<string, unknown>;
+  healthcheck?: { test?: string[]; disable?: boolean };
+  ports?: string[];
+  networks?: string[];
+  restart?: string;
+  volumes?: string[];
+  depends_on?: Record<string, { condition: string }>;
+  deploy?: { resources?: { limits?: { memory?: string } } };
+}
+interface Compose {
+  services: Record<string, Service>;
+  networks: Record<string, { internal?: boolean }>;
+  volumes: Record<string, unknown>;
+}
+
+const compose: Compose = parse(read('docker-compose.yml'), { merge: true });
+const services = Object.entries(compose.services);
+const service = (name: string): Service => {
+  const found = compose.services[name];
+  assert.ok(found, `there is a service ${name}`);
+  return found;
+};
+const PROGRAMS = ['server', 'worker', 'sweeper'];
+/** docker compose where the client has it, or the older program of its own. */
+const composeClient = [['docker', 'compose'], ['docker-compose']].find(
+  ([program, ...args]) => spawnSync(program!, [...args, 'version'], { timeout: 20_000 }).status === 0,
+);
+
+/** `${NAME:-default}` and its kin, filled in as Compose would. */
+const fill = (text: unknown, environment: Record<string, string>) =>
+  String(text).replaceAll(/\$\{(\w+)(?:(:?)([-?])([^}]*))?\}/g, (_all, name, colon, kind, word) => {
+    const value = environment[name];
+    const isSet = value !== undefined && !(colon === ':' && value === '');
+    return isSet ? value : kind === '-' ? word : '';
+  });
+
+describe('docker-compose.yml', () => {
+  test('starts programs that are there', () => {
+    for (const name of PROGRAMS) {
+      const [node, file] = service(name).command ?? [];
+      assert.equal(node, 'node', name);
+      assert.ok(file && existsSync(join(ROOT, file)), `${name}: ${file}`);
+    }
+  });
+
+  test('gives the programs only variables they read, and what all of them need', () => {
+    for (const name of PROGRAMS) {
+      const given = Object.keys(service(name).environment ?? {});
+      assert.deepEqual(
+        given.filter((variable) => !(variable in VARIABLES)),
+        [],
+        name,
+      );
+      const needed = 'NODE_ENV DATABASE_URL REDIS_URL S3_BUCKET S3_ENDPOINT API_KEYS WECHAT_APP_ID'.split(
+        ' ',
+      );
+      assert.deepEqual(
+        needed.filter((variable) => !given.includes(variable)),
+        [],
+        name,
+      );
+    }
+  });
+
+  test('gives them values they take, once compose.env.example is filled in', () => {
+    const example = parseEnv(read('deploy/compose.env.example')) as Record<string, string>;
+    const filled: Record<string, string> = {
+      ...example,
+      WECHAT_APP_ID: VARIABLES.WECHAT_APP_ID.example,
+      WECHAT_APP_SECRET: VARIABLES.WECHAT_APP_SECRET.example,
+      WECHAT_TOKEN: VARIABLES.WECHAT_TOKEN.example,
+      WECHAT_ENCODING_AES_KEY: VARIABLES.WECHAT_ENCODING_AES_KEY.example,
+      API_KEYS: `${example.API_KEYS}0123456789abcdef`,
+      POSTGRES_PASSWORD: '0123456789abcdef',
+      S3_SECRET_ACCESS_KEY: '0123456789abcdef',
+    };
+    for (const name of PROGRAMS) {
+      for (const [variable, template] of Object.entries(service(name).environment ?? {})) {
+        const value = fill(template, filled);
+        if (value === '') continue;
+        const parsed = VARIABLES[variable as keyof typeof VARIABLES].kind.parse(value);
+        assert.ok('value' in parsed, `${name}: ${variable}=${value}`);
+      }
+    }
+  });
+
+  test('compose.env.example names every variable that must be set, and none that nobody asks for', () => {
+    const text = read('docker-compose.yml');
+    const asked = new Set([...text.matchAll(/(?<!\$)\$\{(\w+)/g)].map(([, name]) => name!));
+    const required = new Set([...text.matchAll(/(?<!\$)\$\{(\w+):\?/g)].map(([, name]) => name!));
+    const uncommented = read('deploy/compose.env.example').replaceAll(/^#(?=[A-Z0-9_]+=)/gm, '');
+    const named = Object.keys(parseEnv(uncommented));
+    const set = Object.keys(parseEnv(read('deploy/compose.env.example')));
+    assert.deepEqual(
+      [...required].filter((name) => !set.includes(name)),
+      [],
+    );
+    assert.deepEqual(
+      named.filter((name) => !asked.has(name)),
+      [],
+    );
+  });
+
+  test('publishes on 127.0.0.1 alone, and nothing of the database and the queue', () => {
+    const published = services.flatMap(([name, { ports }]) => (ports ?? []).map((port) => `${name} ${port}`));
+    assert.deepEqual(published.toSorted(), [
+      'server 127.0.0.1:8080:8080',
+      'server 127.0.0.1:8081:8081',
+      'store 127.0.0.1:8333:8333',
+    ]);
+  });
+
+  test('gives the database and the queue no way to the Internet', () => {
+    assert.equal(compose.networks.inside?.internal, true);
+    for (const name of ['postgres', 'redis']) assert.deepEqual(service(name).networks, ['inside']);
+  });
+
+  test('keeps the queue from being evicted and from being forgotten', () => {
+    const command = service('redis').command?.join(' ') ?? '';
+    assert.match(command, /--appendonly yes/);
+    assert.match(command, /--maxmemory-policy noeviction/);
+    assert.match(command, /--maxmemory \d+mb/);
+  });
+
+  test('waits for what it stands on, and asks each whether it is well', () => {
+    for (const name of PROGRAMS) {
+      assert.deepEqual(service(name).depends_on, {
+        postgres: { condition: 'service_healthy' },
+        redis: { condition: 'service_healthy' },
+        bucket: { condition: 'service_completed_successfully' },
+      });
+    }
+    for (const name of ['postgres', 'redis', 'store']) assert.ok(service(name).healthcheck?.test, name);
+  });
+
+  test('starts again, within limits, on volumes that have a name', () => {
+    for (const [name, { restart, deploy, volumes }] of services) {
+      assert.equal(restart, name === 'bucket' ? 'on-failure' : 'unless-stopped', name);
+      assert.ok(deploy?.resources?.limits?.memory, `${name} has a limit of memory`);
+      for (const volume of volumes ?? []) assert.ok(volume.split(':')[0]! in compose.volumes, volume);
+    }
+    assert.deepEqual(Object.keys(compose.volumes).toSorted(), ['data', 'postgres', 'redis', 'store']);
+  });
+
+  test('pins the images it does not build', () => {
+    for (const [name, { image, build }] of services) {
+      if (!build) assert.match(image ?? '', /:\d[\w.-]*$/, name);
+    }
+  });
+
+  const skip = composeClient ? false : 'NOT TESTED: no docker compose here to ask whether it reads the file';
+  test('is read by Compose', { skip }, () => {
+    const [program, ...args] = composeClient!;
+    const required = [...read('docker-compose.yml').matchAll(/\$\{(\w+):\?/g)].map(([, name]) => name!);
+    const { status, stderr } = spawnSync(program!, [...args, '-f', 'docker-compose.yml', 'config', '-q'], {
+      cwd: ROOT,
+      encoding: 'utf8',
+      timeout: 60_000,
+      env: { PATH: process.env.PATH, ...Object.fromEntries(required.map((name) => [name, 'x'])) },
+    });
+    assert.equal(status, 0, stderr);
+  });
+});
+
+describe('the bucket is made', () => {
+  const script = () => service('bucket').command?.[0]?.replaceAll('$$', '$') ?? '';
+
+  test('by a script that sh reads', () => {
+    assert.equal(spawnSync('sh', ['-n'], { input: script(), timeout: 10_000 }).status, 0);
+  });
+});
+
+describe('Dockerfile', () => {
+  const text = read('Dockerfile');
+
+  test('copies what is there and lets through what it copies', () => {
+    const copied = [...text.matchAll(/^COPY (?!--from)(.+) \S+$/gm)].flatMap(([, paths]) =>
+      paths!.split(' '),
+    );
+    assert.ok(copied.length >= 6);
+    const let_through = read('.dockerignore').split('\n');
+    assert.ok(let_through.includes('*'));
+    for (const path of copied) {
+      assert.ok(existsSync(join(ROOT, path)), path);
+      assert.ok(let_through.includes(`!${path}`), `.dockerignore keeps ${path} out`);
+    }
+  });
+
+  test('runs a program that is there, not as root, and asks it whether it is alive', () => {
+    const [, file] = /^CMD \["node", "([^"]+)"\]$/m.exec(text) ?? [];
+    assert.ok(file && existsSync(join(ROOT, file)), file);
+    assert.ok(text.indexOf('USER node') < text.lastIndexOf('CMD'));
+    assert.match(text, /^HEALTHCHECK .*\n.*\/livez/m);
+  });
+
+  test('sets only variables that the program reads', () => {
+    const [, set] = /^ENV (.+)$/m.exec(text) ?? [];
+    for (const pair of set!.split(' ')) {
+      const [name, value] = pair.split('=');
+      assert.ok('value' in VARIABLES[name as keyof typeof VARIABLES].kind.parse(value!), pair);
+    }
+  });
+
+  test('is of the Node that the program needs', () => {
+    for (const [, major] of text.matchAll(/^FROM node:(\d+)/gm)) assert.equal(major, '24');
+  });
+});
+
+describe('deploy/wma.service', () => {
+  const unit = read('deploy/wma.service');
+
+  test('starts a program that is there, again and again, but not after a mistake in the configuration', () => {
+    const [, launcher, program] = /^ExecStart=\/usr\/bin\/env node (\S+) (\S+)$/m.exec(unit) ?? [];
+    for (const file of [launcher, program]) assert.ok(file && existsSync(join(ROOT, file)), file);
+    assert.match(unit, /^Restart=always$/m);
+    assert.match(unit, /^RestartPreventExitStatus=78$/m);
+  });
+
+  test('signals the launcher alone, which hands it on: two signals mean "at once"', () => {
+    assert.match(unit, /^KillMode=mixed$/m);
+  });
+
+  const skip =
+    spawnSync('systemd-analyze', ['--version'], { timeout: 10_000 }).status === 0
+      ? false
+      : 'NOT TESTED: no systemd-analyze here';
+  test('is read by systemd', { skip }, () => {
+    const { status, stderr } = spawnSync('systemd-analyze', ['verify', join(ROOT, 'deploy/wma.service')], {
+      encoding: 'utf8',
+      timeout: 60_000,
+    });
+    const ours = stderr.split('\n').filter((line) => line.includes('wma.service'));
+    assert.deepEqual(ours, []);
+    assert.equal(status, 0, stderr);
+  });
+});
+
+describe('the reverse proxies', () => {
+  const ports = Object.values(compose.services).flatMap(({ ports }) => ports ?? []);
+
+  for (const file of ['deploy/Caddyfile', 'deploy/nginx.conf', 'deploy/nginx-mirror.conf']) {
+    test(`${file} passes on to ports that docker-compose.yml publishes, never to the page and the API`, () => {
+      const upstreams = [...read(file).matchAll(/127\.0\.0\.1:(\d+)/g)].map(([, port]) => port!);
+      const known = ports.map((port) => port.split(':')[1]!).filter((port) => port !== '8080');
+      // 3000 is the reader's own handler.
+      const strange = upstreams.filter((port) => !known.includes(port) && port !== '3000');
+      assert.ok(upstreams.length > 0);
+      assert.deepEqual(strange, []);
+    });
+  }
+});
