@@ -1,5 +1,5 @@
 /** Where an object lives on the wire. */
-import type { Addressing } from './presets.ts';
+import type { Addressing } from '../s3-presets.ts';
 
 export interface Address {
   readonly origin: string;

@@ -5,13 +5,12 @@ import { ListObjectsV2Command } from '@aws-sdk/client-s3';
 import type { Clock } from '../clock.ts';
 import { type FailureError, failure } from '../failures.ts';
 import type { Log } from '../log.ts';
+import type { Addressing } from '../s3-presets.ts';
 import { createAddress } from './address.ts';
 import { codeOf } from './failure.ts';
 import type { Measure } from './guard.ts';
 import { createLinks, type Link } from './links.ts';
-
 import { readMetadata } from './object-headers.ts';
-import type { Addressing } from './presets.ts';
 import { createPut, type NewObject } from './put.ts';
 import { quickly, type Repeat } from './quickly.ts';
 import { createSdk } from './sdk.ts';

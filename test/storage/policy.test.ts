@@ -6,7 +6,6 @@ import { codeOf, parseRetryAfter, refusal } from '../../src/storage/failure.ts';
 import { decideWindow } from '../../src/storage/links.ts';
 import { dispositionOf, metadataOf, readMetadata } from '../../src/storage/object-headers.ts';
 import { type Part, partsOf } from '../../src/storage/parts.ts';
-import { endpointOf, PRESET_NAMES, PRESETS, type Preset } from '../../src/storage/presets.ts';
 import { decideDelayMs } from '../../src/storage/quickly.ts';
 import { sha256 } from './setup.ts';
 
@@ -36,13 +35,6 @@ test('the bucket stands where the addressing puts it', () => {
   assert.equal(at('path', 'https://host/s3/'), 'https://host/s3/media/wx1/a%20b%2B%27%21.jpg');
   assert.equal(at('virtual', 'https://cos.x.com'), 'https://media.cos.x.com/wx1/a%20b%2B%27%21.jpg');
   assert.equal(at('cname', 'https://img.me.cn'), 'https://img.me.cn/wx1/a%20b%2B%27%21.jpg');
-});
-
-test('every preset with an endpoint makes a URL of it', () => {
-  for (const name of PRESET_NAMES) {
-    const endpoint = endpointOf(PRESETS[name] as Preset, 'cn-shanghai');
-    if (endpoint) assert.match(new URL(endpoint).hostname, /cn-shanghai/);
-  }
 });
 
 test('an answer becomes the failure whose cure fits', () => {
