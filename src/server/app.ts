@@ -131,9 +131,16 @@ export async function buildServer(deps: ServerDeps): Promise<App> {
   await app.register(cookie);
   await app.register(helmet, securityHeaders(await storeOrigin(deps)));
   app.decorateRequest('principal');
-  app.addHook('onRequest', async (request) => {
+  app.addHook('onRequest', async (request, reply) => {
     const { scope = 'admin' } = request.routeOptions.config;
-    if (scope !== 'open' && !request.is404) request.principal = deps.access.authorize(request, scope);
+    if (scope === 'open' || request.is404) return;
+    try {
+      request.principal = deps.access.authorize(request, scope);
+    } catch (error) {
+      // Answered here, because a plugin's own error handler would make a 500 of it.
+      if (!(error instanceof Problem)) throw error;
+      await sendProblem(request, reply, error);
+    }
   });
   app.addHook('onSend', async (_request, reply) => {
     // Answers differ by key, language and moment; what may be kept says so itself.

@@ -93,17 +93,11 @@ function placeholder(media, speech) {
   return el('div', { class: 'sheet gone' }, icon('cross'), el('p', {}, words[media.status] ?? media.status));
 }
 
-/** What went wrong, in a sentence, and what to do about it. */
+/** What went wrong, in a sentence; what to do about it stands with the dead letters. */
 function failureOf(media) {
   if (!media.failure || media.status === 'archived') return null;
-  const { message, advice, errcode, code } = media.failure;
-  return el(
-    'p',
-    { class: 'failure' },
-    `${message} `,
-    el('span', { class: 'hint' }, `${advice} `),
-    el('code', {}, String(errcode ?? code)),
-  );
+  const { message, errcode, code } = media.failure;
+  return el('p', { class: 'failure' }, `${message} `, el('code', {}, String(errcode ?? code)));
 }
 
 export function buildCard(media, speech, accountNames) {
@@ -126,10 +120,14 @@ export function buildCard(media, speech, accountNames) {
         { class: 'line' },
         el('span', { class: 'chip', 'data-status': media.status }, words[media.status] ?? media.status),
         el('strong', {}, media.kind ? (words[media.kind] ?? media.kind) : ''),
-        media.sentAt ? timeOf(media.sentAt, 'ago') : null,
       ),
       media.fileName ? el('p', { class: 'name', title: media.fileName }, media.fileName) : null,
-      el('p', { class: 'facts', title: facts.join(' · ') }, facts.join(' · ')),
+      el(
+        'p',
+        { class: 'facts', title: facts.join(' · ') },
+        media.sentAt ? timeOf(media.sentAt, 'ago') : null,
+        ...facts.map((fact) => ` · ${fact}`),
+      ),
       media.status === 'pending' && media.expiresAt
         ? el('p', { class: 'facts' }, timeOf(media.expiresAt, 'expires'))
         : null,

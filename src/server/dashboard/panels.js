@@ -95,7 +95,7 @@ export function showAccounts(list, accounts, speech) {
     build: ({ account, name, hold, lastCallbackAt, token }) =>
       el(
         'li',
-        { class: 'row' },
+        { class: 'row account' },
         el(
           'span',
           { class: 'chip', 'data-status': hold ? 'dead' : 'archived' },

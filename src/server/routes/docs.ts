@@ -1,4 +1,5 @@
 /** /openapi.json and /docs: what the API takes and answers, made of the schemas the routes themselves use. */
+import { readFile } from 'node:fs/promises';
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import { createJsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod';
@@ -15,8 +16,16 @@ const DESCRIPTION = [
   'and `advice` in English or Chinese by Accept-Language. Scopes: read (all GET), write (POST media, retry), admin.',
 ].join(' ');
 
+/** The named schemas are answers; their twins for input say nothing more. */
+function withoutInputs(document: ReturnType<typeof jsonSchemaTransformObject>): typeof document {
+  const schemas = document.components?.schemas ?? {};
+  for (const name of Object.keys(schemas)) if (name.endsWith('Input')) delete schemas[name];
+  return document;
+}
+
 /** Before the routes: it listens to what is registered after it. */
 export async function documentation(app: App): Promise<void> {
+  const logo = await readFile(new URL('../dashboard/door/icon.svg', import.meta.url));
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
@@ -48,7 +57,7 @@ export async function documentation(app: App): Promise<void> {
         },
       };
     },
-    transformObject: jsonSchemaTransformObject,
+    transformObject: (document) => withoutInputs(jsonSchemaTransformObject(document)),
   });
   await app.register(async (scope) => {
     scope.addHook('onRoute', (route) => {
@@ -61,6 +70,7 @@ export async function documentation(app: App): Promise<void> {
       validatorUrl: false,
       uiConfig: { deepLinking: true, docExpansion: 'list', supportedSubmitMethods: ['get', 'post'] },
       theme: { title: 'wechat-media-archiver API' },
+      logo: { type: 'image/svg+xml', content: logo, href: '/' },
     });
   });
 }

@@ -11,6 +11,11 @@ const CSP =
 /** It asks Google for fonts, which hangs the page where Google cannot be reached; its style names fallbacks. */
 const FOREIGN_LINK = /<link[^>]+href="https?:[^>]*>/g;
 
+const TROUBLE = {
+  error: { key: 'ERRORS.INTERNAL_SERVER_ERROR' },
+  message: 'the queue does not answer',
+};
+
 type BoardQueue = ConstructorParameters<typeof BullMQAdapter>[0];
 
 export function queueRoutes(deps: Pick<ServerDeps, 'queue'>) {
@@ -22,7 +27,7 @@ export function queueRoutes(deps: Pick<ServerDeps, 'queue'>) {
     const board = createBullBoard({
       queues: [adapterOf(shown)],
       serverAdapter: server,
-      options: { uiConfig: { boardTitle: 'wechat-media-archiver', hideRedisDetails: true } },
+      options: { uiConfig: { boardTitle: 'Archive queue', hideRedisDetails: true } },
     });
     app.addHook('onRoute', (route) => {
       route.config = { ...route.config, scope: 'admin' };
@@ -35,6 +40,8 @@ export function queueRoutes(deps: Pick<ServerDeps, 'queue'>) {
       board.replaceQueues([adapterOf(shown)]);
     });
     app.addHook('onSend', async (_request, reply, payload) => {
+      // It would answer with the error's own words and stack.
+      if (reply.statusCode >= 500) return JSON.stringify(TROUBLE);
       const isPage = String(reply.getHeader('content-type')).startsWith('text/html');
       return isPage && typeof payload === 'string' ? payload.replaceAll(FOREIGN_LINK, '') : payload;
     });

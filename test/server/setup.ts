@@ -1,0 +1,195 @@
+/** The real server on the embedded database and the embedded store, listening on a port of its own. */
+import { randomBytes } from 'node:crypto';
+import { cp, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Account } from '../../src/account.ts';
+import { parseApiKeys } from '../../src/api-keys.ts';
+import { openParts, type Parts } from '../../src/assembly/parts.ts';
+import { type Config, loadConfig } from '../../src/config.ts';
+import { failure } from '../../src/failures.ts';
+import { idOf, objectKeyOf, type ReferenceInput } from '../../src/media.ts';
+import { openServer, type RunningServer } from '../../src/server/start.ts';
+import { signatureOf } from '../../src/simulator/envelope.ts';
+import { makeDatabaseFolder } from '../embedded/open.ts';
+
+export const PLAIN: Account = {
+  account: 'wx0000000000000001',
+  product: 'official',
+  name: 'shop',
+  appId: 'wx0000000000000001',
+  secret: 'app-secret-of-the-shop',
+  token: 'callback-token-of-the-shop',
+  requireEncryption: false,
+  concurrency: 4,
+};
+export const SAFE: Account = {
+  ...PLAIN,
+  account: 'wx0000000000000002',
+  appId: 'wx0000000000000002',
+  name: 'school',
+  token: 'callback-token-of-the-school',
+  encodingAesKey: randomBytes(32).toString('base64').slice(0, 43),
+  requireEncryption: true,
+};
+
+export const KEYS = {
+  read: 'read-secret-0123456789',
+  write: 'write-secret-0123456789',
+  admin: 'admin-secret-0123456789',
+  /** Reads and writes for the school alone. */
+  school: 'school-secret-0123456789',
+} as const;
+
+export interface Call {
+  method?: string;
+  key?: keyof typeof KEYS | undefined;
+  headers?: Record<string, string>;
+  body?: string | Buffer;
+  json?: unknown;
+}
+
+export interface TestServer {
+  parts: Parts;
+  url: string;
+  server: RunningServer;
+  log: string[];
+  call(path: string, options?: Call): Promise<Response>;
+  /** A message of WeChat's in plain mode, signed as it would be; `query` and `body` spoil it on purpose. */
+  callback(body: string, options?: CallbackOptions): Promise<Response>;
+  /** A media whose bytes are in the store, as a worker leaves it. Answers its id. */
+  archived(reference: ReferenceInput, content: StoredContent): Promise<string>;
+  /** A media that WeChat refused for good. */
+  dead(reference: ReferenceInput): Promise<string>;
+  close(): Promise<void>;
+}
+
+export interface CallbackOptions {
+  account?: string;
+  token?: string;
+  timestamp?: number;
+  contentType?: string;
+}
+
+export interface StoredContent {
+  body: Buffer;
+  contentType: string;
+  extension: string;
+  fileName?: string;
+}
+
+export async function openTestServer(options: { http?: Partial<Config['http']> } = {}): Promise<TestServer> {
+  const folder = await mkdtemp(join(tmpdir(), 'wma-server-'));
+  await using template = await makeDatabaseFolder();
+  await cp(template.path, join(folder, 'database'), { recursive: true });
+  const loaded = loadConfig({ DATA_DIR: folder }, { dotEnvFolder: folder });
+  const config = { ...loaded, http: { ...loaded.http, port: 0, ...options.http } };
+  const log: string[] = [];
+  const parts = await openParts(config, {
+    program: 'test',
+    simulatedAccounts: [PLAIN, SAFE],
+    writeLog: (line) => log.push(line),
+  });
+  const keys = parseApiKeys(
+    [
+      `read:${KEYS.read}`,
+      `write:${KEYS.write}`,
+      `admin:${KEYS.admin}`,
+      `school:write@${SAFE.account}:${KEYS.school}`,
+    ].join(','),
+  );
+  if (!('value' in keys)) throw new Error(keys.wrong);
+  const server = await openServer(parts, { keys: keys.value });
+  const { url } = server;
+
+  const call: TestServer['call'] = (path, { method, key, headers, body, json } = {}) =>
+    fetch(url + path, {
+      method: method ?? (body !== undefined || json !== undefined ? 'POST' : 'GET'),
+      redirect: 'manual',
+      headers: {
+        ...(key ? { authorization: `Bearer ${KEYS[key]}` } : {}),
+        ...(json === undefined ? {} : { 'content-type': 'application/json' }),
+        ...headers,
+      },
+      ...(json === undefined ? (body === undefined ? {} : { body }) : { body: JSON.stringify(json) }),
+    });
+
+  /** Claims the one row, whatever else waits. */
+  async function take(reference: ReferenceInput): Promise<{ id: string; round: number; account: string }> {
+    await parts.accept([reference]);
+    const account = parts.accounts.find(reference.account)!.account;
+    const id = idOf(account, reference.mediaId);
+    const { fed } = await parts.catalogue.claim([{ account, room: 10_000 }], parts.clock.now(), 10_000);
+    await parts.catalogue.unfeed(fed.filter((job) => job.id !== id));
+    return { id, round: fed.find((job) => job.id === id)!.round, account };
+  }
+
+  return {
+    parts,
+    url,
+    server,
+    log,
+    call,
+    callback: (body, { account = PLAIN.account, token = PLAIN.token, timestamp, contentType } = {}) => {
+      const time = String(timestamp ?? Math.floor(Date.now() / 1000));
+      const query = new URLSearchParams({
+        signature: signatureOf(token, time, '42'),
+        timestamp: time,
+        nonce: '42',
+      });
+      return call(`/wechat/${account}?${query}`, {
+        body,
+        headers: { 'content-type': contentType ?? 'text/xml' },
+      });
+    },
+    archived: async (reference, { body, contentType, extension, fileName }) => {
+      const { id, round, account } = await take(reference);
+      const now = parts.clock.now();
+      const objectKey = objectKeyOf({ prefix: '', account, sentAt: now, id, source: 'media_get', extension });
+      await parts.catalogue.reserve({ id, round }, { bucket: parts.store.bucket, objectKey }, now);
+      const { sizeBytes, sha256 } = await parts.store.put({
+        key: objectKey,
+        body: (async function* () {
+          yield body;
+        })(),
+        expect: { lengthBytes: body.length },
+        contentType,
+        disposition: 'inline',
+        metadata: {},
+        signal: AbortSignal.timeout(10_000),
+      });
+      await parts.catalogue.archived(
+        { id, round, startedAt: now, endedAt: parts.clock.now() },
+        {
+          bucket: parts.store.bucket,
+          objectKey,
+          sizeBytes,
+          sha256,
+          contentType,
+          fileName,
+          source: 'media_get',
+          lengthVerified: true,
+        },
+      );
+      return id;
+    },
+    dead: async (reference) => {
+      const { id, round } = await take(reference);
+      const now = parts.clock.now();
+      const { failure: why } = failure('too_large', 'WeChat said so');
+      await parts.catalogue.failed({ id, round, startedAt: now, endedAt: now }, why, { to: 'dead' }, true);
+      return id;
+    },
+    close: async () => {
+      await parts.shutdown.run('the test is over');
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+let serial = 0;
+/** A reference nobody has given before. */
+export function reference(fields: Partial<ReferenceInput> = {}): ReferenceInput {
+  serial++;
+  return { account: PLAIN.account, mediaId: `media-${process.pid}-${serial}`, kind: 'image', ...fields };
+}
