@@ -188,11 +188,16 @@ const accountSecrets = ({ secret, token, encodingAesKey, previousEncodingAesKey 
 ];
 
 /**
- * The environment of a program that this one starts: our own with `changes`. An empty value counts as unset, in
- * `.env` too.
+ * The environment of a program that this one starts: of our variables only those that `kept` matches, wherever they
+ * are set, and `changes`. An empty value beats the one in `.env`, and NAME_FILE there with it.
  */
-export function childEnvironment(changes: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
-  return { ...process.env, ...changes };
+export function childEnvironment(changes: Readonly<Record<string, string>>, kept: RegExp): NodeJS.ProcessEnv {
+  const environment = { ...process.env };
+  for (const name of Object.keys(VARIABLES).filter((one) => !kept.test(one))) {
+    environment[name] = '';
+    delete environment[`${name}_FILE`];
+  }
+  return { ...environment, ...changes };
 }
 
 /** Every configured secret, for createLog. An access key's id is none: it stands in every signed link. */

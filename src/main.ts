@@ -3,11 +3,15 @@ import { openParts } from './assembly/parts.ts';
 import { runProgram } from './assembly/run.ts';
 import { startConsumer, startFeeder, startSweeper } from './assembly/worker.ts';
 import { loadConfig } from './config.ts';
+import { callbackUrlOf } from './server/callback-url.ts';
 import { loadKeys } from './server/keys.ts';
-import { callbackUrlOf, openServer, welcome } from './server/start.ts';
+import { openServer, welcome } from './server/start.ts';
 import { simulatedAccount } from './simulator/account.ts';
 import { keepSending } from './simulator/sender.ts';
 import { openSimulator } from './simulator/server.ts';
+
+/** The folder has one process: what was in hand when it died is taken up soon after the next start. */
+const ALONE = { lockDurationMs: 10_000, stalledIntervalMs: 5_000 };
 
 await runProgram('wechat-media-archiver', async (attend) => {
   const config = loadConfig();
@@ -20,8 +24,6 @@ await runProgram('wechat-media-archiver', async (attend) => {
     ...(simulated ? { simulatedAccounts: [simulated] } : {}),
   });
   attend(parts.shutdown);
-  // A program that started us and is gone (the demo, killed) must not leave us behind.
-  process.once('disconnect', () => void parts.shutdown.run('parent gone').then(() => process.exit(0)));
   const { clock, lifetimes, log, shutdown } = parts;
 
   const simulator = simulated && (await openSimulator({ clock, lifetimes, accounts: [simulated], log }));
@@ -38,6 +40,7 @@ await runProgram('wechat-media-archiver', async (attend) => {
         }
       : { ...config.wechat, allowHosts: config.fetch.allowHosts },
     feeder,
+    config.shape.database === 'embedded' ? ALONE : {},
   );
   startSweeper(parts, feeder);
   const server = await openServer(parts, { keys });

@@ -81,6 +81,11 @@ export async function runProgram(
   };
   // Thrown where nobody can catch it: the state is unknown, so no steps; what is accepted is on disk.
   process.on('uncaughtException', leave);
+  // Whoever started us with a channel (the demo) and is gone, killed perhaps, must not leave us behind.
+  process.once(
+    'disconnect',
+    () => void (open?.run('parent gone') ?? Promise.resolve()).then(() => process.exit(1)),
+  );
   try {
     await start((shutdown) => {
       open = shutdown;

@@ -3,6 +3,8 @@ import { randomInt } from 'node:crypto';
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import type { Clock } from '../clock.ts';
+import { FolderInUseError, lockFolder } from '../embedded/folder-lock.ts';
 
 const daySchema = z.object({ startedAt: z.iso.datetime(), seed: z.int(), over: z.boolean() });
 
@@ -15,11 +17,34 @@ export interface Day {
   end(): Promise<void>;
 }
 
+/** A service whose demo was killed leaves by itself within its grace. */
+const LEAVING_MS = 15_000;
+const LOOK_MS = 250;
+
+async function waitUntilFree(folder: string, clock: Clock, signal: AbortSignal): Promise<void> {
+  const giveUpAt = clock.now().getTime() + LEAVING_MS;
+  for (;;) {
+    try {
+      return await (await lockFolder(folder)).release();
+    } catch (error) {
+      if (!(error instanceof FolderInUseError) || clock.now().getTime() > giveUpAt) throw error;
+      await clock.sleep(LOOK_MS, signal);
+    }
+  }
+}
+
 /**
- * Opens the day in `folder`. One that was interrupted less than `goodForMs` ago goes on; else the folder, which is the
- * demo's alone, is emptied.
+ * Opens the day in `folder`. One that began less than `goodForMs` ago and was interrupted goes on; else the folder,
+ * which is the demo's alone, is emptied. Throws FolderInUseError where another demo is playing in it.
  */
-export async function openDay(folder: string, goodForMs: number, now: Date): Promise<Day> {
+export async function openDay(
+  folder: string,
+  goodForMs: number,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<Day> {
+  await waitUntilFree(folder, clock, signal);
+  const now = clock.now();
   const file = join(folder, 'day.json');
   const text = await readFile(file, 'utf8').catch(() => '');
   let known: z.infer<typeof daySchema> | undefined;

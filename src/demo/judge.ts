@@ -15,7 +15,11 @@ export interface Verdict {
 
 export type LinkedRow = SettledRow & { readonly link?: { readonly url: string } };
 
-async function readBack(url: string, signal: AbortSignal): Promise<Digest> {
+interface ReadBack extends Digest {
+  readonly etag: string | null;
+}
+
+async function readBack(url: string, signal: AbortSignal): Promise<ReadBack> {
   const response = await fetch(url, { signal, redirect: 'error' });
   if (!response.ok || !response.body) throw new Error(`the link was answered ${response.status}`);
   const hash = createHash('sha256');
@@ -24,7 +28,7 @@ async function readBack(url: string, signal: AbortSignal): Promise<Digest> {
     hash.update(chunk);
     sizeBytes += chunk.byteLength;
   }
-  return { sha256: hash.digest('hex'), sizeBytes };
+  return { sha256: hash.digest('hex'), sizeBytes, etag: response.headers.get('etag') };
 }
 
 /** `expected` is asked only of what should have been archived. */
@@ -50,6 +54,8 @@ export async function judge(
         verified =
           stored.sha256 === sent?.sha256 && stored.sizeBytes === sent.sizeBytes && row.sha256 === sent.sha256;
         if (!verified) wrong.push('the stored bytes are not those WeChat sent');
+        // The entity tag of a multipart upload ends in the number of its parts.
+        if (scene.multipart && !/-\d+"?$/.test(stored.etag ?? '')) wrong.push('was not uploaded in parts');
       } catch (error) {
         wrong.push(`cannot be read back: ${(error as Error).message}`);
       }

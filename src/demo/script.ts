@@ -9,6 +9,8 @@ export interface Scene {
   readonly says: string;
   /** What else must be true of the row. */
   readonly check?: (row: SettledRow) => string | undefined;
+  /** Must have been uploaded in parts. */
+  readonly multipart?: true;
   /** Sent again after it was answered. */
   readonly twice?: true;
   /** Every access token dies just before it is sent. */
@@ -24,8 +26,10 @@ export interface SettledRow {
   readonly sizeBytes?: number;
   readonly sha256?: string;
   readonly source?: string;
+  readonly bucket?: string;
   readonly objectKey?: string;
-  readonly failure?: { readonly code: string; readonly errcode?: number; readonly message: string };
+  readonly failure?: { readonly code: string; readonly errcode?: number };
+  readonly createdAt: string;
 }
 
 const PICTURES = 40;
@@ -33,7 +37,7 @@ const VOICES = 10;
 const VIDEOS = 6;
 const LARGE_BYTES = 30 * 1024 * 1024;
 /** How long before its end of life the expiring media is sent. */
-const LAST_MOMENTS_MS = 12_000;
+const LAST_MOMENTS_MS = 15_000;
 
 const must = (holds: boolean, what: string): string | undefined => (holds ? undefined : what);
 
@@ -70,21 +74,22 @@ export function writeScript(day: {
     }),
   );
   const large: Scene = {
-    ...good('video', 'video of 30 MB, by multipart', { sizeBytes: LARGE_BYTES }),
+    ...good('video', 'video of 30 MB, uploaded in parts', { sizeBytes: LARGE_BYTES }),
+    multipart: true,
     check: (row) => must((row.sizeBytes ?? 0) >= LARGE_BYTES, 'is smaller than 30 MB'),
   };
   // Two of the pictures meet trouble, one is delivered twice.
-  pictures[7] = { ...good('image', 'picture, its callback delivered twice'), twice: true };
+  pictures[7] = { ...good('image', 'picture, callback delivered twice'), twice: true };
   pictures[13] = {
-    ...good('image', 'picture whose body is cut short once', { behaviour: { name: 'shortBody', times: 1 } }),
+    ...good('image', 'picture, body cut short once', { behaviour: { name: 'shortBody', times: 1 } }),
     check: (row) => must(row.tries >= 2, 'was not tried again after the short body'),
   };
-  pictures[20] = { ...good('image', 'picture, after every token was invalidated'), killTokens: true };
+  pictures[20] = { ...good('image', 'picture, after tokens were killed'), killTokens: true };
 
   const invalid: Scene = {
     wish: wish('image', { behaviour: { name: 'invalid' }, withPicUrl: false }),
     fate: 'dead',
-    says: 'picture with an invalid media id',
+    says: 'picture, invalid media id',
     check: (row) => must(row.failure?.errcode === 40007, `errcode is ${row.failure?.errcode}, not 40007`),
   };
   const expiring: Scene = {
@@ -94,7 +99,7 @@ export function writeScript(day: {
       withPicUrl: false,
     }),
     fate: 'expired',
-    says: 'picture that WeChat is too busy to give before it expires',
+    says: 'picture, WeChat busy till it expires',
   };
   return [
     expiring,

@@ -3,23 +3,24 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
+import { StartError } from '../assembly/run.ts';
 import type { Clock } from '../clock.ts';
+import type { Shutdown } from '../shutdown.ts';
 
 export interface Service {
   readonly url: string;
-  /** GET with the demo's key; parsed JSON. Throws at anything but 2xx. */
-  get<T>(path: string, signal: AbortSignal): Promise<T>;
-  /** The text of /metrics. */
-  metrics(signal: AbortSignal): Promise<string>;
+  /** GET with the demo's key, answered within 15 s; parsed JSON. Throws at anything but 2xx. */
+  get<T>(path: string): Promise<T>;
+  /** The value of a counter in /metrics. */
+  counter(name: string): Promise<number>;
   /** Rejects when the program ends by itself. */
   readonly ended: Promise<never>;
-  stop(): Promise<void>;
 }
 
 const PROGRAM = fileURLToPath(new URL('../main.ts', import.meta.url));
-const START_MS = 60_000;
+const START_MS = 40_000;
 const LOOK_MS = 200;
-const STOP_MS = 30_000;
+const STOP_MS = 12_000;
 const ANSWER_MS = 15_000;
 
 /** A port nobody listens on now; somebody else may take it first, then the program says so. */
@@ -33,62 +34,72 @@ export async function freePort(): Promise<number> {
   return port;
 }
 
+/** Starts it and waits until it is ready; ends with `shutdown`. */
 export async function startService(
-  options: { environment: NodeJS.ProcessEnv; url: string; key: string; clock: Clock },
+  options: {
+    environment: NodeJS.ProcessEnv;
+    url: string;
+    key: string;
+    clock: Clock;
+    shutdown: Pick<Shutdown, 'step'>;
+  },
   signal: AbortSignal,
 ): Promise<Service> {
+  const { url, key, clock } = options;
   const child = spawn(process.execPath, [PROGRAM], {
     env: options.environment,
     // Logs stay on stderr; what the program prints for people is the demo's to say. It leaves when we do (ipc).
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   });
+  const hasEnded = () => child.exitCode !== null || child.signalCode !== null;
   const exited = once(child, 'exit');
   const ended = exited.then(([code, reason]): never => {
-    throw new Error(`the service ended by itself (${code ?? reason})`);
+    throw new StartError(`The service under show ended by itself (${code ?? reason}).`);
   });
   ended.catch(() => undefined);
 
-  async function answer(path: string, within: AbortSignal): Promise<Response> {
-    return fetch(`${options.url}${path}`, {
-      headers: { authorization: `Bearer ${options.key}` },
-      signal: AbortSignal.any([within, AbortSignal.timeout(ANSWER_MS)]),
-    });
+  options.shutdown.step(
+    'service',
+    async () => {
+      if (hasEnded()) return;
+      child.kill('SIGTERM');
+      const timer = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
+      await exited;
+      clearTimeout(timer);
+    },
+    STOP_MS + 3_000,
+  );
+
+  const answer = (path: string, within: AbortSignal): Promise<Response> =>
+    fetch(`${url}${path}`, { headers: { authorization: `Bearer ${key}` }, signal: within });
+
+  async function get(path: string): Promise<Response> {
+    const response = await answer(path, AbortSignal.timeout(ANSWER_MS));
+    if (!response.ok) throw new Error(`GET ${path.split('?')[0]} was answered ${response.status}`);
+    return response;
   }
 
   async function ready(): Promise<void> {
     const deadline = AbortSignal.any([signal, AbortSignal.timeout(START_MS)]);
-    for (;;) {
+    while (!hasEnded()) {
       deadline.throwIfAborted();
       const response = await answer('/readyz', deadline).catch(() => undefined);
       await response?.body?.cancel();
       if (response?.ok) return;
-      await options.clock.sleep(LOOK_MS, deadline);
+      await clock.sleep(LOOK_MS, deadline);
     }
+    return ended;
   }
 
-  async function stop(): Promise<void> {
-    if (child.exitCode !== null || child.signalCode !== null) return;
-    child.kill('SIGTERM');
-    const timer = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
-    await exited;
-    clearTimeout(timer);
-  }
-
-  try {
-    await Promise.race([ready(), ended]);
-  } catch (error) {
-    await stop();
-    throw error;
-  }
+  await ready();
   return {
-    url: options.url,
+    url,
     ended,
-    stop,
-    get: async <T>(path: string, within: AbortSignal) => {
-      const response = await answer(path, within);
-      if (!response.ok) throw new Error(`GET ${path.split('?')[0]} was answered ${response.status}`);
-      return (await response.json()) as T;
+    get: async <T>(path: string) => (await (await get(path)).json()) as T,
+    counter: async (name) => {
+      const [, value] = new RegExp(`^${name} (\\d+)$`, 'm').exec(await (await get('/metrics')).text()) ?? [];
+      if (value === undefined) throw new Error(`/metrics knows no ${name}`);
+      return Number(value);
     },
-    metrics: async (within) => (await answer('/metrics', within)).text(),
   };
 }
