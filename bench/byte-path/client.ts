@@ -1,0 +1,57 @@
+/** The measured process: moves files one way, and tells what that cost it. */
+import { answerParent } from '../child.ts';
+import {
+  openFloorMultipart,
+  openFloorProven,
+  openFloorStream,
+  openFloorTwice,
+  openFloorWhole,
+} from './floor.ts';
+import { openNaive } from './naive.ts';
+import { openProduct } from './product.ts';
+import type { File, OpenWay, Way } from './way.ts';
+
+export interface Burst {
+  readonly file: File;
+  readonly files: number;
+  readonly concurrency: number;
+}
+
+export interface Cost {
+  /** User and system time of this process. */
+  readonly cpuMs: number;
+  readonly wallMs: number;
+}
+
+const WAYS: Readonly<Record<string, OpenWay>> = {
+  product: openProduct(),
+  naive: openNaive,
+  whole: openFloorWhole,
+  stream: openFloorStream,
+  parts: openFloorMultipart,
+  proven: openFloorProven,
+  twice: openFloorTwice,
+};
+
+let way: Way;
+
+async function run({ file, files, concurrency }: Burst): Promise<Cost> {
+  let begun = 0;
+  const lane = async () => {
+    while (begun++ < files) await way.move(file);
+  };
+  const before = process.cpuUsage();
+  const startedAt = performance.now();
+  await Promise.all(Array.from({ length: Math.min(concurrency, files) }, lane));
+  const { user, system } = process.cpuUsage(before);
+  return { cpuMs: (user + system) / 1000, wallMs: performance.now() - startedAt };
+}
+
+answerParent({
+  open: ({ name, ...ends }: { name: string; originUrl: string; sinkUrl: string }) => {
+    const open = WAYS[name];
+    if (!open) throw new Error(`no way ${name}`);
+    way = open(ends);
+  },
+  run,
+});

@@ -1,0 +1,103 @@
+/** The program's own archiver, downloader and store, with a catalogue that agrees to everything. */
+import { createAccounts } from '../../src/account.ts';
+import { createByteBudget } from '../../src/byte-budget.ts';
+import { systemClock } from '../../src/clock.ts';
+import { createLog } from '../../src/log.ts';
+import { createMetrics } from '../../src/metrics.ts';
+import { createArchiver } from '../../src/pipeline/archive.ts';
+import { createGate } from '../../src/pipeline/gate.ts';
+import { createStore } from '../../src/storage/store.ts';
+import { createDownloader } from '../../src/wechat/download.ts';
+import { BUCKET, KEYS, type OpenWay, REGION } from './way.ts';
+
+const MIB = 1024 * 1024;
+const ACCOUNT = {
+  account: 'wxbench',
+  product: 'official',
+  appId: 'wxbench',
+  secret: 'bench-app-secret',
+  token: 'benchtoken',
+  requireEncryption: false,
+  concurrency: 1000,
+} as const;
+
+export interface ProductOptions {
+  readonly byteBudgetBytes?: number;
+}
+
+export const openProduct =
+  (options: ProductOptions = {}): OpenWay =>
+  ({ originUrl, sinkUrl }) => {
+    const clock = systemClock;
+    const log = createLog({ level: 'silent', program: 'bench', secrets: [] });
+    const downloader = createDownloader({
+      baseUrl: originUrl,
+      allowHosts: [],
+      idleTimeoutMs: 60_000,
+      totalTimeoutMs: 600_000,
+      maxMediaBytes: 1024 * MIB,
+      log,
+    });
+    const store = createStore({
+      bucket: BUCKET,
+      endpoint: sinkUrl,
+      region: REGION,
+      addressing: 'path',
+      ...KEYS,
+      prefix: '',
+      clock,
+      log,
+    });
+    const now = new Date();
+    const archive = createArchiver({
+      accounts: createAccounts([ACCOUNT]),
+      tokens: {
+        get: async () => ({
+          value: 'benchmark-access-token',
+          fingerprint: 'benchmark',
+          issuedAt: now,
+          expiresAt: now,
+        }),
+        reportBad: async () => ({ retryAfterMs: 0 }),
+        reportGood: () => undefined,
+      },
+      downloader,
+      store,
+      catalogue: {
+        get: async () => undefined,
+        reserve: async () => ({}),
+        recordUpload: async () => true,
+        forgetUpload: async () => undefined,
+        archived: async () => true,
+      },
+      budget: createByteBudget(options.byteBudgetBytes ?? 256 * MIB),
+      gate: createGate(),
+      accept: async () => [],
+      settle: async (_job, _startedAt, error) => {
+        throw error;
+      },
+      clock,
+      metrics: createMetrics(),
+      log,
+      prefix: 'media/',
+      lifetimeMs: 72 * 3_600_000,
+    });
+    let serial = 0;
+    return {
+      move: async (file) => {
+        const id = `m_${(++serial).toString(16).padStart(32, '0')}`;
+        const reference = {
+          account: ACCOUNT.account,
+          mediaId: file.mediaId,
+          kind: file.kind,
+          openId: 'oBenchmark',
+          msgId: String(serial),
+          sentAt: now,
+        };
+        const job = { jobId: `${id}-1`, id, round: 1, reference, attempt: 1 };
+        // As the queue's consumer does: a signal of each job's own.
+        const disposition = await archive(job, new AbortController().signal);
+        if (disposition.do !== 'finish') throw new Error(`the program did not archive: ${disposition.do}`);
+      },
+    };
+  };

@@ -1,0 +1,21 @@
+/** One way to bring a file from the origin to the sink: the program's, the floor beneath it, the naive one. */
+export interface File {
+  /** Of origin.ts: tells kind, size and how the body ends. */
+  readonly mediaId: string;
+  readonly sizeBytes: number;
+  readonly kind: 'image' | 'video';
+}
+
+export interface Way {
+  /** Resolves when the file is stored. */
+  move(file: File): Promise<void>;
+}
+
+export type OpenWay = (ends: { originUrl: string; sinkUrl: string }) => Way;
+
+export const BUCKET = 'bench';
+export const REGION = 'us-east-1';
+export const KEYS = { accessKeyId: 'BENCHACCESSKEY', secretAccessKey: 'bench-secret-access-key' };
+
+export const sourceUrl = (originUrl: string, file: File): string =>
+  `${originUrl}/cgi-bin/media/get?access_token=benchmark-access-token&media_id=${file.mediaId}`;

@@ -1,0 +1,65 @@
+/**
+ * `npm run bench [-- --part <name>]… [--quick] [--rounds n] [--json path] [--set name=value]…`: compares the program
+ * with the floor beneath it and with the naive way, on this machine. Ratios are the result; no test depends on them.
+ */
+import { hostname } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { parseArgs, styleText } from 'node:util';
+import { PARTS } from './parts.ts';
+import { pinning } from './processes.ts';
+import { describeMachine, formatPart, type Report, writeReport } from './report.ts';
+
+const { values } = parseArgs({
+  options: {
+    part: { type: 'string', multiple: true, default: [] },
+    quick: { type: 'boolean', default: false },
+    rounds: { type: 'string' },
+    json: { type: 'string' },
+    set: { type: 'string', multiple: true, default: [] },
+  },
+});
+const say = (line: string) => process.stdout.write(`${line}\n`);
+
+const unknown = values.part.filter((name) => !Object.hasOwn(PARTS, name));
+if (unknown.length > 0) {
+  process.stderr.write(`no part ${unknown.join(', ')}; there are ${Object.keys(PARTS).join(', ')}\n`);
+  process.exit(2);
+}
+const stopped = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => stopped.abort(new Error(`interrupted by ${signal}`)));
+}
+
+const { quick } = values;
+const options = {
+  quick,
+  rounds: Number(values.rounds ?? (quick ? 5 : 21)),
+  set: Object.fromEntries(values.set.map((pair) => pair.split('=', 2) as [string, string])),
+  say,
+  signal: stopped.signal,
+};
+const report: Report = {
+  startedAt: new Date().toISOString(),
+  machine: describeMachine(pinning.why),
+  quick,
+  parts: {},
+};
+const file =
+  values.json ??
+  fileURLToPath(new URL(`results/${report.startedAt.slice(0, 10)}-${hostname()}.json`, import.meta.url));
+
+say(Object.values(report.machine).join(' · '));
+try {
+  for (const name of values.part.length > 0 ? values.part : Object.keys(PARTS)) {
+    say(styleText('bold', `\n${name}`));
+    const startedAt = performance.now();
+    const result = await PARTS[name]!(options);
+    report.parts[name] = { ...result, seconds: Math.round((performance.now() - startedAt) / 1000) };
+    say(formatPart(result));
+    await writeReport(file, report);
+  }
+  say(`\nwritten to ${file}`);
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.stack : error}\n`);
+  process.exitCode = 1;
+}
