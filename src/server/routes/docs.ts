@@ -18,7 +18,7 @@ const DESCRIPTION = [
 
 /** The named schemas are answers; their twins for input say nothing more. */
 function withoutInputs(document: ReturnType<typeof jsonSchemaTransformObject>): typeof document {
-  const schemas = document.components?.schemas ?? {};
+  const schemas = ('components' in document && document.components?.schemas) || {};
   for (const name of Object.keys(schemas)) if (name.endsWith('Input')) delete schemas[name];
   return document;
 }
