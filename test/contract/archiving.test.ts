@@ -1,0 +1,261 @@
+/** What becomes of media, from an accepted reference to an object and a row: the same in all three shapes. */
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import type { ReferenceInput } from '../../src/media.ts';
+import type { Behaviour, MediaRecipe } from '../../src/simulator/media-id.ts';
+import {
+  A,
+  B,
+  ended,
+  type Ground,
+  lifetimeMs,
+  type Program,
+  SHAPES,
+  sent,
+  sha256Of,
+  until,
+} from './shapes.ts';
+
+const MIB = 1024 * 1024;
+type Wish = Partial<Omit<MediaRecipe, 'appId'>>;
+
+/** What WeChat sends, and what the row must say of it. */
+const GOOD: readonly { what: string; wish: Wish; is: Record<string, unknown>; extension: string }[] = [
+  {
+    what: 'a picture',
+    wish: { kind: 'image', seed: 16 },
+    is: { contentType: 'image/jpeg', declaredType: 'image/jpeg', source: 'media_get', lengthVerified: true },
+    extension: 'jpg',
+  },
+  {
+    what: 'a voice',
+    wish: { kind: 'voice' },
+    is: { contentType: 'audio/amr', declaredType: 'audio/amr', source: 'media_get' },
+    extension: 'amr',
+  },
+  {
+    what: 'a wide voice that WeChat calls narrow',
+    wish: { kind: 'voice16k' },
+    is: { contentType: 'audio/amr-wb', declaredType: 'audio/amr', source: 'media_get' },
+    extension: 'awb',
+  },
+  {
+    what: 'a video',
+    wish: { kind: 'video' },
+    is: { contentType: 'video/mp4', source: 'media_get', lengthVerified: true },
+    extension: 'mp4',
+  },
+  {
+    what: 'a video behind a video_url',
+    wish: { kind: 'video', behaviour: { name: 'videoUrl' } },
+    is: { contentType: 'video/mp4', source: 'video_url', lengthVerified: true },
+    extension: 'mp4',
+  },
+  {
+    what: 'a body of unknown length',
+    wish: { kind: 'image', seed: 17, behaviour: { name: 'chunked' } },
+    is: { contentType: 'image/jpeg', lengthVerified: false },
+    extension: 'jpg',
+  },
+  {
+    what: 'a body that ends with its connection',
+    wish: { kind: 'voice', behaviour: { name: 'noLength' } },
+    is: { contentType: 'audio/amr', lengthVerified: false },
+    extension: 'amr',
+  },
+  {
+    what: 'a video of 30 MB',
+    wish: { kind: 'video', sizeBytes: 30 * MIB },
+    is: { contentType: 'video/mp4', lengthVerified: true },
+    extension: 'mp4',
+  },
+  {
+    what: 'a picture under a wrong type',
+    wish: { kind: 'image', seed: 18, behaviour: { name: 'lyingType' } },
+    is: { contentType: 'image/jpeg', declaredType: 'text/plain' },
+    extension: 'jpg',
+  },
+  {
+    what: 'a file name in a wrong encoding',
+    wish: { kind: 'image', seed: 19, behaviour: { name: 'oddDisposition' } },
+    is: { fileName: '测试(一).jpg' },
+    extension: 'jpg',
+  },
+];
+
+/** What spoils a first try. */
+const PASSING: readonly { wish: Wish; code: string }[] = [
+  ...(
+    [
+      [{ name: 'shortBody' }, 'body_too_short'],
+      [{ name: 'lyingLength' }, 'body_too_short'],
+      [{ name: 'systemBusy' }, 'system_busy'],
+      [{ name: 'tokenRefused' }, 'access_token_invalid'],
+      [{ name: 'html200' }, 'body_not_media'],
+      [{ name: 'emptyBody' }, 'body_empty'],
+      [{ name: 'http502' }, 'http_status'],
+      [{ name: 'reset' }, 'network'],
+      [{ name: 'gzip' }, 'body_encoded'],
+      [{ name: 'stall' }, 'timeout'],
+    ] as [Behaviour, string][]
+  ).map(([behaviour, code]) => ({ wish: { behaviour: { ...behaviour, times: 1 } }, code })),
+  // In the middle of a multipart.
+  ...(['shortBody', 'reset', 'stall'] as const).map((name) => ({
+    wish: { kind: 'video', sizeBytes: 24 * MIB, behaviour: { name, times: 1 } } satisfies Wish,
+    code: { shortBody: 'body_too_short', reset: 'network', stall: 'timeout' }[name],
+  })),
+];
+
+for (const shape of SHAPES) {
+  describe(`archiving with ${shape.name}`, { skip: shape.skip, timeout: 240_000 }, () => {
+    let ground: Ground;
+    let program: Program;
+    before(async () => {
+      ground = await shape.lay();
+      program = await ground.start();
+    });
+    after(() => ground?.close());
+
+    const accept = async (inputs: readonly ReferenceInput[]) =>
+      (await program.parts.accept(inputs)).map(({ id }) => id);
+
+    it('stores the very bytes, under the key of the rule, and says what they are', async () => {
+      const inputs = GOOD.map(({ wish }) => sent(ground.simulator, wish));
+      const rows = await ended(program, await accept(inputs));
+      const objects = await ground.objects(program);
+      for (const [index, { what, is, extension }] of GOOD.entries()) {
+        const row = rows[index]!;
+        const input = inputs[index]!;
+        assert.equal(row.status, 'archived', `${what}: ${JSON.stringify(row.failure)}`);
+        const day = input.sentAt!.slice(0, 10).replaceAll('-', '/');
+        assert.equal(row.objectKey, `${A}/${day}/${row.id}.${extension}`, what);
+        const digest = await ground.simulator.digestOf(A, input.mediaId);
+        assert.deepEqual(digest, { sha256: row.sha256, sizeBytes: row.sizeBytes }, what);
+        assert.equal(objects.get(row.objectKey), digest?.sha256, what);
+        const said = Object.fromEntries(Object.keys(is).map((name) => [name, row[name as keyof typeof row]]));
+        assert.deepEqual(said, is, what);
+        assert.equal(row.tries, 1, what);
+        assert.deepEqual(
+          (await program.parts.catalogue.attempts(row.id)).map(({ outcome, bytes }) => ({ outcome, bytes })),
+          [{ outcome: 'archived', bytes: row.sizeBytes }],
+        );
+      }
+      const { media } = ground.simulator.ledger.report();
+      assert.equal(media[inputs[5]!.mediaId]?.served, 2, 'what has no length is fetched twice');
+      assert.equal(media[inputs[0]!.mediaId]?.served, 1);
+    });
+
+    it('takes a repeat for what it is: one row, one object, one download', async () => {
+      const input = sent(ground.simulator);
+      const [id] = await accept([input, { ...input, openId: 'o1' }]);
+      const [row] = await ended(program, [id!]);
+      const [again] = await program.parts.accept([input]);
+      assert.deepEqual(again, { id, account: A, status: 'archived', created: false });
+      assert.equal(row?.openId, 'o1');
+      assert.equal(ground.simulator.ledger.report().media[input.mediaId]?.asked, 1);
+    });
+
+    it('succeeds on a later try where the first was spoiled, and leaves nothing half-done', async () => {
+      const inputs = PASSING.map(({ wish }) => sent(ground.simulator, wish));
+      const rows = await ended(program, await accept(inputs));
+      for (const [index, { wish, code }] of PASSING.entries()) {
+        const row = rows[index]!;
+        const what = `${wish.behaviour?.name} ${wish.sizeBytes ?? ''}`;
+        assert.equal(row.status, 'archived', `${what}: ${JSON.stringify(row.failure)}`);
+        assert.equal(row.sha256, await sha256Of(ground.simulator, inputs[index]!), what);
+        const [first] = await program.parts.catalogue.attempts(row.id);
+        assert.deepEqual([first?.outcome, first?.code], ['failed', code], what);
+        assert.equal(row.failure, undefined, 'a success forgets the failures before it');
+      }
+      assert.equal(await ground.openUploads(), 0);
+    });
+
+    it('goes on when the token is invalidated in the middle', async () => {
+      const some = () => Array.from({ length: 12 }, () => sent(ground.simulator));
+      const first = await accept(some());
+      ground.simulator.invalidateTokens(A);
+      const rows = await ended(program, [...first, ...(await accept(some()))]);
+      assert.ok(rows.every((row) => row.status === 'archived'));
+    });
+
+    it('gives up at once where WeChat will never give the file, and keeps its words', async () => {
+      const [row] = await ended(
+        program,
+        await accept([sent(ground.simulator, { behaviour: { name: 'invalid' } })]),
+      );
+      assert.equal(row?.status, 'dead');
+      assert.equal(row.tries, 1);
+      assert.equal(row.failure?.errcode, 40007);
+      assert.equal(row.failure.class, 'permanent_media');
+      assert.match(row.failure.errmsg ?? '', /invalid media_id/);
+      assert.match(row.failure.rid ?? '', /^[\w-]+$/);
+    });
+
+    it('calls expired what WeChat has forgotten after its three days', async () => {
+      const old = sent(ground.simulator, { createdAt: new Date(Date.now() - lifetimeMs - 1_000) });
+      const [row] = await ended(program, await accept([old]));
+      assert.deepEqual([row?.status, row?.tries, row?.failure?.errcode], ['expired', 1, 40007]);
+    });
+
+    it('gives an errcode nobody knows three tries', async () => {
+      const odd = sent(ground.simulator, { behaviour: { name: 'errcode', amount: 123_456 } });
+      const [row] = await ended(program, await accept([odd]));
+      assert.deepEqual(
+        [row?.status, row?.tries, row?.failure?.code],
+        ['dead', 3, 'unknown_errcode'],
+        JSON.stringify(row),
+      );
+      assert.equal((await program.parts.catalogue.attempts(row!.id)).length, 3);
+    });
+
+    it('refuses what is larger than it may store, and a file message, which nobody can download', async () => {
+      const large = sent(ground.simulator, { kind: 'video', sizeBytes: 41 * MIB });
+      const file: ReferenceInput = { account: A, mediaId: 'msg:1', kind: 'file' };
+      const rows = await ended(program, await accept([large, file]));
+      assert.deepEqual(
+        rows.map((row) => [row.status, row.failure?.code, row.tries]),
+        [
+          ['dead', 'too_large', 1],
+          ['dead', 'not_downloadable', 0],
+        ],
+      );
+    });
+
+    it('lets an account in trouble wait as a whole, at no try’s cost, while others go on', async () => {
+      ground.simulator.misbehave(B, { name: 'errcode', amount: 45011 });
+      const [held] = await accept([sent(ground.simulator, { account: B })]);
+      const wait = await until('the hold', async () => {
+        const waiting = (await program.parts.catalogue.get(held!))?.waiting;
+        return waiting?.reason === 'accountHeld' && waiting;
+      });
+      assert.ok(wait.until! > new Date());
+      const later = await accept([sent(ground.simulator, { account: B }), sent(ground.simulator)]);
+      assert.equal((await ended(program, [later[1]!]))[0]?.status, 'archived');
+      ground.simulator.misbehave(B, undefined);
+      const rows = await ended(program, [held!, later[0]!]);
+      assert.deepEqual(
+        rows.map((row) => [row.status, row.tries]),
+        [
+          ['archived', 1],
+          ['archived', 1],
+        ],
+      );
+      const states = await program.parts.catalogue.accounts.states();
+      assert.equal(states.find((state) => state.account === B)?.heldUntil, undefined, 'the hold is lifted');
+      assert.equal(ground.logLines.filter((line) => line.includes('"the account is held"')).length, 1);
+    });
+
+    it('has in its bucket the objects of archived rows, whole, and nothing else', async () => {
+      const objects = await ground.objects(program);
+      const { items } = await program.parts.catalogue.list(
+        { statuses: ['archived'] },
+        { sort: 'sentAt', limit: 200 },
+      );
+      assert.deepEqual(
+        new Map(items.map((row) => [row.objectKey, row.sha256]).sort() as [string, string][]),
+        new Map([...objects].sort()),
+      );
+      assert.equal(await ground.openUploads(), 0);
+    });
+  });
+}

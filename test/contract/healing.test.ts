@@ -1,0 +1,126 @@
+/** Parts that forget, stop or go away: nothing that was accepted is lost, and nobody waits who need not. */
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { DatabaseAwayError } from '../../src/catalogue/database.ts';
+import { jobIdOf } from '../../src/queue/job.ts';
+import { ended, type Ground, type Program, SHAPES, sent, sha256Of, until } from './shapes.ts';
+
+const ACCEPT_LIMIT_MS = 1_000;
+const HEAL_LIMIT_MS = 60_000;
+
+for (const shape of SHAPES) {
+  describe(`healing with ${shape.name}`, { skip: shape.skip, timeout: 240_000 }, () => {
+    let ground: Ground;
+    let program: Program;
+    before(async () => {
+      ground = await shape.lay({ private: true });
+      program = await ground.start();
+    });
+    after(() => ground?.close());
+
+    const many = (count: number) => Array.from({ length: count }, () => sent(ground.simulator));
+
+    /** Each archived with the bytes it was sent with. */
+    async function allArchived(inputs: ReturnType<typeof many>, ids: readonly string[]): Promise<void> {
+      const rows = await ended(program, ids, HEAL_LIMIT_MS);
+      for (const [index, row] of rows.entries()) {
+        assert.equal(row.status, 'archived', JSON.stringify(row.failure));
+        assert.equal(row.sha256, await sha256Of(ground.simulator, inputs[index]!));
+      }
+    }
+
+    const fed = async () =>
+      (await program.parts.database.query('SELECT id FROM wma.media WHERE stage = 2')).length;
+    const accept = async (inputs: ReturnType<typeof many>) =>
+      (await program.parts.accept(inputs)).map(({ id }) => id);
+
+    it('feeds again what stood in a queue that was purged', async () => {
+      // Slow, so that most of them stand in the queue, some already taken.
+      const inputs = Array.from({ length: 30 }, () =>
+        sent(ground.simulator, { behaviour: { name: 'slow', amount: 400 } }),
+      );
+      const ids = await accept(inputs);
+      await until('a filled queue', async () => (await fed()) >= 10);
+      await ground.purge(program);
+      await allArchived(inputs, ids);
+      assert.equal((await ground.objects(program)).size, 30);
+    });
+
+    it('feeds again one media whose job was removed by hand', async () => {
+      // A job can be removed only while nobody runs it.
+      await program.close();
+      program = await ground.start({ consume: false });
+      const inputs = many(1);
+      const [id] = await accept(inputs);
+      const job = await until('the job', () => program.board.getJob(jobIdOf(id!, 1)));
+      assert.ok(job);
+      assert.equal(await program.board.remove(jobIdOf(id!, 1)), 1);
+      await until('the next round', () => program.board.getJob(jobIdOf(id!, 2)));
+      await program.consume();
+      await allArchived(inputs, [id!]);
+    });
+
+    if (shape.name.includes('Redis')) {
+      it('accepts at once while Redis is away, and archives when it is back', async () => {
+        const before = many(20);
+        const idsBefore = await accept(before);
+        await ground.redis!.stop();
+        const during = many(20);
+        const idsDuring: string[] = [];
+        for (const input of during) {
+          const startedAt = performance.now();
+          idsDuring.push(...(await accept([input])));
+          const tookMs = performance.now() - startedAt;
+          assert.ok(tookMs < ACCEPT_LIMIT_MS, `accepting took ${tookMs} ms`);
+        }
+        await ground.redis!.start();
+        await allArchived([...before, ...during], [...idsBefore, ...idsDuring]);
+      });
+    }
+
+    if (shape.name.includes('Postgres')) {
+      it('says so while Postgres is away, and loses nothing of what it accepted before', async () => {
+        const inputs = Array.from({ length: 30 }, () =>
+          sent(ground.simulator, { behaviour: { name: 'slow', amount: 200 } }),
+        );
+        const ids = await accept(inputs);
+        await until(
+          'the first archived',
+          async () => (await program.parts.catalogue.get(ids[0]!))?.archivedAt,
+        );
+        await ground.postgres!.stop();
+        const startedAt = performance.now();
+        await assert.rejects(accept(many(1)), DatabaseAwayError);
+        assert.ok(performance.now() - startedAt < ACCEPT_LIMIT_MS);
+        // Long enough for all that is in hand to find it gone.
+        await until('tries that cannot be recorded', async () => {
+          const served = ground.simulator.ledger.report().media;
+          return inputs.filter((input) => (served[input.mediaId]?.served ?? 0) > 0).length >= 8;
+        });
+        await ground.postgres!.start();
+        await allArchived(inputs, ids);
+        const tries = (await ended(program, ids)).map((row) => row.tries);
+        assert.deepEqual(new Set(tries), new Set([1]), 'a catalogue that is away costs a media nothing');
+      });
+
+      it('hears of new rows again after Postgres was away', async () => {
+        const listening = async () =>
+          (
+            await program.parts.database.query(
+              `SELECT pid FROM pg_stat_activity WHERE query LIKE 'LISTEN "wma_due"%'`,
+            )
+          ).length;
+        await until('the listener', async () => (await listening()) === 1);
+        await ground.postgres!.kill();
+        await ground.postgres!.start();
+        await until('the listener', async () => (await listening().catch(() => 0)) === 1);
+      });
+    }
+
+    it('closes cleanly', async () => {
+      await program.close();
+      const unclean = ground.logLines.filter((line) => line.includes('did not close cleanly'));
+      assert.deepEqual(unclean, []);
+    });
+  });
+}

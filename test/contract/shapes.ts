@@ -1,0 +1,356 @@
+/**
+ * The three shapes the service runs in, each opened as its programs open it: configuration, parts, feeder, consumer,
+ * sweeper. WeChat is the simulator; the store of the shapes with a real database is an S3 server beside them.
+ */
+import { createHash } from 'node:crypto';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import { ListMultipartUploadsCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
+import { Redis } from 'ioredis';
+import { openParts, type Parts } from '../../src/assembly/parts.ts';
+import { startConsumer, startFeeder, startSweeper } from '../../src/assembly/worker.ts';
+import type { MediaRow } from '../../src/catalogue/row.ts';
+import { createLifetimes, systemClock } from '../../src/clock.ts';
+import { loadConfig } from '../../src/config.ts';
+import { openEmbeddedS3 } from '../../src/embedded/s3/server.ts';
+import { createLog } from '../../src/log.ts';
+import { idOf, type Kind, type ReferenceInput } from '../../src/media.ts';
+import type { Feeder } from '../../src/pipeline/feed.ts';
+import type { MediaRecipe } from '../../src/simulator/media-id.ts';
+import { openSimulator, type Simulator } from '../../src/simulator/server.ts';
+import type { TestServer } from '../machine/server.ts';
+import { missing, postgresForTest, redisForTest, startPostgres, startRedis } from '../services.ts';
+import { createCleanup, folderForTest } from './cleanup.ts';
+
+/** Policy durations are a sixtieth, so that the first three tries are over in half a second. */
+export const TIME_SCALE = 60;
+const lifetimes = createLifetimes({ mediaLifetimeMs: 72 * 3_600_000, timeScale: TIME_SCALE });
+export const { lifetimeMs } = lifetimes;
+
+export const A = 'wxaaaaaaaaaaaaaaaa';
+export const B = 'wxbbbbbbbbbbbbbbbb';
+const account = (appId: string, letter: string) => ({
+  account: appId,
+  appId,
+  secret: `app-secret-of-${letter.repeat(18)}`,
+  token: `callbacktoken${letter}`,
+  encodingAesKey: letter.repeat(43),
+});
+export const ACCOUNTS = [account(A, 'a'), account(B, 'b')];
+export const API_SECRET = 'api-key-for-tests-0123456789';
+const S3_KEYS = { accessKeyId: 'WMATESTKEY', secretAccessKey: 's3-secret-for-tests-0123456789' };
+const BUCKET = 'wechat-media';
+
+/** Jobs of a worker that is gone are noticed in seconds rather than minutes. */
+const TIMING = { lockDurationMs: 2_000, stalledIntervalMs: 1_000, internalRetryMs: 500 };
+const SWEEPING = { everyMs: 250, fedAgeMs: 1_500, uploadAgeMs: 2_000 };
+
+/** What a test does to the queue behind the program's back; BullMQ's Queue answers to it on every backend. */
+export interface Board {
+  add(name: string, data: unknown, options: { jobId: string }): Promise<unknown>;
+  getJob(jobId: string): Promise<{ failedReason?: string; data: unknown } | undefined>;
+  getJobs(): Promise<{ toJSON(): unknown }[]>;
+  remove(jobId: string): Promise<number>;
+  obliterate(options: { force: boolean }): Promise<void>;
+}
+
+/** One process of the service. */
+export interface Program {
+  readonly parts: Parts;
+  readonly feeder: Feeder;
+  readonly board: Board;
+  /** A further consumer in this process. */
+  consume(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface Ground {
+  readonly simulator: Simulator;
+  /** Every log line of every program so far. */
+  readonly logLines: readonly string[];
+  readonly redis: TestServer | undefined;
+  readonly postgres: TestServer | undefined;
+  /** Whether several programs may run at once. */
+  readonly shared: boolean;
+  /** The S3 secret in use. */
+  secret(): Promise<string>;
+  start(options?: { consume?: boolean; env?: Record<string, string> }): Promise<Program>;
+  /** Everything in the bucket: key → sha256 of what it holds. */
+  objects(program: Program): Promise<Map<string, string>>;
+  openUploads(): Promise<number>;
+  /** Forgets all jobs: FLUSHALL, or what comes nearest to it. */
+  purge(program: Program): Promise<void>;
+  /** Another worker has taken the job, for three seconds. */
+  stealLock(program: Program, jobId: string): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface Shape {
+  readonly name: string;
+  readonly skip: string | false;
+  /** `private`: servers of the ground's own, that may be flushed and stopped. */
+  lay(options?: { private?: boolean }): Promise<Ground>;
+}
+
+interface Services {
+  readonly env: Record<string, string>;
+  readonly redis?: TestServer | undefined;
+  readonly redisAt?: { url: string; prefix: string };
+  readonly postgres?: TestServer | undefined;
+}
+
+type Hooks = ReturnType<typeof createCleanup>['hooks'];
+
+async function postgresOf(hooks: Hooks, isPrivate: boolean): Promise<Services> {
+  const postgres = isPrivate ? await startPostgres(hooks) : undefined;
+  const url = postgres?.url ?? (await postgresForTest(hooks))!;
+  return { env: { DATABASE_URL: url }, postgres };
+}
+
+async function redisOf(hooks: Hooks, isPrivate: boolean): Promise<Services> {
+  const redis = isPrivate ? await startRedis(hooks) : undefined;
+  const redisAt = redis ? { url: redis.url, prefix: '{wma}' } : (await redisForTest(hooks))!;
+  const under = await postgresOf(hooks, isPrivate);
+  return {
+    ...under,
+    env: { ...under.env, REDIS_URL: redisAt.url, QUEUE_PREFIX: redisAt.prefix },
+    redis,
+    redisAt,
+  };
+}
+
+const shapeOf = (
+  name: string,
+  why: { shared: string | false; private: string | false },
+  services: (hooks: Hooks, isPrivate: boolean) => Promise<Services>,
+): Shape => ({
+  name,
+  skip: why.shared || why.private,
+  lay: (options = {}) => lay(services, options.private ?? false),
+});
+
+export const SHAPES: readonly Shape[] = [
+  shapeOf('everything embedded', { shared: false, private: false }, async () => ({ env: {} })),
+  shapeOf('Postgres', { shared: missing.postgres, private: missing.postgresServer }, postgresOf),
+  shapeOf(
+    'Redis and Postgres',
+    { shared: missing.redis || missing.postgres, private: missing.redisServer || missing.postgresServer },
+    redisOf,
+  ),
+];
+
+async function lay(
+  services: (hooks: Hooks, isPrivate: boolean) => Promise<Services>,
+  isPrivate: boolean,
+): Promise<Ground> {
+  const cleanup = createCleanup();
+  try {
+    return await layOn(cleanup, await services(cleanup.hooks, isPrivate));
+  } catch (error) {
+    await cleanup.run();
+    throw error;
+  }
+}
+
+async function layOn(cleanup: ReturnType<typeof createCleanup>, found: Services): Promise<Ground> {
+  const { redis, redisAt, postgres } = found;
+  const shared = found.env.DATABASE_URL !== undefined;
+  const folder = await folderForTest(cleanup.hooks);
+  const quiet = createLog({ level: 'silent', program: 'test', secrets: [] });
+  const simulator = await openSimulator({ clock: systemClock, lifetimes, accounts: ACCOUNTS, log: quiet });
+  cleanup.hooks.after(() => simulator.close());
+  const accountsFile = join(folder, 'accounts.json');
+  await writeFile(accountsFile, JSON.stringify(ACCOUNTS.map(({ account: _, ...entry }) => entry)));
+  const s3Options = { bucket: BUCKET, region: 'us-east-1', clock: systemClock, log: quiet, ...S3_KEYS };
+  const s3 = shared
+    ? await openEmbeddedS3({ ...s3Options, folder: join(folder, 'beside'), fsync: false })
+    : undefined;
+  if (s3) cleanup.hooks.after(() => s3.close());
+  const base: Record<string, string> = {
+    DATA_DIR: join(folder, 'data'),
+    ALLOW_EMBEDDED: '1',
+    ACCOUNTS_FILE: accountsFile,
+    API_KEYS: `read:${API_SECRET}`,
+    WECHAT_API_BASE_URL: simulator.url,
+    FETCH_ALLOW_HOSTS: simulator.host,
+    FETCH_IDLE_TIMEOUT: '1s',
+    MAX_MEDIA_BYTES: '40MiB',
+    TIME_SCALE: String(TIME_SCALE),
+    LOG_LEVEL: 'debug',
+    SHUTDOWN_GRACE: '3s',
+    ...found.env,
+    ...(s3 && {
+      S3_BUCKET: BUCKET,
+      S3_ENDPOINT: s3.endpoint,
+      S3_REGION: 'us-east-1',
+      S3_ADDRESSING: 'path',
+      S3_ACCESS_KEY_ID: S3_KEYS.accessKeyId,
+      S3_SECRET_ACCESS_KEY: S3_KEYS.secretAccessKey,
+    }),
+  };
+
+  const logLines: string[] = [];
+  const running = new Set<Program>();
+
+  async function start(options: { consume?: boolean; env?: Record<string, string> } = {}): Promise<Program> {
+    const config = loadConfig({ ...base, ...options.env }, { dotEnvFolder: folder });
+    const parts = await openParts(config, { program: 'test', writeLog: (line) => void logLines.push(line) });
+    const feeder = startFeeder(parts);
+    const addresses = { ...config.wechat, allowHosts: config.fetch.allowHosts };
+    const consume = () => startConsumer(parts, addresses, feeder, TIMING);
+    if (options.consume ?? true) await consume();
+    startSweeper(parts, feeder, SWEEPING);
+    const program: Program = {
+      parts,
+      feeder,
+      board: parts.queue.board as Board,
+      consume,
+      close: async () => {
+        await parts.shutdown.run('test');
+        running.delete(program);
+      },
+    };
+    running.add(program);
+    return program;
+  }
+
+  async function keys() {
+    if (s3) return { endpoint: s3.endpoint, ...S3_KEYS };
+    const text = await readFile(join(folder, 'data', 's3-keys.json'), 'utf8');
+    const { port, ...pair } = JSON.parse(text) as typeof S3_KEYS & { port: number };
+    return { endpoint: `http://127.0.0.1:${port}`, ...pair };
+  }
+
+  /** A client of another make than the program's own store. */
+  async function client(): Promise<S3Client> {
+    const { endpoint, ...credentials } = await keys();
+    return new S3Client({ endpoint, region: 'us-east-1', forcePathStyle: true, credentials });
+  }
+
+  async function digest(program: Program, key: string): Promise<string> {
+    const { body } = await program.parts.store.get(key, { signal: AbortSignal.timeout(20_000) });
+    const hash = createHash('sha256');
+    for await (const chunk of body) hash.update(chunk);
+    return hash.digest('hex');
+  }
+
+  return {
+    simulator,
+    logLines,
+    redis,
+    postgres,
+    shared,
+    start,
+    secret: async () => (await keys()).secretAccessKey,
+    objects: async (program) => {
+      const direct = await client();
+      const found = new Map<string, string>();
+      let ContinuationToken: string | undefined;
+      do {
+        const page = await direct.send(
+          new ListObjectsV2Command({ Bucket: BUCKET, ...(ContinuationToken && { ContinuationToken }) }),
+        );
+        for (const { Key } of page.Contents ?? []) found.set(Key!, await digest(program, Key!));
+        ContinuationToken = page.NextContinuationToken;
+      } while (ContinuationToken);
+      direct.destroy();
+      return found;
+    },
+    openUploads: async () => {
+      const direct = await client();
+      const { Uploads } = await direct.send(new ListMultipartUploadsCommand({ Bucket: BUCKET }));
+      direct.destroy();
+      return Uploads?.length ?? 0;
+    },
+    purge: async (program) => {
+      if (!redis) return await program.board.obliterate({ force: true });
+      await withRedis(redis.url, (connection) => connection.flushall());
+    },
+    stealLock: async ({ parts }, jobId) => {
+      if (redisAt) {
+        const key = `${redisAt.prefix}:wma-archive:${jobId}:lock`;
+        const stolen = await withRedis(redisAt.url, (it) => it.set(key, 'somebody', 'PX', 3_000, 'XX'));
+        if (stolen !== 'OK') throw new Error('the job has no lock');
+        return;
+      }
+      const rows = await parts.database.query(
+        `UPDATE bullmq.job SET lock_token = 'somebody' WHERE id = $1 AND state = 'active' RETURNING id`,
+        [jobId],
+      );
+      if (rows.length === 0) throw new Error('the job has no lock');
+    },
+    close: async () => {
+      for (const program of running) await program.close();
+      await cleanup.run();
+    },
+  };
+}
+
+async function withRedis<T>(url: string, ask: (redis: Redis) => Promise<T>): Promise<T> {
+  const redis = new Redis(url, { maxRetriesPerRequest: 1 });
+  try {
+    return await ask(redis);
+  } finally {
+    redis.disconnect();
+  }
+}
+
+/** Asks until there is an answer. What is waited for is said where it does not come. */
+export async function until<T>(
+  what: string,
+  look: () => Promise<T | undefined | false>,
+  limitMs = 30_000,
+): Promise<T> {
+  const giveUpAt = performance.now() + limitMs;
+  for (;;) {
+    const found = await look();
+    if (found !== undefined && found !== false) return found;
+    if (performance.now() > giveUpAt) throw new Error(`${what}: not within ${limitMs} ms`);
+    await wait(20);
+  }
+}
+
+/** The rows, in the order of the ids, once none of them is pending. */
+export async function ended(program: Program, ids: readonly string[], limitMs = 30_000): Promise<MediaRow[]> {
+  const rows: MediaRow[] = [];
+  const look = async () => {
+    while (rows.length < ids.length) {
+      const row = await program.parts.catalogue.get(ids[rows.length]!);
+      if (!row || row.status === 'pending') return false;
+      rows.push(row);
+    }
+    return rows;
+  };
+  try {
+    return await until('the end of all media', look, limitMs);
+  } catch (error) {
+    const waiting = await program.parts.catalogue.get(ids[rows.length]!);
+    throw new Error(`${rows.length} of ${ids.length} ended; ${JSON.stringify(waiting)}`, { cause: error });
+  }
+}
+
+let seeds = 0;
+type Wish = Partial<Omit<MediaRecipe, 'appId'>> & { account?: string };
+
+/** A reference of a media that the simulator has just received; every call another one. */
+export function sent(simulator: Simulator, wish: Wish = {}): ReferenceInput {
+  const { account = A, kind = 'voice', ...recipe } = wish;
+  const createdAt = recipe.createdAt ?? systemClock.now();
+  const mediaId = simulator.mint(account, { seed: ++seeds, ...recipe, kind, createdAt });
+  const isWide = kind === 'voice16k';
+  return {
+    account,
+    mediaId,
+    kind: isWide ? 'voice' : (kind as Kind),
+    ...(isWide && { variant: '16k' as const }),
+    sentAt: createdAt.toISOString(),
+  };
+}
+
+export const idOfInput = (input: ReferenceInput) => idOf(input.account, input.mediaId);
+
+/** What the file of a reference must be. */
+export async function sha256Of(simulator: Simulator, input: ReferenceInput): Promise<string> {
+  return (await simulator.digestOf(input.account, input.mediaId))!.sha256;
+}

@@ -1,0 +1,153 @@
+/** Workers that close, lose their job or share it with others: one row, one object, and no try lost. */
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { jobIdOf } from '../../src/queue/job.ts';
+import { ended, type Ground, idOfInput, type Program, SHAPES, sent, sha256Of, until } from './shapes.ts';
+
+const MIB = 1024 * 1024;
+
+for (const shape of SHAPES) {
+  describe(`workers with ${shape.name}`, { skip: shape.skip, timeout: 240_000 }, () => {
+    let ground: Ground;
+    let program: Program;
+    before(async () => {
+      ground = await shape.lay();
+      program = await ground.start();
+    });
+    after(() => ground?.close());
+
+    const acceptOne = async (input: ReturnType<typeof sent>) => (await program.parts.accept([input]))[0]!.id;
+
+    /** A media whose first download stands still in the middle of a multipart, for as long as nobody ends it. */
+    async function halfDone(): Promise<{ input: ReturnType<typeof sent>; id: string }> {
+      const behaviour = { name: 'stall', times: 1 } as const;
+      const input = sent(ground.simulator, { kind: 'video', sizeBytes: 24 * MIB, behaviour });
+      const id = await acceptOne(input);
+      await until('an open upload', async () => {
+        const [row] = await program.parts.database.query<{ upload_id: string | null }>(
+          'SELECT upload_id FROM wma.media WHERE id = $1',
+          [id],
+        );
+        return row?.upload_id ?? undefined;
+      });
+      return { input, id };
+    }
+
+    it('gives media in hand back when it closes: no try is lost, and the next start takes them up', async () => {
+      await program.close();
+      program = await ground.start({ env: { SHUTDOWN_GRACE: '1ms', FETCH_IDLE_TIMEOUT: '1m' } });
+      const { input, id } = await halfDone();
+      await program.close();
+      program = await ground.start();
+      const between = await program.parts.catalogue.get(id);
+      assert.deepEqual([between?.status === 'dead', between?.tries, between?.failure], [false, 0, undefined]);
+      const [row] = await ended(program, [id]);
+      assert.deepEqual([row?.status, row?.tries], ['archived', 1]);
+      assert.equal(row?.sha256, await sha256Of(ground.simulator, input));
+      assert.equal(await ground.openUploads(), 0);
+    });
+
+    it('stops downloading and storing when it loses the lock of its job', async () => {
+      await program.close();
+      program = await ground.start({ env: { FETCH_IDLE_TIMEOUT: '1m' } });
+      const { input, id } = await halfDone();
+      await ground.stealLock(program, jobIdOf(id, 1));
+      await until('the end of the upload', async () => (await ground.openUploads()) === 0);
+      assert.ok(ground.logLines.some((line) => line.includes('lost the lock of a job')));
+      // Whoever stole it is gone, too.
+      const [row] = await ended(program, [id]);
+      assert.deepEqual([row?.status, row?.tries], ['archived', 1]);
+      assert.equal(row?.sha256, await sha256Of(ground.simulator, input));
+      const keys = [...(await ground.objects(program)).keys()].filter((key) => key.includes(id));
+      assert.deepEqual(keys, [row?.objectKey]);
+    });
+
+    it('removes its object when the row was erased meanwhile', async () => {
+      const input = sent(ground.simulator, { kind: 'video', sizeBytes: 38 * MIB });
+      const id = await acceptOne(input);
+      const erased = await until('a row to erase', async () => {
+        const rows = await program.parts.database.query(
+          `UPDATE wma.media SET status = 'erased', stage = NULL, round = round + 1, media_id = NULL, kind = NULL,
+             bucket = NULL, object_key = NULL, erased_at = now()
+           WHERE id = $1 AND status = 'pending' AND running_since IS NOT NULL RETURNING id`,
+          [id],
+        );
+        return rows.length > 0;
+      });
+      assert.ok(erased);
+      await until('the end of the job', async () => (await program.parts.queue.counts()).active === 0);
+      assert.equal((await program.parts.catalogue.get(id))?.status, 'erased');
+      const keys = [...(await ground.objects(program)).keys()];
+      assert.deepEqual(
+        keys.filter((key) => key.includes(id)),
+        [],
+      );
+    });
+
+    it('gives the job of a foreign producer a row, once', async () => {
+      const input = sent(ground.simulator);
+      const id = idOfInput(input);
+      await program.board.add('archive', { v: 1, ...input }, { jobId: id });
+      const row = await until('the row', () => program.parts.catalogue.get(id));
+      assert.equal(row.mediaId, input.mediaId);
+      const [done] = await ended(program, [id]);
+      assert.equal(done?.sha256, await sha256Of(ground.simulator, input));
+      await program.board.remove(id);
+      await program.board.add('archive', { v: 1, ...input }, { jobId: id });
+      await until('the job again', async () => {
+        const job = (await program.board.getJob(id)) as { returnvalue?: unknown } | undefined;
+        return job?.returnvalue === 'accepted';
+      });
+      assert.equal((await program.parts.catalogue.get(id))?.tries, 1);
+    });
+
+    it('fails hostile jobs with a reason, and goes on', async () => {
+      const good = sent(ground.simulator);
+      const hostile: Record<string, [name: string, data: unknown, reason: RegExp]> = {
+        'no-data': ['archive', {}, /invalid job data/],
+        'a-list': ['archive', [1, 2], /invalid job data/],
+        'wrong-name': ['erase', { v: 1, ...good }, /unknown job name/],
+        'wrong-kind': ['archive', { v: 1, ...good, kind: 'secrets' }, /kind/],
+        'more-fields': ['archive', { v: 1, ...good, bucket: 'mine' }, /bucket/],
+        'nobody-s-account': ['archive', { v: 1, ...good, account: 'wxnobody' }, /account_unknown/],
+        'broken-unicode': ['archive', { v: 1, ...good, openId: `${'x'.repeat(500)}` }, /openId/],
+        [`${idOfInput(good)}-77`]: ['archive', { v: 1, ...good, sentAt: 'yesterday' }, /sentAt/],
+      };
+      for (const [jobId, [name, data]] of Object.entries(hostile)) {
+        await program.board.add(name, data, { jobId });
+      }
+      const id = await acceptOne(good);
+      for (const [jobId, [, , reason]] of Object.entries(hostile)) {
+        const failedReason = await until(`the failure of ${jobId}`, async () => {
+          return (await program.board.getJob(jobId))?.failedReason;
+        });
+        assert.match(failedReason, reason);
+      }
+      const [row] = await ended(program, [id]);
+      assert.deepEqual([row?.status, row?.tries], ['archived', 1]);
+    });
+
+    it('makes one row and one object of a media whoever works on it', async () => {
+      const other = ground.shared ? await ground.start() : program;
+      if (!ground.shared) await program.consume();
+      const inputs = Array.from({ length: 60 }, () => sent(ground.simulator));
+      // The same callbacks reach both.
+      const answers = await Promise.all([program, other].map(({ parts }) => parts.accept(inputs)));
+      const ids = answers[0]!.map(({ id }) => id);
+      assert.deepEqual(
+        ids,
+        answers[1]!.map(({ id }) => id),
+      );
+      const made = answers.flat().filter(({ created }) => created);
+      assert.equal(made.length, 60);
+      const rows = await ended(program, ids);
+      assert.ok(rows.every((row) => row.status === 'archived' && row.tries === 1));
+      const keys = [...(await ground.objects(program)).keys()].filter((key) =>
+        ids.some((id) => key.includes(id)),
+      );
+      assert.deepEqual(keys.sort(), rows.map((row) => row.objectKey!).sort());
+      const { media } = ground.simulator.ledger.report();
+      assert.ok(inputs.every(({ mediaId }) => media[mediaId]?.served === 1));
+    });
+  });
+}
