@@ -1,0 +1,98 @@
+/** What a whole run leaves behind in logs, rows and jobs: none of it is a secret. */
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import {
+  A,
+  ACCOUNTS,
+  API_SECRET,
+  B,
+  ended,
+  type Ground,
+  idOfInput,
+  type Program,
+  SHAPES,
+  sent,
+  until,
+} from './shapes.ts';
+
+const TABLES = ['media', 'attempt', 'account', 'lease', 'media_tally', 'migration'];
+
+for (const shape of SHAPES) {
+  describe(`secrets with ${shape.name}`, { skip: shape.skip, timeout: 120_000 }, () => {
+    let ground: Ground;
+    let program: Program;
+    before(async () => {
+      ground = await shape.lay();
+      program = await ground.start({ env: { LOG_LEVEL: 'trace' } });
+    });
+    after(() => ground?.close());
+
+    /** What WeChat itself would say the token is now. */
+    async function tokenOf(appId: string): Promise<string> {
+      const { secret } = ACCOUNTS.find((account) => account.appId === appId)!;
+      const body = JSON.stringify({ grant_type: 'client_credential', appid: appId, secret });
+      const answer = await fetch(`${ground.simulator.url}/cgi-bin/stable_token`, { method: 'POST', body });
+      return ((await answer.json()) as { access_token: string }).access_token;
+    }
+
+    it('keeps them out of every log line, row and job', async () => {
+      const behaviours = ['tokenRefused', 'shortBody', 'html200', 'http502', 'invalid', 'none'] as const;
+      const inputs = behaviours.map((name) => sent(ground.simulator, { behaviour: { name, times: 1 } }));
+      const dead = sent(ground.simulator, { behaviour: { name: 'invalid' } });
+      const videos = ['videoUrl', 'videoUrlHtml'].map((name) =>
+        sent(ground.simulator, { kind: 'video', behaviour: { name: name as 'videoUrl', times: 1 } }),
+      );
+      const first = await program.parts.accept([...inputs, dead, ...videos]);
+      await ended(
+        program,
+        first.map(({ id }) => id),
+      );
+      const tokens = [await tokenOf(A)];
+      ground.simulator.invalidateTokens(A);
+      const later = await program.parts.accept([sent(ground.simulator)]);
+      await ended(
+        program,
+        later.map(({ id }) => id),
+      );
+      ground.simulator.misbehave(B, { name: 'errcode', amount: 40164 });
+      const [held] = await program.parts.accept([sent(ground.simulator, { account: B })]);
+      await until(
+        'the hold',
+        async () => (await program.parts.catalogue.get(held!.id))?.waiting?.reason === 'accountHeld',
+      );
+      await program.board.add('archive', { v: 1, secret: API_SECRET.slice(0, 3) }, { jobId: 'hostile' });
+      await until('its failure', async () => (await program.board.getJob('hostile'))?.failedReason);
+      tokens.push(await tokenOf(A), await tokenOf(B));
+      assert.equal(new Set(tokens).size, 3);
+
+      const jobs = (await program.board.getJobs()).map((job) => JSON.stringify(job.toJSON()));
+      const rows: string[] = [];
+      for (const table of TABLES) {
+        const found = await program.parts.database.query<{ row: unknown }>(
+          `SELECT to_jsonb(t) AS row FROM wma.${table} AS t`,
+        );
+        rows.push(...found.map(({ row }) => JSON.stringify(row)));
+      }
+      await program.close();
+
+      const seen = { logs: ground.logLines.join(''), rows: rows.join('\n'), jobs: jobs.join('\n') };
+      // That it was looked at at all.
+      for (const [where, text] of Object.entries(seen)) assert.ok(text.includes(idOfInput(dead)), where);
+      const secrets = {
+        'app secret': ACCOUNTS.map(({ secret }) => secret),
+        'callback token': ACCOUNTS.map(({ token }) => token),
+        'AES key': ACCOUNTS.map(({ encodingAesKey }) => encodingAesKey),
+        'access token': tokens,
+        'S3 secret': [await ground.secret()],
+        'API key': [API_SECRET],
+        'video link': ['vkey='],
+        'signed URL': ['X-Amz-Signature='],
+      };
+      for (const [where, text] of Object.entries(seen)) {
+        for (const [what, values] of Object.entries(secrets)) {
+          assert.ok(!values.some((value) => text.includes(value)), `${what} in the ${where}`);
+        }
+      }
+    });
+  });
+}
