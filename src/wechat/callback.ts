@@ -1,8 +1,8 @@
 /** What WeChat posts to us: checked, opened, and read into references. Nothing here waits or remembers. */
 import type { Account } from '../account.ts';
-import { idOf, type Kind, type ReferenceInput, referenceSchema } from '../media.ts';
 import { decrypt } from './encryption.ts';
 import { type Fields, MalformedMessage, readMessage } from './message-text.ts';
+import { type MessageRead, readReferences } from './references.ts';
 import { isSignatureOf } from './signature.ts';
 
 /** A query as a server parses it; a repeated parameter (an array) counts as missing. */
@@ -27,11 +27,7 @@ export interface Refusal {
 /** `text` is to be answered as it is, as text/plain. */
 export type HandshakeResult = { readonly kind: 'answer'; readonly text: string } | Refusal;
 
-/** `messageType` is WeChat's MsgType (`image`, `event`, …) or `other`; fit for a metric's label. */
-export type CallbackResult =
-  | { readonly kind: 'media'; readonly messageType: string; readonly references: readonly ReferenceInput[] }
-  | { readonly kind: 'ignored'; readonly messageType: string }
-  | Refusal;
+export type CallbackResult = Exclude<MessageRead, { kind: 'malformed' }> | Refusal;
 
 type SigningAccount = Pick<
   Account,
@@ -78,7 +74,7 @@ export function readCallback(
   const query = readQuery(request.query);
   try {
     const message = openMessage(account, query, readMessage(request.body.toString('utf8')), request.now);
-    return 'kind' in message ? message : readReferences(account, message.fields);
+    return 'kind' in message ? message : readMedia(account, message.fields);
   } catch (error) {
     if (!(error instanceof MalformedMessage)) throw error;
     // Whoever cannot sign learns nothing of our parser; WeChat sends the plain signature in every mode.
@@ -124,70 +120,9 @@ function openMessage(
   return { fields: outer };
 }
 
-function readReferences(account: SigningAccount, fields: Fields): CallbackResult {
-  const field = (name: string): string | undefined => fields.get(name)?.trim() || undefined;
-  const msgType = field('MsgType');
-  if (msgType === undefined) return malformed('a message without MsgType');
-  const messageType = /^[a-z][a-z0-9_]{0,31}$/.test(msgType) ? msgType : 'other';
-
-  const { openId, msgId, picUrl } = referenceSchema.shape;
-  const shared = {
-    account: account.account,
-    ...keep('openId', openId, field('FromUserName')),
-    ...keep('msgId', msgId, field('MsgId') ?? field('MsgID')),
-    ...keep('sentAt', referenceSchema.shape.sentAt, isoOfSeconds(field('CreateTime'))),
-  };
-  const media = (kind: Kind, mediaId: string | undefined, extra: Partial<ReferenceInput> = {}) =>
-    mediaId === undefined ? [] : [{ ...shared, kind, mediaId, ...extra } satisfies ReferenceInput];
-  const mediaId = field('MediaId');
-  const parent = mediaId === undefined ? {} : { parentId: idOf(account.account, mediaId) };
-  const withMedia = (references: ReferenceInput[]): CallbackResult => {
-    // The loud way: WeChat shows a refusal in its console, while a media nobody recorded would just be missing.
-    if (references.length === 0) return malformed(`a message of type ${messageType} without its media id`);
-    if (!references.every((reference) => referenceSchema.safeParse(reference).success)) {
-      return malformed(`a message of type ${messageType} with a media id that cannot be one`);
-    }
-    return { kind: 'media', messageType, references };
-  };
-
-  switch (messageType) {
-    case 'image':
-      return withMedia(media('image', mediaId, keep('picUrl', picUrl, field('PicUrl'))));
-    case 'voice':
-      return withMedia([
-        ...media('voice', mediaId),
-        ...media('voice', field('MediaId16K'), { variant: '16k', ...parent }),
-      ]);
-    case 'video':
-    case 'shortvideo':
-      return withMedia([...media(messageType, mediaId), ...media('thumb', field('ThumbMediaId'), parent)]);
-    case 'miniprogrampage': {
-      const thumb = media('thumb', field('ThumbMediaId'));
-      return thumb.length > 0 ? withMedia(thumb) : { kind: 'ignored', messageType };
-    }
-    case 'file':
-      // Official accounts get no media id for files (WeCom does): recorded so that somebody sees what was lost.
-      return withMedia(media('file', mediaId ?? (shared.msgId && `msg:${shared.msgId}`)));
-    default:
-      return { kind: 'ignored', messageType };
-  }
-}
-
-/** An optional field, kept only if it is what it should be: a bad PicUrl must not cost the picture. */
-function keep<Name extends keyof ReferenceInput>(
-  name: Name,
-  schema: (typeof referenceSchema.shape)[Name],
-  value: string | undefined,
-): { [key in Name]?: string } {
-  if (value === undefined || !schema.safeParse(value).success) return {};
-  return { [name]: value } as { [key in Name]?: string };
-}
-
-/** CreateTime is in seconds; what is no plausible one (until the year 2100) is left to the moment of arrival. */
-function isoOfSeconds(seconds: string | undefined): string | undefined {
-  if (seconds === undefined || !/^\d{1,10}$/.test(seconds)) return undefined;
-  const date = new Date(Number(seconds) * 1000);
-  return date.getUTCFullYear() >= 2011 && date.getUTCFullYear() < 2100 ? date.toISOString() : undefined;
+function readMedia(account: SigningAccount, fields: Fields): CallbackResult {
+  const read = readReferences(account.account, fields);
+  return read.kind === 'malformed' ? malformed(read.why) : read;
 }
 
 function readQuery(query: CallbackQuery) {
