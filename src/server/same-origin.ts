@@ -15,7 +15,8 @@ export function isForeign(request: HeadersOnly, publicUrl: string | undefined): 
   const { origin, host } = request.headers;
   if (request.headers['sec-fetch-site'] === 'same-origin' || origin === undefined) return false;
   const own = [host, request.headers['x-forwarded-host'], hostOf(publicUrl)];
-  return !own.includes(hostOf(origin));
+  const from = hostOf(origin);
+  return from === undefined || !own.includes(from);
 }
 
 /** Whether the browser speaks TLS, to us or to the proxy before us: only then may a cookie insist on it. */

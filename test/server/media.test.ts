@@ -231,7 +231,7 @@ describe('the API', () => {
         '__proto__=1',
         'sentFrom=0000-01-01T00:00:00Z',
         'openId=%ED%A0%80%00',
-        
+
         'openId=%',
       ]) {
         await json(`/v1/media?${query}`);

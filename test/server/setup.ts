@@ -57,6 +57,8 @@ export interface TestServer {
   call(path: string, options?: Call): Promise<Response>;
   /** A message of WeChat's in plain mode, signed as it would be; `query` and `body` spoil it on purpose. */
   callback(body: string, options?: CallbackOptions): Promise<Response>;
+  /** The signed address of such a message, at another server too. */
+  callbackUrl(base: string, options?: CallbackOptions): string;
   /** A media whose bytes are in the store, as a worker leaves it. Answers its id. */
   archived(reference: ReferenceInput, content: StoredContent): Promise<string>;
   /** A media that WeChat refused for good. */
@@ -130,18 +132,12 @@ export async function openTestServer(options: { http?: Partial<Config['http']> }
     server,
     log,
     call,
-    callback: (body, { account = PLAIN.account, token = PLAIN.token, timestamp, contentType } = {}) => {
-      const time = String(timestamp ?? Math.floor(Date.now() / 1000));
-      const query = new URLSearchParams({
-        signature: signatureOf(token, time, '42'),
-        timestamp: time,
-        nonce: '42',
-      });
-      return call(`/wechat/${account}?${query}`, {
+    callbackUrl,
+    callback: (body, options = {}) =>
+      call(callbackUrl('', options), {
         body,
-        headers: { 'content-type': contentType ?? 'text/xml' },
-      });
-    },
+        headers: { 'content-type': options.contentType ?? 'text/xml' },
+      }),
     archived: async (reference, { body, contentType, extension, fileName }) => {
       const { id, round, account } = await take(reference);
       const now = parts.clock.now();
@@ -185,6 +181,13 @@ export async function openTestServer(options: { http?: Partial<Config['http']> }
       await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+function callbackUrl(base: string, options: CallbackOptions = {}): string {
+  const { account = PLAIN.account, token = PLAIN.token, timestamp = Math.floor(Date.now() / 1000) } = options;
+  const signature = signatureOf(token, String(timestamp), '42');
+  const query = new URLSearchParams({ signature, timestamp: String(timestamp), nonce: '42' });
+  return `${base}/wechat/${account}?${query}`;
 }
 
 let serial = 0;

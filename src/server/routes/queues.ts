@@ -3,6 +3,7 @@ import { createBullBoard } from '@bull-board/api';
 import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
 import { FastifyAdapter } from '@bull-board/fastify';
 import type { App, ServerDeps } from '../app.ts';
+import { Problem, sendProblem } from '../problem.ts';
 
 const PATH = '/queues';
 /** Its page has inline styles and animates by script-set ones; its scripts are files. */
@@ -32,12 +33,17 @@ export function queueRoutes(deps: Pick<ServerDeps, 'queue'>) {
     app.addHook('onRoute', (route) => {
       route.config = { ...route.config, scope: 'admin' };
     });
-    app.addHook('onRequest', async (_request, reply) => {
+    app.addHook('onRequest', async (request, reply) => {
       reply.header('content-security-policy', CSP);
+      if (request.method !== 'GET' && request.method !== 'HEAD') {
+        return sendProblem(request, reply, new Problem('method_not_allowed', { detail: 'look only' }));
+      }
       // After an outage at start the queue is another object.
-      if (deps.queue.board === shown) return;
-      shown = deps.queue.board;
-      board.replaceQueues([adapterOf(shown)]);
+      if (deps.queue.board !== shown) {
+        shown = deps.queue.board;
+        board.replaceQueues([adapterOf(shown)]);
+      }
+      return undefined;
     });
     app.addHook('onSend', async (_request, reply, payload) => {
       // It would answer with the error's own words and stack.

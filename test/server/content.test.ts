@@ -1,0 +1,113 @@
+/** The file itself: by a signed link, through the server, or a reason why not. */
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { after, before, describe, it } from 'node:test';
+import { idOf } from '../../src/media.ts';
+import { openTestServer, PLAIN, reference, type TestServer } from './setup.ts';
+
+describe('content', () => {
+  let s: TestServer;
+  const body = randomBytes(100_000);
+  let id: string;
+  before(async () => {
+    s = await openTestServer();
+    id = await s.archived(reference(), { body, contentType: 'image/jpeg', extension: 'jpg' });
+  });
+  after(() => s.close());
+
+  const get = (query = '', headers: Record<string, string> = {}, method = 'GET') =>
+    s.call(`/v1/media/${id}/content${query}`, { key: 'read', headers, method });
+  const bytes = async (answer: Response) => Buffer.from(await answer.arrayBuffer());
+
+  it('of an archived media is a link that opens, the same inside its window', async () => {
+    const [first, second] = [await get(), await get()];
+    assert.equal(first.status, 302);
+    const location = first.headers.get('location') as string;
+    assert.equal(second.headers.get('location'), location);
+    assert.deepEqual(await bytes(await fetch(location)), body);
+  });
+
+  it('comes through the server whole, and never runs', async () => {
+    const answer = await get('?proxy=true');
+    assert.equal(answer.status, 200);
+    assert.equal(answer.headers.get('content-type'), 'image/jpeg');
+    assert.equal(answer.headers.get('content-length'), String(body.length));
+    assert.equal(answer.headers.get('x-content-type-options'), 'nosniff');
+    assert.match(answer.headers.get('content-security-policy') ?? '', /sandbox/);
+    assert.match(answer.headers.get('content-disposition') ?? '', /^inline/);
+    assert.deepEqual(await bytes(answer), body);
+  });
+
+  it('comes in ranges', async () => {
+    const middle = await get('?proxy=true', { range: 'bytes=10-19' });
+    assert.equal(middle.status, 206);
+    assert.equal(middle.headers.get('content-range'), 'bytes 10-19/100000');
+    assert.deepEqual(await bytes(middle), body.subarray(10, 20));
+    assert.deepEqual(await bytes(await get('?proxy=true', { range: 'bytes=-5' })), body.subarray(-5));
+    assert.deepEqual(await bytes(await get('?proxy=true', { range: 'bytes=99990-' })), body.subarray(99_990));
+  });
+
+  it('beyond its end is 416 with its size', async () => {
+    const answer = await get('?proxy=true', { range: 'bytes=100000-' });
+    const problem = (await answer.json()) as Record<string, unknown>;
+    assert.deepEqual(
+      [answer.status, problem.code, problem.sizeBytes],
+      [416, 'range_not_satisfiable', 100_000],
+    );
+  });
+
+  it('comes whole where the range is none or its condition unknown', async () => {
+    for (const range of ['bytes=a-b', 'bytes=1-2,5-6', 'lines=1-2', 'bytes=-', `bytes=${'9'.repeat(400)}-`]) {
+      const answer = await get('?proxy=true', { range });
+      assert.equal(answer.status, 200, range);
+      assert.equal((await bytes(answer)).length, body.length);
+    }
+    const conditional = await get('?proxy=true', { range: 'bytes=0-1', 'if-range': '"other"' });
+    assert.equal((await bytes(conditional)).length, body.length);
+  });
+
+  it('tells HEAD its length', async () => {
+    const answer = await get('?proxy=true', {}, 'HEAD');
+    assert.deepEqual([answer.status, answer.headers.get('content-length')], [200, '100000']);
+  });
+
+  it('survives a reader who leaves in the middle', async () => {
+    const controller = new AbortController();
+    const answer = await fetch(`${s.url}/v1/media/${id}/content?proxy=true`, {
+      headers: { authorization: 'Bearer read-secret-0123456789' },
+      signal: controller.signal,
+    });
+    await answer.body?.getReader().read();
+    controller.abort();
+    assert.equal((await get('?proxy=true')).status, 200);
+  });
+
+  it('of a pending media is 202 with a time to come back', async () => {
+    const one = reference();
+    await s.parts.accept([one]);
+    const answer = await s.call(`/v1/media/${idOf(PLAIN.account, one.mediaId)}/content`, { key: 'read' });
+    assert.equal(answer.status, 202);
+    assert.ok(Number(answer.headers.get('retry-after')) > 0);
+    assert.equal(((await answer.json()) as { status: string }).status, 'pending');
+  });
+
+  it('of a dead media is 410 with the reason', async () => {
+    const dead = await s.dead(reference());
+    const answer = await s.call(`/v1/media/${dead}/content`, {
+      key: 'read',
+      headers: { 'accept-language': 'zh' },
+    });
+    const problem = (await answer.json()) as {
+      code: string;
+      mediaStatus: string;
+      failure: { message: string };
+    };
+    assert.deepEqual([answer.status, problem.code, problem.mediaStatus], [410, 'media_gone', 'dead']);
+    assert.match(problem.failure.message, /文件大小/);
+  });
+
+  it('refuses parameters it does not know', async () => {
+    assert.equal((await get('?proxy=maybe')).status, 400);
+    assert.equal((await get('?download=1')).status, 400);
+  });
+});

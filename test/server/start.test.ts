@@ -1,0 +1,96 @@
+/** Starting: keys, ports, what is printed, and how a start fails. */
+import assert from 'node:assert/strict';
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { loadKeys } from '../../src/server/keys.ts';
+import { openServer, welcome } from '../../src/server/start.ts';
+import { openTestServer, PLAIN, type TestServer } from './setup.ts';
+
+describe('the made key', () => {
+  let folder: string;
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'wma-keys-'));
+  });
+  after(() => rm(folder, { recursive: true }));
+
+  it('is kept for its owner alone, and used again; of two starts at once both have the same', async () => {
+    const config = { apiKeys: [], dataFolder: join(folder, 'new') };
+    const [first, second] = await Promise.all([loadKeys(config), loadKeys(config)]);
+    assert.deepEqual(first, second);
+    assert.deepEqual(await loadKeys(config), first);
+    assert.equal((await readFile(first.file as string, 'utf8')).trim(), first.keys[0]?.secret);
+    assert.equal((await stat(first.file as string)).mode & 0o777, 0o600);
+    assert.deepEqual(first.keys[0]?.scopes, ['read', 'write', 'admin']);
+  });
+
+  it('is not made where keys are configured', async () => {
+    const keys = [{ name: 'k', scopes: ['read'], secret: 'sixteen-characters' }] as const;
+    assert.deepEqual(await loadKeys({ apiKeys: keys, dataFolder: '/nowhere' }), { keys });
+  });
+
+  it('that somebody emptied is refused with what to do', async () => {
+    await writeFile(join(folder, 'api-key'), '\n');
+    await assert.rejects(loadKeys({ apiKeys: [], dataFolder: folder }), {
+      exitCode: 78,
+      message: /Remove the file/,
+    });
+  });
+});
+
+describe('the server', () => {
+  let s: TestServer;
+  before(async () => {
+    s = await openTestServer({ http: { callbackPort: 0 } });
+  });
+  after(() => s.close());
+
+  it('answers WeChat alone on the callback port', async () => {
+    const { callbackUrl = '' } = s.server;
+    assert.equal(
+      (
+        await fetch(s.callbackUrl(callbackUrl), {
+          method: 'POST',
+          body: '<xml><MsgType>text</MsgType></xml>',
+        })
+      ).status,
+      200,
+    );
+    for (const path of ['/', '/v1/media', '/login', '/livez', '/metrics', '/queues']) {
+      assert.equal((await fetch(callbackUrl + path)).status, 404, path);
+    }
+  });
+
+  it('that finds its port taken says which, and which variable to change', async () => {
+    const other = createServer().listen(0, '127.0.0.1');
+    await new Promise((resolve) => other.once('listening', resolve));
+    const { port } = other.address() as { port: number };
+    const { config } = s.parts;
+    for (const [http, variable] of [
+      [{ port }, 'PORT'],
+      [{ callbackPort: port }, 'CALLBACK_PORT'],
+    ] as const) {
+      const parts = { ...s.parts, config: { ...config, http: { ...config.http, ...http } } };
+      await assert.rejects(openServer(parts, { keys: [] }), {
+        exitCode: 78,
+        message: `Port ${port} on 127.0.0.1 is taken by another program. Stop that one, or set ${variable} to another port.`,
+      });
+    }
+    other.close();
+  });
+
+  it('says where everything is, with PUBLIC_URL and without', () => {
+    const text = welcome(s.parts, s.server, { keyFile: '/data/api-key' });
+    assert.ok(text.includes(`${s.url}/login?ticket=`));
+    assert.ok(text.includes(`${s.server.callbackUrl}/wechat/${PLAIN.account}  (shop)`));
+    assert.ok(text.includes('/data/api-key'));
+    assert.match(text, /set PUBLIC_URL/);
+    const { config } = s.parts;
+    const http = { ...config.http, publicUrl: 'https://media.example.com' };
+    const known = welcome({ ...s.parts, config: { ...config, http } }, s.server);
+    assert.ok(known.includes(`https://media.example.com/wechat/${PLAIN.account}`));
+    assert.doesNotMatch(known, /set PUBLIC_URL|API key/);
+  });
+});
