@@ -24,40 +24,8 @@ function merge(first: Reference, second: Reference): Reference {
 }
 
 export function createAccepting(database: Database, schema: string, lifetimes: Lifetimes) {
-  const statement = `
-    WITH given AS (
-      SELECT * FROM json_to_recordset($1::json) AS given (
-        id text, account text, media_id text, kind text, variant text, parent_id text, open_id text, msg_id text,
-        pic_url text, labels jsonb, sent_at timestamptz, expires_at timestamptz, closes_at timestamptz, failure jsonb)
-    ), written AS (
-      INSERT INTO ${schema}.media AS m (id, account, media_id, kind, variant, parent_id, open_id, msg_id, pic_url,
-        labels, sent_at, expires_at, closes_at, failure, status, stage, created_at, updated_at)
-      SELECT given.*, CASE WHEN failure IS NULL THEN 'pending' ELSE 'dead' END, CASE WHEN failure IS NULL THEN 1 END, $2, $2
-      FROM given ORDER BY id
-      ON CONFLICT (id) DO UPDATE SET
-        sent_at = least(m.sent_at, excluded.sent_at),
-        expires_at = least(m.expires_at, excluded.expires_at),
-        closes_at = least(m.closes_at, excluded.closes_at),
-        variant = coalesce(m.variant, excluded.variant),
-        parent_id = coalesce(m.parent_id, excluded.parent_id),
-        open_id = coalesce(m.open_id, excluded.open_id),
-        msg_id = coalesce(m.msg_id, excluded.msg_id),
-        pic_url = coalesce(m.pic_url, excluded.pic_url),
-        labels = coalesce(m.labels, excluded.labels),
-        updated_at = $2
-      WHERE m.status <> 'erased' AND (
-        excluded.sent_at < m.sent_at OR
-        (m.variant, m.parent_id, m.open_id, m.msg_id, m.pic_url, m.labels) IS DISTINCT FROM
-        (coalesce(m.variant, excluded.variant), coalesce(m.parent_id, excluded.parent_id),
-         coalesce(m.open_id, excluded.open_id), coalesce(m.msg_id, excluded.msg_id),
-         coalesce(m.pic_url, excluded.pic_url), coalesce(m.labels, excluded.labels)))
-      RETURNING m.id, m.status, m.xmax = 0 AS created
-    ), told AS (
-      SELECT pg_notify($3, '') WHERE $3 <> '' AND EXISTS (SELECT FROM written WHERE created AND status = 'pending')
-    )
-    SELECT given.id, given.account, coalesce(written.status, m.status) AS status, coalesce(written.created, false) AS created,
-           (SELECT count(*) FROM told) AS told
-    FROM given LEFT JOIN written USING (id) LEFT JOIN ${schema}.media m ON m.id = given.id`;
+  // The merge itself stands in the schema (002_producer.sql), where producers in other languages meet it too.
+  const statement = `SELECT * FROM ${schema}.accept($1::json, $2, $3)`;
 
   return {
     /**

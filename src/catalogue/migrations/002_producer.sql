@@ -1,0 +1,115 @@
+-- Writing references down, as functions: the service itself and producers in any language merge by the same rule.
+-- SECURITY DEFINER below: nothing a caller could make of its own, a temporary table above all, may come first.
+SELECT set_config('search_path', quote_ident(current_schema()) || ', pg_temp', true);
+ALTER FUNCTION tally_inserted() SET search_path FROM CURRENT;
+ALTER FUNCTION tally_moved() SET search_path FROM CURRENT;
+
+-- Inserts references, or merges them into the rows they meet: sent_at the earliest, empty fields filled, erased rows
+-- left alone. "refs" is an array of objects with the columns named below, each id once and already right. A channel
+-- other than '' is notified of new work. A row that another transaction inserts at the same moment has no status here.
+CREATE FUNCTION accept(refs json, accepted_at timestamptz, channel text)
+RETURNS TABLE (id text, account text, status text, created boolean)
+LANGUAGE sql SET search_path FROM CURRENT AS $$
+  WITH given AS (
+    SELECT * FROM json_to_recordset(refs) AS given (
+      id text, account text, media_id text, kind text, variant text, parent_id text, open_id text, msg_id text,
+      pic_url text, labels jsonb, sent_at timestamptz, expires_at timestamptz, closes_at timestamptz, failure jsonb)
+  ), written AS (
+    INSERT INTO media AS m (id, account, media_id, kind, variant, parent_id, open_id, msg_id, pic_url,
+      labels, sent_at, expires_at, closes_at, failure, status, stage, created_at, updated_at)
+    SELECT given.*, CASE WHEN failure IS NULL THEN 'pending' ELSE 'dead' END,
+      CASE WHEN failure IS NULL THEN 1 END, accepted_at, accepted_at
+    FROM given ORDER BY id
+    ON CONFLICT (id) DO UPDATE SET
+      sent_at = least(m.sent_at, excluded.sent_at),
+      expires_at = least(m.expires_at, excluded.expires_at),
+      closes_at = least(m.closes_at, excluded.closes_at),
+      variant = coalesce(m.variant, excluded.variant),
+      parent_id = coalesce(m.parent_id, excluded.parent_id),
+      open_id = coalesce(m.open_id, excluded.open_id),
+      msg_id = coalesce(m.msg_id, excluded.msg_id),
+      pic_url = coalesce(m.pic_url, excluded.pic_url),
+      labels = coalesce(m.labels, excluded.labels),
+      updated_at = accepted_at
+    WHERE m.status <> 'erased' AND (
+      excluded.sent_at < m.sent_at OR
+      (m.variant, m.parent_id, m.open_id, m.msg_id, m.pic_url, m.labels) IS DISTINCT FROM
+      (coalesce(m.variant, excluded.variant), coalesce(m.parent_id, excluded.parent_id),
+       coalesce(m.open_id, excluded.open_id), coalesce(m.msg_id, excluded.msg_id),
+       coalesce(m.pic_url, excluded.pic_url), coalesce(m.labels, excluded.labels)))
+    RETURNING m.id, m.status, m.xmax = 0 AS created
+  ), told AS (
+    SELECT pg_notify(channel, '')
+    WHERE channel <> '' AND EXISTS (SELECT FROM written WHERE written.created AND written.status = 'pending')
+  )
+  SELECT given.id, given.account, coalesce(written.status, m.status), coalesce(written.created, false)
+  FROM given LEFT JOIN written ON written.id = given.id LEFT JOIN media m ON m.id = given.id
+  -- Reads "told", which would not be run otherwise.
+  WHERE (SELECT count(*) FROM told) >= 0
+$$;
+
+-- The id of a media's row: m_ and the first 32 hex digits of sha256(account, NUL, media_id), in UTF-8.
+CREATE FUNCTION id_of(account text, media_id text) RETURNS text LANGUAGE sql STABLE AS $$
+  SELECT 'm_' || left(encode(sha256(
+    convert_to(account, 'UTF8') || '\x00'::bytea || convert_to(media_id, 'UTF8')), 'hex'), 32)
+$$;
+
+-- Lengths as the service measures them, in UTF-16 units. NULL: not given.
+CREATE FUNCTION fits(value text, most integer) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
+  SELECT value <> '' AND
+    char_length(value) + char_length(regexp_replace(value, '[^\U00010000-\U0010FFFF]+', '', 'g')) <= most
+$$;
+
+-- One reference from any language; answers its id. Takes part in the caller's transaction: what is rolled back was
+-- never asked for. A role needs USAGE on the schema and EXECUTE on this function, nothing else.
+CREATE FUNCTION archive(
+  account text, media_id text, kind text, sent_at timestamptz DEFAULT now(), variant text DEFAULT NULL,
+  parent_id text DEFAULT NULL, open_id text DEFAULT NULL, msg_id text DEFAULT NULL, pic_url text DEFAULT NULL,
+  labels jsonb DEFAULT NULL, media_lifetime interval DEFAULT '72 hours')
+RETURNS text LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+  new_id text := id_of(account, media_id);
+  sent timestamptz := coalesce(sent_at, now());
+  wrong text := CASE
+    WHEN fits(account, 128) IS NOT TRUE THEN 'account: 1 to 128 characters'
+    WHEN fits(media_id, 512) IS NOT TRUE THEN 'media_id: 1 to 512 characters'
+    WHEN kind IS NULL OR kind NOT IN ('image', 'voice', 'video', 'shortvideo', 'thumb', 'file')
+      THEN 'kind: image, voice, video, shortvideo, thumb or file'
+    WHEN variant NOT IN ('16k', 'jssdk') THEN 'variant: 16k or jssdk'
+    WHEN NOT fits(parent_id, 64) THEN 'parent_id: 1 to 64 characters'
+    WHEN NOT fits(open_id, 128) THEN 'open_id: 1 to 128 characters'
+    WHEN NOT fits(msg_id, 128) THEN 'msg_id: 1 to 128 characters'
+    WHEN NOT fits(pic_url, 2048) OR pic_url !~ '^https?://[^/?#\s]+[^\s]*$'
+      THEN 'pic_url: a link of http or https, at most 2048 characters'
+    WHEN sent NOT BETWEEN '2011-01-01Z' AND '2100-01-01Z' THEN 'sent_at: between 2011 and 2100'
+    WHEN media_lifetime IS NULL OR media_lifetime NOT BETWEEN '1 second' AND '30 days'
+      THEN 'media_lifetime: from 1 second to 30 days'
+  END;
+BEGIN
+  IF wrong IS NULL AND jsonb_typeof(labels) IS DISTINCT FROM 'object' AND labels IS NOT NULL THEN
+    wrong := 'labels: an object of texts';
+  ELSIF wrong IS NULL AND labels IS NOT NULL AND (
+      SELECT count(*) > 8 OR bool_or(jsonb_typeof(label.value) <> 'string'
+        OR fits(label.key, 64) IS NOT TRUE OR fits(label.value #>> '{}', 256) IS NOT TRUE)
+      FROM jsonb_each(labels) AS label) THEN
+    wrong := 'labels: at most 8, names of 1 to 64 and values of 1 to 256 characters';
+  END IF;
+  IF wrong IS NOT NULL THEN
+    RAISE EXCEPTION '%', wrong USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  -- An id made of anything but the identity would be another media.
+  PERFORM FROM account AS known WHERE known.account = archive.account;
+  IF NOT FOUND THEN
+    RAISE EXCEPTION 'account: no archiver of this database has it; give the appId (WeCom: corpId-agentId)'
+      USING ERRCODE = 'foreign_key_violation';
+  END IF;
+  PERFORM FROM accept(json_build_array(json_build_object(
+    'id', new_id, 'account', account, 'media_id', media_id, 'kind', kind, 'variant', variant,
+    'parent_id', parent_id, 'open_id', open_id, 'msg_id', msg_id, 'pic_url', pic_url, 'labels', labels,
+    'sent_at', sent, 'expires_at', sent + media_lifetime, 'closes_at', sent + media_lifetime + interval '2 hours',
+    'failure', CASE WHEN kind = 'file' AND starts_with(media_id, 'msg:')
+      THEN '{"code": "not_downloadable", "class": "permanent_media"}'::json END
+  )), now(), 'wma_due');
+  RETURN new_id;
+END $$;
+REVOKE EXECUTE ON FUNCTION archive FROM PUBLIC;
