@@ -7,7 +7,9 @@ import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import type { Account } from '../account.ts';
 import type { Clock } from '../clock.ts';
 
-export type SimulatedAccount = Pick<Account, 'account' | 'appId' | 'secret' | 'token' | 'encodingAesKey'>;
+/** WeCom: `account` is corpId-agentId, `appId` the corpId. */
+export type SimulatedAccount = Pick<Account, 'account' | 'appId' | 'secret' | 'token' | 'encodingAesKey'> &
+  Partial<Pick<Account, 'product'>>;
 
 /** An errcode to answer with. */
 export interface Refusal {
@@ -25,6 +27,10 @@ export interface AccessTokens {
   issueClassic(account: SimulatedAccount): IssuedToken;
   /** POST /cgi-bin/stable_token: the same token until less than five minutes are left; `force` kills it at once. */
   issueStable(account: SimulatedAccount, force: boolean): IssuedToken | Refusal;
+  /** GET /cgi-bin/gettoken of WeCom: the same token as long as it lives. */
+  issueWecom(account: SimulatedAccount): IssuedToken;
+  /** For a third-party platform: a new token each time; those before live on. */
+  issueAuthorizer(account: SimulatedAccount): IssuedToken;
   /** Whose token it is, or why it is refused. */
   check(token: string | null): SimulatedAccount | Refusal;
   /** Makes every token issued so far invalid, as when somebody else refreshed. */
@@ -37,7 +43,7 @@ const FORCES_A_DAY = 20;
 const DAY_MS = 86_400_000;
 const PAYLOAD_BYTES = 11;
 const TOKEN_SHAPE = /^9\d_[A-Za-z0-9_-]{100}$/;
-const ISSUERS = ['classic', 'stable'] as const;
+const ISSUERS = ['classic', 'stable', 'wecom', 'authorizer'] as const;
 type Issuer = (typeof ISSUERS)[number];
 
 export const REFUSALS = {
@@ -53,10 +59,10 @@ export const REFUSALS = {
 } as const satisfies Record<string, Refusal>;
 
 const handleOf = (account: SimulatedAccount): Buffer =>
-  createHash('sha256').update(account.appId).digest().subarray(0, 4);
+  createHash('sha256').update(account.account).digest().subarray(0, 4);
 
 const digestOf = (account: SimulatedAccount, payload: Buffer): Buffer =>
-  createHmac('sha512', `simulated token ${account.secret}`).update(account.appId).update(payload).digest();
+  createHmac('sha512', `simulated token ${account.secret}`).update(account.account).update(payload).digest();
 
 interface History {
   /** Births of the newest token and the one before. */
@@ -73,16 +79,18 @@ export function createAccessTokens(options: {
   clock: Pick<Clock, 'now'>;
   /** Default 7,200,000: what WeChat gives. Whole seconds are announced. */
   lifetimeMs?: number;
+  /** How long a token works on after it was replaced; default five minutes, and at most a quarter of its life. */
+  overlapMs?: number;
 }): AccessTokens {
   const lifetimeMs = options.lifetimeMs ?? 7_200_000;
   // A short life in a test keeps WeChat's proportions.
-  const overlapMs = Math.min(OVERLAP_MS, lifetimeMs / 4);
+  const overlapMs = options.overlapMs ?? Math.min(OVERLAP_MS, lifetimeMs / 4);
   const now = () => options.clock.now().getTime();
   const byHandle = new Map(options.accounts.map((account) => [handleOf(account).toString('hex'), account]));
   const histories = new Map<string, History>();
 
   function historyOf(account: SimulatedAccount, issuer: Issuer): History {
-    const key = `${issuer} ${account.appId}`;
+    const key = `${issuer} ${account.account}`;
     let history = histories.get(key);
     if (!history) {
       history = { latestAt: 0, previousAt: 0, replacedAt: 0, deadUntil: 0, forcedAt: [] };
@@ -113,7 +121,7 @@ export function createAccessTokens(options: {
 
   function isAlive(history: History, issuer: Issuer, bornAt: number): boolean {
     if (bornAt <= history.deadUntil) return false;
-    if (issuer === 'stable' || history.latestAt === 0 || bornAt === history.latestAt) return true;
+    if (issuer !== 'classic' || history.latestAt === 0 || bornAt === history.latestAt) return true;
     return bornAt === history.previousAt && now() < history.replacedAt + overlapMs;
   }
 
@@ -133,6 +141,12 @@ export function createAccessTokens(options: {
       const current = history.latestAt > history.deadUntil && history.latestAt + lifetimeMs - overlapMs > at;
       return current ? tokenBornAt(account, 'stable', history.latestAt) : renew(account, 'stable');
     },
+    issueWecom: (account) => {
+      const { latestAt, deadUntil } = historyOf(account, 'wecom');
+      const isCurrent = latestAt > deadUntil && latestAt + lifetimeMs > now();
+      return isCurrent ? tokenBornAt(account, 'wecom', latestAt) : renew(account, 'wecom');
+    },
+    issueAuthorizer: (account) => renew(account, 'authorizer'),
     check: (token) => {
       if (!token) return REFUSALS.missing;
       if (!TOKEN_SHAPE.test(token)) return REFUSALS.malformed;
@@ -141,11 +155,12 @@ export function createAccessTokens(options: {
       const account = byHandle.get(payload.subarray(0, 4).toString('hex'));
       const issuer = ISSUERS[payload.readUInt8(4)];
       if (!account || !issuer) return REFUSALS.invalid;
-      if (!timingSafeEqual(digestOf(account, payload), bytes.subarray(0, -PAYLOAD_BYTES)))
-        return REFUSALS.invalid;
+      // At WeCom 40001 is a wrong secret and never a token.
+      const invalid = issuer === 'wecom' ? REFUSALS.malformed : REFUSALS.invalid;
+      if (!timingSafeEqual(digestOf(account, payload), bytes.subarray(0, -PAYLOAD_BYTES))) return invalid;
       const bornAt = payload.readUIntBE(5, 6);
       if (bornAt + lifetimeMs <= now()) return REFUSALS.expired;
-      return isAlive(historyOf(account, issuer), issuer, bornAt) ? account : REFUSALS.invalid;
+      return isAlive(historyOf(account, issuer), issuer, bornAt) ? account : invalid;
     },
     invalidate: (account) => {
       for (const issuer of ISSUERS) {

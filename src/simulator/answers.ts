@@ -24,12 +24,19 @@ export function sendText(response: ServerResponse, body: string, contentType: st
   response.end(body);
 }
 
+/** Latin1 is what Node writes: so the bytes of UTF-8 stand in the header, as they do in WeCom's. */
+function disposition(mediaId: string, { fileName, extension }: Content): string {
+  if (fileName === undefined) return `attachment; filename="${mediaId}.${extension}"`;
+  const latin1 = Buffer.from(fileName).toString('latin1');
+  return `attachment; filename*=utf-8''${encodeURIComponent(fileName)}; filename="${latin1}"`;
+}
+
 /** The headers of a file as the documentation shows them (older getMedia page). */
 export function fileHeaders(mediaId: string, content: Content): OutgoingHttpHeaders {
   return {
     Connection: 'close',
     'Content-Type': content.contentType,
-    'Content-disposition': `attachment; filename="${mediaId}.${content.extension}"`,
+    'Content-disposition': disposition(mediaId, content),
     'Cache-Control': 'no-cache, must-revalidate',
     'Content-Length': content.sizeBytes,
   };
@@ -55,13 +62,14 @@ export async function writeBytes(
   return !response.destroyed;
 }
 
-/** Sends a whole file under these headers. True: it was handed over to the last byte. */
+/** Sends a whole file, or a piece of one, under these headers. True: it was handed over to the last byte. */
 export async function sendFile(
   response: ServerResponse,
   content: Content,
   headers: OutgoingHttpHeaders,
+  status = 200,
 ): Promise<boolean> {
-  response.writeHead(200, headers);
+  response.writeHead(status, headers);
   if (!(await writeBytes(response, content))) return false;
   response.end();
   try {

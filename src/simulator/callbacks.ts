@@ -1,24 +1,31 @@
 /** Sends callbacks as WeChat does: signed, five seconds to answer, three attempts in total. */
 import { randomBytes, randomInt } from 'node:crypto';
-import { request as requestHttp } from 'node:http';
-import { request as requestHttps } from 'node:https';
 import type { Clock } from '../clock.ts';
 import type { Log } from '../log.ts';
 import type { SimulatedAccount } from './access-tokens.ts';
-import { encryptMessage, signatureOf } from './envelope.ts';
+import { DELIVERIES, type DeliveryName, type DeliveryRow, type Step } from './deliveries.ts';
+import { knock } from './knock.ts';
 import type { Ledger } from './ledger.ts';
-import { type Message, toJson, toXml } from './messages.ts';
-
-/** Compatible bodies hold the plain fields and the encrypted copy. */
-export type CallbackMode = 'plain' | 'compatible' | 'safe';
+import type { Message } from './messages.ts';
+import { createRandom } from './scenery.ts';
+import {
+  type CallbackFormat,
+  type CallbackMode,
+  type SignedRequest,
+  type Signer,
+  signHandshake,
+  signMessage,
+} from './signing.ts';
 
 export interface CallbacksOptions {
   readonly account: SimulatedAccount;
+  /** The platform that the account authorised: its token and key sign and seal. */
+  readonly component?: Signer;
   /** The URL typed into WeChat's console: …/wechat/{account}. */
   readonly url: string;
-  /** Default: safe where the account has an EncodingAESKey, else plain. */
+  /** Default: safe where there is an EncodingAESKey, else plain. */
   readonly mode?: CallbackMode;
-  readonly format?: 'xml' | 'json';
+  readonly format?: CallbackFormat;
   readonly clock: Clock;
   readonly log: Pick<Log, 'warn' | 'debug'>;
   readonly ledger: Ledger;
@@ -26,6 +33,8 @@ export interface CallbacksOptions {
   readonly timeoutMs?: number;
   /** Between two attempts; default 1 s. */
   readonly pauseMs?: number;
+  /** How far WeChat's clock is ahead of ours; default 0. */
+  readonly skewMs?: number;
 }
 
 export interface Delivery {
@@ -38,108 +47,30 @@ export interface Delivery {
 export interface Callbacks {
   /** Up to three attempts; with `twice`, a message that was accepted is sent again, as if its answer were lost. */
   send(message: Message, signal: AbortSignal, options?: { twice?: boolean }): Promise<Delivery>;
+  /** Many messages in the way of that row; the deliveries in the order of the plan. `seed` is for shuffling. */
+  sendAll(
+    messages: readonly Message[],
+    how: DeliveryName,
+    signal: AbortSignal,
+    seed?: number,
+  ): Promise<Delivery[]>;
   /** The GET that WeChat makes when the URL is saved. True: the echostr came back as it was. */
   sendHandshake(signal: AbortSignal): Promise<boolean>;
 }
 
 const ATTEMPTS = 3;
-const ANSWER_BYTES_MAX = 65_536;
-
-export interface SignedRequest {
-  readonly query: Readonly<Record<string, string>>;
-  readonly body: string;
-}
-
-/** Query and body of one callback. `timestamp` in seconds, `random` 16 bytes: given only by tests. */
-export function signMessage(
-  message: Pick<Message, 'fields'>,
-  options: {
-    account: SimulatedAccount;
-    mode: CallbackMode;
-    format: 'xml' | 'json';
-    timestamp: string;
-    nonce: string;
-    random?: Buffer;
-  },
-): SignedRequest {
-  const { account, mode, timestamp, nonce } = options;
-  const write = options.format === 'xml' ? toXml : toJson;
-  const query = {
-    signature: signatureOf(account.token, timestamp, nonce),
-    timestamp,
-    nonce,
-    openid: String(message.fields.FromUserName),
-  };
-  if (mode === 'plain') return { query, body: write(message.fields) };
-  if (!account.encodingAesKey) throw new RangeError(`${account.account} has no EncodingAESKey`);
-  const Encrypt = encryptMessage(write(message.fields), {
-    encodingAesKey: account.encodingAesKey,
-    appId: account.appId,
-    ...(options.random && { random: options.random }),
-  });
-  const outer = mode === 'safe' ? { ToUserName: message.fields.ToUserName! } : message.fields;
-  return {
-    query: {
-      ...query,
-      encrypt_type: 'aes',
-      msg_signature: signatureOf(account.token, timestamp, nonce, Encrypt),
-    },
-    body: write({ ...outer, Encrypt }),
-  };
-}
-
-interface Answer {
-  readonly status: number;
-  readonly body: string;
-}
-
-/** One request on a connection of its own; rejects on failure, timeout, abort or an endless answer. */
-function exchange(
-  url: URL,
-  { body, contentType }: { body?: string; contentType?: string },
-  timeoutMs: number,
-  signal: AbortSignal,
-): Promise<Answer> {
-  const request = url.protocol === 'https:' ? requestHttps : requestHttp;
-  return new Promise((resolve, reject) => {
-    const outgoing = request(
-      url,
-      {
-        method: body === undefined ? 'GET' : 'POST',
-        agent: false,
-        signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
-        headers: {
-          'User-Agent': 'Mozilla/4.0',
-          ...(body !== undefined && {
-            'Content-Type': contentType,
-            'Content-Length': Buffer.byteLength(body),
-          }),
-        },
-      },
-      async (incoming) => {
-        try {
-          let text = '';
-          incoming.setEncoding('utf8');
-          for await (const piece of incoming) {
-            text += piece;
-            if (text.length > ANSWER_BYTES_MAX) throw new Error('the answer does not end');
-          }
-          resolve({ status: incoming.statusCode ?? 0, body: text });
-        } catch (error) {
-          reject(error);
-        }
-      },
-    );
-    outgoing.once('error', reject);
-    outgoing.end(body);
-  });
-}
 
 export function createCallbacks(options: CallbacksOptions): Callbacks {
   const { account, clock, log, ledger, format = 'xml', timeoutMs = 5_000, pauseMs = 1_000 } = options;
-  const mode = options.mode ?? (account.encodingAesKey ? 'safe' : 'plain');
-  const stamp = () => String(Math.floor(clock.now().getTime() / 1000));
-  const nonce = () => String(randomInt(100_000_000, 2_000_000_000));
+  const signer = options.component ?? account;
+  const mode = options.mode ?? (signer.encodingAesKey ? 'safe' : 'plain');
+  const skewMs = options.skewMs ?? 0;
+  const stamp = () => ({
+    timestamp: String(Math.floor((clock.now().getTime() + skewMs) / 1000)),
+    nonce: String(randomInt(100_000_000, 2_000_000_000)),
+  });
+  /** For replays: the bytes of the last time. */
+  const sent = new WeakMap<Message, SignedRequest>();
 
   function urlWith(query: Readonly<Record<string, string>>): URL {
     const url = new URL(options.url);
@@ -149,21 +80,19 @@ export function createCallbacks(options: CallbacksOptions): Callbacks {
 
   /** The status, and whether WeChat would be content. */
   async function attempt(
-    message: Message,
+    { message, replay }: Step,
     signal: AbortSignal,
   ): Promise<{ status: number; content: boolean }> {
-    const { query, body } = signMessage(message, {
-      account,
-      mode,
-      format,
-      timestamp: stamp(),
-      nonce: nonce(),
-    });
-    const contentType = format === 'xml' ? 'text/xml' : 'application/json';
+    const signed =
+      (replay && sent.get(message)) ?? signMessage(message, { account: signer, mode, format, ...stamp() });
+    sent.set(message, signed);
+    const { query, body } = signed;
+    const isXml = format === 'xml' || signer.product === 'wecom';
+    const contentType = isXml ? 'text/xml' : 'application/json';
     ledger.count('callbackAttempts');
     for (const mediaId of message.mediaIds) ledger.sent(message.account, mediaId);
     try {
-      const answer = await exchange(urlWith(query), { body, contentType }, timeoutMs, signal);
+      const answer = await knock(urlWith(query), { body, contentType }, timeoutMs, signal);
       const content = answer.status === 200 && (answer.body === 'success' || answer.body === '');
       return { status: answer.status, content };
     } catch (error) {
@@ -173,11 +102,11 @@ export function createCallbacks(options: CallbacksOptions): Callbacks {
     }
   }
 
-  async function deliver(message: Message, signal: AbortSignal): Promise<Delivery> {
+  async function deliver(step: Step, signal: AbortSignal): Promise<Delivery> {
     const statuses: number[] = [];
     ledger.count('callbacksSent');
     for (let attempts = 1; attempts <= ATTEMPTS; attempts++) {
-      const { status, content } = await attempt(message, signal);
+      const { status, content } = await attempt(step, signal);
       statuses.push(status);
       if (content) {
         ledger.count('callbacksAnswered');
@@ -187,7 +116,7 @@ export function createCallbacks(options: CallbacksOptions): Callbacks {
     }
     ledger.count('callbacksLost');
     log.warn(
-      { statuses, msgType: message.fields.MsgType },
+      { statuses, msgType: step.message.fields.MsgType },
       'a simulated callback was lost: three attempts failed',
     );
     return { accepted: false, statuses };
@@ -195,21 +124,24 @@ export function createCallbacks(options: CallbacksOptions): Callbacks {
 
   return {
     send: async (message, signal, { twice = false } = {}) => {
-      const first = await deliver(message, signal);
+      const first = await deliver({ message }, signal);
       if (!twice || !first.accepted) return first;
-      const second = await deliver(message, signal);
+      const second = await deliver({ message }, signal);
       return { accepted: second.accepted, statuses: [...first.statuses, ...second.statuses] };
     },
+    sendAll: async (messages, how, signal, seed = 1) => {
+      const row: DeliveryRow = DELIVERIES[how];
+      const deliveries: Delivery[] = [];
+      for (const together of row.plan(messages, createRandom(seed)))
+        deliveries.push(...(await Promise.all(together.map((step) => deliver(step, signal)))));
+      return deliveries;
+    },
     sendHandshake: async (signal) => {
-      const query = {
-        timestamp: stamp(),
-        nonce: nonce(),
-        echostr: randomBytes(8).readBigUInt64BE().toString(),
-      };
-      const signature = signatureOf(account.token, query.timestamp, query.nonce);
+      const text = randomBytes(8).readBigUInt64BE().toString();
       try {
-        const answer = await exchange(urlWith({ signature, ...query }), {}, timeoutMs, signal);
-        return answer.status === 200 && answer.body === query.echostr;
+        const query = signHandshake(signer, text, stamp());
+        const answer = await knock(urlWith(query), {}, timeoutMs, signal);
+        return answer.status === 200 && answer.body === text;
       } catch {
         signal.throwIfAborted();
         return false;

@@ -1,15 +1,18 @@
 /** From a recipe to the file itself: the same bytes whenever and wherever it is made. */
 import { createHash } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { pdfOf, smallFileOf } from './files.ts';
 import { type MediaRecipe, readMediaId } from './media-id.ts';
 import { pictureOf } from './pictures.ts';
 import { videoOf } from './videos.ts';
-import { voiceOf } from './voices.ts';
+import { hdVoiceOf, voiceOf } from './voices.ts';
 
 export interface Content {
   readonly contentType: string;
   /** Without the dot. */
   readonly extension: string;
+  /** The sender's name of it, with the extension; only WeCom's files have one. */
+  readonly fileName?: string;
   readonly sizeBytes: number;
   chunks(): Iterable<Buffer>;
 }
@@ -21,10 +24,27 @@ const whole = (contentType: string, extension: string, bytes: Buffer): Content =
   chunks: () => [bytes],
 });
 
+/** `jssdk`: as /media/get/jssdk gives it. */
+export type Rendition = 'plain' | 'jssdk';
+
 /** The file of a recipe. */
-export function contentOf(recipe: Pick<MediaRecipe, 'kind' | 'seed' | 'sizeBytes'>): Content {
+export function contentOf(
+  recipe: Pick<MediaRecipe, 'kind' | 'seed' | 'sizeBytes'>,
+  rendition: Rendition = 'plain',
+): Content {
   const { kind, seed, sizeBytes } = recipe;
   switch (kind) {
+    case 'jssdkVoice':
+      return rendition === 'jssdk'
+        ? whole('voice/speex', 'speex', hdVoiceOf(seed, sizeBytes))
+        : whole('audio/amr', 'amr', voiceOf('voice', seed, sizeBytes).bytes);
+    case 'file':
+      return { contentType: 'application/octet-stream', extension: 'pdf', ...pdfOf(seed, sizeBytes) };
+    case 'jsonFile':
+    case 'htmlFile': {
+      const { contentType, extension, fileName, bytes } = smallFileOf(kind, seed);
+      return { ...whole(contentType, extension, bytes), fileName };
+    }
     case 'image':
     case 'thumb': {
       const picture = pictureOf(kind, seed, sizeBytes);
@@ -48,10 +68,14 @@ export interface Digest {
 }
 
 /** What the file behind an id must be, for a judge; undefined for an id this account never had. */
-export async function digestOf(mediaId: string, appId: string): Promise<Digest | undefined> {
+export async function digestOf(
+  mediaId: string,
+  appId: string,
+  rendition: Rendition = 'plain',
+): Promise<Digest | undefined> {
   const recipe = readMediaId(mediaId, appId);
   if (!recipe) return undefined;
-  const content = contentOf(recipe);
+  const content = contentOf(recipe, rendition);
   const hash = createHash('sha256');
   let turnBytes = 0;
   for (const chunk of content.chunks()) {

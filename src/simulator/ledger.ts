@@ -30,6 +30,16 @@ const TOTALS = {
   linksAsked: 0,
   linksServed: 0,
   picturesServed: 0,
+  /** Requests at the host that is not WeChat's: there must be none. */
+  elsewhereAsked: 0,
+  /** Requests at links, pictures and elsewhere with a token, cookie, Referer or Authorization: there must be none. */
+  leaks: 0,
+  quotaAsked: 0,
+  quotaCleared: 0,
+  syncsAsked: 0,
+  refreshesElsewhere: 0,
+  /** The most downloads that were under way at once. */
+  mediaAtOnceMost: 0,
   bytesServed: 0,
 };
 type Total = keyof typeof TOTALS;
@@ -44,6 +54,8 @@ export interface LedgerReport {
 
 export interface Ledger {
   count(total: Total, by?: number): void;
+  /** So many downloads are under way now. */
+  atOnce(downloads: number): void;
   /** An errcode was answered, wherever. */
   errcode(errcode: number): void;
   sent(account: string, mediaId: string): void;
@@ -82,6 +94,9 @@ export function createLedger(): Ledger {
   return {
     count: (total, by = 1) => {
       totals[total] += by;
+    },
+    atOnce: (downloads) => {
+      totals.mediaAtOnceMost = Math.max(totals.mediaAtOnceMost, downloads);
     },
     errcode: (errcode) => {
       errcodes.set(errcode, (errcodes.get(errcode) ?? 0) + 1);

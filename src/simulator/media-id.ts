@@ -5,8 +5,22 @@
  */
 import { createHmac, timingSafeEqual } from 'node:crypto';
 
-/** The files the simulator can make. `voice16k` is what a voice message names in MediaId16K. */
-export const SIMULATED_KINDS = ['image', 'voice', 'voice16k', 'video', 'shortvideo', 'thumb'] as const;
+/**
+ * The files the simulator can make. `voice16k` is what a voice message names in MediaId16K; `jssdkVoice` has a second,
+ * better form at /media/get/jssdk; the three files are WeCom's. Ids hold the position: add at the end, never reorder.
+ */
+export const SIMULATED_KINDS = [
+  'image',
+  'voice',
+  'voice16k',
+  'video',
+  'shortvideo',
+  'thumb',
+  'jssdkVoice',
+  'file',
+  'jsonFile',
+  'htmlFile',
+] as const;
 export type SimulatedKind = (typeof SIMULATED_KINDS)[number];
 
 /** Ids hold the position in this list: add at the end, never reorder. What each does: misbehaviour.ts. */
@@ -35,6 +49,38 @@ export const BEHAVIOUR_NAMES = [
   'videoUrl',
   'videoUrlEscaped',
   'videoUrlHtml',
+  'errcodeAsText',
+  'errcodeInBaseResp',
+  'errcodeAfterMark',
+  'errcodeZero',
+  'tokenExpired',
+  'busyThenGone',
+  'longBody',
+  'shortLength',
+  'resetAtOnce',
+  'closedAtOnce',
+  'cutChunked',
+  'trickle',
+  'httpStatus',
+  'noType',
+  'oddType',
+  'garbledLength',
+  'noBaseName',
+  'silkName',
+  'noExtension',
+  'wideBrackets',
+  'hostileName',
+  'videoStream',
+  'rangeIgnored',
+  'rangeWrong',
+  'redirect',
+  'videoUrlLate',
+  'videoUrlForbidden',
+  'videoUrlShort',
+  'videoUrlCut',
+  'videoUrlRedirect',
+  'videoUrlOffList',
+  'videoUrlPrivate',
 ] as const;
 export type BehaviourName = (typeof BEHAVIOUR_NAMES)[number];
 
@@ -52,16 +98,17 @@ export interface MediaRecipe {
   readonly seed: number;
   /**
    * Wanted size: the file is padded up to it, and never smaller than its natural size. Absent: natural. Only videos
-   * are made as a stream; the others are whole in memory and at most 32 MiB.
+   * and files are made as a stream; the others are whole in memory and at most 32 MiB.
    */
   readonly sizeBytes?: number;
   /** When WeChat "received" it; its life begins here. */
   readonly createdAt: Date;
   readonly behaviour?: Behaviour;
-  /** The account it was sent to; no other account can fetch it. */
+  /** The account it was sent to, or the corp; no other can fetch it. */
   readonly appId: string;
 }
 
+const STREAMED: ReadonlySet<SimulatedKind> = new Set(['video', 'shortvideo', 'file']);
 const WHOLE_BYTES_MAX = 32 * 2 ** 20;
 const KEY = 'simulated media id';
 const RECIPE_BYTES = 24;
@@ -82,7 +129,7 @@ const masked = (recipe: Buffer, tag: Buffer): Buffer => {
 /** The id of a file; the same recipe always gives the same id. Throws RangeError for numbers out of range. */
 export function mintMediaId(recipe: MediaRecipe): string {
   const { name = 'none', times = 0, amount = 0 } = recipe.behaviour ?? {};
-  const streamed = recipe.kind === 'video' || recipe.kind === 'shortvideo';
+  const streamed = STREAMED.has(recipe.kind);
   if (!streamed && (recipe.sizeBytes ?? 0) > WHOLE_BYTES_MAX)
     throw new RangeError(`a simulated ${recipe.kind} has at most ${WHOLE_BYTES_MAX} bytes`);
   const plain = Buffer.alloc(RECIPE_BYTES);

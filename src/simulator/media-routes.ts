@@ -1,176 +1,167 @@
-/** The routes that give files: media/get, the link behind a video_url, and the picture behind a PicUrl. */
-import { createHmac, timingSafeEqual } from 'node:crypto';
-import type { ServerResponse } from 'node:http';
+/** media/get, and which behaviour it plays. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock, Lifetimes } from '../clock.ts';
 import type { Log } from '../log.ts';
 import type { AccessTokens, SimulatedAccount } from './access-tokens.ts';
-import { fileHeaders, sendFile, sendText } from './answers.ts';
-import { type Content, contentOf } from './contents.ts';
+import { sendText } from './answers.ts';
+import { type Content, contentOf, type Rendition } from './contents.ts';
+import { type Exchange, refuse } from './exchange.ts';
 import type { Ledger } from './ledger.ts';
+import { type PublicUrls, videoLink } from './links.ts';
 import { type Behaviour, type BehaviourName, type MediaRecipe, readMediaId } from './media-id.ts';
-import { BEHAVIOURS, behaviourNow, INVALID_MEDIA, refuse } from './misbehaviour.ts';
+import { BEHAVIOURS, behaviourNow } from './misbehaviour.ts';
+import type { Quotas } from './quotas.ts';
+import { PIECE_BYTES_MAX, parseRange } from './ranges.ts';
+import { INVALID_MEDIA, refusalOf } from './refusal-rows.ts';
+import { createTries } from './tries.ts';
+import type { Troubles } from './troubles.ts';
 
 export interface MediaRoutes {
-  /** GET /cgi-bin/media/get */
-  media(query: URLSearchParams, response: ServerResponse): Promise<void>;
-  /** GET /vweixinp.tc.qq.com/…, without a token */
-  link(url: URL, response: ServerResponse): Promise<void>;
-  /** GET /mmbiz.qpic.cn/…, without a token */
-  picture(url: URL, response: ServerResponse): Promise<void>;
-  picUrl(mediaId: string): string;
+  /** GET /cgi-bin/media/get, and /jssdk */
+  media(
+    query: URLSearchParams,
+    request: Pick<IncomingMessage, 'headers'>,
+    response: ServerResponse,
+    rendition: Rendition,
+  ): Promise<void>;
   /** From now on the whole account misbehaves; undefined ends it. */
   misbehave(account: SimulatedAccount, behaviour: Behaviour | undefined): void;
 }
 
 export interface MediaRoutesOptions {
-  readonly accounts: readonly SimulatedAccount[];
   readonly clock: Pick<Clock, 'now'>;
   readonly lifetimes: Pick<Lifetimes, 'lifetimeMs'>;
   readonly linkLifetimeMs: number;
   readonly log: Pick<Log, 'debug'>;
   readonly ledger: Ledger;
   readonly tokens: Pick<AccessTokens, 'check'>;
-  /** Known only once the socket listens. */
-  baseUrl(): string;
+  readonly quotas: Pick<Quotas, 'use'>;
+  readonly troubles: Pick<Troubles, 'enter'>;
+  /** Known only once the sockets listen. */
+  publicUrls(): PublicUrls;
 }
 
-const LINK_PATH = /^\/vweixinp\.tc\.qq\.com\/1007_([0-9a-f]{96})\.f10\.mp4$/;
-const PICTURE_PATH = /^\/mmbiz\.qpic\.cn\/mmbiz_(?:jpg|png)\/([A-Za-z0-9_-]{64})\/0$/;
-const COUNTED_MEDIA = 50_000;
-
-/** Counts from 1, and forgets the oldest beyond a bound. */
-function createTries(): (key: string) => number {
-  const tries = new Map<string, number>();
-  return (key) => {
-    const count = (tries.get(key) ?? 0) + 1;
-    tries.set(key, count);
-    if (tries.size > COUNTED_MEDIA) tries.delete(tries.keys().next().value as string);
-    return count;
-  };
-}
-
-/** A link's key: when it ends, and a digest over that and the path. */
-function vkeyOf(hexadecimal: string, endsAtMs: number): string {
-  const ends = endsAtMs.toString(16).padStart(12, '0');
-  return ends + createHmac('sha256', 'simulated link').update(`${hexadecimal} ${ends}`).digest('hex');
+interface Chosen {
+  readonly name: BehaviourName;
+  readonly amount: number;
+  readonly tries: number;
 }
 
 export function createMediaRoutes(options: MediaRoutesOptions): MediaRoutes {
-  const { clock, ledger, tokens } = options;
+  const { clock, ledger, tokens, publicUrls } = options;
   const nextTry = createTries();
-  const nextLinkTry = createTries();
   const misbehaving = new Map<string, { behaviour: Behaviour; played: number }>();
+  let underWay = 0;
 
   const isExpired = (recipe: MediaRecipe) =>
     clock.now().getTime() >= recipe.createdAt.getTime() + options.lifetimes.lifetimeMs;
-
-  function linkOf(mediaId: string): string {
-    const hexadecimal = Buffer.from(mediaId, 'base64url').toString('hex');
-    const vkey = vkeyOf(hexadecimal, clock.now().getTime() + options.linkLifetimeMs);
-    return `${options.baseUrl()}/vweixinp.tc.qq.com/1007_${hexadecimal}.f10.mp4?vkey=${vkey}&sha=0&save=1`;
-  }
-
-  /** Whose media it is: links and pictures come without a token. */
-  function recipeOfAny(mediaId: string): MediaRecipe | undefined {
-    for (const { appId } of options.accounts) {
-      const recipe = readMediaId(mediaId, appId);
-      if (recipe) return recipe;
-    }
-    return undefined;
-  }
-
-  const notFound = (response: ServerResponse, status = 404) =>
-    sendText(response, '<html><body>Not Found</body></html>', 'text/html', status);
 
   /** What the account as a whole plays comes before what is baked into the id. */
   function choose(
     account: SimulatedAccount,
     recipe: MediaRecipe | undefined,
     tries: number,
-  ): { name: BehaviourName; amount: number } | undefined {
-    const whole = misbehaving.get(account.appId);
+  ): Chosen | undefined {
+    const whole = misbehaving.get(account.account);
     const wholeName = behaviourNow(whole?.behaviour, (whole?.played ?? 0) + 1);
     if (!BEHAVIOURS[wholeName].early && (!recipe || isExpired(recipe))) return undefined;
     if (whole && wholeName !== 'none') {
       whole.played++;
-      return { name: wholeName, amount: whole.behaviour.amount ?? 0 };
+      return { name: wholeName, amount: whole.behaviour.amount ?? 0, tries };
     }
-    return { name: behaviourNow(recipe?.behaviour, tries), amount: recipe?.behaviour?.amount ?? 0 };
+    return {
+      name: behaviourNow(recipe?.behaviour, tries),
+      amount: recipe?.behaviour?.amount ?? 0,
+      tries,
+    };
+  }
+
+  /** What WeCom makes of `Range`: it wants one for large files, and gives no more than a piece. */
+  function pieceOf(content: Content, header: string | undefined) {
+    const range = parseRange(header, content.sizeBytes);
+    if (range === 'beyond') return { status: 416 } as const;
+    const wantedBytes = range ? range.end - range.start + 1 : content.sizeBytes;
+    return wantedBytes > PIECE_BYTES_MAX ? { refusal: refusalOf(830002) } : { range };
+  }
+
+  /** Answers; the outcome is written down. */
+  async function play(
+    account: SimulatedAccount,
+    media: { id: string; recipe: MediaRecipe | undefined; chosen: Chosen },
+    request: Pick<IncomingMessage, 'headers'>,
+    response: ServerResponse,
+    rendition: Rendition,
+  ) {
+    const { id, recipe, chosen } = media;
+    const gone = new AbortController();
+    response.once('close', () => gone.abort());
+    let content: Content | undefined;
+    const exchange: Exchange = {
+      mediaId: id,
+      get content() {
+        if (!recipe) throw new Error('a row that looks at the file must not be early');
+        content ??= contentOf(recipe, rendition);
+        return content;
+      },
+      response,
+      amount: chosen.amount,
+      tries: chosen.tries,
+      range: undefined,
+      ledger,
+      link: (lifeMs = options.linkLifetimeMs) =>
+        videoLink(publicUrls().videos, id, { bornAt: clock.now(), lifeMs }),
+      elsewhere: () =>
+        videoLink(publicUrls().elsewhere, id, { bornAt: clock.now(), lifeMs: options.linkLifetimeMs }),
+      signal: gone.signal,
+    };
+    const row = BEHAVIOURS[chosen.name];
+    if (account.product !== 'wecom' || row.early || !recipe) return row.play(exchange);
+    const piece = pieceOf(exchange.content, request.headers.range);
+    if (piece.refusal) return refuse(exchange, piece.refusal);
+    if (piece.status) {
+      sendText(response, '', 'text/plain', piece.status);
+      return 'spoiled';
+    }
+    // A getter would be lost in a spread of the exchange: the content is known by now.
+    return row.play({ ...exchange, content: exchange.content, range: piece.range });
+  }
+
+  async function answer(
+    account: SimulatedAccount,
+    mediaId: string,
+    request: Pick<IncomingMessage, 'headers'>,
+    response: ServerResponse,
+    rendition: Rendition,
+  ): Promise<void> {
+    const counted = mediaId.slice(0, 128);
+    const { refusal, leave } = options.troubles.enter(account, 'media');
+    ledger.atOnce(++underWay);
+    try {
+      const refused = options.quotas.use(account.account, '/cgi-bin/media/get') ?? refusal;
+      const recipe = readMediaId(mediaId, account.appId);
+      const chosen = refused ? undefined : choose(account, recipe, nextTry(counted));
+      const outcome = chosen
+        ? await play(account, { id: mediaId, recipe, chosen }, request, response, rendition)
+        : refuse({ response, ledger }, refused ?? INVALID_MEDIA);
+      ledger.ended(account.account, counted, outcome);
+      options.log.debug({ mediaId: counted, behaviour: chosen?.name, outcome }, 'simulated media answered');
+    } finally {
+      underWay--;
+      leave();
+    }
   }
 
   return {
-    media: async (query, response) => {
+    media: async (query, request, response, rendition) => {
       const account = tokens.check(query.get('access_token'));
-      if ('errcode' in account) {
-        refuse({ response, ledger }, account);
-        return;
-      }
       const mediaId = query.get('media_id');
-      if (!mediaId) {
-        refuse({ response, ledger }, { errcode: 41006, errmsg: 'media_id missing' });
-        return;
-      }
-      const counted = mediaId.slice(0, 128);
-      const recipe = readMediaId(mediaId, account.appId);
-      const chosen = choose(account, recipe, nextTry(counted));
-      if (!chosen) {
-        ledger.ended(account.account, counted, refuse({ response, ledger }, INVALID_MEDIA));
-        return;
-      }
-      const gone = new AbortController();
-      response.once('close', () => gone.abort());
-      let content: Content | undefined;
-      const outcome = await BEHAVIOURS[chosen.name].play({
-        mediaId,
-        get content() {
-          if (!recipe) throw new Error('a row that looks at the file must not be early');
-          content ??= contentOf(recipe);
-          return content;
-        },
-        response,
-        amount: chosen.amount,
-        ledger,
-        link: () => linkOf(mediaId),
-        signal: gone.signal,
-      });
-      ledger.ended(account.account, counted, outcome);
-      options.log.debug({ mediaId: counted, behaviour: chosen.name, outcome }, 'simulated media answered');
+      if ('errcode' in account) refuse({ response, ledger }, account);
+      else if (!mediaId) refuse({ response, ledger }, { errcode: 41006, errmsg: 'media_id missing' });
+      else await answer(account, mediaId, request, response, rendition);
     },
-    link: async (url, response) => {
-      ledger.count('linksAsked');
-      const hexadecimal = LINK_PATH.exec(url.pathname)?.[1];
-      if (!hexadecimal) return notFound(response);
-      const mediaId = Buffer.from(hexadecimal, 'hex').toString('base64url');
-      const recipe = recipeOfAny(mediaId);
-      if (!recipe) return notFound(response);
-      const vkey = url.searchParams.get('vkey') ?? '';
-      const endsAtMs = Number.parseInt(vkey.slice(0, 12), 16);
-      const expected = Buffer.from(vkeyOf(hexadecimal, endsAtMs || 0));
-      const given = Buffer.from(vkey);
-      if (given.length !== expected.length || !timingSafeEqual(given, expected))
-        return notFound(response, 403);
-      if (clock.now().getTime() >= endsAtMs) return notFound(response, 403);
-      const { name, amount = 0 } = recipe.behaviour ?? { name: 'none' };
-      if (name === 'videoUrlHtml') return notFound(response, 200);
-      if (name === 'videoUrl' && nextLinkTry(mediaId) <= amount) return notFound(response);
-      const content = contentOf(recipe);
-      const headers = { 'Content-Type': 'video/mp4', 'Content-Length': content.sizeBytes };
-      if (!(await sendFile(response, content, headers))) return;
-      ledger.count('linksServed');
-      ledger.count('bytesServed', content.sizeBytes);
-    },
-    picture: async (url, response) => {
-      const mediaId = PICTURE_PATH.exec(url.pathname)?.[1];
-      const recipe = mediaId === undefined ? undefined : recipeOfAny(mediaId);
-      if (!mediaId || recipe?.kind !== 'image') return notFound(response);
-      const content = contentOf(recipe);
-      const { 'Content-disposition': _, ...headers } = fileHeaders(mediaId, content);
-      if (await sendFile(response, content, headers)) ledger.count('picturesServed');
-    },
-    picUrl: (mediaId) => `${options.baseUrl()}/mmbiz.qpic.cn/mmbiz_jpg/${mediaId}/0`,
     misbehave: (account, behaviour) => {
-      if (behaviour) misbehaving.set(account.appId, { behaviour, played: 0 });
-      else misbehaving.delete(account.appId);
+      if (behaviour) misbehaving.set(account.account, { behaviour, played: 0 });
+      else misbehaving.delete(account.account);
     },
   };
 }

@@ -1,20 +1,32 @@
 /** Messages as WeChat writes them into callbacks: the fields of each type, in XML or JSON. */
 import { createHash } from 'node:crypto';
-import type { Behaviour } from './media-id.ts';
+import { eventFields } from './events.ts';
+import type { Behaviour, SimulatedKind } from './media-id.ts';
+import type { Fields } from './message-text.ts';
 import type { Simulator } from './server.ts';
-
-/** Numbers are written bare: CreateTime, and MsgId, which has 64 bits and is therefore a bigint. */
-export type FieldValue = string | number | bigint;
 
 export interface Message {
   readonly account: string;
   /** In the order WeChat writes them; ToUserName first. */
-  readonly fields: Readonly<Record<string, FieldValue>>;
+  readonly fields: Fields;
   /** The media ids it names. */
   readonly mediaIds: readonly string[];
 }
 
-export const MESSAGE_KINDS = ['image', 'voice', 'video', 'shortvideo', 'text', 'file', 'event'] as const;
+/** `unheardOf` is a MsgType that nobody has documented yet. */
+export const MESSAGE_KINDS = [
+  'image',
+  'voice',
+  'video',
+  'shortvideo',
+  'text',
+  'file',
+  'event',
+  'location',
+  'link',
+  'miniprogrampage',
+  'unheardOf',
+] as const;
 export type MessageKind = (typeof MESSAGE_KINDS)[number];
 
 export interface MessageWish {
@@ -36,7 +48,9 @@ export interface MessageWish {
   readonly withThumb?: boolean;
   /** Default false: voices also name their 16 kHz twin. */
   readonly with16k?: boolean;
-  /** Of texts and events. */
+  /** Default false: sent from an article, so MsgDataId and Idx stand at the end. */
+  readonly fromArticle?: boolean;
+  /** The text of a text; the name of an event (events.ts knows more than `subscribe`). */
   readonly text?: string;
   /** Instead of a minted id: an id WeChat does not know, for instance. */
   readonly mediaId?: string;
@@ -58,15 +72,19 @@ function msgIdOf(wish: MessageWish, seconds: number): bigint {
   return 22_800_000_000_000_000n + spread;
 }
 
+/** The part of `corpId-agentId` after the corp. */
+export const agentIdOf = ({ account, appId }: { account: string; appId: string }): number =>
+  Number(account.slice(appId.length + 1)) || 0;
+
 /** A message of that kind with ids minted for it. */
 export function composeMessage(
-  simulator: Pick<Simulator, 'mint' | 'picUrl' | 'now'>,
+  simulator: Pick<Simulator, 'mint' | 'picUrl' | 'now' | 'accountOf'>,
   wish: MessageWish,
 ): Message {
   const { account, kind, seed } = wish;
   const seconds = Math.floor((wish.sentAt ?? simulator.now()).getTime() / 1000);
   const createdAt = new Date(seconds * 1000);
-  const mint = (of: 'image' | 'voice' | 'voice16k' | 'video' | 'shortvideo' | 'thumb', main = false) =>
+  const mint = (of: SimulatedKind, main = false) =>
     simulator.mint(account, {
       kind: of,
       seed,
@@ -80,7 +98,7 @@ export function composeMessage(
     return mediaId;
   };
 
-  function particulars(): Record<string, FieldValue> {
+  function particulars(): Fields {
     switch (kind) {
       case 'image': {
         const MediaId = named(wish.mediaId ?? mint('image', true));
@@ -110,35 +128,36 @@ export function composeMessage(
           FileTotalLen: 48_213,
         };
       case 'event':
-        return { Event: wish.text ?? 'subscribe', EventKey: '' };
+        return eventFields(wish.text ?? 'subscribe', seed);
+      case 'location':
+        return { Location_X: '23.134521', Location_Y: '113.358803', Scale: 20, Label: '广州市海珠区' };
+      case 'link':
+        return { Title: '公众平台官网链接', Description: '说明', Url: 'https://example.com/article' };
+      case 'miniprogrampage':
+        return {
+          Title: '小程序卡片',
+          AppId: account,
+          PagePath: 'pages/index/index',
+          ThumbUrl: simulator.picUrl(mint('image')),
+          ThumbMediaId: named(mint('thumb')),
+        };
+      case 'unheardOf':
+        return { Hologram: 'x', MediaKey: hexOf(`hologram ${seed}`) };
     }
   }
 
+  const { product, appId } = simulator.accountOf(account);
   const fields = {
-    ToUserName: originalIdOf(account),
-    FromUserName: wish.openId ?? openIdOf('XiaoMing'),
+    // WeCom names the corp, and the member by an id that people choose.
+    ToUserName: product === 'wecom' ? appId : originalIdOf(account),
+    FromUserName: wish.openId ?? (product === 'wecom' ? 'XiaoMing' : openIdOf('XiaoMing')),
     CreateTime: seconds,
-    MsgType: kind,
+    MsgType: kind === 'unheardOf' ? 'hologram' : kind,
     ...particulars(),
     // Events have no MsgId.
     ...(kind !== 'event' && { MsgId: wish.msgId ?? msgIdOf(wish, seconds) }),
+    ...(wish.fromArticle && { MsgDataId: hexOf(`article ${seed}`).slice(0, 16), Idx: 1 }),
+    ...(product === 'wecom' && { AgentID: agentIdOf({ account, appId }) }),
   };
   return { account, fields, mediaIds };
-}
-
-const cdata = (text: string): string => `<![CDATA[${text.replaceAll(']]>', ']]]]><![CDATA[>')}]]>`;
-
-export function toXml(fields: Readonly<Record<string, FieldValue>>): string {
-  const lines = Object.entries(fields).map(
-    ([name, value]) => `<${name}>${typeof value === 'string' ? cdata(value) : value}</${name}>`,
-  );
-  return `<xml>\n${lines.join('\n')}\n</xml>`;
-}
-
-/** By hand, because JSON.stringify refuses a bigint. */
-export function toJson(fields: Readonly<Record<string, FieldValue>>): string {
-  const members = Object.entries(fields).map(
-    ([name, value]) => `${JSON.stringify(name)}:${typeof value === 'string' ? JSON.stringify(value) : value}`,
-  );
-  return `{${members.join(',')}}`;
 }

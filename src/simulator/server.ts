@@ -1,15 +1,26 @@
 /** A pretend WeChat on a real socket, on 127.0.0.1 alone. */
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { z } from 'zod';
 import type { Clock, Lifetimes } from '../clock.ts';
 import type { Log } from '../log.ts';
 import { createAccessTokens, type SimulatedAccount } from './access-tokens.ts';
+import { ADMIN_ROUTES } from './admin-routes.ts';
 import { sendText } from './answers.ts';
-import { type Digest, digestOf } from './contents.ts';
+import { type Components, createComponents, type SimulatedComponent } from './components.ts';
+import { type Digest, digestOf, type Rendition } from './contents.ts';
+import { type CustomerService, createCustomerService } from './customer-service.ts';
 import { createLedger, type Ledger } from './ledger.ts';
-import { BEHAVIOUR_NAMES, type Behaviour, type MediaRecipe, mintMediaId } from './media-id.ts';
+import { createLinkRoutes } from './link-routes.ts';
+import { type PublicUrls, pictureLink } from './links.ts';
+import { listenLocally } from './listen.ts';
+import { type Behaviour, type MediaRecipe, mintMediaId } from './media-id.ts';
 import { createMediaRoutes } from './media-routes.ts';
-import { createTokenRoutes, parseObject, readBody } from './token-routes.ts';
+import { createQuotaRoutes } from './quota-routes.ts';
+import { createQuotas } from './quotas.ts';
+import { parseObject, readBody } from './requests.ts';
+import { createTokenRoutes } from './token-routes.ts';
+import { TROUBLES, type Trouble, type TroubleName, type TroubleRow } from './trouble-rows.ts';
+import { createTroubles } from './troubles.ts';
 
 export interface SimulatorOptions {
   /** Default 0: any free port. Media ids outlive a restart; picture and video links only if the port is the same. */
@@ -17,129 +28,139 @@ export interface SimulatorOptions {
   readonly clock: Pick<Clock, 'now'>;
   readonly lifetimes: Pick<Lifetimes, 'lifetimeMs'>;
   readonly accounts: readonly SimulatedAccount[];
+  /** Third-party platforms. */
+  readonly components?: readonly SimulatedComponent[];
   readonly log: Log;
   /** Of access tokens; default two hours. On the wire in whole seconds, never scaled. */
   readonly tokenLifetimeMs?: number;
+  /** How long a replaced classic token works on; default five minutes. */
+  readonly tokenOverlapMs?: number;
   /** Of video links; default ten minutes. */
   readonly linkLifetimeMs?: number;
+  /** Other addresses to write into links than the simulator's own; see links.ts. */
+  readonly publicUrls?: Partial<PublicUrls>;
 }
 
 export interface Simulator {
-  /** `http://127.0.0.1:{port}`: what WECHAT_API_BASE_URL wants. */
+  /** `http://127.0.0.1:{port}`: what WECHAT_API_BASE_URL wants; WeCom is at the same address. */
   readonly url: string;
   /** `127.0.0.1:{port}`: what FETCH_ALLOW_HOSTS wants, for video and picture links. */
   readonly host: string;
+  /** `127.0.0.1:{port}` of a host that is not WeChat's: a request there is counted as `elsewhereAsked`. */
+  readonly elsewhereHost: string;
   readonly ledger: Ledger;
+  readonly customerService: Pick<CustomerService, 'receive'>;
+  readonly components: Omit<Components, 'answer'>;
   now(): Date;
-  /** A media id of the account (by identity), born now unless told. */
+  /** By identity; throws RangeError where there is none, as every verb below does. */
+  accountOf(account: string): SimulatedAccount;
+  componentOf(appId: string): SimulatedComponent;
+  /** A media id of the account, born now unless told. */
   mint(
     account: string,
     recipe: Omit<MediaRecipe, 'appId' | 'createdAt'> & Partial<Pick<MediaRecipe, 'createdAt'>>,
   ): string;
   /** What the file of an id must be; undefined where the account never had it. */
-  digestOf(account: string, mediaId: string): Promise<Digest | undefined>;
+  digestOf(account: string, mediaId: string, rendition?: Rendition): Promise<Digest | undefined>;
   /** The PicUrl of a picture. */
   picUrl(mediaId: string): string;
   /** Kills every access token of the account issued so far. */
   invalidateTokens(account: string): void;
   /** Lets a whole account misbehave from now on; `times` counts its requests. Undefined ends it. */
   misbehave(account: string, behaviour: Behaviour | undefined): void;
+  /** Brings a trouble upon an account, beside those it has. */
+  trouble(account: string, trouble: Trouble): void;
+  troublesOf(account: string): readonly Trouble[];
+  /** Ends one trouble of an account, or all. */
+  heal(account: string, name?: TroubleName): void;
+  /** The day's quota counters begin anew. */
+  midnight(account: string): void;
   close(): Promise<void>;
 }
 
-const isWithin = (value: unknown, least: number, most: number): value is number =>
-  Number.isInteger(value) && (value as number) >= least && (value as number) <= most;
-
-/** A behaviour from outside, or undefined where it is none. */
-function parseBehaviour(value: unknown): Behaviour | undefined {
-  const { name, times = 0, amount = 0 } = (value ?? {}) as Partial<Record<keyof Behaviour, unknown>>;
-  const known = BEHAVIOUR_NAMES.find((candidate) => candidate === name);
-  if (!known || !isWithin(times, 0, 255) || !isWithin(amount, -(2 ** 31), 2 ** 31 - 1)) return undefined;
-  return { name: known, times, amount };
-}
-
-const SOCKET_IDLE_MS = 120_000;
-
 /** Listens; rejects with a sentence where the port is taken. */
 export async function openSimulator(options: SimulatorOptions): Promise<Simulator> {
-  const { accounts, clock, log } = options;
+  const { accounts, clock, log, components: platforms = [] } = options;
   const ledger = createLedger();
   const tokens = createAccessTokens({
     accounts,
     clock,
     ...(options.tokenLifetimeMs !== undefined && { lifetimeMs: options.tokenLifetimeMs }),
+    ...(options.tokenOverlapMs !== undefined && { overlapMs: options.tokenOverlapMs }),
   });
-  const tokenRoutes = createTokenRoutes({ accounts, tokens, ledger });
-  let host = '';
+  const quotas = createQuotas({ clock });
+  const troubles = createTroubles({ clock });
+  const customerService = createCustomerService({ clock, tokens, ledger });
+  const components = createComponents({ components: platforms, accounts, clock, tokens, ledger });
+  const tokenRoutes = createTokenRoutes({ accounts, tokens, quotas, troubles, ledger });
+  const answerQuota = createQuotaRoutes({ accounts, tokens, quotas, ledger });
+  let publicUrls: PublicUrls;
+  const linkRoutes = createLinkRoutes({ accounts, clock, ledger, elsewhereUrl: () => publicUrls.elsewhere });
   const mediaRoutes = createMediaRoutes({
-    accounts,
     clock,
     lifetimes: options.lifetimes,
     linkLifetimeMs: options.linkLifetimeMs ?? 600_000,
     log,
     ledger,
     tokens,
-    baseUrl: () => `http://${host}`,
+    quotas,
+    troubles,
+    publicUrls: () => publicUrls,
   });
+  const closing = new AbortController();
 
-  function accountNamed(name: string): SimulatedAccount {
-    const account = accounts.find((candidate) => candidate.account === name);
-    if (!account) throw new RangeError(`no simulated account ${name}`);
-    return account;
+  function known<Item>(items: readonly Item[], is: (item: Item) => boolean, what: string): Item {
+    const found = items.find(is);
+    if (!found) throw new RangeError(`no simulated ${what}`);
+    return found;
+  }
+  const accountOf = (name: string) => known(accounts, ({ account }) => account === name, `account ${name}`);
+
+  function letOthersRefresh(): void {
+    for (const { account, how } of troubles.thefts()) {
+      ledger.count('refreshesElsewhere');
+      if (how === 'steal') tokens.invalidate(accountOf(account));
+      else tokens.issueClassic(accountOf(account));
+    }
   }
 
-  function invalidateTokens(name: string): void {
-    tokens.invalidate(accountNamed(name));
-    ledger.count('tokensInvalidated');
-  }
-
-  /** Its own routes, which WeChat does not have. */
   async function answerAdmin(url: URL, request: IncomingMessage, response: ServerResponse): Promise<void> {
     const json = (body: unknown, status = 200) =>
       sendText(response, JSON.stringify(body), 'application/json', status);
-    const what = `${request.method} ${url.pathname.slice('/__simulator/'.length)}`;
-    if (what === 'GET ledger') return json(ledger.report());
+    const route = ADMIN_ROUTES[`${request.method} ${url.pathname.slice('/__simulator/'.length)}`];
+    if (!route) return json({ error: 'no such route', routes: Object.keys(ADMIN_ROUTES) }, 404);
     const body = parseObject((await readBody(request)) || '{}');
-    const account = body?.account ?? url.searchParams.get('account');
-    if (typeof account !== 'string' || !accounts.some((known) => known.account === account))
-      return json({ error: 'name a simulated account: ?account=…' }, 400);
-    if (what === 'GET digest') {
-      const digest = await digestOf(url.searchParams.get('media_id') ?? '', accountNamed(account).appId);
-      return digest ? json(digest) : json({ error: 'not a media id of this account' }, 404);
+    if (!body) return json({ error: 'a JSON object is wanted, of 16 kB at most' }, 400);
+    const input = { ...Object.fromEntries(url.searchParams), ...body };
+    try {
+      const result = await route.answer(input, { simulator, log, signal: closing.signal });
+      json(result ?? { error: 'nothing there' }, result === undefined ? 404 : 200);
+    } catch (error) {
+      if (error instanceof z.ZodError) json({ error: z.prettifyError(error), takes: route.takes }, 400);
+      else if (error instanceof RangeError) json({ error: error.message, takes: route.takes }, 400);
+      else throw error;
     }
-    if (what === 'POST invalidate-token') {
-      invalidateTokens(account);
-      return json({ invalidated: account });
-    }
-    if (what === 'POST misbehave') {
-      const behaviour = parseBehaviour(body?.behaviour);
-      if (!behaviour && body?.behaviour !== undefined)
-        return json(
-          { error: 'behaviour: {name, times (0 to 255), amount (32 bits)}', names: BEHAVIOUR_NAMES },
-          400,
-        );
-      mediaRoutes.misbehave(accountNamed(account), behaviour);
-      return json({ account, behaviour });
-    }
-    return json({ error: 'no such route' }, 404);
   }
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = new URL(request.url ?? '/', 'http://simulator.invalid');
-    const path = url.pathname;
-    if (path === '/cgi-bin/token') return tokenRoutes.classic(url.searchParams, response);
-    if (path === '/cgi-bin/stable_token') return tokenRoutes.stable(request, response);
-    // An id that is no voice of the JS-SDK comes from /jssdk as it comes without.
-    if (path === '/cgi-bin/media/get' || path === '/cgi-bin/media/get/jssdk')
-      return mediaRoutes.media(url.searchParams, response);
-    if (path.startsWith('/vweixinp.tc.qq.com/')) return mediaRoutes.link(url, response);
-    if (path.startsWith('/mmbiz.qpic.cn/')) return mediaRoutes.picture(url, response);
+    const { pathname: path, searchParams: query } = url;
     if (path.startsWith('/__simulator/')) return answerAdmin(url, request, response);
-    return sendText(response, 'Not Found', 'text/html', 404);
+    letOthersRefresh();
+    if (path === '/cgi-bin/token') return tokenRoutes.classic(query, response);
+    if (path === '/cgi-bin/stable_token') return tokenRoutes.stable(request, response);
+    if (path === '/cgi-bin/gettoken') return tokenRoutes.wecom(query, response);
+    if (path === '/cgi-bin/media/get') return mediaRoutes.media(query, request, response, 'plain');
+    if (path === '/cgi-bin/media/get/jssdk') return mediaRoutes.media(query, request, response, 'jssdk');
+    if (path === '/cgi-bin/kf/sync_msg') return customerService.sync(query, request, response);
+    if (await components.answer(url, request, response)) return;
+    if (await answerQuota(url, request, response)) return;
+    if (await linkRoutes.answer(url, request, response)) return;
+    sendText(response, 'Not Found', 'text/html', 404);
   }
 
   const answering = new Set<Promise<void>>();
-  const server = createServer({ requestTimeout: 30_000, headersTimeout: 10_000 }, (request, response) => {
+  const listening = await listenLocally((request, response) => {
     const answered = answer(request, response)
       .catch((error: unknown) => {
         log.error({ err: error, path: request.url?.split('?')[0] }, 'the simulator failed to answer');
@@ -148,37 +169,56 @@ export async function openSimulator(options: SimulatorOptions): Promise<Simulato
       })
       .finally(() => answering.delete(answered));
     answering.add(answered);
-  });
-  server.maxConnections = 2048;
-  server.setTimeout(SOCKET_IDLE_MS);
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) =>
-      reject(
-        error.code === 'EADDRINUSE'
-          ? new Error(`the simulated WeChat cannot listen: port ${options.port} is taken`, { cause: error })
-          : error,
-      ),
-    );
-    server.listen(options.port ?? 0, '127.0.0.1', resolve);
-  });
-  host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  }, options.port);
+  const elsewhere = await listenLocally(linkRoutes.elsewhere);
+  const url = `http://${listening.host}`;
+  publicUrls = {
+    videos: `${url}/vweixinp.tc.qq.com`,
+    pictures: `${url}/mmbiz.qpic.cn`,
+    elsewhere: `http://${elsewhere.host}/vweixinp.tc.qq.com`,
+    ...options.publicUrls,
+  };
 
-  return {
-    url: `http://${host}`,
-    host,
+  const simulator: Simulator = {
+    url,
+    host: listening.host,
+    elsewhereHost: elsewhere.host,
     ledger,
+    customerService,
+    components,
     now: () => clock.now(),
+    accountOf,
+    componentOf: (appId) => known(platforms, (platform) => platform.appId === appId, `component ${appId}`),
     mint: (account, recipe) =>
-      mintMediaId({ createdAt: clock.now(), ...recipe, appId: accountNamed(account).appId }),
-    digestOf: async (account, mediaId) => digestOf(mediaId, accountNamed(account).appId),
-    picUrl: mediaRoutes.picUrl,
-    invalidateTokens,
-    misbehave: (account, behaviour) => mediaRoutes.misbehave(accountNamed(account), behaviour),
+      mintMediaId({ createdAt: clock.now(), ...recipe, appId: accountOf(account).appId }),
+    digestOf: async (account, mediaId, rendition) => digestOf(mediaId, accountOf(account).appId, rendition),
+    picUrl: (mediaId) => pictureLink(publicUrls.pictures, mediaId),
+    invalidateTokens: (account) => {
+      tokens.invalidate(accountOf(account));
+      ledger.count('tokensInvalidated');
+    },
+    misbehave: (account, behaviour) => mediaRoutes.misbehave(accountOf(account), behaviour),
+    trouble: (name, trouble) => {
+      const { account } = accountOf(name);
+      const { limits }: TroubleRow = TROUBLES[trouble.name];
+      if (limits) quotas.limit(account, limits, trouble.amount ?? 0);
+      troubles.begin(account, trouble);
+    },
+    troublesOf: (account) => troubles.list(accountOf(account).account),
+    heal: (name, only) => {
+      const { account } = accountOf(name);
+      for (const trouble of troubles.list(account)) {
+        const { limits }: TroubleRow = TROUBLES[trouble.name];
+        if (limits && (!only || only === trouble.name)) quotas.limit(account, limits, undefined);
+      }
+      troubles.heal(account, only);
+    },
+    midnight: (account) => quotas.reset(accountOf(account).account),
     close: async () => {
-      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-      server.closeAllConnections();
-      await closed;
+      closing.abort(new Error('the simulator closes'));
+      await Promise.all([listening.close(), elsewhere.close()]);
       await Promise.all(answering);
     },
   };
+  return simulator;
 }

@@ -1,94 +1,101 @@
-/** The routes that give access tokens. */
-
-import { timingSafeEqual } from 'node:crypto';
+/** The routes that give access tokens to accounts of their own, by app id and secret. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AccessTokens, IssuedToken, Refusal, SimulatedAccount } from './access-tokens.ts';
-import { errorBody, JSON_TYPE, sendText } from './answers.ts';
 import type { Ledger } from './ledger.ts';
-
-const BODY_BYTES_MAX = 4096;
-
-/** A small body, or undefined where it is larger than anybody needs. */
-export async function readBody(request: IncomingMessage): Promise<string | undefined> {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    length += chunk.length;
-    if (length > BODY_BYTES_MAX) return undefined;
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString();
-}
-
-/** The members of a JSON object, none of them believed; undefined where the text is no such thing. */
-export function parseObject(text: string | undefined): Readonly<Record<string, unknown>> | undefined {
-  try {
-    const value: unknown = JSON.parse(text ?? '');
-    return value !== null && typeof value === 'object' && !Array.isArray(value) ? { ...value } : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-const isSame = (given: string, known: string): boolean =>
-  Buffer.byteLength(given) === Buffer.byteLength(known) &&
-  timingSafeEqual(Buffer.from(given), Buffer.from(known));
+import type { CountedApi, Quotas } from './quotas.ts';
+import { readPost, refused, sendReply } from './replies.ts';
+import { isSame } from './requests.ts';
+import type { Troubles } from './troubles.ts';
 
 export interface TokenRoutes {
   /** GET /cgi-bin/token */
   classic(query: URLSearchParams, response: ServerResponse): void;
   /** POST /cgi-bin/stable_token */
   stable(request: IncomingMessage, response: ServerResponse): Promise<void>;
+  /** GET /cgi-bin/gettoken of WeCom */
+  wecom(query: URLSearchParams, response: ServerResponse): void;
 }
 
 export function createTokenRoutes(options: {
   accounts: readonly SimulatedAccount[];
-  tokens: Pick<AccessTokens, 'issueClassic' | 'issueStable'>;
+  tokens: Pick<AccessTokens, 'issueClassic' | 'issueStable' | 'issueWecom'>;
+  quotas: Pick<Quotas, 'use'>;
+  troubles: Pick<Troubles, 'enter'>;
   ledger: Pick<Ledger, 'count' | 'errcode'>;
 }): TokenRoutes {
-  const { accounts, tokens, ledger } = options;
+  const { tokens, ledger } = options;
+  const apps = options.accounts.filter(({ product }) => product !== 'wecom');
+  const agents = options.accounts.filter(({ product }) => product === 'wecom');
 
-  function answer(response: ServerResponse, result: IssuedToken | Refusal): void {
+  function answer(response: ServerResponse, result: IssuedToken | Refusal, ok = {}): void {
     ledger.count('tokensAsked');
     if ('errcode' in result) {
       ledger.count('tokensRefused');
-      ledger.errcode(result.errcode);
-      sendText(response, errorBody(result), JSON_TYPE);
+      sendReply(response, result, ledger);
       return;
     }
-    const body = { access_token: result.accessToken, expires_in: result.expiresInSeconds };
-    sendText(response, JSON.stringify(body), JSON_TYPE);
+    const { accessToken: access_token, expiresInSeconds: expires_in } = result;
+    sendReply(response, { ok: { ...ok, access_token, expires_in } }, ledger);
+  }
+
+  /** What stands in the way of a known account. */
+  function issue(
+    account: SimulatedAccount | Refusal,
+    api: CountedApi | undefined,
+    give: (account: SimulatedAccount) => IssuedToken | Refusal,
+  ): IssuedToken | Refusal {
+    if ('errcode' in account) return account;
+    const { refusal, leave } = options.troubles.enter(account, 'token');
+    leave();
+    return refusal ?? (api && options.quotas.use(account.account, api)) ?? give(account);
   }
 
   /** `wrongSecret` differs between the two endpoints. */
-  function accountOf(appId: unknown, secret: unknown, wrongSecret: Refusal): SimulatedAccount | Refusal {
-    if (!appId) return { errcode: 41002, errmsg: 'appid missing' };
-    const account = accounts.find((candidate) => candidate.appId === appId);
-    if (!account) return { errcode: 40013, errmsg: 'invalid appid' };
-    if (typeof secret !== 'string' || !secret) return { errcode: 41004, errmsg: 'appsecret missing' };
+  function appOf(appId: unknown, secret: unknown, wrongSecret: Refusal): SimulatedAccount | Refusal {
+    if (!appId) return refused(41002, 'appid missing');
+    const account = apps.find((candidate) => candidate.appId === appId);
+    if (!account) return refused(40013, 'invalid appid');
+    if (typeof secret !== 'string' || !secret) return refused(41004, 'appsecret missing');
     return isSame(secret, account.secret) ? account : wrongSecret;
+  }
+
+  /** Every app of a corp has a secret of its own; 40091 is the secret of another corp. */
+  function agentOf(corpId: string | null, secret: string | null): SimulatedAccount | Refusal {
+    if (!corpId) return refused(41002, 'corpid missing');
+    if (!secret) return refused(41004, 'corpsecret missing');
+    if (!agents.some(({ appId }) => appId === corpId)) return refused(40013, 'invalid corpid');
+    const owners = agents.filter((agent) => isSame(secret, agent.secret));
+    const account = owners.find(({ appId }) => appId === corpId);
+    if (account) return account;
+    return owners.length > 0
+      ? refused(40091, 'provider_secret is invalid')
+      : refused(40001, 'invalid credential');
   }
 
   return {
     classic: (query, response) => {
       if (query.get('grant_type') !== 'client_credential')
-        return answer(response, { errcode: 40002, errmsg: 'invalid grant_type' });
-      const account = accountOf(query.get('appid'), query.get('secret'), {
-        errcode: 40001,
-        errmsg: 'invalid credential, invalid appsecret',
-      });
-      answer(response, 'errcode' in account ? account : tokens.issueClassic(account));
+        return answer(response, refused(40002, 'invalid grant_type'));
+      const account = appOf(
+        query.get('appid'),
+        query.get('secret'),
+        refused(40001, 'invalid credential, invalid appsecret'),
+      );
+      answer(response, issue(account, '/cgi-bin/token', tokens.issueClassic));
     },
     stable: async (request, response) => {
-      if (request.method !== 'POST')
-        return answer(response, { errcode: 43002, errmsg: 'require POST method' });
-      const body = parseObject(await readBody(request));
-      if (!body) return answer(response, { errcode: 47001, errmsg: 'data format error' });
-      const { grant_type, appid, secret, force_refresh } = body;
-      if (grant_type !== 'client_credential')
-        return answer(response, { errcode: 40002, errmsg: 'invalid grant_type' });
-      const account = accountOf(appid, secret, { errcode: 40125, errmsg: 'invalid appsecret' });
-      answer(response, 'errcode' in account ? account : tokens.issueStable(account, force_refresh === true));
+      const post = await readPost(request);
+      if ('errcode' in post) return answer(response, post);
+      const { grant_type, appid, secret, force_refresh } = post.body;
+      if (grant_type !== 'client_credential') return answer(response, refused(40002, 'invalid grant_type'));
+      const account = appOf(appid, secret, refused(40125, 'invalid appsecret'));
+      const give = (known: SimulatedAccount) => tokens.issueStable(known, force_refresh === true);
+      answer(response, issue(account, '/cgi-bin/stable_token', give));
+    },
+    wecom: (query, response) => {
+      const account = agentOf(query.get('corpid'), query.get('corpsecret'));
+      // WeCom says errcode 0 in good answers too.
+      answer(response, issue(account, undefined, tokens.issueWecom), { errcode: 0, errmsg: 'ok' });
     },
   };
 }

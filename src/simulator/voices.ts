@@ -1,4 +1,5 @@
 /** Voices in the storage format of RFC 4867 §5: a magic line, then one header byte and its bits every 20 ms. */
+import { paddingOf } from './padding.ts';
 
 interface VoiceFormat {
   readonly magic: Buffer;
@@ -48,4 +49,18 @@ export function voiceOf(kind: 'voice' | 'voice16k', seed: number, sizeBytes = 0)
     length += part.length;
   }
   return { contentType: kind === 'voice' ? 'audio/amr' : 'audio/amr-wb', bytes: Buffer.concat(parts) };
+}
+
+const HD_FRAME_BYTES = 70;
+
+/**
+ * What /media/get/jssdk gives: Tencent's own frames of speex at 16 kHz, which have no magic to know them by. Nothing
+ * here can decode them; they only have the right length, and never begin like a text.
+ */
+export function hdVoiceOf(seed: number, sizeBytes = 0): Buffer {
+  const wanted = FRAMES_PER_SECOND * (2 + (seed % 16));
+  const frames = Math.max(wanted, Math.ceil(sizeBytes / HD_FRAME_BYTES));
+  const bytes = Buffer.concat([...paddingOf(seed, frames * HD_FRAME_BYTES)]);
+  for (let at = 0; at < bytes.length; at += HD_FRAME_BYTES) bytes[at] = 0x9e;
+  return bytes;
 }

@@ -4,9 +4,11 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { describe, it, type TestContext } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { type CallbacksOptions, createCallbacks, signMessage } from '../../src/simulator/callbacks.ts';
+import { type CallbacksOptions, createCallbacks } from '../../src/simulator/callbacks.ts';
 import { signatureOf } from '../../src/simulator/envelope.ts';
-import { composeMessage, type MESSAGE_KINDS, openIdOf, toJson, toXml } from '../../src/simulator/messages.ts';
+import { toJson, toXml } from '../../src/simulator/message-text.ts';
+import { composeMessage, type MESSAGE_KINDS, openIdOf } from '../../src/simulator/messages.ts';
+import { signMessage } from '../../src/simulator/signing.ts';
 import { ACCOUNT, setup } from './setup.ts';
 
 interface Received {

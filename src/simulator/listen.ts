@@ -1,0 +1,33 @@
+/** A server on 127.0.0.1 alone, with a bound for everything. */
+import { createServer, type RequestListener } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+const SOCKET_IDLE_MS = 120_000;
+
+/** Rejects with a sentence where the port is taken. `host` is `127.0.0.1:{port}`. */
+export async function listenLocally(
+  listener: RequestListener,
+  port = 0,
+): Promise<{ host: string; close(): Promise<void> }> {
+  const server = createServer({ requestTimeout: 30_000, headersTimeout: 10_000 }, listener);
+  server.maxConnections = 2048;
+  server.setTimeout(SOCKET_IDLE_MS);
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) =>
+      reject(
+        error.code === 'EADDRINUSE'
+          ? new Error(`the simulated WeChat cannot listen: port ${port} is taken`, { cause: error })
+          : error,
+      ),
+    );
+    server.listen(port, '127.0.0.1', resolve);
+  });
+  return {
+    host: `127.0.0.1:${(server.address() as AddressInfo).port}`,
+    close: async () => {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      server.closeAllConnections();
+      await closed;
+    },
+  };
+}

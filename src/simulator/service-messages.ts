@@ -1,0 +1,91 @@
+/** Callbacks that are no message of a user: WeCom customer service's, and the ticket of a third-party platform. */
+import type { ServiceMessage } from './customer-service.ts';
+import type { Behaviour, SimulatedKind } from './media-id.ts';
+import type { Message } from './messages.ts';
+import type { Simulator } from './server.ts';
+
+/** What a customer can send; `html` and `json` are files that look like an answer of WeCom. */
+export const SERVICE_KINDS = ['image', 'voice', 'video', 'file', 'html', 'json', 'text', 'event'] as const;
+export type ServiceKind = (typeof SERVICE_KINDS)[number];
+
+export interface ServiceWish {
+  /** The account's identity, corpId-agentId. */
+  readonly account: string;
+  readonly openKfId: string;
+  readonly kind: ServiceKind;
+  readonly seed: number;
+  readonly customerId?: string;
+  readonly sizeBytes?: number;
+  readonly behaviour?: Behaviour;
+  readonly mediaId?: string;
+}
+
+const MEDIA: Readonly<Partial<Record<ServiceKind, { msgtype: string; kind: SimulatedKind }>>> = {
+  image: { msgtype: 'image', kind: 'image' },
+  voice: { msgtype: 'voice', kind: 'voice' },
+  video: { msgtype: 'video', kind: 'video' },
+  file: { msgtype: 'file', kind: 'file' },
+  html: { msgtype: 'file', kind: 'htmlFile' },
+  json: { msgtype: 'file', kind: 'jsonFile' },
+};
+
+/** Puts a message where sync_msg finds it, and composes the callback that says so. */
+export function composeServiceMessage(
+  simulator: Pick<Simulator, 'mint' | 'now' | 'accountOf' | 'customerService'>,
+  wish: ServiceWish,
+): Message {
+  const { account, openKfId, kind, seed } = wish;
+  const { appId: corpId } = simulator.accountOf(account);
+  const media = MEDIA[kind];
+  const seconds = Math.floor(simulator.now().getTime() / 1000);
+  const mediaIds = media
+    ? [
+        wish.mediaId ??
+          simulator.mint(account, {
+            kind: media.kind,
+            seed,
+            createdAt: new Date(seconds * 1000),
+            ...(wish.sizeBytes !== undefined && { sizeBytes: wish.sizeBytes }),
+            ...(wish.behaviour && { behaviour: wish.behaviour }),
+          }),
+      ]
+    : [];
+  const external_userid = wish.customerId ?? 'wmSimulatedCustomer0000000000001';
+  const message: ServiceMessage =
+    kind === 'event'
+      ? {
+          msgtype: 'event',
+          origin: 4,
+          content: { event_type: 'enter_session', open_kfid: openKfId, external_userid },
+        }
+      : {
+          msgtype: media?.msgtype ?? 'text',
+          external_userid,
+          origin: 3,
+          content: media ? { media_id: mediaIds[0] } : { content: '你好 👋' },
+        };
+  const { token } = simulator.customerService.receive(corpId, openKfId, message);
+  const fields = {
+    ToUserName: corpId,
+    CreateTime: seconds,
+    MsgType: 'event',
+    Event: 'kf_msg_or_event',
+    Token: token,
+    OpenKfId: openKfId,
+  };
+  return { account, fields, mediaIds };
+}
+
+/** The ticket that WeChat pushes to a platform every ten minutes. Its account is the platform itself. */
+export function composeTicket(
+  simulator: Pick<Simulator, 'now' | 'components'>,
+  componentAppId: string,
+): Message {
+  const fields = {
+    AppId: componentAppId,
+    CreateTime: Math.floor(simulator.now().getTime() / 1000),
+    InfoType: 'component_verify_ticket',
+    ComponentVerifyTicket: simulator.components.ticket(componentAppId),
+  };
+  return { account: componentAppId, fields, mediaIds: [] };
+}
