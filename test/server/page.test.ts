@@ -1,0 +1,206 @@
+/** What a person sees, in a real Chromium: nothing foreign, nothing in red, nothing that runs of what users sent. */
+import assert from 'node:assert/strict';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it, type TestContext } from 'node:test';
+import { type BrowserContext, chromium, type Page } from 'playwright-core';
+import { contentOf } from '../../src/simulator/contents.ts';
+import { chromiumForTest, missing } from '../services.ts';
+import { KEYS, openTestServer, PLAIN, reference, SAFE, type TestServer } from './setup.ts';
+
+const FLAGS = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+  '--no-first-run',
+];
+/** TypeScript here knows no DOM, so what runs in the page is text. */
+const FAINT_TEXTS = await readFile(new URL('./faint-texts.js', import.meta.url), 'utf8');
+const HOSTILE = '"><img src=x onerror=document.title="owned">';
+
+describe('the page', { skip: missing.chromium }, () => {
+  let s: TestServer;
+  let storeOrigin: string;
+  let folder: string;
+  let context: BrowserContext;
+
+  before(async () => {
+    s = await openTestServer();
+    folder = await mkdtemp(join(tmpdir(), 'wma-browser-'));
+    const t = { after: () => undefined, skip: () => undefined } as unknown as TestContext;
+    context = await chromium.launchPersistentContext(folder, {
+      executablePath: chromiumForTest(t) as string,
+      args: FLAGS,
+      locale: 'en-GB',
+      viewport: { width: 1280, height: 800 },
+    });
+    context.setDefaultTimeout(15_000);
+    const link = await s.parts.store.link('x', { now: new Date(), ttlMs: 60_000 });
+    storeOrigin = new URL(link.url).origin;
+  });
+  after(async () => {
+    await context?.close();
+    await s.close();
+    await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+  });
+
+  /** A page that keeps account of what a page should not do. */
+  async function open(): Promise<{ page: Page; wrong: string[] }> {
+    const page = await context.newPage();
+    const wrong: string[] = [];
+    page.on('console', (message) => {
+      if (['error', 'warning'].includes(message.type())) wrong.push(`console: ${message.text()}`);
+    });
+    page.on('pageerror', (error) => wrong.push(`error: ${error.message}`));
+    page.on('request', (request) => {
+      const { origin } = new URL(request.url());
+      if (origin !== 'null' && origin !== s.url && origin !== storeOrigin) wrong.push(`asks ${origin}`);
+    });
+    return { page, wrong };
+  }
+  const signedIn = async () => {
+    const opened = await open();
+    await opened.page.goto(s.server.createLoginLink());
+    await opened.page.waitForSelector('body[data-shown]');
+    return opened;
+  };
+
+  it('shows the door to strangers, in their language, with status 401', async () => {
+    const { page } = await open();
+    const answer = await page.goto(`${s.url}/`);
+    assert.equal(answer?.status(), 401);
+    assert.match(await page.innerText('main'), /Sign in/);
+    await page.fill('#key', 'no such key at all');
+    await page.click('button');
+    assert.match(await page.innerText('[role=alert]'), /not one of this server/);
+    await page.fill('#key', KEYS.school);
+    await page.click('button');
+    await page.waitForSelector('body[data-shown]');
+    assert.match(await page.innerText('#account-rows'), /school/);
+    assert.doesNotMatch(await page.innerText('#account-rows'), /shop/);
+    await page.click('text=Sign out');
+    await page.waitForSelector('#key');
+    await page.close();
+  });
+
+  it('opens by the link even from the page of another site', async () => {
+    const { page } = await open();
+    const link = s.server.createLoginLink();
+    const chat = createServer((_request, answer) => {
+      answer.setHeader('content-type', 'text/html');
+      answer.end(`<a id="go" href="${link}">go</a>`);
+    }).listen(0, '127.0.0.1');
+    await new Promise((resolve) => chat.once('listening', resolve));
+    // By another name, so that it is another site.
+    await page.goto(`http://localhost:${(chat.address() as { port: number }).port}/`);
+    await page.click('#go');
+    await page.waitForSelector('body[data-shown]');
+    assert.equal(page.url(), `${s.url}/`);
+    await page.close();
+    chat.close();
+    chat.closeAllConnections();
+  });
+
+  it('with nothing archived says what to paste into the console of WeChat', async () => {
+    const { page, wrong } = await signedIn();
+    assert.match(await page.innerText('#empty'), new RegExp(`${s.url}/wechat/${PLAIN.account}`));
+    assert.deepEqual(wrong, []);
+    await page.close();
+  });
+
+  it('shows what arrives by itself: pictures, films, voices to keep, failures with their sentence', async () => {
+    const { page, wrong } = await signedIn();
+    for (const kind of ['image', 'video', 'voice'] as const) {
+      const { contentType, extension, chunks } = contentOf({ kind, seed: 7, sizeBytes: 0 });
+      const content = { body: Buffer.concat([...chunks()]), contentType, extension, fileName: HOSTILE };
+      await s.archived(reference({ kind, openId: HOSTILE.slice(0, 40), labels: { a: HOSTILE } }), content);
+    }
+    await s.dead(reference({ kind: 'video', account: SAFE.account }));
+    await page.waitForSelector('.card:nth-child(4)');
+    await page.waitForFunction(`
+      document.querySelector('.card img').naturalWidth > 0 && document.querySelector('.card video').readyState >= 1
+    `);
+    assert.equal(await page.locator('.card a[download]').count(), 1, 'the voice');
+    assert.match(
+      await page.innerText('#dead-rows'),
+      /larger than MAX_MEDIA_BYTES[\s\S]*Raise MAX_MEDIA_BYTES/,
+    );
+    assert.equal(await page.innerText('.count[data-status=archived] .count-number'), '3');
+    assert.equal(await page.title(), 'wechat-media-archiver');
+    assert.equal(await page.locator('.name', { hasText: HOSTILE }).count(), 3);
+    assert.deepEqual(wrong, []);
+    await page.close();
+  });
+
+  it('looks again without rebuilding what has not changed', async () => {
+    const { page } = await signedIn();
+    await page.evaluate(`for (const card of document.querySelectorAll('.card')) card.dataset.mark = '1'`);
+    const look = () => page.waitForResponse((answer) => answer.url().includes('/v1/stats'));
+    await look();
+    await s.parts.accept([reference({ kind: 'thumb' })]);
+    await page.waitForSelector('.card:not([data-mark])');
+    assert.equal(await page.locator('.card:not([data-mark])').count(), 1);
+    await page.close();
+  });
+
+  it('speaks Chinese when asked, remembers it, and fits a phone', async () => {
+    const { page, wrong } = await signedIn();
+    await page.click('#language');
+    await page.waitForFunction(`document.documentElement.lang === 'zh-CN'`);
+    await page.waitForFunction(`/文件大小超过/.test(document.querySelector('#dead-rows').textContent)`);
+    await page.setViewportSize({ width: 360, height: 740 });
+    await page.reload();
+    await page.waitForSelector('body[data-shown]');
+    assert.equal(await page.innerText('#media-title'), '最新素材');
+    assert.equal(await page.evaluate('document.documentElement.scrollWidth'), 360);
+    await page.click('#language');
+    await page.waitForFunction(`document.documentElement.lang === 'en'`);
+    assert.deepEqual(wrong, []);
+    await page.close();
+  });
+
+  for (const colorScheme of ['light', 'dark'] as const) {
+    it(`has contrast enough in the ${colorScheme}`, async () => {
+      const { page } = await signedIn();
+      await page.setViewportSize({ width: 1280, height: 800 });
+      await page.emulateMedia({ colorScheme });
+      assert.deepEqual(await page.evaluate(FAINT_TEXTS), []);
+      await page.close();
+    });
+  }
+
+  it('filters, and says when there is nothing', async () => {
+    const { page } = await signedIn();
+    await page.click('.filter:has-text("Expired")');
+    await page.waitForSelector('#empty:not([hidden])');
+    assert.equal(await page.locator('.card').count(), 0);
+    assert.equal(await page.getAttribute('.filter:has-text("Expired")', 'aria-pressed'), 'true');
+    await page.close();
+  });
+
+  it('of the queue makes no foreign request, and only shows', async () => {
+    const { page, wrong } = await signedIn();
+    await page.goto(`${s.url}/queues`);
+    await page.waitForSelector('text=wma-archive');
+    assert.doesNotMatch(await page.content(), /fonts\.googleapis/);
+    await page.goto(`${s.url}/queues/queue/wma-archive`);
+    await page.waitForSelector('text=wma-archive');
+    assert.deepEqual(wrong, []);
+    const pause = await s.call('/queues/api/queues/wma-archive/pause', { method: 'PUT', key: 'admin' });
+    assert.equal(pause.status, 405);
+    await page.close();
+  });
+
+  it('of the documentation makes no foreign request', async () => {
+    const { page, wrong } = await signedIn();
+    await page.goto(`${s.url}/docs`);
+    await page.click('[data-path="/v1/media/batch"]');
+    await page.waitForSelector('text=A problem');
+    assert.deepEqual(wrong, []);
+    await page.close();
+  });
+});
