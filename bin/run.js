@@ -8,6 +8,15 @@ const NEEDED = 24;
 const root = fileURLToPath(new URL('..', import.meta.url));
 const [program, ...rest] = process.argv.slice(2);
 const supplied = `${root}node_modules/node/bin/node`;
+const LOOK_MS = 500;
+
+// npm passes SIGTERM on to its shell alone, which dies and leaves us running with the port and the folder.
+if (process.env.npm_lifecycle_event) {
+  const shell = process.ppid;
+  setInterval(() => {
+    if (process.ppid !== shell) process.kill(process.pid, 'SIGTERM');
+  }, LOOK_MS).unref();
+}
 
 if (Number.parseInt(process.versions.node, 10) >= NEEDED) {
   process.argv = [process.argv[0], `${root}${program}`, ...rest];

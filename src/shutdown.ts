@@ -12,7 +12,7 @@ export interface Shutdown {
 
 const STEP_LIMIT_MS = 10_000;
 
-export function createShutdown(log: Pick<Log, 'info' | 'warn'>): Shutdown {
+export function createShutdown(log: Pick<Log, 'debug' | 'info' | 'warn'>): Shutdown {
   const steps: { name: string; close: () => unknown; limitMs: number }[] = [];
   const controller = new AbortController();
   let running: Promise<void> | undefined;
@@ -25,7 +25,7 @@ export function createShutdown(log: Pick<Log, 'info' | 'warn'>): Shutdown {
     });
     try {
       await Promise.race([(async () => step.close())(), limit]);
-      log.info({ step: step.name, ms: Math.round(performance.now() - startedAt) }, 'closed');
+      log.debug({ step: step.name, ms: Math.round(performance.now() - startedAt) }, 'closed a part');
     } catch (error) {
       log.warn({ step: step.name, err: error }, 'did not close cleanly');
     } finally {
@@ -42,6 +42,7 @@ export function createShutdown(log: Pick<Log, 'info' | 'warn'>): Shutdown {
         log.info({ reason }, 'closing');
         controller.abort(new Error(`closing: ${reason}`));
         for (const step of steps.toReversed()) await runStep(step);
+        log.info('closed');
       })();
       return running;
     },

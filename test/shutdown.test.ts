@@ -8,7 +8,7 @@ import { createShutdown } from '../src/shutdown.ts';
 function setup() {
   const lines: Record<string, unknown>[] = [];
   const log = createLog({
-    level: 'info',
+    level: 'debug',
     program: 'test',
     secrets: [],
     write: (line) => lines.push(JSON.parse(line)),
@@ -89,7 +89,7 @@ async function startProgram(step: string) {
   const shutdown = new URL('../src/shutdown.ts', import.meta.url).href;
   const program = `
     import { closeOnSignals, createShutdown } from ${JSON.stringify(shutdown)};
-    const shutdown = createShutdown({ info() {}, warn() {} });
+    const shutdown = createShutdown({ debug() {}, info() {}, warn() {} });
     shutdown.step('work', () => { console.log('closing'); return ${step}; });
     closeOnSignals(shutdown);
     setInterval(() => {}, 1000);

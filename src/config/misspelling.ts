@@ -61,7 +61,7 @@ export function abbreviatedVariable(name: string, known: readonly string[]): str
 function editsBetweenVariables(word: string, target: string): number | undefined {
   const theirs = word.split('_');
   const ours = target.split('_');
-  if (ours.length === 1) return word === target ? 0 : undefined;
+  if (ours.length === 1) return word === target ? 0 : isSwap(word, target) ? 1 : undefined;
   if (word.replaceAll('_', '') === target.replaceAll('_', '')) return Math.abs(theirs.length - ours.length);
   if (word.startsWith(`${target}_`) || word.replace(/\d+$/, '') === target) return undefined;
   const edits = editDistance(word, target);
@@ -69,6 +69,11 @@ function editsBetweenVariables(word: string, target: string): number | undefined
   if (theirs.length !== ours.length) return theirs[0] === ours[0] ? edits : undefined;
   const near = ours.every((part, index) => editDistance(part, theirs[index]!) <= editsAllowed(part, index));
   return near ? edits : undefined;
+}
+
+/** PROT for PORT: of the short names only this is caught, else half the environment would look like them. */
+function isSwap(word: string, target: string): boolean {
+  return editDistance(word, target) === 1 && [...word].sort().join('') === [...target].sort().join('');
 }
 
 function editsAllowed(part: string, index: number): number {

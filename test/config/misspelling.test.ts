@@ -42,6 +42,7 @@ test('a misspelt variable finds the one that was meant', () => {
     ACCOUNT_FILE: 'ACCOUNTS_FILE',
     WORKER_CONCURENCY: 'WORKER_CONCURRENCY',
     BYTES_BUDGET: 'BYTE_BUDGET',
+    PROT: 'PORT',
     METRIC_PORT: 'METRICS_PORT',
     SHUTDOWN_GRACE_: 'SHUTDOWN_GRACE',
   };
