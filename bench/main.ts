@@ -6,7 +6,7 @@ import { hostname } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs, styleText } from 'node:util';
 import { PARTS } from './parts.ts';
-import { pinning } from './processes.ts';
+import { joinServers, pinning } from './processes.ts';
 import { describeMachine, formatPart, type Report, writeReport } from './report.ts';
 
 const { values } = parseArgs({
@@ -48,6 +48,7 @@ const file =
   values.json ??
   fileURLToPath(new URL(`results/${report.startedAt.slice(0, 10)}-${hostname()}.json`, import.meta.url));
 
+joinServers();
 say(Object.values(report.machine).join(' · '));
 try {
   for (const name of values.part.length > 0 ? values.part : Object.keys(PARTS)) {

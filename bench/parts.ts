@@ -1,5 +1,6 @@
 /** The parts of the benchmark, in the order they are run. */
 import { measureBytePath } from './byte-path/byte-path.ts';
+import { measureEndToEnd } from './end-to-end/end-to-end.ts';
 import type { PartResult } from './report.ts';
 
 export interface PartOptions {
@@ -17,4 +18,5 @@ export type Part = (options: PartOptions) => Promise<PartResult>;
 
 export const PARTS: Readonly<Record<string, Part>> = {
   'byte-path': measureBytePath,
+  'end-to-end': measureEndToEnd,
 };

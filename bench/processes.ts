@@ -14,11 +14,13 @@ export interface Child {
   stop(): Promise<void>;
 }
 
+// Once this process is pinned itself it sees fewer.
+const CORES = availableParallelism();
 const STOP_LIMIT_MS = 5_000;
 
 /** Whether cores can be assigned, and why not. */
 export const pinning: { readonly on: boolean; readonly why: string } = (() => {
-  if (availableParallelism() < 2) return { on: false, why: 'one core only' };
+  if (CORES < 2) return { on: false, why: 'one core only' };
   try {
     execFileSync('taskset', ['-c', '0', 'true'], { stdio: 'ignore' });
     return { on: true, why: 'client on core 0, servers on the others' };
@@ -30,8 +32,15 @@ export const pinning: { readonly on: boolean; readonly why: string } = (() => {
 /** Program and arguments that run a command on the cores of a side. */
 export function onSide(side: Side, program: string, args: readonly string[]): [string, string[]] {
   if (!pinning.on) return [program, [...args]];
-  const cores = side === 'client' ? '0' : `1-${availableParallelism() - 1}`;
+  const cores = side === 'client' ? '0' : `1-${CORES - 1}`;
   return ['taskset', ['-c', cores, program, ...args]];
+}
+
+/** Puts this process (its main thread, which starts others), and with it whatever it starts without a side (Postgres, Redis), beside the servers. */
+export function joinServers(): void {
+  if (!pinning.on) return;
+  const cores = `1-${CORES - 1}`;
+  execFileSync('taskset', ['-c', '-p', cores, String(process.pid)], { stdio: 'ignore' });
 }
 
 /** Starts a TypeScript program of this folder that calls answerParent; resolves when it is ready. */

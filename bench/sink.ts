@@ -9,6 +9,8 @@ const limit = Number(process.env.BYTES_PER_SECOND ?? 0);
 let admittedUntilMs = 0;
 
 const objects = new Map<string, number>();
+/** Path → milliseconds since 1970: when the object was whole. */
+let storedAt: Record<string, number> = {};
 const uploads = new Map<string, number>();
 let requests = 0;
 let bytes = 0;
@@ -32,6 +34,11 @@ async function drain(request: IncomingMessage): Promise<number> {
   return size;
 }
 
+function store(path: string, size: number): void {
+  objects.set(path, size);
+  storedAt[path] = Date.now();
+}
+
 const xml = (response: ServerResponse, body: string) => {
   response.setHeader('content-type', 'application/xml');
   response.end(`<?xml version="1.0" encoding="UTF-8"?>${body}`);
@@ -48,7 +55,7 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
   switch (request.method) {
     case 'PUT':
       if (uploadId) uploads.set(uploadId, (uploads.get(uploadId) ?? 0) + payload);
-      else objects.set(url.pathname, payload);
+      else store(url.pathname, payload);
       response.setHeader('etag', `"${'0'.repeat(32)}"`);
       return void response.end();
     case 'POST': {
@@ -60,7 +67,7 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
           `<InitiateMultipartUploadResult><UploadId>${id}</UploadId></InitiateMultipartUploadResult>`,
         );
       }
-      objects.set(url.pathname, uploads.get(uploadId) ?? 0);
+      store(url.pathname, uploads.get(uploadId) ?? 0);
       uploads.delete(uploadId);
       return xml(
         response,
@@ -91,11 +98,14 @@ server.requestTimeout = 0;
 server.listen(0, '127.0.0.1', () =>
   answerParent({
     url: () => `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    count: () => objects.size,
+    storedAt: () => storedAt,
     /** What was stored since the last call, and forgets it. */
     take: () => {
       const sizes = [...objects.values()];
       const taken = { requests, bytes, objects: sizes.length, objectBytes: sizes.reduce((a, b) => a + b, 0) };
       objects.clear();
+      storedAt = {};
       [requests, bytes] = [0, 0];
       return taken;
     },

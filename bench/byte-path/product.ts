@@ -65,6 +65,7 @@ export const openProduct =
       store,
       catalogue: {
         get: async () => undefined,
+        ping: async () => undefined,
         reserve: async () => ({}),
         recordUpload: async () => true,
         forgetUpload: async () => undefined,

@@ -1,0 +1,235 @@
+/** Part 2: from a callback to an archived picture, beside the sum of the floors of every step, on each shape. */
+import { setTimeout as wait } from 'node:timers/promises';
+import { idOf } from '../../src/media.ts';
+import type { Cost } from '../byte-path/client.ts';
+import { type Children, createChildren } from '../children.ts';
+import type { Part, PartOptions } from '../parts.ts';
+import type { Child } from '../processes.ts';
+import { type Bar, type Cell, median, type PartResult, percentile, type Table } from '../report.ts';
+import type { Sent } from '../sender.ts';
+import { openServices, type Services } from '../services.ts';
+import { ACCOUNT, missingFor, redisCommands, SHAPE_NAMES, SHAPES, type Shape } from '../shapes.ts';
+import type { Usage } from './program.ts';
+import { type Running, startProgram, waitForObjects } from './running.ts';
+
+const PICTURE_BYTES = 100 * 1024;
+const SENDERS = 32;
+/** What the last rows need after the last object: their statement, and the queue's word for "done". */
+const SETTLE_MS = 300;
+
+interface Bench {
+  readonly options: PartOptions;
+  readonly children: Children;
+  readonly services: Services;
+  readonly sender: Child;
+  readonly sink: Child;
+  readonly ends: { readonly originUrl: string; readonly sinkUrl: string };
+}
+
+/** CPU milliseconds a media of each step's floor. */
+interface Floors {
+  readonly route: number;
+  readonly bytes: number;
+  readonly job: number;
+  readonly update: number;
+}
+
+interface Spent {
+  readonly cpuMs: number;
+  readonly mediaPerSecond: number;
+  readonly statements: number;
+  readonly databaseBytes: number;
+  readonly redisCommands: number;
+  readonly redisBytes: number;
+}
+
+export const measureEndToEnd: Part = async (options): Promise<PartResult> => {
+  const children = createChildren();
+  const services = await openServices();
+  try {
+    const origin = await children.start('./origin.ts', { side: 'servers' });
+    const sink = await children.start('./sink.ts', { side: 'servers' });
+    const sender = await children.start('./sender.ts', { side: 'servers' });
+    const ends = { originUrl: await origin.ask<string>('url'), sinkUrl: await sink.ask<string>('url') };
+    const bench = { options, children, services, sender, sink, ends };
+    const notes = [
+      'CPU of the client process alone: not of Postgres, Redis, origin and sink. The store is the sink in every shape.',
+      'Statements hold everything the process says to the database, the queue in Postgres and idle polling included.',
+    ];
+    const costs: Cell[][] = [];
+    const floorRows: Cell[][] = [];
+    const trips: Cell[][] = [];
+    const bars: Bar[] = [];
+    for (const shape of SHAPES.filter((one) => !options.set.shape || one === options.set.shape)) {
+      const missing = missingFor(shape, services);
+      if (missing) {
+        notes.push(`NOT MEASURED: ${SHAPE_NAMES[shape]}: ${missing}`);
+        continue;
+      }
+      options.say(`  ${SHAPE_NAMES[shape]} …`);
+      const { ratio, spent, floors, latency, usage } = await measureShape(shape, bench);
+      const name = SHAPE_NAMES[shape];
+      costs.push([
+        name,
+        ratio,
+        spent.cpuMs,
+        sumOf(floors),
+        spent.mediaPerSecond,
+        percentile(latency, 0.5),
+        percentile(latency, 0.99),
+        usage.rssBytes / 2 ** 20,
+        usage.loopDelayP99Ms,
+      ]);
+      floorRows.push([name, floors.route, floors.bytes, floors.job, floors.update]);
+      trips.push([
+        name,
+        spent.statements,
+        spent.redisCommands,
+        spent.databaseBytes / 1024,
+        spent.redisBytes / 1024,
+      ]);
+      bars.push({ what: `${name}: CPU over the sum of its floors`, measured: ratio, atMost: 1.3 });
+    }
+    return { tables: tablesOf(costs, floorRows, trips), bars, notes };
+  } finally {
+    await children.stop();
+    await services.close();
+  }
+};
+
+const sumOf = (floors: Floors) => floors.route + floors.bytes + floors.job + floors.update;
+
+function tablesOf(costs: Cell[][], floors: Cell[][], trips: Cell[][]): Table[] {
+  return [
+    {
+      title: 'Callback posted → picture of 100 KB archived',
+      columns: [
+        'shape',
+        'CPU ÷ floors',
+        'CPU ms/media',
+        'floors ms',
+        'media/s',
+        'p50 ms',
+        'p99 ms',
+        'RSS MiB',
+        'loop p99 ms',
+      ],
+      rows: costs,
+    },
+    {
+      title: 'The floors, CPU ms/media',
+      columns: ['shape', 'fastify + insert', 'bytes', 'no-op job', 'update + attempt'],
+      rows: floors,
+    },
+    {
+      title: 'Round trips of a media',
+      columns: ['shape', 'statements', 'Redis commands', 'KiB database', 'KiB Redis'],
+      rows: trips,
+    },
+  ];
+}
+
+async function measureShape(shape: Shape, bench: Bench) {
+  const { options, children, services, sender, sink, ends } = bench;
+  const count = options.quick ? 150 : 400;
+  const rounds = Math.max(3, Math.round(options.rounds / 3));
+  const program = await startProgram(shape, { children, services, ends });
+  const floors = await children.start('./end-to-end/floors.ts', { side: 'client' });
+  const route = await floors.ask<string>('open', {
+    shape,
+    databaseUrl: shape === 'embedded' ? '' : await services.newDatabase(),
+    redisUrl: services.redisUrl,
+    folder: shape === 'embedded' ? await services.folder('floor') : '',
+  });
+  const bytes = await children.start('./byte-path/client.ts', { side: 'client' });
+  await bytes.ask('open', { name: 'whole', ...ends });
+  let run = 0;
+  const prepare = (many: number) =>
+    sender.ask('prepare', { count: many, sizeBytes: PICTURE_BYTES, run: `${shape}${++run}` });
+
+  async function throughFloors(many: number): Promise<Floors> {
+    const costOf = async (work: () => Promise<unknown>) => {
+      const before = await floors.ask<number>('cpuMs');
+      await work();
+      return ((await floors.ask<number>('cpuMs')) - before) / many;
+    };
+    await prepare(many);
+    const file = { mediaId: `image-${PICTURE_BYTES}`, sizeBytes: PICTURE_BYTES, kind: 'image' };
+    const bytesCost = await bytes.ask<Cost>('run', { file, files: many, concurrency: 8 });
+    await sink.ask('take');
+    return {
+      route: await costOf(() => sender.ask('send', { url: route, count: many, concurrency: SENDERS })),
+      bytes: bytesCost.cpuMs / many,
+      job: await costOf(() => floors.ask('jobs', many)),
+      update: await costOf(() => floors.ask('updates')),
+    };
+  }
+
+  const first = count * (options.quick ? 1 : 2);
+  await prepare(first);
+  await throughProgram(program, first, bench);
+  await throughFloors(first);
+  const spent: Spent[] = [];
+  const floored: Floors[] = [];
+  for (let round = 0; round < rounds; round++) {
+    await prepare(count);
+    spent.push(await throughProgram(program, count, bench));
+    floored.push(await throughFloors(count));
+  }
+  await prepare(options.quick ? 60 : 300);
+  const latency = await latencies(program, options.quick ? 60 : 300, bench);
+  const usage = await program.usage();
+  for (const child of [program, floors, bytes]) await child.stop();
+  const middle = <T extends object>(list: readonly T[]) =>
+    Object.fromEntries(
+      Object.keys(list[0]!).map((key) => [key, median(list.map((one) => one[key as keyof T] as number))]),
+    ) as Record<keyof T, number>;
+  const ratio = median(spent.map((one, index) => one.cpuMs / sumOf(floored[index]!)));
+  return { ratio, spent: middle(spent), floors: middle(floored), latency, usage };
+}
+
+async function throughProgram(program: Running, count: number, bench: Bench): Promise<Spent> {
+  const { services, sender, sink, options } = bench;
+  const { DATABASE_URL, REDIS_URL } = program.environment;
+  const commands = async () =>
+    REDIS_URL && services.redisUrl ? await redisCommands(services.redisUrl) : { commands: 0, bytes: 0 };
+  const redisBefore = await commands();
+  const before = await program.usage();
+  const startedAt = performance.now();
+  const sent = await sender.ask<Sent>('send', { url: program.url, count, concurrency: SENDERS });
+  if (sent.refused > 0) throw new Error(`${sent.refused} of ${count} callbacks were refused`);
+  await waitForObjects(sink, count, options.signal);
+  const wallMs = performance.now() - startedAt;
+  await wait(SETTLE_MS);
+  const after = await program.usage();
+  const redisAfter = await commands();
+  await sink.ask('take');
+  const port = DATABASE_URL ? new URL(DATABASE_URL).port : '';
+  const bytes = (usage: Usage) => usage.bytesByPort[port] ?? 0;
+  return {
+    cpuMs: (after.cpuMs - before.cpuMs) / count,
+    mediaPerSecond: (count / wallMs) * 1000,
+    statements: (after.statements - before.statements) / count,
+    databaseBytes: (bytes(after) - bytes(before)) / count,
+    redisCommands: (redisAfter.commands - redisBefore.commands) / count,
+    redisBytes: (redisAfter.bytes - redisBefore.bytes) / count,
+  };
+}
+
+/** Milliseconds from a callback's departure to its picture in the store, at a rate that tires nobody. */
+async function latencies(program: Running, count: number, bench: Bench): Promise<number[]> {
+  const { sender, sink, options } = bench;
+  const how = { url: program.url, count, concurrency: SENDERS, perSecond: 30 };
+  const { sentAt } = await sender.ask<Sent>('send', how);
+  await waitForObjects(sink, count, options.signal);
+  const storedAt = new Map(
+    Object.entries(await sink.ask<Record<string, number>>('storedAt')).map(([path, at]) => [
+      /m_[0-9a-f]{32}/.exec(path)?.[0],
+      at,
+    ]),
+  );
+  await sink.ask('take');
+  return Object.entries(sentAt).map(
+    ([mediaId, at]) => (storedAt.get(idOf(ACCOUNT.account, mediaId)) ?? Number.NaN) - at,
+  );
+}

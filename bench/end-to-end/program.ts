@@ -1,0 +1,67 @@
+/** The program as it is, with a counter on everything it says to a database. */
+import { Socket } from 'node:net';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import pg from 'pg';
+import { answerParent } from '../child.ts';
+
+let statements = 0;
+const { query } = pg.Client.prototype;
+pg.Client.prototype.query = function counted(this: pg.Client, ...given: unknown[]) {
+  statements++;
+  return (query as (...given: unknown[]) => unknown).apply(this, given);
+} as typeof query;
+
+/** By the port at the other end, closed sockets included. */
+const sockets = new Map<number, Set<Socket>>();
+const { connect } = Socket.prototype;
+Socket.prototype.connect = function noted(this: Socket, ...given: unknown[]) {
+  const [first] = given.flat() as [{ port?: number | string } | number];
+  const port = Number(typeof first === 'object' ? first?.port : first);
+  if (port) sockets.set(port, (sockets.get(port) ?? new Set()).add(this));
+  return (connect as (...given: unknown[]) => Socket).apply(this, given);
+} as typeof connect;
+
+const delay = monitorEventLoopDelay({ resolution: 5 });
+delay.enable();
+
+export interface Usage {
+  readonly cpuMs: number;
+  readonly rssBytes: number;
+  readonly heapBytes: number;
+  readonly statements: number;
+  readonly bytesByPort: Readonly<Record<string, number>>;
+  /** Since the last call. */
+  readonly loopDelayP99Ms: number;
+}
+
+let said = '';
+const { write } = process.stdout;
+process.stdout.write = ((text: string, ...rest: never[]) => {
+  said += text;
+  return typeof rest.at(-1) === 'function' ? (rest.at(-1) as unknown as () => void)() : true;
+}) as typeof write;
+
+answerParent({
+  /** What `npm start` prints; holds the address of the page. */
+  said: () => said,
+  usage: (): Usage => {
+    const { user, system } = process.cpuUsage();
+    const { rss, heapUsed } = process.memoryUsage();
+    const bytes = [...sockets].map(([port, set]) => [
+      port,
+      [...set].reduce((sum, socket) => sum + socket.bytesRead + socket.bytesWritten, 0),
+    ]);
+    const loopDelayP99Ms = delay.percentile(99) / 1e6;
+    delay.reset();
+    return {
+      cpuMs: (user + system) / 1000,
+      rssBytes: rss,
+      heapBytes: heapUsed,
+      statements,
+      bytesByPort: Object.fromEntries(bytes),
+      loopDelayP99Ms,
+    };
+  },
+});
+
+await import(process.env.BENCH_PROGRAM ?? '../../src/main.ts');

@@ -1,0 +1,59 @@
+/** The program in one of its shapes, running and asked from outside. */
+import { setTimeout as wait } from 'node:timers/promises';
+import type { Children } from '../children.ts';
+import type { Child } from '../processes.ts';
+import type { Services } from '../services.ts';
+import { environmentOf, type Shape } from '../shapes.ts';
+import type { Usage } from './program.ts';
+
+export interface Running {
+  readonly url: string;
+  readonly environment: Readonly<Record<string, string>>;
+  usage(): Promise<Usage>;
+  stop(): Promise<void>;
+}
+
+const START_LIMIT_MS = 60_000;
+
+/** Starts `npm start`'s program and waits until it says where it answers. */
+export async function startProgram(
+  shape: Shape,
+  given: {
+    children: Children;
+    services: Services;
+    ends: { originUrl: string; sinkUrl: string };
+    env?: Record<string, string>;
+  },
+): Promise<Running> {
+  const environment = {
+    ...(await environmentOf(shape, given.services, given.ends)),
+    ...given.env,
+  };
+  const child = await given.children.start('./end-to-end/program.ts', { side: 'client', env: environment });
+  const url = await addressOf(child);
+  return { url, environment, usage: () => child.ask<Usage>('usage'), stop: () => child.stop() };
+}
+
+async function addressOf(child: Child): Promise<string> {
+  const giveUpAt = performance.now() + START_LIMIT_MS;
+  for (;;) {
+    const said = await child.ask<string>('said');
+    const url = /http:\/\/127\.0\.0\.1:\d+/.exec(said)?.[0];
+    if (url) return url;
+    if (performance.now() > giveUpAt) throw new Error(`the program does not start: ${said}`);
+    await wait(50);
+  }
+}
+
+/** Waits until the sink holds so many objects. */
+export async function waitForObjects(sink: Child, count: number, signal: AbortSignal): Promise<void> {
+  const giveUpAt = performance.now() + 120_000;
+  for (;;) {
+    signal.throwIfAborted();
+    const stored = await sink.ask<number>('count');
+    if (stored >= count) return;
+    if (performance.now() > giveUpAt)
+      throw new Error(`${stored} of ${count} media were archived in two minutes`);
+    await wait(20);
+  }
+}

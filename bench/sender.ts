@@ -1,0 +1,98 @@
+/** Stands for WeChat's callbacks: signed and encrypted beforehand, so that sending is all that costs while measuring. */
+import { setTimeout as wait } from 'node:timers/promises';
+import { Pool } from 'undici';
+import { signMessage } from '../src/simulator/signing.ts';
+import { answerParent } from './child.ts';
+import { ACCOUNT } from './shapes.ts';
+
+interface Prepared {
+  readonly mediaId: string;
+  readonly path: string;
+  readonly body: string;
+}
+
+let prepared: Prepared[] = [];
+let serial = 0;
+const pools = new Map<string, Pool>();
+
+/** Messages of one picture each, under media ids that were never sent. */
+function prepare({ count, sizeBytes, run }: { count: number; sizeBytes: number; run: string }): void {
+  prepared = Array.from({ length: count }, () => {
+    const number = ++serial;
+    const mediaId = `image-${sizeBytes}.${run}-${number}`;
+    const timestamp = String(Math.floor(Date.now() / 1000));
+    const fields = {
+      ToUserName: 'gh_benchmark0001',
+      FromUserName: `oBenchmark${number % 1000}`,
+      CreateTime: Number(timestamp),
+      MsgType: 'image',
+      MediaId: mediaId,
+      MsgId: 22_800_000_000_000_000n + BigInt(number),
+    };
+    const { query, body } = signMessage(
+      { fields },
+      {
+        account: { ...ACCOUNT, product: 'official' as const },
+        mode: 'safe',
+        format: 'xml',
+        timestamp,
+        nonce: String(number),
+      },
+    );
+    return { mediaId, path: `/wechat/${ACCOUNT.account}?${new URLSearchParams(query)}`, body };
+  });
+}
+
+export interface Sent {
+  readonly wallMs: number;
+  /** Of each callback, from sending to its answer. */
+  readonly answerMs: readonly number[];
+  /** When each was sent, milliseconds since 1970, by media id. */
+  readonly sentAt: Readonly<Record<string, number>>;
+  readonly refused: number;
+}
+
+/** Posts `count` of what was prepared: `concurrency` at once, or at a steady rate whatever becomes of the answers. */
+async function send(how: {
+  url: string;
+  count: number;
+  concurrency: number;
+  perSecond?: number;
+}): Promise<Sent> {
+  const pool = pools.get(how.url) ?? new Pool(how.url, { connections: how.concurrency, pipelining: 1 });
+  pools.set(how.url, pool);
+  const batch = prepared.splice(0, how.count);
+  const answerMs: number[] = [];
+  const sentAt: Record<string, number> = {};
+  let refused = 0;
+  const post = async ({ mediaId, path, body }: Prepared, dueAt?: number) => {
+    sentAt[mediaId] = Date.now();
+    // From when it should have gone: a sender that is late itself must not hide a server that is.
+    const startedAt = dueAt ?? performance.now();
+    const headers = { 'content-type': 'text/xml' };
+    const answer = await pool.request({ path, method: 'POST', headers, body });
+    if (answer.statusCode !== 200) refused++;
+    await answer.body.dump();
+    answerMs.push(performance.now() - startedAt);
+  };
+  const startedAt = performance.now();
+  if (how.perSecond) {
+    const posts: Promise<void>[] = [];
+    for (const [index, one] of batch.entries()) {
+      const dueAt = startedAt + (index / how.perSecond) * 1000;
+      const early = dueAt - performance.now();
+      if (early > 1) await wait(early);
+      posts.push(post(one, dueAt));
+    }
+    await Promise.all(posts);
+  } else {
+    let next = 0;
+    const lane = async () => {
+      for (let one = batch[next++]; one; one = batch[next++]) await post(one);
+    };
+    await Promise.all(Array.from({ length: how.concurrency }, lane));
+  }
+  return { wallMs: performance.now() - startedAt, answerMs, sentAt, refused };
+}
+
+answerParent({ prepare, send });
