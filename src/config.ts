@@ -1,7 +1,7 @@
 /** Configuration: read once, every mistake reported together, the result frozen. The only reader of process.env. */
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import type { Account } from './account.ts';
+import { type Account, secretsOf } from './account.ts';
 import type { ApiKey } from './api-keys.ts';
 import { configuredAccounts, withAccounts } from './config/accounts-settings.ts';
 import {
@@ -115,7 +115,7 @@ export function loadConfig(
   const { PORT, CALLBACK_PORT } = read.values;
   if (PORT && PORT === CALLBACK_PORT) say('CALLBACK_PORT', 'is the same as PORT');
   if (mistakes.length > 0) {
-    const scrub = createScrubber(accounts.flatMap(accountSecrets));
+    const scrub = createScrubber(accounts.flatMap(secretsOf));
     throw new ConfigError(mistakes.map((it) => ({ ...it, problem: read.scrub(scrub(it.problem)) })));
   }
   // Without a mistake, what has a default has a value.
@@ -180,13 +180,6 @@ function configOf(
   };
 }
 
-const accountSecrets = ({ secret, token, encodingAesKey, previousEncodingAesKey }: Account) => [
-  secret,
-  token,
-  ...(encodingAesKey ? [encodingAesKey] : []),
-  ...(previousEncodingAesKey ? [previousEncodingAesKey] : []),
-];
-
 /**
  * The environment of a program that this one starts: of our variables only those that `kept` matches, wherever they
  * are set, and `changes`. An empty value beats the one in `.env`, and NAME_FILE there with it.
@@ -205,7 +198,7 @@ export function configSecrets(config: Config): string[] {
   const { database, redis, s3, wechat, alerts } = config;
   const secrets = [
     ...config.apiKeys.map((key) => key.secret),
-    ...config.accounts.flatMap(accountSecrets),
+    ...config.accounts.flatMap(secretsOf),
     ...[database.url, redis.url, wechat.proxyUrl].flatMap((url) => passwordsOf(url ?? '')),
     s3?.secretAccessKey,
     s3?.sessionToken,

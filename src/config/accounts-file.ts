@@ -1,7 +1,13 @@
 /** ACCOUNTS_FILE: a JSON array of accounts, refused field by field. */
 import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
-import { type Account, PRODUCTS } from '../account.ts';
+import { type Account, PRODUCTS, type Product, type TokenSource } from '../account.ts';
+import {
+  type ReadSecret,
+  type ReadSource,
+  readTokenSource,
+  tokenSourceSchema,
+} from './accounts-token-source.ts';
 import { nearest } from './misspelling.ts';
 
 const AES_KEY = z
@@ -12,21 +18,32 @@ const AES_KEY = z
 const NOT_YET = 'is not supported by this release yet';
 
 const entrySchema = z.strictObject({
-  product: z.enum(PRODUCTS).default('official').describe('`official` or `miniprogram`'),
+  product: z.enum(PRODUCTS).default('official').describe('`official`, `miniprogram` or `wecom`'),
   appId: z
     .string()
     .regex(/^[A-Za-z0-9_-]{1,64}$/, 'must be 1 to 64 letters, digits, _ or -')
     .optional()
-    .describe('The AppID: the account’s identity'),
-  corpId: z.string().optional().describe(`WeCom; ${NOT_YET}`),
-  agentId: z.union([z.string(), z.int()]).optional().describe(`WeCom; ${NOT_YET}`),
+    .describe('The AppID: the account’s identity; WeCom has `corpId` and `agentId` instead'),
+  corpId: z
+    .string()
+    .regex(/^[A-Za-z0-9_]{1,64}$/, 'must be 1 to 64 letters, digits or _')
+    .optional()
+    .describe('WeCom: the corporation; `corpId-agentId` is the account’s identity'),
+  agentId: z
+    .union([z.string().regex(/^\d{1,20}$/, 'must be a number'), z.int().min(0)])
+    .optional()
+    .describe('WeCom: the application (the one with access to customer service)'),
   name: z
     .string()
     // Names stand in URLs and in API_KEYS, between its : , @ and +.
     .regex(/^(?!\.{1,2}$)[\p{L}\p{N}_.-]{1,64}$/u, 'must be 1 to 64 letters, digits, dots, _ or -')
     .optional()
     .describe('A label accepted wherever an account is asked for'),
-  secret: z.string().min(1, 'must not be empty').optional().describe('The AppSecret'),
+  secret: z
+    .string()
+    .min(1, 'must not be empty')
+    .optional()
+    .describe('The AppSecret; not needed where `tokenSource` supplies the token'),
   secretFile: z.string().min(1).optional().describe('A file that holds it; relative to this file'),
   token: z
     .string()
@@ -38,7 +55,9 @@ const entrySchema = z.strictObject({
     .boolean()
     .optional()
     .describe('Refuse callbacks in plain text; default true in production with a key'),
-  tokenSource: z.string().default('stable_token').describe('`stable_token`'),
+  tokenSource: tokenSourceSchema
+    .optional()
+    .describe('Where access tokens come from; see below. Default `stable_token`, for WeCom `gettoken`'),
   upstreamUrl: z.string().optional().describe(`Passing callbacks on; ${NOT_YET}`),
   concurrency: z.int().min(1).max(1000).optional().describe('Downloads at once; default ACCOUNT_CONCURRENCY'),
 });
@@ -83,9 +102,12 @@ export function parseAccounts(
       continue;
     }
     const entry = parsed.data;
-    const secret = readSecret(entry, options, say);
-    if (refused(entry, say) || !entry.appId || secret === undefined) continue;
-    accounts.push(accountOf({ ...entry, appId: entry.appId, secret }, options));
+    const before = wrong.length;
+    const read = readSecrets(entry, options, say);
+    const id = identityOf(entry, say);
+    checkTogether(entry, say);
+    if (wrong.length === before && read && id)
+      accounts.push(accountOf({ ...entry, ...id, ...read }, options));
   }
   wrong.push(...collisions(accounts));
   return { accounts, wrong };
@@ -99,56 +121,106 @@ function sayIssues(error: z.ZodError, say: Say): void {
       const missing = issue.code === 'invalid_type' && issue.message.endsWith('received undefined');
       const problem = missing
         ? 'is missing'
-        : issue.message.replace(/^Invalid (input|option): /, 'is wrong: ');
+        : issue.message.replace(/^Invalid (input|option|discriminator value)[:.] /, 'is wrong: ');
       say(issue.path.join('.'), problem);
       continue;
     }
     for (const key of issue.keys) {
-      const meant = nearest(key, Object.keys(entrySchema.shape));
-      say(key.slice(0, 40), `is not a known field${meant ? `; did you mean ${meant}?` : ''}`);
+      const meant = issue.path.length > 0 ? undefined : nearest(key, Object.keys(entrySchema.shape));
+      say(
+        [...issue.path, key.slice(0, 40)].join('.'),
+        `is not a known field${meant ? `; did you mean ${meant}?` : ''}`,
+      );
     }
   }
 }
 
-function readSecret(
+/** The token source and the secret: a platform's own for `component`, none where the token is supplied. */
+function readSecrets(
   entry: Entry,
   options: { path: string; readFile: (path: string) => string },
   say: Say,
+): { secret: string; tokenSource: TokenSource | undefined } | undefined {
+  const readerOf =
+    (prefix: string): ReadSecret =>
+    (from, name, need) => {
+      const sayOf: Say = (field, problem) => say(prefix + field, problem);
+      return readSecret(from, name, need, options, sayOf);
+    };
+  let read: ReadSource | undefined;
+  if (entry.tokenSource) {
+    const sayInside: Say = (field, problem) => say(`tokenSource.${field}`, problem);
+    read = readTokenSource(entry.tokenSource, readerOf('tokenSource.'), sayInside);
+    if (!read) return undefined;
+  }
+  const tokenSource = read?.source;
+  if (tokenSource && ['component', 'redis', 'http', 'static'].includes(tokenSource.type)) {
+    for (const name of ['secret', 'secretFile'] as const)
+      if (entry[name] !== undefined) say(name, `is not used with tokenSource ${tokenSource.type}`);
+    return { secret: read?.secret ?? '', tokenSource };
+  }
+  const secret = readerOf('')(entry, 'secret', 'needed');
+  return secret === undefined ? undefined : { secret, tokenSource };
+}
+
+function readSecret(
+  from: Readonly<Record<string, unknown>>,
+  name: string,
+  need: 'needed' | 'optional',
+  options: { path: string; readFile: (path: string) => string },
+  say: Say,
 ): string | undefined {
-  if (entry.secret !== undefined && entry.secretFile !== undefined)
-    say('secretFile', 'is set, and secret too');
-  else if (entry.secret !== undefined) return entry.secret;
-  else if (entry.secretFile === undefined) say('secret', 'is missing (or secretFile)');
-  else {
-    const path = resolve(dirname(options.path), entry.secretFile);
+  const { [name]: value, [`${name}File`]: file } = from;
+  if (value !== undefined && file !== undefined) say(`${name}File`, `is set, and ${name} too`);
+  else if (typeof value === 'string') return value;
+  else if (typeof file !== 'string') {
+    if (need === 'needed') say(name, `is missing (or ${name}File)`);
+  } else {
+    const path = resolve(dirname(options.path), file);
     try {
       const secret = options.readFile(path).replace(/\r?\n$/, '');
       if (secret) return secret;
-      say('secretFile', `is empty: ${path}`);
+      say(`${name}File`, `is empty: ${path}`);
     } catch (error) {
-      say('secretFile', `cannot be read: ${path} (${(error as NodeJS.ErrnoException).code ?? 'error'})`);
+      say(`${name}File`, `cannot be read: ${path} (${(error as NodeJS.ErrnoException).code ?? 'error'})`);
     }
   }
   return undefined;
 }
 
+function identityOf(entry: Entry, say: Say): { account: string; appId: string } | undefined {
+  const { product, appId, corpId, agentId } = entry;
+  if (product === 'wecom') {
+    if (appId !== undefined) say('appId', 'is not for product wecom: set corpId and agentId');
+    if (corpId === undefined) say('corpId', 'is missing');
+    if (agentId === undefined) say('agentId', 'is missing');
+    return corpId === undefined || agentId === undefined
+      ? undefined
+      : { account: `${corpId}-${agentId}`, appId: corpId };
+  }
+  if (corpId !== undefined || agentId !== undefined) say('corpId', 'and agentId are for product wecom');
+  else if (!appId) say('appId', 'is missing');
+  return appId ? { account: appId, appId } : undefined;
+}
+
+const SOURCES_OF: Record<Product, readonly TokenSource['type'][]> = {
+  official: ['stable_token', 'token', 'component', 'redis', 'http', 'static'],
+  miniprogram: ['stable_token', 'token', 'component', 'redis', 'http', 'static'],
+  wecom: ['gettoken', 'redis', 'http', 'static'],
+};
+
 /** What cannot stand together, and what the schema knows but the program does not do yet. */
-function refused(entry: Entry, say: Say): boolean {
-  const notYet = [
-    entry.product === 'wecom' && 'product wecom',
-    entry.tokenSource !== 'stable_token' && 'tokenSource other than stable_token',
-    entry.upstreamUrl !== undefined && 'upstreamUrl',
-  ].filter((what) => what !== false);
-  for (const what of notYet) say('', `${what} ${NOT_YET}`);
-  if (notYet.length > 0) return true;
-  if (entry.corpId !== undefined || entry.agentId !== undefined)
-    say('corpId', 'and agentId are for product wecom');
-  else if (!entry.appId) say('appId', 'is missing');
-  else if (entry.requireEncryption && !entry.encodingAesKey) say('requireEncryption', 'needs encodingAesKey');
-  else if (entry.previousEncodingAesKey && !entry.encodingAesKey) {
-    say('previousEncodingAesKey', 'needs encodingAesKey');
-  } else return false;
-  return true;
+function checkTogether(entry: Entry, say: Say): void {
+  const { product, encodingAesKey } = entry;
+  if (entry.upstreamUrl !== undefined) say('', `upstreamUrl ${NOT_YET}`);
+  if (entry.tokenSource && !SOURCES_OF[product].includes(entry.tokenSource.type))
+    say('tokenSource', `${entry.tokenSource.type} is not for product ${product}`);
+  if (encodingAesKey) return;
+  if (product === 'wecom') say('encodingAesKey', 'is missing: WeCom encrypts every callback');
+  else if (entry.tokenSource?.type === 'component')
+    say('encodingAesKey', 'is missing: WeChat encrypts every callback of a third-party platform');
+  else if (entry.requireEncryption) say('requireEncryption', 'needs encodingAesKey');
+  else if (entry.previousEncodingAesKey) say('previousEncodingAesKey', 'needs encodingAesKey');
 }
 
 /** One account with its defaults; `requireEncryption` is on only in production with a key. */
@@ -160,21 +232,26 @@ export function accountOf(
       | 'encodingAesKey'
       | 'previousEncodingAesKey'
       | 'requireEncryption'
+      | 'tokenSource'
+      | 'account'
       | 'concurrency']?: Account[F] | undefined;
   },
   defaults: AccountDefaults,
 ): Account {
-  const { name, encodingAesKey, previousEncodingAesKey } = entry;
+  const { name, encodingAesKey, previousEncodingAesKey, tokenSource } = entry;
   return {
-    account: entry.appId,
+    account: entry.account ?? entry.appId,
     product: entry.product ?? 'official',
     ...(name ? { name } : {}),
     appId: entry.appId,
     secret: entry.secret,
+    ...(tokenSource ? { tokenSource } : {}),
     token: entry.token,
     ...(encodingAesKey ? { encodingAesKey } : {}),
     ...(previousEncodingAesKey ? { previousEncodingAesKey } : {}),
-    requireEncryption: entry.requireEncryption ?? (defaults.production && encodingAesKey !== undefined),
+    requireEncryption:
+      entry.requireEncryption ??
+      (entry.product === 'wecom' || (defaults.production && encodingAesKey !== undefined)),
     concurrency: entry.concurrency ?? defaults.concurrency,
   };
 }
@@ -192,7 +269,7 @@ function collisions(accounts: readonly Account[]): string[] {
   }
   for (const { account, name } of accounts) {
     if (name && name !== account && ids.has(name))
-      wrong.push(`names an account ${name}, which is another's appId`);
+      wrong.push(`names an account ${name}, which is another's identity`);
   }
   return wrong;
 }

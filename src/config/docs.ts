@@ -2,6 +2,7 @@
 
 import { S3_PRESETS, type S3Preset } from '../s3-presets.ts';
 import { ACCOUNT_FIELDS } from './accounts-file.ts';
+import { TOKEN_SOURCES } from './accounts-token-source.ts';
 import { SECTIONS, type Variable } from './schema.ts';
 
 /** Every variable, commented out: copied as it stands it changes nothing. */
@@ -60,9 +61,19 @@ function accountsFile(): string {
 \`\`\`json
 [
   { "appId": "wx0123456789abcdef", "name": "shop", "secretFile": "shop.secret", "token": "the-token" },
-  { "appId": "wxfedcba9876543210", "product": "miniprogram", "secret": "…", "token": "another-token" }
+  { "appId": "wxfedcba9876543210", "product": "miniprogram", "secret": "…", "token": "another-token" },
+  { "appId": "wx1111111111111111", "token": "…", "tokenSource": { "type": "redis", "urlFile": "redis.url", "key": "wx:access_token:wx1111111111111111" } },
+  { "product": "wecom", "corpId": "ww0123456789abcdef", "agentId": 1000002, "secretFile": "wecom.secret", "token": "…", "encodingAesKey": "…" }
 ]
 \`\`\`
+
+${table(
+  'tokenSource',
+  ['type', 'fields', 'meaning'],
+  TOKEN_SOURCES.map(([type, fields, about]) => [`\`${type}\``, fields, about]),
+)}
+A field marked 🔒 may stand in a file instead: \`urlFile\`, \`componentSecretFile\`, … relative to ACCOUNTS_FILE. Tokens of
+\`redis\`, \`http\` and \`static\` belong to others and are never refreshed by this service.
 `;
 }
 

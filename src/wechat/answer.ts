@@ -36,7 +36,9 @@ export function errcodeOf(answer: Answer): number | undefined {
 function errmsgOf(answer: Answer, secrets: readonly string[]): string | undefined {
   const { errmsg } = answer;
   if (typeof errmsg !== 'string' || errmsg.trim() === '') return undefined;
-  const clean = secrets.reduce((text, secret) => text.replaceAll(secret, '[redacted]'), errmsg);
+  const clean = secrets
+    .filter(Boolean)
+    .reduce((text, secret) => text.replaceAll(secret, '[redacted]'), errmsg);
   return scrub(clean).toWellFormed().trim().slice(0, 300);
 }
 

@@ -1,128 +1,109 @@
 /** WeChat's JSON calls. Bytes go another way (download.ts). */
-import { Agent as HttpAgent } from 'node:http';
-import { Agent as HttpsAgent } from 'node:https';
-import axios, { type AxiosError, type AxiosProxyConfig } from 'axios';
-import type { Account } from '../account.ts';
-import { type FailureError, failure } from '../failures.ts';
+import { type Account, type Product, tokenSourceOf } from '../account.ts';
+import { failure } from '../failures.ts';
 import { type Answer, errcodeFailure, errcodeOf, httpFailure, parseAnswer } from './answer.ts';
 import type { Endpoint } from './errcode-table.ts';
+import { createJsonHttp, type JsonHttpOptions } from './json-http.ts';
 
-export interface WechatApiOptions {
+export interface WechatApiOptions extends JsonHttpOptions {
   /** `https://api.weixin.qq.com`; http is allowed, for a gateway of one's own. */
   readonly baseUrl: string;
-  /** The only proxy used: the HTTP_PROXY family of variables is ignored. */
-  readonly proxyUrl?: string | undefined;
-  /** For one call, from connecting to the last byte. */
-  readonly timeoutMs?: number;
+  /** The same for accounts of WeCom. */
+  readonly wecomBaseUrl?: string | undefined;
 }
+
+export const WECOM_BASE_URL = 'https://qyapi.weixin.qq.com';
 
 export interface IssuedToken {
   readonly value: string;
   readonly expiresInMs: number;
 }
 
+export interface Call {
+  readonly product: Product;
+  /** Decides what an errcode means. */
+  readonly endpoint: Endpoint;
+  readonly path: string;
+  readonly query?: Readonly<Record<string, string>>;
+  /** Present: a POST of JSON. */
+  readonly body?: object;
+  /** Cut out of what WeChat says: it is known to quote tokens. */
+  readonly secrets: readonly string[];
+  readonly maxAnswerBytes?: number;
+}
+
 export interface WechatApi {
   /**
-   * Asks stable_token in normal mode: as long as the token is valid the same one comes back, whoever asks, and near
-   * its end a new one while the old stays good for five minutes. 10,000 calls a minute; never force_refresh, which
-   * is limited to 20 a day and kills the token others are using.
+   * Asks for a token of the account's own kind. stable_token in normal mode: as long as the token is valid the same
+   * one comes back, whoever asks, and near its end a new one while the old stays good for five minutes. 10,000 calls
+   * a minute; never force_refresh, which is limited to 20 a day and kills the token others are using. /cgi-bin/token:
+   * a new one each time, 2,000 a day, and the one before dies within five minutes. gettoken (WeCom): as
+   * stable_token, but who asks often is blocked.
    */
   askToken(account: Account, signal: AbortSignal): Promise<IssuedToken>;
+  /** Any other call. An errcode other than 0 is thrown as its failure. */
+  call(call: Call, signal: AbortSignal): Promise<Answer>;
   close(): void;
 }
 
-const TIMEOUT_MS = 10_000;
-const MAX_ANSWER_BYTES = 64 * 1024;
-
 export function createWechatApi(options: WechatApiOptions): WechatApi {
-  const timeoutMs = options.timeoutMs ?? TIMEOUT_MS;
-  // Agents of our own: the global ones may be told by NODE_USE_ENV_PROXY to go through a proxy of the environment.
-  const httpAgent = new HttpAgent({ keepAlive: true, maxSockets: 8 });
-  const httpsAgent = new HttpsAgent({ keepAlive: true, maxSockets: 8 });
-  const client = axios.create({
-    baseURL: options.baseUrl,
-    httpAgent,
-    httpsAgent,
-    proxy: options.proxyUrl ? proxyConfig(options.proxyUrl) : false,
-    timeout: timeoutMs,
-    maxRedirects: 0,
-    maxContentLength: MAX_ANSWER_BYTES,
-    responseType: 'text',
-    transformResponse: [],
-    decompress: false,
-    headers: { 'Accept-Encoding': 'identity' },
-    validateStatus: () => true,
-  });
+  const http = createJsonHttp(options);
+  const bases = { official: options.baseUrl, wecom: options.wecomBaseUrl ?? WECOM_BASE_URL };
 
-  /** POSTs JSON and reads the answer; an errcode other than 0 is thrown as its failure. */
-  async function post(
-    account: Account,
-    call: { path: string; endpoint: Endpoint; body: object },
-    signal: AbortSignal,
-  ): Promise<Answer> {
-    // axios' own timeout is one of silence; this one is of the whole call.
-    const total = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
-    const response = await client
-      .post<string>(call.path, call.body, { signal: total })
-      .catch((error: AxiosError) => {
-        signal.throwIfAborted();
-        throw withoutRequest(error, call.path);
-      });
-    const answer = parseAnswer(String(response.data));
+  async function call(given: Call, signal: AbortSignal): Promise<Answer> {
+    const base = given.product === 'wecom' ? bases.wecom : bases.official;
+    const query = given.query ? `?${new URLSearchParams(given.query)}` : '';
+    const { status, text } = await http.send(
+      {
+        url: `${base.replace(/\/+$/, '')}${given.path}${query}`,
+        where: given.path,
+        ...(given.body ? { body: given.body } : {}),
+        ...(given.maxAnswerBytes ? { maxAnswerBytes: given.maxAnswerBytes } : {}),
+      },
+      signal,
+    );
+    const answer = parseAnswer(text);
     const errcode = answer && errcodeOf(answer);
-    if (answer && errcode) {
-      const { product, secret } = account;
-      throw errcodeFailure(answer, errcode, { product, endpoint: call.endpoint, secrets: [secret] });
-    }
-    if (response.status !== 200) throw httpFailure(response.status, call.path);
-    if (!answer) throw failure('malformed_answer', `${call.path}: no JSON object`);
+    if (answer && errcode) throw errcodeFailure(answer, errcode, given);
+    if (status !== 200) throw httpFailure(status, given.path);
+    if (!answer) throw failure('malformed_answer', `${given.path}: no JSON object`);
     return answer;
   }
 
   return {
     askToken: async (account, signal) => {
-      const answer = await post(
-        account,
-        {
-          path: '/cgi-bin/stable_token',
-          endpoint: 'token',
-          body: { grant_type: 'client_credential', appid: account.appId, secret: account.secret },
-        },
-        signal,
-      );
-      const value = answer.access_token;
-      const expiresInMs = Number(answer.expires_in) * 1000;
-      if (typeof value !== 'string' || !/^[\x21-\x7e]{1,2048}$/.test(value) || !(expiresInMs > 0)) {
-        throw failure('malformed_answer', '/cgi-bin/stable_token: no usable token');
-      }
-      return { value, expiresInMs: Math.min(expiresInMs, MAX_LIFE_MS) };
+      const asked = tokenCall(account);
+      const from = { product: account.product, endpoint: 'token', secrets: [account.secret] } as const;
+      return issuedToken(await call({ ...asked, ...from }, signal), 'access_token', asked.path);
     },
-    close: () => {
-      httpAgent.destroy();
-      httpsAgent.destroy();
-    },
+    call,
+    close: http.close,
   };
+}
+
+function tokenCall(account: Account): Pick<Call, 'path' | 'query' | 'body'> {
+  const { appId, secret } = account;
+  const grant_type = 'client_credential';
+  switch (tokenSourceOf(account).type) {
+    case 'gettoken':
+      return { path: '/cgi-bin/gettoken', query: { corpid: appId, corpsecret: secret } };
+    case 'token':
+      return { path: '/cgi-bin/token', query: { grant_type, appid: appId, secret } };
+    default:
+      return { path: '/cgi-bin/stable_token', body: { grant_type, appid: appId, secret } };
+  }
 }
 
 /** Tokens live for two hours; an answer that says otherwise shall not make a date beyond what a database takes. */
 const MAX_LIFE_MS = 86_400_000;
 
-function proxyConfig(proxyUrl: string): AxiosProxyConfig {
-  const url = new URL(proxyUrl);
-  const port = Number(url.port) || (url.protocol === 'https:' ? 443 : 80);
-  const [username, password] = [decodeURIComponent(url.username), decodeURIComponent(url.password)];
-  return {
-    protocol: url.protocol,
-    host: url.hostname,
-    port,
-    ...(username ? { auth: { username, password } } : {}),
-  };
-}
+export const isToken = (value: unknown): value is string =>
+  typeof value === 'string' && /^[\x21-\x7e]{1,2048}$/.test(value);
 
-/** The failure in words of ours. An AxiosError carries the request, and the request the secret: it stays here. */
-function withoutRequest(error: AxiosError, path: string): FailureError {
-  const code = typeof error.code === 'string' ? error.code : 'unknown';
-  const timedOut = ['ECONNABORTED', 'ETIMEDOUT', 'ERR_CANCELED'].includes(code);
-  if (code === 'ERR_BAD_RESPONSE') return failure('malformed_answer', `${path}: unreadable or too long`);
-  return failure(timedOut ? 'timeout' : 'network', `${path}: ${code}`);
+/** The token in an answer, under the name this call gives it. */
+export function issuedToken(answer: Answer, name: string, path: string): IssuedToken {
+  const value = answer[name];
+  const expiresInMs = Number(answer.expires_in) * 1000;
+  if (!isToken(value) || !(expiresInMs > 0)) throw failure('malformed_answer', `${path}: no usable token`);
+  return { value, expiresInMs: Math.min(expiresInMs, MAX_LIFE_MS) };
 }

@@ -549,6 +549,32 @@ export const OTHER_MEANINGS: readonly Meaning[] = [
     ],
   ),
   meaning(
+    'supplied_token_refused',
+    'account',
+    [],
+    [
+      'The access token this account is supplied with is refused, and its source gives no better one.',
+      '外部提供的 access_token 被微信拒绝,且来源未提供新的令牌。',
+    ],
+    [
+      'Look at the program that keeps the token (tokenSource); this service never refreshes what belongs to others.',
+      '请检查维护该令牌的程序(tokenSource);本服务不会刷新他人维护的令牌。',
+    ],
+  ),
+  meaning(
+    'component_ticket_missing',
+    'account',
+    [],
+    [
+      'No component_verify_ticket of the third-party platform has arrived yet.',
+      '尚未收到第三方平台的 component_verify_ticket。',
+    ],
+    [
+      'WeChat pushes one every ten minutes to the URL for authorisation events: let it, or a mirror of it, lead to /wechat/{account}.',
+      '微信每十分钟向授权事件接收 URL 推送一次:请将该 URL 或其镜像指向 /wechat/{account}。',
+    ],
+  ),
+  meaning(
     'unknown_errcode',
     'unknown',
     [],

@@ -6,6 +6,12 @@ export const CONFLICT_WINDOW_MS = 10 * 60_000;
 export const CONFLICT_LIMIT = 3;
 /** The fleet asks again for a refused token at most this often. */
 export const ASK_PAUSE_MS = 5_000;
+/** So many tokens that died early within this time are somebody else's doing, even where each replacement works. */
+export const THEFT_WINDOW_MS = 60 * 60_000;
+/** Where asking is refreshing (/cgi-bin/token), a token is left alone in its first minute. */
+export const REFRESH_PAUSE_MS = 60_000;
+/** WeCom blocks who asks for tokens often. */
+export const GETTOKEN_PAUSE_MS = 30_000;
 /** Refresh ahead of the end: stable_token hands out the next token when less than this is left of the last. */
 export const MARGIN_MS = 5 * 60_000;
 

@@ -1,9 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { secretsOf } from '../../src/account.ts';
 import { parseAccounts } from '../../src/config/accounts-file.ts';
 
 const AES_KEY = 'abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG';
-const FILES: Record<string, string> = { '/etc/wma/shop.secret': 'from-the-file\n', '/empty': '\n' };
+const FILES: Record<string, string> = {
+  '/etc/wma/shop.secret': 'from-the-file\n',
+  '/etc/wma/shop.url': 'https://tokens/shop\n',
+  '/empty': '\n',
+};
 
 function parse(content: unknown, production = false) {
   return parseAccounts(typeof content === 'string' ? content : JSON.stringify(content), {
@@ -88,15 +93,105 @@ test('every mistake is named by index and field, with the field that was meant',
 });
 
 test('what this release does not do yet is refused in so many words', () => {
+  const { wrong } = parse([account('wx2', { upstreamUrl: 'https://example.com' })]);
+  assert.deepEqual(wrong, ['[0] upstreamUrl is not supported by this release yet']);
+});
+
+test('an account of WeCom is known by corporation and application, and always encrypted', () => {
+  const wecom = { product: 'wecom', corpId: 'ww1', agentId: 1000002, secret: 's', token: 't' };
+  const { accounts, wrong } = parse([{ ...wecom, encodingAesKey: AES_KEY }]);
+  assert.deepEqual(wrong, []);
+  assert.deepEqual(accounts, [
+    {
+      account: 'ww1-1000002',
+      product: 'wecom',
+      appId: 'ww1',
+      secret: 's',
+      token: 't',
+      encodingAesKey: AES_KEY,
+      requireEncryption: true,
+      concurrency: 4,
+    },
+  ]);
+  assert.deepEqual(
+    parse([
+      wecom,
+      { ...wecom, corpId: undefined, agentId: 'x', encodingAesKey: AES_KEY },
+      { ...wecom, agentId: undefined, appId: 'wx1', encodingAesKey: AES_KEY, tokenSource: 'token' },
+      account('wx1', { corpId: 'ww1' }),
+    ]).wrong,
+    [
+      '[0].encodingAesKey is missing: WeCom encrypts every callback',
+      '[1].agentId must be a number',
+      '[2].appId is not for product wecom: set corpId and agentId',
+      '[2].agentId is missing',
+      '[2].tokenSource token is not for product wecom',
+      '[3].corpId and agentId are for product wecom',
+    ],
+  );
+});
+
+test('a token may come from elsewhere, and its secrets from files', () => {
+  const supplied = (tokenSource: object | string, more: object = {}) => ({
+    appId: `wx${JSON.stringify(tokenSource).length}`,
+    token: 't',
+    tokenSource,
+    ...more,
+  });
+  const { accounts, wrong } = parse([
+    supplied('token', { secret: 's' }),
+    supplied({ type: 'redis', url: 'redis://:pw@cache:6379/1', key: 'wx:access_token', field: 'f' }),
+    supplied({ type: 'http', urlFile: 'shop.url', authorization: 'Bearer abc' }),
+    supplied({ type: 'static', accessTokenFile: 'shop.secret' }),
+    supplied(
+      { type: 'component', componentAppId: 'wxc', componentSecretFile: 'shop.secret', refreshToken: 'r' },
+      { encodingAesKey: AES_KEY },
+    ),
+  ]);
+  assert.deepEqual(wrong, []);
+  assert.deepEqual(
+    accounts.map(({ secret, tokenSource }) => ({ secret, ...tokenSource })),
+    [
+      { secret: 's', type: 'token' },
+      { secret: '', type: 'redis', url: 'redis://:pw@cache:6379/1', key: 'wx:access_token', field: 'f' },
+      { secret: '', type: 'http', url: 'https://tokens/shop', authorization: 'Bearer abc' },
+      { secret: '', type: 'static', accessToken: 'from-the-file' },
+      { secret: 'from-the-file', type: 'component', componentAppId: 'wxc', refreshToken: 'r' },
+    ],
+  );
+  assert.deepEqual(
+    accounts.flatMap(secretsOf).filter((secret) => secret.length > 1),
+    ['redis://:pw@cache:6379/1', 'pw', 'https://tokens/shop', 'Bearer abc', 'from-the-file']
+      .concat('from-the-file', AES_KEY)
+      .filter(Boolean),
+  );
+});
+
+test('a token source that cannot be is named by index and field, and quotes nothing', () => {
   const { wrong } = parse([
-    { product: 'wecom', corpId: 'ww1', agentId: 1, secret: 's', token: 't' },
-    account('wx1', { tokenSource: 'redis' }),
-    account('wx2', { upstreamUrl: 'https://example.com' }),
+    account('wx1', { tokenSource: 'oracle' }),
+    account('wx2', { tokenSource: { type: 'redis', url: 'redis://cache', key: 'k' } }),
+    { appId: 'wx3', token: 't', tokenSource: { type: 'redis', url: 'http://cache/topsecret', key: 'k' } },
+    { appId: 'wx4', token: 't', tokenSource: { type: 'http' } },
+    { appId: 'wx5', token: 't', tokenSource: { type: 'static', accessToken: 'a b', colour: 'red' } },
+    { appId: 'wx6', token: 't', tokenSource: { type: 'static', accessToken: 'top secret' } },
+    { appId: 'wx7', token: 't', tokenSource: { type: 'component', componentAppId: 'c' } },
+    {
+      appId: 'wx8',
+      token: 't',
+      tokenSource: { type: 'static', accessToken: 'a', accessTokenFile: '/empty' },
+    },
   ]);
   assert.deepEqual(wrong, [
-    '[0] product wecom is not supported by this release yet',
-    '[1] tokenSource other than stable_token is not supported by this release yet',
-    '[2] upstreamUrl is not supported by this release yet',
+    "[0].tokenSource.type is wrong: Expected 'stable_token' | 'token' | 'gettoken' | 'component' | 'redis' | 'http' | 'static'",
+    '[1].secret is not used with tokenSource redis',
+    '[2].tokenSource.url must be a URL that starts with redis:// or rediss://',
+    '[3].tokenSource.url is missing (or urlFile)',
+    '[4].tokenSource.colour is not a known field',
+    '[5].tokenSource.accessToken must be printable ASCII without spaces',
+    '[6].tokenSource.componentSecret is missing (or componentSecretFile)',
+    '[6].encodingAesKey is missing: WeChat encrypts every callback of a third-party platform',
+    '[7].tokenSource.accessTokenFile is set, and accessToken too',
   ]);
 });
 
@@ -110,7 +205,7 @@ test('a word finds one account: no id and no name twice, no name that is the id 
   assert.deepEqual(wrong, [
     'has account wx1 twice',
     'has the name shop twice',
-    "names an account wx2, which is another's appId",
+    "names an account wx2, which is another's identity",
   ]);
 });
 
