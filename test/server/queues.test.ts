@@ -1,0 +1,55 @@
+/** Bull Board looks at the queue wherever it lives, and touches nothing. */
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { idOf, type Reference } from '../../src/media.ts';
+import { openServer } from '../../src/server/start.ts';
+import { openBelow, openQueue, PLACES } from '../queue/backends.ts';
+import { KEYS, openTestServer, PLAIN, type TestServer } from './setup.ts';
+
+const REFERENCE: Reference = { account: PLAIN.account, mediaId: 'board', kind: 'image', sentAt: new Date() };
+
+interface Shown {
+  queues: { name: string; readOnlyMode: boolean; counts: Record<string, number> }[];
+}
+
+describe('Bull Board', () => {
+  let s: TestServer;
+  before(async () => {
+    s = await openTestServer();
+  });
+  after(() => s.close());
+
+  for (const place of PLACES) {
+    it(`shows a queue on ${place.name}, read only`, { skip: place.skip }, async (t) => {
+      const found = await place.find(t);
+      if (!found) return;
+      const below = await openBelow(found);
+      const queue = await openQueue(below);
+      const keys = [{ name: 'k', scopes: ['admin'] as const, secret: KEYS.admin }];
+      const { url } = await openServer({ ...s.parts, queue }, { keys });
+      const call = (path: string, method = 'GET') =>
+        fetch(url + path, { method, headers: { authorization: `Bearer ${KEYS.admin}` } });
+      try {
+        const id = idOf(PLAIN.account, 'board');
+        await queue.add([{ id, round: 1, reference: REFERENCE }]);
+        const { queues } = (await (await call('/queues/api/queues')).json()) as Shown;
+        assert.deepEqual([queues.length, queues[0]?.readOnlyMode, queues[0]?.counts.waiting], [1, true, 1]);
+        const name = encodeURIComponent(queues[0]?.name ?? '');
+        const job = await call(`/queues/api/queues/${name}/${id}-1`);
+        assert.match(await job.text(), /"mediaId":"board"/);
+        for (const [method, path] of [
+          ['PUT', 'pause'],
+          ['PUT', 'obliterate'],
+          ['PUT', `${id}-1/clean`],
+          ['POST', 'add'],
+        ] as const) {
+          assert.equal((await call(`/queues/api/queues/${name}/${path}`, method)).status, 405, path);
+        }
+        assert.equal((await queue.counts()).waiting, 1);
+      } finally {
+        await queue.close();
+        await below.close();
+      }
+    });
+  }
+});
