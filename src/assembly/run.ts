@@ -48,22 +48,53 @@ export function listenError(
   }
 }
 
-/** Exit code and text for an error that ends a program: a sentence where the cause is known, else the stack. */
-export function lastWords(name: string, error: unknown): { exitCode: number; text: string } {
-  if (!(error instanceof Error)) return { exitCode: 1, text: scrub(`${name}: ${String(error)}`) };
-  const { exitCode } = error as { exitCode?: unknown };
-  if (typeof exitCode === 'number') return { exitCode, text: scrub(error.message) };
+/** What the machine says of a file or folder that cannot be had, in words; other errors mean something else. */
+const FILE_TROUBLE: Readonly<Record<string, string>> = {
+  EACCES: 'this user may not write there',
+  EPERM: 'this user may not write there',
+  EROFS: 'the disk can only be read',
+  ENOTDIR: 'a part of the path is a file, not a folder',
+  EEXIST: 'a file stands where a folder must be',
+  EISDIR: 'a folder stands where a file must be',
+  ENOSPC: 'the disk is full',
+};
+
+/** SQLSTATE: who are you (28), no such database (3D), not allowed (42501). */
+const DATABASE_REFUSED = /^(28...|3D...|42501)$/;
+
+/** Why a program did not start and what to change, where the cause is known. */
+function knownCause(error: Error): { exitCode: number; text: string } | undefined {
+  const { exitCode, code, path, address } = error as Error &
+    Partial<Record<'exitCode' | 'code' | 'path' | 'address', unknown>>;
+  // Its examples look like secrets, and it holds none.
+  if (error instanceof ConfigError) return { exitCode: EXIT_CONFIG, text: error.message };
+  if (typeof exitCode === 'number') return { exitCode, text: error.message };
   if (error instanceof FolderInUseError) return { exitCode: EXIT_CONFIG, text: error.message };
-  if (error.name === 'DatabaseAwayError') {
-    const cause = error.cause instanceof Error ? ` (${error.cause.message})` : '';
-    return {
-      exitCode: 1,
-      text: scrub(
-        `${name} could not start: the database of DATABASE_URL does not answer${cause}. Start it, or correct the address.`,
-      ),
-    };
+  const away = error.name === 'DatabaseAwayError' ? error.cause : undefined;
+  if (away instanceof Error) {
+    const text = `The database of DATABASE_URL does not answer (${away.message}). Start it, or correct the address.`;
+    return { exitCode: 1, text: scrub(text) };
   }
-  return { exitCode: 1, text: scrub(`${name} failed unexpectedly: ${error.stack ?? error.message}`) };
+  if (typeof code !== 'string') return undefined;
+  if (DATABASE_REFUSED.test(code)) {
+    const text = `The database of DATABASE_URL refuses: ${error.message} (${code}). Correct the address, user or password.`;
+    return { exitCode: EXIT_CONFIG, text: scrub(text) };
+  }
+  const trouble = FILE_TROUBLE[code];
+  const where = path ?? address;
+  if (!trouble || typeof where !== 'string') return undefined;
+  const text = `${where} cannot be used: ${trouble} (${code}). Set DATA_DIR to a folder that this user may write to.`;
+  return { exitCode: EXIT_CONFIG, text };
+}
+
+/** Exit code and text for an error that keeps a program from starting: a sentence where the cause is known. */
+export function lastWords(name: string, error: unknown): { exitCode: number; text: string } {
+  return (error instanceof Error ? knownCause(error) : undefined) ?? unexpected(name, error);
+}
+
+function unexpected(name: string, error: unknown): { exitCode: number; text: string } {
+  const story = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return { exitCode: 1, text: scrub(`${name} failed unexpectedly: ${story}`) };
 }
 
 /**
@@ -75,12 +106,11 @@ export async function runProgram(
   start: (attend: (shutdown: Shutdown) => void) => Promise<void>,
 ): Promise<void> {
   let open: Shutdown | undefined;
-  const leave = (error: unknown): void => {
-    const { exitCode, text } = lastWords(name, error);
+  const leave = ({ exitCode, text }: { exitCode: number; text: string }): void => {
     process.stderr.write(`${text}\n`, () => process.exit(exitCode));
   };
   // Thrown where nobody can catch it: the state is unknown, so no steps; what is accepted is on disk.
-  process.on('uncaughtException', leave);
+  process.on('uncaughtException', (error) => leave(unexpected(name, error)));
   // Whoever started us with a channel (the demo) and is gone, killed perhaps, must not leave us behind.
   process.once(
     'disconnect',
@@ -93,6 +123,6 @@ export async function runProgram(
     });
   } catch (error) {
     await open?.run('could not start');
-    leave(error);
+    leave(lastWords(name, error));
   }
 }

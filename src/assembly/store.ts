@@ -1,23 +1,26 @@
 /** The store: the configured bucket, or the embedded server with keys of its own in DATA_DIR. */
 import { randomBytes } from 'node:crypto';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { z } from 'zod';
 import type { Clock } from '../clock.ts';
 import type { Config } from '../config.ts';
 import { openEmbeddedS3 } from '../embedded/s3/server.ts';
 import type { Log } from '../log.ts';
 import type { Shutdown } from '../shutdown.ts';
 import { createStore, type Store } from '../storage/store.ts';
+import { StartError } from './run.ts';
 
 const EMBEDDED_BUCKET = 'wechat-media';
 const EMBEDDED_REGION = 'us-east-1';
 
-interface EmbeddedKeys {
-  accessKeyId: string;
-  secretAccessKey: string;
+const keysSchema = z.object({
+  accessKeyId: z.string().min(1),
+  secretAccessKey: z.string().min(1),
   /** The port of the last run, so that links given out stay good over a restart. */
-  port: number;
-}
+  port: z.int().min(0).max(65_535),
+});
+type EmbeddedKeys = z.infer<typeof keysSchema>;
 
 export async function openStore(
   config: Config,
@@ -43,7 +46,7 @@ export async function openStore(
   });
   shutdown.step('embedded S3', () => server.close());
   const port = Number(new URL(server.endpoint).port);
-  await writeFile(keysFile, JSON.stringify({ ...keys, port }), { mode: 0o600 });
+  await saveKeys(keysFile, { ...keys, port });
   const store = createStore({
     bucket: EMBEDDED_BUCKET,
     endpoint: server.endpoint,
@@ -61,8 +64,9 @@ export async function openStore(
 }
 
 async function loadKeys(path: string): Promise<EmbeddedKeys> {
+  let text: string;
   try {
-    return JSON.parse(await readFile(path, 'utf8')) as EmbeddedKeys;
+    text = await readFile(path, 'utf8');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
     return {
@@ -71,4 +75,17 @@ async function loadKeys(path: string): Promise<EmbeddedKeys> {
       port: 0,
     };
   }
+  try {
+    return keysSchema.parse(JSON.parse(text));
+  } catch {
+    throw new StartError(
+      `The keys in ${path} are not usable. Remove the file to have new ones made; links given out before then end.`,
+    );
+  }
+}
+
+/** Written aside first: a process killed half-way must find whole keys when it starts again. */
+async function saveKeys(path: string, keys: EmbeddedKeys): Promise<void> {
+  await writeFile(`${path}.new`, JSON.stringify(keys), { mode: 0o600 });
+  await rename(`${path}.new`, path);
 }

@@ -29,7 +29,7 @@ const clock = systemClock;
 const account = simulatedAccount(4);
 const key = randomBytes(24).toString('base64url');
 const log = createLog({ level: 'warn', program: 'demo', secrets: [key] });
-const shutdown = createShutdown({ info: () => undefined, warn: log.warn.bind(log) });
+const shutdown = createShutdown(log);
 for (const name of ['SIGINT', 'SIGTERM'] as const) {
   process.once(name, () => void shutdown.run(name).then(() => process.exit(1)));
 }

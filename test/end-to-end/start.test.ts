@@ -1,0 +1,181 @@
+/** What whoever starts the program sees: the first start, the second, the end, and every start that cannot be. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { connect, createServer } from 'node:net';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { freePort } from '../machine/server.ts';
+import { postgresForTest } from '../services.ts';
+import { folderForTest, startProgram, until, untilReady } from './programs.ts';
+
+const MAIN = 'src/main.ts';
+const ACCOUNT = {
+  WECHAT_APP_ID: 'wx0123456789abcdef',
+  WECHAT_APP_SECRET: '0123456789abcdef0123456789abcdef',
+  WECHAT_TOKEN: 'token0123456789',
+  ALLOW_EMBEDDED: '1',
+};
+
+test('the first start says where everything is and shows media; the second on the folder refuses; signals end it', async (t) => {
+  const folder = await folderForTest(t);
+  const port = await freePort();
+  const url = `http://127.0.0.1:${port}`;
+  const program = startProgram(t, { file: MAIN, folder, env: { PORT: String(port) } });
+  const [, page = ''] = await program.says(/(http:\S+\/login\?ticket=\S+)/);
+  await program.says(/WeChat is SIMULATED/);
+  assert.match(program.stdout(), new RegExp(`${url}/wechat/wx\\w+`));
+  assert.equal((await fetch(page)).status, 200);
+
+  const keyFile = join(folder, 'data/api-key');
+  assert.ok(program.stdout().includes(keyFile));
+  assert.equal((await stat(keyFile)).mode & 0o777, 0o600);
+  const authorization = `Bearer ${(await readFile(keyFile, 'utf8')).trim()}`;
+  await until('a media is archived and its link opens', async () => {
+    const answer = await fetch(`${url}/v1/media?status=archived&include=link`, {
+      headers: { authorization },
+    });
+    const { items } = (await answer.json()) as { items: { link: { url: string } }[] };
+    return items[0] && (await fetch(items[0].link.url)).ok;
+  });
+
+  const second = startProgram(t, { file: MAIN, folder, env: { PORT: '0' } });
+  assert.deepEqual(await second.exit(), { code: 78, signal: null });
+  assert.match(second.stderr(), /^Another copy of this program is running on the folder .*set DATA_DIR/m);
+  assert.equal(second.stdout(), '');
+
+  const third = startProgram(t, { file: MAIN, folder, env: { PORT: String(port), DATA_DIR: 'other' } });
+  assert.equal((await third.exit()).code, 78);
+  assert.match(third.stderr(), new RegExp(`Port ${port} on 127.0.0.1 is taken.*set PORT`));
+
+  assert.deepEqual(await program.end('SIGTERM'), { code: 0, signal: null });
+  assert.doesNotMatch(program.stderr(), /did not close cleanly/);
+});
+
+test('a second signal leaves at once, also while an answer is in progress', async (t) => {
+  const folder = await folderForTest(t);
+  const port = await freePort();
+  const program = startProgram(t, { file: MAIN, folder, env: { PORT: String(port) } });
+  await untilReady(`http://127.0.0.1:${port}`);
+  // A request whose body does not end keeps the first step of closing waiting for five seconds.
+  const key = (await readFile(join(folder, 'data/api-key'), 'utf8')).trim();
+  const stuck = connect(port, '127.0.0.1');
+  t.after(() => stuck.destroy());
+  stuck.on('error', () => undefined);
+  stuck.write(
+    'POST /v1/media HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n' +
+      `content-length: 100\r\nexpect: 100-continue\r\nauthorization: Bearer ${key}\r\n\r\n`,
+  );
+  await once(stuck, 'data'); // 100 Continue: the request is being read
+  process.kill(program.pid, 'SIGTERM');
+  await program.says(/"msg":"closing"/);
+  assert.deepEqual(await program.end('SIGTERM'), { code: 143, signal: null });
+});
+
+describe('a start that cannot be ends with a sentence and an exit code', () => {
+  const refusals: [
+    what: string,
+    env: Record<string, string>,
+    expected: { code: number; says: RegExp },
+    file?: string,
+  ][] = [
+    [
+      'DATA_DIR below a file',
+      { DATA_DIR: 'file/data' },
+      { code: 78, says: /file, not a folder.*Set DATA_DIR/ },
+    ],
+    ['DATA_DIR is a file', { DATA_DIR: 'file' }, { code: 78, says: /file, not a folder.*Set DATA_DIR/ }],
+    [
+      'a file in the place of the database',
+      { DATA_DIR: 'spoilt' },
+      { code: 78, says: /spoilt\/database cannot/ },
+    ],
+    [
+      'a database that is away',
+      { ...ACCOUNT, DATABASE_URL: 'postgres://u:hidden@127.0.0.1:1/x' },
+      { code: 1, says: /The database of DATABASE_URL does not answer.*ECONNREFUSED/ },
+    ],
+    [
+      'an account beside embedded parts',
+      { ...ACCOUNT, ALLOW_EMBEDDED: '' },
+      { code: 78, says: /DATABASE_URL is missing: a real account.*\n.*S3_BUCKET is missing/ },
+    ],
+    [
+      'production with nothing configured',
+      { NODE_ENV: 'production' },
+      { code: 78, says: /DATABASE_URL.*\n.*S3_BUCKET.*\n.*API_KEYS is missing: production/ },
+    ],
+    [
+      'a worker without a database',
+      {},
+      { code: 78, says: /DATABASE_URL is missing: npm run worker/ },
+      'workers/archive.ts',
+    ],
+    [
+      'a sweeper without a database',
+      {},
+      { code: 78, says: /DATABASE_URL is missing: npm run sweep/ },
+      'workers/sweep.ts',
+    ],
+    [
+      'a server without a database',
+      {},
+      { code: 78, says: /DATABASE_URL is missing: npm run server/ },
+      'src/server/main.ts',
+    ],
+  ];
+  for (const [what, env, { code, says }, file = MAIN] of refusals) {
+    test(what, async (t) => {
+      const folder = await folderForTest(t);
+      await writeFile(join(folder, 'file'), '');
+      await mkdir(join(folder, 'spoilt'));
+      await writeFile(join(folder, 'spoilt/database'), '');
+      const program = startProgram(t, { file, folder, env: { PORT: '0', LOG_LEVEL: 'error', ...env } });
+      assert.deepEqual(await program.exit(), { code, signal: null }, program.stderr());
+      assert.match(program.stderr(), says);
+      assert.doesNotMatch(program.stderr(), /\n {4}at |hidden/);
+    });
+  }
+
+  test('a database that accepts and never says a word', async (t) => {
+    const silent = createServer(() => undefined).listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    t.after(() => silent.close());
+    const { port } = silent.address() as { port: number };
+    const program = startProgram(t, {
+      file: MAIN,
+      folder: await folderForTest(t),
+      env: { ...ACCOUNT, PORT: '0', DATABASE_URL: `postgres://u@127.0.0.1:${port}/x` },
+    });
+    assert.equal((await program.exit()).code, 1);
+    assert.match(program.stderr(), /The database of DATABASE_URL does not answer/);
+  });
+
+  test('a database of another name', async (t) => {
+    const database = await postgresForTest(t);
+    if (!database) return;
+    const program = startProgram(t, {
+      file: MAIN,
+      folder: await folderForTest(t),
+      env: { ...ACCOUNT, PORT: '0', DATABASE_URL: `${database}_nowhere` },
+    });
+    assert.equal((await program.exit()).code, 78);
+    assert.match(program.stderr(), /The database of DATABASE_URL refuses: .*does not exist/);
+  });
+
+  test('a broken .env: all mistakes at once', async (t) => {
+    const folder = await folderForTest(
+      t,
+      'PORT=99999\nS3_BUKET=x\nLOG_LEVEL=loud\nFETCH_IDLE_TIMEOUT=soon\n',
+    );
+    const program = startProgram(t, { file: MAIN, folder });
+    assert.equal((await program.exit()).code, 78);
+    for (const said of [
+      /PORT must be .* Example: PORT=/,
+      /did you mean S3_BUCKET/,
+      /LOG_LEVEL must/,
+      /FETCH_IDLE_TIMEOUT must/,
+    ])
+      assert.match(program.stderr(), said);
+  });
+});
