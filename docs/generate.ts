@@ -1,10 +1,12 @@
 /** Writes the pages that are made from tables of the program: `node bin/run.js docs/generate.ts`. */
 import { writeFileSync } from 'node:fs';
 import { configurationPage, envExample } from '../src/config/docs.ts';
+import { simulatorPage } from '../src/simulator/docs.ts';
 
 const PAGES = {
   '.env.example': envExample,
   'docs/configuration.md': configurationPage,
+  'docs/simulator.md': simulatorPage,
 };
 
 for (const [path, page] of Object.entries(PAGES)) {

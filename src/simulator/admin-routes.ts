@@ -102,6 +102,14 @@ function callbacksTo({ account: name, url, mode, format, component }: CallbackIn
 }
 
 export const ADMIN_ROUTES: Readonly<Record<string, AdminRoute>> = {
+  'GET names': route('the names of everything that can be asked for', '–', z.object({}), () => ({
+    routes: Object.keys(ADMIN_ROUTES),
+    behaviours: BEHAVIOUR_NAMES,
+    troubles: TROUBLE_NAMES,
+    deliveries: DELIVERY_NAMES,
+    kinds: SIMULATED_KINDS,
+    messages: MESSAGE_KINDS,
+  })),
   'GET ledger': route('what was sent, asked, served and refused', '–', z.object({}), (_, { simulator }) =>
     simulator.ledger.report(),
   ),

@@ -42,7 +42,7 @@ export const HEADER_ROWS = {
   noExtension: named('`filename="voice"`', () => 'attachment; filename="voice"'),
   wideBrackets: named(
     'full-width brackets in the name',
-    (ext) => `attachment; filename="${utf8(`报告(终稿)【二】.${ext}`)}"`,
+    (ext) => `attachment; filename="${utf8(`报告\uFF08终稿\uFF09【二】.${ext}`)}"`,
   ),
   hostileName: named(
     'a name that climbs out of its folder',

@@ -12,6 +12,25 @@ export const ACCOUNT = {
 };
 export const OTHER = { ...ACCOUNT, account: 'wx2', appId: 'wx2', secret: 'another-secret' };
 
+/** Two apps of one corp. */
+export const WECOM = {
+  ...ACCOUNT,
+  product: 'wecom',
+  account: 'wwcorp-1000002',
+  appId: 'wwcorp',
+  secret: 'secret-of-an-agent',
+} as const;
+export const WECOM_TWIN = { ...WECOM, account: 'wwcorp-1000003', secret: 'secret-of-a-twin' };
+export const COMPONENT = {
+  appId: 'wxcomponent',
+  secret: 'a-secret-of-the-platform',
+  token: 'BBBBB',
+  encodingAesKey: 'componentComponentComponentComponentCompone',
+  authorizers: [ACCOUNT.account],
+};
+
+export const errcodeOf = async (answer: Response) => ((await answer.json()) as { errcode?: number }).errcode;
+
 /** A simulator at 08:00 whose clock only moves when told, closed at the end of the test. */
 export async function setup(t: TestContext, options: Partial<SimulatorOptions> = {}) {
   let nowMs = Date.parse('2026-11-05T08:00:00.250Z');
@@ -20,7 +39,8 @@ export async function setup(t: TestContext, options: Partial<SimulatorOptions> =
   const simulator = await openSimulator({
     clock,
     lifetimes: createLifetimes({ mediaLifetimeMs: 72 * 3_600_000, timeScale: 1 }),
-    accounts: [ACCOUNT, OTHER],
+    accounts: [ACCOUNT, OTHER, WECOM, WECOM_TWIN],
+    components: [COMPONENT],
     log,
     ...options,
   });
@@ -51,7 +71,16 @@ export async function setup(t: TestContext, options: Partial<SimulatorOptions> =
       };
       return answer.access_token;
     },
-    get: (mediaId: string, accessToken: string) =>
-      fetch(`${simulator.url}/cgi-bin/media/get?access_token=${accessToken}&media_id=${mediaId}`),
+    get: (mediaId: string, accessToken: string, headers: Record<string, string> = {}) =>
+      fetch(`${simulator.url}/cgi-bin/media/get?access_token=${accessToken}&media_id=${mediaId}`, {
+        headers,
+      }),
+    /** POST a JSON body to a path. */
+    post: (path: string, body: unknown) =>
+      fetch(simulator.url + path, { method: 'POST', body: JSON.stringify(body) }),
+    wecomToken: async (account: { appId: string; secret: string } = WECOM): Promise<string> => {
+      const url = `${simulator.url}/cgi-bin/gettoken?corpid=${account.appId}&corpsecret=${account.secret}`;
+      return ((await (await fetch(url)).json()) as { access_token: string }).access_token;
+    },
   };
 }
