@@ -37,9 +37,10 @@ export function queueNameOf(prefix: string): string {
 /**
  * The id of a job we feed: `{id}-{round}`. BullMQ ignores an id it still knows, finished jobs included, so every
  * feeding of a row is a new round. (BullMQ refuses ids that are all digits or contain a colon; ours do neither.)
+ * A producer that feeds no row gives no round: its job id is the media's id.
  */
-export function jobIdOf(id: string, round: number): string {
-  return `${id}-${round}`;
+export function jobIdOf(id: string, round?: number): string {
+  return round === undefined ? id : `${id}-${round}`;
 }
 
 export function toJobData(reference: Reference): JobData {

@@ -18,12 +18,12 @@ export interface QueueCounts {
 
 export interface ArchiveQueue {
   /**
-   * Adds all jobs in one round trip, first in first out. A job whose id (`{id}-{round}`) is known in any state is
-   * left alone, so adding again is safe. Fails after 2 s; what was sent by then may still arrive, and adding again
-   * finds it there.
+   * Adds all jobs in one round trip, first in first out. A job whose id (`{id}-{round}`; `{id}` of a producer that
+   * has no row) is known in any state is left alone, so adding again is safe. Fails after 2 s; what was sent by then
+   * may still arrive, and adding again finds it there.
    */
   add(
-    jobs: readonly { id: string; round: number; reference: Reference }[],
+    jobs: readonly { id: string; round?: number; reference: Reference }[],
     signal?: AbortSignal,
   ): Promise<void>;
   /** Of these job ids those that will never run (again): absent, completed or failed. Fails after 2 s per thousand. */
