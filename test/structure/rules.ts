@@ -15,6 +15,7 @@ const BELOW: Record<string, readonly string[]> = {
   server: [GROUND, ...STRANGERS, 'pipeline', 'assembly'],
   cli: [GROUND, ...STRANGERS, 'pipeline', 'assembly'],
   workers: [GROUND, ...STRANGERS, 'pipeline', 'assembly'],
+  producer: [GROUND, 'wechat', 'catalogue', 'queue'],
   demo: [GROUND, ...STRANGERS, 'pipeline', 'assembly', 'simulator'],
   main: [GROUND, ...STRANGERS, 'pipeline', 'assembly', 'server', 'simulator'],
 };

@@ -1,0 +1,41 @@
+/** The light way: jobs in Redis. A worker checks each, gives it its row, and the feeder its work. */
+import { createLog } from '../log.ts';
+import { idOf } from '../media.ts';
+import type { JobProducerOptions } from './producer.ts';
+import { checkUrl, ProducerError } from './producer-error.ts';
+import type { Way } from './way.ts';
+
+export function openJobs(options: JobProducerOptions): Way {
+  const { prefix = '{wma}' } = options;
+  const url = checkUrl('redisUrl', options.redisUrl, ['redis', 'rediss']);
+  if (!/^[\x21-\x7e]{1,64}$/.test(prefix)) {
+    throw new ProducerError('misused', 'prefix must be 1 to 64 printable ASCII characters without spaces');
+  }
+  // Loaded only here: whoever writes rows needs no BullMQ. Redis may be away; the queue opens nevertheless.
+  const open = async () => {
+    const { openArchiveQueue } = await import('../queue/queue.ts');
+    // Its callers hear of every failure; a library writes no lines of its own.
+    return openArchiveQueue(
+      { kind: 'redis', url, prefix },
+      { log: createLog({ level: 'silent', program: 'producer', secrets: [] }) },
+    );
+  };
+  let opening: ReturnType<typeof open> | undefined;
+
+  return {
+    hand: async (references) => {
+      opening ??= open();
+      const queue = await opening;
+      await queue.add(
+        references.map((reference) => ({
+          id: idOf(reference.account, reference.mediaId),
+          reference: { ...reference, sentAt: new Date(reference.sentAt) },
+        })),
+      );
+      return references.map(() => undefined);
+    },
+    close: async () => {
+      await (await opening)?.close();
+    },
+  };
+}

@@ -1,0 +1,73 @@
+/** The durable way: rows in Postgres, written by the statement the archiver itself uses. */
+import { createAccepting } from '../catalogue/accepting.ts';
+import { createAccountStates } from '../catalogue/accounts.ts';
+import { createDatabase } from '../catalogue/database.ts';
+import { createPostgresPool } from '../catalogue/postgres.ts';
+import { createLifetimes, systemClock } from '../clock.ts';
+import { endsWithin } from '../queue/patience.ts';
+import type { RowProducerOptions } from './producer.ts';
+import { checkUrl, ProducerError } from './producer-error.ts';
+import type { Way } from './way.ts';
+
+const HOUR_MS = 3_600_000;
+const CONNECTIONS = 4;
+const CLOSE_MS = 2_000;
+
+export function openRows(options: RowProducerOptions): Way {
+  const { schema = 'wma', mediaLifetimeMs = 72 * HOUR_MS } = options;
+  if (!/^[a-z_][a-z0-9_]{0,62}$/.test(schema)) {
+    throw new ProducerError('misused', 'schema must be lower-case letters, digits and _, 63 at most');
+  }
+  const pool = createPostgresPool({
+    url: checkUrl('databaseUrl', options.databaseUrl, ['postgres', 'postgresql']),
+    searchPath: schema,
+    maxConnections: CONNECTIONS,
+    // An idle connection that broke is replaced at the next call, which says so if it cannot be.
+    log: { warn: () => {} },
+  });
+  const database = createDatabase(pool);
+  const accounts = createAccountStates(database, schema);
+  const { accept } = createAccepting(database, schema, createLifetimes({ mediaLifetimeMs, timeScale: 1 }));
+  let known = new Set<string>();
+
+  /** A row of an account nobody serves would wait until it expires. */
+  async function requireKnown(asked: readonly string[]): Promise<void> {
+    if (asked.every((account) => known.has(account))) return;
+    known = new Set((await accounts.states()).map(({ account }) => account));
+    const unknown = asked.find((account) => !known.has(account));
+    if (unknown !== undefined) {
+      throw new ProducerError(
+        'unknown_account',
+        `no archiver of this database has the account ${unknown}; give the appId (WeCom: corpId-agentId)`,
+      );
+    }
+  }
+
+  return {
+    hand: async (references) => {
+      try {
+        await requireKnown(references.map(({ account }) => account));
+        const dated = references.map((reference) => ({ ...reference, sentAt: new Date(reference.sentAt) }));
+        return (await accept(dated, systemClock.now(), true)).map(({ status }) => status);
+      } catch (error) {
+        throw inWords(error, schema);
+      }
+    },
+    close: async () => {
+      await endsWithin(CLOSE_MS, pool.end());
+    },
+  };
+}
+
+/** What no waiting cures, by SQLSTATE; other errors as they are. */
+function inWords(error: unknown, schema: string): unknown {
+  const code = String((error as { code?: unknown }).code);
+  const refusals: [RegExp, string][] = [
+    [/^(42P01|42883|3F000)$/, `the schema ${schema} is not there or too old: start the archiver on it first`],
+    [/^42501$/, `the role of databaseUrl may not write to the schema ${schema}`],
+    [/^28/, 'Postgres refuses the user or the password of databaseUrl'],
+    [/^3D000$/, 'there is no such database as databaseUrl names'],
+  ];
+  const refusal = refusals.find(([pattern]) => pattern.test(code));
+  return refusal ? new ProducerError('misconfigured', refusal[1], error) : error;
+}

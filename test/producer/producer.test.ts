@@ -1,0 +1,191 @@
+/** The producer against a real Postgres and a real Redis, there and away. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { type TestContext, test } from 'node:test';
+import { type Catalogue, createCatalogue } from '../../src/catalogue/catalogue.ts';
+import { createDatabase } from '../../src/catalogue/database.ts';
+import { migrate } from '../../src/catalogue/migrate.ts';
+import { createPostgresPool } from '../../src/catalogue/postgres.ts';
+import { createLog } from '../../src/log.ts';
+import { idOf } from '../../src/media.ts';
+import { createProducer, type Producer, type ProducerOptions } from '../../src/producer/producer.ts';
+import type { ArchiveJob } from '../../src/queue/consumer.ts';
+import { openArchiveQueue } from '../../src/queue/queue.ts';
+import { lifetimes } from '../catalogue/backends.ts';
+import { missing, postgresForTest, redisForTest, startPostgres, startRedis } from '../services.ts';
+
+const ACCOUNT = 'wx0123456789abcdef';
+const log = createLog({ level: 'silent', program: 'test', secrets: [] });
+const IMAGE = { MsgType: 'image', MediaId: 'media-1', FromUserName: 'o1', CreateTime: '1777636800' };
+
+function open(t: TestContext, options: ProducerOptions): Producer {
+  const producer = createProducer(options);
+  t.after(() => producer.close());
+  return producer;
+}
+
+/** A database on which an archiver has been started once. */
+async function prepare(t: TestContext, url: string): Promise<Catalogue> {
+  const pool = createPostgresPool({ url, searchPath: 'wma', maxConnections: 2, log });
+  t.after(() => pool.end());
+  const database = createDatabase(pool);
+  await migrate(database, 'wma', new Date());
+  const catalogue = createCatalogue(database, 'wma', lifetimes);
+  await catalogue.accounts.ensure([ACCOUNT]);
+  return catalogue;
+}
+
+/** Listens and never says a word. */
+async function silentServer(t: TestContext): Promise<number> {
+  const server = createServer((socket) => t.after(() => socket.destroy()));
+  t.after(() => server.close());
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return (server.address() as { port: number }).port;
+}
+
+async function rejectsWithin(ms: number, work: Promise<unknown>, error: object): Promise<void> {
+  const startedAt = performance.now();
+  await assert.rejects(work, error);
+  assert.ok(performance.now() - startedAt < ms, `after ${performance.now() - startedAt} ms`);
+}
+
+test('rows: a message is on disk when archive resolves, and again is the same', {
+  skip: missing.postgres,
+}, async (t) => {
+  const databaseUrl = (await postgresForTest(t))!;
+  const catalogue = await prepare(t, databaseUrl);
+  const producer = open(t, { account: ACCOUNT, databaseUrl });
+  const id = idOf(ACCOUNT, 'media-1');
+  const expected = [{ id, account: ACCOUNT, mediaId: 'media-1', kind: 'image', status: 'pending' }];
+  assert.deepEqual(await producer.archive(IMAGE), expected);
+  const row = await catalogue.get(id);
+  assert.equal(row?.openId, 'o1');
+  assert.deepEqual(row?.expiresAt, new Date(1_777_636_800_000 + 72 * 3_600_000));
+  assert.deepEqual(await producer.archive([IMAGE, { MsgType: 'text', Content: 'hi' }, IMAGE]), [
+    ...expected,
+    ...expected,
+  ]);
+  assert.deepEqual((await catalogue.get(id))?.updatedAt, row?.updatedAt);
+});
+
+test('rows: an account no archiver has, or one bad item, writes nothing of the call', {
+  skip: missing.postgres,
+}, async (t) => {
+  const databaseUrl = (await postgresForTest(t))!;
+  const catalogue = await prepare(t, databaseUrl);
+  const producer = open(t, { account: ACCOUNT, databaseUrl });
+  const stranger = { mediaId: 'media-2', kind: 'image', account: 'shop' } as const;
+  await assert.rejects(producer.archive([IMAGE, stranger]), { code: 'unknown_account', message: /shop/ });
+  await assert.rejects(producer.archive([IMAGE, { MsgType: 'image' }]), { code: 'invalid' });
+  assert.equal(await catalogue.get(idOf(ACCOUNT, 'media-1')), undefined);
+  await catalogue.accounts.ensure(['shop']);
+  assert.equal((await producer.archive(stranger))[0]?.account, 'shop');
+  assert.equal((await producer.archive(IMAGE, { account: 'shop' }))[0]?.id, idOf('shop', 'media-1'));
+});
+
+test('rows: a database nobody prepared, and a wrong password, are said in a sentence', {
+  skip: missing.postgres,
+}, async (t) => {
+  const databaseUrl = (await postgresForTest(t))!;
+  const producer = open(t, { account: ACCOUNT, databaseUrl });
+  await assert.rejects(producer.archive(IMAGE), { code: 'misconfigured', message: /start the archiver/ });
+  const nowhere = new URL(databaseUrl);
+  nowhere.pathname = '/nowhere';
+  const lost = open(t, { account: ACCOUNT, databaseUrl: nowhere.href });
+  await assert.rejects(lost.archive(IMAGE), { code: 'misconfigured', message: /no such database/ });
+});
+
+test('rows: a Postgres that is away costs two seconds at most, and is found again when it is back', {
+  skip: missing.postgresServer,
+}, async (t) => {
+  const server = (await startPostgres(t))!;
+  await prepare(t, server.url);
+  const producer = open(t, { account: ACCOUNT, databaseUrl: server.url });
+  await producer.archive(IMAGE);
+  await server.stop();
+  await rejectsWithin(3_000, producer.archive(IMAGE), { code: 'unavailable' });
+  await server.start();
+  assert.equal((await producer.archive(IMAGE))[0]?.status, 'pending');
+});
+
+test('a far end that is silent costs timeoutMs, and closing does not hang', async (t) => {
+  const port = await silentServer(t);
+  const silent = { account: ACCOUNT, timeoutMs: 300 };
+  const rows = createProducer({ ...silent, databaseUrl: `postgres://u:secret@127.0.0.1:${port}/wma` });
+  const jobs = createProducer({ ...silent, redisUrl: `redis://:secret@127.0.0.1:${port}` });
+  for (const producer of [rows, jobs]) {
+    await rejectsWithin(1_500, producer.archive(IMAGE), { code: 'unavailable' });
+    const startedAt = performance.now();
+    await producer.close();
+    assert.ok(performance.now() - startedAt < 6_000);
+    await assert.rejects(producer.archive(IMAGE), { code: 'misused', message: /closed/ });
+  }
+});
+
+test('jobs: a worker sees the reference under the id of its media', { skip: missing.redis }, async (t) => {
+  const { url, prefix } = (await redisForTest(t))!;
+  const producer = open(t, { account: ACCOUNT, redisUrl: url, prefix });
+  const id = idOf(ACCOUNT, 'media-1');
+  assert.deepEqual(await producer.archive([IMAGE, IMAGE]), [
+    { id, account: ACCOUNT, mediaId: 'media-1', kind: 'image' },
+    { id, account: ACCOUNT, mediaId: 'media-1', kind: 'image' },
+  ]);
+  const queue = await openArchiveQueue({ kind: 'redis', url, prefix }, { log });
+  t.after(() => queue.close());
+  assert.equal((await queue.counts()).waiting, 1);
+  const arrived = Promise.withResolvers<ArchiveJob>();
+  const consumer = await queue.consume(
+    async (job) => {
+      arrived.resolve(job);
+      return { do: 'finish', result: 'seen' };
+    },
+    { concurrency: 1 },
+  );
+  t.after(() => consumer.close(1_000));
+  const job = await arrived.promise;
+  assert.deepEqual([job.jobId, job.id, job.round], [id, id, undefined]);
+  assert.equal(job.reference.openId, 'o1');
+});
+
+test('jobs: a Redis that is away costs two seconds at most, at the start too', {
+  skip: missing.redisServer,
+}, async (t) => {
+  const server = (await startRedis(t))!;
+  await server.stop();
+  const producer = open(t, { account: ACCOUNT, redisUrl: server.url });
+  await rejectsWithin(3_000, producer.archive(IMAGE), { code: 'unavailable' });
+  await server.start();
+  for (let tries = 0; ; tries++) {
+    try {
+      assert.equal((await producer.archive(IMAGE)).length, 1);
+      break;
+    } catch (error) {
+      if (tries > 10) throw error;
+    }
+  }
+});
+
+for (const [options, message] of [
+  [{ databaseUrl: 'postgres://localhost/wma' }, /account is missing/],
+  [{ account: 'wx1' }, /give databaseUrl/],
+  [{ account: 'wx1', databaseUrl: 'postgres://h/d', redisUrl: 'redis://h' }, /not both/],
+  [{ account: 'wx1', databaseUrl: 'postgres://u:p#ssword@h/d' }, /percent-encoded/],
+  [{ account: 'wx1', databaseUrl: 'mysql://u:secret@h/d' }, /postgres:\/\//],
+  [{ account: 'wx1', databaseUrl: 'postgres://h/d', schema: 'wma; drop' }, /schema/],
+  [{ account: 'wx1', redisUrl: 'http://u:secret@h' }, /redis:\/\//],
+  [{ account: 'wx1', redisUrl: 'redis://h', prefix: 'a b' }, /prefix/],
+] as const) {
+  test(`refuses ${JSON.stringify(options)} and repeats no secret`, () => {
+    let thrown: unknown;
+    try {
+      createProducer(options as unknown as ProducerOptions);
+    } catch (error) {
+      thrown = error;
+    }
+    assert.ok(thrown instanceof Error);
+    assert.match(thrown.message, message);
+    assert.doesNotMatch(`${thrown.stack}`, /secret|p#ssword/);
+  });
+}
