@@ -28,7 +28,7 @@ export interface ArchiverDeps {
   tokens: Pick<Tokens, 'get' | 'reportBad' | 'reportGood'>;
   downloader: Downloader;
   store: Pick<Store, 'bucket' | 'put' | 'remove' | 'abortMultipart'>;
-  catalogue: Pick<Catalogue, 'get' | 'reserve' | 'recordUpload' | 'forgetUpload' | 'archived'>;
+  catalogue: Pick<Catalogue, 'get' | 'ping' | 'reserve' | 'recordUpload' | 'forgetUpload' | 'archived'>;
   budget: ByteBudget;
   gate: Gate;
   accept: Accept;
@@ -47,7 +47,7 @@ export interface ArchiverDeps {
 /** How long a media waits on its worker slot for a place of its account before it goes back into the queue. */
 const PATIENCE_MS = 250;
 const PUT_BACK_MS = 500;
-/** Longer than a failover usually takes would be too long for the first media after it. */
+/** How soon a media comes back that could not be recorded. */
 const CATALOGUE_AWAY_MS = 2_000;
 const UNNAMED_TYPE = { contentType: 'application/octet-stream', extension: 'bin' };
 
@@ -211,13 +211,20 @@ export function createArchiver(deps: ArchiverDeps) {
     }
   }
 
+  let isAway = false;
+
   return async (job: ArchiveJob, signal: AbortSignal): Promise<Disposition> => {
     try {
+      // WeChat counts every call against a daily quota: none is made whose outcome could not be kept.
+      if (isAway) await catalogue.ping();
+      isAway = false;
       return await archive(job, signal);
     } catch (error) {
-      // Nothing can be recorded now, and it is not the media's fault: no try is spent, however long it takes.
-      if (!signal.aborted && isOurs(error)) return { do: 'putBack', delayMs: CATALOGUE_AWAY_MS };
-      throw error;
+      if (signal.aborted || !isOurs(error)) throw error;
+      // Not the media's fault: no try is spent, however long it takes.
+      if (!isAway) deps.log.warn({ err: error }, 'outcomes cannot be kept; media go back into the queue');
+      isAway = true;
+      return { do: 'putBack', delayMs: CATALOGUE_AWAY_MS };
     }
   };
 }

@@ -1,0 +1,230 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { describe, it } from 'node:test';
+import { createAccounts } from '../../src/account.ts';
+import { createByteBudget } from '../../src/byte-budget.ts';
+import { DatabaseAwayError } from '../../src/catalogue/database.ts';
+import type { Stored, Try } from '../../src/catalogue/outcomes.ts';
+import { FailureError, failure } from '../../src/failures.ts';
+import { idOf, type ReferenceInput } from '../../src/media.ts';
+import { createMetrics } from '../../src/metrics.ts';
+import { type ArchiverDeps, createArchiver } from '../../src/pipeline/archive.ts';
+import { createGate } from '../../src/pipeline/gate.ts';
+
+const NOW = new Date('2026-05-01T12:00:00Z');
+const BYTES = Buffer.from('a picture');
+const never = new AbortController().signal;
+const reference = { account: 'wx1', mediaId: 'media-1', kind: 'image', sentAt: NOW } as const;
+const ID = idOf('wx1', 'media-1');
+const JOB = { jobId: `${ID}-3`, id: ID, round: 3, reference, attempt: 1 };
+const account = { account: 'wx1', concurrency: 1 } as never;
+const token = (value: string) => ({ value, fingerprint: value, issuedAt: NOW, expiresAt: NOW });
+
+async function* flow(bytes: Buffer): AsyncGenerator<Uint8Array> {
+  yield bytes;
+}
+
+const body = (more: object = {}) => ({
+  source: 'media_get' as const,
+  sniffed: { contentType: 'image/jpeg', extension: 'jpg' },
+  body: flow(BYTES),
+  lengthBytes: BYTES.length,
+  discard: () => undefined,
+  ...more,
+});
+
+interface Changes {
+  catalogue?: Partial<ArchiverDeps['catalogue']>;
+  open?: (token: string) => Promise<ReturnType<typeof body>>;
+  reportBad?: () => Promise<{ retryAfterMs: number }>;
+  put?: ArchiverDeps['store']['put'];
+}
+
+/** An archiver for whom everything goes well but for what a test changes. */
+function setup(changes: Changes = {}) {
+  const deeds: unknown[][] = [];
+  const budget = createByteBudget(64 * 2 ** 20);
+  const accepted: ReferenceInput[] = [];
+  const archived: { of: Try; stored: Stored }[] = [];
+  let tokens = 0;
+  const archive = createArchiver({
+    accounts: createAccounts([account]),
+    tokens: {
+      get: async () => token(`token${++tokens}`),
+      reportBad: changes.reportBad ?? (async () => ({ retryAfterMs: 0 })),
+      reportGood: () => void deeds.push(['good token']),
+    },
+    downloader: {
+      open: async (request) => {
+        deeds.push(['open', request.token]);
+        return await (changes.open?.(request.token) ?? body());
+      },
+      openLink: () => assert.fail('not used'),
+      close: async () => undefined,
+    },
+    store: {
+      bucket: 'b',
+      put:
+        changes.put ??
+        (async ({ key, expect, signal: _, ...object }) => {
+          const hash = createHash('sha256');
+          for await (const chunk of object.body) hash.update(chunk);
+          deeds.push(['put', key, expect]);
+          return { sizeBytes: BYTES.length, sha256: hash.digest('hex'), multipart: false };
+        }),
+      remove: async (key) => void deeds.push(['remove', key]),
+      abortMultipart: async (key, uploadId) => void deeds.push(['abort', key, uploadId]),
+    },
+    catalogue: {
+      get: async () => ({ id: ID, status: 'pending' }) as never,
+      ping: async () => void deeds.push(['ping']),
+      reserve: async () => ({}),
+      recordUpload: async () => true,
+      forgetUpload: async (_, uploadId) => void deeds.push(['forget', uploadId]),
+      archived: async (of, stored) => {
+        archived.push({ of, stored });
+        return true;
+      },
+      ...changes.catalogue,
+    },
+    budget,
+    gate: createGate(),
+    accept: async (inputs) => {
+      accepted.push(...inputs);
+      return [];
+    },
+    settle: async (_, __, error) => ({
+      do: 'retry',
+      delayMs: 1,
+      failure: (error as FailureError).failure,
+    }),
+    clock: { now: () => NOW },
+    metrics: createMetrics(),
+    log: { info: () => undefined, warn: () => undefined },
+    prefix: 'p/',
+    lifetimeMs: 72 * 3_600_000,
+  });
+  return {
+    archive: (job: Partial<typeof JOB> | { round: undefined } = {}) =>
+      archive({ ...JOB, ...job } as never, never),
+    deeds,
+    accepted,
+    archived,
+    budget,
+    opened: () => deeds.filter(([deed]) => deed === 'open').map(([, value]) => value),
+  };
+}
+
+const KEY = `p/wx1/2026/05/01/${ID}.jpg`;
+const away = async () => {
+  throw new DatabaseAwayError('away');
+};
+
+describe('archive', () => {
+  it('stores the file under its key and tells the row', async () => {
+    const { archive, archived, budget, deeds } = setup();
+    assert.deepEqual(await archive(), { do: 'finish', result: 'archived' });
+    assert.deepEqual(deeds.at(-1), ['put', KEY, { lengthBytes: 9 }]);
+    assert.equal(archived[0]?.stored.sha256, createHash('sha256').update(BYTES).digest('hex'));
+    assert.equal(archived[0]?.stored.lengthVerified, true);
+    assert.equal(budget.freeBytes, budget.totalBytes, 'nothing stays reserved');
+  });
+
+  it('fetches a body without a length twice, and stores only what was the same both times', async () => {
+    const { archive, archived, opened, deeds } = setup({
+      open: async () => body({ lengthBytes: undefined }) as never,
+    });
+    await archive();
+    assert.equal(opened().length, 2);
+    const sha256 = createHash('sha256').update(BYTES).digest('hex');
+    assert.deepEqual(deeds.at(-1), ['put', KEY, { sha256, sizeBytes: 9 }]);
+    assert.equal(archived[0]?.stored.lengthVerified, false);
+  });
+
+  it('goes on with a better token in the same try, once', async () => {
+    const refuse = async (value: string) => {
+      if (value === 'token1') throw new FailureError({ code: 'x', class: 'token', errcode: 40001 });
+      return body();
+    };
+    const healed = setup({ open: refuse });
+    assert.deepEqual(await healed.archive(), { do: 'finish', result: 'archived' });
+    assert.deepEqual(healed.opened(), ['token1', 'token2']);
+    const hopeless = setup({
+      open: async () => {
+        throw new FailureError({ code: 'x', class: 'token', errcode: 40001 });
+      },
+    });
+    assert.equal((await hopeless.archive()).do, 'retry');
+    assert.deepEqual(hopeless.opened(), ['token1', 'token2']);
+  });
+
+  it('stores nothing for a row that is not its round’s any more', async () => {
+    const { archive, deeds, budget } = setup({ catalogue: { reserve: async () => undefined } });
+    assert.deepEqual(await archive(), { do: 'finish', result: 'superseded' });
+    assert.ok(!deeds.some(([deed]) => deed === 'put'));
+    assert.equal(budget.freeBytes, budget.totalBytes);
+  });
+
+  it('aborts what an earlier try left open before it begins, and forgets it only then', async () => {
+    const left = { leftUploadId: 'u1', leftObjectKey: 'k1' };
+    const { archive, deeds } = setup({ catalogue: { reserve: async () => left } });
+    await archive();
+    assert.deepEqual(
+      deeds.map(([deed]) => deed),
+      ['open', 'good token', 'abort', 'forget', 'put'],
+    );
+  });
+
+  it('removes its object where the row names another or is erased, and keeps one that the row names', async () => {
+    const lose = async (row: object | undefined) => {
+      const { archive, deeds } = setup({
+        catalogue: { archived: async () => false, get: async () => row as never },
+      });
+      assert.deepEqual(await archive(), { do: 'finish', result: 'superseded' });
+      return deeds.some(([deed, key]) => deed === 'remove' && key === KEY);
+    };
+    assert.equal(await lose({ status: 'erased' }), true);
+    assert.equal(await lose({ status: 'erased', objectKey: KEY }), true);
+    assert.equal(await lose({ status: 'archived', objectKey: `${KEY}-pic` }), true);
+    assert.equal(await lose(undefined), true);
+    assert.equal(await lose({ status: 'archived', objectKey: KEY }), false);
+    assert.equal(await lose({ status: 'pending', objectKey: KEY }), false);
+  });
+
+  it('gives a foreign job its row, and nothing more', async () => {
+    const { archive, accepted, opened } = setup();
+    assert.deepEqual(await archive({ round: undefined }), { do: 'finish', result: 'accepted' });
+    assert.deepEqual(accepted, [{ ...reference, sentAt: NOW.toISOString() }]);
+    assert.deepEqual(opened(), []);
+  });
+
+  it('refuses a foreign job of an account nobody knows, which has no row to wait in', async () => {
+    const { archive } = setup();
+    const unknown = { round: undefined, reference: { ...reference, account: 'wx9' } };
+    const disposition = await archive(unknown as never);
+    assert.equal(disposition.do, 'giveUp');
+  });
+
+  it('puts the media back at no cost while the catalogue is away, and leaves WeChat alone until it is back', async () => {
+    let isAway = true;
+    const { archive, opened } = setup({
+      catalogue: {
+        reserve: async () => (isAway ? away() : {}),
+        ping: async () => (isAway ? away() : undefined),
+      },
+    });
+    for (let times = 0; times < 3; times++) assert.equal((await archive()).do, 'putBack');
+    assert.equal(opened().length, 1, 'calls are counted against a quota');
+    isAway = false;
+    assert.deepEqual(await archive(), { do: 'finish', result: 'archived' });
+  });
+
+  it('puts a media back when its account has no place free', async () => {
+    const full = Promise.withResolvers<never>();
+    const { archive } = setup({ open: () => full.promise });
+    const first = archive();
+    assert.deepEqual(await archive(), { do: 'putBack', delayMs: 500 });
+    full.reject(failure('network'));
+    assert.equal((await first).do, 'retry');
+  });
+});

@@ -1,0 +1,160 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { Fed, Room } from '../../src/catalogue/feeding.ts';
+import { createFeeder, nextRoom } from '../../src/pipeline/feed.ts';
+
+const NOW = new Date('2026-05-01T12:00:00Z');
+const BOUNDS = { least: 16, most: 1_000 };
+const job = (n: number, account = 'wx1'): Fed => ({
+  id: `m_${n}`,
+  round: 1,
+  reference: { account, mediaId: `media-${n}`, kind: 'image', sentAt: NOW },
+});
+
+/** A backlog in memory, and a queue that answers as the test says. */
+function setup(options: { backlog: Fed[]; add?: (jobs: readonly { id: string }[]) => Promise<void> }) {
+  const { backlog } = options;
+  const added: string[] = [];
+  const looks: (readonly Room[])[] = [];
+  const warnings: string[] = [];
+  let looked: () => void = () => undefined;
+  const feeder = createFeeder(
+    {
+      accounts: { all: [{ account: 'wx1' } as never] },
+      clock: { now: () => NOW },
+      log: { warn: (...args: unknown[]) => void warnings.push(String(args.at(-1))) },
+      queue: {
+        add: async (jobs) => {
+          await options.add?.(jobs);
+          added.push(...jobs.map(({ id }) => id));
+        },
+      },
+      catalogue: {
+        promote: async () => 0,
+        claim: async (rooms) => {
+          looks.push(rooms);
+          looked();
+          return { fed: backlog.splice(0, rooms[0]!.room), inQueue: new Map([['wx1', 0]]) };
+        },
+        unfeed: async (jobs) => {
+          backlog.unshift(...jobs.map(({ id }) => job(Number(id.slice(2)))));
+          return jobs.length;
+        },
+      },
+    },
+    BOUNDS,
+  );
+  const controller = new AbortController();
+  const running = feeder.run(controller.signal);
+  return {
+    feeder,
+    added,
+    looks,
+    warnings,
+    nextLook: () =>
+      new Promise<void>((resolve) => {
+        looked = resolve;
+      }),
+    stop: async () => {
+      controller.abort(new Error('closing'));
+      await running;
+    },
+  };
+}
+
+const jobs = (count: number) => Array.from({ length: count }, (_, n) => job(n));
+
+describe('feeder', () => {
+  it('gives an account twice the room when the workers empty the queue between two looks', () => {
+    assert.equal(nextRoom(16, { inQueue: 0, taken: 16 }, BOUNDS), 32);
+    assert.equal(nextRoom(16, { inQueue: 4, taken: 12 }, BOUNDS), 32);
+    assert.equal(nextRoom(800, { inQueue: 0, taken: 800 }, BOUNDS), 1_000, 'never beyond the window');
+  });
+
+  it('takes room away when they do not, and leaves it where the backlog is smaller than the room', () => {
+    assert.equal(nextRoom(100, { inQueue: 90, taken: 10 }, BOUNDS), 75);
+    assert.equal(nextRoom(16, { inQueue: 15, taken: 1 }, BOUNDS), 16, 'never below the least');
+    assert.equal(nextRoom(100, { inQueue: 0, taken: 3 }, BOUNDS), 100);
+    assert.equal(nextRoom(100, { inQueue: 50, taken: 50 }, BOUNDS), 100);
+  });
+
+  it('feeds a backlog in order, in growing helpings', async (t) => {
+    const { feeder, added, looks, nextLook, stop } = setup({ backlog: jobs(60) });
+    t.after(stop);
+    for (let look = 0; look < 3; look++) {
+      const next = nextLook();
+      feeder.wake();
+      await next;
+    }
+    await stop();
+    assert.deepEqual(
+      looks.slice(0, 3).map((rooms) => rooms[0]?.room),
+      [16, 32, 64],
+    );
+    assert.deepEqual(
+      added,
+      jobs(60).map(({ id }) => id),
+    );
+  });
+
+  it('looks again at once when woken, and when half of what it fed has left the queue', async (t) => {
+    const { feeder, nextLook, stop } = setup({ backlog: jobs(4) });
+    t.after(stop);
+    const startedAt = performance.now();
+    for (let round = 0; round < 5; round++) {
+      const next = nextLook();
+      feeder.wake();
+      await next;
+    }
+    assert.ok(performance.now() - startedAt < 200, 'without waiting for the tick');
+    const idle = setup({ backlog: jobs(4) });
+    t.after(idle.stop);
+    await new Promise((resolve) => setImmediate(resolve));
+    const next = idle.nextLook();
+    idle.feeder.finished();
+    idle.feeder.finished();
+    const before = performance.now();
+    await next;
+    assert.ok(performance.now() - before < 200);
+  });
+
+  it('puts back what the queue did not take, says so once, and begins small when it is back', async (t) => {
+    let refusals = 0;
+    const refused = Promise.withResolvers<void>();
+    const taken = Promise.withResolvers<void>();
+    const { added, looks, warnings, stop } = setup({
+      backlog: jobs(40),
+      add: async (given) => {
+        // The first helping goes through and doubles the room; then Redis is away for two looks.
+        if (given[0]?.id === 'm_0') return;
+        if (refusals < 2) {
+          if (++refusals === 2) refused.resolve();
+          throw new Error('away');
+        }
+        taken.resolve();
+      },
+    });
+    t.after(stop);
+    await refused.promise;
+    await taken.promise;
+    await stop();
+    assert.equal(warnings.length, 1);
+    assert.deepEqual(
+      added.slice(0, 32),
+      jobs(32).map(({ id }) => id),
+      'nothing is skipped, nothing twice',
+    );
+    assert.deepEqual(
+      looks.slice(0, 4).map((rooms) => rooms[0]?.room),
+      [16, 32, 16, 16],
+    );
+  });
+
+  it('ends when told to, in the middle of a pause too', async () => {
+    const { stop, nextLook } = setup({ backlog: [] });
+    await nextLook();
+    const startedAt = performance.now();
+    await stop();
+    assert.ok(performance.now() - startedAt < 100);
+  });
+});

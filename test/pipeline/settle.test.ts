@@ -1,0 +1,132 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { MediaRow } from '../../src/catalogue/row.ts';
+import { createLifetimes } from '../../src/clock.ts';
+import { FailureError, failure } from '../../src/failures.ts';
+import { createMetrics } from '../../src/metrics.ts';
+import { createSettle } from '../../src/pipeline/settle.ts';
+
+const NOW = new Date('2026-05-01T12:00:00Z');
+const HOUR_MS = 3_600_000;
+const at = (ms: number) => new Date(NOW.getTime() + ms);
+const JOB = {
+  jobId: 'm_1-3',
+  id: 'm_1',
+  round: 3,
+  reference: { account: 'wx1', mediaId: 'x', kind: 'image', sentAt: NOW },
+  attempt: 1,
+} as const;
+
+function setup(given: { row?: Partial<MediaRow> | undefined; ours?: boolean; held?: boolean } = {}) {
+  const recorded: unknown[][] = [];
+  const holds: unknown[][] = [];
+  const said: string[] = [];
+  const say = (...args: unknown[]) => void said.push(String(args.at(-1)));
+  const metrics = createMetrics();
+  const row = {
+    id: 'm_1',
+    account: 'wx1',
+    status: 'pending',
+    tries: 0,
+    expiresAt: at(72 * HOUR_MS),
+    closesAt: at(74 * HOUR_MS),
+    createdAt: NOW,
+    updatedAt: NOW,
+    ...given.row,
+  } as const;
+  const settle = createSettle({
+    catalogue: {
+      get: async () => ('row' in given && !given.row ? undefined : row),
+      failed: async (of, why, next, spent) => {
+        recorded.push([of.round, why.code, next, spent]);
+        return given.ours ?? true;
+      },
+      accounts: {
+        hold: async (...args) => {
+          holds.push(args);
+          return !given.held;
+        },
+      },
+    },
+    clock: { now: () => NOW },
+    lifetimes: createLifetimes({ mediaLifetimeMs: 72 * HOUR_MS, timeScale: 1 }),
+    random: () => 0.5,
+    metrics,
+    log: { info: () => undefined, warn: say, error: say },
+  });
+  const expired = async () => (await metrics.expired.get()).values[0]?.value ?? 0;
+  return { settle: (error: unknown) => settle(JOB, NOW, error), recorded, holds, said, expired };
+}
+
+const errcode = (code: number, failureClass: 'account' | 'permanent_media' | 'unknown') =>
+  new FailureError({ code: 'x', class: failureClass, errcode: code });
+
+describe('settle', () => {
+  it('keeps a short wait in the queue', async () => {
+    const { settle, recorded } = setup();
+    const disposition = await settle(failure('network'));
+    assert.deepEqual(disposition, {
+      do: 'retry',
+      delayMs: 2_500,
+      failure: { code: 'network', class: 'transient' },
+    });
+    assert.deepEqual(recorded, [[3, 'network', { to: 'queue', at: at(2_500), reason: 'retry' }, true]]);
+  });
+
+  it('sends a long wait back to the row', async () => {
+    const { settle, recorded } = setup({ row: { tries: 9 } });
+    assert.deepEqual(await settle(failure('network')), { do: 'finish', result: 'later' });
+    assert.equal((recorded[0]![2] as { to: string }).to, 'later');
+  });
+
+  it('closes what is gone: dead before its deadline, expired after it', async () => {
+    const early = setup();
+    assert.equal((await early.settle(errcode(40007, 'permanent_media'))).do, 'giveUp');
+    assert.deepEqual(early.recorded[0]?.[2], { to: 'dead' });
+    assert.equal(await early.expired(), 0);
+    const late = setup({ row: { expiresAt: at(-1) } });
+    assert.equal((await late.settle(errcode(40007, 'permanent_media'))).do, 'giveUp');
+    assert.deepEqual(late.recorded[0]?.[2], { to: 'expired' });
+    assert.equal(await late.expired(), 1);
+  });
+
+  it('holds the account and spends no try; says so only when it was not held before', async () => {
+    for (const held of [false, true]) {
+      const { settle, recorded, holds, said } = setup({ held });
+      assert.deepEqual(await settle(errcode(48001, 'account')), { do: 'finish', result: 'later' });
+      assert.equal(recorded[0]?.[3], false);
+      assert.equal(holds[0]?.[0], 'wx1');
+      assert.deepEqual(said, held ? [] : ['the account is held']);
+    }
+  });
+
+  it('lets a media of an account that only this process does not know wait alone', async () => {
+    const { settle, recorded, holds } = setup();
+    await settle(failure('account_unknown'));
+    assert.deepEqual(holds, []);
+    assert.equal((recorded[0]![2] as { to: string }).to, 'later');
+    assert.equal(recorded[0]?.[3], false);
+  });
+
+  it('does nothing about a row that is settled, erased or gone', async () => {
+    for (const row of [{ status: 'archived' }, { status: 'erased' }, undefined] as const) {
+      const { settle, recorded } = setup({ row });
+      assert.deepEqual(await settle(failure('network')), { do: 'finish', result: 'superseded' });
+      assert.deepEqual(recorded, []);
+    }
+  });
+
+  it('counts nothing where another round has taken over', async () => {
+    const { settle, expired } = setup({ ours: false, row: { expiresAt: at(-1) } });
+    const disposition = await settle(errcode(40007, 'permanent_media'));
+    assert.deepEqual(disposition, { do: 'finish', result: 'superseded' });
+    assert.equal(await expired(), 0);
+  });
+
+  it('treats an error that nobody foresaw as unknown, and says it aloud', async () => {
+    const { settle, recorded, said } = setup({ row: { tries: 2 } });
+    assert.equal((await settle(new TypeError('x is not a function'))).do, 'giveUp');
+    assert.deepEqual(recorded[0]?.slice(1, 3), ['internal', { to: 'dead' }]);
+    assert.deepEqual(said, ['unexpected error in a try']);
+  });
+});

@@ -1,0 +1,134 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { failure } from '../../src/failures.ts';
+import { createMetrics } from '../../src/metrics.ts';
+import { createSweeper, type SweeperDeps } from '../../src/pipeline/sweep.ts';
+
+const NOW = new Date('2026-05-01T12:00:00Z');
+const ago = (ms: number) => new Date(NOW.getTime() - ms);
+const never = new AbortController().signal;
+
+type Changed = Partial<SweeperDeps['catalogue']> & {
+  lost?: SweeperDeps['queue']['lost'];
+  abortMultipart?: SweeperDeps['store']['abortMultipart'];
+};
+
+function setup({ lost, abortMultipart, ...catalogue }: Changed = {}) {
+  const calls: unknown[][] = [];
+  const note =
+    <T>(name: string, answer: T) =>
+    async (...args: unknown[]): Promise<T> => {
+      calls.push([name, ...args]);
+      return answer;
+    };
+  let woken = 0;
+  const metrics = createMetrics();
+  const sweeper = createSweeper({
+    catalogue: {
+      takeLease: note('takeLease', true),
+      dropLease: note('dropLease', undefined),
+      fedBefore: note('fedBefore', [
+        { id: 'm_1', round: 1 },
+        { id: 'm_2', round: 5 },
+      ]),
+      unfeed: async (jobs) => {
+        calls.push(['unfeed', jobs]);
+        return jobs.length;
+      },
+      closeExpired: note('closeExpired', []),
+      openUploads: note('openUploads', []),
+      forgetUpload: note('forgetUpload', undefined),
+      ...catalogue,
+    },
+    queue: { lost: lost ?? (async () => []) },
+    store: { bucket: 'b', abortMultipart: abortMultipart ?? note('abort', undefined) },
+    metrics,
+    clock: { now: () => NOW, sleep: async () => undefined },
+    lifetimes: { closingMs: 7_200_000 },
+    log: { info: () => undefined, warn: () => undefined },
+    windowRows: 1_000,
+    onFreed: () => woken++,
+  });
+  return {
+    sweeper,
+    woken: () => woken,
+    of: (name: string) => calls.filter(([called]) => called === name).map((call) => call.slice(1)),
+    expired: async () => (await metrics.expired.get()).values[0]?.value ?? 0,
+  };
+}
+
+describe('sweeper', () => {
+  it('frees the rows whose job is gone, those only, and wakes the feeder', async () => {
+    const { sweeper, of, woken } = setup({ lost: async (ids) => ids.filter((id) => id === 'm_2-5') });
+    assert.equal((await sweeper.sweep(never))?.freed, 1);
+    assert.deepEqual(of('unfeed'), [[[{ id: 'm_2', round: 5 }]]]);
+    assert.deepEqual(of('fedBefore'), [[ago(10_000), 1_000]], 'a job on its way is not lost');
+    assert.equal(woken(), 1);
+  });
+
+  it('leaves everything alone where nothing is lost', async () => {
+    const { sweeper, of, woken } = setup();
+    assert.deepEqual(await sweeper.sweep(never), { freed: 0, expired: 0, aborted: 0 });
+    assert.deepEqual(of('unfeed'), []);
+    assert.equal(woken(), 0);
+  });
+
+  it('counts what it closes', async () => {
+    const closed = { id: 'm_1', bucket: null, object_key: null, upload_id: null };
+    const { sweeper, expired } = setup({ closeExpired: async () => [closed, closed] });
+    assert.equal((await sweeper.sweep(never))?.expired, 2);
+    assert.equal(await expired(), 2);
+  });
+
+  it('aborts uploads that were left open, and only forgets those of another bucket', async () => {
+    const uploads = [
+      { id: 'm_1', bucket: 'b', object_key: 'k1', upload_id: 'u1' },
+      { id: 'm_2', bucket: 'old', object_key: 'k2', upload_id: 'u2' },
+    ];
+    const { sweeper, of } = setup({ openUploads: async () => uploads });
+    await sweeper.sweep(never);
+    assert.deepEqual(
+      of('abort').map(([key, uploadId]) => [key, uploadId]),
+      [['k1', 'u1']],
+    );
+    assert.deepEqual(of('forgetUpload'), [
+      ['m_1', 'u1'],
+      ['m_2', 'u2'],
+    ]);
+  });
+
+  it('does each deed even where another fails, and remembers the upload it could not abort', async () => {
+    const { sweeper, of } = setup({
+      lost: async () => {
+        throw new Error('the queue is away');
+      },
+      openUploads: async () => [{ id: 'm_1', bucket: 'b', object_key: 'k1', upload_id: 'u1' }],
+      abortMultipart: async () => {
+        throw failure('store_unavailable');
+      },
+    });
+    assert.deepEqual(await sweeper.sweep(never), { freed: 0, expired: 0, aborted: 0 });
+    assert.equal(of('closeExpired').length, 1);
+    assert.deepEqual(of('forgetUpload'), []);
+  });
+
+  it('leaves the work to the one who holds the lease', async () => {
+    const { sweeper, of } = setup({ takeLease: async () => false });
+    assert.equal(await sweeper.sweep(never), undefined);
+    assert.deepEqual(of('fedBefore'), []);
+  });
+
+  it('sweeps until it is told to stop, whatever fails, and gives the lease back', async () => {
+    const controller = new AbortController();
+    let rounds = 0;
+    const { sweeper, of } = setup({
+      takeLease: async () => {
+        if (++rounds === 3) controller.abort(new Error('closing'));
+        throw new Error('away');
+      },
+    });
+    await sweeper.run(controller.signal);
+    assert.equal(rounds, 3);
+    assert.equal(of('dropLease').length, 1);
+  });
+});
