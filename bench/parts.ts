@@ -1,6 +1,7 @@
 /** The parts of the benchmark, in the order they are run. */
 import { measureBytePath } from './byte-path/byte-path.ts';
 import { measureEndToEnd } from './end-to-end/end-to-end.ts';
+import { measureIngest } from './ingest/ingest.ts';
 import type { PartResult } from './report.ts';
 
 export interface PartOptions {
@@ -19,4 +20,5 @@ export type Part = (options: PartOptions) => Promise<PartResult>;
 export const PARTS: Readonly<Record<string, Part>> = {
   'byte-path': measureBytePath,
   'end-to-end': measureEndToEnd,
+  ingest: measureIngest,
 };

@@ -1,0 +1,224 @@
+/** Part 3: how many callbacks a second are written down in time, beside a bare route with one insert; and a burst. */
+import { setTimeout as wait } from 'node:timers/promises';
+import { type Children, createChildren } from '../children.ts';
+import { type Running, startProgram } from '../end-to-end/running.ts';
+import type { Part, PartOptions } from '../parts.ts';
+import type { Child } from '../processes.ts';
+import { type Bar, type Cell, median, type PartResult, percentile } from '../report.ts';
+import type { Sent } from '../sender.ts';
+import { openServices, type Services } from '../services.ts';
+import { missingFor, SHAPE_NAMES, SHAPES, type Shape } from '../shapes.ts';
+
+const SENDERS = [4, 8, 16, 32, 64];
+const P99_LIMIT_MS = 50;
+const BURST = 20_000;
+const BURST_SENDERS = 256;
+const BURST_RSS_LIMIT_MIB = 256;
+const PICTURE_BYTES = 100 * 1024;
+
+interface Bench {
+  readonly options: PartOptions;
+  readonly children: Children;
+  readonly services: Services;
+  readonly sender: Child;
+  readonly sink: Child;
+  readonly ends: { readonly originUrl: string; readonly sinkUrl: string };
+}
+
+export const measureIngest: Part = async (options): Promise<PartResult> => {
+  const children = createChildren();
+  const services = await openServices();
+  try {
+    const origin = await children.start('./origin.ts', { side: 'servers' });
+    const sink = await children.start('./sink.ts', { side: 'servers' });
+    const sender = await children.start('./sender.ts', { side: 'servers' });
+    const ends = { originUrl: await origin.ask<string>('url'), sinkUrl: await sink.ask<string>('url') };
+    const bench = { options, children, services, sender, sink, ends };
+    const rates: Cell[][] = [];
+    const bursts: Cell[][] = [];
+    const bars: Bar[] = [];
+    const notes = [
+      `Safe mode; the highest rate whose p99 stays under ${P99_LIMIT_MS} ms with ${SENDERS.join(', ')} senders at once.`,
+      'Postgres shapes: the server program, workers elsewhere. Embedded: everything in one process, one media at a time.',
+      'The sender shares its core with Postgres: rates are lower than of a machine of its own, for both sides alike.',
+    ];
+    for (const shape of SHAPES.filter((one) => !options.set.shape || one === options.set.shape)) {
+      const missing = missingFor(shape, services);
+      const name = SHAPE_NAMES[shape];
+      if (missing) {
+        notes.push(`NOT MEASURED: ${name}: ${missing}`);
+        continue;
+      }
+      options.say(`  ${name} …`);
+      const { program, bare } = await measureRates(shape, bench);
+      rates.push([name, program.rate / bare.rate, program.rate, program.p99Ms, bare.rate, bare.p99Ms]);
+      bars.push({
+        what: `${name}: callbacks/s over the bare route`,
+        measured: program.rate / bare.rate,
+        atLeast: 0.7,
+      });
+      if (options.quick) continue;
+      const burst = await measureBurst(shape, bench);
+      bursts.push([
+        name,
+        burst.refused,
+        burst.perSecond,
+        burst.p99Ms,
+        burst.grownMiB,
+        burst.loopP99Ms,
+        burst.during,
+        burst.after,
+      ]);
+      bars.push({
+        what: `${name}: MiB grown by a burst of ${BURST}`,
+        measured: burst.grownMiB,
+        atMost: BURST_RSS_LIMIT_MIB,
+      });
+    }
+    return {
+      tables: [
+        {
+          title: 'Callbacks a second',
+          columns: ['shape', 'program ÷ bare', 'program/s', 'p99 ms', 'bare/s', 'p99 ms'],
+          rows: rates,
+        },
+        ...(bursts.length === 0
+          ? []
+          : [
+              {
+                title: `A burst of ${BURST} callbacks, ${BURST_SENDERS} at once, workers in the same process`,
+                columns: [
+                  'shape',
+                  'refused',
+                  'accepted/s',
+                  'p99 ms',
+                  'grown MiB',
+                  'loop p99 ms',
+                  'media/s during',
+                  'after',
+                ],
+                rows: bursts,
+              },
+            ]),
+      ],
+      bars,
+      notes,
+    };
+  } finally {
+    await children.stop();
+    await services.close();
+  }
+};
+
+interface Rate {
+  readonly rate: number;
+  readonly p99Ms: number;
+}
+
+async function measureRates(shape: Shape, bench: Bench): Promise<{ program: Rate; bare: Rate }> {
+  const { options, children, services, sender, ends } = bench;
+  const env: Record<string, string> =
+    shape === 'embedded'
+      ? { WORKER_CONCURRENCY: '1', ACCOUNT_CONCURRENCY: '1' }
+      : { BENCH_PROGRAM: '../../src/server/main.ts' };
+  const program = await startProgram(shape, { children, services, ends, env });
+  const floors = await children.start('./end-to-end/floors.ts', { side: 'client' });
+  const route = await floors.ask<string>('open', {
+    shape,
+    databaseUrl: shape === 'embedded' ? '' : await services.newDatabase(),
+    redisUrl: services.redisUrl,
+    folder: shape === 'embedded' ? await services.folder('floor') : '',
+  });
+  let run = 0;
+  const count = (options.quick ? 150 : 1_200) / (shape === 'embedded' ? 3 : 1);
+  const burst = async (url: string, concurrency: number): Promise<Rate> => {
+    options.signal.throwIfAborted();
+    await sender.ask('prepare', { count, sizeBytes: PICTURE_BYTES, run: `in${shape}${++run}` });
+    const { wallMs, answerMs, refused } = await sender.ask<Sent>('send', { url, count, concurrency });
+    if (refused > 0) throw new Error(`${refused} of ${count} callbacks were refused`);
+    return { rate: (count / wallMs) * 1000, p99Ms: percentile(answerMs, 0.99) };
+  };
+  await burst(program.url, 32);
+  await burst(route, 32);
+  const steps = options.quick ? [8, 32] : SENDERS;
+  const best = { program: [] as Rate[], bare: [] as Rate[] };
+  for (const concurrency of steps) {
+    const tries = { program: [] as Rate[], bare: [] as Rate[] };
+    for (let round = 0; round < (options.quick ? 1 : 3); round++) {
+      tries.program.push(await burst(program.url, concurrency));
+      tries.bare.push(await burst(route, concurrency));
+    }
+    for (const side of ['program', 'bare'] as const) {
+      best[side].push({
+        rate: median(tries[side].map((one) => one.rate)),
+        p99Ms: median(tries[side].map((one) => one.p99Ms)),
+      });
+    }
+  }
+  await program.stop();
+  await floors.stop();
+  return { program: highest(best.program), bare: highest(best.bare) };
+}
+
+/** The highest rate in time; where none is, the one that is least late. */
+function highest(rates: readonly Rate[]): Rate {
+  const inTime = rates.filter((one) => one.p99Ms <= P99_LIMIT_MS);
+  return inTime.length > 0
+    ? inTime.toSorted((a, b) => b.rate - a.rate)[0]!
+    : rates.toSorted((a, b) => a.p99Ms - b.p99Ms)[0]!;
+}
+
+async function measureBurst(shape: Shape, bench: Bench) {
+  const { options, children, services, sender, sink, ends } = bench;
+  const program = await startProgram(shape, { children, services, ends });
+  const prepare = (count: number, run: string) =>
+    sender.ask('prepare', { count, sizeBytes: 10 * 1024, run: `burst${shape}${run}` });
+  const send = (count: number) =>
+    sender.ask<Sent>('send', { url: program.url, count, concurrency: BURST_SENDERS });
+  await prepare(500, 'warm');
+  await send(500);
+  await wait(3_000);
+  await prepare(BURST, '');
+  await sink.ask('take');
+  const base = (await program.usage()).rssBytes;
+  const watched = watchRss(program, options.signal);
+  const sent = await send(BURST);
+  const during = (await sink.ask<number>('count')) / (sent.wallMs / 1000);
+  const { peakBytes, loopP99Ms } = await watched.end();
+  const before = await sink.ask<number>('count');
+  await wait(3_000);
+  const after = ((await sink.ask<number>('count')) - before) / 3;
+  await program.stop();
+  await sink.ask('take');
+  return {
+    refused: sent.refused,
+    perSecond: (BURST / sent.wallMs) * 1000,
+    p99Ms: percentile(sent.answerMs, 0.99),
+    grownMiB: (peakBytes - base) / 2 ** 20,
+    loopP99Ms,
+    during,
+    after,
+  };
+}
+
+/** Asks the process ten times a second how much memory it holds. */
+export function watchRss(program: Pick<Running, 'usage'>, signal: AbortSignal) {
+  let ended = false;
+  let peakBytes = 0;
+  const loop: number[] = [];
+  const running = (async () => {
+    while (!ended && !signal.aborted) {
+      const usage = await program.usage();
+      peakBytes = Math.max(peakBytes, usage.rssBytes);
+      loop.push(usage.loopDelayP99Ms);
+      await wait(100);
+    }
+  })();
+  return {
+    end: async () => {
+      ended = true;
+      await running;
+      return { peakBytes, loopP99Ms: percentile(loop, 0.99) };
+    },
+  };
+}
