@@ -1,18 +1,17 @@
 /** The HTTP server, built but not listening: plugins, error answers, and the rooms of routes. */
 import cookie from '@fastify/cookie';
 import helmet, { type FastifyHelmetOptions } from '@fastify/helmet';
-import Fastify, { type FastifyError, type FastifyInstance } from 'fastify';
+import Fastify, { type FastifyError } from 'fastify';
 import {
   hasZodFastifySchemaValidationErrors,
   validatorCompiler,
   type ZodTypeProvider,
 } from 'fastify-type-provider-zod';
-import type { Parts } from '../assembly/parts.ts';
 import { DatabaseAwayError } from '../catalogue/database.ts';
 import { FailureError } from '../failures.ts';
 import { OverloadedError, UnknownAccountError } from '../pipeline/accept.ts';
 import { scrub } from '../secrets.ts';
-import type { Access } from './access.ts';
+import type { App, ServerDeps } from './deps.ts';
 import { type FieldError, Problem, type ProblemCode, sendProblem } from './problem.ts';
 import { accountRoutes } from './routes/accounts.ts';
 import { contentRoutes } from './routes/content.ts';
@@ -26,33 +25,6 @@ import { pageRoutes } from './routes/page.ts';
 import { queueRoutes } from './routes/queues.ts';
 import { statsRoutes } from './routes/stats.ts';
 import { webhookRoutes } from './routes/webhook.ts';
-
-export interface ServerDeps
-  extends Pick<
-    Parts,
-    | 'accept'
-    | 'accounts'
-    | 'catalogue'
-    | 'clock'
-    | 'config'
-    | 'due'
-    | 'lifetimes'
-    | 'log'
-    | 'metrics'
-    | 'queue'
-    | 'store'
-    | 'shutdown'
-  > {
-  access: Access;
-}
-
-export type App = FastifyInstance<
-  import('node:http').Server,
-  import('node:http').IncomingMessage,
-  import('node:http').ServerResponse,
-  import('fastify').FastifyBaseLogger,
-  ZodTypeProvider
->;
 
 const API_BODY_BYTES = 1024 * 1024;
 /** WeChat cuts after 5 s; a slow client gets a little more than that for its whole request. */

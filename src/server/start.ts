@@ -3,8 +3,9 @@ import type { ApiKey } from '../api-keys.ts';
 import type { Parts } from '../assembly/parts.ts';
 import { listenError } from '../assembly/run.ts';
 import { createAccess } from './access.ts';
-import { type App, buildCallbackServer, buildServer } from './app.ts';
+import { buildCallbackServer, buildServer } from './app.ts';
 import { callbackUrlOf } from './callback-url.ts';
+import type { App } from './deps.ts';
 
 export interface RunningServer {
   /** Where the page and the API answer, as reached from this machine. */

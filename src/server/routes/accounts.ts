@@ -3,8 +3,8 @@ import type { FastifyRequest } from 'fastify';
 import type { Failure } from '../../failures.ts';
 import { explain } from '../../wechat/errcodes.ts';
 import { ACCOUNTS } from '../answers.ts';
-import type { App, ServerDeps } from '../app.ts';
 import { callbackUrlOf } from '../callback-url.ts';
+import type { App, ServerDeps } from '../deps.ts';
 import { type Language, languageOf } from '../problem.ts';
 
 /** Where WeChat calls: as configured, or as the reader reached us. */

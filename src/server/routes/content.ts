@@ -2,7 +2,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { z } from 'zod';
 import { CONTENT } from '../answers.ts';
-import type { App, ServerDeps } from '../app.ts';
+import type { App, ServerDeps } from '../deps.ts';
 import { findMedia, ID_PARAMS } from '../find-media.ts';
 import { mediaJson } from '../media-json.ts';
 import { languageOf, Problem } from '../problem.ts';

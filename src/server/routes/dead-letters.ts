@@ -2,7 +2,7 @@
 
 import { explain } from '../../wechat/errcodes.ts';
 import { DEAD_LETTERS } from '../answers.ts';
-import type { App, ServerDeps } from '../app.ts';
+import type { App, ServerDeps } from '../deps.ts';
 import { languageOf } from '../problem.ts';
 
 const GROUPS_LIMIT = 500;

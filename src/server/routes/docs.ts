@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import { createJsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod';
-import type { App } from '../app.ts';
+import type { App } from '../deps.ts';
 
 /** Swagger UI writes styles into its page; nothing of it is ours, and nothing of it may speak to another host. */
 const CSP =

@@ -1,7 +1,7 @@
 /** Is it alive, is it ready: ready means a callback can be made durable; what else ails is in the body. */
 import type { AccountState } from '../../catalogue/accounts.ts';
 import { READY } from '../answers.ts';
-import type { App, ServerDeps } from '../app.ts';
+import type { App, ServerDeps } from '../deps.ts';
 
 const CHECK_MS = 2_000;
 

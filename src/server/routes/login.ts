@@ -4,7 +4,7 @@ import statics from '@fastify/static';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { SESSION_COOKIE, SESSION_MS } from '../access.ts';
-import type { App, ServerDeps } from '../app.ts';
+import type { App, ServerDeps } from '../deps.ts';
 import { createLoginLimit } from '../login-limit.ts';
 import { languageOf, Problem } from '../problem.ts';
 import { isForeign, isOverTls } from '../same-origin.ts';

@@ -5,7 +5,7 @@ import { type ReferenceInput, referenceSchema } from '../../media.ts';
 import { UnknownAccountError } from '../../pipeline/accept.ts';
 import { type Principal, visibleAccounts } from '../access.ts';
 import { BATCH_RESULTS, MEDIA, MEDIA_PAGE } from '../answers.ts';
-import type { App, ServerDeps } from '../app.ts';
+import type { App, ServerDeps } from '../deps.ts';
 import { findMedia, ID_PARAMS } from '../find-media.ts';
 import { filterOf, LIST_QUERY } from '../list-query.ts';
 import { type MediaJson, mediaJson } from '../media-json.ts';

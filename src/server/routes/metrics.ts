@@ -1,5 +1,5 @@
 /** /metrics: Prometheus. The gauges are read from the catalogue when asked for. */
-import type { App, ServerDeps } from '../app.ts';
+import type { App, ServerDeps } from '../deps.ts';
 import { Problem } from '../problem.ts';
 
 const GROUPS_LIMIT = 500;

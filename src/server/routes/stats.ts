@@ -1,6 +1,6 @@
 /** /v1/stats: the state of the whole in one small answer. */
 import { STATS } from '../answers.ts';
-import type { App, ServerDeps } from '../app.ts';
+import type { App, ServerDeps } from '../deps.ts';
 
 export function statsRoutes(deps: Pick<ServerDeps, 'catalogue' | 'clock'>) {
   return async (app: App): Promise<void> => {

@@ -2,7 +2,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Account } from '../../account.ts';
 import { answerHandshake, type CallbackQuery, type Refusal, readCallback } from '../../wechat/callback.ts';
-import type { App, ServerDeps } from '../app.ts';
+import type { App, ServerDeps } from '../deps.ts';
 import { Problem } from '../problem.ts';
 
 /** A callback is a few hundred bytes; voice recognition and long texts make some thousands. */

@@ -1,0 +1,34 @@
+/** What the rooms of the server are given. */
+
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
+import type { ZodTypeProvider } from 'fastify-type-provider-zod';
+import type { Parts } from '../assembly/parts.ts';
+import type { Access } from './access.ts';
+
+export interface ServerDeps
+  extends Pick<
+    Parts,
+    | 'accept'
+    | 'accounts'
+    | 'catalogue'
+    | 'clock'
+    | 'config'
+    | 'due'
+    | 'lifetimes'
+    | 'log'
+    | 'metrics'
+    | 'queue'
+    | 'store'
+    | 'shutdown'
+  > {
+  access: Access;
+}
+
+export type App = FastifyInstance<
+  Server,
+  IncomingMessage,
+  ServerResponse,
+  FastifyBaseLogger,
+  ZodTypeProvider
+>;
