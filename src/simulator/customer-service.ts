@@ -2,7 +2,7 @@
 import { createHmac } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '../clock.ts';
-import type { AccessTokens, SimulatedAccount } from './access-tokens.ts';
+import { type AccessTokens, REFUSALS, type SimulatedAccount } from './access-tokens.ts';
 import type { Ledger } from './ledger.ts';
 import { type Reply, readPost, refused, sendReply } from './replies.ts';
 import { isWithin, type Members } from './requests.ts';
@@ -122,7 +122,9 @@ export function createCustomerService(options: {
     },
     sync: async (query, request, response) => {
       ledger.count('syncsAsked');
-      const account = options.tokens.check(query.get('access_token'));
+      const holder = options.tokens.check(query.get('access_token'));
+      const isForeign = !('errcode' in holder) && holder.product !== 'wecom';
+      const account = isForeign ? REFUSALS.malformed : holder;
       const post = await readPost(request);
       const reply = 'errcode' in account ? account : 'errcode' in post ? post : replyTo(account, post.body);
       sendReply(response, reply, ledger);

@@ -1,80 +1,12 @@
 import assert from 'node:assert/strict';
-import { createDecipheriv } from 'node:crypto';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { describe, it, type TestContext } from 'node:test';
-import { setImmediate as nextTurn } from 'node:timers/promises';
-import { type CallbacksOptions, createCallbacks } from '../../src/simulator/callbacks.ts';
+import type { ServerResponse } from 'node:http';
+import { describe, it } from 'node:test';
 import { signatureOf } from '../../src/simulator/envelope.ts';
 import { toJson, toXml } from '../../src/simulator/message-text.ts';
 import { composeMessage, type MESSAGE_KINDS, openIdOf } from '../../src/simulator/messages.ts';
 import { signMessage } from '../../src/simulator/signing.ts';
+import { fieldOf, type Received, say, setupCallbacks, silence, unseal } from './handler.ts';
 import { ACCOUNT, setup } from './setup.ts';
-
-interface Received {
-  method: string;
-  query: URLSearchParams;
-  body: string;
-}
-
-/** A handler of callbacks that answers in turn what the list says; the last answer stays. */
-async function openHandler(
-  t: TestContext,
-  answers: readonly ((response: ServerResponse, received: Received) => void)[],
-) {
-  const received: Received[] = [];
-  const server = createServer(async (request: IncomingMessage, response) => {
-    let body = '';
-    for await (const chunk of request) body += chunk;
-    const url = new URL(request.url!, 'http://handler.invalid');
-    const one = { method: request.method!, query: url.searchParams, body };
-    received.push(one);
-    answers[Math.min(received.length, answers.length) - 1]!(response, one);
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  t.after(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/wechat/x?own=1`, received };
-}
-
-const say =
-  (body: string, status = 200) =>
-  (response: ServerResponse) =>
-    response.writeHead(status).end(body);
-const silence = () => {};
-
-async function setupCallbacks(
-  t: TestContext,
-  answers: Parameters<typeof openHandler>[1],
-  options: Partial<CallbacksOptions> = {},
-) {
-  const bundle = await setup(t);
-  const handler = await openHandler(t, answers);
-  const pauses: number[] = [];
-  const clock = {
-    ...bundle.clock,
-    sleep: async (ms: number) => {
-      pauses.push(ms);
-      await nextTurn();
-    },
-  };
-  const { simulator, log } = bundle;
-  const callbacks = createCallbacks({
-    account: ACCOUNT,
-    url: handler.url,
-    clock,
-    log: { warn: () => {}, debug: log.debug.bind(log) },
-    ledger: simulator.ledger,
-    ...options,
-  });
-  const image = composeMessage(simulator, { account: ACCOUNT.account, kind: 'image', seed: 1 });
-  return { ...bundle, ...handler, callbacks, image, pauses, signal: new AbortController().signal };
-}
-
-const fieldOf = (xml: string, name: string) =>
-  new RegExp(`<${name}>(?:<!\\[CDATA\\[)?(.*?)(?:\\]\\]>)?</${name}>`).exec(xml)?.[1];
 
 describe('messages of the simulator', () => {
   it('have the fields of their type, and ids that can be fetched', async (t) => {
@@ -154,12 +86,10 @@ describe('callbacks of the simulator', () => {
       assert.equal(query.msg_signature, signatureOf(ACCOUNT.token, '1714112445', '415670741', encrypted));
       assert.equal(fieldOf(body, 'MediaId'), mode === 'safe' ? undefined : image.mediaIds[0]);
       assert.equal(fieldOf(body, 'ToUserName'), image.fields.ToUserName);
-      const key = Buffer.from(`${ACCOUNT.encodingAesKey}=`, 'base64');
-      const cipher = createDecipheriv('aes-256-cbc', key, key.subarray(0, 16)).setAutoPadding(false);
-      const plain = Buffer.concat([cipher.update(encrypted, 'base64'), cipher.final()]);
-      const length = plain.readUInt32BE(16);
-      assert.equal(plain.toString('utf8', 20, 20 + length), toXml(image.fields));
-      assert.equal(plain.toString('utf8', 20 + length, 20 + length + ACCOUNT.appId.length), ACCOUNT.appId);
+      assert.deepEqual(unseal(encrypted, ACCOUNT.encodingAesKey), {
+        message: toXml(image.fields),
+        tail: ACCOUNT.appId,
+      });
     }
   });
 
