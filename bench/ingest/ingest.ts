@@ -35,6 +35,7 @@ export const measureIngest: Part = async (options): Promise<PartResult> => {
     const ends = { originUrl: await origin.ask<string>('url'), sinkUrl: await sink.ask<string>('url') };
     const bench = { options, children, services, sender, sink, ends };
     const rates: Cell[][] = [];
+    const steps: Cell[][] = [];
     const bursts: Cell[][] = [];
     const bars: Bar[] = [];
     const notes = [
@@ -50,7 +51,8 @@ export const measureIngest: Part = async (options): Promise<PartResult> => {
         continue;
       }
       options.say(`  ${name} …`);
-      const { program, bare } = await measureRates(shape, bench);
+      const { program, bare, byStep } = await measureRates(shape, bench);
+      steps.push(...byStep);
       rates.push([name, program.rate / bare.rate, program.rate, program.p99Ms, bare.rate, bare.p99Ms]);
       bars.push({
         what: `${name}: callbacks/s over the bare route`,
@@ -81,6 +83,11 @@ export const measureIngest: Part = async (options): Promise<PartResult> => {
           title: 'Callbacks a second',
           columns: ['shape', 'program ÷ bare', 'program/s', 'p99 ms', 'bare/s', 'p99 ms'],
           rows: rates,
+        },
+        {
+          title: 'By senders at once',
+          columns: ['shape', 'program ÷ bare', 'senders', 'program/s', 'p99 ms', 'bare/s', 'p99 ms'],
+          rows: steps,
         },
         ...(bursts.length === 0
           ? []
@@ -115,7 +122,10 @@ interface Rate {
   readonly p99Ms: number;
 }
 
-async function measureRates(shape: Shape, bench: Bench): Promise<{ program: Rate; bare: Rate }> {
+async function measureRates(
+  shape: Shape,
+  bench: Bench,
+): Promise<{ program: Rate; bare: Rate; byStep: Cell[][] }> {
   const { options, children, services, sender, ends } = bench;
   const env: Record<string, string> =
     shape === 'embedded'
@@ -157,7 +167,11 @@ async function measureRates(shape: Shape, bench: Bench): Promise<{ program: Rate
   }
   await program.stop();
   await floors.stop();
-  return { program: highest(best.program), bare: highest(best.bare) };
+  const byStep = steps.map((senders, step): Cell[] => {
+    const [ours, bare] = [best.program[step]!, best.bare[step]!];
+    return [SHAPE_NAMES[shape], ours.rate / bare.rate, senders, ours.rate, ours.p99Ms, bare.rate, bare.p99Ms];
+  });
+  return { program: highest(best.program), bare: highest(best.bare), byStep };
 }
 
 /** The highest rate in time; where none is, the one that is least late. */
