@@ -45,6 +45,10 @@ export interface Account {
   /** 43 characters; absent in plain mode. */
   readonly encodingAesKey?: string;
   readonly previousEncodingAesKey?: string;
+  /** A handler of the owner's that callbacks are passed on to, and whose reply WeChat gets. */
+  readonly upstreamUrl?: string;
+  /** What WeChat is told where that handler fails: absent or `fail`, 504 and so send again; `success`. */
+  readonly upstreamOnFailure?: 'fail' | 'success';
   /** Refuse callbacks whose body is not encrypted. */
   readonly requireEncryption: boolean;
   /** Downloads of this account at once, in one process. */
@@ -66,6 +70,8 @@ export function secretsOf(account: Account): string[] {
     account.token,
     account.encodingAesKey,
     account.previousEncodingAesKey,
+    // Handlers are kept private by a key in their address.
+    account.upstreamUrl,
     ...(source?.type === 'component' ? [source.refreshToken] : []),
     ...(source?.type === 'redis' ? [source.url, passwordOf(source.url)] : []),
     ...(source?.type === 'http' ? [source.url, source.reportUrl, source.authorization] : []),

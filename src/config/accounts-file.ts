@@ -15,7 +15,10 @@ const AES_KEY = z
   .regex(/^[A-Za-z0-9]{43}$/, 'must be the 43 letters and digits that the console shows')
   .optional();
 
-const NOT_YET = 'is not supported by this release yet';
+function isHandlerUrl(text: string): boolean {
+  const url = URL.parse(text);
+  return /^https?:$/.test(url?.protocol ?? '') && !url?.username && !url?.password && !url?.hash;
+}
 
 const entrySchema = z.strictObject({
   product: z.enum(PRODUCTS).default('official').describe('`official`, `miniprogram` or `wecom`'),
@@ -58,7 +61,16 @@ const entrySchema = z.strictObject({
   tokenSource: tokenSourceSchema
     .optional()
     .describe('Where access tokens come from; see below. Default `stable_token`, for WeCom `gettoken`'),
-  upstreamUrl: z.string().optional().describe(`Passing callbacks on; ${NOT_YET}`),
+  upstreamUrl: z
+    .string()
+    .max(2048)
+    .refine(isHandlerUrl, 'must be an http:// or https:// URL without user, password or fragment')
+    .optional()
+    .describe('A handler that gets every callback and gives the reply; media are archived beside it'),
+  upstreamOnFailure: z
+    .enum(['fail', 'success'])
+    .optional()
+    .describe('Where that handler fails: `fail`, WeChat gets 504 and sends again (default), or `success`'),
   concurrency: z.int().min(1).max(1000).optional().describe('Downloads at once; default ACCOUNT_CONCURRENCY'),
 });
 
@@ -209,10 +221,10 @@ const SOURCES_OF: Record<Product, readonly TokenSource['type'][]> = {
   wecom: ['gettoken', 'redis', 'http', 'static'],
 };
 
-/** What cannot stand together, and what the schema knows but the program does not do yet. */
+/** What cannot stand together. */
 function checkTogether(entry: Entry, say: Say): void {
   const { product, encodingAesKey } = entry;
-  if (entry.upstreamUrl !== undefined) say('', `upstreamUrl ${NOT_YET}`);
+  if (entry.upstreamOnFailure && !entry.upstreamUrl) say('upstreamOnFailure', 'needs upstreamUrl');
   if (entry.tokenSource && !SOURCES_OF[product].includes(entry.tokenSource.type))
     say('tokenSource', `${entry.tokenSource.type} is not for product ${product}`);
   if (encodingAesKey) return;
@@ -233,12 +245,14 @@ export function accountOf(
       | 'previousEncodingAesKey'
       | 'requireEncryption'
       | 'tokenSource'
+      | 'upstreamUrl'
+      | 'upstreamOnFailure'
       | 'account'
       | 'concurrency']?: Account[F] | undefined;
   },
   defaults: AccountDefaults,
 ): Account {
-  const { name, encodingAesKey, previousEncodingAesKey, tokenSource } = entry;
+  const { name, encodingAesKey, previousEncodingAesKey, tokenSource, upstreamUrl, upstreamOnFailure } = entry;
   return {
     account: entry.account ?? entry.appId,
     product: entry.product ?? 'official',
@@ -249,9 +263,13 @@ export function accountOf(
     token: entry.token,
     ...(encodingAesKey ? { encodingAesKey } : {}),
     ...(previousEncodingAesKey ? { previousEncodingAesKey } : {}),
+    ...(upstreamUrl ? { upstreamUrl } : {}),
+    ...(upstreamOnFailure ? { upstreamOnFailure } : {}),
     requireEncryption:
       entry.requireEncryption ??
-      (entry.product === 'wecom' || (defaults.production && encodingAesKey !== undefined)),
+      (entry.product === 'wecom' ||
+        tokenSource?.type === 'component' ||
+        (defaults.production && encodingAesKey !== undefined)),
     concurrency: entry.concurrency ?? defaults.concurrency,
   };
 }

@@ -92,9 +92,23 @@ test('every mistake is named by index and field, with the field that was meant',
   ]);
 });
 
-test('what this release does not do yet is refused in so many words', () => {
-  const { wrong } = parse([account('wx2', { upstreamUrl: 'https://example.com' })]);
-  assert.deepEqual(wrong, ['[0] upstreamUrl is not supported by this release yet']);
+test('a handler behind the archiver is an http URL without credentials', () => {
+  const upstreamUrl = 'http://handler.internal:3000/wechat?key=k';
+  const { accounts } = parse([account('wx1', { upstreamUrl, upstreamOnFailure: 'success' })]);
+  assert.deepEqual([accounts[0]?.upstreamUrl, accounts[0]?.upstreamOnFailure], [upstreamUrl, 'success']);
+  const { wrong } = parse([
+    account('wx1', { upstreamUrl: 'ftp://example.com' }),
+    account('wx2', { upstreamUrl: 'https://user:word@example.com' }),
+    account('wx3', { upstreamUrl: 'example.com' }),
+    account('wx4', { upstreamOnFailure: 'fail' }),
+  ]);
+  const form = 'must be an http:// or https:// URL without user, password or fragment';
+  assert.deepEqual(wrong, [
+    `[0].upstreamUrl ${form}`,
+    `[1].upstreamUrl ${form}`,
+    `[2].upstreamUrl ${form}`,
+    '[3].upstreamOnFailure needs upstreamUrl',
+  ]);
 });
 
 test('an account of WeCom is known by corporation and application, and always encrypted', () => {
