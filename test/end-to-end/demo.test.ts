@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { type TestContext, test } from 'node:test';
 import type { Summary } from '../../src/demo/summary.ts';
-import { BUCKET, CREDENTIALS, setup as setupS3 } from '../embedded/s3/s3-for-test.ts';
 import { postgresForTest, redisForTest } from '../services.ts';
+import { foreignS3 } from './foreign-s3.ts';
 import { folderForTest, isAlive, type Program, startProgram, until } from './programs.ts';
 
 const FILE = 'src/demo/main.ts';
@@ -42,19 +42,6 @@ async function assertDay(t: TestContext, args: string[], env: Record<string, str
   return demo;
 }
 
-/** An S3 that is not the service's own, as S3_* name it. */
-async function foreignS3(t: TestContext): Promise<Record<string, string>> {
-  const { server } = await setupS3(t);
-  return {
-    S3_ENDPOINT: server.endpoint,
-    S3_BUCKET: BUCKET,
-    S3_ADDRESSING: 'path',
-    S3_REGION: CREDENTIALS.region,
-    S3_ACCESS_KEY_ID: CREDENTIALS.accessKeyId,
-    S3_SECRET_ACCESS_KEY: CREDENTIALS.secretAccessKey,
-  };
-}
-
 test('a day on embedded parts, whatever else is configured', async (t) => {
   const demo = await assertDay(t, [], {
     DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none',
@@ -69,7 +56,7 @@ test('a day on embedded parts, whatever else is configured', async (t) => {
 test('a day on Postgres and a foreign S3', async (t) => {
   const database = await postgresForTest(t);
   if (!database) return;
-  await assertDay(t, ['--configured'], { DATABASE_URL: database, ...(await foreignS3(t)) });
+  await assertDay(t, ['--configured'], { DATABASE_URL: database, ...(await foreignS3(t)).env });
 });
 
 test('a day on Redis, Postgres and a foreign S3', async (t) => {
@@ -79,11 +66,11 @@ test('a day on Redis, Postgres and a foreign S3', async (t) => {
     DATABASE_URL: database,
     REDIS_URL: redis.url,
     QUEUE_PREFIX: redis.prefix,
-    ...(await foreignS3(t)),
+    ...(await foreignS3(t)).env,
   });
 });
 
-test('a day that is killed twice goes on where it was', async (t) => {
+test('a day that is killed twice goes on where it was', { timeout: 240_000 }, async (t) => {
   const folder = await folderForTest(t);
   const start = () => startProgram(t, { file: FILE, folder, args: ['--json'], group: true });
   const someArchived = (program: Program, count: number) =>

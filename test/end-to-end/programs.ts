@@ -9,7 +9,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 const RUN = fileURLToPath(new URL('../../bin/run.js', import.meta.url));
-const WAIT_MS = 60_000;
+const WAIT_MS = 100_000;
 const LOOK_MS = 50;
 
 export interface Exit {
@@ -25,7 +25,7 @@ export interface Program {
   says(pattern: RegExp): Promise<RegExpExecArray>;
   /** Sends a signal and waits for the end; SIGKILL by default. */
   end(signal?: NodeJS.Signals): Promise<Exit>;
-  /** Fails after a minute with all it said. */
+  /** Fails after 100 s with all it said. */
   readonly exit: () => Promise<Exit>;
 }
 
