@@ -9,6 +9,7 @@ import { composeMessage, MESSAGE_KINDS } from './messages.ts';
 import type { Simulator } from './server.ts';
 import { composeServiceMessage, composeTicket, SERVICE_KINDS } from './service-messages.ts';
 import { CALLBACK_FORMATS, CALLBACK_MODES } from './signing.ts';
+import { PLACES } from './spoiling.ts';
 import { TROUBLE_NAMES } from './trouble-rows.ts';
 
 interface Context {
@@ -59,6 +60,7 @@ const callback = {
 const message = z.strictObject({
   ...media,
   kind: z.enum(MESSAGE_KINDS),
+  fileKind: z.enum(SIMULATED_KINDS).exactOptional(),
   sentAt: at.exactOptional(),
   openId: z.string().exactOptional(),
   mediaId: z.string().exactOptional(),
@@ -129,11 +131,11 @@ export const ADMIN_ROUTES: Readonly<Record<string, AdminRoute>> = {
     },
   ),
   'POST misbehave': route(
-    'a behaviour for every answer of media/get to an account; without one, an end to it',
-    'account, behaviour? {name, times?, amount?}',
-    z.strictObject({ account, behaviour: behaviour.optional() }),
+    'a behaviour for every answer of media/get to an account (or of another place); without one, an end to it',
+    `account, behaviour? {name, times?, amount?}, at? (${PLACES.join(', ')})`,
+    z.strictObject({ account, behaviour: behaviour.optional(), at: z.enum(PLACES).exactOptional() }),
     (input, { simulator }) => {
-      simulator.misbehave(input.account, input.behaviour);
+      simulator.misbehave(input.account, input.behaviour, input.at);
       return input;
     },
   ),

@@ -58,6 +58,16 @@ export const BODY_ROWS = {
   },
   closedAtOnce: silent('FIN instead of an answer', fin),
   resetAtOnce: silent('RST instead of an answer', rst),
+  silence: {
+    says: 'no answer at all, then FIN',
+    amount: 'milliseconds; 0: until the client leaves',
+    early: true,
+    play: async (exchange: Exchange): Promise<Outcome> => {
+      await pause(exchange.amount || STALL_MOST_MS, exchange.signal);
+      fin(exchange);
+      return 'spoiled';
+    },
+  },
   slow: {
     says: 'the first byte late',
     amount: 'milliseconds',

@@ -5,7 +5,7 @@ import { pdfOf, smallFileOf } from './files.ts';
 import { type MediaRecipe, readMediaId } from './media-id.ts';
 import { pictureOf } from './pictures.ts';
 import { videoOf } from './videos.ts';
-import { hdVoiceOf, voiceOf } from './voices.ts';
+import { hdVoiceOf, silkVoiceOf, voiceOf } from './voices.ts';
 
 export interface Content {
   readonly contentType: string;
@@ -34,6 +34,8 @@ export function contentOf(
 ): Content {
   const { kind, seed, sizeBytes } = recipe;
   switch (kind) {
+    case 'silkVoice':
+      return whole('audio/amr', 'amr', silkVoiceOf(seed, sizeBytes));
     case 'jssdkVoice':
       return rendition === 'jssdk'
         ? whole('voice/speex', 'speex', hdVoiceOf(seed, sizeBytes))

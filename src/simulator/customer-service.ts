@@ -6,6 +6,7 @@ import { type AccessTokens, REFUSALS, type SimulatedAccount } from './access-tok
 import type { Ledger } from './ledger.ts';
 import { type Reply, readPost, refused, sendReply } from './replies.ts';
 import { isWithin, type Members } from './requests.ts';
+import type { Spoiling } from './spoiling.ts';
 
 /** A message as sync_msg lists it, but for msgid, open_kfid and send_time. */
 export interface ServiceMessage {
@@ -53,6 +54,7 @@ function opened(kind: string, given: string): string | undefined {
 export function createCustomerService(options: {
   clock: Pick<Clock, 'now'>;
   tokens: Pick<AccessTokens, 'check'>;
+  spoiling: Pick<Spoiling, 'spoil'>;
   ledger: Pick<Ledger, 'count' | 'errcode'>;
 }): CustomerService {
   const { clock, ledger } = options;
@@ -126,6 +128,7 @@ export function createCustomerService(options: {
       const isForeign = !('errcode' in holder) && holder.product !== 'wecom';
       const account = isForeign ? REFUSALS.malformed : holder;
       const post = await readPost(request);
+      if (!('errcode' in account) && (await options.spoiling.spoil(account, 'sync', response))) return;
       const reply = 'errcode' in account ? account : 'errcode' in post ? post : replyTo(account, post.body);
       sendReply(response, reply, ledger);
     },

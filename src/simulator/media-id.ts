@@ -7,7 +7,7 @@ import { createHmac, timingSafeEqual } from 'node:crypto';
 
 /**
  * The files the simulator can make. `voice16k` is what a voice message names in MediaId16K; `jssdkVoice` has a second,
- * better form at /media/get/jssdk; the three files are WeCom's. Ids hold the position: add at the end, never reorder.
+ * better form at /media/get/jssdk; `silkVoice` is SILK under the name and type of AMR; the three files are WeCom's. Ids hold the position: add at the end, never reorder.
  */
 export const SIMULATED_KINDS = [
   'image',
@@ -20,6 +20,7 @@ export const SIMULATED_KINDS = [
   'file',
   'jsonFile',
   'htmlFile',
+  'silkVoice',
 ] as const;
 export type SimulatedKind = (typeof SIMULATED_KINDS)[number];
 
@@ -81,6 +82,7 @@ export const BEHAVIOUR_NAMES = [
   'videoUrlRedirect',
   'videoUrlOffList',
   'videoUrlPrivate',
+  'silence',
 ] as const;
 export type BehaviourName = (typeof BEHAVIOUR_NAMES)[number];
 

@@ -8,11 +8,12 @@ import { type Content, contentOf, type Rendition } from './contents.ts';
 import { type Exchange, refuse } from './exchange.ts';
 import type { Ledger } from './ledger.ts';
 import { type PublicUrls, videoLink } from './links.ts';
-import { type Behaviour, type BehaviourName, type MediaRecipe, readMediaId } from './media-id.ts';
+import { type BehaviourName, type MediaRecipe, readMediaId } from './media-id.ts';
 import { BEHAVIOURS, behaviourNow } from './misbehaviour.ts';
 import type { Quotas } from './quotas.ts';
 import { PIECE_BYTES_MAX, parseRange } from './ranges.ts';
 import { INVALID_MEDIA, refusalOf } from './refusal-rows.ts';
+import type { Spoiling } from './spoiling.ts';
 import { createTries } from './tries.ts';
 import type { Troubles } from './troubles.ts';
 
@@ -24,8 +25,6 @@ export interface MediaRoutes {
     response: ServerResponse,
     rendition: Rendition,
   ): Promise<void>;
-  /** From now on the whole account misbehaves; undefined ends it. */
-  misbehave(account: SimulatedAccount, behaviour: Behaviour | undefined): void;
 }
 
 export interface MediaRoutesOptions {
@@ -37,6 +36,7 @@ export interface MediaRoutesOptions {
   readonly tokens: Pick<AccessTokens, 'check'>;
   readonly quotas: Pick<Quotas, 'use'>;
   readonly troubles: Pick<Troubles, 'enter'>;
+  readonly spoiling: Pick<Spoiling, 'peek' | 'take'>;
   /** Known only once the sockets listen. */
   publicUrls(): PublicUrls;
 }
@@ -50,7 +50,6 @@ interface Chosen {
 export function createMediaRoutes(options: MediaRoutesOptions): MediaRoutes {
   const { clock, ledger, tokens, publicUrls } = options;
   const nextTry = createTries();
-  const misbehaving = new Map<string, { behaviour: Behaviour; played: number }>();
   let underWay = 0;
 
   const isExpired = (recipe: MediaRecipe) =>
@@ -62,13 +61,9 @@ export function createMediaRoutes(options: MediaRoutesOptions): MediaRoutes {
     recipe: MediaRecipe | undefined,
     tries: number,
   ): Chosen | undefined {
-    const whole = misbehaving.get(account.account);
-    const wholeName = behaviourNow(whole?.behaviour, (whole?.played ?? 0) + 1);
-    if (!BEHAVIOURS[wholeName].early && (!recipe || isExpired(recipe))) return undefined;
-    if (whole && wholeName !== 'none') {
-      whole.played++;
-      return { name: wholeName, amount: whole.behaviour.amount ?? 0, tries };
-    }
+    const whole = options.spoiling.peek(account, 'media');
+    if (!(whole && BEHAVIOURS[whole.name].early) && (!recipe || isExpired(recipe))) return undefined;
+    if (whole) return { ...whole, ...options.spoiling.take(account, 'media'), tries };
     return {
       name: behaviourNow(recipe?.behaviour, tries),
       amount: recipe?.behaviour?.amount ?? 0,
@@ -158,10 +153,6 @@ export function createMediaRoutes(options: MediaRoutesOptions): MediaRoutes {
       if ('errcode' in account) refuse({ response, ledger }, account);
       else if (!mediaId) refuse({ response, ledger }, { errcode: 41006, errmsg: 'media_id missing' });
       else await answer(account, mediaId, request, response, rendition);
-    },
-    misbehave: (account, behaviour) => {
-      if (behaviour) misbehaving.set(account.account, { behaviour, played: 0 });
-      else misbehaving.delete(account.account);
     },
   };
 }

@@ -40,6 +40,8 @@ export interface MessageWish {
   readonly openId?: string;
   readonly msgId?: bigint;
   readonly sizeBytes?: number;
+  /** Default what the kind says; `silkVoice` for a voice, for instance. */
+  readonly fileKind?: SimulatedKind;
   /** Of the message's main media; thumbs and 16 kHz voices are always good. */
   readonly behaviour?: Behaviour;
   /** Default true: images have a PicUrl, a second source of the same picture. */
@@ -86,7 +88,7 @@ export function composeMessage(
   const createdAt = new Date(seconds * 1000);
   const mint = (of: SimulatedKind, main = false) =>
     simulator.mint(account, {
-      kind: of,
+      kind: (main && wish.fileKind) || of,
       seed,
       createdAt,
       ...(main && wish.sizeBytes !== undefined && { sizeBytes: wish.sizeBytes }),

@@ -18,6 +18,7 @@ import { createMediaRoutes } from './media-routes.ts';
 import { createQuotaRoutes } from './quota-routes.ts';
 import { createQuotas } from './quotas.ts';
 import { parseObject, readBody } from './requests.ts';
+import { createSpoiling, type Place } from './spoiling.ts';
 import { createTokenRoutes } from './token-routes.ts';
 import { TROUBLES, type Trouble, type TroubleName, type TroubleRow } from './trouble-rows.ts';
 import { createTroubles } from './troubles.ts';
@@ -66,8 +67,11 @@ export interface Simulator {
   picUrl(mediaId: string): string;
   /** Kills every access token of the account issued so far. */
   invalidateTokens(account: string): void;
-  /** Lets a whole account misbehave from now on; `times` counts its requests. Undefined ends it. */
-  misbehave(account: string, behaviour: Behaviour | undefined): void;
+  /**
+   * Lets a whole account misbehave from now on, at media/get unless told; `times` counts its requests. Undefined ends
+   * it. Where there is no file, only rows that look at none.
+   */
+  misbehave(account: string, behaviour: Behaviour | undefined, at?: Place): void;
   /** Brings a trouble upon an account, beside those it has. */
   trouble(account: string, trouble: Trouble): void;
   troublesOf(account: string): readonly Trouble[];
@@ -90,12 +94,14 @@ export async function openSimulator(options: SimulatorOptions): Promise<Simulato
   });
   const quotas = createQuotas({ clock });
   const troubles = createTroubles({ clock });
-  const customerService = createCustomerService({ clock, tokens, ledger });
-  const components = createComponents({ components: platforms, accounts, clock, tokens, ledger });
-  const tokenRoutes = createTokenRoutes({ accounts, tokens, quotas, troubles, ledger });
-  const answerQuota = createQuotaRoutes({ accounts, tokens, quotas, ledger });
   let publicUrls: PublicUrls;
-  const linkRoutes = createLinkRoutes({ accounts, clock, ledger, elsewhereUrl: () => publicUrls.elsewhere });
+  const elsewhereUrl = () => publicUrls.elsewhere;
+  const spoiling = createSpoiling({ ledger, elsewhereUrl });
+  const customerService = createCustomerService({ clock, tokens, spoiling, ledger });
+  const components = createComponents({ components: platforms, accounts, clock, tokens, ledger });
+  const tokenRoutes = createTokenRoutes({ accounts, tokens, quotas, troubles, spoiling, ledger });
+  const answerQuota = createQuotaRoutes({ accounts, tokens, quotas, ledger });
+  const linkRoutes = createLinkRoutes({ accounts, clock, ledger, elsewhereUrl });
   const mediaRoutes = createMediaRoutes({
     clock,
     lifetimes: options.lifetimes,
@@ -105,6 +111,7 @@ export async function openSimulator(options: SimulatorOptions): Promise<Simulato
     tokens,
     quotas,
     troubles,
+    spoiling,
     publicUrls: () => publicUrls,
   });
   const closing = new AbortController();
@@ -197,7 +204,7 @@ export async function openSimulator(options: SimulatorOptions): Promise<Simulato
       tokens.invalidate(accountOf(account));
       ledger.count('tokensInvalidated');
     },
-    misbehave: (account, behaviour) => mediaRoutes.misbehave(accountOf(account), behaviour),
+    misbehave: (account, behaviour, at = 'media') => spoiling.begin(accountOf(account), behaviour, at),
     trouble: (name, trouble) => {
       const { account } = accountOf(name);
       const { limits }: TroubleRow = TROUBLES[trouble.name];

@@ -5,15 +5,16 @@ import type { Ledger } from './ledger.ts';
 import type { CountedApi, Quotas } from './quotas.ts';
 import { readPost, refused, sendReply } from './replies.ts';
 import { isSame } from './requests.ts';
+import type { Spoiling } from './spoiling.ts';
 import type { Troubles } from './troubles.ts';
 
 export interface TokenRoutes {
   /** GET /cgi-bin/token */
-  classic(query: URLSearchParams, response: ServerResponse): void;
+  classic(query: URLSearchParams, response: ServerResponse): Promise<void>;
   /** POST /cgi-bin/stable_token */
   stable(request: IncomingMessage, response: ServerResponse): Promise<void>;
   /** GET /cgi-bin/gettoken of WeCom */
-  wecom(query: URLSearchParams, response: ServerResponse): void;
+  wecom(query: URLSearchParams, response: ServerResponse): Promise<void>;
 }
 
 export function createTokenRoutes(options: {
@@ -21,6 +22,7 @@ export function createTokenRoutes(options: {
   tokens: Pick<AccessTokens, 'issueClassic' | 'issueStable' | 'issueWecom'>;
   quotas: Pick<Quotas, 'use'>;
   troubles: Pick<Troubles, 'enter'>;
+  spoiling: Pick<Spoiling, 'spoil'>;
   ledger: Pick<Ledger, 'count' | 'errcode'>;
 }): TokenRoutes {
   const { tokens, ledger } = options;
@@ -38,16 +40,21 @@ export function createTokenRoutes(options: {
     sendReply(response, { ok: { ...ok, access_token, expires_in } }, ledger);
   }
 
-  /** What stands in the way of a known account. */
-  function issue(
+  /** Gives a known account its token, unless something stands in the way. */
+  async function give(
+    response: ServerResponse,
     account: SimulatedAccount | Refusal,
     api: CountedApi | undefined,
-    give: (account: SimulatedAccount) => IssuedToken | Refusal,
-  ): IssuedToken | Refusal {
-    if ('errcode' in account) return account;
+    issue: (account: SimulatedAccount) => IssuedToken | Refusal,
+    ok = {},
+  ): Promise<void> {
+    if ('errcode' in account) return answer(response, account);
     const { refusal, leave } = options.troubles.enter(account, 'token');
     leave();
-    return refusal ?? (api && options.quotas.use(account.account, api)) ?? give(account);
+    const refused = refusal ?? (api && options.quotas.use(account.account, api));
+    if (refused) return answer(response, refused);
+    if (await options.spoiling.spoil(account, 'token', response)) ledger.count('tokensAsked');
+    else answer(response, issue(account), ok);
   }
 
   /** `wrongSecret` differs between the two endpoints. */
@@ -73,7 +80,7 @@ export function createTokenRoutes(options: {
   }
 
   return {
-    classic: (query, response) => {
+    classic: async (query, response) => {
       if (query.get('grant_type') !== 'client_credential')
         return answer(response, refused(40002, 'invalid grant_type'));
       const account = appOf(
@@ -81,7 +88,7 @@ export function createTokenRoutes(options: {
         query.get('secret'),
         refused(40001, 'invalid credential, invalid appsecret'),
       );
-      answer(response, issue(account, '/cgi-bin/token', tokens.issueClassic));
+      await give(response, account, '/cgi-bin/token', tokens.issueClassic);
     },
     stable: async (request, response) => {
       const post = await readPost(request);
@@ -89,13 +96,13 @@ export function createTokenRoutes(options: {
       const { grant_type, appid, secret, force_refresh } = post.body;
       if (grant_type !== 'client_credential') return answer(response, refused(40002, 'invalid grant_type'));
       const account = appOf(appid, secret, refused(40125, 'invalid appsecret'));
-      const give = (known: SimulatedAccount) => tokens.issueStable(known, force_refresh === true);
-      answer(response, issue(account, '/cgi-bin/stable_token', give));
+      const issue = (known: SimulatedAccount) => tokens.issueStable(known, force_refresh === true);
+      await give(response, account, '/cgi-bin/stable_token', issue);
     },
-    wecom: (query, response) => {
+    wecom: async (query, response) => {
       const account = agentOf(query.get('corpid'), query.get('corpsecret'));
       // WeCom says errcode 0 in good answers too.
-      answer(response, issue(account, undefined, tokens.issueWecom), { errcode: 0, errmsg: 'ok' });
+      await give(response, account, undefined, tokens.issueWecom, { errcode: 0, errmsg: 'ok' });
     },
   };
 }

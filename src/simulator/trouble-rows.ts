@@ -5,14 +5,15 @@
 import { REFUSALS, type Refusal } from './access-tokens.ts';
 import type { CountedApi } from './quotas.ts';
 import { refusalOf, SYSTEM_BUSY } from './refusal-rows.ts';
+import type { Place } from './spoiling.ts';
 
-/** What is asked for: a file, or an access token. */
-export type Place = 'media' | 'token';
+/** What is asked for. */
+export type TroubledPlace = Extract<Place, 'media' | 'token'>;
 
 /** Where a request stands when a trouble looks at it. */
 export interface Moment {
   readonly amount: number;
-  readonly at: Place;
+  readonly at: TroubledPlace;
   readonly product: 'official' | 'miniprogram' | 'wecom';
   /** Requests that this trouble has seen, this one included. */
   readonly seen: number;
@@ -26,7 +27,7 @@ export interface TroubleRow {
   readonly says: string;
   readonly amount?: string;
   /** Which requests it looks at. */
-  readonly at: readonly Place[];
+  readonly at: readonly TroubledPlace[];
   /** Undefined: the request goes on. */
   refuse?(moment: Moment): Refusal | undefined;
   /** Limits the day instead: the quota counters refuse. */

@@ -3,9 +3,9 @@ import type { Clock } from '../clock.ts';
 import type { Refusal } from './access-tokens.ts';
 import {
   type Moment,
-  type Place,
   TROUBLES,
   type Trouble,
+  type TroubledPlace,
   type TroubleName,
   type TroubleRow,
 } from './trouble-rows.ts';
@@ -30,7 +30,7 @@ export interface Troubles {
   /** One request begins; `leave` when it was answered. */
   enter(
     account: { account: string; product?: Moment['product'] },
-    at: Place,
+    at: TroubledPlace,
   ): { refusal: Refusal | undefined; leave(): void };
   /** Accounts whose tokens were stolen or refreshed by somebody else since the last look. */
   thefts(): readonly { account: string; how: 'steal' | 'refresh' }[];
@@ -41,7 +41,7 @@ export function createTroubles(options: { clock: Pick<Clock, 'now'> }): Troubles
   const now = () => options.clock.now().getTime();
   const troubling = (account: string) => [...(patients.get(account)?.values() ?? [])];
 
-  function momentOf(patient: Patient, product: Moment['product'], at: Place): Moment {
+  function momentOf(patient: Patient, product: Moment['product'], at: TroubledPlace): Moment {
     const nowMs = now();
     patient.seen++;
     patient.recent = [...patient.recent.filter((past) => past > nowMs - 1000), nowMs];

@@ -64,3 +64,9 @@ export function hdVoiceOf(seed: number, sizeBytes = 0): Buffer {
   for (let at = 0; at < bytes.length; at += HD_FRAME_BYTES) bytes[at] = 0x9e;
   return bytes;
 }
+
+/** SILK as phones send it, which WeChat calls AMR: the magic and frames behind their lengths, in noise. */
+export function silkVoiceOf(seed: number, sizeBytes = 0): Buffer {
+  const payload = Buffer.concat([...paddingOf(seed, Math.max(sizeBytes, 2000 + (seed % 8000)))]);
+  return Buffer.concat([Buffer.from('\x02#!SILK_V3', 'latin1'), payload]);
+}

@@ -64,6 +64,20 @@ describe('access tokens of the simulator', () => {
     assert.equal(await errcodeWith(stable), 40007, 'the stable token is not disturbed');
   });
 
+  it('classic without an overlap: two refreshers kill each other’s token again and again', async (t) => {
+    const { simulator, get } = await setup(t, { tokenOverlapMs: 0 });
+    const url = `${simulator.url}/cgi-bin/token?grant_type=client_credential&appid=${ACCOUNT.appId}&secret=${ACCOUNT.secret}`;
+    const refresh = async () => ((await (await fetch(url)).json()) as TokenAnswer).access_token!;
+    let mine = await refresh();
+    for (let round = 0; round < 3; round++) {
+      const theirs = await refresh();
+      assert.equal(((await (await get('x', mine)).json()) as TokenAnswer).errcode, 40001);
+      mine = await refresh();
+      assert.equal(((await (await get('x', theirs)).json()) as TokenAnswer).errcode, 40001);
+      assert.equal(((await (await get('x', mine)).json()) as TokenAnswer).errcode, 40007);
+    }
+  });
+
   it('are refused with the errcode of the reason', async (t) => {
     const { simulator, stable } = await setup(t);
     const classic = (query: string) => fetch(`${simulator.url}/cgi-bin/token?${query}`);

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { describe, it } from 'node:test';
+import { composeMessage } from '../../src/simulator/messages.ts';
 import { PIECE_BYTES_MAX, parseRange } from '../../src/simulator/ranges.ts';
 import { ACCOUNT, errcodeOf, setup, WECOM, WECOM_TWIN } from './setup.ts';
 
@@ -150,6 +151,18 @@ describe('voices of the JS-SDK', () => {
     assert.match((await bytesOf(await ask(voice, ''))).toString('latin1'), /^#!AMR\n/);
     const other = simulator.mint(ACCOUNT.account, { kind: 'voice', seed: 1 });
     assert.equal((await ask(other, '/jssdk')).headers.get('content-type'), 'audio/amr');
+  });
+});
+
+describe('voices that lie', () => {
+  it('are SILK under the name and type of AMR', async (t) => {
+    const { tokenOf, get, simulator } = await setup(t);
+    const wish = { account: ACCOUNT.account, kind: 'voice', fileKind: 'silkVoice', seed: 1 } as const;
+    const [mediaId] = composeMessage(simulator, wish).mediaIds;
+    const answer = await get(mediaId!, await tokenOf());
+    assert.equal(answer.headers.get('content-type'), 'audio/amr');
+    assert.match(answer.headers.get('content-disposition')!, /\.amr"$/);
+    assert.match((await bytesOf(answer)).toString('latin1'), /^\x02#!SILK_V3/);
   });
 });
 
