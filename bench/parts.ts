@@ -2,6 +2,7 @@
 import { measureBytePath } from './byte-path/byte-path.ts';
 import { measureEndToEnd } from './end-to-end/end-to-end.ts';
 import { measureIngest } from './ingest/ingest.ts';
+import { measureMemory } from './memory/memory.ts';
 import type { PartResult } from './report.ts';
 
 export interface PartOptions {
@@ -21,4 +22,5 @@ export const PARTS: Readonly<Record<string, Part>> = {
   'byte-path': measureBytePath,
   'end-to-end': measureEndToEnd,
   ingest: measureIngest,
+  memory: measureMemory,
 };

@@ -1,4 +1,7 @@
 /** The measured process: moves files one way, and tells what that cost it. */
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { answerParent } from '../child.ts';
 import {
   openFloorMultipart,
@@ -24,7 +27,7 @@ export interface Cost {
 }
 
 const WAYS: Readonly<Record<string, OpenWay>> = {
-  product: openProduct(),
+  product: openProduct({ byteBudgetBytes: Number(process.env.BENCH_BYTE_BUDGET ?? 256 * 1024 * 1024) }),
   naive: openNaive,
   whole: openFloorWhole,
   stream: openFloorStream,
@@ -34,6 +37,10 @@ const WAYS: Readonly<Record<string, OpenWay>> = {
 };
 
 let way: Way;
+const delay = monitorEventLoopDelay({ resolution: 5 });
+
+setFlagsFromString('--expose-gc');
+const collect = runInNewContext('gc') as () => void;
 
 async function run({ file, files, concurrency }: Burst): Promise<Cost> {
   let begun = 0;
@@ -54,4 +61,15 @@ answerParent({
     way = open(ends);
   },
   run,
+  collect: () => {
+    collect();
+    // From here on it is looked at; the byte path's own figures do without.
+    delay.enable();
+  },
+  memory: () => {
+    const { rss, heapUsed, external } = process.memoryUsage();
+    const loopDelayP99Ms = delay.percentile(99) / 1e6;
+    delay.reset();
+    return { rssBytes: rss, heapBytes: heapUsed, externalBytes: external, loopDelayP99Ms };
+  },
 });

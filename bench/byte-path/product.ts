@@ -22,11 +22,11 @@ const ACCOUNT = {
 } as const;
 
 export interface ProductOptions {
-  readonly byteBudgetBytes?: number;
+  readonly byteBudgetBytes: number;
 }
 
 export const openProduct =
-  (options: ProductOptions = {}): OpenWay =>
+  (options: ProductOptions): OpenWay =>
   ({ originUrl, sinkUrl }) => {
     const clock = systemClock;
     const log = createLog({ level: 'silent', program: 'bench', secrets: [] });
@@ -71,7 +71,7 @@ export const openProduct =
         forgetUpload: async () => undefined,
         archived: async () => true,
       },
-      budget: createByteBudget(options.byteBudgetBytes ?? 256 * MIB),
+      budget: createByteBudget(options.byteBudgetBytes),
       gate: createGate(),
       accept: async () => [],
       settle: async (_job, _startedAt, error) => {
