@@ -11,57 +11,61 @@ import { setup } from './wechat.ts';
 /** Half a minute to a minute until the queue takes a killed worker for dead. */
 const LONG = { timeout: 240_000 };
 
-test('a callback becomes an object, a row and a link; what a killed worker had in hand the other finishes', LONG, async (t) => {
-  const [database, redis] = [await postgresForTest(t), await redisForTest(t)];
-  if (!database || !redis) return;
-  const { env: wechat, url, send, untilRunning, untilArchived, assertStored } = await setup(t);
-  const s3 = await foreignS3(t);
-  const folder = await folderForTest(t);
-  const env = {
-    ...wechat,
-    ...s3.env,
-    ALLOW_EMBEDDED: '',
-    DATABASE_URL: database,
-    REDIS_URL: redis.url,
-    QUEUE_PREFIX: redis.prefix,
-    FETCH_IDLE_TIMEOUT: '5m',
-  };
-  const start = (file: string) => startProgram(t, { file, folder, env });
-  const server = start('src/server/main.ts');
-  const sweeper = start('workers/sweep.ts');
-  const first = start('workers/archive.ts');
-  await untilReady(url);
-  await sweeper.says(/"sweeping"/);
-  await first.says(/"taking media"/);
+test(
+  'a callback becomes an object, a row and a link; what a killed worker had in hand the other finishes',
+  LONG,
+  async (t) => {
+    const [database, redis] = [await postgresForTest(t), await redisForTest(t)];
+    if (!database || !redis) return;
+    const { env: wechat, url, send, untilRunning, untilArchived, assertStored } = await setup(t);
+    const s3 = await foreignS3(t);
+    const folder = await folderForTest(t);
+    const env = {
+      ...wechat,
+      ...s3.env,
+      ALLOW_EMBEDDED: '',
+      DATABASE_URL: database,
+      REDIS_URL: redis.url,
+      QUEUE_PREFIX: redis.prefix,
+      FETCH_IDLE_TIMEOUT: '5m',
+    };
+    const start = (file: string) => startProgram(t, { file, folder, env });
+    const server = start('src/server/main.ts');
+    const sweeper = start('workers/sweep.ts');
+    const first = start('workers/archive.ts');
+    await untilReady(url);
+    await sweeper.says(/"sweeping"/);
+    await first.says(/"taking media"/);
 
-  const picture = await send({ kind: 'image' });
-  assert.ok(picture);
-  await assertStored(await untilArchived(picture));
+    const picture = await send({ kind: 'image' });
+    assert.ok(picture);
+    await assertStored(await untilArchived(picture));
 
-  const kinds = [{ kind: 'image' }, { kind: 'video', sizeBytes: 12 * 1024 * 1024 }] as const;
-  const stuck: string[] = [];
-  for (const wish of kinds) {
-    const id = await send({ ...wish, behaviour: { name: 'stall', times: 1 } });
-    assert.ok(id);
-    stuck.push(id);
-  }
-  for (const id of stuck) await untilRunning(id);
-  const second = start('workers/archive.ts');
-  await second.says(/"taking media"/);
-  await first.end('SIGKILL');
+    const kinds = [{ kind: 'image' }, { kind: 'video', sizeBytes: 12 * 1024 * 1024 }] as const;
+    const stuck: string[] = [];
+    for (const wish of kinds) {
+      const id = await send({ ...wish, behaviour: { name: 'stall', times: 1 } });
+      assert.ok(id);
+      stuck.push(id);
+    }
+    for (const id of stuck) await untilRunning(id);
+    const second = start('workers/archive.ts');
+    await second.says(/"taking media"/);
+    await first.end('SIGKILL');
 
-  const besides = await send({ kind: 'voice' });
-  assert.ok(besides);
-  await assertStored(await untilArchived(besides));
-  for (const id of stuck) {
-    const row = await untilArchived(id);
-    assert.equal(row.tries, 1);
-    await assertStored(row);
-  }
-  const { Uploads = [] } = await s3.client.send(new ListMultipartUploadsCommand({ Bucket: BUCKET }));
-  assert.deepEqual(Uploads, []);
-  for (const program of [second, sweeper, server]) {
-    assert.deepEqual(await program.end('SIGTERM'), { code: 0, signal: null });
-    assert.doesNotMatch(program.stderr(), /did not close cleanly/);
-  }
-});
+    const besides = await send({ kind: 'voice' });
+    assert.ok(besides);
+    await assertStored(await untilArchived(besides));
+    for (const id of stuck) {
+      const row = await untilArchived(id);
+      assert.equal(row.tries, 1);
+      await assertStored(row);
+    }
+    const { Uploads = [] } = await s3.client.send(new ListMultipartUploadsCommand({ Bucket: BUCKET }));
+    assert.deepEqual(Uploads, []);
+    for (const program of [second, sweeper, server]) {
+      assert.deepEqual(await program.end('SIGTERM'), { code: 0, signal: null });
+      assert.doesNotMatch(program.stderr(), /did not close cleanly/);
+    }
+  },
+);

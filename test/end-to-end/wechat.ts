@@ -83,10 +83,14 @@ export async function setup(t: TestContext) {
     rows: async (query = ''): Promise<Row[]> =>
       (await get<{ items: Row[] }>(`/v1/media?limit=200${query}`)).items,
     untilArchived: (id: string) =>
-      until(`${id} is archived`, async () => {
-        const found = await row(id);
-        return found.status === 'archived' && found;
-      }, ARCHIVE_LIMIT_MS),
+      until(
+        `${id} is archived`,
+        async () => {
+          const found = await row(id);
+          return found.status === 'archived' && found;
+        },
+        ARCHIVE_LIMIT_MS,
+      ),
     untilRunning: (id: string) =>
       until(`${id} is on its way`, async () => (await row(id)).waiting?.reason === 'running'),
     /** Opens the link and compares with what the simulator made. */
