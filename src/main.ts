@@ -48,7 +48,7 @@ await runProgram('wechat-media-archiver', async (attend) => {
 
   if (simulator && simulated) {
     process.stdout.write(
-      '\n  WeChat is SIMULATED: no account is configured, so a pretend one sends pictures, voices and videos.\n\n',
+      '  WeChat is SIMULATED: no account is configured, so a pretend one sends pictures, voices and videos.\n\n',
     );
     const callbackUrl = callbackUrlOf(server.url, simulated.account);
     const sending = keepSending({ simulator, account: simulated, callbackUrl, clock, log }, shutdown.signal);
