@@ -1,5 +1,5 @@
 /** What WeChat posts to us: checked, opened, and read into references. Nothing here waits or remembers. */
-import type { Account } from '../account.ts';
+import { type Account, callbackAppIdOf } from '../account.ts';
 import { decrypt } from './encryption.ts';
 import { type Fields, MalformedMessage, readMessage } from './message-text.ts';
 import { type MessageRead, readReferences } from './references.ts';
@@ -27,7 +27,18 @@ export interface Refusal {
 /** `text` is to be answered as it is, as text/plain. */
 export type HandshakeResult = { readonly kind: 'answer'; readonly text: string } | Refusal;
 
-export type CallbackResult = Exclude<MessageRead, { kind: 'malformed' }> | Refusal;
+export type CallbackResult =
+  | Exclude<MessageRead, { kind: 'malformed' }>
+  /** WeCom customer service only says that there is something: see kf-sync.ts. `token` is good for ten minutes. */
+  | {
+      readonly kind: 'sync';
+      readonly messageType: string;
+      readonly token: string;
+      readonly openKfId: string;
+    }
+  /** The ticket of a third-party platform, to be kept by `keepTicket` of component-tokens.ts. */
+  | { readonly kind: 'ticket'; readonly messageType: string; readonly ticket: string }
+  | Refusal;
 
 type SigningAccount = Pick<
   Account,
@@ -38,9 +49,10 @@ type SigningAccount = Pick<
   | 'encodingAesKey'
   | 'previousEncodingAesKey'
   | 'requireEncryption'
+  | 'tokenSource'
 >;
 
-const WINDOW_MS = 15 * 60_000;
+const WINDOW_SECONDS = 15 * 60;
 
 /**
  * Answers the GET by which WeChat's console tries the URL. Official accounts and mini programs send `echostr` in
@@ -74,7 +86,7 @@ export function readCallback(
   const query = readQuery(request.query);
   try {
     const message = openMessage(account, query, readMessage(request.body.toString('utf8')), request.now);
-    return 'kind' in message ? message : readMedia(account, message.fields);
+    return 'kind' in message ? message : readPush(account, message);
   } catch (error) {
     if (!(error instanceof MalformedMessage)) throw error;
     // Whoever cannot sign learns nothing of our parser; WeChat sends the plain signature in every mode.
@@ -84,12 +96,17 @@ export function readCallback(
   }
 }
 
+interface Opened {
+  readonly fields: Fields;
+  readonly isEncrypted: boolean;
+}
+
 function openMessage(
   account: SigningAccount,
   query: ReturnType<typeof readQuery>,
   outer: Fields,
   now: Date,
-): { fields: Fields } | Refusal {
+): Opened | Refusal {
   const signed = plainParts(account, query);
   const encrypted = outer.get('Encrypt');
   // In compatible mode the fields stand in the body twice. Without a key, and only then, the plain copy serves.
@@ -98,8 +115,8 @@ function openMessage(
     if (account.encodingAesKey === undefined) {
       return refuse(403, 'encryption_key_missing', 'The callback is encrypted: configure encodingAesKey.');
     }
-    const text = decrypt(encrypted, keysOf(account), account.appId);
-    return text === undefined ? cannotDecrypt() : { fields: readMessage(text) };
+    const text = decrypt(encrypted, keysOf(account), callbackAppIdOf(account));
+    return text === undefined ? cannotDecrypt() : readInner(text);
   }
   if (!isSignatureOf(query.signature, signed)) return badSignature();
   if (account.requireEncryption) {
@@ -109,20 +126,53 @@ function openMessage(
       "Plain callbacks are refused: choose safe mode in WeChat's console.",
     );
   }
-  const sentMs = Number(query.timestamp) * 1000;
-  if (!(Math.abs(now.getTime() - sentMs) <= WINDOW_MS)) {
-    return refuse(
-      403,
-      'stale_timestamp',
-      'The timestamp is more than 15 minutes away from the clock of this server.',
-    );
+  const skewSeconds = clockSkewSeconds(query.timestamp, now);
+  if (skewSeconds === undefined || Math.abs(skewSeconds) > WINDOW_SECONDS) {
+    const away =
+      skewSeconds === undefined
+        ? 'no time'
+        : `${Math.abs(skewSeconds)} seconds ${skewSeconds > 0 ? 'behind' : 'ahead of'} the clock of this server`;
+    return refuse(403, 'stale_timestamp', `The timestamp is ${away}; 15 minutes are allowed.`);
   }
-  return { fields: outer };
+  return { fields: outer, isEncrypted: false };
 }
 
-function readMedia(account: SigningAccount, fields: Fields): CallbackResult {
+/** What came out of msg_signature and decryption is the platform's word: its mistakes may be named. */
+function readInner(text: string): Opened | Refusal {
+  try {
+    return { fields: readMessage(text), isEncrypted: true };
+  } catch (error) {
+    if (!(error instanceof MalformedMessage)) throw error;
+    return malformed(error.message);
+  }
+}
+
+function readPush(account: SigningAccount, { fields, isEncrypted }: Opened): CallbackResult {
+  const field = (name: string): string | undefined => fields.get(name)?.trim() || undefined;
+  // Pushes to a third-party platform say what they are by InfoType; they have no MsgType.
+  const infoType = field('InfoType');
+  if (infoType !== undefined && account.tokenSource?.type === 'component') {
+    const ticket = field('ComponentVerifyTicket');
+    // Only from an encrypted body: a plain one that was replayed with another ticket would cut the platform off.
+    const isTicket = isEncrypted && infoType === 'component_verify_ticket' && ticket && ticket.length <= 512;
+    return isTicket
+      ? { kind: 'ticket', messageType: 'component_verify_ticket', ticket }
+      : { kind: 'ignored', messageType: 'info' };
+  }
+  const [token, openKfId] = [field('Token'), field('OpenKfId')];
+  if (account.product === 'wecom' && field('Event') === 'kf_msg_or_event' && token && openKfId)
+    return { kind: 'sync', messageType: 'event', token, openKfId };
   const read = readReferences(account.account, fields);
   return read.kind === 'malformed' ? malformed(read.why) : read;
+}
+
+/**
+ * How many seconds the timestamp that WeChat signed lies behind `now` (negative: ahead of it); undefined without one.
+ * WeChat's clock is right: what is more than a few seconds is the clock of this server, or a late delivery.
+ */
+export function clockSkewSeconds(timestamp: unknown, now: Date): number | undefined {
+  if (typeof timestamp !== 'string' || !/^\d{1,12}$/.test(timestamp)) return undefined;
+  return Math.round(now.getTime() / 1000 - Number(timestamp));
 }
 
 function readQuery(query: CallbackQuery) {

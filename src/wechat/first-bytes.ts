@@ -30,7 +30,8 @@ export function judge(given: {
   readonly sniffed: MediaType | undefined;
   readonly contentType: string | undefined;
   readonly kind: Kind;
-  readonly hasAttachmentName: boolean;
+  /** By its disposition; the only word on whether a `file` that looks like an error is one. */
+  readonly isAttachment: boolean;
 }): Verdict {
   const { head, sniffed, kind } = given;
   if (head.length === 0) return { is: 'failure', code: 'body_empty' };
@@ -39,9 +40,10 @@ export function judge(given: {
   if (beginsLikeJson(head)) {
     const answer = given.isWhole ? parseAnswer(Buffer.from(head).toString('utf8')) : undefined;
     const errcode = answer && errcodeOf(answer);
-    const isError = errcode !== undefined && !(mayBeText && (errcode === 0 || given.hasAttachmentName));
+    const isError = errcode !== undefined && !(mayBeText && (errcode === 0 || given.isAttachment));
     if (answer && isError && errcode !== 0) return { is: 'errcode', answer, errcode };
-    if (typeof answer?.video_url === 'string') return { is: 'video_url', url: answer.video_url };
+    if (!mayBeText && typeof answer?.video_url === 'string')
+      return { is: 'video_url', url: answer.video_url };
     if (answer && isError) return { is: 'errcode', answer, errcode };
     if (!mayBeText)
       return { is: 'failure', code: given.isWhole && !answer ? 'malformed_answer' : 'body_not_media' };

@@ -23,6 +23,8 @@ export interface HttpBody {
   readonly headers: Readonly<Record<string, string>>;
   /** From Content-Length. */
   readonly lengthBytes: number | undefined;
+  /** Whether a clean end of the body proves that it is whole: by length or by the last chunk. */
+  readonly endIsProven: boolean;
   /**
    * Ends cleanly only after all announced bytes; otherwise throws `body_too_short`, `body_too_long`, `too_large`,
    * `timeout`, `network`, or the reason of the caller's signal.
@@ -32,12 +34,20 @@ export interface HttpBody {
   discard(): void;
 }
 
+export interface HttpRequest {
+  /** Only addresses that are public are connected to. */
+  readonly guarded: boolean;
+  /** Stands in errors instead of the URL, which may hold a token. */
+  readonly where: string;
+  /** The value of a Range header. */
+  readonly range?: string;
+  /** Where less is left than the total timeout. */
+  readonly withinMs?: number;
+}
+
 export interface Http {
-  /**
-   * `guarded`: only addresses that are public are connected to. `where` stands in errors instead of the URL, which
-   * may hold a token. Redirects are answers like any other: never followed.
-   */
-  get(url: URL, how: { guarded: boolean; where: string }, signal: AbortSignal): Promise<HttpBody>;
+  /** Redirects are answers like any other: never followed. */
+  get(url: URL, how: HttpRequest, signal: AbortSignal): Promise<HttpBody>;
   close(): Promise<void>;
 }
 
@@ -102,11 +112,12 @@ export function createHttp(options: HttpOptions): Http {
   return {
     get: async (url, how, signal) => {
       signal.throwIfAborted();
-      const limit = withLimit(signal, options.totalTimeoutMs);
+      const totalTimeoutMs = how.withinMs ?? options.totalTimeoutMs;
+      const limit = withLimit(signal, totalTimeoutMs);
       const translate = (error: unknown, received?: Received) => {
         signal.throwIfAborted();
         if (error instanceof FailureError) return error;
-        if (limit.passed) return failure('timeout', `${how.where}: not within ${options.totalTimeoutMs} ms`);
+        if (limit.passed) return failure('timeout', `${how.where}: not within ${totalTimeoutMs} ms`);
         return failureOf(error, how.where, received);
       };
       let route: Route | undefined;
@@ -118,7 +129,8 @@ export function createHttp(options: HttpOptions): Http {
       try {
         const taken = await chooseRoute(url, how.guarded, limit.signal);
         route = taken;
-        const { dispatcher, headers } = taken;
+        const { dispatcher } = taken;
+        const headers = how.range ? { ...taken.headers, range: how.range } : taken.headers;
         const response = await request(taken.url, { dispatcher, headers, signal: limit.signal });
         const { maxBodyBytes } = options;
         return wrap(response, {
@@ -189,7 +201,10 @@ function wrap(
       discard();
     }
   }
-  return { status: response.statusCode, headers, lengthBytes, body: bytes(), discard };
+  // undici ends a chunked body cleanly only after its last chunk (tried: a cut one throws).
+  const isChunked = /\bchunked\s*$/i.test(headers['transfer-encoding'] ?? '');
+  const endIsProven = lengthBytes !== undefined || isChunked;
+  return { status: response.statusCode, headers, lengthBytes, endIsProven, body: bytes(), discard };
 }
 
 export const tooLarge = (maxBytes: number) => failure('too_large', `more than ${maxBytes} bytes`);

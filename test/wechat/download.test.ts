@@ -89,6 +89,7 @@ test('a picture comes whole, with its length, name and type', async (t) => {
     declaredType: 'text/jpeg',
     fileName: 'MEDIA_ID.jpg',
     lengthBytes: JPEG.length,
+    endIsProven: true,
     sniffed: { contentType: 'image/jpeg', extension: 'jpg' },
   });
   assert.deepEqual(await bytesOf(body), JPEG);
@@ -130,6 +131,103 @@ test('the jssdk variant of a voice has its own call', async (t) => {
   assert.match(wechat.requests[0]!.url, /^\/cgi-bin\/media\/get\/jssdk\?/);
   assert.equal(media.source, 'jssdk');
   assert.deepEqual(media.sniffed, { contentType: 'application/octet-stream', extension: 'bin' });
+});
+
+test('a voice without an HD form is had as plain AMR; trouble of other kinds is not', async (t) => {
+  const AMR = Buffer.from('#!AMR\nvoice');
+  const answers: [hd: RequestListener, source: string][] = [
+    [sends(AMR), 'jssdk'],
+    [sends('{"errcode":40007}'), 'media_get'],
+    [(_request, response) => response.writeHead(404).end(), 'media_get'],
+    [sends('{"errcode":48001}'), 'media_get'],
+    [sends('{"errcode":-1}'), 'system_busy'],
+    [sends('{"errcode":45009}'), 'day_quota'],
+    [sends('{"errcode":42001}'), 'access_token_expired'],
+  ];
+  for (const [hd, expected] of answers) {
+    const wechat = await httpServer(t, (request, response) => {
+      if (request.url!.includes('/jssdk?')) hd(request, response);
+      else response.end(AMR);
+    });
+    const { downloader } = open(t, wechat.url);
+    const got = await downloader
+      .open(asked({ kind: 'voice', variant: 'jssdk' }), NEVER)
+      .then((media) => bytesOf(media.body).then(() => media.source))
+      .catch((error: FailureError) => error.failure.code);
+    assert.equal(got, expected);
+  }
+});
+
+test('the end of a body is proven by a length or a last chunk, not by a closed connection', async (t) => {
+  const chunk = `${JPEG.length.toString(16)}\r\n`;
+  const wire = (head: string, ...rest: (string | Buffer)[]) =>
+    Buffer.concat([`HTTP/1.1 200 OK\r\n${head}\r\n`, ...rest].map((part) => Buffer.from(part)));
+  const bodies: [name: string, bytes: Buffer, proven: boolean][] = [
+    ['length', wire(`Content-Length: ${JPEG.length}\r\n`, JPEG), true],
+    ['chunked', wire('Transfer-Encoding: chunked\r\n', chunk, JPEG, '\r\n0\r\n\r\n'), true],
+    ['closed', wire('Connection: close\r\n', JPEG), false],
+  ];
+  for (const [name, bytes, proven] of bodies) {
+    const wechat = await rawServer(t, (socket) => socket.end(bytes));
+    const media = await open(t, wechat.url).downloader.open(asked(), NEVER);
+    assert.equal(media.endIsProven, proven, name);
+    assert.deepEqual(await bytesOf(media.body), JPEG, name);
+  }
+  for (const cut of ['', '\r\n', '\r\n0\r\n', '\r\n0\r']) {
+    const bytes = wire('Transfer-Encoding: chunked\r\n', chunk, JPEG, cut);
+    const wechat = await rawServer(t, (socket) => socket.end(bytes));
+    const { code } = await failureOf(t, wechat.url);
+    assert.equal(code, 'body_too_short', JSON.stringify(cut));
+  }
+});
+
+test('a file may be JSON or HTML itself; only a bare errcode makes it an error', async (t) => {
+  const attached = { 'content-disposition': 'attachment' };
+  const files: [body: string, headers: Record<string, string>, expected: string][] = [
+    ['{"errcode":40007,"errmsg":"x"}', attached, 'text'],
+    ['{"errcode":40007,"errmsg":"x"}', {}, 'invalid_media_id'],
+    ['{"errcode":0}', {}, 'text'],
+    ['{"video_url":"http://127.0.0.1:1/"}', {}, 'text'],
+    ['<html><body>a report</body></html>', { 'content-type': 'text/html' }, 'text'],
+    ['{"errcode":40007', {}, 'text'],
+  ];
+  for (const [body, headers, expected] of files) {
+    const wechat = await httpServer(t, sends(body, headers));
+    const { downloader } = open(t, 'http://127.0.0.1:1', { wecomBaseUrl: wechat.url });
+    const got = await downloader
+      .open(asked({ kind: 'file', account: account({ product: 'wecom' }) }), NEVER)
+      .then(async (media) => ((await bytesOf(media.body)).toString() === body ? 'text' : 'other bytes'))
+      .catch((error: FailureError) => error.failure.code);
+    assert.equal(got, expected, body);
+  }
+});
+
+test('a PicUrl is asked for over https, and over http only where https cannot be reached', async (t) => {
+  const seen: string[] = [];
+  const proxy = createServer().on('connect', (request, socket) => {
+    seen.push(request.url!);
+    socket.on('error', () => {});
+    if (request.url!.endsWith(':443')) return void socket.destroy();
+    socket.write('HTTP/1.1 200 OK\r\n\r\n');
+    socket.once('data', (head: Buffer) => {
+      assert.doesNotMatch(head.toString(), /referer|cookie|token/i);
+      socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${JPEG.length}\r\n\r\n`);
+      socket.end(JPEG);
+    });
+  });
+  await new Promise<void>((listening) => proxy.listen(0, '127.0.0.1', listening));
+  t.after(() => {
+    proxy.closeAllConnections();
+    proxy.close();
+  });
+  const { downloader } = open(t, 'http://127.0.0.1:1', {
+    proxyUrl: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`,
+    resolve: (_name, _options, callback) => callback(null, [{ address: '203.205.137.89', family: 4 }]),
+  });
+  const link = { url: 'http://mmbiz.qpic.cn/mmbiz_jpg/x/0', source: 'pic_url', kind: 'image' } as const;
+  const media = await downloader.openLink(link, NEVER);
+  assert.deepEqual(await bytesOf(media.body), JPEG);
+  assert.deepEqual(seen, ['203.205.137.89:443', '203.205.137.89:80']);
 });
 
 test('an errcode is found whatever it is dressed as', async (t) => {
@@ -350,8 +448,6 @@ test('video_url is followed, without token, cookie or Referer', async (t) => {
 
 test('a link that does not give a video fails for a fresh one', async (t) => {
   const answers: ((response: ServerResponse) => void)[] = [
-    (response) => response.writeHead(403).end(),
-    (response) => response.writeHead(404).end('gone'),
     (response) => response.writeHead(302, { location: 'http://127.0.0.1:1/' }).end(),
     (response) => response.writeHead(503).end(),
     (response) => response.writeHead(200, { 'content-type': 'text/html' }).end('<html>'),
@@ -362,9 +458,60 @@ test('a link that does not give a video fails for a fresh one', async (t) => {
   for (const answer of answers) {
     const { cdn, wechat } = await withLink(t, answer);
     const failure = await failureOf(t, wechat.url, { kind: 'video' }, { allowHosts: ['127.0.0.1'] });
-    assert.deepEqual([failure.code, failure.class], ['video_link_failed', 'transient']);
+    assert.deepEqual(
+      [failure.code, failure.class, failure.retryAfterMs],
+      ['video_link_failed', 'transient', 5_000],
+    );
     assert.equal(cdn.requests.length, 1);
+    assert.equal(wechat.requests.length, 1);
   }
+});
+
+test('a link that is too young gets one more look, and then a fresh one with the next try', async (t) => {
+  let looks = 0;
+  const { cdn, wechat } = await withLink(t, (response) => {
+    if (++looks % 2 === 1) response.writeHead(404).end('not yet');
+    else response.end(MP4);
+  });
+  const how = { allowHosts: ['127.0.0.1'], linkSettleMs: 20 };
+  const media = await open(t, wechat.url, how).downloader.open(asked({ kind: 'video' }), NEVER);
+  assert.deepEqual(await bytesOf(media.body), MP4);
+  assert.deepEqual([cdn.requests.length, wechat.requests.length], [2, 1]);
+
+  const never = await withLink(t, (response) => response.writeHead(404).end());
+  const failure = await failureOf(t, never.wechat.url, { kind: 'video' }, how);
+  assert.deepEqual([failure.code, failure.retryAfterMs], ['video_link_failed', 5_000]);
+  assert.deepEqual([never.cdn.requests.length, never.wechat.requests.length], [2, 1]);
+});
+
+test('waiting for a young link ends with the abort', async (t) => {
+  const { cdn, wechat } = await withLink(t, (response) => response.writeHead(404).end());
+  const controller = new AbortController();
+  const { downloader } = open(t, wechat.url, { allowHosts: ['127.0.0.1'], linkSettleMs: 600_000 });
+  const opening = downloader.open(asked({ kind: 'video' }), controller.signal);
+  while (cdn.requests.length === 0) await new Promise((tick) => setTimeout(tick, 5));
+  const reason = new Error('closing');
+  setTimeout(() => controller.abort(reason), 20);
+  await assert.rejects(opening, (error) => error === reason);
+});
+
+test('a link that is too old is asked for anew at once, but only once', async (t) => {
+  const cdn = await httpServer(t, (request, response) => {
+    if (request.url!.includes('vkey=old')) response.writeHead(403).end();
+    else response.end(MP4);
+  });
+  const links = ['old', 'fresh', 'old', 'old'];
+  const wechat = await httpServer(t, (_request, response) =>
+    response.end(
+      `{"video_url":"http:\\/\\/127.0.0.1:${cdn.port}\\/v.tc.qq.com\\/1.mp4?vkey=${links.shift()}"}`,
+    ),
+  );
+  const how = { allowHosts: ['127.0.0.1'] };
+  const media = await open(t, wechat.url, how).downloader.open(asked({ kind: 'video' }), NEVER);
+  assert.deepEqual(await bytesOf(media.body), MP4);
+  assert.equal(media.source, 'video_url');
+  assert.equal((await failureOf(t, wechat.url, { kind: 'video' }, how)).code, 'video_link_failed');
+  assert.deepEqual([cdn.requests.length, wechat.requests.length], [4, 4]);
 });
 
 test('a link to an address of our own network is refused before anything is sent', async (t) => {

@@ -179,23 +179,23 @@ const LAYOUTS: [name: string, value: string, expiresAt?: string][] = [
 test('a token in Redis is read in every layout of the common SDKs', { skip: missing.redis }, async (t) => {
   const redis = await redisForTest(t);
   if (!redis) return;
-  const client = new Redis(redis.url);
+  const { url, prefix }: { url: string; prefix: string } = redis;
+  const client = new Redis(url);
   t.after(() => client.disconnect());
   const { process } = world(t, 'http://127.0.0.1:1');
   for (const [name, value, expiresAt] of LAYOUTS) {
-    const key = `${redis.prefix}${name}`;
+    const key: string = `${prefix}${name}`;
     await client.set(key, value, 'PX', 900_000);
     await client.hset(`${key}-hash`, 'the field', value);
-    const token = await process().get(from({ type: 'redis', url: redis.url, key }), NEVER);
+    const token = await process().get(from({ type: 'redis', url, key }), NEVER);
     assert.equal(token.value, VALUE, name);
     const end = expiresAt ? Date.parse(expiresAt) : START + 900_000;
     assert.ok(Math.abs(token.expiresAt.getTime() - end) < 5_000, `${name}: ${token.expiresAt.toISOString()}`);
-    const { url } = redis;
     const inHash: TokenSource = { type: 'redis', url, key: `${key}-hash`, field: 'the field' };
     assert.equal((await process().get(from(inHash), NEVER)).value, VALUE, `${name}, in a hash`);
   }
-  await client.hset(`${redis.prefix}fields`, { accessToken: VALUE, expireTime: '1767229200000' });
-  const fields = from({ type: 'redis', url: redis.url, key: `${redis.prefix}fields` });
+  await client.hset(`${prefix}fields`, { accessToken: VALUE, expireTime: '1767229200000' });
+  const fields = from({ type: 'redis', url, key: `${prefix}fields` });
   assert.equal((await process().get(fields, NEVER)).value, VALUE, 'a hash without a field named');
 });
 
