@@ -1,6 +1,6 @@
 /** Stands for WeChat: answers media/get at once with as many bytes as the media id asks for. */
 import { randomBytes } from 'node:crypto';
-import { createServer } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -48,7 +48,14 @@ function pictureOf(media: Media): Buffer {
   return body;
 }
 
+const latencyMs = Number(process.env.LATENCY_MS ?? 0);
+
 const server = createServer((request, response) => {
+  if (latencyMs > 0) setTimeout(() => answer(request, response), latencyMs);
+  else answer(request, response);
+});
+
+function answer(request: IncomingMessage, response: ServerResponse): void {
   const url = new URL(request.url ?? '/', 'http://origin.invalid');
   if (url.pathname === '/cgi-bin/stable_token') {
     request.resume();
@@ -64,7 +71,8 @@ const server = createServer((request, response) => {
   if (media.kind === 'image') response.end(pictureOf(media));
   // A client that leaves is its own affair.
   else pipeline(Readable.from(piecesOf(media), { objectMode: false }), response).catch(() => undefined);
-});
+}
+
 server.keepAliveTimeout = 600_000;
 server.listen(0, '127.0.0.1', () =>
   answerParent({ url: () => `http://127.0.0.1:${(server.address() as AddressInfo).port}` }),

@@ -1,9 +1,11 @@
 /** The parts of the benchmark, in the order they are run. */
 import { measureBytePath } from './byte-path/byte-path.ts';
 import { measureEndToEnd } from './end-to-end/end-to-end.ts';
+import { measureGrowth } from './growth/growth.ts';
 import { measureIngest } from './ingest/ingest.ts';
 import { measureMemory } from './memory/memory.ts';
 import type { PartResult } from './report.ts';
+import { measureStart } from './start/start.ts';
 
 export interface PartOptions {
   /** Smaller everything, so that all parts together end within two minutes. */
@@ -23,4 +25,6 @@ export const PARTS: Readonly<Record<string, Part>> = {
   'end-to-end': measureEndToEnd,
   ingest: measureIngest,
   memory: measureMemory,
+  growth: measureGrowth,
+  start: measureStart,
 };

@@ -1,0 +1,111 @@
+/** Part 5: more worker processes, more rows. */
+import { createChildren } from '../children.ts';
+import { startProgram, waitForObjects } from '../end-to-end/running.ts';
+import type { Part, PartOptions } from '../parts.ts';
+import type { Bar, Cell, PartResult, Table } from '../report.ts';
+import type { Sent } from '../sender.ts';
+import { openServices, type Services } from '../services.ts';
+import { missingFor, SHAPE_NAMES, type Shape } from '../shapes.ts';
+import { measureRows } from './rows.ts';
+
+/** An answer of WeChat takes its time; workers mostly wait for it. */
+const ORIGIN_LATENCY_MS = 100;
+const AT_ONCE = 4;
+
+export const measureGrowth: Part = async (options): Promise<PartResult> => {
+  const services = await openServices();
+  try {
+    const missing = missingFor('postgres', services);
+    if (missing) return { tables: [], bars: [], notes: [`NOT MEASURED: ${missing}`] };
+    const rows =
+      options.set.only === 'workers' ? undefined : await measureRows(await services.newDatabase(), options);
+    const workers = options.set.only === 'rows' ? undefined : await measureWorkers(services, options);
+    return {
+      tables: [...(rows?.tables ?? []), ...(workers ? [workers.table] : [])],
+      bars: [...(rows?.bars ?? []), ...(workers?.bars ?? [])],
+      notes: [
+        `Workers of ${AT_ONCE} media at once each, an origin that answers after ${ORIGIN_LATENCY_MS} ms: bound by waiting, so that more processes help on few cores too.`,
+        'Rows: --set rows=10000000 for ten million.',
+      ],
+    };
+  } finally {
+    await services.close();
+  }
+};
+
+async function measureWorkers(
+  services: Services,
+  options: PartOptions,
+): Promise<{ table: Table; bars: Bar[] }> {
+  const rows: Cell[][] = [];
+  const bars: Bar[] = [];
+  for (const shape of (['redis', 'postgres'] as const).filter((one) => !missingFor(one, services))) {
+    const rates: number[] = [];
+    for (const processes of options.quick ? [1, 2] : [1, 2, 4]) {
+      options.say(`  ${SHAPE_NAMES[shape]}, ${processes} worker${processes > 1 ? 's' : ''} …`);
+      rates.push(await drain(shape, processes, services, options));
+      const ratio = rates.at(-1)! / rates[0]!;
+      rows.push([SHAPE_NAMES[shape], processes, ratio, rates.at(-1)!]);
+      if (processes > 1)
+        bars.push({
+          what: `${SHAPE_NAMES[shape]}: ${processes} workers over one`,
+          measured: ratio,
+          atLeast: processes * 0.8,
+        });
+    }
+  }
+  return {
+    table: { title: 'Worker processes', columns: ['shape', 'processes', 'over one', 'media/s'], rows },
+    bars,
+  };
+}
+
+/** Media a second: callbacks first, then so many workers. */
+async function drain(
+  shape: Shape,
+  processes: number,
+  services: Services,
+  options: PartOptions,
+): Promise<number> {
+  const children = createChildren();
+  try {
+    const count = (options.quick ? 50 : 300) * processes;
+    const origin = await children.start('./origin.ts', {
+      side: 'servers',
+      env: { LATENCY_MS: String(ORIGIN_LATENCY_MS) },
+    });
+    const sink = await children.start('./sink.ts', { side: 'servers' });
+    const sender = await children.start('./sender.ts', { side: 'servers' });
+    const ends = { originUrl: await origin.ask<string>('url'), sinkUrl: await sink.ask<string>('url') };
+    const server = await startProgram(shape, {
+      children,
+      services,
+      ends,
+      env: { BENCH_PROGRAM: '../../src/server/main.ts' },
+    });
+    for (let index = 0; index < processes; index++) {
+      await children.start('./end-to-end/program.ts', {
+        side: 'client',
+        env: {
+          ...server.environment,
+          BENCH_PROGRAM: '../../workers/archive.ts',
+          WORKER_CONCURRENCY: String(AT_ONCE),
+        },
+      });
+    }
+    const send = async (many: number, run: string) => {
+      await sender.ask('prepare', { count: many, sizeBytes: 20 * 1024, run });
+      await sender.ask<Sent>('send', { url: server.url, count: many, concurrency: 16 });
+    };
+    // Warm, and every worker there.
+    await send(20 * processes, 'warm');
+    await waitForObjects(sink, 20 * processes, options.signal);
+    await sink.ask('take');
+    const startedAt = performance.now();
+    await send(count, 'measured');
+    await waitForObjects(sink, count, options.signal);
+    return (count / (performance.now() - startedAt)) * 1000;
+  } finally {
+    await children.stop();
+  }
+}
