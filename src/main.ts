@@ -18,6 +18,7 @@ await runProgram('wechat-media-archiver', async (attend) => {
   const simulated =
     config.shape.wechat === 'simulated' ? simulatedAccount(config.work.accountConcurrency) : undefined;
   const { keys, file } = await loadKeys(config);
+  if (config.shape.database === 'embedded') process.stdout.write('\n  Opening the embedded database …\n');
   const parts = await openParts(config, {
     program: 'all',
     secrets: keys.map((key) => key.secret),
