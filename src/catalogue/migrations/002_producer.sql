@@ -54,12 +54,6 @@ CREATE FUNCTION id_of(account text, media_id text) RETURNS text LANGUAGE sql STA
     convert_to(account, 'UTF8') || '\x00'::bytea || convert_to(media_id, 'UTF8')), 'hex'), 32)
 $$;
 
--- Lengths as the service measures them, in UTF-16 units. NULL: not given.
-CREATE FUNCTION fits(value text, most integer) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
-  SELECT value <> '' AND
-    char_length(value) + char_length(regexp_replace(value, '[^\U00010000-\U0010FFFF]+', '', 'g')) <= most
-$$;
-
 -- One reference from any language; answers its id. Takes part in the caller's transaction: what is rolled back was
 -- never asked for. A role needs USAGE on the schema and EXECUTE on this function, nothing else.
 CREATE FUNCTION archive(
@@ -71,16 +65,17 @@ DECLARE
   new_id text := id_of(account, media_id);
   sent timestamptz := coalesce(sent_at, now());
   wrong text := CASE
-    WHEN fits(account, 128) IS NOT TRUE THEN 'account: 1 to 128 characters'
-    WHEN fits(media_id, 512) IS NOT TRUE THEN 'media_id: 1 to 512 characters'
+    WHEN (char_length(account) BETWEEN 1 AND 128) IS NOT TRUE THEN 'account: 1 to 128 characters'
+    WHEN (char_length(media_id) BETWEEN 1 AND 512) IS NOT TRUE THEN 'media_id: 1 to 512 characters'
     WHEN kind IS NULL OR kind NOT IN ('image', 'voice', 'video', 'shortvideo', 'thumb', 'file')
       THEN 'kind: image, voice, video, shortvideo, thumb or file'
     WHEN variant NOT IN ('16k', 'jssdk') THEN 'variant: 16k or jssdk'
-    WHEN NOT fits(parent_id, 64) THEN 'parent_id: 1 to 64 characters'
-    WHEN NOT fits(open_id, 128) THEN 'open_id: 1 to 128 characters'
-    WHEN NOT fits(msg_id, 128) THEN 'msg_id: 1 to 128 characters'
-    WHEN NOT fits(pic_url, 2048) OR pic_url !~ '^https?://[^/?#\s]+[^\s]*$'
-      THEN 'pic_url: a link of http or https, at most 2048 characters'
+    WHEN char_length(parent_id) NOT BETWEEN 1 AND 64 THEN 'parent_id: 1 to 64 characters'
+    WHEN char_length(open_id) NOT BETWEEN 1 AND 128 THEN 'open_id: 1 to 128 characters'
+    WHEN char_length(msg_id) NOT BETWEEN 1 AND 128 THEN 'msg_id: 1 to 128 characters'
+    WHEN char_length(pic_url) NOT BETWEEN 1 AND 2048
+      OR pic_url !~ '^https?://([A-Za-z0-9-]+\.)*[A-Za-z][A-Za-z0-9-]*(:[0-9]{1,4})?([/?#]\S*)?$'
+      THEN 'pic_url: a link of http or https to a host by its name, at most 2048 characters'
     WHEN sent NOT BETWEEN '2011-01-01Z' AND '2100-01-01Z' THEN 'sent_at: between 2011 and 2100'
     WHEN media_lifetime IS NULL OR media_lifetime NOT BETWEEN '1 second' AND '30 days'
       THEN 'media_lifetime: from 1 second to 30 days'
@@ -90,7 +85,7 @@ BEGIN
     wrong := 'labels: an object of texts';
   ELSIF wrong IS NULL AND labels IS NOT NULL AND (
       SELECT count(*) > 8 OR bool_or(jsonb_typeof(label.value) <> 'string'
-        OR fits(label.key, 64) IS NOT TRUE OR fits(label.value #>> '{}', 256) IS NOT TRUE)
+        OR char_length(label.key) NOT BETWEEN 1 AND 64 OR char_length(label.value #>> '{}') NOT BETWEEN 1 AND 256)
       FROM jsonb_each(labels) AS label) THEN
     wrong := 'labels: at most 8, names of 1 to 64 and values of 1 to 256 characters';
   END IF;
