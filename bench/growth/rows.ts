@@ -115,7 +115,7 @@ export async function measureRows(
     stats: () => catalogue.stats(now()),
     'repair: fed before': () => catalogue.fedBefore(now(), 1000),
     'repair: close expired': () =>
-      catalogue.closeExpired(new Date(0), 0, { code: 'expired', class: 'expired' }, 1000),
+      catalogue.closeExpired(new Date(0), 0, { code: 'expired', class: 'permanent' }, 1000),
     'repair: open uploads': () => catalogue.openUploads(now(), 100),
     'feed: promote': () => catalogue.promote(now(), 2000),
     'feed: claim 16': async () => {
