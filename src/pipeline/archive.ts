@@ -53,6 +53,8 @@ const UNNAMED_TYPE = { contentType: 'application/octet-stream', extension: 'bin'
 
 export function createArchiver(deps: ArchiverDeps) {
   const { catalogue, clock, metrics, store } = deps;
+  /** What was to be recorded last could not be. */
+  let isAway = false;
 
   /** A job of a foreign producer, or one whose row is gone: it gets its row, and the feeder its work. */
   async function adopt(reference: Reference): Promise<Disposition> {
@@ -194,6 +196,9 @@ export function createArchiver(deps: ArchiverDeps) {
     if (!leave) return { do: 'putBack', delayMs: PUT_BACK_MS };
     const startedAt = clock.now();
     try {
+      // WeChat counts every call against a daily quota: none is made whose outcome could not be kept.
+      if (isAway) await catalogue.ping();
+      isAway = false;
       const stored = await fetchAndStore(job, account, signal);
       if (!stored) {
         return (await catalogue.get(job.id))
@@ -211,13 +216,8 @@ export function createArchiver(deps: ArchiverDeps) {
     }
   }
 
-  let isAway = false;
-
   return async (job: ArchiveJob, signal: AbortSignal): Promise<Disposition> => {
     try {
-      // WeChat counts every call against a daily quota: none is made whose outcome could not be kept.
-      if (isAway) await catalogue.ping();
-      isAway = false;
       return await archive(job, signal);
     } catch (error) {
       if (signal.aborted || !isOurs(error)) throw error;

@@ -83,26 +83,29 @@ const GOOD: readonly { what: string; wish: Wish; is: Record<string, unknown>; ex
   },
 ];
 
+/** Which of the two ends of a connection is noticed first is the machine's choice. */
+const BROKEN = /^(network|body_too_short)$/;
+
 /** What spoils a first try. */
-const PASSING: readonly { wish: Wish; code: string }[] = [
+const PASSING: readonly { wish: Wish; code: RegExp }[] = [
   ...(
     [
-      [{ name: 'shortBody' }, 'body_too_short'],
-      [{ name: 'lyingLength' }, 'body_too_short'],
-      [{ name: 'systemBusy' }, 'system_busy'],
-      [{ name: 'tokenRefused' }, 'access_token_invalid'],
-      [{ name: 'html200' }, 'body_not_media'],
-      [{ name: 'emptyBody' }, 'body_empty'],
-      [{ name: 'http502' }, 'http_status'],
-      [{ name: 'reset' }, 'network'],
-      [{ name: 'gzip' }, 'body_encoded'],
-      [{ name: 'stall' }, 'timeout'],
-    ] as [Behaviour, string][]
+      [{ name: 'shortBody' }, /^body_too_short$/],
+      [{ name: 'lyingLength' }, /^body_too_short$/],
+      [{ name: 'systemBusy' }, /^system_busy$/],
+      [{ name: 'tokenRefused' }, /^access_token_invalid$/],
+      [{ name: 'html200' }, /^body_not_media$/],
+      [{ name: 'emptyBody' }, /^body_empty$/],
+      [{ name: 'http502' }, /^http_status$/],
+      [{ name: 'reset' }, BROKEN],
+      [{ name: 'gzip' }, /^body_encoded$/],
+      [{ name: 'stall' }, /^timeout$/],
+    ] as [Behaviour, RegExp][]
   ).map(([behaviour, code]) => ({ wish: { behaviour: { ...behaviour, times: 1 } }, code })),
   // In the middle of a multipart.
   ...(['shortBody', 'reset', 'stall'] as const).map((name) => ({
     wish: { kind: 'video', sizeBytes: 24 * MIB, behaviour: { name, times: 1 } } satisfies Wish,
-    code: { shortBody: 'body_too_short', reset: 'network', stall: 'timeout' }[name],
+    code: { shortBody: /^body_too_short$/, reset: BROKEN, stall: /^timeout$/ }[name],
   })),
 ];
 
@@ -164,7 +167,8 @@ for (const shape of SHAPES) {
         assert.equal(row.status, 'archived', `${what}: ${JSON.stringify(row.failure)}`);
         assert.equal(row.sha256, await sha256Of(ground.simulator, inputs[index]!), what);
         const [first] = await program.parts.catalogue.attempts(row.id);
-        assert.deepEqual([first?.outcome, first?.code], ['failed', code], what);
+        assert.equal(first?.outcome, 'failed', what);
+        assert.match(first.code ?? '', code, what);
         assert.equal(row.failure, undefined, 'a success forgets the failures before it');
       }
       assert.equal(await ground.openUploads(), 0);

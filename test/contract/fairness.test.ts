@@ -34,9 +34,11 @@ for (const shape of SHAPES) {
     it('starts it within five seconds while 100,000 others wait and WeChat is slow with them', async () => {
       ground.simulator.misbehave(A, { name: 'slow', amount: 50 });
       await fill();
-      const archived = async () => (await program.parts.catalogue.stats(new Date(), [A])).byStatus.archived;
+      // Not by stats: they count the whole backlog, and the embedded database does one thing at a time.
+      const archived = async () =>
+        (await program.parts.database.query('SELECT id FROM wma.media WHERE archived_at IS NOT NULL')).length;
       const before = await archived();
-      await until('the backlog being worked on', async () => (await archived()) > before + 50);
+      await until('the backlog being worked on', async () => (await archived()) > before + 50, 60_000);
       for (let place = 0; place < 3; place++) {
         const acceptedAt = Date.now();
         const [accepted] = await program.parts.accept([sent(ground.simulator, { account: B })]);

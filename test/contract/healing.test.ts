@@ -99,6 +99,7 @@ for (const shape of SHAPES) {
         const asked = ground.simulator.ledger.report().totals.mediaAsked;
         await wait(3_000);
         const more = ground.simulator.ledger.report().totals.mediaAsked - asked;
+        // Those that were under way.
         assert.ok(more <= 4, `${more} calls of WeChat whose outcome could not be kept`);
         await ground.postgres!.start();
         await allArchived(inputs, ids);

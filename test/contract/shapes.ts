@@ -17,6 +17,7 @@ import { openEmbeddedS3 } from '../../src/embedded/s3/server.ts';
 import { createLog } from '../../src/log.ts';
 import { idOf, type Kind, type ReferenceInput } from '../../src/media.ts';
 import type { Feeder } from '../../src/pipeline/feed.ts';
+import type { SimulatedAccount } from '../../src/simulator/access-tokens.ts';
 import type { MediaRecipe } from '../../src/simulator/media-id.ts';
 import { openSimulator, type Simulator } from '../../src/simulator/server.ts';
 import type { TestServer } from '../machine/server.ts';
@@ -89,8 +90,14 @@ export interface Ground {
 export interface Shape {
   readonly name: string;
   readonly skip: string | false;
-  /** `private`: servers of the ground's own, that may be flushed and stopped. */
-  lay(options?: { private?: boolean }): Promise<Ground>;
+  lay(options?: LayOptions): Promise<Ground>;
+}
+
+export interface LayOptions {
+  /** Servers of the ground's own, that may be flushed and stopped. */
+  readonly private?: boolean;
+  /** Other accounts than A and B; what ACCOUNTS_FILE is to say of one beside them stands in `entry`. */
+  readonly accounts?: readonly (SimulatedAccount & { entry?: Record<string, unknown> })[];
 }
 
 interface Services {
@@ -127,7 +134,7 @@ const shapeOf = (
 ): Shape => ({
   name,
   skip: why.shared || why.private,
-  lay: (options = {}) => lay(services, options.private ?? false),
+  lay: (options = {}) => lay(services, options),
 });
 
 export const SHAPES: readonly Shape[] = [
@@ -142,26 +149,31 @@ export const SHAPES: readonly Shape[] = [
 
 async function lay(
   services: (hooks: Hooks, isPrivate: boolean) => Promise<Services>,
-  isPrivate: boolean,
+  { private: isPrivate = false, accounts = ACCOUNTS }: LayOptions,
 ): Promise<Ground> {
   const cleanup = createCleanup();
   try {
-    return await layOn(cleanup, await services(cleanup.hooks, isPrivate));
+    return await layOn(cleanup, await services(cleanup.hooks, isPrivate), accounts);
   } catch (error) {
     await cleanup.run();
     throw error;
   }
 }
 
-async function layOn(cleanup: ReturnType<typeof createCleanup>, found: Services): Promise<Ground> {
+async function layOn(
+  cleanup: ReturnType<typeof createCleanup>,
+  found: Services,
+  accounts: NonNullable<LayOptions['accounts']>,
+): Promise<Ground> {
   const { redis, redisAt, postgres } = found;
   const shared = found.env.DATABASE_URL !== undefined;
   const folder = await folderForTest(cleanup.hooks);
   const quiet = createLog({ level: 'silent', program: 'test', secrets: [] });
-  const simulator = await openSimulator({ clock: systemClock, lifetimes, accounts: ACCOUNTS, log: quiet });
+  const simulator = await openSimulator({ clock: systemClock, lifetimes, accounts, log: quiet });
   cleanup.hooks.after(() => simulator.close());
   const accountsFile = join(folder, 'accounts.json');
-  await writeFile(accountsFile, JSON.stringify(ACCOUNTS.map(({ account: _, ...entry }) => entry)));
+  const entries = accounts.map(({ account: _, entry, ...known }) => ({ ...known, ...entry }));
+  await writeFile(accountsFile, JSON.stringify(entries));
   const s3Options = { bucket: BUCKET, region: 'us-east-1', clock: systemClock, log: quiet, ...S3_KEYS };
   const s3 = shared
     ? await openEmbeddedS3({ ...s3Options, folder: join(folder, 'beside'), fsync: false })

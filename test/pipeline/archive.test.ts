@@ -29,6 +29,7 @@ const body = (more: object = {}) => ({
   sniffed: { contentType: 'image/jpeg', extension: 'jpg' },
   body: flow(BYTES),
   lengthBytes: BYTES.length,
+  endIsProven: true,
   discard: () => undefined,
   ...more,
 });
@@ -132,7 +133,7 @@ describe('archive', () => {
 
   it('fetches a body without a length twice, and stores only what was the same both times', async () => {
     const { archive, archived, opened, deeds } = setup({
-      open: async () => body({ lengthBytes: undefined }) as never,
+      open: async () => body({ lengthBytes: undefined, endIsProven: false }) as never,
     });
     await archive();
     assert.equal(opened().length, 2);
