@@ -10,12 +10,21 @@ export interface StoredToken {
   readonly expiresAt: Date;
 }
 
+/** Why an account is held; `by` is the name of the key where somebody wanted it, `reason` their words. */
+export type Hold = Failure & { readonly by?: string; readonly reason?: string };
+
+/** The code of a hold that somebody wanted; see FAILURES. */
+export const HELD_BY_HAND = 'held_by_hand';
+
 export interface AccountState {
   readonly account: string;
   readonly lastCallbackAt?: Date;
   readonly heldUntil?: Date;
+  readonly heldSince?: Date;
   /** Why it is held. */
-  readonly hold?: Failure;
+  readonly hold?: Hold;
+  /** As the last callback with a right signature showed it; positive: our clock is ahead of WeChat's. */
+  readonly clockSkew?: { readonly seconds: number; readonly at: Date };
   readonly tokenExpiresAt?: Date;
 }
 
@@ -23,7 +32,10 @@ interface AccountRecord {
   account: string;
   last_callback_at: Date | null;
   held_until: Date | null;
-  hold: Failure | null;
+  held_since: Date | null;
+  hold: Hold | null;
+  clock_skew_seconds: number | null;
+  clock_skew_at: Date | null;
   token_sealed: string | null;
   token_fingerprint: string | null;
   token_issued_at: Date | null;
@@ -46,38 +58,55 @@ export function createAccountStates(database: Database, schema: string) {
         account: row.account,
         ...(row.last_callback_at ? { lastCallbackAt: row.last_callback_at } : {}),
         ...(row.held_until ? { heldUntil: row.held_until } : {}),
+        ...(row.held_since ? { heldSince: row.held_since } : {}),
         ...(row.hold ? { hold: row.hold } : {}),
+        ...(row.clock_skew_seconds !== null && row.clock_skew_at
+          ? { clockSkew: { seconds: row.clock_skew_seconds, at: row.clock_skew_at } }
+          : {}),
         ...(row.token_expires_at ? { tokenExpiresAt: row.token_expires_at } : {}),
       }));
     },
 
-    /** Notes that WeChat called; kept to one write a minute and account by the caller. */
-    sawCallback: async (account: string, now: Date): Promise<void> => {
-      await database.query(
-        `INSERT INTO ${schema}.account AS a (account, last_callback_at) VALUES ($1, $2)
-         ON CONFLICT (account) DO UPDATE SET last_callback_at = greatest(a.last_callback_at, $2)`,
-        [account, now],
-      );
-    },
-
     /**
-     * Nothing of the account is fed before `until`; running tries go on. The longer hold wins. Once it has lapsed one
-     * media at a time is tried, until one is archived. True: it was not held before.
+     * Nothing of the account is fed before `until`; running tries go on. The longer hold wins, and its reason with it.
+     * Once it has lapsed one media at a time is tried, until one is archived. True: it was not held before.
      */
-    hold: async (account: string, until: Date, why: object): Promise<boolean> => {
+    hold: async (account: string, until: Date, why: object, now = new Date()): Promise<boolean> => {
       const [row] = await database.query<{ is_new: boolean }>(
-        `INSERT INTO ${schema}.account AS a (account, held_until, hold) VALUES ($1, $2, $3)
-         ON CONFLICT (account) DO UPDATE SET held_until = greatest(a.held_until, $2), hold = $3
+        `INSERT INTO ${schema}.account AS a (account, held_until, held_since, hold) VALUES ($1, $2, $4, $3)
+         ON CONFLICT (account) DO UPDATE SET
+           held_until = greatest(a.held_until, $2),
+           held_since = CASE WHEN a.held_until IS NULL THEN $4 ELSE coalesce(a.held_since, $4) END,
+           hold = CASE WHEN a.held_until > $2 THEN a.hold ELSE $3::jsonb END
          RETURNING (SELECT held_until FROM ${schema}.account WHERE account = $1) IS NULL AS is_new`,
-        [account, until, JSON.stringify(why)],
+        [account, until, JSON.stringify(why), now],
       );
       return row?.is_new ?? false;
     },
 
-    release: async (account: string): Promise<void> => {
+    /** Somebody wants it held until then, whatever held it before. */
+    holdByHand: async (account: string, until: Date, why: Hold, now: Date): Promise<void> => {
       await database.query(
-        `UPDATE ${schema}.account SET held_until = NULL, hold = NULL WHERE account = $1 AND held_until IS NOT NULL`,
-        [account],
+        `INSERT INTO ${schema}.account (account, held_until, held_since, hold) VALUES ($1, $2, $4, $3)
+         ON CONFLICT (account) DO UPDATE SET held_until = $2, held_since = $4, hold = $3`,
+        [account, until, JSON.stringify(why), now],
+      );
+    },
+
+    /**
+     * What somebody wanted held goes on at once. A hold of the program's own lapses instead: one media is tried now,
+     * and the rest follows when that one is archived. Media that wait for the hold's end are due.
+     */
+    release: async (account: string, now: Date): Promise<void> => {
+      await database.query(
+        `WITH released AS (
+           UPDATE ${schema}.account SET
+             held_until = CASE WHEN hold ->> 'code' = '${HELD_BY_HAND}' THEN NULL ELSE least(held_until, $2) END,
+             hold = CASE WHEN hold ->> 'code' = '${HELD_BY_HAND}' THEN NULL ELSE hold END
+           WHERE account = $1 AND held_until IS NOT NULL)
+         UPDATE ${schema}.media SET stage = 1, next_attempt_at = NULL
+         WHERE account = $1 AND stage = 0 AND waiting_reason = 'accountHeld'`,
+        [account, now],
       );
     },
 

@@ -2,6 +2,7 @@
 import type { Lifetimes } from '../clock.ts';
 import { createAccepting } from './accepting.ts';
 import { createAccountStates } from './accounts.ts';
+import { createCallbackCounts } from './callbacks.ts';
 import type { Database } from './database.ts';
 import { createFeeding } from './feeding.ts';
 import { createOutcomes } from './outcomes.ts';
@@ -19,6 +20,7 @@ export function createCatalogue(database: Database, schema: string, lifetimes: L
     ...createReading(database, schema),
     ...createSummaries(database, schema, lifetimes.lifetimeMs),
     accounts: createAccountStates(database, schema),
+    callbacks: createCallbackCounts(database, schema),
 
     /** Takes or renews a named lease; false while another holder has it. */
     takeLease: async (name: string, holder: string, now: Date, until: Date): Promise<boolean> => {

@@ -379,7 +379,7 @@ describe('the API', () => {
       const { items } = (await json('/v1/accounts', { key: 'school' })) as { items: { hold: Json }[] };
       assert.equal(items[0]?.hold.errcode, 40164);
       assert.ok(items[0]?.hold.message);
-      await s.parts.catalogue.accounts.release(SAFE.account);
+      await s.parts.catalogue.accounts.release(SAFE.account, new Date());
     });
 
     it('reads Prometheus without ids in labels', async () => {
