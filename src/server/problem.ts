@@ -138,6 +138,18 @@ export const PROBLEMS = {
     'Send it again in a moment; nothing was kept.',
     '请稍后重新发送;本次内容未保存。',
   ),
+  upstream_failed: row(
+    504,
+    'The handler behind this server did not reply in time',
+    'Look at the handler of upstreamUrl; WeChat sends the message again, and its media are archived nevertheless.',
+    '请检查 upstreamUrl 对应的处理服务；微信会重新推送，素材归档不受影响。',
+  ),
+  not_written: row(
+    504,
+    'The media of this callback could not be written in time',
+    'Look at the catalogue database: /readyz shows what is away. WeChat sends the message again.',
+    '请检查目录数据库（/readyz 会显示不可用的组件）；微信会重新推送该消息。',
+  ),
   overloaded: row(
     503,
     'More is coming in than can be written',

@@ -80,7 +80,9 @@ export interface StoredContent {
   fileName?: string;
 }
 
-export async function openTestServer(options: { http?: Partial<Config['http']> } = {}): Promise<TestServer> {
+export async function openTestServer(
+  options: { http?: Partial<Config['http']>; accounts?: readonly Account[] } = {},
+): Promise<TestServer> {
   const folder = await mkdtemp(join(tmpdir(), 'wma-server-'));
   await using template = await makeDatabaseFolder();
   await cp(template.path, join(folder, 'database'), { recursive: true });
@@ -89,7 +91,7 @@ export async function openTestServer(options: { http?: Partial<Config['http']> }
   const log: string[] = [];
   const parts = await openParts(config, {
     program: 'test',
-    simulatedAccounts: [PLAIN, SAFE],
+    simulatedAccounts: options.accounts ?? [PLAIN, SAFE],
     writeLog: (line) => log.push(line),
   });
   const keys = parseApiKeys(

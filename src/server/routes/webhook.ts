@@ -1,15 +1,34 @@
 /** /wechat/{account}: the handshake and the callbacks. `success` is said only once the references are on disk. */
+import { Readable } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Account } from '../../account.ts';
-import { answerHandshake, type CallbackQuery, type Refusal, readCallback } from '../../wechat/callback.ts';
+import {
+  answerHandshake,
+  type CallbackQuery,
+  type CallbackResult,
+  clockSkewSeconds,
+  type Refusal,
+  type RefusalCode,
+  readCallback,
+} from '../../wechat/callback.ts';
+import { createCallbackTally } from '../callback-tally.ts';
 import type { App, ServerDeps } from '../deps.ts';
 import { Problem } from '../problem.ts';
+import { createTap } from '../tap.ts';
+import { createUpstream, type UpstreamReply } from '../upstream.ts';
 
 /** A callback is a few hundred bytes; voice recognition and long texts make some thousands. */
 const BODY_BYTES = 64 * 1024;
 /** WeChat waits 5 s, then sends again. Past this the answer is 503, though the row may still be written. */
 const ANSWER_MS = 4_000;
-const NOTE_CALLBACK_MS = 60_000;
+/** Refused before the signature was found right. */
+const NOT_SIGNED: ReadonlySet<RefusalCode> = new Set(['bad_signature']);
+/**
+ * Not passed on to the owner's handler. It checks signatures by itself, but whoever cannot sign would have an open
+ * relay in us; and plain bodies are what `requireEncryption` was set against. What we refuse for another reason (we
+ * cannot parse it, our key is wrong, our clock is) is the handler's to judge.
+ */
+const NOT_PASSED_ON: ReadonlySet<RefusalCode> = new Set(['bad_signature', 'encryption_required']);
 
 const tags = ['callbacks'];
 const handshakeDocs = { tags, summary: "WeChat's handshake: echostr comes back when the signature is right" };
@@ -28,7 +47,9 @@ type WebhookRequest = FastifyRequest<{
 export function webhookRoutes(
   deps: Pick<ServerDeps, 'accept' | 'accounts' | 'catalogue' | 'clock' | 'metrics' | 'log'>,
 ) {
-  const notedAt = new Map<string, number>();
+  const tally = createCallbackTally(deps);
+  const upstream = createUpstream();
+  const tap = createTap({ ...deps, upstream });
 
   function find(request: WebhookRequest): Account {
     const account = deps.accounts.find(request.params.account);
@@ -37,18 +58,36 @@ export function webhookRoutes(
     throw new Problem('account_not_found');
   }
 
-  /** The account's last callback, for whoever wonders whether WeChat still calls. Never in the way of the answer. */
-  function note(account: Account): void {
-    const now = deps.clock.now();
-    if (now.getTime() - (notedAt.get(account.account) ?? 0) < NOTE_CALLBACK_MS) return;
-    notedAt.set(account.account, now.getTime());
-    deps.catalogue.accounts.sawCallback(account.account, now).catch(() => notedAt.delete(account.account));
+  function note({ account }: Account, query: CallbackQuery, result: CallbackResult): void {
+    const isRefused = result.kind === 'refused';
+    if (isRefused) {
+      deps.metrics.callbacks.inc({ outcome: result.code });
+      tally.refused(account, result.code);
+      deps.log.warn({ account, code: result.code }, 'refused a callback');
+    } else {
+      tally.received(account, result.messageType);
+    }
+    const skewSeconds = clockSkewSeconds(query.timestamp, deps.clock.now());
+    if (skewSeconds === undefined || (isRefused && NOT_SIGNED.has(result.code))) return;
+    tally.skewed(account, skewSeconds);
   }
 
-  function refuse(account: Account, refusal: Refusal): Problem {
-    deps.metrics.callbacks.inc({ outcome: refusal.code });
-    deps.log.warn({ account: account.account, code: refusal.code }, 'refused a callback');
-    return new Problem(refusal.code, { detail: refusal.message });
+  const problemOf = (refusal: Refusal) => new Problem(refusal.code, { detail: refusal.message });
+  const isPassedOn = (
+    account: Account,
+    result: CallbackResult,
+  ): account is Account & { upstreamUrl: string } =>
+    account.upstreamUrl !== undefined && !(result.kind === 'refused' && NOT_PASSED_ON.has(result.code));
+
+  async function write(result: CallbackResult): Promise<void> {
+    if (result.kind === 'refused') return;
+    let outcome = 'not_written';
+    try {
+      if (result.kind === 'media') await deps.accept(result.references);
+      outcome = result.kind;
+    } finally {
+      deps.metrics.callbacks.inc({ outcome });
+    }
   }
 
   async function inTime<T>(work: Promise<T>): Promise<T> {
@@ -66,7 +105,19 @@ export function webhookRoutes(
   const asText = (reply: FastifyReply) =>
     reply.header('content-type', 'text/plain; charset=utf-8').header('x-content-type-options', 'nosniff');
 
+  /** As a stream, for Fastify gives bytes without a type one that the handler did not. */
+  function sendAsItWas(reply: FastifyReply, { status, contentType, contentEncoding, body }: UpstreamReply) {
+    reply.code(status).header('x-content-type-options', 'nosniff');
+    if (contentType !== undefined) reply.header('content-type', contentType);
+    if (contentEncoding !== undefined) reply.header('content-encoding', contentEncoding);
+    if (body.length === 0) return reply.send();
+    return reply.header('content-length', body.length).send(Readable.from(body));
+  }
+
   return async (app: App): Promise<void> => {
+    app.addHook('onClose', async () => {
+      await Promise.all([tally.close(), upstream.close()]);
+    });
     // Whatever WeChat says the type is (text/xml, application/json, nothing at all), the body is read as bytes.
     app.removeAllContentTypeParsers();
     app.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit: BODY_BYTES }, (_request, body, done) =>
@@ -79,8 +130,11 @@ export function webhookRoutes(
       async (request, reply) => {
         const account = find(request as WebhookRequest);
         const result = answerHandshake(account, request.query as CallbackQuery);
-        if (result.kind === 'refused') throw refuse(account, result);
-        note(account);
+        if (result.kind === 'refused') {
+          note(account, {}, result);
+          throw problemOf(result);
+        }
+        tally.received(account.account, 'handshake');
         deps.metrics.callbacks.inc({ outcome: 'handshake' });
         return asText(reply).send(result.text);
       },
@@ -92,15 +146,21 @@ export function webhookRoutes(
       async (request, reply) => {
         const { query, body } = request as WebhookRequest;
         const account = find(request as WebhookRequest);
-        const result = readCallback(account, {
+        const callback = {
           query,
           body: Buffer.isBuffer(body) ? body : Buffer.alloc(0),
           now: deps.clock.now(),
-        });
-        if (result.kind === 'refused') throw refuse(account, result);
-        note(account);
-        if (result.kind === 'media') await inTime(deps.accept(result.references));
-        deps.metrics.callbacks.inc({ outcome: result.kind });
+        };
+        const result = readCallback(account, callback);
+        note(account, query, result);
+        if (isPassedOn(account, result)) {
+          const { url = '', headers } = request.raw;
+          const rawQuery = url.includes('?') ? url.slice(url.indexOf('?') + 1) : '';
+          const raw = { query: rawQuery, headers, body: callback.body };
+          return sendAsItWas(reply, await tap.passOn(account, raw, write(result)));
+        }
+        if (result.kind === 'refused') throw problemOf(result);
+        await inTime(write(result));
         return asText(reply).send('success');
       },
     );
