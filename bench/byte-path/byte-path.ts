@@ -163,7 +163,8 @@ async function measureShape(
     }
     return { cpuMs: cpuMs / files, wallMs: wallMs / files };
   };
-  for (const name of names) await burst(name, shape.warmUpFiles);
+  const warmUpFiles = Math.ceil(shape.warmUpFiles / (options.quick ? 3 : 1));
+  for (const name of names) await burst(name, warmUpFiles);
   for (let round = 0; round < options.rounds; round++) {
     const turn = round % names.length;
     const costs = new Map<string, Cost>();

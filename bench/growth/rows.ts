@@ -24,7 +24,7 @@ async function fill(pool: pg.Pool, from: number, to: number, say: PartOptions['s
          (ARRAY['image', 'image', 'voice', 'video'])[1 + n % 4], 'open-' || n % 50000, n::text, at, at + interval '72 h',
          at + interval '74 h', status, CASE WHEN status = 'pending' THEN 1 END, 1, 'bucket', 'key-' || n, 100000,
          CASE WHEN status = 'archived' THEN md5(n::text) || md5(n::text) END, 'image/jpeg',
-         CASE WHEN status IN ('dead', 'expired') THEN jsonb_build_object('code', 'media_gone', 'class', 'gone',
+         CASE WHEN status IN ('dead', 'expired') THEN jsonb_build_object('code', 'media_gone', 'class', 'permanent_media',
            'errcode', 40007 + n % 5) END,
          at, at, CASE WHEN status = 'archived' THEN at + interval '5 s' END
        FROM (SELECT n, now() - interval '1 s' * (($3 - n)::double precision / $3 * 31536000) AS at,
@@ -115,7 +115,7 @@ export async function measureRows(
     stats: () => catalogue.stats(now()),
     'repair: fed before': () => catalogue.fedBefore(now(), 1000),
     'repair: close expired': () =>
-      catalogue.closeExpired(new Date(0), 0, { code: 'expired', class: 'permanent' }, 1000),
+      catalogue.closeExpired(new Date(0), 0, { code: 'expired', class: 'permanent_media' }, 1000),
     'repair: open uploads': () => catalogue.openUploads(now(), 100),
     'feed: promote': () => catalogue.promote(now(), 2000),
     'feed: claim 16': async () => {
