@@ -2,10 +2,12 @@
 import { writeFileSync } from 'node:fs';
 import { configurationPage, envExample } from '../src/config/docs.ts';
 import { simulatorPage } from '../src/simulator/docs.ts';
+import { errcodesPage } from '../src/wechat/errcodes-page.ts';
 
 const PAGES = {
   '.env.example': envExample,
   'docs/configuration.md': configurationPage,
+  'docs/errcodes.md': errcodesPage,
   'docs/simulator.md': simulatorPage,
 };
 

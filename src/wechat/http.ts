@@ -1,8 +1,9 @@
 /** GET as a stream, with an end to every wait and to every body. Knows sockets and lengths, nothing of media. */
-import { type Dispatcher, ProxyAgent, request } from 'undici';
+import { buildConnector, type Dispatcher, request } from 'undici';
 import { FailureError, failure } from '../failures.ts';
 import { guardedLookup, resolvePublic } from './address-guard.ts';
 import { createLanes } from './lanes.ts';
+import { proxyConnector } from './proxy-connect.ts';
 
 export interface HttpOptions {
   readonly proxyUrl?: string | undefined;
@@ -55,59 +56,25 @@ const HEADERS = { accept: '*/*', 'accept-encoding': 'identity', 'user-agent': 'w
 const KEEP_IDLE = 32;
 const KEEP_IDLE_GUARDED = 4;
 
-/** The way a request takes. */
-interface Route {
-  readonly dispatcher: Dispatcher;
-  readonly url: URL;
-  readonly headers: Record<string, string>;
-  excessBytes(lengthBytes: number): number;
-  /** `isClean`: the answer was read to its end and nothing came after it. */
-  leave(isClean: boolean): void;
-}
-
 export function createHttp(options: HttpOptions): Http {
   const timeout = options.idleTimeoutMs;
   const limits = { headersTimeout: timeout, bodyTimeout: timeout };
-  const lookup = guardedLookup(options.resolve);
-  const keep = options.keepIdle ?? KEEP_IDLE;
-  const lanes = {
-    open: createLanes({ keep, limits, connect: { timeout } }),
-    guarded: createLanes({ keep: KEEP_IDLE_GUARDED, limits, connect: { timeout, lookup } }),
-  };
-  const throughProxy = (uri: string, tls: { servername?: string } = {}) =>
-    new ProxyAgent({
-      ...limits,
-      connections: KEEP_IDLE,
-      pipelining: 1,
-      uri,
-      requestTls: { timeout, ...tls },
-    });
-  const proxy = options.proxyUrl ? throughProxy(options.proxyUrl) : undefined;
-
-  async function chooseRoute(url: URL, guarded: boolean, signal: AbortSignal): Promise<Route> {
-    const headers = HEADERS;
-    if (!options.proxyUrl || !proxy) {
-      const { take, give } = guarded ? lanes.guarded : lanes.open;
-      const lane = take(url.origin);
-      lane.begin();
-      return {
-        dispatcher: lane.client,
-        url,
-        headers,
-        excessBytes: lane.excessBytes,
-        leave: (isClean) => give(lane, isClean),
+  const { proxyUrl, resolve } = options;
+  // The guard holds behind a proxy too: the name is resolved and checked by us, and the proxy told the address.
+  const pin = (hostname: string, signal: AbortSignal) => resolvePublic(hostname, resolve, signal);
+  const connect = proxyUrl
+    ? {
+        open: proxyConnector({ proxyUrl, timeoutMs: timeout }),
+        guarded: proxyConnector({ proxyUrl, timeoutMs: timeout, resolve: pin }),
+      }
+    : {
+        open: buildConnector({ timeout }),
+        guarded: buildConnector({ timeout, lookup: guardedLookup(resolve) }),
       };
-    }
-    const excessBytes = () => 0;
-    if (!guarded) return { dispatcher: proxy, url, headers, excessBytes, leave: () => {} };
-    // The guard holds here too: the name is resolved and checked by us, and the proxy told the address.
-    const address = await resolvePublic(url.hostname, options.resolve, signal);
-    const pinned = new URL(url);
-    pinned.hostname = address.includes(':') ? `[${address}]` : address;
-    const dispatcher = throughProxy(options.proxyUrl, { servername: url.hostname });
-    const leave = () => void dispatcher.destroy().catch(() => {});
-    return { dispatcher, url: pinned, headers: { ...headers, host: url.host }, excessBytes, leave };
-  }
+  const lanes = {
+    open: createLanes({ keep: options.keepIdle ?? KEEP_IDLE, limits, connect: connect.open }),
+    guarded: createLanes({ keep: KEEP_IDLE_GUARDED, limits, connect: connect.guarded }),
+  };
 
   return {
     get: async (url, how, signal) => {
@@ -120,25 +87,25 @@ export function createHttp(options: HttpOptions): Http {
         if (limit.passed) return failure('timeout', `${how.where}: not within ${totalTimeoutMs} ms`);
         return failureOf(error, how.where, received);
       };
-      let route: Route | undefined;
+      const { take, give } = how.guarded ? lanes.guarded : lanes.open;
+      const lane = take(url.origin);
+      let isTaken = true;
       const leave = (isClean: boolean) => {
         limit.clear();
-        route?.leave(isClean);
-        route = undefined;
+        if (isTaken) give(lane, isClean);
+        isTaken = false;
       };
       try {
-        const taken = await chooseRoute(url, how.guarded, limit.signal);
-        route = taken;
-        const { dispatcher } = taken;
-        const headers = how.range ? { ...taken.headers, range: how.range } : taken.headers;
-        const response = await request(taken.url, { dispatcher, headers, signal: limit.signal });
+        lane.begin();
+        const headers = how.range ? { ...HEADERS, range: how.range } : HEADERS;
+        const response = await request(url, { dispatcher: lane.client, headers, signal: limit.signal });
         const { maxBodyBytes } = options;
         return wrap(response, {
           maxBodyBytes,
           where: how.where,
           translate,
           leave,
-          excessBytes: taken.excessBytes,
+          excessBytes: lane.excessBytes,
         });
       } catch (error) {
         leave(false);
@@ -146,7 +113,7 @@ export function createHttp(options: HttpOptions): Http {
       }
     },
     close: async () => {
-      await Promise.all([lanes.open.close(), lanes.guarded.close(), proxy?.destroy()]);
+      await Promise.all([lanes.open.close(), lanes.guarded.close()]);
     },
   };
 }

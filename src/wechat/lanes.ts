@@ -7,7 +7,7 @@
  * instead of an Agent, which does not tell on which of its connections an answer came.
  */
 import type { Socket } from 'node:net';
-import { buildConnector, Client } from 'undici';
+import { type buildConnector, Client } from 'undici';
 
 export interface Lane {
   readonly origin: string;
@@ -30,11 +30,10 @@ export function createLanes(options: {
   /** Idle connections kept; 0 keeps none. */
   keep: number;
   limits: Pick<Client.Options, 'headersTimeout' | 'bodyTimeout'>;
-  connect: buildConnector.BuildOptions;
+  connect: buildConnector.connector;
 }): Lanes {
   const idle = new Set<Lane>();
   const all = new Set<Client>();
-  const connector = buildConnector(options.connect);
 
   function discard(lane: Lane): void {
     idle.delete(lane);
@@ -45,7 +44,7 @@ export function createLanes(options: {
   return {
     take: (origin) => {
       const waiting = [...idle].find((lane) => lane.origin === origin);
-      const lane = waiting ?? openLane(origin, options.limits, connector);
+      const lane = waiting ?? openLane(origin, options.limits, options.connect);
       idle.delete(lane);
       all.add(lane.client);
       return lane;

@@ -622,6 +622,30 @@ test('the proxy carries media/get and links; a guarded link is pinned to the add
   );
 });
 
+test('a proxy that hangs up, refuses or is silent is asked once and given up on', async (t) => {
+  const proxies: [name: string, answer: (socket: Socket) => void, code: string, cause: string | undefined][] =
+    [
+      ['hangs up', (socket) => socket.destroy(), 'network', 'PROXY_CLOSED'],
+      ['ends', (socket) => socket.end(), 'network', 'PROXY_CLOSED'],
+      ['wants a password', (socket) => socket.end('HTTP/1.1 407 No\r\n\r\n'), 'network', 'PROXY_HTTP_407'],
+      ['talks on', (socket) => socket.write('x'.repeat(20_000)), 'network', 'PROXY_ANSWER_TOO_LONG'],
+      ['is silent', () => {}, 'timeout', undefined],
+    ];
+  for (const [name, answer, code, cause] of proxies) {
+    const proxy = await rawServer(t, answer);
+    const { downloader } = open(t, 'http://api.weixin.qq.com', {
+      proxyUrl: proxy.url.replace('//', '//user:p%40ss@'),
+      idleTimeoutMs: 300,
+    });
+    const error = await downloader.open(asked(), NEVER).catch((reason: unknown) => reason);
+    assert.ok(error instanceof FailureError, name);
+    assert.deepEqual([error.failure.code, error.cause ?? undefined], [code, cause ?? error.cause], name);
+    assert.equal(proxy.heads.length, 1, name);
+    assert.match(proxy.heads[0]!, /^CONNECT api\.weixin\.qq\.com:80 HTTP\/1\.1\r\n/);
+    assert.match(proxy.heads[0]!, /\r\nProxy-Authorization: Basic dXNlcjpwQHNz\r\n/);
+  }
+});
+
 test('many at once keep their bytes apart, and few connections afterwards', async (t) => {
   const sockets = new Set<Socket>();
   const wechat = await httpServer(t, (request, response) => {

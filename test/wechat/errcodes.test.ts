@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { FAILURES, type FailureClass } from '../../src/failures.ts';
 import { type Endpoint, MEANINGS, OTHER_MEANINGS } from '../../src/wechat/errcode-table.ts';
 import { classify, explain } from '../../src/wechat/errcodes.ts';
+import { errcodesPage } from '../../src/wechat/errcodes-page.ts';
 
 const classOf = (
   errcode: number,
@@ -99,4 +101,32 @@ test('a code nobody knows still gets a sentence, with its number', () => {
   assert.match(message.zh, /99999/);
   assert.ok(advice.zh.length > 0);
   assert.match(explain({ code: 'never_seen' }).message.en, /never_seen/);
+});
+
+test('every number that the platform documents for the calls of this service is in the table', () => {
+  const official = [
+    -1, -1000, 0, 40001, 40002, 40003, 40004, 40005, 40006, 40007, 40008, 40009, 40010, 40011, 40012, 40013,
+    40014, 40035, 40038, 40066, 40118, 40121, 40125, 40164, 40222, 40234, 40243, 41001, 41002, 41004, 41005,
+    41006, 42001, 42002, 42006, 42007, 43001, 43002, 43003, 43004, 43019, 44001, 44002, 44003, 44004, 45001,
+    45007, 45009, 45011, 45015, 45035, 45040, 45047, 46001, 46002, 46003, 46004, 46007, 47001, 48001, 48002,
+    48004, 48006, 48017, 50001, 50002, 50003, 50004, 50005, 50007, 61003, 61004, 61005, 61006, 61007, 61011,
+    61014, 61015, 61017, 61023, 61024, 61028, 61450, 61503, 80000, 85001, 87009, 88000, 89401, 89501, 89502,
+    89503, 89504, 89505, 89506, 89507, 9001002, 9001001, 9001036,
+  ];
+  const wecom = [
+    -1, 40001, 40007, 40013, 40014, 40091, 41001, 41006, 42001, 42007, 42009, 45009, 45033, 48002, 48004,
+    60020, 830002,
+  ];
+  for (const errcode of official)
+    for (const endpoint of ['media_get', 'token'] as const)
+      assert.notEqual(classify('official', endpoint, errcode).class, 'unknown', `${errcode} ${endpoint}`);
+  for (const errcode of wecom)
+    assert.notEqual(classify('wecom', 'media_get', errcode).class, 'unknown', `wecom ${errcode}`);
+  for (const errcode of [76003, 76021, 76022])
+    assert.notEqual(classify('official', 'quota', errcode).class, 'unknown', `quota ${errcode}`);
+});
+
+test('docs/errcodes.md is what the table says', () => {
+  const written = readFileSync(new URL('../../docs/errcodes.md', import.meta.url), 'utf8');
+  assert.ok(written === errcodesPage(), 'run `node bin/run.js docs/generate.ts`');
 });
