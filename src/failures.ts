@@ -149,6 +149,13 @@ export const FAILURES = {
     'Add the account to ACCOUNTS_FILE again; its media wait until they expire.',
     '请把该账号重新加入 ACCOUNTS_FILE;素材会等待直至过期。',
   ),
+  held_by_hand: row(
+    'account',
+    'Somebody has put this account on hold.',
+    '该账号已被人工暂停。',
+    'It goes on when it is released, on the page or with DELETE /v1/accounts/{account}/hold.',
+    '可在页面上恢复，或调用 DELETE /v1/accounts/{account}/hold。',
+  ),
   store_unavailable: row(
     'store',
     'The storage did not answer or answered with an error.',

@@ -128,19 +128,34 @@ export const STATS: z.ZodType = z.object({
   archivedPerMinute: z.number(),
 });
 
-export const ACCOUNTS: z.ZodType = z.object({
-  items: z.array(
-    z.object({
-      account: z.string(),
-      name: z.string().optional(),
-      product: z.string(),
-      callbackUrl: z.string(),
-      lastCallbackAt: time.optional(),
-      token: z.object({ expiresAt: time }).optional(),
-      hold: FAILURE.partial().extend({ until: time }).nullable(),
-    }),
-  ),
+const CALLBACK_COUNTS = z.object({
+  received: z.record(z.string(), count).describe('by type of message'),
+  refused: z.record(z.string(), count).describe('by reason'),
 });
+
+export const ACCOUNT: z.ZodType = z
+  .object({
+    account: z.string(),
+    name: z.string().optional(),
+    product: z.string(),
+    callbackUrl: z.string(),
+    lastCallbackAt: time.optional(),
+    callbacks: z.object({ today: CALLBACK_COUNTS, last7Days: CALLBACK_COUNTS }).describe('days of UTC'),
+    clockSkew: z
+      .object({ seconds: z.number().int(), at: time, message: z.string(), advice: z.string() })
+      .optional()
+      .describe('the clock of this server against the timestamps WeChat signs, where it is off'),
+    token: z.object({ expiresAt: time }).optional(),
+    hold: FAILURE.extend({
+      reason: z.string().describe('the words of whoever holds it by hand; else why it is held'),
+      since: time.optional(),
+      until: time.optional().describe('then one media is tried; absent: until it is released'),
+      by: z.string().optional().describe('the name of the key that holds it; absent: held by itself'),
+    }).nullable(),
+  })
+  .meta({ id: 'Account' });
+
+export const ACCOUNTS: z.ZodType = z.object({ items: z.array(ACCOUNT) });
 
 const CHECK = z.object({ ok: z.boolean(), reason: z.string().optional() });
 const READINESS: z.ZodType = z.object({

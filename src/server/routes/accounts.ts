@@ -1,11 +1,28 @@
-/** /v1/accounts: the configured accounts, without their secrets, and how they are. */
+/** /v1/accounts: the configured accounts, without their secrets, how they are, and holding them by hand. */
 import type { FastifyRequest } from 'fastify';
-import type { Failure } from '../../failures.ts';
-import { explain } from '../../wechat/errcodes.ts';
-import { ACCOUNTS } from '../answers.ts';
+import { z } from 'zod';
+import type { Account } from '../../account.ts';
+import { HELD_BY_HAND } from '../../catalogue/accounts.ts';
+import { visibleAccounts } from '../access.ts';
+import { accountJson, ENDLESS } from '../account-json.ts';
+import { ACCOUNT, ACCOUNTS } from '../answers.ts';
+import { daysBefore } from '../callback-tally.ts';
 import { callbackUrlOf } from '../callback-url.ts';
 import type { App, ServerDeps } from '../deps.ts';
-import { type Language, languageOf } from '../problem.ts';
+import { languageOf, Problem } from '../problem.ts';
+
+const tags = ['accounts'];
+const PARAMS = z.object({ account: z.string().min(1).max(128) });
+const HOLD = z.strictObject({
+  reason: z
+    .string()
+    .trim()
+    .min(1)
+    .max(300)
+    .refine((text) => !text.includes('\0') && text.isWellFormed(), 'contains NUL or broken Unicode')
+    .describe('shown to whoever wonders why'),
+  until: z.iso.datetime({ offset: true }).optional().describe('absent: until it is released'),
+});
 
 /** Where WeChat calls: as configured, or as the reader reached us. */
 function callbackBase(http: ServerDeps['config']['http'], request: FastifyRequest): string {
@@ -13,48 +30,97 @@ function callbackBase(http: ServerDeps['config']['http'], request: FastifyReques
   return `http://${http.callbackPort ? `${request.hostname}:${http.callbackPort}` : request.host}`;
 }
 
-/** The failure behind a hold, with its sentence. */
-function explained(hold: Failure | undefined, language: Language): Record<string, unknown> {
-  if (!hold) return {};
-  const { message, advice } = explain(hold);
-  return { ...hold, message: message[language], advice: advice[language] };
-}
+export function accountRoutes(
+  deps: Pick<ServerDeps, 'accounts' | 'catalogue' | 'clock' | 'config' | 'due' | 'log'>,
+) {
+  const { catalogue, clock } = deps;
 
-export function accountRoutes(deps: Pick<ServerDeps, 'accounts' | 'catalogue' | 'clock' | 'config'>) {
+  async function show(accounts: readonly Account[], request: FastifyRequest) {
+    const now = clock.now();
+    const [states, counts] = await Promise.all([
+      catalogue.accounts.states(),
+      catalogue.callbacks.since(daysBefore(now, 6)),
+    ]);
+    const base = callbackBase(deps.config.http, request);
+    const language = languageOf(request);
+    return accounts.map((one) => {
+      const { account } = one;
+      const state = states.find((state) => state.account === account) ?? { account };
+      const theirs = counts.filter((count) => count.account === account);
+      return accountJson(one, state, theirs, { callbackUrl: callbackUrlOf(base, account), now, language });
+    });
+  }
+
+  function find(request: FastifyRequest, word: string): Account {
+    const account = deps.accounts.find(word);
+    if (!account) throw new Problem('account_not_found');
+    visibleAccounts(request.principal, [account.account]);
+    return account;
+  }
+
   return async (app: App): Promise<void> => {
     app.get(
       '/v1/accounts',
       {
         config: { scope: 'read' },
         schema: {
-          tags: ['accounts'],
-          summary: "Accounts: hold, token, last callback, and the address to paste into WeChat's console",
+          tags,
+          summary: "Accounts: hold, token, callbacks, and the address to paste into WeChat's console",
           response: { 200: ACCOUNTS },
         },
       },
       async (request) => {
         const { principal } = request;
-        const language = languageOf(request);
-        const base = callbackBase(deps.config.http, request);
-        const now = deps.clock.now();
-        const states = new Map(
-          (await deps.catalogue.accounts.states()).map((state) => [state.account, state]),
-        );
-        const items = deps.accounts.all
-          .filter(({ account }) => principal.accounts?.includes(account) ?? true)
-          .map(({ account, name, product }) => {
-            const { lastCallbackAt, heldUntil, hold, tokenExpiresAt } = states.get(account) ?? {};
-            return {
-              account,
-              ...(name ? { name } : {}),
-              product,
-              callbackUrl: callbackUrlOf(base, account),
-              ...(lastCallbackAt ? { lastCallbackAt } : {}),
-              ...(tokenExpiresAt ? { token: { expiresAt: tokenExpiresAt } } : {}),
-              hold: heldUntil && heldUntil > now ? { until: heldUntil, ...explained(hold, language) } : null,
-            };
-          });
-        return { items };
+        const mine = deps.accounts.all.filter(({ account }) => principal.accounts?.includes(account) ?? true);
+        return { items: await show(mine, request) };
+      },
+    );
+
+    app.put(
+      '/v1/accounts/:account/hold',
+      {
+        config: { scope: 'admin' },
+        schema: {
+          tags,
+          summary: 'Hold an account: its media wait and lose no tries, callbacks are taken as ever',
+          params: PARAMS,
+          body: HOLD,
+          response: { 200: ACCOUNT },
+        },
+      },
+      async (request) => {
+        const account = find(request, request.params.account);
+        const { reason, until } = request.body;
+        const now = clock.now();
+        const end = until === undefined ? ENDLESS : new Date(until);
+        if (end <= now) {
+          const errors = [{ field: 'until', message: 'has passed already' }];
+          throw new Problem('invalid_request', { errors });
+        }
+        const why = { code: HELD_BY_HAND, class: 'account', reason, by: request.principal.name } as const;
+        await catalogue.accounts.holdByHand(account.account, end, why, now);
+        deps.log.warn({ account: account.account, until: end, by: why.by }, 'the account is held by hand');
+        return (await show([account], request))[0];
+      },
+    );
+
+    app.delete(
+      '/v1/accounts/:account/hold',
+      {
+        config: { scope: 'admin' },
+        schema: {
+          tags,
+          summary: 'Release an account: held by hand it goes on, held by itself it tries one media now',
+          params: PARAMS,
+          response: { 200: ACCOUNT },
+        },
+      },
+      async (request) => {
+        const account = find(request, request.params.account);
+        await catalogue.accounts.release(account.account, clock.now());
+        deps.due.notify();
+        deps.log.info({ account: account.account, by: request.principal.name }, 'the account is released');
+        return (await show([account], request))[0];
       },
     );
   };

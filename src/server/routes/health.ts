@@ -1,5 +1,6 @@
 /** Is it alive, is it ready: ready means a callback can be made durable; what else ails is in the body. */
 import type { AccountState } from '../../catalogue/accounts.ts';
+import { isHeld } from '../account-json.ts';
 import { READY } from '../answers.ts';
 import type { App, ServerDeps } from '../deps.ts';
 
@@ -74,7 +75,7 @@ export function healthRoutes(deps: Pick<ServerDeps, 'catalogue' | 'queue' | 'sto
       async (_request, reply) => {
         const { catalogue, queue, store, accounts } = await lookSometimes();
         const now = deps.clock.now();
-        const held = accounts.filter((state) => state.heldUntil && state.heldUntil > now);
+        const held = accounts.filter((state) => isHeld(state, now));
         const closing = deps.shutdown.signal.aborted;
         const ready = catalogue.ok && !closing;
         const degraded = [

@@ -1,4 +1,5 @@
 /** /metrics: Prometheus. The gauges are read from the catalogue when asked for. */
+import { isHeld } from '../account-json.ts';
 import type { App, ServerDeps } from '../deps.ts';
 import { Problem } from '../problem.ts';
 
@@ -24,10 +25,10 @@ export function metricsRoutes(deps: Pick<ServerDeps, 'catalogue' | 'clock' | 'me
     for (const { errcode, code, count } of groups) {
       metrics.deadLetters.inc({ errcode: String(errcode ?? code) }, count);
     }
-    metrics.accountHeld.set(
-      { reason: 'held' },
-      accounts.filter((one) => one.heldUntil && one.heldUntil > now).length,
-    );
+    metrics.accountHeld.reset();
+    for (const one of accounts.filter((state) => isHeld(state, now))) {
+      metrics.accountHeld.inc({ reason: one.hold?.code ?? 'unknown' });
+    }
     const left = accounts.flatMap((one) =>
       one.tokenExpiresAt ? [(one.tokenExpiresAt.getTime() - now.getTime()) / 1000] : [],
     );
