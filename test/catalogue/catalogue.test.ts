@@ -1,5 +1,6 @@
 /** One suite, two databases: what the catalogue promises, whatever stands below. */
 import assert from 'node:assert/strict';
+import { readdir } from 'node:fs/promises';
 import { after, before, describe, it } from 'node:test';
 import type { Catalogue } from '../../src/catalogue/catalogue.ts';
 import type { Database } from '../../src/catalogue/database.ts';
@@ -387,7 +388,8 @@ for (const backend of backends) {
 
     it('migrates once, also when many processes start together', async () => {
       const applied = await Promise.all([1, 2, 3].map(() => migrate(database, 'wma_twice', NOW)));
-      assert.deepEqual(applied.flat(), ['001_catalogue.sql', '002_producer.sql', '003_accounts.sql']);
+      const all = await readdir(new URL('../../src/catalogue/migrations/', import.meta.url));
+      assert.deepEqual(applied.flat(), all.sort());
       assert.deepEqual(await migrate(database, 'wma_twice', NOW), []);
     });
 
