@@ -14,6 +14,7 @@ import { objectKeyOf, type Reference } from '../media.ts';
 import { isRenderable } from '../media-type.ts';
 import type { Metrics } from '../metrics.ts';
 import type { ArchiveJob, Disposition } from '../queue/consumer.ts';
+import type { NewObject } from '../storage/put.ts';
 import type { Store } from '../storage/store.ts';
 import { worstCaseBytes } from '../storage/worst-case.ts';
 import type { Downloader, MediaBody } from '../wechat/download.ts';
@@ -100,13 +101,13 @@ export function createArchiver(deps: ArchiverDeps) {
     let body: MediaBody | undefined;
     try {
       body = await open(reference, account, signal);
-      const lengthVerified = body.lengthBytes !== undefined;
-      let expect: { lengthBytes: number } | { sha256: string; sizeBytes: number };
+      const lengthVerified = body.endIsProven;
+      let expect: NewObject['expect'];
       if (body.lengthBytes !== undefined) {
         expect = { lengthBytes: body.lengthBytes };
         reservation.shrink(worstCaseBytes(body.lengthBytes));
-      } else {
-        // A cut body without a length cannot be told from a whole one: fetch twice, the digests must agree.
+      } else if (!body.endIsProven) {
+        // A body cut there cannot be told from a whole one: fetch twice, the digests must agree.
         expect = await digestOf(body.body, signal);
         body = await open(reference, account, signal);
       }

@@ -131,7 +131,7 @@ describe('archive', () => {
     assert.equal(budget.freeBytes, budget.totalBytes, 'nothing stays reserved');
   });
 
-  it('fetches a body without a length twice, and stores only what was the same both times', async () => {
+  it('fetches a body whose end proves nothing twice, and stores only what was the same both times', async () => {
     const { archive, archived, opened, deeds } = setup({
       open: async () => body({ lengthBytes: undefined, endIsProven: false }) as never,
     });
@@ -140,6 +140,16 @@ describe('archive', () => {
     const sha256 = createHash('sha256').update(BYTES).digest('hex');
     assert.deepEqual(deeds.at(-1), ['put', KEY, { sha256, sizeBytes: 9 }]);
     assert.equal(archived[0]?.stored.lengthVerified, false);
+  });
+
+  it('fetches a body of unknown length once where its end proves that it is whole', async () => {
+    const { archive, archived, opened, deeds } = setup({
+      open: async () => body({ lengthBytes: undefined }) as never,
+    });
+    await archive();
+    assert.equal(opened().length, 1);
+    assert.deepEqual(deeds.at(-1), ['put', KEY, undefined]);
+    assert.equal(archived[0]?.stored.lengthVerified, true);
   });
 
   it('goes on with a better token in the same try, once', async () => {
