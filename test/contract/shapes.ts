@@ -26,8 +26,8 @@ import { createCleanup, folderForTest } from './cleanup.ts';
 
 /** Policy durations are a sixtieth, so that the first three tries are over in half a second. */
 export const TIME_SCALE = 60;
-const lifetimes = createLifetimes({ mediaLifetimeMs: 72 * 3_600_000, timeScale: TIME_SCALE });
-export const { lifetimeMs } = lifetimes;
+const LIFE = { mediaLifetimeMs: 72 * 3_600_000, timeScale: TIME_SCALE };
+export const { lifetimeMs } = createLifetimes(LIFE);
 
 export const A = 'wxaaaaaaaaaaaaaaaa';
 export const B = 'wxbbbbbbbbbbbbbbbb';
@@ -98,6 +98,8 @@ export interface LayOptions {
   readonly private?: boolean;
   /** Other accounts than A and B; what ACCOUNTS_FILE is to say of one beside them stands in `entry`. */
   readonly accounts?: readonly (SimulatedAccount & { entry?: Record<string, unknown> })[];
+  /** Of the simulator and of every program; default three days, a sixtieth of them. */
+  readonly life?: { readonly mediaLifetimeMs: number; readonly timeScale: number };
 }
 
 interface Services {
@@ -149,11 +151,11 @@ export const SHAPES: readonly Shape[] = [
 
 async function lay(
   services: (hooks: Hooks, isPrivate: boolean) => Promise<Services>,
-  { private: isPrivate = false, accounts = ACCOUNTS }: LayOptions,
+  { private: isPrivate = false, accounts = ACCOUNTS, life = LIFE }: LayOptions,
 ): Promise<Ground> {
   const cleanup = createCleanup();
   try {
-    return await layOn(cleanup, await services(cleanup.hooks, isPrivate), accounts);
+    return await layOn(cleanup, await services(cleanup.hooks, isPrivate), { accounts, life });
   } catch (error) {
     await cleanup.run();
     throw error;
@@ -163,12 +165,13 @@ async function lay(
 async function layOn(
   cleanup: ReturnType<typeof createCleanup>,
   found: Services,
-  accounts: NonNullable<LayOptions['accounts']>,
+  { accounts, life }: Required<Pick<LayOptions, 'accounts' | 'life'>>,
 ): Promise<Ground> {
   const { redis, redisAt, postgres } = found;
   const shared = found.env.DATABASE_URL !== undefined;
   const folder = await folderForTest(cleanup.hooks);
   const quiet = createLog({ level: 'silent', program: 'test', secrets: [] });
+  const lifetimes = createLifetimes(life);
   const simulator = await openSimulator({ clock: systemClock, lifetimes, accounts, log: quiet });
   cleanup.hooks.after(() => simulator.close());
   const accountsFile = join(folder, 'accounts.json');
@@ -188,7 +191,8 @@ async function layOn(
     FETCH_ALLOW_HOSTS: simulator.host,
     FETCH_IDLE_TIMEOUT: '1s',
     MAX_MEDIA_BYTES: '40MiB',
-    TIME_SCALE: String(TIME_SCALE),
+    MEDIA_LIFETIME: `${life.mediaLifetimeMs}ms`,
+    TIME_SCALE: String(life.timeScale),
     LOG_LEVEL: 'debug',
     SHUTDOWN_GRACE: '3s',
     ...found.env,

@@ -1,0 +1,87 @@
+/** Accounts and media for faults, and what every one of them leaves behind. */
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { it } from 'node:test';
+import { systemClock } from '../../src/clock.ts';
+import type { Kind, ReferenceInput } from '../../src/media.ts';
+import type { SimulatedAccount } from '../../src/simulator/access-tokens.ts';
+import type { MediaRecipe } from '../../src/simulator/media-id.ts';
+import { type Ground, type Program, until } from '../contract/shapes.ts';
+
+/** An account made of a name, the same each time. */
+export function accountFor(name: string): SimulatedAccount & { encodingAesKey: string } {
+  const hex = createHash('sha256').update(name).digest('hex');
+  const account = `wx${hex.slice(0, 16)}`;
+  return {
+    account,
+    appId: account,
+    secret: `app-secret-${hex.slice(16, 40)}`,
+    token: `callback${hex.slice(40)}`,
+    encodingAesKey: hex.slice(0, 43),
+  };
+}
+
+const KIND_OF: Readonly<Partial<Record<string, Partial<ReferenceInput>>>> = {
+  voice16k: { kind: 'voice', variant: '16k' },
+  jssdkVoice: { kind: 'voice', variant: 'jssdk' },
+  silkVoice: { kind: 'voice' },
+};
+
+let seeds = 0;
+
+/** A reference of a media that the account has just received, or at `createdAt`; every call another one. */
+export function received(
+  ground: Pick<Ground, 'simulator'>,
+  account: string,
+  wish: Partial<Omit<MediaRecipe, 'appId'>> = {},
+): ReferenceInput {
+  const { kind = 'voice', createdAt = systemClock.now(), ...recipe } = wish;
+  const mediaId = ground.simulator.mint(account, { seed: ++seeds, ...recipe, kind, createdAt });
+  const known = KIND_OF[kind] ?? { kind: kind as Kind };
+  return { account, mediaId, sentAt: createdAt.toISOString(), ...known } as ReferenceInput;
+}
+
+/** What the file must be, in the form that was asked for. */
+export async function digestOf({ simulator }: Pick<Ground, 'simulator'>, input: ReferenceInput) {
+  const rendition = input.variant === 'jssdk' ? 'jssdk' : 'plain';
+  return (await simulator.digestOf(input.account, input.mediaId, rendition))!;
+}
+
+/** The simulator's access tokens. */
+const ACCESS_TOKEN = /9\d_[A-Za-z0-9_-]{100}/;
+
+/** Tests of what must be true whatever was played; to stand at the end of a suite. */
+export function nothingIsLeftBehind(opened: () => { ground: Ground; program: Program }): void {
+  it('the bucket holds the objects of archived rows, whole, and nothing else', async () => {
+    const { ground, program } = opened();
+    const named = new Map<string, string>();
+    let cursor: string | undefined;
+    do {
+      const page = await program.parts.catalogue.list(
+        { statuses: ['archived'] },
+        { sort: 'sentAt', limit: 200, ...(cursor ? { cursor } : {}) },
+      );
+      for (const row of page.items) named.set(row.objectKey!, row.sha256!);
+      cursor = page.nextCursor;
+    } while (cursor);
+    assert.deepEqual(new Map([...(await ground.objects(program))].sort()), new Map([...named].sort()));
+    // What an interrupted try left open is the sweeper's.
+    await until('no upload in parts left open', async () => (await ground.openUploads()) === 0);
+  });
+
+  it('nobody was asked who is not WeChat, and no link was told a token, a cookie or where we come from', () => {
+    const { elsewhereAsked, leaks } = opened().ground.simulator.ledger.report().totals;
+    assert.deepEqual({ elsewhereAsked, leaks }, { elsewhereAsked: 0, leaks: 0 });
+  });
+
+  it('no log line holds a token or a secret', () => {
+    const { ground, program } = opened();
+    const secrets = program.parts.accounts.all.flatMap(({ secret, token, encodingAesKey }) =>
+      [secret, token, encodingAesKey].filter((text) => text !== undefined),
+    );
+    for (const line of ground.logLines) {
+      assert.doesNotMatch(line, ACCESS_TOKEN);
+      for (const secret of secrets) assert.ok(!line.includes(secret), line);
+    }
+  });
+}
