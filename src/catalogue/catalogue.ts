@@ -5,6 +5,7 @@ import { createAccountStates } from './accounts.ts';
 import { createCallbackCounts } from './callbacks.ts';
 import type { Database } from './database.ts';
 import { createFeeding } from './feeding.ts';
+import { createKeptSecrets } from './kept-secrets.ts';
 import { createOutcomes } from './outcomes.ts';
 import { createReading } from './reading.ts';
 import { createSummaries } from './summaries.ts';
@@ -20,6 +21,7 @@ export function createCatalogue(database: Database, schema: string, lifetimes: L
     ...createReading(database, schema),
     ...createSummaries(database, schema, lifetimes.lifetimeMs),
     accounts: createAccountStates(database, schema),
+    kept: createKeptSecrets(database, schema),
     callbacks: createCallbackCounts(database, schema),
 
     /** Takes or renews a named lease; false while another holder has it. */

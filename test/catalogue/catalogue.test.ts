@@ -386,6 +386,13 @@ for (const backend of backends) {
       assert.equal(await catalogue.takeLease('sweep', 'b', NOW, at(10)), true);
     });
 
+    it('keeps a sealed secret, the newest of its name', async () => {
+      assert.equal(await catalogue.kept.read('ticket'), undefined);
+      await catalogue.kept.write('ticket', 'first', NOW);
+      await catalogue.kept.write('ticket', 'second', at(1));
+      assert.equal(await catalogue.kept.read('ticket'), 'second');
+    });
+
     it('migrates once, also when many processes start together', async () => {
       const applied = await Promise.all([1, 2, 3].map(() => migrate(database, 'wma_twice', NOW)));
       const all = await readdir(new URL('../../src/catalogue/migrations/', import.meta.url));

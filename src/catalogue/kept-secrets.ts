@@ -1,0 +1,21 @@
+/** Sealed secrets that cannot be asked for again; opaque here. */
+import type { Database } from './database.ts';
+
+export function createKeptSecrets(database: Database, schema: string) {
+  return {
+    read: async (name: string): Promise<string | undefined> => {
+      const [row] = await database.query<{ sealed: string }>(
+        `SELECT sealed FROM ${schema}.kept_secret WHERE name = $1`,
+        [name],
+      );
+      return row?.sealed;
+    },
+    write: async (name: string, sealed: string, now: Date): Promise<void> => {
+      await database.query(
+        `INSERT INTO ${schema}.kept_secret AS kept (name, sealed, updated_at) VALUES ($1, $2, $3)
+         ON CONFLICT (name) DO UPDATE SET sealed = $2, updated_at = $3`,
+        [name, sealed, now],
+      );
+    },
+  };
+}
