@@ -11,7 +11,7 @@ import { failure } from '../../src/failures.ts';
 import { idOf, objectKeyOf, type ReferenceInput } from '../../src/media.ts';
 import { openServer, type RunningServer } from '../../src/server/start.ts';
 import { signatureOf } from '../../src/simulator/envelope.ts';
-import { makeDatabaseFolder } from '../embedded/open.ts';
+import { databaseTemplate } from '../embedded/open.ts';
 
 export const PLAIN: Account = {
   account: 'wx0000000000000001',
@@ -84,8 +84,7 @@ export async function openTestServer(
   options: { http?: Partial<Config['http']>; accounts?: readonly Account[] } = {},
 ): Promise<TestServer> {
   const folder = await mkdtemp(join(tmpdir(), 'wma-server-'));
-  await using template = await makeDatabaseFolder();
-  await cp(template.path, join(folder, 'database'), { recursive: true });
+  await cp(await databaseTemplate(), join(folder, 'database'), { recursive: true });
   const loaded = loadConfig({ DATA_DIR: folder }, { dotEnvFolder: folder });
   const config = { ...loaded, http: { ...loaded.http, port: 0, ...options.http } };
   const log: string[] = [];
