@@ -59,7 +59,7 @@ const row = (
   adviceZh: string,
 ): FailureRow => ({ class: failureClass, message: { en, zh }, advice: { en: adviceEn, zh: adviceZh } });
 
-const NOTHING = ['Nothing to do: it is tried again by itself.', '无需处理:系统会自动重试。'] as const;
+const NOTHING = ['Nothing to do: it is tried again by itself.', '无需处理：系统会自动重试。'] as const;
 
 /** Failures that are not an errcode. */
 export const FAILURES = {
@@ -87,7 +87,7 @@ export const FAILURES = {
   body_not_media: row(
     'transient',
     'WeChat sent a page or a text instead of the file.',
-    '微信返回的是网页或文本,而不是文件。',
+    '微信返回的是网页或文本，而不是文件。',
     ...NOTHING,
   ),
   body_encoded: row(
@@ -99,7 +99,7 @@ export const FAILURES = {
   bytes_differ: row(
     'transient',
     'Two downloads of a file without a known length gave different bytes.',
-    '对长度未知的文件下载两次,内容不一致。',
+    '对长度未知的文件下载两次，内容不一致。',
     ...NOTHING,
   ),
   malformed_answer: row(
@@ -111,7 +111,7 @@ export const FAILURES = {
   video_link_failed: row(
     'transient',
     'The link WeChat gave for a video did not work; a fresh one is asked for.',
-    '微信提供的视频链接不可用,将重新获取。',
+    '微信提供的视频链接不可用，将重新获取。',
     ...NOTHING,
   ),
   address_refused: row(
@@ -119,21 +119,21 @@ export const FAILURES = {
     'The link points to an address this service does not fetch from.',
     '该链接指向本服务不允许访问的地址。',
     'If the address is trusted, add it to FETCH_ALLOW_HOSTS and redrive.',
-    '如确认该地址可信,请加入 FETCH_ALLOW_HOSTS 后重新投递。',
+    '如确认该地址可信，请加入 FETCH_ALLOW_HOSTS 后重新投递。',
   ),
   too_large: row(
     'permanent_media',
     'The file is larger than MAX_MEDIA_BYTES.',
     '文件大小超过 MAX_MEDIA_BYTES。',
     'Raise MAX_MEDIA_BYTES (and BYTE_BUDGET, if it is smaller) and redrive before the media expires.',
-    '请调大 MAX_MEDIA_BYTES(必要时同时调大 BYTE_BUDGET),并在素材过期前重新投递。',
+    '请调大 MAX_MEDIA_BYTES（必要时同时调大 BYTE_BUDGET），并在素材过期前重新投递。',
   ),
   not_downloadable: row(
     'permanent_media',
     'Official accounts receive no media id for file messages, so WeChat offers no way to download them.',
-    '公众号收到的文件消息不带 media_id,微信未提供下载方式。',
+    '公众号收到的文件消息不带 media_id，微信未提供下载方式。',
     'Ask the user to send it as a picture or video, or by another channel.',
-    '请让用户改为发送图片、视频,或使用其他渠道。',
+    '请让用户改为发送图片、视频，或使用其他渠道。',
   ),
   token_unavailable: row(
     'transient',
@@ -147,7 +147,7 @@ export const FAILURES = {
     'The account of this media is not configured any more.',
     '该素材所属的账号已不在配置中。',
     'Add the account to ACCOUNTS_FILE again; its media wait until they expire.',
-    '请把该账号重新加入 ACCOUNTS_FILE;素材会等待直至过期。',
+    '请把该账号重新加入 ACCOUNTS_FILE；素材会等待直至过期。',
   ),
   held_by_hand: row(
     'account',
@@ -180,14 +180,14 @@ export const FAILURES = {
     'Free space in DATA_DIR is below the floor.',
     'DATA_DIR 可用空间低于下限。',
     'Free space on the disk; archiving goes on by itself.',
-    '请清理磁盘空间,之后会自动恢复归档。',
+    '请清理磁盘空间，之后会自动恢复归档。',
   ),
   expired: row(
     'permanent_media',
     'WeChat keeps media for three days, and they have passed.',
-    '微信仅保留素材三天,现已过期。',
+    '微信仅保留素材三天，现已过期。',
     'Nothing can bring it back. If it happened to many, look at when and why archiving stood still.',
-    '无法找回。若大量出现,请检查归档停滞的时间和原因。',
+    '无法找回。若大量出现，请检查归档停滞的时间和原因。',
   ),
   interrupted: row(
     'transient',

@@ -18,31 +18,31 @@ export const PROBLEMS = {
     400,
     'The request does not match the schema',
     'Correct the fields named under errors; /docs shows what each takes.',
-    '请按 errors 中列出的字段修改;各字段说明见 /docs。',
+    '请按 errors 中列出的字段修改；各字段说明见 /docs。',
   ),
   unknown_account: row(
     400,
     'The account is not configured',
     'Use the appId (or the configured name) of an account in ACCOUNTS_FILE or WECHAT_APP_ID.',
-    '请使用 ACCOUNTS_FILE 或 WECHAT_APP_ID 中已配置账号的 appId(或名称)。',
+    '请使用 ACCOUNTS_FILE 或 WECHAT_APP_ID 中已配置账号的 appId（或名称）。',
   ),
   invalid_cursor: row(
     400,
     'The cursor is not one this list gave',
     'Take nextCursor of the page before, with the same sort; leave it out for the first page.',
-    '请使用上一页返回的 nextCursor,并保持相同的 sort;第一页请省略该参数。',
+    '请使用上一页返回的 nextCursor，并保持相同的 sort；第一页请省略该参数。',
   ),
   malformed_message: row(
     400,
     'The callback body is not a message of WeChat',
     'WeChat sends flat XML or JSON without DOCTYPE or entities; look at what stands between WeChat and this server.',
-    '微信推送为不含 DOCTYPE 和自定义实体的 XML 或 JSON;请检查微信与本服务之间的代理。',
+    '微信推送为不含 DOCTYPE 和自定义实体的 XML 或 JSON；请检查微信与本服务之间的代理。',
   ),
   unauthorized: row(
     401,
     'A key is needed',
     'Send Authorization: Bearer <secret> with a secret of API_KEYS, or open the login link printed at start.',
-    '请在请求头中携带 Authorization: Bearer <密钥>(见 API_KEYS),或打开启动时打印的登录链接。',
+    '请在请求头中携带 Authorization: Bearer <密钥>（见 API_KEYS），或打开启动时打印的登录链接。',
   ),
   forbidden: row(
     403,
@@ -60,13 +60,13 @@ export const PROBLEMS = {
     403,
     'The timestamp is too far from now',
     "Set this machine's clock by NTP; WeChat's timestamps are never older than a few minutes.",
-    '请用 NTP 校准本机时钟;微信推送的时间戳不会早于几分钟之前。',
+    '请用 NTP 校准本机时钟；微信推送的时间戳不会早于几分钟之前。',
   ),
   encryption_required: row(
     403,
     'This account takes encrypted callbacks only',
     "Choose the safe mode in WeChat's console, or set requireEncryption to false.",
-    '请在微信后台选择安全模式,或将 requireEncryption 设为 false。',
+    '请在微信后台选择安全模式，或将 requireEncryption 设为 false。',
   ),
   encryption_key_missing: row(
     403,
@@ -85,13 +85,13 @@ export const PROBLEMS = {
     404,
     'No media has this id',
     'Look it up by mediaId or msgId: GET /v1/media?mediaId=…',
-    '可通过 mediaId 或 msgId 查询:GET /v1/media?mediaId=…',
+    '可通过 mediaId 或 msgId 查询：GET /v1/media?mediaId=…',
   ),
   account_not_found: row(
     404,
     'No such account',
     "The callback URL ends in the appId of a configured account; compare it with WeChat's console.",
-    '回调地址应以已配置账号的 appId 结尾,请与微信后台核对。',
+    '回调地址应以已配置账号的 appId 结尾，请与微信后台核对。',
   ),
   method_not_allowed: row(405, 'The method is not for this route', 'See /docs.', '请参见 /docs。'),
   conflict: row(
@@ -130,13 +130,13 @@ export const PROBLEMS = {
     503,
     'The storage does not answer',
     'Try again in a moment; /readyz shows what is away.',
-    '请稍后重试;/readyz 会显示不可用的组件。',
+    '请稍后重试；/readyz 会显示不可用的组件。',
   ),
   database_away: row(
     503,
     'The catalogue cannot be written now',
     'Send it again in a moment; nothing was kept.',
-    '请稍后重新发送;本次内容未保存。',
+    '请稍后重新发送；本次内容未保存。',
   ),
   upstream_failed: row(
     504,
@@ -154,7 +154,7 @@ export const PROBLEMS = {
     503,
     'More is coming in than can be written',
     'Send it again after Retry-After; nothing was kept.',
-    '请在 Retry-After 之后重新发送;本次内容未保存。',
+    '请在 Retry-After 之后重新发送；本次内容未保存。',
   ),
 } as const satisfies Record<string, ProblemRow>;
 

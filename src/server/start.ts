@@ -77,13 +77,15 @@ export function welcome(
   server: RunningServer,
   options: { keyFile?: string | undefined } = {},
 ): string {
-  const { publicUrl } = parts.config.http;
+  const { http, shape } = parts.config;
+  const { publicUrl } = http;
   const base = publicUrl ?? server.callbackUrl ?? server.url;
   const callbacks = parts.accounts.all.map(({ account, name }) => {
     const url = callbackUrlOf(base, account);
     return name ? `${url}  (${name})` : url;
   });
-  const hint = publicUrl ? [] : ['set PUBLIC_URL to the address by which the Internet reaches this server'];
+  const isReached = publicUrl !== undefined || shape.wechat === 'simulated';
+  const hint = isReached ? [] : ['set PUBLIC_URL to the address by which the Internet reaches this server'];
   const lines: [string, readonly string[]][] = [
     ['Page', [`${server.createLoginLink()}`, 'signs this browser in; good once, for 15 minutes']],
     ["For WeChat's console", [...callbacks, ...hint]],

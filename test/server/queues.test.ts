@@ -4,6 +4,7 @@ import { after, before, describe, it } from 'node:test';
 import { idOf, type Reference } from '../../src/media.ts';
 import { openServer } from '../../src/server/start.ts';
 import { openBelow, openQueue, PLACES } from '../queue/backends.ts';
+import { missing, startRedis } from '../services.ts';
 import { KEYS, openTestServer, PLAIN, type TestServer } from './setup.ts';
 
 const REFERENCE: Reference = { account: PLAIN.account, mediaId: 'board', kind: 'image', sentAt: new Date() };
@@ -52,4 +53,29 @@ describe('Bull Board', () => {
       }
     });
   }
+
+  it('says within three seconds that its queue is away', { skip: missing.redisServer }, async (t) => {
+    const redis = await startRedis(t);
+    if (!redis) return;
+    const below = await openBelow({ kind: 'redis', url: redis.url, prefix: '{away}' });
+    const queue = await openQueue(below);
+    const keys = [{ name: 'k', scopes: ['admin'] as const, secret: KEYS.admin }];
+    const { url } = await openServer({ ...s.parts, queue }, { keys });
+    const ask = (path: string) => fetch(url + path, { headers: { authorization: `Bearer ${KEYS.admin}` } });
+    try {
+      assert.equal((await ask('/queues/api/queues')).status, 200);
+      await redis.kill();
+      for (const path of ['/queues/api/queues', '/queues/api/redis/stats']) {
+        const startedAt = performance.now();
+        const answer = await ask(path);
+        assert.match(await answer.text(), /the queue does not answer/);
+        assert.equal(answer.status, 503);
+        assert.ok(performance.now() - startedAt < 3_000);
+      }
+      assert.equal((await ask('/queues')).status, 200, 'the page itself is there');
+    } finally {
+      await queue.close();
+      await below.close();
+    }
+  });
 });

@@ -82,14 +82,20 @@ describe('the server', () => {
   });
 
   it('says where everything is, with PUBLIC_URL and without', () => {
-    const text = welcome(s.parts, s.server, { keyFile: '/data/api-key' });
+    const { config } = s.parts;
+    const real = { ...s.parts, config: { ...config, shape: { ...config.shape, wechat: 'real' as const } } };
+    const text = welcome(real, s.server, { keyFile: '/data/api-key' });
     assert.ok(text.includes(`${s.url}/login?ticket=`));
     assert.ok(text.includes(`${s.server.callbackUrl}/wechat/${PLAIN.account}  (shop)`));
     assert.ok(text.includes('/data/api-key'));
     assert.match(text, /set PUBLIC_URL/);
-    const { config } = s.parts;
+    assert.doesNotMatch(
+      welcome(s.parts, s.server),
+      /set PUBLIC_URL/,
+      'the simulated WeChat is on this machine',
+    );
     const http = { ...config.http, publicUrl: 'https://media.example.com' };
-    const known = welcome({ ...s.parts, config: { ...config, http } }, s.server);
+    const known = welcome({ ...real, config: { ...real.config, http } }, s.server);
     assert.ok(known.includes(`https://media.example.com/wechat/${PLAIN.account}`));
     assert.doesNotMatch(known, /set PUBLIC_URL|API key/);
   });

@@ -17,6 +17,9 @@ const TROUBLE = {
   message: 'the queue does not answer',
 };
 
+/** Bull Board would wait for a queue that is away as long as the queue does: for ever. */
+const ANSWER_MS = 2_000;
+
 type BoardQueue = ConstructorParameters<typeof BullMQAdapter>[0];
 
 export function queueRoutes(deps: Pick<ServerDeps, 'queue'>) {
@@ -37,6 +40,13 @@ export function queueRoutes(deps: Pick<ServerDeps, 'queue'>) {
       reply.header('content-security-policy', CSP);
       if (request.method !== 'GET' && request.method !== 'HEAD') {
         return sendProblem(request, reply, new Problem('method_not_allowed', { detail: 'look only' }));
+      }
+      if (request.url.startsWith(`${PATH}/api/`)) {
+        const isThere = await deps.queue.counts(AbortSignal.timeout(ANSWER_MS)).then(
+          () => true,
+          () => false,
+        );
+        if (!isThere) return reply.code(503).send(TROUBLE);
       }
       // After an outage at start the queue is another object.
       if (deps.queue.board !== shown) {
