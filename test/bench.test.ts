@@ -20,7 +20,7 @@ test('the smallest part ends, prints its ratios first and writes them with the m
   const json = join(folder, 'report.json');
   const args = ['--part', 'byte-path', '--set', 'shape=picture 100', '--quick', '--rounds', '1'];
   const { stdout } = await bench(...args, '--json', json);
-  assert.match(stdout, /^way +CPU ÷ floor +files\/s ÷ naive/m);
+  assert.match(stdout, /^way +CPU ÷ floor +least ÷ least +files\/s ÷ naive/m);
 
   const report: Report = JSON.parse(await readFile(json, 'utf8'));
   assert.equal(report.quick, true);
