@@ -93,11 +93,29 @@ export interface Accounts {
   readonly all: readonly Account[];
   /** By identity or by name. */
   find(accountOrName: string): Account | undefined;
+  /** Accounts known already, as they are configured by now. New ones want a restart. */
+  renew(accounts: readonly Account[]): void;
 }
 
-export function createAccounts(all: readonly Account[]): Accounts {
+export function createAccounts(configured: readonly Account[]): Accounts {
+  let all = configured;
+  let byWord = indexOf(all);
+  return {
+    get all() {
+      return all;
+    },
+    find: (word) => byWord.get(word),
+    renew: (accounts) => {
+      const renewed = indexOf(accounts);
+      all = all.map((old) => renewed.get(old.account) ?? old);
+      byWord = indexOf(all);
+    },
+  };
+}
+
+function indexOf(all: readonly Account[]): ReadonlyMap<string, Account> {
   const byWord = new Map<string, Account>();
   for (const account of all) if (account.name) byWord.set(account.name, account);
   for (const account of all) byWord.set(account.account, account);
-  return { all, find: (word) => byWord.get(word) };
+  return byWord;
 }

@@ -44,6 +44,7 @@ export interface Config {
   readonly accounts: readonly Account[];
   readonly wechat: {
     readonly apiBaseUrl: string;
+    readonly wecomBaseUrl: string;
     readonly videoBaseUrl: string | undefined;
     readonly proxyUrl: string | undefined;
   };
@@ -120,7 +121,7 @@ export function loadConfig(
   }
   // Without a mistake, what has a default has a value.
   const values = read.values as Values;
-  return deepFreeze(
+  const config = deepFreeze(
     configOf(values, {
       production,
       shape,
@@ -130,6 +131,19 @@ export function loadConfig(
       videoGiven: read.given('WECHAT_VIDEO_BASE_URL'),
     }),
   );
+  rereadings.set(config, () => loadConfig(env, options).accounts);
+  return config;
+}
+
+/** How the accounts of a configuration are read once more. */
+const rereadings = new WeakMap<Config, () => readonly Account[]>();
+
+/**
+ * The accounts as they stand in ACCOUNTS_FILE and the secret files now, for secrets change while a program runs.
+ * Throws a ConfigError where they cannot be read.
+ */
+export function readAccountsAgain(config: Config): readonly Account[] {
+  return rereadings.get(config)?.() ?? config.accounts;
 }
 
 function configOf(
@@ -158,6 +172,7 @@ function configOf(
     accounts,
     wechat: {
       apiBaseUrl: values.WECHAT_API_BASE_URL,
+      wecomBaseUrl: values.WECOM_API_BASE_URL,
       videoBaseUrl: parts.videoGiven
         ? values.WECHAT_VIDEO_BASE_URL
         : values.WECHAT_API_BASE_URL.replace(/^https:/i, 'http:'),

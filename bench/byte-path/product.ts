@@ -70,9 +70,11 @@ export const openProduct =
         recordUpload: async () => true,
         forgetUpload: async () => undefined,
         archived: async () => true,
+        failed: async () => true,
       },
       budget: createByteBudget(options.byteBudgetBytes),
       gate: createGate(),
+      holds: { admit: async () => ({ to: 'go', isProbe: false }), forget: () => undefined },
       accept: async () => [],
       settle: async (_job, _startedAt, error) => {
         throw error;
@@ -82,6 +84,7 @@ export const openProduct =
       log,
       prefix: 'media/',
       lifetimeMs: 72 * 3_600_000,
+      pictureRetryMs: 300_000,
     });
     let serial = 0;
     return {

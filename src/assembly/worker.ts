@@ -1,9 +1,11 @@
 /** The working part of a program: feeder, consumer and, where wanted, the sweeper. */
 import { createByteBudget } from '../byte-budget.ts';
 import { DUE_CHANNEL } from '../catalogue/accepting.ts';
+import { readAccountsAgain } from '../config.ts';
 import { createArchiver } from '../pipeline/archive.ts';
 import { createFeeder, type Feeder } from '../pipeline/feed.ts';
 import { createGate } from '../pipeline/gate.ts';
+import { createHolds, pictureWindowMs } from '../pipeline/holds.ts';
 import { createSettle } from '../pipeline/settle.ts';
 import { createSweeper, type SweepOptions } from '../pipeline/sweep.ts';
 import type { ConsumeOptions } from '../queue/consumer.ts';
@@ -15,6 +17,7 @@ import type { Parts } from './parts.ts';
 /** Where WeChat answers; the simulator's addresses stand for the configured ones. */
 export interface WechatAddresses {
   readonly apiBaseUrl: string;
+  readonly wecomBaseUrl: string;
   readonly videoBaseUrl: string | undefined;
   readonly proxyUrl: string | undefined;
   readonly allowHosts: Parts['config']['fetch']['allowHosts'];
@@ -23,12 +26,27 @@ export interface WechatAddresses {
 /** Rows of an account that may stand in the queue before anything is known of how fast they leave it. */
 const LEAST_ROOM = 16;
 
+const PICTURE_RETRY_MS = 5 * 60_000;
+
+/** Secrets that somebody may have corrected. What cannot be read leaves those in use as they are. */
+function reread({ config, accounts, log }: Parts): void {
+  try {
+    accounts.renew(readAccountsAgain(config));
+  } catch (error) {
+    log.warn({ err: error }, 'the accounts cannot be read again; those read before are used');
+  }
+}
+
 /** Every process feeds: a callback's row is in the queue a moment after it is on disk. */
 export function startFeeder(parts: Parts): Feeder {
   const { config, catalogue, queue, accounts, clock, log, database, shutdown, due } = parts;
   const feeder = createFeeder(
     { catalogue, queue, accounts, clock, log },
-    { least: LEAST_ROOM, most: config.queue.windowSize },
+    {
+      least: LEAST_ROOM,
+      most: config.queue.windowSize,
+      pictureWindowMs: pictureWindowMs(parts.lifetimes),
+    },
   );
   due.subscribe(() => feeder.wake());
   if (config.shape.database === 'postgres') {
@@ -51,11 +69,24 @@ export async function startConsumer(
   const { config, catalogue, queue, accounts, clock, lifetimes, log, metrics, store, accept, shutdown } =
     parts;
   const { fetch, work } = config;
-  const api = createWechatApi({ baseUrl: wechat.apiBaseUrl, proxyUrl: wechat.proxyUrl });
+  const api = createWechatApi({
+    baseUrl: wechat.apiBaseUrl,
+    wecomBaseUrl: wechat.wecomBaseUrl,
+    proxyUrl: wechat.proxyUrl,
+  });
   shutdown.step('WeChat calls', () => api.close());
-  const tokens = createTokens({ api, store: catalogue.accounts.tokens, clock, lifetimes, log });
+  const tokens = createTokens({
+    api,
+    store: catalogue.accounts.tokens,
+    kept: catalogue.kept,
+    clock,
+    lifetimes,
+    log,
+  });
+  shutdown.step('tokens', () => tokens.close());
   const downloader = createDownloader({
     baseUrl: wechat.apiBaseUrl,
+    wecomBaseUrl: wechat.wecomBaseUrl,
     videoBaseUrl: wechat.videoBaseUrl,
     ...(wechat.proxyUrl ? { proxyUrl: wechat.proxyUrl } : {}),
     allowHosts: wechat.allowHosts.map(({ host, port }) => (port ? `${host}:${port}` : host)),
@@ -66,6 +97,7 @@ export async function startConsumer(
     onInsecureVideo: () => metrics.insecureVideo.inc(),
   });
   shutdown.step('downloader', () => downloader.close());
+  const holds = createHolds({ catalogue, clock, lifetimes, log, rereadAccounts: () => reread(parts) });
   const archive = createArchiver({
     accounts,
     tokens,
@@ -74,13 +106,15 @@ export async function startConsumer(
     catalogue,
     budget: createByteBudget(work.byteBudgetBytes),
     gate: createGate(),
+    holds,
     accept,
-    settle: createSettle({ catalogue, clock, lifetimes, random: Math.random, metrics, log }),
+    settle: createSettle({ catalogue, holds, clock, lifetimes, random: Math.random, metrics, log }),
     clock,
     metrics,
     log,
     prefix: config.objects.prefix,
     lifetimeMs: lifetimes.lifetimeMs,
+    pictureRetryMs: lifetimes.scale(PICTURE_RETRY_MS),
   });
   const consumer = await queue.consume(
     async (job, signal) => {

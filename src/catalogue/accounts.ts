@@ -16,6 +16,14 @@ export type Hold = Failure & { readonly by?: string; readonly reason?: string };
 /** The code of a hold that somebody wanted; see FAILURES. */
 export const HELD_BY_HAND = 'held_by_hand';
 
+/** An account whose media wait as a whole. */
+export interface AccountHold {
+  readonly account: string;
+  /** Then one of its media is tried. */
+  readonly until: Date;
+  readonly why?: Hold;
+}
+
 export interface AccountState {
   readonly account: string;
   readonly lastCallbackAt?: Date;
@@ -72,16 +80,54 @@ export function createAccountStates(database: Database, schema: string) {
      * Once it has lapsed one media at a time is tried, until one is archived. True: it was not held before.
      */
     hold: async (account: string, until: Date, why: object, now = new Date()): Promise<boolean> => {
+      // Locked before it is read: of two that hold it at the same moment one is the first.
       const [row] = await database.query<{ is_new: boolean }>(
-        `INSERT INTO ${schema}.account AS a (account, held_until, held_since, hold) VALUES ($1, $2, $4, $3)
+        `WITH before AS (SELECT held_until FROM ${schema}.account WHERE account = $1 FOR UPDATE)
+         INSERT INTO ${schema}.account AS a (account, held_until, held_since, hold)
+         SELECT $1, $2::timestamptz, $4::timestamptz, $3::jsonb FROM (SELECT count(*) FROM before) AS locked
          ON CONFLICT (account) DO UPDATE SET
            held_until = greatest(a.held_until, $2),
            held_since = CASE WHEN a.held_until IS NULL THEN $4 ELSE coalesce(a.held_since, $4) END,
-           hold = CASE WHEN a.held_until > $2 THEN a.hold ELSE $3::jsonb END
-         RETURNING (SELECT held_until FROM ${schema}.account WHERE account = $1) IS NULL AS is_new`,
+           hold = CASE WHEN a.held_until > $2 THEN a.hold ELSE $3::jsonb END,
+           probe = NULL, probe_until = NULL
+         RETURNING (SELECT held_until FROM before) IS NULL AS is_new`,
         [account, until, JSON.stringify(why), now],
       );
       return row?.is_new ?? false;
+    },
+
+    /** The accounts that wait as a whole: those whose hold has lapsed too, until one of their media got through. */
+    holds: async (): Promise<AccountHold[]> => {
+      const rows = await database.query<Pick<AccountRecord, 'account' | 'hold'> & { held_until: Date }>(
+        `SELECT account, held_until, hold FROM ${schema}.account WHERE held_until IS NOT NULL`,
+      );
+      return rows.map((row) => ({
+        account: row.account,
+        until: row.held_until,
+        ...(row.hold ? { why: row.hold } : {}),
+      }));
+    },
+
+    /** Whether this media is the one that is tried for all, now that the hold has lapsed. Until `until` no other is. */
+    takeProbe: async (account: string, id: string, now: Date, until: Date): Promise<boolean> => {
+      const rows = await database.query(
+        `UPDATE ${schema}.account SET probe = $2, probe_until = $4
+         WHERE account = $1 AND held_until <= $3 AND (probe_until IS NULL OR probe_until <= $3 OR probe = $2)
+         RETURNING account`,
+        [account, id, now, until],
+      );
+      return rows.length > 0;
+    },
+
+    /** Ends a hold that has lapsed. False: there is none. */
+    lift: async (account: string, now: Date): Promise<boolean> => {
+      const rows = await database.query(
+        `UPDATE ${schema}.account
+         SET held_until = NULL, held_since = NULL, hold = NULL, probe = NULL, probe_until = NULL
+         WHERE account = $1 AND held_until <= $2 RETURNING account`,
+        [account, now],
+      );
+      return rows.length > 0;
     },
 
     /** Somebody wants it held until then, whatever held it before. */
@@ -102,10 +148,11 @@ export function createAccountStates(database: Database, schema: string) {
         `WITH released AS (
            UPDATE ${schema}.account SET
              held_until = CASE WHEN hold ->> 'code' = '${HELD_BY_HAND}' THEN NULL ELSE least(held_until, $2) END,
-             hold = CASE WHEN hold ->> 'code' = '${HELD_BY_HAND}' THEN NULL ELSE hold END
+             hold = CASE WHEN hold ->> 'code' = '${HELD_BY_HAND}' THEN NULL ELSE hold END,
+             probe = NULL, probe_until = NULL
            WHERE account = $1 AND held_until IS NOT NULL)
-         UPDATE ${schema}.media SET stage = 1, next_attempt_at = NULL
-         WHERE account = $1 AND stage = 0 AND waiting_reason = 'accountHeld'`,
+         UPDATE ${schema}.media SET stage = 1, next_attempt_at = NULL, waiting_reason = NULL
+         WHERE account = $1 AND stage < 2 AND waiting_reason = 'accountHeld'`,
         [account, now],
       );
     },

@@ -31,8 +31,9 @@ export function createFeeding(database: Database, schema: string) {
     RETURNING id`;
 
   // A job in its short backoff (next_attempt_at set while fed) is not in anybody's way and counts for the window only.
-  // Where a hold has lapsed but no success has lifted it yet, one row probes for all. The rows of the accounts
-  // interleave by their rank: round robin.
+  // Where a hold has lapsed but no success has lifted it yet, one row probes for all. While it lasts, only pictures
+  // near their deadline are fed: they have a link that needs no account (holds.ts in pipeline/ has the same rule). The
+  // rows of the accounts interleave by their rank: round robin.
   const claim = `
     WITH given AS (
       SELECT * FROM unnest($1::text[], $2::integer[]) AS given (account, room)
@@ -45,10 +46,14 @@ export function createFeeding(database: Database, schema: string) {
         FROM ${schema}.media f WHERE f.account = given.account AND f.stage = 2) AS in_queue
       CROSS JOIN LATERAL (
         SELECT d.id, d.expires_at FROM ${schema}.media d WHERE d.account = given.account AND d.stage = 1
+          AND d.expires_at <= CASE WHEN a.held_until > $3 THEN $5::timestamptz ELSE 'infinity' END
+          AND (a.held_until IS NULL OR a.held_until <= $3 OR (
+            d.kind = 'image' AND d.pic_url IS NOT NULL
+            AND (a.hold ->> 'class' IS DISTINCT FROM 'minute_limit' OR a.held_until > d.expires_at)))
         ORDER BY d.expires_at, d.id LIMIT greatest(0, least(
-          CASE WHEN a.held_until IS NULL THEN given.room ELSE 1 END - in_queue.n, $4 - in_queue.fed))
+          CASE WHEN a.held_until <= $3 THEN 1 ELSE given.room END - in_queue.n, $4 - in_queue.fed))
         FOR UPDATE SKIP LOCKED) AS due
-      WHERE a.held_until IS NULL OR a.held_until <= $3
+      WHERE a.held_until IS NULL OR a.held_until > $3 OR a.probe_until IS NULL OR a.probe_until <= $3
     )
     UPDATE ${schema}.media m
     SET stage = 2, round = m.round + 1, fed_at = $3, running_since = NULL, next_attempt_at = NULL,
@@ -63,14 +68,16 @@ export function createFeeding(database: Database, schema: string) {
 
     /**
      * Marks due rows as fed, earliest deadline first inside an account, round robin across accounts. Never more than
-     * `window` rows of an account are fed at once.
+     * `window` rows of an account are fed at once. Of accounts that are held, only pictures with a link and less than
+     * `pictureWindowMs` left.
      */
-    claim: async (rooms: readonly Room[], now: Date, window: number): Promise<Claim> => {
+    claim: async (rooms: readonly Room[], now: Date, window: number, pictureWindowMs = 0): Promise<Claim> => {
       const rows = await database.query<MediaRecord & { in_queue: number; rank: string }>(claim, [
         rooms.map((room) => room.account),
         rooms.map((room) => room.room),
         now,
         window,
+        new Date(now.getTime() + pictureWindowMs),
       ]);
       rows.sort((a, b) => Number(a.rank) - Number(b.rank) || (a.account < b.account ? -1 : 1));
       return {
@@ -92,6 +99,20 @@ export function createFeeding(database: Database, schema: string) {
         [jobs.map((job) => job.id), jobs.map((job) => job.round)],
       );
       return rows.length;
+    },
+
+    /** Puts a fed row back among the due, to wait with its account. False: not this round's, or nothing holds it. */
+    standBack: async (job: { id: string; round: number }): Promise<boolean> => {
+      const rows = await database.query(
+        `UPDATE ${schema}.media m
+         SET stage = 1, fed_at = NULL, running_since = NULL, waiting_reason = 'accountHeld',
+             next_attempt_at = CASE WHEN a.held_until < '9000-01-01' THEN a.held_until END
+         FROM ${schema}.account a
+         WHERE m.id = $1 AND m.round = $2 AND m.stage = 2 AND a.account = m.account AND a.held_until IS NOT NULL
+         RETURNING m.id`,
+        [job.id, job.round],
+      );
+      return rows.length > 0;
     },
 
     /** Rows marked as fed before `before`, oldest first: never more than the window times the accounts. */

@@ -25,9 +25,11 @@ export interface Stored {
 
 /**
  * Where a failed media goes: `queue` stays in the queue and is tried again at `at`; `later` leaves the queue until
- * `at`; `dead` and `expired` close the row.
+ * `at`; `held` waits with its account; `dead` and `expired` close the row.
  */
 export type Next =
+  /** Back among the due, which are not fed while their account is held. `at`: when that may end. */
+  | { readonly to: 'held'; readonly at: Date }
   | { readonly to: 'queue' | 'later'; readonly at: Date; readonly reason: WaitingReason }
   | { readonly to: 'dead' | 'expired' };
 
@@ -79,7 +81,8 @@ export function createOutcomes(database: Database, schema: string) {
     },
 
     /**
-     * Archived wins over every status but erased, and lifts a hold of its account that has lapsed. False: another
+     * Archived wins over every status but erased, and lifts a hold of its account that has lapsed, unless
+     * the file came by a link that needs no account. False: another
      * round has been there, or the row is erased.
      */
     archived: async (of: Try, stored: Stored): Promise<boolean> => {
@@ -93,8 +96,9 @@ export function createOutcomes(database: Database, schema: string) {
            WHERE id = $1 AND round = $2 AND status IN ('pending', 'dead', 'expired')
            RETURNING id, account),
          released AS (
-           UPDATE ${schema}.account SET held_until = NULL, hold = NULL
-           WHERE account = (SELECT account FROM settled) AND held_until <= $4),
+           UPDATE ${schema}.account
+           SET held_until = NULL, held_since = NULL, hold = NULL, probe = NULL, probe_until = NULL
+           WHERE account = (SELECT account FROM settled) AND held_until <= $4 AND $12 <> 'pic_url'),
          ${log('$7', 'NULL', 'NULL', "'archived'")}
          SELECT id FROM settled`,
         [
@@ -121,7 +125,7 @@ export function createOutcomes(database: Database, schema: string) {
      * any more.
      */
     failed: async (of: Try, failure: Failure, next: Next, spent: boolean): Promise<boolean> => {
-      const pending = next.to === 'queue' || next.to === 'later';
+      const pending = next.to === 'queue' || next.to === 'later' || next.to === 'held';
       const rows = await database.query(
         `WITH settled AS (
            UPDATE ${schema}.media
@@ -137,9 +141,9 @@ export function createOutcomes(database: Database, schema: string) {
           of.startedAt,
           of.endedAt,
           pending ? 'pending' : next.to,
-          next.to === 'queue' ? 2 : next.to === 'later' ? 0 : null,
+          { queue: 2, later: 0, held: 1, dead: null, expired: null }[next.to],
           pending ? next.at : null,
-          pending ? next.reason : null,
+          next.to === 'held' ? 'accountHeld' : pending ? next.reason : null,
           JSON.stringify(failure),
           spent ? 1 : 0,
           spent ? (pending ? 'failed' : next.to) : 'waited',

@@ -21,6 +21,7 @@ import type { Downloader, MediaBody } from '../wechat/download.ts';
 import type { Tokens } from '../wechat/tokens.ts';
 import { type Accept, OverloadedError } from './accept.ts';
 import type { Gate } from './gate.ts';
+import type { Admission, Holds } from './holds.ts';
 import { digestOf } from './measure.ts';
 import type { Settle } from './settle.ts';
 
@@ -29,9 +30,13 @@ export interface ArchiverDeps {
   tokens: Pick<Tokens, 'get' | 'reportBad' | 'reportGood'>;
   downloader: Downloader;
   store: Pick<Store, 'bucket' | 'put' | 'remove' | 'abortMultipart'>;
-  catalogue: Pick<Catalogue, 'get' | 'ping' | 'reserve' | 'recordUpload' | 'forgetUpload' | 'archived'>;
+  catalogue: Pick<
+    Catalogue,
+    'get' | 'ping' | 'reserve' | 'recordUpload' | 'forgetUpload' | 'archived' | 'failed'
+  >;
   budget: ByteBudget;
   gate: Gate;
+  holds: Pick<Holds, 'admit' | 'forget'>;
   accept: Accept;
   settle: Settle;
   clock: Pick<Clock, 'now'>;
@@ -43,6 +48,8 @@ export interface ArchiverDeps {
   /** In front of every object's key. */
   prefix: string;
   lifetimeMs: number;
+  /** In real milliseconds: how soon a link that did not help a picture of a held account is tried again. */
+  pictureRetryMs: number;
 }
 
 /** How long a media waits on its worker slot for a place of its account before it goes back into the queue. */
@@ -89,10 +96,31 @@ export function createArchiver(deps: ArchiverDeps) {
     }
   }
 
+  /** The picture behind the link that came with the message: no token, no quota; perhaps a rendition. */
+  const openPicture = (url: string) => (signal: AbortSignal) =>
+    deps.downloader.openLink({ url, source: 'pic_url', kind: 'image' }, signal);
+
+  /** WeChat's own copy; the link where it says for good that there is none to be had. */
+  async function fetchEitherWay(job: ArchiveJob, account: Account, signal: AbortSignal) {
+    const { reference } = job;
+    try {
+      return await fetchAndStore(job, (within) => open(reference, account, within), signal);
+    } catch (error) {
+      if (!isRefused(error) || reference.kind !== 'image' || !reference.picUrl) throw error;
+      try {
+        return await fetchAndStore(job, openPicture(reference.picUrl), signal);
+      } catch (second) {
+        if (signal.aborted || isOurs(second)) throw second;
+        deps.log.info({ err: second, id: job.id }, 'the link of a picture did not help');
+        throw second instanceof FailureError && second.failure.class === 'store' ? second : error;
+      }
+    }
+  }
+
   /** Undefined: the row belongs to another round by now, or is erased; nothing was stored. */
   async function fetchAndStore(
     job: ArchiveJob,
-    account: Account,
+    open: (signal: AbortSignal) => Promise<MediaBody>,
     signal: AbortSignal,
   ): Promise<Stored | undefined> {
     const { reference } = job;
@@ -100,7 +128,7 @@ export function createArchiver(deps: ArchiverDeps) {
     const reservation = await deps.budget.reserve(worstCaseBytes(undefined), signal);
     let body: MediaBody | undefined;
     try {
-      body = await open(reference, account, signal);
+      body = await open(signal);
       const lengthVerified = body.endIsProven;
       let expect: NewObject['expect'];
       if (body.lengthBytes !== undefined) {
@@ -109,7 +137,7 @@ export function createArchiver(deps: ArchiverDeps) {
       } else if (!body.endIsProven) {
         // A body cut there cannot be told from a whole one: fetch twice, the digests must agree.
         expect = await digestOf(body.body, signal);
-        body = await open(reference, account, signal);
+        body = await open(signal);
       }
       const type = body.sniffed ?? UNNAMED_TYPE;
       const objectKey = objectKeyOf({
@@ -195,25 +223,52 @@ export function createArchiver(deps: ArchiverDeps) {
     if (job.round === undefined) return await adopt(job.reference);
     const leave = await deps.gate.enter(account.account, account.concurrency, PATIENCE_MS, signal);
     if (!leave) return { do: 'putBack', delayMs: PUT_BACK_MS };
-    const startedAt = clock.now();
     try {
       // WeChat counts every call against a daily quota: none is made whose outcome could not be kept.
       if (isAway) await catalogue.ping();
       isAway = false;
-      const stored = await fetchAndStore(job, account, signal);
+      const given = { ...job, round: job.round };
+      const admission = await deps.holds.admit(given);
+      if (admission.to === 'later') return { do: 'finish', result: 'later' };
+      return await attempt(given, admission, signal);
+    } finally {
+      leave();
+    }
+  }
+
+  async function attempt(
+    job: ArchiveJob & { round: number },
+    admission: Exclude<Admission, { to: 'later' }>,
+    signal: AbortSignal,
+  ): Promise<Disposition> {
+    const { reference } = job;
+    const startedAt = clock.now();
+    const tried = () => ({ id: job.id, round: job.round, startedAt, endedAt: clock.now() });
+    try {
+      const stored =
+        admission.to === 'picture'
+          ? await fetchAndStore(job, openPicture(reference.picUrl!), signal)
+          : // Found again: what an admission read may have changed its secret.
+            await fetchEitherWay(job, deps.accounts.find(reference.account)!, signal);
       if (!stored) {
         return (await catalogue.get(job.id))
           ? { do: 'finish', result: 'superseded' }
-          : await adopt(job.reference);
+          : await adopt(reference);
       }
-      const of = { id: job.id, round: job.round, startedAt, endedAt: clock.now() };
-      return await complete(of, job.reference, stored, signal);
+      const disposition = await complete(tried(), reference, stored, signal);
+      if (admission.to === 'go' && admission.isProbe) deps.holds.forget();
+      return disposition;
     } catch (error) {
       // Shutdown or a lost lock: the media goes back as it was; the consumer knows what to do.
       if (signal.aborted || isOurs(error)) throw error;
-      return await deps.settle(job, startedAt, error);
-    } finally {
-      leave();
+      const isStore = error instanceof FailureError && error.failure.class === 'store';
+      if (admission.to === 'go' || isStore) return await deps.settle(job, startedAt, error);
+      // What holds the account is why the media waits, whatever is wrong with the link.
+      deps.log.info({ err: error, id: job.id }, 'the link of a picture did not help');
+      const why = admission.hold.why ?? failure('account_unknown').failure;
+      const at = new Date(clock.now().getTime() + deps.pictureRetryMs);
+      await catalogue.failed(tried(), why, { to: 'later', at, reason: 'accountHeld' }, false);
+      return { do: 'finish', result: 'later' };
     }
   }
 
@@ -233,6 +288,15 @@ export function createArchiver(deps: ArchiverDeps) {
 /** The catalogue is away or has no room for more: says nothing about the media. */
 function isOurs(error: unknown): boolean {
   return error instanceof DatabaseAwayError || error instanceof OverloadedError;
+}
+
+/** WeChat's own word that it will not give this media, now or later. */
+function isRefused(error: unknown): boolean {
+  return (
+    error instanceof FailureError &&
+    error.failure.class === 'permanent_media' &&
+    error.failure.errcode !== undefined
+  );
 }
 
 /** What lets a bucket alone rebuild the catalogue. No openId: objects outlive an erasure request's reach. */

@@ -46,6 +46,8 @@ export interface Bounds {
   readonly least: number;
   /** QUEUE_WINDOW */
   readonly most: number;
+  /** How long before their deadline pictures of held accounts are fed; see holds.ts. Default: none is. */
+  readonly pictureWindowMs?: number;
 }
 
 export function createFeeder(deps: FeederDeps, bounds: Bounds): Feeder {
@@ -71,7 +73,7 @@ export function createFeeder(deps: FeederDeps, bounds: Bounds): Feeder {
     const now = deps.clock.now();
     await deps.catalogue.promote(now, PROMOTE_LIMIT);
     const given = deps.accounts.all.map(({ account }) => ({ account, room: rooms.get(account) ?? least }));
-    const { fed, inQueue } = await deps.catalogue.claim(given, now, bounds.most);
+    const { fed, inQueue } = await deps.catalogue.claim(given, now, bounds.most, bounds.pictureWindowMs);
     if (fed.length === 0) return;
     try {
       await deps.queue.add(fed, signal);

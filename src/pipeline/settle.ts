@@ -1,19 +1,21 @@
 /** What becomes of a media whose try failed: the policy decides, the row is told, the queue follows. */
 import type { Catalogue } from '../catalogue/catalogue.ts';
 import type { Clock, Lifetimes } from '../clock.ts';
-import { type Failure, FailureError, failure } from '../failures.ts';
+import { FailureError, failure } from '../failures.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import type { ArchiveJob, Disposition } from '../queue/consumer.ts';
+import type { Holds } from './holds.ts';
 import { decideNext } from './retry-policy.ts';
 
 export interface SettleDeps {
-  catalogue: Pick<Catalogue, 'get' | 'failed'> & { accounts: Pick<Catalogue['accounts'], 'hold'> };
+  catalogue: Pick<Catalogue, 'get' | 'failed'>;
+  holds: Pick<Holds, 'hold' | 'answered'>;
   clock: Pick<Clock, 'now'>;
   lifetimes: Pick<Lifetimes, 'scale'>;
   random: () => number;
   metrics: Pick<Metrics, 'failed' | 'expired'>;
-  log: Pick<Log, 'info' | 'warn' | 'error'>;
+  log: Pick<Log, 'info' | 'error'>;
 }
 
 /** Waits up to this long are the queue's; longer ones go back to the row, where they are in nobody's way. */
@@ -22,14 +24,6 @@ const QUEUE_WAIT_MS = 60_000;
 export type Settle = (job: ArchiveJob, startedAt: Date, error: unknown) => Promise<Disposition>;
 
 export function createSettle(deps: SettleDeps): Settle {
-  async function hold(account: string, until: Date, failure: Failure): Promise<void> {
-    // Unknown to this process only, perhaps: one that was started with another ACCOUNTS_FILE may go on.
-    if (failure.code === 'account_unknown') return;
-    const isNew = await deps.catalogue.accounts.hold(account, until, failure);
-    // Once, not for each of its media in hand and each probe that fails.
-    if (isNew) deps.log.warn({ account, until, failure }, 'the account is held');
-  }
-
   return async (job, startedAt, error) => {
     const known =
       error instanceof FailureError ? error : failure('internal', String(error), { cause: error });
@@ -56,6 +50,9 @@ export function createSettle(deps: SettleDeps): Settle {
       'a try failed',
     );
 
+    // WeChat has looked: that this media is no good says that the account is.
+    if (known.failure.class === 'permanent_media' && known.failure.errcode !== undefined)
+      await deps.holds.answered(row.account);
     if (decision.next === 'dead' || decision.next === 'expired') {
       const ours = await deps.catalogue.failed(of, known.failure, { to: decision.next }, true);
       if (!ours) return { do: 'finish', result: 'superseded' };
@@ -63,13 +60,13 @@ export function createSettle(deps: SettleDeps): Settle {
       return { do: 'giveUp', failure: known.failure };
     }
     if (decision.next === 'holdAccount') {
-      await hold(row.account, decision.at, known.failure);
-      await deps.catalogue.failed(
-        of,
-        known.failure,
-        { to: 'later', at: decision.at, reason: 'accountHeld' },
-        false,
-      );
+      // Unknown to this process only, perhaps: one that was started with another ACCOUNTS_FILE may go on.
+      const isAlone = known.failure.code === 'account_unknown';
+      if (!isAlone) await deps.holds.hold(row.account, decision.at, known.failure);
+      const next = isAlone
+        ? ({ to: 'later', at: decision.at, reason: 'accountHeld' } as const)
+        : ({ to: 'held', at: decision.at } as const);
+      await deps.catalogue.failed(of, known.failure, next, false);
       return { do: 'finish', result: 'later' };
     }
     const delayMs = decision.at.getTime() - now.getTime();

@@ -10,6 +10,7 @@ import { idOf, type ReferenceInput } from '../../src/media.ts';
 import { createMetrics } from '../../src/metrics.ts';
 import { type ArchiverDeps, createArchiver } from '../../src/pipeline/archive.ts';
 import { createGate } from '../../src/pipeline/gate.ts';
+import type { Admission } from '../../src/pipeline/holds.ts';
 
 const NOW = new Date('2026-05-01T12:00:00Z');
 const BYTES = Buffer.from('a picture');
@@ -35,6 +36,9 @@ const body = (more: object = {}) => ({
 });
 
 interface Changes {
+  reference?: object;
+  admission?: Admission;
+  openLink?: (url: string) => Promise<ReturnType<typeof body>>;
   catalogue?: Partial<ArchiverDeps['catalogue']>;
   open?: (token: string) => Promise<ReturnType<typeof body>>;
   reportBad?: () => Promise<{ retryAfterMs: number }>;
@@ -60,7 +64,10 @@ function setup(changes: Changes = {}) {
         deeds.push(['open', request.token]);
         return await (changes.open?.(request.token) ?? body());
       },
-      openLink: () => assert.fail('not used'),
+      openLink: async ({ url, source }) => {
+        deeds.push(['link', url, source]);
+        return { ...(await (changes.openLink?.(url) ?? body())), source };
+      },
       close: async () => undefined,
     },
     store: {
@@ -81,6 +88,10 @@ function setup(changes: Changes = {}) {
       ping: async () => void deeds.push(['ping']),
       reserve: async () => ({}),
       recordUpload: async () => true,
+      failed: async (_, why, next, spent) => {
+        deeds.push(['failed', why.code, next, spent]);
+        return true;
+      },
       forgetUpload: async (_, uploadId) => void deeds.push(['forget', uploadId]),
       archived: async (of, stored) => {
         archived.push({ of, stored });
@@ -90,6 +101,10 @@ function setup(changes: Changes = {}) {
     },
     budget,
     gate: createGate(),
+    holds: {
+      admit: async () => changes.admission ?? { to: 'go', isProbe: false },
+      forget: () => void deeds.push(['holds are read again']),
+    },
     accept: async (inputs) => {
       accepted.push(...inputs);
       return [];
@@ -104,10 +119,11 @@ function setup(changes: Changes = {}) {
     log: { info: () => undefined, warn: () => undefined },
     prefix: 'p/',
     lifetimeMs: 72 * 3_600_000,
+    pictureRetryMs: 5_000,
   });
   return {
     archive: (job: Partial<typeof JOB> | { round: undefined } = {}) =>
-      archive({ ...JOB, ...job } as never, never),
+      archive({ ...JOB, reference: { ...reference, ...changes.reference }, ...job } as never, never),
     deeds,
     accepted,
     archived,
@@ -237,5 +253,67 @@ describe('archive', () => {
     assert.deepEqual(await archive(), { do: 'putBack', delayMs: 500 });
     full.reject(failure('network'));
     assert.equal((await first).do, 'retry');
+  });
+
+  const gone = async () => {
+    throw new FailureError({ code: 'invalid_media_id', class: 'permanent_media', errcode: 40007 });
+  };
+  const PIC_URL = 'http://mmbiz.qpic.cn/mmbiz_jpg/x/0';
+  const PIC_KEY = KEY.replace('.jpg', '-pic.jpg');
+
+  it('takes the picture behind picUrl where WeChat has none for good, and says so', async () => {
+    const { archive, archived, deeds } = setup({ reference: { picUrl: PIC_URL }, open: gone });
+    assert.deepEqual(await archive(), { do: 'finish', result: 'archived' });
+    assert.deepEqual(deeds.at(-1)?.slice(0, 2), ['put', PIC_KEY]);
+    assert.equal(archived[0]?.stored.source, 'pic_url');
+  });
+
+  it('never prefers picUrl: not while the media may still be had, nor for what is no picture', async () => {
+    const busy = async () => {
+      throw failure('network');
+    };
+    for (const changes of [
+      { reference: { picUrl: PIC_URL }, open: busy },
+      { reference: { picUrl: PIC_URL, kind: 'thumb' }, open: gone },
+      { reference: { picUrl: PIC_URL } },
+    ]) {
+      const { archive, deeds } = setup(changes);
+      await archive();
+      assert.ok(!deeds.some(([deed]) => deed === 'link'));
+    }
+  });
+
+  it('keeps the failure of the media where picUrl fails too', async () => {
+    const openLink = async () => {
+      throw failure('http_status', 'HTTP 404');
+    };
+    const { archive } = setup({ reference: { picUrl: PIC_URL }, open: gone, openLink });
+    const disposition = await archive();
+    assert.equal(disposition.do === 'retry' && disposition.failure.code, 'invalid_media_id');
+  });
+
+  it('makes no call for a media that stood back with its account', async () => {
+    const { archive, opened } = setup({ admission: { to: 'later' } });
+    assert.deepEqual(await archive(), { do: 'finish', result: 'later' });
+    assert.deepEqual(opened(), []);
+  });
+
+  it('goes straight to picUrl for a picture that the hold would outlive', async () => {
+    const why = { code: 'day_quota', class: 'day_quota', errcode: 45009 } as const;
+    const admission = { to: 'picture', hold: { account: 'wx1', until: NOW, why } } as const;
+    const healed = setup({ reference: { picUrl: PIC_URL }, admission });
+    assert.deepEqual(await healed.archive(), { do: 'finish', result: 'archived' });
+    assert.deepEqual(healed.opened(), []);
+    const failing = setup({ reference: { picUrl: PIC_URL }, admission, openLink: gone });
+    assert.deepEqual(await failing.archive(), { do: 'finish', result: 'later' });
+    const at = new Date(NOW.getTime() + 5_000);
+    const next = { to: 'later', at, reason: 'accountHeld' };
+    assert.deepEqual(failing.deeds.at(-1), ['failed', 'day_quota', next, false]);
+  });
+
+  it('looks at the holds again when its media was tried for all', async () => {
+    const { archive, deeds } = setup({ admission: { to: 'go', isProbe: true } });
+    await archive();
+    assert.deepEqual(deeds.at(-1), ['holds are read again']);
   });
 });

@@ -17,9 +17,10 @@ const JOB = {
   attempt: 1,
 } as const;
 
-function setup(given: { row?: Partial<MediaRow> | undefined; ours?: boolean; held?: boolean } = {}) {
+function setup(given: { row?: Partial<MediaRow> | undefined; ours?: boolean } = {}) {
   const recorded: unknown[][] = [];
   const holds: unknown[][] = [];
+  const answered: string[] = [];
   const said: string[] = [];
   const say = (...args: unknown[]) => void said.push(String(args.at(-1)));
   const metrics = createMetrics();
@@ -41,21 +42,19 @@ function setup(given: { row?: Partial<MediaRow> | undefined; ours?: boolean; hel
         recorded.push([of.round, why.code, next, spent]);
         return given.ours ?? true;
       },
-      accounts: {
-        hold: async (...args) => {
-          holds.push(args);
-          return !given.held;
-        },
-      },
+    },
+    holds: {
+      hold: async (...args) => void holds.push(args),
+      answered: async (account) => void answered.push(account),
     },
     clock: { now: () => NOW },
     lifetimes: createLifetimes({ mediaLifetimeMs: 72 * HOUR_MS, timeScale: 1 }),
     random: () => 0.5,
     metrics,
-    log: { info: () => undefined, warn: say, error: say },
+    log: { info: () => undefined, error: say },
   });
   const expired = async () => (await metrics.expired.get()).values[0]?.value ?? 0;
-  return { settle: (error: unknown) => settle(JOB, NOW, error), recorded, holds, said, expired };
+  return { settle: (error: unknown) => settle(JOB, NOW, error), recorded, holds, answered, said, expired };
 }
 
 const errcode = (code: number, failureClass: 'account' | 'permanent_media' | 'unknown') =>
@@ -90,14 +89,20 @@ describe('settle', () => {
     assert.equal(await late.expired(), 1);
   });
 
-  it('holds the account and spends no try; says so only when it was not held before', async () => {
-    for (const held of [false, true]) {
-      const { settle, recorded, holds, said } = setup({ held });
-      assert.deepEqual(await settle(errcode(48001, 'account')), { do: 'finish', result: 'later' });
-      assert.equal(recorded[0]?.[3], false);
-      assert.equal(holds[0]?.[0], 'wx1');
-      assert.deepEqual(said, held ? [] : ['the account is held']);
-    }
+  it('holds the account and spends no try: the media waits among the due', async () => {
+    const { settle, recorded, holds } = setup();
+    assert.deepEqual(await settle(errcode(48001, 'account')), { do: 'finish', result: 'later' });
+    assert.deepEqual(recorded[0]?.slice(2), [{ to: 'held', at: at(5 * 60_000) }, false]);
+    assert.deepEqual(holds[0]?.slice(0, 2), ['wx1', at(5 * 60_000)]);
+  });
+
+  it('takes an answer about the media for a sign that the account is well, and a broken line for none', async () => {
+    const { settle, answered } = setup();
+    await settle(failure('network'));
+    await settle(errcode(48001, 'account'));
+    assert.deepEqual(answered, []);
+    await settle(errcode(40007, 'permanent_media'));
+    assert.deepEqual(answered, ['wx1']);
   });
 
   it('lets a media of an account that only this process does not know wait alone', async () => {
