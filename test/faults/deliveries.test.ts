@@ -1,0 +1,92 @@
+/** Every way in which callbacks arrive, on every shape: one row, one object, one download for each media. */
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { systemClock } from '../../src/clock.ts';
+import { createLog } from '../../src/log.ts';
+import { idOf } from '../../src/media.ts';
+import { callbackUrlOf } from '../../src/server/callback-url.ts';
+import { openServer } from '../../src/server/start.ts';
+import { createCallbacks } from '../../src/simulator/callbacks.ts';
+import {
+  DELIVERIES,
+  DELIVERY_NAMES,
+  type DeliveryName,
+  type DeliveryRow,
+} from '../../src/simulator/deliveries.ts';
+import { composeMessage, type MessageWish } from '../../src/simulator/messages.ts';
+import type { CallbackMode } from '../../src/simulator/signing.ts';
+import { ended, type Ground, type Program, SHAPES } from '../contract/shapes.ts';
+import { accountFor, nothingIsLeftBehind } from './ground.ts';
+import { must } from './pending.ts';
+
+const LIFE = { mediaLifetimeMs: 72 * 3_600_000, timeScale: 60 };
+const LIMIT_MS = 60_000;
+const ACCOUNT = accountFor('deliveries');
+const MODES: readonly CallbackMode[] = ['safe', 'compatible', 'plain'];
+/** Eight media in six messages; what carries none is answered like the others. */
+const WISHES: readonly Omit<MessageWish, 'account' | 'seed'>[] = [
+  { kind: 'image' },
+  { kind: 'text' },
+  { kind: 'voice', with16k: true },
+  { kind: 'video' },
+  { kind: 'event' },
+  { kind: 'shortvideo' },
+  { kind: 'voice' },
+];
+
+describe('deliveries of callbacks', () => {
+  for (const shape of SHAPES) {
+    describe(`with ${shape.name}`, { skip: shape.skip, timeout: 240_000 }, () => {
+      let ground: Ground;
+      let program: Program;
+      let url: string;
+      let seeds = 0;
+      before(async () => {
+        ground = await shape.lay({ accounts: [ACCOUNT], life: LIFE });
+        program = await ground.start({ env: { PORT: '0', FETCH_IDLE_TIMEOUT: '5s' } });
+        const server = await openServer(program.parts, { keys: [] });
+        url = callbackUrlOf(server.url, ACCOUNT.account);
+      });
+      after(() => ground?.close());
+
+      async function deliver(how: DeliveryName, mode: CallbackMode): Promise<void> {
+        const { ledger } = ground.simulator;
+        const log = createLog({ level: 'silent', program: 'test', secrets: [] });
+        const callbacks = createCallbacks({ account: ACCOUNT, url, mode, clock: systemClock, log, ledger });
+        const messages = WISHES.map((wish) =>
+          composeMessage(ground.simulator, { account: ACCOUNT.account, seed: ++seeds, ...wish }),
+        );
+        const { plan }: DeliveryRow = DELIVERIES[how];
+        const deliveries = await callbacks.sendAll(messages, how, AbortSignal.timeout(LIMIT_MS));
+        assert.equal(deliveries.length, plan(messages, Math.random).flat().length);
+        for (const { statuses } of deliveries) assert.deepEqual(statuses, [200], 'answered success at once');
+
+        const mediaIds = messages.flatMap((message) => message.mediaIds);
+        assert.equal(new Set(mediaIds).size, 8);
+        const rows = await ended(
+          program,
+          mediaIds.map((mediaId) => idOf(ACCOUNT.account, mediaId)),
+          LIMIT_MS,
+        );
+        const { media } = ledger.report();
+        for (const row of rows) {
+          assert.equal(row.status, 'archived', JSON.stringify(row.failure));
+          const digest = await ground.simulator.digestOf(ACCOUNT.account, row.mediaId!);
+          assert.deepEqual({ sha256: row.sha256, sizeBytes: row.sizeBytes }, digest);
+          assert.equal(media[row.mediaId!]?.asked, 1, 'asked for once, however often it was announced');
+        }
+      }
+
+      for (const [index, how] of DELIVERY_NAMES.entries()) {
+        const mode = MODES[index % MODES.length]!;
+        must(`${how}, ${mode}: ${DELIVERIES[how].says}`, () => deliver(how, mode));
+      }
+
+      it('there is a row for each media, and no other', async () => {
+        const { items } = await program.parts.catalogue.list({}, { sort: 'sentAt', limit: 200 });
+        assert.equal(items.length, DELIVERY_NAMES.length * 8);
+      });
+      nothingIsLeftBehind(() => ({ ground, program }));
+    });
+  }
+});

@@ -1,0 +1,114 @@
+/** What must be true while an account is in trouble, and after it. One row, one test on every shape. */
+import type { Behaviour } from '../../src/simulator/media-id.ts';
+import type { Trouble } from '../../src/simulator/trouble-rows.ts';
+
+export interface Plight {
+  readonly note: string;
+  readonly trouble?: Trouble;
+  /** Or: what every answer of media/get to the account plays. */
+  readonly behaviour?: Behaviour;
+  /** Of the account in ACCOUNTS_FILE. */
+  readonly tokenSource?: 'token';
+  /**
+   * `held`: the account waits as a whole, no try spent, until it is healed. `goesOn`: nobody has to heal it.
+   * `retries`: each media for itself, until it is healed. `dead`: at once, each with its name.
+   */
+  readonly meanwhile: 'held' | 'goesOn' | 'retries' | 'dead';
+  /** What the hold, or the media that are dead, are called. */
+  readonly code?: RegExp;
+  /** How many of the media are archived before the hold. */
+  readonly before?: number;
+  /** Of each media in the end; default: exactly one where the account was held, else any number. */
+  readonly tries?: readonly [atLeast: number, atMost: number];
+  /** A day has to be over within seconds. */
+  readonly days?: true;
+}
+
+const held = (trouble: Trouble, code: RegExp, note: string, more: Partial<Plight> = {}): Plight => ({
+  trouble,
+  code,
+  note,
+  meanwhile: 'held',
+  ...more,
+});
+const goesOn = (trouble: Trouble, note: string, more: Partial<Plight> = {}): Plight => ({
+  trouble,
+  note,
+  meanwhile: 'goesOn',
+  ...more,
+});
+
+export const PLIGHTS: readonly Plight[] = [
+  goesOn({ name: 'burst', amount: 2 }, '40001 with a good token is no reason to give anything up'),
+  goesOn({ name: 'crowd', amount: 1 }, '40001 with a good token is no reason to give anything up'),
+  goesOn({ name: 'storm', amount: 60 }, 'tried again until each has come'),
+  held({ name: 'minuteQuota', amount: 3 }, /^minute_limit$/, 'what is left waits for another minute', {
+    before: 3,
+  }),
+  held({ name: 'dayQuota', amount: 3 }, /^day_quota$/, 'what is left waits for another day', {
+    before: 3,
+    days: true,
+  }),
+  held({ name: 'tokenQuota', amount: 0 }, /^token_day_quota$/, 'without a token nothing is asked', {
+    tokenSource: 'token',
+    days: true,
+  }),
+  held({ name: 'ipRefused' }, /^ip_not_allowed$/, 'held until the address is allowed'),
+  held({ name: 'unauthorized' }, /^api_unauthorized$/, 'held until the permission is back'),
+  held(
+    { name: 'tokenErrcode', amount: 40243 },
+    /^app_secret_frozen$/,
+    '40243: held until the secret is thawed',
+  ),
+  held(
+    { name: 'tokenErrcode', amount: 40125 },
+    /^app_secret_wrong$/,
+    '40125: held until the secret is right',
+  ),
+  held(
+    { name: 'tokenErrcode', amount: 89503 },
+    /^ip_confirmation_pending$/,
+    '89503: held until the administrator agrees',
+  ),
+  {
+    trouble: { name: 'tokenErrcode', amount: -1 },
+    note: '-1 passes',
+    meanwhile: 'retries',
+  },
+  { trouble: { name: 'mediaErrcode', amount: -1 }, note: '-1 passes', meanwhile: 'retries' },
+  {
+    trouble: { name: 'mediaErrcode', amount: 40007 },
+    note: '40007: each is dead at once',
+    meanwhile: 'dead',
+    code: /^invalid_media_id$/,
+    tries: [1, 1],
+  },
+  held({ name: 'tokenThief', amount: 0 }, /^token_conflict$/, 'at every call: held, and said', {
+    tries: [1, 8],
+  }),
+  {
+    behaviour: { name: 'tokenRefused' },
+    note: 'always: bounded, then the account is held',
+    meanwhile: 'held',
+    code: /^token_conflict$/,
+    tries: [1, 8],
+  },
+  {
+    behaviour: { name: 'tokenExpired' },
+    note: 'always: bounded, then the account is held',
+    meanwhile: 'held',
+    code: /^token_conflict$/,
+    tries: [1, 8],
+  },
+  goesOn({ name: 'classicRefresher', amount: 0 }, 'does not touch a stable token', { tries: [1, 1] }),
+  goesOn(
+    { name: 'classicRefresher', amount: 300 },
+    'a classic token dies at the second call, and is replaced',
+    {
+      tokenSource: 'token',
+    },
+  ),
+];
+
+export const plightName = ({ trouble, behaviour, note }: Plight): string =>
+  `${trouble?.name ?? behaviour?.name}: ${note}`;
