@@ -35,6 +35,7 @@ await runProgram('wechat-media-archiver', async (attend) => {
     simulator
       ? {
           apiBaseUrl: simulator.url,
+          wecomBaseUrl: simulator.url,
           videoBaseUrl: simulator.url,
           proxyUrl: undefined,
           allowHosts: [{ host: new URL(simulator.url).hostname, port: Number(new URL(simulator.url).port) }],

@@ -52,6 +52,7 @@ test('nothing configured is everything embedded, simulated, with the documented 
   });
   assert.deepEqual(config.wechat, {
     apiBaseUrl: 'https://api.weixin.qq.com',
+    wecomBaseUrl: 'https://qyapi.weixin.qq.com',
     videoBaseUrl: 'http://api.weixin.qq.com',
     proxyUrl: undefined,
   });

@@ -244,6 +244,12 @@ const wechat = {
     example: 'https://api2.weixin.qq.com',
     about: "WeChat's API.",
   },
+  WECOM_API_BASE_URL: {
+    kind: kind.baseUrl(),
+    default: 'https://qyapi.weixin.qq.com',
+    example: 'https://qyapi.weixin.qq.com',
+    about: "WeCom's API, for accounts of product `wecom`.",
+  },
   WECHAT_VIDEO_BASE_URL: {
     kind: kind.baseUrl(),
     emptyIsOff: true,
