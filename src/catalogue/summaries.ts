@@ -122,12 +122,12 @@ export function createSummaries(database: Database, schema: string, lifetimeMs: 
          CROSS JOIN LATERAL (
            SELECT updated_at FROM ${schema}.media m
            WHERE m.status = 'dead' AND m.account = dead.account AND m.failure_code = dead.failure_code
-             AND m.errcode IS NOT DISTINCT FROM nullif(dead.errcode, 0)
+             AND coalesce(m.errcode, 0) = dead.errcode
            ORDER BY updated_at LIMIT 1) AS first
          CROSS JOIN LATERAL (
            SELECT updated_at, failure ->> 'class' AS class FROM ${schema}.media m
            WHERE m.status = 'dead' AND m.account = dead.account AND m.failure_code = dead.failure_code
-             AND m.errcode IS NOT DISTINCT FROM nullif(dead.errcode, 0)
+             AND coalesce(m.errcode, 0) = dead.errcode
            ORDER BY updated_at DESC LIMIT 1) AS last
          ORDER BY dead.n DESC`,
         [limit, ...(accounts ? [[...accounts]] : [])],

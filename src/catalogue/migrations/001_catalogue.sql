@@ -67,14 +67,16 @@ CREATE INDEX media_backlog ON media (expires_at) WHERE status = 'pending';
 CREATE INDEX media_sent ON media (sent_at DESC, id DESC);
 CREATE INDEX media_account_sent ON media (account, sent_at DESC, id DESC);
 CREATE INDEX media_updated ON media (updated_at, id);
-CREATE INDEX media_open_id ON media (account, open_id, sent_at DESC, id DESC) WHERE open_id IS NOT NULL;
+CREATE INDEX media_open_id ON media (open_id, sent_at DESC, id DESC) WHERE open_id IS NOT NULL;
+CREATE INDEX media_errcode ON media (errcode, sent_at DESC, id DESC) WHERE errcode IS NOT NULL;
+CREATE INDEX media_closed ON media (status, sent_at DESC, id DESC) WHERE status IN ('dead', 'expired');
 CREATE INDEX media_msg_id ON media (msg_id) WHERE msg_id IS NOT NULL;
 CREATE INDEX media_media_id ON media (media_id);
 CREATE INDEX media_sha256 ON media (sha256) WHERE sha256 IS NOT NULL;
 CREATE INDEX media_archived ON media (archived_at) WHERE archived_at IS NOT NULL;
 -- Multiparts to be aborted, should their try not come back.
 CREATE INDEX media_upload ON media (updated_at) WHERE upload_id IS NOT NULL;
-CREATE INDEX media_failed ON media (status, account, failure_code, errcode, updated_at)
+CREATE INDEX media_failed ON media (status, account, failure_code, (coalesce(errcode, 0)), updated_at)
   WHERE status IN ('dead', 'expired');
 
 -- The log of tries. No foreign key: a try is written in the statement that settles its media.
