@@ -8,10 +8,31 @@ const contentPath = (media) => `/v1/media/${encodeURIComponent(media.id)}/conten
 const glyph = (media) =>
   ({ voice: 'voice', video: 'video', shortvideo: 'video', file: 'file' })[media.kind] ?? 'image';
 
+/** A file's own name; WeChat's names are the media id with an ending, which says nothing to anybody. */
+const ownName = ({ fileName, mediaId }) => (fileName && !fileName.startsWith(mediaId) ? fileName : undefined);
+
+/** What somebody would call it: by its name, else by what it is and who sent it. */
+function nameOf(media, { words }) {
+  const kind = words[media.kind] ?? media.kind;
+  return ownName(media) ?? (media.openId ? words.from(kind, media.openId) : kind);
+}
+
 /** What the card shows besides the link, which changes with time and must not disturb a player. */
 export function signOf(media, speech) {
-  const { id, status, waiting, failure, tries, sizeBytes, contentType, sentAt, openId, fileName, kind } =
-    media;
+  const {
+    id,
+    status,
+    waiting,
+    failure,
+    tries,
+    sizeBytes,
+    contentType,
+    sentAt,
+    expiresAt,
+    openId,
+    fileName,
+    kind,
+  } = media;
   return JSON.stringify([
     speech.language,
     id,
@@ -22,6 +43,7 @@ export function signOf(media, speech) {
     sizeBytes,
     contentType,
     sentAt,
+    expiresAt,
     openId,
     fileName,
     kind,
@@ -38,17 +60,18 @@ function download(media, speech) {
 }
 
 /** The file itself where a browser can show it. */
-function preview(media, speech) {
-  const { words } = speech;
+function preview(media, speech, actions) {
   const url = safeUrl(media.link?.url);
   const type = media.contentType ?? '';
-  const name = media.fileName ?? words[media.kind] ?? media.kind;
-  if (media.status !== 'archived' || !url) return placeholder(media, speech);
+  const name = nameOf(media, speech);
+  if (media.status !== 'archived' || !url) return placeholder(media, speech, actions);
   if (PICTURES.has(type)) {
-    const picture = el('img', { src: url, alt: name, loading: 'lazy', decoding: 'async' });
+    const title = media.sentAt ? `${name} · ${speech.exact(media.sentAt)}` : name;
+    const picture = el('img', { src: url, alt: title, loading: 'lazy', decoding: 'async' });
+    const label = speech.words.openNamed(title);
     const anchor = el(
       'a',
-      { href: contentPath(media), target: '_blank', rel: 'noopener', 'aria-label': words.openNamed(name) },
+      { href: contentPath(media), target: '_blank', rel: 'noopener', title, 'aria-label': label },
       picture,
     );
     picture.addEventListener('error', () => anchor.replaceWith(card(media, speech)));
@@ -78,7 +101,8 @@ function card(media, speech) {
   );
 }
 
-function placeholder(media, speech) {
+/** Why there is no file to see: what it waits for, or what went wrong. What to do stands with the dead letters. */
+function placeholder(media, speech, { retry }) {
   const { words } = speech;
   if (media.status === 'pending') {
     const { reason = 'queued', until } = media.waiting ?? {};
@@ -88,30 +112,42 @@ function placeholder(media, speech) {
       icon('wait'),
       el('p', {}, words[reason] ?? reason),
       until ? el('p', { class: 'hint' }, timeOf(until, 'until')) : null,
+      media.expiresAt ? el('p', { class: 'hint' }, timeOf(media.expiresAt, 'expires')) : null,
     );
   }
-  return el('div', { class: 'sheet gone' }, icon('cross'), el('p', {}, words[media.status] ?? media.status));
+  const message = media.failure?.message ?? words[media.status] ?? media.status;
+  // Files that WeChat offers no way to download stay dead however often they are tried.
+  const mayRetry = retry && media.status === 'dead' && media.kind !== 'file';
+  return el(
+    'div',
+    { class: 'sheet gone' },
+    icon('cross'),
+    el('p', { class: 'failure', title: message }, message),
+    mayRetry
+      ? el(
+          'button',
+          { type: 'button', class: 'button', onclick: (event) => retry(media, event.currentTarget) },
+          words.retryNow,
+        )
+      : null,
+  );
 }
 
-/** What went wrong, in a sentence; what to do about it stands with the dead letters. */
-function failureOf(media) {
-  if (!media.failure || media.status === 'archived') return null;
-  const { message, errcode, code } = media.failure;
-  return el('p', { class: 'failure' }, `${message} `, el('code', {}, String(errcode ?? code)));
-}
-
-export function buildCard(media, speech, accountNames) {
+/** `actions.retry`: absent where the reader may not. */
+export function buildCard(media, speech, accountNames, actions) {
   const { words } = speech;
+  const failure = media.status === 'archived' ? undefined : media.failure;
   const facts = [
     media.sizeBytes === undefined ? null : speech.size(media.sizeBytes),
+    failure ? String(failure.errcode ?? failure.code) : null,
     media.status === 'archived' || media.tries < 2 ? null : words.tries(media.tries),
     accountNames.get(media.account) ?? media.account,
-    media.openId,
   ].filter(Boolean);
+  const name = ownName(media) ?? media.openId ?? '–';
   return el(
     'li',
     { class: 'card' },
-    el('div', { class: 'frame' }, preview(media, speech)),
+    el('div', { class: 'frame' }, preview(media, speech, actions)),
     el(
       'div',
       { class: 'about' },
@@ -121,17 +157,13 @@ export function buildCard(media, speech, accountNames) {
         el('span', { class: 'chip', 'data-status': media.status }, words[media.status] ?? media.status),
         el('strong', {}, media.kind ? (words[media.kind] ?? media.kind) : ''),
       ),
-      media.fileName ? el('p', { class: 'name', title: media.fileName }, media.fileName) : null,
+      el('p', { class: 'name', title: name }, name),
       el(
         'p',
         { class: 'facts', title: facts.join(' · ') },
         media.sentAt ? timeOf(media.sentAt, 'ago') : null,
         ...facts.map((fact) => ` · ${fact}`),
       ),
-      media.status === 'pending' && media.expiresAt
-        ? el('p', { class: 'facts' }, timeOf(media.expiresAt, 'expires'))
-        : null,
-      failureOf(media),
     ),
   );
 }

@@ -1,7 +1,7 @@
 // The dashboard: looks every few seconds while somebody looks at it, and changes only what has changed.
 import { el, reconcile, setText, tellTimes } from './elements.js';
 import { buildCard, refreshLink, signOf } from './media-card.js';
-import { showAccounts, showBacklog, showCounts, showDead, showEmpty } from './panels.js';
+import { showAccounts, showBacklog, showCounts, showDead, showEmpty, showHolds } from './panels.js';
 import { chooseLanguage, createSpeech } from './words.js';
 
 const LOOK_EVERY_MS = 3_000;
@@ -24,8 +24,12 @@ let filter = 'all';
 let timer;
 let looking;
 
-async function get(path, signal) {
+/** What the reader's key allows; the server asks again. */
+const may = (scope) => document.body.dataset.scopes.split(' ').includes(scope);
+
+async function ask(path, signal, method = 'GET') {
   const answer = await fetch(path, {
+    method,
     headers: { 'accept-language': speech.tag, accept: 'application/json' },
     signal: AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]),
   });
@@ -33,6 +37,33 @@ async function get(path, signal) {
   if (answer.status === 401) location.reload();
   if (!answer.ok) throw new Error(String(answer.status));
   return answer.json();
+}
+
+/** A deed of the reader's, by a button that cannot be pressed twice meanwhile; then the page looks again. */
+async function act(button, path, method) {
+  button.disabled = true;
+  try {
+    await ask(path, AbortSignal.timeout(ANSWER_MS), method);
+  } catch (error) {
+    button.disabled = false;
+    // 409: somebody else was faster, and the page is about to show it.
+    if (error.message !== '409') return showTrouble(error.message === '403' ? 'mayNot' : 'notDone');
+  }
+  return look();
+}
+
+const actions = {
+  retry: may('write')
+    ? (media, button) => act(button, `/v1/media/${encodeURIComponent(media.id)}/retry`, 'POST')
+    : undefined,
+  release: may('admin')
+    ? (account, button) => act(button, `/v1/accounts/${encodeURIComponent(account)}/hold`, 'DELETE')
+    : undefined,
+};
+
+function showTrouble(word) {
+  setText(at('trouble'), speech.words[word]);
+  at('trouble').hidden = false;
 }
 
 async function look() {
@@ -44,18 +75,16 @@ async function look() {
   try {
     const status = filter === 'all' ? '' : `&status=${filter}`;
     const [stats, page, dead, accounts] = await Promise.all([
-      get('/v1/stats', mine.signal),
-      get(`/v1/media?limit=${SHOWN}&include=link${status}`, mine.signal),
-      get('/v1/dead-letters', mine.signal),
-      get('/v1/accounts', mine.signal),
+      ask('/v1/stats', mine.signal),
+      ask(`/v1/media?limit=${SHOWN}&include=link${status}`, mine.signal),
+      ask('/v1/dead-letters', mine.signal),
+      ask('/v1/accounts', mine.signal),
     ]);
     show(stats, page.items, dead.groups, accounts.items);
     at('trouble').hidden = true;
   } catch (error) {
     if (mine.signal.aborted) return;
-    const trouble = at('trouble');
-    setText(trouble, error.message === '403' ? speech.words.forbidden : speech.words.lost);
-    trouble.hidden = false;
+    showTrouble(error.message === '403' ? 'forbidden' : 'lost');
   }
   timer = setTimeout(look, LOOK_EVERY_MS);
 }
@@ -63,12 +92,13 @@ async function look() {
 function show(stats, media, dead, accounts) {
   const names = new Map(accounts.map(({ account, name }) => [account, name ?? account]));
   showState(stats, accounts);
+  showHolds(at('holds'), accounts, speech, actions);
   showCounts(at('counts'), stats, speech);
   showBacklog({ bar: at('bar'), legend: at('legend'), aside: at('backlog-aside') }, stats, speech);
   reconcile(at('media'), media, {
     key: (one) => one.id,
     sign: (one) => signOf(one, speech),
-    build: (one) => buildCard(one, speech, names),
+    build: (one) => buildCard(one, speech, names, actions),
     touch: refreshLink,
   });
   showEmpty(at('empty'), { isEmpty: media.length === 0, isFiltered: filter !== 'all', accounts }, speech);

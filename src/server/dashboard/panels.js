@@ -87,12 +87,71 @@ export function showDead(section, list, groups, speech, accountNames) {
   });
 }
 
+/** Why an account is held, in a sentence: somebody's own words, or what WeChat said and what to do. */
+function holdText({ code, reason, by, message, advice }, words) {
+  if (code === 'held_by_hand') return reason === message ? message : words.heldBy(by ?? '–', reason);
+  return `${message} ${advice}`;
+}
+
+/** Nobody should have to look for what stands still. `release`: absent where the reader may not. */
+export function showHolds(list, accounts, speech, { release }) {
+  const { words } = speech;
+  const held = accounts.filter((one) => one.hold);
+  list.hidden = held.length === 0;
+  reconcile(list, held, {
+    key: (one) => one.account,
+    sign: ({ name, hold }) => JSON.stringify([speech.language, name, hold]),
+    build: ({ account, name, hold }) =>
+      el(
+        'li',
+        { class: 'notice hold' },
+        el(
+          'div',
+          { class: 'hold-text' },
+          el('p', {}, el('strong', {}, words.isHeld(name ?? account)), ` ${holdText(hold, words)}`),
+          el(
+            'p',
+            { class: 'hold-times' },
+            hold.since ? timeOf(hold.since, 'since') : null,
+            hold.until ? timeOf(hold.until, 'heldUntil') : el('span', {}, words.untilReleased),
+          ),
+        ),
+        release
+          ? el(
+              'button',
+              { type: 'button', class: 'button', onclick: (event) => release(account, event.currentTarget) },
+              hold.code === 'held_by_hand' ? words.release : words.probe,
+            )
+          : null,
+      ),
+  });
+}
+
+const total = (counts) => Object.values(counts).reduce((sum, count) => sum + count, 0);
+const listed = (counts, speech) =>
+  Object.entries(counts)
+    .map(([what, count]) => `${what} ${speech.number(count)}`)
+    .join(' · ');
+
+/** How many callbacks came today, and how many of them were turned away. */
+function callbackCounts({ today }, speech) {
+  const [received, refused] = [total(today.received), total(today.refused)];
+  if (received + refused === 0) return null;
+  const { words } = speech;
+  return el(
+    'span',
+    { title: [listed(today.received, speech), listed(today.refused, speech)].filter(Boolean).join(' · ') },
+    words.callbacksToday(speech.number(received)),
+    refused > 0 ? el('strong', { class: 'bad' }, ` ${words.refusedToday(speech.number(refused))}`) : null,
+  );
+}
+
 export function showAccounts(list, accounts, speech) {
   const { words } = speech;
   reconcile(list, accounts, {
     key: (account) => account.account,
     sign: (account) => JSON.stringify([speech.language, account]),
-    build: ({ account, name, hold, lastCallbackAt, token }) =>
+    build: ({ account, name, hold, lastCallbackAt, callbacks, clockSkew, token }) =>
       el(
         'li',
         { class: 'row account' },
@@ -105,19 +164,20 @@ export function showAccounts(list, accounts, speech) {
           'div',
           { class: 'row-text' },
           el('p', {}, el('strong', {}, name ?? account), name ? ` ${account}` : ''),
-          hold
+          hold ? el('p', { class: 'hint' }, holdText(hold, words)) : null,
+          clockSkew
             ? el(
                 'p',
-                {},
-                hold.message ? `${hold.message} ` : '',
-                el('span', { class: 'hint' }, hold.advice ?? ''),
+                { class: 'hint' },
+                el('strong', { class: 'bad' }, clockSkew.message),
+                ` ${words.skew(speech.number(Math.abs(clockSkew.seconds)))} ${clockSkew.advice}`,
               )
             : null,
         ),
         el(
           'p',
           { class: 'row-end' },
-          hold ? timeOf(hold.until, 'heldUntil') : null,
+          callbackCounts(callbacks, speech),
           lastCallbackAt ? timeOf(lastCallbackAt, 'lastCallback') : el('span', {}, words.noCallback),
           token ? timeOf(token.expiresAt, 'token') : el('span', {}, words.noToken),
         ),

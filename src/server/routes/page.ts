@@ -2,6 +2,8 @@
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import statics from '@fastify/static';
+import { SCOPES } from '../../api-keys.ts';
+import { type Principal, reaches } from '../access.ts';
 import type { App, ServerDeps } from '../deps.ts';
 import { Problem } from '../problem.ts';
 import { sendSignIn } from './login.ts';
@@ -9,18 +11,25 @@ import { sendSignIn } from './login.ts';
 /** Its script, which brings the others: all of its folder is served. */
 const SCRIPT = new URL('../dashboard/page.js', import.meta.url);
 
+/** The page offers what its reader may do. Scopes are words of ours: nothing to escape. */
+function pageFor(page: string, { scopes }: Principal): string {
+  const reached = SCOPES.filter((scope) => reaches(scopes, scope)).join(' ');
+  return page.replace('data-scopes=""', `data-scopes="${reached}"`);
+}
+
 export function pageRoutes(deps: Pick<ServerDeps, 'access'>) {
   return async (app: App): Promise<void> => {
-    const page = await readFile(new URL('../dashboard/index.html', import.meta.url));
+    const page = await readFile(new URL('../dashboard/index.html', import.meta.url), 'utf8');
 
     app.get('/', { config: { scope: 'open' }, schema: { hide: true } }, async (request, reply) => {
+      let reader: Principal;
       try {
-        deps.access.authorize(request, 'read');
+        reader = deps.access.authorize(request, 'read');
       } catch (error) {
         if (!(error instanceof Problem) || error.code !== 'unauthorized') throw error;
         return sendSignIn(request, reply, 401);
       }
-      return reply.type('text/html; charset=utf-8').send(page);
+      return reply.type('text/html; charset=utf-8').send(pageFor(page, reader));
     });
 
     await app.register(async (scope) => {
