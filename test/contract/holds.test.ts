@@ -1,0 +1,116 @@
+/** What is wrong with an account as a whole costs its media nothing, other accounts less, and heals by itself. */
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import type { TroubleName } from '../../src/simulator/trouble-rows.ts';
+import { A, B, ended, type Ground, type Program, SHAPES, sent, until } from './shapes.ts';
+
+/** A life of thirty seconds: an account is probed every two or three, and pictures go by their link in the last ones. */
+const LIFE = { mediaLifetimeMs: 3_600_000, timeScale: 120 };
+
+const ROWS: readonly { name: TroubleName; amount?: number; code: RegExp }[] = [
+  // First: a token that is there already needs no call that could be refused.
+  { name: 'ipRefused', code: /ip/ },
+  { name: 'unauthorized', code: /api_unauthorized/ },
+  { name: 'minuteQuota', amount: 0, code: /minute/ },
+  { name: 'dayQuota', amount: 0, code: /quota/ },
+];
+
+for (const shape of SHAPES) {
+  describe(`holds with ${shape.name}`, { skip: shape.skip, timeout: 240_000 }, () => {
+    let ground: Ground;
+    let program: Program;
+    before(async () => {
+      ground = await shape.lay({ life: LIFE });
+      program = await ground.start();
+    });
+    after(() => ground?.close());
+
+    const accept = async (inputs: Parameters<Program['parts']['accept']>[0]) =>
+      (await program.parts.accept(inputs)).map(({ id }) => id);
+    const many = (account: string, count: number) =>
+      Array.from({ length: count }, () => sent(ground.simulator, { account }));
+    const said = (account: string) =>
+      ground.logLines.filter((line) => line.includes('the account is held') && line.includes(account)).length;
+    const stateOf = async (account: string) =>
+      (await program.parts.catalogue.accounts.states()).find((state) => state.account === account);
+    const asked = () => ground.simulator.ledger.report().totals.mediaAsked;
+
+    for (const { name, amount, code } of ROWS) {
+      it(`${name}: no tries spent, one warning, the others go on, and all is archived once it is over`, async () => {
+        const saidBefore = said(B);
+        ground.simulator.trouble(B, { name, ...(amount === undefined ? {} : { amount }) });
+        const held = await accept(many(B, 20));
+        const state = await until('the hold', async () => {
+          const found = await stateOf(B);
+          return found?.heldUntil && found;
+        });
+        assert.match(String(state.hold?.code), code);
+        const free = await accept(many(A, 10));
+        for (const row of await ended(program, free)) assert.equal(row.status, 'archived');
+        await until('what was fed has gone back', async () => {
+          const rows = await program.parts.database.query(
+            `SELECT id FROM wma.media WHERE account = $1 AND stage = 2`,
+            [B],
+          );
+          return rows.length <= 1;
+        });
+        const [first] = await program.parts.database.query<{ id: string }>(
+          `SELECT id FROM wma.media WHERE account = $1 AND waiting_reason = 'accountHeld' LIMIT 1`,
+          [B],
+        );
+        assert.equal((await program.parts.catalogue.get(first!.id))?.waiting?.reason, 'accountHeld');
+        ground.simulator.heal(B, name);
+        // Somebody who has mended it need not wait; what waits for midnight would wait for longer than this test.
+        if (name === 'dayQuota') await program.parts.catalogue.accounts.release(B, new Date());
+        const rows = await ended(program, held);
+        assert.deepEqual(new Set(rows.map((row) => `${row.status} ${row.tries}`)), new Set(['archived 1']));
+        assert.equal(said(B) - saidBefore, 1);
+        assert.equal((await stateOf(B))?.heldUntil, undefined);
+      });
+    }
+
+    it('asks WeChat one media at a time while the trouble lasts', async () => {
+      ground.simulator.trouble(B, { name: 'unauthorized' });
+      const held = await accept(many(B, 20));
+      await until('the hold', async () => (await stateOf(B))?.heldUntil);
+      await until('all are back', async () => {
+        const rows = await program.parts.database.query(
+          'SELECT id FROM wma.media WHERE account = $1 AND stage = 2',
+          [B],
+        );
+        return rows.length === 0;
+      });
+      const before = asked();
+      const probes = async () =>
+        (
+          await program.parts.database.query<{ n: number }>(
+            `SELECT count(*)::integer AS n FROM wma.attempt WHERE media = ANY($1) AND outcome = 'waited'`,
+            [held],
+          )
+        )[0]!.n;
+      const waitedBefore = await probes();
+      await until('three probes', async () => (await probes()) >= waitedBefore + 3);
+      const more = asked() - before;
+      assert.ok(more <= 5, `${more} calls for 3 probes of 20 media`);
+      ground.simulator.heal(B);
+      for (const row of await ended(program, held)) assert.equal(`${row.status} ${row.tries}`, 'archived 1');
+    });
+
+    it('saves the pictures by their link when the deadline comes before the hold is over', async () => {
+      ground.simulator.trouble(B, { name: 'dayQuota', amount: 0 });
+      const picture = sent(ground.simulator, { account: B, kind: 'image' });
+      const voice = sent(ground.simulator, { account: B });
+      const held = await accept([
+        { ...picture, picUrl: ground.simulator.picUrl(picture.mediaId) },
+        { ...voice, sentAt: picture.sentAt! },
+      ]);
+      const [saved] = await ended(program, held.slice(0, 1), 40_000);
+      assert.equal(saved?.status, 'archived', JSON.stringify(saved));
+      assert.equal(saved.source, 'pic_url');
+      assert.match(saved.objectKey!, /-pic\.\w+$/);
+      const other = await program.parts.catalogue.get(held[1]!);
+      assert.deepEqual([other?.status, other?.tries], ['pending', 0], 'a voice has no link');
+      assert.ok((await stateOf(B))?.heldUntil, 'a link proves nothing of the account');
+    });
+  });
+}
