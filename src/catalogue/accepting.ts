@@ -17,6 +17,9 @@ export const DUE_CHANNEL = 'wma_due';
 
 const NOT_DOWNLOADABLE: Failure = { code: 'not_downloadable', class: FAILURES.not_downloadable.class };
 
+/** Official accounts get no media id for files; the message's id stands for it. WeCom's files have one. */
+const isDownloadable = ({ kind, mediaId }: Reference) => kind !== 'file' || !mediaId.startsWith('msg:');
+
 /** Two references of one media, as one: the earliest time, empty fields filled. */
 function merge(first: Reference, second: Reference): Reference {
   const sentAt = first.sentAt <= second.sentAt ? first.sentAt : second.sentAt;
@@ -30,7 +33,7 @@ export function createAccepting(database: Database, schema: string, lifetimes: L
   return {
     /**
      * Inserts references, or merges them into the rows they meet: sentAt the earliest, empty fields filled. One
-     * statement, so all or none are on disk when it resolves. `file` references are dead on arrival
+     * statement, so all or none are on disk when it resolves. Files without a media id are dead on arrival
      * (`not_downloadable`). Answers in the order given; `notify` wakes feeders in other processes.
      */
     accept: async (references: readonly Reference[], now: Date, notify: boolean): Promise<Accepted[]> => {
@@ -55,7 +58,7 @@ export function createAccepting(database: Database, schema: string, lifetimes: L
         sent_at: reference.sentAt,
         expires_at: new Date(reference.sentAt.getTime() + lifetimes.lifetimeMs),
         closes_at: new Date(reference.sentAt.getTime() + lifetimes.lifetimeMs + lifetimes.closingMs),
-        failure: reference.kind === 'file' ? NOT_DOWNLOADABLE : undefined,
+        failure: isDownloadable(reference) ? undefined : NOT_DOWNLOADABLE,
       }));
       const rows = await database.query<{
         id: string;

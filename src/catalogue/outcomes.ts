@@ -186,7 +186,7 @@ export function createOutcomes(database: Database, schema: string) {
          SET status = 'pending', stage = 1, round = round + 1, fed_at = NULL, running_since = NULL,
              next_attempt_at = NULL, waiting_reason = NULL, updated_at = $2,
              closes_at = greatest(closes_at, $2::timestamptz + (closes_at - expires_at))
-         WHERE id = $1 AND status = 'dead' AND kind <> 'file' RETURNING id`,
+         WHERE id = $1 AND status = 'dead' AND failure_code <> 'not_downloadable' RETURNING id`,
         [id, now],
       );
       return rows.length > 0;

@@ -136,6 +136,55 @@ for (const backend of backends) {
       assert.ok(await claimOne(one, at(HOUR_MS)));
     });
 
+    it('lets one media of the whole fleet be tried for all, and feeds nothing meanwhile', async () => {
+      const account = 'leased';
+      const rooms = [{ account, room: 10 }];
+      await catalogue.accept([reference({ account }), reference({ account })], NOW, false);
+      await catalogue.accounts.hold(account, NOW, { code: 'x' });
+      const take = (id: string, ms: number) =>
+        catalogue.accounts.takeProbe(account, id, at(ms), at(ms + 1000));
+      assert.deepEqual(
+        [await take('m_1', 0), await take('m_2', 0), await take('m_1', 0)],
+        [true, false, true],
+      );
+      assert.equal((await catalogue.claim(rooms, NOW, WINDOW)).fed.length, 0);
+      assert.equal(await take('m_2', 1000), true, 'the first one died');
+      await catalogue.accounts.hold(account, at(HOUR_MS), { code: 'x' });
+      assert.equal(await take('m_2', 1000), false, 'held again');
+      const both = await Promise.all(
+        [1, 2].map(() => catalogue.accounts.hold('twice', at(HOUR_MS), { code: 'x' })),
+      );
+      assert.deepEqual(both.sort(), [false, true], 'of two at the same moment one is the first');
+    });
+
+    it('sends what was fed back to wait with its account, and feeds pictures near their deadline', async () => {
+      const one = reference({ kind: 'image', picUrl: 'http://mmbiz.qpic.cn/x' });
+      const { account } = one;
+      const { id } = await acceptOne(one);
+      await acceptOne(reference({ account }));
+      const { fed } = await catalogue.claim([{ account, room: 1 }], NOW, WINDOW);
+      const job = fed[0]!;
+      assert.equal(await catalogue.standBack(job), false, 'nothing holds it');
+      await catalogue.accounts.hold(account, at(HOUR_MS), { code: 'x', class: 'account' });
+      assert.equal(await catalogue.standBack(job), true);
+      assert.equal(await catalogue.standBack(job), false, 'it is back already');
+      assert.equal((await catalogue.get(job.id))?.tries, 0);
+      assert.deepEqual((await catalogue.get(job.id))?.waiting, { reason: 'accountHeld', until: at(HOUR_MS) });
+      const held = (windowMs: number) => catalogue.claim([{ account, room: 9 }], NOW, WINDOW, windowMs);
+      assert.equal((await held(HOUR_MS)).fed.length, 0);
+      const near = (await held(72 * HOUR_MS)).fed;
+      assert.deepEqual(
+        near.map((each) => each.id),
+        [id],
+      );
+    });
+
+    it('takes a file without a media id for lost, and one of WeCom for what it is', async () => {
+      const lost = await acceptOne(reference({ kind: 'file', mediaId: 'msg:7' }));
+      const found = await acceptOne(reference({ kind: 'file' }));
+      assert.deepEqual([lost.status, found.status], ['dead', 'pending']);
+    });
+
     it('probes with one media when a hold has lapsed, and lifts it when one is archived', async () => {
       const account = 'probed';
       const rooms = [{ account, room: 10 }];

@@ -185,7 +185,7 @@ describe('the page', { skip: missing.chromium }, () => {
     await card.locator('button:has-text("Try again")').click();
     await page.waitForSelector(`.card[data-key="${id}"] .waiting`);
     assert.equal((await s.parts.catalogue.get(id))?.status, 'pending');
-    const [accepted] = await s.parts.accept([reference({ kind: 'file', msgId: '7' })]);
+    const [accepted] = await s.parts.accept([reference({ kind: 'file', mediaId: 'msg:7', msgId: '7' })]);
     const files = accepted?.id;
     await look(page);
     await page.waitForSelector(`.card[data-key="${files}"] .gone`);
