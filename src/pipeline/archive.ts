@@ -23,6 +23,7 @@ import { type Accept, OverloadedError } from './accept.ts';
 import type { Gate } from './gate.ts';
 import type { Admission, Holds } from './holds.ts';
 import { digestOf } from './measure.ts';
+import { metadataOf } from './object-metadata.ts';
 import type { Settle } from './settle.ts';
 
 export interface ArchiverDeps {
@@ -297,16 +298,4 @@ function isRefused(error: unknown): boolean {
     error.failure.class === 'permanent_media' &&
     error.failure.errcode !== undefined
   );
-}
-
-/** What lets a bucket alone rebuild the catalogue. No openId: objects outlive an erasure request's reach. */
-function metadataOf(id: string, reference: Reference): Record<string, string> {
-  return {
-    'wma-id': id,
-    'wma-account': reference.account,
-    'wma-mediaid': reference.mediaId,
-    'wma-kind': reference.kind,
-    'wma-sentat': reference.sentAt.toISOString(),
-    ...(reference.msgId ? { 'wma-msgid': reference.msgId } : {}),
-  };
 }
