@@ -1,4 +1,6 @@
 /** `npm start`: everything in one process, on whatever is configured; with nothing configured, all of it embedded. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { openParts } from './assembly/parts.ts';
 import { runProgram } from './assembly/run.ts';
 import { startConsumer, startFeeder, startSweeper } from './assembly/worker.ts';
@@ -18,7 +20,9 @@ await runProgram('wechat-media-archiver', async (attend) => {
   const simulated =
     config.shape.wechat === 'simulated' ? simulatedAccount(config.work.accountConcurrency) : undefined;
   const { keys, file } = await loadKeys(config);
-  if (config.shape.database === 'embedded') process.stdout.write('\n  Opening the embedded database …\n');
+  if (config.shape.database === 'embedded' && !existsSync(join(config.dataFolder, 'database'))) {
+    process.stdout.write('\n  First start: making the embedded database …\n');
+  }
   const parts = await openParts(config, {
     program: 'all',
     secrets: keys.map((key) => key.secret),

@@ -18,7 +18,7 @@ export interface Service {
 }
 
 const PROGRAM = fileURLToPath(new URL('../main.ts', import.meta.url));
-const START_MS = 40_000;
+const START_MS = 55_000;
 const LOOK_MS = 200;
 const STOP_MS = 12_000;
 const ANSWER_MS = 15_000;
@@ -82,11 +82,16 @@ export async function startService(
   async function ready(): Promise<void> {
     const deadline = AbortSignal.any([signal, AbortSignal.timeout(START_MS)]);
     while (!hasEnded()) {
-      deadline.throwIfAborted();
+      signal.throwIfAborted();
+      if (deadline.aborted) {
+        throw new StartError(
+          `The service under show was not ready within ${START_MS / 1000} s: this machine is too busy.`,
+        );
+      }
       const response = await answer('/readyz', deadline).catch(() => undefined);
       await response?.body?.cancel();
       if (response?.ok) return;
-      await clock.sleep(LOOK_MS, deadline);
+      await clock.sleep(LOOK_MS, signal);
     }
     return ended;
   }

@@ -11,6 +11,7 @@ import {
   type RefusalCode,
   readCallback,
 } from '../../wechat/callback.ts';
+import { keepTicket } from '../../wechat/component-tokens.ts';
 import { createCallbackTally } from '../callback-tally.ts';
 import type { App, ServerDeps } from '../deps.ts';
 import { Problem } from '../problem.ts';
@@ -79,11 +80,13 @@ export function webhookRoutes(
   ): account is Account & { upstreamUrl: string } =>
     account.upstreamUrl !== undefined && !(result.kind === 'refused' && NOT_PASSED_ON.has(result.code));
 
-  async function write(result: CallbackResult): Promise<void> {
+  async function write(account: Account, result: CallbackResult): Promise<void> {
     if (result.kind === 'refused') return;
     let outcome = 'not_written';
     try {
       if (result.kind === 'media') await deps.accept(result.references);
+      if (result.kind === 'ticket')
+        await keepTicket(deps.catalogue.kept, account, result.ticket, deps.clock.now());
       outcome = result.kind;
     } finally {
       deps.metrics.callbacks.inc({ outcome });
@@ -157,10 +160,10 @@ export function webhookRoutes(
           const { url = '', headers } = request.raw;
           const rawQuery = url.includes('?') ? url.slice(url.indexOf('?') + 1) : '';
           const raw = { query: rawQuery, headers, body: callback.body };
-          return sendAsItWas(reply, await tap.passOn(account, raw, write(result)));
+          return sendAsItWas(reply, await tap.passOn(account, raw, write(account, result)));
         }
         if (result.kind === 'refused') throw problemOf(result);
-        await inTime(write(result));
+        await inTime(write(account, result));
         return asText(reply).send('success');
       },
     );
