@@ -66,6 +66,13 @@ export interface Program {
   close(): Promise<void>;
 }
 
+export interface StartOptions {
+  readonly consume?: boolean;
+  readonly env?: Record<string, string>;
+  /** How soon a worker that is gone is noticed; default within seconds. */
+  readonly timing?: typeof TIMING | Record<string, never>;
+}
+
 export interface Ground {
   readonly simulator: Simulator;
   /** Every log line of every program so far. */
@@ -76,7 +83,7 @@ export interface Ground {
   readonly shared: boolean;
   /** The S3 secret in use. */
   secret(): Promise<string>;
-  start(options?: { consume?: boolean; env?: Record<string, string> }): Promise<Program>;
+  start(options?: StartOptions): Promise<Program>;
   /** Everything in the bucket: key → sha256 of what it holds. */
   objects(program: Program): Promise<Map<string, string>>;
   openUploads(): Promise<number>;
@@ -188,6 +195,7 @@ async function layOn(
     ACCOUNTS_FILE: accountsFile,
     API_KEYS: `read:${API_SECRET}`,
     WECHAT_API_BASE_URL: simulator.url,
+    WECOM_API_BASE_URL: simulator.url,
     FETCH_ALLOW_HOSTS: simulator.host,
     FETCH_IDLE_TIMEOUT: '1s',
     MAX_MEDIA_BYTES: '40MiB',
@@ -209,12 +217,12 @@ async function layOn(
   const logLines: string[] = [];
   const running = new Set<Program>();
 
-  async function start(options: { consume?: boolean; env?: Record<string, string> } = {}): Promise<Program> {
+  async function start(options: StartOptions = {}): Promise<Program> {
     const config = loadConfig({ ...base, ...options.env }, { dotEnvFolder: folder });
     const parts = await openParts(config, { program: 'test', writeLog: (line) => void logLines.push(line) });
     const feeder = startFeeder(parts);
     const addresses = { ...config.wechat, allowHosts: config.fetch.allowHosts };
-    const consume = () => startConsumer(parts, addresses, feeder, TIMING);
+    const consume = () => startConsumer(parts, addresses, feeder, options.timing ?? TIMING);
     if (options.consume ?? true) await consume();
     startSweeper(parts, feeder, SWEEPING);
     const program: Program = {

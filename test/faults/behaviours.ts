@@ -16,6 +16,8 @@ export interface Fault {
   readonly late?: true;
   /** In an account of its own, because the account as a whole will have to wait. */
   readonly alone?: true;
+  /** In an account of WeCom. */
+  readonly wecom?: true;
   readonly becomes: 'archived' | 'dead' | 'expired';
   /** Default: 1 where nothing fails, else 2; at least 2 for what expires. */
   readonly tries?: number | readonly [atLeast: number, atMost: number];
@@ -118,7 +120,7 @@ const BODIES: readonly Fault[] = [
   once('silence', /^timeout$/, 'until we leave: the idle timeout ends it'),
   once('silence', /^network$/, 'for a moment, then an end', { amount: 100 }),
   good('slow', 'shorter than the idle timeout: waited for', {}, { amount: 300 }),
-  good('trickle', 'longer in all than the idle timeout, no pause as long: waited for', {}, { amount: 150 }),
+  good('trickle', 'longer in all than the idle timeout, no pause as long: waited for', {}, { amount: 220 }),
   once('emptyBody', /^body_empty$/, 'once: nothing is no file'),
   once('emptyBody', /^body_empty$/, 'once, of a video', { kind: 'video' }),
   once('html200', /^body_not_media$/, 'once: a page is no voice'),
@@ -294,6 +296,24 @@ const LINKS: readonly Fault[] = [
   },
 ];
 
-export const FAULTS: readonly Fault[] = [...FILES, ...BODIES, ...HEADERS, ...REFUSALS, ...LINKS];
+/** Too large to be sent in one piece: 830002 first, then pieces; each request is one more that sees the behaviour. */
+const LARGE = { wecom: true, kind: 'video', sizeBytes: 22 * MIB } as const;
+const WECOM: readonly Fault[] = [
+  good('none', 'WeCom, a file', {}, { wecom: true, kind: 'file' }),
+  good('none', 'WeCom, a file that is JSON itself', {}, { wecom: true, kind: 'jsonFile' }),
+  good('none', 'WeCom, a file that is HTML itself', {}, { wecom: true, kind: 'htmlFile' }),
+  good('none', 'WeCom, a large video in ranges', {}, LARGE),
+  good('rangeIgnored', 'WeCom, the whole is as good', {}, LARGE),
+  once('rangeWrong', /^malformed_answer$/, 'WeCom, once: another piece than asked for is not stored', {
+    ...LARGE,
+    times: 2,
+  }),
+  always('rangeWrong', /^malformed_answer$/, 'WeCom, always: wrong pieces never become an object', LARGE),
+  once('shortBody', /^body_too_short$/, 'WeCom, in the first range', { ...LARGE, times: 2 }),
+  dead('errcode', 40007, GONE, 'WeCom, dead at once', { wecom: true }),
+  once('systemBusy', /^system_busy$/, 'WeCom, once', { wecom: true }),
+];
+
+export const FAULTS: readonly Fault[] = [...FILES, ...BODIES, ...HEADERS, ...REFUSALS, ...LINKS, ...WECOM];
 
 export const nameOf = ({ behaviour, note }: Fault): string => `${behaviour}: ${note}`;

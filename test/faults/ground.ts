@@ -21,10 +21,26 @@ export function accountFor(name: string): SimulatedAccount & { encodingAesKey: s
   };
 }
 
+/** The same of WeCom, as ACCOUNTS_FILE wants it: identity is corpId-agentId, and what is minted is the corporation's. */
+export function wecomAccountFor(name: string) {
+  const { account: _, appId, ...rest } = accountFor(name);
+  const corpId = `ww${appId.slice(2)}`;
+  const agentId = '1000002';
+  return {
+    ...rest,
+    account: `${corpId}-${agentId}`,
+    appId: corpId,
+    product: 'wecom' as const,
+    entry: { appId: undefined, corpId, agentId },
+  };
+}
+
 const KIND_OF: Readonly<Partial<Record<string, Partial<ReferenceInput>>>> = {
   voice16k: { kind: 'voice', variant: '16k' },
   jssdkVoice: { kind: 'voice', variant: 'jssdk' },
   silkVoice: { kind: 'voice' },
+  jsonFile: { kind: 'file' },
+  htmlFile: { kind: 'file' },
 };
 
 let seeds = 0;

@@ -5,7 +5,7 @@ import { createLifetimes } from '../../src/clock.ts';
 import type { ReferenceInput } from '../../src/media.ts';
 import { TROUBLE_NAMES } from '../../src/simulator/trouble-rows.ts';
 import { ended, type Ground, idOfInput, type Program, SHAPES, until } from '../contract/shapes.ts';
-import { accountFor, digestOf, nothingIsLeftBehind, received } from './ground.ts';
+import { accountFor, digestOf, nothingIsLeftBehind, received, wecomAccountFor } from './ground.ts';
 import { must } from './pending.ts';
 import { PLIGHTS, type Plight, plightName } from './troubles.ts';
 
@@ -23,10 +23,13 @@ const NEIGHBOUR = accountFor('neighbour');
 const THEFT = accountFor('theft now and then');
 const PICTURES = accountFor('pictures');
 const BY_PIC_URL = accountFor('by PicUrl');
-const accountOf = (plight: Plight) => ({
-  ...accountFor(plightName(plight)),
-  ...(plight.tokenSource ? { entry: { tokenSource: plight.tokenSource } } : {}),
-});
+const accountOf = (plight: Plight) =>
+  plight.wecom
+    ? wecomAccountFor(plightName(plight))
+    : {
+        ...accountFor(plightName(plight)),
+        ...(plight.tokenSource ? { entry: { tokenSource: plight.tokenSource } } : {}),
+      };
 
 function story({ ground, program }: { ground: Ground; program: Program }) {
   const { simulator } = ground;
@@ -136,7 +139,7 @@ describe('faults of an account', () => {
             life: lifeOf(scale),
           });
           const env = { ACCOUNT_CONCURRENCY: `${CONCURRENCY}`, FETCH_IDLE_TIMEOUT: '3s' };
-          opened = { ground, program: await ground.start({ env }) };
+          opened = { ground, program: await ground.start({ env, timing: {} }) };
         });
         after(() => opened?.ground.close());
 

@@ -9,6 +9,8 @@ export interface Plight {
   readonly behaviour?: Behaviour;
   /** Of the account in ACCOUNTS_FILE. */
   readonly tokenSource?: 'token';
+  /** An account of WeCom. */
+  readonly wecom?: true;
   /**
    * `held`: the account waits as a whole, no try spent, until it is healed. `goesOn`: nobody has to heal it.
    * `retries`: each media for itself, until it is healed. `dead`: at once, each with its name.
@@ -42,6 +44,17 @@ export const PLIGHTS: readonly Plight[] = [
   goesOn({ name: 'burst', amount: 2 }, '40001 with a good token is no reason to give anything up'),
   goesOn({ name: 'crowd', amount: 1 }, '40001 with a good token is no reason to give anything up'),
   goesOn({ name: 'storm', amount: 60 }, 'tried again until each has come'),
+  goesOn({ name: 'crowd', amount: 1 }, 'WeCom, 45033: waits for another minute, at no try’s cost', {
+    wecom: true,
+    tries: [1, 1],
+  }),
+  held({ name: 'minuteQuota', amount: 3 }, /^frequency_limit$/, 'WeCom, 45009 is one of minutes', {
+    before: 3,
+    wecom: true,
+  }),
+  held({ name: 'ipRefused' }, /^ip_not_allowed$/, 'WeCom, 60020: held until the address is allowed', {
+    wecom: true,
+  }),
   held({ name: 'minuteQuota', amount: 3 }, /^minute_limit$/, 'what is left waits for another minute', {
     before: 3,
   }),
