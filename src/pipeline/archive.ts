@@ -293,9 +293,6 @@ function isOurs(error: unknown): boolean {
 
 /** WeChat's own word that it will not give this media, now or later. */
 function isRefused(error: unknown): boolean {
-  return (
-    error instanceof FailureError &&
-    error.failure.class === 'permanent_media' &&
-    error.failure.errcode !== undefined
-  );
+  if (!(error instanceof FailureError)) return false;
+  return error.failure.class === 'permanent_media' && error.failure.errcode !== undefined;
 }
