@@ -8,9 +8,11 @@ import { createGate } from '../pipeline/gate.ts';
 import { createHolds, pictureWindowMs } from '../pipeline/holds.ts';
 import { createSettle } from '../pipeline/settle.ts';
 import { createSweeper, type SweepOptions } from '../pipeline/sweep.ts';
+import { createSyncer } from '../pipeline/sync.ts';
 import type { ConsumeOptions } from '../queue/consumer.ts';
 import { createWechatApi } from '../wechat/api.ts';
 import { createDownloader } from '../wechat/download.ts';
+import { createKfSync } from '../wechat/kf-sync.ts';
 import { createTokens } from '../wechat/tokens.ts';
 import type { Parts } from './parts.ts';
 
@@ -84,6 +86,20 @@ export async function startConsumer(
     log,
   });
   shutdown.step('tokens', () => tokens.close());
+  if (accounts.all.some(({ product }) => product === 'wecom')) {
+    const kfSync = createKfSync({ api, tokens });
+    const syncer = createSyncer({
+      catalogue,
+      kfSync,
+      accounts,
+      clock,
+      metrics,
+      log,
+      onAccepted: parts.due.notify,
+    });
+    const syncing = syncer.run(shutdown.signal);
+    shutdown.step('customer service', () => syncing);
+  }
   const downloader = createDownloader({
     baseUrl: wechat.apiBaseUrl,
     wecomBaseUrl: wechat.wecomBaseUrl,

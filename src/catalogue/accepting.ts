@@ -2,7 +2,7 @@
 import type { Lifetimes } from '../clock.ts';
 import { FAILURES, type Failure } from '../failures.ts';
 import { idOf, type Reference, type Status } from '../media.ts';
-import type { Database } from './database.ts';
+import type { Queryable } from './database.ts';
 
 export interface Accepted {
   readonly id: string;
@@ -26,7 +26,7 @@ function merge(first: Reference, second: Reference): Reference {
   return { ...second, ...first, sentAt };
 }
 
-export function createAccepting(database: Database, schema: string, lifetimes: Lifetimes) {
+export function createAccepting(database: Queryable, schema: string, lifetimes: Lifetimes) {
   // The merge itself stands in the schema (002_producer.sql), where producers in other languages meet it too.
   const statement = `SELECT * FROM ${schema}.accept($1::json, $2, $3)`;
 

@@ -6,6 +6,7 @@ import { createCallbackCounts } from './callbacks.ts';
 import type { Database } from './database.ts';
 import { createFeeding } from './feeding.ts';
 import { createKeptSecrets } from './kept-secrets.ts';
+import { createKfSyncs } from './kf-sync.ts';
 import { createOutcomes } from './outcomes.ts';
 import { createReading } from './reading.ts';
 import { createSummaries } from './summaries.ts';
@@ -22,6 +23,7 @@ export function createCatalogue(database: Database, schema: string, lifetimes: L
     ...createSummaries(database, schema, lifetimes.lifetimeMs),
     accounts: createAccountStates(database, schema),
     kept: createKeptSecrets(database, schema),
+    kfSyncs: createKfSyncs(database, schema, lifetimes),
     callbacks: createCallbackCounts(database, schema),
 
     /** Takes or renews a named lease; false while another holder has it. */

@@ -12,6 +12,7 @@ import {
   readCallback,
 } from '../../wechat/callback.ts';
 import { keepTicket } from '../../wechat/component-tokens.ts';
+import { seal } from '../../wechat/sealing.ts';
 import { createCallbackTally } from '../callback-tally.ts';
 import type { App, ServerDeps } from '../deps.ts';
 import { Problem } from '../problem.ts';
@@ -85,6 +86,10 @@ export function webhookRoutes(
     let outcome = 'not_written';
     try {
       if (result.kind === 'media') await deps.accept(result.references);
+      if (result.kind === 'sync') {
+        const { openKfId, token } = result;
+        await deps.catalogue.kfSyncs.want(account.account, openKfId, seal(account, token), deps.clock.now());
+      }
       if (result.kind === 'ticket')
         await keepTicket(deps.catalogue.kept, account, result.ticket, deps.clock.now());
       outcome = result.kind;
