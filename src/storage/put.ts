@@ -37,6 +37,7 @@ export interface Put {
 /** How long a caller who gave up waits for the cleaning up; it goes on behind his back. */
 const FAREWELL_MS = 500;
 const CLEANUP_TIMEOUT_MS = 10_000;
+const CREATE_TIMEOUT_MS = 30_000;
 
 export function createPut(
   deps: {
@@ -146,9 +147,26 @@ export function createPut(
       CacheControl: CACHE_CONTROL,
       Metadata: metadataOf(object.metadata),
     });
-    const { UploadId } = await sdk.ask(signal, (client, how) => client.send(create, how));
-    if (!UploadId) throw failure('store_unavailable', 'no upload id in the answer');
-    return UploadId;
+    signal.throwIfAborted();
+    const creating = sdk
+      .ask(AbortSignal.timeout(CREATE_TIMEOUT_MS), (client, how) => client.send(create, how))
+      .then(({ UploadId }) => {
+        if (!UploadId) throw failure('store_unavailable', 'no upload id in the answer');
+        return UploadId;
+      });
+    return await new Promise((resolve, reject) => {
+      // Left, but not cut short: an upload that was made and whose answer nobody read could never be named and aborted.
+      const leave = () => {
+        reject(signal.reason);
+        const leaving = creating
+          .then((uploadId) => abortMultipart(object.key, uploadId, AbortSignal.timeout(CLEANUP_TIMEOUT_MS)))
+          .catch(() => undefined)
+          .finally(() => farewells.delete(leaving));
+        farewells.add(leaving);
+      };
+      signal.addEventListener('abort', leave, { once: true });
+      creating.then(resolve, reject).finally(() => signal.removeEventListener('abort', leave));
+    });
   }
 
   async function putPart(key: string, uploadId: string, part: Part, signal: AbortSignal): Promise<string> {

@@ -52,9 +52,9 @@ const GOOD: readonly { what: string; wish: Wish; is: Record<string, unknown>; ex
     extension: 'mp4',
   },
   {
-    what: 'a body of unknown length',
+    what: 'a body in chunks, whose last chunk proves its end',
     wish: { kind: 'image', seed: 17, behaviour: { name: 'chunked' } },
-    is: { contentType: 'image/jpeg', lengthVerified: false },
+    is: { contentType: 'image/jpeg', lengthVerified: true },
     extension: 'jpg',
   },
   {
@@ -144,7 +144,8 @@ for (const shape of SHAPES) {
         );
       }
       const { media } = ground.simulator.ledger.report();
-      assert.equal(media[inputs[5]!.mediaId]?.served, 2, 'what has no length is fetched twice');
+      assert.equal(media[inputs[5]!.mediaId]?.served, 1, 'a last chunk is proof enough');
+      assert.equal(media[inputs[6]!.mediaId]?.served, 2, 'what proves nothing is fetched twice');
       assert.equal(media[inputs[0]!.mediaId]?.served, 1);
     });
 
