@@ -1,4 +1,5 @@
 /** `npm run worker`: fetches and stores. As many as you like, on as many machines as you like. */
+import { openMetricsPort } from '../src/assembly/metrics-port.ts';
 import { openParts } from '../src/assembly/parts.ts';
 import { requireShared, runProgram } from '../src/assembly/run.ts';
 import { startConsumer, startFeeder } from '../src/assembly/worker.ts';
@@ -9,6 +10,7 @@ await runProgram('worker', async (attend) => {
   requireShared(config, 'npm run worker');
   const parts = await openParts(config, { program: 'worker' });
   attend(parts.shutdown);
+  await openMetricsPort(parts);
   const feeder = startFeeder(parts);
   await startConsumer(parts, { ...config.wechat, allowHosts: config.fetch.allowHosts }, feeder);
   parts.log.info({ concurrency: config.work.concurrency }, 'taking media');

@@ -1,4 +1,5 @@
 /** `npm run sweep`: heals what died half-way and closes what has run out. One is enough; more do no harm. */
+import { openMetricsPort } from '../src/assembly/metrics-port.ts';
 import { openParts } from '../src/assembly/parts.ts';
 import { requireShared, runProgram } from '../src/assembly/run.ts';
 import { startFeeder, startSweeper } from '../src/assembly/worker.ts';
@@ -9,6 +10,7 @@ await runProgram('sweep', async (attend) => {
   requireShared(config, 'npm run sweep');
   const parts = await openParts(config, { program: 'sweep' });
   attend(parts.shutdown);
+  await openMetricsPort(parts);
   startSweeper(parts, startFeeder(parts));
   parts.log.info('sweeping');
 });

@@ -50,7 +50,7 @@ const listening = {
     kind: kind.text(),
     default: './data',
     example: '/var/lib/wma',
-    about: 'The folder of everything embedded, of the key file and of the spool.',
+    about: 'The folder of everything embedded and of the key file.',
   },
   LOG_LEVEL: {
     kind: kind.choice(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']),
@@ -325,13 +325,14 @@ const work = {
     kind: kind.url(['http', 'https']),
     example: 'https://alerts.example.com/hook',
     secret: true,
-    about: 'Where alerts are posted.',
+    about: 'Where alerts will be posted; checked, but not used by this release.',
   },
   METRICS_PORT: {
     kind: kind.optionalPort(),
     unset: 'off',
     example: '9090',
-    about: 'The port where a worker answers /metrics. The server does so on its own.',
+    about:
+      'The port where a worker or sweeper answers /metrics and /livez, on HOST, without a key. Off: none.',
   },
   SHUTDOWN_GRACE: {
     kind: kind.duration({ min: '0', max: '1h' }),
