@@ -38,6 +38,7 @@ export function createMetrics() {
       'errcode',
     ]),
     accountHeld: gauge('account_held', 'Accounts whose media wait as a whole.', ['reason']),
+    quotaRemaining: gauge('quota_remaining', 'Calls of media/get left today, of the account with the least.'),
     tokenExpiresIn: gauge('token_expires_in_seconds', 'Time left of the shortest-lived stored access token.'),
     timeToArchive: histogram('time_to_archive_seconds', 'From the message to archived.', LIFE_SECONDS),
     expirySlack: histogram('expiry_slack_seconds', 'Life left when archived.', LIFE_SECONDS),

@@ -4,6 +4,7 @@ import { DUE_CHANNEL } from '../catalogue/accepting.ts';
 import { readAccountsAgain } from '../config.ts';
 import { createArchiver } from '../pipeline/archive.ts';
 import { createFeeder, type Feeder } from '../pipeline/feed.ts';
+import { createFleet } from '../pipeline/fleet.ts';
 import { createGate } from '../pipeline/gate.ts';
 import { createHolds, pictureWindowMs } from '../pipeline/holds.ts';
 import { createSettle } from '../pipeline/settle.ts';
@@ -13,6 +14,7 @@ import type { ConsumeOptions } from '../queue/consumer.ts';
 import { createWechatApi } from '../wechat/api.ts';
 import { createDownloader } from '../wechat/download.ts';
 import { createKfSync } from '../wechat/kf-sync.ts';
+import { createQuotaReader } from '../wechat/quota.ts';
 import { createTokens } from '../wechat/tokens.ts';
 import type { Parts } from './parts.ts';
 
@@ -28,6 +30,7 @@ export interface WechatAddresses {
 /** Rows of an account that may stand in the queue before anything is known of how fast they leave it. */
 const LEAST_ROOM = 16;
 
+const QUOTA_MS = 5_000;
 const PICTURE_RETRY_MS = 5 * 60_000;
 
 /** Secrets that somebody may have corrected. What cannot be read leaves those in use as they are. */
@@ -114,6 +117,19 @@ export async function startConsumer(
   });
   shutdown.step('downloader', () => downloader.close());
   const holds = createHolds({ catalogue, clock, lifetimes, log, rereadAccounts: () => reread(parts) });
+  const quotaOf = createQuotaReader({ api, tokens });
+  const readQuota = async (name: string) => {
+    const account = accounts.find(name);
+    const quota = account && (await quotaOf(account, AbortSignal.timeout(QUOTA_MS)).catch(() => undefined));
+    if (!quota) return undefined;
+    const note = { ...quota, readAt: clock.now().toISOString() };
+    await catalogue.accounts.noteQuota(name, note).catch(() => undefined);
+    return quota;
+  };
+  const gate = createGate();
+  const fleet = createFleet({ catalogue, clock });
+  const beating = fleet.run(shutdown.signal);
+  shutdown.step('place in the fleet', () => beating);
   const archive = createArchiver({
     accounts,
     tokens,
@@ -121,10 +137,22 @@ export async function startConsumer(
     store,
     catalogue,
     budget: createByteBudget(work.byteBudgetBytes),
-    gate: createGate(),
+    gate: {
+      enter: (account, concurrency, patienceMs, signal) =>
+        gate.enter(account, fleet.shareOf(account, concurrency), patienceMs, signal),
+    },
     holds,
     accept,
-    settle: createSettle({ catalogue, holds, clock, lifetimes, random: Math.random, metrics, log }),
+    settle: createSettle({
+      catalogue,
+      holds,
+      clock,
+      lifetimes,
+      random: Math.random,
+      metrics,
+      log,
+      readQuota,
+    }),
     clock,
     metrics,
     log,

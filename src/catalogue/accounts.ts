@@ -34,10 +34,21 @@ export interface AccountState {
   /** As the last callback with a right signature showed it; positive: our clock is ahead of WeChat's. */
   readonly clockSkew?: { readonly seconds: number; readonly at: Date };
   readonly tokenExpiresAt?: Date;
+  /** As the platform last told it. */
+  readonly quota?: QuotaNote;
+}
+
+export interface QuotaNote {
+  readonly dailyLimit: number;
+  readonly used: number;
+  readonly remain: number;
+  /** RFC 3339. */
+  readonly readAt: string;
 }
 
 interface AccountRecord {
   account: string;
+  quota: QuotaNote | null;
   last_callback_at: Date | null;
   held_until: Date | null;
   held_since: Date | null;
@@ -60,6 +71,13 @@ export function createAccountStates(database: Database, schema: string) {
       );
     },
 
+    noteQuota: async (account: string, quota: QuotaNote): Promise<void> => {
+      await database.query(`UPDATE ${schema}.account SET quota = $2 WHERE account = $1`, [
+        account,
+        JSON.stringify(quota),
+      ]);
+    },
+
     states: async (): Promise<AccountState[]> => {
       const rows = await database.query<AccountRecord>(`SELECT * FROM ${schema}.account ORDER BY account`);
       return rows.map((row) => ({
@@ -72,6 +90,7 @@ export function createAccountStates(database: Database, schema: string) {
           ? { clockSkew: { seconds: row.clock_skew_seconds, at: row.clock_skew_at } }
           : {}),
         ...(row.token_expires_at ? { tokenExpiresAt: row.token_expires_at } : {}),
+        ...(row.quota ? { quota: row.quota } : {}),
       }));
     },
 

@@ -5,6 +5,7 @@ import { createAccountStates } from './accounts.ts';
 import { createCallbackCounts } from './callbacks.ts';
 import type { Database } from './database.ts';
 import { createFeeding } from './feeding.ts';
+import { createFleetRows } from './fleet.ts';
 import { createKeptSecrets } from './kept-secrets.ts';
 import { createKfSyncs } from './kf-sync.ts';
 import { createOutcomes } from './outcomes.ts';
@@ -22,6 +23,7 @@ export function createCatalogue(database: Database, schema: string, lifetimes: L
     ...createReading(database, schema),
     ...createSummaries(database, schema, lifetimes.lifetimeMs),
     accounts: createAccountStates(database, schema),
+    fleet: createFleetRows(database, schema),
     kept: createKeptSecrets(database, schema),
     kfSyncs: createKfSyncs(database, schema, lifetimes),
     callbacks: createCallbackCounts(database, schema),

@@ -57,6 +57,7 @@ export function createFeeder(deps: FeederDeps, bounds: Bounds): Feeder {
   let unfinished = 0;
   let ring: () => void = () => undefined;
   let troubleSaidAt = Number.NEGATIVE_INFINITY;
+  let promotedAtMs = Number.NEGATIVE_INFINITY;
 
   function adjust(given: readonly Room[], fed: readonly Fed[], inQueue: ReadonlyMap<string, number>): void {
     const taken = new Map<string, number>();
@@ -71,7 +72,11 @@ export function createFeeder(deps: FeederDeps, bounds: Bounds): Feeder {
   /** One look: what is due and has room goes into the queue. */
   async function feed(signal: AbortSignal): Promise<void> {
     const now = deps.clock.now();
-    await deps.catalogue.promote(now, PROMOTE_LIMIT);
+    // What waits for a time waits for a tick too; new rows, which wake the feeder, are due already.
+    if (performance.now() - promotedAtMs >= TICK_MS) {
+      promotedAtMs = performance.now();
+      await deps.catalogue.promote(now, PROMOTE_LIMIT);
+    }
     const given = deps.accounts.all.map(({ account }) => ({ account, room: rooms.get(account) ?? least }));
     const { fed, inQueue } = await deps.catalogue.claim(given, now, bounds.most, bounds.pictureWindowMs);
     if (fed.length === 0) return;

@@ -15,6 +15,8 @@ export interface Gate {
 
 interface Line {
   running: number;
+  /** As last asked for: it shrinks when workers join the fleet. */
+  limit: number;
   readonly waiting: (() => void)[];
 }
 
@@ -22,14 +24,15 @@ export function createGate(): Gate {
   const lines = new Map<string, Line>();
 
   function leave(account: string, line: Line): void {
-    const next = line.waiting.shift();
+    const next = line.running <= line.limit ? line.waiting.shift() : undefined;
     if (next) next();
-    else if (--line.running === 0) lines.delete(account);
+    else if (--line.running === 0 && line.waiting.length === 0) lines.delete(account);
   }
 
   return {
     enter: (account, limit, patienceMs, signal) => {
-      const line = lines.get(account) ?? { running: 0, waiting: [] };
+      const line = lines.get(account) ?? { running: 0, limit, waiting: [] };
+      line.limit = limit;
       lines.set(account, line);
       const place = () => {
         let left = false;

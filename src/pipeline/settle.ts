@@ -16,6 +16,8 @@ export interface SettleDeps {
   random: () => number;
   metrics: Pick<Metrics, 'failed' | 'expired'>;
   log: Pick<Log, 'info' | 'error'>;
+  /** What is left of the account's day; undefined where that cannot be known. Never rejects. */
+  readQuota(account: string): Promise<{ remain: number } | undefined>;
 }
 
 /** Waits up to this long are the queue's; longer ones go back to the row, where they are in nobody's way. */
@@ -32,9 +34,13 @@ export function createSettle(deps: SettleDeps): Settle {
     const row = await deps.catalogue.get(job.id);
     if (row?.status !== 'pending' || !row.expiresAt || !row.closesAt)
       return { do: 'finish', result: 'superseded' };
+    // 45009 is said of a minute's limit too: where the day has calls left, it was that.
+    const quota = known.failure.class === 'day_quota' ? await deps.readQuota(row.account) : undefined;
+    const cause =
+      quota && quota.remain > 0 ? ({ ...known.failure, class: 'minute_limit' } as const) : known.failure;
     const now = deps.clock.now();
     const decision = decideNext({
-      failure: known.failure,
+      failure: cause,
       tries: row.tries + 1,
       now,
       expiresAt: row.expiresAt,
@@ -62,7 +68,7 @@ export function createSettle(deps: SettleDeps): Settle {
     if (decision.next === 'holdAccount') {
       // Unknown to this process only, perhaps: one that was started with another ACCOUNTS_FILE may go on.
       const isAlone = known.failure.code === 'account_unknown';
-      if (!isAlone) await deps.holds.hold(row.account, decision.at, known.failure);
+      if (!isAlone) await deps.holds.hold(row.account, decision.at, cause);
       const next = isAlone
         ? ({ to: 'later', at: decision.at, reason: 'accountHeld' } as const)
         : ({ to: 'held', at: decision.at } as const);

@@ -76,6 +76,7 @@ export function accountJson(
     },
     ...skewJson(state, now, language),
     ...(tokenExpiresAt ? { token: { expiresAt: tokenExpiresAt } } : {}),
+    ...(state.quota ? { quota: state.quota } : {}),
     hold: isHeld(state, now) ? holdJson(state, language) : null,
   };
 }

@@ -435,6 +435,17 @@ for (const backend of backends) {
       assert.equal(await catalogue.takeLease('sweep', 'b', NOW, at(10)), true);
     });
 
+    it('knows which workers live, and forgets who stopped saying so', async () => {
+      const beat = (id: string, ms: number) => catalogue.fleet.beat(id, at(ms), at(ms - 100));
+      assert.deepEqual(await beat('b', 0), { live: 1, rank: 0 });
+      assert.deepEqual(await beat('a', 50), { live: 2, rank: 0 });
+      assert.deepEqual(await beat('b', 60), { live: 2, rank: 1 });
+      assert.deepEqual(await beat('b', 155), { live: 1, rank: 0 }, 'a has died');
+      await beat('a', 160);
+      await catalogue.fleet.leave('a');
+      assert.deepEqual(await beat('b', 170), { live: 1, rank: 0 });
+    });
+
     it('keeps a sealed secret, the newest of its name', async () => {
       assert.equal(await catalogue.kept.read('ticket'), undefined);
       await catalogue.kept.write('ticket', 'first', NOW);

@@ -23,6 +23,16 @@ describe('gate', () => {
     assert.ok(await gate.enter('b', 1, 0, never));
   });
 
+  it('lets nobody in after a leaver while more run than the limit has become', async () => {
+    const gate = createGate();
+    const leaves = [await gate.enter('a', 2, 0, never), await gate.enter('a', 2, 0, never)];
+    const waiting = gate.enter('a', 1, PATIENT_MS, never);
+    leaves[0]?.();
+    assert.equal(await gate.enter('a', 1, 1, never), undefined);
+    leaves[1]?.();
+    assert.ok(await waiting);
+  });
+
   it('counts a place that is left twice once', async () => {
     const gate = createGate();
     const leave = await gate.enter('a', 1, 0, never);

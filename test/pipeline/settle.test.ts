@@ -17,7 +17,7 @@ const JOB = {
   attempt: 1,
 } as const;
 
-function setup(given: { row?: Partial<MediaRow> | undefined; ours?: boolean } = {}) {
+function setup(given: { row?: Partial<MediaRow> | undefined; ours?: boolean; remain?: number } = {}) {
   const recorded: unknown[][] = [];
   const holds: unknown[][] = [];
   const answered: string[] = [];
@@ -36,6 +36,7 @@ function setup(given: { row?: Partial<MediaRow> | undefined; ours?: boolean } = 
     ...given.row,
   } as const;
   const settle = createSettle({
+    readQuota: async () => (given.remain === undefined ? undefined : { remain: given.remain }),
     catalogue: {
       get: async () => ('row' in given && !given.row ? undefined : row),
       failed: async (of, why, next, spent) => {
@@ -57,10 +58,21 @@ function setup(given: { row?: Partial<MediaRow> | undefined; ours?: boolean } = 
   return { settle: (error: unknown) => settle(JOB, NOW, error), recorded, holds, answered, said, expired };
 }
 
-const errcode = (code: number, failureClass: 'account' | 'permanent_media' | 'unknown') =>
+const errcode = (code: number, failureClass: 'account' | 'day_quota' | 'permanent_media' | 'unknown') =>
   new FailureError({ code: 'x', class: failureClass, errcode: code });
 
 describe('settle', () => {
+  it('takes 45009 for the end of the day, unless the platform says that calls are left', async () => {
+    const heldFor = async (remain: number | undefined) => {
+      const { settle, holds } = setup(remain === undefined ? {} : { remain });
+      await settle(errcode(45009, 'day_quota'));
+      return ((holds[0]![1] as Date).getTime() - NOW.getTime()) / 60_000;
+    };
+    assert.ok((await heldFor(undefined)) > 60, 'not known: to Beijing midnight');
+    assert.ok((await heldFor(0)) > 60);
+    assert.ok((await heldFor(5)) < 2, 'a minute’s limit');
+  });
+
   it('keeps a short wait in the queue', async () => {
     const { settle, recorded } = setup();
     const disposition = await settle(failure('network'));

@@ -25,6 +25,8 @@ export function metricsRoutes(deps: Pick<ServerDeps, 'catalogue' | 'clock' | 'me
     for (const { errcode, code, count } of groups) {
       metrics.deadLetters.inc({ errcode: String(errcode ?? code) }, count);
     }
+    const remaining = accounts.flatMap(({ quota }) => (quota ? [quota.remain] : []));
+    metrics.quotaRemaining.set(remaining.length > 0 ? Math.min(...remaining) : Number.NaN);
     metrics.accountHeld.reset();
     for (const one of accounts.filter((state) => isHeld(state, now))) {
       metrics.accountHeld.inc({ reason: one.hold?.code ?? 'unknown' });
