@@ -17,11 +17,16 @@ describe('BullMQ on the embedded database', () => {
     client.release();
   });
   after(() => database.close());
-  const queueOf = (name: string) => new Queue(name, { connection: database.pool as unknown as PgPool }, createPostgresBackend);
+  const queueOf = (name: string) =>
+    new Queue(name, { connection: database.pool as unknown as PgPool }, createPostgresBackend);
 
   test('adds, wakes a waiting worker, retries, and reports the end', async () => {
     const queue = queueOf('wake');
-    const events = new QueueEvents('wake', { connection: database.pool as unknown as PgPool }, createPostgresBackend);
+    const events = new QueueEvents(
+      'wake',
+      { connection: database.pool as unknown as PgPool },
+      createPostgresBackend,
+    );
     await Promise.all([queue.waitUntilReady(), events.waitUntilReady()]);
     const worker = new Worker(
       'wake',
