@@ -12,7 +12,7 @@ export interface FuzzFigures {
   readonly heapBytes: readonly [early: number, late: number];
 }
 
-const ACCOUNTS = [
+export const ACCOUNTS = [
   account(),
   account({ requireEncryption: true }),
   account({ product: 'miniprogram' }),
@@ -85,9 +85,15 @@ function randomOf(seed: number): () => number {
   };
 }
 
-/** Throws what the reading threw, with the case; a returned figure means that nothing did. */
-export function fuzz(options: { cases: number; seed: number }): FuzzFigures {
-  const random = randomOf(options.seed);
+export interface FuzzCase {
+  readonly who: (typeof ACCOUNTS)[number];
+  readonly query: Record<string, unknown>;
+  readonly body: Buffer;
+}
+
+/** An endless row of cases, the same for the same seed. */
+export function casesOf(seed: number): () => FuzzCase {
+  const random = randomOf(seed);
   const below = (limit: number) => Math.floor(random() * limit);
   const pick = <T>(list: readonly T[]): T => list[below(list.length)]!;
 
@@ -121,7 +127,7 @@ export function fuzz(options: { cases: number; seed: number }): FuzzFigures {
     return random() < 0.3 ? mutate(text) : text;
   }
 
-  function make(): { who: (typeof ACCOUNTS)[number]; query: Record<string, unknown>; body: Buffer } {
+  return () => {
     const who = pick(ACCOUNTS);
     const message = mutate(pick(MESSAGES));
     if (random() < 0.5) {
@@ -133,8 +139,12 @@ export function fuzz(options: { cases: number; seed: number }): FuzzFigures {
       random() < 0.5 ? xml({ ToUserName: 'gh', Encrypt: encrypted }) : JSON.stringify({ Encrypt: encrypted });
     const body = Buffer.from(random() < 0.2 ? mutate(outer) : outer);
     return { who, query: encryptedQuery(encrypted), body };
-  }
+  };
+}
 
+/** Throws what the reading threw, with the case; a returned figure means that nothing did. */
+export function fuzz(options: { cases: number; seed: number }): FuzzFigures {
+  const make = casesOf(options.seed);
   const outcomes: Record<string, number> = {};
   let slowestMs = 0;
   let slowest = '';
