@@ -89,21 +89,26 @@ function waitingOf(record: MediaRecord): MediaRow['waiting'] | null {
   return present<NonNullable<MediaRow['waiting']>>({ reason, until: record.next_attempt_at });
 }
 
+/** What a producer said, but for the account. */
+const saidOf = (record: MediaRecord) => ({
+  mediaId: record.media_id,
+  kind: record.kind,
+  variant: record.variant,
+  parentId: record.parent_id,
+  openId: record.open_id,
+  msgId: record.msg_id,
+  picUrl: record.pic_url,
+  labels: record.labels,
+  sentAt: record.sent_at,
+});
+
 export function toMediaRow(record: MediaRecord): MediaRow {
   return present<MediaRow>({
     id: record.id,
     account: record.account,
     status: record.status,
     waiting: waitingOf(record),
-    mediaId: record.media_id,
-    kind: record.kind,
-    variant: record.variant,
-    parentId: record.parent_id,
-    openId: record.open_id,
-    msgId: record.msg_id,
-    picUrl: record.pic_url,
-    labels: record.labels,
-    sentAt: record.sent_at,
+    ...saidOf(record),
     expiresAt: record.expires_at,
     closesAt: record.closes_at,
     tries: record.tries,
@@ -126,17 +131,7 @@ export function toMediaRow(record: MediaRecord): MediaRow {
 
 /** The reference a row was made of; undefined of erased rows. */
 export function toReference(record: MediaRecord): Reference | undefined {
-  if (!record.media_id || !record.kind || !record.sent_at) return undefined;
-  return present<Reference>({
-    account: record.account,
-    mediaId: record.media_id,
-    kind: record.kind,
-    variant: record.variant,
-    parentId: record.parent_id,
-    openId: record.open_id,
-    msgId: record.msg_id,
-    picUrl: record.pic_url,
-    labels: record.labels,
-    sentAt: record.sent_at,
-  });
+  const { mediaId, kind, sentAt, ...said } = saidOf(record);
+  if (!mediaId || !kind || !sentAt) return undefined;
+  return present<Reference>({ account: record.account, mediaId, kind, sentAt, ...said });
 }
