@@ -68,9 +68,12 @@ function conditionsOf(filter: MediaFilter, bind: (value: unknown) => string): st
 }
 
 export function createReading(database: Database, schema: string) {
+  // A row that never left for the queue does not know that its account is held.
+  const media = `SELECT *, (SELECT a.held_until FROM ${schema}.account a WHERE a.account = media.account) AS held_until
+    FROM ${schema}.media`;
   return {
     get: async (id: string): Promise<MediaRow | undefined> => {
-      const [record] = await database.query<MediaRecord>(`SELECT * FROM ${schema}.media WHERE id = $1`, [id]);
+      const [record] = await database.query<MediaRecord>(`${media} WHERE id = $1`, [id]);
       return record && toMediaRow(record);
     },
 
@@ -92,7 +95,7 @@ export function createReading(database: Database, schema: string) {
       }
       const direction = bySent ? 'DESC' : 'ASC';
       const records = await database.query<MediaRecord>(
-        `SELECT * FROM ${schema}.media ${conditions.length ? `WHERE ${conditions.join(' AND ')}` : ''}
+        `${media} ${conditions.length ? `WHERE ${conditions.join(' AND ')}` : ''}
          ORDER BY ${column} ${direction}, id ${direction} LIMIT ${bind(page.limit + 1)}`,
         values,
       );

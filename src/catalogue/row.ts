@@ -58,6 +58,8 @@ export interface MediaRecord {
   running_since: Date | null;
   next_attempt_at: Date | null;
   waiting_reason: WaitingReason | null;
+  /** The account's, where the statement asks for it. */
+  held_until?: Date | null;
   tries: number;
   bucket: string | null;
   object_key: string | null;
@@ -82,9 +84,16 @@ function present<T extends object>(members: { [K in keyof T]: T[K] | null | unde
   ) as T;
 }
 
+/** A hold without an end is kept as a date that nobody lives to see. */
+const ENDLESS = new Date('9000-01-01T00:00:00Z');
+
 function waitingOf(record: MediaRecord): MediaRow['waiting'] | null {
   if (record.status !== 'pending') return null;
   if (record.running_since) return { reason: 'running' };
+  if (record.stage === 1 && record.held_until) {
+    const until = record.held_until < ENDLESS ? record.held_until : null;
+    return present<NonNullable<MediaRow['waiting']>>({ reason: 'accountHeld', until });
+  }
   const reason = record.waiting_reason ?? 'queued';
   return present<NonNullable<MediaRow['waiting']>>({ reason, until: record.next_attempt_at });
 }

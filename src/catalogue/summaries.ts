@@ -50,9 +50,13 @@ export function createSummaries(database: Database, schema: string, lifetimeMs: 
         given,
       );
       const waiting = await database.query<{ reason: string; n: string }>(
-        `SELECT CASE WHEN running_since IS NOT NULL THEN 'running' ELSE coalesce(waiting_reason, 'queued') END AS reason,
+        `SELECT CASE WHEN running_since IS NOT NULL THEN 'running'
+                     WHEN stage = 1 AND held.account IS NOT NULL THEN 'accountHeld'
+                     ELSE coalesce(waiting_reason, 'queued') END AS reason,
                 count(*) AS n
-         FROM ${schema}.media WHERE status = 'pending' AND ${mine(1)} GROUP BY 1`,
+         FROM ${schema}.media
+         LEFT JOIN (SELECT account FROM ${schema}.account WHERE held_until IS NOT NULL) AS held USING (account)
+         WHERE status = 'pending' AND ${mine(1)} GROUP BY 1`,
         given,
       );
       const [backlog] = await database.query<Record<string, string>>(

@@ -130,9 +130,11 @@ for (const backend of backends) {
 
     it('does not feed a held account until the hold is over', async () => {
       const one = reference();
-      await acceptOne(one);
+      const { id } = await acceptOne(one);
       await catalogue.accounts.hold(one.account, at(HOUR_MS), { code: 'x' });
       assert.equal(await claimOne(one), undefined);
+      assert.deepEqual((await catalogue.get(id))?.waiting, { reason: 'accountHeld', until: at(HOUR_MS) });
+      assert.equal((await catalogue.stats(NOW, [one.account])).waiting.accountHeld, 1);
       assert.ok(await claimOne(one, at(HOUR_MS)));
     });
 
