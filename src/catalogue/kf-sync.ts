@@ -75,11 +75,16 @@ export function createKfSyncs(database: Database, schema: string, lifetimes: Lif
         return createAccepting(transaction, schema, lifetimes).accept(page.references, now, true);
       }),
 
-    /** Nothing of it before `until`: what failed is asked again then. */
+    /**
+     * Nothing of it before `until`: what failed is asked again then, without the token, which may be what failed
+     * (it is good for ten minutes). A callback that came meanwhile brought a new one.
+     */
     postpone: async (sync: WantedSync, until: Date): Promise<void> => {
       await database.query(
-        `UPDATE ${schema}.kf_sync SET not_until = $3 WHERE account = $1 AND open_kfid = $2`,
-        [sync.account, sync.openKfId, until],
+        `UPDATE ${schema}.kf_sync
+         SET not_until = $3, token = CASE WHEN wanted_at = $4 THEN NULL ELSE token END
+         WHERE account = $1 AND open_kfid = $2`,
+        [sync.account, sync.openKfId, until, sync.wantedAt],
       );
     },
   };

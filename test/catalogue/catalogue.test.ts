@@ -448,6 +448,23 @@ for (const backend of backends) {
       assert.deepEqual(await beat('b', 170), { live: 1, rank: 0 });
     });
 
+    it('reads customer service on from its cursor, one reader at a time, and never twice with a stale token', async () => {
+      const { kfSyncs } = catalogue;
+      await kfSyncs.want('ww1', 'wk1', 'sealed', NOW);
+      const first = await kfSyncs.take(NOW, at(1000));
+      assert.deepEqual(first, { account: 'ww1', openKfId: 'wk1', wantedAt: NOW, token: 'sealed' });
+      assert.equal(await kfSyncs.take(at(999), at(2000)), undefined, 'somebody reads it');
+      await kfSyncs.postpone(first!, at(2000));
+      const second = await kfSyncs.take(at(2000), at(3000));
+      assert.deepEqual(second, { account: 'ww1', openKfId: 'wk1', wantedAt: NOW });
+      const page = { references: [reference({ account: 'ww1' })], nextCursor: 'c1' };
+      assert.equal((await kfSyncs.commitPage(second!, page, at(2000)))?.[0]?.created, true);
+      assert.equal(await kfSyncs.commitPage(second!, page, at(2000)), undefined, 'the cursor has moved');
+      assert.equal(await kfSyncs.take(at(9000), at(9999)), undefined, 'all is read');
+      await kfSyncs.want('ww1', 'wk1', 'newer', at(9000));
+      assert.equal((await kfSyncs.take(at(9000), at(9999)))?.cursor, 'c1');
+    });
+
     it('keeps a sealed secret, the newest of its name', async () => {
       assert.equal(await catalogue.kept.read('ticket'), undefined);
       await catalogue.kept.write('ticket', 'first', NOW);

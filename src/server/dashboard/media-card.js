@@ -17,37 +17,24 @@ function nameOf(media, { words }) {
   return ownName(media) ?? (media.openId ? words.from(kind, media.openId) : kind);
 }
 
+const SHOWN = [
+  'id',
+  'status',
+  'waiting',
+  'failure',
+  'tries',
+  'sizeBytes',
+  'contentType',
+  'sentAt',
+  'expiresAt',
+  'openId',
+  'fileName',
+  'kind',
+];
+
 /** What the card shows besides the link, which changes with time and must not disturb a player. */
 export function signOf(media, speech) {
-  const {
-    id,
-    status,
-    waiting,
-    failure,
-    tries,
-    sizeBytes,
-    contentType,
-    sentAt,
-    expiresAt,
-    openId,
-    fileName,
-    kind,
-  } = media;
-  return JSON.stringify([
-    speech.language,
-    id,
-    status,
-    waiting,
-    failure,
-    tries,
-    sizeBytes,
-    contentType,
-    sentAt,
-    expiresAt,
-    openId,
-    fileName,
-    kind,
-  ]);
+  return JSON.stringify([speech.language, ...SHOWN.map((name) => media[name])]);
 }
 
 function download(media, speech) {
