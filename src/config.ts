@@ -62,6 +62,9 @@ export interface Config {
   };
   /** As createLifetimes of clock.ts takes them. */
   readonly lifetimes: { readonly mediaLifetimeMs: number; readonly timeScale: number };
+  readonly spool: { readonly limitBytes: number };
+  /** How old a media may grow, in milliseconds; undefined: for ever. */
+  readonly retentionMs: number | undefined;
   readonly alerts: { readonly url: string | undefined };
 }
 
@@ -191,6 +194,8 @@ function configOf(
       shutdownGraceMs: values.SHUTDOWN_GRACE,
     },
     lifetimes: { mediaLifetimeMs: values.MEDIA_LIFETIME, timeScale: values.TIME_SCALE },
+    spool: { limitBytes: values.SPOOL_BYTES },
+    retentionMs: values.RETENTION,
     alerts: { url: values.ALERT_URL },
   };
 }

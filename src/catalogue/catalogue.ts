@@ -4,6 +4,7 @@ import { createAccepting } from './accepting.ts';
 import { createAccountStates } from './accounts.ts';
 import { createCallbackCounts } from './callbacks.ts';
 import type { Database } from './database.ts';
+import { createEvents } from './events.ts';
 import { createFeeding } from './feeding.ts';
 import { createFleetRows } from './fleet.ts';
 import { createKeptSecrets } from './kept-secrets.ts';
@@ -27,6 +28,7 @@ export function createCatalogue(database: Database, schema: string, lifetimes: L
     kept: createKeptSecrets(database, schema),
     kfSyncs: createKfSyncs(database, schema, lifetimes),
     callbacks: createCallbackCounts(database, schema),
+    events: createEvents(database, schema),
 
     /** Takes or renews a named lease; false while another holder has it. */
     takeLease: async (name: string, holder: string, now: Date, until: Date): Promise<boolean> => {

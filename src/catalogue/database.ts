@@ -30,7 +30,9 @@ const AWAY = /^(08|53|57P0|57014|58|25006)/;
 function translate(error: unknown): unknown {
   if (!(error instanceof Error)) return error;
   const code = (error as { code?: string }).code;
-  if (code === undefined ? /terminated|timeout|closed|ended/i.test(error.message) : isAway(code)) {
+  if (
+    code === undefined ? /terminated|timeout|closed|ended|not queryable/i.test(error.message) : isAway(code)
+  ) {
     return new DatabaseAwayError('the catalogue database is away', { cause: error });
   }
   return error;

@@ -309,6 +309,19 @@ const work = {
     example: '500MiB',
     about: 'The largest media that is archived.',
   },
+  SPOOL_BYTES: {
+    kind: kind.size({ min: '1MiB', max: '1024GiB' }),
+    default: '256MiB',
+    example: '1GiB',
+    about:
+      'Room in DATA_DIR for callbacks that arrive while the database is away: about 500 bytes each. Full, WeChat hears 503.',
+  },
+  RETENTION: {
+    kind: kind.duration({ min: '1s', max: '36500d' }),
+    unset: 'for ever',
+    example: '365d',
+    about: 'The age, from the message, at which a media is erased. Unset: never.',
+  },
   MEDIA_LIFETIME: {
     kind: kind.duration({ min: '1s', max: LONGEST }),
     default: '72h',
@@ -325,7 +338,8 @@ const work = {
     kind: kind.url(['http', 'https']),
     example: 'https://alerts.example.com/hook',
     secret: true,
-    about: 'Where alerts will be posted; checked, but not used by this release.',
+    about:
+      'Where alerts go: a robot of WeCom, DingTalk or Feishu, known by its host, or any address that takes JSON.',
   },
   METRICS_PORT: {
     kind: kind.optionalPort(),

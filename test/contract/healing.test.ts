@@ -6,7 +6,8 @@ import { DatabaseAwayError } from '../../src/catalogue/database.ts';
 import { jobIdOf } from '../../src/queue/job.ts';
 import { ended, type Ground, type Program, SHAPES, sent, sha256Of, until } from './shapes.ts';
 
-const ACCEPT_LIMIT_MS = 1_000;
+/** WeChat hangs up after five seconds. */
+const ACCEPT_LIMIT_MS = 5_000;
 const HEAL_LIMIT_MS = 60_000;
 
 for (const shape of SHAPES) {
@@ -34,6 +35,14 @@ for (const shape of SHAPES) {
       (await program.parts.database.query('SELECT id FROM wma.media WHERE stage = 2')).length;
     const accept = async (inputs: ReturnType<typeof many>) =>
       (await program.parts.accept(inputs)).map(({ id }) => id);
+
+    const oneArchived = async (ids: readonly string[]) =>
+      (
+        await program.parts.database.query(
+          `SELECT id FROM wma.media WHERE status = 'archived' AND id = ANY ($1) LIMIT 1`,
+          [ids],
+        )
+      ).length === 1;
 
     it('feeds again what stood in a queue that was purged', async () => {
       // Slow, so that most of them stand in the queue, some already taken.
@@ -85,10 +94,8 @@ for (const shape of SHAPES) {
           sent(ground.simulator, { behaviour: { name: 'slow', amount: 200 } }),
         );
         const ids = await accept(inputs);
-        await until(
-          'the first archived',
-          async () => (await program.parts.catalogue.get(ids[0]!))?.archivedAt,
-        );
+        // Any of them: of those sent in one second, the id decides who goes first.
+        await until('the first archived', () => oneArchived(ids));
         await ground.postgres!.stop();
         const startedAt = performance.now();
         await assert.rejects(accept(many(1)), DatabaseAwayError);
