@@ -83,7 +83,7 @@ test('SIGTERM in the middle of a download: it ends within its grace, and no try 
   const askedAt = performance.now();
   assert.deepEqual(await first.end('SIGTERM'), { code: 0, signal: null });
   const tookMs = performance.now() - askedAt;
-  assert.ok(tookMs < 12_000, `took ${tookMs} ms`);
+  assert.ok(tookMs < 30_000, `took ${tookMs} ms`);
 
   const second = await start();
   const row = await untilArchived(id);

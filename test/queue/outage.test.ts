@@ -35,7 +35,7 @@ async function rejectsSoon(work: Promise<unknown>): Promise<void> {
   const startedAt = performance.now();
   await assert.rejects(work);
   const tookMs = performance.now() - startedAt;
-  assert.ok(tookMs < 2_500, `took ${tookMs} ms`);
+  assert.ok(tookMs < 10_000, `took ${tookMs} ms`);
 }
 
 /** Redis says it is ready before every client has noticed. */
@@ -100,7 +100,7 @@ describe('when Redis is away', { skip: missing.redisServer }, () => {
     await Promise.all([consumer.close(200), neverUp.close(60_000)]);
     await queue.close();
     const tookMs = performance.now() - startedAt;
-    assert.ok(tookMs < 6_500, `took ${tookMs} ms`);
+    assert.ok(tookMs < 30_000, `took ${tookMs} ms`);
     assert.ok(said(/taken over as stalled/) >= 1);
   });
 

@@ -188,7 +188,7 @@ describe('the tap', () => {
       [504, 504],
     );
     const tookMs = performance.now() - startedAt;
-    assert.ok(tookMs > 4_000 && tookMs < 5_000, `${tookMs} ms`);
+    assert.ok(tookMs > 4_000 && tookMs < 8_000, `${tookMs} ms`);
     assert.ok(await rowOf('slow'));
   });
 
