@@ -4,7 +4,7 @@ import type { PoolLike } from '../catalogue/database.ts';
 import { createPostgresPool } from '../catalogue/postgres.ts';
 import type { Config } from '../config.ts';
 import { openEmbeddedDatabase } from '../embedded/database.ts';
-import { lockFolder } from '../embedded/folder-lock.ts';
+import { lockFolder } from '../folder-lock.ts';
 import type { Log } from '../log.ts';
 import type { QueueBackend } from '../queue/backend.ts';
 import type { Shutdown } from '../shutdown.ts';

@@ -1,6 +1,6 @@
 /** What programs share: a start that either succeeds or says in a sentence why not, and an orderly end. */
 import { type Config, ConfigError, EXIT_CONFIG } from '../config.ts';
-import { FolderInUseError } from '../embedded/folder-lock.ts';
+import { FolderInUseError } from '../folder-lock.ts';
 import { scrub } from '../secrets.ts';
 import { closeOnSignals, type Shutdown } from '../shutdown.ts';
 

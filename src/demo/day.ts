@@ -4,7 +4,7 @@ import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { Clock } from '../clock.ts';
-import { FolderInUseError, lockFolder } from '../embedded/folder-lock.ts';
+import { FolderInUseError, lockFolder } from '../folder-lock.ts';
 
 const daySchema = z.object({ startedAt: z.iso.datetime(), seed: z.int(), over: z.boolean() });
 

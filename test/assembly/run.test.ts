@@ -8,7 +8,7 @@ import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { lastWords, listenError, requireShared, StartError } from '../../src/assembly/run.ts';
 import { DatabaseAwayError } from '../../src/catalogue/database.ts';
-import { FolderInUseError } from '../../src/embedded/folder-lock.ts';
+import { FolderInUseError } from '../../src/folder-lock.ts';
 
 const SERVER = fileURLToPath(new URL('../../src/server/main.ts', import.meta.url));
 

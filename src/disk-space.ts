@@ -1,6 +1,6 @@
 /** Watches the free space of a folder's disk. */
 import { statfs } from 'node:fs/promises';
-import type { Log } from '../log.ts';
+import type { Log } from './log.ts';
 
 export interface DiskSpace {
   /** True while less than the floor is free, as of the last look. */

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
-import { openEmbeddedDatabase } from '../../src/embedded/database.ts';
-import { freeBytes, watchDiskSpace } from '../../src/embedded/disk-space.ts';
-import { log, makeDatabaseFolder, makeFolder } from './open.ts';
+import { freeBytes, watchDiskSpace } from '../src/disk-space.ts';
+import { openEmbeddedDatabase } from '../src/embedded/database.ts';
+import { log, makeDatabaseFolder, makeFolder } from './embedded/open.ts';
 
 const MORE_THAN_ANY_DISK = 2 ** 60;
 const isDiskFull = (error: { failure?: { code: string } }) => error.failure?.code === 'disk_full';

@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { FolderInUseError, lockFolder } from '../../src/embedded/folder-lock.ts';
-import { makeFolder } from './open.ts';
+import { FolderInUseError, lockFolder } from '../src/folder-lock.ts';
+import { makeFolder } from './embedded/open.ts';
 
 const PROGRAM = fileURLToPath(new URL('hold-folder.ts', import.meta.url));
 

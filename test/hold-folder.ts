@@ -1,5 +1,5 @@
 /** A program for folder-lock.test.ts: takes the folder, says `held` or `refused`, holds it until killed. */
-import { FolderInUseError, lockFolder } from '../../src/embedded/folder-lock.ts';
+import { FolderInUseError, lockFolder } from '../src/folder-lock.ts';
 
 try {
   await lockFolder(process.argv[2]!);
