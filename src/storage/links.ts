@@ -1,6 +1,6 @@
 /** Links to objects: presigned GET, computed, no request is made. */
-import { type Address, encode } from './address.ts';
-import type { Signer } from './signing.ts';
+import type { Address } from './address.ts';
+import { canonicalQuery, type Signer } from './signing.ts';
 
 export interface Link {
   readonly url: string;
@@ -31,14 +31,9 @@ export function createLinks(deps: { signer: Signer; address: Address }): Links {
     link: async (key, { now, ttlMs }) => {
       const { signedAt, expiresInSeconds } = decideWindow(now, ttlMs);
       const path = address.pathOf(key);
-      const query = await signer.presign(
-        address,
-        { method: 'GET', path, headers: {} },
-        { signedAt, expiresInSeconds },
-      );
-      const search = Object.entries(query).map(([name, value]) => `${encode(name)}=${encode(value)}`);
+      const query = signer.presign(address, { method: 'GET', path }, { signedAt, expiresInSeconds });
       return {
-        url: `${address.origin}${path}?${search.join('&')}`,
+        url: `${address.origin}${path}?${canonicalQuery(query)}`,
         expiresAt: new Date(signedAt.getTime() + expiresInSeconds * 1000),
       };
     },

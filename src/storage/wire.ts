@@ -5,9 +5,8 @@ import { Agent } from 'undici';
 import type { Clock } from '../clock.ts';
 import { type FailureError, failure } from '../failures.ts';
 import type { Address } from './address.ts';
-import { encode } from './address.ts';
 import { codeOf, refusal, unreachable } from './failure.ts';
-import type { Signer } from './signing.ts';
+import { canonicalQuery, type Signer } from './signing.ts';
 
 export interface WireRequest {
   readonly method: 'GET' | 'HEAD' | 'PUT' | 'POST' | 'DELETE';
@@ -106,7 +105,7 @@ export function createWire(options: {
   async function open(request: WireRequest): Promise<WireAnswer> {
     const { method, path, query, body, signal } = request;
     signal.throwIfAborted();
-    const headers = await signer.sign(
+    const headers = signer.sign(
       address,
       {
         method,
@@ -118,11 +117,11 @@ export function createWire(options: {
     );
     const lengthBytes = body?.reduce((sum, chunk) => sum + chunk.byteLength, 0) ?? 0;
     if (body) headers['content-length'] = String(lengthBytes);
-    const search = Object.entries(query ?? {}).map(([name, value]) => `${encode(name)}=${encode(value)}`);
+    const search = query ? canonicalQuery(query) : '';
     try {
       const answer = await agent.request({
         origin: address.origin,
-        path: search.length ? `${path}?${search.join('&')}` : path,
+        path: search ? `${path}?${search}` : path,
         method,
         headers,
         ...(body ? { body: payload(body, lengthBytes) as Buffer } : {}),
