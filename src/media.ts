@@ -73,7 +73,12 @@ export function objectKeyOf(media: {
   source: Source;
   extension: string;
 }): string {
-  const [day] = media.sentAt.toISOString().split('T') as [string];
   const suffix = media.source === 'pic_url' ? '-pic' : '';
-  return `${media.prefix}${media.account}/${day.replaceAll('-', '/')}/${media.id}${suffix}.${media.extension}`;
+  return `${stemOf(media)}${suffix}.${media.extension}`;
+}
+
+/** What all keys of one media begin with. */
+export function stemOf(media: { prefix: string; account: string; sentAt: Date; id: string }): string {
+  const [day] = media.sentAt.toISOString().split('T') as [string];
+  return `${media.prefix}${media.account}/${day.replaceAll('-', '/')}/${media.id}`;
 }

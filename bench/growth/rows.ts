@@ -114,8 +114,7 @@ export async function measureRows(
     'dead-letter groups': () => catalogue.deadLetterGroups(100),
     stats: () => catalogue.stats(now()),
     'repair: fed before': () => catalogue.fedBefore(now(), 1000),
-    'repair: close expired': () =>
-      catalogue.closeExpired(new Date(0), 0, { code: 'expired', class: 'permanent_media' }, 1000),
+    'repair: expiring': () => catalogue.expiring(new Date(0), 0, 1000),
     'repair: open uploads': () => catalogue.openUploads(now(), 100),
     'feed: promote': () => catalogue.promote(now(), 2000),
     'feed: claim 16': async () => {

@@ -3,11 +3,13 @@ import { createByteBudget } from '../byte-budget.ts';
 import { DUE_CHANNEL } from '../catalogue/accepting.ts';
 import { readAccountsAgain } from '../config.ts';
 import { createArchiver } from '../pipeline/archive.ts';
+import { createEraser } from '../pipeline/erase.ts';
 import { createFeeder, type Feeder } from '../pipeline/feed.ts';
 import { createFleet } from '../pipeline/fleet.ts';
 import { createGate } from '../pipeline/gate.ts';
 import { createHolds, pictureWindowMs } from '../pipeline/holds.ts';
 import { createSettle } from '../pipeline/settle.ts';
+import { createStoredMedia, recogniseStored } from '../pipeline/stored.ts';
 import { createSweeper, type SweepOptions } from '../pipeline/sweep.ts';
 import { createSyncer } from '../pipeline/sync.ts';
 import type { ConsumeOptions } from '../queue/consumer.ts';
@@ -130,7 +132,8 @@ export async function startConsumer(
   const fleet = createFleet({ catalogue, clock });
   const beating = fleet.run(shutdown.signal);
   shutdown.step('place in the fleet', () => beating);
-  const archive = createArchiver({
+  const stored = createStoredMedia({ store, catalogue, clock, log, prefix: config.objects.prefix });
+  const archiver = createArchiver({
     accounts,
     tokens,
     downloader,
@@ -151,6 +154,7 @@ export async function startConsumer(
       random: Math.random,
       metrics,
       log,
+      stored,
       readQuota,
     }),
     clock,
@@ -160,6 +164,7 @@ export async function startConsumer(
     lifetimeMs: lifetimes.lifetimeMs,
     pictureRetryMs: lifetimes.scale(PICTURE_RETRY_MS),
   });
+  const archive = recogniseStored(archiver, { catalogue, log }, stored);
   const consumer = await queue.consume(
     async (job, signal) => {
       try {
@@ -180,6 +185,7 @@ export function startSweeper(parts: Parts, feeder?: Feeder, timing: SweepOptions
       catalogue,
       queue,
       store,
+      stored: createStoredMedia({ store, catalogue, clock, log, prefix: config.objects.prefix }),
       metrics,
       clock,
       lifetimes,
@@ -191,4 +197,12 @@ export function startSweeper(parts: Parts, feeder?: Feeder, timing: SweepOptions
   );
   const running = sweeper.run(shutdown.signal);
   shutdown.step('sweeper', () => running);
+  // A loop of its own: a store that is slow to let go must not keep lost jobs from being freed.
+  const { retentionMs } = config;
+  const eraser = createEraser(parts, {
+    ...timing,
+    retentionMs: retentionMs === undefined ? undefined : lifetimes.scale(retentionMs),
+  });
+  const erasing = eraser.run(shutdown.signal);
+  shutdown.step('erasing', () => erasing);
 }

@@ -4,14 +4,18 @@ import { createAccepting } from './accepting.ts';
 import { createAccountStates } from './accounts.ts';
 import { createCallbackCounts } from './callbacks.ts';
 import type { Database } from './database.ts';
+import { createErasing } from './erasing.ts';
+import { createErasures } from './erasures.ts';
 import { createEvents } from './events.ts';
 import { createFeeding } from './feeding.ts';
 import { createFleetRows } from './fleet.ts';
+import { createHoldings } from './holdings.ts';
 import { createKeptSecrets } from './kept-secrets.ts';
 import { createKfSyncs } from './kf-sync.ts';
 import { createOutcomes } from './outcomes.ts';
 import { createReading } from './reading.ts';
 import { createSummaries } from './summaries.ts';
+import { createVerifications } from './verifications.ts';
 
 export type Catalogue = ReturnType<typeof createCatalogue>;
 
@@ -22,6 +26,8 @@ export function createCatalogue(database: Database, schema: string, lifetimes: L
     ...createFeeding(database, schema),
     ...createOutcomes(database, schema),
     ...createReading(database, schema),
+    ...createErasing(database, schema),
+    ...createHoldings(database, schema, lifetimes),
     ...createSummaries(database, schema, lifetimes.lifetimeMs),
     accounts: createAccountStates(database, schema),
     fleet: createFleetRows(database, schema),
@@ -29,6 +35,8 @@ export function createCatalogue(database: Database, schema: string, lifetimes: L
     kfSyncs: createKfSyncs(database, schema, lifetimes),
     callbacks: createCallbackCounts(database, schema),
     events: createEvents(database, schema),
+    erasures: createErasures(database, schema),
+    verifications: createVerifications(database, schema),
 
     /** Takes or renews a named lease; false while another holder has it. */
     takeLease: async (name: string, holder: string, now: Date, until: Date): Promise<boolean> => {

@@ -57,24 +57,34 @@ export function createOutcomes(database: Database, schema: string) {
       object: { bucket: string; objectKey: string },
       now: Date,
     ): Promise<Reserved | undefined> => {
-      const [row] = await database.query<{ upload_id: string | null; object_key: string | null }>(
+      const [row] = await database.query<{
+        upload_id: string | null;
+        upload_key: string | null;
+        upload_bucket: string | null;
+      }>(
         `UPDATE ${schema}.media m
-         SET bucket = $3, object_key = $4, running_since = $5, next_attempt_at = NULL
-         FROM (SELECT id, upload_id, object_key FROM ${schema}.media WHERE id = $1 FOR UPDATE) AS before
+         SET bucket = $3, object_key = $4, running_since = $5, next_attempt_at = NULL,
+             upload_key = CASE WHEN m.upload_id IS NOT NULL THEN before.left_key END,
+             upload_bucket = CASE WHEN m.upload_id IS NOT NULL THEN before.left_bucket END
+         FROM (SELECT id, coalesce(upload_key, object_key) AS left_key,
+                      coalesce(upload_bucket, bucket) AS left_bucket
+               FROM ${schema}.media WHERE id = $1 FOR UPDATE) AS before
          WHERE m.id = before.id AND m.round = $2 AND m.status = 'pending'
-         RETURNING before.upload_id, before.object_key`,
+         RETURNING m.upload_id, m.upload_key, m.upload_bucket`,
         [job.id, job.round, object.bucket, object.objectKey, now],
       );
       if (!row) return undefined;
-      return row.upload_id && row.object_key
-        ? { leftUploadId: row.upload_id, leftObjectKey: row.object_key }
+      // In a bucket of another configuration nothing can be done from here; its lifecycle rule has to.
+      return row.upload_id && row.upload_key && row.upload_bucket === object.bucket
+        ? { leftUploadId: row.upload_id, leftObjectKey: row.upload_key }
         : {};
     },
 
     /** Remembers a multipart before its first part, so that it can be aborted without listing the bucket. */
     recordUpload: async (job: { id: string; round: number }, uploadId: string): Promise<boolean> => {
       const rows = await database.query(
-        `UPDATE ${schema}.media SET upload_id = $3 WHERE id = $1 AND round = $2 AND status = 'pending' RETURNING id`,
+        `UPDATE ${schema}.media SET upload_id = $3, upload_key = object_key, upload_bucket = bucket
+         WHERE id = $1 AND round = $2 AND status = 'pending' RETURNING id`,
         [job.id, job.round, uploadId],
       );
       return rows.length > 0;
@@ -90,7 +100,7 @@ export function createOutcomes(database: Database, schema: string) {
         `WITH settled AS (
            UPDATE ${schema}.media
            SET status = 'archived', stage = NULL, fed_at = NULL, running_since = NULL, next_attempt_at = NULL,
-               waiting_reason = NULL, upload_id = NULL, failure = NULL, tries = tries + 1, archived_at = $4,
+               waiting_reason = NULL, upload_id = NULL, upload_key = NULL, upload_bucket = NULL, failure = NULL, tries = tries + 1, archived_at = $4,
                updated_at = $4, bucket = $5, object_key = $6, size_bytes = $7, sha256 = $8, content_type = $9,
                declared_type = $10, file_name = $11, source = $12, length_verified = $13
            WHERE id = $1 AND round = $2 AND status IN ('pending', 'dead', 'expired')
@@ -153,27 +163,20 @@ export function createOutcomes(database: Database, schema: string) {
     },
 
     /**
-     * Closes rows whose closesAt has passed, except those in the queue (a try may be running: the worker closes
-     * them). A row that arrived late and has had no try yet gets its one try first. Answers the closed rows.
+     * Closes those of the given rows whose closesAt has passed, except what is in the queue by now (a try may be
+     * running: the worker closes them). Answers the closed rows.
      */
-    closeExpired: (
-      now: Date,
-      closingMs: number,
-      failure: Failure,
-      limit: number,
-    ): Promise<
-      { id: string; bucket: string | null; object_key: string | null; upload_id: string | null }[]
-    > =>
+    closeExpired: (ids: readonly string[], now: Date, failure: Failure): Promise<{ id: string }[]> =>
       database.query(
         `UPDATE ${schema}.media
-         SET status = 'expired', stage = NULL, next_attempt_at = NULL, waiting_reason = NULL, updated_at = $1,
+         SET status = 'expired', stage = NULL, next_attempt_at = NULL, waiting_reason = NULL, updated_at = $2,
              failure = coalesce(failure, $3::jsonb)
          WHERE id IN (
            SELECT id FROM ${schema}.media
-           WHERE status = 'pending' AND closes_at <= $1 AND stage < 2 AND (tries > 0 OR created_at <= $2)
-           ORDER BY closes_at LIMIT $4 FOR UPDATE SKIP LOCKED)
-         RETURNING id, bucket, object_key, upload_id`,
-        [now, new Date(now.getTime() - closingMs), JSON.stringify(failure), limit],
+           WHERE id = ANY ($1::text[]) AND status = 'pending' AND closes_at <= $2 AND stage < 2
+           ORDER BY id FOR UPDATE SKIP LOCKED)
+         RETURNING id`,
+        [[...ids], now, JSON.stringify(failure)],
       ),
 
     /**
@@ -198,17 +201,20 @@ export function createOutcomes(database: Database, schema: string) {
       limit: number,
     ): Promise<{ id: string; object_key: string; upload_id: string; bucket: string }[]> =>
       database.query(
-        `SELECT id, bucket, object_key, upload_id FROM ${schema}.media
-         WHERE upload_id IS NOT NULL AND object_key IS NOT NULL AND stage IS DISTINCT FROM 2 AND updated_at < $1
+        `SELECT id, coalesce(upload_bucket, bucket) AS bucket, coalesce(upload_key, object_key) AS object_key, upload_id
+         FROM ${schema}.media
+         WHERE upload_id IS NOT NULL AND coalesce(upload_key, object_key) IS NOT NULL
+           AND stage IS DISTINCT FROM 2 AND updated_at < $1
          ORDER BY updated_at LIMIT $2`,
         [before, limit],
       ),
 
     forgetUpload: async (id: string, uploadId: string): Promise<void> => {
-      await database.query(`UPDATE ${schema}.media SET upload_id = NULL WHERE id = $1 AND upload_id = $2`, [
-        id,
-        uploadId,
-      ]);
+      await database.query(
+        `UPDATE ${schema}.media SET upload_id = NULL, upload_key = NULL, upload_bucket = NULL
+         WHERE id = $1 AND upload_id = $2`,
+        [id, uploadId],
+      );
     },
   };
 }

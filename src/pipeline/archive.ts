@@ -164,7 +164,7 @@ export function createArchiver(deps: ArchiverDeps) {
         contentType: type.contentType,
         ...(body.fileName ? { fileName: body.fileName } : {}),
         disposition: isRenderable(type.contentType) ? 'inline' : 'attachment',
-        metadata: metadataOf(job.id, reference),
+        metadata: metadataOf(job.id, reference, body.source),
         onMultipart: async (uploadId) => {
           if (!(await catalogue.recordUpload(guard, uploadId)))
             throw failure('interrupted', 'another round took over');

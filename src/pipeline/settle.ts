@@ -7,6 +7,7 @@ import type { Metrics } from '../metrics.ts';
 import type { ArchiveJob, Disposition } from '../queue/consumer.ts';
 import type { Holds } from './holds.ts';
 import { decideNext } from './retry-policy.ts';
+import type { StoredMedia } from './stored.ts';
 
 export interface SettleDeps {
   catalogue: Pick<Catalogue, 'get' | 'failed'>;
@@ -16,6 +17,7 @@ export interface SettleDeps {
   random: () => number;
   metrics: Pick<Metrics, 'failed' | 'expired'>;
   log: Pick<Log, 'info' | 'error'>;
+  stored: Pick<StoredMedia, 'adopt'>;
   /** What is left of the account's day; undefined where that cannot be known. Never rejects. */
   readQuota(account: string): Promise<{ remain: number } | undefined>;
 }
@@ -25,8 +27,16 @@ const QUEUE_WAIT_MS = 60_000;
 
 export type Settle = (job: ArchiveJob, startedAt: Date, error: unknown) => Promise<Disposition>;
 
+/** Invalid media id; media missing: said of what is too old, too, and then an earlier try may have stored it. */
+const GONE: ReadonlySet<number | undefined> = new Set([40007, 46001]);
+const ASK_MS = 20_000;
+
+/** A row is not closed on a guess: while the bucket cannot be asked, the media waits as for any store that is away. */
+const asStoreFailure = (error: unknown) =>
+  error instanceof FailureError ? error : failure('store_unavailable', 'no answer', { cause: error });
+
 export function createSettle(deps: SettleDeps): Settle {
-  return async (job, startedAt, error) => {
+  return async function settle(job, startedAt, error) {
     const known =
       error instanceof FailureError ? error : failure('internal', String(error), { cause: error });
     if (known.failure.code === 'internal')
@@ -60,6 +70,23 @@ export function createSettle(deps: SettleDeps): Settle {
     if (known.failure.class === 'permanent_media' && known.failure.errcode !== undefined)
       await deps.holds.answered(row.account);
     if (decision.next === 'dead' || decision.next === 'expired') {
+      if (decision.next === 'expired' || GONE.has(known.failure.errcode)) {
+        try {
+          if (await deps.stored.adopt(row, 'WeChat has it no more', AbortSignal.timeout(ASK_MS)))
+            return { do: 'finish', result: 'found' };
+        } catch (unanswered) {
+          if (known.failure.class !== 'store')
+            return await settle(job, startedAt, asStoreFailure(unanswered));
+          // Out of time as well: the sweeper closes it once the bucket could be asked.
+          const later = {
+            to: 'later',
+            at: new Date(now.getTime() + QUEUE_WAIT_MS),
+            reason: 'retry',
+          } as const;
+          await deps.catalogue.failed(of, known.failure, later, false);
+          return { do: 'finish', result: 'later' };
+        }
+      }
       const ours = await deps.catalogue.failed(of, known.failure, { to: decision.next }, true);
       if (!ours) return { do: 'finish', result: 'superseded' };
       if (decision.next === 'expired') deps.metrics.expired.inc();

@@ -8,14 +8,23 @@ import type { Metrics } from '../metrics.ts';
 import { jobIdOf } from '../queue/job.ts';
 import type { ArchiveQueue } from '../queue/queue.ts';
 import type { Store } from '../storage/store.ts';
+import type { StoredMedia } from './stored.ts';
 
 export interface SweeperDeps {
   catalogue: Pick<
     Catalogue,
-    'takeLease' | 'dropLease' | 'fedBefore' | 'unfeed' | 'closeExpired' | 'openUploads' | 'forgetUpload'
+    | 'takeLease'
+    | 'dropLease'
+    | 'fedBefore'
+    | 'unfeed'
+    | 'expiring'
+    | 'closeExpired'
+    | 'openUploads'
+    | 'forgetUpload'
   >;
   queue: Pick<ArchiveQueue, 'lost'>;
   store: Pick<Store, 'bucket' | 'abortMultipart'>;
+  stored: Pick<StoredMedia, 'adopt'>;
   metrics: Pick<Metrics, 'expired'>;
   clock: Clock;
   lifetimes: Pick<Lifetimes, 'closingMs'>;
@@ -39,6 +48,9 @@ const LEASE = 'sweep';
 const LEASE_MS = 30_000;
 const CLOSE_LIMIT = 1_000;
 const UPLOAD_LIMIT = 100;
+/** The store is asked for so many at once, and within the lease; the rest is the next round's. */
+const ASKED_AT_ONCE = 8;
+const ASK_MS = 15_000;
 
 export interface Swept {
   readonly freed: number;
@@ -68,17 +80,34 @@ export function createSweeper(
     return freed;
   }
 
-  async function closeExpired(): Promise<number> {
-    const closed = await catalogue.closeExpired(
-      clock.now(),
-      deps.lifetimes.closingMs,
-      { code: 'expired', class: FAILURES.expired.class },
-      CLOSE_LIMIT,
-    );
+  /**
+   * Nothing is closed before the bucket was asked: what is there whole is archived, whatever the row knew. While the
+   * store does not answer, rows stay open; they are past their deadline and lose nothing by it.
+   */
+  async function closeExpired(signal: AbortSignal): Promise<number> {
+    const rows = await catalogue.expiring(clock.now(), deps.lifetimes.closingMs, CLOSE_LIMIT);
+    const within = AbortSignal.any([signal, AbortSignal.timeout(ASK_MS)]);
+    const gone: string[] = [];
+    let unanswered: unknown;
+    const ask = async () => {
+      for (let row = rows.shift(); row && !unanswered; row = rows.shift()) {
+        try {
+          if (!(await deps.stored.adopt(row, 'it had run out', within))) gone.push(row.id);
+        } catch (error) {
+          unanswered = error;
+        }
+      }
+    };
+    await Promise.all(Array.from({ length: ASKED_AT_ONCE }, ask));
+    const closed =
+      gone.length > 0
+        ? await catalogue.closeExpired(gone, clock.now(), { code: 'expired', class: FAILURES.expired.class })
+        : [];
     if (closed.length > 0) {
       deps.metrics.expired.inc(closed.length);
       log.warn({ expired: closed.length }, 'media passed their deadline unarchived');
     }
+    if (unanswered && !within.aborted) throw unanswered;
     return closed.length;
   }
 
@@ -91,6 +120,11 @@ export function createSweeper(
       // In a bucket of another configuration nothing can be done from here; its lifecycle rule has to.
       if (upload.bucket === deps.store.bucket) {
         await deps.store.abortMultipart(upload.object_key, upload.upload_id, signal);
+      } else {
+        log.warn(
+          { bucket: upload.bucket, key: upload.object_key },
+          'an upload is left open in another bucket',
+        );
       }
       await catalogue.forgetUpload(upload.id, upload.upload_id);
       aborted++;
@@ -116,7 +150,7 @@ export function createSweeper(
       return undefined;
     return {
       freed: await attempt('freeLost', freeLost, signal),
-      expired: await attempt('closeExpired', closeExpired, signal),
+      expired: await attempt('closeExpired', () => closeExpired(signal), signal),
       aborted: await attempt('abortUploads', () => abortUploads(signal), signal),
     };
   }

@@ -1,5 +1,5 @@
 /** The headers an object is stored with. Values are ASCII: undici and half the vendors refuse anything else. */
-import { create as createDisposition } from 'content-disposition';
+import { create as createDisposition, parse as parseDisposition } from 'content-disposition';
 
 export interface ObjectHeaders {
   readonly contentType: string;
@@ -53,6 +53,15 @@ export function readMetadata(headers: Readonly<Record<string, string>>): Record<
   for (const [name, value] of Object.entries(headers))
     if (name.startsWith(prefix)) found[name.slice(prefix.length)] = decode(value);
   return found;
+}
+
+/** The file's name as it was given to {@link dispositionOf}, but for what had to be cut out of it. */
+export function fileNameOf(disposition: string | undefined): string | undefined {
+  try {
+    return disposition && parseDisposition(disposition).parameters.filename;
+  } catch {
+    return undefined;
+  }
 }
 
 function decode(value: string): string {

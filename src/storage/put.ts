@@ -3,18 +3,20 @@
  * leaves is proven by a signed payload hash, and nothing completes before the whole is proven (guard.ts).
  * Why not lib-storage's Upload: docs/decisions/multipart.md.
  */
+import { randomUUID } from 'node:crypto';
 import {
   AbortMultipartUploadCommand,
   CompleteMultipartUploadCommand,
   CreateMultipartUploadCommand,
 } from '@aws-sdk/client-s3';
-import { failure } from '../failures.ts';
+import { FailureError, failure } from '../failures.ts';
 import type { Address } from './address.ts';
 import { createGuard, type Expectation, type Guard, type Measure } from './guard.ts';
 import { CACHE_CONTROL, dispositionOf, headersOf, metadataOf, type ObjectHeaders } from './object-headers.ts';
 import { type Part, partsOf } from './parts.ts';
 import type { Repeat } from './quickly.ts';
 import type { Sdk } from './sdk.ts';
+import type { StoredObject } from './store.ts';
 import type { Wire } from './wire.ts';
 
 export interface NewObject extends ObjectHeaders {
@@ -45,12 +47,15 @@ export function createPut(
     sdk: Sdk;
     address: Address;
     repeat: Repeat;
-    /** Length of an object; undefined where there is none. */
-    sizeOf(key: string, signal: AbortSignal): Promise<number | undefined>;
+    /** Undefined where there is none. */
+    head(
+      key: string,
+      signal: AbortSignal,
+    ): Promise<Pick<StoredObject, 'sizeBytes' | 'sha256' | 'mark'> | undefined>;
   },
   options: { bucket: string; partSizeBytes: number; partsInFlight: number; sourceIdleTimeoutMs: number },
 ): Put {
-  const { wire, sdk, address, repeat, sizeOf } = deps;
+  const { wire, sdk, address, repeat, head } = deps;
   const { bucket, partSizeBytes, partsInFlight, sourceIdleTimeoutMs } = options;
   const farewells = new Set<Promise<void>>();
 
@@ -90,12 +95,20 @@ export function createPut(
   }
 
   async function putWhole(object: NewObject, chunks: readonly Uint8Array[], measure: Measure) {
-    const { signal } = object;
-    const path = address.pathOf(object.key);
-    const headers = headersOf(object);
-    await repeat(signal, () =>
-      wire.expect({ method: 'PUT', path, headers, body: chunks, sha256: measure.sha256, signal }),
-    );
+    const { key, signal } = object;
+    const { sha256, sizeBytes } = measure;
+    const path = address.pathOf(key);
+    const headers = headersOf({ ...object, metadata: { ...object.metadata, sha256 } });
+    try {
+      await repeat(signal, () => wire.expect({ method: 'PUT', path, headers, body: chunks, sha256, signal }));
+    } catch (error) {
+      signal.throwIfAborted();
+      // Done, perhaps, and the answer was lost on its way, or was a 500: the object itself tells.
+      if (!(error instanceof FailureError) || error.failure.code !== 'store_unavailable') throw error;
+      const stored = await head(key, signal).catch(() => undefined);
+      signal.throwIfAborted();
+      if (stored?.sizeBytes !== sizeBytes || stored.sha256 !== sha256) throw error;
+    }
     return { ...measure, multipart: false };
   }
 
@@ -110,8 +123,9 @@ export function createPut(
     const { signal } = stop;
     const inFlight = new Set<Promise<void>>();
     let uploadId: string | undefined;
+    const mark = randomUUID();
     try {
-      uploadId = await createMultipart(object, signal);
+      uploadId = await createMultipart(object, mark, signal);
       await object.onMultipart?.(uploadId);
       const etags: string[] = [];
       const send = async (part: Part, id: string) => {
@@ -129,7 +143,7 @@ export function createPut(
       for await (const part of others) await send(part, uploadId);
       await Promise.all(inFlight);
       signal.throwIfAborted();
-      await completeMultipart(key, uploadId, etags, guard.measure().sizeBytes, signal);
+      await completeMultipart(key, uploadId, etags, { sizeBytes: guard.measure().sizeBytes, mark }, signal);
       return { ...guard.measure(), multipart: true };
     } catch (error) {
       stop.abort(error);
@@ -138,14 +152,14 @@ export function createPut(
     }
   }
 
-  async function createMultipart(object: NewObject, signal: AbortSignal): Promise<string> {
+  async function createMultipart(object: NewObject, mark: string, signal: AbortSignal): Promise<string> {
     const create = new CreateMultipartUploadCommand({
       Bucket: bucket,
       Key: object.key,
       ContentType: object.contentType,
       ContentDisposition: dispositionOf(object.disposition, object.fileName),
       CacheControl: CACHE_CONTROL,
-      Metadata: metadataOf(object.metadata),
+      Metadata: metadataOf({ ...object.metadata, mark }),
     });
     signal.throwIfAborted();
     const creating = sdk
@@ -185,9 +199,10 @@ export function createPut(
     key: string,
     uploadId: string,
     etags: readonly string[],
-    sizeBytes: number,
+    expected: { sizeBytes: number; mark: string },
     signal: AbortSignal,
   ): Promise<void> {
+    const { sizeBytes, mark } = expected;
     const parts = etags.map((etag, index) => ({ PartNumber: index + 1, ETag: etag }));
     const complete = new CompleteMultipartUploadCommand({
       Bucket: bucket,
@@ -203,14 +218,13 @@ export function createPut(
       });
     signal.throwIfAborted();
     // A Complete that was done but answered 500, or cut, is repeated into NoSuchUpload: the object itself tells.
-    const storedBytes = await sizeOf(key, signal).catch((error) => {
+    const stored = await head(key, signal).catch((error) => {
       throw refused ?? error;
     });
-    if (storedBytes === sizeBytes) return;
-    throw (
-      refused ??
-      failure('store_mismatch', `sent ${sizeBytes} bytes, HEAD says ${storedBytes ?? 'nothing is there'}`)
-    );
+    // Of one size may also be what an earlier upload left there: the mark is this one's.
+    if (stored?.sizeBytes === sizeBytes && (!refused || stored.mark === mark)) return;
+    const said = stored ? `${stored.sizeBytes}` : 'nothing is there';
+    throw refused ?? failure('store_mismatch', `sent ${sizeBytes} bytes, HEAD says ${said}`);
   }
 
   /** Lets the parts in flight come to rest, then aborts: a part that lands after Abort would stay for ever. */

@@ -7,10 +7,11 @@ import { type FailureError, failure } from '../failures.ts';
 import type { Log } from '../log.ts';
 import type { Addressing } from '../s3-presets.ts';
 import { createAddress } from './address.ts';
+import { createErase, type KeptVersion } from './erase.ts';
 import { codeOf } from './failure.ts';
 import type { Measure } from './guard.ts';
 import { createLinks, type Link } from './links.ts';
-import { readMetadata } from './object-headers.ts';
+import { fileNameOf, readMetadata } from './object-headers.ts';
 import { createPut, type NewObject } from './put.ts';
 import { quickly, type Repeat } from './quickly.ts';
 import { createSdk } from './sdk.ts';
@@ -46,7 +47,12 @@ export interface StoreOptions {
 export interface StoredObject {
   readonly sizeBytes: number;
   readonly contentType: string | undefined;
-  /** The wma-* metadata, decoded, under lower-case names. */
+  readonly fileName: string | undefined;
+  /** As recorded when it was put in one piece; the store proved it then. */
+  readonly sha256: string | undefined;
+  /** Of the one upload in parts that it came by. */
+  readonly mark: string | undefined;
+  /** The other wma-* metadata, decoded, under lower-case names. */
   readonly metadata: Readonly<Record<string, string>>;
 }
 
@@ -68,12 +74,16 @@ export interface Store {
   ): Promise<{ status: number; headers: Headers; body: Readable }>;
   /** Gone already is as good. */
   remove(key: string, signal: AbortSignal): Promise<void>;
+  /** Removes it with all its versions and delete markers. Answers what the store does not let go of. */
+  erase(key: string, signal: AbortSignal): Promise<KeptVersion[]>;
   /** Gone already is as good. */
   abortMultipart(key: string, uploadId: string, signal: AbortSignal): Promise<void>;
   /** A page of at most 1,000 objects in the order of their keys; `cursor` leads to the next. */
   list(options: {
     prefix?: string;
     cursor?: string;
+    /** Only keys behind this one: a cursor that outlives the store's own. */
+    startAfter?: string | undefined;
     pageSize?: number;
     signal: AbortSignal;
   }): Promise<ListPage>;
@@ -129,7 +139,7 @@ export function createStore(options: StoreOptions): Store {
       sdk,
       address,
       repeat,
-      sizeOf: async (key, signal) => (await head(key, signal))?.sizeBytes,
+      head,
     },
     { bucket, partSizeBytes, partsInFlight, sourceIdleTimeoutMs },
   );
@@ -141,10 +151,14 @@ export function createStore(options: StoreOptions): Store {
       return answer;
     });
     if (status === 404) return undefined;
+    const { sha256, mark, ...metadata } = readMetadata(headers);
     return {
       sizeBytes: Number(headers['content-length']),
       contentType: headers['content-type'],
-      metadata: readMetadata(headers),
+      fileName: fileNameOf(headers['content-disposition']),
+      sha256,
+      mark,
+      metadata,
     };
   }
 
@@ -161,6 +175,7 @@ export function createStore(options: StoreOptions): Store {
     put,
     head,
     remove,
+    erase: createErase({ wire, sdk, address, repeat }, { bucket }),
     get: (key, { range, signal }) =>
       repeat(signal, async () => {
         const answer = await wire.open({
@@ -176,11 +191,12 @@ export function createStore(options: StoreOptions): Store {
         throw wire.refuse({ status: answer.status, headers: answer.headers });
       }),
     abortMultipart,
-    list: async ({ prefix, cursor, pageSize, signal }) => {
+    list: async ({ prefix, cursor, startAfter, pageSize, signal }) => {
       const command = new ListObjectsV2Command({
         Bucket: bucket,
         Prefix: prefix,
         ContinuationToken: cursor,
+        StartAfter: startAfter,
         MaxKeys: pageSize,
       });
       const page = await sdk.ask(signal, (client, how) => client.send(command, how));

@@ -331,7 +331,14 @@ for (const backend of backends) {
       const running = reference({ sentAt: at(-80 * HOUR_MS) });
       const ids = await catalogue.accept([closed, running], NOW, false);
       const failure = { code: 'expired', class: 'permanent_media' } as const;
-      const close = (now: Date) => catalogue.closeExpired(now, lifetimes.closingMs, failure, 100);
+      const close = async (now: Date) => {
+        const out = await catalogue.expiring(now, lifetimes.closingMs, 100);
+        return await catalogue.closeExpired(
+          out.map(({ id }) => id),
+          now,
+          failure,
+        );
+      };
       const mine = (rows: { id: string }[]) =>
         rows.map((row) => row.id).filter((id) => ids.some((one) => one.id === id));
       assert.deepEqual(mine(await close(NOW)), []);

@@ -17,7 +17,14 @@ const JOB = {
   attempt: 1,
 } as const;
 
-function setup(given: { row?: Partial<MediaRow> | undefined; ours?: boolean; remain?: number } = {}) {
+interface Given {
+  row?: Partial<MediaRow> | undefined;
+  ours?: boolean;
+  remain?: number;
+  adopt?: () => Promise<boolean>;
+}
+
+function setup(given: Given = {}) {
   const recorded: unknown[][] = [];
   const holds: unknown[][] = [];
   const answered: string[] = [];
@@ -36,6 +43,7 @@ function setup(given: { row?: Partial<MediaRow> | undefined; ours?: boolean; rem
     ...given.row,
   } as const;
   const settle = createSettle({
+    stored: { adopt: given.adopt ?? (async () => false) },
     readQuota: async () => (given.remain === undefined ? undefined : { remain: given.remain }),
     catalogue: {
       get: async () => ('row' in given && !given.row ? undefined : row),
@@ -72,6 +80,27 @@ describe('settle', () => {
     assert.ok((await heldFor(0)) > 60);
     assert.ok((await heldFor(5)) < 2, 'a minute’s limit');
   });
+
+  for (const code of [40007, 46001]) {
+    it(`asks the bucket before it gives a media up on ${code}`, async () => {
+      const { settle, recorded } = setup({ adopt: async () => true });
+      assert.deepEqual(await settle(errcode(code, 'permanent_media')), { do: 'finish', result: 'found' });
+      assert.deepEqual(recorded, []);
+    });
+
+    it(`does not give a media up on ${code} while the bucket cannot be asked`, async () => {
+      const { settle, recorded } = setup({
+        adopt: async () => {
+          throw failure('store_unavailable');
+        },
+      });
+      assert.equal((await settle(errcode(code, 'permanent_media'))).do, 'retry');
+      assert.deepEqual(
+        recorded.map(([, why]) => why),
+        ['store_unavailable'],
+      );
+    });
+  }
 
   it('keeps a short wait in the queue', async () => {
     const { settle, recorded } = setup();

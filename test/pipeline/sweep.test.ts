@@ -8,12 +8,16 @@ const NOW = new Date('2026-05-01T12:00:00Z');
 const ago = (ms: number) => new Date(NOW.getTime() - ms);
 const never = new AbortController().signal;
 
+const row = (id: string) =>
+  ({ id, account: 'wx1', status: 'pending', tries: 1, createdAt: NOW, updatedAt: NOW }) as const;
+
 type Changed = Partial<SweeperDeps['catalogue']> & {
   lost?: SweeperDeps['queue']['lost'];
   abortMultipart?: SweeperDeps['store']['abortMultipart'];
+  adopt?: SweeperDeps['stored']['adopt'];
 };
 
-function setup({ lost, abortMultipart, ...catalogue }: Changed = {}) {
+function setup({ lost, abortMultipart, adopt, ...catalogue }: Changed = {}) {
   const calls: unknown[][] = [];
   const note =
     <T>(name: string, answer: T) =>
@@ -35,13 +39,18 @@ function setup({ lost, abortMultipart, ...catalogue }: Changed = {}) {
         calls.push(['unfeed', jobs]);
         return jobs.length;
       },
-      closeExpired: note('closeExpired', []),
+      expiring: note('expiring', []),
+      closeExpired: async (ids) => {
+        calls.push(['closeExpired', ids]);
+        return ids.map((id) => ({ id }));
+      },
       openUploads: note('openUploads', []),
       forgetUpload: note('forgetUpload', undefined),
       ...catalogue,
     },
     queue: { lost: lost ?? (async () => []) },
     store: { bucket: 'b', abortMultipart: abortMultipart ?? note('abort', undefined) },
+    stored: { adopt: adopt ?? (async () => false) },
     metrics,
     clock: { now: () => NOW, sleep: async () => undefined },
     lifetimes: { closingMs: 7_200_000 },
@@ -74,10 +83,31 @@ describe('sweeper', () => {
   });
 
   it('counts what it closes', async () => {
-    const closed = { id: 'm_1', bucket: null, object_key: null, upload_id: null };
-    const { sweeper, expired } = setup({ closeExpired: async () => [closed, closed] });
+    const { sweeper, expired } = setup({ expiring: async () => [row('m_1'), row('m_2')] });
     assert.equal((await sweeper.sweep(never))?.expired, 2);
     assert.equal(await expired(), 2);
+  });
+
+  it('asks the bucket before it closes: what is stored whole is archived, not closed', async () => {
+    const { sweeper, of, expired } = setup({
+      expiring: async () => [row('m_1'), row('m_2'), row('m_3')],
+      adopt: async ({ id }) => id === 'm_2',
+    });
+    assert.equal((await sweeper.sweep(never))?.expired, 2);
+    assert.deepEqual(of('closeExpired'), [[['m_1', 'm_3']]]);
+    assert.equal(await expired(), 2);
+  });
+
+  it('closes nothing while the bucket cannot be asked', async () => {
+    const { sweeper, of, expired } = setup({
+      expiring: async () => Array.from({ length: 30 }, (_, n) => row(`m_${n}`)),
+      adopt: async () => {
+        throw failure('store_unavailable');
+      },
+    });
+    assert.equal((await sweeper.sweep(never))?.expired, 0);
+    assert.deepEqual(of('closeExpired'), []);
+    assert.equal(await expired(), 0);
   });
 
   it('aborts uploads that were left open, and only forgets those of another bucket', async () => {
@@ -108,7 +138,7 @@ describe('sweeper', () => {
       },
     });
     assert.deepEqual(await sweeper.sweep(never), { freed: 0, expired: 0, aborted: 0 });
-    assert.equal(of('closeExpired').length, 1);
+    assert.equal(of('expiring').length, 1);
     assert.deepEqual(of('forgetUpload'), []);
   });
 

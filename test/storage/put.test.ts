@@ -31,6 +31,9 @@ test('a picture is one PUT, and comes back with its type, name and metadata', as
   assert.deepEqual(await store.head(picture.key, unhurried()), {
     sizeBytes: 100_000,
     contentType: 'image/jpeg',
+    fileName: '照片 1.jpg',
+    sha256: sha256(body),
+    mark: undefined,
     metadata: { mediaid: 'ab/c+d', account: '公众号' },
   });
   const { headers, body: answer } = await store.get(picture.key, { signal: unhurried() });
@@ -259,6 +262,56 @@ test('a port where nobody listens is unavailable', async (t) => {
   const { store } = await setup(t, { endpoint: 'http://127.0.0.1:9' });
   const put = store.put({ ...picture, body: flow(bytes(10)), signal: unhurried() });
   await assert.rejects(put, failsWith('store_unavailable', /ECONNREFUSED/));
+});
+
+/** Done by the store, and never heard of: a 500 in place of the answer, or a connection that breaks. */
+const LOST = [{ passThenAnswer: 500 }, { passThenReset: true }] as const;
+for (const lost of LOST) {
+  test(`a picture whose answer was lost is stored, not sent a fourth time (${JSON.stringify(lost)})`, async (t) => {
+    const { store, meddle, operations, stored } = await setup(t);
+    meddle(({ operation }) => (operation === 'PUT' ? lost : undefined));
+    const body = bytes(100_000);
+    const put = await store.put({
+      ...picture,
+      body: flow(body),
+      expect: { lengthBytes: 100_000 },
+      signal: unhurried(),
+    });
+    assert.equal(put.sha256, sha256(body));
+    assert.equal(await stored(picture.key), sha256(body));
+    assert.equal(operations().filter((operation) => operation === 'PUT').length, 3);
+  });
+
+  test(`a video whose Complete was not heard of is stored (${JSON.stringify(lost)})`, async (t) => {
+    const { store, meddle, operations, stored, openUploads } = await setup(t, small);
+    meddle(({ operation }) => (operation === 'complete' ? lost : undefined));
+    const body = bytes(5 * MIB + 1);
+    await store.put({ ...picture, body: flow(body), expect: undefined, signal: unhurried() });
+    assert.equal(await stored(picture.key), sha256(body));
+    assert.ok(!operations().includes('abort'));
+    assert.equal(await openUploads(), 0);
+  });
+}
+
+test('other bytes under the key are no answer to a PUT that was refused', async (t) => {
+  const { store, meddle, stored } = await setup(t);
+  const before = bytes(1000);
+  await store.put({ ...picture, body: flow(before), expect: undefined, signal: unhurried() });
+  meddle(({ operation }) => (operation === 'PUT' ? { answer: 500 } : undefined));
+  const other = Buffer.from(before).fill(7);
+  const putting = store.put({ ...picture, body: flow(other), expect: undefined, signal: unhurried() });
+  await assert.rejects(putting, failsWith('store_unavailable'));
+  assert.equal(await stored(picture.key), sha256(before));
+});
+
+test('an object of the same size that an earlier upload left is no answer to a Complete that failed', async (t) => {
+  const { store, meddle, openUploads } = await setup(t, small);
+  const body = bytes(5 * MIB + 1);
+  await store.put({ ...picture, body: flow(body), expect: undefined, signal: unhurried() });
+  meddle(({ operation }) => (operation === 'complete' ? { answer: 500 } : undefined));
+  const putting = store.put({ ...picture, body: flow(body), expect: undefined, signal: unhurried() });
+  await assert.rejects(putting, failsWith('store_unavailable'));
+  assert.equal(await openUploads(), 0);
 });
 
 test('Complete that was done but answered 500 is a success: the object tells', async (t) => {

@@ -28,6 +28,8 @@ export type Mischief =
   | { stall: true }
   /** Passes, and the answer is replaced. */
   | { passThenAnswer: number; code?: string }
+  /** Passes, and the connection breaks before the answer. */
+  | { passThenReset: true }
   /** Passes with one bit of the body turned. */
   | { flipBit: true }
   /** 200 and this. */
@@ -85,6 +87,11 @@ export async function setup(t: TestContext, options: Partial<StoreOptions> = {})
       answer.resume();
       await once(answer, 'end');
       return refuse(response, { status: mischief.passThenAnswer, code: mischief.code });
+    }
+    if (mischief && 'passThenReset' in mischief) {
+      answer.resume();
+      await once(answer, 'end');
+      return request.socket.resetAndDestroy();
     }
     response.writeHead(answer.statusCode ?? 500, answer.headers);
     if (mischief && 'cutAnswer' in mischief) {
