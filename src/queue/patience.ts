@@ -10,20 +10,21 @@ export async function within<T>(
 ): Promise<T> {
   signal?.throwIfAborted();
   const work = start();
-  const ended = new AbortController();
-  work.catch(() => {}); // it may fail after we left
-  const timeout = wait(limitMs, undefined, { signal: ended.signal }).then(() => {
-    throw new Error(`${what}: no answer within ${limitMs} ms`);
+  return await new Promise((resolve, reject) => {
+    const end = () => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', leave);
+    };
+    const give = (error: unknown) => {
+      end();
+      reject(error);
+    };
+    const leave = () => give(signal?.reason);
+    const timer = setTimeout(() => give(new Error(`${what}: no answer within ${limitMs} ms`)), limitMs);
+    signal?.addEventListener('abort', leave, { once: true });
+    // It may fail after we left: then nobody hears of it.
+    work.finally(end).then(resolve, reject);
   });
-  const aborted = new Promise<never>((_, reject) => {
-    signal?.addEventListener('abort', () => reject(signal.reason), { signal: ended.signal });
-  });
-  try {
-    return await Promise.race([work, timeout, aborted]);
-  } finally {
-    timeout.catch(() => {});
-    ended.abort();
-  }
 }
 
 /** Whether `work` ended, well or not, within `limitMs`. Never throws. */
