@@ -160,7 +160,8 @@ export const FAILURES = {
     'store',
     'The storage did not answer or answered with an error.',
     '对象存储无响应或返回错误。',
-    ...NOTHING,
+    'It is tried again by itself. If it lasts, check S3_ENDPOINT and whether the storage is up.',
+    '系统会自动重试；若持续出现，请检查 S3_ENDPOINT 及存储服务状态。',
   ),
   store_refused: row(
     'store',

@@ -3,15 +3,18 @@ import { createByteBudget } from '../byte-budget.ts';
 import { DUE_CHANNEL } from '../catalogue/accepting.ts';
 import { readAccountsAgain } from '../config.ts';
 import { createArchiver } from '../pipeline/archive.ts';
+import { createCanary } from '../pipeline/canary.ts';
 import { createEraser } from '../pipeline/erase.ts';
 import { createFeeder, type Feeder } from '../pipeline/feed.ts';
 import { createFleet } from '../pipeline/fleet.ts';
 import { createGate } from '../pipeline/gate.ts';
 import { createHolds, pictureWindowMs } from '../pipeline/holds.ts';
 import { createSettle } from '../pipeline/settle.ts';
+import { createStoreHold } from '../pipeline/store-hold.ts';
 import { createStoredMedia, recogniseStored } from '../pipeline/stored.ts';
 import { createSweeper, type SweepOptions } from '../pipeline/sweep.ts';
 import { createSyncer } from '../pipeline/sync.ts';
+import type { VerifyOptions } from '../pipeline/verify/run.ts';
 import type { ConsumeOptions } from '../queue/consumer.ts';
 import { createWechatApi } from '../wechat/api.ts';
 import { createDownloader } from '../wechat/download.ts';
@@ -19,6 +22,7 @@ import { createKfSync } from '../wechat/kf-sync.ts';
 import { createQuotaReader } from '../wechat/quota.ts';
 import { createTokens } from '../wechat/tokens.ts';
 import type { Parts } from './parts.ts';
+import { startVerifier } from './verifier.ts';
 
 /** Where WeChat answers; the simulator's addresses stand for the configured ones. */
 export interface WechatAddresses {
@@ -128,6 +132,17 @@ export async function startConsumer(
     await catalogue.accounts.noteQuota(name, note).catch(() => undefined);
     return quota;
   };
+  const storeHold = createStoreHold({
+    catalogue,
+    canary: createCanary(store, config.objects.prefix),
+    clock,
+    lifetimes,
+    metrics,
+    log,
+    onReleased: () => feeder.wake(),
+  });
+  const watching = storeHold.run(shutdown.signal);
+  shutdown.step('hold of the store', () => watching);
   const gate = createGate();
   const fleet = createFleet({ catalogue, clock });
   const beating = fleet.run(shutdown.signal);
@@ -149,6 +164,7 @@ export async function startConsumer(
     settle: createSettle({
       catalogue,
       holds,
+      storeHold,
       clock,
       lifetimes,
       random: Math.random,
@@ -168,7 +184,7 @@ export async function startConsumer(
   const consumer = await queue.consume(
     async (job, signal) => {
       try {
-        return await archive(job, signal);
+        return await storeHold.guard(job, signal, (within) => archive(job, within));
       } finally {
         feeder.finished();
       }
@@ -178,7 +194,7 @@ export async function startConsumer(
   shutdown.step('consumer', () => consumer.close(work.shutdownGraceMs), work.shutdownGraceMs + 10_000);
 }
 
-export function startSweeper(parts: Parts, feeder?: Feeder, timing: SweepOptions = {}): void {
+export function startSweeper(parts: Parts, feeder?: Feeder, timing: SweepOptions & VerifyOptions = {}): void {
   const { config, catalogue, queue, store, metrics, clock, lifetimes, log, accounts, shutdown } = parts;
   const sweeper = createSweeper(
     {
@@ -197,6 +213,7 @@ export function startSweeper(parts: Parts, feeder?: Feeder, timing: SweepOptions
   );
   const running = sweeper.run(shutdown.signal);
   shutdown.step('sweeper', () => running);
+  startVerifier(parts, timing);
   // A loop of its own: a store that is slow to let go must not keep lost jobs from being freed.
   const { retentionMs } = config;
   const eraser = createEraser(parts, {

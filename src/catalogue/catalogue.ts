@@ -10,11 +10,14 @@ import { createEvents } from './events.ts';
 import { createFeeding } from './feeding.ts';
 import { createFleetRows } from './fleet.ts';
 import { createHoldings } from './holdings.ts';
+import { createIncidents } from './incidents.ts';
 import { createKeptSecrets } from './kept-secrets.ts';
 import { createKfSyncs } from './kf-sync.ts';
 import { createOutcomes } from './outcomes.ts';
 import { createReading } from './reading.ts';
+import { createStoreHold } from './store-hold.ts';
 import { createSummaries } from './summaries.ts';
+import { createTroubleFacts } from './trouble-facts.ts';
 import { createVerifications } from './verifications.ts';
 
 export type Catalogue = ReturnType<typeof createCatalogue>;
@@ -35,6 +38,9 @@ export function createCatalogue(database: Database, schema: string, lifetimes: L
     kfSyncs: createKfSyncs(database, schema, lifetimes),
     callbacks: createCallbackCounts(database, schema),
     events: createEvents(database, schema),
+    incidents: createIncidents(database, schema),
+    facts: createTroubleFacts(database, schema),
+    storeHold: createStoreHold(database, schema),
     erasures: createErasures(database, schema),
     verifications: createVerifications(database, schema),
 

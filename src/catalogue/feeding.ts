@@ -2,6 +2,7 @@
 import type { Reference } from '../media.ts';
 import type { Database } from './database.ts';
 import { type MediaRecord, toReference } from './row.ts';
+import { storeIsHeld } from './store-hold.ts';
 
 /** A row that has been marked as fed and wants a job. */
 export interface Fed {
@@ -53,7 +54,8 @@ export function createFeeding(database: Database, schema: string) {
         ORDER BY d.expires_at, d.id LIMIT greatest(0, least(
           CASE WHEN a.held_until <= $3 THEN 1 ELSE given.room END - in_queue.n, $4 - in_queue.fed))
         FOR UPDATE SKIP LOCKED) AS due
-      WHERE a.held_until IS NULL OR a.held_until > $3 OR a.probe_until IS NULL OR a.probe_until <= $3
+      WHERE NOT ${storeIsHeld(schema)}
+        AND (a.held_until IS NULL OR a.held_until > $3 OR a.probe_until IS NULL OR a.probe_until <= $3)
     )
     UPDATE ${schema}.media m
     SET stage = 2, round = m.round + 1, fed_at = $3, running_since = NULL, next_attempt_at = NULL,
@@ -69,7 +71,7 @@ export function createFeeding(database: Database, schema: string) {
     /**
      * Marks due rows as fed, earliest deadline first inside an account, round robin across accounts. Never more than
      * `window` rows of an account are fed at once. Of accounts that are held, only pictures with a link and less than
-     * `pictureWindowMs` left.
+     * `pictureWindowMs` left. Nothing while the store is held.
      */
     claim: async (rooms: readonly Room[], now: Date, window: number, pictureWindowMs = 0): Promise<Claim> => {
       const rows = await database.query<MediaRecord & { in_queue: number; rank: string }>(claim, [

@@ -5,6 +5,7 @@ import type { Database } from './database.ts';
 import { recordEvents } from './events.ts';
 import type { Stored } from './outcomes.ts';
 import { type MediaRecord, type MediaRow, toMediaRow } from './row.ts';
+import { storeIsHeld } from './store-hold.ts';
 
 /** What a row says of its object. */
 export interface Holding {
@@ -82,12 +83,19 @@ export function createHoldings(database: Database, schema: string, lifetimes: Li
       return rows.map(toMediaRow);
     },
 
-    /** Rows that have run out and are in nobody's hand, oldest first; closeExpired closes them. */
+    /**
+     * Rows that have run out and are in nobody's hand, oldest first; closeExpired closes them. None while the store is
+     * held: nobody could make the last try. What waited for it gets that try when it is back, for as long after its
+     * release as any row has between expiresAt and closesAt; then WeChat's own word closes it.
+     */
     expiring: async (now: Date, closingMs: number, limit: number): Promise<MediaRow[]> =>
       (
         await database.query<MediaRecord>(
           `SELECT * FROM ${schema}.media
            WHERE status = 'pending' AND closes_at <= $1 AND stage < 2 AND (tries > 0 OR created_at <= $2)
+             AND NOT ${storeIsHeld(schema)}
+             AND (stage = 0 OR updated_at >= coalesce(
+               (SELECT released_at FROM ${schema}.store_hold WHERE released_at > $2), '-infinity'))
            ORDER BY closes_at LIMIT $3`,
           [now, new Date(now.getTime() - closingMs), limit],
         )

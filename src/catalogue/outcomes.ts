@@ -2,6 +2,7 @@
 import type { Failure } from '../failures.ts';
 import type { Source, WaitingReason } from '../media.ts';
 import type { Database } from './database.ts';
+import { storeIsHeld } from './store-hold.ts';
 
 /** The try that settles: `id` and `round` name the job, the times go to the log of attempts. */
 export interface Try {
@@ -25,11 +26,13 @@ export interface Stored {
 
 /**
  * Where a failed media goes: `queue` stays in the queue and is tried again at `at`; `later` leaves the queue until
- * `at`; `held` waits with its account; `dead` and `expired` close the row.
+ * `at`; `held` waits with its account; `due` is as good as never tried; `dead` and `expired` close the row.
  */
 export type Next =
   /** Back among the due, which are not fed while their account is held. `at`: when that may end. */
   | { readonly to: 'held'; readonly at: Date }
+  /** Back among the due, which are not fed while the store is held. */
+  | { readonly to: 'due' }
   | { readonly to: 'queue' | 'later'; readonly at: Date; readonly reason: WaitingReason }
   | { readonly to: 'dead' | 'expired' };
 
@@ -135,7 +138,7 @@ export function createOutcomes(database: Database, schema: string) {
      * any more.
      */
     failed: async (of: Try, failure: Failure, next: Next, spent: boolean): Promise<boolean> => {
-      const pending = next.to === 'queue' || next.to === 'later' || next.to === 'held';
+      const pending = next.to !== 'dead' && next.to !== 'expired';
       const rows = await database.query(
         `WITH settled AS (
            UPDATE ${schema}.media
@@ -151,9 +154,9 @@ export function createOutcomes(database: Database, schema: string) {
           of.startedAt,
           of.endedAt,
           pending ? 'pending' : next.to,
-          { queue: 2, later: 0, held: 1, dead: null, expired: null }[next.to],
-          pending ? next.at : null,
-          next.to === 'held' ? 'accountHeld' : pending ? next.reason : null,
+          { queue: 2, later: 0, held: 1, due: 1, dead: null, expired: null }[next.to],
+          'at' in next ? next.at : null,
+          next.to === 'held' ? 'accountHeld' : 'reason' in next ? next.reason : null,
           JSON.stringify(failure),
           spent ? 1 : 0,
           spent ? (pending ? 'failed' : next.to) : 'waited',
@@ -195,7 +198,7 @@ export function createOutcomes(database: Database, schema: string) {
       return rows.length > 0;
     },
 
-    /** Multiparts that closed rows or long-lost tries left open. */
+    /** Multiparts that closed rows or long-lost tries left open; a store that is held would not abort them. */
     openUploads: (
       before: Date,
       limit: number,
@@ -204,7 +207,7 @@ export function createOutcomes(database: Database, schema: string) {
         `SELECT id, coalesce(upload_bucket, bucket) AS bucket, coalesce(upload_key, object_key) AS object_key, upload_id
          FROM ${schema}.media
          WHERE upload_id IS NOT NULL AND coalesce(upload_key, object_key) IS NOT NULL
-           AND stage IS DISTINCT FROM 2 AND updated_at < $1
+           AND stage IS DISTINCT FROM 2 AND updated_at < $1 AND NOT ${storeIsHeld(schema)}
          ORDER BY updated_at LIMIT $2`,
         [before, limit],
       ),

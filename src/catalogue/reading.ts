@@ -68,8 +68,9 @@ function conditionsOf(filter: MediaFilter, bind: (value: unknown) => string): st
 }
 
 export function createReading(database: Database, schema: string) {
-  // A row that never left for the queue does not know that its account is held.
-  const media = `SELECT *, (SELECT a.held_until FROM ${schema}.account a WHERE a.account = media.account) AS held_until
+  // A row that never left for the queue does not know that its account, or the store, is held.
+  const media = `SELECT *, (SELECT a.held_until FROM ${schema}.account a WHERE a.account = media.account) AS held_until,
+      (SELECT until FROM ${schema}.store_hold WHERE since IS NOT NULL) AS store_held_until
     FROM ${schema}.media`;
   return {
     get: async (id: string): Promise<MediaRow | undefined> => {

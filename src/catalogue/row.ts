@@ -1,6 +1,7 @@
 /** A media's row as the program sees it. */
 import type { Failure } from '../failures.ts';
 import type { Kind, Reference, Source, Status, WaitingReason } from '../media.ts';
+import type { Unfinished } from './erasing.ts';
 
 export interface MediaRow {
   readonly id: string;
@@ -34,7 +35,9 @@ export interface MediaRow {
   readonly createdAt: Date;
   readonly updatedAt: Date;
   readonly archivedAt?: Date;
+  /** Of an erased row: nothing of the media is left. Until then `erasing` says why something is. */
   readonly erasedAt?: Date;
+  readonly erasing?: { readonly since: Date } & Partial<Unfinished>;
 }
 
 /** The row as SQL gives it. */
@@ -60,6 +63,8 @@ export interface MediaRecord {
   waiting_reason: WaitingReason | null;
   /** The account's, where the statement asks for it. */
   held_until?: Date | null;
+  /** When the store is probed again, where the statement asks for it and the store is held. */
+  store_held_until?: Date | null;
   tries: number;
   bucket: string | null;
   object_key: string | null;
@@ -75,6 +80,8 @@ export interface MediaRecord {
   updated_at: Date;
   archived_at: Date | null;
   erased_at: Date | null;
+  erasing_since: Date | null;
+  erase_left: Unfinished | null;
 }
 
 /** Drops the members that are null or undefined: an absent field is absent, in JSON too. */
@@ -90,6 +97,9 @@ const ENDLESS = new Date('9000-01-01T00:00:00Z');
 function waitingOf(record: MediaRecord): MediaRow['waiting'] | null {
   if (record.status !== 'pending') return null;
   if (record.running_since) return { reason: 'running' };
+  if (record.stage === 1 && record.store_held_until) {
+    return { reason: 'storeHeld', until: record.store_held_until };
+  }
   if (record.stage === 1 && record.held_until) {
     const until = record.held_until < ENDLESS ? record.held_until : null;
     return present<NonNullable<MediaRow['waiting']>>({ reason: 'accountHeld', until });
@@ -135,6 +145,7 @@ export function toMediaRow(record: MediaRecord): MediaRow {
     updatedAt: record.updated_at,
     archivedAt: record.archived_at,
     erasedAt: record.erased_at,
+    erasing: record.erasing_since && { since: record.erasing_since, ...record.erase_left },
   });
 }
 

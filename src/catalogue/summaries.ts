@@ -2,6 +2,7 @@
 import type { FailureClass } from '../failures.ts';
 import { STATUSES, type Status } from '../media.ts';
 import type { Database } from './database.ts';
+import { storeIsHeld } from './store-hold.ts';
 
 export interface DeadLetterGroup {
   readonly account: string;
@@ -51,6 +52,7 @@ export function createSummaries(database: Database, schema: string, lifetimeMs: 
       );
       const waiting = await database.query<{ reason: string; n: string }>(
         `SELECT CASE WHEN running_since IS NOT NULL THEN 'running'
+                     WHEN stage = 1 AND ${storeIsHeld(schema)} THEN 'storeHeld'
                      WHEN stage = 1 AND held.account IS NOT NULL THEN 'accountHeld'
                      ELSE coalesce(waiting_reason, 'queued') END AS reason,
                 count(*) AS n

@@ -1,17 +1,19 @@
 /** What becomes of a media whose try failed: the policy decides, the row is told, the queue follows. */
 import type { Catalogue } from '../catalogue/catalogue.ts';
 import type { Clock, Lifetimes } from '../clock.ts';
-import { FailureError, failure } from '../failures.ts';
+import { type Failure, FailureError, failure } from '../failures.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import type { ArchiveJob, Disposition } from '../queue/consumer.ts';
 import type { Holds } from './holds.ts';
 import { decideNext } from './retry-policy.ts';
+import type { StoreHold } from './store-hold.ts';
 import type { StoredMedia } from './stored.ts';
 
 export interface SettleDeps {
   catalogue: Pick<Catalogue, 'get' | 'failed'>;
   holds: Pick<Holds, 'hold' | 'answered'>;
+  storeHold: Pick<StoreHold, 'judge'>;
   clock: Pick<Clock, 'now'>;
   lifetimes: Pick<Lifetimes, 'scale'>;
   random: () => number;
@@ -24,6 +26,12 @@ export interface SettleDeps {
 
 /** Waits up to this long are the queue's; longer ones go back to the row, where they are in nobody's way. */
 const QUEUE_WAIT_MS = 60_000;
+
+/** A length that is not what was sent may be this object's alone; the others may be the whole store's. */
+const isOfStore = ({ class: its, code }: Failure) => its === 'store' && code !== 'store_mismatch';
+
+/** Somebody else has settled the media, or it is erased: then the queue must not keep what the job says of it. */
+export const SUPERSEDED: Disposition = { do: 'finish', result: 'superseded', forget: true };
 
 export type Settle = (job: ArchiveJob, startedAt: Date, error: unknown) => Promise<Disposition>;
 
@@ -42,12 +50,13 @@ export function createSettle(deps: SettleDeps): Settle {
     if (known.failure.code === 'internal')
       deps.log.error({ err: error, id: job.id }, 'unexpected error in a try');
     const row = await deps.catalogue.get(job.id);
-    if (row?.status !== 'pending' || !row.expiresAt || !row.closesAt)
-      return { do: 'finish', result: 'superseded' };
+    if (row?.status !== 'pending' || !row.expiresAt || !row.closesAt) return SUPERSEDED;
     // 45009 is said of a minute's limit too: where the day has calls left, it was that.
     const quota = known.failure.class === 'day_quota' ? await deps.readQuota(row.account) : undefined;
     const cause =
       quota && quota.remain > 0 ? ({ ...known.failure, class: 'minute_limit' } as const) : known.failure;
+    // A store that takes nothing says nothing of this media: it costs it no try.
+    const held = isOfStore(known.failure) ? await deps.storeHold.judge() : undefined;
     const now = deps.clock.now();
     const decision = decideNext({
       failure: cause,
@@ -62,9 +71,13 @@ export function createSettle(deps: SettleDeps): Settle {
     const of = { id: job.id, round: job.round ?? 0, startedAt, endedAt: now };
     deps.metrics.failed.inc({ class: known.failure.class, errcode: String(known.failure.errcode ?? '') });
     deps.log.info(
-      { id: job.id, failure: known.failure, next: decision.next, tries: row.tries + 1 },
+      { id: job.id, failure: known.failure, next: held ? 'storeHeld' : decision.next, tries: row.tries + 1 },
       'a try failed',
     );
+    if (held) {
+      await deps.catalogue.failed(of, known.failure, { to: 'due' }, false);
+      return { do: 'finish', result: 'later' };
+    }
 
     // WeChat has looked: that this media is no good says that the account is.
     if (known.failure.class === 'permanent_media' && known.failure.errcode !== undefined)
@@ -88,7 +101,7 @@ export function createSettle(deps: SettleDeps): Settle {
         }
       }
       const ours = await deps.catalogue.failed(of, known.failure, { to: decision.next }, true);
-      if (!ours) return { do: 'finish', result: 'superseded' };
+      if (!ours) return SUPERSEDED;
       if (decision.next === 'expired') deps.metrics.expired.inc();
       return { do: 'giveUp', failure: known.failure };
     }
@@ -110,7 +123,7 @@ export function createSettle(deps: SettleDeps): Settle {
       { to, at: decision.at, reason: decision.reason },
       true,
     );
-    if (!ours) return { do: 'finish', result: 'superseded' };
+    if (!ours) return SUPERSEDED;
     return to === 'queue'
       ? { do: 'retry', delayMs, failure: known.failure }
       : { do: 'finish', result: 'later' };

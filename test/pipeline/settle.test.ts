@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { MediaRow } from '../../src/catalogue/row.ts';
+import type { StoreHoldState } from '../../src/catalogue/store-hold.ts';
 import { createLifetimes } from '../../src/clock.ts';
 import { FailureError, failure } from '../../src/failures.ts';
 import { createMetrics } from '../../src/metrics.ts';
@@ -22,6 +23,7 @@ interface Given {
   ours?: boolean;
   remain?: number;
   adopt?: () => Promise<boolean>;
+  storeHold?: StoreHoldState;
 }
 
 function setup(given: Given = {}) {
@@ -29,6 +31,7 @@ function setup(given: Given = {}) {
   const holds: unknown[][] = [];
   const answered: string[] = [];
   const said: string[] = [];
+  let judged = 0;
   const say = (...args: unknown[]) => void said.push(String(args.at(-1)));
   const metrics = createMetrics();
   const row = {
@@ -43,6 +46,12 @@ function setup(given: Given = {}) {
     ...given.row,
   } as const;
   const settle = createSettle({
+    storeHold: {
+      judge: async () => {
+        judged++;
+        return given.storeHold;
+      },
+    },
     stored: { adopt: given.adopt ?? (async () => false) },
     readQuota: async () => (given.remain === undefined ? undefined : { remain: given.remain }),
     catalogue: {
@@ -63,7 +72,15 @@ function setup(given: Given = {}) {
     log: { info: () => undefined, error: say },
   });
   const expired = async () => (await metrics.expired.get()).values[0]?.value ?? 0;
-  return { settle: (error: unknown) => settle(JOB, NOW, error), recorded, holds, answered, said, expired };
+  return {
+    settle: (error: unknown) => settle(JOB, NOW, error),
+    recorded,
+    holds,
+    answered,
+    said,
+    expired,
+    judged: () => judged,
+  };
 }
 
 const errcode = (code: number, failureClass: 'account' | 'day_quota' | 'permanent_media' | 'unknown') =>
@@ -137,6 +154,23 @@ describe('settle', () => {
     assert.deepEqual(holds[0]?.slice(0, 2), ['wx1', at(5 * 60_000)]);
   });
 
+  it('spends no try on a store that takes nothing, and one on a store that refused this media alone', async () => {
+    const why = { code: 'store_refused', class: 'store' } as const;
+    const storeHold = { since: NOW, until: at(15_000), why, probes: 0 };
+    for (const code of ['store_refused', 'store_unavailable', 'disk_full'] as const) {
+      const held = setup({ storeHold });
+      assert.deepEqual(await held.settle(failure(code)), { do: 'finish', result: 'later' });
+      assert.deepEqual(held.recorded, [[3, code, { to: 'due' }, false]]);
+      const own = setup();
+      assert.equal((await own.settle(failure(code))).do, 'retry');
+      assert.equal(own.recorded[0]?.[3], true);
+    }
+    const other = setup({ storeHold });
+    assert.equal((await other.settle(failure('store_mismatch'))).do, 'retry');
+    assert.equal((await other.settle(failure('network'))).do, 'retry');
+    assert.equal(other.judged(), 0, 'neither says anything of the store');
+  });
+
   it('takes an answer about the media for a sign that the account is well, and a broken line for none', async () => {
     const { settle, answered } = setup();
     await settle(failure('network'));
@@ -157,7 +191,11 @@ describe('settle', () => {
   it('does nothing about a row that is settled, erased or gone', async () => {
     for (const row of [{ status: 'archived' }, { status: 'erased' }, undefined] as const) {
       const { settle, recorded } = setup({ row });
-      assert.deepEqual(await settle(failure('network')), { do: 'finish', result: 'superseded' });
+      assert.deepEqual(await settle(failure('network')), {
+        do: 'finish',
+        result: 'superseded',
+        forget: true,
+      });
       assert.deepEqual(recorded, []);
     }
   });
@@ -165,7 +203,7 @@ describe('settle', () => {
   it('counts nothing where another round has taken over', async () => {
     const { settle, expired } = setup({ ours: false, row: { expiresAt: at(-1) } });
     const disposition = await settle(errcode(40007, 'permanent_media'));
-    assert.deepEqual(disposition, { do: 'finish', result: 'superseded' });
+    assert.deepEqual(disposition, { do: 'finish', result: 'superseded', forget: true });
     assert.equal(await expired(), 0);
   });
 
