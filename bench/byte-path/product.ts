@@ -66,6 +66,7 @@ export const openProduct =
       catalogue: {
         get: async () => undefined,
         ping: async () => undefined,
+        storedAfterErasure: async () => false,
         reserve: async () => ({}),
         recordUpload: async () => true,
         forgetUpload: async () => undefined,

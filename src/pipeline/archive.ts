@@ -24,17 +24,16 @@ import type { Gate } from './gate.ts';
 import type { Admission, Holds } from './holds.ts';
 import { digestOf } from './measure.ts';
 import { metadataOf } from './object-metadata.ts';
-import type { Settle } from './settle.ts';
+import { type Settle, SUPERSEDED } from './settle.ts';
+import { removeSuperseded, type SupersededDeps } from './superseded.ts';
 
 export interface ArchiverDeps {
   accounts: Pick<Accounts, 'find'>;
   tokens: Pick<Tokens, 'get' | 'reportBad' | 'reportGood'>;
   downloader: Downloader;
   store: Pick<Store, 'bucket' | 'put' | 'remove' | 'abortMultipart'>;
-  catalogue: Pick<
-    Catalogue,
-    'get' | 'ping' | 'reserve' | 'recordUpload' | 'forgetUpload' | 'archived' | 'failed'
-  >;
+  catalogue: SupersededDeps['catalogue'] &
+    Pick<Catalogue, 'ping' | 'reserve' | 'recordUpload' | 'forgetUpload' | 'archived' | 'failed'>;
   budget: ByteBudget;
   gate: Gate;
   holds: Pick<Holds, 'admit' | 'forget'>;
@@ -67,8 +66,8 @@ export function createArchiver(deps: ArchiverDeps) {
 
   /** A job of a foreign producer, or one whose row is gone: it gets its row, and the feeder its work. */
   async function adopt(reference: Reference): Promise<Disposition> {
-    await deps.accept([{ ...reference, sentAt: reference.sentAt.toISOString() }]);
-    return { do: 'finish', result: 'accepted' };
+    const [known] = await deps.accept([{ ...reference, sentAt: reference.sentAt.toISOString() }]);
+    return { do: 'finish', result: 'accepted', ...(known?.status === 'erased' ? { forget: true } : {}) };
   }
 
   /** A refused token is replaced; where another one is there at once, the same try goes on with it. */
@@ -205,12 +204,8 @@ export function createArchiver(deps: ArchiverDeps) {
       deps.log.info({ id: of.id, key: stored.objectKey, bytes: stored.sizeBytes }, 'archived');
       return { do: 'finish', result: 'archived' };
     }
-    // The loser of a race removes only what the row does not name.
-    const row = await catalogue.get(of.id);
-    if (row?.status === 'erased' || row?.objectKey !== stored.objectKey) {
-      await store.remove(stored.objectKey, signal);
-    }
-    return { do: 'finish', result: 'superseded' };
+    await removeSuperseded(deps, of.id, { bucket: stored.bucket, key: stored.objectKey }, signal);
+    return SUPERSEDED;
   }
 
   async function archive(job: ArchiveJob, signal: AbortSignal): Promise<Disposition> {
@@ -252,9 +247,7 @@ export function createArchiver(deps: ArchiverDeps) {
           : // Found again: what an admission read may have changed its secret.
             await fetchEitherWay(job, deps.accounts.find(reference.account)!, signal);
       if (!stored) {
-        return (await catalogue.get(job.id))
-          ? { do: 'finish', result: 'superseded' }
-          : await adopt(reference);
+        return (await catalogue.get(job.id)) ? SUPERSEDED : await adopt(reference);
       }
       const disposition = await complete(tried(), reference, stored, signal);
       if (admission.to === 'go' && admission.isProbe) deps.holds.forget();

@@ -39,6 +39,11 @@ export interface BullQueue {
   addBulk(jobs: { name: string; data: JobData; opts: JobsOptions }[]): Promise<unknown>;
   getJobCounts(...states: JobType[]): Promise<Record<string, number>>;
   getBackend(): Pick<IQueueBackend, 'isFinished'>;
+  getWaiting(start: number, end: number): Promise<{ readonly id?: string | undefined }[]>;
+  isPaused(): Promise<boolean>;
+  /** 0: a worker has it in hand, or it is not there. */
+  remove(jobId: string, options: { removeChildren: boolean }): Promise<number>;
+  getJob(jobId: string): Promise<{ updateData(data: unknown): Promise<void> } | undefined>;
   waitUntilReady(): Promise<unknown>;
   on(event: 'error', listener: (error: Error) => void): unknown;
   close(): Promise<void>;
@@ -60,6 +65,8 @@ export interface Bull {
   createWorker(processor: Processor, settings: ConsumerSettings): { worker: BullWorker; disconnect(): void };
   /** Of these job ids those that are known and not finished: waiting, active, delayed, prioritized. */
   alive(queue: BullQueue, jobIds: readonly string[]): Promise<Set<string>>;
+  /** Of these job ids those that the queue holds, in whatever state. */
+  known(queue: BullQueue, jobIds: readonly string[]): Promise<string[]>;
   close(): void;
 }
 

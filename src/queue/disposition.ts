@@ -68,6 +68,7 @@ export async function settle(job: Job, token: string, settling: Settling): Promi
   }
   switch (decided.do) {
     case 'finish':
+      if (decided.forget) job.opts.removeOnComplete = true;
       return storable(decided.result);
     case 'giveUp':
       throw new UnrecoverableError(failureText(decided.failure));

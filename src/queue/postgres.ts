@@ -44,6 +44,13 @@ export function connectPostgres(options: { pool: QueuePool; prefix: string }, lo
       );
       return new Set(rows.map((row) => row.id));
     },
+    known: async (_queue, jobIds) => {
+      const { rows } = await pool.query<{ id: string }>(
+        'SELECT id FROM bullmq.job WHERE queue = $1 AND id = ANY($2::text[])',
+        [name, [...jobIds]],
+      );
+      return rows.map((row) => row.id);
+    },
     close: () => {},
   };
 }

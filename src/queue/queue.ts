@@ -3,6 +3,7 @@ import type { Log } from '../log.ts';
 import type { Reference } from '../media.ts';
 import { connect, type QueueBackend } from './backend.ts';
 import { type ConsumeOptions, type Consumer, createConsumer, type JobHandler } from './consumer.ts';
+import { forgetJobs } from './forget.ts';
 import { JOB_NAME, jobIdOf, toJobData } from './job.ts';
 import { endsWithin, keepStarting, within } from './patience.ts';
 import { createQuietReport } from './wording.ts';
@@ -28,7 +29,14 @@ export interface ArchiveQueue {
   ): Promise<void>;
   /** Of these job ids those that will never run (again): absent, completed or failed. Fails after 2 s per thousand. */
   lost(jobIds: readonly string[], signal?: AbortSignal): Promise<string[]>;
+  /**
+   * Removes every job of these media, kept ones too. Answers the media that a worker has in hand; their jobs have
+   * lost their data. Fails after 10 s; to be asked again then.
+   */
+  forget(media: readonly { id: string; round: number }[], signal?: AbortSignal): Promise<string[]>;
   counts(signal?: AbortSignal): Promise<QueueCounts>;
+  /** The job that is to be taken next: while it stays the same, nobody takes any. Undefined: none waits, or paused. */
+  firstWaiting(signal?: AbortSignal): Promise<string | undefined>;
   /** Hands jobs to `handler` from now on; while the backend is away it waits for it by itself. */
   consume(handler: JobHandler, options: ConsumeOptions): Promise<Consumer>;
   /** What Bull Board's BullMQAdapter wants. */
@@ -40,6 +48,7 @@ export interface ArchiveQueue {
 const ANSWER_MS = 2_000;
 const STATES = ['waiting', 'prioritized', 'active', 'delayed', 'completed', 'failed'] as const;
 const LOST_BATCH = 1_000;
+const FORGET_MS = 10_000;
 
 /**
  * Opens the queue. Redis may be away: the queue opens nevertheless, says so in the log, fails `add` quickly and heals
@@ -79,6 +88,11 @@ export async function openArchiveQueue(
       return lost;
     },
 
+    forget: async (media, signal) => {
+      if (media.length === 0) return [];
+      return await within('queue: forget', FORGET_MS, () => forgetJobs(bull, queues.current, media), signal);
+    },
+
     counts: async (signal) => {
       const counts = await within(
         'queue: counts',
@@ -94,6 +108,12 @@ export async function openArchiveQueue(
         completed: of('completed'),
         failed: of('failed'),
       };
+    },
+
+    firstWaiting: async (signal) => {
+      const ask = () => Promise.all([queues.current.getWaiting(0, 0), queues.current.isPaused()]);
+      const [jobs, isPaused] = await within('queue: first', ANSWER_MS, ask, signal);
+      return isPaused ? undefined : jobs[0]?.id;
     },
 
     consume: async (handler, options) => createConsumer(bull, handler, options, log),

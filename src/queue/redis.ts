@@ -88,6 +88,12 @@ export function connectRedis(options: { url: string; prefix: string }, log: Log)
       );
       return new Set(states.filter(([, finished]) => finished === 0).map(([jobId]) => jobId));
     },
+    known: async (_queue, jobIds) => {
+      const found = await Promise.all(
+        jobIds.map((jobId) => producer.exists(`${prefix}:${QUEUE_NAME}:${jobId}`)),
+      );
+      return jobIds.filter((_, index) => found[index] === 1);
+    },
     close: () => {
       closed = true;
       producer.disconnect();

@@ -88,6 +88,7 @@ function setup(changes: Changes = {}) {
       ping: async () => void deeds.push(['ping']),
       reserve: async () => ({}),
       recordUpload: async () => true,
+      storedAfterErasure: async () => false,
       failed: async (_, why, next, spent) => {
         deeds.push(['failed', why.code, next, spent]);
         return true;
@@ -187,7 +188,7 @@ describe('archive', () => {
 
   it('stores nothing for a row that is not its round’s any more', async () => {
     const { archive, deeds, budget } = setup({ catalogue: { reserve: async () => undefined } });
-    assert.deepEqual(await archive(), { do: 'finish', result: 'superseded' });
+    assert.deepEqual(await archive(), { do: 'finish', result: 'superseded', forget: true });
     assert.ok(!deeds.some(([deed]) => deed === 'put'));
     assert.equal(budget.freeBytes, budget.totalBytes);
   });
@@ -203,11 +204,20 @@ describe('archive', () => {
   });
 
   it('removes its object where the row names another or is erased, and keeps one that the row names', async () => {
-    const lose = async (row: object | undefined) => {
+    const lose = async (row: { status: string; objectKey?: string } | undefined) => {
+      const told: unknown[] = [];
       const { archive, deeds } = setup({
-        catalogue: { archived: async () => false, get: async () => row as never },
+        catalogue: {
+          archived: async () => false,
+          get: async () => row as never,
+          storedAfterErasure: async (id, at) => {
+            told.push([id, at]);
+            return row?.status === 'erased';
+          },
+        },
       });
-      assert.deepEqual(await archive(), { do: 'finish', result: 'superseded' });
+      assert.deepEqual(await archive(), { do: 'finish', result: 'superseded', forget: true });
+      assert.deepEqual(told, [[ID, { bucket: 'b', key: KEY }]], 'an erasure hears of it first');
       return deeds.some(([deed, key]) => deed === 'remove' && key === KEY);
     };
     assert.equal(await lose({ status: 'erased' }), true);

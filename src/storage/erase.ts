@@ -1,0 +1,149 @@
+/**
+ * Removing an object for good: every version of it and every delete marker. A plain DELETE in a bucket with versions
+ * only hides the bytes. https://docs.aws.amazon.com/AmazonS3/latest/userguide/DeletingObjectVersions.html
+ */
+import { ListObjectVersionsCommand } from '@aws-sdk/client-s3';
+import { FailureError, failure } from '../failures.ts';
+import type { Address } from './address.ts';
+import { codeOf } from './failure.ts';
+import type { Repeat } from './quickly.ts';
+import type { Sdk } from './sdk.ts';
+import type { Headers, Wire } from './wire.ts';
+
+/** A version that the store does not let go of. */
+export interface KeptVersion {
+  /** Absent: the store knows no versions, or does not list them. */
+  readonly versionId?: string;
+  /** `locked` by retention or a legal hold; `refused` for a reason of the store's. */
+  readonly why: 'locked' | 'refused';
+  /** Where the store tells: when its retention ends. */
+  readonly until?: Date;
+  readonly legalHold?: true;
+  /** What the store said: `HTTP 403 AccessDenied`. */
+  readonly detail: string;
+}
+
+/** Pages of 1,000 versions of one key: more than anybody makes, and a listing that never ends ends. */
+const PAGES_LIMIT = 100;
+
+export function createErase(
+  deps: { wire: Wire; sdk: Sdk; address: Address; repeat: Repeat },
+  { bucket }: { bucket: string },
+): (key: string, signal: AbortSignal) => Promise<KeptVersion[]> {
+  const { wire, sdk, address, repeat } = deps;
+
+  /** Undefined where the store does not list versions, or this key's rights do not reach that far. */
+  async function versionsOf(key: string, signal: AbortSignal): Promise<string[] | undefined> {
+    const found: string[] = [];
+    let from: { KeyMarker?: string | undefined; VersionIdMarker?: string | undefined } = {};
+    for (let page = 0; page < PAGES_LIMIT; page++) {
+      const command = new ListObjectVersionsCommand({ Bucket: bucket, Prefix: key, ...from });
+      const answer = await sdk
+        .ask(signal, (client, how) => client.send(command, how))
+        .catch((error) => {
+          if (isRefusal(error)) return undefined;
+          throw error;
+        });
+      if (!answer) return undefined;
+      const entries = [...(answer.Versions ?? []), ...(answer.DeleteMarkers ?? [])];
+      for (const entry of entries) if (entry.Key === key && entry.VersionId) found.push(entry.VersionId);
+      // In the order of the keys, and the shortest comes first: another one ends it.
+      if (!answer.IsTruncated || answer.NextKeyMarker !== key) return found;
+      from = { KeyMarker: answer.NextKeyMarker, VersionIdMarker: answer.NextVersionIdMarker };
+    }
+    throw failure('store_unavailable', 'a list of versions without end');
+  }
+
+  /** The answer's headers; throws the refusal. Gone already is as good. */
+  const remove = (key: string, versionId: string | undefined, signal: AbortSignal): Promise<Headers> =>
+    repeat(signal, async () => {
+      const path = address.pathOf(key);
+      const query = versionId === undefined ? {} : { query: { versionId } };
+      const answer = await wire.call({ method: 'DELETE', path, ...query, signal });
+      if (answer.status >= 300 && !(answer.status === 404 && !isNoBucket(answer.body)))
+        throw wire.refuse(answer);
+      return answer.headers;
+    });
+
+  const look = (key: string, versionId: string | undefined, signal: AbortSignal) =>
+    repeat(signal, async () => {
+      const path = address.pathOf(key);
+      const query = versionId === undefined ? {} : { query: { versionId } };
+      const answer = await wire.call({ method: 'HEAD', path, ...query, signal });
+      if (answer.status >= 500 || answer.status === 429) throw wire.refuse(answer);
+      return answer;
+    });
+
+  /** Why a version stays, in the words of its lock where it has one. */
+  async function keptOf(
+    key: string,
+    versionId: string | undefined,
+    error: FailureError,
+    signal: AbortSignal,
+  ): Promise<KeptVersion> {
+    const { headers } = await look(key, versionId, signal);
+    const until = new Date(headers['x-amz-object-lock-retain-until-date'] ?? Number.NaN);
+    const isHeld = headers['x-amz-object-lock-legal-hold'] === 'ON';
+    const isKept = !Number.isNaN(until.getTime());
+    return {
+      ...(versionId === undefined ? {} : { versionId }),
+      why: isHeld || isKept ? 'locked' : 'refused',
+      ...(isKept ? { until } : {}),
+      ...(isHeld ? { legalHold: true } : {}),
+      detail: error.failure.detail ?? '',
+    };
+  }
+
+  async function removeOrKeep(key: string, versionId: string | undefined, signal: AbortSignal) {
+    try {
+      return { headers: await remove(key, versionId, signal) };
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      return { kept: await keptOf(key, versionId, error, signal) };
+    }
+  }
+
+  return async (key, signal) => {
+    const versions = await versionsOf(key, signal);
+    const kept: KeptVersion[] = [];
+    for (const versionId of versions ?? []) {
+      const removed = await removeOrKeep(key, versionId, signal);
+      if (removed.kept) kept.push(removed.kept);
+    }
+    if (kept.length > 0) return kept;
+    // Some stores answer the list of versions with something else, or with nothing: the object itself is asked too.
+    const seen = await look(key, undefined, signal);
+    if (seen.status === 404 && (versions || !isVersioned(seen.headers))) return [];
+    const hidden =
+      seen.status === 404 ? { headers: seen.headers } : await removeOrKeep(key, undefined, signal);
+    if (hidden.kept) return [hidden.kept];
+    // Hidden is not gone.
+    if (!isVersioned(hidden.headers) && !isVersioned(seen.headers)) return [];
+    if (versions) return await again(key, signal);
+    return [
+      { why: 'refused', detail: 'the bucket keeps versions and does not list them (s3:ListBucketVersions)' },
+    ];
+  };
+
+  /** A version that came while the others went. What comes after it, the next call removes. */
+  async function again(key: string, signal: AbortSignal): Promise<KeptVersion[]> {
+    const kept: KeptVersion[] = [];
+    for (const versionId of (await versionsOf(key, signal)) ?? []) {
+      const removed = await removeOrKeep(key, versionId, signal);
+      if (removed.kept) kept.push(removed.kept);
+    }
+    return kept;
+  }
+}
+
+/** A bucket with versions gives every object an id, and `null` to those from before it had any. */
+function isVersioned(headers: Headers): boolean {
+  const id = headers['x-amz-version-id'];
+  return headers['x-amz-delete-marker'] === 'true' || (id !== undefined && id !== 'null');
+}
+
+const isNoBucket = (body: Buffer) => codeOf(body.toString('utf8')) === 'NoSuchBucket';
+
+/** The store's no. Silence and overload are something else: they pass. */
+const isRefusal = (error: unknown): error is FailureError =>
+  error instanceof FailureError && error.failure.code === 'store_refused';
