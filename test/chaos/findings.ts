@@ -1,0 +1,18 @@
+/** The ways in which the promise can be broken, as the cells of a table. */
+export const CELLS = [
+  'answered, never accepted',
+  'accepted and lost',
+  'archived with wrong bytes',
+  'objects doubled or orphaned',
+  'open multiparts',
+  'rows stuck',
+  'tries spent in holds',
+  'secrets found',
+  'expired though usable',
+] as const;
+export type CellName = (typeof CELLS)[number];
+
+/** Sentences, each with the id and what is wrong. Undefined: has no meaning for this way of archiving. */
+export type Findings = Partial<Record<CellName, readonly string[]>>;
+
+export const isClean = (findings: Findings): boolean => CELLS.every((cell) => !findings[cell]?.length);

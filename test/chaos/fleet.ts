@@ -1,0 +1,131 @@
+/** The service's processes: killed, frozen and started again, as a supervisor and a bad day would. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import type { Role } from './script.ts';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const SUPERVISOR_MS = 1_000;
+const SAYS_LIMIT_MS = 100_000;
+const STOP_LIMIT_MS = 20_000;
+
+export interface FleetOptions {
+  /** The file of each role, relative to the project. */
+  readonly programs: Partial<Record<Role, string>>;
+  readonly env: Readonly<Record<string, string>>;
+  readonly folder: string;
+  /** Given to node before the program. */
+  readonly nodeArgs?: readonly string[];
+}
+
+export interface Fleet {
+  readonly roles: readonly Role[];
+  start(role: Role): void;
+  /** SIGKILL; started again after `backMs`. Resolves when it has been started. */
+  kill(role: Role, backMs: number): Promise<void>;
+  freeze(role: Role, forMs: number): Promise<void>;
+  /** SIGTERM to all; nothing is started again. */
+  stop(): Promise<void>;
+  /** All that a role said so far, over all its lives. */
+  log(role: Role): string;
+  says(role: Role, pattern: RegExp): Promise<void>;
+  /** Ends that nobody had asked for: `worker-1 ended with 1`. */
+  readonly unasked: readonly string[];
+}
+
+/** Standard output and error of all lives go to one file per role: a pipe would lose what a killed process said last. */
+export function createFleet(options: FleetOptions): Fleet {
+  const { programs, folder } = options;
+  const logs = join(folder, 'logs');
+  mkdirSync(logs, { recursive: true });
+  const children = new Map<Role, ChildProcess>();
+  const asked = new WeakSet<ChildProcess>();
+  const unasked: string[] = [];
+  let isOver = false;
+
+  const logFile = (role: Role) => join(logs, `${role}.log`);
+  const isRunning = (child: ChildProcess | undefined): child is ChildProcess =>
+    child !== undefined && child.exitCode === null && child.signalCode === null;
+
+  function start(role: Role): void {
+    if (isOver || isRunning(children.get(role))) return;
+    const out = openSync(logFile(role), 'a');
+    const child = spawn(
+      process.execPath,
+      ['--disable-warning=ExperimentalWarning', ...(options.nodeArgs ?? []), join(ROOT, programs[role]!)],
+      {
+        // No .env of the project is read there, and every role has a disk of its own.
+        cwd: folder,
+        env: { ...basics(), ...options.env, DATA_DIR: join(folder, `data-${role}`) },
+        stdio: ['ignore', out, out],
+      },
+    );
+    closeSync(out);
+    children.set(role, child);
+    child.once('exit', (code, signal) => {
+      if (isOver || asked.has(child)) return;
+      unasked.push(`${role} ended with ${code ?? signal}`);
+      setTimeout(() => start(role), SUPERVISOR_MS).unref();
+    });
+  }
+
+  async function end(role: Role, signal: NodeJS.Signals): Promise<void> {
+    const child = children.get(role);
+    if (!isRunning(child)) return;
+    asked.add(child);
+    const ended = once(child, 'exit');
+    child.kill(signal);
+    const timer = setTimeout(() => child.kill('SIGKILL'), STOP_LIMIT_MS);
+    await ended;
+    clearTimeout(timer);
+  }
+
+  const log = (role: Role): string => {
+    try {
+      return readFileSync(logFile(role), 'utf8');
+    } catch {
+      return '';
+    }
+  };
+
+  return {
+    roles: Object.keys(programs) as Role[],
+    start,
+    kill: async (role, backMs) => {
+      await end(role, 'SIGKILL');
+      await wait(backMs);
+      start(role);
+    },
+    freeze: async (role, forMs) => {
+      const child = children.get(role);
+      if (!isRunning(child)) return;
+      child.kill('SIGSTOP');
+      await wait(forMs);
+      child.kill('SIGCONT');
+    },
+    stop: async () => {
+      isOver = true;
+      for (const child of children.values()) if (isRunning(child)) child.kill('SIGCONT');
+      await Promise.all([...children.keys()].map((role) => end(role, 'SIGTERM')));
+    },
+    log,
+    says: async (role, pattern) => {
+      const deadline = performance.now() + SAYS_LIMIT_MS;
+      while (!pattern.test(log(role))) {
+        if (performance.now() > deadline || (isOver && !isRunning(children.get(role))))
+          throw new Error(`${role} never said ${pattern}:\n${log(role).slice(-4_000)}`);
+        await wait(100);
+      }
+    },
+    unasked,
+  };
+}
+
+/** What a process of ours may see of this shell: never somebody's DATABASE_URL or account. */
+export function basics(): NodeJS.ProcessEnv {
+  const passed = /^(PATH|HOME|USER|LANG|LC_\w+|TZ|TMPDIR|LD_\w+)$/;
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => passed.test(name)));
+}

@@ -1,0 +1,38 @@
+/** What was promised: the media that callbacks named which were answered `success`. */
+import { digestKey, type Evidence } from './evidence.ts';
+
+export interface AcceptedMedia {
+  readonly account: string;
+  readonly mediaId: string;
+  /** When it was answered first, in milliseconds of the epoch. */
+  readonly at: number;
+  readonly sentAt: number;
+}
+
+/** By {@link digestKey}, each once. */
+export function acceptedOf({ sent }: Pick<Evidence, 'sent'>): ReadonlyMap<string, AcceptedMedia> {
+  const accepted = new Map<string, AcceptedMedia>();
+  for (const { account, mediaIds, accepted: isAccepted, at, sentAt } of sent) {
+    if (!isAccepted) continue;
+    for (const mediaId of mediaIds) {
+      const key = digestKey(account, mediaId);
+      accepted.set(key, { account, mediaId, sentAt, at: Math.min(at, accepted.get(key)?.at ?? at) });
+    }
+  }
+  return accepted;
+}
+
+/** Behaviours that spoil the file for as long as they last. */
+const SPOILS = new Set(['shortBody', 'lyingLength', 'shortLength', 'stall', 'html200', 'http502']);
+
+/** Media that WeChat never served, whatever was tried: an id it does not know, a file that is always cut. */
+export function unservedOf({ sent }: Pick<Evidence, 'sent'>): ReadonlySet<string> {
+  const unserved = sent.filter(
+    ({ behaviour }) =>
+      behaviour && (behaviour.name === 'invalid' || (SPOILS.has(behaviour.name) && !behaviour.times)),
+  );
+  // The behaviour is that of the message's own media; thumbs are always good.
+  return new Set(
+    unserved.flatMap(({ account, mediaIds }) => (mediaIds[0] ? [digestKey(account, mediaIds[0])] : [])),
+  );
+}

@@ -1,0 +1,138 @@
+/** One run from its script to its findings. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import { askApi, collect, openUploads } from './collect.ts';
+import { createDeeds } from './deeds.ts';
+import { readEvidence } from './evidence.ts';
+import type { Findings } from './findings.ts';
+import { type Ground, type GroundOptions, openGround } from './ground.ts';
+import { judge } from './judge.ts';
+import type { Script } from './script.ts';
+import { createSender, type SentLine } from './sender.ts';
+
+export interface Played {
+  readonly findings: Findings;
+  readonly sent: number;
+  readonly accepted: number;
+  readonly byStatus: Readonly<Record<string, number>>;
+  /** How often each deed was done. */
+  readonly deeds: Readonly<Record<string, number>>;
+  /** Ends of programs that nobody had asked for. */
+  readonly unasked: readonly string[];
+  readonly settleSeconds: number;
+  readonly folder: string;
+}
+
+export type Say = (line: string) => void;
+
+const READY_LIMIT_MS = 120_000;
+const LOOK_MS = 1_000;
+/** So many looks in a row must find nothing to do: callbacks may still come out of a spool. */
+const QUIET_LOOKS = 4;
+/** A sweeper aborts uploads that are a minute old. */
+const UPLOADS_LIMIT_MS = 120_000;
+/** Two hours of grace after the three days, played as everything else; and time for a machine that is slow. */
+const closingMsOf = (lifeMs: number) => lifeMs / 36;
+const MARGIN_MS = 90_000;
+
+export async function startFleet(ground: Ground): Promise<void> {
+  // One first: programs that start together would make the schema together, which is another test's subject.
+  const [first, ...others] = ground.fleet.roles;
+  ground.fleet.start(first!);
+  await untilReady(ground);
+  for (const role of others) ground.fleet.start(role);
+}
+
+export async function untilReady(ground: Ground): Promise<void> {
+  const deadline = performance.now() + READY_LIMIT_MS;
+  for (;;) {
+    const answer = await fetch(`${ground.url}/readyz`, { signal: AbortSignal.timeout(5_000) }).catch(
+      () => undefined,
+    );
+    if (answer?.ok) return;
+    if (performance.now() > deadline) {
+      const [role] = ground.fleet.roles;
+      throw new Error(`the service is not ready:\n${ground.fleet.log(role!).slice(-4_000)}`);
+    }
+    await wait(200);
+  }
+}
+
+/** Until nothing is pending, looked at several times; or until `limitMs` have passed. Answers how long it took. */
+export async function untilQuiet(ground: Ground, limitMs: number): Promise<number> {
+  const startedAt = performance.now();
+  let quiet = 0;
+  while (quiet < QUIET_LOOKS && performance.now() - startedAt < limitMs) {
+    await wait(LOOK_MS);
+    const stats = await askApi<{ byStatus: { pending?: number } }>(ground, '/v1/stats').catch(
+      () => undefined,
+    );
+    quiet = stats?.byStatus.pending === 0 ? quiet + 1 : 0;
+  }
+  return performance.now() - startedAt;
+}
+
+async function untilNoUploads(ground: Ground): Promise<void> {
+  const access = await ground.storeAccess();
+  const deadline = performance.now() + UPLOADS_LIMIT_MS;
+  while (performance.now() < deadline && (await openUploads(access)).length > 0) await wait(LOOK_MS);
+}
+
+const statusesOf = (statuses: readonly string[]) => {
+  const count: Record<string, number> = {};
+  for (const status of statuses) count[status] = (count[status] ?? 0) + 1;
+  return count;
+};
+
+/** Gathers the evidence, ends the fleet, and judges. */
+export async function conclude(
+  ground: Ground,
+  of: { script: Pick<Script, 'shape' | 'seed' | 'lifeMs'>; way: 'product' | 'naive' },
+  sent: readonly SentLine[],
+): Promise<{ findings: Findings; byStatus: Record<string, number> }> {
+  const { shape, seed, lifeMs } = of.script;
+  await collect(ground, { way: of.way, shape, seed, lifeMs }, sent, of.way === 'product');
+  const evidence = readEvidence(ground.folder);
+  const statuses =
+    of.way === 'product' ? evidence.rows.map(({ status }) => status) : evidence.objects.map(() => 'archived');
+  return { findings: judge(evidence), byStatus: statusesOf(statuses) };
+}
+
+export async function play(
+  script: Script,
+  options: Omit<GroundOptions, 'shape' | 'lifeMs'>,
+  say: Say,
+): Promise<Played> {
+  const { shape, lifeMs, loadMs } = script;
+  const ground = await openGround({ ...options, shape, lifeMs });
+  try {
+    say(`folder ${ground.folder}`);
+    writeFileSync(join(ground.folder, 'script.json'), JSON.stringify(script, null, 1));
+    await startFleet(ground);
+    say(`ready; ${script.sendings.length} callbacks and ${script.deeds.length} deeds in ${loadMs / 1000} s`);
+    const sender = createSender(ground, lifeMs);
+    const deeds = createDeeds(ground);
+    const startedAt = performance.now();
+    await Promise.all([sender.play(script.sendings, startedAt), deeds.play(script.deeds, startedAt)]);
+    await sender.close();
+    say('all sent, all troubles over; waiting until nothing is left to do');
+    const settleMs = await untilQuiet(ground, lifeMs + closingMsOf(lifeMs) + MARGIN_MS);
+    await untilNoUploads(ground);
+    const accepted = sender.lines.filter((line) => line.accepted).length;
+    say(
+      `${accepted} of ${sender.lines.length} accepted; quiet after ${Math.round(settleMs / 1000)} s; judging`,
+    );
+    return {
+      ...(await conclude(ground, { script, way: 'product' }, sender.lines)),
+      sent: sender.lines.length,
+      accepted,
+      deeds: deeds.count,
+      unasked: ground.fleet.unasked,
+      settleSeconds: Math.round(settleMs / 1000),
+      folder: ground.folder,
+    };
+  } finally {
+    await ground.close();
+  }
+}

@@ -1,0 +1,81 @@
+/** Sends what the script says, and writes down what was answered: the side of the promise that a user could hold. */
+import { createWriteStream } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import type { Ground } from './ground.ts';
+import type { Sending } from './script.ts';
+
+/** One line of sent.jsonl. */
+export interface SentLine {
+  /** When the answer to the last delivery was known, in milliseconds of the epoch. */
+  readonly at: number;
+  readonly account: string;
+  /** The message's own media first, then its thumb. */
+  readonly mediaIds: readonly string[];
+  /** One delivery at least was answered 200 and `success`. */
+  readonly accepted: boolean;
+  readonly statuses: readonly (readonly number[])[];
+  /** When the media was born, in milliseconds of the epoch. */
+  readonly sentAt: number;
+  readonly behaviour?: { readonly name: string; readonly times?: number };
+  /** The stand-in did not answer us: nothing is known of this one. */
+  readonly unknown?: string;
+}
+
+export interface Sender {
+  /** Sends at its time, from `startedAt` (performance.now) on; resolves when all was answered. */
+  play(sendings: readonly Sending[], startedAt: number): Promise<void>;
+  readonly lines: readonly SentLine[];
+  close(): Promise<void>;
+}
+
+export function createSender(ground: Ground, lifeMs: number): Sender {
+  const file = createWriteStream(join(ground.folder, 'sent.jsonl'));
+  const lines: SentLine[] = [];
+
+  async function send(sending: Sending, sentAt: number): Promise<void> {
+    const { account } = ground.accounts[sending.account]!;
+    const to = `${ground.url}/wechat/${account}`;
+    const { wish, how } = sending;
+    const line = { account, sentAt, ...(wish.behaviour && { behaviour: wish.behaviour }) };
+    let answer: Pick<SentLine, 'mediaIds' | 'accepted' | 'statuses' | 'unknown'>;
+    try {
+      const { mediaIds, deliveries } = await ground.wechat.send(
+        account,
+        to,
+        { ...wish, sentAt: new Date(sentAt).toISOString() },
+        how,
+      );
+      answer = {
+        mediaIds: mediaIds[0] ?? [],
+        accepted: deliveries.some(({ accepted }) => accepted),
+        statuses: deliveries.map(({ statuses }) => statuses),
+      };
+    } catch (error) {
+      answer = { mediaIds: [], accepted: false, statuses: [], unknown: String(error) };
+    }
+    const full: SentLine = { at: Date.now(), ...line, ...answer };
+    lines.push(full);
+    file.write(`${JSON.stringify(full)}\n`);
+  }
+
+  async function one(sending: Sending, startedAt: number): Promise<void> {
+    await wait(Math.max(0, startedAt + sending.atMs - performance.now()));
+    // Whole seconds, as CreateTime is: the same message again must be the same media.
+    const sentAt = Math.floor((Date.now() - sending.ageShare * lifeMs) / 1000) * 1000;
+    const first = send(sending, sentAt);
+    if (sending.againAfterMs !== undefined) {
+      await wait(sending.againAfterMs);
+      await send(sending, sentAt);
+    }
+    await first;
+  }
+
+  return {
+    lines,
+    play: async (sendings, startedAt) => {
+      await Promise.all(sendings.map((sending) => one(sending, startedAt)));
+    },
+    close: () => new Promise((resolve) => file.end(resolve)),
+  };
+}
