@@ -213,6 +213,13 @@ export function childEnvironment(changes: Readonly<Record<string, string>>, kept
   return { ...environment, ...changes };
 }
 
+/** Chat robots carry their key in the address: as a parameter, as the end of the path, and behind the #. */
+export function secretsOfAlertUrl(url: string): string[] {
+  const { hash, pathname, searchParams } = new URL(url);
+  const parts = [...searchParams.values(), ...pathname.split('/'), decodeURIComponent(hash.slice(1))];
+  return [url, ...passwordsOf(url), ...parts.filter((part) => part.length >= 16)];
+}
+
 /** Every configured secret, for createLog. An access key's id is none: it stands in every signed link. */
 export function configSecrets(config: Config): string[] {
   const { database, redis, s3, wechat, alerts } = config;
@@ -222,8 +229,7 @@ export function configSecrets(config: Config): string[] {
     ...[database.url, redis.url, wechat.proxyUrl].flatMap((url) => passwordsOf(url ?? '')),
     s3?.secretAccessKey,
     s3?.sessionToken,
-    // Chat robots carry their key in the address.
-    alerts.url,
+    ...(alerts.url ? secretsOfAlertUrl(alerts.url) : []),
   ];
   return [...new Set(secrets.filter((secret) => secret !== undefined))];
 }

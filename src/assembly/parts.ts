@@ -12,6 +12,8 @@ import type { ArchiveQueue } from '../queue/queue.ts';
 import { openArchiveQueue } from '../queue/queue.ts';
 import { createShutdown, type Shutdown } from '../shutdown.ts';
 import type { Store } from '../storage/store.ts';
+import { createVitalSigns, type VitalSigns } from '../vital-signs.ts';
+import { type Alerts, createAlerts } from './alerts.ts';
 import { openPools } from './pools.ts';
 import { openStore } from './store.ts';
 
@@ -30,6 +32,9 @@ export interface Parts {
   readonly accept: Accept;
   /** Calls back when new rows are due; see {@link Parts.onDue}. */
   readonly due: { notify(): void; subscribe(wake: () => void): void };
+  /** Whom to tell what ails this process as a whole. */
+  readonly signs: VitalSigns;
+  readonly alerts: Alerts;
   readonly shutdown: Shutdown;
 }
 
@@ -71,6 +76,10 @@ export async function openParts(config: Config, options: OpenOptions): Promise<P
     const queue = await openArchiveQueue(pools.queue, { log, signal: shutdown.signal });
     shutdown.step('queue', () => queue.close());
     const store = await openStore(config, { clock, log, shutdown });
+    const alerts = createAlerts(
+      { config, catalogue, queue, accounts, clock, lifetimes, metrics, log, shutdown },
+      options.program,
+    );
     const due = createBell();
     const accept = createAccept({ catalogue, accounts, clock, metrics, onAccepted: due.notify });
     return {
@@ -86,6 +95,8 @@ export async function openParts(config: Config, options: OpenOptions): Promise<P
       store,
       accept,
       due,
+      signs: createVitalSigns(),
+      alerts,
       shutdown,
     };
   } catch (error) {

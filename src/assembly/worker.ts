@@ -15,6 +15,7 @@ import { createStoredMedia, recogniseStored } from '../pipeline/stored.ts';
 import { createSweeper, type SweepOptions } from '../pipeline/sweep.ts';
 import { createSyncer } from '../pipeline/sync.ts';
 import type { VerifyOptions } from '../pipeline/verify/run.ts';
+import { openWatchdog } from '../pipeline/watchdog.ts';
 import type { ConsumeOptions } from '../queue/consumer.ts';
 import { createWechatApi } from '../wechat/api.ts';
 import { createDownloader } from '../wechat/download.ts';
@@ -181,7 +182,8 @@ export async function startConsumer(
     pictureRetryMs: lifetimes.scale(PICTURE_RETRY_MS),
   });
   const archive = recogniseStored(archiver, { catalogue, log }, stored);
-  const consumer = await queue.consume(
+  const watchdog = await openWatchdog(
+    { queue, signs: parts.signs, alerts: parts.alerts, metrics, clock, log },
     async (job, signal) => {
       try {
         return await storeHold.guard(job, signal, (within) => archive(job, within));
@@ -189,9 +191,11 @@ export async function startConsumer(
         feeder.finished();
       }
     },
-    { ...timing, concurrency: work.concurrency },
+    { consume: { ...timing, concurrency: work.concurrency }, graceMs: work.shutdownGraceMs },
   );
-  shutdown.step('consumer', () => consumer.close(work.shutdownGraceMs), work.shutdownGraceMs + 10_000);
+  const guarding = watchdog.run(shutdown.signal);
+  shutdown.step('watchdog', () => guarding);
+  shutdown.step('consumer', () => watchdog.close(work.shutdownGraceMs), work.shutdownGraceMs + 10_000);
 }
 
 export function startSweeper(parts: Parts, feeder?: Feeder, timing: SweepOptions & VerifyOptions = {}): void {

@@ -1,0 +1,172 @@
+/**
+ * Tells somebody: each trouble once when it begins, again every six hours while it lasts, once when it ends. One
+ * process at a time looks for all and says what is new; with the catalogue away each process says what is its own.
+ */
+import { randomUUID } from 'node:crypto';
+import type { Catalogue } from '../../catalogue/catalogue.ts';
+import { DatabaseAwayError } from '../../catalogue/database.ts';
+import type { Incident } from '../../catalogue/incidents.ts';
+import type { Clock, Lifetimes } from '../../clock.ts';
+import type { Log } from '../../log.ts';
+import { isKind, KINDS, type KindName } from './kinds.ts';
+import { createLocalTroubles, type Local, type LocalTroubles } from './local.ts';
+import { AWAY_MS, type Look } from './look.ts';
+import { alertOf, type Naming, type Told } from './message.ts';
+import type { AlertSender } from './send.ts';
+
+export interface AlertWatchDeps {
+  catalogue: Pick<Catalogue, 'takeLease' | 'dropLease' | 'incidents'>;
+  look: (signal: AbortSignal) => Promise<Look>;
+  sender: AlertSender;
+  naming: Naming;
+  clock: Clock;
+  lifetimes: Pick<Lifetimes, 'scale'>;
+  log: Pick<Log, 'warn'>;
+}
+
+export interface AlertWatchOptions {
+  /** `host (program, pid)`: the target of troubles of this process. */
+  readonly process: string;
+  /** Whether this process says that the catalogue is away: of a fleet of workers it would be one message each. */
+  readonly tellsOfCatalogue: boolean;
+  /** Default 30,000. */
+  readonly everyMs?: number;
+  /** Default two minutes. */
+  readonly awayMs?: number;
+}
+
+const LEASE = 'alerts';
+const EVERY_MS = 30_000;
+export const REPEAT_MS = 6 * 3_600_000;
+const KEPT_MS = 30 * 24 * 3_600_000;
+/** Sending with all its tries takes less. */
+const CLAIM_MS = 120_000;
+const CLAIM_LIMIT = 50;
+const LONGEST_PAUSE_MS = 15 * 60_000;
+
+const LOCAL_KINDS = (Object.keys(KINDS) as KindName[]).filter(
+  (kind) => (KINDS[kind] as { target?: string }).target === 'process',
+);
+
+export interface AlertWatch extends Pick<LocalTroubles, 'report' | 'clear'> {
+  /** One look, and what follows from it. Never rejects, but with the reason of `signal`. */
+  look(signal: AbortSignal): Promise<void>;
+  /** Looks until the signal aborts. Never rejects. */
+  run(signal: AbortSignal): Promise<void>;
+}
+
+export function createAlertWatch(deps: AlertWatchDeps, options: AlertWatchOptions): AlertWatch {
+  const { catalogue, clock, lifetimes } = deps;
+  const { incidents } = catalogue;
+  const { everyMs = EVERY_MS, awayMs = AWAY_MS } = options;
+  const holder = randomUUID();
+  const local = createLocalTroubles({ target: options.process, now: clock.now });
+  /** Two looks and a half: a trouble that comes and goes is one, and every process has renewed its own. */
+  const unseenMs = everyMs * 2.5;
+  let leadsSinceMs: number | undefined;
+  let awaySinceMs: number | undefined;
+  let failures = 0;
+  let notBeforeMs = Number.NEGATIVE_INFINITY;
+
+  const repeatBefore = () => new Date(clock.now().getTime() - lifetimes.scale(REPEAT_MS));
+
+  /** How many of them, from the first on, were taken. A robot that takes none is left alone for longer and longer. */
+  async function send(told: readonly Told[], signal: AbortSignal): Promise<number> {
+    if (told.length === 0 || performance.now() < notBeforeMs) return 0;
+    const alerts = told.map((one) => alertOf(one, deps.naming));
+    const { sent, taken } = await deps.sender.send(alerts, signal);
+    failures = sent ? 0 : failures + 1;
+    if (!sent) notBeforeMs = performance.now() + Math.min(LONGEST_PAUSE_MS, everyMs * 2 ** failures);
+    return sent ? told.length : taken;
+  }
+
+  /** What is new, what lasts and what is over, as far as nobody else is saying it. */
+  async function say(signal: AbortSignal): Promise<void> {
+    if (performance.now() < notBeforeMs) return;
+    const now = clock.now();
+    const until = new Date(now.getTime() + CLAIM_MS);
+    const claimed = await incidents.claim(holder, { now, until, repeatBefore: repeatBefore() }, CLAIM_LIMIT);
+    if (claimed.length === 0) return;
+    const known = claimed.filter((one): one is Incident & { kind: KindName } => isKind(one.kind));
+    try {
+      const taken = await send(known, signal);
+      if (taken > 0) await incidents.said(holder, known.slice(0, taken), clock.now());
+    } finally {
+      await incidents.unclaim(holder);
+    }
+  }
+
+  async function report(troubles: readonly Local[], found: Look['found']): Promise<void> {
+    const rows = await incidents.report([...troubles, ...found], clock.now());
+    for (const one of troubles) {
+      const row = rows.find(({ kind, target }) => kind === one.kind && target === one.target) as Incident;
+      one.saidAt = row.lastSaidAt;
+      one.isRecorded = true;
+    }
+  }
+
+  async function lookForAll(signal: AbortSignal): Promise<void> {
+    const now = clock.now();
+    const until = new Date(now.getTime() + everyMs * 3);
+    const leads = await catalogue.takeLease(LEASE, holder, now, until);
+    awaySinceMs = undefined;
+    local.clear('catalogue_away');
+    if (!leads) leadsSinceMs = undefined;
+    const { found, kinds } = leads ? await deps.look(signal) : { found: [], kinds: [] };
+    await report(local.open(), found);
+    if (!leads) return;
+    leadsSinceMs ??= performance.now();
+    // Where nobody looked for a while, nobody saw: the others must have had the time to say that theirs last.
+    if (performance.now() - leadsSinceMs >= unseenMs) {
+      const before = new Date(clock.now().getTime() - unseenMs);
+      await incidents.endUnseen([...kinds, ...LOCAL_KINDS], before, clock.now());
+      await incidents.forget(new Date(clock.now().getTime() - KEPT_MS));
+    }
+    await say(signal);
+  }
+
+  /** There is nowhere to agree on who says it. */
+  async function sayAlone(signal: AbortSignal): Promise<void> {
+    const due = local.open().filter(({ saidAt }) => !saidAt || saidAt <= repeatBefore());
+    const told = due.map((one) => ({ ...one, lastSaidAt: one.saidAt }));
+    const taken = await send(told, signal);
+    for (const one of due.slice(0, taken)) one.saidAt = clock.now();
+  }
+
+  async function sayEndsAlone(signal: AbortSignal): Promise<void> {
+    const over = local.endedAlone();
+    const taken = await send(over, signal);
+    for (const one of over.slice(0, taken)) local.forget(one);
+  }
+
+  async function look(signal: AbortSignal): Promise<void> {
+    try {
+      await lookForAll(signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      leadsSinceMs = undefined;
+      if (!(error instanceof DatabaseAwayError)) {
+        deps.log.warn({ err: error }, 'could not look for what to alert of');
+        return;
+      }
+      awaySinceMs ??= performance.now();
+      if (options.tellsOfCatalogue && performance.now() - awaySinceMs >= awayMs)
+        local.report('catalogue_away');
+      await sayAlone(signal);
+    }
+    await sayEndsAlone(signal);
+  }
+
+  return {
+    report: local.report,
+    clear: local.clear,
+    look,
+    run: async (signal) => {
+      while (!signal.aborted) {
+        await look(signal).catch(() => undefined);
+        await clock.sleep(everyMs, signal).catch(() => undefined);
+      }
+      await catalogue.dropLease(LEASE, holder).catch(() => undefined);
+    },
+  };
+}
