@@ -9,6 +9,7 @@ import { createFeeder, type Feeder } from '../pipeline/feed.ts';
 import { createFleet } from '../pipeline/fleet.ts';
 import { createGate } from '../pipeline/gate.ts';
 import { createHolds, pictureWindowMs } from '../pipeline/holds.ts';
+import { createRedriver } from '../pipeline/redrive.ts';
 import { createSettle } from '../pipeline/settle.ts';
 import { createStoreHold } from '../pipeline/store-hold.ts';
 import { createStoredMedia, recogniseStored } from '../pipeline/stored.ts';
@@ -217,6 +218,9 @@ export function startSweeper(parts: Parts, feeder?: Feeder, timing: SweepOptions
   );
   const running = sweeper.run(shutdown.signal);
   shutdown.step('sweeper', () => running);
+  const redriver = createRedriver({ catalogue, metrics, clock, log, onRedriven: () => feeder?.wake() });
+  const redriving = redriver.run(shutdown.signal);
+  shutdown.step('redrives', () => redriving);
   startVerifier(parts, timing);
   // A loop of its own: a store that is slow to let go must not keep lost jobs from being freed.
   const { retentionMs } = config;

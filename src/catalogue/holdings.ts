@@ -25,9 +25,9 @@ export interface FoundObject {
 }
 
 export interface HoldingFilter {
-  readonly accounts?: readonly string[] | undefined;
-  readonly sentFrom?: Date | undefined;
-  readonly sentTo?: Date | undefined;
+  readonly accounts?: readonly string[];
+  readonly sentFrom?: Date;
+  readonly sentTo?: Date;
 }
 
 const FILTER = `($1::text[] IS NULL OR account = ANY ($1)) AND ($2::timestamptz IS NULL OR sent_at >= $2)

@@ -17,13 +17,17 @@ import { accountRoutes } from './routes/accounts.ts';
 import { contentRoutes } from './routes/content.ts';
 import { deadLetterRoutes } from './routes/dead-letters.ts';
 import { documentation } from './routes/docs.ts';
+import { erasureRoutes } from './routes/erasures.ts';
+import { eventRoutes } from './routes/events.ts';
 import { healthRoutes } from './routes/health.ts';
 import { loginRoutes } from './routes/login.ts';
 import { mediaRoutes } from './routes/media.ts';
 import { metricsRoutes } from './routes/metrics.ts';
 import { pageRoutes } from './routes/page.ts';
 import { queueRoutes } from './routes/queues.ts';
+import { redriveRoutes } from './routes/redrives.ts';
 import { statsRoutes } from './routes/stats.ts';
+import { verificationRoutes } from './routes/verifications.ts';
 import { webhookRoutes } from './routes/webhook.ts';
 
 const API_BODY_BYTES = 1024 * 1024;
@@ -125,9 +129,13 @@ export async function buildServer(deps: ServerDeps): Promise<App> {
     loginRoutes,
     mediaRoutes,
     contentRoutes,
+    erasureRoutes,
     deadLetterRoutes,
+    redriveRoutes,
+    eventRoutes,
     statsRoutes,
     accountRoutes,
+    verificationRoutes,
     metricsRoutes,
     queueRoutes,
     pageRoutes,

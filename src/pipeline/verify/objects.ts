@@ -1,0 +1,96 @@
+/** From objects to rows: what lies in the bucket, and does the catalogue know of it? */
+import type { Holding } from '../../catalogue/holdings.ts';
+import type { ListPage } from '../../storage/store.ts';
+import { idOfKey } from '../object-metadata.ts';
+import { examine } from '../stored.ts';
+import { type Looked, lookAt, PAGE_SIZE, type Scan, type ScanDeps, type ScanOf } from './page.ts';
+
+type Listed = ListPage['objects'][number];
+
+/** `adopt`: objects get their rows. `report`: nothing is changed, but for leftovers where `remove` was asked for. */
+export function scanObjects(deed: 'adopt' | 'report'): Scan {
+  return async (deps, of, after, signal) => {
+    const { prefix, store } = deps;
+    const { objects, cursor } = await store.list({
+      prefix,
+      // Our own place, not the store's token: that one may be of no use tomorrow.
+      startAfter: after || undefined,
+      pageSize: PAGE_SIZE,
+      signal,
+    });
+    const ids = objects.flatMap(({ key }) => idOfKey(key) ?? []);
+    const rows = ids.length > 0 ? await deps.catalogue.holdings(ids) : new Map<string, Holding>();
+    const { looked, all } = await lookAt(objects, (object) => {
+      const id = idOfKey(object.key);
+      return lookAtObject(
+        deps,
+        of,
+        { object, row: id === undefined ? undefined : rows.get(id), deed },
+        signal,
+      );
+    });
+    const last = objects[looked.length - 1]?.key;
+    return { looked, next: all && !cursor ? undefined : last };
+  };
+}
+
+async function lookAtObject(
+  deps: ScanDeps,
+  of: ScanOf,
+  given: { object: Listed; row: Holding | undefined; deed: 'adopt' | 'report' },
+  signal: AbortSignal,
+): Promise<Looked> {
+  const { store } = deps;
+  const { object, row, deed } = given;
+  const { key } = object;
+  const id = idOfKey(key);
+  const told = (what: string, detail?: string): Looked => ({
+    what,
+    finding: { what, id, objectKey: key, detail },
+  });
+  // What the probe is about to remove again.
+  if (key.startsWith(`${deps.prefix}.probe/`)) return { what: 'probe' };
+  if (id === undefined) return told('foreign', 'its key is not one this program gives');
+  if (row?.status === 'archived' && row.objectKey === key && row.bucket === store.bucket)
+    return { what: 'known' };
+  await of.objects(1, signal);
+  if (row?.status === 'erased') return await leftBehind(deps, of, object, told, 'erased', signal);
+  if (row?.status === 'archived') return await leftBehind(deps, of, object, told, 'leftover', signal);
+  const found = await examine(store, { key, modifiedAt: object.modifiedAt }, signal);
+  if (!found) return { what: 'changed' };
+  if (typeof found === 'string') return told('foreign', found);
+  if (deed === 'report' || of.options.dryRun)
+    return told('adoptable', row ? `its row is ${row.status}` : 'it has no row');
+  const outcome = await deps.catalogue.adopt(found, of.by, deps.clock.now());
+  // Archived or erased since it was looked at: nothing was changed, and the next comparison tells.
+  if (outcome === 'known') return { what: 'changed' };
+  return told('adopted', outcome === 'created' ? 'it had no row' : `its row was ${row?.status ?? 'pending'}`);
+}
+
+/** An object of an erased media, or one whose row has its bytes under another key: only these may be removed. */
+async function leftBehind(
+  { store, catalogue, clock, safeAgeMs }: ScanDeps,
+  of: ScanOf,
+  { key, modifiedAt }: Listed,
+  told: (what: string, detail?: string) => Looked,
+  what: 'erased' | 'leftover',
+  signal: AbortSignal,
+): Promise<Looked> {
+  const object = await store.head(key, signal);
+  if (!object) return { what: 'changed' };
+  const id = idOfKey(key)!;
+  if (object.metadata.id !== id) return told('foreign', 'its metadata is not that of its key');
+  const row = await catalogue.get(id);
+  const reason = what === 'erased' ? 'its media is erased' : `its row has ${row?.objectKey}`;
+  if (!of.options.remove) return told(what, reason);
+  if (!modifiedAt || clock.now().getTime() - modifiedAt.getTime() < safeAgeMs)
+    return told(what, `${reason}; too young to be removed`);
+  if (what === 'leftover') {
+    const kept = row?.status === 'archived' && row.bucket === store.bucket && row.objectKey;
+    if (!kept || kept === key) return { what: 'changed' };
+    if ((await store.head(kept, signal))?.sizeBytes !== row.sizeBytes)
+      return told(what, `${reason}, which is not there whole: kept`);
+  } else if (row?.status !== 'erased') return { what: 'changed' };
+  await store.remove(key, signal);
+  return told('removed', reason);
+}

@@ -1,0 +1,77 @@
+/** A page of a comparison: a few seconds' work that is written down before the next begins. */
+import type { Catalogue } from '../../catalogue/catalogue.ts';
+import type { Finding, VerificationOptions } from '../../catalogue/verifications.ts';
+import type { Clock } from '../../clock.ts';
+import type { Store } from '../../storage/store.ts';
+import { createThrottle, type Throttle } from './throttle.ts';
+
+/** What one row or object came to. Of what is as it should be only `what` is told. */
+export interface Looked {
+  readonly what: string;
+  readonly finding?: Finding;
+  readonly bytes?: number;
+}
+
+export interface Page {
+  readonly looked: readonly Looked[];
+  /** Where the next page begins; undefined: there is none. */
+  readonly next: string | undefined;
+}
+
+export interface ScanDeps {
+  catalogue: Pick<Catalogue, 'get' | 'list' | 'holdings' | 'adopt' | 'sampleArchived'>;
+  store: Pick<Store, 'bucket' | 'head' | 'get' | 'list' | 'remove'>;
+  clock: Clock;
+  prefix: string;
+  /** Objects younger than this may be somebody's work in progress: they are never removed. */
+  safeAgeMs: number;
+}
+
+/** What one comparison is given besides. */
+export interface ScanOf {
+  /** Makes the places of a sample this comparison's own. */
+  readonly id: string;
+  readonly options: VerificationOptions;
+  readonly by: { readonly actor: string; readonly reason: string };
+  readonly bytes: Throttle;
+  readonly objects: Throttle;
+}
+
+/** `after`: where the page before ended; empty at the beginning. */
+export type Scan = (deps: ScanDeps, of: ScanOf, after: string, signal: AbortSignal) => Promise<Page>;
+
+export const PAGE_SIZE = 100;
+const AT_ONCE = 4;
+/** Then what is done is written down, also in the middle of a page. */
+const PAGE_MS = 3_000;
+/** Unless asked for otherwise: a store shared with the archiving, and with others, is not crowded out. */
+const BYTES_PER_SECOND = 50 * 1024 * 1024;
+const OBJECTS_PER_SECOND = 200;
+
+export function throttlesOf(options: VerificationOptions, clock: Pick<Clock, 'sleep'>) {
+  const { bytesPerSecond = BYTES_PER_SECOND, objectsPerSecond = OBJECTS_PER_SECOND } = options.rate ?? {};
+  return {
+    bytes: createThrottle(bytesPerSecond, clock),
+    objects: createThrottle(objectsPerSecond, clock),
+  };
+}
+
+/** Looks at items in order, a few at once, until all are done or it is time to write down how far it is. */
+export async function lookAt<T>(
+  items: readonly T[],
+  look: (item: T) => Promise<Looked>,
+): Promise<{ looked: Looked[]; all: boolean }> {
+  const startedAt = performance.now();
+  const looked: Looked[] = [];
+  while (looked.length < items.length) {
+    const group = items.slice(looked.length, looked.length + AT_ONCE);
+    // All settle before the first failure is told: none goes on behind the back of the next try.
+    const results = await Promise.allSettled(group.map(look));
+    for (const result of results) {
+      if (result.status === 'rejected') throw result.reason;
+      looked.push(result.value);
+    }
+    if (performance.now() - startedAt > PAGE_MS) break;
+  }
+  return { looked, all: looked.length === items.length };
+}

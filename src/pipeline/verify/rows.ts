@@ -1,0 +1,136 @@
+/** From rows to objects: is what the catalogue promises in the bucket, and the very bytes? */
+import { createHash } from 'node:crypto';
+import { encodeCursor } from '../../catalogue/cursor.ts';
+import type { HoldingFilter } from '../../catalogue/holdings.ts';
+import type { MediaRow } from '../../catalogue/row.ts';
+import type { VerificationOptions } from '../../catalogue/verifications.ts';
+import { FailureError } from '../../failures.ts';
+import { type Looked, lookAt, PAGE_SIZE, type Scan, type ScanDeps, type ScanOf } from './page.ts';
+
+type Depth = 'bytes' | 'headers';
+
+export function filterOf(options: VerificationOptions): HoldingFilter {
+  const { accounts, sentFrom, sentTo } = options.filter ?? {};
+  return {
+    ...(accounts ? { accounts } : {}),
+    ...(sentFrom ? { sentFrom: new Date(sentFrom) } : {}),
+    ...(sentTo ? { sentTo: new Date(sentTo) } : {}),
+  };
+}
+
+/** Newest first, so that what is archived meanwhile is behind us: it ends, however busy the service is. */
+export function scanRows(depth: Depth): Scan {
+  return async (deps, of, after, signal) => {
+    const filter = { ...filterOf(of.options), statuses: ['archived'] as const };
+    const page = await deps.catalogue.list(filter, {
+      sort: 'sentAt',
+      limit: PAGE_SIZE,
+      ...(after ? { cursor: after } : {}),
+    });
+    const { looked, all } = await lookAt(page.items, (row) => lookAtRow(deps, of, row, depth, signal));
+    if (all) return { looked, next: page.nextCursor };
+    const last = page.items[looked.length - 1]!;
+    return { looked, next: encodeCursor(last.sentAt!, last.id, 'sentAt') };
+  };
+}
+
+const PLACES = 2 ** 48;
+
+/**
+ * `count` neighbouring ranges of ids of equal width, those numbered [from, to). Ids are digests, so the first row of
+ * each is a fair sample, at a cost that does not grow with the catalogue. Every comparison begins at a place of its
+ * own inside the first range.
+ */
+export function sampleRanges(of: { id: string }, count: number, from: number, to: number) {
+  const width = PLACES / count;
+  const phase = (createHash('sha256').update(of.id).digest().readUIntBE(0, 6) / PLACES) * width;
+  const idAt = (place: number) =>
+    place >= PLACES ? 'm_g' : `m_${Math.floor(place).toString(16).padStart(12, '0')}`;
+  return Array.from({ length: Math.max(0, Math.min(to, count) - from) }, (_, index) => ({
+    from: idAt(phase + (from + index) * width),
+    to: idAt(phase + (from + index + 1) * width),
+  }));
+}
+
+export const scanSample: Scan = async (deps, of, after, signal) => {
+  const { sample = 0 } = of.options;
+  const begin = Number(after || 0);
+  const end = Math.min(sample, begin + PAGE_SIZE);
+  const rows = await deps.catalogue.sampleArchived(
+    sampleRanges(of, sample, begin, end),
+    filterOf(of.options),
+  );
+  // Not cut short where it takes long: a page is a hundred objects at most.
+  const looked: Looked[] = [];
+  while (looked.length < rows.length) {
+    const more = await lookAt(rows.slice(looked.length), (row) => lookAtRow(deps, of, row, 'bytes', signal));
+    looked.push(...more.looked);
+  }
+  return { looked, next: end < sample ? String(end) : undefined };
+};
+
+async function lookAtRow(
+  deps: ScanDeps,
+  of: ScanOf,
+  row: MediaRow,
+  depth: Depth,
+  signal: AbortSignal,
+): Promise<Looked> {
+  const looked = await compare(deps, of, row, depth, signal);
+  if (!looked.finding) return looked;
+  // Erased, say, while it was looked at: that is no drift.
+  const now = await deps.catalogue.get(row.id);
+  const isSame = now?.status === 'archived' && now.objectKey === row.objectKey && now.sha256 === row.sha256;
+  return isSame ? looked : { what: 'changed', bytes: looked.bytes ?? 0 };
+}
+
+async function compare(
+  { store }: ScanDeps,
+  of: ScanOf,
+  row: MediaRow,
+  depth: Depth,
+  signal: AbortSignal,
+): Promise<Looked> {
+  const drift = (what: string, detail?: string, bytes = 0): Looked => ({
+    what,
+    bytes,
+    finding: { what, id: row.id, objectKey: row.objectKey, detail },
+  });
+  await of.objects(1, signal);
+  if (row.bucket !== store.bucket) return drift('otherBucket', `it is in the bucket ${row.bucket}`);
+  const key = row.objectKey!;
+  try {
+    const object = await store.head(key, signal);
+    if (!object) return drift('missing');
+    const { id } = object.metadata;
+    if (id !== undefined && id !== row.id) return drift('otherMedia', `it says that it is ${id}`);
+    if (object.sizeBytes !== row.sizeBytes)
+      return drift('wrongSize', `${object.sizeBytes} bytes, archived were ${row.sizeBytes}`);
+    if (object.sha256 !== undefined && object.sha256 !== row.sha256)
+      return drift('wrongDigest', `it was put as sha256 ${object.sha256}`);
+    if (depth === 'headers') return { what: 'ok' };
+    const read = await readThrough(store, key, of, signal);
+    if (read.sizeBytes !== row.sizeBytes)
+      return drift('wrongSize', `${read.sizeBytes} bytes, archived were ${row.sizeBytes}`, read.sizeBytes);
+    if (read.sha256 !== row.sha256)
+      return drift('wrongDigest', `its sha256 is ${read.sha256}`, read.sizeBytes);
+    return { what: 'ok', bytes: read.sizeBytes };
+  } catch (error) {
+    // Refused, for this object: in cold storage, perhaps. A store that is away stops the whole, to go on later.
+    if (error instanceof FailureError && error.failure.code === 'store_refused')
+      return drift('unreadable', error.failure.detail);
+    throw error;
+  }
+}
+
+async function readThrough(store: ScanDeps['store'], key: string, of: ScanOf, signal: AbortSignal) {
+  const { body } = await store.get(key, { signal });
+  const hash = createHash('sha256');
+  let sizeBytes = 0;
+  for await (const chunk of body as AsyncIterable<Buffer>) {
+    hash.update(chunk);
+    sizeBytes += chunk.byteLength;
+    await of.bytes(chunk.byteLength, signal);
+  }
+  return { sha256: hash.digest('hex'), sizeBytes };
+}
