@@ -16,11 +16,13 @@ export interface WantedSync {
 
 export function createKfSyncs(database: Database, schema: string, lifetimes: Lifetimes) {
   return {
-    /** There is something to read. On disk when it resolves; a repeat renews the token. */
+    /** There is something to read. On disk when it resolves; a repeat renews the token, unless it is older. */
     want: async (account: string, openKfId: string, token: string, now: Date): Promise<void> => {
+      // Always another moment, for a reader that is at it must see that somebody came; a Date holds milliseconds.
       await database.query(
         `INSERT INTO ${schema}.kf_sync AS k (account, open_kfid, wanted_at, token) VALUES ($1, $2, $3, $4)
-         ON CONFLICT (account, open_kfid) DO UPDATE SET wanted_at = $3, token = $4`,
+         ON CONFLICT (account, open_kfid) DO UPDATE SET wanted_at = greatest(k.wanted_at + interval '1 ms', $3),
+           token = CASE WHEN k.wanted_at > $3 THEN k.token ELSE $4 END`,
         [account, openKfId, now, token],
       );
     },

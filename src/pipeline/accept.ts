@@ -37,7 +37,11 @@ interface Waiting {
   reject(error: unknown): void;
 }
 
-export type Accept = (inputs: readonly ReferenceInput[]) => Promise<Accepted[]>;
+/** `waitingLimit`: refused when more than this would wait, so that more important callers find room. */
+export type Accept = (
+  inputs: readonly ReferenceInput[],
+  options?: { waitingLimit?: number },
+) => Promise<Accepted[]>;
 
 /** A reference with the account's identity in place of its name and the time it lacks. */
 export function toReference(input: ReferenceInput, accounts: Pick<Accounts, 'find'>, now: Date): Reference {
@@ -105,11 +109,11 @@ export function createAccept(deps: AcceptDeps): Accept {
     writing = false;
   }
 
-  return (inputs) => {
+  return (inputs, { waitingLimit = WAITING_LIMIT } = {}) => {
     const now = deps.clock.now();
     const references = inputs.map((input) => toReference(input, deps.accounts, now));
     if (references.length === 0) return Promise.resolve([]);
-    if (waitingReferences + references.length > WAITING_LIMIT) {
+    if (waitingReferences + references.length > waitingLimit) {
       throw new OverloadedError('too many references are waiting to be written');
     }
     return new Promise((resolve, reject) => {

@@ -1,6 +1,6 @@
 /** What the API answers, as schemas: for the documentation, and for the tests that hold it true. */
 import { z } from 'zod';
-import { KINDS, SOURCES, STATUSES, WAITING_REASONS } from '../media.ts';
+import { KINDS, referenceSchema, SOURCES, STATUSES, WAITING_REASONS } from '../media.ts';
 
 // Exported as plain ZodType: an answer is JSON text, where Dates have become strings; types cannot compare the two.
 
@@ -19,6 +19,41 @@ const FAILURE = z
     advice: z.string().describe('what to do'),
   })
   .meta({ id: 'Failure' });
+
+const LEFT = z.object({
+  bucket: z.string(),
+  key: z.string(),
+  versionId: z.string().optional(),
+  why: z.enum(['locked', 'refused', 'otherBucket']),
+  until: z.string().optional().describe('when the storage lets go of it, where it tells'),
+  legalHold: z.boolean().optional(),
+  detail: z.string().optional(),
+});
+const UNFINISHED = {
+  since: time,
+  why: z.enum(['busy', 'trouble', 'kept']).optional(),
+  problem: z.string().optional(),
+  left: z.array(LEFT).optional().describe('what the storage does not let go of'),
+};
+
+export const ERASURE: z.ZodType = z
+  .object({
+    id: z.string(),
+    account: z.string(),
+    actor: z.string(),
+    reason: z.string().optional(),
+    state: z
+      .enum(['running', 'kept', 'done', 'failed'])
+      .describe('kept: the storage does not let go of what is left; it is tried again by itself'),
+    total: count.describe('media marked so far, thumbs and variants among them'),
+    done: count.describe('of which nothing is left'),
+    problem: z.string().optional(),
+    createdAt: time,
+    finishedAt: time.optional(),
+    unfinished: z.array(z.object({ id: z.string(), ...UNFINISHED })).describe('at most 100'),
+    notFound: z.array(z.string()).optional().describe('ids that are no media of the account'),
+  })
+  .meta({ id: 'Erasure' });
 
 const ATTEMPT = z.object({
   startedAt: time,
@@ -58,14 +93,37 @@ export const MEDIA: z.ZodType = z
     source: z.enum(SOURCES).optional(),
     lengthVerified: z.boolean().optional(),
     failure: FAILURE.optional(),
+    redrives: count.optional().describe('how often somebody had it tried again'),
+    lastRedrive: z
+      .object({
+        at: time,
+        by: z.string().describe('the name of the key'),
+        reason: z.string().optional(),
+        redrive: z.string().optional().describe('the redrive of many that it was part of'),
+      })
+      .optional(),
     createdAt: time,
     updatedAt: time,
     archivedAt: time.optional(),
-    erasedAt: time.optional(),
+    erasedAt: time.optional().describe('of an erased media: nothing of it is left'),
+    erasing: z.object(UNFINISHED).optional().describe('an erasure that is not finished'),
     link: z.object({ url: z.url(), expiresAt: time }).optional().describe('with include=link'),
     attemptLog: z.array(ATTEMPT).optional().describe('with include=attempts'),
   })
   .meta({ id: 'Media', description: 'A media and where it is. Absent fields are unknown or do not apply.' });
+
+const spooled = z
+  .literal(true)
+  .optional()
+  .describe(
+    'the catalogue is away: kept on local disk, and written when it is back; a row that is there already stays as it is',
+  );
+
+/** Without its row: the reference as it was given. */
+export const ACCEPTED_MEDIA: z.ZodType = z.union([
+  MEDIA,
+  referenceSchema.extend({ id: z.string(), status: z.enum(STATUSES), spooled }),
+]);
 
 export const PROBLEM: z.ZodType = z
   .looseObject({
@@ -87,7 +145,7 @@ export const MEDIA_PAGE: z.ZodType = z.object({
 export const BATCH_RESULTS: z.ZodType = z.object({
   results: z.array(
     z.union([
-      z.object({ index: count, id: z.string(), status: z.enum(STATUSES) }),
+      z.object({ index: count, id: z.string(), status: z.enum(STATUSES), spooled }),
       z.object({ index: count, problem: PROBLEM }),
     ]),
   ),
@@ -100,20 +158,53 @@ export const CONTENT: Record<200 | 202 | 206 | 302, z.ZodType> = {
   302: z.null().describe('a signed link; the same inside its time window'),
 };
 
-export const DEAD_LETTERS: z.ZodType = z.object({
-  groups: z.array(
+const GROUPS = z.array(
+  z.object({
+    account: z.string(),
+    code: z.string(),
+    errcode: z.number().int().optional(),
+    class: z.string().optional(),
+    count,
+    firstAt: time,
+    lastAt: time,
+    message: z.string(),
+    advice: z.string(),
+  }),
+);
+export const DEAD_LETTERS: z.ZodType = z.object({ groups: GROUPS });
+
+export const PREVIEW: z.ZodType = z.object({ matched: count, groups: GROUPS });
+export const ASKED: z.ZodType = z.object({ id: z.string(), matched: count });
+
+export const REDRIVE: z.ZodType = z
+  .object({
+    id: z.string(),
+    state: z.enum(['running', 'stopped', 'done']),
+    done: count.describe('media that became pending by it'),
+    skipped: count.describe('at the end: media that were archived, erased or pending before their turn came'),
+    total: count,
+    filter: z.looseObject({}),
+    rate: count.describe('media per second'),
+    actor: z.string().describe('the name of the key that asked for it'),
+    reason: z.string().optional(),
+    askedAt: time,
+    endedAt: time.optional(),
+  })
+  .meta({ id: 'Redrive' });
+export const REDRIVES: z.ZodType = z.object({ items: z.array(REDRIVE) });
+
+export const EVENTS: z.ZodType = z.object({
+  items: z.array(
     z.object({
-      account: z.string(),
-      code: z.string(),
-      errcode: z.number().int().optional(),
-      class: z.string().optional(),
-      count,
-      firstAt: time,
-      lastAt: time,
-      message: z.string(),
-      advice: z.string(),
+      seq: count,
+      at: time,
+      actor: z.string().describe('the name of a key, or the part of the program'),
+      action: z.string().describe('redrive, redrive.stop, erase, hold, release, adopt'),
+      target: z.string().describe('an id of a media, an account, a redrive'),
+      reason: z.string().optional(),
     }),
   ),
+  nextBefore: count.nullable().describe('null on the last page'),
 });
 
 export const STATS: z.ZodType = z.object({
@@ -161,6 +252,10 @@ const CHECK = z.object({ ok: z.boolean(), reason: z.string().optional() });
 const READINESS: z.ZodType = z.object({
   status: z.enum(['ok', 'degraded', 'closing', 'unavailable']),
   degraded: z.array(z.string()),
-  checks: z.object({ catalogue: CHECK, queue: CHECK, store: CHECK }),
+  checks: z.object({ catalogue: CHECK, spool: CHECK, queue: CHECK, store: CHECK }),
+  spool: z
+    .object({ records: count, bytes: count })
+    .optional()
+    .describe('what was accepted while the catalogue was away and waits to be written into it'),
 });
 export const READY = { 200: READINESS, 503: READINESS };

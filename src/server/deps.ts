@@ -4,12 +4,12 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { Parts } from '../assembly/parts.ts';
+import type { Intake } from '../pipeline/intake.ts';
 import type { Access } from './access.ts';
 
 export interface ServerDeps
   extends Pick<
     Parts,
-    | 'accept'
     | 'accounts'
     | 'catalogue'
     | 'clock'
@@ -23,6 +23,7 @@ export interface ServerDeps
     | 'shutdown'
   > {
   access: Access;
+  intake: Intake;
 }
 
 export type App = FastifyInstance<

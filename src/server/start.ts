@@ -1,5 +1,6 @@
 /** The server on its ports, and what to tell whoever started it. */
 import type { ApiKey } from '../api-keys.ts';
+import { type IntakeOptions, openIntake } from '../assembly/intake.ts';
 import type { Parts } from '../assembly/parts.ts';
 import { listenError } from '../assembly/run.ts';
 import { createAccess } from './access.ts';
@@ -22,11 +23,12 @@ const ANSWERS_MS = 5_000;
 /** Listens on HOST:PORT, and on CALLBACK_PORT where set. A port that is taken throws a sentence with its variable. */
 export async function openServer(
   parts: Parts,
-  { keys }: { keys: readonly ApiKey[] },
+  { keys, ...options }: { keys: readonly ApiKey[] } & IntakeOptions,
 ): Promise<RunningServer> {
   const { host, port, callbackPort } = parts.config.http;
   const deps = {
     ...parts,
+    intake: await openIntake(parts, options),
     access: createAccess(keys, { clock: parts.clock, publicUrl: parts.config.http.publicUrl }),
   };
   const url = await listen(parts, 'http server', await buildServer(deps), {

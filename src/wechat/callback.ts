@@ -36,7 +36,7 @@ export type CallbackResult =
       readonly token: string;
       readonly openKfId: string;
     }
-  /** The ticket of a third-party platform, to be kept by `keepTicket` of component-tokens.ts. */
+  /** The ticket of a third-party platform, to be kept as `sealTicket` of component-tokens.ts says. */
   | { readonly kind: 'ticket'; readonly messageType: string; readonly ticket: string }
   | Refusal;
 

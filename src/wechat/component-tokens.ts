@@ -44,15 +44,10 @@ const LEASE_MS = 25_000;
 const ticketName = (platform: string) => `component_verify_ticket ${platform}`;
 const refreshName = (platform: string, account: string) => `authorizer_refresh_token ${platform} ${account}`;
 
-/** Keeps what a callback of kind `ticket` brought; valid for twelve hours, the latest counts. */
-export async function keepTicket(
-  kept: Pick<KeptSecrets, 'write'>,
-  account: Account,
-  ticket: string,
-  now: Date,
-): Promise<void> {
+/** What is to be kept of a callback of kind `ticket`; valid for twelve hours, the latest counts. */
+export function sealTicket(account: Account, ticket: string): { name: string; sealed: string } {
   const platform = platformOf(account);
-  await kept.write(ticketName(platform.account), seal(platform, ticket), now);
+  return { name: ticketName(platform.account), sealed: seal(platform, ticket) };
 }
 
 export function createComponentTokens(

@@ -1,6 +1,7 @@
 /** OpenAPI against the routes, both ways. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import { createIntake } from '../../src/pipeline/intake.ts';
 import { createAccess } from '../../src/server/access.ts';
 import { buildServer } from '../../src/server/app.ts';
 import { openTestServer, type TestServer } from './setup.ts';
@@ -26,7 +27,11 @@ describe('the documentation', () => {
   after(() => s.close());
 
   it('holds every route of the API, and no other', async () => {
-    const app = await buildServer({ ...s.parts, access: createAccess([], { clock: s.parts.clock }) });
+    const app = await buildServer({
+      ...s.parts,
+      access: createAccess([], { clock: s.parts.clock }),
+      intake: createIntake({ ...s.parts, onAccepted: () => undefined }),
+    });
     const routes = routesOf(app.printRoutes({ commonPrefix: false, includeMeta: false }));
     await app.close();
     assert.ok(routes.length > 12, `only ${routes.length} routes were read`);

@@ -25,12 +25,16 @@ export async function fuzzServer(options: { cases: number; seed: number }): Prom
   const nothing = async () => undefined;
   // The far end of the routes, so that the database does not set the pace: it is tried with hostile text elsewhere.
   const deps = {
-    accept: async (references: readonly unknown[]) => {
-      accepted += references.length;
-      return [];
+    intake: {
+      callback: async (references: readonly unknown[]) => {
+        accepted += references.length;
+        return [];
+      },
+      keep: nothing,
+      sync: nothing,
     },
     accounts: { all: ACCOUNTS, find: (word: string) => ACCOUNTS[Number(word)] },
-    catalogue: { callbacks: { add: nothing }, kept: { write: nothing }, kfSyncs: { want: nothing } },
+    catalogue: { callbacks: { add: nothing } },
     clock: { now: () => NOW },
     metrics: createMetrics(),
     log: createLog({ level: 'silent', program: 'test', secrets: [] }),

@@ -51,6 +51,8 @@ export interface Call {
 
 export interface TestServer {
   parts: Parts;
+  /** Its DATA_DIR. */
+  folder: string;
   url: string;
   server: RunningServer;
   log: string[];
@@ -129,6 +131,7 @@ export async function openTestServer(
 
   return {
     parts,
+    folder,
     url,
     server,
     log,

@@ -192,11 +192,13 @@ describe('the tap', () => {
     assert.ok(await rowOf('slow'));
   });
 
-  it('gives no reply before the row is on disk: 504 where it cannot be, in time or at all', async () => {
+  it('gives no reply before the media are on disk: 504 where they cannot be', async () => {
+    // The spool holds nothing either.
+    const config = { ...s.parts.config, spool: { limitBytes: 0 } };
     const away: Accept = async () => Promise.reject(new DatabaseAwayError('away'));
     const never: Accept = () => new Promise(() => {});
     for (const accept of [away, never]) {
-      const { url } = await openServer({ ...s.parts, accept }, { keys: [] });
+      const { url } = await openServer({ ...s.parts, accept, config }, { keys: [] });
       const target = s.callbackUrl(url, { account: TAPPED.account });
       const event = await fetch(target, { method: 'POST', body: '<xml><MsgType>event</MsgType></xml>' });
       assert.deepEqual([event.status, await event.text()], [200, 'success']);

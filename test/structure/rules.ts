@@ -3,7 +3,7 @@ import { isBuiltin } from 'node:module';
 import type { SourceFile } from './sources.ts';
 
 const GROUND = 'ground';
-const STRANGERS = ['wechat', 'storage', 'catalogue', 'queue', 'embedded'];
+const STRANGERS = ['wechat', 'storage', 'catalogue', 'queue', 'embedded', 'spool'];
 
 /** What a room may import besides itself. A room that is not listed here has no place in the house. */
 const BELOW: Record<string, readonly string[]> = {

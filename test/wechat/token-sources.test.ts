@@ -9,7 +9,7 @@ import { createLifetimes } from '../../src/clock.ts';
 import { FailureError } from '../../src/failures.ts';
 import { createLog } from '../../src/log.ts';
 import { createWechatApi } from '../../src/wechat/api.ts';
-import { keepTicket } from '../../src/wechat/component-tokens.ts';
+import { sealTicket } from '../../src/wechat/component-tokens.ts';
 import { createTokens, type StoredToken, type TokenStore } from '../../src/wechat/tokens.ts';
 import { missing, redisForTest } from '../services.ts';
 import { httpServer } from './servers.ts';
@@ -50,6 +50,11 @@ function memoryKept() {
     read: async (name: string) => values.get(name),
     write: async (name: string, sealed: string) => void values.set(name, sealed),
   };
+}
+
+function keepTicket(kept: ReturnType<typeof memoryKept>, of: Account, ticket: string): Promise<void> {
+  const { name, sealed } = sealTicket(of, ticket);
+  return kept.write(name, sealed);
 }
 
 function world(t: TestContext, baseUrl: string, more: { wecomBaseUrl?: string } = {}) {
@@ -335,10 +340,10 @@ async function component(t: TestContext) {
 }
 
 test('an account of a third-party platform waits for the first ticket, then gets its token', async (t) => {
-  const { process, kept, clock, SHOP, lines, state } = await component(t);
+  const { process, kept, SHOP, lines, state } = await component(t);
   const tokens = process();
   assert.equal(await codeOf(tokens.get(SHOP, NEVER)), 'component_ticket_missing');
-  await keepTicket(kept, SHOP, 'ticket@@@1', clock.now());
+  await keepTicket(kept, SHOP, 'ticket@@@1');
   assert.equal((await tokens.get(SHOP, NEVER)).value, 'ACCOUNT-1');
   assert.equal(state.info, 1, 'the refresh token was asked for, since none was configured');
   const atRest = [...kept.values.values()].join();
@@ -346,8 +351,8 @@ test('an account of a third-party platform waits for the first ticket, then gets
 });
 
 test('a refresh token that rotates survives its process; a configured one that is too old is replaced', async (t) => {
-  const { process, kept, clock, SHOP, state, time } = await component(t);
-  await keepTicket(kept, SHOP, 'ticket@@@1', clock.now());
+  const { process, kept, SHOP, state, time } = await component(t);
+  await keepTicket(kept, SHOP, 'ticket@@@1');
   const configured = {
     ...SHOP,
     tokenSource: { ...SHOP.tokenSource, refreshToken: 'REFRESH-0' } as TokenSource,
@@ -363,8 +368,8 @@ test('a refresh token that rotates survives its process; a configured one that i
 });
 
 test("a platform's token that is refused is replaced once", async (t) => {
-  const { process, kept, clock, SHOP, state, time, platform } = await component(t);
-  await keepTicket(kept, SHOP, 'ticket@@@1', clock.now());
+  const { process, kept, SHOP, state, time, platform } = await component(t);
+  await keepTicket(kept, SHOP, 'ticket@@@1');
   const tokens = process();
   await tokens.get(SHOP, NEVER);
   assert.equal(state.component, 1);
@@ -377,12 +382,12 @@ test("a platform's token that is refused is replaced once", async (t) => {
 });
 
 test('a ticket that WeChat refuses holds the account until a new one comes', async (t) => {
-  const { process, kept, clock, SHOP } = await component(t);
+  const { process, kept, SHOP } = await component(t);
   const tokens = process();
-  await keepTicket(kept, SHOP, 'ticket@@@0', clock.now());
+  await keepTicket(kept, SHOP, 'ticket@@@0');
   const error = await tokens.get(SHOP, NEVER).catch((reason: unknown) => reason);
   assert.ok(error instanceof FailureError);
   assert.deepEqual([error.failure.errcode, error.failure.class], [61006, 'account']);
-  await keepTicket(kept, SHOP, 'ticket@@@1', clock.now());
+  await keepTicket(kept, SHOP, 'ticket@@@1');
   assert.equal((await tokens.get(SHOP, NEVER)).value, 'ACCOUNT-1');
 });

@@ -1,5 +1,6 @@
 /** Is it alive, is it ready: ready means a callback can be made durable; what else ails is in the body. */
 import type { AccountState } from '../../catalogue/accounts.ts';
+import type { IntakeState } from '../../pipeline/intake.ts';
 import { isHeld } from '../account-json.ts';
 import { READY } from '../answers.ts';
 import type { App, ServerDeps } from '../deps.ts';
@@ -28,6 +29,22 @@ async function check(name: string, probe: () => Promise<unknown>): Promise<Check
   }
 }
 
+type SpoolState = IntakeState['spool'];
+
+function spoolCheck(spool: SpoolState): Check {
+  if (!spool) return { ok: false, reason: 'DATA_DIR cannot be written' };
+  return spool.isWritable ? { ok: true } : { ok: false, reason: 'the spool is full, or its disk is' };
+}
+
+function spoolWords(spool: SpoolState): string[] {
+  if (!spool) return ['no spool: DATA_DIR cannot be written'];
+  const waiting = `${spool.records} record(s), ${spool.bytes} bytes, wait in the spool for the catalogue`;
+  return [
+    ...(spool.records > 0 ? [waiting] : []),
+    ...(spool.isWritable ? [] : ['the spool is full, or its disk is']),
+  ];
+}
+
 /** Whoever asks is not known to us: however often, the parts behind are asked once a second. */
 const LOOK_EVERY_MS = 1_000;
 
@@ -38,7 +55,9 @@ interface State {
   readonly accounts: readonly AccountState[];
 }
 
-export function healthRoutes(deps: Pick<ServerDeps, 'catalogue' | 'queue' | 'store' | 'shutdown' | 'clock'>) {
+export function healthRoutes(
+  deps: Pick<ServerDeps, 'catalogue' | 'clock' | 'intake' | 'queue' | 'shutdown' | 'store'>,
+) {
   let last: { at: number; state: Promise<State> } | undefined;
 
   async function look(): Promise<State> {
@@ -77,15 +96,18 @@ export function healthRoutes(deps: Pick<ServerDeps, 'catalogue' | 'queue' | 'sto
         const now = deps.clock.now();
         const held = accounts.filter((state) => isHeld(state, now));
         const closing = deps.shutdown.signal.aborted;
-        const ready = catalogue.ok && !closing;
+        const { isAway, spool } = deps.intake.state;
+        const ready = ((catalogue.ok && !isAway) || spool?.isWritable === true) && !closing;
         const degraded = [
-          ...[queue, store].flatMap(({ reason }) => reason ?? []),
+          ...spoolWords(spool),
+          ...[catalogue, queue, store].flatMap(({ reason }) => reason ?? []),
           ...(held.length > 0 ? [`${held.length} account(s) held`] : []),
         ];
         return reply.code(ready ? 200 : 503).send({
           status: ready ? (degraded.length > 0 ? 'degraded' : 'ok') : closing ? 'closing' : 'unavailable',
           degraded,
-          checks: { catalogue, queue, store },
+          checks: { catalogue, spool: spoolCheck(spool), queue, store },
+          ...(spool ? { spool: { records: spool.records, bytes: spool.bytes } } : {}),
         });
       },
     );

@@ -1,15 +1,17 @@
 /** /v1/media: references in, rows out. */
 import { z } from 'zod';
-import type { Accepted } from '../../catalogue/accepting.ts';
+import { DatabaseAwayError } from '../../catalogue/database.ts';
 import { type ReferenceInput, referenceSchema } from '../../media.ts';
 import { UnknownAccountError } from '../../pipeline/accept.ts';
+import type { Taken } from '../../pipeline/intake.ts';
 import { type Principal, visibleAccounts } from '../access.ts';
-import { BATCH_RESULTS, MEDIA, MEDIA_PAGE } from '../answers.ts';
+import { ACCEPTED_MEDIA, BATCH_RESULTS, MEDIA, MEDIA_PAGE } from '../answers.ts';
 import type { App, ServerDeps } from '../deps.ts';
 import { findMedia, ID_PARAMS } from '../find-media.ts';
 import { filterOf, LIST_QUERY } from '../list-query.ts';
 import { type MediaJson, mediaJson } from '../media-json.ts';
 import { type FieldError, languageOf, Problem, problemBody } from '../problem.ts';
+import { RETRY } from '../redrive-query.ts';
 
 const BATCH_LIMIT = 500;
 const tags = ['media'];
@@ -21,7 +23,7 @@ const includes = z
   .pipe(z.array(z.enum(['attempts', 'link'])));
 
 export function mediaRoutes(
-  deps: Pick<ServerDeps, 'accept' | 'accounts' | 'catalogue' | 'clock' | 'config' | 'due' | 'store'>,
+  deps: Pick<ServerDeps, 'accounts' | 'catalogue' | 'clock' | 'config' | 'due' | 'intake' | 'store'>,
 ) {
   const { accounts, catalogue, clock, config, store } = deps;
   /** Names are accepted wherever an account is asked for; what nobody configured is looked up as it stands. */
@@ -29,6 +31,18 @@ export function mediaRoutes(
 
   function checkAccount(principal: Principal, input: ReferenceInput): void {
     visibleAccounts(principal, [identity(input.account)]);
+  }
+
+  /** It is durable already: a catalogue that goes away in between is no reason to have it sent again. */
+  async function readBack(id: string) {
+    try {
+      const row = await catalogue.get(id);
+      if (!row) throw new Problem('media_not_found');
+      return row;
+    } catch (error) {
+      if (error instanceof DatabaseAwayError) return undefined;
+      throw error;
+    }
   }
 
   async function withLink(media: MediaJson): Promise<MediaJson> {
@@ -46,18 +60,16 @@ export function mediaRoutes(
           tags,
           summary: 'Archive one media: 202 when it is new, 200 and the row as it is when it is known',
           body: referenceSchema,
-          response: { 200: MEDIA, 202: MEDIA },
+          response: { 200: MEDIA, 202: ACCEPTED_MEDIA },
         },
       },
       async (request, reply) => {
         checkAccount(request.principal, request.body);
-        const [accepted] = (await deps.accept([request.body])) as [Accepted];
-        const row = await catalogue.get(accepted.id);
-        if (!row) throw new Problem('media_not_found');
-        return reply
-          .code(accepted.created ? 202 : 200)
-          .header('location', `/v1/media/${row.id}`)
-          .send(mediaJson(row, languageOf(request)));
+        const [taken] = (await deps.intake.request([request.body])) as [Taken];
+        reply.header('location', `/v1/media/${taken.id}`);
+        const row = taken.spooled ? undefined : await readBack(taken.id);
+        if (!row) return reply.code(202).send({ ...request.body, ...bare(taken) });
+        return reply.code(taken.created ? 202 : 200).send(mediaJson(row, languageOf(request)));
       },
     );
 
@@ -94,10 +106,10 @@ export function mediaRoutes(
             results[index] = { index, problem: problemBody(problem, language) };
           }
         }
-        const accepted = await deps.accept(good.map(({ input }) => input));
+        const taken = await deps.intake.request(good.map(({ input }) => input));
         for (const [place, { index }] of good.entries()) {
-          const { id, status } = accepted[place] as Accepted;
-          results[index] = { index, id, status };
+          const { account: _, ...one } = bare(taken[place] as Taken);
+          results[index] = { index, ...one };
         }
         return reply.code(202).send({ results });
       },
@@ -164,14 +176,17 @@ export function mediaRoutes(
         config: { scope: 'write' },
         schema: {
           tags,
-          summary: 'A dead media is pending and due again',
+          summary: 'A dead media is pending and due again; an expired one with force',
           params: ID_PARAMS,
+          body: RETRY,
           response: { 202: MEDIA },
         },
       },
       async (request, reply) => {
         const { id } = await findMedia(catalogue, request.params.id, request.principal);
-        if (!(await catalogue.redriveOne(id, clock.now()))) throw new Problem('conflict');
+        const by = { actor: request.principal.name, ...request.body };
+        if (!(await catalogue.redriveOne(id, clock.now(), by))) throw new Problem('conflict');
+        deps.metrics.redriven.inc();
         deps.due.notify();
         const row = await findMedia(catalogue, id, request.principal);
         return reply.code(202).send(mediaJson(row, languageOf(request)));
@@ -179,6 +194,14 @@ export function mediaRoutes(
     );
   };
 }
+
+/** What is known of a media without its row. */
+const bare = ({ id, account, status, spooled }: Taken) => ({
+  id,
+  account,
+  status,
+  ...(spooled ? { spooled } : {}),
+});
 
 function parseReference(item: unknown): ReferenceInput {
   const parsed = referenceSchema.safeParse(item);

@@ -11,7 +11,7 @@ import {
   type RefusalCode,
   readCallback,
 } from '../../wechat/callback.ts';
-import { keepTicket } from '../../wechat/component-tokens.ts';
+import { sealTicket } from '../../wechat/component-tokens.ts';
 import { seal } from '../../wechat/sealing.ts';
 import { createCallbackTally } from '../callback-tally.ts';
 import type { App, ServerDeps } from '../deps.ts';
@@ -47,7 +47,7 @@ type WebhookRequest = FastifyRequest<{
 }>;
 
 export function webhookRoutes(
-  deps: Pick<ServerDeps, 'accept' | 'accounts' | 'catalogue' | 'clock' | 'metrics' | 'log'>,
+  deps: Pick<ServerDeps, 'accounts' | 'catalogue' | 'clock' | 'intake' | 'metrics' | 'log'>,
 ) {
   const tally = createCallbackTally(deps);
   const upstream = createUpstream();
@@ -85,13 +85,10 @@ export function webhookRoutes(
     if (result.kind === 'refused') return;
     let outcome = 'not_written';
     try {
-      if (result.kind === 'media') await deps.accept(result.references);
-      if (result.kind === 'sync') {
-        const { openKfId, token } = result;
-        await deps.catalogue.kfSyncs.want(account.account, openKfId, seal(account, token), deps.clock.now());
-      }
-      if (result.kind === 'ticket')
-        await keepTicket(deps.catalogue.kept, account, result.ticket, deps.clock.now());
+      if (result.kind === 'media') await deps.intake.callback(result.references);
+      if (result.kind === 'sync')
+        await deps.intake.sync(account.account, result.openKfId, seal(account, result.token));
+      if (result.kind === 'ticket') await deps.intake.keep(sealTicket(account, result.ticket));
       outcome = result.kind;
     } finally {
       deps.metrics.callbacks.inc({ outcome });

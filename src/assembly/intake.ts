@@ -1,0 +1,57 @@
+/** What a server accepts with: the catalogue, and a spool in DATA_DIR for the time it is away. */
+import { join } from 'node:path';
+import { createIntake, type Intake, type SpoolUse } from '../pipeline/intake.ts';
+import { openSpool, type Spool } from '../spool/spool.ts';
+import type { Parts } from './parts.ts';
+
+export interface IntakeOptions {
+  /** The spool began to be used, or is empty again: for alerts. */
+  onSpoolUse?: (use: SpoolUse) => void;
+}
+
+export type IntakeParts = Pick<
+  Parts,
+  'accept' | 'accounts' | 'catalogue' | 'clock' | 'config' | 'due' | 'log' | 'metrics' | 'shutdown'
+>;
+
+/** Takes up what is left in the spool, from a run before or from a process that died. */
+export async function openIntake(parts: IntakeParts, options: IntakeOptions = {}): Promise<Intake> {
+  const { log, shutdown } = parts;
+  const spool = await openSpoolOrSay(parts);
+  const intake = createIntake({
+    ...parts,
+    ...options,
+    onAccepted: parts.due.notify,
+    ...(spool ? { spool } : {}),
+  });
+  const running = intake.run(shutdown.signal);
+  shutdown.step('spool', async () => {
+    await running;
+    await spool?.close();
+  });
+  const { spool: left } = intake.state;
+  if (left && left.records > 0) log.info(left, 'the spool holds records of a run before');
+  return intake;
+}
+
+/** A server that only lacks a place for its spool is better than none. */
+async function openSpoolOrSay({ config, log, metrics }: IntakeParts): Promise<Spool | undefined> {
+  const folder = join(config.dataFolder, 'spool');
+  try {
+    return await openSpool({
+      folder,
+      limitBytes: config.spool.limitBytes,
+      log,
+      onChange: ({ records, bytes }) => {
+        metrics.spoolRecords.set(records);
+        metrics.spoolBytes.set(bytes);
+      },
+    });
+  } catch (error) {
+    log.error(
+      { err: error, folder },
+      'no spool: callbacks that arrive while the database is away will be refused; let this user write to DATA_DIR',
+    );
+    return undefined;
+  }
+}

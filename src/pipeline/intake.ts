@@ -1,0 +1,283 @@
+/**
+ * The door for everything that must be durable before it is answered: into the catalogue, and into the spool on the
+ * local disk while the catalogue is away or does not answer in time. Once it is known to be away nobody waits for it:
+ * one probe at a time looks for it in the background, and what was spooled is written when it is back.
+ */
+import { setTimeout as wait } from 'node:timers/promises';
+import type { Accounts } from '../account.ts';
+import type { Accepted } from '../catalogue/accepting.ts';
+import type { Catalogue } from '../catalogue/catalogue.ts';
+import { DatabaseAwayError } from '../catalogue/database.ts';
+import type { Clock } from '../clock.ts';
+import type { Log } from '../log.ts';
+import { idOf, type ReferenceInput } from '../media.ts';
+import type { Metrics } from '../metrics.ts';
+import type { Spool, SpoolSize } from '../spool/spool.ts';
+import { type Accept, OverloadedError, toReference, UnknownAccountError } from './accept.ts';
+import { createEntryWriter, type Entry, type EntryWriterDeps, isNeverWritable, textOf } from './entries.ts';
+
+/** On disk; `spooled`: not in the catalogue yet, and a row that is there already stays as it is. */
+export type Taken = Accepted & { readonly spooled?: true };
+
+export interface Intake {
+  /** References of a callback: never refused while they can be made durable anywhere. */
+  callback(references: readonly ReferenceInput[]): Promise<Taken[]>;
+  /** References of the API: refused with OverloadedError early, so that callbacks find room. */
+  request(references: readonly ReferenceInput[]): Promise<Taken[]>;
+  /** A customer-service account is to be read. */
+  sync(account: string, openKfId: string, sealedToken: string): Promise<void>;
+  /** A secret that came by callback; the latest counts. */
+  keep(secret: { name: string; sealed: string }): Promise<void>;
+  readonly state: IntakeState;
+  /** Somebody else met an error of the catalogue: worth a look. */
+  suspect(): void;
+  /** Probes and replays until the signal aborts. Never rejects. */
+  run(signal: AbortSignal): Promise<void>;
+}
+
+export interface IntakeState {
+  /** The catalogue did not answer when last asked. */
+  readonly isAway: boolean;
+  /** What waits in the spool; absent where there is no spool. */
+  readonly spool?: SpoolSize & { readonly isWritable: boolean };
+}
+
+export interface SpoolUse extends SpoolSize {
+  readonly state: 'begun' | 'ended';
+  readonly at: Date;
+}
+
+export interface IntakeDeps extends EntryWriterDeps {
+  catalogue: EntryWriterDeps['catalogue'] & Pick<Catalogue, 'ping'>;
+  accept: Accept;
+  accounts: Pick<Accounts, 'find'>;
+  clock: Pick<Clock, 'now'>;
+  metrics: Pick<Metrics, 'received' | 'spooled'>;
+  log: Pick<Log, 'info' | 'warn' | 'error'>;
+  /** Absent where DATA_DIR cannot be written. */
+  spool?: Spool;
+  /** The first record went into the spool, or the last one left it. */
+  onSpoolUse?: (use: SpoolUse) => void;
+}
+
+export interface IntakeTiming {
+  /** How long the catalogue may take before the spool is asked; WeChat cuts after 5 s. */
+  directMs?: number;
+  probeMs?: number;
+  lookMs?: number;
+}
+
+/** Of the spool's limit; the rest is kept for callbacks, which nobody sends again. */
+const API_SHARE = 0.75;
+/** Of what may wait in memory to be written (see accept.ts), likewise. */
+const API_WAITING = 10_000;
+const SAY_EVERY_MS = 60_000;
+
+export function createIntake(deps: IntakeDeps, timing: IntakeTiming = {}): Intake {
+  const { catalogue, accept, accounts, clock, log, spool } = deps;
+  const { directMs = 2_500, probeMs = 500, lookMs = 10_000 } = timing;
+  const deliver = createEntryWriter(deps);
+  let isAway = false;
+  let isSuspect = false;
+  let inUse = false;
+  let woken = false;
+  let ring: () => void = () => undefined;
+  let troubleSaidAt = Number.NEGATIVE_INFINITY;
+
+  function wake(): void {
+    woken = true;
+    ring();
+  }
+
+  function isTimeToSay(): boolean {
+    if (performance.now() - troubleSaidAt <= SAY_EVERY_MS) return false;
+    troubleSaidAt = performance.now();
+    return true;
+  }
+
+  function notice(away: boolean, why?: unknown): void {
+    if (away === isAway) return;
+    isAway = away;
+    if (away) log.warn({ err: why }, 'the catalogue is away: what must be durable goes into the spool');
+    else log.info('the catalogue is back');
+    if (away) wake();
+  }
+
+  function noticeUse(): void {
+    if (!spool) return;
+    const { size } = spool;
+    if (size.records > 0 === inUse) return;
+    inUse = !inUse;
+    deps.onSpoolUse?.({ state: inUse ? 'begun' : 'ended', at: clock.now(), ...size });
+  }
+
+  async function inTime<T>(work: Promise<T>): Promise<T> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      const tooLate = () => reject(new DatabaseAwayError(`no answer of the catalogue within ${directMs} ms`));
+      timer = setTimeout(tooLate, directMs);
+    });
+    // What comes too late is written all the same: once by itself, once from the spool, and that is one row.
+    work.catch(() => undefined);
+    try {
+      return await Promise.race([work, late]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** On disk when it resolves; throws `why` where there is no way. */
+  async function divert(entries: readonly Entry[], share: number, why: unknown): Promise<void> {
+    if (!spool) throw why;
+    try {
+      await spool.append(entries.map(textOf), share);
+    } catch (error) {
+      if (isTimeToSay()) log.error({ err: error }, 'neither the catalogue nor the spool can be written');
+      throw why;
+    }
+    deps.metrics.spooled.inc(entries.length);
+    noticeUse();
+    wake();
+  }
+
+  const away = () => new DatabaseAwayError('the catalogue is away and the spool cannot be written');
+
+  /** Through the front door if it opens in time, else into the spool. */
+  async function durably<T>(way: {
+    direct: () => Promise<T>;
+    entries: () => readonly Entry[];
+    spooled: () => T;
+    share: number;
+    passes: (error: unknown) => boolean;
+  }): Promise<T> {
+    let why: unknown = away();
+    if (!isAway) {
+      try {
+        return await inTime(way.direct());
+      } catch (error) {
+        if (way.passes(error) || isNeverWritable(error)) throw error;
+        if (error instanceof DatabaseAwayError) notice(true, error);
+        why = error;
+      }
+    }
+    await divert(way.entries(), way.share, why);
+    return way.spooled();
+  }
+
+  function take(inputs: readonly ReferenceInput[], isApi: boolean): Promise<Taken[]> {
+    const now = clock.now();
+    // Resolved at once: an unknown account is refused whatever is away, and sentAt is that of now.
+    const references = inputs.map((input) => toReference(input, accounts, now));
+    if (references.length === 0) return Promise.resolve([]);
+    const resolved = references.map((one) => ({ ...one, sentAt: one.sentAt.toISOString() }));
+    return durably<Taken[]>({
+      direct: async () => accept(resolved, isApi ? { waitingLimit: API_WAITING } : {}),
+      entries: () => references.map((reference) => ({ kind: 'media', reference })),
+      spooled: () =>
+        references.map(({ account, mediaId }) => ({
+          id: idOf(account, mediaId),
+          account,
+          status: 'pending',
+          created: true,
+          spooled: true,
+        })),
+      share: isApi ? API_SHARE : 1,
+      passes: (error) => error instanceof UnknownAccountError || (isApi && error instanceof OverloadedError),
+    });
+  }
+
+  const alone = (direct: () => Promise<void>, entry: Entry) =>
+    durably({
+      direct,
+      entries: () => [entry],
+      spooled: () => undefined,
+      share: 1,
+      passes: () => false,
+    });
+
+  /** One look: is the catalogue there, and what can be written of the spool? */
+  async function look(signal: AbortSignal): Promise<void> {
+    if (isAway || isSuspect) {
+      const answer = catalogue.ping();
+      await inTime(answer).catch((error) => notice(true, error));
+      // One probe at a time: a database that was stopped answers this one when it goes on.
+      await answer;
+    }
+    isSuspect = false;
+    notice(false);
+    try {
+      await spool?.drain(deliver, signal);
+    } finally {
+      noticeUse();
+    }
+  }
+
+  function pause(ms: number, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const done = () => {
+        clearTimeout(timer);
+        signal.removeEventListener('abort', done);
+        ring = () => undefined;
+        resolve();
+      };
+      const timer = setTimeout(done, ms);
+      signal.addEventListener('abort', done, { once: true });
+      ring = done;
+      if (signal.aborted) done();
+    });
+  }
+
+  return {
+    callback: async (references) => take(references, false),
+    request: async (references) => take(references, true),
+    sync: (account, openKfId, sealedToken) => {
+      const at = clock.now();
+      return alone(() => catalogue.kfSyncs.want(account, openKfId, sealedToken, at), {
+        kind: 'sync',
+        account,
+        openKfId,
+        sealedToken,
+        at,
+      });
+    },
+    keep: ({ name, sealed }) => {
+      const at = clock.now();
+      return alone(() => catalogue.kept.writeUnlessNewer(name, sealed, at), {
+        kind: 'secret',
+        name,
+        sealed,
+        at,
+      });
+    },
+    get state() {
+      return { isAway, ...(spool ? { spool: { ...spool.size, isWritable: spool.isWritable } } : {}) };
+    },
+    suspect: () => {
+      isSuspect = true;
+      if (!isAway) wake();
+    },
+    run: async (signal) => {
+      const ended = new Promise<void>((resolve) => {
+        if (signal.aborted) resolve();
+        else signal.addEventListener('abort', () => resolve(), { once: true });
+      });
+      while (!signal.aborted) {
+        woken = false;
+        let isTrouble = false;
+        // A probe of a database that hangs lasts as long as its pool has patience; closing does not wait for it.
+        const looking = look(signal).catch((error) => {
+          if (signal.aborted) return;
+          isTrouble = true;
+          if (error instanceof DatabaseAwayError) notice(true, error);
+          else if (isTimeToSay())
+            log.error({ err: error }, 'the spool cannot be written into the catalogue; tried again');
+        });
+        await Promise.race([looking, ended]);
+        if (isTrouble) {
+          // Nothing rings it awake: every callback of an outage would.
+          await wait(probeMs, undefined, { signal }).catch(() => undefined);
+        } else if (!woken) await pause(lookMs, signal);
+      }
+    },
+  };
+}
