@@ -2,6 +2,7 @@
 import type { Lifetimes } from '../clock.ts';
 import { createAccepting } from './accepting.ts';
 import { createAccountStates } from './accounts.ts';
+import { createArchiving } from './archiving.ts';
 import { createCallbackCounts } from './callbacks.ts';
 import type { Database } from './database.ts';
 import { createErasing } from './erasing.ts';
@@ -15,6 +16,7 @@ import { createKeptSecrets } from './kept-secrets.ts';
 import { createKfSyncs } from './kf-sync.ts';
 import { createOutcomes } from './outcomes.ts';
 import { createReading } from './reading.ts';
+import { createRedriving } from './redriving.ts';
 import { createStoreHold } from './store-hold.ts';
 import { createSummaries } from './summaries.ts';
 import { createTroubleFacts } from './trouble-facts.ts';
@@ -27,8 +29,10 @@ export function createCatalogue(database: Database, schema: string, lifetimes: L
   return {
     ...createAccepting(database, schema, lifetimes),
     ...createFeeding(database, schema),
+    ...createArchiving(database, schema),
     ...createOutcomes(database, schema),
     ...createReading(database, schema),
+    ...createRedriving(database, schema, lifetimes),
     ...createErasing(database, schema),
     ...createHoldings(database, schema, lifetimes),
     ...createSummaries(database, schema, lifetimes.lifetimeMs),

@@ -194,7 +194,7 @@ export function createArchiver(deps: ArchiverDeps) {
     stored: Stored,
     signal: AbortSignal,
   ): Promise<Disposition> {
-    if (await catalogue.archived(of, stored)) {
+    if (await catalogue.archived({ ...of, account: reference.account }, stored)) {
       metrics.archived.inc();
       metrics.archivedBytes.inc(stored.sizeBytes);
       metrics.expirySlack.observe(
