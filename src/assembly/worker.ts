@@ -143,8 +143,8 @@ export async function startConsumer(
     log,
     onReleased: () => feeder.wake(),
   });
-  const watching = storeHold.run(shutdown.signal);
-  shutdown.step('hold of the store', () => watching);
+  const keeping = storeHold.run(shutdown.signal);
+  shutdown.step('hold of the store', () => keeping);
   const gate = createGate();
   const fleet = createFleet({ catalogue, clock });
   const beating = fleet.run(shutdown.signal);
