@@ -71,6 +71,7 @@ export interface StartOptions {
   readonly env?: Record<string, string>;
   /** How soon a worker that is gone is noticed; default within seconds. */
   readonly timing?: typeof TIMING | Record<string, never>;
+  readonly sweeping?: Parameters<typeof startSweeper>[2];
 }
 
 export interface Ground {
@@ -224,7 +225,7 @@ async function layOn(
     const addresses = { ...config.wechat, allowHosts: config.fetch.allowHosts };
     const consume = () => startConsumer(parts, addresses, feeder, options.timing ?? TIMING);
     if (options.consume ?? true) await consume();
-    startSweeper(parts, feeder, SWEEPING);
+    startSweeper(parts, feeder, { ...SWEEPING, ...options.sweeping });
     const program: Program = {
       parts,
       feeder,
