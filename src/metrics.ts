@@ -29,6 +29,7 @@ export function createMetrics() {
     spooled: counter('spooled_total', 'Records written to the spool while the catalogue was away.'),
     spoolRecords: gauge('spool_records', 'Records of this process that wait in the spool.'),
     spoolBytes: gauge('spool_bytes', 'Bytes of this process that wait in the spool.'),
+    redriven: counter('redriven_total', 'Dead or expired media that somebody had tried again.'),
     insecureVideo: counter('insecure_video_total', 'Video fetches repeated over http, the token in clear.'),
     backlog: gauge('backlog', 'Pending media by why they wait.', ['reason']),
     atRisk: gauge('at_risk', 'Pending media within a twelfth of a life of their deadline.'),

@@ -1,6 +1,7 @@
 /** What all processes share about an account: its sealed access token, its hold, its last callback. */
 import type { Failure } from '../failures.ts';
 import type { Database } from './database.ts';
+import { noteRelease, WORKER } from './events.ts';
 
 /** An access token at rest: sealed by `wechat/`, opaque here. */
 export interface StoredToken {
@@ -101,15 +102,20 @@ export function createAccountStates(database: Database, schema: string) {
     hold: async (account: string, until: Date, why: object, now = new Date()): Promise<boolean> => {
       // Locked before it is read: of two that hold it at the same moment one is the first.
       const [row] = await database.query<{ is_new: boolean }>(
-        `WITH before AS (SELECT held_until FROM ${schema}.account WHERE account = $1 FOR UPDATE)
-         INSERT INTO ${schema}.account AS a (account, held_until, held_since, hold)
-         SELECT $1, $2::timestamptz, $4::timestamptz, $3::jsonb FROM (SELECT count(*) FROM before) AS locked
-         ON CONFLICT (account) DO UPDATE SET
-           held_until = greatest(a.held_until, $2),
-           held_since = CASE WHEN a.held_until IS NULL THEN $4 ELSE coalesce(a.held_since, $4) END,
-           hold = CASE WHEN a.held_until > $2 THEN a.hold ELSE $3::jsonb END,
-           probe = NULL, probe_until = NULL
-         RETURNING (SELECT held_until FROM before) IS NULL AS is_new`,
+        `WITH before AS (SELECT held_until FROM ${schema}.account WHERE account = $1 FOR UPDATE),
+         held AS (
+           INSERT INTO ${schema}.account AS a (account, held_until, held_since, hold)
+           SELECT $1, $2::timestamptz, $4::timestamptz, $3::jsonb FROM (SELECT count(*) FROM before) AS locked
+           ON CONFLICT (account) DO UPDATE SET
+             held_until = greatest(a.held_until, $2),
+             held_since = CASE WHEN a.held_until IS NULL THEN $4 ELSE coalesce(a.held_since, $4) END,
+             hold = CASE WHEN a.held_until > $2 THEN a.hold ELSE $3::jsonb END,
+             probe = NULL, probe_until = NULL
+           RETURNING account, (SELECT held_until FROM before) IS NULL AS is_new),
+         noted AS (
+           INSERT INTO ${schema}.event (at, actor, action, target, reason)
+           SELECT $4, '${WORKER}', 'hold', account, $3::jsonb ->> 'code' FROM held WHERE is_new)
+         SELECT is_new FROM held`,
         [account, until, JSON.stringify(why), now],
       );
       return row?.is_new ?? false;
@@ -141,9 +147,12 @@ export function createAccountStates(database: Database, schema: string) {
     /** Ends a hold that has lapsed. False: there is none. */
     lift: async (account: string, now: Date): Promise<boolean> => {
       const rows = await database.query(
-        `UPDATE ${schema}.account
-         SET held_until = NULL, held_since = NULL, hold = NULL, probe = NULL, probe_until = NULL
-         WHERE account = $1 AND held_until <= $2 RETURNING account`,
+        `WITH released AS (
+           UPDATE ${schema}.account
+           SET held_until = NULL, held_since = NULL, hold = NULL, probe = NULL, probe_until = NULL
+           WHERE account = $1 AND held_until <= $2 RETURNING account),
+         noted AS (${noteRelease(schema, '$2')})
+         SELECT account FROM released`,
         [account, now],
       );
       return rows.length > 0;
@@ -152,9 +161,12 @@ export function createAccountStates(database: Database, schema: string) {
     /** Somebody wants it held until then, whatever held it before. */
     holdByHand: async (account: string, until: Date, why: Hold, now: Date): Promise<void> => {
       await database.query(
-        `INSERT INTO ${schema}.account (account, held_until, held_since, hold) VALUES ($1, $2, $4, $3)
-         ON CONFLICT (account) DO UPDATE SET held_until = $2, held_since = $4, hold = $3`,
-        [account, until, JSON.stringify(why), now],
+        `WITH held AS (
+           INSERT INTO ${schema}.account (account, held_until, held_since, hold) VALUES ($1, $2, $4, $3)
+           ON CONFLICT (account) DO UPDATE SET held_until = $2, held_since = $4, hold = $3 RETURNING account)
+         INSERT INTO ${schema}.event (at, actor, action, target, reason)
+         SELECT $4, $5, 'hold', account, $6 FROM held`,
+        [account, until, JSON.stringify(why), now, why.by ?? WORKER, why.reason ?? why.code],
       );
     },
 
@@ -162,17 +174,19 @@ export function createAccountStates(database: Database, schema: string) {
      * What somebody wanted held goes on at once. A hold of the program's own lapses instead: one media is tried now,
      * and the rest follows when that one is archived. Media that wait for the hold's end are due.
      */
-    release: async (account: string, now: Date): Promise<void> => {
+    release: async (account: string, now: Date, actor = WORKER): Promise<void> => {
       await database.query(
         `WITH released AS (
            UPDATE ${schema}.account SET
              held_until = CASE WHEN hold ->> 'code' = '${HELD_BY_HAND}' THEN NULL ELSE least(held_until, $2) END,
              hold = CASE WHEN hold ->> 'code' = '${HELD_BY_HAND}' THEN NULL ELSE hold END,
              probe = NULL, probe_until = NULL
-           WHERE account = $1 AND held_until IS NOT NULL)
+           WHERE account = $1 AND held_until IS NOT NULL RETURNING account),
+         noted AS (
+           INSERT INTO ${schema}.event (at, actor, action, target) SELECT $2, $3, 'release', account FROM released)
          UPDATE ${schema}.media SET stage = 1, next_attempt_at = NULL, waiting_reason = NULL
          WHERE account = $1 AND stage < 2 AND waiting_reason = 'accountHeld'`,
-        [account, now],
+        [account, now, actor],
       );
     },
 

@@ -32,12 +32,25 @@ export interface MediaRow {
   readonly source?: Source;
   readonly lengthVerified?: boolean;
   readonly failure?: Failure;
+  /** How often somebody had it tried again, and the last time of it. */
+  readonly redrives?: number;
+  readonly lastRedrive?: LastRedrive;
   readonly createdAt: Date;
   readonly updatedAt: Date;
   readonly archivedAt?: Date;
   /** Of an erased row: nothing of the media is left. Until then `erasing` says why something is. */
   readonly erasedAt?: Date;
   readonly erasing?: { readonly since: Date } & Partial<Unfinished>;
+}
+
+export interface LastRedrive {
+  /** RFC 3339. */
+  readonly at: string;
+  /** The name of a key. */
+  readonly by: string;
+  readonly reason?: string;
+  /** The redrive of many that it was part of. */
+  readonly redrive?: string;
 }
 
 /** The row as SQL gives it. */
@@ -76,6 +89,8 @@ export interface MediaRecord {
   source: Source | null;
   length_verified: boolean | null;
   failure: Failure | null;
+  redrives: number | null;
+  last_redrive: LastRedrive | null;
   created_at: Date;
   updated_at: Date;
   archived_at: Date | null;
@@ -141,6 +156,8 @@ export function toMediaRow(record: MediaRecord): MediaRow {
     source: record.source,
     lengthVerified: record.length_verified,
     failure: record.failure,
+    redrives: record.redrives,
+    lastRedrive: record.last_redrive,
     createdAt: record.created_at,
     updatedAt: record.updated_at,
     archivedAt: record.archived_at,

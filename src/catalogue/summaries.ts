@@ -14,6 +14,33 @@ export interface DeadLetterGroup {
   readonly lastAt: Date;
 }
 
+export interface DeadLetterRecord {
+  account: string;
+  failure_code: string;
+  /** 0: WeChat gave none. */
+  errcode: number;
+  n: string;
+  class: FailureClass | null;
+  first_at: Date | null;
+  last_at: Date | null;
+}
+
+/** None where the last of its media is gone meanwhile. */
+export function toGroup(row: DeadLetterRecord): DeadLetterGroup[] {
+  if (!row.first_at || !row.last_at) return [];
+  return [
+    {
+      account: row.account,
+      code: row.failure_code,
+      ...(row.errcode === 0 ? {} : { errcode: row.errcode }),
+      ...(row.class ? { class: row.class } : {}),
+      count: Number(row.n),
+      firstAt: row.first_at,
+      lastAt: row.last_at,
+    },
+  ];
+}
+
 export interface Stats {
   readonly byStatus: Readonly<Record<Status, number>>;
   /** Pending media by the time left until expiresAt. */
@@ -110,15 +137,7 @@ export function createSummaries(database: Database, schema: string, lifetimeMs: 
 
     /** Dead letters by account and failure, largest first; counts from the tally, edges from an index. */
     deadLetterGroups: async (limit: number, accounts?: readonly string[]): Promise<DeadLetterGroup[]> => {
-      const rows = await database.query<{
-        account: string;
-        failure_code: string;
-        errcode: number;
-        n: string;
-        class: FailureClass | null;
-        first_at: Date | null;
-        last_at: Date | null;
-      }>(
+      const rows = await database.query<DeadLetterRecord>(
         `WITH dead AS (
            SELECT account, failure_code, errcode, sum(n) AS n FROM ${schema}.media_tally
            WHERE status = 'dead' ${accounts ? 'AND account = ANY($2::text[])' : ''}
@@ -138,21 +157,7 @@ export function createSummaries(database: Database, schema: string, lifetimeMs: 
          ORDER BY dead.n DESC`,
         [limit, ...(accounts ? [[...accounts]] : [])],
       );
-      return rows.flatMap((row) =>
-        row.first_at && row.last_at
-          ? [
-              {
-                account: row.account,
-                code: row.failure_code,
-                ...(row.errcode === 0 ? {} : { errcode: row.errcode }),
-                ...(row.class ? { class: row.class } : {}),
-                count: Number(row.n),
-                firstAt: row.first_at,
-                lastAt: row.last_at,
-              },
-            ]
-          : [],
-      );
+      return rows.flatMap(toGroup);
     },
   };
 }

@@ -259,3 +259,11 @@ const READINESS: z.ZodType = z.object({
     .describe('what was accepted while the catalogue was away and waits to be written into it'),
 });
 export const READY = { 200: READINESS, 503: READINESS };
+
+const LIVENESS: z.ZodType = z.object({ status: z.enum(['ok', 'stuck']), reasons: z.array(z.string()) });
+export const LIVE = { 200: LIVENESS, 503: LIVENESS };
+
+export const ALERT_SENT: z.ZodType = z.object({
+  to: z.enum(['wecom', 'dingtalk', 'feishu', 'lark', 'json']).describe('what ALERT_URL was taken for'),
+  sent: z.literal(true),
+});

@@ -12,8 +12,10 @@ import { FailureError } from '../failures.ts';
 import { OverloadedError, UnknownAccountError } from '../pipeline/accept.ts';
 import { scrub } from '../secrets.ts';
 import type { App, ServerDeps } from './deps.ts';
+import { addPressure } from './pressure.ts';
 import { type FieldError, Problem, type ProblemCode, sendProblem } from './problem.ts';
 import { accountRoutes } from './routes/accounts.ts';
+import { alertRoutes } from './routes/alerts.ts';
 import { contentRoutes } from './routes/content.ts';
 import { deadLetterRoutes } from './routes/dead-letters.ts';
 import { documentation } from './routes/docs.ts';
@@ -52,6 +54,7 @@ function createApp(deps: ServerDeps): App {
   app.setNotFoundHandler((request, reply) => sendProblem(request, reply, new Problem('not_found')));
   app.setErrorHandler((error, request, reply) => {
     const problem = problemOf(error as FastifyError);
+    if (problem.code === 'database_away') deps.intake.suspect();
     if (problem.code === 'internal') {
       deps.log.error({ err: error, method: request.method, url: scrub(request.url) }, 'a request failed');
     }
@@ -81,6 +84,7 @@ function problemOf(error: FastifyError): Problem {
   if (error instanceof FailureError && error.failure.class === 'store') {
     return new Problem('store_unavailable', { retryAfterSeconds: 5 });
   }
+  if (error.code === 'FST_ERR_HANDLER_TIMEOUT') return new Problem('database_away', { retryAfterSeconds: 5 });
   const byCode: Readonly<Record<string, ProblemCode>> = {
     FST_ERR_CTP_BODY_TOO_LARGE: 'body_too_large',
     FST_ERR_CTP_INVALID_MEDIA_TYPE: 'unsupported_type',
@@ -118,6 +122,7 @@ export async function buildServer(deps: ServerDeps): Promise<App> {
       await sendProblem(request, reply, error);
     }
   });
+  addPressure(app, deps);
   app.addHook('onSend', async (_request, reply) => {
     // Answers differ by key, language and moment; what may be kept says so itself.
     if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store');
@@ -135,6 +140,7 @@ export async function buildServer(deps: ServerDeps): Promise<App> {
     eventRoutes,
     statsRoutes,
     accountRoutes,
+    alertRoutes,
     verificationRoutes,
     metricsRoutes,
     queueRoutes,

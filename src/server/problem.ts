@@ -87,6 +87,18 @@ export const PROBLEMS = {
     'Look it up by mediaId or msgId: GET /v1/media?mediaId=…',
     '可通过 mediaId 或 msgId 查询：GET /v1/media?mediaId=…',
   ),
+  erasure_not_found: row(
+    404,
+    'No erasure has this id',
+    'The id is in the answer of POST /v1/erasures.',
+    '该 id 由 POST /v1/erasures 返回。',
+  ),
+  redrive_not_found: row(
+    404,
+    'No redrive has this id',
+    'GET /v1/redrives lists the latest ones.',
+    '可通过 GET /v1/redrives 查看最近的批量重试。',
+  ),
   account_not_found: row(
     404,
     'No such account',
@@ -97,8 +109,14 @@ export const PROBLEMS = {
   conflict: row(
     409,
     'The media is not in a state for this',
-    'Only dead media can be tried again.',
-    '只有 dead 状态的素材可以重试。',
+    'Only dead media can be tried again, and expired ones with force: true.',
+    '只有 dead 状态的素材可以重试；expired 状态需指定 force: true。',
+  ),
+  erasure_kept: row(
+    409,
+    'The media is erased here; the storage keeps what is named under left',
+    'Locked versions go when their retention ends; lift a legal hold, or grant the right to delete versions. It is tried again by itself.',
+    '被锁定的版本在保留期结束后会自动删除；请解除依法保留，或授予删除版本的权限。系统会自动重试。',
   ),
   media_gone: row(
     410,
@@ -126,6 +144,18 @@ export const PROBLEMS = {
     'Look at the log around this time and report it.',
     '请查看该时间附近的日志并反馈。',
   ),
+  alerts_off: row(
+    409,
+    'There is nowhere to send alerts to',
+    'Set ALERT_URL to the address of a robot of WeCom, DingTalk or Feishu, or to any that takes JSON.',
+    '请将 ALERT_URL 设为企业微信、钉钉或飞书机器人的地址，或任意接收 JSON 的地址。',
+  ),
+  alert_not_sent: row(
+    502,
+    'The address of ALERT_URL did not take the alert',
+    "The detail is what it said; compare the address, its keyword and its signing secret with the robot's settings.",
+    'detail 为对方返回的内容；请核对机器人地址、关键词与签名密钥。',
+  ),
   store_unavailable: row(
     503,
     'The storage does not answer',
@@ -134,7 +164,7 @@ export const PROBLEMS = {
   ),
   database_away: row(
     503,
-    'The catalogue cannot be written now',
+    'The catalogue does not answer now',
     'Send it again in a moment; nothing was kept.',
     '请稍后重新发送；本次内容未保存。',
   ),

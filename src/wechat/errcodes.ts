@@ -40,6 +40,9 @@ const BY_CODE = new Map<string, Explanation>([
   ...[...MEANINGS, ...OTHER_MEANINGS].map((meaning) => [meaning.code, meaning] as const),
 ]);
 
+/** Every machine name there is. */
+export const CODES: readonly string[] = [...BY_CODE.keys()];
+
 /** The sentence and the advice for any failure, in both languages. Never without an answer. */
 export function explain(failure: Pick<Failure, 'code' | 'errcode'>): Explanation {
   const known = BY_CODE.get(failure.code);

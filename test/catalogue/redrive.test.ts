@@ -7,6 +7,7 @@ import { backends, setup } from './backends.ts';
 const NOW = new Date('2026-05-01T12:00:00Z');
 const HOUR_MS = 3_600_000;
 const at = (ms: number) => new Date(NOW.getTime() + ms);
+const OPS = { actor: 'ops' };
 const WHY = { code: 'invalid_media_id', class: 'permanent_media', errcode: 40007 } as const;
 
 for (const backend of backends) {
@@ -37,7 +38,7 @@ for (const backend of backends) {
 
     it('makes it pending and due at once, and keeps what is known of it', async () => {
       const { id, claim } = await deadOne();
-      assert.equal(await catalogue.redriveOne(id, at(HOUR_MS)), true);
+      assert.equal(await catalogue.redriveOne(id, at(HOUR_MS), OPS), true);
       const row = await catalogue.get(id);
       assert.deepEqual([row?.status, row?.tries, row?.waiting], ['pending', 1, { reason: 'queued' }]);
       assert.deepEqual(row?.closesAt, at(74 * HOUR_MS), 'there was time enough');
@@ -46,7 +47,7 @@ for (const backend of backends) {
 
     it('leaves it the closing window even when its life is over', async () => {
       const { id } = await deadOne();
-      await catalogue.redriveOne(id, at(1000 * HOUR_MS));
+      await catalogue.redriveOne(id, at(1000 * HOUR_MS), OPS);
       const row = await catalogue.get(id);
       assert.deepEqual(row?.closesAt, at(1002 * HOUR_MS));
       assert.deepEqual(row?.expiresAt, at(72 * HOUR_MS), "WeChat's own deadline is a fact");
@@ -54,19 +55,19 @@ for (const backend of backends) {
 
     it('does not let a try of before settle it', async () => {
       const { id, of } = await deadOne();
-      await catalogue.redriveOne(id, at(HOUR_MS));
+      await catalogue.redriveOne(id, at(HOUR_MS), OPS);
       assert.equal(await catalogue.failed(of, WHY, { to: 'dead' }, true), false);
       assert.equal((await catalogue.get(id))?.status, 'pending');
     });
 
     it('leaves alone what is not dead, was never downloadable, or is not there', async () => {
       const { id } = await deadOne();
-      await catalogue.redriveOne(id, NOW);
-      assert.equal(await catalogue.redriveOne(id, NOW), false, 'pending');
+      await catalogue.redriveOne(id, NOW, OPS);
+      assert.equal(await catalogue.redriveOne(id, NOW, OPS), false, 'pending');
       const file = { account: 'redrive-file', mediaId: 'msg:1', kind: 'file', sentAt: NOW } as const;
       const [accepted] = await catalogue.accept([file], NOW, false);
-      assert.equal(await catalogue.redriveOne(accepted!.id, NOW), false, 'file');
-      assert.equal(await catalogue.redriveOne('m_nothing', NOW), false);
+      assert.equal(await catalogue.redriveOne(accepted!.id, NOW, OPS), false, 'file');
+      assert.equal(await catalogue.redriveOne('m_nothing', NOW, OPS), false);
     });
 
     it('counts the dead of the accounts asked for', async () => {

@@ -117,7 +117,7 @@ export function accountRoutes(
       },
       async (request) => {
         const account = find(request, request.params.account);
-        await catalogue.accounts.release(account.account, clock.now());
+        await catalogue.accounts.release(account.account, clock.now(), request.principal.name);
         deps.due.notify();
         deps.log.info({ account: account.account, by: request.principal.name }, 'the account is released');
         return (await show([account], request))[0];

@@ -1,7 +1,7 @@
 /** /v1/dead-letters: what WeChat refused for good, by errcode, with the sentence and the cure. */
 
-import { explain } from '../../wechat/errcodes.ts';
 import { DEAD_LETTERS } from '../answers.ts';
+import { groupJson } from '../dead-letter-json.ts';
 import type { App, ServerDeps } from '../deps.ts';
 import { languageOf } from '../problem.ts';
 
@@ -22,12 +22,7 @@ export function deadLetterRoutes(deps: Pick<ServerDeps, 'catalogue'>) {
       async (request) => {
         const language = languageOf(request);
         const groups = await deps.catalogue.deadLetterGroups(GROUPS_LIMIT, request.principal.accounts);
-        return {
-          groups: groups.map((group) => {
-            const { message, advice } = explain(group);
-            return { ...group, message: message[language], advice: advice[language] };
-          }),
-        };
+        return { groups: groups.map((group) => groupJson(group, language)) };
       },
     );
   };

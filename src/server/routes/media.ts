@@ -23,7 +23,10 @@ const includes = z
   .pipe(z.array(z.enum(['attempts', 'link'])));
 
 export function mediaRoutes(
-  deps: Pick<ServerDeps, 'accounts' | 'catalogue' | 'clock' | 'config' | 'due' | 'intake' | 'store'>,
+  deps: Pick<
+    ServerDeps,
+    'accounts' | 'catalogue' | 'clock' | 'config' | 'due' | 'intake' | 'metrics' | 'store'
+  >,
 ) {
   const { accounts, catalogue, clock, config, store } = deps;
   /** Names are accepted wherever an account is asked for; what nobody configured is looked up as it stands. */
