@@ -1,6 +1,7 @@
 /** `npm start`: everything in one process, on whatever is configured; with nothing configured, all of it embedded. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { startAlerts } from './assembly/alerts.ts';
 import { openParts } from './assembly/parts.ts';
 import { runProgram } from './assembly/run.ts';
 import { startConsumer, startFeeder, startSweeper } from './assembly/worker.ts';
@@ -25,6 +26,7 @@ await runProgram('wechat-media-archiver', async (attend) => {
   }
   const parts = await openParts(config, {
     program: 'all',
+    patience: 'later',
     secrets: keys.map((key) => key.secret),
     ...(simulated ? { simulatedAccounts: [simulated] } : {}),
   });
@@ -33,6 +35,7 @@ await runProgram('wechat-media-archiver', async (attend) => {
 
   const simulator = simulated && (await openSimulator({ clock, lifetimes, accounts: [simulated], log }));
   if (simulator) shutdown.step('simulator', () => simulator.close());
+  startAlerts(parts);
   const feeder = startFeeder(parts);
   await startConsumer(
     parts,

@@ -1,4 +1,5 @@
 /** `npm run worker`: fetches and stores. As many as you like, on as many machines as you like. */
+import { startAlerts } from '../src/assembly/alerts.ts';
 import { openMetricsPort } from '../src/assembly/metrics-port.ts';
 import { openParts } from '../src/assembly/parts.ts';
 import { requireShared, runProgram } from '../src/assembly/run.ts';
@@ -8,9 +9,11 @@ import { loadConfig } from '../src/config.ts';
 await runProgram('worker', async (attend) => {
   const config = loadConfig();
   requireShared(config, 'npm run worker');
-  const parts = await openParts(config, { program: 'worker' });
+  const parts = await openParts(config, { program: 'worker', patience: 'wait' });
   attend(parts.shutdown);
+  parts.signs.ails({ part: 'consumer', what: 'has not been opened yet' });
   await openMetricsPort(parts);
+  startAlerts(parts);
   const feeder = startFeeder(parts);
   await startConsumer(parts, { ...config.wechat, allowHosts: config.fetch.allowHosts }, feeder);
   parts.log.info({ concurrency: config.work.concurrency }, 'taking media');

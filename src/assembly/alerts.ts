@@ -4,6 +4,7 @@ import type { Accounts } from '../account.ts';
 import type { Catalogue } from '../catalogue/catalogue.ts';
 import type { Clock, Lifetimes } from '../clock.ts';
 import { type Config, secretsOfAlertUrl } from '../config.ts';
+import { freeBytes } from '../disk-space.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import type { Conditions } from '../pipeline/alerts/local.ts';
@@ -26,7 +27,7 @@ export interface Alerts extends Conditions {
 /** Without ALERT_URL nothing is looked for and nobody told. */
 export function createAlerts(
   deps: {
-    config: Pick<Config, 'alerts' | 'http'>;
+    config: Pick<Config, 'alerts' | 'dataFolder' | 'http' | 'shape'>;
     catalogue: Catalogue;
     queue: ArchiveQueue;
     accounts: Accounts;
@@ -49,8 +50,14 @@ export function createAlerts(
     const name = accounts.find(account)?.name;
     return name ? `${name} (${account})` : account;
   };
+  async function lookAtDisk(): Promise<void> {
+    const floorBytes = floorOf(config, program);
+    if (floorBytes === undefined) return;
+    if ((await freeBytes(config.dataFolder)) < floorBytes) watch.report('disk_floor');
+    else watch.clear('disk_floor');
+  }
   const watch = createAlertWatch(
-    { ...deps, look: createLook(deps), sender, naming: { nameOf, publicUrl } },
+    { ...deps, look: createLook(deps), lookHere: lookAtDisk, sender, naming: { nameOf, publicUrl } },
     { process: `${hostname()} (${program}, ${process.pid})`, tellsOfCatalogue: program !== 'worker' },
   );
   return {
@@ -59,6 +66,14 @@ export function createAlerts(
     run: watch.run,
     test: (signal) => sender.send([testAlert(clock.now(), publicUrl)], signal),
   };
+}
+
+const MIB = 1024 * 1024;
+
+/** Where the embedded parts stop writing, and where the spool does; undefined: nothing is written in DATA_DIR. */
+function floorOf({ shape }: Pick<Config, 'shape'>, program: string): number | undefined {
+  if (shape.database === 'embedded' || shape.store === 'embedded') return 256 * MIB;
+  return ['all', 'server'].includes(program) ? 64 * MIB : undefined;
 }
 
 /** Every program: any of them may be the one that is left. */

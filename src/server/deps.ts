@@ -11,6 +11,7 @@ export interface ServerDeps
   extends Pick<
     Parts,
     | 'accounts'
+    | 'alerts'
     | 'catalogue'
     | 'clock'
     | 'config'
@@ -21,6 +22,7 @@ export interface ServerDeps
     | 'queue'
     | 'store'
     | 'shutdown'
+    | 'signs'
   > {
   access: Access;
   intake: Intake;

@@ -1,4 +1,5 @@
 /** The server alone: callbacks, API, page. Workers fetch beside it, in processes of their own. */
+import { startAlerts } from '../assembly/alerts.ts';
 import { openParts } from '../assembly/parts.ts';
 import { requireShared, runProgram } from '../assembly/run.ts';
 import { startFeeder } from '../assembly/worker.ts';
@@ -10,8 +11,9 @@ await runProgram('server', async (attend) => {
   const config = loadConfig();
   requireShared(config, 'npm run server');
   const { keys, file } = await loadKeys(config);
-  const parts = await openParts(config, { program: 'server' });
+  const parts = await openParts(config, { program: 'server', patience: 'later' });
   attend(parts.shutdown);
+  startAlerts(parts);
   startFeeder(parts);
   const server = await openServer(parts, { keys });
   process.stdout.write(welcome(parts, server, { keyFile: file }));

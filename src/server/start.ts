@@ -1,8 +1,9 @@
 /** The server on its ports, and what to tell whoever started it. */
 import type { ApiKey } from '../api-keys.ts';
-import { type IntakeOptions, openIntake } from '../assembly/intake.ts';
+import { openIntake } from '../assembly/intake.ts';
 import type { Parts } from '../assembly/parts.ts';
 import { listenError } from '../assembly/run.ts';
+import type { SpoolUse } from '../pipeline/intake.ts';
 import { createAccess } from './access.ts';
 import { buildCallbackServer, buildServer } from './app.ts';
 import { callbackUrlOf } from './callback-url.ts';
@@ -23,12 +24,12 @@ const ANSWERS_MS = 5_000;
 /** Listens on HOST:PORT, and on CALLBACK_PORT where set. A port that is taken throws a sentence with its variable. */
 export async function openServer(
   parts: Parts,
-  { keys, ...options }: { keys: readonly ApiKey[] } & IntakeOptions,
+  { keys }: { keys: readonly ApiKey[] },
 ): Promise<RunningServer> {
   const { host, port, callbackPort } = parts.config.http;
   const deps = {
     ...parts,
-    intake: await openIntake(parts, options),
+    intake: await openIntake(parts, { onSpoolUse: (use) => tellSpoolUse(parts, use) }),
     access: createAccess(keys, { clock: parts.clock, publicUrl: parts.config.http.publicUrl }),
   };
   const url = await listen(parts, 'http server', await buildServer(deps), {
@@ -44,6 +45,11 @@ export async function openServer(
     portVariable: 'CALLBACK_PORT',
   });
   return { url, callbackUrl, createLoginLink };
+}
+
+function tellSpoolUse({ alerts }: Pick<Parts, 'alerts'>, { state, records }: SpoolUse): void {
+  if (state === 'begun') alerts.report('spool_in_use', { count: records });
+  else alerts.clear('spool_in_use');
 }
 
 async function listen(

@@ -6,20 +6,103 @@ import { openMetricsPort } from '../../src/assembly/metrics-port.ts';
 import { loadConfig } from '../../src/config.ts';
 import { createMetrics } from '../../src/metrics.ts';
 import { createShutdown } from '../../src/shutdown.ts';
+import { createVitalSigns } from '../../src/vital-signs.ts';
+
+const COUNTS = { waiting: 0, active: 0, delayed: 0, completed: 0, failed: 0 };
 
 function partsOn(t: TestContext, port: number | undefined) {
   const shutdown = createShutdown({ debug() {}, info() {}, warn() {} });
   t.after(() => shutdown.run('test over'));
-  return { config: { ...loadConfig({}), metrics: { port } }, metrics: createMetrics(), shutdown };
+  const away = { catalogue: false, queue: false };
+  const answer = async <T>(isAway: boolean, value: T): Promise<T> => {
+    if (isAway) throw new Error('away');
+    return value;
+  };
+  return {
+    config: { ...loadConfig({}), metrics: { port } },
+    metrics: createMetrics(),
+    signs: createVitalSigns(),
+    shutdown,
+    away,
+    catalogue: { ping: () => answer(away.catalogue, undefined) },
+    queue: { counts: () => answer(away.queue, COUNTS) },
+  };
 }
 
-test('a worker answers what it counts, that it lives, and nothing else', async (t) => {
+interface Ready {
+  status: string;
+  degraded: string[];
+  checks: Record<string, { ok: boolean; reason?: string }>;
+}
+
+/** The parts behind are asked once a second at most. */
+async function askAgain(url: string, isThere: (code: number, body: Ready) => boolean): Promise<Ready> {
+  for (;;) {
+    const answer = await fetch(`${url}/readyz`);
+    const body = (await answer.json()) as Ready;
+    if (isThere(answer.status, body)) return body;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
+test('a worker answers what it counts, that it lives and is ready, and nothing else', async (t) => {
   const parts = partsOn(t, 0);
   const url = await openMetricsPort(parts);
   parts.metrics.archived.inc(3);
   assert.match(await (await fetch(`${url}/metrics`)).text(), /^wma_archived_total 3$/m);
-  assert.equal((await fetch(`${url}/livez`)).status, 200);
+  const live = await fetch(`${url}/livez`);
+  assert.deepEqual([live.status, await live.json()], [200, { status: 'ok', reasons: [] }]);
+  const ready = await fetch(`${url}/readyz`);
+  const checks = { catalogue: { ok: true }, queue: { ok: true } };
+  assert.deepEqual([ready.status, await ready.json()], [200, { status: 'ok', degraded: [], checks }]);
   assert.equal((await fetch(`${url}/v1/media`)).status, 404);
+});
+
+test('it is not ready while the catalogue or the queue is away, and says which', async (t) => {
+  const parts = partsOn(t, 0);
+  const url = (await openMetricsPort(parts))!;
+  parts.away.queue = true;
+  const body = await askAgain(url, (code) => code === 503);
+  assert.deepEqual([body.status, body.degraded], ['unavailable', ['the queue does not answer']]);
+  parts.away.queue = false;
+  parts.away.catalogue = true;
+  await askAgain(
+    url,
+    (code, { degraded }) => code === 503 && degraded[0] === 'the catalogue does not answer',
+  );
+  parts.away.catalogue = false;
+  await askAgain(url, (code) => code === 200);
+});
+
+test('a consumer in trouble makes it unready; one that only a restart helps makes it dead', async (t) => {
+  const parts = partsOn(t, 0);
+  const url = (await openMetricsPort(parts))!;
+  parts.signs.ails({ part: 'consumer', what: 'has not been opened yet' });
+  const body = await askAgain(url, (code) => code === 503);
+  assert.deepEqual(body.degraded, ['the consumer has not been opened yet']);
+  assert.equal((await fetch(`${url}/livez`)).status, 200);
+  parts.signs.ails({ part: 'consumer', what: 'takes nothing', isFatal: true });
+  const live = await fetch(`${url}/livez`);
+  assert.deepEqual(
+    [live.status, await live.json()],
+    [503, { status: 'stuck', reasons: ['consumer takes nothing'] }],
+  );
+  parts.signs.isWell('consumer');
+  assert.equal((await fetch(`${url}/livez`)).status, 200);
+  await askAgain(url, (code) => code === 200);
+});
+
+test('while it closes it lives and is not ready', async (t) => {
+  const parts = partsOn(t, 0);
+  const url = (await openMetricsPort(parts))!;
+  const { promise: asked, resolve: go } = Promise.withResolvers<void>();
+  parts.shutdown.step('media in hand', () => asked);
+  const closing = parts.shutdown.run('SIGTERM');
+  assert.equal((await fetch(`${url}/livez`)).status, 200);
+  const ready = await fetch(`${url}/readyz`);
+  assert.deepEqual([ready.status, ((await ready.json()) as Ready).status], [503, 'closing']);
+  go();
+  await closing;
 });
 
 test('without METRICS_PORT nothing listens', async (t) => {

@@ -17,6 +17,8 @@ import type { AlertSender } from './send.ts';
 export interface AlertWatchDeps {
   catalogue: Pick<Catalogue, 'takeLease' | 'dropLease' | 'incidents'>;
   look: (signal: AbortSignal) => Promise<Look>;
+  /** Looks at this process, and reports. */
+  lookHere?: () => Promise<void>;
   sender: AlertSender;
   naming: Naming;
   clock: Clock;
@@ -140,6 +142,8 @@ export function createAlertWatch(deps: AlertWatchDeps, options: AlertWatchOption
   }
 
   async function look(signal: AbortSignal): Promise<void> {
+    // What cannot be asked is no trouble yet.
+    await deps.lookHere?.().catch(() => undefined);
     try {
       await lookForAll(signal);
     } catch (error) {

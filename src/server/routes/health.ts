@@ -1,33 +1,11 @@
 /** Is it alive, is it ready: ready means a callback can be made durable; what else ails is in the body. */
+import { CHECK_MS, type Check, check, seldom } from '../../assembly/checks.ts';
 import type { AccountState } from '../../catalogue/accounts.ts';
 import type { IntakeState } from '../../pipeline/intake.ts';
+import { liveness } from '../../vital-signs.ts';
 import { isHeld } from '../account-json.ts';
-import { READY } from '../answers.ts';
+import { LIVE, READY } from '../answers.ts';
 import type { App, ServerDeps } from '../deps.ts';
-
-const CHECK_MS = 2_000;
-
-interface Check {
-  readonly ok: boolean;
-  readonly reason?: string;
-}
-
-/** The answer within 2 s, or that there was none. */
-async function check(name: string, probe: () => Promise<unknown>): Promise<Check> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<Check>((resolve) => {
-    timer = setTimeout(() => resolve({ ok: false, reason: `${name} did not answer in time` }), CHECK_MS);
-  });
-  const answer = probe().then(
-    (): Check => ({ ok: true }),
-    (): Check => ({ ok: false, reason: `${name} does not answer` }),
-  );
-  try {
-    return await Promise.race([answer, late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
 
 type SpoolState = IntakeState['spool'];
 
@@ -45,9 +23,6 @@ function spoolWords(spool: SpoolState): string[] {
   ];
 }
 
-/** Whoever asks is not known to us: however often, the parts behind are asked once a second. */
-const LOOK_EVERY_MS = 1_000;
-
 interface State {
   readonly catalogue: Check;
   readonly queue: Check;
@@ -56,10 +31,8 @@ interface State {
 }
 
 export function healthRoutes(
-  deps: Pick<ServerDeps, 'catalogue' | 'clock' | 'intake' | 'queue' | 'shutdown' | 'store'>,
+  deps: Pick<ServerDeps, 'catalogue' | 'clock' | 'intake' | 'queue' | 'shutdown' | 'signs' | 'store'>,
 ) {
-  let last: { at: number; state: Promise<State> } | undefined;
-
   async function look(): Promise<State> {
     const signal = AbortSignal.timeout(CHECK_MS);
     let accounts: readonly AccountState[] = [];
@@ -73,16 +46,23 @@ export function healthRoutes(
     return { catalogue, queue, store, accounts };
   }
 
-  function lookSometimes(): Promise<State> {
-    if (!last || performance.now() - last.at > LOOK_EVERY_MS) last = { at: performance.now(), state: look() };
-    return last.state;
-  }
+  const lookSometimes = seldom(look);
 
   return async (app: App): Promise<void> => {
     app.get(
       '/livez',
-      { config: { scope: 'open' }, schema: { tags: ['health'], summary: 'The process answers' } },
-      async () => ({ status: 'ok' }),
+      {
+        config: { scope: 'open' },
+        schema: {
+          tags: ['health'],
+          summary: '200 unless only a restart of the process helps',
+          response: LIVE,
+        },
+      },
+      async (_request, reply) => {
+        const { code, body } = liveness(deps.signs);
+        return reply.code(code).send(body);
+      },
     );
 
     app.get(
@@ -102,6 +82,7 @@ export function healthRoutes(
           ...spoolWords(spool),
           ...[catalogue, queue, store].flatMap(({ reason }) => reason ?? []),
           ...(held.length > 0 ? [`${held.length} account(s) held`] : []),
+          ...deps.signs.list().map(({ part, what }) => `the ${part} ${what}`),
         ];
         return reply.code(ready ? 200 : 503).send({
           status: ready ? (degraded.length > 0 ? 'degraded' : 'ok') : closing ? 'closing' : 'unavailable',
