@@ -14,6 +14,7 @@ import { createShutdown, type Shutdown } from '../shutdown.ts';
 import type { Store } from '../storage/store.ts';
 import { createVitalSigns, type VitalSigns } from '../vital-signs.ts';
 import { type Alerts, createAlerts } from './alerts.ts';
+import { openDatabase, type Patience } from './arrival.ts';
 import { openPools } from './pools.ts';
 import { openStore } from './store.ts';
 
@@ -42,6 +43,8 @@ export interface OpenOptions {
   program: string;
   /** Beside those of the configuration; cut out of every log line. */
   secrets?: readonly string[];
+  /** Where a real database does not answer at the start. Default: none. */
+  patience?: Patience;
   /** Stands for the configured accounts where WeChat is simulated. */
   simulatedAccounts?: readonly Account[];
   /** Default: JSON lines on stderr. */
@@ -67,13 +70,20 @@ export async function openParts(config: Config, options: OpenOptions): Promise<P
     const accounts = createAccounts(all);
     const metrics = createMetrics();
     const pools = await openPools(config, log, shutdown);
-    const database = createDatabase(pools.catalogue);
     const { schema } = config.database;
-    for (const name of await migrate(database, schema, clock.now()))
-      log.info({ migration: name }, 'schema migrated');
+    const { database, isAway } = await openDatabase(createDatabase(pools.catalogue), {
+      patience: config.shape.database === 'postgres' ? (options.patience ?? 'none') : 'none',
+      prepare: async (bare) => {
+        for (const name of await migrate(bare, schema, clock.now()))
+          log.info({ migration: name }, 'schema migrated');
+        const { accounts: states } = createCatalogue(bare, schema, lifetimes);
+        await states.ensure(all.map((account) => account.account));
+      },
+      log,
+      signal: shutdown.signal,
+    });
     const catalogue = createCatalogue(database, schema, lifetimes);
-    await catalogue.accounts.ensure(all.map((account) => account.account));
-    const queue = await openArchiveQueue(pools.queue, { log, signal: shutdown.signal });
+    const queue = await openArchiveQueue(pools.queue, { log, signal: shutdown.signal, isAway });
     shutdown.step('queue', () => queue.close());
     const store = await openStore(config, { clock, log, shutdown });
     const alerts = createAlerts(

@@ -1,7 +1,8 @@
 /** The queue between the feeder and the workers: a bounded working set, never the truth. */
+import { systemClock } from '../clock.ts';
 import type { Log } from '../log.ts';
 import type { Reference } from '../media.ts';
-import { connect, type QueueBackend } from './backend.ts';
+import { type Bull, connect, type QueueBackend } from './backend.ts';
 import { type ConsumeOptions, type Consumer, createConsumer, type JobHandler } from './consumer.ts';
 import { forgetJobs } from './forget.ts';
 import { JOB_NAME, jobIdOf, toJobData } from './job.ts';
@@ -47,19 +48,22 @@ export interface ArchiveQueue {
 
 const ANSWER_MS = 2_000;
 const STATES = ['waiting', 'prioritized', 'active', 'delayed', 'completed', 'failed'] as const;
+const REPREPARE_MS = 4_000;
 const LOST_BATCH = 1_000;
 const FORGET_MS = 10_000;
 
 /**
  * Opens the queue. Redis may be away: the queue opens nevertheless, says so in the log, fails `add` quickly and heals
- * by itself. Postgres is waited for up to a minute; then BullMQ's schema is brought up to date.
+ * by itself. Postgres is waited for up to a minute; then BullMQ's schema is brought up to date. `isAway`: it is known
+ * not to be there, and the queue opens as it does without Redis.
  */
 export async function openArchiveQueue(
   backend: QueueBackend,
-  { log, signal }: { log: Log; signal?: AbortSignal },
+  { log, signal, isAway = false }: { log: Log; signal?: AbortSignal; isAway?: boolean },
 ): Promise<ArchiveQueue> {
   const bull = connect(backend, log);
-  await bull.prepare(signal);
+  if (isAway) void keepPreparing(bull, log, signal);
+  else await bull.prepare(signal);
   const report = createQuietReport(log);
   const queues = keepStarting(() => {
     const queue = bull.createQueue();
@@ -128,4 +132,17 @@ export async function openArchiveQueue(
       bull.close();
     },
   };
+}
+
+/** In the background; until then the queue that is built every second fails at its start. */
+async function keepPreparing(bull: Bull, log: Log, signal?: AbortSignal): Promise<void> {
+  while (!signal?.aborted) {
+    try {
+      return await bull.prepare(signal);
+    } catch (error) {
+      if (signal?.aborted) return;
+      log.error({ err: error }, 'queue: cannot be opened; tried again');
+      await systemClock.sleep(REPREPARE_MS, signal).catch(() => undefined);
+    }
+  }
 }

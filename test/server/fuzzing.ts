@@ -32,6 +32,7 @@ export async function fuzzServer(options: { cases: number; seed: number }): Prom
       },
       keep: nothing,
       sync: nothing,
+      suspect: () => undefined,
     },
     accounts: { all: ACCOUNTS, find: (word: string) => ACCOUNTS[Number(word)] },
     catalogue: { callbacks: { add: nothing } },
