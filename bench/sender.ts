@@ -11,21 +11,22 @@ interface Prepared {
   readonly body: string;
 }
 
-let prepared: Prepared[] = [];
+const prepared: Prepared[] = [];
 let serial = 0;
 const pools = new Map<string, Pool>();
 
-/** Messages of one picture each, under media ids that were never sent. */
-function prepare({ count, sizeBytes, run }: { count: number; sizeBytes: number; run: string }): void {
-  prepared = Array.from({ length: count }, () => {
+/** Messages of one media each, under media ids that were never sent; added to what was prepared before. */
+function prepare(what: { count: number; sizeBytes: number; run: string; kind?: 'image' | 'video' }): void {
+  const { count, sizeBytes, run, kind = 'image' } = what;
+  const messages = Array.from({ length: count }, () => {
     const number = ++serial;
-    const mediaId = `image-${sizeBytes}.${run}-${number}`;
+    const mediaId = `${kind}-${sizeBytes}.${run}-${number}`;
     const timestamp = String(Math.floor(Date.now() / 1000));
     const fields = {
       ToUserName: 'gh_benchmark0001',
       FromUserName: `oBenchmark${number % 1000}`,
       CreateTime: Number(timestamp),
-      MsgType: 'image',
+      MsgType: kind,
       MediaId: mediaId,
       MsgId: 22_800_000_000_000_000n + BigInt(number),
     };
@@ -41,6 +42,7 @@ function prepare({ count, sizeBytes, run }: { count: number; sizeBytes: number; 
     );
     return { mediaId, path: `/wechat/${ACCOUNT.account}?${new URLSearchParams(query)}`, body };
   });
+  prepared.push(...messages);
 }
 
 export interface Sent {

@@ -2,13 +2,11 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { idOf } from '../../src/media.ts';
 import type { Cost } from '../byte-path/client.ts';
-import { type Children, createChildren } from '../children.ts';
-import type { Part, PartOptions } from '../parts.ts';
-import type { Child } from '../processes.ts';
+import type { Part } from '../parts.ts';
 import { type Bar, type Cell, median, type PartResult, percentile, type Table } from '../report.ts';
 import type { Sent } from '../sender.ts';
-import { openServices, type Services } from '../services.ts';
 import { ACCOUNT, missingFor, redisCommands, SHAPE_NAMES, SHAPES, type Shape } from '../shapes.ts';
+import { onStage, openFloors, type Stage } from '../stage.ts';
 import type { Usage } from './program.ts';
 import { type Running, startProgram, waitForObjects } from './running.ts';
 
@@ -16,15 +14,6 @@ const PICTURE_BYTES = 100 * 1024;
 const SENDERS = 32;
 /** What the last rows need after the last object: their statement, and the queue's word for "done". */
 const SETTLE_MS = 300;
-
-interface Bench {
-  readonly options: PartOptions;
-  readonly children: Children;
-  readonly services: Services;
-  readonly sender: Child;
-  readonly sink: Child;
-  readonly ends: { readonly originUrl: string; readonly sinkUrl: string };
-}
 
 /** CPU milliseconds a media of each step's floor. */
 interface Floors {
@@ -43,59 +32,50 @@ interface Spent {
   readonly redisBytes: number;
 }
 
-export const measureEndToEnd: Part = async (options): Promise<PartResult> => {
-  const children = createChildren();
-  const services = await openServices();
-  try {
-    const origin = await children.start('./origin.ts', { side: 'servers' });
-    const sink = await children.start('./sink.ts', { side: 'servers' });
-    const sender = await children.start('./sender.ts', { side: 'servers' });
-    const ends = { originUrl: await origin.ask<string>('url'), sinkUrl: await sink.ask<string>('url') };
-    const bench = { options, children, services, sender, sink, ends };
-    const notes = [
-      'CPU of the client process alone: not of Postgres, Redis, origin and sink. The store is the sink in every shape.',
-      'Statements hold everything the process says to the database, the queue in Postgres and idle polling included.',
-    ];
-    const costs: Cell[][] = [];
-    const floorRows: Cell[][] = [];
-    const trips: Cell[][] = [];
-    const bars: Bar[] = [];
-    for (const shape of SHAPES.filter((one) => !options.set.shape || one === options.set.shape)) {
-      const missing = missingFor(shape, services);
-      if (missing) {
-        notes.push(`NOT MEASURED: ${SHAPE_NAMES[shape]}: ${missing}`);
-        continue;
-      }
-      options.say(`  ${SHAPE_NAMES[shape]} …`);
-      const { ratio, spent, floors, latency, usage } = await measureShape(shape, bench);
-      const name = SHAPE_NAMES[shape];
-      costs.push([
-        name,
-        ratio,
-        spent.cpuMs,
-        sumOf(floors),
-        spent.mediaPerSecond,
-        percentile(latency, 0.5),
-        percentile(latency, 0.99),
-        usage.rssBytes / 2 ** 20,
-        usage.loopDelayP99Ms,
-      ]);
-      floorRows.push([name, floors.route, floors.bytes, floors.job, floors.update]);
-      trips.push([
-        name,
-        spent.statements,
-        spent.redisCommands,
-        spent.databaseBytes / 1024,
-        spent.redisBytes / 1024,
-      ]);
-      bars.push({ what: `${name}: CPU over the sum of its floors`, measured: ratio, atMost: 1.3 });
+export const measureEndToEnd: Part = (options) => onStage(options, measureShapes);
+
+async function measureShapes(stage: Stage): Promise<PartResult> {
+  const { options, services } = stage;
+  const notes = [
+    'CPU of the client process alone: not of Postgres, Redis, origin and sink. The store is the sink in every shape.',
+    'Statements hold everything the process says to the database, the queue in Postgres and idle polling included.',
+  ];
+  const costs: Cell[][] = [];
+  const floorRows: Cell[][] = [];
+  const trips: Cell[][] = [];
+  const bars: Bar[] = [];
+  for (const shape of SHAPES.filter((one) => !options.set.shape || one === options.set.shape)) {
+    const missing = missingFor(shape, services);
+    if (missing) {
+      notes.push(`NOT MEASURED: ${SHAPE_NAMES[shape]}: ${missing}`);
+      continue;
     }
-    return { tables: tablesOf(costs, floorRows, trips), bars, notes };
-  } finally {
-    await children.stop();
-    await services.close();
+    options.say(`  ${SHAPE_NAMES[shape]} …`);
+    const { ratio, spent, floors, latency, usage } = await measureShape(shape, stage);
+    const name = SHAPE_NAMES[shape];
+    costs.push([
+      name,
+      ratio,
+      spent.cpuMs,
+      sumOf(floors),
+      spent.mediaPerSecond,
+      percentile(latency, 0.5),
+      percentile(latency, 0.99),
+      usage.rssBytes / 2 ** 20,
+      usage.loopDelayP99Ms,
+    ]);
+    floorRows.push([name, floors.route, floors.bytes, floors.job, floors.update]);
+    trips.push([
+      name,
+      spent.statements,
+      spent.redisCommands,
+      spent.databaseBytes / 1024,
+      spent.redisBytes / 1024,
+    ]);
+    bars.push({ what: `${name}: CPU over the sum of its floors`, measured: ratio, atMost: 1.3 });
   }
-};
+  return { tables: tablesOf(costs, floorRows, trips), bars, notes };
+}
 
 const sumOf = (floors: Floors) => floors.route + floors.bytes + floors.job + floors.update;
 
@@ -129,18 +109,12 @@ function tablesOf(costs: Cell[][], floors: Cell[][], trips: Cell[][]): Table[] {
   ];
 }
 
-async function measureShape(shape: Shape, bench: Bench) {
-  const { options, children, services, sender, sink, ends } = bench;
+async function measureShape(shape: Shape, stage: Stage) {
+  const { options, children, sender, sink, ends } = stage;
   const count = options.quick ? 150 : 400;
   const rounds = Math.max(3, Math.round(options.rounds / 3));
-  const program = await startProgram(shape, { children, services, ends });
-  const floors = await children.start('./end-to-end/floors.ts', { side: 'client' });
-  const route = await floors.ask<string>('open', {
-    shape,
-    databaseUrl: shape === 'embedded' ? '' : await services.newDatabase(),
-    redisUrl: services.redisUrl,
-    folder: shape === 'embedded' ? await services.folder('floor') : '',
-  });
+  const program = await startProgram(shape, stage);
+  const { floors, route } = await openFloors(shape, stage);
   const bytes = await children.start('./byte-path/client.ts', { side: 'client' });
   await bytes.ask('open', { name: 'whole', ...ends });
   let run = 0;
@@ -167,17 +141,17 @@ async function measureShape(shape: Shape, bench: Bench) {
 
   const first = count * (options.quick ? 1 : 2);
   await prepare(first);
-  await throughProgram(program, first, bench);
+  await throughProgram(program, first, stage);
   await throughFloors(first);
   const spent: Spent[] = [];
   const floored: Floors[] = [];
   for (let round = 0; round < rounds; round++) {
     await prepare(count);
-    spent.push(await throughProgram(program, count, bench));
+    spent.push(await throughProgram(program, count, stage));
     floored.push(await throughFloors(count));
   }
   await prepare(options.quick ? 60 : 300);
-  const latency = await latencies(program, options.quick ? 60 : 300, bench);
+  const latency = await latencies(program, options.quick ? 60 : 300, stage);
   const usage = await program.usage();
   for (const child of [program, floors, bytes]) await child.stop();
   const middle = <T extends object>(list: readonly T[]) =>
@@ -188,8 +162,8 @@ async function measureShape(shape: Shape, bench: Bench) {
   return { ratio, spent: middle(spent), floors: middle(floored), latency, usage };
 }
 
-async function throughProgram(program: Running, count: number, bench: Bench): Promise<Spent> {
-  const { services, sender, sink, options } = bench;
+async function throughProgram(program: Running, count: number, stage: Stage): Promise<Spent> {
+  const { services, sender, sink, options } = stage;
   const { DATABASE_URL, REDIS_URL } = program.environment;
   const commands = async () =>
     REDIS_URL && services.redisUrl ? await redisCommands(services.redisUrl) : { commands: 0, bytes: 0 };
@@ -217,8 +191,8 @@ async function throughProgram(program: Running, count: number, bench: Bench): Pr
 }
 
 /** Milliseconds from a callback's departure to its picture in the store, at a rate that tires nobody. */
-async function latencies(program: Running, count: number, bench: Bench): Promise<number[]> {
-  const { sender, sink, options } = bench;
+async function latencies(program: Running, count: number, stage: Stage): Promise<number[]> {
+  const { sender, sink, options } = stage;
   const how = { url: program.url, count, concurrency: SENDERS, perSecond: 30 };
   const { sentAt } = await sender.ask<Sent>('send', how);
   await waitForObjects(sink, count, options.signal);

@@ -1,6 +1,8 @@
 /** The program as it is, with a counter on everything it says to a database. */
 import { Socket } from 'node:net';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import pg from 'pg';
 import { answerParent } from '../child.ts';
 
@@ -34,6 +36,9 @@ export interface Usage {
   readonly loopDelayP99Ms: number;
 }
 
+setFlagsFromString('--expose-gc');
+const collect = runInNewContext('gc') as () => void;
+
 let said = '';
 const { write } = process.stdout;
 process.stdout.write = ((text: string, ...rest: never[]) => {
@@ -44,6 +49,7 @@ process.stdout.write = ((text: string, ...rest: never[]) => {
 answerParent({
   /** What `npm start` prints; holds the address of the page. */
   said: () => said,
+  collect: () => collect(),
   usage: (): Usage => {
     const { user, system } = process.cpuUsage();
     const { rss, heapUsed } = process.memoryUsage();

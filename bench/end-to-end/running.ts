@@ -1,15 +1,16 @@
 /** The program in one of its shapes, running and asked from outside. */
 import { setTimeout as wait } from 'node:timers/promises';
-import type { Children } from '../children.ts';
 import type { Child } from '../processes.ts';
-import type { Services } from '../services.ts';
 import { environmentOf, type Shape } from '../shapes.ts';
+import type { Stage } from '../stage.ts';
 import type { Usage } from './program.ts';
 
 export interface Running {
   readonly url: string;
   readonly environment: Readonly<Record<string, string>>;
   usage(): Promise<Usage>;
+  /** Collects garbage, so that the heap is what is reachable. */
+  collect(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -18,20 +19,19 @@ const START_LIMIT_MS = 60_000;
 /** Starts `npm start`'s program and waits until it says where it answers. */
 export async function startProgram(
   shape: Shape,
-  given: {
-    children: Children;
-    services: Services;
-    ends: { originUrl: string; sinkUrl: string };
-    env?: Record<string, string>;
-  },
+  stage: Pick<Stage, 'children' | 'services' | 'ends'>,
+  env: Record<string, string> = {},
 ): Promise<Running> {
-  const environment = {
-    ...(await environmentOf(shape, given.services, given.ends)),
-    ...given.env,
-  };
-  const child = await given.children.start('./end-to-end/program.ts', { side: 'client', env: environment });
+  const environment = { ...(await environmentOf(shape, stage.services, stage.ends)), ...env };
+  const child = await stage.children.start('./end-to-end/program.ts', { side: 'client', env: environment });
   const url = await addressOf(child);
-  return { url, environment, usage: () => child.ask<Usage>('usage'), stop: () => child.stop() };
+  return {
+    url,
+    environment,
+    usage: () => child.ask<Usage>('usage'),
+    collect: () => child.ask<void>('collect'),
+    stop: () => child.stop(),
+  };
 }
 
 async function addressOf(child: Child): Promise<string> {

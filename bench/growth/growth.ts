@@ -1,11 +1,11 @@
 /** Part 5: more worker processes, more rows. */
-import { createChildren } from '../children.ts';
 import { startProgram, waitForObjects } from '../end-to-end/running.ts';
 import type { Part, PartOptions } from '../parts.ts';
 import type { Bar, Cell, PartResult, Table } from '../report.ts';
 import type { Sent } from '../sender.ts';
 import { openServices, type Services } from '../services.ts';
 import { missingFor, SHAPE_NAMES, type Shape } from '../shapes.ts';
+import { onStage } from '../stage.ts';
 import { measureRows } from './rows.ts';
 
 /** An answer of WeChat takes its time; workers mostly wait for it. */
@@ -61,51 +61,37 @@ async function measureWorkers(
 }
 
 /** Media a second: callbacks first, then so many workers. */
-async function drain(
-  shape: Shape,
-  processes: number,
-  services: Services,
-  options: PartOptions,
-): Promise<number> {
-  const children = createChildren();
-  try {
-    const count = (options.quick ? 50 : 300) * processes;
-    const origin = await children.start('./origin.ts', {
-      side: 'servers',
-      env: { LATENCY_MS: String(ORIGIN_LATENCY_MS) },
-    });
-    const sink = await children.start('./sink.ts', { side: 'servers' });
-    const sender = await children.start('./sender.ts', { side: 'servers' });
-    const ends = { originUrl: await origin.ask<string>('url'), sinkUrl: await sink.ask<string>('url') };
-    const server = await startProgram(shape, {
-      children,
-      services,
-      ends,
-      env: { BENCH_PROGRAM: '../../src/server/main.ts' },
-    });
-    for (let index = 0; index < processes; index++) {
-      await children.start('./end-to-end/program.ts', {
-        side: 'client',
-        env: {
-          ...server.environment,
-          BENCH_PROGRAM: '../../workers/archive.ts',
-          WORKER_CONCURRENCY: String(AT_ONCE),
-        },
-      });
-    }
-    const send = async (many: number, run: string) => {
-      await sender.ask('prepare', { count: many, sizeBytes: 20 * 1024, run });
-      await sender.ask<Sent>('send', { url: server.url, count: many, concurrency: 16 });
-    };
-    // Warm, and every worker there.
-    await send(20 * processes, 'warm');
-    await waitForObjects(sink, 20 * processes, options.signal);
-    await sink.ask('take');
-    const startedAt = performance.now();
-    await send(count, 'measured');
-    await waitForObjects(sink, count, options.signal);
-    return (count / (performance.now() - startedAt)) * 1000;
-  } finally {
-    await children.stop();
-  }
+function drain(shape: Shape, processes: number, services: Services, options: PartOptions): Promise<number> {
+  const settings = { origin: { LATENCY_MS: String(ORIGIN_LATENCY_MS) }, services };
+  return onStage(
+    options,
+    async (stage) => {
+      const { children, sender, sink } = stage;
+      const count = (options.quick ? 50 : 300) * processes;
+      const server = await startProgram(shape, stage, { BENCH_PROGRAM: '../../src/server/main.ts' });
+      for (let index = 0; index < processes; index++) {
+        await children.start('./end-to-end/program.ts', {
+          side: 'client',
+          env: {
+            ...server.environment,
+            BENCH_PROGRAM: '../../workers/archive.ts',
+            WORKER_CONCURRENCY: String(AT_ONCE),
+          },
+        });
+      }
+      const send = async (many: number, run: string) => {
+        await sender.ask('prepare', { count: many, sizeBytes: 20 * 1024, run });
+        await sender.ask<Sent>('send', { url: server.url, count: many, concurrency: 16 });
+      };
+      // Warm, and every worker there.
+      await send(20 * processes, 'warm');
+      await waitForObjects(sink, 20 * processes, options.signal);
+      await sink.ask('take');
+      const startedAt = performance.now();
+      await send(count, 'measured');
+      await waitForObjects(sink, count, options.signal);
+      return (count / (performance.now() - startedAt)) * 1000;
+    },
+    settings,
+  );
 }

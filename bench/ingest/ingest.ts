@@ -1,13 +1,11 @@
 /** Part 3: how many callbacks a second are written down in time, beside a bare route with one insert; and a burst. */
 import { setTimeout as wait } from 'node:timers/promises';
-import { type Children, createChildren } from '../children.ts';
 import { type Running, startProgram } from '../end-to-end/running.ts';
-import type { Part, PartOptions } from '../parts.ts';
-import type { Child } from '../processes.ts';
+import type { Part } from '../parts.ts';
 import { type Bar, type Cell, median, type PartResult, percentile } from '../report.ts';
 import type { Sent } from '../sender.ts';
-import { openServices, type Services } from '../services.ts';
 import { missingFor, SHAPE_NAMES, SHAPES, type Shape } from '../shapes.ts';
+import { onStage, openFloors, type Stage } from '../stage.ts';
 
 const SENDERS = [4, 8, 16, 32, 64];
 const P99_LIMIT_MS = 50;
@@ -16,106 +14,88 @@ const BURST_SENDERS = 256;
 const BURST_RSS_LIMIT_MIB = 256;
 const PICTURE_BYTES = 100 * 1024;
 
-interface Bench {
-  readonly options: PartOptions;
-  readonly children: Children;
-  readonly services: Services;
-  readonly sender: Child;
-  readonly sink: Child;
-  readonly ends: { readonly originUrl: string; readonly sinkUrl: string };
-}
+export const measureIngest: Part = (options) => onStage(options, measureShapes);
 
-export const measureIngest: Part = async (options): Promise<PartResult> => {
-  const children = createChildren();
-  const services = await openServices();
-  try {
-    const origin = await children.start('./origin.ts', { side: 'servers' });
-    const sink = await children.start('./sink.ts', { side: 'servers' });
-    const sender = await children.start('./sender.ts', { side: 'servers' });
-    const ends = { originUrl: await origin.ask<string>('url'), sinkUrl: await sink.ask<string>('url') };
-    const bench = { options, children, services, sender, sink, ends };
-    const rates: Cell[][] = [];
-    const steps: Cell[][] = [];
-    const bursts: Cell[][] = [];
-    const bars: Bar[] = [];
-    const notes = [
-      `Safe mode; the highest rate whose p99 stays under ${P99_LIMIT_MS} ms with ${SENDERS.join(', ')} senders at once.`,
-      'Postgres shapes: the server program, workers elsewhere. Embedded: everything in one process, one media at a time.',
-      'The sender shares its core with Postgres: rates are lower than of a machine of its own, for both sides alike.',
-    ];
-    for (const shape of SHAPES.filter((one) => !options.set.shape || one === options.set.shape)) {
-      const missing = missingFor(shape, services);
-      const name = SHAPE_NAMES[shape];
-      if (missing) {
-        notes.push(`NOT MEASURED: ${name}: ${missing}`);
-        continue;
-      }
-      options.say(`  ${name} …`);
-      const { program, bare, byStep } = await measureRates(shape, bench);
-      steps.push(...byStep);
-      rates.push([name, program.rate / bare.rate, program.rate, program.p99Ms, bare.rate, bare.p99Ms]);
-      bars.push({
-        what: `${name}: callbacks/s over the bare route`,
-        measured: program.rate / bare.rate,
-        atLeast: 0.7,
-      });
-      if (options.quick) continue;
-      const burst = await measureBurst(shape, bench);
-      bursts.push([
-        name,
-        burst.refused,
-        burst.perSecond,
-        burst.p99Ms,
-        burst.grownMiB,
-        burst.loopP99Ms,
-        burst.during,
-        burst.after,
-      ]);
-      bars.push({
-        what: `${name}: MiB grown by a burst of ${BURST}`,
-        measured: burst.grownMiB,
-        atMost: BURST_RSS_LIMIT_MIB,
-      });
+async function measureShapes(stage: Stage): Promise<PartResult> {
+  const { options, services } = stage;
+  const rates: Cell[][] = [];
+  const steps: Cell[][] = [];
+  const bursts: Cell[][] = [];
+  const bars: Bar[] = [];
+  const notes = [
+    `Safe mode; the highest rate whose p99 stays under ${P99_LIMIT_MS} ms with ${SENDERS.join(', ')} senders at once.`,
+    'Postgres shapes: the server program, workers elsewhere. Embedded: everything in one process, one media at a time.',
+    'The sender shares its core with Postgres: rates are lower than of a machine of its own, for both sides alike.',
+  ];
+  for (const shape of SHAPES.filter((one) => !options.set.shape || one === options.set.shape)) {
+    const missing = missingFor(shape, services);
+    const name = SHAPE_NAMES[shape];
+    if (missing) {
+      notes.push(`NOT MEASURED: ${name}: ${missing}`);
+      continue;
     }
-    return {
-      tables: [
-        {
-          title: 'Callbacks a second',
-          columns: ['shape', 'program ÷ bare', 'program/s', 'p99 ms', 'bare/s', 'p99 ms'],
-          rows: rates,
-        },
-        {
-          title: 'By senders at once',
-          columns: ['shape', 'program ÷ bare', 'senders', 'program/s', 'p99 ms', 'bare/s', 'p99 ms'],
-          rows: steps,
-        },
-        ...(bursts.length === 0
-          ? []
-          : [
-              {
-                title: `A burst of ${BURST} callbacks, ${BURST_SENDERS} at once, workers in the same process`,
-                columns: [
-                  'shape',
-                  'refused',
-                  'accepted/s',
-                  'p99 ms',
-                  'grown MiB',
-                  'loop p99 ms',
-                  'media/s during',
-                  'after',
-                ],
-                rows: bursts,
-              },
-            ]),
-      ],
-      bars,
-      notes,
-    };
-  } finally {
-    await children.stop();
-    await services.close();
+    options.say(`  ${name} …`);
+    const { program, bare, byStep } = await measureRates(shape, stage);
+    steps.push(...byStep);
+    rates.push([name, program.rate / bare.rate, program.rate, program.p99Ms, bare.rate, bare.p99Ms]);
+    bars.push({
+      what: `${name}: callbacks/s over the bare route`,
+      measured: program.rate / bare.rate,
+      atLeast: 0.7,
+    });
+    if (options.quick) continue;
+    const burst = await measureBurst(shape, stage);
+    bursts.push([
+      name,
+      burst.refused,
+      burst.perSecond,
+      burst.p99Ms,
+      burst.grownMiB,
+      burst.loopP99Ms,
+      burst.during,
+      burst.after,
+    ]);
+    bars.push({
+      what: `${name}: MiB grown by a burst of ${BURST}`,
+      measured: burst.grownMiB,
+      atMost: BURST_RSS_LIMIT_MIB,
+    });
   }
-};
+  return {
+    tables: [
+      {
+        title: 'Callbacks a second',
+        columns: ['shape', 'program ÷ bare', 'program/s', 'p99 ms', 'bare/s', 'p99 ms'],
+        rows: rates,
+      },
+      {
+        title: 'By senders at once',
+        columns: ['shape', 'program ÷ bare', 'senders', 'program/s', 'p99 ms', 'bare/s', 'p99 ms'],
+        rows: steps,
+      },
+      ...(bursts.length === 0
+        ? []
+        : [
+            {
+              title: `A burst of ${BURST} callbacks, ${BURST_SENDERS} at once, workers in the same process`,
+              columns: [
+                'shape',
+                'refused',
+                'accepted/s',
+                'p99 ms',
+                'grown MiB',
+                'loop p99 ms',
+                'media/s during',
+                'after',
+              ],
+              rows: bursts,
+            },
+          ]),
+    ],
+    bars,
+    notes,
+  };
+}
 
 interface Rate {
   readonly rate: number;
@@ -124,21 +104,15 @@ interface Rate {
 
 async function measureRates(
   shape: Shape,
-  bench: Bench,
+  stage: Stage,
 ): Promise<{ program: Rate; bare: Rate; byStep: Cell[][] }> {
-  const { options, children, services, sender, ends } = bench;
+  const { options, sender } = stage;
   const env: Record<string, string> =
     shape === 'embedded'
       ? { WORKER_CONCURRENCY: '1', ACCOUNT_CONCURRENCY: '1' }
       : { BENCH_PROGRAM: '../../src/server/main.ts' };
-  const program = await startProgram(shape, { children, services, ends, env });
-  const floors = await children.start('./end-to-end/floors.ts', { side: 'client' });
-  const route = await floors.ask<string>('open', {
-    shape,
-    databaseUrl: shape === 'embedded' ? '' : await services.newDatabase(),
-    redisUrl: services.redisUrl,
-    folder: shape === 'embedded' ? await services.folder('floor') : '',
-  });
+  const program = await startProgram(shape, stage, env);
+  const { floors, route } = await openFloors(shape, stage);
   let run = 0;
   const count = (options.quick ? 150 : 1_200) / (shape === 'embedded' ? 3 : 1);
   const burst = async (url: string, concurrency: number): Promise<Rate> => {
@@ -182,9 +156,9 @@ function highest(rates: readonly Rate[]): Rate {
     : rates.toSorted((a, b) => a.p99Ms - b.p99Ms)[0]!;
 }
 
-async function measureBurst(shape: Shape, bench: Bench) {
-  const { options, children, services, sender, sink, ends } = bench;
-  const program = await startProgram(shape, { children, services, ends });
+async function measureBurst(shape: Shape, stage: Stage) {
+  const { options, sender, sink } = stage;
+  const program = await startProgram(shape, stage);
   const prepare = (count: number, run: string) =>
     sender.ask('prepare', { count, sizeBytes: 10 * 1024, run: `burst${shape}${run}` });
   const send = (count: number) =>

@@ -3,7 +3,10 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { createChildren } from '../children.ts';
 import type { Part, PartOptions } from '../parts.ts';
 import type { Child } from '../processes.ts';
-import { type Bar, type Cell, type PartResult, percentile } from '../report.ts';
+import { type Bar, type Cell, type PartResult, percentile, type Table } from '../report.ts';
+import type { Shape } from '../shapes.ts';
+import { peakEmbedded } from './embedded.ts';
+import { soak } from './soak.ts';
 
 const MIB = 1024 * 1024;
 const AT_ONCE = 16;
@@ -19,8 +22,28 @@ interface Memory {
   readonly loopDelayP99Ms: number;
 }
 
-/** `--set soak=<minutes>` moves videos for so long and compares the heap of the first and the last quarter. */
+/**
+ * `--set only=peak`, `embedded` or `soak` for one of them. `--set soak=<minutes>` runs the whole program for so long,
+ * in `--set shape=…`.
+ */
 export const measureMemory: Part = async (options): Promise<PartResult> => {
+  const { only, soak: minutes, shape = 'redis' } = options.set;
+  const wanted = (name: string) => only === undefined || only === name;
+  const peaks = wanted('peak') ? await measurePeaks(options) : undefined;
+  const embedded = wanted('embedded') ? await peakEmbedded(options) : undefined;
+  const soaked = minutes && wanted('soak') ? await soak(Number(minutes), shape as Shape, options) : undefined;
+  const results = [peaks, embedded, soaked].filter((one) => one !== undefined);
+  return {
+    tables: results.flatMap((one) => one.tables),
+    bars: results.flatMap((one) => one.bars),
+    notes: [
+      'Base is the RSS after a small file and a collection. The naive way knows no budget.',
+      ...(soaked ? soaked.notes : ['No soak in this run: --set soak=60 runs one for an hour.']),
+    ],
+  };
+};
+
+async function measurePeaks(options: PartOptions): Promise<{ tables: Table[]; bars: Bar[] }> {
   const children = createChildren();
   try {
     const origin = await children.start('./origin.ts', { side: 'servers' });
@@ -29,14 +52,6 @@ export const measureMemory: Part = async (options): Promise<PartResult> => {
       env: { BYTES_PER_SECOND: String(STORE_BYTES_PER_SECOND) },
     });
     const ends = { originUrl: await origin.ask<string>('url'), sinkUrl: await sink.ask<string>('url') };
-    const openClient = async (name: string) => {
-      const client = await children.start('./byte-path/client.ts', {
-        side: 'client',
-        env: { BENCH_BYTE_BUDGET: String(BUDGET_MIB * MIB) },
-      });
-      await client.ask('open', { name, ...ends });
-      return client;
-    };
     const sizeMib = options.quick ? 24 : 200;
     const rows: Cell[][] = [];
     const bars: Bar[] = [];
@@ -45,7 +60,11 @@ export const measureMemory: Part = async (options): Promise<PartResult> => {
       for (const name of ways) {
         const label = `${name}, ${AT_ONCE} × ${sizeMib} MB${end ? ', no length' : ''}`;
         options.say(`  ${label} …`);
-        const client = await openClient(name);
+        const client = await children.start('./byte-path/client.ts', {
+          side: 'client',
+          env: { BENCH_BYTE_BUDGET: String(BUDGET_MIB * MIB) },
+        });
+        await client.ask('open', { name, ...ends });
         const peak = await peakOf(client, { sizeMib, end }, options);
         await client.stop();
         rows.push([label, peak.grownMib, peak.baseMib, peak.externalMib, peak.loopP99Ms, peak.seconds]);
@@ -53,27 +72,16 @@ export const measureMemory: Part = async (options): Promise<PartResult> => {
           bars.push({ what: `${label}: MiB over base`, measured: peak.grownMib, atMost: RSS_LIMIT_MIB });
       }
     }
-    const soak = options.set.soak ? await soakOf(await openClient('product'), options) : undefined;
-    if (soak) bars.push(...soak.bars);
-    return {
-      tables: [
-        {
-          title: `Peak memory, BYTE_BUDGET=${BUDGET_MIB}MiB, a store of ${STORE_BYTES_PER_SECOND / MIB} MiB/s`,
-          columns: ['way', 'peak RSS over base MiB', 'base MiB', 'peak buffers MiB', 'loop p99 ms', 's'],
-          rows,
-        },
-        ...(soak ? [soak.table] : []),
-      ],
-      bars,
-      notes: [
-        'Base is the RSS after a small file and a collection. The naive way knows no budget.',
-        ...(soak ? [] : ['No soak in this run: --set soak=60 runs one for an hour.']),
-      ],
+    const table = {
+      title: `Peak memory, BYTE_BUDGET=${BUDGET_MIB}MiB, a store of ${STORE_BYTES_PER_SECOND / MIB} MiB/s`,
+      columns: ['way', 'peak RSS over base MiB', 'base MiB', 'peak buffers MiB', 'loop p99 ms', 's'],
+      rows,
     };
+    return { tables: [table], bars };
   } finally {
     await children.stop();
   }
-};
+}
 
 async function peakOf(client: Child, how: { sizeMib: number; end: string }, options: PartOptions) {
   const file = (sizeBytes: number, end = '') => ({
@@ -109,37 +117,5 @@ async function peakOf(client: Child, how: { sizeMib: number; end: string }, opti
       0.99,
     ),
     seconds: (performance.now() - startedAt) / 1000,
-  };
-}
-
-async function soakOf(client: Child, options: PartOptions) {
-  const endAt = performance.now() + Number(options.set.soak) * 60_000;
-  const heaps: number[] = [];
-  const rss: number[] = [];
-  const loop: number[] = [];
-  const video = { mediaId: `video-${20 * MIB}`, sizeBytes: 20 * MIB, kind: 'video' };
-  const picture = { mediaId: `image-${100 * 1024}`, sizeBytes: 100 * 1024, kind: 'image' };
-  while (performance.now() < endAt) {
-    options.signal.throwIfAborted();
-    await client.ask('run', { file: video, files: 16, concurrency: AT_ONCE });
-    await client.ask('run', { file: picture, files: 500, concurrency: AT_ONCE });
-    await client.ask('collect');
-    const memory = await client.ask<Memory>('memory');
-    heaps.push(memory.heapBytes);
-    rss.push(memory.rssBytes);
-    loop.push(memory.loopDelayP99Ms);
-  }
-  const quarter = Math.max(1, heaps.length >> 2);
-  const mean = (numbers: readonly number[]) => numbers.reduce((a, b) => a + b, 0) / numbers.length;
-  const growth = mean(heaps.slice(-quarter)) / mean(heaps.slice(0, quarter));
-  return {
-    table: {
-      title: `Soak of ${options.set.soak} minutes`,
-      columns: ['last ÷ first quarter of heap', 'samples', 'heap MiB', 'RSS MiB', 'loop p99 ms'],
-      rows: [
-        [growth, heaps.length, heaps.at(-1)! / MIB, Math.max(...rss) / MIB, percentile(loop, 0.99)],
-      ] as Cell[][],
-    },
-    bars: [{ what: 'soak: heap of the last quarter over the first', measured: growth, atMost: 1.05 }],
   };
 }

@@ -1,0 +1,62 @@
+/** Everything embedded, the store too: sixteen videos of 50 MB at once in one process. */
+import { setTimeout as wait } from 'node:timers/promises';
+import { type Running, startProgram } from '../end-to-end/running.ts';
+import { watchRss } from '../ingest/ingest.ts';
+import type { PartOptions } from '../parts.ts';
+import type { Bar, Table } from '../report.ts';
+import type { Sent } from '../sender.ts';
+import { API_KEY } from '../shapes.ts';
+import { onStage } from '../stage.ts';
+
+const MIB = 1024 * 1024;
+const VIDEOS = 16;
+const RSS_LIMIT_MIB = 900;
+const LIMIT_MS = 300_000;
+
+/** The store is in DATA_DIR too. */
+const EMBEDDED_STORE = { S3_BUCKET: '', S3_ENDPOINT: '', S3_ACCESS_KEY_ID: '', S3_SECRET_ACCESS_KEY: '' };
+
+export function peakEmbedded(options: PartOptions): Promise<{ tables: Table[]; bars: Bar[] }> {
+  return onStage(options, async (stage) => {
+    const sizeBytes = (options.quick ? 10 : 50) * MIB;
+    const label = `everything embedded, ${VIDEOS} × ${sizeBytes / MIB} MB`;
+    options.say(`  ${label} …`);
+    const program = await startProgram('embedded', stage, {
+      ...EMBEDDED_STORE,
+      WORKER_CONCURRENCY: String(VIDEOS),
+    });
+    const base = await program.usage();
+    const watched = watchRss(program, options.signal);
+    const startedAt = performance.now();
+    await stage.sender.ask('prepare', { count: VIDEOS, sizeBytes, run: 'em', kind: 'video' });
+    await stage.sender.ask<Sent>('send', { url: program.url, count: VIDEOS, concurrency: VIDEOS });
+    await waitForArchived(program, VIDEOS, options.signal);
+    const seconds = (performance.now() - startedAt) / 1000;
+    const { peakBytes, loopP99Ms } = await watched.end();
+    await program.stop();
+    return {
+      tables: [
+        {
+          title: 'Peak memory of one process, database, queue and store included',
+          columns: ['', 'peak RSS MiB', 'base MiB', 'loop p99 ms', 's'],
+          rows: [[label, peakBytes / MIB, base.rssBytes / MIB, loopP99Ms, seconds]],
+        },
+      ],
+      bars: [{ what: `${label}: RSS MiB`, measured: peakBytes / MIB, atMost: RSS_LIMIT_MIB }],
+    };
+  });
+}
+
+async function waitForArchived(program: Running, count: number, signal: AbortSignal): Promise<void> {
+  const giveUpAt = performance.now() + LIMIT_MS;
+  for (;;) {
+    const answer = await fetch(`${program.url}/v1/stats`, {
+      headers: { authorization: `Bearer ${API_KEY}` },
+      signal,
+    });
+    const { byStatus } = (await answer.json()) as { byStatus: { archived: number } };
+    if (byStatus.archived >= count) return;
+    if (performance.now() > giveUpAt) throw new Error(`${byStatus.archived} of ${count} were archived`);
+    await wait(200);
+  }
+}
