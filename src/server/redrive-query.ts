@@ -25,6 +25,7 @@ const KNOWN_CODES: ReadonlySet<string> = new Set(CODES);
 const text = (max: number) =>
   z
     .string()
+    .trim()
     .min(1)
     .max(max)
     .refine((value) => !value.includes('\0') && value.isWellFormed(), 'contains NUL or broken Unicode');

@@ -39,6 +39,7 @@ export const KEYS = {
   admin: 'admin-secret-0123456789',
   /** Reads and writes for the school alone. */
   school: 'school-secret-0123456789',
+  schoolAdmin: 'school-admin-secret-0123456789',
 } as const;
 
 export interface Call {
@@ -101,6 +102,7 @@ export async function openTestServer(
       `write:${KEYS.write}`,
       `admin:${KEYS.admin}`,
       `school:write@${SAFE.account}:${KEYS.school}`,
+      `schoolAdmin:admin@${SAFE.account}:${KEYS.schoolAdmin}`,
     ].join(','),
   );
   if (!('value' in keys)) throw new Error(keys.wrong);
