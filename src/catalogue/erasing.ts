@@ -100,7 +100,8 @@ export async function markErased(
          pic_url = NULL, labels = NULL, sent_at = NULL, expires_at = NULL, closes_at = NULL, running_since = NULL,
          next_attempt_at = NULL, waiting_reason = NULL, tries = 0, size_bytes = NULL, sha256 = NULL,
          content_type = NULL, declared_type = NULL, file_name = NULL, source = NULL, length_verified = NULL,
-         failure = NULL, archived_at = NULL, created_at = $2, updated_at = $2
+         failure = NULL, closed_at = NULL, redrives = NULL, last_redrive = NULL, archived_at = NULL,
+         created_at = $2, updated_at = $2
      FROM locked WHERE m.id = locked.id RETURNING m.id`,
     [[...ids], now, erasure ?? null],
   );

@@ -76,8 +76,16 @@ export function createEraser(deps: EraserDeps, options: EraserOptions = {}) {
     return left;
   }
 
-  /** `busy`: as the queue said before the objects were looked at, so that what was stored by then is found. */
-  async function eraseOne(marked: Marked, busy: boolean | Error, signal: AbortSignal): Promise<boolean> {
+  /**
+   * `busy`: as the queue said before the objects were looked at, so that what was stored by then is found. Answers why
+   * it is not finished, if it is not.
+   */
+  async function eraseOne(
+    marked: Marked,
+    busy: boolean | Error,
+    signal: AbortSignal,
+    outer: AbortSignal,
+  ): Promise<Unfinished | undefined> {
     let unfinished: Unfinished | undefined;
     try {
       const left = await removeObjects(marked, signal);
@@ -85,38 +93,43 @@ export function createEraser(deps: EraserDeps, options: EraserOptions = {}) {
       else if (busy instanceof Error) unfinished = { why: 'trouble', problem: wordsOf(busy) };
       else if (busy || mayBeFed(marked)) unfinished = { why: 'busy' };
     } catch (error) {
-      unfinished = { why: 'trouble', problem: wordsOf(error) };
+      // Whoever asked did not want to wait; that is no trouble.
+      unfinished = outer.aborted ? { why: 'busy' } : { why: 'trouble', problem: wordsOf(error) };
     }
     const now = clock.now();
-    if (!unfinished) return await catalogue.erased(marked, now);
+    if (!unfinished) return (await catalogue.erased(marked, now)) ? undefined : { why: 'busy' };
     if (unfinished.why !== 'busy') log.warn({ id: marked.id, unfinished }, 'an erasure is not finished');
     await catalogue.notErased(marked, unfinished, decideNextErase(unfinished, marked.since, now), now);
-    return false;
+    return unfinished;
   }
 
   /** Its job may be on its way from the feeder to the queue. */
   const mayBeFed = ({ fedAt }: Marked) =>
     fedAt !== undefined && fedAt.getTime() + fedAgeMs > clock.now().getTime();
 
-  /** Goes on with what is in hand; answers how many are finished. Never rejects for a store or queue in trouble. */
-  async function work(taken: readonly Marked[], outer: AbortSignal): Promise<number> {
-    if (taken.length === 0) return 0;
+  /** Goes on with what is in hand. A store or a queue in trouble is no error: the rows say so. */
+  async function work(
+    taken: readonly Marked[],
+    outer: AbortSignal,
+  ): Promise<{ finished: number; kept: Left[] }> {
+    const result = { finished: 0, kept: [] as Left[] };
+    if (taken.length === 0) return result;
     const signal = AbortSignal.any([outer, AbortSignal.timeout(WORK_MS)]);
     const busy = await queue.forget(taken, signal).then(
       (ids) => new Set(ids),
       (error: Error) => error,
     );
-    let finished = 0;
     const waiting = [...taken];
     const worker = async () => {
       for (let one = waiting.shift(); one; one = waiting.shift()) {
-        if (outer.aborted) return;
         const isBusy = busy instanceof Set ? busy.has(one.id) : busy;
-        if (await eraseOne(one, isBusy, signal)) finished++;
+        const unfinished = await eraseOne(one, isBusy, signal, outer);
+        if (!unfinished) result.finished++;
+        else if (unfinished.why === 'kept') result.kept.push(...unfinished.left);
       }
     };
     await Promise.all(Array.from({ length: AT_ONCE }, worker));
-    return finished;
+    return result;
   }
 
   /** True while there may be more to mark. */
@@ -159,17 +172,21 @@ export function createEraser(deps: EraserDeps, options: EraserOptions = {}) {
   async function sweep(signal: AbortSignal): Promise<boolean> {
     const marked = [await markOpen(), await retain()].includes(true);
     const taken = await catalogue.takeDueErasing(clock.now(), soon(), BATCH);
-    const finished = await work(taken, signal);
+    const { finished } = await work(taken, signal);
     if (finished > 0) log.info({ erased: finished }, 'media are erased');
     await catalogue.erasures.finishDone(clock.now());
     return marked || finished > 0;
   }
 
   return {
-    /** Erases media by their ids as far as it goes now; the rows tell how far. */
-    erase: async (ids: readonly string[], why: Why, signal: AbortSignal): Promise<void> => {
+    /**
+     * Erases media by their ids, with what belongs to them, as far as it goes now; the rows tell how far. `kept`:
+     * what the store does not let go of.
+     */
+    erase: async (ids: readonly string[], why: Why, signal: AbortSignal): Promise<{ kept: Left[] }> => {
       const marked = await catalogue.erase(ids, why, clock.now());
-      await work(await catalogue.takeErasing([...new Set([...ids, ...marked])], soon()), signal);
+      const taken = await catalogue.takeErasing([...new Set([...ids, ...marked])], soon());
+      return await work(taken, signal);
     },
 
     /**
@@ -196,7 +213,7 @@ export function createEraser(deps: EraserDeps, options: EraserOptions = {}) {
       }
       while (!signal.aborted) {
         const taken = await catalogue.takeErasingOf(opened.id, clock.now(), soon(), BATCH);
-        if ((await work(taken, signal)) === 0) break;
+        if ((await work(taken, signal)).finished === 0) break;
       }
       await catalogue.erasures.finishDone(clock.now());
       return opened;

@@ -35,7 +35,11 @@ export function refusal(
 ): FailureError {
   const { status, code } = answer;
   const retryAfterMs = parseRetryAfter(answer.retryAfter, now);
-  const passing = status >= 500 || status === 408 || status === 429 || (code && PASSING_CODES.has(code));
+  const passing =
+    (status >= 500 && status !== 501) ||
+    status === 408 ||
+    status === 429 ||
+    (code && PASSING_CODES.has(code));
   const word = status === 507 ? 'disk_full' : passing ? 'store_unavailable' : 'store_refused';
   return failure(
     word,

@@ -1,0 +1,94 @@
+/** What the queue holds of an erased media is taken out of it, on every backend. */
+import assert from 'node:assert/strict';
+import { describe, type TestContext, test } from 'node:test';
+import type { Consumer, JobHandler } from '../../src/queue/consumer.ts';
+import { toJobData } from '../../src/queue/job.ts';
+import { openBelow, openQueue, PLACES, type Place } from './backends.ts';
+import { dumpQueue } from './dump.ts';
+import { createHandled, entryOf, eventually, failed, referenceOf } from './handled.ts';
+
+const FAST = { lockDurationMs: 1_000, stalledIntervalMs: 500, internalRetryMs: 50 };
+
+async function setup(t: TestContext, place: Place) {
+  const below = await openBelow(place);
+  const queue = await openQueue(below);
+  const consumers: Consumer[] = [];
+  t.after(async () => {
+    await Promise.all(consumers.map((consumer) => consumer.close(0)));
+    await queue.close();
+    await below.close();
+  });
+  const consume = async (handler: JobHandler, concurrency: number) => {
+    const consumer = await queue.consume(handler, { ...FAST, concurrency });
+    consumers.push(consumer);
+    return consumer;
+  };
+  return { below, queue, consume, dump: () => dumpQueue(below.backend) };
+}
+
+for (const { name, skip, find } of PLACES) {
+  describe(`forgetting on ${name}`, { skip }, () => {
+    const on = (what: string, run: (t: TestContext, place: Place) => Promise<void>) =>
+      test(what, async (t) => {
+        const place = await find(t);
+        if (place) await run(t, place);
+      });
+
+    on(
+      'removes waiting, delayed, completed and failed jobs of every round, and nobody else’s',
+      async (t, place) => {
+        const { below, queue, consume, dump } = await setup(t, place);
+        const handled = createHandled(({ round }) => {
+          if (round === 1) return { do: 'finish', result: 'archived' };
+          if (round === 2) return { do: 'giveUp', failure: failed('too_large') };
+          return { do: 'putBack', delayMs: 600_000 };
+        });
+        const consumer = await consume(handled.handler, 2);
+        await queue.add([entryOf('gone', 1), entryOf('gone', 2), entryOf('gone', 3), entryOf('stays', 1)]);
+        await eventually('three ended, one delayed', async () => {
+          const { completed, failed, delayed } = await queue.counts();
+          return completed === 2 && failed === 1 && delayed === 1;
+        });
+        await consumer.close(1_000);
+        const { id } = entryOf('gone');
+        await queue.add([entryOf('gone', 4)]);
+        await below.addForeign({ data: toJobData(referenceOf('gone')), jobId: id });
+        assert.ok((await dump()).includes('"gone') || (await dump()).includes('\\"gone'), 'it was there');
+        assert.deepEqual(await queue.forget([{ id, round: 4 }]), []);
+        const after = await dump();
+        assert.doesNotMatch(after, /mediaId\W+gone/);
+        assert.match(after, /mediaId\W+stays/);
+        assert.deepEqual(await queue.forget([{ id, round: 4 }]), [], 'again is the same');
+        assert.deepEqual(await queue.counts(), {
+          waiting: 0,
+          active: 0,
+          delayed: 0,
+          completed: 1,
+          failed: 0,
+        });
+      },
+    );
+
+    on(
+      'empties the job that a worker has in hand, names its media, and is rid of it once it ends',
+      async (t, place) => {
+        const { queue, consume, dump } = await setup(t, place);
+        const release = Promise.withResolvers<void>();
+        const handled = createHandled(async () => {
+          await release.promise;
+          return { do: 'finish', result: 'superseded', forget: true };
+        });
+        await consume(handled.handler, 1);
+        const entry = entryOf('in hand');
+        await queue.add([entry]);
+        await handled.until(1);
+        assert.deepEqual(await queue.forget([entry]), [entry.id]);
+        assert.doesNotMatch(await dump(), /mediaId\W+in hand/);
+        release.resolve();
+        await eventually('nobody is at it', async () => (await queue.forget([entry])).length === 0);
+        const counts = await queue.counts();
+        assert.deepEqual([counts.active, counts.completed], [0, 0]);
+      },
+    );
+  });
+}

@@ -1,0 +1,161 @@
+/** A small foreign S3 with versions, delete markers and object lock: what an erasure meets. Checks no signature. */
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { TestContext } from 'node:test';
+
+interface Version {
+  readonly id: string;
+  /** Undefined: a delete marker. */
+  readonly body: Buffer | undefined;
+  readonly headers: Record<string, string>;
+  readonly retainUntil?: Date;
+  legalHold: boolean;
+}
+
+export interface VersionedS3 {
+  readonly endpoint: string;
+  /** Newest first; delete markers as `marker`. */
+  versions(key: string): { id: string; body: string }[];
+  readonly keys: string[];
+  /** What comes from now on is kept so long. */
+  lock(retainUntil: Date | undefined, legalHold?: boolean): void;
+  /** Lets go of everything that is locked. */
+  unlock(): void;
+  /** How the list of versions is answered; default: truthfully, two to a page. */
+  listing: 'true' | 'refused' | 'unknown' | 'ignored';
+  /** Answers everything with this status while set. */
+  status: number | undefined;
+}
+
+const xml = (response: ServerResponse, status: number, text: string) =>
+  response.writeHead(status, { 'content-type': 'application/xml' }).end(`<?xml version="1.0"?>${text}`);
+const refuse = (response: ServerResponse, status: number, code: string) =>
+  xml(response, status, `<Error><Code>${code}</Code><Message>no</Message></Error>`);
+
+export async function openVersionedS3(
+  t: Pick<TestContext, 'after'>,
+  { bucket = 'media', versioning = true } = {},
+): Promise<VersionedS3> {
+  const objects = new Map<string, Version[]>();
+  let serial = 0;
+  let retainUntil: Date | undefined;
+  let legalHold = false;
+  const lockOf = () => ({ ...(retainUntil ? { retainUntil } : {}), legalHold });
+
+  function add(key: string, body: Buffer | undefined, headers: Record<string, string>): Version {
+    const version = { id: versioning ? `v${++serial}` : 'null', body, headers, ...lockOf() };
+    objects.set(key, [version, ...(versioning ? (objects.get(key) ?? []) : [])]);
+    return version;
+  }
+
+  function list(response: ServerResponse, query: URLSearchParams) {
+    if (s3.listing === 'refused') return refuse(response, 403, 'AccessDenied');
+    if (s3.listing === 'unknown') return refuse(response, 501, 'NotImplemented');
+    if (s3.listing === 'ignored') return xml(response, 200, '<ListBucketResult></ListBucketResult>');
+    const all = [...objects]
+      .filter(([key]) => key.startsWith(query.get('prefix') ?? ''))
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .flatMap(([key, versions]) => versions.map((version) => ({ key, version })));
+    const [key, id] = [query.get('key-marker'), query.get('version-id-marker')];
+    const from = key ? all.findIndex((one) => one.key === key && one.version.id === id) + 1 : 0;
+    const page = all.slice(from, from + 2);
+    const last = page.at(-1);
+    const isTruncated = from + 2 < all.length;
+    const entries = page.map(({ key, version }) => {
+      const element = version.body ? 'Version' : 'DeleteMarker';
+      return `<${element}><Key>${key}</Key><VersionId>${version.id}</VersionId></${element}>`;
+    });
+    const next = isTruncated
+      ? `<NextKeyMarker>${last?.key}</NextKeyMarker><NextVersionIdMarker>${last?.version.id}</NextVersionIdMarker>`
+      : '';
+    xml(
+      response,
+      200,
+      `<ListVersionsResult><IsTruncated>${isTruncated}</IsTruncated>${next}${entries.join('')}</ListVersionsResult>`,
+    );
+  }
+
+  function remove(response: ServerResponse, key: string, id: string | null) {
+    const versions = objects.get(key) ?? [];
+    if (id === null && versioning) {
+      const marker = add(key, undefined, {});
+      Object.assign(marker, { retainUntil: undefined, legalHold: false });
+      return response.writeHead(204, { 'x-amz-delete-marker': 'true', 'x-amz-version-id': marker.id }).end();
+    }
+    const found = versions.find((version) => version.id === (id ?? 'null'));
+    if (found && (found.legalHold || (found.retainUntil && found.retainUntil > new Date())))
+      return refuse(response, 403, 'AccessDenied');
+    const rest = versions.filter((version) => version !== found);
+    if (rest.length > 0) objects.set(key, rest);
+    else objects.delete(key);
+    response.writeHead(204).end();
+  }
+
+  function look(request: IncomingMessage, response: ServerResponse, key: string, id: string | null) {
+    const [newest, ...older] = objects.get(key) ?? [];
+    const found = id === null ? newest : [newest, ...older].find((version) => version?.id === id);
+    const versionHeader = versioning && found ? { 'x-amz-version-id': found.id } : {};
+    if (!found) return refuse(response, 404, 'NoSuchKey');
+    if (!found.body)
+      return response
+        .writeHead(id === null ? 404 : 405, { ...versionHeader, 'x-amz-delete-marker': 'true' })
+        .end();
+    response.writeHead(200, {
+      ...found.headers,
+      ...versionHeader,
+      'content-length': found.body.length,
+      ...(found.retainUntil && {
+        'x-amz-object-lock-mode': 'COMPLIANCE',
+        'x-amz-object-lock-retain-until-date': found.retainUntil.toISOString(),
+      }),
+      ...(found.legalHold && { 'x-amz-object-lock-legal-hold': 'ON' }),
+    });
+    response.end(request.method === 'HEAD' ? undefined : found.body);
+  }
+
+  async function answer(request: IncomingMessage, response: ServerResponse) {
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(chunk);
+    if (s3.status !== undefined) return refuse(response, s3.status, 'ServiceUnavailable');
+    const url = new URL(request.url ?? '/', 'http://s3');
+    const key = decodeURIComponent(url.pathname.slice(`/${bucket}/`.length));
+    const id = url.searchParams.get('versionId');
+    if (url.searchParams.has('versions')) return list(response, url.searchParams);
+    if (url.searchParams.has('uploadId')) return refuse(response, 404, 'NoSuchUpload');
+    if (request.method === 'DELETE') return remove(response, key, id);
+    if (request.method !== 'PUT') return look(request, response, key, id);
+    const kept = Object.entries(request.headers).filter(([name]) => /^(content-type|x-amz-meta-)/.test(name));
+    const version = add(key, Buffer.concat(chunks), Object.fromEntries(kept) as Record<string, string>);
+    response.writeHead(200, { etag: '"e"', ...(versioning && { 'x-amz-version-id': version.id }) }).end();
+  }
+
+  const server = createServer((request, response) => {
+    answer(request, response).catch(() => response.destroy());
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const s3: VersionedS3 = {
+    endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    versions: (key) =>
+      (objects.get(key) ?? []).map(({ id, body }) => ({ id, body: body?.toString() ?? 'marker' })),
+    get keys() {
+      return [...objects.keys()];
+    },
+    lock: (until, held = false) => {
+      retainUntil = until;
+      legalHold = held;
+    },
+    unlock: () => {
+      for (const version of [...objects.values()].flat())
+        Object.assign(version, { retainUntil: undefined, legalHold: false });
+    },
+    listing: 'true',
+    status: undefined,
+  };
+  return s3;
+}
