@@ -2,7 +2,7 @@
 import { appendFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import type { Ground } from './ground.ts';
+import { type Ground, untilReady } from './ground.ts';
 import type { Deed } from './script.ts';
 
 /** One line of windows.jsonl: what was on, in milliseconds of the epoch. */
@@ -21,7 +21,10 @@ function targetOf(deed: Deed): string {
   return deed.what === 'wechat' || deed.what === 'newToken' ? `wechat ${deed.account}` : deed.what;
 }
 
-export function createDeeds(ground: Ground) {
+const WORK_MS = 1_500;
+
+/** `signal`: the time for deeds is over; those that still wait for their turn are left out. */
+export function createDeeds(ground: Ground, signal: AbortSignal) {
   const file = join(ground.folder, 'windows.jsonl');
   const busy = new Map<string, Promise<void>>();
   const count: Record<string, number> = {};
@@ -31,6 +34,11 @@ export function createDeeds(ground: Ground) {
     switch (deed.what) {
       case 'kill':
         await fleet.kill(deed.who, deed.forMs);
+        // One that dies before it has done anything proves little, and is down for the whole run on a slow machine.
+        if (deed.who === 'all' || deed.who === 'server') {
+          await untilReady(ground, signal);
+          await wait(WORK_MS, undefined, { signal });
+        }
         return { name: `kill -9 ${deed.who}` };
       case 'freeze':
         await fleet.freeze(deed.who, deed.forMs);
@@ -74,6 +82,7 @@ export function createDeeds(ground: Ground) {
   }
 
   async function doIt(deed: Deed): Promise<void> {
+    if (signal.aborted) return;
     const from = Date.now();
     const done = await perform(deed);
     count[done.name] = (count[done.name] ?? 0) + 1;

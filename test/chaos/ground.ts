@@ -23,6 +23,7 @@ import { type ChaosAccount, createWechat, type Wechat } from './wechat.ts';
 const SIMULATOR = fileURLToPath(new URL('../../src/simulator/main.ts', import.meta.url));
 const API_KEY = 'chaos-key-of-the-api-7a41e0';
 const START_LIMIT_MS = 60_000;
+const READY_LIMIT_MS = 120_000;
 
 export interface GroundOptions {
   readonly shape: Shape;
@@ -30,8 +31,9 @@ export interface GroundOptions {
   /** A foreign stand-in that runs already, and its accounts. */
   readonly wechatUrl?: string;
   readonly accountsFile?: string;
-  /** Put before the programs of the service. */
+  /** Put before the programs of the service, and into their environment. */
   readonly nodeArgs?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
   /** Instead of the service's own programs. */
   readonly programs?: Partial<Record<Role, string>>;
   readonly keep?: boolean;
@@ -129,6 +131,23 @@ const storeEnv = (access: StoreAccess) => ({
   S3_SECRET_ACCESS_KEY: access.secretAccessKey,
 });
 
+/** Until the server says so, for two minutes at most; throws with what the first program said last. */
+export async function untilReady(
+  { url, fleet }: Pick<Ground, 'url' | 'fleet'>,
+  signal?: AbortSignal,
+): Promise<void> {
+  const deadline = performance.now() + READY_LIMIT_MS;
+  while (!signal?.aborted) {
+    const limit = AbortSignal.timeout(5_000);
+    const answer = await fetch(`${url}/readyz`, { signal: limit }).catch(() => undefined);
+    await answer?.body?.cancel();
+    if (answer?.ok) return;
+    if (performance.now() > deadline)
+      throw new Error(`the service is not ready:\n${fleet.log(fleet.roles[0]!).slice(-4_000)}`);
+    await wait(200);
+  }
+}
+
 /** Opens all but the fleet, which is started by whoever plays; what is open is closed when a part fails. */
 export async function openGround(options: GroundOptions): Promise<Ground> {
   const { shape, lifeMs } = options;
@@ -177,6 +196,7 @@ export async function openGround(options: GroundOptions): Promise<Ground> {
       ...(postgres && { DATABASE_URL: postgres.url }),
       ...(redis && { REDIS_URL: redis.url }),
       ...(store && storeEnv(store.access)),
+      ...options.env,
     };
     const fleet = createFleet({
       programs: options.programs ?? PROGRAMS[shape],

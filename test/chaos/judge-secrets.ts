@@ -3,7 +3,7 @@ import type { Evidence } from './evidence.ts';
 
 /** Tokens as WeChat makes them, signatures of links and requests, and anything that follows `access_token=`. */
 const FORMS: readonly (readonly [name: string, form: RegExp])[] = [
-  ['an access token', /\b\d{1,3}_[A-Za-z0-9_-]{100,}/g],
+  ['an access token', /(?<![A-Za-z0-9_.-])\d{1,3}_[A-Za-z0-9_-]{100,}/g],
   ['a token in a query', /access_token(?:=|%3D)(?!\[redacted\])[A-Za-z0-9_-]{8,}/g],
   ['the signature of a link', /X-Amz-Signature(?:=|%3D)[0-9a-f]{32,}/gi],
   ['the key of a video link', /[?&]vkey=(?!\[redacted\])[0-9A-Za-z]{16,}/g],

@@ -25,6 +25,8 @@ export interface RedisMachine {
   /** Keeps what it holds now as the past that it may come back with. */
   keep(): Promise<void>;
   flush(): Promise<void>;
+  /** How many jobs it knows of media of ours. */
+  jobs(): Promise<number>;
   close(): Promise<void>;
 }
 
@@ -38,15 +40,16 @@ export async function openRedis(folder: string): Promise<RedisMachine> {
   const server = await createRedisServer({ via: redis.via, folder: data });
   await server.start();
 
-  async function flush(): Promise<void> {
+  async function ask<Answer>(question: (client: Redis) => Promise<Answer>): Promise<Answer> {
     const client = new Redis(server.url, { maxRetriesPerRequest: 2 });
     client.on('error', () => undefined);
     try {
-      await client.flushall();
+      return await question(client);
     } finally {
       client.disconnect();
     }
   }
+  const flush = async () => void (await ask((client) => client.flushall()));
 
   async function keep(): Promise<void> {
     await rm(past, { recursive: true, force: true });
@@ -73,6 +76,8 @@ export async function openRedis(folder: string): Promise<RedisMachine> {
       await server.start();
     },
     flush,
+    jobs: async () =>
+      (await ask((client) => client.keys('*:m_*'))).filter((key) => !key.endsWith(':lock')).length,
     close: async () => {
       await server.stop();
       await server.release();

@@ -5,6 +5,8 @@ import type { Deed, Role, Script, Sending, Shape, WechatFault, Wish } from './sc
 const MINUTE_MS = 60_000;
 const MEDIA_PER_MINUTE = 1_000;
 const KILLS_PER_MINUTE = 10;
+/** Where everything dies at once and must come back before it can die again. */
+const KILLS_PER_MINUTE_OF_ONE = 6;
 /** The last part of the load is without new troubles, so that what they did is still met by work. */
 const CALM_SHARE = 0.1;
 const MIB = 1024 * 1024;
@@ -182,7 +184,8 @@ export function planOf(options: PlanOptions): Script {
   const random = createRandom(seed);
   const loadMs = Math.round(minutes * MINUTE_MS);
   const kills = killsOf(shape);
-  const deeds = spread(random, loadMs, KILLS_PER_MINUTE, (chance) => weighted(chance, kills)(chance));
+  const perMinute = shape === 'embedded' ? KILLS_PER_MINUTE_OF_ONE : KILLS_PER_MINUTE;
+  const deeds = spread(random, loadMs, perMinute, (chance) => weighted(chance, kills)(chance));
   for (let account = 0; account < options.accounts; account++) {
     deeds.push(
       ...spread(random, loadMs, 1.5, (chance) => ({

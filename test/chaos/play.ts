@@ -6,7 +6,7 @@ import { askApi, collect, openUploads } from './collect.ts';
 import { createDeeds } from './deeds.ts';
 import { readEvidence } from './evidence.ts';
 import type { Findings } from './findings.ts';
-import { type Ground, type GroundOptions, openGround } from './ground.ts';
+import { type Ground, type GroundOptions, openGround, untilReady } from './ground.ts';
 import { judge } from './judge.ts';
 import type { Script } from './script.ts';
 import { createSender, type SentLine } from './sender.ts';
@@ -26,7 +26,6 @@ export interface Played {
 
 export type Say = (line: string) => void;
 
-const READY_LIMIT_MS = 120_000;
 const LOOK_MS = 1_000;
 /** So many looks in a row must find nothing to do: callbacks may still come out of a spool. */
 const QUIET_LOOKS = 4;
@@ -35,6 +34,8 @@ const UPLOADS_LIMIT_MS = 120_000;
 /** Two hours of grace after the three days, played as everything else; and time for a machine that is slow. */
 const closingMsOf = (lifeMs: number) => lifeMs / 36;
 const MARGIN_MS = 90_000;
+/** A service that is down accepts nothing and loses nothing. */
+const LEAST_ACCEPTED = 0.3;
 
 export async function startFleet(ground: Ground): Promise<void> {
   // One first: programs that start together would make the schema together, which is another test's subject.
@@ -42,21 +43,6 @@ export async function startFleet(ground: Ground): Promise<void> {
   ground.fleet.start(first!);
   await untilReady(ground);
   for (const role of others) ground.fleet.start(role);
-}
-
-export async function untilReady(ground: Ground): Promise<void> {
-  const deadline = performance.now() + READY_LIMIT_MS;
-  for (;;) {
-    const answer = await fetch(`${ground.url}/readyz`, { signal: AbortSignal.timeout(5_000) }).catch(
-      () => undefined,
-    );
-    if (answer?.ok) return;
-    if (performance.now() > deadline) {
-      const [role] = ground.fleet.roles;
-      throw new Error(`the service is not ready:\n${ground.fleet.log(role!).slice(-4_000)}`);
-    }
-    await wait(200);
-  }
 }
 
 /** Until nothing is pending, looked at several times; or until `limitMs` have passed. Answers how long it took. */
@@ -112,7 +98,7 @@ export async function play(
     await startFleet(ground);
     say(`ready; ${script.sendings.length} callbacks and ${script.deeds.length} deeds in ${loadMs / 1000} s`);
     const sender = createSender(ground, lifeMs);
-    const deeds = createDeeds(ground);
+    const deeds = createDeeds(ground, AbortSignal.timeout(loadMs));
     const startedAt = performance.now();
     await Promise.all([sender.play(script.sendings, startedAt), deeds.play(script.deeds, startedAt)]);
     await sender.close();
@@ -120,6 +106,10 @@ export async function play(
     const settleMs = await untilQuiet(ground, lifeMs + closingMsOf(lifeMs) + MARGIN_MS);
     await untilNoUploads(ground);
     const accepted = sender.lines.filter((line) => line.accepted).length;
+    if (accepted < sender.lines.length * LEAST_ACCEPTED)
+      throw new Error(
+        `only ${accepted} of ${sender.lines.length} callbacks were accepted: that proves nothing`,
+      );
     say(
       `${accepted} of ${sender.lines.length} accepted; quiet after ${Math.round(settleMs / 1000)} s; judging`,
     );

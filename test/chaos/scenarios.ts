@@ -1,0 +1,159 @@
+/** For each sabotage a short script of its own, in which the broken promise shows by necessity and not by luck. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import type { CellName, Findings } from './findings.ts';
+import { type Ground, openGround, untilReady } from './ground.ts';
+import { conclude, startFleet, untilQuiet } from './play.ts';
+import { sabotaged } from './sabotage.ts';
+import { SABOTAGES, type SabotageMode } from './sabotage-modes.ts';
+import type { Role, Sending, Shape, Wish } from './script.ts';
+import { createSender, type Sender } from './sender.ts';
+
+interface Scenario {
+  readonly shape: Shape;
+  /** The cell that must not be zero. */
+  readonly cell: CellName;
+  play(ground: Ground, sender: Sender): Promise<void>;
+}
+
+const LIFE_MS = 10 * 60_000;
+const LIMIT_MS = 60_000;
+const MEDIA = 6;
+/** Longer than the product needs to find what was lost: a job is looked for ten seconds after it was made. */
+const REPAIR_MS = 45_000;
+const LOADER = new URL('sabotage.ts', import.meta.url).href;
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+
+const send = (sender: Sender, wish: Omit<Wish, 'seed'>) =>
+  sender.play(
+    Array.from({ length: MEDIA }, (_, index): Sending => {
+      const full = { withPicUrl: false, withThumb: false, ...wish, seed: index + 1 };
+      return { atMs: 0, account: 0, wish: full, how: 'inOrder', ageShare: 0 };
+    }),
+    performance.now(),
+  );
+
+async function until(what: string, isSo: () => Promise<boolean>): Promise<void> {
+  const deadline = performance.now() + LIMIT_MS;
+  while (!(await isSo().catch(() => false))) {
+    if (performance.now() > deadline) throw new Error(`not within ${LIMIT_MS / 1000} s: ${what}`);
+    await wait(200);
+  }
+}
+
+/** The server and a sweeper, so that rows become jobs and nobody works on them. */
+async function startWithoutWorkers(ground: Ground): Promise<void> {
+  ground.fleet.start('server');
+  await untilReady(ground);
+  ground.fleet.start('sweeper-1');
+}
+const untilFed = ({ redis }: Ground) =>
+  until('the media are in the queue', async () => (await redis!.jobs()) >= MEDIA);
+
+export const SCENARIOS: Readonly<Record<SabotageMode, Scenario>> = {
+  'answer-before-commit': {
+    shape: 'embedded',
+    cell: 'answered, never accepted',
+    play: async (ground, sender) => {
+      await startFleet(ground);
+      await send(sender, { kind: 'voice' });
+      await ground.fleet.kill('all', 0);
+      await untilReady(ground);
+      await untilQuiet(ground, LIMIT_MS);
+    },
+  },
+  'no-length-check': {
+    shape: 'embedded',
+    cell: 'archived with wrong bytes',
+    play: async (ground, sender) => {
+      await startFleet(ground);
+      await send(sender, { kind: 'image', behaviour: { name: 'shortLength', times: 1 } });
+      await untilQuiet(ground, LIMIT_MS);
+    },
+  },
+  'token-logged': {
+    shape: 'embedded',
+    cell: 'secrets found',
+    play: async (ground, sender) => {
+      await startFleet(ground);
+      await send(sender, { kind: 'voice' });
+      await untilQuiet(ground, LIMIT_MS);
+    },
+  },
+  'no-repair': {
+    shape: 'redis',
+    cell: 'rows stuck',
+    play: async (ground, sender) => {
+      await startWithoutWorkers(ground);
+      await send(sender, { kind: 'voice' });
+      await untilFed(ground);
+      await ground.redis!.flush();
+      ground.fleet.start('worker-1');
+      await untilQuiet(ground, REPAIR_MS);
+    },
+  },
+  /**
+   * A Redis that comes back with a backup: its jobs are of a round that is over. They meet a WeChat that denies the
+   * media for a moment, and the row must not believe them, because the job of its own round is still to come.
+   */
+  'no-round-guard': {
+    shape: 'redis',
+    cell: 'accepted and lost',
+    play: async (ground, sender) => {
+      const { redis, wechat, fleet } = ground;
+      const { account } = ground.accounts[0]!;
+      await startWithoutWorkers(ground);
+      await send(sender, { kind: 'voice' });
+      await untilFed(ground);
+      await redis!.keep();
+      await redis!.flush();
+      await untilFed(ground);
+      await wechat.trouble(account, 'mediaErrcode', 40007);
+      await redis!.kill(0, 'past');
+      fleet.start('worker-1');
+      await until('all were denied', async () => {
+        const { errcodes } = (await wechat.ledger()) as { errcodes: Record<string, number> };
+        return (errcodes['40007'] ?? 0) >= MEDIA;
+      });
+      await wechat.heal(account, 'mediaErrcode');
+      await untilQuiet(ground, LIMIT_MS);
+    },
+  },
+};
+
+/** Throws where a rewrite has nothing to rewrite any more, before anything is started. */
+export function checkSabotage(mode: SabotageMode): void {
+  for (const rewrite of SABOTAGES[mode]) sabotaged(readFileSync(join(ROOT, rewrite.file), 'utf8'), rewrite);
+}
+
+/** Plays the scenario of `mode`; with `broken: false` the same on the product as it is, where all must be zero. */
+export async function playScenario(
+  mode: SabotageMode,
+  { broken, keep = false }: { broken: boolean; keep?: boolean },
+): Promise<{ findings: Findings; cell: CellName; folder: string }> {
+  checkSabotage(mode);
+  const { shape, cell, play } = SCENARIOS[mode];
+  const ground = await openGround({
+    shape,
+    lifeMs: LIFE_MS,
+    keep,
+    ...(broken && { nodeArgs: ['--import', LOADER], env: { CHAOS_SABOTAGE: mode } }),
+  });
+  try {
+    const sender = createSender(ground, LIFE_MS);
+    await play(ground, sender);
+    await sender.close();
+    const script = { shape, seed: 0, lifeMs: LIFE_MS };
+    const { findings } = await conclude(ground, { script, way: 'product' }, sender.lines);
+    if (!sender.lines.some(({ accepted }) => accepted))
+      throw new Error('nothing was accepted: that proves nothing');
+    const said = ground.fleet.roles.map((role: Role) => ground.fleet.log(role)).join('');
+    if (said.includes(`sabotaged: ${mode}`) !== broken)
+      throw new Error(`the programs were ${broken ? 'not ' : ''}sabotaged:\n${said.slice(-2_000)}`);
+    return { findings, cell, folder: ground.folder };
+  } finally {
+    await ground.close();
+  }
+}
