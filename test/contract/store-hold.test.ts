@@ -1,0 +1,126 @@
+/** A store that takes nothing costs no media a try and WeChat no call; one probe at a time finds when it is back. */
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { A, B, ended, type Ground, idOfInput, type Program, SHAPES, sent, until } from './shapes.ts';
+import { type Mood, openUnwillingStore, type UnwillingStore } from './unwilling-store.ts';
+
+const MOODS: readonly { what: string; mood: Mood; code: string }[] = [
+  { what: 'wrong keys', mood: { status: 403, code: 'SignatureDoesNotMatch' }, code: 'store_refused' },
+  { what: 'a store that breaks off', mood: 'reset', code: 'store_unavailable' },
+];
+/** Probes of a store that refuses are 25 ms to half a second apart. */
+const LIFE = { mediaLifetimeMs: 72 * 3_600_000, timeScale: 600 };
+const isProbe = (key: string) => key.includes('.probe/');
+
+for (const shape of SHAPES) {
+  describe(`the hold of the store with ${shape.name}`, { skip: shape.skip, timeout: 240_000 }, () => {
+    let ground: Ground;
+    let store: UnwillingStore;
+    /** Two of them where the shape allows. */
+    const programs: Program[] = [];
+    let program: Program;
+    before(async () => {
+      ground = await shape.lay({ life: LIFE });
+      store = await openUnwillingStore();
+      for (let place = 0; place < (ground.shared ? 2 : 1); place++)
+        programs.push(await ground.start({ env: store.env }));
+      program = programs[0]!;
+    });
+    after(async () => {
+      await ground?.close();
+      await store?.close();
+    });
+
+    const many = (count: number, account = A) =>
+      Array.from({ length: count }, () => sent(ground.simulator, { account }));
+    const accept = async (inputs: ReturnType<typeof many>) =>
+      (await program.parts.accept(inputs)).map(({ id }) => id);
+    const hold = async () => (await program.parts.catalogue.storeHold.read()).hold;
+    const said = (words: string) => ground.logLines.filter((line) => line.includes(words)).length;
+    const asked = () => ground.simulator.ledger.report().totals.mediaAsked;
+    const inQueue = async () =>
+      (await program.parts.database.query('SELECT id FROM wma.media WHERE stage = 2')).length;
+    const deeds = async () =>
+      (await program.parts.catalogue.events.list({ target: 'store' }, 100)).map(({ action }) => action);
+
+    for (const { what, mood, code } of MOODS) {
+      it(`${what}: no tries spent, one warning, one prober, and all is archived once it is over`, async () => {
+        const before = { held: said('all archiving is held'), deeds: (await deeds()).length };
+        store.meet(mood);
+        const ids = [...(await accept(many(25, A))), ...(await accept(many(25, B)))];
+        const found = await until('the hold', hold);
+        assert.equal(found.why.code, code);
+        await until('all in hand are back', async () => (await inQueue()) === 0);
+
+        const putsBefore = store.puts.length;
+        const askedBefore = asked();
+        const { since, probes } = (await hold())!;
+        await until('three probes', async () => ((await hold())?.probes ?? 0) >= probes + 3);
+        const puts = store.puts.slice(putsBefore);
+        const { probes: now } = (await hold())!;
+        assert.deepEqual(
+          puts.filter((key) => !isProbe(key)),
+          [],
+        );
+        // A store that is away is asked up to three times by one probe; one more may be under way.
+        const perProbe = code === 'store_refused' ? 1 : 3;
+        assert.ok(
+          puts.length <= (now - probes + 1) * perProbe,
+          `${puts.length} puts, ${now - probes} probes`,
+        );
+        assert.equal(asked(), askedBefore, 'nothing is fetched that could not be kept');
+        for (const id of ids) {
+          const row = await program.parts.catalogue.get(id);
+          assert.deepEqual([row?.status, row?.tries, row?.waiting?.reason], ['pending', 0, 'storeHeld']);
+          assert.ok(row!.waiting!.until! > since);
+        }
+        const stats = await program.parts.catalogue.stats(new Date());
+        assert.deepEqual(stats.waiting, { storeHeld: 50 });
+
+        store.meet('open');
+        const rows = await ended(program, ids);
+        assert.deepEqual(new Set(rows.map((row) => `${row.status} ${row.tries}`)), new Set(['archived 1']));
+        assert.equal(await hold(), undefined);
+        assert.equal(said('all archiving is held') - before.held, 1);
+        const done = (await deeds()).slice(0, -before.deeds || undefined);
+        assert.deepEqual(done, ['release', 'hold'], 'newest first');
+      });
+    }
+
+    it('takes the refusal of one object, while others are stored, for that object’s own', async () => {
+      const before = said('all archiving is held');
+      const inputs = many(6);
+      const refused = idOfInput(inputs[0]!);
+      store.meet((key) => (key.includes(refused) ? { status: 403, code: 'AccessDenied' } : 'open'));
+      const [, ...others] = await accept(inputs);
+      const row = await until('its failure', async () => {
+        const found = await program.parts.catalogue.get(refused);
+        return found?.failure && found;
+      });
+      assert.deepEqual([row.failure?.code, row.tries >= 1], ['store_refused', true]);
+      for (const one of await ended(program, others)) assert.equal(one.status, 'archived');
+      assert.equal(said('all archiving is held'), before);
+      store.meet('open');
+      assert.equal((await ended(program, [refused]))[0]?.status, 'archived');
+    });
+
+    it('cuts a download under way when a hold begins, and logs no try', async () => {
+      const slow = sent(ground.simulator, { account: B, behaviour: { name: 'trickle', amount: 900 } });
+      const [slowId] = await accept([slow]);
+      await until(
+        'the slow one under way',
+        async () => (await program.parts.catalogue.get(slowId!))?.waiting?.reason === 'running',
+      );
+      store.meet({ status: 403, code: 'AccessDenied' });
+      const [other] = await accept(many(1));
+      await until('the hold', hold);
+      await until('both are back', async () => (await inQueue()) === 0);
+      for (const id of [slowId!, other!]) {
+        const row = await program.parts.catalogue.get(id);
+        assert.deepEqual([row?.tries, row?.waiting?.reason], [0, 'storeHeld']);
+      }
+      assert.deepEqual(await program.parts.catalogue.attempts(slowId!), [], 'it was not waited for');
+      assert.equal((await program.parts.catalogue.attempts(other!))[0]?.outcome, 'waited');
+    });
+  });
+}
