@@ -33,11 +33,19 @@ interface State {
 export function healthRoutes(
   deps: Pick<ServerDeps, 'catalogue' | 'clock' | 'intake' | 'queue' | 'shutdown' | 'signs' | 'store'>,
 ) {
+  /** One that is known to be away is not asked: every question would keep a connection for half a minute. */
+  async function lookAtCatalogue(ask: () => Promise<void>): Promise<Check> {
+    if (deps.intake.state.isAway) return { ok: false, reason: 'the catalogue does not answer' };
+    const answer = await check('the catalogue', ask);
+    if (!answer.ok) deps.intake.suspect();
+    return answer;
+  }
+
   async function look(): Promise<State> {
     const signal = AbortSignal.timeout(CHECK_MS);
     let accounts: readonly AccountState[] = [];
     const [catalogue, queue, store] = await Promise.all([
-      check('the catalogue', async () => {
+      lookAtCatalogue(async () => {
         accounts = await deps.catalogue.accounts.states();
       }),
       check('the queue', () => deps.queue.counts(signal)),
