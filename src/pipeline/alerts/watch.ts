@@ -98,8 +98,8 @@ export function createAlertWatch(deps: AlertWatchDeps, options: AlertWatchOption
     }
   }
 
-  async function report(troubles: readonly Local[], found: Look['found']): Promise<void> {
-    const rows = await incidents.report([...troubles, ...found], clock.now());
+  async function report(troubles: readonly Local[], found: Look['found'], now: Date): Promise<void> {
+    const rows = await incidents.report([...troubles, ...found], now);
     for (const one of troubles) {
       const row = rows.find(({ kind, target }) => kind === one.kind && target === one.target) as Incident;
       one.saidAt = row.lastSaidAt;
@@ -108,21 +108,21 @@ export function createAlertWatch(deps: AlertWatchDeps, options: AlertWatchOption
   }
 
   async function lookForAll(signal: AbortSignal): Promise<void> {
-    const now = clock.now();
-    const until = new Date(now.getTime() + everyMs * 3);
-    const leads = await catalogue.takeLease(LEASE, holder, now, until);
+    const lookedAt = clock.now();
+    const until = new Date(lookedAt.getTime() + everyMs * 3);
+    const leads = await catalogue.takeLease(LEASE, holder, lookedAt, until);
     awaySinceMs = undefined;
     local.clear('catalogue_away');
     if (!leads) leadsSinceMs = undefined;
     const { found, kinds } = leads ? await deps.look(signal) : { found: [], kinds: [] };
-    await report(local.open(), found);
+    const now = clock.now();
+    await report(local.open(), found, now);
     if (!leads) return;
     leadsSinceMs ??= performance.now();
     // Where nobody looked for a while, nobody saw: the others must have had the time to say that theirs last.
     if (performance.now() - leadsSinceMs >= unseenMs) {
-      const before = new Date(clock.now().getTime() - unseenMs);
-      await incidents.endUnseen([...kinds, ...LOCAL_KINDS], before, clock.now());
-      await incidents.forget(new Date(clock.now().getTime() - KEPT_MS));
+      await incidents.endUnseen([...kinds, ...LOCAL_KINDS], new Date(now.getTime() - unseenMs), now);
+      await incidents.forget(new Date(now.getTime() - KEPT_MS));
     }
     await say(signal);
   }
