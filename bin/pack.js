@@ -1,5 +1,5 @@
-// `npm pack` and `npm publish`. What is published is the producer, as JavaScript for Node 20 and later: the program
-// itself runs from the repository or from its image. npm packs the package.json it finds, so this one is replaced
+// `npm pack` and `npm publish`. What is published is the producer and the command line, as JavaScript for Node 20 and
+// later: the program itself runs from the repository or from its image. npm packs the package.json it finds, so this one is replaced
 // while it does: `prepare` builds dist and writes the published manifest, `restore` brings ours back.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -49,7 +49,7 @@ function publishedManifest(manifest, imported) {
   const missing = [...imported].filter((name) => !(name in manifest.dependencies));
   if (missing.length > 0)
     throw new Error(`dist imports what package.json does not list: ${missing.join(', ')}`);
-  return { ...kept, dependencies: Object.fromEntries(pairs) };
+  return { ...kept, bin: { wma: 'dist/cli/main.js' }, dependencies: Object.fromEntries(pairs) };
 }
 
 /** The packages that the files of a folder import, statically or dynamically. */

@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import { type Account, secretsOf } from './account.ts';
 import type { ApiKey } from './api-keys.ts';
 import { configuredAccounts, withAccounts } from './config/accounts-settings.ts';
+import { type ClientSettings, clientSettings } from './config/client-settings.ts';
 import {
   type Environment,
   type Mistake,
@@ -218,6 +219,11 @@ export function secretsOfAlertUrl(url: string): string[] {
   const { hash, pathname, searchParams } = new URL(url);
   const parts = [...searchParams.values(), ...pathname.split('/'), decodeURIComponent(hash.slice(1))];
   return [url, ...passwordsOf(url), ...parts.filter((part) => part.length >= 16)];
+}
+
+/** What the command line needs, from the same environment and `.env`; whatever else is wrong there is not its business. */
+export function loadClientSettings(env: Environment = process.env): ClientSettings {
+  return clientSettings(env, (path) => readFileSync(path, 'utf8'));
 }
 
 /** Every configured secret, for createLog. An access key's id is none: it stands in every signed link. */

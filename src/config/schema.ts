@@ -356,7 +356,30 @@ const work = {
   },
 } as const satisfies Record<string, Variable>;
 
-export const VARIABLES = { ...listening, ...catalogue, ...store, ...wechat, ...work } as const;
+const commandLine = {
+  WMA_URL: {
+    kind: kind.baseUrl(),
+    unset: 'HOST and PORT of this machine',
+    example: 'https://media.example.com',
+    about: 'The server that the command `wma` speaks to.',
+  },
+  WMA_API_KEY: {
+    kind: secretText(/^[\x21-\x7e]+$/, 'must be printable ASCII without spaces'),
+    unset: 'of API_KEYS, or the key file in DATA_DIR',
+    example: 'a-secret-of-API_KEYS',
+    secret: true,
+    about: 'The key that the command `wma` shows it; the secret alone.',
+  },
+} as const satisfies Record<string, Variable>;
+
+export const VARIABLES = {
+  ...listening,
+  ...catalogue,
+  ...store,
+  ...wechat,
+  ...work,
+  ...commandLine,
+} as const;
 
 /** In the order of the documentation. */
 export const SECTIONS: readonly (readonly [title: string, variables: Readonly<Record<string, Variable>>])[] =
@@ -366,6 +389,7 @@ export const SECTIONS: readonly (readonly [title: string, variables: Readonly<Re
     ['Store', store],
     ['WeChat', wechat],
     ['Work', work],
+    ['Command line', commandLine],
   ];
 
 export type VariableName = keyof typeof VARIABLES;

@@ -19,6 +19,7 @@ import { alertRoutes } from './routes/alerts.ts';
 import { contentRoutes } from './routes/content.ts';
 import { deadLetterRoutes } from './routes/dead-letters.ts';
 import { documentation } from './routes/docs.ts';
+import { doctorRoutes } from './routes/doctor.ts';
 import { erasureRoutes } from './routes/erasures.ts';
 import { eventRoutes } from './routes/events.ts';
 import { healthRoutes } from './routes/health.ts';
@@ -142,6 +143,7 @@ export async function buildServer(deps: ServerDeps): Promise<App> {
     accountRoutes,
     alertRoutes,
     verificationRoutes,
+    doctorRoutes,
     metricsRoutes,
     queueRoutes,
     pageRoutes,

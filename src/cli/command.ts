@@ -1,0 +1,97 @@
+/** What all commands share: the global options, the client made of them, and how a command ends. */
+import { type Command, InvalidArgumentError } from 'commander';
+import { loadClientSettings } from '../config.ts';
+import { CliError, type Client, createClient, EXIT } from './client.ts';
+import { createScreen, type Screen, type Streams } from './screen.ts';
+
+export interface Context {
+  readonly client: Client;
+  readonly screen: Screen;
+  /** Aborted by Ctrl-C. */
+  readonly signal: AbortSignal;
+}
+
+/** Answers its exit code; nothing means 0. */
+export type Run = (context: Context, args: readonly string[]) => Promise<number | undefined>;
+
+interface GlobalOptions {
+  readonly url?: string;
+  readonly key?: string;
+  readonly json?: boolean;
+}
+
+export interface Terminal extends Streams {
+  /** Called once, with the command's exit code. */
+  exit(code: number): void;
+  onInterrupt(listener: () => void): void;
+}
+
+/** Gives a command its deed. */
+export function does(terminal: Terminal, command: Command, run: Run): Command {
+  return command.action(async () => {
+    const globals = command.optsWithGlobals() as GlobalOptions;
+    const interrupted = new AbortController();
+    terminal.onInterrupt(() => interrupted.abort(new CliError('Interrupted.', EXIT.interrupted)));
+    const screen = createScreen(terminal, { json: globals.json ?? false });
+    const settings = loadClientSettings();
+    const client = createClient({
+      ...settings,
+      url: globals.url?.replace(/\/+$/, '') ?? settings.url,
+      key: globals.key ?? settings.key,
+      signal: interrupted.signal,
+    });
+    if (travelsInClear(client.url))
+      screen.say(`Warning: the key travels in clear to ${client.url}. Use https.`);
+    try {
+      terminal.exit((await run({ client, screen, signal: interrupted.signal }, command.args)) ?? EXIT.ok);
+    } catch (error) {
+      if (!(error instanceof CliError)) throw error;
+      screen.say(error.message);
+      terminal.exit(error.exitCode);
+    }
+  });
+}
+
+function travelsInClear(url: string): boolean {
+  const { protocol, hostname } = new URL(url);
+  return protocol === 'http:' && !/^(localhost|127\.[\d.]+|\[::1\])$/.test(hostname);
+}
+
+export function parseUrl(text: string): string {
+  if (!/^https?:\/\//i.test(text) || !URL.canParse(text))
+    throw new InvalidArgumentError('It must begin with http:// or https://.');
+  return text;
+}
+
+/** An option that may be repeated. */
+export const collect = (value: string, before: readonly string[] = []): string[] => [...before, value];
+
+export function parseCount(text: string): number {
+  if (!/^\d{1,9}$/.test(text) || Number(text) === 0)
+    throw new InvalidArgumentError('It must be a whole number above 0.');
+  return Number(text);
+}
+
+const UNITS: Readonly<Record<string, number>> = { '': 1, b: 1, kib: 1024, mib: 1024 ** 2, gib: 1024 ** 3 };
+
+/** `10MiB` → 10,485,760. */
+export function parseBytes(text: string): number {
+  const [, number = '', unit = ''] = /^(\d{1,9})\s*([kmg]?i?b?)$/i.exec(text) ?? [];
+  const factor = UNITS[unit.toLowerCase()];
+  if (!number || factor === undefined) throw new InvalidArgumentError('Write it like 10MiB.');
+  return Number(number) * factor;
+}
+
+export function parseTime(text: string): string {
+  const at = new Date(text);
+  if (Number.isNaN(at.getTime()))
+    throw new InvalidArgumentError('Write it like 2026-11-20 or 2026-11-20T08:00:00+08:00.');
+  return at.toISOString();
+}
+
+/** `k=v` → [k, v]. */
+export function parsePair(text: string, before: Record<string, string> = {}): Record<string, string> {
+  const at = text.indexOf('=');
+  if (at < 1) throw new InvalidArgumentError('Write it like name=value.');
+  return { ...before, [text.slice(0, at)]: text.slice(at + 1) };
+}

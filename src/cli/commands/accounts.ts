@@ -1,0 +1,64 @@
+/** wma accounts, hold, release. */
+import type { Command } from 'commander';
+import { EXIT } from '../client.ts';
+import { does, parseTime, type Terminal } from '../command.ts';
+import { table } from '../screen.ts';
+
+interface Account {
+  readonly account: string;
+  readonly name?: string;
+  readonly product: string;
+  readonly callbackUrl: string;
+  readonly lastCallbackAt?: string;
+  readonly hold: { readonly reason: string; readonly until?: string } | null;
+}
+
+const pathOf = (account: string) => `/v1/accounts/${encodeURIComponent(account)}/hold`;
+
+export function addAccountCommands(program: Command, terminal: Terminal): void {
+  const accounts = program.command('accounts').summary('the accounts, and which of them wait');
+  does(terminal, accounts, async ({ client, screen }) => {
+    const answer = await client.ask<{ items: readonly Account[] }>('GET', '/v1/accounts');
+    screen.show(answer, ({ items }) =>
+      table(
+        ['ACCOUNT', 'NAME', 'PRODUCT', 'LAST CALLBACK', 'HOLD', 'CALLBACK URL'],
+        items.map((one) => [
+          one.account,
+          one.name,
+          one.product,
+          one.lastCallbackAt ?? 'never',
+          one.hold ? `${one.hold.reason}${one.hold.until ? ` until ${one.hold.until}` : ''}` : '',
+          one.callbackUrl,
+        ]),
+      ),
+    );
+    return EXIT.ok;
+  });
+
+  const hold = program
+    .command('hold')
+    .summary('let an account wait')
+    .description('Media of the account wait and lose no tries; callbacks are taken as ever.')
+    .argument('<account>', 'appId or name')
+    .requiredOption('--reason <text>', 'shown to whoever wonders why')
+    .option('--until <time>', 'default: until it is released', parseTime);
+  does(terminal, hold, async ({ client, screen }, [account]) => {
+    const { reason, until } = hold.opts();
+    const held = await client.ask<Account>('PUT', pathOf(account!), { body: { reason, until } });
+    screen.show(held, () => `${held.account} is held${until ? ` until ${until}` : ' until it is released'}.`);
+    return EXIT.ok;
+  });
+
+  const release = program
+    .command('release')
+    .summary('let an account go on')
+    .description('Held by hand it goes on at once; held by itself it tries one media now.')
+    .argument('<account>', 'appId or name');
+  does(terminal, release, async ({ client, screen }, [account]) => {
+    const released = await client.ask<Account>('DELETE', pathOf(account!));
+    screen.show(released, ({ hold }) =>
+      hold ? `${released.account} tries one media now: ${hold.reason}` : `${released.account} goes on.`,
+    );
+    return EXIT.ok;
+  });
+}

@@ -1,0 +1,45 @@
+/** wma doctor. */
+import type { Command } from 'commander';
+import { CliError, EXIT } from '../client.ts';
+import { does, type Terminal } from '../command.ts';
+
+interface Examination {
+  readonly ok: boolean;
+  readonly checks: readonly {
+    readonly name: string;
+    readonly ok: boolean;
+    readonly message: string;
+    readonly advice?: string;
+  }[];
+}
+
+/** The store is written to, in both ways, and may be far. */
+const DOCTOR_MS = 120_000;
+
+export function addDoctorCommand(program: Command, terminal: Terminal): void {
+  const doctor = program
+    .command('doctor')
+    .summary('look at everything and say what to fix')
+    .description(
+      'Asks the server to look at its catalogue, queue, store (by writing, reading and removing two small objects), ' +
+        'accounts and the last comparison of catalogue and bucket. Exit code 1 where something is to be fixed.',
+    );
+  does(terminal, doctor, async ({ client, screen }) => {
+    const found = await client
+      .ask<Examination>('POST', '/v1/doctor', { timeoutMs: DOCTOR_MS })
+      .catch((error) => {
+        if (error instanceof CliError && error.exitCode === EXIT.key)
+          screen.say('The doctor wants a key of the scope admin.');
+        throw error;
+      });
+    screen.show(found, ({ checks }) =>
+      checks
+        .map(
+          ({ name, ok, message, advice }) =>
+            `${ok ? '✓' : '✗'} ${name}: ${message}${advice ? `\n    ${advice}` : ''}`,
+        )
+        .join('\n'),
+    );
+    return found.ok ? EXIT.ok : EXIT.findings;
+  });
+}

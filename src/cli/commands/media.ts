@@ -1,0 +1,147 @@
+/** wma add, list, show. */
+import { type Command, Option } from 'commander';
+import { KINDS, STATUSES } from '../../media.ts';
+import { EXIT } from '../client.ts';
+import { collect, does, parseCount, parsePair, parseTime, type Terminal } from '../command.ts';
+import { fields, size, table } from '../screen.ts';
+
+/** As the API answers it; see /docs of a server. */
+export interface Media {
+  readonly id: string;
+  readonly account: string;
+  readonly status: string;
+  readonly kind?: string;
+  readonly mediaId?: string;
+  readonly sentAt?: string;
+  readonly sizeBytes?: number;
+  readonly waiting?: { readonly reason: string; readonly until?: string };
+  readonly failure?: {
+    readonly code: string;
+    readonly errcode?: number;
+    readonly message: string;
+    readonly advice: string;
+  };
+  readonly link?: { readonly url: string; readonly expiresAt: string };
+  readonly attemptLog?: readonly {
+    readonly startedAt: string;
+    readonly ms: number;
+    readonly outcome: string;
+    readonly code?: string;
+    readonly errcode?: number;
+    readonly bytes?: number;
+  }[];
+  readonly [more: string]: unknown;
+}
+
+export interface MediaPage {
+  readonly items: readonly Media[];
+  readonly nextCursor: string | null;
+}
+
+export function addMediaCommands(program: Command, terminal: Terminal): void {
+  const add = program
+    .command('add')
+    .summary('archive a media')
+    .description('Asks for a media to be archived. Asking again is the same: one row, one object.')
+    .argument('<account>', 'appId (WeCom: corpId-agentId) or its name')
+    .argument('<mediaId>', 'as WeChat gave it')
+    .addOption(new Option('--kind <kind>', 'what it is').choices(KINDS).makeOptionMandatory())
+    .addOption(new Option('--variant <variant>', 'of a voice').choices(['16k', 'jssdk']))
+    .option('--sent-at <time>', "the message's time; default: now", parseTime)
+    .option('--msg-id <id>', 'id of the message')
+    .option('--open-id <id>', 'who sent it')
+    .option('--parent-id <id>', 'id of the media this one belongs to')
+    .option('--pic-url <url>', 'the link that came with a picture')
+    .option('--label <name=value>', 'a label of yours; may be repeated', parsePair);
+  does(terminal, add, async ({ client, screen }, [account, mediaId]) => {
+    const { kind, variant, sentAt, msgId, openId, parentId, picUrl, label: labels } = add.opts();
+    const body = { account, mediaId, kind, variant, sentAt, msgId, openId, parentId, picUrl, labels };
+    const row = await client.ask<Media>('POST', '/v1/media', { body });
+    screen.show(row, ({ id, status }) => `${id}  ${status}`);
+    return EXIT.ok;
+  });
+
+  const list = program
+    .command('list')
+    .summary('list media, newest first')
+    .option('--account <account>', 'may be repeated', collect)
+    .addOption(new Option('--status <status>', STATUSES.join(', ')).argParser(collect))
+    .addOption(new Option('--kind <kind>', KINDS.join(', ')).argParser(collect))
+    .option('--errcode <number>', "WeChat's number of the failure", collect)
+    .option('--open-id <id>', 'who sent it')
+    .option('--msg-id <id>', 'id of the message', collect)
+    .option('--media-id <id>', 'as WeChat gave it', collect)
+    .option('--label <name=value>', 'may be repeated', parsePair)
+    .option('--sent-from <time>', 'sent then or later', parseTime)
+    .option('--sent-to <time>', 'sent before', parseTime)
+    .option('--expires-before <time>', 'pending media that WeChat deletes before', parseTime)
+    .option('--limit <n>', 'so many at most', parseCount, 50)
+    .addHelpText('after', '\nExample:\n  wma list --status dead --account shop --limit 20');
+  does(terminal, list, async ({ client, screen }) => {
+    const { limit, label = {}, ...filter } = list.opts();
+    const labels = Object.fromEntries(Object.entries(label).map(([name, value]) => [`label.${name}`, value]));
+    const items: Media[] = [];
+    let cursor: string | undefined;
+    do {
+      const query = { ...filter, ...labels, cursor, limit: Math.min(200, limit - items.length) };
+      const page = await client.ask<MediaPage>('GET', '/v1/media', { query });
+      items.push(...page.items);
+      cursor = page.nextCursor ?? undefined;
+    } while (cursor !== undefined && items.length < limit);
+    screen.show({ items, nextCursor: cursor ?? null }, () => mediaTable(items));
+    if (cursor !== undefined) screen.say(`There are more: raise --limit, or use wma export.`);
+    return EXIT.ok;
+  });
+
+  const show = program
+    .command('show')
+    .summary('one media, its tries and a link to it')
+    .argument('<id>', 'm_ and 32 hex digits');
+  does(terminal, show, async ({ client, screen }, [id]) => {
+    const path = `/v1/media/${encodeURIComponent(id!)}`;
+    const row = await client.ask<Media>('GET', path, { query: { include: 'attempts,link' } });
+    screen.show(row, mediaText);
+    return EXIT.ok;
+  });
+}
+
+function why({ waiting, failure }: Media): string {
+  if (failure) return failure.errcode === undefined ? failure.code : `${failure.errcode} ${failure.code}`;
+  return waiting ? waiting.reason : '';
+}
+
+function mediaTable(items: readonly Media[]): string {
+  if (items.length === 0) return 'No media match.';
+  return table(
+    ['ID', 'ACCOUNT', 'KIND', 'STATUS', 'SENT', 'SIZE', 'WHY'],
+    items.map((row) => [
+      row.id,
+      row.account,
+      row.kind,
+      row.status,
+      row.sentAt,
+      size(row.sizeBytes),
+      why(row),
+    ]),
+  );
+}
+
+function mediaText(row: Media): string {
+  const { attemptLog = [], link, failure, waiting, ...rest } = row;
+  const parts = [
+    fields([
+      ...Object.entries(rest),
+      ['waiting', waiting && `${waiting.reason}${waiting.until ? ` until ${waiting.until}` : ''}`],
+      ['failure', failure && `${failure.message} ${failure.advice}`],
+      ['link', link?.url],
+    ]),
+  ];
+  if (attemptLog.length > 0)
+    parts.push(
+      table(
+        ['TRY', 'MS', 'OUTCOME', 'CODE', 'BYTES'],
+        attemptLog.map((one) => [one.startedAt, one.ms, one.outcome, one.errcode ?? one.code, one.bytes]),
+      ),
+    );
+  return parts.join('\n\n');
+}

@@ -1,0 +1,125 @@
+/** wma export, import: rows as lines of JSON. */
+import { createReadStream } from 'node:fs';
+import { createInterface } from 'node:readline';
+import type { Command } from 'commander';
+import { CliError, EXIT } from '../client.ts';
+import { type Context, collect, does, parseTime, type Terminal } from '../command.ts';
+import type { Media, MediaPage } from './media.ts';
+
+const PAGE = 200;
+const BATCH = 500;
+/** What makes a reference; the rest of a row is the server's to find out. */
+const REFERENCE = [
+  'account',
+  'mediaId',
+  'kind',
+  'variant',
+  'parentId',
+  'openId',
+  'msgId',
+  'sentAt',
+  'picUrl',
+  'labels',
+] as const;
+
+export function addTransferCommands(program: Command, terminal: Terminal): void {
+  const exported = program
+    .command('export')
+    .summary('rows as lines of JSON, on stdout')
+    .description('Writes a JSON object per line, oldest change first.')
+    .option('--account <account>', 'may be repeated', collect)
+    .option('--status <status>', 'may be repeated', collect)
+    .option('--sent-from <time>', 'sent then or later', parseTime)
+    .option('--sent-to <time>', 'sent before', parseTime)
+    .addHelpText('after', '\nExample:\n  wma export --status archived > media.ndjson');
+  does(terminal, exported, async ({ client, screen }) => {
+    let cursor: string | undefined;
+    let count = 0;
+    do {
+      const query = { ...exported.opts(), sort: 'updatedAt', limit: PAGE, cursor };
+      const page = await client.ask<MediaPage>('GET', '/v1/media', { query });
+      for (const row of page.items)
+        if (!terminal.stdout.write(`${JSON.stringify(row)}\n`))
+          await new Promise((resolve) => terminal.stdout.once('drain', resolve));
+      count += page.items.length;
+      screen.progress(count, undefined, 'rows');
+      cursor = page.nextCursor ?? undefined;
+    } while (cursor !== undefined);
+    screen.settle();
+    return EXIT.ok;
+  });
+
+  const imported = program
+    .command('import')
+    .summary('archive what lines of JSON name')
+    .description(
+      'Reads references, or rows of an export, one JSON object per line, and asks for each to be archived. What is known ' +
+        'already stays as it is. Objects are not copied: wma verify --adopt makes rows of objects.',
+    )
+    .argument('[file]', 'default: stdin');
+  does(terminal, imported, async (context, [file]) => {
+    const input = file === undefined ? terminal.stdin : createReadStream(file);
+    const totals = { accepted: 0, refused: 0 };
+    let batch: { line: number; item: Record<string, unknown> }[] = [];
+    let line = 0;
+    const flush = async () => {
+      if (batch.length > 0) await send(context, batch, totals);
+      batch = [];
+      context.screen.progress(totals.accepted, undefined, `accepted, ${totals.refused} refused`);
+    };
+    try {
+      for await (const text of createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY })) {
+        line++;
+        if (text.trim() === '') continue;
+        batch.push({ line, item: referenceOf(text, line) });
+        if (batch.length === BATCH) await flush();
+      }
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      throw code === 'ENOENT' ? new CliError(`There is no file ${file}.`, EXIT.usage) : error;
+    }
+    await flush();
+    context.screen.show(totals, ({ accepted, refused }) => `${accepted} accepted, ${refused} refused.`);
+    return totals.refused > 0 ? EXIT.findings : EXIT.ok;
+  });
+}
+
+function referenceOf(text: string, line: number): Record<string, unknown> {
+  let row: Partial<Media>;
+  try {
+    row = JSON.parse(text) as Media;
+  } catch {
+    throw new CliError(`Line ${line} is no JSON.`, EXIT.usage);
+  }
+  return Object.fromEntries(
+    REFERENCE.flatMap((name) => (row[name] === undefined ? [] : [[name, row[name]]])),
+  );
+}
+
+interface BatchResult {
+  readonly index: number;
+  readonly problem?: {
+    readonly title: string;
+    readonly errors?: readonly { field: string; message: string }[];
+  };
+}
+
+async function send(
+  { client, screen }: Context,
+  batch: readonly { line: number; item: unknown }[],
+  totals: { accepted: number; refused: number },
+): Promise<void> {
+  const body = { items: batch.map(({ item }) => item) };
+  const { results } = await client.ask<{ results: readonly BatchResult[] }>('POST', '/v1/media/batch', {
+    body,
+  });
+  for (const { index, problem } of results) {
+    if (!problem) {
+      totals.accepted++;
+      continue;
+    }
+    totals.refused++;
+    const where = problem.errors?.map(({ field, message }) => `${field}: ${message}`).join('; ');
+    screen.say(`Line ${batch[index]?.line}: ${problem.title}${where ? ` (${where})` : ''}`);
+  }
+}

@@ -1,0 +1,47 @@
+/** Where the command line finds its server and its key. */
+import { join } from 'node:path';
+import { parseApiKeys } from '../api-keys.ts';
+import { type Environment, type ReadFile, withDotEnv } from './environment.ts';
+
+export interface ClientSettings {
+  /** Without a slash at its end. */
+  readonly url: string;
+  readonly key: string | undefined;
+  /** Where the key was looked for last, for whoever finds none. */
+  readonly keyFile: string;
+  readonly language: 'en' | 'zh';
+}
+
+const DEFAULT_PORT = '8080';
+
+/**
+ * WMA_URL and WMA_API_KEY; where they are not set, what a server beside us was given: PORT, and of API_KEYS the one
+ * that reaches furthest, or the key file that the server made for itself.
+ */
+export function clientSettings(given: Environment, readFile: ReadFile): ClientSettings {
+  const env = withDotEnv(given, '.env', readFile);
+  const text = (name: string) => env[name]?.trim() || undefined;
+  const read = (path: string | undefined): string | undefined => {
+    try {
+      return path && readFile(path).trim();
+    } catch {
+      return undefined;
+    }
+  };
+  const secret = (name: string) => text(name) ?? read(text(`${name}_FILE`));
+  const keyFile = join(text('DATA_DIR') ?? './data', 'api-key');
+  const url = text('WMA_URL') ?? `http://127.0.0.1:${text('PORT') ?? DEFAULT_PORT}`;
+  return {
+    url: url.replace(/\/+$/, ''),
+    key: secret('WMA_API_KEY') ?? furthest(secret('API_KEYS')) ?? read(keyFile),
+    keyFile,
+    language: /^zh/i.test(text('LC_ALL') ?? text('LC_MESSAGES') ?? text('LANG') ?? '') ? 'zh' : 'en',
+  };
+}
+
+function furthest(keys: string | undefined): string | undefined {
+  const parsed = keys === undefined ? undefined : parseApiKeys(keys);
+  if (!parsed || !('value' in parsed)) return undefined;
+  const reach = (key: (typeof parsed.value)[number]) => key.scopes.length - (key.accounts ? 0.5 : 0);
+  return parsed.value.toSorted((a, b) => reach(b) - reach(a))[0]?.secret;
+}
