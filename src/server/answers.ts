@@ -217,6 +217,9 @@ export const STATS: z.ZodType = z.object({
   tightestExpirySeconds: z.number().optional(),
   oldestPendingSeconds: z.number().optional(),
   archivedPerMinute: z.number(),
+  storeHold: FAILURE.extend({ since: time, until: time.describe('then the store is probed again') })
+    .nullable()
+    .describe('why all archiving waits: the store takes nothing'),
 });
 
 const CALLBACK_COUNTS = z.object({

@@ -1,11 +1,14 @@
 /** Is it alive, is it ready: ready means a callback can be made durable; what else ails is in the body. */
 import { CHECK_MS, type Check, check, seldom } from '../../assembly/checks.ts';
 import type { AccountState } from '../../catalogue/accounts.ts';
+import type { StoreHoldState } from '../../catalogue/store-hold.ts';
 import type { IntakeState } from '../../pipeline/intake.ts';
 import { liveness } from '../../vital-signs.ts';
 import { isHeld } from '../account-json.ts';
 import { LIVE, READY } from '../answers.ts';
 import type { App, ServerDeps } from '../deps.ts';
+import { languageOf } from '../problem.ts';
+import { storeHoldWords } from '../store-hold-json.ts';
 
 type SpoolState = IntakeState['spool'];
 
@@ -28,6 +31,7 @@ interface State {
   readonly queue: Check;
   readonly store: Check;
   readonly accounts: readonly AccountState[];
+  readonly hold: StoreHoldState | undefined;
 }
 
 export function healthRoutes(
@@ -44,14 +48,16 @@ export function healthRoutes(
   async function look(): Promise<State> {
     const signal = AbortSignal.timeout(CHECK_MS);
     let accounts: readonly AccountState[] = [];
+    let hold: StoreHoldState | undefined;
     const [catalogue, queue, store] = await Promise.all([
       lookAtCatalogue(async () => {
         accounts = await deps.catalogue.accounts.states();
+        hold = (await deps.catalogue.storeHold.read()).hold;
       }),
       check('the queue', () => deps.queue.counts(signal)),
       check('the store', () => deps.store.head('.ready', signal)),
     ]);
-    return { catalogue, queue, store, accounts };
+    return { catalogue, queue, store, accounts, hold };
   }
 
   const lookSometimes = seldom(look);
@@ -79,8 +85,8 @@ export function healthRoutes(
         config: { scope: 'open' },
         schema: { tags: ['health'], summary: '200 while a callback can be made durable', response: READY },
       },
-      async (_request, reply) => {
-        const { catalogue, queue, store, accounts } = await lookSometimes();
+      async (request, reply) => {
+        const { catalogue, queue, store, accounts, hold } = await lookSometimes();
         const now = deps.clock.now();
         const held = accounts.filter((state) => isHeld(state, now));
         const closing = deps.shutdown.signal.aborted;
@@ -89,6 +95,7 @@ export function healthRoutes(
         const degraded = [
           ...spoolWords(spool),
           ...[catalogue, queue, store].flatMap(({ reason }) => reason ?? []),
+          ...(hold ? [storeHoldWords(hold, languageOf(request))] : []),
           ...(held.length > 0 ? [`${held.length} account(s) held`] : []),
           ...deps.signs.list().map(({ part, what }) => `the ${part} ${what}`),
         ];

@@ -11,10 +11,11 @@ export function metricsRoutes(deps: Pick<ServerDeps, 'catalogue' | 'clock' | 'me
 
   async function refresh(): Promise<void> {
     const now = clock.now();
-    const [stats, groups, accounts] = await Promise.all([
+    const [stats, groups, accounts, store] = await Promise.all([
       catalogue.stats(now),
       catalogue.deadLetterGroups(GROUPS_LIMIT),
       catalogue.accounts.states(),
+      catalogue.storeHold.read(),
     ]);
     metrics.backlog.reset();
     for (const [reason, count] of Object.entries(stats.waiting)) metrics.backlog.set({ reason }, count);
@@ -27,6 +28,7 @@ export function metricsRoutes(deps: Pick<ServerDeps, 'catalogue' | 'clock' | 'me
     }
     const remaining = accounts.flatMap(({ quota }) => (quota ? [quota.remain] : []));
     metrics.quotaRemaining.set(remaining.length > 0 ? Math.min(...remaining) : Number.NaN);
+    metrics.storeHeld.set(store.hold ? 1 : 0);
     metrics.accountHeld.reset();
     for (const one of accounts.filter((state) => isHeld(state, now))) {
       metrics.accountHeld.inc({ reason: one.hold?.code ?? 'unknown' });

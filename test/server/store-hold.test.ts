@@ -1,0 +1,70 @@
+/** While the store takes nothing, whoever looks is told so, why, and what to correct. */
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { STATS } from '../../src/server/answers.ts';
+import { openTestServer, reference, type TestServer } from './setup.ts';
+
+const WHY = { code: 'store_refused', class: 'store', detail: 'HTTP 403 AccessDenied' } as const;
+
+describe('the hold of the store, as told', () => {
+  let s: TestServer;
+  before(async () => {
+    s = await openTestServer();
+  });
+  after(() => s.close());
+
+  const stats = async (language: string) => {
+    const answer = await s.call('/v1/stats', { key: 'read', headers: { 'accept-language': language } });
+    const body = (await answer.json()) as { storeHold: Record<string, string> | null; waiting: object };
+    STATS.parse(body);
+    return body;
+  };
+  const gauge = async () =>
+    /^wma_store_held (\d)$/m.exec(await (await s.call('/metrics', { key: 'read' })).text())?.[1];
+  const ready = async (language: string) => {
+    const answer = await s.call('/readyz', { headers: { 'accept-language': language } });
+    return { ...((await answer.json()) as { degraded: string[] }), code: answer.status };
+  };
+
+  it('is in the statistics, the health, the gauge and the rows, and nowhere once it is over', async () => {
+    const { storeHold } = s.parts.catalogue;
+    await s.parts.accept([reference()]);
+    assert.equal((await stats('en')).storeHold, null);
+    assert.equal(await gauge(), '0');
+
+    const now = new Date();
+    const until = new Date(now.getTime() + 15_000);
+    await storeHold.takeProbe('a', now, until);
+    await storeHold.refused('a', until, WHY, now);
+    const told = await stats('en');
+    assert.deepEqual(told.storeHold, {
+      ...WHY,
+      message: 'The storage refused the file.',
+      advice: 'Check S3_BUCKET, the access key and its permission to put objects.',
+      since: now.toISOString(),
+      until: until.toISOString(),
+    });
+    assert.deepEqual(told.waiting, { storeHeld: 1 });
+    assert.match((await stats('zh')).storeHold!.advice!, /请检查 S3_BUCKET/);
+    assert.equal(await gauge(), '1');
+    const page = (await (await s.call('/v1/media', { key: 'read' })).json()) as {
+      items: { waiting: object }[];
+    };
+    assert.deepEqual(page.items[0]?.waiting, { reason: 'storeHeld', until: until.toISOString() });
+
+    // It is looked at once a second at most.
+    const words = /^all archiving is held: The storage refused the file\. Check S3_BUCKET/;
+    const body = await ready('en');
+    assert.equal(body.code, 200, 'callbacks are taken as ever');
+    assert.ok(
+      body.degraded.some((reason) => words.test(reason)),
+      String(body.degraded),
+    );
+    assert.ok((await ready('zh')).degraded.some((reason) => reason.startsWith('归档已全部暂停：')));
+
+    await storeHold.takeProbe('a', until, until);
+    await storeHold.passed('a', until, until);
+    assert.equal((await stats('en')).storeHold, null);
+    assert.equal(await gauge(), '0');
+  });
+});
