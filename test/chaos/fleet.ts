@@ -95,6 +95,8 @@ export function createFleet(options: FleetOptions): Fleet {
     roles: Object.keys(programs) as Role[],
     start,
     kill: async (role, backMs) => {
+      // The naive way has no sweepers.
+      if (!programs[role]) return;
       await end(role, 'SIGKILL');
       await wait(backMs);
       start(role);

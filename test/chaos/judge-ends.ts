@@ -1,14 +1,13 @@
 /** How media ended, or did not: stuck, tried for nothing, or expired while everything they needed was there. */
-import type { Window } from './deeds.ts';
-import { type ApiRow, digestKey, type Evidence } from './evidence.ts';
+import { digestKey, type Evidence } from './evidence.ts';
 import type { Findings } from './findings.ts';
 import { acceptedOf, unservedOf } from './judge-accepted.ts';
+import { USABLE_SHARE, usableMs } from './judge-usable.ts';
 
 /** What WeChat says when the account as a whole has to wait: quota, minute, addresses, permission, secret. */
 const HOLD_ERRCODES = new Set([45009, 45011, 40164, 60020, 48001, 40125, 40243]);
 /** A try that met the last moment of a refusal, and the canary that came after it, are honest. */
 const EDGE_MS = 3_000;
-const USABLE_SHARE = 0.1;
 /** BullMQ's states of a job that is not finished, by the end of the keys of its lists. */
 const WAITING_LISTS = [':wait', ':active', ':delayed', ':prioritized', ':paused'];
 
@@ -56,23 +55,6 @@ function triesInHolds(evidence: Evidence): string[] {
   ];
 }
 
-/** How long nothing stood between a media and its archive, from when it was accepted to when WeChat dropped it. */
-function usableMs(row: ApiRow, from: number, windows: readonly Window[]): number {
-  const to = Date.parse(row.expiresAt ?? '');
-  const closed = windows
-    .filter(({ what, account }) => what === 'store' || (what === 'wechat' && account === row.account))
-    .map((window) => ({ from: Math.max(from, window.from), to: Math.min(to, window.to) }))
-    .filter((window) => window.to > window.from)
-    .sort((a, b) => a.from - b.from);
-  let usable = 0;
-  let at = from;
-  for (const window of closed) {
-    usable += Math.max(0, window.from - at);
-    at = Math.max(at, window.to);
-  }
-  return usable + Math.max(0, to - at);
-}
-
 function expiredThoughUsable(evidence: Evidence): string[] {
   const accepted = acceptedOf(evidence);
   const unserved = unservedOf(evidence);
@@ -81,7 +63,7 @@ function expiredThoughUsable(evidence: Evidence): string[] {
     const key = digestKey(row.account, row.mediaId ?? '');
     const known = accepted.get(key);
     if (row.status !== 'expired' || !known || unserved.has(key)) return [];
-    const ms = usableMs(row, known.at, evidence.windows);
+    const ms = usableMs(known, evidence.run.lifeMs, evidence.windows);
     return ms < leastMs ? [] : [`${row.id}: expired, though usable for ${Math.round(ms / 1000)} s`];
   });
 }

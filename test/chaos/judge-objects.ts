@@ -2,6 +2,7 @@
 import { digestKey, type Evidence, type StoredObject } from './evidence.ts';
 import type { Findings } from './findings.ts';
 import { acceptedOf, unservedOf } from './judge-accepted.ts';
+import { USABLE_SHARE, usableMs } from './judge-usable.ts';
 
 /** The object of each media: by the row where there are rows, else by the media id in its key. */
 function ownersOf(evidence: Evidence): Map<string, StoredObject[]> {
@@ -57,11 +58,10 @@ function strays(evidence: Evidence, owners: Map<string, StoredObject[]>): string
 function lost(evidence: Evidence, owners: Map<string, StoredObject[]>): string[] {
   const unserved = unservedOf(evidence);
   if (evidence.run.way === 'naive') {
+    const { lifeMs } = evidence.run;
     return [...acceptedOf(evidence)]
-      .filter(
-        ([key, { at, sentAt }]) =>
-          !owners.has(key) && !unserved.has(key) && at < sentAt + evidence.run.lifeMs,
-      )
+      .filter(([key]) => !owners.has(key) && !unserved.has(key))
+      .filter(([, media]) => usableMs(media, lifeMs, evidence.windows) >= lifeMs * USABLE_SHARE)
       .map(([key]) => `${key}: answered success, no object`);
   }
   return evidence.rows.flatMap((row) => {

@@ -27,6 +27,8 @@ export interface RedisMachine {
   flush(): Promise<void>;
   /** How many jobs it knows of media of ours. */
   jobs(): Promise<number>;
+  /** How many jobs of BullMQ are waiting, delayed or in hand, under its own prefix. */
+  unfinished(): Promise<number>;
   close(): Promise<void>;
 }
 
@@ -76,6 +78,13 @@ export async function openRedis(folder: string): Promise<RedisMachine> {
       await server.start();
     },
     flush,
+    unfinished: () =>
+      ask(async (client) => {
+        const lists = await Promise.all(
+          ['wait', 'active', 'paused'].map((name) => client.llen(`bull:archive:${name}`)),
+        );
+        return (await client.zcard('bull:archive:delayed')) + lists.reduce((sum, length) => sum + length, 0);
+      }),
     jobs: async () =>
       (await ask((client) => client.keys('*:m_*'))).filter((key) => !key.endsWith(':lock')).length,
     close: async () => {

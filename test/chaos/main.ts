@@ -1,56 +1,79 @@
 /** `npm run test:chaos`: docs/reliability.md says what it does, and what the table means. */
 import { styleText } from 'node:util';
 import { isClean } from './findings.ts';
-import { readOptions, USAGE } from './options.ts';
+import { type Options, readOptions, USAGE } from './options.ts';
 import { planOf } from './plan.ts';
-import { play } from './play.ts';
-import { tableOf } from './table.ts';
+import { type Played, play } from './play.ts';
+import { playScenario } from './scenarios.ts';
+import type { Script } from './script.ts';
+import { type Column, tableOf } from './table.ts';
 
 const EXIT_USAGE = 64;
 /** Of the simulator; a foreign stand-in may have others. */
 const ACCOUNTS = 3;
-
-let options: ReturnType<typeof readOptions>;
-try {
-  options = readOptions(process.argv.slice(2));
-} catch (error) {
-  process.stderr.write(`${(error as Error).message}\n\n${USAGE}`);
-  process.exit(EXIT_USAGE);
-}
 
 const startedAt = performance.now();
 const say = (line: string) => {
   const seconds = Math.round((performance.now() - startedAt) / 1000);
   process.stderr.write(`${String(seconds).padStart(4)} s  ${line}\n`);
 };
+const listOf = (counts: Readonly<Record<string, number>>) =>
+  Object.entries(counts)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, count]) => `${name} ×${count}`)
+    .join(', ');
 
-const { seed, shape, minutes } = options;
-const script = planOf({ seed, shape, minutes, accounts: ACCOUNTS });
-if (options.plan) {
-  process.stdout.write(`${JSON.stringify(script, null, 1)}\n`);
-  process.exit(0);
+function tell(title: string, played: Played): void {
+  const { sent, accepted, byStatus, deeds, unasked, settleSeconds } = played;
+  process.stdout.write(
+    `${title}: ${sent} callbacks sent, ${accepted} accepted, became ${listOf(byStatus)}; quiet ${settleSeconds} s after ` +
+      `the last trouble\n  done to it: ${listOf(deeds)}\n` +
+      (unasked.length > 0 ? `  ended by themselves: ${unasked.join('; ')}\n` : ''),
+  );
 }
 
-const { wechatUrl, accountsFile, keep } = options;
-const played = await play(
-  script,
-  { keep, ...(wechatUrl && accountsFile && { wechatUrl, accountsFile }) },
-  say,
-);
-const clean = isClean(played.findings);
-const title = shape;
-process.stdout.write(`${tableOf([{ title, findings: played.findings }])}\n\n`);
-process.stdout.write(
-  `seed ${seed}, ${minutes} min: ${played.sent} callbacks sent, ${played.accepted} accepted, ` +
-    `${Object.entries(played.byStatus)
-      .map(([status, count]) => `${count} ${status}`)
-      .join(', ')}; ` +
-    `quiet ${played.settleSeconds} s after the last trouble\n` +
-    `${Object.entries(played.deeds)
-      .map(([name, count]) => `${name} ×${count}`)
-      .join(', ')}\n` +
-    (played.unasked.length > 0 ? `ended by themselves: ${played.unasked.join('; ')}\n` : ''),
-);
-process.stdout.write(`${styleText('bold', clean ? 'the promise held' : 'THE PROMISE WAS BROKEN')}\n`);
-if (options.json) process.stdout.write(`${JSON.stringify({ seed, shape, minutes, clean, ...played })}\n`);
-process.exit(clean ? 0 : 1);
+async function run(script: Script, options: Options): Promise<{ columns: Column[]; facts: object }> {
+  const { wechatUrl, accountsFile, keep, naive, shape } = options;
+  const ground = { keep, ...(wechatUrl && accountsFile && { wechatUrl, accountsFile }) };
+  const product = await play(script, ground, say);
+  const columns: Column[] = [{ title: shape, findings: product.findings }];
+  tell(shape, product);
+  if (!naive) return { columns, facts: { product } };
+  const other = await play(script, { ...ground, way: 'naive' }, say);
+  tell('naive', other);
+  return {
+    columns: [...columns, { title: 'naive', findings: other.findings }],
+    facts: { product, naive: other },
+  };
+}
+
+async function start(options: Options): Promise<boolean> {
+  const { seed, shape, minutes, sabotage, keep, json } = options;
+  if (sabotage) {
+    const { findings } = await playScenario(sabotage, { broken: true, keep });
+    process.stdout.write(`${tableOf([{ title: 'sabotaged', findings }])}\n`);
+    if (json) process.stdout.write(`${JSON.stringify({ sabotage, findings })}\n`);
+    return isClean(findings);
+  }
+  const script = planOf({ seed, shape, minutes, accounts: ACCOUNTS });
+  if (options.plan) {
+    process.stdout.write(`${JSON.stringify(script, null, 1)}\n`);
+    return true;
+  }
+  const { columns, facts } = await run(script, options);
+  // The naive way is there to be compared with, not to pass.
+  const clean = isClean(columns[0]!.findings);
+  process.stdout.write(`${tableOf(columns)}\n\nseed ${seed}, ${minutes} min, ${shape}: `);
+  process.stdout.write(`${styleText('bold', clean ? 'the promise held' : 'THE PROMISE WAS BROKEN')}\n`);
+  if (json) process.stdout.write(`${JSON.stringify({ seed, shape, minutes, clean, ...facts })}\n`);
+  return clean;
+}
+
+try {
+  const options = readOptions(process.argv.slice(2));
+  process.exitCode = (await start(options)) ? 0 : 1;
+} catch (error) {
+  const isUsage = error instanceof TypeError || /^--/.test((error as Error).message);
+  process.stderr.write(isUsage ? `${(error as Error).message}\n\n${USAGE}` : `${(error as Error).stack}\n`);
+  process.exitCode = isUsage ? EXIT_USAGE : 1;
+}

@@ -46,15 +46,20 @@ export async function startFleet(ground: Ground): Promise<void> {
 }
 
 /** Until nothing is pending, looked at several times; or until `limitMs` have passed. Answers how long it took. */
-export async function untilQuiet(ground: Ground, limitMs: number): Promise<number> {
+export async function untilQuiet(
+  ground: Ground,
+  limitMs: number,
+  way: 'product' | 'naive' = 'product',
+): Promise<number> {
+  const unfinished = async () => {
+    if (way === 'naive') return await ground.redis?.unfinished();
+    return (await askApi<{ byStatus: { pending?: number } }>(ground, '/v1/stats')).byStatus.pending;
+  };
   const startedAt = performance.now();
   let quiet = 0;
   while (quiet < QUIET_LOOKS && performance.now() - startedAt < limitMs) {
     await wait(LOOK_MS);
-    const stats = await askApi<{ byStatus: { pending?: number } }>(ground, '/v1/stats').catch(
-      () => undefined,
-    );
-    quiet = stats?.byStatus.pending === 0 ? quiet + 1 : 0;
+    quiet = (await unfinished().catch(() => undefined)) === 0 ? quiet + 1 : 0;
   }
   return performance.now() - startedAt;
 }
@@ -85,13 +90,21 @@ export async function conclude(
   return { findings: judge(evidence), byStatus: statusesOf(statuses) };
 }
 
+const NAIVE: NonNullable<GroundOptions['programs']> = {
+  server: 'test/chaos/naive/server.ts',
+  'worker-1': 'test/chaos/naive/worker.ts',
+  'worker-2': 'test/chaos/naive/worker.ts',
+};
+
 export async function play(
   script: Script,
-  options: Omit<GroundOptions, 'shape' | 'lifeMs'>,
+  options: Omit<GroundOptions, 'shape' | 'lifeMs' | 'programs'> & { way?: 'product' | 'naive' },
   say: Say,
 ): Promise<Played> {
   const { shape, lifeMs, loadMs } = script;
-  const ground = await openGround({ ...options, shape, lifeMs });
+  const { way = 'product', ...machines } = options;
+  const programs = way === 'naive' ? { programs: NAIVE } : {};
+  const ground = await openGround({ ...machines, ...programs, shape, lifeMs });
   try {
     say(`folder ${ground.folder}`);
     writeFileSync(join(ground.folder, 'script.json'), JSON.stringify(script, null, 1));
@@ -103,7 +116,8 @@ export async function play(
     await Promise.all([sender.play(script.sendings, startedAt), deeds.play(script.deeds, startedAt)]);
     await sender.close();
     say('all sent, all troubles over; waiting until nothing is left to do');
-    const settleMs = await untilQuiet(ground, lifeMs + closingMsOf(lifeMs) + MARGIN_MS);
+    const limitMs = lifeMs + closingMsOf(lifeMs) + MARGIN_MS;
+    const settleMs = await untilQuiet(ground, limitMs, way);
     await untilNoUploads(ground);
     const accepted = sender.lines.filter((line) => line.accepted).length;
     if (accepted < sender.lines.length * LEAST_ACCEPTED)
@@ -114,7 +128,7 @@ export async function play(
       `${accepted} of ${sender.lines.length} accepted; quiet after ${Math.round(settleMs / 1000)} s; judging`,
     );
     return {
-      ...(await conclude(ground, { script, way: 'product' }, sender.lines)),
+      ...(await conclude(ground, { script, way }, sender.lines)),
       sent: sender.lines.length,
       accepted,
       deeds: deeds.count,

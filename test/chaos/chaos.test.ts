@@ -1,0 +1,92 @@
+/**
+ * The short form of `npm run test:chaos`: every shape through a quarter of a minute of deaths and troubles, judged as
+ * strictly as the long form; and every sabotage, which must turn its cell, or the judge would prove nothing.
+ */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { missing } from '../services.ts';
+import { readSources } from '../structure/sources.ts';
+import { CELLS, type Findings } from './findings.ts';
+import { planOf } from './plan.ts';
+import { play } from './play.ts';
+import { sabotaged } from './sabotage.ts';
+import { SABOTAGE_MODES } from './sabotage-modes.ts';
+import { checkSabotage, playScenario, SCENARIOS } from './scenarios.ts';
+import { SHAPES, type Shape } from './script.ts';
+import { shortPlanOf } from './short-plan.ts';
+
+const SEED = 20_260_901;
+/** Half a minute on a quiet machine, where no worker dies; the queue takes a minute to notice that one has. */
+const LONG = { timeout: 280_000 };
+
+const lacks = (shape: Shape) =>
+  (shape === 'redis' && missing.redisServer) || (shape !== 'embedded' && missing.postgresServer);
+const broken = (findings: Findings) =>
+  Object.fromEntries(CELLS.flatMap((cell) => (findings[cell]?.length ? [[cell, findings[cell]]] : [])));
+
+// They mostly wait: for processes to start, and for the queue to notice who is gone.
+describe('chaos', { concurrency: 3, ...LONG }, () => {
+  for (const shape of SHAPES) {
+    test(`${shape}: nothing accepted is lost`, { ...LONG, skip: lacks(shape) }, async (t) => {
+      const played = await play(shortPlanOf(shape, SEED), {}, (line) => t.diagnostic(line));
+      assert.deepEqual(broken(played.findings), {});
+      assert.ok(
+        (played.byStatus.archived ?? 0) > 50,
+        `${JSON.stringify(played.byStatus)}: too little to prove`,
+      );
+    });
+  }
+
+  for (const mode of SABOTAGE_MODES) {
+    const { cell, shape } = SCENARIOS[mode];
+    test(`sabotage ${mode} shows as «${cell}»`, { ...LONG, skip: lacks(shape) }, async () => {
+      const { findings } = await playScenario(mode, { broken: true });
+      assert.deepEqual(Object.keys(broken(findings)), [cell]);
+    });
+  }
+});
+
+describe('the judge', () => {
+  test('knows nothing of the code under test', async () => {
+    const sources = new Map((await readSources(['test'])).map((source) => [source.path, source]));
+    const judges = [...sources.keys()].filter((path) => /^test\/chaos\/judge[\w-]*\.ts$/.test(path));
+    assert.ok(judges.length >= 4);
+    const seen = new Set<string>();
+    const visit = (path: string): void => {
+      if (seen.has(path)) return;
+      seen.add(path);
+      for (const next of sources.get(path)?.imports ?? []) visit(next);
+    };
+    for (const path of judges) visit(path);
+    assert.deepEqual(
+      [...seen].filter((path) => !path.startsWith('test/')),
+      [],
+    );
+  });
+});
+
+describe('the script', () => {
+  test('is the same for the same seed, and another for another', () => {
+    const plan = (seed: number) => planOf({ seed, shape: 'redis', minutes: 1, accounts: 3 });
+    assert.deepEqual(plan(7), plan(7));
+    assert.notDeepEqual(plan(7), plan(8));
+  });
+
+  test('sends a thousand media and kills ten times a minute; a third of the callbacks come twice', () => {
+    const { sendings, deeds, loadMs } = planOf({ seed: 1, shape: 'redis', minutes: 4, accounts: 3 });
+    assert.equal(sendings.length, 4_000);
+    const deaths = deeds.filter(({ what }) => ['kill', 'freeze', 'redis', 'postgres'].includes(what));
+    assert.equal(deaths.length, 40);
+    const again = sendings.filter(({ how, againAfterMs }) => how !== 'inOrder' || againAfterMs !== undefined);
+    assert.ok(Math.abs(again.length / sendings.length - 1 / 3) < 0.05);
+    assert.ok(deeds.every((deed) => deed.atMs + deed.forMs <= loadMs));
+  });
+
+  test('a sabotage whose text is gone is an error, not a silence', () => {
+    for (const mode of SABOTAGE_MODES) checkSabotage(mode);
+    assert.throws(
+      () => sabotaged('x', { file: 'src/a.ts', text: 'y', instead: 'z' }),
+      /no longer contains: y/,
+    );
+  });
+});
