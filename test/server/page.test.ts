@@ -207,6 +207,25 @@ describe('the page', { skip: missing.chromium }, () => {
     await page.close();
   });
 
+  it('says above all that the store takes nothing, why, and what to do', async () => {
+    const { storeHold } = s.parts.catalogue;
+    const now = new Date();
+    await storeHold.takeProbe('a', now, now);
+    await storeHold.refused('a', now, { code: 'store_refused', class: 'store' }, now);
+    const { page, wrong } = await signedIn();
+    assert.match(
+      await page.innerText('#holds'),
+      /All archiving is on hold\. The storage refused.*Check S3_BUCKET/s,
+    );
+    assert.match(await page.innerText('#state'), /All archiving is on hold/);
+    assert.equal(await page.locator('#holds button').count(), 0, 'it is tried again by itself');
+    await storeHold.takeProbe('a', now, now);
+    await storeHold.passed('a', now, now);
+    await page.waitForSelector('#holds', { state: 'hidden' });
+    assert.deepEqual(wrong, []);
+    await page.close();
+  });
+
   it('offers nothing that the key does not reach', async () => {
     await context.clearCookies();
     const { page } = await open();
@@ -222,6 +241,81 @@ describe('the page', { skip: missing.chromium }, () => {
     assert.equal(await page.locator('#holds button, .card button').count(), 0);
     await s.parts.catalogue.accounts.release(PLAIN.account, new Date());
     await page.close();
+  });
+
+  describe('with dead letters', () => {
+    const deadOnes = async (count: number, errcode: number) => {
+      const ids: string[] = [];
+      for (let n = 0; n < count; n++) ids.push(await s.dead(reference({ account: SAFE.account })));
+      const why = { code: 'invalid_media_id', class: 'permanent_media', errcode };
+      // Moved by way of pending, as the tally of dead letters is kept when a status changes.
+      const set = `UPDATE wma.media SET failure = $2, status = $3, stage = $4, updated_at = now() WHERE id = ANY($1)`;
+      await s.parts.database.query(set, [ids, why, 'pending', 0]);
+      await s.parts.database.query(set, [ids, why, 'dead', null]);
+      return ids;
+    };
+    const takePage = async (id: string) =>
+      (await s.parts.catalogue.redrives.page(id, new Date(Date.now() + 60_000)))?.redriven;
+
+    it('says what a redrive would take, starts it, shows how far it is, and stops it', async () => {
+      await deadOnes(12, 40007);
+      const { page, wrong } = await signedIn();
+      await page.getByRole('button', { name: 'Try again what failed with 40007…' }).click();
+      const dialog = page.getByRole('dialog', { name: /does not know|not valid|media id/i });
+      await dialog.getByText('12 media would be tried again').waitFor();
+      await dialog.getByRole('textbox', { name: /Reason/ }).fill(HOSTILE);
+      for (const colorScheme of ['light', 'dark'] as const) {
+        await page.emulateMedia({ colorScheme });
+        assert.deepEqual(await page.evaluate(FAINT_TEXTS), []);
+      }
+      await dialog.getByRole('button', { name: 'Try 12 again' }).click();
+      const shown = page.locator('.redrive');
+      await shown.getByText('0 of 12 tried again').waitFor();
+      assert.ok((await shown.innerText()).includes(`40007 · school`));
+      assert.ok((await shown.innerText()).includes(`by login link ${HOSTILE}`));
+      const [redrive] = await s.parts.catalogue.redrives.list(1);
+      assert.deepEqual(redrive?.filter.account, [SAFE.account]);
+      assert.equal(await takePage(redrive.id), 10);
+      await look(page);
+      await shown.getByText('10 of 12 tried again').waitFor();
+      assert.equal(await shown.getByRole('progressbar', { name: 'Progress' }).count(), 1);
+      for (const colorScheme of ['light', 'dark'] as const) {
+        await page.emulateMedia({ colorScheme });
+        assert.deepEqual(await page.evaluate(FAINT_TEXTS), []);
+      }
+      await shown.getByRole('button', { name: 'Stop' }).click();
+      await shown.getByText('stopped: 10 of 12 tried again').waitFor();
+      assert.equal(await takePage(redrive.id), undefined);
+      assert.deepEqual(wrong, []);
+      await page.close();
+    });
+
+    it('narrows the list to a group and back', async () => {
+      const ids = await deadOnes(1, 46001);
+      const { page } = await signedIn();
+      await page.getByRole('button', { name: 'Show the media that failed with 46001' }).click();
+      await until(page, `document.querySelectorAll('.card').length === 1`);
+      assert.equal(await page.locator('.card').getAttribute('data-key'), ids[0]);
+      await page.getByRole('button', { name: 'only 46001' }).click();
+      await until(page, `document.querySelectorAll('.card').length > 1`);
+      assert.equal(await page.getByRole('button', { name: 'only 46001' }).count(), 0);
+      await page.close();
+    });
+
+    it('offers to try all again, and nothing where the key does not reach', async () => {
+      const { page } = await signedIn();
+      await page.click('#dead-all');
+      await page.getByRole('dialog').getByText('media would be tried again').waitFor();
+      await page.keyboard.press('Escape');
+      assert.equal(await page.getByRole('dialog').count(), 0);
+      await context.clearCookies();
+      await page.goto(`${s.url}/`);
+      await page.fill('#key', KEYS.write);
+      await page.click('button');
+      await page.waitForSelector('#dead-rows .row');
+      assert.equal(await page.locator('#dead-rows .button:visible, #dead-all:visible').count(), 0);
+      await page.close();
+    });
   });
 
   it('speaks Chinese when asked, remembers it, and fits a phone', async () => {

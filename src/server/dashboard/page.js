@@ -1,7 +1,8 @@
 // The dashboard: looks every few seconds while somebody looks at it, and changes only what has changed.
+import { openRedrive, showDead, showRedrives } from './dead-letters.js';
 import { el, reconcile, setText, tellTimes } from './elements.js';
 import { buildCard, refreshLink, signOf } from './media-card.js';
-import { showAccounts, showBacklog, showCounts, showDead, showEmpty, showHolds } from './panels.js';
+import { showAccounts, showBacklog, showCounts, showEmpty, showHolds } from './panels.js';
 import { chooseLanguage, createSpeech } from './words.js';
 
 const LOOK_EVERY_MS = 3_000;
@@ -21,16 +22,23 @@ const kept = () => {
 
 let speech = createSpeech(chooseLanguage([kept() ?? '', ...navigator.languages]));
 let filter = 'all';
+/** A group of dead letters that the list is narrowed to. */
+let group;
 let timer;
 let looking;
 
 /** What the reader's key allows; the server asks again. */
 const may = (scope) => document.body.dataset.scopes.split(' ').includes(scope);
 
-async function ask(path, signal, method = 'GET') {
+async function ask(path, signal, method = 'GET', body = undefined) {
   const answer = await fetch(path, {
     method,
-    headers: { 'accept-language': speech.tag, accept: 'application/json' },
+    headers: {
+      'accept-language': speech.tag,
+      accept: 'application/json',
+      ...(body ? { 'content-type': 'application/json' } : {}),
+    },
+    body: body && JSON.stringify(body),
     signal: AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]),
   });
   // Signed out, or the session has run out: the door is behind the same address.
@@ -59,6 +67,23 @@ const actions = {
   release: may('admin')
     ? (account, button) => act(button, `/v1/accounts/${encodeURIComponent(account)}/hold`, 'DELETE')
     : undefined,
+  redrive: may('admin')
+    ? ({ title, body }) =>
+        openRedrive(at('redrive'), title, speech, async (dryRun, reason) => {
+          const wish = { ...body, dryRun, ...(reason ? { reason } : {}) };
+          const answer = await ask('/v1/redrives', AbortSignal.timeout(ANSWER_MS), 'POST', wish);
+          if (!dryRun) look();
+          return answer;
+        })
+    : undefined,
+  stop: may('admin')
+    ? ({ id }, button) => act(button, `/v1/redrives/${encodeURIComponent(id)}`, 'DELETE')
+    : undefined,
+  showOnly: (wanted) => {
+    choose('dead', wanted);
+    at('media-title').scrollIntoView();
+    document.querySelector('.filter[data-key=group]')?.focus({ preventScroll: true });
+  },
 };
 
 function showTrouble(word) {
@@ -74,13 +99,15 @@ async function look() {
   looking = mine;
   try {
     const status = filter === 'all' ? '' : `&status=${filter}`;
-    const [stats, page, dead, accounts] = await Promise.all([
+    const only = group ? `&account=${encodeURIComponent(group.account)}&errcode=${group.errcode}` : '';
+    const [stats, page, dead, accounts, redrives] = await Promise.all([
       ask('/v1/stats', mine.signal),
-      ask(`/v1/media?limit=${SHOWN}&include=link${status}`, mine.signal),
+      ask(`/v1/media?limit=${SHOWN}&include=link${status}${only}`, mine.signal),
       ask('/v1/dead-letters', mine.signal),
       ask('/v1/accounts', mine.signal),
+      ask('/v1/redrives', mine.signal),
     ]);
-    show(stats, page.items, dead.groups, accounts.items);
+    show(stats, page.items, { groups: dead.groups, redrives: redrives.items }, accounts.items);
     at('trouble').hidden = true;
   } catch (error) {
     if (mine.signal.aborted) return;
@@ -89,10 +116,10 @@ async function look() {
   timer = setTimeout(look, LOOK_EVERY_MS);
 }
 
-function show(stats, media, dead, accounts) {
+function show(stats, media, { groups, redrives }, accounts) {
   const names = new Map(accounts.map(({ account, name }) => [account, name ?? account]));
   showState(stats, accounts);
-  showHolds(at('holds'), accounts, speech, actions);
+  showHolds(at('holds'), stats, accounts, speech, actions);
   showCounts(at('counts'), stats, speech);
   showBacklog({ bar: at('bar'), legend: at('legend'), aside: at('backlog-aside') }, stats, speech);
   reconcile(at('media'), media, {
@@ -102,7 +129,9 @@ function show(stats, media, dead, accounts) {
     touch: refreshLink,
   });
   showEmpty(at('empty'), { isEmpty: media.length === 0, isFiltered: filter !== 'all', accounts }, speech);
-  showDead(at('dead'), at('dead-rows'), dead, speech, names);
+  showRedrives(at('redrives'), redrives, speech, names, actions);
+  const places = { section: at('dead'), list: at('dead-rows'), all: at('dead-all') };
+  showDead(places, groups, speech, names, actions);
   showAccounts(at('account-rows'), accounts, speech);
   tellTimes(document, speech);
   document.body.dataset.shown = 'true';
@@ -112,8 +141,9 @@ function show(stats, media, dead, accounts) {
 function showState(stats, accounts) {
   const { words } = speech;
   const held = accounts.filter((one) => one.hold).length;
-  const [tone, text] =
-    stats.atRisk > 0
+  const [tone, text] = stats.storeHold
+    ? ['bad', words.allHeld]
+    : stats.atRisk > 0
       ? ['bad', words.risk(speech.number(stats.atRisk))]
       : held > 0
         ? ['bad', words.held(held)]
@@ -125,17 +155,27 @@ function showState(stats, accounts) {
 }
 
 function showFilters() {
-  reconcile(at('filters'), FILTERS, {
+  const { words } = speech;
+  const names = group ? [...FILTERS, 'group'] : FILTERS;
+  // Pressed once more, the group is let go of and all of its state are shown.
+  reconcile(at('filters'), names, {
     key: (name) => name,
-    sign: () => speech.language,
+    sign: (name) => JSON.stringify([speech.language, name === 'group' && group.errcode]),
     build: (name) =>
-      el('button', { type: 'button', class: 'filter', onclick: () => choose(name) }, speech.words[name]),
-    touch: (button, name) => button.setAttribute('aria-pressed', String(name === filter)),
+      name === 'group'
+        ? el(
+            'button',
+            { type: 'button', class: 'filter', onclick: () => choose('dead') },
+            words.only(String(group.errcode)),
+          )
+        : el('button', { type: 'button', class: 'filter', onclick: () => choose(name) }, words[name]),
+    touch: (button, name) => button.setAttribute('aria-pressed', String(name === 'group' || name === filter)),
   });
 }
 
-function choose(name) {
+function choose(name, wanted = undefined) {
   filter = name;
+  group = wanted;
   showFilters();
   look();
 }

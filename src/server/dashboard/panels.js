@@ -1,4 +1,4 @@
-// Counts, backlog, dead letters, accounts, and what there is to say when nothing has arrived.
+// Counts, backlog, holds, accounts, and what there is to say when nothing has arrived.
 import { el, reconcile, setText, timeOf } from './elements.js';
 
 const COUNTED = ['archived', 'pending', 'dead', 'expired', 'erased'];
@@ -60,43 +60,17 @@ export function showBacklog({ bar, legend, aside }, stats, speech) {
   });
 }
 
-export function showDead(section, list, groups, speech, accountNames) {
-  section.hidden = groups.length === 0;
-  reconcile(list, groups, {
-    key: (group) => `${group.account}/${group.code}/${group.errcode ?? ''}`,
-    sign: (group) => JSON.stringify([speech.language, group]),
-    build: (group) =>
-      el(
-        'li',
-        { class: 'row' },
-        el('strong', { class: 'tally' }, speech.number(group.count)),
-        el(
-          'div',
-          { class: 'row-text' },
-          el('p', {}, group.message),
-          el('p', { class: 'hint' }, group.advice),
-        ),
-        el(
-          'p',
-          { class: 'row-end' },
-          el('code', {}, String(group.errcode ?? group.code)),
-          el('span', {}, accountNames.get(group.account) ?? group.account),
-          timeOf(group.lastAt, 'last'),
-        ),
-      ),
-  });
-}
-
 /** Why an account is held, in a sentence: somebody's own words, or what WeChat said and what to do. */
 function holdText({ code, reason, by, message, advice }, words) {
   if (code === 'held_by_hand') return reason === message ? message : words.heldBy(by ?? '–', reason);
   return `${message} ${advice}`;
 }
 
-/** Nobody should have to look for what stands still. `release`: absent where the reader may not. */
-export function showHolds(list, accounts, speech, { release }) {
+/** Nobody should have to look for what stands still; all of it first. `release`: absent where the reader may not. */
+export function showHolds(list, { storeHold }, accounts, speech, { release }) {
   const { words } = speech;
-  const held = accounts.filter((one) => one.hold);
+  const store = storeHold ? [{ account: '', hold: storeHold }] : [];
+  const held = [...store, ...accounts.filter((one) => one.hold)];
   list.hidden = held.length === 0;
   reconcile(list, held, {
     key: (one) => one.account,
@@ -108,7 +82,12 @@ export function showHolds(list, accounts, speech, { release }) {
         el(
           'div',
           { class: 'hold-text' },
-          el('p', {}, el('strong', {}, words.isHeld(name ?? account)), ` ${holdText(hold, words)}`),
+          el(
+            'p',
+            {},
+            el('strong', {}, account === '' ? words.allHeld : words.isHeld(name ?? account)),
+            ` ${holdText(hold, words)}`,
+          ),
           el(
             'p',
             { class: 'hold-times' },
@@ -116,7 +95,7 @@ export function showHolds(list, accounts, speech, { release }) {
             hold.until ? timeOf(hold.until, 'heldUntil') : el('span', {}, words.untilReleased),
           ),
         ),
-        release
+        release && account !== ''
           ? el(
               'button',
               { type: 'button', class: 'button', onclick: (event) => release(account, event.currentTarget) },
