@@ -27,6 +27,7 @@ function isJson(text: string): boolean {
 }
 
 const ANSWER_MS = 2_000;
+const SILENT_MS = 5_000;
 /** At most this long between two tries to reconnect (ioredis: up to 5 s), so that a short outage stays short. */
 const reconnectAfterMs = (times: number) => Math.min(50 * 2 ** times, 2_000);
 
@@ -39,6 +40,8 @@ export function connectRedis(options: { url: string; prefix: string }, log: Log)
     maxRetriesPerRequest: 1,
     commandTimeout: ANSWER_MS,
     connectTimeout: ANSWER_MS,
+    // A line that fell silent stays "ready": nothing would be fed until the kernel gives it up, a quarter of an hour.
+    socketTimeout: SILENT_MS,
     retryStrategy: reconnectAfterMs,
   });
   let closed = false;
