@@ -16,11 +16,23 @@ const VOICES: readonly (readonly [magic: string, type: MediaType])[] = [
   ['Speex   ', { contentType: 'audio/speex', extension: 'spx' }],
 ];
 
+/** What nearly all media are, as file-type names them: its whole walk over formats costs 20 µs, this one less than 1. */
+function commonType(head: Uint8Array, start: string): MediaType | undefined {
+  // 0xf7 in the fourth place is JPEG-LS.
+  if (start.startsWith('\xff\xd8\xff') && head.length > 3 && head[3] !== 0xf7)
+    return { contentType: 'image/jpeg', extension: 'jpg' };
+  if (start.startsWith('ftypisom', 4) || start.startsWith('ftypmp42', 4))
+    return { contentType: 'video/mp4', extension: 'mp4' };
+  return undefined;
+}
+
 /** The type by magic bytes; undefined for what has none (text, HTML, raw speex frames). 4 KiB are plenty. */
 export async function sniff(head: Uint8Array): Promise<MediaType | undefined> {
   const start = Buffer.from(head.buffer, head.byteOffset, Math.min(head.length, 16)).toString('latin1');
   const voice = VOICES.find(([magic]) => start.startsWith(magic));
   if (voice) return voice[1];
+  const common = commonType(head, start);
+  if (common) return common;
   try {
     const found = await fileTypeFromBuffer(head);
     if (found) return { contentType: found.mime, extension: found.ext };

@@ -79,6 +79,6 @@ export function objectKeyOf(media: {
 
 /** What all keys of one media begin with. */
 export function stemOf(media: { prefix: string; account: string; sentAt: Date; id: string }): string {
-  const [day] = media.sentAt.toISOString().split('T') as [string];
-  return `${media.prefix}${media.account}/${day.replaceAll('-', '/')}/${media.id}`;
+  const day = media.sentAt.toISOString().slice(0, 10).replaceAll('-', '/');
+  return `${media.prefix}${media.account}/${day}/${media.id}`;
 }

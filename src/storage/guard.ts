@@ -31,12 +31,11 @@ export interface GuardOptions {
   readonly signal: AbortSignal;
 }
 
-export function createGuard(body: AsyncIterable<Uint8Array>, options: GuardOptions): Guard {
-  const { expect, idleTimeoutMs, signal } = options;
+/** Counts and hashes, and knows when a body is longer, shorter or another than was said. */
+function createProof(expect: Expectation | undefined) {
   const limitBytes = expect && ('lengthBytes' in expect ? expect.lengthBytes : expect.sizeBytes);
   const hash = createHash('sha256');
   let sizeBytes = 0;
-  let measured: Measure | undefined;
 
   function wrongLength(long: boolean) {
     const detail = `${sizeBytes} of ${limitBytes} bytes`;
@@ -44,13 +43,51 @@ export function createGuard(body: AsyncIterable<Uint8Array>, options: GuardOptio
     return failure(long ? 'body_too_long' : 'body_too_short', detail);
   }
 
-  function prove(): Measure {
-    if (limitBytes !== undefined && sizeBytes < limitBytes) throw wrongLength(false);
-    const sha256 = hash.digest('hex');
-    if (expect && 'sha256' in expect && sha256 !== expect.sha256)
-      throw failure('bytes_differ', `${sizeBytes} bytes of another content`);
-    return { sizeBytes, sha256 };
+  return {
+    add: (chunk: Uint8Array): void => {
+      sizeBytes += chunk.byteLength;
+      if (limitBytes !== undefined && sizeBytes > limitBytes) throw wrongLength(true);
+      hash.update(chunk);
+    },
+    prove: (): Measure => {
+      if (limitBytes !== undefined && sizeBytes < limitBytes) throw wrongLength(false);
+      const sha256 = hash.digest('hex');
+      if (expect && 'sha256' in expect && sha256 !== expect.sha256)
+        throw failure('bytes_differ', `${sizeBytes} bytes of another content`);
+      return { sizeBytes, sha256 };
+    },
+  };
+}
+
+/** A body that fits into memory, whole and proven. Nothing of it has left yet, so nothing has to be held back. */
+export async function readWhole(
+  body: AsyncIterable<Uint8Array>,
+  { expect, idleTimeoutMs, signal }: GuardOptions,
+): Promise<{ readonly chunks: readonly Uint8Array[]; readonly measure: Measure }> {
+  const proof = createProof(expect);
+  const source = body[Symbol.asyncIterator]();
+  const watch = watchOver(source, idleTimeoutMs, signal);
+  const chunks: Uint8Array[] = [];
+  let ended = false;
+  try {
+    for (let step = await watch.next(); !step.done; step = await watch.next()) {
+      proof.add(step.value);
+      chunks.push(step.value);
+    }
+    ended = true;
+    return { chunks, measure: proof.prove() };
+  } finally {
+    watch.end();
+    if (!ended) leave(source);
   }
+}
+
+export function createGuard(
+  body: AsyncIterable<Uint8Array>,
+  { expect, idleTimeoutMs, signal }: GuardOptions,
+): Guard {
+  const proof = createProof(expect);
+  let measured: Measure | undefined;
 
   async function* read(): AsyncGenerator<Uint8Array, void, undefined> {
     const source = body[Symbol.asyncIterator]();
@@ -62,19 +99,16 @@ export function createGuard(body: AsyncIterable<Uint8Array>, options: GuardOptio
         const step = await watch.next();
         if (step.done) break;
         if (step.value.byteLength === 0) continue;
-        sizeBytes += step.value.byteLength;
-        if (limitBytes !== undefined && sizeBytes > limitBytes) throw wrongLength(true);
-        hash.update(step.value);
+        proof.add(step.value);
         if (held) yield held;
         held = step.value;
       }
       ended = true;
-      measured = prove();
+      measured = proof.prove();
       if (held) yield held;
     } finally {
       watch.end();
-      // Not awaited: a generator that is stalled inside next() answers return() only when it wakes.
-      if (!ended) void source.return?.()?.catch(() => undefined);
+      if (!ended) leave(source);
     }
   }
 
@@ -85,6 +119,11 @@ export function createGuard(body: AsyncIterable<Uint8Array>, options: GuardOptio
       return measured;
     },
   };
+}
+
+/** Not awaited: a generator that is stalled inside next() answers return() only when it wakes. */
+function leave(source: AsyncIterator<Uint8Array>): void {
+  source.return?.()?.catch(() => undefined);
 }
 
 /**

@@ -78,11 +78,30 @@ async function readHead(answer: HttpBody, kind: Kind): Promise<Pick<Judged, 'ver
     kind,
     isAttachment: /^\s*attachment\b/i.test(disposition ?? '') || fileNameOf(disposition) !== undefined,
   });
-  async function* whole(): AsyncGenerator<Uint8Array> {
-    yield* pieces.splice(0);
-    if (!isWhole) yield* { [Symbol.asyncIterator]: () => rest };
-  }
-  return { verdict, body: whole() };
+  return { verdict, body: replayed(pieces, isWhole ? undefined : rest) };
+}
+
+/** What was read already, then the rest. */
+function replayed(
+  pieces: Uint8Array[],
+  rest: AsyncIterator<Uint8Array> | undefined,
+): AsyncIterableIterator<Uint8Array> {
+  const end = { done: true, value: undefined } as const;
+  return {
+    next: async () => {
+      const value = pieces.shift();
+      if (value) return { done: false, value };
+      return rest ? await rest.next() : end;
+    },
+    return: async () => {
+      pieces.length = 0;
+      await rest?.return?.();
+      return end;
+    },
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+  };
 }
 
 export function mediaBody(
