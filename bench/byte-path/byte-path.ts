@@ -35,7 +35,7 @@ const SHAPES: readonly Shape[] = [
     name: 'picture 100 KB',
     file: file('image', 100 * KIB),
     files: 150,
-    warmUpFiles: 1000,
+    warmUpFiles: 4000,
     concurrency: 8,
     floors: ['whole'],
     cpuAtMost: 1.25,

@@ -47,13 +47,13 @@ async function addressOf(child: Child): Promise<string> {
 
 /** Waits until the sink holds so many objects. */
 export async function waitForObjects(sink: Child, count: number, signal: AbortSignal): Promise<void> {
-  const giveUpAt = performance.now() + 120_000;
+  const giveUpAt = performance.now() + 180_000;
   for (;;) {
     signal.throwIfAborted();
     const stored = await sink.ask<number>('count');
     if (stored >= count) return;
     if (performance.now() > giveUpAt)
-      throw new Error(`${stored} of ${count} media were archived in two minutes`);
+      throw new Error(`${stored} of ${count} media were archived in three minutes`);
     await wait(20);
   }
 }
