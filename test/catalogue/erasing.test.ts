@@ -56,7 +56,7 @@ for (const backend of backends) {
     });
     async function accepted(more: Partial<Reference> = {}) {
       const given = reference(more);
-      const [{ id }] = (await catalogue.accept([given], NOW, false)) as [{ id: string }];
+      const [{ id } = { id: '' }] = await catalogue.accept([given], NOW, false);
       return { id, given };
     }
     async function fed(more: Partial<Reference> = {}) {

@@ -7,7 +7,7 @@ const READERS: Record<string, (redis: Redis, key: string) => Promise<unknown>> =
   string: (redis, key) => redis.get(key),
   list: (redis, key) => redis.lrange(key, 0, -1),
   set: (redis, key) => redis.smembers(key),
-  zset: (redis, key) => redis.zrange(key, 0, -1),
+  zset: (redis, key) => redis.zrange(key, '0', '-1'),
   stream: (redis, key) => redis.xrange(key, '-', '+'),
 };
 

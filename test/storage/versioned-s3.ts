@@ -49,7 +49,7 @@ export async function openVersionedS3(
     return version;
   }
 
-  function list(response: ServerResponse, query: URLSearchParams) {
+  function list(response: ServerResponse, query: URLSearchParams): unknown {
     if (s3.listing === 'refused') return refuse(response, 403, 'AccessDenied');
     if (s3.listing === 'unknown') return refuse(response, 501, 'NotImplemented');
     if (s3.listing === 'ignored') return xml(response, 200, '<ListBucketResult></ListBucketResult>');
@@ -69,14 +69,14 @@ export async function openVersionedS3(
     const next = isTruncated
       ? `<NextKeyMarker>${last?.key}</NextKeyMarker><NextVersionIdMarker>${last?.version.id}</NextVersionIdMarker>`
       : '';
-    xml(
+    return xml(
       response,
       200,
       `<ListVersionsResult><IsTruncated>${isTruncated}</IsTruncated>${next}${entries.join('')}</ListVersionsResult>`,
     );
   }
 
-  function remove(response: ServerResponse, key: string, id: string | null) {
+  function remove(response: ServerResponse, key: string, id: string | null): unknown {
     const versions = objects.get(key) ?? [];
     if (id === null && versioning) {
       const marker = add(key, undefined, {});
@@ -89,10 +89,10 @@ export async function openVersionedS3(
     const rest = versions.filter((version) => version !== found);
     if (rest.length > 0) objects.set(key, rest);
     else objects.delete(key);
-    response.writeHead(204).end();
+    return response.writeHead(204).end();
   }
 
-  function look(request: IncomingMessage, response: ServerResponse, key: string, id: string | null) {
+  function look(request: IncomingMessage, response: ServerResponse, key: string, id: string | null): unknown {
     const [newest, ...older] = objects.get(key) ?? [];
     const found = id === null ? newest : [newest, ...older].find((version) => version?.id === id);
     const versionHeader = versioning && found ? { 'x-amz-version-id': found.id } : {};
@@ -111,10 +111,10 @@ export async function openVersionedS3(
       }),
       ...(found.legalHold && { 'x-amz-object-lock-legal-hold': 'ON' }),
     });
-    response.end(request.method === 'HEAD' ? undefined : found.body);
+    return response.end(request.method === 'HEAD' ? undefined : found.body);
   }
 
-  async function answer(request: IncomingMessage, response: ServerResponse) {
+  async function answer(request: IncomingMessage, response: ServerResponse): Promise<unknown> {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk);
     if (s3.status !== undefined) return refuse(response, s3.status, 'ServiceUnavailable');
@@ -127,7 +127,9 @@ export async function openVersionedS3(
     if (request.method !== 'PUT') return look(request, response, key, id);
     const kept = Object.entries(request.headers).filter(([name]) => /^(content-type|x-amz-meta-)/.test(name));
     const version = add(key, Buffer.concat(chunks), Object.fromEntries(kept) as Record<string, string>);
-    response.writeHead(200, { etag: '"e"', ...(versioning && { 'x-amz-version-id': version.id }) }).end();
+    return response
+      .writeHead(200, { etag: '"e"', ...(versioning && { 'x-amz-version-id': version.id }) })
+      .end();
   }
 
   const server = createServer((request, response) => {

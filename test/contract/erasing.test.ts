@@ -1,0 +1,248 @@
+/** What is erased is gone: from rows, jobs and bucket, whatever it was in the middle of; and nothing brings it back. */
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { ListMultipartUploadsCommand, S3Client } from '@aws-sdk/client-s3';
+import { systemClock } from '../../src/clock.ts';
+import { idOf, type ReferenceInput } from '../../src/media.ts';
+import { createEraser } from '../../src/pipeline/erase.ts';
+import { jobIdOf, toJobData } from '../../src/queue/job.ts';
+import { dumpQueue } from '../queue/dump.ts';
+import { A, ended, type Ground, idOfInput, type Program, SHAPES, sent, until } from './shapes.ts';
+import { openUnwillingStore, type UnwillingStore } from './unwilling-store.ts';
+
+const MIB = 1024 * 1024;
+const WHY = { actor: 'a key', reason: 'asked for' };
+const soon = () => AbortSignal.timeout(20_000);
+
+for (const shape of SHAPES) {
+  describe(`erasing with ${shape.name}`, { skip: shape.skip, timeout: 240_000 }, () => {
+    let ground: Ground;
+    let store: UnwillingStore;
+    let program: Program;
+    before(async () => {
+      store = await openUnwillingStore();
+      ground = await shape.lay();
+      program = await ground.start({ env: store.env });
+    });
+    after(async () => {
+      await ground?.close();
+      await store?.close();
+    });
+
+    const eraser = () => createEraser(program.parts, { fedAgeMs: 1_500 });
+    const row = (id: string) => program.parts.catalogue.get(id);
+    const accept = async (...inputs: ReferenceInput[]) =>
+      (await program.parts.accept(inputs)).map(({ id }) => id);
+    const erase = async (id: string) => await eraser().erase([id], WHY, soon());
+    const gone = (id: string) => until(`the end of ${id}`, async () => (await row(id))?.erasedAt, 60_000);
+    const asked = () => ground.simulator.ledger.report().totals.mediaAsked;
+
+    async function keys(): Promise<string[]> {
+      const found: string[] = [];
+      let cursor: string | undefined;
+      do {
+        const page = await program.parts.store.list({ ...(cursor && { cursor }), signal: soon() });
+        found.push(...page.objects.map(({ key }) => key));
+        cursor = page.cursor;
+      } while (cursor);
+      return found.filter((key) => !key.includes('.probe/') && !key.includes('canary'));
+    }
+    const keysOf = async (id: string) => (await keys()).filter((key) => key.includes(id));
+
+    async function openUploads(): Promise<number> {
+      const { S3_ENDPOINT, S3_REGION, S3_ACCESS_KEY_ID, S3_SECRET_ACCESS_KEY, S3_BUCKET } = store.env;
+      const client = new S3Client({
+        endpoint: S3_ENDPOINT!,
+        region: S3_REGION!,
+        forcePathStyle: true,
+        credentials: { accessKeyId: S3_ACCESS_KEY_ID!, secretAccessKey: S3_SECRET_ACCESS_KEY! },
+      });
+      const { Uploads } = await client.send(new ListMultipartUploadsCommand({ Bucket: S3_BUCKET! }));
+      client.destroy();
+      return Uploads?.length ?? 0;
+    }
+
+    /** Everything that any part keeps, but for the logs. */
+    async function dump(): Promise<string> {
+      const { database, config } = program.parts;
+      const tables = await database.query<{ name: string }>(
+        `SELECT table_name AS name FROM information_schema.tables WHERE table_schema = 'wma'`,
+      );
+      const texts = [JSON.stringify(await keys())];
+      for (const { name } of tables)
+        texts.push(JSON.stringify(await database.query(`SELECT to_jsonb(t) AS row FROM wma.${name} AS t`)));
+      const redisUrl = config.redis.url;
+      const pool = { query: async (text: string) => ({ rows: await database.query(text) }) };
+      texts.push(
+        await dumpQueue(
+          redisUrl
+            ? { kind: 'redis', url: redisUrl, prefix: '' }
+            : { kind: 'postgres', pool: pool as never, prefix: '' },
+        ),
+      );
+      return texts.join('\n');
+    }
+
+    it('one that is archived, at once, and duplicates of any kind do not bring it back', async () => {
+      const input = { ...sent(ground.simulator), openId: 'o-single', msgId: '77' };
+      const [id] = (await accept(input)) as [string];
+      const [archived] = await ended(program, [id]);
+      assert.equal(archived?.status, 'archived');
+      assert.deepEqual(await keysOf(id), [archived.objectKey]);
+      await until('the end of its feeding', async () => Date.now() - archived.archivedAt!.getTime() > 1_500);
+      await erase(id);
+      const erased = await row(id);
+      assert.deepEqual([erased?.status, erased?.erasing, erased?.mediaId], ['erased', undefined, undefined]);
+      assert.ok(erased?.erasedAt);
+      assert.deepEqual(await keysOf(id), []);
+      const before = asked();
+      assert.deepEqual((await program.parts.accept([input]))[0]?.status, 'erased');
+      const reference = { ...input, sentAt: new Date(input.sentAt!) };
+      await program.board.add('archive', toJobData(reference), { jobId: id });
+      await program.board.add('archive', toJobData(reference), { jobId: jobIdOf(id, 1) });
+      await until('the end of both jobs', async () => {
+        const jobs = await Promise.all([id, jobIdOf(id, 1)].map((jobId) => program.board.getJob(jobId)));
+        return jobs.every((job) => job === undefined);
+      });
+      assert.equal(await program.parts.catalogue.redriveOne(id, systemClock.now(), WHY), false);
+      assert.deepEqual(await row(id), erased);
+      assert.ok(asked() - before <= 1, 'a job of a round of its own may ask once, and stores nothing');
+      assert.deepEqual(await keysOf(id), []);
+      assert.doesNotMatch(await dump(), /o-single|"77"/);
+    });
+
+    it('one in the middle of its download', async () => {
+      const input = sent(ground.simulator, { behaviour: { name: 'slow', amount: 900 } });
+      const before = asked();
+      const [id] = (await accept(input)) as [string];
+      await until('the download', async () => asked() > before);
+      await erase(id);
+      assert.equal((await row(id))?.status, 'erased');
+      await gone(id);
+      assert.deepEqual(await keysOf(id), []);
+      assert.equal(asked() - before, 1);
+      assert.doesNotMatch(await dump(), new RegExp(input.mediaId));
+    });
+
+    it('one in the middle of its multipart', async () => {
+      const input = sent(ground.simulator, {
+        kind: 'video',
+        sizeBytes: 20 * MIB,
+        behaviour: { name: 'trickle', amount: 250 },
+      });
+      const [id] = (await accept(input)) as [string];
+      await until('the multipart', async () => (await openUploads()) > 0);
+      await erase(id);
+      await gone(id);
+      assert.deepEqual(await keysOf(id), []);
+      await until('the end of the multipart', async () => (await openUploads()) === 0);
+      assert.doesNotMatch(await dump(), new RegExp(input.mediaId));
+    });
+
+    it('one whose try is at its PUT while the store goes away for that and for removing', async () => {
+      const input = sent(ground.simulator, { behaviour: { name: 'trickle', amount: 60 } });
+      const [id] = (await accept(input)) as [string];
+      await until('the reservation', async () => (await row(id))?.objectKey);
+      await program.parts.catalogue.erase([id], WHY, systemClock.now());
+      store.meet({ status: 503, code: 'SlowDown' });
+      await until('trouble that is told', async () => (await row(id))?.erasing?.why === 'trouble');
+      assert.equal((await row(id))?.erasedAt, undefined, 'nothing is claimed');
+      store.meet('open');
+      await gone(id);
+      assert.deepEqual(await keysOf(id), []);
+    });
+
+    it('an object that a try stored after the end of the erasure', async () => {
+      const [id] = (await accept(sent(ground.simulator))) as [string];
+      const [archived] = await ended(program, [id]);
+      await erase(id);
+      await gone(id);
+      // As a worker that was cut off all along does at last, with the store away when it wants to clean up.
+      const at = { bucket: archived!.bucket!, key: archived!.objectKey! };
+      await program.parts.store.put({
+        key: at.key,
+        body: (async function* () {
+          yield Buffer.from('late');
+        })(),
+        expect: { lengthBytes: 4 },
+        contentType: 'audio/amr',
+        disposition: 'inline',
+        metadata: {},
+        signal: soon(),
+      });
+      assert.ok(await program.parts.catalogue.storedAfterErasure(id, at, systemClock.now()));
+      await gone(id);
+      assert.deepEqual(await keysOf(id), []);
+    });
+
+    it('one whose erasure died after it was marked', async () => {
+      const [id] = (await accept(sent(ground.simulator))) as [string];
+      await ended(program, [id]);
+      await program.parts.catalogue.erase([id], WHY, systemClock.now());
+      await gone(id);
+      assert.deepEqual(await keysOf(id), []);
+    });
+
+    it('those that wait and those that are queued, without a worker', async () => {
+      await program.close();
+      program = await ground.start({ env: store.env, consume: false });
+      const inputs = Array.from({ length: 30 }, () => ({ ...sent(ground.simulator), openId: 'o-waiting' }));
+      const ids = await accept(...inputs);
+      await until('a job', async () => await program.board.getJob(jobIdOf(ids[0]!, 1)));
+      const { id } = await eraser().request({ account: A, openId: 'o-waiting', ...WHY }, soon());
+      for (const one of ids) await gone(one);
+      await until('the end', async () => (await program.parts.catalogue.erasures.get(id))?.finishedAt);
+      const text = await dump();
+      assert.doesNotMatch(text, /o-waiting/);
+      for (const { mediaId } of inputs) assert.ok(!text.includes(mediaId));
+    });
+
+    // Once is enough for the number; the other shapes differ in the queue's and the database's kind.
+    const many = shape.name === 'Redis and Postgres' ? 300 : 60;
+    it(`${many} media of a user with all that is known of him, and nobody else’s`, async () => {
+      await program.close();
+      program = await ground.start({ env: store.env });
+      const mine = Array.from({ length: many }, (_, n) => ({
+        ...sent(ground.simulator),
+        openId: 'o-with-many',
+        msgId: `msg-of-many-${n}`,
+        labels: { shop: `label-of-many-${n}` },
+        picUrl: `http://pictures.example.com/of-many-${n}`,
+        ...(n % 3 === 1 ? { parentId: idOf(A, 'somebody') } : {}),
+      }));
+      const other = { ...sent(ground.simulator), openId: 'o-of-another' };
+      const ids = await accept(...mine, other);
+      await ended(program, ids, 120_000);
+      const before = await dump();
+      const traces = ['o-with-many', 'msg-of-many', 'label-of-many', 'of-many-', mine[7]!.mediaId];
+      for (const trace of traces) assert.ok(before.includes(trace), `${trace} was there`);
+      const { id } = await eraser().request({ account: A, openId: 'o-with-many', ...WHY }, soon());
+      const done = await until(
+        'the end of the erasure',
+        async () => {
+          const erasure = await program.parts.catalogue.erasures.get(id);
+          return erasure?.finishedAt && erasure;
+        },
+        60_000,
+      );
+      assert.deepEqual([done.state, done.total, done.done], ['done', many, many]);
+      const after = await dump();
+      for (const trace of traces) assert.ok(!after.includes(trace), `${trace} is left`);
+      for (const one of mine) assert.ok(!after.includes(one.mediaId));
+      assert.ok(ground.logLines.every((line) => !line.includes('o-with-many')));
+      assert.deepEqual(await keys(), await keysOf(idOfInput(other)));
+      assert.equal((await row(idOfInput(other)))?.status, 'archived');
+    });
+
+    it('what is older than its retention', async () => {
+      await program.close();
+      // A sixtieth, as all of policy: a second.
+      program = await ground.start({ env: { ...store.env, RETENTION: '1m' } });
+      const [id] = (await accept(sent(ground.simulator))) as [string];
+      await ended(program, [id]);
+      await gone(id);
+      const [event] = await program.parts.catalogue.events.list({ target: id }, 9);
+      assert.deepEqual([event?.actor, event?.action], ['retention', 'erase']);
+    });
+  });
+}
