@@ -272,7 +272,7 @@ describe('the page', { skip: missing.chromium }, () => {
       const shown = page.locator('.redrive');
       await shown.getByText('0 of 12 tried again').waitFor();
       assert.ok((await shown.innerText()).includes(`40007 · school`));
-      assert.ok((await shown.innerText()).includes(`by login link ${HOSTILE}`));
+      assert.ok((await shown.innerText()).includes(`by login link · ${HOSTILE}`));
       const [redrive] = await s.parts.catalogue.redrives.list(1);
       assert.deepEqual(redrive?.filter.account, [SAFE.account]);
       assert.equal(await takePage(redrive.id), 10);

@@ -1,0 +1,145 @@
+/** Dead letters tried again once their cause is mended: each once, whoever stops, dies or asks at the same time. */
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import type { RedriveFilter } from '../../src/catalogue/redrive-filter.ts';
+import type { RedriveWish } from '../../src/catalogue/redriving.ts';
+import type { ReferenceInput } from '../../src/media.ts';
+import {
+  A,
+  B,
+  ended,
+  type Ground,
+  idOfInput,
+  lifetimeMs,
+  type Program,
+  SHAPES,
+  sent,
+  until,
+} from './shapes.ts';
+
+/** WeChat denies the media once, then has it: what was wrong has been put right meanwhile. */
+const DENIED_ONCE = { behaviour: { name: 'invalid', times: 1 } } as const;
+
+for (const shape of SHAPES) {
+  describe(`redrives with ${shape.name}`, { skip: shape.skip, timeout: 240_000 }, () => {
+    let ground: Ground;
+    let program: Program;
+    before(async () => {
+      ground = await shape.lay();
+      program = await ground.start();
+    });
+    after(() => ground?.close());
+
+    async function dead(
+      count: number,
+      wish: Parameters<typeof sent>[1] = DENIED_ONCE,
+    ): Promise<ReferenceInput[]> {
+      const inputs = Array.from({ length: count }, () => sent(ground.simulator, { account: B, ...wish }));
+      await program.parts.accept(inputs);
+      for (const row of await ended(program, inputs.map(idOfInput))) assert.equal(row.status, 'dead');
+      return inputs;
+    }
+    const ask = (wish: Partial<RedriveWish> = {}, filter: Partial<RedriveFilter> = {}) =>
+      program.parts.catalogue.redrives.ask(
+        { filter: { status: ['dead'], account: [B], ...filter }, rate: 1000, actor: 'ops', ...wish },
+        program.parts.clock.now(),
+      );
+    const get = async (id: string) => (await program.parts.catalogue.redrives.get(id))!;
+    const over = (id: string) =>
+      until('the end of the redrive', async () => {
+        const redrive = await get(id);
+        return redrive.state !== 'running' && redrive;
+      });
+    /** Archived, by one redrive and one file from WeChat each; a try that was cut off asked for it once more. */
+    async function assertOnce(inputs: readonly ReferenceInput[], cutOff = false): Promise<void> {
+      const rows = await ended(program, inputs.map(idOfInput), 60_000);
+      const { media } = ground.simulator.ledger.report();
+      for (const [index, row] of rows.entries()) {
+        assert.deepEqual([row.status, row.redrives, row.tries], ['archived', 1, 2], JSON.stringify(row));
+        const { asked = 0 } = media[inputs[index]!.mediaId] ?? {};
+        assert.ok(
+          asked === 2 || (cutOff && asked === 3),
+          `denied once, served once, but asked ${asked} times`,
+        );
+      }
+    }
+
+    it('of 200 dead letters whose cause is mended: all archived, each once, each with one object', async () => {
+      const inputs = await dead(200);
+      const { id, matched } = await ask({ reason: 'mended' });
+      assert.equal(matched, 200);
+      const { done, skipped, total } = await over(id);
+      assert.deepEqual([done, skipped, total], [200, 0, 200]);
+      await assertOnce(inputs);
+      const keys = [...(await ground.objects(program)).keys()];
+      assert.equal(keys.filter((key) => key.includes(B)).length, 200);
+    });
+
+    it('goes on in another process where one ended in the middle', async () => {
+      const inputs = await dead(40);
+      const { id } = await ask({ rate: 20 });
+      await until('a beginning', async () => (await get(id)).done > 0);
+      const before = await get(id);
+      assert.equal(before.state, 'running', `${before.done} of 40`);
+      await program.close();
+      program = await ground.start();
+      const { done, skipped } = await over(id);
+      assert.deepEqual([done, skipped], [40, 0]);
+      await assertOnce(inputs, true);
+    });
+
+    it('stops when it is told to, and takes up nothing more', async () => {
+      const inputs = await dead(30);
+      const { id } = await ask({ rate: 4 });
+      await until('a beginning', async () => (await get(id)).done > 0);
+      assert.ok(await program.parts.catalogue.redrives.stop(id, 'ops', program.parts.clock.now()));
+      const { done } = await get(id);
+      assert.ok(done < 30, `${done} of 30`);
+      // A later one is done, so the first had time enough.
+      const rest = await ask({}, { account: [A] });
+      await over(rest.id);
+      const rows = await Promise.all(inputs.map((input) => program.parts.catalogue.get(idOfInput(input))));
+      assert.equal(rows.filter((row) => row?.redrives === 1).length, done);
+      assert.equal(rows.filter((row) => row?.status === 'dead').length, 30 - done);
+      assert.deepEqual((await get(id)).done, done);
+      await over((await ask()).id);
+      await assertOnce(inputs);
+    });
+
+    it('of the same media by two at once takes each once', async () => {
+      const inputs = await dead(60);
+      const both = await Promise.all([ask(), ask({}, { errcode: [40007] })]);
+      const ends = await Promise.all(both.map(({ id }) => over(id)));
+      assert.equal(
+        ends.reduce((sum, { done }) => sum + done, 0),
+        60,
+      );
+      for (const { done, skipped, total } of ends) assert.equal(done + skipped, total);
+      await assertOnce(inputs);
+    });
+
+    it('by force of expired media asks WeChat once more: served it is archived, refused it is expired again', async () => {
+      const createdAt = new Date(program.parts.clock.now().getTime() - lifetimeMs - 1000);
+      const gone = sent(ground.simulator, { account: A, createdAt });
+      const served = sent(ground.simulator, { account: A, behaviour: { name: 'invalid', times: 1 } });
+      await program.parts.accept([gone, served]);
+      const ids = [gone, served].map(idOfInput);
+      const [first] = await ended(program, ids);
+      assert.equal(first?.status, 'expired');
+      await program.parts.database.query(`UPDATE wma.media SET status = 'expired' WHERE id = $1`, [ids[1]]);
+      const { id, matched } = await ask({}, { account: [A], status: ['dead', 'expired'] });
+      assert.equal(matched, 2);
+      assert.equal((await over(id)).done, 2);
+      const rows = await ended(program, ids);
+      assert.deepEqual(
+        rows.map((row) => [row.status, row.redrives, row.tries]),
+        [
+          ['expired', 1, 2],
+          ['archived', 1, 2],
+        ],
+      );
+      const shortly = await ask({}, { account: [A] });
+      assert.deepEqual([shortly.matched, (await get(id)).done], [0, 2], 'nothing loops');
+    });
+  });
+}
