@@ -40,7 +40,7 @@ test('the commands do what the page says', { skip: noCurl, timeout: 120_000 }, a
   const { id, matched } = await say('"rate": 20');
   assert.equal(matched, 1);
   variables.REDRIVE = id;
-  const shown = await say('/v1/redrives/$REDRIVE -H');
+  const shown = await say('-fsS http://127.0.0.1:8080/v1/redrives/$REDRIVE');
   assert.deepEqual(
     [shown.state, shown.done, shown.total, shown.reason],
     ['running', 0, 1, 'the accounts were mixed up'],
