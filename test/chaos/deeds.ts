@@ -37,7 +37,7 @@ export function createDeeds(ground: Ground, signal: AbortSignal) {
         // One that dies before it has done anything proves little, and is down for the whole run on a slow machine.
         if (deed.who === 'all' || deed.who === 'server') {
           await untilReady(ground, signal);
-          await wait(WORK_MS, undefined, { signal });
+          if (!signal.aborted) await wait(WORK_MS);
         }
         return { name: `kill -9 ${deed.who}` };
       case 'freeze':

@@ -15,4 +15,8 @@ export type CellName = (typeof CELLS)[number];
 /** Sentences, each with the id and what is wrong. Undefined: has no meaning for this way of archiving. */
 export type Findings = Partial<Record<CellName, readonly string[]>>;
 
-export const isClean = (findings: Findings): boolean => CELLS.every((cell) => !findings[cell]?.length);
+/** Only the cells that are not zero. */
+export const brokenCells = (findings: Findings): Findings =>
+  Object.fromEntries(CELLS.flatMap((cell) => (findings[cell]?.length ? [[cell, findings[cell]]] : [])));
+
+export const isClean = (findings: Findings): boolean => Object.keys(brokenCells(findings)).length === 0;

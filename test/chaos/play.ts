@@ -110,7 +110,7 @@ export async function play(
     writeFileSync(join(ground.folder, 'script.json'), JSON.stringify(script, null, 1));
     await startFleet(ground);
     say(`ready; ${script.sendings.length} callbacks and ${script.deeds.length} deeds in ${loadMs / 1000} s`);
-    const sender = createSender(ground, lifeMs);
+    const sender = createSender(ground, script);
     const deeds = createDeeds(ground, AbortSignal.timeout(loadMs));
     const startedAt = performance.now();
     await Promise.all([sender.play(script.sendings, startedAt), deeds.play(script.deeds, startedAt)]);

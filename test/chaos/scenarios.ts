@@ -142,7 +142,7 @@ export async function playScenario(
     ...(broken && { nodeArgs: ['--import', LOADER], env: { CHAOS_SABOTAGE: mode } }),
   });
   try {
-    const sender = createSender(ground, LIFE_MS);
+    const sender = createSender(ground, { lifeMs: LIFE_MS, patient: true });
     await play(ground, sender);
     await sender.close();
     const script = { shape, seed: 0, lifeMs: LIFE_MS };

@@ -56,6 +56,8 @@ export interface Script {
   readonly loadMs: number;
   /** WeChat's three days, as they are played here. */
   readonly lifeMs: number;
+  /** WeChat gives a callback up after three tries; here it begins anew, so that a slow machine accepts as much. */
+  readonly patient?: true;
   readonly sendings: readonly Sending[];
   readonly deeds: readonly Deed[];
 }

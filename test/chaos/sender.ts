@@ -3,7 +3,7 @@ import { createWriteStream } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Ground } from './ground.ts';
-import type { Sending } from './script.ts';
+import type { Script, Sending } from './script.ts';
 
 /** One line of sent.jsonl. */
 export interface SentLine {
@@ -29,11 +29,17 @@ export interface Sender {
   close(): Promise<void>;
 }
 
-export function createSender(ground: Ground, lifeMs: number): Sender {
+/** How long one who is patient goes on. */
+const PATIENCE_MS = 90_000;
+
+export function createSender(
+  ground: Ground,
+  { lifeMs, patient = false }: Pick<Script, 'lifeMs'> & { readonly patient?: boolean },
+): Sender {
   const file = createWriteStream(join(ground.folder, 'sent.jsonl'));
   const lines: SentLine[] = [];
 
-  async function send(sending: Sending, sentAt: number): Promise<void> {
+  async function send(sending: Sending, sentAt: number): Promise<boolean> {
     const { account } = ground.accounts[sending.account]!;
     const to = `${ground.url}/wechat/${account}`;
     const { wish, how } = sending;
@@ -57,13 +63,19 @@ export function createSender(ground: Ground, lifeMs: number): Sender {
     const full: SentLine = { at: Date.now(), ...line, ...answer };
     lines.push(full);
     file.write(`${JSON.stringify(full)}\n`);
+    return full.accepted;
+  }
+
+  async function sendUntilAccepted(sending: Sending, sentAt: number): Promise<void> {
+    const givesUpAt = performance.now() + PATIENCE_MS;
+    while (!(await send(sending, sentAt)) && patient && performance.now() < givesUpAt);
   }
 
   async function one(sending: Sending, startedAt: number): Promise<void> {
     await wait(Math.max(0, startedAt + sending.atMs - performance.now()));
     // Whole seconds, as CreateTime is: the same message again must be the same media.
     const sentAt = Math.floor((Date.now() - sending.ageShare * lifeMs) / 1000) * 1000;
-    const first = send(sending, sentAt);
+    const first = sendUntilAccepted(sending, sentAt);
     if (sending.againAfterMs !== undefined) {
       await wait(sending.againAfterMs);
       await send(sending, sentAt);

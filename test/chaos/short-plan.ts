@@ -44,5 +44,5 @@ export function shortPlanOf(shape: Shape, seed: number): Script {
     mediaPerMinute: MEDIA_PER_MINUTE,
   });
   const deeds = shape === 'embedded' ? EMBEDDED : shape === 'postgres' ? FLEET : [...FLEET, ...REDIS];
-  return { ...script, deeds: deeds.toSorted((a, b) => a.atMs - b.atMs) };
+  return { ...script, patient: true, deeds: deeds.toSorted((a, b) => a.atMs - b.atMs) };
 }

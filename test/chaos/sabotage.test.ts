@@ -1,0 +1,27 @@
+/** Every sabotage must turn its cell, and no other: a judge that cannot find fault proves nothing. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { missing } from '../services.ts';
+import { brokenCells } from './findings.ts';
+import { sabotaged } from './sabotage.ts';
+import { SABOTAGE_MODES } from './sabotage-modes.ts';
+import { checkSabotage, playScenario, SCENARIOS } from './scenarios.ts';
+import type { Shape } from './script.ts';
+
+const LONG = { timeout: 280_000 };
+const lacks = (shape: Shape) => shape === 'redis' && (missing.redisServer || missing.postgresServer);
+
+describe('sabotage', { concurrency: 3, ...LONG }, () => {
+  for (const mode of SABOTAGE_MODES) {
+    const { cell, shape } = SCENARIOS[mode];
+    test(`sabotage ${mode} shows as «${cell}»`, { ...LONG, skip: lacks(shape) }, async () => {
+      const { findings } = await playScenario(mode, { broken: true });
+      assert.deepEqual(Object.keys(brokenCells(findings)), [cell]);
+    });
+  }
+});
+
+test('a sabotage whose text is gone is an error, not a silence', () => {
+  for (const mode of SABOTAGE_MODES) checkSabotage(mode);
+  assert.throws(() => sabotaged('x', { file: 'src/a.ts', text: 'y', instead: 'z' }), /no longer contains: y/);
+});
