@@ -1,0 +1,197 @@
+/** How an erasure gets on with a store that locks, hides or is away; a real catalogue, a store with versions. */
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { createAccounts } from '../../src/account.ts';
+import type { Catalogue } from '../../src/catalogue/catalogue.ts';
+import type { Unfinished } from '../../src/catalogue/erasing.ts';
+import { createLog } from '../../src/log.ts';
+import { createEraser, type EraserDeps } from '../../src/pipeline/erase.ts';
+import { decideNextErase } from '../../src/pipeline/erase-policy.ts';
+import { createStore, type Store } from '../../src/storage/store.ts';
+import { backends, setup } from '../catalogue/backends.ts';
+import { flow, picture } from '../storage/setup.ts';
+import { openVersionedS3, type VersionedS3 } from '../storage/versioned-s3.ts';
+
+const NOW = new Date('2026-05-01T12:00:00Z');
+const SECOND_MS = 1_000;
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+const WHY = { actor: 'a key', reason: 'asked for' };
+const soon = () => AbortSignal.timeout(20_000);
+const log = createLog({ level: 'silent', program: 'test', secrets: [] });
+
+describe('when an erasure is tried again', () => {
+  const at = (ms: number) => new Date(NOW.getTime() + ms);
+  const after = (why: Unfinished, sinceMs: number) =>
+    decideNextErase(why, at(-sinceMs), NOW).getTime() - NOW.getTime();
+  const locked = (ms: number) =>
+    ({ bucket: 'b', key: 'k', why: 'locked', until: at(ms).toISOString() }) as const;
+  const trouble = { why: 'trouble', problem: 'x' } as const;
+
+  it('is soon while a try is in flight, however long that takes', () => {
+    assert.equal(after({ why: 'busy' }, DAY_MS), SECOND_MS);
+  });
+  it('is ever later after trouble, within an hour', () => {
+    assert.deepEqual(
+      [0, 60 * SECOND_MS, 9 * DAY_MS].map((sinceMs) => after(trouble, sinceMs)),
+      [5 * SECOND_MS, 60 * SECOND_MS, HOUR_MS],
+    );
+  });
+  it('is when the first lock ends, but within a day, and not before the usual patience', () => {
+    const kept = (...ends: number[]) => after({ why: 'kept', left: ends.map(locked) }, 0);
+    assert.equal(kept(9 * HOUR_MS, 2 * HOUR_MS), 2 * HOUR_MS);
+    assert.equal(kept(9 * DAY_MS), DAY_MS);
+    assert.equal(kept(-HOUR_MS), 5 * SECOND_MS);
+  });
+  it('is after the usual patience where nobody knows an end', () => {
+    const left = [locked(DAY_MS), { bucket: 'b', key: 'k', why: 'refused' } as const];
+    assert.equal(after({ why: 'kept', left }, 60 * SECOND_MS), 60 * SECOND_MS);
+  });
+});
+
+describe('an eraser', () => {
+  let catalogue: Catalogue;
+  let store: Store;
+  let s3: VersionedS3;
+  let now = NOW;
+  let forget: EraserDeps['queue']['forget'] = async () => [];
+  const closers: (() => unknown)[] = [];
+  before(async () => {
+    const hooks = { after: (close: () => unknown) => void closers.push(close), skip: () => undefined };
+    ({ catalogue } = (await setup(hooks as never, backends[0]!.open))!);
+    s3 = await openVersionedS3(hooks as never);
+    store = createStore({
+      endpoint: s3.endpoint,
+      bucket: 'media',
+      region: 'us-east-1',
+      addressing: 'path',
+      accessKeyId: 'AK',
+      secretAccessKey: 'a-secret-for-tests-only',
+      prefix: '',
+      clock,
+    });
+    closers.push(() => store.close());
+  });
+  after(async () => {
+    for (const close of closers.reverse()) await close();
+  });
+
+  const clock = { now: () => now, sleep: async () => undefined };
+  const later = (ms: number) => {
+    now = new Date(now.getTime() + ms);
+  };
+  const eraser = () =>
+    createEraser({
+      catalogue,
+      store,
+      clock,
+      log,
+      accounts: createAccounts([]),
+      queue: { forget: (...given) => forget(...given) },
+    });
+
+  let serial = 0;
+  async function archived(keys = [`object-${++serial}.jpg`]) {
+    const account = `eraser-${++serial}`;
+    await catalogue.accept([{ account, mediaId: 'm', kind: 'image', sentAt: now }], now, false);
+    const [job] = (await catalogue.claim([{ account, room: 9 }], now, 9)).fed;
+    const of = { id: job!.id, round: job!.round, startedAt: now, endedAt: now };
+    for (const key of keys) {
+      await catalogue.reserve(of, { bucket: 'media', objectKey: key }, now);
+      await store.put({ ...picture, key, body: flow(Buffer.from(key)), signal: soon() });
+    }
+    const objectKey = keys.at(-1)!;
+    const found = { sizeBytes: 1, sha256: 'f', contentType: 'image/jpeg', source: 'media_get' } as const;
+    await catalogue.archived(of, { ...found, bucket: 'media', objectKey, lengthVerified: true });
+    return { id: of.id, keys };
+  }
+  const row = async (id: string) => (await catalogue.get(id))!;
+
+  it('removes every object the row ever named, in all versions', async () => {
+    const { id, keys } = await archived(['a.jpg', 'a-pic.jpg', 'a.jpg', 'b.png']);
+    assert.equal(s3.versions('a.jpg').length, 2);
+    await eraser().erase([id], WHY, soon());
+    assert.ok((await row(id)).erasedAt);
+    for (const key of keys) assert.deepEqual(s3.versions(key), []);
+  });
+
+  it('names what is locked and until when, and finishes once the store lets go', async () => {
+    const until = new Date(Date.now() + DAY_MS);
+    s3.lock(until);
+    const { id, keys } = await archived();
+    s3.lock(undefined);
+    const { kept } = await eraser().erase([id], WHY, soon());
+    assert.equal(kept.length, 1);
+    assert.deepEqual([kept[0]?.why, kept[0]?.until, kept[0]?.key], ['locked', until.toISOString(), keys[0]]);
+    const { status, mediaId, erasedAt, erasing } = await row(id);
+    assert.deepEqual([status, mediaId, erasedAt], ['erased', undefined, undefined]);
+    assert.deepEqual(erasing?.why === 'kept' && erasing.left, kept);
+    await eraser().sweep(soon());
+    assert.equal((await row(id)).erasedAt, undefined, 'it waits');
+    s3.unlock();
+    later(2 * DAY_MS + 365 * DAY_MS);
+    await eraser().sweep(soon());
+    assert.ok((await row(id)).erasedAt);
+    assert.deepEqual(s3.versions(keys[0]!), []);
+  });
+
+  it('claims nothing while the store is away, and goes on when it is back', async () => {
+    const { id, keys } = await archived();
+    s3.status = 503;
+    await eraser().erase([id], WHY, soon());
+    assert.equal((await row(id)).erasing?.why, 'trouble');
+    s3.status = undefined;
+    assert.equal(s3.versions(keys[0]!).length, 1);
+    later(HOUR_MS);
+    await eraser().sweep(soon());
+    assert.ok((await row(id)).erasedAt);
+    assert.deepEqual(s3.versions(keys[0]!), []);
+  });
+
+  it('removes the object though the queue is away, and finishes when the queue has forgotten too', async () => {
+    const { id, keys } = await archived();
+    forget = async () => {
+      throw new Error('queue: forget: no answer');
+    };
+    await eraser().erase([id], WHY, soon());
+    assert.deepEqual(s3.versions(keys[0]!), []);
+    assert.deepEqual((await row(id)).erasing?.why, 'trouble');
+    forget = async () => [];
+    later(HOUR_MS);
+    await eraser().sweep(soon());
+    assert.ok((await row(id)).erasedAt);
+  });
+
+  it('waits for the worker that has it in hand, and looks for what that has stored', async () => {
+    const { id, keys } = await archived();
+    forget = async () => [id];
+    await eraser().erase([id], WHY, soon());
+    assert.equal((await row(id)).erasing?.why, 'busy');
+    // The worker's PUT arrives, and the worker dies.
+    await store.put({ ...picture, key: keys[0]!, body: flow(Buffer.from('late')), signal: soon() });
+    forget = async () => [];
+    later(2 * SECOND_MS);
+    await eraser().sweep(soon());
+    assert.ok((await row(id)).erasedAt);
+    assert.deepEqual(s3.versions(keys[0]!), []);
+  });
+
+  it('gives up an openId that it cannot read any more, and says so', async () => {
+    const account = {
+      account: 'wx1',
+      product: 'official',
+      appId: 'wx1',
+      secret: 'a new secret',
+      token: 't',
+      requireEncryption: false,
+      concurrency: 1,
+    } as const;
+    const given = { account: 'wx1', subject: 'v1.sealed-with-another-secret', ...WHY };
+    const id = await catalogue.erasures.openForSubject(given, now, now);
+    const deps = { catalogue, store, clock, log, queue: { forget } };
+    await createEraser({ ...deps, accounts: createAccounts([account]) }).sweep(soon());
+    const erasure = await catalogue.erasures.get(id);
+    assert.equal(erasure?.state, 'failed');
+    assert.match(erasure.problem ?? '', /secret/);
+  });
+});
