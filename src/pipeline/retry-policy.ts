@@ -38,6 +38,8 @@ const FIRST_BACKOFF_MS = 1 * MINUTE_MS;
 const LEAST_BACKOFF_MS = 20 * SECOND_MS;
 /** No wait is longer than this part of the life left: tries grow denser towards the deadline. */
 const SHARE_OF_LIFE_LEFT = 1 / 8;
+/** No wait is shorter than this part of its ceiling: with full jitter alone, bad dice know no bound of tries. */
+const LEAST_SHARE = 1 / 8;
 const ACCOUNT_PROBE_MS = 5 * MINUTE_MS;
 /** Beijing keeps no summer time. */
 const BEIJING_OFFSET_MS = 8 * HOUR_MS;
@@ -93,21 +95,24 @@ function decideRetry(situation: Situation): Decision {
   if (now >= closesAt) return { next: 'expired', spent: true };
   const retry = (at: Date): Decision => ({ next: 'retry', at, reason: 'retry', spent: true });
 
+  // The far end's wish counts as long as it leaves enough of the life: an hour asked for in the last one would be all.
+  const lifeLeftMs = (now < expiresAt ? expiresAt : closesAt).getTime() - now.getTime();
+  const askedMs = Math.min(situation.retryAfterMs ?? 0, lifeLeftMs * SHARE_OF_LIFE_LEFT);
+
   const quick = QUICK_MS[tries - 1];
   if (quick) {
     const waitMs = scale(quick.least + random * quick.spread);
-    return retry(new Date(now.getTime() + Math.max(waitMs, situation.retryAfterMs ?? 0)));
+    return retry(new Date(now.getTime() + Math.max(waitMs, askedMs)));
   }
   const closingMs = closesAt.getTime() - expiresAt.getTime();
   // The one last try has been made: the row waits, out of the feeder's reach, for the sweeper to close it.
   if (now >= expiresAt) return retry(new Date(closesAt.getTime() + closingMs));
 
-  const leftMs = expiresAt.getTime() - now.getTime();
   const ceilingMs = Math.min(
     scale(FIRST_BACKOFF_MS) * 2 ** Math.min(tries - 3, 20),
-    leftMs * SHARE_OF_LIFE_LEFT,
+    lifeLeftMs * SHARE_OF_LIFE_LEFT,
   );
-  const waitMs = Math.max(scale(LEAST_BACKOFF_MS), random * ceilingMs, situation.retryAfterMs ?? 0);
-  if (waitMs < leftMs) return retry(new Date(now.getTime() + waitMs));
+  const waitMs = Math.max(scale(LEAST_BACKOFF_MS), ceilingMs * Math.max(LEAST_SHARE, random), askedMs);
+  if (waitMs < lifeLeftMs) return retry(new Date(now.getTime() + waitMs));
   return retry(new Date(expiresAt.getTime() + closingMs * (0.1 + 0.6 * random)));
 }

@@ -116,7 +116,8 @@ export function createSettle(deps: SettleDeps): Settle {
       return { do: 'finish', result: 'later' };
     }
     const delayMs = decision.at.getTime() - now.getTime();
-    const to = delayMs <= QUEUE_WAIT_MS ? 'queue' : 'later';
+    // What only waits to be closed must not wait in the queue: there the sweeper leaves it alone, and it is tried again.
+    const to = delayMs <= QUEUE_WAIT_MS && decision.at < row.closesAt ? 'queue' : 'later';
     const ours = await deps.catalogue.failed(
       of,
       known.failure,

@@ -136,6 +136,12 @@ describe('settle', () => {
     assert.equal((recorded[0]![2] as { to: string }).to, 'later');
   });
 
+  it('sends what had its last try back to its row, however soon it is closed', async () => {
+    const { settle, recorded } = setup({ row: { tries: 9, expiresAt: at(-10), closesAt: at(20) } });
+    assert.deepEqual(await settle(failure('network')), { do: 'finish', result: 'later' });
+    assert.equal((recorded[0]![2] as { to: string }).to, 'later');
+  });
+
   it('closes what is gone: dead before its deadline, expired after it', async () => {
     const early = setup();
     assert.equal((await early.settle(errcode(40007, 'permanent_media'))).do, 'giveUp');
