@@ -1,6 +1,6 @@
 /** What all commands share: the global options, the client made of them, and how a command ends. */
 import { type Command, InvalidArgumentError } from 'commander';
-import { loadClientSettings } from '../config.ts';
+import type { ClientSettings } from '../config/client-settings.ts';
 import { CliError, type Client, createClient, EXIT } from './client.ts';
 import { createScreen, type Screen, type Streams } from './screen.ts';
 
@@ -21,6 +21,8 @@ interface GlobalOptions {
 }
 
 export interface Terminal extends Streams {
+  /** Where the server is, and the key, by the environment. */
+  settings(): ClientSettings;
   /** Called once, with the command's exit code. */
   exit(code: number): void;
   onInterrupt(listener: () => void): void;
@@ -33,7 +35,7 @@ export function does(terminal: Terminal, command: Command, run: Run): Command {
     const interrupted = new AbortController();
     terminal.onInterrupt(() => interrupted.abort(new CliError('Interrupted.', EXIT.interrupted)));
     const screen = createScreen(terminal, { json: globals.json ?? false });
-    const settings = loadClientSettings();
+    const settings = terminal.settings();
     const client = createClient({
       ...settings,
       url: globals.url?.replace(/\/+$/, '') ?? settings.url,

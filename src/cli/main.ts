@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 /** `wma`: the service from a terminal. */
+import { loadClientSettings } from '../config.ts';
 import { runCli } from './program.ts';
 
 const TWICE_MS = 300;
@@ -9,6 +10,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.
 
 await runCli(
   {
+    settings: () => loadClientSettings(),
     stdin: process.stdin,
     stdout: process.stdout,
     stderr: process.stderr,

@@ -94,7 +94,7 @@ describe('the published package', () => {
     await producer.close();
   `;
 
-  it('holds the producer, its manifest, the licence and the README, and nothing else', async () => {
+  it('holds the producer, the command line, its manifest, the licence and the README, and nothing else', async () => {
     const entries = (await readdir(installed('.'))).sort();
     assert.deepEqual(entries, ['LICENSE', 'README.md', 'dist', 'package.json']);
     const files = await readdir(installed('dist'), { recursive: true, withFileTypes: true });
@@ -107,10 +107,32 @@ describe('the published package', () => {
 
   it('asks for what it imports and for no Node, no script and no tool', async () => {
     const manifest = await json(installed('package.json'));
-    assert.deepEqual(Object.keys(manifest.dependencies), ['bullmq', 'ioredis', 'pg', 'pino', 'zod']);
+    assert.deepEqual(Object.keys(manifest.dependencies), [
+      'bullmq',
+      'commander',
+      'ioredis',
+      'pg',
+      'pino',
+      'zod',
+    ]);
     for (const group of ['private', 'scripts', 'optionalDependencies', 'devDependencies', 'overrides']) {
       assert.equal(manifest[group], undefined, group);
     }
+  });
+
+  it('brings wma, which runs on the machine’s own Node', async () => {
+    const wma = join(consumer, 'node_modules/.bin/wma');
+    const { stdout } = await run(wma, ['--help'], { cwd: consumer, env });
+    assert.match(stdout, /^Usage: wma /);
+    const list = run(wma, ['list', '--url', 'http://127.0.0.1:9'], { cwd: consumer, env });
+    await assert.rejects(list, (error: { code?: number; stderr?: string }) => {
+      assert.match(error.stderr ?? '', /^No server answers at http:\/\/127\.0\.0\.1:9 /);
+      return error.code === 5;
+    });
+    await assert.rejects(
+      run(wma, ['migrate'], { cwd: consumer, env }),
+      /run wma migrate where the program is/,
+    );
   });
 
   it('writes rows from the machine’s own Node', { skip: missing.postgres }, async (t) => {

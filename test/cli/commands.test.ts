@@ -1,0 +1,250 @@
+/** Every command against a whole service: what it prints, what it does, how it ends. */
+import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { parseApiKeys } from '../../src/api-keys.ts';
+import { openServer } from '../../src/server/start.ts';
+import { A, B, ended, type Ground, type Program, SHAPES, sent } from '../contract/shapes.ts';
+import { freePort } from '../machine/server.ts';
+import { type Settings, wma, wmaHere } from './wma.ts';
+
+const ADMIN = 'admin-secret-0123456789';
+const READ = 'read-secret-0123456789';
+
+describe('wma', { timeout: 240_000 }, () => {
+  let ground: Ground;
+  let program: Program;
+  let env: Record<string, string>;
+  before(async () => {
+    ground = await SHAPES[0]!.lay();
+    program = await ground.start({ env: { PORT: String(await freePort()) } });
+    const keys = parseApiKeys(`admin:${ADMIN},read:${READ}`);
+    assert.ok('value' in keys);
+    const { url } = await openServer(program.parts, { keys: keys.value });
+    env = { WMA_URL: url, WMA_API_KEY: ADMIN };
+  });
+  after(() => ground?.close());
+
+  const run = (args: readonly string[], settings: Pick<Settings, 'env' | 'input'> = {}) =>
+    wmaHere(args, { ...settings, env: { ...env, ...settings.env } });
+  async function ok(...args: string[]) {
+    const done = await run([...args, '--json']);
+    assert.equal(done.code, 0, done.stderr);
+    return done.json();
+  }
+  const archive = async (count: number) => {
+    const inputs = Array.from({ length: count }, () => sent(ground.simulator));
+    const ids = (await program.parts.accept(inputs)).map(({ id }) => id);
+    return await ended(program, ids);
+  };
+  /** As WeChat's 40007 leaves them. */
+  const dead = async (count: number) => {
+    const inputs = Array.from({ length: count }, (_, n) => ({
+      ...sent(ground.simulator),
+      mediaId: `unknown-${count}-${n}-${Math.random()}`,
+    }));
+    const ids = (await program.parts.accept(inputs)).map(({ id }) => id);
+    assert.ok((await ended(program, ids)).every(({ status }) => status === 'dead'));
+    return ids;
+  };
+
+  it('adds a media, lists it and shows it with its tries and a link', async () => {
+    const input = sent(ground.simulator, { kind: 'image' });
+    const words = ['--kind', 'image', '--sent-at', input.sentAt!, '--label', 'shop=7', '--label', 'till=2'];
+    const { id } = await ok('add', A, input.mediaId, ...words);
+    await ended(program, [id]);
+    const { items } = await ok('list', '--status', 'archived', '--label', 'shop=7');
+    assert.deepEqual(
+      items.map((row: { id: string }) => row.id),
+      [id],
+    );
+    const row = await ok('show', id);
+    assert.deepEqual(
+      [row.status, row.labels, row.attemptLog.length],
+      ['archived', { shop: '7', till: '2' }, 1],
+    );
+    assert.equal((await fetch(row.link.url)).status, 200);
+    const { stdout } = await run(['show', id]);
+    assert.match(stdout, /^status +archived$/m);
+    assert.match(stdout, /^link +http/m);
+    assert.match((await run(['list'])).stdout, new RegExp(`${id}  ${A}  image  archived`));
+  });
+
+  it('shows dead letters with their cure, previews a redrive, and asks before it does it', async () => {
+    const ids = await dead(3);
+    const { stdout } = await run(['dead-letters']);
+    assert.match(stdout, /^3 +wx.* 40007 +/m);
+    assert.match(stdout, /^40007: .+/m);
+    const preview = await ok('redrive', '--errcode', '40007', '--dry-run');
+    assert.equal(preview.matched, 3);
+    const unasked = await run(['redrive', '--errcode', '40007']);
+    assert.equal(unasked.code, 2);
+    assert.match(unasked.stderr, /--yes/);
+    assert.equal((await run(['redrive'])).code, 2, 'all is said by --all');
+    const done = await ok('redrive', '--errcode', '40007', '--yes', '--reason', 'a test');
+    assert.deepEqual([done.state, done.done, done.total], ['done', 3, 3]);
+    assert.ok((await ended(program, ids)).every(({ status }) => status === 'dead'));
+    assert.equal((await run(['redrive', ids[0]!])).code, 0);
+    await ended(program, ids);
+  });
+
+  it('stops a redrive, and goes away when it is told to without stopping it', async () => {
+    const ids = await dead(6);
+    const left = await wma(['redrive', '--class', 'permanent_media', '--rate', '1', '--yes'], {
+      env,
+      onStart: (child) => {
+        let told = '';
+        child.stderr!.on('data', function listen(chunk: Buffer) {
+          told += chunk;
+          if (!told.includes('redriven')) return;
+          child.stderr!.off('data', listen);
+          child.kill('SIGINT');
+        });
+      },
+    });
+    assert.equal(left.code, 130, left.stderr);
+    const [, id] = /wma redrive --stop (r_\w+)/.exec(left.stderr) ?? [];
+    assert.ok(id, left.stderr);
+    assert.equal((await program.parts.catalogue.redrives.get(id))?.state, 'running');
+    const stopped = await ok('redrive', '--stop', id);
+    assert.equal(stopped.state, 'stopped');
+    await ended(program, ids);
+  });
+
+  it('verifies a sample and all, and leaves with 1 where the bucket has drifted', async () => {
+    const [lost] = await archive(4);
+    const sample = await ok('verify');
+    assert.deepEqual([sample.state, sample.drift, sample.kind], ['done', 0, 'verify']);
+    await program.parts.store.remove(lost!.objectKey!, AbortSignal.timeout(10_000));
+    const drifted = await run(['verify', '--all']);
+    assert.equal(drifted.code, 1);
+    assert.match(drifted.stdout, /1 differ/);
+    assert.match(drifted.stdout, new RegExp(`^missing +${lost!.id}`, 'm'));
+    const json = (await run(['verify', '--all', '--json'])).json();
+    assert.deepEqual(
+      json.findings.map(({ what, id }: { what: string; id: string }) => [what, id]),
+      [['missing', lost!.id]],
+    );
+    const [again] = await archive(1);
+    await program.parts.database.query('DELETE FROM wma.media WHERE id = ANY ($1)', [[lost!.id, again!.id]]);
+    const orphans = await run(['verify', '--orphans', '--remove', '--dry-run', '--json']);
+    assert.deepEqual([orphans.code, orphans.json().counts.adoptable], [1, 1]);
+    assert.equal(
+      (await ok('verify', '--adopt', '--dry-run').catch(() => ({}))).state,
+      undefined,
+      'drift is 1',
+    );
+    assert.equal((await ok('verify', '--adopt')).counts.adopted, 1);
+    assert.equal((await program.parts.catalogue.get(again!.id))?.sha256, again!.sha256);
+    assert.equal((await ok('verify', '--all')).drift, 0);
+    const slow = await ok('verify', '--all', '--objects-per-second', '1', '--no-watch');
+    assert.equal((await ok('verify', '--stop', slow.id)).state, 'stopped');
+  });
+
+  it('holds and releases an account', async () => {
+    const held = await ok('hold', B, '--reason', 'the till is being counted', '--until', '2099-01-01');
+    assert.equal(held.hold.reason, 'the till is being counted');
+    assert.match((await run(['accounts'])).stdout, new RegExp(`${B} .*the till is being counted until 2099`));
+    assert.equal((await ok('release', B)).hold, null);
+  });
+
+  it('erases what it is told to, once it is told twice', async () => {
+    const [row] = await archive(1);
+    assert.equal((await run(['erase', row!.id, '--account', A])).code, 2);
+    const erased = await ok('erase', row!.id, '--account', A, '--reason', 'a request', '--yes');
+    assert.deepEqual([erased.state, erased.done], ['done', 1]);
+    assert.equal((await program.parts.catalogue.get(row!.id))?.status, 'erased');
+    const unknown = await run(['erase', `m_${'0'.repeat(32)}`, '--account', A, '--yes', '--json']);
+    assert.deepEqual([unknown.code, unknown.json().notFound.length], [1, 1]);
+  });
+
+  it('says as a doctor what is well and what is to be fixed', async () => {
+    const found = await run(['doctor']);
+    assert.equal(found.code, 1, 'no callback has come to this service');
+    assert.match(found.stdout, /^✓ catalogue: /m);
+    assert.match(found.stdout, /^✓ store: \S+ is written, read, linked to and cleaned up$/m);
+    assert.match(found.stdout, /^✗ account \S+: no callback has ever come\n {4}Paste its callbackUrl/m);
+    assert.ok(![...(await ground.objects(program)).keys()].some((key) => key.includes('.probe')));
+  });
+
+  it('exports rows as lines and imports them, in here or elsewhere', async () => {
+    const { stdout } = await run(['export', '--status', 'archived']);
+    const lines = stdout.trim().split('\n');
+    assert.ok(lines.length >= 4);
+    const input = sent(ground.simulator);
+    const text = `${lines.join('\n')}\n\n${JSON.stringify(input)}\n${JSON.stringify({ ...input, kind: 'x' })}\n`;
+    const imported = await run(['import', '--json'], { input: text });
+    assert.deepEqual(imported.json(), { accepted: lines.length + 1, refused: 1 });
+    assert.equal(imported.code, 1);
+    assert.match(imported.stderr, new RegExp(`^Line ${lines.length + 3}: .*kind`, 'm'));
+    assert.equal((await run(['import'], { input: 'no json' })).code, 2);
+    assert.equal((await run(['import', '/nowhere.ndjson'])).code, 2);
+  });
+
+  describe('refused', () => {
+    const cases: [string, string[], Record<string, string>, number, RegExp][] = [
+      [
+        'without a server',
+        ['list'],
+        { WMA_URL: 'http://127.0.0.1:9' },
+        5,
+        /^No server answers at .*WMA_URL\.$/m,
+      ],
+      [
+        'without a key',
+        ['list'],
+        { WMA_API_KEY: '', DATA_DIR: '/nowhere' },
+        4,
+        /none was found .*\/nowhere\/api-key/,
+      ],
+      ['with a wrong key', ['list'], { WMA_API_KEY: 'wrong-secret-0123456789' }, 4, /does not know this key/],
+      [
+        'with a key that does not reach so far',
+        ['verify'],
+        { WMA_API_KEY: READ },
+        4,
+        /does not reach this far/,
+      ],
+      ['for what does not exist', ['show', `m_${'0'.repeat(32)}`], {}, 3, /No media has this id/],
+      ['for a field that is wrong', ['list', '--errcode', 'x'], {}, 3, /errcode/],
+      ['for an option that is wrong', ['list', '--limit', '0'], {}, 2, /whole number above 0/],
+      ['for an option there is not', ['list', '--statu', 'dead'], {}, 2, /Did you mean --status/],
+      ['for options that exclude each other', ['verify', '--adopt', '--orphans'], {}, 2, /either/],
+    ];
+    for (const [when, args, changed, code, words] of cases) {
+      it(`${when}: ${code} and a sentence`, async () => {
+        const done = await run(args, { env: changed });
+        assert.deepEqual([done.code, done.stdout], [code, ''], done.stderr);
+        assert.match(done.stderr, words);
+        assert.doesNotMatch(done.stderr, /\bat .*\.ts:\d+/, 'no stack');
+        assert.ok(!done.stderr.includes(READ) && !done.stderr.includes(ADMIN));
+      });
+    }
+
+    it('in Chinese where the terminal speaks it', async () => {
+      const done = await run(['show', `m_${'0'.repeat(32)}`], { env: { LANG: 'zh_CN.UTF-8' } });
+      assert.match(done.stderr, /\p{Script=Han}/u);
+    });
+  });
+
+  it('finds server and key of an installation beside it: .env, API_KEYS, the key file', async (t) => {
+    const folder = await mkdtemp(join(tmpdir(), 'wma-cli-'));
+    t.after(() => rm(folder, { recursive: true, force: true }));
+    const bare = { WMA_URL: '', WMA_API_KEY: '' };
+    const port = new URL(env.WMA_URL!).port;
+    await writeFile(join(folder, '.env'), `PORT=${port}\nAPI_KEYS=read:${READ},boss:admin:${ADMIN}\n`);
+    const beside = await wma(['release', B], { folder });
+    assert.equal(beside.code, 0, beside.stderr);
+    await writeFile(join(folder, '.env'), `PORT=${port}\nDATA_DIR=${folder}\n`);
+    await writeFile(join(folder, 'api-key'), `${ADMIN}\n`);
+    assert.equal((await wma(['release', B], { folder, env: bare })).code, 0);
+  });
+
+  it('migrates a database, or says what it needs', async () => {
+    const done = await wma(['migrate']);
+    assert.equal(done.code, 78);
+    assert.match(done.stderr, /DATABASE_URL is missing/);
+  });
+});
