@@ -216,8 +216,8 @@ export function childEnvironment(changes: Readonly<Record<string, string>>, kept
 
 /** Chat robots carry their key in the address: as a parameter, as the end of the path, and behind the #. */
 export function secretsOfAlertUrl(url: string): string[] {
-  const { hash, pathname, searchParams } = new URL(url);
-  const parts = [...searchParams.values(), ...pathname.split('/'), decodeURIComponent(hash.slice(1))];
+  const { pathname, searchParams } = new URL(url);
+  const parts = [...searchParams.values(), ...pathname.split('/'), ...url.split('#').slice(1)];
   return [url, ...passwordsOf(url), ...parts.filter((part) => part.length >= 16)];
 }
 

@@ -339,14 +339,14 @@ const work = {
     example: 'https://alerts.example.com/hook',
     secret: true,
     about:
-      'Where alerts go: a robot of WeCom, DingTalk or Feishu, known by its host, or any address that takes JSON.',
+      'Where alerts go: a robot of WeCom, DingTalk or Feishu, known by its host, or any address that takes JSON; the signing secret of a robot behind #. See docs/operations.md.',
   },
   METRICS_PORT: {
     kind: kind.optionalPort(),
     unset: 'off',
     example: '9090',
     about:
-      'The port where a worker or sweeper answers /metrics and /livez, on HOST, without a key. Off: none.',
+      'The port where a worker or sweeper answers /metrics, /livez and /readyz, on HOST, without a key. Off: none.',
   },
   SHUTDOWN_GRACE: {
     kind: kind.duration({ min: '0', max: '1h' }),

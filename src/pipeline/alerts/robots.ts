@@ -57,7 +57,7 @@ function judgeRobot(status: number, { code, words }: { code: Code; words: string
 /** The secret of a robot that wants signatures follows the address behind a #, which is never sent. */
 function signed(url: string): { url: string; secret: string | undefined } {
   const [address = '', secret] = url.split('#', 2);
-  return { url: address, secret: secret ? decodeURIComponent(secret) : undefined };
+  return { url: address, secret: secret || undefined };
 }
 
 /** https://developer.work.weixin.qq.com/document/path/91770: 4,096 bytes of markdown, 20 messages a minute. */
