@@ -23,7 +23,7 @@ import { type ChaosAccount, createWechat, type Wechat } from './wechat.ts';
 const SIMULATOR = fileURLToPath(new URL('../../src/simulator/main.ts', import.meta.url));
 const API_KEY = 'chaos-key-of-the-api-7a41e0';
 const START_LIMIT_MS = 60_000;
-const READY_LIMIT_MS = 120_000;
+const READY_LIMIT_MS = 180_000;
 
 export interface GroundOptions {
   readonly shape: Shape;
@@ -131,7 +131,7 @@ const storeEnv = (access: StoreAccess) => ({
   S3_SECRET_ACCESS_KEY: access.secretAccessKey,
 });
 
-/** Until the server says so, for two minutes at most; throws with what the first program said last. */
+/** Until the server says so, for three minutes at most; throws with what the first program said last. */
 export async function untilReady(
   { url, fleet }: Pick<Ground, 'url' | 'fleet'>,
   signal?: AbortSignal,

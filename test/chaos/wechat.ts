@@ -23,8 +23,8 @@ export interface Sent {
 export type Wechat = ReturnType<typeof createWechat>;
 
 /** Three tries of five seconds and their pauses, twice. */
-const SEND_LIMIT_MS = 60_000;
-const ASK_LIMIT_MS = 30_000;
+const SEND_LIMIT_MS = 100_000;
+const ASK_LIMIT_MS = 60_000;
 
 export function createWechat(url: string) {
   async function ask<Answer>(method: string, path: string, body?: unknown, limitMs = ASK_LIMIT_MS) {
