@@ -197,13 +197,14 @@ for (const shape of SHAPES) {
       for (const { mediaId } of inputs) assert.ok(!text.includes(mediaId));
     });
 
-    // Once is enough for the number; the other shapes differ in the queue's and the database's kind.
-    const many = shape.name === 'Redis and Postgres' ? 300 : 60;
-    it(`${many} media of a user with all that is known of him, and nobody else’s`, async () => {
+    it('300 media of a user with all that is known of him, and nobody else’s', async () => {
       await program.close();
       program = await ground.start({ env: store.env });
-      const mine = Array.from({ length: many }, (_, n) => ({
-        ...sent(ground.simulator),
+      const mine = Array.from({ length: 300 }, (_, n) => ({
+        // A few with objects; the others are files without a media id, which are dead on arrival.
+        ...(n < 30
+          ? sent(ground.simulator)
+          : { account: A, mediaId: `msg:of-many-${n}`, kind: 'file' as const }),
         openId: 'o-with-many',
         msgId: `msg-of-many-${n}`,
         labels: { shop: `label-of-many-${n}` },
@@ -225,7 +226,7 @@ for (const shape of SHAPES) {
         },
         60_000,
       );
-      assert.deepEqual([done.state, done.total, done.done], ['done', many, many]);
+      assert.deepEqual([done.state, done.total, done.done], ['done', 300, 300]);
       const after = await dump();
       for (const trace of traces) assert.ok(!after.includes(trace), `${trace} is left`);
       for (const one of mine) assert.ok(!after.includes(one.mediaId));
