@@ -103,8 +103,8 @@ export function createHoldings(database: Database, schema: string, lifetimes: Li
 
     /**
      * An object that is stored whole gets its row, or its row learns of it: archived wins over every status but
-     * erased. The log of tries and the log of events say so. `known`: the row is archived already, or erased;
-     * nothing was changed.
+     * erased. The log of tries and the log of events say so; the try that stored it counts where none was counted.
+     * `known`: the row is archived already, or erased; nothing was changed.
      */
     adopt: (
       { id, reference, stored, storedAt }: FoundObject,
@@ -115,12 +115,13 @@ export function createHoldings(database: Database, schema: string, lifetimes: Li
         const archivedAt = storedAt && storedAt < now ? storedAt : now;
         const [row] = await transaction.query<{ created: boolean; round: number }>(
           `INSERT INTO ${schema}.media AS m (id, account, media_id, kind, msg_id, sent_at, expires_at, closes_at,
-             status, created_at, updated_at, archived_at, bucket, object_key, size_bytes, sha256, content_type,
+             status, tries, created_at, updated_at, archived_at, bucket, object_key, size_bytes, sha256, content_type,
              file_name, source, length_verified)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'archived', $9, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'archived', 1, $9, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
            ON CONFLICT (id) DO UPDATE SET
              status = 'archived', stage = NULL, fed_at = NULL, running_since = NULL, next_attempt_at = NULL,
-             waiting_reason = NULL, failure = NULL, updated_at = $9, archived_at = $10, bucket = $11,
+             waiting_reason = NULL, failure = NULL, tries = greatest(m.tries, 1), updated_at = $9, archived_at = $10,
+             bucket = $11,
              object_key = $12, size_bytes = $13, sha256 = $14, content_type = $15, file_name = $16, source = $17,
              length_verified = $18, msg_id = coalesce(m.msg_id, $5),
              upload_key = CASE WHEN m.upload_id IS NOT NULL THEN coalesce(m.upload_key, m.object_key) END,

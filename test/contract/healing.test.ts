@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
+import { Redis } from 'ioredis';
 import { DatabaseAwayError } from '../../src/catalogue/database.ts';
 import { jobIdOf } from '../../src/queue/job.ts';
 import { ended, type Ground, type Program, SHAPES, sent, sha256Of, until } from './shapes.ts';
@@ -35,6 +36,12 @@ for (const shape of SHAPES) {
       (await program.parts.database.query('SELECT id FROM wma.media WHERE stage = 2')).length;
     const accept = async (inputs: ReturnType<typeof many>) =>
       (await program.parts.accept(inputs)).map(({ id }) => id);
+
+    const redisSays = async (command: string, ...words: string[]) => {
+      const redis = new Redis(ground.redis!.url, { maxRetriesPerRequest: 1 });
+      await redis.call(command, ...words);
+      redis.disconnect();
+    };
 
     const oneArchived = async (ids: readonly string[]) =>
       (
@@ -70,7 +77,109 @@ for (const shape of SHAPES) {
       await allArchived(inputs, [id!]);
     });
 
+    it('feeds again what a job finished without saying what became of it', async () => {
+      await program.close();
+      program = await ground.start({ consume: false });
+      const inputs = many(6);
+      const ids = await accept(inputs);
+      const seen = new Set<string>();
+      // A worker of another make, or of a release with a fault: it takes jobs, and the row learns nothing.
+      const careless = await program.parts.queue.consume(
+        async (job) => {
+          seen.add(job.id);
+          return seen.size % 2
+            ? { do: 'finish', result: 'nothing' }
+            : { do: 'giveUp', failure: { code: 'internal', class: 'unknown' } };
+        },
+        { concurrency: 2 },
+      );
+      await until('all taken', async () => seen.size === 6);
+      await careless.close(1_000);
+      await program.consume();
+      await allArchived(inputs, ids);
+    });
+
+    it('feeds again what the queue failed because its workers died too often', async () => {
+      await program.close();
+      program = await ground.start({ env: { FETCH_IDLE_TIMEOUT: '1m' } });
+      // Stands still in the middle, once, for as long as nobody ends it.
+      const input = sent(ground.simulator, { kind: 'image', behaviour: { name: 'stall', times: 1 } });
+      const [id] = await accept([input]);
+      await until(
+        'a try',
+        async () => (await program.parts.catalogue.get(id!))?.waiting?.reason === 'running',
+      );
+      await ground.wearOut(program, jobIdOf(id!, 1));
+      await ground.stealLock(program, jobIdOf(id!, 1));
+      await allArchived([input], [id!]);
+      const job = await program.board.getJob(jobIdOf(id!, 1));
+      assert.match(job!.failedReason!, /stalled more than allowable limit/);
+      assert.ok(await program.board.getJob(jobIdOf(id!, 2)), 'another round');
+    });
+
+    if (shape.name !== SHAPES[0]!.name) {
+      it('heals with many sweepers as with one: nothing is fed twice', async () => {
+        await program.close();
+        program = await ground.start({ consume: false });
+        const others = await Promise.all([1, 2].map(() => ground.start({ consume: false })));
+        const inputs = many(40);
+        const ids = await accept(inputs);
+        await until('a filled queue', async () => (await fed()) >= 16);
+        await ground.purge(program);
+        await program.consume();
+        await others[0]!.consume();
+        await allArchived(inputs, ids);
+        for (const other of others) await other.close();
+        const rows = await ended(program, ids);
+        assert.deepEqual(new Set(rows.map((row) => row.tries)), new Set([1]));
+      });
+    }
+
     if (shape.name.includes('Redis')) {
+      it('heals what Redis forgot: killed, it comes back as it was some seconds before', async () => {
+        await program.close();
+        program = await ground.start();
+        const slow = () =>
+          Array.from({ length: 15 }, () =>
+            sent(ground.simulator, { behaviour: { name: 'slow', amount: 300 } }),
+          );
+        const before = slow();
+        const ids = await accept(before);
+        await until('a filled queue', async () => (await fed()) >= 10);
+        // What is written from here on is what an everysec that lost its seconds would lack.
+        await redisSays('CONFIG', 'SET', 'appendonly', 'no');
+        const after = slow();
+        ids.push(...(await accept(after)));
+        await until('the first archived', () => oneArchived(ids));
+        await ground.redis!.kill();
+        await ground.redis!.start();
+        await allArchived([...before, ...after], ids);
+        const keys = [...(await ground.objects(program)).keys()];
+        assert.equal(keys.filter((key) => ids.some((id) => key.includes(id))).length, 30);
+      });
+
+      it('heals when Redis comes back empty', async () => {
+        const inputs = Array.from({ length: 20 }, () =>
+          sent(ground.simulator, { behaviour: { name: 'slow', amount: 300 } }),
+        );
+        const ids = await accept(inputs);
+        await until('a filled queue', async () => (await fed()) >= 10);
+        await redisSays('FLUSHALL');
+        await ground.redis!.kill();
+        await ground.redis!.start();
+        await allArchived(inputs, ids);
+      });
+
+      it('feeds again what was purged by hand', async () => {
+        const inputs = Array.from({ length: 20 }, () =>
+          sent(ground.simulator, { behaviour: { name: 'slow', amount: 300 } }),
+        );
+        const ids = await accept(inputs);
+        await until('a filled queue', async () => (await fed()) >= 10);
+        await program.board.obliterate({ force: true });
+        await allArchived(inputs, ids);
+      });
+
       it('accepts at once while Redis is away, and archives when it is back', async () => {
         const before = many(20);
         const idsBefore = await accept(before);

@@ -92,6 +92,8 @@ export interface Ground {
   purge(program: Program): Promise<void>;
   /** Another worker has taken the job, for three seconds. */
   stealLock(program: Program, jobId: string): Promise<void>;
+  /** The job counts as one that killed as many workers as a job may. */
+  wearOut(program: Program, jobId: string): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -304,6 +306,15 @@ async function layOn(
         [jobId],
       );
       if (rows.length === 0) throw new Error('the job has no lock');
+    },
+    wearOut: async ({ parts }, jobId) => {
+      const times = 8;
+      if (redisAt) {
+        const key = `${redisAt.prefix}:wma-archive:${jobId}`;
+        await withRedis(redisAt.url, (it) => it.hset(key, 'stc', times));
+        return;
+      }
+      await parts.database.query('UPDATE bullmq.job SET stalled_count = $2 WHERE id = $1', [jobId, times]);
     },
     close: async () => {
       for (const program of running) await program.close();
