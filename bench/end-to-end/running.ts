@@ -14,7 +14,7 @@ export interface Running {
   stop(): Promise<void>;
 }
 
-const START_LIMIT_MS = 60_000;
+const START_LIMIT_MS = 180_000;
 
 /** Starts `npm start`'s program and waits until it says where it answers. */
 export async function startProgram(

@@ -18,7 +18,7 @@ import { accountRoutes } from './routes/accounts.ts';
 import { alertRoutes } from './routes/alerts.ts';
 import { contentRoutes } from './routes/content.ts';
 import { deadLetterRoutes } from './routes/dead-letters.ts';
-import { documentation } from './routes/docs.ts';
+import { describeRoutes, documentation } from './routes/docs.ts';
 import { doctorRoutes } from './routes/doctor.ts';
 import { erasureRoutes } from './routes/erasures.ts';
 import { eventRoutes } from './routes/events.ts';
@@ -109,6 +109,9 @@ function problemOf(error: FastifyError): Problem {
 /** Everything: callbacks, API, health, metrics, Bull Board, the page. */
 export async function buildServer(deps: ServerDeps): Promise<App> {
   const app = createApp(deps);
+  await describeRoutes(app);
+  // Before the hooks, which are for browsers and keys: WeChat's callbacks have neither, and come by the thousand.
+  await app.register(webhookRoutes(deps));
   await app.register(cookie);
   await app.register(helmet, securityHeaders(await storeOrigin(deps)));
   app.decorateRequest('principal');
@@ -130,7 +133,6 @@ export async function buildServer(deps: ServerDeps): Promise<App> {
   });
   await documentation(app);
   const rooms = [
-    webhookRoutes,
     healthRoutes,
     loginRoutes,
     mediaRoutes,

@@ -24,8 +24,7 @@ function withoutInputs(document: ReturnType<typeof jsonSchemaTransformObject>): 
 }
 
 /** Before the routes: it listens to what is registered after it. */
-export async function documentation(app: App): Promise<void> {
-  const logo = await readFile(new URL('../dashboard/door/icon.svg', import.meta.url));
+export async function describeRoutes(app: App): Promise<void> {
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
@@ -59,6 +58,11 @@ export async function documentation(app: App): Promise<void> {
     },
     transformObject: (document) => withoutInputs(jsonSchemaTransformObject(document)),
   });
+}
+
+/** After the hooks that its pages are to have. */
+export async function documentation(app: App): Promise<void> {
+  const logo = await readFile(new URL('../dashboard/door/icon.svg', import.meta.url));
   await app.register(async (scope) => {
     scope.addHook('onRoute', (route) => {
       route.config = { ...route.config, scope: 'read' };
