@@ -1,4 +1,5 @@
 /** The parts of the benchmark, in the order they are run. */
+import { measureBacklog } from './backlog/backlog.ts';
 import { measureBytePath } from './byte-path/byte-path.ts';
 import { measureEndToEnd } from './end-to-end/end-to-end.ts';
 import { measureGrowth } from './growth/growth.ts';
@@ -27,4 +28,5 @@ export const PARTS: Readonly<Record<string, Part>> = {
   memory: measureMemory,
   growth: measureGrowth,
   start: measureStart,
+  backlog: measureBacklog,
 };

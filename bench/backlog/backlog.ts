@@ -1,0 +1,155 @@
+/** Part 7: what a backlog costs Redis. Rows are the backlog; the queue holds a window of it, whatever waits behind. */
+import { Redis } from 'ioredis';
+import pg from 'pg';
+import { createCatalogue } from '../../src/catalogue/catalogue.ts';
+import { createDatabase } from '../../src/catalogue/database.ts';
+import type { Fed } from '../../src/catalogue/feeding.ts';
+import { migrate } from '../../src/catalogue/migrate.ts';
+import { createLifetimes } from '../../src/clock.ts';
+import { createLog } from '../../src/log.ts';
+import { openArchiveQueue } from '../../src/queue/queue.ts';
+import type { Part, PartOptions } from '../parts.ts';
+import { median, type PartResult } from '../report.ts';
+import { openServices, type Services } from '../services.ts';
+import { missingFor } from '../shapes.ts';
+
+const SCHEMA = 'wma';
+const ACCOUNTS = Array.from({ length: 10 }, (_, index) => `wxbacklog${index}`);
+/** QUEUE_WINDOW as it is by default, and full: nobody takes any. */
+const WINDOW = 1_000;
+const BATCH = 100_000;
+const MIB = 1024 * 1024;
+const CLAIMS = 20;
+
+export const measureBacklog: Part = async (options): Promise<PartResult> => {
+  const services = await openServices();
+  try {
+    const missing = missingFor('redis', services);
+    if (missing) return { tables: [], bars: [], notes: [`NOT MEASURED: ${missing}`] };
+    return await measure(services, options);
+  } finally {
+    await services.close();
+  }
+};
+
+async function measure(services: Services, options: PartOptions): Promise<PartResult> {
+  const pool = new pg.Pool({ connectionString: await services.newDatabase(), max: 4 });
+  const redis = new Redis(services.redisUrl!, { maxRetriesPerRequest: 1 });
+  const log = createLog({ level: 'silent', program: 'bench', secrets: [] });
+  const open = (name: string) =>
+    openArchiveQueue(
+      { kind: 'redis', url: services.redisUrl!, prefix: `{bench-${process.pid}-${name}}` },
+      { log, signal: options.signal },
+    );
+  const queue = await open('rows');
+  try {
+    const database = createDatabase(pool);
+    await migrate(database, SCHEMA, new Date());
+    const lifetimes = createLifetimes({ mediaLifetimeMs: 72 * 3_600_000, timeScale: 1 });
+    const catalogue = createCatalogue(database, SCHEMA, lifetimes);
+    await catalogue.accounts.ensure(ACCOUNTS);
+    const usedBytes = async () => Number(/^used_memory:(\d+)/m.exec(await redis.info('memory'))?.[1]);
+    const rooms = ACCOUNTS.map((account) => ({ account, room: WINDOW }));
+
+    /** As the feeder, until nothing has room any more; then how long one look takes. */
+    async function feed(): Promise<{ inQueue: number; claimMs: number }> {
+      for (;;) {
+        const { fed } = await catalogue.claim(rooms, new Date(), WINDOW);
+        if (fed.length === 0) break;
+        await queue.add(fed, options.signal);
+      }
+      const times: number[] = [];
+      for (let look = 0; look < CLAIMS; look++) {
+        const [taken] = await database.query<{ id: string; round: number }>(
+          `SELECT id, round FROM ${SCHEMA}.media WHERE stage = 2 LIMIT 1`,
+        );
+        if (taken) await catalogue.unfeed([taken]);
+        const startedAt = performance.now();
+        await catalogue.claim(rooms, new Date(), WINDOW);
+        times.push(performance.now() - startedAt);
+      }
+      const { waiting } = await queue.counts(options.signal);
+      return { inQueue: waiting, claimMs: median(times) };
+    }
+
+    const sizes = options.quick ? [0, 10_000, 50_000] : [0, 100_000, 1_000_000];
+    const rows: [string, number, number, number, number][] = [];
+    let there = 0;
+    for (const size of sizes) {
+      options.say(`  ${size} rows waiting …`);
+      for (; there < size; there += Math.min(BATCH, size - there))
+        await fill(pool, there, Math.min(size, there + BATCH));
+      await pool.query(`VACUUM ANALYZE ${SCHEMA}.media`);
+      const { inQueue, claimMs } = await feed();
+      rows.push(['rows', size, inQueue, (await usedBytes()) / MIB, claimMs]);
+    }
+
+    const naive = sizes[1]!;
+    options.say(`  ${naive} jobs, the naive way …`);
+    const before = await usedBytes();
+    const jobs = await open('jobs');
+    for (let from = 0; from < naive; from += 5_000)
+      await jobs.add(jobsOf(from, from + 5_000), options.signal);
+    const naiveMib = ((await usedBytes()) - before) / MIB;
+    rows.push(['all as jobs (beside them)', naive, naive, naiveMib, Number.NaN]);
+    await jobs.close();
+
+    const [small, large] = [rows[1]![3], rows[2]![3]];
+    return {
+      tables: [
+        {
+          title: `What waits, and the memory of Redis; ${ACCOUNTS.length} accounts, a window of ${WINDOW}`,
+          columns: ['the backlog as', 'waiting', 'in the queue', 'Redis MiB', 'a claim: p50 ms'],
+          rows,
+        },
+      ],
+      bars: [
+        {
+          what: `memory of Redis, ${sizes[2]} waiting over ${sizes[1]}`,
+          measured: large / small,
+          atMost: 1.05,
+        },
+      ],
+      notes: ['used_memory of INFO, with the window full: the most that any backlog makes of it.'],
+    };
+  } finally {
+    await queue.close();
+    await removeKeys(redis);
+    redis.disconnect();
+    await pool.end();
+  }
+}
+
+async function fill(pool: pg.Pool, from: number, to: number): Promise<void> {
+  await pool.query(
+    `INSERT INTO ${SCHEMA}.media (id, account, media_id, kind, open_id, msg_id, sent_at, expires_at, closes_at, stage,
+       created_at, updated_at)
+     SELECT 'm_' || md5(n::text), ($3::text[])[1 + n % ${ACCOUNTS.length}], 'media-' || n, 'image', 'open-' || n, n::text,
+       at, at + interval '72 h', at + interval '74 h', 1, at, at
+     FROM (SELECT n, now() - interval '1 s' * (n * 7919 % 86400) AS at
+       FROM generate_series($1::bigint, $2::bigint - 1) AS n) AS given`,
+    [from, to, ACCOUNTS],
+  );
+}
+
+function jobsOf(from: number, to: number): Fed[] {
+  return Array.from({ length: to - from }, (_, index) => ({
+    id: `m_${String(from + index).padStart(32, '0')}`,
+    round: 1,
+    reference: {
+      account: ACCOUNTS[0]!,
+      mediaId: `media-${from + index}`,
+      kind: 'image',
+      openId: `open-${from + index}`,
+      msgId: String(from + index),
+      sentAt: new Date(),
+    },
+  }));
+}
+
+/** A Redis that was given to us is left as it was. */
+async function removeKeys(redis: Redis): Promise<void> {
+  for await (const keys of redis.scanStream({ match: `{bench-${process.pid}-*`, count: 5_000 })) {
+    if (keys.length > 0) await redis.unlink(...(keys as string[]));
+  }
+}
