@@ -19,9 +19,11 @@ import {
 
 /** WeChat denies the media once, then has it: what was wrong has been put right meanwhile. */
 const DENIED_ONCE = { behaviour: { name: 'invalid', times: 1 } } as const;
+/** A busy machine needs a minute for 200 media. */
+const LONG_MS = 120_000;
 
 for (const shape of SHAPES) {
-  describe(`redrives with ${shape.name}`, { skip: shape.skip, timeout: 240_000 }, () => {
+  describe(`redrives with ${shape.name}`, { skip: shape.skip, timeout: 600_000 }, () => {
     let ground: Ground;
     let program: Program;
     before(async () => {
@@ -36,7 +38,8 @@ for (const shape of SHAPES) {
     ): Promise<ReferenceInput[]> {
       const inputs = Array.from({ length: count }, () => sent(ground.simulator, { account: B, ...wish }));
       await program.parts.accept(inputs);
-      for (const row of await ended(program, inputs.map(idOfInput))) assert.equal(row.status, 'dead');
+      for (const row of await ended(program, inputs.map(idOfInput), LONG_MS))
+        assert.equal(row.status, 'dead');
       return inputs;
     }
     const ask = (wish: Partial<RedriveWish> = {}, filter: Partial<RedriveFilter> = {}) =>
@@ -46,13 +49,17 @@ for (const shape of SHAPES) {
       );
     const get = async (id: string) => (await program.parts.catalogue.redrives.get(id))!;
     const over = (id: string) =>
-      until('the end of the redrive', async () => {
-        const redrive = await get(id);
-        return redrive.state !== 'running' && redrive;
-      });
+      until(
+        'the end of the redrive',
+        async () => {
+          const redrive = await get(id);
+          return redrive.state !== 'running' && redrive;
+        },
+        LONG_MS,
+      );
     /** Archived, by one redrive and one file from WeChat each; a try that was cut off asked for it once more. */
     async function assertOnce(inputs: readonly ReferenceInput[], cutOff = false): Promise<void> {
-      const rows = await ended(program, inputs.map(idOfInput), 60_000);
+      const rows = await ended(program, inputs.map(idOfInput), LONG_MS);
       const { media } = ground.simulator.ledger.report();
       for (const [index, row] of rows.entries()) {
         assert.deepEqual([row.status, row.redrives, row.tries], ['archived', 1, 2], JSON.stringify(row));
@@ -124,13 +131,13 @@ for (const shape of SHAPES) {
       const served = sent(ground.simulator, { account: A, behaviour: { name: 'invalid', times: 1 } });
       await program.parts.accept([gone, served]);
       const ids = [gone, served].map(idOfInput);
-      const [first] = await ended(program, ids);
+      const [first] = await ended(program, ids, LONG_MS);
       assert.equal(first?.status, 'expired');
       await program.parts.database.query(`UPDATE wma.media SET status = 'expired' WHERE id = $1`, [ids[1]]);
       const { id, matched } = await ask({}, { account: [A], status: ['dead', 'expired'] });
       assert.equal(matched, 2);
       assert.equal((await over(id)).done, 2);
-      const rows = await ended(program, ids);
+      const rows = await ended(program, ids, LONG_MS);
       assert.deepEqual(
         rows.map((row) => [row.status, row.redrives, row.tries]),
         [
