@@ -1,5 +1,6 @@
 /** Writes the pages that are made from tables of the program: `node bin/run.js docs/generate.ts`. */
 import { readFileSync, writeFileSync } from 'node:fs';
+import { cliPage } from '../src/cli/docs.ts';
 import { configurationPage, envExample } from '../src/config/docs.ts';
 import { metricsTable } from '../src/metrics-page.ts';
 import { alertsTable } from '../src/pipeline/alerts/page.ts';
@@ -9,6 +10,7 @@ import { errcodesPage } from '../src/wechat/errcodes-page.ts';
 
 const PAGES = {
   '.env.example': envExample,
+  'docs/cli.md': cliPage,
   'docs/configuration.md': configurationPage,
   'docs/errcodes.md': errcodesPage,
   'docs/retries.md': retriesPage,

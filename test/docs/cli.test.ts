@@ -1,0 +1,44 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { cliPage } from '../../src/cli/docs.ts';
+import { DRIFT } from '../../src/pipeline/verify/run.ts';
+import { wmaHere } from '../cli/wma.ts';
+
+const page = (name: string) => readFileSync(new URL(`../../docs/${name}`, import.meta.url), 'utf8');
+
+test('docs/cli.md is what the program says; else run docs/generate.ts', () => {
+  assert.equal(page('cli.md'), cliPage());
+});
+
+test('docs/cli.md names every command that wma --help names, and no other', async () => {
+  const { code, stdout } = await wmaHere(['--help']);
+  assert.equal(code, 0);
+  const listed = [
+    ...stdout
+      .split('Commands:')[1]!
+      .split('\n\n')[0]!
+      .matchAll(/^ {2}([a-z-]+) /gm),
+  ];
+  const documented = [...page('cli.md').matchAll(/^## wma ([a-z-]+)$/gm)];
+  assert.ok(listed.length > 10);
+  assert.deepEqual(
+    documented.map(([, name]) => name),
+    listed.map(([, name]) => name),
+  );
+});
+
+test('every command says what it takes', async () => {
+  for (const [, name] of page('cli.md').matchAll(/^## wma ([a-z-]+)$/gm)) {
+    const { code, stdout } = await wmaHere([name!, '--help']);
+    assert.equal(code, 0, name);
+    assert.match(stdout, new RegExp(`^Usage: wma ${name}\\b`));
+    assert.match(stdout, /--url <url>/, 'the global options too');
+  }
+});
+
+test('docs/verification.md marks as different what counts as drift, and nothing else', () => {
+  const rows = [...page('verification.md').matchAll(/^\| (`[^|]+) \|[^|]+\| ✗ \|$/gm)];
+  const marked = rows.flatMap(([, names]) => [...names!.matchAll(/`(\w+)`/g)].map(([, name]) => name));
+  assert.deepEqual(marked.toSorted(), [...DRIFT].toSorted());
+});
