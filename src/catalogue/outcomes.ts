@@ -67,7 +67,9 @@ export function createOutcomes(database: Database, schema: string) {
       const rows = await database.query(
         `WITH settled AS (
            UPDATE ${schema}.media
-           SET status = $5, stage = $6::smallint, fed_at = CASE WHEN $6::smallint = 2 THEN fed_at END, running_since = NULL,
+           -- Freed while this try was still under way, it has no fed_at, and without one nobody would look for its job.
+           SET status = $5, stage = $6::smallint,
+               fed_at = CASE WHEN $6::smallint = 2 THEN coalesce(fed_at, $4) END, running_since = NULL,
                next_attempt_at = $7, waiting_reason = $8, failure = $9::jsonb, tries = tries + $10, updated_at = $4
            WHERE id = $1 AND round = $2 AND status = 'pending'
            RETURNING id),
