@@ -9,6 +9,7 @@ export const CELLS = [
   'tries spent in holds',
   'secrets found',
   'expired though usable',
+  'programs that fell over',
 ] as const;
 export type CellName = (typeof CELLS)[number];
 

@@ -7,6 +7,7 @@ import type { Evidence } from './evidence.ts';
 import type { Findings } from './findings.ts';
 import { acceptedOf } from './judge-accepted.ts';
 import { judgeEnds } from './judge-ends.ts';
+import { judgeFalls } from './judge-falls.ts';
 import { judgeObjects } from './judge-objects.ts';
 import { judgeSecrets } from './judge-secrets.ts';
 
@@ -28,5 +29,6 @@ export function judge(evidence: Evidence): Findings {
     ...judgeObjects(evidence),
     ...judgeEnds(evidence),
     'secrets found': judgeSecrets(evidence),
+    'programs that fell over': judgeFalls(evidence),
   };
 }

@@ -174,7 +174,11 @@ export async function openStore(folder: string): Promise<StoreMachine> {
   return {
     access: { ...keys, endpoint: said.endpoint },
     behind: { ...keys, endpoint: said.behind },
-    fault: (name) => void child.send(name),
+    fault: (name) => {
+      if (child.exitCode !== null || child.signalCode !== null)
+        throw new Error(`the store has ended with ${child.exitCode ?? child.signalCode}`);
+      child.send(name, () => undefined);
+    },
     close: async () => {
       if (child.exitCode !== null || child.signalCode !== null) return;
       const ended = once(child, 'exit');

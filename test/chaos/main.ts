@@ -73,7 +73,7 @@ try {
   const options = readOptions(process.argv.slice(2));
   process.exitCode = (await start(options)) ? 0 : 1;
 } catch (error) {
-  const isUsage = error instanceof TypeError || /^--/.test((error as Error).message);
+  const isUsage = /^--|^Unknown option/.test((error as Error).message);
   process.stderr.write(isUsage ? `${(error as Error).message}\n\n${USAGE}` : `${(error as Error).stack}\n`);
   process.exitCode = isUsage ? EXIT_USAGE : 1;
 }

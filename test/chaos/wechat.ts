@@ -28,12 +28,18 @@ const ASK_LIMIT_MS = 60_000;
 
 export function createWechat(url: string) {
   async function ask<Answer>(method: string, path: string, body?: unknown, limitMs = ASK_LIMIT_MS) {
-    const answer = await fetch(`${url}/__simulator/${path}`, {
-      method,
-      signal: AbortSignal.timeout(limitMs),
-      ...(body === undefined
-        ? {}
-        : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
+    const request = () =>
+      fetch(`${url}/__simulator/${path}`, {
+        method,
+        signal: AbortSignal.timeout(limitMs),
+        ...(body === undefined
+          ? {}
+          : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
+      });
+    // An idle connection may be closed at the other end just as it is used again.
+    const answer = await request().catch((error) => {
+      if ((error as Error).name === 'TimeoutError') throw error;
+      return request();
     });
     if (!answer.ok)
       throw new Error(`${method} ${path} was answered ${answer.status}: ${await answer.text()}`);
