@@ -91,13 +91,15 @@ export function createReading(database: Database, schema: string) {
       // Erased rows have no sent_at; only pollers see them.
       if (bySent) conditions.push('sent_at IS NOT NULL');
       if (page.cursor !== undefined) {
-        const { at, id } = decodeCursor(page.cursor, page.sort);
-        conditions.push(`(${column}, id) ${bySent ? '<' : '>'} (${bind(at)}::timestamptz, ${bind(id)})`);
+        const { atMicros, id } = decodeCursor(page.cursor, page.sort);
+        const at = `timestamptz 'epoch' + ${bind(atMicros)}::bigint * interval '1 microsecond'`;
+        conditions.push(`(${column}, id) ${bySent ? '<' : '>'} (${at}, ${bind(id)})`);
       }
       const direction = bySent ? 'DESC' : 'ASC';
-      const records = await database.query<MediaRecord>(
-        `${media} ${conditions.length ? `WHERE ${conditions.join(' AND ')}` : ''}
-         ORDER BY ${column} ${direction}, id ${direction} LIMIT ${bind(page.limit + 1)}`,
+      const place = `(extract(epoch FROM ${column}) * 1000000)::bigint AS place`;
+      const records = await database.query<MediaRecord & { place: string }>(
+        `SELECT page.*, ${place} FROM (${media} ${conditions.length ? `WHERE ${conditions.join(' AND ')}` : ''}
+         ORDER BY ${column} ${direction}, id ${direction} LIMIT ${bind(page.limit + 1)}) AS page`,
         values,
       );
       const items = records.slice(0, page.limit);
@@ -105,7 +107,7 @@ export function createReading(database: Database, schema: string) {
       return {
         items: items.map(toMediaRow),
         ...(records.length > page.limit && last
-          ? { nextCursor: encodeCursor((bySent ? last.sent_at : last.updated_at)!, last.id, page.sort) }
+          ? { nextCursor: encodeCursor(Number(last.place), last.id, page.sort) }
           : {}),
       };
     },

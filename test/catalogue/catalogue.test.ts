@@ -348,6 +348,30 @@ for (const backend of backends) {
       assert.equal((await catalogue.get(ids[1]!.id))?.status, 'pending');
     });
 
+    it('lists what one transaction wrote, all at one microsecond, without missing any', async () => {
+      const account = 'sql-account';
+      const all = Array.from({ length: 7 }, () => reference({ account, sentAt: NOW }));
+      const ids = (await catalogue.accept(all, NOW, false)).map(({ id }) => id);
+      await database.query(
+        `UPDATE ${SCHEMA}.media SET sent_at = $2::timestamptz + interval '456 microseconds',
+           updated_at = $2::timestamptz + interval '456 microseconds' WHERE id = ANY ($1)`,
+        [ids, NOW],
+      );
+      for (const sort of ['sentAt', 'updatedAt'] as const) {
+        const seen: string[] = [];
+        let cursor: string | undefined;
+        do {
+          const page = await catalogue.list(
+            { accounts: [account] },
+            { sort, limit: 2, ...(cursor ? { cursor } : {}) },
+          );
+          seen.push(...page.items.map(({ id }) => id));
+          cursor = page.nextCursor;
+        } while (cursor);
+        assert.deepEqual(seen.toSorted(), ids.toSorted(), sort);
+      }
+    });
+
     it('lists newest first in pages that neither repeat nor miss, by every filter', async () => {
       const account = 'list-account';
       const all = Array.from({ length: 7 }, (_, n) =>

@@ -203,8 +203,10 @@ for (const shape of SHAPES) {
     });
 
     it('stops where it is told to, and goes on where it was when a sweeper dies', async () => {
+      await program.close();
+      program = await ground.start({ sweeping: { pageMs: 200 } });
       const { verifications } = program.parts.catalogue;
-      const slow = { rate: { objectsPerSecond: 5 } };
+      const slow = { rate: { objectsPerSecond: 8 } };
       const id = await verifications.create({ kind: 'verify', options: slow, by: 'tester' }, new Date());
       const part = await until('a first page', async () => {
         const state = await verifications.get(id);
@@ -212,7 +214,7 @@ for (const shape of SHAPES) {
       });
       assert.ok(part.done < part.total!);
       await program.close();
-      program = await ground.start();
+      program = await ground.start({ sweeping: { pageMs: 200 } });
       const further = await until('a second page', async () => {
         const state = await program.parts.catalogue.verifications.get(id);
         return (state?.done ?? 0) > part.done && state;
@@ -289,8 +291,13 @@ for (const shape of SHAPES) {
       });
       const [{ id }] = (await program.parts.accept([input])) as unknown as [{ id: string }];
       await until('an open upload', async () => (await ground.openUploads()) === 1);
-      const [before] = await query('SELECT object_key, upload_key FROM wma.media WHERE id = $1', [id]);
-      assert.equal(before!.upload_key, before!.object_key);
+      const before = await until('its record', async () => {
+        const [row] = await query('SELECT object_key, upload_key, upload_id FROM wma.media WHERE id = $1', [
+          id,
+        ]);
+        return row?.upload_id ? row : undefined;
+      });
+      assert.equal(before.upload_key, before.object_key);
       // Another round takes over with another key, and dies before it aborted what was left.
       const [{ round }] = (await query(
         'UPDATE wma.media SET round = round + 1, fed_at = now() WHERE id = $1 RETURNING round',
@@ -301,7 +308,7 @@ for (const shape of SHAPES) {
         { bucket: store.bucket, objectKey: 'elsewhere.mp4' },
         new Date(),
       );
-      assert.equal(left?.leftObjectKey, before!.upload_key);
+      assert.equal(left?.leftObjectKey, before.upload_key);
       await catalogue.unfeed([{ id, round }]);
       const [row] = await ended(program, [id], 60_000);
       assert.equal(row!.sha256, await sha256Of(ground.simulator, input));

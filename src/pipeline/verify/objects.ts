@@ -20,7 +20,7 @@ export function scanObjects(deed: 'adopt' | 'report'): Scan {
     });
     const ids = objects.flatMap(({ key }) => idOfKey(key) ?? []);
     const rows = ids.length > 0 ? await deps.catalogue.holdings(ids) : new Map<string, Holding>();
-    const { looked, all } = await lookAt(objects, (object) => {
+    const { looked, all } = await lookAt(objects, deps.pageMs, (object) => {
       const id = idOfKey(object.key);
       return lookAtObject(
         deps,

@@ -25,6 +25,8 @@ export interface ScanDeps {
   prefix: string;
   /** Objects younger than this may be somebody's work in progress: they are never removed. */
   safeAgeMs: number;
+  /** Then what is done is written down, also in the middle of a page. */
+  pageMs: number;
 }
 
 /** What one comparison is given besides. */
@@ -42,8 +44,6 @@ export type Scan = (deps: ScanDeps, of: ScanOf, after: string, signal: AbortSign
 
 export const PAGE_SIZE = 100;
 const AT_ONCE = 4;
-/** Then what is done is written down, also in the middle of a page. */
-const PAGE_MS = 3_000;
 /** Unless asked for otherwise: a store shared with the archiving, and with others, is not crowded out. */
 const BYTES_PER_SECOND = 50 * 1024 * 1024;
 const OBJECTS_PER_SECOND = 200;
@@ -59,6 +59,7 @@ export function throttlesOf(options: VerificationOptions, clock: Pick<Clock, 'sl
 /** Looks at items in order, a few at once, until all are done or it is time to write down how far it is. */
 export async function lookAt<T>(
   items: readonly T[],
+  pageMs: number,
   look: (item: T) => Promise<Looked>,
 ): Promise<{ looked: Looked[]; all: boolean }> {
   const startedAt = performance.now();
@@ -71,7 +72,7 @@ export async function lookAt<T>(
       if (result.status === 'rejected') throw result.reason;
       looked.push(result.value);
     }
-    if (performance.now() - startedAt > PAGE_MS) break;
+    if (performance.now() - startedAt > pageMs) break;
   }
   return { looked, all: looked.length === items.length };
 }

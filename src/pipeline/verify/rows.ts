@@ -1,6 +1,5 @@
 /** From rows to objects: is what the catalogue promises in the bucket, and the very bytes? */
 import { createHash } from 'node:crypto';
-import { encodeCursor } from '../../catalogue/cursor.ts';
 import type { HoldingFilter } from '../../catalogue/holdings.ts';
 import type { MediaRow } from '../../catalogue/row.ts';
 import type { VerificationOptions } from '../../catalogue/verifications.ts';
@@ -22,15 +21,15 @@ export function filterOf(options: VerificationOptions): HoldingFilter {
 export function scanRows(depth: Depth): Scan {
   return async (deps, of, after, signal) => {
     const filter = { ...filterOf(of.options), statuses: ['archived'] as const };
-    const page = await deps.catalogue.list(filter, {
-      sort: 'sentAt',
-      limit: PAGE_SIZE,
-      ...(after ? { cursor: after } : {}),
-    });
-    const { looked, all } = await lookAt(page.items, (row) => lookAtRow(deps, of, row, depth, signal));
+    const pageOf = (limit: number) =>
+      deps.catalogue.list(filter, { sort: 'sentAt', limit, ...(after ? { cursor: after } : {}) });
+    const page = await pageOf(PAGE_SIZE);
+    const { looked, all } = await lookAt(page.items, deps.pageMs, (row) =>
+      lookAtRow(deps, of, row, depth, signal),
+    );
     if (all) return { looked, next: page.nextCursor };
-    const last = page.items[looked.length - 1]!;
-    return { looked, next: encodeCursor(last.sentAt!, last.id, 'sentAt') };
+    // Where a page of just these ends.
+    return { looked, next: (await pageOf(looked.length)).nextCursor };
   };
 }
 
@@ -63,7 +62,9 @@ export const scanSample: Scan = async (deps, of, after, signal) => {
   // Not cut short where it takes long: a page is a hundred objects at most.
   const looked: Looked[] = [];
   while (looked.length < rows.length) {
-    const more = await lookAt(rows.slice(looked.length), (row) => lookAtRow(deps, of, row, 'bytes', signal));
+    const more = await lookAt(rows.slice(looked.length), deps.pageMs, (row) =>
+      lookAtRow(deps, of, row, 'bytes', signal),
+    );
     looked.push(...more.looked);
   }
   return { looked, next: end < sample ? String(end) : undefined };

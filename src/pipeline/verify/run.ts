@@ -8,7 +8,7 @@ import { scanObjects } from './objects.ts';
 import { type Looked, type Scan, type ScanDeps, throttlesOf } from './page.ts';
 import { filterOf, scanRows, scanSample } from './rows.ts';
 
-export interface VerifierDeps extends Omit<ScanDeps, 'safeAgeMs'> {
+export interface VerifierDeps extends Omit<ScanDeps, 'safeAgeMs' | 'pageMs'> {
   catalogue: ScanDeps['catalogue'] &
     Pick<Catalogue, 'countArchived' | 'takeLease' | 'dropLease'> & {
       verifications: Pick<Catalogue['verifications'], 'next' | 'begin' | 'step' | 'note'>;
@@ -21,6 +21,8 @@ export interface VerifyOptions {
   readonly everyMs?: number;
   /** Default a day. */
   readonly safeAgeMs?: number;
+  /** Default 3,000: how often what is done is written down. */
+  readonly pageMs?: number;
 }
 
 const LEASE = 'verification';
@@ -67,12 +69,12 @@ function added(counts: Readonly<Record<string, number>>, looked: readonly Looked
 
 export function createVerifier(
   deps: VerifierDeps,
-  { everyMs = 2_000, safeAgeMs = DAY_MS }: VerifyOptions = {},
+  { everyMs = 2_000, safeAgeMs = DAY_MS, pageMs = 3_000 }: VerifyOptions = {},
 ) {
   const holder = randomUUID();
   const { catalogue, clock, log } = deps;
   const { verifications } = catalogue;
-  const scanDeps: ScanDeps = { ...deps, safeAgeMs };
+  const scanDeps: ScanDeps = { ...deps, safeAgeMs, pageMs };
 
   const renew = () => {
     const now = clock.now();
