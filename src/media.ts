@@ -1,5 +1,5 @@
 /** The words for a media: what a producer gives, what a row answers, and the rules that make one from the other. */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { z } from 'zod';
 
 export const KINDS = ['image', 'voice', 'video', 'shortvideo', 'thumb', 'file'] as const;
@@ -56,7 +56,7 @@ export interface Reference extends Omit<ReferenceInput, 'sentAt'> {
  * language arrives at the same id, so that a repeat meets its own row.
  */
 export function idOf(account: string, mediaId: string): string {
-  return `m_${createHash('sha256').update(`${account}\0${mediaId}`).digest('hex').slice(0, 32)}`;
+  return `m_${hash('sha256', `${account}\0${mediaId}`).slice(0, 32)}`;
 }
 
 export const ID_PATTERN = /^m_[0-9a-f]{32}$/;

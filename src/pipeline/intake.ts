@@ -150,7 +150,7 @@ export function createIntake(deps: IntakeDeps, timing: IntakeTiming = {}): Intak
     share: number;
     passes: (error: unknown) => boolean;
   }): Promise<T> {
-    let why: unknown = away();
+    let why: unknown;
     if (!isAway) {
       try {
         return await inTime(way.direct());
@@ -160,7 +160,7 @@ export function createIntake(deps: IntakeDeps, timing: IntakeTiming = {}): Intak
         why = error;
       }
     }
-    await divert(way.entries(), way.share, why);
+    await divert(way.entries(), way.share, why ?? away());
     return way.spooled();
   }
 

@@ -1,7 +1,7 @@
 /** The HTTP server, built but not listening: plugins, error answers, and the rooms of routes. */
 import cookie from '@fastify/cookie';
 import helmet, { type FastifyHelmetOptions } from '@fastify/helmet';
-import Fastify, { type FastifyError } from 'fastify';
+import Fastify, { type FastifyError, type FastifyReply, type FastifyRequest } from 'fastify';
 import {
   hasZodFastifySchemaValidationErrors,
   validatorCompiler,
@@ -52,7 +52,6 @@ function createApp(deps: ServerDeps): App {
   app.setValidatorCompiler(validatorCompiler);
   // Schemas of answers are documentation, held true by the tests; checking our own rows again costs time.
   app.setSerializerCompiler(() => (answer) => JSON.stringify(answer));
-  app.setNotFoundHandler((request, reply) => sendProblem(request, reply, new Problem('not_found')));
   app.setErrorHandler((error, request, reply) => {
     const problem = problemOf(error as FastifyError);
     if (problem.code === 'database_away') deps.intake.suspect();
@@ -63,6 +62,9 @@ function createApp(deps: ServerDeps): App {
   });
   return app as unknown as App;
 }
+
+const notFound = (request: FastifyRequest, reply: FastifyReply) =>
+  sendProblem(request, reply, new Problem('not_found'));
 
 /** Every error has its problem; what nobody thought of is `internal` and says nothing of its inside. */
 function problemOf(error: FastifyError): Problem {
@@ -110,11 +112,19 @@ function problemOf(error: FastifyError): Problem {
 export async function buildServer(deps: ServerDeps): Promise<App> {
   const app = createApp(deps);
   await describeRoutes(app);
-  // Before the hooks, which are for browsers and keys: WeChat's callbacks have neither, and come by the thousand.
+  app.decorateRequest('principal');
+  // Beside the others, not among them: WeChat has neither browser nor key, and calls by the thousand.
   await app.register(webhookRoutes(deps));
+  await app.register((scope) => addRooms(scope, deps));
+  await app.ready();
+  return app;
+}
+
+/** For browsers and keys. */
+async function addRooms(app: App, deps: ServerDeps): Promise<void> {
+  app.setNotFoundHandler(notFound);
   await app.register(cookie);
   await app.register(helmet, securityHeaders(await storeOrigin(deps)));
-  app.decorateRequest('principal');
   app.addHook('onRequest', async (request, reply) => {
     const { scope = 'admin' } = request.routeOptions.config;
     if (scope === 'open' || request.is404) return;
@@ -151,8 +161,6 @@ export async function buildServer(deps: ServerDeps): Promise<App> {
     pageRoutes,
   ];
   for (const room of rooms) await app.register(room(deps));
-  await app.ready();
-  return app;
 }
 
 /** Where the browser gets pictures and sound from: a signed link says it, whatever the addressing. */
@@ -192,6 +200,7 @@ function securityHeaders(mediaOrigin: string): FastifyHelmetOptions {
 /** CALLBACK_PORT: answers /wechat/ alone, to be the only port the Internet reaches. */
 export async function buildCallbackServer(deps: ServerDeps): Promise<App> {
   const app = createApp(deps);
+  app.setNotFoundHandler(notFound);
   app.register(webhookRoutes(deps));
   await app.ready();
   return app;

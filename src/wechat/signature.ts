@@ -1,12 +1,12 @@
 /** The signature of a callback: sha1 over the sorted parts, as WeChat's console and servers compute it. */
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { hash, timingSafeEqual } from 'node:crypto';
 
 /**
  * sha1 hex of the parts, sorted by code unit (never by locale) and joined. Three parts (token, timestamp, nonce) sign
  * a plain callback, which leaves its body unsigned; the fourth (`Encrypt`) signs an encrypted one whole.
  */
 export function signatureOf(parts: readonly string[]): string {
-  return createHash('sha1').update(parts.toSorted().join('')).digest('hex');
+  return hash('sha1', parts.toSorted().join(''));
 }
 
 /** Compares in constant time; anything but 40 hex digits is simply wrong. */
