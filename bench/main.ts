@@ -2,7 +2,7 @@
  * `npm run bench [-- --part <name>]… [--quick] [--rounds n] [--json path] [--set name=value]…`: compares the program
  * with the floor beneath it and with the naive way, on this machine. Ratios are the result; no test depends on them.
  */
-import { hostname } from 'node:os';
+import { hostname, loadavg } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs, styleText } from 'node:util';
 import { PARTS } from './parts.ts';
@@ -46,16 +46,27 @@ const report: Report = {
 };
 const file =
   values.json ??
-  fileURLToPath(new URL(`results/${report.startedAt.slice(0, 10)}-${hostname()}.json`, import.meta.url));
+  fileURLToPath(
+    new URL(
+      `results/${report.startedAt.slice(0, 10)}-${hostname()}${quick ? '-quick' : ''}.json`,
+      import.meta.url,
+    ),
+  );
 
 joinServers();
 say(Object.values(report.machine).join(' · '));
 try {
   for (const name of values.part.length > 0 ? values.part : Object.keys(PARTS)) {
     say(styleText('bold', `\n${name}`));
-    const startedAt = performance.now();
+    const startedAt = new Date();
+    const [loadBefore] = loadavg() as [number, number, number];
     const result = await PARTS[name]!(options);
-    report.parts[name] = { ...result, seconds: Math.round((performance.now() - startedAt) / 1000) };
+    report.parts[name] = {
+      startedAt: startedAt.toISOString(),
+      seconds: Math.round((Date.now() - startedAt.getTime()) / 1000),
+      loadBefore: Number(loadBefore.toFixed(1)),
+      ...result,
+    };
     say(formatPart(result));
     await writeReport(file, report);
   }

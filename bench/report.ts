@@ -1,5 +1,5 @@
 /** What a part of the benchmark answers, how it is printed and where it is kept. */
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { arch, availableParallelism, cpus, hostname, platform, release, totalmem } from 'node:os';
 import { dirname } from 'node:path';
 
@@ -31,7 +31,14 @@ export interface Report {
   readonly startedAt: string;
   readonly machine: Readonly<Record<string, string | number>>;
   readonly quick: boolean;
-  readonly parts: Record<string, PartResult & { readonly seconds: number }>;
+  readonly parts: Record<string, PartRun>;
+}
+
+export interface PartRun extends PartResult {
+  readonly startedAt: string;
+  readonly seconds: number;
+  /** Processes that wanted a core when the part began: what the machine was busy with already. */
+  readonly loadBefore: number;
 }
 
 export const holds = (bar: Bar): boolean =>
@@ -103,7 +110,14 @@ export function formatPart(result: PartResult): string {
   ].join('\n');
 }
 
+/** Parts that were run alone join those of the same day, machine and size. */
 export async function writeReport(path: string, report: Report): Promise<void> {
   await mkdir(dirname(path), { recursive: true });
-  await writeFile(path, `${JSON.stringify(report, null, 2)}\n`);
+  const before = await readReport(path).catch(() => undefined);
+  const parts = before?.quick === report.quick ? { ...before.parts, ...report.parts } : report.parts;
+  await writeFile(path, `${JSON.stringify({ ...report, parts }, null, 2)}\n`);
+}
+
+export async function readReport(path: string): Promise<Report> {
+  return JSON.parse(await readFile(path, 'utf8')) as Report;
 }

@@ -70,7 +70,17 @@ async function measureShapes(stage: Stage): Promise<PartResult> {
       },
       {
         title: 'By senders at once',
-        columns: ['shape', 'program ÷ bare', 'senders', 'program/s', 'p99 ms', 'bare/s', 'p99 ms'],
+        columns: [
+          'shape',
+          'program ÷ bare',
+          'senders',
+          'program/s',
+          'p99 ms',
+          'CPU ms',
+          'bare/s',
+          'p99 ms',
+          'CPU ms',
+        ],
         rows: steps,
       },
       ...(bursts.length === 0
@@ -100,6 +110,8 @@ async function measureShapes(stage: Stage): Promise<PartResult> {
 interface Rate {
   readonly rate: number;
   readonly p99Ms: number;
+  /** Of a callback, of the process that answers. */
+  readonly cpuMs: number;
 }
 
 async function measureRates(
@@ -114,28 +126,40 @@ async function measureRates(
   const program = await startProgram(shape, stage, env);
   const { floors, route } = await openFloors(shape, stage);
   let run = 0;
-  const count = (options.quick ? 150 : 1_200) / (shape === 'embedded' ? 3 : 1);
-  const burst = async (url: string, concurrency: number): Promise<Rate> => {
-    options.signal.throwIfAborted();
-    await sender.ask('prepare', { count, sizeBytes: PICTURE_BYTES, run: `in${shape}${++run}` });
-    const { wallMs, answerMs, refused } = await sender.ask<Sent>('send', { url, count, concurrency });
-    if (refused > 0) throw new Error(`${refused} of ${count} callbacks were refused`);
-    return { rate: (count / wallMs) * 1000, p99Ms: percentile(answerMs, 0.99) };
+  const count = (options.quick ? 300 : 1_200) / (shape === 'embedded' ? 3 : 1);
+  const sides = {
+    program: { url: program.url, cpuMs: async () => (await program.usage()).cpuMs },
+    bare: { url: route, cpuMs: () => floors.ask<number>('cpuMs') },
   };
-  await burst(program.url, 32);
-  await burst(route, 32);
+  const burst = async (side: keyof typeof sides, concurrency: number): Promise<Rate> => {
+    options.signal.throwIfAborted();
+    const { url, cpuMs } = sides[side];
+    await sender.ask('prepare', { count, sizeBytes: PICTURE_BYTES, run: `in${shape}${++run}` });
+    const before = await cpuMs();
+    const { wallMs, answerMs, refused } = await sender.ask<Sent>('send', { url, count, concurrency });
+    const after = await cpuMs();
+    if (refused > 0) throw new Error(`${refused} of ${count} callbacks were refused`);
+    return {
+      rate: (count / wallMs) * 1000,
+      p99Ms: percentile(answerMs, 0.99),
+      cpuMs: (after - before) / count,
+    };
+  };
+  await burst('program', 32);
+  await burst('bare', 32);
   const steps = options.quick ? [8, 32] : SENDERS;
   const best = { program: [] as Rate[], bare: [] as Rate[] };
   for (const concurrency of steps) {
     const tries = { program: [] as Rate[], bare: [] as Rate[] };
-    for (let round = 0; round < (options.quick ? 1 : 3); round++) {
-      tries.program.push(await burst(program.url, concurrency));
-      tries.bare.push(await burst(route, concurrency));
+    for (let round = 0; round < 3; round++) {
+      tries.program.push(await burst('program', concurrency));
+      tries.bare.push(await burst('bare', concurrency));
     }
     for (const side of ['program', 'bare'] as const) {
       best[side].push({
         rate: median(tries[side].map((one) => one.rate)),
         p99Ms: median(tries[side].map((one) => one.p99Ms)),
+        cpuMs: median(tries[side].map((one) => one.cpuMs)),
       });
     }
   }
@@ -143,7 +167,17 @@ async function measureRates(
   await floors.stop();
   const byStep = steps.map((senders, step): Cell[] => {
     const [ours, bare] = [best.program[step]!, best.bare[step]!];
-    return [SHAPE_NAMES[shape], ours.rate / bare.rate, senders, ours.rate, ours.p99Ms, bare.rate, bare.p99Ms];
+    return [
+      SHAPE_NAMES[shape],
+      ours.rate / bare.rate,
+      senders,
+      ours.rate,
+      ours.p99Ms,
+      ours.cpuMs,
+      bare.rate,
+      bare.p99Ms,
+      bare.cpuMs,
+    ];
   });
   return { program: highest(best.program), bare: highest(best.bare), byStep };
 }
