@@ -57,10 +57,12 @@ for (const shape of SHAPES) {
         },
         LONG_MS,
       );
-    /** Archived by one redrive, with one answer more: of two that had settled it, the tries would tell. */
+    /** Archived by one redrive; of two tries that had both settled it, the count would tell. */
     async function assertOnce(inputs: readonly ReferenceInput[]): Promise<void> {
       for (const row of await ended(program, inputs.map(idOfInput), LONG_MS)) {
-        assert.deepEqual([row.status, row.redrives, row.tries], ['archived', 1, 2], JSON.stringify(row));
+        assert.deepEqual([row.status, row.redrives], ['archived', 1], JSON.stringify(row));
+        // One, where a worker lost its job after the last byte and the object was recognised.
+        assert.ok(row.tries <= 2, JSON.stringify(row));
       }
     }
 
@@ -132,10 +134,10 @@ for (const shape of SHAPES) {
       assert.equal((await over(id)).done, 2);
       const rows = await ended(program, ids, LONG_MS);
       assert.deepEqual(
-        rows.map((row) => [row.status, row.redrives, row.tries]),
+        rows.map((row) => [row.status, row.redrives]),
         [
-          ['expired', 1, 2],
-          ['archived', 1, 2],
+          ['expired', 1],
+          ['archived', 1],
         ],
       );
       const shortly = await ask({}, { account: [A] });
