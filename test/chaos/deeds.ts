@@ -32,14 +32,15 @@ export function createDeeds(ground: Ground, signal: AbortSignal) {
   async function perform(deed: Deed): Promise<Pick<Window, 'name' | 'account'>> {
     const { fleet, redis, postgres, store, wechat } = ground;
     switch (deed.what) {
-      case 'kill':
+      case 'kill': {
         await fleet.kill(deed.who, deed.forMs);
-        // One that dies before it has done anything proves little, and is down for the whole run on a slow machine.
-        if (deed.who === 'all' || deed.who === 'server') {
-          await untilReady(ground, signal);
-          if (!signal.aborted) await wait(WORK_MS);
-        }
+        const startedAt = performance.now();
+        if (deed.who === 'all' || deed.who === 'server') await untilReady(ground, signal);
+        else await fleet.untilUp(deed.who, signal);
+        // One that dies before it has done anything proves little: on a slow machine it would be down for the whole run.
+        if (!signal.aborted) await wait(Math.max(WORK_MS, performance.now() - startedAt));
         return { name: `kill -9 ${deed.who}` };
+      }
       case 'freeze':
         await fleet.freeze(deed.who, deed.forMs);
         return { name: `freeze ${deed.who}` };

@@ -1,7 +1,7 @@
 /** The service's processes: killed, frozen and started again, as a supervisor and a bad day would. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, fstatSync, mkdirSync, openSync, readFileSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -9,7 +9,8 @@ import type { Role } from './script.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const SUPERVISOR_MS = 1_000;
-const SAYS_LIMIT_MS = 100_000;
+const UP_LIMIT_MS = 100_000;
+const UP = /taking media|sweeping/;
 const STOP_LIMIT_MS = 20_000;
 
 export interface FleetOptions {
@@ -29,9 +30,10 @@ export interface Fleet {
   freeze(role: Role, forMs: number): Promise<void>;
   /** SIGTERM to all; nothing is started again. */
   stop(): Promise<void>;
+  /** Until the life that began last says that it works (servers are asked instead); at most 100 s. */
+  untilUp(role: Role, signal: AbortSignal): Promise<void>;
   /** All that a role said so far, over all its lives. */
   log(role: Role): string;
-  says(role: Role, pattern: RegExp): Promise<void>;
   /** Ends that nobody had asked for: `worker-1 ended with 1`. */
   readonly unasked: readonly string[];
 }
@@ -42,6 +44,8 @@ export function createFleet(options: FleetOptions): Fleet {
   const logs = join(folder, 'logs');
   mkdirSync(logs, { recursive: true });
   const children = new Map<Role, ChildProcess>();
+  /** Where in its log the last life of a role begins. */
+  const bornAt = new Map<Role, number>();
   const asked = new WeakSet<ChildProcess>();
   const unasked: string[] = [];
   let isOver = false;
@@ -63,8 +67,9 @@ export function createFleet(options: FleetOptions): Fleet {
         stdio: ['ignore', out, out],
       },
     );
-    closeSync(out);
     children.set(role, child);
+    bornAt.set(role, fstatSync(out).size);
+    closeSync(out);
     child.once('exit', (code, signal) => {
       if (isOver || asked.has(child)) return;
       unasked.push(`${role} ended with ${code ?? signal}`);
@@ -114,16 +119,25 @@ export function createFleet(options: FleetOptions): Fleet {
       await Promise.all([...children.keys()].map((role) => end(role, 'SIGTERM')));
     },
     log,
-    says: async (role, pattern) => {
-      const deadline = performance.now() + SAYS_LIMIT_MS;
-      while (!pattern.test(log(role))) {
-        if (performance.now() > deadline || (isOver && !isRunning(children.get(role))))
-          throw new Error(`${role} never said ${pattern}:\n${log(role).slice(-4_000)}`);
-        await wait(100);
+    untilUp: async (role, signal) => {
+      if (!programs[role]) return;
+      const deadline = performance.now() + UP_LIMIT_MS;
+      while (!signal.aborted && performance.now() < deadline) {
+        if (UP.test(readFrom(logFile(role), bornAt.get(role) ?? 0))) return;
+        await wait(200);
       }
     },
     unasked,
   };
+}
+
+/** The first 64 KiB from there on. */
+function readFrom(file: string, at: number): string {
+  const descriptor = openSync(file, 'r');
+  const bytes = Buffer.alloc(65_536);
+  const length = readSync(descriptor, bytes, 0, bytes.length, at);
+  closeSync(descriptor);
+  return bytes.toString('utf8', 0, length);
 }
 
 /** What a process of ours may see of this shell: never somebody's DATABASE_URL or account. */

@@ -22,6 +22,7 @@ import { type ChaosAccount, createWechat, type Wechat } from './wechat.ts';
 
 const SIMULATOR = fileURLToPath(new URL('../../src/simulator/main.ts', import.meta.url));
 const API_KEY = 'chaos-key-of-the-api-7a41e0';
+const EXIT_INTERRUPTED = 130;
 const START_LIMIT_MS = 60_000;
 const READY_LIMIT_MS = 180_000;
 
@@ -155,7 +156,9 @@ export async function openGround(options: GroundOptions): Promise<Ground> {
   const closing: (() => Promise<unknown>)[] = [];
   if (!options.keep)
     closing.push(() => rm(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 }));
+  const leave = () => void close().then(() => process.exit(EXIT_INTERRUPTED));
   const close = async () => {
+    process.off('SIGINT', leave).off('SIGTERM', leave);
     for (const step of closing.splice(0).reverse())
       await step().catch((error) => console.error(String(error)));
   };
@@ -166,6 +169,8 @@ export async function openGround(options: GroundOptions): Promise<Ground> {
     closing.push(() => part.close());
     return part;
   };
+  // Half a dozen servers would go on without us.
+  process.once('SIGINT', leave).once('SIGTERM', leave);
   try {
     const simulator = options.wechatUrl
       ? { url: options.wechatUrl, accountsFile: options.accountsFile! }

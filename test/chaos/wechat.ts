@@ -25,6 +25,7 @@ export type Wechat = ReturnType<typeof createWechat>;
 /** Three tries of five seconds and their pauses, twice. */
 const SEND_LIMIT_MS = 100_000;
 const ASK_LIMIT_MS = 60_000;
+const TRIES = 3;
 
 export function createWechat(url: string) {
   async function ask<Answer>(method: string, path: string, body?: unknown, limitMs = ASK_LIMIT_MS) {
@@ -36,11 +37,14 @@ export function createWechat(url: string) {
           ? {}
           : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
       });
-    // An idle connection may be closed at the other end just as it is used again.
-    const answer = await request().catch((error) => {
-      if ((error as Error).name === 'TimeoutError') throw error;
-      return request();
-    });
+    // An idle connection may be closed at the other end just as it is used again, and a machine may be very busy.
+    let answer: Response | undefined;
+    for (let tries = 1; !answer; tries++) {
+      answer = await request().catch((error) => {
+        if (tries === TRIES) throw new Error(`${method} ${path} at the stand-in: ${error}`, { cause: error });
+        return undefined;
+      });
+    }
     if (!answer.ok)
       throw new Error(`${method} ${path} was answered ${answer.status}: ${await answer.text()}`);
     return (await answer.json()) as Answer;
