@@ -18,7 +18,10 @@ export interface Queryable {
 }
 
 export interface Database extends Queryable {
-  /** Runs `work` in one transaction on one connection; commits on return, rolls back on a throw. */
+  /**
+   * Runs `work` in one transaction on one connection; commits on return, rolls back on a throw. `work` may run more
+   * than once, where it met another transaction in a deadlock: it should do nothing but speak SQL.
+   */
   transaction<T>(work: (transaction: Queryable) => Promise<T>): Promise<T>;
   /** Calls back at each NOTIFY on the channel until closed. Reconnects by itself; a notification may be missed. */
   listen(channel: string, onNotify: () => void, signal: AbortSignal): Promise<void>;
@@ -42,12 +45,27 @@ function isAway(code: string): boolean {
   return AWAY.test(code) || /^E(CONN|TIMEDOUT|PIPE|HOST|NET|AI_AGAIN|NOTFOUND)/.test(code);
 }
 
+/** Two statements that met in another order: the database undid one of them whole, so that it can be said again. */
+const UNDONE = new Set(['40P01', '40001']);
+const UNDONE_TIMES = 3;
+
+async function again<T>(work: () => Promise<T>): Promise<T> {
+  for (let times = 1; ; times++) {
+    try {
+      return await work();
+    } catch (error) {
+      const { code } = error as { code?: string };
+      if (times === UNDONE_TIMES || code === undefined || !UNDONE.has(code)) throw error;
+    }
+  }
+}
+
 const RELISTEN_MS = 1_000;
 
 export function createDatabase(pool: PoolLike): Database {
   async function query<Row extends QueryResultRow>(text: string, values?: unknown[]): Promise<Row[]> {
     try {
-      return (await pool.query<Row>(text, values)).rows;
+      return (await again(() => pool.query<Row>(text, values))).rows;
     } catch (error) {
       throw translate(error);
     }
@@ -61,29 +79,30 @@ export function createDatabase(pool: PoolLike): Database {
     }
   }
 
+  async function transactOnce<T>(work: (transaction: Queryable) => Promise<T>): Promise<T> {
+    const client = await connect();
+    let broken: Error | undefined;
+    try {
+      await client.query('BEGIN');
+      const result = await work({
+        query: async <Row extends QueryResultRow>(text: string, values?: unknown[]) =>
+          (await client.query<Row>(text, values)).rows,
+      });
+      await client.query('COMMIT');
+      return result;
+    } catch (error) {
+      await client.query('ROLLBACK').catch((rollbackError: Error) => {
+        broken = rollbackError;
+      });
+      throw translate(error);
+    } finally {
+      client.release(broken);
+    }
+  }
+
   return {
     query,
-
-    transaction: async (work) => {
-      const client = await connect();
-      let broken: Error | undefined;
-      try {
-        await client.query('BEGIN');
-        const result = await work({
-          query: async <Row extends QueryResultRow>(text: string, values?: unknown[]) =>
-            (await client.query<Row>(text, values)).rows,
-        });
-        await client.query('COMMIT');
-        return result;
-      } catch (error) {
-        await client.query('ROLLBACK').catch((rollbackError: Error) => {
-          broken = rollbackError;
-        });
-        throw translate(error);
-      } finally {
-        client.release(broken);
-      }
-    },
+    transaction: (work) => again(() => transactOnce(work)),
 
     listen: async (channel, onNotify, signal) => {
       const name = `"${channel.replaceAll('"', '""')}"`;
