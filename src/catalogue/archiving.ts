@@ -3,6 +3,7 @@
  * downloads at once make three or four statements of thirty-two. Guarded by the round, row by row.
  */
 import type { Database } from './database.ts';
+import { noteRelease } from './events.ts';
 import { createGrouping } from './grouping.ts';
 import type { Reserved, Stored, Try } from './outcomes.ts';
 
@@ -80,6 +81,9 @@ export function createArchiving(database: Database, schema: string) {
          SET held_until = NULL, held_since = NULL, hold = NULL, probe = NULL, probe_until = NULL
          FROM (SELECT account, max(ended_at) AS at FROM settled WHERE source <> 'pic_url' GROUP BY account) AS got
          WHERE a.account = got.account AND a.held_until <= got.at
+         RETURNING a.account, got.at
+       ), noted AS (
+         ${noteRelease(schema, 'at')}
        ), logged AS (
          INSERT INTO ${schema}.attempt (media, started_at, ended_at, round, outcome, bytes)
          SELECT id, started_at, ended_at, round, 'archived', size_bytes FROM settled

@@ -1,7 +1,7 @@
 /** From backlog to working set: which rows go into the queue next, and which come back out. */
 import type { Reference } from '../media.ts';
 import type { Database } from './database.ts';
-import { type MediaRecord, toReference } from './row.ts';
+import { type MediaRecord, SAID, type SaidRecord, toReference } from './row.ts';
 import { storeIsHeld } from './store-hold.ts';
 
 /** A row that has been marked as fed and wants a job. */
@@ -61,7 +61,7 @@ export function createFeeding(database: Database, schema: string) {
     SET stage = 2, round = m.round + 1, fed_at = $3, running_since = NULL, next_attempt_at = NULL,
         waiting_reason = NULL
     FROM picked WHERE m.id = picked.id
-    RETURNING m.*, picked.n AS in_queue, picked.rank`;
+    RETURNING m.id, m.round, ${SAID.map((column) => `m.${column}`).join(', ')}, picked.n AS in_queue, picked.rank`;
 
   return {
     /** Rows whose waiting time is over become due. Answers how many; at most `limit`. */
@@ -74,7 +74,9 @@ export function createFeeding(database: Database, schema: string) {
      * `pictureWindowMs` left. Nothing while the store is held.
      */
     claim: async (rooms: readonly Room[], now: Date, window: number, pictureWindowMs = 0): Promise<Claim> => {
-      const rows = await database.query<MediaRecord & { in_queue: number; rank: string }>(claim, [
+      const rows = await database.query<
+        Pick<MediaRecord, 'id' | 'round'> & SaidRecord & { in_queue: number; rank: string }
+      >(claim, [
         rooms.map((room) => room.account),
         rooms.map((room) => room.room),
         now,

@@ -5,7 +5,6 @@
 import type { Failure } from '../failures.ts';
 import type { Source, WaitingReason } from '../media.ts';
 import type { Database } from './database.ts';
-import { noteRelease } from './events.ts';
 import { storeIsHeld } from './store-hold.ts';
 
 /** The try that settles: `id` and `round` name the job, the times go to the log of attempts. */

@@ -123,8 +123,23 @@ function waitingOf(record: MediaRecord): MediaRow['waiting'] | null {
   return present<NonNullable<MediaRow['waiting']>>({ reason, until: record.next_attempt_at });
 }
 
+/** Columns of what a producer said. The feeder wants no more of a row's forty. */
+export const SAID = [
+  'account',
+  'media_id',
+  'kind',
+  'variant',
+  'parent_id',
+  'open_id',
+  'msg_id',
+  'pic_url',
+  'labels',
+  'sent_at',
+] as const;
+export type SaidRecord = Pick<MediaRecord, (typeof SAID)[number]>;
+
 /** What a producer said, but for the account. */
-const saidOf = (record: MediaRecord) => ({
+const saidOf = (record: SaidRecord) => ({
   mediaId: record.media_id,
   kind: record.kind,
   variant: record.variant,
@@ -167,7 +182,7 @@ export function toMediaRow(record: MediaRecord): MediaRow {
 }
 
 /** The reference a row was made of; undefined of erased rows. */
-export function toReference(record: MediaRecord): Reference | undefined {
+export function toReference(record: SaidRecord): Reference | undefined {
   const { mediaId, kind, sentAt, ...said } = saidOf(record);
   if (!mediaId || !kind || !sentAt) return undefined;
   return present<Reference>({ account: record.account, mediaId, kind, sentAt, ...said });

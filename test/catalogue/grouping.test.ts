@@ -126,5 +126,33 @@ for (const backend of backends) {
       assert.equal(Number(attempts[0]?.n), 8);
       assert.equal((await catalogue.stats(NOW)).byStatus.archived, 8);
     });
+
+    it('lifts a hold that has lapsed, and notes it once', async (t) => {
+      const { catalogue } = (await setup(t, backend.open))!;
+      const account = 'lapsed';
+      const references = ['a', 'b'].map(
+        (mediaId): Reference => ({ account, mediaId, kind: 'image', sentAt: NOW }),
+      );
+      await catalogue.accept(references, NOW, false);
+      const { fed } = await catalogue.claim([{ account, room: 100 }], NOW, 1_000);
+      await catalogue.accounts.hold(account, NOW, { code: 'api_unauthorized' }, NOW);
+      const endedAt = new Date(NOW.getTime() + 1_000);
+      const stored = { bucket: 'b', sizeBytes: 1, sha256: 'f'.repeat(64), contentType: 'image/jpeg' };
+      await Promise.all(
+        fed.map(({ id, round }) =>
+          catalogue.archived(
+            { id, round, startedAt: NOW, endedAt, account },
+            { ...stored, objectKey: id, source: 'media_get', lengthVerified: true },
+          ),
+        ),
+      );
+      assert.deepEqual(await catalogue.accounts.holds(), []);
+      const events = await catalogue.events.list({ target: account }, 10);
+      const releases = events.filter(({ action }) => action === 'release');
+      assert.deepEqual(
+        releases.map(({ actor, at }) => [actor, at]),
+        [['worker', endedAt]],
+      );
+    });
   });
 }
