@@ -111,8 +111,8 @@ function tablesOf(costs: Cell[][], floors: Cell[][], trips: Cell[][]): Table[] {
 
 async function measureShape(shape: Shape, stage: Stage) {
   const { options, children, sender, sink, ends } = stage;
-  const count = options.quick ? 150 : 400;
-  const rounds = Math.max(3, Math.round(options.rounds / 3));
+  const count = options.quick ? 120 : 400;
+  const rounds = options.quick ? 2 : Math.max(3, Math.round(options.rounds / 3));
   const program = await startProgram(shape, stage);
   const { floors, route } = await openFloors(shape, stage);
   const bytes = await children.start('./byte-path/client.ts', { side: 'client' });
@@ -139,7 +139,8 @@ async function measureShape(shape: Shape, stage: Stage) {
     };
   }
 
-  const first = count * (options.quick ? 1 : 2);
+  // Ratios are those of a service that runs for days: its code is compiled.
+  const first = count * (options.quick ? 1 : 5);
   await prepare(first);
   await throughProgram(program, first, stage);
   await throughFloors(first);
@@ -150,8 +151,9 @@ async function measureShape(shape: Shape, stage: Stage) {
     spent.push(await throughProgram(program, count, stage));
     floored.push(await throughFloors(count));
   }
-  await prepare(options.quick ? 60 : 300);
-  const latency = await latencies(program, options.quick ? 60 : 300, stage);
+  const steady = options.quick ? 30 : 300;
+  await prepare(steady);
+  const latency = await latencies(program, steady, stage);
   const usage = await program.usage();
   for (const child of [program, floors, bytes]) await child.stop();
   const middle = <T extends object>(list: readonly T[]) =>

@@ -39,7 +39,8 @@ async function measureWorkers(
 ): Promise<{ table: Table; bars: Bar[] }> {
   const rows: Cell[][] = [];
   const bars: Bar[] = [];
-  for (const shape of (['redis', 'postgres'] as const).filter((one) => !missingFor(one, services))) {
+  const all = (['redis', 'postgres'] as const).filter((one) => !missingFor(one, services));
+  for (const shape of options.quick ? all.slice(0, 1) : all) {
     const rates: number[] = [];
     for (const processes of options.quick ? [1, 2] : [1, 2, 4]) {
       options.say(`  ${SHAPE_NAMES[shape]}, ${processes} worker${processes > 1 ? 's' : ''} …`);
