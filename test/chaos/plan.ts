@@ -9,6 +9,11 @@ const KILLS_PER_MINUTE = 10;
 const KILLS_PER_MINUTE_OF_ONE = 6;
 /** The last part of the load is without new troubles, so that what they did is still met by work. */
 const CALM_SHARE = 0.1;
+/**
+ * A tenth of it must be more than the minute that the queue needs to notice a dead worker, for that minute is not
+ * scaled. Longer, and the rest of a day's quota would hold up the end of the run for too long.
+ */
+const LIFE_MS = 12 * MINUTE_MS;
 const MIB = 1024 * 1024;
 
 export interface PlanOptions {
@@ -82,7 +87,7 @@ function wishOf(random: Random, seed: number): Pick<Sending, 'wish' | 'ageShare'
     withThumb: random.chance(0.3),
   };
   // Never served, and little time left: these must be seen to expire.
-  if (late < 0.01) return { wish: { ...wish, behaviour: { name: 'shortBody' } }, ageShare: 0.9 };
+  if (late < 0.01) return { wish: { ...wish, behaviour: { name: 'shortBody' } }, ageShare: 0.95 };
   if (late < 0.02) return { wish, ageShare: 1.05 };
   if (late < 0.12) return { wish, ageShare: random.between(10, 50) / 100 };
   return { wish, ageShare: 0 };
@@ -210,7 +215,7 @@ export function planOf(options: PlanOptions): Script {
     seed,
     shape,
     loadMs,
-    lifeMs: options.lifeMs ?? (minutes < 3 ? 4 : 6) * MINUTE_MS,
+    lifeMs: options.lifeMs ?? LIFE_MS,
     sendings: sendingsOf(random, options, loadMs),
     deeds: deeds.sort((a, b) => a.atMs - b.atMs),
   };
