@@ -31,7 +31,7 @@ export function readReferences(account: string, fields: Fields): MessageRead {
   const media = (kind: Kind, mediaId: string | undefined, extra: Partial<ReferenceInput> = {}) =>
     mediaId === undefined ? [] : [{ ...shared, kind, mediaId, ...extra } satisfies ReferenceInput];
   const mediaId = field('MediaId');
-  const parent = mediaId === undefined ? {} : { parentId: idOf(account, mediaId) };
+  const parent = () => (mediaId === undefined ? {} : { parentId: idOf(account, mediaId) });
   const withMedia = (references: ReferenceInput[]): MessageRead => {
     // The loud way: WeChat shows a refusal in its console, while a media nobody recorded would just be missing.
     if (references.length === 0) return malformed(`a message of type ${messageType} without its media id`);
@@ -47,11 +47,11 @@ export function readReferences(account: string, fields: Fields): MessageRead {
     case 'voice':
       return withMedia([
         ...media('voice', mediaId),
-        ...media('voice', field('MediaId16K'), { variant: '16k', ...parent }),
+        ...media('voice', field('MediaId16K'), { variant: '16k', ...parent() }),
       ]);
     case 'video':
     case 'shortvideo':
-      return withMedia([...media(messageType, mediaId), ...media('thumb', field('ThumbMediaId'), parent)]);
+      return withMedia([...media(messageType, mediaId), ...media('thumb', field('ThumbMediaId'), parent())]);
     case 'miniprogrampage': {
       const thumb = media('thumb', field('ThumbMediaId'));
       return thumb.length > 0 ? withMedia(thumb) : { kind: 'ignored', messageType };
