@@ -36,6 +36,8 @@ export function createCanary(
       });
     } catch (error) {
       signal.throwIfAborted();
+      // It may have been done, and only the answer lost.
+      await store.remove(key, within).catch(() => undefined);
       if (error instanceof FailureError && error.failure.class === 'store') return error.failure;
       if (within.aborted) return failure('store_unavailable', `no answer within ${timeoutMs} ms`).failure;
       throw error;

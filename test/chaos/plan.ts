@@ -1,6 +1,15 @@
 /** The script of a run, decided before it begins: a pure function of the seed and of how long it may take. */
 import { createRandom, type Random } from './random.ts';
-import type { Deed, Role, Script, Sending, Shape, WechatFault, Wish } from './script.ts';
+import {
+  type Deed,
+  type Role,
+  type Script,
+  type Sending,
+  type Shape,
+  STORE_FAULTS,
+  type WechatFault,
+  type Wish,
+} from './script.ts';
 
 const MINUTE_MS = 60_000;
 const MEDIA_PER_MINUTE = 1_000;
@@ -206,7 +215,7 @@ export function planOf(options: PlanOptions): Script {
     deeds.push(
       ...spread(random, loadMs, 2, (chance) => ({
         what: 'store',
-        how: chance.pick(['unavailable', 'reset', 'stall', 'refused', 'forgetful'] as const),
+        how: chance.pick(STORE_FAULTS),
         forMs: chance.between(2_000, 7_000),
       })),
     );

@@ -29,7 +29,14 @@ export interface Sending {
 
 export type Role = 'server' | 'worker-1' | 'worker-2' | 'sweeper-1' | 'sweeper-2' | 'all';
 
-export const STORE_FAULTS = ['unavailable', 'reset', 'stall', 'refused', 'forgetful'] as const;
+export const STORE_FAULTS = [
+  'unavailable',
+  'reset',
+  'stall',
+  'refused',
+  'forgetful',
+  'forgetfulStart',
+] as const;
 export type StoreFault = (typeof STORE_FAULTS)[number];
 
 /** A trouble of the stand-in, or a behaviour for every answer of media/get to the account. */

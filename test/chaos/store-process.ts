@@ -54,6 +54,8 @@ function pass(incoming: IncomingMessage, response: ServerResponse, answer: (from
 
 const server = createServer((incoming, response) => {
   const isWrite = incoming.method === 'PUT' || incoming.method === 'POST';
+  /** Of an upload in parts, whose name is in the answer alone. */
+  const isStart = incoming.method === 'POST' && /[?&]uploads\b/.test(incoming.url ?? '');
   switch (fault) {
     case 'unavailable':
       incoming.resume();
@@ -69,7 +71,7 @@ const server = createServer((incoming, response) => {
     default:
       pass(incoming, response, (from) => {
         // Done, and nobody is told: the answer that a load balancer loses.
-        if (fault === 'forgetful' && isWrite) {
+        if (fault === (isStart ? 'forgetfulStart' : 'forgetful') && isWrite) {
           from.resume();
           return void from.once('end', () => sorry(response, 500, 'InternalError'));
         }

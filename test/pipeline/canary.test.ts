@@ -34,6 +34,13 @@ describe('canary', () => {
     }
   });
 
+  it('removes what was put, perhaps, though the answer said otherwise', async (t) => {
+    const { store, seen, meddle } = await setup(t);
+    meddle(({ method }) => (method === 'PUT' ? { answer: 500, code: 'InternalError' } : undefined));
+    assert.equal((await createCanary(store, '')(soon()))?.code, 'store_unavailable');
+    assert.equal(seen.at(-1)?.method, 'DELETE');
+  });
+
   it('does not wait for ever for a store that is silent', async (t) => {
     const { store, meddle } = await setup(t);
     meddle(() => ({ stall: true }));
