@@ -13,13 +13,22 @@ pg.Client.prototype.query = function counted(this: pg.Client, ...given: unknown[
   return (query as (...given: unknown[]) => unknown).apply(this, given);
 } as typeof query;
 
-/** By the port at the other end, closed sockets included. */
+/** By the port at the other end. Of closed sockets the count alone: kept, they were the growth of an hour's soak. */
 const sockets = new Map<number, Set<Socket>>();
+const closedBytes = new Map<number, number>();
+const bytesOf = (socket: Socket) => socket.bytesRead + socket.bytesWritten;
 const { connect } = Socket.prototype;
 Socket.prototype.connect = function noted(this: Socket, ...given: unknown[]) {
   const [first] = given.flat() as [{ port?: number | string } | number];
   const port = Number(typeof first === 'object' ? first?.port : first);
-  if (port) sockets.set(port, (sockets.get(port) ?? new Set()).add(this));
+  if (port) {
+    const open = sockets.get(port) ?? new Set();
+    sockets.set(port, open.add(this));
+    this.once('close', () => {
+      open.delete(this);
+      closedBytes.set(port, (closedBytes.get(port) ?? 0) + bytesOf(this));
+    });
+  }
   return (connect as (...given: unknown[]) => Socket).apply(this, given);
 } as typeof connect;
 
@@ -55,7 +64,7 @@ answerParent({
     const { rss, heapUsed } = process.memoryUsage();
     const bytes = [...sockets].map(([port, set]) => [
       port,
-      [...set].reduce((sum, socket) => sum + socket.bytesRead + socket.bytesWritten, 0),
+      [...set].reduce((sum, socket) => sum + bytesOf(socket), closedBytes.get(port) ?? 0),
     ]);
     const loopDelayP99Ms = delay.percentile(99) / 1e6;
     delay.reset();
