@@ -73,7 +73,8 @@ function createFloor({ originUrl, sinkUrl }: Parameters<OpenWay>[0]) {
       headers,
       ...(body ? { body: body.data as Buffer } : {}),
     });
-    const text = await answer.body.text();
+    const text = method === 'POST' ? await answer.body.text() : '';
+    if (method === 'PUT') await answer.body.dump();
     if (answer.statusCode !== 200) throw new Error(`the sink answered ${answer.statusCode}`);
     return { text, etag: String(answer.headers.etag) };
   }
