@@ -42,7 +42,7 @@ export function soak(
       sent += count - refused;
     };
     // Code that is compiled and caches that fill up are no leak.
-    for (let index = 0; index < 10; index++) await cycle();
+    for (let index = 0; index < 40; index++) await cycle();
     const endAt = performance.now() + minutes * 60_000;
     while (performance.now() < endAt) {
       const nextAt = performance.now() + EVERY_MS;
