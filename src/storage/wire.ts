@@ -103,6 +103,8 @@ export function createWire(options: {
 }): Wire {
   const { address, signer, clock, idleTimeoutMs } = options;
   const agent = new Agent({
+    // Parts travel side by side, each on a connection of its own; one h2 connection would be one line for all.
+    allowH2: false,
     connect: { timeout: CONNECT_TIMEOUT_MS },
     headersTimeout: idleTimeoutMs,
     bodyTimeout: idleTimeoutMs,

@@ -68,8 +68,8 @@ export function createHttp(options: HttpOptions): Http {
         guarded: proxyConnector({ proxyUrl, timeoutMs: timeout, resolve: pin }),
       }
     : {
-        open: buildConnector({ timeout }),
-        guarded: buildConnector({ timeout, lookup: guardedLookup(resolve) }),
+        open: buildConnector({ timeout, allowH2: false }),
+        guarded: buildConnector({ timeout, allowH2: false, lookup: guardedLookup(resolve) }),
       };
   const lanes = {
     open: createLanes({ keep: options.keepIdle ?? KEEP_IDLE, limits, connect: connect.open }),

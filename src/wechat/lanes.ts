@@ -2,7 +2,7 @@
  * Connections, one request at a time on each, with an eye on what comes after the announced end of a body.
  *
  * A parser stops at Content-Length, so that a server which announces too little yields a file that looks whole and is
- * cut. undici says nothing about it (7.30: the body ends cleanly, the connection is dropped in silence). But whoever
+ * cut. undici says nothing about it (8.12: the body ends cleanly, the connection is dropped in silence). But whoever
  * holds the socket can count: bytes read, less head, less body, is what was too much. Hence a Client per connection
  * instead of an Agent, which does not tell on which of its connections an answer came.
  */
@@ -88,6 +88,7 @@ function openLane(
   const client = new Client(origin, {
     ...limits,
     pipelining: 1,
+    allowH2: false,
     connect: (target, callback) =>
       connector(target, (...result) => {
         const [error, connected] = result;

@@ -18,7 +18,7 @@ const MAX_HEAD_BYTES = 16 * 1024;
 
 export function proxyConnector(options: ProxyOptions): buildConnector.connector {
   const proxy = new URL(options.proxyUrl);
-  const upgrade = buildConnector({ timeout: options.timeoutMs });
+  const upgrade = buildConnector({ timeout: options.timeoutMs, allowH2: false });
 
   async function tunnel(target: buildConnector.Options): Promise<Socket> {
     const limit = AbortSignal.timeout(options.timeoutMs);

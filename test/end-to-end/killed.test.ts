@@ -31,7 +31,7 @@ async function setup(t: TestContext) {
   return { ...wechat, start, store: () => embeddedStore(t, join(folder, 'data')) };
 }
 
-test('kill -9 in a burst of 60 media: all that was accepted is archived, once, whole', LONG, async (t) => {
+test('kill -9 in a burst of media: all that was accepted is archived, once, whole', LONG, async (t) => {
   const { start, store, send, rows, untilRunning, assertStored } = await setup(t);
   const first = await start();
   const large = await send(STUCK_ONCE);
@@ -41,9 +41,11 @@ test('kill -9 in a burst of 60 media: all that was accepted is archived, once, w
   await until('an upload in parts is open', async () => (await before.openUploads()) === 1);
 
   const accepted = [large];
+  let killed = false;
   const sending = (async () => {
-    for (let count = 1; count < 60; count += 4) {
-      const wishes = Array.from({ length: Math.min(4, 60 - count) }, (_, index) => index);
+    // However fast it is: the burst goes on until it is killed, and a little longer.
+    for (let count = 1; count < 600 && !(killed && count > 60); count += 4) {
+      const wishes = Array.from({ length: 4 }, (_, index) => index);
       const sent = await Promise.all(
         wishes.map((index) => send({ kind: index === 3 ? 'voice' : 'image' }).catch(() => undefined)),
       );
@@ -52,7 +54,7 @@ test('kill -9 in a burst of 60 media: all that was accepted is archived, once, w
   })();
   await until('some are archived', async () => (await rows('&status=archived')).length >= 10);
   await first.end('SIGKILL');
-  assert.ok(accepted.length < 60, 'it was killed before the burst was over');
+  killed = true;
 
   // WeChat sends three times: what the dead program did not answer comes again, or is lost with three failures.
   const second = await start();
