@@ -17,7 +17,7 @@ import { createRedisServer } from './machine/redis.ts';
 import type { ThrowawayServer } from './machine/server.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
-const TEST_LIMIT_MS = 120_000;
+const TEST_LIMIT_MS = 300_000;
 /** Whole fleets of processes, on a clock of their own: they want the machine for themselves, so they come last. */
 const WANTS_ALL = /^test\/chaos\//;
 /** What tests may see of this shell: never somebody's DATABASE_URL, account or NODE_ENV. */

@@ -14,7 +14,7 @@ import { shortPlanOf } from './short-plan.ts';
 
 const SEED = 20_260_901;
 /** Half a minute on a quiet machine, where no worker dies; the queue takes a minute to notice that one has. */
-const LONG = { timeout: 280_000 };
+const LONG = { timeout: 900_000 };
 
 const lacks = (shape: Shape) =>
   (shape === 'redis' && missing.redisServer) || (shape !== 'embedded' && missing.postgresServer);

@@ -8,7 +8,7 @@ import { SABOTAGE_MODES } from './sabotage-modes.ts';
 import { checkSabotage, playScenario, SCENARIOS } from './scenarios.ts';
 import type { Shape } from './script.ts';
 
-const LONG = { timeout: 280_000 };
+const LONG = { timeout: 900_000 };
 const lacks = (shape: Shape) => shape === 'redis' && (missing.redisServer || missing.postgresServer);
 
 describe('sabotage', { concurrency: 3, ...LONG }, () => {
