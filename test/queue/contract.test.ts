@@ -67,7 +67,9 @@ for (const { name, skip, find } of PLACES) {
       const handled = createHandled();
       const consumer = await consume(handled.handler);
       await handled.until(1);
-      assert.deepEqual(handled.jobs, [{ jobId: `${id}-7`, id, round: 7, reference, attempt: 1 }]);
+      assert.deepEqual(handled.jobs, [
+        { jobId: `${id}-7`, id, round: 7, reference, attempt: 1, isRetaken: false },
+      ]);
       assert.ok(consumer.lastStartedAt);
       await eventually('one completed', async () => (await queue.counts()).completed === 1);
     });
@@ -192,6 +194,7 @@ for (const { name, skip, find } of PLACES) {
           round: undefined,
           reference: { ...reference, sentAt: new Date('2026-11-23T04:05:06Z') },
           attempt: 2,
+          isRetaken: false,
         });
 
         const hostile: [string, unknown, RegExp][] = [
