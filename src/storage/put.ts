@@ -8,6 +8,7 @@ import {
   AbortMultipartUploadCommand,
   CompleteMultipartUploadCommand,
   CreateMultipartUploadCommand,
+  ListMultipartUploadsCommand,
 } from '@aws-sdk/client-s3';
 import { FailureError, failure } from '../failures.ts';
 import type { Address } from './address.ts';
@@ -40,6 +41,8 @@ export interface Put {
 const FAREWELL_MS = 500;
 const CLEANUP_TIMEOUT_MS = 10_000;
 const CREATE_TIMEOUT_MS = 30_000;
+/** More than the repeats of one begun upload ever leave. */
+const STRAYS = 20;
 
 export function createPut(
   deps: {
@@ -121,6 +124,7 @@ export function createPut(
     let uploadId: string | undefined;
     const mark = randomUUID();
     try {
+      await abortStrays(key, signal);
       uploadId = await createMultipart(object, mark, signal);
       await object.onMultipart?.(uploadId);
       const etags: string[] = [];
@@ -148,6 +152,22 @@ export function createPut(
     }
   }
 
+  /**
+   * Ends uploads to this key that nobody can name: begun, but the answer was lost, or the process died before it wrote
+   * the id down. One request for a file of ten; where listing is not allowed, the bucket's lifecycle rule has to.
+   */
+  async function abortStrays(key: string, signal: AbortSignal, ours?: string): Promise<void> {
+    const list = new ListMultipartUploadsCommand({ Bucket: bucket, Prefix: key, MaxUploads: STRAYS });
+    const within = AbortSignal.any([signal, AbortSignal.timeout(CLEANUP_TIMEOUT_MS)]);
+    try {
+      const { Uploads = [] } = await sdk.ask(within, (client, how) => client.send(list, how));
+      for (const { Key, UploadId } of Uploads)
+        if (Key === key && UploadId && UploadId !== ours) await abortMultipart(key, UploadId, within);
+    } catch {
+      signal.throwIfAborted();
+    }
+  }
+
   async function createMultipart(object: NewObject, mark: string, signal: AbortSignal): Promise<string> {
     const create = new CreateMultipartUploadCommand({
       Bucket: bucket,
@@ -158,10 +178,16 @@ export function createPut(
       Metadata: metadataOf({ ...object.metadata, mark }),
     });
     signal.throwIfAborted();
+    let times = 0;
     const creating = sdk
-      .ask(AbortSignal.timeout(CREATE_TIMEOUT_MS), (client, how) => client.send(create, how))
-      .then(({ UploadId }) => {
+      .ask(AbortSignal.timeout(CREATE_TIMEOUT_MS), (client, how) => {
+        times++;
+        return client.send(create, how);
+      })
+      .then(async ({ UploadId }) => {
         if (!UploadId) throw failure('store_unavailable', 'no upload id in the answer');
+        // What was answered with an error may have been begun all the same.
+        if (times > 1) await abortStrays(object.key, signal, UploadId);
         return UploadId;
       });
     return await new Promise((resolve, reject) => {

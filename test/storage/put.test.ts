@@ -62,8 +62,16 @@ test('a video is multipart: known to the caller before its first part, whole and
     signal: unhurried(),
   });
   assert.deepEqual(put, { sizeBytes: body.byteLength, sha256: sha256(body), multipart: true });
-  assert.deepEqual(known?.before, ['create']);
-  assert.deepEqual(operations().toSorted(), ['HEAD', 'complete', 'create', 'part 1', 'part 2', 'part 3']);
+  assert.deepEqual(known?.before, ['list uploads', 'create']);
+  assert.deepEqual(operations().toSorted(), [
+    'HEAD',
+    'complete',
+    'create',
+    'list uploads',
+    'part 1',
+    'part 2',
+    'part 3',
+  ]);
   assert.equal(await stored(picture.key), sha256(body));
   const head = await store.head(picture.key, unhurried());
   assert.deepEqual([head?.contentType, head?.metadata], ['video/mp4', { account: 'wx1' }]);
@@ -226,7 +234,7 @@ for (const [size, path] of [
       assert.doesNotMatch(`${error.stack} ${JSON.stringify(error)}`, /AKID|Signature|Credential/);
       return true;
     });
-    assert.equal(operations().length, 1);
+    assert.equal(operations().filter((operation) => operation !== 'list uploads').length, 1);
   });
 
   test(`${path}: a store that asks for more patience than seconds is left to the queue`, async (t) => {
@@ -292,6 +300,34 @@ for (const lost of LOST) {
     assert.equal(await openUploads(), 0);
   });
 }
+
+for (const lost of LOST) {
+  test(`an upload whose start was not heard of is not left open (${JSON.stringify(lost)})`, async (t) => {
+    const { store, meddle, stored, openUploads } = await setup(t, small);
+    const body = bytes(5 * MIB + 1);
+    const put = () => store.put({ ...picture, body: flow(body), expect: undefined, signal: unhurried() });
+    let starts = 0;
+    meddle(({ operation }) => (operation === 'create' && ++starts === 1 ? lost : undefined));
+    await put();
+    assert.equal(starts, 2);
+    assert.equal(await openUploads(), 0, 'the start was repeated');
+    meddle(({ operation }) => (operation === 'create' ? lost : undefined));
+    await assert.rejects(put(), failsWith('store_unavailable'));
+    assert.ok((await openUploads()) > 0, 'nobody knows their names');
+    meddle(() => undefined);
+    await put();
+    assert.equal(await stored(picture.key), sha256(body));
+    assert.equal(await openUploads(), 0, 'the next try finds them');
+  });
+}
+
+test('a bucket whose uploads may not be listed takes large files none the less', async (t) => {
+  const { store, meddle, stored } = await setup(t, small);
+  meddle(({ operation }) => (operation === 'list uploads' ? { answer: 403 } : undefined));
+  const body = bytes(5 * MIB + 1);
+  await store.put({ ...picture, body: flow(body), expect: undefined, signal: unhurried() });
+  assert.equal(await stored(picture.key), sha256(body));
+});
 
 test('other bytes under the key are no answer to a PUT that was refused', async (t) => {
   const { store, meddle, stored } = await setup(t);
@@ -368,7 +404,7 @@ test('a caller who cannot note the upload id gets his error, and the upload is a
   const onMultipart = () => Promise.reject(new Error('database away'));
   const put = store.put({ ...picture, body: flow(bytes(6 * MIB)), onMultipart, signal: unhurried() });
   await assert.rejects(put, /database away/);
-  assert.deepEqual(operations(), ['create', 'abort']);
+  assert.deepEqual(operations(), ['list uploads', 'create', 'abort']);
   assert.equal(await openUploads(), 0);
 });
 
