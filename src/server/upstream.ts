@@ -68,7 +68,12 @@ const first = (value: string | string[] | undefined) => (Array.isArray(value) ? 
 
 export function createUpstream(): Upstream {
   // undici keeps idle connections for less than the 5 s after which Node's own servers close theirs.
-  const agent = new Agent({ connections: CONNECTIONS, pipelining: 1, allowH2: false, connect: { timeout: CONNECT_MS } });
+  const agent = new Agent({
+    connections: CONNECTIONS,
+    pipelining: 1,
+    allowH2: false,
+    connect: { timeout: CONNECT_MS },
+  });
   let inFlight = 0;
 
   async function exchange(
