@@ -53,7 +53,7 @@ export function createIncidents(database: Database, schema: string) {
          FROM unnest($2::text[], $3::text[], $4::timestamptz[], $5::bigint[], $6::jsonb[], $7::timestamptz[])
            AS given (kind, target, since, count, detail, said) ORDER BY kind, target
          ON CONFLICT (kind, target) WHERE ended_at IS NULL DO UPDATE SET
-           seen_at = $1, count = excluded.count, detail = excluded.detail,
+           seen_at = greatest(i.seen_at, $1), count = excluded.count, detail = excluded.detail,
            last_said_at = greatest(i.last_said_at, excluded.last_said_at)
          RETURNING *`,
         [

@@ -98,11 +98,15 @@ async function setup(t: TestContext, open: (typeof backends)[number]['open']) {
     process,
     told,
     states,
-    /** All of them look until what was told of the kind is this. */
-    until: (kind: string, expected: readonly string[]) =>
-      eventually(`${kind} ${expected}`, async () => states(kind).length >= expected.length, 60_000).then(() =>
-        assert.deepEqual(states(kind), expected),
-      ),
+    /** All of them look until what was told of the kind is this, and is recorded as told. */
+    until: async (kind: string, expected: readonly string[]) => {
+      await eventually(`${kind} ${expected}`, async () => states(kind).length >= expected.length, 60_000);
+      assert.deepEqual(states(kind), expected);
+      // The robot has it before the row says so; a clock that jumps in between would end the claim.
+      const claimed = () =>
+        bundle.database.query(`SELECT 1 FROM ${SCHEMA}.incident WHERE claimed_until IS NOT NULL`);
+      await eventually('no claim', async () => (await claimed()).length === 0, 60_000);
+    },
     run: (watch: { run(signal: AbortSignal): Promise<void> }) => controller.run(watch.run(signal)),
     signal,
     now: clock.now,
