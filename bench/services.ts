@@ -20,9 +20,6 @@ export interface Services {
   close(): Promise<void>;
 }
 
-/** As a careful operator runs Postgres: the tests' throwaway one forgets what it was told in a crash. */
-const DURABLE = ['fsync = on', 'full_page_writes = on', 'synchronous_commit = on'];
-
 export async function openServices(): Promise<Services> {
   const folder = await mkdtemp(join(tmpdir(), 'wma-bench-'));
   await chmod(folder, 0o711); // Postgres runs as another user where we are root.
@@ -39,11 +36,11 @@ export async function openServices(): Promise<Services> {
   const postgresUrl =
     postgres.url ??
     (postgres.via &&
-      (await createPostgresServer({ via: postgres.via, folder: join(folder, 'postgres') }).then(start)));
-  if (postgresUrl && !postgres.url) {
-    for (const setting of DURABLE) await onPostgres(postgresUrl, `ALTER SYSTEM SET ${setting}`);
-    await onPostgres(postgresUrl, 'SELECT pg_reload_conf()');
-  }
+      (await createPostgresServer({
+        via: postgres.via,
+        folder: join(folder, 'postgres'),
+        isDurable: true,
+      }).then(start)));
   let databases = 0;
   const made: string[] = [];
   return {

@@ -1,24 +1,24 @@
-/** A throwaway Postgres: fast and forgetful, but otherwise with its own defaults. */
+/** A throwaway Postgres: small and, for tests, forgetful, but otherwise with its own defaults. */
 import { chown, mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import pg from 'pg';
 import { createContainer, DOCKER } from './docker.ts';
 import { createTestServer, freePort, run, type ThrowawayServer } from './server.ts';
 
-const SETTINGS = {
-  fsync: 'off',
-  synchronous_commit: 'off',
-  full_page_writes: 'off',
-  shared_buffers: '32MB',
-  max_connections: '200',
-};
-const FLAGS = Object.entries(SETTINGS).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
+const SMALL = { shared_buffers: '32MB', max_connections: '200' };
+const FORGETFUL = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' };
 
-/** `via` is the path of the `postgres` binary, or `docker`; otherwise as for Redis. */
+/**
+ * `via` is the path of the `postgres` binary, or `docker`; otherwise as for Redis. `isDurable`: as a careful operator
+ * runs it; what is not measured can do without.
+ */
 export async function createPostgresServer(options: {
   via: string;
   folder: string;
+  isDurable?: boolean;
 }): Promise<ThrowawayServer> {
+  const settings = { ...SMALL, ...(options.isDurable ? {} : FORGETFUL) };
+  const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
   const port = await freePort();
   const url = `postgres://postgres@127.0.0.1:${port}/postgres`;
   if (options.via === DOCKER) {
@@ -28,7 +28,7 @@ export async function createPostgresServer(options: {
       port,
       containerPort: 5432,
       env,
-      args: FLAGS,
+      args: flags,
     });
     // The image restarts the server once after preparing its folder: only TCP answers count, and those come after.
     return {
@@ -47,7 +47,7 @@ export async function createPostgresServer(options: {
   // to start until the last orphaned backend has gone.
   const command = {
     program: options.via,
-    args: [...place, ...FLAGS],
+    args: [...place, ...flags],
     crashSignal: 'SIGQUIT' as const,
     ...as,
   };
