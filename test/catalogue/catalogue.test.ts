@@ -6,6 +6,7 @@ import type { Catalogue } from '../../src/catalogue/catalogue.ts';
 import type { Database } from '../../src/catalogue/database.ts';
 import { migrate } from '../../src/catalogue/migrate.ts';
 import { idOf, type Reference } from '../../src/media.ts';
+import { createCleanup } from '../cleanup.ts';
 import { backends, lifetimes, SCHEMA, setup } from './backends.ts';
 
 const NOW = new Date('2026-05-01T12:00:00Z');
@@ -35,17 +36,11 @@ for (const backend of backends) {
   describe(`catalogue on ${backend.name}`, { skip: backend.skip }, () => {
     let catalogue: Catalogue;
     let database: Database;
-    const closers: (() => Promise<void>)[] = [];
+    const cleanup = createCleanup();
     before(async () => {
-      const hooks = {
-        after: (close: () => Promise<void>) => void closers.push(close),
-        skip: () => undefined,
-      };
-      ({ catalogue, database } = (await setup(hooks as never, backend.open))!);
+      ({ catalogue, database } = (await setup(cleanup.hooks, backend.open))!);
     });
-    after(async () => {
-      for (const close of closers.reverse()) await close();
-    });
+    after(() => cleanup.run());
 
     const acceptOne = async (one: Reference) => (await catalogue.accept([one], NOW, false))[0]!;
     const claimOne = async (one: Reference, now = NOW) => {

@@ -5,6 +5,7 @@ import type { Catalogue } from '../../src/catalogue/catalogue.ts';
 import type { Database } from '../../src/catalogue/database.ts';
 import type { Marked } from '../../src/catalogue/erasing.ts';
 import { idOf, type Reference } from '../../src/media.ts';
+import { createCleanup } from '../cleanup.ts';
 import { backends, SCHEMA, setup } from './backends.ts';
 
 const NOW = new Date('2026-05-01T12:00:00Z');
@@ -33,17 +34,11 @@ for (const backend of backends) {
   describe(`erasing on ${backend.name}`, { skip: backend.skip }, () => {
     let catalogue: Catalogue;
     let database: Database;
-    const closers: (() => Promise<void>)[] = [];
+    const cleanup = createCleanup();
     before(async () => {
-      const hooks = {
-        after: (close: () => Promise<void>) => void closers.push(close),
-        skip: () => undefined,
-      };
-      ({ catalogue, database } = (await setup(hooks as never, backend.open))!);
+      ({ catalogue, database } = (await setup(cleanup.hooks, backend.open))!);
     });
-    after(async () => {
-      for (const close of closers.reverse()) await close();
-    });
+    after(() => cleanup.run());
 
     let serial = 0;
     const reference = (more: Partial<Reference> = {}): Reference => ({

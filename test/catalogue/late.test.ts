@@ -4,6 +4,7 @@ import { after, before, describe, it } from 'node:test';
 import { idOf } from '../../src/media.ts';
 import { createMetrics } from '../../src/metrics.ts';
 import { createEntryWriter, type Entry, textOf } from '../../src/pipeline/entries.ts';
+import { createCleanup } from '../cleanup.ts';
 import { type Bundle, backends, setup } from './backends.ts';
 
 const NOON = new Date('2026-05-01T12:00:00Z');
@@ -14,13 +15,9 @@ for (const backend of backends) {
   describe(`records of a spool on ${backend.name}`, { skip: backend.skip }, () => {
     let bundle: Bundle;
     let write: (entries: readonly Entry[]) => Promise<string[]>;
-    const closers: (() => Promise<void>)[] = [];
+    const cleanup = createCleanup();
     before(async () => {
-      const hooks = {
-        after: (close: () => Promise<void>) => void closers.push(close),
-        skip: () => undefined,
-      };
-      bundle = (await setup(hooks as never, backend.open))!;
+      bundle = (await setup(cleanup.hooks, backend.open))!;
       const writer = createEntryWriter({
         catalogue: bundle.catalogue,
         clock: { now: () => at(60) },
@@ -29,9 +26,7 @@ for (const backend of backends) {
       });
       write = (entries) => writer(entries.map(textOf));
     });
-    after(async () => {
-      for (const close of closers.reverse()) await close();
-    });
+    after(() => cleanup.run());
 
     const media = (mediaId: string, minutes: number, openId?: string): Entry => ({
       kind: 'media',

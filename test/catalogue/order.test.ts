@@ -1,7 +1,7 @@
 /** Whatever brought a media back among the due, accounts take turns and the nearest deadline of each goes first. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { createCleanup } from '../contract/cleanup.ts';
+import { createCleanup } from '../cleanup.ts';
 import { type Bundle, backends, SCHEMA, setup } from './backends.ts';
 
 const NOW = new Date('2026-05-01T12:00:00Z');

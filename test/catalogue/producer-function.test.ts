@@ -6,6 +6,7 @@ import type { Catalogue } from '../../src/catalogue/catalogue.ts';
 import { createDatabase, type Database } from '../../src/catalogue/database.ts';
 import { createPostgresPool } from '../../src/catalogue/postgres.ts';
 import { idOf, type ReferenceInput, referenceSchema } from '../../src/media.ts';
+import { createCleanup } from '../cleanup.ts';
 import { missing, postgresForTest } from '../services.ts';
 import { backends, SCHEMA, setup } from './backends.ts';
 
@@ -41,18 +42,12 @@ for (const backend of backends) {
   describe(`wma.archive on ${backend.name}`, { skip: backend.skip }, () => {
     let catalogue: Catalogue;
     let database: Database;
-    const closers: (() => Promise<void>)[] = [];
+    const cleanup = createCleanup();
     before(async () => {
-      const hooks = {
-        after: (close: () => Promise<void>) => void closers.push(close),
-        skip: () => undefined,
-      };
-      ({ catalogue, database } = (await setup(hooks as never, backend.open))!);
+      ({ catalogue, database } = (await setup(cleanup.hooks, backend.open))!);
       await catalogue.accounts.ensure([ACCOUNT]);
     });
-    after(async () => {
-      for (const close of closers.reverse()) await close();
-    });
+    after(() => cleanup.run());
 
     it('makes the same row as accepting the same reference', async () => {
       const reference: ReferenceInput = {

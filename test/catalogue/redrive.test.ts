@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { Catalogue } from '../../src/catalogue/catalogue.ts';
+import { createCleanup } from '../cleanup.ts';
 import { backends, setup } from './backends.ts';
 
 const NOW = new Date('2026-05-01T12:00:00Z');
@@ -13,17 +14,11 @@ const WHY = { code: 'invalid_media_id', class: 'permanent_media', errcode: 40007
 for (const backend of backends) {
   describe(`redriving one on ${backend.name}`, { skip: backend.skip }, () => {
     let catalogue: Catalogue;
-    const closers: (() => Promise<void>)[] = [];
+    const cleanup = createCleanup();
     before(async () => {
-      const hooks = {
-        after: (close: () => Promise<void>) => void closers.push(close),
-        skip: () => undefined,
-      };
-      ({ catalogue } = (await setup(hooks as never, backend.open))!);
+      ({ catalogue } = (await setup(cleanup.hooks, backend.open))!);
     });
-    after(async () => {
-      for (const close of closers.reverse()) await close();
-    });
+    after(() => cleanup.run());
 
     let serial = 0;
     async function deadOne() {

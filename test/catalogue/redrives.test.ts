@@ -6,6 +6,7 @@ import type { RedriveFilter } from '../../src/catalogue/redrive-filter.ts';
 import type { RedriveWish } from '../../src/catalogue/redriving.ts';
 import type { Failure } from '../../src/failures.ts';
 import { idOf, type Kind } from '../../src/media.ts';
+import { createCleanup } from '../cleanup.ts';
 import { type Bundle, backends, lifetimes, SCHEMA, setup } from './backends.ts';
 
 const NOW = new Date('2026-05-01T12:00:00Z');
@@ -26,17 +27,11 @@ interface Wish {
 for (const backend of backends) {
   describe(`redriving many on ${backend.name}`, { skip: backend.skip }, () => {
     let bundle: Bundle;
-    const closers: (() => Promise<void>)[] = [];
+    const cleanup = createCleanup();
     before(async () => {
-      const hooks = {
-        after: (close: () => Promise<void>) => void closers.push(close),
-        skip: () => undefined,
-      };
-      bundle = (await setup(hooks as never, backend.open))!;
+      bundle = (await setup(cleanup.hooks, backend.open))!;
     });
-    after(async () => {
-      for (const close of closers.reverse()) await close();
-    });
+    after(() => cleanup.run());
 
     let serial = 0;
     const newAccount = () => `many-${serial++}`;

@@ -1,7 +1,7 @@
 /** One row holds the whole fleet: what is fed, shown and closed while it does, and after. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { createCleanup } from '../contract/cleanup.ts';
+import { createCleanup } from '../cleanup.ts';
 import { type Bundle, backends, lifetimes, SCHEMA, setup } from './backends.ts';
 
 const NOW = new Date('2026-05-01T12:00:00Z');

@@ -20,9 +20,9 @@ import type { Feeder } from '../../src/pipeline/feed.ts';
 import type { SimulatedAccount } from '../../src/simulator/access-tokens.ts';
 import type { MediaRecipe } from '../../src/simulator/media-id.ts';
 import { openSimulator, type Simulator } from '../../src/simulator/server.ts';
+import { createCleanup, folderForTest } from '../cleanup.ts';
 import type { TestServer } from '../machine/server.ts';
 import { missing, postgresForTest, redisForTest, startPostgres, startRedis } from '../services.ts';
-import { createCleanup, folderForTest } from './cleanup.ts';
 
 /** Policy durations are a sixtieth, so that the first three tries are over in half a second. */
 export const TIME_SCALE = 60;

@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { systemClock } from '../../src/clock.ts';
 import { openEmbeddedS3 } from '../../src/embedded/s3/server.ts';
 import { createLog } from '../../src/log.ts';
-import { createCleanup, folderForTest } from './cleanup.ts';
+import { createCleanup, folderForTest } from '../cleanup.ts';
 
 const KEYS = { accessKeyId: 'WMATESTKEY', secretAccessKey: 's3-secret-for-tests-0123456789' };
 const BUCKET = 'wechat-media';

@@ -9,6 +9,7 @@ import { createEraser, type EraserDeps } from '../../src/pipeline/erase.ts';
 import { decideNextErase } from '../../src/pipeline/erase-policy.ts';
 import { createStore, type Store } from '../../src/storage/store.ts';
 import { backends, setup } from '../catalogue/backends.ts';
+import { createCleanup } from '../cleanup.ts';
 import { flow, picture } from '../storage/setup.ts';
 import { openVersionedS3, type VersionedS3 } from '../storage/versioned-s3.ts';
 
@@ -55,11 +56,10 @@ describe('an eraser', () => {
   let s3: VersionedS3;
   let now = NOW;
   let forget: EraserDeps['queue']['forget'] = async () => [];
-  const closers: (() => unknown)[] = [];
+  const cleanup = createCleanup();
   before(async () => {
-    const hooks = { after: (close: () => unknown) => void closers.push(close), skip: () => undefined };
-    ({ catalogue } = (await setup(hooks as never, backends[0]!.open))!);
-    s3 = await openVersionedS3(hooks as never);
+    ({ catalogue } = (await setup(cleanup.hooks, backends[0]!.open))!);
+    s3 = await openVersionedS3(cleanup.hooks);
     store = createStore({
       endpoint: s3.endpoint,
       bucket: 'media',
@@ -70,11 +70,9 @@ describe('an eraser', () => {
       prefix: '',
       clock,
     });
-    closers.push(() => store.close());
+    cleanup.hooks.after(() => store.close());
   });
-  after(async () => {
-    for (const close of closers.reverse()) await close();
-  });
+  after(() => cleanup.run());
 
   const clock = { now: () => now, sleep: async () => undefined };
   const later = (ms: number) => {

@@ -26,7 +26,7 @@ export function createCleanup() {
 }
 
 export async function folderForTest(hooks: Pick<TestContext, 'after'>): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'wma-contract-'));
+  const folder = await mkdtemp(join(tmpdir(), 'wma-folder-'));
   hooks.after(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }));
   return folder;
 }
