@@ -9,7 +9,7 @@ import type { LocalKind } from '../../src/pipeline/alerts/kinds.ts';
 import { decideStanding, openWatchdog, RESTARTS, type Standing } from '../../src/pipeline/watchdog.ts';
 import { QUEUE_POOL_OPTIONS, type QueueBackend } from '../../src/queue/backend.ts';
 import type { ConsumeOptions, Consumer, JobHandler } from '../../src/queue/consumer.ts';
-import { openArchiveQueue } from '../../src/queue/queue.ts';
+import { type ArchiveQueue, openArchiveQueue } from '../../src/queue/queue.ts';
 import { createVitalSigns, liveness } from '../../src/vital-signs.ts';
 import { createHandled, entryOf, eventually, finish } from '../queue/handled.ts';
 import { missing, postgresForTest, redisForTest } from '../services.ts';
@@ -117,6 +117,24 @@ const onPostgres: Lay = async (t) => {
   return { ...line, direct: of(url), frozen: of(line.url) };
 };
 
+/** A media is taken, the connections fall silent, and in the end another one is taken. */
+async function takesAgain(
+  queue: Pick<ArchiveQueue, 'add'>,
+  handled: ReturnType<typeof createHandled>,
+  ground: Ground,
+): Promise<void> {
+  await queue.add([entryOf('before')]);
+  await handled.until(1);
+  assert.ok(ground.freeze() > 0);
+  const added = () =>
+    queue.add([entryOf('after')]).then(
+      () => true,
+      () => false,
+    );
+  await eventually('added', added, 60_000);
+  await eventually('taken again', async () => handled.jobs.length >= 2, 60_000);
+}
+
 for (const [name, skip, lay] of [
   ['Redis', missing.redis, onRedis],
   ['Postgres', missing.postgres, onPostgres],
@@ -132,19 +150,7 @@ for (const [name, skip, lay] of [
         handled.handler,
         ground.spare,
       );
-      await queue.add([entryOf('before')]);
-      await handled.until(1);
-      assert.ok(ground.freeze() > 0);
-      await eventually(
-        'added',
-        () =>
-          queue.add([entryOf('after')]).then(
-            () => true,
-            () => false,
-          ),
-        60_000,
-      );
-      await eventually('taken again', async () => handled.jobs.length >= 2, 60_000);
+      await takesAgain(queue, handled, ground);
       assert.ok((await restarts()) >= 1);
       assert.ok(lines.some((line) => /opening it anew/.test(line)));
       assert.deepEqual([signs.list(), reported.size], [[], 0]);
@@ -155,19 +161,7 @@ for (const [name, skip, lay] of [
       if (!ground) return;
       const handled = createHandled();
       const { queue } = await setup(t, ground.frozen, handled.handler);
-      await queue.add([entryOf('before')]);
-      await handled.until(1);
-      assert.ok(ground.freeze() > 0);
-      await eventually(
-        'added',
-        () =>
-          queue.add([entryOf('after')]).then(
-            () => true,
-            () => false,
-          ),
-        60_000,
-      );
-      await eventually('taken again', async () => handled.jobs.length >= 2, 60_000);
+      await takesAgain(queue, handled, ground);
     });
 
     test('an idle consumer and a full one are left alone', async (t) => {
