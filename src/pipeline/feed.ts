@@ -2,7 +2,9 @@
  * The feeder: takes due rows into the queue, just enough to keep the workers busy for the next moment. The rows are
  * the backlog and wait in order; what stands in the queue can no longer be overtaken, so little should stand there.
  */
+import { setTimeout as wait } from 'node:timers/promises';
 import type { Accounts } from '../account.ts';
+import { createBell } from '../bell.ts';
 import type { Catalogue } from '../catalogue/catalogue.ts';
 import type { Fed, Room } from '../catalogue/feeding.ts';
 import type { Clock } from '../clock.ts';
@@ -55,9 +57,8 @@ export interface Bounds {
 export function createFeeder(deps: FeederDeps, bounds: Bounds): Feeder {
   const least = Math.min(bounds.least, bounds.most);
   const rooms = new Map<string, number>();
-  let woken = false;
+  const bell = createBell();
   let unfinished = 0;
-  let ring: () => void = () => undefined;
   let troubleSaidAt = Number.NEGATIVE_INFINITY;
   let promotedAtMs = Number.NEGATIVE_INFINITY;
 
@@ -92,36 +93,15 @@ export function createFeeder(deps: FeederDeps, bounds: Bounds): Feeder {
     adjust(given, fed, inQueue);
   }
 
-  /** Until `ms` have passed or, unless `isRest`, until woken. */
-  function pause(ms: number, signal: AbortSignal, isRest = false): Promise<void> {
-    return new Promise((resolve) => {
-      const done = () => {
-        clearTimeout(timer);
-        signal.removeEventListener('abort', done);
-        ring = () => undefined;
-        resolve();
-      };
-      const timer = setTimeout(done, ms);
-      signal.addEventListener('abort', done, { once: true });
-      if (!isRest) ring = done;
-      if (signal.aborted) done();
-    });
-  }
-
-  function wake(): void {
-    woken = true;
-    ring();
-  }
-
   return {
-    wake,
+    wake: bell.ring,
     finished: () => {
       unfinished--;
-      if (unfinished === 0) wake();
+      if (unfinished === 0) bell.ring();
     },
     run: async (signal) => {
       while (!signal.aborted) {
-        woken = false;
+        bell.forget();
         let trouble = false;
         const startedAtMs = performance.now();
         try {
@@ -138,11 +118,13 @@ export function createFeeder(deps: FeederDeps, bounds: Bounds): Feeder {
           }
         }
         if (trouble) {
-          await pause(TROUBLE_MS, signal);
+          // What rang during the look is no reason to fail again at once.
+          bell.forget();
+          await bell.pause(TROUBLE_MS, signal);
         } else {
-          if (!woken) await pause(TICK_MS, signal);
+          await bell.pause(TICK_MS, signal);
           const earlyMs = LOOK_EVERY_MS - (performance.now() - startedAtMs);
-          if (earlyMs > 0) await pause(earlyMs, signal, true);
+          if (earlyMs > 0) await wait(earlyMs, undefined, { signal }).catch(() => undefined);
         }
       }
     },

@@ -5,6 +5,7 @@
  */
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Accounts } from '../account.ts';
+import { createBell } from '../bell.ts';
 import type { Accepted } from '../catalogue/accepting.ts';
 import type { Catalogue } from '../catalogue/catalogue.ts';
 import { DatabaseAwayError } from '../catalogue/database.ts';
@@ -77,17 +78,11 @@ export function createIntake(deps: IntakeDeps, timing: IntakeTiming = {}): Intak
   const { catalogue, accept, accounts, clock, log, spool } = deps;
   const { directMs = 2_500, probeMs = 500, lookMs = 10_000 } = timing;
   const deliver = createEntryWriter(deps);
+  const bell = createBell();
   let isAway = false;
   let isSuspect = false;
   let inUse = false;
-  let woken = false;
-  let ring: () => void = () => undefined;
   let troubleSaidAt = Number.NEGATIVE_INFINITY;
-
-  function wake(): void {
-    woken = true;
-    ring();
-  }
 
   function isTimeToSay(): boolean {
     if (performance.now() - troubleSaidAt <= SAY_EVERY_MS) return false;
@@ -100,7 +95,7 @@ export function createIntake(deps: IntakeDeps, timing: IntakeTiming = {}): Intak
     isAway = away;
     if (away) log.warn({ err: why }, 'the catalogue is away: what must be durable goes into the spool');
     else log.info('the catalogue is back');
-    if (away) wake();
+    if (away) bell.ring();
   }
 
   function noticeUse(): void {
@@ -137,7 +132,7 @@ export function createIntake(deps: IntakeDeps, timing: IntakeTiming = {}): Intak
     }
     deps.metrics.spooled.inc(entries.length);
     noticeUse();
-    wake();
+    bell.ring();
   }
 
   const away = () => new DatabaseAwayError('the catalogue is away and the spool cannot be written');
@@ -212,21 +207,6 @@ export function createIntake(deps: IntakeDeps, timing: IntakeTiming = {}): Intak
     }
   }
 
-  function pause(ms: number, signal: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      const done = () => {
-        clearTimeout(timer);
-        signal.removeEventListener('abort', done);
-        ring = () => undefined;
-        resolve();
-      };
-      const timer = setTimeout(done, ms);
-      signal.addEventListener('abort', done, { once: true });
-      ring = done;
-      if (signal.aborted) done();
-    });
-  }
-
   return {
     callback: async (references) => take(references, false),
     request: async (references) => take(references, true),
@@ -254,7 +234,7 @@ export function createIntake(deps: IntakeDeps, timing: IntakeTiming = {}): Intak
     },
     suspect: () => {
       isSuspect = true;
-      if (!isAway) wake();
+      if (!isAway) bell.ring();
     },
     run: async (signal) => {
       const ended = new Promise<void>((resolve) => {
@@ -262,7 +242,7 @@ export function createIntake(deps: IntakeDeps, timing: IntakeTiming = {}): Intak
         else signal.addEventListener('abort', () => resolve(), { once: true });
       });
       while (!signal.aborted) {
-        woken = false;
+        bell.forget();
         let isTrouble = false;
         // A probe of a database that hangs lasts as long as its pool has patience; closing does not wait for it.
         const looking = look(signal).catch((error) => {
@@ -276,7 +256,7 @@ export function createIntake(deps: IntakeDeps, timing: IntakeTiming = {}): Intak
         if (isTrouble) {
           // Nothing rings it awake: every callback of an outage would.
           await wait(probeMs, undefined, { signal }).catch(() => undefined);
-        } else if (!woken) await pause(lookMs, signal);
+        } else await bell.pause(lookMs, signal);
       }
     },
   };
