@@ -1,11 +1,8 @@
 /**
  * The door for everything that must be durable before it is answered: into the catalogue, and into the spool on the
- * local disk while the catalogue is away or does not answer in time. Once it is known to be away nobody waits for it:
- * one probe at a time looks for it in the background, and what was spooled is written when it is back.
+ * local disk while the catalogue is away or does not answer in time; see presence.ts.
  */
-import { setTimeout as wait } from 'node:timers/promises';
 import type { Accounts } from '../account.ts';
-import { createBell } from '../bell.ts';
 import type { Accepted } from '../catalogue/accepting.ts';
 import type { Catalogue } from '../catalogue/catalogue.ts';
 import { DatabaseAwayError } from '../catalogue/database.ts';
@@ -16,11 +13,12 @@ import type { Metrics } from '../metrics.ts';
 import type { Spool, SpoolSize } from '../spool/spool.ts';
 import { type Accept, OverloadedError, toReference, UnknownAccountError } from './accept.ts';
 import { createEntryWriter, type Entry, type EntryWriterDeps, isNeverWritable, textOf } from './entries.ts';
+import { createPresence, type Presence, type PresenceTiming } from './presence.ts';
 
 /** On disk; `spooled`: not in the catalogue yet, and a row that is there already stays as it is. */
 export type Taken = Accepted & { readonly spooled?: true };
 
-export interface Intake {
+export interface Intake extends Pick<Presence, 'suspect' | 'run'> {
   /** References of a callback: never refused while they can be made durable anywhere. */
   callback(references: readonly ReferenceInput[]): Promise<Taken[]>;
   /** References of the API: refused with OverloadedError early, so that callbacks find room. */
@@ -30,10 +28,6 @@ export interface Intake {
   /** A secret that came by callback; the latest counts. */
   keep(secret: { name: string; sealed: string }): Promise<void>;
   readonly state: IntakeState;
-  /** Somebody else met an error of the catalogue: worth a look. */
-  suspect(): void;
-  /** Probes and replays until the signal aborts. Never rejects. */
-  run(signal: AbortSignal): Promise<void>;
 }
 
 export interface IntakeState {
@@ -61,26 +55,15 @@ export interface IntakeDeps extends EntryWriterDeps {
   onSpoolUse?: (use: SpoolUse) => void;
 }
 
-export interface IntakeTiming {
-  /** How long the catalogue may take before the spool is asked; WeChat cuts after 5 s. */
-  directMs?: number;
-  probeMs?: number;
-  lookMs?: number;
-}
-
 /** Of the spool's limit; the rest is kept for callbacks, which nobody sends again. */
 const API_SHARE = 0.75;
 /** Of what may wait in memory to be written (see accept.ts), likewise. */
 const API_WAITING = 10_000;
 const SAY_EVERY_MS = 60_000;
 
-export function createIntake(deps: IntakeDeps, timing: IntakeTiming = {}): Intake {
+export function createIntake(deps: IntakeDeps, timing: PresenceTiming = {}): Intake {
   const { catalogue, accept, accounts, clock, log, spool } = deps;
-  const { directMs = 2_500, probeMs = 500, lookMs = 10_000 } = timing;
   const deliver = createEntryWriter(deps);
-  const bell = createBell();
-  let isAway = false;
-  let isSuspect = false;
   let inUse = false;
   let troubleSaidAt = Number.NEGATIVE_INFINITY;
 
@@ -88,14 +71,6 @@ export function createIntake(deps: IntakeDeps, timing: IntakeTiming = {}): Intak
     if (performance.now() - troubleSaidAt <= SAY_EVERY_MS) return false;
     troubleSaidAt = performance.now();
     return true;
-  }
-
-  function notice(away: boolean, why?: unknown): void {
-    if (away === isAway) return;
-    isAway = away;
-    if (away) log.warn({ err: why }, 'the catalogue is away: what must be durable goes into the spool');
-    else log.info('the catalogue is back');
-    if (away) bell.ring();
   }
 
   function noticeUse(): void {
@@ -106,20 +81,24 @@ export function createIntake(deps: IntakeDeps, timing: IntakeTiming = {}): Intak
     deps.onSpoolUse?.({ state: inUse ? 'begun' : 'ended', at: clock.now(), ...size });
   }
 
-  async function inTime<T>(work: Promise<T>): Promise<T> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_, reject) => {
-      const tooLate = () => reject(new DatabaseAwayError(`no answer of the catalogue within ${directMs} ms`));
-      timer = setTimeout(tooLate, directMs);
-    });
-    // What comes too late is written all the same: once by itself, once from the spool, and that is one row.
-    work.catch(() => undefined);
-    try {
-      return await Promise.race([work, late]);
-    } finally {
-      clearTimeout(timer);
-    }
-  }
+  const presence = createPresence(
+    {
+      catalogue,
+      log,
+      replay: async (signal) => {
+        try {
+          await spool?.drain(deliver, signal);
+        } finally {
+          noticeUse();
+        }
+      },
+      onTrouble: (error) => {
+        if (isTimeToSay())
+          log.error({ err: error }, 'the spool cannot be written into the catalogue; tried again');
+      },
+    },
+    timing,
+  );
 
   /** On disk when it resolves; throws `why` where there is no way. */
   async function divert(entries: readonly Entry[], share: number, why: unknown): Promise<void> {
@@ -132,7 +111,7 @@ export function createIntake(deps: IntakeDeps, timing: IntakeTiming = {}): Intak
     }
     deps.metrics.spooled.inc(entries.length);
     noticeUse();
-    bell.ring();
+    presence.wake();
   }
 
   const away = () => new DatabaseAwayError('the catalogue is away and the spool cannot be written');
@@ -146,12 +125,12 @@ export function createIntake(deps: IntakeDeps, timing: IntakeTiming = {}): Intak
     passes: (error: unknown) => boolean;
   }): Promise<T> {
     let why: unknown;
-    if (!isAway) {
+    if (!presence.isAway) {
       try {
-        return await inTime(way.direct());
+        return await presence.inTime(way.direct());
       } catch (error) {
         if (way.passes(error) || isNeverWritable(error)) throw error;
-        if (error instanceof DatabaseAwayError) notice(true, error);
+        if (error instanceof DatabaseAwayError) presence.missed(error);
         why = error;
       }
     }
@@ -190,23 +169,6 @@ export function createIntake(deps: IntakeDeps, timing: IntakeTiming = {}): Intak
       passes: () => false,
     });
 
-  /** One look: is the catalogue there, and what can be written of the spool? */
-  async function look(signal: AbortSignal): Promise<void> {
-    if (isAway || isSuspect) {
-      const answer = catalogue.ping();
-      await inTime(answer).catch((error) => notice(true, error));
-      // One probe at a time: a database that was stopped answers this one when it goes on.
-      await answer;
-    }
-    isSuspect = false;
-    notice(false);
-    try {
-      await spool?.drain(deliver, signal);
-    } finally {
-      noticeUse();
-    }
-  }
-
   return {
     callback: async (references) => take(references, false),
     request: async (references) => take(references, true),
@@ -230,34 +192,10 @@ export function createIntake(deps: IntakeDeps, timing: IntakeTiming = {}): Intak
       });
     },
     get state() {
+      const { isAway } = presence;
       return { isAway, ...(spool ? { spool: { ...spool.size, isWritable: spool.isWritable } } : {}) };
     },
-    suspect: () => {
-      isSuspect = true;
-      if (!isAway) bell.ring();
-    },
-    run: async (signal) => {
-      const ended = new Promise<void>((resolve) => {
-        if (signal.aborted) resolve();
-        else signal.addEventListener('abort', () => resolve(), { once: true });
-      });
-      while (!signal.aborted) {
-        bell.forget();
-        let isTrouble = false;
-        // A probe of a database that hangs lasts as long as its pool has patience; closing does not wait for it.
-        const looking = look(signal).catch((error) => {
-          if (signal.aborted) return;
-          isTrouble = true;
-          if (error instanceof DatabaseAwayError) notice(true, error);
-          else if (isTimeToSay())
-            log.error({ err: error }, 'the spool cannot be written into the catalogue; tried again');
-        });
-        await Promise.race([looking, ended]);
-        if (isTrouble) {
-          // Nothing rings it awake: every callback of an outage would.
-          await wait(probeMs, undefined, { signal }).catch(() => undefined);
-        } else await bell.pause(lookMs, signal);
-      }
-    },
+    suspect: presence.suspect,
+    run: presence.run,
   };
 }

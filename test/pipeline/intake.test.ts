@@ -10,7 +10,8 @@ import { createLog } from '../../src/log.ts';
 import { idOf, type Reference, type ReferenceInput } from '../../src/media.ts';
 import { createMetrics } from '../../src/metrics.ts';
 import { createAccept, OverloadedError, UnknownAccountError } from '../../src/pipeline/accept.ts';
-import { createIntake, type IntakeTiming, type SpoolUse } from '../../src/pipeline/intake.ts';
+import { createIntake, type SpoolUse } from '../../src/pipeline/intake.ts';
+import type { PresenceTiming } from '../../src/pipeline/presence.ts';
 import { openSpool } from '../../src/spool/spool.ts';
 import { PLAIN } from '../server/setup.ts';
 
@@ -18,7 +19,7 @@ const NOON = new Date('2026-05-01T12:00:00Z');
 const input = (mediaId: string): ReferenceInput => ({ account: 'shop', mediaId, kind: 'image' });
 const away = () => new DatabaseAwayError('away');
 
-async function setup(t: TestContext, timing: IntakeTiming = {}) {
+async function setup(t: TestContext, timing: PresenceTiming = {}) {
   const folder = await mkdtemp(join(tmpdir(), 'intake-'));
   const log = createLog({ level: 'silent', program: 'test', secrets: [] });
   const spool = await openSpool({ folder, limitBytes: 1024 * 1024, floorBytes: 0, log });
