@@ -37,7 +37,7 @@ const WAYS: Readonly<Record<string, OpenWay>> = {
 };
 
 let way: Way;
-const delay = monitorEventLoopDelay({ resolution: 5 });
+const delay = monitorEventLoopDelay({ resolution: 20 });
 
 setFlagsFromString('--expose-gc');
 const collect = runInNewContext('gc') as () => void;

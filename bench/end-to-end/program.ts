@@ -32,7 +32,7 @@ Socket.prototype.connect = function noted(this: Socket, ...given: unknown[]) {
   return (connect as (...given: unknown[]) => Socket).apply(this, given);
 } as typeof connect;
 
-const delay = monitorEventLoopDelay({ resolution: 5 });
+const delay = monitorEventLoopDelay({ resolution: 20 });
 delay.enable();
 
 export interface Usage {
