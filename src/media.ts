@@ -16,9 +16,8 @@ export const SOURCES = ['media_get', 'jssdk', 'video_url', 'pic_url'] as const;
 export type Source = (typeof SOURCES)[number];
 
 /** Postgres refuses NUL in text, and a lone surrogate cannot be stored as UTF-8: refuse both at the door. */
-const text = (max: number) =>
-  z
-    .string()
+export const text = (max: number, string = z.string()) =>
+  string
     .min(1)
     .max(max)
     .refine((value) => !value.includes('\0') && value.isWellFormed(), 'contains NUL or broken Unicode');

@@ -1,32 +1,27 @@
 /** The parameters of GET /v1/media. */
 import { z } from 'zod';
 import type { MediaFilter } from '../catalogue/reading.ts';
-import { KINDS, STATUSES } from '../media.ts';
+import { KINDS, STATUSES, text } from '../media.ts';
+import { time } from './fields.ts';
 
 const REPEATS_LIMIT = 200;
 const INT4_LIMIT = 2 ** 31;
 
-/** Postgres refuses NUL in text, and a lone surrogate cannot be stored: neither can be found. */
-const text = z
-  .string()
-  .min(1)
-  .max(512)
-  .refine((value) => !value.includes('\0') && value.isWellFormed(), 'contains NUL or broken Unicode');
+const word = text(512);
 /** A parameter that may be repeated: `?id=a&id=b`. */
 const many = <T extends z.ZodType>(item: T) =>
   z.preprocess(
     (value) => (value === undefined || Array.isArray(value) ? value : [value]),
     z.array(item).min(1).max(REPEATS_LIMIT).optional(),
   );
-const time = z.iso.datetime({ offset: true }).optional();
 
 export const LIST_QUERY = z
   .object({
-    account: many(text),
-    id: many(text),
-    mediaId: many(text),
-    msgId: many(text),
-    openId: text.optional(),
+    account: many(word),
+    id: many(word),
+    mediaId: many(word),
+    msgId: many(word),
+    openId: word.optional(),
     kind: many(z.enum(KINDS)),
     status: many(z.enum(STATUSES)),
     sha256: z
@@ -40,15 +35,15 @@ export const LIST_QUERY = z
         .min(-INT4_LIMIT)
         .max(INT4_LIMIT - 1),
     ),
-    sentFrom: time,
-    sentTo: time,
-    expiresBefore: time,
+    sentFrom: time.optional(),
+    sentTo: time.optional(),
+    expiresBefore: time.optional(),
     sort: z.enum(['sentAt', 'updatedAt']).default('sentAt'),
     limit: z.coerce.number().int().min(1).max(200).default(50),
-    cursor: text.optional(),
+    cursor: word.optional(),
     include: z.enum(['link']).optional(),
   })
-  .catchall(text)
+  .catchall(word)
   .superRefine((query, context) => {
     for (const name of Object.keys(query)) {
       if (LIST_FIELDS.has(name) || LABEL.test(name)) continue;

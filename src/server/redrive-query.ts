@@ -4,6 +4,7 @@ import type { Redrivable } from '../catalogue/redrive-filter.ts';
 import type { FailureClass } from '../failures.ts';
 import { KINDS } from '../media.ts';
 import { CODES } from '../wechat/errcodes.ts';
+import { time, trimmed } from './fields.ts';
 
 const MANY_LIMIT = 200;
 const INT4_LIMIT = 2 ** 31;
@@ -22,23 +23,15 @@ const CLASSES = [
 const STATUSES = ['dead', 'expired'] as const satisfies readonly Redrivable[];
 const KNOWN_CODES: ReadonlySet<string> = new Set(CODES);
 
-const text = (max: number) =>
-  z
-    .string()
-    .trim()
-    .min(1)
-    .max(max)
-    .refine((value) => !value.includes('\0') && value.isWellFormed(), 'contains NUL or broken Unicode');
 /** One, or a list of them. */
 const many = <T extends z.ZodType>(item: T) =>
   z
     .preprocess((value) => (Array.isArray(value) ? value : [value]), z.array(item).min(1).max(MANY_LIMIT))
     .optional();
-const time = z.iso.datetime({ offset: true }).optional();
-const reason = text(300).optional().describe('kept with the media and in the log of events');
+const reason = trimmed(300).optional().describe('kept with the media and in the log of events');
 
 const FILTER = z.strictObject({
-  account: many(text(128)).describe('by its id or its name'),
+  account: many(trimmed(128)).describe('by its id or its name'),
   errcode: many(
     z
       .number()
@@ -47,7 +40,7 @@ const FILTER = z.strictObject({
       .max(INT4_LIMIT - 1),
   ),
   code: many(
-    text(64).refine(
+    trimmed(64).refine(
       (code) => KNOWN_CODES.has(code),
       'is not a code of a failure; GET /v1/dead-letters shows them',
     ),
@@ -55,10 +48,10 @@ const FILTER = z.strictObject({
   class: many(z.enum(CLASSES)),
   kind: many(z.enum(KINDS)),
   status: many(z.enum(STATUSES)).describe('default dead; with force dead and expired'),
-  failedFrom: time.describe('became dead or expired then or later'),
-  failedTo: time,
-  sentFrom: time,
-  sentTo: time,
+  failedFrom: time.optional().describe('became dead or expired then or later'),
+  failedTo: time.optional(),
+  sentFrom: time.optional(),
+  sentTo: time.optional(),
 });
 
 export const REDRIVE_BODY = z

@@ -9,19 +9,14 @@ import { ACCOUNT, ACCOUNTS } from '../answers.ts';
 import { daysBefore } from '../callback-tally.ts';
 import { callbackUrlOf } from '../callback-url.ts';
 import type { App, ServerDeps } from '../deps.ts';
+import { time, trimmed } from '../fields.ts';
 import { languageOf, Problem } from '../problem.ts';
 
 const tags = ['accounts'];
 const PARAMS = z.object({ account: z.string().min(1).max(128) });
 const HOLD = z.strictObject({
-  reason: z
-    .string()
-    .trim()
-    .min(1)
-    .max(300)
-    .refine((text) => !text.includes('\0') && text.isWellFormed(), 'contains NUL or broken Unicode')
-    .describe('shown to whoever wonders why'),
-  until: z.iso.datetime({ offset: true }).optional().describe('absent: until it is released'),
+  reason: trimmed(300).describe('shown to whoever wonders why'),
+  until: time.optional().describe('absent: until it is released'),
 });
 
 /** Where WeChat calls: as configured, or as the reader reached us. */

@@ -5,6 +5,7 @@ import { createEraser } from '../../pipeline/erase.ts';
 import { visibleAccounts } from '../access.ts';
 import { ERASURE, MEDIA } from '../answers.ts';
 import type { App, ServerDeps } from '../deps.ts';
+import { trimmed } from '../fields.ts';
 import { findMedia, ID_PARAMS } from '../find-media.ts';
 import { mediaJson } from '../media-json.ts';
 import { languageOf, Problem } from '../problem.ts';
@@ -14,18 +15,11 @@ const IDS_LIMIT = 1_000;
 const PATIENCE_MS = 5_000;
 const tags = ['erasures'];
 
-const text = (max: number) =>
-  z
-    .string()
-    .trim()
-    .min(1)
-    .max(max)
-    .refine((value) => !value.includes('\0') && value.isWellFormed(), 'contains NUL or broken Unicode');
-const reason = text(300).describe('kept for ever in the log of events: no personal data').optional();
+const reason = trimmed(300).describe('kept for ever in the log of events: no personal data').optional();
 const ERASE = z
   .strictObject({
-    account: text(128),
-    openId: text(128).optional().describe('all media of messages that this user has sent'),
+    account: trimmed(128),
+    openId: trimmed(128).optional().describe('all media of messages that this user has sent'),
     ids: z.array(z.string().regex(ID_PATTERN, 'is not an id of a media')).min(1).max(IDS_LIMIT).optional(),
     reason,
   })

@@ -1,16 +1,11 @@
 /** /v1/events: who did what to what, and why. */
 import { z } from 'zod';
+import { text } from '../../media.ts';
 import { EVENTS } from '../answers.ts';
 import type { App, ServerDeps } from '../deps.ts';
 
 const QUERY = z.strictObject({
-  target: z
-    .string()
-    .min(1)
-    .max(128)
-    .refine((value) => !value.includes('\0') && value.isWellFormed(), 'contains NUL or broken Unicode')
-    .optional()
-    .describe('an id of a media or of a redrive; an account by its id or its name'),
+  target: text(128).optional().describe('an id of a media or of a redrive; an account by its id or its name'),
   before: z.coerce
     .number()
     .int()

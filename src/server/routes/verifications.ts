@@ -3,12 +3,12 @@ import { z } from 'zod';
 import { VERIFICATION_KINDS, type Verification } from '../../catalogue/verifications.ts';
 import { driftOf } from '../../pipeline/verify/run.ts';
 import type { App, ServerDeps } from '../deps.ts';
+import { time, trimmed } from '../fields.ts';
 import { Problem } from '../problem.ts';
 import { FINDINGS, VERIFICATION, VERIFICATIONS } from '../verification-answers.ts';
 
 const tags = ['verifications'];
 const PARAMS = z.object({ id: z.string().regex(/^v_[0-9a-f]{24}$/, 'is not an id of a verification') });
-const time = z.iso.datetime({ offset: true }).optional();
 const SHOWN = 50;
 
 const ASKED = z
@@ -26,8 +26,8 @@ const ASKED = z
         account: z
           .union([z.string().min(1).max(128), z.array(z.string().min(1).max(128)).min(1).max(200)])
           .optional(),
-        sentFrom: time,
-        sentTo: time,
+        sentFrom: time.optional(),
+        sentTo: time.optional(),
       })
       .optional(),
     rate: z
@@ -43,13 +43,7 @@ const ASKED = z
         'orphans: removes objects of erased media, and those whose row has its bytes under another key',
       ),
     dryRun: z.boolean().optional().describe('adopt: only says what it would do'),
-    reason: z
-      .string()
-      .trim()
-      .min(1)
-      .max(300)
-      .refine((text) => !text.includes('\0') && text.isWellFormed(), 'contains NUL or broken Unicode')
-      .optional(),
+    reason: trimmed(300).optional(),
   })
   .superRefine((asked, context) => {
     const say = (field: string, message: string) =>
