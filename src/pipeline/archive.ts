@@ -227,6 +227,9 @@ export function createArchiver(deps: ArchiverDeps) {
       const admission = await deps.holds.admit(given);
       if (admission.to === 'later') return { do: 'finish', result: 'later' };
       return await attempt(given, admission, signal);
+    } catch (error) {
+      // Before the place is left: whoever waits for it has to know.
+      return putBack(error, signal);
     } finally {
       leave();
     }
@@ -266,17 +269,16 @@ export function createArchiver(deps: ArchiverDeps) {
     }
   }
 
-  return async (job: ArchiveJob, signal: AbortSignal): Promise<Disposition> => {
-    try {
-      return await archive(job, signal);
-    } catch (error) {
-      if (signal.aborted || !isOurs(error)) throw error;
-      // Not the media's fault: no try is spent, however long it takes.
-      if (!isAway) deps.log.warn({ err: error }, 'outcomes cannot be kept; media go back into the queue');
-      isAway = true;
-      return { do: 'putBack', delayMs: CATALOGUE_AWAY_MS };
-    }
-  };
+  /** An error of ours is not the media's fault: no try is spent, however long it takes. Throws all others. */
+  function putBack(error: unknown, signal: AbortSignal): Disposition {
+    if (signal.aborted || !isOurs(error)) throw error;
+    if (!isAway) deps.log.warn({ err: error }, 'outcomes cannot be kept; media go back into the queue');
+    isAway = true;
+    return { do: 'putBack', delayMs: CATALOGUE_AWAY_MS };
+  }
+
+  return (job: ArchiveJob, signal: AbortSignal): Promise<Disposition> =>
+    archive(job, signal).catch((error) => putBack(error, signal));
 }
 
 /** The catalogue is away or has no room for more: says nothing about the media. */

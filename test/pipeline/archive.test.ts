@@ -256,6 +256,23 @@ describe('archive', () => {
     assert.deepEqual(await archive(), { do: 'finish', result: 'archived' });
   });
 
+  it('leaves WeChat alone for whoever waited for its place, too', async () => {
+    const reached = Promise.withResolvers<void>();
+    const held = Promise.withResolvers<never>();
+    const reserve = () => {
+      reached.resolve();
+      return held.promise;
+    };
+    const { archive, opened } = setup({ catalogue: { reserve, ping: away } });
+    const first = archive();
+    await reached.promise;
+    const second = archive();
+    held.reject(new DatabaseAwayError('away'));
+    const back = { do: 'putBack', delayMs: 2_000 };
+    assert.deepEqual(await Promise.all([first, second]), [back, back]);
+    assert.equal(opened().length, 1);
+  });
+
   it('puts a media back when its account has no place free', async () => {
     const full = Promise.withResolvers<never>();
     const { archive } = setup({ open: () => full.promise });
