@@ -10,6 +10,7 @@ import { createFleet } from '../pipeline/fleet.ts';
 import { createGate } from '../pipeline/gate.ts';
 import { createHolds, pictureWindowMs } from '../pipeline/holds.ts';
 import { createRedriver } from '../pipeline/redrive.ts';
+import { createReadQuota } from '../pipeline/remaining-quota.ts';
 import { createSettle } from '../pipeline/settle.ts';
 import { createStoreHold } from '../pipeline/store-hold.ts';
 import { createStoredMedia, recogniseStored } from '../pipeline/stored.ts';
@@ -38,7 +39,6 @@ export interface WechatAddresses {
 /** Rows of an account that may stand in the queue before anything is known of how fast they leave it. */
 const LEAST_ROOM = 16;
 
-const QUOTA_MS = 5_000;
 const PICTURE_RETRY_MS = 5 * 60_000;
 
 /** Secrets that somebody may have corrected. What cannot be read leaves those in use as they are. */
@@ -126,14 +126,6 @@ export async function startConsumer(
   shutdown.step('downloader', () => downloader.close());
   const holds = createHolds({ catalogue, clock, lifetimes, log, rereadAccounts: () => reread(parts) });
   const quotaOf = createQuotaReader({ api, tokens });
-  const readQuota = async (name: string) => {
-    const account = accounts.find(name);
-    const quota = account && (await quotaOf(account, AbortSignal.timeout(QUOTA_MS)).catch(() => undefined));
-    if (!quota) return undefined;
-    const note = { ...quota, readAt: clock.now().toISOString() };
-    await catalogue.accounts.noteQuota(name, note).catch(() => undefined);
-    return quota;
-  };
   const storeHold = createStoreHold({
     catalogue,
     canary: createCanary(store, config.objects.prefix),
@@ -173,7 +165,7 @@ export async function startConsumer(
       metrics,
       log,
       stored,
-      readQuota,
+      readQuota: createReadQuota({ quotaOf, accounts, catalogue, clock }),
     }),
     clock,
     metrics,

@@ -6,6 +6,7 @@ import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import type { ArchiveJob, Disposition } from '../queue/consumer.ts';
 import type { Holds } from './holds.ts';
+import type { ReadQuota } from './remaining-quota.ts';
 import { decideNext } from './retry-policy.ts';
 import type { StoreHold } from './store-hold.ts';
 import type { StoredMedia } from './stored.ts';
@@ -20,8 +21,7 @@ export interface SettleDeps {
   metrics: Pick<Metrics, 'failed' | 'expired'>;
   log: Pick<Log, 'info' | 'error'>;
   stored: Pick<StoredMedia, 'adopt'>;
-  /** What is left of the account's day; undefined where that cannot be known. Never rejects. */
-  readQuota(account: string): Promise<{ remain: number } | undefined>;
+  readQuota: ReadQuota;
 }
 
 /** Waits up to this long are the queue's; longer ones go back to the row, where they are in nobody's way. */

@@ -10,6 +10,9 @@ export interface Quota {
   readonly remain: number;
 }
 
+/** Throws the signal's reason alone. */
+export type QuotaReader = (account: Account, signal: AbortSignal) => Promise<Quota | undefined>;
+
 const PATH = '/cgi-bin/openapi/quota/get';
 const COUNTED = '/cgi-bin/media/get';
 
@@ -18,8 +21,11 @@ const COUNTED = '/cgi-bin/media/get';
  * meet under the same number. Undefined where it cannot be read (WeCom has no such call; permissions; a failure): what
  * is not known changes nothing.
  */
-export function createQuotaReader(deps: { api: Pick<WechatApi, 'call'>; tokens: Pick<Tokens, 'get'> }) {
-  return async (account: Account, signal: AbortSignal): Promise<Quota | undefined> => {
+export function createQuotaReader(deps: {
+  api: Pick<WechatApi, 'call'>;
+  tokens: Pick<Tokens, 'get'>;
+}): QuotaReader {
+  return async (account, signal) => {
     if (account.product === 'wecom') return undefined;
     try {
       const { value } = await deps.tokens.get(account, signal);
