@@ -1,5 +1,6 @@
 /** docs/retries.md, written by asking the policy itself. */
 import type { Failure, FailureClass } from '../failures.ts';
+import { createRandom } from '../random.ts';
 import { type Decision, decideNext } from './retry-policy.ts';
 import { decideProbeMs } from './store-hold.ts';
 
@@ -68,17 +69,6 @@ function classTable(): string {
   return table(['class', 'what happens', 'costs a try', '1st failure', '2nd', '3rd', '12th', ''], rows);
 }
 
-/** The same numbers each time (mulberry32). */
-function dice(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 /** When a media is tried that fails from its first second to its last, in milliseconds after sentAt. */
 export function schedule(random: () => number): number[] {
   const triedAtMs = [0];
@@ -126,7 +116,7 @@ function probeTable(): string {
 }
 
 export function retriesPage(): string {
-  const example = schedule(dice(1));
+  const example = schedule(createRandom(1));
   return `# Retries
 
 Written by asking the policy the program goes by (\`src/pipeline/retry-policy.ts\`): \`node bin/run.js docs/generate.ts\`. Which

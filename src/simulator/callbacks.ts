@@ -2,12 +2,12 @@
 import { randomBytes, randomInt } from 'node:crypto';
 import type { Clock } from '../clock.ts';
 import type { Log } from '../log.ts';
+import { createRandom } from '../random.ts';
 import type { SimulatedAccount } from './access-tokens.ts';
 import { DELIVERIES, type DeliveryName, type DeliveryRow, type Step } from './deliveries.ts';
 import { knock } from './knock.ts';
 import type { Ledger } from './ledger.ts';
 import type { Message } from './messages.ts';
-import { createRandom } from './scenery.ts';
 import {
   type CallbackFormat,
   type CallbackMode,

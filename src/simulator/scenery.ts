@@ -1,15 +1,6 @@
 /** Paints small landscapes: a sky, a sun or moon, clouds and hills; deterministic by seed. */
 
-/** Numbers in [0, 1) that are always the same for a seed (mulberry32). */
-export function createRandom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
+import { createRandom } from '../random.ts';
 
 type Colour = readonly [red: number, green: number, blue: number];
 

@@ -1,10 +1,10 @@
 /** The endless, gentle stream of messages that `npm start` shows where no real account is configured. */
 import type { Clock } from '../clock.ts';
 import type { Log } from '../log.ts';
+import { createRandom } from '../random.ts';
 import type { SimulatedAccount } from './access-tokens.ts';
 import { type Callbacks, createCallbacks } from './callbacks.ts';
 import { composeMessage, type MessageKind, type MessageWish, openIdOf } from './messages.ts';
-import { createRandom } from './scenery.ts';
 import type { Simulator } from './server.ts';
 
 const CAST = ['XiaoMing', 'LiLei', 'HanMeimei', 'AhQiang', 'LaoWang', 'Xiaofang', 'Tiantian'].map(openIdOf);

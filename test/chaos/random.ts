@@ -1,4 +1,6 @@
 /** Chance that can be repeated: the same seed gives the same script. */
+import { createRandom as createNumbers } from '../../src/random.ts';
+
 export interface Random {
   /** In [0, 1). */
   next(): number;
@@ -8,15 +10,8 @@ export interface Random {
   pick<Item>(items: readonly Item[]): Item;
 }
 
-/** mulberry32: 32 bits of state are enough for a script of a few thousand choices. */
 export function createRandom(seed: number): Random {
-  let state = seed >>> 0;
-  const next = () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
+  const next = createNumbers(seed);
   return {
     next,
     between: (least, most) => least + Math.floor(next() * (most - least + 1)),

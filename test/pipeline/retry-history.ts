@@ -28,17 +28,6 @@ export interface Played {
   readonly endedAtMs: number;
 }
 
-/** Numbers in [0, 1), the same for the same seed (mulberry32). */
-export function dice(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 const FAILURE_OF: Record<Exclude<Trouble, 'store'>, Failure> = {
   network: { code: 'network', class: 'transient' },
   busy: { code: 'http_status', class: 'transient' },

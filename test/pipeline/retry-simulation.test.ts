@@ -1,9 +1,9 @@
 /** What the retry policy promises, held against thousands of random histories; each seed plays the same again. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { createRandom } from '../../src/random.ts';
 import {
   CLOSING_MS,
-  dice,
   HOUR_MS,
   LIFE_MS,
   MINUTE_MS,
@@ -22,7 +22,7 @@ const MOST_TRIES = 413;
 const HOLD_SLACK_MS = 12 * MINUTE_MS;
 
 const history = (seed: number, clearShare: number) => {
-  const random = dice(seed);
+  const random = createRandom(seed);
   const sentAtMs = BEGIN_MS + random() * 24 * HOUR_MS;
   const expiresAtMs = sentAtMs + LIFE_MS;
   const outages = randomOutages(sentAtMs, expiresAtMs - clearShare * LIFE_MS, random);
@@ -72,7 +72,7 @@ describe('retry policy, simulated', () => {
     const toMs = BEGIN_MS + LIFE_MS - 45 * MINUTE_MS;
     for (let seed = 0; seed < 500; seed++) {
       const busy: Outage = { fromMs: 0, toMs, trouble: 'busy', retryAfterMs: HOUR_MS };
-      assert.equal(play(BEGIN_MS, [busy], dice(seed)).end, 'archived', `seed ${seed}`);
+      assert.equal(play(BEGIN_MS, [busy], createRandom(seed)).end, 'archived', `seed ${seed}`);
     }
   });
 
@@ -84,19 +84,23 @@ describe('retry policy, simulated', () => {
     let most = 0;
     for (let seed = 0; seed < HISTORIES; seed++) {
       const { played } = history(seed, 0);
-      const failing = seed < 500 ? play(BEGIN_MS, always('network'), dice(seed)) : played;
+      const failing = seed < 500 ? play(BEGIN_MS, always('network'), createRandom(seed)) : played;
       most = Math.max(most, played.triedAtMs.length, failing.triedAtMs.length);
     }
     assert.ok(most < 200, `${most} tries: twice the usual`);
     for (const trouble of ['minute', 'day', 'account'] as const) {
-      assert.equal(play(BEGIN_MS, always(trouble), dice(1)).triedAtMs.length, 0, `${trouble} spends none`);
+      assert.equal(
+        play(BEGIN_MS, always(trouble), createRandom(1)).triedAtMs.length,
+        0,
+        `${trouble} spends none`,
+      );
     }
   });
 
   it('ends its planned tries at expiresAt, with one more before closesAt', () => {
     for (let seed = 0; seed < 1_000; seed++) {
       const outage = { fromMs: 0, toMs: Number.POSITIVE_INFINITY, retryAfterMs: 0 };
-      const { triedAtMs, end } = play(BEGIN_MS, [{ ...outage, trouble: 'busy' }], dice(seed));
+      const { triedAtMs, end } = play(BEGIN_MS, [{ ...outage, trouble: 'busy' }], createRandom(seed));
       const late = triedAtMs.filter((at) => at >= BEGIN_MS + LIFE_MS);
       assert.equal(late.length, 1, `seed ${seed}`);
       assert.ok(late[0]! < BEGIN_MS + LIFE_MS + CLOSING_MS);
@@ -114,7 +118,7 @@ describe('retry policy, simulated', () => {
       const perMinute = new Map<number, number>();
       const delays: number[] = [];
       for (let n = 0; n < MEDIA; n++) {
-        const { end, endedAtMs } = play(sentAtMs(n / MEDIA), [outage], dice(n));
+        const { end, endedAtMs } = play(sentAtMs(n / MEDIA), [outage], createRandom(n));
         assert.equal(end, 'archived');
         const afterMs = endedAtMs - outage.toMs;
         delays.push(afterMs);

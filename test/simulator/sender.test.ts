@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { createRandom } from '../../src/random.ts';
 import type { Message } from '../../src/simulator/messages.ts';
-import { createRandom } from '../../src/simulator/scenery.ts';
 import { decideMessage, keepSending, pauseBefore } from '../../src/simulator/sender.ts';
 import { ACCOUNT, setup } from './setup.ts';
 

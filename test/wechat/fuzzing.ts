@@ -1,4 +1,5 @@
 /** Callbacks as nobody sends them: mutated, cut, spliced and hostile, signed and not. Repeatable by seed. */
+import { createRandom } from '../../src/random.ts';
 import { answerHandshake, readCallback } from '../../src/wechat/callback.ts';
 import { AES_KEY, account, encrypt, encryptedQuery, encryptRaw, NOW, plainQuery, xml } from './vectors.ts';
 
@@ -74,17 +75,6 @@ const SPICE = [
   'é中😀',
 ];
 
-/** mulberry32: small, fast, and the same everywhere. */
-function randomOf(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 export interface FuzzCase {
   readonly who: (typeof ACCOUNTS)[number];
   readonly query: Record<string, unknown>;
@@ -93,7 +83,7 @@ export interface FuzzCase {
 
 /** An endless row of cases, the same for the same seed. */
 export function casesOf(seed: number): () => FuzzCase {
-  const random = randomOf(seed);
+  const random = createRandom(seed);
   const below = (limit: number) => Math.floor(random() * limit);
   const pick = <T>(list: readonly T[]): T => list[below(list.length)]!;
 
