@@ -60,16 +60,7 @@ describe('an eraser', () => {
   before(async () => {
     ({ catalogue } = (await setup(cleanup.hooks, backends[0]!.open))!);
     s3 = await openVersionedS3(cleanup.hooks);
-    store = createStore({
-      endpoint: s3.endpoint,
-      bucket: 'media',
-      region: 'us-east-1',
-      addressing: 'path',
-      accessKeyId: 'AK',
-      secretAccessKey: 'a-secret-for-tests-only',
-      prefix: '',
-      clock,
-    });
+    store = createStore({ ...s3.options, clock });
     cleanup.hooks.after(() => store.close());
   });
   after(() => cleanup.run());

@@ -12,16 +12,7 @@ const DAY_MS = 24 * 3_600_000;
 
 async function setup(t: TestContext, options: { versioning?: boolean } = {}) {
   const s3 = await openVersionedS3(t, options);
-  const store = createStore({
-    endpoint: s3.endpoint,
-    bucket: 'media',
-    region: 'us-east-1',
-    addressing: 'path',
-    accessKeyId: 'AK',
-    secretAccessKey: 'a-secret-for-tests-only',
-    prefix: '',
-    clock: systemClock,
-  });
+  const store = createStore({ ...s3.options, clock: systemClock });
   t.after(() => store.close());
   const put = async (text: string, key = KEY) =>
     await store.put({ ...picture, key, body: flow(Buffer.from(text)), signal: soon() });

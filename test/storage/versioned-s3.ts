@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { TestContext } from 'node:test';
+import type { StoreOptions } from '../../src/storage/store.ts';
 
 interface Version {
   readonly id: string;
@@ -14,7 +15,8 @@ interface Version {
 }
 
 export interface VersionedS3 {
-  readonly endpoint: string;
+  /** How a store gets there. */
+  readonly options: Omit<StoreOptions, 'clock'>;
   /** Newest first; delete markers as `marker`. */
   versions(key: string): { id: string; body: string }[];
   readonly keys: string[];
@@ -142,7 +144,15 @@ export async function openVersionedS3(
     server.close();
   });
   const s3: VersionedS3 = {
-    endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    options: {
+      endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+      bucket,
+      region: 'us-east-1',
+      addressing: 'path',
+      accessKeyId: 'AK',
+      secretAccessKey: 'a-secret-for-tests-only',
+      prefix: '',
+    },
     versions: (key) =>
       (objects.get(key) ?? []).map(({ id, body }) => ({ id, body: body?.toString() ?? 'marker' })),
     get keys() {
