@@ -54,6 +54,12 @@ export function does(terminal: Terminal, command: Command, run: Run): Command {
   });
 }
 
+/** Throws where the answer is no, or nobody can be asked. */
+export async function confirm({ screen }: Pick<Context, 'screen'>, question: string): Promise<void> {
+  if (!(await screen.confirm(question)))
+    throw new CliError('Nothing was done. Say --yes where nobody can be asked.', EXIT.usage);
+}
+
 function travelsInClear(url: string): boolean {
   const { protocol, hostname } = new URL(url);
   return protocol === 'http:' && !/^(localhost|127\.[\d.]+|\[::1\])$/.test(hostname);

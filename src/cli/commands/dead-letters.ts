@@ -1,9 +1,9 @@
 /** wma dead-letters, redrive. */
 import type { Command } from 'commander';
 import { CliError, EXIT } from '../client.ts';
-import { type Context, collect, does, parseCount, parseTime, type Terminal } from '../command.ts';
+import { type Context, collect, confirm, does, parseCount, parseTime, type Terminal } from '../command.ts';
+import { createLongDeed } from '../long-deed.ts';
 import { table } from '../screen.ts';
-import { watch } from '../watch.ts';
 import type { Media } from './media.ts';
 
 interface Group {
@@ -23,6 +23,17 @@ interface Redrive {
   readonly skipped: number;
   readonly total: number;
 }
+
+const redriveText = ({ id, state, done, skipped, total }: Redrive) =>
+  `${id} is ${state}: ${done} of ${total} media are pending again, ${skipped} were skipped.`;
+
+const redrives = createLongDeed<Redrive>({
+  command: 'redrive',
+  path: (id) => `/v1/redrives/${encodeURIComponent(id)}`,
+  text: redriveText,
+  hasEnded: ({ state }) => state !== 'running',
+  progress: ({ done, skipped, total }) => ({ done: done + skipped, total, words: `redriven ${done}` }),
+});
 
 export function addDeadLetterCommands(program: Command, terminal: Terminal): void {
   const deadLetters = program
@@ -69,11 +80,7 @@ export function addDeadLetterCommands(program: Command, terminal: Terminal): voi
   does(terminal, redrive, async (context, ids) => {
     const { client, screen } = context;
     const { all, limit, rate, force, reason, dryRun, yes, watch: watching, stop, ...rest } = redrive.opts();
-    if (stop !== undefined) {
-      const stopped = await client.ask<Redrive>('DELETE', `/v1/redrives/${encodeURIComponent(stop)}`);
-      screen.show(stopped, redriveText);
-      return EXIT.ok;
-    }
+    if (stop !== undefined) return await redrives.stop(context, stop);
     if (typeof watching === 'string') return await follow(context, watching);
     if (ids.length > 0) return await retryEach(context, ids, { reason, force });
 
@@ -90,29 +97,14 @@ export function addDeadLetterCommands(program: Command, terminal: Terminal): voi
       return EXIT.ok;
     }
     if (!screen.json) screen.say(groupsText(preview.groups, ''));
-    if (!yes && !(await screen.confirm(`Try ${takes.toLocaleString('en-US')} media again?`)))
-      throw new CliError('Nothing was done. Say --yes where nobody can be asked.', EXIT.usage);
+    if (!yes) await confirm(context, `Try ${takes.toLocaleString('en-US')} media again?`);
     const { id } = await client.ask<{ id: string }>('POST', '/v1/redrives', { body });
-    if (watching === false) {
-      screen.show({ id }, () => `${id}\nWatch it: wma redrive --watch ${id}`);
-      return EXIT.ok;
-    }
-    return await follow(context, id);
+    return watching === false ? redrives.leave(context, id) : await follow(context, id);
   });
 }
 
 async function follow(context: Context, id: string): Promise<number> {
-  const ended = await watch<Redrive>(context, {
-    path: `/v1/redrives/${encodeURIComponent(id)}`,
-    hasEnded: ({ state }) => state !== 'running',
-    progress: ({ done, skipped, total }) => ({
-      done: done + skipped,
-      total,
-      words: `redriven ${done}`,
-    }),
-    again: `wma redrive --watch ${id}; stop it: wma redrive --stop ${id}`,
-  });
-  context.screen.show(ended, redriveText);
+  context.screen.show(await redrives.watch(context, id), redriveText);
   return EXIT.ok;
 }
 
@@ -127,9 +119,6 @@ async function retryEach(
   screen.show({ items: rows }, ({ items }) => items.map(({ id, status }) => `${id}  ${status}`).join('\n'));
   return EXIT.ok;
 }
-
-const redriveText = ({ id, state, done, skipped, total }: Redrive) =>
-  `${id} is ${state}: ${done} of ${total} media are pending again, ${skipped} were skipped.`;
 
 function groupsText(groups: readonly Group[], none: string): string {
   if (groups.length === 0) return none;

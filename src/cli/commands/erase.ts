@@ -1,7 +1,7 @@
 /** wma erase. */
 import type { Command } from 'commander';
 import { CliError, EXIT } from '../client.ts';
-import { does, type Terminal } from '../command.ts';
+import { confirm, does, type Terminal } from '../command.ts';
 import { watch } from '../watch.ts';
 
 interface Erasure {
@@ -33,8 +33,7 @@ export function addEraseCommand(program: Command, terminal: Terminal): void {
     if (ids.length > 0 === (openId !== undefined))
       throw new CliError('Say which: ids, or --open-id.', EXIT.usage);
     const what = openId === undefined ? `${ids.length} media` : 'all media of this user';
-    if (!yes && !(await screen.confirm(`Erase ${what} of ${account} for good?`)))
-      throw new CliError('Nothing was done. Say --yes where nobody can be asked.', EXIT.usage);
+    if (!yes) await confirm(context, `Erase ${what} of ${account} for good?`);
     const body = { account, reason, ...(openId === undefined ? { ids } : { openId }) };
     const asked = await client.ask<Erasure>('POST', '/v1/erasures', { body });
     const ended =

@@ -2,8 +2,8 @@
 import type { Command } from 'commander';
 import { CliError, type Client, EXIT } from '../client.ts';
 import { type Context, collect, does, parseBytes, parseCount, parseTime, type Terminal } from '../command.ts';
+import { createLongDeed } from '../long-deed.ts';
 import { size, table } from '../screen.ts';
-import { watch } from '../watch.ts';
 
 interface Verification {
   readonly id: string;
@@ -80,26 +80,29 @@ Examples:
   wma verify --adopt                          after a restore of the database`,
     );
   does(terminal, verify, async (context) => {
-    const { client, screen } = context;
     const { stop, watch: watching } = verify.opts();
-    if (stop !== undefined) {
-      const stopped = await client.ask<Verification>('DELETE', pathOf(stop));
-      screen.show(stopped, summary);
-      return EXIT.ok;
-    }
+    if (stop !== undefined) return await verifications.stop(context, stop);
     if (typeof watching === 'string') return await follow(context, watching);
-    const { id } = await client.ask<Verification>('POST', '/v1/verifications', {
+    const { id } = await context.client.ask<Verification>('POST', '/v1/verifications', {
       body: wishOf(verify.opts()),
     });
-    if (watching === false) {
-      screen.show({ id }, () => `${id}\nWatch it: wma verify --watch ${id}`);
-      return EXIT.ok;
-    }
-    return await follow(context, id);
+    return watching === false ? verifications.leave(context, id) : await follow(context, id);
   });
 }
 
 const pathOf = (id: string) => `/v1/verifications/${encodeURIComponent(id)}`;
+
+const verifications = createLongDeed<Verification>({
+  command: 'verify',
+  path: pathOf,
+  text: summary,
+  hasEnded: ({ state }) => state === 'done' || state === 'stopped',
+  progress: (state) => ({
+    done: state.done,
+    total: state.total,
+    words: state.problem ?? progressWords(state),
+  }),
+});
 
 function wishOf(options: ReturnType<Command['opts']>): Record<string, unknown> {
   const { sample, all, account, sentFrom, sentTo, bytesPerSecond, objectsPerSecond } = options;
@@ -126,16 +129,7 @@ function wishOf(options: ReturnType<Command['opts']>): Record<string, unknown> {
 
 async function follow(context: Context, id: string): Promise<number> {
   const { client, screen } = context;
-  const ended = await watch<Verification>(context, {
-    path: pathOf(id),
-    hasEnded: ({ state }) => state === 'done' || state === 'stopped',
-    progress: (state) => ({
-      done: state.done,
-      total: state.total,
-      words: state.problem ?? progressWords(state),
-    }),
-    again: `wma verify --watch ${id}; stop it: wma verify --stop ${id}`,
-  });
+  const ended = await verifications.watch(context, id);
   const findings = await firstFindings(client, id, screen.json ? 1000 : SHOWN);
   screen.show({ ...ended, findings }, () =>
     [summary(ended), findingsText(ended, findings)].filter(Boolean).join('\n\n'),
