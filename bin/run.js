@@ -2,6 +2,7 @@
 // first in the PATH of scripts; this file is plain old JavaScript so that it can speak where that is missing.
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import nodeModule from 'node:module';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const NEEDED = 24;
@@ -19,6 +20,9 @@ if (process.env.npm_lifecycle_event) {
 }
 
 if (Number.parseInt(process.versions.node, 10) >= NEEDED) {
+  // Types stripped and code compiled once, not at every start: a quarter of one. Where it cannot be written, nothing
+  // is kept. Not in the folder for temporary files: whoever else can write there would be writing our code.
+  nodeModule.enableCompileCache?.(`${root}node_modules/.cache/compiled`);
   process.argv = [process.argv[0], `${root}${program}`, ...rest];
   await import(pathToFileURL(`${root}${program}`).href);
 } else if (existsSync(supplied)) {
