@@ -35,7 +35,9 @@ await runProgram('wechat-media-archiver', async (attend) => {
 
   const simulator = simulated && (await openSimulator({ clock, lifetimes, accounts: [simulated], log }));
   if (simulator) shutdown.step('simulator', () => simulator.close());
-  startAlerts(parts);
+  // Opened before what works on media, and so closed after it: a restart refuses no callback while media in hand end.
+  const server = await openServer(parts, { keys });
+  process.stdout.write(welcome(parts, server, { keyFile: file }));
   const feeder = startFeeder(parts);
   await startConsumer(
     parts,
@@ -52,8 +54,7 @@ await runProgram('wechat-media-archiver', async (attend) => {
     config.shape.database === 'embedded' ? ALONE : {},
   );
   startSweeper(parts, feeder);
-  const server = await openServer(parts, { keys });
-  process.stdout.write(welcome(parts, server, { keyFile: file }));
+  startAlerts(parts);
 
   if (simulator && simulated) {
     process.stdout.write(

@@ -20,7 +20,7 @@ async function setup(t: TestContext) {
   const wechat = await setupWechat(t);
   const folder = await folderForTest(t);
   const start = async () => {
-    const env = { ...wechat.env, SHUTDOWN_GRACE: '1s', LOG_LEVEL: 'warn' };
+    const env = { ...wechat.env, SHUTDOWN_GRACE: '5s', LOG_LEVEL: 'warn' };
     const program = startProgram(t, { file: 'src/main.ts', folder, env });
     await Promise.race([
       untilReady(wechat.url),
@@ -76,21 +76,30 @@ test('kill -9 in a burst of media: all that was accepted is archived, once, whol
   assert.deepEqual(await second.end('SIGTERM'), { code: 0, signal: null });
 });
 
-test('SIGTERM in the middle of a download: it ends within its grace, and no try is lost', LONG, async (t) => {
-  const { start, store, send, untilRunning, untilArchived, assertStored } = await setup(t);
-  const first = await start();
-  const id = await send(STUCK_ONCE);
-  assert.ok(id);
-  await untilRunning(id);
-  const askedAt = performance.now();
-  assert.deepEqual(await first.end('SIGTERM'), { code: 0, signal: null });
-  const tookMs = performance.now() - askedAt;
-  assert.ok(tookMs < 30_000, `took ${tookMs} ms`);
+test(
+  'SIGTERM in the middle of a download: callbacks are taken until it ends within its grace, and no try is lost',
+  LONG,
+  async (t) => {
+    const { url, start, store, send, untilRunning, untilArchived, assertStored } = await setup(t);
+    const first = await start();
+    const id = await send(STUCK_ONCE);
+    assert.ok(id);
+    await untilRunning(id);
+    const askedAt = performance.now();
+    const ending = first.end('SIGTERM');
+    await until('it says that it closes', async () => (await fetch(`${url}/readyz`)).status === 503);
+    const late = await send({ kind: 'image' });
+    assert.ok(late);
+    assert.deepEqual(await ending, { code: 0, signal: null });
+    const tookMs = performance.now() - askedAt;
+    assert.ok(tookMs < 30_000, `took ${tookMs} ms`);
 
-  const second = await start();
-  const row = await untilArchived(id);
-  assert.equal(row.tries, 1);
-  await assertStored(row);
-  assert.equal(await (await store()).openUploads(), 0);
-  assert.doesNotMatch(`${first.stderr()}${second.stderr()}`, /did not close cleanly/);
-});
+    const second = await start();
+    const row = await untilArchived(id);
+    assert.equal(row.tries, 1);
+    await assertStored(row);
+    await assertStored(await untilArchived(late));
+    assert.equal(await (await store()).openUploads(), 0);
+    assert.doesNotMatch(`${first.stderr()}${second.stderr()}`, /did not close cleanly/);
+  },
+);
