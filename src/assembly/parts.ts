@@ -90,7 +90,7 @@ export async function openParts(config: Config, options: OpenOptions): Promise<P
       { config, catalogue, queue, accounts, clock, lifetimes, metrics, log, shutdown },
       options.program,
     );
-    const due = createBell();
+    const due = createDue();
     const accept = createAccept({ catalogue, accounts, clock, metrics, onAccepted: due.notify });
     return {
       config,
@@ -115,7 +115,7 @@ export async function openParts(config: Config, options: OpenOptions): Promise<P
   }
 }
 
-function createBell(): Parts['due'] {
+function createDue(): Parts['due'] {
   const listeners: (() => void)[] = [];
   return {
     notify: () => {

@@ -117,15 +117,10 @@ export function createFeeder(deps: FeederDeps, bounds: Bounds): Feeder {
             deps.log.warn({ err: error }, 'feeding is interrupted; media wait in the catalogue');
           }
         }
-        if (trouble) {
-          // What rang during the look is no reason to fail again at once.
-          bell.forget();
-          await bell.pause(TROUBLE_MS, signal);
-        } else {
-          await bell.pause(TICK_MS, signal);
-          const earlyMs = LOOK_EVERY_MS - (performance.now() - startedAtMs);
-          if (earlyMs > 0) await wait(earlyMs, undefined, { signal }).catch(() => undefined);
-        }
+        if (!trouble) await bell.pause(TICK_MS, signal);
+        // New rows are no reason to fail again at once.
+        const earlyMs = (trouble ? TROUBLE_MS : LOOK_EVERY_MS) - (performance.now() - startedAtMs);
+        if (earlyMs > 0) await wait(earlyMs, undefined, { signal }).catch(() => undefined);
       }
     },
   };
