@@ -5,21 +5,8 @@ import { measureEndToEnd } from './end-to-end/end-to-end.ts';
 import { measureGrowth } from './growth/growth.ts';
 import { measureIngest } from './ingest/ingest.ts';
 import { measureMemory } from './memory/memory.ts';
-import type { PartResult } from './report.ts';
+import type { Part } from './part.ts';
 import { measureStart } from './start/start.ts';
-
-export interface PartOptions {
-  /** Smaller everything, so that all parts together end within two minutes. */
-  readonly quick: boolean;
-  /** How often each variant is measured; medians are taken over these. */
-  readonly rounds: number;
-  /** Options of a single part, given as `--set name=value`. */
-  readonly set: Readonly<Record<string, string>>;
-  readonly say: (line: string) => void;
-  readonly signal: AbortSignal;
-}
-
-export type Part = (options: PartOptions) => Promise<PartResult>;
 
 export const PARTS: Readonly<Record<string, Part>> = {
   'byte-path': measureBytePath,

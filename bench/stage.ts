@@ -1,6 +1,6 @@
 /** What most parts play on: services, an origin, a sink and a sender of callbacks, all of them gone at the end. */
 import { type Children, createChildren } from './children.ts';
-import type { PartOptions } from './parts.ts';
+import type { PartOptions } from './part.ts';
 import type { Child } from './processes.ts';
 import { openServices, type Services } from './services.ts';
 import type { Shape } from './shapes.ts';

@@ -8,7 +8,7 @@ import { migrate } from '../../src/catalogue/migrate.ts';
 import { createLifetimes } from '../../src/clock.ts';
 import { createLog } from '../../src/log.ts';
 import { openArchiveQueue } from '../../src/queue/queue.ts';
-import type { Part, PartOptions } from '../parts.ts';
+import type { Part, PartOptions } from '../part.ts';
 import { median, type PartResult } from '../report.ts';
 import { openServices, type Services } from '../services.ts';
 import { missingFor } from '../shapes.ts';

@@ -1,5 +1,5 @@
 /** Part 1: the bytes' way through the process, beside the floor and the naive way, each in a process of its own. */
-import type { Part } from '../parts.ts';
+import type { Part } from '../part.ts';
 import { type Child, openChild } from '../processes.ts';
 import { type Bar, type Cell, median, type Table } from '../report.ts';
 import type { Burst, Cost } from './client.ts';

@@ -2,7 +2,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { idOf } from '../../src/media.ts';
 import type { Cost } from '../byte-path/client.ts';
-import type { Part } from '../parts.ts';
+import type { Part } from '../part.ts';
 import { type Bar, type Cell, median, type PartResult, percentile, type Table } from '../report.ts';
 import type { Sent } from '../sender.ts';
 import { ACCOUNT, missingFor, redisCommands, SHAPE_NAMES, SHAPES, type Shape } from '../shapes.ts';

@@ -1,6 +1,6 @@
 /** Part 5: more worker processes, more rows. */
 import { startProgram, waitForObjects } from '../end-to-end/running.ts';
-import type { Part, PartOptions } from '../parts.ts';
+import type { Part, PartOptions } from '../part.ts';
 import type { Bar, Cell, PartResult, Table } from '../report.ts';
 import type { Sent } from '../sender.ts';
 import { openServices, type Services } from '../services.ts';

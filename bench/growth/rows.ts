@@ -4,7 +4,7 @@ import { createCatalogue } from '../../src/catalogue/catalogue.ts';
 import { createDatabase, type PoolLike } from '../../src/catalogue/database.ts';
 import { migrate } from '../../src/catalogue/migrate.ts';
 import { createLifetimes } from '../../src/clock.ts';
-import type { PartOptions } from '../parts.ts';
+import type { PartOptions } from '../part.ts';
 import { type Bar, type Cell, percentile, type Table } from '../report.ts';
 
 const SCHEMA = 'wma';

@@ -1,7 +1,7 @@
 /** Part 3: how many callbacks a second are written down in time, beside a bare route with one insert; and a burst. */
 import { setTimeout as wait } from 'node:timers/promises';
 import { type Running, startProgram } from '../end-to-end/running.ts';
-import type { Part } from '../parts.ts';
+import type { Part } from '../part.ts';
 import { type Bar, type Cell, median, type PartResult, percentile } from '../report.ts';
 import type { Sent } from '../sender.ts';
 import { missingFor, SHAPE_NAMES, SHAPES, type Shape } from '../shapes.ts';

@@ -2,7 +2,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { type Running, startProgram } from '../end-to-end/running.ts';
 import { watchRss } from '../ingest/ingest.ts';
-import type { PartOptions } from '../parts.ts';
+import type { PartOptions } from '../part.ts';
 import type { Bar, Cell, Table } from '../report.ts';
 import type { Sent } from '../sender.ts';
 import { API_KEY } from '../shapes.ts';

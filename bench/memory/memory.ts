@@ -1,7 +1,7 @@
 /** Part 4: what the bytes in hand cost in memory when the origin is fast and the store is slow. */
 import { setTimeout as wait } from 'node:timers/promises';
 import { createChildren } from '../children.ts';
-import type { Part, PartOptions } from '../parts.ts';
+import type { Part, PartOptions } from '../part.ts';
 import type { Child } from '../processes.ts';
 import { type Bar, type Cell, type PartResult, percentile, type Table } from '../report.ts';
 import type { Shape } from '../shapes.ts';

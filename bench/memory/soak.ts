@@ -1,7 +1,7 @@
 /** The whole program for an hour, at a rate that leaves it time: does the heap come back to what it was? */
 import { setTimeout as wait } from 'node:timers/promises';
 import { startProgram, waitForObjects } from '../end-to-end/running.ts';
-import type { PartOptions } from '../parts.ts';
+import type { PartOptions } from '../part.ts';
 import { type Bar, type Cell, percentile, type Table } from '../report.ts';
 import type { Sent } from '../sender.ts';
 import { missingFor, SHAPE_NAMES, type Shape } from '../shapes.ts';

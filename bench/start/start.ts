@@ -5,7 +5,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Part } from '../parts.ts';
+import type { Part } from '../part.ts';
 import { onSide } from '../processes.ts';
 import { type Cell, median, type PartResult } from '../report.ts';
 
