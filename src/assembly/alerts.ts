@@ -15,7 +15,6 @@ import { createAlertWatch } from '../pipeline/alerts/watch.ts';
 import type { ArchiveQueue } from '../queue/queue.ts';
 import type { Shutdown } from '../shutdown.ts';
 import { createJsonHttp } from '../wechat/json-http.ts';
-import type { Parts } from './parts.ts';
 
 export interface Alerts extends Conditions {
   /** Undefined without ALERT_URL. */
@@ -77,7 +76,17 @@ function floorOf({ shape }: Pick<Config, 'shape'>, program: string): number | un
 }
 
 /** Every program: any of them may be the one that is left. */
-export function startAlerts({ config, alerts, log, shutdown }: Parts): void {
+export function startAlerts({
+  config,
+  alerts,
+  log,
+  shutdown,
+}: {
+  config: Pick<Config, 'alerts' | 'shape'>;
+  alerts: Pick<Alerts, 'run'>;
+  log: Log;
+  shutdown: Shutdown;
+}): void {
   if (!config.alerts.url && config.shape.wechat === 'real')
     log.warn('ALERT_URL is not set: nobody is told when an account is held or media are about to expire');
   const running = alerts.run(shutdown.signal);

@@ -12,7 +12,8 @@ import type { Clock, Lifetimes } from '../clock.ts';
 import type { Failure } from '../failures.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
-import type { ArchiveJob, Disposition } from '../queue/consumer.ts';
+import type { ArchiveJob } from '../queue/consumer.ts';
+import type { Disposition } from '../queue/disposition.ts';
 import type { Canary } from './canary.ts';
 
 /** Begun or ended, as told by the one process of the fleet that found out. */

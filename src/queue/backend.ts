@@ -1,10 +1,7 @@
 /** Where BullMQ keeps its jobs. Everything above this file is written once for all backends. */
 import type { IQueueBackend, JobsOptions, JobType, Processor, WorkerOptions } from 'bullmq';
 import type { Pool } from 'pg';
-import type { Log } from '../log.ts';
 import type { JobData } from './job.ts';
-import { connectPostgres } from './postgres.ts';
-import { connectRedis } from './redis.ts';
 
 /** A pg.Pool, or what looks like one. Its `search_path` must contain `bullmq`; see {@link QUEUE_POOL_OPTIONS}. */
 export type QueuePool = Pick<Pool, 'connect' | 'query' | 'on' | 'options'>;
@@ -68,8 +65,4 @@ export interface Bull {
   /** Of these job ids those that the queue holds, in whatever state. */
   known(queue: BullQueue, jobIds: readonly string[]): Promise<string[]>;
   close(): void;
-}
-
-export function connect(backend: QueueBackend, log: Log): Bull {
-  return backend.kind === 'redis' ? connectRedis(backend, log) : connectPostgres(backend, log);
 }

@@ -1,10 +1,9 @@
 /** Taking jobs out of the queue and turning what a handler decides into BullMQ's words. */
 import type { Job } from 'bullmq';
-import type { Failure } from '../failures.ts';
 import type { Log } from '../log.ts';
 import type { Reference } from '../media.ts';
 import type { Bull, ConsumerSettings } from './backend.ts';
-import { backoffStrategy, JobAborted, settle } from './disposition.ts';
+import { backoffStrategy, type Disposition, JobAborted, settle } from './disposition.ts';
 import { JOB_OPTIONS, parseJob } from './job.ts';
 import { endsWithin, keepStarting } from './patience.ts';
 import { createQuietReport } from './wording.ts';
@@ -21,16 +20,6 @@ export interface ArchiveJob {
   /** A worker had it in hand before, and died. */
   readonly isRetaken?: boolean;
 }
-
-/**
- * What becomes of a job. `retry` spends an attempt, `putBack` does not. Delays in milliseconds. `forget`: the queue
- * keeps nothing of it, because its media may be erased.
- */
-export type Disposition =
-  | { readonly do: 'finish'; readonly result: string; readonly forget?: true }
-  | { readonly do: 'retry'; readonly delayMs: number; readonly failure: Failure }
-  | { readonly do: 'giveUp'; readonly failure: Failure }
-  | { readonly do: 'putBack'; readonly delayMs: number };
 
 /** Aborted with a {@link JobAborted}, it should throw or return soon; what it returns then is honoured where it can be. */
 export type JobHandler = (job: ArchiveJob, signal: AbortSignal) => Promise<Disposition>;
@@ -101,7 +90,7 @@ export function createConsumer(bull: Bull, handler: JobHandler, options: Consume
         signal,
         log,
         report,
-        options,
+        internalRetryMs: options.internalRetryMs,
       });
     } finally {
       if (inHand.get(jobId) === controller) inHand.delete(jobId);

@@ -1,8 +1,18 @@
 /** A disposition in BullMQ's words: what it returns, throws and moves. */
 import { DelayedError, type Job, UnrecoverableError, WaitingError } from 'bullmq';
+import type { Failure } from '../failures.ts';
 import type { Log } from '../log.ts';
-import type { ConsumeOptions, Disposition } from './consumer.ts';
 import { failureText, storable } from './wording.ts';
+
+/**
+ * What becomes of a job. `retry` spends an attempt, `putBack` does not. Delays in milliseconds. `forget`: the queue
+ * keeps nothing of it, because its media may be erased.
+ */
+export type Disposition =
+  | { readonly do: 'finish'; readonly result: string; readonly forget?: true }
+  | { readonly do: 'retry'; readonly delayMs: number; readonly failure: Failure }
+  | { readonly do: 'giveUp'; readonly failure: Failure }
+  | { readonly do: 'putBack'; readonly delayMs: number };
 
 const INTERNAL_ERRORS_LIMIT = 5;
 const INTERNAL_RETRY_MS = 5_000;
@@ -46,7 +56,8 @@ export interface Settling {
   readonly signal: AbortSignal;
   readonly log: Log;
   readonly report: (error: unknown) => void;
-  readonly options: Pick<ConsumeOptions, 'internalRetryMs'>;
+  /** Before a job is run again whose handler failed unexpectedly. */
+  readonly internalRetryMs?: number | undefined;
 }
 
 /** Brings a job to the end its handler decides. Returns what BullMQ keeps as result, or throws what it understands. */
@@ -118,7 +129,7 @@ async function failInside(job: Job, error: unknown, settling: Settling): Promise
   settling.log.error({ jobId: job.id, err: error, count }, 'the handler of a job failed unexpectedly');
   if (count >= INTERNAL_ERRORS_LIMIT) throw new UnrecoverableError(message);
   await job.updateProgress({ internalErrors: count }).catch(settling.report);
-  throw new RetryLater(message, settling.options.internalRetryMs ?? INTERNAL_RETRY_MS);
+  throw new RetryLater(message, settling.internalRetryMs ?? INTERNAL_RETRY_MS);
 }
 
 function internalErrorsOf(job: Job): number {

@@ -2,11 +2,13 @@
 import { systemClock } from '../clock.ts';
 import type { Log } from '../log.ts';
 import type { Reference } from '../media.ts';
-import { type Bull, connect, type QueueBackend } from './backend.ts';
+import type { Bull, QueueBackend } from './backend.ts';
 import { type ConsumeOptions, type Consumer, createConsumer, type JobHandler } from './consumer.ts';
 import { forgetJobs } from './forget.ts';
 import { JOB_NAME, jobIdOf, toJobData } from './job.ts';
 import { endsWithin, keepStarting, within } from './patience.ts';
+import { connectPostgres } from './postgres.ts';
+import { connectRedis } from './redis.ts';
 import { createQuietReport } from './wording.ts';
 
 /** Jobs by state. `waiting` includes prioritized ones. */
@@ -61,7 +63,7 @@ export async function openArchiveQueue(
   backend: QueueBackend,
   { log, signal, isAway = false }: { log: Log; signal?: AbortSignal; isAway?: boolean },
 ): Promise<ArchiveQueue> {
-  const bull = connect(backend, log);
+  const bull = backend.kind === 'redis' ? connectRedis(backend, log) : connectPostgres(backend, log);
   if (isAway) void keepPreparing(bull, log, signal);
   else await bull.prepare(signal);
   const report = createQuietReport(log);

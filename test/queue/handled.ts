@@ -2,7 +2,8 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { FAILURES, type FailureCode } from '../../src/failures.ts';
 import { idOf, type Reference } from '../../src/media.ts';
-import type { ArchiveJob, Disposition } from '../../src/queue/consumer.ts';
+import type { ArchiveJob } from '../../src/queue/consumer.ts';
+import type { Disposition } from '../../src/queue/disposition.ts';
 
 export const finish: Disposition = { do: 'finish', result: 'archived' };
 

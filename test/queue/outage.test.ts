@@ -6,7 +6,7 @@ import { Redis } from 'ioredis';
 import pg from 'pg';
 import { createLog } from '../../src/log.ts';
 import { QUEUE_POOL_OPTIONS, type QueueBackend } from '../../src/queue/backend.ts';
-import type { Disposition } from '../../src/queue/consumer.ts';
+import type { Disposition } from '../../src/queue/disposition.ts';
 import { openArchiveQueue } from '../../src/queue/queue.ts';
 import { missing, postgresForTest, startPostgres, startRedis } from '../services.ts';
 import { createHandled, entryOf, eventually, failed, finish } from './handled.ts';
