@@ -17,6 +17,11 @@ export class UnknownAccountError extends Error {
   override readonly name = 'UnknownAccountError';
 }
 
+/** The catalogue is away or has no room for more: says nothing about the media. */
+export function isOurs(error: unknown): boolean {
+  return error instanceof DatabaseAwayError || error instanceof OverloadedError;
+}
+
 export interface AcceptDeps {
   catalogue: Pick<Catalogue, 'accept'>;
   accounts: Pick<Accounts, 'find'>;
