@@ -5,6 +5,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type PGlite, protocol } from '@electric-sql/pglite';
 import type { Log } from '../log.ts';
+import { createPlans } from './plans.ts';
 import { type Answer, errorResponse, readAnswer, readyForQuery, statementOf, type Unit } from './protocol.ts';
 
 /** One client, as the session sees it. */
@@ -28,6 +29,8 @@ const TURN_MS = 4;
 /** Postgres would wait for rows inside the call that nobody can send it, and give up by ending the program. */
 const COPY_IN = /(?:^|;)\s*COPY\b[^;]*\bFROM\s+STDIN\b/i;
 const BROKEN = 'the embedded database broke off: restart the program';
+/** A table's columns have changed since. */
+const STALE_PLAN = 'cached plan must not change result type';
 const LISTENING = /(?:^|;)\s*(LISTEN|UNLISTEN)\s+("(?:[^"]|"")+"|\w+|\*)/gi;
 
 export function createSession(
@@ -66,6 +69,15 @@ export function createSession(
     }
     return answer;
   }
+  const plans = createPlans();
+  async function executePlanned(unit: Unit): Promise<Answer> {
+    const planned = plans.use(unit);
+    const result = await execute(planned.unit);
+    planned.end(result.failed);
+    // Refused before anything was done; inside a transaction there is no saying it again.
+    const isStale = result.failed && planned.isKept && !owner && result.bytes.includes(STALE_PLAN);
+    return isStale ? execute(unit) : result;
+  }
   const say = (sql: string) => execute(Buffer.from(protocol.serialize.query(sql)));
 
   async function rollBack(peer: Peer): Promise<void> {
@@ -99,7 +111,7 @@ export function createSession(
       readOnly = !readOnly;
       await say(`SET default_transaction_read_only = ${readOnly ? 'on' : 'off'}`);
     }
-    const result = await execute(unit);
+    const result = await executePlanned(unit);
     owner = result.status === 'I' ? undefined : peer;
     if (owner) idleTimer = setTimeout(expire, options.idleInTransactionMs, owner);
     if (!result.failed) await noteChannels(peer, statement);
