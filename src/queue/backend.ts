@@ -29,7 +29,11 @@ export const QUEUE_POOL_OPTIONS = {
   query_timeout: 10_000,
 } as const;
 
-export type ConsumerSettings = Omit<WorkerOptions, 'connection' | 'prefix'>;
+/** How long finished jobs are kept is the backend's: to be looked at, and no longer. The row is the record. */
+export type ConsumerSettings = Omit<
+  WorkerOptions,
+  'connection' | 'prefix' | 'removeOnComplete' | 'removeOnFail'
+>;
 
 /** What is used of BullMQ's classes; as a whole their types differ by backend. */
 export interface BullQueue {
@@ -58,6 +62,8 @@ export interface Bull {
   /** Before the first Queue is built. Redis: waits shortly, never fails. Postgres: waits longer, migrates, may fail. */
   prepare(signal?: AbortSignal): Promise<void>;
   createQueue(): BullQueue;
+  /** What holds for every job here, whatever its producer wished. */
+  readonly jobOptions: Pick<JobsOptions, 'removeOnComplete'>;
   /** `disconnect` cuts the worker's own connections when it does not close by itself. */
   createWorker(processor: Processor, settings: ConsumerSettings): { worker: BullWorker; disconnect(): void };
   /** Of these job ids those that are known and not finished: waiting, active, delayed, prioritized. */

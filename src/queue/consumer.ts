@@ -66,16 +66,13 @@ export function createConsumer(bull: Bull, handler: JobHandler, options: Consume
     maxStalledCount: 8,
     // After a failed fetch (default 15 s).
     runRetryDelay: 1_000,
-    // Kept to be looked at, and no longer: the row is the record.
-    removeOnComplete: { age: 3_600, count: 1_000 },
-    removeOnFail: { age: 7 * 24 * 3_600, count: 5_000 },
     settings: { backoffStrategy },
   };
 
   /** Runs one job to its end. BullMQ's own signal is not used: it is aborted by nothing but a call of ours. */
   async function run(job: Job, token: string): Promise<string> {
-    // A foreign producer's options must not decide how often a job is tried.
-    Object.assign(job.opts, JOB_OPTIONS);
+    // A foreign producer's options must not decide how often a job is tried, or how long it is kept.
+    Object.assign(job.opts, JOB_OPTIONS, bull.jobOptions);
     const jobId = String(job.id);
     const controller = new AbortController();
     // The same job twice in one process: the first run has lost its lock and does not know it yet.

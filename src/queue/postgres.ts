@@ -21,6 +21,13 @@ import { createQuietReport } from './wording.ts';
 const { Queue, Worker } = withBackend(createPostgresBackend);
 
 const PROBE_MS = 10_000;
+/**
+ * To keep finished jobs by age or count, BullMQ reads the whole queue at every job's end (its partial index does not
+ * serve a plan that is made for any state): with a thousand kept, 4.3 ms a job in the embedded database, against 0.8.
+ */
+const JOB_OPTIONS_HERE = { removeOnComplete: true } as const;
+/** Refused jobs are few, and worth a look. */
+const KEPT = { removeOnFail: { count: 500 } };
 const PREPARE_MS = 60_000;
 
 export function connectPostgres(options: { pool: QueuePool; prefix: string }, log: Log): Bull {
@@ -31,8 +38,9 @@ export function connectPostgres(options: { pool: QueuePool; prefix: string }, lo
   return {
     prepare: (signal) => prepare(pool, log, signal),
     createQueue: () => new Queue(name, { connection, defaultJobOptions: JOB_OPTIONS, streams: STREAMS }),
+    jobOptions: JOB_OPTIONS_HERE,
     createWorker: (processor, settings) => ({
-      worker: new Worker(name, processor, { ...settings, connection }),
+      worker: new Worker(name, processor, { ...settings, ...KEPT, connection }),
       disconnect: () => {},
     }),
     alive: async (_queue, jobIds) => {

@@ -11,7 +11,7 @@ import { connectPostgres } from './postgres.ts';
 import { connectRedis } from './redis.ts';
 import { createQuietReport } from './wording.ts';
 
-/** Jobs by state. `waiting` includes prioritized ones. */
+/** Jobs by state. `waiting` includes prioritized ones; finished ones as far as the backend keeps them. */
 export interface QueueCounts {
   readonly waiting: number;
   readonly active: number;
@@ -23,7 +23,7 @@ export interface QueueCounts {
 export interface ArchiveQueue {
   /**
    * Adds all jobs in one round trip, first in first out. A job whose id (`{id}-{round}`; `{id}` of a producer that
-   * has no row) is known in any state is left alone, so adding again is safe. Fails after 2 s; what was sent by then
+   * has no row) is known is left alone, finished ones too while they are kept, so adding again is safe. Fails after 2 s; what was sent by then
    * may still arrive, and adding again finds it there.
    */
   add(

@@ -26,6 +26,10 @@ function isJson(text: string): boolean {
   }
 }
 
+const KEPT = {
+  removeOnComplete: { age: 3_600, count: 1_000 },
+  removeOnFail: { age: 7 * 24 * 3_600, count: 5_000 },
+};
 const ANSWER_MS = 2_000;
 const SILENT_MS = 5_000;
 /** At most this long between two tries to reconnect (ioredis: up to 5 s), so that a short outage stays short. */
@@ -60,6 +64,7 @@ export function connectRedis(options: { url: string; prefix: string }, log: Log)
         defaultJobOptions: JOB_OPTIONS,
         streams: STREAMS,
       }),
+    jobOptions: {},
     createWorker: (processor, settings) => {
       // BullMQ demands null here. A half-open line would then wait for ever; longer than the longest BZPOPMIN (10 s).
       const connection = new Redis(url, {
@@ -78,7 +83,7 @@ export function connectRedis(options: { url: string; prefix: string }, log: Log)
         return copy;
       };
       return {
-        worker: new PatientWorker(QUEUE_NAME, processor, { ...settings, connection, prefix }),
+        worker: new PatientWorker(QUEUE_NAME, processor, { ...settings, ...KEPT, connection, prefix }),
         disconnect: () => {
           for (const each of connections) each.disconnect();
         },

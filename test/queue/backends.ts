@@ -20,6 +20,9 @@ export type Place =
   | { kind: 'postgres'; url: string; prefix: string }
   | { kind: 'pglite'; folder: string; prefix: string };
 
+/** Whether jobs that went well can be looked at afterwards. */
+export const keepsEnded = (place: Place) => place.kind === 'redis';
+
 export interface Foreign {
   name?: string;
   data: unknown;

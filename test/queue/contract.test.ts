@@ -10,8 +10,8 @@ import { idOf } from '../../src/media.ts';
 import type { ConsumeOptions, JobHandler } from '../../src/queue/consumer.ts';
 import { JobAborted } from '../../src/queue/disposition.ts';
 import { jobIdOf } from '../../src/queue/job.ts';
-import { openBelow, openQueue, PLACES, type Place } from './backends.ts';
-import { createHandled, entryOf, eventually, failed, finish, untilAborted } from './handled.ts';
+import { keepsEnded, openBelow, openQueue, PLACES, type Place } from './backends.ts';
+import { createHandled, entryOf, eventually, failed, finish, isIdle, untilAborted } from './handled.ts';
 
 const FAST: ConsumeOptions = {
   concurrency: 4,
@@ -71,7 +71,7 @@ for (const { name, skip, find } of PLACES) {
         { jobId: `${id}-7`, id, round: 7, reference, attempt: 1, isRetaken: false },
       ]);
       assert.ok(consumer.lastStartedAt);
-      await eventually('one completed', async () => (await queue.counts()).completed === 1);
+      await eventually('it has ended', () => isIdle(queue));
     });
 
     on('is first in, first out, also across batches', async (t, place) => {
@@ -96,8 +96,9 @@ for (const { name, skip, find } of PLACES) {
       assert.equal((await queue.counts()).waiting, 2);
       const handled = createHandled();
       await consume(handled.handler);
-      await eventually('both completed', async () => (await queue.counts()).completed === 2);
-      await queue.add([entryOf('a'), entryOf('a', 2)]);
+      await eventually('both have ended', () => isIdle(queue));
+      // What has ended is kept on Redis alone; where it is not, the round forbids whatever a second run would do.
+      await queue.add(keepsEnded(place) ? [entryOf('a'), entryOf('a', 2)] : [entryOf('a', 2)]);
       await handled.until(3);
       assert.deepEqual(
         handled.jobs.map((job) => [job.reference.mediaId, job.round]),
@@ -158,7 +159,7 @@ for (const { name, skip, find } of PLACES) {
         handled.jobs.map((job) => job.attempt),
         [1, 1, 1],
       );
-      await eventually('one completed', async () => (await queue.counts()).completed === 1);
+      await eventually('it has ended', () => isIdle(queue));
     });
 
     on('tries again a few times when the handler fails unexpectedly, then gives up', async (t, place) => {
@@ -268,7 +269,8 @@ for (const { name, skip, find } of PLACES) {
         reasons.map((reason) => reason instanceof JobAborted && reason.why),
         ['shutdown', 'shutdown', 'shutdown'],
       );
-      assert.deepEqual(await queue.counts(), { waiting: 3, active: 0, delayed: 0, completed: 1, failed: 0 });
+      const completed = keepsEnded(place) ? 1 : 0;
+      assert.deepEqual(await queue.counts(), { waiting: 3, active: 0, delayed: 0, completed, failed: 0 });
 
       const second = createHandled();
       await consume(second.handler);
@@ -296,8 +298,8 @@ for (const { name, skip, find } of PLACES) {
       end();
       await closed;
       assert.equal(handled.jobs.length, 1);
-      const { completed, waiting } = await queue.counts();
-      assert.deepEqual({ completed, waiting }, { completed: 1, waiting: 1 });
+      const { active, waiting } = await queue.counts();
+      assert.deepEqual({ active, waiting }, { active: 0, waiting: 1 });
     });
 
     on('hands the jobs of a killed worker to another', async (t, place) => {
@@ -335,7 +337,7 @@ for (const { name, skip, find } of PLACES) {
         handled.jobs.map((job) => job.attempt),
         [1, 1],
       );
-      await eventually('both completed', async () => (await queue.counts()).completed === 2);
+      await eventually('both have ended', () => isIdle(queue));
     });
 
     on('knows which jobs will never run', async (t, place) => {

@@ -4,6 +4,7 @@ import { FAILURES, type FailureCode } from '../../src/failures.ts';
 import { idOf, type Reference } from '../../src/media.ts';
 import type { ArchiveJob } from '../../src/queue/consumer.ts';
 import type { Disposition } from '../../src/queue/disposition.ts';
+import type { ArchiveQueue } from '../../src/queue/queue.ts';
 
 export const finish: Disposition = { do: 'finish', result: 'archived' };
 
@@ -62,4 +63,10 @@ export function untilAborted(signal: AbortSignal): Promise<never> {
     if (signal.aborted) reject(signal.reason);
     signal.addEventListener('abort', () => reject(signal.reason), { once: true });
   });
+}
+
+/** Nothing waits and nothing is in hand. */
+export async function isIdle(queue: Pick<ArchiveQueue, 'counts'>): Promise<boolean> {
+  const { waiting, active, delayed } = await queue.counts();
+  return waiting + active + delayed === 0;
 }

@@ -9,7 +9,7 @@ import { QUEUE_POOL_OPTIONS, type QueueBackend } from '../../src/queue/backend.t
 import type { Disposition } from '../../src/queue/disposition.ts';
 import { openArchiveQueue } from '../../src/queue/queue.ts';
 import { missing, postgresForTest, startPostgres, startRedis } from '../services.ts';
-import { createHandled, entryOf, eventually, failed, finish } from './handled.ts';
+import { createHandled, entryOf, eventually, failed, finish, isIdle } from './handled.ts';
 
 const FAST = { concurrency: 2, lockDurationMs: 2_000, stalledIntervalMs: 1_000, internalRetryMs: 100 };
 
@@ -198,12 +198,7 @@ describe('when Postgres is away', { skip: missing.postgresServer }, () => {
     await handled.until(50);
     await postgres.kill();
     await postgres.start();
-    await eventually('all completed', () =>
-      queue.counts().then(
-        ({ completed, failed }) => completed + failed === 300,
-        () => false,
-      ),
-    );
+    await eventually('all have ended', () => isIdle(queue).catch(() => false));
     assert.equal((await queue.counts()).failed, 0);
     assert.equal(new Set(handled.jobs.map((job) => job.jobId)).size, 300);
   });
