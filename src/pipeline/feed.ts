@@ -3,10 +3,10 @@
  * the backlog and wait in order; what stands in the queue can no longer be overtaken, so little should stand there.
  */
 import { setTimeout as wait } from 'node:timers/promises';
-import type { Accounts } from '../account.ts';
+import type { Account, Accounts } from '../account.ts';
 import { createBell } from '../bell.ts';
 import type { Catalogue } from '../catalogue/catalogue.ts';
-import type { Fed, Room } from '../catalogue/feeding.ts';
+import type { Fed } from '../catalogue/feeding.ts';
 import type { Clock } from '../clock.ts';
 import type { Log } from '../log.ts';
 import type { ArchiveQueue } from '../queue/queue.ts';
@@ -47,6 +47,7 @@ export function nextRoom(room: number, seen: { inQueue: number; taken: number },
 }
 
 export interface Bounds {
+  /** More for an account that may have more in work at once. */
   readonly least: number;
   /** QUEUE_WINDOW */
   readonly most: number;
@@ -55,20 +56,26 @@ export interface Bounds {
 }
 
 export function createFeeder(deps: FeederDeps, bounds: Bounds): Feeder {
-  const least = Math.min(bounds.least, bounds.most);
+  // Half as much again as may be in work at once, or places of the account stay empty while their next media are fetched.
+  const leastOf = ({ concurrency }: Pick<Account, 'concurrency'>) =>
+    Math.min(bounds.most, Math.max(bounds.least, Math.ceil(concurrency * 1.5)));
   const rooms = new Map<string, number>();
   const bell = createBell();
   let unfinished = 0;
   let troubleSaidAt = Number.NEGATIVE_INFINITY;
   let promotedAtMs = Number.NEGATIVE_INFINITY;
 
-  function adjust(given: readonly Room[], fed: readonly Fed[], inQueue: ReadonlyMap<string, number>): void {
+  const roomOf = (one: Account) => Math.max(leastOf(one), rooms.get(one.account) ?? 0);
+
+  function adjust(fed: readonly Fed[], inQueue: ReadonlyMap<string, number>): void {
     const taken = new Map<string, number>();
     for (const one of fed) taken.set(one.reference.account, (taken.get(one.reference.account) ?? 0) + 1);
-    for (const { account, room } of given) {
+    for (const one of deps.accounts.all) {
+      const { account } = one;
       const seen = { inQueue: inQueue.get(account) ?? 0, taken: taken.get(account) ?? 0 };
       // Nothing taken says nothing: either no row is due or the queue is full enough.
-      if (seen.taken > 0) rooms.set(account, nextRoom(room, seen, { least, most: bounds.most }));
+      if (seen.taken > 0)
+        rooms.set(account, nextRoom(roomOf(one), seen, { least: leastOf(one), most: bounds.most }));
     }
   }
 
@@ -80,7 +87,7 @@ export function createFeeder(deps: FeederDeps, bounds: Bounds): Feeder {
       promotedAtMs = performance.now();
       await deps.catalogue.promote(now, PROMOTE_LIMIT);
     }
-    const given = deps.accounts.all.map(({ account }) => ({ account, room: rooms.get(account) ?? least }));
+    const given = deps.accounts.all.map((one) => ({ account: one.account, room: roomOf(one) }));
     const { fed, inQueue } = await deps.catalogue.claim(given, now, bounds.most, bounds.pictureWindowMs);
     if (fed.length === 0) return;
     try {
@@ -90,7 +97,7 @@ export function createFeeder(deps: FeederDeps, bounds: Bounds): Feeder {
       throw error;
     }
     unfinished = Math.ceil(fed.length / 2);
-    adjust(given, fed, inQueue);
+    adjust(fed, inQueue);
   }
 
   return {

@@ -1,6 +1,7 @@
 /** A fresh media of one account does not wait behind the backlog of another. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import { setTimeout as wait } from 'node:timers/promises';
 import { idOf } from '../../src/media.ts';
 import { A, B, ended, type Ground, type Program, SHAPES, sent, until } from './shapes.ts';
 
@@ -63,12 +64,12 @@ for (const shape of SHAPES) {
       ).length;
 
     it('as soon after the queue was purged and the backlog is rescued', async () => {
-      await ground.purge(program);
+      // A purge takes what waits in the queue, not what is in work: where nothing waited, nothing was lost by it.
       await until('the next round', async () => {
-        const [row] = await program.parts.database.query<{ n: number }>(
-          'SELECT count(*)::integer AS n FROM wma.media WHERE stage = 2 AND round > 1',
-        );
-        return row!.n > 0;
+        await ground.purge(program);
+        await wait(500);
+        const again = await program.parts.database.query('SELECT id FROM wma.media WHERE round > 1 LIMIT 1');
+        return again.length > 0;
       });
       await startsSoon();
     });

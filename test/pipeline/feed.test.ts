@@ -12,7 +12,11 @@ const job = (n: number, account = 'wx1'): Fed => ({
 });
 
 /** A backlog in memory, and a queue that answers as the test says. */
-function setup(options: { backlog: Fed[]; add?: (jobs: readonly { id: string }[]) => Promise<void> }) {
+function setup(options: {
+  backlog: Fed[];
+  concurrency?: number;
+  add?: (jobs: readonly { id: string }[]) => Promise<void>;
+}) {
   const { backlog } = options;
   const added: string[] = [];
   const looks: (readonly Room[])[] = [];
@@ -20,7 +24,7 @@ function setup(options: { backlog: Fed[]; add?: (jobs: readonly { id: string }[]
   let looked: () => void = () => undefined;
   const feeder = createFeeder(
     {
-      accounts: { all: [{ account: 'wx1' } as never] },
+      accounts: { all: [{ account: 'wx1', concurrency: options.concurrency ?? 4 } as never] },
       clock: { now: () => NOW },
       log: { warn: (...args: unknown[]) => void warnings.push(String(args.at(-1))) },
       queue: {
@@ -95,6 +99,13 @@ describe('feeder', () => {
       added,
       jobs(60).map(({ id }) => id),
     );
+  });
+
+  it('gives an account that may have many in work at once room for them from the start', async (t) => {
+    const { looks, nextLook, stop } = setup({ backlog: [], concurrency: 64 });
+    t.after(stop);
+    await nextLook();
+    assert.deepEqual(looks[0], [{ account: 'wx1', room: 96 }]);
   });
 
   /** Looks at ticks alone would take ten seconds. */
