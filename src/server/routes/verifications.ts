@@ -1,6 +1,7 @@
 /** /v1/verifications: asking the sweeper to compare catalogue and bucket, and what came of it. */
 import { z } from 'zod';
 import { VERIFICATION_KINDS, type Verification } from '../../catalogue/verifications.ts';
+import { text } from '../../media.ts';
 import { driftOf } from '../../pipeline/verify/run.ts';
 import type { App, ServerDeps } from '../deps.ts';
 import { time, trimmed } from '../fields.ts';
@@ -23,9 +24,7 @@ const ASKED = z
     sample: z.int().min(1).max(10_000_000).optional().describe('verify: so many, evenly spread'),
     filter: z
       .strictObject({
-        account: z
-          .union([z.string().min(1).max(128), z.array(z.string().min(1).max(128)).min(1).max(200)])
-          .optional(),
+        account: z.union([text(128), z.array(text(128)).min(1).max(200)]).optional(),
         sentFrom: time.optional(),
         sentTo: time.optional(),
       })
