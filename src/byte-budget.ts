@@ -70,6 +70,10 @@ export function createByteBudget(totalBytes: number): ByteBudget {
     reserve: async (wanted, signal) => {
       signal.throwIfAborted();
       const bytes = Math.min(wanted, totalBytes);
+      if (queue.length === 0 && bytes <= freeBytes) {
+        freeBytes -= bytes;
+        return hold(bytes);
+      }
       await new Promise<void>((resolve, reject) => {
         const waiter: Waiter = {
           bytes,
@@ -86,7 +90,6 @@ export function createByteBudget(totalBytes: number): ByteBudget {
         };
         signal.addEventListener('abort', leave, { once: true });
         queue.push(waiter);
-        serve();
       });
       return hold(bytes);
     },

@@ -78,6 +78,6 @@ export function objectKeyOf(media: {
 
 /** What all keys of one media begin with. */
 export function stemOf(media: { prefix: string; account: string; sentAt: Date; id: string }): string {
-  const day = media.sentAt.toISOString().slice(0, 10).replaceAll('-', '/');
-  return `${media.prefix}${media.account}/${day}/${media.id}`;
+  const day = media.sentAt.toISOString();
+  return `${media.prefix}${media.account}/${day.slice(0, 4)}/${day.slice(5, 7)}/${day.slice(8, 10)}/${media.id}`;
 }

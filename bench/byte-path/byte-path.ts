@@ -34,7 +34,7 @@ const SHAPES: readonly Shape[] = [
   {
     name: 'picture 100 KB',
     file: file('image', 100 * KIB),
-    files: 150,
+    files: 600,
     warmUpFiles: 4000,
     concurrency: 8,
     floors: ['whole'],

@@ -39,7 +39,7 @@ export function createAddress(options: {
     hostname,
     port: url.port ? Number(url.port) : undefined,
     host,
-    pathOf: (key) => `${bucketPath}/${key.split('/').map(encode).join('/')}`,
+    pathOf: (key) => `${bucketPath}/${encode(key).replaceAll('%2F', '/')}`,
     under: (path) => `${bucketPath}${path}` || '/',
   };
 }

@@ -10,25 +10,28 @@ export interface ObjectHeaders {
 }
 
 const META_PREFIX = 'wma-';
+const META_HEADER = `x-amz-meta-${META_PREFIX}`;
+/** In characters, which stay under 2 KB encoded. */
+const LONGEST_NAME = 180;
 
 /** `attachment; filename="____.jpg"; filename*=UTF-8''…` – control characters and path separators are cut out. */
 export function dispositionOf(disposition: ObjectHeaders['disposition'], fileName?: string): string {
-  // A name is what a stranger typed: long ones are cut at 180 characters, which stay under 2 KB encoded.
-  const name = [...(fileName ?? '').toWellFormed().replace(/[\u0000-\u001f\u007f-\u009f/\\]/g, '_')]
-    .slice(0, 180)
-    .join('');
-  if (!name) return disposition;
+  if (!fileName) return disposition;
+  // A name is what a stranger typed.
+  const clean = fileName.toWellFormed().replace(/[\u0000-\u001f\u007f-\u009f/\\]/g, '_');
+  const name = clean.length > LONGEST_NAME ? [...clean].slice(0, LONGEST_NAME).join('') : clean;
   return createDisposition(name, { type: disposition, fallback: name.replace(/[^\u0020-\u007e]/gu, '_') });
 }
 
 /** User metadata as S3 keeps it: name with `wma-` in lower case, value percent-encoded. */
-export function metadataOf(metadata: Readonly<Record<string, string>>): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(metadata).map(([name, value]) => [
-      `${META_PREFIX}${name.toLowerCase()}`,
-      encodeURIComponent(value.toWellFormed()),
-    ]),
-  );
+export function metadataOf(
+  metadata: Readonly<Record<string, string>>,
+  prefix = META_PREFIX,
+): Record<string, string> {
+  const encoded: Record<string, string> = {};
+  for (const [name, value] of Object.entries(metadata))
+    encoded[prefix + name.toLowerCase()] = encodeURIComponent(value.toWellFormed());
+  return encoded;
 }
 
 /** Shared caches must not keep what a link opened for one person. */
@@ -36,22 +39,19 @@ export const CACHE_CONTROL = 'private';
 
 /** For a plain PUT. */
 export function headersOf(object: ObjectHeaders): Record<string, string> {
-  const headers: Record<string, string> = {
+  return {
     'content-type': object.contentType,
     'content-disposition': dispositionOf(object.disposition, object.fileName),
     'cache-control': CACHE_CONTROL,
+    ...metadataOf(object.metadata, META_HEADER),
   };
-  for (const [name, value] of Object.entries(metadataOf(object.metadata)))
-    headers[`x-amz-meta-${name}`] = value;
-  return headers;
 }
 
 /** The way back: x-amz-meta-wma-* of an answer, decoded, under lower-case names. */
 export function readMetadata(headers: Readonly<Record<string, string>>): Record<string, string> {
-  const prefix = `x-amz-meta-${META_PREFIX}`;
   const found: Record<string, string> = {};
   for (const [name, value] of Object.entries(headers))
-    if (name.startsWith(prefix)) found[name.slice(prefix.length)] = decode(value);
+    if (name.startsWith(META_HEADER)) found[name.slice(META_HEADER.length)] = decode(value);
   return found;
 }
 

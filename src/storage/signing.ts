@@ -66,9 +66,15 @@ export function createSigner(options: { region: string; credentials: Credentials
     return kept.key;
   }
 
+  let stamp = { second: Number.NaN, time: '', scope: '' };
+  /** Made once a second, not for each of the requests in it. */
   const stampOf = (at: Date) => {
-    const time = at.toISOString().replace(/[-:]|\.\d+/g, '');
-    return { time, scope: `${time.slice(0, 8)}/${region}/s3/aws4_request` };
+    const second = Math.floor(at.getTime() / 1000);
+    if (stamp.second !== second) {
+      const time = at.toISOString().replace(/[-:]|\.\d+/g, '');
+      stamp = { second, time, scope: `${time.slice(0, 8)}/${region}/s3/aws4_request` };
+    }
+    return stamp;
   };
 
   function signatureOf(canonical: string, { time, scope }: { time: string; scope: string }): string {

@@ -79,16 +79,16 @@ export function createHttp(options: HttpOptions): Http {
   return {
     get: async (url, how, signal) => {
       signal.throwIfAborted();
+      const { take, give } = how.guarded ? lanes.guarded : lanes.open;
+      const lane = take(url.origin);
       const totalTimeoutMs = how.withinMs ?? options.totalTimeoutMs;
-      const limit = withLimit(signal, totalTimeoutMs);
+      const limit = withLimit(signal, totalTimeoutMs, lane.cut);
       const translate = (error: unknown, received?: Received) => {
         signal.throwIfAborted();
         if (error instanceof FailureError) return error;
         if (limit.passed) return failure('timeout', `${how.where}: not within ${totalTimeoutMs} ms`);
         return failureOf(error, how.where, received);
       };
-      const { take, give } = how.guarded ? lanes.guarded : lanes.open;
-      const lane = take(url.origin);
       let isTaken = true;
       const leave = (isClean: boolean) => {
         limit.clear();
@@ -99,7 +99,7 @@ export function createHttp(options: HttpOptions): Http {
         lane.begin();
         const headers = how.range ? { ...HEADERS, range: how.range } : HEADERS;
         const path = url.pathname + url.search;
-        const response = await lane.client.request({ method: 'GET', path, headers, signal: limit.signal });
+        const response = await lane.client.request({ method: 'GET', path, headers });
         const { maxBodyBytes } = options;
         return wrap(response, {
           maxBodyBytes,
@@ -142,12 +142,9 @@ function wrap(
     body.destroy();
     context.leave(isClean);
   };
-  const headers = Object.fromEntries(
-    Object.entries(response.headers).map(([name, value]) => [
-      name,
-      Array.isArray(value) ? value.join(', ') : `${value}`,
-    ]),
-  );
+  const headers: Record<string, string> = {};
+  for (const [name, value] of Object.entries(response.headers))
+    headers[name] = Array.isArray(value) ? value.join(', ') : `${value}`;
   const announced = headers['content-length'];
   const lengthBytes = announced !== undefined && /^\d{1,15}$/.test(announced) ? Number(announced) : undefined;
 
@@ -213,19 +210,20 @@ function failureOf(error: unknown, where: string, received: Received | undefined
   return failure(/TIMEOUT|TIMEDOUT/.test(code) ? 'timeout' : 'network', `${where}: ${code}`, { cause: code });
 }
 
-/** The caller's signal and a limit of our own in one, with nothing left hanging on the caller's afterwards. */
-function withLimit(signal: AbortSignal, totalMs: number) {
-  const controller = new AbortController();
-  const limit = { signal: controller.signal, passed: false, clear: () => {} };
-  const leave = () => controller.abort(signal.reason);
+/**
+ * The caller's signal and a limit of our own in one, with nothing left hanging on the caller's afterwards. Either cuts
+ * the connection, which is this request's alone: a signal for undici would be a controller and six listeners more.
+ */
+function withLimit(signal: AbortSignal, totalMs: number, cut: () => void) {
+  const limit = { passed: false, clear: () => {} };
   const timer = setTimeout(() => {
     limit.passed = true;
-    controller.abort(new Error('total timeout'));
+    cut();
   }, totalMs);
-  signal.addEventListener('abort', leave, { once: true });
+  signal.addEventListener('abort', cut, { once: true });
   limit.clear = () => {
     clearTimeout(timer);
-    signal.removeEventListener('abort', leave);
+    signal.removeEventListener('abort', cut);
   };
   return limit;
 }

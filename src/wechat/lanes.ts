@@ -16,6 +16,8 @@ export interface Lane {
   begin(): void;
   /** Bytes that came after the announced end of the last answer, as far as they have arrived by now. */
   excessBytes(lengthBytes: number): number;
+  /** Ends the request that is under way, and the connection with it. */
+  cut(): void;
 }
 
 export interface Lanes {
@@ -111,5 +113,6 @@ function openLane(
       if (!socket || headBytes === undefined) return 0;
       return socket.bytesRead - readBefore - headBytes - lengthBytes;
     },
+    cut: () => void client.destroy(new Error('given up')).catch(() => {}),
   };
 }
