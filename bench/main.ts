@@ -9,31 +9,53 @@ import { PARTS } from './parts.ts';
 import { joinServers, pinning } from './processes.ts';
 import { describeMachine, formatPart, type Report, writeReport } from './report.ts';
 
-const { values } = parseArgs({
-  options: {
-    part: { type: 'string', multiple: true, default: [] },
-    quick: { type: 'boolean', default: false },
-    rounds: { type: 'string' },
-    json: { type: 'string' },
-    set: { type: 'string', multiple: true, default: [] },
-  },
-});
-const say = (line: string) => process.stdout.write(`${line}\n`);
+const USAGE = `npm run bench -- [--part <name>]… [--quick] [--rounds <n>] [--json <file>] [--set <name>=<value>]…
+parts: ${Object.keys(PARTS).join(', ')}
+`;
 
-const unknown = values.part.filter((name) => !Object.hasOwn(PARTS, name));
-if (unknown.length > 0) {
-  process.stderr.write(`no part ${unknown.join(', ')}; there are ${Object.keys(PARTS).join(', ')}\n`);
-  process.exit(2);
+/** Never returns where it cannot be meant. */
+function readArguments() {
+  const refuse = (why: string) => {
+    process.stderr.write(`${why}\n${USAGE}`);
+    process.exit(2);
+  };
+  try {
+    const { values } = parseArgs({
+      options: {
+        part: { type: 'string', multiple: true, default: [] },
+        quick: { type: 'boolean', default: false },
+        rounds: { type: 'string' },
+        json: { type: 'string' },
+        set: { type: 'string', multiple: true, default: [] },
+        help: { type: 'boolean', default: false },
+      },
+    });
+    if (values.help) {
+      process.stdout.write(USAGE);
+      process.exit();
+    }
+    const { rounds = values.quick ? '5' : '21' } = values;
+    if (!/^[1-9]\d{0,3}$/.test(rounds))
+      return refuse(`--rounds ${rounds}: give a whole number, for example 11`);
+    const unknown = values.part.filter((name) => !Object.hasOwn(PARTS, name));
+    if (unknown.length > 0) return refuse(`no part ${unknown.join(', ')}`);
+    return { ...values, rounds: Number(rounds) };
+  } catch (error) {
+    return refuse((error as Error).message);
+  }
 }
+
+const values = readArguments();
+const say = (line: string) => process.stdout.write(`${line}\n`);
 const stopped = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => stopped.abort(new Error(`interrupted by ${signal}`)));
 }
 
-const { quick } = values;
+const { quick, rounds } = values;
 const options = {
   quick,
-  rounds: Number(values.rounds ?? (quick ? 5 : 21)),
+  rounds,
   set: Object.fromEntries(values.set.map((pair) => pair.split('=', 2) as [string, string])),
   say,
   signal: stopped.signal,
