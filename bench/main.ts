@@ -34,7 +34,7 @@ function readArguments() {
       process.stdout.write(USAGE);
       process.exit();
     }
-    const { rounds = values.quick ? '5' : '21' } = values;
+    const { rounds = values.quick ? '4' : '21' } = values;
     if (!/^[1-9]\d{0,3}$/.test(rounds))
       return refuse(`--rounds ${rounds}: give a whole number, for example 11`);
     const unknown = values.part.filter((name) => !Object.hasOwn(PARTS, name));

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { Redis } from 'ioredis';
 import { BUCKET, KEYS, REGION } from './byte-path/way.ts';
+import type { PartOptions } from './part.ts';
 import type { Services } from './services.ts';
 
 export const SHAPES = ['redis', 'postgres', 'embedded'] as const;
@@ -21,6 +22,12 @@ export const ACCOUNT = {
   encodingAesKey: 'benchmarkBenchmarkBenchmarkBenchmarkBenchmA',
 };
 export const API_KEY = 'benchmark-admin-key-0123456789';
+
+/** Those a part is to measure: the one that was asked for; in a quick run the first, else all. */
+export function shapesOf({ quick, set }: Pick<PartOptions, 'quick' | 'set'>): readonly Shape[] {
+  if (set.shape) return SHAPES.filter((shape) => shape === set.shape);
+  return quick ? SHAPES.slice(0, 1) : SHAPES;
+}
 
 /** Why a shape cannot run here; undefined where it can. */
 export function missingFor(shape: Shape, services: Services): string | undefined {

@@ -165,13 +165,14 @@ async function measureShape(
     }
     return { cpuMs: cpuMs / files, wallMs: wallMs / files };
   };
-  const warmUpFiles = Math.ceil(shape.warmUpFiles / (options.quick ? 3 : 1));
+  const warmUpFiles = Math.ceil(shape.warmUpFiles / (options.quick ? 4 : 1));
+  const files = Math.ceil(shape.files / (options.quick ? 3 : 1));
   for (const name of names) await burst(name, warmUpFiles);
   for (let round = 0; round < options.rounds; round++) {
     const turn = round % names.length;
     const costs = new Map<string, Cost>();
     for (const name of [...names.slice(turn), ...names.slice(0, turn)])
-      costs.set(name, await burst(name, shape.files));
+      costs.set(name, await burst(name, files));
     rounds.push(costs);
   }
   const over = (read: (costs: ReadonlyMap<string, Cost>) => number) => median(rounds.map(read));

@@ -5,7 +5,7 @@ import type { Cost } from '../byte-path/client.ts';
 import type { Part } from '../part.ts';
 import { type Bar, type Cell, median, type PartResult, percentile, type Table } from '../report.ts';
 import type { Sent } from '../sender.ts';
-import { ACCOUNT, missingFor, redisCommands, SHAPE_NAMES, SHAPES, type Shape } from '../shapes.ts';
+import { ACCOUNT, missingFor, redisCommands, SHAPE_NAMES, type Shape, shapesOf } from '../shapes.ts';
 import { onStage, openFloors, type Stage } from '../stage.ts';
 import type { Usage } from './program.ts';
 import { type Running, startProgram, waitForObjects } from './running.ts';
@@ -48,7 +48,7 @@ async function measureShapes(stage: Stage): Promise<PartResult> {
   const floorRows: Cell[][] = [];
   const trips: Cell[][] = [];
   const bars: Bar[] = [];
-  for (const shape of SHAPES.filter((one) => !options.set.shape || one === options.set.shape)) {
+  for (const shape of shapesOf(options)) {
     const missing = missingFor(shape, services);
     if (missing) {
       notes.push(`NOT MEASURED: ${SHAPE_NAMES[shape]}: ${missing}`);

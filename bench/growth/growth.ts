@@ -42,7 +42,7 @@ async function measureWorkers(
   const all = (['redis', 'postgres'] as const).filter((one) => !missingFor(one, services));
   for (const shape of options.quick ? all.slice(0, 1) : all) {
     const rates: number[] = [];
-    for (const processes of options.quick ? [1, 2] : [1, 2, 4]) {
+    for (const processes of options.quick ? [1] : [1, 2, 4]) {
       options.say(`  ${SHAPE_NAMES[shape]}, ${processes} worker${processes > 1 ? 's' : ''} …`);
       rates.push(await drain(shape, processes, services, options));
       const ratio = rates.at(-1)! / rates[0]!;

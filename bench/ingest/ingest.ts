@@ -4,7 +4,7 @@ import { type Running, startProgram } from '../end-to-end/running.ts';
 import type { Part } from '../part.ts';
 import { type Bar, type Cell, median, type PartResult, percentile } from '../report.ts';
 import type { Sent } from '../sender.ts';
-import { missingFor, SHAPE_NAMES, SHAPES, type Shape } from '../shapes.ts';
+import { missingFor, SHAPE_NAMES, type Shape, shapesOf } from '../shapes.ts';
 import { onStage, openFloors, type Stage } from '../stage.ts';
 
 const SENDERS = [4, 8, 16, 32, 64];
@@ -27,7 +27,7 @@ async function measureShapes(stage: Stage): Promise<PartResult> {
     'Postgres shapes: the server program, workers elsewhere. Embedded: everything in one process, one media at a time.',
     'The sender shares its core with Postgres: rates are lower than of a machine of its own, for both sides alike.',
   ];
-  for (const shape of SHAPES.filter((one) => !options.set.shape || one === options.set.shape)) {
+  for (const shape of shapesOf(options)) {
     const missing = missingFor(shape, services);
     const name = SHAPE_NAMES[shape];
     if (missing) {
