@@ -56,9 +56,9 @@ export interface Bounds {
 }
 
 export function createFeeder(deps: FeederDeps, bounds: Bounds): Feeder {
-  // Half as much again as may be in work at once, or places of the account stay empty while their next media are fetched.
+  // As many as may be in work at once: with less, places of the account would stay empty.
   const leastOf = ({ concurrency }: Pick<Account, 'concurrency'>) =>
-    Math.min(bounds.most, Math.max(bounds.least, Math.ceil(concurrency * 1.5)));
+    Math.min(bounds.most, Math.max(bounds.least, concurrency));
   const rooms = new Map<string, number>();
   const bell = createBell();
   let unfinished = 0;

@@ -105,7 +105,7 @@ describe('feeder', () => {
     const { looks, nextLook, stop } = setup({ backlog: [], concurrency: 64 });
     t.after(stop);
     await nextLook();
-    assert.deepEqual(looks[0], [{ account: 'wx1', room: 96 }]);
+    assert.deepEqual(looks[0], [{ account: 'wx1', room: 64 }]);
   });
 
   /** Looks at ticks alone would take ten seconds. */
