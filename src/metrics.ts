@@ -37,7 +37,7 @@ export function createMetrics() {
       'tightest_expiry_seconds',
       'Time left of the pending media nearest to its deadline.',
     ),
-    oldestPending: gauge('oldest_pending_seconds', 'Age of the oldest pending media.'),
+    oldestPending: gauge('oldest_pending_seconds', 'How long ago the oldest pending media was sent.'),
     deadLetters: gauge('dead_letters', 'Dead letters by errcode (code, where WeChat gave none).', [
       'errcode',
     ]),

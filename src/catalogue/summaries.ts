@@ -107,7 +107,7 @@ export function createSummaries(database: Database, schema: string, lifetimeMs: 
       );
       const [edge] = await database.query<{ tightest: Date | null; oldest: Date | null; archived: string }>(
         `SELECT (SELECT min(expires_at) FROM ${schema}.media WHERE status = 'pending' AND ${mine(2)}) AS tightest,
-                (SELECT min(created_at) FROM ${schema}.media WHERE status = 'pending' AND ${mine(2)}) AS oldest,
+                (SELECT min(sent_at) FROM ${schema}.media WHERE status = 'pending' AND ${mine(2)}) AS oldest,
                 (SELECT count(*) FROM ${schema}.media WHERE archived_at > $1 AND ${mine(2)}) AS archived`,
         [inMs(-60_000), ...given],
       );
@@ -130,7 +130,7 @@ export function createSummaries(database: Database, schema: string, lifetimeMs: 
         ...(edge?.tightest
           ? { tightestExpirySeconds: seconds(edge.tightest.getTime() - now.getTime()) }
           : {}),
-        ...(edge?.oldest ? { oldestPendingSeconds: seconds(now.getTime() - edge.oldest.getTime()) } : {}),
+        ...(edge?.oldest ? { oldestPendingSeconds: seconds(Math.max(0, now.getTime() - edge.oldest.getTime())) } : {}),
         archivedPerMinute: Number(edge?.archived ?? 0),
       };
     },
