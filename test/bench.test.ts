@@ -40,13 +40,17 @@ test('the smallest part ends, prints its ratios first and writes them with the m
   for (const bar of bars) assert.ok(bar.measured > 0 && (bar.atMost ?? bar.atLeast));
 });
 
-test('a part that does not exist is a mistake that names those that do', async () => {
-  await assert.rejects(bench('--part', 'nonsense'), (error: { code: number; stderr: string }) => {
-    assert.equal(error.code, 2);
-    assert.match(
-      error.stderr,
-      /no part nonsense; there are byte-path, end-to-end, ingest, memory, growth, start/,
-    );
-    return true;
-  });
+test('what cannot be meant is a mistake that says how it is called', async () => {
+  const mistakes: [args: string[], said: RegExp][] = [
+    [['--part', 'nonsense'], /^no part nonsense\n.*\nparts: byte-path, end-to-end, ingest, memory, growth, start/],
+    [['--rounds', 'many'], /^--rounds many: give a whole number/],
+    [['--nonsense'], /'--nonsense'.*\nnpm run bench -- \[--part <name>\]/],
+  ];
+  for (const [args, said] of mistakes) {
+    await assert.rejects(bench(...args), (error: { code: number; stderr: string }) => {
+      assert.equal(error.code, 2);
+      assert.match(error.stderr, said);
+      return true;
+    });
+  }
 });
