@@ -42,7 +42,10 @@ test('the smallest part ends, prints its ratios first and writes them with the m
 
 test('what cannot be meant is a mistake that says how it is called', async () => {
   const mistakes: [args: string[], said: RegExp][] = [
-    [['--part', 'nonsense'], /^no part nonsense\n.*\nparts: byte-path, end-to-end, ingest, memory, growth, start/],
+    [
+      ['--part', 'nonsense'],
+      /^no part nonsense\n.*\nparts: byte-path, end-to-end, ingest, memory, growth, start/,
+    ],
     [['--rounds', 'many'], /^--rounds many: give a whole number/],
     [['--nonsense'], /'--nonsense'.*\nnpm run bench -- \[--part <name>\]/],
   ];

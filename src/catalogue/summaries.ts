@@ -130,7 +130,9 @@ export function createSummaries(database: Database, schema: string, lifetimeMs: 
         ...(edge?.tightest
           ? { tightestExpirySeconds: seconds(edge.tightest.getTime() - now.getTime()) }
           : {}),
-        ...(edge?.oldest ? { oldestPendingSeconds: seconds(Math.max(0, now.getTime() - edge.oldest.getTime())) } : {}),
+        ...(edge?.oldest
+          ? { oldestPendingSeconds: seconds(Math.max(0, now.getTime() - edge.oldest.getTime())) }
+          : {}),
         archivedPerMinute: Number(edge?.archived ?? 0),
       };
     },

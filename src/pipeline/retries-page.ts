@@ -32,6 +32,7 @@ const decide = (failureClass: FailureClass, tries: number, nowMs: number, random
   decideNext({
     failure: { code: 'example', class: failureClass },
     tries,
+    startedAt: new Date(nowMs),
     now: new Date(nowMs),
     expiresAt: new Date(SENT_MS + LIFE_MS),
     closesAt: new Date(SENT_MS + LIFE_MS + CLOSING_MS),

@@ -6,6 +6,8 @@ export interface Situation {
   readonly failure: Failure;
   /** Tries spent, the one that just failed included. */
   readonly tries: number;
+  /** When the try began that just failed; it may have been half a minute ago, and before the deadline. */
+  readonly startedAt: Date;
   readonly now: Date;
   readonly expiresAt: Date;
   readonly closesAt: Date;
@@ -91,7 +93,7 @@ export function decideNext(situation: Situation): Decision {
 }
 
 function decideRetry(situation: Situation): Decision {
-  const { now, expiresAt, closesAt, tries, random, scale } = situation;
+  const { startedAt, now, expiresAt, closesAt, tries, random, scale } = situation;
   if (now >= closesAt) return { next: 'expired', spent: true };
   const retry = (at: Date): Decision => ({ next: 'retry', at, reason: 'retry', spent: true });
 
@@ -106,7 +108,12 @@ function decideRetry(situation: Situation): Decision {
   }
   const closingMs = closesAt.getTime() - expiresAt.getTime();
   // The one last try has been made: the row waits, out of the feeder's reach, for the sweeper to close it.
-  if (now >= expiresAt) return retry(new Date(closesAt.getTime() + closingMs));
+  if (startedAt >= expiresAt) return retry(new Date(closesAt.getTime() + closingMs));
+  const lastTryAfter = (from: Date): Decision => {
+    const leftMs = closesAt.getTime() - from.getTime();
+    return retry(new Date(from.getTime() + leftMs * (0.1 + 0.6 * random)));
+  };
+  if (now >= expiresAt) return lastTryAfter(now);
 
   const ceilingMs = Math.min(
     scale(FIRST_BACKOFF_MS) * 2 ** Math.min(tries - 3, 20),
@@ -114,5 +121,5 @@ function decideRetry(situation: Situation): Decision {
   );
   const waitMs = Math.max(scale(LEAST_BACKOFF_MS), ceilingMs * Math.max(LEAST_SHARE, random), askedMs);
   if (waitMs < lifeLeftMs) return retry(new Date(now.getTime() + waitMs));
-  return retry(new Date(expiresAt.getTime() + closingMs * (0.1 + 0.6 * random)));
+  return lastTryAfter(expiresAt);
 }

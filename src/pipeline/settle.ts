@@ -62,6 +62,7 @@ export function createSettle(deps: SettleDeps): Settle {
     const decision = decideNext({
       failure: cause,
       tries: row.tries + 1,
+      startedAt,
       now,
       expiresAt: row.expiresAt,
       closesAt: row.closesAt,

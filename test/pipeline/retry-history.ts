@@ -38,6 +38,9 @@ const FAILURE_OF: Record<Exclude<Trouble, 'store'>, Failure> = {
   object: { code: 'store_refused', class: 'store' },
 };
 
+/** Of one that fails: a silence is waited for as long as FETCH_IDLE_TIMEOUT allows. */
+const LONGEST_TRY_MS = 30 * SECOND_MS;
+
 /** When the hold that this try began ends: at the first probe after the outage. */
 function releasedAtMs(nowMs: number, { toMs }: Outage): number {
   for (let at = nowMs, probes = 0; ; probes++) {
@@ -70,10 +73,13 @@ export function play(sentAtMs: number, outages: readonly Outage[], random: () =>
     const failure = outage
       ? FAILURE_OF[outage.trouble]
       : ({ code: 'invalid_media_id', class: 'permanent_media', errcode: 40007 } as const);
+    const startedAt = new Date(nowMs);
+    const lastedMs = random() * LONGEST_TRY_MS;
     const decision = decideNext({
       failure,
       tries: triedAtMs.length + 1,
-      now: new Date(nowMs),
+      startedAt,
+      now: new Date(nowMs + lastedMs),
       expiresAt,
       closesAt,
       retryAfterMs:

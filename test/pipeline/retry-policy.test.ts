@@ -11,6 +11,7 @@ const CLOSES = new Date(SENT.getTime() + 74 * HOUR_MS);
 const situation = (failureClass: FailureClass, more: Partial<Situation> = {}): Situation => ({
   failure: { code: 'x', class: failureClass },
   tries: 1,
+  startedAt: more.now ?? SENT,
   now: SENT,
   expiresAt: EXPIRES,
   closesAt: CLOSES,
@@ -58,6 +59,25 @@ describe('retry policy', () => {
       const late = triedAt.filter((at) => at >= EXPIRES.getTime());
       assert.equal(late.length, 1, `seed ${seed}`);
       assert.ok(late[0]! < CLOSES.getTime());
+    }
+  });
+
+  it('makes that last try also where the one before it began in time and ended late', () => {
+    const inMs = (at: Date, ms: number) => new Date(at.getTime() + ms);
+    for (const random of [0, 0.5, 0.999]) {
+      for (const lateMs of [0, 30_000, HOUR_MS]) {
+        const now = inMs(EXPIRES, lateMs);
+        const straddling = { tries: 9, startedAt: inMs(EXPIRES, -1), now, random };
+        const decision = decideNext(situation('transient', straddling));
+        assert.ok(
+          'at' in decision && decision.at > now && decision.at < CLOSES,
+          `${random}, ${lateMs} ms late`,
+        );
+      }
+      const late = decideNext(
+        situation('transient', { tries: 10, startedAt: EXPIRES, now: EXPIRES, random }),
+      );
+      assert.ok('at' in late && late.at > CLOSES, 'and no other after it');
     }
   });
 
