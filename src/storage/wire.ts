@@ -4,6 +4,7 @@ import type { Readable } from 'node:stream';
 import { Agent } from 'undici';
 import type { Clock } from '../clock.ts';
 import { type FailureError, failure } from '../failures.ts';
+import { flatHeaders } from '../flat-headers.ts';
 import type { Address } from './address.ts';
 import { codeOf, refusal, unreachable } from './failure.ts';
 import { canonicalQuery, type Signer } from './signing.ts';
@@ -71,13 +72,6 @@ function* pieces(chunks: readonly Uint8Array[]): Generator<Uint8Array> {
       yield chunk.subarray(start, start + PIECE_BYTES);
 }
 
-function flatten(headers: Record<string, string | string[] | undefined>): Headers {
-  const flat: Headers = {};
-  for (const [name, value] of Object.entries(headers))
-    if (value !== undefined) flat[name] = Array.isArray(value) ? value.join(', ') : value;
-  return flat;
-}
-
 async function readBounded({ headers, body }: WireAnswer): Promise<Buffer> {
   // Nothing to read, as after every PUT: an iterator over it costs as much as signing.
   if (headers['content-length'] === '0') {
@@ -135,7 +129,7 @@ export function createWire(options: {
         ...(body ? { body: payload(body, lengthBytes) as Buffer } : {}),
         signal,
       });
-      return { status: answer.statusCode, headers: flatten(answer.headers), body: answer.body };
+      return { status: answer.statusCode, headers: flatHeaders(answer.headers), body: answer.body };
     } catch (error) {
       signal.throwIfAborted();
       throw unreachable(error);

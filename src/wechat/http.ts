@@ -1,6 +1,7 @@
 /** GET as a stream, with an end to every wait and to every body. Knows sockets and lengths, nothing of media. */
 import { buildConnector, type Dispatcher } from 'undici';
 import { FailureError, failure } from '../failures.ts';
+import { flatHeaders } from '../flat-headers.ts';
 import { guardedLookup, resolvePublic } from './address-guard.ts';
 import { createLanes } from './lanes.ts';
 import { proxyConnector } from './proxy-connect.ts';
@@ -142,9 +143,7 @@ function wrap(
     body.destroy();
     context.leave(isClean);
   };
-  const headers: Record<string, string> = {};
-  for (const [name, value] of Object.entries(response.headers))
-    headers[name] = Array.isArray(value) ? value.join(', ') : `${value}`;
+  const headers = flatHeaders(response.headers);
   const announced = headers['content-length'];
   const lengthBytes = announced !== undefined && /^\d{1,15}$/.test(announced) ? Number(announced) : undefined;
 
@@ -212,7 +211,7 @@ function failureOf(error: unknown, where: string, received: Received | undefined
 
 /**
  * The caller's signal and a limit of our own in one, with nothing left hanging on the caller's afterwards. Either cuts
- * the connection, which is this request's alone: a signal for undici would be a controller and six listeners more.
+ * the connection, which is this request's alone: a signal for undici would be a controller and listeners for each request.
  */
 function withLimit(signal: AbortSignal, totalMs: number, cut: () => void) {
   const limit = { passed: false, clear: () => {} };

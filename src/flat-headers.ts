@@ -1,0 +1,9 @@
+/** An answer's headers as undici gives them, each name once: a repeated one is joined, as RFC 9110 §5.3 allows. */
+export function flatHeaders(
+  headers: Readonly<Record<string, string | string[] | undefined>>,
+): Record<string, string> {
+  const flat: Record<string, string> = {};
+  for (const [name, value] of Object.entries(headers))
+    if (value !== undefined) flat[name] = Array.isArray(value) ? value.join(', ') : value;
+  return flat;
+}
