@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { idOf } from '../../src/media.ts';
-import { ACCOUNTS, DEAD_LETTERS, MEDIA, MEDIA_PAGE, PROBLEM, STATS } from '../../src/server/answers.ts';
+import { ACCOUNTS, DEAD_LETTERS, MEDIA, MEDIA_PAGE, STATS } from '../../src/server/answers.ts';
 import { type Call, openTestServer, PLAIN, reference, SAFE, type TestServer } from './setup.ts';
 
 type Json = Record<string, unknown>;
@@ -14,13 +14,8 @@ describe('the API', () => {
   });
   after(() => s.close());
 
-  const json = async (path: string, options: Call = { key: 'read' }, status = 200): Promise<Json> => {
-    const answer = await s.call(path, options);
-    const body = (await answer.json()) as Json;
-    assert.equal(answer.status, status, JSON.stringify(body));
-    if (status >= 400) PROBLEM.parse(body);
-    return body;
-  };
+  const json = (path: string, options: Call = { key: 'read' }, status?: number) =>
+    s.json<Json>(path, options, status);
   const add = (json: unknown, key: Call['key'] = 'write') => s.call('/v1/media', { key, json });
 
   describe('POST /v1/media', () => {

@@ -13,12 +13,8 @@ describe('redriving over HTTP', () => {
   });
   after(() => s.close());
 
-  async function json<T = Json>(path: string, call: Call, status = 200): Promise<T> {
-    const answer = await s.call(path, { key: 'admin', ...call });
-    const body = await answer.text();
-    assert.equal(answer.status, status, body);
-    return JSON.parse(body) as T;
-  }
+  const json = <T = Json>(path: string, call: Call, status?: number) =>
+    s.json<T>(path, { key: 'admin', ...call }, status);
   const redrive = <T = Json>(body: unknown, status = 202, call: Call = {}) =>
     json<T>('/v1/redrives', { json: body, ...call }, status);
   /** Fields and messages of a refusal. */

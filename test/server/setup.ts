@@ -1,4 +1,5 @@
 /** The real server on the embedded database and the embedded store, listening on a port of its own. */
+import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -9,6 +10,7 @@ import { openParts, type Parts } from '../../src/assembly/parts.ts';
 import { type Config, loadConfig } from '../../src/config.ts';
 import { failure } from '../../src/failures.ts';
 import { idOf, objectKeyOf, type ReferenceInput } from '../../src/media.ts';
+import { PROBLEM } from '../../src/server/answers.ts';
 import { openServer, type RunningServer } from '../../src/server/start.ts';
 import { signatureOf } from '../../src/simulator/envelope.ts';
 import { databaseTemplate } from '../embedded/open.ts';
@@ -58,6 +60,8 @@ export interface TestServer {
   server: RunningServer;
   log: string[];
   call(path: string, options?: Call): Promise<Response>;
+  /** The JSON of an answer, which must have this status; a refusal must be a problem as documented. */
+  json<T = Record<string, unknown>>(path: string, call: Call, status?: number): Promise<T>;
   /** A message of WeChat's in plain mode, signed as it would be; `query` and `body` spoil it on purpose. */
   callback(body: string, options?: CallbackOptions): Promise<Response>;
   /** The signed address of such a message, at another server too. */
@@ -121,6 +125,15 @@ export async function openTestServer(
       ...(json === undefined ? (body === undefined ? {} : { body }) : { body: JSON.stringify(json) }),
     });
 
+  async function json<T>(path: string, options: Call, status = 200): Promise<T> {
+    const answer = await call(path, options);
+    const text = await answer.text();
+    assert.equal(answer.status, status, text);
+    const body = JSON.parse(text);
+    if (status >= 400) PROBLEM.parse(body);
+    return body as T;
+  }
+
   /** Claims the one row, whatever else waits. */
   async function take(reference: ReferenceInput): Promise<{ id: string; round: number; account: string }> {
     await parts.accept([reference]);
@@ -138,6 +151,7 @@ export async function openTestServer(
     server,
     log,
     call,
+    json,
     callbackUrl,
     callback: (body, options = {}) =>
       call(callbackUrl('', options), {

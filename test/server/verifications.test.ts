@@ -13,12 +13,7 @@ describe('verifications over HTTP', () => {
   });
   after(() => s.close());
 
-  async function json(path: string, call: Call, status: number): Promise<Record<string, unknown>> {
-    const answer = await s.call(path, { key: 'admin', ...call });
-    const body = await answer.text();
-    assert.equal(answer.status, status, body);
-    return JSON.parse(body) as Record<string, unknown>;
-  }
+  const json = (path: string, call: Call, status: number) => s.json(path, { key: 'admin', ...call }, status);
 
   it('are asked for, looked at, listed and stopped', async () => {
     const asked = await json(
