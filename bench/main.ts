@@ -1,6 +1,6 @@
 /**
- * `npm run bench [-- --part <name>]… [--quick] [--rounds n] [--json path] [--set name=value]…`: compares the program
- * with the floor beneath it and with the naive way, on this machine. Ratios are the result; no test depends on them.
+ * `npm run bench`: compares the program with the floor beneath it and with the naive way, on this machine. Ratios are
+ * the result; no test depends on them.
  */
 import { hostname, loadavg } from 'node:os';
 import { fileURLToPath } from 'node:url';
@@ -13,7 +13,7 @@ const USAGE = `npm run bench -- [--part <name>]… [--quick] [--rounds <n>] [--j
 parts: ${Object.keys(PARTS).join(', ')}
 `;
 
-/** Never returns where it cannot be meant. */
+/** Ends the process where they cannot be meant. */
 function readArguments() {
   const refuse = (why: string) => {
     process.stderr.write(`${why}\n${USAGE}`);

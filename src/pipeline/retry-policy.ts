@@ -106,14 +106,12 @@ function decideRetry(situation: Situation): Decision {
     const waitMs = scale(quick.least + random * quick.spread);
     return retry(new Date(now.getTime() + Math.max(waitMs, askedMs)));
   }
-  const closingMs = closesAt.getTime() - expiresAt.getTime();
   // The one last try has been made: the row waits, out of the feeder's reach, for the sweeper to close it.
+  const closingMs = closesAt.getTime() - expiresAt.getTime();
   if (startedAt >= expiresAt) return retry(new Date(closesAt.getTime() + closingMs));
-  const lastTryAfter = (from: Date): Decision => {
-    const leftMs = closesAt.getTime() - from.getTime();
-    return retry(new Date(from.getTime() + leftMs * (0.1 + 0.6 * random)));
-  };
-  if (now >= expiresAt) return lastTryAfter(now);
+  const pastMs = Math.max(now.getTime(), expiresAt.getTime());
+  const last = retry(new Date(pastMs + (closesAt.getTime() - pastMs) * (0.1 + 0.6 * random)));
+  if (now >= expiresAt) return last;
 
   const ceilingMs = Math.min(
     scale(FIRST_BACKOFF_MS) * 2 ** Math.min(tries - 3, 20),
@@ -121,5 +119,5 @@ function decideRetry(situation: Situation): Decision {
   );
   const waitMs = Math.max(scale(LEAST_BACKOFF_MS), ceilingMs * Math.max(LEAST_SHARE, random), askedMs);
   if (waitMs < lifeLeftMs) return retry(new Date(now.getTime() + waitMs));
-  return lastTryAfter(expiresAt);
+  return last;
 }

@@ -23,8 +23,8 @@ export interface QueueCounts {
 export interface ArchiveQueue {
   /**
    * Adds all jobs in one round trip, first in first out. A job whose id (`{id}-{round}`; `{id}` of a producer that
-   * has no row) is known is left alone, finished ones too while they are kept, so adding again is safe. Fails after 2 s; what was sent by then
-   * may still arrive, and adding again finds it there.
+   * has no row) is known is left alone, finished ones too while they are kept, so adding again is safe. Fails after
+   * 2 s; what was sent by then may still arrive, and adding again finds it there.
    */
   add(
     jobs: readonly { id: string; round?: number; reference: Reference }[],
