@@ -13,6 +13,7 @@ import { styleText } from 'node:util';
 import { findMachine, installMissing, type Machine } from './machine/find.ts';
 import { killLeftovers } from './machine/leftovers.ts';
 import { createPostgresServer } from './machine/postgres.ts';
+import { findProgram, PROGRAM_NAMES, PROGRAM_PACKAGES } from './machine/programs.ts';
 import { createRedisServer } from './machine/redis.ts';
 import type { ThrowawayServer } from './machine/server.ts';
 
@@ -122,7 +123,7 @@ function lack(what: string): void {
 
 async function findServices(): Promise<Machine> {
   const machine = await findMachine(process.env);
-  if (!required || Object.values(machine).every((found) => found.via)) return machine;
+  if (!required) return machine;
   await installMissing(machine, say);
   return findMachine(process.env);
 }
@@ -162,6 +163,11 @@ async function startServices({ redis, postgres, chromium }: Machine): Promise<No
       environment[`TEST_${name}_MISSING`] = why;
       lack(`${what}: ${why}`);
     }
+  }
+  for (const program of PROGRAM_NAMES) {
+    const path = findProgram(program, process.env);
+    if (path) environment[`TEST_PROGRAM_${program.toUpperCase()}`] = path;
+    else lack(`what needs ${program}: apt-get install ${PROGRAM_PACKAGES[program].join(' ')}`);
   }
   return environment;
 }

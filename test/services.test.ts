@@ -4,7 +4,15 @@ import { test } from 'node:test';
 import { promisify } from 'node:util';
 import { Redis } from 'ioredis';
 import { onPostgres } from './machine/postgres.ts';
-import { chromiumForTest, postgresForTest, redisForTest, startPostgres, startRedis } from './services.ts';
+import { findProgram } from './machine/programs.ts';
+import {
+  chromiumForTest,
+  postgresForTest,
+  programForTest,
+  redisForTest,
+  startPostgres,
+  startRedis,
+} from './services.ts';
 
 async function redisSays<T>(url: string, ask: (redis: Redis) => Promise<T>): Promise<T> {
   const redis = new Redis(url, { maxRetriesPerRequest: 1 });
@@ -80,4 +88,11 @@ test('the browser that was found says its version', async (t) => {
   if (!path) return;
   const { stdout } = await promisify(execFile)(path, ['--version']);
   assert.match(stdout, /Chrom/);
+});
+
+test('a program of Debian is found where it lies outside the PATH of a user', (t) => {
+  const path = programForTest(t, 'pgbouncer');
+  if (!path) return;
+  assert.equal(findProgram('pgbouncer', { PATH: '/usr/bin' }), path);
+  assert.equal(findProgram('no-such-program', process.env), undefined);
 });

@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { Redis } from 'ioredis';
 import { createPostgresServer, onPostgres } from './machine/postgres.ts';
+import { PROGRAM_PACKAGES, type ProgramName } from './machine/programs.ts';
 import { createRedisServer } from './machine/redis.ts';
 import type { TestServer, ThrowawayServer } from './machine/server.ts';
 
@@ -79,6 +80,14 @@ export async function startPostgres(t: Test): Promise<TestServer | undefined> {
 /** The path of a Chromium or Chrome for playwright-core's `executablePath`. */
 export function chromiumForTest(t: Test): string | undefined {
   return found(t, 'TEST_CHROMIUM', missing.chromium);
+}
+
+/** The path of a Debian program that the test starts itself. Undefined: the test is skipped and must return. */
+export function programForTest(t: Test, program: ProgramName): string | undefined {
+  const variable = `TEST_PROGRAM_${program.toUpperCase()}`;
+  if (process.env[variable]) return process.env[variable];
+  t.skip(`no ${program} on this machine: apt-get install ${PROGRAM_PACKAGES[program].join(' ')}`);
+  return undefined;
 }
 
 async function own(t: Test, create: (folder: string) => Promise<ThrowawayServer>): Promise<TestServer> {

@@ -1,8 +1,9 @@
 /** Finds what tests need on this machine: by URL, by binary, by Docker engine; or installs it where that was asked. */
-import { accessSync, constants, existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { DOCKER, dockerAnswers } from './docker.ts';
 import { pingPostgres } from './postgres.ts';
+import { findProgram, isExecutable, PROGRAM_NAMES, PROGRAM_PACKAGES } from './programs.ts';
 import { pingRedis } from './redis.ts';
 import { run } from './server.ts';
 
@@ -24,16 +25,16 @@ export interface Machine {
 const DEBIAN_PACKAGES = { redis: 'redis-server', postgres: 'postgresql', chromium: 'chromium' } as const;
 
 export async function findMachine(env: NodeJS.ProcessEnv): Promise<Machine> {
-  const redis = inPath('redis-server', env);
-  const postgres = postgresFolders(env).find((folder) => runnable(join(folder, 'postgres')));
+  const redis = findProgram('redis-server', env);
+  const postgres = postgresFolders(env).find((folder) => isExecutable(join(folder, 'postgres')));
   const docker = redis && postgres ? undefined : (await dockerAnswers()) ? DOCKER : undefined;
   const [redisUrl, postgresUrl] = await Promise.all([
     answering(env.TEST_REDIS_URL, pingRedis),
     answering(env.TEST_DATABASE_URL, pingPostgres),
   ]);
   const chromium = env.TEST_CHROMIUM
-    ? runnable(env.TEST_CHROMIUM) && env.TEST_CHROMIUM
-    : ['chromium', 'chromium-browser', 'google-chrome'].map((name) => inPath(name, env)).find(Boolean);
+    ? isExecutable(env.TEST_CHROMIUM) && env.TEST_CHROMIUM
+    : ['chromium', 'chromium-browser', 'google-chrome'].map((name) => findProgram(name, env)).find(Boolean);
   return {
     redis: found('Redis', 'redis', redisUrl, redis ?? docker, 'TEST_REDIS_URL'),
     postgres: found(
@@ -68,11 +69,6 @@ async function answering(
   return url;
 }
 
-function inPath(program: string, env: NodeJS.ProcessEnv): string | undefined {
-  const paths = (env.PATH ?? '').split(delimiter).map((folder) => join(folder, program));
-  return paths.find(runnable);
-}
-
 /** Where `initdb` and `postgres` lie side by side; Debian keeps them out of the PATH, newest version last. */
 function postgresFolders(env: NodeJS.ProcessEnv): string[] {
   const debian = '/usr/lib/postgresql';
@@ -81,29 +77,28 @@ function postgresFolders(env: NodeJS.ProcessEnv): string[] {
     ...(env.PATH ?? '').split(delimiter),
     ...versions.map((version) => join(debian, version, 'bin')),
   ];
-  return folders.filter((folder) => runnable(join(folder, 'initdb')));
-}
-
-function runnable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
+  return folders.filter((folder) => isExecutable(join(folder, 'initdb')));
 }
 
 /** Installs what is missing with apt where we are root on Debian; says why where it cannot. */
 export async function installMissing(machine: Machine, say: (line: string) => void): Promise<void> {
-  const names = (Object.keys(DEBIAN_PACKAGES) as (keyof Machine)[]).filter((name) => !isThere(machine[name]));
+  const services = (Object.keys(DEBIAN_PACKAGES) as (keyof Machine)[]).filter(
+    (name) => !isThere(machine[name]),
+  );
+  const programs = PROGRAM_NAMES.filter((name) => !findProgram(name, process.env));
+  const names = [...services, ...programs];
   if (names.length === 0) return;
   if (process.getuid?.() !== 0 || !existsSync('/etc/debian_version')) {
     say(`not installing ${names.join(', ')}: that needs root on Debian`);
     return;
   }
-  const packages = names.map((name) => DEBIAN_PACKAGES[name]);
+  const packages = [
+    ...services.map((name) => DEBIAN_PACKAGES[name]),
+    ...programs.flatMap((name) => PROGRAM_PACKAGES[name]),
+  ];
   const options = {
-    env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+    // Run level 1: the packages' own services are not started; tests start what they need on ports of their own.
+    env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' },
     timeout: 600_000,
     maxBuffer: 64 << 20,
   };
