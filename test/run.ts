@@ -10,6 +10,7 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { styleText } from 'node:util';
+import { parseResults } from './machine/file-results.ts';
 import { findMachine, installMissing, type Machine } from './machine/find.ts';
 import { killLeftovers } from './machine/leftovers.ts';
 import { createPostgresServer } from './machine/postgres.ts';
@@ -23,6 +24,7 @@ const TEST_LIMIT_MS = 300_000;
 const WANTS_ALL = /^test\/(chaos\/|contract\/fairness)/;
 /** More files than this do not fail for want of a processor. */
 const MOST_AGAIN = 5;
+const SLOWEST_SHOWN = 10;
 /** What tests may see of this shell: never somebody's DATABASE_URL, account or NODE_ENV. */
 const PASSED =
   /^(PATH|HOME|USER|LOGNAME|LANG|LC_\w+|TZ|TERM|CI|FORCE_COLOR|NO_COLOR|NODE_OPTIONS|LD_\w+|REQUIRE_SERVICES)$/;
@@ -41,6 +43,7 @@ const required = process.env.REQUIRE_SERVICES === '1';
 const problems: string[] = [];
 const untested: string[] = [];
 const unsteady: string[] = [];
+const durations = new Map<string, number>();
 const servers: ThrowawayServer[] = [];
 // The real path, because it is compared with what /proc says of a process.
 const folder = await realpath(await mkdtemp(join(tmpdir(), 'wma-test-')));
@@ -72,6 +75,11 @@ try {
   }
   for (const server of servers) await server.release().catch((error) => problems.push(`${error}`));
   await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+}
+if (durations.size > 1) {
+  const slowest = [...durations].sort(([, one], [, other]) => other - one).slice(0, SLOWEST_SHOWN);
+  say(`the ${slowest.length} slowest files:`);
+  for (const [file, taken] of slowest) say(`${taken.toFixed(1).padStart(8)} s  ${file}`);
 }
 for (const what of untested) shout(`NOT TESTED: ${what}`);
 for (const file of unsteady) shout(`UNSTEADY: ${file} failed beside others and passed alone; look above`);
@@ -181,11 +189,18 @@ async function runTests(
   concurrency: number,
   environment: NodeJS.ProcessEnv,
 ): Promise<void> {
-  const list = join(folder, 'failed');
-  const failed = async () =>
-    [...new Set((await readFile(list, 'utf8')).split('\n'))].filter((file) => file !== '').sort();
-  if ((await run(process.execPath, testCommand(files, concurrency, list), environment)) === 0) return;
-  const again = await failed();
+  const list = join(folder, 'results');
+  /** Runs the files; returns the exit code and those that failed. */
+  const runOnce = async (some: readonly string[], most: number) => {
+    const end = await run(process.execPath, testCommand(some, most, list), environment);
+    const results = parseResults(await readFile(list, 'utf8'));
+    for (const result of results) if ('seconds' in result) durations.set(result.file, result.seconds);
+    const failed = new Set(results.flatMap((result) => ('failed' in result ? result.file : [])));
+    return { end, failed: [...failed].sort() };
+  };
+  const first = await runOnce(files, concurrency);
+  if (first.end === 0) return;
+  const again = first.failed;
   if (again.length === 0 || again.length > MOST_AGAIN) {
     problems.push(
       again.length === 0 ? 'the tests ended without a result' : `tests failed in ${again.length} files`,
@@ -193,13 +208,12 @@ async function runTests(
     return;
   }
   shout(`once more, alone: ${again.join(', ')}`);
-  const end = await run(process.execPath, testCommand(again, 1, list), environment);
-  const still = end === 0 ? [] : await failed();
+  const { end, failed: still } = await runOnce(again, 1);
   if (end !== 0) problems.push(`tests failed in ${still.join(', ') || again.join(', ')}`);
   unsteady.push(...again.filter((file) => end === 0 || (still.length > 0 && !still.includes(file))));
 }
 
-function testCommand(files: readonly string[], concurrency: number, failedList: string): string[] {
+function testCommand(files: readonly string[], concurrency: number, resultList: string): string[] {
   return [
     '--disable-warning=ExperimentalWarning',
     `--import=${new URL('machine/deadline.ts', import.meta.url).href}`,
@@ -208,8 +222,8 @@ function testCommand(files: readonly string[], concurrency: number, failedList: 
     `--test-timeout=${TEST_LIMIT_MS}`,
     '--test-reporter=spec',
     '--test-reporter-destination=stdout',
-    `--test-reporter=${new URL('machine/failed-files.ts', import.meta.url).href}`,
-    `--test-reporter-destination=${failedList}`,
+    `--test-reporter=${new URL('machine/file-results.ts', import.meta.url).href}`,
+    `--test-reporter-destination=${resultList}`,
     ...args.filter((word) => word.startsWith('--test-')),
     ...files,
   ];

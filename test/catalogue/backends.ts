@@ -1,15 +1,12 @@
 /** The catalogue on each database it must be the same on. */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { type Catalogue, createCatalogue } from '../../src/catalogue/catalogue.ts';
 import { createDatabase, type Database } from '../../src/catalogue/database.ts';
 import { migrate } from '../../src/catalogue/migrate.ts';
 import { createPostgresPool } from '../../src/catalogue/postgres.ts';
 import { createLifetimes } from '../../src/clock.ts';
-import { openEmbeddedDatabase } from '../../src/embedded/database.ts';
 import { createLog } from '../../src/log.ts';
+import { openForTest } from '../embedded/open.ts';
 import { missing, postgresForTest } from '../services.ts';
 
 export const SCHEMA = 'wma';
@@ -24,12 +21,8 @@ export interface Bundle {
 type Open = (t: Pick<TestContext, 'after' | 'skip'>) => Promise<Database | undefined>;
 
 const embedded: Open = async (t) => {
-  const folder = await mkdtemp(join(tmpdir(), 'wma-catalogue-'));
-  const opened = await openEmbeddedDatabase({ folder, log, fsync: false });
-  t.after(async () => {
-    await opened.close();
-    await rm(folder, { recursive: true, force: true });
-  });
+  const opened = await openForTest();
+  t.after(opened.close);
   return createDatabase(opened.pool);
 };
 

@@ -3,7 +3,7 @@
  * sweeper. WeChat is the simulator; the store of the shapes with a real database is an S3 server beside them.
  */
 import { createHash } from 'node:crypto';
-import { readFile, writeFile } from 'node:fs/promises';
+import { cp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { ListMultipartUploadsCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
@@ -21,6 +21,7 @@ import type { SimulatedAccount } from '../../src/simulator/access-tokens.ts';
 import type { MediaRecipe } from '../../src/simulator/media-id.ts';
 import { openSimulator, type Simulator } from '../../src/simulator/server.ts';
 import { createCleanup, folderForTest } from '../cleanup.ts';
+import { databaseTemplate } from '../embedded/open.ts';
 import type { TestServer } from '../machine/server.ts';
 import { missing, postgresForTest, redisForTest, startPostgres, startRedis } from '../services.ts';
 
@@ -187,6 +188,7 @@ async function layOn(
   const accountsFile = join(folder, 'accounts.json');
   const entries = accounts.map(({ account: _, entry, ...known }) => ({ ...known, ...entry }));
   await writeFile(accountsFile, JSON.stringify(entries));
+  if (!shared) await cp(await databaseTemplate(), join(folder, 'data', 'database'), { recursive: true });
   const s3Options = { bucket: BUCKET, region: 'us-east-1', clock: systemClock, log: quiet, ...S3_KEYS };
   const s3 = shared
     ? await openEmbeddedS3({ ...s3Options, folder: join(folder, 'beside'), fsync: false })

@@ -1,6 +1,6 @@
 /** WeCom from the callback to the object: app messages, and customer service read page by page. */
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
@@ -16,6 +16,7 @@ import { createCallbacks } from '../../src/simulator/callbacks.ts';
 import { composeMessage, type Message } from '../../src/simulator/messages.ts';
 import { openSimulator } from '../../src/simulator/server.ts';
 import { composeServiceMessage } from '../../src/simulator/service-messages.ts';
+import { databaseTemplate } from '../embedded/open.ts';
 
 const log = createLog({ level: 'silent', program: 'test', secrets: [] });
 const NEVER = new AbortController().signal;
@@ -23,6 +24,7 @@ const LIFE = { mediaLifetimeMs: 72 * 3_600_000, timeScale: 60 };
 
 async function setup(t: TestContext) {
   const folder = await mkdtemp(join(tmpdir(), 'wma-wecom-'));
+  await cp(await databaseTemplate(), join(folder, 'data', 'database'), { recursive: true });
   const accounts = simulatedAccounts(4).filter(({ product }) => product === 'wecom');
   const account = accounts[0]!;
   const simulator = await openSimulator({

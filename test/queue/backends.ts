@@ -1,8 +1,5 @@
 /** The three places a queue may live in, with what a test does to them behind the queue's back. */
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { after, type TestContext } from 'node:test';
 import { createPostgresBackend, type PgPool, Queue, withBackend } from 'bullmq';
 import { Redis } from 'ioredis';
@@ -12,6 +9,7 @@ import { createLog } from '../../src/log.ts';
 import { QUEUE_POOL_OPTIONS, type QueueBackend, type QueuePool } from '../../src/queue/backend.ts';
 import { QUEUE_NAME, queueNameOf } from '../../src/queue/job.ts';
 import { openArchiveQueue } from '../../src/queue/queue.ts';
+import { makeDatabaseFolder } from '../embedded/open.ts';
 import { missing, postgresForTest, redisForTest } from '../services.ts';
 
 /** Where a queue lives, as another process can be told. */
@@ -123,10 +121,8 @@ async function addAndClose(
   await queue.close();
 }
 
-let pglite: string | undefined;
-after(async () => {
-  if (pglite) await rm(pglite, { recursive: true, force: true });
-});
+let pglite: Awaited<ReturnType<typeof makeDatabaseFolder>> | undefined;
+after(() => pglite?.[Symbol.asyncDispose]());
 
 /** A place of the test's own, removed after it. Undefined: skipped, return. */
 type FindPlace = (t: TestContext) => Promise<Place | undefined>;
@@ -151,10 +147,10 @@ export const PLACES: readonly { name: string; skip: string | false; find: FindPl
   {
     name: 'PGlite',
     skip: false,
-    // One folder for all tests: a new database takes seconds, an existing one is open at once.
+    // One folder for all tests of a file.
     find: async () => {
-      pglite ??= await mkdtemp(join(process.env.TEST_FOLDER ?? tmpdir(), 'queue-'));
-      return { kind: 'pglite', folder: pglite, prefix: `{${randomBytes(6).toString('hex')}}` };
+      pglite ??= await makeDatabaseFolder();
+      return { kind: 'pglite', folder: pglite.path, prefix: `{${randomBytes(6).toString('hex')}}` };
     },
   },
 ];
