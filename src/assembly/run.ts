@@ -3,6 +3,7 @@ import { type Config, ConfigError, EXIT_CONFIG } from '../config.ts';
 import { FolderInUseError } from '../folder-lock.ts';
 import { scrub } from '../secrets.ts';
 import { closeOnSignals, type Shutdown } from '../shutdown.ts';
+import { allowSlowConnects } from '../slow-connects.ts';
 
 /** The program cannot start as it is configured; the message says what to change. */
 export class StartError extends Error {
@@ -105,6 +106,7 @@ export async function runProgram(
   name: string,
   start: (attend: (shutdown: Shutdown) => void) => Promise<void>,
 ): Promise<void> {
+  allowSlowConnects();
   let open: Shutdown | undefined;
   const leave = ({ exitCode, text }: { exitCode: number; text: string }): void => {
     process.stderr.write(`${text}\n`, () => process.exit(exitCode));

@@ -1,9 +1,12 @@
 #!/usr/bin/env node
 /** `wma`: the service from a terminal. */
 import { loadClientSettings } from '../config.ts';
+import { allowSlowConnects } from '../slow-connects.ts';
 import { runCli } from './program.ts';
 
 const TWICE_MS = 300;
+
+allowSlowConnects();
 
 // A reader that had enough (head, less) is no trouble of ours.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));

@@ -12,6 +12,7 @@ import { createLog } from '../log.ts';
 import { createShutdown } from '../shutdown.ts';
 import { simulatedAccount } from '../simulator/account.ts';
 import { openSimulator } from '../simulator/server.ts';
+import { allowSlowConnects } from '../slow-connects.ts';
 import { openDay } from './day.ts';
 import { judge, type Verdict } from './judge.ts';
 import { castOf, type Part, type Stage, send, settled } from './play.ts';
@@ -25,6 +26,7 @@ import { summaryOf } from './summary.ts';
 const DAY_MS = 95_000;
 const JUDGING_MS = 20_000;
 
+allowSlowConnects();
 const clock = systemClock;
 const account = simulatedAccount(4);
 const key = randomBytes(24).toString('base64url');

@@ -31,6 +31,8 @@ const KEPT = {
   removeOnFail: { age: 7 * 24 * 3_600, count: 5_000 },
 };
 const ANSWER_MS = 2_000;
+/** Twice CONNECT_ATTEMPT_MS and a little: an IPv6 address that swallows packets may stand before the IPv4 one. */
+const CONNECT_MS = 6_000;
 const SILENT_MS = 5_000;
 /** At most this long between two tries to reconnect (ioredis: up to 5 s), so that a short outage stays short. */
 const reconnectAfterMs = (times: number) => Math.min(50 * 2 ** times, 2_000);
@@ -43,7 +45,7 @@ export function connectRedis(options: { url: string; prefix: string }, log: Log)
     enableOfflineQueue: false,
     maxRetriesPerRequest: 1,
     commandTimeout: ANSWER_MS,
-    connectTimeout: ANSWER_MS,
+    connectTimeout: CONNECT_MS,
     // A line that fell silent stays "ready": nothing would be fed until the kernel gives it up, a quarter of an hour.
     socketTimeout: SILENT_MS,
     retryStrategy: reconnectAfterMs,
@@ -69,6 +71,7 @@ export function connectRedis(options: { url: string; prefix: string }, log: Log)
       // BullMQ demands null here. A half-open line would then wait for ever; longer than the longest BZPOPMIN (10 s).
       const connection = new Redis(url, {
         maxRetriesPerRequest: null,
+        connectTimeout: CONNECT_MS,
         socketTimeout: 20_000,
         retryStrategy: reconnectAfterMs,
       });

@@ -7,6 +7,7 @@ import { parseArgs } from 'node:util';
 import { createLifetimes, systemClock } from '../clock.ts';
 import { createLog } from '../log.ts';
 import { closeOnSignals, createShutdown } from '../shutdown.ts';
+import { allowSlowConnects } from '../slow-connects.ts';
 import { accountsFileOf, SIMULATED_COMPONENT, simulatedAccount, simulatedAccounts } from './account.ts';
 import { keepSending } from './sender.ts';
 import { openSimulator } from './server.ts';
@@ -89,6 +90,7 @@ What can be asked of the simulator: GET ${simulator.url}/__simulator/names and d
   shutdown.step('simulated senders', () => sending);
 }
 
+allowSlowConnects();
 try {
   await start();
 } catch (error) {

@@ -8,6 +8,8 @@ import { readSuppliedFields, readSuppliedToken, type SuppliedToken } from './sup
 type RedisSource = Extract<TokenSource, { type: 'redis' }>;
 
 const ANSWER_MS = 2_000;
+/** Twice CONNECT_ATTEMPT_MS and a little: an IPv6 address that swallows packets may stand before the IPv4 one. */
+const CONNECT_MS = 6_000;
 const LONGEST_PAUSE_MS = 2_000;
 const LONGEST_VALUE = 16 * 1024;
 const FIELDS = [
@@ -28,7 +30,7 @@ export function createRedisTokens(log: Pick<Log, 'warn'>) {
     if (existing) return existing;
     const redis = new Redis(url, {
       lazyConnect: true,
-      connectTimeout: ANSWER_MS,
+      connectTimeout: CONNECT_MS,
       commandTimeout: ANSWER_MS,
       maxRetriesPerRequest: 1,
       retryStrategy: (times) => Math.min(100 * 2 ** times, LONGEST_PAUSE_MS),
