@@ -83,6 +83,9 @@ export const BEHAVIOUR_NAMES = [
   'videoUrlOffList',
   'videoUrlPrivate',
   'silence',
+  'textBody',
+  'cutErrcode',
+  'pageAsPiece',
 ] as const;
 export type BehaviourName = (typeof BEHAVIOUR_NAMES)[number];
 

@@ -8,12 +8,14 @@ import { HEADER_ROWS } from './header-rows.ts';
 import { LINK_ROWS } from './link-rows.ts';
 import type { Behaviour, BehaviourName } from './media-id.ts';
 import { REFUSAL_ROWS } from './refusal-rows.ts';
+import { TEXT_ROWS } from './text-rows.ts';
 
 export const BEHAVIOURS: Readonly<Record<BehaviourName, Row>> = {
   ...BODY_ROWS,
   ...HEADER_ROWS,
   ...REFUSAL_ROWS,
   ...LINK_ROWS,
+  ...TEXT_ROWS,
 };
 
 /** What to play for this request: once its `times` are used up, a behaviour is over. */

@@ -80,9 +80,10 @@ export function createDownloader(options: DownloaderOptions): Downloader {
       const from = { product, endpoint: 'media_get', secrets: [request.token] } as const;
       throw errcodeFailure(verdict.answer, verdict.errcode, from);
     }
-    if (answer.status !== 200)
+    if (answer.status !== 200 && answer.status !== 206)
       throw httpFailure(answer.status, MEDIA_GET, retryAfterMs(answer.headers['retry-after']));
-    throw failure(verdict.is === 'failure' ? verdict.code : 'malformed_answer', MEDIA_GET);
+    if (verdict.is === 'failure') throw failure(verdict.code, MEDIA_GET, { cause: verdict.cause });
+    throw failure('malformed_answer', MEDIA_GET);
   }
 
   /** One call of media/get: a body, or the link that it answered with. */
@@ -163,11 +164,12 @@ const hasNoHighDefinition = ({ failure: { class: kind, code } }: FailureError) =
 
 /**
  * The documentation of record says that videos are not served over https. Only what looks like that leads to http:
- * a page, nothing, a closed port, an answer nobody understands. Never an errcode, nor trouble that may pass.
+ * a page, nothing, a closed port, an answer nobody understands. Never an errcode, a cut one included, nor trouble that may pass.
  */
 function mayNeedHttp(kind: Kind, error: unknown): error is FailureError {
   if (kind !== 'video' && kind !== 'shortvideo') return false;
   if (!(error instanceof FailureError) || error.failure.errcode !== undefined) return false;
+  if (error.cause === 'errcode') return false;
   const { code } = error.failure;
   if (code === 'network') return error.cause === 'ECONNREFUSED';
   return ['body_empty', 'body_not_media', 'malformed_answer', 'http_refused'].includes(code);

@@ -2,6 +2,7 @@
 import type { Kind } from '../media.ts';
 import type { MediaType } from '../media-type.ts';
 import { type Answer, errcodeOf, parseAnswer } from './answer.ts';
+import { isTextLike, textOf } from './text-like.ts';
 
 /** Enough for any magic number. */
 export const HEAD_BYTES = 4096;
@@ -12,16 +13,19 @@ export type Verdict =
   | { readonly is: 'media'; readonly type: MediaType }
   | { readonly is: 'errcode'; readonly answer: Answer; readonly errcode: number }
   | { readonly is: 'video_url'; readonly url: string }
-  | { readonly is: 'failure'; readonly code: 'body_empty' | 'body_not_media' | 'malformed_answer' };
+  | { readonly is: 'failure'; readonly code: 'body_empty' | 'body_not_media'; readonly cause?: 'errcode' };
 
 const UNNAMED: MediaType = { contentType: 'application/octet-stream', extension: 'bin' };
 
-export const beginsLikeJson = (head: Uint8Array): boolean => /^(?:\xef\xbb\xbf)?\s*\{/.test(latin1(head));
+/** Whether the first bytes can still become JSON: white space alone can. */
+export const mayBecomeJson = (head: Uint8Array): boolean =>
+  /^\s*(?:\{|$)/.test(textOf(head.subarray(0, HEAD_BYTES)));
 
 /**
  * Error answers come with status 200 as text/plain or application/json, media sometimes as `text/jpeg` or without a
- * type. So: nothing is empty; JSON with an errcode is an error; JSON with video_url a link; known magic is media;
- * what then is called or looks like text is not; the rest is media of a format without magic.
+ * type. So: nothing is empty; JSON with an errcode is an error; JSON with video_url a link; what is like a text is no
+ * file; known magic is media; what then is called a text is not; the rest is media of a format without magic.
+ * Only a `file` that comes as an attachment may itself be JSON, HTML or text. Real files of WeCom always do.
  */
 export function judge(given: {
   readonly head: Uint8Array;
@@ -30,34 +34,45 @@ export function judge(given: {
   readonly sniffed: MediaType | undefined;
   readonly contentType: string | undefined;
   readonly kind: Kind;
-  /** By its disposition; the only word on whether a `file` that looks like an error is one. */
+  /** By its disposition. */
   readonly isAttachment: boolean;
 }): Verdict {
-  const { head, sniffed, kind } = given;
+  const { head, isWhole, sniffed, kind, isAttachment } = given;
   if (head.length === 0) return { is: 'failure', code: 'body_empty' };
-  // Only a `file` may itself be JSON, HTML or text.
-  const mayBeText = kind === 'file';
-  if (beginsLikeJson(head)) {
-    const answer = given.isWhole ? parseAnswer(Buffer.from(head).toString('utf8')) : undefined;
+  if (kind === 'file' && isAttachment) return { is: 'media', type: sniffed ?? UNNAMED };
+  if (isWhole && mayBecomeJson(head)) {
+    const answer = parseAnswer(jsonTextOf(head));
     const errcode = answer && errcodeOf(answer);
-    const isError = errcode !== undefined && !(mayBeText && (errcode === 0 || given.isAttachment));
-    if (answer && isError && errcode !== 0) return { is: 'errcode', answer, errcode };
-    if (!mayBeText && typeof answer?.video_url === 'string')
+    if (answer && errcode) return { is: 'errcode', answer, errcode };
+    if (kind !== 'file' && typeof answer?.video_url === 'string')
       return { is: 'video_url', url: answer.video_url };
-    if (answer && isError) return { is: 'errcode', answer, errcode };
-    if (!mayBeText)
-      return { is: 'failure', code: given.isWhole && !answer ? 'malformed_answer' : 'body_not_media' };
+    if (answer && errcode !== undefined) return { is: 'errcode', answer, errcode };
   }
-  if (sniffed && (mayBeText || !isTextual(sniffed.contentType))) return { is: 'media', type: sniffed };
-  if (!mayBeText && (isTextual(given.contentType ?? '') || looksLikeMarkup(head))) {
-    return { is: 'failure', code: 'body_not_media' };
+  // A voice without magic comes as an attachment too, and may then be of any length.
+  const isKnown = sniffed !== undefined || isAttachment;
+  const start = head.subarray(0, HEAD_BYTES);
+  if (isTextLike(start, { isWhole: isWhole && start.length === head.length, isKnown })) {
+    // Cut, or more than JSON_BYTES: an error of WeChat all the same, which only cannot be read.
+    const cause = /^\s*\{\s*"(?:errcode|errmsg|base_resp)"/.test(textOf(start))
+      ? ({ cause: 'errcode' } as const)
+      : {};
+    return { is: 'failure', code: 'body_not_media', ...cause };
   }
-  return { is: 'media', type: UNNAMED };
+  const type = sniffed?.contentType ?? given.contentType ?? '';
+  if (isTextual(type) || COMPRESSED.has(type)) return { is: 'failure', code: 'body_not_media' };
+  return { is: 'media', type: sniffed ?? UNNAMED };
 }
 
-const isTextual = (contentType: string) => /^\s*(?:text\/|[^;]*(?:\bjson|\bxml|\bhtml)\b)/i.test(contentType);
+/** UTF-8 unless the bytes are UTF-16. */
+const jsonTextOf = (head: Uint8Array): string =>
+  head.includes(0) ? textOf(head).replace(/\0+$/, '') : Buffer.from(head).toString('utf8');
 
-const looksLikeMarkup = (head: Uint8Array) => /^(?:\xef\xbb\xbf)?\s*<[a-z!?/]/i.test(latin1(head));
+const isTextual = (contentType: string) =>
+  /^\s*(?:text\/|[^;]*(?:\bjson|\bxml|\bhtml|\brtf)\b)/i.test(contentType);
 
-const latin1 = (head: Uint8Array) =>
-  Buffer.from(head.buffer, head.byteOffset, Math.min(head.length, 256)).toString('latin1');
+/** What a gateway compressed without saying so; a page, as likely as not. A real .gz is a file with a disposition. */
+const COMPRESSED: ReadonlySet<string> = new Set([
+  'application/gzip',
+  'application/zstd',
+  'application/x-bzip2',
+]);

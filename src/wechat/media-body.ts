@@ -3,7 +3,7 @@ import { failure } from '../failures.ts';
 import type { Kind, Source } from '../media.ts';
 import { type MediaType, sniff } from '../media-type.ts';
 import { fileNameOf } from './file-name.ts';
-import { beginsLikeJson, HEAD_BYTES, JSON_BYTES, judge, type Verdict } from './first-bytes.ts';
+import { HEAD_BYTES, JSON_BYTES, judge, mayBecomeJson, type Verdict } from './first-bytes.ts';
 import { type Http, type HttpBody, type HttpRequest, tooLarge } from './http.ts';
 
 export interface MediaBody {
@@ -51,6 +51,10 @@ export function createGetJudged(http: Http, maxMediaBytes: number): GetJudged {
   };
 }
 
+/** A name without a type in front of it was met too: `filename=".amr"`. */
+export const isAttachment = ({ headers }: Pick<HttpBody, 'headers'>): boolean =>
+  /^\s*(?:attachment\b|filename\*?\s*=)/i.test(headers['content-disposition'] ?? '');
+
 /** Reads as much as the judgement needs, and gives the body back whole. */
 async function readHead(answer: HttpBody, kind: Kind): Promise<Pick<Judged, 'verdict' | 'body'>> {
   const rest = answer.body[Symbol.asyncIterator]();
@@ -63,20 +67,22 @@ async function readHead(answer: HttpBody, kind: Kind): Promise<Pick<Judged, 'ver
     if (next.done) {
       isWhole = true;
     } else {
-      if (size === 0 && beginsLikeJson(next.value)) enough = JSON_BYTES;
       pieces.push(next.value);
       size += next.value.length;
+      // White space may come in a piece of its own.
+      enough = mayBecomeJson(pieces.length === 1 ? next.value : Buffer.concat(pieces))
+        ? JSON_BYTES
+        : HEAD_BYTES;
     }
   }
   const head = pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces);
-  const disposition = answer.headers['content-disposition'];
   const verdict = judge({
     head,
     isWhole,
     sniffed: await sniff(head.subarray(0, HEAD_BYTES)),
     contentType: answer.headers['content-type'],
     kind,
-    isAttachment: /^\s*attachment\b/i.test(disposition ?? '') || fileNameOf(disposition) !== undefined,
+    isAttachment: isAttachment(answer),
   });
   return { verdict, body: replayed(pieces, isWhole ? undefined : rest) };
 }

@@ -4,7 +4,7 @@
  */
 import { failure } from '../failures.ts';
 import { type HttpBody, tooLarge } from './http.ts';
-import { type Judged, type MediaBody, mediaBody } from './media-body.ts';
+import { isAttachment, type Judged, type MediaBody, mediaBody } from './media-body.ts';
 
 /** Two parts of an upload; well below the limit, whichever megabyte is meant. */
 export const RANGE_BYTES = 16 * 1024 * 1024;
@@ -66,7 +66,9 @@ export async function openRanges(
     yield* exactly(first.body, piece!);
     for (let from = piece!.to + 1; from < total; ) {
       const next = await ask(from, total);
-      if (!next.piece) return refuse(next.judged);
+      const isText =
+        isAttachment(answer) && !isAttachment(next.judged.answer) && next.judged.verdict.is !== 'media';
+      if (!next.piece || isText) return refuse(next.judged);
       yield* exactly(next.judged.body, next.piece);
       from = next.piece.to + 1;
     }

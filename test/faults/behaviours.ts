@@ -296,6 +296,28 @@ const LINKS: readonly Fault[] = [
   },
 ];
 
+const NOT_MEDIA = /^body_not_media$/;
+const FILE = { wecom: true, kind: 'file' } as const;
+const TEXTS: readonly Fault[] = [
+  once('textBody', NOT_MEDIA, 'once: a text is no voice'),
+  ...Array.from({ length: 9 }, (_, amount) =>
+    once('textBody', NOT_MEDIA, `once: a text of the form ${amount} is no file of WeCom`, {
+      ...FILE,
+      amount,
+    }),
+  ),
+  always('textBody', NOT_MEDIA, 'always: a text never becomes an object', { ...FILE, amount: 3 }),
+  once('html200', NOT_MEDIA, 'once: a page is no file of WeCom', FILE),
+  once('html200', NOT_MEDIA, 'once: a page is no HTML of a user', { wecom: true, kind: 'htmlFile' }),
+  once('cutErrcode', NOT_MEDIA, 'once: half an error is no file of WeCom', FILE),
+  once('cutErrcode', NOT_MEDIA, 'once: half an error is no picture', { kind: 'image' }),
+  always('cutErrcode', NOT_MEDIA, 'always: half an error never becomes an object', {
+    wecom: true,
+    kind: 'jsonFile',
+  }),
+  once('errcodeZero', /^ok_without_media$/, 'once: neither an error nor a file of WeCom', FILE),
+];
+
 /** Too large to be sent in one piece: 830002 first, then pieces; each request is one more that sees the behaviour. */
 const LARGE = { wecom: true, kind: 'video', sizeBytes: 22 * MIB } as const;
 const WECOM: readonly Fault[] = [
@@ -310,10 +332,19 @@ const WECOM: readonly Fault[] = [
   }),
   always('rangeWrong', /^malformed_answer$/, 'WeCom, always: wrong pieces never become an object', LARGE),
   once('shortBody', /^body_too_short$/, 'WeCom, in the first range', { ...LARGE, times: 2 }),
+  once('pageAsPiece', NOT_MEDIA, 'WeCom, once: a page is no piece', { ...LARGE, times: 3 }),
   dead('errcode', 40007, GONE, 'WeCom, dead at once', { wecom: true }),
   once('systemBusy', /^system_busy$/, 'WeCom, once', { wecom: true }),
 ];
 
-export const FAULTS: readonly Fault[] = [...FILES, ...BODIES, ...HEADERS, ...REFUSALS, ...LINKS, ...WECOM];
+export const FAULTS: readonly Fault[] = [
+  ...FILES,
+  ...BODIES,
+  ...HEADERS,
+  ...REFUSALS,
+  ...LINKS,
+  ...TEXTS,
+  ...WECOM,
+];
 
 export const nameOf = ({ behaviour, note }: Fault): string => `${behaviour}: ${note}`;
