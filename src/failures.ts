@@ -3,6 +3,8 @@
  * are not an errcode of WeChat's; the errcodes themselves are data of `wechat/errcodes.ts`.
  */
 
+import { STORE_FAILURES } from './store-failures.ts';
+
 /** The class decides the cure; see docs/errcodes.md. */
 export type FailureClass =
   | 'token'
@@ -60,6 +62,11 @@ const row = (
 ): FailureRow => ({ class: failureClass, message: { en, zh }, advice: { en: adviceEn, zh: adviceZh } });
 
 const NOTHING = ['Nothing to do: it is tried again by itself.', '无需处理：系统会自动重试。'] as const;
+
+const ofStore = <Rows extends Readonly<Record<string, Explanation>>>(rows: Rows) =>
+  Object.fromEntries(Object.entries(rows).map(([code, words]) => [code, { class: 'store', ...words }])) as {
+    readonly [Code in keyof Rows]: FailureRow;
+  };
 
 /** Failures that are not an errcode. */
 export const FAILURES = {
@@ -156,33 +163,7 @@ export const FAILURES = {
     'It goes on when it is released, on the page or with DELETE /v1/accounts/{account}/hold.',
     '可在页面上恢复，或调用 DELETE /v1/accounts/{account}/hold。',
   ),
-  store_unavailable: row(
-    'store',
-    'The storage did not answer or answered with an error.',
-    '对象存储无响应或返回错误。',
-    'It is tried again by itself. If it lasts, check S3_ENDPOINT and whether the storage is up.',
-    '系统会自动重试；若持续出现，请检查 S3_ENDPOINT 及存储服务状态。',
-  ),
-  store_refused: row(
-    'store',
-    'The storage refused the file.',
-    '对象存储拒绝写入。',
-    'Check S3_BUCKET, the access key and its permission to put objects.',
-    '请检查 S3_BUCKET、访问密钥及其写入权限。',
-  ),
-  store_mismatch: row(
-    'store',
-    'The stored object does not have the length that was sent.',
-    '存储后的对象长度与发送的不一致。',
-    ...NOTHING,
-  ),
-  disk_full: row(
-    'store',
-    'Free space in DATA_DIR is below the floor.',
-    'DATA_DIR 可用空间低于下限。',
-    'Free space on the disk; archiving goes on by itself.',
-    '请清理磁盘空间，之后会自动恢复归档。',
-  ),
+  ...ofStore(STORE_FAILURES),
   expired: row(
     'permanent_media',
     'WeChat keeps media for three days, and they have passed.',

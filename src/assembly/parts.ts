@@ -8,6 +8,8 @@ import { type Config, configSecrets } from '../config.ts';
 import { createLog, type Log } from '../log.ts';
 import { createMetrics, type Metrics } from '../metrics.ts';
 import { type Accept, createAccept } from '../pipeline/accept.ts';
+import { createCanary } from '../pipeline/canary.ts';
+import { createStoreHealth, type StoreHealth } from '../pipeline/store-health.ts';
 import type { ArchiveQueue } from '../queue/queue.ts';
 import { openArchiveQueue } from '../queue/queue.ts';
 import { createShutdown, type Shutdown } from '../shutdown.ts';
@@ -30,6 +32,7 @@ export interface Parts {
   readonly catalogue: Catalogue;
   readonly queue: ArchiveQueue;
   readonly store: Store;
+  readonly storeHealth: StoreHealth;
   readonly accept: Accept;
   /** Calls back when new rows are due; see {@link Parts.onDue}. */
   readonly due: { notify(): void; subscribe(wake: () => void): void };
@@ -103,6 +106,7 @@ export async function openParts(config: Config, options: OpenOptions): Promise<P
       catalogue,
       queue,
       store,
+      storeHealth: createStoreHealth({ store, canary: createCanary(store, config.objects.prefix) }),
       accept,
       due,
       signs: createVitalSigns(),

@@ -45,9 +45,10 @@ export async function examineStore(
       });
       steps.push(`reading back what was written ${name}`);
       if ((await store.head(key, signal))?.metadata.id !== 'doctor') throw new Error('it keeps no metadata');
-      const { body } = await store.get(key, { signal });
+      const stored = await store.get(key, { signal });
+      if (!stored) throw new Error('it is not there');
       const hash = createHash('sha256');
-      for await (const chunk of body as AsyncIterable<Buffer>) hash.update(chunk);
+      for await (const chunk of stored.body as AsyncIterable<Buffer>) hash.update(chunk);
       if (hash.digest('hex') !== put.sha256) throw new Error('it gave back other bytes');
     }
     steps.push('opening a signed link');

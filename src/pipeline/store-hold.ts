@@ -14,6 +14,7 @@ import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import type { ArchiveJob } from '../queue/consumer.ts';
 import type { Disposition } from '../queue/disposition.ts';
+import { isStoreRefusal } from '../store-failures.ts';
 import type { Canary } from './canary.ts';
 
 /** Begun or ended, as told by the one process of the fleet that found out. */
@@ -63,7 +64,7 @@ const JUDGE_LIMIT_MS = 20_000;
 
 /** When to probe next, after `probes` refused ones of this hold. In milliseconds of policy. */
 export function decideProbeMs(why: Pick<Failure, 'code'>, probes: number): number {
-  const { first, most } = PROBE_MS[why.code === 'store_refused' ? 'refused' : 'away'];
+  const { first, most } = PROBE_MS[isStoreRefusal(why.code) ? 'refused' : 'away'];
   return Math.min(most, first * 2 ** Math.min(probes, 20));
 }
 

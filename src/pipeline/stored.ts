@@ -44,8 +44,9 @@ export async function examine(
   if (typeof found === 'string') return found;
   const recorded = /^[0-9a-f]{64}$/.test(object.sha256 ?? '') ? object.sha256 : undefined;
   if (recorded) return { ...found, stored: { ...found.stored, sha256: recorded } };
-  const { body } = await store.get(at.key, { signal });
-  const { sha256, sizeBytes } = await digestOf(body, signal);
+  const stored = await store.get(at.key, { signal });
+  if (!stored) return undefined;
+  const { sha256, sizeBytes } = await digestOf(stored.body, signal);
   if (sizeBytes !== object.sizeBytes) return `HEAD says ${object.sizeBytes} bytes, and it has ${sizeBytes}`;
   return { ...found, stored: { ...found.stored, sha256 } };
 }

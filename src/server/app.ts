@@ -11,6 +11,7 @@ import { DatabaseAwayError } from '../catalogue/database.ts';
 import { FailureError } from '../failures.ts';
 import { OverloadedError, UnknownAccountError } from '../pipeline/accept.ts';
 import { scrub } from '../secrets.ts';
+import { isStoreRefusal } from '../store-failures.ts';
 import type { App, ServerDeps } from './deps.ts';
 import { addPressure } from './pressure.ts';
 import { type FieldError, Problem, type ProblemCode, sendProblem } from './problem.ts';
@@ -85,7 +86,10 @@ function problemOf(error: FastifyError): Problem {
     return new Problem('database_away', { retryAfterSeconds: 60, detail: 'the disk of DATA_DIR is full' });
   }
   if (error instanceof FailureError && error.failure.class === 'store') {
-    return new Problem('store_unavailable', { retryAfterSeconds: 5 });
+    const { code, detail } = error.failure;
+    return isStoreRefusal(code)
+      ? new Problem('store_refused', { more: { failure: { code, ...(detail ? { detail } : {}) } } })
+      : new Problem('store_unavailable', { retryAfterSeconds: 5 });
   }
   if (error.code === 'FST_ERR_HANDLER_TIMEOUT') return new Problem('database_away', { retryAfterSeconds: 5 });
   const byCode: Readonly<Record<string, ProblemCode>> = {

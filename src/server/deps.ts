@@ -21,6 +21,7 @@ export interface ServerDeps
     | 'metrics'
     | 'queue'
     | 'store'
+    | 'storeHealth'
     | 'shutdown'
     | 'signs'
   > {

@@ -87,6 +87,12 @@ export const PROBLEMS = {
     'Look it up by mediaId or msgId: GET /v1/media?mediaId=…',
     '可通过 mediaId 或 msgId 查询：GET /v1/media?mediaId=…',
   ),
+  object_missing: row(
+    404,
+    'The media is archived, but its object is not in the bucket any more',
+    'Somebody has removed it, or a lifecycle rule has; restore it from a backup of the bucket. wma verify --all lists everything that is missing.',
+    '该对象可能被人工或生命周期规则删除；请从存储桶备份中恢复。wma verify --all 可列出所有缺失的对象。',
+  ),
   erasure_not_found: row(
     404,
     'No erasure has this id',
@@ -155,6 +161,12 @@ export const PROBLEMS = {
     'The address of ALERT_URL did not take the alert',
     "The detail is what it said; compare the address, its keyword and its signing secret with the robot's settings.",
     'detail 为对方返回的内容；请核对机器人地址、关键词与签名密钥。',
+  ),
+  store_refused: row(
+    502,
+    'The storage refuses to give the file',
+    'The reason is in failure; POST /v1/doctor (wma doctor) tries each right of the access key.',
+    '原因见 failure；POST /v1/doctor（wma doctor）会逐项检查访问密钥的权限。',
   ),
   store_unavailable: row(
     503,

@@ -5,7 +5,7 @@
 import { ListObjectVersionsCommand } from '@aws-sdk/client-s3';
 import { FailureError, failure } from '../failures.ts';
 import type { Address } from './address.ts';
-import { codeOf } from './failure.ts';
+import { isMissing, type Look } from './look.ts';
 import type { Repeat } from './quickly.ts';
 import type { Sdk } from './sdk.ts';
 import type { Headers, Wire } from './wire.ts';
@@ -27,10 +27,10 @@ export interface KeptVersion {
 const PAGES_LIMIT = 100;
 
 export function createErase(
-  deps: { wire: Wire; sdk: Sdk; address: Address; repeat: Repeat },
+  deps: { wire: Wire; sdk: Sdk; address: Address; repeat: Repeat; look: Look },
   { bucket }: { bucket: string },
 ): (key: string, signal: AbortSignal) => Promise<KeptVersion[]> {
-  const { wire, sdk, address, repeat } = deps;
+  const { wire, sdk, address, repeat, look } = deps;
 
   /** Undefined where the store does not list versions, or this key's rights do not reach that far. */
   async function versionsOf(key: string, signal: AbortSignal): Promise<string[] | undefined> {
@@ -60,19 +60,19 @@ export function createErase(
       const path = address.pathOf(key);
       const query = versionId === undefined ? {} : { query: { versionId } };
       const answer = await wire.call({ method: 'DELETE', path, ...query, signal });
-      if (answer.status >= 300 && !(answer.status === 404 && !isNoBucket(answer.body)))
-        throw wire.refuse(answer);
+      if (answer.status >= 300 && !isMissing(answer)) throw wire.refuse(answer);
       return answer.headers;
     });
 
-  const look = (key: string, versionId: string | undefined, signal: AbortSignal) =>
-    repeat(signal, async () => {
-      const path = address.pathOf(key);
-      const query = versionId === undefined ? {} : { query: { versionId } };
-      const answer = await wire.call({ method: 'HEAD', path, ...query, signal });
-      if (answer.status >= 500 || answer.status === 429) throw wire.refuse(answer);
-      return answer;
+  /** Empty where the key may not read them. */
+  const headersOf = async (key: string, versionId: string | undefined, signal: AbortSignal) => {
+    const query = versionId === undefined ? undefined : { versionId };
+    const seen = await look(address.pathOf(key), query, signal).catch((error) => {
+      if (isRefusal(error)) return { headers: {} as Headers };
+      throw error;
     });
+    return seen.headers;
+  };
 
   /** Why a version stays, in the words of its lock where it has one. */
   async function keptOf(
@@ -81,7 +81,7 @@ export function createErase(
     error: FailureError,
     signal: AbortSignal,
   ): Promise<KeptVersion> {
-    const { headers } = await look(key, versionId, signal);
+    const headers = await headersOf(key, versionId, signal);
     const until = new Date(headers['x-amz-object-lock-retain-until-date'] ?? Number.NaN);
     const isHeld = headers['x-amz-object-lock-legal-hold'] === 'ON';
     const isKept = !Number.isNaN(until.getTime());
@@ -112,10 +112,14 @@ export function createErase(
     }
     if (kept.length > 0) return kept;
     // Some stores answer the list of versions with something else, or with nothing: the object itself is asked too.
-    const seen = await look(key, undefined, signal);
-    if (seen.status === 404 && (versions || !isVersioned(seen.headers))) return [];
-    const hidden =
-      seen.status === 404 ? { headers: seen.headers } : await removeOrKeep(key, undefined, signal);
+    const path = address.pathOf(key);
+    // Without `s3:ListBucket` a refusal: then it is removed whether it is there or not.
+    const seen = await look(path, undefined, signal).catch((error) => {
+      if (isRefusal(error)) return { missing: false, headers: {} as Headers };
+      throw error;
+    });
+    if (seen.missing && (versions || !isVersioned(seen.headers))) return [];
+    const hidden = seen.missing ? { headers: seen.headers } : await removeOrKeep(key, undefined, signal);
     if (hidden.kept) return [hidden.kept];
     // Hidden is not gone.
     if (!isVersioned(hidden.headers) && !isVersioned(seen.headers)) return [];
@@ -141,8 +145,6 @@ function isVersioned(headers: Headers): boolean {
   const id = headers['x-amz-version-id'];
   return headers['x-amz-delete-marker'] === 'true' || (id !== undefined && id !== 'null');
 }
-
-const isNoBucket = (body: Buffer) => codeOf(body.toString('utf8')) === 'NoSuchBucket';
 
 /** The store's no. Silence and overload are something else: they pass. */
 const isRefusal = (error: unknown): error is FailureError =>

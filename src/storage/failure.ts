@@ -1,5 +1,6 @@
 /** What a store's answer, or its silence, means in the words of ../failures.ts. */
 import { FailureError, failure } from '../failures.ts';
+import type { StoreFailureCode } from '../store-failures.ts';
 
 /**
  * S3 error codes of a 4xx that say nothing about our right to store: the bytes broke on the way, the server lost
@@ -28,30 +29,80 @@ export function parseRetryAfter(value: string | undefined, now: Date): number | 
   return Number.isNaN(ms) ? undefined : Math.min(Math.max(ms, 0), 3_600_000);
 }
 
-/** The failure of an HTTP answer that is not a success. `retryAfter` is the header as it came. */
-export function refusal(
-  answer: { status: number; code?: string | undefined; retryAfter?: string | undefined },
-  now: Date,
-): FailureError {
-  const { status, code } = answer;
-  const retryAfterMs = parseRetryAfter(answer.retryAfter, now);
-  const passing =
-    (status >= 500 && status !== 501) ||
-    status === 408 ||
-    status === 429 ||
-    (code && PASSING_CODES.has(code));
-  const word = status === 507 ? 'disk_full' : passing ? 'store_unavailable' : 'store_refused';
+/** S3 error codes of AWS and of the vendors that answer with codes of their own. */
+const CAUSES: readonly (readonly [codes: RegExp, failure: StoreFailureCode])[] = [
+  [/^(NoSuchBucket|InvalidBucketName)$/, 'store_bucket_missing'],
+  [/^(InvalidAccessKeyId|InvalidAccessKey|AccessKeyDisabled|InactiveAccessKey)$/, 'store_key_unknown'],
+  [/^(SignatureDoesNotMatch|InvalidSignature)$/, 'store_secret_wrong'],
+  [
+    /^(ExpiredToken|InvalidToken|TokenRefreshRequired|(Invalid)?SecurityToken(\.?Expired)?)/,
+    'store_session_ended',
+  ],
+  [
+    /^(PermanentRedirect|TemporaryRedirect|AuthorizationHeaderMalformed|IllegalLocationConstraintException|InvalidRegion(Name)?)$/,
+    'store_elsewhere',
+  ],
+  [/^(SecondLevelDomainForbidden|PathStyleDomainForbidden|VirtualHostDomainRequired)$/, 'store_addressing'],
+  [/^(UserDisable|UserSuspended|AccountProblem|NotSignedUp)$|Arrear|Balance/, 'store_suspended'],
+  [/Quota\w*Exceeded|CapExceeded|StorageFull/, 'store_full'],
+  [/^(EntityTooLarge|MaxMessageLengthExceeded)$/, 'store_body_refused'],
+];
+
+export interface ErrorAnswer {
+  readonly status: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Of the XML, where somebody has read it already. */
+  readonly code?: string | undefined;
+  readonly body?: Buffer;
+}
+
+function causeOf({ status, headers = {} }: ErrorAnswer, code: string | undefined, text: string) {
+  if (code === 'InsufficientStorage') return 'disk_full';
+  const known = CAUSES.find(([codes]) => code && codes.test(code));
+  if (known) return known[1];
+  if (status === 507) return 'store_full';
+  if ((status >= 500 && status !== 501) || status === 408 || status === 429) return 'store_unavailable';
+  if (code && PASSING_CODES.has(code)) return 'store_unavailable';
+  // OSS says AccessDenied, AWS a redirect; both name the endpoint where the bucket is.
+  if (text.includes('<Endpoint>') || headers['x-amz-bucket-region']) return 'store_elsewhere';
+  if (status === 413) return 'store_body_refused';
+  if (status === 451) return 'store_suspended';
+  // S3 answers an error with XML and its code, and redirects only where the bucket is elsewhere.
+  if (!code && (status < 400 || [401, 404, 405].includes(status) || text.trim() !== ''))
+    return 'store_not_s3';
+  return 'store_refused';
+}
+
+/** The failure of an HTTP answer that is not a success. */
+export function refusal(answer: ErrorAnswer, now: Date): FailureError {
+  const { status, headers = {}, body } = answer;
+  const text = body?.subarray(0, 4096).toString('utf8') ?? '';
+  // MinIO says it in a header where there is no body.
+  const code = answer.code ?? codeOf(text) ?? headers['x-minio-error-code']?.replace(/\W/g, '').slice(0, 64);
+  const retryAfterMs = parseRetryAfter(headers['retry-after'], now);
   return failure(
-    word,
+    causeOf(answer, code, text),
     `HTTP ${status}${code ? ` ${code}` : ''}`,
     retryAfterMs === undefined ? {} : { retryAfterMs },
   );
 }
+
+/** Error codes of Node, of OpenSSL as Node names them, and of undici, for a request that got no answer. */
+const SILENCES: readonly (readonly [codes: RegExp, failure: StoreFailureCode])[] = [
+  [/^(ENOTFOUND|EAI_\w+)$/, 'store_host_unknown'],
+  [
+    /^(ECONNREFUSED|EHOSTUNREACH|ENETUNREACH|EHOSTDOWN|ENETDOWN|EADDRNOTAVAIL|UND_ERR_CONNECT_TIMEOUT)$/,
+    'store_unreachable',
+  ],
+  [/CERT|^(ERR_TLS|ERR_SSL|ERR_OSSL)|^EPROTO$|^UNABLE_TO_|SELF_SIGNED|^HOSTNAME_MISMATCH$/, 'store_tls'],
+  [/^HPE_/, 'store_not_s3'],
+];
 
 /** The failure of a request that got no answer. Only the error's code is kept: messages may carry addresses. */
 export function unreachable(error: unknown): FailureError {
   if (error instanceof FailureError) return error;
   const { code, name } = error as { code?: unknown; name?: unknown };
   const word = typeof code === 'string' ? code : typeof name === 'string' ? name : 'unknown error';
-  return failure('store_unavailable', `no answer: ${word}`, { cause: error });
+  const [, its] = SILENCES.find(([codes]) => codes.test(word)) ?? [];
+  return failure(its ?? 'store_unavailable', `no answer: ${word}`, { cause: error });
 }

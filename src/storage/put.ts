@@ -11,6 +11,7 @@ import {
   ListMultipartUploadsCommand,
 } from '@aws-sdk/client-s3';
 import { FailureError, failure } from '../failures.ts';
+import { isStoreAway } from '../store-failures.ts';
 import type { Address } from './address.ts';
 import { createGuard, type Expectation, type Guard, type Measure, readWhole } from './guard.ts';
 import { CACHE_CONTROL, dispositionOf, headersOf, metadataOf, type ObjectHeaders } from './object-headers.ts';
@@ -18,7 +19,7 @@ import { type Part, partsOf } from './parts.ts';
 import type { Repeat } from './quickly.ts';
 import type { Sdk } from './sdk.ts';
 import type { StoredObject } from './store.ts';
-import type { Wire } from './wire.ts';
+import type { WholeAnswer, Wire } from './wire.ts';
 
 export interface NewObject extends ObjectHeaders {
   readonly key: string;
@@ -43,6 +44,14 @@ const CLEANUP_TIMEOUT_MS = 10_000;
 const CREATE_TIMEOUT_MS = 30_000;
 /** More than the repeats of one begun upload ever leave. */
 const STRAYS = 20;
+
+/** Every store names what it has kept. What answers 200 without a name has kept nothing: a website, a captive portal. */
+function etagOf({ status, headers }: WholeAnswer): string {
+  const { etag } = headers;
+  if (!etag || etag.startsWith('W/') || headers['content-type']?.startsWith('text/html'))
+    throw failure('store_not_s3', `HTTP ${status} and no ETag of an object`);
+  return etag;
+}
 
 export function createPut(
   deps: {
@@ -99,11 +108,13 @@ export function createPut(
     const path = address.pathOf(key);
     const headers = headersOf({ ...object, metadata: { ...object.metadata, sha256 } });
     try {
-      await repeat(signal, () => wire.expect({ method: 'PUT', path, headers, body: chunks, sha256, signal }));
+      await repeat(signal, async () =>
+        etagOf(await wire.expect({ method: 'PUT', path, headers, body: chunks, sha256, signal })),
+      );
     } catch (error) {
       signal.throwIfAborted();
       // Done, perhaps, and the answer was lost on its way, or was a 500: the object itself tells.
-      if (!(error instanceof FailureError) || error.failure.code !== 'store_unavailable') throw error;
+      if (!(error instanceof FailureError) || !isStoreAway(error.failure.code)) throw error;
       const stored = await head(key, signal).catch(() => undefined);
       signal.throwIfAborted();
       if (stored?.sizeBytes !== sizeBytes || stored.sha256 !== sha256) throw error;
@@ -209,11 +220,9 @@ export function createPut(
     const query = { partNumber: String(part.number), uploadId };
     const { sha256 } = part;
     const path = address.pathOf(key);
-    const { headers } = await repeat(signal, () =>
-      wire.expect({ method: 'PUT', path, query, body: part.chunks, sha256, signal }),
+    return await repeat(signal, async () =>
+      etagOf(await wire.expect({ method: 'PUT', path, query, body: part.chunks, sha256, signal })),
     );
-    if (!headers.etag) throw failure('store_unavailable', `no ETag for part ${part.number}`);
-    return headers.etag;
   }
 
   /** Completes, and reads the length back: what Complete answers is not proof, neither way. */

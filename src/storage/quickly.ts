@@ -1,6 +1,7 @@
 /** Repeats what can be repeated at once. What takes longer to heal is the queue's to repeat. */
 import { setTimeout as wait } from 'node:timers/promises';
 import { FailureError } from '../failures.ts';
+import { isStoreAway } from '../store-failures.ts';
 
 const ATTEMPTS = 3;
 const BASE_MS = 100;
@@ -9,7 +10,7 @@ const PATIENCE_MS = 2_000;
 
 /** Full jitter over 100, 200 ms; or what the store asked for. Undefined: not worth repeating. */
 export function decideDelayMs(error: unknown, attempt: number, random: () => number): number | undefined {
-  if (!(error instanceof FailureError) || error.failure.code !== 'store_unavailable') return undefined;
+  if (!(error instanceof FailureError) || !isStoreAway(error.failure.code)) return undefined;
   if (attempt >= ATTEMPTS) return undefined;
   const asked = error.retryAfterMs ?? 0;
   if (asked > PATIENCE_MS) return undefined;

@@ -114,5 +114,5 @@ function sdkFailure(error: unknown, now: Date): FailureError {
   const status = $metadata?.httpStatusCode;
   if (error instanceof FailureError || status === undefined) return unreachable(error);
   const code = name && /^[A-Za-z0-9.]{1,64}$/.test(name) ? name : undefined;
-  return refusal({ status, code, retryAfter: $response?.headers?.['retry-after'] }, now);
+  return refusal({ status, code, headers: $response?.headers ?? {} }, now);
 }

@@ -1,5 +1,4 @@
 /** The store: any S3-compatible endpoint, the embedded one included. One per process. */
-import { randomUUID } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import { ListObjectsV2Command } from '@aws-sdk/client-s3';
 import type { Clock } from '../clock.ts';
@@ -8,15 +7,15 @@ import type { Log } from '../log.ts';
 import type { Addressing } from '../s3-presets.ts';
 import { createAddress } from './address.ts';
 import { createErase, type KeptVersion } from './erase.ts';
-import { codeOf } from './failure.ts';
 import type { Measure } from './guard.ts';
 import { createLinks, type Link } from './links.ts';
+import { createLook, isMissing } from './look.ts';
 import { fileNameOf, readMetadata } from './object-headers.ts';
 import { createPut, type NewObject } from './put.ts';
 import { quickly, type Repeat } from './quickly.ts';
 import { createSdk } from './sdk.ts';
 import { createSigner } from './signing.ts';
-import { createWire, type Headers, sha256Of } from './wire.ts';
+import { createWire, type Headers } from './wire.ts';
 
 export interface StoreOptions {
   readonly bucket: string;
@@ -61,17 +60,19 @@ export interface Store {
   /**
    * Puts a body, which is read once. Resolves when the store holds the whole of it; whatever is thrown, nothing of
    * it is visible, with one exception no client can exclude: a connection that breaks after the last byte.
-   * Throws body_too_short, body_too_long, bytes_differ, store_unavailable, store_refused, store_mismatch, disk_full,
-   * what the source threw, or the signal's reason.
+   * Throws body_too_short, body_too_long, bytes_differ, a failure of ../store-failures.ts, what the source threw, or the signal's reason.
    */
   put(object: NewObject): Promise<Measure & { multipart: boolean }>;
-  /** Undefined where there is none. */
+  /** Undefined where there is none. Where the key lacks `s3:ListBucket` that is refused with 403: it is not known. */
   head(key: string, signal: AbortSignal): Promise<StoredObject | undefined>;
-  /** 200, 206, or 416 for a range beyond the end; the caller destroys a body he does not read. */
+  /**
+   * 200, 206, or 416 for a range beyond the end; the caller destroys a body he does not read. Undefined where there is
+   * no such object.
+   */
   get(
     key: string,
     options: { range?: string; signal: AbortSignal },
-  ): Promise<{ status: number; headers: Headers; body: Readable }>;
+  ): Promise<{ status: number; headers: Headers; body: Readable } | undefined>;
   /** Gone already is as good. */
   remove(key: string, signal: AbortSignal): Promise<void>;
   /** Removes it with all its versions and delete markers. Answers what the store does not let go of. */
@@ -89,8 +90,12 @@ export interface Store {
   }): Promise<ListPage>;
   /** A link anybody can open; see links.ts. */
   link(key: string, options: { now: Date; ttlMs: number }): Promise<Link>;
-  /** Puts, reads back and removes a small object: HEAD of a bucket alone proves nothing (s3 vendors differ). */
-  probe(signal: AbortSignal): Promise<void>;
+  /**
+   * One GET of an object that nobody has put: the address is an S3 service, the bucket exists and the key is known.
+   * `isRefused`: answered 403, which a key without `s3:ListBucket` is, and one without any right as well. Throws what
+   * is wrong, in a code of its own (../store-failures.ts). HEAD of a bucket proves less: some vendors always answer 200.
+   */
+  health(signal: AbortSignal): Promise<{ isRefused: boolean }>;
   close(): Promise<void>;
 }
 
@@ -131,6 +136,7 @@ export function createStore(options: StoreOptions): Store {
   const onRepeat = (error: FailureError, attempt: number) =>
     log?.debug({ failure: error.failure, attempt }, 'the store is asked again');
   const repeat: Repeat = (signal, act) => quickly(act, { signal, onRepeat });
+  const look = createLook({ wire, repeat });
   const sdk = createSdk({ address, wire, clock, repeat }, { bucket, region });
 
   const { put, abortMultipart, settle } = createPut(
@@ -145,12 +151,8 @@ export function createStore(options: StoreOptions): Store {
   );
 
   async function head(key: string, signal: AbortSignal): Promise<StoredObject | undefined> {
-    const { status, headers } = await repeat(signal, async () => {
-      const answer = await wire.call({ method: 'HEAD', path: address.pathOf(key), signal });
-      if (answer.status !== 200 && answer.status !== 404) throw wire.refuse(answer);
-      return answer;
-    });
-    if (status === 404) return undefined;
+    const { missing, headers } = await look(address.pathOf(key), undefined, signal);
+    if (missing) return undefined;
     const { sha256, mark, ...metadata } = readMetadata(headers);
     return {
       sizeBytes: Number(headers['content-length']),
@@ -165,8 +167,7 @@ export function createStore(options: StoreOptions): Store {
   async function remove(key: string, signal: AbortSignal): Promise<void> {
     await repeat(signal, async () => {
       const answer = await wire.call({ method: 'DELETE', path: address.pathOf(key), signal });
-      if (answer.status === 404 && codeOf(answer.body.toString('utf8')) !== 'NoSuchBucket') return;
-      if (answer.status >= 300) throw wire.refuse(answer);
+      if (answer.status >= 300 && !isMissing(answer)) throw wire.refuse(answer);
     });
   }
 
@@ -175,7 +176,7 @@ export function createStore(options: StoreOptions): Store {
     put,
     head,
     remove,
-    erase: createErase({ wire, sdk, address, repeat }, { bucket }),
+    erase: createErase({ wire, sdk, address, repeat, look }, { bucket }),
     get: (key, { range, signal }) =>
       repeat(signal, async () => {
         const answer = await wire.open({
@@ -187,8 +188,9 @@ export function createStore(options: StoreOptions): Store {
         // A body that is destroyed unread says so as an 'error', which would end the process; readers hear it too.
         answer.body.on('error', () => undefined);
         if ([200, 206, 416].includes(answer.status)) return answer;
-        answer.body.destroy();
-        throw wire.refuse({ status: answer.status, headers: answer.headers });
+        const refused = await wire.read(answer, signal);
+        if (isMissing(refused)) return undefined;
+        throw wire.refuse(refused);
       }),
     abortMultipart,
     list: async ({ prefix, cursor, startAfter, pageSize, signal }) => {
@@ -210,24 +212,17 @@ export function createStore(options: StoreOptions): Store {
       };
     },
     link: links.link,
-    probe: async (signal) => {
-      const key = `${options.prefix}.probe/${randomUUID()}`;
-      const body = Buffer.from('wechat-media-archiver was here to see whether it may write.\n');
-      await put({
-        key,
-        body: (async function* () {
-          yield body;
-        })(),
-        contentType: 'text/plain',
-        disposition: 'attachment',
-        metadata: {},
-        expect: { sha256: sha256Of(body), sizeBytes: body.byteLength },
-        signal,
-      });
-      const stored = await head(key, signal).finally(() => remove(key, signal));
-      if (stored?.sizeBytes !== body.byteLength)
-        throw failure('store_mismatch', `HEAD after PUT says ${stored?.sizeBytes ?? 'nothing is there'}`);
-    },
+    health: (signal) =>
+      repeat(signal, async () => {
+        const path = address.pathOf(`${options.prefix}.probe/none`);
+        const answer = await wire.call({ method: 'GET', path, signal });
+        if (isMissing(answer)) return { isRefused: false };
+        if (answer.status < 300)
+          throw failure('store_not_s3', `HTTP ${answer.status} for an object that nobody has put`);
+        const refused = wire.refuse(answer);
+        if (refused.failure.code !== 'store_refused' || answer.status !== 403) throw refused;
+        return { isRefused: true };
+      }),
     close: async () => {
       await settle();
       sdk.close();

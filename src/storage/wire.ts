@@ -6,7 +6,7 @@ import type { Clock } from '../clock.ts';
 import { type FailureError, failure } from '../failures.ts';
 import { flatHeaders } from '../flat-headers.ts';
 import type { Address } from './address.ts';
-import { codeOf, refusal, unreachable } from './failure.ts';
+import { refusal, unreachable } from './failure.ts';
 import { canonicalQuery, type Signer } from './signing.ts';
 
 export interface WireRequest {
@@ -29,13 +29,21 @@ export interface WireAnswer {
   readonly body: Readable;
 }
 
+export interface WholeAnswer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly body: Buffer;
+}
+
 export interface Wire {
-  /** Any answer, whatever its status. Throws store_unavailable where there is none, the signal's reason if aborted. */
+  /** Any answer, whatever its status. Throws why there is none (../store-failures.ts), the signal's reason if aborted. */
   open(request: WireRequest): Promise<WireAnswer>;
-  /** Reads the answer whole. Bodies beyond 4 MiB are not an answer S3 gives: store_unavailable. */
-  call(request: WireRequest): Promise<{ status: number; headers: Headers; body: Buffer }>;
-  /** As call; throws store_refused or store_unavailable for an answer that is not 2xx. */
-  expect(request: WireRequest): Promise<{ status: number; headers: Headers; body: Buffer }>;
+  /** As open, and reads the answer whole. */
+  call(request: WireRequest): Promise<WholeAnswer>;
+  /** Bodies beyond 4 MiB are not an answer S3 gives: store_unavailable. */
+  read(answer: WireAnswer, signal: AbortSignal): Promise<WholeAnswer>;
+  /** As call; throws the failure of an answer that is not 2xx. */
+  expect(request: WireRequest): Promise<WholeAnswer>;
   /** The failure of an answer that is not welcome. */
   refuse(answer: { status: number; headers: Headers; body?: Buffer }): FailureError;
   close(): Promise<void>;
@@ -136,25 +144,24 @@ export function createWire(options: {
     }
   }
 
-  async function call(request: WireRequest) {
-    const answer = await open(request);
+  async function read(answer: WireAnswer, signal: AbortSignal): Promise<WholeAnswer> {
     const { status, headers } = answer;
     try {
       return { status, headers, body: await readBounded(answer) };
     } catch (error) {
-      request.signal.throwIfAborted();
+      signal.throwIfAborted();
       throw unreachable(error);
     }
   }
 
-  const refuse: Wire['refuse'] = ({ status, headers, body }) => {
-    const code = body && codeOf(body.toString('utf8'));
-    return refusal({ status, code, retryAfter: headers['retry-after'] }, clock.now());
-  };
+  const call = async (request: WireRequest) => await read(await open(request), request.signal);
+
+  const refuse: Wire['refuse'] = (answer) => refusal(answer, clock.now());
 
   return {
     open,
     call,
+    read,
     expect: async (request) => {
       const answer = await call(request);
       if (answer.status >= 200 && answer.status < 300) return answer;

@@ -258,9 +258,10 @@ async function layOn(
   }
 
   async function digest(program: Program, key: string): Promise<string> {
-    const { body } = await program.parts.store.get(key, { signal: AbortSignal.timeout(20_000) });
+    const object = await program.parts.store.get(key, { signal: AbortSignal.timeout(20_000) });
+    if (!object) throw new Error(`there is no ${key}`);
     const hash = createHash('sha256');
-    for await (const chunk of body) hash.update(chunk);
+    for await (const chunk of object.body) hash.update(chunk);
     return hash.digest('hex');
   }
 

@@ -5,7 +5,7 @@ import { A, B, ended, type Ground, idOfInput, type Program, SHAPES, sent, until 
 import { type Mood, openUnwillingStore, type UnwillingStore } from './unwilling-store.ts';
 
 const MOODS: readonly { what: string; mood: Mood; code: string }[] = [
-  { what: 'wrong keys', mood: { status: 403, code: 'SignatureDoesNotMatch' }, code: 'store_refused' },
+  { what: 'wrong keys', mood: { status: 403, code: 'SignatureDoesNotMatch' }, code: 'store_secret_wrong' },
   { what: 'a store that breaks off', mood: 'reset', code: 'store_unavailable' },
 ];
 /** Probes of a store that refuses are 25 ms to half a second apart. */
@@ -63,7 +63,7 @@ for (const shape of SHAPES) {
           [],
         );
         // A store that is away is asked up to three times by one probe; one more may be under way.
-        const perProbe = code === 'store_refused' ? 1 : 3;
+        const perProbe = code === 'store_secret_wrong' ? 1 : 3;
         assert.ok(
           puts.length <= (now - probes + 1) * perProbe,
           `${puts.length} puts, ${now - probes} probes`,

@@ -23,10 +23,11 @@ describe('canary', () => {
     const canary = createCanary(store, '');
     for (const [mischief, code] of [
       [{ answer: 403, code: 'AccessDenied' }, 'store_refused'],
-      [{ answer: 404, code: 'NoSuchBucket' }, 'store_refused'],
-      [{ answer: 403, code: 'SignatureDoesNotMatch' }, 'store_refused'],
+      [{ answer: 404, code: 'NoSuchBucket' }, 'store_bucket_missing'],
+      [{ answer: 403, code: 'SignatureDoesNotMatch' }, 'store_secret_wrong'],
       [{ answer: 503, code: 'SlowDown' }, 'store_unavailable'],
-      [{ answer: 507 }, 'disk_full'],
+      [{ answer: 507 }, 'store_full'],
+      [{ answer: 507, code: 'InsufficientStorage' }, 'disk_full'],
       [{ reset: true }, 'store_unavailable'],
     ] as const) {
       meddle(() => mischief);

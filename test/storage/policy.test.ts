@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type FailureCode, failure } from '../../src/failures.ts';
 import { createAddress } from '../../src/storage/address.ts';
-import { codeOf, parseRetryAfter, refusal } from '../../src/storage/failure.ts';
+import { codeOf, parseRetryAfter, refusal, unreachable } from '../../src/storage/failure.ts';
 import { decideWindow } from '../../src/storage/links.ts';
 import { dispositionOf, metadataOf, readMetadata } from '../../src/storage/object-headers.ts';
 import { type Part, partsOf } from '../../src/storage/parts.ts';
@@ -40,14 +40,29 @@ test('the bucket stands where the addressing puts it', () => {
 test('an answer becomes the failure whose cure fits', () => {
   const cases: readonly [number, string | undefined, FailureCode][] = [
     [403, 'AccessDenied', 'store_refused'],
-    [404, 'NoSuchBucket', 'store_refused'],
-    [301, 'PermanentRedirect', 'store_refused'],
+    [404, 'NoSuchBucket', 'store_bucket_missing'],
+    [301, 'PermanentRedirect', 'store_elsewhere'],
     [500, 'InternalError', 'store_unavailable'],
     [503, undefined, 'store_unavailable'],
     [429, undefined, 'store_unavailable'],
     [400, 'XAmzContentSHA256Mismatch', 'store_unavailable'],
     [404, 'NoSuchUpload', 'store_unavailable'],
     [507, 'InsufficientStorage', 'disk_full'],
+    [507, 'XMinioStorageFull', 'store_full'],
+    [403, 'QuotaExceeded', 'store_full'],
+    [403, 'InvalidAccessKeyId', 'store_key_unknown'],
+    [403, 'SignatureDoesNotMatch', 'store_secret_wrong'],
+    [400, 'ExpiredToken', 'store_session_ended'],
+    [403, 'InvalidSecurityToken', 'store_session_ended'],
+    [400, 'AuthorizationHeaderMalformed', 'store_elsewhere'],
+    [403, 'SecondLevelDomainForbidden', 'store_addressing'],
+    [403, 'UserDisable', 'store_suspended'],
+    [400, 'EntityTooLarge', 'store_body_refused'],
+    [413, undefined, 'store_body_refused'],
+    [400, 'EntityTooSmall', 'store_refused'],
+    [501, 'NotImplemented', 'store_refused'],
+    [302, undefined, 'store_not_s3'],
+    [401, undefined, 'store_not_s3'],
   ];
   for (const [status, code, expected] of cases) {
     const { failure: found } = refusal({ status, code }, now);
@@ -55,6 +70,43 @@ test('an answer becomes the failure whose cure fits', () => {
       [found.code, found.detail],
       [expected, code ? `HTTP ${status} ${code}` : `HTTP ${status}`],
     );
+  }
+});
+
+test('the body and the headers of an answer tell where the code does not', () => {
+  const code = (status: number, text: string, headers = {}) =>
+    refusal({ status, headers, body: Buffer.from(text) }, now).failure.code;
+  const elsewhere =
+    '<Error><Code>AccessDenied</Code><Endpoint>oss-cn-beijing.aliyuncs.com</Endpoint></Error>';
+  assert.equal(code(403, elsewhere), 'store_elsewhere');
+  assert.equal(code(301, '', { 'x-amz-bucket-region': 'eu-west-1' }), 'store_elsewhere');
+  assert.equal(code(403, '<html><body>Forbidden</body></html>'), 'store_not_s3');
+  assert.equal(code(404, '404 page not found\n'), 'store_not_s3');
+  assert.equal(code(400, '{"error":"not found"}'), 'store_not_s3');
+  assert.equal(code(502, '<html>Bad Gateway</html>'), 'store_unavailable');
+  assert.equal(code(413, '<html>Request Entity Too Large</html>'), 'store_body_refused');
+  assert.equal(code(403, ''), 'store_refused');
+  assert.equal(code(403, '', { 'x-minio-error-code': 'InvalidAccessKeyId' }), 'store_key_unknown');
+});
+
+test('a request without an answer becomes the failure whose cure fits', () => {
+  const cases = {
+    ENOTFOUND: 'store_host_unknown',
+    EAI_AGAIN: 'store_host_unknown',
+    ECONNREFUSED: 'store_unreachable',
+    UND_ERR_CONNECT_TIMEOUT: 'store_unreachable',
+    SELF_SIGNED_CERT_IN_CHAIN: 'store_tls',
+    UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'store_tls',
+    CERT_HAS_EXPIRED: 'store_tls',
+    ERR_TLS_CERT_ALTNAME_INVALID: 'store_tls',
+    ERR_SSL_WRONG_VERSION_NUMBER: 'store_tls',
+    HPE_INVALID_CONSTANT: 'store_not_s3',
+    ECONNRESET: 'store_unavailable',
+    UND_ERR_SOCKET: 'store_unavailable',
+  };
+  for (const [code, expected] of Object.entries(cases)) {
+    const found = unreachable(Object.assign(new Error('at 10.0.0.1'), { code }));
+    assert.deepEqual([found.failure.code, found.failure.detail], [expected, `no answer: ${code}`]);
   }
 });
 

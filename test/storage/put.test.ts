@@ -36,7 +36,7 @@ test('a picture is one PUT, and comes back with its type, name and metadata', as
     mark: undefined,
     metadata: { mediaid: 'ab/c+d', account: '公众号' },
   });
-  const { headers, body: answer } = await store.get(picture.key, { signal: unhurried() });
+  const { headers, body: answer } = (await store.get(picture.key, { signal: unhurried() }))!;
   answer.destroy();
   assert.equal(headers['cache-control'], 'private');
   assert.equal(
@@ -252,24 +252,25 @@ for (const [size, path] of [
 
 test('keys and buckets that are wrong are refused by the server and named', async (t) => {
   const wrong = [
-    [{ secretAccessKey: `${SECRET_ACCESS_KEY}!` }, /HTTP 403 SignatureDoesNotMatch/],
-    [{ accessKeyId: 'AKIDOFSOMEBODYELSE' }, /HTTP 403 InvalidAccessKeyId/],
-    [{ bucket: 'another' }, /HTTP 404 NoSuchBucket/],
+    [{ secretAccessKey: `${SECRET_ACCESS_KEY}!` }, 'store_secret_wrong', /HTTP 403 SignatureDoesNotMatch/],
+    [{ accessKeyId: 'AKIDOFSOMEBODYELSE' }, 'store_key_unknown', /HTTP 403 InvalidAccessKeyId/],
+    [{ bucket: 'another' }, 'store_bucket_missing', /HTTP 404 NoSuchBucket/],
   ] as const;
-  for (const [options, detail] of wrong) {
+  for (const [options, code, detail] of wrong) {
     const { store } = await setup(t, { ...small, ...options });
     for (const size of [10, 6 * MIB]) {
       const put = store.put({ ...picture, body: flow(bytes(size)), signal: unhurried() });
-      await assert.rejects(put, failsWith('store_refused', detail));
+      await assert.rejects(put, failsWith(code, detail));
     }
-    await assert.rejects(store.probe(unhurried()), failsWith('store_refused', detail));
+    for (const ask of [store.health(unhurried()), store.head('a.jpg', unhurried())])
+      await assert.rejects(ask, failsWith(code, detail));
   }
 });
 
-test('a port where nobody listens is unavailable', async (t) => {
+test('a port where nobody listens is unreachable', async (t) => {
   const { store } = await setup(t, { endpoint: 'http://127.0.0.1:9' });
   const put = store.put({ ...picture, body: flow(bytes(10)), signal: unhurried() });
-  await assert.rejects(put, failsWith('store_unavailable', /ECONNREFUSED/));
+  await assert.rejects(put, failsWith('store_unreachable', /ECONNREFUSED/));
 });
 
 /** Done by the store, and never heard of: a 500 in place of the answer, or a connection that breaks. */
@@ -371,7 +372,7 @@ test('Complete that was not done fails, and the upload is aborted', async (t) =>
 
 test('Complete that was answered 200 over nothing is a mismatch', async (t) => {
   const { store, meddle } = await setup(t, small);
-  meddle(({ operation }) => (operation === 'HEAD' ? { answer: 404, code: 'NoSuchKey' } : undefined));
+  meddle(({ operation }) => (/HEAD|GET/.test(operation) ? { answer: 404, code: 'NoSuchKey' } : undefined));
   const put = store.put({ ...picture, body: flow(bytes(6 * MIB)), signal: unhurried() });
   await assert.rejects(put, failsWith('store_mismatch', /sent 6291456 bytes, HEAD says nothing is there/));
 });

@@ -141,9 +141,9 @@ export async function setup(t: TestContext, options: Partial<StoreOptions> = {})
     stored: async (key: string) => {
       const signal = AbortSignal.timeout(10_000);
       if (!(await store.head(key, signal))) return undefined;
-      const { body } = await store.get(key, { signal });
+      const object = await store.get(key, { signal });
       const hash = createHash('sha256');
-      for await (const chunk of body) hash.update(chunk);
+      for await (const chunk of object!.body) hash.update(chunk);
       return hash.digest('hex');
     },
   };

@@ -99,10 +99,10 @@ export async function openVersionedS3(
     const found = id === null ? newest : [newest, ...older].find((version) => version?.id === id);
     const versionHeader = versioning && found ? { 'x-amz-version-id': found.id } : {};
     if (!found) return refuse(response, 404, 'NoSuchKey');
-    if (!found.body)
-      return response
-        .writeHead(id === null ? 404 : 405, { ...versionHeader, 'x-amz-delete-marker': 'true' })
-        .end();
+    if (!found.body) {
+      response.setHeader('x-amz-delete-marker', 'true').setHeader('x-amz-version-id', found.id);
+      return id === null ? refuse(response, 404, 'NoSuchKey') : refuse(response, 405, 'MethodNotAllowed');
+    }
     response.writeHead(200, {
       ...found.headers,
       ...versionHeader,

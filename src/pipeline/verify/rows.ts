@@ -111,6 +111,7 @@ async function compare(
       return drift('wrongDigest', `it was put as sha256 ${object.sha256}`);
     if (depth === 'headers') return { what: 'ok' };
     const read = await readThrough(store, key, of, signal);
+    if (!read) return drift('missing');
     if (read.sizeBytes !== row.sizeBytes)
       return drift('wrongSize', `${read.sizeBytes} bytes, archived were ${row.sizeBytes}`, read.sizeBytes);
     if (read.sha256 !== row.sha256)
@@ -125,10 +126,11 @@ async function compare(
 }
 
 async function readThrough(store: ScanDeps['store'], key: string, of: ScanOf, signal: AbortSignal) {
-  const { body } = await store.get(key, { signal });
+  const object = await store.get(key, { signal });
+  if (!object) return undefined;
   const hash = createHash('sha256');
   let sizeBytes = 0;
-  for await (const chunk of body as AsyncIterable<Buffer>) {
+  for await (const chunk of object.body as AsyncIterable<Buffer>) {
     hash.update(chunk);
     sizeBytes += chunk.byteLength;
     await of.bytes(chunk.byteLength, signal);

@@ -62,6 +62,7 @@ export function contentRoutes(deps: Pick<ServerDeps, 'catalogue' | 'clock' | 'co
           ...(range ? { range } : {}),
           signal: controller.signal,
         });
+        if (!object) throw new Problem('object_missing');
         if (object.status === 416) {
           object.body.destroy();
           throw new Problem('range_not_satisfiable', { more: { sizeBytes: row.sizeBytes } });

@@ -2,6 +2,7 @@
 import { CHECK_MS, type Check, check, seldom } from '../../assembly/checks.ts';
 import type { AccountState } from '../../catalogue/accounts.ts';
 import type { StoreHoldState } from '../../catalogue/store-hold.ts';
+import type { Failure } from '../../failures.ts';
 import type { IntakeState } from '../../pipeline/intake.ts';
 import { liveness } from '../../vital-signs.ts';
 import { isHeld } from '../account-json.ts';
@@ -35,7 +36,7 @@ interface State {
 }
 
 export function healthRoutes(
-  deps: Pick<ServerDeps, 'catalogue' | 'clock' | 'intake' | 'queue' | 'shutdown' | 'signs' | 'store'>,
+  deps: Pick<ServerDeps, 'catalogue' | 'clock' | 'intake' | 'queue' | 'shutdown' | 'signs' | 'storeHealth'>,
 ) {
   /** One that is known to be away is not asked: every question would keep a connection for half a minute. */
   async function lookAtCatalogue(ask: () => Promise<void>): Promise<Check> {
@@ -43,6 +44,15 @@ export function healthRoutes(
     const answer = await check('the catalogue', ask);
     if (!answer.ok) deps.intake.suspect();
     return answer;
+  }
+
+  /** Its code says which of the many things that can be wrong with a store is. */
+  async function lookAtStore(signal: AbortSignal): Promise<Check> {
+    let why: Failure | undefined;
+    const answer = await check('the store', async () => {
+      why = await deps.storeHealth.look(signal);
+    });
+    return why ? { ok: false, reason: why.code } : answer;
   }
 
   async function look(): Promise<State> {
@@ -55,7 +65,7 @@ export function healthRoutes(
         hold = (await deps.catalogue.storeHold.read()).hold;
       }),
       check('the queue', () => deps.queue.counts(signal)),
-      check('the store', () => deps.store.head('.ready', signal)),
+      lookAtStore(signal),
     ]);
     return { catalogue, queue, store, accounts, hold };
   }

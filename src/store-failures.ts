@@ -1,0 +1,140 @@
+/**
+ * What can be wrong with the store, each with the variable that cures it. All have the class `store` of failures.ts;
+ * a refusal waits for a person, what is away often returns.
+ */
+
+interface Words {
+  readonly message: { readonly en: string; readonly zh: string };
+  readonly advice: { readonly en: string; readonly zh: string };
+}
+
+const words = (en: string, zh: string, adviceEn: string, adviceZh: string): Words => ({
+  message: { en, zh },
+  advice: { en: adviceEn, zh: adviceZh },
+});
+
+export const STORE_FAILURES = {
+  store_unavailable: words(
+    'The storage did not answer or answered with an error.',
+    '对象存储无响应或返回错误。',
+    'It is tried again by itself. If it lasts, check S3_ENDPOINT and whether the storage is up.',
+    '系统会自动重试；若持续出现，请检查 S3_ENDPOINT 及存储服务状态。',
+  ),
+  store_unreachable: words(
+    'No connection to the storage: it is refused, or nothing answers at that address.',
+    '无法连接对象存储：连接被拒绝，或该地址无响应。',
+    'Correct the host and port in S3_ENDPOINT, start the storage, or open the firewall to it.',
+    '请检查 S3_ENDPOINT 的主机和端口，启动存储服务，或放通防火墙。',
+  ),
+  store_host_unknown: words(
+    'The host of the storage has no address in the DNS.',
+    '对象存储的域名无法解析。',
+    'Correct S3_ENDPOINT (or S3_REGION, S3_BUCKET where the host is made from them; S3_ADDRESSING=path where the vendor knows no bucket hosts), or the DNS of this machine.',
+    '请检查 S3_ENDPOINT（若主机名由 S3_REGION、S3_BUCKET 组成，也请检查它们；不支持桶域名的存储请设 S3_ADDRESSING=path），或本机 DNS。',
+  ),
+  store_tls: words(
+    'No secure connection to the storage: its certificate is not accepted, or it does not speak TLS there.',
+    '无法与对象存储建立安全连接：证书不被信任，或该端口不支持 TLS。',
+    'Compare S3_ENDPOINT (name, port, http or https) with the certificate; one signed by your own authority has to be made known to this machine.',
+    '请核对 S3_ENDPOINT 的域名、端口和协议与证书是否一致；自签发的证书须先加入本机信任。',
+  ),
+  store_not_s3: words(
+    'What answers at S3_ENDPOINT is not an S3 service.',
+    'S3_ENDPOINT 上响应的不是 S3 服务。',
+    'Set S3_ENDPOINT to the address of the S3 API, not of a console, a website or a proxy in front, with the right one of http and https.',
+    '请将 S3_ENDPOINT 设为 S3 API 的地址（不是控制台、网站或前置代理），并确认使用 http 还是 https。',
+  ),
+  store_bucket_missing: words(
+    'The bucket does not exist.',
+    '存储桶不存在。',
+    'Make the bucket, or correct S3_BUCKET (and S3_REGION, S3_ENDPOINT, if it is elsewhere).',
+    '请创建存储桶，或更正 S3_BUCKET（若桶在其他地域，请更正 S3_REGION、S3_ENDPOINT）。',
+  ),
+  store_key_unknown: words(
+    'The storage does not know the access key, or it is disabled.',
+    '对象存储不认识该访问密钥，或密钥已停用。',
+    'Correct S3_ACCESS_KEY_ID, or enable the key at the vendor.',
+    '请更正 S3_ACCESS_KEY_ID，或在云厂商处启用该密钥。',
+  ),
+  store_secret_wrong: words(
+    'The storage does not accept the signature: the secret does not belong to the access key.',
+    '对象存储不接受签名：密钥与 AccessKey ID 不匹配。',
+    'Correct S3_SECRET_ACCESS_KEY; if it is right, S3_REGION, or a proxy that changes requests on their way.',
+    '请更正 S3_SECRET_ACCESS_KEY；若无误，请检查 S3_REGION，以及途中改写请求的代理。',
+  ),
+  store_session_ended: words(
+    'The temporary credentials of the storage have ended or are not valid.',
+    '对象存储的临时凭证已过期或无效。',
+    'Renew S3_ACCESS_KEY_ID, S3_SECRET_ACCESS_KEY and S3_SESSION_TOKEN together, or use a key that does not end.',
+    '请同时更新 S3_ACCESS_KEY_ID、S3_SECRET_ACCESS_KEY 与 S3_SESSION_TOKEN，或改用长期密钥。',
+  ),
+  store_elsewhere: words(
+    'The bucket is in another region, or at another address.',
+    '存储桶位于其他地域或地址。',
+    "Correct S3_REGION and S3_ENDPOINT: the vendor's console shows the bucket's.",
+    '请更正 S3_REGION 和 S3_ENDPOINT，以云厂商控制台显示的为准。',
+  ),
+  store_addressing: words(
+    'The storage wants the bucket to be named in another way.',
+    '对象存储要求以其他方式指定存储桶。',
+    'Set S3_ADDRESSING=virtual (or path), or S3_PRESET to the vendor.',
+    '请设置 S3_ADDRESSING=virtual（或 path），或将 S3_PRESET 设为对应厂商。',
+  ),
+  store_suspended: words(
+    'The vendor has suspended the storage, for payment is due perhaps.',
+    '云厂商已停用该存储服务，可能因为欠费。',
+    'Settle the account with the vendor; archiving goes on by itself.',
+    '请在云厂商处处理账户（如充值），之后会自动恢复归档。',
+  ),
+  store_full: words(
+    'The storage takes nothing more: its quota is used up.',
+    '对象存储配额已用尽，不再接受写入。',
+    'Raise the quota of the bucket or of its owner, or free space; archiving goes on by itself.',
+    '请提高存储桶或其所有者的配额，或清理空间，之后会自动恢复归档。',
+  ),
+  store_body_refused: words(
+    'The storage, or a proxy in front of it, refuses bodies of this size.',
+    '对象存储或其前置代理拒绝该大小的请求体。',
+    'Allow bodies of 9 MiB in the proxy in front (nginx: client_max_body_size).',
+    '请在前置代理中允许 9 MiB 的请求体（nginx：client_max_body_size）。',
+  ),
+  store_refused: words(
+    'The storage refused the request.',
+    '对象存储拒绝了请求。',
+    'Check the rights of the access key on S3_BUCKET: POST /v1/doctor (wma doctor) tries each and names the missing one.',
+    '请检查访问密钥对 S3_BUCKET 的权限：POST /v1/doctor（wma doctor）会逐项检查并指出缺失的权限。',
+  ),
+  store_mismatch: words(
+    'The stored object does not have the length that was sent.',
+    '存储后的对象长度与发送的不一致。',
+    'Nothing to do: it is tried again by itself.',
+    '无需处理：系统会自动重试。',
+  ),
+  disk_full: words(
+    'Free space in DATA_DIR is below the floor.',
+    'DATA_DIR 可用空间低于下限。',
+    'Free space on the disk; archiving goes on by itself.',
+    '请清理磁盘空间，之后会自动恢复归档。',
+  ),
+} as const satisfies Record<string, Words>;
+
+export type StoreFailureCode = keyof typeof STORE_FAILURES;
+
+/** Silence, overload, a network that is down: worth asking again at once. */
+const AWAY: ReadonlySet<string> = new Set<StoreFailureCode>([
+  'store_unavailable',
+  'store_unreachable',
+  'store_host_unknown',
+]);
+
+/** What is full or of another length. Neither silence nor a refusal. */
+const OTHER: ReadonlySet<string> = new Set<StoreFailureCode>(['store_mismatch', 'disk_full']);
+
+export const isStoreAway = (code: string): boolean => AWAY.has(code);
+
+/** The store, or its address, waits for a person to correct something. */
+export const isStoreRefusal = (code: string): boolean =>
+  code in STORE_FAILURES && !AWAY.has(code) && !OTHER.has(code);
+
+/** Every code of a refusal, for queries. */
+export const STORE_REFUSALS: readonly string[] = Object.keys(STORE_FAILURES).filter(isStoreRefusal);
