@@ -3,6 +3,7 @@
  * are not an errcode of WeChat's; the errcodes themselves are data of `wechat/errcodes.ts`.
  */
 
+import { storableLine } from './storable.ts';
 import { STORE_FAILURES } from './store-failures.ts';
 
 /** The class decides the cure; see docs/errcodes.md. */
@@ -195,7 +196,7 @@ export function failure(
   options: { cause?: unknown; retryAfterMs?: number } = {},
 ): FailureError {
   return new FailureError(
-    { code, class: FAILURES[code].class, ...(detail ? { detail: detail.slice(0, 300) } : {}) },
+    { code, class: FAILURES[code].class, ...(detail ? { detail: storableLine(detail, 300) } : {}) },
     options,
   );
 }

@@ -2,6 +2,7 @@
 import { createByteBudget } from '../byte-budget.ts';
 import { DUE_CHANNEL } from '../catalogue/accepting.ts';
 import { readAccountsAgain } from '../config.ts';
+import { failure } from '../failures.ts';
 import { createArchiver } from '../pipeline/archive.ts';
 import { createCanary } from '../pipeline/canary.ts';
 import { createEraser } from '../pipeline/erase.ts';
@@ -142,6 +143,18 @@ export async function startConsumer(
   const beating = fleet.run(shutdown.signal);
   shutdown.step('place in the fleet', () => beating);
   const stored = createStoredMedia({ store, catalogue, clock, log, prefix: config.objects.prefix });
+  const settle = createSettle({
+    catalogue,
+    holds,
+    storeHold,
+    clock,
+    lifetimes,
+    random: Math.random,
+    metrics,
+    log,
+    stored,
+    readQuota: createReadQuota({ quotaOf, accounts, catalogue, clock }),
+  });
   const archiver = createArchiver({
     accounts,
     tokens,
@@ -155,18 +168,7 @@ export async function startConsumer(
     },
     holds,
     accept,
-    settle: createSettle({
-      catalogue,
-      holds,
-      storeHold,
-      clock,
-      lifetimes,
-      random: Math.random,
-      metrics,
-      log,
-      stored,
-      readQuota: createReadQuota({ quotaOf, accounts, catalogue, clock }),
-    }),
+    settle,
     clock,
     metrics,
     log,
@@ -184,7 +186,16 @@ export async function startConsumer(
         feeder.finished();
       }
     },
-    { consume: { ...timing, concurrency: work.concurrency }, graceMs: work.shutdownGraceMs },
+    {
+      consume: {
+        ...timing,
+        concurrency: work.concurrency,
+        onUnreadable: async (row, reason) => {
+          await settle(row, clock.now(), failure('internal', `its job could not be read: ${reason}`));
+        },
+      },
+      graceMs: work.shutdownGraceMs,
+    },
   );
   const guarding = watchdog.run(shutdown.signal);
   shutdown.step('watchdog', () => guarding);

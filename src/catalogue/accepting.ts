@@ -2,6 +2,7 @@
 import type { Lifetimes } from '../clock.ts';
 import { FAILURES, type Failure } from '../failures.ts';
 import { idOf, type Reference, type Status } from '../media.ts';
+import { storableJson } from '../storable.ts';
 import type { Queryable } from './database.ts';
 
 export interface Accepted {
@@ -65,7 +66,7 @@ export function createAccepting(database: Queryable, schema: string, lifetimes: 
         account: string;
         status: Status | null;
         created: boolean;
-      }>(statement, [JSON.stringify(given), now, notify ? DUE_CHANNEL : '']);
+      }>(statement, [storableJson(given), now, notify ? DUE_CHANNEL : '']);
       const byId = new Map(
         rows.map(({ id, account, status, created }) => [
           id,

@@ -1,5 +1,6 @@
 /** What all processes share about an account: its sealed access token, its hold, its last callback. */
 import type { Failure } from '../failures.ts';
+import { storableJson } from '../storable.ts';
 import type { Database } from './database.ts';
 import { noteRelease, WORKER } from './events.ts';
 
@@ -75,7 +76,7 @@ export function createAccountStates(database: Database, schema: string) {
     noteQuota: async (account: string, quota: QuotaNote): Promise<void> => {
       await database.query(`UPDATE ${schema}.account SET quota = $2 WHERE account = $1`, [
         account,
-        JSON.stringify(quota),
+        storableJson(quota),
       ]);
     },
 
@@ -116,7 +117,7 @@ export function createAccountStates(database: Database, schema: string) {
            INSERT INTO ${schema}.event (at, actor, action, target, reason)
            SELECT $4, '${WORKER}', 'hold', account, $3::jsonb ->> 'code' FROM held WHERE is_new)
          SELECT is_new FROM held`,
-        [account, until, JSON.stringify(why), now],
+        [account, until, storableJson(why), now],
       );
       return row?.is_new ?? false;
     },
@@ -166,7 +167,7 @@ export function createAccountStates(database: Database, schema: string) {
            ON CONFLICT (account) DO UPDATE SET held_until = $2, held_since = $4, hold = $3 RETURNING account)
          INSERT INTO ${schema}.event (at, actor, action, target, reason)
          SELECT $4, $5, 'hold', account, $6 FROM held`,
-        [account, until, JSON.stringify(why), now, why.by ?? WORKER, why.reason ?? why.code],
+        [account, until, storableJson(why), now, why.by ?? WORKER, why.reason ?? why.code],
       );
     },
 

@@ -1,6 +1,7 @@
 /** The one way SQL is spoken: a few verbs over a pg.Pool or anything that looks like one. */
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Notification, PoolClient, QueryResult, QueryResultRow } from 'pg';
+import { storableText } from '../storable.ts';
 
 /** What is asked of a pool; node-postgres' and the embedded database's both answer to it. */
 export interface PoolLike {
@@ -62,10 +63,16 @@ async function again<T>(work: () => Promise<T>): Promise<T> {
 
 const RELISTEN_MS = 1_000;
 
+/** Texts without what Postgres refuses in any of them: NUL and lone surrogates. JSON is made by storableJson. */
+function storable(value: unknown): unknown {
+  if (typeof value === 'string') return storableText(value);
+  return Array.isArray(value) ? value.map(storable) : value;
+}
+
 export function createDatabase(pool: PoolLike): Database {
   async function query<Row extends QueryResultRow>(text: string, values?: unknown[]): Promise<Row[]> {
     try {
-      return (await again(() => pool.query<Row>(text, values))).rows;
+      return (await again(() => pool.query<Row>(text, values?.map(storable)))).rows;
     } catch (error) {
       throw translate(error);
     }
@@ -86,7 +93,7 @@ export function createDatabase(pool: PoolLike): Database {
       await client.query('BEGIN');
       const result = await work({
         query: async <Row extends QueryResultRow>(text: string, values?: unknown[]) =>
-          (await client.query<Row>(text, values)).rows,
+          (await client.query<Row>(text, values?.map(storable))).rows,
       });
       await client.query('COMMIT');
       return result;

@@ -1,4 +1,5 @@
 /** Erasing a media: marked at once with all that is personal gone from the row, finished when nothing is left of it. */
+import { storableJson } from '../storable.ts';
 import type { Database, Queryable } from './database.ts';
 import { recordEvents } from './events.ts';
 
@@ -164,7 +165,7 @@ export function createErasing(database: Database, schema: string) {
       await database.query(
         `UPDATE ${schema}.media SET erase_due = $3, erase_left = $4::jsonb, updated_at = $5
          WHERE id = $1 AND status = 'erased' AND erase_due = $2`,
-        [id, dueAt, next, JSON.stringify(why), now],
+        [id, dueAt, next, storableJson(why), now],
       );
     },
 

@@ -1,4 +1,5 @@
 /** What somebody is to be told about: a row for each trouble, claimed by the one process that says it. */
+import { storableJson } from '../storable.ts';
 import type { Database } from './database.ts';
 
 /** A trouble as it is found. `target`: an account, a process, or empty for all of it. */
@@ -62,7 +63,7 @@ export function createIncidents(database: Database, schema: string) {
           troubles.map(({ target }) => target),
           troubles.map(({ since }) => since.toISOString()),
           troubles.map(({ count }) => count),
-          troubles.map(({ detail }) => JSON.stringify(detail)),
+          troubles.map(({ detail }) => storableJson(detail)),
           troubles.map(({ saidAt }) => saidAt?.toISOString() ?? null),
         ],
       );

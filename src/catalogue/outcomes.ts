@@ -4,6 +4,7 @@
  */
 import type { Failure } from '../failures.ts';
 import type { Source, WaitingReason } from '../media.ts';
+import { isInt4, storableJson } from '../storable.ts';
 import type { Database } from './database.ts';
 import { storeIsHeld } from './store-hold.ts';
 
@@ -43,6 +44,11 @@ export interface Reserved {
   /** An upload that an earlier try left open, to be aborted. */
   readonly leftUploadId?: string;
   readonly leftObjectKey?: string;
+}
+
+/** `media.errcode` is an integer made of the failure: a number that it cannot hold is left out. */
+function toColumn({ errcode, ...failure }: Failure): string {
+  return storableJson(errcode !== undefined && isInt4(errcode) ? { ...failure, errcode } : failure);
 }
 
 export function createOutcomes(database: Database, schema: string) {
@@ -86,7 +92,7 @@ export function createOutcomes(database: Database, schema: string) {
           { queue: 2, later: 0, held: 1, due: 1, dead: null, expired: null }[next.to],
           'at' in next ? next.at : null,
           next.to === 'held' ? 'accountHeld' : 'reason' in next ? next.reason : null,
-          JSON.stringify(failure),
+          toColumn(failure),
           spent ? 1 : 0,
           spent ? (pending ? 'failed' : next.to) : 'waited',
         ],
@@ -108,7 +114,7 @@ export function createOutcomes(database: Database, schema: string) {
            WHERE id = ANY ($1::text[]) AND status = 'pending' AND closes_at <= $2 AND stage < 2
            ORDER BY id FOR UPDATE SKIP LOCKED)
          RETURNING id`,
-        [[...ids], now, JSON.stringify(failure)],
+        [[...ids], now, toColumn(failure)],
       ),
 
     /** Multiparts that closed rows or long-lost tries left open; a store that is held would not abort them. */

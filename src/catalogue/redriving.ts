@@ -1,6 +1,7 @@
 /** Dead letters become pending again: one by hand, or many by a filter, a page at a time. */
 import { randomBytes } from 'node:crypto';
 import type { Lifetimes } from '../clock.ts';
+import { storableJson } from '../storable.ts';
 import type { Database, Queryable } from './database.ts';
 import { recordEvents } from './events.ts';
 import { CLOSED_AT, conditionsOf, legsOf, type RedriveFilter, statusIs } from './redrive-filter.ts';
@@ -113,7 +114,7 @@ export function createRedriving(database: Database, schema: string, lifetimes: L
       now: Date,
       { actor, reason, force = false }: { actor: string; reason?: string | undefined; force?: boolean },
     ): Promise<boolean> => {
-      const provenance = JSON.stringify({ at: now, by: actor, reason });
+      const provenance = storableJson({ at: now, by: actor, reason });
       const statuses = statusIs(force ? ['dead', 'expired'] : ['dead']);
       const rows = await database.query(
         `WITH redriven AS (
@@ -166,7 +167,7 @@ export function createRedriving(database: Database, schema: string, lifetimes: L
             [
               id,
               matched === 0 ? 'done' : 'running',
-              JSON.stringify(wish.filter),
+              storableJson(wish.filter),
               wish.rate,
               wish.actor,
               wish.reason ?? null,
@@ -249,7 +250,7 @@ export function createRedriving(database: Database, schema: string, lifetimes: L
             [
               now,
               closesAt(now),
-              JSON.stringify({ at: now, by, reason: reason ?? undefined, redrive: id }),
+              storableJson({ at: now, by, reason: reason ?? undefined, redrive: id }),
               page.map((row) => row.id),
               redrive.asked_at,
             ],

@@ -1,5 +1,6 @@
 /** The store that takes nothing: one row for the whole fleet, so that one process finds out and all of them wait. */
 import type { Failure } from '../failures.ts';
+import { storableJson } from '../storable.ts';
 import { DUE_CHANNEL } from './accepting.ts';
 import type { Database } from './database.ts';
 import { type Action, recordEvents } from './events.ts';
@@ -68,14 +69,14 @@ export function createStoreHold(database: Database, schema: string) {
       const begun = await turn(
         `UPDATE ${table} SET since = $4, until = $2, why = $3, probes = 0, prober = NULL, prober_until = NULL
          WHERE since IS NULL AND prober = $1 RETURNING one`,
-        [holder, until, JSON.stringify(why), now],
+        [holder, until, storableJson(why), now],
         { at: now, action: 'hold', reason: why.detail ? `${why.code}: ${why.detail}` : why.code },
       );
       if (!begun) {
         await database.query(
           `UPDATE ${table} SET until = $2, why = $3, probes = probes + 1, prober = NULL, prober_until = NULL
            WHERE since IS NOT NULL AND prober = $1`,
-          [holder, until, JSON.stringify(why)],
+          [holder, until, storableJson(why)],
         );
       }
       return begun;

@@ -1,5 +1,6 @@
 /** Comparisons of catalogue and bucket: what was asked for, how far it is, what it found. */
 import { randomBytes } from 'node:crypto';
+import { storableJson } from '../storable.ts';
 import type { Database } from './database.ts';
 
 /** `verify` reads objects of rows, `adopt` gives objects without a row theirs, `orphans` looks both ways. */
@@ -138,7 +139,7 @@ export function createVerifications(database: Database, schema: string) {
              SELECT id FROM ${table} ORDER BY created_at DESC OFFSET ${KEPT - 1}))
          INSERT INTO ${table} (id, kind, state, options, actor, reason, created_at, updated_at)
          VALUES ($1, $2, 'waiting', $3, $4, $5, $6, $6)`,
-        [id, asked.kind, JSON.stringify(asked.options), asked.by, asked.reason ?? null, now],
+        [id, asked.kind, storableJson(asked.options), asked.by, asked.reason ?? null, now],
       );
       return id;
     },
@@ -174,16 +175,7 @@ export function createVerifications(database: Database, schema: string) {
            SET cursor = $3, done = done + $4, bytes = bytes + $5, counts = $6, problem = NULL, updated_at = $7,
                state = CASE WHEN $8 THEN 'done' ELSE state END, ended_at = CASE WHEN $8 THEN $7::timestamptz END
            WHERE id = $1 AND state = 'running' AND cursor IS NOT DISTINCT FROM $2 RETURNING *`,
-          [
-            id,
-            step.from ?? null,
-            step.to,
-            step.done,
-            step.bytes,
-            JSON.stringify(step.counts),
-            now,
-            step.ended,
-          ],
+          [id, step.from ?? null, step.to, step.done, step.bytes, storableJson(step.counts), now, step.ended],
         );
         if (!row) return undefined;
         if (step.findings.length > 0)

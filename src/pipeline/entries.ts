@@ -4,6 +4,7 @@ import type { Catalogue } from '../catalogue/catalogue.ts';
 import type { Clock } from '../clock.ts';
 import { type Reference, referenceSchema } from '../media.ts';
 import type { Metrics } from '../metrics.ts';
+import { isNeverStorable } from '../storable.ts';
 
 const at = z.iso.datetime().transform((text) => new Date(text));
 
@@ -46,10 +47,6 @@ export function parseEntry(text: string): Entry | undefined {
   if (data?.kind !== 'media') return data;
   return { kind: 'media', reference: { ...data.reference, sentAt: new Date(data.reference.sentAt) } };
 }
-
-/** SQLSTATE classes 22 and 23: no waiting makes such a value fit its column. */
-export const isNeverWritable = (error: unknown): boolean =>
-  /^2[23]/.test(String((error as { code?: unknown } | null)?.code));
 
 export interface EntryWriterDeps {
   catalogue: Pick<Catalogue, 'accept'> & {
@@ -94,14 +91,14 @@ export function createEntryWriter(deps: EntryWriterDeps) {
     try {
       if (media.length > 0) await accept(media.map(({ entry }) => entry.reference));
     } catch (error) {
-      if (!isNeverWritable(error)) throw error;
+      if (!isNeverStorable(error)) throw error;
       alone.push(...media);
     }
     for (const { text, entry } of alone) {
       try {
         await write(entry);
       } catch (error) {
-        if (!isNeverWritable(error)) throw error;
+        if (!isNeverStorable(error)) throw error;
         refused.push(text);
       }
     }

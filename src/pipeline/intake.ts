@@ -11,8 +11,9 @@ import type { Log } from '../log.ts';
 import { idOf, type ReferenceInput } from '../media.ts';
 import type { Metrics } from '../metrics.ts';
 import type { Spool, SpoolSize } from '../spool/spool.ts';
+import { isNeverStorable } from '../storable.ts';
 import { type Accept, OverloadedError, toReference, UnknownAccountError } from './accept.ts';
-import { createEntryWriter, type Entry, type EntryWriterDeps, isNeverWritable, textOf } from './entries.ts';
+import { createEntryWriter, type Entry, type EntryWriterDeps, textOf } from './entries.ts';
 import { createPresence, type Presence, type PresenceTiming } from './presence.ts';
 
 /** On disk; `spooled`: not in the catalogue yet, and a row that is there already stays as it is. */
@@ -129,7 +130,7 @@ export function createIntake(deps: IntakeDeps, timing: PresenceTiming = {}): Int
       try {
         return await presence.inTime(way.direct());
       } catch (error) {
-        if (way.passes(error) || isNeverWritable(error)) throw error;
+        if (way.passes(error) || isNeverStorable(error)) throw error;
         if (error instanceof DatabaseAwayError) presence.missed(error);
         why = error;
       }

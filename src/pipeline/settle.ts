@@ -6,6 +6,7 @@ import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import type { ArchiveJob } from '../queue/consumer.ts';
 import type { Disposition } from '../queue/disposition.ts';
+import { isOurs } from './accept.ts';
 import type { Holds } from './holds.ts';
 import type { ReadQuota } from './remaining-quota.ts';
 import { decideNext } from './retry-policy.ts';
@@ -34,7 +35,10 @@ const isOfStore = ({ class: its, code }: Failure) => its === 'store' && code !==
 /** Somebody else has settled the media, or it is erased: then the queue must not keep what the job says of it. */
 export const SUPERSEDED: Disposition = { do: 'finish', result: 'superseded', forget: true };
 
-export type Settle = (job: ArchiveJob, startedAt: Date, error: unknown) => Promise<Disposition>;
+/** What settling needs to know of a job; the data of one that cannot be read is not among it. */
+type SettledJob = Pick<ArchiveJob, 'id' | 'round'>;
+
+export type Settle = (job: SettledJob, startedAt: Date, error: unknown) => Promise<Disposition>;
 
 /** Invalid media id; media missing: said of what is too old, too, and then an earlier try may have stored it. */
 const GONE: ReadonlySet<number | undefined> = new Set([40007, 46001]);
@@ -45,7 +49,21 @@ const asStoreFailure = (error: unknown) =>
   error instanceof FailureError ? error : failure('store_unavailable', 'no answer', { cause: error });
 
 export function createSettle(deps: SettleDeps): Settle {
-  return async function settle(job, startedAt, error) {
+  return async (job, startedAt, error) => {
+    try {
+      return await settle(job, startedAt, error);
+    } catch (refused) {
+      if (isOurs(refused)) throw refused;
+      // What could not be recorded costs an attempt all the same, or the item would be tried without end. The bare
+      // failure holds nothing from outside that the catalogue could refuse.
+      const { code } = refused as { code?: unknown };
+      const sqlState = typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) ? ` (SQLSTATE ${code})` : '';
+      const bare = failure('internal', `the outcome could not be recorded${sqlState}`, { cause: refused });
+      return await settle(job, startedAt, bare);
+    }
+  };
+
+  async function settle(job: SettledJob, startedAt: Date, error: unknown): Promise<Disposition> {
     const known =
       error instanceof FailureError ? error : failure('internal', String(error), { cause: error });
     if (known.failure.code === 'internal')
@@ -130,5 +148,5 @@ export function createSettle(deps: SettleDeps): Settle {
     return to === 'queue'
       ? { do: 'retry', delayMs, failure: known.failure }
       : { do: 'finish', result: 'later' };
-  };
+  }
 }

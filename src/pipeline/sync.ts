@@ -53,6 +53,9 @@ export function createSyncer(deps: SyncerDeps) {
       );
       // Another process was faster: it goes on.
       if (!accepted) return;
+      const refused = references.length - accepted.length;
+      if (refused > 0)
+        log.warn({ account: account.account, refused }, 'customer service: messages that no row can hold');
       const created = accepted.filter((one) => one.created).length;
       if (created > 0) {
         deps.metrics.received.inc(created);

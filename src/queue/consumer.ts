@@ -4,7 +4,7 @@ import type { Log } from '../log.ts';
 import type { Reference } from '../media.ts';
 import type { Bull, ConsumerSettings } from './backend.ts';
 import { backoffStrategy, type Disposition, JobAborted, settle } from './disposition.ts';
-import { JOB_OPTIONS, parseJob } from './job.ts';
+import { JOB_OPTIONS, parseJob, rowOfJobId } from './job.ts';
 import { endsWithin, keepStarting } from './patience.ts';
 import { createQuietReport } from './wording.ts';
 
@@ -33,6 +33,8 @@ export interface ConsumeOptions {
   readonly stalledIntervalMs?: number;
   /** After a handler failed unexpectedly. */
   readonly internalRetryMs?: number;
+  /** A job of a row that cannot be read: it fails for good, and the row has to learn that an attempt was spent. */
+  readonly onUnreadable?: (row: { id: string; round: number }, reason: string) => Promise<void>;
   /** How long a handler may go on after its signal was aborted, before the job is put back without it. */
   readonly abortMs?: number;
 }
@@ -102,7 +104,11 @@ export function createConsumer(bull: Bull, handler: JobHandler, options: Consume
   ): Promise<Disposition | { invalid: string }> {
     signal.throwIfAborted();
     const parsed = parseJob({ id: jobId, name: job.name, data: job.data });
-    if ('invalid' in parsed) return parsed;
+    if ('invalid' in parsed) {
+      const row = rowOfJobId(jobId);
+      if (row) await options.onUnreadable?.(row, parsed.invalid);
+      return parsed;
+    }
     lastStartedAt = new Date();
     const running = handler(
       { jobId, ...parsed, attempt: job.attemptsMade + 1, isRetaken: job.stalledCounter > 0 },

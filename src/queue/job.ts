@@ -43,6 +43,12 @@ export function jobIdOf(id: string, round?: number): string {
   return round === undefined ? id : `${id}-${round}`;
 }
 
+/** The way back; undefined for job ids of foreign producers. */
+export function rowOfJobId(jobId: string): { id: string; round: number } | undefined {
+  const [, id, round] = /^(m_[0-9a-f]{32})-(\d{1,9})$/.exec(jobId) ?? [];
+  return id && round ? { id, round: Number(round) } : undefined;
+}
+
 export function toJobData(reference: Reference): JobData {
   return { ...reference, sentAt: reference.sentAt.toISOString(), v: 1 };
 }

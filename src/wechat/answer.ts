@@ -2,6 +2,7 @@
 import type { Product } from '../account.ts';
 import { FailureError, failure } from '../failures.ts';
 import { scrub } from '../secrets.ts';
+import { isInt4, storableLine } from '../storable.ts';
 import type { Endpoint } from './errcode-table.ts';
 import { classify } from './errcodes.ts';
 
@@ -22,14 +23,19 @@ export function parseAnswer(text: string): Answer | undefined {
   }
 }
 
-/** The errcode of an answer; some servers send it as a string, and the device interfaces wrap it. */
+/**
+ * The errcode of an answer; some servers send it as a string, and the device interfaces wrap it. A number beyond what
+ * JavaScript counts exactly is still an error, and becomes the largest one.
+ */
 export function errcodeOf(answer: Answer): number | undefined {
   const { errcode, base_resp } = answer;
   if (errcode === undefined && typeof base_resp === 'object' && base_resp !== null) {
     return errcodeOf({ errcode: (base_resp as Answer).errcode });
   }
   const number = typeof errcode === 'string' && errcode.trim() !== '' ? Number(errcode) : errcode;
-  return typeof number === 'number' && Number.isSafeInteger(number) ? number : undefined;
+  if (typeof number !== 'number' || Number.isNaN(number)) return undefined;
+  if (Math.abs(number) > Number.MAX_SAFE_INTEGER) return Math.sign(number) * Number.MAX_SAFE_INTEGER;
+  return Number.isInteger(number) ? number : undefined;
 }
 
 /** WeChat's words without secrets, known ones to the letter included, cut to 300 characters. */
@@ -39,7 +45,7 @@ function errmsgOf(answer: Answer, secrets: readonly string[]): string | undefine
   const clean = secrets
     .filter(Boolean)
     .reduce((text, secret) => text.replaceAll(secret, '[redacted]'), errmsg);
-  return scrub(clean).toWellFormed().trim().slice(0, 300);
+  return storableLine(scrub(clean), 300);
 }
 
 /** The failure that an errcode is. `secrets` are cut out of errmsg: 40001 is known to quote the token. */
@@ -53,7 +59,8 @@ export function errcodeFailure(
   const rid = typeof answer.rid === 'string' ? answer.rid : /\brid:\s*([\w-]+)/.exec(errmsg ?? '')?.[1];
   return new FailureError({
     ...classify(from.product, from.endpoint, errcode),
-    errcode,
+    // No table of WeChat's has a number that does not fit a column of four bytes.
+    ...(isInt4(errcode) ? { errcode } : { detail: `errcode ${errcode}` }),
     ...(errmsg ? { errmsg } : {}),
     ...(rid && /^[\w-]{1,80}$/.test(rid) ? { rid } : {}),
   });

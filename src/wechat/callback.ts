@@ -1,5 +1,6 @@
 /** What WeChat posts to us: checked, opened, and read into references. Nothing here waits or remembers. */
 import { type Account, callbackAppIdOf } from '../account.ts';
+import { toInt4 } from '../storable.ts';
 import { decrypt } from './encryption.ts';
 import { type Fields, MalformedMessage, readMessage } from './message-text.ts';
 import { type MessageRead, readReferences } from './references.ts';
@@ -172,7 +173,7 @@ function readPush(account: SigningAccount, { fields, isEncrypted }: Opened): Cal
  */
 export function clockSkewSeconds(timestamp: unknown, now: Date): number | undefined {
   if (typeof timestamp !== 'string' || !/^\d{1,12}$/.test(timestamp)) return undefined;
-  return Math.round(now.getTime() / 1000 - Number(timestamp));
+  return toInt4(now.getTime() / 1000 - Number(timestamp));
 }
 
 function readQuery(query: CallbackQuery) {

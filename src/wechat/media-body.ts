@@ -2,6 +2,7 @@
 import { failure } from '../failures.ts';
 import type { Kind, Source } from '../media.ts';
 import { type MediaType, sniff } from '../media-type.ts';
+import { storableLine } from '../storable.ts';
 import { fileNameOf } from './file-name.ts';
 import { HEAD_BYTES, JSON_BYTES, judge, mayBecomeJson, type Verdict } from './first-bytes.ts';
 import { type Http, type HttpBody, type HttpRequest, tooLarge } from './http.ts';
@@ -116,7 +117,7 @@ export function mediaBody(
   body: AsyncIterable<Uint8Array>,
   source: Source,
 ): MediaBody {
-  const declaredType = answer.headers['content-type']?.trim().slice(0, 100);
+  const declaredType = storableLine(answer.headers['content-type'] ?? '', 100);
   const fileName = fileNameOf(answer.headers['content-disposition']);
   return {
     source,

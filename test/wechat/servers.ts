@@ -11,7 +11,7 @@ export interface FarEnd {
 
 /** An HTTP server that lives as long as the test and remembers what it was asked. */
 export async function httpServer(
-  t: TestContext,
+  t: Pick<TestContext, 'after'>,
   answer: (...args: [...Parameters<RequestListener>, body: string]) => void,
 ): Promise<FarEnd> {
   const requests: FarEnd['requests'] = [];
