@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { cliPage } from '../src/cli/docs.ts';
 import { configurationPage, envExample } from '../src/config/docs.ts';
 import { metricsTable } from '../src/metrics-page.ts';
-import { alertsTable } from '../src/pipeline/alerts/page.ts';
+import { checksTable } from '../src/pipeline/checks/page.ts';
 import { retriesPage } from '../src/pipeline/retries-page.ts';
 import { simulatorPage } from '../src/simulator/docs.ts';
 import { errcodesPage } from '../src/wechat/errcodes-page.ts';
@@ -24,7 +24,7 @@ for (const [path, page] of Object.entries(PAGES)) {
 
 /** Tables inside pages that are written by hand. */
 const TABLES = {
-  'docs/operations.md': { alerts: alertsTable, metrics: metricsTable },
+  'docs/operations.md': { checks: checksTable, metrics: metricsTable },
 };
 
 for (const [path, tables] of Object.entries(TABLES)) {

@@ -38,6 +38,11 @@ export function createMetrics() {
       'Time left of the pending media nearest to its deadline.',
     ),
     oldestPending: gauge('oldest_pending_seconds', 'How long ago the oldest pending media was sent.'),
+    checkFailing: gauge(
+      'check_failing',
+      'How often each check of the list finds something now (accounts, processes; 1 where there is one of it). Absent: not known.',
+      ['code'],
+    ),
     deadLetters: gauge('dead_letters', 'Dead letters by errcode (code, where WeChat gave none).', [
       'errcode',
     ]),

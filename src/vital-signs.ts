@@ -1,38 +1,56 @@
-/** What ails this process as a whole, as its parts tell it: for /livez and /readyz. */
+/** What is wrong in this process, as its parts report it: one condition for each code of pipeline/checks. */
 
-export interface Ailment {
-  readonly part: string;
-  /** In words that follow the part's name. */
-  readonly what: string;
+export interface Condition {
+  /** A code of the list of checks. */
+  readonly code: string;
+  readonly since: Date;
+  readonly count: number;
+  readonly detail: Readonly<Record<string, string | number>>;
   /** Nothing but a new process helps. */
   readonly isFatal?: boolean;
 }
 
 export interface VitalSigns {
-  ails(ailment: Ailment): void;
-  isWell(part: string): void;
-  list(): readonly Ailment[];
+  /** Never waits, never fails. Repeated, its numbers are renewed. */
+  setUnhealthy(
+    code: string,
+    facts?: { count?: number; detail?: Condition['detail']; isFatal?: boolean },
+  ): void;
+  setHealthy(code: string): void;
+  /** `look` is called before the conditions are told, and reports what only looking tells. */
+  observe(look: () => Promise<void>): void;
+  /** Calls all looks. Never rejects: what cannot be asked is not unhealthy yet. */
+  refresh(): Promise<void>;
+  list(): readonly Condition[];
 }
 
-export function createVitalSigns(): VitalSigns {
-  const ailments = new Map<string, Ailment>();
+export function createVitalSigns(now: () => Date): VitalSigns {
+  const conditions = new Map<string, Condition>();
+  const looks: (() => Promise<void>)[] = [];
   return {
-    ails: (ailment) => {
-      ailments.set(ailment.part, ailment);
+    setUnhealthy: (code, { count = 1, detail = {}, isFatal = false } = {}) => {
+      const since = conditions.get(code)?.since ?? now();
+      conditions.set(code, { code, since, count, detail, ...(isFatal ? { isFatal } : {}) });
     },
-    isWell: (part) => {
-      ailments.delete(part);
+    setHealthy: (code) => {
+      conditions.delete(code);
     },
-    list: () => [...ailments.values()],
+    observe: (look) => {
+      looks.push(look);
+    },
+    refresh: async () => {
+      await Promise.allSettled(looks.map(async (look) => look()));
+    },
+    list: () => [...conditions.values()],
   };
 }
 
-/** The answer to /livez: 200 while shutting down too, or a supervisor would cut what is being finished. */
+/** For /livez, which is open: 200 while shutting down too, or a supervisor would cut what is being finished. */
 export function liveness(signs: Pick<VitalSigns, 'list'>): {
   code: 200 | 503;
   body: { status: 'ok' | 'stuck'; reasons: string[] };
 } {
-  const reasons = signs.list().flatMap(({ part, what, isFatal }) => (isFatal ? [`${part} ${what}`] : []));
+  const reasons = signs.list().flatMap(({ code, isFatal }) => (isFatal ? [code] : []));
   return reasons.length > 0
     ? { code: 503, body: { status: 'stuck', reasons } }
     : { code: 200, body: { status: 'ok', reasons } };

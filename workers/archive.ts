@@ -11,7 +11,7 @@ await runProgram('worker', async (attend) => {
   requireShared(config, 'npm run worker');
   const parts = await openParts(config, { program: 'worker', patience: 'wait' });
   attend(parts.shutdown);
-  parts.signs.ails({ part: 'consumer', what: 'has not been opened yet' });
+  parts.signs.setUnhealthy('consumer_closed');
   await openMetricsPort(parts);
   startAlerts(parts);
   const feeder = startFeeder(parts);

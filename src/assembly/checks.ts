@@ -1,24 +1,82 @@
-/** Asking the parts behind whether they answer, for /readyz: bounded in time, and seldom, however often one asks. */
+/** The list of checks of a program: what it looks at, and how often, however often it is asked. */
+import { hostname } from 'node:os';
+import type { Config } from '../config.ts';
+import { freeBytes } from '../disk-space.ts';
+import type { Facts } from '../pipeline/checks/check.ts';
+import { type Findings, findingsOf } from '../pipeline/checks/findings.ts';
+import { createGather, type Gather, type GatherDeps } from '../pipeline/checks/gather.ts';
+import type { VitalSigns } from '../vital-signs.ts';
 
-export interface Check {
-  readonly ok: boolean;
-  readonly reason?: string;
-}
-
+/** How long a part may take to respond. */
 export const CHECK_MS = 2_000;
 
-/** The answer within 2 s, or that there was none. Never rejects. */
-export async function check(name: string, probe: () => Promise<unknown>): Promise<Check> {
+/** `host (program, pid)`: the target of findings of this process. */
+export const processName = (program: string): string => `${hostname()} (${program}, ${process.pid})`;
+
+export function createProgramGather(
+  deps: Omit<GatherDeps, 'process'> & {
+    config: Pick<Config, 'dataFolder' | 'shape'>;
+    signs: VitalSigns;
+  },
+  program: string,
+): Gather {
+  const { config, signs } = deps;
+  const floorBytes = floorOf(config, program);
+  if (floorBytes !== undefined) {
+    signs.observe(async () => {
+      if ((await freeBytes(config.dataFolder)) < floorBytes) signs.setUnhealthy('disk_floor');
+      else signs.setHealthy('disk_floor');
+    });
+  }
+  return createGather({ ...deps, process: processName(program) });
+}
+
+const MIB = 1024 * 1024;
+
+/** Where the embedded parts stop writing, and where the spool does; undefined: nothing is written in DATA_DIR. */
+function floorOf({ shape }: Pick<Config, 'shape'>, program: string): number | undefined {
+  if (shape.database === 'embedded' || shape.store === 'embedded') return 256 * MIB;
+  return ['all', 'server'].includes(program) ? 64 * MIB : undefined;
+}
+
+export interface Look extends Findings {
+  readonly facts: Facts;
+}
+
+/**
+ * All facts within 2 s, and what they say. A catalogue that is known to be away is not asked: every question would
+ * keep a connection for half a minute.
+ */
+export async function lookOnce(
+  gather: Gather,
+  catalogue: { isAway?: () => boolean; suspect?: () => void; accounts?: readonly string[] } = {},
+): Promise<Look> {
+  const signal = AbortSignal.timeout(CHECK_MS);
+  const askCatalogue = async (): Promise<Partial<Facts>> => {
+    if (catalogue.isAway?.()) return { catalogue: { ok: false } };
+    const facts = await settledWithin(gather.catalogue(catalogue.accounts), CHECK_MS);
+    if (!facts) catalogue.suspect?.();
+    return facts ?? { catalogue: { ok: false } };
+  };
+  const [here, ...parts] = await Promise.all([
+    gather.here(),
+    askCatalogue(),
+    settledWithin(gather.queue(signal), CHECK_MS),
+    settledWithin(gather.store(signal), CHECK_MS),
+  ]);
+  const [fromCatalogue, queue = { queue: { ok: false } }, store = { store: { ok: false } }] = parts;
+  const facts: Facts = { ...here, ...fromCatalogue, ...queue, ...store };
+  return { facts, ...findingsOf(facts) };
+}
+
+/** Undefined: it failed, or took longer. Never rejects. */
+async function settledWithin<T>(work: Promise<T>, ms: number): Promise<T | undefined> {
   let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<Check>((resolve) => {
-    timer = setTimeout(() => resolve({ ok: false, reason: `${name} did not answer in time` }), CHECK_MS);
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), ms);
   });
-  const answer = probe().then(
-    (): Check => ({ ok: true }),
-    (): Check => ({ ok: false, reason: `${name} does not answer` }),
-  );
   try {
-    return await Promise.race([answer, late]);
+    return await Promise.race([work.catch(() => undefined), late]);
   } finally {
     clearTimeout(timer);
   }

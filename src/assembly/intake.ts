@@ -1,28 +1,31 @@
 /** What a server accepts with: the catalogue, and a spool in DATA_DIR for the time it is away. */
 import { join } from 'node:path';
-import { createIntake, type Intake, type SpoolUse } from '../pipeline/intake.ts';
+import { createIntake, type Intake } from '../pipeline/intake.ts';
 import { openSpool, type Spool } from '../spool/spool.ts';
 import type { Parts } from './parts.ts';
 
-export interface IntakeOptions {
-  /** The spool began to be used, or is empty again: for alerts. */
-  onSpoolUse?: (use: SpoolUse) => void;
-}
-
 export type IntakeParts = Pick<
   Parts,
-  'accept' | 'accounts' | 'catalogue' | 'clock' | 'config' | 'due' | 'log' | 'metrics' | 'shutdown'
+  'accept' | 'accounts' | 'catalogue' | 'clock' | 'config' | 'due' | 'log' | 'metrics' | 'shutdown' | 'signs'
 >;
 
 /** Takes up what is left in the spool, from a run before or from a process that died. */
-export async function openIntake(parts: IntakeParts, options: IntakeOptions = {}): Promise<Intake> {
-  const { log, shutdown } = parts;
+export async function openIntake(parts: IntakeParts): Promise<Intake> {
+  const { log, shutdown, signs } = parts;
   const spool = await openSpoolOrSay(parts);
   const intake = createIntake({
     ...parts,
-    ...options,
     onAccepted: parts.due.notify,
+    onSpoolUse: ({ state, records }) =>
+      state === 'begun'
+        ? signs.setUnhealthy('spool_in_use', { count: records })
+        : signs.setHealthy('spool_in_use'),
     ...(spool ? { spool } : {}),
+  });
+  if (!spool) signs.setUnhealthy('spool_missing');
+  signs.observe(async () => {
+    if (spool && !spool.isWritable) signs.setUnhealthy('spool_full');
+    else signs.setHealthy('spool_full');
   });
   const running = intake.run(shutdown.signal);
   shutdown.step('spool', async () => {

@@ -1,37 +1,31 @@
 /** METRICS_PORT: what a worker or sweeper counts, and how it is, for Prometheus and for whoever restarts it. */
 import { once } from 'node:events';
 import { createServer } from 'node:http';
+import { findingsFor, readinessOf } from '../pipeline/checks/findings.ts';
+import { showChecks } from '../pipeline/checks/metrics.ts';
+import { checkOf } from '../pipeline/checks/table.ts';
 import { liveness } from '../vital-signs.ts';
-import { CHECK_MS, type Check, check, seldom } from './checks.ts';
+import { type Look, lookOnce, seldom } from './checks.ts';
 import type { Parts } from './parts.ts';
 import { listenError } from './run.ts';
 
 const REQUEST_MS = 5_000;
 
-type PortParts = Pick<Parts, 'config' | 'metrics' | 'shutdown' | 'signs'> & {
-  catalogue: Pick<Parts['catalogue'], 'ping'>;
-  queue: Pick<Parts['queue'], 'counts'>;
-};
+type PortParts = Pick<Parts, 'config' | 'gather' | 'metrics' | 'shutdown' | 'signs'>;
 
-/** Ready: the catalogue and the queue answer, and what this process is for runs. */
-function readiness({ catalogue, queue, shutdown, signs }: PortParts) {
-  const look = seldom(async () => {
-    const [catalogueCheck, queueCheck] = await Promise.all([
-      check('the catalogue', () => catalogue.ping()),
-      check('the queue', () => queue.counts(AbortSignal.timeout(CHECK_MS))),
-    ]);
-    return { catalogue: catalogueCheck, queue: queueCheck };
-  });
+/** Ready: the catalogue and the queue respond, and nothing of this process is in error. */
+function readiness({ shutdown }: PortParts, look: () => Promise<Look>) {
   return async () => {
-    const parts = await look();
-    const ailments = signs
-      .list()
-      .map(({ part, what }) => [part, { ok: false, reason: `the ${part} ${what}` }]);
-    const checks: Record<string, Check> = { ...parts, ...Object.fromEntries(ailments) };
-    const degraded = Object.values(checks).flatMap(({ reason }) => reason ?? []);
+    const findings = await look();
     const isClosing = shutdown.signal.aborted;
-    const isReady = degraded.length === 0 && !isClosing;
-    const status = isClosing ? 'closing' : isReady ? 'ok' : 'unavailable';
+    const stops = findingsFor('readyz', findings).some(({ code, target }) => {
+      const { part, severity } = checkOf(code);
+      if (severity !== 'error') return false;
+      return part === 'catalogue' || part === 'queue' || target === findings.facts.process;
+    });
+    const { degraded, checks } = readinessOf(findings);
+    const isReady = !stops && !isClosing;
+    const status = isClosing ? 'closing' : stops ? 'unavailable' : degraded.length > 0 ? 'degraded' : 'ok';
     return { code: isReady ? 200 : 503, body: { status, degraded, checks } };
   };
 }
@@ -45,7 +39,8 @@ export async function openMetricsPort(parts: PortParts): Promise<string | undefi
   const { port } = config.metrics;
   const { host } = config.http;
   if (port === undefined) return undefined;
-  const ready = readiness(parts);
+  const look = seldom(() => lookOnce(parts.gather));
+  const ready = readiness(parts, look);
   const json = ({ code, body }: { code: number; body: object }) => ({
     code,
     type: 'application/json',
@@ -54,11 +49,10 @@ export async function openMetricsPort(parts: PortParts): Promise<string | undefi
   const answers: Record<string, () => Promise<{ code: number; type: string; text: string }>> = {
     '/livez': async () => json(liveness(parts.signs)),
     '/readyz': async () => json(await ready()),
-    '/metrics': async () => ({
-      code: 200,
-      type: metrics.registry.contentType,
-      text: await metrics.registry.metrics(),
-    }),
+    '/metrics': async () => {
+      showChecks(metrics, await look());
+      return { code: 200, type: metrics.registry.contentType, text: await metrics.registry.metrics() };
+    },
   };
   const server = createServer({ requestTimeout: REQUEST_MS }, (request, response) => {
     const answer = answers[request.url ?? ''];

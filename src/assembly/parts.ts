@@ -9,7 +9,8 @@ import { createLog, type Log } from '../log.ts';
 import { createMetrics, type Metrics } from '../metrics.ts';
 import { type Accept, createAccept } from '../pipeline/accept.ts';
 import { createCanary } from '../pipeline/canary.ts';
-import { createStoreHealth, type StoreHealth } from '../pipeline/store-health.ts';
+import type { Gather } from '../pipeline/checks/gather.ts';
+import { createStoreHealth } from '../pipeline/store-health.ts';
 import type { ArchiveQueue } from '../queue/queue.ts';
 import { openArchiveQueue } from '../queue/queue.ts';
 import { createShutdown, type Shutdown } from '../shutdown.ts';
@@ -17,6 +18,7 @@ import type { Store } from '../storage/store.ts';
 import { createVitalSigns, type VitalSigns } from '../vital-signs.ts';
 import { type Alerts, createAlerts } from './alerts.ts';
 import { openDatabase, type Patience } from './arrival.ts';
+import { createProgramGather } from './checks.ts';
 import { openPools } from './pools.ts';
 import { openStore } from './store.ts';
 
@@ -32,12 +34,13 @@ export interface Parts {
   readonly catalogue: Catalogue;
   readonly queue: ArchiveQueue;
   readonly store: Store;
-  readonly storeHealth: StoreHealth;
   readonly accept: Accept;
   /** Calls back when new rows are due; see {@link Parts.onDue}. */
   readonly due: { notify(): void; subscribe(wake: () => void): void };
   /** Whom to tell what ails this process as a whole. */
   readonly signs: VitalSigns;
+  /** Reads the facts that the list of checks is computed from. */
+  readonly gather: Gather;
   readonly alerts: Alerts;
   readonly shutdown: Shutdown;
 }
@@ -89,8 +92,14 @@ export async function openParts(config: Config, options: OpenOptions): Promise<P
     const queue = await openArchiveQueue(pools.queue, { log, signal: shutdown.signal, isAway });
     shutdown.step('queue', () => queue.close());
     const store = await openStore(config, { clock, log, shutdown });
+    const signs = createVitalSigns(clock.now);
+    const storeHealth = createStoreHealth({ store, canary: createCanary(store, config.objects.prefix) });
+    const gather = createProgramGather(
+      { config, catalogue, queue, storeHealth, accounts, signs, clock, lifetimes },
+      options.program,
+    );
     const alerts = createAlerts(
-      { config, catalogue, queue, accounts, clock, lifetimes, metrics, log, shutdown },
+      { config, catalogue, gather, accounts, clock, lifetimes, metrics, log, shutdown },
       options.program,
     );
     const due = createDue();
@@ -106,10 +115,10 @@ export async function openParts(config: Config, options: OpenOptions): Promise<P
       catalogue,
       queue,
       store,
-      storeHealth: createStoreHealth({ store, canary: createCanary(store, config.objects.prefix) }),
       accept,
       due,
-      signs: createVitalSigns(),
+      signs,
+      gather,
       alerts,
       shutdown,
     };

@@ -178,7 +178,7 @@ export async function startConsumer(
   });
   const archive = recogniseStored(archiver, { catalogue, log }, stored);
   const watchdog = await openWatchdog(
-    { queue, signs: parts.signs, alerts: parts.alerts, metrics, clock, log },
+    { queue, signs: parts.signs, metrics, clock, log },
     async (job, signal) => {
       try {
         return await storeHold.guard(job, signal, (within) => archive(job, within));

@@ -155,6 +155,13 @@ export function createVerifications(database: Database, schema: string) {
         )
       ).map(toVerification),
 
+    /** The comparison of rows with the bucket that ended last. */
+    lastDone: () =>
+      one(
+        `SELECT * FROM ${table} WHERE kind = 'verify' AND state = 'done' ORDER BY created_at DESC, id LIMIT 1`,
+        [],
+      ),
+
     /** The one whose turn it is: first asked, first done. */
     next: () =>
       one(`SELECT * FROM ${table} WHERE state IN ('waiting', 'running') ORDER BY created_at, id LIMIT 1`, []),

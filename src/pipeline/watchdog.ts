@@ -9,12 +9,10 @@ import type { Metrics } from '../metrics.ts';
 import type { ConsumeOptions, Consumer, JobHandler } from '../queue/consumer.ts';
 import type { ArchiveQueue } from '../queue/queue.ts';
 import type { VitalSigns } from '../vital-signs.ts';
-import type { Conditions } from './alerts/local.ts';
 
 export interface WatchdogDeps {
   queue: Pick<ArchiveQueue, 'consume' | 'firstWaiting'>;
-  signs: Pick<VitalSigns, 'ails' | 'isWell'>;
-  alerts: Conditions;
+  signs: Pick<VitalSigns, 'setUnhealthy' | 'setHealthy'>;
   metrics: Pick<Metrics, 'consumerRestarts'>;
   clock: Pick<Clock, 'sleep'>;
   log: Pick<Log, 'error' | 'info'>;
@@ -39,7 +37,6 @@ export interface Watchdog {
 
 /** Where so many in a row did not help, the process itself is to be restarted. */
 export const RESTARTS = 3;
-const PART = 'consumer';
 
 /** A job that stands first and is not taken, and since when. */
 export interface Standing {
@@ -80,8 +77,7 @@ export async function openWatchdog(
     if (restarts > 0) {
       log.info({ restarts }, 'the consumer works again');
       restarts = 0;
-      signs.isWell(PART);
-      deps.alerts.clear('worker_quiet');
+      signs.setHealthy('worker_quiet');
     }
     try {
       return await handler(job, signal);
@@ -91,7 +87,7 @@ export async function openWatchdog(
   };
   const open = () => queue.consume(counted, options.consume);
   let consumer = await open();
-  signs.isWell(PART);
+  signs.setHealthy('consumer_closed');
 
   async function restart(): Promise<void> {
     restarts++;
@@ -100,9 +96,7 @@ export async function openWatchdog(
       { jobId: standing?.jobId, restarts },
       'the consumer takes no media although some wait: opening it anew',
     );
-    deps.alerts.report('worker_quiet', { count: restarts });
-    const what = `takes no media although some wait, opened anew ${restarts} times`;
-    signs.ails({ part: PART, what, isFatal: restarts > RESTARTS });
+    signs.setUnhealthy('worker_quiet', { count: restarts, isFatal: restarts > RESTARTS });
     standing = undefined;
     await consumer.close(graceMs);
     if (isClosed) return;

@@ -1,6 +1,7 @@
 /** What the API answers, as schemas: for the documentation, and for the tests that hold it true. */
 import { z } from 'zod';
 import { KINDS, referenceSchema, SOURCES, STATUSES, WAITING_REASONS } from '../media.ts';
+import { FINDINGS_NOW } from './health-answers.ts';
 
 // Exported as plain ZodType: an answer is JSON text, where Dates have become strings; types cannot compare the two.
 
@@ -220,6 +221,7 @@ export const STATS: z.ZodType = z.object({
   storeHold: FAILURE.extend({ since: time, until: time.describe('then the store is probed again') })
     .nullable()
     .describe('why all archiving waits: the store takes nothing'),
+  checks: FINDINGS_NOW,
 });
 
 const CALLBACK_COUNTS = z.object({
@@ -250,21 +252,6 @@ export const ACCOUNT: z.ZodType = z
   .meta({ id: 'Account' });
 
 export const ACCOUNTS: z.ZodType = z.object({ items: z.array(ACCOUNT) });
-
-const CHECK = z.object({ ok: z.boolean(), reason: z.string().optional() });
-const READINESS: z.ZodType = z.object({
-  status: z.enum(['ok', 'degraded', 'closing', 'unavailable']),
-  degraded: z.array(z.string()),
-  checks: z.object({ catalogue: CHECK, spool: CHECK, queue: CHECK, store: CHECK }),
-  spool: z
-    .object({ records: count, bytes: count })
-    .optional()
-    .describe('what was accepted while the catalogue was away and waits to be written into it'),
-});
-export const READY = { 200: READINESS, 503: READINESS };
-
-const LIVENESS: z.ZodType = z.object({ status: z.enum(['ok', 'stuck']), reasons: z.array(z.string()) });
-export const LIVE = { 200: LIVENESS, 503: LIVENESS };
 
 export const ALERT_SENT: z.ZodType = z.object({
   to: z.enum(['wecom', 'dingtalk', 'feishu', 'lark', 'json']).describe('what ALERT_URL was taken for'),

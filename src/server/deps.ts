@@ -3,6 +3,7 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
+import type { Look } from '../assembly/checks.ts';
 import type { Parts } from '../assembly/parts.ts';
 import type { Intake } from '../pipeline/intake.ts';
 import type { Access } from './access.ts';
@@ -16,17 +17,19 @@ export interface ServerDeps
     | 'clock'
     | 'config'
     | 'due'
+    | 'gather'
     | 'lifetimes'
     | 'log'
     | 'metrics'
     | 'queue'
     | 'store'
-    | 'storeHealth'
     | 'shutdown'
     | 'signs'
   > {
   access: Access;
   intake: Intake;
+  /** What the list of checks finds, looked at once a second at most; of these accounts: at every call. */
+  look: (accounts?: readonly string[]) => Promise<Look>;
 }
 
 export type App = FastifyInstance<

@@ -1,9 +1,9 @@
 /** The server on its ports, and what to tell whoever started it. */
 import type { ApiKey } from '../api-keys.ts';
+import { lookOnce, seldom } from '../assembly/checks.ts';
 import { openIntake } from '../assembly/intake.ts';
 import type { Parts } from '../assembly/parts.ts';
 import { listenError } from '../assembly/run.ts';
-import type { SpoolUse } from '../pipeline/intake.ts';
 import { createAccess } from './access.ts';
 import { buildCallbackServer, buildServer } from './app.ts';
 import { callbackUrlOf } from './callback-url.ts';
@@ -27,9 +27,18 @@ export async function openServer(
   { keys }: { keys: readonly ApiKey[] },
 ): Promise<RunningServer> {
   const { host, port, callbackPort } = parts.config.http;
+  const intake = await openIntake(parts);
+  const lookAt = (accounts?: readonly string[]) =>
+    lookOnce(parts.gather, {
+      isAway: () => intake.state.isAway,
+      suspect: intake.suspect,
+      ...(accounts ? { accounts } : {}),
+    });
+  const lookAtAll = seldom(() => lookAt());
   const deps = {
     ...parts,
-    intake: await openIntake(parts, { onSpoolUse: (use) => tellSpoolUse(parts, use) }),
+    intake,
+    look: async (accounts?: readonly string[]) => (accounts ? lookAt(accounts) : lookAtAll()),
     access: createAccess(keys, { clock: parts.clock, publicUrl: parts.config.http.publicUrl }),
   };
   const url = await listen(parts, 'http server', await buildServer(deps), {
@@ -45,11 +54,6 @@ export async function openServer(
     portVariable: 'CALLBACK_PORT',
   });
   return { url, callbackUrl, createLoginLink };
-}
-
-function tellSpoolUse({ alerts }: Pick<Parts, 'alerts'>, { state, records }: SpoolUse): void {
-  if (state === 'begun') alerts.report('spool_in_use', { count: records });
-  else alerts.clear('spool_in_use');
 }
 
 async function listen(

@@ -7,12 +7,3 @@ export function storeHoldJson({ since, until, why }: StoreHoldState, language: L
   const { message, advice } = explain(why);
   return { ...why, message: message[language], advice: advice[language], since, until };
 }
-
-const HELD = { en: 'all archiving is held', zh: '归档已全部暂停' };
-
-/** One sentence, for whoever looks at the health of the service. */
-export function storeHoldWords({ why }: StoreHoldState, language: Language): string {
-  const { message, advice } = explain(why);
-  const colon = language === 'zh' ? '：' : ': ';
-  return `${HELD[language]}${colon}${message[language]} ${advice[language]}`;
-}

@@ -61,6 +61,8 @@ export const DOCTOR: z.ZodType = z.object({
       ok: z.boolean(),
       message: z.string().describe('what was seen'),
       advice: z.string().optional().describe('what to do'),
+      code: z.string().optional().describe('the check of docs/operations.md that found it'),
+      severity: z.enum(['error', 'warning', 'notice']).optional(),
     }),
   ),
 });

@@ -2,12 +2,16 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { type TestContext, test } from 'node:test';
+import { createAccounts } from '../../src/account.ts';
 import { openMetricsPort } from '../../src/assembly/metrics-port.ts';
+import { createLifetimes, systemClock } from '../../src/clock.ts';
 import { loadConfig } from '../../src/config.ts';
 import { createMetrics } from '../../src/metrics.ts';
+import { createGather, type GatherDeps } from '../../src/pipeline/checks/gather.ts';
 import { createShutdown } from '../../src/shutdown.ts';
 import { createVitalSigns } from '../../src/vital-signs.ts';
 
+const NONE = { count: 0, firstAt: undefined, expiresAt: undefined };
 const COUNTS = { waiting: 0, active: 0, delayed: 0, completed: 0, failed: 0 };
 
 function partsOn(t: TestContext, port: number | undefined) {
@@ -18,21 +22,42 @@ function partsOn(t: TestContext, port: number | undefined) {
     if (isAway) throw new Error('away');
     return value;
   };
+  const signs = createVitalSigns(systemClock.now);
+  const catalogue = {
+    accounts: { states: () => answer(away.catalogue, []) },
+    storeHold: { read: async () => ({ hold: undefined, passedAt: undefined }) },
+    verifications: { lastDone: async () => undefined },
+    facts: {
+      atRisk: async () => NONE,
+      closedSince: async () => NONE,
+      storeRefused: async () => NONE,
+      callbackDays: async () => new Map(),
+    },
+  };
+  const gather = createGather({
+    catalogue: catalogue as unknown as GatherDeps['catalogue'],
+    queue: { counts: () => answer(away.queue, COUNTS) },
+    storeHealth: { look: async () => undefined },
+    accounts: createAccounts([]),
+    signs,
+    clock: systemClock,
+    lifetimes: createLifetimes({ mediaLifetimeMs: 3_600_000, timeScale: 1 }),
+    process: 'this one',
+  });
   return {
     config: { ...loadConfig({}), metrics: { port } },
     metrics: createMetrics(),
-    signs: createVitalSigns(),
+    signs,
     shutdown,
     away,
-    catalogue: { ping: () => answer(away.catalogue, undefined) },
-    queue: { counts: () => answer(away.queue, COUNTS) },
+    gather,
   };
 }
 
 interface Ready {
   status: string;
   degraded: string[];
-  checks: Record<string, { ok: boolean; reason?: string }>;
+  checks: Record<string, { ok: boolean; codes?: string[] }>;
 }
 
 /** The parts behind are asked once a second at most. */
@@ -53,8 +78,9 @@ test('a worker answers what it counts, that it lives and is ready, and nothing e
   const live = await fetch(`${url}/livez`);
   assert.deepEqual([live.status, await live.json()], [200, { status: 'ok', reasons: [] }]);
   const ready = await fetch(`${url}/readyz`);
-  const checks = { catalogue: { ok: true }, queue: { ok: true } };
-  assert.deepEqual([ready.status, await ready.json()], [200, { status: 'ok', degraded: [], checks }]);
+  const { checks, ...body } = (await ready.json()) as Ready;
+  assert.deepEqual([ready.status, body], [200, { status: 'ok', degraded: [] }]);
+  assert.deepEqual([checks.catalogue, checks.queue], [{ ok: true }, { ok: true }]);
   assert.equal((await fetch(`${url}/v1/media`)).status, 404);
 });
 
@@ -63,13 +89,10 @@ test('it is not ready while the catalogue or the queue is away, and says which',
   const url = (await openMetricsPort(parts))!;
   parts.away.queue = true;
   const body = await askAgain(url, (code) => code === 503);
-  assert.deepEqual([body.status, body.degraded], ['unavailable', ['the queue does not answer']]);
+  assert.deepEqual([body.status, body.degraded], ['unavailable', ['queue_away']]);
   parts.away.queue = false;
   parts.away.catalogue = true;
-  await askAgain(
-    url,
-    (code, { degraded }) => code === 503 && degraded[0] === 'the catalogue does not answer',
-  );
+  await askAgain(url, (code, { degraded }) => code === 503 && degraded[0] === 'catalogue_away');
   parts.away.catalogue = false;
   await askAgain(url, (code) => code === 200);
 });
@@ -77,17 +100,15 @@ test('it is not ready while the catalogue or the queue is away, and says which',
 test('a consumer in trouble makes it unready; one that only a restart helps makes it dead', async (t) => {
   const parts = partsOn(t, 0);
   const url = (await openMetricsPort(parts))!;
-  parts.signs.ails({ part: 'consumer', what: 'has not been opened yet' });
+  parts.signs.setUnhealthy('consumer_closed');
   const body = await askAgain(url, (code) => code === 503);
-  assert.deepEqual(body.degraded, ['the consumer has not been opened yet']);
+  assert.deepEqual(body.degraded, ['consumer_closed']);
   assert.equal((await fetch(`${url}/livez`)).status, 200);
-  parts.signs.ails({ part: 'consumer', what: 'takes nothing', isFatal: true });
+  parts.signs.setHealthy('consumer_closed');
+  parts.signs.setUnhealthy('worker_quiet', { isFatal: true });
   const live = await fetch(`${url}/livez`);
-  assert.deepEqual(
-    [live.status, await live.json()],
-    [503, { status: 'stuck', reasons: ['consumer takes nothing'] }],
-  );
-  parts.signs.isWell('consumer');
+  assert.deepEqual([live.status, await live.json()], [503, { status: 'stuck', reasons: ['worker_quiet'] }]);
+  parts.signs.setHealthy('worker_quiet');
   assert.equal((await fetch(`${url}/livez`)).status, 200);
   await askAgain(url, (code) => code === 200);
 });

@@ -56,7 +56,7 @@ test(
     await sending;
     const { status, degraded, spool } = await readiness();
     assert.equal(status, 'degraded');
-    assert.match(degraded.join(), /wait in the spool/);
+    assert.ok(degraded.includes('spool_in_use'));
     assert.ok(accepted.length > answered);
     assert.ok(spool.records >= accepted.length);
     assert.equal((await fetch(`${url}/v1/media`)).status, 401);

@@ -49,7 +49,7 @@ test('worker and sweeper say what they lack; without ALERT_URL that nobody is to
       const answer = await readyz(url);
       return answer.degraded.length > 0 && answer;
     });
-    assert.match(body.degraded.join(), /the queue did not answer in time|the queue does not answer/);
+    assert.ok(body.degraded.includes('queue_away'));
     assert.equal((await fetch(`${url}/livez`)).status, 200);
   }
   await redis.start();

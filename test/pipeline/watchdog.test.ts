@@ -5,7 +5,6 @@ import pg from 'pg';
 import { systemClock } from '../../src/clock.ts';
 import { createLog } from '../../src/log.ts';
 import { createMetrics } from '../../src/metrics.ts';
-import type { LocalKind } from '../../src/pipeline/alerts/kinds.ts';
 import { decideStanding, openWatchdog, RESTARTS, type Standing } from '../../src/pipeline/watchdog.ts';
 import { QUEUE_POOL_OPTIONS, type QueueBackend } from '../../src/queue/backend.ts';
 import type { ConsumeOptions, Consumer, JobHandler } from '../../src/queue/consumer.ts';
@@ -33,20 +32,14 @@ function createPrograms(t: TestContext) {
     write: (line) => void lines.push(line),
   });
   const metrics = createMetrics();
-  const signs = createVitalSigns();
-  const reported = new Set<LocalKind>();
-  const alerts = {
-    report: (kind: LocalKind) => void reported.add(kind),
-    clear: (kind: LocalKind) => void reported.delete(kind),
-  };
+  const signs = createVitalSigns(systemClock.now);
   const stopped = new AbortController();
   t.after(() => stopped.abort());
   const restarts = async () => Number((await metrics.consumerRestarts.get()).values[0]?.value ?? 0);
   return {
-    deps: { signs, alerts, metrics, clock: systemClock, log },
+    deps: { signs, metrics, clock: systemClock, log },
     lines,
     signs,
-    reported,
     restarts,
     signal: stopped.signal,
   };
@@ -144,16 +137,11 @@ for (const [name, skip, lay] of [
       const ground = await lay(t);
       if (!ground) return;
       const handled = createHandled();
-      const { queue, restarts, signs, reported, lines } = await setup(
-        t,
-        ground.frozen,
-        handled.handler,
-        ground.spare,
-      );
+      const { queue, restarts, signs, lines } = await setup(t, ground.frozen, handled.handler, ground.spare);
       await takesAgain(queue, handled, ground);
       assert.ok((await restarts()) >= 1);
       assert.ok(lines.some((line) => /opening it anew/.test(line)));
-      assert.deepEqual([signs.list(), reported.size], [[], 0]);
+      assert.deepEqual(signs.list(), []);
     });
 
     test('where every connection fell silent, all goes on too', async (t) => {
@@ -189,7 +177,7 @@ for (const [name, skip, lay] of [
 }
 
 test('a new consumer takes what stood; where none does, the process is to be restarted; a job begun ends it', async (t) => {
-  const { deps, signs, reported, lines, signal, restarts } = createPrograms(t);
+  const { deps, signs, lines, signal, restarts } = createPrograms(t);
   const closed: number[] = [];
   let take: JobHandler | undefined;
   const queue = {
@@ -208,7 +196,7 @@ test('a new consumer takes what stood; where none does, the process is to be res
   const running = watchdog.run(signal);
   await eventually('one restart', async () => (await restarts()) >= 1);
   assert.equal(closed[0], 123);
-  assert.ok(reported.has('worker_quiet'));
+  assert.ok(signs.list().some(({ code }) => code === 'worker_quiet'));
   await eventually('stuck', async () => liveness(signs).code === 503);
   assert.ok((await restarts()) > RESTARTS);
   assert.ok(lines.some((line) => /opening it anew/.test(line)));
@@ -216,7 +204,7 @@ test('a new consumer takes what stood; where none does, the process is to be res
   queue.firstWaiting = async () => undefined as never;
   await eventually('well', async () => {
     await take!(job, signal);
-    return liveness(signs).code === 200 && reported.size === 0;
+    return liveness(signs).code === 200 && signs.list().length === 0;
   });
   await watchdog.close(0);
   void running;

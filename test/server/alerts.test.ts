@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { createAlerts } from '../../src/assembly/alerts.ts';
-import { ALERT_SENT, LIVE } from '../../src/server/answers.ts';
+import { ALERT_SENT } from '../../src/server/answers.ts';
+import { LIVE } from '../../src/server/health-answers.ts';
 import { openServer } from '../../src/server/start.ts';
 import { openReceiver } from '../pipeline/alerts/receiver.ts';
 import { KEYS, openTestServer, type TestServer } from './setup.ts';
@@ -54,14 +55,14 @@ describe('alerts', () => {
   });
 
   it('a consumer that only a restart helps makes the one process unlive, and the server degraded', async () => {
-    s.parts.signs.ails({ part: 'consumer', what: 'takes nothing', isFatal: true });
+    s.parts.signs.setUnhealthy('worker_quiet', { isFatal: true });
     const live = await s.call('/livez');
     const body = await live.json();
     LIVE[503].parse(body);
-    assert.deepEqual([live.status, body], [503, { status: 'stuck', reasons: ['consumer takes nothing'] }]);
+    assert.deepEqual([live.status, body], [503, { status: 'stuck', reasons: ['worker_quiet'] }]);
     const ready = (await (await s.call('/readyz')).json()) as { degraded: string[] };
-    assert.ok(ready.degraded.includes('the consumer takes nothing'));
-    s.parts.signs.isWell('consumer');
+    assert.ok(ready.degraded.includes('worker_quiet'));
+    s.parts.signs.setHealthy('worker_quiet');
     assert.equal((await s.call('/livez')).status, 200);
   });
 });

@@ -1,6 +1,7 @@
 /** OpenAPI against the routes, both ways. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import { lookOnce } from '../../src/assembly/checks.ts';
 import { createIntake } from '../../src/pipeline/intake.ts';
 import { createAccess } from '../../src/server/access.ts';
 import { buildServer } from '../../src/server/app.ts';
@@ -31,6 +32,7 @@ describe('the documentation', () => {
       ...s.parts,
       access: createAccess([], { clock: s.parts.clock }),
       intake: createIntake({ ...s.parts, onAccepted: () => undefined }),
+      look: () => lookOnce(s.parts.gather),
     });
     const routes = routesOf(app.printRoutes({ commonPrefix: false, includeMeta: false }));
     await app.close();

@@ -200,7 +200,7 @@ describe('the page', { skip: missing.chromium }, () => {
     await s.parts.catalogue.accounts.holdByHand(PLAIN.account, until, why, new Date());
     const { page, wrong } = await signedIn();
     assert.ok((await page.innerText('#holds')).includes(`shop is on hold. Held by ops: ${HOSTILE}`));
-    assert.match(await page.innerText('#state'), /1 account held/);
+    await page.waitForSelector('#state:has-text("Account shop is held")');
     await page.click('#holds button:has-text("Release")');
     await page.waitForSelector('#holds', { state: 'hidden' });
     assert.deepEqual(wrong, []);
@@ -217,7 +217,7 @@ describe('the page', { skip: missing.chromium }, () => {
       await page.innerText('#holds'),
       /All archiving is on hold\. The storage refused.*Check S3_BUCKET/s,
     );
-    assert.match(await page.innerText('#state'), /All archiving is on hold/);
+    await page.waitForSelector('#state:has-text("All archiving is held")');
     assert.equal(await page.locator('#holds button').count(), 0, 'it is tried again by itself');
     await storeHold.takeProbe('a', now, now);
     await storeHold.passed('a', now, now);

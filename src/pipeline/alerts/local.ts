@@ -1,53 +1,41 @@
-/** Troubles of this process: kept here while they last, so that they can be told with the catalogue away. */
-import type { Trouble } from '../../catalogue/incidents.ts';
-import type { LocalKind } from './kinds.ts';
+/** Findings of this process: remembered while they last, so that they can be told with the catalogue away. */
+import type { Finding } from '../checks/findings.ts';
 
-/** What programs tell; never waits, never fails. */
-export interface Conditions {
-  /** It is so; repeated, its numbers are renewed. */
-  report(kind: LocalKind, facts?: { count?: number; detail?: Trouble['detail'] }): void;
-  /** It is not so any more. */
-  clear(kind: LocalKind): void;
-}
-
-export interface Local extends Trouble {
-  readonly kind: LocalKind;
-  /** When it was last said, by whomever. */
+export interface Local extends Finding {
+  /** When it was last told, by any process. */
   saidAt: Date | undefined;
-  /** A row knows it: whoever leads says it, and that it ended. */
+  /** A row knows it: the process that leads tells it, and that it ended. */
   isRecorded: boolean;
   endedAt: Date | undefined;
 }
 
-export interface LocalTroubles extends Conditions {
-  /** Those that are so now. */
+export interface LocalFindings {
+  /** These are so now, and no others. */
+  update(found: readonly Finding[], now: Date): void;
   open(): Local[];
-  /** Said by this process alone and over: the end is this process's to say too. */
+  /** Told by this process alone and over: the end is this process's to tell too. */
   endedAlone(): Local[];
-  /** Its end was said. */
+  /** Its end was told. */
   forget(local: Local): void;
 }
 
-export function createLocalTroubles(deps: { target: string; now: () => Date }): LocalTroubles {
-  const open = new Map<LocalKind, Local>();
+export function createLocalFindings(): LocalFindings {
+  const open = new Map<string, Local>();
   let ended: Local[] = [];
   return {
-    report: (kind, { count = 1, detail = {} } = {}) => {
-      const known = open.get(kind);
-      const base = known ?? {
-        kind,
-        target: deps.target,
-        since: deps.now(),
-        saidAt: undefined,
-        isRecorded: false,
-        endedAt: undefined,
-      };
-      open.set(kind, Object.assign(base, { count, detail }));
-    },
-    clear: (kind) => {
-      const known = open.get(kind);
-      open.delete(kind);
-      if (known?.saidAt && !known.isRecorded) ended.push(Object.assign(known, { endedAt: deps.now() }));
+    update: (found, now) => {
+      for (const finding of found) {
+        const known = open.get(finding.code);
+        const { since } = known ?? finding;
+        const fresh = { saidAt: undefined, isRecorded: false, endedAt: undefined };
+        open.set(finding.code, Object.assign(known ?? fresh, { ...finding, since }));
+      }
+      const codes = new Set<string>(found.map(({ code }) => code));
+      for (const [code, local] of open) {
+        if (codes.has(code)) continue;
+        open.delete(code);
+        if (local.saidAt && !local.isRecorded) ended.push(Object.assign(local, { endedAt: now }));
+      }
     },
     open: () => [...open.values()],
     endedAlone: () => ended,

@@ -1,7 +1,7 @@
 /** An incident as it is sent: as JSON, and as a text for people in a chat. */
-import type { Trouble } from '../../catalogue/incidents.ts';
 import { scrub } from '../../secrets.ts';
-import { KINDS, type Kind, type KindName } from './kinds.ts';
+import type { Found } from '../checks/check.ts';
+import { type CheckCode, checkOf } from '../checks/table.ts';
 
 /** What any address that is no robot is sent; documented in docs/operations.md. Fields are added, never changed. */
 export interface Alert {
@@ -34,24 +34,24 @@ export interface Naming {
   readonly publicUrl: string | undefined;
 }
 
-export interface Told extends Trouble {
-  readonly kind: KindName;
+export interface Told extends Found {
+  readonly code: CheckCode;
   readonly lastSaidAt?: Date | undefined;
   readonly endedAt?: Date | undefined;
 }
 
 export function alertOf(incident: Told, { nameOf, publicUrl }: Naming): Alert {
-  const kind: Kind = KINDS[incident.kind];
+  const check = checkOf(incident.code);
   const { target, count, endedAt } = incident;
-  const said = { ...incident, target: tame(kind.target === 'account' ? nameOf(target) : target) };
-  const sentence = endedAt ? kind.ended(said) : kind.begun(said);
-  const advice = kind.advice(said);
+  const said = { ...incident, target: tame(check.target === 'account' ? nameOf(target) : target) };
+  const sentence = endedAt ? check.ended(said) : check.begun(said);
+  const advice = check.advice(said);
   return {
     version: 1,
     service: KEYWORD,
-    kind: incident.kind,
+    kind: incident.code,
     state: endedAt ? 'ended' : incident.lastSaidAt ? 'continues' : 'begun',
-    ...(kind.target ? { [kind.target]: target } : {}),
+    ...(check.target ? { [check.target]: target } : {}),
     since: incident.since.toISOString(),
     ...(endedAt ? { until: endedAt.toISOString() } : {}),
     count,

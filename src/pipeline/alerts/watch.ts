@@ -8,17 +8,18 @@ import { DatabaseAwayError } from '../../catalogue/database.ts';
 import type { Incident } from '../../catalogue/incidents.ts';
 import type { Clock, Lifetimes } from '../../clock.ts';
 import type { Log } from '../../log.ts';
-import { isKind, KINDS, type KindName } from './kinds.ts';
-import { createLocalTroubles, type Local, type LocalTroubles } from './local.ts';
-import { AWAY_MS, type Look } from './look.ts';
+import type { Facts } from '../checks/check.ts';
+import { type Finding, findingsOf } from '../checks/findings.ts';
+import type { Gather } from '../checks/gather.ts';
+import { CHECK_CODES, type CheckCode, checkOf, isCheckCode } from '../checks/table.ts';
+import { createLasting } from './lasting.ts';
+import { createLocalFindings, type Local } from './local.ts';
 import { alertOf, type Naming, type Told } from './message.ts';
 import type { AlertSender } from './send.ts';
 
 export interface AlertWatchDeps {
   catalogue: Pick<Catalogue, 'takeLease' | 'dropLease' | 'incidents'>;
-  look: (signal: AbortSignal) => Promise<Look>;
-  /** Looks at this process, and reports. */
-  lookHere?: () => Promise<void>;
+  gather: Gather;
   sender: AlertSender;
   naming: Naming;
   clock: Clock;
@@ -27,14 +28,12 @@ export interface AlertWatchDeps {
 }
 
 export interface AlertWatchOptions {
-  /** `host (program, pid)`: the target of troubles of this process. */
-  readonly process: string;
   /** Whether this process says that the catalogue is away: of a fleet of workers it would be one message each. */
   readonly tellsOfCatalogue: boolean;
   /** Default 30,000. */
   readonly everyMs?: number;
-  /** Default two minutes. */
-  readonly awayMs?: number;
+  /** How long a finding must last before it is told. Default: as its check says. */
+  readonly afterMs?: (code: CheckCode) => number;
 }
 
 const LEASE = 'alerts';
@@ -46,11 +45,11 @@ const CLAIM_MS = 120_000;
 const CLAIM_LIMIT = 50;
 const LONGEST_PAUSE_MS = 15 * 60_000;
 
-const LOCAL_KINDS = (Object.keys(KINDS) as KindName[]).filter(
-  (kind) => (KINDS[kind] as { target?: string }).target === 'process',
-);
+/** Of a process, not of the whole: found by itself, ended when it stops reporting. */
+const LOCAL_CODES = CHECK_CODES.filter((code) => checkOf(code).target === 'process');
+const isLocal = ({ code }: { code: CheckCode }) => checkOf(code).target === 'process';
 
-export interface AlertWatch extends Pick<LocalTroubles, 'report' | 'clear'> {
+export interface AlertWatch {
   /** One look, and what follows from it. Never rejects, but with the reason of `signal`. */
   look(signal: AbortSignal): Promise<void>;
   /** Looks until the signal aborts. Never rejects. */
@@ -60,13 +59,13 @@ export interface AlertWatch extends Pick<LocalTroubles, 'report' | 'clear'> {
 export function createAlertWatch(deps: AlertWatchDeps, options: AlertWatchOptions): AlertWatch {
   const { catalogue, clock, lifetimes } = deps;
   const { incidents } = catalogue;
-  const { everyMs = EVERY_MS, awayMs = AWAY_MS } = options;
+  const { everyMs = EVERY_MS } = options;
   const holder = randomUUID();
-  const local = createLocalTroubles({ target: options.process, now: clock.now });
+  const local = createLocalFindings();
+  const [lastingHere, lastingThere] = [createLasting(options.afterMs), createLasting(options.afterMs)];
   /** Two looks and a half: a trouble that comes and goes is one, and every process has renewed its own. */
   const unseenMs = everyMs * 2.5;
   let leadsSinceMs: number | undefined;
-  let awaySinceMs: number | undefined;
   let failures = 0;
   let notBeforeMs = Number.NEGATIVE_INFINITY;
 
@@ -89,42 +88,65 @@ export function createAlertWatch(deps: AlertWatchDeps, options: AlertWatchOption
     const until = new Date(now.getTime() + CLAIM_MS);
     const claimed = await incidents.claim(holder, { now, until, repeatBefore: repeatBefore() }, CLAIM_LIMIT);
     if (claimed.length === 0) return;
-    const known = claimed.filter((one): one is Incident & { kind: KindName } => isKind(one.kind));
+    const known = claimed.filter((one): one is Incident & { kind: CheckCode } => isCheckCode(one.kind));
     try {
-      const taken = await send(known, signal);
+      const taken = await send(
+        known.map((one) => ({ ...one, code: one.kind })),
+        signal,
+      );
       if (taken > 0) await incidents.said(holder, known.slice(0, taken), clock.now());
     } finally {
       await incidents.unclaim(holder);
     }
   }
 
-  async function report(troubles: readonly Local[], found: Look['found'], now: Date): Promise<void> {
-    const rows = await incidents.report([...troubles, ...found], now);
-    for (const one of troubles) {
-      const row = rows.find(({ kind, target }) => kind === one.kind && target === one.target) as Incident;
+  async function report(locals: readonly Local[], found: readonly Finding[], now: Date): Promise<void> {
+    const rows = await incidents.report(
+      [...locals, ...found].map((one) => ({ ...one, kind: one.code })),
+      now,
+    );
+    for (const one of locals) {
+      const row = rows.find(({ kind, target }) => kind === one.code && target === one.target) as Incident;
       one.saidAt = row.lastSaidAt;
       one.isRecorded = true;
     }
   }
 
-  async function lookForAll(signal: AbortSignal): Promise<void> {
+  /** Of the whole, seen by the one process that leads. */
+  async function lookAtAll(here: Facts, signal: AbortSignal) {
+    const parts = await Promise.all([
+      deps.gather.catalogue(),
+      deps.gather.queue(signal),
+      deps.gather.store(signal),
+    ]);
+    const { conditions: _, ...facts } = Object.assign({}, here, ...parts) as Facts;
+    const { found, known } = findingsOf(facts);
+    return { found: lastingThere(found), codes: known.filter((code) => !isLocal({ code })) };
+  }
+
+  async function lookForAll(here: Facts, signal: AbortSignal): Promise<void> {
     const lookedAt = clock.now();
     const until = new Date(lookedAt.getTime() + everyMs * 3);
     const leads = await catalogue.takeLease(LEASE, holder, lookedAt, until);
-    awaySinceMs = undefined;
-    local.clear('catalogue_away');
+    updateLocal({ ...here, catalogue: { ok: true } });
     if (!leads) leadsSinceMs = undefined;
-    const { found, kinds } = leads ? await deps.look(signal) : { found: [], kinds: [] };
+    const { found, codes } = leads ? await lookAtAll(here, signal) : { found: [], codes: [] };
     const now = clock.now();
     await report(local.open(), found, now);
     if (!leads) return;
     leadsSinceMs ??= performance.now();
     // Where nobody looked for a while, nobody saw: the others must have had the time to say that theirs last.
     if (performance.now() - leadsSinceMs >= unseenMs) {
-      await incidents.endUnseen([...kinds, ...LOCAL_KINDS], new Date(now.getTime() - unseenMs), now);
+      await incidents.endUnseen([...codes, ...LOCAL_CODES], new Date(now.getTime() - unseenMs), now);
       await incidents.forget(new Date(now.getTime() - KEPT_MS));
     }
     await say(signal);
+  }
+
+  function updateLocal(facts: Facts): void {
+    const found = findingsOf(facts).found.filter(isLocal);
+    const told = found.filter(({ code }) => code !== 'catalogue_away' || options.tellsOfCatalogue);
+    local.update(lastingHere(told), clock.now());
   }
 
   /** There is nowhere to agree on who says it. */
@@ -142,10 +164,9 @@ export function createAlertWatch(deps: AlertWatchDeps, options: AlertWatchOption
   }
 
   async function look(signal: AbortSignal): Promise<void> {
-    // What cannot be asked is no trouble yet.
-    await deps.lookHere?.().catch(() => undefined);
+    const here = await deps.gather.here();
     try {
-      await lookForAll(signal);
+      await lookForAll(here, signal);
     } catch (error) {
       signal.throwIfAborted();
       leadsSinceMs = undefined;
@@ -153,17 +174,13 @@ export function createAlertWatch(deps: AlertWatchDeps, options: AlertWatchOption
         deps.log.warn({ err: error }, 'could not look for what to alert of');
         return;
       }
-      awaySinceMs ??= performance.now();
-      if (options.tellsOfCatalogue && performance.now() - awaySinceMs >= awayMs)
-        local.report('catalogue_away');
+      updateLocal({ ...here, catalogue: { ok: false } });
       await sayAlone(signal);
     }
     await sayEndsAlone(signal);
   }
 
   return {
-    report: local.report,
-    clear: local.clear,
     look,
     run: async (signal) => {
       while (!signal.aborted) {

@@ -118,7 +118,7 @@ async function look() {
 
 function show(stats, media, { groups, redrives }, accounts) {
   const names = new Map(accounts.map(({ account, name }) => [account, name ?? account]));
-  showState(stats, accounts);
+  showState(stats);
   showHolds(at('holds'), stats, accounts, speech, actions);
   showCounts(at('counts'), stats, speech);
   showBacklog({ bar: at('bar'), legend: at('legend'), aside: at('backlog-aside') }, stats, speech);
@@ -137,19 +137,15 @@ function show(stats, media, { groups, redrives }, accounts) {
   document.body.dataset.shown = 'true';
 }
 
-/** One line on how it goes; announced when it changes. */
-function showState(stats, accounts) {
+/** One line on how it goes; announced when it changes. All is well only where no check of the list finds anything. */
+function showState({ checks, byStatus }) {
   const { words } = speech;
-  const held = accounts.filter((one) => one.hold).length;
-  const [tone, text] = stats.storeHold
-    ? ['bad', words.allHeld]
-    : stats.atRisk > 0
-      ? ['bad', words.risk(speech.number(stats.atRisk))]
-      : held > 0
-        ? ['bad', words.held(held)]
-        : stats.byStatus.pending > 0
-          ? ['busy', words.busy(speech.number(stats.byStatus.pending))]
-          : ['good', words.calm];
+  const [worst, ...others] = checks;
+  const [tone, text] = worst
+    ? [worst.severity === 'notice' ? 'busy' : 'bad', words.found(worst.message, others.length)]
+    : byStatus.pending > 0
+      ? ['busy', words.busy(speech.number(byStatus.pending))]
+      : ['good', words.calm];
   at('state').dataset.tone = tone;
   setText(at('state'), text);
 }

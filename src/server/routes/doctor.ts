@@ -1,68 +1,29 @@
 /** POST /v1/doctor: everything tried once, and a sentence for whatever is to be fixed. */
+import { type Facts, PARTS } from '../../pipeline/checks/check.ts';
+import { findingsOf } from '../../pipeline/checks/findings.ts';
 import { examineStore } from '../../pipeline/examine-store.ts';
-import { driftOf } from '../../pipeline/verify/run.ts';
-import { explain } from '../../wechat/errcodes.ts';
-import { isHeld } from '../account-json.ts';
 import type { App, ServerDeps } from '../deps.ts';
-import { type Language, languageOf } from '../problem.ts';
+import { findingsJson } from '../finding-json.ts';
+import { languageOf } from '../problem.ts';
 import { DOCTOR } from '../verification-answers.ts';
 
-interface Check {
-  readonly name: string;
-  readonly ok: boolean;
-  readonly message: string;
-  readonly advice?: string | undefined;
-}
-
 const STORE_MS = 60_000;
-const ANSWER_MS = 5_000;
 
-type Deps = Pick<ServerDeps, 'accounts' | 'catalogue' | 'clock' | 'config' | 'queue' | 'store'>;
+type Deps = Pick<ServerDeps, 'accounts' | 'clock' | 'config' | 'look' | 'store'>;
 
-/** A part that answers or does not. */
-async function answers(name: string, ask: () => Promise<string>, advice: string): Promise<Check> {
-  try {
-    return { name, ok: true, message: await ask() };
-  } catch {
-    return { name, ok: false, message: 'it does not answer', advice };
-  }
-}
-
-async function checkAccounts(deps: Deps, language: Language): Promise<Check[]> {
-  const states = await deps.catalogue.accounts.states();
-  const now = deps.clock.now();
-  return deps.accounts.all.map(({ account, name }) => {
-    const state = states.find((one) => one.account === account) ?? { account };
-    const label = `account ${name ?? account}`;
-    if (isHeld(state, now) && state.hold) {
-      const { message, advice } = explain(state.hold);
-      return { name: label, ok: false, message: `held: ${message[language]}`, advice: advice[language] };
-    }
-    if (!state.lastCallbackAt)
-      return {
-        name: label,
-        ok: false,
-        message: 'no callback has ever come',
-        advice:
-          "Paste its callbackUrl (wma accounts) into WeChat's console and send a message; PUBLIC_URL is the server's address from outside.",
-      };
-    return { name: label, ok: true, message: `last callback ${state.lastCallbackAt.toISOString()}` };
-  });
-}
-
-async function checkVerifications({ catalogue }: Deps): Promise<Check> {
-  const name = 'catalogue against bucket';
-  const last = (await catalogue.verifications.list(50)).find(
-    ({ kind, state }) => kind === 'verify' && state === 'done',
-  );
-  if (!last) return { name, ok: true, message: 'never compared; wma verify does it' };
-  const drift = driftOf(last.counts);
-  const message = `${drift} of ${last.done} differed on ${last.endedAt?.toISOString()}`;
+/** What was seen where nothing is found, by part. The accounts and the comparison have lines of their own. */
+function seenIn({
+  queue,
+  storeExamined,
+  conditions,
+}: Facts): Partial<Record<(typeof PARTS)[number], string>> {
+  const { waiting = 0, active = 0, delayed = 0 } = (queue?.ok && queue.counts) || {};
   return {
-    name,
-    ok: drift === 0,
-    message,
-    ...(drift > 0 && { advice: `See them: wma verify --watch ${last.id}` }),
+    catalogue: 'it answers',
+    spool: 'nothing waits in it',
+    queue: `${waiting} waiting, ${active} running, ${delayed} to be tried again`,
+    ...(storeExamined?.ok ? { store: storeExamined.message } : {}),
+    ...(conditions ? { process: 'no process reports anything' } : {}),
   };
 }
 
@@ -79,32 +40,39 @@ export function doctorRoutes(deps: Deps) {
         },
       },
       async (request) => {
-        const language = languageOf(request);
+        const { accounts } = request.principal;
         const { prefix } = deps.config.objects;
-        const signal = () => AbortSignal.timeout(ANSWER_MS);
-        const [catalogue, queue, store] = await Promise.all([
-          answers(
-            'catalogue',
-            async () => {
-              await deps.catalogue.ping();
-              return 'it answers';
-            },
-            'Look at DATABASE_URL and at the database.',
-          ),
-          answers(
-            'queue',
-            async () => {
-              const { waiting, active, delayed } = await deps.queue.counts(signal());
-              return `${waiting} waiting, ${active} running, ${delayed} to be tried again`;
-            },
-            'Look at REDIS_URL and at Redis; accepted media wait in the catalogue meanwhile.',
-          ),
+        const [look, storeExamined] = await Promise.all([
+          deps.look(accounts),
           examineStore(deps.store, { prefix, clock: deps.clock, signal: AbortSignal.timeout(STORE_MS) }),
         ]);
-        const rest = catalogue.ok
-          ? [...(await checkAccounts(deps, language)), await checkVerifications(deps)]
-          : [];
-        const checks = [catalogue, queue, { name: 'store', ...store }, ...rest];
+        const facts: Facts = { ...look.facts, storeExamined };
+        const reader = { language: languageOf(request), accounts };
+        const found = findingsJson('doctor', findingsOf(facts), reader, deps.accounts);
+        const nameOf = (account: string) => `account ${deps.accounts.find(account)?.name ?? account}`;
+        const bad = found.map(({ part, account, severity, message, advice, code }) => ({
+          name: account === undefined ? part : nameOf(account),
+          ok: severity === 'notice',
+          message,
+          advice,
+          code,
+          severity,
+        }));
+        const good = (name: string, message: string | undefined) =>
+          message === undefined || bad.some((one) => one.name === name) ? [] : [{ name, ok: true, message }];
+        const seen = seenIn(facts);
+        const checks = [
+          ...PARTS.flatMap((part) => [...bad.filter(({ name }) => name === part), ...good(part, seen[part])]),
+          ...(facts.accounts ?? []).flatMap(({ account, lastCallbackAt }) => [
+            ...bad.filter(({ name }) => name === nameOf(account)),
+            ...good(nameOf(account), lastCallbackAt && `last callback ${lastCallbackAt.toISOString()}`),
+          ]),
+          ...(facts.drift || !facts.catalogue?.ok
+            ? []
+            : [
+                { name: 'catalogue against bucket', ok: true, message: 'never compared; wma verify does it' },
+              ]),
+        ];
         return { ok: checks.every(({ ok }) => ok), checks };
       },
     );

@@ -1,4 +1,5 @@
 /** /metrics: Prometheus. The gauges are read from the catalogue when asked for. */
+import { showChecks } from '../../pipeline/checks/metrics.ts';
 import { isHeld } from '../account-json.ts';
 import type { App, ServerDeps } from '../deps.ts';
 import { Problem } from '../problem.ts';
@@ -6,7 +7,7 @@ import { Problem } from '../problem.ts';
 const GROUPS_LIMIT = 500;
 const docs = { tags: ['health'], summary: 'Prometheus metrics' };
 
-export function metricsRoutes(deps: Pick<ServerDeps, 'catalogue' | 'clock' | 'metrics'>) {
+export function metricsRoutes(deps: Pick<ServerDeps, 'catalogue' | 'clock' | 'look' | 'metrics'>) {
   const { catalogue, clock, metrics } = deps;
 
   async function refresh(): Promise<void> {
@@ -45,7 +46,10 @@ export function metricsRoutes(deps: Pick<ServerDeps, 'catalogue' | 'clock' | 'me
       if (request.principal.accounts)
         throw new Problem('forbidden', { detail: 'needs a key for all accounts' });
       // A catalogue that is away must not blind whoever watches: the counters are still true.
-      await refresh().catch(() => undefined);
+      await Promise.all([
+        refresh().catch(() => undefined),
+        deps.look().then((look) => showChecks(metrics, look)),
+      ]);
       return reply
         .header('content-type', metrics.registry.contentType)
         .send(await metrics.registry.metrics());

@@ -36,7 +36,7 @@ const since = new Date('2026-03-01T08:00:00Z');
 const held = (account: string): Alert =>
   alertOf(
     {
-      kind: 'account_held',
+      code: 'account_held',
       target: account,
       since,
       count: 1,
@@ -131,7 +131,7 @@ describe('each robot gets the message it documents', () => {
   test('any other address: one JSON document for each incident', async (t) => {
     const { send, receiver } = await setup(t, 'json');
     const ended = alertOf(
-      { kind: 'at_risk', target: '', since, count: 3, detail: { nearestSeconds: 60 }, endedAt: since },
+      { code: 'at_risk', target: '', since, count: 3, detail: { nearestSeconds: 60 }, endedAt: since },
       { ...naming, publicUrl: undefined },
     );
     await send([held('wx1'), ended]);
@@ -231,7 +231,7 @@ test('words of others mention nobody, open no link and carry no secret', () => {
     by: 'eve',
     reason: '<@all> [x](http://evil) token=abcdef0123456789',
   };
-  const alert = alertOf({ kind: 'account_held', target: 'wx1', since, count: 1, detail }, naming);
+  const alert = alertOf({ code: 'account_held', target: 'wx1', since, count: 1, detail }, naming);
   assert.doesNotMatch(JSON.stringify([alert.sentence, alert.zh]), /<@|\]\(|abcdef0123456789/);
 });
 

@@ -7,10 +7,12 @@ import { createDatabase, type Database } from '../../../src/catalogue/database.t
 import { systemClock } from '../../../src/clock.ts';
 import { createLog } from '../../../src/log.ts';
 import { createMetrics } from '../../../src/metrics.ts';
-import { createLook } from '../../../src/pipeline/alerts/look.ts';
 import type { Alert } from '../../../src/pipeline/alerts/message.ts';
 import { createAlertSender } from '../../../src/pipeline/alerts/send.ts';
 import { createAlertWatch } from '../../../src/pipeline/alerts/watch.ts';
+import { createGather } from '../../../src/pipeline/checks/gather.ts';
+import { type CheckCode, checkOf } from '../../../src/pipeline/checks/table.ts';
+import { createVitalSigns } from '../../../src/vital-signs.ts';
 import { createJsonHttp } from '../../../src/wechat/json-http.ts';
 import { backends, lifetimes, SCHEMA, setup as setupCatalogue } from '../../catalogue/backends.ts';
 import { eventually } from '../../queue/handled.ts';
@@ -55,37 +57,43 @@ async function setup(t: TestContext, open: (typeof backends)[number]['open']) {
 
   /** As a process of its own would, with a sender of its own. */
   function process(name: string, options: { awayMs?: number } = {}) {
-    const look = createLook(
-      {
-        catalogue,
-        queue: {
-          counts: async () => {
-            if (queue.isAway) throw new Error('away');
-            return counts;
-          },
+    const signs = createVitalSigns(clock.now);
+    const all = [{ account: ACCOUNT }] as never[];
+    const gather = createGather({
+      catalogue,
+      queue: {
+        counts: async () => {
+          if (queue.isAway) throw new Error('away');
+          return counts;
         },
-        accounts: { find: (account) => (account === ACCOUNT ? ({ account } as never) : undefined) },
-        clock,
-        lifetimes,
       },
-      { awayMs: 200 },
-    );
+      storeHealth: { look: async () => undefined },
+      accounts: { all, find: () => undefined },
+      signs,
+      clock,
+      lifetimes,
+      process: name,
+    });
     const sender = createAlertSender(
       { http, clock, log, metrics: createMetrics() },
       { url: `${receiver.url}/hook`, secrets: [] },
     );
-    return createAlertWatch(
+    const { awayMs = 60_000 } = options;
+    const afterMs = (code: CheckCode) =>
+      code === 'catalogue_away' ? awayMs : Math.min(200, checkOf(code).alertAfterMs ?? 0);
+    const watch = createAlertWatch(
       {
         catalogue,
-        look,
+        gather,
         sender,
         naming: { nameOf: (id) => id, publicUrl: undefined },
         clock,
         lifetimes,
         log,
       },
-      { process: name, tellsOfCatalogue: true, everyMs: EVERY_MS, awayMs: 60_000, ...options },
+      { tellsOfCatalogue: true, everyMs: EVERY_MS, afterMs },
     );
+    return { ...watch, report: signs.setUnhealthy, clear: signs.setHealthy };
   }
 
   const told = () => receiver.requests.map(({ body }) => body as Alert);

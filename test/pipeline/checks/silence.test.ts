@@ -1,7 +1,8 @@
 /** When a silence is strange, and when it is a night, a weekend or a slow shop. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { accountsHeld, accountsSilent, dayOf, usualSilenceMs } from '../../../src/pipeline/alerts/detect.ts';
+import { dayOf, silentSince, usualSilenceMs } from '../../../src/pipeline/checks/silence.ts';
+import { checkOf } from '../../../src/pipeline/checks/table.ts';
 
 const HOUR_MS = 3_600_000;
 const last = new Date('2026-03-20T21:00:00Z');
@@ -10,8 +11,7 @@ const silentFor = (hours: number) => new Date(last.getTime() + hours * HOUR_MS);
 /** Messages on the day of the last callback and on those before it. */
 const daysBack = (...counts: number[]) => new Map(counts.map((count, back) => [dayOf(last, -back), count]));
 const said = (days: Map<string, number>, hours: number) =>
-  accountsSilent([{ account: 'wx', lastCallbackAt: last }], new Map([['wx', days]]), silentFor(hours))
-    .length > 0;
+  silentSince({ lastCallbackAt: last, days }, silentFor(hours)) !== undefined;
 
 describe('an account gets no callback', () => {
   const busy = daysBack(...Array<number>(28).fill(50));
@@ -43,15 +43,17 @@ describe('an account gets no callback', () => {
   });
 
   test('which never had one', () => {
-    assert.deepEqual(accountsSilent([{ account: 'wx' }], new Map(), last), []);
+    assert.equal(silentSince({}, last), undefined);
   });
 });
 
 test('the limit of a minute is no incident, a day without quota is', () => {
   const heldUntil = silentFor(1);
+  const find = (state: object) =>
+    checkOf('account_held').find({ now: last, process: 'p', accounts: [{ account: 'wx', ...state }] });
   const held = (failureClass: 'minute_limit' | 'day_quota') =>
-    accountsHeld([{ account: 'wx', heldUntil, hold: { code: 'quota', class: failureClass } }], last);
-  assert.equal(held('minute_limit').length, 0);
-  assert.deepEqual(held('day_quota')[0]?.target, 'wx');
-  assert.deepEqual(accountsHeld([{ account: 'wx' }], last), []);
+    find({ heldUntil, hold: { code: 'quota', class: failureClass } });
+  assert.deepEqual(held('minute_limit'), []);
+  assert.deepEqual(held('day_quota')?.[0]?.target, 'wx');
+  assert.deepEqual(find({}), []);
 });

@@ -1,0 +1,89 @@
+/** Checks of single accounts. */
+import { HELD_BY_HAND } from '../../catalogue/accounts.ts';
+import type { Explanation } from '../../failures.ts';
+import { explain } from '../../wechat/errcodes.ts';
+import { always, type Check, type Said, span } from './check.ts';
+import { silentSince } from './silence.ts';
+
+/** Who wanted a hold by hand says why. */
+function whyHeld({ detail }: Said): Explanation {
+  const { message, advice } = explain({
+    code: String(detail.code ?? 'unknown_errcode'),
+    ...(detail.errcode === undefined ? {} : { errcode: Number(detail.errcode) }),
+  });
+  const { by = '?', reason } = detail;
+  const words = reason ? ` (${by}: ${reason})` : '';
+  return { message: { en: message.en + words, zh: message.zh + words }, advice };
+}
+
+export const ACCOUNT_CHECKS = {
+  account_held: {
+    severity: 'warning',
+    part: 'accounts',
+    target: 'account',
+    rule: 'An account waits as a whole, by itself or by hand. Not for the limit of a minute, which ends by itself within one. Ends when a media of the account got through, or on release.',
+    begun: (it) => ({
+      en: `Account ${it.target} is held: ${whyHeld(it).message.en}`,
+      zh: `账号 ${it.target} 已暂停归档：${whyHeld(it).message.zh}`,
+    }),
+    ended: (it) => ({ en: `Account ${it.target} works again.`, zh: `账号 ${it.target} 已恢复。` }),
+    advice: (it) => whyHeld(it).advice,
+    find: ({ accounts }) =>
+      accounts
+        ?.filter(({ heldUntil, hold }) => heldUntil !== undefined && hold?.class !== 'minute_limit')
+        .map(({ account, heldSince, hold }) => ({
+          target: account,
+          ...(heldSince ? { since: heldSince } : {}),
+          detail: {
+            code: hold?.code ?? HELD_BY_HAND,
+            ...(hold?.errcode === undefined ? {} : { errcode: hold.errcode }),
+            ...(hold?.reason ? { reason: hold.reason } : {}),
+            ...(hold?.by ? { by: hold.by } : {}),
+          },
+        })),
+  },
+  no_callbacks: {
+    severity: 'warning',
+    part: 'accounts',
+    target: 'account',
+    rule: 'An account that used to get messages gets none. It is silent for 24 h where each of the seven days before had at least 20 messages; else for two days longer than its longest silence, in whole UTC days, of the 28 days before. Accounts with messages on fewer than three of those days are never said. Ends with the next callback. Calendar days: `TIME_SCALE` does not apply.',
+    begun: (it) => ({
+      en: `Account ${it.target} has had no callback for ${span(Number(it.detail.silentSeconds ?? 0))}; it used to get some.`,
+      zh: `账号 ${it.target} 已 ${span(Number(it.detail.silentSeconds ?? 0))} 没有收到回调，此前一直有消息。`,
+    }),
+    ended: (it) => ({
+      en: `Callbacks of account ${it.target} arrive again.`,
+      zh: `账号 ${it.target} 重新收到回调。`,
+    }),
+    advice: always(
+      "Compare the callback URL and its state in WeChat's console with GET /v1/accounts, and try it from outside.",
+      '请核对微信后台的回调地址及其启用状态（参见 GET /v1/accounts），并从外网测试该地址。',
+    ),
+    find: ({ accounts, now }) =>
+      accounts?.flatMap((one) => {
+        const since = silentSince(one, now);
+        if (!since) return [];
+        const silentSeconds = Math.round((now.getTime() - since.getTime()) / 1000);
+        return [{ target: one.account, since, detail: { silentSeconds } }];
+      }),
+  },
+  no_callback_yet: {
+    severity: 'warning',
+    part: 'accounts',
+    target: 'account',
+    rule: 'A configured account has never had a callback. Ends with the first.',
+    begun: (it) => ({
+      en: `Account ${it.target}: no callback has ever come.`,
+      zh: `账号 ${it.target} 从未收到回调。`,
+    }),
+    ended: (it) => ({ en: `Account ${it.target} gets callbacks.`, zh: `账号 ${it.target} 已收到回调。` }),
+    advice: always(
+      "Paste its callbackUrl (wma accounts) into WeChat's console and send a message; PUBLIC_URL is the server's address from outside.",
+      '请将其 callbackUrl（见 wma accounts）填入微信后台并发送一条消息；PUBLIC_URL 是服务的外网地址。',
+    ),
+    // So it is at every installation, and for good where producers hand in all references.
+    except: ['readyz', 'alerts', 'page'],
+    find: ({ accounts }) =>
+      accounts?.filter(({ lastCallbackAt }) => !lastCallbackAt).map(({ account }) => ({ target: account })),
+  },
+} as const satisfies Record<string, Check>;

@@ -1,0 +1,51 @@
+/** From the facts to the findings. Pure: everything that is told of is computed here, for all who tell it. */
+import type { Audience, Facts, Found, Part } from './check.ts';
+import { PARTS } from './check.ts';
+import { CHECK_CODES, type CheckCode, checkOf } from './table.ts';
+
+export interface Finding extends Found {
+  readonly code: CheckCode;
+}
+
+export interface Findings {
+  /** Errors first; among equals in the order of the list. */
+  readonly found: readonly Finding[];
+  /** The checks that the facts could tell of; what is known and not found is not so. */
+  readonly known: readonly CheckCode[];
+}
+
+const RANK = { error: 0, warning: 1, notice: 2 } as const;
+
+export function findingsOf(facts: Facts): Findings {
+  const known: CheckCode[] = [];
+  const found: Finding[] = [];
+  for (const code of CHECK_CODES) {
+    const findings = checkOf(code).find(facts);
+    if (!findings) continue;
+    known.push(code);
+    for (const one of findings)
+      found.push({ code, target: '', since: facts.now, count: 1, detail: {}, ...one });
+  }
+  const rank = ({ code }: Finding) => RANK[checkOf(code).severity];
+  return { known, found: found.sort((a, b) => rank(a) - rank(b)) };
+}
+
+/** What is for this audience. */
+export const findingsFor = (audience: Audience, { found }: Pick<Findings, 'found'>): readonly Finding[] =>
+  found.filter(({ code }) => !checkOf(code).except?.includes(audience));
+
+export type PartState = { ok: true } | { ok: false; codes: CheckCode[] };
+
+/** For /readyz, which is open: codes and nothing else. */
+export function readinessOf(findings: Findings): {
+  degraded: CheckCode[];
+  checks: Record<Part, PartState>;
+} {
+  const codes = [...new Set(findingsFor('readyz', findings).map(({ code }) => code))];
+  const stateOf = (part: Part): PartState => {
+    const ofPart = codes.filter((code) => checkOf(code).part === part);
+    return ofPart.length === 0 ? { ok: true } : { ok: false, codes: ofPart };
+  };
+  const checks = Object.fromEntries(PARTS.map((part) => [part, stateOf(part)]));
+  return { degraded: codes, checks: checks as Record<Part, PartState> };
+}

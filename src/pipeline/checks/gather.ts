@@ -1,0 +1,119 @@
+/** Reads the facts that the checks are computed from, at the cost of a few small questions. */
+import type { Accounts } from '../../account.ts';
+import type { Catalogue } from '../../catalogue/catalogue.ts';
+import type { Clock, Lifetimes } from '../../clock.ts';
+import type { ArchiveQueue } from '../../queue/queue.ts';
+import type { VitalSigns } from '../../vital-signs.ts';
+import type { StoreHealth } from '../store-health.ts';
+import { driftOf } from '../verify/run.ts';
+import type { AccountFact, Facts } from './check.ts';
+import { DAYS_LOOKED_AT, dayOf, isSilent } from './silence.ts';
+
+export interface GatherDeps {
+  catalogue: Pick<Catalogue, 'facts'> & {
+    accounts: Pick<Catalogue['accounts'], 'states'>;
+    storeHold: Pick<Catalogue['storeHold'], 'read'>;
+    verifications: Pick<Catalogue['verifications'], 'lastDone'>;
+  };
+  queue: Pick<ArchiveQueue, 'counts'>;
+  storeHealth: StoreHealth;
+  accounts: Pick<Accounts, 'find' | 'all'>;
+  signs: Pick<VitalSigns, 'list' | 'refresh'>;
+  clock: Pick<Clock, 'now'>;
+  lifetimes: Pick<Lifetimes, 'lifetimeMs' | 'scale'>;
+  process: string;
+}
+
+export interface Gather {
+  /** Of the whole, or of these accounts. Throws what the catalogue throws. */
+  catalogue(accounts?: readonly string[]): Promise<Partial<Facts>>;
+  /** Never reject; a part that does not respond until `signal` aborts does not respond. */
+  queue(signal: AbortSignal): Promise<Partial<Facts>>;
+  store(signal: AbortSignal): Promise<Partial<Facts>>;
+  /** Of this process alone. Never rejects. */
+  here(): Promise<Pick<Facts, 'now' | 'process' | 'conditions'>>;
+}
+
+/** As {@link Catalogue.stats} counts what is at risk: six hours of three days. */
+const AT_RISK_SHARE = 12;
+/** What arrives late is close to its deadline from the start, and is archived within seconds. */
+const KNOWN_MS = 5 * 60_000;
+const RECENT_MS = 6 * 3_600_000;
+const WEEK_MS = 7 * 24 * 3_600_000;
+
+export function createGather(deps: GatherDeps): Gather {
+  const { catalogue, clock, lifetimes } = deps;
+  const { facts } = catalogue;
+
+  async function readAccounts(now: Date, mine?: readonly string[]): Promise<AccountFact[]> {
+    const states = new Map((await catalogue.accounts.states()).map((state) => [state.account, state]));
+    // Rows of accounts that are not configured any more stay, and nobody is to be told of them.
+    const known = deps.accounts.all
+      .filter(({ account }) => mine?.includes(account) ?? true)
+      .map(({ account }) => states.get(account) ?? { account });
+    const silent = known.filter(({ lastCallbackAt }) => lastCallbackAt && isSilent(lastCallbackAt, now));
+    if (silent.length === 0) return known;
+    const oldest = Math.min(...silent.map(({ lastCallbackAt }) => lastCallbackAt!.getTime()));
+    const days = await facts.callbackDays(
+      silent.map(({ account }) => account),
+      dayOf(new Date(oldest), -DAYS_LOOKED_AT),
+    );
+    return known.map((state) => ({ ...state, days: days.get(state.account) }));
+  }
+
+  async function readDrift(): Promise<Partial<Facts>> {
+    const last = await catalogue.verifications.lastDone();
+    if (!last?.endedAt) return {};
+    return { drift: { id: last.id, count: driftOf(last.counts), total: last.done, at: last.endedAt } };
+  }
+
+  return {
+    catalogue: async (mine) => {
+      const now = clock.now();
+      const ago = (ms: number) => new Date(now.getTime() - lifetimes.scale(ms));
+      const near = new Date(now.getTime() + lifetimes.lifetimeMs / AT_RISK_SHARE);
+      const [accounts, { hold }, atRisk, recent, week, dead, storeRefused, drift] = await Promise.all([
+        readAccounts(now, mine),
+        catalogue.storeHold.read(),
+        facts.atRisk(near, ago(KNOWN_MS), mine),
+        facts.closedSince('expired', ago(RECENT_MS), mine),
+        facts.closedSince('expired', ago(WEEK_MS), mine),
+        facts.closedSince('dead', ago(WEEK_MS), mine),
+        facts.storeRefused(mine),
+        // It is of the whole bucket.
+        mine ? {} : readDrift(),
+      ]);
+      return {
+        catalogue: { ok: true },
+        accounts,
+        storeHold: { hold },
+        atRisk,
+        expired: { recent, week },
+        dead,
+        storeRefused,
+        ...drift,
+      };
+    },
+    queue: async (signal) => {
+      try {
+        return { queue: { ok: true, counts: await deps.queue.counts(signal) } };
+      } catch {
+        return { queue: { ok: false } };
+      }
+    },
+    store: async (signal) => {
+      try {
+        const failure = await deps.storeHealth.look(signal);
+        return { store: failure ? { ok: false, failure } : { ok: true } };
+      } catch {
+        return { store: { ok: false } };
+      }
+    },
+    here: async () => {
+      await deps.signs.refresh();
+      const { process } = deps;
+      const conditions = deps.signs.list().map((condition) => ({ ...condition, process }));
+      return { now: clock.now(), process, conditions };
+    },
+  };
+}

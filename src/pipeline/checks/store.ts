@@ -1,0 +1,86 @@
+/**
+ * Checks of the store. One for each failure of ../../store-failures.ts, with its words: a probe meets one of them at a
+ * time. A hold tells the same incident, with the same cause, so it alone is alerted of.
+ */
+import { isStoreAway, STORE_FAILURES, type StoreFailureCode } from '../../store-failures.ts';
+import { explain } from '../../wechat/errcodes.ts';
+import { always, type Check, counted, type Facts } from './check.ts';
+
+const ended = always('The storage takes objects again.', '对象存储已恢复写入。');
+/** A probe that got no response at all in time. */
+const SILENCE: StoreFailureCode = 'store_unavailable';
+const meets = ({ store }: Facts, code: StoreFailureCode): boolean =>
+  store?.ok === false && (store.failure?.code ?? SILENCE) === code;
+
+const probeCheck = (code: StoreFailureCode): Check => {
+  const { message, advice } = STORE_FAILURES[code];
+  return {
+    severity: 'error',
+    part: 'store',
+    rule: `A probe of the store meets it.${isStoreAway(code) ? ' The alert comes after two minutes.' : ''} Ends when a probe is taken.`,
+    begun: () => message,
+    ended,
+    advice: () => advice,
+    find: (facts) => facts.store && (meets(facts, code) ? [{}] : []),
+    alertUnless: ['store_held'],
+    ...(isStoreAway(code) ? { alertAfterMs: 2 * 60_000 } : {}),
+  };
+};
+
+type Probed = Exclude<StoreFailureCode, 'store_refused'>;
+const PROBED = (Object.keys(STORE_FAILURES) as StoreFailureCode[]).filter(
+  (code): code is Probed => code !== 'store_refused',
+);
+const PROBE_CHECKS = Object.fromEntries(PROBED.map((code) => [code, probeCheck(code)])) as Record<
+  Probed,
+  Check
+>;
+
+export const STORE_CHECKS = {
+  store_held: {
+    severity: 'error',
+    part: 'store',
+    rule: 'The store took neither a media nor a test object, because it refuses or is away: all archiving waits. Ends when a test object is taken.',
+    begun: ({ detail }) => {
+      const { message } = explain({ code: String(detail.code ?? 'store_unavailable') });
+      return { en: `All archiving is held: ${message.en}`, zh: `归档已全部暂停：${message.zh}` };
+    },
+    ended: always('The storage takes objects again; archiving goes on.', '对象存储已恢复，归档继续进行。'),
+    advice: ({ detail }) => explain({ code: String(detail.code ?? 'store_unavailable') }).advice,
+    find: ({ storeHold }) =>
+      storeHold &&
+      (storeHold.hold ? [{ since: storeHold.hold.since, detail: { code: storeHold.hold.why.code } }] : []),
+  },
+  ...PROBE_CHECKS,
+  store_incomplete: {
+    severity: 'error',
+    part: 'store',
+    rule: 'The doctor tried all that is asked of a store (writing in one piece and in parts, reading, links, removing), and something did not work.',
+    begun: ({ detail }) => ({ en: `${detail.message}`, zh: `${detail.message}` }),
+    ended,
+    advice: ({ detail }) => ({ en: `${detail.advice ?? ''}`, zh: `${detail.advice ?? ''}` }),
+    // Only the doctor tries it.
+    except: ['readyz', 'alerts', 'page'],
+    find: ({ storeExamined }) =>
+      storeExamined &&
+      (storeExamined.ok
+        ? []
+        : [{ detail: { message: storeExamined.message, advice: storeExamined.advice ?? '' } }]),
+  },
+  store_refused: {
+    severity: 'error',
+    part: 'store',
+    rule: 'The store refused a media when it was last tried, or refuses a test object, and archiving as a whole is not held. Ends when none is left and a test object is taken.',
+    begun: ({ count, detail }) =>
+      detail.probed
+        ? STORE_FAILURES.store_refused.message
+        : { en: `The storage refused ${count} media.`, zh: `对象存储拒绝了 ${count} 个素材。` },
+    ended: always('Nothing is refused by the storage any more.', '对象存储不再拒绝任何写入。'),
+    advice: () => STORE_FAILURES.store_refused.advice,
+    find: (facts) => {
+      if (meets(facts, 'store_refused')) return [{ detail: { probed: 1 } }];
+      return facts.storeHold?.hold ? [] : counted(facts.storeRefused);
+    },
+    alertUnless: ['store_held'],
+  },
+} as const satisfies Record<string, Check>;

@@ -1,0 +1,21 @@
+/** The one list of checks, in the order in which they are shown. How to add one: check.ts. */
+import { ACCOUNT_CHECKS } from './accounts.ts';
+import type { Check } from './check.ts';
+import { MEDIA_CHECKS } from './media.ts';
+import { PART_CHECKS } from './parts.ts';
+import { PROCESS_CHECKS } from './processes.ts';
+import { STORE_CHECKS } from './store.ts';
+
+export const CHECKS = {
+  ...PART_CHECKS,
+  ...STORE_CHECKS,
+  ...PROCESS_CHECKS,
+  ...ACCOUNT_CHECKS,
+  ...MEDIA_CHECKS,
+} as const satisfies Record<string, Check>;
+
+export type CheckCode = keyof typeof CHECKS;
+export const CHECK_CODES = Object.keys(CHECKS) as CheckCode[];
+/** A newer release may know more. */
+export const isCheckCode = (code: string): code is CheckCode => Object.hasOwn(CHECKS, code);
+export const checkOf = (code: CheckCode): Check => CHECKS[code];
