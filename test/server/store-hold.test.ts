@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { STATS } from '../../src/server/answers.ts';
+import { STORE_FAILURES } from '../../src/store-failures.ts';
 import { eventually } from '../queue/handled.ts';
 import { openTestServer, reference, type TestServer } from './setup.ts';
 
@@ -40,13 +41,13 @@ describe('the hold of the store, as told', () => {
     const told = await stats('en');
     assert.deepEqual(told.storeHold, {
       ...WHY,
-      message: 'The storage refused the file.',
-      advice: 'Check S3_BUCKET, the access key and its permission to put objects.',
+      message: STORE_FAILURES.store_refused.message.en,
+      advice: STORE_FAILURES.store_refused.advice.en,
       since: now.toISOString(),
       until: end.toISOString(),
     });
     assert.deepEqual(told.waiting, { storeHeld: 1 });
-    assert.match((await stats('zh')).storeHold!.advice!, /请检查 S3_BUCKET/);
+    assert.match((await stats('zh')).storeHold!.advice!, /请检查.*S3_BUCKET/);
     assert.equal(await gauge(), '1');
     const page = (await (await s.call('/v1/media', { key: 'read' })).json()) as {
       items: { waiting: object }[];
