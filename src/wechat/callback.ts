@@ -1,6 +1,7 @@
 /** What WeChat posts to us: checked, opened, and read into references. Nothing here waits or remembers. */
 import { type Account, callbackAppIdOf } from '../account.ts';
 import { toInt4 } from '../storable.ts';
+import { encryptedIn } from './broken-message.ts';
 import { decrypt } from './encryption.ts';
 import { type Fields, MalformedMessage, readMessage } from './message-text.ts';
 import { type MessageRead, readReferences } from './references.ts';
@@ -60,7 +61,9 @@ const WINDOW_SECONDS = 15 * 60;
  * plain even in safe mode; WeCom encrypts it and wants the decrypted text back.
  */
 export function answerHandshake(account: SigningAccount, query: CallbackQuery): HandshakeResult {
-  const { signature, msgSignature, echostr, ...rest } = readQuery(query);
+  const { signature, msgSignature, echostr: sent, ...rest } = readQuery(query);
+  // WeCom's is base64: a plus sign that was not escaped in the address arrives as a space.
+  const echostr = account.product === 'wecom' ? sent?.trim().replaceAll(' ', '+') : sent;
   if (echostr === undefined || !/^[\x21-\x7e]{1,512}$/.test(echostr)) {
     return refuse(403, 'bad_signature', 'echostr is missing: this is not a handshake of WeChat.');
   }
@@ -69,8 +72,9 @@ export function answerHandshake(account: SigningAccount, query: CallbackQuery): 
     if (!isSignatureOf(signature, signed)) return badSignature();
     return { kind: 'answer', text: echostr };
   }
-  if (!isSignatureOf(msgSignature, [...signed, echostr])) return badSignature();
-  const text = decrypt(echostr, keysOf(account), account.appId);
+  const encrypted = signedText(msgSignature, signed, [echostr]);
+  if (encrypted === undefined) return badSignature();
+  const text = decrypt(encrypted, keysOf(account), account.appId);
   return text === undefined ? cannotDecrypt() : { kind: 'answer', text };
 }
 
@@ -85,8 +89,11 @@ export function readCallback(
   request: { query: CallbackQuery; body: Buffer; now: Date },
 ): CallbackResult {
   const query = readQuery(request.query);
+  const body = request.body.toString('utf8');
   try {
-    const message = openMessage(account, query, readMessage(request.body.toString('utf8')), request.now);
+    // Before the body is read: in compatible mode its plain copy may be broken by what a user typed.
+    const opened = openEncrypted(account, query, encryptedIn(body));
+    const message = opened ?? openMessage(account, query, readMessage(body), request.now);
     return 'kind' in message ? message : readPush(account, message);
   } catch (error) {
     if (!(error instanceof MalformedMessage)) throw error;
@@ -102,6 +109,34 @@ interface Opened {
   readonly isEncrypted: boolean;
 }
 
+/**
+ * The one of `texts` that msg_signature covers. Whoever laid out the body may have put white space around or into the
+ * base64, before signing or after.
+ */
+function signedText(
+  msgSignature: string | undefined,
+  signed: readonly string[],
+  texts: readonly string[],
+): string | undefined {
+  return texts.find((text) =>
+    [...new Set([text, text.trim(), text.replace(/\s+/g, '')])].some((form) =>
+      isSignatureOf(msgSignature, [...signed, form]),
+    ),
+  );
+}
+
+/** Undefined: none of `texts` is signed. */
+function openEncrypted(
+  account: SigningAccount,
+  query: ReturnType<typeof readQuery>,
+  texts: readonly string[],
+): Opened | Refusal | undefined {
+  const encrypted = signedText(query.msgSignature, plainParts(account, query), texts);
+  if (encrypted === undefined || account.encodingAesKey === undefined) return undefined;
+  const text = decrypt(encrypted, keysOf(account), callbackAppIdOf(account));
+  return text === undefined ? cannotDecrypt() : readInner(text);
+}
+
 function openMessage(
   account: SigningAccount,
   query: ReturnType<typeof readQuery>,
@@ -111,13 +146,12 @@ function openMessage(
   const signed = plainParts(account, query);
   const encrypted = outer.get('Encrypt');
   // In compatible mode the fields stand in the body twice. Without a key, and only then, the plain copy serves.
-  if (encrypted !== undefined && (account.encodingAesKey !== undefined || !outer.has('MsgType'))) {
-    if (!isSignatureOf(query.msgSignature, [...signed, encrypted])) return badSignature();
+  if (encrypted !== undefined && isEncryptedOnly(account, query, outer)) {
+    if (signedText(query.msgSignature, signed, [encrypted]) === undefined) return badSignature();
     if (account.encodingAesKey === undefined) {
       return refuse(403, 'encryption_key_missing', 'The callback is encrypted: configure encodingAesKey.');
     }
-    const text = decrypt(encrypted, keysOf(account), callbackAppIdOf(account));
-    return text === undefined ? cannotDecrypt() : readInner(text);
+    return openEncrypted(account, query, [encrypted]) ?? badSignature();
   }
   if (!isSignatureOf(query.signature, signed)) return badSignature();
   if (account.requireEncryption) {
@@ -138,6 +172,23 @@ function openMessage(
   return { fields: outer, isEncrypted: false };
 }
 
+/**
+ * Whether the `Encrypt` of a body is the message, and its plain fields are not to be believed. In plain mode, which
+ * has no msg_signature, a user may have typed the tag: then it holds no blocks of a cipher.
+ */
+function isEncryptedOnly(
+  account: SigningAccount,
+  { msgSignature }: ReturnType<typeof readQuery>,
+  outer: Fields,
+): boolean {
+  if (!outer.has('MsgType')) return true;
+  if (account.encodingAesKey === undefined) return false;
+  const compact = outer.get('Encrypt')?.replace(/\s+/g, '') ?? '';
+  const isCipher =
+    /^[A-Za-z0-9+/]{43,}={0,2}$/.test(compact) && Buffer.from(compact, 'base64').length % 16 === 0;
+  return msgSignature !== undefined || isCipher;
+}
+
 /** What came out of msg_signature and decryption is the platform's word: its mistakes may be named. */
 function readInner(text: string): Opened | Refusal {
   try {
@@ -152,6 +203,8 @@ function readPush(account: SigningAccount, { fields, isEncrypted }: Opened): Cal
   const field = (name: string): string | undefined => fields.get(name)?.trim() || undefined;
   // Pushes to a third-party platform say what they are by InfoType; they have no MsgType.
   const infoType = field('InfoType');
+  if (infoType !== undefined && account.tokenSource?.type !== 'component' && !field('MsgType'))
+    return { kind: 'ignored', messageType: 'info' };
   if (infoType !== undefined && account.tokenSource?.type === 'component') {
     const ticket = field('ComponentVerifyTicket');
     // Only from an encrypted body: a plain one that was replayed with another ticket would cut the platform off.

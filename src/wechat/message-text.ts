@@ -5,7 +5,9 @@
  * The XML reader is ours because a strict one is short: a general parser has to be told one by one to forget DTDs,
  * entities, attributes, numbers and prototypes, takes `<a></b>` unless a second pass validates it, and would still
  * hand over a tree to be narrowed. This one is linear in the body, knows no DTD at all, and cannot expand anything.
+ * What a user typed may break the form after MsgType: then broken-message.ts reads what it can.
  */
+import { scanXml } from './broken-message.ts';
 
 /** Field name → text. A Map: names come from outside, and `__proto__` is one. A repeated name keeps its first value. */
 export type Fields = ReadonlyMap<string, string>;
@@ -41,6 +43,11 @@ function readXml(text: string): Fields {
   let value = '';
   let isLeaf = false;
   let rootSeen = false;
+  let cdataSeen = false;
+
+  /** WeChat puts MsgType before what a user typed, which stands in a CDATA section or at least inside the root. */
+  const scanned = (): Fields | undefined =>
+    fields.has('MsgType') && (cdataSeen || path.length > 0) ? scanXml(text) : undefined;
 
   const take = (token: RegExp): RegExpExecArray | undefined => {
     token.lastIndex = at;
@@ -54,34 +61,46 @@ function readXml(text: string): Fields {
     isLeaf = false;
   };
 
-  take(TOKEN.declaration);
-  while (at < text.length) {
-    if (take(TOKEN.comment)) continue;
-    const opened = take(TOKEN.open);
-    if (opened) {
-      if (path.length === 0 && rootSeen) throw new MalformedMessage('more than one root element');
-      if (path.length >= MAX_DEPTH) throw new MalformedMessage(`nested deeper than ${MAX_DEPTH}`);
-      rootSeen = true;
-      path.push(opened[1]!);
-      value = '';
-      isLeaf = true;
-      if (opened[2]) closeElement(opened[1]!);
-      continue;
+  const read = (): void => {
+    take(TOKEN.declaration);
+    while (at < text.length) {
+      if (take(TOKEN.comment)) continue;
+      const opened = take(TOKEN.open);
+      if (opened) {
+        if (path.length === 0 && rootSeen) throw new MalformedMessage('more than one root element');
+        if (path.length >= MAX_DEPTH) throw new MalformedMessage(`nested deeper than ${MAX_DEPTH}`);
+        rootSeen = true;
+        path.push(opened[1]!);
+        value = '';
+        isLeaf = true;
+        if (opened[2]) closeElement(opened[1]!);
+        continue;
+      }
+      const closed = take(TOKEN.close);
+      if (closed) {
+        closeElement(closed[1]!);
+        continue;
+      }
+      const cdata = take(TOKEN.cdata);
+      if (cdata) cdataSeen = true;
+      const plain = cdata ? undefined : take(TOKEN.text);
+      const piece = cdata ? cdata[1]! : plain ? unescapeXml(plain[0]) : undefined;
+      if (piece === undefined)
+        throw new MalformedMessage('not well-formed, or with a DOCTYPE or instruction');
+      if (path.length > 0) value += piece;
+      else if (cdata || piece.trim() !== '') throw new MalformedMessage('text outside the root element');
     }
-    const closed = take(TOKEN.close);
-    if (closed) {
-      closeElement(closed[1]!);
-      continue;
-    }
-    const cdata = take(TOKEN.cdata);
-    const plain = cdata ? undefined : take(TOKEN.text);
-    const piece = cdata ? cdata[1]! : plain ? unescapeXml(plain[0]) : undefined;
-    if (piece === undefined) throw new MalformedMessage('not well-formed, or with a DOCTYPE or instruction');
-    if (path.length > 0) value += piece;
-    else if (cdata || piece.trim() !== '') throw new MalformedMessage('text outside the root element');
+    if (!rootSeen || path.length > 0) throw new MalformedMessage('ends before its root element does');
+  };
+
+  try {
+    read();
+    return fields;
+  } catch (error) {
+    const found = error instanceof MalformedMessage ? scanned() : undefined;
+    if (!found) throw error;
+    return new Map([...found, ...fields]);
   }
-  if (!rootSeen || path.length > 0) throw new MalformedMessage('ends before its root element does');
-  return fields;
 }
 
 function unescapeXml(text: string): string {
@@ -106,7 +125,10 @@ const parseJson = JSON.parse as (
 function readJson(text: string): Fields {
   let parsed: unknown;
   try {
-    parsed = parseJson(text, (_key, value, { source }) => (typeof value === 'number' ? source : value));
+    // Raw control characters inside strings, which JSON forbids, are known of WeChat.
+    parsed = parseJson(text.replace(/[\x00-\x1f]/g, ' '), (_key, value, { source }) =>
+      typeof value === 'number' ? source : value,
+    );
   } catch {
     // A SyntaxError; or a RangeError, since the reviver recurses into what is nested thousands deep.
     throw new MalformedMessage('JSON that cannot be parsed');

@@ -142,6 +142,33 @@ describe('callbacks', () => {
     assert.equal(await answer.text(), 'success');
   });
 
+  it('whose text breaks their form are answered success, and a voice among them makes its row', async () => {
+    const typed = ']]> <b> & ]]></Content></xml>';
+    const text = message('typed')
+      .replace('image', 'text')
+      .replace('</xml>', `<Content><![CDATA[${typed}]]></Content></xml>`);
+    assert.equal(await (await s.callback(text)).text(), 'success');
+    assert.equal(await rowOf('typed'), undefined);
+    const voice = message('spoken').replace('image', 'voice');
+    const heard = voice.replace('</xml>', `<Recognition><![CDATA[${typed}]]></Recognition></xml>`);
+    assert.equal(await (await s.callback(heard)).text(), 'success');
+    assert.equal((await rowOf('spoken'))?.kind, 'voice');
+  });
+
+  it('are taken at the address with a slash at its end too, the handshake as well', async () => {
+    const answer = await s.callback(message('slash'), { account: `${PLAIN.account}/` });
+    assert.deepEqual([answer.status, await answer.text()], [200, 'success']);
+    assert.ok(await rowOf('slash'));
+    const time = String(now());
+    const query = `timestamp=${time}&nonce=1&echostr=abc&signature=${signatureOf(PLAIN.token, time, '1')}`;
+    assert.equal(await (await s.call(`/wechat/${PLAIN.account}/?${query}`)).text(), 'abc');
+    await rejected(await s.call(`/wechat/wx-nobody/?${query}`), 404, 'account_not_found');
+    await rejected(await s.call(`/wechat/${PLAIN.account}/`, { body: message('x') }), 403, 'bad_signature');
+    const { paths } = await s.json<{ paths: object }>('/openapi.json', { key: 'read' });
+    const documented = Object.keys(paths).filter((path) => path.startsWith('/wechat/'));
+    assert.deepEqual(documented, ['/wechat/{account}'], 'one address is documented');
+  });
+
   it('say hello back in the handshake, as text and not as a page', async () => {
     const time = String(now());
     const query = new URLSearchParams({

@@ -123,6 +123,11 @@ export function webhookRoutes(
     app.addHook('onClose', async () => {
       await Promise.all([tally.close(), upstream.close()]);
     });
+    // The console takes an address with a slash at its end, and WeChat then calls that one.
+    app.addHook('onRoute', (route) => {
+      if (route.url.endsWith('/') || route.method === 'HEAD') return;
+      app.route({ ...route, url: `${route.url}/`, schema: { ...route.schema, hide: true } });
+    });
     // Whatever WeChat says the type is (text/xml, application/json, nothing at all), the body is read as bytes.
     app.removeAllContentTypeParsers();
     app.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit: BODY_BYTES }, (_request, body, done) =>
