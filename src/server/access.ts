@@ -19,14 +19,16 @@ declare module 'fastify' {
     principal: Principal;
   }
   interface FastifyContextConfig {
-    /** What a route wants. A route that says nothing wants admin: forgetting is safe. */
+    /** What a route wants. A route without a scope wants admin. */
     scope?: Scope | 'open';
+    /** The route itself keeps to the accounts of the key. Without it a key that is bound to accounts is refused. */
+    narrowed?: true;
   }
 }
 
 export interface Access {
   /** Throws Problem unauthorized or forbidden. */
-  authorize(request: FastifyRequest, scope: Scope): Principal;
+  authorize(request: FastifyRequest, wants: { scope: Scope; narrowed?: true | undefined }): Principal;
   /** A link's secret, good once within a quarter of an hour. */
   createLoginTicket(): string;
   /** The value of a session cookie for a ticket; undefined where the ticket is spent, old or wrong. */
@@ -99,11 +101,13 @@ export function createAccess(
   }
 
   return {
-    authorize: (request, scope) => {
+    authorize: (request, { scope, narrowed }) => {
       const principal = identify(request);
       if (!principal) throw new Problem('unauthorized');
       if (!reaches(principal.scopes, scope))
         throw new Problem('forbidden', { detail: `needs scope ${scope}` });
+      if (principal.accounts && !narrowed)
+        throw new Problem('forbidden', { detail: 'needs a key for all accounts' });
       return principal;
     },
     createLoginTicket: () => {
@@ -124,14 +128,18 @@ export function createAccess(
   };
 }
 
-/** Narrows a list of accounts to those the principal may see; undefined: all. Throws where one is out of reach. */
-export function visibleAccounts(
+/**
+ * The identity of the account that a word names; the word itself where no account has it. Throws Problem forbidden
+ * where the principal is bound to other accounts: in the same words whether the account exists or not, and without
+ * the identity behind a name.
+ */
+export function accountInReach(
   principal: Principal,
-  asked: readonly string[] | undefined,
-): readonly string[] | undefined {
-  if (!principal.accounts) return asked;
-  if (!asked) return principal.accounts;
-  const outside = asked.find((account) => !principal.accounts?.includes(account));
-  if (outside) throw new Problem('forbidden', { detail: `not for account ${outside}` });
-  return asked;
+  accounts: { find(word: string): { readonly account: string } | undefined },
+  word: string,
+): string {
+  const account = accounts.find(word)?.account ?? word;
+  if (principal.accounts && !principal.accounts.includes(account))
+    throw new Problem('forbidden', { detail: `not for account ${word}` });
+  return account;
 }

@@ -130,10 +130,10 @@ async function addRooms(app: App, deps: ServerDeps): Promise<void> {
   await app.register(cookie);
   await app.register(helmet, securityHeaders(await storeOrigin(deps)));
   app.addHook('onRequest', async (request, reply) => {
-    const { scope = 'admin' } = request.routeOptions.config;
+    const { scope = 'admin', narrowed } = request.routeOptions.config;
     if (scope === 'open' || request.is404) return;
     try {
-      request.principal = deps.access.authorize(request, scope);
+      request.principal = deps.access.authorize(request, { scope, narrowed });
     } catch (error) {
       // Answered here, because a plugin's own error handler would make a 500 of it.
       if (!(error instanceof Problem)) throw error;

@@ -1,10 +1,7 @@
 /** OpenAPI against the routes, both ways. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { lookOnce } from '../../src/assembly/checks.ts';
-import { createIntake } from '../../src/pipeline/intake.ts';
-import { createAccess } from '../../src/server/access.ts';
-import { buildServer } from '../../src/server/app.ts';
+import { routesOf } from './routes.ts';
 import { openTestServer, type TestServer } from './setup.ts';
 
 /** Pages, and the files they are made of. */
@@ -28,14 +25,7 @@ describe('the documentation', () => {
   after(() => s.close());
 
   it('holds every route of the API, and no other', async () => {
-    const app = await buildServer({
-      ...s.parts,
-      access: createAccess([], { clock: s.parts.clock }),
-      intake: createIntake({ ...s.parts, onAccepted: () => undefined }),
-      look: () => lookOnce(s.parts.gather),
-    });
-    const routes = routesOf(app.printRoutes({ commonPrefix: false, includeMeta: false }));
-    await app.close();
+    const routes = await routesOf(s);
     assert.ok(routes.length > 12, `only ${routes.length} routes were read`);
     const documented = Object.entries(paths).flatMap(([path, methods]) =>
       Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
@@ -71,22 +61,3 @@ describe('the documentation', () => {
     assert.ok(parameters.some(({ name }) => name === 'msgId'));
   });
 });
-
-/** `GET /v1/media/{id}` for each line of Fastify's tree, HEAD and OPTIONS left out. */
-function routesOf(tree: string): string[] {
-  const parents: string[] = [];
-  const routes: string[] = [];
-  for (const line of tree.split('\n')) {
-    const match = /^([│├└─\s]*)(\S.*?)(?: \(([A-Z, ]+)\))?$/u.exec(line);
-    if (!match) continue;
-    const [, indent = '', part = '', methods = ''] = match;
-    const depth = indent.length / 4;
-    parents.length = Math.max(0, depth - 1);
-    const path = parents.join('') + part;
-    parents.push(part);
-    for (const method of methods.split(', ').filter((name) => /^(GET|POST|PUT|PATCH|DELETE)$/.test(name))) {
-      routes.push(`${method} ${path.replaceAll(/:(\w+)/g, '{$1}').replace(/(.)\/$/, '$1')}`);
-    }
-  }
-  return [...new Set(routes)].filter((route) => !route.endsWith('*'));
-}

@@ -93,7 +93,10 @@ describe('login', () => {
     const key = { name: 'k', scopes: ['read'], secret: 'a-secret-of-the-test' } as const;
     const access = createAccess([key], { clock });
     const ask = (of: typeof access, cookie: string) =>
-      of.authorize({ method: 'GET', headers: {}, cookies: { wma_session: cookie } } as never, 'read');
+      of.authorize({ method: 'GET', headers: {}, cookies: { wma_session: cookie } } as never, {
+        scope: 'read',
+        narrowed: true,
+      });
     const session = access.signIn(key.secret) as string;
     assert.equal(ask(access, session).name, 'k');
     const other = createAccess([{ ...key, secret: 'another-secret-of-it' }], { clock });

@@ -39,6 +39,8 @@ export const KEYS = {
   read: 'read-secret-0123456789',
   write: 'write-secret-0123456789',
   admin: 'admin-secret-0123456789',
+  /** Reads for the school alone. */
+  schoolRead: 'school-read-secret-0123456789',
   /** Reads and writes for the school alone. */
   school: 'school-secret-0123456789',
   schoolAdmin: 'school-admin-secret-0123456789',
@@ -105,6 +107,7 @@ export async function openTestServer(
       `read:${KEYS.read}`,
       `write:${KEYS.write}`,
       `admin:${KEYS.admin}`,
+      `schoolRead:read@${SAFE.account}:${KEYS.schoolRead}`,
       `school:write@${SAFE.account}:${KEYS.school}`,
       `schoolAdmin:admin@${SAFE.account}:${KEYS.schoolAdmin}`,
     ].join(','),

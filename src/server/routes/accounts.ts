@@ -3,7 +3,7 @@ import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { Account } from '../../account.ts';
 import { HELD_BY_HAND } from '../../catalogue/accounts.ts';
-import { visibleAccounts } from '../access.ts';
+import { accountInReach } from '../access.ts';
 import { accountJson, ENDLESS } from '../account-json.ts';
 import { ACCOUNT, ACCOUNTS } from '../answers.ts';
 import { daysBefore } from '../callback-tally.ts';
@@ -47,9 +47,8 @@ export function accountRoutes(
   }
 
   function find(request: FastifyRequest, word: string): Account {
-    const account = deps.accounts.find(word);
+    const account = deps.accounts.find(accountInReach(request.principal, deps.accounts, word));
     if (!account) throw new Problem('account_not_found');
-    visibleAccounts(request.principal, [account.account]);
     return account;
   }
 
@@ -57,7 +56,7 @@ export function accountRoutes(
     app.get(
       '/v1/accounts',
       {
-        config: { scope: 'read' },
+        config: { scope: 'read', narrowed: true },
         schema: {
           tags,
           summary: "Accounts: hold, token, callbacks, and the address to paste into WeChat's console",
@@ -74,7 +73,7 @@ export function accountRoutes(
     app.put(
       '/v1/accounts/:account/hold',
       {
-        config: { scope: 'admin' },
+        config: { scope: 'admin', narrowed: true },
         schema: {
           tags,
           summary: 'Hold an account: its media wait and lose no tries, callbacks are taken as ever',
@@ -102,7 +101,7 @@ export function accountRoutes(
     app.delete(
       '/v1/accounts/:account/hold',
       {
-        config: { scope: 'admin' },
+        config: { scope: 'admin', narrowed: true },
         schema: {
           tags,
           summary: 'Release an account: held by hand it goes on, held by itself it tries one media now',

@@ -31,7 +31,7 @@ export function contentRoutes(deps: Pick<ServerDeps, 'catalogue' | 'clock' | 'co
     app.get(
       '/v1/media/:id/content',
       {
-        config: { scope: 'read' },
+        config: { scope: 'read', narrowed: true },
         schema: {
           tags: ['media'],
           summary:

@@ -12,7 +12,7 @@ export function deadLetterRoutes(deps: Pick<ServerDeps, 'catalogue'>) {
     app.get(
       '/v1/dead-letters',
       {
-        config: { scope: 'read' },
+        config: { scope: 'read', narrowed: true },
         schema: {
           tags: ['dead letters'],
           summary: 'Dead letters by account and failure, largest first',

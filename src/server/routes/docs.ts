@@ -38,13 +38,14 @@ export async function describeRoutes(app: App): Promise<void> {
     transform: (document) => {
       const { schema, url } = transform(document);
       if (schema.hide) return { schema, url };
-      const scope = document.route.config?.scope ?? 'admin';
+      const { scope = 'admin', narrowed } = document.route.config ?? {};
+      const whose = narrowed ? 'a key that is bound to accounts reaches those' : 'of a key for all accounts';
       const answers = (schema.response ?? { 200: { type: 'string' } }) as Record<string, unknown>;
       return {
         url,
         schema: {
           ...schema,
-          description: scope === 'open' ? 'Open.' : `Scope: ${scope}.`,
+          description: scope === 'open' ? 'Open.' : `Scope: ${scope}; ${whose}.`,
           security: scope === 'open' ? [] : [{ bearer: [] }],
           response: {
             ...answers,
@@ -65,7 +66,7 @@ export async function documentation(app: App): Promise<void> {
   const logo = await readFile(new URL('../dashboard/door/icon.svg', import.meta.url));
   await app.register(async (scope) => {
     scope.addHook('onRoute', (route) => {
-      route.config = { ...route.config, scope: 'read' };
+      route.config = { ...route.config, scope: 'read', narrowed: true };
     });
     scope.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger());
     await scope.register(swaggerUi, {

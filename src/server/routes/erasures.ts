@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { ID_PATTERN } from '../../media.ts';
 import { createEraser } from '../../pipeline/erase.ts';
-import { visibleAccounts } from '../access.ts';
+import { accountInReach } from '../access.ts';
 import { ERASURE, MEDIA } from '../answers.ts';
 import type { App, ServerDeps } from '../deps.ts';
 import { trimmed } from '../fields.ts';
@@ -45,7 +45,7 @@ export function erasureRoutes(
     app.delete(
       '/v1/media/:id',
       {
-        config: { scope: 'admin' },
+        config: { scope: 'admin', narrowed: true },
         schema: {
           tags,
           summary:
@@ -70,7 +70,7 @@ export function erasureRoutes(
     app.post(
       '/v1/erasures',
       {
-        config: { scope: 'admin' },
+        config: { scope: 'admin', narrowed: true },
         schema: {
           tags,
           summary: `Erase all media of a user, or up to ${IDS_LIMIT} by their ids; progress by its id`,
@@ -80,11 +80,9 @@ export function erasureRoutes(
       },
       async (request, reply) => {
         const { openId, ids, reason } = request.body;
-        const known = deps.accounts.find(request.body.account);
-        const account = known?.account ?? request.body.account;
-        visibleAccounts(request.principal, [account]);
+        const account = accountInReach(request.principal, deps.accounts, request.body.account);
         // An account nobody configured any more still has rows, and no secret to seal an openId with.
-        if (!known && openId !== undefined)
+        if (!deps.accounts.find(account) && openId !== undefined)
           throw new Problem('unknown_account', { detail: 'erase media of a former account by their ids' });
         const why = { account, actor: request.principal.name, reason };
         const what = openId === undefined ? { ids: [...new Set(ids)] } : { openId };
@@ -104,7 +102,7 @@ export function erasureRoutes(
     app.get(
       '/v1/erasures/:id',
       {
-        config: { scope: 'read' },
+        config: { scope: 'read', narrowed: true },
         schema: {
           tags,
           summary: 'How far an erasure is, and what the store does not let go of',

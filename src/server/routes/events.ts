@@ -21,7 +21,7 @@ export function eventRoutes({ accounts, catalogue }: Pick<ServerDeps, 'accounts'
     app.get(
       '/v1/events',
       {
-        config: { scope: 'read' },
+        config: { scope: 'read', narrowed: true },
         schema: {
           tags: ['events'],
           summary: 'The log of deeds, newest first: redrives, erasures, holds, releases',

@@ -4,7 +4,7 @@ import { DatabaseAwayError } from '../../catalogue/database.ts';
 import { type ReferenceInput, referenceSchema } from '../../media.ts';
 import { UnknownAccountError } from '../../pipeline/accept.ts';
 import type { Taken } from '../../pipeline/intake.ts';
-import { type Principal, visibleAccounts } from '../access.ts';
+import { accountInReach } from '../access.ts';
 import { ACCEPTED_MEDIA, BATCH_RESULTS, MEDIA, MEDIA_PAGE } from '../answers.ts';
 import type { App, ServerDeps } from '../deps.ts';
 import { findMedia, ID_PARAMS } from '../find-media.ts';
@@ -29,13 +29,6 @@ export function mediaRoutes(
   >,
 ) {
   const { accounts, catalogue, clock, config, store } = deps;
-  /** Names are accepted wherever an account is asked for; what nobody configured is looked up as it stands. */
-  const identity = (word: string) => accounts.find(word)?.account ?? word;
-
-  function checkAccount(principal: Principal, input: ReferenceInput): void {
-    visibleAccounts(principal, [identity(input.account)]);
-  }
-
   /** It is durable already: a catalogue that goes away in between is no reason to have it sent again. */
   async function readBack(id: string) {
     try {
@@ -58,7 +51,7 @@ export function mediaRoutes(
     app.post(
       '/v1/media',
       {
-        config: { scope: 'write' },
+        config: { scope: 'write', narrowed: true },
         schema: {
           tags,
           summary: 'Archive one media: 202 when it is new, 200 and the row as it is when it is known',
@@ -67,7 +60,7 @@ export function mediaRoutes(
         },
       },
       async (request, reply) => {
-        checkAccount(request.principal, request.body);
+        accountInReach(request.principal, accounts, request.body.account);
         const [taken] = (await deps.intake.request([request.body])) as [Taken];
         reply.header('location', `/v1/media/${taken.id}`);
         const row = taken.spooled ? undefined : await readBack(taken.id);
@@ -79,7 +72,7 @@ export function mediaRoutes(
     app.post(
       '/v1/media/batch',
       {
-        config: { scope: 'write' },
+        config: { scope: 'write', narrowed: true },
         schema: {
           tags,
           summary: `Archive up to ${BATCH_LIMIT} media; each is accepted or refused on its own`,
@@ -95,10 +88,10 @@ export function mediaRoutes(
         for (const [index, item] of request.body.items.entries()) {
           try {
             const input = parseReference(item);
-            if (!accounts.find(input.account)) {
+            const account = accountInReach(principal, accounts, input.account);
+            if (!accounts.find(account)) {
               throw new UnknownAccountError(`the account ${input.account} is not configured`);
             }
-            checkAccount(principal, input);
             good.push({ index, input });
           } catch (error) {
             const problem =
@@ -121,7 +114,7 @@ export function mediaRoutes(
     app.get(
       '/v1/media',
       {
-        config: { scope: 'read' },
+        config: { scope: 'read', narrowed: true },
         schema: {
           tags,
           summary: 'List media, newest first; label.{key}={value} filters by label',
@@ -131,7 +124,8 @@ export function mediaRoutes(
       },
       async (request) => {
         const { query, principal } = request;
-        const filter = filterOf(query, visibleAccounts(principal, query.account?.map(identity)));
+        const asked = query.account?.map((word) => accountInReach(principal, accounts, word));
+        const filter = filterOf(query, asked ?? principal.accounts);
         const language = languageOf(request);
         const page = await catalogue
           .list(filter, {
@@ -153,7 +147,7 @@ export function mediaRoutes(
     app.get(
       '/v1/media/:id',
       {
-        config: { scope: 'read' },
+        config: { scope: 'read', narrowed: true },
         schema: {
           tags,
           summary: 'One media; include=attempts,link for more of it',
@@ -176,7 +170,7 @@ export function mediaRoutes(
     app.post(
       '/v1/media/:id/retry',
       {
-        config: { scope: 'write' },
+        config: { scope: 'write', narrowed: true },
         schema: {
           tags,
           summary: 'A dead media is pending and due again; an expired one with force',

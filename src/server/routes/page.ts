@@ -24,7 +24,7 @@ export function pageRoutes(deps: Pick<ServerDeps, 'access'>) {
     app.get('/', { config: { scope: 'open' }, schema: { hide: true } }, async (request, reply) => {
       let reader: Principal;
       try {
-        reader = deps.access.authorize(request, 'read');
+        reader = deps.access.authorize(request, { scope: 'read', narrowed: true });
       } catch (error) {
         if (!(error instanceof Problem) || error.code !== 'unauthorized') throw error;
         return sendSignIn(request, reply, 401);
@@ -34,7 +34,7 @@ export function pageRoutes(deps: Pick<ServerDeps, 'access'>) {
 
     await app.register(async (scope) => {
       scope.addHook('onRoute', (route) => {
-        route.config = { ...route.config, scope: 'read' };
+        route.config = { ...route.config, scope: 'read', narrowed: true };
         route.schema = { ...route.schema, hide: true };
       });
       const root = fileURLToPath(new URL('.', SCRIPT));

@@ -1,7 +1,7 @@
 /** /v1/redrives: dead letters tried again by filter; previewed, throttled, watched and stopped. */
 import { z } from 'zod';
 import type { RedriveFilter } from '../../catalogue/redrive-filter.ts';
-import { type Principal, visibleAccounts } from '../access.ts';
+import { accountInReach, type Principal } from '../access.ts';
 import { ASKED, PREVIEW, REDRIVE, REDRIVES } from '../answers.ts';
 import { groupJson } from '../dead-letter-json.ts';
 import type { App, ServerDeps } from '../deps.ts';
@@ -19,12 +19,13 @@ export function redriveRoutes(deps: Pick<ServerDeps, 'accounts' | 'catalogue' | 
   function accountsOf(principal: Principal, words: readonly string[] | undefined) {
     const errors: FieldError[] = [];
     const asked = words?.map((word, index) => {
-      const found = accounts.find(word)?.account;
-      if (!found) errors.push({ field: `filter.account.${index}`, message: `${word} is not configured` });
-      return found ?? word;
+      const account = accountInReach(principal, accounts, word);
+      if (!accounts.find(account))
+        errors.push({ field: `filter.account.${index}`, message: `${word} is not configured` });
+      return account;
     });
     if (errors.length > 0) throw new Problem('unknown_account', { errors });
-    return visibleAccounts(principal, asked);
+    return asked ?? principal.accounts;
   }
 
   async function find(id: string, principal: Principal) {
@@ -37,7 +38,7 @@ export function redriveRoutes(deps: Pick<ServerDeps, 'accounts' | 'catalogue' | 
     app.post(
       '/v1/redrives',
       {
-        config: { scope: 'admin' },
+        config: { scope: 'admin', narrowed: true },
         schema: {
           tags,
           summary: 'Try dead letters again: 200 and what it would take with dryRun, else 202',
@@ -66,7 +67,7 @@ export function redriveRoutes(deps: Pick<ServerDeps, 'accounts' | 'catalogue' | 
     app.get(
       '/v1/redrives',
       {
-        config: { scope: 'read' },
+        config: { scope: 'read', narrowed: true },
         schema: { tags, summary: `The latest ${LIST_LIMIT} redrives`, response: { 200: REDRIVES } },
       },
       async (request) => ({ items: await catalogue.redrives.list(LIST_LIMIT, request.principal.accounts) }),
@@ -75,7 +76,7 @@ export function redriveRoutes(deps: Pick<ServerDeps, 'accounts' | 'catalogue' | 
     app.get(
       '/v1/redrives/:id',
       {
-        config: { scope: 'read' },
+        config: { scope: 'read', narrowed: true },
         schema: { tags, summary: 'How far a redrive is', params: PARAMS, response: { 200: REDRIVE } },
       },
       (request) => find(request.params.id, request.principal),
@@ -84,7 +85,7 @@ export function redriveRoutes(deps: Pick<ServerDeps, 'accounts' | 'catalogue' | 
     app.delete(
       '/v1/redrives/:id',
       {
-        config: { scope: 'admin' },
+        config: { scope: 'admin', narrowed: true },
         schema: {
           tags,
           summary: 'Stop a redrive: what is pending by it stays so, nothing follows',

@@ -68,11 +68,6 @@ export function verificationRoutes(deps: Pick<ServerDeps, 'accounts' | 'catalogu
     return show(verification);
   };
 
-  /** The bucket is everybody's: a key for some accounts cannot be shown all that lies in it. */
-  const checkWhole = ({ accounts }: { accounts?: readonly string[] }) => {
-    if (accounts) throw new Problem('forbidden');
-  };
-
   return async (app: App): Promise<void> => {
     app.post(
       '/v1/verifications',
@@ -86,7 +81,6 @@ export function verificationRoutes(deps: Pick<ServerDeps, 'accounts' | 'catalogu
         },
       },
       async (request, reply) => {
-        checkWhole(request.principal);
         const { kind, reason, filter, all: _, ...options } = request.body;
         const { account, ...times } = filter ?? {};
         const accounts = account === undefined ? undefined : [account].flat();
@@ -125,10 +119,7 @@ export function verificationRoutes(deps: Pick<ServerDeps, 'accounts' | 'catalogu
         config: { scope: 'read' },
         schema: { tags, summary: 'The latest comparisons', response: { 200: VERIFICATIONS } },
       },
-      async (request) => {
-        checkWhole(request.principal);
-        return { items: (await verifications.list(SHOWN)).map(show) };
-      },
+      async () => ({ items: (await verifications.list(SHOWN)).map(show) }),
     );
 
     app.get(
@@ -137,10 +128,7 @@ export function verificationRoutes(deps: Pick<ServerDeps, 'accounts' | 'catalogu
         config: { scope: 'read' },
         schema: { tags, summary: 'How far one is', params: PARAMS, response: { 200: VERIFICATION } },
       },
-      async (request) => {
-        checkWhole(request.principal);
-        return found(await verifications.get(request.params.id));
-      },
+      async (request) => found(await verifications.get(request.params.id)),
     );
 
     app.get(
@@ -159,7 +147,6 @@ export function verificationRoutes(deps: Pick<ServerDeps, 'accounts' | 'catalogu
         },
       },
       async (request) => {
-        checkWhole(request.principal);
         const { after, limit } = request.query;
         found(await verifications.get(request.params.id));
         return { items: await verifications.findings(request.params.id, after, limit) };
@@ -172,10 +159,7 @@ export function verificationRoutes(deps: Pick<ServerDeps, 'accounts' | 'catalogu
         config: { scope: 'admin' },
         schema: { tags, summary: 'Stop one where it is', params: PARAMS, response: { 200: VERIFICATION } },
       },
-      async (request) => {
-        checkWhole(request.principal);
-        return found(await verifications.stop(request.params.id, clock.now()));
-      },
+      async (request) => found(await verifications.stop(request.params.id, clock.now())),
     );
   };
 }

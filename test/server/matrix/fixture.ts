@@ -1,0 +1,119 @@
+/** Two accounts with one of everything each, and how much of the database a request has changed. */
+import type { Database } from '../../../src/catalogue/database.ts';
+import { PLAIN, reference, SAFE, type TestServer } from '../setup.ts';
+import type { Values } from './requests.ts';
+
+const PICTURE = { body: Buffer.from('a picture'), contentType: 'image/jpeg', extension: 'jpg' };
+const PERSON = { openId: 'o-of-the-shop', msgId: '22800264023876468' };
+
+/** What belongs to the shop alone: the key of the school must never see any of it. */
+export interface Shop extends Values {
+  readonly secrets: readonly string[];
+  readonly objectKey: string;
+}
+
+export async function fillShop(s: TestServer): Promise<Shop> {
+  const given = reference({ ...PERSON, labels: { till: 'till-of-the-shop' } });
+  const archived = await s.archived(given, { ...PICTURE, fileName: 'invoice-of-the-shop.jpg' });
+  const other = reference({ ...PERSON, mediaId: 'dead-media-of-the-shop' });
+  const dead = await s.dead(other);
+  const elsewhere = await s.archived(reference({ openId: 'o-of-an-erased-person' }), PICTURE);
+  const admin = { key: 'admin' } as const;
+  const erasure = await s.json<{ id: string }>('/v1/erasures', {
+    ...admin,
+    json: { account: PLAIN.account, ids: [elsewhere], reason: 'reason-of-the-shop' },
+  });
+  const redrive = await s.json<{ id: string }>(
+    '/v1/redrives',
+    { ...admin, json: { filter: { account: PLAIN.account, kind: 'image' }, reason: 'redrive-of-the-shop' } },
+    202,
+  );
+  const verification = await s.json<{ id: string }>(
+    '/v1/verifications',
+    { ...admin, json: { sample: 1, filter: { account: PLAIN.account } } },
+    202,
+  );
+  await s.json(`/v1/accounts/${PLAIN.account}/hold`, {
+    ...admin,
+    method: 'PUT',
+    json: { reason: 'hold-of-the-shop' },
+  });
+  const name = s.parts.accounts.find(PLAIN.account)?.name as string;
+  const ids = [archived, dead, erasure.id, redrive.id, verification.id];
+  const { objectKey, sha256 } = (await s.parts.catalogue.get(archived)) ?? {};
+  return {
+    accounts: [name, PLAIN.account, SAFE.account],
+    ids,
+    fields: { ...PERSON, kind: 'image', mediaId: given.mediaId, sha256, reason: 'a reason', include: 'link' },
+    reference: {
+      mediaId: 'a-new-media',
+      kind: 'image',
+      openId: 'o-new',
+      msgId: '7',
+      parentId: `m_${'0'.repeat(32)}`,
+    },
+    objectKey: objectKey as string,
+    secrets: [
+      PLAIN.account,
+      name,
+      ...ids,
+      elsewhere,
+      given.mediaId,
+      other.mediaId,
+      ...Object.values(PERSON),
+      'till-of-the-shop',
+      'invoice-of-the-shop',
+      'o-of-an-erased-person',
+      'reason-of-the-shop',
+      'redrive-of-the-shop',
+      'hold-of-the-shop',
+    ],
+  };
+}
+
+/** More of the same: what a key of the school is shown must not change by it. */
+export async function growShop(s: TestServer): Promise<void> {
+  await s.json(`/v1/accounts/${PLAIN.account}/hold`, { key: 'admin', method: 'DELETE' });
+  await s.archived(reference(), PICTURE);
+  await s.dead(reference());
+  await s.parts.accept([reference()]);
+  const filter = { account: PLAIN.account };
+  await s.json('/v1/redrives', { key: 'admin', json: { filter } }, 202);
+}
+
+/** The school's own: one archived media with a different picture, and a dead one. Answers their ids. */
+export async function fillSchool(s: TestServer): Promise<string[]> {
+  const account = SAFE.account;
+  const content = { ...PICTURE, body: Buffer.from('a picture of the school') };
+  return [await s.archived(reference({ account }), content), await s.dead(reference({ account }))];
+}
+
+export interface Mark {
+  /** Of every row, by table. */
+  readonly all: Readonly<Record<string, string>>;
+  /** Of the rows in which one of the secrets stands. */
+  readonly theirs: Readonly<Record<string, string>>;
+}
+
+/**
+ * A mark that changes with any row of the schema, tables of later migrations included. Callbacks are open to all, and
+ * those that are refused are counted.
+ */
+export async function markDatabase(
+  database: Pick<Database, 'query'>,
+  secrets: readonly string[],
+): Promise<Mark> {
+  const tables = await database.query<{ name: string }>(
+    `SELECT c.oid::regclass::text AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+     WHERE n.nspname = 'wma' AND c.relkind IN ('r', 'p') AND c.relname <> 'callback_count' ORDER BY 1`,
+  );
+  const of = (name: string, where: string) =>
+    `SELECT '${name}' AS name, md5(string_agg(t::text, '' ORDER BY t::text)) AS mark FROM ${name} t ${where}`;
+  const marksOf = async (where: string) => {
+    const all = tables.map(({ name }) => of(name, where)).join(' UNION ALL ');
+    const patterns = where ? [secrets.map((secret) => `%${secret}%`)] : [];
+    const marks = await database.query<{ name: string; mark: string }>(all, patterns);
+    return Object.fromEntries(marks.map(({ name, mark }) => [name, mark]));
+  };
+  return { all: await marksOf(''), theirs: await marksOf('WHERE t::text LIKE ANY ($1::text[])') };
+}

@@ -1,0 +1,124 @@
+/** Requests for every operation of an OpenAPI document, filled with the values of one account. */
+
+interface Schema {
+  readonly type?: string;
+  readonly enum?: readonly unknown[];
+  readonly pattern?: string;
+  readonly format?: string;
+  readonly minimum?: number;
+  readonly properties?: Readonly<Record<string, Schema>>;
+  readonly required?: readonly string[];
+  readonly items?: Schema;
+  readonly anyOf?: readonly Schema[];
+}
+
+interface Operation {
+  readonly description?: string;
+  readonly parameters?: readonly { name: string; in: string; schema: Schema }[];
+  readonly requestBody?: { content: Record<string, { schema: Schema }> };
+}
+
+export interface OpenApi {
+  readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
+}
+
+export interface ApiRequest {
+  readonly method: string;
+  /** As the document writes it: `/v1/media/{id}`. */
+  readonly route: string;
+  /** Filled in, with its query. */
+  readonly path: string;
+  readonly json?: unknown;
+  /** What the document says of scope and accounts. */
+  readonly description: string;
+}
+
+export interface Values {
+  /** The words by which the account is named, and the account of the key: each request is made with each of them. */
+  readonly accounts: readonly string[];
+  /** Ids of whatever belongs to the account; each is put where its form fits. */
+  readonly ids: readonly string[];
+  /** By the name of the field. */
+  readonly fields: Readonly<Record<string, unknown>>;
+  /** The fields of a new reference, which are nobody's secret. */
+  readonly reference: Readonly<Record<string, unknown>>;
+}
+
+const LATER = '2099-01-01T00:00:00Z';
+
+/** Several values where the schema leaves a choice that matters: every id that fits, every word for the account. */
+function valuesOf(name: string, schema: Schema, values: Values): unknown[] {
+  const { accounts, ids, fields } = values;
+  if (schema.anyOf) return valuesOf(name, schema.anyOf[0] as Schema, values);
+  if (schema.type === 'array') {
+    // An item without a schema is a reference.
+    const item = schema.items?.type || schema.items?.enum ? schema.items : undefined;
+    if (!item) return accounts.map((account) => [{ ...values.reference, account }]);
+    return valuesOf(name, item, values).map((value) => [value]);
+  }
+  if (schema.type === 'object') return bodiesOf(schema, values);
+  if (schema.enum) return [schema.enum[0]];
+  if (name === 'account') return [...accounts];
+  if (schema.pattern && !schema.format) {
+    const fitting = ids.filter((id) => new RegExp(schema.pattern as string).test(id));
+    if (fitting.length > 0) return fitting;
+  }
+  if (name === 'target') return [...ids, ...accounts];
+  if (name in fields) return [fields[name]];
+  if (schema.format === 'date-time' || schema.pattern?.includes('T(?:')) return [LATER];
+  if (schema.type === 'integer' || schema.type === 'number') return [schema.minimum ?? 1];
+  if (schema.type === 'boolean') return [true];
+  return ['x'];
+}
+
+/** What is required and the account; the same with each optional field. */
+function bodiesOf(schema: Schema, all: Values): Record<string, unknown>[] {
+  const { properties = {}, required = [] } = schema;
+  const values = properties.mediaId ? { ...all, ids: [], fields: all.reference } : all;
+  const always = Object.keys(properties).filter((name) => required.includes(name) || name === 'account');
+  let bodies: Record<string, unknown>[] = [{}];
+  for (const name of always) {
+    const choices = valuesOf(name, properties[name] as Schema, values);
+    bodies = bodies.flatMap((body) => choices.map((value) => ({ ...body, [name]: value })));
+  }
+  const optional = Object.keys(properties).filter((name) => !always.includes(name));
+  return bodies.flatMap((body) => [
+    body,
+    ...optional.flatMap((name) =>
+      valuesOf(name, properties[name] as Schema, values).map((value) => ({ ...body, [name]: value })),
+    ),
+  ]);
+}
+
+function pathsOf(route: string, { parameters = [] }: Operation, values: Values): string[] {
+  let paths = [route];
+  for (const { name, schema } of parameters.filter((one) => one.in === 'path')) {
+    const all = valuesOf(name, schema, values).map((value) => encodeURIComponent(String(value)));
+    paths = paths.flatMap((path) => all.map((value) => path.replace(`{${name}}`, value)));
+  }
+  const queries = parameters
+    .filter((one) => one.in === 'query')
+    .flatMap(({ name, schema }) =>
+      valuesOf(name, schema, values).map((value) => `?${new URLSearchParams({ [name]: String(value) })}`),
+    );
+  return paths.flatMap((path) => ['', ...queries].map((query) => path + query));
+}
+
+export function requestsOf(document: OpenApi, values: Values): ApiRequest[] {
+  return Object.entries(document.paths).flatMap(([route, operations]) =>
+    Object.entries(operations).flatMap(([method, operation]) => {
+      const schema = operation.requestBody?.content['application/json']?.schema;
+      const bodies = schema ? valuesOf('(body)', schema, values) : [undefined];
+      const { description = '' } = operation;
+      return pathsOf(route, operation, values).flatMap((path) =>
+        bodies.map((json) => ({
+          method: method.toUpperCase(),
+          route,
+          path,
+          description,
+          ...(json === undefined ? {} : { json }),
+        })),
+      );
+    }),
+  );
+}

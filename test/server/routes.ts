@@ -1,0 +1,37 @@
+/** The routes of the server, read from Fastify's own tree. */
+import { lookOnce } from '../../src/assembly/checks.ts';
+import { createIntake } from '../../src/pipeline/intake.ts';
+import { createAccess } from '../../src/server/access.ts';
+import { buildServer } from '../../src/server/app.ts';
+import type { TestServer } from './setup.ts';
+
+/** `GET /v1/media/{id}` for each route; HEAD, OPTIONS and wildcards are left out. */
+export async function routesOf(s: TestServer): Promise<string[]> {
+  const app = await buildServer({
+    ...s.parts,
+    access: createAccess([], { clock: s.parts.clock }),
+    intake: createIntake({ ...s.parts, onAccepted: () => undefined }),
+    look: () => lookOnce(s.parts.gather),
+  });
+  const tree = app.printRoutes({ commonPrefix: false, includeMeta: false });
+  await app.close();
+  return parseTree(tree);
+}
+
+function parseTree(tree: string): string[] {
+  const parents: string[] = [];
+  const routes: string[] = [];
+  for (const line of tree.split('\n')) {
+    const match = /^([│├└─\s]*)(\S.*?)(?: \(([A-Z, ]+)\))?$/u.exec(line);
+    if (!match) continue;
+    const [, indent = '', part = '', methods = ''] = match;
+    const depth = indent.length / 4;
+    parents.length = Math.max(0, depth - 1);
+    const path = parents.join('') + part;
+    parents.push(part);
+    for (const method of methods.split(', ').filter((name) => /^(GET|POST|PUT|PATCH|DELETE)$/.test(name))) {
+      routes.push(`${method} ${path.replaceAll(/:(\w+)/g, '{$1}').replace(/(.)\/$/, '$1')}`);
+    }
+  }
+  return [...new Set(routes)].filter((route) => !route.endsWith('*'));
+}
