@@ -3,8 +3,10 @@
  * are not an errcode of WeChat's; the errcodes themselves are data of `wechat/errcodes.ts`.
  */
 
+import type { Explanation } from './explanation.ts';
 import { storableLine } from './storable.ts';
 import { STORE_FAILURES } from './store-failures.ts';
+import { explainTls, TLS_PLACES, type TlsPlace, type TlsReason } from './tls-errors.ts';
 
 /** The class decides the cure; see docs/errcodes.md. */
 export type FailureClass =
@@ -17,11 +19,7 @@ export type FailureClass =
   | 'store'
   | 'unknown';
 
-/** A sentence (what happened) and advice (what to do), in both languages of the API. */
-export interface Explanation {
-  readonly message: { readonly en: string; readonly zh: string };
-  readonly advice: { readonly en: string; readonly zh: string };
-}
+export type { Explanation };
 
 /** What a row, an attempt and a dead-letter group keep of a failure. Plain JSON; never holds a secret. */
 export interface Failure {
@@ -68,6 +66,13 @@ const ofStore = <Rows extends Readonly<Record<string, Explanation>>>(rows: Rows)
   Object.fromEntries(Object.entries(rows).map(([code, words]) => [code, { class: 'store', ...words }])) as {
     readonly [Code in keyof Rows]: FailureRow;
   };
+const TLS_REASONS = ['expired', 'not_yet_valid', 'untrusted', 'other_host', 'no_tls', 'refused'] as const;
+
+/** One failure for each reason why TLS was refused. */
+const tlsRows = <P extends string>(prefix: P, failureClass: FailureClass, at: TlsPlace) =>
+  Object.fromEntries(
+    TLS_REASONS.map((reason) => [`${prefix}_${reason}`, { class: failureClass, ...explainTls(reason, at) }]),
+  ) as Record<`${P}_${TlsReason}`, FailureRow>;
 
 /** Failures that are not an errcode. */
 export const FAILURES = {
@@ -78,6 +83,43 @@ export const FAILURES = {
     ...NOTHING,
   ),
   timeout: row('transient', 'WeChat did not answer in time.', '微信未在规定时间内响应。', ...NOTHING),
+  /** No try is spent: a certificate says nothing of the media. Those of a link's host are `transient`. */
+  ...tlsRows('tls', 'account', TLS_PLACES.wechat),
+  proxy_unauthenticated: row(
+    'account',
+    'The proxy of WECHAT_PROXY wants a user and a password, or refuses those it was given (407).',
+    'WECHAT_PROXY 所指代理要求认证，或拒绝了所提供的用户名和密码（407）。',
+    'Write them into WECHAT_PROXY, percent-encoded: http://user:password@proxy.example.com:3128.',
+    '请在 WECHAT_PROXY 中填写百分号编码的用户名和密码：http://user:password@proxy.example.com:3128。',
+  ),
+  proxy_refused: row(
+    'account',
+    'The proxy of WECHAT_PROXY does not allow this connection (403).',
+    'WECHAT_PROXY 所指代理不允许该连接（403）。',
+    'Allow at the proxy: CONNECT to port 443, and GET over http to port 80, for the host named in the detail.',
+    '请在代理上放行 detail 中的主机：443 端口的 CONNECT，以及 80 端口的 http GET。',
+  ),
+  proxy_unfit: row(
+    'account',
+    'The server of WECHAT_PROXY does not do what a proxy does (405 or the like).',
+    'WECHAT_PROXY 所指服务器不具备代理功能（如返回 405）。',
+    'Set WECHAT_PROXY to an HTTP proxy that allows CONNECT; a web server or a SOCKS proxy is none.',
+    '请将 WECHAT_PROXY 设为允许 CONNECT 的 HTTP 代理；网站服务器或 SOCKS 代理不可用。',
+  ),
+  proxy_tls: row(
+    'account',
+    'TLS with the proxy of WECHAT_PROXY does not come about.',
+    '与 WECHAT_PROXY 所指代理的 TLS 握手失败。',
+    "Give the certificate of the proxy's authority in WECHAT_CA_FILE, correct its host name, or write http://.",
+    '请通过 WECHAT_CA_FILE 提供代理证书的签发机构证书，更正其主机名，或改用 http://。',
+  ),
+  proxy_failed: row(
+    'transient',
+    'The proxy of WECHAT_PROXY does not answer, or does not get through.',
+    'WECHAT_PROXY 所指代理无响应，或无法连通目标。',
+    'It is tried again by itself. If it lasts, look whether the proxy runs and reaches the Internet: its log says more.',
+    '系统会自动重试；若持续出现，请检查代理是否运行并能访问外网（详见代理日志）。',
+  ),
   http_status: row('transient', 'WeChat answered with an HTTP error.', '微信返回了 HTTP 错误。', ...NOTHING),
   body_too_short: row(
     'transient',
@@ -165,6 +207,7 @@ export const FAILURES = {
     '可在页面上恢复，或调用 DELETE /v1/accounts/{account}/hold。',
   ),
   ...ofStore(STORE_FAILURES),
+  ...tlsRows('store_tls', 'store', TLS_PLACES.store),
   expired: row(
     'permanent_media',
     'WeChat keeps media for three days, and they have passed.',

@@ -12,7 +12,8 @@ import { openRanges } from './ranges.ts';
 
 export type { MediaBody };
 
-export interface DownloaderOptions extends Pick<HttpOptions, 'proxyUrl' | 'keepIdle' | 'resolve'> {
+export interface DownloaderOptions
+  extends Pick<HttpOptions, 'proxyUrl' | 'keepIdle' | 'resolve' | 'secureContext'> {
   /** `https://api.weixin.qq.com`. */
   readonly baseUrl: string;
   /** The same for accounts of WeCom; https://qyapi.weixin.qq.com unless told. */

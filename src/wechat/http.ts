@@ -1,22 +1,17 @@
 /** GET as a stream, with an end to every wait and to every body. Knows sockets and lengths, nothing of media. */
-import { buildConnector, type Dispatcher } from 'undici';
+import type { Dispatcher } from 'undici';
 import { FailureError, failure } from '../failures.ts';
 import { flatHeaders } from '../flat-headers.ts';
-import { guardedLookup, resolvePublic } from './address-guard.ts';
-import { createLanes } from './lanes.ts';
-import { proxyConnector } from './proxy-connect.ts';
+import { connectionFailure, isProxyAnswer, ProxyError } from './connection-failure.ts';
+import { createRoutes, type RouteOptions } from './http-routes.ts';
+import type { Lane } from './lanes.ts';
 
-export interface HttpOptions {
-  readonly proxyUrl?: string | undefined;
+export interface HttpOptions extends RouteOptions {
   /** Silence that ends a request: while connecting, before the headers, between two pieces of the body. */
   readonly idleTimeoutMs: number;
   /** From the call to the last byte. */
   readonly totalTimeoutMs: number;
   readonly maxBodyBytes: number;
-  /** Idle connections kept. How many are in use at once is bounded by whoever calls: one each. */
-  readonly keepIdle?: number;
-  /** DNS for guarded requests; the system's unless a test says otherwise. */
-  readonly resolve?: Parameters<typeof guardedLookup>[0];
 }
 
 export interface HttpBody {
@@ -39,6 +34,8 @@ export interface HttpBody {
 export interface HttpRequest {
   /** Only addresses that are public are connected to. */
   readonly guarded: boolean;
+  /** One media's own address: what is wrong with it is not the account's trouble. */
+  readonly isLink?: boolean;
   /** Stands in errors instead of the URL, which may hold a token. */
   readonly where: string;
   /** The value of a Range header. */
@@ -54,69 +51,60 @@ export interface Http {
 }
 
 const HEADERS = { accept: '*/*', 'accept-encoding': 'identity', 'user-agent': 'wechat-media-archiver' };
-const KEEP_IDLE = 32;
-const KEEP_IDLE_GUARDED = 4;
 
 export function createHttp(options: HttpOptions): Http {
-  const timeout = options.idleTimeoutMs;
-  const limits = { headersTimeout: timeout, bodyTimeout: timeout };
-  const { proxyUrl, resolve } = options;
-  // The guard holds behind a proxy too: the name is resolved and checked by us, and the proxy told the address.
-  const pin = (hostname: string, signal: AbortSignal) => resolvePublic(hostname, resolve, signal);
-  const connect = proxyUrl
-    ? {
-        open: proxyConnector({ proxyUrl, timeoutMs: timeout }),
-        guarded: proxyConnector({ proxyUrl, timeoutMs: timeout, resolve: pin }),
-      }
-    : {
-        open: buildConnector({ timeout, allowH2: false }),
-        guarded: buildConnector({ timeout, allowH2: false, lookup: guardedLookup(resolve) }),
-      };
-  const lanes = {
-    open: createLanes({ keep: options.keepIdle ?? KEEP_IDLE, limits, connect: connect.open }),
-    guarded: createLanes({ keep: KEEP_IDLE_GUARDED, limits, connect: connect.guarded }),
-  };
+  const routes = createRoutes(options);
+  const { maxBodyBytes } = options;
 
   return {
     get: async (url, how, signal) => {
       signal.throwIfAborted();
-      const { take, give } = how.guarded ? lanes.guarded : lanes.open;
-      const lane = take(url.origin);
       const totalTimeoutMs = how.withinMs ?? options.totalTimeoutMs;
-      const limit = withLimit(signal, totalTimeoutMs, lane.cut);
+      let lane: Lane | undefined;
+      const limit = withLimit(signal, totalTimeoutMs, () => lane?.cut());
       const translate = (error: unknown, received?: Received) => {
         signal.throwIfAborted();
         if (error instanceof FailureError) return error;
         if (limit.passed) return failure('timeout', `${how.where}: not within ${totalTimeoutMs} ms`);
-        return failureOf(error, how.where, received);
+        return failureOf(error, how, received);
       };
-      let isTaken = true;
-      const leave = (isClean: boolean) => {
-        limit.clear();
-        if (isTaken) give(lane, isClean);
-        isTaken = false;
-      };
+      let leave = (_isClean: boolean) => limit.clear();
       try {
-        lane.begin();
-        const headers = how.range ? { ...HEADERS, range: how.range } : HEADERS;
-        const path = url.pathname + url.search;
-        const response = await lane.client.request({ method: 'GET', path, headers });
-        const { maxBodyBytes } = options;
+        const { lanes, origin, path, headers, isForwarded } = await routes.to(url, how.guarded);
+        signal.throwIfAborted();
+        if (limit.passed) throw new Error('too late');
+        const taken = lanes.take(origin);
+        lane = taken;
+        let isTaken = true;
+        leave = (isClean) => {
+          limit.clear();
+          if (isTaken) lanes.give(taken, isClean);
+          isTaken = false;
+        };
+        taken.begin();
+        const response = await taken.client.request({
+          method: 'GET',
+          path,
+          headers: { ...HEADERS, ...headers, ...(how.range && { range: how.range }) },
+        });
+        if (isForwarded && isProxyAnswer(response.statusCode, response.headers)) {
+          response.body.on('error', () => {}).destroy();
+          const status = response.statusCode;
+          throw new ProxyError(`the proxy answers ${status} at GET http://${url.host}`, { status });
+        }
         return wrap(response, {
           maxBodyBytes,
           where: how.where,
           translate,
           leave,
-          excessBytes: lane.excessBytes,
+          excessBytes: taken.excessBytes,
         });
       } catch (error) {
         leave(false);
         throw translate(error);
       }
     },
-    close: async () => {
-      await Promise.all([lanes.open.close(), lanes.guarded.close()]);
-    },
+    close: () => routes.close(),
   };
 }
 
@@ -198,7 +186,13 @@ function wrap(
 export const tooLarge = (maxBytes: number) => failure('too_large', `more than ${maxBytes} bytes`);
 
 /** What undici or a socket says, in words of ours: theirs may quote the request. `cause` is the bare code. */
-function failureOf(error: unknown, where: string, received: Received | undefined): FailureError {
+function failureOf(
+  error: unknown,
+  { where, isLink = false }: Pick<HttpRequest, 'where' | 'isLink'>,
+  received: Received | undefined,
+): FailureError {
+  const known = connectionFailure(error, { where, isLink });
+  if (known) return known;
   const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
   const isCut = code === 'UND_ERR_SOCKET' || code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH';
   if (received && isCut) {

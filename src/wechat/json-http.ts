@@ -1,14 +1,21 @@
 /** Small JSON calls over axios: bounded in time and size, no redirects, no proxy but the given one. */
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
-import axios, { type AxiosError, type AxiosProxyConfig } from 'axios';
+import type { SecureContext } from 'node:tls';
+import axios, { type AxiosError } from 'axios';
 import { type FailureError, failure } from '../failures.ts';
+import type { TlsPlace } from '../tls-errors.ts';
+import { connectionFailure, isProxyAnswer, ProxyError } from './connection-failure.ts';
+import { createProxyAgents } from './proxy-agents.ts';
 
 export interface JsonHttpOptions {
   /** The only proxy used: the HTTP_PROXY family of variables is ignored. */
   readonly proxyUrl?: string | undefined;
   /** For one call, from connecting to the last byte. */
   readonly timeoutMs?: number;
+  readonly secureContext?: SecureContext | undefined;
+  /** Whose certificates they are; WeChat's unless told. */
+  readonly tlsPlace?: TlsPlace;
 }
 
 export interface JsonRequest {
@@ -32,13 +39,16 @@ const MAX_ANSWER_BYTES = 64 * 1024;
 
 export function createJsonHttp(options: JsonHttpOptions = {}): JsonHttp {
   const timeoutMs = options.timeoutMs ?? TIMEOUT_MS;
+  const { proxyUrl, secureContext } = options;
+  const agentOptions = { keepAlive: true, maxSockets: 8, ...(secureContext && { secureContext }) };
   // Agents of our own: the global ones may be told by NODE_USE_ENV_PROXY to go through a proxy of the environment.
-  const httpAgent = new HttpAgent({ keepAlive: true, maxSockets: 8 });
-  const httpsAgent = new HttpsAgent({ keepAlive: true, maxSockets: 8 });
+  const { httpAgent, httpsAgent } = proxyUrl
+    ? createProxyAgents({ proxyUrl, timeoutMs, secureContext }, agentOptions)
+    : { httpAgent: new HttpAgent(agentOptions), httpsAgent: new HttpsAgent(agentOptions) };
   const client = axios.create({
     httpAgent,
     httpsAgent,
-    proxy: options.proxyUrl ? proxyConfig(options.proxyUrl) : false,
+    proxy: false,
     timeout: timeoutMs,
     maxRedirects: 0,
     responseType: 'text',
@@ -62,8 +72,15 @@ export function createJsonHttp(options: JsonHttpOptions = {}): JsonHttp {
         })
         .catch((error: AxiosError) => {
           signal.throwIfAborted();
-          throw withoutRequest(error, request.where);
+          throw withoutRequest(error, request.where, options.tlsPlace);
         });
+      const { status } = response;
+      if (proxyUrl && /^http:/i.test(request.url) && isProxyAnswer(status, response.headers)) {
+        const error = new ProxyError(`the proxy answers ${status} at ${new URL(request.url).host}`, {
+          status,
+        });
+        throw connectionFailure(error, { where: request.where });
+      }
       return { status: response.status, text: String(response.data) };
     },
     close: () => {
@@ -73,20 +90,10 @@ export function createJsonHttp(options: JsonHttpOptions = {}): JsonHttp {
   };
 }
 
-function proxyConfig(proxyUrl: string): AxiosProxyConfig {
-  const url = new URL(proxyUrl);
-  const port = Number(url.port) || (url.protocol === 'https:' ? 443 : 80);
-  const [username, password] = [decodeURIComponent(url.username), decodeURIComponent(url.password)];
-  return {
-    protocol: url.protocol,
-    host: url.hostname,
-    port,
-    ...(username ? { auth: { username, password } } : {}),
-  };
-}
-
 /** The failure in words of ours. An AxiosError carries the request, and the request the secret: it stays here. */
-function withoutRequest(error: AxiosError, where: string): FailureError {
+function withoutRequest(error: AxiosError, where: string, place?: TlsPlace): FailureError {
+  const known = connectionFailure(error, { where, ...(place && { place }) });
+  if (known) return known;
   const code = typeof error.code === 'string' ? error.code : 'unknown';
   const timedOut = ['ECONNABORTED', 'ETIMEDOUT', 'ERR_CANCELED'].includes(code);
   if (code === 'ERR_BAD_RESPONSE') return failure('malformed_answer', `${where}: unreadable or too long`);

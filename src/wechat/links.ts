@@ -17,6 +17,8 @@ export type AskAgain = () => Promise<MediaBody | { videoUrl: string }>;
 
 /** "video_url gives 404, works a few seconds later": one more look after this. */
 const SETTLE_MS = 3_000;
+/** No connection over https, or none through this proxy. */
+const NO_HTTPS = /^(network|tls_\w+|proxy_(refused|unfit|failed))$/;
 /** The next try asks for a fresh link, and need not wait as long as after other trouble. */
 const FRESH_LINK_MS = 5_000;
 
@@ -30,7 +32,7 @@ export function createLinks(
     const guarded = checkLink(url, options.allowHosts) === 'guarded';
     const { answer, verdict, body } = await get(
       url,
-      { guarded, where: link.source, kind: link.kind },
+      { guarded, isLink: true, where: link.source, kind: link.kind },
       signal,
     );
     if (answer.status === 200 && verdict.is === 'media')
@@ -61,7 +63,7 @@ export function createLinks(
         return await look(secure, link, signal);
       } catch (error) {
         // That https works is a report, not documentation; the link carries nothing to hide.
-        if (!(error instanceof FailureError) || error.failure.code !== 'network') throw error;
+        if (!(error instanceof FailureError) || !NO_HTTPS.test(error.failure.code)) throw error;
         return await look(url, link, signal);
       }
     },

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type RequestListener, type ServerResponse } from 'node:http';
-import { type AddressInfo, connect, type Socket } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { inspect } from 'node:util';
 import { gzipSync } from 'node:zlib';
@@ -183,16 +183,13 @@ test('the end of a body is proven by a length or a last chunk, not by a closed c
 
 test('a PicUrl is asked for over https, and over http only where https cannot be reached', async (t) => {
   const seen: string[] = [];
-  const proxy = createServer().on('connect', (request, socket) => {
+  const proxy = createServer((request, response) => {
     seen.push(request.url!);
-    socket.on('error', () => {});
-    if (request.url!.endsWith(':443')) return void socket.destroy();
-    socket.write('HTTP/1.1 200 OK\r\n\r\n');
-    socket.once('data', (head: Buffer) => {
-      assert.doesNotMatch(head.toString(), /referer|cookie|token/i);
-      socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${JPEG.length}\r\n\r\n`);
-      socket.end(JPEG);
-    });
+    assert.doesNotMatch(JSON.stringify(request.headers), /referer|cookie|token/i);
+    response.end(JPEG);
+  }).on('connect', (request, socket) => {
+    seen.push(request.url!);
+    socket.destroy();
   });
   await new Promise<void>((listening) => proxy.listen(0, '127.0.0.1', listening));
   t.after(() => {
@@ -206,7 +203,7 @@ test('a PicUrl is asked for over https, and over http only where https cannot be
   const link = { url: 'http://mmbiz.qpic.cn/mmbiz_jpg/x/0', source: 'pic_url', kind: 'image' } as const;
   const media = await downloader.openLink(link, NEVER);
   assert.deepEqual(await bytesOf(media.body), JPEG);
-  assert.deepEqual(seen, ['203.205.137.89:443', '203.205.137.89:80']);
+  assert.deepEqual(seen, ['203.205.137.89:443', 'http://mmbiz.qpic.cn/mmbiz_jpg/x/0']);
 });
 
 test('an errcode is found whatever it is dressed as', async (t) => {
@@ -561,51 +558,55 @@ test('a picture link is fetched behind the same guard', async (t) => {
   await assert.rejects(guarded.openLink(link, NEVER), /address_refused/);
 });
 
-test('the proxy carries media/get and links; a guarded link is pinned to the address that was checked', async (t) => {
-  const seen: string[] = [];
-  const farEnd = await httpServer(t, (request, response) => {
-    if (request.url!.startsWith('/cgi-bin')) response.end('{"video_url":"http://vweixinp.tc.qq.com/1.mp4"}');
+test('the proxy carries media/get and links over http in absolute form, once their addresses are checked', async (t) => {
+  const resolved: string[] = [];
+  const proxy = await httpServer(t, (request, response) => {
+    if (request.url!.includes('/cgi-bin')) response.end('{"video_url":"http://vweixinp.tc.qq.com/1.mp4"}');
     else response.end(MP4);
   });
-  const proxy = createServer().on('connect', (request, socket) => {
-    seen.push(request.url!);
-    socket.on('error', () => {});
-    const onward = connect(farEnd.port, '127.0.0.1', () => {
-      socket.write('HTTP/1.1 200 OK\r\n\r\n');
-      onward.pipe(socket).pipe(onward);
-    });
-    onward.on('error', () => socket.destroy());
-  });
-  await new Promise<void>((listening) => proxy.listen(0, '127.0.0.1', listening));
-  t.after(() => {
-    proxy.closeAllConnections();
-    proxy.close();
-  });
   const { downloader } = open(t, 'http://api.weixin.qq.com', {
-    proxyUrl: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`,
-    resolve: (_name, _options, callback) => callback(null, [{ address: '203.205.137.89', family: 4 }]),
+    proxyUrl: proxy.url,
+    resolve: (name, _options, callback) => {
+      resolved.push(name);
+      callback(null, [{ address: '203.205.137.89', family: 4 }]);
+    },
   });
   const media = await downloader.open(asked({ kind: 'video' }), NEVER);
   assert.deepEqual(await bytesOf(media.body), MP4);
-  assert.deepEqual(seen, ['api.weixin.qq.com:80', '203.205.137.89:80']);
   assert.deepEqual(
-    farEnd.requests.map(({ headers }) => headers.host),
+    proxy.requests.map(({ url }) => url.split('?')[0]),
+    ['http://api.weixin.qq.com/cgi-bin/media/get', 'http://vweixinp.tc.qq.com/1.mp4'],
+  );
+  assert.deepEqual(
+    proxy.requests.map(({ headers }) => headers.host),
     ['api.weixin.qq.com', 'vweixinp.tc.qq.com'],
   );
+  assert.deepEqual(resolved, ['vweixinp.tc.qq.com']);
 });
 
 test('a proxy that hangs up, refuses or is silent is asked once and given up on', async (t) => {
   const proxies: [name: string, answer: (socket: Socket) => void, code: string, cause: string | undefined][] =
     [
-      ['hangs up', (socket) => socket.destroy(), 'network', 'PROXY_CLOSED'],
-      ['ends', (socket) => socket.end(), 'network', 'PROXY_CLOSED'],
-      ['wants a password', (socket) => socket.end('HTTP/1.1 407 No\r\n\r\n'), 'network', 'PROXY_HTTP_407'],
-      ['talks on', (socket) => socket.write('x'.repeat(20_000)), 'network', 'PROXY_ANSWER_TOO_LONG'],
-      ['is silent', () => {}, 'timeout', undefined],
+      ['hangs up', (socket) => socket.destroy(), 'proxy_failed', 'PROXY_HTTP_NONE'],
+      ['ends', (socket) => socket.end(), 'proxy_failed', 'PROXY_HTTP_NONE'],
+      [
+        'wants a password',
+        (socket) => socket.end('HTTP/1.1 407 No\r\n\r\n'),
+        'proxy_unauthenticated',
+        'PROXY_HTTP_407',
+      ],
+      [
+        'refuses with a page',
+        (socket) => socket.write('HTTP/1.1 403 No\r\n\r\n<html>'),
+        'proxy_refused',
+        'PROXY_HTTP_403',
+      ],
+      ['talks on', (socket) => socket.write('x'.repeat(20_000)), 'proxy_unfit', 'PROXY_HTTP_0'],
+      ['is silent', () => {}, 'proxy_failed', 'PROXY_HTTP_NONE'],
     ];
   for (const [name, answer, code, cause] of proxies) {
     const proxy = await rawServer(t, answer);
-    const { downloader } = open(t, 'http://api.weixin.qq.com', {
+    const { downloader } = open(t, 'https://api.weixin.qq.com', {
       proxyUrl: proxy.url.replace('//', '//user:p%40ss@'),
       idleTimeoutMs: 300,
     });
@@ -613,7 +614,7 @@ test('a proxy that hangs up, refuses or is silent is asked once and given up on'
     assert.ok(error instanceof FailureError, name);
     assert.deepEqual([error.failure.code, error.cause ?? undefined], [code, cause ?? error.cause], name);
     assert.equal(proxy.heads.length, 1, name);
-    assert.match(proxy.heads[0]!, /^CONNECT api\.weixin\.qq\.com:80 HTTP\/1\.1\r\n/);
+    assert.match(proxy.heads[0]!, /^CONNECT api\.weixin\.qq\.com:443 HTTP\/1\.1\r\n/);
     assert.match(proxy.heads[0]!, /\r\nProxy-Authorization: Basic dXNlcjpwQHNz\r\n/);
   }
 });

@@ -1,0 +1,5 @@
+/** A sentence (what happened) and advice (what to do), in both languages of the API. */
+export interface Explanation {
+  readonly message: { readonly en: string; readonly zh: string };
+  readonly advice: { readonly en: string; readonly zh: string };
+}

@@ -1,0 +1,40 @@
+/** Node's agents through a proxy, for axios: a tunnel to https, the absolute form for plain http. */
+import { type ClientRequest, Agent as HttpAgent } from 'node:http';
+import { type AgentOptions, Agent as HttpsAgent } from 'node:https';
+import { type ProxyOptions, proxyAuthorization, proxyConnector, proxyDialer } from './proxy-connect.ts';
+
+/** What Node's agents have, and its types leave out. */
+interface AddsRequests {
+  addRequest(request: ClientRequest, options: object): void;
+}
+
+export function createProxyAgents(
+  proxy: ProxyOptions,
+  options: AgentOptions,
+): { httpAgent: HttpAgent; httpsAgent: HttpsAgent } {
+  const tunnel = proxyConnector(proxy);
+  const dial = proxyDialer(proxy);
+  const httpsAgent = new HttpsAgent(options);
+  httpsAgent.createConnection = ({ host, port, servername }, callback) => {
+    const hostname = String(host);
+    const target = { hostname, host: hostname, protocol: 'https:', port: String(port) };
+    tunnel({ ...target, ...(servername && { servername }) }, (...[error, socket]) =>
+      callback?.(error, socket!),
+    );
+    return undefined;
+  };
+  const httpAgent = new HttpAgent(options);
+  httpAgent.createConnection = (_target, callback) => {
+    dial({ hostname: '', protocol: 'http:', port: '' }, (...[error, socket]) => callback?.(error, socket!));
+    return undefined;
+  };
+  const adding = httpAgent as unknown as AddsRequests;
+  const addRequest = adding.addRequest.bind(httpAgent);
+  const authorization = proxyAuthorization(proxy.proxyUrl);
+  adding.addRequest = (request, target) => {
+    request.path = `http://${request.getHeader('host')}${request.path}`;
+    if (authorization) request.setHeader('proxy-authorization', authorization);
+    addRequest(request, target);
+  };
+  return { httpAgent, httpsAgent };
+}
