@@ -3,7 +3,7 @@ import { startAlerts } from '../src/assembly/alerts.ts';
 import { openMetricsPort } from '../src/assembly/metrics-port.ts';
 import { openParts } from '../src/assembly/parts.ts';
 import { requireShared, runProgram } from '../src/assembly/run.ts';
-import { startFeeder, startSweeper } from '../src/assembly/worker.ts';
+import { startFeeder, startHeartbeat, startSweeper } from '../src/assembly/worker.ts';
 import { loadConfig } from '../src/config.ts';
 
 await runProgram('sweep', async (attend) => {
@@ -14,5 +14,6 @@ await runProgram('sweep', async (attend) => {
   await openMetricsPort(parts);
   startAlerts(parts);
   startSweeper(parts, startFeeder(parts));
+  startHeartbeat(parts, { takesMedia: false });
   parts.log.info('sweeping');
 });

@@ -18,7 +18,7 @@ import type { Store } from '../storage/store.ts';
 import { createVitalSigns, type VitalSigns } from '../vital-signs.ts';
 import { type Alerts, createAlerts } from './alerts.ts';
 import { openDatabase, type Patience } from './arrival.ts';
-import { createProgramGather } from './checks.ts';
+import { createProgramGather, processName } from './checks.ts';
 import { openPools } from './pools.ts';
 import { openStore } from './store.ts';
 
@@ -39,6 +39,8 @@ export interface Parts {
   readonly due: { notify(): void; subscribe(wake: () => void): void };
   /** Whom to tell what ails this process as a whole. */
   readonly signs: VitalSigns;
+  /** `host (program, pid)`. */
+  readonly process: string;
   /** Reads the facts that the list of checks is computed from. */
   readonly gather: Gather;
   readonly alerts: Alerts;
@@ -118,6 +120,7 @@ export async function openParts(config: Config, options: OpenOptions): Promise<P
       accept,
       due,
       signs,
+      process: processName(options.program),
       gather,
       alerts,
       shutdown,

@@ -7,7 +7,7 @@ import { createArchiver } from '../pipeline/archive.ts';
 import { createCanary } from '../pipeline/canary.ts';
 import { createEraser } from '../pipeline/erase.ts';
 import { createFeeder, type Feeder } from '../pipeline/feed.ts';
-import { createFleet } from '../pipeline/fleet.ts';
+import { createFleet, type Fleet } from '../pipeline/fleet.ts';
 import { createGate } from '../pipeline/gate.ts';
 import { createHolds, pictureWindowMs } from '../pipeline/holds.ts';
 import { createRedriver } from '../pipeline/redrive.ts';
@@ -71,6 +71,15 @@ export function startFeeder(parts: Parts): Feeder {
   const running = feeder.run(shutdown.signal);
   shutdown.step('feeder', () => running);
   return feeder;
+}
+
+/** Every process says that it lives, and what it reports of itself; see pipeline/checks. */
+export function startHeartbeat(parts: Parts, options: { takesMedia: boolean }): Fleet {
+  const { shutdown } = parts;
+  const fleet = createFleet(parts, { name: parts.process, ...options });
+  const beating = fleet.run(shutdown.signal);
+  shutdown.step('heartbeat', () => beating);
+  return fleet;
 }
 
 /** `timing`: how soon the queue notices a worker that is gone; BullMQ's own half a minute unless told. */
@@ -139,9 +148,7 @@ export async function startConsumer(
   const keeping = storeHold.run(shutdown.signal);
   shutdown.step('hold of the store', () => keeping);
   const gate = createGate();
-  const fleet = createFleet({ catalogue, clock });
-  const beating = fleet.run(shutdown.signal);
-  shutdown.step('place in the fleet', () => beating);
+  const fleet = startHeartbeat(parts, { takesMedia: true });
   const stored = createStoredMedia({ store, catalogue, clock, log, prefix: config.objects.prefix });
   const settle = createSettle({
     catalogue,

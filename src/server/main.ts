@@ -2,7 +2,7 @@
 import { startAlerts } from '../assembly/alerts.ts';
 import { openParts } from '../assembly/parts.ts';
 import { requireShared, runProgram } from '../assembly/run.ts';
-import { startFeeder } from '../assembly/worker.ts';
+import { startFeeder, startHeartbeat } from '../assembly/worker.ts';
 import { loadConfig } from '../config.ts';
 import { loadKeys } from './keys.ts';
 import { openServer, welcome } from './start.ts';
@@ -15,6 +15,7 @@ await runProgram('server', async (attend) => {
   attend(parts.shutdown);
   startAlerts(parts);
   startFeeder(parts);
+  startHeartbeat(parts, { takesMedia: false });
   const server = await openServer(parts, { keys });
   process.stdout.write(welcome(parts, server, { keyFile: file }));
 });

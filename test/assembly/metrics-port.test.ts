@@ -25,6 +25,7 @@ function partsOn(t: TestContext, port: number | undefined) {
   const signs = createVitalSigns(systemClock.now);
   const catalogue = {
     accounts: { states: () => answer(away.catalogue, []) },
+    fleet: { read: async () => ({ processes: [], workers: { alive: 1 } }) },
     storeHold: { read: async () => ({ hold: undefined, passedAt: undefined }) },
     verifications: { lastDone: async () => undefined },
     facts: {

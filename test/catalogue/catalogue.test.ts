@@ -463,15 +463,47 @@ for (const backend of backends) {
       assert.equal(await catalogue.takeLease('sweep', 'b', NOW, at(10)), true);
     });
 
-    it('knows which workers live, and forgets who stopped saying so', async () => {
-      const beat = (id: string, ms: number) => catalogue.fleet.beat(id, at(ms), at(ms - 100));
-      assert.deepEqual(await beat('b', 0), { live: 1, rank: 0 });
-      assert.deepEqual(await beat('a', 50), { live: 2, rank: 0 });
-      assert.deepEqual(await beat('b', 60), { live: 2, rank: 1 });
-      assert.deepEqual(await beat('b', 155), { live: 1, rank: 0 }, 'a has died');
-      await beat('a', 160);
+    it('knows which workers live by the clock of the database, whatever their own clocks say', async () => {
+      const beat = async (id: string, aheadMs?: number, takesMedia = true) => {
+        const conditions = [{ code: 'worker_quiet', since: NOW, count: 2, detail: { n: 1 } }];
+        const told = { name: `host (${id})`, takesMedia, clockAheadMs: aheadMs, conditions };
+        const { live, rank } = await catalogue.fleet.beat(id, told);
+        return { live, rank };
+      };
+      const age = (id: string, seconds: number) =>
+        database.query(`UPDATE ${SCHEMA}.process SET seen_at = seen_at - $2 * interval '1 s' WHERE id = $1`, [
+          id,
+          seconds,
+        ]);
+      const FOUR_DAYS_MS = 4 * 86_400_000;
+      assert.deepEqual(await beat('b', FOUR_DAYS_MS), { live: 1, rank: 0 });
+      assert.deepEqual(await beat('a'), { live: 2, rank: 0 });
+      await beat('server', 0, false);
+      assert.deepEqual(await beat('b', FOUR_DAYS_MS), { live: 2, rank: 1 });
+      const { processes, workers } = await catalogue.fleet.read();
+      assert.deepEqual(workers, { alive: 2 });
+      assert.deepEqual(
+        processes.map(({ name, clockAheadMs }) => [name, clockAheadMs]),
+        [
+          ['host (a)', undefined],
+          ['host (b)', FOUR_DAYS_MS],
+          ['host (server)', 0],
+        ],
+      );
+      assert.deepEqual(processes[0]?.conditions, [
+        { code: 'worker_quiet', since: NOW, count: 2, detail: { n: 1 } },
+      ]);
+      await age('a', 16);
+      assert.deepEqual(await beat('b'), { live: 1, rank: 0 }, 'a has died');
+      await beat('a');
       await catalogue.fleet.leave('a');
-      assert.deepEqual(await beat('b', 170), { live: 1, rank: 0 });
+      assert.deepEqual(await beat('b'), { live: 1, rank: 0 }, 'a has left');
+      await age('b', 61);
+      const without = (await catalogue.fleet.read()).workers;
+      assert.equal(without.alive, 0);
+      assert.ok(without.lastSeenMs! < 60_000, 'a was there until now');
+      await age('a', 61);
+      assert.ok((await catalogue.fleet.read()).workers.lastSeenMs! >= 61_000);
     });
 
     it('reads customer service on from its cursor, one reader at a time, and never twice with a stale token', async () => {

@@ -164,8 +164,12 @@ describe('wma', { timeout: 240_000 }, () => {
     const found = await run(['doctor']);
     assert.equal(found.code, 1, 'no callback has come to this service');
     assert.match(found.stdout, /^✓ catalogue: /m);
+    assert.match(found.stdout, /^! media: \d+ media were given up in the last seven days/m);
     assert.match(found.stdout, /^✓ store: \S+ is written, read, linked to and cleaned up$/m);
-    assert.match(found.stdout, /^✗ account \S+: no callback has ever come\n {4}Paste its callbackUrl/m);
+    assert.match(
+      found.stdout,
+      /^✗ account (\S+): Account \1: no callback has ever come\.\n {4}Paste its callbackUrl/m,
+    );
     assert.ok(![...(await ground.objects(program)).keys()].some((key) => key.includes('.probe')));
   });
 

@@ -10,6 +10,8 @@ interface Examination {
     readonly ok: boolean;
     readonly message: string;
     readonly advice?: string;
+    /** `notice`: nothing is to be fixed, but something to be looked at. */
+    readonly severity?: 'error' | 'warning' | 'notice';
   }[];
 }
 
@@ -22,7 +24,8 @@ export function addDoctorCommand(program: Command, terminal: Terminal): void {
     .summary('look at everything and say what to fix')
     .description(
       'Asks the server to look at its catalogue, queue, store (by writing, reading and removing two small objects), ' +
-        'accounts and the last comparison of catalogue and bucket. Exit code 1 where something is to be fixed.',
+        'workers, clocks, accounts and the last comparison of catalogue and bucket: the list of checks in ' +
+        'docs/operations.md. Exit code 1 where something is to be fixed; what is only to be looked at is marked with !.',
     );
   does(terminal, doctor, async ({ client, screen }) => {
     const found = await client
@@ -35,8 +38,8 @@ export function addDoctorCommand(program: Command, terminal: Terminal): void {
     screen.show(found, ({ checks }) =>
       checks
         .map(
-          ({ name, ok, message, advice }) =>
-            `${ok ? '✓' : '✗'} ${name}: ${message}${advice ? `\n    ${advice}` : ''}`,
+          ({ name, ok, message, advice, severity }) =>
+            `${ok ? (severity ? '!' : '✓') : '✗'} ${name}: ${message}${advice ? `\n    ${advice}` : ''}`,
         )
         .join('\n'),
     );

@@ -49,6 +49,8 @@ const LONGEST_PAUSE_MS = 15 * 60_000;
 const LOCAL_CODES = CHECK_CODES.filter((code) => checkOf(code).target === 'process');
 const isLocal = ({ code }: { code: CheckCode }) => checkOf(code).target === 'process';
 
+const isSame = (a: Finding, b: Finding) => a.code === b.code && a.target === b.target;
+
 export interface AlertWatch {
   /** One look, and what follows from it. Never rejects, but with the reason of `signal`. */
   look(signal: AbortSignal): Promise<void>;
@@ -102,7 +104,11 @@ export function createAlertWatch(deps: AlertWatchDeps, options: AlertWatchOption
 
   async function report(locals: readonly Local[], found: readonly Finding[], now: Date): Promise<void> {
     const rows = await incidents.report(
-      [...locals, ...found].map((one) => ({ ...one, kind: one.code })),
+      // What this process reports of itself is found by the one that leads as well.
+      [...locals, ...found.filter((one) => !locals.some((local) => isSame(local, one)))].map((one) => ({
+        ...one,
+        kind: one.code,
+      })),
       now,
     );
     for (const one of locals) {
@@ -119,7 +125,7 @@ export function createAlertWatch(deps: AlertWatchDeps, options: AlertWatchOption
       deps.gather.queue(signal),
       deps.gather.store(signal),
     ]);
-    const { conditions: _, ...facts } = Object.assign({}, here, ...parts) as Facts;
+    const facts: Facts = Object.assign({}, here, ...parts);
     const { found, known } = findingsOf(facts);
     return { found: lastingThere(found), codes: known.filter((code) => !isLocal({ code })) };
   }

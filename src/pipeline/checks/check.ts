@@ -15,6 +15,7 @@
  * Nothing else: all five users show it from then on.
  */
 import type { AccountState } from '../../catalogue/accounts.ts';
+import type { LiveProcess, WorkersSeen } from '../../catalogue/fleet.ts';
 import type { StoreHoldState } from '../../catalogue/store-hold.ts';
 import type { AtRisk, CallbackDays, Counted } from '../../catalogue/trouble-facts.ts';
 import type { Explanation, Failure } from '../../failures.ts';
@@ -100,19 +101,27 @@ export interface Facts {
   /** Dead letters of the last seven days. */
   readonly dead?: Counted;
   readonly storeRefused?: Counted;
+  /** Those that live, as their heartbeats tell it. */
+  readonly processes?: readonly LiveProcess[];
+  readonly workers?: WorkersSeen;
   /** The last verification that ended. */
   readonly drift?: { readonly id: string; readonly count: number; readonly total: number; readonly at: Date };
-  /** What the parts of processes report: of this one, and of those whose heartbeat tells it. */
-  readonly conditions?: readonly (Condition & { readonly process: string })[];
+  /** What the parts of this process report. What others report stands with them in `processes`. */
+  readonly conditions?: readonly Condition[];
 }
 
 /** `find` of a check that the parts of a process report; see ../../vital-signs.ts. */
 export const reported =
   (code: string): Check['find'] =>
-  ({ conditions }) =>
-    conditions
-      ?.filter((condition) => condition.code === code)
-      .map(({ process, since, count, detail }) => ({ target: process, since, count, detail }));
+  ({ conditions, process, processes = [] }) => {
+    if (!conditions) return undefined;
+    const others = processes.filter(({ name }) => name !== process);
+    return [{ name: process, conditions }, ...others].flatMap(({ name, conditions }) =>
+      conditions
+        .filter((condition) => condition.code === code)
+        .map(({ since, count, detail }) => ({ target: name, since, count, detail })),
+    );
+  };
 
 export const always = (en: string, zh: string) => () => ({ en, zh });
 

@@ -12,6 +12,7 @@ import { DAYS_LOOKED_AT, dayOf, isSilent } from './silence.ts';
 export interface GatherDeps {
   catalogue: Pick<Catalogue, 'facts'> & {
     accounts: Pick<Catalogue['accounts'], 'states'>;
+    fleet: Pick<Catalogue['fleet'], 'read'>;
     storeHold: Pick<Catalogue['storeHold'], 'read'>;
     verifications: Pick<Catalogue['verifications'], 'lastDone'>;
   };
@@ -72,7 +73,8 @@ export function createGather(deps: GatherDeps): Gather {
       const now = clock.now();
       const ago = (ms: number) => new Date(now.getTime() - lifetimes.scale(ms));
       const near = new Date(now.getTime() + lifetimes.lifetimeMs / AT_RISK_SHARE);
-      const [accounts, { hold }, atRisk, recent, week, dead, storeRefused, drift] = await Promise.all([
+      const [live, accounts, { hold }, atRisk, recent, week, dead, storeRefused, drift] = await Promise.all([
+        catalogue.fleet.read(),
         readAccounts(now, mine),
         catalogue.storeHold.read(),
         facts.atRisk(near, ago(KNOWN_MS), mine),
@@ -91,6 +93,7 @@ export function createGather(deps: GatherDeps): Gather {
         expired: { recent, week },
         dead,
         storeRefused,
+        ...live,
         ...drift,
       };
     },
@@ -112,8 +115,7 @@ export function createGather(deps: GatherDeps): Gather {
     here: async () => {
       await deps.signs.refresh();
       const { process } = deps;
-      const conditions = deps.signs.list().map((condition) => ({ ...condition, process }));
-      return { now: clock.now(), process, conditions };
+      return { now: clock.now(), process, conditions: deps.signs.list() };
     },
   };
 }

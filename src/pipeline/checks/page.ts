@@ -11,6 +11,7 @@ const EXAMPLE = {
     id: 'v_1',
     message: 'writing in parts failed: HTTP 403',
     total: 900,
+    aheadMs: 345_600_000,
     seconds: 345_600,
   },
 };

@@ -1,8 +1,54 @@
 /** Checks of single processes: workers above all. */
 import { FAILURES } from '../../failures.ts';
-import { always, type Check, reported } from './check.ts';
+import { always, type Check, type Facts, reported, type Said, type Words } from './check.ts';
+
+/** A deployment ends workers and starts others meanwhile. Real time: it is about processes. */
+const MISSING_MS = 60_000;
+/** Leases are some seconds long; measuring is good to half a second. */
+const SKEW_MS = 10_000;
+
+/** Since when items wait for a worker although none has been alive for a minute. */
+function missingSince({ workers, now }: Facts): Date | undefined {
+  if (!workers || workers.alive > 0 || !workers.dueSince) return undefined;
+  const { dueSince, lastSeenMs = Number.POSITIVE_INFINITY } = workers;
+  const goneMs = Math.min(lastSeenMs, now.getTime() - dueSince.getTime());
+  return goneMs >= MISSING_MS ? new Date(now.getTime() - goneMs) : undefined;
+}
+
+const skewWords = ({ target, detail }: Said): Words => {
+  const ms = Number(detail.aheadMs ?? 0);
+  const seconds = Math.round(Math.abs(ms) / 1000);
+  return ms > 0
+    ? {
+        en: `The clock of ${target} is ${seconds} s ahead of the database's.`,
+        zh: `${target} 的时钟比数据库快 ${seconds} 秒。`,
+      }
+    : {
+        en: `The clock of ${target} is ${seconds} s behind the database's.`,
+        zh: `${target} 的时钟比数据库慢 ${seconds} 秒。`,
+      };
+};
 
 export const PROCESS_CHECKS = {
+  workers_missing: {
+    severity: 'error',
+    part: 'workers',
+    rule: 'Media wait in the queue, and no worker has been alive for 60 s. Ends with the first heartbeat of a worker, or when nothing waits.',
+    begun: always(
+      'No worker is alive although media wait: nothing is archived.',
+      '有素材等待，但没有存活的工作进程，归档已停止。',
+    ),
+    ended: always('A worker is alive again, or nothing waits.', '工作进程已恢复，或已没有等待的素材。'),
+    advice: always(
+      'Start a worker (npm run worker), and look at the log of those that ended.',
+      '请启动工作进程（npm run worker），并查看已退出进程的日志。',
+    ),
+    find: (facts) => {
+      if (!facts.workers) return undefined;
+      const since = missingSince(facts);
+      return since ? [{ since }] : [];
+    },
+  },
   consumer_closed: {
     severity: 'error',
     part: 'workers',
@@ -41,6 +87,25 @@ export const PROCESS_CHECKS = {
       '请检查该进程到 Redis 或 Postgres 的网络；按 /livez 监控的守护程序会自动重启它。',
     ),
     find: reported('worker_quiet'),
+  },
+  clock_skewed: {
+    severity: 'error',
+    part: 'process',
+    target: 'process',
+    rule: "The clock of a process and the database's are more than 10 s apart. Ends when they are not.",
+    begun: skewWords,
+    ended: (it) => ({
+      en: `The clock of ${it.target} agrees with the database's, or it is gone.`,
+      zh: `${it.target} 的时钟已与数据库一致，或该进程已退出。`,
+    }),
+    advice: always(
+      'Set the clocks of all machines by NTP; wma doctor shows each of them.',
+      '请用 NTP 校准所有机器的时钟；wma doctor 会逐一列出。',
+    ),
+    find: ({ processes }) =>
+      processes
+        ?.filter(({ clockAheadMs = 0 }) => Math.abs(clockAheadMs) > SKEW_MS)
+        .map(({ name, clockAheadMs = 0 }) => ({ target: name, detail: { aheadMs: clockAheadMs } })),
   },
   disk_floor: {
     severity: 'error',
