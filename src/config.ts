@@ -18,6 +18,7 @@ import type { AllowedHost } from './config/kinds.ts';
 import { type S3Settings, s3Settings } from './config/s3-settings.ts';
 import { VARIABLES, type Values } from './config/schema.ts';
 import { checkShape, type Shape, shapeOf } from './config/shape.ts';
+import { queueSchemaOf } from './database-address.ts';
 import { createScrubber } from './secrets.ts';
 
 /** Undefined means: not set, off, or embedded. URLs have no trailing slash; durations are not scaled. */
@@ -37,7 +38,8 @@ export interface Config {
   readonly apiKeys: readonly ApiKey[];
   readonly database: { readonly url: string | undefined; readonly schema: string };
   readonly redis: { readonly url: string | undefined };
-  readonly queue: { readonly prefix: string; readonly windowSize: number };
+  /** `schema`: BullMQ's, where the queue is in the database. */
+  readonly queue: { readonly prefix: string; readonly windowSize: number; readonly schema: string };
   readonly s3: S3Settings | undefined;
   /** Of every store, the embedded one too. */
   readonly objects: { readonly prefix: string; readonly linkTtlMs: number };
@@ -170,7 +172,11 @@ function configOf(
     apiKeys,
     database: { url: values.DATABASE_URL, schema: values.DATABASE_SCHEMA },
     redis: { url: values.REDIS_URL },
-    queue: { prefix: values.QUEUE_PREFIX, windowSize: values.QUEUE_WINDOW },
+    queue: {
+      prefix: values.QUEUE_PREFIX,
+      windowSize: values.QUEUE_WINDOW,
+      schema: queueSchemaOf(values.DATABASE_SCHEMA),
+    },
     s3,
     objects: { prefix: values.S3_PREFIX ?? '', linkTtlMs: values.LINK_TTL },
     accounts,

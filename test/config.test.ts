@@ -65,7 +65,7 @@ test('nothing configured is everything embedded, simulated, with the documented 
     shutdownGraceMs: 20_000,
   });
   assert.deepEqual(config.lifetimes, { mediaLifetimeMs: 259_200_000, timeScale: 1 });
-  assert.deepEqual(config.queue, { prefix: '{wma}', windowSize: 1000 });
+  assert.deepEqual(config.queue, { prefix: '{wma}', windowSize: 1000, schema: 'bullmq' });
   assert.deepEqual(config.objects, { prefix: '', linkTtlMs: 3_600_000 });
 });
 
@@ -331,6 +331,35 @@ test('the secrets for the log are all of them, passwords both as written and as 
       SECRETS.WECHAT_ENCODING_AES_KEY,
     ].sort(),
   );
+});
+
+test('DATABASE_URL takes the forms of libpq, with a socket as its host; its password stays a secret', (t) => {
+  const { load } = setup(t);
+  for (const url of [
+    'postgres:///wma?host=/var/run/postgresql',
+    'postgresql://wma@/wma?host=/var/run/postgresql',
+    'postgresql://wma:sekret@/wma?host=%2Fvar%2Frun%2Fpostgresql&port=5433',
+    'postgres://wma:sekret@%2Fvar%2Frun%2Fpostgresql/wma',
+    'postgres://wma:sekret@[::1]:5433/wma',
+  ]) {
+    const config = load({ ...ACCOUNT, ...STORE, ...KEYS, DATABASE_URL: url });
+    assert.equal(config.database.url, url);
+    assert.equal(configSecrets(config).includes('sekret'), url.includes('sekret'), url);
+  }
+});
+
+test('DATABASE_SCHEMA gives the queue a schema of its own, and leaves the names of queues alone', (t) => {
+  const { load, failureOf } = setup(t);
+  const of = (DATABASE_SCHEMA: string) =>
+    load({ ...ACCOUNT, ...STORE, ...DATABASE, ...KEYS, DATABASE_SCHEMA });
+  assert.equal(of('wma').queue.schema, 'bullmq');
+  assert.equal(of('photos').queue.schema, 'photos_queue');
+  const longest = 'a'.repeat(57);
+  assert.equal(of(longest).queue.schema.length, 63);
+  for (const wrong of ['bullmq', 'pg_wma', 'photos_queue', `${longest}a`, 'Wma', 'a-b']) {
+    const env = { ...ACCOUNT, ...STORE, ...DATABASE, ...KEYS, DATABASE_SCHEMA: wrong };
+    assert.match(failureOf(env).message, /DATABASE_SCHEMA must be lower-case letters.*57 at most/);
+  }
 });
 
 test('no mistake shows a secret, whether it is the wrong value or stands in the wrong place', (t) => {

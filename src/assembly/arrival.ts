@@ -14,6 +14,9 @@ const FIRST_WAIT_MS = 250;
 const LONGEST_WAIT_MS = 4_000;
 const SAY_EVERY_MS = 30_000;
 
+/** Away, and not for a reason that only a change of the configuration removes. */
+const isCurable = (error: unknown) => error instanceof DatabaseAwayError && error.refusal === undefined;
+
 export interface Arrival {
   /** Answers as a database that is away until it is ready; then it is the database. */
   readonly database: Database;
@@ -42,33 +45,32 @@ export async function openDatabase(
   function say(error: unknown): void {
     if (performance.now() - saidAtMs < SAY_EVERY_MS) return;
     saidAtMs = performance.now();
-    if (error instanceof DatabaseAwayError)
+    if (isCurable(error))
       log.warn(
-        { err: error.cause ?? error },
+        { err: (error as Error).cause ?? error },
         'the database of DATABASE_URL does not answer; it is tried again',
       );
     else log.error(lastWords('database', error).text);
   }
 
   /** Until it is ready. Throws what is not `curable`. */
-  async function keepPreparing(isCurable: (error: unknown) => boolean): Promise<void> {
+  async function keepPreparing(isTriedAgain: (error: unknown) => boolean): Promise<void> {
     for (let waitMs = FIRST_WAIT_MS; ; waitMs = Math.min(waitMs * 2, LONGEST_WAIT_MS)) {
       try {
         return await prepare(database);
       } catch (error) {
-        if (signal.aborted || !isCurable(error)) throw error;
+        if (signal.aborted || !isTriedAgain(error)) throw error;
         say(error);
       }
       await wait(waitMs, undefined, { signal });
     }
   }
 
-  const isAwayError = (error: unknown) => error instanceof DatabaseAwayError;
   try {
-    await (patience === 'wait' ? keepPreparing(isAwayError) : prepare(database));
+    await (patience === 'wait' ? keepPreparing(isCurable) : prepare(database));
     return { database, isAway: false };
   } catch (error) {
-    if (patience !== 'later' || !isAwayError(error)) throw error;
+    if (patience !== 'later' || !isCurable(error)) throw error;
     say(error);
   }
 

@@ -2,13 +2,18 @@
 import { createDatabase } from '../catalogue/database.ts';
 import { migrate } from '../catalogue/migrate.ts';
 import { createPostgresPool } from '../catalogue/postgres.ts';
+import { requireUsableDatabase } from '../catalogue/requirements.ts';
 import { ConfigError, loadConfig } from '../config.ts';
 import { createLog } from '../log.ts';
+import { migrateQueue } from '../queue/postgres.ts';
 
-/** The names of what was applied. Throws ConfigError, DatabaseAwayError, MigrationError. */
-export async function migrateOnly(): Promise<string[]> {
-  const config = loadConfig();
-  const { url, schema } = config.database;
+/**
+ * The names of what was applied, the queue's tables last where they are in the database. Throws ConfigError,
+ * DatabaseAwayError, MigrationError and the like, which `lastWords` knows.
+ */
+export async function migrateOnly(config = loadConfig()): Promise<string[]> {
+  const { database: address, queue } = config;
+  const { url, schema } = address;
   if (!url) {
     const problem = 'is missing: the embedded database is brought up to date when the program starts';
     throw new ConfigError([
@@ -16,10 +21,17 @@ export async function migrateOnly(): Promise<string[]> {
     ]);
   }
   const log = createLog({ level: 'warn', program: 'migrate', secrets: [] });
-  const pool = createPostgresPool({ url, searchPath: schema, maxConnections: 1, log });
+  const open = (use: 'catalogue' | 'queue', searchPath: string) =>
+    createPostgresPool({ url, searchPath, maxConnections: 1, log, use });
+  const pool = open('catalogue', schema);
+  const queuePool = open('queue', queue.schema);
   try {
-    return await migrate(createDatabase(pool), schema, new Date());
+    const database = createDatabase(pool);
+    await requireUsableDatabase(database);
+    const applied = await migrate(database, schema, new Date());
+    if (config.shape.queue === 'redis') return applied;
+    return (await migrateQueue(queuePool, queue)) ? [...applied, `queue (${queue.schema})`] : applied;
   } finally {
-    await pool.end();
+    await Promise.all([pool.end(), queuePool.end()]);
   }
 }

@@ -24,26 +24,26 @@ export async function openPools(config: Config, log: Log, shutdown: Shutdown): P
     const lock = await lockFolder(config.dataFolder);
     shutdown.step('folder lock', () => lock.release());
   }
-  const { prefix } = queue;
+  const { prefix, schema } = queue;
   if (shape.database === 'embedded' || !database.url) {
     const embedded = await openEmbeddedDatabase({
       folder: join(config.dataFolder, 'database'),
       log,
       // Power loss may cost what a simulated account sent; never what a real one did.
       fsync: shape.wechat === 'real',
-      searchPath: 'bullmq,public',
+      searchPath: `${schema},public`,
     });
     shutdown.step('database', () => embedded.close());
-    return { catalogue: embedded.pool, queue: { kind: 'postgres', pool: embedded.pool, prefix } };
+    return { catalogue: embedded.pool, queue: { kind: 'postgres', pool: embedded.pool, prefix, schema } };
   }
-  const open = (name: string, searchPath: string, maxConnections: number) => {
-    const pool = createPostgresPool({ url: database.url!, searchPath, maxConnections, log });
-    shutdown.step(name, () => pool.end());
+  const open = (use: 'catalogue' | 'queue', searchPath: string, maxConnections: number) => {
+    const pool = createPostgresPool({ url: database.url!, searchPath, maxConnections, log, use });
+    shutdown.step(`${use} connections`, () => pool.end());
     return pool;
   };
-  const catalogue = open('catalogue connections', database.schema, CATALOGUE_CONNECTIONS);
+  const catalogue = open('catalogue', database.schema, CATALOGUE_CONNECTIONS);
   if (redis.url) return { catalogue, queue: { kind: 'redis', url: redis.url, prefix } };
   // Its own pool: a slow list of the catalogue must not hold up the statement that renews a job's lock.
-  const pool = open('queue connections', 'bullmq', QUEUE_CONNECTIONS);
-  return { catalogue, queue: { kind: 'postgres', pool, prefix } };
+  const pool = open('queue', schema, QUEUE_CONNECTIONS);
+  return { catalogue, queue: { kind: 'postgres', pool, prefix, schema } };
 }

@@ -1,4 +1,5 @@
 /** What programs share: a start that either succeeds or says in a sentence why not, and an orderly end. */
+import { DatabaseAwayError } from '../catalogue/database.ts';
 import { type Config, ConfigError, EXIT_CONFIG } from '../config.ts';
 import { FolderInUseError } from '../folder-lock.ts';
 import { scrub } from '../secrets.ts';
@@ -60,9 +61,6 @@ const FILE_TROUBLE: Readonly<Record<string, string>> = {
   ENOSPC: 'the disk is full',
 };
 
-/** SQLSTATE: who are you (28), no such database (3D), not allowed (42501). */
-const DATABASE_REFUSED = /^(28...|3D...|42501)$/;
-
 /** Why a program did not start and what to change, where the cause is known. */
 function knownCause(error: Error): { exitCode: number; text: string } | undefined {
   const { exitCode, code, path, address } = error as Error &
@@ -71,16 +69,13 @@ function knownCause(error: Error): { exitCode: number; text: string } | undefine
   if (error instanceof ConfigError) return { exitCode: EXIT_CONFIG, text: error.message };
   if (typeof exitCode === 'number') return { exitCode, text: error.message };
   if (error instanceof FolderInUseError) return { exitCode: EXIT_CONFIG, text: error.message };
-  const away = error.name === 'DatabaseAwayError' ? error.cause : undefined;
-  if (away instanceof Error) {
-    const text = `The database of DATABASE_URL does not answer (${away.message}). Start it, or correct the address.`;
+  if (error instanceof DatabaseAwayError) {
+    if (error.refusal) return { exitCode: EXIT_CONFIG, text: scrub(error.refusal) };
+    const words = error.cause instanceof Error ? error.cause.message : error.message;
+    const text = `The database of DATABASE_URL does not answer (${words}). Start it, or correct the address.`;
     return { exitCode: 1, text: scrub(text) };
   }
   if (typeof code !== 'string') return undefined;
-  if (DATABASE_REFUSED.test(code)) {
-    const text = `The database of DATABASE_URL refuses: ${error.message} (${code}). Correct the address, user or password.`;
-    return { exitCode: EXIT_CONFIG, text: scrub(text) };
-  }
   const trouble = FILE_TROUBLE[code];
   const where = path ?? address;
   if (!trouble || typeof where !== 'string') return undefined;

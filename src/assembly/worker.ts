@@ -1,6 +1,6 @@
 /** The working part of a program: feeder, consumer and, where wanted, the sweeper. */
 import { createByteBudget } from '../byte-budget.ts';
-import { DUE_CHANNEL } from '../catalogue/accepting.ts';
+import { dueChannelOf } from '../catalogue/accepting.ts';
 import { readAccountsAgain } from '../config.ts';
 import { failure } from '../failures.ts';
 import { createArchiver } from '../pipeline/archive.ts';
@@ -65,7 +65,7 @@ export function startFeeder(parts: Parts): Feeder {
   due.subscribe(() => feeder.wake());
   if (config.shape.database === 'postgres') {
     database
-      .listen(DUE_CHANNEL, () => feeder.wake(), shutdown.signal)
+      .listen(dueChannelOf(config.database.schema), () => feeder.wake(), shutdown.signal)
       .catch((error) => log.warn({ err: error }, 'no notifications; the feeder looks four times a second'));
   }
   const running = feeder.run(shutdown.signal);

@@ -14,7 +14,7 @@ export interface Accepted {
 }
 
 /** The channel that tells feeders in other processes of new rows. */
-export const DUE_CHANNEL = 'wma_due';
+export const dueChannelOf = (schema: string): string => `${schema}_due`;
 
 const NOT_DOWNLOADABLE: Failure = { code: 'not_downloadable', class: FAILURES.not_downloadable.class };
 
@@ -66,7 +66,7 @@ export function createAccepting(database: Queryable, schema: string, lifetimes: 
         account: string;
         status: Status | null;
         created: boolean;
-      }>(statement, [storableJson(given), now, notify ? DUE_CHANNEL : '']);
+      }>(statement, [storableJson(given), now, notify ? dueChannelOf(schema) : '']);
       const byId = new Map(
         rows.map(({ id, account, status, created }) => [
           id,

@@ -66,7 +66,7 @@ export function createCallbackCounts(database: Database, schema: string) {
     /** Of the day given and those after it. */
     since: async (day: string): Promise<CallbackCount[]> => {
       const rows = await database.query<Omit<CallbackCount, 'count'> & { n: string }>(
-        `SELECT account, day::text, refused, what, n FROM ${schema}.callback_count WHERE day >= $1::date
+        `SELECT account, to_char(day, 'YYYY-MM-DD') AS day, refused, what, n FROM ${schema}.callback_count WHERE day >= $1::date
          ORDER BY account, day, what`,
         [day],
       );

@@ -2,6 +2,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Notification, PoolClient, QueryResult, QueryResultRow } from 'pg';
 import { storableText } from '../storable.ts';
+import { refusalOf } from './refusal.ts';
 
 /** What is asked of a pool; node-postgres' and the embedded database's both answer to it. */
 export interface PoolLike {
@@ -9,9 +10,15 @@ export interface PoolLike {
   connect(): Promise<PoolClient>;
 }
 
-/** The database could not be reached or did not answer: nothing is known to be written. */
+/** The database could not be reached, did not answer or refused us: nothing is known to be written. */
 export class DatabaseAwayError extends Error {
   override readonly name = 'DatabaseAwayError';
+  /** Where waiting does not help: what it refuses and what to change. */
+  readonly refusal: string | undefined;
+  constructor(message: string, options: ErrorOptions & { refusal?: string | undefined } = {}) {
+    super(message, options);
+    this.refusal = options.refusal;
+  }
 }
 
 export interface Queryable {
@@ -29,21 +36,22 @@ export interface Database extends Queryable {
 }
 
 /** SQLSTATE classes that say "the server is not there", or too slow to answer, rather than "the statement is wrong". */
-const AWAY = /^(08|53|57P0|57014|58|25006)/;
+const AWAY = /^(08|53|57P0|57014|58|25006|25P03)/;
+/** What node-postgres says without a code. */
+const AWAY_WORDS = /terminated|timeout|closed|ended|not queryable/i;
 
 function translate(error: unknown): unknown {
-  if (!(error instanceof Error)) return error;
-  const code = (error as { code?: string }).code;
-  if (
-    code === undefined ? /terminated|timeout|closed|ended|not queryable/i.test(error.message) : isAway(code)
-  ) {
-    return new DatabaseAwayError('the catalogue database is away', { cause: error });
-  }
-  return error;
+  if (!(error instanceof Error) || error instanceof TypeError || 'failure' in error) return error;
+  const refusal = refusalOf(error);
+  if (refusal === undefined && !isAway(error)) return error;
+  return new DatabaseAwayError('the catalogue database is away', { cause: error, refusal });
 }
 
-function isAway(code: string): boolean {
-  return AWAY.test(code) || /^E(CONN|TIMEDOUT|PIPE|HOST|NET|AI_AGAIN|NOTFOUND)/.test(code);
+/** FATAL ends the connection, whatever its SQLSTATE. Codes with E are the machine's: sockets, files, names, memory. */
+function isAway(error: Error): boolean {
+  const { code, severity } = error as { code?: string; severity?: string };
+  if (code === undefined) return AWAY_WORDS.test(error.message);
+  return AWAY.test(code) || /^E[A-Z]/.test(code) || severity === 'FATAL' || severity === 'PANIC';
 }
 
 /** Two statements that met in another order: the database undid one of them whole, so that it can be said again. */
@@ -90,7 +98,8 @@ export function createDatabase(pool: PoolLike): Database {
     const client = await connect();
     let broken: Error | undefined;
     try {
-      await client.query('BEGIN');
+      // Said here and not in the session: a pooler in transaction mode shares that out.
+      await client.query('BEGIN ISOLATION LEVEL READ COMMITTED');
       const result = await work({
         query: async <Row extends QueryResultRow>(text: string, values?: unknown[]) =>
           (await client.query<Row>(text, values?.map(storable))).rows,

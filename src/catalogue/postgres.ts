@@ -1,6 +1,7 @@
 /** The pool to a real Postgres. */
 import pg from 'pg';
 import type { Log } from '../log.ts';
+import { prepareSession, type SessionOptions, strictTimes } from './session.ts';
 
 export interface PostgresOptions {
   url: string;
@@ -8,6 +9,11 @@ export interface PostgresOptions {
   searchPath: string;
   maxConnections: number;
   log: Pick<Log, 'warn'>;
+  /**
+   * `catalogue` (default): works behind a pooler in transaction mode too, and an acknowledged commit is on disk.
+   * `queue`: BullMQ's statements need their search_path and LISTEN, so a session of their own.
+   */
+  use?: 'catalogue' | 'queue';
 }
 
 const CONNECT_TIMEOUT_MS = 5_000;
@@ -15,16 +21,23 @@ const STATEMENT_TIMEOUT_MS = 30_000;
 
 /** Opens no connection yet. A hung server is noticed by `query_timeout`, a dead idle one by the error event. */
 export function createPostgresPool(options: PostgresOptions): pg.Pool {
+  const { use = 'catalogue' } = options;
+  const session: SessionOptions = {
+    searchPath: `${options.searchPath}, public`,
+    timeoutMs: STATEMENT_TIMEOUT_MS,
+    isDurable: use === 'catalogue',
+    needsSession: use === 'queue',
+  };
   const pool = new pg.Pool({
     connectionString: options.url,
     max: options.maxConnections,
     keepAlive: true,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     query_timeout: STATEMENT_TIMEOUT_MS + 5_000,
-    statement_timeout: STATEMENT_TIMEOUT_MS,
-    idle_in_transaction_session_timeout: STATEMENT_TIMEOUT_MS,
     application_name: 'wechat-media-archiver',
-    options: `-c search_path=${options.searchPath},public`,
+    // Awaited by the pool, whatever its type says.
+    onConnect: (client) => prepareSession(client, session),
+    types: strictTimes,
   });
   pool.on('error', (error) => options.log.warn({ err: error }, 'an idle database connection broke'));
   return pool;

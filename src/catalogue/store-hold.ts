@@ -1,7 +1,7 @@
 /** The store that takes nothing: one row for the whole fleet, so that one process finds out and all of them wait. */
 import type { Failure } from '../failures.ts';
 import { storableJson } from '../storable.ts';
-import { DUE_CHANNEL } from './accepting.ts';
+import { dueChannelOf } from './accepting.ts';
 import type { Database } from './database.ts';
 import { type Action, recordEvents } from './events.ts';
 
@@ -89,7 +89,7 @@ export function createStoreHold(database: Database, schema: string) {
            UPDATE ${table} SET since = NULL, until = NULL, why = NULL, probes = 0, prober = NULL,
              prober_until = NULL, passed_at = $2, released_at = $3
            WHERE since IS NOT NULL AND prober = $1 RETURNING one)
-         SELECT pg_notify('${DUE_CHANNEL}', '') FROM ended`,
+         SELECT pg_notify('${dueChannelOf(schema)}', '') FROM ended`,
         [holder, startedAt, now],
         { at: now, action: 'release' },
       );

@@ -1,5 +1,6 @@
 /** From names and texts to typed values, by the table of schema.ts; collects mistakes, never stops at one. */
 import { parseEnv } from 'node:util';
+import { parseDatabaseUrl } from '../database-address.ts';
 import { createScrubber } from '../secrets.ts';
 import { abbreviatedVariable, intendedVariable } from './misspelling.ts';
 import { VARIABLES, type Values, type Variable, type VariableName } from './schema.ts';
@@ -121,7 +122,7 @@ function textOf(
 
 /** The passwords in a URL, as written and as meant. */
 export function passwordsOf(text: string): string[] {
-  const url = URL.parse(text);
+  const url = parseDatabaseUrl(text);
   if (!url) return [];
   let meant = '';
   try {

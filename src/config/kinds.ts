@@ -1,4 +1,5 @@
 /** The kinds of value a variable can have: text in, a typed value or what is wrong with it out. */
+import { parseDatabaseUrl } from '../database-address.ts';
 import { parseDuration, parseSize } from './units.ts';
 
 export type Parsed<T> = { readonly value: T } | { readonly wrong: string };
@@ -113,6 +114,15 @@ export const url = (schemes: readonly string[]): Kind<string> => ({
     }
     if (!parsed || !value.includes('://')) return { wrong: form };
     return schemes.includes(parsed.protocol.slice(0, -1)) ? { value } : { wrong: form };
+  },
+});
+
+/** As libpq takes it, with a socket's folder as its host too. */
+export const databaseUrl = (): Kind<string> => ({
+  label: 'URL',
+  parse: (value) => {
+    const parsed = url(['postgres', 'postgresql']).parse(parseDatabaseUrl(value)?.href ?? value);
+    return 'wrong' in parsed ? parsed : { value };
   },
 });
 

@@ -3,6 +3,7 @@
  * docs/configuration.md and the check for misspelt names all come from this table.
  */
 import { parseApiKeys } from '../api-keys.ts';
+import { SCHEMA_PATTERN, SCHEMA_RULE } from '../database-address.ts';
 import { ADDRESSINGS, S3_PRESET_NAMES } from '../s3-presets.ts';
 import * as kind from './kinds.ts';
 
@@ -81,17 +82,19 @@ const listening = {
 
 const catalogue = {
   DATABASE_URL: {
-    kind: kind.url(['postgres', 'postgresql']),
+    kind: kind.databaseUrl(),
     unset: 'embedded',
     example: 'postgres://wma:password@localhost:5432/wma',
     secret: true,
-    about: 'The catalogue, and the queue where there is no Redis.',
+    about:
+      'The catalogue, and the queue where there is no Redis. A socket as libpq has it: `postgres://wma@/wma?host=/var/run/postgresql`.',
   },
   DATABASE_SCHEMA: {
-    kind: kind.text(/^[a-z_][a-z0-9_]{0,62}$/, 'must be lower-case letters, digits and _, 63 at most'),
+    kind: kind.text(SCHEMA_PATTERN, SCHEMA_RULE),
     default: 'wma',
     example: 'wma',
-    about: 'The Postgres schema of all tables.',
+    about:
+      'The Postgres schema of all tables. The queue, where it is in Postgres, has one of its own: `bullmq` beside `wma`, else this name with `_queue`.',
   },
   REDIS_URL: {
     kind: kind.url(['redis', 'rediss']),

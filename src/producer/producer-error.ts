@@ -1,3 +1,5 @@
+import { parseDatabaseUrl } from '../database-address.ts';
+
 /**
  * Why nothing was handed over.
  * - `invalid`: a message or a reference that cannot be one; nothing of the call was written.
@@ -19,7 +21,8 @@ export class ProducerError extends Error {
 
 /** A URL of one of `schemes`; the error names the option and never repeats the text, which holds a password. */
 export function checkUrl(option: string, text: string, schemes: readonly string[]): string {
-  if (URL.canParse(text) && schemes.includes(new URL(text).protocol.slice(0, -1))) return text;
+  const { protocol = '' } = parseDatabaseUrl(text) ?? {};
+  if (schemes.includes(protocol.slice(0, -1))) return text;
   const form = schemes.map((scheme) => `${scheme}://`).join(' or ');
   throw new ProducerError(
     'misused',

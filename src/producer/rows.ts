@@ -1,9 +1,10 @@
 /** The durable way: rows in Postgres, written by the statement the archiver itself uses. */
 import { createAccepting } from '../catalogue/accepting.ts';
 import { createAccountStates } from '../catalogue/accounts.ts';
-import { createDatabase } from '../catalogue/database.ts';
+import { createDatabase, DatabaseAwayError } from '../catalogue/database.ts';
 import { createPostgresPool } from '../catalogue/postgres.ts';
 import { createLifetimes, systemClock } from '../clock.ts';
+import { SCHEMA_PATTERN, SCHEMA_RULE } from '../database-address.ts';
 import { endsWithin } from '../queue/patience.ts';
 import type { RowProducerOptions } from './producer.ts';
 import { checkUrl, ProducerError } from './producer-error.ts';
@@ -15,8 +16,8 @@ const CLOSE_MS = 2_000;
 
 export function openRows(options: RowProducerOptions): Way {
   const { schema = 'wma', mediaLifetimeMs = 72 * HOUR_MS } = options;
-  if (!/^[a-z_][a-z0-9_]{0,62}$/.test(schema)) {
-    throw new ProducerError('misused', 'schema must be lower-case letters, digits and _, 63 at most');
+  if (!SCHEMA_PATTERN.test(schema)) {
+    throw new ProducerError('misused', `schema ${SCHEMA_RULE}`);
   }
   const pool = createPostgresPool({
     url: checkUrl('databaseUrl', options.databaseUrl, ['postgres', 'postgresql']),
@@ -61,7 +62,8 @@ export function openRows(options: RowProducerOptions): Way {
 
 /** What no waiting cures, by SQLSTATE; other errors as they are. */
 function inWords(error: unknown, schema: string): unknown {
-  const code = String((error as { code?: unknown }).code);
+  const cause = error instanceof DatabaseAwayError && error.refusal !== undefined ? error.cause : error;
+  const code = String((cause as { code?: unknown }).code);
   const refusals: [RegExp, string][] = [
     [/^(42P01|42883|3F000)$/, `the schema ${schema} is not there or too old: start the archiver on it first`],
     [/^42501$/, `the role of databaseUrl may not write to the schema ${schema}`],
@@ -69,5 +71,6 @@ function inWords(error: unknown, schema: string): unknown {
     [/^3D000$/, 'there is no such database as databaseUrl names'],
   ];
   const refusal = refusals.find(([pattern]) => pattern.test(code));
-  return refusal ? new ProducerError('misconfigured', refusal[1], error) : error;
+  if (refusal) return new ProducerError('misconfigured', refusal[1], error);
+  return error === cause ? error : new ProducerError('misconfigured', (cause as Error).message, error);
 }

@@ -3,7 +3,7 @@ import type { IQueueBackend, JobsOptions, JobType, Processor, WorkerOptions } fr
 import type { Pool } from 'pg';
 import type { JobData } from './job.ts';
 
-/** A pg.Pool, or what looks like one. Its `search_path` must contain `bullmq`; see {@link QUEUE_POOL_OPTIONS}. */
+/** A pg.Pool, or what looks like one. Its `search_path` must begin with BullMQ's schema; see {@link QUEUE_POOL_OPTIONS}. */
 export type QueuePool = Pick<Pool, 'connect' | 'query' | 'on' | 'options'>;
 
 /**
@@ -12,7 +12,13 @@ export type QueuePool = Pick<Pool, 'connect' | 'query' | 'on' | 'options'>;
  */
 export type QueueBackend =
   | { readonly kind: 'redis'; readonly url: string; readonly prefix: string }
-  | { readonly kind: 'postgres'; readonly pool: QueuePool; readonly prefix: string };
+  | {
+      readonly kind: 'postgres';
+      readonly pool: QueuePool;
+      readonly prefix: string;
+      /** BullMQ's schema, first on the pool's search_path; default `bullmq`. */
+      readonly schema?: string;
+    };
 
 /**
  * Options for the pool given to a `postgres` backend. The queue wants a small pool of its own on a real server: a

@@ -18,7 +18,13 @@ import { JOB_OPTIONS, queueNameOf, STREAMS } from './job.ts';
 import { within } from './patience.ts';
 import { createQuietReport } from './wording.ts';
 
-const { Queue, Worker } = withBackend(createPostgresBackend);
+/** BullMQ takes no schema beside a pool, and believes it to be `bullmq`. */
+const classesOn = (schema: string) =>
+  withBackend((...given: Parameters<typeof createPostgresBackend>) => {
+    const backend = createPostgresBackend(...given);
+    Object.assign((backend as unknown as { connection: object }).connection, { schema });
+    return backend;
+  });
 
 const PROBE_MS = 10_000;
 /**
@@ -30,13 +36,17 @@ const JOB_OPTIONS_HERE = { removeOnComplete: true } as const;
 const KEPT = { removeOnFail: { count: 500 } };
 const PREPARE_MS = 60_000;
 
-export function connectPostgres(options: { pool: QueuePool; prefix: string }, log: Log): Bull {
-  const { pool } = options;
+export function connectPostgres(
+  options: { pool: QueuePool; prefix: string; schema?: string },
+  log: Log,
+): Bull {
+  const { pool, prefix, schema = 'bullmq' } = options;
+  const { Queue, Worker } = classesOn(schema);
   pool.on('error', createQuietReport(log));
   const connection = withoutListeners(pool);
-  const name = queueNameOf(options.prefix);
+  const name = queueNameOf(prefix);
   return {
-    prepare: (signal) => prepare(pool, log, signal),
+    prepare: (signal) => prepare(pool, { schema, prefix }, log, signal),
     createQueue: () => new Queue(name, { connection, defaultJobOptions: JOB_OPTIONS, streams: STREAMS }),
     jobOptions: JOB_OPTIONS_HERE,
     createWorker: (processor, settings) => ({
@@ -46,7 +56,7 @@ export function connectPostgres(options: { pool: QueuePool; prefix: string }, lo
     alive: async (_queue, jobIds) => {
       // BullMQ asks for one job at a time; a window of a thousand would be a thousand statements.
       const { rows } = await pool.query<{ id: string }>(
-        `SELECT id FROM bullmq.job
+        `SELECT id FROM ${schema}.job
           WHERE queue = $1 AND id = ANY($2::text[]) AND state NOT IN ('completed', 'failed')`,
         [name, [...jobIds]],
       );
@@ -54,7 +64,7 @@ export function connectPostgres(options: { pool: QueuePool; prefix: string }, lo
     },
     known: async (_queue, jobIds) => {
       const { rows } = await pool.query<{ id: string }>(
-        'SELECT id FROM bullmq.job WHERE queue = $1 AND id = ANY($2::text[])',
+        `SELECT id FROM ${schema}.job WHERE queue = $1 AND id = ANY($2::text[])`,
         [name, [...jobIds]],
       );
       return rows.map((row) => row.id);
@@ -79,17 +89,23 @@ function withoutListeners(pool: QueuePool): PgPool {
   return shown as unknown as PgPool;
 }
 
-/** What no waiting cures. */
-class PoolUnfitError extends Error {
-  override readonly name = 'PoolUnfitError';
+/** What no waiting cures; the program ends with exit code 78. */
+class QueueUnfitError extends Error {
+  override readonly name = 'QueueUnfitError';
+  readonly exitCode = 78;
 }
 
 /** Waits up to a minute for the database, then brings BullMQ's schema up to date. Safe in many processes at once. */
-async function prepare(pool: QueuePool, log: Log, signal?: AbortSignal): Promise<void> {
+async function prepare(
+  pool: QueuePool,
+  at: { schema: string; prefix: string },
+  log: Log,
+  signal?: AbortSignal,
+): Promise<void> {
   const giveUpAt = performance.now() + PREPARE_MS;
   for (let waitMs = 250; ; waitMs = Math.min(waitMs * 2, 4_000)) {
     try {
-      return await within('queue: Postgres', PROBE_MS, () => migrate(pool), signal);
+      return await within('queue: Postgres', PROBE_MS, () => open(pool, at), signal);
     } catch (error) {
       signal?.throwIfAborted();
       if (!mayPass(error) || performance.now() + waitMs > giveUpAt) throw error;
@@ -100,38 +116,115 @@ async function prepare(pool: QueuePool, log: Log, signal?: AbortSignal): Promise
 }
 
 function mayPass(error: unknown): boolean {
-  if (error instanceof PoolUnfitError) return false;
+  if (error instanceof QueueUnfitError) return false;
   if (error instanceof SchemaVersionMismatchError || error instanceof UnsupportedPostgresVersionError)
     return false;
   // 28: who are you; 3D: no such database; 42: not allowed, or no such thing.
   return !/^(28|3D|42)/.test(String((error as { code?: unknown }).code));
 }
 
-async function migrate(pool: QueuePool): Promise<void> {
+/**
+ * Brings BullMQ's tables up to date: whether there was anything to do. Looks first: migrating takes a lock and needs
+ * CREATE, which the role of a worker may not have.
+ */
+export async function migrateQueue(
+  pool: Pick<QueuePool, 'connect'>,
+  { schema, prefix }: { schema: string; prefix: string },
+): Promise<boolean> {
   const client = await pool.connect();
   let broken = true;
   try {
-    // Looking first: migrating takes a lock and needs CREATE on the schema, which a worker's role may not have.
-    if ((await versionOf(client)) < LATEST_SCHEMA_VERSION) await runMigrations(client);
-    const { rows } = await client.query<{ found: boolean }>(
-      `SELECT 'bullmq' = ANY(current_schemas(false)) AS found`,
-    );
-    if (!rows[0]?.found) {
-      throw new PoolUnfitError(
-        "queue: the pool's search_path must contain bullmq (pool option: options '-c search_path=bullmq,public')",
-      );
-    }
+    const isOld = (await versionOf(client, schema)) < LATEST_SCHEMA_VERSION;
+    const isMade = await doAsOwner(schema, async () => {
+      if (isOld) await runMigrations(client, schema);
+      return await makeSequence(client, schema, queueNameOf(prefix));
+    });
     broken = false;
+    return isOld || isMade;
   } finally {
     client.release(broken);
   }
 }
 
-async function versionOf(client: PgQueryable): Promise<number> {
+/** BullMQ makes the sequence of a queue's job ids with the first job, even if that brings its own id. */
+async function makeSequence(client: PgQueryable, schema: string, queue: string): Promise<boolean> {
+  const { rows } = await client.query<{ name: string; found: boolean }>(
+    `SELECT name, EXISTS (SELECT FROM pg_class WHERE relname = name AND relnamespace =
+         (SELECT oid FROM pg_namespace WHERE nspname = $2)) AS found
+       FROM ${schema}.job_id_seq_name($1) AS name`,
+    [queue, schema],
+  );
+  if (rows[0] === undefined || rows[0].found) return false;
+  await client.query(`CREATE SEQUENCE IF NOT EXISTS ${schema}."${rows[0].name}"`);
+  return true;
+}
+
+async function doAsOwner<T>(schema: string, work: () => Promise<T>): Promise<T> {
   try {
-    return await assertSchemaCompatibility(client);
+    return await work();
+  } catch (error) {
+    throw (error as { code?: unknown }).code === '42501' ? notAllowed(schema, error as Error) : error;
+  }
+}
+
+function notAllowed(schema: string, error: Error): QueueUnfitError {
+  return new QueueUnfitError(
+    `The queue's schema ${schema} is missing or of an older release, and the role of DATABASE_URL may not change that (${error.message}). Run \`wma migrate\` with a DATABASE_URL whose role may: one that has CREATE on the database, and owns the schema once it is there.`,
+    { cause: error },
+  );
+}
+
+async function open(pool: QueuePool, at: { schema: string; prefix: string }): Promise<void> {
+  const { schema } = at;
+  await migrateQueue(pool, at);
+  await requireSession(pool);
+  const { rows } = await pool.query<{ found: boolean }>('SELECT current_schema() = $1 AS found', [schema]);
+  if (!rows[0]?.found) {
+    throw new QueueUnfitError(
+      `queue: the pool's search_path must begin with ${schema} (pool option: options '-c search_path=${schema},public')`,
+    );
+  }
+}
+
+async function versionOf(client: PgQueryable, schema: string): Promise<number> {
+  try {
+    return await assertSchemaCompatibility(client, schema);
   } catch (error) {
     if (error instanceof SchemaMigrationRequiredError) return 0;
     throw error;
   }
+}
+
+const SESSION_PROBES = 3;
+
+/**
+ * BullMQ keeps its search_path and its LISTEN in a session. A pooler in transaction mode gives a server connection to
+ * one client after the other: then a second client meets the backend of the first, which is still connected.
+ */
+async function requireSession(pool: QueuePool): Promise<void> {
+  const first = await pool.connect();
+  try {
+    // In the embedded database, and where the process id is the server's own, there is no pooler.
+    const { processID } = first as { processID?: number | null };
+    if (!processID || processID === (await backendOf(first))) return;
+    const second = await pool.connect();
+    try {
+      for (let probe = 0; probe < SESSION_PROBES; probe++) {
+        if ((await backendOf(first)) !== (await backendOf(second))) continue;
+        await first.query('RESET ALL'); // what was set for us is other clients' too
+        throw new QueueUnfitError(
+          'DATABASE_URL leads through a pooler in transaction mode, and the queue in Postgres needs sessions. Set REDIS_URL, or let DATABASE_URL lead to Postgres itself or to a pool in session mode (pgbouncer.ini: pool_mode = session).',
+        );
+      }
+    } finally {
+      second.release();
+    }
+  } finally {
+    first.release();
+  }
+}
+
+async function backendOf(client: Pick<QueuePool, 'query'>): Promise<number | undefined> {
+  const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+  return rows[0]?.pid;
 }

@@ -55,7 +55,7 @@ export async function createPostgresServer(options: {
 }
 
 /** Postgres refuses to run as root: the user its package made, or nobody. Undefined where we are not root. */
-async function unprivileged(): Promise<{ uid: number; gid: number } | undefined> {
+export async function unprivileged(): Promise<{ uid: number; gid: number } | undefined> {
   if (process.getuid?.() !== 0) return undefined;
   for (const user of ['postgres', 'nobody']) {
     try {

@@ -239,7 +239,7 @@ test('a pool with another search_path is refused with what to do', { skip: missi
   t.after(() => t.after(() => pool.end()));
   await assert.rejects(
     openArchiveQueue({ kind: 'postgres', pool, prefix: '{wma}' }, { log: recordLog().log }),
-    /search_path must contain bullmq.*-c search_path=bullmq,public/,
+    /search_path must begin with bullmq.*-c search_path=bullmq,public/,
   );
 });
 

@@ -1,0 +1,94 @@
+/** The owner of the schema migrates; the role at run time may do no more than it needs. */
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { test } from 'node:test';
+import { migrateOnly } from '../../src/assembly/migrate.ts';
+import { lastWords } from '../../src/assembly/run.ts';
+import { loadConfig } from '../../src/config.ts';
+import { onPostgres } from '../machine/postgres.ts';
+import { missing, postgresForTest } from '../services.ts';
+import { ended, idOfInput, type Program, SHAPES, sent } from './shapes.ts';
+
+/** As docs/operations.md gives them. */
+const grants = (role: string) =>
+  ['wma', 'bullmq'].flatMap((schema) => [
+    `GRANT USAGE ON SCHEMA ${schema} TO ${role}`,
+    `GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA ${schema} TO ${role}`,
+    `GRANT USAGE ON ALL SEQUENCES IN SCHEMA ${schema} TO ${role}`,
+  ]);
+
+test('a role without CREATE starts on a schema that its owner migrated; what it lacks is named', {
+  skip: missing.postgres,
+}, async (t) => {
+  const admin = await postgresForTest(t);
+  if (!admin) return;
+  const ground = await SHAPES.find(({ name }) => name === 'Postgres')!.lay();
+  t.after(() => ground.close());
+  const word = randomBytes(4).toString('hex');
+  const [owner, app] = [`owner_${word}`, `app_${word}`];
+  const as = (role: string) => Object.assign(new URL(admin), { username: role }).href;
+  const database = new URL(admin).pathname.slice(1);
+  await onPostgres(admin, `CREATE ROLE ${owner} LOGIN; CREATE ROLE ${app} LOGIN`);
+  t.after(() =>
+    t.after(() => t.after(() => onPostgres(process.env.TEST_DATABASE_URL!, `DROP ROLE ${owner}, ${app}`))),
+  );
+  await onPostgres(admin, `GRANT CREATE ON DATABASE ${database} TO ${owner}`);
+  const start = () => ground.start({ env: { DATABASE_URL: as(app) } });
+  const refusal = async () => {
+    const error = await start().then(
+      (program: Program) => program.close().then(() => assert.fail('it started')),
+      (reason: unknown) => reason,
+    );
+    const { exitCode, text } = lastWords('test', error);
+    assert.equal(exitCode, 78, text);
+    return text;
+  };
+
+  assert.match(await refusal(), /schema wma lacks 001_catalogue\.sql.*may not make that.*`wma migrate`/);
+
+  const env = {
+    DATABASE_URL: as(owner),
+    S3_BUCKET: 'bucket',
+    S3_REGION: 'us-east-1',
+    S3_ACCESS_KEY_ID: 'a',
+    S3_SECRET_ACCESS_KEY: 'b',
+  };
+  const wechat = { WECHAT_APP_ID: 'wx1', WECHAT_APP_SECRET: 's', WECHAT_TOKEN: 't' };
+  const config = loadConfig({ ...env, ...wechat }, { dotEnvFolder: '/nowhere' });
+  const applied = await migrateOnly(config);
+  assert.deepEqual([applied[0], applied.at(-1)], ['001_catalogue.sql', 'queue (bullmq)']);
+  assert.deepEqual(await migrateOnly(config), []);
+
+  assert.match(
+    await refusal(),
+    new RegExp(`role ${app} .*USAGE on bullmq.*GRANT USAGE ON SCHEMA bullmq TO ${app};`),
+  );
+  await onPostgres(as(owner), grants(app).join('; '));
+  await onPostgres(as(owner), `REVOKE INSERT ON wma.media FROM ${app}`);
+  assert.match(
+    await refusal(),
+    new RegExp(`lacks rights: INSERT on wma\\.media\\. .*GRANT .* ON ALL TABLES IN SCHEMA wma TO ${app};`),
+  );
+  await onPostgres(as(owner), grants(app).join('; '));
+
+  await onPostgres(admin, `REVOKE TEMPORARY ON DATABASE ${database} FROM PUBLIC`);
+  assert.match(await refusal(), new RegExp(`GRANT TEMPORARY ON DATABASE ${database} TO ${app};`));
+  await onPostgres(admin, `GRANT TEMPORARY ON DATABASE ${database} TO ${app}`);
+
+  const program = await start();
+  const { catalogue, accept } = program.parts;
+  const inputs = [sent(ground.simulator, { kind: 'image' }), sent(ground.simulator, { kind: 'voice' })];
+  await accept(inputs);
+  const rows = await ended(program, inputs.map(idOfInput));
+  assert.deepEqual(
+    rows.map(({ status }) => status),
+    ['archived', 'archived'],
+  );
+  // What a role at run time does beside archiving.
+  assert.equal((await catalogue.attempts(rows[0]!.id)).length, 1);
+  assert.equal(await catalogue.takeLease('sweep-test', 'me', new Date(), new Date(Date.now() + 1000)), true);
+  await catalogue.dropLease('sweep-test', 'me');
+  const errors = ground.logLines.filter((line) => /permission denied|must be owner/.test(line));
+  assert.deepEqual(errors, []);
+  await program.close();
+});
