@@ -17,6 +17,7 @@ import {
 import type { AllowedHost } from './config/kinds.ts';
 import { type S3Settings, s3Settings } from './config/s3-settings.ts';
 import { VARIABLES, type Values } from './config/schema.ts';
+import { bitsOf, STRONG_BITS } from './config/secret-strength.ts';
 import { checkShape, type Shape, shapeOf } from './config/shape.ts';
 import { queueSchemaOf } from './database-address.ts';
 import { createScrubber } from './secrets.ts';
@@ -33,6 +34,8 @@ export interface Config {
     readonly port: number;
     readonly callbackPort: number | undefined;
     readonly publicUrl: string | undefined;
+    /** Addresses and networks whose X-Forwarded-For is believed. */
+    readonly trustedProxies: readonly string[];
   };
   readonly metrics: { readonly port: number | undefined };
   readonly apiKeys: readonly ApiKey[];
@@ -118,6 +121,7 @@ export function loadConfig(
   checkShape(read, shape, production, say);
   const accounts = configuredAccounts(read, production, readFile, say);
   const apiKeys = withAccounts(read.values.API_KEYS ?? [], accounts, say);
+  if (production) refuseWeakKeys(apiKeys, say);
   const s3 = s3Settings(read, say);
   const { PORT, CALLBACK_PORT } = read.values;
   if (PORT && PORT === CALLBACK_PORT) say('CALLBACK_PORT', 'is the same as PORT');
@@ -139,6 +143,17 @@ export function loadConfig(
   );
   rereadings.set(config, () => loadConfig(env, options).accounts);
   return config;
+}
+
+/** A key opens everything to whoever can reach the port: in production it must be beyond guessing. */
+function refuseWeakKeys(keys: readonly ApiKey[], say: Say): void {
+  keys.forEach(({ secret }, index) => {
+    if (bitsOf(secret) >= STRONG_BITS) return;
+    say(
+      'API_KEYS',
+      `entry ${index + 1}: in production a secret must be random and carry ${STRONG_BITS} bits, such as 32 hexadecimal digits or 22 letters and digits; make one with: openssl rand -hex 32`,
+    );
+  });
 }
 
 /** How the accounts of a configuration are read once more. */
@@ -167,6 +182,7 @@ function configOf(
       port: values.PORT,
       callbackPort: values.CALLBACK_PORT,
       publicUrl: values.PUBLIC_URL,
+      trustedProxies: values.TRUSTED_PROXIES ?? [],
     },
     metrics: { port: values.METRICS_PORT },
     apiKeys,

@@ -8,7 +8,7 @@ import { startConsumer, startFeeder, startSweeper } from './assembly/worker.ts';
 import { loadConfig } from './config.ts';
 import { callbackUrlOf } from './server/callback-url.ts';
 import { loadKeys } from './server/keys.ts';
-import { openServer, welcome } from './server/start.ts';
+import { mayShowLoginLink, openServer, welcome } from './server/start.ts';
 import { simulatedAccount } from './simulator/account.ts';
 import { keepSending } from './simulator/sender.ts';
 import { openSimulator } from './simulator/server.ts';
@@ -37,7 +37,8 @@ await runProgram('wechat-media-archiver', async (attend) => {
   if (simulator) shutdown.step('simulator', () => simulator.close());
   // Opened before what works on media, and so closed after it: a restart refuses no callback while media in hand end.
   const server = await openServer(parts, { keys });
-  process.stdout.write(welcome(parts, server, { keyFile: file }));
+  const showLoginLink = mayShowLoginLink(config, process.stdout);
+  process.stdout.write(welcome(parts, server, { showLoginLink, keyFile: file }));
   const feeder = startFeeder(parts);
   await startConsumer(
     parts,

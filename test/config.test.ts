@@ -33,7 +33,7 @@ const BUCKET = { S3_BUCKET: 'media', S3_ENDPOINT: 'http://127.0.0.1:9000/', S3_A
 const STORE = { ...BUCKET, S3_SECRET_ACCESS_KEY: 'the-store-secret' };
 const DATABASE = { DATABASE_URL: 'postgres://wma:database%2Fpassword@localhost/wma' };
 const REDIS = { REDIS_URL: 'rediss://:redis-password@localhost:6380' };
-const KEYS = { API_KEYS: 'admin:the-secret-of-the-admin' };
+const KEYS = { API_KEYS: 'admin:6f1c0e9b7a52d384c1f0a9e8b7d6c5f4' };
 
 test('nothing configured is everything embedded, simulated, with the documented defaults', (t) => {
   const config = setup(t).load({});
@@ -49,6 +49,7 @@ test('nothing configured is everything embedded, simulated, with the documented 
     port: 8080,
     callbackPort: undefined,
     publicUrl: undefined,
+    trustedProxies: [],
   });
   assert.deepEqual(config.wechat, {
     apiBaseUrl: 'https://api.weixin.qq.com',

@@ -17,6 +17,7 @@ import { createKfSyncs } from './kf-sync.ts';
 import { createOutcomes } from './outcomes.ts';
 import { createReading } from './reading.ts';
 import { createRedriving } from './redriving.ts';
+import { createRevocations } from './revocations.ts';
 import { createStoreHold } from './store-hold.ts';
 import { createSummaries } from './summaries.ts';
 import { createTroubleFacts } from './trouble-facts.ts';
@@ -46,6 +47,7 @@ export function createCatalogue(database: Database, schema: string, lifetimes: L
     facts: createTroubleFacts(database, schema),
     storeHold: createStoreHold(database, schema),
     erasures: createErasures(database, schema),
+    revocations: createRevocations(database, schema),
     verifications: createVerifications(database, schema),
 
     /** Takes or renews a named lease; false while another holder has it. */

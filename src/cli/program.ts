@@ -6,6 +6,7 @@ import { addAccountCommands } from './commands/accounts.ts';
 import { addDeadLetterCommands } from './commands/dead-letters.ts';
 import { addDoctorCommand } from './commands/doctor.ts';
 import { addEraseCommand } from './commands/erase.ts';
+import { addLoginCommand } from './commands/login.ts';
 import { addMediaCommands } from './commands/media.ts';
 import { addMigrateCommand } from './commands/migrate.ts';
 import { addTransferCommands } from './commands/transfer.ts';
@@ -41,6 +42,7 @@ export function buildProgram(terminal: Terminal): Command {
   addVerifyCommand(program, terminal);
   addAccountCommands(program, terminal);
   addDoctorCommand(program, terminal);
+  addLoginCommand(program, terminal);
   addMigrateCommand(program, terminal);
   addTransferCommands(program, terminal);
   // Commands are given what the program was given at the time they are made.

@@ -1,4 +1,6 @@
 /** The kinds of value a variable can have: text in, a typed value or what is wrong with it out. */
+
+import { isIP } from 'node:net';
 import { parseDatabaseUrl } from '../database-address.ts';
 import { parseDuration, parseSize } from './units.ts';
 
@@ -148,5 +150,24 @@ export const hosts = (): Kind<readonly AllowedHost[]> => ({
       found.push({ host: match[1]!, ...(match[2] ? { port: Number(match[2]) } : {}) });
     }
     return { value: found };
+  },
+});
+
+/** A comma list of IP addresses and networks, such as 10.0.0.0/8. */
+export const addresses = (): Kind<readonly string[]> => ({
+  label: 'list of addresses or networks',
+  parse: (value) => {
+    const entries = value.split(',').map((entry) => entry.trim().toLowerCase());
+    const isGood = (entry: string) => {
+      const [, address = '', bits = '0'] = /^([0-9a-f:.]+)(?:\/(\d{1,3}))?$/.exec(entry) ?? [];
+      const version = isIP(address);
+      return version !== 0 && Number(bits) <= (version === 4 ? 32 : 128);
+    };
+    return entries.every(isGood)
+      ? { value: entries }
+      : {
+          wrong:
+            'must be a comma list of IP addresses or networks, such as 10.0.0.0/8; host names do not count',
+        };
   },
 });

@@ -47,6 +47,12 @@ const listening = {
     example: 'https://media.example.com',
     about: 'Where people and WeChat reach the server from outside, as printed at start.',
   },
+  TRUSTED_PROXIES: {
+    kind: kind.addresses(),
+    example: '127.0.0.1,10.0.0.0/8',
+    about:
+      'Addresses and networks of your proxies: what they say of a client (X-Forwarded-For, -Proto, -Host) is believed.',
+  },
   DATA_DIR: {
     kind: kind.text(),
     default: './data',
@@ -76,7 +82,7 @@ const listening = {
     example: 'admin:replace-by-a-long-random-text',
     secret: true,
     about:
-      'Comma list of `scope:secret` or `name:scope[+scope][@account+account]:secret`; scopes read, write, admin, each including the one before.',
+      'Comma list of `scope:secret` or `name:scope[+scope][@account+account]:secret`; scopes read, write, admin, each including the one before. Make secrets with `openssl rand -hex 32`: production refuses what can be guessed.',
   },
 } as const satisfies Record<string, Variable>;
 

@@ -1,8 +1,11 @@
 /** Who may do what: API keys as bearer tokens, and the session cookie a browser gets at /login. */
-import { createHmac, hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { FastifyRequest } from 'fastify';
 import { type ApiKey, SCOPES, type Scope } from '../api-keys.ts';
+import type { Catalogue } from '../catalogue/catalogue.ts';
 import type { Clock } from '../clock.ts';
+import { clientAddressOf } from './client-address.ts';
+import { type Credential, createCredentials, isSameText } from './credentials.ts';
+import { createGuessLimit } from './guess-limit.ts';
 import { Problem } from './problem.ts';
 import { isForeign } from './same-origin.ts';
 
@@ -26,29 +29,32 @@ declare module 'fastify' {
   }
 }
 
+/** A session, or for how many seconds further wrong guesses are refused unseen (0: not yet). */
+export type SignIn = { readonly session: string } | { readonly waitSeconds: number };
+
 export interface Access {
-  /** Throws Problem unauthorized or forbidden. */
-  authorize(request: FastifyRequest, wants: { scope: Scope; narrowed?: true | undefined }): Principal;
-  /** A link's secret, good once within a quarter of an hour. */
-  createLoginTicket(): string;
-  /** The value of a session cookie for a ticket; undefined where the ticket is spent, old or wrong. */
-  redeem(ticket: string): string | undefined;
-  /** The value of a session cookie with the scopes and accounts of the key; undefined where there is no such key. */
-  signIn(secret: string): string | undefined;
+  /** Throws Problem unauthorized, forbidden, too_many_requests; database_away where a session cannot be checked. */
+  authorize(
+    request: FastifyRequest,
+    wants: { scope: Scope; narrowed?: true | undefined },
+  ): Promise<Principal>;
+  /** A link's secret, good once within a quarter of an hour, for what the principal may do. Default: everything. */
+  createLoginTicket(principal?: Principal): { ticket: string; expiresAt: Date };
+  /** A session for the secret of a link; none where it was used, is old or wrong. */
+  redeem(request: FastifyRequest, ticket: string): Promise<SignIn>;
+  /** A session with the scopes and accounts of a key; none where there is no such key. */
+  signIn(request: FastifyRequest, secret: string): SignIn;
+  /** Ends the session of the request's cookie: from now on no server process accepts it, whoever has a copy. */
+  signOut(request: FastifyRequest): Promise<void>;
 }
 
 export const SESSION_COOKIE = 'wma_session';
 export const SESSION_MS = 12 * 3_600_000;
-const TICKET_MS = 15 * 60_000;
+export const TICKET_MS = 15 * 60_000;
 const OPERATOR: Principal = { name: 'login link', scopes: SCOPES };
 /** No configured key has this name: names are letters, digits, dots, _ and -. */
 const OPERATOR_NAME = '*';
 const SAFE_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
-
-const sameText = (a: string, b: string): boolean => {
-  const digest = (text: string) => createHmac('sha256', 'compare').update(text).digest();
-  return timingSafeEqual(digest(a), digest(b));
-};
 
 /** Each scope includes the ones before it. */
 export function reaches(scopes: readonly Scope[], wanted: Scope): boolean {
@@ -57,73 +63,92 @@ export function reaches(scopes: readonly Scope[], wanted: Scope): boolean {
 
 export function createAccess(
   keys: readonly ApiKey[],
-  options: { clock: Pick<Clock, 'now'>; publicUrl?: string | undefined },
+  options: {
+    clock: Pick<Clock, 'now'>;
+    revocations: Pick<Catalogue['revocations'], 'add' | 'has'>;
+    publicUrl?: string | undefined;
+    /** Whether the catalogue is known to be away: then it is not asked, since the question would wait for it. */
+    isAway?: () => boolean;
+  },
 ): Access {
-  const { clock } = options;
-  const tickets = new Map<string, number>();
-  // Derived from the keys, so that every server process accepts every other's cookies and a changed key ends them.
-  const sessionKey = Buffer.from(
-    hkdfSync('sha256', keys.map((key) => key.secret).join('\0'), 'wma', 'session cookie', 32),
-  );
-  const sign = (text: string) => createHmac('sha256', sessionKey).update(text).digest('base64url');
-
-  function createSession(name: string): string {
-    const until = (clock.now().getTime() + SESSION_MS).toString(36);
-    const session = `${until}~${Buffer.from(name).toString('base64url')}`;
-    return `${session}~${sign(session)}`;
-  }
-
-  function fromCookie(value: string): Principal | undefined {
-    const [until = '', encodedName = '', signature = ''] = value.split('~');
-    if (!sameText(sign(`${until}~${encodedName}`), signature)) return undefined;
-    if (!(Number.parseInt(until, 36) > clock.now().getTime())) return undefined;
-    const name = Buffer.from(encodedName, 'base64url').toString();
-    return name === OPERATOR_NAME ? OPERATOR : keys.find((key) => key.name === name);
-  }
+  const { clock, revocations, isAway = () => false } = options;
+  const credentials = createCredentials(keys.map((key) => key.secret));
+  const guesses = createGuessLimit(clock);
+  const hasExpired = ({ expiresAt }: Credential) => !(expiresAt > clock.now());
+  const later = (ms: number) => new Date(clock.now().getTime() + ms);
+  const createSession = (name: string) => credentials.issue('session', name, later(SESSION_MS));
 
   // Every key is compared, so that the time taken says nothing of which one was near.
   const keyOf = (secret: string): ApiKey | undefined =>
-    keys.filter((key) => sameText(key.secret, secret)).at(0);
+    keys.filter((key) => isSameText(key.secret, secret)).at(0);
 
-  function identify(request: FastifyRequest): Principal | undefined {
-    const { authorization } = request.headers;
-    if (authorization !== undefined) {
-      const secret = /^Bearer +([\x21-\x7e]{1,512}) *$/i.exec(authorization)?.[1];
-      return secret === undefined ? undefined : keyOf(secret);
-    }
-    const cookie = (request.cookies as Record<string, string | undefined>)[SESSION_COOKIE];
-    const principal = cookie === undefined ? undefined : fromCookie(cookie);
+  const cookieOf = (request: FastifyRequest) =>
+    (request.cookies as Record<string, string | undefined> | undefined)?.[SESSION_COOKIE];
+
+  /** What was shown is right, or it is counted: a right key is accepted however many wrong ones came before it. */
+  function wrong(request: FastifyRequest): never {
+    const waitSeconds = guesses.failed(clientAddressOf(request));
+    throw waitSeconds > 0
+      ? new Problem('too_many_requests', { retryAfterSeconds: waitSeconds })
+      : new Problem('unauthorized');
+  }
+
+  async function fromCookie(request: FastifyRequest, cookie: string): Promise<Principal> {
+    const session = credentials.read('session', cookie);
+    if (!session) return wrong(request);
+    if (hasExpired(session)) throw new Problem('unauthorized');
+    const principal =
+      session.name === OPERATOR_NAME ? OPERATOR : keys.find((key) => key.name === session.name);
+    if (!principal) throw new Problem('unauthorized');
     // SameSite does not tell ports apart: a page on another port of this host sends the cookie along.
-    if (principal && !SAFE_METHODS.has(request.method) && isForeign(request, options.publicUrl)) {
+    if (!SAFE_METHODS.has(request.method) && isForeign(request, options.publicUrl))
       throw new Problem('forbidden', { detail: 'the request comes from a page of another origin' });
-    }
+    if (isAway()) throw new Problem('database_away', { retryAfterSeconds: 5 });
+    if (await revocations.has(session.digest)) throw new Problem('unauthorized');
     return principal;
   }
 
+  async function identify(request: FastifyRequest): Promise<Principal> {
+    const { authorization } = request.headers;
+    if (authorization !== undefined) {
+      const secret = /^Bearer +([\x21-\x7e]{1,512}) *$/i.exec(authorization)?.[1];
+      return (secret === undefined ? undefined : keyOf(secret)) ?? wrong(request);
+    }
+    const cookie = cookieOf(request);
+    if (cookie === undefined) throw new Problem('unauthorized');
+    return fromCookie(request, cookie);
+  }
+
   return {
-    authorize: (request, { scope, narrowed }) => {
-      const principal = identify(request);
-      if (!principal) throw new Problem('unauthorized');
+    authorize: async (request, { scope, narrowed }) => {
+      const principal = await identify(request);
       if (!reaches(principal.scopes, scope))
         throw new Problem('forbidden', { detail: `needs scope ${scope}` });
       if (principal.accounts && !narrowed)
         throw new Problem('forbidden', { detail: 'needs a key for all accounts' });
       return principal;
     },
-    createLoginTicket: () => {
-      const ticket = randomBytes(24).toString('base64url');
-      tickets.set(ticket, clock.now().getTime() + TICKET_MS);
-      return ticket;
+    createLoginTicket: (principal = OPERATOR) => {
+      const name = principal === OPERATOR ? OPERATOR_NAME : principal.name;
+      const expiresAt = later(TICKET_MS);
+      return { ticket: credentials.issue('login link', name, expiresAt), expiresAt };
     },
-    redeem: (ticket) => {
-      const until = tickets.get(ticket);
-      tickets.delete(ticket);
-      if (until === undefined || until < clock.now().getTime()) return undefined;
-      return createSession(OPERATOR_NAME);
+    redeem: async (request, ticket) => {
+      const link = credentials.read('login link', ticket);
+      if (!link) return { waitSeconds: guesses.failed(clientAddressOf(request)) };
+      if (hasExpired(link) || !(await revocations.add(link.digest, link.expiresAt, clock.now())))
+        return { waitSeconds: 0 };
+      return { session: createSession(link.name) };
     },
-    signIn: (secret) => {
+    signIn: (request, secret) => {
       const key = keyOf(secret);
-      return key && createSession(key.name);
+      if (!key) return { waitSeconds: guesses.failed(clientAddressOf(request)) };
+      return { session: createSession(key.name) };
+    },
+    signOut: async (request) => {
+      const session = credentials.read('session', cookieOf(request) ?? '');
+      if (session && !hasExpired(session))
+        await revocations.add(session.digest, session.expiresAt, clock.now());
     },
   };
 }

@@ -257,3 +257,8 @@ export const ALERT_SENT: z.ZodType = z.object({
   to: z.enum(['wecom', 'dingtalk', 'feishu', 'lark', 'json']).describe('what ALERT_URL was taken for'),
   sent: z.literal(true),
 });
+
+export const LOGIN_LINK: z.ZodType = z.object({
+  url: z.url().describe('a secret until it is used'),
+  expiresAt: time,
+});

@@ -25,6 +25,7 @@ import { erasureRoutes } from './routes/erasures.ts';
 import { eventRoutes } from './routes/events.ts';
 import { healthRoutes } from './routes/health.ts';
 import { loginRoutes } from './routes/login.ts';
+import { loginLinkRoutes } from './routes/login-links.ts';
 import { mediaRoutes } from './routes/media.ts';
 import { metricsRoutes } from './routes/metrics.ts';
 import { pageRoutes } from './routes/page.ts';
@@ -45,7 +46,7 @@ function createApp(deps: ServerDeps): App {
     bodyLimit: API_BODY_BYTES,
     requestTimeout: REQUEST_TIMEOUT_MS,
     keepAliveTimeout: KEEP_ALIVE_MS,
-    trustProxy: false,
+    trustProxy: deps.config.http.trustedProxies.length > 0 ? [...deps.config.http.trustedProxies] : false,
     routerOptions: { maxParamLength: 512 },
     forceCloseConnections: 'idle',
     frameworkErrors: (error, request, reply) => void sendProblem(request, reply, problemOf(error)),
@@ -133,7 +134,7 @@ async function addRooms(app: App, deps: ServerDeps): Promise<void> {
     const { scope = 'admin', narrowed } = request.routeOptions.config;
     if (scope === 'open' || request.is404) return;
     try {
-      request.principal = deps.access.authorize(request, { scope, narrowed });
+      request.principal = await deps.access.authorize(request, { scope, narrowed });
     } catch (error) {
       // Answered here, because a plugin's own error handler would make a 500 of it.
       if (!(error instanceof Problem)) throw error;
@@ -149,6 +150,7 @@ async function addRooms(app: App, deps: ServerDeps): Promise<void> {
   const rooms = [
     healthRoutes,
     loginRoutes,
+    loginLinkRoutes,
     mediaRoutes,
     contentRoutes,
     erasureRoutes,

@@ -5,7 +5,7 @@ import { requireShared, runProgram } from '../assembly/run.ts';
 import { startFeeder, startHeartbeat } from '../assembly/worker.ts';
 import { loadConfig } from '../config.ts';
 import { loadKeys } from './keys.ts';
-import { openServer, welcome } from './start.ts';
+import { mayShowLoginLink, openServer, welcome } from './start.ts';
 
 await runProgram('server', async (attend) => {
   const config = loadConfig();
@@ -17,5 +17,6 @@ await runProgram('server', async (attend) => {
   startFeeder(parts);
   startHeartbeat(parts, { takesMedia: false });
   const server = await openServer(parts, { keys });
-  process.stdout.write(welcome(parts, server, { keyFile: file }));
+  const showLoginLink = mayShowLoginLink(config, process.stdout);
+  process.stdout.write(welcome(parts, server, { showLoginLink, keyFile: file }));
 });

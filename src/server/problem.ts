@@ -41,8 +41,8 @@ export const PROBLEMS = {
   unauthorized: row(
     401,
     'A key is needed',
-    'Send Authorization: Bearer <secret> with a secret of API_KEYS, or open the login link printed at start.',
-    '请在请求头中携带 Authorization: Bearer <密钥>（见 API_KEYS），或打开启动时打印的登录链接。',
+    'Send Authorization: Bearer <secret> with a secret of API_KEYS, or sign in with a link that wma login makes.',
+    '请在请求头中携带 Authorization: Bearer <密钥>（见 API_KEYS），或打开 wma login 生成的登录链接。',
   ),
   forbidden: row(
     403,

@@ -4,6 +4,7 @@ import { lookOnce, seldom } from '../assembly/checks.ts';
 import { openIntake } from '../assembly/intake.ts';
 import type { Parts } from '../assembly/parts.ts';
 import { listenError } from '../assembly/run.ts';
+import type { Config } from '../config.ts';
 import { createAccess } from './access.ts';
 import { buildCallbackServer, buildServer } from './app.ts';
 import { callbackUrlOf } from './callback-url.ts';
@@ -38,15 +39,20 @@ export async function openServer(
   const deps = {
     ...parts,
     intake,
+    access: createAccess(keys, {
+      clock: parts.clock,
+      revocations: parts.catalogue.revocations,
+      publicUrl: parts.config.http.publicUrl,
+      isAway: () => intake.state.isAway,
+    }),
     look: async (accounts?: readonly string[]) => (accounts ? lookAt(accounts) : lookAtAll()),
-    access: createAccess(keys, { clock: parts.clock, publicUrl: parts.config.http.publicUrl }),
   };
   const url = await listen(parts, 'http server', await buildServer(deps), {
     host,
     port,
     portVariable: 'PORT',
   });
-  const createLoginLink = () => `${url}/login?ticket=${deps.access.createLoginTicket()}`;
+  const createLoginLink = () => `${url}/login?ticket=${deps.access.createLoginTicket().ticket}`;
   if (callbackPort === undefined) return { url, createLoginLink };
   const callbackUrl = await listen(parts, 'callback server', await buildCallbackServer(deps), {
     host,
@@ -83,11 +89,22 @@ function reachable(host: string): string {
   return host.includes(':') ? `[${host}]` : host;
 }
 
+/**
+ * Whether the output of this program may hold a login link: a terminal, which a person reads, or the embedded shape.
+ * The output of a server in production is a log that others read too; there `wma login` makes a link.
+ */
+export function mayShowLoginLink(
+  { production, shape }: Pick<Config, 'production' | 'shape'>,
+  output: { readonly isTTY?: boolean },
+): boolean {
+  return output.isTTY === true || (shape.database === 'embedded' && !production);
+}
+
 /** What is printed at start: the page, the addresses to paste into WeChat's console, the key's file. */
 export function welcome(
   parts: Pick<Parts, 'accounts' | 'config'>,
   server: RunningServer,
-  options: { keyFile?: string | undefined } = {},
+  options: { showLoginLink: boolean; keyFile?: string | undefined },
 ): string {
   const { http, shape } = parts.config;
   const { publicUrl } = http;
@@ -99,7 +116,12 @@ export function welcome(
   const isReached = publicUrl !== undefined || shape.wechat === 'simulated';
   const hint = isReached ? [] : ['set PUBLIC_URL to the address by which the Internet reaches this server'];
   const lines: [string, readonly string[]][] = [
-    ['Page', [`${server.createLoginLink()}`, 'signs this browser in; good once, for 15 minutes']],
+    [
+      'Page',
+      options.showLoginLink
+        ? [server.createLoginLink(), 'signs this browser in; good once, for 15 minutes']
+        : [server.url, 'sign in with an API key, or with a link that wma login makes'],
+    ],
     ["For WeChat's console", [...callbacks, ...hint]],
     ['API key', options.keyFile ? [options.keyFile] : []],
   ];

@@ -173,6 +173,17 @@ describe('wma', { timeout: 240_000 }, () => {
     assert.ok(![...(await ground.objects(program)).keys()].some((key) => key.includes('.probe')));
   });
 
+  it('makes a link that signs a browser in once', async () => {
+    const { stdout, code } = await run(['login']);
+    assert.equal(code, 0);
+    const url = stdout.trim();
+    assert.ok(url.startsWith(`${env.WMA_URL}/login?ticket=`), 'at the address that the command was given');
+    const first = await fetch(url, { redirect: 'manual' });
+    assert.deepEqual([first.status, first.headers.get('location')], [303, '/login']);
+    assert.equal((await fetch(url, { redirect: 'manual' })).status, 401);
+    assert.equal((await run(['login'], { env: { WMA_API_KEY: READ } })).code, 4);
+  });
+
   it('exports rows as lines and imports them, in here or elsewhere', async () => {
     const { stdout } = await run(['export', '--status', 'archived']);
     const lines = stdout.trim().split('\n');

@@ -37,6 +37,7 @@ export async function fuzzServer(options: { cases: number; seed: number }): Prom
     accounts: { all: ACCOUNTS, find: (word: string) => ACCOUNTS[Number(word)] },
     catalogue: { callbacks: { add: nothing } },
     clock: { now: () => NOW },
+    config: { http: { trustedProxies: [] } },
     metrics: createMetrics(),
     log: createLog({ level: 'silent', program: 'test', secrets: [] }),
   } as unknown as ServerDeps;

@@ -1,10 +1,22 @@
 /** Signing a browser in: by the link printed at start, or by a key. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import type { FastifyRequest } from 'fastify';
+import { SCOPES } from '../../src/api-keys.ts';
 import { createAccess } from '../../src/server/access.ts';
-import { createLoginLimit } from '../../src/server/login-limit.ts';
 import { KEYS, openTestServer, reference, SAFE, type TestServer } from './setup.ts';
 
+const READ = { scope: 'read', narrowed: true } as const;
+const KEY_LIST = Object.entries(KEYS).map(([name, secret]) => ({ name, secret, scopes: SCOPES }));
+/** What access reads of a request. */
+const requestOf = (cookie?: string) =>
+  ({
+    method: 'GET',
+    ip: '192.0.2.1',
+    raw: { socket: {} },
+    headers: {},
+    cookies: cookie === undefined ? {} : { wma_session: cookie },
+  }) as never as FastifyRequest;
 const FORM = { 'content-type': 'application/x-www-form-urlencoded' };
 
 describe('login', () => {
@@ -82,45 +94,121 @@ describe('login', () => {
     assert.equal(own.status, 202);
   });
 
-  it('ends with a click', async () => {
-    const answer = await s.call('/logout', { method: 'POST' });
+  it('ends with a click, for every copy of the cookie and at every server', async () => {
+    const cookie = cookieOf(await s.call(ticketPath()));
+    assert.equal((await s.call('/v1/stats', { headers: { cookie } })).status, 200);
+    const other = createAccess(KEY_LIST, {
+      clock: s.parts.clock,
+      revocations: s.parts.catalogue.revocations,
+    });
+    const asked = requestOf(cookie.slice('wma_session='.length));
+    assert.equal((await other.authorize(asked, READ)).name, 'login link');
+    const answer = await s.call('/logout', { method: 'POST', headers: { cookie } });
     assert.match(answer.headers.getSetCookie()[0] as string, /wma_session=;.*Expires=Thu, 01 Jan 1970/);
+    assert.equal((await s.call('/v1/stats', { headers: { cookie } })).status, 401);
+    assert.equal((await s.call('/', { headers: { cookie } })).status, 401);
+    await assert.rejects(other.authorize(asked, READ), { code: 'unauthorized' });
+    assert.equal((await s.call('/logout', { method: 'POST', headers: { cookie } })).status, 303, 'again');
+    const fresh = cookieOf(await signIn(KEYS.read));
+    assert.equal((await s.call('/v1/stats', { headers: { cookie: fresh } })).status, 200, 'a new one works');
   });
 
-  it('takes no cookie that is forged, old, or of a key that is gone', () => {
+  it('is not ended by a page of another origin, however it hides', async () => {
+    const cookie = cookieOf(await s.call(ticketPath()));
+    for (const headers of [
+      { origin: 'https://evil.example' },
+      { origin: 'null' },
+      { referer: 'https://evil.example/page' },
+      { 'sec-fetch-site': 'cross-site' },
+      { 'sec-fetch-site': 'same-site' },
+    ]) {
+      const all: Record<string, string> = { ...headers, cookie };
+      assert.equal((await s.call('/logout', { method: 'POST', headers: all })).status, 403);
+      assert.equal((await signIn(KEYS.read, headers as Record<string, string>)).status, 403);
+    }
+    assert.equal((await s.call('/v1/stats', { headers: { cookie } })).status, 200);
+  });
+
+  it('cannot be checked while the catalogue is away, and then says so', async () => {
+    const revocations = s.parts.catalogue.revocations;
+    const access = createAccess(KEY_LIST, { clock: s.parts.clock, revocations, isAway: () => true });
+    const signedIn = access.signIn(requestOf(), KEYS.read);
+    assert.ok('session' in signedIn);
+    await assert.rejects(access.authorize(requestOf(signedIn.session), READ), { code: 'database_away' });
+  });
+
+  it('takes no cookie that is forged, old, or of a key that is gone', async () => {
     let at = Date.now();
     const clock = { now: () => new Date(at) };
+    const { revocations } = s.parts.catalogue;
     const key = { name: 'k', scopes: ['read'], secret: 'a-secret-of-the-test' } as const;
-    const access = createAccess([key], { clock });
-    const ask = (of: typeof access, cookie: string) =>
-      of.authorize({ method: 'GET', headers: {}, cookies: { wma_session: cookie } } as never, {
-        scope: 'read',
-        narrowed: true,
-      });
-    const session = access.signIn(key.secret) as string;
-    assert.equal(ask(access, session).name, 'k');
-    const other = createAccess([{ ...key, secret: 'another-secret-of-it' }], { clock });
-    assert.throws(() => ask(other, session), { code: 'unauthorized' });
-    const [until, , signature] = session.split('~');
+    const access = createAccess([key], { clock, revocations });
+    const ask = (of: typeof access, cookie: string) => of.authorize(requestOf(cookie), READ);
+    const signedIn = access.signIn(requestOf(), key.secret);
+    assert.ok('session' in signedIn);
+    const { session } = signedIn;
+    assert.equal((await ask(access, session)).name, 'k');
+    const other = createAccess([{ ...key, secret: 'another-secret-of-it' }], { clock, revocations });
+    await assert.rejects(ask(other, session), { code: 'unauthorized' });
+    const [until, , ...rest] = session.split('~');
     const operator = Buffer.from('*').toString('base64url');
-    assert.throws(() => ask(access, `${until}~${operator}~${signature}`), { code: 'unauthorized' });
-    for (const wrong of ['', '~~', 'x', `${session}x`]) assert.throws(() => ask(access, wrong));
-    const ticket = access.createLoginTicket();
-    at += 13 * 3_600_000;
-    assert.throws(() => ask(access, session), { code: 'unauthorized' });
-    assert.equal(access.redeem(ticket), undefined);
+    const { ticket } = access.createLoginTicket();
+    for (const wrong of ['', '~~', 'x', `${session}x`, [until, operator, ...rest].join('~'), ticket])
+      await assert.rejects(ask(access, wrong), { code: 'unauthorized' }, wrong);
+    at += 12 * 3_600_000;
+    await assert.rejects(ask(access, session), { code: 'unauthorized' });
   });
 
-  it('slows down guessing', async () => {
-    for (let n = 0; n < 10; n++) await (await signIn(`guess-${n}`)).text();
-    const answer = await signIn(KEYS.admin);
-    assert.equal(answer.status, 429);
-    assert.ok(Number(answer.headers.get('retry-after')) > 0);
-    let at = 0;
-    const limit = createLoginLimit({ now: () => new Date(at) });
-    for (let n = 0; n < 10; n++) limit.failed('a');
-    assert.deepEqual([limit.waitSeconds('a'), limit.waitSeconds('b')], [60, 0]);
-    at = 60_001;
-    assert.equal(limit.waitSeconds('a'), 0);
+  it('by a link works for a quarter of an hour and no longer, and a link is no session', async () => {
+    let at = Date.now();
+    const { revocations } = s.parts.catalogue;
+    const access = createAccess(KEY_LIST, { clock: { now: () => new Date(at) }, revocations });
+    const [young, old] = [access.createLoginTicket(), access.createLoginTicket()];
+    at += 15 * 60_000 - 1;
+    assert.ok('session' in (await access.redeem(requestOf(), young.ticket)));
+    at += 1;
+    assert.deepEqual(await access.redeem(requestOf(), old.ticket), { waitSeconds: 0 });
+    const signedIn = access.signIn(requestOf(), KEYS.admin);
+    assert.ok('session' in signedIn);
+    assert.ok('waitSeconds' in (await access.redeem(requestOf(), signedIn.session)));
+  });
+
+  it('by a link made with a key has what the key has, and leaves no link in the log', async () => {
+    const made = await s.json<{ url: string }>(
+      '/v1/login-links',
+      { method: 'POST', key: 'schoolAdmin' },
+      201,
+    );
+    assert.ok(made.url.startsWith(`${s.url}/login?ticket=`));
+    const cookie = cookieOf(await s.call(made.url.slice(s.url.length)));
+    const { items } = (await (await s.call('/v1/accounts', { headers: { cookie } })).json()) as {
+      items: { account: string }[];
+    };
+    assert.deepEqual(
+      items.map(({ account }) => account),
+      [SAFE.account],
+    );
+    assert.equal((await s.call('/queues', { headers: { cookie } })).status, 403);
+    const answer = await s.call('/v1/login-links', { method: 'POST', headers: { cookie, origin: s.url } });
+    assert.equal(answer.status, 403, 'a session makes no link that outlives it');
+    assert.ok(s.log.every((line) => !line.includes('ticket=')));
+    for (const [key, status] of [
+      ['read', 403],
+      ['write', 403],
+      [undefined, 401],
+    ] as const)
+      assert.equal((await s.call('/v1/login-links', { method: 'POST', key })).status, status);
+  });
+
+  it('by PUBLIC_URL is of the same origin', async () => {
+    const s = await openTestServer({ http: { publicUrl: 'https://media.example.com' } });
+    try {
+      const body = new URLSearchParams({ key: KEYS.admin }).toString();
+      const from = (origin: string) => s.call('/login', { body, headers: { ...FORM, origin } });
+      assert.equal((await from('https://media.example.com')).status, 303);
+      assert.equal((await from('https://media.example.com.evil.example')).status, 403);
+    } finally {
+      await s.close();
+    }
   });
 });

@@ -151,6 +151,12 @@ describe('the matrix of routes and keys', { timeout: 240_000 }, () => {
         if (!who.isBound) assert.deepEqual(now.all, mark.all, `${who.name} has changed rows by ${operation}`);
         mark = now;
       }
+      // What it has asked for and a worker would do later.
+      const { redrives } = s.parts.catalogue;
+      for (const { id, next_at } of await redrives.running(100))
+        if (!shop.ids.includes(id)) await redrives.page(id, next_at);
+      const later = await markDatabase(s.parts.database, shop.secrets);
+      assert.deepEqual(later.theirs, mark.theirs, `${who.name} has redriven what is of the shop`);
       const head = await s.parts.store.head(shop.objectKey, AbortSignal.timeout(10_000));
       assert.ok(head, 'the file of the shop is there');
     });

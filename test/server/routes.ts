@@ -9,7 +9,7 @@ import type { TestServer } from './setup.ts';
 export async function routesOf(s: TestServer): Promise<string[]> {
   const app = await buildServer({
     ...s.parts,
-    access: createAccess([], { clock: s.parts.clock }),
+    access: createAccess([], { clock: s.parts.clock, revocations: s.parts.catalogue.revocations }),
     intake: createIntake({ ...s.parts, onAccepted: () => undefined }),
     look: () => lookOnce(s.parts.gather),
   });

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { loadKeys } from '../../src/server/keys.ts';
-import { openServer, welcome } from '../../src/server/start.ts';
+import { mayShowLoginLink, openServer, welcome } from '../../src/server/start.ts';
 import { openTestServer, PLAIN, type TestServer } from './setup.ts';
 
 describe('the made key', () => {
@@ -84,19 +84,36 @@ describe('the server', () => {
   it('says where everything is, with PUBLIC_URL and without', () => {
     const { config } = s.parts;
     const real = { ...s.parts, config: { ...config, shape: { ...config.shape, wechat: 'real' as const } } };
-    const text = welcome(real, s.server, { keyFile: '/data/api-key' });
+    const text = welcome(real, s.server, { showLoginLink: true, keyFile: '/data/api-key' });
     assert.ok(text.includes(`${s.url}/login?ticket=`));
     assert.ok(text.includes(`${s.server.callbackUrl}/wechat/${PLAIN.account}  (shop)`));
     assert.ok(text.includes('/data/api-key'));
     assert.match(text, /set PUBLIC_URL/);
     assert.doesNotMatch(
-      welcome(s.parts, s.server),
+      welcome(s.parts, s.server, { showLoginLink: true }),
       /set PUBLIC_URL/,
       'the simulated WeChat is on this machine',
     );
     const http = { ...config.http, publicUrl: 'https://media.example.com' };
-    const known = welcome({ ...real, config: { ...real.config, http } }, s.server);
+    const known = welcome({ ...real, config: { ...real.config, http } }, s.server, { showLoginLink: false });
+    assert.doesNotMatch(known, /ticket/);
+    assert.match(known, /wma login/);
     assert.ok(known.includes(`https://media.example.com/wechat/${PLAIN.account}`));
-    assert.doesNotMatch(known, /set PUBLIC_URL|API key/);
+    assert.doesNotMatch(known, /set PUBLIC_URL|^ {2}API key/m);
+  });
+
+  it('shows a login link on a terminal and in the embedded shape, never in a log of production', () => {
+    const { config } = s.parts;
+    const shared = { ...config, shape: { ...config.shape, database: 'postgres' as const } };
+    const terminal = { isTTY: true };
+    for (const [of, output, shown] of [
+      [config, {}, true],
+      [{ ...config, production: true }, {}, false],
+      [shared, {}, false],
+      [{ ...shared, production: true }, {}, false],
+      [{ ...shared, production: true }, terminal, true],
+      [{ ...config, production: true }, terminal, true],
+    ] as const)
+      assert.equal(mayShowLoginLink(of, output), shown);
   });
 });

@@ -3,9 +3,8 @@ import { fileURLToPath } from 'node:url';
 import statics from '@fastify/static';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import { SESSION_COOKIE, SESSION_MS } from '../access.ts';
+import { SESSION_COOKIE, SESSION_MS, type SignIn } from '../access.ts';
 import type { App, ServerDeps } from '../deps.ts';
-import { createLoginLimit } from '../login-limit.ts';
 import { languageOf, Problem } from '../problem.ts';
 import { isForeign, isOverTls } from '../same-origin.ts';
 import { movingOnPage, type SignInTrouble, signInPage } from '../sign-in-page.ts';
@@ -27,13 +26,24 @@ export function sendSignIn(
     .send(signInPage(languageOf(request), trouble));
 }
 
-export function loginRoutes(deps: Pick<ServerDeps, 'access' | 'clock' | 'config'>) {
+export function loginRoutes(deps: Pick<ServerDeps, 'access' | 'config'>) {
   const { publicUrl } = deps.config.http;
-  const limit = createLoginLimit(deps.clock);
   const cookieFor = (request: FastifyRequest) =>
     ({ httpOnly: true, sameSite: 'strict', path: '/', secure: isOverTls(request, publicUrl) }) as const;
-  const setSession = (request: FastifyRequest, reply: FastifyReply, session: string) =>
-    reply.setCookie(SESSION_COOKIE, session, { ...cookieFor(request), maxAge: SESSION_MS / 1000 });
+  /** On with the session, or back to the form with what was wrong. */
+  function sendOn(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    signIn: SignIn,
+    { to, trouble }: { to: string; trouble: SignInTrouble },
+  ): FastifyReply {
+    if ('session' in signIn) {
+      const options = { ...cookieFor(request), maxAge: SESSION_MS / 1000 };
+      return reply.setCookie(SESSION_COOKIE, signIn.session, options).redirect(to, 303);
+    }
+    if (signIn.waitSeconds === 0) return sendSignIn(request, reply, 401, trouble);
+    return sendSignIn(request, reply.header('retry-after', String(signIn.waitSeconds)), 429, 'wait');
+  }
   const refuseForeign = (request: FastifyRequest) => {
     if (isForeign(request, publicUrl))
       throw new Problem('forbidden', { detail: 'the form is on a page of another origin' });
@@ -56,16 +66,15 @@ export function loginRoutes(deps: Pick<ServerDeps, 'access' | 'clock' | 'config'
       // HEAD spends no ticket: link previews begin with one.
       {
         exposeHeadRoute: false,
-        schema: { querystring: z.object({ ticket: z.string().max(100).optional() }) },
+        schema: { querystring: z.object({ ticket: z.string().max(300).optional() }) },
       },
       async (request, reply) => {
         const { ticket } = request.query;
         if (ticket === undefined) {
           return reply.type('text/html; charset=utf-8').send(movingOnPage(languageOf(request)));
         }
-        const session = deps.access.redeem(ticket);
-        if (!session) return sendSignIn(request, reply, 401, 'spent');
-        return setSession(request, reply, session).redirect('/login', 303);
+        const signIn = await deps.access.redeem(request, ticket);
+        return sendOn(request, reply, signIn, { to: '/login', trouble: 'spent' });
       },
     );
 
@@ -74,21 +83,14 @@ export function loginRoutes(deps: Pick<ServerDeps, 'access' | 'clock' | 'config'
       { bodyLimit: FORM_BYTES, schema: { body: z.object({ key: z.string().max(512) }) } },
       async (request, reply) => {
         refuseForeign(request);
-        const waitSeconds = limit.waitSeconds(request.ip);
-        if (waitSeconds > 0) {
-          return sendSignIn(request, reply.header('retry-after', String(waitSeconds)), 429, 'wait');
-        }
-        const session = deps.access.signIn(request.body.key.trim());
-        if (!session) {
-          limit.failed(request.ip);
-          return sendSignIn(request, reply, 401, 'wrong');
-        }
-        return setSession(request, reply, session).redirect('/', 303);
+        const signIn = deps.access.signIn(request, request.body.key.trim());
+        return sendOn(request, reply, signIn, { to: '/', trouble: 'wrong' });
       },
     );
 
     app.post('/logout', async (request, reply) => {
       refuseForeign(request);
+      await deps.access.signOut(request);
       return reply.clearCookie(SESSION_COOKIE, cookieFor(request)).redirect('/', 303);
     });
   };

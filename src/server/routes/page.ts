@@ -24,10 +24,13 @@ export function pageRoutes(deps: Pick<ServerDeps, 'access'>) {
     app.get('/', { config: { scope: 'open' }, schema: { hide: true } }, async (request, reply) => {
       let reader: Principal;
       try {
-        reader = deps.access.authorize(request, { scope: 'read', narrowed: true });
+        reader = await deps.access.authorize(request, { scope: 'read', narrowed: true });
       } catch (error) {
-        if (!(error instanceof Problem) || error.code !== 'unauthorized') throw error;
-        return sendSignIn(request, reply, 401);
+        if (!(error instanceof Problem)) throw error;
+        // A cookie of former keys is a wrong guess like any other; the form takes a right key all the same.
+        if (error.code === 'too_many_requests') return sendSignIn(request, reply, 429, 'wait');
+        if (error.code === 'unauthorized') return sendSignIn(request, reply, 401);
+        throw error;
       }
       return reply.type('text/html; charset=utf-8').send(pageFor(page, reader));
     });

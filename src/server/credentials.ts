@@ -1,0 +1,53 @@
+/** Session cookies and login links: texts that this server has signed, so that it need not remember them. */
+import { createHash, createHmac, hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto';
+
+type CredentialKind = 'session' | 'login link';
+
+export interface Credential {
+  readonly name: string;
+  readonly expiresAt: Date;
+  /** Names it where it is revoked. */
+  readonly digest: Buffer;
+}
+
+export interface Credentials {
+  issue(kind: CredentialKind, name: string, expiresAt: Date): string;
+  /** Undefined where the signature is not ours. It may have expired. */
+  read(kind: CredentialKind, text: string): Credential | undefined;
+}
+
+const digestOf = (text: string): Buffer => createHash('sha256').update(text).digest();
+
+/** Takes the same time wherever two texts differ, and whatever their lengths are. */
+export const isSameText = (a: string, b: string): boolean => timingSafeEqual(digestOf(a), digestOf(b));
+
+/**
+ * The signing key is derived from all API keys: every server process accepts what another has issued, and a changed
+ * key ends all sessions.
+ */
+export function createCredentials(secrets: readonly string[]): Credentials {
+  const signingKey = Buffer.from(
+    hkdfSync('sha256', secrets.join('\0'), 'wma', 'sessions and login links', 32),
+  );
+  const sign = (kind: CredentialKind, text: string) =>
+    createHmac('sha256', signingKey).update(`${kind}~${text}`).digest('base64url');
+  return {
+    issue: (kind, name, expiresAt) => {
+      const nonce = randomBytes(9).toString('base64url');
+      const text = [expiresAt.getTime().toString(36), Buffer.from(name).toString('base64url'), nonce].join(
+        '~',
+      );
+      return `${text}~${sign(kind, text)}`;
+    },
+    read: (kind, text) => {
+      const [until = '', name = '', nonce = '', signature = '', ...more] = text.split('~');
+      if (more.length > 0 || !isSameText(sign(kind, `${until}~${name}~${nonce}`), signature))
+        return undefined;
+      return {
+        name: Buffer.from(name, 'base64url').toString(),
+        expiresAt: new Date(Number.parseInt(until, 36)),
+        digest: digestOf(text),
+      };
+    },
+  };
+}
