@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { test } from 'node:test';
-import { createDatabase } from '../../src/catalogue/database.ts';
+import { createDatabase, DatabaseAwayError } from '../../src/catalogue/database.ts';
 import { createPostgresPool } from '../../src/catalogue/postgres.ts';
 import { createLog } from '../../src/log.ts';
+import { findProgram } from '../machine/programs.ts';
 import { missing, postgresForTest } from '../services.ts';
 
 const log = createLog({ level: 'silent', program: 'test', secrets: [] });
@@ -32,4 +35,27 @@ test('a transaction undone in a deadlock is said again', { skip: missing.postgre
     { id: 1, n: 2 },
     { id: 2, n: 2 },
   ]);
+});
+
+test('a process with too many open files finds its database away, and there again', {
+  skip: missing.postgres || (findProgram('prlimit', process.env) ? false : 'no prlimit on this machine'),
+}, async (t) => {
+  const url = await postgresForTest(t);
+  if (!url) return;
+  const pool = createPostgresPool({ url, searchPath: 'public', maxConnections: 1, log });
+  t.after(() => pool.end());
+  const database = createDatabase(pool);
+  const limit = `prlimit --pid ${process.pid} --nofile`;
+  const shell = spawn('sh', ['-c', `${limit}=3: && sleep 1; ${limit}=4096:`], { stdio: 'ignore' });
+  const ended = once(shell, 'exit');
+  let error: unknown;
+  while (!(error instanceof DatabaseAwayError)) {
+    // A new connection each time: one that is open needs no file.
+    error = await database.query('SELECT pg_terminate_backend(pg_backend_pid())').catch((reason) => reason);
+    if (error instanceof DatabaseAwayError && (error.cause as { code?: string }).code !== 'EMFILE')
+      error = undefined;
+  }
+  assert.equal(error.refusal, undefined, 'it passes');
+  await ended;
+  assert.deepEqual(await database.query('SELECT 1 AS one'), [{ one: 1 }]);
 });
