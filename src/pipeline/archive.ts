@@ -70,7 +70,13 @@ export function createArchiver(deps: ArchiverDeps) {
       deps.log.info({ id: of.id, key: stored.objectKey, bytes: stored.sizeBytes }, 'archived');
       return { do: 'finish', result: 'archived' };
     }
-    await removeSuperseded(deps, of.id, { bucket: stored.bucket, key: stored.objectKey }, signal);
+    await removeSuperseded(deps, of.id, { bucket: stored.bucket, key: stored.objectKey }, signal).catch(
+      (error) => {
+        if (!(error instanceof FailureError)) throw error;
+        // Nothing of it is this media's failure, nor reason to look whether the store takes anything.
+        deps.log.warn({ err: error, id: of.id }, 'the object of a lost race stays: wma verify --orphans');
+      },
+    );
     return SUPERSEDED;
   }
 

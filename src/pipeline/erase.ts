@@ -63,16 +63,29 @@ export function createEraser(deps: EraserDeps, options: EraserOptions = {}) {
   /** What the store does not let go of. */
   async function removeObjects({ objects, uploadId }: Marked, signal: AbortSignal): Promise<Left[]> {
     const left: Left[] = [];
+    let failed: unknown;
     for (const at of objects) {
       if (at.bucket !== store.bucket) {
         left.push({ ...at, why: 'otherBucket' });
         continue;
       }
-      // Of whichever of its keys it is; of another the store knows no such upload, which is as good.
-      if (uploadId) await store.abortMultipart(at.key, uploadId, signal);
-      for (const { until, ...kept } of await store.erase(at.key, signal))
-        left.push({ ...at, ...kept, ...(until ? { until: until.toISOString() } : {}) });
+      // Each as far as it goes: what cannot be removed must not keep the rest.
+      try {
+        // Of whichever of its keys it is; of another the store knows no such upload, which is as good.
+        if (uploadId) await store.abortMultipart(at.key, uploadId, signal);
+      } catch (error) {
+        signal.throwIfAborted();
+        failed ??= error;
+      }
+      try {
+        for (const { until, ...kept } of await store.erase(at.key, signal))
+          left.push({ ...at, ...kept, ...(until ? { until: until.toISOString() } : {}) });
+      } catch (error) {
+        signal.throwIfAborted();
+        failed ??= error;
+      }
     }
+    if (failed !== undefined) throw failed;
     return left;
   }
 

@@ -3,6 +3,7 @@ import type { Catalogue } from '../catalogue/catalogue.ts';
 import type { FoundObject } from '../catalogue/holdings.ts';
 import type { MediaRow } from '../catalogue/row.ts';
 import type { Clock } from '../clock.ts';
+import { FailureError } from '../failures.ts';
 import type { Log } from '../log.ts';
 import { stemOf } from '../media.ts';
 import type { ArchiveJob } from '../queue/consumer.ts';
@@ -22,12 +23,17 @@ export interface StoredDeps {
 export interface StoredMedia {
   /**
    * The row's object, where it is in the bucket whole and says that it is this media's; looked for under the row's
-   * key, or, where the row has none, under the keys it could have. Rejects where the store does not answer.
+   * key, or, where the row has none, under the keys it could have. Undefined too where the store refuses to tell.
+   * Rejects where the store is away or wrong as a whole.
    */
   find(row: MediaRow, signal: AbortSignal): Promise<FoundObject | undefined>;
   /** Finds it and archives the row with it. True: the row needs nothing more. */
   adopt(row: MediaRow, why: string, signal: AbortSignal): Promise<boolean>;
 }
+
+/** Refused for this key or request alone; a wrong key or bucket, or silence, is something else. */
+export const isRefusedRight = (error: unknown): error is FailureError =>
+  error instanceof FailureError && error.failure.code === 'store_refused';
 
 /** Keys of one media: by WeChat's copy and by the link of its picture, and room for what nobody thought of. */
 const KEYS_LIMIT = 10;
@@ -63,9 +69,22 @@ export function createStoredMedia({ store, catalogue, clock, log, prefix }: Stor
     return (await store.list({ prefix: stem, pageSize: KEYS_LIMIT, signal })).objects.slice();
   }
 
+  let isTold = false;
+
+  /**
+   * A key without `s3:ListBucket` is refused for an object that is not there. Undefined then: it is not known, and no
+   * row waits for a right that it may never get.
+   */
+  function refused(error: unknown): undefined {
+    if (!isRefusedRight(error)) throw error;
+    if (!isTold)
+      log.warn({ failure: error.failure }, 'the bucket does not tell what it holds (s3:ListBucket)');
+    isTold = true;
+  }
+
   async function find(row: MediaRow, signal: AbortSignal): Promise<FoundObject | undefined> {
-    for (const at of await keysOf(row, signal)) {
-      const found = await examine(store, at, signal);
+    for (const at of (await keysOf(row, signal).catch(refused)) ?? []) {
+      const found = await examine(store, at, signal).catch(refused);
       if (found && typeof found !== 'string' && found.id === row.id) return found;
     }
     return undefined;

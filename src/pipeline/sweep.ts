@@ -8,7 +8,7 @@ import type { Metrics } from '../metrics.ts';
 import { jobIdOf } from '../queue/job.ts';
 import type { ArchiveQueue } from '../queue/queue.ts';
 import type { Store } from '../storage/store.ts';
-import type { StoredMedia } from './stored.ts';
+import { isRefusedRight, type StoredMedia } from './stored.ts';
 
 export interface SweeperDeps {
   catalogue: Pick<
@@ -51,6 +51,11 @@ const UPLOAD_LIMIT = 100;
 /** The store is asked for so many at once, and within the lease; the rest is the next round's. */
 const ASKED_AT_ONCE = 8;
 const ASK_MS = 15_000;
+/** One object that the store cannot read must not take the time of the others. */
+const ASK_ROW_MS = 5_000;
+/** An upload that could not be aborted is left alone so long. */
+const ABORT_AGAIN_MS = 30_000;
+const ABORT_REFUSED_AGAIN_MS = 10 * 60_000;
 
 export interface Swept {
   readonly freed: number;
@@ -64,6 +69,9 @@ export function createSweeper(
 ) {
   const holder = randomUUID();
   const { catalogue, clock, log } = deps;
+  let withoutAnswer = new Set<string>();
+  /** Upload ids, and until when they are left alone. */
+  const notAborted = new Map<string, number>();
   const ago = (ms: number) => new Date(clock.now().getTime() - ms);
 
   /** Rows marked as fed whose job is gone (flushed, purged, stalled out) are due again. */
@@ -89,12 +97,18 @@ export function createSweeper(
     const within = AbortSignal.any([signal, AbortSignal.timeout(ASK_MS)]);
     const gone: string[] = [];
     let unanswered: unknown;
+    // Those that got no answer the last time come last, so that they keep nobody from being asked.
+    rows.sort((a, b) => Number(withoutAnswer.has(a.id)) - Number(withoutAnswer.has(b.id)));
+    const before = withoutAnswer;
+    withoutAnswer = new Set();
     const ask = async () => {
-      for (let row = rows.shift(); row && !unanswered; row = rows.shift()) {
+      for (let row = rows.shift(); row && !within.aborted; row = rows.shift()) {
+        const ownTime = AbortSignal.any([within, AbortSignal.timeout(ASK_ROW_MS)]);
         try {
-          if (!(await deps.stored.adopt(row, 'it had run out', within))) gone.push(row.id);
+          if (!(await deps.stored.adopt(row, 'it had run out', ownTime))) gone.push(row.id);
         } catch (error) {
           unanswered = error;
+          withoutAnswer.add(row.id);
         }
       }
     };
@@ -107,7 +121,12 @@ export function createSweeper(
       deps.metrics.expired.inc(closed.length);
       log.warn({ expired: closed.length }, 'media passed their deadline unarchived');
     }
-    if (unanswered && !within.aborted) throw unanswered;
+    for (const { id } of rows) if (before.has(id)) withoutAnswer.add(id);
+    if (unanswered && !signal.aborted)
+      log.warn(
+        { err: unanswered, rows: withoutAnswer.size },
+        'the bucket was asked for expired media and did not answer; they stay open',
+      );
     return closed.length;
   }
 
@@ -115,11 +134,23 @@ export function createSweeper(
   async function abortUploads(signal: AbortSignal): Promise<number> {
     const open = await catalogue.openUploads(ago(uploadAgeMs), UPLOAD_LIMIT);
     let aborted = 0;
+    for (const [id, untilMs] of notAborted) if (untilMs <= performance.now()) notAborted.delete(id);
     for (const upload of open) {
       signal.throwIfAborted();
+      if (notAborted.has(upload.upload_id)) continue;
       // In a bucket of another configuration nothing can be done from here; its lifecycle rule has to.
       if (upload.bucket === deps.store.bucket) {
-        await deps.store.abortMultipart(upload.object_key, upload.upload_id, signal);
+        try {
+          await deps.store.abortMultipart(upload.object_key, upload.upload_id, signal);
+        } catch (error) {
+          signal.throwIfAborted();
+          // The others come first the next time.
+          const againMs = isRefusedRight(error) ? ABORT_REFUSED_AGAIN_MS : ABORT_AGAIN_MS;
+          notAborted.set(upload.upload_id, performance.now() + againMs);
+          if (!isRefusedRight(error)) throw error;
+          log.warn({ err: error, id: upload.id }, 'an upload cannot be aborted (s3:AbortMultipartUpload)');
+          continue;
+        }
       } else {
         log.warn(
           { bucket: upload.bucket, key: upload.object_key },

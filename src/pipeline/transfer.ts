@@ -18,6 +18,7 @@ import type { Tokens } from '../wechat/tokens.ts';
 import { isOurs } from './accept.ts';
 import { digestOf } from './measure.ts';
 import { metadataOf } from './object-metadata.ts';
+import { isRefusedRight } from './stored.ts';
 
 export interface TransferDeps {
   tokens: Pick<Tokens, 'get' | 'reportBad' | 'reportGood'>;
@@ -128,7 +129,13 @@ export function createTransfer(deps: TransferDeps): Transfer {
       const reserved = await catalogue.reserve(guard, { bucket: store.bucket, objectKey }, clock.now());
       if (!reserved) return undefined;
       if (reserved.leftUploadId && reserved.leftObjectKey) {
-        await store.abortMultipart(reserved.leftObjectKey, reserved.leftUploadId, signal);
+        try {
+          await store.abortMultipart(reserved.leftObjectKey, reserved.leftUploadId, signal);
+        } catch (error) {
+          // Without `s3:AbortMultipartUpload` the parts stay for the bucket's lifecycle rule; the file does not wait.
+          if (!isRefusedRight(error)) throw error;
+          deps.log.info({ err: error, id: job.id }, 'the upload of an earlier try cannot be aborted');
+        }
         await catalogue.forgetUpload(job.id, reserved.leftUploadId);
       }
       const stop = metrics.store.startTimer();

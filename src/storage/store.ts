@@ -13,6 +13,7 @@ import { createLook, isMissing } from './look.ts';
 import { fileNameOf, readMetadata } from './object-headers.ts';
 import { createPut, type NewObject } from './put.ts';
 import { quickly, type Repeat } from './quickly.ts';
+import { createTryRights, type TryRights } from './rights.ts';
 import { createSdk } from './sdk.ts';
 import { createSigner } from './signing.ts';
 import { createWire, type Headers } from './wire.ts';
@@ -96,6 +97,8 @@ export interface Store {
    * is wrong, in a code of its own (../store-failures.ts). HEAD of a bucket proves less: some vendors always answer 200.
    */
   health(signal: AbortSignal): Promise<{ isRefused: boolean }>;
+  /** What the key may do, each tried for real; see rights.ts. */
+  tryRights: TryRights;
   close(): Promise<void>;
 }
 
@@ -223,6 +226,7 @@ export function createStore(options: StoreOptions): Store {
         if (refused.failure.code !== 'store_refused' || answer.status !== 403) throw refused;
         return { isRefused: true };
       }),
+    tryRights: createTryRights({ wire, sdk, address, look }, { bucket, prefix: options.prefix }),
     close: async () => {
       await settle();
       sdk.close();

@@ -1,12 +1,12 @@
 /** One signed HTTP request to the store, over undici. Everything that leaves for the store leaves here. */
-import { hash } from 'node:crypto';
+import { createHash, hash } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import { Agent } from 'undici';
 import type { Clock } from '../clock.ts';
 import { type FailureError, failure } from '../failures.ts';
 import { flatHeaders } from '../flat-headers.ts';
 import type { Address } from './address.ts';
-import { refusal, unreachable } from './failure.ts';
+import { codeOf, refusal, unreachable } from './failure.ts';
 import { canonicalQuery, type Signer } from './signing.ts';
 
 export interface WireRequest {
@@ -78,6 +78,15 @@ function* pieces(chunks: readonly Uint8Array[]): Generator<Uint8Array> {
   for (const chunk of chunks)
     for (let start = 0; start < chunk.byteLength; start += PIECE_BYTES)
       yield chunk.subarray(start, start + PIECE_BYTES);
+}
+
+/** AWS says InvalidRequest for this and for more: sent once more with the digest, it is refused again. */
+const wantsDigest = (code: string | undefined) => code === 'InvalidRequest' || code === 'MissingContentMD5';
+
+function withMd5(request: WireRequest): WireRequest {
+  const md5 = createHash('md5');
+  for (const chunk of request.body ?? []) md5.update(chunk);
+  return { ...request, headers: { ...request.headers, 'content-md5': md5.digest('base64') } };
 }
 
 async function readBounded({ headers, body }: WireAnswer): Promise<Buffer> {
@@ -154,7 +163,26 @@ export function createWire(options: {
     }
   }
 
-  const call = async (request: WireRequest) => await read(await open(request), request.signal);
+  const ask = async (request: WireRequest) => await read(await open(request), request.signal);
+
+  /**
+   * A bucket with a default retention rule takes no object and no part without Content-MD5 or a checksum header; the
+   * signed payload hash does not count. Learned from the first refusal, then sent with every body: the digest costs
+   * CPU that other buckets do not want.
+   * https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock-managing.html
+   */
+  let wantsMd5 = false;
+
+  async function call(request: WireRequest): Promise<WholeAnswer> {
+    const isUpload = request.method === 'PUT' && request.body !== undefined;
+    if (isUpload && wantsMd5) return await ask(withMd5(request));
+    const answer = await ask(request);
+    if (!isUpload || answer.status !== 400 || !wantsDigest(codeOf(answer.body.toString('utf8'))))
+      return answer;
+    const again = await ask(withMd5(request));
+    if (again.status < 300) wantsMd5 = true;
+    return again;
+  }
 
   const refuse: Wire['refuse'] = (answer) => refusal(answer, clock.now());
 

@@ -110,6 +110,43 @@ describe('sweeper', () => {
     assert.equal(await expired(), 0);
   });
 
+  it('closes the others where the bucket does not answer for one, and asks for that one last the next time', async () => {
+    const asked: string[] = [];
+    const { sweeper, of } = setup({
+      expiring: async () => Array.from({ length: 30 }, (_, n) => row(`m_${n}`)),
+      adopt: async ({ id }) => {
+        asked.push(id);
+        if (id === 'm_0') throw failure('store_unavailable');
+        return false;
+      },
+    });
+    assert.equal((await sweeper.sweep(never))?.expired, 29);
+    const closed = of('closeExpired')[0]?.[0] as readonly string[];
+    assert.ok(!closed.includes('m_0'));
+    asked.length = 0;
+    await sweeper.sweep(never);
+    assert.equal(asked.at(-1), 'm_0');
+  });
+
+  it('aborts the other uploads where one may not be aborted, and leaves that one alone for a while', async () => {
+    const aborted: string[] = [];
+    const { sweeper, of } = setup({
+      openUploads: async () =>
+        ['u1', 'u2', 'u3'].map((id) => ({ id: `m_${id}`, bucket: 'b', object_key: 'k', upload_id: id })),
+      abortMultipart: async (_, uploadId) => {
+        aborted.push(uploadId);
+        if (uploadId === 'u1') throw failure('store_refused', 'HTTP 403 AccessDenied');
+      },
+    });
+    assert.equal((await sweeper.sweep(never))?.aborted, 2);
+    assert.deepEqual(of('forgetUpload'), [
+      ['m_u2', 'u2'],
+      ['m_u3', 'u3'],
+    ]);
+    await sweeper.sweep(never);
+    assert.deepEqual(aborted, ['u1', 'u2', 'u3', 'u2', 'u3']);
+  });
+
   it('aborts uploads that were left open, and only forgets those of another bucket', async () => {
     const uploads = [
       { id: 'm_1', bucket: 'b', object_key: 'k1', upload_id: 'u1' },

@@ -430,3 +430,45 @@ test('no more than three parts of a file are held: two on their way, one filling
   controller.abort(new Error('enough'));
   await assert.rejects(put, /enough/);
 });
+
+for (const [path, size, digests] of [
+  ['one PUT', 100_000, ['PUT']],
+  ['parts', 11 * MIB, ['part 1', 'part 2', 'part 3']],
+] as const) {
+  test(`${path}: a bucket with default retention gets Content-MD5, and its wish is learned once`, async (t) => {
+    const { store, meddle, seen, stored } = await setup(t, small);
+    const isUpload = (operation: string) => /^(PUT|part)/.test(operation);
+    // As AWS: the signed payload hash does not count. The embedded server compares the digest with the body.
+    meddle(({ operation, headers }) =>
+      isUpload(operation) && !headers['content-md5'] ? { answer: 400, code: 'InvalidRequest' } : undefined,
+    );
+    for (const learned of [false, true]) {
+      seen.length = 0;
+      const body = bytes(size);
+      await store.put({ ...picture, body: flow(body), expect: undefined, signal: unhurried() });
+      assert.equal(await stored(picture.key), sha256(body));
+      const uploads = seen.filter(({ operation }) => isUpload(operation));
+      const withDigest = uploads.filter(({ headers }) => headers['content-md5']);
+      assert.deepEqual(withDigest.map(({ operation }) => operation).sort(), digests);
+      assert.equal(
+        uploads.length > withDigest.length,
+        !learned,
+        'refused before it was learned, never after',
+      );
+    }
+  });
+}
+
+test('what is refused with a digest too is refused, and the digest is not sent with all that follows', async (t) => {
+  const { store, meddle, seen } = await setup(t);
+  const put = () => store.put({ ...picture, body: flow(bytes(10)), expect: undefined, signal: unhurried() });
+  meddle(({ operation }) => (operation === 'PUT' ? { answer: 400, code: 'InvalidRequest' } : undefined));
+  await assert.rejects(put(), failsWith('store_refused', /HTTP 400 InvalidRequest/));
+  assert.deepEqual(
+    seen.map(({ headers }) => 'content-md5' in headers),
+    [false, true],
+  );
+  meddle(() => undefined);
+  await put();
+  assert.equal('content-md5' in seen.at(-1)!.headers, false);
+});

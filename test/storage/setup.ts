@@ -42,6 +42,7 @@ export interface Seen {
   readonly url: URL;
   /** `PUT`, `HEAD`, …; of multipart: `create`, `part 1`, `complete`, `abort`. */
   readonly operation: string;
+  readonly headers: IncomingMessage['headers'];
 }
 
 function operationOf(method: string, url: URL): string {
@@ -68,7 +69,7 @@ export async function setup(t: TestContext, options: Partial<StoreOptions> = {})
   async function middle(request: IncomingMessage, response: ServerResponse) {
     const url = new URL(request.url ?? '/', server.endpoint);
     const method = request.method ?? '';
-    const entry = { method, url, operation: operationOf(method, url) };
+    const entry = { method, url, operation: operationOf(method, url), headers: request.headers };
     seen.push(entry);
     const mischief = meddle(entry);
     if (mischief && 'reset' in mischief) return request.socket.resetAndDestroy();

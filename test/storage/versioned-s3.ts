@@ -1,4 +1,5 @@
 /** A small foreign S3 with versions, delete markers and object lock: what an erasure meets. Checks no signature. */
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -127,6 +128,13 @@ export async function openVersionedS3(
     if (url.searchParams.has('uploadId')) return refuse(response, 404, 'NoSuchUpload');
     if (request.method === 'DELETE') return remove(response, key, id);
     if (request.method !== 'PUT') return look(request, response, key, id);
+    // AWS insists on it for whatever is kept by a rule of the bucket.
+    if (retainUntil || legalHold) {
+      const md5 = request.headers['content-md5'];
+      if (!md5) return refuse(response, 400, 'InvalidRequest');
+      if (md5 !== createHash('md5').update(Buffer.concat(chunks)).digest('base64'))
+        return refuse(response, 400, 'BadDigest');
+    }
     const kept = Object.entries(request.headers).filter(([name]) => /^(content-type|x-amz-meta-)/.test(name));
     const version = add(key, Buffer.concat(chunks), Object.fromEntries(kept) as Record<string, string>);
     return response

@@ -91,7 +91,7 @@ export interface Facts {
   /** As a probe of the store met it. */
   readonly store?: PartFact;
   /** As the doctor tried it: all that is ever asked of it. */
-  readonly storeExamined?: StoreFinding;
+  readonly storeExamined?: readonly StoreFinding[];
   /** The configured accounts. */
   readonly accounts?: readonly AccountFact[];
   readonly storeHold?: { readonly hold: StoreHoldState | undefined };

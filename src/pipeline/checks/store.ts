@@ -4,6 +4,7 @@
  */
 import { isStoreAway, STORE_FAILURES, type StoreFailureCode } from '../../store-failures.ts';
 import { explain } from '../../wechat/errcodes.ts';
+import type { StoreFinding } from '../examine-store.ts';
 import { always, type Check, counted, type Facts } from './check.ts';
 
 const ended = always('The storage takes objects again.', '对象存储已恢复写入。');
@@ -36,6 +37,16 @@ const PROBE_CHECKS = Object.fromEntries(PROBED.map((code) => [code, probeCheck(c
   Check
 >;
 
+const examined = (findings: readonly StoreFinding[] | undefined) =>
+  findings?.map(({ message, advice }) => ({
+    detail: {
+      message: message.en,
+      messageZh: message.zh,
+      advice: advice?.en ?? '',
+      adviceZh: advice?.zh ?? '',
+    },
+  }));
+
 export const STORE_CHECKS = {
   store_held: {
     severity: 'error',
@@ -56,16 +67,22 @@ export const STORE_CHECKS = {
     severity: 'error',
     part: 'store',
     rule: 'The doctor tried all that is asked of a store (writing in one piece and in parts, reading, links, removing), and something did not work.',
-    begun: ({ detail }) => ({ en: `${detail.message}`, zh: `${detail.message}` }),
+    begun: ({ detail }) => ({ en: `${detail.message}`, zh: `${detail.messageZh}` }),
     ended,
-    advice: ({ detail }) => ({ en: `${detail.advice ?? ''}`, zh: `${detail.advice ?? ''}` }),
+    advice: ({ detail }) => ({ en: `${detail.advice}`, zh: `${detail.adviceZh}` }),
     // Only the doctor tries it.
     except: ['readyz', 'alerts', 'page'],
-    find: ({ storeExamined }) =>
-      storeExamined &&
-      (storeExamined.ok
-        ? []
-        : [{ detail: { message: storeExamined.message, advice: storeExamined.advice ?? '' } }]),
+    find: ({ storeExamined }) => examined(storeExamined?.filter(({ ok }) => !ok)),
+  },
+  store_limited: {
+    severity: 'notice',
+    part: 'store',
+    rule: 'The doctor tried each right of the access key that README lists, and found one missing without which archiving goes on; or the bucket keeps what is erased (Object Lock).',
+    begun: ({ detail }) => ({ en: `${detail.message}`, zh: `${detail.messageZh}` }),
+    ended,
+    advice: ({ detail }) => ({ en: `${detail.advice}`, zh: `${detail.adviceZh}` }),
+    except: ['readyz', 'alerts', 'page'],
+    find: ({ storeExamined }) => examined(storeExamined?.filter(({ ok, advice }) => ok && advice)),
   },
   store_refused: {
     severity: 'error',

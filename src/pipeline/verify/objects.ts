@@ -3,7 +3,15 @@ import type { Holding } from '../../catalogue/holdings.ts';
 import type { ListPage } from '../../storage/store.ts';
 import { idOfKey } from '../object-metadata.ts';
 import { examine } from '../stored.ts';
-import { type Looked, lookAt, PAGE_SIZE, type Scan, type ScanDeps, type ScanOf } from './page.ts';
+import {
+  type Looked,
+  lookAt,
+  PAGE_SIZE,
+  type Scan,
+  type ScanDeps,
+  type ScanOf,
+  troubleOfOne,
+} from './page.ts';
 
 type Listed = ListPage['objects'][number];
 
@@ -22,12 +30,11 @@ export function scanObjects(deed: 'adopt' | 'report'): Scan {
     const rows = ids.length > 0 ? await deps.catalogue.holdings(ids) : new Map<string, Holding>();
     const { looked, all } = await lookAt(objects, deps.pageMs, (object) => {
       const id = idOfKey(object.key);
-      return lookAtObject(
-        deps,
-        of,
-        { object, row: id === undefined ? undefined : rows.get(id), deed },
-        signal,
-      );
+      const row = id === undefined ? undefined : rows.get(id);
+      return lookAtObject(deps, of, { object, row, deed }, signal).catch(async (error): Promise<Looked> => {
+        const detail = await troubleOfOne(deps, error, signal);
+        return { what: 'unreadable', finding: { what: 'unreadable', id, objectKey: object.key, detail } };
+      });
     });
     const last = objects[looked.length - 1]?.key;
     return { looked, next: all && !cursor ? undefined : last };
@@ -91,6 +98,10 @@ async function leftBehind(
     if ((await store.head(kept, signal))?.sizeBytes !== row.sizeBytes)
       return told(what, `${reason}, which is not there whole: kept`);
   } else if (row?.status !== 'erased') return { what: 'changed' };
-  await store.remove(key, signal);
+  try {
+    await store.remove(key, signal);
+  } catch (error) {
+    return told(what, `${reason}; not removed: ${await troubleOfOne({ store }, error, signal)}`);
+  }
   return told('removed', reason);
 }

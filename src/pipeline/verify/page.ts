@@ -2,6 +2,7 @@
 import type { Catalogue } from '../../catalogue/catalogue.ts';
 import type { Finding, VerificationOptions } from '../../catalogue/verifications.ts';
 import type { Clock } from '../../clock.ts';
+import { FailureError } from '../../failures.ts';
 import type { Store } from '../../storage/store.ts';
 import { createThrottle, type Throttle } from './throttle.ts';
 
@@ -20,7 +21,7 @@ export interface Page {
 
 export interface ScanDeps {
   catalogue: Pick<Catalogue, 'get' | 'list' | 'holdings' | 'adopt' | 'sampleArchived'>;
-  store: Pick<Store, 'bucket' | 'head' | 'get' | 'list' | 'remove'>;
+  store: Pick<Store, 'bucket' | 'head' | 'get' | 'health' | 'list' | 'remove'>;
   clock: Clock;
   prefix: string;
   /** Objects younger than this may be somebody's work in progress: they are never removed. */
@@ -41,6 +42,24 @@ export interface ScanOf {
 
 /** `after`: where the page before ended; empty at the beginning. */
 export type Scan = (deps: ScanDeps, of: ScanOf, after: string, signal: AbortSignal) => Promise<Page>;
+
+/**
+ * What is wrong with one object alone. Rejects where it is the store as a whole: then the comparison stands still and
+ * goes on later.
+ */
+export async function troubleOfOne(
+  { store }: Pick<ScanDeps, 'store'>,
+  error: unknown,
+  signal: AbortSignal,
+): Promise<string> {
+  if (signal.aborted || !(error instanceof FailureError)) throw error;
+  const { code, detail = code } = error.failure;
+  if (code === 'store_refused') return detail;
+  if (code !== 'store_unavailable') throw error;
+  // It broke off, or was an error of the store's: for this object, or for all?
+  await store.health(signal);
+  return detail;
+}
 
 export const PAGE_SIZE = 100;
 const AT_ONCE = 4;

@@ -3,8 +3,16 @@ import { createHash } from 'node:crypto';
 import type { HoldingFilter } from '../../catalogue/holdings.ts';
 import type { MediaRow } from '../../catalogue/row.ts';
 import type { VerificationOptions } from '../../catalogue/verifications.ts';
-import { FailureError } from '../../failures.ts';
-import { type Looked, lookAt, PAGE_SIZE, type Scan, type ScanDeps, type ScanOf } from './page.ts';
+import { failure } from '../../failures.ts';
+import {
+  type Looked,
+  lookAt,
+  PAGE_SIZE,
+  type Scan,
+  type ScanDeps,
+  type ScanOf,
+  troubleOfOne,
+} from './page.ts';
 
 type Depth = 'bytes' | 'headers';
 
@@ -118,10 +126,8 @@ async function compare(
       return drift('wrongDigest', `its sha256 is ${read.sha256}`, read.sizeBytes);
     return { what: 'ok', bytes: read.sizeBytes };
   } catch (error) {
-    // Refused, for this object: in cold storage, perhaps. A store that is away stops the whole, to go on later.
-    if (error instanceof FailureError && error.failure.code === 'store_refused')
-      return drift('unreadable', error.failure.detail);
-    throw error;
+    // In cold storage, perhaps. A 403 is also said of one that is not there to a key without s3:ListBucket.
+    return drift('unreadable', await troubleOfOne({ store }, error, signal));
   }
 }
 
@@ -130,10 +136,15 @@ async function readThrough(store: ScanDeps['store'], key: string, of: ScanOf, si
   if (!object) return undefined;
   const hash = createHash('sha256');
   let sizeBytes = 0;
-  for await (const chunk of object.body as AsyncIterable<Buffer>) {
-    hash.update(chunk);
-    sizeBytes += chunk.byteLength;
-    await of.bytes(chunk.byteLength, signal);
+  try {
+    for await (const chunk of object.body as AsyncIterable<Buffer>) {
+      hash.update(chunk);
+      sizeBytes += chunk.byteLength;
+      await of.bytes(chunk.byteLength, signal);
+    }
+  } catch (error) {
+    signal.throwIfAborted();
+    throw failure('store_unavailable', `it broke off after ${sizeBytes} bytes`, { cause: error });
   }
   return { sha256: hash.digest('hex'), sizeBytes };
 }

@@ -4,7 +4,7 @@ import { findingsOf } from '../../pipeline/checks/findings.ts';
 import { examineStore } from '../../pipeline/examine-store.ts';
 import type { App, ServerDeps } from '../deps.ts';
 import { findingsJson } from '../finding-json.ts';
-import { languageOf } from '../problem.ts';
+import { type Language, languageOf } from '../problem.ts';
 import { DOCTOR } from '../verification-answers.ts';
 
 const STORE_MS = 60_000;
@@ -12,18 +12,16 @@ const STORE_MS = 60_000;
 type Deps = Pick<ServerDeps, 'accounts' | 'clock' | 'config' | 'look' | 'store'>;
 
 /** What was seen where nothing is found, by part. The accounts and the comparison have lines of their own. */
-function seenIn({
-  queue,
-  storeExamined,
-  workers,
-  processes,
-}: Facts): Partial<Record<(typeof PARTS)[number], string>> {
+function seenIn(
+  { queue, storeExamined, workers, processes }: Facts,
+  language: Language,
+): Partial<Record<(typeof PARTS)[number], string>> {
   const { waiting = 0, active = 0, delayed = 0 } = (queue?.ok && queue.counts) || {};
   return {
     catalogue: 'it answers',
     spool: 'nothing waits in it',
     queue: `${waiting} waiting, ${active} running, ${delayed} to be tried again`,
-    ...(storeExamined?.ok ? { store: storeExamined.message } : {}),
+    ...(storeExamined?.[0] ? { store: storeExamined[0].message[language] } : {}),
     ...(workers ? { workers: `${workers.alive} alive` } : {}),
     ...(processes ? { process: `${processes.length} alive; ${clocksOf(processes)}` } : {}),
   };
@@ -56,7 +54,8 @@ export function doctorRoutes(deps: Deps) {
           examineStore(deps.store, { prefix, clock: deps.clock, signal: AbortSignal.timeout(STORE_MS) }),
         ]);
         const facts: Facts = { ...look.facts, storeExamined };
-        const reader = { language: languageOf(request), accounts: undefined };
+        const language = languageOf(request);
+        const reader = { language, accounts: undefined };
         const found = findingsJson('doctor', findingsOf(facts), reader, deps.accounts);
         const nameOf = (account: string) => `account ${deps.accounts.find(account)?.name ?? account}`;
         const bad = found.map(({ part, account, severity, message, advice, code }) => ({
@@ -69,7 +68,7 @@ export function doctorRoutes(deps: Deps) {
         }));
         const good = (name: string, message: string | undefined) =>
           message === undefined || bad.some((one) => one.name === name) ? [] : [{ name, ok: true, message }];
-        const seen = seenIn(facts);
+        const seen = seenIn(facts, language);
         const checks = [
           ...PARTS.flatMap((part) => [...bad.filter(({ name }) => name === part), ...good(part, seen[part])]),
           ...(facts.accounts ?? []).flatMap(({ account, lastCallbackAt }) => [

@@ -1,0 +1,112 @@
+/** What the access key may do, each action tried for real on a small object under the probes' prefix. */
+import { randomUUID } from 'node:crypto';
+import {
+  AbortMultipartUploadCommand,
+  CreateMultipartUploadCommand,
+  ListMultipartUploadsCommand,
+  ListObjectsV2Command,
+  ListObjectVersionsCommand,
+} from '@aws-sdk/client-s3';
+import { FailureError } from '../failures.ts';
+import type { Address } from './address.ts';
+import type { Look } from './look.ts';
+import type { Sdk } from './sdk.ts';
+import { sha256Of, type Wire } from './wire.ts';
+
+/** By AWS's names, which the other vendors take over. */
+export const ACTIONS = [
+  's3:PutObject',
+  's3:GetObject',
+  's3:DeleteObject',
+  's3:ListBucket',
+  's3:ListBucketMultipartUploads',
+  's3:AbortMultipartUpload',
+  's3:ListBucketVersions',
+  's3:DeleteObjectVersion',
+] as const;
+export type Action = (typeof ACTIONS)[number];
+
+export interface Rights {
+  /** Refused with 403. The two of versions are tried only where the bucket keeps versions. */
+  readonly missing: readonly Action[];
+  /** The store does not know the request: `HTTP 501 NotImplemented`. */
+  readonly unsupported: readonly { readonly action: Action; readonly detail: string }[];
+  /** The bucket keeps new objects until then by a default retention rule (Object Lock). */
+  readonly lockedUntil: Date | undefined;
+}
+
+/** The same 100 bytes as no media. */
+const CONTENT = Buffer.from('wechat-media-archiver was here to see what it may do.\n');
+
+export type TryRights = (signal: AbortSignal) => Promise<Rights>;
+
+/** Throws what is wrong with the store as a whole (../store-failures.ts): then no right can be told. */
+export function createTryRights(
+  deps: { wire: Wire; sdk: Sdk; address: Address; look: Look },
+  { bucket, prefix }: { bucket: string; prefix: string },
+): TryRights {
+  const { wire, sdk, address, look } = deps;
+
+  return async (signal) => {
+    const missing: Action[] = [];
+    const unsupported: { action: Action; detail: string }[] = [];
+
+    /** Undefined: it is refused. */
+    async function attempt<T>(action: Action, act: () => Promise<T>): Promise<T | undefined> {
+      try {
+        return await act();
+      } catch (error) {
+        if (!(error instanceof FailureError) || error.failure.code !== 'store_refused') throw error;
+        const { detail = '' } = error.failure;
+        if (!detail.startsWith('HTTP 403')) unsupported.push({ action, detail });
+        else if (!missing.includes(action)) missing.push(action);
+        return undefined;
+      }
+    }
+
+    const Key = `${prefix}.probe/${randomUUID()}`;
+    const path = address.pathOf(Key);
+    const of = { Bucket: bucket, Key };
+    const listOf = { Bucket: bucket, Prefix: Key };
+
+    const sent = { body: [CONTENT], sha256: sha256Of(CONTENT) };
+    const put = await attempt('s3:PutObject', () => wire.expect({ method: 'PUT', path, ...sent, signal }));
+    const seen = put && (await attempt('s3:GetObject', () => look(path, undefined, signal)));
+    await attempt('s3:ListBucket', () => look(address.pathOf(`${prefix}.probe/none`), undefined, signal));
+    await attempt('s3:ListBucket', () =>
+      sdk.ask(signal, (client, how) => client.send(new ListObjectsV2Command(listOf), how)),
+    );
+    await attempt('s3:ListBucketMultipartUploads', () =>
+      sdk.ask(signal, (client, how) => client.send(new ListMultipartUploadsCommand(listOf), how)),
+    );
+    if (!put) return { missing, unsupported, lockedUntil: undefined };
+
+    const begun = await attempt('s3:PutObject', () =>
+      sdk.ask(signal, (client, how) => client.send(new CreateMultipartUploadCommand(of), how)),
+    );
+    const { UploadId } = begun ?? {};
+    if (UploadId)
+      await attempt('s3:AbortMultipartUpload', () =>
+        sdk.ask(signal, (client, how) =>
+          client.send(new AbortMultipartUploadCommand({ ...of, UploadId }), how),
+        ),
+      );
+
+    const until = new Date(seen?.headers['x-amz-object-lock-retain-until-date'] ?? Number.NaN);
+    const lockedUntil = Number.isNaN(until.getTime()) ? undefined : until;
+    const versionId = put.headers['x-amz-version-id'] ?? seen?.headers['x-amz-version-id'];
+    await attempt('s3:DeleteObject', () => wire.expect({ method: 'DELETE', path, signal }));
+    if (versionId && versionId !== 'null') {
+      const versions = await attempt('s3:ListBucketVersions', () =>
+        sdk.ask(signal, (client, how) => client.send(new ListObjectVersionsCommand(listOf), how)),
+      );
+      // The delete marker is never locked, so that a refusal is one of the right.
+      const ids = [...(versions?.DeleteMarkers ?? []), ...(lockedUntil ? [] : [{ VersionId: versionId }])];
+      for (const id of ids.flatMap(({ VersionId }) => VersionId ?? []))
+        await attempt('s3:DeleteObjectVersion', () =>
+          wire.expect({ method: 'DELETE', path, query: { versionId: id }, signal }),
+        );
+    }
+    return { missing, unsupported, lockedUntil };
+  };
+}
