@@ -3,6 +3,8 @@ import { setTimeout as wait } from 'node:timers/promises';
 
 export interface Clock {
   now(): Date;
+  /** False: what time it is, is in doubt, and nothing may be closed or erased for its age. Absent: it is certain. */
+  readonly isCertain?: boolean;
   /** Resolves after `ms` milliseconds; rejects with the signal's reason when aborted. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }

@@ -86,6 +86,12 @@ export const STORE_FAILURES = {
     'Settle the account with the vendor; archiving goes on by itself.',
     '请在云厂商处处理账户（如充值），之后会自动恢复归档。',
   ),
+  clock_skewed: words(
+    "This machine's clock is wrong: the storage refuses requests signed at another time.",
+    '本机时钟不准：对象存储拒绝签名时间偏差过大的请求。',
+    "Set the clock of this machine by NTP (chrony, systemd-timesyncd); archiving goes on by itself. If this machine's clock is right, the storage's is not.",
+    '请用 NTP（chrony、systemd-timesyncd）校准本机时钟，之后会自动恢复归档；若本机时钟正确，则是存储端时钟有误。',
+  ),
   store_full: words(
     'The storage takes nothing more: its quota is used up.',
     '对象存储配额已用尽，不再接受写入。',

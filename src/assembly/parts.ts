@@ -5,16 +5,18 @@ import { createDatabase, type Database } from '../catalogue/database.ts';
 import { migrate } from '../catalogue/migrate.ts';
 import { requireUsableDatabase } from '../catalogue/requirements.ts';
 import { requireRights } from '../catalogue/rights.ts';
-import { type Clock, createLifetimes, type Lifetimes, systemClock } from '../clock.ts';
+import { createLifetimes, type Lifetimes, systemClock } from '../clock.ts';
 import { type Config, configSecrets } from '../config.ts';
 import { createLog, type Log } from '../log.ts';
 import { createMetrics, type Metrics } from '../metrics.ts';
 import { type Accept, createAccept } from '../pipeline/accept.ts';
 import { createCanary } from '../pipeline/canary.ts';
 import type { Gather } from '../pipeline/checks/gather.ts';
+import { createClockWatch } from '../pipeline/clock-watch.ts';
 import { createStoreHealth } from '../pipeline/store-health.ts';
 import type { ArchiveQueue } from '../queue/queue.ts';
 import { openArchiveQueue } from '../queue/queue.ts';
+import { createSharedClock, type SharedClock } from '../shared-clock.ts';
 import { createShutdown, type Shutdown } from '../shutdown.ts';
 import type { Store } from '../storage/store.ts';
 import { createVitalSigns, type VitalSigns } from '../vital-signs.ts';
@@ -28,7 +30,7 @@ import { openStore } from './store.ts';
 export interface Parts {
   readonly config: Config;
   readonly accounts: Accounts;
-  readonly clock: Clock;
+  readonly clock: SharedClock;
   readonly lifetimes: Lifetimes;
   readonly log: Log;
   readonly metrics: Metrics;
@@ -75,7 +77,7 @@ export async function openParts(config: Config, options: OpenOptions): Promise<P
   });
   const shutdown = createShutdown(log);
   try {
-    const clock = systemClock;
+    const clock = createSharedClock();
     const lifetimes = createLifetimes(config.lifetimes);
     const accounts = createAccounts(all);
     const metrics = createMetrics();
@@ -90,6 +92,7 @@ export async function openParts(config: Config, options: OpenOptions): Promise<P
           log.info({ migration: name }, 'schema migrated');
         const { accounts: states } = createCatalogue(bare, schema, lifetimes);
         await states.ensure(all.map((account) => account.account));
+        await clock.compare(createCatalogue(bare, schema, lifetimes).times.now);
       },
       log,
       signal: shutdown.signal,
@@ -97,7 +100,8 @@ export async function openParts(config: Config, options: OpenOptions): Promise<P
     const catalogue = createCatalogue(database, schema, lifetimes);
     const queue = await openArchiveQueue(pools.queue, { log, signal: shutdown.signal, isAway });
     shutdown.step('queue', () => queue.close());
-    const store = await openStore(config, { clock, log, shutdown });
+    // Requests are signed with the machine's own clock: where it is wrong the store says so, and by how much.
+    const store = await openStore(config, { clock: systemClock, log, shutdown });
     const signs = createVitalSigns(clock.now);
     const storeHealth = createStoreHealth({ store, canary: createCanary(store, config.objects.prefix) });
     const gather = createProgramGather(
@@ -108,6 +112,8 @@ export async function openParts(config: Config, options: OpenOptions): Promise<P
       { config, catalogue, gather, accounts, clock, lifetimes, metrics, log, shutdown },
       options.program,
     );
+    const watching = createClockWatch({ clock, catalogue, log }).run(shutdown.signal);
+    shutdown.step('clock', () => watching);
     const due = createDue();
     const accept = createAccept({ catalogue, accounts, clock, metrics, onAccepted: due.notify });
     return {

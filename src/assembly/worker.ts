@@ -1,6 +1,7 @@
 /** The working part of a program: feeder, consumer and, where wanted, the sweeper. */
 import { createByteBudget } from '../byte-budget.ts';
 import { dueChannelOf } from '../catalogue/accepting.ts';
+import { systemClock } from '../clock.ts';
 import { readAccountsAgain } from '../config.ts';
 import { failure } from '../failures.ts';
 import { createArchiver } from '../pipeline/archive.ts';
@@ -76,7 +77,8 @@ export function startFeeder(parts: Parts): Feeder {
 /** Every process says that it lives, and what it reports of itself; see pipeline/checks. */
 export function startHeartbeat(parts: Parts, options: { takesMedia: boolean }): Fleet {
   const { shutdown } = parts;
-  const fleet = createFleet(parts, { name: parts.process, ...options });
+  // Its own clock, and not the one that follows the database's: how far it is off is what the heartbeat tells.
+  const fleet = createFleet({ ...parts, clock: systemClock }, { name: parts.process, ...options });
   const beating = fleet.run(shutdown.signal);
   shutdown.step('heartbeat', () => beating);
   return fleet;
@@ -144,6 +146,10 @@ export async function startConsumer(
     metrics,
     log,
     onReleased: () => feeder.wake(),
+    onSkew: (why) => {
+      if (!why) return parts.signs.setHealthy('store_clock_skewed');
+      parts.signs.setUnhealthy('store_clock_skewed', { detail: { words: why.detail ?? why.code } });
+    },
   });
   const keeping = storeHold.run(shutdown.signal);
   shutdown.step('hold of the store', () => keeping);

@@ -4,6 +4,7 @@ import { FAILURES, type Failure } from '../failures.ts';
 import { idOf, type Reference, type Status } from '../media.ts';
 import { storableJson } from '../storable.ts';
 import type { Queryable } from './database.ts';
+import { PRODUCER_SLACK_MS } from './times.ts';
 
 export interface Accepted {
   readonly id: string;
@@ -27,6 +28,13 @@ function merge(first: Reference, second: Reference): Reference {
   return { ...second, ...first, sentAt };
 }
 
+/**
+ * A message of tomorrow would be tried for a day longer than WeChat keeps it. What is a few minutes ahead comes from a
+ * machine whose clock is; what is further ahead says nothing, and counts as sent now.
+ */
+const notInTheFuture = (reference: Reference, now: Date): Reference =>
+  reference.sentAt.getTime() > now.getTime() + PRODUCER_SLACK_MS ? { ...reference, sentAt: now } : reference;
+
 export function createAccepting(database: Queryable, schema: string, lifetimes: Lifetimes) {
   // The merge itself stands in the schema (002_producer.sql), where producers in other languages meet it too.
   const statement = `SELECT * FROM ${schema}.accept($1::json, $2, $3)`;
@@ -39,7 +47,8 @@ export function createAccepting(database: Queryable, schema: string, lifetimes: 
      */
     accept: async (references: readonly Reference[], now: Date, notify: boolean): Promise<Accepted[]> => {
       const merged = new Map<string, Reference>();
-      const ids = references.map((reference) => {
+      const ids = references.map((said) => {
+        const reference = notInTheFuture(said, now);
         const id = idOf(reference.account, reference.mediaId);
         const other = merged.get(id);
         merged.set(id, other ? merge(other, reference) : reference);

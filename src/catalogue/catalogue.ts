@@ -20,6 +20,7 @@ import { createRedriving } from './redriving.ts';
 import { createRevocations } from './revocations.ts';
 import { createStoreHold } from './store-hold.ts';
 import { createSummaries } from './summaries.ts';
+import { createTimes } from './times.ts';
 import { createTroubleFacts } from './trouble-facts.ts';
 import { createVerifications } from './verifications.ts';
 
@@ -48,6 +49,7 @@ export function createCatalogue(database: Database, schema: string, lifetimes: L
     storeHold: createStoreHold(database, schema),
     erasures: createErasures(database, schema),
     revocations: createRevocations(database, schema),
+    times: createTimes(database, schema, lifetimes),
     verifications: createVerifications(database, schema),
 
     /** Takes or renews a named lease; false while another holder has it. */

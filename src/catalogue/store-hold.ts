@@ -103,6 +103,25 @@ export function createStoreHold(database: Database, schema: string) {
       return ended;
     },
 
+    /** The probe said nothing of the store: it is somebody else's turn, and a hold stays as it was. */
+    dropProbe: async (holder: string): Promise<void> => {
+      await database.query(`UPDATE ${table} SET prober = NULL, prober_until = NULL WHERE prober = $1`, [
+        holder,
+      ]);
+    },
+
+    /** Somebody wants the store probed now, whatever was planned. False: it is not held. */
+    release: async (actor: string, now: Date): Promise<boolean> =>
+      database.transaction(async (transaction) => {
+        const rows = await transaction.query(
+          `UPDATE ${table} SET until = $1, prober = NULL, prober_until = NULL WHERE since IS NOT NULL RETURNING one`,
+          [now],
+        );
+        if (rows.length === 0) return false;
+        await recordEvents(transaction, schema, [{ at: now, actor, action: 'release', target: TARGET }]);
+        return true;
+      }),
+
     /** Puts a fed row back among the due, as it was. False: not this round's, or the store is not held. */
     standBack: async (job: { id: string; round: number }): Promise<boolean> => {
       const rows = await database.query(

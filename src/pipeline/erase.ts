@@ -171,7 +171,8 @@ export function createEraser(deps: EraserDeps, options: EraserOptions = {}) {
 
   /** Media past their retention are marked like any other. */
   async function retain(): Promise<boolean> {
-    if (retentionMs === undefined) return false;
+    // A clock that is days ahead would erase what is to be kept for days.
+    if (retentionMs === undefined || clock.isCertain === false) return false;
     if (performance.now() - retainedAtMs < Math.min(RETENTION_EVERY_MS, retentionMs)) return false;
     const before = new Date(clock.now().getTime() - retentionMs);
     const ids = await catalogue.sentBefore(before, MARK_BATCH);

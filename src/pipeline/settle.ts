@@ -9,7 +9,7 @@ import type { Disposition } from '../queue/disposition.ts';
 import { isOurs } from './accept.ts';
 import type { Holds } from './holds.ts';
 import type { ReadQuota } from './remaining-quota.ts';
-import { decideNext } from './retry-policy.ts';
+import { type Decision, decideNext } from './retry-policy.ts';
 import type { StoreHold } from './store-hold.ts';
 import type { StoredMedia } from './stored.ts';
 
@@ -17,7 +17,7 @@ export interface SettleDeps {
   catalogue: Pick<Catalogue, 'get' | 'failed'>;
   holds: Pick<Holds, 'hold' | 'answered'>;
   storeHold: Pick<StoreHold, 'judge'>;
-  clock: Pick<Clock, 'now'>;
+  clock: Pick<Clock, 'now' | 'isCertain'>;
   lifetimes: Pick<Lifetimes, 'scale'>;
   random: () => number;
   metrics: Pick<Metrics, 'failed' | 'expired'>;
@@ -43,6 +43,15 @@ export type Settle = (job: SettledJob, startedAt: Date, error: unknown) => Promi
 /** Invalid media id; media missing: said of what is too old, too, and then an earlier try may have stored it. */
 const GONE: ReadonlySet<number | undefined> = new Set([40007, 46001]);
 const ASK_MS = 20_000;
+
+const UNCERTAIN_MS = 10 * 60_000;
+
+/** While nobody knows what time it is, no item is closed for its age, nor does one wait long for a time. */
+function withoutClock(decision: Decision, now: Date): Decision {
+  const latest = new Date(now.getTime() + UNCERTAIN_MS);
+  if (decision.next === 'expired') return { next: 'retry', at: latest, reason: 'retry', spent: true };
+  return 'at' in decision && decision.at > latest ? { ...decision, at: latest } : decision;
+}
 
 /** A row is not closed on a guess: while the bucket cannot be asked, the media waits as for any store that is away. */
 const asStoreFailure = (error: unknown) =>
@@ -75,9 +84,9 @@ export function createSettle(deps: SettleDeps): Settle {
     const cause =
       quota && quota.remain > 0 ? ({ ...known.failure, class: 'minute_limit' } as const) : known.failure;
     // A store that takes nothing says nothing of this media: it costs it no try.
-    const held = isOfStore(known.failure) ? await deps.storeHold.judge() : undefined;
+    const held = isOfStore(known.failure) ? await deps.storeHold.judge(known.failure) : undefined;
     const now = deps.clock.now();
-    const decision = decideNext({
+    const planned = decideNext({
       failure: cause,
       tries: row.tries + 1,
       startedAt,
@@ -88,10 +97,11 @@ export function createSettle(deps: SettleDeps): Settle {
       random: deps.random(),
       scale: deps.lifetimes.scale,
     });
+    const decision = deps.clock.isCertain === false ? withoutClock(planned, now) : planned;
     const of = { id: job.id, round: job.round ?? 0, startedAt, endedAt: now };
     deps.metrics.failed.inc({ class: known.failure.class, errcode: String(known.failure.errcode ?? '') });
     deps.log.info(
-      { id: job.id, failure: known.failure, next: held ? 'storeHeld' : decision.next, tries: row.tries + 1 },
+      { id: job.id, failure: known.failure, next: held ?? decision.next, tries: row.tries + 1 },
       'a try failed',
     );
     if (held) {

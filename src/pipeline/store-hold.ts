@@ -23,12 +23,14 @@ export type StoreHoldChange =
   | { readonly held: false; readonly at: Date; readonly since: Date };
 
 export interface StoreHoldDeps {
-  catalogue: Pick<Catalogue, 'storeHold'>;
+  catalogue: { storeHold: Omit<Catalogue['storeHold'], 'release'> };
   canary: Canary;
   clock: Clock;
   lifetimes: Pick<Lifetimes, 'scale'>;
   metrics: Pick<Metrics, 'storeHeld'>;
   log: Pick<Log, 'info' | 'warn'>;
+  /** The clock of this process was found to be wrong, or right again; must not throw. */
+  onSkew?: ((why: Failure | undefined) => void) | undefined;
   /** Once an incident; must not throw. */
   onChange?: ((change: StoreHoldChange) => void) | undefined;
   /** Media are due again, in this process at once. */
@@ -42,8 +44,11 @@ export interface StoreHold {
     signal: AbortSignal,
     run: (signal: AbortSignal) => Promise<Disposition>,
   ): Promise<Disposition>;
-  /** After a put failed: the hold, where the store takes nothing; undefined where it does. */
-  judge(): Promise<StoreHoldState | undefined>;
+  /**
+   * After a put failed: whether the store takes nothing, and all archiving is held, or nothing of this process, whose
+   * clock is wrong; undefined where it takes what others put.
+   */
+  judge(failure: Failure): Promise<'held' | 'clockSkewed' | undefined>;
   /** Watches, and probes while it is held, until the signal aborts. Never rejects. */
   run(signal: AbortSignal): Promise<void>;
 }
@@ -68,6 +73,11 @@ export function decideProbeMs(why: Pick<Failure, 'code'>, probes: number): numbe
   return Math.min(most, first * 2 ** Math.min(probes, 20));
 }
 
+/** How often a process whose clock is wrong looks whether it is right again. */
+const SKEWED_PROBE_MS = 15_000;
+/** An item waits so long for a clock that may be set right, before it goes back into the queue for another process. */
+const SKEWED_WAIT_MS = 5_000;
+
 /** The try was cut because what it fetched could not have been stored. */
 class StoreHeldError extends Error {
   override readonly name = 'StoreHeldError';
@@ -78,6 +88,20 @@ export function createStoreHold(deps: StoreHoldDeps): StoreHold {
   const rows = deps.catalogue.storeHold;
   const inHand = new Set<AbortController>();
   let known: StoreHoldState | undefined;
+  /** This machine's clock is wrong: a fault of this process, which holds nobody else. */
+  let skewed: { readonly why: Failure; readonly probeAtMs: number } | undefined;
+
+  function learnSkew(why: Failure | undefined): void {
+    const was = skewed;
+    skewed = why && { why, probeAtMs: performance.now() + SKEWED_PROBE_MS };
+    if (why && !was) {
+      log.warn({ failure: why }, "store: this machine's clock is wrong, this process archives nothing");
+      deps.onSkew?.(why);
+    } else if (!why && was) {
+      log.info('store: the clock is right again, this process archives');
+      deps.onSkew?.(undefined);
+    }
+  }
 
   function learn(hold: StoreHoldState | undefined): void {
     const begins = hold !== undefined && known === undefined;
@@ -97,6 +121,8 @@ export function createStoreHold(deps: StoreHoldDeps): StoreHold {
   async function probe(holder: string, startedAt: Date, signal: AbortSignal): Promise<void> {
     const before = known;
     const why = await deps.canary(signal);
+    learnSkew(why?.code === 'clock_skewed' ? why : undefined);
+    if (skewed) return await rows.dropProbe(holder);
     const now = clock.now();
     if (why) {
       const probes = before ? before.probes + 1 : 0;
@@ -123,6 +149,12 @@ export function createStoreHold(deps: StoreHoldDeps): StoreHold {
       const standBack = async (): Promise<boolean> =>
         job.round !== undefined && (await rows.standBack({ id: job.id, round: job.round }));
       if (known && (await standBack())) return { do: 'finish', result: 'later' };
+      if (skewed) {
+        // Nothing is fetched that could not be stored. It waits here, so that it does not go round and round between
+        // the queue and this process, and then it is another process's to take.
+        await clock.sleep(SKEWED_WAIT_MS, signal);
+        if (skewed) return { do: 'putBack', delayMs: JUDGE_POLL_MS };
+      }
       const running = new AbortController();
       const pass = () => running.abort(signal.reason);
       signal.addEventListener('abort', pass, { once: true });
@@ -140,13 +172,18 @@ export function createStoreHold(deps: StoreHoldDeps): StoreHold {
       }
     },
 
-    judge: async () => {
+    judge: async (failed) => {
+      if (failed.code === 'clock_skewed') {
+        learnSkew(failed);
+        return 'clockSkewed';
+      }
       const failedAt = clock.now();
       const holder = randomUUID();
       const giveUpAtMs = performance.now() + JUDGE_LIMIT_MS;
       while (performance.now() < giveUpAtMs) {
         const { hold, passedAt } = await read();
-        if (hold) return hold;
+        if (hold) return 'held';
+        if (skewed) return 'clockSkewed';
         // One canary answers for all that failed before it: a wave of failures makes two at most.
         if (passedAt && passedAt >= failedAt) return undefined;
         const now = clock.now();
@@ -162,7 +199,13 @@ export function createStoreHold(deps: StoreHoldDeps): StoreHold {
         try {
           const { hold } = await read();
           const now = clock.now();
-          if (hold && hold.until <= now && (await take(holder, now))) await probe(holder, now, signal);
+          if (skewed && performance.now() >= skewed.probeAtMs) {
+            const why = await deps.canary(signal);
+            learnSkew(why?.code === 'clock_skewed' ? why : undefined);
+          }
+          // Whose clock is wrong finds out nothing about the store.
+          if (hold && !skewed && hold.until <= now && (await take(holder, now)))
+            await probe(holder, now, signal);
         } catch (error) {
           // The catalogue is away, and nothing is archived anyway; or the program closes.
           if (!signal.aborted) log.info({ err: error }, 'the hold of the store could not be read');

@@ -93,6 +93,7 @@ export function createSweeper(
    * store does not answer, rows stay open; they are past their deadline and lose nothing by it.
    */
   async function closeExpired(signal: AbortSignal): Promise<number> {
+    if (clock.isCertain === false) return 0;
     const rows = await catalogue.expiring(clock.now(), deps.lifetimes.closingMs, CLOSE_LIMIT);
     const within = AbortSignal.any([signal, AbortSignal.timeout(ASK_MS)]);
     const gone: string[] = [];

@@ -73,6 +73,32 @@ function causeOf({ status, headers = {} }: ErrorAnswer, code: string | undefined
   return 'store_refused';
 }
 
+/** AWS refuses at 15 minutes; some stores at less, and not all of them say that it was the time. */
+const SKEW_MS = 5 * 60_000;
+const SKEWED = /^(RequestTimeTooSkewed|RequestExpired|RequestTimeTooLarge)$/;
+
+/**
+ * How far `now` is ahead of the store's clock, where a refusal is for the time: it says so, or its Date is far from
+ * `now`. A stranger's clock that is wrong says nothing of a response that is welcome.
+ */
+function skewOf(
+  { status, headers = {} }: ErrorAnswer,
+  code: string | undefined,
+  now: Date,
+): number | undefined {
+  const skewMs = now.getTime() - Date.parse(headers.date ?? '');
+  if (code !== undefined && SKEWED.test(code)) return skewMs;
+  const isRefused = status === 400 || status === 401 || status === 403;
+  return isRefused && Math.abs(skewMs) >= SKEW_MS ? skewMs : undefined;
+}
+
+/** `this clock is 345600 s ahead of the store's` */
+function skewWords(skewMs: number): string {
+  if (Number.isNaN(skewMs)) return "this clock differs from the store's";
+  const seconds = Math.round(Math.abs(skewMs) / 1000);
+  return `this clock is ${seconds} s ${skewMs > 0 ? 'ahead of' : 'behind'} the store's`;
+}
+
 /** The failure of an HTTP answer that is not a success. */
 export function refusal(answer: ErrorAnswer, now: Date): FailureError {
   const { status, headers = {}, body } = answer;
@@ -80,6 +106,9 @@ export function refusal(answer: ErrorAnswer, now: Date): FailureError {
   // MinIO says it in a header where there is no body.
   const code = answer.code ?? codeOf(text) ?? headers['x-minio-error-code']?.replace(/\W/g, '').slice(0, 64);
   const retryAfterMs = parseRetryAfter(headers['retry-after'], now);
+  const skewMs = skewOf(answer, code, now);
+  if (skewMs !== undefined)
+    return failure('clock_skewed', `HTTP ${status}${code ? ` ${code}` : ''}: ${skewWords(skewMs)}`);
   return failure(
     causeOf(answer, code, text),
     `HTTP ${status}${code ? ` ${code}` : ''}`,
@@ -94,6 +123,8 @@ const SILENCES: readonly (readonly [codes: RegExp, failure: StoreFailureCode])[]
     /^(ECONNREFUSED|EHOSTUNREACH|ENETUNREACH|EHOSTDOWN|ENETDOWN|EADDRNOTAVAIL|UND_ERR_CONNECT_TIMEOUT)$/,
     'store_unreachable',
   ],
+  // Certificates are made before they are used: a clock that is behind has not got there yet.
+  [/^CERT_NOT_YET_VALID$/, 'clock_skewed'],
   [/CERT|^(ERR_TLS|ERR_SSL|ERR_OSSL)|^EPROTO$|^UNABLE_TO_|SELF_SIGNED|^HOSTNAME_MISMATCH$/, 'store_tls'],
   [/^HPE_/, 'store_not_s3'],
 ];

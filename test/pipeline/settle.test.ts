@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { MediaRow } from '../../src/catalogue/row.ts';
-import type { StoreHoldState } from '../../src/catalogue/store-hold.ts';
 import { createLifetimes } from '../../src/clock.ts';
 import { FailureError, failure } from '../../src/failures.ts';
 import { createMetrics } from '../../src/metrics.ts';
@@ -23,7 +22,7 @@ interface Given {
   ours?: boolean;
   remain?: number;
   adopt?: () => Promise<boolean>;
-  storeHold?: StoreHoldState;
+  storeHold?: 'held' | 'clockSkewed';
 }
 
 function setup(given: Given = {}) {
@@ -161,8 +160,7 @@ describe('settle', () => {
   });
 
   it('spends no try on a store that takes nothing, and one on a store that refused this media alone', async () => {
-    const why = { code: 'store_refused', class: 'store' } as const;
-    const storeHold = { since: NOW, until: at(15_000), why, probes: 0 };
+    const storeHold = 'held';
     for (const code of ['store_refused', 'store_unavailable', 'disk_full'] as const) {
       const held = setup({ storeHold });
       assert.deepEqual(await held.settle(failure(code)), { do: 'finish', result: 'later' });

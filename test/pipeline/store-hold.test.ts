@@ -50,6 +50,9 @@ function setup() {
             prober = undefined;
             return ended;
           },
+          dropProbe: async () => {
+            prober = undefined;
+          },
           standBack: async ({ id }) => {
             if (row.hold) world.stoodBack.push(id);
             return row.hold !== undefined;
@@ -95,8 +98,8 @@ describe('the hold of the store', () => {
     const { world, open } = setup();
     world.answer = REFUSED;
     const [one, other] = [open(), open()];
-    const judged = await Promise.all([one, one, one, other, other].map((process) => process.judge()));
-    assert.deepEqual(new Set(judged.map((hold) => hold?.why.code)), new Set(['store_refused']));
+    const judged = await Promise.all([one, one, one, other, other].map((process) => process.judge(REFUSED)));
+    assert.deepEqual(new Set(judged), new Set(['held']));
     assert.equal(world.canaries, 1);
     assert.deepEqual(world.said, ['the store takes nothing: all archiving is held']);
     assert.deepEqual(
@@ -110,9 +113,9 @@ describe('the hold of the store', () => {
     const { judge } = open();
     const opened = Promise.withResolvers<void>();
     world.gate = opened.promise;
-    const first = judge();
+    const first = judge(REFUSED);
     await wait(5);
-    const second = judge();
+    const second = judge(REFUSED);
     opened.resolve();
     assert.deepEqual(await Promise.all([first, second]), [undefined, undefined]);
     assert.equal(world.canaries, 2, 'the first one began before the second failure');
@@ -124,7 +127,7 @@ describe('the hold of the store', () => {
     const { judge, guard } = open();
     assert.equal(await guard(JOB, never, async () => DONE), DONE);
     world.answer = REFUSED;
-    await judge();
+    await judge(REFUSED);
     const disposition = await guard(JOB, never, async () => assert.fail('it ran'));
     assert.deepEqual(disposition, { do: 'finish', result: 'later' });
     assert.deepEqual(world.stoodBack, ['m_1']);
@@ -140,7 +143,7 @@ describe('the hold of the store', () => {
     const watching = other.run(stop.signal);
     const cut = [one.guard(JOB, never, running), other.guard(JOB, never, running)];
     world.answer = REFUSED;
-    await one.judge();
+    await one.judge(REFUSED);
     for (const disposition of await Promise.all(cut))
       assert.deepEqual(disposition, { do: 'finish', result: 'later' });
     stop.abort(new Error('closing'));
@@ -161,7 +164,7 @@ describe('the hold of the store', () => {
     const { world, open } = setup();
     world.answer = REFUSED;
     const { judge, run } = open();
-    await judge();
+    await judge(REFUSED);
     const stop = new AbortController();
     const watching = run(stop.signal);
     while ((world.row.hold?.probes ?? 0) < 2) await wait(10);

@@ -205,3 +205,19 @@ test('parts are of equal size but for the last, which is never empty, and carry 
     }
   }
 });
+
+test('a refusal for the time says by how many seconds the clock is wrong', () => {
+  const now = new Date('2026-05-05T12:00:00Z');
+  const at = (date: string, status = 403, code?: string) =>
+    refusal({ status, code, headers: { date } }, now).failure;
+  const ahead = at('Fri, 01 May 2026 12:00:00 GMT', 403, 'RequestTimeTooSkewed');
+  assert.equal(ahead.code, 'clock_skewed');
+  assert.match(ahead.detail!, /this clock is 345600 s ahead of the store's/);
+  // HEAD has no body, and some vendors say AccessDenied: the Date tells.
+  assert.equal(at('Fri, 01 May 2026 12:00:00 GMT').code, 'clock_skewed');
+  assert.match(at('Tue, 05 May 2026 13:00:00 GMT', 403, 'AccessDenied').detail!, /3600 s behind the store's/);
+  assert.equal(at('Tue, 05 May 2026 12:01:00 GMT', 403, 'AccessDenied').code, 'store_refused');
+  assert.equal(at('Fri, 01 May 2026 12:00:00 GMT', 503).code, 'store_unavailable', 'a store in trouble');
+  assert.equal(at('no date', 403, 'RequestTimeTooSkewed').code, 'clock_skewed');
+  assert.equal(at('no date', 403, 'AccessDenied').code, 'store_refused');
+});

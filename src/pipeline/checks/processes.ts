@@ -107,6 +107,31 @@ export const PROCESS_CHECKS = {
         ?.filter(({ clockAheadMs = 0 }) => Math.abs(clockAheadMs) > SKEW_MS)
         .map(({ name, clockAheadMs = 0 }) => ({ target: name, detail: { aheadMs: clockAheadMs } })),
   },
+  store_clock_skewed: {
+    severity: 'error',
+    part: 'process',
+    target: 'process',
+    rule: "The store refuses a process for the time at which it signs; the sentence says by how many seconds the process's clock differs from the store's. That process archives nothing, the others go on. Ends when the store takes its test object.",
+    begun: (it) => ({
+      en: `${it.target} archives nothing, the store refuses its clock: ${it.detail.words}.`,
+      zh: `${it.target} 已停止归档，对象存储不接受其时钟：${it.detail.words}。`,
+    }),
+    ended: (it) => ({
+      en: `The store takes what ${it.target} signs again, or the process is gone.`,
+      zh: `对象存储重新接受 ${it.target} 的签名，或该进程已退出。`,
+    }),
+    advice: () => FAILURES.clock_skewed.advice,
+    find: (facts) => {
+      const failure = facts.store?.ok === false ? facts.store.failure : undefined;
+      const here =
+        failure?.code === 'clock_skewed'
+          ? [{ target: facts.process, detail: { words: failure.detail ?? failure.code } }]
+          : [];
+      const told = reported('store_clock_skewed')(facts);
+      if (!told && !facts.store) return undefined;
+      return [...here, ...(told ?? []).filter(({ target }) => target !== here[0]?.target)];
+    },
+  },
   disk_floor: {
     severity: 'error',
     part: 'process',

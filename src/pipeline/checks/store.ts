@@ -28,9 +28,10 @@ const probeCheck = (code: StoreFailureCode): Check => {
   };
 };
 
-type Probed = Exclude<StoreFailureCode, 'store_refused'>;
+/** A clock that is wrong is a fault of the process that probes: processes.ts tells of it. */
+type Probed = Exclude<StoreFailureCode, 'store_refused' | 'clock_skewed'>;
 const PROBED = (Object.keys(STORE_FAILURES) as StoreFailureCode[]).filter(
-  (code): code is Probed => code !== 'store_refused',
+  (code): code is Probed => code !== 'store_refused' && code !== 'clock_skewed',
 );
 const PROBE_CHECKS = Object.fromEntries(PROBED.map((code) => [code, probeCheck(code)])) as Record<
   Probed,
