@@ -22,6 +22,11 @@ export function createMetrics() {
     received: counter('received_total', 'Media accepted for the first time.'),
     callbacks: counter('callbacks_total', 'Callbacks of WeChat by what became of them.', ['outcome']),
     upstream: counter('upstream_total', 'Callbacks passed on to a handler by what came of it.', ['outcome']),
+    passedOver: counter(
+      'passed_over_total',
+      'Messages of customer service, and lines of forwarded records, of which nothing is archived.',
+      ['type', 'why'],
+    ),
     archived: counter('archived_total', 'Media stored and verified.'),
     archivedBytes: counter('archived_bytes_total', 'Bytes of archived media.'),
     failed: counter('failed_total', 'Failed tries.', ['class', 'errcode']),

@@ -109,20 +109,6 @@ export async function startConsumer(
     log,
   });
   shutdown.step('tokens', () => tokens.close());
-  if (accounts.all.some(({ product }) => product === 'wecom')) {
-    const kfSync = createKfSync({ api, tokens });
-    const syncer = createSyncer({
-      catalogue,
-      kfSync,
-      accounts,
-      clock,
-      metrics,
-      log,
-      onAccepted: parts.due.notify,
-    });
-    const syncing = syncer.run(shutdown.signal);
-    shutdown.step('customer service', () => syncing);
-  }
   const downloader = createDownloader({
     baseUrl: wechat.apiBaseUrl,
     wecomBaseUrl: wechat.wecomBaseUrl,
@@ -137,6 +123,23 @@ export async function startConsumer(
   });
   shutdown.step('downloader', () => downloader.close());
   const holds = createHolds({ catalogue, clock, lifetimes, log, rereadAccounts: () => reread(parts) });
+  if (accounts.all.some(({ product }) => product === 'wecom')) {
+    const syncer = createSyncer({
+      catalogue,
+      kfSync: createKfSync({ api, tokens }),
+      accounts,
+      holds,
+      clock,
+      lifetimes,
+      random: Math.random,
+      metrics,
+      log,
+      onAccepted: parts.due.notify,
+      rereadAccounts: () => reread(parts),
+    });
+    const syncing = syncer.run(shutdown.signal);
+    shutdown.step('customer service', () => syncing);
+  }
   const quotaOf = createQuotaReader({ api, tokens });
   const storeHold = createStoreHold({
     catalogue,

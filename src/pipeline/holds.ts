@@ -35,6 +35,8 @@ export interface Holds {
   hold(account: string, until: Date, why: Failure): Promise<void>;
   /** WeChat answered about a media: the account as a whole is well. */
   answered(account: string): Promise<void>;
+  /** A call that was refused for the account as a whole is answered again. Ends such a hold, once it has lapsed. */
+  works(account: string): Promise<void>;
   /** What is known is not true any more. */
   forget(): void;
 }
@@ -84,6 +86,12 @@ export function createHolds(deps: HoldsDeps): Holds {
     readAtMs = Number.NEGATIVE_INFINITY;
   };
 
+  async function answered(account: string): Promise<void> {
+    if (!known.has(account)) return;
+    if (await catalogue.accounts.lift(account, clock.now())) log.info({ account }, 'the account works again');
+    forget();
+  }
+
   return {
     admit: async (job) => {
       const { account } = job.reference;
@@ -112,11 +120,11 @@ export function createHolds(deps: HoldsDeps): Holds {
       await refresh();
     },
 
-    answered: async (account) => {
-      if (!known.has(account)) return;
-      if (await catalogue.accounts.lift(account, clock.now()))
-        log.info({ account }, 'the account works again');
-      forget();
+    answered,
+
+    works: async (account) => {
+      await refresh();
+      if (known.get(account)?.why?.class === 'account') await answered(account);
     },
 
     forget,

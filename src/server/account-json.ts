@@ -2,6 +2,7 @@
 import type { Account } from '../account.ts';
 import { type AccountState, HELD_BY_HAND } from '../catalogue/accounts.ts';
 import type { CallbackCount } from '../catalogue/callbacks.ts';
+import type { KfState } from '../catalogue/kf-sync.ts';
 import { explain } from '../wechat/errcodes.ts';
 import { dayOf, SKEW_SECONDS } from './callback-tally.ts';
 import type { Language } from './problem.ts';
@@ -55,12 +56,31 @@ function callbacksJson(counts: readonly CallbackCount[]) {
   return sums;
 }
 
+function serviceJson(services: readonly KfState[], language: Language) {
+  if (services.length === 0) return {};
+  const shown = services.map(({ openKfId, readAt, failure, failingSince }) => ({
+    openKfId,
+    ...(readAt ? { lastReadAt: readAt } : {}),
+    ...(failure
+      ? {
+          failure: {
+            ...failure,
+            ...(failingSince ? { since: failingSince } : {}),
+            message: explain(failure).message[language],
+            advice: explain(failure).advice[language],
+          },
+        }
+      : {}),
+  }));
+  return { customerService: shown };
+}
+
 /** `counts`: of this account, of the last seven days. */
 export function accountJson(
   { account, name, product }: Account,
   state: AccountState,
   counts: readonly CallbackCount[],
-  view: { callbackUrl: string; now: Date; language: Language },
+  view: { callbackUrl: string; now: Date; language: Language; services: readonly KfState[] },
 ) {
   const { lastCallbackAt, tokenExpiresAt } = state;
   const { callbackUrl, now, language } = view;
@@ -77,6 +97,7 @@ export function accountJson(
     ...skewJson(state, now, language),
     ...(tokenExpiresAt ? { token: { expiresAt: tokenExpiresAt } } : {}),
     ...(state.quota ? { quota: state.quota } : {}),
+    ...serviceJson(view.services, language),
     hold: isHeld(state, now) ? holdJson(state, language) : null,
   };
 }

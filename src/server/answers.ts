@@ -242,6 +242,18 @@ export const ACCOUNT: z.ZodType = z
       .optional()
       .describe('the clock of this server against the timestamps WeChat signs, where it is off'),
     token: z.object({ expiresAt: time }).optional(),
+    customerService: z
+      .array(
+        z.object({
+          openKfId: z.string(),
+          lastReadAt: time.optional().describe('when its messages were last read to the end'),
+          failure: FAILURE.extend({ since: time.optional() })
+            .optional()
+            .describe('why they cannot be read now'),
+        }),
+      )
+      .optional()
+      .describe('WeCom: the customer-service accounts that callbacks spoke of'),
     hold: FAILURE.extend({
       reason: z.string().describe('the words of whoever holds it by hand; else why it is held'),
       since: time.optional(),

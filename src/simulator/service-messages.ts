@@ -2,10 +2,22 @@
 import type { ServiceMessage } from './customer-service.ts';
 import type { Behaviour, SimulatedKind } from './media-id.ts';
 import type { Message } from './messages.ts';
+import type { Members } from './requests.ts';
 import type { Simulator } from './server.ts';
 
 /** What a customer can send; `html` and `json` are files that look like an answer of WeCom. */
-export const SERVICE_KINDS = ['image', 'voice', 'video', 'file', 'html', 'json', 'text', 'event'] as const;
+export const SERVICE_KINDS = [
+  'image',
+  'voice',
+  'video',
+  'file',
+  'html',
+  'json',
+  'text',
+  'event',
+  'merged',
+  'miniprogram',
+] as const;
 export type ServiceKind = (typeof SERVICE_KINDS)[number];
 
 export interface ServiceWish {
@@ -38,18 +50,44 @@ export function composeServiceMessage(
   const { appId: corpId } = simulator.accountOf(account);
   const media = MEDIA[kind];
   const seconds = Math.floor(simulator.now().getTime() / 1000);
-  const mediaIds = media
-    ? [
-        wish.mediaId ??
-          simulator.mint(account, {
-            kind: media.kind,
-            seed,
-            createdAt: new Date(seconds * 1000),
-            ...(wish.sizeBytes !== undefined && { sizeBytes: wish.sizeBytes }),
-            ...(wish.behaviour && { behaviour: wish.behaviour }),
-          }),
-      ]
-    : [];
+  const mediaIds: string[] = [];
+  const mint = (of: SimulatedKind, its = seed): string => {
+    const made = simulator.mint(account, {
+      kind: of,
+      seed: its,
+      createdAt: new Date(seconds * 1000),
+      ...(wish.sizeBytes !== undefined && { sizeBytes: wish.sizeBytes }),
+      ...(wish.behaviour && { behaviour: wish.behaviour }),
+    });
+    const mediaId = mediaIds.length === 0 ? (wish.mediaId ?? made) : made;
+    mediaIds.push(mediaId);
+    return mediaId;
+  };
+  /** A forwarded record: a text, a picture, and a record inside it with a file and a mini program. */
+  const line = (msgtype: string, content: object) => ({
+    sender_name: '张三',
+    send_time: seconds - 60,
+    msgtype,
+    msg_content: JSON.stringify({ [msgtype]: content }),
+  });
+  const contents: Readonly<Record<string, () => Members>> = {
+    text: () => ({ content: '你好 👋' }),
+    miniprogram: () => ({ title: '小程序', appid: 'wx1', pagepath: 'p', thumb_media_id: mint('thumb') }),
+    merged: () => ({
+      title: '群聊的聊天记录',
+      item: [
+        line('text', { content: '你好' }),
+        line('image', { media_id: mint('image') }),
+        line('merged_msg', {
+          title: '聊天记录',
+          item: [
+            line('file', { media_id: mint('file', seed + 1) }),
+            line('miniprogram', { title: '小程序', thumb_media_id: mint('thumb', seed + 2) }),
+          ],
+        }),
+      ],
+    }),
+  };
   const external_userid = wish.customerId ?? 'wmSimulatedCustomer0000000000001';
   const message: ServiceMessage =
     kind === 'event'
@@ -59,10 +97,10 @@ export function composeServiceMessage(
           content: { event_type: 'enter_session', open_kfid: openKfId, external_userid },
         }
       : {
-          msgtype: media?.msgtype ?? 'text',
+          msgtype: media?.msgtype ?? (kind === 'merged' ? 'merged_msg' : kind),
           external_userid,
           origin: 3,
-          content: media ? { media_id: mediaIds[0] } : { content: '你好 👋' },
+          content: media ? { media_id: mint(media.kind) } : contents[kind]!(),
         };
   const { token } = simulator.customerService.receive(corpId, openKfId, message);
   const fields = {

@@ -6,7 +6,7 @@
 import type { Explanation, FailureClass } from '../failures.ts';
 
 /** Which of WeChat's calls answered. `quota` is the quota API, which no media depends on. */
-export type Endpoint = 'media_get' | 'token' | 'quota' | 'any';
+export type Endpoint = 'media_get' | 'token' | 'quota' | 'sync_msg' | 'any';
 
 /** Mini programs share the host, the calls and the numbers of official accounts. */
 export type ErrcodeProduct = 'official' | 'wecom' | 'any';
@@ -420,6 +420,39 @@ export const MEANINGS: readonly Meaning[] = [
       "Check verification and interface permissions in WeChat's console, and that the app id is the right one.",
       '请在微信后台检查认证状态和接口权限,并确认 AppID 无误。',
     ],
+  ),
+  meaning(
+    'customer_service_off',
+    'account',
+    [at('wecom', 'sync_msg', 95012, 95017)],
+    [
+      'Customer service is not in use in this corporation, or was moved to another version of it.',
+      '该企业未启用微信客服，或已升级到其他版本。',
+    ],
+    [
+      'Turn it on for the application in the administration of WeCom; it is tried again by itself.',
+      '请在企业微信管理后台为该应用启用微信客服；之后系统会自动重试。',
+    ],
+  ),
+  meaning(
+    'customer_service_account_unknown',
+    'account',
+    [at('wecom', 'sync_msg', 95000, 95004)],
+    [
+      'WeCom does not know this customer-service account, or the application may not read it.',
+      '企业微信中不存在该客服账号，或应用无权读取。',
+    ],
+    [
+      'Where it was deleted there is nothing to do. Else add it to those that the application manages.',
+      '若该客服账号已删除，则无需处理；否则请将其加入应用可管理的客服账号。',
+    ],
+  ),
+  meaning(
+    'callback_token_invalid',
+    'transient',
+    [at('wecom', 'sync_msg', 95007)],
+    ["The callback's token is over.", '回调中的 token 已失效。'],
+    NOTHING,
   ),
   meaning(
     'api_banned',

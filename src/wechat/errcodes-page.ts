@@ -24,6 +24,7 @@ const ENDPOINTS: Record<Place['endpoint'], string> = {
   media_get: 'media/get',
   token: 'token calls',
   quota: 'quota API',
+  sync_msg: 'kf/sync_msg',
 };
 
 const INTRODUCTION = `# Failures and cures

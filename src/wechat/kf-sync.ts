@@ -4,18 +4,17 @@
  */
 import type { Account } from '../account.ts';
 import { FailureError, failure } from '../failures.ts';
-import { type Kind, type ReferenceInput, referenceSchema } from '../media.ts';
 import type { WechatApi } from './api.ts';
+import { type KfMessages, readMessages } from './kf-messages.ts';
 import type { Tokens } from './tokens.ts';
 
-export interface KfPage {
-  readonly references: readonly ReferenceInput[];
+export interface KfPage extends KfMessages {
   /** To be committed together with the references: a page asked for again meets its own rows. */
   readonly nextCursor: string;
   /** Whether to ask again at once, with `nextCursor`. */
   readonly hasMore: boolean;
-  /** Media messages whose media id could not be one. */
-  readonly unusable: number;
+  /** Messages on the page, with and without media. */
+  readonly messages: number;
 }
 
 export interface KfSync {
@@ -35,13 +34,6 @@ const PAGE = 1_000;
 /** A thousand texts of 2,048 bytes each, and what stands around them. */
 const MAX_PAGE_BYTES = 8 * 1024 * 1024;
 const AMR = 0;
-const KINDS: Readonly<Record<string, Kind>> = {
-  image: 'image',
-  voice: 'voice',
-  video: 'video',
-  file: 'file',
-};
-
 export function createKfSync(deps: {
   api: Pick<WechatApi, 'call'>;
   tokens: Pick<Tokens, 'get' | 'reportBad' | 'reportGood'>;
@@ -59,7 +51,7 @@ export function createKfSync(deps: {
       deps.api.call(
         {
           product: account.product,
-          endpoint: 'any',
+          endpoint: 'sync_msg',
           path: PATH,
           query: { access_token: accessToken },
           body,
@@ -70,15 +62,17 @@ export function createKfSync(deps: {
       ),
     );
     const { msg_list: list, next_cursor: next } = answer;
-    if (!Array.isArray(list)) throw failure('malformed_answer', `${PATH}: no msg_list`);
+    if (!Array.isArray(list) && answer.errcode === undefined)
+      throw failure('malformed_answer', `${PATH}: neither errcode nor msg_list`);
+    // A page without a list is an empty one: "has_more" with nothing in it occurs.
+    const messages = Array.isArray(list) ? list : [];
     const nextCursor = typeof next === 'string' && next !== '' ? next : (cursor ?? '');
-    const read = list.map((message) => readMessage(account, message));
     return {
-      references: read.filter((one) => typeof one === 'object'),
+      ...readMessages(account.account, messages),
+      messages: messages.length,
       nextCursor,
       // A cursor that stands still would be asked for ever.
-      hasMore: answer.has_more === 1 && nextCursor !== (cursor ?? ''),
-      unusable: read.filter((one) => one === 'unusable').length,
+      hasMore: Number(answer.has_more) === 1 && nextCursor !== (cursor ?? ''),
     };
   };
 
@@ -102,29 +96,4 @@ export function createKfSync(deps: {
   }
 
   return { page };
-}
-
-/** What customers and staff sent alike; undefined where there is no media in it. */
-function readMessage(account: Account, message: unknown): ReferenceInput | 'unusable' | undefined {
-  if (typeof message !== 'object' || message === null) return undefined;
-  const fields = message as Readonly<Record<string, unknown>>;
-  const type = String(fields.msgtype);
-  const kind = Object.hasOwn(KINDS, type) ? KINDS[type] : undefined;
-  if (!kind) return undefined;
-  const { media_id: mediaId } = (fields[type] ?? {}) as { media_id?: unknown };
-  const seconds = Number(fields.send_time);
-  const isTime = seconds > 1_300_000_000 && seconds < 4_102_444_800;
-  const optional = {
-    ...keep('openId', fields.external_userid),
-    ...keep('msgId', fields.msgid),
-    ...(isTime ? { sentAt: new Date(seconds * 1000).toISOString() } : {}),
-  };
-  const parsed = referenceSchema.safeParse({ account: account.account, mediaId, kind, ...optional });
-  return parsed.success ? parsed.data : 'unusable';
-}
-
-function keep(name: 'openId' | 'msgId', value: unknown): { [key in typeof name]?: string } {
-  return referenceSchema.shape[name].safeParse(value).success && typeof value === 'string'
-    ? { [name]: value }
-    : {};
 }

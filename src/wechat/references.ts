@@ -59,10 +59,25 @@ export function readReferences(account: string, fields: Fields): MessageRead {
     case 'file':
       // Official accounts get no media id for files (WeCom does): recorded so that somebody sees what was lost.
       return withMedia(media('file', mediaId ?? (shared.msgId && `msg:${shared.msgId}`)));
-    default:
-      return { kind: 'ignored', messageType };
+    default: {
+      // A type of a later time that carries a media id shall not lose it.
+      const later = NO_MEDIA.has(messageType)
+        ? []
+        : [...media('file', mediaId), ...media('thumb', field('ThumbMediaId'), parent())];
+      const read = later.length > 0 ? withMedia(later) : undefined;
+      return read?.kind === 'media' ? read : { kind: 'ignored', messageType };
+    }
   }
 }
+
+/** Types known to carry no media id of their own; what a user typed in them may look like a field. */
+const NO_MEDIA: ReadonlySet<string> = new Set([
+  'text',
+  'location',
+  'link',
+  'event',
+  'transfer_customer_service',
+]);
 
 /** An optional field, kept only if it is what it should be: a bad PicUrl must not cost the picture. */
 function keep<Name extends keyof ReferenceInput>(

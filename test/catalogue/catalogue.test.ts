@@ -506,21 +506,64 @@ for (const backend of backends) {
       assert.ok((await catalogue.fleet.read()).workers.lastSeenMs! >= 61_000);
     });
 
-    it('reads customer service on from its cursor, one reader at a time, and never twice with a stale token', async () => {
+    it('reads customer service on from its cursor, one reader at a time', async () => {
       const { kfSyncs } = catalogue;
+      const take = (ms: number, readBefore = -1) =>
+        kfSyncs.take(['ww1'], at(ms), at(ms + 1000), at(readBefore));
+      const failure = { code: 'network', class: 'transient' } as const;
       await kfSyncs.want('ww1', 'wk1', 'sealed', NOW);
-      const first = await kfSyncs.take(NOW, at(1000));
-      assert.deepEqual(first, { account: 'ww1', openKfId: 'wk1', wantedAt: NOW, token: 'sealed' });
-      assert.equal(await kfSyncs.take(at(999), at(2000)), undefined, 'somebody reads it');
-      await kfSyncs.postpone(first!, at(2000));
-      const second = await kfSyncs.take(at(2000), at(3000));
-      assert.deepEqual(second, { account: 'ww1', openKfId: 'wk1', wantedAt: NOW });
+      assert.equal(await kfSyncs.take(['ww2'], NOW, at(1000), NOW), undefined, 'of another account');
+      const first = await take(0);
+      const wanted = { account: 'ww1', openKfId: 'wk1', wantedAt: NOW, token: 'sealed' };
+      assert.deepEqual(first, { ...wanted, failures: 0 });
+      assert.equal(await take(999), undefined, 'somebody reads it');
+      await kfSyncs.failed(first!, failure, { until: at(500), ofAccount: false, dropToken: false }, at(400));
+      assert.equal(await take(499), undefined, 'it waits after a failure');
+      const second = await take(500);
+      assert.deepEqual(second, { ...wanted, failures: 1, failure }, 'the token is kept');
+      await kfSyncs.failed(second!, failure, { until: at(2000), ofAccount: false, dropToken: true }, at(600));
+      const { token: _, ...untold } = wanted;
+      const third = await take(2000);
+      assert.deepEqual(third, { ...untold, failures: 2, failure }, 'a token that failed is not');
+      assert.deepEqual(await kfSyncs.states(['ww1']), [
+        { account: 'ww1', openKfId: 'wk1', failure, failingSince: at(400) },
+      ]);
       const page = { references: [reference({ account: 'ww1' })], nextCursor: 'c1' };
-      assert.equal((await kfSyncs.commitPage(second!, page, at(2000)))?.[0]?.created, true);
-      assert.equal(await kfSyncs.commitPage(second!, page, at(2000)), undefined, 'the cursor has moved');
-      assert.equal(await kfSyncs.take(at(9000), at(9999)), undefined, 'all is read');
+      assert.equal((await kfSyncs.commitPage(third!, page, at(2000)))?.[0]?.created, true);
+      assert.equal(await kfSyncs.commitPage(third!, page, at(2000)), undefined, 'the cursor has moved');
+      assert.deepEqual(await kfSyncs.states(['ww1']), [
+        { account: 'ww1', openKfId: 'wk1', readAt: at(2000) },
+      ]);
+      assert.equal(await take(9000), undefined, 'all is read');
+      const hourly = await take(9000, 2000);
+      assert.deepEqual(
+        hourly,
+        { account: 'ww1', openKfId: 'wk1', cursor: 'c1', failures: 0 },
+        'not for long',
+      );
+      await kfSyncs.giveBack(hourly!);
       await kfSyncs.want('ww1', 'wk1', 'newer', at(9000));
-      assert.equal((await kfSyncs.take(at(9000), at(9999)))?.cursor, 'c1');
+      assert.equal((await take(9000))?.cursor, 'c1');
+    });
+
+    it('lets what refuses a customer-service account hold back the others of its account, and a wrong clock nobody', async () => {
+      const { kfSyncs } = catalogue;
+      const take = (account: string, ms: number) =>
+        kfSyncs.take([account], at(ms), at(ms + 10), at(-1)).then((taken) => taken?.openKfId);
+      const refused = { code: 'api_unauthorized', class: 'account', errcode: 48002 } as const;
+      for (const openKfId of ['wk1', 'wk2']) await kfSyncs.want('ww3', openKfId, 'sealed', NOW);
+      const one = await kfSyncs.take(['ww3'], NOW, at(10), at(-1));
+      await kfSyncs.failed(one!, refused, { until: at(300_000), ofAccount: true, dropToken: false }, NOW);
+      assert.equal(await take('ww3', 299_999), undefined);
+      await kfSyncs.retryNow('ww3');
+      assert.equal(await take('ww3', 20), one!.openKfId, 'released, the one that failed is tried');
+      assert.equal(await take('ww3', 20), undefined);
+      assert.ok(await take('ww3', 300_000));
+
+      await kfSyncs.want('ww4', 'wk1', 'sealed', NOW);
+      const ahead = await kfSyncs.take(['ww4'], at(4 * 86_400_000), at(4 * 86_400_000 + 60_000), NOW);
+      assert.equal(ahead?.openKfId, 'wk1', 'by a clock four days ahead');
+      assert.equal(await take('ww4', 1), 'wk1', 'it binds nobody else');
     });
 
     it('keeps a sealed secret, the newest of its name', async () => {

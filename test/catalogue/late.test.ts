@@ -80,14 +80,14 @@ for (const backend of backends) {
         at: at(minutes),
       });
       await kfSyncs.want('wx', 'wk', 'newer', at(5));
-      const wanted = (await kfSyncs.take(at(6), at(7)))!;
+      const wanted = (await kfSyncs.take(['wx'], at(6), at(7), at(0)))!;
       await write([sync('older', 4)]);
       const none = { references: [], nextCursor: 'c1' };
       assert.ok(await kfSyncs.commitPage(wanted, none, at(6)));
-      const again = await kfSyncs.take(at(8), at(9));
+      const again = await kfSyncs.take(['wx'], at(8), at(9), at(0));
       assert.equal(again?.token, 'newer');
       assert.ok(await kfSyncs.commitPage(again!, { ...none, nextCursor: 'c2' }, at(8)));
-      assert.equal(await kfSyncs.take(at(20), at(21)), undefined);
+      assert.equal(await kfSyncs.take(['wx'], at(20), at(21), at(0)), undefined);
     });
   });
 }

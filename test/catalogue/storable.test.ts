@@ -114,11 +114,15 @@ describe('text and numbers from outside', () => {
       await refuse(bundle);
       const { kfSyncs } = bundle.catalogue;
       await kfSyncs.want(ACCOUNT, 'kf', 'sealed', NOW);
-      const sync = (await kfSyncs.take(NOW, later(60_000)))!;
+      const sync = (await kfSyncs.take([ACCOUNT], NOW, later(60_000), later(-1)))!;
       const references = ['one', 'poison', 'two'].map((mediaId) => reference(mediaId, { openId: mediaId }));
       const accepted = await kfSyncs.commitPage(sync, { references, nextCursor: 'next' }, NOW);
       assert.equal(accepted?.length, 2);
-      assert.equal(await kfSyncs.take(later(120_000), later(180_000)), undefined, 'the page has been read');
+      assert.equal(
+        await kfSyncs.take([ACCOUNT], later(120_000), later(180_000), later(-1)),
+        undefined,
+        'the page has been read',
+      );
     });
   }
 });

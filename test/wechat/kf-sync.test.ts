@@ -72,7 +72,14 @@ test('customer service gives its media page by page, behind a cursor', async (t)
       sentAt: '2021-03-11T16:03:05.000Z',
     })),
   );
-  assert.deepEqual([page.nextCursor, page.hasMore, page.unusable], ['C2', true, 1]);
+  assert.deepEqual([page.nextCursor, page.hasMore, page.messages], ['C2', true, 9]);
+  assert.deepEqual(page.passedOver, [
+    { type: 'text', why: 'no_media' },
+    { type: 'event', why: 'no_media' },
+    { type: 'image', why: 'unusable' },
+    { type: 'other', why: 'no_media' },
+    { type: 'other', why: 'unreadable' },
+  ]);
   assert.equal(wecom.requests[0]!.url, '/cgi-bin/kf/sync_msg?access_token=TOKEN-1');
   assert.deepEqual(JSON.parse(wecom.requests[0]!.body), {
     open_kfid: 'wk1',
@@ -99,5 +106,29 @@ test('a refused token is replaced once; other trouble has its own name', async (
   };
   assert.equal(await code([{ errcode: 42001 }, { errcode: 42001 }]), 'access_token_expired');
   assert.equal(await code([{ errcode: 45009 }]), 'frequency_limit');
-  assert.equal(await code([{ errcode: 0 }]), 'malformed_answer');
+  assert.equal(await code([{ errcode: 48002 }]), 'api_unauthorized');
+  assert.equal(await code([{ errcode: 95012 }]), 'customer_service_off');
+  assert.equal(await code([{ errcode: 95000 }]), 'customer_service_account_unknown');
+  assert.equal(await code([{ errcode: 95007 }]), 'callback_token_invalid');
+  assert.equal(await code([{}]), 'malformed_answer');
+});
+
+test('a page without a list is empty, and has no more where its cursor does not move', async (t) => {
+  const pages = [
+    [{ errcode: 0, errmsg: 'ok' }, ['C1', false]],
+    [{ errcode: 0, has_more: 1 }, ['C1', false]],
+    [{ errcode: 0, has_more: 1, next_cursor: '' }, ['C1', false]],
+    [{ errcode: 0, has_more: 1, next_cursor: 'C2', msg_list: null }, ['C2', true]],
+    [{ errcode: 0, has_more: '1', next_cursor: 'C2', msg_list: {} }, ['C2', true]],
+    [{ has_more: 0, next_cursor: 'C2', msg_list: [] }, ['C2', false]],
+  ] as const;
+  for (const [page, [cursor, hasMore]] of pages) {
+    const { sync } = await setup(t, [page]);
+    const read = await sync.page(CORP, { openKfId: 'wk1', cursor: 'C1' }, NEVER);
+    assert.deepEqual(
+      [read.nextCursor, read.hasMore, read.messages],
+      [cursor, hasMore, 0],
+      JSON.stringify(page),
+    );
+  }
 });

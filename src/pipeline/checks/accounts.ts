@@ -42,6 +42,38 @@ export const ACCOUNT_CHECKS = {
           },
         })),
   },
+  customer_service_unread: {
+    severity: 'warning',
+    part: 'accounts',
+    target: 'account',
+    rule: 'Messages of a customer-service account of WeCom cannot be read: at once where WeCom refuses them for the account, else after ten minutes of failures or three hours unread. Ends with a read to the end.',
+    begun: (it) => ({
+      en: `Account ${it.target}: messages of customer service cannot be read (${it.detail.openKfId ?? '…'}). ${whyHeld(it).message.en}`,
+      zh: `账号 ${it.target}：无法读取微信客服消息（${it.detail.openKfId ?? '…'}）。${whyHeld(it).message.zh}`,
+    }),
+    ended: (it) => ({
+      en: `Messages of customer service of account ${it.target} are read again.`,
+      zh: `账号 ${it.target} 的微信客服消息已恢复读取。`,
+    }),
+    advice: (it) => whyHeld(it).advice,
+    find: ({ customerService }) =>
+      customerService &&
+      [...new Set(customerService.map(({ account }) => account))].map((account) => {
+        const theirs = customerService.filter((one) => one.account === account);
+        const { openKfId, failure } = theirs[0]!;
+        const since = theirs.map((one) => one.failingSince ?? one.readAt).filter((at) => at !== undefined);
+        return {
+          target: account,
+          count: theirs.length,
+          ...(since.length > 0 ? { since: new Date(Math.min(...since.map(Number))) } : {}),
+          detail: {
+            openKfId,
+            code: failure?.code ?? 'customer_service_not_asked',
+            ...(failure?.errcode === undefined ? {} : { errcode: failure.errcode }),
+          },
+        };
+      }),
+  },
   no_callbacks: {
     severity: 'warning',
     part: 'accounts',

@@ -16,6 +16,7 @@
  */
 import type { AccountState } from '../../catalogue/accounts.ts';
 import type { LiveProcess, WorkersSeen } from '../../catalogue/fleet.ts';
+import type { KfState } from '../../catalogue/kf-sync.ts';
 import type { StoreHoldState } from '../../catalogue/store-hold.ts';
 import type { AtRisk, CallbackDays, Counted } from '../../catalogue/trouble-facts.ts';
 import type { Explanation, Failure } from '../../failures.ts';
@@ -94,6 +95,8 @@ export interface Facts {
   readonly storeExamined?: readonly StoreFinding[];
   /** The configured accounts. */
   readonly accounts?: readonly AccountFact[];
+  /** The customer-service accounts whose messages are not read. */
+  readonly customerService?: readonly KfState[];
   readonly storeHold?: { readonly hold: StoreHoldState | undefined };
   readonly atRisk?: AtRisk;
   /** Expired within six hours, and within seven days. */

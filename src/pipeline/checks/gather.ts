@@ -1,6 +1,7 @@
 /** Reads the facts that the checks are computed from, at the cost of a few small questions. */
 import type { Accounts } from '../../account.ts';
 import type { Catalogue } from '../../catalogue/catalogue.ts';
+import type { KfState } from '../../catalogue/kf-sync.ts';
 import type { Clock, Lifetimes } from '../../clock.ts';
 import type { ArchiveQueue } from '../../queue/queue.ts';
 import type { VitalSigns } from '../../vital-signs.ts';
@@ -13,6 +14,7 @@ export interface GatherDeps {
   catalogue: Pick<Catalogue, 'facts'> & {
     accounts: Pick<Catalogue['accounts'], 'states'>;
     fleet: Pick<Catalogue['fleet'], 'read'>;
+    kfSyncs: Pick<Catalogue['kfSyncs'], 'states'>;
     storeHold: Pick<Catalogue['storeHold'], 'read'>;
     verifications: Pick<Catalogue['verifications'], 'lastDone'>;
   };
@@ -40,6 +42,9 @@ const AT_RISK_SHARE = 12;
 /** What arrives late is close to its deadline from the start, and is archived within seconds. */
 const KNOWN_MS = 5 * 60_000;
 const RECENT_MS = 6 * 3_600_000;
+const FAILING_MS = 10 * 60_000;
+/** It is read each hour. */
+const UNREAD_MS = 3 * 3_600_000;
 const WEEK_MS = 7 * 24 * 3_600_000;
 
 export function createGather(deps: GatherDeps): Gather {
@@ -62,6 +67,22 @@ export function createGather(deps: GatherDeps): Gather {
     return known.map((state) => ({ ...state, days: days.get(state.account) }));
   }
 
+  async function readCustomerService(
+    ago: (ms: number) => Date,
+    mine?: readonly string[],
+  ): Promise<KfState[]> {
+    const known = deps.accounts.all.filter(
+      ({ account, product }) => product === 'wecom' && (mine?.includes(account) ?? true),
+    );
+    if (known.length === 0) return [];
+    const states = await catalogue.kfSyncs.states(known.map(({ account }) => account));
+    return states.filter(({ failure, failingSince, readAt }) => {
+      if (failure?.class === 'account') return true;
+      if (failingSince && failingSince < ago(FAILING_MS)) return true;
+      return !failure && readAt !== undefined && readAt < ago(UNREAD_MS);
+    });
+  }
+
   async function readDrift(): Promise<Partial<Facts>> {
     const last = await catalogue.verifications.lastDone();
     if (!last?.endedAt) return {};
@@ -73,21 +94,24 @@ export function createGather(deps: GatherDeps): Gather {
       const now = clock.now();
       const ago = (ms: number) => new Date(now.getTime() - lifetimes.scale(ms));
       const near = new Date(now.getTime() + lifetimes.lifetimeMs / AT_RISK_SHARE);
-      const [live, accounts, { hold }, atRisk, recent, week, dead, storeRefused, drift] = await Promise.all([
-        catalogue.fleet.read(),
-        readAccounts(now, mine),
-        catalogue.storeHold.read(),
-        facts.atRisk(near, ago(KNOWN_MS), mine),
-        facts.closedSince('expired', ago(RECENT_MS), mine),
-        facts.closedSince('expired', ago(WEEK_MS), mine),
-        facts.closedSince('dead', ago(WEEK_MS), mine),
-        facts.storeRefused(mine),
-        // It is of the whole bucket.
-        mine ? {} : readDrift(),
-      ]);
+      const [live, accounts, customerService, { hold }, atRisk, recent, week, dead, storeRefused, drift] =
+        await Promise.all([
+          catalogue.fleet.read(),
+          readAccounts(now, mine),
+          readCustomerService(ago, mine),
+          catalogue.storeHold.read(),
+          facts.atRisk(near, ago(KNOWN_MS), mine),
+          facts.closedSince('expired', ago(RECENT_MS), mine),
+          facts.closedSince('expired', ago(WEEK_MS), mine),
+          facts.closedSince('dead', ago(WEEK_MS), mine),
+          facts.storeRefused(mine),
+          // It is of the whole bucket.
+          mine ? {} : readDrift(),
+        ]);
       return {
         catalogue: { ok: true },
         accounts,
+        customerService,
         storeHold: { hold },
         atRisk,
         expired: { recent, week },

@@ -130,7 +130,7 @@ export function showAccounts(list, accounts, speech) {
   reconcile(list, accounts, {
     key: (account) => account.account,
     sign: (account) => JSON.stringify([speech.language, account]),
-    build: ({ account, name, hold, lastCallbackAt, callbacks, clockSkew, token }) =>
+    build: ({ account, name, hold, lastCallbackAt, callbacks, clockSkew, token, customerService = [] }) =>
       el(
         'li',
         { class: 'row account' },
@@ -152,6 +152,15 @@ export function showAccounts(list, accounts, speech) {
                 ` ${words.skew(speech.number(Math.abs(clockSkew.seconds)))} ${clockSkew.advice}`,
               )
             : null,
+          ...customerService.map(({ openKfId, lastReadAt, failure }) =>
+            el(
+              'p',
+              { class: 'hint' },
+              `${words.customerService(openKfId)} `,
+              lastReadAt ? timeOf(lastReadAt, 'lastRead') : words.neverRead,
+              failure ? el('strong', { class: 'bad' }, ` ${failure.message}`) : null,
+            ),
+          ),
         ),
         el(
           'p',

@@ -32,8 +32,9 @@ export function accountRoutes(
 
   async function show(accounts: readonly Account[], request: FastifyRequest) {
     const now = clock.now();
-    const [states, counts] = await Promise.all([
+    const [states, services, counts] = await Promise.all([
       catalogue.accounts.states(),
+      catalogue.kfSyncs.states(accounts.map(({ account }) => account)),
       catalogue.callbacks.since(daysBefore(now, 6)),
     ]);
     const base = callbackBase(deps.config.http, request);
@@ -42,7 +43,12 @@ export function accountRoutes(
       const { account } = one;
       const state = states.find((state) => state.account === account) ?? { account };
       const theirs = counts.filter((count) => count.account === account);
-      return accountJson(one, state, theirs, { callbackUrl: callbackUrlOf(base, account), now, language });
+      return accountJson(one, state, theirs, {
+        callbackUrl: callbackUrlOf(base, account),
+        now,
+        language,
+        services: services.filter((service) => service.account === account),
+      });
     });
   }
 
@@ -112,6 +118,7 @@ export function accountRoutes(
       async (request) => {
         const account = find(request, request.params.account);
         await catalogue.accounts.release(account.account, clock.now(), request.principal.name);
+        await catalogue.kfSyncs.retryNow(account.account);
         deps.due.notify();
         deps.log.info({ account: account.account, by: request.principal.name }, 'the account is released');
         return (await show([account], request))[0];
