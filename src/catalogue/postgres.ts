@@ -39,6 +39,11 @@ export function createPostgresPool(options: PostgresOptions): pg.Pool {
     onConnect: (client) => prepareSession(client, session),
     types: strictTimes,
   });
-  pool.on('error', (error) => options.log.warn({ err: error }, 'an idle database connection broke'));
+  // Each client has a listener for its whole life. The pool listens to idle clients only, so that a connection reset
+  // inside a transaction would end the process: whoever has the client learns of it from its next statement.
+  pool.on('connect', (client) => {
+    client.on('error', (error) => options.log.warn({ err: error }, 'database: connection broke'));
+  });
+  pool.on('error', () => {}); // the client's own listener has logged it
   return pool;
 }

@@ -1,7 +1,8 @@
 /** BullMQ on Redis. Redis may be away at any time, at the start too: nothing here hangs or fails for it. */
 import { type JobJson, Queue, Worker } from 'bullmq';
-import { Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
 import type { Log } from '../log.ts';
+import { createRedisConnection } from '../redis-connection.ts';
 import type { Bull } from './backend.ts';
 import { JOB_OPTIONS, QUEUE_NAME, STREAMS } from './job.ts';
 import { endsWithin } from './patience.ts';
@@ -41,17 +42,22 @@ export function connectRedis(options: { url: string; prefix: string }, log: Log)
   const { url, prefix } = options;
   const report = createQuietReport(log);
   // By default commands given while Redis is away wait for it, for ever. A producer wants to hear at once.
-  const producer = new Redis(url, {
-    enableOfflineQueue: false,
-    maxRetriesPerRequest: 1,
-    commandTimeout: ANSWER_MS,
-    connectTimeout: CONNECT_MS,
-    // A line that fell silent stays "ready": nothing would be fed until the kernel gives it up, a quarter of an hour.
-    socketTimeout: SILENT_MS,
-    retryStrategy: reconnectAfterMs,
-  });
   let closed = false;
-  tellAwayAndBack(producer, log, () => closed);
+  const contact = createContactLog(log, () => closed);
+  const producer = createRedisConnection(
+    url,
+    {
+      enableOfflineQueue: false,
+      maxRetriesPerRequest: 1,
+      commandTimeout: ANSWER_MS,
+      connectTimeout: CONNECT_MS,
+      // A line that fell silent stays "ready": nothing would be fed until the kernel gives it up, a quarter of an hour.
+      socketTimeout: SILENT_MS,
+      retryStrategy: reconnectAfterMs,
+    },
+    { onError: contact.lost },
+  );
+  contact.watch(producer);
 
   return {
     prepare: async (signal) => {
@@ -69,22 +75,15 @@ export function connectRedis(options: { url: string; prefix: string }, log: Log)
     jobOptions: {},
     createWorker: (processor, settings) => {
       // BullMQ demands null here. A half-open line would then wait for ever; longer than the longest BZPOPMIN (10 s).
-      const connection = new Redis(url, {
-        maxRetriesPerRequest: null,
-        connectTimeout: CONNECT_MS,
-        socketTimeout: 20_000,
-        retryStrategy: reconnectAfterMs,
-      });
-      connection.on('error', report);
       // The worker makes a second connection to block on and gives no handle on it; without one a worker cannot be
       // closed while Redis is away.
-      const connections = [connection];
-      const duplicate = connection.duplicate.bind(connection);
-      connection.duplicate = (override) => {
-        const copy = duplicate(override);
-        connections.push(copy);
-        return copy;
-      };
+      const connections: Redis[] = [];
+      const connection = createRedisConnection(
+        url,
+        { maxRetriesPerRequest: null, socketTimeout: 20_000, retryStrategy: reconnectAfterMs },
+        { onError: report, onDuplicate: (copy) => connections.push(copy) },
+      );
+      connections.push(connection);
       return {
         worker: new PatientWorker(QUEUE_NAME, processor, { ...settings, ...KEPT, connection, prefix }),
         disconnect: () => {
@@ -113,25 +112,29 @@ export function connectRedis(options: { url: string; prefix: string }, log: Log)
 }
 
 /** Says once that Redis went away and once that it came back; at first contact looks at its settings. */
-function tellAwayAndBack(redis: Redis, log: Log, isClosed: () => boolean): void {
+function createContactLog(log: Log, isClosed: () => boolean) {
   let away = false;
   let looked = false;
-  const tellAway = (error?: Error) => {
+  const lost = (error?: Error) => {
     if (away || isClosed()) return;
     away = true;
     log.warn({ err: error }, 'queue: Redis is away; media stay in their rows until it is back');
   };
-  redis.on('error', tellAway);
-  redis.on('close', () => tellAway());
-  redis.on('ready', () => {
-    if (away) log.info('queue: Redis is back');
-    away = false;
-    if (looked) return;
-    looked = true;
-    warnOfSettings(redis, log).catch((error) =>
-      log.warn({ err: error }, 'queue: could not read the settings of Redis'),
-    );
-  });
+  return {
+    lost,
+    watch: (redis: Redis) => {
+      redis.on('close', () => lost());
+      redis.on('ready', () => {
+        if (away) log.info('queue: Redis is back');
+        away = false;
+        if (looked) return;
+        looked = true;
+        warnOfSettings(redis, log).catch((error) =>
+          log.warn({ err: error }, 'queue: could not read the settings of Redis'),
+        );
+      });
+    },
+  };
 }
 
 /** INFO and not CONFIG GET: hosted Redis often forbids the latter. */

@@ -1,8 +1,9 @@
 /** An access token out of the Redis of another program. Three reading commands are all that is ever sent. */
-import { Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
 import type { TokenSource } from '../account.ts';
 import { FailureError, failure } from '../failures.ts';
 import type { Log } from '../log.ts';
+import { createRedisConnection } from '../redis-connection.ts';
 import { readSuppliedFields, readSuppliedToken, type SuppliedToken } from './supplied-token-text.ts';
 
 type RedisSource = Extract<TokenSource, { type: 'redis' }>;
@@ -28,15 +29,19 @@ export function createRedisTokens(log: Pick<Log, 'warn'>) {
   function connect(url: string): Redis {
     const existing = connections.get(url);
     if (existing) return existing;
-    const redis = new Redis(url, {
-      lazyConnect: true,
-      connectTimeout: CONNECT_MS,
-      commandTimeout: ANSWER_MS,
-      maxRetriesPerRequest: 1,
-      retryStrategy: (times) => Math.min(100 * 2 ** times, LONGEST_PAUSE_MS),
-    });
-    redis.on('error', (error: NodeJS.ErrnoException) =>
-      log.warn({ code: error.code ?? error.name }, 'the Redis that keeps access tokens is in trouble'),
+    const redis = createRedisConnection(
+      url,
+      {
+        lazyConnect: true,
+        connectTimeout: CONNECT_MS,
+        commandTimeout: ANSWER_MS,
+        maxRetriesPerRequest: 1,
+        retryStrategy: (times) => Math.min(100 * 2 ** times, LONGEST_PAUSE_MS),
+      },
+      {
+        onError: (error: NodeJS.ErrnoException) =>
+          log.warn({ code: error.code ?? error.name }, 'the Redis that keeps access tokens is in trouble'),
+      },
     );
     connections.set(url, redis);
     return redis;

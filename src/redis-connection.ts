@@ -1,0 +1,82 @@
+/** Every connection to a Redis: one place for what ioredis leaves to its user and a failover needs. */
+import { Redis, type RedisOptions } from 'ioredis';
+
+/**
+ * Error codes of a server that refuses all writes, or everything, until another one is asked: a demoted master whose
+ * connections stay open, one that loads its data, a replica without its master, a cluster that has lost slots.
+ * UNBLOCKED is what a blocking command gets at the moment of the demotion. Scripts wrap the code in text of their own.
+ */
+const REFUSES = /(^|[\s-])(READONLY|LOADING|MASTERDOWN|UNBLOCKED|CLUSTERDOWN)\b/;
+
+/** A server that goes on refusing is asked anew this often; meanwhile the callers get its errors. */
+const RECONNECT_EVERY_MS = 1_000;
+
+/** Whether the error means that a new connection may lead to a server that works. */
+export const meansOtherServer = (error: Error): boolean => REFUSES.test(error.message);
+
+/** What an ioredis instance has and its types do not show. */
+interface Hidden {
+  setStatus(status: string): void;
+  flushQueue(error: Error): void;
+}
+
+export interface RedisHooks {
+  /**
+   * Hears every error of the connection and of its duplicates (BullMQ makes one to block on) for their whole life:
+   * without a listener ioredis writes to stderr, past our log.
+   */
+  readonly onError: (error: Error) => void;
+  /** Is told of each duplicate. */
+  readonly onDuplicate?: (copy: Redis) => void;
+}
+
+class RedisConnection extends Redis {
+  private readonly hooks: RedisHooks;
+
+  constructor(url: string | undefined, options: RedisOptions, hooks: RedisHooks) {
+    const all = {
+      ...options,
+      replyMapping: 'legacy' as const,
+      reconnectOnError: createReconnectPolicy(options),
+    };
+    // What the URL says comes first.
+    if (url) super(url, all);
+    else super(all);
+    this.hooks = hooks;
+    this.on('error', hooks.onError);
+  }
+
+  override duplicate(override?: Partial<RedisOptions>): Redis {
+    const copy = new RedisConnection(undefined, { ...this.options, ...override }, this.hooks);
+    this.hooks.onDuplicate?.(copy);
+    return copy;
+  }
+
+  /**
+   * Between two attempts to connect there is no socket whose close could end the connection: ioredis stays
+   * `reconnecting`, its commands are never answered, and a worker of BullMQ that waits for the end never closes.
+   */
+  override disconnect(reconnect = false): void {
+    super.disconnect(reconnect);
+    if (reconnect || this.status !== 'reconnecting') return;
+    const hidden = this as unknown as Hidden;
+    hidden.setStatus('end');
+    hidden.flushQueue(new Error('Connection is closed.'));
+  }
+}
+
+/** 2: reconnect and send the command again. 1: reconnect; a caller that wants to hear at once gets the error. */
+function createReconnectPolicy({ enableOfflineQueue = true }: RedisOptions) {
+  let reconnectedAtMs = Number.NEGATIVE_INFINITY;
+  return (error: Error): false | 1 | 2 => {
+    if (!meansOtherServer(error)) return false;
+    if (performance.now() - reconnectedAtMs < RECONNECT_EVERY_MS) return false;
+    reconnectedAtMs = performance.now();
+    return enableOfflineQueue ? 2 : 1;
+  };
+}
+
+/** Connects at once, unless `lazyConnect`; again and again, as `retryStrategy` says. */
+export function createRedisConnection(url: string, options: RedisOptions, hooks: RedisHooks): Redis {
+  return new RedisConnection(url, options, hooks);
+}

@@ -1,0 +1,93 @@
+/** Connections to the database and to Redis are reset in the middle of statements, transactions and starts. */
+import assert from 'node:assert/strict';
+import { describe, it, type TestContext } from 'node:test';
+import { setTimeout as wait } from 'node:timers/promises';
+import { createRandom } from '../../src/random.ts';
+import { openCutter } from '../machine/cutter.ts';
+import { missing, postgresForTest, redisForTest } from '../services.ts';
+import { ended, type Program, SHAPES, sent, until } from './shapes.ts';
+
+const LONG = { timeout: 180_000 };
+const SEED = 29_939;
+
+/** `pieces`: how long a connection lives at most. */
+async function setup(t: TestContext, shape: string, pieces: number) {
+  const random = createRandom(SEED);
+  const ground = await SHAPES.find(({ name }) => name === shape)!.lay();
+  t.after(() => ground.close());
+  const databaseUrl = (await postgresForTest(t))!;
+  // The migrations are one transaction, longer than a connection lives here.
+  await (await ground.start({ consume: false, env: { DATABASE_URL: databaseUrl } })).close();
+  const database = await openCutter(databaseUrl, random, pieces);
+  const redisAt = shape.includes('Redis') ? (await redisForTest(t))! : undefined;
+  const redis = redisAt && (await openCutter(redisAt.url, random, pieces));
+  const cutters = [database, ...(redis ? [redis] : [])];
+  t.after(() => Promise.all(cutters.map((cutter) => cutter.close())));
+  return {
+    ground,
+    random,
+    resets: () => cutters.reduce((sum, cutter) => sum + cutter.resets(), 0),
+    spare: () => {
+      for (const cutter of cutters) cutter.spare();
+    },
+    start: () =>
+      ground.start({
+        env: {
+          DATABASE_URL: database.url,
+          ...(redisAt && redis ? { REDIS_URL: redis.url, QUEUE_PREFIX: redisAt.prefix } : {}),
+        },
+      }),
+  };
+}
+
+/** A program whose start was cut says so and is started again. */
+async function startAtLast(start: () => Promise<Program>): Promise<Program> {
+  for (;;) {
+    try {
+      return await start();
+    } catch (error) {
+      assert.match(String((error as Error).name), /DatabaseAway|Error/);
+      await wait(10);
+    }
+  }
+}
+
+for (const shape of ['Postgres', 'Redis and Postgres']) {
+  const skip = missing.postgres || (shape.includes('Redis') && missing.redis);
+  describe(`connections that are reset, on ${shape}`, { skip }, () => {
+    it(
+      'at hundreds of random moments of work end no process, and all that was accepted is archived',
+      LONG,
+      async (t) => {
+        const { ground, start, resets, spare } = await setup(t, shape, 24);
+        const program = await startAtLast(start);
+        const accepted: string[] = [];
+        t.diagnostic(`seed ${SEED}`);
+        while (resets() < 100) {
+          const media = Array.from({ length: 2 }, () => sent(ground.simulator, { kind: 'voice' }));
+          const rows = await program.parts.accept(media).catch(() => []);
+          accepted.push(...rows.map(({ id }) => id));
+          await wait(50);
+        }
+        spare();
+        assert.ok(accepted.length > 20, `${accepted.length} accepted`);
+        const rows = await ended(program, accepted, 90_000);
+        assert.deepEqual(
+          rows.filter(({ status }) => status !== 'archived'),
+          [],
+        );
+      },
+    );
+
+    it('at random moments of starts and ends end no process', LONG, async (t) => {
+      const { start, resets, spare } = await setup(t, shape, 25);
+      for (let times = 0; times < 10 || resets() < 80; times++) {
+        const program = await start().catch(() => undefined);
+        await program?.close();
+      }
+      spare();
+      const program = await start();
+      await until('the queue is there', () => program.parts.queue.counts().catch(() => undefined));
+    });
+  });
+}
