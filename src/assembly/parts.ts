@@ -24,6 +24,7 @@ import { type Alerts, createAlerts } from './alerts.ts';
 import { openDatabase, type Patience } from './arrival.ts';
 import { createProgramGather, processName } from './checks.ts';
 import { openPools } from './pools.ts';
+import { ownQueue } from './queue-owner.ts';
 import { openStore } from './store.ts';
 
 /** What every program stands on. */
@@ -103,6 +104,7 @@ export async function openParts(config: Config, options: OpenOptions): Promise<P
     // Requests are signed with the machine's own clock: where it is wrong the store says so, and by how much.
     const store = await openStore(config, { clock: systemClock, log, shutdown });
     const signs = createVitalSigns(clock.now);
+    await ownQueue({ queue, catalogue, signs, log, signal: shutdown.signal });
     const storeHealth = createStoreHealth({ store, canary: createCanary(store, config.objects.prefix) });
     const gather = createProgramGather(
       { config, catalogue, queue, storeHealth, accounts, signs, clock, lifetimes },

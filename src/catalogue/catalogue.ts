@@ -67,6 +67,13 @@ export function createCatalogue(database: Database, schema: string, lifetimes: L
       await database.query(`DELETE FROM ${schema}.lease WHERE name = $1 AND holder = $2`, [name, holder]);
     },
 
+    /** The same for as long as the catalogue lives, in a restored or moved one too. */
+    identity: async (): Promise<string> => {
+      const [row] = await database.query<{ id: string }>(`SELECT id FROM ${schema}.catalogue`);
+      if (!row) throw new Error(`the table ${schema}.catalogue is empty`);
+      return row.id;
+    },
+
     /** Throws DatabaseAwayError where nothing could be written now. */
     ping: async (): Promise<void> => {
       await database.query('SELECT 1');

@@ -76,5 +76,7 @@ export interface Bull {
   alive(queue: BullQueue, jobIds: readonly string[]): Promise<Set<string>>;
   /** Of these job ids those that the queue holds, in whatever state. */
   known(queue: BullQueue, jobIds: readonly string[]): Promise<string[]>;
+  /** See {@link ArchiveQueue.mark}; absent where a queue cannot be another catalogue's. */
+  mark?(owner: string, forMs: number): Promise<boolean>;
   close(): void;
 }

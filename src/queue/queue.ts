@@ -42,6 +42,8 @@ export interface ArchiveQueue {
   firstWaiting(signal?: AbortSignal): Promise<string | undefined>;
   /** Hands jobs to `handler` from now on; while the backend is away it waits for it by itself. */
   consume(handler: JobHandler, options: ConsumeOptions): Promise<Consumer>;
+  /** Whether the queue is `owner`'s for the next `forMs`: nobody else has marked it, or the mark has lapsed. */
+  mark(owner: string, forMs: number, signal?: AbortSignal): Promise<boolean>;
   /** What Bull Board's BullMQAdapter wants. */
   readonly board: unknown;
   /** Close consumers first. Leaves a pool open: it is its owner's. */
@@ -123,6 +125,9 @@ export async function openArchiveQueue(
     },
 
     consume: async (handler, options) => createConsumer(bull, handler, options, log),
+
+    mark: async (owner, forMs, signal) =>
+      !bull.mark || (await within('queue: mark', ANSWER_MS, () => bull.mark!(owner, forMs), signal)),
 
     get board() {
       return queues.current;

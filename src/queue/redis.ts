@@ -104,6 +104,14 @@ export function connectRedis(options: { url: string; prefix: string }, log: Log)
       );
       return jobIds.filter((_, index) => found[index] === 1);
     },
+    mark: async (owner, forMs) => {
+      const key = `${prefix}:catalogue`;
+      // Renewed by whoever has it; no clock but that of Redis.
+      if ((await producer.set(key, owner, 'PX', forMs, 'NX')) === 'OK') return true;
+      if ((await producer.get(key)) !== owner) return false;
+      await producer.pexpire(key, forMs);
+      return true;
+    },
     close: () => {
       closed = true;
       producer.disconnect();

@@ -40,6 +40,25 @@ export const PART_CHECKS = {
     find: ({ queue }) => queue && (queue.ok ? [] : [{}]),
     alertAfterMs: TWO_MINUTES_MS,
   },
+  queue_shared: {
+    severity: 'error',
+    part: 'queue',
+    target: 'process',
+    rule: 'A program of another catalogue (`DATABASE_URL`, `DATABASE_SCHEMA`) has marked the queue in Redis, which happens only to programs that started while Redis or their catalogue was away. Looked at every 3 s. Ends soon after the other one has.',
+    begun: (it) => ({
+      en: `The queue of ${it.target} is used by another archiver too: they take each other's jobs.`,
+      zh: `${it.target} 的队列同时被另一套归档服务使用，双方会互相取走任务。`,
+    }),
+    ended: (it) => ({
+      en: `The queue of ${it.target} is its own again.`,
+      zh: `${it.target} 的队列已恢复独占。`,
+    }),
+    advice: always(
+      'Set QUEUE_PREFIX for one of the two archivers, and restart its programs.',
+      '请为其中一套归档服务设置不同的 QUEUE_PREFIX 并重启。',
+    ),
+    find: reported('queue_shared'),
+  },
   spool_missing: {
     severity: 'warning',
     part: 'spool',
