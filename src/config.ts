@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import { type Account, secretsOf } from './account.ts';
 import type { ApiKey } from './api-keys.ts';
 import { configuredAccounts, withAccounts } from './config/accounts-settings.ts';
+import { type Authorities, readAuthorities, withAuthority } from './config/authorities.ts';
 import { type ClientSettings, clientSettings } from './config/client-settings.ts';
 import {
   type Environment,
@@ -41,6 +42,8 @@ export interface Config {
   readonly apiKeys: readonly ApiKey[];
   readonly database: { readonly url: string | undefined; readonly schema: string };
   readonly redis: { readonly url: string | undefined };
+  /** Further authorities that TLS trusts, in PEM. Postgres has its own in the URL. */
+  readonly authorities: Authorities;
   /** `schema`: BullMQ's, where the queue is in the database. */
   readonly queue: { readonly prefix: string; readonly windowSize: number; readonly schema: string };
   readonly s3: S3Settings | undefined;
@@ -123,6 +126,7 @@ export function loadConfig(
   const apiKeys = withAccounts(read.values.API_KEYS ?? [], accounts, say);
   if (production) refuseWeakKeys(apiKeys, say);
   const s3 = s3Settings(read, say);
+  const authorities = readAuthorities(read, readFile, say);
   const { PORT, CALLBACK_PORT } = read.values;
   if (PORT && PORT === CALLBACK_PORT) say('CALLBACK_PORT', 'is the same as PORT');
   if (mistakes.length > 0) {
@@ -138,6 +142,7 @@ export function loadConfig(
       accounts,
       apiKeys,
       s3,
+      authorities,
       videoGiven: read.given('WECHAT_VIDEO_BASE_URL'),
     }),
   );
@@ -169,9 +174,11 @@ export function readAccountsAgain(config: Config): readonly Account[] {
 
 function configOf(
   values: Values,
-  parts: Pick<Config, 'production' | 'shape' | 'accounts' | 'apiKeys' | 's3'> & { videoGiven: boolean },
+  parts: Pick<Config, 'production' | 'shape' | 'accounts' | 'apiKeys' | 's3' | 'authorities'> & {
+    videoGiven: boolean;
+  },
 ): Config {
-  const { production, shape, accounts, apiKeys, s3 } = parts;
+  const { production, shape, accounts, apiKeys, s3, authorities } = parts;
   return {
     production,
     shape,
@@ -186,8 +193,12 @@ function configOf(
     },
     metrics: { port: values.METRICS_PORT },
     apiKeys,
-    database: { url: values.DATABASE_URL, schema: values.DATABASE_SCHEMA },
+    database: {
+      url: withAuthority(values.DATABASE_URL, values.DATABASE_CA_FILE),
+      schema: values.DATABASE_SCHEMA,
+    },
     redis: { url: values.REDIS_URL },
+    authorities,
     queue: {
       prefix: values.QUEUE_PREFIX,
       windowSize: values.QUEUE_WINDOW,

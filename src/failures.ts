@@ -207,7 +207,6 @@ export const FAILURES = {
     '可在页面上恢复，或调用 DELETE /v1/accounts/{account}/hold。',
   ),
   ...ofStore(STORE_FAILURES),
-  ...tlsRows('store_tls', 'store', TLS_PLACES.store),
   expired: row(
     'permanent_media',
     'WeChat keeps media for three days, and they have passed.',

@@ -35,8 +35,8 @@ export const STORE_FAILURES = {
   store_tls: words(
     'No secure connection to the storage: its certificate is not accepted, or it does not speak TLS there.',
     '无法与对象存储建立安全连接：证书不被信任，或该端口不支持 TLS。',
-    'Compare S3_ENDPOINT (name, port, http or https) with the certificate; one signed by your own authority has to be made known to this machine.',
-    '请核对 S3_ENDPOINT 的域名、端口和协议与证书是否一致；自签发的证书须先加入本机信任。',
+    "Compare S3_ENDPOINT (name, port, http or https) with the certificate, and this machine's clock; the certificate of an authority of your own goes into S3_CA_FILE.",
+    '请核对 S3_ENDPOINT 的域名、端口和协议与证书是否一致；并检查本机时钟；自有签发机构的证书请通过 S3_CA_FILE 提供。',
   ),
   store_not_s3: words(
     'What answers at S3_ENDPOINT is not an S3 service.',

@@ -60,6 +60,8 @@ const REASONS: Readonly<Record<string, TlsReason>> = {
   EPROTO: 'refused',
 };
 
+/** What OpenSSL says under EPROTO where a plain server answered. */
+const PLAIN = /wrong version number|packet length too long|http request/i;
 /** What node-postgres says, without a code, of a server that answered N to the request for TLS. */
 const NO_TLS = /^The server does not support SSL connections$/;
 
@@ -75,7 +77,7 @@ export function tlsTroubleOf(error: unknown, depth = 0): TlsTrouble | undefined 
   const { code } = error as { code?: unknown };
   if (typeof code === 'string') {
     const reason = REASONS[code] ?? (/^ERR_(SSL|OSSL)_/.test(code) ? 'refused' : undefined);
-    if (reason) return { reason, code };
+    if (reason) return { reason: code === 'EPROTO' && PLAIN.test(error.message) ? 'no_tls' : reason, code };
   } else if (NO_TLS.test(error.message)) return { reason: 'no_tls', code: 'NO_SSL' };
   const inner = error instanceof AggregateError ? [error.cause, ...error.errors] : [error.cause];
   for (const cause of inner) {

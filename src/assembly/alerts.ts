@@ -10,6 +10,7 @@ import { createAlertSender, type Delivery } from '../pipeline/alerts/send.ts';
 import { createAlertWatch } from '../pipeline/alerts/watch.ts';
 import type { Gather } from '../pipeline/checks/gather.ts';
 import type { Shutdown } from '../shutdown.ts';
+import { TLS_PLACES } from '../tls-errors.ts';
 import { createJsonHttp } from '../wechat/json-http.ts';
 
 export interface Alerts {
@@ -38,7 +39,7 @@ export function createAlerts(
   const { url } = config.alerts;
   const { publicUrl } = config.http;
   if (!url) return { test: async () => undefined, run: async () => {} };
-  const http = createJsonHttp();
+  const http = createJsonHttp({ tlsPlace: TLS_PLACES.alerts });
   deps.shutdown.step('alerts', () => http.close());
   const sender = createAlertSender({ ...deps, http }, { url, secrets: secretsOfAlertUrl(url) });
   const nameOf = (account: string): string => {

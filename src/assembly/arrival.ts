@@ -2,6 +2,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { type Database, DatabaseAwayError } from '../catalogue/database.ts';
 import type { Log } from '../log.ts';
+import { tlsTroubleOf } from '../tls-errors.ts';
 import { lastWords } from './run.ts';
 
 /**
@@ -45,7 +46,7 @@ export async function openDatabase(
   function say(error: unknown): void {
     if (performance.now() - saidAtMs < SAY_EVERY_MS) return;
     saidAtMs = performance.now();
-    if (isCurable(error))
+    if (isCurable(error) && !tlsTroubleOf(error))
       log.warn(
         { err: (error as Error).cause ?? error },
         'the database of DATABASE_URL does not answer; it is tried again',

@@ -7,6 +7,7 @@ import { openEmbeddedDatabase } from '../embedded/database.ts';
 import { lockFolder } from '../folder-lock.ts';
 import type { Log } from '../log.ts';
 import type { QueueBackend } from '../queue/backend.ts';
+import { secureContextOf } from '../secure-context.ts';
 import type { Shutdown } from '../shutdown.ts';
 
 const CATALOGUE_CONNECTIONS = 10;
@@ -42,7 +43,10 @@ export async function openPools(config: Config, log: Log, shutdown: Shutdown): P
     return pool;
   };
   const catalogue = open('catalogue', database.schema, CATALOGUE_CONNECTIONS);
-  if (redis.url) return { catalogue, queue: { kind: 'redis', url: redis.url, prefix } };
+  if (redis.url) {
+    const secureContext = secureContextOf(config.authorities.redis);
+    return { catalogue, queue: { kind: 'redis', url: redis.url, prefix, secureContext } };
+  }
   // Its own pool: a slow list of the catalogue must not hold up the statement that renews a job's lock.
   const pool = open('queue', schema, QUEUE_CONNECTIONS);
   return { catalogue, queue: { kind: 'postgres', pool, prefix, schema } };

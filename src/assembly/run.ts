@@ -5,6 +5,7 @@ import { FolderInUseError } from '../folder-lock.ts';
 import { scrub } from '../secrets.ts';
 import { closeOnSignals, type Shutdown } from '../shutdown.ts';
 import { allowSlowConnects } from '../slow-connects.ts';
+import { TLS_PLACES, tlsSentence } from '../tls-errors.ts';
 
 /** The program cannot start as it is configured; the message says what to change. */
 export class StartError extends Error {
@@ -71,11 +72,17 @@ function knownCause(error: Error): { exitCode: number; text: string } | undefine
   if (error instanceof FolderInUseError) return { exitCode: EXIT_CONFIG, text: error.message };
   if (error instanceof DatabaseAwayError) {
     if (error.refusal) return { exitCode: EXIT_CONFIG, text: scrub(error.refusal) };
+    const tls = tlsSentence(error, TLS_PLACES.database);
+    if (tls) return { exitCode: 1, text: tls };
     const words = error.cause instanceof Error ? error.cause.message : error.message;
     const text = `The database of DATABASE_URL does not answer (${words}). Start it, or correct the address.`;
     return { exitCode: 1, text: scrub(text) };
   }
   if (typeof code !== 'string') return undefined;
+  if (code === 'ENOENT' && typeof path === 'string') {
+    const text = `${path} cannot be read: there is no such file. Correct the variable that names it (in DATABASE_URL: sslrootcert, sslcert, sslkey).`;
+    return { exitCode: EXIT_CONFIG, text };
+  }
   const trouble = FILE_TROUBLE[code];
   const where = path ?? address;
   if (!trouble || typeof where !== 'string') return undefined;

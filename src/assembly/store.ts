@@ -7,6 +7,7 @@ import type { Clock } from '../clock.ts';
 import type { Config } from '../config.ts';
 import { openEmbeddedS3 } from '../embedded/s3/server.ts';
 import type { Log } from '../log.ts';
+import { secureContextOf } from '../secure-context.ts';
 import type { Shutdown } from '../shutdown.ts';
 import { createStore, type Store } from '../storage/store.ts';
 import { StartError } from './run.ts';
@@ -30,7 +31,14 @@ export async function openStore(
   const { prefix } = config.objects;
   if (config.s3) {
     const { sessionToken, ...settings } = config.s3;
-    const store = createStore({ ...settings, ...(sessionToken ? { sessionToken } : {}), prefix, clock, log });
+    const store = createStore({
+      ...settings,
+      ...(sessionToken ? { sessionToken } : {}),
+      prefix,
+      clock,
+      log,
+      secureContext: secureContextOf(config.authorities.store),
+    });
     shutdown.step('store', () => store.close());
     return store;
   }

@@ -21,6 +21,7 @@ import { createSyncer } from '../pipeline/sync.ts';
 import type { VerifyOptions } from '../pipeline/verify/run.ts';
 import { openWatchdog } from '../pipeline/watchdog.ts';
 import type { ConsumeOptions } from '../queue/consumer.ts';
+import { secureContextOf } from '../secure-context.ts';
 import { createWechatApi } from '../wechat/api.ts';
 import { createDownloader } from '../wechat/download.ts';
 import { createKfSync } from '../wechat/kf-sync.ts';
@@ -94,10 +95,12 @@ export async function startConsumer(
   const { config, catalogue, queue, accounts, clock, lifetimes, log, metrics, store, accept, shutdown } =
     parts;
   const { fetch, work } = config;
+  const secureContext = secureContextOf(config.authorities.wechat);
   const api = createWechatApi({
     baseUrl: wechat.apiBaseUrl,
     wecomBaseUrl: wechat.wecomBaseUrl,
     proxyUrl: wechat.proxyUrl,
+    secureContext,
   });
   shutdown.step('WeChat calls', () => api.close());
   const tokens = createTokens({
@@ -114,6 +117,7 @@ export async function startConsumer(
     wecomBaseUrl: wechat.wecomBaseUrl,
     videoBaseUrl: wechat.videoBaseUrl,
     ...(wechat.proxyUrl ? { proxyUrl: wechat.proxyUrl } : {}),
+    secureContext,
     allowHosts: wechat.allowHosts.map(({ host, port }) => (port ? `${host}:${port}` : host)),
     idleTimeoutMs: fetch.idleTimeoutMs,
     totalTimeoutMs: fetch.totalTimeoutMs,

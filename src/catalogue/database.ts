@@ -2,6 +2,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Notification, PoolClient, QueryResult, QueryResultRow } from 'pg';
 import { storableText } from '../storable.ts';
+import { tlsTroubleOf } from '../tls-errors.ts';
 import { refusalOf } from './refusal.ts';
 
 /** What is asked of a pool; node-postgres' and the embedded database's both answer to it. */
@@ -50,6 +51,8 @@ function translate(error: unknown): unknown {
 /** FATAL ends the connection, whatever its SQLSTATE. Codes with E are the machine's: sockets, files, names, memory. */
 function isAway(error: Error): boolean {
   const { code, severity } = error as { code?: string; severity?: string };
+  // A certificate that has expired may be renewed.
+  if (tlsTroubleOf(error)) return true;
   if (code === undefined) return AWAY_WORDS.test(error.message);
   return AWAY.test(code) || /^E[A-Z]/.test(code) || severity === 'FATAL' || severity === 'PANIC';
 }

@@ -1,5 +1,7 @@
 /** What a database refuses for good, in a sentence that says what to change. What passes by waiting is not here. */
 
+import { isTlsMisconfigured, TLS_PLACES, tlsSentence, tlsTroubleOf } from '../tls-errors.ts';
+
 interface Refused {
   /** SQLSTATE, or a code of Node. */
   readonly code?: RegExp;
@@ -42,21 +44,15 @@ const REFUSED: readonly Refused[] = [
   { code: /^42501$/, cure: RIGHTS },
   { message: /^SASL|password must be a (non-empty )?string/, cure: CREDENTIALS },
   {
-    message: /does not support SSL connections/,
-    cure: 'Turn SSL on at the server, or take sslmode out of DATABASE_URL.',
-  },
-  {
     message: /received invalid response|error establishing an SSL connection|Unknown authenticationOk/,
     cure: 'Correct host and port: what answers there does not speak the protocol of Postgres.',
-  },
-  {
-    code: /CERT|SELF_SIGNED|ERR_TLS|ERR_SSL|UNABLE_TO|HOSTNAME_MISMATCH|^EPROTO$/,
-    cure: "Give the certificate of the server's authority: ?sslmode=verify-full&sslrootcert=/path/to/ca.pem in DATABASE_URL, or NODE_EXTRA_CA_CERTS.",
   },
 ];
 
 /** The sentence for an error that no waiting cures; undefined for every other one. Holds the words of the server. */
 export function refusalOf(error: Error): string | undefined {
+  const tls = tlsTroubleOf(error);
+  if (tls) return isTlsMisconfigured(tls) ? tlsSentence(error, TLS_PLACES.database) : undefined;
   const { code } = error as Error & { code?: unknown };
   const name = typeof code === 'string' ? code : '';
   const refused = REFUSED.find(

@@ -1,5 +1,7 @@
 /** The API from outside: one request, its answer, and every refusal as a sentence with an exit code. */
 
+import { TLS_PLACES, tlsSentence } from '../tls-errors.ts';
+
 /** What scripts can tell apart; docs/cli.md lists them. */
 export const EXIT = {
   ok: 0,
@@ -104,6 +106,8 @@ function parse(text: string, url: string): unknown {
 }
 
 function unreachable(url: string, error: unknown): string {
+  const tls = tlsSentence(error, TLS_PLACES.server);
+  if (tls) return `${url}: ${tls}`;
   const { cause, name } = error as { cause?: { code?: string }; name?: string };
   const why = name === 'TimeoutError' ? 'no answer in time' : (cause?.code ?? 'the connection failed');
   return `No server answers at ${url} (${why}). Start it with npm start, or say where it is: --url or WMA_URL.`;

@@ -109,6 +109,18 @@ const catalogue = {
     secret: true,
     about: 'The queue in Redis; needs DATABASE_URL.',
   },
+  DATABASE_CA_FILE: {
+    kind: kind.text(),
+    example: '/etc/wma/database-ca.pem',
+    about:
+      'The authority (PEM) that signed the certificate of Postgres; turns TLS on unless DATABASE_URL has sslmode.',
+  },
+  REDIS_CA_FILE: {
+    kind: kind.text(),
+    example: '/etc/wma/redis-ca.pem',
+    about:
+      'The authority (PEM) that signed the certificate of Redis, beside those that Node knows; needs rediss://.',
+  },
   QUEUE_PREFIX: {
     kind: kind.text(/^[\x21-\x7e]{1,64}$/, 'must be 1 to 64 printable ASCII characters without spaces'),
     default: '{wma}',
@@ -207,6 +219,11 @@ const store = {
     foreign: true,
     about: 'Used where S3_REGION is unset.',
   },
+  S3_CA_FILE: {
+    kind: kind.text(),
+    example: '/etc/wma/store-ca.pem',
+    about: 'The authority (PEM) that signed the certificate of S3_ENDPOINT, beside those that Node knows.',
+  },
   LINK_TTL: {
     // A presigned URL lives seven days at most.
     kind: kind.duration({ min: '1m', max: '7d' }),
@@ -271,6 +288,12 @@ const wechat = {
     example: 'http://proxy.example.com:3128',
     secret: true,
     about: "A proxy on the way to WeChat, such as the one host on WeChat's IP allow-list.",
+  },
+  WECHAT_CA_FILE: {
+    kind: kind.text(),
+    example: '/etc/wma/proxy-ca.pem',
+    about:
+      "The authority (PEM) of a proxy or gateway that answers in WeChat's place over TLS, beside those that Node knows.",
   },
 } as const satisfies Record<string, Variable>;
 

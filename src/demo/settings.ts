@@ -6,7 +6,7 @@ import { type Config, childEnvironment, loadConfig } from '../config.ts';
 const TIME_SCALE = 720;
 const EMBEDDED = /^DATA_DIR$/;
 /** Of what is configured: where database, queue and bucket are. Never an account, never an alert. */
-const CONFIGURED = /^(DATA_DIR|DATABASE_\w+|REDIS_URL|QUEUE_PREFIX|S3_\w+|AWS_\w+)$/;
+const CONFIGURED = /^(DATA_DIR|DATABASE_\w+|REDIS_\w+|QUEUE_PREFIX|S3_\w+|AWS_\w+)$/;
 
 export interface DemoSettings {
   /** As the service will read it. */

@@ -1,4 +1,6 @@
 /** Where BullMQ keeps its jobs. Everything above this file is written once for all backends. */
+
+import type { SecureContext } from 'node:tls';
 import type { IQueueBackend, JobsOptions, JobType, Processor, WorkerOptions } from 'bullmq';
 import type { Pool } from 'pg';
 import type { JobData } from './job.ts';
@@ -11,7 +13,13 @@ export type QueuePool = Pick<Pool, 'connect' | 'query' | 'on' | 'options'>;
  * that a cluster keeps the queue on one node; on Postgres, where BullMQ knows no prefix, it names the queue.
  */
 export type QueueBackend =
-  | { readonly kind: 'redis'; readonly url: string; readonly prefix: string }
+  | {
+      readonly kind: 'redis';
+      readonly url: string;
+      readonly prefix: string;
+      /** With the authorities of REDIS_CA_FILE. */
+      readonly secureContext?: SecureContext | undefined;
+    }
   | {
       readonly kind: 'postgres';
       readonly pool: QueuePool;

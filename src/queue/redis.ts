@@ -3,7 +3,8 @@ import { type JobJson, Queue, Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
 import type { Log } from '../log.ts';
 import { createRedisConnection } from '../redis-connection.ts';
-import type { Bull } from './backend.ts';
+import { TLS_PLACES, tlsSentence } from '../tls-errors.ts';
+import type { Bull, QueueBackend } from './backend.ts';
 import { JOB_OPTIONS, QUEUE_NAME, STREAMS } from './job.ts';
 import { endsWithin } from './patience.ts';
 import { createQuietReport } from './wording.ts';
@@ -38,8 +39,9 @@ const SILENT_MS = 5_000;
 /** At most this long between two tries to reconnect (ioredis: up to 5 s), so that a short outage stays short. */
 const reconnectAfterMs = (times: number) => Math.min(50 * 2 ** times, 2_000);
 
-export function connectRedis(options: { url: string; prefix: string }, log: Log): Bull {
-  const { url, prefix } = options;
+export function connectRedis(options: Extract<QueueBackend, { kind: 'redis' }>, log: Log): Bull {
+  const { url, prefix, secureContext } = options;
+  const tls = secureContext && { tls: { secureContext } };
   const report = createQuietReport(log);
   // By default commands given while Redis is away wait for it, for ever. A producer wants to hear at once.
   let closed = false;
@@ -47,6 +49,7 @@ export function connectRedis(options: { url: string; prefix: string }, log: Log)
   const producer = createRedisConnection(
     url,
     {
+      ...tls,
       enableOfflineQueue: false,
       maxRetriesPerRequest: 1,
       commandTimeout: ANSWER_MS,
@@ -80,7 +83,13 @@ export function connectRedis(options: { url: string; prefix: string }, log: Log)
       const connections: Redis[] = [];
       const connection = createRedisConnection(
         url,
-        { maxRetriesPerRequest: null, socketTimeout: 20_000, retryStrategy: reconnectAfterMs },
+        {
+          ...tls,
+          maxRetriesPerRequest: null,
+          connectTimeout: CONNECT_MS,
+          socketTimeout: 20_000,
+          retryStrategy: reconnectAfterMs,
+        },
         { onError: report, onDuplicate: (copy) => connections.push(copy) },
       );
       connections.push(connection);
@@ -126,7 +135,11 @@ function createContactLog(log: Log, isClosed: () => boolean) {
   const lost = (error?: Error) => {
     if (away || isClosed()) return;
     away = true;
-    log.warn({ err: error }, 'queue: Redis is away; media stay in their rows until it is back');
+    const why = tlsSentence(error, TLS_PLACES.redis);
+    log.warn(
+      { err: error },
+      `queue: Redis is away; media stay in their rows until it is back${why ? `. ${why}` : ''}`,
+    );
   };
   return {
     lost,

@@ -1,6 +1,7 @@
 /** The owner's handler behind us: a callback goes to it as it came, and its reply comes back as it was. */
 import type { IncomingHttpHeaders } from 'node:http';
 import { Agent } from 'undici';
+import { TLS_PLACES, tlsSentence } from '../tls-errors.ts';
 
 export interface UpstreamReply {
   readonly status: number;
@@ -119,7 +120,7 @@ export function createUpstream(): Upstream {
         if (signal.aborted) throw new UpstreamError('did not reply in time');
         // The bare code: messages may quote the address, and that may hold a key.
         const { code = 'broke off' } = error as { code?: string };
-        throw new UpstreamError(`did not reply (${code})`);
+        throw new UpstreamError(`did not reply (${tlsSentence(error, TLS_PLACES.upstream) ?? code})`);
       } finally {
         inFlight--;
       }

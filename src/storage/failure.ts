@@ -1,6 +1,7 @@
 /** What a store's answer, or its silence, means in the words of ../failures.ts. */
 import { FailureError, failure } from '../failures.ts';
 import type { StoreFailureCode } from '../store-failures.ts';
+import { TLS_PLACES, tlsSentence, tlsTroubleOf } from '../tls-errors.ts';
 
 /**
  * S3 error codes of a 4xx that say nothing about our right to store: the bytes broke on the way, the server lost
@@ -123,15 +124,16 @@ const SILENCES: readonly (readonly [codes: RegExp, failure: StoreFailureCode])[]
     /^(ECONNREFUSED|EHOSTUNREACH|ENETUNREACH|EHOSTDOWN|ENETDOWN|EADDRNOTAVAIL|UND_ERR_CONNECT_TIMEOUT)$/,
     'store_unreachable',
   ],
-  // Certificates are made before they are used: a clock that is behind has not got there yet.
-  [/^CERT_NOT_YET_VALID$/, 'clock_skewed'],
-  [/CERT|^(ERR_TLS|ERR_SSL|ERR_OSSL)|^EPROTO$|^UNABLE_TO_|SELF_SIGNED|^HOSTNAME_MISMATCH$/, 'store_tls'],
   [/^HPE_/, 'store_not_s3'],
 ];
 
 /** The failure of a request that got no answer. Only the error's code is kept: messages may carry addresses. */
 export function unreachable(error: unknown): FailureError {
   if (error instanceof FailureError) return error;
+  const tls = tlsSentence(error, TLS_PLACES.store);
+  // Certificates are made before they are used: a clock that is behind has not got there yet.
+  const kind = tlsTroubleOf(error)?.reason === 'not_yet_valid' ? 'clock_skewed' : 'store_tls';
+  if (tls) return failure(kind, `no answer: ${tls}`, { cause: error });
   const { code, name } = error as { code?: unknown; name?: unknown };
   const word = typeof code === 'string' ? code : typeof name === 'string' ? name : 'unknown error';
   const [, its] = SILENCES.find(([codes]) => codes.test(word)) ?? [];

@@ -1,5 +1,6 @@
 /** The store: any S3-compatible endpoint, the embedded one included. One per process. */
 import type { Readable } from 'node:stream';
+import type { SecureContext } from 'node:tls';
 import { ListObjectsV2Command } from '@aws-sdk/client-s3';
 import type { Clock } from '../clock.ts';
 import { type FailureError, failure } from '../failures.ts';
@@ -33,6 +34,8 @@ export interface StoreOptions {
   readonly publicAddressing?: Addressing;
   /** In front of the probe's key; objects' keys come with theirs. */
   readonly prefix: string;
+  /** With the authorities of S3_CA_FILE. */
+  readonly secureContext?: SecureContext | undefined;
   readonly clock: Clock;
   readonly log?: Pick<Log, 'debug'>;
   /** Silence of the store that ends a request. */
@@ -127,7 +130,7 @@ export function createStore(options: StoreOptions): Store {
       ...(options.sessionToken ? { sessionToken: options.sessionToken } : {}),
     },
   });
-  const wire = createWire({ address, signer, clock, idleTimeoutMs });
+  const wire = createWire({ address, signer, clock, idleTimeoutMs, secureContext: options.secureContext });
   const links = createLinks({
     signer,
     address: createAddress({

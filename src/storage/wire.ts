@@ -1,6 +1,7 @@
 /** One signed HTTP request to the store, over undici. Everything that leaves for the store leaves here. */
 import { createHash, hash } from 'node:crypto';
 import type { Readable } from 'node:stream';
+import type { SecureContext } from 'node:tls';
 import { Agent } from 'undici';
 import type { Clock } from '../clock.ts';
 import { type FailureError, failure } from '../failures.ts';
@@ -111,12 +112,13 @@ export function createWire(options: {
   clock: Pick<Clock, 'now'>;
   /** Silence on the socket, sending or receiving, that ends a request. */
   idleTimeoutMs: number;
+  secureContext?: SecureContext | undefined;
 }): Wire {
-  const { address, signer, clock, idleTimeoutMs } = options;
+  const { address, signer, clock, idleTimeoutMs, secureContext } = options;
   const agent = new Agent({
     // Parts travel side by side, each on a connection of its own; one h2 connection would be one line for all.
     allowH2: false,
-    connect: { timeout: CONNECT_TIMEOUT_MS },
+    connect: { timeout: CONNECT_TIMEOUT_MS, ...(secureContext && { secureContext }) },
     headersTimeout: idleTimeoutMs,
     bodyTimeout: idleTimeoutMs,
   });

@@ -4,6 +4,7 @@ import type { TokenSource } from '../account.ts';
 import { FailureError, failure } from '../failures.ts';
 import type { Log } from '../log.ts';
 import { createRedisConnection } from '../redis-connection.ts';
+import { TLS_PLACES, tlsSentence } from '../tls-errors.ts';
 import { readSuppliedFields, readSuppliedToken, type SuppliedToken } from './supplied-token-text.ts';
 
 type RedisSource = Extract<TokenSource, { type: 'redis' }>;
@@ -25,6 +26,8 @@ const FIELDS = [
 
 export function createRedisTokens(log: Pick<Log, 'warn'>) {
   const connections = new Map<string, Redis>();
+  /** A command that was given up says nothing of why there is no connection. */
+  const lastErrors = new Map<string, Error>();
 
   function connect(url: string): Redis {
     const existing = connections.get(url);
@@ -39,8 +42,13 @@ export function createRedisTokens(log: Pick<Log, 'warn'>) {
         retryStrategy: (times) => Math.min(100 * 2 ** times, LONGEST_PAUSE_MS),
       },
       {
-        onError: (error: NodeJS.ErrnoException) =>
-          log.warn({ code: error.code ?? error.name }, 'the Redis that keeps access tokens is in trouble'),
+        onError: (error: NodeJS.ErrnoException) => {
+          lastErrors.set(url, error);
+          log.warn(
+            { code: error.code ?? error.name },
+            tlsSentence(error, TLS_PLACES.tokens) ?? 'the Redis that keeps access tokens is in trouble',
+          );
+        },
       },
     );
     connections.set(url, redis);
@@ -76,9 +84,10 @@ export function createRedisTokens(log: Pick<Log, 'warn'>) {
         if (error instanceof FailureError) throw error;
         // ioredis' own words may quote the command; the code, or the first word of Redis' answer, is enough.
         const { code, message } = error as NodeJS.ErrnoException;
+        const tls = redis.status !== 'ready' && tlsSentence(lastErrors.get(source.url), TLS_PLACES.tokens);
         throw failure(
           'token_unavailable',
-          `${where}: ${code ?? /^[A-Z]{2,20}\b/.exec(message)?.[0] ?? 'no answer'}`,
+          `${where}: ${tls || code || /^[A-Z]{2,20}\b/.exec(message)?.[0] || 'no answer'}`,
         );
       }
     },

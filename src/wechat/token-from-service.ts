@@ -1,6 +1,7 @@
 /** An access token from a central token service: GET gives it, POST reports one that WeChat refused. */
 import type { TokenSource } from '../account.ts';
 import { failure } from '../failures.ts';
+import { TLS_PLACES } from '../tls-errors.ts';
 import { createJsonHttp } from './json-http.ts';
 import { readSuppliedToken, type SuppliedToken } from './supplied-token-text.ts';
 
@@ -11,7 +12,7 @@ const ANSWER_MS = 5_000;
 
 export function createTokenService() {
   // A service of one's own network: WECHAT_PROXY does not lead there.
-  const http = createJsonHttp({ timeoutMs: ANSWER_MS });
+  const http = createJsonHttp({ timeoutMs: ANSWER_MS, tlsPlace: TLS_PLACES.tokens });
   const headersOf = ({ authorization }: HttpSource) => (authorization ? { authorization } : {});
   const never = new AbortController().signal;
 

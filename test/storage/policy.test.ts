@@ -106,7 +106,8 @@ test('a request without an answer becomes the failure whose cure fits', () => {
   };
   for (const [code, expected] of Object.entries(cases)) {
     const found = unreachable(Object.assign(new Error('at 10.0.0.1'), { code }));
-    assert.deepEqual([found.failure.code, found.failure.detail], [expected, `no answer: ${code}`]);
+    assert.equal(found.failure.code, expected);
+    assert.match(found.failure.detail ?? '', new RegExp(`^no answer: .*${code}`));
   }
 });
 

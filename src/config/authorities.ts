@@ -1,0 +1,57 @@
+/** DATABASE_CA_FILE and its like: certificates of authorities that a company keeps for itself. */
+import { X509Certificate } from 'node:crypto';
+import type { ReadEnvironment, ReadFile, Say } from './environment.ts';
+
+/** PEM texts; undefined: none beside those that Node knows. */
+export interface Authorities {
+  readonly redis: string | undefined;
+  readonly store: string | undefined;
+  readonly wechat: string | undefined;
+}
+
+const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
+
+export function readAuthorities({ values }: ReadEnvironment, readFile: ReadFile, say: Say): Authorities {
+  const read = (variable: 'DATABASE_CA_FILE' | 'REDIS_CA_FILE' | 'S3_CA_FILE' | 'WECHAT_CA_FILE') => {
+    const path = values[variable];
+    if (path === undefined) return undefined;
+    let text: string;
+    try {
+      text = readFile(path);
+    } catch (error) {
+      say(variable, `cannot be read: ${path} (${(error as NodeJS.ErrnoException).code ?? 'error'})`);
+      return undefined;
+    }
+    const certificates = text.match(CERTIFICATE) ?? [];
+    if (certificates.length > 0 && certificates.every(isCertificate)) return certificates.join('\n');
+    say(variable, `holds no certificate in PEM form: ${path} must have lines -----BEGIN CERTIFICATE-----`);
+    return undefined;
+  };
+  read('DATABASE_CA_FILE');
+  const redis = read('REDIS_CA_FILE');
+  if (redis && values.REDIS_URL && !/^rediss:/i.test(values.REDIS_URL))
+    say('REDIS_CA_FILE', 'is set, and REDIS_URL does not ask for TLS: begin it with rediss://');
+  return { redis, store: read('S3_CA_FILE'), wechat: read('WECHAT_CA_FILE') };
+}
+
+function isCertificate(pem: string): boolean {
+  try {
+    return new X509Certificate(pem).raw.length > 0;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * The address of Postgres with the authority in it, as libpq and node-postgres know it (sslrootcert). TLS is then
+ * asked for, unless the address says otherwise.
+ */
+export function withAuthority(url: string | undefined, path: string | undefined): string | undefined {
+  if (url === undefined || path === undefined) return url;
+  const given = new URLSearchParams(url.split('?')[1] ?? '');
+  const more = new URLSearchParams();
+  if (!given.has('sslmode')) more.set('sslmode', 'verify-full');
+  if (!given.has('sslrootcert')) more.set('sslrootcert', path);
+  if (given.get('sslmode') === 'disable' || more.size === 0) return url;
+  return `${url}${url.includes('?') ? '&' : '?'}${more}`;
+}
