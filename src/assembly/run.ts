@@ -79,10 +79,6 @@ function knownCause(error: Error): { exitCode: number; text: string } | undefine
     return { exitCode: 1, text: scrub(text) };
   }
   if (typeof code !== 'string') return undefined;
-  if (code === 'ENOENT' && typeof path === 'string') {
-    const text = `${path} cannot be read: there is no such file. Correct the variable that names it (in DATABASE_URL: sslrootcert, sslcert, sslkey).`;
-    return { exitCode: EXIT_CONFIG, text };
-  }
   const trouble = FILE_TROUBLE[code];
   const where = path ?? address;
   if (!trouble || typeof where !== 'string') return undefined;

@@ -53,7 +53,10 @@ const REFUSED: readonly Refused[] = [
 export function refusalOf(error: Error): string | undefined {
   const tls = tlsTroubleOf(error);
   if (tls) return isTlsMisconfigured(tls) ? tlsSentence(error, TLS_PLACES.database) : undefined;
-  const { code } = error as Error & { code?: unknown };
+  const { code, syscall, path } = error as NodeJS.ErrnoException;
+  // A socket that is missing is a database that is away; a file of a certificate is a wrong path.
+  if (syscall === 'open' && path)
+    return `${path} cannot be read (${code}). Correct sslrootcert, sslcert or sslkey in DATABASE_URL.`;
   const name = typeof code === 'string' ? code : '';
   const refused = REFUSED.find(
     (one) => (!one.code || one.code.test(name)) && (!one.message || one.message.test(error.message)),
