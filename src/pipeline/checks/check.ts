@@ -10,7 +10,7 @@
  * 2. The entry: in the file of its part (parts.ts, store.ts, processes.ts, accounts.ts, media.ts), with its words in
  *    English and Chinese, and `find`, which turns the fact into findings. `reported(code)` is the `find` of a condition
  *    of a process.
- * 3. The test: one entry in test/pipeline/checks/real.test.ts that makes the condition real, and ends it.
+ * 3. The test: one entry in test/server/checks.test.ts that makes the condition real, and ends it.
  * 4. `node bin/run.js docs/generate.ts` writes it into docs/operations.md.
  * Nothing else: all five users show it from then on.
  */

@@ -1,0 +1,112 @@
+/** The list of checks is whole, and it is the only one. */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { PARTS } from '../../../src/pipeline/checks/check.ts';
+import { findingsOf, readinessOf } from '../../../src/pipeline/checks/findings.ts';
+import { CHECK_CODES, checkOf, isCheckCode } from '../../../src/pipeline/checks/table.ts';
+import { READY } from '../../../src/server/health-answers.ts';
+import { ROOT, readSources } from '../../structure/sources.ts';
+
+const SAID = {
+  target: 'shop',
+  count: 7,
+  detail: {
+    code: 'ip_not_allowed',
+    nearestSeconds: 9_000,
+    silentSeconds: 90_000,
+    aheadMs: -60_000,
+    total: 9,
+    id: 'v',
+  },
+};
+const HAN = /\p{Script=Han}/u;
+
+describe('each check has words in both languages and a rule', () => {
+  for (const code of CHECK_CODES) {
+    const { begun, ended, advice, rule, target } = checkOf(code);
+    test(code, () => {
+      // What only the doctor tries is said in the words of what it tried.
+      const isSaid = code !== 'store_incomplete';
+      for (const [what, words] of Object.entries({ begun, ended, advice })) {
+        if (!isSaid && what !== 'ended') continue;
+        const { en, zh } = words(SAID);
+        assert.match(en, /[a-z]{2}.*[a-z]{2}/, `${what}: ${en}`);
+        assert.doesNotMatch(en, HAN, `${what}: ${en}`);
+        assert.match(zh, HAN, `${what}: ${zh}`);
+        assert.doesNotMatch(en + zh, /undefined|NaN|\[object/);
+      }
+      assert.match(rule, /\.$/);
+      if (target) assert.match(begun(SAID).en + begun(SAID).zh, /shop[^]*shop/, 'it names what it is of');
+    });
+  }
+});
+
+describe('no user of the list has a check of its own', async () => {
+  const sources = await readSources(['src', 'workers']);
+  const text = (path: string) => readFileSync(join(ROOT, path), 'utf8');
+  const reports = sources.flatMap(({ path }) =>
+    [...text(path).matchAll(/\bsetUnhealthy\('(\w+)'/g)].map(([, code]) => ({ path, code: code! })),
+  );
+
+  test('what parts of a process report is in the list, and the list finds it', () => {
+    assert.ok(reports.length >= 6);
+    const now = new Date();
+    for (const { path, code } of reports) {
+      assert.ok(isCheckCode(code), `${path} reports ${code}`);
+      const conditions = [{ code, since: now, count: 1, detail: {} }];
+      const { found } = findingsOf({ now, process: 'p', conditions });
+      assert.deepEqual(
+        found.map((one) => [one.code, one.target]),
+        [[code, 'p']],
+      );
+    }
+  });
+
+  test('health, doctor, metrics, alerts and page are computed from the list', () => {
+    const users = {
+      'src/server/routes/health.ts': /readinessOf\(look\)/,
+      'src/assembly/metrics-port.ts': /readinessOf\(findings\)[^]*showChecks\(/,
+      'src/server/routes/doctor.ts': /findingsJson\('doctor', findingsOf\(facts\)/,
+      'src/server/routes/metrics.ts': /showChecks\(metrics, look\)/,
+      'src/pipeline/alerts/watch.ts': /findingsOf\(facts\)/,
+      'src/server/routes/stats.ts': /findingsJson\('page', look/,
+      'src/server/dashboard/page.js': /showState\(\{ checks, byStatus \}\)/,
+    };
+    for (const [path, pattern] of Object.entries(users)) assert.match(text(path), pattern, path);
+  });
+
+  test('only the list writes the code of a check as that of a finding', () => {
+    const makers = sources
+      .map(({ path }) => path)
+      .filter((path) => !path.startsWith('src/pipeline/checks/'))
+      .filter((path) => /\bok: false,\s*(reason|message):/.test(text(path)));
+    // What the doctor tries with the store is a fact of the list.
+    assert.deepEqual(makers, ['src/pipeline/examine-store.ts']);
+  });
+});
+
+test('/readyz knows every part and takes no word but the codes of the list', () => {
+  const { degraded, checks } = readinessOf(
+    findingsOf({
+      now: new Date(),
+      process: 'host (server, 1)',
+      queue: { ok: false },
+      catalogue: { ok: false },
+    }),
+  );
+  assert.deepEqual(degraded, ['catalogue_away', 'queue_away']);
+  assert.deepEqual(Object.keys(checks), [...PARTS]);
+  assert.deepEqual(checks.queue, { ok: false, codes: ['queue_away'] });
+  READY[200].parse({ status: 'degraded', degraded, checks });
+  assert.equal(
+    READY[200].safeParse({ status: 'degraded', degraded: ['Redis at 10.0.0.1 is away'], checks }).success,
+    false,
+  );
+});
+
+test('what the facts do not tell is neither found nor known', () => {
+  const { found, known } = findingsOf({ now: new Date(), process: 'p' });
+  assert.deepEqual([found, known], [[], []]);
+});
