@@ -24,11 +24,11 @@ const EVERY_MS = 50;
 
 /** In front of the store: passes on, or responds with an error of S3, or ends the connection. */
 async function openStoreGate(t: TestContext, endpoint: string) {
-  let trouble: { status: number; code: string } | 'cut' | undefined;
+  let trouble: { status: number; code: string; of: (path: string) => boolean } | 'cut' | undefined;
   const to = new URL(endpoint);
   const server = createServer((request, response) => {
     if (trouble === 'cut') return void request.socket.destroy();
-    if (trouble) {
+    if (trouble?.of(request.url ?? '')) {
       request.resume();
       const { status, code } = trouble;
       response.writeHead(status, { 'content-type': 'application/xml' });
@@ -49,8 +49,8 @@ async function openStoreGate(t: TestContext, endpoint: string) {
   });
   return {
     endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    refuse: (status: number, code: string) => {
-      trouble = { status, code };
+    refuse: (status: number, code: string, of: (path: string) => boolean = () => true) => {
+      trouble = { status, code, of };
     },
     cut: () => {
       trouble = 'cut';

@@ -52,7 +52,12 @@ const beat = (
     name: `otherhost (${id})`,
     takesMedia: more.takesMedia ?? false,
     clockAheadMs: more.clockAheadMs,
-    conditions: (more.conditions ?? []).map((code) => ({ code, since: new Date(), count: 3, detail: {} })),
+    conditions: (more.conditions ?? []).map((code) => ({
+      code,
+      since: new Date(),
+      count: 3,
+      detail: { words: 'by 4 s' },
+    })),
   });
 const leave = (g: Ground, id: string) => g.parts.catalogue.fleet.leave(id);
 
@@ -75,6 +80,7 @@ const CASES: Partial<Record<CheckCode, Case>> = {
   spool_missing: reportedElsewhere('spool_missing'),
   spool_full: reportedElsewhere('spool_full'),
   spool_in_use: reportedElsewhere('spool_in_use'),
+  store_clock_skewed: reportedElsewhere('store_clock_skewed'),
   consumer_closed: reportedElsewhere('consumer_closed'),
   worker_quiet: reportedElsewhere('worker_quiet'),
   disk_floor: reportedElsewhere('disk_floor'),
@@ -108,6 +114,10 @@ const CASES: Partial<Record<CheckCode, Case>> = {
   store_refused: mediaRow('refused', { status: 'pending', expires: inHours(60), failure: 'store_refused' }),
   store_incomplete: {
     make: async (g) => g.gate.refuse(403, 'AccessDenied'),
+    end: async (g) => g.gate.pass(),
+  },
+  store_limited: {
+    make: async (g) => g.gate.refuse(403, 'AccessDenied', (path) => path.includes('list-type=')),
     end: async (g) => g.gate.pass(),
   },
   account_held: {
@@ -159,7 +169,7 @@ const CASES: Partial<Record<CheckCode, Case>> = {
 };
 
 /** Built by one function from the table of store failures, with its words: those above stand for all of them. */
-const ALIKE = Object.keys(STORE_FAILURES) as StoreFailureCode[];
+const ALIKE = (Object.keys(STORE_FAILURES) as StoreFailureCode[]).filter((code) => code !== 'clock_skewed');
 /** The catalogue itself: see health.test.ts and alerts/watch.test.ts, for nothing can be asked over this one. */
 const ELSEWHERE: CheckCode[] = ['catalogue_away'];
 
@@ -191,6 +201,7 @@ const ALONE: CheckCode[] = [
   'store_elsewhere',
   'store_unavailable',
   'store_incomplete',
+  'store_limited',
 ];
 const LATER: CheckCode[] = ['no_callback_yet', 'queue_away'];
 const GROUPS: CheckCode[][] = [
@@ -205,7 +216,7 @@ const expected = (code: CheckCode) => ({
   readyz: isFor(code, 'readyz'),
   page: isFor(code, 'page'),
   // Only the doctor examines the store; the metric does not know.
-  metric: code !== 'store_incomplete',
+  metric: code !== 'store_incomplete' && code !== 'store_limited',
 });
 
 const skip = missing.postgres || missing.redisServer;
