@@ -120,9 +120,9 @@ export function createFeeding(database: Database, schema: string) {
     },
 
     /** Rows marked as fed before `before`, oldest first: never more than the window times the accounts. */
-    fedBefore: (before: Date, limit: number): Promise<{ id: string; round: number }[]> =>
+    fedBefore: (before: Date, limit: number): Promise<{ id: string; round: number; fed_at: Date }[]> =>
       database.query(
-        `SELECT id, round FROM ${schema}.media WHERE stage = 2 AND fed_at < $1 ORDER BY account, fed_at LIMIT $2`,
+        `SELECT id, round, fed_at FROM ${schema}.media WHERE stage = 2 AND fed_at < $1 ORDER BY account, fed_at LIMIT $2`,
         [before, limit],
       ),
   };

@@ -22,7 +22,7 @@ export interface SweeperDeps {
     | 'openUploads'
     | 'forgetUpload'
   >;
-  queue: Pick<ArchiveQueue, 'lost'>;
+  queue: Pick<ArchiveQueue, 'lost' | 'misplaced'>;
   store: Pick<Store, 'bucket' | 'abortMultipart'>;
   stored: Pick<StoredMedia, 'adopt'>;
   metrics: Pick<Metrics, 'expired'>;
@@ -40,6 +40,8 @@ export interface SweepOptions {
   readonly everyMs?: number;
   /** Default 10,000: a job is added within 2 s of its row being marked or not at all. */
   readonly fedAgeMs?: number;
+  /** Default 60,000: a job that was added so long ago is looked for in its place. */
+  readonly placeAgeMs?: number;
   /** Default 60,000. */
   readonly uploadAgeMs?: number;
 }
@@ -65,7 +67,7 @@ export interface Swept {
 
 export function createSweeper(
   deps: SweeperDeps,
-  { everyMs = 5_000, fedAgeMs = 10_000, uploadAgeMs = 60_000 }: SweepOptions = {},
+  { everyMs = 5_000, fedAgeMs = 10_000, placeAgeMs = 60_000, uploadAgeMs = 60_000 }: SweepOptions = {},
 ) {
   const holder = randomUUID();
   const { catalogue, clock, log } = deps;
@@ -74,12 +76,15 @@ export function createSweeper(
   const notAborted = new Map<string, number>();
   const ago = (ms: number) => new Date(clock.now().getTime() - ms);
 
-  /** Rows marked as fed whose job is gone (flushed, purged, stalled out) are due again. */
+  /** Rows marked as fed whose job is gone (flushed, purged, stalled out), or has no place in the queue, are due again. */
   async function freeLost(): Promise<number> {
     const fed = await catalogue.fedBefore(ago(fedAgeMs), deps.windowRows);
     if (fed.length === 0) return 0;
     const lost = new Set(await deps.queue.lost(fed.map((row) => jobIdOf(row.id, row.round))));
-    const gone = fed.filter((row) => lost.has(jobIdOf(row.id, row.round)));
+    const early = ago(placeAgeMs);
+    const long = fed.filter((row) => row.fed_at < early).map((row) => jobIdOf(row.id, row.round));
+    for (const jobId of await deps.queue.misplaced(long.filter((jobId) => !lost.has(jobId)))) lost.add(jobId);
+    const gone = fed.flatMap(({ id, round }) => (lost.has(jobIdOf(id, round)) ? [{ id, round }] : []));
     const freed = gone.length > 0 ? await catalogue.unfeed(gone) : 0;
     if (freed > 0) {
       log.warn({ freed }, 'media whose job was lost are fed again');

@@ -53,7 +53,7 @@ export type ConsumerSettings = Omit<
 export interface BullQueue {
   addBulk(jobs: { name: string; data: JobData; opts: JobsOptions }[]): Promise<unknown>;
   getJobCounts(...states: JobType[]): Promise<Record<string, number>>;
-  getBackend(): Pick<IQueueBackend, 'isFinished'>;
+  getBackend(): Pick<IQueueBackend, 'isFinished' | 'getState'>;
   getWaiting(start: number, end: number): Promise<{ readonly id?: string | undefined }[]>;
   isPaused(): Promise<boolean>;
   /** 0: a worker has it in hand, or it is not there. */
@@ -82,6 +82,11 @@ export interface Bull {
   createWorker(processor: Processor, settings: ConsumerSettings): { worker: BullWorker; disconnect(): void };
   /** Of these job ids those that are known and not finished: waiting, active, delayed, prioritized. */
   alive(queue: BullQueue, jobIds: readonly string[]): Promise<Set<string>>;
+  /**
+   * Of these job ids those that no worker will take although the queue knows them: in no list, delayed for longer than
+   * this program ever delays, or locked until a time that only a wrong clock can have written.
+   */
+  misplaced(queue: BullQueue, jobIds: readonly string[]): Promise<string[]>;
   /** Of these job ids those that the queue holds, in whatever state. */
   known(queue: BullQueue, jobIds: readonly string[]): Promise<string[]>;
   /** See {@link ArchiveQueue.mark}; absent where a queue cannot be another catalogue's. */

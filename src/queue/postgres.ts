@@ -14,7 +14,7 @@ import {
 import { systemClock } from '../clock.ts';
 import type { Log } from '../log.ts';
 import type { Bull, QueuePool } from './backend.ts';
-import { JOB_OPTIONS, queueNameOf, STREAMS } from './job.ts';
+import { JOB_OPTIONS, LONGEST_MS, queueNameOf, STREAMS } from './job.ts';
 import { within } from './patience.ts';
 import { createQuietReport } from './wording.ts';
 
@@ -61,6 +61,23 @@ export function connectPostgres(
         [name, [...jobIds]],
       );
       return new Set(rows.map((row) => row.id));
+    },
+    misplaced: async (_queue, jobIds) => {
+      // A lock that only a wrong clock can have written ends now: then the job is taken over as stalled, and finds
+      // that its row has moved on. On Postgres a job's state and its place are one.
+      const { rows } = await pool.query<{ id: string }>(
+        `WITH clock AS (SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now_ms),
+         locked AS (
+           UPDATE ${schema}.job SET locked_until_ms = now_ms FROM clock
+           WHERE queue = $1 AND id = ANY($2::text[]) AND state = 'active' AND locked_until_ms > now_ms + $3
+           RETURNING id)
+         SELECT id FROM locked
+         UNION
+         SELECT id FROM ${schema}.job, clock WHERE queue = $1 AND id = ANY($2::text[]) AND (
+           (state = 'delayed' AND process_at_ms > now_ms + $3) OR state NOT IN ('waiting', 'active', 'delayed'))`,
+        [name, [...jobIds], LONGEST_MS],
+      );
+      return rows.map((row) => row.id);
     },
     known: async (_queue, jobIds) => {
       const { rows } = await pool.query<{ id: string }>(

@@ -33,6 +33,11 @@ export interface ArchiveQueue {
   /** Of these job ids those that will never run (again): absent, completed or failed. Fails after 2 s per thousand. */
   lost(jobIds: readonly string[], signal?: AbortSignal): Promise<string[]>;
   /**
+   * Of these job ids, whose jobs were added long ago, those that no worker will take although the queue knows them.
+   * Asked less often than {@link lost}: it reads the lists of the queue. Fails after 5 s per thousand.
+   */
+  misplaced(jobIds: readonly string[], signal?: AbortSignal): Promise<string[]>;
+  /**
    * Removes every job of these media, kept ones too. Answers the media that a worker has in hand; their jobs have
    * lost their data. Fails after 10 s; to be asked again then.
    */
@@ -54,6 +59,7 @@ const ANSWER_MS = 2_000;
 const STATES = ['waiting', 'prioritized', 'active', 'delayed', 'completed', 'failed'] as const;
 const REPREPARE_MS = 4_000;
 const LOST_BATCH = 1_000;
+const MISPLACED_MS = 5_000;
 const FORGET_MS = 10_000;
 
 /**
@@ -94,6 +100,16 @@ export async function openArchiveQueue(
         lost.push(...batch.filter((jobId) => !alive.has(jobId)));
       }
       return lost;
+    },
+
+    misplaced: async (jobIds, signal) => {
+      const found: string[] = [];
+      for (let start = 0; start < jobIds.length; start += LOST_BATCH) {
+        const batch = jobIds.slice(start, start + LOST_BATCH);
+        const ask = () => bull.misplaced(queues.current, batch);
+        found.push(...(await within('queue: misplaced', MISPLACED_MS, ask, signal)));
+      }
+      return found;
     },
 
     forget: async (media, signal) => {

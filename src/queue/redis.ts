@@ -7,6 +7,7 @@ import { TLS_PLACES, tlsSentence } from '../tls-errors.ts';
 import type { Bull, QueueBackend } from './backend.ts';
 import { JOB_OPTIONS, QUEUE_NAME, STREAMS } from './job.ts';
 import { endsWithin } from './patience.ts';
+import { misplacedIn } from './places.ts';
 import { createQuietReport } from './wording.ts';
 
 /**
@@ -107,6 +108,7 @@ export function connectRedis(options: Extract<QueueBackend, { kind: 'redis' }>, 
       );
       return new Set(states.filter(([, finished]) => finished === 0).map(([jobId]) => jobId));
     },
+    misplaced: (queue, jobIds) => misplacedIn(producer, queue, `${prefix}:${QUEUE_NAME}`, jobIds),
     known: async (_queue, jobIds) => {
       const found = await Promise.all(
         jobIds.map((jobId) => producer.exists(`${prefix}:${QUEUE_NAME}:${jobId}`)),

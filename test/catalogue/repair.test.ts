@@ -93,7 +93,7 @@ for (const backend of backends) {
           {
             // Leases that have all lapsed: the worst there can be.
             catalogue: { ...catalogue, takeLease: async () => true, dropLease: async () => undefined },
-            queue: { lost: async (ids) => [...ids] },
+            queue: { lost: async (ids) => [...ids], misplaced: async () => [] },
             store: { bucket: 'b', abortMultipart: async () => undefined },
             stored: { adopt: async () => false },
             metrics: createMetrics(),

@@ -13,11 +13,12 @@ const row = (id: string) =>
 
 type Changed = Partial<SweeperDeps['catalogue']> & {
   lost?: SweeperDeps['queue']['lost'];
+  misplaced?: SweeperDeps['queue']['misplaced'];
   abortMultipart?: SweeperDeps['store']['abortMultipart'];
   adopt?: SweeperDeps['stored']['adopt'];
 };
 
-function setup({ lost, abortMultipart, adopt, ...catalogue }: Changed = {}) {
+function setup({ lost, misplaced, abortMultipart, adopt, ...catalogue }: Changed = {}) {
   const calls: unknown[][] = [];
   const note =
     <T>(name: string, answer: T) =>
@@ -32,8 +33,8 @@ function setup({ lost, abortMultipart, adopt, ...catalogue }: Changed = {}) {
       takeLease: note('takeLease', true),
       dropLease: note('dropLease', undefined),
       fedBefore: note('fedBefore', [
-        { id: 'm_1', round: 1 },
-        { id: 'm_2', round: 5 },
+        { id: 'm_1', round: 1, fed_at: ago(70_000) },
+        { id: 'm_2', round: 5, fed_at: ago(15_000) },
       ]),
       unfeed: async (jobs) => {
         calls.push(['unfeed', jobs]);
@@ -48,7 +49,7 @@ function setup({ lost, abortMultipart, adopt, ...catalogue }: Changed = {}) {
       forgetUpload: note('forgetUpload', undefined),
       ...catalogue,
     },
-    queue: { lost: lost ?? (async () => []) },
+    queue: { lost: lost ?? (async () => []), misplaced: misplaced ?? (async () => []) },
     store: { bucket: 'b', abortMultipart: abortMultipart ?? note('abort', undefined) },
     stored: { adopt: adopt ?? (async () => false) },
     metrics,
@@ -73,6 +74,18 @@ describe('sweeper', () => {
     assert.deepEqual(of('unfeed'), [[[{ id: 'm_2', round: 5 }]]]);
     assert.deepEqual(of('fedBefore'), [[ago(10_000), 1_000]], 'a job on its way is not lost');
     assert.equal(woken(), 1);
+  });
+
+  it('looks for the place of those jobs alone that were added a minute ago', async () => {
+    const asked: (readonly string[])[] = [];
+    const misplaced = async (ids: readonly string[]) => {
+      asked.push(ids);
+      return [...ids];
+    };
+    const { sweeper, of } = setup({ misplaced });
+    assert.equal((await sweeper.sweep(never))?.freed, 1);
+    assert.deepEqual(asked, [['m_1-1']]);
+    assert.deepEqual(of('unfeed'), [[[{ id: 'm_1', round: 1 }]]]);
   });
 
   it('leaves everything alone where nothing is lost', async () => {
