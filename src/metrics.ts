@@ -53,7 +53,10 @@ export function createMetrics() {
     ]),
     accountHeld: gauge('account_held', 'Accounts whose media wait as a whole.', ['reason']),
     storeHeld: gauge('store_held', '1 while all archiving waits because the store takes nothing.'),
-    quotaRemaining: gauge('quota_remaining', 'Calls of media/get left today, of the account with the least.'),
+    quotaRemaining: gauge(
+      'quota_remaining',
+      'Calls of media/get left today, of the account with the least. NaN: not read since the reset (Beijing midnight).',
+    ),
     tokenExpiresIn: gauge('token_expires_in_seconds', 'Time left of the shortest-lived stored access token.'),
     alerts: counter('alerts_total', 'Messages to ALERT_URL by what came of them.', ['outcome']),
     consumerRestarts: counter(

@@ -1,4 +1,5 @@
 /** The working part of a program: feeder, consumer and, where wanted, the sweeper. */
+import { randomUUID } from 'node:crypto';
 import { createByteBudget } from '../byte-budget.ts';
 import { dueChannelOf } from '../catalogue/accepting.ts';
 import { systemClock } from '../clock.ts';
@@ -12,7 +13,7 @@ import { createFleet, type Fleet } from '../pipeline/fleet.ts';
 import { createGate } from '../pipeline/gate.ts';
 import { createHolds, pictureWindowMs } from '../pipeline/holds.ts';
 import { createRedriver } from '../pipeline/redrive.ts';
-import { createReadQuota } from '../pipeline/remaining-quota.ts';
+import { createReadQuota, watchQuotas } from '../pipeline/remaining-quota.ts';
 import { createSettle } from '../pipeline/settle.ts';
 import { createStoreHold } from '../pipeline/store-hold.ts';
 import { createStoredMedia, recogniseStored } from '../pipeline/stored.ts';
@@ -145,6 +146,9 @@ export async function startConsumer(
     shutdown.step('customer service', () => syncing);
   }
   const quotaOf = createQuotaReader({ api, tokens });
+  const readQuota = createReadQuota({ quotaOf, accounts, catalogue, clock });
+  const reading = watchQuotas({ ...parts, readQuota }, randomUUID(), shutdown.signal);
+  shutdown.step('quotas', () => reading);
   const storeHold = createStoreHold({
     catalogue,
     canary: createCanary(store, config.objects.prefix),
@@ -173,7 +177,7 @@ export async function startConsumer(
     metrics,
     log,
     stored,
-    readQuota: createReadQuota({ quotaOf, accounts, catalogue, clock }),
+    readQuota,
   });
   const archiver = createArchiver({
     accounts,

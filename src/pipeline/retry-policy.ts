@@ -54,6 +54,9 @@ export function untilBeijingMidnightMs(now: Date): number {
   return DAY_MS - ((now.getTime() + BEIJING_OFFSET_MS) % DAY_MS);
 }
 
+export const beijingMidnightBefore = (now: Date): Date =>
+  new Date(now.getTime() + untilBeijingMidnightMs(now) - DAY_MS);
+
 export function decideNext(situation: Situation): Decision {
   const { failure, now, random, scale } = situation;
   const inMs = (ms: number) => new Date(now.getTime() + ms);

@@ -3,6 +3,7 @@ import type { Account } from '../account.ts';
 import { type AccountState, HELD_BY_HAND } from '../catalogue/accounts.ts';
 import type { CallbackCount } from '../catalogue/callbacks.ts';
 import type { KfState } from '../catalogue/kf-sync.ts';
+import { quotaOfToday } from '../pipeline/remaining-quota.ts';
 import { explain } from '../wechat/errcodes.ts';
 import { dayOf, SKEW_SECONDS } from './callback-tally.ts';
 import type { Language } from './problem.ts';
@@ -84,6 +85,7 @@ export function accountJson(
 ) {
   const { lastCallbackAt, tokenExpiresAt } = state;
   const { callbackUrl, now, language } = view;
+  const quota = quotaOfToday(state.quota, now);
   return {
     account,
     ...(name ? { name } : {}),
@@ -96,7 +98,7 @@ export function accountJson(
     },
     ...skewJson(state, now, language),
     ...(tokenExpiresAt ? { token: { expiresAt: tokenExpiresAt } } : {}),
-    ...(state.quota ? { quota: state.quota } : {}),
+    ...(quota ? { quota } : {}),
     ...serviceJson(view.services, language),
     hold: isHeld(state, now) ? holdJson(state, language) : null,
   };

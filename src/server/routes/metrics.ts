@@ -1,5 +1,6 @@
 /** /metrics: Prometheus. The gauges are read from the catalogue when asked for. */
 import { showChecks } from '../../pipeline/checks/metrics.ts';
+import { quotaOfToday } from '../../pipeline/remaining-quota.ts';
 import { isHeld } from '../account-json.ts';
 import type { App, ServerDeps } from '../deps.ts';
 
@@ -26,7 +27,7 @@ export function metricsRoutes(deps: Pick<ServerDeps, 'catalogue' | 'clock' | 'lo
     for (const { errcode, code, count } of groups) {
       metrics.deadLetters.inc({ errcode: String(errcode ?? code) }, count);
     }
-    const remaining = accounts.flatMap(({ quota }) => (quota ? [quota.remain] : []));
+    const remaining = accounts.flatMap(({ quota }) => quotaOfToday(quota, now)?.remain ?? []);
     metrics.quotaRemaining.set(remaining.length > 0 ? Math.min(...remaining) : Number.NaN);
     metrics.storeHeld.set(store.hold ? 1 : 0);
     metrics.accountHeld.reset();
