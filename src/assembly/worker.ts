@@ -56,9 +56,9 @@ function reread({ config, accounts, log }: Parts): void {
 
 /** Every process feeds: a callback's row is in the queue a moment after it is on disk. */
 export function startFeeder(parts: Parts): Feeder {
-  const { config, catalogue, queue, accounts, clock, log, database, shutdown, due } = parts;
+  const { config, catalogue, queue, accounts, clock, log, database, shutdown, signs, due } = parts;
   const feeder = createFeeder(
-    { catalogue, queue, accounts, clock, log },
+    { catalogue, queue, accounts, clock, log, signs },
     {
       least: LEAST_ROOM,
       most: config.queue.windowSize,

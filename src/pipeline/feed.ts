@@ -10,6 +10,7 @@ import type { Fed } from '../catalogue/feeding.ts';
 import type { Clock } from '../clock.ts';
 import type { Log } from '../log.ts';
 import type { ArchiveQueue } from '../queue/queue.ts';
+import type { VitalSigns } from '../vital-signs.ts';
 
 export interface FeederDeps {
   catalogue: Pick<Catalogue, 'promote' | 'claim' | 'unfeed'>;
@@ -17,6 +18,7 @@ export interface FeederDeps {
   accounts: Pick<Accounts, 'all'>;
   clock: Pick<Clock, 'now'>;
   log: Pick<Log, 'warn'>;
+  signs: Pick<VitalSigns, 'setUnhealthy' | 'setHealthy'>;
 }
 
 export interface Feeder {
@@ -33,6 +35,9 @@ const TICK_MS = 250;
 const LOOK_EVERY_MS = 20;
 const TROUBLE_MS = 1_000;
 const PROMOTE_LIMIT = 2_000;
+/** Real time: it is about the queue. */
+const ADDS_FAILING_MS = 60_000;
+const ADDS_FAILING = 'queue_adds_failing';
 
 /**
  * How many of an account may stand in the queue: doubled while the workers empty it between two looks, shrunk while
@@ -53,6 +58,8 @@ export interface Bounds {
   readonly most: number;
   /** How long before their deadline pictures of held accounts are fed; see holds.ts. Default: none is. */
   readonly pictureWindowMs?: number;
+  /** How long adding must fail before it is reported. Default: a minute. */
+  readonly addsFailingMs?: number;
 }
 
 export function createFeeder(deps: FeederDeps, bounds: Bounds): Feeder {
@@ -64,6 +71,21 @@ export function createFeeder(deps: FeederDeps, bounds: Bounds): Feeder {
   let unfinished = 0;
   let troubleSaidAt = Number.NEGATIVE_INFINITY;
   let promotedAtMs = Number.NEGATIVE_INFINITY;
+  let addsFailSinceMs: number | undefined;
+  const addsFailingMs = bounds.addsFailingMs ?? ADDS_FAILING_MS;
+
+  /** Adds jobs, and reports where that has failed for a minute without one success. */
+  async function add(fed: readonly Fed[], signal: AbortSignal): Promise<void> {
+    try {
+      await deps.queue.add(fed, signal);
+      addsFailSinceMs = undefined;
+      deps.signs.setHealthy(ADDS_FAILING);
+    } catch (error) {
+      addsFailSinceMs ??= performance.now();
+      if (performance.now() - addsFailSinceMs >= addsFailingMs) deps.signs.setUnhealthy(ADDS_FAILING);
+      throw error;
+    }
+  }
 
   const roomOf = (one: Account) => Math.max(leastOf(one), rooms.get(one.account) ?? 0);
 
@@ -91,7 +113,7 @@ export function createFeeder(deps: FeederDeps, bounds: Bounds): Feeder {
     const { fed, inQueue } = await deps.catalogue.claim(given, now, bounds.most, bounds.pictureWindowMs);
     if (fed.length === 0) return;
     try {
-      await deps.queue.add(fed, signal);
+      await add(fed, signal);
     } catch (error) {
       await deps.catalogue.unfeed(fed);
       throw error;

@@ -91,5 +91,7 @@ export interface Bull {
   known(queue: BullQueue, jobIds: readonly string[]): Promise<string[]>;
   /** See {@link ArchiveQueue.mark}; absent where a queue cannot be another catalogue's. */
   mark?(owner: string, forMs: number): Promise<boolean>;
+  /** A write that changes nothing. Fails where jobs could not be added. */
+  probe(): Promise<unknown>;
   close(): void;
 }

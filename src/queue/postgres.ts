@@ -86,6 +86,8 @@ export function connectPostgres(
       );
       return rows.map((row) => row.id);
     },
+    // Refused where the database is read-only or the right is missing.
+    probe: () => pool.query(`DELETE FROM ${schema}.job WHERE false`),
     close: () => {},
   };
 }

@@ -9,6 +9,7 @@ import { JOB_NAME, jobIdOf, toJobData } from './job.ts';
 import { endsWithin, keepStarting, within } from './patience.ts';
 import { connectPostgres } from './postgres.ts';
 import { connectRedis } from './redis.ts';
+import { asRefusal } from './refusal.ts';
 import { createQuietReport } from './wording.ts';
 
 /** Jobs by state. `waiting` includes prioritized ones; finished ones as far as the backend keeps them. */
@@ -43,6 +44,11 @@ export interface ArchiveQueue {
    */
   forget(media: readonly { id: string; round: number }[], signal?: AbortSignal): Promise<string[]>;
   counts(signal?: AbortSignal): Promise<QueueCounts>;
+  /**
+   * Resolves where jobs can be added: it writes, since a Redis that is full or demoted goes on to answer reads. Rejects
+   * after 2 s, or with {@link QueueRefusedError}.
+   */
+  probe(signal?: AbortSignal): Promise<void>;
   /** The job that is to be taken next: while it stays the same, nobody takes any. Undefined: none waits, or paused. */
   firstWaiting(signal?: AbortSignal): Promise<string | undefined>;
   /** Hands jobs to `handler` from now on; while the backend is away it waits for it by itself. */
@@ -132,6 +138,14 @@ export async function openArchiveQueue(
         completed: of('completed'),
         failed: of('failed'),
       };
+    },
+
+    probe: async (signal) => {
+      try {
+        await within('queue: probe', ANSWER_MS, () => bull.probe(), signal);
+      } catch (error) {
+        throw asRefusal(error) ?? error;
+      }
     },
 
     firstWaiting: async (signal) => {

@@ -37,6 +37,7 @@ const ANSWER_MS = 2_000;
 /** Twice CONNECT_ATTEMPT_MS and a little: an IPv6 address that swallows packets may stand before the IPv4 one. */
 const CONNECT_MS = 6_000;
 const SILENT_MS = 5_000;
+const PROBE_KEPT_MS = 60_000;
 /** At most this long between two tries to reconnect (ioredis: up to 5 s), so that a short outage stays short. */
 const reconnectAfterMs = (times: number) => Math.min(50 * 2 ** times, 2_000);
 
@@ -123,6 +124,8 @@ export function connectRedis(options: Extract<QueueBackend, { kind: 'redis' }>, 
       await producer.pexpire(key, forMs);
       return true;
     },
+    // A demoted master, one that is full, or rights taken away: all of them go on to answer reads.
+    probe: () => producer.set(`${prefix}:probe`, '1', 'PX', PROBE_KEPT_MS),
     close: () => {
       closed = true;
       producer.disconnect();

@@ -37,7 +37,7 @@ function partsOn(t: TestContext, port: number | undefined) {
   };
   const gather = createGather({
     catalogue: catalogue as unknown as GatherDeps['catalogue'],
-    queue: { counts: () => answer(away.queue, COUNTS) },
+    queue: { counts: () => answer(away.queue, COUNTS), probe: () => answer(away.queue, undefined) },
     storeHealth: { look: async () => undefined },
     accounts: createAccounts([]),
     signs,

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Fed, Room } from '../../src/catalogue/feeding.ts';
 import { createFeeder, nextRoom } from '../../src/pipeline/feed.ts';
+import { createVitalSigns } from '../../src/vital-signs.ts';
+import { until } from '../contract/shapes.ts';
 
 const NOW = new Date('2026-05-01T12:00:00Z');
 const BOUNDS = { least: 16, most: 1_000 };
@@ -15,18 +17,21 @@ const job = (n: number, account = 'wx1'): Fed => ({
 function setup(options: {
   backlog: Fed[];
   concurrency?: number;
+  addsFailingMs?: number;
   add?: (jobs: readonly { id: string }[]) => Promise<void>;
 }) {
   const { backlog } = options;
   const added: string[] = [];
   const looks: (readonly Room[])[] = [];
   const warnings: string[] = [];
+  const signs = createVitalSigns(() => NOW);
   let looked: () => void = () => undefined;
   const feeder = createFeeder(
     {
       accounts: { all: [{ account: 'wx1', concurrency: options.concurrency ?? 4 } as never] },
       clock: { now: () => NOW },
       log: { warn: (...args: unknown[]) => void warnings.push(String(args.at(-1))) },
+      signs,
       queue: {
         add: async (jobs) => {
           await options.add?.(jobs);
@@ -46,7 +51,7 @@ function setup(options: {
         },
       },
     },
-    BOUNDS,
+    { ...BOUNDS, ...(options.addsFailingMs === undefined ? {} : { addsFailingMs: options.addsFailingMs }) },
   );
   const controller = new AbortController();
   const running = feeder.run(controller.signal);
@@ -55,6 +60,7 @@ function setup(options: {
     added,
     looks,
     warnings,
+    signs,
     nextLook: () =>
       new Promise<void>((resolve) => {
         looked = resolve;
@@ -170,6 +176,27 @@ describe('feeder', () => {
       looks.slice(0, 4).map((rooms) => rooms[0]?.room),
       [16, 32, 16, 16],
     );
+  });
+
+  it('reports adds that fail for long without one success, and the first success after them', async (t) => {
+    let isAway = true;
+    let refusals = 0;
+    const { signs, stop } = setup({
+      backlog: jobs(40),
+      addsFailingMs: 500,
+      add: async () => {
+        if (!isAway) return;
+        refusals++;
+        throw new Error('OOM');
+      },
+    });
+    t.after(stop);
+    const codes = () => signs.list().map(({ code }) => code);
+    await until('a failed add', async () => refusals === 1);
+    assert.deepEqual(codes(), []);
+    await until('it is reported', async () => codes().includes('queue_adds_failing'));
+    isAway = false;
+    await until('it is over', async () => codes().length === 0);
   });
 
   it('ends when told to, in the middle of a pause too', async () => {

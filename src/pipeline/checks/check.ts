@@ -88,7 +88,8 @@ export interface Facts {
   /** `host (program, pid)` of the process that looks. */
   readonly process: string;
   readonly catalogue?: PartFact;
-  readonly queue?: PartFact & { readonly counts?: QueueCounts };
+  /** `refused`: it responds, and takes no jobs. */
+  readonly queue?: PartFact & { readonly counts?: QueueCounts; readonly refused?: string };
   /** As a probe of the store met it. */
   readonly store?: PartFact;
   /** As the doctor tried it: all that is ever asked of it. */

@@ -4,6 +4,7 @@ import type { Catalogue } from '../../catalogue/catalogue.ts';
 import type { KfState } from '../../catalogue/kf-sync.ts';
 import type { Clock, Lifetimes } from '../../clock.ts';
 import type { ArchiveQueue } from '../../queue/queue.ts';
+import { QueueRefusedError } from '../../queue/refusal.ts';
 import type { VitalSigns } from '../../vital-signs.ts';
 import type { StoreHealth } from '../store-health.ts';
 import { driftOf } from '../verify/run.ts';
@@ -18,7 +19,7 @@ export interface GatherDeps {
     storeHold: Pick<Catalogue['storeHold'], 'read'>;
     verifications: Pick<Catalogue['verifications'], 'lastDone'>;
   };
-  queue: Pick<ArchiveQueue, 'counts'>;
+  queue: Pick<ArchiveQueue, 'counts' | 'probe'>;
   storeHealth: StoreHealth;
   accounts: Pick<Accounts, 'find' | 'all'>;
   signs: Pick<VitalSigns, 'list' | 'refresh'>;
@@ -123,9 +124,11 @@ export function createGather(deps: GatherDeps): Gather {
     },
     queue: async (signal) => {
       try {
-        return { queue: { ok: true, counts: await deps.queue.counts(signal) } };
-      } catch {
-        return { queue: { ok: false } };
+        const [counts] = await Promise.all([deps.queue.counts(signal), deps.queue.probe(signal)]);
+        return { queue: { ok: true, counts } };
+      } catch (error) {
+        const refused = error instanceof QueueRefusedError ? error.code : undefined;
+        return { queue: { ok: false, ...(refused ? { refused } : {}) } };
       }
     },
     store: async (signal) => {

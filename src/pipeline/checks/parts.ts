@@ -1,7 +1,36 @@
 /** Checks of what the program stands on: catalogue, spool, queue. */
-import { always, type Check, reported } from './check.ts';
+import { always, type Check, reported, type Words } from './check.ts';
 
-const TWO_MINUTES_MS = 2 * 60_000;
+const MINUTE_MS = 60_000;
+const TWO_MINUTES_MS = 2 * MINUTE_MS;
+
+const RIGHTS: Words = {
+  en: 'Correct the user, the password or its rights in REDIS_URL (or DATABASE_URL); the user must write to the keys of QUEUE_PREFIX.',
+  zh: '请更正 REDIS_URL（或 DATABASE_URL）中的用户、密码或权限；该用户必须能写入 QUEUE_PREFIX 的键。',
+};
+/** By what the queue says when it refuses. */
+const ADVICE: Readonly<Record<string, Words>> = {
+  OOM: {
+    en: 'Redis is full: give it more maxmemory, or remove what else lies in it. Keep maxmemory-policy noeviction.',
+    zh: 'Redis 内存已满：请增大 maxmemory 或清理其中的其他数据，并保持 maxmemory-policy noeviction。',
+  },
+  READONLY: {
+    en: 'Redis is a replica: let the address of REDIS_URL lead to the master.',
+    zh: '当前 Redis 是只读副本：请让 REDIS_URL 的地址指向主节点。',
+  },
+  MISCONF: {
+    en: 'Redis cannot save to its disk: look at its log and its free space.',
+    zh: 'Redis 无法写盘：请查看其日志和磁盘空间。',
+  },
+  NOPERM: RIGHTS,
+  NOAUTH: RIGHTS,
+  WRONGPASS: RIGHTS,
+  '42501': RIGHTS,
+  other: {
+    en: 'Look at the Redis of REDIS_URL, or at Postgres: it answers and takes no jobs.',
+    zh: '请检查 REDIS_URL 指向的 Redis（或 Postgres）：它有响应但不接受任务。',
+  },
+};
 
 export const PART_CHECKS = {
   catalogue_away: {
@@ -37,8 +66,42 @@ export const PART_CHECKS = {
       'Look at the Redis of REDIS_URL, or at Postgres; media are fed again by themselves.',
       '请检查 REDIS_URL 指向的 Redis（或 Postgres）；恢复后会自动重新入队。',
     ),
-    find: ({ queue }) => queue && (queue.ok ? [] : [{}]),
+    find: ({ queue }) => queue && (queue.ok || queue.refused ? [] : [{}]),
     alertAfterMs: TWO_MINUTES_MS,
+    alertUnless: ['queue_adds_failing'],
+  },
+  queue_refuses: {
+    severity: 'error',
+    part: 'queue',
+    rule: 'The queue responds and refuses a write that changes nothing: Redis is full (`OOM`), demoted (`READONLY`), cannot save (`MISCONF`), or refuses the password or the rights; or the database is read-only. The alert comes after a minute. Ends with the next write that works.',
+    begun: (it) => ({
+      en: `The queue answers and refuses to write (${it.detail.code ?? 'unknown'}); media wait in the catalogue.`,
+      zh: `队列有响应但拒绝写入（${it.detail.code ?? '未知'}），素材在目录数据库中等待。`,
+    }),
+    ended: always('The queue takes jobs again.', '队列已恢复写入。'),
+    advice: (it) => ADVICE[String(it.detail.code)] ?? ADVICE.other!,
+    find: ({ queue }) => queue && (!queue.ok && queue.refused ? [{ detail: { code: queue.refused } }] : []),
+    alertAfterMs: MINUTE_MS,
+  },
+  queue_adds_failing: {
+    severity: 'error',
+    part: 'queue',
+    target: 'process',
+    rule: 'A process has failed to add any job for a minute. Ends when it adds one.',
+    begun: (it) => ({
+      en: `${it.target} has not been able to add a job to the queue for a minute.`,
+      zh: `${it.target} 已有一分钟无法向队列添加任务。`,
+    }),
+    ended: (it) => ({
+      en: `${it.target} adds jobs to the queue again, or is gone.`,
+      zh: `${it.target} 已恢复向队列添加任务，或已退出。`,
+    }),
+    advice: always(
+      'Look at the log of that process and at the Redis of REDIS_URL (or Postgres); media wait in the catalogue.',
+      '请查看该进程的日志以及 REDIS_URL 指向的 Redis（或 Postgres）；素材在目录数据库中等待。',
+    ),
+    find: reported('queue_adds_failing'),
+    alertUnless: ['queue_refuses'],
   },
   queue_shared: {
     severity: 'error',

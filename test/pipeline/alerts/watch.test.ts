@@ -62,6 +62,7 @@ async function setup(t: TestContext, open: (typeof backends)[number]['open']) {
     const gather = createGather({
       catalogue,
       queue: {
+        probe: async () => undefined,
         counts: async () => {
           if (queue.isAway) throw new Error('away');
           return counts;
