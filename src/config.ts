@@ -19,6 +19,7 @@ import type { AllowedHost } from './config/kinds.ts';
 import { type S3Settings, s3Settings } from './config/s3-settings.ts';
 import { VARIABLES, type Values } from './config/schema.ts';
 import { bitsOf, STRONG_BITS } from './config/secret-strength.ts';
+import { withoutServiceLinks } from './config/service-links.ts';
 import { checkShape, type Shape, shapeOf } from './config/shape.ts';
 import { queueSchemaOf } from './database-address.ts';
 import { createScrubber } from './secrets.ts';
@@ -75,6 +76,8 @@ export interface Config {
   /** How old a media may grow, in milliseconds; undefined: for ever. */
   readonly retentionMs: number | undefined;
   readonly alerts: { readonly url: string | undefined };
+  /** What was passed over in the environment, for the log. */
+  readonly warnings: readonly string[];
 }
 
 /** What sysexits.h calls EX_CONFIG: a supervisor that knows it does not try again. */
@@ -106,10 +109,11 @@ export function loadConfig(
 ): Config {
   const readFile = options.readFile ?? ((path: string) => readFileSync(path, 'utf8'));
   const dotEnvPath = join(options.dotEnvFolder ?? '.', '.env');
-  let merged = env;
+  const { env: own, warnings } = withoutServiceLinks(env);
+  let merged = own;
   const unreadable: Mistake[] = [];
   try {
-    merged = withDotEnv(env, dotEnvPath, readFile);
+    merged = withDotEnv(own, dotEnvPath, readFile);
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? 'error';
     unreadable.push({ variable: dotEnvPath, problem: `cannot be read (${code})` });
@@ -143,6 +147,7 @@ export function loadConfig(
       apiKeys,
       s3,
       authorities,
+      warnings,
       videoGiven: read.given('WECHAT_VIDEO_BASE_URL'),
     }),
   );
@@ -174,11 +179,11 @@ export function readAccountsAgain(config: Config): readonly Account[] {
 
 function configOf(
   values: Values,
-  parts: Pick<Config, 'production' | 'shape' | 'accounts' | 'apiKeys' | 's3' | 'authorities'> & {
+  parts: Pick<Config, 'production' | 'shape' | 'accounts' | 'apiKeys' | 's3' | 'authorities' | 'warnings'> & {
     videoGiven: boolean;
   },
 ): Config {
-  const { production, shape, accounts, apiKeys, s3, authorities } = parts;
+  const { production, shape, accounts, apiKeys, s3, authorities, warnings } = parts;
   return {
     production,
     shape,
@@ -231,6 +236,7 @@ function configOf(
     spool: { limitBytes: values.SPOOL_BYTES },
     retentionMs: values.RETENTION,
     alerts: { url: values.ALERT_URL },
+    warnings,
   };
 }
 

@@ -175,6 +175,36 @@ test('a misspelt name does not cause a second mistake, and an innocent environme
   load({ ...ACCOUNT, ...STORE, ...DATABASE, S3_SECRET: 'x' });
 });
 
+test('what Kubernetes writes for its Services is passed over, with one warning for each name of ours', (t) => {
+  const { load, failureOf, folder } = setup(t);
+  const links = {
+    METRICS_PORT: 'tcp://10.0.0.7:9090',
+    CALLBACK_PORT: 'udp://10.0.0.8:53',
+    CALLBACKS_PORT: 'tcp://10.0.0.8:80',
+    METRICS_PORT_9090_TCP: 'tcp://10.0.0.7:9090',
+    METRICS_PORT_9090_TCP_PORT: '9090',
+    METRICS_SERVICE_HOST: '10.0.0.7',
+    METRICS_SERVICE_PORT_HTTP: '9090',
+    S3_PORT: 'tcp://10.0.0.9:80',
+    S3_SERVICE_HOST: '10.0.0.9',
+    REDIS_PORT: 'tcp://10.0.0.9:6379',
+    WMA_URL_SERVICE_HOST: '10.0.0.9',
+  };
+  const config = load(links);
+  assert.deepEqual([config.metrics.port, config.http.callbackPort], [undefined, undefined]);
+  assert.deepEqual(
+    config.warnings.map((words) => words.split(' ')[0]),
+    ['METRICS_PORT', 'CALLBACK_PORT'],
+  );
+  assert.match(config.warnings[0]!, /enableServiceLinks: false/);
+  writeFileSync(join(folder, '.env'), 'METRICS_PORT=9191\n');
+  assert.equal(load(links).metrics.port, 9191);
+  assert.deepEqual(load({ METRICS_PORT: '9090' }).warnings, []);
+  // Written by hand it is a mistake.
+  writeFileSync(join(folder, '.env'), 'METRICS_PORT=tcp://10.0.0.7:9090\n');
+  assert.match(failureOf({}).message, /METRICS_PORT must be a whole number/);
+});
+
 test('an empty value is an unset one, but turns the video address off', (t) => {
   const { load } = setup(t);
   assert.equal(load({ PORT: '', DATABASE_URL: ' ', S3_BUCKET: '', API_KEYS: '' }).http.port, 8080);
@@ -209,6 +239,37 @@ test('every secret can stand in a file, whose last line break is cut', (t) => {
     failureOf({ ...ACCOUNT, WECHAT_TOKEN: '', WECHAT_TOKEN_FIEL: '/x' }).message,
     /WECHAT_TOKEN_FILE\?/,
   );
+});
+
+test('a secret in a file counts without what editors and shells put around it', (t) => {
+  const { folder, load, failureOf } = setup(t, {
+    blanks: '  the-app-secret \t\n\n',
+    windows: '\uFEFFthe-app-secret\r\n',
+    utf16: 'the-app-secret'.replaceAll(/./g, '$&\0'),
+    none: ' \n',
+  });
+  const { WECHAT_APP_SECRET: _secret, ...rest } = ACCOUNT;
+  const env = (file: string) => ({
+    ...rest,
+    ALLOW_EMBEDDED: '1',
+    WECHAT_APP_SECRET_FILE: join(folder, file),
+  });
+  const several = (file: string) => {
+    const accounts = join(folder, 'accounts.json');
+    writeFileSync(accounts, JSON.stringify([{ appId: 'wx1', token: 'a-token', secretFile: file }]));
+    return { ALLOW_EMBEDDED: '1', ACCOUNTS_FILE: accounts };
+  };
+  for (const file of ['blanks', 'windows']) {
+    assert.equal(load(env(file)).accounts[0]?.secret, 'the-app-secret', file);
+    assert.equal(load(several(file)).accounts[0]?.secret, 'the-app-secret', file);
+  }
+  for (const [file, words] of [
+    ['utf16', /is not UTF-8 text/],
+    ['none', /is empty/],
+  ] as const) {
+    assert.match(failureOf(env(file)).message, words);
+    assert.match(failureOf(several(file)).message, words);
+  }
 });
 
 test('one account comes from four variables, several from a file, never both', (t) => {

@@ -76,6 +76,7 @@ export async function openParts(config: Config, options: OpenOptions): Promise<P
     ],
     ...(options.writeLog ? { write: options.writeLog } : {}),
   });
+  for (const warning of config.warnings) log.warn(`configuration: ${warning}`);
   const shutdown = createShutdown(log);
   try {
     const clock = createSharedClock();

@@ -9,6 +9,7 @@ import {
   tokenSourceSchema,
 } from './accounts-token-source.ts';
 import { nearest } from './misspelling.ts';
+import { secretIn } from './secret-file.ts';
 
 const AES_KEY = z
   .string()
@@ -184,15 +185,15 @@ function readSecret(
 ): string | undefined {
   const { [name]: value, [`${name}File`]: file } = from;
   if (value !== undefined && file !== undefined) say(`${name}File`, `is set, and ${name} too`);
-  else if (typeof value === 'string') return value;
+  else if (typeof value === 'string') return value.trim();
   else if (typeof file !== 'string') {
     if (need === 'needed') say(name, `is missing (or ${name}File)`);
   } else {
     const path = resolve(dirname(options.path), file);
     try {
-      const secret = options.readFile(path).replace(/\r?\n$/, '');
-      if (secret) return secret;
-      say(`${name}File`, `is empty: ${path}`);
+      const read = secretIn(options.readFile(path));
+      if ('secret' in read) return read.secret;
+      say(`${name}File`, `${read.wrong}: ${path}`);
     } catch (error) {
       say(`${name}File`, `cannot be read: ${path} (${(error as NodeJS.ErrnoException).code ?? 'error'})`);
     }

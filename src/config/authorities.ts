@@ -48,6 +48,8 @@ function isCertificate(pem: string): boolean {
  */
 export function withAuthority(url: string | undefined, path: string | undefined): string | undefined {
   if (url === undefined || path === undefined) return url;
+  // A socket of this machine needs no TLS.
+  if (!/^postgres(ql)?:\/\/([^@/]*@)?[^/%?]/i.test(url)) return url;
   const given = new URLSearchParams(url.split('?')[1] ?? '');
   const more = new URLSearchParams();
   if (!given.has('sslmode')) more.set('sslmode', 'verify-full');

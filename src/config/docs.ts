@@ -29,7 +29,8 @@ like a misspelt one of these is a mistake as well. An empty value counts as unse
 
 Sizes: \`256MiB\` (KiB MiB GiB, KB MB GB, a bare number is bytes). Durations: \`15s\` (ms s m h d, a bare number is
 milliseconds). A variable marked 🔒 is a secret and can be given as a file instead: \`NAME_FILE=/run/secrets/…\`,
-whose last line break is cut off.
+without the white space, line breaks
+and byte order mark around it.
 
 Two variables choose the shape:
 
@@ -42,6 +43,9 @@ Two variables choose the shape:
 Without \`S3_BUCKET\` the store is embedded too. With nothing configured WeChat is simulated; \`DATABASE_URL\` or
 \`S3_BUCKET\` without an account is a mistake. An account without \`DATABASE_URL\` or without \`S3_BUCKET\` needs
 \`ALLOW_EMBEDDED=1\`, and so does anything embedded under \`NODE_ENV=production\`.
+
+Kubernetes writes a variable for each Service into a pod: one named \`metrics\` becomes \`METRICS_PORT=tcp://…\`. Such
+values are ignored, with a warning where the name is one of these; \`enableServiceLinks: false\` keeps them out.
 `;
 
 function section([title, variables]: (typeof SECTIONS)[number]): string {

@@ -4,6 +4,7 @@ import { parseDatabaseUrl } from '../database-address.ts';
 import { createScrubber } from '../secrets.ts';
 import { abbreviatedVariable, intendedVariable } from './misspelling.ts';
 import { VARIABLES, type Values, type Variable, type VariableName } from './schema.ts';
+import { secretIn } from './secret-file.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 export type ReadFile = (path: string) => string;
@@ -33,6 +34,7 @@ const NAMES = Object.keys(TABLE) as VariableName[];
 const OURS = NAMES.filter((name) => !TABLE[name]!.foreign);
 const FILE_NAMES = OURS.filter((name) => TABLE[name]!.secret).map((name) => `${name}_FILE`);
 const KNOWN = new Set<string>([...NAMES, ...FILE_NAMES]);
+export const isVariable = (name: string): boolean => KNOWN.has(name);
 // Other programs have REDIS_… and DATABASE_… variables of their own; shortened names are looked for only here.
 const ABBREVIABLE = OURS.filter((name) => /^(WECHAT|S3|FETCH)_/.test(name));
 
@@ -111,9 +113,10 @@ function textOf(
     return '';
   }
   try {
-    const content = readFile(path).replace(/\r?\n$/, '');
-    if (content === '') say(`cannot be read from ${name}_FILE: ${path} is empty`);
-    return content;
+    const read = secretIn(readFile(path));
+    if ('secret' in read) return read.secret;
+    say(`cannot be read from ${name}_FILE: ${path} ${read.wrong}`);
+    return '';
   } catch (error) {
     say(`cannot be read from ${name}_FILE: ${path} (${(error as NodeJS.ErrnoException).code ?? 'error'})`);
     return '';
