@@ -1,16 +1,17 @@
 /** The metrics in docs/operations.md, written from the registry. */
-import { createMetrics } from './metrics.ts';
+import { countedBy, createMetrics } from './metrics.ts';
 
 export function metricsTable(): string {
-  const metrics = createMetrics().registry.getMetricsAsArray() as unknown as {
-    name: string;
-    help: string;
-    type: string;
-    labelNames?: readonly string[];
-  }[];
-  const rows = metrics.map(({ name, help, type, labelNames = [] }) => {
-    const labels = labelNames.map((label) => `\`${label}\``).join(', ');
-    return `| \`${name}\` | ${type} | ${labels} | ${help} |`;
+  const { registry: _, ...metrics } = createMetrics();
+  const rows = Object.entries(metrics).map(([key, metric]) => {
+    const { name, help, labelNames } = metric as unknown as {
+      name: string;
+      help: string;
+      labelNames: readonly string[];
+    };
+    const labels = labelNames.filter((label) => label !== 'le').map((label) => `\`${label}\``);
+    const type = metric.constructor.name.toLowerCase();
+    return `| \`${name}\` | ${type} | ${labels.join(', ')} | ${countedBy(key).join(', ')} | ${help} |`;
   });
-  return ['| metric | type | labels | what |', '|---|---|---|---|', ...rows].join('\n');
+  return ['| metric | type | labels | shown by | what |', '|---|---|---|---|---|', ...rows].join('\n');
 }

@@ -1,6 +1,56 @@
 /** The program's numbers, in Prometheus' words. Labels never hold ids. */
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 
+/** The programs that count a metric; of one that is not here, every program does. `all` is each of them. */
+const COUNTED_BY: Readonly<Partial<Record<Exclude<keyof Metrics, 'registry'>, readonly Counting[]>>> = {
+  received: ['server', 'worker'],
+  callbacks: ['server'],
+  upstream: ['server'],
+  passedOver: ['worker'],
+  archived: ['worker'],
+  archivedBytes: ['worker'],
+  failed: ['worker'],
+  expired: ['worker', 'sweep'],
+  spooled: ['server'],
+  spoolRecords: ['server'],
+  spoolBytes: ['server'],
+  redriven: ['server', 'sweep'],
+  insecureVideo: ['worker'],
+  // Read from the catalogue, whatever process changed it.
+  backlog: ['server'],
+  atRisk: ['server'],
+  tightestExpiry: ['server'],
+  oldestPending: ['server'],
+  deadLetters: ['server'],
+  accountHeld: ['server'],
+  storeHeld: ['server', 'worker'],
+  quotaRemaining: ['server'],
+  tokenExpiresIn: ['server'],
+  consumerRestarts: ['worker'],
+  timeToArchive: ['worker'],
+  expirySlack: ['worker'],
+  download: ['worker'],
+  store: ['worker'],
+};
+
+const COUNTING = ['server', 'worker', 'sweep'] as const;
+export type Counting = (typeof COUNTING)[number];
+
+export const countedBy = (name: string): readonly Counting[] =>
+  (COUNTED_BY as Partial<Record<string, readonly Counting[]>>)[name] ?? COUNTING;
+
+/**
+ * Shows only what this program counts: a server that said 0 archived would be believed. Any other name than those of
+ * the three programs is one that does all of their work.
+ */
+export function showOnlyCountedBy(program: string, { registry, ...metrics }: Metrics): void {
+  if (!COUNTING.some((one) => one === program)) return;
+  for (const [key, metric] of Object.entries(metrics)) {
+    if (!countedBy(key).some((one) => one === program))
+      registry.removeSingleMetric((metric as unknown as { name: string }).name);
+  }
+}
+
 export type Metrics = ReturnType<typeof createMetrics>;
 
 /** Archiving takes milliseconds when all is well and days when it is not. */

@@ -8,7 +8,7 @@ import { requireRights } from '../catalogue/rights.ts';
 import { createLifetimes, type Lifetimes, systemClock } from '../clock.ts';
 import { type Config, configSecrets } from '../config.ts';
 import { createLog, type Log } from '../log.ts';
-import { createMetrics, type Metrics } from '../metrics.ts';
+import { createMetrics, type Metrics, showOnlyCountedBy } from '../metrics.ts';
 import { type Accept, createAccept } from '../pipeline/accept.ts';
 import { createCanary } from '../pipeline/canary.ts';
 import type { Gather } from '../pipeline/checks/gather.ts';
@@ -83,6 +83,7 @@ export async function openParts(config: Config, options: OpenOptions): Promise<P
     const lifetimes = createLifetimes(config.lifetimes);
     const accounts = createAccounts(all);
     const metrics = createMetrics();
+    showOnlyCountedBy(options.program, metrics);
     const pools = await openPools(config, log, shutdown);
     const { schema } = config.database;
     const { database, isAway } = await openDatabase(createDatabase(pools.catalogue), {

@@ -41,7 +41,8 @@ test('worker and sweeper say what they lack; without ALERT_URL that nobody is to
   for (const { url } of programs) {
     await until('ready', async () => (await readyz(url)).status === 'ok');
     const metrics = await (await fetch(`${url}/metrics`)).text();
-    assert.match(metrics, /^wma_consumer_restarts_total 0$/m);
+    assert.match(metrics, /^wma_check_failing\{code="queue_away"\} 0$/m);
+    assert.equal(/^wma_archived_total/m.test(metrics), url === worker.url, 'only what it counts');
   }
   await redis.stop();
   for (const { url } of programs) {

@@ -110,6 +110,8 @@ describe('health', () => {
     assert.match(metrics, /^wma_spool_records 4$/m);
     assert.match(metrics, /^wma_spooled_total 4$/m);
     assert.match(metrics, /^wma_spool_bytes [1-9]/m);
+    assert.match(metrics, /^wma_at_risk Nan$/im, 'what cannot be asked is not 0');
+    assert.match(metrics, /^wma_check_failing\{code="catalogue_away"\} 1$/m);
   });
 
   it('with neither catalogue nor spool is alive, not ready, and answers 503 with a time to come back', async () => {

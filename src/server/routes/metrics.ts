@@ -40,13 +40,24 @@ export function metricsRoutes(deps: Pick<ServerDeps, 'catalogue' | 'clock' | 'lo
     metrics.tokenExpiresIn.set(left.length > 0 ? Math.min(...left) : Number.NaN);
   }
 
+  /** What cannot be asked now is not what it was when last asked, nor 0. */
+  function forget(): void {
+    for (const gauge of [metrics.backlog, metrics.deadLetters, metrics.accountHeld]) gauge.reset();
+    for (const gauge of [
+      metrics.atRisk,
+      metrics.tightestExpiry,
+      metrics.oldestPending,
+      metrics.quotaRemaining,
+      metrics.storeHeld,
+      metrics.tokenExpiresIn,
+    ])
+      gauge.set(Number.NaN);
+  }
+
   return async (app: App): Promise<void> => {
     app.get('/metrics', { config: { scope: 'read' }, schema: docs }, async (_request, reply) => {
       // A catalogue that is away must not blind whoever watches: the counters are still true.
-      await Promise.all([
-        refresh().catch(() => undefined),
-        deps.look().then((look) => showChecks(metrics, look)),
-      ]);
+      await Promise.all([refresh().catch(forget), deps.look().then((look) => showChecks(metrics, look))]);
       return reply
         .header('content-type', metrics.registry.contentType)
         .send(await metrics.registry.metrics());
