@@ -1,13 +1,19 @@
 /** The samples people deploy with: what they start exists, what they set is read, and nothing is open that need not be. */
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, test } from 'node:test';
+import { describe, type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { parseEnv } from 'node:util';
 import { parse } from 'yaml';
 import { VARIABLES } from '../src/config/schema.ts';
+import { freePort } from './machine/server.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const read = (path: string) => readFileSync(join(ROOT, path), 'utf8');
@@ -251,6 +257,82 @@ describe('deploy/wma.service', () => {
     const ours = stderr.split('\n').filter((line) => line.includes('wma.service'));
     assert.deepEqual(ours, []);
     assert.equal(status, 0, stderr);
+  });
+});
+
+describe('deploy/nginx.conf', () => {
+  const nginx = spawnSync('nginx', ['-v'], { timeout: 10_000 }).status === 0;
+  const skip = nginx ? false : 'NOT TESTED: no nginx here';
+
+  /** The sample inside a whole configuration, with a certificate that is there. */
+  async function whole(t: TestContext, change: (text: string) => string = (text) => text): Promise<string> {
+    const folder = await mkdtemp(join(tmpdir(), 'wma-nginx-'));
+    t.after(() => rm(folder, { recursive: true, force: true }));
+    const [key, certificate] = [join(folder, 'key.pem'), join(folder, 'certificate.pem')];
+    const made = spawnSync(
+      'openssl',
+      `req -x509 -newkey rsa:2048 -nodes -subj /CN=x -days 2 -keyout ${key} -out ${certificate}`.split(' '),
+      { timeout: 60_000 },
+    );
+    assert.equal(made.status, 0);
+    const sample = read('deploy/nginx.conf')
+      .replaceAll(/ssl_certificate_key .*;/g, `ssl_certificate_key ${key};`)
+      .replaceAll(/ssl_certificate {5}.*;/g, `ssl_certificate ${certificate};`);
+    const file = join(folder, 'nginx.conf');
+    const paths = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
+      .map((name) => `${name}_temp_path ${folder}/${name};`)
+      .join('\n');
+    await writeFile(
+      file,
+      `daemon off;\nmaster_process off;\npid ${folder}/pid;\nerror_log stderr;\nevents {}\nhttp {\naccess_log off;\n${paths}\n${change(sample)}\n}\n`,
+    );
+    return file;
+  }
+
+  test('is read by nginx', { skip }, async (t) => {
+    const { status, stderr } = spawnSync('nginx', ['-t', '-c', await whole(t)], {
+      encoding: 'utf8',
+      timeout: 60_000,
+    });
+    assert.equal(status, 0, stderr);
+  });
+
+  test('lets through what is within the rate, and refuses a flood from one address', { skip }, async (t) => {
+    const archiver = createServer((request, response) => {
+      request.resume();
+      response.end(String(request.headers['x-forwarded-for']));
+    }).listen(0, '127.0.0.1');
+    t.after(() => archiver.close());
+    await once(archiver, 'listening');
+    const port = await freePort();
+    const file = await whole(t, (text) =>
+      text
+        .replaceAll('listen 443 ssl;', `listen 127.0.0.1:${port};`)
+        .replace('127.0.0.1:8081', `127.0.0.1:${(archiver.address() as AddressInfo).port}`),
+    );
+    const nginx = spawn('nginx', ['-c', file], { stdio: 'ignore' });
+    t.after(async () => {
+      nginx.kill('SIGTERM');
+      await once(nginx, 'close');
+    });
+    const send = () =>
+      fetch(`http://127.0.0.1:${port}/wechat/wx1`, {
+        method: 'POST',
+        body: '<xml/>',
+        headers: { 'x-forwarded-for': '192.0.2.1' },
+      }).then(
+        async (answer) => `${answer.status} ${answer.status === 200 ? await answer.text() : ''}`,
+        () => 'no answer',
+      );
+    const until = performance.now() + 20_000;
+    while ((await send()) !== '200 127.0.0.1') assert.ok(performance.now() < until);
+    const answers = await Promise.all(Array.from({ length: 3_000 }, send));
+    const ok = answers.filter((answer) => answer === '200 127.0.0.1').length;
+    assert.ok(ok >= 100, `${ok} were let through`);
+    assert.ok(
+      answers.some((answer) => answer.startsWith('503')),
+      'some were refused',
+    );
   });
 });
 

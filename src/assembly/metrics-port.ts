@@ -1,6 +1,7 @@
 /** METRICS_PORT: what a worker or sweeper counts, and how it is, for Prometheus and for whoever restarts it. */
 import { once } from 'node:events';
 import { createServer } from 'node:http';
+import { boundConnections, LISTENER_LIMITS, type ListenerLimits, timeoutsOf } from '../connections.ts';
 import { findingsFor, readinessOf } from '../pipeline/checks/findings.ts';
 import { showChecks } from '../pipeline/checks/metrics.ts';
 import { checkOf } from '../pipeline/checks/table.ts';
@@ -9,7 +10,8 @@ import { type Look, lookOnce, seldom } from './checks.ts';
 import type { Parts } from './parts.ts';
 import { listenError } from './run.ts';
 
-const REQUEST_MS = 5_000;
+/** For a Prometheus or two, and whoever restarts the process. */
+const LIMITS: ListenerLimits = { ...LISTENER_LIMITS, requestMs: 5_000, connections: 100 };
 
 type PortParts = Pick<Parts, 'config' | 'gather' | 'metrics' | 'shutdown' | 'signs'>;
 
@@ -54,7 +56,7 @@ export async function openMetricsPort(parts: PortParts): Promise<string | undefi
       return { code: 200, type: metrics.registry.contentType, text: await metrics.registry.metrics() };
     },
   };
-  const server = createServer({ requestTimeout: REQUEST_MS }, (request, response) => {
+  const server = createServer(timeoutsOf(LIMITS), (request, response) => {
     const answer = answers[request.url ?? ''];
     if (!answer) {
       response.writeHead(404).end();
@@ -65,6 +67,8 @@ export async function openMetricsPort(parts: PortParts): Promise<string | undefi
       () => response.writeHead(500).end(),
     );
   });
+  boundConnections(server, LIMITS.connections);
+  server.setTimeout(LIMITS.silentMs);
   try {
     server.listen(port, host);
     await once(server, 'listening');

@@ -8,6 +8,7 @@ import {
   type ZodTypeProvider,
 } from 'fastify-type-provider-zod';
 import { DatabaseAwayError } from '../catalogue/database.ts';
+import { boundConnections, LISTENER_LIMITS, timeoutsOf } from '../connections.ts';
 import { FailureError } from '../failures.ts';
 import { OverloadedError, UnknownAccountError } from '../pipeline/accept.ts';
 import { scrub } from '../secrets.ts';
@@ -36,21 +37,23 @@ import { verificationRoutes } from './routes/verifications.ts';
 import { webhookRoutes } from './routes/webhook.ts';
 
 const API_BODY_BYTES = 1024 * 1024;
-/** WeChat cuts after 5 s; a slow client gets a little more than that for its whole request. */
-const REQUEST_TIMEOUT_MS = 10_000;
-const KEEP_ALIVE_MS = 65_000;
 
 function createApp(deps: ServerDeps): App {
+  const { limits = LISTENER_LIMITS } = deps;
   const app = Fastify({
     logger: false,
     bodyLimit: API_BODY_BYTES,
-    requestTimeout: REQUEST_TIMEOUT_MS,
-    keepAliveTimeout: KEEP_ALIVE_MS,
+    http: timeoutsOf(limits),
+    // Fastify sets these itself, over what the options of Node say.
+    requestTimeout: limits.requestMs,
+    keepAliveTimeout: limits.keepAliveMs,
+    connectionTimeout: limits.silentMs,
     trustProxy: deps.config.http.trustedProxies.length > 0 ? [...deps.config.http.trustedProxies] : false,
     routerOptions: { maxParamLength: 512 },
     forceCloseConnections: 'idle',
     frameworkErrors: (error, request, reply) => void sendProblem(request, reply, problemOf(error)),
   }).withTypeProvider<ZodTypeProvider>();
+  boundConnections(app.server, limits.connections);
   app.setValidatorCompiler(validatorCompiler);
   // Schemas of answers are documentation, held true by the tests; checking our own rows again costs time.
   app.setSerializerCompiler(() => (answer) => JSON.stringify(answer));
@@ -58,7 +61,9 @@ function createApp(deps: ServerDeps): App {
     const problem = problemOf(error as FastifyError);
     if (problem.code === 'database_away') deps.intake.suspect();
     if (problem.code === 'internal') {
-      deps.log.error({ err: error, method: request.method, url: scrub(request.url) }, 'a request failed');
+      const { method, routeOptions, url } = request;
+      const key = `a request failed: ${method} ${routeOptions.url} ${(error as FastifyError).code}`;
+      deps.repeated.write('error', key, { err: error, method, url: scrub(url) }, 'a request failed');
     }
     return sendProblem(request, reply, problem);
   });

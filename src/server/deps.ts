@@ -5,7 +5,9 @@ import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { Look } from '../assembly/checks.ts';
 import type { Parts } from '../assembly/parts.ts';
+import type { ListenerLimits } from '../connections.ts';
 import type { Intake } from '../pipeline/intake.ts';
+import type { RepeatedLog } from '../repeated-log.ts';
 import type { Access } from './access.ts';
 
 export interface ServerDeps
@@ -27,6 +29,10 @@ export interface ServerDeps
     | 'signs'
   > {
   access: Access;
+  /** For lines that whoever calls can cause. */
+  repeated: RepeatedLog;
+  /** Of connections and requests. Default: LISTENER_LIMITS. */
+  limits?: ListenerLimits;
   intake: Intake;
   /** What the list of checks finds, looked at once a second at most; of these accounts: at every call. */
   look: (accounts?: readonly string[]) => Promise<Look>;

@@ -5,6 +5,8 @@ import { openIntake } from '../assembly/intake.ts';
 import type { Parts } from '../assembly/parts.ts';
 import { listenError } from '../assembly/run.ts';
 import type { Config } from '../config.ts';
+import type { ListenerLimits } from '../connections.ts';
+import { createRepeatedLog } from '../repeated-log.ts';
 import { createAccess } from './access.ts';
 import { buildCallbackServer, buildServer } from './app.ts';
 import { callbackUrlOf } from './callback-url.ts';
@@ -25,10 +27,12 @@ const ANSWERS_MS = 5_000;
 /** Listens on HOST:PORT, and on CALLBACK_PORT where set. A port that is taken throws a sentence with its variable. */
 export async function openServer(
   parts: Parts,
-  { keys }: { keys: readonly ApiKey[] },
+  { keys, limits }: { keys: readonly ApiKey[]; limits?: ListenerLimits },
 ): Promise<RunningServer> {
   const { host, port, callbackPort } = parts.config.http;
   const intake = await openIntake(parts);
+  const repeated = createRepeatedLog(parts.log);
+  parts.shutdown.step('repeated log lines', async () => repeated.close());
   const lookAt = (accounts?: readonly string[]) =>
     lookOnce(parts.gather, {
       isAway: () => intake.state.isAway,
@@ -39,6 +43,8 @@ export async function openServer(
   const deps = {
     ...parts,
     intake,
+    repeated,
+    ...(limits ? { limits } : {}),
     access: createAccess(keys, {
       clock: parts.clock,
       revocations: parts.catalogue.revocations,

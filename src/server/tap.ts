@@ -6,8 +6,8 @@
  */
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Account } from '../account.ts';
-import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
+import type { RepeatedLog } from '../repeated-log.ts';
 import { Problem } from './problem.ts';
 import type { Upstream, UpstreamReply } from './upstream.ts';
 
@@ -33,7 +33,7 @@ const SUCCESS: UpstreamReply = {
 export function createTap(deps: {
   upstream: Pick<Upstream, 'post'>;
   metrics: Pick<Metrics, 'upstream'>;
-  log: Pick<Log, 'warn' | 'error'>;
+  repeated: Pick<RepeatedLog, 'write'>;
 }): Tap {
   return {
     passOn: async (account, callback, durable) => {
@@ -47,7 +47,9 @@ export function createTap(deps: {
 
       if (written.status === 'rejected') {
         deps.metrics.upstream.inc({ outcome: 'not_written' });
-        deps.log.error(
+        deps.repeated.write(
+          'error',
+          `not written ${of}`,
           { account: of, err: written.reason },
           'the media of a callback could not be written in time; WeChat is told to send it again',
         );
@@ -55,7 +57,9 @@ export function createTap(deps: {
       }
       if (reply.status === 'rejected') {
         deps.metrics.upstream.inc({ outcome: 'failed' });
-        deps.log.warn(
+        deps.repeated.write(
+          'warn',
+          `upstream ${of}`,
           { account: of, why: String(reply.reason?.message) },
           'the handler of an account failed',
         );

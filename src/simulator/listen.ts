@@ -1,17 +1,18 @@
 /** A server on 127.0.0.1 alone, with a bound for everything. */
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { boundConnections, LISTENER_LIMITS, type ListenerLimits, timeoutsOf } from '../connections.ts';
 
-const SOCKET_IDLE_MS = 120_000;
+const LIMITS: ListenerLimits = { ...LISTENER_LIMITS, requestMs: 30_000, keepAliveMs: 5_000 };
 
 /** Rejects with a sentence where the port is taken. `host` is `127.0.0.1:{port}`. */
 export async function listenLocally(
   listener: RequestListener,
   port = 0,
 ): Promise<{ host: string; close(): Promise<void> }> {
-  const server = createServer({ requestTimeout: 30_000, headersTimeout: 10_000 }, listener);
-  server.maxConnections = 2048;
-  server.setTimeout(SOCKET_IDLE_MS);
+  const server = createServer(timeoutsOf(LIMITS), listener);
+  boundConnections(server, LIMITS.connections);
+  server.setTimeout(LIMITS.silentMs);
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) =>
       reject(

@@ -79,6 +79,19 @@ export function answerHandshake(account: SigningAccount, query: CallbackQuery): 
 }
 
 /**
+ * What the query of a POST says before its body is there. `valid`: `signature` is right, as official accounts send it in
+ * every mode. `over the body`: only msg_signature is there, which covers what is encrypted. `none`: it cannot be signed.
+ */
+export function signatureInQuery(
+  account: SigningAccount,
+  query: CallbackQuery,
+): 'valid' | 'over the body' | 'none' {
+  const read = readQuery(query);
+  if (isSignatureOf(read.signature, plainParts(account, read))) return 'valid';
+  return /^[0-9a-f]{40}$/i.test(read.msgSignature ?? '') ? 'over the body' : 'none';
+}
+
+/**
  * Reads a POST: plain, compatible and safe mode, XML and JSON. Where the body is encrypted, msg_signature over four
  * items is what counts (the plain `signature` does not cover the body) and only the decrypted copy is believed.
  * A plain body is bound to nothing but a signed timestamp, hence the window of 15 minutes around `now`. An encrypted
@@ -255,7 +268,8 @@ const refuse = (status: 400 | 403, code: RefusalCode, message: string): Refusal 
   code,
   message,
 });
-const badSignature = () => refuse(403, 'bad_signature', "The signature does not match this account's token.");
+export const badSignature = (): Refusal =>
+  refuse(403, 'bad_signature', "The signature does not match this account's token.");
 const cannotDecrypt = () =>
   refuse(
     403,

@@ -39,6 +39,7 @@ export async function fuzzServer(options: { cases: number; seed: number }): Prom
     clock: { now: () => NOW },
     config: { http: { trustedProxies: [] } },
     metrics: createMetrics(),
+    repeated: { write: () => undefined, close: () => undefined },
     log: createLog({ level: 'silent', program: 'test', secrets: [] }),
   } as unknown as ServerDeps;
   const app = await buildCallbackServer(deps);

@@ -1,6 +1,7 @@
 /** The routes of the server, read from Fastify's own tree. */
 import { lookOnce } from '../../src/assembly/checks.ts';
 import { createIntake } from '../../src/pipeline/intake.ts';
+import { createRepeatedLog } from '../../src/repeated-log.ts';
 import { createAccess } from '../../src/server/access.ts';
 import { buildServer } from '../../src/server/app.ts';
 import type { TestServer } from './setup.ts';
@@ -9,6 +10,7 @@ import type { TestServer } from './setup.ts';
 export async function routesOf(s: TestServer): Promise<string[]> {
   const app = await buildServer({
     ...s.parts,
+    repeated: createRepeatedLog(s.parts.log),
     access: createAccess([], { clock: s.parts.clock, revocations: s.parts.catalogue.revocations }),
     intake: createIntake({ ...s.parts, onAccepted: () => undefined }),
     look: () => lookOnce(s.parts.gather),

@@ -8,6 +8,7 @@ import type { Account } from '../../src/account.ts';
 import { parseApiKeys } from '../../src/api-keys.ts';
 import { openParts, type Parts } from '../../src/assembly/parts.ts';
 import { type Config, loadConfig } from '../../src/config.ts';
+import type { ListenerLimits } from '../../src/connections.ts';
 import { failure } from '../../src/failures.ts';
 import { idOf, objectKeyOf, type ReferenceInput } from '../../src/media.ts';
 import { PROBLEM } from '../../src/server/answers.ts';
@@ -90,7 +91,7 @@ export interface StoredContent {
 }
 
 export async function openTestServer(
-  options: { http?: Partial<Config['http']>; accounts?: readonly Account[] } = {},
+  options: { http?: Partial<Config['http']>; accounts?: readonly Account[]; limits?: ListenerLimits } = {},
 ): Promise<TestServer> {
   const folder = await mkdtemp(join(tmpdir(), 'wma-server-'));
   await cp(await databaseTemplate(), join(folder, 'database'), { recursive: true });
@@ -113,7 +114,10 @@ export async function openTestServer(
     ].join(','),
   );
   if (!('value' in keys)) throw new Error(keys.wrong);
-  const server = await openServer(parts, { keys: keys.value });
+  const server = await openServer(parts, {
+    keys: keys.value,
+    ...(options.limits ? { limits: options.limits } : {}),
+  });
   const { url } = server;
 
   const call: TestServer['call'] = (path, { method, key, headers, body, json } = {}) =>

@@ -4,6 +4,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Account } from '../../account.ts';
 import {
   answerHandshake,
+  badSignature,
   type CallbackQuery,
   type CallbackResult,
   clockSkewSeconds,
@@ -17,6 +18,7 @@ import { createCallbackTally } from '../callback-tally.ts';
 import type { App, ServerDeps } from '../deps.ts';
 import { Problem } from '../problem.ts';
 import { createTap } from '../tap.ts';
+import { createUnsigned } from '../unsigned.ts';
 import { createUpstream, type UpstreamReply } from '../upstream.ts';
 
 /** A callback is a few hundred bytes; voice recognition and long texts make some thousands. */
@@ -47,9 +49,15 @@ type WebhookRequest = FastifyRequest<{
 }>;
 
 export function webhookRoutes(
-  deps: Pick<ServerDeps, 'accounts' | 'catalogue' | 'clock' | 'intake' | 'metrics' | 'log'>,
+  deps: Pick<ServerDeps, 'accounts' | 'catalogue' | 'clock' | 'intake' | 'metrics' | 'log' | 'repeated'>,
 ) {
   const tally = createCallbackTally(deps);
+  const unsigned = createUnsigned({
+    onCut: () => {
+      deps.metrics.callbacks.inc({ outcome: 'cut' });
+      deps.repeated.write('warn', 'cut', {}, 'callbacks: too many unsigned ones at once, the slowest is cut');
+    },
+  });
   const upstream = createUpstream();
   const tap = createTap({ ...deps, upstream });
 
@@ -65,13 +73,32 @@ export function webhookRoutes(
     if (isRefused) {
       deps.metrics.callbacks.inc({ outcome: result.code });
       tally.refused(account, result.code);
-      deps.log.warn({ account, code: result.code }, 'refused a callback');
+      const { code } = result;
+      deps.repeated.write('warn', `refused ${account} ${code}`, { account, code }, 'refused a callback');
     } else {
       tally.received(account, result.messageType);
     }
     const skewSeconds = clockSkewSeconds(query.timestamp, deps.clock.now());
     if (skewSeconds === undefined || (isRefused && NOT_SIGNED.has(result.code))) return;
     tally.skewed(account, skewSeconds);
+  }
+
+  /** Before the body is read: whoever cannot sign costs little more than his query. */
+  async function refuseEarly(request: FastifyRequest, reply: FastifyReply): Promise<void> {
+    const { query, headers, raw } = request as WebhookRequest;
+    const isShort = Number(headers['content-length'] ?? Number.NaN) <= BODY_BYTES;
+    try {
+      const account = find(request as WebhookRequest);
+      if (Number(headers['content-length'] ?? 0) > BODY_BYTES) throw new Problem('body_too_large');
+      if (unsigned.mayFollow(account, query, raw)) return;
+      const refusal = badSignature();
+      note(account, query, refusal);
+      throw problemOf(refusal);
+    } catch (error) {
+      // What is left of a short body is thrown away as it comes; a long one is not waited for.
+      if (!isShort) reply.header('connection', 'close');
+      throw error;
+    }
   }
 
   const problemOf = (refusal: Refusal) => new Problem(refusal.code, { detail: refusal.message });
@@ -152,7 +179,7 @@ export function webhookRoutes(
 
     app.post(
       '/wechat/:account',
-      { config: { scope: 'open' }, schema: callbackDocs, bodyLimit: BODY_BYTES },
+      { config: { scope: 'open' }, schema: callbackDocs, bodyLimit: BODY_BYTES, onRequest: refuseEarly },
       async (request, reply) => {
         const { query, body } = request as WebhookRequest;
         const account = find(request as WebhookRequest);
