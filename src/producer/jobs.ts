@@ -11,9 +11,12 @@ export function openJobs(options: JobProducerOptions): Way {
   if (!/^[\x21-\x7e]{1,64}$/.test(prefix)) {
     throw new ProducerError('misused', 'prefix must be 1 to 64 printable ASCII characters without spaces');
   }
-  // Loaded only here: whoever writes rows needs no BullMQ. Redis may be away; the queue opens nevertheless.
+  // Loaded only here, from now on: a producer that writes rows needs no BullMQ.
+  const loading = import('../queue/queue.ts');
+  loading.catch(() => undefined); // the first call hears of it
+  // Redis may be away; the queue opens nevertheless.
   const open = async () => {
-    const { openArchiveQueue } = await import('../queue/queue.ts');
+    const { openArchiveQueue } = await loading;
     // Its callers hear of every failure; a library writes no lines of its own.
     return openArchiveQueue(
       { kind: 'redis', url, prefix },
@@ -23,6 +26,7 @@ export function openJobs(options: JobProducerOptions): Way {
   let opening: ReturnType<typeof open> | undefined;
 
   return {
+    load: () => loading,
     hand: async (references) => {
       opening ??= open();
       const queue = await opening;

@@ -42,7 +42,10 @@ interface SharedOptions {
    * archiver's configuration: ids are made of it.
    */
   readonly account: string;
-  /** How long a call may take in all; default 2000. WeChat wants its answer within 5 s. */
+  /**
+   * How long a call may take; default 2000. WeChat wants its answer within 5 s. Over Redis the first call also waits
+   * for BullMQ to be loaded, which begins with `createProducer` and is not counted.
+   */
   readonly timeoutMs?: number;
 }
 
@@ -111,6 +114,7 @@ export function createProducer(options: ProducerOptions): Producer {
       sentAt: reference.sentAt ?? now.toISOString(),
     }));
     if (references.length === 0) return [];
+    await way.load?.();
     const statuses = await within('archive', timeoutMs, () => way.hand(references)).catch(
       (error: unknown) => {
         throw error instanceof ProducerError

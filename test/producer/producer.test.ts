@@ -13,6 +13,7 @@ import { createProducer, type Producer, type ProducerOptions } from '../../src/p
 import type { ArchiveJob } from '../../src/queue/consumer.ts';
 import { openArchiveQueue } from '../../src/queue/queue.ts';
 import { lifetimes } from '../catalogue/backends.ts';
+import { run } from '../machine/server.ts';
 import { missing, postgresForTest, redisForTest, startPostgres, startRedis } from '../services.ts';
 
 const ACCOUNT = 'wx0123456789abcdef';
@@ -189,3 +190,31 @@ for (const [options, message] of [
     assert.doesNotMatch(`${thrown.stack}`, /secret|p#ssword/);
   });
 }
+
+/** Delays the module of the queue as a busy machine does. */
+const SLOW_LOADER = `data:text/javascript,${encodeURIComponent(`
+  import { register } from 'node:module';
+  register('data:text/javascript,' + encodeURIComponent(\`
+    export async function load(url, context, next) {
+      const loaded = await next(url, context);
+      if (!url.endsWith('/src/queue/queue.ts')) return loaded;
+      const source = 'await new Promise((resolve) => setTimeout(resolve, 2500));' + loaded.source;
+      return { ...loaded, source };
+    }\`));
+`)}`;
+
+test('jobs: the first call is not late for the time that BullMQ takes to be loaded', {
+  skip: missing.redis,
+}, async (t) => {
+  const { url, prefix } = (await redisForTest(t))!;
+  const producer = new URL('../../src/producer/producer.ts', import.meta.url).href;
+  const program = `
+    import { createProducer } from ${JSON.stringify(producer)};
+    const producer = createProducer(${JSON.stringify({ account: ACCOUNT, redisUrl: url, prefix })});
+    console.log((await producer.archive(${JSON.stringify(IMAGE)}))[0].id);
+    await producer.close();
+  `;
+  const args = ['--import', SLOW_LOADER, '--input-type=module', '--eval', program];
+  const { stdout } = await run(process.execPath, args, { timeout: 60_000 });
+  assert.equal(stdout.trim(), idOf(ACCOUNT, 'media-1'));
+});
