@@ -1,6 +1,7 @@
 /** What all commands share: the global options, the client made of them, and how a command ends. */
 import { type Command, InvalidArgumentError } from 'commander';
 import type { ClientSettings } from '../config/client-settings.ts';
+import { momentOf } from '../moment.ts';
 import { CliError, type Client, createClient, EXIT } from './client.ts';
 import { createScreen, type Screen, type Streams } from './screen.ts';
 
@@ -90,12 +91,19 @@ export function parseBytes(text: string): number {
   return Number(number) * factor;
 }
 
-export function parseTime(text: string): string {
-  const at = new Date(text);
-  if (Number.isNaN(at.getTime()))
-    throw new InvalidArgumentError('Write it like 2026-11-20 or 2026-11-20T08:00:00+08:00.');
-  return at.toISOString();
-}
+const parseMoment =
+  (direction: 'past' | 'future') =>
+  (text: string): string => {
+    const at = momentOf(text, direction, new Date());
+    if (!at)
+      throw new InvalidArgumentError('Write it like 2026-11-20, 2026-11-20T08:00:00+08:00, 90m, 24h or 7d.');
+    return at.toISOString();
+  };
+
+/** `1h` is an hour ago. */
+export const parseTime = parseMoment('past');
+/** `1h` is in an hour. */
+export const parseTimeAhead = parseMoment('future');
 
 /** `k=v` → [k, v]. */
 export function parsePair(text: string, before: Record<string, string> = {}): Record<string, string> {

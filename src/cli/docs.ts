@@ -18,7 +18,8 @@ the key travels in clear, and it says so.
 
 Data go to stdout, everything else to stderr: a progress bar on a terminal, elsewhere a line every ten seconds. With
 \`--json\` stdout is one JSON value, as the API gave it (\`export\`: one a line). Long work is done by the server; Ctrl-C
-ends only the watching, and says how to look again. Sentences come in Chinese where \`LANG\` begins with \`zh\`.
+ends only the watching, and says how to look again. A \`<time>\` is a date (\`2026-11-20\`, \`2026-11-20T08:00:00+08:00\`)
+or a duration from now (\`90m\`, \`24h\`, \`7d\`): ago, but ahead for \`--until\` and \`--expires-before\`. Sentences come in Chinese where \`LANG\` begins with \`zh\`.
 
 | exit code | means |
 |---|---|

@@ -35,6 +35,7 @@ import { redriveRoutes } from './routes/redrives.ts';
 import { statsRoutes } from './routes/stats.ts';
 import { verificationRoutes } from './routes/verifications.ts';
 import { webhookRoutes } from './routes/webhook.ts';
+import { refuseUnknownParameters } from './unknown-parameters.ts';
 
 const API_BODY_BYTES = 1024 * 1024;
 
@@ -77,12 +78,14 @@ const notFound = (request: FastifyRequest, reply: FastifyReply) =>
 function problemOf(error: FastifyError): Problem {
   if (error instanceof Problem) return error;
   if (hasZodFastifySchemaValidationErrors(error)) {
-    const errors = error.validation.map(
-      ({ instancePath, message }): FieldError => ({
-        field: instancePath.replace(/^\//, '').replaceAll('/', '.') || '(body)',
-        message: message ?? 'is not valid',
-      }),
-    );
+    const isQuery = error.validationContext === 'querystring';
+    const errors = error.validation.flatMap(({ instancePath, message, keyword, params }): FieldError[] => {
+      const { keys } = params as { keys?: readonly string[] };
+      if (isQuery && keyword === 'unrecognized_keys' && keys)
+        return keys.map((key) => ({ field: key.slice(0, 80), message: 'is not a parameter of this route' }));
+      const field = instancePath.replace(/^\//, '').replaceAll('/', '.');
+      return [{ field: field || `(${isQuery ? 'query' : 'body'})`, message: message ?? 'is not valid' }];
+    });
     return new Problem('invalid_request', { errors });
   }
   if (error instanceof UnknownAccountError) return new Problem('unknown_account', { detail: error.message });
@@ -121,6 +124,7 @@ function problemOf(error: FastifyError): Problem {
 /** Everything: callbacks, API, health, metrics, Bull Board, the page. */
 export async function buildServer(deps: ServerDeps): Promise<App> {
   const app = createApp(deps);
+  refuseUnknownParameters(app);
   await describeRoutes(app);
   app.decorateRequest('principal');
   // Beside the others, not among them: WeChat has neither browser nor key, and calls by the thousand.

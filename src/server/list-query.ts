@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import type { MediaFilter } from '../catalogue/reading.ts';
 import { KINDS, STATUSES, text } from '../media.ts';
-import { time } from './fields.ts';
+import { moment } from './fields.ts';
 
 const REPEATS_LIMIT = 200;
 const INT4_LIMIT = 2 ** 31;
@@ -35,9 +35,9 @@ export const LIST_QUERY = z
         .min(-INT4_LIMIT)
         .max(INT4_LIMIT - 1),
     ),
-    sentFrom: time.optional(),
-    sentTo: time.optional(),
-    expiresBefore: time.optional(),
+    sentFrom: moment('past').optional(),
+    sentTo: moment('past').optional(),
+    expiresBefore: moment('future').optional(),
     sort: z.enum(['sentAt', 'updatedAt']).default('sentAt'),
     limit: z.coerce.number().int().min(1).max(200).default(50),
     cursor: word.optional(),

@@ -1,7 +1,7 @@
 /** wma accounts, hold, release. */
 import type { Command } from 'commander';
 import { EXIT } from '../client.ts';
-import { does, parseTime, type Terminal } from '../command.ts';
+import { does, parseTimeAhead, type Terminal } from '../command.ts';
 import { table } from '../screen.ts';
 
 interface Account {
@@ -41,7 +41,7 @@ export function addAccountCommands(program: Command, terminal: Terminal): void {
     .description('Media of the account wait and lose no tries; callbacks are taken as ever.')
     .argument('<account>', 'appId or name')
     .requiredOption('--reason <text>', 'shown to whoever wonders why')
-    .option('--until <time>', 'default: until it is released', parseTime);
+    .option('--until <time>', 'default: until it is released', parseTimeAhead);
   does(terminal, hold, async ({ client, screen }, [account]) => {
     const { reason, until } = hold.opts();
     const held = await client.ask<Account>('PUT', pathOf(account!), { body: { reason, until } });

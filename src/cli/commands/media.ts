@@ -2,7 +2,15 @@
 import { type Command, Option } from 'commander';
 import { KINDS, STATUSES } from '../../media.ts';
 import { EXIT } from '../client.ts';
-import { collect, does, parseCount, parsePair, parseTime, type Terminal } from '../command.ts';
+import {
+  collect,
+  does,
+  parseCount,
+  parsePair,
+  parseTime,
+  parseTimeAhead,
+  type Terminal,
+} from '../command.ts';
 import { fields, size, table } from '../screen.ts';
 
 /** As the API answers it; see /docs of a server. */
@@ -74,7 +82,7 @@ export function addMediaCommands(program: Command, terminal: Terminal): void {
     .option('--label <name=value>', 'may be repeated', parsePair)
     .option('--sent-from <time>', 'sent then or later', parseTime)
     .option('--sent-to <time>', 'sent before', parseTime)
-    .option('--expires-before <time>', 'pending media that WeChat deletes before', parseTime)
+    .option('--expires-before <time>', 'pending media that WeChat deletes before', parseTimeAhead)
     .option('--limit <n>', 'so many at most', parseCount, 50)
     .addHelpText('after', '\nExample:\n  wma list --status dead --account shop --limit 20');
   does(terminal, list, async ({ client, screen }) => {
