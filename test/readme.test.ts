@@ -14,7 +14,7 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const read = (path: string) => readFileSync(join(ROOT, path), 'utf8');
 const PAGES = ['README.md', 'README.zh-CN.md'];
 /** Variables of the reader's own shell and program. */
-const READERS_OWN = new Set(['REPOSITORY', 'KEY', 'ID', 'ARCHIVER_KEY']);
+const READERS_OWN = new Set(['KEY', 'ID', 'ARCHIVER_KEY']);
 
 const blocksOf = (page: string) => [...page.matchAll(/^```(\w*)\n(.*?)^```$/gms)].map(([block]) => block);
 /** Each once, in order. */
