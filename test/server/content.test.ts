@@ -38,6 +38,61 @@ describe('content', () => {
     assert.deepEqual(await bytes(answer), body);
   });
 
+  for (const [contentType, extension] of [
+    ['image/svg+xml', 'svg'],
+    ['text/html; charset=utf-8', 'html'],
+    ['application/xhtml+xml', 'xhtml'],
+    ['application/pdf', 'pdf'],
+    ['text/xml', 'xml'],
+    ['application/octet-stream', 'bin'],
+  ] as const) {
+    it(`of the type ${contentType} is an attachment, though the store says inline`, async () => {
+      const script = Buffer.from('<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>');
+      const fileName = `报告.${extension}`;
+      const stored = { body: script, contentType, extension, fileName };
+      const its = await s.archived(reference(), stored);
+      const answer = await s.call(`/v1/media/${its}/content?proxy=true`, { key: 'read' });
+      assert.equal(answer.status, 200);
+      assert.match(answer.headers.get('content-disposition') ?? '', /^attachment/);
+      assert.equal(answer.headers.get('x-content-type-options'), 'nosniff');
+      assert.deepEqual(await bytes(answer), script);
+    });
+  }
+
+  it('is a person’s picture: no cache but the reader’s own may keep it, and nothing in it may run', async () => {
+    for (const query of ['', '?proxy=true']) {
+      const answer = await get(query);
+      const cache = answer.headers.get('cache-control') ?? '';
+      assert.match(cache, /(^|, )private(,|$)/, query);
+      assert.doesNotMatch(cache, /public|s-maxage/, query);
+    }
+    const policy = (await get('?proxy=true')).headers.get('content-security-policy') ?? '';
+    assert.deepEqual(policy.split(/; ?/).toSorted(), [
+      "default-src 'none'",
+      "img-src 'self'",
+      "media-src 'self'",
+      'sandbox',
+    ]);
+    const row = await s.call(`/v1/media/${id}?include=link`, { key: 'read' });
+    assert.equal(row.headers.get('cache-control'), 'no-store');
+  });
+
+  it('is shown by pages on which only scripts of this server run', async () => {
+    for (const path of ['/', '/login', '/queues', '/docs/static/index.html', '/v1/stats']) {
+      const answer = await s.call(path, { key: 'admin' });
+      const policy = answer.headers.get('content-security-policy') ?? '';
+      const directives = new Map(
+        policy.split(/; ?/).map((one) => [one.split(' ')[0], one.split(' ').slice(1)]),
+      );
+      assert.deepEqual(directives.get('default-src'), ["'none'"], path);
+      assert.deepEqual(directives.get('script-src'), ["'self'"], path);
+      assert.deepEqual(directives.get('frame-ancestors'), ["'none'"], path);
+      for (const name of ['script-src-elem', 'script-src-attr', 'object-src', 'worker-src'])
+        assert.equal(directives.get(name), undefined, `${path} ${name}`);
+      assert.ok(["'none'", "'self'"].includes(directives.get('base-uri')?.[0] ?? ''), path);
+    }
+  });
+
   it('comes in ranges', async () => {
     const middle = await get('?proxy=true', { range: 'bytes=10-19' });
     assert.equal(middle.status, 206);

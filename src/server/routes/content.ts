@@ -1,6 +1,7 @@
 /** /v1/media/{id}/content: the file itself, by a signed link or through this server. */
 import type { IncomingHttpHeaders } from 'node:http';
 import { z } from 'zod';
+import { isRenderable } from '../../media-type.ts';
 import { CONTENT } from '../answers.ts';
 import type { App, ServerDeps } from '../deps.ts';
 import { findMedia, ID_PARAMS } from '../find-media.ts';
@@ -70,6 +71,11 @@ export function contentRoutes(deps: Pick<ServerDeps, 'catalogue' | 'clock' | 'co
         for (const name of PASSED_HEADERS) {
           const value = object.headers[name];
           if (value !== undefined) reply.header(name, value);
+        }
+        // An object that another program has written may say inline of anything.
+        if (!isRenderable(object.headers['content-type'] ?? '')) {
+          const said = object.headers['content-disposition'] ?? 'attachment';
+          reply.header('content-disposition', said.replace(/^\s*[^\s;]*/, 'attachment'));
         }
         // What a user sent is shown, never run: no scripts, no guessing of types.
         reply.header(
