@@ -12,8 +12,9 @@ import { describe, type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { parseEnv } from 'node:util';
 import { parse } from 'yaml';
-import { VARIABLES } from '../src/config/schema.ts';
+import { VARIABLES, type Variable } from '../src/config/schema.ts';
 import { freePort } from './machine/server.ts';
+import { httpServer } from './wechat/servers.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const read = (path: string) => readFileSync(join(ROOT, path), 'utf8');
@@ -46,6 +47,20 @@ const service = (name: string): Service => {
   return found;
 };
 const PROGRAMS = ['server', 'worker', 'sweeper'];
+/** What the file does not pass on, and why. */
+const NOT_PASSED: Readonly<Record<string, string>> = {
+  DATA_DIR: 'of the image',
+  ALLOW_EMBEDDED: 'nothing is embedded here',
+  DATABASE_SCHEMA: 'the database is its own',
+  QUEUE_PREFIX: 'the Redis is its own',
+  DATABASE_CA_FILE: 'inside the network of the containers there is no TLS',
+  REDIS_CA_FILE: 'as DATABASE_CA_FILE',
+  MEDIA_LIFETIME: "WeChat's, and for tests",
+  TIME_SCALE: 'for tests',
+  SHUTDOWN_GRACE: 'stop_grace_period has to grow with it',
+  WMA_URL: 'the command line finds the server beside it',
+  WMA_API_KEY: 'the command line finds API_KEYS',
+};
 /** docker compose where the client has it, or the older program of its own. */
 const composeClient = [['docker', 'compose'], ['docker-compose']].find(
   ([program, ...args]) => spawnSync(program!, [...args, 'version'], { timeout: 20_000 }).status === 0,
@@ -53,7 +68,7 @@ const composeClient = [['docker', 'compose'], ['docker-compose']].find(
 
 /** `${NAME:-default}` and its kin, filled in as Compose would. */
 const fill = (text: unknown, environment: Record<string, string>) =>
-  String(text).replaceAll(/\$\{(\w+)(?:(:?)([-?])([^}]*))?\}/g, (_all, name, colon, kind, word) => {
+  String(text ?? '').replaceAll(/\$\{(\w+)(?:(:?)([-?])([^}]*))?\}/g, (_all, name, colon, kind, word) => {
     const value = environment[name];
     const isSet = value !== undefined && !(colon === ':' && value === '');
     return isSet ? value : kind === '-' ? word : '';
@@ -87,6 +102,36 @@ describe('docker-compose.yml', () => {
     }
   });
 
+  test('passes on every variable that the programs read, but for those it decides itself', () => {
+    const given = new Set(PROGRAMS.flatMap((name) => Object.keys(service(name).environment ?? {})));
+    const missing = Object.entries<Variable>(VARIABLES).filter(
+      ([name, { foreign }]) => !foreign && !given.has(name),
+    );
+    assert.deepEqual(
+      missing.map(([name]) => name).filter((name) => !(name in NOT_PASSED)),
+      [],
+    );
+    // What workers and sweepers read beside the server must not be the server's alone.
+    for (const name of ['worker', 'sweeper'])
+      for (const variable of [
+        'ALERT_URL',
+        'PUBLIC_URL',
+        'RETENTION',
+        'ACCOUNTS_FILE',
+        'WORKER_CONCURRENCY',
+        'METRICS_PORT',
+      ])
+        assert.ok(variable in (service(name).environment ?? {}), `${name} ${variable}`);
+    const needless = Object.keys(NOT_PASSED).filter((name) => given.has(name) || !(name in VARIABLES));
+    assert.deepEqual(needless, []);
+  });
+
+  test('is called by a name that every Compose takes: from .env, not from the file', () => {
+    assert.equal(parseEnv(read('deploy/compose.env.example')).COMPOSE_PROJECT_NAME, 'wechat-media-archiver');
+    // docker-compose 1.29 of Debian refuses a name in the file.
+    assert.ok(!('name' in compose));
+  });
+
   test('gives them values they take, once compose.env.example is filled in', () => {
     const example = parseEnv(read('deploy/compose.env.example')) as Record<string, string>;
     const filled: Record<string, string> = {
@@ -112,9 +157,9 @@ describe('docker-compose.yml', () => {
   test('compose.env.example names every variable that must be set, and none that nobody asks for', () => {
     const text = read('docker-compose.yml');
     const asked = new Set([...text.matchAll(/(?<!\$)\$\{(\w+)/g)].map(([, name]) => name!));
-    const required = new Set([...text.matchAll(/(?<!\$)\$\{(\w+):\?/g)].map(([, name]) => name!));
+    const required = new Set([...text.matchAll(/(?<!\$)\$\{(\w+):?\?/g)].map(([, name]) => name!));
     const uncommented = read('deploy/compose.env.example').replaceAll(/^#(?=[A-Z0-9_]+=)/gm, '');
-    const named = Object.keys(parseEnv(uncommented));
+    const named = Object.keys(parseEnv(uncommented)).filter((name) => !name.startsWith('COMPOSE_'));
     const set = Object.keys(parseEnv(read('deploy/compose.env.example')));
     assert.deepEqual(
       [...required].filter((name) => !set.includes(name)),
@@ -162,7 +207,10 @@ describe('docker-compose.yml', () => {
     for (const [name, { restart, deploy, volumes }] of services) {
       assert.equal(restart, name === 'bucket' ? 'on-failure' : 'unless-stopped', name);
       assert.ok(deploy?.resources?.limits?.memory, `${name} has a limit of memory`);
-      for (const volume of volumes ?? []) assert.ok(volume.split(':')[0]! in compose.volumes, volume);
+      for (const volume of volumes ?? []) {
+        const [from = ''] = volume.split(':');
+        assert.ok(from.startsWith('./') ? existsSync(join(ROOT, from)) : from in compose.volumes, volume);
+      }
     }
     assert.deepEqual(Object.keys(compose.volumes).toSorted(), ['data', 'postgres', 'redis', 'store']);
   });
@@ -176,7 +224,7 @@ describe('docker-compose.yml', () => {
   const skip = composeClient ? false : 'NOT TESTED: no docker compose here to ask whether it reads the file';
   test('is read by Compose', { skip }, () => {
     const [program, ...args] = composeClient!;
-    const required = [...read('docker-compose.yml').matchAll(/\$\{(\w+):\?/g)].map(([, name]) => name!);
+    const required = [...read('docker-compose.yml').matchAll(/\$\{(\w+):?\?/g)].map(([, name]) => name!);
     const { status, stderr } = spawnSync(program!, [...args, '-f', 'docker-compose.yml', 'config', '-q'], {
       cwd: ROOT,
       encoding: 'utf8',
@@ -192,6 +240,30 @@ describe('the bucket is made', () => {
 
   test('by a script that sh reads', () => {
     assert.equal(spawnSync('sh', ['-n'], { input: script(), timeout: 10_000 }).status, 0);
+  });
+
+  const skip =
+    spawnSync('curl', ['--version'], { timeout: 10_000 }).status === 0 ? false : 'NOT TESTED: no curl here';
+  test('by a request that says how long it is: stores answer 411 to one that does not', {
+    skip,
+  }, async (t) => {
+    const store = await httpServer(t, (_request, response) => response.end());
+    const here = script().replaceAll('http://store:8333', store.url);
+    const env = {
+      PATH: process.env.PATH,
+      S3_BUCKET: 'media',
+      S3_ACCESS_KEY_ID: 'id',
+      S3_SECRET_ACCESS_KEY: 'key',
+    };
+    const child = spawn('sh', ['-c', here], { env, timeout: 20_000 });
+    const [code] = await once(child, 'exit');
+    assert.equal(code, 0);
+    const [request] = store.requests;
+    assert.deepEqual(
+      [request?.method, request?.url, request?.headers['content-length']],
+      ['PUT', '/media', '0'],
+    );
+    assert.match(String(request?.headers.authorization), /^AWS4-HMAC-SHA256 /);
   });
 });
 
