@@ -107,7 +107,7 @@ const catalogue = {
     unset: 'the queue lives in the database',
     example: 'redis://localhost:6379',
     secret: true,
-    about: 'The queue in Redis; needs DATABASE_URL.',
+    about: 'The queue in Redis: one server, not a cluster; needs DATABASE_URL.',
   },
   DATABASE_CA_FILE: {
     kind: kind.text(),
@@ -125,7 +125,7 @@ const catalogue = {
     kind: kind.text(/^[\x21-\x7e]{1,64}$/, 'must be 1 to 64 printable ASCII characters without spaces'),
     default: '{wma}',
     example: '{wma}',
-    about: 'What the keys of the queue begin with. The braces keep them on one node of a Redis cluster.',
+    about: 'What the keys of the queue begin with. Installations that share a Redis need one each; keep the braces.',
   },
   QUEUE_WINDOW: {
     kind: kind.count({ min: 1, max: 100_000 }),

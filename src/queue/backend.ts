@@ -10,7 +10,7 @@ export type QueuePool = Pick<Pool, 'connect' | 'query' | 'on' | 'options'>;
 
 /**
  * `prefix` keeps installations apart that share a backend. In Redis it starts every key and should be in braces, so
- * that a cluster keeps the queue on one node; on Postgres, where BullMQ knows no prefix, it names the queue.
+ * that its keys have one slot; on Postgres, where BullMQ knows no prefix, it names the queue.
  */
 export type QueueBackend =
   | {
