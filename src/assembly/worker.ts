@@ -12,6 +12,7 @@ import { createFeeder, type Feeder } from '../pipeline/feed.ts';
 import { createFleet, type Fleet } from '../pipeline/fleet.ts';
 import { createGate } from '../pipeline/gate.ts';
 import { createHolds, pictureWindowMs } from '../pipeline/holds.ts';
+import { createRecounter } from '../pipeline/recount.ts';
 import { createRedriver } from '../pipeline/redrive.ts';
 import { createReadQuota, watchQuotas } from '../pipeline/remaining-quota.ts';
 import { createSettle } from '../pipeline/settle.ts';
@@ -248,6 +249,8 @@ export function startSweeper(parts: Parts, feeder?: Feeder, timing: SweepOptions
   const redriver = createRedriver({ catalogue, metrics, clock, log, onRedriven: () => feeder?.wake() });
   const redriving = redriver.run(shutdown.signal);
   shutdown.step('redrives', () => redriving);
+  const recounting = createRecounter({ catalogue, clock, log }).run(shutdown.signal);
+  shutdown.step('recount', () => recounting);
   startVerifier(parts, timing);
   // A loop of its own: a store that is slow to let go must not keep lost jobs from being freed.
   const { retentionMs } = config;

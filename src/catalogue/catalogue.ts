@@ -20,6 +20,7 @@ import { createRedriving } from './redriving.ts';
 import { createRevocations } from './revocations.ts';
 import { createStoreHold } from './store-hold.ts';
 import { createSummaries } from './summaries.ts';
+import { createTallies } from './tallies.ts';
 import { createTimes } from './times.ts';
 import { createTroubleFacts } from './trouble-facts.ts';
 import { createVerifications } from './verifications.ts';
@@ -49,6 +50,7 @@ export function createCatalogue(database: Database, schema: string, lifetimes: L
     storeHold: createStoreHold(database, schema),
     erasures: createErasures(database, schema),
     revocations: createRevocations(database, schema),
+    tallies: createTallies(database, schema),
     times: createTimes(database, schema, lifetimes),
     verifications: createVerifications(database, schema),
 

@@ -58,7 +58,7 @@ export function createHoldings(database: Database, schema: string, lifetimes: Li
       const [row] = await database.query<{ n: string }>(
         filter.sentFrom || filter.sentTo
           ? `SELECT count(*) AS n FROM ${schema}.media WHERE status = 'archived' AND ${FILTER}`
-          : `SELECT coalesce(sum(n), 0) AS n FROM ${schema}.media_tally
+          : `SELECT greatest(0, coalesce(sum(n), 0)) AS n FROM ${schema}.media_tally
              WHERE status = 'archived' AND ($1::text[] IS NULL OR account = ANY ($1))`,
         filter.sentFrom || filter.sentTo ? filterValues(filter) : filterValues(filter).slice(0, 1),
       );

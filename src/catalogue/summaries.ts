@@ -74,7 +74,7 @@ export function createSummaries(database: Database, schema: string, lifetimeMs: 
       const given = accounts ? [[...accounts]] : [];
       const inMs = (ms: number) => new Date(now.getTime() + ms);
       const tally = await database.query<{ status: Status; n: string }>(
-        `SELECT status, sum(n) AS n FROM ${schema}.media_tally WHERE ${mine(1)} GROUP BY status`,
+        `SELECT status, greatest(0, sum(n)) AS n FROM ${schema}.media_tally WHERE ${mine(1)} GROUP BY status`,
         given,
       );
       const waiting = await database.query<{ reason: string; n: string }>(

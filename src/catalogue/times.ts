@@ -51,9 +51,9 @@ export function timeRules({ lifetimeMs, closingMs, scale }: Lifetimes): readonly
     where: `hold ->> 'code' IS DISTINCT FROM 'held_by_hand' AND ${classes}`,
   });
   return [
-    heldFor(`hold ->> 'class' = 'account'`, scale(6 * MINUTE_MS)),
-    // Retry-After is heeded up to an hour.
-    heldFor(`hold ->> 'class' = 'minute_limit'`, HOUR_MS + scale(2 * MINUTE_MS)),
+    heldFor(`hold ->> 'class' = 'account'`, scale(7 * MINUTE_MS)),
+    // Retry-After is heeded up to an hour; WeCom's customer service is left alone for an hour and a quarter.
+    heldFor(`hold ->> 'class' = 'minute_limit'`, 1.25 * HOUR_MS + scale(2 * MINUTE_MS)),
     heldFor('true', scale(DAY_MS + 10 * MINUTE_MS)),
     ...past('account', 'last_callback_at', 'held_since', 'clock_skew_at'),
     { table: 'account', column: 'probe_until', longestMs: 30 * SECOND_MS },
@@ -67,13 +67,14 @@ export function timeRules({ lifetimeMs, closingMs, scale }: Lifetimes): readonly
     },
     { table: 'account', column: 'token_expires_at', longestMs: DAY_MS },
     { table: 'lease', column: 'until', longestMs: 30 * SECOND_MS, where: `name = 'sweep'` },
-    { table: 'lease', column: 'until', longestMs: 2 * MINUTE_MS, where: `name <> 'sweep'` },
+    { table: 'lease', column: 'until', longestMs: 2 * MINUTE_MS, where: `name NOT IN ('sweep', 'recount')` },
+    { table: 'lease', column: 'until', longestMs: DAY_MS, where: `name = 'recount'` },
     { table: 'store_hold', column: 'until', longestMs: scale(5 * MINUTE_MS) },
     { table: 'store_hold', column: 'prober_until', longestMs: 15 * SECOND_MS },
     { table: 'store_hold', column: 'passed_at', longestMs: 0, set: 'passed_at = NULL' },
     ...past('store_hold', 'since', 'released_at'),
-    { table: 'kf_sync', column: 'not_until', longestMs: HOUR_MS },
-    ...past('kf_sync', 'wanted_at'),
+    { table: 'kf_sync', column: 'not_until', longestMs: 1.25 * HOUR_MS },
+    ...past('kf_sync', 'wanted_at', 'read_at', 'failing_since'),
     { table: 'redrive', column: 'next_at', longestMs: MINUTE_MS },
     ...past('redrive', 'asked_at', 'alive_from'),
     { table: 'erasure', column: 'due', longestMs: MINUTE_MS },

@@ -208,6 +208,25 @@ export const EVENTS: z.ZodType = z.object({
   nextBefore: count.nullable().describe('null on the last page'),
 });
 
+export const RECOUNT: z.ZodType = z.object({
+  corrected: count.describe('by how many items the counts were wrong'),
+  accounts: z.array(z.string()).describe('whose counts were wrong'),
+});
+
+const STORE_HOLD = FAILURE.extend({ since: time, until: time.describe('then the store is probed again') });
+
+export const STORE: z.ZodType = z.object({
+  items: z.array(
+    z.object({
+      name: z.string(),
+      bucket: z.string(),
+      embedded: z.boolean(),
+      failure: FAILURE.nullable().describe('what is wrong with it now'),
+    }),
+  ),
+  hold: STORE_HOLD.nullable().describe('why all archiving waits'),
+});
+
 export const STATS: z.ZodType = z.object({
   byStatus: z.record(z.enum(STATUSES), count),
   backlog: z
@@ -218,9 +237,7 @@ export const STATS: z.ZodType = z.object({
   tightestExpirySeconds: z.number().optional(),
   oldestPendingSeconds: z.number().optional(),
   archivedPerMinute: z.number(),
-  storeHold: FAILURE.extend({ since: time, until: time.describe('then the store is probed again') })
-    .nullable()
-    .describe('why all archiving waits: the store takes nothing'),
+  storeHold: STORE_HOLD.nullable().describe('why all archiving waits: the store takes nothing'),
   checks: FINDINGS_NOW,
 });
 

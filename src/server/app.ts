@@ -33,6 +33,7 @@ import { pageRoutes } from './routes/page.ts';
 import { queueRoutes } from './routes/queues.ts';
 import { redriveRoutes } from './routes/redrives.ts';
 import { statsRoutes } from './routes/stats.ts';
+import { storeRoutes } from './routes/store.ts';
 import { verificationRoutes } from './routes/verifications.ts';
 import { webhookRoutes } from './routes/webhook.ts';
 import { refuseUnknownParameters } from './unknown-parameters.ts';
@@ -167,6 +168,7 @@ async function addRooms(app: App, deps: ServerDeps): Promise<void> {
     redriveRoutes,
     eventRoutes,
     statsRoutes,
+    storeRoutes,
     accountRoutes,
     alertRoutes,
     verificationRoutes,

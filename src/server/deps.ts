@@ -20,6 +20,7 @@ export interface ServerDeps
     | 'config'
     | 'due'
     | 'gather'
+    | 'gather'
     | 'lifetimes'
     | 'log'
     | 'metrics'

@@ -3,7 +3,10 @@ import type { StoreHoldState } from '../catalogue/store-hold.ts';
 import { explain } from '../wechat/errcodes.ts';
 import type { Language } from './problem.ts';
 
-export function storeHoldJson({ since, until, why }: StoreHoldState, language: Language) {
+export function storeHoldJson(
+  { since, until, why }: Pick<StoreHoldState, 'why'> & Partial<StoreHoldState>,
+  language: Language,
+) {
   const { message, advice } = explain(why);
   return { ...why, message: message[language], advice: advice[language], since, until };
 }

@@ -35,13 +35,14 @@ async function fill({ database, catalogue }: Bundle, now: Date): Promise<void> {
   );
   await catalogue.takeLease('sweep', 'somebody', now, soon);
   await catalogue.takeLease('alerts', 'somebody', now, soon);
+  await catalogue.takeLease('recount', 'somebody', now, soon);
   await catalogue.storeHold.takeProbe('p', now, soon);
   await catalogue.storeHold.refused('p', soon, { code: 'store_refused', class: 'store' }, now);
   await database.query('UPDATE wma.store_hold SET prober_until = $1, passed_at = $1, released_at = $1', [
     now,
   ]);
   await catalogue.kfSyncs.want(ACCOUNT, 'kf', 'sealed', now);
-  await database.query('UPDATE wma.kf_sync SET not_until = $1', [now]);
+  await database.query('UPDATE wma.kf_sync SET not_until = $1, read_at = $1, failing_since = $1', [now]);
   await catalogue.redrives.ask({ filter: { status: ['dead'] }, rate: 1, actor: 'test' }, now);
   await catalogue.erasures.openForSubject({ account: ACCOUNT, subject: 'sealed', actor: 'test' }, now, soon);
   await catalogue.incidents.report([{ kind: 'x', target: '', since: now, count: 1, detail: {} }], now);

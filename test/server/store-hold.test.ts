@@ -1,7 +1,7 @@
 /** While the store takes nothing, whoever looks is told so, why, and what to correct. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { STATS } from '../../src/server/answers.ts';
+import { STATS, STORE } from '../../src/server/answers.ts';
 import { STORE_FAILURES } from '../../src/store-failures.ts';
 import { eventually } from '../queue/handled.ts';
 import { openTestServer, reference, type TestServer } from './setup.ts';
@@ -62,5 +62,43 @@ describe('the hold of the store, as told', () => {
     await storeHold.passed('a', end, end);
     assert.equal((await stats('en')).storeHold, null);
     assert.equal(await gauge(), '0');
+  });
+
+  it('is shown with each store, and released by hand: the store is probed now', async () => {
+    const { catalogue } = s.parts;
+    const shown = async (method = 'GET', path = '/v1/store', key: 'read' | 'admin' = 'read') => {
+      const answer = await s.call(path, { key, method });
+      assert.equal(answer.status, 200);
+      const body = (await answer.json()) as {
+        items: { name: string; bucket: string; failure: object | null }[];
+        hold: { code: string; until: string } | null;
+      };
+      STORE.parse(body);
+      return body;
+    };
+    assert.equal((await shown()).hold, null);
+    assert.deepEqual(
+      (await shown()).items.map(({ name, bucket, failure }) => ({ name, bucket, failure })),
+      [{ name: 'default', bucket: s.parts.store.bucket, failure: null }],
+    );
+    // Four days: as a process with a wrong clock wrote it.
+    const now = new Date();
+    const end = new Date(now.getTime() + 4 * 86_400_000);
+    await catalogue.storeHold.takeProbe('dead', now, end);
+    await catalogue.storeHold.refused('dead', end, WHY, now);
+    assert.deepEqual((await shown()).hold?.until, end.toISOString());
+    assert.equal((await s.call('/v1/store/hold', { key: 'read', method: 'DELETE' })).status, 403);
+    const { hold } = await shown('DELETE', '/v1/store/hold', 'admin');
+    assert.ok(new Date(hold!.until).getTime() <= Date.now() + 1_000, 'it is due');
+    assert.equal(await catalogue.storeHold.takeProbe('next', new Date(Date.now() + 1_000), end), true);
+    const [event] = await catalogue.events.list({ target: 'store' }, 1);
+    assert.equal(event?.action, 'release');
+    assert.notEqual(event?.actor, 'worker');
+    await catalogue.storeHold.passed('next', now, new Date());
+    assert.equal(
+      (await shown('DELETE', '/v1/store/hold', 'admin')).hold,
+      null,
+      'nothing to release is no mistake',
+    );
   });
 });

@@ -1,6 +1,6 @@
 /** wma accounts, hold, release. */
 import type { Command } from 'commander';
-import { EXIT } from '../client.ts';
+import { CliError, EXIT } from '../client.ts';
 import { does, parseTimeAhead, type Terminal } from '../command.ts';
 import { table } from '../screen.ts';
 
@@ -11,6 +11,10 @@ interface Account {
   readonly callbackUrl: string;
   readonly lastCallbackAt?: string;
   readonly hold: { readonly reason: string; readonly until?: string } | null;
+}
+
+interface Store {
+  readonly hold: { readonly message: string } | null;
 }
 
 const pathOf = (account: string) => `/v1/accounts/${encodeURIComponent(account)}/hold`;
@@ -51,10 +55,23 @@ export function addAccountCommands(program: Command, terminal: Terminal): void {
 
   const release = program
     .command('release')
-    .summary('let an account go on')
-    .description('Held by hand it goes on at once; held by itself it tries one media now.')
-    .argument('<account>', 'appId or name');
+    .summary('let an account, or all archiving, go on')
+    .description(
+      'An account held by hand goes on at once; held by itself it tries one media now. The store is probed now, and archiving goes on when it takes the probe.',
+    )
+    .argument('[account]', 'appId or name')
+    .option('--store', 'the hold of the store instead of an account');
   does(terminal, release, async ({ client, screen }, [account]) => {
+    const { store } = release.opts();
+    if ((account === undefined) === !store)
+      throw new CliError('Name an account, or --store, not both.', EXIT.usage);
+    if (store) {
+      const seen = await client.ask<Store>('DELETE', '/v1/store/hold');
+      screen.show(seen, ({ hold }) =>
+        hold ? `The store is probed now: ${hold.message}` : 'The store is not held.',
+      );
+      return EXIT.ok;
+    }
     const released = await client.ask<Account>('DELETE', pathOf(account!));
     screen.show(released, ({ hold }) =>
       hold ? `${released.account} tries one media now: ${hold.reason}` : `${released.account} goes on.`,
