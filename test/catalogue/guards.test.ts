@@ -1,0 +1,164 @@
+/** Conditions of statements that only a row in an unusual state shows. */
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { type Catalogue, createCatalogue } from '../../src/catalogue/catalogue.ts';
+import type { Database } from '../../src/catalogue/database.ts';
+import type { Reference } from '../../src/media.ts';
+import { createCleanup } from '../cleanup.ts';
+import { backends, lifetimes, SCHEMA, setup } from './backends.ts';
+
+const NOW = new Date('2026-05-01T12:00:00Z');
+const at = (seconds: number) => new Date(NOW.getTime() + seconds * 1000);
+const INVALID = { code: 'invalid_media_id', class: 'permanent_media', errcode: 40007 } as const;
+const STORED = {
+  bucket: 'b',
+  objectKey: 'k.jpg',
+  sizeBytes: 7,
+  sha256: 'a'.repeat(64),
+  contentType: 'image/jpeg',
+  source: 'media_get',
+  lengthVerified: true,
+} as const;
+
+for (const backend of backends) {
+  describe(`guards on ${backend.name}`, { skip: backend.skip }, () => {
+    let catalogue: Catalogue;
+    let database: Database;
+    const cleanup = createCleanup();
+    before(async () => {
+      ({ catalogue, database } = (await setup(cleanup.hooks, backend.open))!);
+    });
+    after(() => cleanup.run());
+
+    let serial = 0;
+    const newAccount = () => `guard-${serial++}`;
+    async function claimed(account: string, more: Partial<Reference> = {}) {
+      const one = { account, mediaId: `g-${serial++}`, kind: 'image', sentAt: NOW, ...more } as const;
+      const [accepted] = await catalogue.accept([one], NOW, false);
+      const { fed } = await catalogue.claim([{ account, room: 99 }], NOW, 99);
+      const { id, round } = fed.find((job) => job.id === accepted!.id)!;
+      return { id, round, startedAt: NOW, endedAt: at(1) };
+    }
+    async function archived(account: string, stored: Partial<typeof STORED> | { sha256: string } = {}) {
+      const job = await claimed(account);
+      await catalogue.reserve(job, { bucket: 'b', objectKey: 'k.jpg' }, NOW);
+      assert.ok(await catalogue.archived(job, { ...STORED, ...stored }));
+      return job.id;
+    }
+    async function dead(account: string, diedAt: Date, sentAt = NOW) {
+      const job = await claimed(account, { sentAt });
+      assert.ok(await catalogue.failed({ ...job, endedAt: diedAt }, INVALID, { to: 'dead' }, true));
+      return job.id;
+    }
+    const statusOf = async (id: string) => (await catalogue.get(id))?.status;
+
+    it('an erased media has no log of attempts any more', async () => {
+      const id = await archived(newAccount());
+      assert.equal((await catalogue.attempts(id)).length, 1);
+      await catalogue.erase([id], { actor: 'a' }, at(5));
+      assert.deepEqual(await catalogue.attempts(id), []);
+    });
+
+    it('the filter by sha256 finds the media with that digest and no other', async () => {
+      const account = newAccount();
+      const [first, second] = ['1'.repeat(64), '2'.repeat(64)];
+      const id = await archived(account, { sha256: first });
+      await archived(account, { sha256: second });
+      const find = async (sha256: string) =>
+        (await catalogue.list({ accounts: [account], sha256 }, { sort: 'sentAt', limit: 9 })).items.map(
+          (row) => row.id,
+        );
+      assert.deepEqual(await find(first), [id]);
+      assert.deepEqual(await find('3'.repeat(64)), []);
+    });
+
+    it('forgetting an upload leaves a newer one of the same media remembered', async () => {
+      const job = await claimed(newAccount());
+      const object = { bucket: 'b', objectKey: 'k.jpg' };
+      await catalogue.reserve(job, object, NOW);
+      await catalogue.recordUpload(job, 'older');
+      await catalogue.recordUpload(job, 'newer');
+      await catalogue.forgetUpload(job.id, 'older');
+      assert.equal((await catalogue.reserve(job, object, NOW))?.leftUploadId, 'newer');
+      await catalogue.forgetUpload(job.id, 'newer');
+      assert.deepEqual(await catalogue.reserve(job, object, NOW), {});
+    });
+
+    it('what is in the queue is not closed by the sweep, whatever the time is', async () => {
+      const job = await claimed(newAccount());
+      assert.deepEqual(await catalogue.closeExpired([job.id], at(1e6), INVALID), []);
+      assert.equal(await statusOf(job.id), 'pending');
+      await catalogue.unfeed([job]);
+      assert.deepEqual(await catalogue.closeExpired([job.id], at(1e6), INVALID), [{ id: job.id }]);
+    });
+
+    it('an upload is not given for aborting while its media is in the queue', async () => {
+      const job = await claimed(newAccount());
+      await catalogue.reserve(job, { bucket: 'b', objectKey: 'k.jpg' }, NOW);
+      await catalogue.recordUpload(job, 'running');
+      const given = async () => (await catalogue.openUploads(at(1e6), 99)).some(({ id }) => id === job.id);
+      assert.equal(await given(), false);
+      await catalogue.failed(job, INVALID, { to: 'dead' }, true);
+      assert.equal(await given(), true);
+    });
+
+    it('a job of an earlier round takes nothing out of the queue', async () => {
+      const account = newAccount();
+      const early = await claimed(account);
+      assert.equal(await catalogue.unfeed([early]), 1);
+      const { fed } = await catalogue.claim([{ account, room: 9 }], NOW, 9);
+      assert.equal(await catalogue.unfeed([early]), 0);
+      assert.equal(await catalogue.unfeed(fed), 1);
+    });
+
+    it('only an account that is held takes a media back from the queue', async () => {
+      const account = newAccount();
+      await catalogue.accounts.ensure([account]);
+      const job = await claimed(account);
+      assert.equal(await catalogue.standBack(job), false);
+      await catalogue.accounts.hold(account, at(60), { code: 'ip_not_allowed', class: 'account' });
+      assert.equal(await catalogue.standBack(job), true);
+    });
+
+    const wish = (account: string) => ({
+      filter: { status: ['dead'] as ['dead'], account: [account] },
+      rate: 100,
+      actor: 'ops',
+    });
+
+    it('a redrive does not take what died after it was asked for, though it has room for it', async () => {
+      const account = newAccount();
+      const [stays, leaves] = [await dead(account, at(1)), await dead(account, at(1))];
+      const { id, matched } = await catalogue.redrives.ask(wish(account), at(10));
+      assert.equal(matched, 2);
+      await catalogue.redriveOne(leaves, at(11), { actor: 'somebody' });
+      // Sent before the others, so that it would be the first of the page.
+      const later = await dead(account, at(20), at(-60));
+      await catalogue.redrives.page(id, at(30));
+      assert.deepEqual([await statusOf(stays), await statusOf(later)], ['pending', 'dead']);
+    });
+
+    it('a redrive leaves what died again between the reading of its page and the writing', async () => {
+      const account = newAccount();
+      const [stays, again] = [await dead(account, at(1)), await dead(account, at(1))];
+      const { id } = await catalogue.redrives.ask(wish(account), at(10));
+      const between: Database = {
+        ...database,
+        transaction: (work) =>
+          database.transaction((transaction) =>
+            work({
+              query: async (text, values) => {
+                if (/^\s*WITH locked/.test(text)) {
+                  const later = `UPDATE ${SCHEMA}.media SET closed_at = $2 WHERE id = $1`;
+                  await transaction.query(later, [again, at(20)]);
+                }
+                return await transaction.query(text, values);
+              },
+            }),
+          ),
+      };
+      await createCatalogue(between, SCHEMA, lifetimes).redrives.page(id, at(30));
+      assert.deepEqual([await statusOf(stays), await statusOf(again)], ['pending', 'dead']);
+    });
+  });
+}
