@@ -120,6 +120,47 @@ for (const backend of backends) {
       assert.equal(await catalogue.standBack(job), true);
     });
 
+    it('archived wins over dead and over expired', async () => {
+      for (const to of ['dead', 'expired'] as const) {
+        const job = await claimed(newAccount());
+        await catalogue.failed(job, INVALID, { to }, true);
+        assert.equal(await catalogue.archived(job, STORED), true);
+        assert.equal(await statusOf(job.id), 'archived');
+      }
+    });
+
+    it('a success lifts a hold that has lapsed, unless it lasts or the file came by a link', async () => {
+      const cases = [
+        { until: at(-10), source: 'media_get', isHeld: false },
+        { until: at(-10), source: 'pic_url', isHeld: true },
+        { until: at(60), source: 'media_get', isHeld: true },
+      ] as const;
+      for (const { until, source, isHeld } of cases) {
+        const account = newAccount();
+        await catalogue.accounts.ensure([account]);
+        const job = await claimed(account);
+        await catalogue.accounts.hold(account, until, { code: 'ip_not_allowed', class: 'account' });
+        assert.ok(await catalogue.archived({ ...job, account }, { ...STORED, source }));
+        const state = (await catalogue.accounts.states()).find((one) => one.account === account);
+        assert.equal(state?.hold !== undefined, isHeld, `${source} until ${until.toISOString()}`);
+      }
+    });
+
+    it('of two times of one media in one batch the earlier counts, in either order', async () => {
+      for (const seconds of [
+        [0, 60],
+        [60, 0],
+      ] as const) {
+        const account = newAccount();
+        const batch = seconds.map((second) => ({
+          ...{ account, mediaId: 'twice', kind: 'image' as const },
+          sentAt: at(second),
+        }));
+        const [accepted] = await catalogue.accept(batch, NOW, false);
+        assert.deepEqual((await catalogue.get(accepted!.id))?.sentAt, at(0));
+      }
+    });
+
     const wish = (account: string) => ({
       filter: { status: ['dead'] as ['dead'], account: [account] },
       rate: 100,
