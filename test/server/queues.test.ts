@@ -54,6 +54,20 @@ describe('Bull Board', () => {
     });
   }
 
+  it('says on its page that it shows the working set, with a link to the dashboard', async () => {
+    const page = async (language: string) => {
+      const headers = { authorization: `Bearer ${KEYS.admin}`, 'accept-language': language };
+      const html = await (await fetch(`${s.url}/queues`, { headers })).text();
+      return /<p id="wma-notice" lang="(\w+)".*?<\/p><\/body>/.exec(html);
+    };
+    const [english, chinese] = [await page('en'), await page('zh-CN')];
+    assert.equal(english?.[1], 'en');
+    assert.match(english[0], /not the backlog/);
+    assert.equal(chinese?.[1], 'zh');
+    assert.match(chinese[0], /不是积压/);
+    for (const [notice] of [english, chinese]) assert.match(notice, /<a href="\/"/);
+  });
+
   it('says within three seconds that its queue is away', { skip: missing.redisServer }, async (t) => {
     const redis = await startRedis(t);
     if (!redis) return;

@@ -2,8 +2,9 @@
 import { createBullBoard } from '@bull-board/api';
 import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
 import { FastifyAdapter } from '@bull-board/fastify';
+import { mistakeInBoardUrl } from '../board-query.ts';
 import type { App, ServerDeps } from '../deps.ts';
-import { Problem, sendProblem } from '../problem.ts';
+import { type Language, languageOf, Problem, sendProblem } from '../problem.ts';
 
 const PATH = '/queues';
 /** Its page has inline styles and animates by script-set ones; its scripts are files. */
@@ -16,6 +17,25 @@ const TROUBLE = {
   error: { key: 'ERRORS.INTERNAL_SERVER_ERROR' },
   message: 'the queue does not answer',
 };
+
+/** Its counts look like the backlog and are not; a bar over the page says so. */
+const NOTICE: Readonly<Record<Language, { text: string; link: string }>> = {
+  en: {
+    text: 'This is the working set, not the backlog: at most QUEUE_WINDOW jobs of an account stand here, finished jobs are kept for a short time and up to a limit, and an item shows once for each time it was dispatched.',
+    link: 'Backlog and results: the dashboard',
+  },
+  zh: {
+    text: '此处只是工作集，不是积压：每个账号最多有 QUEUE_WINDOW 个任务在此，已完成的任务只短期限量保留，同一素材每派发一次就显示一次。',
+    link: '积压与结果请看控制台',
+  },
+};
+
+function notice(language: Language): string {
+  const { text, link } = NOTICE[language];
+  const style =
+    'position:fixed;left:0;right:0;bottom:0;z-index:9999;margin:0;padding:8px 16px;background:#fff3cd;color:#3d3000;font:14px/1.4 sans-serif';
+  return `<p id="wma-notice" lang="${language}" role="note" style="${style}">${text} <a href="/" style="color:#0b4a8f">${link}</a></p>`;
+}
 
 /** Bull Board would wait for a queue that is away as long as the queue does: for ever. */
 const ANSWER_MS = 2_000;
@@ -42,6 +62,8 @@ export function queueRoutes(deps: Pick<ServerDeps, 'queue'>) {
         return sendProblem(request, reply, new Problem('method_not_allowed', { detail: 'look only' }));
       }
       if (request.url.startsWith(`${PATH}/api/`)) {
+        const mistake = mistakeInBoardUrl(request.url);
+        if (mistake) return sendProblem(request, reply, new Problem('invalid_request', { detail: mistake }));
         const isThere = await deps.queue.counts(AbortSignal.timeout(ANSWER_MS)).then(
           () => true,
           () => false,
@@ -55,11 +77,12 @@ export function queueRoutes(deps: Pick<ServerDeps, 'queue'>) {
       }
       return undefined;
     });
-    app.addHook('onSend', async (_request, reply, payload) => {
+    app.addHook('onSend', async (request, reply, payload) => {
       // It would answer with the error's own words and stack.
       if (reply.statusCode >= 500) return JSON.stringify(TROUBLE);
       const isPage = String(reply.getHeader('content-type')).startsWith('text/html');
-      return isPage && typeof payload === 'string' ? payload.replaceAll(FOREIGN_LINK, '') : payload;
+      if (!isPage || typeof payload !== 'string') return payload;
+      return payload.replaceAll(FOREIGN_LINK, '').replace('</body>', `${notice(languageOf(request))}</body>`);
     });
     await app.register(server.registerPlugin() as never, { prefix: PATH });
   };
