@@ -68,6 +68,7 @@ export async function setup(t: TestContext) {
   return {
     url,
     env,
+    get,
     row,
     /** Posts a callback in safe mode; the media's id, or undefined where it was not answered `success`. */
     send: async (wish: Omit<MessageWish, 'account' | 'seed'>): Promise<string | undefined> => {
