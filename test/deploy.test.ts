@@ -61,8 +61,8 @@ const NOT_PASSED: Readonly<Record<string, string>> = {
   WMA_URL: 'the command line finds the server beside it',
   WMA_API_KEY: 'the command line finds API_KEYS',
 };
-/** docker compose where the client has it, or the older program of its own. */
-const composeClient = [['docker', 'compose'], ['docker-compose']].find(
+/** Version 2 alone: docker-compose 1.29 of Debian reads an older language, and its verdict says nothing. */
+const composeClient = [['docker', 'compose']].find(
   ([program, ...args]) => spawnSync(program!, [...args, 'version'], { timeout: 20_000 }).status === 0,
 );
 

@@ -47,8 +47,8 @@ describe('the last words of a program that cannot start', () => {
     t.after(() => rm(folder, { recursive: true }));
     const file = join(folder, 'file');
     await writeFile(file, '');
-    for (const work of [mkdir(file), mkdir(join(file, 'below')), writeFile(folder, '')]) {
-      const error = await work.then(
+    for (const start of [() => mkdir(file), () => mkdir(join(file, 'below')), () => writeFile(folder, '')]) {
+      const error = await start().then(
         () => undefined,
         (reason: unknown) => reason,
       );
