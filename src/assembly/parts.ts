@@ -3,6 +3,7 @@ import { type Account, type Accounts, createAccounts } from '../account.ts';
 import { type Catalogue, createCatalogue } from '../catalogue/catalogue.ts';
 import { createDatabase, type Database } from '../catalogue/database.ts';
 import { migrate } from '../catalogue/migrate.ts';
+import { explainAway } from '../catalogue/other-protocol.ts';
 import { requireUsableDatabase } from '../catalogue/requirements.ts';
 import { requireRights } from '../catalogue/rights.ts';
 import { createLifetimes, type Lifetimes, systemClock } from '../clock.ts';
@@ -89,7 +90,10 @@ export async function openParts(config: Config, options: OpenOptions): Promise<P
     const { database, isAway } = await openDatabase(createDatabase(pools.catalogue), {
       patience: config.shape.database === 'postgres' ? (options.patience ?? 'none') : 'none',
       prepare: async (bare) => {
-        for (const warning of await requireUsableDatabase(bare)) log.warn(warning);
+        const warnings = await requireUsableDatabase(bare).catch((error) =>
+          explainAway(error, config.database.url),
+        );
+        for (const warning of warnings) log.warn(warning);
         await requireRights(bare, schema, config.shape.queue === 'redis' ? [] : [config.queue.schema]);
         for (const name of await migrate(bare, schema, clock.now()))
           log.info({ migration: name }, 'schema migrated');

@@ -1,13 +1,16 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer as createWebServer } from 'node:http';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { lastWords, listenError } from '../../src/assembly/run.ts';
 import { DatabaseAwayError } from '../../src/catalogue/database.ts';
+import { explainAway } from '../../src/catalogue/other-protocol.ts';
 import { loadConfig } from '../../src/config.ts';
+import { postgresForTest, redisForTest } from '../services.ts';
 
 /** What the machine itself says when listening there. */
 async function refusalOf(host: string, port: number): Promise<unknown> {
@@ -79,5 +82,34 @@ describe('the last words of a program that cannot start', () => {
     const { exitCode, text } = lastWords('it', new TypeError('x is not a function'));
     assert.equal(exitCode, 1);
     assert.match(text, /^it failed unexpectedly: TypeError: x is not a function\n {4}at /);
+  });
+});
+
+describe('a port of DATABASE_URL where another server listens', () => {
+  const wordsAt = async (url: string) => {
+    const away = new DatabaseAwayError('away', { cause: new Error('Connection terminated unexpectedly') });
+    return lastWords('it', await explainAway(away, url).catch((reason: unknown) => reason));
+  };
+
+  test('is a mistake of the configuration, be it a web server or Redis', async (t) => {
+    const web = createWebServer((_, answer) => answer.end()).listen(0, '127.0.0.1');
+    await once(web, 'listening');
+    t.after(() => web.close());
+    const { port } = web.address() as { port: number };
+    const redis = await redisForTest(t);
+    const others = [`127.0.0.1:${port}`, ...(redis ? [new URL(redis.url).host] : [])];
+    for (const host of others) {
+      const { exitCode, text } = await wordsAt(`postgres://u@${host}/d`);
+      assert.equal(exitCode, 78, host);
+      assert.match(text, /does not speak the protocol of Postgres/);
+    }
+  });
+
+  test('is told from a database, and from nothing at all', async (t) => {
+    const database = await postgresForTest(t);
+    if (!database) return;
+    for (const url of [database, 'postgres://u@127.0.0.1:1/d', 'postgres://u@/d?host=/tmp']) {
+      assert.equal((await wordsAt(url)).exitCode, 1, url);
+    }
   });
 });
