@@ -77,6 +77,7 @@ const NO_MEDIA: ReadonlySet<string> = new Set([
   'link',
   'event',
   'transfer_customer_service',
+  'other',
 ]);
 
 /** An optional field, kept only if it is what it should be: a bad PicUrl must not cost the picture. */
