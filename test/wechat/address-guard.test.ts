@@ -19,7 +19,9 @@ test('public addresses are told from all others', () => {
     '100.100.100.200',
     '127.0.0.1',
     '127.255.255.254',
+    '168.63.129.16',
     '169.254.169.254',
+    '169.254.170.2',
     '169.254.0.23',
     '172.16.0.1',
     '172.31.255.255',
@@ -35,6 +37,11 @@ test('public addresses are told from all others', () => {
     '::ffff:8.8.8.8',
     '::ffff:127.0.0.1',
     '::ffff:7f00:1',
+    '::ffff:168.63.129.16',
+    '::ffff:0:a9fe:a9fe',
+    '64:ff9b::a83f:8110',
+    '64:ff9b:1::a9fe:a9fe',
+    '2002:a83f:8110::',
     '::7f00:1',
     '64:ff9b::7f00:1',
     'fe80::1',
@@ -134,4 +141,29 @@ test('a name is connected to only if all its addresses are public, and to what w
     { address: '203.205.137.89', family: 4 },
     { address: '2402:4e00::1', family: 6 },
   ]);
+});
+
+test('the services that clouds keep for their machines cannot be reached, however their address is written', () => {
+  const hosts = [
+    '168.63.129.16',
+    '2822734096',
+    '0xa83f8110',
+    '0250.077.0201.020',
+    '168.63.33040',
+    '169.254.169.254',
+    '2852039166',
+    '0xa9.0xfe.0xa9.0xfe',
+    '169.254.169.254.',
+    '１６９.254.169.254',
+    '100.100.100.200',
+    '[fd00:ec2::254]',
+    '[::ffff:169.254.169.254]',
+    '[::ffff:a83f:8110]',
+    '[64:ff9b::169.254.169.254]',
+    '[2002:a9fe:a9fe::]',
+  ];
+  for (const host of hosts) {
+    const url = new URL(`http://${host}/vweixinp.tc.qq.com/1.mp4`);
+    assert.throws(() => checkLink(url, []), refused, host);
+  }
 });

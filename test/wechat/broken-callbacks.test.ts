@@ -182,6 +182,16 @@ test('declarations, attributes, comments, duplicates, odd numbers and missing fi
     assert.equal(read1(xml({ ...MEDIA, CreateTime })).sentAt, undefined, CreateTime);
 });
 
+test('only fields of the message itself count, not what stands inside another', () => {
+  const nested = '<Extra><MediaId>nested</MediaId><MsgType>text</MsgType></Extra>';
+  assert.equal(read(xml(MEDIA).replace('<xml>', `<xml>${nested}`)), 'media media-1');
+  const broken = xml(MEDIA)
+    .replace('<xml>', `<xml>${nested}`)
+    .replace('</xml>', '<Title>a & b</Title></xml>');
+  assert.equal(read(broken), 'media media-1');
+  assert.equal(read(JSON.stringify({ Extra: { MediaId: 'nested' }, ...MEDIA })), 'media media-1');
+});
+
 test('JSON with odd members is read by the members that count', () => {
   const odd = { ...MEDIA, Extra: null, Nested: { MediaId: 'no' }, List: [1], Flag: true, '': '', MsgId: 1.5 };
   assert.equal(read(JSON.stringify(odd)), 'media media-1');
@@ -190,6 +200,7 @@ test('JSON with odd members is read by the members that count', () => {
   assert.equal(read(JSON.stringify({ MsgType: 'text', Content: '"Encrypt":"x"' })), 'ignored text');
   for (const MsgType of [null, 7, {}, ['image'], '', true])
     assert.match(read(JSON.stringify({ MsgType, MediaId: 'm' })), /^400 malformed_message$|^ignored other$/);
+  assert.equal(read(xml({ ...MEDIA, MsgType: 'hologram' })), 'media media-1', 'a type of a later time');
 });
 
 test('a push without MsgType that says what it is by InfoType is success for every account', () => {

@@ -547,6 +547,18 @@ test('http is never asked for a picture, after an errcode, after a link, or wher
   assert.equal(overHttp.requests.length, 0);
 });
 
+test('a token of WeCom is never sent over http to the host of official accounts', async (t) => {
+  const overHttp = await httpServer(t, sends(MP4));
+  const page = await httpServer(t, sends('<html>'));
+  for (const wecomBaseUrl of [page.url, `http://127.0.0.1:${await closedPort()}`]) {
+    const { downloader, insecure } = open(t, overHttp.url, { wecomBaseUrl, videoBaseUrl: overHttp.url });
+    const request = asked({ kind: 'video', account: account({ product: 'wecom' }) });
+    await assert.rejects(downloader.open(request, NEVER), FailureError);
+    assert.deepEqual(insecure, []);
+  }
+  assert.equal(overHttp.requests.length, 0);
+});
+
 test('a picture link is fetched behind the same guard', async (t) => {
   const pictures = await httpServer(t, sends(JPEG));
   const { downloader } = open(t, 'http://127.0.0.1:1', { allowHosts: ['127.0.0.1'] });
