@@ -98,6 +98,8 @@ test('a broken plain copy does not hide a good Encrypt, nor does one that a user
     '<MsgType></Wrong>',
     '<Encrypt><![CDATA[AAAA]]></Encrypt>',
     '<Encrypt>AAAA</Encrypt><Encrypt/>',
+    // As many as a text of 2,048 bytes holds.
+    '<Encrypt></Encrypt>'.repeat(107),
     '<!DOCTYPE a>',
     '\u0000',
     '<a>'.repeat(500),

@@ -163,6 +163,23 @@ test('WeCom tokens come from gettoken at its own host', async (t) => {
   assert.equal(wecom.requests[0]!.url, '/cgi-bin/gettoken?corpid=ww1&corpsecret=s%26%3D');
 });
 
+test('WeCom is asked for a refused token no sooner than after half a minute, by all processes together', async (t) => {
+  const wecom = await httpServer(t, (_request, response) =>
+    response.end('{"errcode":0,"errmsg":"ok","access_token":"WECOM-1","expires_in":7200}'),
+  );
+  const { process, time } = world(t, 'http://127.0.0.1:1', { wecomBaseUrl: wecom.url });
+  const corp = account({ account: 'ww1-2', appId: 'ww1', product: 'wecom' });
+  const [one, two] = [process(), process()];
+  const token = await one.get(corp, NEVER);
+  for (let second = 0; second < 30; second += 5) {
+    for (const tokens of [one, two]) await tokens.reportBad(corp, token, NEVER);
+    assert.equal(wecom.requests.length, 1, `after ${second} s`);
+    time.nowMs += 5_000;
+  }
+  await one.reportBad(corp, token, NEVER);
+  assert.equal(wecom.requests.length, 2);
+});
+
 const VALUE = `77_${'k'.repeat(133)}`;
 const LAYOUTS: [name: string, value: string, expiresAt?: string][] = [
   ['bare, WxJava', VALUE],
