@@ -353,6 +353,16 @@ test('keys of the store are a pair: ours, or that of AWS with its session', (t) 
   assert.deepEqual(mistakesOf(base), ['S3_ACCESS_KEY_ID', 'S3_SECRET_ACCESS_KEY']);
 });
 
+test('half of a key pair of AWS is a mistake, never an embedded store', (t) => {
+  const { mistakesOf } = setup(t);
+  const { S3_ACCESS_KEY_ID: _id, ...bucket } = BUCKET;
+  for (const half of [{ AWS_ACCESS_KEY_ID: 'the-id' }, { AWS_SECRET_ACCESS_KEY: 'the-secret-of-aws' }])
+    assert.deepEqual(mistakesOf({ ...ACCOUNT, ...DATABASE, ...bucket, ...half }), [
+      'S3_ACCESS_KEY_ID',
+      'S3_SECRET_ACCESS_KEY',
+    ]);
+});
+
 test('hosts that may be fetched from are read with their ports', (t) => {
   const { load } = setup(t);
   const { fetch } = load({ FETCH_ALLOW_HOSTS: 'CDN.example.com, 127.0.0.1:8443,[::1]:80,::1' });

@@ -286,6 +286,29 @@ test('Postgres: a start says why, ends with 78 where it is the configuration, an
   assert.equal(waiting.child.exitCode, null);
 });
 
+test('an authority of a _CA_FILE stands beside those that Node knows', async (t) => {
+  const certificates = await certificatesForTest(t);
+  const others = await certificatesForTest(t);
+  if (!certificates || !others) return;
+  const port = await serverOf(t, certificates.good, 'through');
+  const modules = ['../src/secure-context.ts', '../src/wechat/json-http.ts'].map(
+    (path) => new URL(path, import.meta.url).href,
+  );
+  const script = `const [{ secureContextOf }, { createJsonHttp }] = await Promise.all(${JSON.stringify(modules)}.map((m) => import(m)));
+    const http = createJsonHttp({ secureContext: secureContextOf(${JSON.stringify(others.authority)}) });
+    const { text } = await http.send({ url: 'https://127.0.0.1:${port}', where: 'x' }, new AbortController().signal);
+    process.stdout.write(text);
+    http.close();`;
+  const env = {
+    PATH: process.env.PATH,
+    NODE_NO_WARNINGS: '1',
+    NODE_EXTRA_CA_CERTS: certificates.authorityFile,
+  };
+  const child = spawn(process.execPath, ['--input-type=module', '-e', script], { env, timeout: 20_000 });
+  const text = (await child.stdout.toArray()).join('');
+  assert.equal(text, 'through');
+});
+
 test('what a _CA_FILE cannot be is a mistake in the configuration', async (t) => {
   const certificates = await certificatesForTest(t);
   if (!certificates) return;

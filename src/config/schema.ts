@@ -125,7 +125,8 @@ const catalogue = {
     kind: kind.text(/^[\x21-\x7e]{1,64}$/, 'must be 1 to 64 printable ASCII characters without spaces'),
     default: '{wma}',
     example: '{wma}',
-    about: 'What the keys of the queue begin with. Installations that share a Redis need one each; keep the braces.',
+    about:
+      'What the keys of the queue begin with. Installations that share a Redis need one each; keep the braces.',
   },
   QUEUE_WINDOW: {
     kind: kind.count({ min: 1, max: 100_000 }),

@@ -1,12 +1,11 @@
 /** What Kubernetes writes into the environment of each pod for each Service (enableServiceLinks), and Docker for links. */
 import { type Environment, isVariable } from './environment.ts';
 
-const NAME = /_SERVICE_(HOST|PORT)(_\w+)?$|_PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?$/;
 const ADDRESS = /^(tcp|udp|sctp):\/\//;
 
 /** A Service named `metrics` sets METRICS_PORT to tcp://10.0.0.7:9090: not what our variable of that name takes. */
 const isServiceLink = (name: string, value: string | undefined): boolean =>
-  NAME.test(name) || (name.endsWith('_PORT') && ADDRESS.test(value?.trim() ?? ''));
+  name.endsWith('_PORT') && ADDRESS.test(value?.trim() ?? '');
 
 /** The environment without them, and a sentence for each that has the name of a variable of ours. */
 export function withoutServiceLinks(env: Environment): { env: Environment; warnings: string[] } {

@@ -43,6 +43,10 @@ interface Changes {
   open?: (token: string) => Promise<ReturnType<typeof body>>;
   reportBad?: () => Promise<{ retryAfterMs: number }>;
   put?: ArchiverDeps['store']['put'];
+  /** Of the job; never aborted unless told. */
+  signal?: AbortSignal;
+  /** Told of the signal that a download is given. */
+  onSignal?: (signal: AbortSignal) => void;
 }
 
 /** An archiver for whom everything goes well but for what a test changes. */
@@ -60,11 +64,13 @@ function setup(changes: Changes = {}) {
       reportGood: () => void deeds.push(['good token']),
     },
     downloader: {
-      open: async (request) => {
+      open: async (request, signal) => {
+        changes.onSignal?.(signal);
         deeds.push(['open', request.token]);
         return await (changes.open?.(request.token) ?? body());
       },
-      openLink: async ({ url, source }) => {
+      openLink: async ({ url, source }, signal) => {
+        changes.onSignal?.(signal);
         deeds.push(['link', url, source]);
         return { ...(await (changes.openLink?.(url) ?? body())), source };
       },
@@ -124,7 +130,10 @@ function setup(changes: Changes = {}) {
   });
   return {
     archive: (job: Partial<typeof JOB> | { round: undefined } = {}) =>
-      archive({ ...JOB, reference: { ...reference, ...changes.reference }, ...job } as never, never),
+      archive(
+        { ...JOB, reference: { ...reference, ...changes.reference }, ...job } as never,
+        changes.signal ?? never,
+      ),
     deeds,
     accepted,
     archived,
@@ -139,6 +148,58 @@ const away = async () => {
 };
 
 describe('archive', () => {
+  it('gives the abort of its caller to the download, to the link of a picture and to the store', async () => {
+    const hold = { account: 'wx1', until: NOW } as never;
+    for (const admission of [
+      { to: 'go', isProbe: false },
+      { to: 'picture', hold },
+    ] as const) {
+      const controller = new AbortController();
+      const given: AbortSignal[] = [];
+      const { archive } = setup({
+        admission,
+        reference: { picUrl: 'http://mmbiz.qpic.cn/x/0' },
+        signal: controller.signal,
+        onSignal: (signal) => given.push(signal),
+        put: async ({ signal }) => {
+          given.push(signal);
+          controller.abort(new Error('closing'));
+          throw signal.reason;
+        },
+      });
+      await assert.rejects(archive(), /closing/);
+      assert.deepEqual(
+        given.map(({ aborted }) => aborted),
+        [true, true],
+        admission.to,
+      );
+    }
+  });
+
+  it('releases each body of WeChat, whatever becomes of it', async () => {
+    const cases: [string, Changes][] = [
+      ['stored', {}],
+      ['refused by the store', { put: async () => Promise.reject(failure('store_refused')) }],
+      ['of another round', { catalogue: { reserve: async () => undefined } }],
+      ['fetched twice', { open: async () => released({ lengthBytes: undefined, endIsProven: false }) }],
+    ];
+    let opened = 0;
+    let discarded = 0;
+    const released = (more: object = {}) => {
+      opened++;
+      return body({ ...more, discard: () => discarded++ }) as ReturnType<typeof body>;
+    };
+    for (const [name, changes] of cases) {
+      opened = 0;
+      discarded = 0;
+      const { archive, budget } = setup({ open: async () => released(), ...changes });
+      await archive();
+      // A body read to its end has let go of its connection itself.
+      assert.ok(discarded >= 1 && discarded >= opened - 1, `${name}: ${discarded} of ${opened}`);
+      (await budget.reserve(64 * 2 ** 20, AbortSignal.timeout(1_000))).release();
+    }
+  });
+
   it('stores the file under its key and tells the row', async () => {
     const { archive, archived, budget, deeds } = setup();
     assert.deepEqual(await archive(), { do: 'finish', result: 'archived' });

@@ -1,9 +1,26 @@
 /** The file itself: by a signed link, through the server, or a reason why not. */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
+import { Readable } from 'node:stream';
 import { after, before, describe, it } from 'node:test';
+import { parseApiKeys } from '../../src/api-keys.ts';
+import { lookOnce } from '../../src/assembly/checks.ts';
 import { idOf } from '../../src/media.ts';
+import { createIntake } from '../../src/pipeline/intake.ts';
+import { createRepeatedLog } from '../../src/repeated-log.ts';
+import { createAccess } from '../../src/server/access.ts';
+import { buildServer } from '../../src/server/app.ts';
 import { openTestServer, PLAIN, reference, type TestServer } from './setup.ts';
+
+const parseApiKeysOf = (text: string) => {
+  const parsed = parseApiKeys(text);
+  assert.ok('value' in parsed);
+  return parsed.value;
+};
+const rejectsAfter = (ms: number) =>
+  new Promise((_, reject) =>
+    setTimeout(() => reject(new Error('the request to the store goes on')), ms).unref(),
+  );
 
 describe('content', () => {
   let s: TestServer;
@@ -124,6 +141,46 @@ describe('content', () => {
   it('tells HEAD its length', async () => {
     const answer = await get('?proxy=true', {}, 'HEAD');
     assert.deepEqual([answer.status, answer.headers.get('content-length')], [200, '100000']);
+  });
+
+  it('ends the request to the store when its reader leaves', async () => {
+    const given = Promise.withResolvers<AbortSignal>();
+    const endless = new ReadableStream({
+      pull: (queue) => queue.enqueue(Buffer.alloc(65_536)),
+    });
+    const app = await buildServer({
+      ...s.parts,
+      store: {
+        ...s.parts.store,
+        get: async (_key, { signal }) => {
+          given.resolve(signal);
+          return { status: 200, headers: {}, body: Readable.fromWeb(endless as never) };
+        },
+      },
+      repeated: createRepeatedLog(s.parts.log),
+      look: () => lookOnce(s.parts.gather),
+      access: createAccess(parseApiKeysOf('read:read-secret-0123456789'), {
+        clock: s.parts.clock,
+        revocations: s.parts.catalogue.revocations,
+      }),
+      intake: createIntake({ ...s.parts, onAccepted: () => undefined }),
+    });
+    try {
+      const url = await app.listen({ host: '127.0.0.1', port: 0 });
+      const leaving = new AbortController();
+      const answer = await fetch(`${url}/v1/media/${id}/content?proxy=true`, {
+        headers: { authorization: 'Bearer read-secret-0123456789' },
+        signal: leaving.signal,
+      });
+      await answer.body?.getReader().read();
+      const signal = await given.promise;
+      assert.equal(signal.aborted, false);
+      const ended = new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+      leaving.abort();
+      await Promise.race([ended, rejectsAfter(5_000)]);
+    } finally {
+      await app.close();
+    }
   });
 
   it('survives a reader who leaves in the middle', async () => {

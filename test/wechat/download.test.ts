@@ -347,6 +347,28 @@ test("the caller's abort ends a download as it was given, before and in the midd
   await assert.rejects(read, (error) => error === reason);
 });
 
+test('an abort cuts the connection at once, and the next download has another', async (t) => {
+  const sockets: Socket[] = [];
+  const wechat = await rawServer(t, (socket) => {
+    sockets.push(socket);
+    socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${JPEG.length}\r\n\r\n`);
+    // The first body stands still half-way.
+    socket.write(sockets.length === 1 ? JPEG.subarray(0, 10_000) : JPEG);
+  });
+  const { downloader } = open(t, wechat.url, { idleTimeoutMs: 60_000, totalTimeoutMs: 60_000 });
+  const leaving = new AbortController();
+  const media = await downloader.open(asked(), leaving.signal);
+  const reading = bytesOf(media.body);
+  const closed = once(sockets[0]!, 'close', { signal: AbortSignal.timeout(5_000) });
+  leaving.abort(new Error('closing'));
+  await assert.rejects(reading, /closing/);
+  await closed;
+  media.discard();
+  const again = await downloader.open(asked(), NEVER);
+  assert.deepEqual(await bytesOf(again.body), JPEG);
+  assert.equal(sockets.length, 2);
+});
+
 test('a refused connection is a failure of the network', async (t) => {
   assert.equal((await failureOf(t, `http://127.0.0.1:${await closedPort()}`)).code, 'network');
 });
