@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { startAlerts } from './assembly/alerts.ts';
 import { openParts } from './assembly/parts.ts';
 import { runProgram } from './assembly/run.ts';
+import { reportAtStart } from './assembly/start-report.ts';
 import { startConsumer, startFeeder, startSweeper } from './assembly/worker.ts';
 import { loadConfig } from './config.ts';
 import { callbackUrlOf } from './server/callback-url.ts';
@@ -40,7 +41,7 @@ await runProgram('wechat-media-archiver', async (attend) => {
   const showLoginLink = mayShowLoginLink(config, process.stdout);
   process.stdout.write(welcome(parts, server, { showLoginLink, keyFile: file }));
   const feeder = startFeeder(parts);
-  await startConsumer(
+  const opening = startConsumer(
     parts,
     simulator
       ? {
@@ -54,6 +55,9 @@ await runProgram('wechat-media-archiver', async (attend) => {
     feeder,
     config.shape.database === 'embedded' ? ALONE : {},
   );
+  reportAtStart(parts, opening);
+  const { tryAccounts } = await opening;
+  tryAccounts();
   startSweeper(parts, feeder);
   startAlerts(parts);
 

@@ -3,6 +3,7 @@ import { startAlerts } from '../src/assembly/alerts.ts';
 import { openMetricsPort } from '../src/assembly/metrics-port.ts';
 import { openParts } from '../src/assembly/parts.ts';
 import { requireShared, runProgram } from '../src/assembly/run.ts';
+import { reportAtStart } from '../src/assembly/start-report.ts';
 import { startConsumer, startFeeder } from '../src/assembly/worker.ts';
 import { loadConfig } from '../src/config.ts';
 
@@ -15,6 +16,9 @@ await runProgram('worker', async (attend) => {
   await openMetricsPort(parts);
   startAlerts(parts);
   const feeder = startFeeder(parts);
-  await startConsumer(parts, { ...config.wechat, allowHosts: config.fetch.allowHosts }, feeder);
+  const opening = startConsumer(parts, { ...config.wechat, allowHosts: config.fetch.allowHosts }, feeder);
+  reportAtStart(parts, opening);
+  const { tryAccounts } = await opening;
+  tryAccounts();
   parts.log.info({ concurrency: config.work.concurrency }, 'taking media');
 });

@@ -3,6 +3,7 @@ import { startAlerts } from '../src/assembly/alerts.ts';
 import { openMetricsPort } from '../src/assembly/metrics-port.ts';
 import { openParts } from '../src/assembly/parts.ts';
 import { requireShared, runProgram } from '../src/assembly/run.ts';
+import { reportAtStart } from '../src/assembly/start-report.ts';
 import { startFeeder, startHeartbeat, startSweeper } from '../src/assembly/worker.ts';
 import { loadConfig } from '../src/config.ts';
 
@@ -15,5 +16,6 @@ await runProgram('sweep', async (attend) => {
   startAlerts(parts);
   startSweeper(parts, startFeeder(parts));
   startHeartbeat(parts, { takesMedia: false });
+  reportAtStart(parts);
   parts.log.info('sweeping');
 });

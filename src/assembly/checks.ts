@@ -44,25 +44,31 @@ export interface Look extends Findings {
 }
 
 /**
- * All facts within 2 s, and what they say. A catalogue that is known to be away is not asked: every question would
+ * All facts within 2 s (or `withinMs`), and what they say. A catalogue that is known to be away is not asked: every question would
  * keep a connection for half a minute.
  */
 export async function lookOnce(
   gather: Gather,
-  catalogue: { isAway?: () => boolean; suspect?: () => void; accounts?: readonly string[] } = {},
+  catalogue: {
+    isAway?: () => boolean;
+    suspect?: () => void;
+    accounts?: readonly string[];
+    withinMs?: number;
+  } = {},
 ): Promise<Look> {
-  const signal = AbortSignal.timeout(CHECK_MS);
+  const { withinMs = CHECK_MS } = catalogue;
+  const signal = AbortSignal.timeout(withinMs);
   const askCatalogue = async (): Promise<Partial<Facts>> => {
     if (catalogue.isAway?.()) return { catalogue: { ok: false } };
-    const facts = await settledWithin(gather.catalogue(catalogue.accounts), CHECK_MS);
+    const facts = await settledWithin(gather.catalogue(catalogue.accounts), withinMs);
     if (!facts) catalogue.suspect?.();
     return facts ?? { catalogue: { ok: false } };
   };
   const [here, ...parts] = await Promise.all([
     gather.here(),
     askCatalogue(),
-    settledWithin(gather.queue(signal), CHECK_MS),
-    settledWithin(gather.store(signal), CHECK_MS),
+    settledWithin(gather.queue(signal), withinMs),
+    settledWithin(gather.store(signal), withinMs),
   ]);
   const [fromCatalogue, queue = { queue: { ok: false } }, store = { store: { ok: false } }] = parts;
   const facts: Facts = { ...here, ...fromCatalogue, ...queue, ...store };

@@ -20,6 +20,7 @@ import { createStoreHold } from '../pipeline/store-hold.ts';
 import { createStoredMedia, recogniseStored } from '../pipeline/stored.ts';
 import { createSweeper, type SweepOptions } from '../pipeline/sweep.ts';
 import { createSyncer } from '../pipeline/sync.ts';
+import { tryAccounts } from '../pipeline/try-accounts.ts';
 import type { VerifyOptions } from '../pipeline/verify/run.ts';
 import { openWatchdog } from '../pipeline/watchdog.ts';
 import type { ConsumeOptions } from '../queue/consumer.ts';
@@ -87,13 +88,21 @@ export function startHeartbeat(parts: Parts, options: { takesMedia: boolean }): 
   return fleet;
 }
 
+export interface Consuming {
+  /**
+   * Asks for a token of each account, where none is at hand. An account that is refused as a whole is held, as if one
+   * of its items had met it: so its reason shows before the first item comes. In the background.
+   */
+  tryAccounts(): void;
+}
+
 /** `timing`: how soon the queue notices a worker that is gone; BullMQ's own half a minute unless told. */
 export async function startConsumer(
   parts: Parts,
   wechat: WechatAddresses,
   feeder: Feeder,
   timing: Omit<ConsumeOptions, 'concurrency'> = {},
-): Promise<void> {
+): Promise<Consuming> {
   const { config, catalogue, queue, accounts, clock, lifetimes, log, metrics, store, accept, shutdown } =
     parts;
   const { fetch, work } = config;
@@ -225,6 +234,12 @@ export async function startConsumer(
   const guarding = watchdog.run(shutdown.signal);
   shutdown.step('watchdog', () => guarding);
   shutdown.step('consumer', () => watchdog.close(work.shutdownGraceMs), work.shutdownGraceMs + 10_000);
+  return {
+    tryAccounts: () => {
+      const trying = tryAccounts({ accounts, tokens, holds, clock, lifetimes, log }, shutdown.signal);
+      shutdown.step('trying accounts', () => trying);
+    },
+  };
 }
 
 export function startSweeper(parts: Parts, feeder?: Feeder, timing: SweepOptions & VerifyOptions = {}): void {

@@ -2,6 +2,7 @@
 import { startAlerts } from '../assembly/alerts.ts';
 import { openParts } from '../assembly/parts.ts';
 import { requireShared, runProgram } from '../assembly/run.ts';
+import { reportAtStart } from '../assembly/start-report.ts';
 import { startFeeder, startHeartbeat } from '../assembly/worker.ts';
 import { loadConfig } from '../config.ts';
 import { loadKeys } from './keys.ts';
@@ -16,6 +17,7 @@ await runProgram('server', async (attend) => {
   startAlerts(parts);
   startFeeder(parts);
   startHeartbeat(parts, { takesMedia: false });
+  reportAtStart(parts);
   const server = await openServer(parts, { keys });
   const showLoginLink = mayShowLoginLink(config, process.stdout);
   process.stdout.write(welcome(parts, server, { showLoginLink, keyFile: file }));

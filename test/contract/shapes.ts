@@ -227,7 +227,8 @@ async function layOn(
     const parts = await openParts(config, { program: 'test', writeLog: (line) => void logLines.push(line) });
     const feeder = startFeeder(parts);
     const addresses = { ...config.wechat, allowHosts: config.fetch.allowHosts };
-    const consume = () => startConsumer(parts, addresses, feeder, options.timing ?? TIMING);
+    const consume = async () =>
+      void (await startConsumer(parts, addresses, feeder, options.timing ?? TIMING));
     if (options.consume ?? true) await consume();
     startSweeper(parts, feeder, { ...SWEEPING, ...options.sweeping });
     const program: Program = {

@@ -3,6 +3,7 @@ import type { Accounts } from '../../account.ts';
 import type { Catalogue } from '../../catalogue/catalogue.ts';
 import type { KfState } from '../../catalogue/kf-sync.ts';
 import type { Clock, Lifetimes } from '../../clock.ts';
+import type { Failure } from '../../failures.ts';
 import type { ArchiveQueue } from '../../queue/queue.ts';
 import { QueueRefusedError } from '../../queue/refusal.ts';
 import type { VitalSigns } from '../../vital-signs.ts';
@@ -46,6 +47,8 @@ const RECENT_MS = 6 * 3_600_000;
 const FAILING_MS = 10 * 60_000;
 /** It is read each hour. */
 const UNREAD_MS = 3 * 3_600_000;
+/** Longer than a request to the store with its quick repeats. */
+const PROBE_MS = 20_000;
 const WEEK_MS = 7 * 24 * 3_600_000;
 
 export function createGather(deps: GatherDeps): Gather {
@@ -88,6 +91,22 @@ export function createGather(deps: GatherDeps): Gather {
     const last = await catalogue.verifications.lastDone();
     if (!last?.endedAt) return {};
     return { drift: { id: last.id, count: driftOf(last.counts), total: last.done, at: last.endedAt } };
+  }
+
+  let probing: Promise<Failure | undefined> | undefined;
+  let lastFailure: Failure | undefined;
+  /** One at a time, whoever asks: it goes on where a caller does not wait for it. */
+  function probeStore(): Promise<Failure | undefined> {
+    probing ??= deps.storeHealth
+      .look(AbortSignal.timeout(PROBE_MS))
+      .then((failure) => {
+        lastFailure = failure;
+        return failure;
+      })
+      .finally(() => {
+        probing = undefined;
+      });
+    return probing;
   }
 
   return {
@@ -133,10 +152,11 @@ export function createGather(deps: GatherDeps): Gather {
     },
     store: async (signal) => {
       try {
-        const failure = await deps.storeHealth.look(signal);
+        const failure = await abortable(probeStore(), signal);
         return { store: failure ? { ok: false, failure } : { ok: true } };
       } catch {
-        return { store: { ok: false } };
+        // It takes its time: what it met last says more than silence does.
+        return { store: { ok: false, failure: lastFailure } };
       }
     },
     here: async () => {
@@ -145,4 +165,14 @@ export function createGather(deps: GatherDeps): Gather {
       return { now: clock.now(), process, conditions: deps.signs.list() };
     },
   };
+}
+
+/** What is waited for goes on. */
+async function abortable<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted();
+  return await new Promise<T>((resolve, reject) => {
+    const leave = () => reject(signal.reason);
+    signal.addEventListener('abort', leave, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', leave));
+  });
 }
