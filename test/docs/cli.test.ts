@@ -29,7 +29,9 @@ test('docs/cli.md names every command that wma --help names, and no other', asyn
 });
 
 test('every command says what it takes', async () => {
-  for (const [, name] of page('cli.md').matchAll(/^## wma ([a-z-]+)$/gm)) {
+  const headings = [...page('cli.md').matchAll(/^## wma ([a-z-]+)$/gm)];
+  assert.ok(headings.length > 10, 'the page has headings');
+  for (const [, name] of headings) {
     const { code, stdout } = await wmaHere([name!, '--help']);
     assert.equal(code, 0, name);
     assert.match(stdout, new RegExp(`^Usage: wma ${name}\\b`));
@@ -40,5 +42,6 @@ test('every command says what it takes', async () => {
 test('docs/verification.md marks as different what counts as drift, and nothing else', () => {
   const rows = [...page('verification.md').matchAll(/^\| (`[^|]+) \|[^|]+\| ✗ \|$/gm)];
   const marked = rows.flatMap(([, names]) => [...names!.matchAll(/`(\w+)`/g)].map(([, name]) => name));
+  assert.ok(rows.length > 0 && marked.length > 0, 'the page has a table');
   assert.deepEqual(marked.toSorted(), [...DRIFT].toSorted());
 });

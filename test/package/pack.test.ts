@@ -103,6 +103,15 @@ describe('the published package', () => {
       odd.map(({ name }) => name),
       [],
     );
+    // What the manifest offers is in it, each with its types; the service and its tests are not.
+    const manifest = await json(installed('package.json'));
+    const offered = [...JSON.stringify([manifest.exports, manifest.bin]).matchAll(/dist\/[\w./-]+/g)];
+    assert.ok(offered.length >= 3, JSON.stringify(manifest.exports));
+    for (const [path] of offered) assert.ok((await readFile(installed(path), 'utf8')).length > 100, path);
+    const folders = files.filter((file) => file.isDirectory()).map(({ name }) => name);
+    for (const room of ['producer', 'cli', 'catalogue', 'queue']) assert.ok(folders.includes(room), room);
+    for (const room of ['server', 'simulator', 'embedded', 'demo', 'test', 'workers', 'migrations'])
+      assert.ok(!folders.includes(room), room);
   });
 
   it('asks for what it imports and for no Node, no script and no tool', async () => {

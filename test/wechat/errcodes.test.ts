@@ -89,7 +89,9 @@ test('every code is a slug and has a sentence and advice in both languages', () 
     const { message, advice } = explain({ code });
     for (const { en, zh } of [message, advice]) {
       assert.match(en, /^[A-Z][\x20-\x7e]+$/, code);
-      assert.match(zh, /[\u4e00-\u9fff]/, code);
+      assert.notEqual(zh, en, code);
+      // A sentence, not a word in Chinese among English ones.
+      assert.ok((zh.match(/\p{Script=Han}/gu) ?? []).length >= 2, code);
     }
     assert.match(advice.en, /\.$/);
   }
