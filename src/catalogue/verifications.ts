@@ -10,6 +10,8 @@ export type VerificationState = 'waiting' | 'running' | 'done' | 'stopped';
 
 /** As asked for over the API; times are RFC 3339. */
 export interface VerificationOptions {
+  /** `orphans`: the objects of all rows are read, not only asked for by HEAD. `verify` reads them anyway. */
+  readonly all?: true | undefined;
   /** So many objects, spread evenly; absent: all. Of `verify` only. */
   readonly sample?: number | undefined;
   readonly filter?:

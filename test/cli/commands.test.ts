@@ -4,6 +4,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { parseApiKeys } from '../../src/api-keys.ts';
 import { PROBLEMS } from '../../src/server/problem.ts';
 import { openServer } from '../../src/server/start.ts';
@@ -128,6 +129,24 @@ describe('wma', { timeout: 240_000 }, () => {
       json.findings.map(({ what, id }: { what: string; id: string }) => [what, id]),
       [['missing', lost!.id]],
     );
+    const [damaged] = await archive(1);
+    const s3 = await ground.client();
+    // Of the same length and without metadata: its headers do not tell.
+    await s3.send(
+      new PutObjectCommand({
+        Bucket: damaged!.bucket!,
+        Key: damaged!.objectKey!,
+        Body: Buffer.alloc(damaged!.sizeBytes!),
+      }),
+    );
+    const byHead = (await run(['verify', '--orphans', '--json'])).json();
+    assert.deepEqual([byHead.counts.wrongDigest, byHead.bytes], [undefined, 0]);
+    const byBytes = (await run(['verify', '--orphans', '--all', '--json'])).json();
+    assert.equal(byBytes.counts.wrongDigest, 1);
+    const ofOther = (await run(['verify', '--orphans', '--all', '--account', B, '--json'])).json();
+    assert.deepEqual([ofOther.drift, ofOther.counts.outside > 0], [0, true]);
+    await program.parts.database.query('DELETE FROM wma.media WHERE id = $1', [damaged!.id]);
+    await program.parts.store.remove(damaged!.objectKey!, AbortSignal.timeout(10_000));
     const [again] = await archive(1);
     await program.parts.database.query('DELETE FROM wma.media WHERE id = ANY ($1)', [[lost!.id, again!.id]]);
     const orphans = await run(['verify', '--orphans', '--remove', '--dry-run', '--json']);
@@ -228,6 +247,10 @@ describe('wma', { timeout: 240_000 }, () => {
       ['for an option that is wrong', ['list', '--limit', '0'], {}, 2, /whole number above 0/],
       ['for an option there is not', ['list', '--statu', 'dead'], {}, 2, /Did you mean --status/],
       ['for options that exclude each other', ['verify', '--adopt', '--orphans'], {}, 2, /either/],
+      ['for a sample both ways', ['verify', '--orphans', '--sample', '9'], {}, 2, /--sample is not for it/],
+      ['for a part of a listing', ['verify', '--adopt', '--account', A], {}, 2, /whole bucket/],
+      ['for all of a listing', ['verify', '--adopt', '--all'], {}, 2, /whole bucket/],
+      ['for watching and beginning at once', ['verify', '--watch', 'v_1', '--all'], {}, 2, /no other option/],
     ];
     for (const [when, args, changed, code, words] of cases) {
       it(`${when}: ${code} and a sentence`, async () => {

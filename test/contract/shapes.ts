@@ -88,6 +88,8 @@ export interface Ground {
   start(options?: StartOptions): Promise<Program>;
   /** Everything in the bucket: key → sha256 of what it holds. */
   objects(program: Program): Promise<Map<string, string>>;
+  /** A client of another make than the program's own store. */
+  client(): Promise<S3Client>;
   openUploads(): Promise<number>;
   /** Forgets all jobs: FLUSHALL, or what comes nearest to it. */
   purge(program: Program): Promise<void>;
@@ -274,6 +276,7 @@ async function layOn(
     shared,
     start,
     secret: async () => (await keys()).secretAccessKey,
+    client,
     objects: async (program) => {
       const direct = await client();
       const found = new Map<string, string>();

@@ -215,7 +215,7 @@ describe('the page', { skip: missing.chromium }, () => {
     const { page, wrong } = await signedIn();
     assert.match(
       await page.innerText('#holds'),
-      /All archiving is on hold\. The storage refused.*Check S3_BUCKET/s,
+      /All archiving is on hold\. The storage refused.*S3_BUCKET.*wma doctor/s,
     );
     await page.waitForSelector('#state:has-text("All archiving is held")');
     assert.equal(await page.locator('#holds button').count(), 0, 'it is tried again by itself');
@@ -372,6 +372,53 @@ describe('the page', { skip: missing.chromium }, () => {
     await page.click('[data-path="/v1/media/batch"]');
     await page.waitForSelector('text=A problem');
     assert.deepEqual(wrong, []);
+    await page.close();
+  });
+
+  it('tells a file that is gone, one that is refused and one that cannot be shown from each other', async () => {
+    const { page } = await signedIn();
+    const { contentType, extension, chunks } = contentOf({ kind: 'image', seed: 8, sizeBytes: 0 });
+    const film = contentOf({ kind: 'video', seed: 8, sizeBytes: 0 });
+    const body = Buffer.concat([...chunks()]);
+    const broken = { body: Buffer.from('no picture'), contentType, extension };
+    const ids = {
+      gone: await s.archived(reference({ kind: 'image', account: SAFE.account }), {
+        body,
+        contentType,
+        extension,
+      }),
+      goneFilm: await s.archived(reference({ kind: 'video', account: SAFE.account }), {
+        ...film,
+        body: Buffer.concat([...film.chunks()]),
+      }),
+      broken: await s.archived(reference({ kind: 'image', account: SAFE.account }), broken),
+      goneVoice: await s.archived(reference({ kind: 'voice', account: SAFE.account }), {
+        body,
+        contentType: 'audio/amr',
+        extension: 'amr',
+      }),
+    };
+    for (const id of [ids.gone, ids.goneFilm, ids.goneVoice]) {
+      const row = await s.parts.catalogue.get(id);
+      await s.parts.store.remove(row!.objectKey!, AbortSignal.timeout(5_000));
+    }
+    await look(page);
+    const hint = (id: string) => page.locator(`.card[data-key="${id}"] .hint`);
+    const gone = 'The file is gone: the bucket has no such object any more.';
+    for (const [id, words] of [
+      [ids.gone, gone],
+      [ids.goneFilm, gone],
+      [ids.broken, 'The file is there, but this browser cannot show it.'],
+      [ids.goneVoice, 'Browsers cannot play this format.'],
+    ] as const) {
+      await hint(id).waitFor();
+      assert.equal(await hint(id).innerText(), words);
+    }
+    await page.click(`.card[data-key="${ids.goneVoice}"] .button`);
+    await until(
+      page,
+      `document.querySelector('.card[data-key="${ids.goneVoice}"] .hint').innerText === '${gone}'`,
+    );
     await page.close();
   });
 });

@@ -42,6 +42,7 @@ const WORDS: Readonly<Record<string, string>> = {
   otherBucket: 'in a bucket that is not the configured one: not looked at',
   foreign: 'foreign objects: never touched',
   probe: 'probes of the store',
+  outside: 'objects of other accounts or times: not looked at',
   changed: 'changed while they were looked at',
 };
 const SHOWN = 20;
@@ -55,8 +56,8 @@ export function addVerifyCommand(program: Command, terminal: Terminal): void {
         'told otherwise). Nothing is changed, but by --adopt and --remove. The server does it; Ctrl-C only stops watching.',
     )
     .option('--sample <n>', 'so many objects, evenly spread (default 1000)', parseCount)
-    .option('--all', 'every archived media')
-    .option('--account <account>', 'may be repeated', collect)
+    .option('--all', 'every archived media; with --orphans: read the bytes too, not the headers alone')
+    .option('--account <account>', 'may be repeated; not with --adopt', collect)
     .option('--sent-from <time>', 'sent then or later', parseTime)
     .option('--sent-to <time>', 'sent before', parseTime)
     .option('--bytes-per-second <size>', 'default 50MiB', parseBytes)
@@ -77,10 +78,14 @@ Exit code 1 where catalogue and bucket differ.
 Examples:
   wma verify                                  a sample
   wma verify --all --sent-from 2026-11-01     everything since November
+  wma verify --orphans --all                  both ways, and the bytes of everything
   wma verify --adopt                          after a restore of the database`,
     );
   does(terminal, verify, async (context) => {
-    const { stop, watch: watching } = verify.opts();
+    const { stop, watch: watching, ...others } = verify.opts();
+    const isOld = stop !== undefined || typeof watching === 'string';
+    if (isOld && (Object.keys(others).length > 0 || (stop !== undefined && watching !== true)))
+      throw new CliError('--watch <id> and --stop <id> begin nothing: give no other option.', EXIT.usage);
     if (stop !== undefined) return await verifications.stop(context, stop);
     if (typeof watching === 'string') return await follow(context, watching);
     const { id } = await context.client.ask<Verification>('POST', '/v1/verifications', {
@@ -108,6 +113,17 @@ function wishOf(options: ReturnType<Command['opts']>): Record<string, unknown> {
   const { sample, all, account, sentFrom, sentTo, bytesPerSecond, objectsPerSecond } = options;
   const { adopt, orphans, remove, dryRun, reason } = options;
   if (adopt && orphans) throw new CliError('Give either --adopt or --orphans.', EXIT.usage);
+  const isFiltered = [account, sentFrom, sentTo].some((one) => one !== undefined);
+  if (adopt && (all || sample !== undefined || isFiltered))
+    throw new CliError(
+      '--adopt lists the whole bucket: --all, --sample, --account, --sent-from and --sent-to are not for it.',
+      EXIT.usage,
+    );
+  if (orphans && sample !== undefined)
+    throw new CliError(
+      '--orphans looks at everything: --sample is not for it; --all reads the bytes too.',
+      EXIT.usage,
+    );
   if (all && sample !== undefined) throw new CliError('Give either --sample or --all.', EXIT.usage);
   if (remove && !orphans) throw new CliError('--remove goes with --orphans.', EXIT.usage);
   if (dryRun && !adopt && !orphans)
@@ -118,7 +134,8 @@ function wishOf(options: ReturnType<Command['opts']>): Record<string, unknown> {
   const isGiven = (given: object) => Object.values(given).some((value) => value !== undefined);
   return {
     kind,
-    ...(kind === 'verify' ? (all ? { all } : { sample: sample ?? 1000 }) : {}),
+    ...(kind === 'verify' && !all ? { sample: sample ?? 1000 } : {}),
+    ...(all && { all }),
     ...(isGiven(filter) && { filter }),
     ...(isGiven(rate) && { rate }),
     ...(kind === 'orphans' && remove && !dryRun && { remove }),

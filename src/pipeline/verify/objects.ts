@@ -1,5 +1,6 @@
 /** From objects to rows: what lies in the bucket, and does the catalogue know of it? */
 import type { Holding } from '../../catalogue/holdings.ts';
+import type { VerificationOptions } from '../../catalogue/verifications.ts';
 import type { ListPage } from '../../storage/store.ts';
 import { idOfKey } from '../object-metadata.ts';
 import { examine } from '../stored.ts';
@@ -14,6 +15,8 @@ import {
 } from './page.ts';
 
 type Listed = ListPage['objects'][number];
+
+const DAY_MS = 24 * 3_600_000;
 
 /** `adopt`: objects get their rows. `report`: nothing is changed, but for leftovers where `remove` was asked for. */
 export function scanObjects(deed: 'adopt' | 'report'): Scan {
@@ -41,6 +44,17 @@ export function scanObjects(deed: 'adopt' | 'report'): Scan {
   };
 }
 
+/** By the account and the UTC day in its key. A day that the times cut is looked at whole. */
+function isOutside(key: string, prefix: string, { filter }: VerificationOptions): boolean {
+  if (!filter) return false;
+  const { accounts, sentFrom, sentTo } = filter;
+  const [account = '', year, month, day] = key.slice(prefix.length).split('/');
+  const beginsMs = Date.parse(`${year}-${month}-${day}T00:00:00Z`);
+  if (Number.isNaN(beginsMs) || (accounts && !accounts.includes(account))) return true;
+  if (sentFrom && beginsMs + DAY_MS <= Date.parse(sentFrom)) return true;
+  return sentTo !== undefined && beginsMs >= Date.parse(sentTo);
+}
+
 async function lookAtObject(
   deps: ScanDeps,
   of: ScanOf,
@@ -57,6 +71,7 @@ async function lookAtObject(
   });
   // What the probe is about to remove again.
   if (key.startsWith(`${deps.prefix}.probe/`)) return { what: 'probe' };
+  if (isOutside(key, deps.prefix, of.options)) return { what: 'outside' };
   if (id === undefined) return told('foreign', 'its key is not one this program gives');
   if (row?.status === 'archived' && row.objectKey === key && row.bucket === store.bucket)
     return { what: 'known' };

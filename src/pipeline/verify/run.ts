@@ -39,7 +39,7 @@ function phasesOf({ kind, options, total = 0 }: Verification): readonly Phase[] 
   if (kind === 'orphans')
     return [
       ['objects', scanObjects('report')],
-      ['rows', scanRows('headers')],
+      ['rows', scanRows(options.all ? 'bytes' : 'headers')],
     ];
   const { sample = Number.POSITIVE_INFINITY } = options;
   return [sample > total ? ['rows', scanRows('bytes')] : ['sample', scanSample]];
@@ -167,6 +167,6 @@ export function createVerifier(
 
 /** How many findings the counts stand for: all that is not as it should be, or was done. */
 function kept(counts: Readonly<Record<string, number>>): number {
-  const quiet = new Set(['ok', 'known', 'probe', 'changed']);
+  const quiet = new Set(['ok', 'known', 'probe', 'changed', 'outside']);
   return Object.entries(counts).reduce((sum, [what, n]) => sum + (quiet.has(what) ? 0 : n), 0);
 }

@@ -37,11 +37,61 @@ export function signOf(media, speech) {
   return JSON.stringify([speech.language, ...SHOWN.map((name) => media[name])]);
 }
 
+const CHECK_MS = 15_000;
+
+/** Asks our own server for one byte: why the file cannot be had, or undefined where it can. */
+async function whyNoFile(media, { words, tag }) {
+  try {
+    const answer = await fetch(`${contentPath(media)}?proxy=true`, {
+      headers: { range: 'bytes=0-0', 'accept-language': tag },
+      signal: AbortSignal.timeout(CHECK_MS),
+    });
+    if (answer.ok || answer.status === 416) {
+      await answer.body?.cancel();
+      return undefined;
+    }
+    const { code, failure } = await answer.json();
+    if (code === 'object_missing') return words.objectMissing;
+    return code === 'store_refused' ? words.objectRefused(failure?.code ?? code) : words.objectAway;
+  } catch {
+    return words.objectAway;
+  }
+}
+
+/**
+ * What the browser could not show is looked into: where the file can be had after all, it is tried once more through
+ * our server, since the link may have run out or lead to where this browser does not get.
+ */
+function explainErrors(element, box, media, speech) {
+  let isTried = false;
+  element.addEventListener('error', async () => {
+    const why = await whyNoFile(media, speech);
+    if (why || isTried) return box.replaceWith(card(media, speech, why ?? speech.words.unplayable));
+    isTried = true;
+    element.setAttribute('src', `${contentPath(media)}?proxy=true`);
+  });
+  return box;
+}
+
+/** Begins only where there is something to download; else the card says why there is not. */
 function download(media, speech) {
   const { words } = speech;
+  const start = async (event) => {
+    if (!event.isTrusted) return;
+    event.preventDefault();
+    const link = event.currentTarget;
+    const why = await whyNoFile(media, speech);
+    if (why) link.closest('.sheet').replaceWith(card(media, speech, why));
+    else link.click();
+  };
   return el(
     'a',
-    { class: 'button', href: `${contentPath(media)}?proxy=true`, download: media.fileName ?? true },
+    {
+      class: 'button',
+      href: `${contentPath(media)}?proxy=true`,
+      download: media.fileName ?? true,
+      onclick: start,
+    },
     words.download,
   );
 }
@@ -61,14 +111,15 @@ function preview(media, speech, actions) {
       { href: contentPath(media), target: '_blank', rel: 'noopener', title, 'aria-label': label },
       picture,
     );
-    picture.addEventListener('error', () => anchor.replaceWith(card(media, speech)));
-    return anchor;
+    return explainErrors(picture, anchor, media, speech);
   }
   if (type.startsWith('video/') && probe.canPlayType(type)) {
-    return player('video', url, name, { playsinline: true });
+    const film = player('video', url, name, { playsinline: true });
+    return explainErrors(film, film, media, speech);
   }
   if (type.startsWith('audio/') && probe.canPlayType(type)) {
-    return el('div', { class: 'sheet' }, icon('voice'), player('audio', url, name));
+    const voice = player('audio', url, name);
+    return explainErrors(voice, el('div', { class: 'sheet' }, icon('voice'), voice), media, speech);
   }
   return card(media, speech);
 }
@@ -78,12 +129,12 @@ function player(kind, url, name, more = {}) {
 }
 
 /** Voices are AMR, which no browser plays; so is much else one can only keep. */
-function card(media, speech) {
+function card(media, speech, why = speech.words.noPlayer) {
   return el(
     'div',
     { class: 'sheet' },
     icon(glyph(media)),
-    el('p', { class: 'hint' }, speech.words.noPlayer),
+    el('p', { class: 'hint' }, why),
     download(media, speech),
   );
 }

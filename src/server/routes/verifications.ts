@@ -20,7 +20,10 @@ const ASKED = z
       .describe(
         'verify: rows against their objects; adopt: objects get their rows; orphans: both ways, reported',
       ),
-    all: z.literal(true).optional().describe('verify: every archived media'),
+    all: z
+      .literal(true)
+      .optional()
+      .describe('verify: every archived media; orphans: reads the bytes of every row, not its headers alone'),
     sample: z.int().min(1).max(10_000_000).optional().describe('verify: so many, evenly spread'),
     filter: z
       .strictObject({
@@ -49,6 +52,8 @@ const ASKED = z
       context.addIssue({ code: 'custom', path: [field], message });
     if (asked.kind === 'verify' && (asked.all === undefined) === (asked.sample === undefined))
       say('sample', 'give either a sample or all: true');
+    if (asked.kind === 'adopt' && asked.all) say('all', 'is not for adopt, which lists the whole bucket');
+    if (asked.kind === 'verify' && asked.dryRun) say('dryRun', 'is not for verify, which changes nothing');
     if (asked.kind !== 'verify' && asked.sample !== undefined) say('sample', 'is for the kind verify only');
     if (asked.kind === 'adopt' && asked.filter) say('filter', 'a listing of the bucket has none');
     if (asked.kind !== 'orphans' && asked.remove) say('remove', 'is for the kind orphans only');
@@ -81,7 +86,7 @@ export function verificationRoutes(deps: Pick<ServerDeps, 'accounts' | 'catalogu
         },
       },
       async (request, reply) => {
-        const { kind, reason, filter, all: _, ...options } = request.body;
+        const { kind, reason, filter, all, ...options } = request.body;
         const { account, ...times } = filter ?? {};
         const accounts = account === undefined ? undefined : [account].flat();
         const by = request.principal.name;
@@ -90,6 +95,7 @@ export function verificationRoutes(deps: Pick<ServerDeps, 'accounts' | 'catalogu
             kind,
             options: {
               ...options,
+              ...(kind === 'orphans' && all ? { all } : {}),
               ...(filter
                 ? {
                     filter: {
