@@ -84,7 +84,7 @@ Examples:
   does(terminal, verify, async (context) => {
     const { stop, watch: watching, ...others } = verify.opts();
     const isOld = stop !== undefined || typeof watching === 'string';
-    if (isOld && (Object.keys(others).length > 0 || (stop !== undefined && watching !== true)))
+    if (isOld && (Object.keys(others).length > 0 || (stop !== undefined && typeof watching === 'string')))
       throw new CliError('--watch <id> and --stop <id> begin nothing: give no other option.', EXIT.usage);
     if (stop !== undefined) return await verifications.stop(context, stop);
     if (typeof watching === 'string') return await follow(context, watching);
