@@ -55,4 +55,22 @@ describe('gate', () => {
     leave?.();
     assert.ok(await waiting);
   });
+
+  it('heeds a limit that shrank while some were running', async () => {
+    const gate = createGate();
+    const never = new AbortController().signal;
+    const running = await Promise.all([1, 2, 3].map(() => gate.enter('a', 3, 60_000, never)));
+    let admitted = false;
+    const waiting = gate.enter('a', 1, 60_000, never).then((leave) => {
+      admitted = true;
+      return leave;
+    });
+    for (const leave of running.slice(0, 2)) {
+      leave?.();
+      await new Promise(setImmediate);
+      assert.equal(admitted, false, 'one is running, and one is the limit');
+    }
+    running[2]?.();
+    (await waiting)?.();
+  });
 });

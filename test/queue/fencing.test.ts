@@ -1,0 +1,67 @@
+/** What a consumer does with a job that is not its own any more, or that came while it closed. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type Job, UnrecoverableError, WaitingError } from 'bullmq';
+import { createLog } from '../../src/log.ts';
+import type { Bull } from '../../src/queue/backend.ts';
+import { createConsumer } from '../../src/queue/consumer.ts';
+import { type Disposition, JobAborted, settle } from '../../src/queue/disposition.ts';
+import { toJobData } from '../../src/queue/job.ts';
+import { failed, finish, referenceOf } from './handled.ts';
+
+const log = createLog({ level: 'silent', program: 'test', secrets: [] });
+
+/** A job that records what is done to it. */
+function recordedJob() {
+  const done: string[] = [];
+  const job = {
+    id: 'm_1-1',
+    name: 'archive',
+    data: toJobData(referenceOf('a')),
+    opts: {},
+    attemptsMade: 0,
+    stalledCounter: 0,
+    progress: 0,
+    moveToWait: async () => void done.push('moveToWait'),
+    moveToDelayed: async () => void done.push('moveToDelayed'),
+    updateProgress: async () => void done.push('updateProgress'),
+  };
+  return { done, job: job as unknown as Job };
+}
+
+for (const decided of [
+  finish,
+  { do: 'giveUp', failure: failed('network') },
+  { do: 'putBack', delayMs: 5 },
+  { do: 'retry', delayMs: 5, failure: failed('network') },
+] as const satisfies readonly Disposition[]) {
+  test(`a job whose lock was lost is left alone where the handler says ${decided.do}`, async () => {
+    const { done, job } = recordedJob();
+    const signal = AbortSignal.abort(new JobAborted('lockLost'));
+    const settling = { decide: async () => decided, signal, log, report: () => undefined };
+    await assert.rejects(settle(job, 'token', settling), WaitingError);
+    assert.deepEqual(done, []);
+  });
+}
+
+test('a job that is fetched while the consumer closes goes back without being begun', async () => {
+  let processor: ((job: Job, token?: string) => Promise<unknown>) | undefined;
+  const worker = { waitUntilReady: async () => {}, on: () => worker, close: async () => {} };
+  const bull = {
+    jobOptions: {},
+    createWorker: (given: typeof processor) => {
+      processor = given;
+      return { worker, disconnect: () => {} };
+    },
+  } as unknown as Bull;
+  let begun = 0;
+  const handler = async () => {
+    begun++;
+    return finish;
+  };
+  const consumer = createConsumer(bull, handler, { concurrency: 1 }, log);
+  await consumer.close(0);
+  const { done, job } = recordedJob();
+  await assert.rejects(processor!(job, 'token'), (error) => !(error instanceof UnrecoverableError));
+  assert.deepEqual([begun, done], [0, ['moveToWait']]);
+});
