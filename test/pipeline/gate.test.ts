@@ -73,4 +73,13 @@ describe('gate', () => {
     running[2]?.();
     (await waiting)?.();
   });
+
+  it('counts a place that is given back twice once', async () => {
+    const gate = createGate();
+    const [first] = [await gate.enter('a', 2, 0, never), await gate.enter('a', 2, 0, never)];
+    first?.();
+    first?.();
+    assert.ok(await gate.enter('a', 2, 0, never));
+    assert.equal(await gate.enter('a', 2, 1, never), undefined, 'two are inside');
+  });
 });
