@@ -161,6 +161,42 @@ for (const backend of backends) {
       }
     });
 
+    it('an object that is found does not bring back an erased media', async () => {
+      const account = newAccount();
+      const mediaId = 'found-after-erasure';
+      const [accepted] = await catalogue.accept(
+        [{ account, mediaId, kind: 'image', sentAt: NOW }],
+        NOW,
+        false,
+      );
+      const { id } = accepted!;
+      await catalogue.erase([id], { actor: 'a' }, at(5));
+      const found = {
+        id,
+        reference: { account, mediaId, kind: 'image', sentAt: NOW },
+        stored: STORED,
+      } as const;
+      assert.equal(await catalogue.adopt(found, { actor: 'a', reason: 'r' }, at(6)), 'known');
+      assert.equal(await statusOf(id), 'erased');
+    });
+
+    it('nothing is found to have run out while the store is held', async () => {
+      const account = newAccount();
+      const [accepted] = await catalogue.accept(
+        [{ account, mediaId: 'runs-out', kind: 'image', sentAt: NOW }],
+        NOW,
+        false,
+      );
+      const hasRunOut = async () =>
+        (await catalogue.expiring(at(1e6), 0, 999)).some(({ id }) => id === accepted!.id);
+      assert.equal(await hasRunOut(), true);
+      assert.ok(await catalogue.storeHold.takeProbe('me', at(1), at(2)));
+      await catalogue.storeHold.refused('me', at(60), { code: 'store_refused', class: 'store' }, at(1));
+      assert.equal(await hasRunOut(), false);
+      assert.ok(await catalogue.storeHold.takeProbe('me', at(61), at(62)));
+      await catalogue.storeHold.passed('me', at(61), at(61));
+    });
+
     const wish = (account: string) => ({
       filter: { status: ['dead'] as ['dead'], account: [account] },
       rate: 100,
