@@ -123,6 +123,18 @@ describe('retry policy', () => {
     assert.equal(decision.at.getTime() - SENT.getTime(), 25_000);
   });
 
+  it('holds an account for as long as the far end asked of it, where that is longer than the minute', () => {
+    const at = (retryAfterMs?: number) => {
+      const decision = decideNext(
+        situation('minute_limit', { random: 0, ...(retryAfterMs ? { retryAfterMs } : {}) }),
+      );
+      assert.ok('at' in decision);
+      return decision.at.getTime() - SENT.getTime();
+    };
+    assert.ok(at() <= 60_000);
+    assert.equal(at(25 * 60_000), 25 * 60_000);
+  });
+
   it('knows Beijing midnight around the change of the UTC day', () => {
     assert.equal(untilBeijingMidnightMs(new Date('2026-05-01T15:59:59Z')), 1_000);
     assert.equal(untilBeijingMidnightMs(new Date('2026-05-01T16:00:00Z')), 24 * HOUR_MS);

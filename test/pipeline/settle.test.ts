@@ -22,6 +22,9 @@ interface Given {
   ours?: boolean;
   remain?: number;
   adopt?: () => Promise<boolean>;
+  isCertain?: boolean;
+  /** Throws where the catalogue refuses. */
+  failed?: (why: { code: string }) => void;
   storeHold?: 'held' | 'clockSkewed';
 }
 
@@ -56,6 +59,7 @@ function setup(given: Given = {}) {
     catalogue: {
       get: async () => ('row' in given && !given.row ? undefined : row),
       failed: async (of, why, next, spent) => {
+        given.failed?.(why);
         recorded.push([of.round, why.code, next, spent]);
         return given.ours ?? true;
       },
@@ -64,7 +68,7 @@ function setup(given: Given = {}) {
       hold: async (...args) => void holds.push(args),
       answered: async (account) => void answered.push(account),
     },
-    clock: { now: () => NOW },
+    clock: { now: () => NOW, isCertain: given.isCertain ?? true },
     lifetimes: createLifetimes({ mediaLifetimeMs: 72 * HOUR_MS, timeScale: 1 }),
     random: () => 0.5,
     metrics,
@@ -139,6 +143,46 @@ describe('settle', () => {
     const { settle, recorded } = setup({ row: { tries: 9, expiresAt: at(-10), closesAt: at(20) } });
     assert.deepEqual(await settle(failure('network')), { do: 'finish', result: 'later' });
     assert.equal((recorded[0]![2] as { to: string }).to, 'later');
+  });
+
+  it('closes nothing as expired before the bucket was asked, whatever the last failure was', async () => {
+    const past = { row: { expiresAt: at(-3 * HOUR_MS), closesAt: at(-HOUR_MS), tries: 9 } };
+    const asked: string[] = [];
+    const found = setup({
+      ...past,
+      adopt: async () => {
+        asked.push('bucket');
+        return true;
+      },
+    });
+    assert.deepEqual(await found.settle(failure('network')), { do: 'finish', result: 'found' });
+    assert.deepEqual(asked, ['bucket']);
+    assert.deepEqual(found.recorded, [], 'what is in the bucket whole is not closed');
+    const gone = setup(past);
+    await gone.settle(failure('network'));
+    assert.deepEqual(gone.recorded[0]?.[2], { to: 'expired' });
+  });
+
+  it('closes nothing for its age while nobody knows what time it is', async () => {
+    const past = { row: { expiresAt: at(-3 * HOUR_MS), closesAt: at(-HOUR_MS), tries: 9 } };
+    const { settle, recorded } = setup({ ...past, isCertain: false });
+    await settle(failure('network'));
+    assert.deepEqual(recorded[0]?.[2], { to: 'later', at: at(600_000), reason: 'retry' });
+  });
+
+  it('records a bare failure that counts where the catalogue refuses an outcome', async () => {
+    let refused = 0;
+    const { settle, recorded } = setup({
+      failed: (why) => {
+        if (why.code === 'internal') return;
+        refused++;
+        throw Object.assign(new Error('invalid byte sequence'), { code: '22021' });
+      },
+    });
+    await settle(errcode(40003, 'unknown'));
+    assert.equal(refused, 1);
+    assert.equal(recorded.length, 1);
+    assert.deepEqual([recorded[0]![1], recorded[0]![3]], ['internal', true]);
   });
 
   it('closes what is gone: dead before its deadline, expired after it', async () => {
