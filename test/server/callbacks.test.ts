@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { request } from 'node:http';
 import { after, before, describe, it } from 'node:test';
+import { setTimeout as wait } from 'node:timers/promises';
 import { idOf } from '../../src/media.ts';
 import { encryptMessage, signatureOf } from '../../src/simulator/envelope.ts';
 import { openTestServer, PLAIN, SAFE, type TestServer } from './setup.ts';
@@ -34,6 +35,29 @@ describe('callbacks', () => {
     const row = await rowOf('plain-1');
     assert.equal(row?.msgId, '22800264023876468');
     assert.equal(row?.openId, 'o-user');
+  });
+
+  it('are not answered before the reference is committed', async () => {
+    // While a transaction has the session of the embedded database, nothing else is committed.
+    const begun = Promise.withResolvers<void>();
+    const gate = Promise.withResolvers<void>();
+    const holding = s.parts.database.transaction(async (transaction) => {
+      await transaction.query('SELECT 1');
+      begun.resolve();
+      await gate.promise;
+    });
+    await begun.promise;
+    let isAnswered = false;
+    const answer = s.callback(message('slow-commit')).finally(() => {
+      isAnswered = true;
+    });
+    // Shorter than the time after which the spool takes it.
+    await wait(1_000);
+    assert.equal(isAnswered, false);
+    gate.resolve();
+    await holding;
+    assert.equal(await (await answer).text(), 'success');
+    assert.ok(await rowOf('slow-commit'));
   });
 
   it('make one row however often they are redelivered', async () => {
