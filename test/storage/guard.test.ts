@@ -1,0 +1,22 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { setTimeout as wait } from 'node:timers/promises';
+import { createGuard, readWhole } from '../../src/storage/guard.ts';
+
+const CHUNKS = 6;
+
+/** Longer as a whole than the silence that ends a body, and never silent so long. */
+async function* slowly() {
+  for (let n = 0; n < CHUNKS; n++) {
+    await wait(400);
+    yield Buffer.from('a');
+  }
+}
+const options = () => ({ expect: undefined, idleTimeoutMs: 1_500, signal: AbortSignal.timeout(20_000) });
+
+test('a slow body that goes on is read to its end, whole and in parts', async () => {
+  const whole = readWhole(slowly(), options()).then(({ measure }) => measure.sizeBytes);
+  const guard = createGuard(slowly(), options());
+  for await (const _ of guard.chunks);
+  assert.deepEqual([await whole, guard.measure().sizeBytes], [CHUNKS, CHUNKS]);
+});
