@@ -1,6 +1,6 @@
 /** A handler behind us: it gets what WeChat sent, WeChat gets what it replied, and the media are on disk by then. */
 import assert from 'node:assert/strict';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import { DatabaseAwayError } from '../../src/catalogue/database.ts';
@@ -133,9 +133,39 @@ describe('the tap', () => {
     );
   });
 
+  it('passes on no header that is of one connection, nor what Connection names', async () => {
+    const hop = {
+      te: 'trailers',
+      'proxy-authorization': 'Basic eDp5',
+      'keep-alive': 'timeout=9',
+      'x-hop': '1',
+    };
+    const status = await new Promise((resolve, reject) => {
+      const headers = { ...hop, connection: 'x-hop', 'transfer-encoding': 'chunked', 'x-of-wechat': '1' };
+      const sent = request(
+        s.callbackUrl(s.url, { account: TAPPED.account }),
+        { method: 'POST', headers },
+        (answer) => {
+          answer.resume();
+          resolve(answer.statusCode);
+        },
+      );
+      sent.on('error', reject).end(message('hops'));
+    });
+    assert.equal(status, 200);
+    const [{ headers, body }] = got as [Got];
+    assert.deepEqual([headers['x-of-wechat'], body], ['1', message('hops')]);
+    for (const name of [...Object.keys(hop), 'transfer-encoding'])
+      assert.equal(headers[name], undefined, name);
+    assert.notEqual(headers.connection, 'x-hop');
+  });
+
   it('passes on nothing that is not signed, and nothing plain where encryption is required', async () => {
     const forged = await s.callback(message('forged'), { account: TAPPED.account, token: 'another' });
     assert.equal(forged.status, 403);
+    const overBody = `?msg_signature=${'a'.repeat(40)}&timestamp=1&nonce=1`;
+    const guessed = await s.call(`/wechat/${TAPPED.account}${overBody}`, { body: message('forged') });
+    assert.equal(guessed.status, 403);
     const plain = await s.callback(message('plain'), { account: STRICT.account, token: STRICT.token });
     assert.equal(((await plain.json()) as { code: string }).code, 'encryption_required');
     assert.deepEqual(got, []);
