@@ -1,7 +1,9 @@
 /** A server on a real Postgres and Redis, behind a store that can be told what to respond, and all that tell of checks. */
 import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
 import { createServer, request as forward } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { parseApiKeys } from '../../src/api-keys.ts';
 import { openParts } from '../../src/assembly/parts.ts';
@@ -19,6 +21,18 @@ import { eventually } from '../queue/handled.ts';
 import { postgresForTest, startRedis } from '../services.ts';
 
 export const ACCOUNT = 'wx00000000000000aa';
+export const WECOM = 'ww00000000000000bb-1000002';
+const ACCOUNTS_FILE = [
+  { appId: ACCOUNT, secret: 'app-secret-of-the-shop', token: 'callbacktoken' },
+  {
+    product: 'wecom',
+    corpId: 'ww00000000000000bb',
+    agentId: 1000002,
+    secret: 'secret-of-the-corporation',
+    token: 'callbacktoken',
+    encodingAesKey: 'b'.repeat(43),
+  },
+];
 const KEY = 'a-key-of-the-test-of-checks-0123456789';
 const EVERY_MS = 50;
 
@@ -73,6 +87,8 @@ export async function openGround(t: TestContext) {
   const s3 = await foreignS3(t);
   const gate = await openStoreGate(t, s3.env.S3_ENDPOINT);
   const folder = await folderForTest(t);
+  const accountsFile = join(folder, 'accounts.json');
+  await writeFile(accountsFile, JSON.stringify(ACCOUNTS_FILE));
   const config = loadConfig(
     {
       ...s3.env,
@@ -80,9 +96,7 @@ export async function openGround(t: TestContext) {
       DATABASE_URL: database,
       REDIS_URL: redis.url,
       DATA_DIR: folder,
-      WECHAT_APP_ID: ACCOUNT,
-      WECHAT_APP_SECRET: 'app-secret-of-the-shop',
-      WECHAT_TOKEN: 'callbacktoken',
+      ACCOUNTS_FILE: accountsFile,
       API_KEYS: `admin:${KEY}`,
       ALLOW_EMBEDDED: '1',
     },

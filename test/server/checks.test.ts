@@ -2,13 +2,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isDeepStrictEqual } from 'node:util';
+import { Redis } from 'ioredis';
 import type { Audience } from '../../src/pipeline/checks/check.ts';
 import { findingsOf } from '../../src/pipeline/checks/findings.ts';
 import { CHECK_CODES, type CheckCode, checkOf } from '../../src/pipeline/checks/table.ts';
 import { STORE_FAILURES, type StoreFailureCode } from '../../src/store-failures.ts';
 import { eventually } from '../queue/handled.ts';
 import { missing } from '../services.ts';
-import { ACCOUNT, type Ground, openGround } from './checks-ground.ts';
+import { ACCOUNT, type Ground, openGround, WECOM } from './checks-ground.ts';
 
 const HOUR_MS = 3_600_000;
 const inHours = (hours: number) => new Date(Date.now() + hours * HOUR_MS);
@@ -75,8 +76,21 @@ const mediaRow = (id: string, row: Parameters<typeof insert>[2]): Case => ({
   end: (g) => remove(g, id),
 });
 
+async function limitMemory(g: Ground, bytes: string): Promise<void> {
+  const redis = new Redis(g.redis.url, { maxRetriesPerRequest: 1 });
+  await redis.config('SET', 'maxmemory', bytes);
+  redis.disconnect();
+}
+
 const CASES: Partial<Record<CheckCode, Case>> = {
   queue_away: { make: (g) => g.redis.stop(), end: (g) => g.redis.start() },
+  // Redis responds to every read and takes no write.
+  queue_refuses: {
+    make: (g) => limitMemory(g, '1'),
+    end: (g) => limitMemory(g, '0'),
+  },
+  queue_adds_failing: reportedElsewhere('queue_adds_failing'),
+  queue_shared: reportedElsewhere('queue_shared'),
   spool_missing: reportedElsewhere('spool_missing'),
   spool_full: reportedElsewhere('spool_full'),
   spool_in_use: reportedElsewhere('spool_in_use'),
@@ -154,6 +168,15 @@ const CASES: Partial<Record<CheckCode, Case>> = {
     make: (g) => g.query('UPDATE wma.account SET last_callback_at = NULL'),
     end: (g) => g.query('UPDATE wma.account SET last_callback_at = now()'),
   },
+  customer_service_unread: {
+    make: (g) =>
+      g.query(
+        `INSERT INTO wma.kf_sync (account, open_kfid, read_at, failure, failing_since, failures)
+         VALUES ($1, 'wk1', now() - interval '1 day', '{"code": "api_unauthorized", "class": "account"}', now(), 1)`,
+        [WECOM],
+      ),
+    end: (g) => g.query('DELETE FROM wma.kf_sync'),
+  },
   at_risk: mediaRow('near', { status: 'pending', expires: inHours(2) }),
   expired: mediaRow('late', { status: 'expired', expires: inHours(-8) }),
   lost: mediaRow('lost', { status: 'expired', expires: inHours(-8) }),
@@ -204,9 +227,12 @@ const ALONE: CheckCode[] = [
   'store_limited',
 ];
 const LATER: CheckCode[] = ['no_callback_yet', 'queue_away'];
+/** A queue that refuses hides that adding fails: it is the same incident. */
+const REFUSING: CheckCode[] = ['queue_refuses'];
 const GROUPS: CheckCode[][] = [
-  (Object.keys(CASES) as CheckCode[]).filter((code) => !ALONE.includes(code) && !LATER.includes(code)),
+  (Object.keys(CASES) as CheckCode[]).filter((code) => ![...ALONE, ...LATER, ...REFUSING].includes(code)),
   LATER,
+  REFUSING,
   ...ALONE.map((code) => [code]),
 ];
 
