@@ -1,6 +1,7 @@
 /** Conditions of statements that only a row in an unusual state shows. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import { HELD_BY_HAND } from '../../src/catalogue/accounts.ts';
 import { type Catalogue, createCatalogue } from '../../src/catalogue/catalogue.ts';
 import type { Database } from '../../src/catalogue/database.ts';
 import type { Reference } from '../../src/media.ts';
@@ -144,6 +145,29 @@ for (const backend of backends) {
         const state = (await catalogue.accounts.states()).find((one) => one.account === account);
         assert.equal(state?.hold !== undefined, isHeld, `${source} until ${until.toISOString()}`);
       }
+    });
+
+    it('nothing but its release ends a hold by hand that lasts, nor shortens it, nor changes its reason', async () => {
+      const { accounts } = catalogue;
+      const account = newAccount();
+      const stateOf = async () => {
+        const state = (await accounts.states()).find((one) => one.account === account);
+        return { until: state?.heldUntil, since: state?.heldSince, why: state?.hold };
+      };
+      const job = await claimed(account);
+      const refused = { code: 'ip_not_allowed', class: 'account' } as const;
+      await accounts.hold(account, at(7_200), refused, at(-60));
+      const why = { code: HELD_BY_HAND, class: 'account', by: 'ops', reason: 'maintenance' } as const;
+      await accounts.holdByHand(account, at(3_600), why, NOW);
+      const held = { until: at(3_600), since: NOW, why };
+      assert.deepEqual(await stateOf(), held);
+      assert.equal(await accounts.takeProbe(account, job.id, at(1), at(60)), false);
+      assert.equal(await accounts.lift(account, at(1)), false, 'WeChat answered about a media of it');
+      assert.equal(await accounts.hold(account, at(60), refused, at(1)), false, 'a running try was refused');
+      assert.deepEqual(await stateOf(), held);
+      await accounts.release(account, at(2));
+      const { until, why: left } = await stateOf();
+      assert.deepEqual([until, left], [undefined, undefined]);
     });
 
     it('of two times of one media in one batch the earlier counts, in either order', async () => {

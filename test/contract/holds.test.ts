@@ -1,6 +1,7 @@
 /** What is wrong with an account as a whole costs its media nothing, other accounts less, and heals by itself. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import { HELD_BY_HAND } from '../../src/catalogue/accounts.ts';
 import type { TroubleName } from '../../src/simulator/trouble-rows.ts';
 import { A, B, ended, type Ground, type Program, SHAPES, sent, until } from './shapes.ts';
 
@@ -94,6 +95,27 @@ for (const shape of SHAPES) {
       assert.ok(more <= 5, `${more} calls for 3 probes of 20 media`);
       ground.simulator.heal(B);
       for (const row of await ended(program, held)) assert.equal(`${row.status} ${row.tries}`, 'archived 1');
+    });
+
+    it('a hold by hand stays although a download that was running then succeeds', async () => {
+      const { accounts } = program.parts.catalogue;
+      const before = asked();
+      const slow = sent(ground.simulator, { account: B, behaviour: { name: 'slow', amount: 600 } });
+      const [running] = await accept([slow]);
+      await until('the download', async () => asked() > before);
+      const why = { code: HELD_BY_HAND, class: 'account', by: 'ops', reason: 'maintenance' } as const;
+      await accounts.holdByHand(B, new Date(Date.now() + 3_600_000), why, new Date());
+      const [row] = await ended(program, [running!]);
+      assert.equal(row?.status, 'archived');
+      assert.deepEqual((await stateOf(B))?.hold, why);
+      const afterwards = asked();
+      const [waiting] = await accept(many(B, 1));
+      const [free] = await ended(program, await accept(many(A, 1)));
+      assert.equal(free?.status, 'archived');
+      assert.equal((await program.parts.catalogue.get(waiting!))?.status, 'pending');
+      assert.equal(asked() - afterwards, 1, 'nothing of the held account was asked for');
+      await accounts.release(B, new Date());
+      assert.equal((await ended(program, [waiting!]))[0]?.status, 'archived');
     });
 
     it('saves the pictures by their link when the deadline comes before the hold is over', async () => {
