@@ -130,6 +130,38 @@ test('what cannot be delivered stays, and goes on where it was', async (t) => {
   assert.deepEqual(got, [...texts, '{"n":450}']);
 });
 
+test('what is appended while others are replayed is delivered once, in order, and not lost', async (t) => {
+  const { folder, openSpool } = await setup(t);
+  const spool = await openSpool();
+  const { got, deliver } = catcher();
+  const appended: string[] = [];
+  const append = () => {
+    const text = JSON.stringify({ n: appended.length });
+    appended.push(text);
+    return spool.append([text]);
+  };
+  // Between the reading of a file and its removal.
+  await append();
+  await spool.drain(async (texts) => {
+    if (appended.length < 5) await append();
+    return deliver(texts);
+  }, NEVER);
+  assert.deepEqual(got, appended);
+  // At any moment of a replay: appending goes on beside it.
+  let isOver = false;
+  const appending = (async () => {
+    for (let times = 0; times < 500; times++) await append();
+  })().finally(() => {
+    isOver = true;
+  });
+  while (!isOver) await spool.drain(deliver, NEVER);
+  await appending;
+  await spool.drain(deliver, NEVER);
+  assert.deepEqual(got, appended);
+  assert.deepEqual(spool.size, { records: 0, bytes: 0 });
+  assert.deepEqual(await filesIn(join(folder, '1')), []);
+});
+
 test('the next run finds what was left, counts it, and delivers it before its own', async (t) => {
   const { openSpool } = await setup(t);
   const first = await openSpool();
