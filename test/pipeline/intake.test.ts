@@ -19,10 +19,10 @@ const NOON = new Date('2026-05-01T12:00:00Z');
 const input = (mediaId: string): ReferenceInput => ({ account: 'shop', mediaId, kind: 'image' });
 const away = () => new DatabaseAwayError('away');
 
-async function setup(t: TestContext, timing: PresenceTiming = {}) {
+async function setup(t: TestContext, timing: PresenceTiming = {}, limitBytes = 1024 * 1024) {
   const folder = await mkdtemp(join(tmpdir(), 'intake-'));
   const log = createLog({ level: 'silent', program: 'test', secrets: [] });
-  const spool = await openSpool({ folder, limitBytes: 1024 * 1024, floorBytes: 0, log });
+  const spool = await openSpool({ folder, limitBytes, floorBytes: 0, log });
   const stop = new AbortController();
   const time = { now: NOON };
   const clock = { now: () => time.now };
@@ -208,6 +208,22 @@ describe('the intake', () => {
     assert.equal(intake.state.isAway, false);
     held.reject(away());
     await Promise.all(waiting);
+  });
+
+  it('lets requests fill three quarters of the spool, and keeps the last one for callbacks', async (t) => {
+    const { intake, state, spool } = await setup(t, {}, 40_000);
+    state.trouble = async () => Promise.reject(away());
+    let taken = 0;
+    const fill = async (take: typeof intake.request) => {
+      for (;;) await take([input(`media-${taken++}`)]);
+    };
+    await assert.rejects(fill(intake.request), DatabaseAwayError);
+    assert.ok(spool.size.bytes > 29_000 && spool.size.bytes <= 30_000, `${spool.size.bytes} bytes`);
+    assert.equal((await intake.callback([input('voice')]))[0]?.spooled, true);
+    await intake.keep({ name: 'ticket of a platform', sealed: 'v1.sealed-ticket' });
+    await intake.sync('wx', 'wk1', 'v1.sealed-token');
+    await assert.rejects(fill(intake.callback), DatabaseAwayError);
+    assert.ok(spool.size.bytes > 39_000 && spool.size.bytes <= 40_000, `${spool.size.bytes} bytes`);
   });
 
   it('with neither says what the catalogue said', async (t) => {
