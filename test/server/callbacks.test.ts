@@ -1,9 +1,13 @@
 /** WeChat's way in, over a real socket: what is answered success is on disk; everything else gets its status. */
 import assert from 'node:assert/strict';
+import { open } from 'node:fs/promises';
 import { request } from 'node:http';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
+import { DatabaseAwayError } from '../../src/catalogue/database.ts';
 import { idOf } from '../../src/media.ts';
+import type { Accept } from '../../src/pipeline/accept.ts';
+import { openServer } from '../../src/server/start.ts';
 import { encryptMessage, signatureOf } from '../../src/simulator/envelope.ts';
 import { openTestServer, PLAIN, SAFE, type TestServer } from './setup.ts';
 
@@ -58,6 +62,45 @@ describe('callbacks', () => {
     await holding;
     assert.equal(await (await answer).text(), 'success');
     assert.ok(await rowOf('slow-commit'));
+  });
+
+  it('are answered 503 in time while the disk of the spool hangs, and become rows when it goes on', async (t) => {
+    const handle = await open(s.folder, 'r');
+    const FileHandle = Object.getPrototypeOf(handle) as Pick<typeof handle, 'datasync'>;
+    await handle.close();
+    const { datasync } = FileHandle;
+    const gate = Promise.withResolvers<void>();
+    t.after(() => gate.resolve());
+    const hanging = t.mock.method(FileHandle, 'datasync', async function (this: typeof handle) {
+      await gate.promise;
+      return await datasync.call(this);
+    });
+    const accept: Accept = async () => Promise.reject(new DatabaseAwayError('away'));
+    const { url } = await openServer({ ...s.parts, accept }, { keys: [] });
+    const startedAt = performance.now();
+    const send = (mediaId: string) =>
+      fetch(s.callbackUrl(url), {
+        method: 'POST',
+        body: message(mediaId),
+        signal: AbortSignal.timeout(10_000),
+      });
+    const answers = await Promise.all(['hangs-1', 'hangs-2'].map(send));
+    // WeChat waits for five seconds; the rest is room for a busy machine.
+    const tookMs = performance.now() - startedAt;
+    assert.ok(tookMs > 3_000 && tookMs < 8_000, `${tookMs} ms`);
+    for (const answer of answers) {
+      assert.equal(answer.headers.get('retry-after'), '1');
+      await rejected(answer, 503, 'database_away');
+    }
+    assert.ok(hanging.mock.callCount() > 0, 'the spool was asked');
+    gate.resolve();
+    const deadline = performance.now() + 20_000;
+    for (const mediaId of ['hangs-1', 'hangs-2']) {
+      while (!(await rowOf(mediaId))) {
+        assert.ok(performance.now() < deadline, `${mediaId} has no row`);
+        await wait(50);
+      }
+    }
   });
 
   it('make one row however often they are redelivered', async () => {
