@@ -209,6 +209,30 @@ describe('archive', () => {
     assert.equal(budget.freeBytes, budget.totalBytes, 'nothing stays reserved');
   });
 
+  for (const [contentType, disposition] of [
+    ['image/jpeg', 'inline'],
+    ['audio/amr', 'inline'],
+    ['video/mp4', 'inline'],
+    ['image/svg+xml', 'attachment'],
+    ['text/html', 'attachment'],
+    ['application/xml', 'attachment'],
+    ['application/pdf', 'attachment'],
+    ['application/octet-stream', 'attachment'],
+  ] as const) {
+    it(`stores a file of the type ${contentType} as ${disposition}`, async () => {
+      const stored: unknown[] = [];
+      const { archive } = setup({
+        open: async () => body({ sniffed: { contentType, extension: 'x' } }),
+        put: async ({ contentType: type, disposition: how }) => {
+          stored.push(type, how);
+          return { sizeBytes: BYTES.length, sha256: '', multipart: false };
+        },
+      });
+      await archive();
+      assert.deepEqual(stored, [contentType, disposition]);
+    });
+  }
+
   it('fetches a body whose end proves nothing twice, and stores only what was the same both times', async () => {
     const { archive, archived, opened, deeds } = setup({
       open: async () => body({ lengthBytes: undefined, endIsProven: false }) as never,

@@ -3,10 +3,14 @@ import assert from 'node:assert/strict';
 import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, before, beforeEach, describe, it } from 'node:test';
+import { setTimeout as wait } from 'node:timers/promises';
 import { DatabaseAwayError } from '../../src/catalogue/database.ts';
 import { idOf } from '../../src/media.ts';
 import type { Accept } from '../../src/pipeline/accept.ts';
+import { createRepeatedLog } from '../../src/repeated-log.ts';
 import { openServer } from '../../src/server/start.ts';
+import { createTap } from '../../src/server/tap.ts';
+import { createUpstream } from '../../src/server/upstream.ts';
 import { KEYS, openTestServer, PLAIN, SAFE, type TestServer } from './setup.ts';
 
 interface Got {
@@ -220,6 +224,22 @@ describe('the tap', () => {
     const tookMs = performance.now() - startedAt;
     assert.ok(tookMs > 4_000 && tookMs < 8_000, `${tookMs} ms`);
     assert.ok(await rowOf('slow'));
+  });
+
+  it('gives 504 in time where the disk hangs, though the handler has replied', async () => {
+    const upstream = createUpstream();
+    const repeated = createRepeatedLog(s.parts.log);
+    const tap = createTap({ upstream, metrics: s.parts.metrics, repeated });
+    const account = s.parts.accounts.find(TAPPED.account) as typeof TAPPED & { upstreamUrl: string };
+    const startedAt = performance.now();
+    const callback = { query: '', headers: {}, body: Buffer.from(message('hangs')) };
+    const passed = tap.passOn(account, callback, new Promise(() => undefined));
+    const rejected = assert.rejects(passed, { code: 'not_written' });
+    await Promise.race([rejected, wait(10_000, 'nothing', { ref: false }).then(assert.fail)]);
+    const tookMs = performance.now() - startedAt;
+    assert.ok(tookMs > 4_000 && tookMs < 8_000, `${tookMs} ms`);
+    assert.equal(got.length, 1);
+    await upstream.close();
   });
 
   it('gives no reply before the media are on disk: 504 where they cannot be', async () => {
