@@ -200,6 +200,41 @@ describe('archive', () => {
     }
   });
 
+  it('holds memory for its bytes before they are asked for and until the store has them', async () => {
+    const MIB = 2 ** 20;
+    const unknown = { lengthBytes: undefined, endIsProven: false };
+    const cases = [
+      ['a picture', { lengthBytes: BYTES.length }, [24 * MIB], BYTES.length],
+      ['a film', { lengthBytes: 20 * MIB }, [24 * MIB], 24 * MIB],
+      ['fetched twice', unknown, [24 * MIB, 24 * MIB], 24 * MIB],
+    ] as const;
+    for (const [name, length, whenAsked, whileHeld] of cases) {
+      const asked: number[] = [];
+      const read: number[] = [];
+      const taken = () => bench.budget.totalBytes - bench.budget.freeBytes;
+      const bench = setup({
+        open: async () => {
+          asked.push(taken());
+          async function* observed() {
+            yield BYTES;
+            read.push(taken());
+          }
+          return body({ ...length, body: observed() }) as ReturnType<typeof body>;
+        },
+        put: async (object) => {
+          for await (const _ of object.body);
+          read.push(taken());
+          return { sizeBytes: BYTES.length, sha256: 'f', multipart: false };
+        },
+      });
+      await bench.archive();
+      assert.deepEqual(asked, whenAsked, name);
+      assert.equal(read.length, whenAsked.length + 1);
+      for (const held of read) assert.ok(held >= whileHeld, `${name}: ${held} bytes`);
+      assert.equal(taken(), 0, 'nothing stays reserved');
+    }
+  });
+
   it('stores the file under its key and tells the row', async () => {
     const { archive, archived, budget, deeds } = setup();
     assert.deepEqual(await archive(), { do: 'finish', result: 'archived' });

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setTimeout as wait } from 'node:timers/promises';
 import { FailureError } from '../../src/failures.ts';
 import { bytes, flow, MIB, never, picture, SECRET_ACCESS_KEY, setup, sha256 } from './setup.ts';
 
@@ -321,6 +322,37 @@ for (const lost of LOST) {
     assert.equal(await openUploads(), 0, 'the next try finds them');
   });
 }
+
+test('uploads of other keys that begin alike are let be', async (t) => {
+  const { store, openUploads, beginUpload, operations } = await setup(t, small);
+  const { key } = picture;
+  const others = [`${key}-pic.mp4`, `${key}/part`, key.replace('m_1', 'm_10')];
+  for (const other of [key, ...others]) await beginUpload(other);
+  await store.put({ ...picture, body: flow(bytes(5 * MIB + 1)), signal: unhurried() });
+  assert.equal(operations().filter((operation) => operation === 'abort').length, 1, 'the one of this key');
+  assert.equal(await openUploads(), others.length);
+});
+
+test('nothing of an upload is sent once its Abort is', async (t) => {
+  const { store, meddle, operations, openUploads } = await setup(t, small);
+  const refused = Promise.withResolvers<void>();
+  let parts = 0;
+  meddle(({ operation }) => {
+    if (!operation.startsWith('part')) return undefined;
+    if (++parts === 2) refused.resolve();
+    return { answer: 503, code: 'SlowDown', headers: { 'retry-after': '1' } };
+  });
+  const cut = new Error('the download was cut');
+  const body = flow(bytes(11 * MIB), async () => {
+    await refused.promise;
+    throw cut;
+  });
+  await assert.rejects(store.put({ ...picture, body, signal: unhurried() }), (error) => error === cut);
+  assert.equal(await openUploads(), 0);
+  // Beyond the second after which both parts would have been sent again.
+  await wait(1_200);
+  assert.deepEqual(operations().slice(-1), ['abort']);
+});
 
 test('a bucket whose uploads may not be listed takes large files none the less', async (t) => {
   const { store, meddle, stored } = await setup(t, small);

@@ -10,7 +10,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { ListMultipartUploadsCommand, S3Client } from '@aws-sdk/client-s3';
+import { CreateMultipartUploadCommand, ListMultipartUploadsCommand, S3Client } from '@aws-sdk/client-s3';
 import { pino } from 'pino';
 import { systemClock } from '../../src/clock.ts';
 import { openEmbeddedS3 } from '../../src/embedded/s3/server.ts';
@@ -138,6 +138,9 @@ export async function setup(t: TestContext, options: Partial<StoreOptions> = {})
     /** Uploads begun and neither completed nor aborted, as the server itself lists them. */
     openUploads: async () =>
       (await direct.send(new ListMultipartUploadsCommand({ Bucket: BUCKET }))).Uploads?.length ?? 0,
+    /** As another process begins one, past the man in the middle. */
+    beginUpload: async (Key: string) =>
+      void (await direct.send(new CreateMultipartUploadCommand({ Bucket: BUCKET, Key }))),
     /** Sha256 of an object as read back, undefined where there is none. */
     stored: async (key: string) => {
       const signal = AbortSignal.timeout(10_000);
