@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { decideShare } from '../../src/pipeline/fleet.ts';
+import { DatabaseAwayError } from '../../src/catalogue/database.ts';
+import type { FleetPlace, Heartbeat } from '../../src/catalogue/fleet.ts';
+import { createFleet, decideShare } from '../../src/pipeline/fleet.ts';
 
+const NOON = new Date('2026-05-01T12:00:00Z');
 const ACCOUNTS = Array.from({ length: 50 }, (_, n) => `wx${n}`);
 
 describe('the fleet', () => {
@@ -26,5 +29,61 @@ describe('the fleet', () => {
     for (let rank = 0; rank < 8; rank++) {
       assert.ok(ACCOUNTS.some((account) => decideShare(1, account, { live: 8, rank }) === 1));
     }
+  });
+});
+
+/** Runs a worker until it has slept `sleeps` times; `answer` is what the catalogue says to each of its beats. */
+async function run(sleeps: number, answer: () => Promise<FleetPlace>) {
+  const stop = new AbortController();
+  const told: (number | undefined)[] = [];
+  const shares: number[] = [];
+  let goodbyes = 0;
+  const rows = {
+    beat: async (_id: string, { clockAheadMs }: Heartbeat) => {
+      told.push(clockAheadMs);
+      return await answer();
+    },
+    leave: async () => {
+      goodbyes++;
+      throw new DatabaseAwayError('away');
+    },
+  };
+  const sleep = async () => {
+    if (shares.push(fleet.shareOf('wx1', 8)) === sleeps) stop.abort();
+  };
+  const fleet = createFleet(
+    {
+      catalogue: { fleet: rows },
+      signs: { list: () => [], refresh: async () => undefined },
+      clock: { now: () => NOON, sleep },
+    },
+    { name: 'worker', takesMedia: true },
+  );
+  await fleet.run(stop.signal);
+  return { told, shares, goodbyes };
+}
+
+describe('a worker of the fleet', () => {
+  it('takes its share, keeps the last one while the catalogue is away, and says goodbye', async () => {
+    // The first beat is followed by another one at once.
+    const lives = [1, 1, 4, undefined, 2];
+    const { shares, goodbyes } = await run(4, async () => {
+      const live = lives.shift();
+      if (live === undefined) throw new DatabaseAwayError('away');
+      return { live, rank: 0, at: NOON };
+    });
+    assert.deepEqual(shares, [8, 2, 2, 4]);
+    assert.equal(goodbyes, 1);
+  });
+
+  it('tells how far its clock is ahead, less half the trip, and nothing new after a slow trip', async (t) => {
+    const trips = [400, 5_000, 600, 0];
+    let uptimeMs = 0;
+    t.mock.method(performance, 'now', () => uptimeMs);
+    const { told } = await run(3, async () => {
+      uptimeMs += trips.shift()!;
+      return { live: 1, rank: 0, at: new Date(NOON.getTime() - 7_000) };
+    });
+    assert.deepEqual(told, [undefined, 6_800, 6_800, 6_700]);
   });
 });
