@@ -10,18 +10,23 @@ const WITHIN_MS = 25_000;
 
 const READY_MS = 10_000;
 
-/** In the background, once `ready` has settled or ten seconds have passed. */
+/**
+ * In the background. A process with a consumer waits until it is open or ten seconds have passed. Its own heartbeat may
+ * still be on its way then: that no worker is alive is not for a worker to say.
+ */
 export function reportAtStart(
   parts: Pick<Parts, 'accounts' | 'gather' | 'log' | 'shutdown'>,
-  ready: Promise<unknown> = Promise.resolve(),
+  consumer?: Promise<unknown>,
 ): void {
   const { gather, log, shutdown } = parts;
   async function report(): Promise<void> {
     const limit = systemClock.sleep(READY_MS, shutdown.signal);
-    await Promise.race([ready, limit]).catch(() => undefined);
+    await Promise.race([consumer, limit]).catch(() => undefined);
     const findings = await lookOnce(gather, { withinMs: WITHIN_MS });
     if (shutdown.signal.aborted) return;
-    const found = findingsFor('readyz', findings);
+    const found = findingsFor('readyz', findings).filter(
+      ({ code }) => !(consumer && code === 'workers_missing'),
+    );
     for (const finding of found) {
       const { begun, advice, severity, target } = checkOf(finding.code);
       const named = target === 'account' ? parts.accounts.find(finding.target)?.name : undefined;

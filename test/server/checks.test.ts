@@ -105,6 +105,10 @@ const CASES: Partial<Record<CheckCode, Case>> = {
       await remove(g, 'fed');
     },
   },
+  workers_none: {
+    make: (g) => leave(g, 'worker'),
+    end: (g) => beat(g, 'worker', { takesMedia: true }),
+  },
   clock_skewed: {
     make: (g) => beat(g, 'p2', { clockAheadMs: 4 * 24 * HOUR_MS }),
     end: (g) => leave(g, 'p2'),
@@ -215,8 +219,9 @@ test('each failure of the store is found under its own code, and no other', () =
   }
 });
 
-/** At once what does not hide another: a process of the store's, or an account's, is one thing at a time. */
+/** At once what does not hide another: what the store responds, or whether workers are alive, is one thing at a time. */
 const ALONE: CheckCode[] = [
+  'workers_none',
   'store_held',
   'store_bucket_missing',
   'store_key_unknown',

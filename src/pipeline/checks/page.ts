@@ -12,6 +12,7 @@ const EXAMPLE = {
     message: 'writing in parts failed: HTTP 403',
     total: 900,
     aheadMs: 345_600_000,
+    words: "HTTP 403 RequestTimeTooSkewed: this clock is 345600 s ahead of the store's",
     seconds: 345_600,
   },
 };

@@ -2,12 +2,14 @@
 import { FAILURES } from '../../failures.ts';
 import { always, type Check, type Facts, reported, type Said, type Words } from './check.ts';
 
-/** A deployment ends workers and starts others meanwhile. Real time: it is about processes. */
-const MISSING_MS = 60_000;
+/** Real time: it is about processes. A worker that is killed counts as alive for 15 s more. */
+const MISSING_MS = 10_000;
+/** A deployment ends workers and starts others meanwhile. */
+const MISSING_ALERT_MS = 60_000;
 /** Leases are some seconds long; measuring is good to half a second. */
 const SKEW_MS = 10_000;
 
-/** Since when items wait for a worker although none has been alive for a minute. */
+/** Since when items wait for a worker although none has been alive for {@link MISSING_MS}. */
 function missingSince({ workers, now }: Facts): Date | undefined {
   if (!workers || workers.alive > 0 || !workers.dueSince) return undefined;
   const { dueSince, lastSeenMs = Number.POSITIVE_INFINITY } = workers;
@@ -33,7 +35,7 @@ export const PROCESS_CHECKS = {
   workers_missing: {
     severity: 'error',
     part: 'workers',
-    rule: 'Media wait in the queue, and no worker has been alive for 60 s. Ends with the first heartbeat of a worker, or when nothing waits.',
+    rule: 'Media wait in the queue, and no worker has been alive for 10 s. The alert comes after a minute. Ends with the first heartbeat of a worker, or when nothing waits.',
     begun: always(
       'No worker is alive although media wait: nothing is archived.',
       '有素材等待，但没有存活的工作进程，归档已停止。',
@@ -48,6 +50,24 @@ export const PROCESS_CHECKS = {
       const since = missingSince(facts);
       return since ? [{ since }] : [];
     },
+    alertAfterMs: MISSING_ALERT_MS,
+  },
+  // Before the first item comes, somebody who starts the service should know. Scaling to zero is no fault.
+  workers_none: {
+    severity: 'notice',
+    part: 'workers',
+    rule: 'No worker is alive, and nothing has waited for one yet (else it is `workers_missing`). Ends with the first heartbeat of a worker.',
+    begun: always('No worker is alive.', '没有存活的工作进程。'),
+    ended: always('A worker is alive.', '工作进程已在运行。'),
+    advice: always(
+      'Start one (npm run worker): what comes will wait until then.',
+      '请启动工作进程（npm run worker）：在此之前收到的素材会一直等待。',
+    ),
+    find: (facts) => {
+      if (!facts.workers) return undefined;
+      return facts.workers.alive === 0 && !missingSince(facts) ? [{}] : [];
+    },
+    except: ['readyz', 'alerts', 'page'],
   },
   consumer_closed: {
     severity: 'error',
@@ -113,8 +133,8 @@ export const PROCESS_CHECKS = {
     target: 'process',
     rule: "The store refuses a process for the time at which it signs; the sentence says by how many seconds the process's clock differs from the store's. That process archives nothing, the others go on. Ends when the store takes its test object.",
     begun: (it) => ({
-      en: `${it.target} archives nothing, the store refuses its clock: ${it.detail.words}.`,
-      zh: `${it.target} 已停止归档，对象存储不接受其时钟：${it.detail.words}。`,
+      en: `${it.target} archives nothing, the store refuses its clock: ${it.detail.words ?? 'clock_skewed'}.`,
+      zh: `${it.target} 已停止归档，对象存储不接受其时钟：${it.detail.words ?? 'clock_skewed'}。`,
     }),
     ended: (it) => ({
       en: `The store takes what ${it.target} signs again, or the process is gone.`,
