@@ -15,7 +15,8 @@ platform:
 npm run simulator -- --port 9700 --accounts-file accounts.json
 \`\`\`
 
-It listens on 127.0.0.1 alone and prints what the service wants: \`WECHAT_API_BASE_URL\`, \`WECHAT_VIDEO_BASE_URL\`,
+It listens on 127.0.0.1 alone and prints what the service wants: \`WECHAT_API_BASE_URL\`,
+\`WECOM_API_BASE_URL\`, \`WECHAT_VIDEO_BASE_URL\`,
 \`FETCH_ALLOW_HOSTS\`, and the accounts. \`--send-to http://127.0.0.1:8080\` sends messages to a service for ever;
 \`--time-scale\` must be the service's \`TIME_SCALE\`. Media ids carry all that is needed to make their files again, so they
 outlive a restart; quotas, troubles and the messages of customer service do not.

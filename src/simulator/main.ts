@@ -63,6 +63,7 @@ async function start(): Promise<void> {
   process.stdout.write(`The simulated WeChat listens on ${simulator.url}. What the service wants:
 
 WECHAT_API_BASE_URL=${simulator.url}
+WECOM_API_BASE_URL=${simulator.url}
 WECHAT_VIDEO_BASE_URL=${simulator.url}
 FETCH_ALLOW_HOSTS=${simulator.host}
 ${

@@ -27,6 +27,8 @@ it('the simulator as a program says what to set, answers, and leaves when told',
   }
   const url = /^WECHAT_API_BASE_URL=(http:\/\/127\.0\.0\.1:\d+)$/m.exec(said)?.[1];
   assert.ok(url, said);
+  for (const name of ['WECOM_API_BASE_URL', 'WECHAT_VIDEO_BASE_URL'])
+    assert.ok(said.includes(`\n${name}=${url}\n`), `${name}: ${said}`);
   assert.match(said, /^FETCH_ALLOW_HOSTS=127\.0\.0\.1:\d+$/m);
   const accounts = JSON.parse(await readFile(accountsFile, 'utf8')) as { product: string; secret: string }[];
   assert.deepEqual(
