@@ -68,7 +68,7 @@ export function addAccountCommands(program: Command, terminal: Terminal): void {
     if (store) {
       const seen = await client.ask<Store>('DELETE', '/v1/store/hold');
       screen.show(seen, ({ hold }) =>
-        hold ? `The store is probed now: ${hold.message}` : 'The store is not held.',
+        hold ? `The store is probed now. What it met last: ${hold.message}` : 'The store is not held.',
       );
       return EXIT.ok;
     }
