@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { FailureError } from '../../src/failures.ts';
+import { idOf, type Reference, stemOf } from '../../src/media.ts';
+import { metadataOf } from '../../src/pipeline/object-metadata.ts';
 import { createStoredMedia } from '../../src/pipeline/stored.ts';
-import { setup } from '../storage/setup.ts';
+import { bytes, flow, MIB, picture, setup, sha256 } from '../storage/setup.ts';
 
 const NOW = new Date('2026-11-20T12:00:00Z');
 const soon = () => AbortSignal.timeout(10_000);
@@ -53,5 +55,32 @@ describe('what is stored already', () => {
       const isSo = (error: unknown) => error instanceof FailureError && error.failure.code === code;
       await assert.rejects(stored.find(rowOf('wx1/a.jpg'), soon()), isSo, code);
     }
+  });
+
+  describe('in parts', () => {
+    const reference: Reference = { account: 'wx1', mediaId: 'm', kind: 'video', sentAt: NOW };
+    const id = idOf('wx1', 'm');
+    const key = `${stemOf({ prefix: '', ...reference, id })}.mp4`;
+    const row = { ...rowOf(key), id };
+    const body = bytes(5 * MIB + 1);
+
+    async function openWithFilm(...of: Parameters<typeof setup>) {
+      const s = await open(...of);
+      const metadata = metadataOf(id, reference, 'media_get');
+      await s.store.put({ ...picture, key, body: flow(body), metadata, signal: soon() });
+      return s;
+    }
+
+    it('is found with the digest of its bytes, and not where other bytes come than HEAD promises', async (t) => {
+      const { stored, meddle } = await openWithFilm(t, { partSizeBytes: 5 * MIB });
+      assert.equal((await stored.find(row, soon()))?.stored.sha256, sha256(body));
+      meddle(({ method }) => (method === 'GET' ? { text: 'short' } : undefined));
+      assert.equal(await stored.find(row, soon()), undefined);
+    });
+
+    it('is not looked for under the key of a row whose object is in another bucket', async (t) => {
+      const { stored } = await openWithFilm(t, { partSizeBytes: 5 * MIB });
+      assert.equal(await stored.find({ ...row, bucket: 'the-old-one' }, soon()), undefined);
+    });
   });
 });

@@ -30,6 +30,17 @@ test('every version and every delete marker goes, over as many pages as it takes
   assert.deepEqual(s3.keys, []);
 });
 
+test('a version that a late PUT brings while the others go is found, and goes too', async (t) => {
+  const { s3, store, put } = await setup(t);
+  await put('one');
+  s3.meanwhile = async () => {
+    s3.meanwhile = undefined;
+    await put('late');
+  };
+  assert.deepEqual(await store.erase(KEY, soon()), []);
+  assert.deepEqual(s3.keys, []);
+});
+
 test('what only begins with the key stays', async (t) => {
   const { s3, store, put } = await setup(t);
   const neighbours = [`${KEY}.bak`, `${KEY}/part`, KEY.replace('m_1', 'm_10')];

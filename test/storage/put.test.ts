@@ -354,6 +354,22 @@ test('nothing of an upload is sent once its Abort is', async (t) => {
   assert.deepEqual(operations().slice(-1), ['abort']);
 });
 
+test('an upload whose start was answered when its caller had left is aborted', async (t) => {
+  const { store, meddle, operations, openUploads } = await setup(t, small);
+  const controller = new AbortController();
+  meddle(({ operation }) => {
+    if (operation === 'create') controller.abort(new Error('closing'));
+    return undefined;
+  });
+  const putting = store.put({ ...picture, body: flow(bytes(6 * MIB)), signal: controller.signal });
+  await assert.rejects(putting, /closing/);
+  for (const until = Date.now() + 10_000; !operations().includes('abort') && Date.now() < until; )
+    await wait(10);
+  assert.deepEqual(operations(), ['list uploads', 'create', 'abort']);
+  await store.close();
+  assert.equal(await openUploads(), 0);
+});
+
 test('a bucket whose uploads may not be listed takes large files none the less', async (t) => {
   const { store, meddle, stored } = await setup(t, small);
   meddle(({ operation }) => (operation === 'list uploads' ? { answer: 403 } : undefined));

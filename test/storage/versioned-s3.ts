@@ -27,6 +27,8 @@ export interface VersionedS3 {
   unlock(): void;
   /** How the list of versions is answered; default: truthfully, two to a page. */
   listing: 'true' | 'refused' | 'unknown' | 'ignored';
+  /** Happens before a version is removed. */
+  meanwhile: (() => Promise<unknown>) | undefined;
   /** Answers everything with this status while set. */
   status: number | undefined;
 }
@@ -126,7 +128,10 @@ export async function openVersionedS3(
     const id = url.searchParams.get('versionId');
     if (url.searchParams.has('versions')) return list(response, url.searchParams);
     if (url.searchParams.has('uploadId')) return refuse(response, 404, 'NoSuchUpload');
-    if (request.method === 'DELETE') return remove(response, key, id);
+    if (request.method === 'DELETE') {
+      if (id !== null) await s3.meanwhile?.();
+      return remove(response, key, id);
+    }
     if (request.method !== 'PUT') return look(request, response, key, id);
     // AWS insists on it for whatever is kept by a rule of the bucket.
     if (retainUntil || legalHold) {
@@ -175,6 +180,7 @@ export async function openVersionedS3(
         Object.assign(version, { retainUntil: undefined, legalHold: false });
     },
     listing: 'true',
+    meanwhile: undefined,
     status: undefined,
   };
   return s3;
