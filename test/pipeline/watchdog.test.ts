@@ -206,15 +206,58 @@ test('a new consumer takes what stood; where none does, the process is to be res
     await take!(job, signal);
     return liveness(signs).code === 200 && signs.list().length === 0;
   });
+  // What follows is counted from its beginning.
+  const unhealthy = t.mock.method(signs, 'setUnhealthy');
+  queue.firstWaiting = async () => 'stands';
+  await eventually('silent again', async () => unhealthy.mock.callCount() > 0);
+  assert.deepEqual(unhealthy.mock.calls[0]?.arguments, ['worker_quiet', { count: 1, isFatal: false }]);
   await watchdog.close(0);
   void running;
 });
+
+for (const during of ['closing', 'opening'] as const) {
+  test(`a watchdog that is closed while it is ${during} a consumer leaves none behind`, async (t) => {
+    const { deps } = createPrograms(t);
+    const open = new Set<number>();
+    const reached = Promise.withResolvers<void>();
+    const gate = Promise.withResolvers<void>();
+    const pass = async (what: typeof during) => {
+      if (what !== during) return;
+      reached.resolve();
+      await gate.promise;
+    };
+    let opened = 0;
+    const queue = {
+      firstWaiting: async () => 'stands',
+      consume: async (): Promise<Consumer> => {
+        const number = ++opened;
+        if (number > 1) await pass('opening');
+        open.add(number);
+        const close = async () => {
+          await pass('closing');
+          open.delete(number);
+        };
+        return { close, lastStartedAt: undefined };
+      },
+    };
+    const stop = new AbortController();
+    const options = { consume: FAST, graceMs: 0, quietMs: 20, everyMs: 5 };
+    const watchdog = await openWatchdog({ ...deps, queue }, createHandled().handler, options);
+    const running = watchdog.run(stop.signal);
+    await reached.promise;
+    stop.abort();
+    const closed = watchdog.close(0);
+    gate.resolve();
+    await Promise.all([closed, running]);
+    assert.deepEqual([...open], []);
+  });
+}
 
 test('a queue that does not answer is nobody to blame a consumer for', async (t) => {
   const { deps, restarts, signal } = createPrograms(t);
   let asked = 0;
   const queue = {
-    firstWaiting: async () => {
+    firstWaiting: async (): Promise<string> => {
       asked++;
       throw new Error('away');
     },
@@ -224,6 +267,13 @@ test('a queue that does not answer is nobody to blame a consumer for', async (t)
   const watchdog = await openWatchdog({ ...deps, queue }, createHandled().handler, options);
   const running = watchdog.run(signal);
   await eventually('asked often', async () => asked > 20);
+  assert.equal(await restarts(), 0);
+  // Nor one that answers now and then.
+  queue.firstWaiting = async () => {
+    if (asked++ % 2 === 0) throw new Error('away');
+    return 'stands';
+  };
+  await eventually('asked often again', async () => asked > 60);
   assert.equal(await restarts(), 0);
   void running;
 });
