@@ -73,6 +73,30 @@ for (const backend of backends) {
       await end(at(60_000));
     });
 
+    it('heeds nothing of a prober whose lease another has, and a release by hand ends any lease', async () => {
+      const { storeHold } = bundle.catalogue;
+      assert.ok(await storeHold.takeProbe('late', NOW, at(15_000)));
+      assert.ok(await storeHold.takeProbe('next', at(15_000), at(30_000)));
+      assert.equal(await storeHold.refused('late', at(60_000), WHY, at(16_000)), false);
+      assert.equal((await storeHold.read()).hold, undefined);
+      await storeHold.dropProbe('late');
+      assert.equal(
+        await storeHold.takeProbe('third', at(17_000), at(32_000)),
+        false,
+        'it is the other one’s',
+      );
+      assert.equal(await storeHold.refused('next', at(60_000), WHY, at(18_000)), true);
+      const held = (await storeHold.read()).hold;
+      assert.ok(await storeHold.takeProbe('dead', at(60_000), at(75_000)));
+      assert.equal(await storeHold.refused('late', at(99_000), WHY, at(61_000)), false);
+      assert.equal(await storeHold.passed('late', at(61_000), at(61_000)), false);
+      assert.deepEqual((await storeHold.read()).hold, held);
+      assert.equal(await storeHold.release('ops', at(62_000)), true);
+      assert.equal(await storeHold.takeProbe('third', at(62_000), at(77_000)), true);
+      assert.equal(await storeHold.passed('third', at(62_000), at(63_000)), true);
+      assert.equal(await storeHold.release('ops', at(64_000)), false, 'nothing is held');
+    });
+
     it('remembers when a canary got through though nothing was held, and writes no event of it', async () => {
       const { storeHold, events } = bundle.catalogue;
       const before = (await events.list({ target: 'store' }, 100)).length;

@@ -6,7 +6,7 @@ import { createVitalSigns } from '../../src/vital-signs.ts';
 import { until } from '../contract/shapes.ts';
 
 const NOW = new Date('2026-05-01T12:00:00Z');
-const BOUNDS = { least: 16, most: 1_000 };
+const BOUNDS = { least: 16, most: 1_000, pictureWindowMs: 7_000 };
 const job = (n: number, account = 'wx1'): Fed => ({
   id: `m_${n}`,
   round: 1,
@@ -23,6 +23,7 @@ function setup(options: {
   const { backlog } = options;
   const added: string[] = [];
   const looks: (readonly Room[])[] = [];
+  const asked: string[] = [];
   const warnings: string[] = [];
   const signs = createVitalSigns(() => NOW);
   let looked: () => void = () => undefined;
@@ -39,8 +40,9 @@ function setup(options: {
         },
       },
       catalogue: {
-        promote: async () => 0,
-        claim: async (rooms) => {
+        promote: async () => asked.push('promote'),
+        claim: async (rooms, _now, _most, pictureWindowMs) => {
+          asked.push(`claim ${pictureWindowMs}`);
           looks.push(rooms);
           looked();
           return { fed: backlog.splice(0, rooms[0]!.room), inQueue: new Map([['wx1', 0]]) };
@@ -59,6 +61,7 @@ function setup(options: {
     feeder,
     added,
     looks,
+    asked,
     warnings,
     signs,
     nextLook: () =>
@@ -197,6 +200,39 @@ describe('feeder', () => {
     await until('it is reported', async () => codes().includes('queue_adds_failing'));
     isAway = false;
     await until('it is over', async () => codes().length === 0);
+  });
+
+  it('makes due what has waited for its time before it claims, once a tick, and pictures near their deadline', async (t) => {
+    const { feeder, asked, nextLook, stop } = setup({ backlog: [] });
+    t.after(stop);
+    const startedAt = performance.now();
+    for (let look = 0; look < 20; look++) {
+      const next = nextLook();
+      feeder.wake();
+      await next;
+    }
+    const ticks = Math.ceil((performance.now() - startedAt) / 250) + 1;
+    assert.equal(asked[0], 'promote');
+    assert.deepEqual(new Set(asked), new Set(['promote', 'claim 7000']));
+    const promotes = asked.filter((what) => what === 'promote').length;
+    assert.ok(promotes >= 1 && promotes <= ticks, `${promotes} in ${ticks} ticks`);
+    const before = promotes;
+    await until('the next tick', async () => asked.filter((what) => what === 'promote').length > before);
+  });
+
+  it('rests for a second after a failed add, and one success begins the count anew', async (t) => {
+    const adds: number[] = [];
+    const { signs, stop } = setup({
+      backlog: jobs(100),
+      addsFailingMs: 500,
+      add: async () => {
+        if (adds.push(performance.now()) !== 2) throw new Error('OOM');
+      },
+    });
+    t.after(stop);
+    await until('the third add', async () => adds.length === 3);
+    assert.deepEqual(signs.list(), []);
+    assert.ok(adds[1]! - adds[0]! > 900, `${adds[1]! - adds[0]!} ms`);
   });
 
   it('ends when told to, in the middle of a pause too', async () => {
