@@ -221,6 +221,66 @@ for (const backend of backends) {
       await catalogue.storeHold.passed('me', at(61), at(61));
     });
 
+    it('a failed reading of customer service drops no later token, and shortens the wait of no other', async () => {
+      const { kfSyncs } = catalogue;
+      const account = newAccount();
+      const take = (second: number) => kfSyncs.take([account], at(second), at(second + 10), at(-1e6));
+      const busy = { code: 'network', class: 'transient' } as const;
+      await kfSyncs.want(account, 'wk1', 'older', NOW);
+      const first = await take(1);
+      await kfSyncs.want(account, 'wk1', 'newer', at(2));
+      await kfSyncs.failed(first!, busy, { until: at(20), ofAccount: false, dropToken: true }, at(3));
+      const second = await take(20);
+      assert.equal(second?.token, 'newer');
+      await kfSyncs.want(account, 'wk2', 'token', at(21));
+      const other = await take(21);
+      assert.equal(other?.openKfId, 'wk2');
+      await kfSyncs.failed(other!, busy, { until: at(500), ofAccount: false, dropToken: false }, at(22));
+      await kfSyncs.failed(second!, busy, { until: at(100), ofAccount: true, dropToken: false }, at(23));
+      assert.equal((await take(100))?.openKfId, 'wk1');
+      assert.equal(await take(109), undefined, 'the other one waits as long as it had to');
+      assert.ok(await take(500));
+    });
+
+    it('an incident that ends after it was claimed is told once more, by its holder alone, and then forgotten', async () => {
+      const { incidents } = catalogue;
+      const target = newAccount();
+      const trouble = (kind: string) => ({ kind, target, since: NOW, count: 1, detail: {} });
+      const claim = async (holder: string, second: number, repeatBefore = at(-1e6)) =>
+        (await incidents.claim(holder, { now: at(second), until: at(second + 60), repeatBefore }, 99))
+          .filter((one) => one.target === target)
+          .sort((one, other) => (one.kind < other.kind ? -1 : 1));
+      const kinds = (all: readonly { kind: string }[]) => all.map(({ kind }) => kind);
+      await incidents.report([trouble('ends'), trouble('lasts')], NOW);
+      const lost = await claim('a', 1);
+      assert.deepEqual(kinds(lost), ['ends', 'lasts']);
+      assert.deepEqual(await claim('b', 60), []);
+      assert.equal((await claim('b', 61)).length, 2, 'the claim has lapsed');
+      await incidents.said('a', lost, at(62));
+      assert.deepEqual(await claim('c', 63), [], 'it is no longer for this one to say');
+      await incidents.unclaim('b');
+      const told = await claim('c', 64);
+      assert.deepEqual([told.length, told[0]?.lastSaidAt], [2, undefined]);
+
+      await incidents.report([trouble('lasts')], at(65));
+      await incidents.endUnseen(['ends', 'lasts'], at(65), at(66));
+      await incidents.said('c', told, at(67));
+      const ended = await claim('c', 68);
+      assert.deepEqual([kinds(ended), ended[0]?.endedAt], [['ends'], at(66)]);
+      await incidents.said('c', ended, at(69));
+      assert.deepEqual(await claim('c', 70), []);
+
+      await incidents.endUnseen(['ends'], at(1e6), at(71));
+      await incidents.forget(at(1e6));
+      const repeated = await claim('c', 72, at(67));
+      assert.deepEqual([kinds(repeated), repeated[0]?.endedAt], [['lasts'], undefined]);
+      await incidents.said('c', repeated, at(73));
+      // Another process has said it without being asked.
+      await incidents.report([{ ...trouble('lasts'), saidAt: at(90) }], at(90));
+      assert.deepEqual(await claim('c', 91, at(80)), []);
+      assert.deepEqual(kinds(await claim('c', 91, at(90))), ['lasts']);
+    });
+
     const wish = (account: string) => ({
       filter: { status: ['dead'] as ['dead'], account: [account] },
       rate: 100,
