@@ -53,6 +53,8 @@ test('a video is multipart: known to the caller before its first part, whole and
   const put = await store.put({
     ...picture,
     contentType: 'video/mp4',
+    fileName: '影片.mp4',
+    disposition: 'attachment',
     metadata: { account: 'wx1' },
     body: flow(body),
     expect: { lengthBytes: body.byteLength },
@@ -75,7 +77,14 @@ test('a video is multipart: known to the caller before its first part, whole and
   ]);
   assert.equal(await stored(picture.key), sha256(body));
   const head = await store.head(picture.key, unhurried());
-  assert.deepEqual([head?.contentType, head?.metadata], ['video/mp4', { account: 'wx1' }]);
+  assert.deepEqual(
+    [head?.contentType, head?.fileName, head?.metadata],
+    ['video/mp4', '影片.mp4', { account: 'wx1' }],
+  );
+  const { headers, body: answer } = (await store.get(picture.key, { signal: unhurried() }))!;
+  answer.destroy();
+  assert.equal(headers['cache-control'], 'private');
+  assert.match(headers['content-disposition'] ?? '', /^attachment; /);
   assert.equal(await openUploads(), 0);
 });
 
@@ -368,6 +377,22 @@ test('an upload whose start was answered when its caller had left is aborted', a
   assert.deepEqual(operations(), ['list uploads', 'create', 'abort']);
   await store.close();
   assert.equal(await openUploads(), 0);
+});
+
+test('an Abort is done where the upload is gone, and not where the store refuses it or is away', async (t) => {
+  const { store, meddle, beginUpload, openUploads } = await setup(t);
+  const abort = async () => await store.abortMultipart(picture.key, 'f'.repeat(32), unhurried());
+  await abort();
+  await beginUpload(picture.key);
+  for (const [mischief, code] of [
+    [{ answer: 403, code: 'AccessDenied' }, 'store_refused'],
+    [{ answer: 503, code: 'SlowDown' }, 'store_unavailable'],
+    [{ answer: 404, code: 'NoSuchBucket' }, 'store_bucket_missing'],
+  ] as const) {
+    meddle(() => mischief);
+    await assert.rejects(abort(), failsWith(code));
+  }
+  assert.equal(await openUploads(), 1);
 });
 
 test('a bucket whose uploads may not be listed takes large files none the less', async (t) => {

@@ -32,6 +32,17 @@ test('a missing object is undefined for head and get, and removing it is no erro
   await store.abortMultipart('no.jpg', 'no-such-upload', soon());
 });
 
+test('404 for another reason than that the object is missing is no answer to any of them', async (t) => {
+  const { store, meddle } = await setup(t);
+  const isSo = (error: unknown) =>
+    error instanceof FailureError && error.failure.code === 'store_bucket_missing';
+  meddle(() => ({ answer: 404, code: 'NoSuchBucket' }));
+  await assert.rejects(store.remove('a.jpg', soon()), isSo);
+  await assert.rejects(store.head('a.jpg', soon()), isSo);
+  await assert.rejects(store.get('a.jpg', { signal: soon() }), isSo);
+  await assert.rejects(store.erase('a.jpg', soon()), isSo);
+});
+
 test('what is removed is gone', async (t) => {
   const { store } = await setupWith(t, ['a.jpg']);
   await store.remove('a.jpg', soon());

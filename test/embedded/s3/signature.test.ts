@@ -34,6 +34,14 @@ test("Amazon's example of a presigned URL is accepted, and no other hour", () =>
     /Request has expired/,
   );
   assert.throws(() => verifySignature(head, EXAMPLE, new Date('2013-05-23T23:44:59Z')), /not yet valid/);
+  for (const seconds of ['0', '604801', '99999999', '-1', '1e3']) {
+    const target = parseTarget(url.replace('Expires=86400', `Expires=${seconds}`));
+    assert.throws(
+      () => verifySignature({ ...head, target }, EXAMPLE, EXAMPLE_NOW),
+      /from 1 to 604800/,
+      `${seconds} s`,
+    );
+  }
 });
 
 // https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming.html and sigv4-streaming-trailers.html
