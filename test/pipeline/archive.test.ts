@@ -43,6 +43,7 @@ interface Changes {
   open?: (token: string) => Promise<ReturnType<typeof body>>;
   reportBad?: () => Promise<{ retryAfterMs: number }>;
   put?: ArchiverDeps['store']['put'];
+  abortMultipart?: ArchiverDeps['store']['abortMultipart'];
   /** Of the job; never aborted unless told. */
   signal?: AbortSignal;
   /** Told of the signal that a download is given. */
@@ -87,7 +88,8 @@ function setup(changes: Changes = {}) {
           return { sizeBytes: BYTES.length, sha256: hash.digest('hex'), multipart: false };
         }),
       remove: async (key) => void deeds.push(['remove', key]),
-      abortMultipart: async (key, uploadId) => void deeds.push(['abort', key, uploadId]),
+      abortMultipart:
+        changes.abortMultipart ?? (async (key, uploadId) => void deeds.push(['abort', key, uploadId])),
     },
     catalogue: {
       get: async () => ({ id: ID, status: 'pending' }) as never,
@@ -317,10 +319,54 @@ describe('archive', () => {
     const left = { leftUploadId: 'u1', leftObjectKey: 'k1' };
     const { archive, deeds } = setup({ catalogue: { reserve: async () => left } });
     await archive();
-    assert.deepEqual(
-      deeds.map(([deed]) => deed),
-      ['open', 'good token', 'abort', 'forget', 'put'],
-    );
+    assert.deepEqual(deeds.slice(0, -1), [
+      ['open', 'token1'],
+      ['good token'],
+      ['abort', 'k1', 'u1'],
+      ['forget', 'u1'],
+    ]);
+    assert.deepEqual(deeds.at(-1)?.slice(0, 2), ['put', KEY]);
+  });
+
+  it('begins no upload that the row of its round cannot hold', async () => {
+    for (const isOurs of [true, false]) {
+      let told: unknown;
+      const { archive, archived } = setup({
+        catalogue: {
+          recordUpload: async (_, uploadId) => {
+            told = uploadId;
+            return isOurs;
+          },
+        },
+        put: async (object) => {
+          await object.onMultipart?.('u2');
+          return { sizeBytes: BYTES.length, sha256: 'f', multipart: true };
+        },
+      });
+      await archive();
+      assert.equal(told, 'u2');
+      assert.equal(archived.length, isOurs ? 1 : 0);
+    }
+  });
+
+  it('forgets an upload that it has no right to abort, and keeps it in mind while the store is away', async () => {
+    const left = { leftUploadId: 'u1', leftObjectKey: 'k1' };
+    for (const [code, result, done] of [
+      ['store_refused', 'finish', ['forget', 'put']],
+      ['store_unavailable', 'retry', []],
+      ['store_bucket_missing', 'retry', []],
+    ] as const) {
+      const { archive, deeds } = setup({
+        catalogue: { reserve: async () => left },
+        abortMultipart: () => Promise.reject(failure(code)),
+      });
+      assert.equal((await archive()).do, result, code);
+      assert.deepEqual(
+        deeds.map(([deed]) => deed).filter((deed) => deed === 'forget' || deed === 'put'),
+        done,
+        code,
+      );
+    }
   });
 
   it('removes its object where the row names another or is erased, and keeps one that the row names', async () => {

@@ -20,3 +20,25 @@ test('a slow body that goes on is read to its end, whole and in parts', async ()
   for await (const _ of guard.chunks);
   assert.deepEqual([await whole, guard.measure().sizeBytes], [CHUNKS, CHUNKS]);
 });
+
+test('the last chunk of a body that is not proven is never given out', async () => {
+  const chunks = ['a', 'b', 'c'].map((text) => Buffer.from(text));
+  async function* body() {
+    yield* chunks;
+  }
+  const sha256 = 'f'.repeat(64);
+  for (const [expect, code] of [
+    [{ lengthBytes: 4 }, 'body_too_short'],
+    [{ lengthBytes: 2 }, 'body_too_long'],
+    [{ sizeBytes: 3, sha256 }, 'bytes_differ'],
+  ] as const) {
+    const guard = createGuard(body(), { ...options(), expect });
+    const given: Uint8Array[] = [];
+    const reading = (async () => {
+      for await (const chunk of guard.chunks) given.push(chunk);
+    })();
+    await assert.rejects(reading, new RegExp(code));
+    assert.ok(given.length < chunks.length, `${given.length} chunks`);
+    assert.throws(() => guard.measure());
+  }
+});

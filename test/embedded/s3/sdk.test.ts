@@ -126,6 +126,24 @@ test('multipart uploads are listed, completed in order only, repeatable, and abo
     [[Key, UploadId]],
   );
 
+  for (const Prefix of ['folder/分段.bin.bak', 'older/', 'f/'])
+    assert.deepEqual(
+      (await client.send(new s3.ListMultipartUploadsCommand({ Bucket, Prefix }))).Uploads,
+      undefined,
+      Prefix,
+    );
+  // Neither by another key, nor by an id that leads there on another way.
+  for (const other of [
+    { Bucket, Key: 'another-key', UploadId },
+    { Bucket, Key, UploadId: `../uploads/${UploadId}` },
+    { Bucket, Key, UploadId: `${UploadId}/.` },
+  ]) {
+    const part = { ...other, PartNumber: 1, Body: 'x' };
+    await assert.rejects(client.send(new s3.UploadPartCommand(part)), named('NoSuchUpload'));
+    await assert.rejects(client.send(new s3.ListPartsCommand(other)), named('NoSuchUpload'));
+    await assert.rejects(client.send(new s3.AbortMultipartUploadCommand(other)), named('NoSuchUpload'));
+  }
+
   const complete = (parts: s3.CompletedPart[], key = Key) =>
     client.send(
       new s3.CompleteMultipartUploadCommand({
@@ -170,7 +188,20 @@ test('a write can be made conditional on what is there', async (t) => {
   await assert.rejects(put({ IfNoneMatch: '*' }), named('PreconditionFailed'));
   const { ETag } = await put({ Body: 'second' });
   await assert.rejects(put({ IfMatch: '"0"' }), named('PreconditionFailed'));
-  await put({ IfMatch: ETag! });
+  const { ETag: now } = await put({ IfMatch: ETag! });
+
+  const of = { Bucket, Key: 'once' };
+  const { UploadId } = await client.send(new s3.CreateMultipartUploadCommand(of));
+  const part = await client.send(new s3.UploadPartCommand({ ...of, UploadId, PartNumber: 1, Body: 'parts' }));
+  const MultipartUpload = { Parts: [{ ETag: part.ETag, PartNumber: 1 }] };
+  const complete = (more: Partial<s3.CompleteMultipartUploadCommandInput>) =>
+    client.send(new s3.CompleteMultipartUploadCommand({ ...of, UploadId, MultipartUpload, ...more }));
+  const textOf = async () => await (await client.send(new s3.GetObjectCommand(of))).Body!.transformToString();
+  await assert.rejects(complete({ IfNoneMatch: '*' }), named('PreconditionFailed'));
+  await assert.rejects(complete({ IfMatch: '"0"' }), named('PreconditionFailed'));
+  assert.equal(await textOf(), 'x');
+  await complete({ IfMatch: now! });
+  assert.equal(await textOf(), 'parts');
 });
 
 test('ranges, conditions and overrides of a GET are obeyed', async (t) => {

@@ -1,11 +1,12 @@
 /** Signatures: Amazon's published examples, and everything a stranger may try. */
 import assert from 'node:assert/strict';
+import { createHmac } from 'node:crypto';
 import { test } from 'node:test';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { createChecksum } from '../../../src/embedded/s3/checksums.ts';
 import { decodeChunked } from '../../../src/embedded/s3/chunked-body.ts';
 import { parseTarget } from '../../../src/embedded/s3/request-target.ts';
-import { verifySignature } from '../../../src/embedded/s3/signature.ts';
+import { signLines, verifySignature } from '../../../src/embedded/s3/signature.ts';
 import { BUCKET, CREDENTIALS, codeOf, setup, sha256Hex } from './s3-for-test.ts';
 
 const EXAMPLE = {
@@ -128,6 +129,35 @@ for (const example of [
     if (example.trailer) await refused((body) => body.replace(/x-amz-trailer-signature:\w+\r\n/, ''));
   });
 }
+
+test('a true signature is refused where it leaves out the host, or was made with the key of another day', () => {
+  const sent: Record<string, string> = {
+    host: 'h',
+    'x-amz-content-sha256': 'UNSIGNED-PAYLOAD',
+    'x-amz-date': '20130524T000000Z',
+  };
+  /** What a client sends that knows the secret and signs what it likes. */
+  const signed = (names: readonly string[], day: string) => {
+    const scope = `${day}/us-east-1/s3/aws4_request`;
+    const lines = names.map((name) => `${name}:${sent[name]}\n`).join('');
+    const canonical = ['GET', '/k', '', lines, names.join(';'), 'UNSIGNED-PAYLOAD'].join('\n');
+    const key = scope
+      .split('/')
+      .reduce(
+        (parent, text) => createHmac('sha256', parent).update(text).digest(),
+        Buffer.from(`AWS4${EXAMPLE.secretAccessKey}`),
+      );
+    const text = ['AWS4-HMAC-SHA256', sent['x-amz-date']!, scope, sha256Hex(canonical)];
+    const authorization = `AWS4-HMAC-SHA256 Credential=${EXAMPLE.accessKeyId}/${scope},SignedHeaders=${names.join(';')},Signature=${signLines(key, text)}`;
+    const head = { method: 'GET', target: parseTarget('/k'), headers: lists({ ...sent, authorization }) };
+    return verifySignature(head, EXAMPLE, EXAMPLE_NOW);
+  };
+  const names = Object.keys(sent);
+  assert.deepEqual(signed(names, '20130524'), { kind: 'unsigned' });
+  assert.throws(() => signed(names.slice(1), '20130524'), /host header has to be signed/);
+  for (const day of ['20130523', '20130525', '20140524'])
+    assert.throws(() => signed(names, day), /day is not that of the date/);
+});
 
 test('a presigned URL gives its object, with the stored disposition and nosniff, until it expires', async (t) => {
   const { client, presign } = await setup(t);
