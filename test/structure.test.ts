@@ -1,7 +1,7 @@
 /** The plan of the house, kept by the machine; and the keeper itself, fed with bad sources. */
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import {
@@ -50,6 +50,12 @@ describe('the house', () => {
     assert.deepEqual(builtinsWithoutPrefix([...house, ...tests]), []));
   test(`no file is longer than ${LINE_LIMIT} lines without a reason`, () =>
     assert.deepEqual(filesTooLong(house, LONG_FOR_A_REASON), []));
+  test('no two migrations have one number: the second would never be applied', async () => {
+    const names = await readdir(join(ROOT, 'src/catalogue/migrations'));
+    const numbers = names.map((name) => Number.parseInt(name, 10));
+    assert.ok(numbers.length > 0 && numbers.every((number) => number > 0));
+    assert.equal(new Set(numbers).size, numbers.length, names.join(', '));
+  });
   test('every file is part of a program or of a test', async () => {
     const roots = [...(await programs()), ...tests.map(({ path }) => path)];
     assert.deepEqual(unreachable([...house, ...tests], roots), []);
