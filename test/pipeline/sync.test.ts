@@ -226,9 +226,11 @@ describe('customer service is read', () => {
   });
 
   it('not for ever, where its cursors go round in a circle or its pages are empty without an end', async (t) => {
+    // Without its guard each of them would end after some hundred calls, so that the test does.
+    let calls = 0;
     const circle = await setup(t, ({ cursor }) => ({
       errcode: 0,
-      has_more: 1,
+      has_more: ++calls < 300 ? 1 : 0,
       next_cursor: cursor === 'A' ? 'B' : 'A',
       msg_list: [{ msgtype: 'text', text: {} }],
     }));
@@ -240,13 +242,30 @@ describe('customer service is read', () => {
     let page = 0;
     const empty = await setup(t, () => ({
       errcode: 0,
-      has_more: 1,
+      has_more: page < 300 ? 1 : 0,
       next_cursor: `C${++page}`,
       msg_list: [],
     }));
     await empty.want();
     await empty.sync();
     assert.equal(empty.asked.length, 50);
+  });
+
+  it('to its end, where there are more pages than one turn reads', async (t) => {
+    let page = 0;
+    const s = await setup(t, () => ({
+      errcode: 0,
+      has_more: ++page < 70 ? 1 : 0,
+      next_cursor: `C${page}`,
+      msg_list: [{ msgtype: 'text', text: {} }],
+    }));
+    await s.want();
+    assert.equal(await s.syncer.syncOne(NEVER), true);
+    assert.equal(s.asked.length, 50, 'others have their turn');
+    assert.equal((await s.state())?.readAt, undefined);
+    await s.sync();
+    assert.deepEqual([s.asked.length, s.asked.at(-1)?.cursor], [70, 'C69']);
+    assert.deepEqual((await s.state())?.readAt, START);
   });
 
   it('and what is passed over is counted and said by type', async (t) => {
