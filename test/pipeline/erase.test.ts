@@ -5,6 +5,7 @@ import { createAccounts } from '../../src/account.ts';
 import type { Catalogue } from '../../src/catalogue/catalogue.ts';
 import type { Unfinished } from '../../src/catalogue/erasing.ts';
 import { systemClock } from '../../src/clock.ts';
+import { failure } from '../../src/failures.ts';
 import { createLog } from '../../src/log.ts';
 import { createEraser, type EraserDeps } from '../../src/pipeline/erase.ts';
 import { decideNextErase } from '../../src/pipeline/erase-policy.ts';
@@ -71,15 +72,19 @@ describe('an eraser', () => {
   const later = (ms: number) => {
     now = new Date(now.getTime() + ms);
   };
-  const eraser = () =>
-    createEraser({
-      catalogue,
-      store,
-      clock,
-      log,
-      accounts: createAccounts([]),
-      queue: { forget: (...given) => forget(...given) },
-    });
+  const eraser = (changed: Partial<EraserDeps> = {}, options: Parameters<typeof createEraser>[1] = {}) =>
+    createEraser(
+      {
+        catalogue,
+        store,
+        clock,
+        log,
+        accounts: createAccounts([]),
+        queue: { forget: (...given) => forget(...given) },
+        ...changed,
+      },
+      options,
+    );
 
   let serial = 0;
   async function archived(keys = [`object-${++serial}.jpg`]) {
@@ -165,6 +170,62 @@ describe('an eraser', () => {
     await eraser().sweep(soon());
     assert.ok((await row(id)).erasedAt);
     assert.deepEqual(s3.versions(keys[0]!), []);
+  });
+
+  it('goes on to the other objects of a media where the store is in trouble with one', async () => {
+    const { id, keys } = await archived(['c.jpg', 'd.jpg', 'e.jpg']);
+    const troubled: EraserDeps['store'] = {
+      ...store,
+      erase: async (key, signal) => {
+        if (key === 'd.jpg') throw failure('store_unavailable');
+        return await store.erase(key, signal);
+      },
+    };
+    await eraser({ store: troubled }).erase([id], WHY, soon());
+    assert.equal((await row(id)).erasing?.why, 'trouble');
+    assert.deepEqual(
+      keys.filter((key) => s3.versions(key).length > 0),
+      ['d.jpg'],
+    );
+  });
+
+  it('says what lies in another bucket, and does not claim that it is gone', async () => {
+    const { id, keys } = await archived();
+    const { kept } = await eraser({ store: { ...store, bucket: 'the-new-one' } }).erase([id], WHY, soon());
+    assert.deepEqual(kept, [{ bucket: 'media', key: keys[0], why: 'otherBucket' }]);
+    assert.equal((await row(id)).erasing?.why, 'kept');
+    assert.equal(s3.versions(keys[0]!).length, 1);
+  });
+
+  it('aborts the upload of a media, and waits for the job that may be on its way to the queue', async () => {
+    const account = `eraser-${++serial}`;
+    await catalogue.accept([{ account, mediaId: 'm', kind: 'image', sentAt: now }], now, false);
+    const [job] = (await catalogue.claim([{ account, room: 9 }], now, 9)).fed;
+    await catalogue.reserve(job!, { bucket: 'media', objectKey: 'f.mp4' }, now);
+    assert.ok(await catalogue.recordUpload(job!, 'u1'));
+    const aborted: unknown[] = [];
+    const watched: EraserDeps['store'] = {
+      ...store,
+      abortMultipart: async (key, uploadId) => void aborted.push([key, uploadId]),
+    };
+    await eraser({ store: watched }).erase([job!.id], WHY, soon());
+    assert.deepEqual(aborted, [['f.mp4', 'u1']]);
+    assert.equal((await row(job!.id)).erasing?.why, 'busy');
+    later(11 * SECOND_MS);
+    await eraser().sweep(soon());
+    assert.ok((await row(job!.id)).erasedAt);
+  });
+
+  it('erases what is past its retention, by a clock that is certain and not by another', async () => {
+    const { id } = await archived();
+    later(2 * DAY_MS);
+    const uncertain = { now: () => now, sleep: async () => undefined, isCertain: false };
+    await eraser({ clock: uncertain }, { retentionMs: DAY_MS }).sweep(soon());
+    assert.equal((await row(id)).status, 'archived');
+    await eraser({}, { retentionMs: 3 * DAY_MS }).sweep(soon());
+    assert.equal((await row(id)).status, 'archived');
+    await eraser({}, { retentionMs: DAY_MS }).sweep(soon());
+    assert.equal((await row(id)).status, 'erased');
   });
 
   it('gives up an openId that it cannot read any more, and says so', async () => {
