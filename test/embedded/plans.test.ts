@@ -1,7 +1,9 @@
 /** Statements that are said often stay planned in the one session, and nobody notices but by the time it takes. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { protocol } from '@electric-sql/pglite';
 import type pg from 'pg';
+import { createPlans } from '../../src/embedded/plans.ts';
 import { openForTest } from './open.ts';
 
 let database: Awaited<ReturnType<typeof openForTest>>;
@@ -88,4 +90,21 @@ test('no more are kept than a hundred', async () => {
   assert.ok(kept >= 100 && kept <= 101, `${kept} are kept`);
   assert.equal((await plans('%many129')).length, 1);
   assert.equal((await plans('%many0')).length, 0);
+});
+
+test('one is made anew when it is ten seconds old, for its table may have grown', () => {
+  let nowMs = 0;
+  const kept = createPlans({ now: () => nowMs });
+  const { parse, bind, execute, sync } = protocol.serialize;
+  const unit = Buffer.concat([parse({ text: 'SELECT 1' }), bind(), execute(), sync()]);
+  const isKept = () => {
+    const planned = kept.use(unit);
+    planned.end(false);
+    return planned.isKept;
+  };
+  assert.deepEqual([isKept(), isKept(), isKept()], [false, false, true]);
+  nowMs = 9_999;
+  assert.equal(isKept(), true);
+  nowMs = 10_000;
+  assert.deepEqual([isKept(), isKept()], [false, true]);
 });
