@@ -1,6 +1,7 @@
 /** Brings the schema up to this release: numbered .sql files, each applied once, in order, by one process. */
 import { readdir, readFile } from 'node:fs/promises';
 import { type Database, DatabaseAwayError, type Queryable } from './database.ts';
+import { requireSchemaName } from './requirements.ts';
 
 /** The schema could not be brought up to date; the program leaves with exit code 78. */
 export class MigrationError extends Error {
@@ -49,6 +50,7 @@ async function appliedIn(database: Queryable, schema: string): Promise<Set<numbe
  * without CREATE can start.
  */
 export async function migrate(database: Database, schema: string, now: Date): Promise<string[]> {
+  await requireSchemaName(database, schema);
   const migrations = await loadMigrations();
   const missingIn = async (queryable: Queryable) => {
     const applied = await appliedIn(queryable, schema);

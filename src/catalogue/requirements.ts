@@ -81,3 +81,16 @@ export async function requireUsableDatabase(database: Queryable): Promise<string
       ]
     : [];
 }
+
+/** Statements name the schema without quotes, so a reserved word of this server's version cannot be one. */
+export async function requireSchemaName(database: Queryable, schema: string): Promise<void> {
+  const reserved = await database.query(
+    "SELECT FROM pg_get_keywords() WHERE word = $1 AND catcode IN ('R', 'T')",
+    [schema],
+  );
+  if (reserved.length > 0) {
+    throw new DatabaseUnfitError(
+      `DATABASE_SCHEMA=${schema} is a reserved word of SQL. Choose another name, for example wma_${schema}.`,
+    );
+  }
+}
