@@ -205,7 +205,8 @@ test('a write can be made conditional on what is there', async (t) => {
 });
 
 test('ranges, conditions and overrides of a GET are obeyed', async (t) => {
-  const client = (await setup(t)).client();
+  const { client: make, presign } = await setup(t);
+  const client = make();
   await client.send(
     new s3.PutObjectCommand({ Bucket, Key: 'k', Body: '0123456789', ContentType: 'text/plain' }),
   );
@@ -227,6 +228,18 @@ test('ranges, conditions and overrides of a GET are obeyed', async (t) => {
   for (const Range of ['bytes=10-', 'bytes=-0']) await assert.rejects(get({ Range }), named('InvalidRange'));
 
   const { ETag, LastModified } = await client.send(new s3.HeadObjectCommand({ Bucket, Key: 'k' }));
+  const url = await presign({ method: 'GET', path: `/${Bucket}/k` });
+  for (const [condition, status] of [
+    [ETag!, 206],
+    [LastModified!.toUTCString(), 206],
+    ['"0"', 200],
+    ['Thu, 01 Jan 2026 00:00:00 GMT', 200],
+  ] as const)
+    assert.equal(
+      (await fetch(url, { headers: { range: 'bytes=2-4', 'if-range': condition } })).status,
+      status,
+      condition,
+    );
   const notModified = (error: s3.S3ServiceException) => error.$metadata.httpStatusCode === 304;
   await assert.rejects(get({ IfNoneMatch: ETag! }), notModified);
   await assert.rejects(get({ IfModifiedSince: LastModified! }), notModified);
@@ -253,6 +266,14 @@ test('there is the one bucket and no other', async (t) => {
     named('NoSuchBucket'),
   );
   await assert.rejects(client.send(new s3.HeadBucketCommand({ Bucket: 'other' })), named('NotFound'));
+});
+
+test('metadata has the bound of S3', async (t) => {
+  const client = (await setup(t)).client();
+  const put = (value: string) =>
+    client.send(new s3.PutObjectCommand({ Bucket, Key: 'k', Body: 'x', Metadata: { ab: value } }));
+  await put('x'.repeat(2046));
+  await assert.rejects(put('x'.repeat(2047)), named('MetadataTooLarge'));
 });
 
 test('what is not implemented is refused and changes nothing', async (t) => {

@@ -130,7 +130,7 @@ for (const example of [
   });
 }
 
-test('a true signature is refused where it leaves out the host, or was made with the key of another day', () => {
+test('a true signature is refused where it leaves out the host, is of another day or says a thing twice', () => {
   const sent: Record<string, string> = {
     host: 'h',
     'x-amz-content-sha256': 'UNSIGNED-PAYLOAD',
@@ -157,6 +157,11 @@ test('a true signature is refused where it leaves out the host, or was made with
   assert.throws(() => signed(names.slice(1), '20130524'), /host header has to be signed/);
   for (const day of ['20130523', '20130525', '20140524'])
     assert.throws(() => signed(names, day), /day is not that of the date/);
+  for (const name of ['x-amz-date', 'x-amz-content-sha256']) {
+    const headers = { ...lists({ ...sent, authorization: 'x' }), [name]: [sent[name]!, sent[name]!] };
+    const head = { method: 'GET', target: parseTarget('/k'), headers };
+    assert.throws(() => verifySignature(head, EXAMPLE, EXAMPLE_NOW), new RegExp(`${name} is given twice`));
+  }
 });
 
 test('a presigned URL gives its object, with the stored disposition and nosniff, until it expires', async (t) => {
