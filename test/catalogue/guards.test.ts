@@ -4,6 +4,7 @@ import { after, before, describe, it } from 'node:test';
 import { HELD_BY_HAND } from '../../src/catalogue/accounts.ts';
 import { type Catalogue, createCatalogue } from '../../src/catalogue/catalogue.ts';
 import type { Database } from '../../src/catalogue/database.ts';
+import type { MediaFilter } from '../../src/catalogue/reading.ts';
 import type { Reference } from '../../src/media.ts';
 import { createCleanup } from '../cleanup.ts';
 import { backends, lifetimes, SCHEMA, setup } from './backends.ts';
@@ -71,6 +72,22 @@ for (const backend of backends) {
         );
       assert.deepEqual(await find(first), [id]);
       assert.deepEqual(await find('3'.repeat(64)), []);
+    });
+
+    it('the filters by id, by message and by deadline find what they name; what is closed has no deadline', async () => {
+      const account = newAccount();
+      const stored = await archived(account);
+      const { id: waiting } = await claimed(account, { msgId: 'message-1' });
+      const find = async (filter: MediaFilter) =>
+        (await catalogue.list({ accounts: [account], ...filter }, { sort: 'sentAt', limit: 9 })).items.map(
+          (row) => row.id,
+        );
+      assert.deepEqual(await find({ ids: [stored] }), [stored]);
+      assert.deepEqual(await find({ msgIds: ['message-1'] }), [waiting]);
+      assert.deepEqual(await find({ msgIds: ['message-2', 'message-3'] }), []);
+      assert.deepEqual(await find({ expiresBefore: at(1e7) }), [waiting]);
+      assert.deepEqual(await find({ expiresBefore: at(1e7), statuses: ['archived'] }), [stored]);
+      assert.deepEqual(await find({ expiresBefore: NOW }), []);
     });
 
     it('forgetting an upload leaves a newer one of the same media remembered', async () => {
