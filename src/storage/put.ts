@@ -258,7 +258,10 @@ export function createPut(
     throw refused ?? failure('store_mismatch', `sent ${sizeBytes} bytes, HEAD says ${said}`);
   }
 
-  /** Lets the parts in flight come to rest, then aborts: a part that lands after Abort would stay for ever. */
+  /**
+   * Aborts once no part is being sent any more. The store may still be busy with one that was cut: the next try, or the
+   * sweeper, aborts once more by the recorded id.
+   */
   async function farewell(key: string, uploadId: string, inFlight: Iterable<Promise<void>>): Promise<void> {
     const leaving = Promise.all(inFlight)
       .then(() => abortMultipart(key, uploadId, AbortSignal.timeout(CLEANUP_TIMEOUT_MS)))

@@ -395,6 +395,17 @@ test('an Abort is done where the upload is gone, and not where the store refuses
   assert.equal(await openUploads(), 1);
 });
 
+test('200 without the name of what was kept is no success: neither of a PUT nor of a part', async (t) => {
+  const { store, meddle, stored, openUploads } = await setup(t, small);
+  meddle(({ operation }) => (/PUT|part 1/.test(operation) ? { text: 'welcome' } : undefined));
+  for (const size of [10, 6 * MIB]) {
+    const put = store.put({ ...picture, body: flow(bytes(size)), signal: unhurried() });
+    await assert.rejects(put, failsWith('store_not_s3', /no ETag/));
+  }
+  assert.equal(await stored(picture.key), undefined);
+  assert.equal(await openUploads(), 0);
+});
+
 test('a bucket whose uploads may not be listed takes large files none the less', async (t) => {
   const { store, meddle, stored } = await setup(t, small);
   meddle(({ operation }) => (operation === 'list uploads' ? { answer: 403 } : undefined));
