@@ -243,6 +243,20 @@ describe('LISTEN', () => {
   });
 });
 
+test('timers fire while many statements wait for their turn', async () => {
+  let turns = 0;
+  const count = () => {
+    turns++;
+    immediate = setImmediate(count);
+  };
+  let immediate = setImmediate(count);
+  // Each takes longer than the session works without a pause; all clients wait at once.
+  const slow = 'SELECT count(*) FROM generate_series(1, 50000)';
+  await Promise.all(Array.from({ length: 96 }, () => pool.query(slow)));
+  clearImmediate(immediate);
+  assert.ok(turns >= 48, `${turns} turns of the event loop during 96 statements`);
+});
+
 test('timers fire between statements, also when a caller never lets the loop turn', async () => {
   const client = await pool.connect();
   let turns = 0;
