@@ -3,6 +3,7 @@ import { type JobJson, Queue, Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
 import type { Log } from '../log.ts';
 import { createRedisConnection } from '../redis-connection.ts';
+import { createRepeatedLog } from '../repeated-log.ts';
 import { TLS_PLACES, tlsSentence } from '../tls-errors.ts';
 import type { Bull, QueueBackend } from './backend.ts';
 import { JOB_OPTIONS, QUEUE_NAME, STREAMS } from './job.ts';
@@ -129,29 +130,37 @@ export function connectRedis(options: Extract<QueueBackend, { kind: 'redis' }>, 
     close: () => {
       closed = true;
       producer.disconnect();
+      contact.close();
     },
   };
 }
 
-/** Says once that Redis went away and once that it came back; at first contact looks at its settings. */
+/**
+ * Says that Redis went away and that it came back, once a minute at most: a server that refuses writes is connected to
+ * anew every second. At first contact looks at its settings.
+ */
 function createContactLog(log: Log, isClosed: () => boolean) {
+  const repeated = createRepeatedLog(log);
   let away = false;
   let looked = false;
   const lost = (error?: Error) => {
     if (away || isClosed()) return;
     away = true;
     const why = tlsSentence(error, TLS_PLACES.redis);
-    log.warn(
+    repeated.write(
+      'warn',
+      'away',
       { err: error },
       `queue: Redis is away; media stay in their rows until it is back${why ? `. ${why}` : ''}`,
     );
   };
   return {
     lost,
+    close: repeated.close,
     watch: (redis: Redis) => {
       redis.on('close', () => lost());
       redis.on('ready', () => {
-        if (away) log.info('queue: Redis is back');
+        if (away) repeated.write('info', 'back', {}, 'queue: Redis is back');
         away = false;
         if (looked) return;
         looked = true;

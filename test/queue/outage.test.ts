@@ -71,6 +71,24 @@ describe('when Redis is away', { skip: missing.redisServer }, () => {
     assert.ok(lines.length < 10, `${lines.length} lines:\n${lines.map((line) => line.msg).join('\n')}`);
   });
 
+  test('a server that stays demoted is connected to anew all the time, and said once', async (t) => {
+    const redis = await startRedis(t);
+    if (!redis) return;
+    const { queue, said } = await setup(t, { kind: 'redis', url: redis.url, prefix: '{wma}' });
+    const admin = new Redis(redis.url);
+    t.after(() => admin.disconnect());
+    const connections = async () =>
+      Number(/total_connections_received:(\d+)/.exec(await admin.info('stats'))?.[1]);
+    const before = await connections();
+    await admin.replicaof('127.0.0.1', '1');
+    await eventually('four connections more', async () => {
+      await queue.probe().catch(() => undefined);
+      return (await connections()) >= before + 4;
+    });
+    assert.equal(said(/Redis is away/), 1);
+    assert.ok(said(/Redis is back/) <= 1);
+  });
+
   test('the queue opens, takes a consumer and works as soon as Redis comes up', async (t) => {
     const redis = await startRedis(t);
     if (!redis) return;
