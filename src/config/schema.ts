@@ -51,7 +51,7 @@ const listening = {
     kind: kind.addresses(),
     example: '127.0.0.1,10.0.0.0/8',
     about:
-      'Addresses and networks of your proxies: what they say of a client (X-Forwarded-For, -Proto, -Host) is believed.',
+      'Addresses and networks of your proxies: the address of a client that they send (X-Forwarded-For) is believed.',
   },
   DATA_DIR: {
     kind: kind.text(),
