@@ -173,10 +173,10 @@ for (const [size, path] of [
   });
 
   test(`${path}: a source that falls silent is a timeout`, async (t) => {
-    const { store, openUploads } = await setup(t, { ...small, sourceIdleTimeoutMs: 100 });
+    const { store, untilNoOpenUpload } = await setup(t, { ...small, sourceIdleTimeoutMs: 100 });
     const body = flow(bytes(size), never);
     await assert.rejects(store.put({ ...picture, body, signal: unhurried() }), failsWith('timeout'));
-    assert.equal(await openUploads(), 0);
+    await untilNoOpenUpload();
   });
 
   test(`${path}: a caller who gives up on a silent store is not kept waiting for it`, async (t) => {
@@ -462,7 +462,7 @@ test('Complete that was answered 200 over nothing is a mismatch', async (t) => {
 });
 
 test('a part that fails for good ends the whole: the source is closed and no later part is sent', async (t) => {
-  const { store, meddle, operations, openUploads } = await setup(t, small);
+  const { store, meddle, operations, untilNoOpenUpload } = await setup(t, small);
   meddle(({ operation }) => (operation === 'part 1' ? { answer: 400, code: 'EntityTooSmall' } : undefined));
   let given = 0;
   let closed = false;
@@ -481,7 +481,7 @@ test('a part that fails for good ends the whole: the source is closed and no lat
   assert.ok(closed);
   assert.ok(given < 30 * MIB, `${given} bytes were read`);
   assert.ok(!operations().includes('part 5'));
-  assert.equal(await openUploads(), 0);
+  await untilNoOpenUpload();
 });
 
 test('a caller who cannot note the upload id gets his error, and the upload is aborted', async (t) => {

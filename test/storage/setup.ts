@@ -10,6 +10,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import { setTimeout as wait } from 'node:timers/promises';
 import { CreateMultipartUploadCommand, ListMultipartUploadsCommand, S3Client } from '@aws-sdk/client-s3';
 import { pino } from 'pino';
 import { systemClock } from '../../src/clock.ts';
@@ -126,6 +127,10 @@ export async function setup(t: TestContext, options: Partial<StoreOptions> = {})
     await rm(folder, { recursive: true, force: true });
   });
 
+  /** Uploads begun and neither completed nor aborted, as the server itself lists them. */
+  const openUploads = async () =>
+    (await direct.send(new ListMultipartUploadsCommand({ Bucket: BUCKET }))).Uploads?.length ?? 0;
+
   return {
     store,
     endpoint,
@@ -135,9 +140,15 @@ export async function setup(t: TestContext, options: Partial<StoreOptions> = {})
     meddle: (decide: typeof meddle) => {
       meddle = decide;
     },
-    /** Uploads begun and neither completed nor aborted, as the server itself lists them. */
-    openUploads: async () =>
-      (await direct.send(new ListMultipartUploadsCommand({ Bucket: BUCKET }))).Uploads?.length ?? 0,
+    openUploads,
+    /** A put waits half a second for its Abort, which goes on behind it where the machine is busy. */
+    untilNoOpenUpload: async () => {
+      const giveUpAt = performance.now() + 10_000;
+      while ((await openUploads()) > 0) {
+        if (performance.now() > giveUpAt) throw new Error(`${await openUploads()} uploads stay open`);
+        await wait(20);
+      }
+    },
     /** As another process begins one, past the man in the middle. */
     beginUpload: async (Key: string) =>
       void (await direct.send(new CreateMultipartUploadCommand({ Bucket: BUCKET, Key }))),
