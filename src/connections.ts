@@ -64,6 +64,6 @@ export function boundConnections(server: Server, limit: number): void {
       if (!socket.destroyed) waiting.add(socket);
     });
   };
+  // Not on 'checkContinue' too: with a listener there Node neither asks for the body nor emits 'request'.
   server.on('request', arrive);
-  server.on('checkContinue', arrive);
 }
