@@ -29,8 +29,13 @@ async function isOtherProtocol(url: string): Promise<boolean> {
   socket.on('error', () => undefined);
   try {
     socket.write(QUESTION);
-    const [chunk] = (await once(socket, 'data', { signal: AbortSignal.timeout(ANSWER_MS) })) as [Buffer];
-    return chunk.toString('latin1', 0, 1) !== ERROR_OF_POSTGRES;
+    const signal = AbortSignal.timeout(ANSWER_MS);
+    // Its end is waited for too: the timer of the signal alone does not keep the process from ending.
+    const [answer] = (await Promise.race([
+      once(socket, 'data', { signal }),
+      once(socket, 'close', { signal }),
+    ])) as [Buffer | boolean];
+    return Buffer.isBuffer(answer) && answer.toString('latin1', 0, 1) !== ERROR_OF_POSTGRES;
   } catch {
     return false;
   } finally {
