@@ -14,6 +14,9 @@ const RECONNECT_EVERY_MS = 1_000;
 /** Whether the error means that a new connection may lead to a server that works. */
 export const meansOtherServer = (error: Error): boolean => REFUSES.test(error.message);
 
+/** Twice CONNECT_ATTEMPT_MS and a little: an IPv6 address that swallows packets may stand before the IPv4 one. */
+const CONNECT_MS = 6_000;
+
 /** What an ioredis instance has and its types do not show. */
 interface Hidden {
   setStatus(status: string): void;
@@ -35,6 +38,7 @@ class RedisConnection extends Redis {
 
   constructor(url: string | undefined, options: RedisOptions, hooks: RedisHooks) {
     const all = {
+      connectTimeout: CONNECT_MS,
       ...options,
       replyMapping: 'legacy' as const,
       reconnectOnError: createReconnectPolicy(options),

@@ -35,8 +35,6 @@ const KEPT = {
   removeOnFail: { age: 7 * 24 * 3_600, count: 5_000 },
 };
 const ANSWER_MS = 2_000;
-/** Twice CONNECT_ATTEMPT_MS and a little: an IPv6 address that swallows packets may stand before the IPv4 one. */
-const CONNECT_MS = 6_000;
 const SILENT_MS = 5_000;
 const PROBE_KEPT_MS = 60_000;
 /** At most this long between two tries to reconnect (ioredis: up to 5 s), so that a short outage stays short. */
@@ -56,7 +54,6 @@ export function connectRedis(options: Extract<QueueBackend, { kind: 'redis' }>, 
       enableOfflineQueue: false,
       maxRetriesPerRequest: 1,
       commandTimeout: ANSWER_MS,
-      connectTimeout: CONNECT_MS,
       // A line that fell silent stays "ready": nothing would be fed until the kernel gives it up, a quarter of an hour.
       socketTimeout: SILENT_MS,
       retryStrategy: reconnectAfterMs,
@@ -89,7 +86,6 @@ export function connectRedis(options: Extract<QueueBackend, { kind: 'redis' }>, 
         {
           ...tls,
           maxRetriesPerRequest: null,
-          connectTimeout: CONNECT_MS,
           socketTimeout: 20_000,
           retryStrategy: reconnectAfterMs,
         },

@@ -10,8 +10,6 @@ import { readSuppliedFields, readSuppliedToken, type SuppliedToken } from './sup
 type RedisSource = Extract<TokenSource, { type: 'redis' }>;
 
 const ANSWER_MS = 2_000;
-/** Twice CONNECT_ATTEMPT_MS and a little: an IPv6 address that swallows packets may stand before the IPv4 one. */
-const CONNECT_MS = 6_000;
 const LONGEST_PAUSE_MS = 2_000;
 const LONGEST_VALUE = 16 * 1024;
 const FIELDS = [
@@ -36,7 +34,6 @@ export function createRedisTokens(log: Pick<Log, 'warn'>) {
       url,
       {
         lazyConnect: true,
-        connectTimeout: CONNECT_MS,
         commandTimeout: ANSWER_MS,
         maxRetriesPerRequest: 1,
         retryStrategy: (times) => Math.min(100 * 2 ** times, LONGEST_PAUSE_MS),
