@@ -3,12 +3,9 @@
  * a refusal waits for a person, what is away often returns.
  */
 
-interface Words {
-  readonly message: { readonly en: string; readonly zh: string };
-  readonly advice: { readonly en: string; readonly zh: string };
-}
+import type { Explanation } from './explanation.ts';
 
-const words = (en: string, zh: string, adviceEn: string, adviceZh: string): Words => ({
+const words = (en: string, zh: string, adviceEn: string, adviceZh: string): Explanation => ({
   message: { en, zh },
   advice: { en: adviceEn, zh: adviceZh },
 });
@@ -122,7 +119,7 @@ export const STORE_FAILURES = {
     'Free space on the disk; archiving goes on by itself.',
     '请清理磁盘空间，之后会自动恢复归档。',
   ),
-} as const satisfies Record<string, Words>;
+} as const satisfies Record<string, Explanation>;
 
 export type StoreFailureCode = keyof typeof STORE_FAILURES;
 
@@ -141,6 +138,3 @@ export const isStoreAway = (code: string): boolean => AWAY.has(code);
 /** The store, or its address, waits for a person to correct something. */
 export const isStoreRefusal = (code: string): boolean =>
   code in STORE_FAILURES && !AWAY.has(code) && !OTHER.has(code);
-
-/** Every code of a refusal, for queries. */
-export const STORE_REFUSALS: readonly string[] = Object.keys(STORE_FAILURES).filter(isStoreRefusal);

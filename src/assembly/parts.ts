@@ -97,9 +97,9 @@ export async function openParts(config: Config, options: OpenOptions): Promise<P
         await requireRights(bare, schema, config.shape.queue === 'redis' ? [] : [config.queue.schema]);
         for (const name of await migrate(bare, schema, clock.now()))
           log.info({ migration: name }, 'schema migrated');
-        const { accounts: states } = createCatalogue(bare, schema, lifetimes);
+        const { accounts: states, times } = createCatalogue(bare, schema, lifetimes);
         await states.ensure(all.map((account) => account.account));
-        await clock.compare(createCatalogue(bare, schema, lifetimes).times.now);
+        await clock.compare(times.now);
       },
       log,
       signal: shutdown.signal,

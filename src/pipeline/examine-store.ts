@@ -1,15 +1,12 @@
-/** Whether the store does all that is asked of it, tried for real, and which setting or right to change where it does not. */
+/** Tries for real whether the store does all that is asked of it, and names the setting or right to change. */
 import { createHash, randomUUID } from 'node:crypto';
 import type { Clock } from '../clock.ts';
-import { FailureError } from '../failures.ts';
+import { type Explanation, FailureError } from '../failures.ts';
 import type { Action, Rights } from '../storage/rights.ts';
 import type { Store } from '../storage/store.ts';
 import { explain } from '../wechat/errcodes.ts';
 
-interface Words {
-  readonly en: string;
-  readonly zh: string;
-}
+type Words = Explanation['message'];
 
 export interface StoreFinding {
   /** Archiving and erasing work. With advice all the same: something else does not. */

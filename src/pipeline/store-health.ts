@@ -58,7 +58,7 @@ export function createStoreHealth(deps: { store: Pick<Store, 'health'>; canary: 
 }
 
 /** What is waited for goes on for the others. */
-async function settledOrAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+export async function settledOrAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   signal.throwIfAborted();
   return await new Promise<T>((resolve, reject) => {
     const leave = () => reject(signal.reason);

@@ -20,7 +20,6 @@ export interface ServerDeps
     | 'config'
     | 'due'
     | 'gather'
-    | 'gather'
     | 'lifetimes'
     | 'log'
     | 'metrics'

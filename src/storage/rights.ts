@@ -29,13 +29,11 @@ export type Action = (typeof ACTIONS)[number];
 export interface Rights {
   /** Refused with 403. The two of versions are tried only where the bucket keeps versions. */
   readonly missing: readonly Action[];
-  /** The store does not know the request: `HTTP 501 NotImplemented`. */
-  readonly unsupported: readonly { readonly action: Action; readonly detail: string }[];
   /** The bucket keeps new objects until then by a default retention rule (Object Lock). */
   readonly lockedUntil: Date | undefined;
 }
 
-/** The same 100 bytes as no media. */
+/** Small, and not the content of any media item. */
 const CONTENT = Buffer.from('wechat-media-archiver was here to see what it may do.\n');
 
 export type TryRights = (signal: AbortSignal) => Promise<Rights>;
@@ -49,17 +47,15 @@ export function createTryRights(
 
   return async (signal) => {
     const missing: Action[] = [];
-    const unsupported: { action: Action; detail: string }[] = [];
 
-    /** Undefined: it is refused. */
+    /** Undefined: refused; where not by 403, the store does not know the request (`HTTP 501 NotImplemented`). */
     async function attempt<T>(action: Action, act: () => Promise<T>): Promise<T | undefined> {
       try {
         return await act();
       } catch (error) {
         if (!(error instanceof FailureError) || error.failure.code !== 'store_refused') throw error;
-        const { detail = '' } = error.failure;
-        if (!detail.startsWith('HTTP 403')) unsupported.push({ action, detail });
-        else if (!missing.includes(action)) missing.push(action);
+        const isForbidden = error.failure.detail?.startsWith('HTTP 403');
+        if (isForbidden && !missing.includes(action)) missing.push(action);
         return undefined;
       }
     }
@@ -79,7 +75,7 @@ export function createTryRights(
     await attempt('s3:ListBucketMultipartUploads', () =>
       sdk.ask(signal, (client, how) => client.send(new ListMultipartUploadsCommand(listOf), how)),
     );
-    if (!put) return { missing, unsupported, lockedUntil: undefined };
+    if (!put) return { missing, lockedUntil: undefined };
 
     const begun = await attempt('s3:PutObject', () =>
       sdk.ask(signal, (client, how) => client.send(new CreateMultipartUploadCommand(of), how)),
@@ -107,6 +103,6 @@ export function createTryRights(
           wire.expect({ method: 'DELETE', path, query: { versionId: id }, signal }),
         );
     }
-    return { missing, unsupported, lockedUntil };
+    return { missing, lockedUntil };
   };
 }

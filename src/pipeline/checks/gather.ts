@@ -7,7 +7,7 @@ import type { Failure } from '../../failures.ts';
 import type { ArchiveQueue } from '../../queue/queue.ts';
 import { QueueRefusedError } from '../../queue/refusal.ts';
 import type { VitalSigns } from '../../vital-signs.ts';
-import type { StoreHealth } from '../store-health.ts';
+import { type StoreHealth, settledOrAborted } from '../store-health.ts';
 import { driftOf } from '../verify/run.ts';
 import type { AccountFact, Facts } from './check.ts';
 import { DAYS_LOOKED_AT, dayOf, isSilent } from './silence.ts';
@@ -152,7 +152,7 @@ export function createGather(deps: GatherDeps): Gather {
     },
     store: async (signal) => {
       try {
-        const failure = await abortable(probeStore(), signal);
+        const failure = await settledOrAborted(probeStore(), signal);
         return { store: failure ? { ok: false, failure } : { ok: true } };
       } catch {
         // It takes its time: what it met last says more than silence does.
@@ -165,14 +165,4 @@ export function createGather(deps: GatherDeps): Gather {
       return { now: clock.now(), process, conditions: deps.signs.list() };
     },
   };
-}
-
-/** What is waited for goes on. */
-async function abortable<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted();
-  return await new Promise<T>((resolve, reject) => {
-    const leave = () => reject(signal.reason);
-    signal.addEventListener('abort', leave, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', leave));
-  });
 }
