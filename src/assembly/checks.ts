@@ -44,8 +44,8 @@ export interface Look extends Findings {
 }
 
 /**
- * All facts within 2 s (or `withinMs`), and what they say. A catalogue that is known to be away is not asked: every question would
- * keep a connection for half a minute.
+ * All facts within 2 s (or `withinMs`), and what they say. A catalogue that is known to be away is not asked: every
+ * question would keep a connection for half a minute.
  */
 export async function lookOnce(
   gather: Gather,

@@ -34,9 +34,6 @@ export const PRODUCER_SLACK_MS = 10 * MINUTE_MS;
 /** Rows in one statement; what is left waits for the next look. */
 const LIMIT = 1_000;
 
-/** Media that another kind of row has one of are many: an index leads to those that a rule is about. */
-const MEDIA_KEY = 'id';
-
 /**
  * Every column that holds a time, or why it needs no rule in {@link TIMES_WITHOUT_RULE}. A hold by hand ends when a
  * person says, however late that is.
@@ -153,9 +150,10 @@ export function createTimes(database: Database, schema: string, lifetimes: Lifet
 
   async function correct(rule: TimeRule, now: Date): Promise<number> {
     const { table, column, set = `${column} = $now` } = rule;
+    // Rows of media are many: they are corrected in bounded steps, past those that others have locked.
     const limit =
       table === 'media'
-        ? `${MEDIA_KEY} IN (SELECT ${MEDIA_KEY} FROM ${schema}.media WHERE ${conditionOf(rule, '$1::timestamptz')}
+        ? `id IN (SELECT id FROM ${schema}.media WHERE ${conditionOf(rule, '$1::timestamptz')}
              LIMIT ${LIMIT} FOR UPDATE SKIP LOCKED)`
         : conditionOf(rule, '$1::timestamptz');
     const rows = await database.query(

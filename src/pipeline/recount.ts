@@ -17,7 +17,7 @@ const LOOK_MS = 10 * 60_000;
 export function createRecounter({ catalogue, clock, log }: RecounterDeps) {
   /** Undefined: it has been done within a day. */
   async function recount(signal: AbortSignal): Promise<number | undefined> {
-    // Nobody's for a day, not even the taker's: the lease is what says when it was done last.
+    // The lease is kept for a day and not renewed: it records when the last recount was.
     const holder = randomUUID();
     const now = clock.now();
     const until = new Date(now.getTime() + RECOUNT_EVERY_MS);

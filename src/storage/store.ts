@@ -64,7 +64,8 @@ export interface Store {
   /**
    * Puts a body, which is read once. Resolves when the store holds the whole of it; whatever is thrown, nothing of
    * it is visible, with one exception no client can exclude: a connection that breaks after the last byte.
-   * Throws body_too_short, body_too_long, bytes_differ, a failure of ../store-failures.ts, what the source threw, or the signal's reason.
+   * Throws body_too_short, body_too_long, bytes_differ, a failure of ../store-failures.ts, what the source threw, or
+   * the signal's reason.
    */
   put(object: NewObject): Promise<Measure & { multipart: boolean }>;
   /** Undefined where there is none. Where the key lacks `s3:ListBucket` that is refused with 403: it is not known. */

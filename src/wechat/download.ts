@@ -165,7 +165,8 @@ const hasNoHighDefinition = ({ failure: { class: kind, code } }: FailureError) =
 
 /**
  * The documentation of record says that videos are not served over https. Only what looks like that leads to http:
- * a page, nothing, a closed port, an answer nobody understands. Never an errcode, a cut one included, nor trouble that may pass.
+ * a page, nothing, a closed port, an answer nobody understands. Never an errcode, a cut one included, nor trouble that
+ * may pass.
  */
 function mayNeedHttp(kind: Kind, error: unknown): error is FailureError {
   if (kind !== 'video' && kind !== 'shortvideo') return false;
