@@ -1,7 +1,7 @@
 /** Stands for WeChat's callbacks: signed and encrypted beforehand, so that sending is all that costs while measuring. */
 import { setTimeout as wait } from 'node:timers/promises';
 import { Pool } from 'undici';
-import { signMessage } from '../src/simulator/signing.ts';
+import { signMessage } from '../src/simulator/callbacks/signing.ts';
 import { answerParent } from './child.ts';
 import { ACCOUNT } from './shapes.ts';
 

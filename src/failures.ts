@@ -6,7 +6,7 @@
 import type { Explanation } from './explanation.ts';
 import { storableLine } from './storable.ts';
 import { STORE_FAILURES } from './store-failures.ts';
-import { explainTls, TLS_PLACES, type TlsPlace, type TlsReason } from './tls-errors.ts';
+import { explainTls, TLS_PLACES, type TlsPlace, type TlsReason } from './tls-failures.ts';
 
 /** The class decides the cure; see docs/errcodes.md. */
 export type FailureClass =

@@ -1,17 +1,17 @@
 /** `npm start`: everything in one process, on whatever is configured; with nothing configured, all of it embedded. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { startAlerts } from './assembly/alerts.ts';
-import { openParts } from './assembly/parts.ts';
-import { runProgram } from './assembly/run.ts';
-import { reportAtStart } from './assembly/start-report.ts';
-import { startConsumer, startFeeder, startSweeper } from './assembly/worker.ts';
-import { loadConfig } from './config.ts';
-import { callbackUrlOf } from './server/callback-url.ts';
-import { loadKeys } from './server/keys.ts';
+import { startAlerts } from './app/alerts.ts';
+import { openParts } from './app/app-context.ts';
+import { runProgram } from './app/run.ts';
+import { reportAtStart } from './app/start-report.ts';
+import { startConsumer, startFeeder, startSweeper } from './app/worker.ts';
+import { loadConfig } from './config/config.ts';
+import { loadKeys } from './server/auth/api-key-file.ts';
+import { callbackUrlOf } from './server/callbacks/callback-url.ts';
 import { mayShowLoginLink, openServer, welcome } from './server/start.ts';
 import { simulatedAccount } from './simulator/account.ts';
-import { keepSending } from './simulator/sender.ts';
+import { keepSending } from './simulator/callbacks/sender.ts';
 import { openSimulator } from './simulator/server.ts';
 
 /** The folder has one process: what was in hand when it died is taken up soon after the next start. */

@@ -1,11 +1,11 @@
 /** `npm run sweep`: heals what died half-way and closes what has run out. One is enough; more do no harm. */
-import { startAlerts } from '../src/assembly/alerts.ts';
-import { openMetricsPort } from '../src/assembly/metrics-port.ts';
-import { openParts } from '../src/assembly/parts.ts';
-import { requireShared, runProgram } from '../src/assembly/run.ts';
-import { reportAtStart } from '../src/assembly/start-report.ts';
-import { startFeeder, startHeartbeat, startSweeper } from '../src/assembly/worker.ts';
-import { loadConfig } from '../src/config.ts';
+import { startAlerts } from '../src/app/alerts.ts';
+import { openParts } from '../src/app/app-context.ts';
+import { openMetricsPort } from '../src/app/metrics-port.ts';
+import { requireShared, runProgram } from '../src/app/run.ts';
+import { reportAtStart } from '../src/app/start-report.ts';
+import { startFeeder, startHeartbeat, startSweeper } from '../src/app/worker.ts';
+import { loadConfig } from '../src/config/config.ts';
 
 await runProgram('sweep', async (attend) => {
   const config = loadConfig();

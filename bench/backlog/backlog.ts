@@ -2,12 +2,12 @@
 import { Redis } from 'ioredis';
 import pg from 'pg';
 import { createCatalogue } from '../../src/catalogue/catalogue.ts';
-import { createDatabase } from '../../src/catalogue/database.ts';
-import type { Fed } from '../../src/catalogue/feeding.ts';
-import { migrate } from '../../src/catalogue/migrate.ts';
-import { createLifetimes } from '../../src/clock.ts';
-import { createLog } from '../../src/log.ts';
+import { createDatabase } from '../../src/catalogue/database/database.ts';
+import { migrate } from '../../src/catalogue/database/migrate.ts';
+import type { Fed } from '../../src/catalogue/queue/claims.ts';
 import { openArchiveQueue } from '../../src/queue/queue.ts';
+import { createLifetimes } from '../../src/runtime/clock.ts';
+import { createLog } from '../../src/runtime/log.ts';
 import type { Part, PartOptions } from '../part.ts';
 import { median, type PartResult } from '../report.ts';
 import { openServices, type Services } from '../services.ts';

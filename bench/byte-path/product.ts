@@ -1,13 +1,13 @@
 /** The program's own archiver, downloader and store, with a catalogue that agrees to everything. */
 import { createAccounts } from '../../src/account.ts';
-import { createByteBudget } from '../../src/byte-budget.ts';
-import { systemClock } from '../../src/clock.ts';
-import { createLog } from '../../src/log.ts';
-import { createMetrics } from '../../src/metrics.ts';
-import { createArchiver } from '../../src/pipeline/archive.ts';
-import { createGate } from '../../src/pipeline/gate.ts';
+import { createArchiver } from '../../src/pipeline/archive/archive.ts';
+import { createGate } from '../../src/pipeline/dispatch/account-limiter.ts';
+import { systemClock } from '../../src/runtime/clock.ts';
+import { createByteBudget } from '../../src/runtime/concurrency/byte-budget.ts';
+import { createLog } from '../../src/runtime/log.ts';
+import { createMetrics } from '../../src/runtime/metrics.ts';
 import { createStore } from '../../src/storage/store.ts';
-import { createDownloader } from '../../src/wechat/download.ts';
+import { createDownloader } from '../../src/wechat/media/download.ts';
 import { BUCKET, KEYS, type OpenWay, REGION } from './way.ts';
 
 const MIB = 1024 * 1024;

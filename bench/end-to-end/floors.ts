@@ -4,8 +4,8 @@ import type { AddressInfo } from 'node:net';
 import { createPostgresBackend, type PgPool, Queue, runMigrations, Worker, withBackend } from 'bullmq';
 import { fastify } from 'fastify';
 import pg from 'pg';
-import { openEmbeddedDatabase } from '../../src/embedded/database.ts';
-import { createLog } from '../../src/log.ts';
+import { openEmbeddedDatabase } from '../../src/embedded/database/database.ts';
+import { createLog } from '../../src/runtime/log.ts';
 import { answerParent } from '../child.ts';
 import type { Shape } from '../shapes.ts';
 

@@ -1,9 +1,9 @@
 /** A catalogue of many rows: what the page, the API, the feeder and the sweeper ask of it, with the plans. */
 import pg from 'pg';
 import { createCatalogue } from '../../src/catalogue/catalogue.ts';
-import { createDatabase, type PoolLike } from '../../src/catalogue/database.ts';
-import { migrate } from '../../src/catalogue/migrate.ts';
-import { createLifetimes } from '../../src/clock.ts';
+import { createDatabase, type PoolLike } from '../../src/catalogue/database/database.ts';
+import { migrate } from '../../src/catalogue/database/migrate.ts';
+import { createLifetimes } from '../../src/runtime/clock.ts';
 import type { PartOptions } from '../part.ts';
 import { type Bar, type Cell, percentile, type Table } from '../report.ts';
 

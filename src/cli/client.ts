@@ -1,6 +1,6 @@
 /** The API from outside: one request, its answer, and every refusal as a sentence with an exit code. */
 
-import { TLS_PLACES, tlsSentence } from '../tls-errors.ts';
+import { TLS_PLACES, tlsSentence } from '../tls-failures.ts';
 
 /** What scripts can tell apart; docs/cli.md lists them. */
 export const EXIT = {

@@ -1,7 +1,7 @@
 /** What all commands share: the global options, the client made of them, and how a command ends. */
 import { type Command, InvalidArgumentError } from 'commander';
 import type { ClientSettings } from '../config/client-settings.ts';
-import { momentOf } from '../moment.ts';
+import { momentOf } from '../config/values/moment.ts';
 import { CliError, type Client, createClient, EXIT } from './client.ts';
 import { createScreen, type Screen, type Streams } from './screen.ts';
 

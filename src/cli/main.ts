@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /** `wma`: the service from a terminal. */
-import { loadClientSettings } from '../config.ts';
-import { allowSlowConnects } from '../slow-connects.ts';
+import { loadClientSettings } from '../config/config.ts';
+import { allowSlowConnects } from '../runtime/network/slow-connects.ts';
 import { runCli } from './program.ts';
 
 const TWICE_MS = 300;

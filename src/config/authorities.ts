@@ -1,6 +1,6 @@
 /** DATABASE_CA_FILE and its like: certificates of authorities that a company keeps for itself. */
 import { X509Certificate } from 'node:crypto';
-import type { ReadEnvironment, ReadFile, Say } from './environment.ts';
+import type { ReadEnvironment, ReadFile, Say } from './values/environment.ts';
 
 /** PEM texts; undefined: none beside those that Node knows. */
 export interface Authorities {

@@ -1,7 +1,7 @@
 /** Where the command line finds its server and its key. */
 import { join } from 'node:path';
-import { parseApiKeys } from '../api-keys.ts';
-import { type Environment, type ReadFile, withDotEnv } from './environment.ts';
+import { parseApiKeys } from './api-keys.ts';
+import { type Environment, type ReadFile, withDotEnv } from './values/environment.ts';
 
 export interface ClientSettings {
   /** Without a slash at its end. */

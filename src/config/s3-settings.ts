@@ -1,7 +1,7 @@
 /** From S3_… and AWS_… to one endpoint, one addressing, one pair of keys. */
 
-import { type Addressing, presetEndpoint, readEndpoint, S3_PRESETS, type S3Preset } from '../s3-presets.ts';
-import type { ReadEnvironment, Say } from './environment.ts';
+import { type Addressing, presetEndpoint, readEndpoint, S3_PRESETS, type S3Preset } from './s3-presets.ts';
+import type { ReadEnvironment, Say } from './values/environment.ts';
 
 export interface S3Settings {
   readonly bucket: string;

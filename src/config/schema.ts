@@ -2,10 +2,10 @@
  * Every variable the program reads: name, kind, default, example, meaning. Parsing, error messages, `.env.example`,
  * docs/configuration.md and the check for misspelt names all come from this table.
  */
-import { parseApiKeys } from '../api-keys.ts';
-import { SCHEMA_PATTERN, SCHEMA_RULE } from '../database-address.ts';
-import { ADDRESSINGS, S3_PRESET_NAMES } from '../s3-presets.ts';
-import * as kind from './kinds.ts';
+import { parseApiKeys } from './api-keys.ts';
+import { SCHEMA_PATTERN, SCHEMA_RULE } from './database-address.ts';
+import { ADDRESSINGS, S3_PRESET_NAMES } from './s3-presets.ts';
+import * as kind from './values/kinds.ts';
 
 export interface Variable<T = unknown> {
   readonly kind: kind.Kind<T>;

@@ -1,5 +1,5 @@
 /** What Kubernetes writes into the environment of each pod for each Service (enableServiceLinks), and Docker for links. */
-import { type Environment, isVariable } from './environment.ts';
+import { type Environment, isVariable } from './values/environment.ts';
 
 const ADDRESS = /^(tcp|udp|sctp):\/\//;
 

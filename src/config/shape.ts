@@ -1,5 +1,5 @@
 /** Which parts are real and which embedded: two variables for the catalogue and the queue, one for the store. */
-import type { ReadEnvironment, Say } from './environment.ts';
+import type { ReadEnvironment, Say } from './values/environment.ts';
 
 export interface Shape {
   readonly database: 'embedded' | 'postgres';

@@ -3,8 +3,8 @@ import { randomInt } from 'node:crypto';
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import type { Clock } from '../clock.ts';
-import { FolderInUseError, lockFolder } from '../folder-lock.ts';
+import type { Clock } from '../runtime/clock.ts';
+import { FolderInUseError, lockFolder } from '../runtime/disk/folder-lock.ts';
 
 const daySchema = z.object({ startedAt: z.iso.datetime(), seed: z.int(), over: z.boolean() });
 

@@ -1,6 +1,6 @@
 /** The judge: what each media should be, by the simulator's word, against what the service says and its links give. */
 import { createHash } from 'node:crypto';
-import type { Digest } from '../simulator/contents.ts';
+import type { Digest } from '../simulator/media/contents.ts';
 import type { Scene, SettledRow } from './script.ts';
 
 export interface Verdict {

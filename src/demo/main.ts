@@ -6,13 +6,13 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { lastWords } from '../assembly/run.ts';
-import { createLifetimes, systemClock } from '../clock.ts';
-import { createLog } from '../log.ts';
-import { createShutdown } from '../shutdown.ts';
+import { lastWords } from '../app/run.ts';
+import { createLifetimes, systemClock } from '../runtime/clock.ts';
+import { createLog } from '../runtime/log.ts';
+import { allowSlowConnects } from '../runtime/network/slow-connects.ts';
+import { createShutdown } from '../runtime/shutdown.ts';
 import { simulatedAccount } from '../simulator/account.ts';
 import { openSimulator } from '../simulator/server.ts';
-import { allowSlowConnects } from '../slow-connects.ts';
 import { openDay } from './day.ts';
 import { judge, type Verdict } from './judge.ts';
 import { castOf, type Part, type Stage, send, settled } from './play.ts';

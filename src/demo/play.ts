@@ -1,10 +1,10 @@
 /** Plays the script against the running service: sends the messages, then watches the rows until all are settled. */
 import type { Account } from '../account.ts';
-import type { Clock } from '../clock.ts';
-import type { Log } from '../log.ts';
 import { idOf } from '../media.ts';
-import { createCallbacks } from '../simulator/callbacks.ts';
-import { composeMessage, type Message } from '../simulator/messages.ts';
+import type { Clock } from '../runtime/clock.ts';
+import type { Log } from '../runtime/log.ts';
+import { createCallbacks } from '../simulator/callbacks/callbacks.ts';
+import { composeMessage, type Message } from '../simulator/callbacks/messages.ts';
 import type { Simulator } from '../simulator/server.ts';
 import type { LinkedRow } from './judge.ts';
 import type { Scene } from './script.ts';

@@ -1,5 +1,5 @@
 /** The scripted day: what the simulated users send, and what must have become of it by the evening. */
-import type { MessageKind, MessageWish } from '../simulator/messages.ts';
+import type { MessageKind, MessageWish } from '../simulator/callbacks/messages.ts';
 
 export type Fate = 'archived' | 'dead' | 'expired';
 

@@ -3,9 +3,9 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
-import { StartError } from '../assembly/run.ts';
-import type { Clock } from '../clock.ts';
-import type { Shutdown } from '../shutdown.ts';
+import { StartError } from '../app/run.ts';
+import type { Clock } from '../runtime/clock.ts';
+import type { Shutdown } from '../runtime/shutdown.ts';
 
 export interface Service {
   readonly url: string;

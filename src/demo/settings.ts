@@ -1,6 +1,6 @@
 /** What the service under show is told. */
 import type { Account } from '../account.ts';
-import { type Config, childEnvironment, loadConfig } from '../config.ts';
+import { type Config, childEnvironment, loadConfig } from '../config/config.ts';
 
 /** Three days in six minutes: long enough that nothing expires which should not, short enough to see one that must. */
 const TIME_SCALE = 720;

@@ -1,6 +1,7 @@
 /** The light way: jobs in Redis. A worker checks each, gives it its row, and the feeder its work. */
-import { createLog } from '../log.ts';
+
 import { idOf } from '../media.ts';
+import { createLog } from '../runtime/log.ts';
 import type { JobProducerOptions } from './producer.ts';
 import { checkUrl, ProducerError } from './producer-error.ts';
 import type { Way } from './way.ts';

@@ -1,4 +1,4 @@
-import { parseDatabaseUrl } from '../database-address.ts';
+import { parseDatabaseUrl } from '../config/database-address.ts';
 
 /**
  * Why nothing was handed over.

@@ -2,9 +2,10 @@
  * What `import 'wechat-media-archiver'` gives: for a program that receives WeChat's callbacks itself and wants its
  * media archived. No server in between; the same schema and the same ids as every other way in.
  */
-import { systemClock } from '../clock.ts';
+
 import { idOf, type Kind, type ReferenceInput, type Status } from '../media.ts';
-import { within } from '../queue/patience.ts';
+import { within } from '../queue/timeouts.ts';
+import { systemClock } from '../runtime/clock.ts';
 import { openJobs } from './jobs.ts';
 import { ProducerError } from './producer-error.ts';
 import { readGiven } from './reading.ts';

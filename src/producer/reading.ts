@@ -1,6 +1,6 @@
 /** From what a program hands over – messages as it parsed them, or references – to references that are checked. */
 import { type ReferenceInput, referenceSchema } from '../media.ts';
-import { readReferences } from '../wechat/references.ts';
+import { readReferences } from '../wechat/callback/references.ts';
 import type { Given } from './producer.ts';
 import { ProducerError } from './producer-error.ts';
 

@@ -1,11 +1,12 @@
 /** The durable way: rows in Postgres, written by the statement the archiver itself uses. */
-import { createAccepting } from '../catalogue/accepting.ts';
-import { createAccountStates } from '../catalogue/accounts.ts';
-import { createDatabase, DatabaseAwayError } from '../catalogue/database.ts';
-import { createPostgresPool } from '../catalogue/postgres.ts';
-import { createLifetimes, systemClock } from '../clock.ts';
-import { SCHEMA_PATTERN, SCHEMA_RULE } from '../database-address.ts';
-import { endsWithin } from '../queue/patience.ts';
+
+import { createAccountStates } from '../catalogue/accounts/accounts.ts';
+import { createDatabase, DatabaseAwayError } from '../catalogue/database/database.ts';
+import { createPostgresPool } from '../catalogue/database/postgres.ts';
+import { createAccepting } from '../catalogue/media/insert.ts';
+import { SCHEMA_PATTERN, SCHEMA_RULE } from '../config/database-address.ts';
+import { endsWithin } from '../queue/timeouts.ts';
+import { createLifetimes, systemClock } from '../runtime/clock.ts';
 import type { RowProducerOptions } from './producer.ts';
 import { checkUrl, ProducerError } from './producer-error.ts';
 import type { Way } from './way.ts';

@@ -1,12 +1,12 @@
 /** Taking jobs out of the queue and turning what a handler decides into BullMQ's words. */
 import type { Job } from 'bullmq';
-import type { Log } from '../log.ts';
 import type { Reference } from '../media.ts';
+import type { Log } from '../runtime/log.ts';
 import type { Bull, ConsumerSettings } from './backend.ts';
-import { backoffStrategy, type Disposition, JobAborted, settle } from './disposition.ts';
 import { JOB_OPTIONS, parseJob, rowOfJobId } from './job.ts';
-import { endsWithin, keepStarting } from './patience.ts';
-import { createQuietReport } from './wording.ts';
+import { backoffStrategy, type Disposition, JobAborted, settle } from './job-result.ts';
+import { createQuietReport } from './redact-errors.ts';
+import { endsWithin, keepStarting } from './timeouts.ts';
 
 /** One job in hand. `attempt` starts at 1 and counts tries that were spent, also by workers that are gone. */
 export interface ArchiveJob {

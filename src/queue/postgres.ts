@@ -11,12 +11,12 @@ import {
   UnsupportedPostgresVersionError,
   withBackend,
 } from 'bullmq';
-import { systemClock } from '../clock.ts';
-import type { Log } from '../log.ts';
+import { systemClock } from '../runtime/clock.ts';
+import type { Log } from '../runtime/log.ts';
 import type { Bull, QueuePool } from './backend.ts';
 import { JOB_OPTIONS, LONGEST_MS, queueNameOf, STREAMS } from './job.ts';
-import { within } from './patience.ts';
-import { createQuietReport } from './wording.ts';
+import { createQuietReport } from './redact-errors.ts';
+import { within } from './timeouts.ts';
 
 /** BullMQ takes no schema beside a pool, and believes it to be `bullmq`. */
 const classesOn = (schema: string) =>

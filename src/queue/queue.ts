@@ -1,16 +1,17 @@
 /** The queue between the feeder and the workers: a bounded working set, never the truth. */
-import { systemClock } from '../clock.ts';
-import type { Log } from '../log.ts';
+
 import type { Reference } from '../media.ts';
+import { systemClock } from '../runtime/clock.ts';
+import type { Log } from '../runtime/log.ts';
 import type { Bull, QueueBackend } from './backend.ts';
 import { type ConsumeOptions, type Consumer, createConsumer, type JobHandler } from './consumer.ts';
-import { forgetJobs } from './forget.ts';
 import { JOB_NAME, jobIdOf, toJobData } from './job.ts';
-import { endsWithin, keepStarting, within } from './patience.ts';
 import { connectPostgres } from './postgres.ts';
+import { createQuietReport } from './redact-errors.ts';
 import { connectRedis } from './redis.ts';
 import { asRefusal } from './refusal.ts';
-import { createQuietReport } from './wording.ts';
+import { forgetJobs } from './remove-jobs.ts';
+import { endsWithin, keepStarting, within } from './timeouts.ts';
 
 /** Jobs by state. `waiting` includes prioritized ones; finished ones as far as the backend keeps them. */
 export interface QueueCounts {

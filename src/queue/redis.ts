@@ -1,15 +1,15 @@
 /** BullMQ on Redis. Redis may be away at any time, at the start too: nothing here hangs or fails for it. */
 import { type JobJson, Queue, Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
-import type { Log } from '../log.ts';
-import { createRedisConnection } from '../redis-connection.ts';
-import { createRepeatedLog } from '../repeated-log.ts';
-import { TLS_PLACES, tlsSentence } from '../tls-errors.ts';
+import type { Log } from '../runtime/log.ts';
+import { createRedisConnection } from '../runtime/network/redis-connection.ts';
+import { createRepeatedLog } from '../runtime/repeated-log.ts';
+import { TLS_PLACES, tlsSentence } from '../tls-failures.ts';
 import type { Bull, QueueBackend } from './backend.ts';
 import { JOB_OPTIONS, QUEUE_NAME, STREAMS } from './job.ts';
-import { endsWithin } from './patience.ts';
-import { misplacedIn } from './places.ts';
-import { createQuietReport } from './wording.ts';
+import { createQuietReport } from './redact-errors.ts';
+import { misplacedIn } from './redis-marker.ts';
+import { endsWithin } from './timeouts.ts';
 
 /**
  * Redis keeps a job's data as text, and what is not JSON makes BullMQ throw before any code of ours sees the job: it

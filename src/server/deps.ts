@@ -3,12 +3,12 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
-import type { Look } from '../assembly/checks.ts';
-import type { Parts } from '../assembly/parts.ts';
-import type { ListenerLimits } from '../connections.ts';
-import type { Intake } from '../pipeline/intake.ts';
-import type { RepeatedLog } from '../repeated-log.ts';
-import type { Access } from './access.ts';
+import type { Parts } from '../app/app-context.ts';
+import type { Look } from '../app/checks.ts';
+import type { Intake } from '../pipeline/ingest/ingest.ts';
+import type { ListenerLimits } from '../runtime/network/server-limits.ts';
+import type { RepeatedLog } from '../runtime/repeated-log.ts';
+import type { Access } from './auth/access.ts';
 
 export interface ServerDeps
   extends Pick<

@@ -1,11 +1,11 @@
 /** The server alone: callbacks, API, page. Workers fetch beside it, in processes of their own. */
-import { startAlerts } from '../assembly/alerts.ts';
-import { openParts } from '../assembly/parts.ts';
-import { requireShared, runProgram } from '../assembly/run.ts';
-import { reportAtStart } from '../assembly/start-report.ts';
-import { startFeeder, startHeartbeat } from '../assembly/worker.ts';
-import { loadConfig } from '../config.ts';
-import { loadKeys } from './keys.ts';
+import { startAlerts } from '../app/alerts.ts';
+import { openParts } from '../app/app-context.ts';
+import { requireShared, runProgram } from '../app/run.ts';
+import { reportAtStart } from '../app/start-report.ts';
+import { startFeeder, startHeartbeat } from '../app/worker.ts';
+import { loadConfig } from '../config/config.ts';
+import { loadKeys } from './auth/api-key-file.ts';
 import { mayShowLoginLink, openServer, welcome } from './start.ts';
 
 await runProgram('server', async (attend) => {

@@ -1,15 +1,16 @@
 /** The server on its ports, and what to tell whoever started it. */
-import type { ApiKey } from '../api-keys.ts';
-import { lookOnce, seldom } from '../assembly/checks.ts';
-import { openIntake } from '../assembly/intake.ts';
-import type { Parts } from '../assembly/parts.ts';
-import { listenError } from '../assembly/run.ts';
-import type { Config } from '../config.ts';
-import type { ListenerLimits } from '../connections.ts';
-import { createRepeatedLog } from '../repeated-log.ts';
-import { createAccess } from './access.ts';
+
+import type { Parts } from '../app/app-context.ts';
+import { lookOnce, seldom } from '../app/checks.ts';
+import { openIntake } from '../app/ingest.ts';
+import { listenError } from '../app/run.ts';
+import type { ApiKey } from '../config/api-keys.ts';
+import type { Config } from '../config/config.ts';
+import type { ListenerLimits } from '../runtime/network/server-limits.ts';
+import { createRepeatedLog } from '../runtime/repeated-log.ts';
 import { buildCallbackServer, buildServer } from './app.ts';
-import { callbackUrlOf } from './callback-url.ts';
+import { createAccess } from './auth/access.ts';
+import { callbackUrlOf } from './callbacks/callback-url.ts';
 import type { App } from './deps.ts';
 
 export interface RunningServer {

@@ -1,6 +1,6 @@
 /** The accounts of the simulated WeChat. What looks like secrets here protects nothing. */
 import type { Account } from '../account.ts';
-import type { SimulatedComponent } from './components.ts';
+import type { SimulatedComponent } from './api/components.ts';
 
 /** The one account that `npm start` and the demo use. */
 export function simulatedAccount(concurrency: number): Account {

@@ -1,16 +1,16 @@
 /** The routes that WeChat does not have, under /__simulator/: what a test or a person may ask while it runs. */
 import { z } from 'zod';
-import { systemClock } from '../clock.ts';
-import type { Log } from '../log.ts';
-import { createCallbacks } from './callbacks.ts';
-import { DELIVERY_NAMES } from './deliveries.ts';
-import { BEHAVIOUR_NAMES, SIMULATED_KINDS } from './media-id.ts';
-import { composeMessage, MESSAGE_KINDS } from './messages.ts';
+import { systemClock } from '../runtime/clock.ts';
+import type { Log } from '../runtime/log.ts';
+import { createCallbacks } from './callbacks/callbacks.ts';
+import { DELIVERY_NAMES } from './callbacks/deliveries.ts';
+import { composeMessage, MESSAGE_KINDS } from './callbacks/messages.ts';
+import { composeServiceMessage, composeTicket, SERVICE_KINDS } from './callbacks/service-messages.ts';
+import { CALLBACK_FORMATS, CALLBACK_MODES } from './callbacks/signing.ts';
+import { TROUBLE_NAMES } from './faults/account-fault-table.ts';
+import { PLACES } from './faults/account-wide-faults.ts';
+import { BEHAVIOUR_NAMES, SIMULATED_KINDS } from './media/media-id.ts';
 import type { Simulator } from './server.ts';
-import { composeServiceMessage, composeTicket, SERVICE_KINDS } from './service-messages.ts';
-import { CALLBACK_FORMATS, CALLBACK_MODES } from './signing.ts';
-import { PLACES } from './spoiling.ts';
-import { TROUBLE_NAMES } from './trouble-rows.ts';
 
 interface Context {
   readonly simulator: Simulator;

@@ -4,12 +4,12 @@
  */
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { createLifetimes, systemClock } from '../clock.ts';
-import { createLog } from '../log.ts';
-import { closeOnSignals, createShutdown } from '../shutdown.ts';
-import { allowSlowConnects } from '../slow-connects.ts';
+import { createLifetimes, systemClock } from '../runtime/clock.ts';
+import { createLog } from '../runtime/log.ts';
+import { allowSlowConnects } from '../runtime/network/slow-connects.ts';
+import { closeOnSignals, createShutdown } from '../runtime/shutdown.ts';
 import { accountsFileOf, SIMULATED_COMPONENT, simulatedAccount, simulatedAccounts } from './account.ts';
-import { keepSending } from './sender.ts';
+import { keepSending } from './callbacks/sender.ts';
 import { openSimulator } from './server.ts';
 
 const LIFETIME_MS = 72 * 3_600_000;

@@ -1,27 +1,27 @@
 /** A pretend WeChat on a real socket, on 127.0.0.1 alone. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { z } from 'zod';
-import type { Clock, Lifetimes } from '../clock.ts';
-import type { Log } from '../log.ts';
-import { createAccessTokens, type SimulatedAccount } from './access-tokens.ts';
+import type { Clock, Lifetimes } from '../runtime/clock.ts';
+import type { Log } from '../runtime/log.ts';
+import { createAccessTokens, type SimulatedAccount } from './accounts/access-tokens.ts';
+import { createQuotas } from './accounts/quotas.ts';
 import { ADMIN_ROUTES } from './admin-routes.ts';
-import { sendText } from './answers.ts';
-import { type Components, createComponents, type SimulatedComponent } from './components.ts';
-import { type Digest, digestOf, type Rendition } from './contents.ts';
-import { type CustomerService, createCustomerService } from './customer-service.ts';
-import { createLedger, type Ledger } from './ledger.ts';
-import { createLinkRoutes } from './link-routes.ts';
-import { type PublicUrls, pictureLink } from './links.ts';
-import { listenLocally } from './listen.ts';
-import { type Behaviour, type MediaRecipe, mintMediaId } from './media-id.ts';
-import { createMediaRoutes } from './media-routes.ts';
-import { createQuotaRoutes } from './quota-routes.ts';
-import { createQuotas } from './quotas.ts';
-import { parseObject, readBody } from './requests.ts';
-import { createSpoiling, type Place } from './spoiling.ts';
-import { createTokenRoutes } from './token-routes.ts';
-import { TROUBLES, type Trouble, type TroubleName, type TroubleRow } from './trouble-rows.ts';
-import { createTroubles } from './troubles.ts';
+import { type Components, createComponents, type SimulatedComponent } from './api/components.ts';
+import { type CustomerService, createCustomerService } from './api/customer-service.ts';
+import { createLinkRoutes } from './api/link-routes.ts';
+import { type PublicUrls, pictureLink } from './api/links.ts';
+import { createMediaRoutes } from './api/media-routes.ts';
+import { createQuotaRoutes } from './api/quota-routes.ts';
+import { createTokenRoutes } from './api/token-routes.ts';
+import { TROUBLES, type Trouble, type TroubleName, type TroubleRow } from './faults/account-fault-table.ts';
+import { createTroubles } from './faults/account-faults.ts';
+import { createSpoiling, type Place } from './faults/account-wide-faults.ts';
+import { listenLocally } from './http/listen.ts';
+import { createLedger, type Ledger } from './http/request-log.ts';
+import { parseObject, readBody } from './http/requests.ts';
+import { sendText } from './http/responses.ts';
+import { type Digest, digestOf, type Rendition } from './media/contents.ts';
+import { type Behaviour, type MediaRecipe, mintMediaId } from './media/media-id.ts';
 
 export interface SimulatorOptions {
   /** Default 0: any free port. Media ids outlive a restart; picture and video links only if the port is the same. */

@@ -1,6 +1,6 @@
 /** Delivers what a file holds, and removes it only then: after a crash a file is delivered again from its start. */
 import { readFile, rename } from 'node:fs/promises';
-import type { Log } from '../log.ts';
+import type { Log } from '../runtime/log.ts';
 import { readRecords } from './record.ts';
 import { remove, setAside } from './slot.ts';
 

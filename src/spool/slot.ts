@@ -4,7 +4,7 @@
  */
 import { open, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { FolderInUseError, type FolderLock, lockFolder } from '../folder-lock.ts';
+import { FolderInUseError, type FolderLock, lockFolder } from '../runtime/disk/folder-lock.ts';
 import { syncFolder } from './writer.ts';
 
 export interface Slot {

@@ -3,8 +3,8 @@
  * they mean is the owner's. Appended ones are on disk before the answer and are deleted only once delivered.
  */
 import { join } from 'node:path';
-import { watchDiskSpace } from '../disk-space.ts';
-import type { Log } from '../log.ts';
+import { watchDiskSpace } from '../runtime/disk/disk-space.ts';
+import type { Log } from '../runtime/log.ts';
 import { encodeRecord } from './record.ts';
 import { createReplay, type Deliver } from './replay.ts';
 import { filesOf, measure, numberOf, type Slot, sizeOf, slotFolders, takeSlot, tryTake } from './slot.ts';

@@ -4,11 +4,11 @@
  */
 import { ListObjectVersionsCommand } from '@aws-sdk/client-s3';
 import { FailureError, failure } from '../failures.ts';
-import type { Address } from './address.ts';
-import { isMissing, type Look } from './look.ts';
-import type { Repeat } from './quickly.ts';
-import type { Sdk } from './sdk.ts';
-import type { Headers, Wire } from './wire.ts';
+import { isMissing, type Look } from './head.ts';
+import type { Address } from './http/address.ts';
+import type { Repeat } from './http/quick-retry.ts';
+import type { Sdk } from './http/sdk.ts';
+import type { Headers, Wire } from './http/signed-request.ts';
 
 /** A version that the store does not let go of. */
 export interface KeptVersion {

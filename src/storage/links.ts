@@ -1,6 +1,6 @@
 /** Links to objects: presigned GET, computed, no request is made. */
-import type { Address } from './address.ts';
-import { canonicalQuery, type Signer } from './signing.ts';
+import type { Address } from './http/address.ts';
+import { canonicalQuery, type Signer } from './http/signing.ts';
 
 export interface Link {
   readonly url: string;

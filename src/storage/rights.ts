@@ -8,10 +8,10 @@ import {
   ListObjectVersionsCommand,
 } from '@aws-sdk/client-s3';
 import { FailureError } from '../failures.ts';
-import type { Address } from './address.ts';
-import type { Look } from './look.ts';
-import type { Sdk } from './sdk.ts';
-import { sha256Of, type Wire } from './wire.ts';
+import type { Look } from './head.ts';
+import type { Address } from './http/address.ts';
+import type { Sdk } from './http/sdk.ts';
+import { sha256Of, type Wire } from './http/signed-request.ts';
 
 /** By AWS's names, which the other vendors take over. */
 export const ACTIONS = [

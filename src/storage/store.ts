@@ -2,22 +2,22 @@
 import type { Readable } from 'node:stream';
 import type { SecureContext } from 'node:tls';
 import { ListObjectsV2Command } from '@aws-sdk/client-s3';
-import type { Clock } from '../clock.ts';
+import type { Addressing } from '../config/s3-presets.ts';
 import { type FailureError, failure } from '../failures.ts';
-import type { Log } from '../log.ts';
-import type { Addressing } from '../s3-presets.ts';
-import { createAddress } from './address.ts';
+import type { Clock } from '../runtime/clock.ts';
+import type { Log } from '../runtime/log.ts';
 import { createErase, type KeptVersion } from './erase.ts';
-import type { Measure } from './guard.ts';
+import { createLook, isMissing } from './head.ts';
+import { createAddress } from './http/address.ts';
+import { quickly, type Repeat } from './http/quick-retry.ts';
+import { createSdk } from './http/sdk.ts';
+import { createWire, type Headers } from './http/signed-request.ts';
+import { createSigner } from './http/signing.ts';
 import { createLinks, type Link } from './links.ts';
-import { createLook, isMissing } from './look.ts';
-import { fileNameOf, readMetadata } from './object-headers.ts';
-import { createPut, type NewObject } from './put.ts';
-import { quickly, type Repeat } from './quickly.ts';
 import { createTryRights, type TryRights } from './rights.ts';
-import { createSdk } from './sdk.ts';
-import { createSigner } from './signing.ts';
-import { createWire, type Headers } from './wire.ts';
+import { fileNameOf, readMetadata } from './upload/object-headers.ts';
+import { createPut, type NewObject } from './upload/put.ts';
+import type { Measure } from './upload/verified-body.ts';
 
 export interface StoreOptions {
   readonly bucket: string;

@@ -1,13 +1,13 @@
 /** The catalogue on each database it must be the same on. */
 import type { TestContext } from 'node:test';
 import { type Catalogue, createCatalogue } from '../../src/catalogue/catalogue.ts';
-import { createDatabase, type Database } from '../../src/catalogue/database.ts';
-import { migrate } from '../../src/catalogue/migrate.ts';
-import { createPostgresPool } from '../../src/catalogue/postgres.ts';
-import { createLifetimes } from '../../src/clock.ts';
-import { createLog } from '../../src/log.ts';
-import { openForTest } from '../embedded/open.ts';
-import { missing, postgresForTest } from '../services.ts';
+import { createDatabase, type Database } from '../../src/catalogue/database/database.ts';
+import { migrate } from '../../src/catalogue/database/migrate.ts';
+import { createPostgresPool } from '../../src/catalogue/database/postgres.ts';
+import { createLifetimes } from '../../src/runtime/clock.ts';
+import { createLog } from '../../src/runtime/log.ts';
+import { openForTest } from '../embedded/database/open.ts';
+import { missing, postgresForTest } from '../machine/services.ts';
 
 export const SCHEMA = 'wma';
 export const lifetimes = createLifetimes({ mediaLifetimeMs: 72 * 3_600_000, timeScale: 1 });

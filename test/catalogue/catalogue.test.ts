@@ -3,10 +3,10 @@ import assert from 'node:assert/strict';
 import { readdir } from 'node:fs/promises';
 import { after, before, describe, it } from 'node:test';
 import type { Catalogue } from '../../src/catalogue/catalogue.ts';
-import type { Database } from '../../src/catalogue/database.ts';
-import { migrate } from '../../src/catalogue/migrate.ts';
+import type { Database } from '../../src/catalogue/database/database.ts';
+import { migrate } from '../../src/catalogue/database/migrate.ts';
 import { idOf, type Reference } from '../../src/media.ts';
-import { createCleanup } from '../cleanup.ts';
+import { createCleanup } from '../machine/cleanup.ts';
 import { backends, lifetimes, SCHEMA, setup } from './backends.ts';
 
 const NOW = new Date('2026-05-01T12:00:00Z');

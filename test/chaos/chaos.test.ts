@@ -4,9 +4,9 @@
  */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { missing } from '../services.ts';
+import { missing } from '../machine/services.ts';
 import { readSources } from '../structure/sources.ts';
-import { brokenCells } from './findings.ts';
+import { brokenCells } from './judge/findings.ts';
 import { planOf } from './plan.ts';
 import { play } from './play.ts';
 import { SHAPES, type Shape } from './script.ts';

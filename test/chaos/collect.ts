@@ -13,6 +13,7 @@ import {
 import { PGlite } from '@electric-sql/pglite';
 import { Redis } from 'ioredis';
 import pg from 'pg';
+import type { Ground } from './ground.ts';
 import {
   type ApiRow,
   type Digest,
@@ -20,8 +21,7 @@ import {
   EVIDENCE,
   type RunFacts,
   type StoredObject,
-} from './evidence.ts';
-import type { Ground } from './ground.ts';
+} from './judge/evidence.ts';
 import type { StoreAccess } from './machines.ts';
 import type { SentLine } from './sender.ts';
 

@@ -1,6 +1,6 @@
 /** `npm run test:chaos`: docs/reliability.md says what it does, and what the table means. */
 import { styleText } from 'node:util';
-import { isClean } from './findings.ts';
+import { isClean } from './judge/findings.ts';
 import { type Options, readOptions, USAGE } from './options.ts';
 import { planOf } from './plan.ts';
 import { type Played, play } from './play.ts';

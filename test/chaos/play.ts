@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { askApi, collect, openUploads } from './collect.ts';
 import { createDeeds } from './deeds.ts';
-import { readEvidence } from './evidence.ts';
-import type { Findings } from './findings.ts';
 import { type Ground, type GroundOptions, openGround, untilReady } from './ground.ts';
-import { judge } from './judge.ts';
+import { readEvidence } from './judge/evidence.ts';
+import type { Findings } from './judge/findings.ts';
+import { judge } from './judge/judge.ts';
 import type { Script } from './script.ts';
 import { createSender, type SentLine } from './sender.ts';
 

@@ -1,5 +1,5 @@
 /** Chance that can be repeated: the same seed gives the same script. */
-import { createRandom as createNumbers } from '../../src/random.ts';
+import { createRandom as createNumbers } from '../../src/runtime/seeded-random.ts';
 
 export interface Random {
   /** In [0, 1). */

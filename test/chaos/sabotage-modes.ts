@@ -13,7 +13,7 @@ export const SABOTAGES = {
   /** Says `success` first and writes later: whoever dies in between has lost it. */
   'answer-before-commit': [
     {
-      file: 'src/server/routes/webhook.ts',
+      file: 'src/server/routes/callback.ts',
       text: 'await inTime(write(account, result));',
       instead: 'setTimeout(() => void write(account, result).catch(() => undefined), 5_000);',
     },
@@ -21,7 +21,7 @@ export const SABOTAGES = {
   /** An outcome counts whichever round it is of: a job that came back from the past decides. */
   'no-round-guard': [
     {
-      file: 'src/catalogue/outcomes.ts',
+      file: 'src/catalogue/queue/outcomes.ts',
       text: ' AND round = $2',
       instead: ' AND $2::integer IS NOT NULL',
     },
@@ -29,7 +29,7 @@ export const SABOTAGES = {
   /** Rows whose job is gone are not looked for. */
   'no-repair': [
     {
-      file: 'src/pipeline/sweep.ts',
+      file: 'src/pipeline/maintenance/sweeper.ts',
       text: "freed: await attempt('freeLost', freeLost, signal)",
       instead: 'freed: 0',
     },
@@ -37,7 +37,7 @@ export const SABOTAGES = {
   /** Bytes beyond the announced length are not noticed, so the announced part passes for the file. */
   'no-length-check': [
     {
-      file: 'src/wechat/http.ts',
+      file: 'src/wechat/http/stream-get.ts',
       text: 'const excess = lengthBytes === undefined ? 0 : context.excessBytes(lengthBytes);',
       instead: 'const excess = 0 as number;',
     },
@@ -45,7 +45,7 @@ export const SABOTAGES = {
   /** A name that the log's scrubber does not know. */
   'token-logged': [
     {
-      file: 'src/wechat/shared-tokens.ts',
+      file: 'src/wechat/tokens/managed-tokens.ts',
       text: '{ account: account.account, fingerprint, replaces, expiresAt, written }',
       instead: '{ account: account.account, given: value, replaces, expiresAt, written }',
     },

@@ -1,8 +1,8 @@
 /** Every sabotage must turn its cell, and no other: a judge that cannot find fault proves nothing. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { missing } from '../services.ts';
-import { brokenCells } from './findings.ts';
+import { missing } from '../machine/services.ts';
+import { brokenCells } from './judge/findings.ts';
 import { sabotaged } from './sabotage.ts';
 import { SABOTAGE_MODES } from './sabotage-modes.ts';
 import { checkSabotage, playScenario, SCENARIOS } from './scenarios.ts';

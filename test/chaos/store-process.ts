@@ -5,7 +5,7 @@
 import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { openEmbeddedS3 } from '../../src/embedded/s3/server.ts';
-import { createLog } from '../../src/log.ts';
+import { createLog } from '../../src/runtime/log.ts';
 import type { StoreFault } from './script.ts';
 
 const { CHAOS_STORE_FOLDER, CHAOS_STORE_BUCKET, CHAOS_STORE_KEY, CHAOS_STORE_SECRET } = process.env;

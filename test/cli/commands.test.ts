@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
-import { parseApiKeys } from '../../src/api-keys.ts';
+import { parseApiKeys } from '../../src/config/api-keys.ts';
 import { PROBLEMS } from '../../src/server/problem.ts';
 import { openServer } from '../../src/server/start.ts';
 import { A, B, ended, type Ground, type Program, SHAPES, sent } from '../contract/shapes.ts';

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { randomBytes, randomUUID } from 'node:crypto';
 import { describe, test } from 'node:test';
+import { loadConfig } from '../../src/config/config.ts';
 import { bitsOf, STRONG_BITS } from '../../src/config/secret-strength.ts';
-import { loadConfig } from '../../src/config.ts';
 
 const PRODUCTION = {
   NODE_ENV: 'production',

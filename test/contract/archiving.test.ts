@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { ReferenceInput } from '../../src/media.ts';
-import type { Behaviour, MediaRecipe } from '../../src/simulator/media-id.ts';
+import type { Behaviour, MediaRecipe } from '../../src/simulator/media/media-id.ts';
 import {
   A,
   B,

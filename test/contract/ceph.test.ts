@@ -9,9 +9,9 @@ import {
   PutObjectLockConfigurationCommand,
   S3Client,
 } from '@aws-sdk/client-s3';
-import { systemClock } from '../../src/clock.ts';
-import { createEraser } from '../../src/pipeline/erase.ts';
-import { examineStore } from '../../src/pipeline/examine-store.ts';
+import { createEraser } from '../../src/pipeline/maintenance/eraser.ts';
+import { examineStore } from '../../src/pipeline/maintenance/store-check.ts';
+import { systemClock } from '../../src/runtime/clock.ts';
 import { ACTIONS } from '../../src/storage/rights.ts';
 import { createStore, type Store } from '../../src/storage/store.ts';
 import { type Ceph, type Keys, startCeph } from '../machine/ceph.ts';

@@ -1,9 +1,9 @@
 /** Customer service that is refused, silent, limited or endless: seen, told of, and made good without a human. */
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
-import { systemClock } from '../../src/clock.ts';
-import { composeMessage } from '../../src/simulator/messages.ts';
-import { composeServiceMessage } from '../../src/simulator/service-messages.ts';
+import { systemClock } from '../../src/runtime/clock.ts';
+import { composeMessage } from '../../src/simulator/callbacks/messages.ts';
+import { composeServiceMessage } from '../../src/simulator/callbacks/service-messages.ts';
 import { assertArchived, type WecomGround, wecomGround } from './wecom-ground.ts';
 
 const NEVER = new AbortController().signal;

@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { ListMultipartUploadsCommand, S3Client } from '@aws-sdk/client-s3';
-import { systemClock } from '../../src/clock.ts';
 import { idOf, type ReferenceInput } from '../../src/media.ts';
-import { createEraser } from '../../src/pipeline/erase.ts';
+import { createEraser } from '../../src/pipeline/maintenance/eraser.ts';
 import { jobIdOf, toJobData } from '../../src/queue/job.ts';
+import { systemClock } from '../../src/runtime/clock.ts';
 import { dumpQueue } from '../queue/dump.ts';
 import { A, ended, type Ground, idOfInput, type Program, SHAPES, sent, until } from './shapes.ts';
 import { openUnwillingStore, type UnwillingStore } from './unwilling-store.ts';

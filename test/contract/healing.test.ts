@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { Redis } from 'ioredis';
-import { DatabaseAwayError } from '../../src/catalogue/database.ts';
+import { DatabaseAwayError } from '../../src/catalogue/database/database.ts';
 import { jobIdOf } from '../../src/queue/job.ts';
 import { ended, type Ground, type Program, SHAPES, sent, sha256Of, until } from './shapes.ts';
 

@@ -1,8 +1,8 @@
 /** What is wrong with an account as a whole costs its media nothing, other accounts less, and heals by itself. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { HELD_BY_HAND } from '../../src/catalogue/accounts.ts';
-import type { TroubleName } from '../../src/simulator/trouble-rows.ts';
+import { HELD_BY_HAND } from '../../src/catalogue/accounts/accounts.ts';
+import type { TroubleName } from '../../src/simulator/faults/account-fault-table.ts';
 import { A, B, ended, type Ground, type Program, SHAPES, sent, until } from './shapes.ts';
 
 /** A life of thirty seconds: an account is probed every two or three, and pictures go by their link in the last ones. */

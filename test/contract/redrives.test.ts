@@ -1,8 +1,8 @@
 /** Dead letters tried again once their cause is mended: each once, whoever stops, dies or asks at the same time. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import type { RedriveFilter } from '../../src/catalogue/redrive-filter.ts';
-import type { RedriveWish } from '../../src/catalogue/redriving.ts';
+import type { RedriveFilter } from '../../src/catalogue/redrive/filter.ts';
+import type { RedriveWish } from '../../src/catalogue/redrive/redrives.ts';
 import type { ReferenceInput } from '../../src/media.ts';
 import {
   A,

@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
-import { createRandom } from '../../src/random.ts';
+import { createRandom } from '../../src/runtime/seeded-random.ts';
 import { openCutter } from '../machine/cutter.ts';
-import { missing, postgresForTest, redisForTest } from '../services.ts';
+import { missing, postgresForTest, redisForTest } from '../machine/services.ts';
 import { ended, type Program, SHAPES, sent, until } from './shapes.ts';
 
 const LONG = { timeout: 180_000 };

@@ -2,11 +2,11 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
-import { migrateOnly } from '../../src/assembly/migrate.ts';
-import { lastWords } from '../../src/assembly/run.ts';
-import { loadConfig } from '../../src/config.ts';
+import { migrateOnly } from '../../src/app/migrate.ts';
+import { lastWords } from '../../src/app/run.ts';
+import { loadConfig } from '../../src/config/config.ts';
 import { onPostgres } from '../machine/postgres.ts';
-import { missing, postgresForTest } from '../services.ts';
+import { missing, postgresForTest } from '../machine/services.ts';
 import { ended, idOfInput, type Program, SHAPES, sent } from './shapes.ts';
 
 /** As docs/operations.md gives them. */

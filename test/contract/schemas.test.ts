@@ -1,7 +1,7 @@
 /** Two archivers in one database, each in a schema of its own. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { missing } from '../services.ts';
+import { missing } from '../machine/services.ts';
 import { ended, idOfInput, SHAPES, sent, until } from './shapes.ts';
 
 test('two schemas in one database share neither jobs nor wake-ups', { skip: missing.postgres }, async (t) => {

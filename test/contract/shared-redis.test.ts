@@ -1,10 +1,10 @@
 /** Two archivers with two databases on one Redis. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { lastWords } from '../../src/assembly/run.ts';
-import { createLog } from '../../src/log.ts';
+import { lastWords } from '../../src/app/run.ts';
 import { openArchiveQueue } from '../../src/queue/queue.ts';
-import { missing, postgresForTest, redisForTest } from '../services.ts';
+import { createLog } from '../../src/runtime/log.ts';
+import { missing, postgresForTest, redisForTest } from '../machine/services.ts';
 import { SHAPES, until } from './shapes.ts';
 
 test('a queue in Redis that another catalogue uses is refused with the variable to set', {

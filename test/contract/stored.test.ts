@@ -5,9 +5,9 @@ import type {
   Verification,
   VerificationKind,
   VerificationOptions,
-} from '../../src/catalogue/verifications.ts';
+} from '../../src/catalogue/verification/verifications.ts';
 import { idOf, type Reference, stemOf } from '../../src/media.ts';
-import { metadataOf } from '../../src/pipeline/object-metadata.ts';
+import { metadataOf } from '../../src/pipeline/archive/object-metadata.ts';
 import { driftOf } from '../../src/pipeline/verify/run.ts';
 import { A, B, ended, type Ground, type Program, SHAPES, sent, sha256Of, until } from './shapes.ts';
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { ReferenceInput } from '../../src/media.ts';
-import { createCleanup } from '../cleanup.ts';
+import { createCleanup } from '../machine/cleanup.ts';
 import { type FarEnd, httpServer } from '../wechat/servers.ts';
 import { A, B, ended, type Ground, type Program, SHAPES } from './shapes.ts';
 

@@ -2,10 +2,10 @@
 import { once } from 'node:events';
 import { createServer, request as forward, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { systemClock } from '../../src/clock.ts';
 import { openEmbeddedS3 } from '../../src/embedded/s3/server.ts';
-import { createLog } from '../../src/log.ts';
-import { createCleanup, folderForTest } from '../cleanup.ts';
+import { systemClock } from '../../src/runtime/clock.ts';
+import { createLog } from '../../src/runtime/log.ts';
+import { createCleanup, folderForTest } from '../machine/cleanup.ts';
 
 const KEYS = { accessKeyId: 'WMATESTKEY', secretAccessKey: 's3-secret-for-tests-0123456789' };
 const BUCKET = 'wechat-media';

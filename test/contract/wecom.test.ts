@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { idOf } from '../../src/media.ts';
-import { composeMessage, type Message } from '../../src/simulator/messages.ts';
-import { composeServiceMessage } from '../../src/simulator/service-messages.ts';
+import { composeMessage, type Message } from '../../src/simulator/callbacks/messages.ts';
+import { composeServiceMessage } from '../../src/simulator/callbacks/service-messages.ts';
 import { assertArchived, wecomGround } from './wecom-ground.ts';
 
 const NEVER = new AbortController().signal;

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { cliPage } from '../../src/cli/docs.ts';
+import { cliPage } from '../../docs/generate/cli.ts';
 import { DRIFT } from '../../src/pipeline/verify/run.ts';
 import { wmaHere } from '../cli/wma.ts';
 
 const page = (name: string) => readFileSync(new URL(`../../docs/${name}`, import.meta.url), 'utf8');
 
-test('docs/cli.md is what the program says; else run docs/generate.ts', () => {
+test('docs/cli.md is what the program says; else run docs/generate/main.ts', () => {
   assert.equal(page('cli.md'), cliPage());
 });
 

@@ -1,16 +1,16 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { metricsTable } from '../../src/metrics-page.ts';
-import { checksTable } from '../../src/pipeline/checks/page.ts';
+import { checksTable } from '../../docs/generate/checks.ts';
+import { metricsTable } from '../../docs/generate/metrics.ts';
 import { CHECKS } from '../../src/pipeline/checks/table.ts';
 
 const page = readFileSync(new URL('../../docs/operations.md', import.meta.url), 'utf8');
-const REGENERATE = 'is not what the program says: run `node bin/run.js docs/generate.ts`';
+const REGENERATE = 'is not what the program says: run `node bin/run.js docs/generate/main.ts`';
 
 for (const [name, table] of Object.entries({ checks: checksTable, metrics: metricsTable })) {
   test(`the table of ${name} in docs/operations.md is the program's`, () => {
-    const [start, end] = [`<!-- ${name}: written by docs/generate.ts -->\n`, `\n<!-- /${name} -->`];
+    const [start, end] = [`<!-- ${name}: written by docs/generate/main.ts -->\n`, `\n<!-- /${name} -->`];
     assert.ok(page.includes(start + table() + end), `docs/operations.md ${REGENERATE}`);
   });
 }

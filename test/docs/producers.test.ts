@@ -7,13 +7,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, type TestContext, test } from 'node:test';
 import { promisify } from 'node:util';
-import { createLog } from '../../src/log.ts';
 import { idOf } from '../../src/media.ts';
 import type { ArchiveJob } from '../../src/queue/consumer.ts';
 import { openArchiveQueue } from '../../src/queue/queue.ts';
+import { createLog } from '../../src/runtime/log.ts';
 import { backends, SCHEMA, setup } from '../catalogue/backends.ts';
+import { missing, redisForTest } from '../machine/services.ts';
 import { KEYS, openTestServer, PLAIN, type TestServer } from '../server/setup.ts';
-import { missing, redisForTest } from '../services.ts';
 
 const run = promisify(execFile);
 const page = readFileSync(new URL('../../docs/producers.md', import.meta.url), 'utf8');

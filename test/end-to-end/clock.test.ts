@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { run } from '../machine/server.ts';
-import { postgresForTest, programForTest } from '../services.ts';
+import { postgresForTest, programForTest } from '../machine/services.ts';
 import { foreignS3 } from './foreign-s3.ts';
 import { folderForTest, startProgram, untilReady } from './programs.ts';
 import { setup } from './wechat.ts';

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { type TestContext, test } from 'node:test';
 import type { Summary } from '../../src/demo/summary.ts';
-import { postgresForTest, redisForTest } from '../services.ts';
+import { postgresForTest, redisForTest } from '../machine/services.ts';
 import { foreignS3 } from './foreign-s3.ts';
 import { folderForTest, isAlive, type Program, startProgram, until } from './programs.ts';
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import type { MessageWish } from '../../src/simulator/messages.ts';
+import type { MessageWish } from '../../src/simulator/callbacks/messages.ts';
 import { folderForTest, startProgram, until, untilReady } from './programs.ts';
 import { embeddedStore, setup as setupWechat } from './wechat.ts';
 

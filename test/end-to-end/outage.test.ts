@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import pg from 'pg';
-import { startPostgres } from '../services.ts';
+import { startPostgres } from '../machine/services.ts';
 import { foreignS3 } from './foreign-s3.ts';
 import { folderForTest, startProgram, until, untilReady } from './programs.ts';
 import { setup } from './wechat.ts';

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ListMultipartUploadsCommand } from '@aws-sdk/client-s3';
 import { BUCKET } from '../embedded/s3/s3-for-test.ts';
-import { postgresForTest, redisForTest } from '../services.ts';
+import { postgresForTest, redisForTest } from '../machine/services.ts';
 import { foreignS3 } from './foreign-s3.ts';
 import { folderForTest, startProgram, untilReady } from './programs.ts';
 import { setup } from './wechat.ts';

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { freePort } from '../machine/server.ts';
+import { postgresForTest, startRedis } from '../machine/services.ts';
 import { openReceiver } from '../pipeline/alerts/receiver.ts';
-import { postgresForTest, startRedis } from '../services.ts';
 import { foreignS3 } from './foreign-s3.ts';
 import { folderForTest, startProgram, until } from './programs.ts';
 import { setup } from './wechat.ts';

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { freePort } from '../machine/server.ts';
-import { missing, postgresForTest } from '../services.ts';
+import { missing, postgresForTest } from '../machine/services.ts';
 import { foreignS3 } from './foreign-s3.ts';
 import { folderForTest, startProgram, until } from './programs.ts';
 import { setup } from './wechat.ts';

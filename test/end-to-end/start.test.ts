@@ -6,7 +6,7 @@ import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { freePort } from '../machine/server.ts';
-import { postgresForTest } from '../services.ts';
+import { postgresForTest } from '../machine/services.ts';
 import { folderForTest, startProgram, until, untilReady } from './programs.ts';
 
 const MAIN = 'src/main.ts';

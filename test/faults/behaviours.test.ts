@@ -1,9 +1,9 @@
 /** Every behaviour of the simulator, played at once on every shape; then each judged by what must be true after it. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { createLifetimes } from '../../src/clock.ts';
 import type { ReferenceInput } from '../../src/media.ts';
-import { BEHAVIOUR_NAMES } from '../../src/simulator/media-id.ts';
+import { createLifetimes } from '../../src/runtime/clock.ts';
+import { BEHAVIOUR_NAMES } from '../../src/simulator/media/media-id.ts';
 import { ended, type Ground, idOfInput, type Program, SHAPES, until } from '../contract/shapes.ts';
 import { FAULTS, type Fault, nameOf } from './behaviours.ts';
 import { accountFor, digestOf, nothingIsLeftBehind, received, wecomAccountFor } from './ground.ts';

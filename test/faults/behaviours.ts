@@ -1,6 +1,6 @@
 /** What must be true after each way in which an answer of media/get goes wrong. One row, one test on every shape. */
-import type { MediaRow } from '../../src/catalogue/row.ts';
-import type { BehaviourName, SimulatedKind } from '../../src/simulator/media-id.ts';
+import type { MediaRow } from '../../src/catalogue/media/row.ts';
+import type { BehaviourName, SimulatedKind } from '../../src/simulator/media/media-id.ts';
 
 export interface Fault {
   readonly behaviour: BehaviourName;

@@ -1,20 +1,20 @@
 /** Every way in which callbacks arrive, on every shape: one row, one object, one download for each media. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { systemClock } from '../../src/clock.ts';
-import { createLog } from '../../src/log.ts';
 import { idOf } from '../../src/media.ts';
-import { callbackUrlOf } from '../../src/server/callback-url.ts';
+import { systemClock } from '../../src/runtime/clock.ts';
+import { createLog } from '../../src/runtime/log.ts';
+import { callbackUrlOf } from '../../src/server/callbacks/callback-url.ts';
 import { openServer } from '../../src/server/start.ts';
-import { createCallbacks } from '../../src/simulator/callbacks.ts';
+import { createCallbacks } from '../../src/simulator/callbacks/callbacks.ts';
 import {
   DELIVERIES,
   DELIVERY_NAMES,
   type DeliveryName,
   type DeliveryRow,
-} from '../../src/simulator/deliveries.ts';
-import { composeMessage, type MessageWish } from '../../src/simulator/messages.ts';
-import type { CallbackMode } from '../../src/simulator/signing.ts';
+} from '../../src/simulator/callbacks/deliveries.ts';
+import { composeMessage, type MessageWish } from '../../src/simulator/callbacks/messages.ts';
+import type { CallbackMode } from '../../src/simulator/callbacks/signing.ts';
 import { ended, type Ground, type Program, SHAPES } from '../contract/shapes.ts';
 import { accountFor, nothingIsLeftBehind } from './ground.ts';
 import { must } from './pending.ts';

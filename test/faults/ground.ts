@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { it } from 'node:test';
-import { systemClock } from '../../src/clock.ts';
 import type { Kind, ReferenceInput } from '../../src/media.ts';
-import type { SimulatedAccount } from '../../src/simulator/access-tokens.ts';
-import type { MediaRecipe } from '../../src/simulator/media-id.ts';
+import { systemClock } from '../../src/runtime/clock.ts';
+import type { SimulatedAccount } from '../../src/simulator/accounts/access-tokens.ts';
+import type { MediaRecipe } from '../../src/simulator/media/media-id.ts';
 import { type Ground, type Program, until } from '../contract/shapes.ts';
 
 /** An account made of a name, the same each time. */

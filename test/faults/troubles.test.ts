@@ -1,9 +1,9 @@
 /** Accounts in trouble, all at once on every shape, each beside a neighbour that is well. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { createLifetimes } from '../../src/clock.ts';
 import type { ReferenceInput } from '../../src/media.ts';
-import { TROUBLE_NAMES } from '../../src/simulator/trouble-rows.ts';
+import { createLifetimes } from '../../src/runtime/clock.ts';
+import { TROUBLE_NAMES } from '../../src/simulator/faults/account-fault-table.ts';
 import { ended, type Ground, idOfInput, type Program, SHAPES, until } from '../contract/shapes.ts';
 import { accountFor, digestOf, nothingIsLeftBehind, received, wecomAccountFor } from './ground.ts';
 import { must } from './pending.ts';

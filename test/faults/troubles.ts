@@ -1,6 +1,7 @@
 /** What must be true while an account is in trouble, and after it. One row, one test on every shape. */
-import type { Behaviour } from '../../src/simulator/media-id.ts';
-import type { Trouble } from '../../src/simulator/trouble-rows.ts';
+
+import type { Trouble } from '../../src/simulator/faults/account-fault-table.ts';
+import type { Behaviour } from '../../src/simulator/media/media-id.ts';
 
 export interface Plight {
   readonly note: string;

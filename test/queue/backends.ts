@@ -4,13 +4,13 @@ import { after, type TestContext } from 'node:test';
 import { createPostgresBackend, type PgPool, Queue, withBackend } from 'bullmq';
 import { Redis } from 'ioredis';
 import pg from 'pg';
-import { openEmbeddedDatabase } from '../../src/embedded/database.ts';
-import { createLog } from '../../src/log.ts';
+import { openEmbeddedDatabase } from '../../src/embedded/database/database.ts';
 import { QUEUE_POOL_OPTIONS, type QueueBackend, type QueuePool } from '../../src/queue/backend.ts';
 import { QUEUE_NAME, queueNameOf } from '../../src/queue/job.ts';
 import { openArchiveQueue } from '../../src/queue/queue.ts';
-import { makeDatabaseFolder } from '../embedded/open.ts';
-import { missing, postgresForTest, redisForTest } from '../services.ts';
+import { createLog } from '../../src/runtime/log.ts';
+import { makeDatabaseFolder } from '../embedded/database/open.ts';
+import { missing, postgresForTest, redisForTest } from '../machine/services.ts';
 
 /** Where a queue lives, as another process can be told. */
 export type Place =

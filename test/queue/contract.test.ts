@@ -8,8 +8,8 @@ import { fileURLToPath } from 'node:url';
 import type { Reference } from '../../src/media.ts';
 import { idOf } from '../../src/media.ts';
 import type { ConsumeOptions, JobHandler } from '../../src/queue/consumer.ts';
-import { JobAborted } from '../../src/queue/disposition.ts';
 import { jobIdOf } from '../../src/queue/job.ts';
+import { JobAborted } from '../../src/queue/job-result.ts';
 import { keepsEnded, openBelow, openQueue, PLACES, type Place } from './backends.ts';
 import { createHandled, entryOf, eventually, failed, finish, isIdle, untilAborted } from './handled.ts';
 

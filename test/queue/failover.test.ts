@@ -4,11 +4,11 @@ import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { describe, it, type TestContext } from 'node:test';
 import { Redis } from 'ioredis';
-import { createLog } from '../../src/log.ts';
 import { openArchiveQueue } from '../../src/queue/queue.ts';
 import { asRefusal, QueueRefusedError } from '../../src/queue/refusal.ts';
-import { meansOtherServer } from '../../src/redis-connection.ts';
-import { missing, startRedis } from '../services.ts';
+import { createLog } from '../../src/runtime/log.ts';
+import { meansOtherServer } from '../../src/runtime/network/redis-connection.ts';
+import { missing, startRedis } from '../machine/services.ts';
 import { createHandled, entryOf, eventually, finish } from './handled.ts';
 
 const FAST = { concurrency: 2, lockDurationMs: 2_000, stalledIntervalMs: 1_000, internalRetryMs: 100 };

@@ -2,11 +2,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Job, UnrecoverableError, WaitingError } from 'bullmq';
-import { createLog } from '../../src/log.ts';
 import type { Bull } from '../../src/queue/backend.ts';
 import { createConsumer } from '../../src/queue/consumer.ts';
-import { type Disposition, JobAborted, settle } from '../../src/queue/disposition.ts';
 import { toJobData } from '../../src/queue/job.ts';
+import { type Disposition, JobAborted, settle } from '../../src/queue/job-result.ts';
+import { createLog } from '../../src/runtime/log.ts';
 import { failed, finish, referenceOf } from './handled.ts';
 
 const log = createLog({ level: 'silent', program: 'test', secrets: [] });

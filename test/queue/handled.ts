@@ -3,7 +3,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { FAILURES, type FailureCode } from '../../src/failures.ts';
 import { idOf, type Reference } from '../../src/media.ts';
 import type { ArchiveJob } from '../../src/queue/consumer.ts';
-import type { Disposition } from '../../src/queue/disposition.ts';
+import type { Disposition } from '../../src/queue/job-result.ts';
 import type { ArchiveQueue } from '../../src/queue/queue.ts';
 
 export const finish: Disposition = { do: 'finish', result: 'archived' };

@@ -4,11 +4,11 @@ import { describe, type TestContext, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import pg from 'pg';
-import { createLog } from '../../src/log.ts';
 import { QUEUE_POOL_OPTIONS, type QueueBackend } from '../../src/queue/backend.ts';
-import type { Disposition } from '../../src/queue/disposition.ts';
+import type { Disposition } from '../../src/queue/job-result.ts';
 import { openArchiveQueue } from '../../src/queue/queue.ts';
-import { missing, postgresForTest, startPostgres, startRedis } from '../services.ts';
+import { createLog } from '../../src/runtime/log.ts';
+import { missing, postgresForTest, startPostgres, startRedis } from '../machine/services.ts';
 import { createHandled, entryOf, eventually, failed, finish, isIdle } from './handled.ts';
 
 const FAST = { concurrency: 2, lockDurationMs: 2_000, stalledIntervalMs: 1_000, internalRetryMs: 100 };

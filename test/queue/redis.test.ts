@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { Redis } from 'ioredis';
 import { jobIdOf, QUEUE_NAME } from '../../src/queue/job.ts';
 import { openArchiveQueue } from '../../src/queue/queue.ts';
-import { missing, redisForTest } from '../services.ts';
+import { missing, redisForTest } from '../machine/services.ts';
 import { quiet } from './backends.ts';
 import { createHandled, entryOf, eventually } from './handled.ts';
 

@@ -7,13 +7,13 @@ import { describe, it } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import pg from 'pg';
 import { createCatalogue } from '../../src/catalogue/catalogue.ts';
-import { createDatabase } from '../../src/catalogue/database.ts';
-import { migrate } from '../../src/catalogue/migrate.ts';
-import { createPostgresPool } from '../../src/catalogue/postgres.ts';
+import { createDatabase } from '../../src/catalogue/database/database.ts';
+import { migrate } from '../../src/catalogue/database/migrate.ts';
+import { createPostgresPool } from '../../src/catalogue/database/postgres.ts';
 import { openServer } from '../../src/server/start.ts';
 import { createPgbouncer } from '../machine/pgbouncer.ts';
 import { onPostgres } from '../machine/postgres.ts';
-import { missing, programForTest, startPostgres } from '../services.ts';
+import { missing, programForTest, startPostgres } from '../machine/services.ts';
 import { KEYS, openTestServer } from './setup.ts';
 
 const READS = ['/v1/media', '/v1/stats', '/v1/accounts', '/v1/dead-letters', `/v1/media/m_${'0'.repeat(32)}`];

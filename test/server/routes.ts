@@ -1,9 +1,9 @@
 /** The routes of the server, read from Fastify's own tree. */
-import { lookOnce } from '../../src/assembly/checks.ts';
-import { createIntake } from '../../src/pipeline/intake.ts';
-import { createRepeatedLog } from '../../src/repeated-log.ts';
-import { createAccess } from '../../src/server/access.ts';
+import { lookOnce } from '../../src/app/checks.ts';
+import { createIntake } from '../../src/pipeline/ingest/ingest.ts';
+import { createRepeatedLog } from '../../src/runtime/repeated-log.ts';
 import { buildServer } from '../../src/server/app.ts';
+import { createAccess } from '../../src/server/auth/access.ts';
 import type { TestServer } from './setup.ts';
 
 /** `GET /v1/media/{id}` for each route; HEAD, OPTIONS and wildcards are left out. */

@@ -5,16 +5,16 @@ import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Account } from '../../src/account.ts';
-import { parseApiKeys } from '../../src/api-keys.ts';
-import { openParts, type Parts } from '../../src/assembly/parts.ts';
-import { type Config, loadConfig } from '../../src/config.ts';
-import type { ListenerLimits } from '../../src/connections.ts';
+import { openParts, type Parts } from '../../src/app/app-context.ts';
+import { parseApiKeys } from '../../src/config/api-keys.ts';
+import { type Config, loadConfig } from '../../src/config/config.ts';
 import { failure } from '../../src/failures.ts';
 import { idOf, objectKeyOf, type ReferenceInput } from '../../src/media.ts';
-import { PROBLEM } from '../../src/server/answers.ts';
+import type { ListenerLimits } from '../../src/runtime/network/server-limits.ts';
+import { PROBLEM } from '../../src/server/routes/schemas.ts';
 import { openServer, type RunningServer } from '../../src/server/start.ts';
-import { signatureOf } from '../../src/simulator/envelope.ts';
-import { databaseTemplate } from '../embedded/open.ts';
+import { signatureOf } from '../../src/simulator/callbacks/envelope.ts';
+import { databaseTemplate } from '../embedded/database/open.ts';
 
 export const PLAIN: Account = {
   account: 'wx0000000000000001',

@@ -5,7 +5,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { loadKeys } from '../../src/server/keys.ts';
+import { loadKeys } from '../../src/server/auth/api-key-file.ts';
 import { mayShowLoginLink, openServer, welcome } from '../../src/server/start.ts';
 import { openTestServer, PLAIN, type TestServer } from './setup.ts';
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { ADMIN_ROUTES } from '../../src/simulator/admin-routes.ts';
-import { BEHAVIOUR_NAMES } from '../../src/simulator/media-id.ts';
-import { openHandler, say, unseal } from './handler.ts';
+import { BEHAVIOUR_NAMES } from '../../src/simulator/media/media-id.ts';
+import { openHandler, say, unseal } from './callbacks/handler.ts';
 import { ACCOUNT, COMPONENT, errcodeOf, setup, WECOM } from './setup.ts';
 
 async function setupAdmin(t: TestContext) {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { describe, it } from 'node:test';
-import type { LedgerReport } from '../../src/simulator/ledger.ts';
+import type { LedgerReport } from '../../src/simulator/http/request-log.ts';
 import { ACCOUNT, setup } from './setup.ts';
 
 const HOUR_MS = 3_600_000;

@@ -1,6 +1,6 @@
 import type { TestContext } from 'node:test';
-import { createLifetimes } from '../../src/clock.ts';
-import { createLog } from '../../src/log.ts';
+import { createLifetimes } from '../../src/runtime/clock.ts';
+import { createLog } from '../../src/runtime/log.ts';
 import { openSimulator, type SimulatorOptions } from '../../src/simulator/server.ts';
 
 export const ACCOUNT = {

@@ -1,5 +1,5 @@
 /** A program for spool.test.ts: appends until it is killed, and prints each record once it is on disk. */
-import { createLog } from '../../src/log.ts';
+import { createLog } from '../../src/runtime/log.ts';
 import { openSpool } from '../../src/spool/spool.ts';
 
 const [, , folder = ''] = process.argv;

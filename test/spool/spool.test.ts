@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { createLog } from '../../src/log.ts';
+import { createLog } from '../../src/runtime/log.ts';
 import { openSpool, type SpoolOptions } from '../../src/spool/spool.ts';
 import { SpoolRefusedError } from '../../src/spool/writer.ts';
 

@@ -1,7 +1,7 @@
 /** Removing an object for good, from stores with and without versions. */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { systemClock } from '../../src/clock.ts';
+import { systemClock } from '../../src/runtime/clock.ts';
 import { createStore } from '../../src/storage/store.ts';
 import { bytes, flow, picture, setup as setupEmbedded } from './setup.ts';
 import { openVersionedS3 } from './versioned-s3.ts';

@@ -13,8 +13,8 @@ import type { TestContext } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { CreateMultipartUploadCommand, ListMultipartUploadsCommand, S3Client } from '@aws-sdk/client-s3';
 import { pino } from 'pino';
-import { systemClock } from '../../src/clock.ts';
 import { openEmbeddedS3 } from '../../src/embedded/s3/server.ts';
+import { systemClock } from '../../src/runtime/clock.ts';
 import { createStore, type StoreOptions } from '../../src/storage/store.ts';
 
 export const MIB = 1024 * 1024;

@@ -20,10 +20,10 @@ const BELOW: Record<string, readonly string[]> = {
   main: [GROUND, ...STRANGERS, 'pipeline', 'assembly', 'server', 'simulator'],
 };
 
-/** `src/wechat/api.ts` → wechat, `src/media.ts` → ground, `workers/archive.ts` → workers. */
+/** `src/wechat/api/client.ts` → wechat, `src/media.ts` → ground, `workers/archive.ts` → workers. */
 export function roomOf(path: string): string {
   if (path === 'src/main.ts') return 'main';
-  // The rooms behind src/config.ts, on the same floor.
+  // The rooms behind src/config/config.ts, on the same floor.
   if (path.startsWith('src/config/')) return GROUND;
   if (path.startsWith('workers/')) return 'workers';
   return /^src\/([^/]+)\//.exec(path)?.[1] ?? GROUND;
@@ -48,7 +48,7 @@ export function importsThatGoUp(sources: readonly SourceFile[]): string[] {
 
 export function readersOfTheEnvironment(sources: readonly SourceFile[]): string[] {
   return sources
-    .filter(({ path, readsEnvironment }) => readsEnvironment && path !== 'src/config.ts')
+    .filter(({ path, readsEnvironment }) => readsEnvironment && path !== 'src/config/config.ts')
     .map(({ path }) => `${path} reads process.env`);
 }
 

@@ -4,7 +4,7 @@ import { CliError, EXIT } from '../client.ts';
 import { does, type Terminal } from '../command.ts';
 
 // Not imported: the published package holds the command line without the service.
-const MIGRATE = new URL('../../assembly/migrate.ts', import.meta.url);
+const MIGRATE = new URL('../../app/migrate.ts', import.meta.url);
 
 export function addMigrateCommand(program: Command, terminal: Terminal): void {
   const migrate = program
@@ -30,7 +30,7 @@ export function addMigrateCommand(program: Command, terminal: Terminal): void {
 }
 
 async function sentenceOf(error: unknown): Promise<{ exitCode: number; text: string }> {
-  const { lastWords } = (await import(new URL('../../assembly/run.ts', import.meta.url).href)) as {
+  const { lastWords } = (await import(new URL('../../app/run.ts', import.meta.url).href)) as {
     lastWords(name: string, error: unknown): { exitCode: number; text: string };
   };
   return lastWords('wma migrate', error);

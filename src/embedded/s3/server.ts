@@ -7,17 +7,17 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setImmediate as nextTurn, setTimeout as wait } from 'node:timers/promises';
-import type { Clock } from '../../clock.ts';
-import type { Log } from '../../log.ts';
-import { renderError, S3Error } from './answers.ts';
-import { createDiskSpace } from './disk-space.ts';
-import { type Exchange, type Store, send } from './exchange.ts';
-import { openUploads } from './multipart.ts';
-import { openObjectFolder } from './objects.ts';
-import { errnoOf } from './record-file.ts';
-import { parseTarget } from './request-target.ts';
-import { chooseOperation } from './routes.ts';
-import { type Credentials, verifySignature } from './signature.ts';
+import type { Clock } from '../../runtime/clock.ts';
+import type { Log } from '../../runtime/log.ts';
+import { createDiskSpace } from './files/disk-space.ts';
+import { openUploads } from './files/multipart.ts';
+import { openObjectFolder } from './files/objects.ts';
+import { errnoOf } from './files/record-file.ts';
+import { type Exchange, type Store, send } from './operations/context.ts';
+import { chooseOperation } from './operations/routes.ts';
+import { parseTarget } from './protocol/request-target.ts';
+import { renderError, S3Error } from './protocol/responses.ts';
+import { type Credentials, verifySignature } from './protocol/signature.ts';
 
 export interface EmbeddedS3Options extends Credentials {
   /** Used by nobody else; see folder-lock.ts. */

@@ -1,5 +1,5 @@
 /** An incident as it is sent: as JSON, and as a text for people in a chat. */
-import { scrub } from '../../secrets.ts';
+import { scrub } from '../../runtime/redaction.ts';
 import type { Found } from '../checks/check.ts';
 import { type CheckCode, checkOf } from '../checks/table.ts';
 

@@ -1,10 +1,10 @@
 /** Sends alerts to ALERT_URL: bounded in time and tries, beside all work, and without its address in any word. */
 import { randomInt } from 'node:crypto';
-import type { Clock } from '../../clock.ts';
-import type { Log } from '../../log.ts';
-import type { Metrics } from '../../metrics.ts';
-import { createScrubber } from '../../secrets.ts';
-import type { JsonHttp } from '../../wechat/json-http.ts';
+import type { Clock } from '../../runtime/clock.ts';
+import type { Log } from '../../runtime/log.ts';
+import type { Metrics } from '../../runtime/metrics.ts';
+import { createScrubber } from '../../runtime/redaction.ts';
+import type { JsonHttp } from '../../wechat/http/json-client.ts';
 import type { Alert } from './message.ts';
 import { type RobotName, robotOf, type Verdict } from './robots.ts';
 

@@ -3,11 +3,11 @@
  * process at a time looks for all and says what is new; with the catalogue away each process says what is its own.
  */
 import { randomUUID } from 'node:crypto';
+import type { Incident } from '../../catalogue/alerts/alerts.ts';
 import type { Catalogue } from '../../catalogue/catalogue.ts';
-import { DatabaseAwayError } from '../../catalogue/database.ts';
-import type { Incident } from '../../catalogue/incidents.ts';
-import type { Clock, Lifetimes } from '../../clock.ts';
-import type { Log } from '../../log.ts';
+import { DatabaseAwayError } from '../../catalogue/database/database.ts';
+import type { Clock, Lifetimes } from '../../runtime/clock.ts';
+import type { Log } from '../../runtime/log.ts';
 import type { Facts } from '../checks/check.ts';
 import { type Finding, findingsOf } from '../checks/findings.ts';
 import type { Gather } from '../checks/gather.ts';

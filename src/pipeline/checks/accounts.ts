@@ -1,7 +1,7 @@
 /** Checks of single accounts. */
-import { HELD_BY_HAND } from '../../catalogue/accounts.ts';
+import { HELD_BY_HAND } from '../../catalogue/accounts/accounts.ts';
 import type { Explanation } from '../../failures.ts';
-import { explain } from '../../wechat/errcodes.ts';
+import { explain } from '../../wechat/api/errcodes.ts';
 import { always, type Check, type Said, span } from './check.ts';
 import { silentSince } from './silence.ts';
 

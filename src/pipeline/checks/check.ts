@@ -10,19 +10,19 @@
  * 2. The entry: in the file of its part (parts.ts, store.ts, processes.ts, accounts.ts, media.ts), with its words in
  *    English and Chinese, and `find`, which turns the fact into findings. `reported(code)` is the `find` of a condition
  *    of a process.
- * 3. The test: one entry in test/server/checks.test.ts that makes the condition real, and ends it.
- * 4. `node bin/run.js docs/generate.ts` writes it into docs/operations.md.
+ * 3. The test: one entry in test/server/checks/checks.test.ts that makes the condition real, and ends it.
+ * 4. `node bin/run.js docs/generate/main.ts` writes it into docs/operations.md.
  * Nothing else: all five users show it from then on.
  */
-import type { AccountState } from '../../catalogue/accounts.ts';
-import type { LiveProcess, WorkersSeen } from '../../catalogue/fleet.ts';
-import type { KfState } from '../../catalogue/kf-sync.ts';
-import type { StoreHoldState } from '../../catalogue/store-hold.ts';
-import type { AtRisk, CallbackDays, Counted } from '../../catalogue/trouble-facts.ts';
+import type { AccountState } from '../../catalogue/accounts/accounts.ts';
+import type { KfState } from '../../catalogue/accounts/kf-cursors.ts';
+import type { AtRisk, CallbackDays, Counted } from '../../catalogue/alerts/facts.ts';
+import type { LiveProcess, WorkersSeen } from '../../catalogue/processes/registry.ts';
+import type { StoreHoldState } from '../../catalogue/queue/store-hold.ts';
 import type { Explanation, Failure } from '../../failures.ts';
 import type { QueueCounts } from '../../queue/queue.ts';
-import type { Condition } from '../../vital-signs.ts';
-import type { StoreFinding } from '../examine-store.ts';
+import type { Condition } from '../../runtime/health.ts';
+import type { StoreFinding } from '../maintenance/store-check.ts';
 
 export type Words = Explanation['message'];
 

@@ -1,13 +1,13 @@
 /** Reads the facts that the checks are computed from, at the cost of a few small questions. */
 import type { Accounts } from '../../account.ts';
+import type { KfState } from '../../catalogue/accounts/kf-cursors.ts';
 import type { Catalogue } from '../../catalogue/catalogue.ts';
-import type { KfState } from '../../catalogue/kf-sync.ts';
-import type { Clock, Lifetimes } from '../../clock.ts';
 import type { Failure } from '../../failures.ts';
 import type { ArchiveQueue } from '../../queue/queue.ts';
 import { QueueRefusedError } from '../../queue/refusal.ts';
-import type { VitalSigns } from '../../vital-signs.ts';
-import { type StoreHealth, settledOrAborted } from '../store-health.ts';
+import type { Clock, Lifetimes } from '../../runtime/clock.ts';
+import type { VitalSigns } from '../../runtime/health.ts';
+import { type StoreHealth, settledOrAborted } from '../dispatch/store-health.ts';
 import { driftOf } from '../verify/run.ts';
 import type { AccountFact, Facts } from './check.ts';
 import { DAYS_LOOKED_AT, dayOf, isSilent } from './silence.ts';

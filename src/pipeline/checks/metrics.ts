@@ -1,5 +1,5 @@
 /** The list of checks as a metric. */
-import type { Metrics } from '../../metrics.ts';
+import type { Metrics } from '../../runtime/metrics.ts';
 import type { Findings } from './findings.ts';
 
 /** What is not known is not shown: 0 would say that all is well. */

@@ -3,8 +3,8 @@
  * time. A hold tells the same incident, with the same cause, so it alone is alerted of.
  */
 import { isStoreAway, STORE_FAILURES, type StoreFailureCode } from '../../store-failures.ts';
-import { explain } from '../../wechat/errcodes.ts';
-import type { StoreFinding } from '../examine-store.ts';
+import { explain } from '../../wechat/api/errcodes.ts';
+import type { StoreFinding } from '../maintenance/store-check.ts';
 import { always, type Check, counted, type Facts } from './check.ts';
 
 const ended = always('The storage takes objects again.', '对象存储已恢复写入。');

@@ -1,9 +1,9 @@
 /** From objects to rows: what lies in the bucket, and does the catalogue know of it? */
-import type { Holding } from '../../catalogue/holdings.ts';
-import type { VerificationOptions } from '../../catalogue/verifications.ts';
+import type { Holding } from '../../catalogue/verification/objects.ts';
+import type { VerificationOptions } from '../../catalogue/verification/verifications.ts';
 import type { ListPage } from '../../storage/store.ts';
-import { idOfKey } from '../object-metadata.ts';
-import { examine } from '../stored.ts';
+import { examine } from '../archive/find-stored.ts';
+import { idOfKey } from '../archive/object-metadata.ts';
 import {
   type Looked,
   lookAt,

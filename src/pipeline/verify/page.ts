@@ -1,8 +1,8 @@
 /** A page of a comparison: a few seconds' work that is written down before the next begins. */
 import type { Catalogue } from '../../catalogue/catalogue.ts';
-import type { Finding, VerificationOptions } from '../../catalogue/verifications.ts';
-import type { Clock } from '../../clock.ts';
+import type { Finding, VerificationOptions } from '../../catalogue/verification/verifications.ts';
 import { FailureError } from '../../failures.ts';
+import type { Clock } from '../../runtime/clock.ts';
 import type { Store } from '../../storage/store.ts';
 import { createThrottle, type Throttle } from './throttle.ts';
 

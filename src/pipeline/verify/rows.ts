@@ -1,8 +1,8 @@
 /** From rows to objects: is what the catalogue promises in the bucket, and the very bytes? */
 import { createHash } from 'node:crypto';
-import type { HoldingFilter } from '../../catalogue/holdings.ts';
-import type { MediaRow } from '../../catalogue/row.ts';
-import type { VerificationOptions } from '../../catalogue/verifications.ts';
+import type { MediaRow } from '../../catalogue/media/row.ts';
+import type { HoldingFilter } from '../../catalogue/verification/objects.ts';
+import type { VerificationOptions } from '../../catalogue/verification/verifications.ts';
 import { failure } from '../../failures.ts';
 import {
   type Looked,

@@ -1,9 +1,9 @@
 /** The runner of comparisons, in the sweeper's role: one at a time for the whole fleet, a page at a time, resumable. */
 import { randomUUID } from 'node:crypto';
 import type { Catalogue } from '../../catalogue/catalogue.ts';
-import type { Finding, Verification } from '../../catalogue/verifications.ts';
+import type { Finding, Verification } from '../../catalogue/verification/verifications.ts';
 import { FailureError } from '../../failures.ts';
-import type { Log } from '../../log.ts';
+import type { Log } from '../../runtime/log.ts';
 import { scanObjects } from './objects.ts';
 import { type Looked, type Scan, type ScanDeps, throttlesOf } from './page.ts';
 import { filterOf, scanRows, scanSample } from './rows.ts';

@@ -1,5 +1,5 @@
 /** So many a second, whatever is counted: bytes, objects. */
-import type { Clock } from '../../clock.ts';
+import type { Clock } from '../../runtime/clock.ts';
 
 export type Throttle = (amount: number, signal: AbortSignal) => Promise<void>;
 

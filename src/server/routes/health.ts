@@ -1,8 +1,8 @@
 /** Is it alive, is it ready: ready means a callback can be made durable; what else ails is in the body. */
 import { readinessOf } from '../../pipeline/checks/findings.ts';
-import { liveness } from '../../vital-signs.ts';
+import { liveness } from '../../runtime/health.ts';
 import type { App, ServerDeps } from '../deps.ts';
-import { LIVE, READY } from '../health-answers.ts';
+import { LIVE, READY } from './health-schemas.ts';
 
 export function healthRoutes(deps: Pick<ServerDeps, 'intake' | 'look' | 'shutdown' | 'signs'>) {
   return async (app: App): Promise<void> => {

@@ -1,8 +1,9 @@
 /** /metrics: Prometheus. The gauges are read from the catalogue when asked for. */
+
+import { quotaOfToday } from '../../pipeline/archive/remaining-quota.ts';
 import { showChecks } from '../../pipeline/checks/metrics.ts';
-import { quotaOfToday } from '../../pipeline/remaining-quota.ts';
-import { isHeld } from '../account-json.ts';
 import type { App, ServerDeps } from '../deps.ts';
+import { isHeld } from '../views/account.ts';
 
 const GROUPS_LIMIT = 500;
 const docs = { tags: ['health'], summary: 'Prometheus metrics' };

@@ -4,7 +4,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import * as s3 from '@aws-sdk/client-s3';
-import { namesOfKey, readName } from '../../../src/embedded/s3/key-path.ts';
+import { namesOfKey, readName } from '../../../src/embedded/s3/files/key-path.ts';
 import { BUCKET as Bucket, setup } from './s3-for-test.ts';
 
 const long = (char: string, length: number) => char.repeat(length);

@@ -2,12 +2,12 @@
 import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
 import { describe, type TestContext, test } from 'node:test';
-import { secretsOfAlertUrl } from '../../../src/config.ts';
-import { createLog } from '../../../src/log.ts';
-import { createMetrics } from '../../../src/metrics.ts';
+import { secretsOfAlertUrl } from '../../../src/config/config.ts';
 import { type Alert, alertOf, testAlert } from '../../../src/pipeline/alerts/message.ts';
 import { createAlertSender } from '../../../src/pipeline/alerts/send.ts';
-import { createJsonHttp } from '../../../src/wechat/json-http.ts';
+import { createLog } from '../../../src/runtime/log.ts';
+import { createMetrics } from '../../../src/runtime/metrics.ts';
+import { createJsonHttp } from '../../../src/wechat/http/json-client.ts';
 import { type Answer, openReceiver } from './receiver.ts';
 
 const KEY = '693a91f6-7c1e-4bc4-97a0-0ec2f1fa5aaa';

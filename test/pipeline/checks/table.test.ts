@@ -6,7 +6,7 @@ import { describe, test } from 'node:test';
 import { PARTS } from '../../../src/pipeline/checks/check.ts';
 import { findingsOf, readinessOf } from '../../../src/pipeline/checks/findings.ts';
 import { CHECK_CODES, checkOf, isCheckCode } from '../../../src/pipeline/checks/table.ts';
-import { READY } from '../../../src/server/health-answers.ts';
+import { READY } from '../../../src/server/routes/health-schemas.ts';
 import { ROOT, readSources } from '../../structure/sources.ts';
 
 const SAID = {
@@ -68,11 +68,11 @@ describe('no user of the list has a check of its own', async () => {
   test('health, doctor, metrics, alerts and page are computed from the list', () => {
     const users = {
       'src/server/routes/health.ts': /readinessOf\(look\)/,
-      'src/assembly/metrics-port.ts': /readinessOf\(findings\).*showChecks\(/s,
-      'src/server/routes/doctor.ts': /findingsJson\('doctor', findingsOf\(facts\)/,
+      'src/app/metrics-port.ts': /readinessOf\(findings\).*showChecks\(/s,
+      'src/server/routes/operations/doctor.ts': /findingsJson\('doctor', findingsOf\(facts\)/,
       'src/server/routes/metrics.ts': /showChecks\(metrics, look\)/,
       'src/pipeline/alerts/watch.ts': /findingsOf\(facts\)/,
-      'src/server/routes/stats.ts': /findingsJson\('page', look/,
+      'src/server/routes/operations/stats.ts': /findingsJson\('page', look/,
       'src/server/dashboard/page.js': /showState\(\{ checks, byStatus \}\)/,
     };
     for (const [path, pattern] of Object.entries(users)) assert.match(text(path), pattern, path);
@@ -84,7 +84,7 @@ describe('no user of the list has a check of its own', async () => {
       .filter((path) => !path.startsWith('src/pipeline/checks/'))
       .filter((path) => /\bok: false,\s*(reason|message):/.test(text(path)));
     // What the doctor tries with the store is a fact of the list.
-    assert.deepEqual(makers, ['src/pipeline/examine-store.ts']);
+    assert.deepEqual(makers, ['src/pipeline/maintenance/store-check.ts']);
   });
 });
 

@@ -1,5 +1,5 @@
 /** Two accounts with one of everything each, and how much of the database a request has changed. */
-import type { Database } from '../../../src/catalogue/database.ts';
+import type { Database } from '../../../src/catalogue/database/database.ts';
 import { PLAIN, reference, SAFE, type TestServer } from '../setup.ts';
 import type { Values } from './requests.ts';
 

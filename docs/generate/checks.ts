@@ -1,0 +1,30 @@
+/** The checks in docs/operations.md, written from the list that the program itself tells them by. */
+import { CHECK_CODES, checkOf } from '../../src/pipeline/checks/table.ts';
+
+const EXAMPLE = {
+  target: '…',
+  count: 12,
+  detail: {
+    code: 'ip_not_allowed',
+    nearestSeconds: 9_000,
+    silentSeconds: 90_000,
+    id: 'v_1',
+    message: 'writing in parts failed: HTTP 403',
+    total: 900,
+    aheadMs: 345_600_000,
+    words: "HTTP 403 RequestTimeTooSkewed: this clock is 345600 s ahead of the store's",
+    seconds: 345_600,
+  },
+};
+
+export function checksTable(): string {
+  const rows = CHECK_CODES.map((code) => {
+    const { severity, part, target = '', rule, except = [], begun } = checkOf(code);
+    return `| \`${code}\` | ${severity} | ${part} | ${target} | ${rule} | ${except.join(', ')} | ${begun(EXAMPLE).en} |`;
+  });
+  return [
+    '| code | severity | part | of | when | not told to | for example |',
+    '|---|---|---|---|---|---|---|',
+    ...rows,
+  ].join('\n');
+}

@@ -1,0 +1,17 @@
+/** The metrics in docs/operations.md, written from the registry. */
+import { countedBy, createMetrics } from '../../src/runtime/metrics.ts';
+
+export function metricsTable(): string {
+  const { registry: _, ...metrics } = createMetrics();
+  const rows = Object.entries(metrics).map(([key, metric]) => {
+    const { name, help, labelNames } = metric as unknown as {
+      name: string;
+      help: string;
+      labelNames: readonly string[];
+    };
+    const labels = labelNames.filter((label) => label !== 'le').map((label) => `\`${label}\``);
+    const type = metric.constructor.name.toLowerCase();
+    return `| \`${name}\` | ${type} | ${labels.join(', ')} | ${countedBy(key).join(', ')} | ${help} |`;
+  });
+  return ['| metric | type | labels | shown by | what |', '|---|---|---|---|---|', ...rows].join('\n');
+}

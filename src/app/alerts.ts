@@ -1,0 +1,75 @@
+/** Alerts of a program: the loop that tells somebody of what the list of checks finds. */
+import type { Accounts } from '../account.ts';
+import type { Catalogue } from '../catalogue/catalogue.ts';
+import { type Config, secretsOfAlertUrl } from '../config/config.ts';
+import { testAlert } from '../pipeline/alerts/message.ts';
+import { createAlertSender, type Delivery } from '../pipeline/alerts/send.ts';
+import { createAlertWatch } from '../pipeline/alerts/watch.ts';
+import type { Gather } from '../pipeline/checks/gather.ts';
+import type { Clock, Lifetimes } from '../runtime/clock.ts';
+import type { Log } from '../runtime/log.ts';
+import type { Metrics } from '../runtime/metrics.ts';
+import type { Shutdown } from '../runtime/shutdown.ts';
+import { TLS_PLACES } from '../tls-failures.ts';
+import { createJsonHttp } from '../wechat/http/json-client.ts';
+
+export interface Alerts {
+  /** Undefined without ALERT_URL. */
+  test(signal: AbortSignal): Promise<Delivery | undefined>;
+  /** Until the signal aborts. Never rejects. */
+  run(signal: AbortSignal): Promise<void>;
+}
+
+/** Without ALERT_URL nothing is looked for and nobody told. */
+export function createAlerts(
+  deps: {
+    config: Pick<Config, 'alerts' | 'http'>;
+    catalogue: Catalogue;
+    gather: Gather;
+    accounts: Accounts;
+    clock: Clock;
+    lifetimes: Lifetimes;
+    metrics: Metrics;
+    log: Log;
+    shutdown: Pick<Shutdown, 'step'>;
+  },
+  program: string,
+): Alerts {
+  const { config, accounts, clock } = deps;
+  const { url } = config.alerts;
+  const { publicUrl } = config.http;
+  if (!url) return { test: async () => undefined, run: async () => {} };
+  const http = createJsonHttp({ tlsPlace: TLS_PLACES.alerts });
+  deps.shutdown.step('alerts', () => http.close());
+  const sender = createAlertSender({ ...deps, http }, { url, secrets: secretsOfAlertUrl(url) });
+  const nameOf = (account: string): string => {
+    const name = accounts.find(account)?.name;
+    return name ? `${name} (${account})` : account;
+  };
+  const watch = createAlertWatch(
+    { ...deps, sender, naming: { nameOf, publicUrl } },
+    { tellsOfCatalogue: program !== 'worker' },
+  );
+  return {
+    run: watch.run,
+    test: (signal) => sender.send([testAlert(clock.now(), publicUrl)], signal),
+  };
+}
+
+/** Every program: any of them may be the one that is left. */
+export function startAlerts({
+  config,
+  alerts,
+  log,
+  shutdown,
+}: {
+  config: Pick<Config, 'alerts' | 'shape'>;
+  alerts: Pick<Alerts, 'run'>;
+  log: Log;
+  shutdown: Shutdown;
+}): void {
+  if (!config.alerts.url && config.shape.wechat === 'real')
+    log.warn('ALERT_URL is not set: nobody is told when an account is held or media are about to expire');
+  const running = alerts.run(shutdown.signal);
+  shutdown.step('alerts', () => running);
+}

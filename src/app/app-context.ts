@@ -1,0 +1,162 @@
+/** From configuration to parts: opened in order, closed in reverse. Every program is these parts and a few verbs. */
+import { type Account, type Accounts, createAccounts } from '../account.ts';
+import { type Catalogue, createCatalogue } from '../catalogue/catalogue.ts';
+import { createDatabase, type Database } from '../catalogue/database/database.ts';
+import { migrate } from '../catalogue/database/migrate.ts';
+import { explainAway } from '../catalogue/database/other-protocol.ts';
+import { requireUsableDatabase } from '../catalogue/database/requirements.ts';
+import { requireRights } from '../catalogue/database/rights.ts';
+import { type Config, configSecrets } from '../config/config.ts';
+import type { Gather } from '../pipeline/checks/gather.ts';
+import { createStoreHealth } from '../pipeline/dispatch/store-health.ts';
+import { createCanary } from '../pipeline/dispatch/store-probe.ts';
+import { type Accept, createAccept } from '../pipeline/ingest/insert-batcher.ts';
+import { createClockWatch } from '../pipeline/maintenance/clock-watch.ts';
+import type { ArchiveQueue } from '../queue/queue.ts';
+import { openArchiveQueue } from '../queue/queue.ts';
+import { createLifetimes, type Lifetimes, systemClock } from '../runtime/clock.ts';
+import { createVitalSigns, type VitalSigns } from '../runtime/health.ts';
+import { createLog, type Log } from '../runtime/log.ts';
+import { createMetrics, type Metrics, showOnlyCountedBy } from '../runtime/metrics.ts';
+import { createSharedClock, type SharedClock } from '../runtime/shared-clock.ts';
+import { createShutdown, type Shutdown } from '../runtime/shutdown.ts';
+import type { Store } from '../storage/store.ts';
+import { type Alerts, createAlerts } from './alerts.ts';
+import { createProgramGather, processName } from './checks.ts';
+import { openPools } from './database-pools.ts';
+import { openDatabase, type Patience } from './database-start.ts';
+import { ownQueue } from './queue-owner.ts';
+import { openStore } from './store.ts';
+
+/** What every program stands on. */
+export interface Parts {
+  readonly config: Config;
+  readonly accounts: Accounts;
+  readonly clock: SharedClock;
+  readonly lifetimes: Lifetimes;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly database: Database;
+  readonly catalogue: Catalogue;
+  readonly queue: ArchiveQueue;
+  readonly store: Store;
+  readonly accept: Accept;
+  /** Calls back when new rows are due; see {@link Parts.onDue}. */
+  readonly due: { notify(): void; subscribe(wake: () => void): void };
+  /** Whom to tell what ails this process as a whole. */
+  readonly signs: VitalSigns;
+  /** `host (program, pid)`. */
+  readonly process: string;
+  /** Reads the facts that the list of checks is computed from. */
+  readonly gather: Gather;
+  readonly alerts: Alerts;
+  readonly shutdown: Shutdown;
+}
+
+export interface OpenOptions {
+  program: string;
+  /** Beside those of the configuration; cut out of every log line. */
+  secrets?: readonly string[];
+  /** Where a real database does not answer at the start. Default: none. */
+  patience?: Patience;
+  /** Stands for the configured accounts where WeChat is simulated. */
+  simulatedAccounts?: readonly Account[];
+  /** Default: JSON lines on stderr. */
+  writeLog?: (line: string) => void;
+}
+
+/** Opens everything; on a failure what was open already is closed before the error comes out. */
+export async function openParts(config: Config, options: OpenOptions): Promise<Parts> {
+  const all = options.simulatedAccounts ?? config.accounts;
+  const log = createLog({
+    level: config.log.level,
+    program: options.program,
+    secrets: [
+      ...configSecrets(config),
+      ...(options.simulatedAccounts ?? []).map((account) => account.secret),
+    ],
+    ...(options.writeLog ? { write: options.writeLog } : {}),
+  });
+  for (const warning of config.warnings) log.warn(`configuration: ${warning}`);
+  const shutdown = createShutdown(log);
+  try {
+    const clock = createSharedClock();
+    const lifetimes = createLifetimes(config.lifetimes);
+    const accounts = createAccounts(all);
+    const metrics = createMetrics();
+    showOnlyCountedBy(options.program, metrics);
+    const pools = await openPools(config, log, shutdown);
+    const { schema } = config.database;
+    const { database, isAway } = await openDatabase(createDatabase(pools.catalogue), {
+      patience: config.shape.database === 'postgres' ? (options.patience ?? 'none') : 'none',
+      prepare: async (bare) => {
+        const warnings = await requireUsableDatabase(bare).catch((error) =>
+          explainAway(error, config.database.url),
+        );
+        for (const warning of warnings) log.warn(warning);
+        await requireRights(bare, schema, config.shape.queue === 'redis' ? [] : [config.queue.schema]);
+        for (const name of await migrate(bare, schema, clock.now()))
+          log.info({ migration: name }, 'schema migrated');
+        const { accounts: states, times } = createCatalogue(bare, schema, lifetimes);
+        await states.ensure(all.map((account) => account.account));
+        await clock.compare(times.now);
+      },
+      log,
+      signal: shutdown.signal,
+    });
+    const catalogue = createCatalogue(database, schema, lifetimes);
+    const queue = await openArchiveQueue(pools.queue, { log, signal: shutdown.signal, isAway });
+    shutdown.step('queue', () => queue.close());
+    // Requests are signed with the machine's own clock: where it is wrong the store says so, and by how much.
+    const store = await openStore(config, { clock: systemClock, log, shutdown });
+    const signs = createVitalSigns(clock.now);
+    await ownQueue({ queue, catalogue, signs, log, signal: shutdown.signal });
+    const storeHealth = createStoreHealth({ store, canary: createCanary(store, config.objects.prefix) });
+    const gather = createProgramGather(
+      { config, catalogue, queue, storeHealth, accounts, signs, clock, lifetimes },
+      options.program,
+    );
+    const alerts = createAlerts(
+      { config, catalogue, gather, accounts, clock, lifetimes, metrics, log, shutdown },
+      options.program,
+    );
+    const watching = createClockWatch({ clock, catalogue, log }).run(shutdown.signal);
+    shutdown.step('clock', () => watching);
+    const due = createDue();
+    const accept = createAccept({ catalogue, accounts, clock, metrics, onAccepted: due.notify });
+    return {
+      config,
+      accounts,
+      clock,
+      lifetimes,
+      log,
+      metrics,
+      database,
+      catalogue,
+      queue,
+      store,
+      accept,
+      due,
+      signs,
+      process: processName(options.program),
+      gather,
+      alerts,
+      shutdown,
+    };
+  } catch (error) {
+    await shutdown.run('could not start');
+    throw error;
+  }
+}
+
+function createDue(): Parts['due'] {
+  const listeners: (() => void)[] = [];
+  return {
+    notify: () => {
+      for (const wake of listeners) wake();
+    },
+    subscribe: (wake) => {
+      listeners.push(wake);
+    },
+  };
+}

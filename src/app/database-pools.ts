@@ -1,0 +1,53 @@
+/** Connections to the database, real or embedded, for the catalogue and for the queue. */
+import { join } from 'node:path';
+import type { PoolLike } from '../catalogue/database/database.ts';
+import { createPostgresPool } from '../catalogue/database/postgres.ts';
+import type { Config } from '../config/config.ts';
+import { openEmbeddedDatabase } from '../embedded/database/database.ts';
+import type { QueueBackend } from '../queue/backend.ts';
+import { lockFolder } from '../runtime/disk/folder-lock.ts';
+import type { Log } from '../runtime/log.ts';
+import { secureContextOf } from '../runtime/network/tls-context.ts';
+import type { Shutdown } from '../runtime/shutdown.ts';
+
+const CATALOGUE_CONNECTIONS = 10;
+const QUEUE_CONNECTIONS = 6;
+
+export interface Pools {
+  readonly catalogue: PoolLike;
+  readonly queue: QueueBackend;
+}
+
+/** Takes the lock of DATA_DIR first wherever anything in it is embedded. */
+export async function openPools(config: Config, log: Log, shutdown: Shutdown): Promise<Pools> {
+  const { shape, database, queue, redis } = config;
+  if (shape.database === 'embedded' || shape.store === 'embedded') {
+    const lock = await lockFolder(config.dataFolder);
+    shutdown.step('folder lock', () => lock.release());
+  }
+  const { prefix, schema } = queue;
+  if (shape.database === 'embedded' || !database.url) {
+    const embedded = await openEmbeddedDatabase({
+      folder: join(config.dataFolder, 'database'),
+      log,
+      // Power loss may cost what a simulated account sent; never what a real one did.
+      fsync: shape.wechat === 'real',
+      searchPath: `${schema},public`,
+    });
+    shutdown.step('database', () => embedded.close());
+    return { catalogue: embedded.pool, queue: { kind: 'postgres', pool: embedded.pool, prefix, schema } };
+  }
+  const open = (use: 'catalogue' | 'queue', searchPath: string, maxConnections: number) => {
+    const pool = createPostgresPool({ url: database.url!, searchPath, maxConnections, log, use });
+    shutdown.step(`${use} connections`, () => pool.end());
+    return pool;
+  };
+  const catalogue = open('catalogue', database.schema, CATALOGUE_CONNECTIONS);
+  if (redis.url) {
+    const secureContext = secureContextOf(config.authorities.redis);
+    return { catalogue, queue: { kind: 'redis', url: redis.url, prefix, secureContext } };
+  }
+  // Its own pool: a slow list of the catalogue must not hold up the statement that renews a job's lock.
+  const pool = open('queue', schema, QUEUE_CONNECTIONS);
+  return { catalogue, queue: { kind: 'postgres', pool, prefix, schema } };
+}

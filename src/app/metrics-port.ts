@@ -1,0 +1,89 @@
+/** METRICS_PORT: what a worker or sweeper counts, and how it is, for Prometheus and for whoever restarts it. */
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import { findingsFor, readinessOf } from '../pipeline/checks/findings.ts';
+import { showChecks } from '../pipeline/checks/metrics.ts';
+import { checkOf } from '../pipeline/checks/table.ts';
+import { liveness } from '../runtime/health.ts';
+import {
+  boundConnections,
+  LISTENER_LIMITS,
+  type ListenerLimits,
+  timeoutsOf,
+} from '../runtime/network/server-limits.ts';
+import type { Parts } from './app-context.ts';
+import { type Look, lookOnce, seldom } from './checks.ts';
+import { listenError } from './run.ts';
+
+/** For a Prometheus or two, and whoever restarts the process. */
+const LIMITS: ListenerLimits = { ...LISTENER_LIMITS, requestMs: 5_000, connections: 100 };
+
+type PortParts = Pick<Parts, 'config' | 'gather' | 'metrics' | 'shutdown' | 'signs'>;
+
+/** Ready: the catalogue and the queue respond, and nothing of this process is in error. */
+function readiness({ shutdown }: PortParts, look: () => Promise<Look>) {
+  return async () => {
+    const findings = await look();
+    const isClosing = shutdown.signal.aborted;
+    const stops = findingsFor('readyz', findings).some(({ code, target }) => {
+      const { part, severity } = checkOf(code);
+      if (severity !== 'error') return false;
+      return part === 'catalogue' || part === 'queue' || target === findings.facts.process;
+    });
+    const { degraded, checks } = readinessOf(findings);
+    const isReady = !stops && !isClosing;
+    const status = isClosing ? 'closing' : stops ? 'unavailable' : degraded.length > 0 ? 'degraded' : 'ok';
+    return { code: isReady ? 200 : 503, body: { status, degraded, checks } };
+  };
+}
+
+/**
+ * Listens where METRICS_PORT is set; answers GET /metrics, /livez and /readyz, without a key: bind it to an inner
+ * address.
+ */
+export async function openMetricsPort(parts: PortParts): Promise<string | undefined> {
+  const { config, metrics, shutdown } = parts;
+  const { port } = config.metrics;
+  const { host } = config.http;
+  if (port === undefined) return undefined;
+  const look = seldom(() => lookOnce(parts.gather));
+  const ready = readiness(parts, look);
+  const json = ({ code, body }: { code: number; body: object }) => ({
+    code,
+    type: 'application/json',
+    text: JSON.stringify(body),
+  });
+  const answers: Record<string, () => Promise<{ code: number; type: string; text: string }>> = {
+    '/livez': async () => json(liveness(parts.signs)),
+    '/readyz': async () => json(await ready()),
+    '/metrics': async () => {
+      showChecks(metrics, await look());
+      return { code: 200, type: metrics.registry.contentType, text: await metrics.registry.metrics() };
+    },
+  };
+  const server = createServer(timeoutsOf(LIMITS), (request, response) => {
+    const answer = answers[request.url ?? ''];
+    if (!answer) {
+      response.writeHead(404).end();
+      return;
+    }
+    answer().then(
+      ({ code, type, text }) => response.writeHead(code, { 'content-type': type }).end(text),
+      () => response.writeHead(500).end(),
+    );
+  });
+  boundConnections(server, LIMITS.connections);
+  server.setTimeout(LIMITS.silentMs);
+  try {
+    server.listen(port, host);
+    await once(server, 'listening');
+  } catch (error) {
+    throw listenError(error, { host, port, portVariable: 'METRICS_PORT' });
+  }
+  // After all that works has closed: a supervisor asks meanwhile, and must hear that it lives.
+  shutdown.step('metrics', async () => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return `http://${host}:${(server.address() as { port: number }).port}`;
+}

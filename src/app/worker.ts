@@ -1,0 +1,278 @@
+/** The working part of a program: feeder, consumer and, where wanted, the sweeper. */
+import { randomUUID } from 'node:crypto';
+import { dueChannelOf } from '../catalogue/media/insert.ts';
+import { readAccountsAgain } from '../config/config.ts';
+import { failure } from '../failures.ts';
+import { createArchiver } from '../pipeline/archive/archive.ts';
+import { createStoredMedia, recogniseStored } from '../pipeline/archive/find-stored.ts';
+import { createSettle } from '../pipeline/archive/handle-failure.ts';
+import { createReadQuota, watchQuotas } from '../pipeline/archive/remaining-quota.ts';
+import { createHolds, pictureWindowMs } from '../pipeline/dispatch/account-hold.ts';
+import { createGate } from '../pipeline/dispatch/account-limiter.ts';
+import { createFleet, type Fleet } from '../pipeline/dispatch/concurrency-share.ts';
+import { openWatchdog } from '../pipeline/dispatch/consumer-watchdog.ts';
+import { createFeeder, type Feeder } from '../pipeline/dispatch/dispatcher.ts';
+import { createStoreHold } from '../pipeline/dispatch/store-hold.ts';
+import { createCanary } from '../pipeline/dispatch/store-probe.ts';
+import { tryAccounts } from '../pipeline/dispatch/try-accounts.ts';
+import { createSyncer } from '../pipeline/ingest/kf-sync.ts';
+import { createEraser } from '../pipeline/maintenance/eraser.ts';
+import { createRecounter } from '../pipeline/maintenance/recount.ts';
+import { createRedriver } from '../pipeline/maintenance/redriver.ts';
+import { createSweeper, type SweepOptions } from '../pipeline/maintenance/sweeper.ts';
+import type { VerifyOptions } from '../pipeline/verify/run.ts';
+import type { ConsumeOptions } from '../queue/consumer.ts';
+import { systemClock } from '../runtime/clock.ts';
+import { createByteBudget } from '../runtime/concurrency/byte-budget.ts';
+import { secureContextOf } from '../runtime/network/tls-context.ts';
+import { createWechatApi } from '../wechat/api/client.ts';
+import { createKfSync } from '../wechat/customer-service/sync-messages.ts';
+import { createDownloader } from '../wechat/media/download.ts';
+import { createQuotaReader } from '../wechat/media/quota.ts';
+import { createTokens } from '../wechat/tokens/tokens.ts';
+import type { Parts } from './app-context.ts';
+import { startVerifier } from './verifier.ts';
+
+/** Where WeChat answers; the simulator's addresses stand for the configured ones. */
+export interface WechatAddresses {
+  readonly apiBaseUrl: string;
+  readonly wecomBaseUrl: string;
+  readonly videoBaseUrl: string | undefined;
+  readonly proxyUrl: string | undefined;
+  readonly allowHosts: Parts['config']['fetch']['allowHosts'];
+}
+
+/** Rows of an account that may stand in the queue before anything is known of how fast they leave it. */
+const LEAST_ROOM = 16;
+
+const PICTURE_RETRY_MS = 5 * 60_000;
+
+/** Secrets that somebody may have corrected. What cannot be read leaves those in use as they are. */
+function reread({ config, accounts, log }: Parts): void {
+  try {
+    accounts.renew(readAccountsAgain(config));
+  } catch (error) {
+    log.warn({ err: error }, 'the accounts cannot be read again; those read before are used');
+  }
+}
+
+/** Every process feeds: a callback's row is in the queue a moment after it is on disk. */
+export function startFeeder(parts: Parts): Feeder {
+  const { config, catalogue, queue, accounts, clock, log, database, shutdown, signs, due } = parts;
+  const feeder = createFeeder(
+    { catalogue, queue, accounts, clock, log, signs },
+    {
+      least: LEAST_ROOM,
+      most: config.queue.windowSize,
+      pictureWindowMs: pictureWindowMs(parts.lifetimes),
+    },
+  );
+  due.subscribe(() => feeder.wake());
+  if (config.shape.database === 'postgres') {
+    database
+      .listen(dueChannelOf(config.database.schema), () => feeder.wake(), shutdown.signal)
+      .catch((error) => log.warn({ err: error }, 'no notifications; the feeder looks four times a second'));
+  }
+  const running = feeder.run(shutdown.signal);
+  shutdown.step('feeder', () => running);
+  return feeder;
+}
+
+/** Every process says that it lives, and what it reports of itself; see pipeline/checks. */
+export function startHeartbeat(parts: Parts, options: { takesMedia: boolean }): Fleet {
+  const { shutdown } = parts;
+  // Its own clock, and not the one that follows the database's: how far it is off is what the heartbeat tells.
+  const fleet = createFleet({ ...parts, clock: systemClock }, { name: parts.process, ...options });
+  const beating = fleet.run(shutdown.signal);
+  shutdown.step('heartbeat', () => beating);
+  return fleet;
+}
+
+export interface Consuming {
+  /**
+   * Asks for a token of each account, where none is at hand. An account that is refused as a whole is held, as if one
+   * of its items had met it: so its reason shows before the first item comes. In the background.
+   */
+  tryAccounts(): void;
+}
+
+/** `timing`: how soon the queue notices a worker that is gone; BullMQ's own half a minute unless told. */
+export async function startConsumer(
+  parts: Parts,
+  wechat: WechatAddresses,
+  feeder: Feeder,
+  timing: Omit<ConsumeOptions, 'concurrency'> = {},
+): Promise<Consuming> {
+  const { config, catalogue, queue, accounts, clock, lifetimes, log, metrics, store, accept, shutdown } =
+    parts;
+  const { fetch, work } = config;
+  const secureContext = secureContextOf(config.authorities.wechat);
+  const api = createWechatApi({
+    baseUrl: wechat.apiBaseUrl,
+    wecomBaseUrl: wechat.wecomBaseUrl,
+    proxyUrl: wechat.proxyUrl,
+    secureContext,
+  });
+  shutdown.step('WeChat calls', () => api.close());
+  const tokens = createTokens({
+    api,
+    store: catalogue.accounts.tokens,
+    kept: catalogue.kept,
+    clock,
+    lifetimes,
+    log,
+  });
+  shutdown.step('tokens', () => tokens.close());
+  const downloader = createDownloader({
+    baseUrl: wechat.apiBaseUrl,
+    wecomBaseUrl: wechat.wecomBaseUrl,
+    videoBaseUrl: wechat.videoBaseUrl,
+    ...(wechat.proxyUrl ? { proxyUrl: wechat.proxyUrl } : {}),
+    secureContext,
+    allowHosts: wechat.allowHosts.map(({ host, port }) => (port ? `${host}:${port}` : host)),
+    idleTimeoutMs: fetch.idleTimeoutMs,
+    totalTimeoutMs: fetch.totalTimeoutMs,
+    maxMediaBytes: work.maxMediaBytes,
+    log,
+    onInsecureVideo: () => metrics.insecureVideo.inc(),
+  });
+  shutdown.step('downloader', () => downloader.close());
+  const holds = createHolds({ catalogue, clock, lifetimes, log, rereadAccounts: () => reread(parts) });
+  if (accounts.all.some(({ product }) => product === 'wecom')) {
+    const syncer = createSyncer({
+      catalogue,
+      kfSync: createKfSync({ api, tokens }),
+      accounts,
+      holds,
+      clock,
+      lifetimes,
+      random: Math.random,
+      metrics,
+      log,
+      onAccepted: parts.due.notify,
+      rereadAccounts: () => reread(parts),
+    });
+    const syncing = syncer.run(shutdown.signal);
+    shutdown.step('customer service', () => syncing);
+  }
+  const quotaOf = createQuotaReader({ api, tokens });
+  const readQuota = createReadQuota({ quotaOf, accounts, catalogue, clock });
+  const reading = watchQuotas({ ...parts, readQuota }, randomUUID(), shutdown.signal);
+  shutdown.step('quotas', () => reading);
+  const storeHold = createStoreHold({
+    catalogue,
+    canary: createCanary(store, config.objects.prefix),
+    clock,
+    lifetimes,
+    metrics,
+    log,
+    onReleased: () => feeder.wake(),
+    onSkew: (why) => {
+      if (!why) return parts.signs.setHealthy('store_clock_skewed');
+      parts.signs.setUnhealthy('store_clock_skewed', { detail: { words: why.detail ?? why.code } });
+    },
+  });
+  const keeping = storeHold.run(shutdown.signal);
+  shutdown.step('hold of the store', () => keeping);
+  const gate = createGate();
+  const fleet = startHeartbeat(parts, { takesMedia: true });
+  const stored = createStoredMedia({ store, catalogue, clock, log, prefix: config.objects.prefix });
+  const settle = createSettle({
+    catalogue,
+    holds,
+    storeHold,
+    clock,
+    lifetimes,
+    random: Math.random,
+    metrics,
+    log,
+    stored,
+    readQuota,
+  });
+  const archiver = createArchiver({
+    accounts,
+    tokens,
+    downloader,
+    store,
+    catalogue,
+    budget: createByteBudget(work.byteBudgetBytes),
+    gate: {
+      enter: (account, concurrency, patienceMs, signal) =>
+        gate.enter(account, fleet.shareOf(account, concurrency), patienceMs, signal),
+    },
+    holds,
+    accept,
+    settle,
+    clock,
+    metrics,
+    log,
+    prefix: config.objects.prefix,
+    lifetimeMs: lifetimes.lifetimeMs,
+    pictureRetryMs: lifetimes.scale(PICTURE_RETRY_MS),
+  });
+  const archive = recogniseStored(archiver, { catalogue, log }, stored);
+  const watchdog = await openWatchdog(
+    { queue, signs: parts.signs, metrics, clock, log },
+    async (job, signal) => {
+      try {
+        return await storeHold.guard(job, signal, (within) => archive(job, within));
+      } finally {
+        feeder.finished();
+      }
+    },
+    {
+      consume: {
+        ...timing,
+        concurrency: work.concurrency,
+        onUnreadable: async (row, reason) => {
+          await settle(row, clock.now(), failure('internal', `its job could not be read: ${reason}`));
+        },
+      },
+      graceMs: work.shutdownGraceMs,
+    },
+  );
+  const guarding = watchdog.run(shutdown.signal);
+  shutdown.step('watchdog', () => guarding);
+  shutdown.step('consumer', () => watchdog.close(work.shutdownGraceMs), work.shutdownGraceMs + 10_000);
+  return {
+    tryAccounts: () => {
+      const trying = tryAccounts({ accounts, tokens, holds, clock, lifetimes, log }, shutdown.signal);
+      shutdown.step('trying accounts', () => trying);
+    },
+  };
+}
+
+export function startSweeper(parts: Parts, feeder?: Feeder, timing: SweepOptions & VerifyOptions = {}): void {
+  const { config, catalogue, queue, store, metrics, clock, lifetimes, log, accounts, shutdown } = parts;
+  const sweeper = createSweeper(
+    {
+      catalogue,
+      queue,
+      store,
+      stored: createStoredMedia({ store, catalogue, clock, log, prefix: config.objects.prefix }),
+      metrics,
+      clock,
+      lifetimes,
+      log,
+      windowRows: config.queue.windowSize * Math.max(1, accounts.all.length),
+      onFreed: () => feeder?.wake(),
+    },
+    timing,
+  );
+  const running = sweeper.run(shutdown.signal);
+  shutdown.step('sweeper', () => running);
+  const redriver = createRedriver({ catalogue, metrics, clock, log, onRedriven: () => feeder?.wake() });
+  const redriving = redriver.run(shutdown.signal);
+  shutdown.step('redrives', () => redriving);
+  const recounting = createRecounter({ catalogue, clock, log }).run(shutdown.signal);
+  shutdown.step('recount', () => recounting);
+  startVerifier(parts, timing);
+  // A loop of its own: a store that is slow to let go must not keep lost jobs from being freed.
+  const { retentionMs } = config;
+  const eraser = createEraser(parts, {
+    ...timing,
+    retentionMs: retentionMs === undefined ? undefined : lifetimes.scale(retentionMs),
+  });
+  const erasing = eraser.run(shutdown.signal);
+  shutdown.step('erasing', () => erasing);
+}

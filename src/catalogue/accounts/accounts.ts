@@ -1,0 +1,244 @@
+/** What all processes share about an account: its sealed access token, its hold, its last callback. */
+import type { Failure } from '../../failures.ts';
+import { storableJson } from '../../storable.ts';
+import { noteRelease, WORKER } from '../audit-log/audit-log.ts';
+import type { Database } from '../database/database.ts';
+
+/** An access token at rest: sealed by `wechat/`, opaque here. */
+export interface StoredToken {
+  readonly sealed: string;
+  readonly fingerprint: string;
+  readonly issuedAt: Date;
+  readonly expiresAt: Date;
+}
+
+/** Why an account is held; `by` is the name of the key where somebody wanted it, `reason` their words. */
+export type Hold = Failure & { readonly by?: string; readonly reason?: string };
+
+/** The code of a hold that somebody wanted; see FAILURES. */
+export const HELD_BY_HAND = 'held_by_hand';
+
+/** An account whose media wait as a whole. */
+export interface AccountHold {
+  readonly account: string;
+  /** Then one of its media is tried. */
+  readonly until: Date;
+  readonly why?: Hold;
+}
+
+export interface AccountState {
+  readonly account: string;
+  readonly lastCallbackAt?: Date;
+  readonly heldUntil?: Date;
+  readonly heldSince?: Date;
+  /** Why it is held. */
+  readonly hold?: Hold;
+  /** As the last callback with a right signature showed it; positive: our clock is ahead of WeChat's. */
+  readonly clockSkew?: { readonly seconds: number; readonly at: Date };
+  readonly tokenExpiresAt?: Date;
+  /** As the platform last told it. */
+  readonly quota?: QuotaNote;
+}
+
+export interface QuotaNote {
+  readonly dailyLimit: number;
+  readonly used: number;
+  readonly remain: number;
+  /** RFC 3339. */
+  readonly readAt: string;
+}
+
+interface AccountRecord {
+  account: string;
+  quota: QuotaNote | null;
+  last_callback_at: Date | null;
+  held_until: Date | null;
+  held_since: Date | null;
+  hold: Hold | null;
+  clock_skew_seconds: number | null;
+  clock_skew_at: Date | null;
+  token_sealed: string | null;
+  token_fingerprint: string | null;
+  token_issued_at: Date | null;
+  token_expires_at: Date | null;
+}
+
+export function createAccountStates(database: Database, schema: string) {
+  return {
+    /** Gives every configured account its row; repeats change nothing. */
+    ensure: async (accounts: readonly string[]): Promise<void> => {
+      await database.query(
+        `INSERT INTO ${schema}.account (account) SELECT unnest($1::text[]) ON CONFLICT DO NOTHING`,
+        [[...accounts]],
+      );
+    },
+
+    noteQuota: async (account: string, quota: QuotaNote): Promise<void> => {
+      await database.query(`UPDATE ${schema}.account SET quota = $2 WHERE account = $1`, [
+        account,
+        storableJson(quota),
+      ]);
+    },
+
+    states: async (): Promise<AccountState[]> => {
+      const rows = await database.query<AccountRecord>(`SELECT * FROM ${schema}.account ORDER BY account`);
+      return rows.map((row) => ({
+        account: row.account,
+        ...(row.last_callback_at ? { lastCallbackAt: row.last_callback_at } : {}),
+        ...(row.held_until ? { heldUntil: row.held_until } : {}),
+        ...(row.held_since ? { heldSince: row.held_since } : {}),
+        ...(row.hold ? { hold: row.hold } : {}),
+        ...(row.clock_skew_seconds !== null && row.clock_skew_at
+          ? { clockSkew: { seconds: row.clock_skew_seconds, at: row.clock_skew_at } }
+          : {}),
+        ...(row.token_expires_at ? { tokenExpiresAt: row.token_expires_at } : {}),
+        ...(row.quota ? { quota: row.quota } : {}),
+      }));
+    },
+
+    /**
+     * Nothing of the account is fed before `until`; running tries go on. The longer hold wins, and its reason with it.
+     * Once it has lapsed one media at a time is tried, until one is archived. True: it was not held before.
+     */
+    hold: async (account: string, until: Date, why: object, now = new Date()): Promise<boolean> => {
+      // Locked before it is read: of two that hold it at the same moment one is the first.
+      const [row] = await database.query<{ is_new: boolean }>(
+        `WITH before AS (SELECT held_until FROM ${schema}.account WHERE account = $1 FOR UPDATE),
+         held AS (
+           INSERT INTO ${schema}.account AS a (account, held_until, held_since, hold)
+           SELECT $1, $2::timestamptz, $4::timestamptz, $3::jsonb FROM (SELECT count(*) FROM before) AS locked
+           ON CONFLICT (account) DO UPDATE SET
+             held_until = greatest(a.held_until, $2),
+             held_since = CASE WHEN a.held_until IS NULL THEN $4 ELSE coalesce(a.held_since, $4) END,
+             hold = CASE WHEN a.held_until > $2 THEN a.hold ELSE $3::jsonb END,
+             probe = NULL, probe_until = NULL
+           RETURNING account, (SELECT held_until FROM before) IS NULL AS is_new),
+         noted AS (
+           INSERT INTO ${schema}.event (at, actor, action, target, reason)
+           SELECT $4, '${WORKER}', 'hold', account, $3::jsonb ->> 'code' FROM held WHERE is_new)
+         SELECT is_new FROM held`,
+        [account, until, storableJson(why), now],
+      );
+      return row?.is_new ?? false;
+    },
+
+    /** The accounts that wait as a whole: those whose hold has lapsed too, until one of their media got through. */
+    holds: async (): Promise<AccountHold[]> => {
+      const rows = await database.query<Pick<AccountRecord, 'account' | 'hold'> & { held_until: Date }>(
+        `SELECT account, held_until, hold FROM ${schema}.account WHERE held_until IS NOT NULL`,
+      );
+      return rows.map((row) => ({
+        account: row.account,
+        until: row.held_until,
+        ...(row.hold ? { why: row.hold } : {}),
+      }));
+    },
+
+    /** Whether this media is the one that is tried for all, now that the hold has lapsed. Until `until` no other is. */
+    takeProbe: async (account: string, id: string, now: Date, until: Date): Promise<boolean> => {
+      const rows = await database.query(
+        `UPDATE ${schema}.account SET probe = $2, probe_until = $4
+         WHERE account = $1 AND held_until <= $3 AND (probe_until IS NULL OR probe_until <= $3 OR probe = $2)
+         RETURNING account`,
+        [account, id, now, until],
+      );
+      return rows.length > 0;
+    },
+
+    /** Ends a hold that has lapsed. False: there is none. */
+    lift: async (account: string, now: Date): Promise<boolean> => {
+      const rows = await database.query(
+        `WITH released AS (
+           UPDATE ${schema}.account
+           SET held_until = NULL, held_since = NULL, hold = NULL, probe = NULL, probe_until = NULL
+           WHERE account = $1 AND held_until <= $2 RETURNING account),
+         noted AS (${noteRelease(schema, '$2')})
+         SELECT account FROM released`,
+        [account, now],
+      );
+      return rows.length > 0;
+    },
+
+    /** Somebody wants it held until then, whatever held it before. */
+    holdByHand: async (account: string, until: Date, why: Hold, now: Date): Promise<void> => {
+      await database.query(
+        `WITH held AS (
+           INSERT INTO ${schema}.account (account, held_until, held_since, hold) VALUES ($1, $2, $4, $3)
+           ON CONFLICT (account) DO UPDATE SET held_until = $2, held_since = $4, hold = $3 RETURNING account)
+         INSERT INTO ${schema}.event (at, actor, action, target, reason)
+         SELECT $4, $5, 'hold', account, $6 FROM held`,
+        [account, until, storableJson(why), now, why.by ?? WORKER, why.reason ?? why.code],
+      );
+    },
+
+    /**
+     * What somebody wanted held goes on at once. A hold of the program's own lapses instead: one media is tried now,
+     * and the rest follows when that one is archived. Media that wait for the hold's end are due.
+     */
+    release: async (account: string, now: Date, actor = WORKER): Promise<void> => {
+      await database.query(
+        `WITH released AS (
+           UPDATE ${schema}.account SET
+             held_until = CASE WHEN hold ->> 'code' = '${HELD_BY_HAND}' THEN NULL ELSE least(held_until, $2) END,
+             hold = CASE WHEN hold ->> 'code' = '${HELD_BY_HAND}' THEN NULL ELSE hold END,
+             probe = NULL, probe_until = NULL
+           WHERE account = $1 AND held_until IS NOT NULL RETURNING account),
+         noted AS (
+           INSERT INTO ${schema}.event (at, actor, action, target) SELECT $2, $3, 'release', account FROM released)
+         UPDATE ${schema}.media SET stage = 1, next_attempt_at = NULL, waiting_reason = NULL
+         WHERE account = $1 AND stage < 2 AND waiting_reason = 'accountHeld'`,
+        [account, now, actor],
+      );
+    },
+
+    /** The token store `wechat/tokens.ts` asks for. */
+    tokens: {
+      read: async (account: string): Promise<StoredToken | undefined> => {
+        const [row] = await database.query<AccountRecord>(
+          `SELECT * FROM ${schema}.account WHERE account = $1 AND token_sealed IS NOT NULL`,
+          [account],
+        );
+        return row?.token_sealed && row.token_fingerprint && row.token_issued_at && row.token_expires_at
+          ? {
+              sealed: row.token_sealed,
+              fingerprint: row.token_fingerprint,
+              issuedAt: row.token_issued_at,
+              expiresAt: row.token_expires_at,
+            }
+          : undefined;
+      },
+
+      /** True when the lease was free, lapsed or already the holder's. */
+      takeLease: async (account: string, holder: string, now: Date, until: Date): Promise<boolean> => {
+        const rows = await database.query(
+          `INSERT INTO ${schema}.account AS a (account, token_lease, token_lease_until) VALUES ($1, $2, $4)
+           ON CONFLICT (account) DO UPDATE SET token_lease = $2, token_lease_until = $4
+           WHERE a.token_lease IS NULL OR a.token_lease = $2 OR a.token_lease_until <= $3
+           RETURNING account`,
+          [account, holder, now, until],
+        );
+        return rows.length > 0;
+      },
+
+      /** Compare-and-set on the fingerprint that is replaced (null: none is stored); clears the lease. */
+      write: async (account: string, token: StoredToken, replaces: string | null): Promise<boolean> => {
+        const rows = await database.query(
+          `UPDATE ${schema}.account
+           SET token_sealed = $2, token_fingerprint = $3, token_issued_at = $4, token_expires_at = $5,
+               token_lease = NULL, token_lease_until = NULL
+           WHERE account = $1 AND token_fingerprint IS NOT DISTINCT FROM $6 RETURNING account`,
+          [account, token.sealed, token.fingerprint, token.issuedAt, token.expiresAt, replaces],
+        );
+        return rows.length > 0;
+      },
+
+      dropLease: async (account: string, holder: string): Promise<void> => {
+        await database.query(
+          `UPDATE ${schema}.account SET token_lease = NULL, token_lease_until = NULL
+           WHERE account = $1 AND token_lease = $2`,
+          [account, holder],
+        );
+      },
+    },
+  };
+}

@@ -1,0 +1,224 @@
+/** How far the messages of WeCom customer service have been read: the cursor moves in the transaction of the rows. */
+
+import type { Failure } from '../../failures.ts';
+import type { Reference } from '../../media.ts';
+import type { Lifetimes } from '../../runtime/clock.ts';
+import { isNeverStorable, storableJson } from '../../storable.ts';
+import type { Database } from '../database/database.ts';
+import { type Accepted, createAccepting } from '../media/insert.ts';
+
+/** A customer-service account that is to be read now. */
+export interface WantedSync {
+  readonly account: string;
+  readonly openKfId: string;
+  /** When a callback last spoke of it; absent: none did since it was read. */
+  readonly wantedAt?: Date;
+  readonly cursor?: string;
+  /** Sealed by `wechat/`. */
+  readonly token?: string;
+  /** Why it could not be read last, and how often in a row. */
+  readonly failure?: Failure;
+  readonly failures: number;
+}
+
+/** How it is with a customer-service account. */
+export interface KfState {
+  readonly account: string;
+  readonly openKfId: string;
+  /** When its messages were last read to the end. */
+  readonly readAt?: Date;
+  readonly failure?: Failure;
+  readonly failingSince?: Date;
+}
+
+interface KfRecord {
+  account: string;
+  open_kfid: string;
+  wanted_at: Date | null;
+  cursor: string | null;
+  token: string | null;
+  read_at: Date | null;
+  failure: Failure | null;
+  failing_since: Date | null;
+  failures: number;
+}
+
+/** Longer than any wait of sync-policy.ts: what lies further ahead was written by a wrong clock. */
+const LONGEST_WAIT = "interval '2 hours'";
+
+export function createKfSyncs(database: Database, schema: string, lifetimes: Lifetimes) {
+  /** The cursor moves in the transaction of the rows; undefined: another process moved it. */
+  const commit = (
+    sync: WantedSync,
+    page: { references: readonly Reference[]; nextCursor: string },
+    now: Date,
+    until: Date | undefined,
+  ): Promise<Accepted[] | undefined> =>
+    database.transaction(async (transaction) => {
+      // A callback that came meanwhile has another wanted_at: the account stays wanted.
+      const moved = await transaction.query(
+        `UPDATE ${schema}.kf_sync SET cursor = $4, not_until = $5,
+           wanted_at = CASE WHEN $5::timestamptz IS NULL AND wanted_at = $6 THEN NULL ELSE wanted_at END,
+           read_at = CASE WHEN $5::timestamptz IS NULL THEN $7 ELSE read_at END,
+           failure = NULL, failing_since = NULL, failures = 0
+         WHERE account = $1 AND open_kfid = $2 AND cursor IS NOT DISTINCT FROM $3 RETURNING account`,
+        [
+          sync.account,
+          sync.openKfId,
+          sync.cursor ?? null,
+          page.nextCursor || null,
+          until ?? null,
+          sync.wantedAt ?? null,
+          now,
+        ],
+      );
+      if (moved.length === 0) return undefined;
+      return createAccepting(transaction, schema, lifetimes).accept(page.references, now, true);
+    });
+
+  /** Those that the catalogue takes, found by writing each alone: a repeat of a row changes nothing. */
+  async function storableOf(references: readonly Reference[], now: Date): Promise<Reference[]> {
+    const { accept } = createAccepting(database, schema, lifetimes);
+    const taken: Reference[] = [];
+    for (const reference of references) {
+      try {
+        await accept([reference], now, false);
+        taken.push(reference);
+      } catch (error) {
+        if (!isNeverStorable(error)) throw error;
+      }
+    }
+    return taken;
+  }
+
+  return {
+    /** There is something to read. On disk when it resolves; a repeat renews the token, unless it is older. */
+    want: async (account: string, openKfId: string, token: string, now: Date): Promise<void> => {
+      // Always another moment, for a reader that is at it must see that somebody came; a Date holds milliseconds.
+      await database.query(
+        `INSERT INTO ${schema}.kf_sync AS k (account, open_kfid, wanted_at, token) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (account, open_kfid) DO UPDATE SET wanted_at = greatest(k.wanted_at + interval '1 ms', $3),
+           token = CASE WHEN k.wanted_at > $3 THEN k.token ELSE $4 END`,
+        [account, openKfId, now, token],
+      );
+    },
+
+    /**
+     * Takes the one of these accounts that waits longest, until `until`; a holder that dies lets it lapse. What no
+     * callback spoke of is taken where it was not read since `readBefore`: a callback may have been lost.
+     */
+    take: async (
+      accounts: readonly string[],
+      now: Date,
+      until: Date,
+      readBefore: Date,
+    ): Promise<WantedSync | undefined> => {
+      const [row] = await database.query<KfRecord>(
+        `UPDATE ${schema}.kf_sync SET not_until = $2
+         WHERE (account, open_kfid) IN (
+           SELECT account, open_kfid FROM ${schema}.kf_sync
+           WHERE account = ANY($3) AND (wanted_at IS NOT NULL OR read_at IS NULL OR read_at <= $4 OR read_at > $1)
+             AND (not_until IS NULL OR not_until <= $1 OR not_until > $1 + ${LONGEST_WAIT})
+           ORDER BY wanted_at NULLS LAST, read_at NULLS FIRST LIMIT 1 FOR UPDATE SKIP LOCKED)
+         RETURNING *`,
+        [now, until, [...accounts], readBefore],
+      );
+      return (
+        row && {
+          account: row.account,
+          openKfId: row.open_kfid,
+          failures: row.failures,
+          ...(row.wanted_at === null ? {} : { wantedAt: row.wanted_at }),
+          ...(row.cursor === null ? {} : { cursor: row.cursor }),
+          ...(row.token === null ? {} : { token: row.token }),
+          ...(row.failure === null ? {} : { failure: row.failure }),
+        }
+      );
+    },
+
+    /**
+     * Writes a page's references and moves the cursor, both or neither. Undefined: the cursor was moved by another,
+     * and nothing was written. `until`: the next page is ours till then; absent after the last one. References
+     * that no column takes are left out: then fewer are returned than were given.
+     */
+    commitPage: async (
+      sync: WantedSync,
+      page: { references: readonly Reference[]; nextCursor: string },
+      now: Date,
+      until?: Date,
+    ): Promise<Accepted[] | undefined> => {
+      try {
+        return await commit(sync, page, now, until);
+      } catch (error) {
+        if (!isNeverStorable(error)) throw error;
+        // One message must not keep the page from being read for good.
+        const references = await storableOf(page.references, now);
+        return await commit(sync, { ...page, references }, now, until);
+      }
+    },
+
+    /**
+     * Nothing of it before `until`, nor of the account's others where `ofAccount`: what refuses one refuses them. The
+     * callback's token is kept, unless it is what failed. A callback that came meanwhile brought a new one.
+     */
+    failed: async (
+      sync: WantedSync,
+      failure: Failure,
+      next: { until: Date; ofAccount: boolean; dropToken: boolean },
+      now: Date,
+    ): Promise<void> => {
+      await database.query(
+        `UPDATE ${schema}.kf_sync SET
+           not_until = CASE WHEN open_kfid = $2 THEN $3 ELSE greatest(not_until, $3) END,
+           failure = CASE WHEN open_kfid = $2 THEN $4::jsonb ELSE failure END,
+           failing_since = CASE WHEN open_kfid = $2 THEN coalesce(failing_since, $5) ELSE failing_since END,
+           failures = CASE WHEN open_kfid = $2 THEN least(failures + 1, 1000000) ELSE failures END,
+           token = CASE WHEN $6 AND open_kfid = $2 AND wanted_at IS NOT DISTINCT FROM $7 THEN NULL ELSE token END
+         WHERE account = $1 AND (open_kfid = $2 OR $8)`,
+        [
+          sync.account,
+          sync.openKfId,
+          next.until,
+          storableJson(failure),
+          now,
+          next.dropToken,
+          sync.wantedAt ?? null,
+          next.ofAccount,
+        ],
+      );
+    },
+
+    /** Gives back what was taken: it can be taken at once. */
+    giveBack: async ({ account, openKfId }: WantedSync): Promise<void> => {
+      await database.query(
+        `UPDATE ${schema}.kf_sync SET not_until = NULL WHERE account = $1 AND open_kfid = $2`,
+        [account, openKfId],
+      );
+    },
+
+    /** What failed is read now, and not when its wait is over. */
+    retryNow: async (account: string): Promise<void> => {
+      await database.query(
+        `UPDATE ${schema}.kf_sync SET not_until = NULL, failures = least(failures, 1)
+         WHERE account = $1 AND failure IS NOT NULL`,
+        [account],
+      );
+    },
+
+    /** Of these accounts, or of all; at most a thousand. */
+    states: async (accounts?: readonly string[]): Promise<KfState[]> => {
+      const rows = await database.query<KfRecord>(
+        `SELECT * FROM ${schema}.kf_sync WHERE $1::text[] IS NULL OR account = ANY($1)
+         ORDER BY account, open_kfid LIMIT 1000`,
+        [accounts ? [...accounts] : null],
+      );
+      return rows.map((row) => ({
+        account: row.account,
+        openKfId: row.open_kfid,
+        ...(row.read_at === null ? {} : { readAt: row.read_at }),
+        ...(row.failure === null ? {} : { failure: row.failure }),
+        ...(row.failing_since === null ? {} : { failingSince: row.failing_since }),
+      }));
+    },
+  };
+}

@@ -1,0 +1,205 @@
+/** Erasing a media: marked at once with all that is personal gone from the row, finished when nothing is left of it. */
+import { storableJson } from '../../storable.ts';
+import { recordEvents } from '../audit-log/audit-log.ts';
+import type { Database, Queryable } from '../database/database.ts';
+
+export interface StoredAt {
+  readonly bucket: string;
+  readonly key: string;
+}
+
+/** An object, or one version of it, that could not be removed. */
+export interface Left extends StoredAt {
+  readonly versionId?: string;
+  /** `otherBucket`: it lies in a bucket that is not the configured one. */
+  readonly why: 'locked' | 'refused' | 'otherBucket';
+  /** When the store lets go of it, where it tells. */
+  readonly until?: string;
+  readonly legalHold?: true;
+  readonly detail?: string;
+}
+
+/** Why an erasure is not finished. `busy`: a try is in flight, or a job may still be on its way into the queue. */
+export type Unfinished =
+  | { readonly why: 'busy' }
+  | { readonly why: 'trouble'; readonly problem: string }
+  | { readonly why: 'kept'; readonly left: readonly Left[] };
+
+/** A marked media in hand until `dueAt`. */
+export interface Marked {
+  readonly id: string;
+  readonly round: number;
+  /** When it was put into the queue, if it was there when it was marked. */
+  readonly fedAt?: Date;
+  readonly since: Date;
+  readonly dueAt: Date;
+  readonly uploadId?: string;
+  /** Every object the row ever named. */
+  readonly objects: readonly StoredAt[];
+}
+
+export interface Why {
+  /** The name of a key, or of the part of the program. */
+  readonly actor: string;
+  readonly reason?: string | undefined;
+}
+
+interface MarkedRecord {
+  id: string;
+  round: number;
+  fed_at: Date | null;
+  erasing_since: Date;
+  erase_due: Date;
+  upload_id: string | null;
+  bucket: string | null;
+  object_key: string | null;
+  former_objects: string[] | null;
+}
+
+const MARKED =
+  'm.id, m.round, m.fed_at, m.erasing_since, m.erase_due, m.upload_id, m.bucket, m.object_key, m.former_objects';
+
+function toMarked(record: MarkedRecord): Marked {
+  const named = record.bucket && record.object_key ? [`${record.bucket}/${record.object_key}`] : [];
+  return {
+    id: record.id,
+    round: record.round,
+    ...(record.fed_at ? { fedAt: record.fed_at } : {}),
+    since: record.erasing_since,
+    dueAt: record.erase_due,
+    ...(record.upload_id ? { uploadId: record.upload_id } : {}),
+    objects: [...new Set([...named, ...(record.former_objects ?? [])])].map((object) => {
+      const slash = object.indexOf('/');
+      return { bucket: object.slice(0, slash), key: object.slice(slash + 1) };
+    }),
+  };
+}
+
+/**
+ * Marks the media and, of the same account, what belongs to them (thumbs, variants), inside the caller's transaction;
+ * an event for each. Those erased already are left alone. Answers the ids marked.
+ */
+export async function markErased(
+  transaction: Queryable,
+  schema: string,
+  ids: readonly string[],
+  { actor, reason, erasure }: Why & { erasure?: string },
+  now: Date,
+): Promise<string[]> {
+  const rows = await transaction.query<{ id: string }>(
+    `WITH RECURSIVE family AS (
+       SELECT id, account FROM ${schema}.media WHERE id = ANY ($1::text[])
+       UNION
+       SELECT child.id, child.account FROM family
+       JOIN ${schema}.media child ON child.parent_id = family.id AND child.account = family.account
+     ), locked AS (
+       SELECT m.id FROM ${schema}.media m JOIN family USING (id)
+       WHERE m.status <> 'erased' ORDER BY m.id FOR UPDATE OF m)
+     UPDATE ${schema}.media m
+     SET status = 'erased', stage = NULL, erasing_since = $2, erase_due = $2, erase_left = NULL, erasure = $3,
+         media_id = NULL, kind = NULL, variant = NULL, parent_id = NULL, open_id = NULL, msg_id = NULL,
+         pic_url = NULL, labels = NULL, sent_at = NULL, expires_at = NULL, closes_at = NULL, running_since = NULL,
+         next_attempt_at = NULL, waiting_reason = NULL, tries = 0, size_bytes = NULL, sha256 = NULL,
+         content_type = NULL, declared_type = NULL, file_name = NULL, source = NULL, length_verified = NULL,
+         failure = NULL, closed_at = NULL, redrives = NULL, last_redrive = NULL, archived_at = NULL,
+         created_at = $2, updated_at = $2
+     FROM locked WHERE m.id = locked.id RETURNING m.id`,
+    [[...ids], now, erasure ?? null],
+  );
+  const marked = rows.map(({ id }) => id);
+  await transaction.query(`DELETE FROM ${schema}.attempt WHERE media = ANY ($1::text[])`, [marked]);
+  const events = marked.map((target) => ({ at: now, actor, action: 'erase', target, reason }) as const);
+  await recordEvents(transaction, schema, events);
+  return marked;
+}
+
+export function createErasing(database: Database, schema: string) {
+  /** Takes what `where` finds until `until`; nobody else's sweep is at it meanwhile. */
+  const take = async (where: string, values: unknown[], until: Date): Promise<Marked[]> => {
+    const rows = await database.query<MarkedRecord>(
+      `UPDATE ${schema}.media m SET erase_due = $1 WHERE m.id IN (
+         SELECT id FROM ${schema}.media WHERE erase_due IS NOT NULL AND ${where} FOR UPDATE SKIP LOCKED)
+       RETURNING ${MARKED}`,
+      [until, ...values],
+    );
+    return rows.map(toMarked);
+  };
+
+  return {
+    /** One media and what belongs to it. From here on it is out of reach of everything but the erasing itself. */
+    erase: (ids: readonly string[], why: Why, now: Date): Promise<string[]> =>
+      database.transaction((transaction) => markErased(transaction, schema, ids, why, now)),
+
+    /** Of these, the ones not finished, whoever else is at them: all deeds may be done twice. */
+    takeErasing: (ids: readonly string[], until: Date): Promise<Marked[]> =>
+      take('id = ANY ($2::text[])', [[...ids]], until),
+
+    /** Whose time has come, oldest first. */
+    takeDueErasing: (now: Date, until: Date, limit: number): Promise<Marked[]> =>
+      take('erase_due <= $2 ORDER BY erase_due LIMIT $3', [now, limit], until),
+
+    /** The same, of one request. */
+    takeErasingOf: (erasure: string, now: Date, until: Date, limit: number): Promise<Marked[]> =>
+      take('erasure = $2 AND erase_due <= $3 ORDER BY erase_due LIMIT $4', [erasure, now, limit], until),
+
+    /** Nothing is left of it. False: it was taken by another meanwhile, or an object came to it. */
+    erased: async ({ id, dueAt }: Pick<Marked, 'id' | 'dueAt'>, now: Date): Promise<boolean> => {
+      const rows = await database.query(
+        `UPDATE ${schema}.media
+         SET erased_at = $3, created_at = $3, updated_at = $3, fed_at = NULL, bucket = NULL, object_key = NULL,
+             former_objects = NULL, upload_id = NULL, upload_key = NULL, upload_bucket = NULL,
+             erasing_since = NULL, erase_due = NULL, erase_left = NULL, erasure = NULL
+         WHERE id = $1 AND status = 'erased' AND erase_due = $2 RETURNING id`,
+        [id, dueAt, now],
+      );
+      return rows.length > 0;
+    },
+
+    /** Something is left; tried again at `dueAt`. */
+    notErased: async (
+      { id, dueAt }: Pick<Marked, 'id' | 'dueAt'>,
+      why: Unfinished,
+      next: Date,
+      now: Date,
+    ): Promise<void> => {
+      await database.query(
+        `UPDATE ${schema}.media SET erase_due = $3, erase_left = $4::jsonb, updated_at = $5
+         WHERE id = $1 AND status = 'erased' AND erase_due = $2`,
+        [id, dueAt, next, storableJson(why), now],
+      );
+    },
+
+    /**
+     * A try that was in flight has stored an object all the same: the erasure is open again, and knows the object.
+     * False: the media is not erased.
+     */
+    storedAfterErasure: async (id: string, { bucket, key }: StoredAt, now: Date): Promise<boolean> => {
+      const rows = await database.query(
+        `UPDATE ${schema}.media
+         SET erased_at = NULL, erasing_since = coalesce(erasing_since, $3), erase_due = $3, updated_at = $3,
+             former_objects = array_append(array_remove(former_objects, $2), $2)
+         WHERE id = $1 AND status = 'erased' RETURNING id`,
+        [id, `${bucket}/${key}`, now],
+      );
+      return rows.length > 0;
+    },
+
+    /** Closed media whose message is older than `before`, the oldest first. By media_sent, backwards. */
+    sentBefore: async (before: Date, limit: number): Promise<string[]> => {
+      const rows = await database.query<{ id: string }>(
+        `SELECT id FROM ${schema}.media WHERE sent_at < $1 AND status IN ('archived', 'dead', 'expired')
+         ORDER BY sent_at, id LIMIT $2`,
+        [before, limit],
+      );
+      return rows.map(({ id }) => id);
+    },
+
+    /** How many erasures of media are not finished. */
+    countErasing: async (): Promise<number> => {
+      const [row] = await database.query<{ n: string }>(
+        `SELECT count(*) AS n FROM ${schema}.media WHERE erase_due IS NOT NULL`,
+      );
+      return Number(row?.n ?? 0);
+    },
+  };
+}

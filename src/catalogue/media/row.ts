@@ -1,0 +1,189 @@
+/** A media's row as the program sees it. */
+import type { Failure } from '../../failures.ts';
+import type { Kind, Reference, Source, Status, WaitingReason } from '../../media.ts';
+import type { Unfinished } from '../erasure/erase-media.ts';
+
+export interface MediaRow {
+  readonly id: string;
+  readonly account: string;
+  readonly status: Status;
+  /** Of pending rows only: why it waits, and until when where that is known. */
+  readonly waiting?: { readonly reason: WaitingReason; readonly until?: Date };
+  /** Everything below is absent of erased rows. */
+  readonly mediaId?: string;
+  readonly kind?: Kind;
+  readonly variant?: '16k' | 'jssdk';
+  readonly parentId?: string;
+  readonly openId?: string;
+  readonly msgId?: string;
+  readonly picUrl?: string;
+  readonly labels?: Record<string, string>;
+  readonly sentAt?: Date;
+  readonly expiresAt?: Date;
+  readonly closesAt?: Date;
+  readonly tries: number;
+  readonly bucket?: string;
+  readonly objectKey?: string;
+  readonly sizeBytes?: number;
+  readonly sha256?: string;
+  readonly contentType?: string;
+  readonly declaredType?: string;
+  readonly fileName?: string;
+  readonly source?: Source;
+  readonly lengthVerified?: boolean;
+  readonly failure?: Failure;
+  /** How often somebody had it tried again, and the last time of it. */
+  readonly redrives?: number;
+  readonly lastRedrive?: LastRedrive;
+  readonly createdAt: Date;
+  readonly updatedAt: Date;
+  readonly archivedAt?: Date;
+  /** Of an erased row: nothing of the media is left. Until then `erasing` says why something is. */
+  readonly erasedAt?: Date;
+  readonly erasing?: { readonly since: Date } & Partial<Unfinished>;
+}
+
+export interface LastRedrive {
+  /** RFC 3339. */
+  readonly at: string;
+  /** The name of a key. */
+  readonly by: string;
+  readonly reason?: string;
+  /** The redrive of many that it was part of. */
+  readonly redrive?: string;
+}
+
+/** The row as SQL gives it. */
+export interface MediaRecord {
+  id: string;
+  account: string;
+  media_id: string | null;
+  kind: Kind | null;
+  variant: '16k' | 'jssdk' | null;
+  parent_id: string | null;
+  open_id: string | null;
+  msg_id: string | null;
+  pic_url: string | null;
+  labels: Record<string, string> | null;
+  sent_at: Date | null;
+  expires_at: Date | null;
+  closes_at: Date | null;
+  status: Status;
+  stage: number | null;
+  round: number;
+  running_since: Date | null;
+  next_attempt_at: Date | null;
+  waiting_reason: WaitingReason | null;
+  /** The account's, where the statement asks for it. */
+  held_until?: Date | null;
+  /** When the store is probed again, where the statement asks for it and the store is held. */
+  store_held_until?: Date | null;
+  tries: number;
+  bucket: string | null;
+  object_key: string | null;
+  size_bytes: string | null;
+  sha256: string | null;
+  content_type: string | null;
+  declared_type: string | null;
+  file_name: string | null;
+  source: Source | null;
+  length_verified: boolean | null;
+  failure: Failure | null;
+  redrives: number | null;
+  last_redrive: LastRedrive | null;
+  created_at: Date;
+  updated_at: Date;
+  archived_at: Date | null;
+  erased_at: Date | null;
+  erasing_since: Date | null;
+  erase_left: Unfinished | null;
+}
+
+/** Drops the members that are null or undefined: an absent field is absent, in JSON too. */
+function present<T extends object>(members: { [K in keyof T]: T[K] | null | undefined }): T {
+  return Object.fromEntries(
+    Object.entries(members).filter(([, value]) => value !== null && value !== undefined),
+  ) as T;
+}
+
+/** A hold without an end is kept as a date that nobody lives to see. */
+const ENDLESS = new Date('9000-01-01T00:00:00Z');
+
+function waitingOf(record: MediaRecord): MediaRow['waiting'] | null {
+  if (record.status !== 'pending') return null;
+  if (record.running_since) return { reason: 'running' };
+  if (record.stage === 1 && record.store_held_until) {
+    return { reason: 'storeHeld', until: record.store_held_until };
+  }
+  if (record.stage === 1 && record.held_until) {
+    const until = record.held_until < ENDLESS ? record.held_until : null;
+    return present<NonNullable<MediaRow['waiting']>>({ reason: 'accountHeld', until });
+  }
+  const reason = record.waiting_reason ?? 'queued';
+  return present<NonNullable<MediaRow['waiting']>>({ reason, until: record.next_attempt_at });
+}
+
+/** Columns of what a producer said. The feeder wants no more of a row's forty. */
+export const SAID = [
+  'account',
+  'media_id',
+  'kind',
+  'variant',
+  'parent_id',
+  'open_id',
+  'msg_id',
+  'pic_url',
+  'labels',
+  'sent_at',
+] as const;
+export type SaidRecord = Pick<MediaRecord, (typeof SAID)[number]>;
+
+/** What a producer said, but for the account. */
+const saidOf = (record: SaidRecord) => ({
+  mediaId: record.media_id,
+  kind: record.kind,
+  variant: record.variant,
+  parentId: record.parent_id,
+  openId: record.open_id,
+  msgId: record.msg_id,
+  picUrl: record.pic_url,
+  labels: record.labels,
+  sentAt: record.sent_at,
+});
+
+export function toMediaRow(record: MediaRecord): MediaRow {
+  return present<MediaRow>({
+    id: record.id,
+    account: record.account,
+    status: record.status,
+    waiting: waitingOf(record),
+    ...saidOf(record),
+    expiresAt: record.expires_at,
+    closesAt: record.closes_at,
+    tries: record.tries,
+    bucket: record.bucket,
+    objectKey: record.object_key,
+    sizeBytes: record.size_bytes === null ? null : Number(record.size_bytes),
+    sha256: record.sha256,
+    contentType: record.content_type,
+    declaredType: record.declared_type,
+    fileName: record.file_name,
+    source: record.source,
+    lengthVerified: record.length_verified,
+    failure: record.failure,
+    redrives: record.redrives,
+    lastRedrive: record.last_redrive,
+    createdAt: record.created_at,
+    updatedAt: record.updated_at,
+    archivedAt: record.archived_at,
+    erasedAt: record.erased_at,
+    erasing: record.erasing_since && { since: record.erasing_since, ...record.erase_left },
+  });
+}
+
+/** The reference a row was made of; undefined of erased rows. */
+export function toReference(record: SaidRecord): Reference | undefined {
+  const { mediaId, kind, sentAt, ...said } = saidOf(record);
+  if (!mediaId || !kind || !sentAt) return undefined;
+  return present<Reference>({ account: record.account, mediaId, kind, sentAt, ...said });
+}

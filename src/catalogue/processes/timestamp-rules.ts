@@ -1,0 +1,185 @@
+/**
+ * Times that a wrong clock wrote. A hold, a lease or a planned time further ahead of the database's clock than its kind
+ * can last was not written by a right clock: it is set to now, which ends it. So nothing outlives the longest duration
+ * of its kind, whichever process wrote it and whatever became of that process.
+ */
+import type { Lifetimes } from '../../runtime/clock.ts';
+import type { Database } from '../database/database.ts';
+
+export interface TimeRule {
+  readonly table: string;
+  readonly column: string;
+  /** How far ahead of now a right clock writes it at most. */
+  readonly longestMs: number;
+  /** Rows that the rule is about; default: all. */
+  readonly where?: string;
+  /** What is set; default: the column to now. `$now` stands for the database's clock. */
+  readonly set?: string;
+}
+
+export interface Corrected {
+  readonly table: string;
+  readonly column: string;
+  readonly rows: number;
+}
+
+const SECOND_MS = 1_000;
+const MINUTE_MS = 60 * SECOND_MS;
+const HOUR_MS = 60 * MINUTE_MS;
+const DAY_MS = 24 * HOUR_MS;
+/** Clocks differ by some seconds where nothing is wrong. */
+const SLACK_MS = 10 * SECOND_MS;
+/** What a producer writes may come from a machine that nobody keeps right to the second. */
+export const PRODUCER_SLACK_MS = 10 * MINUTE_MS;
+/** Rows in one statement; what is left waits for the next look. */
+const LIMIT = 1_000;
+
+/**
+ * Every column that holds a time, or why it needs no rule in {@link TIMES_WITHOUT_RULE}. A hold by hand ends when a
+ * person says, however late that is.
+ */
+export function timeRules({ lifetimeMs, closingMs, scale }: Lifetimes): readonly TimeRule[] {
+  const past = (table: string, ...columns: string[]): TimeRule[] =>
+    columns.map((column) => ({ table, column, longestMs: 0 }));
+  const heldFor = (classes: string, longestMs: number): TimeRule => ({
+    table: 'account',
+    column: 'held_until',
+    longestMs,
+    where: `hold ->> 'code' IS DISTINCT FROM 'held_by_hand' AND ${classes}`,
+  });
+  return [
+    heldFor(`hold ->> 'class' = 'account'`, scale(7 * MINUTE_MS)),
+    // Retry-After is heeded up to an hour; WeCom's customer service is left alone for an hour and a quarter.
+    heldFor(`hold ->> 'class' = 'minute_limit'`, 1.25 * HOUR_MS + scale(2 * MINUTE_MS)),
+    heldFor('true', scale(DAY_MS + 10 * MINUTE_MS)),
+    ...past('account', 'last_callback_at', 'held_since', 'clock_skew_at'),
+    { table: 'account', column: 'probe_until', longestMs: 30 * SECOND_MS },
+    { table: 'account', column: 'token_lease_until', longestMs: 30 * SECOND_MS },
+    // When it really ends is not known: it is asked for again.
+    {
+      table: 'account',
+      column: 'token_issued_at',
+      longestMs: 0,
+      set: 'token_issued_at = $now, token_expires_at = $now',
+    },
+    { table: 'account', column: 'token_expires_at', longestMs: DAY_MS },
+    { table: 'lease', column: 'until', longestMs: 30 * SECOND_MS, where: `name = 'sweep'` },
+    { table: 'lease', column: 'until', longestMs: 2 * MINUTE_MS, where: `name NOT IN ('sweep', 'recount')` },
+    { table: 'lease', column: 'until', longestMs: DAY_MS, where: `name = 'recount'` },
+    { table: 'store_hold', column: 'until', longestMs: scale(5 * MINUTE_MS) },
+    { table: 'store_hold', column: 'prober_until', longestMs: 15 * SECOND_MS },
+    { table: 'store_hold', column: 'passed_at', longestMs: 0, set: 'passed_at = NULL' },
+    ...past('store_hold', 'since', 'released_at'),
+    { table: 'kf_sync', column: 'not_until', longestMs: 1.25 * HOUR_MS },
+    ...past('kf_sync', 'wanted_at', 'read_at', 'failing_since'),
+    { table: 'redrive', column: 'next_at', longestMs: MINUTE_MS },
+    ...past('redrive', 'asked_at', 'alive_from'),
+    { table: 'erasure', column: 'due', longestMs: MINUTE_MS },
+    ...past('erasure', 'created_at'),
+    { table: 'incident', column: 'claimed_until', longestMs: 2 * MINUTE_MS },
+    ...past('incident', 'since', 'seen_at', 'last_said_at'),
+    ...past('verification', 'created_at'),
+    ...past('kept_secret', 'updated_at'),
+    ...past('process', 'seen_at', 'left_at'),
+    {
+      table: 'media',
+      column: 'next_attempt_at',
+      // An eighth of the time left; past the deadline, until the row may be closed and as long again.
+      longestMs: Math.max(lifetimeMs / 8, 2 * closingMs) + scale(10 * MINUTE_MS),
+      where: 'stage = 0',
+    },
+    { table: 'media', column: 'next_attempt_at', longestMs: 2 * MINUTE_MS, where: 'stage = 2' },
+    { table: 'media', column: 'fed_at', longestMs: 0, where: 'stage = 2' },
+    { table: 'media', column: 'erase_due', longestMs: DAY_MS, where: 'erase_due IS NOT NULL' },
+    {
+      table: 'media',
+      column: 'updated_at',
+      longestMs: 0,
+      set: `updated_at = $now, created_at = least(created_at, $now), closed_at = least(closed_at, $now),
+        archived_at = least(archived_at, $now), erased_at = least(erased_at, $now),
+        erasing_since = least(erasing_since, $now), running_since = least(running_since, $now)`,
+    },
+    {
+      table: 'media',
+      column: 'sent_at',
+      longestMs: PRODUCER_SLACK_MS,
+      set: `sent_at = $now, expires_at = $now + (expires_at - sent_at), closes_at = $now + (closes_at - sent_at)`,
+    },
+  ];
+}
+
+/** Columns of the schema without a rule, each with the reason. A test compares both lists with the schema. */
+export const TIMES_WITHOUT_RULE: Readonly<Record<string, string>> = {
+  'media.created_at': 'corrected with updated_at',
+  'media.closed_at': 'corrected with updated_at',
+  'media.archived_at': 'corrected with updated_at',
+  'media.erased_at': 'corrected with updated_at',
+  'media.erasing_since': 'corrected with updated_at',
+  'media.running_since': 'corrected with updated_at; only shown',
+  'media.expires_at': 'corrected with sent_at',
+  'media.closes_at': 'corrected with sent_at',
+  'attempt.started_at': 'a record; nothing waits for it',
+  'attempt.ended_at': 'a record; nothing waits for it',
+  'event.at': 'a record that is never changed; listed in the order of seq',
+  'migration.applied_at': 'a record',
+  'revoked_credential.expires_at': 'a row that is kept too long lets nobody in and keeps nobody out',
+  'redrive.cursor_sent_at': "a place among the items' own times",
+  'redrive.updated_at': 'only shown',
+  'redrive.ended_at': 'only shown',
+  'erasure.marked_at': 'whether it is set counts, not when',
+  'erasure.finished_at': 'whether it is set counts, not when',
+  'incident.ended_at': 'whether it is set counts, not when',
+  'incident.end_said_at': 'a month after it the record is removed; later by as much as the clock was wrong',
+  'verification.started_at': 'only shown',
+  'verification.updated_at': 'only shown',
+  'verification.ended_at': 'only shown',
+  'verification_finding.at': 'only shown',
+};
+
+export function createTimes(database: Database, schema: string, lifetimes: Lifetimes) {
+  const rules = timeRules(lifetimes);
+  const conditionOf = ({ column, longestMs, where = 'true' }: TimeRule, now: string) =>
+    `${column} > ${now} + interval '${Math.ceil(longestMs + SLACK_MS)} milliseconds' AND ${where}`;
+  // One round trip says which rules have something to do: nearly always none.
+  const looking = `SELECT clock_timestamp() AS now, ARRAY[${rules
+    .map(
+      (rule) =>
+        `EXISTS (SELECT FROM ${schema}.${rule.table} WHERE ${conditionOf(rule, 'clock_timestamp()')})`,
+    )
+    .join(', ')}] AS found`;
+
+  async function correct(rule: TimeRule, now: Date): Promise<number> {
+    const { table, column, set = `${column} = $now` } = rule;
+    // Rows of media are many: they are corrected in bounded steps, past those that others have locked.
+    const limit =
+      table === 'media'
+        ? `id IN (SELECT id FROM ${schema}.media WHERE ${conditionOf(rule, '$1::timestamptz')}
+             LIMIT ${LIMIT} FOR UPDATE SKIP LOCKED)`
+        : conditionOf(rule, '$1::timestamptz');
+    const rows = await database.query(
+      `UPDATE ${schema}.${table} SET ${set.replaceAll('$now', '$1::timestamptz')} WHERE ${limit} RETURNING 1`,
+      [now],
+    );
+    return rows.length;
+  }
+
+  return {
+    /** What time it is by the database. */
+    now: async (): Promise<Date> => {
+      const [row] = await database.query<{ now: Date }>('SELECT clock_timestamp() AS now');
+      return row!.now;
+    },
+
+    /** Ends what is further ahead of the database's clock than its kind can be. Safe in many processes at once. */
+    correct: async (): Promise<Corrected[]> => {
+      const [row] = await database.query<{ now: Date; found: boolean[] }>(looking);
+      const corrected: Corrected[] = [];
+      for (const [index, rule] of rules.entries()) {
+        if (!row!.found[index]) continue;
+        const rows = await correct(rule, row!.now);
+        if (rows > 0) corrected.push({ table: rule.table, column: rule.column, rows });
+      }
+      return corrected;
+    },
+  };
+}

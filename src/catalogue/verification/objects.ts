@@ -1,0 +1,163 @@
+/** The catalogue against the bucket: rows of given objects, objects of given rows, and giving an object its row. */
+
+import type { Reference, Status } from '../../media.ts';
+import type { Lifetimes } from '../../runtime/clock.ts';
+import { recordEvents } from '../audit-log/audit-log.ts';
+import type { Database } from '../database/database.ts';
+import { type MediaRecord, type MediaRow, toMediaRow } from '../media/row.ts';
+import type { Stored } from '../queue/outcomes.ts';
+import { storeIsHeld } from '../queue/store-hold.ts';
+
+/** What a row says of its object. */
+export interface Holding {
+  readonly id: string;
+  readonly status: Status;
+  readonly bucket?: string;
+  readonly objectKey?: string;
+}
+
+/** An object that is in the store whole, and the reference it was made of. */
+export interface FoundObject {
+  readonly id: string;
+  readonly reference: Reference;
+  readonly stored: Stored;
+  /** When it was stored, where the store says. */
+  readonly storedAt?: Date | undefined;
+}
+
+export interface HoldingFilter {
+  readonly accounts?: readonly string[];
+  readonly sentFrom?: Date;
+  readonly sentTo?: Date;
+}
+
+const FILTER = `($1::text[] IS NULL OR account = ANY ($1)) AND ($2::timestamptz IS NULL OR sent_at >= $2)
+  AND ($3::timestamptz IS NULL OR sent_at < $3)`;
+const filterValues = ({ accounts, sentFrom, sentTo }: HoldingFilter) => [
+  accounts ? [...accounts] : null,
+  sentFrom ?? null,
+  sentTo ?? null,
+];
+
+export function createHoldings(database: Database, schema: string, lifetimes: Lifetimes) {
+  return {
+    holdings: async (ids: readonly string[]): Promise<Map<string, Holding>> => {
+      const rows = await database.query<Pick<MediaRecord, 'id' | 'status' | 'bucket' | 'object_key'>>(
+        `SELECT id, status, bucket, object_key FROM ${schema}.media WHERE id = ANY ($1::text[])`,
+        [[...ids]],
+      );
+      return new Map(
+        rows.map(({ id, status, bucket, object_key }) => [
+          id,
+          { id, status, ...(bucket ? { bucket } : {}), ...(object_key ? { objectKey: object_key } : {}) },
+        ]),
+      );
+    },
+
+    /** How many rows are archived; by the tallies where no time is asked for, else by one scan of an index. */
+    countArchived: async (filter: HoldingFilter): Promise<number> => {
+      const [row] = await database.query<{ n: string }>(
+        filter.sentFrom || filter.sentTo
+          ? `SELECT count(*) AS n FROM ${schema}.media WHERE status = 'archived' AND ${FILTER}`
+          : `SELECT greatest(0, coalesce(sum(n), 0)) AS n FROM ${schema}.media_tally
+             WHERE status = 'archived' AND ($1::text[] IS NULL OR account = ANY ($1))`,
+        filter.sentFrom || filter.sentTo ? filterValues(filter) : filterValues(filter).slice(0, 1),
+      );
+      return Number(row?.n ?? 0);
+    },
+
+    /**
+     * One archived row of each range of ids [from, to), if it has one. Ids are digests: the first of a range is as
+     * good as a random one, and a range costs a look into the index however large the catalogue is.
+     */
+    sampleArchived: async (
+      ranges: readonly { from: string; to: string }[],
+      filter: HoldingFilter,
+    ): Promise<MediaRow[]> => {
+      const rows = await database.query<MediaRecord>(
+        `SELECT found.* FROM unnest($4::text[], $5::text[]) AS range (low, high)
+         CROSS JOIN LATERAL (
+           SELECT * FROM ${schema}.media WHERE id >= range.low AND id < range.high AND status = 'archived' AND ${FILTER}
+           ORDER BY id LIMIT 1) AS found`,
+        [...filterValues(filter), ranges.map(({ from }) => from), ranges.map(({ to }) => to)],
+      );
+      return rows.map(toMediaRow);
+    },
+
+    /**
+     * Rows that have run out and are in nobody's hand, oldest first; closeExpired closes them. None while the store is
+     * held: nobody could make the last try. What waited for it gets that try when it is back, for as long after its
+     * release as any row has between expiresAt and closesAt; then WeChat's own word closes it.
+     */
+    expiring: async (now: Date, closingMs: number, limit: number): Promise<MediaRow[]> =>
+      (
+        await database.query<MediaRecord>(
+          `SELECT * FROM ${schema}.media
+           WHERE status = 'pending' AND closes_at <= $1 AND stage < 2 AND (tries > 0 OR created_at <= $2)
+             AND NOT ${storeIsHeld(schema)}
+             AND (stage = 0 OR updated_at >= coalesce(
+               (SELECT released_at FROM ${schema}.store_hold WHERE released_at > $2), '-infinity'))
+           ORDER BY closes_at LIMIT $3`,
+          [now, new Date(now.getTime() - closingMs), limit],
+        )
+      ).map(toMediaRow),
+
+    /**
+     * An object that is stored whole gets its row, or its row learns of it: archived wins over every status but
+     * erased. The log of tries and the log of events say so; the try that stored it counts where none was counted.
+     * `known`: the row is archived already, or erased; nothing was changed.
+     */
+    adopt: (
+      { id, reference, stored, storedAt }: FoundObject,
+      by: { actor: string; reason: string },
+      now: Date,
+    ): Promise<'created' | 'archived' | 'known'> =>
+      database.transaction(async (transaction) => {
+        const archivedAt = storedAt && storedAt < now ? storedAt : now;
+        const [row] = await transaction.query<{ created: boolean; round: number }>(
+          `INSERT INTO ${schema}.media AS m (id, account, media_id, kind, msg_id, sent_at, expires_at, closes_at,
+             status, tries, created_at, updated_at, archived_at, bucket, object_key, size_bytes, sha256, content_type,
+             file_name, source, length_verified)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'archived', 1, $9, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+           ON CONFLICT (id) DO UPDATE SET
+             status = 'archived', stage = NULL, fed_at = NULL, running_since = NULL, next_attempt_at = NULL,
+             waiting_reason = NULL, failure = NULL, tries = greatest(m.tries, 1), updated_at = $9, archived_at = $10,
+             bucket = $11,
+             object_key = $12, size_bytes = $13, sha256 = $14, content_type = $15, file_name = $16, source = $17,
+             length_verified = $18, msg_id = coalesce(m.msg_id, $5),
+             upload_key = CASE WHEN m.upload_id IS NOT NULL THEN coalesce(m.upload_key, m.object_key) END,
+             upload_bucket = CASE WHEN m.upload_id IS NOT NULL THEN coalesce(m.upload_bucket, m.bucket) END
+           WHERE m.status IN ('pending', 'dead', 'expired')
+           RETURNING xmax = 0 AS created, round`,
+          [
+            id,
+            reference.account,
+            reference.mediaId,
+            reference.kind,
+            reference.msgId ?? null,
+            reference.sentAt,
+            new Date(reference.sentAt.getTime() + lifetimes.lifetimeMs),
+            new Date(reference.sentAt.getTime() + lifetimes.lifetimeMs + lifetimes.closingMs),
+            now,
+            archivedAt,
+            stored.bucket,
+            stored.objectKey,
+            stored.sizeBytes,
+            stored.sha256,
+            stored.contentType,
+            stored.fileName ?? null,
+            stored.source,
+            stored.lengthVerified,
+          ],
+        );
+        if (!row) return 'known';
+        await transaction.query(
+          `INSERT INTO ${schema}.attempt (media, started_at, ended_at, round, outcome, bytes)
+           VALUES ($1, $2, $2, $3, 'adopted', $4) ON CONFLICT DO NOTHING`,
+          [id, now, row.round, stored.sizeBytes],
+        );
+        await recordEvents(transaction, schema, [{ at: now, action: 'adopt', target: id, ...by }]);
+        return row.created ? 'created' : 'archived';
+      }),
+  };
+}

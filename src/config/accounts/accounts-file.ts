@@ -1,0 +1,289 @@
+/** ACCOUNTS_FILE: a JSON array of accounts, refused field by field. */
+import { dirname, resolve } from 'node:path';
+import { z } from 'zod';
+import { type Account, PRODUCTS, type Product, type TokenSource } from '../../account.ts';
+import { nearest } from '../values/misspelling.ts';
+import { secretIn } from '../values/secret-file.ts';
+import { type ReadSecret, type ReadSource, readTokenSource, tokenSourceSchema } from './token-source.ts';
+
+const AES_KEY = z
+  .string()
+  .regex(/^[A-Za-z0-9]{43}$/, 'must be the 43 letters and digits that the console shows')
+  .optional();
+
+function isHandlerUrl(text: string): boolean {
+  const url = URL.parse(text);
+  return /^https?:$/.test(url?.protocol ?? '') && !url?.username && !url?.password && !url?.hash;
+}
+
+const entrySchema = z.strictObject({
+  product: z.enum(PRODUCTS).default('official').describe('`official`, `miniprogram` or `wecom`'),
+  appId: z
+    .string()
+    .regex(/^[A-Za-z0-9_-]{1,64}$/, 'must be 1 to 64 letters, digits, _ or -')
+    .optional()
+    .describe('The AppID: the account’s identity; WeCom has `corpId` and `agentId` instead'),
+  corpId: z
+    .string()
+    .regex(/^[A-Za-z0-9_]{1,64}$/, 'must be 1 to 64 letters, digits or _')
+    .optional()
+    .describe('WeCom: the corporation; `corpId-agentId` is the account’s identity'),
+  agentId: z
+    .union([z.string().regex(/^\d{1,20}$/, 'must be a number'), z.int().min(0)])
+    .optional()
+    .describe('WeCom: the application (the one with access to customer service)'),
+  name: z
+    .string()
+    // Names stand in URLs and in API_KEYS, between its : , @ and +.
+    .regex(/^(?!\.{1,2}$)[\p{L}\p{N}_.-]{1,64}$/u, 'must be 1 to 64 letters, digits, dots, _ or -')
+    .optional()
+    .describe('A label accepted wherever an account is asked for'),
+  secret: z
+    .string()
+    .min(1, 'must not be empty')
+    .optional()
+    .describe('The AppSecret; not needed where `tokenSource` supplies the token'),
+  secretFile: z.string().min(1).optional().describe('A file that holds it; relative to this file'),
+  token: z
+    .string()
+    .regex(/^[\x21-\x7e]{1,128}$/, 'must be printable ASCII without spaces')
+    .describe('The token typed into the console'),
+  encodingAesKey: AES_KEY.describe('43 letters and digits; absent in plain mode'),
+  previousEncodingAesKey: AES_KEY.describe('The key before the last change'),
+  requireEncryption: z
+    .boolean()
+    .optional()
+    .describe('Refuse callbacks in plain text; default true in production with a key'),
+  tokenSource: tokenSourceSchema
+    .optional()
+    .describe('Where access tokens come from; see below. Default `stable_token`, for WeCom `gettoken`'),
+  upstreamUrl: z
+    .string()
+    .max(2048)
+    .refine(isHandlerUrl, 'must be an http:// or https:// URL without user, password or fragment')
+    .optional()
+    .describe('A handler that gets every callback and gives the reply; media are archived beside it'),
+  upstreamOnFailure: z
+    .enum(['fail', 'success'])
+    .optional()
+    .describe('Where that handler fails: `fail`, WeChat gets 504 and sends again (default), or `success`'),
+  concurrency: z.int().min(1).max(1000).optional().describe('Downloads at once; default ACCOUNT_CONCURRENCY'),
+});
+
+type Entry = z.infer<typeof entrySchema>;
+
+/** For the documentation. */
+export const ACCOUNT_FIELDS = Object.entries(entrySchema.shape).map(([name, field]) => ({
+  name,
+  about: field.description ?? '',
+}));
+
+export interface AccountDefaults {
+  readonly concurrency: number;
+  readonly production: boolean;
+}
+
+/** `wrong` lists every mistake with index and field; no sentence repeats a value. Reads `secretFile`s. */
+export function parseAccounts(
+  text: string,
+  options: AccountDefaults & { path: string; readFile: (path: string) => string },
+): { accounts: Account[]; wrong: string[] } {
+  let json: unknown;
+  try {
+    json = JSON.parse(text.replace(/^\uFEFF/, ''));
+  } catch (error) {
+    // The message quotes the text around the mistake, and that may be a secret.
+    const place = /line \d+ column \d+/.exec(String(error))?.[0];
+    return { accounts: [], wrong: [`is not JSON${place ? `: see ${place}` : ''}`] };
+  }
+  if (!Array.isArray(json) || json.length === 0) {
+    return { accounts: [], wrong: ['must be a JSON array of at least one account'] };
+  }
+  const accounts: Account[] = [];
+  const wrong: string[] = [];
+  for (const [index, raw] of json.entries()) {
+    const say = (field: string, problem: string) =>
+      wrong.push(`[${index}]${field && `.${field}`} ${problem}`);
+    const parsed = entrySchema.safeParse(raw);
+    if (!parsed.success) {
+      sayIssues(parsed.error, say);
+      continue;
+    }
+    const entry = parsed.data;
+    const before = wrong.length;
+    const read = readSecrets(entry, options, say);
+    const id = identityOf(entry, say);
+    checkTogether(entry, say);
+    if (wrong.length === before && read && id)
+      accounts.push(accountOf({ ...entry, ...id, ...read }, options));
+  }
+  wrong.push(...collisions(accounts));
+  return { accounts, wrong };
+}
+
+type Say = (field: string, problem: string) => void;
+
+function sayIssues(error: z.ZodError, say: Say): void {
+  for (const issue of error.issues) {
+    if (issue.code !== 'unrecognized_keys') {
+      const missing = issue.code === 'invalid_type' && issue.message.endsWith('received undefined');
+      const problem = missing
+        ? 'is missing'
+        : issue.message.replace(/^Invalid (input|option|discriminator value)[:.] /, 'is wrong: ');
+      say(issue.path.join('.'), problem);
+      continue;
+    }
+    for (const key of issue.keys) {
+      const meant = issue.path.length > 0 ? undefined : nearest(key, Object.keys(entrySchema.shape));
+      say(
+        [...issue.path, key.slice(0, 40)].join('.'),
+        `is not a known field${meant ? `; did you mean ${meant}?` : ''}`,
+      );
+    }
+  }
+}
+
+/** The token source and the secret: a platform's own for `component`, none where the token is supplied. */
+function readSecrets(
+  entry: Entry,
+  options: { path: string; readFile: (path: string) => string },
+  say: Say,
+): { secret: string; tokenSource: TokenSource | undefined } | undefined {
+  const readerOf =
+    (prefix: string): ReadSecret =>
+    (from, name, need) => {
+      const sayOf: Say = (field, problem) => say(prefix + field, problem);
+      return readSecret(from, name, need, options, sayOf);
+    };
+  let read: ReadSource | undefined;
+  if (entry.tokenSource) {
+    const sayInside: Say = (field, problem) => say(`tokenSource.${field}`, problem);
+    read = readTokenSource(entry.tokenSource, readerOf('tokenSource.'), sayInside);
+    if (!read) return undefined;
+  }
+  const tokenSource = read?.source;
+  if (tokenSource && ['component', 'redis', 'http', 'static'].includes(tokenSource.type)) {
+    for (const name of ['secret', 'secretFile'] as const)
+      if (entry[name] !== undefined) say(name, `is not used with tokenSource ${tokenSource.type}`);
+    return { secret: read?.secret ?? '', tokenSource };
+  }
+  const secret = readerOf('')(entry, 'secret', 'needed');
+  return secret === undefined ? undefined : { secret, tokenSource };
+}
+
+function readSecret(
+  from: Readonly<Record<string, unknown>>,
+  name: string,
+  need: 'needed' | 'optional',
+  options: { path: string; readFile: (path: string) => string },
+  say: Say,
+): string | undefined {
+  const { [name]: value, [`${name}File`]: file } = from;
+  if (value !== undefined && file !== undefined) say(`${name}File`, `is set, and ${name} too`);
+  else if (typeof value === 'string') return value.trim();
+  else if (typeof file !== 'string') {
+    if (need === 'needed') say(name, `is missing (or ${name}File)`);
+  } else {
+    const path = resolve(dirname(options.path), file);
+    try {
+      const read = secretIn(options.readFile(path));
+      if ('secret' in read) return read.secret;
+      say(`${name}File`, `${read.wrong}: ${path}`);
+    } catch (error) {
+      say(`${name}File`, `cannot be read: ${path} (${(error as NodeJS.ErrnoException).code ?? 'error'})`);
+    }
+  }
+  return undefined;
+}
+
+function identityOf(entry: Entry, say: Say): { account: string; appId: string } | undefined {
+  const { product, appId, corpId, agentId } = entry;
+  if (product === 'wecom') {
+    if (appId !== undefined) say('appId', 'is not for product wecom: set corpId and agentId');
+    if (corpId === undefined) say('corpId', 'is missing');
+    if (agentId === undefined) say('agentId', 'is missing');
+    return corpId === undefined || agentId === undefined
+      ? undefined
+      : { account: `${corpId}-${agentId}`, appId: corpId };
+  }
+  if (corpId !== undefined || agentId !== undefined) say('corpId', 'and agentId are for product wecom');
+  else if (!appId) say('appId', 'is missing');
+  return appId ? { account: appId, appId } : undefined;
+}
+
+const SOURCES_OF: Record<Product, readonly TokenSource['type'][]> = {
+  official: ['stable_token', 'token', 'component', 'redis', 'http', 'static'],
+  miniprogram: ['stable_token', 'token', 'component', 'redis', 'http', 'static'],
+  wecom: ['gettoken', 'redis', 'http', 'static'],
+};
+
+/** What cannot stand together. */
+function checkTogether(entry: Entry, say: Say): void {
+  const { product, encodingAesKey } = entry;
+  if (entry.upstreamOnFailure && !entry.upstreamUrl) say('upstreamOnFailure', 'needs upstreamUrl');
+  if (entry.tokenSource && !SOURCES_OF[product].includes(entry.tokenSource.type))
+    say('tokenSource', `${entry.tokenSource.type} is not for product ${product}`);
+  if (encodingAesKey) return;
+  if (product === 'wecom') say('encodingAesKey', 'is missing: WeCom encrypts every callback');
+  else if (entry.tokenSource?.type === 'component')
+    say('encodingAesKey', 'is missing: WeChat encrypts every callback of a third-party platform');
+  else if (entry.requireEncryption) say('requireEncryption', 'needs encodingAesKey');
+  else if (entry.previousEncodingAesKey) say('previousEncodingAesKey', 'needs encodingAesKey');
+}
+
+/** One account with its defaults; `requireEncryption` is on only in production with a key. */
+export function accountOf(
+  entry: Pick<Account, 'appId' | 'secret' | 'token'> & {
+    [F in
+      | 'name'
+      | 'product'
+      | 'encodingAesKey'
+      | 'previousEncodingAesKey'
+      | 'requireEncryption'
+      | 'tokenSource'
+      | 'upstreamUrl'
+      | 'upstreamOnFailure'
+      | 'account'
+      | 'concurrency']?: Account[F] | undefined;
+  },
+  defaults: AccountDefaults,
+): Account {
+  const { name, encodingAesKey, previousEncodingAesKey, tokenSource, upstreamUrl, upstreamOnFailure } = entry;
+  return {
+    account: entry.account ?? entry.appId,
+    product: entry.product ?? 'official',
+    ...(name ? { name } : {}),
+    appId: entry.appId,
+    secret: entry.secret,
+    ...(tokenSource ? { tokenSource } : {}),
+    token: entry.token,
+    ...(encodingAesKey ? { encodingAesKey } : {}),
+    ...(previousEncodingAesKey ? { previousEncodingAesKey } : {}),
+    ...(upstreamUrl ? { upstreamUrl } : {}),
+    ...(upstreamOnFailure ? { upstreamOnFailure } : {}),
+    requireEncryption:
+      entry.requireEncryption ??
+      (entry.product === 'wecom' ||
+        tokenSource?.type === 'component' ||
+        (defaults.production && encodingAesKey !== undefined)),
+    concurrency: entry.concurrency ?? defaults.concurrency,
+  };
+}
+
+/** Every word that finds an account finds one. */
+function collisions(accounts: readonly Account[]): string[] {
+  const ids = new Set<string>();
+  const names = new Set<string>();
+  const wrong: string[] = [];
+  for (const { account, name } of accounts) {
+    if (ids.has(account)) wrong.push(`has account ${account} twice`);
+    ids.add(account);
+    if (name && names.has(name)) wrong.push(`has the name ${name} twice`);
+    if (name) names.add(name);
+  }
+  for (const { account, name } of accounts) {
+    if (name && name !== account && ids.has(name))
+      wrong.push(`names an account ${name}, which is another's identity`);
+  }
+  return wrong;
+}

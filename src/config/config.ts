@@ -1,0 +1,286 @@
+/** Configuration: read once, every mistake reported together, the result frozen. The only reader of process.env. */
+import { readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { type Account, secretsOf } from '../account.ts';
+import { createScrubber } from '../runtime/redaction.ts';
+import { configuredAccounts, withAccounts } from './accounts/accounts-settings.ts';
+import type { ApiKey } from './api-keys.ts';
+import { type Authorities, readAuthorities, withAuthority } from './authorities.ts';
+import { type ClientSettings, clientSettings } from './client-settings.ts';
+import { queueSchemaOf } from './database-address.ts';
+import { type S3Settings, s3Settings } from './s3-settings.ts';
+import { VARIABLES, type Values } from './schema.ts';
+import { bitsOf, STRONG_BITS } from './secret-strength.ts';
+import { withoutServiceLinks } from './service-links.ts';
+import { checkShape, type Shape, shapeOf } from './shape.ts';
+import {
+  type Environment,
+  type Mistake,
+  passwordsOf,
+  type ReadFile,
+  readEnvironment,
+  type Say,
+  withDotEnv,
+} from './values/environment.ts';
+import type { AllowedHost } from './values/kinds.ts';
+
+/** Undefined means: not set, off, or embedded. URLs have no trailing slash; durations are not scaled. */
+export interface Config {
+  readonly production: boolean;
+  readonly shape: Shape;
+  /** Absolute. */
+  readonly dataFolder: string;
+  readonly log: { readonly level: Values['LOG_LEVEL'] };
+  readonly http: {
+    readonly host: string;
+    readonly port: number;
+    readonly callbackPort: number | undefined;
+    readonly publicUrl: string | undefined;
+    /** Addresses and networks whose X-Forwarded-For is believed. */
+    readonly trustedProxies: readonly string[];
+  };
+  readonly metrics: { readonly port: number | undefined };
+  readonly apiKeys: readonly ApiKey[];
+  readonly database: { readonly url: string | undefined; readonly schema: string };
+  readonly redis: { readonly url: string | undefined };
+  /** Further authorities that TLS trusts, in PEM. Postgres has its own in the URL. */
+  readonly authorities: Authorities;
+  /** `schema`: BullMQ's, where the queue is in the database. */
+  readonly queue: { readonly prefix: string; readonly windowSize: number; readonly schema: string };
+  readonly s3: S3Settings | undefined;
+  /** Of every store, the embedded one too. */
+  readonly objects: { readonly prefix: string; readonly linkTtlMs: number };
+  /** Empty where WeChat is simulated. */
+  readonly accounts: readonly Account[];
+  readonly wechat: {
+    readonly apiBaseUrl: string;
+    readonly wecomBaseUrl: string;
+    readonly videoBaseUrl: string | undefined;
+    readonly proxyUrl: string | undefined;
+  };
+  readonly fetch: {
+    readonly allowHosts: readonly AllowedHost[];
+    readonly idleTimeoutMs: number;
+    readonly totalTimeoutMs: number;
+  };
+  readonly work: {
+    readonly concurrency: number;
+    readonly accountConcurrency: number;
+    readonly byteBudgetBytes: number;
+    readonly maxMediaBytes: number;
+    readonly shutdownGraceMs: number;
+  };
+  /** As createLifetimes of clock.ts takes them. */
+  readonly lifetimes: { readonly mediaLifetimeMs: number; readonly timeScale: number };
+  readonly spool: { readonly limitBytes: number };
+  /** How old a media may grow, in milliseconds; undefined: for ever. */
+  readonly retentionMs: number | undefined;
+  readonly alerts: { readonly url: string | undefined };
+  /** What was passed over in the environment, for the log. */
+  readonly warnings: readonly string[];
+}
+
+/** What sysexits.h calls EX_CONFIG: a supervisor that knows it does not try again. */
+export const EXIT_CONFIG = 78;
+
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+  readonly exitCode = EXIT_CONFIG;
+  readonly mistakes: readonly Mistake[];
+  constructor(mistakes: readonly Mistake[]) {
+    const lines = mistakes.map(({ variable, problem, example }) => {
+      const sentence = `  ${variable} ${problem}${problem.endsWith('?') ? '' : '.'}`;
+      return example ? `${sentence} Example: ${example}` : sentence;
+    });
+    super(
+      `${mistakes.length === 1 ? 'A mistake' : `${mistakes.length} mistakes`} in the configuration:\n${lines.join('\n')}`,
+    );
+    this.mistakes = mistakes;
+  }
+}
+
+/**
+ * Reads `.env` of `dotEnvFolder` (default: the working directory) under `env`, and the files that NAME_FILE and
+ * ACCOUNTS_FILE name. Throws a ConfigError that lists every mistake and no secret.
+ */
+export function loadConfig(
+  env: Environment = process.env,
+  options: { dotEnvFolder?: string; readFile?: ReadFile } = {},
+): Config {
+  const readFile = options.readFile ?? ((path: string) => readFileSync(path, 'utf8'));
+  const dotEnvPath = join(options.dotEnvFolder ?? '.', '.env');
+  const { env: own, warnings } = withoutServiceLinks(env);
+  let merged = own;
+  const unreadable: Mistake[] = [];
+  try {
+    merged = withDotEnv(own, dotEnvPath, readFile);
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? 'error';
+    unreadable.push({ variable: dotEnvPath, problem: `cannot be read (${code})` });
+  }
+  const read = readEnvironment(merged, readFile);
+  const mistakes = [...unreadable, ...read.mistakes];
+  const say: Say = (variable, problem) => {
+    mistakes.push({ variable, problem, example: `${variable}=${VARIABLES[variable].example}` });
+  };
+  const production = read.values.NODE_ENV === 'production';
+  const shape = shapeOf(read);
+  checkShape(read, shape, production, say);
+  const accounts = configuredAccounts(read, production, readFile, say);
+  const apiKeys = withAccounts(read.values.API_KEYS ?? [], accounts, say);
+  if (production) refuseWeakKeys(apiKeys, say);
+  const s3 = s3Settings(read, say);
+  const authorities = readAuthorities(read, readFile, say);
+  const { PORT, CALLBACK_PORT } = read.values;
+  if (PORT && PORT === CALLBACK_PORT) say('CALLBACK_PORT', 'is the same as PORT');
+  if (mistakes.length > 0) {
+    const scrub = createScrubber(accounts.flatMap(secretsOf));
+    throw new ConfigError(mistakes.map((it) => ({ ...it, problem: read.scrub(scrub(it.problem)) })));
+  }
+  // Without a mistake, what has a default has a value.
+  const values = read.values as Values;
+  const config = deepFreeze(
+    configOf(values, {
+      production,
+      shape,
+      accounts,
+      apiKeys,
+      s3,
+      authorities,
+      warnings,
+      videoGiven: read.given('WECHAT_VIDEO_BASE_URL'),
+    }),
+  );
+  rereadings.set(config, () => loadConfig(env, options).accounts);
+  return config;
+}
+
+/** A key opens everything to whoever can reach the port: in production it must be beyond guessing. */
+function refuseWeakKeys(keys: readonly ApiKey[], say: Say): void {
+  keys.forEach(({ secret }, index) => {
+    if (bitsOf(secret) >= STRONG_BITS) return;
+    say(
+      'API_KEYS',
+      `entry ${index + 1}: in production a secret must be random and carry ${STRONG_BITS} bits, such as 32 hexadecimal digits or 22 letters and digits; make one with: openssl rand -hex 32`,
+    );
+  });
+}
+
+/** How the accounts of a configuration are read once more. */
+const rereadings = new WeakMap<Config, () => readonly Account[]>();
+
+/**
+ * The accounts as they stand in ACCOUNTS_FILE and the secret files now, for secrets change while a program runs.
+ * Throws a ConfigError where they cannot be read.
+ */
+export function readAccountsAgain(config: Config): readonly Account[] {
+  return rereadings.get(config)?.() ?? config.accounts;
+}
+
+function configOf(
+  values: Values,
+  parts: Pick<Config, 'production' | 'shape' | 'accounts' | 'apiKeys' | 's3' | 'authorities' | 'warnings'> & {
+    videoGiven: boolean;
+  },
+): Config {
+  const { production, shape, accounts, apiKeys, s3, authorities, warnings } = parts;
+  return {
+    production,
+    shape,
+    dataFolder: resolve(values.DATA_DIR),
+    log: { level: values.LOG_LEVEL },
+    http: {
+      host: values.HOST,
+      port: values.PORT,
+      callbackPort: values.CALLBACK_PORT,
+      publicUrl: values.PUBLIC_URL,
+      trustedProxies: values.TRUSTED_PROXIES ?? [],
+    },
+    metrics: { port: values.METRICS_PORT },
+    apiKeys,
+    database: {
+      url: withAuthority(values.DATABASE_URL, values.DATABASE_CA_FILE),
+      schema: values.DATABASE_SCHEMA,
+    },
+    redis: { url: values.REDIS_URL },
+    authorities,
+    queue: {
+      prefix: values.QUEUE_PREFIX,
+      windowSize: values.QUEUE_WINDOW,
+      schema: queueSchemaOf(values.DATABASE_SCHEMA),
+    },
+    s3,
+    objects: { prefix: values.S3_PREFIX ?? '', linkTtlMs: values.LINK_TTL },
+    accounts,
+    wechat: {
+      apiBaseUrl: values.WECHAT_API_BASE_URL,
+      wecomBaseUrl: values.WECOM_API_BASE_URL,
+      videoBaseUrl: parts.videoGiven
+        ? values.WECHAT_VIDEO_BASE_URL
+        : values.WECHAT_API_BASE_URL.replace(/^https:/i, 'http:'),
+      proxyUrl: values.WECHAT_PROXY,
+    },
+    fetch: {
+      allowHosts: values.FETCH_ALLOW_HOSTS ?? [],
+      idleTimeoutMs: values.FETCH_IDLE_TIMEOUT,
+      totalTimeoutMs: values.FETCH_TOTAL_TIMEOUT,
+    },
+    work: {
+      concurrency: values.WORKER_CONCURRENCY,
+      accountConcurrency: values.ACCOUNT_CONCURRENCY,
+      byteBudgetBytes: values.BYTE_BUDGET,
+      maxMediaBytes: values.MAX_MEDIA_BYTES,
+      shutdownGraceMs: values.SHUTDOWN_GRACE,
+    },
+    lifetimes: { mediaLifetimeMs: values.MEDIA_LIFETIME, timeScale: values.TIME_SCALE },
+    spool: { limitBytes: values.SPOOL_BYTES },
+    retentionMs: values.RETENTION,
+    alerts: { url: values.ALERT_URL },
+    warnings,
+  };
+}
+
+/**
+ * The environment of a program that this one starts: of our variables only those that `kept` matches, wherever they
+ * are set, and `changes`. An empty value beats the one in `.env`, and NAME_FILE there with it.
+ */
+export function childEnvironment(changes: Readonly<Record<string, string>>, kept: RegExp): NodeJS.ProcessEnv {
+  const environment = { ...process.env };
+  for (const name of Object.keys(VARIABLES).filter((one) => !kept.test(one))) {
+    environment[name] = '';
+    delete environment[`${name}_FILE`];
+  }
+  return { ...environment, ...changes };
+}
+
+/** Chat robots carry their key in the address: as a parameter, as the end of the path, and behind the #. */
+export function secretsOfAlertUrl(url: string): string[] {
+  const { pathname, searchParams } = new URL(url);
+  const parts = [...searchParams.values(), ...pathname.split('/'), ...url.split('#').slice(1)];
+  return [url, ...passwordsOf(url), ...parts.filter((part) => part.length >= 16)];
+}
+
+/** What the command line needs, from the same environment and `.env`; whatever else is wrong there is not its business. */
+export function loadClientSettings(env: Environment = process.env): ClientSettings {
+  return clientSettings(env, (path) => readFileSync(path, 'utf8'));
+}
+
+/** Every configured secret, for createLog. An access key's id is none: it stands in every signed link. */
+export function configSecrets(config: Config): string[] {
+  const { database, redis, s3, wechat, alerts } = config;
+  const secrets = [
+    ...config.apiKeys.map((key) => key.secret),
+    ...config.accounts.flatMap(secretsOf),
+    ...[database.url, redis.url, wechat.proxyUrl].flatMap((url) => passwordsOf(url ?? '')),
+    s3?.secretAccessKey,
+    s3?.sessionToken,
+    ...(alerts.url ? secretsOfAlertUrl(alerts.url) : []),
+  ];
+  return [...new Set(secrets.filter((secret) => secret !== undefined))];
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value;
+  for (const inner of Object.values(value)) deepFreeze(inner);
+  return Object.freeze(value);
+}

@@ -1,0 +1,147 @@
+/** From names and texts to typed values, by the table of schema.ts; collects mistakes, never stops at one. */
+import { parseEnv } from 'node:util';
+import { createScrubber } from '../../runtime/redaction.ts';
+import { parseDatabaseUrl } from '../database-address.ts';
+import { VARIABLES, type Values, type Variable, type VariableName } from '../schema.ts';
+import { abbreviatedVariable, intendedVariable } from './misspelling.ts';
+import { secretIn } from './secret-file.ts';
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+export type ReadFile = (path: string) => string;
+
+export interface Mistake {
+  readonly variable: string;
+  /** Continues the sentence that the variable's name begins. Holds no secret. */
+  readonly problem: string;
+  readonly example?: string;
+}
+
+/** Notes a mistake; the variable's example is added. */
+export type Say = (variable: VariableName, problem: string) => void;
+
+export interface ReadEnvironment {
+  /** Of a variable with a mistake: undefined. */
+  readonly values: { readonly [N in VariableName]?: Values[N] };
+  /** Whether somebody said something, right or wrong; so that one mistake does not cause a second. */
+  given(name: VariableName): boolean;
+  readonly mistakes: Mistake[];
+  /** Cuts every secret that was read out of a text. */
+  scrub(text: string): string;
+}
+
+const TABLE: Readonly<Record<string, Variable>> = VARIABLES;
+const NAMES = Object.keys(TABLE) as VariableName[];
+const OURS = NAMES.filter((name) => !TABLE[name]!.foreign);
+const FILE_NAMES = OURS.filter((name) => TABLE[name]!.secret).map((name) => `${name}_FILE`);
+const KNOWN = new Set<string>([...NAMES, ...FILE_NAMES]);
+export const isVariable = (name: string): boolean => KNOWN.has(name);
+// Other programs have REDIS_… and DATABASE_… variables of their own; shortened names are looked for only here.
+const ABBREVIABLE = OURS.filter((name) => /^(WECHAT|S3|FETCH)_/.test(name));
+
+/** The environment over `.env`. A secret given as NAME in one replaces NAME_FILE of the other. */
+export function withDotEnv(env: Environment, path: string, readFile: ReadFile): Environment {
+  let file: NodeJS.Dict<string>;
+  try {
+    file = parseEnv(readFile(path));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return env;
+    throw error;
+  }
+  const merged: Record<string, string | undefined> = { ...env };
+  for (const [name, value] of Object.entries(file)) {
+    const twin = name.endsWith('_FILE') ? name.slice(0, -'_FILE'.length) : `${name}_FILE`;
+    if (env[name] === undefined && env[twin] === undefined) merged[name] = value;
+  }
+  return merged;
+}
+
+export function readEnvironment(env: Environment, readFile: ReadFile): ReadEnvironment {
+  const mistakes: Mistake[] = [];
+  const values: Record<string, unknown> = {};
+  const given = new Set<string>();
+  for (const { name, meant } of misspelt(env)) {
+    const example = TABLE[meant]?.example ?? '/run/secrets/the-file';
+    const problem = `is not a variable of this program; did you mean ${meant}?`;
+    mistakes.push({ variable: name, problem, example: `${meant}=${example}` });
+    given.add(meant.replace(/(?<!ACCOUNTS)_FILE$/, ''));
+  }
+  const sayOf = (name: VariableName) => (problem: string) => {
+    mistakes.push({ variable: name, problem, example: `${name}=${TABLE[name]!.example}` });
+  };
+
+  const texts = new Map<VariableName, string>();
+  const secrets: string[] = [];
+  for (const name of NAMES) {
+    const variable = TABLE[name]!;
+    const text = textOf(name, variable, env, readFile, sayOf(name));
+    if (text !== undefined) given.add(name);
+    const written = text ?? variable.default;
+    if (!written) continue;
+    texts.set(name, written);
+    if (variable.secret) secrets.push(written, ...passwordsOf(written), ...pieces(written));
+  }
+
+  // All secrets are known before the first value is shown: one might stand in the wrong variable.
+  const scrub = createScrubber(secrets);
+  for (const [name, text] of texts) {
+    const variable = TABLE[name]!;
+    const parsed = variable.kind.parse(text);
+    if ('value' in parsed) values[name] = parsed.value;
+    else if (variable.secret) sayOf(name)(parsed.wrong);
+    else sayOf(name)(`${parsed.wrong}, not ${JSON.stringify(scrub(text).slice(0, 80))}`);
+  }
+
+  return { values: values as ReadEnvironment['values'], given: (name) => given.has(name), mistakes, scrub };
+}
+
+/** The secrets inside API_KEYS and the like. */
+const pieces = (secret: string) => secret.split(/[,:@]/).filter((piece) => piece.length > 11);
+
+/** Undefined: unset. Empty: off, or a mistake that was said. Compose files set what they lack to an empty text. */
+function textOf(
+  name: string,
+  variable: Variable,
+  env: Environment,
+  readFile: ReadFile,
+  say: (problem: string) => void,
+): string | undefined {
+  const text = env[name]?.trim() || (variable.emptyIsOff ? env[name]?.trim() : undefined);
+  const path = variable.secret && !variable.foreign ? env[`${name}_FILE`]?.trim() : undefined;
+  if (!path) return text;
+  if (text !== undefined) {
+    say(`is set, and ${name}_FILE too: keep one`);
+    return '';
+  }
+  try {
+    const read = secretIn(readFile(path));
+    if ('secret' in read) return read.secret;
+    say(`cannot be read from ${name}_FILE: ${path} ${read.wrong}`);
+    return '';
+  } catch (error) {
+    say(`cannot be read from ${name}_FILE: ${path} (${(error as NodeJS.ErrnoException).code ?? 'error'})`);
+    return '';
+  }
+}
+
+/** The passwords in a URL, as written and as meant. */
+export function passwordsOf(text: string): string[] {
+  const url = parseDatabaseUrl(text);
+  if (!url) return [];
+  let meant = '';
+  try {
+    meant = decodeURIComponent(url.password);
+  } catch {
+    // A lone % is the password's own.
+  }
+  return [url.password, meant, url.searchParams.get('password') ?? ''].filter((password) => password !== '');
+}
+
+function misspelt(env: Environment): { name: string; meant: string }[] {
+  const unset = ABBREVIABLE.filter((known) => !env[known] && !env[`${known}_FILE`]);
+  return Object.keys(env)
+    .filter((name) => env[name] !== undefined && !KNOWN.has(name))
+    .flatMap((name) => {
+      const meant = intendedVariable(name, [...OURS, ...FILE_NAMES]) ?? abbreviatedVariable(name, unset);
+      return meant ? [{ name, meant }] : [];
+    });
+}

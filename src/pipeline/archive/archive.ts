@@ -1,0 +1,154 @@
+/**
+ * What the program is for: a job becomes an object and an outcome. A handler for the queue's consumer; what it answers
+ * is the only thing the queue learns.
+ */
+import type { Accounts } from '../../account.ts';
+import type { Catalogue } from '../../catalogue/catalogue.ts';
+import type { Stored, Try } from '../../catalogue/queue/outcomes.ts';
+import { FailureError, failure } from '../../failures.ts';
+import type { Reference } from '../../media.ts';
+import type { ArchiveJob } from '../../queue/consumer.ts';
+import type { Disposition } from '../../queue/job-result.ts';
+import type { Log } from '../../runtime/log.ts';
+import type { Metrics } from '../../runtime/metrics.ts';
+import type { Admission, Holds } from '../dispatch/account-hold.ts';
+import type { Gate } from '../dispatch/account-limiter.ts';
+import { type Accept, isOurs } from '../ingest/insert-batcher.ts';
+import { removeSuperseded, type SupersededDeps } from './delete-superseded.ts';
+import { type Settle, SUPERSEDED } from './handle-failure.ts';
+import { createTransfer, type TransferDeps } from './transfer.ts';
+
+export interface ArchiverDeps extends Omit<TransferDeps, 'store' | 'catalogue' | 'metrics' | 'log'> {
+  accounts: Pick<Accounts, 'find'>;
+  store: TransferDeps['store'] & SupersededDeps['store'];
+  catalogue: TransferDeps['catalogue'] &
+    SupersededDeps['catalogue'] &
+    Pick<Catalogue, 'ping' | 'archived' | 'failed'>;
+  gate: Gate;
+  holds: Pick<Holds, 'admit' | 'forget'>;
+  accept: Accept;
+  settle: Settle;
+  metrics: TransferDeps['metrics'] &
+    Pick<Metrics, 'archived' | 'archivedBytes' | 'timeToArchive' | 'expirySlack'>;
+  log: Pick<Log, 'info' | 'warn'>;
+  lifetimeMs: number;
+  /** In real milliseconds: how soon a link that did not help a picture of a held account is tried again. */
+  pictureRetryMs: number;
+}
+
+/** How long a media waits on its worker slot for a place of its account before it goes back into the queue. */
+const PATIENCE_MS = 250;
+const PUT_BACK_MS = 500;
+/** How soon a media comes back that could not be recorded. */
+const CATALOGUE_AWAY_MS = 2_000;
+
+export function createArchiver(deps: ArchiverDeps) {
+  const { catalogue, clock, metrics } = deps;
+  const transfer = createTransfer(deps);
+  /** What was to be recorded last could not be. */
+  let isAway = false;
+
+  /** A job of a foreign producer, or one whose row is gone: it gets its row, and the feeder its work. */
+  async function adopt(reference: Reference): Promise<Disposition> {
+    const [known] = await deps.accept([{ ...reference, sentAt: reference.sentAt.toISOString() }]);
+    return { do: 'finish', result: 'accepted', ...(known?.status === 'erased' ? { forget: true } : {}) };
+  }
+
+  async function complete(
+    of: Try,
+    reference: Reference,
+    stored: Stored,
+    signal: AbortSignal,
+  ): Promise<Disposition> {
+    if (await catalogue.archived({ ...of, account: reference.account }, stored)) {
+      metrics.archived.inc();
+      metrics.archivedBytes.inc(stored.sizeBytes);
+      metrics.expirySlack.observe(
+        Math.max(0, (reference.sentAt.getTime() + deps.lifetimeMs - of.endedAt.getTime()) / 1000),
+      );
+      metrics.timeToArchive.observe(Math.max(0, (of.endedAt.getTime() - reference.sentAt.getTime()) / 1000));
+      deps.log.info({ id: of.id, key: stored.objectKey, bytes: stored.sizeBytes }, 'archived');
+      return { do: 'finish', result: 'archived' };
+    }
+    await removeSuperseded(deps, of.id, { bucket: stored.bucket, key: stored.objectKey }, signal).catch(
+      (error) => {
+        if (!(error instanceof FailureError)) throw error;
+        // Nothing of it is this media's failure, nor reason to look whether the store takes anything.
+        deps.log.warn({ err: error, id: of.id }, 'the object of a lost race stays: wma verify --orphans');
+      },
+    );
+    return SUPERSEDED;
+  }
+
+  async function archive(job: ArchiveJob, signal: AbortSignal): Promise<Disposition> {
+    const account = deps.accounts.find(job.reference.account);
+    if (!account) {
+      const unknown = failure('account_unknown');
+      // No row to wait in: whoever sent it has to hear of it.
+      if (job.round === undefined) return { do: 'giveUp', failure: unknown.failure };
+      return deps.settle(job, clock.now(), unknown);
+    }
+    if (job.round === undefined) return await adopt(job.reference);
+    const leave = await deps.gate.enter(account.account, account.concurrency, PATIENCE_MS, signal);
+    if (!leave) return { do: 'putBack', delayMs: PUT_BACK_MS };
+    try {
+      // WeChat counts every call against a daily quota: none is made whose outcome could not be kept.
+      if (isAway) await catalogue.ping();
+      isAway = false;
+      const given = { ...job, round: job.round };
+      const admission = await deps.holds.admit(given);
+      if (admission.to === 'later') return { do: 'finish', result: 'later' };
+      return await attempt(given, admission, signal);
+    } catch (error) {
+      // Before the place is left: whoever waits for it has to know.
+      return putBack(error, signal);
+    } finally {
+      leave();
+    }
+  }
+
+  async function attempt(
+    job: ArchiveJob & { round: number },
+    admission: Exclude<Admission, { to: 'later' }>,
+    signal: AbortSignal,
+  ): Promise<Disposition> {
+    const { reference } = job;
+    const startedAt = clock.now();
+    const tried = () => ({ id: job.id, round: job.round, startedAt, endedAt: clock.now() });
+    try {
+      const stored =
+        admission.to === 'picture'
+          ? await transfer.picture(job, reference.picUrl!, signal)
+          : // Found again: what an admission read may have changed its secret.
+            await transfer.either(job, deps.accounts.find(reference.account)!, signal);
+      if (!stored) {
+        return (await catalogue.get(job.id)) ? SUPERSEDED : await adopt(reference);
+      }
+      const disposition = await complete(tried(), reference, stored, signal);
+      if (admission.to === 'go' && admission.isProbe) deps.holds.forget();
+      return disposition;
+    } catch (error) {
+      // Shutdown or a lost lock: the media goes back as it was; the consumer knows what to do.
+      if (signal.aborted || isOurs(error)) throw error;
+      const isStore = error instanceof FailureError && error.failure.class === 'store';
+      if (admission.to === 'go' || isStore) return await deps.settle(job, startedAt, error);
+      // What holds the account is why the media waits, whatever is wrong with the link.
+      deps.log.info({ err: error, id: job.id }, 'the link of a picture did not help');
+      const why = admission.hold.why ?? failure('account_unknown').failure;
+      const at = new Date(clock.now().getTime() + deps.pictureRetryMs);
+      await catalogue.failed(tried(), why, { to: 'later', at, reason: 'accountHeld' }, false);
+      return { do: 'finish', result: 'later' };
+    }
+  }
+
+  /** An error of ours is not the media's fault: no try is spent, however long it takes. Throws all others. */
+  function putBack(error: unknown, signal: AbortSignal): Disposition {
+    if (signal.aborted || !isOurs(error)) throw error;
+    if (!isAway) deps.log.warn({ err: error }, 'outcomes cannot be kept; media go back into the queue');
+    isAway = true;
+    return { do: 'putBack', delayMs: CATALOGUE_AWAY_MS };
+  }
+
+  return (job: ArchiveJob, signal: AbortSignal): Promise<Disposition> =>
+    archive(job, signal).catch((error) => putBack(error, signal));
+}

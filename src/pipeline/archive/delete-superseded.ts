@@ -1,0 +1,26 @@
+/** What becomes of an object whose try lost: another round was faster, or the media has been erased meanwhile. */
+import type { Catalogue } from '../../catalogue/catalogue.ts';
+import type { StoredAt } from '../../catalogue/erasure/erase-media.ts';
+import type { Clock } from '../../runtime/clock.ts';
+import type { Store } from '../../storage/store.ts';
+
+export interface SupersededDeps {
+  catalogue: Pick<Catalogue, 'get' | 'storedAfterErasure'>;
+  store: Pick<Store, 'remove'>;
+  clock: Pick<Clock, 'now'>;
+}
+
+/**
+ * Removes the object, unless the row names it. Of an erased media the row learns of it first: should the store be away
+ * now, or this process die, the erasure is open again and whoever retries it removes the object.
+ */
+export async function removeSuperseded(
+  { catalogue, store, clock }: SupersededDeps,
+  id: string,
+  at: StoredAt,
+  signal: AbortSignal,
+): Promise<void> {
+  const isErased = await catalogue.storedAfterErasure(id, at, clock.now());
+  if (!isErased && (await catalogue.get(id))?.objectKey === at.key) return;
+  await store.remove(at.key, signal);
+}

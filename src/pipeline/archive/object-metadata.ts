@@ -1,0 +1,67 @@
+/** What an object says of itself, and the way back: a bucket alone rebuilds the catalogue. */
+import type { FoundObject } from '../../catalogue/verification/objects.ts';
+import { idOf, type Reference, referenceSchema, SOURCES, type Source } from '../../media.ts';
+import type { StoredObject } from '../../storage/store.ts';
+
+/** Stored as x-amz-meta-wma-*. No openId: objects outlive an erasure request's reach. */
+export function metadataOf(id: string, reference: Reference, source: Source): Record<string, string> {
+  return {
+    id,
+    account: reference.account,
+    mediaId: reference.mediaId,
+    kind: reference.kind,
+    sentAt: reference.sentAt.toISOString(),
+    source,
+    ...(reference.msgId ? { msgId: reference.msgId } : {}),
+  };
+}
+
+const saidSchema = referenceSchema.pick({ account: true, mediaId: true, msgId: true }).extend({
+  kind: referenceSchema.shape.kind,
+  sentAt: referenceSchema.shape.sentAt.unwrap(),
+});
+
+/** The id in an object's key; undefined where no key of ours looks like it. */
+export function idOfKey(key: string): string | undefined {
+  return /(?:^|\/)(m_[0-9a-f]{32})(?:-pic)?\.[A-Za-z0-9]{1,16}$/.exec(key)?.[1];
+}
+
+/** Everything of a found object but its digest, which not every object carries. */
+export type Described = Omit<FoundObject, 'stored'> & { stored: Omit<FoundObject['stored'], 'sha256'> };
+
+/** What a found object is, by its own words; a text says why it cannot be one of ours. */
+export function describeObject(
+  at: { bucket: string; key: string; modifiedAt?: Date | undefined },
+  object: Omit<StoredObject, 'sha256'>,
+): Described | string {
+  const { metadata } = object;
+  const { id } = metadata;
+  if (id === undefined) return 'it carries no metadata of this program';
+  const parsed = saidSchema.safeParse({
+    account: metadata.account,
+    mediaId: metadata.mediaid,
+    kind: metadata.kind,
+    sentAt: metadata.sentat,
+    msgId: metadata.msgid,
+  });
+  if (!parsed.success)
+    return `its metadata is malformed: ${parsed.error.issues.map(({ path }) => path.join('.')).join(', ')}`;
+  const { sentAt, ...said } = parsed.data;
+  if (idOf(said.account, said.mediaId) !== id) return 'its id is not that of its account and media id';
+  if (idOfKey(at.key) !== id) return 'its key is that of another media';
+  const source = SOURCES.find((one) => one === metadata.source);
+  return {
+    id,
+    reference: { ...said, sentAt: new Date(sentAt) },
+    storedAt: at.modifiedAt,
+    stored: {
+      bucket: at.bucket,
+      objectKey: at.key,
+      sizeBytes: object.sizeBytes,
+      contentType: object.contentType ?? 'application/octet-stream',
+      fileName: object.fileName,
+      source: source ?? (at.key.includes(`${id}-pic.`) ? 'pic_url' : 'media_get'),
+      lengthVerified: true,
+    },
+  };
+}

@@ -1,0 +1,126 @@
+/** When a failed media is tried again: a pure function of the failure, the tries so far and the time left. */
+import type { Failure } from '../../failures.ts';
+import type { WaitingReason } from '../../media.ts';
+
+export interface Situation {
+  readonly failure: Failure;
+  /** Tries spent, the one that just failed included. */
+  readonly tries: number;
+  /** When the try began that just failed; it may have been half a minute ago, and before the deadline. */
+  readonly startedAt: Date;
+  readonly now: Date;
+  readonly expiresAt: Date;
+  readonly closesAt: Date;
+  /** The far end's own word on when to come back (Retry-After), in milliseconds. */
+  readonly retryAfterMs?: number | undefined;
+  /** In [0, 1). */
+  readonly random: number;
+  /** A policy duration in real milliseconds ({@link import('../../runtime/clock.ts').Lifetimes}). */
+  scale(ms: number): number;
+}
+
+export type Decision =
+  | { readonly next: 'dead'; readonly spent: true }
+  | { readonly next: 'expired'; readonly spent: true }
+  | { readonly next: 'retry'; readonly at: Date; readonly reason: WaitingReason; readonly spent: boolean }
+  /** The account waits as a whole until `at`; this media with it, no try spent. */
+  | { readonly next: 'holdAccount'; readonly at: Date; readonly spent: false };
+
+const SECOND_MS = 1_000;
+const MINUTE_MS = 60 * SECOND_MS;
+const HOUR_MS = 60 * MINUTE_MS;
+
+/** Waits before the second and third try, jitter included: three tries within 30 s. */
+const QUICK_MS = [
+  { least: 1 * SECOND_MS, spread: 3 * SECOND_MS },
+  { least: 6 * SECOND_MS, spread: 12 * SECOND_MS },
+] as const;
+const UNKNOWN_TRIES = 3;
+const FIRST_BACKOFF_MS = 1 * MINUTE_MS;
+const LEAST_BACKOFF_MS = 20 * SECOND_MS;
+/** No wait is longer than this part of the life left: tries grow denser towards the deadline. */
+const SHARE_OF_LIFE_LEFT = 1 / 8;
+/** No wait is shorter than this part of its ceiling: with full jitter alone, bad dice know no bound of tries. */
+const LEAST_SHARE = 1 / 8;
+const ACCOUNT_PROBE_MS = 5 * MINUTE_MS;
+/** Beijing keeps no summer time. */
+const BEIJING_OFFSET_MS = 8 * HOUR_MS;
+const DAY_MS = 24 * HOUR_MS;
+/** WeChat's codes that say "no such media": before the deadline a wrong id, after it an expired one. */
+const GONE_ERRCODES: ReadonlySet<number | undefined> = new Set([40007, 46001]);
+
+/** Milliseconds until the next Beijing midnight, where WeChat's daily quotas are taken to begin anew. */
+export function untilBeijingMidnightMs(now: Date): number {
+  return DAY_MS - ((now.getTime() + BEIJING_OFFSET_MS) % DAY_MS);
+}
+
+export const beijingMidnightBefore = (now: Date): Date =>
+  new Date(now.getTime() + untilBeijingMidnightMs(now) - DAY_MS);
+
+export function decideNext(situation: Situation): Decision {
+  const { failure, now, random, scale } = situation;
+  const inMs = (ms: number) => new Date(now.getTime() + ms);
+  switch (failure.class) {
+    case 'permanent_media':
+      return GONE_ERRCODES.has(failure.errcode) && now >= situation.expiresAt
+        ? { next: 'expired', spent: true }
+        : { next: 'dead', spent: true };
+    case 'minute_limit': {
+      const restMs = scale(MINUTE_MS) - (now.getTime() % scale(MINUTE_MS));
+      return {
+        next: 'holdAccount',
+        at: inMs(Math.max(restMs, situation.retryAfterMs ?? 0) + random * scale(5 * SECOND_MS)),
+        spent: false,
+      };
+    }
+    case 'day_quota':
+      return {
+        next: 'holdAccount',
+        at: inMs(scale(untilBeijingMidnightMs(now)) + random * scale(10 * MINUTE_MS)),
+        spent: false,
+      };
+    case 'account':
+      return {
+        next: 'holdAccount',
+        at: inMs(scale(ACCOUNT_PROBE_MS) * (0.8 + 0.4 * random)),
+        spent: false,
+      };
+    case 'unknown':
+      if (situation.tries >= UNKNOWN_TRIES) return { next: 'dead', spent: true };
+      return decideRetry(situation);
+    case 'token':
+    case 'transient':
+    case 'store':
+      return decideRetry(situation);
+  }
+}
+
+function decideRetry(situation: Situation): Decision {
+  const { startedAt, now, expiresAt, closesAt, tries, random, scale } = situation;
+  if (now >= closesAt) return { next: 'expired', spent: true };
+  const retry = (at: Date): Decision => ({ next: 'retry', at, reason: 'retry', spent: true });
+
+  // The far end's wish counts as long as it leaves enough of the life: an hour asked for in the last one would be all.
+  const lifeLeftMs = (now < expiresAt ? expiresAt : closesAt).getTime() - now.getTime();
+  const askedMs = Math.min(situation.retryAfterMs ?? 0, lifeLeftMs * SHARE_OF_LIFE_LEFT);
+
+  const quick = QUICK_MS[tries - 1];
+  if (quick) {
+    const waitMs = scale(quick.least + random * quick.spread);
+    return retry(new Date(now.getTime() + Math.max(waitMs, askedMs)));
+  }
+  // The one last try has been made: the row waits, out of the feeder's reach, for the sweeper to close it.
+  const closingMs = closesAt.getTime() - expiresAt.getTime();
+  if (startedAt >= expiresAt) return retry(new Date(closesAt.getTime() + closingMs));
+  const pastMs = Math.max(now.getTime(), expiresAt.getTime());
+  const last = retry(new Date(pastMs + (closesAt.getTime() - pastMs) * (0.1 + 0.6 * random)));
+  if (now >= expiresAt) return last;
+
+  const ceilingMs = Math.min(
+    scale(FIRST_BACKOFF_MS) * 2 ** Math.min(tries - 3, 20),
+    lifeLeftMs * SHARE_OF_LIFE_LEFT,
+  );
+  const waitMs = Math.max(scale(LEAST_BACKOFF_MS), ceilingMs * Math.max(LEAST_SHARE, random), askedMs);
+  if (waitMs < lifeLeftMs) return retry(new Date(now.getTime() + waitMs));
+  return last;
+}

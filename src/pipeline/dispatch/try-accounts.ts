@@ -1,0 +1,48 @@
+/** Whether each account gives a token, asked at the start of a worker rather than with the first item. */
+import type { Accounts } from '../../account.ts';
+import { FailureError } from '../../failures.ts';
+import type { Clock, Lifetimes } from '../../runtime/clock.ts';
+import type { Log } from '../../runtime/log.ts';
+import { explain } from '../../wechat/api/errcodes.ts';
+import type { Tokens } from '../../wechat/tokens/tokens.ts';
+import type { Holds } from './account-hold.ts';
+
+const TOKEN_MS = 15_000;
+const AT_ONCE = 4;
+/** As for an item that met it; see retry-policy.ts. */
+const PROBE_MS = 5 * 60_000;
+
+/** Never rejects. */
+export async function tryAccounts(
+  deps: {
+    accounts: Pick<Accounts, 'all'>;
+    tokens: Pick<Tokens, 'get'>;
+    holds: Pick<Holds, 'hold'>;
+    clock: Pick<Clock, 'now'>;
+    lifetimes: Pick<Lifetimes, 'scale'>;
+    log: Pick<Log, 'error'>;
+  },
+  signal: AbortSignal,
+): Promise<void> {
+  const left = [...deps.accounts.all];
+  async function tryNext(): Promise<void> {
+    for (let account = left.shift(); account && !signal.aborted; account = left.shift()) {
+      try {
+        await deps.tokens.get(account, AbortSignal.any([signal, AbortSignal.timeout(TOKEN_MS)]));
+      } catch (error) {
+        if (signal.aborted) return;
+        const why = error instanceof FailureError ? error.failure : undefined;
+        const { message, advice } = explain(why ?? { code: 'token_unavailable' });
+        const name = account.name ?? account.account;
+        deps.log.error(
+          { account: account.account, ...(why ? { failure: why } : { err: error }) },
+          `start: account ${name} gives no token: ${message.en} ${advice.en}`,
+        );
+        if (why?.class !== 'account') continue;
+        const until = new Date(deps.clock.now().getTime() + deps.lifetimes.scale(PROBE_MS));
+        await deps.holds.hold(account.account, until, why).catch(() => undefined);
+      }
+    }
+  }
+  await Promise.all(Array.from({ length: AT_ONCE }, tryNext));
+}

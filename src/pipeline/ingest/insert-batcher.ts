@@ -1,0 +1,130 @@
+/** Accepting references: durable before the answer, grouped into one statement while another is on its way. */
+import type { Accounts } from '../../account.ts';
+import type { Catalogue } from '../../catalogue/catalogue.ts';
+import { DatabaseAwayError } from '../../catalogue/database/database.ts';
+import type { Accepted } from '../../catalogue/media/insert.ts';
+import type { Reference, ReferenceInput } from '../../media.ts';
+import type { Clock } from '../../runtime/clock.ts';
+import type { Metrics } from '../../runtime/metrics.ts';
+
+/** More is waiting to be written than is kept in memory; the caller should come back later. */
+export class OverloadedError extends Error {
+  override readonly name = 'OverloadedError';
+}
+
+/** The reference names an account that is not configured. */
+export class UnknownAccountError extends Error {
+  override readonly name = 'UnknownAccountError';
+}
+
+/** The catalogue is away or has no room for more: says nothing about the media. */
+export function isOurs(error: unknown): boolean {
+  return error instanceof DatabaseAwayError || error instanceof OverloadedError;
+}
+
+export interface AcceptDeps {
+  catalogue: Pick<Catalogue, 'accept'>;
+  accounts: Pick<Accounts, 'find'>;
+  clock: Pick<Clock, 'now'>;
+  metrics: Pick<Metrics, 'received'>;
+  /** Called when new rows are on disk: wakes the feeder of this process. */
+  onAccepted: () => void;
+}
+
+const GROUP_SIZE = 500;
+const WAITING_LIMIT = 20_000;
+/** Feeders elsewhere poll four times a second anyway; notifying more often only costs Postgres a lock. */
+const NOTIFY_EVERY_MS = 50;
+
+interface Waiting {
+  references: readonly Reference[];
+  resolve(accepted: Accepted[]): void;
+  reject(error: unknown): void;
+}
+
+/** `waitingLimit`: refused when more than this would wait, so that more important callers find room. */
+export type Accept = (
+  inputs: readonly ReferenceInput[],
+  options?: { waitingLimit?: number },
+) => Promise<Accepted[]>;
+
+/** A reference with the account's identity in place of its name and the time it lacks. */
+export function toReference(input: ReferenceInput, accounts: Pick<Accounts, 'find'>, now: Date): Reference {
+  const account = accounts.find(input.account);
+  if (!account) throw new UnknownAccountError(`the account ${input.account} is not configured`);
+  return { ...input, account: account.account, sentAt: input.sentAt ? new Date(input.sentAt) : now };
+}
+
+/**
+ * Answers once every given reference is on disk, in the order given. Throws {@link UnknownAccountError} before
+ * anything is written, {@link OverloadedError} when too much waits, DatabaseAwayError when the catalogue is away.
+ */
+export function createAccept(deps: AcceptDeps): Accept {
+  const waiting: Waiting[] = [];
+  let waitingReferences = 0;
+  let writing = false;
+  let notifiedAtMs = Number.NEGATIVE_INFINITY;
+
+  async function write(references: readonly Reference[]): Promise<Accepted[]> {
+    const notify = performance.now() - notifiedAtMs >= NOTIFY_EVERY_MS;
+    if (notify) notifiedAtMs = performance.now();
+    const accepted = await deps.catalogue.accept(references, deps.clock.now(), notify);
+    const created = accepted.filter((one) => one.created).length;
+    if (created > 0) {
+      deps.metrics.received.inc(created);
+      deps.onAccepted();
+    }
+    return accepted;
+  }
+
+  function nextGroup(): Waiting[] {
+    const group: Waiting[] = [];
+    let size = 0;
+    while (waiting[0] && (size === 0 || size + waiting[0].references.length <= GROUP_SIZE)) {
+      const one = waiting.shift() as Waiting;
+      group.push(one);
+      size += one.references.length;
+    }
+    waitingReferences -= size;
+    return group;
+  }
+
+  async function writeGroup(group: readonly Waiting[]): Promise<void> {
+    try {
+      const accepted = await write(group.flatMap((one) => one.references));
+      let from = 0;
+      for (const one of group) {
+        one.resolve(accepted.slice(from, from + one.references.length));
+        from += one.references.length;
+      }
+    } catch (error) {
+      // One bad reference must not fail its neighbours; a database that is away fails them all alike.
+      if (group.length === 1 || error instanceof DatabaseAwayError) {
+        for (const one of group) one.reject(error);
+      } else {
+        for (const one of group) await writeGroup([one]);
+      }
+    }
+  }
+
+  async function drain(): Promise<void> {
+    if (writing) return;
+    writing = true;
+    while (waiting.length > 0) await writeGroup(nextGroup());
+    writing = false;
+  }
+
+  return (inputs, { waitingLimit = WAITING_LIMIT } = {}) => {
+    const now = deps.clock.now();
+    const references = inputs.map((input) => toReference(input, deps.accounts, now));
+    if (references.length === 0) return Promise.resolve([]);
+    if (waitingReferences + references.length > waitingLimit) {
+      throw new OverloadedError('too many references are waiting to be written');
+    }
+    return new Promise((resolve, reject) => {
+      waiting.push({ references, resolve, reject });
+      waitingReferences += references.length;
+      void drain();
+    });
+  };
+}

@@ -1,0 +1,170 @@
+/** Who may do what: API keys as bearer tokens, and the session cookie a browser gets at /login. */
+import type { FastifyRequest } from 'fastify';
+import type { Catalogue } from '../../catalogue/catalogue.ts';
+import { type ApiKey, SCOPES, type Scope } from '../../config/api-keys.ts';
+import type { Clock } from '../../runtime/clock.ts';
+import { Problem } from '../problem.ts';
+import { clientAddressOf } from './client-address.ts';
+import { type Credential, createCredentials, isSameText } from './credentials.ts';
+import { createGuessLimit } from './login-rate-limit.ts';
+import { isForeign } from './same-origin.ts';
+
+export interface Principal {
+  readonly name: string;
+  readonly scopes: readonly Scope[];
+  /** Only these accounts; absent: all. */
+  readonly accounts?: readonly string[];
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Whoever asks; of open routes nobody. */
+    principal: Principal;
+  }
+  interface FastifyContextConfig {
+    /** What a route wants. A route without a scope wants admin. */
+    scope?: Scope | 'open';
+    /** The route itself keeps to the accounts of the key. Without it a key that is bound to accounts is refused. */
+    narrowed?: true;
+  }
+}
+
+/** A session, or for how many seconds further wrong guesses are refused unseen (0: not yet). */
+export type SignIn = { readonly session: string } | { readonly waitSeconds: number };
+
+export interface Access {
+  /** Throws Problem unauthorized, forbidden, too_many_requests; database_away where a session cannot be checked. */
+  authorize(
+    request: FastifyRequest,
+    wants: { scope: Scope; narrowed?: true | undefined },
+  ): Promise<Principal>;
+  /** A link's secret, good once within a quarter of an hour, for what the principal may do. Default: everything. */
+  createLoginTicket(principal?: Principal): { ticket: string; expiresAt: Date };
+  /** A session for the secret of a link; none where it was used, is old or wrong. */
+  redeem(request: FastifyRequest, ticket: string): Promise<SignIn>;
+  /** A session with the scopes and accounts of a key; none where there is no such key. */
+  signIn(request: FastifyRequest, secret: string): SignIn;
+  /** Ends the session of the request's cookie: from now on no server process accepts it, whoever has a copy. */
+  signOut(request: FastifyRequest): Promise<void>;
+}
+
+export const SESSION_COOKIE = 'wma_session';
+export const SESSION_MS = 12 * 3_600_000;
+export const TICKET_MS = 15 * 60_000;
+const OPERATOR: Principal = { name: 'login link', scopes: SCOPES };
+/** No configured key has this name: names are letters, digits, dots, _ and -. */
+const OPERATOR_NAME = '*';
+const SAFE_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
+
+/** Each scope includes the ones before it. */
+export function reaches(scopes: readonly Scope[], wanted: Scope): boolean {
+  return scopes.some((scope) => SCOPES.indexOf(scope) >= SCOPES.indexOf(wanted));
+}
+
+export function createAccess(
+  keys: readonly ApiKey[],
+  options: {
+    clock: Pick<Clock, 'now'>;
+    revocations: Pick<Catalogue['revocations'], 'add' | 'has'>;
+    publicUrl?: string | undefined;
+    /** Whether the catalogue is known to be away: then it is not asked, since the question would wait for it. */
+    isAway?: () => boolean;
+  },
+): Access {
+  const { clock, revocations, isAway = () => false } = options;
+  const credentials = createCredentials(keys.map((key) => key.secret));
+  const guesses = createGuessLimit(clock);
+  const hasExpired = ({ expiresAt }: Credential) => !(expiresAt > clock.now());
+  const later = (ms: number) => new Date(clock.now().getTime() + ms);
+  const createSession = (name: string) => credentials.issue('session', name, later(SESSION_MS));
+
+  // Every key is compared, so that the time taken says nothing of which one was near.
+  const keyOf = (secret: string): ApiKey | undefined =>
+    keys.filter((key) => isSameText(key.secret, secret)).at(0);
+
+  const cookieOf = (request: FastifyRequest) =>
+    (request.cookies as Record<string, string | undefined> | undefined)?.[SESSION_COOKIE];
+
+  /** What was shown is right, or it is counted: a right key is accepted however many wrong ones came before it. */
+  function wrong(request: FastifyRequest): never {
+    const waitSeconds = guesses.failed(clientAddressOf(request));
+    throw waitSeconds > 0
+      ? new Problem('too_many_requests', { retryAfterSeconds: waitSeconds })
+      : new Problem('unauthorized');
+  }
+
+  async function fromCookie(request: FastifyRequest, cookie: string): Promise<Principal> {
+    const session = credentials.read('session', cookie);
+    if (!session) return wrong(request);
+    if (hasExpired(session)) throw new Problem('unauthorized');
+    const principal =
+      session.name === OPERATOR_NAME ? OPERATOR : keys.find((key) => key.name === session.name);
+    if (!principal) throw new Problem('unauthorized');
+    // SameSite does not tell ports apart: a page on another port of this host sends the cookie along.
+    if (!SAFE_METHODS.has(request.method) && isForeign(request, options.publicUrl))
+      throw new Problem('forbidden', { detail: 'the request comes from a page of another origin' });
+    if (isAway()) throw new Problem('database_away', { retryAfterSeconds: 5 });
+    if (await revocations.has(session.digest)) throw new Problem('unauthorized');
+    return principal;
+  }
+
+  async function identify(request: FastifyRequest): Promise<Principal> {
+    const { authorization } = request.headers;
+    if (authorization !== undefined) {
+      const secret = /^Bearer +([\x21-\x7e]{1,512}) *$/i.exec(authorization)?.[1];
+      return (secret === undefined ? undefined : keyOf(secret)) ?? wrong(request);
+    }
+    const cookie = cookieOf(request);
+    if (cookie === undefined) throw new Problem('unauthorized');
+    return fromCookie(request, cookie);
+  }
+
+  return {
+    authorize: async (request, { scope, narrowed }) => {
+      const principal = await identify(request);
+      if (!reaches(principal.scopes, scope))
+        throw new Problem('forbidden', { detail: `needs scope ${scope}` });
+      if (principal.accounts && !narrowed)
+        throw new Problem('forbidden', { detail: 'needs a key for all accounts' });
+      return principal;
+    },
+    createLoginTicket: (principal = OPERATOR) => {
+      const name = principal === OPERATOR ? OPERATOR_NAME : principal.name;
+      const expiresAt = later(TICKET_MS);
+      return { ticket: credentials.issue('login link', name, expiresAt), expiresAt };
+    },
+    redeem: async (request, ticket) => {
+      const link = credentials.read('login link', ticket);
+      if (!link) return { waitSeconds: guesses.failed(clientAddressOf(request)) };
+      if (hasExpired(link) || !(await revocations.add(link.digest, link.expiresAt, clock.now())))
+        return { waitSeconds: 0 };
+      return { session: createSession(link.name) };
+    },
+    signIn: (request, secret) => {
+      const key = keyOf(secret);
+      if (!key) return { waitSeconds: guesses.failed(clientAddressOf(request)) };
+      return { session: createSession(key.name) };
+    },
+    signOut: async (request) => {
+      const session = credentials.read('session', cookieOf(request) ?? '');
+      if (session && !hasExpired(session))
+        await revocations.add(session.digest, session.expiresAt, clock.now());
+    },
+  };
+}
+
+/**
+ * The identity of the account that a word names; the word itself where no account has it. Throws Problem forbidden
+ * where the principal is bound to other accounts: in the same words whether the account exists or not, and without
+ * the identity behind a name.
+ */
+export function accountInReach(
+  principal: Principal,
+  accounts: { find(word: string): { readonly account: string } | undefined },
+  word: string,
+): string {
+  const account = accounts.find(word)?.account ?? word;
+  if (principal.accounts && !principal.accounts.includes(account))
+    throw new Problem('forbidden', { detail: `not for account ${word}` });
+  return account;
+}

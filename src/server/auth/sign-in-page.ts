@@ -1,0 +1,89 @@
+/** The page for whoever is not signed in. No script: it must work where nothing of ours is allowed to load. */
+import type { Language } from '../problem.ts';
+
+const WORDS = {
+  en: {
+    lang: 'en',
+    lead: 'Sign in to see what has been archived.',
+    link: 'Open a login link: the command wma login makes one, and npm start prints one. It works once, for 15 minutes.',
+    or: 'Or paste an API key',
+    field: 'API key',
+    button: 'Sign in',
+    hint: 'One of API_KEYS, or the key in the file whose path was printed at start.',
+    wrong: 'That key is not one of this server.',
+    spent: 'That link was used already or is too old.',
+    wait: 'Too many wrong keys from this address. The right key is still taken.',
+    moving: 'Signed in. One moment …',
+    go: 'Go on',
+  },
+  zh: {
+    lang: 'zh-CN',
+    lead: '登录后即可查看归档情况。',
+    link: '请打开登录链接：用命令 wma login 生成，或使用 npm start 启动时打印的链接。链接只能使用一次，15 分钟内有效。',
+    or: '或粘贴 API 密钥',
+    field: 'API 密钥',
+    button: '登录',
+    hint: 'API_KEYS 中的任一密钥，或启动时打印的密钥文件中的内容。',
+    wrong: '该密钥不属于本服务。',
+    spent: '该链接已使用过或已过期。',
+    wait: '此地址输错次数过多。正确的密钥仍可登录。',
+    moving: '已登录，请稍候…',
+    go: '继续',
+  },
+} as const;
+
+export type SignInTrouble = 'wrong' | 'spent' | 'wait';
+
+/** All text is ours: nothing a visitor sent is in it. */
+function document(language: Language, head: string, body: string): string {
+  return `<!doctype html>
+<html lang="${WORDS[language].lang}">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<meta name="robots" content="noindex">
+<title>wechat-media-archiver</title>
+<link rel="icon" href="/login/icon.svg" type="image/svg+xml">
+<link rel="stylesheet" href="/login/page.css">
+${head}</head>
+<body class="sign-in">
+<main class="door">
+<img class="door-mark" src="/login/icon.svg" alt="" width="48" height="48">
+<h1>wechat-media-archiver</h1>
+${body}</main>
+</body>
+</html>
+`;
+}
+
+export function signInPage(language: Language, trouble?: SignInTrouble): string {
+  const words = WORDS[language];
+  return document(
+    language,
+    '',
+    `<p class="door-lead">${words.lead}</p>
+${trouble ? `<p class="door-trouble" role="alert">${words[trouble]}</p>\n` : ''}<p>${words.link}</p>
+<form method="post" action="/login">
+<h2>${words.or}</h2>
+<label for="key">${words.field}</label>
+<input id="key" name="key" type="password" autocomplete="current-password" required maxlength="512" aria-describedby="key-hint"${trouble === 'wrong' ? ' aria-invalid="true"' : ''}>
+<p id="key-hint" class="hint">${words.hint}</p>
+<button type="submit" class="primary">${words.button}</button>
+</form>
+`,
+  );
+}
+
+/**
+ * Between the login link and the page. A SameSite=Strict cookie is not sent along a redirect that another site
+ * (a chat, a web mail) began; a navigation that this page begins carries it.
+ */
+export function movingOnPage(language: Language): string {
+  const words = WORDS[language];
+  return document(
+    language,
+    '<meta http-equiv="refresh" content="0; url=/">\n',
+    `<p class="door-lead" role="status">${words.moving}</p>\n<p><a href="/">${words.go}</a></p>\n`,
+  );
+}

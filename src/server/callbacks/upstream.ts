@@ -1,0 +1,130 @@
+/** The owner's handler behind us: a callback goes to it as it came, and its reply comes back as it was. */
+import type { IncomingHttpHeaders } from 'node:http';
+import { Agent } from 'undici';
+import { TLS_PLACES, tlsSentence } from '../../tls-failures.ts';
+
+export interface UpstreamReply {
+  readonly status: number;
+  readonly contentType: string | undefined;
+  /** Only where the handler compresses unasked. */
+  readonly contentEncoding: string | undefined;
+  readonly body: Buffer;
+}
+
+/** The handler did not reply in time, broke off, or replied with more than a megabyte. Quotes nothing of the URL. */
+export class UpstreamError extends Error {
+  override readonly name = 'UpstreamError';
+}
+
+export interface Upstream {
+  /** Redirects are replies like any other. Throws {@link UpstreamError}; an abort of the signal is one too. */
+  post(
+    upstreamUrl: string,
+    callback: { query: string; headers: IncomingHttpHeaders; body: Buffer },
+    signal: AbortSignal,
+  ): Promise<UpstreamReply>;
+  close(): Promise<void>;
+}
+
+const REPLY_BYTES = 1024 * 1024;
+const CONNECT_MS = 4_000;
+/** Of one handler. */
+const CONNECTIONS = 64;
+/** With a handler that hangs, 4.5 s of callbacks wait for it: this many keep the memory they take small. */
+const IN_FLIGHT_LIMIT = 256;
+
+/** Of one connection, of our own making, or asking for what WeChat's side cannot read. */
+const NOT_PASSED: ReadonlySet<string> = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'host',
+  'content-length',
+  'expect',
+  'accept-encoding',
+]);
+
+function passedHeaders(headers: IncomingHttpHeaders): Record<string, string | string[]> {
+  const named = new Set((headers.connection ?? '').toLowerCase().split(/\s*,\s*/));
+  const passed = Object.entries(headers).filter(
+    (header): header is [string, string | string[]] =>
+      header[1] !== undefined && !NOT_PASSED.has(header[0]) && !named.has(header[0]),
+  );
+  return Object.fromEntries(passed);
+}
+
+/** The path with both queries, WeChat's to the letter: parsing and writing it anew could change an escape. */
+export function pathOf(upstreamUrl: URL, query: string): string {
+  const queries = [upstreamUrl.search.slice(1), query].filter((part) => part !== '');
+  return upstreamUrl.pathname + (queries.length > 0 ? `?${queries.join('&')}` : '');
+}
+
+const first = (value: string | string[] | undefined) => (Array.isArray(value) ? value[0] : value);
+
+export function createUpstream(): Upstream {
+  // undici keeps idle connections for less than the 5 s after which Node's own servers close theirs.
+  const agent = new Agent({
+    connections: CONNECTIONS,
+    pipelining: 1,
+    allowH2: false,
+    connect: { timeout: CONNECT_MS },
+  });
+  let inFlight = 0;
+
+  async function exchange(
+    upstreamUrl: string,
+    { query, headers, body }: Parameters<Upstream['post']>[1],
+    signal: AbortSignal,
+  ): Promise<UpstreamReply> {
+    const url = new URL(upstreamUrl);
+    const reply = await agent.request({
+      origin: url.origin,
+      path: pathOf(url, query),
+      method: 'POST',
+      headers: passedHeaders(headers),
+      body,
+      signal,
+    });
+    // A reply let go of half-way emits an error nobody waits for.
+    reply.body.on('error', () => {});
+    const pieces: Buffer[] = [];
+    let sizeBytes = 0;
+    for await (const piece of reply.body as AsyncIterable<Buffer>) {
+      sizeBytes += piece.length;
+      if (sizeBytes > REPLY_BYTES) throw new UpstreamError(`replied with more than ${REPLY_BYTES} bytes`);
+      pieces.push(piece);
+    }
+    if (reply.statusCode > 599) throw new UpstreamError('replied with no status of HTTP');
+    return {
+      status: reply.statusCode,
+      contentType: first(reply.headers['content-type']),
+      contentEncoding: first(reply.headers['content-encoding']),
+      body: Buffer.concat(pieces),
+    };
+  }
+
+  return {
+    post: async (upstreamUrl, callback, signal) => {
+      if (inFlight >= IN_FLIGHT_LIMIT) throw new UpstreamError(`owes ${inFlight} replies already`);
+      inFlight++;
+      try {
+        return await exchange(upstreamUrl, callback, signal);
+      } catch (error) {
+        if (error instanceof UpstreamError) throw error;
+        if (signal.aborted) throw new UpstreamError('did not reply in time');
+        // The bare code: messages may quote the address, and that may hold a key.
+        const { code = 'broke off' } = error as { code?: string };
+        throw new UpstreamError(`did not reply (${tlsSentence(error, TLS_PLACES.upstream) ?? code})`);
+      } finally {
+        inFlight--;
+      }
+    },
+    close: () => agent.destroy(),
+  };
+}

@@ -1,9 +1,0 @@
-/** Groups of dead letters as the API shows them: with the sentence and the cure in the reader's language. */
-import type { DeadLetterGroup } from '../catalogue/summaries.ts';
-import { explain } from '../wechat/errcodes.ts';
-import type { Language } from './problem.ts';
-
-export function groupJson(group: DeadLetterGroup, language: Language) {
-  const { message, advice } = explain(group);
-  return { ...group, message: message[language], advice: advice[language] };
-}

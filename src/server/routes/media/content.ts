@@ -1,0 +1,90 @@
+/** /v1/media/{id}/content: the file itself, by a signed link or through this server. */
+import type { IncomingHttpHeaders } from 'node:http';
+import { z } from 'zod';
+import { isRenderable } from '../../../media-type.ts';
+import type { App, ServerDeps } from '../../deps.ts';
+import { languageOf, Problem } from '../../problem.ts';
+import { mediaJson } from '../../views/media.ts';
+import { CONTENT } from '../schemas.ts';
+import { findMedia, ID_PARAMS } from './find-media.ts';
+
+const POLL_SECONDS = 5;
+/** What the store says of the file and a reader may know. */
+const PASSED_HEADERS = [
+  'content-type',
+  'content-length',
+  'content-range',
+  'content-disposition',
+  'accept-ranges',
+  'etag',
+  'last-modified',
+] as const;
+
+/** One plain range, or nothing: a server may always answer with the whole. If-Range would need the store's validators. */
+function rangeOf(headers: IncomingHttpHeaders): string | undefined {
+  if (headers['if-range'] !== undefined) return undefined;
+  return /^bytes=(\d{1,15}-\d{0,15}|-\d{1,15})$/.exec(headers.range ?? '')?.[0];
+}
+
+export function contentRoutes(deps: Pick<ServerDeps, 'catalogue' | 'clock' | 'config' | 'store'>) {
+  const { catalogue, clock, config, store } = deps;
+  return async (app: App): Promise<void> => {
+    app.get(
+      '/v1/media/:id/content',
+      {
+        config: { scope: 'read', narrowed: true },
+        schema: {
+          tags: ['media'],
+          summary:
+            'The file: 302 to a signed link, 202 while pending, 410 when it will not come; proxy=true streams',
+          params: ID_PARAMS,
+          querystring: z.strictObject({ proxy: z.enum(['true', 'false']).default('false') }),
+          response: CONTENT,
+        },
+      },
+      async (request, reply) => {
+        const row = await findMedia(catalogue, request.params.id, request.principal);
+        const media = mediaJson(row, languageOf(request));
+        if (row.status === 'pending') {
+          return reply.code(202).header('retry-after', String(POLL_SECONDS)).send(media);
+        }
+        if (row.status !== 'archived' || !row.objectKey) {
+          const { status, failure } = media;
+          throw new Problem('media_gone', { more: { mediaStatus: status, ...(failure ? { failure } : {}) } });
+        }
+        if (request.query.proxy === 'false') {
+          const link = await store.link(row.objectKey, { now: clock.now(), ttlMs: config.objects.linkTtlMs });
+          return reply.header('cache-control', 'private, no-cache').redirect(link.url, 302);
+        }
+        const controller = new AbortController();
+        reply.raw.on('close', () => controller.abort());
+        const range = rangeOf(request.headers);
+        const object = await store.get(row.objectKey, {
+          ...(range ? { range } : {}),
+          signal: controller.signal,
+        });
+        if (!object) throw new Problem('object_missing');
+        if (object.status === 416) {
+          object.body.destroy();
+          throw new Problem('range_not_satisfiable', { more: { sizeBytes: row.sizeBytes } });
+        }
+        for (const name of PASSED_HEADERS) {
+          const value = object.headers[name];
+          if (value !== undefined) reply.header(name, value);
+        }
+        // An object that another program has written may say inline of anything.
+        if (!isRenderable(object.headers['content-type'] ?? '')) {
+          const said = object.headers['content-disposition'] ?? 'attachment';
+          reply.header('content-disposition', said.replace(/^\s*[^\s;]*/, 'attachment'));
+        }
+        // What a user sent is shown, never run: no scripts, no guessing of types.
+        reply.header(
+          'content-security-policy',
+          "default-src 'none'; media-src 'self'; img-src 'self'; sandbox",
+        );
+        reply.header('x-content-type-options', 'nosniff').header('cache-control', 'private, max-age=3600');
+        return reply.code(object.status === 206 ? 206 : 200).send(object.body);
+      },
+    );
+  };
+}

@@ -1,0 +1,83 @@
+/** The parameters of GET /v1/media. */
+import { z } from 'zod';
+import type { MediaFilter } from '../../../catalogue/media/read.ts';
+import { KINDS, STATUSES, text } from '../../../media.ts';
+import { moment } from '../../fields.ts';
+
+const REPEATS_LIMIT = 200;
+const INT4_LIMIT = 2 ** 31;
+
+const word = text(512);
+/** A parameter that may be repeated: `?id=a&id=b`. */
+const many = <T extends z.ZodType>(item: T) =>
+  z.preprocess(
+    (value) => (value === undefined || Array.isArray(value) ? value : [value]),
+    z.array(item).min(1).max(REPEATS_LIMIT).optional(),
+  );
+
+export const LIST_QUERY = z
+  .object({
+    account: many(word),
+    id: many(word),
+    mediaId: many(word),
+    msgId: many(word),
+    openId: word.optional(),
+    kind: many(z.enum(KINDS)),
+    status: many(z.enum(STATUSES)),
+    sha256: z
+      .string()
+      .regex(/^[0-9a-f]{64}$/)
+      .optional(),
+    errcode: many(
+      z.coerce
+        .number()
+        .int()
+        .min(-INT4_LIMIT)
+        .max(INT4_LIMIT - 1),
+    ),
+    sentFrom: moment('past').optional(),
+    sentTo: moment('past').optional(),
+    expiresBefore: moment('future').optional(),
+    sort: z.enum(['sentAt', 'updatedAt']).default('sentAt'),
+    limit: z.coerce.number().int().min(1).max(200).default(50),
+    cursor: word.optional(),
+    include: z.enum(['link']).optional(),
+  })
+  .catchall(word)
+  .superRefine((query, context) => {
+    for (const name of Object.keys(query)) {
+      if (LIST_FIELDS.has(name) || LABEL.test(name)) continue;
+      context.addIssue({ code: 'custom', path: [name], message: 'is not a parameter of this route' });
+    }
+  });
+const LIST_FIELDS: ReadonlySet<string> = new Set(
+  'account id mediaId msgId openId kind status sha256 errcode sentFrom sentTo expiresBefore sort limit cursor include'.split(
+    ' ',
+  ),
+);
+const LABEL = /^label\.[^\0\p{Surrogate}]{1,64}$/u;
+
+type ListQuery = z.infer<typeof LIST_QUERY>;
+
+/** The query as the catalogue takes it; `accounts` is what the reader may see of what he asked for. */
+export function filterOf(query: ListQuery, accounts: readonly string[] | undefined): MediaFilter {
+  const { sentFrom, sentTo, expiresBefore, openId, sha256 } = query;
+  const labels = Object.entries(query)
+    .filter(([name]) => name.startsWith('label.'))
+    .map(([name, value]) => [name.slice('label.'.length), value as string]);
+  return {
+    ...(accounts ? { accounts } : {}),
+    ...(query.id ? { ids: query.id } : {}),
+    ...(query.mediaId ? { mediaIds: query.mediaId } : {}),
+    ...(query.msgId ? { msgIds: query.msgId } : {}),
+    ...(query.kind ? { kinds: query.kind } : {}),
+    ...(query.status ? { statuses: query.status } : {}),
+    ...(query.errcode ? { errcodes: query.errcode } : {}),
+    ...(openId === undefined ? {} : { openId }),
+    ...(sha256 === undefined ? {} : { sha256 }),
+    ...(sentFrom ? { sentFrom: new Date(sentFrom) } : {}),
+    ...(sentTo ? { sentTo: new Date(sentTo) } : {}),
+    ...(expiresBefore ? { expiresBefore: new Date(expiresBefore) } : {}),
+    ...(labels.length > 0 ? { labels: Object.fromEntries(labels) } : {}),
+  };
+}

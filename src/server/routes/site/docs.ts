@@ -1,0 +1,81 @@
+/** /openapi.json and /docs: what the API takes and answers, made of the schemas the routes themselves use. */
+import { readFile } from 'node:fs/promises';
+import swagger from '@fastify/swagger';
+import swaggerUi from '@fastify/swagger-ui';
+import { createJsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod';
+import type { App } from '../../deps.ts';
+
+/** Swagger UI writes styles into its page; nothing of it is ours, and nothing of it may speak to another host. */
+const CSP =
+  "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; form-action 'none'; frame-ancestors 'none'; base-uri 'none'";
+
+const transform = createJsonSchemaTransform({ skipList: [] });
+
+const DESCRIPTION = [
+  'Archives the media that users send to WeChat accounts. Errors are application/problem+json with a stable `code`',
+  'and `advice` in English or Chinese by Accept-Language. Scopes: read (all GET), write (POST media, retry), admin.',
+].join(' ');
+
+/** The named schemas are answers; their twins for input say nothing more. */
+function withoutInputs(document: ReturnType<typeof jsonSchemaTransformObject>): typeof document {
+  const schemas = ('components' in document && document.components?.schemas) || {};
+  for (const name of Object.keys(schemas)) if (name.endsWith('Input')) delete schemas[name];
+  return document;
+}
+
+/** Before the routes: it listens to what is registered after it. */
+export async function describeRoutes(app: App): Promise<void> {
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: { title: 'wechat-media-archiver', version: '1', description: DESCRIPTION },
+      components: {
+        securitySchemes: {
+          bearer: { type: 'http', scheme: 'bearer', description: 'A secret of API_KEYS.' },
+        },
+      },
+    },
+    transform: (document) => {
+      const { schema, url } = transform(document);
+      if (schema.hide) return { schema, url };
+      const { scope = 'admin', narrowed } = document.route.config ?? {};
+      const whose = narrowed ? 'a key that is bound to accounts reaches those' : 'of a key for all accounts';
+      const answers = (schema.response ?? { 200: { type: 'string' } }) as Record<string, unknown>;
+      return {
+        url,
+        schema: {
+          ...schema,
+          description: scope === 'open' ? 'Open.' : `Scope: ${scope}; ${whose}.`,
+          security: scope === 'open' ? [] : [{ bearer: [] }],
+          response: {
+            ...answers,
+            default: {
+              description: 'A problem',
+              content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
+            },
+          },
+        },
+      };
+    },
+    transformObject: (document) => withoutInputs(jsonSchemaTransformObject(document)),
+  });
+}
+
+/** After the hooks that its pages are to have. */
+export async function documentation(app: App): Promise<void> {
+  const logo = await readFile(new URL('../../dashboard/door/icon.svg', import.meta.url));
+  await app.register(async (scope) => {
+    scope.addHook('onRoute', (route) => {
+      route.config = { ...route.config, scope: 'read', narrowed: true };
+    });
+    scope.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger());
+    await scope.register(swaggerUi, {
+      routePrefix: '/docs',
+      staticCSP: CSP,
+      validatorUrl: false,
+      uiConfig: { deepLinking: true, docExpansion: 'list', supportedSubmitMethods: ['get', 'post'] },
+      theme: { title: 'wechat-media-archiver API' },
+      logo: { type: 'image/svg+xml', content: logo, href: '/' },
+    });
+  });
+}

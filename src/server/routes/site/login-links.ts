@@ -1,0 +1,33 @@
+/** POST /v1/login-links: a link that signs a browser in, for `wma login`. */
+
+import { isOverTls } from '../../auth/same-origin.ts';
+import type { App, ServerDeps } from '../../deps.ts';
+import { Problem } from '../../problem.ts';
+import { LOGIN_LINK } from '../schemas.ts';
+
+export function loginLinkRoutes({ access, config, log }: Pick<ServerDeps, 'access' | 'config' | 'log'>) {
+  return async (app: App): Promise<void> => {
+    app.post(
+      '/v1/login-links',
+      {
+        config: { scope: 'admin', narrowed: true },
+        schema: {
+          tags: ['login'],
+          summary: 'A link that signs a browser in as this key: good once, for 15 minutes',
+          response: { 201: LOGIN_LINK },
+        },
+      },
+      async (request, reply) => {
+        // Else whoever has copied a cookie could go on after its session has ended.
+        if (request.headers.authorization === undefined)
+          throw new Problem('forbidden', {
+            detail: 'a login link is made with an API key, not by a session',
+          });
+        const { ticket, expiresAt } = access.createLoginTicket(request.principal);
+        log.info({ by: request.principal.name }, 'login link: created');
+        const scheme = isOverTls(request, config.http.publicUrl) ? 'https' : 'http';
+        return reply.code(201).send({ url: `${scheme}://${request.host}/login?ticket=${ticket}`, expiresAt });
+      },
+    );
+  };
+}

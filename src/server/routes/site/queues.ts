@@ -1,0 +1,89 @@
+/** /queues: Bull Board, to look at and not to touch. Admin only: jobs hold openIds and media ids. */
+import { createBullBoard } from '@bull-board/api';
+import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
+import { FastifyAdapter } from '@bull-board/fastify';
+import type { App, ServerDeps } from '../../deps.ts';
+import { type Language, languageOf, Problem, sendProblem } from '../../problem.ts';
+import { mistakeInBoardUrl } from './board-query.ts';
+
+const PATH = '/queues';
+/** Its page has inline styles and animates by script-set ones; its scripts are files. */
+const CSP =
+  "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'self'";
+/** It asks Google for fonts, which hangs the page where Google cannot be reached; its style names fallbacks. */
+const FOREIGN_LINK = /<link[^>]+href="https?:[^>]*>/g;
+
+const TROUBLE = {
+  error: { key: 'ERRORS.INTERNAL_SERVER_ERROR' },
+  message: 'the queue does not answer',
+};
+
+/** Its counts look like the backlog and are not; a bar over the page says so. */
+const NOTICE: Readonly<Record<Language, { text: string; link: string }>> = {
+  en: {
+    text: 'This is the working set, not the backlog: at most QUEUE_WINDOW jobs of an account stand here, finished jobs are kept for a short time and up to a limit, and an item shows once for each time it was dispatched.',
+    link: 'Backlog and results: the dashboard',
+  },
+  zh: {
+    text: '此处只是工作集，不是积压：每个账号最多有 QUEUE_WINDOW 个任务在此，已完成的任务只短期限量保留，同一素材每派发一次就显示一次。',
+    link: '积压与结果请看控制台',
+  },
+};
+
+function notice(language: Language): string {
+  const { text, link } = NOTICE[language];
+  const style =
+    'position:fixed;left:0;right:0;bottom:0;z-index:9999;margin:0;padding:8px 16px;background:#fff3cd;color:#3d3000;font:14px/1.4 sans-serif';
+  return `<p id="wma-notice" lang="${language}" role="note" style="${style}">${text} <a href="/" style="color:#0b4a8f">${link}</a></p>`;
+}
+
+/** Bull Board would wait for a queue that is away as long as the queue does: for ever. */
+const ANSWER_MS = 2_000;
+
+type BoardQueue = ConstructorParameters<typeof BullMQAdapter>[0];
+
+export function queueRoutes(deps: Pick<ServerDeps, 'queue'>) {
+  return async (app: App): Promise<void> => {
+    const adapterOf = (queue: unknown) => new BullMQAdapter(queue as BoardQueue, { readOnlyMode: true });
+    let shown = deps.queue.board;
+    const server = new FastifyAdapter();
+    server.setBasePath(PATH);
+    const board = createBullBoard({
+      queues: [adapterOf(shown)],
+      serverAdapter: server,
+      options: { uiConfig: { boardTitle: 'Archive queue', hideRedisDetails: true } },
+    });
+    app.addHook('onRoute', (route) => {
+      route.config = { ...route.config, scope: 'admin' };
+    });
+    app.addHook('onRequest', async (request, reply) => {
+      reply.header('content-security-policy', CSP);
+      if (request.method !== 'GET' && request.method !== 'HEAD') {
+        return sendProblem(request, reply, new Problem('method_not_allowed', { detail: 'look only' }));
+      }
+      if (request.url.startsWith(`${PATH}/api/`)) {
+        const mistake = mistakeInBoardUrl(request.url);
+        if (mistake) return sendProblem(request, reply, new Problem('invalid_request', { detail: mistake }));
+        const isThere = await deps.queue.counts(AbortSignal.timeout(ANSWER_MS)).then(
+          () => true,
+          () => false,
+        );
+        if (!isThere) return reply.code(503).send(TROUBLE);
+      }
+      // After an outage at start the queue is another object.
+      if (deps.queue.board !== shown) {
+        shown = deps.queue.board;
+        board.replaceQueues([adapterOf(shown)]);
+      }
+      return undefined;
+    });
+    app.addHook('onSend', async (request, reply, payload) => {
+      // It would answer with the error's own words and stack.
+      if (reply.statusCode >= 500) return JSON.stringify(TROUBLE);
+      const isPage = String(reply.getHeader('content-type')).startsWith('text/html');
+      if (!isPage || typeof payload !== 'string') return payload;
+      return payload.replaceAll(FOREIGN_LINK, '').replace('</body>', `${notice(languageOf(request))}</body>`);
+    });
+    await app.register(server.registerPlugin() as never, { prefix: PATH });
+  };
+}

@@ -1,0 +1,44 @@
+/** What the list of checks finds, as the API and the doctor show it: in the reader's language, of his accounts alone. */
+import type { Accounts } from '../../account.ts';
+import type { Audience, Found } from '../../pipeline/checks/check.ts';
+import { type Findings, findingsFor } from '../../pipeline/checks/findings.ts';
+import { checkOf } from '../../pipeline/checks/table.ts';
+import type { Language } from '../problem.ts';
+
+export interface Reader {
+  readonly language: Language;
+  /** Absent: all of them. */
+  readonly accounts: readonly string[] | undefined;
+}
+
+/** Processes are named by their host, which is not told to a key that is bound to accounts. */
+const SOME_PROCESS = { en: 'a process', zh: '某个进程' } as const;
+
+export function findingsJson(
+  audience: Audience,
+  findings: Pick<Findings, 'found'>,
+  { language, accounts }: Reader,
+  known: Pick<Accounts, 'find'>,
+) {
+  const nameOf = (found: Found, of: 'account' | 'process' | undefined): string => {
+    if (of === 'account') return known.find(found.target)?.name ?? found.target;
+    return of === 'process' && accounts ? SOME_PROCESS[language] : found.target;
+  };
+  return findingsFor(audience, findings)
+    .filter(({ code, target }) => checkOf(code).target !== 'account' || (accounts?.includes(target) ?? true))
+    .map((finding) => {
+      const check = checkOf(finding.code);
+      const said = { ...finding, target: nameOf(finding, check.target) };
+      const { code, since, count, target } = finding;
+      return {
+        code,
+        severity: check.severity,
+        part: check.part,
+        ...(check.target === 'account' ? { account: target } : {}),
+        since,
+        count,
+        message: check.begun(said)[language],
+        advice: check.advice(said)[language],
+      };
+    });
+}

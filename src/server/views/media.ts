@@ -1,0 +1,20 @@
+/** A row as the API shows it: camelCase, RFC 3339, failures with their sentence in the reader's language. */
+import type { MediaRow } from '../../catalogue/media/row.ts';
+import { explain } from '../../wechat/api/errcodes.ts';
+import type { Language } from '../problem.ts';
+
+export type MediaJson = Omit<MediaRow, 'failure'> & {
+  failure?: Record<string, unknown>;
+  link?: { url: string; expiresAt: Date };
+};
+
+/** Dates turn into RFC 3339 by JSON.stringify. */
+export function mediaJson(row: MediaRow, language: Language): MediaJson {
+  const { failure, ...rest } = row;
+  if (!failure) return rest;
+  const explanation = explain(failure);
+  return {
+    ...rest,
+    failure: { ...failure, message: explanation.message[language], advice: explanation.advice[language] },
+  };
+}

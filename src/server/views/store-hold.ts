@@ -1,0 +1,12 @@
+/** The hold of the store as the API and the page show it: why, and what to correct. */
+import type { StoreHoldState } from '../../catalogue/queue/store-hold.ts';
+import { explain } from '../../wechat/api/errcodes.ts';
+import type { Language } from '../problem.ts';
+
+export function storeHoldJson(
+  { since, until, why }: Pick<StoreHoldState, 'why'> & Partial<StoreHoldState>,
+  language: Language,
+) {
+  const { message, advice } = explain(why);
+  return { ...why, message: message[language], advice: advice[language], since, until };
+}

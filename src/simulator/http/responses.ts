@@ -1,0 +1,81 @@
+/** What goes over the wire: errcodes, files, and files that end before they should. */
+import { randomBytes } from 'node:crypto';
+import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import { finished } from 'node:stream/promises';
+import type { Refusal } from '../accounts/access-tokens.ts';
+import type { Content } from '../media/contents.ts';
+
+/** WeChat spells `encoding=` and not `charset=`, and uses text/plain as well. */
+export const JSON_TYPE = 'application/json; encoding=utf-8';
+export const ERROR_TYPE = 'text/plain';
+
+const requestId = (): string =>
+  randomBytes(12)
+    .toString('hex')
+    .replace(/^(.{8})(.{8})/, '$1-$2-');
+
+/** The body of an error; its errmsg ends with a request id, as Tencent's do. */
+export function errorBody({ errcode, errmsg }: Refusal): string {
+  return JSON.stringify({ errcode, errmsg: `${errmsg} rid: ${requestId()}` });
+}
+
+export function sendText(response: ServerResponse, body: string, contentType: string, status = 200): void {
+  response.writeHead(status, { 'Content-Type': contentType, 'Content-Length': Buffer.byteLength(body) });
+  response.end(body);
+}
+
+/** Latin1 is what Node writes: so the bytes of UTF-8 stand in the header, as they do in WeCom's. */
+function disposition(mediaId: string, { fileName, extension }: Content): string {
+  if (fileName === undefined) return `attachment; filename="${mediaId}.${extension}"`;
+  const latin1 = Buffer.from(fileName).toString('latin1');
+  return `attachment; filename*=utf-8''${encodeURIComponent(fileName)}; filename="${latin1}"`;
+}
+
+/** The headers of a file as the documentation shows them (older getMedia page). */
+export function fileHeaders(mediaId: string, content: Content): OutgoingHttpHeaders {
+  return {
+    Connection: 'close',
+    'Content-Type': content.contentType,
+    'Content-disposition': disposition(mediaId, content),
+    'Cache-Control': 'no-cache, must-revalidate',
+    'Content-Length': content.sizeBytes,
+  };
+}
+
+/** Writes at most `mostBytes` of a file, no faster than the client reads. False: the client went away. */
+export async function writeBytes(
+  response: ServerResponse,
+  content: Content,
+  mostBytes = Number.POSITIVE_INFINITY,
+): Promise<boolean> {
+  let left = mostBytes;
+  const gone = new Promise<void>((resolve) => response.once('close', resolve));
+  for (const chunk of content.chunks()) {
+    if (left <= 0 || response.destroyed) break;
+    const piece = chunk.length > left ? chunk.subarray(0, left) : chunk;
+    left -= piece.length;
+    const written = new Promise<void>((resolve) => {
+      response.write(piece, () => resolve());
+    });
+    await Promise.race([written, gone]);
+  }
+  return !response.destroyed;
+}
+
+/** Sends a whole file, or a piece of one, under these headers. True: it was handed over to the last byte. */
+export async function sendFile(
+  response: ServerResponse,
+  content: Content,
+  headers: OutgoingHttpHeaders,
+  status = 200,
+): Promise<boolean> {
+  response.writeHead(status, headers);
+  if (!(await writeBytes(response, content))) return false;
+  response.end();
+  try {
+    await finished(response);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,39 @@
+/** Repeats what can be repeated at once. What takes longer to heal is the queue's to repeat. */
+import { setTimeout as wait } from 'node:timers/promises';
+import { FailureError } from '../../failures.ts';
+import { isStoreAway } from '../../store-failures.ts';
+
+const ATTEMPTS = 3;
+const BASE_MS = 100;
+/** A store that asks for more patience than this gets it from the queue. */
+const PATIENCE_MS = 2_000;
+
+/** Full jitter over 100, 200 ms; or what the store asked for. Undefined: not worth repeating. */
+export function decideDelayMs(error: unknown, attempt: number, random: () => number): number | undefined {
+  if (!(error instanceof FailureError) || !isStoreAway(error.failure.code)) return undefined;
+  if (attempt >= ATTEMPTS) return undefined;
+  const asked = error.retryAfterMs ?? 0;
+  if (asked > PATIENCE_MS) return undefined;
+  return Math.max(asked, random() * BASE_MS * 2 ** (attempt - 1));
+}
+
+/** Up to three tries of an idempotent act. Throws the last try's error, or the signal's reason. */
+export async function quickly<T>(
+  act: () => Promise<T>,
+  options: { signal: AbortSignal; onRepeat?: (error: FailureError, attempt: number) => void },
+): Promise<T> {
+  const { signal } = options;
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await act();
+    } catch (error) {
+      const delayMs = decideDelayMs(error, attempt, Math.random);
+      if (delayMs === undefined) throw error;
+      options.onRepeat?.(error as FailureError, attempt);
+      await wait(delayMs, undefined, { signal }).catch(() => signal.throwIfAborted());
+    }
+  }
+}
+
+/** {@link quickly} as a room's deeds are given it. */
+export type Repeat = <T>(signal: AbortSignal, act: () => Promise<T>) => Promise<T>;

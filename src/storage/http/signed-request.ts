@@ -1,0 +1,203 @@
+/** One signed HTTP request to the store, over undici. Everything that leaves for the store leaves here. */
+import { createHash, hash } from 'node:crypto';
+import type { Readable } from 'node:stream';
+import type { SecureContext } from 'node:tls';
+import { Agent } from 'undici';
+import { type FailureError, failure } from '../../failures.ts';
+import type { Clock } from '../../runtime/clock.ts';
+import { flatHeaders } from '../../runtime/network/http-headers.ts';
+import type { Address } from './address.ts';
+import { codeOf, refusal, unreachable } from './failure.ts';
+import { canonicalQuery, type Signer } from './signing.ts';
+
+export interface WireRequest {
+  readonly method: 'GET' | 'HEAD' | 'PUT' | 'POST' | 'DELETE';
+  /** Percent-encoded, with the bucket where the addressing puts it there. */
+  readonly path: string;
+  readonly query?: Record<string, string>;
+  readonly headers?: Record<string, string>;
+  readonly body?: readonly Uint8Array[];
+  /** Hex sha256 of the body: the store refuses any other bytes. */
+  readonly sha256?: string;
+  readonly signal: AbortSignal;
+}
+
+export type Headers = Record<string, string>;
+
+export interface WireAnswer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly body: Readable;
+}
+
+export interface WholeAnswer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly body: Buffer;
+}
+
+export interface Wire {
+  /** Any answer, whatever its status. Throws why there is none (../store-failures.ts), the signal's reason if aborted. */
+  open(request: WireRequest): Promise<WireAnswer>;
+  /** As open, and reads the answer whole. */
+  call(request: WireRequest): Promise<WholeAnswer>;
+  /** Bodies beyond 4 MiB are not an answer S3 gives: store_unavailable. */
+  read(answer: WireAnswer, signal: AbortSignal): Promise<WholeAnswer>;
+  /** As call; throws the failure of an answer that is not 2xx. */
+  expect(request: WireRequest): Promise<WholeAnswer>;
+  /** The failure of an answer that is not welcome. */
+  refuse(answer: { status: number; headers: Headers; body?: Buffer }): FailureError;
+  close(): Promise<void>;
+}
+
+export const EMPTY_SHA256 = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';
+
+/** Hex, of a body that is at hand whole. */
+export const sha256Of = (body: Uint8Array): string => hash('sha256', body, 'hex');
+
+const EMPTY = Buffer.alloc(0);
+const ANSWER_LIMIT_BYTES = 4 * 1024 * 1024;
+const CONNECT_TIMEOUT_MS = 10_000;
+/**
+ * A body written in one piece is under one timeout as a whole, so a slow store would cut an 8 MiB part; in pieces
+ * the timeout starts anew with each. Small bodies go out in one write, which is cheaper.
+ */
+const ONE_WRITE_BYTES = 512 * 1024;
+const PIECE_BYTES = 256 * 1024;
+
+function payload(chunks: readonly Uint8Array[], lengthBytes: number): Buffer | Iterable<Uint8Array> {
+  if (lengthBytes <= ONE_WRITE_BYTES) {
+    const [first] = chunks;
+    return first && chunks.length === 1
+      ? Buffer.from(first.buffer, first.byteOffset, first.byteLength)
+      : Buffer.concat(chunks, lengthBytes);
+  }
+  return pieces(chunks);
+}
+
+function* pieces(chunks: readonly Uint8Array[]): Generator<Uint8Array> {
+  for (const chunk of chunks)
+    for (let start = 0; start < chunk.byteLength; start += PIECE_BYTES)
+      yield chunk.subarray(start, start + PIECE_BYTES);
+}
+
+/** AWS says InvalidRequest for this and for more: sent once more with the digest, it is refused again. */
+const wantsDigest = (code: string | undefined) => code === 'InvalidRequest' || code === 'MissingContentMD5';
+
+function withMd5(request: WireRequest): WireRequest {
+  const md5 = createHash('md5');
+  for (const chunk of request.body ?? []) md5.update(chunk);
+  return { ...request, headers: { ...request.headers, 'content-md5': md5.digest('base64') } };
+}
+
+async function readBounded({ headers, body }: WireAnswer): Promise<Buffer> {
+  // Nothing to read, as after every PUT: an iterator over it costs as much as signing.
+  if (headers['content-length'] === '0') {
+    body.on('error', () => undefined).resume();
+    return EMPTY;
+  }
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of body as AsyncIterable<Buffer>) {
+    size += chunk.byteLength;
+    if (size > ANSWER_LIMIT_BYTES) throw failure('store_unavailable', 'an answer without end');
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+export function createWire(options: {
+  address: Address;
+  signer: Signer;
+  clock: Pick<Clock, 'now'>;
+  /** Silence on the socket, sending or receiving, that ends a request. */
+  idleTimeoutMs: number;
+  secureContext?: SecureContext | undefined;
+}): Wire {
+  const { address, signer, clock, idleTimeoutMs, secureContext } = options;
+  const agent = new Agent({
+    // Parts travel side by side, each on a connection of its own; one h2 connection would be one line for all.
+    allowH2: false,
+    connect: { timeout: CONNECT_TIMEOUT_MS, ...(secureContext && { secureContext }) },
+    headersTimeout: idleTimeoutMs,
+    bodyTimeout: idleTimeoutMs,
+  });
+
+  async function open(request: WireRequest): Promise<WireAnswer> {
+    const { method, path, query, body, signal } = request;
+    signal.throwIfAborted();
+    const headers = signer.sign(
+      address,
+      {
+        method,
+        path,
+        ...(query ? { query } : {}),
+        headers: { ...request.headers, 'x-amz-content-sha256': request.sha256 ?? EMPTY_SHA256 },
+      },
+      clock.now(),
+    );
+    const lengthBytes = body?.reduce((sum, chunk) => sum + chunk.byteLength, 0) ?? 0;
+    if (body) headers['content-length'] = String(lengthBytes);
+    const search = query ? canonicalQuery(query) : '';
+    try {
+      const answer = await agent.request({
+        origin: address.origin,
+        path: search ? `${path}?${search}` : path,
+        method,
+        headers,
+        ...(body ? { body: payload(body, lengthBytes) as Buffer } : {}),
+        signal,
+      });
+      return { status: answer.statusCode, headers: flatHeaders(answer.headers), body: answer.body };
+    } catch (error) {
+      signal.throwIfAborted();
+      throw unreachable(error);
+    }
+  }
+
+  async function read(answer: WireAnswer, signal: AbortSignal): Promise<WholeAnswer> {
+    const { status, headers } = answer;
+    try {
+      return { status, headers, body: await readBounded(answer) };
+    } catch (error) {
+      signal.throwIfAborted();
+      throw unreachable(error);
+    }
+  }
+
+  const ask = async (request: WireRequest) => await read(await open(request), request.signal);
+
+  /**
+   * A bucket with a default retention rule takes no object and no part without Content-MD5 or a checksum header; the
+   * signed payload hash does not count. Learned from the first refusal, then sent with every body: the digest costs
+   * CPU that other buckets do not want.
+   * https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock-managing.html
+   */
+  let wantsMd5 = false;
+
+  async function call(request: WireRequest): Promise<WholeAnswer> {
+    const isUpload = request.method === 'PUT' && request.body !== undefined;
+    if (isUpload && wantsMd5) return await ask(withMd5(request));
+    const answer = await ask(request);
+    if (!isUpload || answer.status !== 400 || !wantsDigest(codeOf(answer.body.toString('utf8'))))
+      return answer;
+    const again = await ask(withMd5(request));
+    if (again.status < 300) wantsMd5 = true;
+    return again;
+  }
+
+  const refuse: Wire['refuse'] = (answer) => refusal(answer, clock.now());
+
+  return {
+    open,
+    call,
+    read,
+    expect: async (request) => {
+      const answer = await call(request);
+      if (answer.status >= 200 && answer.status < 300) return answer;
+      throw refuse(answer);
+    },
+    refuse,
+    close: () => agent.destroy(),
+  };
+}

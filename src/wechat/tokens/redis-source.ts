@@ -1,0 +1,99 @@
+/** An access token out of the Redis of another program. Three reading commands are all that is ever sent. */
+import type { Redis } from 'ioredis';
+import type { TokenSource } from '../../account.ts';
+import { FailureError, failure } from '../../failures.ts';
+import type { Log } from '../../runtime/log.ts';
+import { createRedisConnection } from '../../runtime/network/redis-connection.ts';
+import { TLS_PLACES, tlsSentence } from '../../tls-failures.ts';
+import { readSuppliedFields, readSuppliedToken, type SuppliedToken } from './parse-external-token.ts';
+
+type RedisSource = Extract<TokenSource, { type: 'redis' }>;
+
+const ANSWER_MS = 2_000;
+const LONGEST_PAUSE_MS = 2_000;
+const LONGEST_VALUE = 16 * 1024;
+const FIELDS = [
+  'access_token',
+  'accessToken',
+  'token',
+  'expires_at',
+  'expiresAt',
+  'expire_time',
+  'expireTime',
+];
+
+export function createRedisTokens(log: Pick<Log, 'warn'>) {
+  const connections = new Map<string, Redis>();
+  /** A command that was given up says nothing of why there is no connection. */
+  const lastErrors = new Map<string, Error>();
+
+  function connect(url: string): Redis {
+    const existing = connections.get(url);
+    if (existing) return existing;
+    const redis = createRedisConnection(
+      url,
+      {
+        lazyConnect: true,
+        commandTimeout: ANSWER_MS,
+        maxRetriesPerRequest: 1,
+        retryStrategy: (times) => Math.min(100 * 2 ** times, LONGEST_PAUSE_MS),
+      },
+      {
+        onError: (error: NodeJS.ErrnoException) => {
+          lastErrors.set(url, error);
+          log.warn(
+            { code: error.code ?? error.name },
+            tlsSentence(error, TLS_PLACES.tokens) ?? 'the Redis that keeps access tokens is in trouble',
+          );
+        },
+      },
+    );
+    connections.set(url, redis);
+    return redis;
+  }
+
+  async function readValue(redis: Redis, source: RedisSource, now: Date): Promise<SuppliedToken | undefined> {
+    if (source.field !== undefined) {
+      const text = await redis.hget(source.key, source.field);
+      return text === null ? undefined : readText(text, now);
+    }
+    try {
+      const text = await redis.get(source.key);
+      return text === null ? undefined : readText(text, now);
+    } catch (error) {
+      if (!(error instanceof Error) || !error.message.startsWith('WRONGTYPE')) throw error;
+      const values = await redis.hmget(source.key, ...FIELDS);
+      return readSuppliedFields(Object.fromEntries(FIELDS.map((name, at) => [name, values[at]])), now, false);
+    }
+  }
+
+  return {
+    /** Rejects with `token_unavailable`, which names the key. */
+    read: async (source: RedisSource, now: Date): Promise<SuppliedToken> => {
+      const redis = connect(source.url);
+      const where = `Redis key ${source.key}${source.field === undefined ? '' : ` field ${source.field}`}`;
+      try {
+        const token = await readValue(redis, source, now);
+        if (!token) throw failure('token_unavailable', `${where}: not there, or of an unknown layout`);
+        const restMs = token.expiresAt ? -1 : await redis.pttl(source.key);
+        return restMs > 0 ? { ...token, expiresAt: new Date(now.getTime() + restMs) } : token;
+      } catch (error) {
+        if (error instanceof FailureError) throw error;
+        // ioredis' own words may quote the command; the code, or the first word of Redis' answer, is enough.
+        const { code, message } = error as NodeJS.ErrnoException;
+        const tls = redis.status !== 'ready' && tlsSentence(lastErrors.get(source.url), TLS_PLACES.tokens);
+        throw failure(
+          'token_unavailable',
+          `${where}: ${tls || code || /^[A-Z]{2,20}\b/.exec(message)?.[0] || 'no answer'}`,
+        );
+      }
+    },
+    close: async (): Promise<void> => {
+      for (const redis of connections.values()) redis.disconnect();
+      connections.clear();
+    },
+  };
+}
+
+const readText = (text: string, now: Date): SuppliedToken | undefined =>
+  text.length <= LONGEST_VALUE ? readSuppliedToken(text, now, false) : undefined;

@@ -1,0 +1,140 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { type TestContext, test } from 'node:test';
+import { createAccounts } from '../../src/account.ts';
+import { openMetricsPort } from '../../src/app/metrics-port.ts';
+import { loadConfig } from '../../src/config/config.ts';
+import { createGather, type GatherDeps } from '../../src/pipeline/checks/gather.ts';
+import { createLifetimes, systemClock } from '../../src/runtime/clock.ts';
+import { createVitalSigns } from '../../src/runtime/health.ts';
+import { createMetrics } from '../../src/runtime/metrics.ts';
+import { createShutdown } from '../../src/runtime/shutdown.ts';
+
+const NONE = { count: 0, firstAt: undefined, expiresAt: undefined };
+const COUNTS = { waiting: 0, active: 0, delayed: 0, completed: 0, failed: 0 };
+
+function partsOn(t: TestContext, port: number | undefined) {
+  const shutdown = createShutdown({ debug() {}, info() {}, warn() {} });
+  t.after(() => shutdown.run('test over'));
+  const away = { catalogue: false, queue: false };
+  const answer = async <T>(isAway: boolean, value: T): Promise<T> => {
+    if (isAway) throw new Error('away');
+    return value;
+  };
+  const signs = createVitalSigns(systemClock.now);
+  const catalogue = {
+    accounts: { states: () => answer(away.catalogue, []) },
+    fleet: { read: async () => ({ processes: [], workers: { alive: 1 } }) },
+    storeHold: { read: async () => ({ hold: undefined, passedAt: undefined }) },
+    verifications: { lastDone: async () => undefined },
+    facts: {
+      atRisk: async () => NONE,
+      closedSince: async () => NONE,
+      storeRefused: async () => NONE,
+      callbackDays: async () => new Map(),
+    },
+  };
+  const gather = createGather({
+    catalogue: catalogue as unknown as GatherDeps['catalogue'],
+    queue: { counts: () => answer(away.queue, COUNTS), probe: () => answer(away.queue, undefined) },
+    storeHealth: { look: async () => undefined },
+    accounts: createAccounts([]),
+    signs,
+    clock: systemClock,
+    lifetimes: createLifetimes({ mediaLifetimeMs: 3_600_000, timeScale: 1 }),
+    process: 'this one',
+  });
+  return {
+    config: { ...loadConfig({}), metrics: { port } },
+    metrics: createMetrics(),
+    signs,
+    shutdown,
+    away,
+    gather,
+  };
+}
+
+interface Ready {
+  status: string;
+  degraded: string[];
+  checks: Record<string, { ok: boolean; codes?: string[] }>;
+}
+
+/** The parts behind are asked once a second at most. */
+async function askAgain(url: string, isThere: (code: number, body: Ready) => boolean): Promise<Ready> {
+  for (;;) {
+    const answer = await fetch(`${url}/readyz`);
+    const body = (await answer.json()) as Ready;
+    if (isThere(answer.status, body)) return body;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
+test('a worker answers what it counts, that it lives and is ready, and nothing else', async (t) => {
+  const parts = partsOn(t, 0);
+  const url = await openMetricsPort(parts);
+  parts.metrics.archived.inc(3);
+  assert.match(await (await fetch(`${url}/metrics`)).text(), /^wma_archived_total 3$/m);
+  const live = await fetch(`${url}/livez`);
+  assert.deepEqual([live.status, await live.json()], [200, { status: 'ok', reasons: [] }]);
+  const ready = await fetch(`${url}/readyz`);
+  const { checks, ...body } = (await ready.json()) as Ready;
+  assert.deepEqual([ready.status, body], [200, { status: 'ok', degraded: [] }]);
+  assert.deepEqual([checks.catalogue, checks.queue], [{ ok: true }, { ok: true }]);
+  assert.equal((await fetch(`${url}/v1/media`)).status, 404);
+});
+
+test('it is not ready while the catalogue or the queue is away, and says which', async (t) => {
+  const parts = partsOn(t, 0);
+  const url = (await openMetricsPort(parts))!;
+  parts.away.queue = true;
+  const body = await askAgain(url, (code) => code === 503);
+  assert.deepEqual([body.status, body.degraded], ['unavailable', ['queue_away']]);
+  parts.away.queue = false;
+  parts.away.catalogue = true;
+  await askAgain(url, (code, { degraded }) => code === 503 && degraded[0] === 'catalogue_away');
+  parts.away.catalogue = false;
+  await askAgain(url, (code) => code === 200);
+});
+
+test('a consumer in trouble makes it unready; one that only a restart helps makes it dead', async (t) => {
+  const parts = partsOn(t, 0);
+  const url = (await openMetricsPort(parts))!;
+  parts.signs.setUnhealthy('consumer_closed');
+  const body = await askAgain(url, (code) => code === 503);
+  assert.deepEqual(body.degraded, ['consumer_closed']);
+  assert.equal((await fetch(`${url}/livez`)).status, 200);
+  parts.signs.setHealthy('consumer_closed');
+  parts.signs.setUnhealthy('worker_quiet', { isFatal: true });
+  const live = await fetch(`${url}/livez`);
+  assert.deepEqual([live.status, await live.json()], [503, { status: 'stuck', reasons: ['worker_quiet'] }]);
+  parts.signs.setHealthy('worker_quiet');
+  assert.equal((await fetch(`${url}/livez`)).status, 200);
+  await askAgain(url, (code) => code === 200);
+});
+
+test('while it closes it lives and is not ready', async (t) => {
+  const parts = partsOn(t, 0);
+  const url = (await openMetricsPort(parts))!;
+  const { promise: asked, resolve: go } = Promise.withResolvers<void>();
+  parts.shutdown.step('media in hand', () => asked);
+  const closing = parts.shutdown.run('SIGTERM');
+  assert.equal((await fetch(`${url}/livez`)).status, 200);
+  const ready = await fetch(`${url}/readyz`);
+  assert.deepEqual([ready.status, ((await ready.json()) as Ready).status], [503, 'closing']);
+  go();
+  await closing;
+});
+
+test('without METRICS_PORT nothing listens', async (t) => {
+  assert.equal(await openMetricsPort(partsOn(t, undefined)), undefined);
+});
+
+test('a port that is taken is said with its variable', async (t) => {
+  const other = createServer().listen(0, '127.0.0.1');
+  await once(other, 'listening');
+  t.after(() => other.close());
+  const { port } = other.address() as { port: number };
+  await assert.rejects(openMetricsPort(partsOn(t, port)), /METRICS_PORT/);
+});

@@ -1,0 +1,72 @@
+/** A start that fails, in a sentence. */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { lastWords, listenError, requireShared, StartError } from '../../src/app/run.ts';
+import { DatabaseAwayError } from '../../src/catalogue/database/database.ts';
+import { FolderInUseError } from '../../src/runtime/disk/folder-lock.ts';
+
+const SERVER = fileURLToPath(new URL('../../src/server/main.ts', import.meta.url));
+
+async function start(env: Record<string, string>): Promise<{ code: number | null; stderr: string }> {
+  const cwd = await mkdtemp(join(tmpdir(), 'wma-run-'));
+  const child = spawn(process.execPath, [SERVER], { cwd, env, stdio: ['ignore', 'ignore', 'pipe'] });
+  let stderr = '';
+  child.stderr.setEncoding('utf8').on('data', (text) => {
+    stderr += text;
+  });
+  const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
+  await rm(cwd, { recursive: true });
+  return { code, stderr };
+}
+
+describe('a program that cannot start', () => {
+  it('says which variables it lacks, without a stack, and leaves with 78', async () => {
+    const { code, stderr } = await start({});
+    assert.equal(code, 78);
+    assert.match(stderr, /DATABASE_URL is missing.*npm start/);
+    assert.match(stderr, /S3_BUCKET is missing/);
+    assert.doesNotMatch(stderr, /\n\s+at /);
+  });
+
+  it('says every mistake of the configuration', async () => {
+    const { code, stderr } = await start({ PORT: 'eighty', LOG_LEVEL: 'loud' });
+    assert.equal(code, 78);
+    assert.match(stderr, /PORT/);
+    assert.match(stderr, /LOG_LEVEL/);
+  });
+
+  it('names the cause it knows, and shows the stack of what it does not', () => {
+    assert.deepEqual(lastWords('server', new StartError('do this')), { exitCode: 78, text: 'do this' });
+    assert.equal(lastWords('server', new FolderInUseError('/data')).exitCode, 78);
+    const away = new DatabaseAwayError('x', {
+      cause: new Error('connect ECONNREFUSED postgres://u:pass@db'),
+    });
+    const { exitCode, text } = lastWords('server', away);
+    assert.equal(exitCode, 1);
+    assert.match(text, /DATABASE_URL does not answer/);
+    assert.ok(!text.includes('pass@'));
+    assert.match(lastWords('server', new Error('odd')).text, /odd\n\s+at /);
+    assert.equal(lastWords('server', 'thrown').exitCode, 1);
+  });
+
+  it('knows the errors of listening', () => {
+    const at = { host: '10.9.8.7', port: 80, portVariable: 'PORT' };
+    const of = (code: string) => (listenError(Object.assign(new Error(), { code }), at) as Error).message;
+    assert.match(of('EADDRINUSE'), /Port 80 .*PORT/);
+    assert.match(of('EACCES'), /PORT/);
+    assert.match(of('EADDRNOTAVAIL'), /HOST/);
+    const other = new Error('other');
+    assert.equal(listenError(other, at), other);
+  });
+
+  it('is not refused where nothing is embedded', () => {
+    const shape = { database: 'postgres', queue: 'redis', store: 's3', wechat: 'real' } as const;
+    requireShared({ shape }, 'npm run server');
+    assert.throws(() => requireShared({ shape: { ...shape, store: 'embedded' } }, 'x'), /S3_BUCKET/);
+  });
+});

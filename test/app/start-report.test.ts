@@ -1,0 +1,48 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { PassThrough } from 'node:stream';
+import { text } from 'node:stream/consumers';
+import { test } from 'node:test';
+import { createAccounts } from '../../src/account.ts';
+import { reportAtStart } from '../../src/app/start-report.ts';
+import type { Gather } from '../../src/pipeline/checks/gather.ts';
+import { createLog } from '../../src/runtime/log.ts';
+import { createShutdown } from '../../src/runtime/shutdown.ts';
+
+const NOW = new Date('2026-11-30T08:00:00Z');
+/** Items have waited for an hour, and the heartbeat of whoever starts now has not arrived. */
+const WAITING: Gather = {
+  here: async () => ({ now: NOW, process: 'p', conditions: [] }),
+  catalogue: async () => ({
+    catalogue: { ok: true },
+    workers: { alive: 0, dueSince: new Date(NOW.getTime() - 3_600_000) },
+  }),
+  queue: async () => ({ queue: { ok: true } }),
+  store: async () => ({ store: { ok: true } }),
+};
+
+async function reportOf(consumer?: Promise<unknown>): Promise<string> {
+  const lines = new PassThrough();
+  const log = createLog({
+    level: 'info',
+    program: 'test',
+    secrets: [],
+    write: (line) => void lines.write(line),
+  });
+  const shutdown = createShutdown(log);
+  reportAtStart({ accounts: createAccounts([]), gather: WAITING, log, shutdown }, consumer);
+  if (lines.readableLength === 0) await once(lines, 'readable');
+  await shutdown.run('the test is over');
+  lines.end();
+  return text(lines);
+}
+
+test('a server that starts says that no worker is alive although items wait', async () => {
+  assert.match(await reportOf(), /"check":"workers_missing"/);
+});
+
+test('a worker that starts does not say that no worker is alive', async () => {
+  const said = await reportOf(Promise.resolve());
+  assert.match(said, /start: catalogue, queue and store respond/);
+  assert.doesNotMatch(said, /workers_missing/);
+});

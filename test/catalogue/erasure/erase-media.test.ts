@@ -1,0 +1,322 @@
+/** A media is erased: what goes at once, what is kept until its objects are gone, and that nothing brings it back. */
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import type { Catalogue } from '../../../src/catalogue/catalogue.ts';
+import type { Database } from '../../../src/catalogue/database/database.ts';
+import type { Marked } from '../../../src/catalogue/erasure/erase-media.ts';
+import { idOf, type Reference } from '../../../src/media.ts';
+import { createCleanup } from '../../machine/cleanup.ts';
+import { backends, SCHEMA, setup } from '../backends.ts';
+
+const NOW = new Date('2026-05-01T12:00:00Z');
+const SECOND_MS = 1_000;
+const DAY_MS = 24 * 3_600_000;
+const at = (ms: number) => new Date(NOW.getTime() + ms);
+const WHY = { actor: 'a key', reason: 'the user asked for it' };
+const STORED = {
+  bucket: 'b',
+  sizeBytes: 7,
+  sha256: 'f'.repeat(64),
+  contentType: 'image/jpeg',
+  fileName: 'holiday of mine.jpg',
+  source: 'media_get',
+  lengthVerified: true,
+} as const;
+/** Everything a row may know of a person. */
+const SAID = {
+  openId: 'open-id-of-somebody',
+  msgId: 'msg-id-of-something',
+  picUrl: 'http://mmbiz.qpic.cn/picture-of-somebody',
+  labels: { shop: 'label-of-something' },
+} as const;
+
+for (const backend of backends) {
+  describe(`erasing on ${backend.name}`, { skip: backend.skip }, () => {
+    let catalogue: Catalogue;
+    let database: Database;
+    const cleanup = createCleanup();
+    before(async () => {
+      ({ catalogue, database } = (await setup(cleanup.hooks, backend.open))!);
+    });
+    after(() => cleanup.run());
+
+    let serial = 0;
+    const reference = (more: Partial<Reference> = {}): Reference => ({
+      account: `erase-${serial++}`,
+      mediaId: 'media-id-of-something',
+      kind: 'image',
+      sentAt: NOW,
+      ...SAID,
+      ...more,
+    });
+    async function accepted(more: Partial<Reference> = {}) {
+      const given = reference(more);
+      const [{ id } = { id: '' }] = await catalogue.accept([given], NOW, false);
+      return { id, given };
+    }
+    async function fed(more: Partial<Reference> = {}) {
+      const { id, given } = await accepted(more);
+      const { fed } = await catalogue.claim([{ account: given.account, room: 99 }], NOW, 99);
+      const job = fed.find((one) => one.id === id)!;
+      return { id, given, of: { id, round: job.round, startedAt: NOW, endedAt: at(SECOND_MS) } };
+    }
+    async function archived(more: Partial<Reference> = {}) {
+      const { id, given, of } = await fed(more);
+      const objectKey = `${id}.jpg`;
+      await catalogue.reserve(of, { bucket: 'b', objectKey }, NOW);
+      assert.ok(await catalogue.archived(of, { ...STORED, objectKey }));
+      return { id, given, of };
+    }
+    const take = async (id: string) => (await catalogue.takeErasing([id], at(DAY_MS)))[0] as Marked;
+    const dump = async () => {
+      const tables = await database.query<{ name: string }>(
+        'SELECT table_name AS name FROM information_schema.tables WHERE table_schema = $1',
+        [SCHEMA],
+      );
+      const rows = await Promise.all(
+        tables.map(({ name }) => database.query(`SELECT to_jsonb(t) AS row FROM ${SCHEMA}.${name} AS t`)),
+      );
+      return JSON.stringify(rows);
+    };
+
+    it('takes all that is personal out of the database at once, and keeps what finds the object', async () => {
+      const { id, given, of } = await archived({ mediaId: 'media-id-to-be-gone' });
+      const personal = [
+        'media-id-to-be-gone',
+        SAID.openId,
+        SAID.msgId,
+        SAID.picUrl,
+        'label-of-something',
+        STORED.fileName,
+        STORED.sha256,
+      ];
+      const before = await dump();
+      for (const text of personal) assert.ok(before.includes(text), `${text} was there`);
+      assert.deepEqual(await catalogue.erase([id], WHY, at(5 * SECOND_MS)), [id]);
+      const after = await dump();
+      for (const text of personal) assert.ok(!after.includes(text), `${text} is left`);
+      assert.deepEqual(await catalogue.get(id), {
+        id,
+        account: given.account,
+        status: 'erased',
+        tries: 0,
+        bucket: 'b',
+        objectKey: `${id}.jpg`,
+        createdAt: at(5 * SECOND_MS),
+        updatedAt: at(5 * SECOND_MS),
+        erasing: { since: at(5 * SECOND_MS) },
+      });
+      const marked = await take(id);
+      assert.deepEqual([marked.round, marked.objects], [of.round, [{ bucket: 'b', key: `${id}.jpg` }]]);
+      assert.equal(await catalogue.erased(marked, at(6 * SECOND_MS)), true);
+      assert.deepEqual(await catalogue.get(id), {
+        id,
+        account: given.account,
+        status: 'erased',
+        tries: 0,
+        createdAt: at(6 * SECOND_MS),
+        updatedAt: at(6 * SECOND_MS),
+        erasedAt: at(6 * SECOND_MS),
+      });
+      assert.equal(await take(id), undefined);
+    });
+
+    it('tells who asked for it and why, once, in the log of events', async () => {
+      const { id } = await archived();
+      await catalogue.erase([id], WHY, NOW);
+      assert.deepEqual(await catalogue.erase([id], { actor: 'another' }, at(1)), []);
+      const events = await catalogue.events.list({ target: id }, 9);
+      assert.deepEqual(
+        events.map(({ seq: _, ...event }) => event),
+        [{ at: NOW, action: 'erase', target: id, ...WHY }],
+      );
+    });
+
+    it('is out of reach of the feeder, of tries and of repeats from then on', async () => {
+      const waiting = await accepted();
+      const running = await fed({ account: waiting.given.account, mediaId: 'running' });
+      const object = { bucket: 'b', objectKey: 'late.jpg' };
+      await catalogue.erase([waiting.id, running.id], WHY, NOW);
+      assert.equal(await catalogue.reserve(running.of, object, NOW), undefined);
+      assert.equal(await catalogue.recordUpload(running.of, 'upload'), false);
+      assert.equal(await catalogue.archived(running.of, { ...STORED, ...object }), false);
+      const why = { code: 'network', class: 'transient' } as const;
+      assert.equal(await catalogue.failed(running.of, why, { to: 'dead' }, true), false);
+      assert.equal(await catalogue.unfeed([running.of]), 0);
+      const { fed: claimed } = await catalogue.claim([{ account: waiting.given.account, room: 9 }], NOW, 9);
+      assert.deepEqual(claimed, []);
+      const [again] = await catalogue.accept([waiting.given], at(SECOND_MS), false);
+      assert.deepEqual([again?.status, again?.created], ['erased', false]);
+      for (const id of [waiting.id, running.id]) {
+        const row = await catalogue.get(id);
+        assert.deepEqual([row?.status, row?.openId, row?.mediaId], ['erased', undefined, undefined]);
+        await catalogue.erased(await take(id), at(SECOND_MS));
+      }
+      await catalogue.accept([waiting.given], at(2 * SECOND_MS), false);
+      assert.equal((await catalogue.get(waiting.id))?.openId, undefined);
+      assert.equal((await catalogue.get(waiting.id))?.status, 'erased');
+    });
+
+    it('remembers every object that a row ever named, whoever changed it', async () => {
+      const { id, of } = await fed();
+      await catalogue.reserve(of, { bucket: 'b', objectKey: 'first.jpg' }, NOW);
+      await catalogue.reserve(of, { bucket: 'b', objectKey: 'first-pic.jpg' }, NOW);
+      await catalogue.reserve(of, { bucket: 'other', objectKey: 'a/first.jpg' }, NOW);
+      await catalogue.reserve(of, { bucket: 'b', objectKey: 'first-pic.jpg' }, NOW);
+      await catalogue.recordUpload(of, 'upload-1');
+      await catalogue.erase([id], WHY, NOW);
+      const { objects, uploadId, fedAt } = await take(id);
+      assert.deepEqual(objects.map(({ bucket, key }) => `${bucket}: ${key}`).sort(), [
+        'b: first-pic.jpg',
+        'b: first.jpg',
+        'other: a/first.jpg',
+      ]);
+      assert.deepEqual([uploadId, fedAt], ['upload-1', NOW]);
+    });
+
+    it('takes thumbs and variants along, and nothing of another account', async () => {
+      const { id, given } = await archived({ kind: 'video' });
+      const child = await archived({ account: given.account, mediaId: 'thumb', kind: 'thumb', parentId: id });
+      const grandchild = await accepted({ account: given.account, mediaId: 'g', parentId: child.id });
+      const foreign = await accepted({ parentId: id });
+      const marked = await catalogue.erase([id], WHY, NOW);
+      assert.deepEqual(marked.sort(), [id, child.id, grandchild.id].sort());
+      assert.equal((await catalogue.get(foreign.id))?.status, 'pending');
+      const late = await accepted({ account: given.account, mediaId: 'late', parentId: id });
+      assert.deepEqual(
+        await catalogue.erase([id], WHY, NOW),
+        [late.id],
+        'one that came since, when asked again',
+      );
+    });
+
+    it('is finished by who has it in hand, unless an object came to it meanwhile', async () => {
+      const { id } = await archived();
+      await catalogue.erase([id], WHY, NOW);
+      const first = await take(id);
+      const [second] = await catalogue.takeErasing([id], at(2 * DAY_MS));
+      assert.equal(await catalogue.erased(first, NOW), false, 'another has it in hand');
+      assert.ok(await catalogue.storedAfterErasure(id, { bucket: 'b', key: 'late.jpg' }, NOW));
+      assert.equal(await catalogue.erased(second!, NOW), false, 'there is more to remove');
+      const third = await take(id);
+      assert.ok(third.objects.some(({ key }) => key === 'late.jpg'));
+      assert.equal(await catalogue.erased(third, NOW), true);
+    });
+
+    it('is open again when a try that was in flight stored an object after its end', async () => {
+      const { id } = await archived();
+      await catalogue.erase([id], WHY, NOW);
+      await catalogue.erased(await take(id), NOW);
+      assert.ok(await catalogue.storedAfterErasure(id, { bucket: 'b', key: 'late.jpg' }, at(DAY_MS)));
+      const row = await catalogue.get(id);
+      assert.deepEqual([row?.erasedAt, row?.erasing], [undefined, { since: at(DAY_MS) }]);
+      const all = await catalogue.takeDueErasing(at(DAY_MS), at(2 * DAY_MS), 99);
+      const due = all.find((one) => one.id === id);
+      assert.deepEqual([due?.id, due?.objects], [id, [{ bucket: 'b', key: 'late.jpg' }]]);
+      assert.equal(await catalogue.erased(due!, at(DAY_MS)), true);
+      const alive = await archived();
+      assert.equal(await catalogue.storedAfterErasure(alive.id, { bucket: 'b', key: 'x' }, NOW), false);
+    });
+
+    it('says why it is not finished, and is due again at its time', async () => {
+      const { id } = await archived();
+      await catalogue.erase([id], WHY, NOW);
+      const left = [
+        { bucket: 'b', key: 'k', versionId: 'v1', why: 'locked', until: at(DAY_MS).toISOString() },
+      ] as const;
+      await catalogue.notErased(await take(id), { why: 'kept', left }, at(DAY_MS), NOW);
+      assert.deepEqual((await catalogue.get(id))?.erasing, { since: NOW, why: 'kept', left });
+      const due = async (now: Date) =>
+        (await catalogue.takeDueErasing(now, at(9 * DAY_MS), 99)).some((one) => one.id === id);
+      assert.equal(await due(at(DAY_MS - 1)), false);
+      assert.equal(await due(at(DAY_MS)), true);
+      assert.equal(await due(at(DAY_MS)), false, 'it is in hand');
+    });
+
+    it('erases all of an openId in batches, and forgets whose they were with the last one', async () => {
+      const account = `erase-${serial++}`;
+      const openId = 'open-id-of-many';
+      const mine = Array.from({ length: 7 }, (_, n) => reference({ account, mediaId: `m${n}`, openId }));
+      const others = [
+        reference({ account, mediaId: 'not mine', openId: 'somebody else' }),
+        reference({ openId }),
+        reference({ account, mediaId: 'sent later', openId, sentAt: at(3 * DAY_MS) }),
+      ];
+      await catalogue.accept(mine, NOW, false);
+      await catalogue.accept(others, at(3 * DAY_MS), false);
+      const given = { account, subject: 'sealed-open-id', ...WHY };
+      const id = await catalogue.erasures.openForSubject(given, at(DAY_MS), at(DAY_MS));
+      const open = (await catalogue.erasures.takeOpen(at(DAY_MS), at(2 * DAY_MS)))!;
+      assert.deepEqual(open, { id, ...given, createdAt: at(DAY_MS) });
+      assert.equal(await catalogue.erasures.takeOpen(at(DAY_MS), at(2 * DAY_MS)), undefined, 'it is in hand');
+      const again = await catalogue.erasures.takeOpen(at(2 * DAY_MS), at(3 * DAY_MS));
+      assert.equal(again?.id, id, 'whoever had it has died');
+      const marks = [];
+      for (let n = 0; n < 4; n++) marks.push(await catalogue.erasures.markNext(open, openId, 3, at(DAY_MS)));
+      assert.deepEqual(marks, [true, true, true, false]);
+      assert.ok(!(await dump()).includes('sealed-open-id'));
+      assert.equal((await catalogue.erasures.get(id))?.state, 'running');
+      assert.equal((await catalogue.erasures.get(id))?.total, 7);
+      const taken = await catalogue.takeErasingOf(id, at(DAY_MS), at(2 * DAY_MS), 99);
+      assert.deepEqual(
+        taken.map((one) => one.id).sort(),
+        mine.map((one) => idOf(account, one.mediaId)).sort(),
+      );
+      for (const one of taken) assert.ok(await catalogue.erased(one, at(2 * DAY_MS)));
+      await catalogue.erasures.finishDone(at(2 * DAY_MS));
+      assert.deepEqual(await catalogue.erasures.get(id), {
+        id,
+        account,
+        ...WHY,
+        state: 'done',
+        total: 7,
+        done: 7,
+        createdAt: at(DAY_MS),
+        finishedAt: at(2 * DAY_MS),
+        unfinished: [],
+      });
+      for (const one of others)
+        assert.equal((await catalogue.get(idOf(one.account, one.mediaId)))?.status, 'pending');
+    });
+
+    it('erases those of given ids that are the account’s, and names the others', async () => {
+      const mine = await archived();
+      const other = await archived();
+      const unknown = idOf('nobody', 'nothing');
+      const given = { account: mine.given.account, ids: [mine.id, other.id, unknown], ...WHY };
+      const { id, notFound } = await catalogue.erasures.openForIds(given, NOW);
+      assert.deepEqual(notFound, [other.id, unknown]);
+      const { state, total, done, unfinished } = (await catalogue.erasures.get(id))!;
+      assert.deepEqual([state, total, done, unfinished], ['running', 1, 0, [{ id: mine.id, since: NOW }]]);
+      assert.equal((await catalogue.get(other.id))?.status, 'archived');
+    });
+
+    it('finds what is older than its retention, by an index, and leaves alone what may still come', async () => {
+      const old = new Date('2020-01-01T00:00:00Z');
+      const { id } = await archived({ sentAt: old });
+      const { id: pending } = await accepted({ sentAt: old });
+      const erased = await archived({ sentAt: old });
+      await catalogue.erase([erased.id], WHY, NOW);
+      const found = await catalogue.sentBefore(new Date('2021-01-01T00:00:00Z'), 9);
+      assert.deepEqual(found, [id]);
+      assert.ok(!found.includes(pending));
+      const plan = await database.transaction(async (transaction) => {
+        // A table this small is sorted; a large one must not be.
+        for (const way of ['seqscan', 'bitmapscan', 'sort'])
+          await transaction.query(`SET LOCAL enable_${way} = off`);
+        return await transaction.query(
+          `EXPLAIN SELECT id FROM ${SCHEMA}.media WHERE sent_at < '2021-01-01'
+             AND status IN ('archived', 'dead', 'expired') ORDER BY sent_at, id LIMIT 200`,
+        );
+      });
+      assert.match(JSON.stringify(plan), /Index Scan Backward using media_sent/);
+    });
+
+    it('counts an erased media as such', async () => {
+      const { id, given } = await archived();
+      await catalogue.erase([id], WHY, NOW);
+      const { byStatus } = await catalogue.stats(NOW, [given.account]);
+      assert.deepEqual([byStatus.archived ?? 0, byStatus.erased], [0, 1]);
+    });
+  });
+}

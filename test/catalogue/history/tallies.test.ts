@@ -1,0 +1,99 @@
+/** Counts by status are those of the rows again, whatever was done to the tables behind the triggers' back. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { idOf } from '../../../src/media.ts';
+import { createRecounter } from '../../../src/pipeline/maintenance/recount.ts';
+import { systemClock } from '../../../src/runtime/clock.ts';
+import { type Bundle, backends, setup } from '../backends.ts';
+
+const A = 'wxaaaaaaaaaaaaaaaa';
+const B = 'wxbbbbbbbbbbbbbbbb';
+const never = new AbortController().signal;
+const log = { info: () => undefined, warn: () => undefined };
+
+const add = ({ catalogue }: Bundle, account: string, from: number, to: number) =>
+  catalogue.accept(
+    Array.from({ length: to - from }, (_, index) => ({
+      account,
+      mediaId: `media ${from + index}`,
+      kind: 'image',
+      sentAt: new Date(),
+    })),
+    new Date(),
+    false,
+  );
+
+const byStatus = async ({ catalogue }: Bundle, account?: string) =>
+  (await catalogue.stats(new Date(), account ? [account] : undefined)).byStatus;
+
+describe('the counts by status', () => {
+  for (const { name, skip, open } of backends) {
+    it(`are counted anew after rows went behind the triggers' back on ${name}`, { skip }, async (t) => {
+      const bundle = await setup(t, open);
+      if (!bundle) return;
+      const { catalogue, database } = bundle;
+      await add(bundle, A, 0, 20);
+      await add(bundle, B, 0, 5);
+      assert.deepEqual(await catalogue.tallies.recount(never), { corrected: 0, accounts: [] });
+      // As a restore under a running program: rows are gone and counted, others are there and are not.
+      await database.query(`DELETE FROM wma.media WHERE account = $1 AND id > $2`, [A, 'm_8']);
+      await database.query('DELETE FROM wma.media_tally WHERE account = $1', [B]);
+      const [left] = await database.query<{ n: string }>(
+        'SELECT count(*) AS n FROM wma.media WHERE account = $1',
+        [A],
+      );
+      assert.deepEqual((await catalogue.tallies.recount(never)).accounts, [A, B]);
+      assert.equal((await byStatus(bundle, A)).pending, Number(left!.n));
+      assert.equal((await byStatus(bundle, B)).pending, 5);
+      assert.deepEqual(await catalogue.tallies.recount(never), { corrected: 0, accounts: [] });
+    });
+
+    it(`never show less than nothing on ${name}`, { skip }, async (t) => {
+      const bundle = await setup(t, open);
+      if (!bundle) return;
+      await add(bundle, A, 0, 3);
+      await bundle.database.query('TRUNCATE wma.media_tally');
+      const of = { id: idOf(A, 'media 0'), round: 0, startedAt: new Date(), endedAt: new Date() };
+      await bundle.catalogue.failed(of, { code: 'x', class: 'unknown' }, { to: 'dead' }, true);
+      assert.deepEqual(await byStatus(bundle), { pending: 0, archived: 0, dead: 1, expired: 0, erased: 0 });
+      await bundle.catalogue.tallies.recount(never);
+      assert.deepEqual(await byStatus(bundle), { pending: 2, archived: 0, dead: 1, expired: 0, erased: 0 });
+    });
+
+    it(`stay right where items are written while they are counted on ${name}`, { skip }, async (t) => {
+      const bundle = await setup(t, open);
+      if (!bundle) return;
+      await add(bundle, A, 0, 200);
+      await bundle.database.query('DELETE FROM wma.media_tally');
+      const writing = (async () => {
+        for (let from = 200; from < 400; from += 20) await add(bundle, A, from, from + 20);
+      })();
+      for (let times = 0; times < 5; times++) await bundle.catalogue.tallies.recount(never);
+      await writing;
+      assert.equal((await byStatus(bundle)).pending, 400);
+    });
+
+    it(`are counted by one process of all, once a day, on ${name}`, { skip }, async (t) => {
+      const bundle = await setup(t, open);
+      if (!bundle) return;
+      const { catalogue } = bundle;
+      await add(bundle, A, 0, 3);
+      await bundle.database.query('DELETE FROM wma.media_tally');
+      let now = new Date();
+      const clock = { now: () => now, sleep: systemClock.sleep };
+      const [one, other] = [
+        createRecounter({ catalogue, clock, log }),
+        createRecounter({ catalogue, clock, log }),
+      ];
+      assert.equal(await one.recount(never), 3);
+      assert.equal(await one.recount(never), undefined);
+      assert.equal(await other.recount(never), undefined);
+      now = new Date(now.getTime() + 86_400_000);
+      assert.equal(await other.recount(never), 0);
+      now = new Date(now.getTime() + 86_400_000);
+      const cut = AbortSignal.abort(new Error('closing'));
+      await assert.rejects(one.recount(cut), /closing/);
+      assert.equal(await other.recount(never), 0, 'what was not finished is done by the next');
+    });
+  }
+});

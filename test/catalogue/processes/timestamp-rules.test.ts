@@ -1,0 +1,155 @@
+/** No hold, lease or planned time that a wrong clock wrote outlives the longest duration of its kind. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import {
+  TIMES_WITHOUT_RULE,
+  type TimeRule,
+  timeRules,
+} from '../../../src/catalogue/processes/timestamp-rules.ts';
+import { idOf } from '../../../src/media.ts';
+import { type Bundle, backends, lifetimes, SCHEMA, setup } from '../backends.ts';
+
+const ACCOUNT = 'wx0123456789abcdef';
+const RULES = timeRules(lifetimes);
+const nameOf = ({ table, column }: TimeRule) => `${table}.${column}`;
+
+/** A row in every table that has a rule, so that the rule can be tried on it. */
+async function fill({ database, catalogue }: Bundle, now: Date): Promise<void> {
+  const soon = new Date(now.getTime() + 1_000);
+  const media = ['waits', 'dispatched', 'erased'];
+  await catalogue.accept(
+    media.map((mediaId) => ({ account: ACCOUNT, mediaId, kind: 'image', sentAt: now })),
+    now,
+    false,
+  );
+  await database.query(`UPDATE wma.media SET stage = 0, next_attempt_at = $2 WHERE id = $1`, [
+    idOf(ACCOUNT, 'waits'),
+    soon,
+  ]);
+  await database.query(`UPDATE wma.media SET stage = 2, fed_at = $2, next_attempt_at = $2 WHERE id = $1`, [
+    idOf(ACCOUNT, 'dispatched'),
+    now,
+  ]);
+  await catalogue.erase([idOf(ACCOUNT, 'erased')], { actor: 'test' }, now);
+  await catalogue.accounts.hold(ACCOUNT, soon, { code: 'x', class: 'account' }, now);
+  await database.query(
+    `UPDATE wma.account SET probe_until = $1, token_lease_until = $1, token_issued_at = $1, token_expires_at = $1,
+       last_callback_at = $1, clock_skew_at = $1`,
+    [now],
+  );
+  await catalogue.takeLease('sweep', 'somebody', now, soon);
+  await catalogue.takeLease('alerts', 'somebody', now, soon);
+  await catalogue.takeLease('recount', 'somebody', now, soon);
+  await catalogue.storeHold.takeProbe('p', now, soon);
+  await catalogue.storeHold.refused('p', soon, { code: 'store_refused', class: 'store' }, now);
+  await database.query('UPDATE wma.store_hold SET prober_until = $1, passed_at = $1, released_at = $1', [
+    now,
+  ]);
+  await catalogue.kfSyncs.want(ACCOUNT, 'kf', 'sealed', now);
+  await database.query('UPDATE wma.kf_sync SET not_until = $1, read_at = $1, failing_since = $1', [now]);
+  await catalogue.redrives.ask({ filter: { status: ['dead'] }, rate: 1, actor: 'test' }, now);
+  await catalogue.erasures.openForSubject({ account: ACCOUNT, subject: 'sealed', actor: 'test' }, now, soon);
+  await catalogue.incidents.report([{ kind: 'x', target: '', since: now, count: 1, detail: {} }], now);
+  await database.query('UPDATE wma.incident SET claimed_until = $1, last_said_at = $1', [now]);
+  await catalogue.verifications.create({ kind: 'orphans', options: {}, by: 'test' }, now);
+  await catalogue.kept.write('secret', 'sealed', now);
+  await catalogue.fleet.beat('p', { name: 'p', takesMedia: true, clockAheadMs: 0, conditions: [] });
+  await catalogue.fleet.leave('p');
+}
+
+/** Sets the rule's column so far ahead of the database's clock, in rows that the rule is about. */
+async function setAhead({ database }: Bundle, rule: TimeRule, ms: number): Promise<void> {
+  const { table, column, where = 'true' } = rule;
+  if (where.includes(`'class' = '`)) {
+    const holdClass = /'class' = '(\w+)'/.exec(where)![1];
+    await database.query('UPDATE wma.account SET hold = $1', [
+      JSON.stringify({ code: 'x', class: holdClass }),
+    ]);
+  } else if (column === 'held_until') {
+    await database.query('UPDATE wma.account SET hold = $1', [
+      JSON.stringify({ code: 'x', class: 'day_quota' }),
+    ]);
+  }
+  const rows = await database.query(
+    `UPDATE wma.${table} SET ${column} = clock_timestamp() + $1 * interval '1 ms' WHERE ${where} RETURNING 1`,
+    [ms],
+  );
+  assert.ok(rows.length > 0, `a row to try ${nameOf(rule)} on`);
+}
+
+describe('times that a wrong clock wrote', () => {
+  for (const { name, skip, open } of backends) {
+    it(`have a rule, or a reason to need none, in every column on ${name}`, { skip }, async (t) => {
+      const bundle = await setup(t, open);
+      if (!bundle) return;
+      const columns = await bundle.database.query<{ name: string }>(
+        `SELECT table_name || '.' || column_name AS name FROM information_schema.columns
+         WHERE table_schema = $1 AND data_type LIKE 'timestamp%' ORDER BY 1`,
+        [SCHEMA],
+      );
+      const known = new Set([...RULES.map(nameOf), ...Object.keys(TIMES_WITHOUT_RULE)]);
+      const inSchema = new Set(columns.map((column) => column.name));
+      assert.deepEqual(
+        [...inSchema].filter((column) => !known.has(column)),
+        [],
+        'columns that nobody thought of',
+      );
+      assert.deepEqual(
+        [...known].filter((column) => !inSchema.has(column)),
+        [],
+        'names of no column',
+      );
+    });
+
+    it(`end within the longest duration of their kind on ${name}`, { skip }, async (t) => {
+      const bundle = await setup(t, open);
+      if (!bundle) return;
+      await fill(bundle, new Date());
+      assert.deepEqual(
+        await bundle.catalogue.times.correct(),
+        [],
+        'nothing that a right clock wrote is touched',
+      );
+      for (const rule of RULES) {
+        await setAhead(bundle, rule, rule.longestMs + 2_000);
+        assert.deepEqual(
+          await bundle.catalogue.times.correct(),
+          [],
+          `${nameOf(rule)}: as long as its kind can last`,
+        );
+        await setAhead(bundle, rule, rule.longestMs + 4 * 86_400_000);
+        const corrected = await bundle.catalogue.times.correct();
+        assert.deepEqual(
+          corrected.map(nameOf as never),
+          [nameOf(rule)],
+          `${nameOf(rule)}: four days too long`,
+        );
+        assert.deepEqual(await bundle.catalogue.times.correct(), [], `${nameOf(rule)}: once is enough`);
+      }
+    });
+
+    it(`leave a hold by hand as long as a person wanted it on ${name}`, { skip }, async (t) => {
+      const bundle = await setup(t, open);
+      if (!bundle) return;
+      const until = new Date('2100-01-01T00:00:00Z');
+      const why = { code: 'held_by_hand', class: 'account' } as const;
+      await bundle.catalogue.accounts.holdByHand(ACCOUNT, until, why, new Date());
+      assert.deepEqual(await bundle.catalogue.times.correct(), []);
+      const [state] = await bundle.catalogue.accounts.states();
+      assert.deepEqual(state?.heldUntil, until);
+    });
+
+    it(`move an item that was sent in the future, its deadline with it, on ${name}`, { skip }, async (t) => {
+      const bundle = await setup(t, open);
+      if (!bundle) return;
+      const now = new Date();
+      const sentAt = new Date(now.getTime() + 30 * 86_400_000);
+      await bundle.catalogue.accept([{ account: ACCOUNT, mediaId: 'x', kind: 'image', sentAt }], now, false);
+      await bundle.catalogue.times.correct();
+      const row = await bundle.catalogue.get(idOf(ACCOUNT, 'x'));
+      assert.ok(Math.abs(row!.sentAt!.getTime() - now.getTime()) < 60_000);
+      assert.equal(row!.expiresAt!.getTime() - row!.sentAt!.getTime(), lifetimes.lifetimeMs);
+      assert.equal(row!.closesAt!.getTime() - row!.expiresAt!.getTime(), lifetimes.closingMs);
+    });
+  }
+});

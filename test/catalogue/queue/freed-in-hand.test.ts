@@ -1,0 +1,30 @@
+/** A row is freed because its job is gone, while a worker still has that job in hand: as after FLUSHALL. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { backends, setup } from '../backends.ts';
+
+const NOW = new Date('2026-05-01T12:00:00Z');
+const at = (ms: number) => new Date(NOW.getTime() + ms);
+const WHY = { code: 'network', class: 'transient' } as const;
+
+for (const { name, skip, open } of backends) {
+  test(`a try that ends after its row was freed leaves a row that is freed again, on ${name}`, {
+    skip,
+  }, async (t) => {
+    const bundle = await setup(t, open);
+    if (!bundle) return;
+    const { catalogue } = bundle;
+    await catalogue.accept([{ account: 'wx1', mediaId: 'm', kind: 'image', sentAt: NOW }], NOW, false);
+    const [job] = (await catalogue.claim([{ account: 'wx1', room: 1 }], NOW, 1)).fed;
+    assert.ok(job);
+    assert.equal(await catalogue.unfeed([job]), 1);
+
+    const of = { id: job.id, round: job.round, startedAt: NOW, endedAt: at(1_000) };
+    await catalogue.failed(of, WHY, { to: 'queue', at: at(2_000), reason: 'retry' }, true);
+    const fed = await catalogue.fedBefore(at(60_000), 10);
+    assert.deepEqual(
+      fed.map(({ id }) => id),
+      [job.id],
+    );
+  });
+}

@@ -1,0 +1,342 @@
+/** Conditions of statements that only a row in an unusual state shows. */
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { HELD_BY_HAND } from '../../../src/catalogue/accounts/accounts.ts';
+import { type Catalogue, createCatalogue } from '../../../src/catalogue/catalogue.ts';
+import type { Database } from '../../../src/catalogue/database/database.ts';
+import type { MediaFilter } from '../../../src/catalogue/media/read.ts';
+import type { Reference } from '../../../src/media.ts';
+import { createCleanup } from '../../machine/cleanup.ts';
+import { backends, lifetimes, SCHEMA, setup } from '../backends.ts';
+
+const NOW = new Date('2026-05-01T12:00:00Z');
+const at = (seconds: number) => new Date(NOW.getTime() + seconds * 1000);
+const INVALID = { code: 'invalid_media_id', class: 'permanent_media', errcode: 40007 } as const;
+const STORED = {
+  bucket: 'b',
+  objectKey: 'k.jpg',
+  sizeBytes: 7,
+  sha256: 'a'.repeat(64),
+  contentType: 'image/jpeg',
+  source: 'media_get',
+  lengthVerified: true,
+} as const;
+
+for (const backend of backends) {
+  describe(`guards on ${backend.name}`, { skip: backend.skip }, () => {
+    let catalogue: Catalogue;
+    let database: Database;
+    const cleanup = createCleanup();
+    before(async () => {
+      ({ catalogue, database } = (await setup(cleanup.hooks, backend.open))!);
+    });
+    after(() => cleanup.run());
+
+    let serial = 0;
+    const newAccount = () => `guard-${serial++}`;
+    async function claimed(account: string, more: Partial<Reference> = {}) {
+      const one = { account, mediaId: `g-${serial++}`, kind: 'image', sentAt: NOW, ...more } as const;
+      const [accepted] = await catalogue.accept([one], NOW, false);
+      const { fed } = await catalogue.claim([{ account, room: 99 }], NOW, 99);
+      const { id, round } = fed.find((job) => job.id === accepted!.id)!;
+      return { id, round, startedAt: NOW, endedAt: at(1) };
+    }
+    async function archived(account: string, stored: Partial<typeof STORED> | { sha256: string } = {}) {
+      const job = await claimed(account);
+      await catalogue.reserve(job, { bucket: 'b', objectKey: 'k.jpg' }, NOW);
+      assert.ok(await catalogue.archived(job, { ...STORED, ...stored }));
+      return job.id;
+    }
+    async function dead(account: string, diedAt: Date, sentAt = NOW) {
+      const job = await claimed(account, { sentAt });
+      assert.ok(await catalogue.failed({ ...job, endedAt: diedAt }, INVALID, { to: 'dead' }, true));
+      return job.id;
+    }
+    const statusOf = async (id: string) => (await catalogue.get(id))?.status;
+
+    it('an erased media has no log of attempts any more', async () => {
+      const id = await archived(newAccount());
+      assert.equal((await catalogue.attempts(id)).length, 1);
+      await catalogue.erase([id], { actor: 'a' }, at(5));
+      assert.deepEqual(await catalogue.attempts(id), []);
+    });
+
+    it('the filter by sha256 finds the media with that digest and no other', async () => {
+      const account = newAccount();
+      const [first, second] = ['1'.repeat(64), '2'.repeat(64)];
+      const id = await archived(account, { sha256: first });
+      await archived(account, { sha256: second });
+      const find = async (sha256: string) =>
+        (await catalogue.list({ accounts: [account], sha256 }, { sort: 'sentAt', limit: 9 })).items.map(
+          (row) => row.id,
+        );
+      assert.deepEqual(await find(first), [id]);
+      assert.deepEqual(await find('3'.repeat(64)), []);
+    });
+
+    it('the filters by id, by message and by deadline find what they name; what is closed has no deadline', async () => {
+      const account = newAccount();
+      const stored = await archived(account);
+      const { id: waiting } = await claimed(account, { msgId: 'message-1' });
+      const find = async (filter: MediaFilter) =>
+        (await catalogue.list({ accounts: [account], ...filter }, { sort: 'sentAt', limit: 9 })).items.map(
+          (row) => row.id,
+        );
+      assert.deepEqual(await find({ ids: [stored] }), [stored]);
+      assert.deepEqual(await find({ msgIds: ['message-1'] }), [waiting]);
+      assert.deepEqual(await find({ msgIds: ['message-2', 'message-3'] }), []);
+      assert.deepEqual(await find({ expiresBefore: at(1e7) }), [waiting]);
+      assert.deepEqual(await find({ expiresBefore: at(1e7), statuses: ['archived'] }), [stored]);
+      assert.deepEqual(await find({ expiresBefore: NOW }), []);
+    });
+
+    it('forgetting an upload leaves a newer one of the same media remembered', async () => {
+      const job = await claimed(newAccount());
+      const object = { bucket: 'b', objectKey: 'k.jpg' };
+      await catalogue.reserve(job, object, NOW);
+      await catalogue.recordUpload(job, 'older');
+      await catalogue.recordUpload(job, 'newer');
+      await catalogue.forgetUpload(job.id, 'older');
+      assert.equal((await catalogue.reserve(job, object, NOW))?.leftUploadId, 'newer');
+      await catalogue.forgetUpload(job.id, 'newer');
+      assert.deepEqual(await catalogue.reserve(job, object, NOW), {});
+    });
+
+    it('what is in the queue is not closed by the sweep, whatever the time is', async () => {
+      const job = await claimed(newAccount());
+      assert.deepEqual(await catalogue.closeExpired([job.id], at(1e6), INVALID), []);
+      assert.equal(await statusOf(job.id), 'pending');
+      await catalogue.unfeed([job]);
+      assert.deepEqual(await catalogue.closeExpired([job.id], at(1e6), INVALID), [{ id: job.id }]);
+    });
+
+    it('an upload is not given for aborting while its media is in the queue', async () => {
+      const job = await claimed(newAccount());
+      await catalogue.reserve(job, { bucket: 'b', objectKey: 'k.jpg' }, NOW);
+      await catalogue.recordUpload(job, 'running');
+      const given = async () => (await catalogue.openUploads(at(1e6), 99)).some(({ id }) => id === job.id);
+      assert.equal(await given(), false);
+      await catalogue.failed(job, INVALID, { to: 'dead' }, true);
+      assert.equal(await given(), true);
+    });
+
+    it('a job of an earlier round takes nothing out of the queue', async () => {
+      const account = newAccount();
+      const early = await claimed(account);
+      assert.equal(await catalogue.unfeed([early]), 1);
+      const { fed } = await catalogue.claim([{ account, room: 9 }], NOW, 9);
+      assert.equal(await catalogue.unfeed([early]), 0);
+      assert.equal(await catalogue.unfeed(fed), 1);
+    });
+
+    it('only an account that is held takes a media back from the queue', async () => {
+      const account = newAccount();
+      await catalogue.accounts.ensure([account]);
+      const job = await claimed(account);
+      assert.equal(await catalogue.standBack(job), false);
+      await catalogue.accounts.hold(account, at(60), { code: 'ip_not_allowed', class: 'account' });
+      assert.equal(await catalogue.standBack(job), true);
+    });
+
+    it('archived wins over dead and over expired', async () => {
+      for (const to of ['dead', 'expired'] as const) {
+        const job = await claimed(newAccount());
+        await catalogue.failed(job, INVALID, { to }, true);
+        assert.equal(await catalogue.archived(job, STORED), true);
+        assert.equal(await statusOf(job.id), 'archived');
+      }
+    });
+
+    it('a success lifts a hold that has lapsed, unless it lasts or the file came by a link', async () => {
+      const cases = [
+        { until: at(-10), source: 'media_get', isHeld: false },
+        { until: at(-10), source: 'pic_url', isHeld: true },
+        { until: at(60), source: 'media_get', isHeld: true },
+      ] as const;
+      for (const { until, source, isHeld } of cases) {
+        const account = newAccount();
+        await catalogue.accounts.ensure([account]);
+        const job = await claimed(account);
+        await catalogue.accounts.hold(account, until, { code: 'ip_not_allowed', class: 'account' });
+        assert.ok(await catalogue.archived({ ...job, account }, { ...STORED, source }));
+        const state = (await catalogue.accounts.states()).find((one) => one.account === account);
+        assert.equal(state?.hold !== undefined, isHeld, `${source} until ${until.toISOString()}`);
+      }
+    });
+
+    it('nothing but its release ends a hold by hand that lasts, nor shortens it, nor changes its reason', async () => {
+      const { accounts } = catalogue;
+      const account = newAccount();
+      const stateOf = async () => {
+        const state = (await accounts.states()).find((one) => one.account === account);
+        return { until: state?.heldUntil, since: state?.heldSince, why: state?.hold };
+      };
+      const job = await claimed(account);
+      const refused = { code: 'ip_not_allowed', class: 'account' } as const;
+      await accounts.hold(account, at(7_200), refused, at(-60));
+      const why = { code: HELD_BY_HAND, class: 'account', by: 'ops', reason: 'maintenance' } as const;
+      await accounts.holdByHand(account, at(3_600), why, NOW);
+      const held = { until: at(3_600), since: NOW, why };
+      assert.deepEqual(await stateOf(), held);
+      assert.equal(await accounts.takeProbe(account, job.id, at(1), at(60)), false);
+      assert.equal(await accounts.lift(account, at(1)), false, 'WeChat answered about a media of it');
+      assert.equal(await accounts.hold(account, at(60), refused, at(1)), false, 'a running try was refused');
+      assert.deepEqual(await stateOf(), held);
+      await accounts.release(account, at(2));
+      const { until, why: left } = await stateOf();
+      assert.deepEqual([until, left], [undefined, undefined]);
+    });
+
+    it('of two times of one media in one batch the earlier counts, in either order', async () => {
+      for (const seconds of [
+        [0, 60],
+        [60, 0],
+      ] as const) {
+        const account = newAccount();
+        const batch = seconds.map((second) => ({
+          ...{ account, mediaId: 'twice', kind: 'image' as const },
+          sentAt: at(second),
+        }));
+        const [accepted] = await catalogue.accept(batch, NOW, false);
+        assert.deepEqual((await catalogue.get(accepted!.id))?.sentAt, at(0));
+      }
+    });
+
+    it('an object that is found does not bring back an erased media', async () => {
+      const account = newAccount();
+      const mediaId = 'found-after-erasure';
+      const [accepted] = await catalogue.accept(
+        [{ account, mediaId, kind: 'image', sentAt: NOW }],
+        NOW,
+        false,
+      );
+      const { id } = accepted!;
+      await catalogue.erase([id], { actor: 'a' }, at(5));
+      const found = {
+        id,
+        reference: { account, mediaId, kind: 'image', sentAt: NOW },
+        stored: STORED,
+      } as const;
+      assert.equal(await catalogue.adopt(found, { actor: 'a', reason: 'r' }, at(6)), 'known');
+      assert.equal(await statusOf(id), 'erased');
+    });
+
+    it('nothing is found to have run out while the store is held', async () => {
+      const account = newAccount();
+      const [accepted] = await catalogue.accept(
+        [{ account, mediaId: 'runs-out', kind: 'image', sentAt: NOW }],
+        NOW,
+        false,
+      );
+      const hasRunOut = async () =>
+        (await catalogue.expiring(at(1e6), 0, 999)).some(({ id }) => id === accepted!.id);
+      assert.equal(await hasRunOut(), true);
+      assert.ok(await catalogue.storeHold.takeProbe('me', at(1), at(2)));
+      await catalogue.storeHold.refused('me', at(60), { code: 'store_refused', class: 'store' }, at(1));
+      assert.equal(await hasRunOut(), false);
+      assert.ok(await catalogue.storeHold.takeProbe('me', at(61), at(62)));
+      await catalogue.storeHold.passed('me', at(61), at(61));
+    });
+
+    it('a failed reading of customer service drops no later token, and shortens the wait of no other', async () => {
+      const { kfSyncs } = catalogue;
+      const account = newAccount();
+      const take = (second: number) => kfSyncs.take([account], at(second), at(second + 10), at(-1e6));
+      const busy = { code: 'network', class: 'transient' } as const;
+      await kfSyncs.want(account, 'wk1', 'older', NOW);
+      const first = await take(1);
+      await kfSyncs.want(account, 'wk1', 'newer', at(2));
+      await kfSyncs.failed(first!, busy, { until: at(20), ofAccount: false, dropToken: true }, at(3));
+      const second = await take(20);
+      assert.equal(second?.token, 'newer');
+      await kfSyncs.want(account, 'wk2', 'token', at(21));
+      const other = await take(21);
+      assert.equal(other?.openKfId, 'wk2');
+      await kfSyncs.failed(other!, busy, { until: at(500), ofAccount: false, dropToken: false }, at(22));
+      await kfSyncs.failed(second!, busy, { until: at(100), ofAccount: true, dropToken: false }, at(23));
+      assert.equal((await take(100))?.openKfId, 'wk1');
+      assert.equal(await take(109), undefined, 'the other one waits as long as it had to');
+      assert.ok(await take(500));
+    });
+
+    it('an incident that ends after it was claimed is told once more, by its holder alone, and then forgotten', async () => {
+      const { incidents } = catalogue;
+      const target = newAccount();
+      const trouble = (kind: string) => ({ kind, target, since: NOW, count: 1, detail: {} });
+      const claim = async (holder: string, second: number, repeatBefore = at(-1e6)) =>
+        (await incidents.claim(holder, { now: at(second), until: at(second + 60), repeatBefore }, 99))
+          .filter((one) => one.target === target)
+          .sort((one, other) => (one.kind < other.kind ? -1 : 1));
+      const kinds = (all: readonly { kind: string }[]) => all.map(({ kind }) => kind);
+      await incidents.report([trouble('ends'), trouble('lasts')], NOW);
+      const lost = await claim('a', 1);
+      assert.deepEqual(kinds(lost), ['ends', 'lasts']);
+      assert.deepEqual(await claim('b', 60), []);
+      assert.equal((await claim('b', 61)).length, 2, 'the claim has lapsed');
+      await incidents.said('a', lost, at(62));
+      assert.deepEqual(await claim('c', 63), [], 'it is no longer for this one to say');
+      await incidents.unclaim('b');
+      const told = await claim('c', 64);
+      assert.deepEqual([told.length, told[0]?.lastSaidAt], [2, undefined]);
+
+      await incidents.report([trouble('lasts')], at(65));
+      await incidents.endUnseen(['ends', 'lasts'], at(65), at(66));
+      await incidents.said('c', told, at(67));
+      const ended = await claim('c', 68);
+      assert.deepEqual([kinds(ended), ended[0]?.endedAt], [['ends'], at(66)]);
+      await incidents.said('c', ended, at(69));
+      assert.deepEqual(await claim('c', 70), []);
+
+      await incidents.endUnseen(['ends'], at(1e6), at(71));
+      await incidents.forget(at(1e6));
+      const repeated = await claim('c', 72, at(67));
+      assert.deepEqual([kinds(repeated), repeated[0]?.endedAt], [['lasts'], undefined]);
+      await incidents.said('c', repeated, at(73));
+      // Another process has said it without being asked.
+      await incidents.report([{ ...trouble('lasts'), saidAt: at(90) }], at(90));
+      assert.deepEqual(await claim('c', 91, at(80)), []);
+      assert.deepEqual(kinds(await claim('c', 91, at(90))), ['lasts']);
+    });
+
+    const wish = (account: string) => ({
+      filter: { status: ['dead'] as ['dead'], account: [account] },
+      rate: 100,
+      actor: 'ops',
+    });
+
+    it('a redrive does not take what died after it was asked for, though it has room for it', async () => {
+      const account = newAccount();
+      const [stays, leaves] = [await dead(account, at(1)), await dead(account, at(1))];
+      const { id, matched } = await catalogue.redrives.ask(wish(account), at(10));
+      assert.equal(matched, 2);
+      await catalogue.redriveOne(leaves, at(11), { actor: 'somebody' });
+      // Sent before the others, so that it would be the first of the page.
+      const later = await dead(account, at(20), at(-60));
+      await catalogue.redrives.page(id, at(30));
+      assert.deepEqual([await statusOf(stays), await statusOf(later)], ['pending', 'dead']);
+    });
+
+    it('a redrive leaves what died again between the reading of its page and the writing', async () => {
+      const account = newAccount();
+      const [stays, again] = [await dead(account, at(1)), await dead(account, at(1))];
+      const { id } = await catalogue.redrives.ask(wish(account), at(10));
+      const between: Database = {
+        ...database,
+        transaction: (work) =>
+          database.transaction((transaction) =>
+            work({
+              query: async (text, values) => {
+                if (/^\s*WITH locked/.test(text)) {
+                  const later = `UPDATE ${SCHEMA}.media SET closed_at = $2 WHERE id = $1`;
+                  await transaction.query(later, [again, at(20)]);
+                }
+                return await transaction.query(text, values);
+              },
+            }),
+          ),
+      };
+      await createCatalogue(between, SCHEMA, lifetimes).redrives.page(id, at(30));
+      assert.deepEqual([await statusOf(stays), await statusOf(again)], ['pending', 'dead']);
+    });
+  });
+}

@@ -1,0 +1,93 @@
+/** What reaches the catalogue late, from a spool, on both databases: any order, any number of times. */
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { idOf } from '../../../src/media.ts';
+import { createEntryWriter, type Entry, textOf } from '../../../src/pipeline/ingest/spool-entry.ts';
+import { createMetrics } from '../../../src/runtime/metrics.ts';
+import { createCleanup } from '../../machine/cleanup.ts';
+import { type Bundle, backends, setup } from '../backends.ts';
+
+const NOON = new Date('2026-05-01T12:00:00Z');
+const MINUTE_MS = 60_000;
+const at = (minutes: number) => new Date(NOON.getTime() + minutes * MINUTE_MS);
+
+for (const backend of backends) {
+  describe(`records of a spool on ${backend.name}`, { skip: backend.skip }, () => {
+    let bundle: Bundle;
+    let write: (entries: readonly Entry[]) => Promise<string[]>;
+    const cleanup = createCleanup();
+    before(async () => {
+      bundle = (await setup(cleanup.hooks, backend.open))!;
+      const writer = createEntryWriter({
+        catalogue: bundle.catalogue,
+        clock: { now: () => at(60) },
+        metrics: createMetrics(),
+        onAccepted: () => undefined,
+      });
+      write = (entries) => writer(entries.map(textOf));
+    });
+    after(() => cleanup.run());
+
+    const media = (mediaId: string, minutes: number, openId?: string): Entry => ({
+      kind: 'media',
+      reference: {
+        account: 'wx',
+        mediaId,
+        kind: 'image',
+        sentAt: at(minutes),
+        ...(openId ? { openId } : {}),
+      },
+    });
+
+    it('are one row however often they come, with the earliest time', async () => {
+      for (const minutes of [5, 1, 5, 3]) assert.deepEqual(await write([media('again', minutes)]), []);
+      assert.deepEqual(await write([media('again', 4, 'o'), media('again', 2)]), []);
+      const row = await bundle.catalogue.get(idOf('wx', 'again'));
+      assert.deepEqual([row?.sentAt, row?.openId, row?.status], [at(1), 'o', 'pending']);
+    });
+
+    it('leave an erased media erased', async () => {
+      const id = idOf('wx', 'gone');
+      await write([media('gone', 1)]);
+      await bundle.catalogue.erase([id], { actor: 'ops' }, at(2));
+      assert.deepEqual(await write([media('gone', 0, 'o')]), []);
+      const row = await bundle.catalogue.get(id);
+      assert.deepEqual([row?.status, row?.openId], ['erased', undefined]);
+    });
+
+    it('never put an older ticket in the place of a newer one', async () => {
+      const { kept } = bundle.catalogue;
+      const ticket = (sealed: string, minutes: number): Entry => ({
+        kind: 'secret',
+        name: 'ticket',
+        sealed,
+        at: at(minutes),
+      });
+      await kept.writeUnlessNewer('ticket', 'direct', at(5));
+      await write([ticket('older', 4)]);
+      assert.equal(await kept.read('ticket'), 'direct');
+      await write([ticket('newer', 6), ticket('between', 5.5)]);
+      assert.equal(await kept.read('ticket'), 'newer');
+    });
+
+    it('keep a newer token of customer service, and a reader that is at it sees that somebody came', async () => {
+      const { kfSyncs } = bundle.catalogue;
+      const sync = (sealedToken: string, minutes: number): Entry => ({
+        kind: 'sync',
+        account: 'wx',
+        openKfId: 'wk',
+        sealedToken,
+        at: at(minutes),
+      });
+      await kfSyncs.want('wx', 'wk', 'newer', at(5));
+      const wanted = (await kfSyncs.take(['wx'], at(6), at(7), at(0)))!;
+      await write([sync('older', 4)]);
+      const none = { references: [], nextCursor: 'c1' };
+      assert.ok(await kfSyncs.commitPage(wanted, none, at(6)));
+      const again = await kfSyncs.take(['wx'], at(8), at(9), at(0));
+      assert.equal(again?.token, 'newer');
+      assert.ok(await kfSyncs.commitPage(again!, { ...none, nextCursor: 'c2' }, at(8)));
+      assert.equal(await kfSyncs.take(['wx'], at(20), at(21), at(0)), undefined);
+    });
+  });
+}

@@ -1,0 +1,117 @@
+/** Whatever brought a media back among the due, accounts take turns and the nearest deadline of each goes first. */
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { createCleanup } from '../../machine/cleanup.ts';
+import { type Bundle, backends, SCHEMA, setup } from '../backends.ts';
+
+const NOW = new Date('2026-05-01T12:00:00Z');
+const LATER = new Date(NOW.getTime() + 3_600_000);
+const ACCOUNTS = ['wx-a', 'wx-b', 'wx-c'];
+const EACH = 12;
+const WINDOW = 1_000;
+const FAILURE = { code: 'network', class: 'transient' } as const;
+
+for (const backend of backends) {
+  describe(`order on ${backend.name}`, { skip: backend.skip }, () => {
+    const cleanup = createCleanup();
+    let bundle: Bundle;
+    before(async () => {
+      bundle = (await setup(cleanup.hooks, backend.open))!;
+      await bundle.catalogue.accounts.ensure(ACCOUNTS);
+    });
+    after(() => cleanup.run());
+
+    /** Rows of every account, their deadlines in no order of insertion. */
+    async function fill(): Promise<void> {
+      const { database } = bundle;
+      await database.query(`TRUNCATE ${SCHEMA}.media, ${SCHEMA}.media_tally`);
+      await database.query(
+        `INSERT INTO ${SCHEMA}.media (id, account, media_id, kind, sent_at, expires_at, closes_at, stage, created_at, updated_at)
+         SELECT 'm_' || md5(account || n), account, 'media-' || n, 'image', at, at + interval '72 h', at + interval '74 h', 1, at, at
+         FROM unnest($1::text[]) AS account, generate_series(1, ${EACH}) AS n,
+           LATERAL (SELECT $2::timestamptz - interval '1 minute' * (n * 7919 % 1000) AS at) AS sent`,
+        [ACCOUNTS, NOW],
+      );
+    }
+    const claim = (room: number, now = LATER) =>
+      bundle.catalogue.claim(
+        ACCOUNTS.map((account) => ({ account, room })),
+        now,
+        WINDOW,
+      );
+
+    /** All of it, a few at a time as the feeder takes it. */
+    async function inOrder(): Promise<void> {
+      const taken: { account: string; sentAtMs: number }[] = [];
+      for (let round = 1; taken.length < ACCOUNTS.length * EACH; round++) {
+        const { fed } = await claim(3 * round);
+        assert.ok(fed.length > 0, `${taken.length} taken, and no more`);
+        taken.push(...fed.map(({ reference }) => ({ ...reference, sentAtMs: reference.sentAt.getTime() })));
+      }
+      const turns = taken.map(({ account }) => account);
+      assert.deepEqual(
+        turns,
+        turns.map((_, place) => ACCOUNTS[place % ACCOUNTS.length]),
+        'accounts take turns',
+      );
+      for (const account of ACCOUNTS) {
+        const deadlines = taken.filter((one) => one.account === account).map(({ sentAtMs }) => sentAtMs);
+        assert.deepEqual(
+          deadlines,
+          deadlines.toSorted((a, b) => a - b),
+          'the nearest deadline first',
+        );
+      }
+    }
+
+    const settleAll = async (next: Parameters<Bundle['catalogue']['failed']>[2]) => {
+      const { fed } = await claim(EACH, NOW);
+      for (const job of fed)
+        await bundle.catalogue.failed({ ...job, startedAt: NOW, endedAt: NOW }, FAILURE, next, true);
+    };
+
+    const ways: Record<string, () => Promise<void>> = {
+      'new media': async () => {},
+      'media rescued from a lost queue': async () => {
+        await claim(EACH, NOW);
+        const lost = await bundle.catalogue.fedBefore(LATER, WINDOW);
+        assert.equal(await bundle.catalogue.unfeed(lost), ACCOUNTS.length * EACH);
+      },
+      'media whose long backoff is over': async () => {
+        await settleAll({ to: 'later', at: LATER, reason: 'retry' });
+        await bundle.catalogue.promote(LATER, WINDOW);
+      },
+      'media of accounts that were held and are released': async () => {
+        const why = { code: 'held_by_hand', class: 'account', by: 'test', reason: 'a test' } as const;
+        const { fed } = await claim(EACH / 2, NOW);
+        for (const account of ACCOUNTS) await bundle.catalogue.accounts.holdByHand(account, LATER, why, NOW);
+        for (const job of fed) assert.ok(await bundle.catalogue.standBack(job));
+        assert.equal((await claim(EACH, NOW)).fed.length, 0);
+        for (const account of ACCOUNTS) await bundle.catalogue.accounts.release(account, NOW);
+      },
+      'media of a store that was held': async () => {
+        const { storeHold } = bundle.catalogue;
+        const { fed } = await claim(EACH / 2, NOW);
+        await storeHold.takeProbe('a', NOW, LATER);
+        await storeHold.refused('a', NOW, { code: 'store_refused', class: 'store' }, NOW);
+        for (const job of fed) assert.ok(await storeHold.standBack(job));
+        await storeHold.takeProbe('a', NOW, LATER);
+        await storeHold.passed('a', NOW, NOW);
+      },
+      'media redriven': async () => {
+        await settleAll({ to: 'dead' });
+        const rows = await bundle.database.query<{ id: string }>(
+          `SELECT id FROM ${SCHEMA}.media ORDER BY id`,
+        );
+        for (const { id } of rows) assert.ok(await bundle.catalogue.redriveOne(id, NOW, { actor: 'test' }));
+      },
+    };
+    for (const [what, comeBack] of Object.entries(ways)) {
+      it(`takes ${what} in turns, and by deadline`, async () => {
+        await fill();
+        await comeBack();
+        await inOrder();
+      });
+    }
+  });
+}

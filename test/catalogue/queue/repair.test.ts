@@ -1,0 +1,146 @@
+/** What repair costs and that many may do it: on every database, beside a catalogue that is large in comparison. */
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { type Catalogue, createCatalogue } from '../../../src/catalogue/catalogue.ts';
+import type { Database } from '../../../src/catalogue/database/database.ts';
+import { createSweeper } from '../../../src/pipeline/maintenance/sweeper.ts';
+import { systemClock } from '../../../src/runtime/clock.ts';
+import { createMetrics } from '../../../src/runtime/metrics.ts';
+import { backends, lifetimes, SCHEMA, setup } from '../backends.ts';
+
+const ARCHIVED = 20_000;
+const FED = 200;
+const never = new AbortController().signal;
+
+interface Plan {
+  readonly 'Node Type': string;
+  readonly 'Relation Name'?: string;
+  readonly 'Actual Rows'?: number;
+  readonly 'Rows Removed by Filter'?: number;
+  readonly Plans?: readonly Plan[];
+}
+
+for (const backend of backends) {
+  describe(`repair on ${backend.name}`, { skip: backend.skip, timeout: 120_000 }, () => {
+    const closing: (() => unknown)[] = [];
+    let database: Database;
+    let catalogue: Catalogue;
+    const statements: { text: string; values: unknown[] }[] = [];
+    const cleaning = {
+      after: (step: () => unknown) => void closing.push(step),
+      skip: () => assert.fail('it was said to be here'),
+    } as unknown as Parameters<typeof setup>[0];
+
+    before(async () => {
+      ({ database } = (await setup(cleaning, backend.open))!);
+      const listening: Database = {
+        ...database,
+        query: (text, values = []) => {
+          statements.push({ text, values });
+          return database.query(text, values);
+        },
+      };
+      catalogue = createCatalogue(listening, SCHEMA, lifetimes);
+      await fill(database);
+    });
+    after(async () => {
+      for (const step of closing.toReversed()) await step();
+    });
+
+    /** Rows that were touched for the statement that `ask` makes, and how it was done. */
+    async function costOf(ask: () => Promise<unknown>): Promise<{ nodes: string[]; touched: number }> {
+      statements.length = 0;
+      await ask();
+      assert.equal(statements.length, 1);
+      const { text, values } = statements[0]!;
+      const rows = await database.query<{ 'QUERY PLAN': [{ Plan: Plan }] }>(
+        `EXPLAIN (ANALYZE, FORMAT JSON) ${text}`,
+        values,
+      );
+      const nodes: string[] = [];
+      let touched = 0;
+      const visit = (plan: Plan): void => {
+        nodes.push(`${plan['Node Type']} ${plan['Relation Name'] ?? ''}`.trim());
+        if (plan['Relation Name'] === 'media')
+          touched = Math.max(touched, (plan['Actual Rows'] ?? 0) + (plan['Rows Removed by Filter'] ?? 0));
+        for (const under of plan.Plans ?? []) visit(under);
+      };
+      visit(rows[0]!['QUERY PLAN'][0].Plan);
+      return { nodes, touched };
+    }
+
+    const soon = new Date(Date.now() + 60_000);
+    const looks: [string, (catalogue: Catalogue) => Promise<unknown>, number][] = [
+      ['for lost jobs', (it) => it.fedBefore(soon, 1_000), FED],
+      ['for what has run out', (it) => it.expiring(soon, 0, 1_000), 0],
+      ['for uploads left open', (it) => it.openUploads(soon, 100), 0],
+      ['for what waits no longer', (it) => it.promote(soon, 2_000), 0],
+      ['for a row each of a sample', (it) => it.sampleArchived([{ from: 'm_4', to: 'm_5' }], {}), 1],
+      ['for the rows of a page of objects', (it) => it.holdings(['m_1', 'm_2']), 2],
+    ];
+    for (const [name, look, most] of looks) {
+      it(`looks ${name} by an index, at no more than there is of them`, async () => {
+        const { nodes, touched } = await costOf(() => look(catalogue));
+        assert.ok(!nodes.includes('Seq Scan media'), nodes.join(' > '));
+        assert.ok(touched <= most, `${touched} rows were touched, by ${nodes.join(' > ')}`);
+      });
+    }
+
+    it('frees each lost row once, however many sweepers are at it at once', async () => {
+      const freed: number[] = [];
+      const sweepers = Array.from({ length: 5 }, () =>
+        createSweeper(
+          {
+            // Leases that have all lapsed: the worst there can be.
+            catalogue: { ...catalogue, takeLease: async () => true, dropLease: async () => undefined },
+            queue: { lost: async (ids) => [...ids], misplaced: async () => [] },
+            store: { bucket: 'b', abortMultipart: async () => undefined },
+            stored: { adopt: async () => false },
+            metrics: createMetrics(),
+            clock: systemClock,
+            lifetimes,
+            log: { info: () => undefined, warn: () => undefined },
+            windowRows: 1_000,
+            onFreed: () => undefined,
+          },
+          { fedAgeMs: -60_000 },
+        ),
+      );
+      const rounds = await Promise.all(sweepers.map((sweeper) => sweeper.sweep(never)));
+      for (const round of rounds) freed.push(round!.freed);
+      assert.equal(
+        freed.reduce((sum, n) => sum + n, 0),
+        FED,
+        JSON.stringify(freed),
+      );
+      const stages = await database.query<{ stage: number; round: number; n: string }>(
+        `SELECT stage, round, count(*) AS n FROM ${SCHEMA}.media WHERE status = 'pending' GROUP BY 1, 2`,
+      );
+      assert.deepEqual(
+        stages.map(({ stage, round, n }) => [stage, round, Number(n)]),
+        [[1, 1, FED]],
+      );
+      // A sweeper that looked before the row was fed again does not free it a second time.
+      const { fed } = await catalogue.claim([{ account: 'wx1', room: FED }], new Date(), FED);
+      assert.equal(fed.length, FED);
+      assert.equal(await catalogue.unfeed(fed.map(({ id }) => ({ id, round: 1 }))), 0);
+    });
+  });
+}
+
+async function fill(database: Database): Promise<void> {
+  const columns = 'id, account, media_id, kind, sent_at, expires_at, closes_at, created_at, updated_at';
+  const values = `'m_' || left(encode(sha256(convert_to($1 || n, 'UTF8')), 'hex'), 32), 'wx1', $1 || n, 'image',
+    now(), now() + interval '72 h', now() + interval '74 h', now(), now()`;
+  await database.query(
+    `INSERT INTO ${SCHEMA}.media (${columns}, status, archived_at)
+     SELECT ${values}, 'archived', now() FROM generate_series(1, ${ARCHIVED}) AS n`,
+    ['archived-'],
+  );
+  await database.query(
+    `INSERT INTO ${SCHEMA}.media (${columns}, status, stage, round, fed_at)
+     SELECT ${values}, 'pending', 2, 1, now() FROM generate_series(1, ${FED}) AS n`,
+    ['fed-'],
+  );
+  await database.query(`ANALYZE ${SCHEMA}.media`);
+}

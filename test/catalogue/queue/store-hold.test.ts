@@ -1,0 +1,164 @@
+/** One row holds the whole fleet: what is fed, shown and closed while it does, and after. */
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { createCleanup } from '../../machine/cleanup.ts';
+import { type Bundle, backends, lifetimes, SCHEMA, setup } from '../backends.ts';
+
+const NOW = new Date('2026-05-01T12:00:00Z');
+const HOUR_MS = 3_600_000;
+const at = (ms: number) => new Date(NOW.getTime() + ms);
+const WHY = { code: 'store_refused', class: 'store', detail: 'HTTP 403 AccessDenied' } as const;
+const EXPIRED = { code: 'expired', class: 'permanent_media' } as const;
+let serial = 0;
+
+for (const backend of backends) {
+  describe(`the hold of the store on ${backend.name}`, { skip: backend.skip }, () => {
+    const cleanup = createCleanup();
+    let bundle: Bundle;
+    before(async () => {
+      bundle = (await setup(cleanup.hooks, backend.open))!;
+    });
+    after(() => cleanup.run());
+
+    const begin = async (now: Date) => {
+      const { storeHold } = bundle.catalogue;
+      assert.ok(await storeHold.takeProbe('one', now, new Date(now.getTime() + 15_000)));
+      return await storeHold.refused('one', new Date(now.getTime() + 15_000), WHY, now);
+    };
+    const end = async (now: Date) => {
+      const { storeHold } = bundle.catalogue;
+      assert.ok(await storeHold.takeProbe('one', now, new Date(now.getTime() + 15_000)));
+      return await storeHold.passed('one', now, now);
+    };
+    const accept = async (account: string, sentAt: Date, now = NOW) => {
+      const media = { account, mediaId: `media-${++serial}`, kind: 'image', sentAt } as const;
+      return (await bundle.catalogue.accept([media], now, false))[0]!.id;
+    };
+    const claim = async (account: string, now: Date) =>
+      (await bundle.catalogue.claim([{ account, room: 10 }], now, 10)).fed;
+
+    it('feeds nothing while it lasts, and all of it after; the rows say so and are not rewritten', async () => {
+      const { catalogue } = bundle;
+      const account = 'wx-fed';
+      const ids = [await accept(account, NOW), await accept(account, NOW)];
+      const [fed] = (await catalogue.claim([{ account, room: 1 }], NOW, 10)).fed;
+      assert.equal(await catalogue.storeHold.standBack(fed!), false, 'nothing holds it');
+      assert.equal(await begin(NOW), true);
+      assert.equal(await catalogue.storeHold.standBack({ ...fed!, round: 7 }), false, 'another round');
+      assert.equal(await catalogue.storeHold.standBack(fed!), true);
+      assert.deepEqual(await claim(account, NOW), []);
+      for (const id of ids) {
+        const row = await catalogue.get(id);
+        assert.deepEqual(row?.waiting, { reason: 'storeHeld', until: at(15_000) });
+        assert.deepEqual([row.tries, row.updatedAt], [0, NOW]);
+      }
+      assert.deepEqual((await catalogue.stats(NOW, [account])).waiting, { storeHeld: 2 });
+      assert.equal(await end(at(20_000)), true);
+      assert.equal((await claim(account, at(20_000))).length, 2);
+    });
+
+    it('has one prober in the fleet, when it is time; one that died lapses', async () => {
+      const { storeHold } = bundle.catalogue;
+      await begin(NOW);
+      assert.equal(await storeHold.takeProbe('a', at(14_999), at(30_000)), false, 'not yet');
+      const many = ['a', 'b', 'c', 'd'].map((name) => storeHold.takeProbe(name, at(15_000), at(30_000)));
+      const taken = (await Promise.all(many)).filter(Boolean);
+      assert.equal(taken.length, 1);
+      assert.equal(await storeHold.takeProbe('e', at(29_999), at(45_000)), false);
+      assert.equal(await storeHold.takeProbe('e', at(30_000), at(45_000)), true);
+      assert.equal(await storeHold.passed('a', NOW, at(31_000)), false, 'it came too late');
+      assert.equal(await storeHold.refused('e', at(60_000), WHY, at(31_000)), false, 'held already');
+      const { hold } = await storeHold.read();
+      assert.deepEqual(hold, { since: NOW, until: at(60_000), why: WHY, probes: 1 });
+      await end(at(60_000));
+    });
+
+    it('heeds nothing of a prober whose lease another has, and a release by hand ends any lease', async () => {
+      const { storeHold } = bundle.catalogue;
+      assert.ok(await storeHold.takeProbe('late', NOW, at(15_000)));
+      assert.ok(await storeHold.takeProbe('next', at(15_000), at(30_000)));
+      assert.equal(await storeHold.refused('late', at(60_000), WHY, at(16_000)), false);
+      assert.equal((await storeHold.read()).hold, undefined);
+      await storeHold.dropProbe('late');
+      assert.equal(
+        await storeHold.takeProbe('third', at(17_000), at(32_000)),
+        false,
+        'it is the other one’s',
+      );
+      assert.equal(await storeHold.refused('next', at(60_000), WHY, at(18_000)), true);
+      const held = (await storeHold.read()).hold;
+      assert.ok(await storeHold.takeProbe('dead', at(60_000), at(75_000)));
+      assert.equal(await storeHold.refused('late', at(99_000), WHY, at(61_000)), false);
+      assert.equal(await storeHold.passed('late', at(61_000), at(61_000)), false);
+      assert.deepEqual((await storeHold.read()).hold, held);
+      assert.equal(await storeHold.release('ops', at(62_000)), true);
+      assert.equal(await storeHold.takeProbe('third', at(62_000), at(77_000)), true);
+      assert.equal(await storeHold.passed('third', at(62_000), at(63_000)), true);
+      assert.equal(await storeHold.release('ops', at(64_000)), false, 'nothing is held');
+    });
+
+    it('remembers when a canary got through though nothing was held, and writes no event of it', async () => {
+      const { storeHold, events } = bundle.catalogue;
+      const before = (await events.list({ target: 'store' }, 100)).length;
+      assert.equal(await end(at(HOUR_MS)), false);
+      assert.deepEqual(await storeHold.read(), { hold: undefined, passedAt: at(HOUR_MS) });
+      assert.equal((await events.list({ target: 'store' }, 100)).length, before);
+      await begin(at(HOUR_MS));
+      await end(at(2 * HOUR_MS));
+      const [release, hold] = await events.list({ target: 'store' }, 2);
+      assert.deepEqual(
+        [hold?.action, hold?.actor, hold?.reason, release?.action],
+        ['hold', 'worker', 'store_refused: HTTP 403 AccessDenied', 'release'],
+      );
+    });
+
+    it('closes nothing while it lasts; what waited for it gets a try when it is back', async () => {
+      const { catalogue } = bundle;
+      const account = 'wx-late';
+      const sentAt = at(-73 * HOUR_MS);
+      const closesAt = new Date(sentAt.getTime() + lifetimes.lifetimeMs + lifetimes.closingMs);
+      const waiting = await accept(account, sentAt, sentAt);
+      const tried = await accept(account, sentAt, sentAt);
+      await begin(NOW);
+      const later = new Date(closesAt.getTime() + HOUR_MS);
+      const expiring = async (now: Date) =>
+        (await catalogue.expiring(now, lifetimes.closingMs, 100))
+          .filter((row) => row.account === account)
+          .map(({ id }) => id);
+      assert.deepEqual(await expiring(later), []);
+      await end(later);
+      assert.deepEqual(await expiring(later), []);
+      const { fed } = await catalogue.claim([{ account, room: 2 }], later, 10);
+      const job = fed.find(({ id }) => id === tried)!;
+      await catalogue.unfeed(fed.filter(({ id }) => id !== tried));
+      const next = { to: 'later', at: at(100 * HOUR_MS), reason: 'retry' } as const;
+      await catalogue.failed({ ...job, startedAt: later, endedAt: later }, WHY, next, true);
+      assert.deepEqual(await expiring(later), [tried], 'it had its try');
+      const window = new Date(later.getTime() + lifetimes.closingMs);
+      assert.deepEqual(
+        (await expiring(window)).sort(),
+        [tried, waiting].sort(),
+        'no longer than any row has',
+      );
+      const closed = await catalogue.closeExpired([tried, waiting], window, EXPIRED);
+      assert.equal(closed.length, 2);
+      assert.equal((await catalogue.get(tried))?.failure?.code, 'store_refused', 'why it was lost');
+    });
+
+    it('asks for no upload to be aborted that the store would not abort', async () => {
+      const { catalogue, database } = bundle;
+      const account = 'wx-upload';
+      const id = await accept(account, NOW);
+      const [job] = await claim(account, NOW);
+      await catalogue.reserve(job!, { bucket: 'b', objectKey: 'k' }, NOW);
+      await catalogue.recordUpload(job!, 'upload-1');
+      await database.query(`UPDATE ${SCHEMA}.media SET stage = 1 WHERE id = $1`, [id]);
+      const open = async () => (await catalogue.openUploads(at(100 * HOUR_MS), 10)).length;
+      assert.equal(await open(), 1);
+      await begin(at(200 * HOUR_MS));
+      assert.equal(await open(), 0);
+      await end(at(201 * HOUR_MS));
+      assert.equal(await open(), 1);
+    });
+  });
+}

@@ -1,0 +1,80 @@
+/** A dead media is tried again, on both databases. */
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import type { Catalogue } from '../../../src/catalogue/catalogue.ts';
+import { createCleanup } from '../../machine/cleanup.ts';
+import { backends, setup } from '../backends.ts';
+
+const NOW = new Date('2026-05-01T12:00:00Z');
+const HOUR_MS = 3_600_000;
+const at = (ms: number) => new Date(NOW.getTime() + ms);
+const OPS = { actor: 'ops' };
+const WHY = { code: 'invalid_media_id', class: 'permanent_media', errcode: 40007 } as const;
+
+for (const backend of backends) {
+  describe(`redriving one on ${backend.name}`, { skip: backend.skip }, () => {
+    let catalogue: Catalogue;
+    const cleanup = createCleanup();
+    before(async () => {
+      ({ catalogue } = (await setup(cleanup.hooks, backend.open))!);
+    });
+    after(() => cleanup.run());
+
+    let serial = 0;
+    async function deadOne() {
+      const account = `redrive-${serial++}`;
+      await catalogue.accept([{ account, mediaId: 'm', kind: 'image', sentAt: NOW }], NOW, false);
+      const claim = async (now: Date) => (await catalogue.claim([{ account, room: 9 }], now, 9)).fed[0];
+      const job = (await claim(NOW))!;
+      const of = { id: job.id, round: job.round, startedAt: NOW, endedAt: at(1000) };
+      assert.ok(await catalogue.failed(of, WHY, { to: 'dead' }, true));
+      return { id: job.id, of, claim };
+    }
+
+    it('makes it pending and due at once, and keeps what is known of it', async () => {
+      const { id, claim } = await deadOne();
+      assert.equal(await catalogue.redriveOne(id, at(HOUR_MS), OPS), true);
+      const row = await catalogue.get(id);
+      assert.deepEqual([row?.status, row?.tries, row?.waiting], ['pending', 1, { reason: 'queued' }]);
+      assert.deepEqual(row?.closesAt, at(74 * HOUR_MS), 'there was time enough');
+      assert.equal((await claim(at(HOUR_MS)))?.id, id);
+    });
+
+    it('leaves it the closing window even when its life is over', async () => {
+      const { id } = await deadOne();
+      await catalogue.redriveOne(id, at(1000 * HOUR_MS), OPS);
+      const row = await catalogue.get(id);
+      assert.deepEqual(row?.closesAt, at(1002 * HOUR_MS));
+      assert.deepEqual(row?.expiresAt, at(72 * HOUR_MS), "WeChat's own deadline is a fact");
+    });
+
+    it('does not let a try of before settle it', async () => {
+      const { id, of } = await deadOne();
+      await catalogue.redriveOne(id, at(HOUR_MS), OPS);
+      assert.equal(await catalogue.failed(of, WHY, { to: 'dead' }, true), false);
+      assert.equal((await catalogue.get(id))?.status, 'pending');
+    });
+
+    it('leaves alone what is not dead, was never downloadable, or is not there', async () => {
+      const { id } = await deadOne();
+      await catalogue.redriveOne(id, NOW, OPS);
+      assert.equal(await catalogue.redriveOne(id, NOW, OPS), false, 'pending');
+      const file = { account: 'redrive-file', mediaId: 'msg:1', kind: 'file', sentAt: NOW } as const;
+      const [accepted] = await catalogue.accept([file], NOW, false);
+      assert.equal(await catalogue.redriveOne(accepted!.id, NOW, OPS), false, 'file');
+      assert.equal(await catalogue.redriveOne('m_nothing', NOW, OPS), false);
+    });
+
+    it('counts the dead of the accounts asked for', async () => {
+      await deadOne();
+      const account = `redrive-${serial - 1}`;
+      assert.equal((await catalogue.stats(NOW, [account])).byStatus.dead, 1);
+      assert.equal((await catalogue.stats(NOW, [])).byStatus.dead, 0);
+      const groups = await catalogue.deadLetterGroups(10, [account]);
+      assert.deepEqual(
+        groups.map((group) => [group.account, group.errcode]),
+        [[account, 40007]],
+      );
+    });
+  });
+}

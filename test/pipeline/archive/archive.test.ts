@@ -1,0 +1,512 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { describe, it } from 'node:test';
+import { createAccounts } from '../../../src/account.ts';
+import { DatabaseAwayError } from '../../../src/catalogue/database/database.ts';
+import type { Stored, Try } from '../../../src/catalogue/queue/outcomes.ts';
+import { FailureError, failure } from '../../../src/failures.ts';
+import { idOf, type ReferenceInput } from '../../../src/media.ts';
+import { type ArchiverDeps, createArchiver } from '../../../src/pipeline/archive/archive.ts';
+import type { Admission } from '../../../src/pipeline/dispatch/account-hold.ts';
+import { createGate } from '../../../src/pipeline/dispatch/account-limiter.ts';
+import { createByteBudget } from '../../../src/runtime/concurrency/byte-budget.ts';
+import { createMetrics } from '../../../src/runtime/metrics.ts';
+
+const NOW = new Date('2026-05-01T12:00:00Z');
+const BYTES = Buffer.from('a picture');
+const never = new AbortController().signal;
+const reference = { account: 'wx1', mediaId: 'media-1', kind: 'image', sentAt: NOW } as const;
+const ID = idOf('wx1', 'media-1');
+const JOB = { jobId: `${ID}-3`, id: ID, round: 3, reference, attempt: 1 };
+const account = { account: 'wx1', concurrency: 1 } as never;
+const token = (value: string) => ({ value, fingerprint: value, issuedAt: NOW, expiresAt: NOW });
+
+async function* flow(bytes: Buffer): AsyncGenerator<Uint8Array> {
+  yield bytes;
+}
+
+const body = (more: object = {}) => ({
+  source: 'media_get' as const,
+  sniffed: { contentType: 'image/jpeg', extension: 'jpg' },
+  body: flow(BYTES),
+  lengthBytes: BYTES.length,
+  endIsProven: true,
+  discard: () => undefined,
+  ...more,
+});
+
+interface Changes {
+  reference?: object;
+  admission?: Admission;
+  openLink?: (url: string) => Promise<ReturnType<typeof body>>;
+  catalogue?: Partial<ArchiverDeps['catalogue']>;
+  open?: (token: string) => Promise<ReturnType<typeof body>>;
+  reportBad?: () => Promise<{ retryAfterMs: number }>;
+  put?: ArchiverDeps['store']['put'];
+  abortMultipart?: ArchiverDeps['store']['abortMultipart'];
+  /** Of the job; never aborted unless told. */
+  signal?: AbortSignal;
+  /** Told of the signal that a download is given. */
+  onSignal?: (signal: AbortSignal) => void;
+}
+
+/** An archiver for whom everything goes well but for what a test changes. */
+function setup(changes: Changes = {}) {
+  const deeds: unknown[][] = [];
+  const budget = createByteBudget(64 * 2 ** 20);
+  const accepted: ReferenceInput[] = [];
+  const archived: { of: Try; stored: Stored }[] = [];
+  let tokens = 0;
+  const archive = createArchiver({
+    accounts: createAccounts([account]),
+    tokens: {
+      get: async () => token(`token${++tokens}`),
+      reportBad: changes.reportBad ?? (async () => ({ retryAfterMs: 0 })),
+      reportGood: () => void deeds.push(['good token']),
+    },
+    downloader: {
+      open: async (request, signal) => {
+        changes.onSignal?.(signal);
+        deeds.push(['open', request.token]);
+        return await (changes.open?.(request.token) ?? body());
+      },
+      openLink: async ({ url, source }, signal) => {
+        changes.onSignal?.(signal);
+        deeds.push(['link', url, source]);
+        return { ...(await (changes.openLink?.(url) ?? body())), source };
+      },
+      close: async () => undefined,
+    },
+    store: {
+      bucket: 'b',
+      put:
+        changes.put ??
+        (async ({ key, expect, signal: _, ...object }) => {
+          const hash = createHash('sha256');
+          for await (const chunk of object.body) hash.update(chunk);
+          deeds.push(['put', key, expect]);
+          return { sizeBytes: BYTES.length, sha256: hash.digest('hex'), multipart: false };
+        }),
+      remove: async (key) => void deeds.push(['remove', key]),
+      abortMultipart:
+        changes.abortMultipart ?? (async (key, uploadId) => void deeds.push(['abort', key, uploadId])),
+    },
+    catalogue: {
+      get: async () => ({ id: ID, status: 'pending' }) as never,
+      ping: async () => void deeds.push(['ping']),
+      reserve: async () => ({}),
+      recordUpload: async () => true,
+      storedAfterErasure: async () => false,
+      failed: async (_, why, next, spent) => {
+        deeds.push(['failed', why.code, next, spent]);
+        return true;
+      },
+      forgetUpload: async (_, uploadId) => void deeds.push(['forget', uploadId]),
+      archived: async (of, stored) => {
+        archived.push({ of, stored });
+        return true;
+      },
+      ...changes.catalogue,
+    },
+    budget,
+    gate: createGate(),
+    holds: {
+      admit: async () => changes.admission ?? { to: 'go', isProbe: false },
+      forget: () => void deeds.push(['holds are read again']),
+    },
+    accept: async (inputs) => {
+      accepted.push(...inputs);
+      return [];
+    },
+    settle: async (_, __, error) => ({
+      do: 'retry',
+      delayMs: 1,
+      failure: (error as FailureError).failure,
+    }),
+    clock: { now: () => NOW },
+    metrics: createMetrics(),
+    log: { info: () => undefined, warn: () => undefined },
+    prefix: 'p/',
+    lifetimeMs: 72 * 3_600_000,
+    pictureRetryMs: 5_000,
+  });
+  return {
+    archive: (job: Partial<typeof JOB> | { round: undefined } = {}) =>
+      archive(
+        { ...JOB, reference: { ...reference, ...changes.reference }, ...job } as never,
+        changes.signal ?? never,
+      ),
+    deeds,
+    accepted,
+    archived,
+    budget,
+    opened: () => deeds.filter(([deed]) => deed === 'open').map(([, value]) => value),
+  };
+}
+
+const KEY = `p/wx1/2026/05/01/${ID}.jpg`;
+const away = async () => {
+  throw new DatabaseAwayError('away');
+};
+
+describe('archive', () => {
+  it('gives the abort of its caller to the download, to the link of a picture and to the store', async () => {
+    const hold = { account: 'wx1', until: NOW } as never;
+    for (const admission of [
+      { to: 'go', isProbe: false },
+      { to: 'picture', hold },
+    ] as const) {
+      const controller = new AbortController();
+      const given: AbortSignal[] = [];
+      const { archive } = setup({
+        admission,
+        reference: { picUrl: 'http://mmbiz.qpic.cn/x/0' },
+        signal: controller.signal,
+        onSignal: (signal) => given.push(signal),
+        put: async ({ signal }) => {
+          given.push(signal);
+          controller.abort(new Error('closing'));
+          throw signal.reason;
+        },
+      });
+      await assert.rejects(archive(), /closing/);
+      assert.deepEqual(
+        given.map(({ aborted }) => aborted),
+        [true, true],
+        admission.to,
+      );
+    }
+  });
+
+  it('releases each body of WeChat, whatever becomes of it', async () => {
+    const cases: [string, Changes][] = [
+      ['stored', {}],
+      ['refused by the store', { put: async () => Promise.reject(failure('store_refused')) }],
+      ['of another round', { catalogue: { reserve: async () => undefined } }],
+      ['fetched twice', { open: async () => released({ lengthBytes: undefined, endIsProven: false }) }],
+    ];
+    let opened = 0;
+    let discarded = 0;
+    const released = (more: object = {}) => {
+      opened++;
+      return body({ ...more, discard: () => discarded++ }) as ReturnType<typeof body>;
+    };
+    for (const [name, changes] of cases) {
+      opened = 0;
+      discarded = 0;
+      const { archive, budget } = setup({ open: async () => released(), ...changes });
+      await archive();
+      // A body read to its end has let go of its connection itself.
+      assert.ok(discarded >= 1 && discarded >= opened - 1, `${name}: ${discarded} of ${opened}`);
+      (await budget.reserve(64 * 2 ** 20, AbortSignal.timeout(1_000))).release();
+    }
+  });
+
+  it('holds memory for its bytes before they are asked for and until the store has them', async () => {
+    const MIB = 2 ** 20;
+    const unknown = { lengthBytes: undefined, endIsProven: false };
+    const cases = [
+      ['a picture', { lengthBytes: BYTES.length }, [24 * MIB], BYTES.length],
+      ['a film', { lengthBytes: 20 * MIB }, [24 * MIB], 24 * MIB],
+      ['fetched twice', unknown, [24 * MIB, 24 * MIB], 24 * MIB],
+    ] as const;
+    for (const [name, length, whenAsked, whileHeld] of cases) {
+      const asked: number[] = [];
+      const read: number[] = [];
+      const taken = () => bench.budget.totalBytes - bench.budget.freeBytes;
+      const bench = setup({
+        open: async () => {
+          asked.push(taken());
+          async function* observed() {
+            yield BYTES;
+            read.push(taken());
+          }
+          return body({ ...length, body: observed() }) as ReturnType<typeof body>;
+        },
+        put: async (object) => {
+          for await (const _ of object.body);
+          read.push(taken());
+          return { sizeBytes: BYTES.length, sha256: 'f', multipart: false };
+        },
+      });
+      await bench.archive();
+      assert.deepEqual(asked, whenAsked, name);
+      assert.equal(read.length, whenAsked.length + 1);
+      for (const held of read) assert.ok(held >= whileHeld, `${name}: ${held} bytes`);
+      assert.equal(taken(), 0, 'nothing stays reserved');
+    }
+  });
+
+  it('stores the file under its key and tells the row', async () => {
+    const { archive, archived, budget, deeds } = setup();
+    assert.deepEqual(await archive(), { do: 'finish', result: 'archived' });
+    assert.deepEqual(deeds.at(-1), ['put', KEY, { lengthBytes: 9 }]);
+    assert.equal(archived[0]?.stored.sha256, createHash('sha256').update(BYTES).digest('hex'));
+    assert.equal(archived[0]?.stored.lengthVerified, true);
+    assert.equal(budget.freeBytes, budget.totalBytes, 'nothing stays reserved');
+  });
+
+  for (const [contentType, disposition] of [
+    ['image/jpeg', 'inline'],
+    ['audio/amr', 'inline'],
+    ['video/mp4', 'inline'],
+    ['image/svg+xml', 'attachment'],
+    ['text/html', 'attachment'],
+    ['application/xml', 'attachment'],
+    ['application/pdf', 'attachment'],
+    ['application/octet-stream', 'attachment'],
+  ] as const) {
+    it(`stores a file of the type ${contentType} as ${disposition}`, async () => {
+      const stored: unknown[] = [];
+      const { archive } = setup({
+        open: async () => body({ sniffed: { contentType, extension: 'x' } }),
+        put: async ({ contentType: type, disposition: how }) => {
+          stored.push(type, how);
+          return { sizeBytes: BYTES.length, sha256: '', multipart: false };
+        },
+      });
+      await archive();
+      assert.deepEqual(stored, [contentType, disposition]);
+    });
+  }
+
+  it('fetches a body whose end proves nothing twice, and stores only what was the same both times', async () => {
+    const { archive, archived, opened, deeds } = setup({
+      open: async () => body({ lengthBytes: undefined, endIsProven: false }) as never,
+    });
+    await archive();
+    assert.equal(opened().length, 2);
+    const sha256 = createHash('sha256').update(BYTES).digest('hex');
+    assert.deepEqual(deeds.at(-1), ['put', KEY, { sha256, sizeBytes: 9 }]);
+    assert.equal(archived[0]?.stored.lengthVerified, false);
+  });
+
+  it('fetches a body of unknown length once where its end proves that it is whole', async () => {
+    const { archive, archived, opened, deeds } = setup({
+      open: async () => body({ lengthBytes: undefined }) as never,
+    });
+    await archive();
+    assert.equal(opened().length, 1);
+    assert.deepEqual(deeds.at(-1), ['put', KEY, undefined]);
+    assert.equal(archived[0]?.stored.lengthVerified, true);
+  });
+
+  it('goes on with a better token in the same try, once', async () => {
+    const refuse = async (value: string) => {
+      if (value === 'token1') throw new FailureError({ code: 'x', class: 'token', errcode: 40001 });
+      return body();
+    };
+    const healed = setup({ open: refuse });
+    assert.deepEqual(await healed.archive(), { do: 'finish', result: 'archived' });
+    assert.deepEqual(healed.opened(), ['token1', 'token2']);
+    const hopeless = setup({
+      open: async () => {
+        throw new FailureError({ code: 'x', class: 'token', errcode: 40001 });
+      },
+    });
+    assert.equal((await hopeless.archive()).do, 'retry');
+    assert.deepEqual(hopeless.opened(), ['token1', 'token2']);
+  });
+
+  it('stores nothing for a row that is not its round’s any more', async () => {
+    const { archive, deeds, budget } = setup({ catalogue: { reserve: async () => undefined } });
+    assert.deepEqual(await archive(), { do: 'finish', result: 'superseded', forget: true });
+    assert.ok(!deeds.some(([deed]) => deed === 'put'));
+    assert.equal(budget.freeBytes, budget.totalBytes);
+  });
+
+  it('aborts what an earlier try left open before it begins, and forgets it only then', async () => {
+    const left = { leftUploadId: 'u1', leftObjectKey: 'k1' };
+    const { archive, deeds } = setup({ catalogue: { reserve: async () => left } });
+    await archive();
+    assert.deepEqual(deeds.slice(0, -1), [
+      ['open', 'token1'],
+      ['good token'],
+      ['abort', 'k1', 'u1'],
+      ['forget', 'u1'],
+    ]);
+    assert.deepEqual(deeds.at(-1)?.slice(0, 2), ['put', KEY]);
+  });
+
+  it('begins no upload that the row of its round cannot hold', async () => {
+    for (const isOurs of [true, false]) {
+      let told: unknown;
+      const { archive, archived } = setup({
+        catalogue: {
+          recordUpload: async (_, uploadId) => {
+            told = uploadId;
+            return isOurs;
+          },
+        },
+        put: async (object) => {
+          await object.onMultipart?.('u2');
+          return { sizeBytes: BYTES.length, sha256: 'f', multipart: true };
+        },
+      });
+      await archive();
+      assert.equal(told, 'u2');
+      assert.equal(archived.length, isOurs ? 1 : 0);
+    }
+  });
+
+  it('forgets an upload that it has no right to abort, and keeps it in mind while the store is away', async () => {
+    const left = { leftUploadId: 'u1', leftObjectKey: 'k1' };
+    for (const [code, result, done] of [
+      ['store_refused', 'finish', ['forget', 'put']],
+      ['store_unavailable', 'retry', []],
+      ['store_bucket_missing', 'retry', []],
+    ] as const) {
+      const { archive, deeds } = setup({
+        catalogue: { reserve: async () => left },
+        abortMultipart: () => Promise.reject(failure(code)),
+      });
+      assert.equal((await archive()).do, result, code);
+      assert.deepEqual(
+        deeds.map(([deed]) => deed).filter((deed) => deed === 'forget' || deed === 'put'),
+        done,
+        code,
+      );
+    }
+  });
+
+  it('removes its object where the row names another or is erased, and keeps one that the row names', async () => {
+    const lose = async (row: { status: string; objectKey?: string } | undefined) => {
+      const told: unknown[] = [];
+      const { archive, deeds } = setup({
+        catalogue: {
+          archived: async () => false,
+          get: async () => row as never,
+          storedAfterErasure: async (id, at) => {
+            told.push([id, at]);
+            return row?.status === 'erased';
+          },
+        },
+      });
+      assert.deepEqual(await archive(), { do: 'finish', result: 'superseded', forget: true });
+      assert.deepEqual(told, [[ID, { bucket: 'b', key: KEY }]], 'an erasure hears of it first');
+      return deeds.some(([deed, key]) => deed === 'remove' && key === KEY);
+    };
+    assert.equal(await lose({ status: 'erased' }), true);
+    assert.equal(await lose({ status: 'erased', objectKey: KEY }), true);
+    assert.equal(await lose({ status: 'archived', objectKey: `${KEY}-pic` }), true);
+    assert.equal(await lose(undefined), true);
+    assert.equal(await lose({ status: 'archived', objectKey: KEY }), false);
+    assert.equal(await lose({ status: 'pending', objectKey: KEY }), false);
+  });
+
+  it('gives a foreign job its row, and nothing more', async () => {
+    const { archive, accepted, opened } = setup();
+    assert.deepEqual(await archive({ round: undefined }), { do: 'finish', result: 'accepted' });
+    assert.deepEqual(accepted, [{ ...reference, sentAt: NOW.toISOString() }]);
+    assert.deepEqual(opened(), []);
+  });
+
+  it('refuses a foreign job of an account nobody knows, which has no row to wait in', async () => {
+    const { archive } = setup();
+    const unknown = { round: undefined, reference: { ...reference, account: 'wx9' } };
+    const disposition = await archive(unknown as never);
+    assert.equal(disposition.do, 'giveUp');
+  });
+
+  it('puts the media back at no cost while the catalogue is away, and leaves WeChat alone until it is back', async () => {
+    let isAway = true;
+    const { archive, opened } = setup({
+      catalogue: {
+        reserve: async () => (isAway ? away() : {}),
+        ping: async () => (isAway ? away() : undefined),
+      },
+    });
+    for (let times = 0; times < 3; times++) assert.equal((await archive()).do, 'putBack');
+    assert.equal(opened().length, 1, 'calls are counted against a quota');
+    isAway = false;
+    assert.deepEqual(await archive(), { do: 'finish', result: 'archived' });
+  });
+
+  it('leaves WeChat alone for whoever waited for its place, too', async () => {
+    const reached = Promise.withResolvers<void>();
+    const held = Promise.withResolvers<never>();
+    const reserve = () => {
+      reached.resolve();
+      return held.promise;
+    };
+    const { archive, opened } = setup({ catalogue: { reserve, ping: away } });
+    const first = archive();
+    await reached.promise;
+    const second = archive();
+    held.reject(new DatabaseAwayError('away'));
+    const back = { do: 'putBack', delayMs: 2_000 };
+    assert.deepEqual(await Promise.all([first, second]), [back, back]);
+    assert.equal(opened().length, 1);
+  });
+
+  it('puts a media back when its account has no place free', async () => {
+    const full = Promise.withResolvers<never>();
+    const { archive } = setup({ open: () => full.promise });
+    const first = archive();
+    assert.deepEqual(await archive(), { do: 'putBack', delayMs: 500 });
+    full.reject(failure('network'));
+    assert.equal((await first).do, 'retry');
+  });
+
+  const gone = async () => {
+    throw new FailureError({ code: 'invalid_media_id', class: 'permanent_media', errcode: 40007 });
+  };
+  const PIC_URL = 'http://mmbiz.qpic.cn/mmbiz_jpg/x/0';
+  const PIC_KEY = KEY.replace('.jpg', '-pic.jpg');
+
+  it('takes the picture behind picUrl where WeChat has none for good, and says so', async () => {
+    const { archive, archived, deeds } = setup({ reference: { picUrl: PIC_URL }, open: gone });
+    assert.deepEqual(await archive(), { do: 'finish', result: 'archived' });
+    assert.deepEqual(deeds.at(-1)?.slice(0, 2), ['put', PIC_KEY]);
+    assert.equal(archived[0]?.stored.source, 'pic_url');
+  });
+
+  it('never prefers picUrl: not while the media may still be had, nor for what is no picture', async () => {
+    const busy = async () => {
+      throw failure('network');
+    };
+    for (const changes of [
+      { reference: { picUrl: PIC_URL }, open: busy },
+      { reference: { picUrl: PIC_URL, kind: 'thumb' }, open: gone },
+      { reference: { picUrl: PIC_URL } },
+    ]) {
+      const { archive, deeds } = setup(changes);
+      await archive();
+      assert.ok(!deeds.some(([deed]) => deed === 'link'));
+    }
+  });
+
+  it('keeps the failure of the media where picUrl fails too', async () => {
+    const openLink = async () => {
+      throw failure('http_status', 'HTTP 404');
+    };
+    const { archive } = setup({ reference: { picUrl: PIC_URL }, open: gone, openLink });
+    const disposition = await archive();
+    assert.equal(disposition.do === 'retry' && disposition.failure.code, 'invalid_media_id');
+  });
+
+  it('makes no call for a media that stood back with its account', async () => {
+    const { archive, opened } = setup({ admission: { to: 'later' } });
+    assert.deepEqual(await archive(), { do: 'finish', result: 'later' });
+    assert.deepEqual(opened(), []);
+  });
+
+  it('goes straight to picUrl for a picture that the hold would outlive', async () => {
+    const why = { code: 'day_quota', class: 'day_quota', errcode: 45009 } as const;
+    const admission = { to: 'picture', hold: { account: 'wx1', until: NOW, why } } as const;
+    const healed = setup({ reference: { picUrl: PIC_URL }, admission });
+    assert.deepEqual(await healed.archive(), { do: 'finish', result: 'archived' });
+    assert.deepEqual(healed.opened(), []);
+    const failing = setup({ reference: { picUrl: PIC_URL }, admission, openLink: gone });
+    assert.deepEqual(await failing.archive(), { do: 'finish', result: 'later' });
+    const at = new Date(NOW.getTime() + 5_000);
+    const next = { to: 'later', at, reason: 'accountHeld' };
+    assert.deepEqual(failing.deeds.at(-1), ['failed', 'day_quota', next, false]);
+  });
+
+  it('looks at the holds again when its media was tried for all', async () => {
+    const { archive, deeds } = setup({ admission: { to: 'go', isProbe: true } });
+    await archive();
+    assert.deepEqual(deeds.at(-1), ['holds are read again']);
+  });
+});

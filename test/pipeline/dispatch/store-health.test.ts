@@ -1,0 +1,102 @@
+import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { describe, it, type TestContext } from 'node:test';
+import { createStoreHealth } from '../../../src/pipeline/dispatch/store-health.ts';
+import { createCanary } from '../../../src/pipeline/dispatch/store-probe.ts';
+import type { StoreOptions } from '../../../src/storage/store.ts';
+import { setup } from '../../storage/setup.ts';
+
+const soon = () => AbortSignal.timeout(10_000);
+
+async function setupHealth(t: TestContext, options: Partial<StoreOptions> = {}) {
+  const s = await setup(t, options);
+  const health = createStoreHealth({ store: s.store, canary: createCanary(s.store, '') });
+  return { ...s, code: async () => (await health.look(soon()))?.code, health };
+}
+
+/** The address of an HTTP server that knows nothing of S3. */
+async function openWebsite(t: TestContext, status: number, body: string): Promise<string> {
+  const server = createServer((request, response) => {
+    request.resume();
+    response.writeHead(status, { 'content-type': 'text/html', etag: 'W/"1"' }).end(body);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+describe('the health of the store', () => {
+  it('is good where it takes an object, which is tried once and then only read', async (t) => {
+    const { code, operations } = await setupHealth(t);
+    assert.equal(await code(), undefined);
+    assert.equal(await code(), undefined);
+    assert.deepEqual(operations(), ['GET', 'PUT', 'DELETE', 'GET']);
+  });
+
+  it('names a missing bucket, a wrong key and a wrong secret', async (t) => {
+    for (const [options, expected] of [
+      [{ bucket: 'another' }, 'store_bucket_missing'],
+      [{ accessKeyId: 'AKIDOFSOMEBODYELSE' }, 'store_key_unknown'],
+      [{ secretAccessKey: 'another-secret' }, 'store_secret_wrong'],
+      [{ region: 'eu-west-1' }, 'store_elsewhere'],
+      [{ endpoint: 'http://127.0.0.1:9' }, 'store_unreachable'],
+      [{ endpoint: 'http://no-such-host.invalid' }, 'store_host_unknown'],
+    ] as const)
+      assert.equal(await (await setupHealth(t, options)).code(), expected, JSON.stringify(options));
+  });
+
+  it('names a website, whatever it answers', async (t) => {
+    for (const [status, body] of [
+      [200, '<html><h1>Welcome</h1></html>'],
+      [200, ''],
+      [404, '<html>Not Found</html>'],
+      [404, ''],
+      [405, '<html>Method Not Allowed</html>'],
+      [302, ''],
+    ] as const) {
+      const s = await setupHealth(t, { endpoint: await openWebsite(t, status, body) });
+      assert.equal(await s.code(), 'store_not_s3', `${status} ${body}`);
+      assert.equal((await createCanary(s.store, '')(soon()))?.code, 'store_not_s3', `${status} ${body}`);
+    }
+  });
+
+  it('names a port that speaks TLS where http was expected to, and the other way round', async (t) => {
+    const { endpoint } = await setup(t);
+    const { code } = await setupHealth(t, { endpoint: endpoint.replace('http:', 'https:') });
+    assert.equal(await code(), 'store_tls');
+  });
+
+  it('is good for a key that is not told whether an object exists', async (t) => {
+    const { code, meddle } = await setupHealth(t);
+    meddle(({ operation }) => (operation === 'GET' ? { answer: 403, code: 'AccessDenied' } : undefined));
+    assert.equal(await code(), undefined);
+  });
+
+  it('is bad where reads are answered and writes are refused, until they are taken', async (t) => {
+    const { code, meddle, operations } = await setupHealth(t);
+    meddle(({ operation }) => (operation === 'PUT' ? { answer: 403, code: 'AccessDenied' } : undefined));
+    assert.deepEqual([await code(), await code()], ['store_refused', 'store_refused']);
+    assert.equal(operations().filter((operation) => operation === 'PUT').length, 1, 'not with each look');
+  });
+
+  it('after an outage is shown by another write', async (t) => {
+    const { code, meddle } = await setupHealth(t);
+    assert.equal(await code(), undefined);
+    meddle(() => ({ reset: true }));
+    assert.equal(await code(), 'store_unavailable');
+    meddle(({ operation }) => (operation === 'PUT' ? { answer: 507, code: 'XMinioStorageFull' } : undefined));
+    assert.equal(await code(), 'store_full');
+  });
+
+  it('keeps nobody waiting longer than he wants, and shares one write', async (t) => {
+    const { health, meddle, operations } = await setupHealth(t);
+    meddle(({ operation }) => (operation === 'PUT' ? { stall: true } : undefined));
+    const looks = [1, 2, 3].map(() => health.look(AbortSignal.timeout(300)));
+    for (const look of looks) await assert.rejects(look, { name: 'TimeoutError' });
+    assert.equal(operations().filter((operation) => operation === 'PUT').length, 1);
+  });
+});

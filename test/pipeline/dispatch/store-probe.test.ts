@@ -1,0 +1,57 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { createCanary } from '../../../src/pipeline/dispatch/store-probe.ts';
+import { setup } from '../../storage/setup.ts';
+
+const soon = () => AbortSignal.timeout(10_000);
+
+describe('canary', () => {
+  it('gets through, under the prefix, and leaves nothing', async (t) => {
+    const { store, seen } = await setup(t);
+    assert.equal(await createCanary(store, 'media/')(soon()), undefined);
+    assert.deepEqual(
+      seen.map(({ method, url }) => [method, /^\/media\/media\/\.probe\/[-\w]{36}$/.test(url.pathname)]),
+      [
+        ['PUT', true],
+        ['DELETE', true],
+      ],
+    );
+  });
+
+  it('says why the store takes nothing', async (t) => {
+    const { store, meddle } = await setup(t);
+    const canary = createCanary(store, '');
+    for (const [mischief, code] of [
+      [{ answer: 403, code: 'AccessDenied' }, 'store_refused'],
+      [{ answer: 404, code: 'NoSuchBucket' }, 'store_bucket_missing'],
+      [{ answer: 403, code: 'SignatureDoesNotMatch' }, 'store_secret_wrong'],
+      [{ answer: 503, code: 'SlowDown' }, 'store_unavailable'],
+      [{ answer: 507 }, 'store_full'],
+      [{ answer: 507, code: 'InsufficientStorage' }, 'disk_full'],
+      [{ reset: true }, 'store_unavailable'],
+    ] as const) {
+      meddle(() => mischief);
+      assert.equal((await canary(soon()))?.code, code);
+    }
+  });
+
+  it('removes what was put, perhaps, though the answer said otherwise', async (t) => {
+    const { store, seen, meddle } = await setup(t);
+    meddle(({ method }) => (method === 'PUT' ? { answer: 500, code: 'InternalError' } : undefined));
+    assert.equal((await createCanary(store, '')(soon()))?.code, 'store_unavailable');
+    assert.equal(seen.at(-1)?.method, 'DELETE');
+  });
+
+  it('does not wait for ever for a store that is silent', async (t) => {
+    const { store, meddle } = await setup(t);
+    meddle(() => ({ stall: true }));
+    const why = await createCanary(store, '', 200)(soon());
+    assert.deepEqual([why?.code, why?.detail], ['store_unavailable', 'no answer within 200 ms']);
+  });
+
+  it('minds no key that may write and not delete', async (t) => {
+    const { store, meddle } = await setup(t);
+    meddle(({ method }) => (method === 'DELETE' ? { answer: 403, code: 'AccessDenied' } : undefined));
+    assert.equal(await createCanary(store, '')(soon()), undefined);
+  });
+});

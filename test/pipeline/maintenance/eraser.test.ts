@@ -1,0 +1,251 @@
+/** How an erasure gets on with a store that locks, hides or is away; a real catalogue, a store with versions. */
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { createAccounts } from '../../../src/account.ts';
+import type { Catalogue } from '../../../src/catalogue/catalogue.ts';
+import type { Unfinished } from '../../../src/catalogue/erasure/erase-media.ts';
+import { failure } from '../../../src/failures.ts';
+import { decideNextErase } from '../../../src/pipeline/maintenance/erase-policy.ts';
+import { createEraser, type EraserDeps } from '../../../src/pipeline/maintenance/eraser.ts';
+import { systemClock } from '../../../src/runtime/clock.ts';
+import { createLog } from '../../../src/runtime/log.ts';
+import { createStore, type Store } from '../../../src/storage/store.ts';
+import { backends, setup } from '../../catalogue/backends.ts';
+import { createCleanup } from '../../machine/cleanup.ts';
+import { flow, picture } from '../../storage/setup.ts';
+import { openVersionedS3, type VersionedS3 } from '../../storage/versioned-s3.ts';
+
+const NOW = new Date('2026-05-01T12:00:00Z');
+const SECOND_MS = 1_000;
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+const WHY = { actor: 'a key', reason: 'asked for' };
+const soon = () => AbortSignal.timeout(20_000);
+const log = createLog({ level: 'silent', program: 'test', secrets: [] });
+
+describe('when an erasure is tried again', () => {
+  const at = (ms: number) => new Date(NOW.getTime() + ms);
+  const after = (why: Unfinished, sinceMs: number) =>
+    decideNextErase(why, at(-sinceMs), NOW).getTime() - NOW.getTime();
+  const locked = (ms: number) =>
+    ({ bucket: 'b', key: 'k', why: 'locked', until: at(ms).toISOString() }) as const;
+  const trouble = { why: 'trouble', problem: 'x' } as const;
+
+  it('is soon while a try is in flight, however long that takes', () => {
+    assert.equal(after({ why: 'busy' }, DAY_MS), SECOND_MS);
+  });
+  it('is ever later after trouble, within an hour', () => {
+    assert.deepEqual(
+      [0, 60 * SECOND_MS, 9 * DAY_MS].map((sinceMs) => after(trouble, sinceMs)),
+      [5 * SECOND_MS, 60 * SECOND_MS, HOUR_MS],
+    );
+  });
+  it('is when the first lock ends, but within a day, and not before the usual patience', () => {
+    const kept = (...ends: number[]) => after({ why: 'kept', left: ends.map(locked) }, 0);
+    assert.equal(kept(9 * HOUR_MS, 2 * HOUR_MS), 2 * HOUR_MS);
+    assert.equal(kept(9 * DAY_MS), DAY_MS);
+    assert.equal(kept(-HOUR_MS), 5 * SECOND_MS);
+  });
+  it('is after the usual patience where nobody knows an end', () => {
+    const left = [locked(DAY_MS), { bucket: 'b', key: 'k', why: 'refused' } as const];
+    assert.equal(after({ why: 'kept', left }, 60 * SECOND_MS), 60 * SECOND_MS);
+  });
+});
+
+describe('an eraser', () => {
+  let catalogue: Catalogue;
+  let store: Store;
+  let s3: VersionedS3;
+  let now = NOW;
+  let forget: EraserDeps['queue']['forget'] = async () => [];
+  const cleanup = createCleanup();
+  before(async () => {
+    ({ catalogue } = (await setup(cleanup.hooks, backends[0]!.open))!);
+    s3 = await openVersionedS3(cleanup.hooks);
+    // The store compares the time of its answers with ours.
+    store = createStore({ ...s3.options, clock: systemClock });
+    cleanup.hooks.after(() => store.close());
+  });
+  after(() => cleanup.run());
+
+  const clock = { now: () => now, sleep: async () => undefined };
+  const later = (ms: number) => {
+    now = new Date(now.getTime() + ms);
+  };
+  const eraser = (changed: Partial<EraserDeps> = {}, options: Parameters<typeof createEraser>[1] = {}) =>
+    createEraser(
+      {
+        catalogue,
+        store,
+        clock,
+        log,
+        accounts: createAccounts([]),
+        queue: { forget: (...given) => forget(...given) },
+        ...changed,
+      },
+      options,
+    );
+
+  let serial = 0;
+  async function archived(keys = [`object-${++serial}.jpg`]) {
+    const account = `eraser-${++serial}`;
+    await catalogue.accept([{ account, mediaId: 'm', kind: 'image', sentAt: now }], now, false);
+    const [job] = (await catalogue.claim([{ account, room: 9 }], now, 9)).fed;
+    const of = { id: job!.id, round: job!.round, startedAt: now, endedAt: now };
+    for (const key of keys) {
+      await catalogue.reserve(of, { bucket: 'media', objectKey: key }, now);
+      await store.put({ ...picture, key, body: flow(Buffer.from(key)), signal: soon() });
+    }
+    const objectKey = keys.at(-1)!;
+    const found = { sizeBytes: 1, sha256: 'f', contentType: 'image/jpeg', source: 'media_get' } as const;
+    await catalogue.archived(of, { ...found, bucket: 'media', objectKey, lengthVerified: true });
+    return { id: of.id, keys };
+  }
+  const row = async (id: string) => (await catalogue.get(id))!;
+
+  it('removes every object the row ever named, in all versions', async () => {
+    const { id, keys } = await archived(['a.jpg', 'a-pic.jpg', 'a.jpg', 'b.png']);
+    assert.equal(s3.versions('a.jpg').length, 2);
+    await eraser().erase([id], WHY, soon());
+    assert.ok((await row(id)).erasedAt);
+    for (const key of keys) assert.deepEqual(s3.versions(key), []);
+  });
+
+  it('names what is locked and until when, and finishes once the store lets go', async () => {
+    const until = new Date(Date.now() + DAY_MS);
+    s3.lock(until);
+    const { id, keys } = await archived();
+    s3.lock(undefined);
+    const { kept } = await eraser().erase([id], WHY, soon());
+    assert.equal(kept.length, 1);
+    assert.deepEqual([kept[0]?.why, kept[0]?.until, kept[0]?.key], ['locked', until.toISOString(), keys[0]]);
+    const { status, mediaId, erasedAt, erasing } = await row(id);
+    assert.deepEqual([status, mediaId, erasedAt], ['erased', undefined, undefined]);
+    assert.deepEqual(erasing?.why === 'kept' && erasing.left, kept);
+    await eraser().sweep(soon());
+    assert.equal((await row(id)).erasedAt, undefined, 'it waits');
+    s3.unlock();
+    later(2 * DAY_MS + 365 * DAY_MS);
+    await eraser().sweep(soon());
+    assert.ok((await row(id)).erasedAt);
+    assert.deepEqual(s3.versions(keys[0]!), []);
+  });
+
+  it('claims nothing while the store is away, and goes on when it is back', async () => {
+    const { id, keys } = await archived();
+    s3.status = 503;
+    await eraser().erase([id], WHY, soon());
+    assert.equal((await row(id)).erasing?.why, 'trouble');
+    s3.status = undefined;
+    assert.equal(s3.versions(keys[0]!).length, 1);
+    later(HOUR_MS);
+    await eraser().sweep(soon());
+    assert.ok((await row(id)).erasedAt);
+    assert.deepEqual(s3.versions(keys[0]!), []);
+  });
+
+  it('removes the object though the queue is away, and finishes when the queue has forgotten too', async () => {
+    const { id, keys } = await archived();
+    forget = async () => {
+      throw new Error('queue: forget: no answer');
+    };
+    await eraser().erase([id], WHY, soon());
+    assert.deepEqual(s3.versions(keys[0]!), []);
+    assert.deepEqual((await row(id)).erasing?.why, 'trouble');
+    forget = async () => [];
+    later(HOUR_MS);
+    await eraser().sweep(soon());
+    assert.ok((await row(id)).erasedAt);
+  });
+
+  it('waits for the worker that has it in hand, and looks for what that has stored', async () => {
+    const { id, keys } = await archived();
+    forget = async () => [id];
+    await eraser().erase([id], WHY, soon());
+    assert.equal((await row(id)).erasing?.why, 'busy');
+    // The worker's PUT arrives, and the worker dies.
+    await store.put({ ...picture, key: keys[0]!, body: flow(Buffer.from('late')), signal: soon() });
+    forget = async () => [];
+    later(2 * SECOND_MS);
+    await eraser().sweep(soon());
+    assert.ok((await row(id)).erasedAt);
+    assert.deepEqual(s3.versions(keys[0]!), []);
+  });
+
+  it('goes on to the other objects of a media where the store is in trouble with one', async () => {
+    for (const index of [0, 1, 2]) {
+      const { id, keys } = await archived(['c', 'd', 'e'].map((name) => `${name}${index}.jpg`));
+      const troubled: EraserDeps['store'] = {
+        ...store,
+        erase: async (key, signal) => {
+          if (key === keys[index]) throw failure('store_unavailable');
+          return await store.erase(key, signal);
+        },
+      };
+      await eraser({ store: troubled }).erase([id], WHY, soon());
+      assert.equal((await row(id)).erasing?.why, 'trouble');
+      assert.deepEqual(
+        keys.filter((key) => s3.versions(key).length > 0),
+        [keys[index]],
+      );
+    }
+  });
+
+  it('says what lies in another bucket, and does not claim that it is gone', async () => {
+    const { id, keys } = await archived();
+    const { kept } = await eraser({ store: { ...store, bucket: 'the-new-one' } }).erase([id], WHY, soon());
+    assert.deepEqual(kept, [{ bucket: 'media', key: keys[0], why: 'otherBucket' }]);
+    assert.equal((await row(id)).erasing?.why, 'kept');
+    assert.equal(s3.versions(keys[0]!).length, 1);
+  });
+
+  it('aborts the upload of a media, and waits for the job that may be on its way to the queue', async () => {
+    const account = `eraser-${++serial}`;
+    await catalogue.accept([{ account, mediaId: 'm', kind: 'image', sentAt: now }], now, false);
+    const [job] = (await catalogue.claim([{ account, room: 9 }], now, 9)).fed;
+    await catalogue.reserve(job!, { bucket: 'media', objectKey: 'f.mp4' }, now);
+    assert.ok(await catalogue.recordUpload(job!, 'u1'));
+    const aborted: unknown[] = [];
+    const watched: EraserDeps['store'] = {
+      ...store,
+      abortMultipart: async (key, uploadId) => void aborted.push([key, uploadId]),
+    };
+    await eraser({ store: watched }).erase([job!.id], WHY, soon());
+    assert.deepEqual(aborted, [['f.mp4', 'u1']]);
+    assert.equal((await row(job!.id)).erasing?.why, 'busy');
+    later(11 * SECOND_MS);
+    await eraser().sweep(soon());
+    assert.ok((await row(job!.id)).erasedAt);
+  });
+
+  it('erases what is past its retention, by a clock that is certain and not by another', async () => {
+    const { id } = await archived();
+    later(2 * DAY_MS);
+    const uncertain = { now: () => now, sleep: async () => undefined, isCertain: false };
+    await eraser({ clock: uncertain }, { retentionMs: DAY_MS }).sweep(soon());
+    assert.equal((await row(id)).status, 'archived');
+    await eraser({}, { retentionMs: 3 * DAY_MS }).sweep(soon());
+    assert.equal((await row(id)).status, 'archived');
+    await eraser({}, { retentionMs: DAY_MS }).sweep(soon());
+    assert.equal((await row(id)).status, 'erased');
+  });
+
+  it('gives up an openId that it cannot read any more, and says so', async () => {
+    const account = {
+      account: 'wx1',
+      product: 'official',
+      appId: 'wx1',
+      secret: 'a new secret',
+      token: 't',
+      requireEncryption: false,
+      concurrency: 1,
+    } as const;
+    const given = { account: 'wx1', subject: 'v1.sealed-with-another-secret', ...WHY };
+    const id = await catalogue.erasures.openForSubject(given, now, now);
+    const deps = { catalogue, store, clock, log, queue: { forget } };
+    await createEraser({ ...deps, accounts: createAccounts([account]) }).sweep(soon());
+    const erasure = await catalogue.erasures.get(id);
+    assert.equal(erasure?.state, 'failed');
+    assert.match(erasure.problem ?? '', /secret/);
+  });
+});

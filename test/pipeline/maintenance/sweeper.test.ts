@@ -1,0 +1,214 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { failure } from '../../../src/failures.ts';
+import { createSweeper, type SweeperDeps } from '../../../src/pipeline/maintenance/sweeper.ts';
+import { createMetrics } from '../../../src/runtime/metrics.ts';
+
+const NOW = new Date('2026-05-01T12:00:00Z');
+const ago = (ms: number) => new Date(NOW.getTime() - ms);
+const never = new AbortController().signal;
+
+const row = (id: string) =>
+  ({ id, account: 'wx1', status: 'pending', tries: 1, createdAt: NOW, updatedAt: NOW }) as const;
+
+type Changed = Partial<SweeperDeps['catalogue']> & {
+  lost?: SweeperDeps['queue']['lost'];
+  misplaced?: SweeperDeps['queue']['misplaced'];
+  abortMultipart?: SweeperDeps['store']['abortMultipart'];
+  adopt?: SweeperDeps['stored']['adopt'];
+};
+
+function setup({ lost, misplaced, abortMultipart, adopt, ...catalogue }: Changed = {}) {
+  const calls: unknown[][] = [];
+  const note =
+    <T>(name: string, answer: T) =>
+    async (...args: unknown[]): Promise<T> => {
+      calls.push([name, ...args]);
+      return answer;
+    };
+  let woken = 0;
+  const metrics = createMetrics();
+  const sweeper = createSweeper({
+    catalogue: {
+      takeLease: note('takeLease', true),
+      dropLease: note('dropLease', undefined),
+      fedBefore: note('fedBefore', [
+        { id: 'm_1', round: 1, fed_at: ago(70_000) },
+        { id: 'm_2', round: 5, fed_at: ago(15_000) },
+      ]),
+      unfeed: async (jobs) => {
+        calls.push(['unfeed', jobs]);
+        return jobs.length;
+      },
+      expiring: note('expiring', []),
+      closeExpired: async (ids) => {
+        calls.push(['closeExpired', ids]);
+        return ids.map((id) => ({ id }));
+      },
+      openUploads: note('openUploads', []),
+      forgetUpload: note('forgetUpload', undefined),
+      ...catalogue,
+    },
+    queue: { lost: lost ?? (async () => []), misplaced: misplaced ?? (async () => []) },
+    store: { bucket: 'b', abortMultipart: abortMultipart ?? note('abort', undefined) },
+    stored: { adopt: adopt ?? (async () => false) },
+    metrics,
+    clock: { now: () => NOW, sleep: async () => undefined },
+    lifetimes: { closingMs: 7_200_000 },
+    log: { info: () => undefined, warn: () => undefined },
+    windowRows: 1_000,
+    onFreed: () => woken++,
+  });
+  return {
+    sweeper,
+    woken: () => woken,
+    of: (name: string) => calls.filter(([called]) => called === name).map((call) => call.slice(1)),
+    expired: async () => (await metrics.expired.get()).values[0]?.value ?? 0,
+  };
+}
+
+describe('sweeper', () => {
+  it('frees the rows whose job is gone, those only, and wakes the feeder', async () => {
+    const { sweeper, of, woken } = setup({ lost: async (ids) => ids.filter((id) => id === 'm_2-5') });
+    assert.equal((await sweeper.sweep(never))?.freed, 1);
+    assert.deepEqual(of('unfeed'), [[[{ id: 'm_2', round: 5 }]]]);
+    assert.deepEqual(of('fedBefore'), [[ago(10_000), 1_000]], 'a job on its way is not lost');
+    assert.equal(woken(), 1);
+  });
+
+  it('looks for the place of those jobs alone that were added a minute ago', async () => {
+    const asked: (readonly string[])[] = [];
+    const misplaced = async (ids: readonly string[]) => {
+      asked.push(ids);
+      return [...ids];
+    };
+    const { sweeper, of } = setup({ misplaced });
+    assert.equal((await sweeper.sweep(never))?.freed, 1);
+    assert.deepEqual(asked, [['m_1-1']]);
+    assert.deepEqual(of('unfeed'), [[[{ id: 'm_1', round: 1 }]]]);
+  });
+
+  it('leaves everything alone where nothing is lost', async () => {
+    const { sweeper, of, woken } = setup();
+    assert.deepEqual(await sweeper.sweep(never), { freed: 0, expired: 0, aborted: 0 });
+    assert.deepEqual(of('unfeed'), []);
+    assert.equal(woken(), 0);
+  });
+
+  it('counts what it closes', async () => {
+    const { sweeper, expired } = setup({ expiring: async () => [row('m_1'), row('m_2')] });
+    assert.equal((await sweeper.sweep(never))?.expired, 2);
+    assert.equal(await expired(), 2);
+  });
+
+  it('asks the bucket before it closes: what is stored whole is archived, not closed', async () => {
+    const { sweeper, of, expired } = setup({
+      expiring: async () => [row('m_1'), row('m_2'), row('m_3')],
+      adopt: async ({ id }) => id === 'm_2',
+    });
+    assert.equal((await sweeper.sweep(never))?.expired, 2);
+    assert.deepEqual(of('closeExpired'), [[['m_1', 'm_3']]]);
+    assert.equal(await expired(), 2);
+  });
+
+  it('closes nothing while the bucket cannot be asked', async () => {
+    const { sweeper, of, expired } = setup({
+      expiring: async () => Array.from({ length: 30 }, (_, n) => row(`m_${n}`)),
+      adopt: async () => {
+        throw failure('store_unavailable');
+      },
+    });
+    assert.equal((await sweeper.sweep(never))?.expired, 0);
+    assert.deepEqual(of('closeExpired'), []);
+    assert.equal(await expired(), 0);
+  });
+
+  it('closes the others where the bucket does not answer for one, and asks for that one last the next time', async () => {
+    const asked: string[] = [];
+    const { sweeper, of } = setup({
+      expiring: async () => Array.from({ length: 30 }, (_, n) => row(`m_${n}`)),
+      adopt: async ({ id }) => {
+        asked.push(id);
+        if (id === 'm_0') throw failure('store_unavailable');
+        return false;
+      },
+    });
+    assert.equal((await sweeper.sweep(never))?.expired, 29);
+    const closed = of('closeExpired')[0]?.[0] as readonly string[];
+    assert.ok(!closed.includes('m_0'));
+    asked.length = 0;
+    await sweeper.sweep(never);
+    assert.equal(asked.at(-1), 'm_0');
+  });
+
+  it('aborts the other uploads where one may not be aborted, and leaves that one alone for a while', async () => {
+    const aborted: string[] = [];
+    const { sweeper, of } = setup({
+      openUploads: async () =>
+        ['u1', 'u2', 'u3'].map((id) => ({ id: `m_${id}`, bucket: 'b', object_key: 'k', upload_id: id })),
+      abortMultipart: async (_, uploadId) => {
+        aborted.push(uploadId);
+        if (uploadId === 'u1') throw failure('store_refused', 'HTTP 403 AccessDenied');
+      },
+    });
+    assert.equal((await sweeper.sweep(never))?.aborted, 2);
+    assert.deepEqual(of('forgetUpload'), [
+      ['m_u2', 'u2'],
+      ['m_u3', 'u3'],
+    ]);
+    await sweeper.sweep(never);
+    assert.deepEqual(aborted, ['u1', 'u2', 'u3', 'u2', 'u3']);
+  });
+
+  it('aborts uploads that were left open, and only forgets those of another bucket', async () => {
+    const uploads = [
+      { id: 'm_1', bucket: 'b', object_key: 'k1', upload_id: 'u1' },
+      { id: 'm_2', bucket: 'old', object_key: 'k2', upload_id: 'u2' },
+    ];
+    const { sweeper, of } = setup({ openUploads: async () => uploads });
+    await sweeper.sweep(never);
+    assert.deepEqual(
+      of('abort').map(([key, uploadId]) => [key, uploadId]),
+      [['k1', 'u1']],
+    );
+    assert.deepEqual(of('forgetUpload'), [
+      ['m_1', 'u1'],
+      ['m_2', 'u2'],
+    ]);
+  });
+
+  it('does each deed even where another fails, and remembers the upload it could not abort', async () => {
+    const { sweeper, of } = setup({
+      lost: async () => {
+        throw new Error('the queue is away');
+      },
+      openUploads: async () => [{ id: 'm_1', bucket: 'b', object_key: 'k1', upload_id: 'u1' }],
+      abortMultipart: async () => {
+        throw failure('store_unavailable');
+      },
+    });
+    assert.deepEqual(await sweeper.sweep(never), { freed: 0, expired: 0, aborted: 0 });
+    assert.equal(of('expiring').length, 1);
+    assert.deepEqual(of('forgetUpload'), []);
+  });
+
+  it('leaves the work to the one who holds the lease', async () => {
+    const { sweeper, of } = setup({ takeLease: async () => false });
+    assert.equal(await sweeper.sweep(never), undefined);
+    assert.deepEqual(of('fedBefore'), []);
+  });
+
+  it('sweeps until it is told to stop, whatever fails, and gives the lease back', async () => {
+    const controller = new AbortController();
+    let rounds = 0;
+    const { sweeper, of } = setup({
+      takeLease: async () => {
+        if (++rounds === 3) controller.abort(new Error('closing'));
+        throw new Error('away');
+      },
+    });
+    await sweeper.run(controller.signal);
+    assert.equal(rounds, 3);
+    assert.equal(of('dropLease').length, 1);
+  });
+});

@@ -1,9 +1,0 @@
-import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
-import { test } from 'node:test';
-import { retriesPage } from '../../src/pipeline/retries-page.ts';
-
-test('docs/retries.md is what the policy says', () => {
-  const written = readFileSync(new URL('../../docs/retries.md', import.meta.url), 'utf8');
-  assert.ok(written === retriesPage(), 'run `node bin/run.js docs/generate.ts`');
-});

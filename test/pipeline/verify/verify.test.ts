@@ -1,0 +1,179 @@
+/** What a comparison makes of one row and of one object, with a store that misbehaves on request. */
+import assert from 'node:assert/strict';
+import { describe, it, type TestContext } from 'node:test';
+import { FailureError } from '../../../src/failures.ts';
+import { idOf, type Reference, stemOf } from '../../../src/media.ts';
+import { metadataOf } from '../../../src/pipeline/archive/object-metadata.ts';
+import { scanObjects } from '../../../src/pipeline/verify/objects.ts';
+import type { Scan, ScanDeps, ScanOf } from '../../../src/pipeline/verify/page.ts';
+import { scanRows } from '../../../src/pipeline/verify/rows.ts';
+import { BUCKET, bytes, flow, setup as openStore, picture, sha256 } from '../../storage/setup.ts';
+
+const DAY_MS = 24 * 3_600_000;
+const soon = () => AbortSignal.timeout(20_000);
+const reference: Reference = {
+  account: 'wx1',
+  mediaId: 'media-1',
+  kind: 'image',
+  sentAt: new Date('2026-05-01T12:00:00Z'),
+};
+const ID = idOf('wx1', 'media-1');
+const STEM = stemOf({ prefix: '', ...reference, id: ID });
+const KEY = `${STEM}.jpg`;
+const BODY = bytes(100_000);
+const ROW = {
+  id: ID,
+  account: 'wx1',
+  status: 'archived',
+  bucket: BUCKET,
+  objectKey: KEY,
+  sizeBytes: BODY.length,
+  sha256: sha256(BODY),
+};
+type Row = { [Field in keyof typeof ROW]: (typeof ROW)[Field] };
+
+/** A row, as the catalogue has it now and as the comparison found it before. */
+async function setup(t: TestContext, given: { row?: Partial<Row>; now?: Partial<Row>; ageMs?: number } = {}) {
+  const s3 = await openStore(t, { idleTimeoutMs: 2_000 });
+  const row = { ...ROW, ...given.row };
+  const taken = { bytes: 0 };
+  const deps: ScanDeps = {
+    catalogue: {
+      get: async () => ({ ...row, ...given.now }) as never,
+      list: async () => ({ items: [row as never] }),
+      holdings: async () => new Map([[ID, row as never]]),
+      sampleArchived: async () => [],
+      adopt: async () => assert.fail('nothing is adopted'),
+    },
+    store: s3.store,
+    clock: { now: () => new Date(Date.now() + (given.ageMs ?? 2 * DAY_MS)), sleep: async () => undefined },
+    prefix: '',
+    safeAgeMs: DAY_MS,
+    pageMs: 3_000,
+  };
+  const look = async (scan: Scan, options: ScanOf['options'] = {}) => {
+    const count = async (amount: number) => {
+      taken.bytes += amount;
+    };
+    const of = { id: 'v1', options, by: { actor: 'a', reason: 'r' }, bytes: count, objects: async () => {} };
+    return (await scan(deps, of, '', soon())).looked.map(({ what }) => what);
+  };
+  const put = (key: string, body = BODY, metadata: Record<string, string> = { id: ID }) =>
+    s3.store.put({ ...picture, key, body: flow(body), metadata, signal: soon() });
+  return { ...s3, look, put, taken };
+}
+
+describe('a row', () => {
+  const read = scanRows('bytes');
+
+  it('is as it should be where the object has its very bytes, which are counted as they come', async (t) => {
+    const { look, put, taken } = await setup(t);
+    await put(KEY);
+    assert.deepEqual(await look(read), ['ok']);
+    assert.equal(taken.bytes, BODY.length);
+  });
+
+  it('differs where the bytes that come are others than HEAD promises', async (t) => {
+    const { look, put, meddle } = await setup(t);
+    await put(KEY);
+    const other = Buffer.from(BODY).fill(7).toString('latin1');
+    for (const [text, what] of [
+      [other, 'wrongDigest'],
+      [other.slice(1), 'wrongSize'],
+    ] as const) {
+      meddle(({ method }) => (method === 'GET' ? { text } : undefined));
+      assert.deepEqual(await look(read), [what]);
+    }
+  });
+
+  it('differs by the headers alone where they tell of another size, other bytes or another media', async (t) => {
+    const { look, put } = await setup(t);
+    for (const [body, metadata, what] of [
+      [BODY, { id: ID }, 'ok'],
+      [BODY.subarray(1), { id: ID }, 'wrongSize'],
+      [Buffer.from(BODY).fill(7), { id: ID }, 'wrongDigest'],
+      [BODY, { id: idOf('wx1', 'media-2') }, 'otherMedia'],
+    ] as const) {
+      await put(KEY, body, metadata);
+      assert.deepEqual(await look(scanRows('headers')), [what]);
+    }
+  });
+
+  it('that changed while it was looked at is no finding', async (t) => {
+    for (const now of [{ status: 'erased' }, { objectKey: `${STEM}-pic.jpg` }, { sha256: 'f'.repeat(64) }]) {
+      const { look } = await setup(t, { now });
+      assert.deepEqual(await look(read), ['changed'], JSON.stringify(now));
+    }
+  });
+
+  it('of another bucket is said to be, and this one is not asked', async (t) => {
+    const { look, put, operations } = await setup(t, { row: { bucket: 'the-old-one' } });
+    await put(KEY);
+    const before = operations().length;
+    assert.deepEqual(await look(read), ['otherBucket']);
+    assert.equal(operations().length, before);
+  });
+
+  it('whose object breaks off is unreadable, and with the store away nothing is known', async (t) => {
+    const { look, put, meddle } = await setup(t);
+    await put(KEY);
+    const isObject = ({ url }: { url: URL }) => url.pathname.endsWith(KEY);
+    meddle((request) => (request.method === 'GET' && isObject(request) ? { cutAnswer: true } : undefined));
+    assert.deepEqual(await look(read), ['unreadable']);
+    meddle((request) =>
+      isObject(request) && request.method === 'HEAD' ? undefined : { answer: 503, code: 'SlowDown' },
+    );
+    const isAway = (error: unknown) =>
+      error instanceof FailureError && error.failure.code === 'store_unavailable';
+    await assert.rejects(look(read), isAway);
+  });
+});
+
+describe('an object that is left behind', () => {
+  const LEFT = `${STEM}.left`;
+  const remove = (look: Awaited<ReturnType<typeof setup>>['look']) =>
+    look(scanObjects('report'), { remove: true });
+
+  it('goes only while the one that its row names is there whole', async (t) => {
+    const { look, put, stored } = await setup(t);
+    await put(LEFT);
+    assert.deepEqual(await remove(look), ['leftover'], 'the other one is gone');
+    await put(KEY, BODY.subarray(1));
+    assert.deepEqual((await remove(look)).sort(), ['known', 'leftover'], 'the other one is cut');
+    assert.ok(await stored(LEFT));
+    await put(KEY);
+    assert.deepEqual((await remove(look)).sort(), ['known', 'removed']);
+    assert.equal(await stored(LEFT), undefined);
+    assert.ok(await stored(KEY));
+  });
+
+  it('stays while it is young, where removing was not asked for, and where it says that it is another', async (t) => {
+    for (const [given, metadata, options, what] of [
+      [{ ageMs: DAY_MS - 60_000 }, { id: ID }, { remove: true }, 'leftover'],
+      [{}, { id: ID }, {}, 'leftover'],
+      [{}, { id: idOf('wx1', 'media-2') }, { remove: true }, 'foreign'],
+      [{ row: { status: 'erased' } }, {}, { remove: true }, 'foreign'],
+    ] as const) {
+      const { look, put, stored } = await setup(t, given);
+      await put(KEY);
+      await put(LEFT, BODY, metadata);
+      const found = await look(scanObjects('report'), options);
+      assert.ok(found.includes(what), `${found} for ${what}`);
+      assert.ok(await stored(LEFT), what);
+    }
+  });
+
+  it('stays where its row names it by now', async (t) => {
+    const { look, put, stored } = await setup(t, { now: { objectKey: LEFT } });
+    await put(LEFT);
+    assert.deepEqual(await remove(look), ['changed']);
+    assert.ok(await stored(LEFT));
+  });
+
+  it('stays where the media of it was erased and is there again', async (t) => {
+    const { look, put, stored } = await setup(t, { row: { status: 'erased' }, now: { status: 'archived' } });
+    await put(LEFT, BODY, metadataOf(ID, reference, 'media_get'));
+    assert.deepEqual(await remove(look), ['changed']);
+    assert.ok(await stored(LEFT));
+  });
+});

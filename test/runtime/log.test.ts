@@ -1,0 +1,31 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { createLog, forPeople } from '../../src/runtime/log.ts';
+
+function linesOf(write: (log: ReturnType<typeof createLog>) => void): string[] {
+  const lines: string[] = [];
+  write(createLog({ level: 'info', program: 'test', secrets: [], write: (line) => lines.push(line) }));
+  return lines;
+}
+
+test('a machine reads JSON with time, level and program', () => {
+  const [line] = linesOf((log) => log.info({ id: 'm_1' }, 'archived'));
+  const { level, program, id, msg } = JSON.parse(line!);
+  assert.deepEqual({ level, program, id, msg }, { level: 30, program: 'test', id: 'm_1', msg: 'archived' });
+});
+
+test('a person reads one short line', () => {
+  const [line] = linesOf((log) => log.info({ id: 'm_1', failure: { code: 'x' } }, 'a try failed'));
+  assert.match(forPeople(line!), /^\d\d:\d\d:\d\d {2}a try failed {2}id=m_1 {2}failure={"code":"x"}\n$/);
+});
+
+test('a person sees what is wrong: a warning its cause, an error its stack', () => {
+  const [warning, error] = linesOf((log) => {
+    log.warn({ err: new Error('away') }, 'feeding is interrupted');
+    log.error({ err: new Error('broken') }, 'unexpected');
+  });
+  assert.match(forPeople(warning!), /WARN {2}feeding is interrupted {2}away\n$/);
+  assert.match(forPeople(error!), /ERROR unexpected {2}Error: broken\n {4}at /);
+});
+
+test('what is no JSON object stays as it is', () => assert.equal(forPeople('plain\n'), 'plain\n'));

@@ -1,0 +1,214 @@
+/** Signing a browser in: by the link printed at start, or by a key. */
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import type { FastifyRequest } from 'fastify';
+import { SCOPES } from '../../../src/config/api-keys.ts';
+import { createAccess } from '../../../src/server/auth/access.ts';
+import { KEYS, openTestServer, reference, SAFE, type TestServer } from '../setup.ts';
+
+const READ = { scope: 'read', narrowed: true } as const;
+const KEY_LIST = Object.entries(KEYS).map(([name, secret]) => ({ name, secret, scopes: SCOPES }));
+/** What access reads of a request. */
+const requestOf = (cookie?: string) =>
+  ({
+    method: 'GET',
+    ip: '192.0.2.1',
+    raw: { socket: {} },
+    headers: {},
+    cookies: cookie === undefined ? {} : { wma_session: cookie },
+  }) as never as FastifyRequest;
+const FORM = { 'content-type': 'application/x-www-form-urlencoded' };
+
+describe('login', () => {
+  let s: TestServer;
+  before(async () => {
+    s = await openTestServer();
+  });
+  after(() => s.close());
+
+  const cookieOf = (answer: Response) => answer.headers.getSetCookie()[0]?.split(';')[0] as string;
+  const ticketPath = () => s.server.createLoginLink().slice(s.url.length);
+  const signIn = (key: string, headers: Record<string, string> = {}) =>
+    s.call('/login', { body: new URLSearchParams({ key }).toString(), headers: { ...FORM, ...headers } });
+
+  it('by the link is good once, and the cookie is for this site and no script', async () => {
+    const path = ticketPath();
+    assert.notEqual((await s.call(path, { method: 'HEAD' })).status, 303, 'a preview spends nothing');
+    const first = await s.call(path);
+    assert.deepEqual([first.status, first.headers.get('location')], [303, '/login']);
+    const [attributes = ''] = first.headers.getSetCookie();
+    for (const part of ['HttpOnly', 'SameSite=Strict', 'Path=/', 'Max-Age=43200']) {
+      assert.ok(attributes.includes(part), attributes);
+    }
+    assert.ok(!attributes.includes('Secure'), 'over plain http');
+    const cookie = cookieOf(first);
+    assert.equal((await s.call('/queues', { headers: { cookie } })).status, 200);
+    const second = await s.call(path);
+    assert.equal(second.status, 401);
+    assert.match(await second.text(), /used already/);
+  });
+
+  it('moves on by a page of its own, since a strict cookie is not sent along a foreign redirect', async () => {
+    const page = await (await s.call('/login')).text();
+    assert.match(page, /http-equiv="refresh" content="0; url=\/"/);
+  });
+
+  it('behind TLS insists on it', async () => {
+    const answer = await s.call(ticketPath(), { headers: { 'x-forwarded-proto': 'https' } });
+    assert.match(answer.headers.getSetCookie()[0] as string, /Secure/);
+  });
+
+  it('by a key has the scopes and accounts of the key', async () => {
+    const answer = await signIn(` ${KEYS.school}\n`);
+    assert.deepEqual([answer.status, answer.headers.get('location')], [303, '/']);
+    const cookie = cookieOf(answer);
+    await s.parts.accept([reference(), reference({ account: SAFE.account })]);
+    const list = (await (await s.call('/v1/media', { headers: { cookie } })).json()) as {
+      items: { account: string }[];
+    };
+    assert.deepEqual(
+      list.items.map((row) => row.account),
+      [SAFE.account],
+    );
+    assert.equal((await s.call('/queues', { headers: { cookie } })).status, 403);
+  });
+
+  it('with a wrong key shows the door again, in the language asked for, and repeats nothing', async () => {
+    const answer = await signIn('<script>alert(1)</script>', { 'accept-language': 'zh' });
+    const page = await answer.text();
+    assert.equal(answer.status, 401);
+    assert.match(page, /该密钥不属于本服务/);
+    assert.ok(!page.includes('<script'));
+    assert.equal(answer.headers.getSetCookie().length, 0);
+  });
+
+  it('does not listen to the forms of other sites, nor let them use the cookie', async () => {
+    const cookie = cookieOf(await s.call(ticketPath()));
+    for (const origin of ['https://evil.example', 'null', 'http://127.0.0.1:1']) {
+      assert.equal((await signIn(KEYS.admin, { origin })).status, 403, origin);
+      assert.equal((await s.call('/logout', { method: 'POST', headers: { origin, cookie } })).status, 403);
+      const written = await s.call('/v1/media', { json: reference(), headers: { origin, cookie } });
+      assert.equal(written.status, 403, origin);
+    }
+    const own = await s.call('/v1/media', { json: reference(), headers: { origin: s.url, cookie } });
+    assert.equal(own.status, 202);
+  });
+
+  it('ends with a click, for every copy of the cookie and at every server', async () => {
+    const cookie = cookieOf(await s.call(ticketPath()));
+    assert.equal((await s.call('/v1/stats', { headers: { cookie } })).status, 200);
+    const other = createAccess(KEY_LIST, {
+      clock: s.parts.clock,
+      revocations: s.parts.catalogue.revocations,
+    });
+    const asked = requestOf(cookie.slice('wma_session='.length));
+    assert.equal((await other.authorize(asked, READ)).name, 'login link');
+    const answer = await s.call('/logout', { method: 'POST', headers: { cookie } });
+    assert.match(answer.headers.getSetCookie()[0] as string, /wma_session=;.*Expires=Thu, 01 Jan 1970/);
+    assert.equal((await s.call('/v1/stats', { headers: { cookie } })).status, 401);
+    assert.equal((await s.call('/', { headers: { cookie } })).status, 401);
+    await assert.rejects(other.authorize(asked, READ), { code: 'unauthorized' });
+    assert.equal((await s.call('/logout', { method: 'POST', headers: { cookie } })).status, 303, 'again');
+    const fresh = cookieOf(await signIn(KEYS.read));
+    assert.equal((await s.call('/v1/stats', { headers: { cookie: fresh } })).status, 200, 'a new one works');
+  });
+
+  it('is not ended by a page of another origin, however it hides', async () => {
+    const cookie = cookieOf(await s.call(ticketPath()));
+    for (const headers of [
+      { origin: 'https://evil.example' },
+      { origin: 'null' },
+      { referer: 'https://evil.example/page' },
+      { 'sec-fetch-site': 'cross-site' },
+      { 'sec-fetch-site': 'same-site' },
+    ]) {
+      const all: Record<string, string> = { ...headers, cookie };
+      assert.equal((await s.call('/logout', { method: 'POST', headers: all })).status, 403);
+      assert.equal((await signIn(KEYS.read, headers as Record<string, string>)).status, 403);
+    }
+    assert.equal((await s.call('/v1/stats', { headers: { cookie } })).status, 200);
+  });
+
+  it('cannot be checked while the catalogue is away, and then says so', async () => {
+    const revocations = s.parts.catalogue.revocations;
+    const access = createAccess(KEY_LIST, { clock: s.parts.clock, revocations, isAway: () => true });
+    const signedIn = access.signIn(requestOf(), KEYS.read);
+    assert.ok('session' in signedIn);
+    await assert.rejects(access.authorize(requestOf(signedIn.session), READ), { code: 'database_away' });
+  });
+
+  it('takes no cookie that is forged, old, or of a key that is gone', async () => {
+    let at = Date.now();
+    const clock = { now: () => new Date(at) };
+    const { revocations } = s.parts.catalogue;
+    const key = { name: 'k', scopes: ['read'], secret: 'a-secret-of-the-test' } as const;
+    const access = createAccess([key], { clock, revocations });
+    const ask = (of: typeof access, cookie: string) => of.authorize(requestOf(cookie), READ);
+    const signedIn = access.signIn(requestOf(), key.secret);
+    assert.ok('session' in signedIn);
+    const { session } = signedIn;
+    assert.equal((await ask(access, session)).name, 'k');
+    const other = createAccess([{ ...key, secret: 'another-secret-of-it' }], { clock, revocations });
+    await assert.rejects(ask(other, session), { code: 'unauthorized' });
+    const [until, , ...rest] = session.split('~');
+    const operator = Buffer.from('*').toString('base64url');
+    const { ticket } = access.createLoginTicket();
+    for (const wrong of ['', '~~', 'x', `${session}x`, [until, operator, ...rest].join('~'), ticket])
+      await assert.rejects(ask(access, wrong), { code: 'unauthorized' }, wrong);
+    at += 12 * 3_600_000;
+    await assert.rejects(ask(access, session), { code: 'unauthorized' });
+  });
+
+  it('by a link works for a quarter of an hour and no longer, and a link is no session', async () => {
+    let at = Date.now();
+    const { revocations } = s.parts.catalogue;
+    const access = createAccess(KEY_LIST, { clock: { now: () => new Date(at) }, revocations });
+    const [young, old] = [access.createLoginTicket(), access.createLoginTicket()];
+    at += 15 * 60_000 - 1;
+    assert.ok('session' in (await access.redeem(requestOf(), young.ticket)));
+    at += 1;
+    assert.deepEqual(await access.redeem(requestOf(), old.ticket), { waitSeconds: 0 });
+    const signedIn = access.signIn(requestOf(), KEYS.admin);
+    assert.ok('session' in signedIn);
+    assert.ok('waitSeconds' in (await access.redeem(requestOf(), signedIn.session)));
+  });
+
+  it('by a link made with a key has what the key has, and leaves no link in the log', async () => {
+    const made = await s.json<{ url: string }>(
+      '/v1/login-links',
+      { method: 'POST', key: 'schoolAdmin' },
+      201,
+    );
+    assert.ok(made.url.startsWith(`${s.url}/login?ticket=`));
+    const cookie = cookieOf(await s.call(made.url.slice(s.url.length)));
+    const { items } = (await (await s.call('/v1/accounts', { headers: { cookie } })).json()) as {
+      items: { account: string }[];
+    };
+    assert.deepEqual(
+      items.map(({ account }) => account),
+      [SAFE.account],
+    );
+    assert.equal((await s.call('/queues', { headers: { cookie } })).status, 403);
+    const answer = await s.call('/v1/login-links', { method: 'POST', headers: { cookie, origin: s.url } });
+    assert.equal(answer.status, 403, 'a session makes no link that outlives it');
+    assert.ok(s.log.every((line) => !line.includes('ticket=')));
+    for (const [key, status] of [
+      ['read', 403],
+      ['write', 403],
+      [undefined, 401],
+    ] as const)
+      assert.equal((await s.call('/v1/login-links', { method: 'POST', key })).status, status);
+  });
+
+  it('by PUBLIC_URL is of the same origin', async () => {
+    const s = await openTestServer({ http: { publicUrl: 'https://media.example.com' } });
+    try {
+      const body = new URLSearchParams({ key: KEYS.admin }).toString();
+      const from = (origin: string) => s.call('/login', { body, headers: { ...FORM, origin } });
+      assert.equal((await from('https://media.example.com')).status, 303);
+      assert.equal((await from('https://media.example.com.evil.example')).status, 403);
+    } finally {
+      await s.close();
+    }
+  });
+});

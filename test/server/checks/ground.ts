@@ -1,0 +1,181 @@
+/** A server on a real Postgres and Redis, behind a store that can be told what to respond, and all that tell of checks. */
+import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
+import { createServer, request as forward } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { openParts } from '../../../src/app/app-context.ts';
+import { parseApiKeys } from '../../../src/config/api-keys.ts';
+import { loadConfig } from '../../../src/config/config.ts';
+import type { Alert } from '../../../src/pipeline/alerts/message.ts';
+import { createAlertSender } from '../../../src/pipeline/alerts/send.ts';
+import { createAlertWatch } from '../../../src/pipeline/alerts/watch.ts';
+import { createMetrics } from '../../../src/runtime/metrics.ts';
+import { openServer } from '../../../src/server/start.ts';
+import { createJsonHttp } from '../../../src/wechat/http/json-client.ts';
+import { foreignS3 } from '../../end-to-end/foreign-s3.ts';
+import { folderForTest } from '../../machine/cleanup.ts';
+import { postgresForTest, startRedis } from '../../machine/services.ts';
+import { openReceiver } from '../../pipeline/alerts/receiver.ts';
+import { eventually } from '../../queue/handled.ts';
+
+export const ACCOUNT = 'wx00000000000000aa';
+export const WECOM = 'ww00000000000000bb-1000002';
+const ACCOUNTS_FILE = [
+  { appId: ACCOUNT, secret: 'app-secret-of-the-shop', token: 'callbacktoken' },
+  {
+    product: 'wecom',
+    corpId: 'ww00000000000000bb',
+    agentId: 1000002,
+    secret: 'secret-of-the-corporation',
+    token: 'callbacktoken',
+    encodingAesKey: 'b'.repeat(43),
+  },
+];
+const KEY = 'a-key-of-the-test-of-checks-0123456789';
+const EVERY_MS = 50;
+
+/** In front of the store: passes on, or responds with an error of S3, or ends the connection. */
+async function openStoreGate(t: TestContext, endpoint: string) {
+  let trouble: { status: number; code: string; of: (path: string) => boolean } | 'cut' | undefined;
+  const to = new URL(endpoint);
+  const server = createServer((request, response) => {
+    if (trouble === 'cut') return void request.socket.destroy();
+    if (trouble?.of(request.url ?? '')) {
+      request.resume();
+      const { status, code } = trouble;
+      response.writeHead(status, { 'content-type': 'application/xml' });
+      return void response.end(request.method === 'HEAD' ? undefined : `<Error><Code>${code}</Code></Error>`);
+    }
+    const { method, url: path, headers } = request;
+    const passed = forward({ host: to.hostname, port: to.port, method, path, headers }, (answer) => {
+      response.writeHead(answer.statusCode ?? 502, answer.headers);
+      answer.pipe(response);
+    });
+    passed.on('error', () => response.destroy());
+    request.pipe(passed);
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return {
+    endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    refuse: (status: number, code: string, of: (path: string) => boolean = () => true) => {
+      trouble = { status, code, of };
+    },
+    cut: () => {
+      trouble = 'cut';
+    },
+    pass: () => {
+      trouble = undefined;
+    },
+  };
+}
+
+interface Doctor {
+  ok: boolean;
+  checks: { name: string; ok: boolean; code?: string; message: string; advice?: string }[];
+}
+
+export async function openGround(t: TestContext) {
+  const database = await postgresForTest(t);
+  const redis = await startRedis(t);
+  if (!database || !redis) return undefined;
+  const s3 = await foreignS3(t);
+  const gate = await openStoreGate(t, s3.env.S3_ENDPOINT);
+  const folder = await folderForTest(t);
+  const accountsFile = join(folder, 'accounts.json');
+  await writeFile(accountsFile, JSON.stringify(ACCOUNTS_FILE));
+  const config = loadConfig(
+    {
+      ...s3.env,
+      S3_ENDPOINT: gate.endpoint,
+      DATABASE_URL: database,
+      REDIS_URL: redis.url,
+      DATA_DIR: folder,
+      ACCOUNTS_FILE: accountsFile,
+      API_KEYS: `admin:${KEY}`,
+      ALLOW_EMBEDDED: '1',
+    },
+    { dotEnvFolder: folder },
+  );
+  const log: string[] = [];
+  const parts = await openParts(
+    { ...config, http: { ...config.http, port: 0, host: '127.0.0.1' } },
+    { program: 'server', writeLog: (line) => log.push(line) },
+  );
+  t.after(() => parts.shutdown.run('the test is over'));
+  const keys = parseApiKeys(`admin:${KEY}`);
+  if (!('value' in keys)) throw new Error(keys.wrong);
+  const { url } = await openServer(parts, { keys: keys.value });
+
+  const receiver = await openReceiver(t, [{ status: 204 }]);
+  const http = createJsonHttp({ timeoutMs: 5_000 });
+  t.after(() => http.close());
+  const sender = createAlertSender(
+    { http, clock: parts.clock, log: parts.log, metrics: createMetrics() },
+    { url: `${receiver.url}/hook`, secrets: [] },
+  );
+  const watch = createAlertWatch(
+    { ...parts, sender, naming: { nameOf: (id) => id, publicUrl: undefined } },
+    { tellsOfCatalogue: true, everyMs: EVERY_MS, afterMs: () => 0 },
+  );
+
+  const headers = { authorization: `Bearer ${KEY}` };
+  const json = async <T>(path: string, init: RequestInit = {}): Promise<T> =>
+    (await fetch(url + path, { ...init, headers })).json() as Promise<T>;
+  const signal = AbortSignal.timeout(280_000);
+
+  /** What health, page and metric say of each code. */
+  async function told(codes: readonly string[]) {
+    const ready = await json<{ degraded: string[] }>('/readyz');
+    const stats = await json<{ checks?: { code: string }[] }>('/v1/stats');
+    const metrics = await (await fetch(`${url}/metrics`, { headers })).text();
+    const isFailing = (code: string) =>
+      new RegExp(`^wma_check_failing\\{code="${code}"\\} [1-9]`, 'm').test(metrics);
+    return new Map(
+      codes.map((code) => [
+        code,
+        {
+          readyz: ready.degraded.includes(code),
+          page: stats.checks?.some((one) => one.code === code) ?? false,
+          metric: isFailing(code),
+        },
+      ]),
+    );
+  }
+  const doctor = () => json<Doctor>('/v1/doctor', { method: 'POST' });
+
+  return {
+    url,
+    parts,
+    gate,
+    redis,
+    s3,
+    log,
+    told,
+    doctor,
+    alerts: (code: string) =>
+      receiver.requests.map(({ body }) => body as Alert).filter(({ kind }) => kind === code),
+    /** Looks for what to alert of until the robot was told of the code in this state. */
+    alerted: (code: string, state: string) =>
+      eventually(
+        `the alert ${code} ${state}`,
+        async () => {
+          await watch.look(signal);
+          return receiver.requests.some(
+            ({ body }) => (body as Alert).kind === code && (body as Alert).state === state,
+          );
+        },
+        20_000,
+      ),
+    lookForAlerts: () => watch.look(signal),
+    query: (text: string, values: unknown[] = []) => parts.database.query(text, values),
+    readyz: async () => await (await fetch(`${url}/readyz`)).text(),
+  };
+}
+
+export type Ground = NonNullable<Awaited<ReturnType<typeof openGround>>>;

@@ -1,0 +1,79 @@
+/**
+ * The hostile callbacks of test/wechat/fuzzing.ts against the HTTP server itself, so that what lies between the socket
+ * and the reading is tried too. `node bin/run.js test/server/hostile/fuzzing.ts --cases 100000 --seed 7` prints figures.
+ */
+import { parseArgs } from 'node:util';
+import { createLog } from '../../../src/runtime/log.ts';
+import { createMetrics } from '../../../src/runtime/metrics.ts';
+import { buildCallbackServer } from '../../../src/server/app.ts';
+import type { ServerDeps } from '../../../src/server/deps.ts';
+import { NOW } from '../../wechat/callback/vectors.ts';
+import { ACCOUNTS, casesOf } from '../../wechat/fuzzing.ts';
+
+export interface ServerFuzzFigures {
+  readonly cases: number;
+  readonly statuses: Readonly<Record<string, number>>;
+  /** What was answered neither 2xx nor 4xx, or not at all. */
+  readonly wrong: readonly string[];
+  readonly accepted: number;
+}
+
+const WRONG_KEPT = 10;
+
+export async function fuzzServer(options: { cases: number; seed: number }): Promise<ServerFuzzFigures> {
+  let accepted = 0;
+  const nothing = async () => undefined;
+  // The far end of the routes, so that the database does not set the pace: it is tried with hostile text elsewhere.
+  const deps = {
+    intake: {
+      callback: async (references: readonly unknown[]) => {
+        accepted += references.length;
+        return [];
+      },
+      keep: nothing,
+      sync: nothing,
+      suspect: () => undefined,
+    },
+    accounts: { all: ACCOUNTS, find: (word: string) => ACCOUNTS[Number(word)] },
+    catalogue: { callbacks: { add: nothing } },
+    clock: { now: () => NOW },
+    config: { http: { trustedProxies: [] } },
+    metrics: createMetrics(),
+    repeated: { write: () => undefined, close: () => undefined },
+    log: createLog({ level: 'silent', program: 'test', secrets: [] }),
+  } as unknown as ServerDeps;
+  const app = await buildCallbackServer(deps);
+  const next = casesOf(options.seed);
+  const statuses: Record<string, number> = {};
+  const wrong: string[] = [];
+  for (let index = 0; index < options.cases; index++) {
+    const { who, query, body } = next();
+    const answer = await app.inject({
+      method: 'POST',
+      url: `/wechat/${ACCOUNTS.indexOf(who)}`,
+      query: query as Record<string, string>,
+      headers: { 'content-type': index % 2 === 0 ? 'text/xml' : 'application/json' },
+      payload: body,
+    });
+    statuses[answer.statusCode] = (statuses[answer.statusCode] ?? 0) + 1;
+    const isFine =
+      (answer.statusCode >= 200 && answer.statusCode < 300) || Math.floor(answer.statusCode / 100) === 4;
+    if (!isFine && wrong.length < WRONG_KEPT)
+      wrong.push(`${index}: ${answer.statusCode} ${body.toString('base64')}`);
+  }
+  await app.close();
+  return { cases: options.cases, statuses, wrong, accepted };
+}
+
+if (process.argv[1] === import.meta.filename) {
+  const { values } = parseArgs({
+    options: { cases: { type: 'string', default: '100000' }, seed: { type: 'string', default: '1' } },
+  });
+  const startedMs = performance.now();
+  const figures = await fuzzServer({ cases: Number(values.cases), seed: Number(values.seed) });
+  const seconds = (performance.now() - startedMs) / 1000;
+  console.log(
+    JSON.stringify({ ...figures, seconds, heapBytes: process.memoryUsage().heapUsed }, undefined, 2),
+  );
+  if (figures.wrong.length > 0) process.exitCode = 1;
+}

@@ -1,0 +1,128 @@
+/** Alive and ready, and what is said when the catalogue has gone. */
+import assert from 'node:assert/strict';
+import { mkdtemp } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { createProgramGather } from '../../../src/app/checks.ts';
+import { createCatalogue } from '../../../src/catalogue/catalogue.ts';
+import { createDatabase } from '../../../src/catalogue/database/database.ts';
+import { createPostgresPool } from '../../../src/catalogue/database/postgres.ts';
+import { idOf } from '../../../src/media.ts';
+import { createAccept } from '../../../src/pipeline/ingest/insert-batcher.ts';
+import { createVitalSigns } from '../../../src/runtime/health.ts';
+import { READY } from '../../../src/server/routes/health-schemas.ts';
+import { ACCEPTED_MEDIA } from '../../../src/server/routes/schemas.ts';
+import { openServer } from '../../../src/server/start.ts';
+import { KEYS, openTestServer, PLAIN, reference, type TestServer } from '../setup.ts';
+
+/** Nobody listens there: reserved by IANA, and only root could. */
+const NOWHERE = 'postgres://nobody@127.0.0.1:1/nothing';
+const MESSAGE =
+  '<xml><FromUserName>o</FromUserName><MsgType>image</MsgType><MsgId>1</MsgId><MediaId>gone</MediaId></xml>';
+
+interface Readiness {
+  status: string;
+  degraded: string[];
+  checks: { catalogue: { ok: boolean }; spool: { ok: boolean } };
+  spool?: { records: number };
+}
+
+describe('health', () => {
+  let s: TestServer;
+  before(async () => {
+    s = await openTestServer();
+  });
+  after(() => s.close());
+
+  it('is ready while a callback can be made durable, and tells of holds', async () => {
+    const why = { code: 'ip_not_allowed', class: 'account' } as const;
+    await s.parts.catalogue.accounts.hold(PLAIN.account, new Date(Date.now() + 60_000), why);
+    const answer = await s.call('/readyz');
+    const body = (await answer.json()) as { status: string; degraded: string[] };
+    READY[200].parse(body);
+    assert.deepEqual([answer.status, body.status, body.degraded], [200, 'degraded', ['account_held']]);
+  });
+
+  /** A server whose database nobody listens for. */
+  async function openAlone(limitBytes: number) {
+    const pool = createPostgresPool({ url: NOWHERE, searchPath: 'wma', maxConnections: 2, log: s.parts.log });
+    after(() => pool.end());
+    const catalogue = createCatalogue(createDatabase(pool), 'wma', s.parts.lifetimes);
+    const accept = createAccept({ ...s.parts, catalogue, onAccepted: () => undefined });
+    const keys = [{ name: 'k', scopes: ['read', 'write'] as const, secret: KEYS.write }];
+    const config = {
+      ...s.parts.config,
+      dataFolder: await mkdtemp(join(s.folder, 'alone-')),
+      spool: { limitBytes },
+    };
+    const signs = createVitalSigns(s.parts.clock.now);
+    const storeHealth = { look: async () => undefined };
+    const parts = { ...s.parts, catalogue, accept, config, signs, storeHealth };
+    const gather = createProgramGather(parts, 'server');
+    const { url } = await openServer({ ...parts, gather }, { keys });
+    const readiness = async () => {
+      const answer = await fetch(`${url}/readyz`);
+      const body = (await answer.json()) as Readiness;
+      READY[200].parse(body);
+      return { answer: answer.status, ...body };
+    };
+    return { url, readiness };
+  }
+
+  const headers = { authorization: `Bearer ${KEYS.write}`, 'content-type': 'application/json' };
+  const isAway = async (answer: Response) => {
+    const problem = (await answer.json()) as Record<string, unknown>;
+    assert.deepEqual([answer.status, problem.code], [503, 'database_away']);
+    assert.ok(answer.headers.get('retry-after'));
+  };
+
+  it('without its catalogue is ready while the spool takes what comes, and says how much', async () => {
+    const { url, readiness } = await openAlone(1024 * 1024);
+    const callback = await fetch(s.callbackUrl(url), { method: 'POST', body: MESSAGE });
+    assert.deepEqual([callback.status, await callback.text()], [200, 'success']);
+    const given = reference();
+    const posted = await fetch(`${url}/v1/media`, { method: 'POST', headers, body: JSON.stringify(given) });
+    const id = idOf(PLAIN.account, given.mediaId);
+    assert.deepEqual([posted.status, posted.headers.get('location')], [202, `/v1/media/${id}`]);
+    const taken = await posted.json();
+    ACCEPTED_MEDIA.parse(taken);
+    assert.deepEqual(taken, { ...given, id, status: 'pending', spooled: true });
+    const items = [reference(), { account: 'nobody', mediaId: 'x', kind: 'image' }, reference()];
+    const batch = await fetch(`${url}/v1/media/batch`, {
+      method: 'POST',
+      headers,
+      body: JSON.stringify({ items }),
+    });
+    const { results } = (await batch.json()) as { results: { spooled?: true; problem?: { code: string } }[] };
+    assert.equal(batch.status, 202);
+    assert.deepEqual(
+      results.map(({ spooled, problem }) => spooled ?? problem?.code),
+      [true, 'unknown_account', true],
+    );
+
+    for (const path of ['/v1/media', `/v1/media/${id}`, '/v1/stats'])
+      await isAway(await fetch(url + path, { headers }));
+    const ready = await readiness();
+    assert.deepEqual([ready.answer, ready.status, ready.spool?.records], [200, 'degraded', 4]);
+    assert.deepEqual([ready.checks.catalogue.ok, ready.checks.spool.ok], [false, true]);
+    assert.deepEqual(ready.degraded, ['catalogue_away', 'spool_in_use']);
+    const metrics = await (await fetch(`${url}/metrics`, { headers })).text();
+    assert.match(metrics, /^wma_spool_records 4$/m);
+    assert.match(metrics, /^wma_spooled_total 4$/m);
+    assert.match(metrics, /^wma_spool_bytes [1-9]/m);
+    assert.match(metrics, /^wma_at_risk Nan$/im, 'what cannot be asked is not 0');
+    assert.match(metrics, /^wma_check_failing\{code="catalogue_away"\} 1$/m);
+  });
+
+  it('with neither catalogue nor spool is alive, not ready, and answers 503 with a time to come back', async () => {
+    const { url, readiness } = await openAlone(0);
+    assert.equal((await fetch(`${url}/livez`)).status, 200);
+    const ready = await readiness();
+    assert.deepEqual([ready.answer, ready.status, ready.checks.spool.ok], [503, 'unavailable', false]);
+    await isAway(
+      await fetch(`${url}/v1/media`, { method: 'POST', headers, body: JSON.stringify(reference()) }),
+    );
+    await isAway(await fetch(s.callbackUrl(url), { method: 'POST', body: MESSAGE }));
+    assert.equal((await fetch(`${url}/metrics`, { headers })).status, 200);
+  });
+});

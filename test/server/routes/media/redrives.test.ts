@@ -1,0 +1,195 @@
+/** Dead letters tried again over HTTP: what is asked must be meant, and who asks is written down. */
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { ASKED, EVENTS, MEDIA, PREVIEW, REDRIVE, REDRIVES } from '../../../../src/server/routes/schemas.ts';
+import { type Call, openTestServer, PLAIN, reference, SAFE, type TestServer } from '../../setup.ts';
+
+type Json = Record<string, unknown>;
+
+describe('redriving over HTTP', () => {
+  let s: TestServer;
+  before(async () => {
+    s = await openTestServer();
+  });
+  after(() => s.close());
+
+  const json = <T = Json>(path: string, call: Call, status?: number) =>
+    s.json<T>(path, { key: 'admin', ...call }, status);
+  const redrive = <T = Json>(body: unknown, status = 202, call: Call = {}) =>
+    json<T>('/v1/redrives', { json: body, ...call }, status);
+  /** Fields and messages of a refusal. */
+  const refused = async (body: unknown) =>
+    (await redrive<{ errors: { field: string; message: string }[] }>(body, 400)).errors.map(
+      ({ field, message }) => `${field}: ${message}`,
+    );
+  const stop = async (id: unknown) => json(`/v1/redrives/${id}`, { method: 'DELETE' });
+
+  it('previews by failure, with sentence and cure, and changes nothing', async () => {
+    const id = await s.dead(reference({ kind: 'video' }));
+    const preview = await redrive<{ matched: number; groups: Json[] }>(
+      { filter: { account: 'shop' }, dryRun: true },
+      200,
+      { headers: { 'accept-language': 'zh' } },
+    );
+    PREVIEW.parse(preview);
+    assert.equal(preview.matched, 1);
+    assert.match(String(preview.groups[0]?.message), /文件大小超过/);
+    assert.equal((await s.parts.catalogue.get(id))?.status, 'dead');
+    const none = await redrive<{ matched: number; groups: Json[] }>(
+      { filter: { errcode: 40007 }, dryRun: true },
+      200,
+    );
+    assert.deepEqual(none, { matched: 0, groups: [] });
+  });
+
+  it('is asked for, watched, listed and stopped; each deed is in the log with its author', async () => {
+    await s.dead(reference({ kind: 'video' }));
+    const filter = {
+      account: ['shop'],
+      code: 'too_large',
+      kind: ['video'],
+      failedFrom: '2020-01-01T00:00:00+08:00',
+    };
+    const asked = await redrive<{ id: string; matched: number }>({
+      filter,
+      rate: 1,
+      reason: ' limit raised ',
+    });
+    ASKED.parse(asked);
+    assert.ok(asked.matched >= 1);
+    const shown = await json(`/v1/redrives/${asked.id}`, { key: 'read' });
+    REDRIVE.parse(shown);
+    assert.deepEqual(
+      [shown.state, shown.done, shown.skipped, shown.total, shown.actor, shown.reason],
+      ['running', 0, 0, asked.matched, 'key-3', 'limit raised'],
+    );
+    assert.deepEqual((shown.filter as Json).account, [PLAIN.account]);
+    const { items } = await json<{ items: Json[] }>('/v1/redrives', { key: 'read' });
+    REDRIVES.parse({ items });
+    assert.equal(items[0]?.id, asked.id);
+    assert.equal((await stop(asked.id)).state, 'stopped');
+    assert.equal((await stop(asked.id)).state, 'stopped', 'twice is once');
+    const events = await json<{ items: Json[] }>(`/v1/events?target=${asked.id}`, { key: 'read' });
+    EVENTS.parse(events);
+    assert.deepEqual(
+      events.items.map(({ action, actor, reason }) => [action, actor, reason]),
+      [
+        ['redrive.stop', 'key-3', undefined],
+        ['redrive', 'key-3', 'limit raised'],
+      ],
+    );
+  });
+
+  it('refuses what cannot be meant, naming each field', async () => {
+    assert.deepEqual(await refused({}), ['filter: is empty: say all: true to mean every dead letter']);
+    assert.deepEqual(await refused({ filter: {}, dryRun: true }), [
+      'filter: is empty: say all: true to mean every dead letter',
+    ]);
+    assert.deepEqual(await refused({ filter: { status: 'expired' } }), [
+      'filter.status: expired media are tried again with force: true only',
+    ]);
+    assert.match((await refused({ filter: { errcode: '40007' } }))[0]!, /^filter\.errcode\.0: /);
+    assert.match(
+      (await refused({ filter: { status: 'archived' }, force: true }))[0]!,
+      /^filter\.status\.0: /,
+    );
+    assert.match(
+      (await refused({ filter: { code: 'invalid_media' } }))[0]!,
+      /^filter\.code\.0: is not a code/,
+    );
+    assert.match((await refused({ filter: { class: 'transitory' } }))[0]!, /^filter\.class\.0: /);
+    assert.match((await refused({ filter: { sentFrom: 'yesterday' } }))[0]!, /^filter\.sentFrom: /);
+    assert.match((await refused({ filter: { ercode: 40007 } }))[0]!, /ercode/);
+    const times = { failedFrom: '2026-05-02T00:00:00Z', failedTo: '2026-05-01T00:00:00Z' };
+    assert.deepEqual(await refused({ filter: times }), ['filter.failedTo: is not after failedFrom']);
+    for (const body of [
+      { rate: 0 },
+      { rate: 1001 },
+      { limit: 0 },
+      { reason: '' },
+      { reason: '\0' },
+      { force: 1 },
+    ]) {
+      const [field] = Object.keys(body);
+      assert.match((await refused({ all: true, ...body }))[0]!, new RegExp(`^${field}: `));
+    }
+    const unknown = await redrive<{ code: string; errors: Json[] }>(
+      { filter: { account: ['shop', 'shpo'] } },
+      400,
+    );
+    assert.equal(unknown.code, 'unknown_account');
+    assert.deepEqual(unknown.errors, [{ field: 'filter.account.1', message: 'shpo is not configured' }]);
+    await json(`/v1/redrives/r_${'0'.repeat(32)}`, {}, 404);
+    await json('/v1/redrives/everything', {}, 400);
+  });
+
+  it('is for admins, and of a key for one account reaches only that', async () => {
+    await redrive({ all: true }, 403, { key: 'write' });
+    await s.dead(reference());
+    const theirs = await s.dead(reference({ account: SAFE.account }));
+    const key = 'schoolAdmin';
+    const preview = await redrive<{ groups: Json[] }>({ all: true, dryRun: true }, 200, { key });
+    assert.deepEqual(new Set(preview.groups.map(({ account }) => account)), new Set([SAFE.account]));
+    await redrive({ filter: { account: 'shop' } }, 403, { key });
+    const { id } = await redrive({ all: true, rate: 1 }, 202, { key });
+    const everybodys = await redrive({ all: true, rate: 1 });
+    await json(`/v1/redrives/${everybodys.id}`, { key }, 404);
+    await json(`/v1/redrives/${everybodys.id}`, { key, method: 'DELETE' }, 404);
+    const { items } = await json<{ items: Json[] }>('/v1/redrives', { key });
+    assert.deepEqual(
+      items.map((one) => one.id),
+      [id],
+    );
+    await json(`/v1/media/${theirs}/retry`, { key, method: 'POST' }, 202);
+    await s.parts.catalogue.accounts.release(PLAIN.account, new Date());
+    const events = await json<{ items: Json[] }>('/v1/events', { key });
+    assert.deepEqual(new Set(events.items.map((event) => event.target)), new Set([id, theirs]));
+    await stop(id);
+    await stop(everybodys.id);
+  });
+
+  it('of one media says who and why on its row and in the log', async () => {
+    const id = await s.dead(reference());
+    await json(`/v1/media/${id}/retry`, { key: 'write', json: { reason: 'limit raised' } }, 202);
+    const row = await json(`/v1/media/${id}`, { key: 'read' });
+    MEDIA.parse(row);
+    const { at, ...said } = row.lastRedrive as Json;
+    assert.ok(Date.parse(String(at)) > Date.now() - 60_000);
+    assert.deepEqual([row.redrives, said], [1, { by: 'key-2', reason: 'limit raised' }]);
+    const { items } = await json<{ items: Json[] }>(`/v1/events?target=${id}`, {});
+    assert.deepEqual(
+      items.map(({ action, actor, reason }) => [action, actor, reason]),
+      [['redrive', 'key-2', 'limit raised']],
+    );
+    await json(`/v1/media/${id}/retry`, { key: 'write', method: 'POST' }, 409);
+    await json(`/v1/media/${id}/retry`, { key: 'write', json: { why: 'x' } }, 400);
+    const metrics = await (await s.call('/metrics', { key: 'read' })).text();
+    assert.match(metrics, /^wma_redriven_total [1-9]/m);
+  });
+
+  it('of one expired media wants force', async () => {
+    const id = await s.dead(reference());
+    await s.parts.database.query(`UPDATE wma.media SET status = 'expired' WHERE id = $1`, [id]);
+    await json(`/v1/media/${id}/retry`, { key: 'write', method: 'POST' }, 409);
+    await json(`/v1/media/${id}/retry`, { key: 'write', json: { force: true } }, 202);
+    assert.equal((await s.parts.catalogue.get(id))?.status, 'pending');
+  });
+
+  it('and the log is read page by page, an account by its name too', async () => {
+    const hold = '/v1/accounts/shop/hold';
+    await json(hold, { method: 'PUT', json: { reason: 'migration' } });
+    await json(hold, { method: 'DELETE' });
+    const first = await json<{ items: Json[]; nextBefore: number }>('/v1/events?target=shop&limit=1', {});
+    assert.deepEqual([first.items[0]?.action, first.items[0]?.actor], ['release', 'key-3']);
+    const second = await json<{ items: Json[] }>(
+      `/v1/events?target=shop&limit=1&before=${first.nextBefore}`,
+      {},
+    );
+    assert.deepEqual([second.items[0]?.action, second.items[0]?.reason], ['hold', 'migration']);
+    const last = await json<{ nextBefore: unknown }>('/v1/events?limit=200', {});
+    assert.equal(last.nextBefore, null);
+    await json('/v1/events?limit=0', {}, 400);
+    await json('/v1/events?before=x', {}, 400);
+    await json('/v1/events?acount=shop', {}, 400);
+  });
+});

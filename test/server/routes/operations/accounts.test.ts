@@ -1,0 +1,179 @@
+/** How an account is: what WeChat sent it, whether our clock agrees, and holding it by hand. */
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { setTimeout as wait } from 'node:timers/promises';
+import type { CallbackCount } from '../../../../src/catalogue/accounts/callback-counts.ts';
+import { createCallbackTally } from '../../../../src/server/callbacks/callback-counter.ts';
+import { ACCOUNT, ACCOUNTS } from '../../../../src/server/routes/schemas.ts';
+import { type Call, openTestServer, PLAIN, reference, SAFE, type TestServer } from '../../setup.ts';
+
+interface Shown {
+  account: string;
+  lastCallbackAt?: string;
+  callbacks: Record<'today' | 'last7Days', Record<'received' | 'refused', Record<string, number>>>;
+  clockSkew?: { seconds: number; message: string };
+  hold: Record<string, unknown> | null;
+}
+
+const EVENT = '<xml><MsgType>event</MsgType><Event>subscribe</Event></xml>';
+const HOLD = `/v1/accounts/${PLAIN.name}/hold`;
+const seconds = () => Math.floor(Date.now() / 1000);
+
+describe('an account', () => {
+  let s: TestServer;
+  before(async () => {
+    s = await openTestServer();
+  });
+  after(() => s.close());
+
+  async function shown(account = PLAIN.account, headers = {}): Promise<Shown> {
+    const answer = await s.call('/v1/accounts', { key: 'read', headers });
+    const body = (await answer.json()) as { items: Shown[] };
+    ACCOUNTS.parse(body);
+    return body.items.find((one) => one.account === account) as Shown;
+  }
+  /** Counts are written every few seconds. */
+  async function shownWhen(is: (shown: Shown) => unknown, account = PLAIN.account): Promise<Shown> {
+    const until = performance.now() + 15_000;
+    for (;;) {
+      const now = await shown(account);
+      if (is(now)) return now;
+      assert.ok(performance.now() < until, JSON.stringify(now));
+      await wait(100);
+    }
+  }
+  const hold = (options: Call = {}, path = HOLD) => s.call(path, { method: 'PUT', key: 'admin', ...options });
+  const release = (options: Call = {}) => s.call(HOLD, { method: 'DELETE', key: 'admin', ...options });
+  const feed = async () => {
+    const { fed } = await s.parts.catalogue.claim([{ account: PLAIN.account, room: 9 }], new Date(), 99);
+    await s.parts.catalogue.unfeed(fed);
+    return fed.length;
+  };
+
+  it('counts its callbacks by type and by refusal, however strange their types', async () => {
+    assert.deepEqual((await shown()).callbacks.today, { received: {}, refused: {} });
+    for (const body of [EVENT, EVENT, '<xml><MsgType>one_of_many</MsgType></xml>']) await s.callback(body);
+    await s.callback(EVENT, { token: 'wrong' });
+    await s.callback(EVENT, { timestamp: seconds() - 3_600 });
+    await s.callback('hello');
+    const expected = {
+      received: { event: 2, other: 1 },
+      refused: { bad_signature: 1, stale_timestamp: 1, malformed_message: 1 },
+    };
+    const { callbacks, lastCallbackAt } = await shownWhen(
+      (one) => Object.keys(one.callbacks.today.refused).length === 3,
+    );
+    assert.deepEqual(callbacks, { today: expected, last7Days: expected });
+    assert.ok(Date.parse(lastCallbackAt ?? '') > Date.now() - 60_000);
+    assert.deepEqual((await shown(SAFE.account)).callbacks.today, { received: {}, refused: {} });
+    const metrics = await (await s.call('/metrics', { key: 'read' })).text();
+    assert.match(metrics, /^wma_callbacks_total\{outcome="ignored"\} 3$/m);
+    assert.match(metrics, /^wma_callbacks_total\{outcome="bad_signature"\} 1$/m);
+  });
+
+  it('is told that our clock is off, once in the log, until it is right again', async () => {
+    await s.callback(EVENT);
+    await shownWhen((one) => !one.clockSkew);
+    const before = s.log.length;
+    for (let n = 0; n < 3; n++) await s.callback(EVENT, { timestamp: seconds() - 200 });
+    const { clockSkew } = await shownWhen((one) => one.clockSkew);
+    assert.ok(Math.abs((clockSkew?.seconds ?? 0) - 200) <= 3);
+    assert.match(clockSkew?.message ?? '', /ahead of WeChat/);
+    const said = s.log.slice(before).filter((line) => line.includes('set it by NTP'));
+    assert.ok(said.length <= 1, said.join(''));
+    assert.equal(s.log.filter((line) => line.includes('set it by NTP')).length, 1, 'once an hour');
+    await s.callback(EVENT);
+    await shownWhen((one) => !one.clockSkew);
+  });
+
+  it('believes no clock of whoever cannot sign', async () => {
+    await s.callback(EVENT, { token: 'wrong', timestamp: seconds() - 500 });
+    const refused = (one: Shown) => one.callbacks.today.refused.bad_signature;
+    assert.equal((await shownWhen((one) => refused(one) === 2)).clockSkew, undefined);
+  });
+
+  it('keeps its counts while the catalogue is away, and adds them up after', async () => {
+    let away = true;
+    const written: CallbackCount[] = [];
+    const add = async (counts: readonly CallbackCount[]) => {
+      if (away) throw new Error('away');
+      written.push(...counts);
+    };
+    const catalogue = { callbacks: { ...s.parts.catalogue.callbacks, add } };
+    const tally = createCallbackTally({ ...s.parts, catalogue });
+    tally.received('a', 'image');
+    await wait(2_200);
+    tally.received('a', 'image');
+    tally.refused('a', 'bad_signature');
+    away = false;
+    await tally.close();
+    assert.deepEqual(
+      written.map(({ what, count }) => [what, count]),
+      [
+        ['image', 2],
+        ['bad_signature', 1],
+      ],
+    );
+  });
+
+  it('held by hand is not fed until it is released, and says who wants it and why', async () => {
+    await s.parts.accept([reference()]);
+    const answer = await hold({ json: { reason: 'moving to another bucket' } });
+    const { hold: why } = ACCOUNT.parse(await answer.json()) as Shown;
+    assert.deepEqual(
+      [answer.status, why?.code, why?.reason, why?.by, why?.until],
+      [200, 'held_by_hand', 'moving to another bucket', 'key-3', undefined],
+    );
+    assert.ok(Date.parse(why?.since as string) > Date.now() - 60_000);
+    assert.match(String((await shown(PLAIN.account, { 'accept-language': 'zh' })).hold?.message), /人工/);
+    assert.equal(await feed(), 0);
+    const metrics = await (await s.call('/metrics', { key: 'read' })).text();
+    assert.match(metrics, /^wma_account_held\{reason="held_by_hand"\} 1$/m);
+    assert.equal(await (await s.callback(EVENT)).text(), 'success');
+
+    const released = ACCOUNT.parse(await (await release()).json()) as Shown;
+    assert.equal(released.hold, null);
+    assert.ok((await feed()) > 0);
+    assert.equal((await release()).status, 200, 'again is the same');
+  });
+
+  it('held by hand stays so whatever its last running try meets', async () => {
+    const until = new Date(Date.now() + 3_600_000).toISOString();
+    await hold({ json: { reason: 'for an hour', until } });
+    const why = { code: 'ip_not_allowed', class: 'account' };
+    await s.parts.catalogue.accounts.hold(PLAIN.account, new Date(Date.now() + 60_000), why);
+    const { hold: shownHold } = await shown();
+    assert.deepEqual([shownHold?.code, shownHold?.until], ['held_by_hand', until]);
+    await release();
+  });
+
+  it('held by itself is tried with one media when it is released', async () => {
+    await s.parts.accept([reference(), reference()]);
+    const why = { code: 'ip_not_allowed', class: 'account', errcode: 40164 };
+    await s.parts.catalogue.accounts.hold(PLAIN.account, new Date(Date.now() + 3_600_000), why);
+    const { hold: shownHold } = await shown();
+    assert.deepEqual([shownHold?.errcode, shownHold?.by], [40164, undefined]);
+    assert.equal(shownHold?.reason, shownHold?.message);
+    assert.equal(await feed(), 0);
+    assert.equal(((await (await release()).json()) as Shown).hold, null);
+    assert.equal(await feed(), 1);
+  });
+
+  it('is held by admins only, and by no nonsense', async () => {
+    const json = { reason: 'x' };
+    const statusOf = async (answer: Promise<Response>) => (await answer).status;
+    assert.equal(await statusOf(hold({ json, key: 'write' })), 403);
+    assert.equal(await statusOf(release({ key: 'write' })), 403);
+    assert.equal(await statusOf(hold({ json, key: undefined })), 401);
+    assert.equal(await statusOf(hold({ json }, '/v1/accounts/nobody/hold')), 404);
+    for (const bad of [
+      {},
+      { reason: '' },
+      { reason: 'x', until: '2020-01-01T00:00:00Z' },
+      { ...json, for: 1 },
+    ]) {
+      assert.equal(await statusOf(hold({ json: bad })), 400, JSON.stringify(bad));
+    }
+    assert.equal((await shown()).hold, null);
+  });
+});

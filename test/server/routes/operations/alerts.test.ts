@@ -1,0 +1,68 @@
+/** POST /v1/alerts/test, and what /livez says of a process that only a restart helps. */
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { createAlerts } from '../../../../src/app/alerts.ts';
+import { LIVE } from '../../../../src/server/routes/health-schemas.ts';
+import { ALERT_SENT } from '../../../../src/server/routes/schemas.ts';
+import { openServer } from '../../../../src/server/start.ts';
+import { openReceiver } from '../../../pipeline/alerts/receiver.ts';
+import { KEYS, openTestServer, type TestServer } from '../../setup.ts';
+
+const SECRET = '0123456789abcdef0123';
+
+describe('alerts', () => {
+  let s: TestServer;
+  before(async () => {
+    s = await openTestServer();
+  });
+  after(() => s.close());
+
+  const post = (url: string, key: keyof typeof KEYS = 'admin') =>
+    fetch(`${url}/v1/alerts/test`, { method: 'POST', headers: { authorization: `Bearer ${KEYS[key]}` } });
+
+  it('are off without ALERT_URL, and the test says so', async () => {
+    const answer = await s.call('/v1/alerts/test', { method: 'POST', key: 'admin' });
+    assert.deepEqual([answer.status, ((await answer.json()) as { code: string }).code], [409, 'alerts_off']);
+  });
+
+  it('sends a test message and answers what became of it, to an admin alone', async (t) => {
+    const receiver = await openReceiver(t, [{ status: 200 }]);
+    const config = { ...s.parts.config, alerts: { url: `${receiver.url}/hook/${SECRET}` } };
+    const alerts = createAlerts({ ...s.parts, config }, 'server');
+    const keys = Object.entries(KEYS).map(([name, secret]) => ({
+      name,
+      scopes: [name === 'admin' ? 'admin' : 'write'] as ('admin' | 'write')[],
+      secret,
+    }));
+    const { url } = await openServer({ ...s.parts, config, alerts }, { keys });
+
+    assert.equal((await post(url, 'write')).status, 403);
+    assert.equal(receiver.requests.length, 0);
+    const taken = await post(url);
+    const body = await taken.json();
+    ALERT_SENT.parse(body);
+    assert.deepEqual([taken.status, body], [200, { sent: true, to: 'json' }]);
+    assert.equal((receiver.requests[0]!.body as { state: string }).state, 'test');
+
+    receiver.answer({ status: 404 });
+    const refused = await post(url);
+    const problem = (await refused.json()) as { code: string; detail: string };
+    assert.deepEqual(
+      [refused.status, problem.code, problem.detail],
+      [502, 'alert_not_sent', 'json: HTTP 404'],
+    );
+    assert.doesNotMatch(JSON.stringify([body, problem, s.log]), new RegExp(SECRET));
+  });
+
+  it('a consumer that only a restart helps makes the one process unlive, and the server degraded', async () => {
+    s.parts.signs.setUnhealthy('worker_quiet', { isFatal: true });
+    const live = await s.call('/livez');
+    const body = await live.json();
+    LIVE[503].parse(body);
+    assert.deepEqual([live.status, body], [503, { status: 'stuck', reasons: ['worker_quiet'] }]);
+    const ready = (await (await s.call('/readyz')).json()) as { degraded: string[] };
+    assert.ok(ready.degraded.includes('worker_quiet'));
+    s.parts.signs.setHealthy('worker_quiet');
+    assert.equal((await s.call('/livez')).status, 200);
+  });
+});

@@ -1,0 +1,104 @@
+/** While the store takes nothing, whoever looks is told so, why, and what to correct. */
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { STATS, STORE } from '../../../../src/server/routes/schemas.ts';
+import { STORE_FAILURES } from '../../../../src/store-failures.ts';
+import { eventually } from '../../../queue/handled.ts';
+import { openTestServer, reference, type TestServer } from '../../setup.ts';
+
+const WHY = { code: 'store_refused', class: 'store', detail: 'HTTP 403 AccessDenied' } as const;
+
+describe('the hold of the store, as told', () => {
+  let s: TestServer;
+  before(async () => {
+    s = await openTestServer();
+  });
+  after(() => s.close());
+
+  const stats = async (language: string) => {
+    const answer = await s.call('/v1/stats', { key: 'read', headers: { 'accept-language': language } });
+    const body = (await answer.json()) as { storeHold: Record<string, string> | null; waiting: object };
+    STATS.parse(body);
+    return body;
+  };
+  const gauge = async () =>
+    /^wma_store_held (\d)$/m.exec(await (await s.call('/metrics', { key: 'read' })).text())?.[1];
+  const ready = async () => {
+    const answer = await s.call('/readyz');
+    return { ...((await answer.json()) as { degraded: string[] }), code: answer.status };
+  };
+
+  it('is in the statistics, the health, the gauge and the rows, and nowhere once it is over', async () => {
+    const { storeHold } = s.parts.catalogue;
+    await s.parts.accept([reference()]);
+    assert.equal((await stats('en')).storeHold, null);
+    assert.equal(await gauge(), '0');
+
+    const now = new Date();
+    const end = new Date(now.getTime() + 15_000);
+    await storeHold.takeProbe('a', now, end);
+    await storeHold.refused('a', end, WHY, now);
+    const told = await stats('en');
+    assert.deepEqual(told.storeHold, {
+      ...WHY,
+      message: STORE_FAILURES.store_refused.message.en,
+      advice: STORE_FAILURES.store_refused.advice.en,
+      since: now.toISOString(),
+      until: end.toISOString(),
+    });
+    assert.deepEqual(told.waiting, { storeHeld: 1 });
+    assert.match((await stats('zh')).storeHold!.advice!, /请检查.*S3_BUCKET/);
+    assert.equal(await gauge(), '1');
+    const page = (await (await s.call('/v1/media', { key: 'read' })).json()) as {
+      items: { waiting: object }[];
+    };
+    assert.deepEqual(page.items[0]?.waiting, { reason: 'storeHeld', until: end.toISOString() });
+
+    // It is looked at once a second at most.
+    await eventually('store_held', async () => (await ready()).degraded.includes('store_held'));
+    assert.equal((await ready()).code, 200, 'callbacks are taken as ever');
+
+    await storeHold.takeProbe('a', end, end);
+    await storeHold.passed('a', end, end);
+    assert.equal((await stats('en')).storeHold, null);
+    assert.equal(await gauge(), '0');
+  });
+
+  it('is shown with each store, and released by hand: the store is probed now', async () => {
+    const { catalogue } = s.parts;
+    const shown = async (method = 'GET', path = '/v1/store', key: 'read' | 'admin' = 'read') => {
+      const answer = await s.call(path, { key, method });
+      assert.equal(answer.status, 200);
+      const body = (await answer.json()) as {
+        items: { name: string; bucket: string; failure: object | null }[];
+        hold: { code: string; until: string } | null;
+      };
+      STORE.parse(body);
+      return body;
+    };
+    assert.equal((await shown()).hold, null);
+    assert.deepEqual(
+      (await shown()).items.map(({ name, bucket, failure }) => ({ name, bucket, failure })),
+      [{ name: 'default', bucket: s.parts.store.bucket, failure: null }],
+    );
+    // Four days: as a process with a wrong clock wrote it.
+    const now = new Date();
+    const end = new Date(now.getTime() + 4 * 86_400_000);
+    await catalogue.storeHold.takeProbe('dead', now, end);
+    await catalogue.storeHold.refused('dead', end, WHY, now);
+    assert.deepEqual((await shown()).hold?.until, end.toISOString());
+    assert.equal((await s.call('/v1/store/hold', { key: 'read', method: 'DELETE' })).status, 403);
+    const { hold } = await shown('DELETE', '/v1/store/hold', 'admin');
+    assert.ok(new Date(hold!.until).getTime() <= Date.now() + 1_000, 'it is due');
+    assert.equal(await catalogue.storeHold.takeProbe('next', new Date(Date.now() + 1_000), end), true);
+    const [event] = await catalogue.events.list({ target: 'store' }, 1);
+    assert.equal(event?.action, 'release');
+    assert.notEqual(event?.actor, 'worker');
+    await catalogue.storeHold.passed('next', now, new Date());
+    assert.equal(
+      (await shown('DELETE', '/v1/store/hold', 'admin')).hold,
+      null,
+      'nothing to release is no mistake',
+    );
+  });
+});

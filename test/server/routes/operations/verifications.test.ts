@@ -1,0 +1,75 @@
+/** Catalogue and bucket compared over HTTP: who may ask, what is refused, what is written down of it. */
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import {
+  VERIFICATION,
+  VERIFICATIONS,
+} from '../../../../src/server/routes/operations/verification-schemas.ts';
+import { type Call, openTestServer, type TestServer } from '../../setup.ts';
+
+const PATH = '/v1/verifications';
+
+describe('verifications over HTTP', () => {
+  let s: TestServer;
+  before(async () => {
+    s = await openTestServer();
+  });
+  after(() => s.close());
+
+  const json = (path: string, call: Call, status: number) => s.json(path, { key: 'admin', ...call }, status);
+
+  it('are asked for, looked at, listed and stopped', async () => {
+    const asked = await json(
+      PATH,
+      { json: { sample: 10, filter: { account: 'shop' }, reason: 'monthly' } },
+      202,
+    );
+    VERIFICATION.parse(asked);
+    const at = `${PATH}/${asked.id}`;
+    assert.equal((await json(at, { key: 'read' }, 200)).kind, 'verify');
+    const list = await json(PATH, { key: 'read' }, 200);
+    VERIFICATIONS.parse(list);
+    assert.deepEqual(
+      (list.items as { id: string }[]).map(({ id }) => id),
+      [asked.id],
+    );
+    const stopped = await json(at, { method: 'DELETE' }, 200);
+    VERIFICATION.parse(stopped);
+    assert.ok(stopped.endedAt, 'it has ended');
+  });
+
+  it('are refused where what is meant is not said', async () => {
+    const refusals: [body: object, field: string][] = [
+      [{}, 'sample'],
+      [{ all: true, sample: 10 }, 'sample'],
+      [{ sample: 0 }, 'sample'],
+      [{ all: true, filter: { account: 'sh\0p' } }, 'filter.account'],
+      [{ all: true, filter: { account: [] } }, 'filter.account'],
+      [{ all: true, filter: { sentFrom: 'yesterday' } }, 'filter.sentFrom'],
+      [{ kind: 'adopt', filter: { account: 'shop' } }, 'filter'],
+      [{ kind: 'adopt', remove: true }, 'remove'],
+      [{ kind: 'adopt', all: true }, 'all'],
+      [{ kind: 'adopt', sample: 10 }, 'sample'],
+      [{ kind: 'orphans', sample: 10 }, 'sample'],
+      [{ all: true, dryRun: true }, 'dryRun'],
+      [{ kind: 'orphans', remove: true, dryRun: true }, 'remove'],
+      [{ all: true, rate: { bytesPerSecond: 1 } }, 'rate.bytesPerSecond'],
+      [{ kind: 'repair' }, 'kind'],
+    ];
+    for (const [body, field] of refusals) {
+      const { errors } = (await json(PATH, { json: body }, 400)) as { errors: { field: string }[] };
+      assert.ok(
+        errors.some((error) => error.field === field),
+        `${JSON.stringify(body)}: ${JSON.stringify(errors)}`,
+      );
+    }
+    await json(`${PATH}/v_${'0'.repeat(24)}`, {}, 404);
+    await json(`${PATH}/latest`, {}, 400);
+  });
+
+  it('are for admins of all accounts: the bucket is everybody’s', async () => {
+    await json(PATH, { json: { all: true }, key: 'write' }, 403);
+    await json(PATH, { json: { all: true }, key: 'schoolAdmin' }, 403);
+    await json(PATH, { key: 'schoolAdmin' }, 403);
+  });
+});

@@ -1,0 +1,424 @@
+/** What a person sees, in a real Chromium: nothing foreign, nothing in red, nothing that runs of what users sent. */
+import assert from 'node:assert/strict';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it, type TestContext } from 'node:test';
+import { type BrowserContext, chromium, type Page } from 'playwright-core';
+import { contentOf } from '../../../../src/simulator/media/contents.ts';
+import { chromiumForTest, missing } from '../../../machine/services.ts';
+import { KEYS, openTestServer, PLAIN, reference, SAFE, type TestServer } from '../../setup.ts';
+
+const FLAGS = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+  '--no-first-run',
+];
+/** TypeScript here knows no DOM, so what runs in the page is text. */
+const FAINT_TEXTS = await readFile(new URL('./faint-texts.js', import.meta.url), 'utf8');
+const HOSTILE = '"><img src=x onerror=document.title="owned">';
+
+describe('the page', { skip: missing.chromium }, () => {
+  let s: TestServer;
+  let storeOrigin: string;
+  let folder: string;
+  let context: BrowserContext;
+
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'wma-browser-'));
+    const t = { after: () => undefined, skip: () => undefined } as unknown as TestContext;
+    // Both take seconds to start, and neither needs the other.
+    [s, context] = await Promise.all([
+      openTestServer(),
+      chromium.launchPersistentContext(folder, {
+        executablePath: chromiumForTest(t) as string,
+        args: FLAGS,
+        locale: 'en-GB',
+        viewport: { width: 1280, height: 800 },
+      }),
+    ]);
+    context.setDefaultTimeout(15_000);
+    const link = await s.parts.store.link('x', { now: new Date(), ttlMs: 60_000 });
+    storeOrigin = new URL(link.url).origin;
+  });
+  after(async () => {
+    await context?.close();
+    await s.close();
+    await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+  });
+
+  /** A page that keeps account of what a page should not do. */
+  async function open(): Promise<{ page: Page; wrong: string[] }> {
+    const page = await context.newPage();
+    const wrong: string[] = [];
+    page.on('console', (message) => {
+      if (['error', 'warning'].includes(message.type())) wrong.push(`console: ${message.text()}`);
+    });
+    page.on('pageerror', (error) => wrong.push(`error: ${error.message}`));
+    page.on('request', (request) => {
+      const { origin } = new URL(request.url());
+      if (origin !== 'null' && origin !== s.url && origin !== storeOrigin) wrong.push(`asks ${origin}`);
+    });
+    return { page, wrong };
+  }
+  const signedIn = async () => {
+    const opened = await open();
+    await opened.page.goto(s.server.createLoginLink());
+    await opened.page.waitForSelector('body[data-shown]');
+    return opened;
+  };
+
+  /** Now rather than in three seconds: as when somebody comes back to the page. */
+  const look = (page: Page) => page.evaluate(`document.dispatchEvent(new Event('visibilitychange'))`);
+
+  /** Not waitForFunction: it tries again inside the page, where our policy forbids to evaluate text. */
+  async function until(page: Page, condition: string): Promise<void> {
+    const end = performance.now() + 15_000;
+    while (!(await page.evaluate(condition))) {
+      assert.ok(performance.now() < end, `never: ${condition}`);
+      await page.waitForTimeout(50);
+    }
+  }
+
+  it('shows the door to strangers, in their language, with status 401', async () => {
+    const { page } = await open();
+    const answer = await page.goto(`${s.url}/`);
+    assert.equal(answer?.status(), 401);
+    assert.match(await page.innerText('main'), /Sign in/);
+    await page.fill('#key', 'no such key at all');
+    await page.click('button');
+    assert.match(await page.innerText('[role=alert]'), /not one of this server/);
+    await page.fill('#key', KEYS.school);
+    await page.click('button');
+    await page.waitForSelector('body[data-shown]');
+    assert.match(await page.innerText('#account-rows'), /school/);
+    assert.doesNotMatch(await page.innerText('#account-rows'), /shop/);
+    await page.click('text=Sign out');
+    await page.waitForSelector('#key');
+    await page.close();
+  });
+
+  it('opens by the link even from the page of another site', async () => {
+    const { page } = await open();
+    const link = s.server.createLoginLink();
+    const chat = createServer((_request, answer) => {
+      answer.setHeader('content-type', 'text/html');
+      answer.end(`<a id="go" href="${link}">go</a>`);
+    }).listen(0, '127.0.0.1');
+    await new Promise((resolve) => chat.once('listening', resolve));
+    // By another name, so that it is another site.
+    await page.goto(`http://localhost:${(chat.address() as { port: number }).port}/`);
+    await page.click('#go');
+    await page.waitForSelector('body[data-shown]');
+    assert.equal(page.url(), `${s.url}/`);
+    await page.close();
+    chat.close();
+    chat.closeAllConnections();
+  });
+
+  it('with nothing archived says what to paste into the console of WeChat', async () => {
+    const { page, wrong } = await signedIn();
+    assert.match(await page.innerText('#empty'), new RegExp(`${s.url}/wechat/${PLAIN.account}`));
+    assert.deepEqual(wrong, []);
+    await page.close();
+  });
+
+  it('shows what arrives by itself: pictures, films, voices to keep, failures with their sentence', async () => {
+    const { page, wrong } = await signedIn();
+    for (const kind of ['image', 'video', 'voice'] as const) {
+      const { contentType, extension, chunks } = contentOf({ kind, seed: 7, sizeBytes: 0 });
+      const content = { body: Buffer.concat([...chunks()]), contentType, extension, fileName: HOSTILE };
+      await s.archived(reference({ kind, openId: HOSTILE.slice(0, 40), labels: { a: HOSTILE } }), content);
+    }
+    await s.dead(reference({ kind: 'video', account: SAFE.account }));
+    await page.waitForSelector('.card:nth-child(4)');
+    await until(
+      page,
+      `
+      document.querySelector('.card img').naturalWidth > 0 && document.querySelector('.card video').readyState >= 1
+    `,
+    );
+    assert.equal(await page.locator('.card a[download]').count(), 1, 'the voice');
+    assert.match(
+      await page.innerText('#dead-rows'),
+      /larger than MAX_MEDIA_BYTES[\s\S]*Raise MAX_MEDIA_BYTES/,
+    );
+    assert.equal(await page.innerText('.count[data-status=archived] .count-number'), '3');
+    assert.equal(await page.title(), 'wechat-media-archiver');
+    assert.equal(await page.locator('.name', { hasText: HOSTILE }).count(), 3);
+    assert.deepEqual(wrong, []);
+    await page.close();
+  });
+
+  it('looks again without rebuilding what has not changed', async () => {
+    const { page } = await signedIn();
+    await page.evaluate(`for (const card of document.querySelectorAll('.card')) card.dataset.mark = '1'`);
+    await page.waitForResponse((answer) => answer.url().includes('/v1/stats'));
+    await s.parts.accept([reference({ kind: 'thumb' })]);
+    await page.waitForSelector('.card:not([data-mark])');
+    assert.equal(await page.locator('.card:not([data-mark])').count(), 1);
+    await page.close();
+  });
+
+  it('names a picture by its sender, not by its media id', async () => {
+    const { page } = await signedIn();
+    const { contentType, extension, chunks } = contentOf({ kind: 'image', seed: 8, sizeBytes: 0 });
+    const one = reference({ openId: 'o-sender' });
+    const content = { body: Buffer.concat([...chunks()]), contentType, extension };
+    await s.archived(one, { ...content, fileName: `${one.mediaId}.${extension}` });
+    await look(page);
+    await page.waitForSelector('a[title^="Picture from o-sender"] img');
+    assert.doesNotMatch(await page.innerText('#media'), new RegExp(one.mediaId));
+    await page.close();
+  });
+
+  it('tries a dead media again at the press of a button', async () => {
+    const { page, wrong } = await signedIn();
+    const id = await s.dead(reference({ kind: 'voice' }));
+    await look(page);
+    const card = page.locator(`.card[data-key="${id}"]`);
+    assert.match(await card.innerText(), /larger than MAX_MEDIA_BYTES/);
+    await card.locator('button:has-text("Try again")').click();
+    await page.waitForSelector(`.card[data-key="${id}"] .waiting`);
+    assert.equal((await s.parts.catalogue.get(id))?.status, 'pending');
+    const [accepted] = await s.parts.accept([reference({ kind: 'file', mediaId: 'msg:7', msgId: '7' })]);
+    const files = accepted?.id;
+    await look(page);
+    await page.waitForSelector(`.card[data-key="${files}"] .gone`);
+    assert.equal(await page.locator(`.card[data-key="${files}"] button`).count(), 0);
+    assert.deepEqual(wrong, []);
+    await page.close();
+  });
+
+  it('says above all that an account is held, and releases it', async () => {
+    const why = { code: 'held_by_hand', class: 'account', reason: HOSTILE, by: 'ops' } as const;
+    const until = new Date(Date.now() + 3_600_000);
+    await s.parts.catalogue.accounts.holdByHand(PLAIN.account, until, why, new Date());
+    const { page, wrong } = await signedIn();
+    assert.ok((await page.innerText('#holds')).includes(`shop is on hold. Held by ops: ${HOSTILE}`));
+    await page.waitForSelector('#state:has-text("Account shop is held")');
+    await page.click('#holds button:has-text("Release")');
+    await page.waitForSelector('#holds', { state: 'hidden' });
+    assert.deepEqual(wrong, []);
+    await page.close();
+  });
+
+  it('says above all that the store takes nothing, why, and what to do', async () => {
+    const { storeHold } = s.parts.catalogue;
+    const now = new Date();
+    await storeHold.takeProbe('a', now, now);
+    await storeHold.refused('a', now, { code: 'store_refused', class: 'store' }, now);
+    const { page, wrong } = await signedIn();
+    assert.match(
+      await page.innerText('#holds'),
+      /All archiving is on hold\. The storage refused.*S3_BUCKET.*wma doctor/s,
+    );
+    await page.waitForSelector('#state:has-text("All archiving is held")');
+    assert.equal(await page.locator('#holds button').count(), 0, 'it is tried again by itself');
+    await storeHold.takeProbe('a', now, now);
+    await storeHold.passed('a', now, now);
+    await page.waitForSelector('#holds', { state: 'hidden' });
+    assert.deepEqual(wrong, []);
+    await page.close();
+  });
+
+  it('offers nothing that the key does not reach', async () => {
+    await context.clearCookies();
+    const { page } = await open();
+    await s.parts.catalogue.accounts.hold(PLAIN.account, new Date(Date.now() + 60_000), {
+      code: 'ip_not_allowed',
+      class: 'account',
+    });
+    await page.goto(`${s.url}/`);
+    await page.fill('#key', KEYS.read);
+    await page.click('button');
+    await page.waitForSelector('body[data-shown]');
+    assert.match(await page.innerText('#holds'), /shop is on hold/);
+    assert.equal(await page.locator('#holds button, .card button').count(), 0);
+    await s.parts.catalogue.accounts.release(PLAIN.account, new Date());
+    await page.close();
+  });
+
+  describe('with dead letters', () => {
+    const deadOnes = async (count: number, errcode: number) => {
+      const ids: string[] = [];
+      for (let n = 0; n < count; n++) ids.push(await s.dead(reference({ account: SAFE.account })));
+      const why = { code: 'invalid_media_id', class: 'permanent_media', errcode };
+      // Moved by way of pending, as the tally of dead letters is kept when a status changes.
+      const set = `UPDATE wma.media SET failure = $2, status = $3, stage = $4, updated_at = now() WHERE id = ANY($1)`;
+      await s.parts.database.query(set, [ids, why, 'pending', 0]);
+      await s.parts.database.query(set, [ids, why, 'dead', null]);
+      return ids;
+    };
+    const takePage = async (id: string) =>
+      (await s.parts.catalogue.redrives.page(id, new Date(Date.now() + 60_000)))?.redriven;
+
+    it('says what a redrive would take, starts it, shows how far it is, and stops it', async () => {
+      await deadOnes(12, 40007);
+      const { page, wrong } = await signedIn();
+      await page.getByRole('button', { name: 'Try again what failed with 40007…' }).click();
+      const dialog = page.getByRole('dialog', { name: /does not know|not valid|media id/i });
+      await dialog.getByText('12 media would be tried again').waitFor();
+      await dialog.getByRole('textbox', { name: /Reason/ }).fill(HOSTILE);
+      for (const colorScheme of ['light', 'dark'] as const) {
+        await page.emulateMedia({ colorScheme });
+        assert.deepEqual(await page.evaluate(FAINT_TEXTS), []);
+      }
+      await dialog.getByRole('button', { name: 'Try 12 again' }).click();
+      const shown = page.locator('.redrive');
+      await shown.getByText('0 of 12 tried again').waitFor();
+      assert.ok((await shown.innerText()).includes(`40007 · school`));
+      assert.ok((await shown.innerText()).includes(`by login link · ${HOSTILE}`));
+      const [redrive] = await s.parts.catalogue.redrives.list(1);
+      assert.deepEqual(redrive?.filter.account, [SAFE.account]);
+      assert.equal(await takePage(redrive.id), 10);
+      await look(page);
+      await shown.getByText('10 of 12 tried again').waitFor();
+      assert.equal(await shown.getByRole('progressbar', { name: 'Progress' }).count(), 1);
+      for (const colorScheme of ['light', 'dark'] as const) {
+        await page.emulateMedia({ colorScheme });
+        assert.deepEqual(await page.evaluate(FAINT_TEXTS), []);
+      }
+      await shown.getByRole('button', { name: 'Stop' }).click();
+      await shown.getByText('stopped: 10 of 12 tried again').waitFor();
+      assert.equal(await takePage(redrive.id), undefined);
+      assert.deepEqual(wrong, []);
+      await page.close();
+    });
+
+    it('narrows the list to a group and back', async () => {
+      const ids = await deadOnes(1, 46001);
+      const { page } = await signedIn();
+      await page.getByRole('button', { name: 'Show the media that failed with 46001' }).click();
+      await until(page, `document.querySelectorAll('.card').length === 1`);
+      assert.equal(await page.locator('.card').getAttribute('data-key'), ids[0]);
+      await page.getByRole('button', { name: 'only 46001' }).click();
+      await until(page, `document.querySelectorAll('.card').length > 1`);
+      assert.equal(await page.getByRole('button', { name: 'only 46001' }).count(), 0);
+      await page.close();
+    });
+
+    it('offers to try all again, and nothing where the key does not reach', async () => {
+      const { page } = await signedIn();
+      await page.click('#dead-all');
+      await page.getByRole('dialog').getByText('media would be tried again').waitFor();
+      await page.keyboard.press('Escape');
+      assert.equal(await page.getByRole('dialog').count(), 0);
+      await context.clearCookies();
+      await page.goto(`${s.url}/`);
+      await page.fill('#key', KEYS.write);
+      await page.click('button');
+      await page.waitForSelector('#dead-rows .row');
+      assert.equal(await page.locator('#dead-rows .button:visible, #dead-all:visible').count(), 0);
+      await page.close();
+    });
+  });
+
+  it('speaks Chinese when asked, remembers it, and fits a phone', async () => {
+    const { page, wrong } = await signedIn();
+    await page.click('#language');
+    await until(page, `document.documentElement.lang === 'zh-CN'`);
+    await until(page, `/文件大小超过/.test(document.querySelector('#dead-rows').textContent)`);
+    await page.setViewportSize({ width: 360, height: 740 });
+    await page.reload();
+    await page.waitForSelector('body[data-shown]');
+    assert.equal(await page.innerText('#media-title'), '最新素材');
+    assert.equal(await page.evaluate('document.documentElement.scrollWidth'), 360);
+    await page.click('#language');
+    await until(page, `document.documentElement.lang === 'en'`);
+    assert.deepEqual(wrong, []);
+    await page.close();
+  });
+
+  for (const colorScheme of ['light', 'dark'] as const) {
+    it(`has contrast enough in the ${colorScheme}`, async () => {
+      const { page } = await signedIn();
+      await page.setViewportSize({ width: 1280, height: 800 });
+      await page.emulateMedia({ colorScheme });
+      assert.deepEqual(await page.evaluate(FAINT_TEXTS), []);
+      await page.close();
+    });
+  }
+
+  it('filters, and says when there is nothing', async () => {
+    const { page } = await signedIn();
+    await page.click('.filter:has-text("Expired")');
+    await page.waitForSelector('#empty:not([hidden])');
+    assert.equal(await page.locator('.card').count(), 0);
+    assert.equal(await page.getAttribute('.filter:has-text("Expired")', 'aria-pressed'), 'true');
+    await page.close();
+  });
+
+  it('of the queue makes no foreign request, and only shows', async () => {
+    const { page, wrong } = await signedIn();
+    await page.goto(`${s.url}/queues`);
+    await page.waitForSelector('text=wma-archive');
+    assert.doesNotMatch(await page.content(), /fonts\.googleapis/);
+    await page.goto(`${s.url}/queues/queue/wma-archive`);
+    await page.waitForSelector('text=wma-archive');
+    assert.deepEqual(wrong, []);
+    const pause = await s.call('/queues/api/queues/wma-archive/pause', { method: 'PUT', key: 'admin' });
+    assert.equal(pause.status, 405);
+    await page.close();
+  });
+
+  it('of the documentation makes no foreign request', async () => {
+    const { page, wrong } = await signedIn();
+    await page.goto(`${s.url}/docs`);
+    await page.click('[data-path="/v1/media/batch"]');
+    await page.waitForSelector('text=A problem');
+    assert.deepEqual(wrong, []);
+    await page.close();
+  });
+
+  it('tells a file that is gone, one that is refused and one that cannot be shown from each other', async () => {
+    const { page } = await signedIn();
+    const { contentType, extension, chunks } = contentOf({ kind: 'image', seed: 8, sizeBytes: 0 });
+    const film = contentOf({ kind: 'video', seed: 8, sizeBytes: 0 });
+    const body = Buffer.concat([...chunks()]);
+    const broken = { body: Buffer.from('no picture'), contentType, extension };
+    const ids = {
+      gone: await s.archived(reference({ kind: 'image', account: SAFE.account }), {
+        body,
+        contentType,
+        extension,
+      }),
+      goneFilm: await s.archived(reference({ kind: 'video', account: SAFE.account }), {
+        ...film,
+        body: Buffer.concat([...film.chunks()]),
+      }),
+      broken: await s.archived(reference({ kind: 'image', account: SAFE.account }), broken),
+      goneVoice: await s.archived(reference({ kind: 'voice', account: SAFE.account }), {
+        body,
+        contentType: 'audio/amr',
+        extension: 'amr',
+      }),
+    };
+    for (const id of [ids.gone, ids.goneFilm, ids.goneVoice]) {
+      const row = await s.parts.catalogue.get(id);
+      await s.parts.store.remove(row!.objectKey!, AbortSignal.timeout(5_000));
+    }
+    await look(page);
+    const hint = (id: string) => page.locator(`.card[data-key="${id}"] .hint`);
+    const gone = 'The file is gone: the bucket has no such object any more.';
+    for (const [id, words] of [
+      [ids.gone, gone],
+      [ids.goneFilm, gone],
+      [ids.broken, 'The file is there, but this browser cannot show it.'],
+      [ids.goneVoice, 'Browsers cannot play this format.'],
+    ] as const) {
+      await hint(id).waitFor();
+      assert.equal(await hint(id).innerText(), words);
+    }
+    await page.click(`.card[data-key="${ids.goneVoice}"] .button`);
+    await until(
+      page,
+      `document.querySelector('.card[data-key="${ids.goneVoice}"] .hint').innerText === '${gone}'`,
+    );
+    await page.close();
+  });
+});

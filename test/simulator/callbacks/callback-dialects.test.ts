@@ -1,0 +1,121 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { signatureOf } from '../../../src/simulator/callbacks/envelope.ts';
+import { EVENTS } from '../../../src/simulator/callbacks/events.ts';
+import { toJson, toXml } from '../../../src/simulator/callbacks/message-text.ts';
+import { composeMessage, type MessageWish } from '../../../src/simulator/callbacks/messages.ts';
+import { composeTicket } from '../../../src/simulator/callbacks/service-messages.ts';
+import { ACCOUNT, COMPONENT, setup, WECOM } from '../setup.ts';
+import { fieldOf, say, setupCallbacks, unseal } from './handler.ts';
+
+type Answerer = Parameters<typeof setupCallbacks>[1][number];
+
+describe('callbacks of WeCom', () => {
+  it('are sealed for the corp, say their AgentID, and are signed by msg_signature alone', async (t) => {
+    const { simulator, callbacks, received, signal } = await setupCallbacks(t, [say('success')], {
+      account: WECOM,
+      mode: 'plain',
+      format: 'json',
+    });
+    const image = composeMessage(simulator, { account: WECOM.account, kind: 'image', seed: 1 });
+    assert.equal((await callbacks.send(image, signal)).accepted, true);
+    const { query, body } = received[0]!;
+    assert.deepEqual([...query.keys()].sort(), ['msg_signature', 'nonce', 'own', 'timestamp']);
+    const encrypted = fieldOf(body, 'Encrypt')!;
+    const parts = [WECOM.token, query.get('timestamp')!, query.get('nonce')!, encrypted];
+    assert.equal(query.get('msg_signature'), signatureOf(...parts));
+    assert.equal(fieldOf(body, 'ToUserName'), 'wwcorp');
+    assert.equal(fieldOf(body, 'AgentID'), '1000002');
+    const { message, tail } = unseal(encrypted, WECOM.encodingAesKey);
+    assert.equal(tail, 'wwcorp');
+    assert.equal(fieldOf(message, 'ToUserName'), 'wwcorp');
+    assert.equal(fieldOf(message, 'FromUserName'), 'XiaoMing');
+    assert.equal(fieldOf(message, 'AgentID'), '1000002');
+    assert.equal(fieldOf(message, 'MediaId'), image.mediaIds[0]);
+  });
+
+  it('begin with a handshake whose echostr is sealed and wanted back opened', async (t) => {
+    const open: Answerer = (response, { query }) =>
+      response.end(unseal(query.get('echostr')!, WECOM.encodingAesKey).message);
+    const asItIs: Answerer = (response, { query }) => response.end(query.get('echostr'));
+    const { callbacks, received, signal } = await setupCallbacks(t, [open, asItIs], { account: WECOM });
+    assert.equal(await callbacks.sendHandshake(signal), true);
+    assert.equal(await callbacks.sendHandshake(signal), false);
+    const { query } = received[0]!;
+    assert.equal(query.get('signature'), null);
+    const parts = ['timestamp', 'nonce', 'echostr'].map((name) => query.get(name)!);
+    assert.equal(query.get('msg_signature'), signatureOf(WECOM.token, ...parts));
+  });
+});
+
+describe('callbacks of a third-party platform', () => {
+  it('are sealed and signed by the platform, not by the account', async (t) => {
+    const { callbacks, image, received, signal } = await setupCallbacks(t, [say('success')], {
+      component: COMPONENT,
+    });
+    await callbacks.send(image, signal);
+    const { query, body } = received[0]!;
+    const encrypted = fieldOf(body, 'Encrypt')!;
+    const parts = [COMPONENT.token, query.get('timestamp')!, query.get('nonce')!, encrypted];
+    assert.equal(query.get('msg_signature'), signatureOf(...parts));
+    assert.equal(unseal(encrypted, COMPONENT.encodingAesKey).tail, COMPONENT.appId);
+  });
+
+  it('push the ticket', async (t) => {
+    const { callbacks, simulator, received, signal } = await setupCallbacks(t, [say('success')], {
+      component: COMPONENT,
+    });
+    await callbacks.send(composeTicket(simulator, COMPONENT.appId), signal);
+    const { query, body } = received[0]!;
+    assert.equal(query.get('openid'), null);
+    assert.equal(fieldOf(body, 'AppId'), COMPONENT.appId);
+    const { message } = unseal(fieldOf(body, 'Encrypt')!, COMPONENT.encodingAesKey);
+    assert.equal(fieldOf(message, 'InfoType'), 'component_verify_ticket');
+    assert.equal(fieldOf(message, 'ComponentVerifyTicket'), simulator.components.ticket(COMPONENT.appId));
+    assert.throws(() => composeTicket(simulator, 'wx9'), RangeError);
+  });
+});
+
+describe('the clock of WeChat', () => {
+  it('may be ahead of ours', async (t) => {
+    const { callbacks, image, received, signal, clock } = await setupCallbacks(t, [say('success')], {
+      skewMs: 3_600_000,
+    });
+    await callbacks.send(image, signal);
+    const seconds = Math.floor(clock.now().getTime() / 1000);
+    assert.equal(received[0]!.query.get('timestamp'), String(seconds + 3600));
+  });
+});
+
+describe('odd messages of the simulator', () => {
+  it('in JSON, encrypted or not: a mini program’s', async (t) => {
+    const { callbacks, image, received, signal } = await setupCallbacks(t, [say('success')], {
+      format: 'json',
+      mode: 'safe',
+    });
+    await callbacks.send(image, signal);
+    const outer = JSON.parse(received[0]!.body) as Record<string, string>;
+    assert.deepEqual(Object.keys(outer), ['ToUserName', 'Encrypt']);
+    assert.equal(unseal(outer.Encrypt!, ACCOUNT.encodingAesKey).message, toJson(image.fields));
+  });
+
+  it('events of every form, nested lists too; a MsgType nobody knows; a message from an article', async (t) => {
+    const { simulator } = await setup(t);
+    const fieldsOf = (wish: Pick<MessageWish, 'kind'> & Partial<MessageWish>) =>
+      composeMessage(simulator, { account: ACCOUNT.account, seed: 1, ...wish }).fields;
+    for (const name of Object.keys(EVENTS)) assert.equal(fieldsOf({ kind: 'event', text: name }).Event, name);
+    const photos = fieldsOf({ kind: 'event', text: 'pic_weixin' });
+    assert.match(
+      toXml(photos),
+      /<SendPicsInfo><Count>1<\/Count><PicList><item><PicMd5Sum><!\[CDATA\[[0-9a-f]{32}\]\]><\/PicMd5Sum><\/item><\/PicList>/,
+    );
+    const parsed = JSON.parse(toJson(photos)) as { SendPicsInfo: { PicList: unknown[] } };
+    assert.equal(parsed.SendPicsInfo.PicList.length, 1);
+    assert.equal(fieldsOf({ kind: 'unheardOf' }).MsgType, 'hologram');
+    const article = fieldsOf({ kind: 'image', fromArticle: true });
+    assert.deepEqual(Object.keys(article).slice(-3), ['MsgId', 'MsgDataId', 'Idx']);
+    assert.ok(fieldsOf({ kind: 'miniprogrampage' }).ThumbMediaId);
+    for (const kind of ['location', 'link'] as const)
+      assert.deepEqual(composeMessage(simulator, { account: ACCOUNT.account, kind, seed: 1 }).mediaIds, []);
+  });
+});

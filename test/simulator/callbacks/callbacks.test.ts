@@ -1,0 +1,148 @@
+import assert from 'node:assert/strict';
+import type { ServerResponse } from 'node:http';
+import { describe, it } from 'node:test';
+import { signatureOf } from '../../../src/simulator/callbacks/envelope.ts';
+import { toJson, toXml } from '../../../src/simulator/callbacks/message-text.ts';
+import { composeMessage, type MESSAGE_KINDS, openIdOf } from '../../../src/simulator/callbacks/messages.ts';
+import { signMessage } from '../../../src/simulator/callbacks/signing.ts';
+import { ACCOUNT, setup } from '../setup.ts';
+import { fieldOf, type Received, say, setupCallbacks, silence, unseal } from './handler.ts';
+
+describe('messages of the simulator', () => {
+  it('have the fields of their type, and ids that can be fetched', async (t) => {
+    const { simulator } = await setup(t);
+    const fieldsOf = (kind: (typeof MESSAGE_KINDS)[number]) => {
+      const wish = { account: ACCOUNT.account, kind, seed: 1, with16k: true };
+      return Object.keys(composeMessage(simulator, wish).fields).slice(4).join(' ');
+    };
+    assert.equal(fieldsOf('image'), 'PicUrl MediaId MsgId');
+    assert.equal(fieldsOf('voice'), 'MediaId Format Recognition MediaId16K MsgId');
+    assert.equal(fieldsOf('video'), 'MediaId ThumbMediaId MsgId');
+    assert.equal(fieldsOf('shortvideo'), 'MediaId ThumbMediaId MsgId');
+    assert.equal(fieldsOf('file'), 'Title Description FileKey FileMd5 FileTotalLen MsgId');
+    assert.equal(fieldsOf('text'), 'Content MsgId');
+    assert.equal(fieldsOf('event'), 'Event EventKey');
+    const video = composeMessage(simulator, { account: ACCOUNT.account, kind: 'video', seed: 1 });
+    assert.equal(video.mediaIds.length, 2);
+    for (const mediaId of video.mediaIds) assert.ok(await simulator.digestOf(ACCOUNT.account, mediaId));
+  });
+
+  it('are written with CDATA, bare numbers, and a MsgId of 64 bits', async (t) => {
+    const { simulator } = await setup(t);
+    const wish = {
+      account: ACCOUNT.account,
+      kind: 'text',
+      seed: 1,
+      msgId: 6_074_746_557_628_292_943n,
+    } as const;
+    const { fields } = composeMessage(simulator, { ...wish, text: 'a ]]> b' });
+    const xml = toXml(fields);
+    assert.match(xml, /^<xml>\n<ToUserName><!\[CDATA\[gh_[0-9a-f]{12}\]\]><\/ToUserName>\n<FromUserName>/);
+    assert.match(xml, /<CreateTime>1793865600<\/CreateTime>/);
+    assert.match(xml, /<MsgId>6074746557628292943<\/MsgId>/);
+    assert.match(xml, /<Content><!\[CDATA\[a \]\]\]\]><!\[CDATA\[> b\]\]><\/Content>/);
+    assert.match(toJson(fields), /"MsgId":6074746557628292943/);
+    assert.equal((JSON.parse(toJson(fields)) as { Content: string }).Content, 'a ]]> b');
+  });
+
+  it('come from openids of 28 characters that one can tell apart', () => {
+    assert.match(openIdOf('LiLei'), /^oLiLei_[\w-]{21}$/);
+  });
+});
+
+describe('callbacks of the simulator', () => {
+  it('plain: signed over token, timestamp and nonce, the message in clear', async (t) => {
+    const { callbacks, image, received, signal, clock } = await setupCallbacks(t, [say('success')], {
+      mode: 'plain',
+    });
+    assert.deepEqual(await callbacks.send(image, signal), { accepted: true, statuses: [200] });
+    const { query, body, method } = received[0]!;
+    assert.equal(method, 'POST');
+    assert.equal(query.get('own'), '1', 'what the URL had before is kept');
+    assert.equal(query.get('timestamp'), String(Math.floor(clock.now().getTime() / 1000)));
+    assert.equal(
+      query.get('signature'),
+      signatureOf(ACCOUNT.token, query.get('timestamp')!, query.get('nonce')!),
+    );
+    assert.equal(query.get('encrypt_type'), null);
+    assert.equal(query.get('openid'), image.fields.FromUserName);
+    assert.equal(fieldOf(body, 'MediaId'), image.mediaIds[0]);
+  });
+
+  it('safe: only the encrypted copy, signed with it; compatible: both', async (t) => {
+    const { simulator } = await setup(t);
+    const image = composeMessage(simulator, { account: ACCOUNT.account, kind: 'image', seed: 1 });
+    for (const mode of ['safe', 'compatible'] as const) {
+      const options = {
+        account: ACCOUNT,
+        mode,
+        format: 'xml',
+        timestamp: '1714112445',
+        nonce: '415670741',
+      } as const;
+      const { query, body } = signMessage(image, options);
+      const encrypted = fieldOf(body, 'Encrypt')!;
+      assert.equal(query.encrypt_type, 'aes');
+      assert.equal(query.msg_signature, signatureOf(ACCOUNT.token, '1714112445', '415670741', encrypted));
+      assert.equal(fieldOf(body, 'MediaId'), mode === 'safe' ? undefined : image.mediaIds[0]);
+      assert.equal(fieldOf(body, 'ToUserName'), image.fields.ToUserName);
+      assert.deepEqual(unseal(encrypted, ACCOUNT.encodingAesKey), {
+        message: toXml(image.fields),
+        tail: ACCOUNT.appId,
+      });
+    }
+  });
+
+  it('are sent three times in all while the answer is not success', async (t) => {
+    const refusals = [say('', 503), say('{"ok":true}'), say('success')];
+    const { callbacks, image, received, signal, simulator, pauses } = await setupCallbacks(t, refusals);
+    assert.deepEqual(await callbacks.send(image, signal), { accepted: true, statuses: [503, 200, 200] });
+    assert.equal(received.length, 3);
+    assert.deepEqual(pauses, [1000, 1000]);
+    const report = simulator.ledger.report();
+    assert.equal(report.media[image.mediaIds[0]!]!.sent, 3);
+    assert.equal(report.totals.callbacksAnswered, 1);
+  });
+
+  it('are lost after the third attempt', async (t) => {
+    const { callbacks, image, received, signal, simulator } = await setupCallbacks(t, [say('no', 500)]);
+    assert.deepEqual(await callbacks.send(image, signal), { accepted: false, statuses: [500, 500, 500] });
+    assert.equal(received.length, 3);
+    assert.equal(simulator.ledger.report().totals.callbacksLost, 1);
+  });
+
+  it('wait no longer for an answer than the timeout; an empty body is an answer', async (t) => {
+    const { callbacks, image, signal } = await setupCallbacks(t, [silence, say('')], { timeoutMs: 80 });
+    assert.deepEqual(await callbacks.send(image, signal), { accepted: true, statuses: [0, 200] });
+  });
+
+  it('come twice on request, though the first was accepted', async (t) => {
+    const { callbacks, image, received, signal } = await setupCallbacks(t, [say('success')], {
+      mode: 'plain',
+    });
+    assert.deepEqual(await callbacks.send(image, signal, { twice: true }), {
+      accepted: true,
+      statuses: [200, 200],
+    });
+    assert.equal(received[0]!.body, received[1]!.body);
+  });
+
+  it('stop at once when aborted', async (t) => {
+    const controller = new AbortController();
+    const { callbacks, image } = await setupCallbacks(t, [() => controller.abort(new Error('closing'))]);
+    await assert.rejects(callbacks.send(image, controller.signal), /closing/);
+  });
+
+  it('begin with a handshake that wants its echostr back', async (t) => {
+    const echo = (response: ServerResponse, { query }: Received) => response.end(query.get('echostr'));
+    const { callbacks, received, signal } = await setupCallbacks(t, [echo, say('something else')]);
+    assert.equal(await callbacks.sendHandshake(signal), true);
+    assert.equal(await callbacks.sendHandshake(signal), false);
+    const { query, method } = received[0]!;
+    assert.equal(method, 'GET');
+    assert.equal(
+      query.get('signature'),
+      signatureOf(ACCOUNT.token, query.get('timestamp')!, query.get('nonce')!),
+    );
+  });
+});

@@ -1,0 +1,54 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { createRandom } from '../../../src/runtime/seeded-random.ts';
+import type { Message } from '../../../src/simulator/callbacks/messages.ts';
+import { decideMessage, keepSending, pauseBefore } from '../../../src/simulator/callbacks/sender.ts';
+import { ACCOUNT, setup } from '../setup.ts';
+
+describe('the endless sender', () => {
+  it('decides the same messages for the same seed, of every kind, some of them twice or troubled', () => {
+    const decide = () => {
+      const random = createRandom(42);
+      return Array.from({ length: 400 }, () => decideMessage('wx1', random));
+    };
+    const decided = decide();
+    assert.deepEqual(decide(), decided);
+    const kinds = new Set(decided.map(({ wish }) => wish.kind));
+    assert.deepEqual([...kinds].sort(), ['event', 'image', 'shortvideo', 'text', 'video', 'voice']);
+    const names = new Set(decided.map(({ wish }) => wish.behaviour?.name));
+    assert.deepEqual(names, new Set([undefined, 'videoUrl', 'shortBody', 'systemBusy']));
+    assert.ok(decided.some(({ twice }) => twice));
+    assert.ok(new Set(decided.map(({ wish }) => wish.openId)).size > 4);
+  });
+
+  it('is lively at first and calm later', () => {
+    assert.ok(pauseBefore(0) < pauseBefore(1000));
+  });
+
+  it('sends until it is aborted, and a lost message does not stop it', async (t) => {
+    const { simulator, log, clock } = await setup(t);
+    const controller = new AbortController();
+    const sent: Message[] = [];
+    await keepSending(
+      {
+        simulator,
+        account: ACCOUNT,
+        callbackUrl: 'http://127.0.0.1:1/wechat/x',
+        clock: { ...clock, sleep: async (_, signal) => signal?.throwIfAborted() },
+        log,
+        seed: 7,
+        callbacks: {
+          send: async (message) => {
+            sent.push(message);
+            if (sent.length === 25) controller.abort(new Error('closing'));
+            return { accepted: sent.length % 2 === 0, statuses: [500, 500, 500] };
+          },
+        },
+      },
+      controller.signal,
+    );
+    assert.equal(sent.length, 25);
+    for (const { mediaIds } of sent)
+      for (const mediaId of mediaIds) assert.ok(await simulator.digestOf(ACCOUNT.account, mediaId));
+  });
+});

@@ -1,0 +1,180 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { gunzipSync } from 'node:zlib';
+import { BEHAVIOURS, behaviourNow } from '../../../src/simulator/faults/answer-faults.ts';
+import { BEHAVIOUR_NAMES, type Behaviour } from '../../../src/simulator/media/media-id.ts';
+import { ACCOUNT, setup } from '../setup.ts';
+import { assertGood, misbehaving } from './faulty-download.ts';
+
+describe('the simulator misbehaves on request', () => {
+  it('has a row for every name, and each says what it does', () => {
+    assert.deepEqual(Object.keys(BEHAVIOURS).sort(), [...BEHAVIOUR_NAMES].sort());
+    for (const { says } of Object.values(BEHAVIOURS)) assert.ok(says);
+  });
+
+  it('as often as asked, then no more; for ever where not told', () => {
+    assert.equal(behaviourNow({ name: 'reset', times: 2 }, 2), 'reset');
+    assert.equal(behaviourNow({ name: 'reset', times: 2 }, 3), 'none');
+    assert.equal(behaviourNow({ name: 'reset' }, 1000), 'reset');
+    assert.equal(behaviourNow(undefined, 1), 'none');
+  });
+
+  it('shortBody: half of the announced length and FIN, then good', async (t) => {
+    const { raw, ask, sizeBytes } = await misbehaving(t, { name: 'shortBody', times: 1 });
+    const { head, body, error } = await raw();
+    assert.match(head, new RegExp(`Content-Length: ${sizeBytes}`));
+    assert.equal(body.length, Math.floor(sizeBytes / 2));
+    assert.equal(error, undefined);
+    await assertGood(await ask(), sizeBytes);
+  });
+
+  it('reset: ends with RST', async (t) => {
+    const { raw } = await misbehaving(t, { name: 'reset' });
+    assert.equal((await raw()).error, 'ECONNRESET');
+  });
+
+  it('lyingLength: announces more than there is', async (t) => {
+    const { raw, sizeBytes } = await misbehaving(t, { name: 'lyingLength' });
+    const { head, body } = await raw();
+    assert.match(head, new RegExp(`Content-Length: ${sizeBytes + 1000}`));
+    assert.equal(body.length, sizeBytes);
+  });
+
+  it('noLength: the connection ends the body', async (t) => {
+    const { raw, sizeBytes } = await misbehaving(t, { name: 'noLength' });
+    const { head, body } = await raw();
+    assert.doesNotMatch(head, /content-length|transfer-encoding/i);
+    assert.equal(body.length, sizeBytes);
+  });
+
+  it('chunked: whole, without a length', async (t) => {
+    const { ask, sizeBytes } = await misbehaving(t, { name: 'chunked' });
+    const answer = await ask();
+    assert.equal(answer.headers.get('transfer-encoding'), 'chunked');
+    assert.equal(answer.headers.get('content-length'), null);
+    assert.equal((await answer.arrayBuffer()).byteLength, sizeBytes);
+  });
+
+  it('stall: half of the file, then silence', async (t) => {
+    const { raw, sizeBytes } = await misbehaving(t, { name: 'stall', amount: 50 });
+    assert.equal((await raw()).body.length, Math.floor(sizeBytes / 2));
+  });
+
+  it('slow: the first byte comes late', async (t) => {
+    const { ask, sizeBytes } = await misbehaving(t, { name: 'slow', amount: 120 });
+    const startedAt = performance.now();
+    const answer = await ask();
+    assert.ok(performance.now() - startedAt >= 115);
+    await assertGood(answer, sizeBytes);
+  });
+
+  it('errcodes: any number, as JSON, as a string, with control characters', async (t) => {
+    const plain = await misbehaving(t, { name: 'errcode', amount: 9_001_002 });
+    const answer = await plain.ask();
+    assert.equal(answer.headers.get('content-type'), 'application/json; encoding=utf-8');
+    assert.equal(((await answer.json()) as { errcode: number }).errcode, 9_001_002);
+    const quoted = await misbehaving(t, { name: 'errcodeAsString', amount: 45011 });
+    assert.match(await (await quoted.ask()).text(), /^\{"errcode":"45011",/);
+    const dirty = await misbehaving(t, { name: 'errcodeWithControlCharacters', amount: -1 });
+    const text = await (await dirty.ask()).text();
+    assert.match(text, /\u0001\u000b\n/);
+    assert.throws(() => JSON.parse(text));
+  });
+
+  it('systemBusy, tokenRefused, invalid: -1, 40001, 40007', async (t) => {
+    for (const [name, errcode] of [
+      ['systemBusy', -1],
+      ['tokenRefused', 40001],
+      ['invalid', 40007],
+    ] as const) {
+      const { ask } = await misbehaving(t, { name });
+      assert.equal(((await (await ask()).json()) as { errcode: number }).errcode, errcode);
+    }
+  });
+
+  it('html200, http502, emptyBody: no file at all', async (t) => {
+    const page = await (await misbehaving(t, { name: 'html200' })).ask();
+    assert.equal(page.status, 200);
+    assert.match(await page.text(), /^<!DOCTYPE html>/);
+    assert.equal((await (await misbehaving(t, { name: 'http502' })).ask()).status, 502);
+    assert.equal(await (await (await misbehaving(t, { name: 'emptyBody' })).ask()).text(), '');
+  });
+
+  it('gzip: compressed although nobody asked', async (t) => {
+    const { raw, sizeBytes } = await misbehaving(t, { name: 'gzip' });
+    const { head, body } = await raw();
+    assert.match(head, /Content-Encoding: gzip/);
+    assert.equal(gunzipSync(body).length, sizeBytes);
+  });
+
+  it('lyingType, noDisposition, oddDisposition: the right bytes under wrong headers', async (t) => {
+    const type = await misbehaving(t, { name: 'lyingType' });
+    const answer = await type.ask();
+    assert.equal(answer.headers.get('content-type'), 'text/plain');
+    await assertGood(answer, type.sizeBytes);
+    const none = await misbehaving(t, { name: 'noDisposition' });
+    assert.equal((await none.ask()).headers.get('content-disposition'), null);
+    const odd = await misbehaving(t, { name: 'oddDisposition' });
+    const value = (await odd.ask()).headers.get('content-disposition')!;
+    assert.match(value, /^attachment; filename\*=utf-8''%E6%B5%8B/);
+    assert.equal(Buffer.from(/filename="(.*)"/.exec(value)![1]!, 'latin1').toString(), '测试(一).jpg');
+  });
+
+  it('videoUrl: a link that needs no token, is missing at first, and ends', async (t) => {
+    const { ask, simulator, mediaId, pass } = await misbehaving(t, { name: 'videoUrl', amount: 1 }, 'video');
+    const answer = await ask();
+    assert.equal(answer.headers.get('content-type'), 'text/plain');
+    assert.equal(answer.headers.get('content-disposition'), null);
+    const { video_url: link } = (await answer.json()) as { video_url: string };
+    assert.match(
+      link,
+      /^http:\/\/127\.0\.0\.1:\d+\/vweixinp\.tc\.qq\.com\/1007_[0-9a-f]+\.f10\.mp4\?vkey=[0-9a-f]+&/,
+    );
+    assert.equal((await fetch(link)).status, 404);
+    const video = await fetch(link);
+    assert.equal(video.headers.get('content-type'), 'video/mp4');
+    await assertGood(video, (await simulator.digestOf(ACCOUNT.account, mediaId))!.sizeBytes);
+    assert.equal((await fetch(link.replace('vkey=0', 'vkey=1'))).status, 403);
+    pass(600_000);
+    assert.equal((await fetch(link)).status, 403);
+  });
+
+  it('videoUrlEscaped and videoUrlHtml', async (t) => {
+    const escaped = await misbehaving(t, { name: 'videoUrlEscaped' }, 'video');
+    const text = await (await escaped.ask()).text();
+    assert.match(text, /http:\\\/\\\/127/);
+    assert.equal((await fetch((JSON.parse(text) as { video_url: string }).video_url)).status, 200);
+    const html = await misbehaving(t, { name: 'videoUrlHtml' }, 'video');
+    const { video_url } = (await (await html.ask()).json()) as { video_url: string };
+    const page = await fetch(video_url);
+    assert.equal(page.status, 200);
+    assert.equal(page.headers.get('content-type'), 'text/html');
+  });
+
+  it('a whole account at run time, before the media id is looked at, until its times are used up', async (t) => {
+    const { simulator, get, tokenOf } = await setup(t);
+    const token = await tokenOf();
+    const mediaId = simulator.mint(ACCOUNT.account, { kind: 'voice', seed: 1 });
+    const misbehave = (behaviour?: Behaviour) =>
+      fetch(`${simulator.url}/__simulator/misbehave`, {
+        method: 'POST',
+        body: JSON.stringify({ account: ACCOUNT.account, behaviour }),
+      });
+    const errcodes = async (...mediaIds: string[]) => {
+      const found = [];
+      for (const id of mediaIds) {
+        const answer = await get(id, token);
+        const isFile = answer.headers.get('content-type') === 'audio/amr';
+        found.push(isFile ? 'file' : ((await answer.json()) as { errcode: number }).errcode);
+        if (isFile) await answer.arrayBuffer();
+      }
+      return found;
+    };
+    await misbehave({ name: 'errcode', amount: 45009, times: 2 });
+    assert.deepEqual(await errcodes('unknown', mediaId, mediaId, 'unknown'), [45009, 45009, 'file', 40007]);
+    await misbehave({ name: 'systemBusy' });
+    assert.deepEqual(await errcodes(mediaId, mediaId), [-1, -1]);
+    await misbehave();
+    assert.deepEqual(await errcodes(mediaId), ['file']);
+  });
+});

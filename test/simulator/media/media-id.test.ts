@@ -1,0 +1,73 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import {
+  BEHAVIOUR_NAMES,
+  type MediaRecipe,
+  mintMediaId,
+  readMediaId,
+  SIMULATED_KINDS,
+} from '../../../src/simulator/media/media-id.ts';
+
+const recipe: MediaRecipe = {
+  kind: 'video',
+  seed: 4_000_000_000,
+  sizeBytes: 30_000_000,
+  createdAt: new Date('2026-11-05T08:00:00.123Z'),
+  behaviour: { name: 'errcode', times: 3, amount: -1000 },
+  appId: 'wx0123456789abcdef',
+};
+
+describe('a simulated media id', () => {
+  it('looks like one of WeChat', () => {
+    assert.match(mintMediaId(recipe), /^[A-Za-z0-9_-]{64}$/);
+  });
+
+  it('is the same for the same recipe, and gives the recipe back', () => {
+    const mediaId = mintMediaId(recipe);
+    assert.equal(mintMediaId(recipe), mediaId);
+    assert.deepEqual(readMediaId(mediaId, recipe.appId), recipe);
+  });
+
+  it('holds every kind and every behaviour', () => {
+    for (const kind of SIMULATED_KINDS) {
+      for (const name of BEHAVIOUR_NAMES.slice(1)) {
+        const wanted = { ...recipe, kind, sizeBytes: 1, behaviour: { name, times: 255, amount: 9_001_002 } };
+        assert.deepEqual(readMediaId(mintMediaId(wanted), recipe.appId), wanted);
+      }
+    }
+  });
+
+  it('is nothing to another account', () => {
+    assert.equal(readMediaId(mintMediaId(recipe), 'wxfedcba9876543210'), undefined);
+  });
+
+  it('is not recognised once any character of it is changed', () => {
+    const mediaId = mintMediaId(recipe);
+    for (let at = 0; at < mediaId.length; at++) {
+      const other = mediaId[at] === 'A' ? 'B' : 'A';
+      assert.equal(
+        readMediaId(mediaId.slice(0, at) + other + mediaId.slice(at + 1), recipe.appId),
+        undefined,
+      );
+    }
+  });
+
+  it('is not recognised with another length or alphabet', () => {
+    const mediaId = mintMediaId(recipe);
+    for (const wrong of [
+      '',
+      'x',
+      `${mediaId}A`,
+      mediaId.slice(1),
+      `${mediaId.slice(1)}+`,
+      `${mediaId.slice(1)}\n`,
+    ])
+      assert.equal(readMediaId(wrong, recipe.appId), undefined);
+  });
+
+  it('refuses numbers it cannot hold, and pictures too large for memory', () => {
+    assert.throws(() => mintMediaId({ ...recipe, seed: 2 ** 32 }), RangeError);
+    assert.throws(() => mintMediaId({ ...recipe, behaviour: { name: 'slow', times: 256 } }), RangeError);
+    assert.throws(() => mintMediaId({ ...recipe, kind: 'image', sizeBytes: 64 * 2 ** 20 }), RangeError);
+  });
+});

@@ -1,0 +1,358 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Account } from '../../../src/account.ts';
+import { idOf, referenceSchema } from '../../../src/media.ts';
+import { createRandom } from '../../../src/runtime/seeded-random.ts';
+import {
+  answerHandshake,
+  type CallbackResult,
+  readCallback,
+} from '../../../src/wechat/callback/read-callback.ts';
+import { signatureOf } from '../../../src/wechat/callback/signature.ts';
+import {
+  AES_KEY,
+  APP_ID,
+  account,
+  encrypt,
+  encryptedQuery,
+  NOW,
+  plainQuery,
+  SAFE_MODE,
+  xml,
+} from './vectors.ts';
+
+const IMAGE = {
+  ToUserName: 'gh_99f283298ae1',
+  FromUserName: 'oLLBW0XYtUuoz9UpmSixw0LEBfVI',
+  CreateTime: '1592580109',
+  MsgType: 'image',
+  PicUrl: 'http://mmbiz.qpic.cn/mmbiz_jpg/6UjvUNl74I1Wejjed/0',
+  MsgId: '22800264023876468',
+  MediaId: 'rO_na_kQ0woyaOOvZyXigWb_7L-AY6OIHfDlWe_qQ1aO5lCWyE0HDaYxFhFlg4F-',
+};
+const SHARED = {
+  account: APP_ID,
+  openId: IMAGE.FromUserName,
+  msgId: IMAGE.MsgId,
+  sentAt: '2020-06-19T15:21:49.000Z',
+};
+
+const plain = (body: string, more: Partial<Account> = {}): CallbackResult =>
+  readCallback(account(more), { query: plainQuery(), body: Buffer.from(body), now: NOW });
+
+const safe = (message: string, more: Partial<Account> = {}, key = AES_KEY): CallbackResult => {
+  const encrypted = encrypt(message, key, APP_ID);
+  const body = Buffer.from(xml({ ToUserName: 'gh_99f283298ae1', Encrypt: encrypted }));
+  return readCallback(account(more), { query: encryptedQuery(encrypted), body, now: NOW });
+};
+
+const outcomeOf = (result: CallbackResult) =>
+  result.kind === 'refused' ? `${result.status} ${result.code}` : result.kind;
+
+test('the official handshake is answered with its echostr', () => {
+  const query = {
+    signature: 'f464b24fc39322e44b38aa78f5edd27bd1441696',
+    echostr: '4375120948345356249',
+    timestamp: '1714036504',
+    nonce: '1514711492',
+  };
+  assert.deepEqual(answerHandshake(account(), query), { kind: 'answer', text: '4375120948345356249' });
+  for (const wrong of [
+    { signature: 'f464' },
+    { nonce: '1' },
+    { echostr: undefined },
+    { echostr: ['1', '2'] },
+  ]) {
+    const result = answerHandshake(account(), { ...query, ...wrong });
+    assert.equal(result.kind === 'refused' && result.status, 403);
+  }
+});
+
+test('WeCom gets its encrypted echostr back in plain', () => {
+  const wecom = account({ product: 'wecom', account: `${APP_ID}-1` });
+  const echostr = encrypt('1616140317555161061', AES_KEY, APP_ID);
+  const { signature: _, ...query } = encryptedQuery(echostr);
+  assert.deepEqual(answerHandshake(wecom, { ...query, echostr }), {
+    kind: 'answer',
+    text: '1616140317555161061',
+  });
+  const other = answerHandshake(wecom, { ...query, echostr: encrypt('1', AES_KEY, APP_ID) });
+  assert.equal(other.kind === 'refused' && other.code, 'bad_signature');
+});
+
+test('the official safe-mode body, in JSON, is read', () => {
+  const query = {
+    signature: SAFE_MODE.signature,
+    timestamp: SAFE_MODE.timestamp,
+    nonce: SAFE_MODE.nonce,
+    encrypt_type: 'aes',
+    msg_signature: SAFE_MODE.msgSignature,
+  };
+  const body = Buffer.from(JSON.stringify({ ToUserName: 'gh_97417a04a28d', Encrypt: SAFE_MODE.encrypted }));
+  const result = readCallback(account(), { query, body, now: NOW });
+  assert.deepEqual(result, { kind: 'ignored', messageType: 'event' });
+});
+
+test('an image becomes a reference in plain and in safe mode, in XML and in JSON', () => {
+  const expected: CallbackResult = {
+    kind: 'media',
+    messageType: 'image',
+    references: [{ ...SHARED, kind: 'image', mediaId: IMAGE.MediaId, picUrl: IMAGE.PicUrl }],
+  };
+  const json = JSON.stringify(IMAGE).replace('"22800264023876468"', '22800264023876468');
+  assert.deepEqual(plain(xml(IMAGE)), expected);
+  assert.deepEqual(plain(json), expected);
+  assert.deepEqual(safe(xml(IMAGE)), expected);
+  assert.deepEqual(safe(json), expected);
+  assert.deepEqual(safe(xml(IMAGE), { requireEncryption: true }), expected);
+});
+
+test('a 64-bit MsgId keeps all its digits in JSON', () => {
+  const result = plain('{"MsgType":"image","MediaId":"a","MsgId":6074746557628292943}');
+  assert.equal(result.kind === 'media' && result.references[0]!.msgId, '6074746557628292943');
+});
+
+test('a voice gives two references where there is a 16 kHz copy', () => {
+  const result = plain(
+    `<?xml version="1.0" encoding="UTF-8"?>
+     <xml> <!-- as documented -->
+       <FromUserName><![CDATA[fromUser]]></FromUserName><CreateTime>1357290913</CreateTime>
+       <MsgType>voice</MsgType><MediaId><![CDATA[media_id]]></MediaId><Format><![CDATA[amr]]></Format>
+       <MsgId>1234567890123456</MsgId><Idx/>
+       <MediaId16K><![CDATA[media_id_16k]]></MediaId16K>
+     </xml>`,
+  );
+  const shared = {
+    account: APP_ID,
+    openId: 'fromUser',
+    msgId: '1234567890123456',
+    sentAt: '2013-01-04T09:15:13.000Z',
+  };
+  const parentId = idOf(APP_ID, 'media_id');
+  assert.deepEqual(result.kind === 'media' && result.references, [
+    { ...shared, kind: 'voice', mediaId: 'media_id' },
+    { ...shared, kind: 'voice', mediaId: 'media_id_16k', variant: '16k', parentId },
+  ]);
+});
+
+test('video and shortvideo bring their thumb along', () => {
+  for (const MsgType of ['video', 'shortvideo'] as const) {
+    const { PicUrl: _, ...rest } = IMAGE;
+    const result = safe(xml({ ...rest, MsgType, ThumbMediaId: 'thumb-1' }));
+    assert.deepEqual(result.kind === 'media' && result.references, [
+      { ...SHARED, kind: MsgType, mediaId: IMAGE.MediaId },
+      { ...SHARED, kind: 'thumb', mediaId: 'thumb-1', parentId: idOf(APP_ID, IMAGE.MediaId) },
+    ]);
+  }
+});
+
+test('a mini program page has a thumb and nothing else', () => {
+  const result = plain(xml({ MsgType: 'miniprogrampage', ThumbMediaId: 'thumb-1' }));
+  assert.deepEqual(result.kind === 'media' && result.references, [
+    { account: APP_ID, kind: 'thumb', mediaId: 'thumb-1' },
+  ]);
+  assert.equal(plain(xml({ MsgType: 'miniprogrampage' })).kind, 'ignored');
+});
+
+test('a file message is recorded by its message id', () => {
+  const result = plain(xml({ MsgType: 'file', MsgId: '22800264023876468', Title: 'a.pdf' }));
+  assert.deepEqual(result.kind === 'media' && result.references, [
+    { account: APP_ID, msgId: '22800264023876468', kind: 'file', mediaId: 'msg:22800264023876468' },
+  ]);
+});
+
+test('everything else is ignored by its type', () => {
+  for (const type of ['text', 'location', 'link', 'event', 'transfer_customer_service']) {
+    assert.deepEqual(plain(xml({ MsgType: type })), { kind: 'ignored', messageType: type });
+  }
+  const event =
+    '<xml><MsgType>event</MsgType><SendPicsInfo><PicList><item><MediaId>no</MediaId></item></PicList>';
+  assert.equal(plain(`${event}</SendPicsInfo></xml>`).kind, 'ignored');
+  assert.deepEqual(plain(xml({ MsgType: 'Nobody Knows "this"' })), { kind: 'ignored', messageType: 'other' });
+});
+
+test('an optional field that is not what it should be does not cost the media', () => {
+  const odd = { PicUrl: 'javascript:alert(1)', CreateTime: '15925801090000', FromUserName: 'x'.repeat(200) };
+  assert.deepEqual(plain(xml({ ...IMAGE, ...odd })), {
+    kind: 'media',
+    messageType: 'image',
+    references: [{ account: APP_ID, kind: 'image', mediaId: IMAGE.MediaId, msgId: IMAGE.MsgId }],
+  });
+});
+
+test('a media message without a usable media id is refused', () => {
+  for (const MediaId of ['', 'x'.repeat(600), 'a\0b']) {
+    assert.equal(outcomeOf(plain(xml({ ...IMAGE, MediaId }))), '400 malformed_message');
+  }
+  assert.equal(outcomeOf(plain(xml({ MsgType: 'file' }))), '400 malformed_message');
+  assert.equal(outcomeOf(plain('<xml></xml>')), '400 malformed_message');
+});
+
+test('in compatible mode only the encrypted copy is believed', () => {
+  const encrypted = encrypt(xml(IMAGE), AES_KEY, APP_ID);
+  const body = Buffer.from(xml({ ...IMAGE, MediaId: 'planted', Encrypt: encrypted }));
+  const query = encryptedQuery(encrypted);
+  const result = readCallback(account(), { query, body, now: NOW });
+  assert.equal(result.kind === 'media' && result.references[0]!.mediaId, IMAGE.MediaId);
+
+  const unsigned = readCallback(account(), { query: plainQuery(), body, now: NOW });
+  assert.equal(outcomeOf(unsigned), '403 bad_signature', 'the plain signature does not cover the body');
+
+  const { encodingAesKey: _, ...keyless } = account();
+  const read = readCallback(keyless, { query, body, now: NOW });
+  assert.equal(
+    read.kind === 'media' && read.references[0]!.mediaId,
+    'planted',
+    'without a key: the plain copy',
+  );
+});
+
+test('an encrypted body with another signature, key or account is refused', () => {
+  const { encodingAesKey: _, ...keyless } = account();
+  const encrypted = encrypt(xml(IMAGE), AES_KEY, APP_ID);
+  const body = Buffer.from(xml({ Encrypt: encrypted }));
+  const query = encryptedQuery(encrypted);
+  const read = (who: Account, how: Record<string, string>) =>
+    outcomeOf(readCallback(who, { query: how, body, now: NOW }));
+  assert.equal(read(account(), query), 'media');
+  assert.equal(read(account(), { ...query, msg_signature: signatureOf(['x']) }), '403 bad_signature');
+  assert.equal(read(account({ token: 'BBBBB' }), query), '403 bad_signature');
+  assert.equal(read(account({ encodingAesKey: 'B'.repeat(43) }), query), '403 cannot_decrypt');
+  assert.equal(read(account({ appId: 'wx0000000000000000' }), query), '403 cannot_decrypt');
+  assert.equal(read(keyless, query), '403 encryption_key_missing');
+});
+
+test('during a rotation the previous EncodingAESKey still opens', () => {
+  const previous = 'abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG';
+  assert.equal(safe(xml(IMAGE), { previousEncodingAesKey: previous }, previous).kind, 'media');
+});
+
+test('a plain body is refused when unsigned, stale, from the future, or when encryption is required', () => {
+  const at = (minutes: number, body = xml(IMAGE)) => {
+    const query = plainQuery('AAAAA', new Date(NOW.getTime() + minutes * 60_000));
+    return outcomeOf(readCallback(account(), { query, body: Buffer.from(body), now: NOW }));
+  };
+  assert.equal(at(-14.9), 'media');
+  assert.equal(at(14.9), 'media');
+  assert.equal(at(-15.1), '403 stale_timestamp');
+  assert.equal(at(15.1), '403 stale_timestamp');
+  assert.equal(outcomeOf(plain(xml(IMAGE), { requireEncryption: true })), '403 encryption_required');
+  assert.equal(outcomeOf(plain(xml(IMAGE), { token: 'BBBBB' })), '403 bad_signature');
+  for (const timestamp of ['', 'NaN', '-1', '1e999']) {
+    const query = { timestamp, nonce: '1', signature: signatureOf(['AAAAA', timestamp, '1']) };
+    const result = readCallback(account(), { query, body: Buffer.from(xml(IMAGE)), now: NOW });
+    assert.equal(outcomeOf(result), '403 stale_timestamp');
+  }
+  const unsigned = readCallback(account(), { query: {}, body: Buffer.from('<'), now: NOW });
+  assert.equal(outcomeOf(unsigned), '403 bad_signature', 'who cannot sign learns nothing of the parser');
+});
+
+test('an encrypted body is not bound to the clock: a replay of it meets its own row', () => {
+  const encrypted = encrypt(xml(IMAGE), AES_KEY, APP_ID);
+  const query = encryptedQuery(encrypted, 'AAAAA', new Date(NOW.getTime() - 86_400_000));
+  const result = readCallback(account(), { query, body: Buffer.from(xml({ Encrypt: encrypted })), now: NOW });
+  assert.equal(result.kind, 'media');
+});
+
+test('hostile XML is refused', () => {
+  const hostile = {
+    doctype: `<!DOCTYPE xml [<!ENTITY a "b">]>${xml(IMAGE)}`,
+    'external entity': `<!DOCTYPE xml SYSTEM "file:///etc/passwd">${xml(IMAGE)}`,
+    'unknown entity': '<xml><MsgType>&xxe;</MsgType></xml>',
+    'bare ampersand': '<xml><MsgType>a & b</MsgType></xml>',
+    'character that is none': '<xml><MsgType>&#xD800;</MsgType></xml>',
+    instruction: '<xml><?php echo 1 ?><MsgType>text</MsgType></xml>',
+    deep: `${'<a>'.repeat(9)}${'</a>'.repeat(9)}`,
+    deeper: '<a>'.repeat(20_000),
+    crossed: '<xml><a><b></a></b></xml>',
+    unclosed: '<xml><MsgType>text</MsgType>',
+    'two roots': '<xml><MsgType>text</MsgType></xml><xml></xml>',
+    'text before': 'hello <xml><MsgType>text</MsgType></xml>',
+    'text after': '<xml><MsgType>text</MsgType></xml> hello',
+    'cut cdata': '<xml><MsgType><![CDATA[text</MsgType></xml>',
+    'many open cdata': `<xml>${'<![CDATA['.repeat(7_000)}`,
+    empty: '',
+    text: 'success',
+    'deep JSON': `{"MsgType":${'['.repeat(60_000)}`,
+    'closed deep JSON': `{"MsgType":"text","a":${'['.repeat(30_000)}${']'.repeat(30_000)}`,
+    'cut JSON': '{"MsgType":"text"',
+    'JSON array': '[1]',
+  };
+  for (const [name, body] of Object.entries(hostile)) {
+    assert.equal(outcomeOf(plain(body)), '400 malformed_message', name);
+    assert.equal(outcomeOf(safe(body)), '400 malformed_message', `${name}, encrypted`);
+  }
+});
+
+test('the predefined entities and character references are read, and names like __proto__ are only names', () => {
+  const body =
+    '<xml><__proto__>x</__proto__><MsgType>image</MsgType><MediaId>&lt;&#97;&#x62;&amp;&gt;</MediaId></xml>';
+  const result = plain(body);
+  assert.equal(result.kind === 'media' && result.references[0]!.mediaId, '<ab&>');
+  assert.equal(plain('{"__proto__":{"MsgType":"image"},"MsgType":"text"}').kind, 'ignored');
+});
+
+test('no refusal repeats what was sent or configured', () => {
+  const { secret, token, encodingAesKey } = account();
+  for (const result of [plain('<MARKER'), safe('{"MARKER"'), plain(xml(IMAGE), { token: 'other' })]) {
+    const text = JSON.stringify(result);
+    for (const word of ['MARKER', secret, token, encodingAesKey!]) assert.ok(!text.includes(word));
+  }
+});
+
+test('thousands of mutated bodies give values and refusals, never an exception', () => {
+  // Seeded, so that a find can be played again.
+  const random = createRandom(20_240_426);
+  const pick = (below: number) => Math.floor(random() * below);
+  const encrypted = encrypt(xml(IMAGE), AES_KEY, APP_ID);
+  const seeds = [
+    xml(IMAGE),
+    JSON.stringify(IMAGE),
+    xml({ Encrypt: encrypted }),
+    `{"Encrypt":"${encrypted}"}`,
+  ];
+  const scraps = [
+    '<',
+    '>',
+    '&',
+    '<![CDATA[',
+    ']]>',
+    '<!--',
+    '&#x0;',
+    '{',
+    '"',
+    '\0',
+    '\ud800',
+    '<a b="c">',
+    '<?',
+  ];
+  const seen = new Map<string, number>();
+  for (let round = 0; round < 6_000; round++) {
+    let bytes: Buffer = Buffer.from(seeds[round % seeds.length]!);
+    for (let change = 0; change <= pick(4); change++) {
+      const at = pick(bytes.length + 1);
+      const upTo = Math.min(bytes.length, at + pick(20));
+      const middle = pick(2) === 0 ? Buffer.from([pick(256)]) : Buffer.from(scraps[pick(scraps.length)]!);
+      bytes = Buffer.concat([bytes.subarray(0, at), middle, bytes.subarray(pick(3) === 0 ? upTo : at)]);
+    }
+    const text = bytes.toString('utf8');
+    // Half of them signed as they stand, so that the mutation gets past the signature.
+    const inside = /Encrypt>?<!\[CDATA\[(.*?)\]|"Encrypt":"(.*?)"/s.exec(text);
+    const query = pick(2) === 0 ? encryptedQuery(inside?.[1] ?? inside?.[2] ?? '') : plainQuery();
+    const whole = pick(3) === 0 ? safe(text) : readCallback(account(), { query, body: bytes, now: NOW });
+    if (whole.kind === 'media') {
+      for (const reference of whole.references) assert.ok(referenceSchema.safeParse(reference).success);
+    }
+    const outcome = outcomeOf(whole);
+    seen.set(outcome, (seen.get(outcome) ?? 0) + 1);
+  }
+  for (const outcome of [
+    'media',
+    'ignored',
+    '400 malformed_message',
+    '403 bad_signature',
+    '403 cannot_decrypt',
+  ]) {
+    assert.ok((seen.get(outcome) ?? 0) > 0, `${outcome} was reached: ${JSON.stringify([...seen])}`);
+  }
+});

@@ -1,0 +1,54 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Account } from '../../../src/account.ts';
+import { failure } from '../../../src/failures.ts';
+import type { Call } from '../../../src/wechat/api/client.ts';
+import { createQuotaReader } from '../../../src/wechat/media/quota.ts';
+
+const account = {
+  account: 'wx1',
+  product: 'official',
+  appId: 'wx1',
+  secret: 'secret-of-wx1',
+  token: 't',
+  requireEncryption: false,
+  concurrency: 4,
+} as const satisfies Account;
+const NEVER = new AbortController().signal;
+const token = { value: 'TOKEN', fingerprint: 'f', issuedAt: new Date(0), expiresAt: new Date(1) };
+
+function reader(answer: () => Record<string, unknown>) {
+  const calls: Call[] = [];
+  const read = createQuotaReader({
+    api: {
+      call: async (call) => {
+        calls.push(call);
+        return answer();
+      },
+    },
+    tokens: { get: async () => token },
+  });
+  return { read, calls };
+}
+
+test('asks for the quota of media/get and reads what is left', async () => {
+  const { read, calls } = reader(() => ({ errcode: 0, quota: { daily_limit: 200, used: 150, remain: 50 } }));
+  assert.deepEqual(await read(account, NEVER), { dailyLimit: 200, used: 150, remain: 50 });
+  assert.equal(calls[0]?.path, '/cgi-bin/openapi/quota/get');
+  assert.deepEqual(calls[0]?.body, { cgi_path: '/cgi-bin/media/get' });
+});
+
+test('what cannot be read changes nothing', async () => {
+  const unreadable = [() => ({}), () => ({ quota: 'none' }), () => ({ quota: { daily_limit: 'x' } })];
+  for (const answer of unreadable) assert.equal(await reader(answer).read(account, NEVER), undefined);
+  const refused = reader(() => {
+    throw failure('malformed_answer');
+  });
+  assert.equal(await refused.read(account, NEVER), undefined);
+});
+
+test('WeCom has no such call', async () => {
+  const { read, calls } = reader(() => ({}));
+  assert.equal(await read({ ...account, product: 'wecom' }, NEVER), undefined);
+  assert.equal(calls.length, 0);
+});
