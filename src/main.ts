@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { startAlerts } from './app/alerts.ts';
-import { openParts } from './app/app-context.ts';
+import { openAppContext } from './app/app-context.ts';
 import { runProgram } from './app/run.ts';
 import { reportAtStart } from './app/start-report.ts';
 import { startConsumer, startFeeder, startSweeper } from './app/worker.ts';
@@ -25,7 +25,7 @@ await runProgram('wechat-media-archiver', async (attend) => {
   if (config.shape.database === 'embedded' && !existsSync(join(config.dataFolder, 'database'))) {
     process.stdout.write('\n  First start: making the embedded database …\n');
   }
-  const parts = await openParts(config, {
+  const parts = await openAppContext(config, {
     program: 'all',
     patience: 'later',
     secrets: keys.map((key) => key.secret),

@@ -1,6 +1,6 @@
 /** `npm run worker`: fetches and stores. As many as you like, on as many machines as you like. */
 import { startAlerts } from '../src/app/alerts.ts';
-import { openParts } from '../src/app/app-context.ts';
+import { openAppContext } from '../src/app/app-context.ts';
 import { openMetricsPort } from '../src/app/metrics-port.ts';
 import { requireShared, runProgram } from '../src/app/run.ts';
 import { reportAtStart } from '../src/app/start-report.ts';
@@ -10,7 +10,7 @@ import { loadConfig } from '../src/config/config.ts';
 await runProgram('worker', async (attend) => {
   const config = loadConfig();
   requireShared(config, 'npm run worker');
-  const parts = await openParts(config, { program: 'worker', patience: 'wait' });
+  const parts = await openAppContext(config, { program: 'worker', patience: 'wait' });
   attend(parts.shutdown);
   parts.signs.setUnhealthy('consumer_closed');
   await openMetricsPort(parts);

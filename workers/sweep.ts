@@ -1,6 +1,6 @@
 /** `npm run sweep`: heals what died half-way and closes what has run out. One is enough; more do no harm. */
 import { startAlerts } from '../src/app/alerts.ts';
-import { openParts } from '../src/app/app-context.ts';
+import { openAppContext } from '../src/app/app-context.ts';
 import { openMetricsPort } from '../src/app/metrics-port.ts';
 import { requireShared, runProgram } from '../src/app/run.ts';
 import { reportAtStart } from '../src/app/start-report.ts';
@@ -10,7 +10,7 @@ import { loadConfig } from '../src/config/config.ts';
 await runProgram('sweep', async (attend) => {
   const config = loadConfig();
   requireShared(config, 'npm run sweep');
-  const parts = await openParts(config, { program: 'sweep', patience: 'wait' });
+  const parts = await openAppContext(config, { program: 'sweep', patience: 'wait' });
   attend(parts.shutdown);
   await openMetricsPort(parts);
   startAlerts(parts);

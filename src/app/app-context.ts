@@ -15,7 +15,7 @@ import { createClockWatch } from '../pipeline/maintenance/clock-watch.ts';
 import type { ArchiveQueue } from '../queue/queue.ts';
 import { openArchiveQueue } from '../queue/queue.ts';
 import { createLifetimes, type Lifetimes, systemClock } from '../runtime/clock.ts';
-import { createVitalSigns, type VitalSigns } from '../runtime/health.ts';
+import { createHealth, type Health } from '../runtime/health.ts';
 import { createLog, type Log } from '../runtime/log.ts';
 import { createMetrics, type Metrics, showOnlyCountedBy } from '../runtime/metrics.ts';
 import { createSharedClock, type SharedClock } from '../runtime/shared-clock.ts';
@@ -29,7 +29,7 @@ import { ownQueue } from './queue-owner.ts';
 import { openStore } from './store.ts';
 
 /** What every program stands on. */
-export interface Parts {
+export interface AppContext {
   readonly config: Config;
   readonly accounts: Accounts;
   readonly clock: SharedClock;
@@ -41,10 +41,10 @@ export interface Parts {
   readonly queue: ArchiveQueue;
   readonly store: Store;
   readonly accept: Accept;
-  /** Calls back when new rows are due; see {@link Parts.onDue}. */
+  /** Calls back when new rows are due; see {@link AppContext.onDue}. */
   readonly due: { notify(): void; subscribe(wake: () => void): void };
   /** Whom to tell what ails this process as a whole. */
-  readonly signs: VitalSigns;
+  readonly signs: Health;
   /** `host (program, pid)`. */
   readonly process: string;
   /** Reads the facts that the list of checks is computed from. */
@@ -66,7 +66,7 @@ export interface OpenOptions {
 }
 
 /** Opens everything; on a failure what was open already is closed before the error comes out. */
-export async function openParts(config: Config, options: OpenOptions): Promise<Parts> {
+export async function openAppContext(config: Config, options: OpenOptions): Promise<AppContext> {
   const all = options.simulatedAccounts ?? config.accounts;
   const log = createLog({
     level: config.log.level,
@@ -109,7 +109,7 @@ export async function openParts(config: Config, options: OpenOptions): Promise<P
     shutdown.step('queue', () => queue.close());
     // Requests are signed with the machine's own clock: where it is wrong the store says so, and by how much.
     const store = await openStore(config, { clock: systemClock, log, shutdown });
-    const signs = createVitalSigns(clock.now);
+    const signs = createHealth(clock.now);
     await ownQueue({ queue, catalogue, signs, log, signal: shutdown.signal });
     const storeHealth = createStoreHealth({ store, canary: createCanary(store, config.objects.prefix) });
     const gather = createProgramGather(
@@ -149,7 +149,7 @@ export async function openParts(config: Config, options: OpenOptions): Promise<P
   }
 }
 
-function createDue(): Parts['due'] {
+function createDue(): AppContext['due'] {
   const listeners: (() => void)[] = [];
   return {
     notify: () => {

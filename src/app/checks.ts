@@ -5,7 +5,7 @@ import type { Facts } from '../pipeline/checks/check.ts';
 import { type Findings, findingsOf } from '../pipeline/checks/findings.ts';
 import { createGather, type Gather, type GatherDeps } from '../pipeline/checks/gather.ts';
 import { freeBytes } from '../runtime/disk/disk-space.ts';
-import type { VitalSigns } from '../runtime/health.ts';
+import type { Health } from '../runtime/health.ts';
 
 /** How long a part may take to respond. */
 export const CHECK_MS = 2_000;
@@ -16,7 +16,7 @@ export const processName = (program: string): string => `${hostname()} (${progra
 export function createProgramGather(
   deps: Omit<GatherDeps, 'process'> & {
     config: Pick<Config, 'dataFolder' | 'shape'>;
-    signs: VitalSigns;
+    signs: Health;
   },
   program: string,
 ): Gather {

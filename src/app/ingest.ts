@@ -2,10 +2,10 @@
 import { join } from 'node:path';
 import { createIntake, type Intake } from '../pipeline/ingest/ingest.ts';
 import { openSpool, type Spool } from '../spool/spool.ts';
-import type { Parts } from './app-context.ts';
+import type { AppContext } from './app-context.ts';
 
 export type IntakeParts = Pick<
-  Parts,
+  AppContext,
   'accept' | 'accounts' | 'catalogue' | 'clock' | 'config' | 'due' | 'log' | 'metrics' | 'shutdown' | 'signs'
 >;
 

@@ -11,14 +11,14 @@ import {
   type ListenerLimits,
   timeoutsOf,
 } from '../runtime/network/server-limits.ts';
-import type { Parts } from './app-context.ts';
+import type { AppContext } from './app-context.ts';
 import { type Look, lookOnce, seldom } from './checks.ts';
 import { listenError } from './run.ts';
 
 /** For a Prometheus or two, and whoever restarts the process. */
 const LIMITS: ListenerLimits = { ...LISTENER_LIMITS, requestMs: 5_000, connections: 100 };
 
-type PortParts = Pick<Parts, 'config' | 'gather' | 'metrics' | 'shutdown' | 'signs'>;
+type PortParts = Pick<AppContext, 'config' | 'gather' | 'metrics' | 'shutdown' | 'signs'>;
 
 /** Ready: the catalogue and the queue respond, and nothing of this process is in error. */
 function readiness({ shutdown }: PortParts, look: () => Promise<Look>) {

@@ -5,14 +5,14 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Catalogue } from '../catalogue/catalogue.ts';
 import type { ArchiveQueue } from '../queue/queue.ts';
-import type { VitalSigns } from '../runtime/health.ts';
+import type { Health } from '../runtime/health.ts';
 import type { Log } from '../runtime/log.ts';
 import { StartError } from './run.ts';
 
 export interface QueueOwnerDeps {
   readonly queue: Pick<ArchiveQueue, 'mark'>;
   readonly catalogue: Pick<Catalogue, 'identity'>;
-  readonly signs: Pick<VitalSigns, 'setUnhealthy' | 'setHealthy'>;
+  readonly signs: Pick<Health, 'setUnhealthy' | 'setHealthy'>;
   readonly log: Pick<Log, 'warn' | 'error'>;
   readonly signal: AbortSignal;
 }

@@ -3,7 +3,7 @@ import { DatabaseAwayError } from '../catalogue/database/database.ts';
 import { type Config, ConfigError, EXIT_CONFIG } from '../config/config.ts';
 import { FolderInUseError } from '../runtime/disk/folder-lock.ts';
 import { allowSlowConnects } from '../runtime/network/slow-connects.ts';
-import { scrub } from '../runtime/redaction.ts';
+import { redact } from '../runtime/redaction.ts';
 import { closeOnSignals, type Shutdown } from '../runtime/shutdown.ts';
 import { TLS_PLACES, tlsSentence } from '../tls-failures.ts';
 
@@ -71,12 +71,12 @@ function knownCause(error: Error): { exitCode: number; text: string } | undefine
   if (typeof exitCode === 'number') return { exitCode, text: error.message };
   if (error instanceof FolderInUseError) return { exitCode: EXIT_CONFIG, text: error.message };
   if (error instanceof DatabaseAwayError) {
-    if (error.refusal) return { exitCode: EXIT_CONFIG, text: scrub(error.refusal) };
+    if (error.refusal) return { exitCode: EXIT_CONFIG, text: redact(error.refusal) };
     const tls = tlsSentence(error, TLS_PLACES.database);
     if (tls) return { exitCode: 1, text: tls };
     const words = error.cause instanceof Error ? error.cause.message : error.message;
     const text = `The database of DATABASE_URL does not answer (${words}). Start it, or correct the address.`;
-    return { exitCode: 1, text: scrub(text) };
+    return { exitCode: 1, text: redact(text) };
   }
   if (typeof code !== 'string') return undefined;
   const trouble = FILE_TROUBLE[code];
@@ -93,7 +93,7 @@ export function lastWords(name: string, error: unknown): { exitCode: number; tex
 
 function unexpected(name: string, error: unknown): { exitCode: number; text: string } {
   const story = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  return { exitCode: 1, text: scrub(`${name} failed unexpectedly: ${story}`) };
+  return { exitCode: 1, text: redact(`${name} failed unexpectedly: ${story}`) };
 }
 
 /**

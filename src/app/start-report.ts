@@ -3,7 +3,7 @@
 import { findingsFor } from '../pipeline/checks/findings.ts';
 import { checkOf } from '../pipeline/checks/table.ts';
 import { systemClock } from '../runtime/clock.ts';
-import type { Parts } from './app-context.ts';
+import type { AppContext } from './app-context.ts';
 import { lookOnce } from './checks.ts';
 
 /** Longer than a request to a store that does not respond, with its repeats. */
@@ -16,7 +16,7 @@ const READY_MS = 10_000;
  * still be on its way then: that no worker is alive is not for a worker to say.
  */
 export function reportAtStart(
-  parts: Pick<Parts, 'accounts' | 'gather' | 'log' | 'shutdown'>,
+  parts: Pick<AppContext, 'accounts' | 'gather' | 'log' | 'shutdown'>,
   consumer?: Promise<unknown>,
 ): void {
   const { gather, log, shutdown } = parts;

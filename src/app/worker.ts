@@ -30,7 +30,7 @@ import { createKfSync } from '../wechat/customer-service/sync-messages.ts';
 import { createDownloader } from '../wechat/media/download.ts';
 import { createQuotaReader } from '../wechat/media/quota.ts';
 import { createTokens } from '../wechat/tokens/tokens.ts';
-import type { Parts } from './app-context.ts';
+import type { AppContext } from './app-context.ts';
 import { startVerifier } from './verifier.ts';
 
 /** Where WeChat answers; the simulator's addresses stand for the configured ones. */
@@ -39,7 +39,7 @@ export interface WechatAddresses {
   readonly wecomBaseUrl: string;
   readonly videoBaseUrl: string | undefined;
   readonly proxyUrl: string | undefined;
-  readonly allowHosts: Parts['config']['fetch']['allowHosts'];
+  readonly allowHosts: AppContext['config']['fetch']['allowHosts'];
 }
 
 /** Rows of an account that may stand in the queue before anything is known of how fast they leave it. */
@@ -48,7 +48,7 @@ const LEAST_ROOM = 16;
 const PICTURE_RETRY_MS = 5 * 60_000;
 
 /** Secrets that somebody may have corrected. What cannot be read leaves those in use as they are. */
-function reread({ config, accounts, log }: Parts): void {
+function reread({ config, accounts, log }: AppContext): void {
   try {
     accounts.renew(readAccountsAgain(config));
   } catch (error) {
@@ -57,7 +57,7 @@ function reread({ config, accounts, log }: Parts): void {
 }
 
 /** Every process feeds: a callback's row is in the queue a moment after it is on disk. */
-export function startFeeder(parts: Parts): Feeder {
+export function startFeeder(parts: AppContext): Feeder {
   const { config, catalogue, queue, accounts, clock, log, database, shutdown, signs, due } = parts;
   const feeder = createFeeder(
     { catalogue, queue, accounts, clock, log, signs },
@@ -79,7 +79,7 @@ export function startFeeder(parts: Parts): Feeder {
 }
 
 /** Every process says that it lives, and what it reports of itself; see pipeline/checks. */
-export function startHeartbeat(parts: Parts, options: { takesMedia: boolean }): Fleet {
+export function startHeartbeat(parts: AppContext, options: { takesMedia: boolean }): Fleet {
   const { shutdown } = parts;
   // Its own clock, and not the one that follows the database's: how far it is off is what the heartbeat tells.
   const fleet = createFleet({ ...parts, clock: systemClock }, { name: parts.process, ...options });
@@ -98,7 +98,7 @@ export interface Consuming {
 
 /** `timing`: how soon the queue notices a worker that is gone; BullMQ's own half a minute unless told. */
 export async function startConsumer(
-  parts: Parts,
+  parts: AppContext,
   wechat: WechatAddresses,
   feeder: Feeder,
   timing: Omit<ConsumeOptions, 'concurrency'> = {},
@@ -242,7 +242,11 @@ export async function startConsumer(
   };
 }
 
-export function startSweeper(parts: Parts, feeder?: Feeder, timing: SweepOptions & VerifyOptions = {}): void {
+export function startSweeper(
+  parts: AppContext,
+  feeder?: Feeder,
+  timing: SweepOptions & VerifyOptions = {},
+): void {
   const { config, catalogue, queue, store, metrics, clock, lifetimes, log, accounts, shutdown } = parts;
   const sweeper = createSweeper(
     {

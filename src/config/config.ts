@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { type Account, secretsOf } from '../account.ts';
-import { createScrubber } from '../runtime/redaction.ts';
+import { createRedactor } from '../runtime/redaction.ts';
 import { configuredAccounts, withAccounts } from './accounts/accounts-settings.ts';
 import type { ApiKey } from './api-keys.ts';
 import { type Authorities, readAuthorities, withAuthority } from './authorities.ts';
@@ -134,7 +134,7 @@ export function loadConfig(
   const { PORT, CALLBACK_PORT } = read.values;
   if (PORT && PORT === CALLBACK_PORT) say('CALLBACK_PORT', 'is the same as PORT');
   if (mistakes.length > 0) {
-    const scrub = createScrubber(accounts.flatMap(secretsOf));
+    const scrub = createRedactor(accounts.flatMap(secretsOf));
     throw new ConfigError(mistakes.map((it) => ({ ...it, problem: read.scrub(scrub(it.problem)) })));
   }
   // Without a mistake, what has a default has a value.

@@ -1,7 +1,7 @@
 /** Texts and errors on their way into the queue, where anybody with a Bull Board may read them. */
 import type { Failure } from '../failures.ts';
 import type { Log } from '../runtime/log.ts';
-import { scrub } from '../runtime/redaction.ts';
+import { redact } from '../runtime/redaction.ts';
 
 const TEXT_LIMIT = 1000;
 
@@ -10,7 +10,7 @@ const TEXT_LIMIT = 1000;
  * that should have recorded the reason, so the job would die as "stalled" instead. Scrubbed, at most 1,000 characters.
  */
 export function storable(text: string): string {
-  return scrub(text.replaceAll('\0', '').slice(0, TEXT_LIMIT).toWellFormed());
+  return redact(text.replaceAll('\0', '').slice(0, TEXT_LIMIT).toWellFormed());
 }
 
 /** What a failed job shows as its reason. */

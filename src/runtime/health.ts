@@ -10,7 +10,7 @@ export interface Condition {
   readonly isFatal?: boolean;
 }
 
-export interface VitalSigns {
+export interface Health {
   /** Never waits, never fails. Repeated, its numbers are renewed. */
   setUnhealthy(
     code: string,
@@ -24,7 +24,7 @@ export interface VitalSigns {
   list(): readonly Condition[];
 }
 
-export function createVitalSigns(now: () => Date): VitalSigns {
+export function createHealth(now: () => Date): Health {
   const conditions = new Map<string, Condition>();
   const looks: (() => Promise<void>)[] = [];
   return {
@@ -46,7 +46,7 @@ export function createVitalSigns(now: () => Date): VitalSigns {
 }
 
 /** For /livez, which is open: 200 while shutting down too, or a supervisor would cut what is being finished. */
-export function liveness(signs: Pick<VitalSigns, 'list'>): {
+export function liveness(signs: Pick<Health, 'list'>): {
   code: 200 | 503;
   body: { status: 'ok' | 'stuck'; reasons: string[] };
 } {

@@ -3,7 +3,7 @@
  * line is scrubbed of secrets as its last step.
  */
 import { type Logger, pino } from 'pino';
-import { createScrubber } from './redaction.ts';
+import { createRedactor } from './redaction.ts';
 
 export type Log = Logger;
 
@@ -18,7 +18,7 @@ export interface LogOptions {
 }
 
 export function createLog(options: LogOptions): Log {
-  const scrubLine = createScrubber(options.secrets);
+  const scrubLine = createRedactor(options.secrets);
   const write = options.write ?? writeToStderr;
   return pino(
     { level: options.level, base: { program: options.program }, timestamp: pino.stdTimeFunctions.isoTime },

@@ -29,18 +29,18 @@ const RULES: readonly (readonly [RegExp, string])[] = [
 ];
 
 /** Cuts what looks like a secret out of a text. Idempotent. */
-export function scrub(text: string): string {
+export function redact(text: string): string {
   let result = text;
   for (const [pattern, replacement] of RULES) result = result.replace(pattern, replacement);
   return result;
 }
 
-/** A {@link scrub} that also knows the configured secrets to the letter. Values under 6 characters are ignored. */
-export function createScrubber(known: readonly string[]): (text: string) => string {
+/** A {@link redact} that also knows the configured secrets to the letter. Values under 6 characters are ignored. */
+export function createRedactor(known: readonly string[]): (text: string) => string {
   const spellings = new Set(known.filter((value) => value.length >= 6).flatMap(spellingsOf));
   const values = [...spellings].sort((a, b) => b.length - a.length);
   return (text) => {
-    let result = scrub(text);
+    let result = redact(text);
     for (const value of values) if (result.includes(value)) result = result.replaceAll(value, '[redacted]');
     return result;
   };

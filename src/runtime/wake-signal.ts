@@ -1,26 +1,26 @@
 /** For a loop that looks every so often, and at once where somebody knows that there is something to see. */
 
-export interface Bell {
+export interface WakeSignal {
   /** Ends the pause; where there is none, the next one. */
-  ring(): void;
+  notify(): void;
   /** Rings so far end no pause any more: the look that begins now sees what they were for. */
-  forget(): void;
+  clear(): void;
   /** Until it rings, `ms` have passed or the signal aborts. Never rejects; one at a time. */
-  pause(ms: number, signal: AbortSignal): Promise<void>;
+  wait(ms: number, signal: AbortSignal): Promise<void>;
 }
 
-export function createBell(): Bell {
+export function createWakeSignal(): WakeSignal {
   let hasRung = false;
   let end: () => void = () => undefined;
   return {
-    ring: () => {
+    notify: () => {
       hasRung = true;
       end();
     },
-    forget: () => {
+    clear: () => {
       hasRung = false;
     },
-    pause: (ms, signal) =>
+    wait: (ms, signal) =>
       new Promise((resolve) => {
         const done = () => {
           clearTimeout(timer);

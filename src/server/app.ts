@@ -11,7 +11,7 @@ import { DatabaseAwayError } from '../catalogue/database/database.ts';
 import { FailureError } from '../failures.ts';
 import { OverloadedError, UnknownAccountError } from '../pipeline/ingest/insert-batcher.ts';
 import { boundConnections, LISTENER_LIMITS, timeoutsOf } from '../runtime/network/server-limits.ts';
-import { scrub } from '../runtime/redaction.ts';
+import { redact } from '../runtime/redaction.ts';
 import { isStoreRefusal } from '../store-failures.ts';
 import type { App, ServerDeps } from './deps.ts';
 import { addPressure } from './load-shedding.ts';
@@ -65,7 +65,7 @@ function createApp(deps: ServerDeps): App {
     if (problem.code === 'internal') {
       const { method, routeOptions, url } = request;
       const key = `a request failed: ${method} ${routeOptions.url} ${(error as FastifyError).code}`;
-      deps.repeated.write('error', key, { err: error, method, url: scrub(url) }, 'a request failed');
+      deps.repeated.write('error', key, { err: error, method, url: redact(url) }, 'a request failed');
     }
     return sendProblem(request, reply, problem);
   });

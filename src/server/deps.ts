@@ -3,7 +3,7 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
-import type { Parts } from '../app/app-context.ts';
+import type { AppContext } from '../app/app-context.ts';
 import type { Look } from '../app/checks.ts';
 import type { Intake } from '../pipeline/ingest/ingest.ts';
 import type { ListenerLimits } from '../runtime/network/server-limits.ts';
@@ -12,7 +12,7 @@ import type { Access } from './auth/access.ts';
 
 export interface ServerDeps
   extends Pick<
-    Parts,
+    AppContext,
     | 'accounts'
     | 'alerts'
     | 'catalogue'

@@ -1,6 +1,6 @@
 /** The server alone: callbacks, API, page. Workers fetch beside it, in processes of their own. */
 import { startAlerts } from '../app/alerts.ts';
-import { openParts } from '../app/app-context.ts';
+import { openAppContext } from '../app/app-context.ts';
 import { requireShared, runProgram } from '../app/run.ts';
 import { reportAtStart } from '../app/start-report.ts';
 import { startFeeder, startHeartbeat } from '../app/worker.ts';
@@ -12,7 +12,7 @@ await runProgram('server', async (attend) => {
   const config = loadConfig();
   requireShared(config, 'npm run server');
   const { keys, file } = await loadKeys(config);
-  const parts = await openParts(config, { program: 'server', patience: 'later' });
+  const parts = await openAppContext(config, { program: 'server', patience: 'later' });
   attend(parts.shutdown);
   startAlerts(parts);
   startFeeder(parts);

@@ -1,6 +1,6 @@
 /** The server on its ports, and what to tell whoever started it. */
 
-import type { Parts } from '../app/app-context.ts';
+import type { AppContext } from '../app/app-context.ts';
 import { lookOnce, seldom } from '../app/checks.ts';
 import { openIntake } from '../app/ingest.ts';
 import { listenError } from '../app/run.ts';
@@ -27,7 +27,7 @@ const ANSWERS_MS = 5_000;
 
 /** Listens on HOST:PORT, and on CALLBACK_PORT where set. A port that is taken throws a sentence with its variable. */
 export async function openServer(
-  parts: Parts,
+  parts: AppContext,
   { keys, limits }: { keys: readonly ApiKey[]; limits?: ListenerLimits },
 ): Promise<RunningServer> {
   const { host, port, callbackPort } = parts.config.http;
@@ -70,7 +70,7 @@ export async function openServer(
 }
 
 async function listen(
-  parts: Pick<Parts, 'shutdown'>,
+  parts: Pick<AppContext, 'shutdown'>,
   name: string,
   app: App,
   at: { host: string; port: number; portVariable: string },
@@ -109,7 +109,7 @@ export function mayShowLoginLink(
 
 /** What is printed at start: the page, the addresses to paste into WeChat's console, the key's file. */
 export function welcome(
-  parts: Pick<Parts, 'accounts' | 'config'>,
+  parts: Pick<AppContext, 'accounts' | 'config'>,
   server: RunningServer,
   options: { showLoginLink: boolean; keyFile?: string | undefined },
 ): string {

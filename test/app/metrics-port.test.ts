@@ -7,7 +7,7 @@ import { openMetricsPort } from '../../src/app/metrics-port.ts';
 import { loadConfig } from '../../src/config/config.ts';
 import { createGather, type GatherDeps } from '../../src/pipeline/checks/gather.ts';
 import { createLifetimes, systemClock } from '../../src/runtime/clock.ts';
-import { createVitalSigns } from '../../src/runtime/health.ts';
+import { createHealth } from '../../src/runtime/health.ts';
 import { createMetrics } from '../../src/runtime/metrics.ts';
 import { createShutdown } from '../../src/runtime/shutdown.ts';
 
@@ -22,7 +22,7 @@ function partsOn(t: TestContext, port: number | undefined) {
     if (isAway) throw new Error('away');
     return value;
   };
-  const signs = createVitalSigns(systemClock.now);
+  const signs = createHealth(systemClock.now);
   const catalogue = {
     accounts: { states: () => answer(away.catalogue, []) },
     fleet: { read: async () => ({ processes: [], workers: { alive: 1 } }) },

@@ -4,7 +4,7 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
-import { openParts } from '../../src/app/app-context.ts';
+import { openAppContext } from '../../src/app/app-context.ts';
 import { startFeeder } from '../../src/app/worker.ts';
 import { parseApiKeys } from '../../src/config/api-keys.ts';
 import { loadConfig } from '../../src/config/config.ts';
@@ -37,7 +37,7 @@ async function setup(t: TestContext) {
     { dotEnvFolder: folder },
   );
   const config = { ...loaded, http: { ...loaded.http, port: 0 } };
-  const parts = await openParts(config, {
+  const parts = await openAppContext(config, {
     program: 'test',
     patience: 'later',
     simulatedAccounts: [PLAIN],

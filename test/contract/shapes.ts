@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { ListMultipartUploadsCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
 import { Redis } from 'ioredis';
-import { openParts, type Parts } from '../../src/app/app-context.ts';
+import { type AppContext, openAppContext } from '../../src/app/app-context.ts';
 import { startConsumer, startFeeder, startSweeper } from '../../src/app/worker.ts';
 import type { MediaRow } from '../../src/catalogue/media/row.ts';
 import { loadConfig } from '../../src/config/config.ts';
@@ -59,7 +59,7 @@ export interface Board {
 
 /** One process of the service. */
 export interface Program {
-  readonly parts: Parts;
+  readonly parts: AppContext;
   readonly feeder: Feeder;
   readonly board: Board;
   /** A further consumer in this process. */
@@ -226,7 +226,10 @@ async function layOn(
 
   async function start(options: StartOptions = {}): Promise<Program> {
     const config = loadConfig({ ...base, ...options.env }, { dotEnvFolder: folder });
-    const parts = await openParts(config, { program: 'test', writeLog: (line) => void logLines.push(line) });
+    const parts = await openAppContext(config, {
+      program: 'test',
+      writeLog: (line) => void logLines.push(line),
+    });
     const feeder = startFeeder(parts);
     const addresses = { ...config.wechat, allowHosts: config.fetch.allowHosts };
     const consume = async () =>

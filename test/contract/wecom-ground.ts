@@ -4,7 +4,7 @@ import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { openParts } from '../../src/app/app-context.ts';
+import { openAppContext } from '../../src/app/app-context.ts';
 import { startConsumer, startFeeder, startSweeper } from '../../src/app/worker.ts';
 import { type ApiKey, parseApiKeys } from '../../src/config/api-keys.ts';
 import { loadConfig } from '../../src/config/config.ts';
@@ -46,7 +46,7 @@ export async function wecomGround(t: TestContext, timeScale = 60) {
     { dotEnvFolder: folder },
   );
   const listening = { ...config, http: { ...config.http, port: 0 } };
-  const parts = await openParts(listening, { program: 'test' });
+  const parts = await openAppContext(listening, { program: 'test' });
   const feeder = startFeeder(parts);
   await startConsumer(parts, { ...config.wechat, allowHosts: [] }, feeder);
   startSweeper(parts, feeder);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { inspect } from 'node:util';
 import { createLog } from '../../src/runtime/log.ts';
-import { createScrubber, scrub } from '../../src/runtime/redaction.ts';
+import { createRedactor, redact } from '../../src/runtime/redaction.ts';
 
 const SECRET = 'S3cr3t-Value_0123456789';
 
@@ -51,9 +51,9 @@ describe('a text that shows a secret loses it', () => {
   };
   for (const [name, text] of Object.entries(shapes)) {
     test(name, () => {
-      const scrubbed = scrub(text);
+      const scrubbed = redact(text);
       assert.ok(!scrubbed.includes(SECRET), scrubbed);
-      assert.equal(scrub(scrubbed), scrubbed, 'twice is as once');
+      assert.equal(redact(scrubbed), scrubbed, 'twice is as once');
     });
   }
 });
@@ -61,15 +61,15 @@ describe('a text that shows a secret loses it', () => {
 describe('what is left', () => {
   test('stays readable around the secret', () => {
     assert.equal(
-      scrub(`GET https://h/cgi-bin/media/get?access_token=${SECRET}&media_id=M1 HTTP 502`),
+      redact(`GET https://h/cgi-bin/media/get?access_token=${SECRET}&media_id=M1 HTTP 502`),
       'GET https://h/cgi-bin/media/get?access_token=[redacted]&media_id=M1 HTTP 502',
     );
-    assert.equal(scrub(`postgres://wma:${SECRET}@db:5432/wma`), 'postgres://wma:[redacted]@db:5432/wma');
+    assert.equal(redact(`postgres://wma:${SECRET}@db:5432/wma`), 'postgres://wma:[redacted]@db:5432/wma');
   });
 
   test('is still JSON where it was JSON', () => {
     const line = { headers: { 'set-cookie': [SECRET, 'b'] }, body: JSON.stringify({ token: SECRET }), ms: 3 };
-    const parsed = JSON.parse(scrub(JSON.stringify(line)));
+    const parsed = JSON.parse(redact(JSON.stringify(line)));
     assert.equal(parsed.ms, 3);
     assert.deepEqual(JSON.parse(parsed.body), { token: '[redacted]' });
   });
@@ -81,13 +81,13 @@ describe('what is left', () => {
     'http://127.0.0.1:8080/v1/media?account=wx1',
     '{"expires_in":7200,"token":{"state":"fresh"}}',
   ]) {
-    test(`is everything of: ${text}`, () => assert.equal(scrub(text), text));
+    test(`is everything of: ${text}`, () => assert.equal(redact(text), text));
   }
 
   test('is found in linear time, whatever a stranger sends', () => {
     for (const piece of ['a.', '://a:', 'token:"', 'cookie:[', 'token\\', "secret:'", 'bearer ']) {
       const startedAt = performance.now();
-      scrub(piece.repeat(200_000 / piece.length));
+      redact(piece.repeat(200_000 / piece.length));
       assert.ok(performance.now() - startedAt < 2000, piece);
     }
   });
@@ -95,13 +95,13 @@ describe('what is left', () => {
 
 describe('a configured secret', () => {
   test('is cut out wherever it stands, the longer of two first', () => {
-    const clean = createScrubber(['abcdef', 'abcdefghij']);
+    const clean = createRedactor(['abcdef', 'abcdefghij']);
     assert.equal(clean('x abcdefghij y abcdef z'), 'x [redacted] y [redacted] z');
   });
 
   test('is known in JSON, in JSON inside JSON and in a URL too', () => {
     const awkward = 'pa"ss\\wörd @/1';
-    const clean = createScrubber([awkward]);
+    const clean = createRedactor([awkward]);
     const once = JSON.stringify({ said: `it is ${awkward}.` });
     assert.deepEqual(JSON.parse(clean(once)), { said: 'it is [redacted].' });
     assert.equal(clean(JSON.stringify(once)), JSON.stringify(JSON.stringify({ said: 'it is [redacted].' })));
@@ -109,7 +109,7 @@ describe('a configured secret', () => {
   });
 
   test('of under six characters is left alone: it would cut words to pieces', () => {
-    assert.equal(createScrubber(['media', ''])('media of media'), 'media of media');
+    assert.equal(createRedactor(['media', ''])('media of media'), 'media of media');
   });
 });
 

@@ -5,7 +5,7 @@ import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Account } from '../../src/account.ts';
-import { openParts, type Parts } from '../../src/app/app-context.ts';
+import { type AppContext, openAppContext } from '../../src/app/app-context.ts';
 import { parseApiKeys } from '../../src/config/api-keys.ts';
 import { type Config, loadConfig } from '../../src/config/config.ts';
 import { failure } from '../../src/failures.ts';
@@ -56,7 +56,7 @@ export interface Call {
 }
 
 export interface TestServer {
-  parts: Parts;
+  parts: AppContext;
   /** Its DATA_DIR. */
   folder: string;
   url: string;
@@ -98,7 +98,7 @@ export async function openTestServer(
   const loaded = loadConfig({ DATA_DIR: folder }, { dotEnvFolder: folder });
   const config = { ...loaded, http: { ...loaded.http, port: 0, ...options.http } };
   const log: string[] = [];
-  const parts = await openParts(config, {
+  const parts = await openAppContext(config, {
     program: 'test',
     simulatedAccounts: options.accounts ?? [PLAIN, SAFE],
     writeLog: (line) => log.push(line),

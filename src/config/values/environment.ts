@@ -1,6 +1,6 @@
 /** From names and texts to typed values, by the table of schema.ts; collects mistakes, never stops at one. */
 import { parseEnv } from 'node:util';
-import { createScrubber } from '../../runtime/redaction.ts';
+import { createRedactor } from '../../runtime/redaction.ts';
 import { parseDatabaseUrl } from '../database-address.ts';
 import { VARIABLES, type Values, type Variable, type VariableName } from '../schema.ts';
 import { abbreviatedVariable, intendedVariable } from './misspelling.ts';
@@ -82,7 +82,7 @@ export function readEnvironment(env: Environment, readFile: ReadFile): ReadEnvir
   }
 
   // All secrets are known before the first value is shown: one might stand in the wrong variable.
-  const scrub = createScrubber(secrets);
+  const scrub = createRedactor(secrets);
   for (const [name, text] of texts) {
     const variable = TABLE[name]!;
     const parsed = variable.kind.parse(text);

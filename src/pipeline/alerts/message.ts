@@ -1,5 +1,5 @@
 /** An incident as it is sent: as JSON, and as a text for people in a chat. */
-import { scrub } from '../../runtime/redaction.ts';
+import { redact } from '../../runtime/redaction.ts';
 import type { Found } from '../checks/check.ts';
 import { type CheckCode, checkOf } from '../checks/table.ts';
 
@@ -79,7 +79,7 @@ export function testAlert(now: Date, publicUrl: string | undefined): Alert {
 
 /** Words of others (a reason, a name) must not mention everybody, open a link or carry a secret. */
 const tame = (text: string): string =>
-  scrub(text)
+  redact(text)
     .replaceAll(/[\p{Cc}\p{Cf}<>[\]]+/gu, ' ')
     .slice(0, 400);
 

@@ -3,7 +3,7 @@ import { randomInt } from 'node:crypto';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Log } from '../../runtime/log.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
-import { createScrubber } from '../../runtime/redaction.ts';
+import { createRedactor } from '../../runtime/redaction.ts';
 import type { JsonHttp } from '../../wechat/http/json-client.ts';
 import type { Alert } from './message.ts';
 import { type RobotName, robotOf, type Verdict } from './robots.ts';
@@ -38,7 +38,7 @@ export function createAlertSender(
   { url, secrets }: { url: string; secrets: readonly string[] },
 ): AlertSender {
   const robot = robotOf(url);
-  const withoutSecrets = createScrubber(secrets);
+  const withoutSecrets = createRedactor(secrets);
   let nextAtMs = Number.NEGATIVE_INFINITY;
   let queue: Promise<unknown> = Promise.resolve();
 

@@ -6,7 +6,7 @@ import type { Failure } from '../../failures.ts';
 import type { ArchiveQueue } from '../../queue/queue.ts';
 import { QueueRefusedError } from '../../queue/refusal.ts';
 import type { Clock, Lifetimes } from '../../runtime/clock.ts';
-import type { VitalSigns } from '../../runtime/health.ts';
+import type { Health } from '../../runtime/health.ts';
 import { type StoreHealth, settledOrAborted } from '../dispatch/store-health.ts';
 import { driftOf } from '../verify/run.ts';
 import type { AccountFact, Facts } from './check.ts';
@@ -23,7 +23,7 @@ export interface GatherDeps {
   queue: Pick<ArchiveQueue, 'counts' | 'probe'>;
   storeHealth: StoreHealth;
   accounts: Pick<Accounts, 'find' | 'all'>;
-  signs: Pick<VitalSigns, 'list' | 'refresh'>;
+  signs: Pick<Health, 'list' | 'refresh'>;
   clock: Pick<Clock, 'now'>;
   lifetimes: Pick<Lifetimes, 'lifetimeMs' | 'scale'>;
   process: string;

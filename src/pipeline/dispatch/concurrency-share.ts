@@ -3,7 +3,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import type { Catalogue } from '../../catalogue/catalogue.ts';
 import type { FleetPlace } from '../../catalogue/processes/registry.ts';
 import type { Clock } from '../../runtime/clock.ts';
-import type { VitalSigns } from '../../runtime/health.ts';
+import type { Health } from '../../runtime/health.ts';
 
 export interface Fleet {
   /** How many downloads of the account this worker may run at once; 0 where others have them all. */
@@ -14,7 +14,7 @@ export interface Fleet {
 
 export interface FleetDeps {
   catalogue: { fleet: Pick<Catalogue['fleet'], 'beat' | 'leave'> };
-  signs: Pick<VitalSigns, 'list' | 'refresh'>;
+  signs: Pick<Health, 'list' | 'refresh'>;
   clock: Clock;
 }
 

@@ -7,13 +7,13 @@
 import type { ConsumeOptions, Consumer, JobHandler } from '../../queue/consumer.ts';
 import type { ArchiveQueue } from '../../queue/queue.ts';
 import type { Clock } from '../../runtime/clock.ts';
-import type { VitalSigns } from '../../runtime/health.ts';
+import type { Health } from '../../runtime/health.ts';
 import type { Log } from '../../runtime/log.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
 
 export interface WatchdogDeps {
   queue: Pick<ArchiveQueue, 'consume' | 'firstWaiting'>;
-  signs: Pick<VitalSigns, 'setUnhealthy' | 'setHealthy'>;
+  signs: Pick<Health, 'setUnhealthy' | 'setHealthy'>;
   metrics: Pick<Metrics, 'consumerRestarts'>;
   clock: Pick<Clock, 'sleep'>;
   log: Pick<Log, 'error' | 'info'>;

@@ -8,9 +8,9 @@ import type { Catalogue } from '../../catalogue/catalogue.ts';
 import type { Fed } from '../../catalogue/queue/claims.ts';
 import type { ArchiveQueue } from '../../queue/queue.ts';
 import type { Clock } from '../../runtime/clock.ts';
-import type { VitalSigns } from '../../runtime/health.ts';
+import type { Health } from '../../runtime/health.ts';
 import type { Log } from '../../runtime/log.ts';
-import { createBell } from '../../runtime/wake-signal.ts';
+import { createWakeSignal } from '../../runtime/wake-signal.ts';
 
 export interface FeederDeps {
   catalogue: Pick<Catalogue, 'promote' | 'claim' | 'unfeed'>;
@@ -18,7 +18,7 @@ export interface FeederDeps {
   accounts: Pick<Accounts, 'all'>;
   clock: Pick<Clock, 'now'>;
   log: Pick<Log, 'warn'>;
-  signs: Pick<VitalSigns, 'setUnhealthy' | 'setHealthy'>;
+  signs: Pick<Health, 'setUnhealthy' | 'setHealthy'>;
 }
 
 export interface Feeder {
@@ -67,7 +67,7 @@ export function createFeeder(deps: FeederDeps, bounds: Bounds): Feeder {
   const leastOf = ({ concurrency }: Pick<Account, 'concurrency'>) =>
     Math.min(bounds.most, Math.max(bounds.least, concurrency));
   const rooms = new Map<string, number>();
-  const bell = createBell();
+  const bell = createWakeSignal();
   let unfinished = 0;
   let troubleSaidAt = Number.NEGATIVE_INFINITY;
   let promotedAtMs = Number.NEGATIVE_INFINITY;
@@ -123,14 +123,14 @@ export function createFeeder(deps: FeederDeps, bounds: Bounds): Feeder {
   }
 
   return {
-    wake: bell.ring,
+    wake: bell.notify,
     finished: () => {
       unfinished--;
-      if (unfinished === 0) bell.ring();
+      if (unfinished === 0) bell.notify();
     },
     run: async (signal) => {
       while (!signal.aborted) {
-        bell.forget();
+        bell.clear();
         let trouble = false;
         const startedAtMs = performance.now();
         try {
@@ -146,7 +146,7 @@ export function createFeeder(deps: FeederDeps, bounds: Bounds): Feeder {
             deps.log.warn({ err: error }, 'feeding is interrupted; media wait in the catalogue');
           }
         }
-        if (!trouble) await bell.pause(TICK_MS, signal);
+        if (!trouble) await bell.wait(TICK_MS, signal);
         // New rows are no reason to fail again at once.
         const earlyMs = (trouble ? TROUBLE_MS : LOOK_EVERY_MS) - (performance.now() - startedAtMs);
         if (earlyMs > 0) await wait(earlyMs, undefined, { signal }).catch(() => undefined);

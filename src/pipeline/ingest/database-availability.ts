@@ -6,7 +6,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import type { Catalogue } from '../../catalogue/catalogue.ts';
 import { DatabaseAwayError } from '../../catalogue/database/database.ts';
 import type { Log } from '../../runtime/log.ts';
-import { createBell } from '../../runtime/wake-signal.ts';
+import { createWakeSignal } from '../../runtime/wake-signal.ts';
 
 export interface Presence {
   /** The catalogue did not answer when last asked. */
@@ -43,7 +43,7 @@ export function createPresence(
   { catalogue, log, replay, onTrouble }: PresenceDeps,
   { directMs = 2_500, probeMs = 500, lookMs = 10_000 }: PresenceTiming,
 ): Presence {
-  const bell = createBell();
+  const bell = createWakeSignal();
   let isAway = false;
   let isSuspect = false;
 
@@ -66,7 +66,7 @@ export function createPresence(
     if (isAway) return;
     isAway = true;
     log.warn({ err: why }, 'the catalogue is away: what must be durable goes into the spool');
-    bell.ring();
+    bell.notify();
   }
 
   function found(): void {
@@ -95,16 +95,16 @@ export function createPresence(
     missed,
     suspect: () => {
       isSuspect = true;
-      if (!isAway) bell.ring();
+      if (!isAway) bell.notify();
     },
-    wake: bell.ring,
+    wake: bell.notify,
     run: async (signal) => {
       const ended = new Promise<void>((resolve) => {
         if (signal.aborted) resolve();
         else signal.addEventListener('abort', () => resolve(), { once: true });
       });
       while (!signal.aborted) {
-        bell.forget();
+        bell.clear();
         let isTrouble = false;
         // A probe of a database that hangs lasts as long as its pool has patience; closing does not wait for it.
         const looking = look(signal).catch((error) => {
@@ -117,7 +117,7 @@ export function createPresence(
         if (isTrouble) {
           // Nothing rings it awake: every callback of an outage would.
           await wait(probeMs, undefined, { signal }).catch(() => undefined);
-        } else await bell.pause(lookMs, signal);
+        } else await bell.wait(lookMs, signal);
       }
     },
   };

@@ -11,7 +11,7 @@ import { FailureError } from '../../failures.ts';
 import type { ArchiveQueue } from '../../queue/queue.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Log } from '../../runtime/log.ts';
-import { scrub } from '../../runtime/redaction.ts';
+import { redact } from '../../runtime/redaction.ts';
 import type { Store } from '../../storage/store.ts';
 import { seal, unseal } from '../../wechat/tokens/encrypt-at-rest.ts';
 import { decideNextErase } from './erase-policy.ts';
@@ -252,5 +252,5 @@ export function createEraser(deps: EraserDeps, options: EraserOptions = {}) {
 function wordsOf(error: unknown): string {
   const words =
     error instanceof FailureError ? error.message : `${(error as Error).name}: ${(error as Error).message}`;
-  return scrub(words).slice(0, 300);
+  return redact(words).slice(0, 300);
 }

@@ -1,7 +1,7 @@
 /** Reads the JSON that WeChat answers with, leniently, and turns its errcodes into failures. */
 import type { Product } from '../../account.ts';
 import { FailureError, failure } from '../../failures.ts';
-import { scrub } from '../../runtime/redaction.ts';
+import { redact } from '../../runtime/redaction.ts';
 import { isInt4, storableLine } from '../../storable.ts';
 import type { Endpoint } from './errcode-table.ts';
 import { classify } from './errcodes.ts';
@@ -45,7 +45,7 @@ function errmsgOf(answer: Answer, secrets: readonly string[]): string | undefine
   const clean = secrets
     .filter(Boolean)
     .reduce((text, secret) => text.replaceAll(secret, '[redacted]'), errmsg);
-  return storableLine(scrub(clean), 300);
+  return storableLine(redact(clean), 300);
 }
 
 /** The failure that an errcode is. `secrets` are cut out of errmsg: 40001 is known to quote the token. */

@@ -10,7 +10,7 @@ import { createAlertWatch } from '../../../src/pipeline/alerts/watch.ts';
 import { createGather } from '../../../src/pipeline/checks/gather.ts';
 import { type CheckCode, checkOf } from '../../../src/pipeline/checks/table.ts';
 import { systemClock } from '../../../src/runtime/clock.ts';
-import { createVitalSigns } from '../../../src/runtime/health.ts';
+import { createHealth } from '../../../src/runtime/health.ts';
 import { createLog } from '../../../src/runtime/log.ts';
 import { createMetrics } from '../../../src/runtime/metrics.ts';
 import { createJsonHttp } from '../../../src/wechat/http/json-client.ts';
@@ -57,7 +57,7 @@ async function setup(t: TestContext, open: (typeof backends)[number]['open']) {
 
   /** As a process of its own would, with a sender of its own. */
   function process(name: string, options: { awayMs?: number } = {}) {
-    const signs = createVitalSigns(clock.now);
+    const signs = createHealth(clock.now);
     const all = [{ account: ACCOUNT }] as never[];
     const gather = createGather({
       catalogue,

@@ -12,7 +12,7 @@ import { QUEUE_POOL_OPTIONS, type QueueBackend } from '../../../src/queue/backen
 import type { ConsumeOptions, Consumer, JobHandler } from '../../../src/queue/consumer.ts';
 import { type ArchiveQueue, openArchiveQueue } from '../../../src/queue/queue.ts';
 import { systemClock } from '../../../src/runtime/clock.ts';
-import { createVitalSigns, liveness } from '../../../src/runtime/health.ts';
+import { createHealth, liveness } from '../../../src/runtime/health.ts';
 import { createLog } from '../../../src/runtime/log.ts';
 import { createMetrics } from '../../../src/runtime/metrics.ts';
 import { missing, postgresForTest, redisForTest } from '../../machine/services.ts';
@@ -37,7 +37,7 @@ function createPrograms(t: TestContext) {
     write: (line) => void lines.push(line),
   });
   const metrics = createMetrics();
-  const signs = createVitalSigns(systemClock.now);
+  const signs = createHealth(systemClock.now);
   const stopped = new AbortController();
   t.after(() => stopped.abort());
   const restarts = async () => Number((await metrics.consumerRestarts.get()).values[0]?.value ?? 0);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Fed, Room } from '../../../src/catalogue/queue/claims.ts';
 import { createFeeder, nextRoom } from '../../../src/pipeline/dispatch/dispatcher.ts';
-import { createVitalSigns } from '../../../src/runtime/health.ts';
+import { createHealth } from '../../../src/runtime/health.ts';
 import { until } from '../../contract/shapes.ts';
 
 const NOW = new Date('2026-05-01T12:00:00Z');
@@ -25,7 +25,7 @@ function setup(options: {
   const looks: (readonly Room[])[] = [];
   const asked: string[] = [];
   const warnings: string[] = [];
-  const signs = createVitalSigns(() => NOW);
+  const signs = createHealth(() => NOW);
   let looked: () => void = () => undefined;
   const feeder = createFeeder(
     {

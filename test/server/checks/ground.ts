@@ -5,7 +5,7 @@ import { createServer, request as forward } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { openParts } from '../../../src/app/app-context.ts';
+import { openAppContext } from '../../../src/app/app-context.ts';
 import { parseApiKeys } from '../../../src/config/api-keys.ts';
 import { loadConfig } from '../../../src/config/config.ts';
 import type { Alert } from '../../../src/pipeline/alerts/message.ts';
@@ -103,7 +103,7 @@ export async function openGround(t: TestContext) {
     { dotEnvFolder: folder },
   );
   const log: string[] = [];
-  const parts = await openParts(
+  const parts = await openAppContext(
     { ...config, http: { ...config.http, port: 0, host: '127.0.0.1' } },
     { program: 'server', writeLog: (line) => log.push(line) },
   );

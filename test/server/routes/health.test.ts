@@ -9,7 +9,7 @@ import { createDatabase } from '../../../src/catalogue/database/database.ts';
 import { createPostgresPool } from '../../../src/catalogue/database/postgres.ts';
 import { idOf } from '../../../src/media.ts';
 import { createAccept } from '../../../src/pipeline/ingest/insert-batcher.ts';
-import { createVitalSigns } from '../../../src/runtime/health.ts';
+import { createHealth } from '../../../src/runtime/health.ts';
 import { READY } from '../../../src/server/routes/health-schemas.ts';
 import { ACCEPTED_MEDIA } from '../../../src/server/routes/schemas.ts';
 import { openServer } from '../../../src/server/start.ts';
@@ -55,7 +55,7 @@ describe('health', () => {
       dataFolder: await mkdtemp(join(s.folder, 'alone-')),
       spool: { limitBytes },
     };
-    const signs = createVitalSigns(s.parts.clock.now);
+    const signs = createHealth(s.parts.clock.now);
     const storeHealth = { look: async () => undefined };
     const parts = { ...s.parts, catalogue, accept, config, signs, storeHealth };
     const gather = createProgramGather(parts, 'server');
