@@ -5,7 +5,7 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { FastifyRequest } from 'fastify';
 import type { Intake } from '../pipeline/ingest/ingest.ts';
-import type { App } from './deps.ts';
+import type { App } from './route-deps.ts';
 import { Problem, sendProblem } from './problem.ts';
 
 /**

@@ -11,7 +11,7 @@ import { createRepeatedLog } from '../runtime/repeated-log.ts';
 import { buildCallbackServer, buildServer } from './app.ts';
 import { createAccess } from './auth/access.ts';
 import { callbackUrlOf } from './callbacks/callback-url.ts';
-import type { App } from './deps.ts';
+import type { App } from './route-deps.ts';
 
 export interface RunningServer {
   /** Where the page and the API answer, as reached from this machine. */

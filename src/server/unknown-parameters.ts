@@ -1,6 +1,6 @@
 /** A parameter that a route does not know is refused: a filter with a slip in its name would match everything. */
 import { z } from 'zod';
-import type { App } from './deps.ts';
+import type { App } from './route-deps.ts';
 
 const NONE = z.strictObject({});
 

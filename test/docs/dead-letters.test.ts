@@ -4,7 +4,7 @@ import { execFile, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
-import { REDRIVE_BODY } from '../../src/server/routes/media/redrive-query.ts';
+import { REDRIVE_BODY } from '../../src/server/routes/dead-letters/redrive-body.ts';
 import { KEYS, openTestServer, PLAIN, reference } from '../server/setup.ts';
 
 const run = promisify(execFile);

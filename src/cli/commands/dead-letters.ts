@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { CliError, EXIT } from '../client.ts';
 import { type Context, collect, confirm, does, parseCount, parseTime, type Terminal } from '../command.ts';
-import { createLongDeed } from '../long-deed.ts';
+import { createLongDeed } from '../server-task.ts';
 import { table } from '../screen.ts';
 import type { Media } from './media.ts';
 

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { CliError, type Client, EXIT } from '../client.ts';
 import { type Context, collect, does, parseBytes, parseCount, parseTime, type Terminal } from '../command.ts';
-import { createLongDeed } from '../long-deed.ts';
+import { createLongDeed } from '../server-task.ts';
 import { size, table } from '../screen.ts';
 
 interface Verification {

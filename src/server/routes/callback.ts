@@ -15,10 +15,10 @@ import {
 import { sealTicket } from '../../wechat/tokens/component-tokens.ts';
 import { seal } from '../../wechat/tokens/encrypt-at-rest.ts';
 import { createCallbackTally } from '../callbacks/callback-counter.ts';
-import { createTap } from '../callbacks/forward.ts';
-import { createUnsigned } from '../callbacks/unsigned.ts';
+import { createTap } from '../callbacks/callback-forwarder.ts';
+import { createUnsigned } from '../callbacks/unsigned-callback-limit.ts';
 import { createUpstream, type UpstreamReply } from '../callbacks/upstream.ts';
-import type { App, ServerDeps } from '../deps.ts';
+import type { App, ServerDeps } from '../route-deps.ts';
 import { Problem } from '../problem.ts';
 
 /** A callback is a few hundred bytes; voice recognition and long texts make some thousands. */

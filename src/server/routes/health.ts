@@ -1,7 +1,7 @@
 /** Is it alive, is it ready: ready means a callback can be made durable; what else ails is in the body. */
 import { readinessOf } from '../../pipeline/checks/findings.ts';
 import { liveness } from '../../runtime/health.ts';
-import type { App, ServerDeps } from '../deps.ts';
+import type { App, ServerDeps } from '../route-deps.ts';
 import { LIVE, READY } from './health-schemas.ts';
 
 export function healthRoutes(deps: Pick<ServerDeps, 'intake' | 'look' | 'shutdown' | 'signs'>) {

@@ -2,7 +2,7 @@
 
 import { quotaOfToday } from '../../pipeline/archive/remaining-quota.ts';
 import { showChecks } from '../../pipeline/checks/metrics.ts';
-import type { App, ServerDeps } from '../deps.ts';
+import type { App, ServerDeps } from '../route-deps.ts';
 import { isHeld } from '../views/account.ts';
 
 const GROUPS_LIMIT = 500;

@@ -9,7 +9,7 @@ import { CHECK_CODES, type CheckCode, checkOf } from '../../../src/pipeline/chec
 import { STORE_FAILURES, type StoreFailureCode } from '../../../src/store-failures.ts';
 import { missing } from '../../machine/services.ts';
 import { eventually } from '../../queue/handled.ts';
-import { ACCOUNT, type Ground, openGround, WECOM } from './ground.ts';
+import { ACCOUNT, type Ground, openGround, WECOM } from './check-server.ts';
 
 const HOUR_MS = 3_600_000;
 const inHours = (hours: number) => new Date(Date.now() + hours * HOUR_MS);

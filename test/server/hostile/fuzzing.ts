@@ -6,7 +6,7 @@ import { parseArgs } from 'node:util';
 import { createLog } from '../../../src/runtime/log.ts';
 import { createMetrics } from '../../../src/runtime/metrics.ts';
 import { buildCallbackServer } from '../../../src/server/app.ts';
-import type { ServerDeps } from '../../../src/server/deps.ts';
+import type { ServerDeps } from '../../../src/server/route-deps.ts';
 import { NOW } from '../../wechat/callback/vectors.ts';
 import { ACCOUNTS, casesOf } from '../../wechat/fuzzing.ts';
 

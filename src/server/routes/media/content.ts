@@ -2,7 +2,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { z } from 'zod';
 import { isRenderable } from '../../../media-type.ts';
-import type { App, ServerDeps } from '../../deps.ts';
+import type { App, ServerDeps } from '../../route-deps.ts';
 import { languageOf, Problem } from '../../problem.ts';
 import { mediaJson } from '../../views/media.ts';
 import { CONTENT } from '../schemas.ts';

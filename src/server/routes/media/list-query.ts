@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import type { MediaFilter } from '../../../catalogue/media/read.ts';
 import { KINDS, STATUSES, text } from '../../../media.ts';
-import { moment } from '../../fields.ts';
+import { moment } from '../field-schemas.ts';
 
 const REPEATS_LIMIT = 200;
 const INT4_LIMIT = 2 ** 31;

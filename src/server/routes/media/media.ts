@@ -5,13 +5,13 @@ import { type ReferenceInput, referenceSchema } from '../../../media.ts';
 import type { Taken } from '../../../pipeline/ingest/ingest.ts';
 import { UnknownAccountError } from '../../../pipeline/ingest/insert-batcher.ts';
 import { accountInReach } from '../../auth/access.ts';
-import type { App, ServerDeps } from '../../deps.ts';
+import type { App, ServerDeps } from '../../route-deps.ts';
 import { type FieldError, languageOf, Problem, problemBody } from '../../problem.ts';
 import { type MediaJson, mediaJson } from '../../views/media.ts';
 import { ACCEPTED_MEDIA, BATCH_RESULTS, MEDIA, MEDIA_PAGE } from '../schemas.ts';
 import { findMedia, ID_PARAMS } from './find-media.ts';
 import { filterOf, LIST_QUERY } from './list-query.ts';
-import { RETRY } from './redrive-query.ts';
+import { RETRY } from '../dead-letters/redrive-body.ts';
 
 const BATCH_LIMIT = 500;
 const tags = ['media'];

@@ -1,6 +1,6 @@
 /** /v1/alerts/test: whether somebody would be told. */
 
-import type { App, ServerDeps } from '../../deps.ts';
+import type { App, ServerDeps } from '../../route-deps.ts';
 import { Problem } from '../../problem.ts';
 import { ALERT_SENT } from '../schemas.ts';
 

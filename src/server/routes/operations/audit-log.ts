@@ -1,7 +1,7 @@
 /** /v1/events: who did what to what, and why. */
 import { z } from 'zod';
 import { text } from '../../../media.ts';
-import type { App, ServerDeps } from '../../deps.ts';
+import type { App, ServerDeps } from '../../route-deps.ts';
 import { EVENTS } from '../schemas.ts';
 
 const QUERY = z.strictObject({

@@ -2,7 +2,7 @@
 import { type Facts, PARTS } from '../../../pipeline/checks/check.ts';
 import { findingsOf } from '../../../pipeline/checks/findings.ts';
 import { examineStore } from '../../../pipeline/maintenance/store-check.ts';
-import type { App, ServerDeps } from '../../deps.ts';
+import type { App, ServerDeps } from '../../route-deps.ts';
 import { type Language, languageOf } from '../../problem.ts';
 import { findingsJson } from '../../views/finding.ts';
 import { DOCTOR } from './verification-schemas.ts';

@@ -1,6 +1,6 @@
 /** /v1/stats: the state of the whole in one small answer. */
 
-import type { App, ServerDeps } from '../../deps.ts';
+import type { App, ServerDeps } from '../../route-deps.ts';
 import { languageOf } from '../../problem.ts';
 import { findingsJson } from '../../views/finding.ts';
 import { storeHoldJson } from '../../views/store-hold.ts';

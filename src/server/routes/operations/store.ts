@@ -1,6 +1,6 @@
 /** /v1/store: where objects are kept, whether they are taken there, and releasing a hold of all archiving. */
 import type { FastifyRequest } from 'fastify';
-import type { App, ServerDeps } from '../../deps.ts';
+import type { App, ServerDeps } from '../../route-deps.ts';
 import { languageOf } from '../../problem.ts';
 import { storeHoldJson } from '../../views/store-hold.ts';
 import { STORE } from '../schemas.ts';

@@ -3,8 +3,8 @@ import { z } from 'zod';
 import { VERIFICATION_KINDS, type Verification } from '../../../catalogue/verification/verifications.ts';
 import { text } from '../../../media.ts';
 import { driftOf } from '../../../pipeline/verify/run.ts';
-import type { App, ServerDeps } from '../../deps.ts';
-import { time, trimmed } from '../../fields.ts';
+import type { App, ServerDeps } from '../../route-deps.ts';
+import { time, trimmed } from '../field-schemas.ts';
 import { Problem } from '../../problem.ts';
 import { FINDINGS, VERIFICATION, VERIFICATIONS } from './verification-schemas.ts';
 

@@ -4,9 +4,9 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { routesOf } from '../routes.ts';
+import { routesOf } from '../route-list.ts';
 import { KEYS, openTestServer, PLAIN, SAFE, type TestServer } from '../setup.ts';
-import { fillSchool, fillShop, growShop, markDatabase, type Shop } from './fixture.ts';
+import { fillSchool, fillShop, growShop, markDatabase, type Shop } from './two-accounts.ts';
 import { type ApiRequest, type OpenApi, requestsOf } from './requests.ts';
 
 type Scope = 'read' | 'write' | 'admin';

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { EventEmitter } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import { describe, it } from 'node:test';
-import { createUnsigned } from '../../../src/server/callbacks/unsigned.ts';
+import { createUnsigned } from '../../../src/server/callbacks/unsigned-callback-limit.ts';
 import { signatureOf } from '../../../src/simulator/callbacks/envelope.ts';
 import { PLAIN } from '../setup.ts';
 

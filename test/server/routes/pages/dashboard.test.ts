@@ -19,7 +19,7 @@ const FLAGS = [
   '--no-first-run',
 ];
 /** TypeScript here knows no DOM, so what runs in the page is text. */
-const FAINT_TEXTS = await readFile(new URL('./faint-texts.js', import.meta.url), 'utf8');
+const FAINT_TEXTS = await readFile(new URL('./low-contrast-texts.js', import.meta.url), 'utf8');
 const HOSTILE = '"><img src=x onerror=document.title="owned">';
 
 describe('the page', { skip: missing.chromium }, () => {

@@ -1,7 +1,7 @@
 /** Fields that several routes take. */
 import { z } from 'zod';
-import { momentOf } from '../config/values/moment.ts';
-import { text } from '../media.ts';
+import { momentOf } from '../../config/values/moment.ts';
+import { text } from '../../media.ts';
 
 /** What a person wrote: blanks around it say nothing. */
 export const trimmed = (max: number) => text(max, z.string().trim());

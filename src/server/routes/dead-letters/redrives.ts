@@ -2,11 +2,11 @@
 import { z } from 'zod';
 import type { RedriveFilter } from '../../../catalogue/redrive/filter.ts';
 import { accountInReach, type Principal } from '../../auth/access.ts';
-import type { App, ServerDeps } from '../../deps.ts';
+import type { App, ServerDeps } from '../../route-deps.ts';
 import { type FieldError, languageOf, Problem } from '../../problem.ts';
 import { groupJson } from '../../views/dead-letter.ts';
 import { ASKED, PREVIEW, REDRIVE, REDRIVES } from '../schemas.ts';
-import { REDRIVE_BODY } from './redrive-query.ts';
+import { REDRIVE_BODY } from './redrive-body.ts';
 
 const tags = ['dead letters'];
 const PARAMS = z.object({ id: z.string().regex(/^r_[0-9a-f]{32}$/, 'is not an id of a redrive') });

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import statics from '@fastify/static';
 import { SCOPES } from '../../../config/api-keys.ts';
 import { type Principal, reaches } from '../../auth/access.ts';
-import type { App, ServerDeps } from '../../deps.ts';
+import type { App, ServerDeps } from '../../route-deps.ts';
 import { Problem } from '../../problem.ts';
 import { sendSignIn } from './login.ts';
 

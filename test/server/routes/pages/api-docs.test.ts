@@ -1,7 +1,7 @@
 /** OpenAPI against the routes, both ways. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { routesOf } from '../../routes.ts';
+import { routesOf } from '../../route-list.ts';
 import { openTestServer, type TestServer } from '../../setup.ts';
 
 /** Pages, and the files they are made of. */

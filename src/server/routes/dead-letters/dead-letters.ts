@@ -1,6 +1,6 @@
 /** /v1/dead-letters: what WeChat refused for good, by errcode, with the sentence and the cure. */
 
-import type { App, ServerDeps } from '../../deps.ts';
+import type { App, ServerDeps } from '../../route-deps.ts';
 import { languageOf } from '../../problem.ts';
 import { groupJson } from '../../views/dead-letter.ts';
 import { DEAD_LETTERS } from '../schemas.ts';

@@ -4,7 +4,7 @@ import type { Redrivable } from '../../../catalogue/redrive/filter.ts';
 import type { FailureClass } from '../../../failures.ts';
 import { KINDS } from '../../../media.ts';
 import { CODES } from '../../../wechat/api/errcodes.ts';
-import { time, trimmed } from '../../fields.ts';
+import { time, trimmed } from '../field-schemas.ts';
 
 const MANY_LIMIT = 200;
 const INT4_LIMIT = 2 ** 31;

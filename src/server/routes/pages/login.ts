@@ -6,12 +6,12 @@ import { z } from 'zod';
 import { SESSION_COOKIE, SESSION_MS, type SignIn } from '../../auth/access.ts';
 import { isForeign, isOverTls } from '../../auth/same-origin.ts';
 import { movingOnPage, type SignInTrouble, signInPage } from '../../auth/sign-in-page.ts';
-import type { App, ServerDeps } from '../../deps.ts';
+import type { App, ServerDeps } from '../../route-deps.ts';
 import { languageOf, Problem } from '../../problem.ts';
 
 const FORM_BYTES = 4 * 1024;
 /** What the door itself is made of, for whoever has no key yet. */
-const DOOR = fileURLToPath(new URL('../../dashboard/door/', import.meta.url));
+const DOOR = fileURLToPath(new URL('../../dashboard/sign-in/', import.meta.url));
 
 export function sendSignIn(
   request: FastifyRequest,

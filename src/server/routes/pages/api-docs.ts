@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import { createJsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod';
-import type { App } from '../../deps.ts';
+import type { App } from '../../route-deps.ts';
 
 /** Swagger UI writes styles into its page; nothing of it is ours, and nothing of it may speak to another host. */
 const CSP =
@@ -63,7 +63,7 @@ export async function describeRoutes(app: App): Promise<void> {
 
 /** After the hooks that its pages are to have. */
 export async function documentation(app: App): Promise<void> {
-  const logo = await readFile(new URL('../../dashboard/door/icon.svg', import.meta.url));
+  const logo = await readFile(new URL('../../dashboard/sign-in/icon.svg', import.meta.url));
   await app.register(async (scope) => {
     scope.addHook('onRoute', (route) => {
       route.config = { ...route.config, scope: 'read', narrowed: true };

@@ -2,9 +2,9 @@
 import { createBullBoard } from '@bull-board/api';
 import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
 import { FastifyAdapter } from '@bull-board/fastify';
-import type { App, ServerDeps } from '../../deps.ts';
+import type { App, ServerDeps } from '../../route-deps.ts';
 import { type Language, languageOf, Problem, sendProblem } from '../../problem.ts';
-import { mistakeInBoardUrl } from './board-query.ts';
+import { mistakeInBoardUrl } from './queue-board-url.ts';
 
 const PATH = '/queues';
 /** Its page has inline styles and animates by script-set ones; its scripts are files. */

@@ -1,7 +1,7 @@
 /** POST /v1/login-links: a link that signs a browser in, for `wma login`. */
 
 import { isOverTls } from '../../auth/same-origin.ts';
-import type { App, ServerDeps } from '../../deps.ts';
+import type { App, ServerDeps } from '../../route-deps.ts';
 import { Problem } from '../../problem.ts';
 import { LOGIN_LINK } from '../schemas.ts';
 

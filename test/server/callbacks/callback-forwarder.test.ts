@@ -8,7 +8,7 @@ import { DatabaseAwayError } from '../../../src/catalogue/database/database.ts';
 import { idOf } from '../../../src/media.ts';
 import type { Accept } from '../../../src/pipeline/ingest/insert-batcher.ts';
 import { createRepeatedLog } from '../../../src/runtime/repeated-log.ts';
-import { createTap } from '../../../src/server/callbacks/forward.ts';
+import { createTap } from '../../../src/server/callbacks/callback-forwarder.ts';
 import { createUpstream } from '../../../src/server/callbacks/upstream.ts';
 import { openServer } from '../../../src/server/start.ts';
 import { KEYS, openTestServer, PLAIN, SAFE, type TestServer } from '../setup.ts';
