@@ -2,7 +2,7 @@
 import { readFile, rename } from 'node:fs/promises';
 import type { Log } from '../runtime/log.ts';
 import { readRecords } from './record.ts';
-import { remove, setAside } from './slot.ts';
+import { removeFile, setAside } from './slot.ts';
 
 /**
  * Writes records where they belong, again and again if need be. Answers those that can never be written; rejects
@@ -15,9 +15,9 @@ const GROUP_RECORDS = 200;
 export function createReplay(options: {
   spoolFolder: string;
   log: Pick<Log, 'info' | 'error'>;
-  onGone: (path: string) => void;
+  onRemoved: (path: string) => void;
 }) {
-  const { spoolFolder, log, onGone } = options;
+  const { spoolFolder, log, onRemoved: onGone } = options;
   /** How far a file was delivered before it was interrupted, and what of it was refused. */
   const progress = new Map<string, { next: number; refused: string[] }>();
 
@@ -55,7 +55,7 @@ export function createReplay(options: {
     }
     if (tornBytes > 0)
       log.info({ path, bytes: tornBytes }, 'spool: the last write was cut off before it was answered');
-    await remove(path);
+    await removeFile(path);
     progress.delete(path);
     onGone(path);
   };

@@ -28,9 +28,9 @@ export async function filesOf(folder: string): Promise<string[]> {
 export const numberOf = (path: string) => Number.parseInt(path.slice(-14), 10);
 
 /** The first folder that no other process holds; on disk, with its parents, when it resolves. */
-export async function takeSlot(spoolFolder: string): Promise<Slot> {
+export async function acquireSlot(spoolFolder: string): Promise<Slot> {
   for (let number = 1; number <= SLOTS; number++) {
-    const slot = await tryTake(join(spoolFolder, String(number)));
+    const slot = await tryAcquireSlot(join(spoolFolder, String(number)));
     if (!slot) continue;
     for (const folder of [slot.folder, spoolFolder, dirname(spoolFolder)]) await syncFolder(folder);
     return slot;
@@ -39,7 +39,7 @@ export async function takeSlot(spoolFolder: string): Promise<Slot> {
 }
 
 /** Undefined: a living process holds it. */
-export async function tryTake(folder: string): Promise<Slot | undefined> {
+export async function tryAcquireSlot(folder: string): Promise<Slot | undefined> {
   let lock: FolderLock;
   try {
     lock = await lockFolder(folder);
@@ -57,7 +57,7 @@ export async function slotFolders(spoolFolder: string): Promise<string[]> {
 }
 
 /** Lines and bytes, without reading what they say. */
-export async function measure(path: string): Promise<{ records: number; bytes: number }> {
+export async function countRecords(path: string): Promise<{ records: number; bytes: number }> {
   const content = await readFile(path);
   let records = 0;
   for (let at = content.indexOf(0x0a); at >= 0; at = content.indexOf(0x0a, at + 1)) records++;
@@ -78,7 +78,7 @@ export async function setAside(spoolFolder: string, lines: readonly (Buffer | st
   return path;
 }
 
-export const remove = (path: string): Promise<void> => rm(path, { force: true });
+export const removeFile = (path: string): Promise<void> => rm(path, { force: true });
 
 function nothingIfAbsent(error: NodeJS.ErrnoException): string[] {
   if (error.code === 'ENOENT') return [];

@@ -7,7 +7,16 @@ import { watchDiskSpace } from '../runtime/disk/disk-space.ts';
 import type { Log } from '../runtime/log.ts';
 import { encodeRecord } from './record.ts';
 import { createReplay, type Deliver } from './replay.ts';
-import { filesOf, measure, numberOf, type Slot, sizeOf, slotFolders, takeSlot, tryTake } from './slot.ts';
+import {
+  acquireSlot,
+  countRecords,
+  filesOf,
+  numberOf,
+  type Slot,
+  sizeOf,
+  slotFolders,
+  tryAcquireSlot,
+} from './slot.ts';
 import { createWriter, fileNameOf, SpoolRefusedError } from './writer.ts';
 
 export interface SpoolSize {
@@ -52,7 +61,7 @@ const FAILED_MS = 5_000;
 
 export async function openSpool(options: SpoolOptions): Promise<Spool> {
   const { folder, limitBytes, log, onChange = () => undefined } = options;
-  const own = await takeSlot(folder);
+  const own = await acquireSlot(folder);
   const files = new Map<string, SpoolSize>();
   let elsewhereBytes = 0;
   let waitingBytes = 0;
@@ -76,7 +85,7 @@ export async function openSpool(options: SpoolOptions): Promise<Spool> {
   }
 
   const found = await own.files();
-  for (const path of found) grow(path, await measure(path));
+  for (const path of found) grow(path, await countRecords(path));
   const space = await watchDiskSpace({ folder, floorBytes: options.floorBytes ?? FLOOR_BYTES, log });
   const writer = createWriter({
     folder: own.folder,
@@ -86,7 +95,7 @@ export async function openSpool(options: SpoolOptions): Promise<Spool> {
   const replay = createReplay({
     spoolFolder: folder,
     log,
-    onGone: (path) => {
+    onRemoved: (path) => {
       files.delete(path);
       onChange(total());
     },
@@ -94,7 +103,7 @@ export async function openSpool(options: SpoolOptions): Promise<Spool> {
 
   async function adopt(path: string): Promise<Slot | undefined> {
     try {
-      return await tryTake(path);
+      return await tryAcquireSlot(path);
     } catch (error) {
       // Another user's, perhaps: that must not keep ours waiting.
       if (!untakable.has(path)) log.warn({ err: error, path }, 'spool: a folder cannot be taken over');
@@ -104,7 +113,7 @@ export async function openSpool(options: SpoolOptions): Promise<Spool> {
   }
 
   /** Takes up what dead processes left, and measures what living ones have. */
-  async function look(): Promise<void> {
+  async function adoptAbandonedSlots(): Promise<void> {
     let bytes = await sizeOf(join(folder, 'set-aside.log'));
     for (const path of await slotFolders(folder)) {
       if (path === own.folder || adopted.some((slot) => slot.folder === path)) continue;
@@ -114,7 +123,7 @@ export async function openSpool(options: SpoolOptions): Promise<Spool> {
       if (slot) {
         adopted.push(slot);
         log.info({ folder: path }, 'spool: taking over what a process that is gone left');
-        for (const file of await slot.files()) grow(file, await measure(file));
+        for (const file of await slot.files()) grow(file, await countRecords(file));
       } else {
         for (const file of left) bytes += await sizeOf(file);
       }
@@ -147,7 +156,7 @@ export async function openSpool(options: SpoolOptions): Promise<Spool> {
       return !space.isLow() && !isFull(1, RECORD_BYTES) && performance.now() - failedAtMs > FAILED_MS;
     },
     drain: async (deliver, signal) => {
-      await look();
+      await adoptAbandonedSlots();
       while (adopted[0]) {
         for (const path of await adopted[0].files()) await replay(path, deliver, signal);
         await adopted.shift()?.release();
@@ -156,13 +165,13 @@ export async function openSpool(options: SpoolOptions): Promise<Spool> {
         const left = await own.files();
         if (left.length === 0) return;
         // After the look: all that were found are closed then, whatever is begun meanwhile.
-        await writer.seal();
+        await writer.rotate();
         for (const path of left) await replay(path, deliver, signal);
       }
     },
     close: async () => {
       space.close();
-      await writer.seal();
+      await writer.rotate();
       for (const slot of [...adopted, own]) await slot.release();
     },
   };

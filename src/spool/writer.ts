@@ -11,7 +11,7 @@ export interface Writer {
   /** Resolves once the bytes and the name of their file are on disk. Throws {@link SpoolRefusedError}. */
   append(bytes: Buffer, records: number): Promise<void>;
   /** What was appended so far is no longer written to: the next append begins another file. */
-  seal(): Promise<void>;
+  rotate(): Promise<void>;
 }
 
 /** A file is read whole when it is replayed, and replayed again from its start after a crash. */
@@ -25,7 +25,7 @@ export interface Written {
   readonly records: number;
 }
 
-interface Waiting {
+interface PendingAppend {
   readonly bytes: Buffer;
   readonly records: number;
   resolve(): void;
@@ -42,7 +42,7 @@ export function createWriter(options: {
 }): Writer {
   let number = options.firstNumber;
   let current: { path: string; file: FileHandle; sizeBytes: number } | undefined;
-  let waiting: Waiting[] = [];
+  let waiting: PendingAppend[] = [];
   let waitingBytes = 0;
   let turn: Promise<unknown> = Promise.resolve();
 
@@ -103,7 +103,7 @@ export function createWriter(options: {
         void inTurn(writeGroup);
       });
     },
-    seal: () => inTurn(leave),
+    rotate: () => inTurn(leave),
   };
 }
 

@@ -4,14 +4,14 @@
  */
 import { ListObjectVersionsCommand } from '@aws-sdk/client-s3';
 import { FailureError, failure } from '../failures.ts';
-import { isMissing, type Look } from './head.ts';
+import { type HeadObject, isNotFound } from './head.ts';
 import type { Address } from './http/address.ts';
-import type { Repeat } from './http/quick-retry.ts';
+import type { QuickRetry } from './http/quick-retry.ts';
 import type { Sdk } from './http/sdk.ts';
-import type { Headers, Wire } from './http/signed-request.ts';
+import type { Headers, SignedHttp } from './http/signed-request.ts';
 
 /** A version that the store does not let go of. */
-export interface KeptVersion {
+export interface UndeletedVersion {
   /** Absent: the store knows no versions, or does not list them. */
   readonly versionId?: string;
   /** `locked` by retention or a legal hold; `refused` for a reason of the store's. */
@@ -24,22 +24,22 @@ export interface KeptVersion {
 }
 
 /** Pages of 1,000 versions of one key: more than anybody makes, and a listing that never ends ends. */
-const PAGES_LIMIT = 100;
+const MAX_PAGES = 100;
 
 export function createErase(
-  deps: { wire: Wire; sdk: Sdk; address: Address; repeat: Repeat; look: Look },
+  deps: { wire: SignedHttp; sdk: Sdk; address: Address; repeat: QuickRetry; look: HeadObject },
   { bucket }: { bucket: string },
-): (key: string, signal: AbortSignal) => Promise<KeptVersion[]> {
+): (key: string, signal: AbortSignal) => Promise<UndeletedVersion[]> {
   const { wire, sdk, address, repeat, look } = deps;
 
   /** Undefined where the store does not list versions, or this key's rights do not reach that far. */
-  async function versionsOf(key: string, signal: AbortSignal): Promise<string[] | undefined> {
+  async function listVersions(key: string, signal: AbortSignal): Promise<string[] | undefined> {
     const found: string[] = [];
     let from: { KeyMarker?: string | undefined; VersionIdMarker?: string | undefined } = {};
-    for (let page = 0; page < PAGES_LIMIT; page++) {
+    for (let page = 0; page < MAX_PAGES; page++) {
       const command = new ListObjectVersionsCommand({ Bucket: bucket, Prefix: key, ...from });
       const answer = await sdk
-        .ask(signal, (client, how) => client.send(command, how))
+        .run(signal, (client, how) => client.send(command, how))
         .catch((error) => {
           if (isRefusal(error)) return undefined;
           throw error;
@@ -55,12 +55,12 @@ export function createErase(
   }
 
   /** The answer's headers; throws the refusal. Gone already is as good. */
-  const remove = (key: string, versionId: string | undefined, signal: AbortSignal): Promise<Headers> =>
+  const deleteVersion = (key: string, versionId: string | undefined, signal: AbortSignal): Promise<Headers> =>
     repeat(signal, async () => {
       const path = address.pathOf(key);
       const query = versionId === undefined ? {} : { query: { versionId } };
-      const answer = await wire.call({ method: 'DELETE', path, ...query, signal });
-      if (answer.status >= 300 && !isMissing(answer)) throw wire.refuse(answer);
+      const answer = await wire.send({ method: 'DELETE', path, ...query, signal });
+      if (answer.status >= 300 && !isNotFound(answer)) throw wire.failureOf(answer);
       return answer.headers;
     });
 
@@ -75,12 +75,12 @@ export function createErase(
   };
 
   /** Why a version stays, in the words of its lock where it has one. */
-  async function keptOf(
+  async function describeUndeleted(
     key: string,
     versionId: string | undefined,
     error: FailureError,
     signal: AbortSignal,
-  ): Promise<KeptVersion> {
+  ): Promise<UndeletedVersion> {
     const headers = await headersOf(key, versionId, signal);
     const until = new Date(headers['x-amz-object-lock-retain-until-date'] ?? Number.NaN);
     const isHeld = headers['x-amz-object-lock-legal-hold'] === 'ON';
@@ -94,20 +94,20 @@ export function createErase(
     };
   }
 
-  async function removeOrKeep(key: string, versionId: string | undefined, signal: AbortSignal) {
+  async function tryDelete(key: string, versionId: string | undefined, signal: AbortSignal) {
     try {
-      return { headers: await remove(key, versionId, signal) };
+      return { headers: await deleteVersion(key, versionId, signal) };
     } catch (error) {
       if (!isRefusal(error)) throw error;
-      return { kept: await keptOf(key, versionId, error, signal) };
+      return { kept: await describeUndeleted(key, versionId, error, signal) };
     }
   }
 
   return async (key, signal) => {
-    const versions = await versionsOf(key, signal);
-    const kept: KeptVersion[] = [];
+    const versions = await listVersions(key, signal);
+    const kept: UndeletedVersion[] = [];
     for (const versionId of versions ?? []) {
-      const removed = await removeOrKeep(key, versionId, signal);
+      const removed = await tryDelete(key, versionId, signal);
       if (removed.kept) kept.push(removed.kept);
     }
     if (kept.length > 0) return kept;
@@ -119,21 +119,21 @@ export function createErase(
       throw error;
     });
     if (seen.missing && (versions || !isVersioned(seen.headers))) return [];
-    const hidden = seen.missing ? { headers: seen.headers } : await removeOrKeep(key, undefined, signal);
+    const hidden = seen.missing ? { headers: seen.headers } : await tryDelete(key, undefined, signal);
     if (hidden.kept) return [hidden.kept];
     // Hidden is not gone.
     if (!isVersioned(hidden.headers) && !isVersioned(seen.headers)) return [];
-    if (versions) return await again(key, signal);
+    if (versions) return await deleteNewVersions(key, signal);
     return [
       { why: 'refused', detail: 'the bucket keeps versions and does not list them (s3:ListBucketVersions)' },
     ];
   };
 
   /** A version that came while the others went. What comes after it, the next call removes. */
-  async function again(key: string, signal: AbortSignal): Promise<KeptVersion[]> {
-    const kept: KeptVersion[] = [];
-    for (const versionId of (await versionsOf(key, signal)) ?? []) {
-      const removed = await removeOrKeep(key, versionId, signal);
+  async function deleteNewVersions(key: string, signal: AbortSignal): Promise<UndeletedVersion[]> {
+    const kept: UndeletedVersion[] = [];
+    for (const versionId of (await listVersions(key, signal)) ?? []) {
+      const removed = await tryDelete(key, versionId, signal);
       if (removed.kept) kept.push(removed.kept);
     }
     return kept;

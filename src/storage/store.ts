@@ -6,18 +6,18 @@ import type { Addressing } from '../config/s3-presets.ts';
 import { type FailureError, failure } from '../failures.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Log } from '../runtime/log.ts';
-import { createErase, type KeptVersion } from './erase.ts';
-import { createLook, isMissing } from './head.ts';
+import { createErase, type UndeletedVersion } from './erase.ts';
+import { createHeadObject, isNotFound } from './head.ts';
 import { createAddress } from './http/address.ts';
-import { quickly, type Repeat } from './http/quick-retry.ts';
+import { type QuickRetry, retryQuickly } from './http/quick-retry.ts';
 import { createSdk } from './http/sdk.ts';
-import { createWire, type Headers } from './http/signed-request.ts';
+import { createSignedHttp, type Headers } from './http/signed-request.ts';
 import { createSigner } from './http/signing.ts';
 import { createLinks, type Link } from './links.ts';
-import { createTryRights, type TryRights } from './rights.ts';
+import { type CheckPermissions, createPermissionCheck } from './permissions.ts';
 import { fileNameOf, readMetadata } from './upload/object-headers.ts';
 import { createPut, type NewObject } from './upload/put.ts';
-import type { Measure } from './upload/verified-body.ts';
+import type { Digest } from './upload/verified-body.ts';
 
 export interface StoreOptions {
   readonly bucket: string;
@@ -67,7 +67,7 @@ export interface Store {
    * Throws body_too_short, body_too_long, bytes_differ, a failure of ../store-failures.ts, what the source threw, or
    * the signal's reason.
    */
-  put(object: NewObject): Promise<Measure & { multipart: boolean }>;
+  put(object: NewObject): Promise<Digest & { multipart: boolean }>;
   /** Undefined where there is none. Where the key lacks `s3:ListBucket` that is refused with 403: it is not known. */
   head(key: string, signal: AbortSignal): Promise<StoredObject | undefined>;
   /**
@@ -79,9 +79,9 @@ export interface Store {
     options: { range?: string; signal: AbortSignal },
   ): Promise<{ status: number; headers: Headers; body: Readable } | undefined>;
   /** Gone already is as good. */
-  remove(key: string, signal: AbortSignal): Promise<void>;
+  delete(key: string, signal: AbortSignal): Promise<void>;
   /** Removes it with all its versions and delete markers. Answers what the store does not let go of. */
-  erase(key: string, signal: AbortSignal): Promise<KeptVersion[]>;
+  erase(key: string, signal: AbortSignal): Promise<UndeletedVersion[]>;
   /** Gone already is as good. */
   abortMultipart(key: string, uploadId: string, signal: AbortSignal): Promise<void>;
   /** A page of at most 1,000 objects in the order of their keys; `cursor` leads to the next. */
@@ -100,9 +100,9 @@ export interface Store {
    * `isRefused`: answered 403, which a key without `s3:ListBucket` is, and one without any right as well. Throws what
    * is wrong, in a code of its own (../store-failures.ts). HEAD of a bucket proves less: some vendors always answer 200.
    */
-  health(signal: AbortSignal): Promise<{ isRefused: boolean }>;
+  checkHealth(signal: AbortSignal): Promise<{ isRefused: boolean }>;
   /** What the key may do, each tried for real; see rights.ts. */
-  tryRights: TryRights;
+  checkPermissions: CheckPermissions;
   close(): Promise<void>;
 }
 
@@ -131,7 +131,13 @@ export function createStore(options: StoreOptions): Store {
       ...(options.sessionToken ? { sessionToken: options.sessionToken } : {}),
     },
   });
-  const wire = createWire({ address, signer, clock, idleTimeoutMs, secureContext: options.secureContext });
+  const http = createSignedHttp({
+    address,
+    signer,
+    clock,
+    idleTimeoutMs,
+    secureContext: options.secureContext,
+  });
   const links = createLinks({
     signer,
     address: createAddress({
@@ -140,25 +146,29 @@ export function createStore(options: StoreOptions): Store {
       addressing: options.publicEndpoint ? (options.publicAddressing ?? addressing) : addressing,
     }),
   });
-  const onRepeat = (error: FailureError, attempt: number) =>
+  const onRetry = (error: FailureError, attempt: number) =>
     log?.debug({ failure: error.failure, attempt }, 'the store is asked again');
-  const repeat: Repeat = (signal, act) => quickly(act, { signal, onRepeat });
-  const look = createLook({ wire, repeat });
-  const sdk = createSdk({ address, wire, clock, repeat }, { bucket, region });
+  const retry: QuickRetry = (signal, act) => retryQuickly(act, { signal, onRetry });
+  const headObject = createHeadObject({ wire: http, repeat: retry });
+  const sdk = createSdk({ address, wire: http, clock, repeat: retry }, { bucket, region });
 
-  const { put, abortMultipart, settle } = createPut(
+  const {
+    put,
+    abortMultipart,
+    waitForCleanups: settle,
+  } = createPut(
     {
-      wire,
+      wire: http,
       sdk,
       address,
-      repeat,
+      repeat: retry,
       head,
     },
     { bucket, partSizeBytes, partsInFlight, sourceIdleTimeoutMs },
   );
 
   async function head(key: string, signal: AbortSignal): Promise<StoredObject | undefined> {
-    const { missing, headers } = await look(address.pathOf(key), undefined, signal);
+    const { missing, headers } = await headObject(address.pathOf(key), undefined, signal);
     if (missing) return undefined;
     const { sha256, mark, ...metadata } = readMetadata(headers);
     return {
@@ -171,10 +181,10 @@ export function createStore(options: StoreOptions): Store {
     };
   }
 
-  async function remove(key: string, signal: AbortSignal): Promise<void> {
-    await repeat(signal, async () => {
-      const answer = await wire.call({ method: 'DELETE', path: address.pathOf(key), signal });
-      if (answer.status >= 300 && !isMissing(answer)) throw wire.refuse(answer);
+  async function deleteObject(key: string, signal: AbortSignal): Promise<void> {
+    await retry(signal, async () => {
+      const answer = await http.send({ method: 'DELETE', path: address.pathOf(key), signal });
+      if (answer.status >= 300 && !isNotFound(answer)) throw http.failureOf(answer);
     });
   }
 
@@ -182,11 +192,11 @@ export function createStore(options: StoreOptions): Store {
     bucket,
     put,
     head,
-    remove,
-    erase: createErase({ wire, sdk, address, repeat, look }, { bucket }),
+    delete: deleteObject,
+    erase: createErase({ wire: http, sdk, address, repeat: retry, look: headObject }, { bucket }),
     get: (key, { range, signal }) =>
-      repeat(signal, async () => {
-        const answer = await wire.open({
+      retry(signal, async () => {
+        const answer = await http.stream({
           method: 'GET',
           path: address.pathOf(key),
           ...(range ? { headers: { range } } : {}),
@@ -195,9 +205,9 @@ export function createStore(options: StoreOptions): Store {
         // A body that is destroyed unread says so as an 'error', which would end the process; readers hear it too.
         answer.body.on('error', () => undefined);
         if ([200, 206, 416].includes(answer.status)) return answer;
-        const refused = await wire.read(answer, signal);
-        if (isMissing(refused)) return undefined;
-        throw wire.refuse(refused);
+        const refused = await http.buffer(answer, signal);
+        if (isNotFound(refused)) return undefined;
+        throw http.failureOf(refused);
       }),
     abortMultipart,
     list: async ({ prefix, cursor, startAfter, pageSize, signal }) => {
@@ -208,7 +218,7 @@ export function createStore(options: StoreOptions): Store {
         StartAfter: startAfter,
         MaxKeys: pageSize,
       });
-      const page = await sdk.ask(signal, (client, how) => client.send(command, how));
+      const page = await sdk.run(signal, (client, how) => client.send(command, how));
       return {
         objects: (page.Contents ?? []).map((entry) => ({
           key: entry.Key ?? '',
@@ -219,22 +229,25 @@ export function createStore(options: StoreOptions): Store {
       };
     },
     link: links.link,
-    health: (signal) =>
-      repeat(signal, async () => {
+    checkHealth: (signal) =>
+      retry(signal, async () => {
         const path = address.pathOf(`${options.prefix}.probe/none`);
-        const answer = await wire.call({ method: 'GET', path, signal });
-        if (isMissing(answer)) return { isRefused: false };
+        const answer = await http.send({ method: 'GET', path, signal });
+        if (isNotFound(answer)) return { isRefused: false };
         if (answer.status < 300)
           throw failure('store_not_s3', `HTTP ${answer.status} for an object that nobody has put`);
-        const refused = wire.refuse(answer);
+        const refused = http.failureOf(answer);
         if (refused.failure.code !== 'store_refused' || answer.status !== 403) throw refused;
         return { isRefused: true };
       }),
-    tryRights: createTryRights({ wire, sdk, address, look }, { bucket, prefix: options.prefix }),
+    checkPermissions: createPermissionCheck(
+      { wire: http, sdk, address, look: headObject },
+      { bucket, prefix: options.prefix },
+    ),
     close: async () => {
       await settle();
       sdk.close();
-      await wire.close();
+      await http.close();
     },
   };
 }

@@ -119,7 +119,7 @@ describe('wma', { timeout: 240_000 }, () => {
     const [lost] = await archive(4);
     const sample = await ok('verify');
     assert.deepEqual([sample.state, sample.drift, sample.kind], ['done', 0, 'verify']);
-    await program.parts.store.remove(lost!.objectKey!, AbortSignal.timeout(10_000));
+    await program.parts.store.delete(lost!.objectKey!, AbortSignal.timeout(10_000));
     const drifted = await run(['verify', '--all']);
     assert.equal(drifted.code, 1);
     assert.match(drifted.stdout, /1 differ/);
@@ -146,7 +146,7 @@ describe('wma', { timeout: 240_000 }, () => {
     const ofOther = (await run(['verify', '--orphans', '--all', '--account', B, '--json'])).json();
     assert.deepEqual([ofOther.drift, ofOther.counts.outside > 0], [0, true]);
     await program.parts.database.query('DELETE FROM wma.media WHERE id = $1', [damaged!.id]);
-    await program.parts.store.remove(damaged!.objectKey!, AbortSignal.timeout(10_000));
+    await program.parts.store.delete(damaged!.objectKey!, AbortSignal.timeout(10_000));
     const [again] = await archive(1);
     await program.parts.database.query('DELETE FROM wma.media WHERE id = ANY ($1)', [[lost!.id, again!.id]]);
     const orphans = await run(['verify', '--orphans', '--remove', '--dry-run', '--json']);

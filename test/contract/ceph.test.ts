@@ -12,7 +12,7 @@ import {
 import { createEraser } from '../../src/pipeline/maintenance/eraser.ts';
 import { examineStore } from '../../src/pipeline/maintenance/store-check.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
-import { ACTIONS } from '../../src/storage/rights.ts';
+import { PERMISSIONS } from '../../src/storage/permissions.ts';
 import { createStore, type Store } from '../../src/storage/store.ts';
 import { type Ceph, type Keys, startCeph } from '../machine/ceph.ts';
 import { PROGRAM_PACKAGES } from '../machine/programs.ts';
@@ -66,7 +66,7 @@ describe('Ceph', { skip, timeout: 300_000 }, () => {
   const make = (Bucket: string) => client.send(new CreateBucketCommand({ Bucket }));
   /** Denied too: the owner of an object may read it by its ACL, whatever the policy leaves out. */
   const allow = (Bucket: string, actions: readonly string[]) => {
-    const denied = ACTIONS.filter((action) => !actions.includes(action));
+    const denied = PERMISSIONS.filter((action) => !actions.includes(action));
     const statement = (Effect: string, Action: readonly string[]) => ({
       Effect,
       Principal: { AWS: ['arn:aws:iam:::user/narrow'] },
@@ -81,7 +81,7 @@ describe('Ceph', { skip, timeout: 300_000 }, () => {
       new PutBucketPolicyCommand({ Bucket, Policy: JSON.stringify({ Version: '2012-10-17', Statement }) }),
     );
   };
-  const without = (...gone: string[]) => ACTIONS.filter((action) => !gone.includes(action));
+  const without = (...gone: string[]) => PERMISSIONS.filter((action) => !gone.includes(action));
   const examine = (store: Store) => examineStore(store, { prefix: '', clock: systemClock, signal: soon() });
 
   it('lets the doctor name exactly the right that is missing, and what does not work without it', async () => {
@@ -90,14 +90,14 @@ describe('Ceph', { skip, timeout: 300_000 }, () => {
       new PutBucketVersioningCommand({ Bucket: 'rights', VersioningConfiguration: { Status: 'Enabled' } }),
     );
     const store = open('rights', narrow!);
-    await allow('rights', ACTIONS);
+    await allow('rights', PERMISSIONS);
     assert.deepEqual(
       (await examine(store)).map(({ ok }) => ok),
       [true],
       'nothing is missing',
     );
     const needed = ['s3:PutObject', 's3:GetObject', 's3:DeleteObject', 's3:AbortMultipartUpload'];
-    for (const action of ACTIONS) {
+    for (const action of PERMISSIONS) {
       await allow('rights', without(action));
       const found = await examine(store);
       const [store403, ...others] = found.filter(({ message }) => message.en.includes('lacks'));
@@ -126,13 +126,13 @@ describe('Ceph', { skip, timeout: 300_000 }, () => {
       ['health', { ...owner!, secretAccessKey: 'wrong' }, 'store_secret_wrong'],
     ] as const) {
       const store = open(bucket, keys);
-      const asked = [store.health(soon()), store.head('a.jpg', soon()), store.erase('a.jpg', soon())];
+      const asked = [store.checkHealth(soon()), store.head('a.jpg', soon()), store.erase('a.jpg', soon())];
       const codes = (await Promise.allSettled(asked)).map((one) =>
         one.status === 'rejected' ? one.reason.failure.code : undefined,
       );
       assert.deepEqual(codes, [code, code, code], bucket);
     }
-    assert.deepEqual(await open('health', narrow!).health(soon()), { isRefused: true });
+    assert.deepEqual(await open('health', narrow!).checkHealth(soon()), { isRefused: true });
   });
 
   it('keeps objects of a bucket with default retention, in one piece and in parts, and says until when', async () => {

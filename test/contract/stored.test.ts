@@ -85,7 +85,7 @@ for (const shape of SHAPES) {
 
       const [lost, cut, altered, swapped] = rows;
       const metadata = (row: typeof lost) => ({ id: row!.id });
-      await program.parts.store.remove(lost!.objectKey!, soon());
+      await program.parts.store.delete(lost!.objectKey!, soon());
       await put(cut!.objectKey!, Buffer.alloc(cut!.sizeBytes! - 1), metadata(cut));
       await put(altered!.objectKey!, Buffer.alloc(altered!.sizeBytes!), metadata(altered));
       await put(swapped!.objectKey!, Buffer.alloc(swapped!.sizeBytes!), metadata(cut));
@@ -114,7 +114,7 @@ for (const shape of SHAPES) {
       await query(`DELETE FROM wma.media WHERE id = ANY ($1)`, [
         [lost, cut, altered, swapped].map((row) => row!.id),
       ]);
-      for (const row of [cut, altered, swapped]) await program.parts.store.remove(row!.objectKey!, soon());
+      for (const row of [cut, altered, swapped]) await program.parts.store.delete(row!.objectKey!, soon());
     });
 
     it('looks at a part: of an account, of a time, of a sample', async () => {

@@ -22,9 +22,9 @@ async function setup(t: TestContext, options: { versioning?: boolean } = {}) {
 test('every version and every delete marker goes, over as many pages as it takes', async (t) => {
   const { s3, store, put } = await setup(t);
   for (const text of ['one', 'two', 'three']) await put(text);
-  await store.remove(KEY, soon());
+  await store.delete(KEY, soon());
   await put('four');
-  await store.remove(KEY, soon());
+  await store.delete(KEY, soon());
   assert.equal(s3.versions(KEY).length, 6);
   assert.deepEqual(await store.erase(KEY, soon()), []);
   assert.deepEqual(s3.keys, []);

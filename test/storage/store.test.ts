@@ -28,7 +28,7 @@ test('a missing object is undefined for head and get, and removing it is no erro
   const { store } = await setup(t);
   assert.equal(await store.head('no.jpg', soon()), undefined);
   assert.equal(await store.get('no.jpg', { signal: soon() }), undefined);
-  await store.remove('no.jpg', soon());
+  await store.delete('no.jpg', soon());
   await store.abortMultipart('no.jpg', 'no-such-upload', soon());
 });
 
@@ -37,7 +37,7 @@ test('404 for another reason than that the object is missing is no answer to any
   const isSo = (error: unknown) =>
     error instanceof FailureError && error.failure.code === 'store_bucket_missing';
   meddle(() => ({ answer: 404, code: 'NoSuchBucket' }));
-  await assert.rejects(store.remove('a.jpg', soon()), isSo);
+  await assert.rejects(store.delete('a.jpg', soon()), isSo);
   await assert.rejects(store.head('a.jpg', soon()), isSo);
   await assert.rejects(store.get('a.jpg', { signal: soon() }), isSo);
   await assert.rejects(store.erase('a.jpg', soon()), isSo);
@@ -45,7 +45,7 @@ test('404 for another reason than that the object is missing is no answer to any
 
 test('what is removed is gone', async (t) => {
   const { store } = await setupWith(t, ['a.jpg']);
-  await store.remove('a.jpg', soon());
+  await store.delete('a.jpg', soon());
   assert.equal(await store.head('a.jpg', soon()), undefined);
 });
 

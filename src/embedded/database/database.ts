@@ -9,10 +9,10 @@ import pg from 'pg';
 import { failure } from '../../failures.ts';
 import { type DiskSpace, watchDiskSpace } from '../../runtime/disk/disk-space.ts';
 import type { Log } from '../../runtime/log.ts';
-import { createUpkeep } from './autovacuum.ts';
+import { createAutovacuum } from './autovacuum.ts';
 import { SyncedFolder, syncFolder } from './durable-filesystem.ts';
-import { createSession, type Session } from './session-pool.ts';
-import { Wire } from './wire.ts';
+import { PgSocket } from './pg-socket.ts';
+import { createSessionPool, type SessionPool } from './session-pool.ts';
 
 export interface EmbeddedDatabase {
   /** A true `pg.Pool`; its connections end in this process. */
@@ -33,7 +33,7 @@ export interface EmbeddedDatabaseOptions {
   /** A statement not answered in this time, its wait for its turn included, fails. */
   queryTimeoutMs?: number;
   idleInTransactionMs?: number;
-  upkeepEveryMs?: number;
+  autovacuumEveryMs?: number;
 }
 
 const CLOSE_GRACE_MS = 2_000;
@@ -68,14 +68,14 @@ export async function openEmbeddedDatabase(options: EmbeddedDatabaseOptions): Pr
     throw error;
   }
 
-  const session = createSession(db, {
+  const session = createSessionPool(db, {
     log,
     idleInTransactionMs: options.idleInTransactionMs ?? 10_000,
     isReadOnly: space.isLow,
   });
-  const wires = new Set<Wire>();
+  const wires = new Set<PgSocket>();
   const pool = createPool(session, wires, space, options);
-  const upkeep = createUpkeep(pool, { log, everyMs: options.upkeepEveryMs ?? 60_000 });
+  const upkeep = createAutovacuum(pool, { log, everyMs: options.autovacuumEveryMs ?? 60_000 });
 
   let closing: Promise<void> | undefined;
   async function close(): Promise<void> {
@@ -121,8 +121,8 @@ async function openPGlite({ folder, fsync, searchPath }: EmbeddedDatabaseOptions
 }
 
 function createPool(
-  session: Session,
-  wires: Set<Wire>,
+  session: SessionPool,
+  wires: Set<PgSocket>,
   space: DiskSpace,
   options: EmbeddedDatabaseOptions,
 ): pg.Pool {
@@ -138,14 +138,14 @@ function createPool(
     idleTimeoutMillis: 0,
     query_timeout: options.queryTimeoutMs ?? 30_000,
     stream: () => {
-      const wire = new Wire(session);
+      const wire = new PgSocket(session);
       wires.add(wire.once('close', () => wires.delete(wire)));
       return wire;
     },
   });
   pool.setMaxListeners(0); // every Queue and Worker adds one
   pool.on('error', (error) => options.log.warn({ err: error }, 'a client of the embedded database failed'));
-  pool.on('release', (_error, client) => session.release(client.connection.stream as Wire));
+  pool.on('release', (_error, client) => session.release(client.connection.stream as PgSocket));
   pool.on('connect', (client) => {
     // Without a listener an error on a client that is checked out ends the process.
     client.on('error', (error) =>

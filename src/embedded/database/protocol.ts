@@ -4,7 +4,7 @@
  */
 
 /** What a client must have sent before the server answers: a simple query, or an extended one up to its Sync. */
-export type Unit = Buffer;
+export type QueryRequest = Buffer;
 
 /** A message that carries its type in its first byte; the length counts itself but not the type. */
 export function backendMessage(type: string, body: Buffer): Buffer {
@@ -25,12 +25,12 @@ export function errorResponse(code: string, message: string): Buffer {
 }
 
 /** Authentication passed, and ready: all that node-postgres waits for. */
-export function greeting(): Buffer {
+export function authenticationOk(): Buffer {
   return Buffer.concat([backendMessage('R', Buffer.alloc(4)), readyForQuery('I')]);
 }
 
 /** An answer, taken apart: what belongs to the asker, and what was announced to whoever listens. */
-export interface Answer {
+export interface Response {
   readonly bytes: Buffer;
   readonly status: string;
   readonly failed: boolean;
@@ -39,7 +39,7 @@ export interface Answer {
   readonly notifications: readonly { channel: string; bytes: Buffer }[];
 }
 
-export function readAnswer(answer: Buffer): Answer {
+export function parseResponse(answer: Buffer): Response {
   const own: Buffer[] = [];
   const notifications: { channel: string; bytes: Buffer }[] = [];
   let status = 'I';
@@ -67,7 +67,7 @@ export function readAnswer(answer: Buffer): Answer {
 }
 
 /** The SQL of a unit, without leading comments: enough to know LISTEN and ROLLBACK when they pass. */
-export function statementOf(unit: Unit): string {
+export function statementOf(unit: QueryRequest): string {
   // Q: the text follows the head. P: the statement's name comes first.
   const start = unit[0] === 0x50 ? unit.indexOf(0, 5) + 1 : 5;
   return textAt(unit, start).replace(/^(\s+|--[^\n]*(\n|$)|\/\*[\s\S]*?\*\/)+/, '');

@@ -5,27 +5,34 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type PGlite, protocol } from '@electric-sql/pglite';
 import type { Log } from '../../runtime/log.ts';
-import { type Answer, errorResponse, readAnswer, readyForQuery, statementOf, type Unit } from './protocol.ts';
-import { createPlans } from './statement-cache.ts';
+import {
+  errorResponse,
+  parseResponse,
+  type QueryRequest,
+  type Response,
+  readyForQuery,
+  statementOf,
+} from './protocol.ts';
+import { createStatementCache } from './statement-cache.ts';
 
 /** One client, as the session sees it. */
-export interface Peer {
+export interface SessionClient {
   deliver(bytes: Buffer): void;
 }
 
-export interface Session {
+export interface SessionPool {
   /** Runs a unit when it is its turn and delivers the answer to the peer. */
-  submit(peer: Peer, unit: Unit): void;
+  submit(peer: SessionClient, unit: QueryRequest): void;
   /** The peer is given back to its pool: a transaction it left open is rolled back. */
-  release(peer: Peer): void;
+  release(peer: SessionClient): void;
   /** The peer is gone: its waiting units, its open transaction and its LISTENs go with it. */
-  leave(peer: Peer): void;
+  leave(peer: SessionClient): void;
   /** Resolves when everything submitted so far is done; false when the database has broken off. */
   drain(): Promise<boolean>;
 }
 
 /** With this, 1,500 adds leave a p99 loop delay of 9 ms; without any turn they starve timers and HTTP for 5 s. */
-const TURN_MS = 4;
+const TIME_SLICE_MS = 4;
 /** Postgres would wait for rows inside the call that nobody can send it, and give up by ending the program. */
 const COPY_IN = /(?:^|;)\s*COPY\b[^;]*\bFROM\s+STDIN\b/i;
 const BROKEN = 'the embedded database broke off: restart the program';
@@ -33,7 +40,7 @@ const BROKEN = 'the embedded database broke off: restart the program';
 const STALE_PLAN = 'cached plan must not change result type';
 const LISTENING = /(?:^|;)\s*(LISTEN|UNLISTEN)\s+("(?:[^"]|"")+"|\w+|\*)/gi;
 
-export function createSession(
+export function createSessionPool(
   db: Pick<PGlite, 'execProtocolRawStream'>,
   options: {
     log: Pick<Log, 'warn' | 'error'>;
@@ -42,45 +49,45 @@ export function createSession(
     /** Asked before every statement outside a transaction; true makes Postgres refuse to write. */
     isReadOnly: () => boolean;
   },
-): Session {
-  const waiting: { peer: Peer; run: () => Promise<void> }[] = [];
-  const channels = new Map<Peer, Set<string>>();
+): SessionPool {
+  const waiting: { peer: SessionClient; run: () => Promise<void> }[] = [];
+  const channels = new Map<SessionClient, Set<string>>();
   /** Peers whose transaction was rolled back behind their back, until they have been told. */
-  const expired = new WeakSet<Peer>();
+  const expired = new WeakSet<SessionClient>();
   /** Whoever is inside a transaction has the session alone. */
-  let owner: Peer | undefined;
+  let owner: SessionClient | undefined;
   let idleTimer: NodeJS.Timeout | undefined;
   let readOnly = false;
   let turning = false;
   /** Once the WASM program has ended, another call spins for ever. */
   let isBroken = false;
 
-  async function execute(unit: Unit): Promise<Answer> {
+  async function execute(unit: QueryRequest): Promise<Response> {
     const chunks: Buffer[] = [];
     // The streaming call, because the plain one also parses every answer and keeps the result for ever.
     await db.execProtocolRawStream(unit, {
       syncToFs: false,
       onRawData: (bytes) => chunks.push(Buffer.from(bytes)),
     });
-    const answer = readAnswer(Buffer.concat(chunks));
+    const answer = parseResponse(Buffer.concat(chunks));
     if (answer.ended) throw new Error(answer.bytes.toString('latin1').replaceAll('\0', ' '));
     for (const { channel, bytes } of answer.notifications) {
       for (const [peer, heard] of channels) if (heard.has(channel)) peer.deliver(bytes);
     }
     return answer;
   }
-  const plans = createPlans();
-  async function executePlanned(unit: Unit): Promise<Answer> {
+  const plans = createStatementCache();
+  async function executePlanned(unit: QueryRequest): Promise<Response> {
     const planned = plans.use(unit);
-    const result = await execute(planned.unit);
+    const result = await execute(planned.request);
     planned.end(result.failed);
     // Refused before anything was done; inside a transaction there is no saying it again.
-    const isStale = result.failed && planned.isKept && !owner && result.bytes.includes(STALE_PLAN);
+    const isStale = result.failed && planned.isCached && !owner && result.bytes.includes(STALE_PLAN);
     return isStale ? execute(unit) : result;
   }
   const say = (sql: string) => execute(Buffer.from(protocol.serialize.query(sql)));
 
-  async function rollBack(peer: Peer): Promise<void> {
+  async function rollBack(peer: SessionClient): Promise<void> {
     if (owner !== peer) return;
     clearTimeout(idleTimer);
     owner = undefined;
@@ -88,11 +95,11 @@ export function createSession(
     await say('ROLLBACK');
   }
 
-  const status = (peer: Peer) => (expired.has(peer) ? 'E' : owner === peer ? 'T' : 'I');
-  const refusal = (code: string, message: string, peer?: Peer) =>
+  const status = (peer: SessionClient) => (expired.has(peer) ? 'E' : owner === peer ? 'T' : 'I');
+  const refusal = (code: string, message: string, peer?: SessionClient) =>
     Buffer.concat([errorResponse(code, message), readyForQuery(peer ? status(peer) : 'I')]);
 
-  async function answer(peer: Peer, unit: Unit): Promise<void> {
+  async function answer(peer: SessionClient, unit: QueryRequest): Promise<void> {
     const statement = statementOf(unit);
     if (isBroken) return peer.deliver(refusal('XX000', BROKEN));
     if (COPY_IN.test(statement)) {
@@ -119,7 +126,7 @@ export function createSession(
   }
 
   /** The session hears for all: who listens to what is kept here. */
-  async function noteChannels(peer: Peer, statement: string): Promise<void> {
+  async function noteChannels(peer: SessionClient, statement: string): Promise<void> {
     for (const [, verb, name] of statement.matchAll(LISTENING)) {
       const quoted = name!.startsWith('"');
       const channel = quoted ? name!.slice(1, -1).replaceAll('""', '"') : name!.toLowerCase();
@@ -137,7 +144,7 @@ export function createSession(
     }
   }
 
-  function expire(peer: Peer): void {
+  function expire(peer: SessionClient): void {
     options.log.warn(
       { idleMs: options.idleInTransactionMs },
       'a transaction stood idle for too long and was rolled back',
@@ -151,7 +158,7 @@ export function createSession(
     wake();
   }
 
-  function enqueue(peer: Peer, run: () => Promise<void>): void {
+  function enqueue(peer: SessionClient, run: () => Promise<void>): void {
     waiting.push({ peer, run });
     wake();
   }
@@ -165,7 +172,7 @@ export function createSession(
     while (true) {
       // Also before the first: callers that await one statement after the other would else never let the loop turn.
       await nextTurn();
-      const until = performance.now() + TURN_MS;
+      const until = performance.now() + TIME_SLICE_MS;
       do {
         const index = waiting.findIndex(({ peer }) => !owner || peer === owner);
         if (index < 0) {
@@ -184,7 +191,7 @@ export function createSession(
     }
   }
 
-  const release = (peer: Peer) => {
+  const release = (peer: SessionClient) => {
     // Most releases leave nothing behind, and need no turn.
     if (owner !== peer && !expired.has(peer) && !waiting.some((work) => work.peer === peer)) return;
     enqueue(peer, async () => {

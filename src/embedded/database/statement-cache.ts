@@ -3,26 +3,26 @@
  * most of what a statement costs here: 2.8 ms of 3.2 for a reservation of four rows. Nobody who asks notices: an
  * unnamed statement is given a name on its way, and a Parse that is not needed is left out.
  */
-import type { Unit } from './protocol.ts';
+import type { QueryRequest } from './protocol.ts';
 
 const PARSE = 0x50;
 const BIND = 0x42;
 const CLOSE = 0x43;
 const HEAD_BYTES = 5;
 /** What is said once, like a list with a filter of its own, is not kept; longer texts are not either. */
-const LONGEST_BYTES = 32 * 1024;
-const SEEN_LIMIT = 1_000;
+const MAX_STATEMENT_BYTES = 32 * 1024;
+const MAX_SEEN = 1_000;
 
-export interface Planned {
+export interface CachedRequest {
   /** What to run in place of the unit that was given. */
-  readonly unit: Unit;
+  readonly request: QueryRequest;
   /** To be told how it ended before the next is asked for. */
   end(failed: boolean): void;
   /** A kept plan was used: should it be out of date, the unit as it was given is not. */
-  readonly isKept: boolean;
+  readonly isCached: boolean;
 }
 
-export interface PlansOptions {
+export interface StatementCacheOptions {
   /** Plans kept at once; the one not used for longest makes room. */
   limit?: number;
   /** Then it is planned again: a plan made for a small table would read all of it when it has grown. */
@@ -30,72 +30,74 @@ export interface PlansOptions {
   now?: () => number;
 }
 
-export function createPlans(options: PlansOptions = {}): { use(unit: Unit): Planned } {
+export function createStatementCache(options: StatementCacheOptions = {}): {
+  use(unit: QueryRequest): CachedRequest;
+} {
   const { limit = 100, lifetimeMs = 10_000, now = () => performance.now() } = options;
-  const plans = new Map<string, { name: string; plannedAtMs: number }>();
+  const statements = new Map<string, { name: string; plannedAtMs: number }>();
   const seen = new Set<string>();
   let unused: string[] = [];
   let names = 0;
 
-  function keep(key: string, name: string): void {
-    plans.set(key, { name, plannedAtMs: now() });
-    for (const [oldest, { name: old }] of plans) {
-      if (plans.size <= limit) break;
-      plans.delete(oldest);
+  function add(key: string, name: string): void {
+    statements.set(key, { name, plannedAtMs: now() });
+    for (const [oldest, { name: old }] of statements) {
+      if (statements.size <= limit) break;
+      statements.delete(oldest);
       unused.push(old);
     }
   }
 
-  function forget(key: string, name: string): void {
-    plans.delete(key);
+  function remove(key: string, name: string): void {
+    statements.delete(key);
     unused.push(name);
   }
 
   return {
     use: (unit) => {
       const key = keyOf(unit);
-      if (key === undefined) return { unit, end: () => {}, isKept: false };
-      const known = plans.get(key);
+      if (key === undefined) return { request: unit, end: () => {}, isCached: false };
+      const known = statements.get(key);
       if (known && now() - known.plannedAtMs < lifetimeMs) {
         // Used last, so that it is not the next to make room.
-        plans.delete(key);
-        plans.set(key, known);
+        statements.delete(key);
+        statements.set(key, known);
         return {
-          unit: Buffer.concat(bound(unit, known.name)),
-          end: (failed) => failed && forget(key, known.name),
-          isKept: true,
+          request: Buffer.concat(bindTo(unit, known.name)),
+          end: (failed) => failed && remove(key, known.name),
+          isCached: true,
         };
       }
       if (!seen.has(key)) {
-        if (seen.size >= SEEN_LIMIT) seen.clear();
+        if (seen.size >= MAX_SEEN) seen.clear();
         seen.add(key);
-        return { unit, end: () => {}, isKept: false };
+        return { request: unit, end: () => {}, isCached: false };
       }
-      if (known) forget(key, known.name);
+      if (known) remove(key, known.name);
       const name = `kept_${++names}`;
       const closed = unused;
       unused = [];
       return {
-        unit: Buffer.concat([...closed.map(close), parsed(unit, name), ...bound(unit, name)]),
-        end: (failed) => (failed ? unused.push(name) : keep(key, name)),
-        isKept: false,
+        request: Buffer.concat([...closed.map(close), parseAs(unit, name), ...bindTo(unit, name)]),
+        end: (failed) => (failed ? unused.push(name) : add(key, name)),
+        isCached: false,
       };
     },
   };
 }
 
-const endOf = (unit: Unit, start: number) => start + 1 + unit.readInt32BE(start + 1);
+const endOf = (unit: QueryRequest, start: number) => start + 1 + unit.readInt32BE(start + 1);
 
 /** The Parse without its head: text and types. Undefined: not an unnamed statement followed by its Bind. */
-function keyOf(unit: Unit): string | undefined {
-  if (unit[0] !== PARSE || unit.length > LONGEST_BYTES || unit[HEAD_BYTES] !== 0) return undefined;
+function keyOf(unit: QueryRequest): string | undefined {
+  if (unit[0] !== PARSE || unit.length > MAX_STATEMENT_BYTES || unit[HEAD_BYTES] !== 0) return undefined;
   const bind = endOf(unit, 0);
   if (unit[bind] !== BIND || unit[statementAt(unit, bind)] !== 0) return undefined;
   return unit.toString('latin1', HEAD_BYTES, bind);
 }
 
 /** Where a Bind names its statement: after the portal's name. */
-const statementAt = (unit: Unit, bind: number) => unit.indexOf(0, bind + HEAD_BYTES) + 1;
+const statementAt = (unit: QueryRequest, bind: number) => unit.indexOf(0, bind + HEAD_BYTES) + 1;
 
 function head(type: number, bodyBytes: number): Buffer {
   const bytes = Buffer.alloc(HEAD_BYTES);
@@ -109,13 +111,13 @@ function close(name: string): Buffer {
   return Buffer.concat([head(CLOSE, body.length), body]);
 }
 
-function parsed(unit: Unit, name: string): Buffer {
+function parseAs(unit: QueryRequest, name: string): Buffer {
   const rest = unit.subarray(HEAD_BYTES, endOf(unit, 0));
   return Buffer.concat([head(PARSE, name.length + rest.length), Buffer.from(name, 'latin1'), rest]);
 }
 
 /** The Bind, to the statement of that name, and what follows it. */
-function bound(unit: Unit, name: string): Buffer[] {
+function bindTo(unit: QueryRequest, name: string): Buffer[] {
   const bind = endOf(unit, 0);
   const at = statementAt(unit, bind);
   const bodyBytes = endOf(unit, bind) - bind - HEAD_BYTES + name.length;

@@ -13,7 +13,7 @@ import { createDiskSpace } from './files/disk-space.ts';
 import { openUploads } from './files/multipart.ts';
 import { openObjectFolder } from './files/objects.ts';
 import { errnoOf } from './files/record-file.ts';
-import { type Exchange, type Store, send } from './operations/context.ts';
+import { type Bucket, type RequestContext, send } from './operations/request-context.ts';
 import { chooseOperation } from './operations/routes.ts';
 import { parseTarget } from './protocol/request-target.ts';
 import { renderError, S3Error } from './protocol/responses.ts';
@@ -90,7 +90,7 @@ export async function openEmbeddedS3(options: EmbeddedS3Options): Promise<Embedd
   const objects = await openObjectFolder(folder, fsync);
   const disk = createDiskSpace(folder, options.freeSpaceFloorBytes ?? 256 * 1024 * 1024);
   const uploads = await openUploads(folder, objects, { fsync, disk });
-  const store: Store = { bucket, region: options.region, clock, objects, uploads, disk };
+  const store: Bucket = { bucket, region: options.region, clock, objects, uploads, disk };
 
   async function refuse(
     request: IncomingMessage,
@@ -131,7 +131,7 @@ export async function openEmbeddedS3(options: EmbeddedS3Options): Promise<Embedd
         if (!wanted) response.writeContinue();
         wanted = true;
       };
-      const exchange: Exchange = { request, response, target, headers, payload, acceptBody };
+      const exchange: RequestContext = { request, response, target, headers, payload, acceptBody };
       await operation(exchange, store);
     } catch (error) {
       await refuse(request, response, error, !wanted);

@@ -6,7 +6,7 @@ import type { Store } from '../../storage/store.ts';
 
 export interface SupersededDeps {
   catalogue: Pick<Catalogue, 'get' | 'storedAfterErasure'>;
-  store: Pick<Store, 'remove'>;
+  store: Pick<Store, 'delete'>;
   clock: Pick<Clock, 'now'>;
 }
 
@@ -22,5 +22,5 @@ export async function removeSuperseded(
 ): Promise<void> {
   const isErased = await catalogue.storedAfterErasure(id, at, clock.now());
   if (!isErased && (await catalogue.get(id))?.objectKey === at.key) return;
-  await store.remove(at.key, signal);
+  await store.delete(at.key, signal);
 }

@@ -21,7 +21,7 @@ const REFUSED_MS = 30_000;
 /** Longer than a canary may take. */
 const WRITE_MS = 15_000;
 
-export function createStoreHealth(deps: { store: Pick<Store, 'health'>; canary: Canary }): StoreHealth {
+export function createStoreHealth(deps: { store: Pick<Store, 'checkHealth'>; canary: Canary }): StoreHealth {
   let written: { readonly atMs: number; readonly why: Failure | undefined } | undefined;
   let writing: Promise<Failure | undefined> | undefined;
 
@@ -44,7 +44,7 @@ export function createStoreHealth(deps: { store: Pick<Store, 'health'>; canary: 
   return {
     look: async (signal) => {
       try {
-        await deps.store.health(signal);
+        await deps.store.checkHealth(signal);
         return isFresh() ? written?.why : await settledOrAborted(write(), signal);
       } catch (error) {
         signal.throwIfAborted();

@@ -15,7 +15,7 @@ const CONTENT = Buffer.from('wechat-media-archiver was here to see whether it ma
  * well as any. Each its own key, since under a retention rule an object cannot be written over.
  */
 export function createCanary(
-  store: Pick<Store, 'put' | 'remove'>,
+  store: Pick<Store, 'put' | 'delete'>,
   prefix: string,
   timeoutMs = ANSWER_MS,
 ): Canary {
@@ -37,12 +37,12 @@ export function createCanary(
     } catch (error) {
       signal.throwIfAborted();
       // It may have been done, and only the answer lost.
-      await store.remove(key, within).catch(() => undefined);
+      await store.delete(key, within).catch(() => undefined);
       if (error instanceof FailureError && error.failure.class === 'store') return error.failure;
       if (within.aborted) return failure('store_unavailable', `no answer within ${timeoutMs} ms`).failure;
       throw error;
     }
-    await store.remove(key, within).catch(() => undefined);
+    await store.delete(key, within).catch(() => undefined);
     return undefined;
   };
 }

@@ -2,7 +2,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { type Explanation, FailureError } from '../../failures.ts';
 import type { Clock } from '../../runtime/clock.ts';
-import type { Action, Rights } from '../../storage/rights.ts';
+import type { Permission, PermissionReport } from '../../storage/permissions.ts';
 import type { Store } from '../../storage/store.ts';
 import { explain } from '../../wechat/api/errcodes.ts';
 
@@ -19,10 +19,10 @@ export interface StoreFinding {
 const PARTS_BYTES = 8 * 1024 * 1024 + 1;
 const LINK_MS = 60_000;
 
-type Tried = Pick<Store, 'bucket' | 'put' | 'get' | 'head' | 'remove' | 'link' | 'tryRights'>;
+type Tried = Pick<Store, 'bucket' | 'put' | 'get' | 'head' | 'delete' | 'link' | 'checkPermissions'>;
 
 /** What does not work without an action. `needed`: archiving and erasing; the others are warnings. */
-const WITHOUT: Record<Action, { readonly needed: boolean; readonly en: string; readonly zh: string }> = {
+const WITHOUT: Record<Permission, { readonly needed: boolean; readonly en: string; readonly zh: string }> = {
   's3:PutObject': { needed: true, en: 'nothing can be archived', zh: '无法归档任何素材' },
   's3:GetObject': {
     needed: true,
@@ -61,7 +61,7 @@ const WITHOUT: Record<Action, { readonly needed: boolean; readonly en: string; r
   },
 };
 
-function wordsOf(action: Action, bucket: string): Required<Omit<StoreFinding, 'ok'>> {
+function wordsOf(action: Permission, bucket: string): Required<Omit<StoreFinding, 'ok'>> {
   const resource = action.startsWith('s3:ListBucket') ? bucket : `${bucket}/*`;
   const { en, zh } = WITHOUT[action];
   return {
@@ -79,9 +79,9 @@ export async function examineStore(
   options: { prefix: string; clock: Pick<Clock, 'now'>; signal: AbortSignal },
 ): Promise<readonly StoreFinding[]> {
   const { signal } = options;
-  let rights: Rights;
+  let rights: PermissionReport;
   try {
-    rights = await store.tryRights(signal);
+    rights = await store.checkPermissions(signal);
   } catch (error) {
     if (!(error instanceof FailureError)) throw error;
     const { message, advice } = explain(error.failure);
@@ -149,7 +149,7 @@ async function tryBytes(
     const { status } = await fetch(url, { signal }).catch(() => ({ status: 0 }));
     if (status !== 200) throw new Error(status === 0 ? 'nobody answers there' : `it is answered ${status}`);
     steps.push('removing it again');
-    for (const key of keys) await store.remove(key, signal);
+    for (const key of keys) await store.delete(key, signal);
     const { bucket } = store;
     return {
       ok: true,
@@ -160,7 +160,7 @@ async function tryBytes(
     };
   } catch (error) {
     const left = AbortSignal.timeout(5_000);
-    for (const key of keys) await store.remove(key, left).catch(() => undefined);
+    for (const key of keys) await store.delete(key, left).catch(() => undefined);
     const step = steps.at(-1)!;
     const known = error instanceof FailureError ? error.failure : undefined;
     const words = known ? (known.detail ?? known.code) : String((error as Error).message);

@@ -114,7 +114,7 @@ async function leftBehind(
       return told(what, `${reason}, which is not there whole: kept`);
   } else if (row?.status !== 'erased') return { what: 'changed' };
   try {
-    await store.remove(key, signal);
+    await store.delete(key, signal);
   } catch (error) {
     return told(what, `${reason}; not removed: ${await troubleOfOne({ store }, error, signal)}`);
   }

@@ -21,7 +21,7 @@ export interface Page {
 
 export interface ScanDeps {
   catalogue: Pick<Catalogue, 'get' | 'list' | 'holdings' | 'adopt' | 'sampleArchived'>;
-  store: Pick<Store, 'bucket' | 'head' | 'get' | 'health' | 'list' | 'remove'>;
+  store: Pick<Store, 'bucket' | 'head' | 'get' | 'checkHealth' | 'list' | 'delete'>;
   clock: Clock;
   prefix: string;
   /** Objects younger than this may be somebody's work in progress: they are never removed. */
@@ -57,7 +57,7 @@ export async function troubleOfOne(
   if (code === 'store_refused') return detail;
   if (code !== 'store_unavailable') throw error;
   // It broke off, or was an error of the store's: for this object, or for all?
-  await store.health(signal);
+  await store.checkHealth(signal);
   return detail;
 }
 

@@ -7,7 +7,7 @@ import { TLS_PLACES, tlsSentence, tlsTroubleOf } from '../../tls-failures.ts';
  * S3 error codes of a 4xx that say nothing about our right to store: the bytes broke on the way, the server lost
  * patience, somebody else is at work on the key. https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
  */
-const PASSING_CODES = new Set([
+const TRANSIENT_CODES = new Set([
   'BadDigest',
   'IncompleteBody',
   'InvalidPart',
@@ -31,7 +31,7 @@ export function parseRetryAfter(value: string | undefined, now: Date): number | 
 }
 
 /** S3 error codes of AWS and of the vendors that answer with codes of their own. */
-const CAUSES: readonly (readonly [codes: RegExp, failure: StoreFailureCode])[] = [
+const FAILURES_BY_S3_CODE: readonly (readonly [codes: RegExp, failure: StoreFailureCode])[] = [
   [/^(NoSuchBucket|InvalidBucketName)$/, 'store_bucket_missing'],
   [/^(InvalidAccessKeyId|InvalidAccessKey|AccessKeyDisabled|InactiveAccessKey)$/, 'store_key_unknown'],
   [/^(SignatureDoesNotMatch|InvalidSignature)$/, 'store_secret_wrong'],
@@ -49,7 +49,7 @@ const CAUSES: readonly (readonly [codes: RegExp, failure: StoreFailureCode])[] =
   [/^(EntityTooLarge|MaxMessageLengthExceeded)$/, 'store_body_refused'],
 ];
 
-export interface ErrorAnswer {
+export interface ErrorResponse {
   readonly status: number;
   readonly headers?: Readonly<Record<string, string>>;
   /** Of the XML, where somebody has read it already. */
@@ -57,13 +57,13 @@ export interface ErrorAnswer {
   readonly body?: Buffer;
 }
 
-function causeOf({ status, headers = {} }: ErrorAnswer, code: string | undefined, text: string) {
+function failureCodeOf({ status, headers = {} }: ErrorResponse, code: string | undefined, text: string) {
   if (code === 'InsufficientStorage') return 'disk_full';
-  const known = CAUSES.find(([codes]) => code && codes.test(code));
+  const known = FAILURES_BY_S3_CODE.find(([codes]) => code && codes.test(code));
   if (known) return known[1];
   if (status === 507) return 'store_full';
   if ((status >= 500 && status !== 501) || status === 408 || status === 429) return 'store_unavailable';
-  if (code && PASSING_CODES.has(code)) return 'store_unavailable';
+  if (code && TRANSIENT_CODES.has(code)) return 'store_unavailable';
   // OSS says AccessDenied, AWS a redirect; both name the endpoint where the bucket is.
   if (text.includes('<Endpoint>') || headers['x-amz-bucket-region']) return 'store_elsewhere';
   if (status === 413) return 'store_body_refused';
@@ -75,33 +75,33 @@ function causeOf({ status, headers = {} }: ErrorAnswer, code: string | undefined
 }
 
 /** AWS refuses at 15 minutes; some stores at less, and not all of them say that it was the time. */
-const SKEW_MS = 5 * 60_000;
-const SKEWED = /^(RequestTimeTooSkewed|RequestExpired|RequestTimeTooLarge)$/;
+const MAX_SKEW_MS = 5 * 60_000;
+const SKEW_CODES = /^(RequestTimeTooSkewed|RequestExpired|RequestTimeTooLarge)$/;
 
 /**
  * How far `now` is ahead of the store's clock, where a refusal is for the time: it says so, or its Date is far from
  * `now`. A stranger's clock that is wrong says nothing of a response that is welcome.
  */
 function skewOf(
-  { status, headers = {} }: ErrorAnswer,
+  { status, headers = {} }: ErrorResponse,
   code: string | undefined,
   now: Date,
 ): number | undefined {
   const skewMs = now.getTime() - Date.parse(headers.date ?? '');
-  if (code !== undefined && SKEWED.test(code)) return skewMs;
+  if (code !== undefined && SKEW_CODES.test(code)) return skewMs;
   const isRefused = status === 400 || status === 401 || status === 403;
-  return isRefused && Math.abs(skewMs) >= SKEW_MS ? skewMs : undefined;
+  return isRefused && Math.abs(skewMs) >= MAX_SKEW_MS ? skewMs : undefined;
 }
 
 /** `this clock is 345600 s ahead of the store's` */
-function skewWords(skewMs: number): string {
+function describeSkew(skewMs: number): string {
   if (Number.isNaN(skewMs)) return "this clock differs from the store's";
   const seconds = Math.round(Math.abs(skewMs) / 1000);
   return `this clock is ${seconds} s ${skewMs > 0 ? 'ahead of' : 'behind'} the store's`;
 }
 
 /** The failure of an HTTP answer that is not a success. */
-export function refusal(answer: ErrorAnswer, now: Date): FailureError {
+export function failureOfResponse(answer: ErrorResponse, now: Date): FailureError {
   const { status, headers = {}, body } = answer;
   const text = body?.subarray(0, 4096).toString('utf8') ?? '';
   // MinIO says it in a header where there is no body.
@@ -109,16 +109,16 @@ export function refusal(answer: ErrorAnswer, now: Date): FailureError {
   const retryAfterMs = parseRetryAfter(headers['retry-after'], now);
   const skewMs = skewOf(answer, code, now);
   if (skewMs !== undefined)
-    return failure('clock_skewed', `HTTP ${status}${code ? ` ${code}` : ''}: ${skewWords(skewMs)}`);
+    return failure('clock_skewed', `HTTP ${status}${code ? ` ${code}` : ''}: ${describeSkew(skewMs)}`);
   return failure(
-    causeOf(answer, code, text),
+    failureCodeOf(answer, code, text),
     `HTTP ${status}${code ? ` ${code}` : ''}`,
     retryAfterMs === undefined ? {} : { retryAfterMs },
   );
 }
 
 /** Error codes of Node, of OpenSSL as Node names them, and of undici, for a request that got no answer. */
-const SILENCES: readonly (readonly [codes: RegExp, failure: StoreFailureCode])[] = [
+const FAILURES_BY_ERRNO: readonly (readonly [codes: RegExp, failure: StoreFailureCode])[] = [
   [/^(ENOTFOUND|EAI_\w+)$/, 'store_host_unknown'],
   [
     /^(ECONNREFUSED|EHOSTUNREACH|ENETUNREACH|EHOSTDOWN|ENETDOWN|EADDRNOTAVAIL|UND_ERR_CONNECT_TIMEOUT)$/,
@@ -128,7 +128,7 @@ const SILENCES: readonly (readonly [codes: RegExp, failure: StoreFailureCode])[]
 ];
 
 /** The failure of a request that got no answer. Only the error's code is kept: messages may carry addresses. */
-export function unreachable(error: unknown): FailureError {
+export function failureOfConnection(error: unknown): FailureError {
   if (error instanceof FailureError) return error;
   const tls = tlsSentence(error, TLS_PLACES.store);
   // Certificates are made before they are used: a clock that is behind has not got there yet.
@@ -136,6 +136,6 @@ export function unreachable(error: unknown): FailureError {
   if (tls) return failure(kind, `no answer: ${tls}`, { cause: error });
   const { code, name } = error as { code?: unknown; name?: unknown };
   const word = typeof code === 'string' ? code : typeof name === 'string' ? name : 'unknown error';
-  const [, its] = SILENCES.find(([codes]) => codes.test(word)) ?? [];
+  const [, its] = FAILURES_BY_ERRNO.find(([codes]) => codes.test(word)) ?? [];
   return failure(its ?? 'store_unavailable', `no answer: ${word}`, { cause: error });
 }

@@ -6,34 +6,38 @@ import { isStoreAway } from '../../store-failures.ts';
 const ATTEMPTS = 3;
 const BASE_MS = 100;
 /** A store that asks for more patience than this gets it from the queue. */
-const PATIENCE_MS = 2_000;
+const MAX_RETRY_AFTER_MS = 2_000;
 
 /** Full jitter over 100, 200 ms; or what the store asked for. Undefined: not worth repeating. */
-export function decideDelayMs(error: unknown, attempt: number, random: () => number): number | undefined {
+export function decideRetryDelayMs(
+  error: unknown,
+  attempt: number,
+  random: () => number,
+): number | undefined {
   if (!(error instanceof FailureError) || !isStoreAway(error.failure.code)) return undefined;
   if (attempt >= ATTEMPTS) return undefined;
   const asked = error.retryAfterMs ?? 0;
-  if (asked > PATIENCE_MS) return undefined;
+  if (asked > MAX_RETRY_AFTER_MS) return undefined;
   return Math.max(asked, random() * BASE_MS * 2 ** (attempt - 1));
 }
 
 /** Up to three tries of an idempotent act. Throws the last try's error, or the signal's reason. */
-export async function quickly<T>(
-  act: () => Promise<T>,
-  options: { signal: AbortSignal; onRepeat?: (error: FailureError, attempt: number) => void },
+export async function retryQuickly<T>(
+  run: () => Promise<T>,
+  options: { signal: AbortSignal; onRetry?: (error: FailureError, attempt: number) => void },
 ): Promise<T> {
   const { signal } = options;
   for (let attempt = 1; ; attempt++) {
     try {
-      return await act();
+      return await run();
     } catch (error) {
-      const delayMs = decideDelayMs(error, attempt, Math.random);
+      const delayMs = decideRetryDelayMs(error, attempt, Math.random);
       if (delayMs === undefined) throw error;
-      options.onRepeat?.(error as FailureError, attempt);
+      options.onRetry?.(error as FailureError, attempt);
       await wait(delayMs, undefined, { signal }).catch(() => signal.throwIfAborted());
     }
   }
 }
 
-/** {@link quickly} as a room's deeds are given it. */
-export type Repeat = <T>(signal: AbortSignal, act: () => Promise<T>) => Promise<T>;
+/** {@link retryQuickly} as a room's deeds are given it. */
+export type QuickRetry = <T>(signal: AbortSignal, act: () => Promise<T>) => Promise<T>;

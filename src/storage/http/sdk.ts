@@ -6,9 +6,9 @@ import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
 import { FailureError } from '../../failures.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Address } from './address.ts';
-import { refusal, unreachable } from './failure.ts';
-import type { Repeat } from './quick-retry.ts';
-import { sha256Of, type Wire, type WireRequest } from './signed-request.ts';
+import { failureOfConnection, failureOfResponse } from './failure.ts';
+import type { QuickRetry } from './quick-retry.ts';
+import { type SignedHttp, type SignedRequest, sha256Of } from './signed-request.ts';
 
 type RequestHandler = NonNullable<S3ClientConfig['requestHandler']>;
 /** What the SDK hands to a handler, as far as it is read here. */
@@ -21,11 +21,11 @@ interface SdkRequest {
 }
 
 /** Path style under a host that is never asked: the handler puts the path under the real address. */
-const PLACEHOLDER = 'https://store.invalid';
+const PLACEHOLDER_ENDPOINT = 'https://store.invalid';
 
 export interface Sdk {
   /** Asks one thing, up to three times. Throws a FailureError or the signal's reason. */
-  ask<T>(
+  run<T>(
     signal: AbortSignal,
     act: (client: S3Client, options: { abortSignal: AbortSignal }) => Promise<T>,
   ): Promise<T>;
@@ -33,7 +33,7 @@ export interface Sdk {
 }
 
 export function createSdk(
-  deps: { address: Address; wire: Wire; clock: Pick<Clock, 'now'>; repeat: Repeat },
+  deps: { address: Address; wire: SignedHttp; clock: Pick<Clock, 'now'>; repeat: QuickRetry },
   options: { bucket: string; region: string },
 ): Sdk {
   const { address, wire, clock, repeat } = deps;
@@ -42,8 +42,8 @@ export function createSdk(
     handle: async (request: SdkRequest, { abortSignal }: { abortSignal?: AbortSignal } = {}) => {
       const body = request.body === undefined ? undefined : bytesOf(request.body);
       if (!abortSignal) throw new Error('every request to the store can be aborted');
-      const answer = await wire.call({
-        method: request.method as WireRequest['method'],
+      const answer = await wire.send({
+        method: request.method as SignedRequest['method'],
         path: address.under(request.path.slice(`/${options.bucket}`.length)),
         query: queryOf(request.query),
         headers: headersOf(request.headers),
@@ -57,7 +57,7 @@ export function createSdk(
     destroy: () => undefined,
   };
   const client = new S3Client({
-    endpoint: PLACEHOLDER,
+    endpoint: PLACEHOLDER_ENDPOINT,
     region: options.region,
     forcePathStyle: true,
     // CRC32 trailers are refused by OSS, COS, OBS and old releases of everything; the payload hash proves more.
@@ -74,7 +74,7 @@ export function createSdk(
   });
 
   return {
-    ask: (signal, act) =>
+    run: (signal, act) =>
       repeat(signal, () =>
         act(client, { abortSignal: signal }).catch((error) => {
           signal.throwIfAborted();
@@ -112,7 +112,7 @@ function sdkFailure(error: unknown, now: Date): FailureError {
     name?: string;
   };
   const status = $metadata?.httpStatusCode;
-  if (error instanceof FailureError || status === undefined) return unreachable(error);
+  if (error instanceof FailureError || status === undefined) return failureOfConnection(error);
   const code = name && /^[A-Za-z0-9.]{1,64}$/.test(name) ? name : undefined;
-  return refusal({ status, code, headers: $response?.headers ?? {} }, now);
+  return failureOfResponse({ status, code, headers: $response?.headers ?? {} }, now);
 }

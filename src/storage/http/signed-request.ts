@@ -7,10 +7,10 @@ import { type FailureError, failure } from '../../failures.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { flatHeaders } from '../../runtime/network/http-headers.ts';
 import type { Address } from './address.ts';
-import { codeOf, refusal, unreachable } from './failure.ts';
+import { codeOf, failureOfConnection, failureOfResponse } from './failure.ts';
 import { canonicalQuery, type Signer } from './signing.ts';
 
-export interface WireRequest {
+export interface SignedRequest {
   readonly method: 'GET' | 'HEAD' | 'PUT' | 'POST' | 'DELETE';
   /** Percent-encoded, with the bucket where the addressing puts it there. */
   readonly path: string;
@@ -24,29 +24,29 @@ export interface WireRequest {
 
 export type Headers = Record<string, string>;
 
-export interface WireAnswer {
+export interface StreamedResponse {
   readonly status: number;
   readonly headers: Headers;
   readonly body: Readable;
 }
 
-export interface WholeAnswer {
+export interface BufferedResponse {
   readonly status: number;
   readonly headers: Headers;
   readonly body: Buffer;
 }
 
-export interface Wire {
+export interface SignedHttp {
   /** Any answer, whatever its status. Throws why there is none (../store-failures.ts), the signal's reason if aborted. */
-  open(request: WireRequest): Promise<WireAnswer>;
+  stream(request: SignedRequest): Promise<StreamedResponse>;
   /** As open, and reads the answer whole. */
-  call(request: WireRequest): Promise<WholeAnswer>;
+  send(request: SignedRequest): Promise<BufferedResponse>;
   /** Bodies beyond 4 MiB are not an answer S3 gives: store_unavailable. */
-  read(answer: WireAnswer, signal: AbortSignal): Promise<WholeAnswer>;
+  buffer(answer: StreamedResponse, signal: AbortSignal): Promise<BufferedResponse>;
   /** As call; throws the failure of an answer that is not 2xx. */
-  expect(request: WireRequest): Promise<WholeAnswer>;
+  sendOk(request: SignedRequest): Promise<BufferedResponse>;
   /** The failure of an answer that is not welcome. */
-  refuse(answer: { status: number; headers: Headers; body?: Buffer }): FailureError;
+  failureOf(answer: { status: number; headers: Headers; body?: Buffer }): FailureError;
   close(): Promise<void>;
 }
 
@@ -56,7 +56,7 @@ export const EMPTY_SHA256 = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca49
 export const sha256Of = (body: Uint8Array): string => hash('sha256', body, 'hex');
 
 const EMPTY = Buffer.alloc(0);
-const ANSWER_LIMIT_BYTES = 4 * 1024 * 1024;
+const MAX_RESPONSE_BYTES = 4 * 1024 * 1024;
 const CONNECT_TIMEOUT_MS = 10_000;
 /**
  * A body written in one piece is under one timeout as a whole, so a slow store would cut an 8 MiB part; in pieces
@@ -65,7 +65,7 @@ const CONNECT_TIMEOUT_MS = 10_000;
 const ONE_WRITE_BYTES = 512 * 1024;
 const PIECE_BYTES = 256 * 1024;
 
-function payload(chunks: readonly Uint8Array[], lengthBytes: number): Buffer | Iterable<Uint8Array> {
+function bodyOf(chunks: readonly Uint8Array[], lengthBytes: number): Buffer | Iterable<Uint8Array> {
   if (lengthBytes <= ONE_WRITE_BYTES) {
     const [first] = chunks;
     return first && chunks.length === 1
@@ -82,15 +82,15 @@ function* pieces(chunks: readonly Uint8Array[]): Generator<Uint8Array> {
 }
 
 /** AWS says InvalidRequest for this and for more: sent once more with the digest, it is refused again. */
-const wantsDigest = (code: string | undefined) => code === 'InvalidRequest' || code === 'MissingContentMD5';
+const isMd5Missing = (code: string | undefined) => code === 'InvalidRequest' || code === 'MissingContentMD5';
 
-function withMd5(request: WireRequest): WireRequest {
+function withMd5(request: SignedRequest): SignedRequest {
   const md5 = createHash('md5');
   for (const chunk of request.body ?? []) md5.update(chunk);
   return { ...request, headers: { ...request.headers, 'content-md5': md5.digest('base64') } };
 }
 
-async function readBounded({ headers, body }: WireAnswer): Promise<Buffer> {
+async function readBounded({ headers, body }: StreamedResponse): Promise<Buffer> {
   // Nothing to read, as after every PUT: an iterator over it costs as much as signing.
   if (headers['content-length'] === '0') {
     body.on('error', () => undefined).resume();
@@ -100,20 +100,20 @@ async function readBounded({ headers, body }: WireAnswer): Promise<Buffer> {
   let size = 0;
   for await (const chunk of body as AsyncIterable<Buffer>) {
     size += chunk.byteLength;
-    if (size > ANSWER_LIMIT_BYTES) throw failure('store_unavailable', 'an answer without end');
+    if (size > MAX_RESPONSE_BYTES) throw failure('store_unavailable', 'an answer without end');
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);
 }
 
-export function createWire(options: {
+export function createSignedHttp(options: {
   address: Address;
   signer: Signer;
   clock: Pick<Clock, 'now'>;
   /** Silence on the socket, sending or receiving, that ends a request. */
   idleTimeoutMs: number;
   secureContext?: SecureContext | undefined;
-}): Wire {
+}): SignedHttp {
   const { address, signer, clock, idleTimeoutMs, secureContext } = options;
   const agent = new Agent({
     // Parts travel side by side, each on a connection of its own; one h2 connection would be one line for all.
@@ -123,7 +123,7 @@ export function createWire(options: {
     bodyTimeout: idleTimeoutMs,
   });
 
-  async function open(request: WireRequest): Promise<WireAnswer> {
+  async function stream(request: SignedRequest): Promise<StreamedResponse> {
     const { method, path, query, body, signal } = request;
     signal.throwIfAborted();
     const headers = signer.sign(
@@ -145,27 +145,27 @@ export function createWire(options: {
         path: search ? `${path}?${search}` : path,
         method,
         headers,
-        ...(body ? { body: payload(body, lengthBytes) as Buffer } : {}),
+        ...(body ? { body: bodyOf(body, lengthBytes) as Buffer } : {}),
         signal,
       });
       return { status: answer.statusCode, headers: flatHeaders(answer.headers), body: answer.body };
     } catch (error) {
       signal.throwIfAborted();
-      throw unreachable(error);
+      throw failureOfConnection(error);
     }
   }
 
-  async function read(answer: WireAnswer, signal: AbortSignal): Promise<WholeAnswer> {
+  async function buffer(answer: StreamedResponse, signal: AbortSignal): Promise<BufferedResponse> {
     const { status, headers } = answer;
     try {
       return { status, headers, body: await readBounded(answer) };
     } catch (error) {
       signal.throwIfAborted();
-      throw unreachable(error);
+      throw failureOfConnection(error);
     }
   }
 
-  const ask = async (request: WireRequest) => await read(await open(request), request.signal);
+  const sendOnce = async (request: SignedRequest) => await buffer(await stream(request), request.signal);
 
   /**
    * A bucket with a default retention rule takes no object and no part without Content-MD5 or a checksum header; the
@@ -173,31 +173,31 @@ export function createWire(options: {
    * CPU that other buckets do not want.
    * https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock-managing.html
    */
-  let wantsMd5 = false;
+  let needsMd5 = false;
 
-  async function call(request: WireRequest): Promise<WholeAnswer> {
+  async function send(request: SignedRequest): Promise<BufferedResponse> {
     const isUpload = request.method === 'PUT' && request.body !== undefined;
-    if (isUpload && wantsMd5) return await ask(withMd5(request));
-    const answer = await ask(request);
-    if (!isUpload || answer.status !== 400 || !wantsDigest(codeOf(answer.body.toString('utf8'))))
+    if (isUpload && needsMd5) return await sendOnce(withMd5(request));
+    const answer = await sendOnce(request);
+    if (!isUpload || answer.status !== 400 || !isMd5Missing(codeOf(answer.body.toString('utf8'))))
       return answer;
-    const again = await ask(withMd5(request));
-    if (again.status < 300) wantsMd5 = true;
+    const again = await sendOnce(withMd5(request));
+    if (again.status < 300) needsMd5 = true;
     return again;
   }
 
-  const refuse: Wire['refuse'] = (answer) => refusal(answer, clock.now());
+  const failureOf: SignedHttp['failureOf'] = (answer) => failureOfResponse(answer, clock.now());
 
   return {
-    open,
-    call,
-    read,
-    expect: async (request) => {
-      const answer = await call(request);
+    stream,
+    send,
+    buffer,
+    sendOk: async (request) => {
+      const answer = await send(request);
       if (answer.status >= 200 && answer.status < 300) return answer;
-      throw refuse(answer);
+      throw failureOf(answer);
     },
-    refuse,
+    failureOf,
     close: () => agent.destroy(),
   };
 }

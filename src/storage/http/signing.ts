@@ -12,7 +12,7 @@ export interface Credentials {
   readonly sessionToken?: string;
 }
 
-export interface Unsigned {
+export interface UnsignedRequest {
   readonly method: string;
   /** Percent-encoded: S3 signs the path as it is sent. */
   readonly path: string;
@@ -24,18 +24,25 @@ export interface Unsigned {
 
 export interface Signer {
   /** The headers to send. The payload's hash must be among them as x-amz-content-sha256. */
-  sign(address: Pick<Address, 'host'>, request: Unsigned, now: Date): Record<string, string>;
+  sign(address: Pick<Address, 'host'>, request: UnsignedRequest, now: Date): Record<string, string>;
   /** The query of a presigned request; it holds for `expiresInSeconds` from `signedAt`. */
   presign(
     address: Pick<Address, 'host'>,
-    request: Pick<Unsigned, 'method' | 'path'>,
+    request: Pick<UnsignedRequest, 'method' | 'path'>,
     options: { signedAt: Date; expiresInSeconds: number },
   ): Record<string, string>;
 }
 
 const ALGORITHM = 'AWS4-HMAC-SHA256';
 /** What proxies on the way may change; the SDK leaves them unsigned too. */
-const UNSIGNED = new Set(['authorization', 'cache-control', 'connection', 'expect', 'te', 'user-agent']);
+const UNSIGNED_HEADERS = new Set([
+  'authorization',
+  'cache-control',
+  'connection',
+  'expect',
+  'te',
+  'user-agent',
+]);
 
 const hmac = (key: string | Buffer | KeyObject, text: string) => createHmac('sha256', key).update(text);
 
@@ -51,19 +58,19 @@ export function createSigner(options: { region: string; credentials: Credentials
   const { region, credentials } = options;
   const { sessionToken } = credentials;
   const tokenOf = (name: string) => (sessionToken ? { [name]: sessionToken } : {});
-  const kept = { day: '', key: createSecretKey(Buffer.alloc(32)) };
+  const signingKey = { day: '', key: createSecretKey(Buffer.alloc(32)) };
 
   function keyOf(day: string): KeyObject {
-    if (kept.day !== day) {
+    if (signingKey.day !== day) {
       const key = [region, 's3', 'aws4_request'].reduce(
         (parent, text) => hmac(parent, text).digest(),
         hmac(`AWS4${credentials.secretAccessKey}`, day).digest(),
       );
       // Links are signed at the start of their window, which may be yesterday: the other day's key is made again.
-      kept.day = day;
-      kept.key = createSecretKey(key);
+      signingKey.day = day;
+      signingKey.key = createSecretKey(key);
     }
-    return kept.key;
+    return signingKey.key;
   }
 
   let stamp = { second: Number.NaN, time: '', scope: '' };
@@ -92,7 +99,7 @@ export function createSigner(options: { region: string; credentials: Credentials
         ...tokenOf('x-amz-security-token'),
       };
       const names = Object.keys(sent)
-        .filter((name) => !UNSIGNED.has(name))
+        .filter((name) => !UNSIGNED_HEADERS.has(name))
         .sort();
       let lines = '';
       for (const name of names) lines += `${name}:${sent[name]!.trim().replace(/\s+/g, ' ')}\n`;

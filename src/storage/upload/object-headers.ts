@@ -12,14 +12,14 @@ export interface ObjectHeaders {
 const META_PREFIX = 'wma-';
 const META_HEADER = `x-amz-meta-${META_PREFIX}`;
 /** In characters, which stay under 2 KB encoded. */
-const LONGEST_NAME = 180;
+const MAX_NAME_LENGTH = 180;
 
 /** `attachment; filename="____.jpg"; filename*=UTF-8''…` – control characters and path separators are cut out. */
 export function dispositionOf(disposition: ObjectHeaders['disposition'], fileName?: string): string {
   if (!fileName) return disposition;
   // A name is what a stranger typed.
   const clean = fileName.toWellFormed().replace(/[\u0000-\u001f\u007f-\u009f/\\]/g, '_');
-  const name = clean.length > LONGEST_NAME ? [...clean].slice(0, LONGEST_NAME).join('') : clean;
+  const name = clean.length > MAX_NAME_LENGTH ? [...clean].slice(0, MAX_NAME_LENGTH).join('') : clean;
   return createDisposition(name, { type: disposition, fallback: name.replace(/[^\u0020-\u007e]/gu, '_') });
 }
 

@@ -13,13 +13,19 @@ import {
 import { FailureError, failure } from '../../failures.ts';
 import { isStoreAway } from '../../store-failures.ts';
 import type { Address } from '../http/address.ts';
-import type { Repeat } from '../http/quick-retry.ts';
+import type { QuickRetry } from '../http/quick-retry.ts';
 import type { Sdk } from '../http/sdk.ts';
-import type { WholeAnswer, Wire } from '../http/signed-request.ts';
+import type { BufferedResponse, SignedHttp } from '../http/signed-request.ts';
 import type { StoredObject } from '../store.ts';
 import { CACHE_CONTROL, dispositionOf, headersOf, metadataOf, type ObjectHeaders } from './object-headers.ts';
 import { type Part, partsOf } from './parts.ts';
-import { createGuard, type Expectation, type Guard, type Measure, readWhole } from './verified-body.ts';
+import {
+  createVerifiedBody,
+  type Digest,
+  type Expectation,
+  readVerified,
+  type VerifiedBody,
+} from './verified-body.ts';
 
 export interface NewObject extends ObjectHeaders {
   readonly key: string;
@@ -32,21 +38,21 @@ export interface NewObject extends ObjectHeaders {
 }
 
 export interface Put {
-  put(object: NewObject): Promise<Measure & { multipart: boolean }>;
+  put(object: NewObject): Promise<Digest & { multipart: boolean }>;
   abortMultipart(key: string, uploadId: string, signal: AbortSignal): Promise<void>;
   /** Waits for the cleaning up after uploads that were given up. */
-  settle(): Promise<void>;
+  waitForCleanups(): Promise<void>;
 }
 
 /** How long a caller who gave up waits for the cleaning up; it goes on behind his back. */
-const FAREWELL_MS = 500;
+const CLEANUP_WAIT_MS = 500;
 const CLEANUP_TIMEOUT_MS = 10_000;
 const CREATE_TIMEOUT_MS = 30_000;
 /** More than the repeats of one begun upload ever leave. */
-const STRAYS = 20;
+const MAX_ORPHANED_UPLOADS = 20;
 
 /** Every store names what it has kept. What answers 200 without a name has kept nothing: a website, a captive portal. */
-function etagOf({ status, headers }: WholeAnswer): string {
+function etagOf({ status, headers }: BufferedResponse): string {
   const { etag } = headers;
   if (!etag || etag.startsWith('W/') || headers['content-type']?.startsWith('text/html'))
     throw failure('store_not_s3', `HTTP ${status} and no ETag of an object`);
@@ -55,10 +61,10 @@ function etagOf({ status, headers }: WholeAnswer): string {
 
 export function createPut(
   deps: {
-    wire: Wire;
+    wire: SignedHttp;
     sdk: Sdk;
     address: Address;
-    repeat: Repeat;
+    repeat: QuickRetry;
     /** Undefined where there is none. */
     head(
       key: string,
@@ -69,29 +75,29 @@ export function createPut(
 ): Put {
   const { wire, sdk, address, repeat, head } = deps;
   const { bucket, partSizeBytes, partsInFlight, sourceIdleTimeoutMs } = options;
-  const farewells = new Set<Promise<void>>();
+  const cleanups = new Set<Promise<void>>();
 
-  async function put(object: NewObject): Promise<Measure & { multipart: boolean }> {
+  async function put(object: NewObject): Promise<Digest & { multipart: boolean }> {
     const { body, expect, signal } = object;
     signal.throwIfAborted();
     const idleTimeoutMs = sourceIdleTimeoutMs;
     const lengthBytes = expect && ('lengthBytes' in expect ? expect.lengthBytes : expect.sizeBytes);
     if (lengthBytes !== undefined && lengthBytes <= partSizeBytes) {
       // Not through partsOf, which nearly doubled the CPU of a picture.
-      const { chunks, measure } = await readWhole(body, { expect, idleTimeoutMs, signal });
+      const { chunks, measure } = await readVerified(body, { expect, idleTimeoutMs, signal });
       return await putWhole(object, chunks, measure);
     }
     // Aborted with the first thing that goes wrong, which is thereby told from what it brings about.
     const stop = new AbortController();
     const stopAsked = () => stop.abort(signal.reason);
     signal.addEventListener('abort', stopAsked, { once: true });
-    const guard = createGuard(body, { expect, idleTimeoutMs, signal: stop.signal });
+    const guard = createVerifiedBody(body, { expect, idleTimeoutMs, signal: stop.signal });
     try {
       const parts = partsOf(guard.chunks, partSizeBytes);
       try {
         const first = await parts.next();
         if (first.done) throw new Error('a body has at least one part');
-        if (first.value.last) return await putWhole(object, first.value.chunks, guard.measure());
+        if (first.value.last) return await putWhole(object, first.value.chunks, guard.digest());
         return await putParts(object, first.value, parts, guard, stop);
       } finally {
         // Closes the source where it was not read to its end.
@@ -102,14 +108,14 @@ export function createPut(
     }
   }
 
-  async function putWhole(object: NewObject, chunks: readonly Uint8Array[], measure: Measure) {
+  async function putWhole(object: NewObject, chunks: readonly Uint8Array[], measure: Digest) {
     const { key, signal } = object;
     const { sha256, sizeBytes } = measure;
     const path = address.pathOf(key);
     const headers = headersOf({ ...object, metadata: { ...object.metadata, sha256 } });
     try {
       await repeat(signal, async () =>
-        etagOf(await wire.expect({ method: 'PUT', path, headers, body: chunks, sha256, signal })),
+        etagOf(await wire.sendOk({ method: 'PUT', path, headers, body: chunks, sha256, signal })),
       );
     } catch (error) {
       signal.throwIfAborted();
@@ -126,7 +132,7 @@ export function createPut(
     object: NewObject,
     first: Part,
     others: AsyncIterable<Part>,
-    guard: Guard,
+    guard: VerifiedBody,
     stop: AbortController,
   ) {
     const { key } = object;
@@ -135,7 +141,7 @@ export function createPut(
     let uploadId: string | undefined;
     const mark = randomUUID();
     try {
-      await abortStrays(key, signal);
+      await abortOrphanedUploads(key, signal);
       uploadId = await createMultipart(object, mark, signal);
       await object.onMultipart?.(uploadId);
       const etags: string[] = [];
@@ -154,11 +160,11 @@ export function createPut(
       for await (const part of others) await send(part, uploadId);
       await Promise.all(inFlight);
       signal.throwIfAborted();
-      await completeMultipart(key, uploadId, etags, { sizeBytes: guard.measure().sizeBytes, mark }, signal);
-      return { ...guard.measure(), multipart: true };
+      await completeMultipart(key, uploadId, etags, { sizeBytes: guard.digest().sizeBytes, mark }, signal);
+      return { ...guard.digest(), multipart: true };
     } catch (error) {
       stop.abort(error);
-      if (uploadId) await farewell(key, uploadId, inFlight);
+      if (uploadId) await abandon(key, uploadId, inFlight);
       throw signal.reason;
     }
   }
@@ -167,11 +173,15 @@ export function createPut(
    * Ends uploads to this key that nobody can name: begun, but the answer was lost, or the process died before it wrote
    * the id down. One request for a file of ten; where listing is not allowed, the bucket's lifecycle rule has to.
    */
-  async function abortStrays(key: string, signal: AbortSignal, ours?: string): Promise<void> {
-    const list = new ListMultipartUploadsCommand({ Bucket: bucket, Prefix: key, MaxUploads: STRAYS });
+  async function abortOrphanedUploads(key: string, signal: AbortSignal, ours?: string): Promise<void> {
+    const list = new ListMultipartUploadsCommand({
+      Bucket: bucket,
+      Prefix: key,
+      MaxUploads: MAX_ORPHANED_UPLOADS,
+    });
     const within = AbortSignal.any([signal, AbortSignal.timeout(CLEANUP_TIMEOUT_MS)]);
     try {
-      const { Uploads = [] } = await sdk.ask(within, (client, how) => client.send(list, how));
+      const { Uploads = [] } = await sdk.run(within, (client, how) => client.send(list, how));
       for (const { Key, UploadId } of Uploads)
         if (Key === key && UploadId && UploadId !== ours) await abortMultipart(key, UploadId, within);
     } catch {
@@ -191,14 +201,14 @@ export function createPut(
     signal.throwIfAborted();
     let times = 0;
     const creating = sdk
-      .ask(AbortSignal.timeout(CREATE_TIMEOUT_MS), (client, how) => {
+      .run(AbortSignal.timeout(CREATE_TIMEOUT_MS), (client, how) => {
         times++;
         return client.send(create, how);
       })
       .then(async ({ UploadId }) => {
         if (!UploadId) throw failure('store_unavailable', 'no upload id in the answer');
         // What was answered with an error may have been begun all the same.
-        if (times > 1) await abortStrays(object.key, signal, UploadId);
+        if (times > 1) await abortOrphanedUploads(object.key, signal, UploadId);
         return UploadId;
       });
     return await new Promise((resolve, reject) => {
@@ -208,8 +218,8 @@ export function createPut(
         const leaving = creating
           .then((uploadId) => abortMultipart(object.key, uploadId, AbortSignal.timeout(CLEANUP_TIMEOUT_MS)))
           .catch(() => undefined)
-          .finally(() => farewells.delete(leaving));
-        farewells.add(leaving);
+          .finally(() => cleanups.delete(leaving));
+        cleanups.add(leaving);
       };
       signal.addEventListener('abort', leave, { once: true });
       creating.then(resolve, reject).finally(() => signal.removeEventListener('abort', leave));
@@ -221,7 +231,7 @@ export function createPut(
     const { sha256 } = part;
     const path = address.pathOf(key);
     return await repeat(signal, async () =>
-      etagOf(await wire.expect({ method: 'PUT', path, query, body: part.chunks, sha256, signal })),
+      etagOf(await wire.sendOk({ method: 'PUT', path, query, body: part.chunks, sha256, signal })),
     );
   }
 
@@ -243,7 +253,7 @@ export function createPut(
     });
     let refused: unknown;
     await sdk
-      .ask(signal, (client, how) => client.send(complete, how))
+      .run(signal, (client, how) => client.send(complete, how))
       .catch((error) => {
         refused = error;
       });
@@ -262,21 +272,21 @@ export function createPut(
    * Aborts once no part is being sent any more. The store may still be busy with one that was cut: the next try, or the
    * sweeper, aborts once more by the recorded id.
    */
-  async function farewell(key: string, uploadId: string, inFlight: Iterable<Promise<void>>): Promise<void> {
+  async function abandon(key: string, uploadId: string, inFlight: Iterable<Promise<void>>): Promise<void> {
     const leaving = Promise.all(inFlight)
       .then(() => abortMultipart(key, uploadId, AbortSignal.timeout(CLEANUP_TIMEOUT_MS)))
       // Why the upload was given up is the error that counts; the id is recorded for the sweeper.
       .catch(() => undefined)
-      .finally(() => farewells.delete(leaving));
-    farewells.add(leaving);
+      .finally(() => cleanups.delete(leaving));
+    cleanups.add(leaving);
     let timer: NodeJS.Timeout | undefined;
-    await Promise.race([leaving, new Promise((resolve) => (timer = setTimeout(resolve, FAREWELL_MS)))]);
+    await Promise.race([leaving, new Promise((resolve) => (timer = setTimeout(resolve, CLEANUP_WAIT_MS)))]);
     clearTimeout(timer);
   }
 
   async function abortMultipart(key: string, uploadId: string, signal: AbortSignal): Promise<void> {
     const abort = new AbortMultipartUploadCommand({ Bucket: bucket, Key: key, UploadId: uploadId });
-    await sdk.ask(signal, (client, how) =>
+    await sdk.run(signal, (client, how) =>
       client.send(abort, how).catch((error) => {
         if (error.name !== 'NoSuchUpload') throw error;
       }),
@@ -286,8 +296,8 @@ export function createPut(
   return {
     put,
     abortMultipart,
-    settle: async () => {
-      await Promise.all(farewells);
+    waitForCleanups: async () => {
+      await Promise.all(cleanups);
     },
   };
 }

@@ -10,20 +10,20 @@ export type Expectation =
   | { readonly lengthBytes: number }
   | { readonly sha256: string; readonly sizeBytes: number };
 
-export interface Measure {
+export interface Digest {
   readonly sizeBytes: number;
   /** Hex. */
   readonly sha256: string;
 }
 
-export interface Guard {
+export interface VerifiedBody {
   /** To be read once. Throws body_too_short, body_too_long, bytes_differ, timeout, or what the source threw. */
   readonly chunks: AsyncGenerator<Uint8Array, void, undefined>;
   /** Of the whole body; to be asked after the last chunk. */
-  measure(): Measure;
+  digest(): Digest;
 }
 
-export interface GuardOptions {
+export interface VerifiedBodyOptions {
   readonly expect: Expectation | undefined;
   /** Silence of the source that ends it. */
   readonly idleTimeoutMs: number;
@@ -32,7 +32,7 @@ export interface GuardOptions {
 }
 
 /** Counts and hashes, and knows when a body is longer, shorter or another than was said. */
-function createProof(expect: Expectation | undefined) {
+function createVerifier(expect: Expectation | undefined) {
   const limitBytes = expect && ('lengthBytes' in expect ? expect.lengthBytes : expect.sizeBytes);
   const hash = createHash('sha256');
   let sizeBytes = 0;
@@ -49,7 +49,7 @@ function createProof(expect: Expectation | undefined) {
       if (limitBytes !== undefined && sizeBytes > limitBytes) throw wrongLength(true);
       hash.update(chunk);
     },
-    prove: (): Measure => {
+    finish: (): Digest => {
       if (limitBytes !== undefined && sizeBytes < limitBytes) throw wrongLength(false);
       const sha256 = hash.digest('hex');
       if (expect && 'sha256' in expect && sha256 !== expect.sha256)
@@ -60,13 +60,13 @@ function createProof(expect: Expectation | undefined) {
 }
 
 /** A body that fits into memory, whole and proven. Nothing of it has left yet, so nothing has to be held back. */
-export async function readWhole(
+export async function readVerified(
   body: AsyncIterable<Uint8Array>,
-  { expect, idleTimeoutMs, signal }: GuardOptions,
-): Promise<{ readonly chunks: readonly Uint8Array[]; readonly measure: Measure }> {
-  const proof = createProof(expect);
+  { expect, idleTimeoutMs, signal }: VerifiedBodyOptions,
+): Promise<{ readonly chunks: readonly Uint8Array[]; readonly measure: Digest }> {
+  const proof = createVerifier(expect);
   const source = body[Symbol.asyncIterator]();
-  const watch = watchOver(source, idleTimeoutMs, signal);
+  const watch = createIdleReader(source, idleTimeoutMs, signal);
   const chunks: Uint8Array[] = [];
   let ended = false;
   try {
@@ -75,23 +75,23 @@ export async function readWhole(
       chunks.push(step.value);
     }
     ended = true;
-    return { chunks, measure: proof.prove() };
+    return { chunks, measure: proof.finish() };
   } finally {
     watch.end();
-    if (!ended) leave(source);
+    if (!ended) closeWithoutWaiting(source);
   }
 }
 
-export function createGuard(
+export function createVerifiedBody(
   body: AsyncIterable<Uint8Array>,
-  { expect, idleTimeoutMs, signal }: GuardOptions,
-): Guard {
-  const proof = createProof(expect);
-  let measured: Measure | undefined;
+  { expect, idleTimeoutMs, signal }: VerifiedBodyOptions,
+): VerifiedBody {
+  const proof = createVerifier(expect);
+  let measured: Digest | undefined;
 
   async function* read(): AsyncGenerator<Uint8Array, void, undefined> {
     const source = body[Symbol.asyncIterator]();
-    const watch = watchOver(source, idleTimeoutMs, signal);
+    const watch = createIdleReader(source, idleTimeoutMs, signal);
     let held: Uint8Array | undefined;
     let ended = false;
     try {
@@ -104,17 +104,17 @@ export function createGuard(
         held = step.value;
       }
       ended = true;
-      measured = proof.prove();
+      measured = proof.finish();
       if (held) yield held;
     } finally {
       watch.end();
-      if (!ended) leave(source);
+      if (!ended) closeWithoutWaiting(source);
     }
   }
 
   return {
     chunks: read(),
-    measure: () => {
+    digest: () => {
       if (!measured) throw new Error('the body has not been read to its end');
       return measured;
     },
@@ -122,7 +122,7 @@ export function createGuard(
 }
 
 /** Not awaited: a generator that is stalled inside next() answers return() only when it wakes. */
-function leave(source: AsyncIterator<Uint8Array>): void {
+function closeWithoutWaiting(source: AsyncIterator<Uint8Array>): void {
   source.return?.()?.catch(() => undefined);
 }
 
@@ -130,7 +130,7 @@ function leave(source: AsyncIterator<Uint8Array>): void {
  * Waits for the source's next chunk, the signal, or too long a silence. One listener and one timer serve all chunks:
  * a pair for each cost as much as hashing them.
  */
-function watchOver(source: AsyncIterator<Uint8Array>, idleTimeoutMs: number, signal: AbortSignal) {
+function createIdleReader(source: AsyncIterator<Uint8Array>, idleTimeoutMs: number, signal: AbortSignal) {
   let wake: (reason: unknown) => void = () => undefined;
   const stop = () => wake(signal.reason);
   signal.addEventListener('abort', stop, { once: true });

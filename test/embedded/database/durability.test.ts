@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { describe, mock, type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { createUpkeep } from '../../../src/embedded/database/autovacuum.ts';
+import { createAutovacuum } from '../../../src/embedded/database/autovacuum.ts';
 import { openEmbeddedDatabase } from '../../../src/embedded/database/database.ts';
 import { log, makeDatabaseFolder, makeFolder, openForTest } from './open.ts';
 
@@ -90,13 +90,13 @@ describe('upkeep', () => {
   };
 
   test('keeps the write-ahead log from growing and removes dead rows', async () => {
-    const { pool, folder, close } = await openForTest({ upkeepEveryMs: 3_600_000 });
-    const upkeep = createUpkeep(pool, { log, everyMs: 3_600_000 });
+    const { pool, folder, close } = await openForTest({ autovacuumEveryMs: 3_600_000 });
+    const upkeep = createAutovacuum(pool, { log, everyMs: 3_600_000 });
     await pool.query('CREATE TABLE "Odd name" (id int, text text)');
     for (let round = 0; round < 6; round++) {
       await pool.query(`INSERT INTO "Odd name" SELECT g, repeat('x', 500) FROM generate_series(1, 50000) g`);
       await pool.query('DELETE FROM "Odd name"');
-      await upkeep.round();
+      await upkeep.runOnce();
     }
     // 6 rounds write about 230 MB.
     const bytes = await walBytes(folder);
@@ -108,7 +108,7 @@ describe('upkeep', () => {
   });
 
   test('runs by itself', async (t) => {
-    const { pool, close } = await openForTest({ upkeepEveryMs: 50 });
+    const { pool, close } = await openForTest({ autovacuumEveryMs: 50 });
     t.after(close);
     await pool.query('CREATE TABLE note AS SELECT g FROM generate_series(1, 1000) g');
     const done = `SELECT 1 FROM pg_stat_user_tables WHERE last_vacuum IS NOT NULL AND last_analyze IS NOT NULL`;

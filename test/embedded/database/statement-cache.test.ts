@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { protocol } from '@electric-sql/pglite';
 import type pg from 'pg';
-import { createPlans } from '../../../src/embedded/database/statement-cache.ts';
+import { createStatementCache } from '../../../src/embedded/database/statement-cache.ts';
 import { openForTest } from './open.ts';
 
 let database: Awaited<ReturnType<typeof openForTest>>;
@@ -94,13 +94,13 @@ test('no more are kept than a hundred', async () => {
 
 test('one is made anew when it is ten seconds old, for its table may have grown', () => {
   let nowMs = 0;
-  const kept = createPlans({ now: () => nowMs });
+  const kept = createStatementCache({ now: () => nowMs });
   const { parse, bind, execute, sync } = protocol.serialize;
   const unit = Buffer.concat([parse({ text: 'SELECT 1' }), bind(), execute(), sync()]);
   const isKept = () => {
     const planned = kept.use(unit);
     planned.end(false);
-    return planned.isKept;
+    return planned.isCached;
   };
   assert.deepEqual([isKept(), isKept(), isKept()], [false, false, true]);
   nowMs = 9_999;

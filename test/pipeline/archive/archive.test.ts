@@ -87,7 +87,7 @@ function setup(changes: Changes = {}) {
           deeds.push(['put', key, expect]);
           return { sizeBytes: BYTES.length, sha256: hash.digest('hex'), multipart: false };
         }),
-      remove: async (key) => void deeds.push(['remove', key]),
+      delete: async (key) => void deeds.push(['remove', key]),
       abortMultipart:
         changes.abortMultipart ?? (async (key, uploadId) => void deeds.push(['abort', key, uploadId])),
     },

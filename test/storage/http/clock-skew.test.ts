@@ -2,8 +2,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type FailureCode, failure } from '../../../src/failures.ts';
 import { createAddress } from '../../../src/storage/http/address.ts';
-import { codeOf, parseRetryAfter, refusal, unreachable } from '../../../src/storage/http/failure.ts';
-import { decideDelayMs } from '../../../src/storage/http/quick-retry.ts';
+import {
+  codeOf,
+  failureOfConnection,
+  failureOfResponse,
+  parseRetryAfter,
+} from '../../../src/storage/http/failure.ts';
+import { decideRetryDelayMs } from '../../../src/storage/http/quick-retry.ts';
 import { decideWindow } from '../../../src/storage/links.ts';
 import { dispositionOf, metadataOf, readMetadata } from '../../../src/storage/upload/object-headers.ts';
 import { type Part, partsOf } from '../../../src/storage/upload/parts.ts';
@@ -65,7 +70,7 @@ test('an answer becomes the failure whose cure fits', () => {
     [401, undefined, 'store_not_s3'],
   ];
   for (const [status, code, expected] of cases) {
-    const { failure: found } = refusal({ status, code }, now);
+    const { failure: found } = failureOfResponse({ status, code }, now);
     assert.deepEqual(
       [found.code, found.detail],
       [expected, code ? `HTTP ${status} ${code}` : `HTTP ${status}`],
@@ -75,7 +80,7 @@ test('an answer becomes the failure whose cure fits', () => {
 
 test('the body and the headers of an answer tell where the code does not', () => {
   const code = (status: number, text: string, headers = {}) =>
-    refusal({ status, headers, body: Buffer.from(text) }, now).failure.code;
+    failureOfResponse({ status, headers, body: Buffer.from(text) }, now).failure.code;
   const elsewhere =
     '<Error><Code>AccessDenied</Code><Endpoint>oss-cn-beijing.aliyuncs.com</Endpoint></Error>';
   assert.equal(code(403, elsewhere), 'store_elsewhere');
@@ -105,7 +110,7 @@ test('a request without an answer becomes the failure whose cure fits', () => {
     UND_ERR_SOCKET: 'store_unavailable',
   };
   for (const [code, expected] of Object.entries(cases)) {
-    const found = unreachable(Object.assign(new Error('at 10.0.0.1'), { code }));
+    const found = failureOfConnection(Object.assign(new Error('at 10.0.0.1'), { code }));
     assert.equal(found.failure.code, expected);
     assert.match(found.failure.detail ?? '', new RegExp(`^no answer: .*${code}`));
   }
@@ -128,31 +133,31 @@ test('Retry-After is read as seconds and as a date, and bounded', () => {
 test('only what passes by itself is repeated, twice, and never for longer than seconds', () => {
   const passing = failure('store_unavailable');
   assert.equal(
-    decideDelayMs(passing, 1, () => 0.5),
+    decideRetryDelayMs(passing, 1, () => 0.5),
     50,
   );
   assert.equal(
-    decideDelayMs(passing, 2, () => 0.5),
+    decideRetryDelayMs(passing, 2, () => 0.5),
     100,
   );
   assert.equal(
-    decideDelayMs(passing, 3, () => 0.5),
+    decideRetryDelayMs(passing, 3, () => 0.5),
     undefined,
   );
   assert.equal(
-    decideDelayMs(failure('store_unavailable', '', { retryAfterMs: 1_000 }), 1, () => 0),
+    decideRetryDelayMs(failure('store_unavailable', '', { retryAfterMs: 1_000 }), 1, () => 0),
     1_000,
   );
   assert.equal(
-    decideDelayMs(failure('store_unavailable', '', { retryAfterMs: 9_000 }), 1, () => 0),
+    decideRetryDelayMs(failure('store_unavailable', '', { retryAfterMs: 9_000 }), 1, () => 0),
     undefined,
   );
   assert.equal(
-    decideDelayMs(failure('store_refused'), 1, () => 0),
+    decideRetryDelayMs(failure('store_refused'), 1, () => 0),
     undefined,
   );
   assert.equal(
-    decideDelayMs(new Error('x'), 1, () => 0),
+    decideRetryDelayMs(new Error('x'), 1, () => 0),
     undefined,
   );
 });
@@ -210,7 +215,7 @@ test('parts are of equal size but for the last, which is never empty, and carry 
 test('a refusal for the time says by how many seconds the clock is wrong', () => {
   const now = new Date('2026-05-05T12:00:00Z');
   const at = (date: string, status = 403, code?: string) =>
-    refusal({ status, code, headers: { date } }, now).failure;
+    failureOfResponse({ status, code, headers: { date } }, now).failure;
   const ahead = at('Fri, 01 May 2026 12:00:00 GMT', 403, 'RequestTimeTooSkewed');
   assert.equal(ahead.code, 'clock_skewed');
   assert.match(ahead.detail!, /this clock is 345600 s ahead of the store's/);

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { SignatureV4 } from '@smithy/signature-v4';
 import { createAddress } from '../../../src/storage/http/address.ts';
 import { EMPTY_SHA256 } from '../../../src/storage/http/signed-request.ts';
-import { createSigner, type Unsigned } from '../../../src/storage/http/signing.ts';
+import { createSigner, type UnsignedRequest } from '../../../src/storage/http/signing.ts';
 
 // https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html and sigv4-query-string-auth.html
 const host = 'examplebucket.s3.amazonaws.com';
@@ -16,7 +16,7 @@ const credentials = {
 };
 const empty = { 'x-amz-content-sha256': EMPTY_SHA256 };
 
-const EXAMPLES: readonly (readonly [string, Unsigned, string])[] = [
+const EXAMPLES: readonly (readonly [string, UnsignedRequest, string])[] = [
   [
     'an object is read in part',
     { method: 'GET', path: '/test.txt', headers: { range: 'bytes=0-9', ...empty } },

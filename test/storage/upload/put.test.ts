@@ -272,7 +272,7 @@ test('keys and buckets that are wrong are refused by the server and named', asyn
       const put = store.put({ ...picture, body: flow(bytes(size)), signal: unhurried() });
       await assert.rejects(put, failsWith(code, detail));
     }
-    for (const ask of [() => store.health(unhurried()), () => store.head('a.jpg', unhurried())])
+    for (const ask of [() => store.checkHealth(unhurried()), () => store.head('a.jpg', unhurried())])
       await assert.rejects(ask(), failsWith(code, detail));
   }
 });

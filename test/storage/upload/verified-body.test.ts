@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
-import { createGuard, readWhole } from '../../../src/storage/upload/verified-body.ts';
+import { createVerifiedBody, readVerified } from '../../../src/storage/upload/verified-body.ts';
 
 const CHUNKS = 6;
 
@@ -15,10 +15,10 @@ async function* slowly() {
 const options = () => ({ expect: undefined, idleTimeoutMs: 1_500, signal: AbortSignal.timeout(20_000) });
 
 test('a slow body that goes on is read to its end, whole and in parts', async () => {
-  const whole = readWhole(slowly(), options()).then(({ measure }) => measure.sizeBytes);
-  const guard = createGuard(slowly(), options());
+  const whole = readVerified(slowly(), options()).then(({ measure }) => measure.sizeBytes);
+  const guard = createVerifiedBody(slowly(), options());
   for await (const _ of guard.chunks);
-  assert.deepEqual([await whole, guard.measure().sizeBytes], [CHUNKS, CHUNKS]);
+  assert.deepEqual([await whole, guard.digest().sizeBytes], [CHUNKS, CHUNKS]);
 });
 
 test('the last chunk of a body that is not proven is never given out', async () => {
@@ -32,13 +32,13 @@ test('the last chunk of a body that is not proven is never given out', async () 
     [{ lengthBytes: 2 }, 'body_too_long'],
     [{ sizeBytes: 3, sha256 }, 'bytes_differ'],
   ] as const) {
-    const guard = createGuard(body(), { ...options(), expect });
+    const guard = createVerifiedBody(body(), { ...options(), expect });
     const given: Uint8Array[] = [];
     const reading = (async () => {
       for await (const chunk of guard.chunks) given.push(chunk);
     })();
     await assert.rejects(reading, new RegExp(code));
     assert.ok(given.length < chunks.length, `${given.length} chunks`);
-    assert.throws(() => guard.measure());
+    assert.throws(() => guard.digest());
   }
 });

@@ -3,7 +3,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { S3Error } from '../protocol/responses.ts';
 import { fromBytes, nameOf, readName, toBytes } from './key-path.ts';
-import { errnoOf, type Facts, readRecord } from './record-file.ts';
+import { errnoOf, type ObjectInfo, readRecord } from './record-file.ts';
 
 export interface ListingQuery {
   readonly prefix: string;
@@ -15,7 +15,7 @@ export interface ListingQuery {
 }
 
 export interface ListingPage {
-  readonly objects: readonly Facts[];
+  readonly objects: readonly ObjectInfo[];
   readonly commonPrefixes: readonly string[];
   readonly nextToken: string | undefined;
 }
@@ -103,7 +103,7 @@ export async function listPage(root: string, query: ListingQuery): Promise<Listi
       last = key;
     }
   }
-  const objects: (Facts | undefined)[] = new Array(found.length);
+  const objects: (ObjectInfo | undefined)[] = new Array(found.length);
   let next = 0;
   const reader = async () => {
     while (next < found.length) {

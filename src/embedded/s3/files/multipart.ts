@@ -8,8 +8,15 @@ import { join } from 'node:path';
 import type { NamedPart } from '../protocol/request-xml.ts';
 import { S3Error } from '../protocol/responses.ts';
 import type { DiskSpace } from './disk-space.ts';
-import { createNamedQueue, type ObjectFolder, type WriteCondition } from './objects.ts';
-import { type Draft, errnoOf, type Facts, openRecord, readRecord, syncFolder } from './record-file.ts';
+import { createKeyedMutex, type ObjectFolder, type WriteCondition } from './objects.ts';
+import {
+  errnoOf,
+  type ObjectInfo,
+  openRecord,
+  readRecord,
+  type StagedFile,
+  syncFolder,
+} from './record-file.ts';
 
 export interface Upload {
   readonly uploadId: string;
@@ -20,14 +27,14 @@ export interface Upload {
 
 export interface Part {
   readonly partNumber: number;
-  readonly facts: Facts;
+  readonly info: ObjectInfo;
 }
 
 export interface Uploads {
   create(upload: Pick<Upload, 'key' | 'startedAt' | 'headers'>): Promise<Upload>;
   /** @throws S3Error NoSuchUpload */
   find(key: string, uploadId: string): Promise<Upload>;
-  putPart(upload: Upload, partNumber: number, draft: Draft, facts: Facts): Promise<void>;
+  putPart(upload: Upload, partNumber: number, draft: StagedFile, facts: ObjectInfo): Promise<void>;
   /** In ascending order. */
   parts(upload: Upload): Promise<readonly Part[]>;
   /** By key, then by id. */
@@ -38,7 +45,7 @@ export interface Uploads {
     uploadId: string,
     parts: readonly NamedPart[],
     options: { now: Date; condition: WriteCondition },
-  ): Promise<Facts>;
+  ): Promise<ObjectInfo>;
   abort(upload: Upload): Promise<void>;
 }
 
@@ -58,7 +65,7 @@ export async function openUploads(
   const root = join(folder, 'uploads');
   const aside = join(folder, 'aside');
   await mkdir(root, { recursive: true, mode: 0o700 });
-  const inTurn = createNamedQueue();
+  const withLock = createKeyedMutex();
 
   async function read(uploadId: string): Promise<Upload | undefined> {
     // Checked before it becomes part of a path.
@@ -79,7 +86,7 @@ export async function openUploads(
   }
 
   /** Gone at once by a rename; what an interrupted removal leaves is swept at the next start. */
-  async function drop(uploadId: string): Promise<void> {
+  async function remove(uploadId: string): Promise<void> {
     const gone = join(aside, `gone-${uploadId}`);
     await rename(join(root, uploadId), gone);
     await rm(gone, { recursive: true, force: true });
@@ -104,15 +111,15 @@ export async function openUploads(
     return sizeBytes;
   }
 
-  async function copyPart(path: string, expected: NamedPart, draft: Draft): Promise<number> {
+  async function copyPart(path: string, expected: NamedPart, draft: StagedFile): Promise<number> {
     const record = await openRecord(path);
     try {
-      if (record?.facts.etag !== expected.etag)
+      if (record?.info.etag !== expected.etag)
         throw new S3Error(
           'InvalidPart',
           `Part ${expected.partNumber} was replaced while the upload was completed.`,
         );
-      const { handle, facts } = record;
+      const { handle, info: facts } = record;
       const buffer = Buffer.allocUnsafe(Math.min(COPY_BYTES, facts.sizeBytes));
       for (let offset = 0; offset < facts.sizeBytes; ) {
         const { bytesRead } = await handle.read(
@@ -153,7 +160,7 @@ export async function openUploads(
       const parts: Part[] = [];
       for (const name of (await readdir(join(root, upload.uploadId))).sort()) {
         const facts = name === ABOUT ? undefined : await readRecord(join(root, upload.uploadId, name));
-        if (facts) parts.push({ partNumber: Number(name), facts });
+        if (facts) parts.push({ partNumber: Number(name), info: facts });
       }
       return parts;
     },
@@ -167,7 +174,7 @@ export async function openUploads(
       return uploads.sort((a, b) => rank(a).compare(rank(b)));
     },
     complete: (key, uploadId, named, { now, condition }) =>
-      inTurn(uploadId, async () => {
+      withLock(uploadId, async () => {
         const upload = await read(uploadId);
         if (upload?.key !== key) {
           // The answer to the first Complete was lost, and the client asks again.
@@ -177,7 +184,7 @@ export async function openUploads(
         }
         const sizeBytes = await checkParts(upload, named);
         const release = await options.disk.reserve(sizeBytes);
-        const draft = await objects.draft();
+        const draft = await objects.stage();
         try {
           let copiedBytes = 0;
           for (const part of named)
@@ -187,9 +194,16 @@ export async function openUploads(
             Buffer.from(named.map((part) => part.etag).join(''), 'hex'),
           );
           const etag = `${digest.digest('hex')}-${named.length}`;
-          const facts: Facts = { key, sizeBytes, etag, modifiedAt: now, headers: upload.headers, uploadId };
+          const facts: ObjectInfo = {
+            key,
+            sizeBytes,
+            etag,
+            modifiedAt: now,
+            headers: upload.headers,
+            uploadId,
+          };
           await objects.publish(draft, facts, condition);
-          await drop(uploadId);
+          await remove(uploadId);
           return facts;
         } finally {
           await draft.discard();
@@ -197,9 +211,9 @@ export async function openUploads(
         }
       }),
     abort: (upload) =>
-      inTurn(upload.uploadId, async () => {
+      withLock(upload.uploadId, async () => {
         await find(upload.key, upload.uploadId);
-        await drop(upload.uploadId);
+        await remove(upload.uploadId);
       }),
   };
 }

@@ -4,13 +4,13 @@ import { dirname, join } from 'node:path';
 import { S3Error } from '../protocol/responses.ts';
 import { namesOfKey } from './key-path.ts';
 import {
-  createDraft,
-  type Draft,
+  createStagedFile,
   errnoOf,
-  type Facts,
+  type ObjectInfo,
   type OpenRecord,
   openRecord,
   readRecord,
+  type StagedFile,
   syncFolder,
 } from './record-file.ts';
 
@@ -21,17 +21,17 @@ export interface ObjectFolder {
   /** The root of the objects' tree, for listings. */
   readonly root: string;
   /** Begins a file aside, in the same file system. */
-  draft(): Promise<Draft>;
+  stage(): Promise<StagedFile>;
   /** @throws S3Error PreconditionFailed; the draft is then still the caller's to discard. */
-  publish(draft: Draft, facts: Facts, condition: WriteCondition): Promise<void>;
+  publish(draft: StagedFile, facts: ObjectInfo, condition: WriteCondition): Promise<void>;
   open(key: string): Promise<OpenRecord | undefined>;
-  head(key: string): Promise<Facts | undefined>;
+  head(key: string): Promise<ObjectInfo | undefined>;
   /** Removing what is not there is no error, as in S3. */
-  remove(key: string): Promise<void>;
+  delete(key: string): Promise<void>;
 }
 
 /** Runs tasks of one name one after the other, of different names at once. */
-export function createNamedQueue(): <T>(name: string, task: () => Promise<T>) => Promise<T> {
+export function createKeyedMutex(): <T>(name: string, task: () => Promise<T>) => Promise<T> {
   const tails = new Map<string, Promise<unknown>>();
   return async (name, task) => {
     const before = tails.get(name);
@@ -56,7 +56,7 @@ export async function openObjectFolder(folder: string, fsync: boolean): Promise<
   await mkdir(aside, { recursive: true, mode: 0o700 });
   for (const name of await readdir(aside)) await rm(join(aside, name), { recursive: true, force: true });
 
-  const inTurn = createNamedQueue();
+  const withLock = createKeyedMutex();
   const pathOf = (key: string) => join(root, ...namesOfKey(key));
   const head = (key: string) => readRecord(pathOf(key));
 
@@ -69,15 +69,15 @@ export async function openObjectFolder(folder: string, fsync: boolean): Promise<
 
   return {
     root,
-    draft: () => createDraft(aside, fsync),
+    stage: () => createStagedFile(aside, fsync),
     publish: (draft, facts, condition) =>
-      inTurn(facts.key, async () => {
+      withLock(facts.key, async () => {
         await check(facts.key, condition);
         await draft.publish(pathOf(facts.key), facts, 'make');
       }),
     open: (key) => openRecord(pathOf(key)),
     head,
-    remove: async (key) => {
+    delete: async (key) => {
       const path = pathOf(key);
       try {
         await unlink(path);

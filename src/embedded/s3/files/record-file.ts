@@ -9,7 +9,7 @@ import { constants } from 'node:fs';
 import { type FileHandle, mkdir, open, rename, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
-export interface Facts {
+export interface ObjectInfo {
   readonly key: string;
   readonly sizeBytes: number;
   /** Without quotes. */
@@ -24,16 +24,16 @@ export interface Facts {
 }
 
 /** A file being written aside. Either `publish` or `discard` ends it. */
-export interface Draft {
+export interface StagedFile {
   write(bytes: Uint8Array): Promise<void>;
   /** Writes the facts and moves the file to `path`. Where its folder is missing, it is made, or ENOENT is thrown. */
-  publish(path: string, facts: Facts, missingFolder: 'make' | 'fail'): Promise<void>;
+  publish(path: string, facts: ObjectInfo, missingFolder: 'make' | 'fail'): Promise<void>;
   /** Harmless after `publish`. */
   discard(): Promise<void>;
 }
 
 export interface OpenRecord {
-  readonly facts: Facts;
+  readonly info: ObjectInfo;
   readonly handle: FileHandle;
 }
 
@@ -41,7 +41,7 @@ const MAGIC = 0x574d4131; // "WMA1"
 const TAIL_BYTES = 8;
 /** Most facts fit here, so that reading them is one read. */
 const FIRST_READ_BYTES = 2048;
-const MAX_FACTS_BYTES = 64 * 1024;
+const MAX_INFO_BYTES = 64 * 1024;
 
 export const errnoOf = (error: unknown) => (error as NodeJS.ErrnoException | null)?.code;
 
@@ -98,7 +98,7 @@ async function syncPath(path: string, made: string | undefined): Promise<void> {
     await syncFolder(folder);
 }
 
-export async function createDraft(folder: string, fsync: boolean): Promise<Draft> {
+export async function createStagedFile(folder: string, fsync: boolean): Promise<StagedFile> {
   const aside = join(folder, randomBytes(16).toString('hex'));
   const handle = await open(aside, 'wx', 0o600);
   let state: 'open' | 'closed' | 'published' = 'open';
@@ -114,7 +114,7 @@ export async function createDraft(folder: string, fsync: boolean): Promise<Draft
     write,
     publish: async (path, facts, missingFolder) => {
       const json = Buffer.from(JSON.stringify(facts));
-      if (json.length > MAX_FACTS_BYTES) throw new Error('the facts of a record are too long');
+      if (json.length > MAX_INFO_BYTES) throw new Error('the facts of a record are too long');
       const tail = Buffer.alloc(TAIL_BYTES);
       tail.writeUInt32BE(json.length, 0);
       tail.writeUInt32BE(MAGIC, 4);
@@ -132,7 +132,7 @@ export async function createDraft(folder: string, fsync: boolean): Promise<Draft
   };
 }
 
-async function readFacts(handle: FileHandle): Promise<Facts> {
+async function readInfo(handle: FileHandle): Promise<ObjectInfo> {
   const { size } = await handle.stat();
   const readTail = async (lengthBytes: number) => {
     const tail = Buffer.alloc(Math.min(size, lengthBytes));
@@ -142,12 +142,12 @@ async function readFacts(handle: FileHandle): Promise<Facts> {
   };
   let tail = await readTail(FIRST_READ_BYTES);
   const jsonBytes = tail.readUInt32BE(tail.length - TAIL_BYTES);
-  if (tail.readUInt32BE(tail.length - 4) !== MAGIC || jsonBytes > MAX_FACTS_BYTES)
+  if (tail.readUInt32BE(tail.length - 4) !== MAGIC || jsonBytes > MAX_INFO_BYTES)
     throw new Error('a record file does not end as it should');
   const recordBytes = jsonBytes + TAIL_BYTES;
   if (recordBytes > tail.length) tail = await readTail(recordBytes);
   const json = tail.toString('utf8', tail.length - recordBytes, tail.length - TAIL_BYTES);
-  const facts = JSON.parse(json) as Omit<Facts, 'modifiedAt'> & { modifiedAt: string };
+  const facts = JSON.parse(json) as Omit<ObjectInfo, 'modifiedAt'> & { modifiedAt: string };
   if (facts.sizeBytes + recordBytes !== size) throw new Error('a record file does not have its own length');
   return { ...facts, modifiedAt: new Date(facts.modifiedAt) };
 }
@@ -162,7 +162,7 @@ export async function openRecord(path: string): Promise<OpenRecord | undefined> 
     throw error;
   }
   try {
-    return { facts: await readFacts(handle), handle };
+    return { info: await readInfo(handle), handle };
   } catch (error) {
     await handle.close();
     throw error;
@@ -170,8 +170,8 @@ export async function openRecord(path: string): Promise<OpenRecord | undefined> 
 }
 
 /** The facts alone. */
-export async function readRecord(path: string): Promise<Facts | undefined> {
+export async function readRecord(path: string): Promise<ObjectInfo | undefined> {
   const record = await openRecord(path);
   await record?.handle.close();
-  return record?.facts;
+  return record?.info;
 }

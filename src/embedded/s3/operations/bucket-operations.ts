@@ -4,7 +4,7 @@ import { listPage } from '../files/listing.ts';
 import { escapeUri } from '../protocol/request-target.ts';
 import { parseDelete } from '../protocol/request-xml.ts';
 import { renderDocument, S3Error } from '../protocol/responses.ts';
-import { type Operation, readNumber, receiveXml, send } from './context.ts';
+import { type Operation, readNumber, receiveXml, send } from './request-context.ts';
 
 /** 1,000 keys of 1,024 bytes, each byte escaped at the worst as `&quot;`, would be 6 MiB; real keys are 60 bytes. */
 const MAX_DELETE_BYTES = 2 * 1024 * 1024;
@@ -66,7 +66,7 @@ export const listObjects: Operation = async (exchange, store) => {
 
 export const deleteObjects: Operation = async (exchange, store) => {
   const { keys, quiet } = parseDelete(await receiveXml(exchange, MAX_DELETE_BYTES));
-  for (const key of keys) await store.objects.remove(key);
+  for (const key of keys) await store.objects.delete(key);
   const tree = quiet ? {} : { Deleted: keys.map((key) => ({ Key: key })) };
   send(exchange, 200, {}, renderDocument('DeleteResult', tree));
 };

@@ -1,12 +1,12 @@
 /** PutObject, GetObject, HeadObject, DeleteObject. */
 import { pipeline } from 'node:stream/promises';
-import type { Facts } from '../files/record-file.ts';
+import type { ObjectInfo } from '../files/record-file.ts';
 import { decideRange, decideRead, readWriteCondition } from '../protocol/conditions.ts';
 import { S3Error } from '../protocol/responses.ts';
-import { type Operation, receiveInto, send } from './context.ts';
+import { type Operation, receiveInto, send } from './request-context.ts';
 
 /** Headers of a PUT that are kept and answered again as they were. */
-const KEPT = [
+const STORED_HEADERS = [
   'content-type',
   'content-disposition',
   'content-language',
@@ -22,16 +22,17 @@ const READ_BYTES = 256 * 1024;
  * Headers that ask for what is not here. Ignoring one of them would be a lie: a copy would store an empty object, a
  * request for encryption a plain one.
  */
-const REFUSED =
+const UNSUPPORTED_HEADERS =
   /^x-amz-(copy-source|server-side-encryption|object-lock|tagging|website-redirect|grant-|write-offset)|^content-range$/;
 
 /** @throws S3Error NotImplemented, MetadataTooLarge */
-export function readKeptHeaders(headers: NodeJS.Dict<string[]>): Record<string, string> {
+export function readStoredHeaders(headers: NodeJS.Dict<string[]>): Record<string, string> {
   const kept: Record<string, string> = {};
   let metadataBytes = 0;
   for (const [name, lines = []] of Object.entries(headers)) {
     const value = lines.join(',');
-    if (REFUSED.test(name)) throw new S3Error('NotImplemented', `The header ${name} is not implemented.`);
+    if (UNSUPPORTED_HEADERS.test(name))
+      throw new S3Error('NotImplemented', `The header ${name} is not implemented.`);
     if (name === 'x-amz-acl' && value !== 'private')
       throw new S3Error('NotImplemented', 'Only the private ACL is implemented.');
     if (name === 'x-amz-storage-class' && value !== 'STANDARD')
@@ -43,21 +44,21 @@ export function readKeptHeaders(headers: NodeJS.Dict<string[]>): Record<string, 
     } else if (name.startsWith('x-amz-meta-')) {
       metadataBytes += name.length - 'x-amz-meta-'.length + value.length;
       kept[name] = value;
-    } else if (KEPT.includes(name)) kept[name] = value;
+    } else if (STORED_HEADERS.includes(name)) kept[name] = value;
   }
   if (metadataBytes > MAX_METADATA_BYTES)
     throw new S3Error('MetadataTooLarge', `At most ${MAX_METADATA_BYTES} bytes of x-amz-meta-* headers.`);
   return kept;
 }
 
-export const checksumHeaders = ({ checksum }: Pick<Facts, 'checksum'>): Record<string, string> =>
+export const checksumHeaders = ({ checksum }: Pick<ObjectInfo, 'checksum'>): Record<string, string> =>
   checksum ? { [checksum[0]]: checksum[1] } : {};
 
 export const putObject: Operation = async (exchange, store) => {
-  const headers = readKeptHeaders(exchange.headers);
+  const headers = readStoredHeaders(exchange.headers);
   const condition = readWriteCondition(exchange.headers);
   await receiveInto(exchange, store, async (draft, { sizeBytes, md5, checksum }) => {
-    const facts: Facts = {
+    const facts: ObjectInfo = {
       key: exchange.target.key,
       sizeBytes,
       etag: md5.toString('hex'),
@@ -73,7 +74,7 @@ export const putObject: Operation = async (exchange, store) => {
 /** `response-content-disposition=…` and its like; safe to obey, because every request here is signed. */
 function readOverrides(query: ReadonlyMap<string, string>): Record<string, string> {
   const overrides: Record<string, string> = {};
-  for (const name of KEPT) {
+  for (const name of STORED_HEADERS) {
     const value = query.get(`response-${name}`);
     if (value === undefined) continue;
     if (!/^[\x20-\x7e]*$/.test(value))
@@ -88,7 +89,7 @@ export const getObject: Operation = async (exchange, store) => {
   const overrides = readOverrides(target.query);
   const record = await store.objects.open(target.key);
   if (!record) throw new S3Error('NoSuchKey', 'The specified key does not exist.');
-  const { facts, handle } = record;
+  const { info: facts, handle } = record;
   try {
     const validators = {
       etag: `"${facts.etag}"`,
@@ -122,6 +123,6 @@ export const getObject: Operation = async (exchange, store) => {
 };
 
 export const deleteObject: Operation = async (exchange, store) => {
-  await store.objects.remove(exchange.target.key);
+  await store.objects.delete(exchange.target.key);
   send(exchange, 204, {});
 };

@@ -12,8 +12,8 @@ import {
   headBucket,
   listObjects,
 } from './bucket-operations.ts';
-import type { Operation } from './context.ts';
 import { deleteObject, getObject, putObject } from './object-operations.ts';
+import type { Operation } from './request-context.ts';
 import {
   abortUpload,
   completeUpload,

@@ -1,11 +1,18 @@
 /** The multipart operations. */
 
-import type { Facts } from '../files/record-file.ts';
+import type { ObjectInfo } from '../files/record-file.ts';
 import { readWriteCondition } from '../protocol/conditions.ts';
 import { parseComplete } from '../protocol/request-xml.ts';
 import { renderDocument, S3Error } from '../protocol/responses.ts';
-import { type Exchange, type Operation, readNumber, receiveInto, receiveXml, send } from './context.ts';
-import { checksumHeaders, readKeptHeaders } from './object-operations.ts';
+import { checksumHeaders, readStoredHeaders } from './object-operations.ts';
+import {
+  type Operation,
+  type RequestContext,
+  readNumber,
+  receiveInto,
+  receiveXml,
+  send,
+} from './request-context.ts';
 
 const MAX_PARTS = 10_000;
 /** 10,000 parts with a checksum each. */
@@ -13,12 +20,12 @@ const MAX_COMPLETE_BYTES = 4 * 1024 * 1024;
 /** Copying 5 GiB of parts sends nothing over the socket; the idle limit must not cut the answer off. */
 const COMPLETE_LIMIT_MS = 10 * 60_000;
 
-const uploadIdOf = ({ target }: Pick<Exchange, 'target'>) => target.query.get('uploadId') ?? '';
-const quoted = (facts: Pick<Facts, 'etag'>) => `"${facts.etag}"`;
+const uploadIdOf = ({ target }: Pick<RequestContext, 'target'>) => target.query.get('uploadId') ?? '';
+const quoted = (facts: Pick<ObjectInfo, 'etag'>) => `"${facts.etag}"`;
 
 export const createUpload: Operation = async (exchange, store) => {
   const { key } = exchange.target;
-  const headers = readKeptHeaders(exchange.headers);
+  const headers = readStoredHeaders(exchange.headers);
   const upload = await store.uploads.create({ key, startedAt: store.clock.now(), headers });
   const tree = { Bucket: store.bucket, Key: key, UploadId: upload.uploadId };
   send(exchange, 200, {}, renderDocument('InitiateMultipartUploadResult', tree));
@@ -26,11 +33,11 @@ export const createUpload: Operation = async (exchange, store) => {
 
 export const uploadPart: Operation = async (exchange, store) => {
   const partNumber = readNumber(exchange, 'partNumber', { from: 1, to: MAX_PARTS });
-  readKeptHeaders(exchange.headers); // refuses a copy-source
+  readStoredHeaders(exchange.headers); // refuses a copy-source
   const { key } = exchange.target;
   const upload = await store.uploads.find(key, uploadIdOf(exchange));
   await receiveInto(exchange, store, async (draft, { sizeBytes, md5, checksum }) => {
-    const facts: Facts = {
+    const facts: ObjectInfo = {
       key,
       sizeBytes,
       etag: md5.toString('hex'),
@@ -81,7 +88,7 @@ export const listParts: Operation = async (exchange, store) => {
     MaxParts: maxParts,
     IsTruncated: more,
     StorageClass: 'STANDARD',
-    Part: page.map(({ partNumber, facts }) => ({
+    Part: page.map(({ partNumber, info: facts }) => ({
       PartNumber: partNumber,
       LastModified: facts.modifiedAt.toISOString(),
       ETag: quoted(facts),

@@ -6,7 +6,7 @@ import { decodeChunked } from './chunked-body.ts';
 import { S3Error } from './responses.ts';
 import type { Payload } from './signature.ts';
 
-export interface ProvenBody {
+export interface VerifiedBody {
   readonly sizeBytes: number;
   readonly md5: Buffer;
   readonly checksum?: readonly [name: string, value: string];
@@ -60,7 +60,7 @@ export async function receiveBody(
   request: Pick<IncomingMessage, 'headersDistinct' | 'iterator'>,
   payload: Payload,
   write: (bytes: Uint8Array) => Promise<void>,
-): Promise<ProvenBody> {
+): Promise<VerifiedBody> {
   const headers = request.headersDistinct;
   const lengthBytes = announcedLength(headers, payload);
   const expected = readExpected(headers, payload);

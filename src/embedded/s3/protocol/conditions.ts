@@ -1,7 +1,7 @@
 /** Ranges and preconditions, as pure decisions over headers (RFC 9110 §13, §14, in the order S3 applies them). */
 
 import type { WriteCondition } from '../files/objects.ts';
-import type { Facts } from '../files/record-file.ts';
+import type { ObjectInfo } from '../files/record-file.ts';
 import { S3Error } from './responses.ts';
 
 type Headers = NodeJS.Dict<string[]>;
@@ -24,7 +24,7 @@ function readDate(lines: readonly string[] | undefined): number | undefined {
 /** @throws S3Error PreconditionFailed */
 export function decideRead(
   headers: Headers,
-  facts: Pick<Facts, 'etag' | 'modifiedAt'>,
+  facts: Pick<ObjectInfo, 'etag' | 'modifiedAt'>,
 ): 'send' | 'notModified' {
   const failed = () => new S3Error('PreconditionFailed', 'The object is not as the condition wants it.');
   const modified = seconds(facts.modifiedAt);
@@ -61,7 +61,7 @@ export interface ByteRange {
  */
 export function decideRange(
   headers: Headers,
-  facts: Pick<Facts, 'etag' | 'sizeBytes' | 'modifiedAt'>,
+  facts: Pick<ObjectInfo, 'etag' | 'sizeBytes' | 'modifiedAt'>,
 ): ByteRange | undefined {
   const match = /^bytes=(\d{0,15})-(\d{0,15})$/.exec(headers.range?.[0] ?? '');
   if (!match || match[0] === 'bytes=-') return undefined;

@@ -113,7 +113,7 @@ describe('content', () => {
   it('of an archived media whose object is gone is a problem with a code of its own', async () => {
     const lost = await s.archived(reference(), { body, contentType: 'image/jpeg', extension: 'jpg' });
     const row = await s.parts.catalogue.get(lost);
-    await s.parts.store.remove(row!.objectKey!, AbortSignal.timeout(5_000));
+    await s.parts.store.delete(row!.objectKey!, AbortSignal.timeout(5_000));
     for (const headers of [{}, { range: 'bytes=0-0' }] as Record<string, string>[]) {
       const answer = await s.call(`/v1/media/${lost}/content?proxy=true`, { key: 'read', headers });
       const problem = (await answer.json()) as Record<string, unknown>;

@@ -400,7 +400,7 @@ describe('the page', { skip: missing.chromium }, () => {
     };
     for (const id of [ids.gone, ids.goneFilm, ids.goneVoice]) {
       const row = await s.parts.catalogue.get(id);
-      await s.parts.store.remove(row!.objectKey!, AbortSignal.timeout(5_000));
+      await s.parts.store.delete(row!.objectKey!, AbortSignal.timeout(5_000));
     }
     await look(page);
     const hint = (id: string) => page.locator(`.card[data-key="${id}"] .hint`);

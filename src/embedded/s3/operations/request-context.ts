@@ -4,13 +4,13 @@ import type { Clock } from '../../../runtime/clock.ts';
 import type { DiskSpace } from '../files/disk-space.ts';
 import type { Uploads } from '../files/multipart.ts';
 import type { ObjectFolder } from '../files/objects.ts';
-import type { Draft } from '../files/record-file.ts';
-import { announcedLength, type ProvenBody, receiveBody, receiveDocument } from '../protocol/body.ts';
+import type { StagedFile } from '../files/record-file.ts';
+import { announcedLength, receiveBody, receiveDocument, type VerifiedBody } from '../protocol/body.ts';
 import type { RequestTarget } from '../protocol/request-target.ts';
 import { S3Error } from '../protocol/responses.ts';
 import type { Payload } from '../protocol/signature.ts';
 
-export interface Store {
+export interface Bucket {
   readonly bucket: string;
   readonly region: string;
   readonly clock: Pick<Clock, 'now'>;
@@ -19,7 +19,7 @@ export interface Store {
   readonly disk: DiskSpace;
 }
 
-export interface Exchange {
+export interface RequestContext {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   readonly target: RequestTarget;
@@ -29,10 +29,10 @@ export interface Exchange {
   acceptBody(): void;
 }
 
-export type Operation = (exchange: Exchange, store: Store) => Promise<void>;
+export type Operation = (exchange: RequestContext, store: Bucket) => Promise<void>;
 
 export function send(
-  { response }: Pick<Exchange, 'response'>,
+  { response }: Pick<RequestContext, 'response'>,
   statusCode: number,
   headers: Record<string, string | number>,
   xml?: string,
@@ -45,13 +45,13 @@ export function send(
 
 /** Takes the body into a file aside, proves it, and lets `publish` move it; whatever fails leaves nothing behind. */
 export async function receiveInto(
-  { request, headers, payload, acceptBody }: Exchange,
-  { objects, disk }: Store,
-  publish: (draft: Draft, proven: ProvenBody) => Promise<void>,
+  { request, headers, payload, acceptBody }: RequestContext,
+  { objects, disk }: Bucket,
+  publish: (draft: StagedFile, proven: VerifiedBody) => Promise<void>,
 ): Promise<void> {
   const release = await disk.reserve(announcedLength(headers, payload));
   try {
-    const draft = await objects.draft();
+    const draft = await objects.stage();
     try {
       acceptBody();
       const proven = await receiveBody(request, payload, draft.write);
@@ -64,14 +64,17 @@ export async function receiveInto(
   }
 }
 
-export function receiveXml({ request, payload, acceptBody }: Exchange, limitBytes: number): Promise<string> {
+export function receiveXml(
+  { request, payload, acceptBody }: RequestContext,
+  limitBytes: number,
+): Promise<string> {
   acceptBody();
   return receiveDocument(request, payload, limitBytes);
 }
 
 /** A whole number in the query. @throws S3Error InvalidArgument */
 export function readNumber(
-  { target }: Pick<Exchange, 'target'>,
+  { target }: Pick<RequestContext, 'target'>,
   name: string,
   { otherwise, from, to }: { otherwise?: number; from: number; to: number },
 ): number {

@@ -3,8 +3,8 @@
  * timeouts – stays node-postgres' own code; only the server at the far end is in this process.
  */
 import { Duplex } from 'node:stream';
-import { greeting } from './protocol.ts';
-import type { Peer, Session } from './session-pool.ts';
+import { authenticationOk } from './protocol.ts';
+import type { SessionClient, SessionPool } from './session-pool.ts';
 
 const QUERY = 0x51;
 const SYNC = 0x53;
@@ -12,14 +12,14 @@ const TERMINATE = 0x58;
 /** Bind, Close, Describe, Execute, Parse. Cursors (Flush) and COPY need a connection of their own. */
 const PARTS = new Set([0x42, 0x43, 0x44, 0x45, 0x50]);
 
-export class Wire extends Duplex implements Peer {
-  readonly #session: Session;
+export class PgSocket extends Duplex implements SessionClient {
+  readonly #session: SessionPool;
   #incoming: Buffer = Buffer.alloc(0);
   #parts: Buffer[] = [];
   #greeted = false;
   #ended = false;
 
-  constructor(session: Session) {
+  constructor(session: SessionPool) {
     super();
     this.#session = session;
   }
@@ -66,7 +66,7 @@ export class Wire extends Duplex implements Peer {
     const type = message[0]!;
     if (!this.#greeted) {
       this.#greeted = true;
-      this.deliver(greeting());
+      this.deliver(authenticationOk());
     } else if (type === QUERY || type === SYNC) {
       this.#session.submit(this, Buffer.concat([...this.#parts, message]));
       this.#parts = [];
