@@ -9,7 +9,7 @@ import { startConsumer, startFeeder, startSweeper } from './app/worker.ts';
 import { loadConfig } from './config/config.ts';
 import { loadKeys } from './server/auth/api-key-file.ts';
 import { callbackUrlOf } from './server/callbacks/callback-url.ts';
-import { mayShowLoginLink, openServer, welcome } from './server/start.ts';
+import { mayShowLoginLink, openServer, startMessage } from './server/start.ts';
 import { simulatedAccount } from './simulator/account.ts';
 import { keepSending } from './simulator/callbacks/sender.ts';
 import { openSimulator } from './simulator/server.ts';
@@ -39,7 +39,7 @@ await runProgram('wechat-media-archiver', async (attend) => {
   // Opened before what works on media, and so closed after it: a restart refuses no callback while media in hand end.
   const server = await openServer(parts, { keys });
   const showLoginLink = mayShowLoginLink(config, process.stdout);
-  process.stdout.write(welcome(parts, server, { showLoginLink, keyFile: file }));
+  process.stdout.write(startMessage(parts, server, { showLoginLink, keyFile: file }));
   const feeder = startFeeder(parts);
   const opening = startConsumer(
     parts,

@@ -13,7 +13,7 @@ export const EXIT = {
   /** No key, a wrong one, or one that does not reach this far. */
   key: 4,
   /** No server, or one that cannot now. */
-  away: 5,
+  unavailable: 5,
   /** Left by Ctrl-C while watching. */
   interrupted: 130,
 } as const;
@@ -27,7 +27,7 @@ export class CliError extends Error {
   }
 }
 
-export interface Asked {
+export interface RequestOptions {
   readonly query?: Readonly<Record<string, string | number | readonly (string | number)[] | undefined>>;
   readonly body?: unknown;
   /** Default 60,000. */
@@ -39,7 +39,7 @@ export interface Asked {
 export interface Client {
   readonly url: string;
   /** Throws {@link CliError}, or the signal's reason. */
-  ask<T>(method: 'GET' | 'POST' | 'PUT' | 'DELETE', path: string, asked?: Asked): Promise<T>;
+  request<T>(method: 'GET' | 'POST' | 'PUT' | 'DELETE', path: string, asked?: RequestOptions): Promise<T>;
 }
 
 export interface ClientOptions {
@@ -64,7 +64,7 @@ export function createClient({ url, key, keyFile, language, signal }: ClientOpti
     ...(key ? { authorization: `Bearer ${key}` } : {}),
   };
 
-  async function send(method: string, path: string, asked: Asked): Promise<Response> {
+  async function send(method: string, path: string, asked: RequestOptions): Promise<Response> {
     const { query = {}, body, timeoutMs = 60_000 } = asked;
     const search = new URLSearchParams();
     for (const [name, values] of Object.entries(query))
@@ -79,17 +79,17 @@ export function createClient({ url, key, keyFile, language, signal }: ClientOpti
       });
     } catch (error) {
       signal.throwIfAborted();
-      throw new CliError(unreachable(url, error), EXIT.away);
+      throw new CliError(unreachable(url, error), EXIT.unavailable);
     }
   }
 
   return {
     url,
-    ask: async <T>(method: string, path: string, asked: Asked = {}): Promise<T> => {
+    request: async <T>(method: string, path: string, asked: RequestOptions = {}): Promise<T> => {
       const answer = await send(method, path, asked);
       const text = await answer.text().catch((error) => {
         signal.throwIfAborted();
-        throw new CliError(unreachable(url, error), EXIT.away);
+        throw new CliError(unreachable(url, error), EXIT.unavailable);
       });
       if (answer.ok || asked.accept?.includes(answer.status)) return parse(text, url) as T;
       throw refusal(answer.status, text, { url, hasKey: key !== undefined, keyFile });
@@ -101,7 +101,7 @@ function parse(text: string, url: string): unknown {
   try {
     return text === '' ? undefined : JSON.parse(text);
   } catch {
-    throw new CliError(`${url} does not speak this program's API: it answered no JSON.`, EXIT.away);
+    throw new CliError(`${url} does not speak this program's API: it answered no JSON.`, EXIT.unavailable);
   }
 }
 
@@ -133,6 +133,7 @@ function refusal(
   const title = problem.title ?? `${at.url} answered ${status}`;
   const errors = (problem.errors ?? []).map(({ field, message }) => `\n  ${field}: ${message}`);
   const lines = [`${title}.`, problem.detail && `${problem.detail}.`, problem.advice].filter(Boolean);
-  const exitCode = status === 403 ? EXIT.key : status >= 500 || status === 429 ? EXIT.away : EXIT.refused;
+  const exitCode =
+    status === 403 ? EXIT.key : status >= 500 || status === 429 ? EXIT.unavailable : EXIT.refused;
   return new CliError(`${lines.join(' ')}${errors.join('')}`, exitCode);
 }

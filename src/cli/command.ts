@@ -3,11 +3,11 @@ import { type Command, InvalidArgumentError } from 'commander';
 import type { ClientSettings } from '../config/client-settings.ts';
 import { momentOf } from '../config/values/moment.ts';
 import { CliError, type Client, createClient, EXIT } from './client.ts';
-import { createScreen, type Screen, type Streams } from './screen.ts';
+import { createOutput, type Output, type Streams } from './screen.ts';
 
 export interface Context {
   readonly client: Client;
-  readonly screen: Screen;
+  readonly output: Output;
   /** Aborted by Ctrl-C. */
   readonly signal: AbortSignal;
 }
@@ -30,12 +30,12 @@ export interface Terminal extends Streams {
 }
 
 /** Gives a command its deed. */
-export function does(terminal: Terminal, command: Command, run: Run): Command {
+export function runs(terminal: Terminal, command: Command, run: Run): Command {
   return command.action(async () => {
     const globals = command.optsWithGlobals() as GlobalOptions;
     const interrupted = new AbortController();
     terminal.onInterrupt(() => interrupted.abort(new CliError('Interrupted.', EXIT.interrupted)));
-    const screen = createScreen(terminal, { json: globals.json ?? false });
+    const screen = createOutput(terminal, { json: globals.json ?? false });
     const settings = terminal.settings();
     const client = createClient({
       ...settings,
@@ -44,19 +44,21 @@ export function does(terminal: Terminal, command: Command, run: Run): Command {
       signal: interrupted.signal,
     });
     if (travelsInClear(client.url))
-      screen.say(`Warning: the key travels in clear to ${client.url}. Use https.`);
+      screen.info(`Warning: the key travels in clear to ${client.url}. Use https.`);
     try {
-      terminal.exit((await run({ client, screen, signal: interrupted.signal }, command.args)) ?? EXIT.ok);
+      terminal.exit(
+        (await run({ client, output: screen, signal: interrupted.signal }, command.args)) ?? EXIT.ok,
+      );
     } catch (error) {
       if (!(error instanceof CliError)) throw error;
-      screen.say(error.message);
+      screen.info(error.message);
       terminal.exit(error.exitCode);
     }
   });
 }
 
 /** Throws where the answer is no, or nobody can be asked. */
-export async function confirm({ screen }: Pick<Context, 'screen'>, question: string): Promise<void> {
+export async function confirm({ output: screen }: Pick<Context, 'output'>, question: string): Promise<void> {
   if (!(await screen.confirm(question)))
     throw new CliError('Nothing was done. Say --yes where nobody can be asked.', EXIT.usage);
 }

@@ -1,14 +1,14 @@
 /** What the terminal shows: data on stdout, everything else on stderr. */
 
-export interface Screen {
+export interface Output {
   readonly json: boolean;
   /** A value as JSON where that was asked for, else what `text` makes of it. */
   show<T>(value: T, text: (value: T) => string): void;
-  say(line: string): void;
+  info(line: string): void;
   /** A bar on a terminal, a line now and then elsewhere. */
   progress(done: number, total: number | undefined, words: string): void;
   /** Ends a bar. */
-  settle(): void;
+  endProgress(): void;
   /** False where nobody can answer. */
   confirm(question: string): Promise<boolean>;
 }
@@ -22,7 +22,7 @@ export interface Streams {
 const BAR_WIDTH = 24;
 const LINE_EVERY_MS = 10_000;
 
-export function createScreen({ stdin, stdout, stderr }: Streams, options: { json: boolean }): Screen {
+export function createOutput({ stdin, stdout, stderr }: Streams, options: { json: boolean }): Output {
   const { json } = options;
   let isBarOpen = false;
   let saidAtMs = Number.NEGATIVE_INFINITY;
@@ -38,8 +38,8 @@ export function createScreen({ stdin, stdout, stderr }: Streams, options: { json
 
   return {
     json,
-    settle,
-    say,
+    endProgress: settle,
+    info: say,
     show: (value, text) => {
       settle();
       stdout.write(json ? `${JSON.stringify(value)}\n` : `${text(value)}\n`);

@@ -17,14 +17,17 @@ export interface Watched<T> {
 }
 
 /** The last state. Ctrl-C ends the watching and says how to go on. */
-export async function watch<T>({ client, screen, signal }: Context, watched: Watched<T>): Promise<T> {
+export async function pollUntilEnded<T>(
+  { client, output: screen, signal }: Context,
+  watched: Watched<T>,
+): Promise<T> {
   let away = 0;
   for (;;) {
     try {
-      const state = await client.ask<T>('GET', watched.path);
+      const state = await client.request<T>('GET', watched.path);
       away = 0;
       if (watched.hasEnded(state)) {
-        screen.settle();
+        screen.endProgress();
         return state;
       }
       const { done, total, words } = watched.progress(state);
@@ -37,7 +40,8 @@ export async function watch<T>({ client, screen, signal }: Context, watched: Wat
           EXIT.interrupted,
         );
       }
-      if (!(error instanceof CliError) || error.exitCode !== EXIT.away || ++away > AWAY_LIMIT) throw error;
+      if (!(error instanceof CliError) || error.exitCode !== EXIT.unavailable || ++away > AWAY_LIMIT)
+        throw error;
       screen.progress(0, undefined, 'the server does not answer; waiting for it');
       await wait(LOOK_MS, undefined, { signal }).catch(() => undefined);
     }

@@ -4,9 +4,9 @@ import { idOf } from '../media.ts';
 import { createLog } from '../runtime/log.ts';
 import type { JobProducerOptions } from './producer.ts';
 import { checkUrl, ProducerError } from './producer-error.ts';
-import type { Way } from './way.ts';
+import type { ReferenceWriter } from './way.ts';
 
-export function openJobs(options: JobProducerOptions): Way {
+export function openJobWriter(options: JobProducerOptions): ReferenceWriter {
   const { prefix = '{wma}' } = options;
   const url = checkUrl('redisUrl', options.redisUrl, ['redis', 'rediss']);
   if (!/^[\x21-\x7e]{1,64}$/.test(prefix)) {
@@ -27,8 +27,8 @@ export function openJobs(options: JobProducerOptions): Way {
   let opening: ReturnType<typeof open> | undefined;
 
   return {
-    load: () => loading,
-    hand: async (references) => {
+    preload: () => loading,
+    write: async (references) => {
       opening ??= open();
       const queue = await opening;
       await queue.add(

@@ -6,11 +6,11 @@
 import { idOf, type Kind, type ReferenceInput, type Status } from '../media.ts';
 import { within } from '../queue/timeouts.ts';
 import { systemClock } from '../runtime/clock.ts';
-import { openJobs } from './jobs.ts';
+import { openJobWriter } from './jobs.ts';
 import { ProducerError } from './producer-error.ts';
 import { readGiven } from './reading.ts';
-import { openRows } from './rows.ts';
-import type { Way } from './way.ts';
+import { openRowWriter } from './rows.ts';
+import type { ReferenceWriter } from './way.ts';
 
 export { ProducerError };
 
@@ -35,7 +35,7 @@ export interface MediaReference extends Omit<ReferenceInput, 'account' | 'sentAt
   readonly sentAt?: string | Date;
 }
 
-export type Given = WechatMessage | MediaReference;
+export type ProducerInput = WechatMessage | MediaReference;
 
 interface SharedOptions {
   /**
@@ -75,7 +75,7 @@ export interface JobProducerOptions extends SharedOptions {
 
 export type ProducerOptions = RowProducerOptions | JobProducerOptions;
 
-export interface Archived {
+export interface ArchivedReference {
   /** Where the file will be: `GET /v1/media/{id}`. */
   readonly id: string;
   readonly account: string;
@@ -91,7 +91,10 @@ export interface Producer {
    * media in the order given: none for a message without media, two for a video with its thumb. At most 500 at once.
    * Rejects with {@link ProducerError} within `timeoutMs`.
    */
-  archive(given: Given | readonly Given[], options?: { account?: string }): Promise<Archived[]>;
+  archive(
+    given: ProducerInput | readonly ProducerInput[],
+    options?: { account?: string },
+  ): Promise<ArchivedReference[]>;
   /** Lets the connections go; the process would else stay alive for them. */
   close(): Promise<void>;
 }
@@ -105,9 +108,9 @@ export function createProducer(options: ProducerOptions): Producer {
   let closed = false;
 
   async function archive(
-    given: Given | readonly Given[],
+    given: ProducerInput | readonly ProducerInput[],
     { account = options.account }: { account?: string } = {},
-  ): Promise<Archived[]> {
+  ): Promise<ArchivedReference[]> {
     if (closed) throw new ProducerError('misused', 'the producer is closed');
     const now = systemClock.now();
     const references = readGiven(Array.isArray(given) ? given : [given], account).map((reference) => ({
@@ -115,8 +118,8 @@ export function createProducer(options: ProducerOptions): Producer {
       sentAt: reference.sentAt ?? now.toISOString(),
     }));
     if (references.length === 0) return [];
-    await way.load?.();
-    const statuses = await within('archive', timeoutMs, () => way.hand(references)).catch(
+    await way.preload?.();
+    const statuses = await within('archive', timeoutMs, () => way.write(references)).catch(
       (error: unknown) => {
         throw error instanceof ProducerError
           ? error
@@ -139,7 +142,7 @@ export function createProducer(options: ProducerOptions): Producer {
   };
 }
 
-function openWay(options: ProducerOptions): Way {
+function openWay(options: ProducerOptions): ReferenceWriter {
   if (typeof options?.account !== 'string' || options.account === '') {
     throw new ProducerError('misused', 'account is missing: give the appId (WeCom: corpId-agentId)');
   }
@@ -147,8 +150,8 @@ function openWay(options: ProducerOptions): Way {
   if (databaseUrl && redisUrl) {
     throw new ProducerError('misused', 'give databaseUrl or redisUrl, not both: a row needs no job');
   }
-  if (databaseUrl) return openRows(options as RowProducerOptions);
-  if (redisUrl) return openJobs(options as JobProducerOptions);
+  if (databaseUrl) return openRowWriter(options as RowProducerOptions);
+  if (redisUrl) return openJobWriter(options as JobProducerOptions);
   throw new ProducerError('misused', 'give databaseUrl (writes rows) or redisUrl (adds jobs)');
 }
 

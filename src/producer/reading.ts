@@ -1,13 +1,13 @@
 /** From what a program hands over – messages as it parsed them, or references – to references that are checked. */
 import { type ReferenceInput, referenceSchema } from '../media.ts';
 import { readReferences } from '../wechat/callback/references.ts';
-import type { Given } from './producer.ts';
+import type { ProducerInput } from './producer.ts';
 import { ProducerError } from './producer-error.ts';
 
 const AT_ONCE = 500;
 
 /** All references of all things given, in order. Throws {@link ProducerError} `invalid` with the index of the wrong one. */
-export function readGiven(given: readonly Given[], account: string): ReferenceInput[] {
+export function readGiven(given: readonly ProducerInput[], account: string): ReferenceInput[] {
   if (given.length > AT_ONCE) throw new ProducerError('invalid', `at most ${AT_ONCE} at once`);
   return given.flatMap((one, index) => {
     try {
@@ -19,7 +19,7 @@ export function readGiven(given: readonly Given[], account: string): ReferenceIn
   });
 }
 
-const isMessage = (one: Given): one is Extract<Given, { MsgType: unknown }> =>
+const isMessage = (one: ProducerInput): one is Extract<ProducerInput, { MsgType: unknown }> =>
   typeof one === 'object' && one !== null && 'MsgType' in one;
 
 function readMessage(message: object, account: string): ReferenceInput[] {

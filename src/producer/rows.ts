@@ -9,13 +9,13 @@ import { endsWithin } from '../queue/timeouts.ts';
 import { createLifetimes, systemClock } from '../runtime/clock.ts';
 import type { RowProducerOptions } from './producer.ts';
 import { checkUrl, ProducerError } from './producer-error.ts';
-import type { Way } from './way.ts';
+import type { ReferenceWriter } from './way.ts';
 
 const HOUR_MS = 3_600_000;
 const CONNECTIONS = 4;
 const CLOSE_MS = 2_000;
 
-export function openRows(options: RowProducerOptions): Way {
+export function openRowWriter(options: RowProducerOptions): ReferenceWriter {
   const { schema = 'wma', mediaLifetimeMs = 72 * HOUR_MS } = options;
   if (!SCHEMA_PATTERN.test(schema)) {
     throw new ProducerError('misused', `schema ${SCHEMA_RULE}`);
@@ -46,7 +46,7 @@ export function openRows(options: RowProducerOptions): Way {
   }
 
   return {
-    hand: async (references) => {
+    write: async (references) => {
       try {
         await requireKnown(references.map(({ account }) => account));
         const dated = references.map((reference) => ({ ...reference, sentAt: new Date(reference.sentAt) }));

@@ -1,10 +1,10 @@
 import type { ReferenceInput, Status } from '../media.ts';
 
 /** How references leave this process. */
-export interface Way {
+export interface ReferenceWriter {
   /** Answers in the order given. */
-  hand(references: readonly (ReferenceInput & { sentAt: string })[]): Promise<(Status | undefined)[]>;
+  write(references: readonly (ReferenceInput & { sentAt: string })[]): Promise<(Status | undefined)[]>;
   /** Modules that are loaded late: their time is not the call's. */
-  load?(): Promise<unknown>;
+  preload?(): Promise<unknown>;
   close(): Promise<void>;
 }

@@ -13,34 +13,34 @@ import { OverloadedError, UnknownAccountError } from '../pipeline/ingest/insert-
 import { boundConnections, LISTENER_LIMITS, timeoutsOf } from '../runtime/network/server-limits.ts';
 import { redact } from '../runtime/redaction.ts';
 import { isStoreRefusal } from '../store-failures.ts';
-import type { App, ServerDeps } from './route-deps.ts';
-import { addPressure } from './load-shedding.ts';
+import { addLoadShedding } from './load-shedding.ts';
 import { type FieldError, Problem, type ProblemCode, sendProblem } from './problem.ts';
-import { webhookRoutes } from './routes/callback.ts';
+import type { App, RouteDeps } from './route-deps.ts';
+import { callbackRoutes } from './routes/callback.ts';
+import { deadLetterRoutes } from './routes/dead-letters/dead-letters.ts';
+import { redriveRoutes } from './routes/dead-letters/redrives.ts';
 import { healthRoutes } from './routes/health.ts';
 import { contentRoutes } from './routes/media/content.ts';
-import { deadLetterRoutes } from './routes/dead-letters/dead-letters.ts';
 import { erasureRoutes } from './routes/media/erasures.ts';
 import { mediaRoutes } from './routes/media/media.ts';
-import { redriveRoutes } from './routes/dead-letters/redrives.ts';
 import { metricsRoutes } from './routes/metrics.ts';
 import { accountRoutes } from './routes/operations/accounts.ts';
 import { alertRoutes } from './routes/operations/alerts.ts';
-import { eventRoutes } from './routes/operations/audit-log.ts';
+import { auditLogRoutes } from './routes/operations/audit-log.ts';
 import { doctorRoutes } from './routes/operations/doctor.ts';
 import { statsRoutes } from './routes/operations/stats.ts';
 import { storeRoutes } from './routes/operations/store.ts';
 import { verificationRoutes } from './routes/operations/verifications.ts';
-import { describeRoutes, documentation } from './routes/pages/api-docs.ts';
+import { apiDocRoutes, registerOpenApi } from './routes/pages/api-docs.ts';
+import { dashboardRoutes } from './routes/pages/dashboard.ts';
 import { loginRoutes } from './routes/pages/login.ts';
 import { loginLinkRoutes } from './routes/pages/login-links.ts';
-import { pageRoutes } from './routes/pages/dashboard.ts';
-import { queueRoutes } from './routes/pages/queue-board.ts';
-import { refuseUnknownParameters } from './unknown-parameters.ts';
+import { queueBoardRoutes } from './routes/pages/queue-board.ts';
+import { rejectUnknownParameters } from './unknown-parameters.ts';
 
 const API_BODY_BYTES = 1024 * 1024;
 
-function createApp(deps: ServerDeps): App {
+function createApp(deps: RouteDeps): App {
   const { limits = LISTENER_LIMITS } = deps;
   const app = Fastify({
     logger: false,
@@ -65,7 +65,7 @@ function createApp(deps: ServerDeps): App {
     if (problem.code === 'internal') {
       const { method, routeOptions, url } = request;
       const key = `a request failed: ${method} ${routeOptions.url} ${(error as FastifyError).code}`;
-      deps.repeated.write('error', key, { err: error, method, url: redact(url) }, 'a request failed');
+      deps.repeatedLog.write('error', key, { err: error, method, url: redact(url) }, 'a request failed');
     }
     return sendProblem(request, reply, problem);
   });
@@ -123,40 +123,40 @@ function problemOf(error: FastifyError): Problem {
 }
 
 /** Everything: callbacks, API, health, metrics, Bull Board, the page. */
-export async function buildServer(deps: ServerDeps): Promise<App> {
+export async function buildServer(deps: RouteDeps): Promise<App> {
   const app = createApp(deps);
-  refuseUnknownParameters(app);
-  await describeRoutes(app);
+  rejectUnknownParameters(app);
+  await registerOpenApi(app);
   app.decorateRequest('principal');
   // Beside the others, not among them: WeChat has neither browser nor key, and calls by the thousand.
-  await app.register(webhookRoutes(deps));
+  await app.register(callbackRoutes(deps));
   await app.register((scope) => addRooms(scope, deps));
   await app.ready();
   return app;
 }
 
 /** For browsers and keys. */
-async function addRooms(app: App, deps: ServerDeps): Promise<void> {
+async function addRooms(app: App, deps: RouteDeps): Promise<void> {
   app.setNotFoundHandler(notFound);
   await app.register(cookie);
   await app.register(helmet, securityHeaders(await storeOrigin(deps)));
   app.addHook('onRequest', async (request, reply) => {
-    const { scope = 'admin', narrowed } = request.routeOptions.config;
+    const { scope = 'admin', accountScoped } = request.routeOptions.config;
     if (scope === 'open' || request.is404) return;
     try {
-      request.principal = await deps.access.authorize(request, { scope, narrowed });
+      request.principal = await deps.access.authorize(request, { scope, accountScoped });
     } catch (error) {
       // Answered here, because a plugin's own error handler would make a 500 of it.
       if (!(error instanceof Problem)) throw error;
       await sendProblem(request, reply, error);
     }
   });
-  addPressure(app, deps);
+  addLoadShedding(app, deps);
   app.addHook('onSend', async (_request, reply) => {
     // Answers differ by key, language and moment; what may be kept says so itself.
     if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store');
   });
-  await documentation(app);
+  await apiDocRoutes(app);
   const rooms = [
     healthRoutes,
     loginRoutes,
@@ -166,7 +166,7 @@ async function addRooms(app: App, deps: ServerDeps): Promise<void> {
     erasureRoutes,
     deadLetterRoutes,
     redriveRoutes,
-    eventRoutes,
+    auditLogRoutes,
     statsRoutes,
     storeRoutes,
     accountRoutes,
@@ -174,14 +174,14 @@ async function addRooms(app: App, deps: ServerDeps): Promise<void> {
     verificationRoutes,
     doctorRoutes,
     metricsRoutes,
-    queueRoutes,
-    pageRoutes,
+    queueBoardRoutes,
+    dashboardRoutes,
   ];
   for (const room of rooms) await app.register(room(deps));
 }
 
 /** Where the browser gets pictures and sound from: a signed link says it, whatever the addressing. */
-async function storeOrigin(deps: Pick<ServerDeps, 'clock' | 'store'>): Promise<string> {
+async function storeOrigin(deps: Pick<RouteDeps, 'clock' | 'store'>): Promise<string> {
   const { url } = await deps.store.link('any', { now: deps.clock.now(), ttlMs: 60_000 });
   return new URL(url).origin;
 }
@@ -215,10 +215,10 @@ function securityHeaders(mediaOrigin: string): FastifyHelmetOptions {
 }
 
 /** CALLBACK_PORT: answers /wechat/ alone, to be the only port the Internet reaches. */
-export async function buildCallbackServer(deps: ServerDeps): Promise<App> {
+export async function buildCallbackServer(deps: RouteDeps): Promise<App> {
   const app = createApp(deps);
   app.setNotFoundHandler(notFound);
-  app.register(webhookRoutes(deps));
+  app.register(callbackRoutes(deps));
   await app.ready();
   return app;
 }

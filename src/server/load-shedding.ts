@@ -5,8 +5,8 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { FastifyRequest } from 'fastify';
 import type { Intake } from '../pipeline/ingest/ingest.ts';
-import type { App } from './route-deps.ts';
 import { Problem, sendProblem } from './problem.ts';
+import type { App } from './route-deps.ts';
 
 /**
  * Reads share ten connections with the callbacks' rows: 128 of the slowest (0.1 s) keep those waiting for little more
@@ -24,20 +24,20 @@ const FREE: ReadonlySet<string> = new Set(['/wechat/:account', '/livez', '/ready
 const WRITES: ReadonlySet<string> = new Set(['/v1/media', '/v1/media/batch']);
 const AGAIN = { retryAfterSeconds: 2 };
 
-export interface Places {
+export interface RequestLimiter {
   /** Takes a place and answers how to leave it. Throws Problem: 429 for a key that takes too much, 503 for all. */
-  enter(key: string, kind: keyof typeof PLACES): () => void;
+  acquire(key: string, kind: keyof typeof PLACES): () => void;
 }
 
 /** `loopDelayMs`: how late the event loop has been of late. */
-export function createPlaces(
+export function createRequestLimiter(
   loopDelayMs: () => number,
   places: Readonly<Record<keyof typeof PLACES, number>> = PLACES,
-): Places {
+): RequestLimiter {
   const taken = { read: 0, write: 0 };
   const byKey = new Map<string, number>();
   return {
-    enter: (key, kind) => {
+    acquire: (key, kind) => {
       const name = `${kind} ${key}`;
       const own = byKey.get(name) ?? 0;
       if (own >= places[kind] / 2) throw new Problem('too_many_requests', AGAIN);
@@ -77,10 +77,10 @@ function watchLoop(): { delayMs(): number; close(): void } {
 }
 
 /** To be added after whoever asks is known. */
-export function addPressure(app: App, deps: { intake: Pick<Intake, 'state'> }): void {
+export function addLoadShedding(app: App, deps: { intake: Pick<Intake, 'state'> }): void {
   const loop = watchLoop();
   app.addHook('onClose', async () => loop.close());
-  const places = createPlaces(loop.delayMs);
+  const places = createRequestLimiter(loop.delayMs);
   const leave = new WeakMap<FastifyRequest, () => void>();
 
   app.addHook('onRoute', (route) => {
@@ -97,7 +97,7 @@ export function addPressure(app: App, deps: { intake: Pick<Intake, 'state'> }): 
       if (!isWrite && url.startsWith('/v1/') && deps.intake.state.isAway)
         throw new Problem('database_away', { retryAfterSeconds: 5 });
       const key = (request.principal as { name: string } | undefined)?.name ?? '';
-      leave.set(request, places.enter(key, isWrite ? 'write' : 'read'));
+      leave.set(request, places.acquire(key, isWrite ? 'write' : 'read'));
     } catch (error) {
       // Answered here, because a plugin's own error handler would make a 500 of it.
       if (!(error instanceof Problem)) throw error;

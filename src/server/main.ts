@@ -6,7 +6,7 @@ import { reportAtStart } from '../app/start-report.ts';
 import { startFeeder, startHeartbeat } from '../app/worker.ts';
 import { loadConfig } from '../config/config.ts';
 import { loadKeys } from './auth/api-key-file.ts';
-import { mayShowLoginLink, openServer, welcome } from './start.ts';
+import { mayShowLoginLink, openServer, startMessage } from './start.ts';
 
 await runProgram('server', async (attend) => {
   const config = loadConfig();
@@ -20,5 +20,5 @@ await runProgram('server', async (attend) => {
   reportAtStart(parts);
   const server = await openServer(parts, { keys });
   const showLoginLink = mayShowLoginLink(config, process.stdout);
-  process.stdout.write(welcome(parts, server, { showLoginLink, keyFile: file }));
+  process.stdout.write(startMessage(parts, server, { showLoginLink, keyFile: file }));
 });

@@ -10,7 +10,7 @@ import type { ListenerLimits } from '../runtime/network/server-limits.ts';
 import type { RepeatedLog } from '../runtime/repeated-log.ts';
 import type { Access } from './auth/access.ts';
 
-export interface ServerDeps
+export interface RouteDeps
   extends Pick<
     AppContext,
     | 'accounts'
@@ -30,7 +30,7 @@ export interface ServerDeps
   > {
   access: Access;
   /** For lines that whoever calls can cause. */
-  repeated: RepeatedLog;
+  repeatedLog: RepeatedLog;
   /** Of connections and requests. Default: LISTENER_LIMITS. */
   limits?: ListenerLimits;
   intake: Intake;

@@ -32,8 +32,8 @@ export async function openServer(
 ): Promise<RunningServer> {
   const { host, port, callbackPort } = parts.config.http;
   const intake = await openIntake(parts);
-  const repeated = createRepeatedLog(parts.log);
-  parts.shutdown.step('repeated log lines', async () => repeated.close());
+  const repeatedLog = createRepeatedLog(parts.log);
+  parts.shutdown.step('repeated log lines', async () => repeatedLog.close());
   const lookAt = (accounts?: readonly string[]) =>
     lookOnce(parts.gather, {
       isAway: () => intake.state.isAway,
@@ -44,7 +44,7 @@ export async function openServer(
   const deps = {
     ...parts,
     intake,
-    repeated,
+    repeatedLog,
     ...(limits ? { limits } : {}),
     access: createAccess(keys, {
       clock: parts.clock,
@@ -86,11 +86,11 @@ async function listen(
     await app.close().finally(() => clearTimeout(timer));
   });
   const { port } = app.server.address() as { port: number };
-  return `http://${reachable(at.host)}:${port}`;
+  return `http://${localHost(at.host)}:${port}`;
 }
 
 /** A wildcard is no address a browser can open. */
-function reachable(host: string): string {
+function localHost(host: string): string {
   if (host === '0.0.0.0') return '127.0.0.1';
   if (host === '::') return '[::1]';
   return host.includes(':') ? `[${host}]` : host;
@@ -108,7 +108,7 @@ export function mayShowLoginLink(
 }
 
 /** What is printed at start: the page, the addresses to paste into WeChat's console, the key's file. */
-export function welcome(
+export function startMessage(
   parts: Pick<AppContext, 'accounts' | 'config'>,
   server: RunningServer,
   options: { showLoginLink: boolean; keyFile?: string | undefined },

@@ -5,7 +5,7 @@ import type { App } from './route-deps.ts';
 const NONE = z.strictObject({});
 
 /** Before the routes, and before what documents them. Health and pages take what monitors and browsers append. */
-export function refuseUnknownParameters(app: App): void {
+export function rejectUnknownParameters(app: App): void {
   app.addHook('onRoute', (route) => {
     if (!route.url.startsWith('/v1/')) return;
     route.schema = { ...route.schema, querystring: route.schema?.querystring ?? NONE };

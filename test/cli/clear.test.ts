@@ -1,11 +1,11 @@
 /** A key that travels over http to another machine is warned of; beside us it is not. */
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { wmaHere } from './wma.ts';
+import { runWma } from './wma.ts';
 
 it('warns of a key in clear, but on this machine', async () => {
   const say = async (url: string) => {
-    const { code, stderr } = await wmaHere(['accounts', '--url', url, '--key', 'a-key'], { env: {} });
+    const { code, stderr } = await runWma(['accounts', '--url', url, '--key', 'a-key'], { env: {} });
     assert.equal(code, 5, stderr);
     return stderr;
   };

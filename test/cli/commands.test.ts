@@ -10,7 +10,7 @@ import { PROBLEMS } from '../../src/server/problem.ts';
 import { openServer } from '../../src/server/start.ts';
 import { A, B, ended, type Ground, type Program, SHAPES, sent } from '../contract/shapes.ts';
 import { freePort } from '../machine/server.ts';
-import { type Settings, wma, wmaHere } from './wma.ts';
+import { runWma, type Settings, spawnWma } from './wma.ts';
 
 const ADMIN = 'admin-secret-0123456789';
 const READ = 'read-secret-0123456789';
@@ -30,7 +30,7 @@ describe('wma', { timeout: 240_000 }, () => {
   after(() => ground?.close());
 
   const run = (args: readonly string[], settings: Pick<Settings, 'env' | 'input'> = {}) =>
-    wmaHere(args, { ...settings, env: { ...env, ...settings.env } });
+    runWma(args, { ...settings, env: { ...env, ...settings.env } });
   async function ok(...args: string[]) {
     const done = await run([...args, '--json']);
     assert.equal(done.code, 0, done.stderr);
@@ -94,7 +94,7 @@ describe('wma', { timeout: 240_000 }, () => {
 
   it('stops a redrive, and goes away when it is told to without stopping it', async () => {
     const ids = await dead(6);
-    const left = await wma(['redrive', '--class', 'permanent_media', '--rate', '1', '--yes'], {
+    const left = await spawnWma(['redrive', '--class', 'permanent_media', '--rate', '1', '--yes'], {
       env,
       onStart: (child) => {
         let told = '';
@@ -275,15 +275,15 @@ describe('wma', { timeout: 240_000 }, () => {
     const bare = { WMA_URL: '', WMA_API_KEY: '' };
     const port = new URL(env.WMA_URL!).port;
     await writeFile(join(folder, '.env'), `PORT=${port}\nAPI_KEYS=read:${READ},boss:admin:${ADMIN}\n`);
-    const beside = await wma(['release', B], { folder });
+    const beside = await spawnWma(['release', B], { folder });
     assert.equal(beside.code, 0, beside.stderr);
     await writeFile(join(folder, '.env'), `PORT=${port}\nDATA_DIR=${folder}\n`);
     await writeFile(join(folder, 'api-key'), `${ADMIN}\n`);
-    assert.equal((await wma(['release', B], { folder, env: bare })).code, 0);
+    assert.equal((await spawnWma(['release', B], { folder, env: bare })).code, 0);
   });
 
   it('migrates a database, or says what it needs', async () => {
-    const done = await wma(['migrate']);
+    const done = await spawnWma(['migrate']);
     assert.equal(done.code, 78);
     assert.match(done.stderr, /DATABASE_URL is missing/);
   });

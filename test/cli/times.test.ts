@@ -4,7 +4,7 @@ import { describe, it } from 'node:test';
 import type { Command } from 'commander';
 import { buildProgram } from '../../src/cli/program.ts';
 import { httpServer } from '../wechat/servers.ts';
-import { wmaHere } from './wma.ts';
+import { runWma } from './wma.ts';
 
 const HOUR_MS = 3_600_000;
 const nowhere = { write: () => true } as unknown as NodeJS.WriteStream;
@@ -39,7 +39,7 @@ describe('a time on the command line', () => {
   it('arrives at the server as a moment: hold --until 1h', async (t) => {
     const server = await httpServer(t, (_request, response) => response.end('{"account":"wx1","hold":null}'));
     const args = ['hold', 'shop', '--reason', 'why', '--until', '1h', '--url', server.url, '--key', 'a-key'];
-    const { code, stderr } = await wmaHere(args, { env: {} });
+    const { code, stderr } = await runWma(args, { env: {} });
     assert.equal(code, 0, stderr);
     const { until } = JSON.parse(server.requests[0]!.body);
     assert.ok(Math.abs(Date.parse(until) - Date.now() - HOUR_MS) < 60_000, until);

@@ -12,7 +12,7 @@ import { clientSettings } from '../../src/config/client-settings.ts';
 const WMA = fileURLToPath(new URL('../../bin/wma.js', import.meta.url));
 const LIMIT_MS = 60_000;
 
-export interface Ended {
+export interface WmaResult {
   readonly code: number | null;
   readonly stdout: string;
   readonly stderr: string;
@@ -30,10 +30,10 @@ export interface Settings {
 }
 
 /** Runs a command line without a process: starting one takes half a second of CPU. */
-export async function wmaHere(
+export async function runWma(
   args: readonly string[],
   settings: Pick<Settings, 'env' | 'input'> = {},
-): Promise<Ended> {
+): Promise<WmaResult> {
   const texts = { stdout: '', stderr: '' };
   const stream = (name: keyof typeof texts) =>
     new PassThrough().setEncoding('utf8').on('data', (text: string) => {
@@ -61,7 +61,7 @@ export async function wmaHere(
 }
 
 /** Runs `wma` as a process to its end, with nothing of the test's environment that it could take for its own. */
-export async function wma(args: readonly string[], settings: Settings = {}): Promise<Ended> {
+export async function spawnWma(args: readonly string[], settings: Settings = {}): Promise<WmaResult> {
   const child = spawn(process.execPath, [WMA, ...args], {
     cwd: settings.folder ?? tmpdir(),
     env: { PATH: process.env.PATH ?? '', ...settings.env },

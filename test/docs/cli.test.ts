@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { cliPage } from '../../docs/generate/cli.ts';
 import { DRIFT } from '../../src/pipeline/verify/run.ts';
-import { wmaHere } from '../cli/wma.ts';
+import { runWma } from '../cli/wma.ts';
 
 const page = (name: string) => readFileSync(new URL(`../../docs/${name}`, import.meta.url), 'utf8');
 
@@ -12,7 +12,7 @@ test('docs/cli.md is what the program says; else run docs/generate/main.ts', () 
 });
 
 test('docs/cli.md names every command that wma --help names, and no other', async () => {
-  const { code, stdout } = await wmaHere(['--help']);
+  const { code, stdout } = await runWma(['--help']);
   assert.equal(code, 0);
   const listed = [
     ...stdout
@@ -32,7 +32,7 @@ test('every command says what it takes', async () => {
   const headings = [...page('cli.md').matchAll(/^## wma ([a-z-]+)$/gm)];
   assert.ok(headings.length > 10, 'the page has headings');
   for (const [, name] of headings) {
-    const { code, stdout } = await wmaHere([name!, '--help']);
+    const { code, stdout } = await runWma([name!, '--help']);
     assert.equal(code, 0, name);
     assert.match(stdout, new RegExp(`^Usage: wma ${name}\\b`));
     assert.match(stdout, /--url <url>/, 'the global options too');

@@ -4,7 +4,7 @@ import { execFile, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
-import { REDRIVE_BODY } from '../../src/server/routes/dead-letters/redrive-body.ts';
+import { redriveBody } from '../../src/server/routes/dead-letters/redrive-body.ts';
 import { KEYS, openTestServer, PLAIN, reference } from '../server/setup.ts';
 
 const run = promisify(execFile);
@@ -15,12 +15,12 @@ const noCurl = spawnSync('curl', ['--version'], { stdio: 'ignore' }).status === 
 test('the commands do what the page says', { skip: noCurl, timeout: 120_000 }, async (t) => {
   const server = await openTestServer();
   t.after(() => server.close());
-  const media = await server.dead(reference());
+  const media = await server.createDead(reference());
   const why = { code: 'invalid_media_id', class: 'permanent_media', errcode: 40007 };
   // By way of pending: dead letters are counted when a status changes.
   const set = 'UPDATE wma.media SET failure = $2, status = $3, stage = $4 WHERE id = $1';
-  await server.parts.database.query(set, [media, why, 'pending', 0]);
-  await server.parts.database.query(set, [media, why, 'dead', null]);
+  await server.context.database.query(set, [media, why, 'pending', 0]);
+  await server.context.database.query(set, [media, why, 'dead', null]);
   const variables: Record<string, string> = { ARCHIVER_KEY: KEYS.admin, MEDIA: media };
   const say = async (word: string) => {
     const found = commands.filter((command) => command.includes(word));
@@ -59,7 +59,7 @@ test('the commands do what the page says', { skip: noCurl, timeout: 120_000 }, a
 });
 
 test('the page names every field of a filter and no other', () => {
-  const fields = Object.keys(REDRIVE_BODY.shape.filter.unwrap().shape).sort();
+  const fields = Object.keys(redriveBody.shape.filter.unwrap().shape).sort();
   const [table = ''] = /\| field \| means \|\n(.*?)\n\n/s.exec(page) ?? [];
   const named = [...table.matchAll(/^\| (`.*?`(?:, `.*?`)*) \|/gm)].flatMap(
     ([, cell]) => cell!.match(/\w+/g) ?? [],

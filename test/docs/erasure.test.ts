@@ -31,14 +31,14 @@ describe('the page on erasing', { skip: status === 0 ? false : 'no curl here' },
   test('erases one, then a user’s, then tells how far it is', async () => {
     const [one, many, progress, ...others] = examples as [string, string, string];
     assert.deepEqual(others, [], 'every example is run here');
-    const id = await server.archived(reference(), JPEG);
+    const id = await server.createArchived(reference(), JPEG);
     const row = await play(one, { MEDIA_ID: id });
     assert.deepEqual([row.id, row.status, typeof row.erasedAt], [id, 'erased', 'string']);
     const openId = /"openId": "([^"]+)"/.exec(many)![1]!;
-    const his = await server.archived(reference({ openId }), JPEG);
+    const his = await server.createArchived(reference({ openId }), JPEG);
     const erasure = await play(many, {});
     assert.deepEqual([erasure.state, erasure.total, erasure.done], ['done', 1, 1]);
-    assert.equal((await server.parts.catalogue.get(his))?.status, 'erased');
+    assert.equal((await server.context.catalogue.get(his))?.status, 'erased');
     const later = await play(progress, { ERASURE_ID: String(erasure.id) });
     assert.deepEqual([later.id, later.state], [erasure.id, 'done']);
   });

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { cp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { wma } from '../cli/wma.ts';
+import { spawnWma } from '../cli/wma.ts';
 import { folderForTest, startProgram, until, untilReady } from './programs.ts';
 import { setup } from './wechat.ts';
 
@@ -49,13 +49,15 @@ test('backup, more archived, restore, wma verify --adopt: every media has its ro
 
   const third = await start();
   assert.equal((await wechat.rows()).length, before.length, 'it has forgotten five');
-  const orphans = await wma(['verify', '--orphans', '--json'], { env });
+  const orphans = await spawnWma(['verify', '--orphans', '--json'], { env });
   assert.equal(orphans.code, 1, orphans.stderr);
   assert.equal(orphans.json().counts.adoptable, 5);
-  const adopted = await wma(['verify', '--adopt', '--reason', 'restored from the backup', '--json'], { env });
+  const adopted = await spawnWma(['verify', '--adopt', '--reason', 'restored from the backup', '--json'], {
+    env,
+  });
   assert.equal(adopted.code, 0, adopted.stderr);
   assert.equal(adopted.json().counts.adopted, 5);
-  const verified = await wma(['verify', '--all', '--json'], { env });
+  const verified = await spawnWma(['verify', '--all', '--json'], { env });
   assert.deepEqual([verified.code, verified.json().counts], [0, { ok: 9 }], verified.stderr);
   const pick = ({ id, mediaId, status, objectKey }: (typeof all)[number]) => ({
     id,

@@ -2,11 +2,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { idOf } from '../../src/media.ts';
-import type { Given } from '../../src/producer/producer.ts';
+import type { ProducerInput } from '../../src/producer/producer.ts';
 import { readGiven } from '../../src/producer/reading.ts';
 
 const ACCOUNT = 'wx0123456789abcdef';
-const read = (...given: unknown[]) => readGiven(given as Given[], ACCOUNT);
+const read = (...given: unknown[]) => readGiven(given as ProducerInput[], ACCOUNT);
 const IMAGE = {
   ToUserName: 'gh_e136c6e50636',
   FromUserName: 'o1',

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { parseApiKeys } from '../../src/config/api-keys.ts';
 import { VARIABLES, type Variable } from '../../src/config/schema.ts';
 import { referenceSchema } from '../../src/media.ts';
-import { LIST_QUERY } from '../../src/server/routes/media/list-query.ts';
+import { listQuery } from '../../src/server/routes/media/list-query.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const read = (path: string) => readFileSync(join(ROOT, path), 'utf8');
@@ -114,7 +114,7 @@ for (const name of PAGES) {
       const queries = all(page, /\/v1\/media\?([^"`\s]+)/g);
       assert.equal(queries.length, 3);
       for (const query of queries) {
-        const parsed = LIST_QUERY.safeParse(
+        const parsed = listQuery.safeParse(
           Object.fromEntries(new URLSearchParams(query.replaceAll(/\$\{[^}]*\}/g, 'x'))),
         );
         assert.ok(parsed.success, `${query}: ${parsed.error?.message}`);

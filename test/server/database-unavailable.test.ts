@@ -58,13 +58,13 @@ describe('a database that goes away or refuses while the server runs', {
         url: databaseUrl,
         searchPath: 'wma',
         maxConnections: 4,
-        log: s.parts.log,
+        log: s.context.log,
       });
       t.after(() => pool.end());
       const database = createDatabase(pool);
-      const catalogue = createCatalogue(database, 'wma', s.parts.lifetimes);
+      const catalogue = createCatalogue(database, 'wma', s.context.lifetimes);
       const keys = [{ name: 'k', scopes: ['read'] as const, secret: KEYS.read }];
-      const server = await openServer({ ...s.parts, catalogue }, { keys });
+      const server = await openServer({ ...s.context, catalogue }, { keys });
       const read = async (path: string) => {
         const answer = await fetch(server.url + path, { headers: { authorization: `Bearer ${KEYS.read}` } });
         const body = (await answer.json()) as { code?: string };

@@ -7,13 +7,13 @@ import { createAccess } from '../../src/server/auth/access.ts';
 import type { TestServer } from './setup.ts';
 
 /** `GET /v1/media/{id}` for each route; HEAD, OPTIONS and wildcards are left out. */
-export async function routesOf(s: TestServer): Promise<string[]> {
+export async function listRoutes(s: TestServer): Promise<string[]> {
   const app = await buildServer({
-    ...s.parts,
-    repeated: createRepeatedLog(s.parts.log),
-    access: createAccess([], { clock: s.parts.clock, revocations: s.parts.catalogue.revocations }),
-    intake: createIntake({ ...s.parts, onAccepted: () => undefined }),
-    look: () => lookOnce(s.parts.gather),
+    ...s.context,
+    repeatedLog: createRepeatedLog(s.context.log),
+    access: createAccess([], { clock: s.context.clock, revocations: s.context.catalogue.revocations }),
+    intake: createIntake({ ...s.context, onAccepted: () => undefined }),
+    look: () => lookOnce(s.context.gather),
   });
   const tree = app.printRoutes({ commonPrefix: false, includeMeta: false });
   await app.close();

@@ -11,7 +11,7 @@ import { type Config, loadConfig } from '../../src/config/config.ts';
 import { failure } from '../../src/failures.ts';
 import { idOf, objectKeyOf, type ReferenceInput } from '../../src/media.ts';
 import type { ListenerLimits } from '../../src/runtime/network/server-limits.ts';
-import { PROBLEM } from '../../src/server/routes/schemas.ts';
+import { problemSchema } from '../../src/server/routes/schemas.ts';
 import { openServer, type RunningServer } from '../../src/server/start.ts';
 import { signatureOf } from '../../src/simulator/callbacks/envelope.ts';
 import { databaseTemplate } from '../embedded/database/open.ts';
@@ -56,7 +56,7 @@ export interface Call {
 }
 
 export interface TestServer {
-  parts: AppContext;
+  context: AppContext;
   /** Its DATA_DIR. */
   folder: string;
   url: string;
@@ -70,9 +70,9 @@ export interface TestServer {
   /** The signed address of such a message, at another server too. */
   callbackUrl(base: string, options?: CallbackOptions): string;
   /** A media whose bytes are in the store, as a worker leaves it. Answers its id. */
-  archived(reference: ReferenceInput, content: StoredContent): Promise<string>;
+  createArchived(reference: ReferenceInput, content: StoredContent): Promise<string>;
   /** A media that WeChat refused for good. */
-  dead(reference: ReferenceInput): Promise<string>;
+  createDead(reference: ReferenceInput): Promise<string>;
   close(): Promise<void>;
 }
 
@@ -137,7 +137,7 @@ export async function openTestServer(
     const text = await answer.text();
     assert.equal(answer.status, status, text);
     const body = JSON.parse(text);
-    if (status >= 400) PROBLEM.parse(body);
+    if (status >= 400) problemSchema.parse(body);
     return body as T;
   }
 
@@ -152,7 +152,7 @@ export async function openTestServer(
   }
 
   return {
-    parts,
+    context: parts,
     folder,
     url,
     server,
@@ -165,7 +165,7 @@ export async function openTestServer(
         body,
         headers: { 'content-type': options.contentType ?? 'text/xml' },
       }),
-    archived: async (reference, { body, contentType, extension, fileName }) => {
+    createArchived: async (reference, { body, contentType, extension, fileName }) => {
       const { id, round, account } = await take(reference);
       const now = parts.clock.now();
       const objectKey = objectKeyOf({ prefix: '', account, sentAt: now, id, source: 'media_get', extension });
@@ -196,7 +196,7 @@ export async function openTestServer(
       );
       return id;
     },
-    dead: async (reference) => {
+    createDead: async (reference) => {
       const { id, round } = await take(reference);
       const now = parts.clock.now();
       const { failure: why } = failure('too_large', 'WeChat said so');

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { loadKeys } from '../../src/server/auth/api-key-file.ts';
-import { mayShowLoginLink, openServer, welcome } from '../../src/server/start.ts';
+import { mayShowLoginLink, openServer, startMessage } from '../../src/server/start.ts';
 import { openTestServer, PLAIN, type TestServer } from './setup.ts';
 
 describe('the made key', () => {
@@ -67,12 +67,12 @@ describe('the server', () => {
     const other = createServer().listen(0, '127.0.0.1');
     await new Promise((resolve) => other.once('listening', resolve));
     const { port } = other.address() as { port: number };
-    const { config } = s.parts;
+    const { config } = s.context;
     for (const [http, variable] of [
       [{ port }, 'PORT'],
       [{ callbackPort: port }, 'CALLBACK_PORT'],
     ] as const) {
-      const parts = { ...s.parts, config: { ...config, http: { ...config.http, ...http } } };
+      const parts = { ...s.context, config: { ...config, http: { ...config.http, ...http } } };
       await assert.rejects(openServer(parts, { keys: [] }), {
         exitCode: 78,
         message: `Port ${port} on 127.0.0.1 is taken by another program. Stop that one, or set ${variable} to another port.`,
@@ -82,20 +82,22 @@ describe('the server', () => {
   });
 
   it('says where everything is, with PUBLIC_URL and without', () => {
-    const { config } = s.parts;
-    const real = { ...s.parts, config: { ...config, shape: { ...config.shape, wechat: 'real' as const } } };
-    const text = welcome(real, s.server, { showLoginLink: true, keyFile: '/data/api-key' });
+    const { config } = s.context;
+    const real = { ...s.context, config: { ...config, shape: { ...config.shape, wechat: 'real' as const } } };
+    const text = startMessage(real, s.server, { showLoginLink: true, keyFile: '/data/api-key' });
     assert.ok(text.includes(`${s.url}/login?ticket=`));
     assert.ok(text.includes(`${s.server.callbackUrl}/wechat/${PLAIN.account}  (shop)`));
     assert.ok(text.includes('/data/api-key'));
     assert.match(text, /set PUBLIC_URL/);
     assert.doesNotMatch(
-      welcome(s.parts, s.server, { showLoginLink: true }),
+      startMessage(s.context, s.server, { showLoginLink: true }),
       /set PUBLIC_URL/,
       'the simulated WeChat is on this machine',
     );
     const http = { ...config.http, publicUrl: 'https://media.example.com' };
-    const known = welcome({ ...real, config: { ...real.config, http } }, s.server, { showLoginLink: false });
+    const known = startMessage({ ...real, config: { ...real.config, http } }, s.server, {
+      showLoginLink: false,
+    });
     assert.doesNotMatch(known, /ticket/);
     assert.match(known, /wma login/);
     assert.ok(known.includes(`https://media.example.com/wechat/${PLAIN.account}`));
@@ -103,7 +105,7 @@ describe('the server', () => {
   });
 
   it('shows a login link on a terminal and in the embedded shape, never in a log of production', () => {
-    const { config } = s.parts;
+    const { config } = s.context;
     const shared = { ...config, shape: { ...config.shape, database: 'postgres' as const } };
     const terminal = { isTTY: true };
     for (const [of, output, shown] of [

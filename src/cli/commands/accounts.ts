@@ -1,7 +1,7 @@
 /** wma accounts, hold, release. */
 import type { Command } from 'commander';
 import { CliError, EXIT } from '../client.ts';
-import { does, parseTimeAhead, type Terminal } from '../command.ts';
+import { parseTimeAhead, runs, type Terminal } from '../command.ts';
 import { table } from '../screen.ts';
 
 interface Account {
@@ -21,8 +21,8 @@ const pathOf = (account: string) => `/v1/accounts/${encodeURIComponent(account)}
 
 export function addAccountCommands(program: Command, terminal: Terminal): void {
   const accounts = program.command('accounts').summary('the accounts, and which of them wait');
-  does(terminal, accounts, async ({ client, screen }) => {
-    const answer = await client.ask<{ items: readonly Account[] }>('GET', '/v1/accounts');
+  runs(terminal, accounts, async ({ client, output: screen }) => {
+    const answer = await client.request<{ items: readonly Account[] }>('GET', '/v1/accounts');
     screen.show(answer, ({ items }) =>
       table(
         ['ACCOUNT', 'NAME', 'PRODUCT', 'LAST CALLBACK', 'HOLD', 'CALLBACK URL'],
@@ -46,9 +46,9 @@ export function addAccountCommands(program: Command, terminal: Terminal): void {
     .argument('<account>', 'appId or name')
     .requiredOption('--reason <text>', 'shown to whoever wonders why')
     .option('--until <time>', 'default: until it is released', parseTimeAhead);
-  does(terminal, hold, async ({ client, screen }, [account]) => {
+  runs(terminal, hold, async ({ client, output: screen }, [account]) => {
     const { reason, until } = hold.opts();
-    const held = await client.ask<Account>('PUT', pathOf(account!), { body: { reason, until } });
+    const held = await client.request<Account>('PUT', pathOf(account!), { body: { reason, until } });
     screen.show(held, () => `${held.account} is held${until ? ` until ${until}` : ' until it is released'}.`);
     return EXIT.ok;
   });
@@ -61,18 +61,18 @@ export function addAccountCommands(program: Command, terminal: Terminal): void {
     )
     .argument('[account]', 'appId or name')
     .option('--store', 'the hold of the store instead of an account');
-  does(terminal, release, async ({ client, screen }, [account]) => {
+  runs(terminal, release, async ({ client, output: screen }, [account]) => {
     const { store } = release.opts();
     if ((account === undefined) === !store)
       throw new CliError('Name an account, or --store, not both.', EXIT.usage);
     if (store) {
-      const seen = await client.ask<Store>('DELETE', '/v1/store/hold');
+      const seen = await client.request<Store>('DELETE', '/v1/store/hold');
       screen.show(seen, ({ hold }) =>
         hold ? `The store is probed now. What it met last: ${hold.message}` : 'The store is not held.',
       );
       return EXIT.ok;
     }
-    const released = await client.ask<Account>('DELETE', pathOf(account!));
+    const released = await client.request<Account>('DELETE', pathOf(account!));
     screen.show(released, ({ hold }) =>
       hold ? `${released.account} tries one media now: ${hold.reason}` : `${released.account} goes on.`,
     );

@@ -1,9 +1,9 @@
 /** wma dead-letters, redrive. */
 import type { Command } from 'commander';
 import { CliError, EXIT } from '../client.ts';
-import { type Context, collect, confirm, does, parseCount, parseTime, type Terminal } from '../command.ts';
-import { createLongDeed } from '../server-task.ts';
+import { type Context, collect, confirm, parseCount, parseTime, runs, type Terminal } from '../command.ts';
 import { table } from '../screen.ts';
+import { createServerTask } from '../server-task.ts';
 import type { Media } from './media.ts';
 
 interface Group {
@@ -27,7 +27,7 @@ interface Redrive {
 const redriveText = ({ id, state, done, skipped, total }: Redrive) =>
   `${id} is ${state}: ${done} of ${total} media are pending again, ${skipped} were skipped.`;
 
-const redrives = createLongDeed<Redrive>({
+const redrives = createServerTask<Redrive>({
   command: 'redrive',
   path: (id) => `/v1/redrives/${encodeURIComponent(id)}`,
   text: redriveText,
@@ -40,8 +40,8 @@ export function addDeadLetterCommands(program: Command, terminal: Terminal): voi
     .command('dead-letters')
     .summary('what WeChat refused for good, by reason, and what to do')
     .description('Media that failed for good, grouped by account and reason, with the cure of each.');
-  does(terminal, deadLetters, async ({ client, screen }) => {
-    const answer = await client.ask<{ groups: readonly Group[] }>('GET', '/v1/dead-letters');
+  runs(terminal, deadLetters, async ({ client, output: screen }) => {
+    const answer = await client.request<{ groups: readonly Group[] }>('GET', '/v1/dead-letters');
     screen.show(answer, ({ groups }) => groupsText(groups, 'There are no dead letters.'));
     return EXIT.ok;
   });
@@ -77,8 +77,8 @@ export function addDeadLetterCommands(program: Command, terminal: Terminal): voi
       'after',
       '\nExample:\n  wma redrive --errcode 40007 --account shop --reason "secret corrected"',
     );
-  does(terminal, redrive, async (context, ids) => {
-    const { client, screen } = context;
+  runs(terminal, redrive, async (context, ids) => {
+    const { client, output: screen } = context;
     const { all, limit, rate, force, reason, dryRun, yes, watch: watching, stop, ...rest } = redrive.opts();
     if (stop !== undefined) return await redrives.stop(context, stop);
     if (typeof watching === 'string') return await follow(context, watching);
@@ -88,34 +88,40 @@ export function addDeadLetterCommands(program: Command, terminal: Terminal): voi
     if (Object.keys(filter).length === 0 && !all)
       throw new CliError('Say which: ids, options like --errcode, or --all.', EXIT.usage);
     const body = { filter, ...(all && { all }), limit, rate, force, reason };
-    const preview = await client.ask<{ matched: number; groups: readonly Group[] }>('POST', '/v1/redrives', {
-      body: { ...body, dryRun: true },
-    });
+    const preview = await client.request<{ matched: number; groups: readonly Group[] }>(
+      'POST',
+      '/v1/redrives',
+      {
+        body: { ...body, dryRun: true },
+      },
+    );
     const takes = Math.min(preview.matched, limit ?? Number.POSITIVE_INFINITY);
     if (dryRun || takes === 0) {
       screen.show(preview, ({ groups }) => groupsText(groups, 'Nothing matches.'));
       return EXIT.ok;
     }
-    if (!screen.json) screen.say(groupsText(preview.groups, ''));
+    if (!screen.json) screen.info(groupsText(preview.groups, ''));
     if (!yes) await confirm(context, `Try ${takes.toLocaleString('en-US')} media again?`);
-    const { id } = await client.ask<{ id: string }>('POST', '/v1/redrives', { body });
+    const { id } = await client.request<{ id: string }>('POST', '/v1/redrives', { body });
     return watching === false ? redrives.leave(context, id) : await follow(context, id);
   });
 }
 
 async function follow(context: Context, id: string): Promise<number> {
-  context.screen.show(await redrives.watch(context, id), redriveText);
+  context.output.show(await redrives.watch(context, id), redriveText);
   return EXIT.ok;
 }
 
 async function retryEach(
-  { client, screen }: Context,
+  { client, output: screen }: Context,
   ids: readonly string[],
   why: { reason?: string; force?: boolean },
 ) {
   const rows: Media[] = [];
   for (const id of ids)
-    rows.push(await client.ask<Media>('POST', `/v1/media/${encodeURIComponent(id)}/retry`, { body: why }));
+    rows.push(
+      await client.request<Media>('POST', `/v1/media/${encodeURIComponent(id)}/retry`, { body: why }),
+    );
   screen.show({ items: rows }, ({ items }) => items.map(({ id, status }) => `${id}  ${status}`).join('\n'));
   return EXIT.ok;
 }

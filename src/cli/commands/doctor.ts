@@ -1,7 +1,7 @@
 /** wma doctor. */
 import type { Command } from 'commander';
 import { CliError, EXIT } from '../client.ts';
-import { does, type Terminal } from '../command.ts';
+import { runs, type Terminal } from '../command.ts';
 
 interface Examination {
   readonly ok: boolean;
@@ -27,12 +27,12 @@ export function addDoctorCommand(program: Command, terminal: Terminal): void {
         'workers, clocks, accounts and the last comparison of catalogue and bucket: the list of checks in ' +
         'docs/operations.md. Exit code 1 where something is to be fixed; what is only to be looked at is marked with !.',
     );
-  does(terminal, doctor, async ({ client, screen }) => {
+  runs(terminal, doctor, async ({ client, output: screen }) => {
     const found = await client
-      .ask<Examination>('POST', '/v1/doctor', { timeoutMs: DOCTOR_MS })
+      .request<Examination>('POST', '/v1/doctor', { timeoutMs: DOCTOR_MS })
       .catch((error) => {
         if (error instanceof CliError && error.exitCode === EXIT.key)
-          screen.say('The doctor wants a key of the scope admin.');
+          screen.info('The doctor wants a key of the scope admin.');
         throw error;
       });
     screen.show(found, ({ checks }) =>

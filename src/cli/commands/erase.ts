@@ -1,8 +1,8 @@
 /** wma erase. */
 import type { Command } from 'commander';
 import { CliError, EXIT } from '../client.ts';
-import { confirm, does, type Terminal } from '../command.ts';
-import { watch } from '../watch.ts';
+import { confirm, runs, type Terminal } from '../command.ts';
+import { pollUntilEnded } from '../watch.ts';
 
 interface Erasure {
   readonly id: string;
@@ -27,18 +27,18 @@ export function addEraseCommand(program: Command, terminal: Terminal): void {
     .option('--open-id <id>', 'all media that this user has sent')
     .option('--reason <text>', 'kept for ever: no personal data')
     .option('-y, --yes', 'do not ask');
-  does(terminal, erase, async (context, ids) => {
-    const { client, screen } = context;
+  runs(terminal, erase, async (context, ids) => {
+    const { client, output: screen } = context;
     const { account, openId, reason, yes } = erase.opts();
     if (ids.length > 0 === (openId !== undefined))
       throw new CliError('Say which: ids, or --open-id.', EXIT.usage);
     const what = openId === undefined ? `${ids.length} media` : 'all media of this user';
     if (!yes) await confirm(context, `Erase ${what} of ${account} for good?`);
     const body = { account, reason, ...(openId === undefined ? { ids } : { openId }) };
-    const asked = await client.ask<Erasure>('POST', '/v1/erasures', { body });
+    const asked = await client.request<Erasure>('POST', '/v1/erasures', { body });
     const ended =
       asked.state === 'running'
-        ? await watch<Erasure>(context, {
+        ? await pollUntilEnded<Erasure>(context, {
             path: `/v1/erasures/${asked.id}`,
             hasEnded: ({ state }) => state !== 'running',
             progress: ({ done, total }) => ({ done, total, words: 'erased' }),

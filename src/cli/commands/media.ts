@@ -4,11 +4,11 @@ import { KINDS, STATUSES } from '../../media.ts';
 import { EXIT } from '../client.ts';
 import {
   collect,
-  does,
   parseCount,
   parsePair,
   parseTime,
   parseTimeAhead,
+  runs,
   type Terminal,
 } from '../command.ts';
 import { fields, size, table } from '../screen.ts';
@@ -61,10 +61,10 @@ export function addMediaCommands(program: Command, terminal: Terminal): void {
     .option('--parent-id <id>', 'id of the media this one belongs to')
     .option('--pic-url <url>', 'the link that came with a picture')
     .option('--label <name=value>', 'a label of yours; may be repeated', parsePair);
-  does(terminal, add, async ({ client, screen }, [account, mediaId]) => {
+  runs(terminal, add, async ({ client, output: screen }, [account, mediaId]) => {
     const { kind, variant, sentAt, msgId, openId, parentId, picUrl, label: labels } = add.opts();
     const body = { account, mediaId, kind, variant, sentAt, msgId, openId, parentId, picUrl, labels };
-    const row = await client.ask<Media>('POST', '/v1/media', { body });
+    const row = await client.request<Media>('POST', '/v1/media', { body });
     screen.show(row, ({ id, status }) => `${id}  ${status}`);
     return EXIT.ok;
   });
@@ -85,19 +85,19 @@ export function addMediaCommands(program: Command, terminal: Terminal): void {
     .option('--expires-before <time>', 'pending media that WeChat deletes before', parseTimeAhead)
     .option('--limit <n>', 'so many at most', parseCount, 50)
     .addHelpText('after', '\nExample:\n  wma list --status dead --account shop --limit 20');
-  does(terminal, list, async ({ client, screen }) => {
+  runs(terminal, list, async ({ client, output: screen }) => {
     const { limit, label = {}, ...filter } = list.opts();
     const labels = Object.fromEntries(Object.entries(label).map(([name, value]) => [`label.${name}`, value]));
     const items: Media[] = [];
     let cursor: string | undefined;
     do {
       const query = { ...filter, ...labels, cursor, limit: Math.min(200, limit - items.length) };
-      const page = await client.ask<MediaPage>('GET', '/v1/media', { query });
+      const page = await client.request<MediaPage>('GET', '/v1/media', { query });
       items.push(...page.items);
       cursor = page.nextCursor ?? undefined;
     } while (cursor !== undefined && items.length < limit);
     screen.show({ items, nextCursor: cursor ?? null }, () => mediaTable(items));
-    if (cursor !== undefined) screen.say(`There are more: raise --limit, or use wma export.`);
+    if (cursor !== undefined) screen.info(`There are more: raise --limit, or use wma export.`);
     return EXIT.ok;
   });
 
@@ -105,9 +105,9 @@ export function addMediaCommands(program: Command, terminal: Terminal): void {
     .command('show')
     .summary('one media, its tries and a link to it')
     .argument('<id>', 'm_ and 32 hex digits');
-  does(terminal, show, async ({ client, screen }, [id]) => {
+  runs(terminal, show, async ({ client, output: screen }, [id]) => {
     const path = `/v1/media/${encodeURIComponent(id!)}`;
-    const row = await client.ask<Media>('GET', path, { query: { include: 'attempts,link' } });
+    const row = await client.request<Media>('GET', path, { query: { include: 'attempts,link' } });
     screen.show(row, mediaText);
     return EXIT.ok;
   });

@@ -1,7 +1,7 @@
 /** wma migrate: the only command that speaks to the database, not to a server. */
 import type { Command } from 'commander';
 import { CliError, EXIT } from '../client.ts';
-import { does, type Terminal } from '../command.ts';
+import { runs, type Terminal } from '../command.ts';
 
 // Not imported: the published package holds the command line without the service.
 const MIGRATE = new URL('../../app/migrate.ts', import.meta.url);
@@ -14,7 +14,7 @@ export function addMigrateCommand(program: Command, terminal: Terminal): void {
       'Every program does this when it starts; here it can be done before, by a role that may. Needs DATABASE_URL, and ' +
         'the program itself: its repository or its image.',
     );
-  does(terminal, migrate, async ({ screen }) => {
+  runs(terminal, migrate, async ({ output: screen }) => {
     const { migrateOnly } = (await import(MIGRATE.href).catch(() => {
       throw new CliError('This is the command line alone: run wma migrate where the program is.', EXIT.usage);
     })) as { migrateOnly(): Promise<readonly string[]> };

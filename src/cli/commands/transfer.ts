@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 import type { Command } from 'commander';
 import { CliError, EXIT } from '../client.ts';
-import { type Context, collect, does, parseTime, type Terminal } from '../command.ts';
+import { type Context, collect, parseTime, runs, type Terminal } from '../command.ts';
 import type { Media, MediaPage } from './media.ts';
 
 const PAGE = 200;
@@ -32,12 +32,12 @@ export function addTransferCommands(program: Command, terminal: Terminal): void 
     .option('--sent-from <time>', 'sent then or later', parseTime)
     .option('--sent-to <time>', 'sent before', parseTime)
     .addHelpText('after', '\nExample:\n  wma export --status archived > media.ndjson');
-  does(terminal, exported, async ({ client, screen }) => {
+  runs(terminal, exported, async ({ client, output: screen }) => {
     let cursor: string | undefined;
     let count = 0;
     do {
       const query = { ...exported.opts(), sort: 'updatedAt', limit: PAGE, cursor };
-      const page = await client.ask<MediaPage>('GET', '/v1/media', { query });
+      const page = await client.request<MediaPage>('GET', '/v1/media', { query });
       for (const row of page.items)
         if (!terminal.stdout.write(`${JSON.stringify(row)}\n`))
           await new Promise((resolve) => terminal.stdout.once('drain', resolve));
@@ -45,7 +45,7 @@ export function addTransferCommands(program: Command, terminal: Terminal): void 
       screen.progress(count, undefined, 'rows');
       cursor = page.nextCursor ?? undefined;
     } while (cursor !== undefined);
-    screen.settle();
+    screen.endProgress();
     return EXIT.ok;
   });
 
@@ -57,7 +57,7 @@ export function addTransferCommands(program: Command, terminal: Terminal): void 
         'already stays as it is. Objects are not copied: wma verify --adopt makes rows of objects.',
     )
     .argument('[file]', 'default: stdin');
-  does(terminal, imported, async (context, [file]) => {
+  runs(terminal, imported, async (context, [file]) => {
     const input = file === undefined ? terminal.stdin : createReadStream(file);
     const totals = { accepted: 0, refused: 0 };
     let batch: { line: number; item: Record<string, unknown> }[] = [];
@@ -65,7 +65,7 @@ export function addTransferCommands(program: Command, terminal: Terminal): void 
     const flush = async () => {
       if (batch.length > 0) await send(context, batch, totals);
       batch = [];
-      context.screen.progress(totals.accepted, undefined, `accepted, ${totals.refused} refused`);
+      context.output.progress(totals.accepted, undefined, `accepted, ${totals.refused} refused`);
     };
     try {
       for await (const text of createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY })) {
@@ -79,7 +79,7 @@ export function addTransferCommands(program: Command, terminal: Terminal): void 
       throw code === 'ENOENT' ? new CliError(`There is no file ${file}.`, EXIT.usage) : error;
     }
     await flush();
-    context.screen.show(totals, ({ accepted, refused }) => `${accepted} accepted, ${refused} refused.`);
+    context.output.show(totals, ({ accepted, refused }) => `${accepted} accepted, ${refused} refused.`);
     return totals.refused > 0 ? EXIT.findings : EXIT.ok;
   });
 }
@@ -105,12 +105,12 @@ interface BatchResult {
 }
 
 async function send(
-  { client, screen }: Context,
+  { client, output: screen }: Context,
   batch: readonly { line: number; item: unknown }[],
   totals: { accepted: number; refused: number },
 ): Promise<void> {
   const body = { items: batch.map(({ item }) => item) };
-  const { results } = await client.ask<{ results: readonly BatchResult[] }>('POST', '/v1/media/batch', {
+  const { results } = await client.request<{ results: readonly BatchResult[] }>('POST', '/v1/media/batch', {
     body,
   });
   for (const { index, problem } of results) {
@@ -120,6 +120,6 @@ async function send(
     }
     totals.refused++;
     const where = problem.errors?.map(({ field, message }) => `${field}: ${message}`).join('; ');
-    screen.say(`Line ${batch[index]?.line}: ${problem.title}${where ? ` (${where})` : ''}`);
+    screen.info(`Line ${batch[index]?.line}: ${problem.title}${where ? ` (${where})` : ''}`);
   }
 }

@@ -1,9 +1,9 @@
 /** wma verify. */
 import type { Command } from 'commander';
 import { CliError, type Client, EXIT } from '../client.ts';
-import { type Context, collect, does, parseBytes, parseCount, parseTime, type Terminal } from '../command.ts';
-import { createLongDeed } from '../server-task.ts';
+import { type Context, collect, parseBytes, parseCount, parseTime, runs, type Terminal } from '../command.ts';
 import { size, table } from '../screen.ts';
+import { createServerTask } from '../server-task.ts';
 
 interface Verification {
   readonly id: string;
@@ -81,14 +81,14 @@ Examples:
   wma verify --orphans --all                  both ways, and the bytes of everything
   wma verify --adopt                          after a restore of the database`,
     );
-  does(terminal, verify, async (context) => {
+  runs(terminal, verify, async (context) => {
     const { stop, watch: watching, ...others } = verify.opts();
     const isOld = stop !== undefined || typeof watching === 'string';
     if (isOld && (Object.keys(others).length > 0 || (stop !== undefined && typeof watching === 'string')))
       throw new CliError('--watch <id> and --stop <id> begin nothing: give no other option.', EXIT.usage);
     if (stop !== undefined) return await verifications.stop(context, stop);
     if (typeof watching === 'string') return await follow(context, watching);
-    const { id } = await context.client.ask<Verification>('POST', '/v1/verifications', {
+    const { id } = await context.client.request<Verification>('POST', '/v1/verifications', {
       body: wishOf(verify.opts()),
     });
     return watching === false ? verifications.leave(context, id) : await follow(context, id);
@@ -97,7 +97,7 @@ Examples:
 
 const pathOf = (id: string) => `/v1/verifications/${encodeURIComponent(id)}`;
 
-const verifications = createLongDeed<Verification>({
+const verifications = createServerTask<Verification>({
   command: 'verify',
   path: pathOf,
   text: summary,
@@ -145,7 +145,7 @@ function wishOf(options: ReturnType<Command['opts']>): Record<string, unknown> {
 }
 
 async function follow(context: Context, id: string): Promise<number> {
-  const { client, screen } = context;
+  const { client, output: screen } = context;
   const ended = await verifications.watch(context, id);
   const findings = await firstFindings(client, id, screen.json ? 1000 : SHOWN);
   screen.show({ ...ended, findings }, () =>
@@ -156,7 +156,7 @@ async function follow(context: Context, id: string): Promise<number> {
 
 async function firstFindings(client: Client, id: string, limit: number): Promise<readonly Finding[]> {
   const path = `${pathOf(id)}/findings`;
-  return (await client.ask<{ items: readonly Finding[] }>('GET', path, { query: { limit } })).items;
+  return (await client.request<{ items: readonly Finding[] }>('GET', path, { query: { limit } })).items;
 }
 
 const progressWords = ({ state, drift, bytes }: Verification) =>

@@ -6,7 +6,7 @@ import type { Clock } from '../../runtime/clock.ts';
 import { Problem } from '../problem.ts';
 import { clientAddressOf } from './client-address.ts';
 import { type Credential, createCredentials, isSameText } from './credentials.ts';
-import { createGuessLimit } from './login-rate-limit.ts';
+import { createLoginRateLimit } from './login-rate-limit.ts';
 import { isForeign } from './same-origin.ts';
 
 export interface Principal {
@@ -25,7 +25,7 @@ declare module 'fastify' {
     /** What a route wants. A route without a scope wants admin. */
     scope?: Scope | 'open';
     /** The route itself keeps to the accounts of the key. Without it a key that is bound to accounts is refused. */
-    narrowed?: true;
+    accountScoped?: true;
   }
 }
 
@@ -36,12 +36,12 @@ export interface Access {
   /** Throws Problem unauthorized, forbidden, too_many_requests; database_away where a session cannot be checked. */
   authorize(
     request: FastifyRequest,
-    wants: { scope: Scope; narrowed?: true | undefined },
+    wants: { scope: Scope; accountScoped?: true | undefined },
   ): Promise<Principal>;
   /** A link's secret, good once within a quarter of an hour, for what the principal may do. Default: everything. */
   createLoginTicket(principal?: Principal): { ticket: string; expiresAt: Date };
   /** A session for the secret of a link; none where it was used, is old or wrong. */
-  redeem(request: FastifyRequest, ticket: string): Promise<SignIn>;
+  redeemLoginTicket(request: FastifyRequest, ticket: string): Promise<SignIn>;
   /** A session with the scopes and accounts of a key; none where there is no such key. */
   signIn(request: FastifyRequest, secret: string): SignIn;
   /** Ends the session of the request's cookie: from now on no server process accepts it, whoever has a copy. */
@@ -57,7 +57,7 @@ const OPERATOR_NAME = '*';
 const SAFE_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
 
 /** Each scope includes the ones before it. */
-export function reaches(scopes: readonly Scope[], wanted: Scope): boolean {
+export function includesScope(scopes: readonly Scope[], wanted: Scope): boolean {
   return scopes.some((scope) => SCOPES.indexOf(scope) >= SCOPES.indexOf(wanted));
 }
 
@@ -73,7 +73,7 @@ export function createAccess(
 ): Access {
   const { clock, revocations, isAway = () => false } = options;
   const credentials = createCredentials(keys.map((key) => key.secret));
-  const guesses = createGuessLimit(clock);
+  const guesses = createLoginRateLimit(clock);
   const hasExpired = ({ expiresAt }: Credential) => !(expiresAt > clock.now());
   const later = (ms: number) => new Date(clock.now().getTime() + ms);
   const createSession = (name: string) => credentials.issue('session', name, later(SESSION_MS));
@@ -87,7 +87,7 @@ export function createAccess(
 
   /** What was shown is right, or it is counted: a right key is accepted however many wrong ones came before it. */
   function wrong(request: FastifyRequest): never {
-    const waitSeconds = guesses.failed(clientAddressOf(request));
+    const waitSeconds = guesses.countFailure(clientAddressOf(request));
     throw waitSeconds > 0
       ? new Problem('too_many_requests', { retryAfterSeconds: waitSeconds })
       : new Problem('unauthorized');
@@ -120,11 +120,11 @@ export function createAccess(
   }
 
   return {
-    authorize: async (request, { scope, narrowed }) => {
+    authorize: async (request, { scope, accountScoped }) => {
       const principal = await identify(request);
-      if (!reaches(principal.scopes, scope))
+      if (!includesScope(principal.scopes, scope))
         throw new Problem('forbidden', { detail: `needs scope ${scope}` });
-      if (principal.accounts && !narrowed)
+      if (principal.accounts && !accountScoped)
         throw new Problem('forbidden', { detail: 'needs a key for all accounts' });
       return principal;
     },
@@ -133,16 +133,16 @@ export function createAccess(
       const expiresAt = later(TICKET_MS);
       return { ticket: credentials.issue('login link', name, expiresAt), expiresAt };
     },
-    redeem: async (request, ticket) => {
+    redeemLoginTicket: async (request, ticket) => {
       const link = credentials.read('login link', ticket);
-      if (!link) return { waitSeconds: guesses.failed(clientAddressOf(request)) };
+      if (!link) return { waitSeconds: guesses.countFailure(clientAddressOf(request)) };
       if (hasExpired(link) || !(await revocations.add(link.digest, link.expiresAt, clock.now())))
         return { waitSeconds: 0 };
       return { session: createSession(link.name) };
     },
     signIn: (request, secret) => {
       const key = keyOf(secret);
-      if (!key) return { waitSeconds: guesses.failed(clientAddressOf(request)) };
+      if (!key) return { waitSeconds: guesses.countFailure(clientAddressOf(request)) };
       return { session: createSession(key.name) };
     },
     signOut: async (request) => {
@@ -158,7 +158,7 @@ export function createAccess(
  * where the principal is bound to other accounts: in the same words whether the account exists or not, and without
  * the identity behind a name.
  */
-export function accountInReach(
+export function resolveAccount(
   principal: Principal,
   accounts: { find(word: string): { readonly account: string } | undefined },
   word: string,

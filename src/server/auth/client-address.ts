@@ -9,11 +9,11 @@ import type { FastifyRequest } from 'fastify';
 export function clientAddressOf(
   request: Pick<FastifyRequest, 'ip'> & { raw: FastifyRequest['raw'] },
 ): string {
-  return groupOf(request.ip) ?? groupOf(request.raw.socket?.remoteAddress) ?? 'unknown';
+  return rateLimitKeyOf(request.ip) ?? rateLimitKeyOf(request.raw.socket?.remoteAddress) ?? 'unknown';
 }
 
 /** Undefined for a text that is no address. Some proxies add a port, and link-local addresses have a zone. */
-export function groupOf(text: string | undefined): string | undefined {
+export function rateLimitKeyOf(text: string | undefined): string | undefined {
   const address = /^\[([^\]]+)\](?::\d+)?$/.exec(text ?? '')?.[1] ?? text ?? '';
   const bare = address.replace(/%.*$/, '');
   const v4 = /^(?:::ffff:)?(\d+\.\d+\.\d+\.\d+)(?::\d+)?$/i.exec(bare)?.[1];

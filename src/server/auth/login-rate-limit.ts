@@ -1,25 +1,25 @@
 /** Wrong keys, cookies and login links, counted by the client's address. Of one process, bounded. */
 import type { Clock } from '../../runtime/clock.ts';
 
-export interface GuessLimit {
+export interface LoginRateLimit {
   /**
    * Counts a wrong guess. Returns for how many seconds the address hears no more than 429; 0: it may know that the
    * guess was wrong. What is right is never counted and never refused.
    */
-  failed(address: string): number;
+  countFailure(address: string): number;
 }
 
-const FAILURES_LIMIT = 10;
+const FAILURE_LIMIT = 10;
 const WINDOW_MS = 60_000;
-export const ADDRESSES_LIMIT = 10_000;
+export const ADDRESS_LIMIT = 10_000;
 
-export function createGuessLimit(clock: Pick<Clock, 'now'>): GuessLimit & { readonly size: number } {
+export function createLoginRateLimit(clock: Pick<Clock, 'now'>): LoginRateLimit & { readonly size: number } {
   const windows = new Map<string, { endsAtMs: number; failures: number }>();
   return {
     get size() {
       return windows.size;
     },
-    failed: (address) => {
+    countFailure: (address) => {
       const nowMs = clock.now().getTime();
       const known = windows.get(address);
       // A window further away than a whole one was written by a clock that has been set back since.
@@ -30,10 +30,10 @@ export function createGuessLimit(clock: Pick<Clock, 'now'>): GuessLimit & { read
       windows.set(address, window);
       // Oldest first: a Map keeps the order of insertion.
       for (const oldest of windows.keys()) {
-        if (windows.size <= ADDRESSES_LIMIT) break;
+        if (windows.size <= ADDRESS_LIMIT) break;
         windows.delete(oldest);
       }
-      return window.failures > FAILURES_LIMIT ? Math.ceil((window.endsAtMs - nowMs) / 1000) : 0;
+      return window.failures > FAILURE_LIMIT ? Math.ceil((window.endsAtMs - nowMs) / 1000) : 0;
     },
   };
 }

@@ -32,7 +32,7 @@ const WORDS = {
   },
 } as const;
 
-export type SignInTrouble = 'wrong' | 'spent' | 'wait';
+export type SignInError = 'wrong' | 'spent' | 'wait';
 
 /** All text is ours: nothing a visitor sent is in it. */
 function document(language: Language, head: string, body: string): string {
@@ -57,7 +57,7 @@ ${body}</main>
 `;
 }
 
-export function signInPage(language: Language, trouble?: SignInTrouble): string {
+export function signInPage(language: Language, trouble?: SignInError): string {
   const words = WORDS[language];
   return document(
     language,
@@ -79,7 +79,7 @@ ${trouble ? `<p class="door-trouble" role="alert">${words[trouble]}</p>\n` : ''}
  * Between the login link and the page. A SameSite=Strict cookie is not sent along a redirect that another site
  * (a chat, a web mail) began; a navigation that this page begins carries it.
  */
-export function movingOnPage(language: Language): string {
+export function signedInPage(language: Language): string {
   const words = WORDS[language];
   return document(
     language,

@@ -4,12 +4,12 @@ import type { Catalogue } from '../../catalogue/catalogue.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Log } from '../../runtime/log.ts';
 
-export interface CallbackTally {
+export interface CallbackCounter {
   /** A message by its type, or a handshake. */
-  received(account: string, type: string): void;
-  refused(account: string, code: string): void;
+  countReceived(account: string, type: string): void;
+  countRefused(account: string, code: string): void;
   /** How far our clock is from the timestamp WeChat signed; positive: ahead of it. */
-  skewed(account: string, seconds: number): void;
+  recordClockSkew(account: string, seconds: number): void;
   /** Writes what has been counted, and ends. What cannot be written then is let go. */
   close(): Promise<void>;
 }
@@ -43,11 +43,11 @@ export const dayOf = (date: Date): string => date.toISOString().slice(0, 10);
 export const daysBefore = (date: Date, days: number): string =>
   dayOf(new Date(date.getTime() - days * 86_400_000));
 
-export function createCallbackTally(deps: {
+export function createCallbackCounter(deps: {
   catalogue: Pick<Catalogue, 'callbacks'>;
   clock: Pick<Clock, 'now'>;
   log: Pick<Log, 'warn'>;
-}): CallbackTally {
+}): CallbackCounter {
   // As many entries as there are accounts, types and days not yet written: never more.
   let counts = new Map<string, CallbackCount>();
   let signs = new Map<string, CallbackSign>();
@@ -96,17 +96,17 @@ export function createCallbackTally(deps: {
   }
 
   return {
-    received: (account, type) => {
+    countReceived: (account, type) => {
       const now = deps.clock.now();
       count({ account, day: dayOf(now), refused: false, what: TYPES.has(type) ? type : 'other', count: 1 });
       sign(account, { lastCallbackAt: now });
       writeAfter(FLUSH_MS);
     },
-    refused: (account, code) => {
+    countRefused: (account, code) => {
       count({ account, day: dayOf(deps.clock.now()), refused: true, what: code, count: 1 });
       writeAfter(FLUSH_MS);
     },
-    skewed: (account, seconds) => {
+    recordClockSkew: (account, seconds) => {
       const at = deps.clock.now();
       sign(account, { clockSkew: { seconds, at } });
       writeAfter(FLUSH_MS);

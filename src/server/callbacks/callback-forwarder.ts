@@ -14,9 +14,9 @@ import type { Upstream, UpstreamReply } from './upstream.ts';
 /** WeChat waits 5 s; the answer is to be on its way after 4.5, and timers of a busy process are late. */
 const ALL_MS = 4_400;
 
-export interface Tap {
+export interface CallbackForwarder {
   /** `durable`: settles when the media are on disk, or cannot be. Throws Problem, status 504. */
-  passOn(
+  forward(
     account: Account & { upstreamUrl: string },
     callback: { query: string; headers: IncomingHttpHeaders; body: Buffer },
     durable: Promise<unknown>,
@@ -30,13 +30,13 @@ const SUCCESS: UpstreamReply = {
   body: Buffer.from('success'),
 };
 
-export function createTap(deps: {
+export function createCallbackForwarder(deps: {
   upstream: Pick<Upstream, 'post'>;
   metrics: Pick<Metrics, 'upstream'>;
-  repeated: Pick<RepeatedLog, 'write'>;
-}): Tap {
+  repeatedLog: Pick<RepeatedLog, 'write'>;
+}): CallbackForwarder {
   return {
-    passOn: async (account, callback, durable) => {
+    forward: async (account, callback, durable) => {
       const { account: of, upstreamUrl, upstreamOnFailure = 'fail' } = account;
       const limit = new AbortController();
       const timer = setTimeout(() => limit.abort(), ALL_MS);
@@ -47,7 +47,7 @@ export function createTap(deps: {
 
       if (written.status === 'rejected') {
         deps.metrics.upstream.inc({ outcome: 'not_written' });
-        deps.repeated.write(
+        deps.repeatedLog.write(
           'error',
           `not written ${of}`,
           { account: of, err: written.reason },
@@ -57,7 +57,7 @@ export function createTap(deps: {
       }
       if (reply.status === 'rejected') {
         deps.metrics.upstream.inc({ outcome: 'failed' });
-        deps.repeated.write(
+        deps.repeatedLog.write(
           'warn',
           `upstream ${of}`,
           { account: of, why: String(reply.reason?.message) },

@@ -6,22 +6,25 @@ import type { IncomingMessage } from 'node:http';
 import type { Account } from '../../account.ts';
 import { type CallbackQuery, signatureInQuery } from '../../wechat/callback/read-callback.ts';
 
-export interface Unsigned {
+export interface UnsignedCallbackLimit {
   /**
    * False: nothing that may follow in the body can make this callback signed. Otherwise it may be read; where too many
    * of those whose signature is over the body are being read at once, the one that has been on its way longest is cut.
    */
-  mayFollow(account: Account, query: CallbackQuery, request: IncomingMessage): boolean;
+  admit(account: Account, query: CallbackQuery, request: IncomingMessage): boolean;
 }
 
 /** Times 64 KiB is what they can hold in memory. A real one is in one or two packets and here for a millisecond. */
 const READING_LIMIT = 256;
 
-export function createUnsigned({ limit = READING_LIMIT, onCut = () => {} } = {}): Unsigned {
+export function createUnsignedCallbackLimit({
+  limit = READING_LIMIT,
+  onCut = () => {},
+} = {}): UnsignedCallbackLimit {
   // In the order in which they came.
   const reading = new Set<IncomingMessage>();
   return {
-    mayFollow: (account, query, request) => {
+    admit: (account, query, request) => {
       const inQuery = signatureInQuery(account, query);
       if (inQuery === 'valid') return true;
       // Without a length it may be one that is too long: then that is what the caller is told.

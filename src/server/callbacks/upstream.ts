@@ -34,7 +34,7 @@ const CONNECTIONS = 64;
 const IN_FLIGHT_LIMIT = 256;
 
 /** Of one connection, of our own making, or asking for what WeChat's side cannot read. */
-const NOT_PASSED: ReadonlySet<string> = new Set([
+const NOT_FORWARDED: ReadonlySet<string> = new Set([
   'connection',
   'keep-alive',
   'proxy-authenticate',
@@ -50,11 +50,11 @@ const NOT_PASSED: ReadonlySet<string> = new Set([
   'accept-encoding',
 ]);
 
-function passedHeaders(headers: IncomingHttpHeaders): Record<string, string | string[]> {
+function forwardedHeaders(headers: IncomingHttpHeaders): Record<string, string | string[]> {
   const named = new Set((headers.connection ?? '').toLowerCase().split(/\s*,\s*/));
   const passed = Object.entries(headers).filter(
     (header): header is [string, string | string[]] =>
-      header[1] !== undefined && !NOT_PASSED.has(header[0]) && !named.has(header[0]),
+      header[1] !== undefined && !NOT_FORWARDED.has(header[0]) && !named.has(header[0]),
   );
   return Object.fromEntries(passed);
 }
@@ -87,7 +87,7 @@ export function createUpstream(): Upstream {
       origin: url.origin,
       path: pathOf(url, query),
       method: 'POST',
-      headers: passedHeaders(headers),
+      headers: forwardedHeaders(headers),
       body,
       signal,
     });

@@ -14,12 +14,12 @@ import {
 } from '../../wechat/callback/read-callback.ts';
 import { sealTicket } from '../../wechat/tokens/component-tokens.ts';
 import { seal } from '../../wechat/tokens/encrypt-at-rest.ts';
-import { createCallbackTally } from '../callbacks/callback-counter.ts';
-import { createTap } from '../callbacks/callback-forwarder.ts';
-import { createUnsigned } from '../callbacks/unsigned-callback-limit.ts';
+import { createCallbackCounter } from '../callbacks/callback-counter.ts';
+import { createCallbackForwarder } from '../callbacks/callback-forwarder.ts';
+import { createUnsignedCallbackLimit } from '../callbacks/unsigned-callback-limit.ts';
 import { createUpstream, type UpstreamReply } from '../callbacks/upstream.ts';
-import type { App, ServerDeps } from '../route-deps.ts';
 import { Problem } from '../problem.ts';
+import type { App, RouteDeps } from '../route-deps.ts';
 
 /** A callback is a few hundred bytes; voice recognition and long texts make some thousands. */
 const BODY_BYTES = 64 * 1024;
@@ -42,26 +42,31 @@ const callbackDocs = {
     '`success` once the media ids of the message are on disk; plain, compatible and safe mode, XML or JSON',
 };
 
-type WebhookRequest = FastifyRequest<{
+type CallbackRequest = FastifyRequest<{
   Params: { account: string };
   Querystring: CallbackQuery;
   Body: Buffer;
 }>;
 
-export function webhookRoutes(
-  deps: Pick<ServerDeps, 'accounts' | 'catalogue' | 'clock' | 'intake' | 'metrics' | 'log' | 'repeated'>,
+export function callbackRoutes(
+  deps: Pick<RouteDeps, 'accounts' | 'catalogue' | 'clock' | 'intake' | 'metrics' | 'log' | 'repeatedLog'>,
 ) {
-  const tally = createCallbackTally(deps);
-  const unsigned = createUnsigned({
+  const tally = createCallbackCounter(deps);
+  const unsigned = createUnsignedCallbackLimit({
     onCut: () => {
       deps.metrics.callbacks.inc({ outcome: 'cut' });
-      deps.repeated.write('warn', 'cut', {}, 'callbacks: too many unsigned ones at once, the slowest is cut');
+      deps.repeatedLog.write(
+        'warn',
+        'cut',
+        {},
+        'callbacks: too many unsigned ones at once, the slowest is cut',
+      );
     },
   });
   const upstream = createUpstream();
-  const tap = createTap({ ...deps, upstream });
+  const tap = createCallbackForwarder({ ...deps, upstream });
 
-  function find(request: WebhookRequest): Account {
+  function find(request: CallbackRequest): Account {
     const account = deps.accounts.find(request.params.account);
     if (account) return account;
     deps.metrics.callbacks.inc({ outcome: 'unknown_account' });
@@ -72,25 +77,25 @@ export function webhookRoutes(
     const isRefused = result.kind === 'refused';
     if (isRefused) {
       deps.metrics.callbacks.inc({ outcome: result.code });
-      tally.refused(account, result.code);
+      tally.countRefused(account, result.code);
       const { code } = result;
-      deps.repeated.write('warn', `refused ${account} ${code}`, { account, code }, 'refused a callback');
+      deps.repeatedLog.write('warn', `refused ${account} ${code}`, { account, code }, 'refused a callback');
     } else {
-      tally.received(account, result.messageType);
+      tally.countReceived(account, result.messageType);
     }
     const skewSeconds = clockSkewSeconds(query.timestamp, deps.clock.now());
     if (skewSeconds === undefined || (isRefused && NOT_SIGNED.has(result.code))) return;
-    tally.skewed(account, skewSeconds);
+    tally.recordClockSkew(account, skewSeconds);
   }
 
   /** Before the body is read: whoever cannot sign costs little more than his query. */
   async function refuseEarly(request: FastifyRequest, reply: FastifyReply): Promise<void> {
-    const { query, headers, raw } = request as WebhookRequest;
+    const { query, headers, raw } = request as CallbackRequest;
     const isShort = Number(headers['content-length'] ?? Number.NaN) <= BODY_BYTES;
     try {
-      const account = find(request as WebhookRequest);
+      const account = find(request as CallbackRequest);
       if (Number(headers['content-length'] ?? 0) > BODY_BYTES) throw new Problem('body_too_large');
-      if (unsigned.mayFollow(account, query, raw)) return;
+      if (unsigned.admit(account, query, raw)) return;
       const refusal = badSignature();
       note(account, query, refusal);
       throw problemOf(refusal);
@@ -165,13 +170,13 @@ export function webhookRoutes(
       '/wechat/:account',
       { config: { scope: 'open' }, schema: handshakeDocs },
       async (request, reply) => {
-        const account = find(request as WebhookRequest);
+        const account = find(request as CallbackRequest);
         const result = answerHandshake(account, request.query as CallbackQuery);
         if (result.kind === 'refused') {
           note(account, {}, result);
           throw problemOf(result);
         }
-        tally.received(account.account, 'handshake');
+        tally.countReceived(account.account, 'handshake');
         deps.metrics.callbacks.inc({ outcome: 'handshake' });
         return asText(reply).send(result.text);
       },
@@ -181,8 +186,8 @@ export function webhookRoutes(
       '/wechat/:account',
       { config: { scope: 'open' }, schema: callbackDocs, bodyLimit: BODY_BYTES, onRequest: refuseEarly },
       async (request, reply) => {
-        const { query, body } = request as WebhookRequest;
-        const account = find(request as WebhookRequest);
+        const { query, body } = request as CallbackRequest;
+        const account = find(request as CallbackRequest);
         const callback = {
           query,
           body: Buffer.isBuffer(body) ? body : Buffer.alloc(0),
@@ -194,7 +199,7 @@ export function webhookRoutes(
           const { url = '', headers } = request.raw;
           const rawQuery = url.includes('?') ? url.slice(url.indexOf('?') + 1) : '';
           const raw = { query: rawQuery, headers, body: callback.body };
-          return sendAsItWas(reply, await tap.passOn(account, raw, write(account, result)));
+          return sendAsItWas(reply, await tap.forward(account, raw, write(account, result)));
         }
         if (result.kind === 'refused') throw problemOf(result);
         await inTime(write(account, result));

@@ -4,13 +4,13 @@ import { momentOf } from '../../config/values/moment.ts';
 import { text } from '../../media.ts';
 
 /** What a person wrote: blanks around it say nothing. */
-export const trimmed = (max: number) => text(max, z.string().trim());
+export const trimmedText = (max: number) => text(max, z.string().trim());
 
 /** A moment, with its offset from UTC. */
-export const time = z.iso.datetime({ offset: true });
+export const requestTime = z.iso.datetime({ offset: true });
 
 /** In a query: a moment as people write it, too; `1h` is an hour ago, or in an hour. */
-export const moment = (direction: 'past' | 'future') =>
+export const queryTime = (direction: 'past' | 'future') =>
   z
     .string()
     .max(40)

@@ -4,11 +4,11 @@ import { PARTS } from '../../pipeline/checks/check.ts';
 import { CHECK_CODES } from '../../pipeline/checks/table.ts';
 
 const count = z.number().int().nonnegative();
-const CODE: z.ZodType = z.enum(CHECK_CODES as [string, ...string[]]);
-const PART_STATE = z.object({ ok: z.boolean(), codes: z.array(CODE).optional() });
+const checkCodeSchema: z.ZodType = z.enum(CHECK_CODES as [string, ...string[]]);
+const PART_STATE = z.object({ ok: z.boolean(), codes: z.array(checkCodeSchema).optional() });
 const READINESS: z.ZodType = z.object({
   status: z.enum(['ok', 'degraded', 'closing', 'unavailable']),
-  degraded: z.array(CODE).describe('codes of the list of checks in docs/operations.md'),
+  degraded: z.array(checkCodeSchema).describe('codes of the list of checks in docs/operations.md'),
   checks: z.object(Object.fromEntries(PARTS.map((part) => [part, PART_STATE]))),
   spool: z
     .object({ records: count, bytes: count })
@@ -20,10 +20,10 @@ export const READY = { 200: READINESS, 503: READINESS };
 const LIVENESS: z.ZodType = z.object({ status: z.enum(['ok', 'stuck']), reasons: z.array(z.string()) });
 export const LIVE = { 200: LIVENESS, 503: LIVENESS };
 
-export const FINDINGS_NOW: z.ZodType = z
+export const currentChecksSchema: z.ZodType = z
   .array(
     z.object({
-      code: CODE,
+      code: checkCodeSchema,
       severity: z.enum(['error', 'warning', 'notice']),
       part: z.enum(PARTS),
       account: z.string().optional(),

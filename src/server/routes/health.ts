@@ -1,10 +1,10 @@
 /** Is it alive, is it ready: ready means a callback can be made durable; what else ails is in the body. */
 import { readinessOf } from '../../pipeline/checks/findings.ts';
 import { liveness } from '../../runtime/health.ts';
-import type { App, ServerDeps } from '../route-deps.ts';
+import type { App, RouteDeps } from '../route-deps.ts';
 import { LIVE, READY } from './health-schemas.ts';
 
-export function healthRoutes(deps: Pick<ServerDeps, 'intake' | 'look' | 'shutdown' | 'signs'>) {
+export function healthRoutes(deps: Pick<RouteDeps, 'intake' | 'look' | 'shutdown' | 'signs'>) {
   return async (app: App): Promise<void> => {
     app.get(
       '/livez',

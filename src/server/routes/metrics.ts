@@ -2,13 +2,13 @@
 
 import { quotaOfToday } from '../../pipeline/archive/remaining-quota.ts';
 import { showChecks } from '../../pipeline/checks/metrics.ts';
-import type { App, ServerDeps } from '../route-deps.ts';
+import type { App, RouteDeps } from '../route-deps.ts';
 import { isHeld } from '../views/account.ts';
 
 const GROUPS_LIMIT = 500;
 const docs = { tags: ['health'], summary: 'Prometheus metrics' };
 
-export function metricsRoutes(deps: Pick<ServerDeps, 'catalogue' | 'clock' | 'look' | 'metrics'>) {
+export function metricsRoutes(deps: Pick<RouteDeps, 'catalogue' | 'clock' | 'look' | 'metrics'>) {
   const { catalogue, clock, metrics } = deps;
 
   async function refresh(): Promise<void> {

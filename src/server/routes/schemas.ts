@@ -1,14 +1,14 @@
 /** What the API answers, as schemas: for the documentation, and for the tests that hold it true. */
 import { z } from 'zod';
 import { KINDS, referenceSchema, SOURCES, STATUSES, WAITING_REASONS } from '../../media.ts';
-import { FINDINGS_NOW } from './health-schemas.ts';
+import { currentChecksSchema } from './health-schemas.ts';
 
 // Exported as plain ZodType: an answer is JSON text, where Dates have become strings; types cannot compare the two.
 
 const time = z.iso.datetime();
 const count = z.number().int().nonnegative();
 
-const FAILURE = z
+const failureSchema = z
   .object({
     code: z.string().describe('stable machine name'),
     class: z.string(),
@@ -66,7 +66,7 @@ const ATTEMPT = z.object({
   bytes: count.optional(),
 });
 
-export const MEDIA: z.ZodType = z
+export const mediaSchema: z.ZodType = z
   .object({
     id: z.string(),
     account: z.string(),
@@ -93,7 +93,7 @@ export const MEDIA: z.ZodType = z
     fileName: z.string().optional(),
     source: z.enum(SOURCES).optional(),
     lengthVerified: z.boolean().optional(),
-    failure: FAILURE.optional(),
+    failure: failureSchema.optional(),
     redrives: count.optional().describe('how often somebody had it tried again'),
     lastRedrive: z
       .object({
@@ -122,11 +122,11 @@ const spooled = z
 
 /** Without its row: the reference as it was given. */
 export const ACCEPTED_MEDIA: z.ZodType = z.union([
-  MEDIA,
+  mediaSchema,
   referenceSchema.extend({ id: z.string(), status: z.enum(STATUSES), spooled }),
 ]);
 
-export const PROBLEM: z.ZodType = z
+export const problemSchema: z.ZodType = z
   .looseObject({
     type: z.string(),
     title: z.string(),
@@ -139,7 +139,7 @@ export const PROBLEM: z.ZodType = z
   .meta({ id: 'Problem', description: 'RFC 9457' });
 
 export const MEDIA_PAGE: z.ZodType = z.object({
-  items: z.array(MEDIA),
+  items: z.array(mediaSchema),
   nextCursor: z.string().nullable().describe('null on the last page'),
 });
 
@@ -147,19 +147,19 @@ export const BATCH_RESULTS: z.ZodType = z.object({
   results: z.array(
     z.union([
       z.object({ index: count, id: z.string(), status: z.enum(STATUSES), spooled }),
-      z.object({ index: count, problem: PROBLEM }),
+      z.object({ index: count, problem: problemSchema }),
     ]),
   ),
 });
 
 export const CONTENT: Record<200 | 202 | 206 | 302, z.ZodType> = {
   200: z.unknown().describe('the file (proxy=true)'),
-  202: MEDIA,
+  202: mediaSchema,
   206: z.unknown().describe('a range of the file (proxy=true)'),
   302: z.null().describe('a signed link; the same inside its time window'),
 };
 
-const GROUPS = z.array(
+const deadLetterGroupsSchema = z.array(
   z.object({
     account: z.string(),
     code: z.string(),
@@ -172,9 +172,9 @@ const GROUPS = z.array(
     advice: z.string(),
   }),
 );
-export const DEAD_LETTERS: z.ZodType = z.object({ groups: GROUPS });
+export const DEAD_LETTERS: z.ZodType = z.object({ groups: deadLetterGroupsSchema });
 
-export const PREVIEW: z.ZodType = z.object({ matched: count, groups: GROUPS });
+export const PREVIEW: z.ZodType = z.object({ matched: count, groups: deadLetterGroupsSchema });
 export const ASKED: z.ZodType = z.object({ id: z.string(), matched: count });
 
 export const REDRIVE: z.ZodType = z
@@ -213,7 +213,10 @@ export const RECOUNT: z.ZodType = z.object({
   accounts: z.array(z.string()).describe('whose counts were wrong'),
 });
 
-const STORE_HOLD = FAILURE.extend({ since: time, until: time.describe('then the store is probed again') });
+const storeHoldSchema = failureSchema.extend({
+  since: time,
+  until: time.describe('then the store is probed again'),
+});
 
 export const STORE: z.ZodType = z.object({
   items: z.array(
@@ -221,10 +224,10 @@ export const STORE: z.ZodType = z.object({
       name: z.string(),
       bucket: z.string(),
       embedded: z.boolean(),
-      failure: FAILURE.nullable().describe('what is wrong with it now'),
+      failure: failureSchema.nullable().describe('what is wrong with it now'),
     }),
   ),
-  hold: STORE_HOLD.nullable().describe('why all archiving waits'),
+  hold: storeHoldSchema.nullable().describe('why all archiving waits'),
 });
 
 export const STATS: z.ZodType = z.object({
@@ -237,8 +240,8 @@ export const STATS: z.ZodType = z.object({
   tightestExpirySeconds: z.number().optional(),
   oldestPendingSeconds: z.number().optional(),
   archivedPerMinute: z.number(),
-  storeHold: STORE_HOLD.nullable().describe('why all archiving waits: the store takes nothing'),
-  checks: FINDINGS_NOW,
+  storeHold: storeHoldSchema.nullable().describe('why all archiving waits: the store takes nothing'),
+  checks: currentChecksSchema,
 });
 
 const CALLBACK_COUNTS = z.object({
@@ -264,19 +267,22 @@ export const ACCOUNT: z.ZodType = z
         z.object({
           openKfId: z.string(),
           lastReadAt: time.optional().describe('when its messages were last read to the end'),
-          failure: FAILURE.extend({ since: time.optional() })
+          failure: failureSchema
+            .extend({ since: time.optional() })
             .optional()
             .describe('why they cannot be read now'),
         }),
       )
       .optional()
       .describe('WeCom: the customer-service accounts that callbacks spoke of'),
-    hold: FAILURE.extend({
-      reason: z.string().describe('the words of whoever holds it by hand; else why it is held'),
-      since: time.optional(),
-      until: time.optional().describe('then one media is tried; absent: until it is released'),
-      by: z.string().optional().describe('the name of the key that holds it; absent: held by itself'),
-    }).nullable(),
+    hold: failureSchema
+      .extend({
+        reason: z.string().describe('the words of whoever holds it by hand; else why it is held'),
+        since: time.optional(),
+        until: time.optional().describe('then one media is tried; absent: until it is released'),
+        by: z.string().optional().describe('the name of the key that holds it; absent: held by itself'),
+      })
+      .nullable(),
   })
   .meta({ id: 'Account' });
 

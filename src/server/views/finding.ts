@@ -5,7 +5,7 @@ import { type Findings, findingsFor } from '../../pipeline/checks/findings.ts';
 import { checkOf } from '../../pipeline/checks/table.ts';
 import type { Language } from '../problem.ts';
 
-export interface Reader {
+export interface Viewer {
   readonly language: Language;
   /** Absent: all of them. */
   readonly accounts: readonly string[] | undefined;
@@ -17,7 +17,7 @@ const SOME_PROCESS = { en: 'a process', zh: '某个进程' } as const;
 export function findingsJson(
   audience: Audience,
   findings: Pick<Findings, 'found'>,
-  { language, accounts }: Reader,
+  { language, accounts }: Viewer,
   known: Pick<Accounts, 'find'>,
 ) {
   const nameOf = (found: Found, of: 'account' | 'process' | undefined): string => {

@@ -99,7 +99,7 @@ const CLIENTS: readonly (readonly [name: string, begins: RegExp, send: Send])[] 
     'the command line',
     /^GET \/v1\/stats/,
     (at) =>
-      createClient({ url: `http://${at}`, key: undefined, keyFile: '', language: 'en', signal }).ask(
+      createClient({ url: `http://${at}`, key: undefined, keyFile: '', language: 'en', signal }).request(
         'GET',
         '/v1/stats',
       ),

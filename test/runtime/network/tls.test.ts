@@ -154,7 +154,7 @@ test('alerts, handlers and the command line say it in a sentence that names thei
   const callback = { query: '', headers: {}, body: Buffer.alloc(0) };
   const handler = await reasonOf(upstream.post(url, callback, signal));
   const client = createClient({ url, key: undefined, keyFile: '', language: 'en', signal });
-  const terminal = await reasonOf(client.ask('GET', '/v1/stats'));
+  const terminal = await reasonOf(client.request('GET', '/v1/stats'));
   for (const [words, variable] of [
     [alert.detail, 'ALERT_URL'],
     [String(handler), 'upstreamUrl'],

@@ -4,10 +4,10 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { routesOf } from '../route-list.ts';
+import { listRoutes } from '../route-list.ts';
 import { KEYS, openTestServer, PLAIN, SAFE, type TestServer } from '../setup.ts';
-import { fillSchool, fillShop, growShop, markDatabase, type Shop } from './two-accounts.ts';
 import { type ApiRequest, type OpenApi, requestsOf } from './requests.ts';
+import { fillSchool, fillShop, growShop, markDatabase, type Shop } from './two-accounts.ts';
 
 type Scope = 'read' | 'write' | 'admin';
 interface Who {
@@ -65,7 +65,7 @@ describe('the matrix of routes and keys', { timeout: 240_000 }, () => {
     school = await fillSchool(s);
     const document = await s.json<OpenApi>('/openapi.json', { key: 'read' });
     const described = new Set(requestsOf(document, shop).map(({ method, route }) => `${method} ${route}`));
-    const pages = (await routesOf(s))
+    const pages = (await listRoutes(s))
       .filter((route) => !described.has(route))
       .map((route) => {
         const [method = '', path = ''] = route.split(' ');
@@ -142,7 +142,7 @@ describe('the matrix of routes and keys', { timeout: 240_000 }, () => {
       };
       const tried = requests.filter((one) => one.method === 'GET' || !mayKnow || isRefused(one));
       assert.ok(tried.length > 50);
-      let mark = await markDatabase(s.parts.database, shop.secrets);
+      let mark = await markDatabase(s.context.database, shop.secrets);
       for (const [operation, all] of Map.groupBy(tried, ({ method, route }) => `${method} ${route}`)) {
         for (const request of all) {
           const answer = await send(who, request);
@@ -151,18 +151,18 @@ describe('the matrix of routes and keys', { timeout: 240_000 }, () => {
           if (!mayKnow) assert.deepEqual(leaks(request, answer), [], titleOf(who, request));
         }
         if (operation.startsWith('GET')) continue;
-        const now = await markDatabase(s.parts.database, shop.secrets);
+        const now = await markDatabase(s.context.database, shop.secrets);
         assert.deepEqual(now.theirs, mark.theirs, `${who.name} has changed rows of the shop by ${operation}`);
         if (!who.isBound) assert.deepEqual(now.all, mark.all, `${who.name} has changed rows by ${operation}`);
         mark = now;
       }
       // What it has asked for and a worker would do later.
-      const { redrives } = s.parts.catalogue;
+      const { redrives } = s.context.catalogue;
       for (const { id, next_at } of await redrives.running(100))
         if (!shop.ids.includes(id)) await redrives.page(id, next_at);
-      const later = await markDatabase(s.parts.database, shop.secrets);
+      const later = await markDatabase(s.context.database, shop.secrets);
       assert.deepEqual(later.theirs, mark.theirs, `${who.name} has redriven what is of the shop`);
-      const head = await s.parts.store.head(shop.objectKey, AbortSignal.timeout(10_000));
+      const head = await s.context.store.head(shop.objectKey, AbortSignal.timeout(10_000));
       assert.ok(head, 'the file of the shop is there');
     });
   }

@@ -14,10 +14,10 @@ export interface Shop extends Values {
 
 export async function fillShop(s: TestServer): Promise<Shop> {
   const given = reference({ ...PERSON, labels: { till: 'till-of-the-shop' } });
-  const archived = await s.archived(given, { ...PICTURE, fileName: 'invoice-of-the-shop.jpg' });
+  const archived = await s.createArchived(given, { ...PICTURE, fileName: 'invoice-of-the-shop.jpg' });
   const other = reference({ ...PERSON, mediaId: 'dead-media-of-the-shop' });
-  const dead = await s.dead(other);
-  const elsewhere = await s.archived(reference({ openId: 'o-of-an-erased-person' }), PICTURE);
+  const dead = await s.createDead(other);
+  const elsewhere = await s.createArchived(reference({ openId: 'o-of-an-erased-person' }), PICTURE);
   const admin = { key: 'admin' } as const;
   const erasure = await s.json<{ id: string }>('/v1/erasures', {
     ...admin,
@@ -38,9 +38,9 @@ export async function fillShop(s: TestServer): Promise<Shop> {
     method: 'PUT',
     json: { reason: 'hold-of-the-shop' },
   });
-  const name = s.parts.accounts.find(PLAIN.account)?.name as string;
+  const name = s.context.accounts.find(PLAIN.account)?.name as string;
   const ids = [archived, dead, erasure.id, redrive.id, verification.id];
-  const { objectKey, sha256 } = (await s.parts.catalogue.get(archived)) ?? {};
+  const { objectKey, sha256 } = (await s.context.catalogue.get(archived)) ?? {};
   return {
     accounts: [name, PLAIN.account, SAFE.account],
     ids,
@@ -74,9 +74,9 @@ export async function fillShop(s: TestServer): Promise<Shop> {
 /** More of the same: what a key of the school is shown must not change by it. */
 export async function growShop(s: TestServer): Promise<void> {
   await s.json(`/v1/accounts/${PLAIN.account}/hold`, { key: 'admin', method: 'DELETE' });
-  await s.archived(reference(), PICTURE);
-  await s.dead(reference());
-  await s.parts.accept([reference()]);
+  await s.createArchived(reference(), PICTURE);
+  await s.createDead(reference());
+  await s.context.accept([reference()]);
   const filter = { account: PLAIN.account };
   await s.json('/v1/redrives', { key: 'admin', json: { filter } }, 202);
 }
@@ -85,7 +85,10 @@ export async function growShop(s: TestServer): Promise<void> {
 export async function fillSchool(s: TestServer): Promise<string[]> {
   const account = SAFE.account;
   const content = { ...PICTURE, body: Buffer.from('a picture of the school') };
-  return [await s.archived(reference({ account }), content), await s.dead(reference({ account }))];
+  return [
+    await s.createArchived(reference({ account }), content),
+    await s.createDead(reference({ account })),
+  ];
 }
 
 export interface Mark {

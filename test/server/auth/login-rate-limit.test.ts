@@ -1,36 +1,36 @@
 /** Wrong keys are counted by address; a right key is accepted however many wrong ones came before it. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { groupOf } from '../../../src/server/auth/client-address.ts';
-import { ADDRESSES_LIMIT, createGuessLimit } from '../../../src/server/auth/login-rate-limit.ts';
+import { rateLimitKeyOf } from '../../../src/server/auth/client-address.ts';
+import { ADDRESS_LIMIT, createLoginRateLimit } from '../../../src/server/auth/login-rate-limit.ts';
 import { KEYS, openTestServer, type TestServer } from '../setup.ts';
 
 describe('the count of wrong guesses', () => {
   it('begins to refuse after ten in a minute, each address by itself, and ends with the minute', () => {
     let at = 1_000_000;
-    const limit = createGuessLimit({ now: () => new Date(at) });
-    for (let n = 0; n < 10; n++) assert.equal(limit.failed('a'), 0);
-    assert.deepEqual([limit.failed('a'), limit.failed('b')], [60, 0]);
+    const limit = createLoginRateLimit({ now: () => new Date(at) });
+    for (let n = 0; n < 10; n++) assert.equal(limit.countFailure('a'), 0);
+    assert.deepEqual([limit.countFailure('a'), limit.countFailure('b')], [60, 0]);
     at += 59_001;
-    assert.equal(limit.failed('a'), 1);
+    assert.equal(limit.countFailure('a'), 1);
     at += 1_000;
-    assert.equal(limit.failed('a'), 0, 'a new minute');
+    assert.equal(limit.countFailure('a'), 0, 'a new minute');
   });
 
   it('is not kept by a clock that was wrong', () => {
     let at = 4 * 86_400_000;
-    const limit = createGuessLimit({ now: () => new Date(at) });
-    for (let n = 0; n < 20; n++) limit.failed('a');
+    const limit = createLoginRateLimit({ now: () => new Date(at) });
+    for (let n = 0; n < 20; n++) limit.countFailure('a');
     at = 0;
-    assert.equal(limit.failed('a'), 0);
+    assert.equal(limit.countFailure('a'), 0);
   });
 
   it('remembers ten thousand addresses at most, and forgets the one that was silent longest', () => {
-    const limit = createGuessLimit({ now: () => new Date(0) });
-    for (let n = 0; n < 10; n++) limit.failed('first');
-    for (let n = 0; n < 2 * ADDRESSES_LIMIT; n++) limit.failed(`address ${n}`);
-    assert.equal(limit.size, ADDRESSES_LIMIT);
-    assert.equal(limit.failed('first'), 0);
+    const limit = createLoginRateLimit({ now: () => new Date(0) });
+    for (let n = 0; n < 10; n++) limit.countFailure('first');
+    for (let n = 0; n < 2 * ADDRESS_LIMIT; n++) limit.countFailure(`address ${n}`);
+    assert.equal(limit.size, ADDRESS_LIMIT);
+    assert.equal(limit.countFailure('first'), 0);
   });
 });
 
@@ -51,7 +51,7 @@ describe('the address of a client', () => {
     ['999.1.1.1', undefined],
     ['', undefined],
   ] as const) {
-    it(`${text || '(nothing)'} counts as ${group}`, () => assert.equal(groupOf(text), group));
+    it(`${text || '(nothing)'} counts as ${group}`, () => assert.equal(rateLimitKeyOf(text), group));
   }
 });
 

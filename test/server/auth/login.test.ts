@@ -6,7 +6,7 @@ import { SCOPES } from '../../../src/config/api-keys.ts';
 import { createAccess } from '../../../src/server/auth/access.ts';
 import { KEYS, openTestServer, reference, SAFE, type TestServer } from '../setup.ts';
 
-const READ = { scope: 'read', narrowed: true } as const;
+const READ = { scope: 'read', accountScoped: true } as const;
 const KEY_LIST = Object.entries(KEYS).map(([name, secret]) => ({ name, secret, scopes: SCOPES }));
 /** What access reads of a request. */
 const requestOf = (cookie?: string) =>
@@ -62,7 +62,7 @@ describe('login', () => {
     const answer = await signIn(` ${KEYS.school}\n`);
     assert.deepEqual([answer.status, answer.headers.get('location')], [303, '/']);
     const cookie = cookieOf(answer);
-    await s.parts.accept([reference(), reference({ account: SAFE.account })]);
+    await s.context.accept([reference(), reference({ account: SAFE.account })]);
     const list = (await (await s.call('/v1/media', { headers: { cookie } })).json()) as {
       items: { account: string }[];
     };
@@ -98,8 +98,8 @@ describe('login', () => {
     const cookie = cookieOf(await s.call(ticketPath()));
     assert.equal((await s.call('/v1/stats', { headers: { cookie } })).status, 200);
     const other = createAccess(KEY_LIST, {
-      clock: s.parts.clock,
-      revocations: s.parts.catalogue.revocations,
+      clock: s.context.clock,
+      revocations: s.context.catalogue.revocations,
     });
     const asked = requestOf(cookie.slice('wma_session='.length));
     assert.equal((await other.authorize(asked, READ)).name, 'login link');
@@ -130,8 +130,8 @@ describe('login', () => {
   });
 
   it('cannot be checked while the catalogue is away, and then says so', async () => {
-    const revocations = s.parts.catalogue.revocations;
-    const access = createAccess(KEY_LIST, { clock: s.parts.clock, revocations, isAway: () => true });
+    const revocations = s.context.catalogue.revocations;
+    const access = createAccess(KEY_LIST, { clock: s.context.clock, revocations, isAway: () => true });
     const signedIn = access.signIn(requestOf(), KEYS.read);
     assert.ok('session' in signedIn);
     await assert.rejects(access.authorize(requestOf(signedIn.session), READ), { code: 'database_away' });
@@ -140,7 +140,7 @@ describe('login', () => {
   it('takes no cookie that is forged, old, or of a key that is gone', async () => {
     let at = Date.now();
     const clock = { now: () => new Date(at) };
-    const { revocations } = s.parts.catalogue;
+    const { revocations } = s.context.catalogue;
     const key = { name: 'k', scopes: ['read'], secret: 'a-secret-of-the-test' } as const;
     const access = createAccess([key], { clock, revocations });
     const ask = (of: typeof access, cookie: string) => of.authorize(requestOf(cookie), READ);
@@ -161,16 +161,16 @@ describe('login', () => {
 
   it('by a link works for a quarter of an hour and no longer, and a link is no session', async () => {
     let at = Date.now();
-    const { revocations } = s.parts.catalogue;
+    const { revocations } = s.context.catalogue;
     const access = createAccess(KEY_LIST, { clock: { now: () => new Date(at) }, revocations });
     const [young, old] = [access.createLoginTicket(), access.createLoginTicket()];
     at += 15 * 60_000 - 1;
-    assert.ok('session' in (await access.redeem(requestOf(), young.ticket)));
+    assert.ok('session' in (await access.redeemLoginTicket(requestOf(), young.ticket)));
     at += 1;
-    assert.deepEqual(await access.redeem(requestOf(), old.ticket), { waitSeconds: 0 });
+    assert.deepEqual(await access.redeemLoginTicket(requestOf(), old.ticket), { waitSeconds: 0 });
     const signedIn = access.signIn(requestOf(), KEYS.admin);
     assert.ok('session' in signedIn);
-    assert.ok('waitSeconds' in (await access.redeem(requestOf(), signedIn.session)));
+    assert.ok('waitSeconds' in (await access.redeemLoginTicket(requestOf(), signedIn.session)));
   });
 
   it('by a link made with a key has what the key has, and leaves no link in the log', async () => {

@@ -8,7 +8,7 @@ import { DatabaseAwayError } from '../../../src/catalogue/database/database.ts';
 import { idOf } from '../../../src/media.ts';
 import type { Accept } from '../../../src/pipeline/ingest/insert-batcher.ts';
 import { createRepeatedLog } from '../../../src/runtime/repeated-log.ts';
-import { createTap } from '../../../src/server/callbacks/callback-forwarder.ts';
+import { createCallbackForwarder } from '../../../src/server/callbacks/callback-forwarder.ts';
 import { createUpstream } from '../../../src/server/callbacks/upstream.ts';
 import { openServer } from '../../../src/server/start.ts';
 import { KEYS, openTestServer, PLAIN, SAFE, type TestServer } from '../setup.ts';
@@ -67,10 +67,11 @@ describe('the tap', () => {
     [got, reply] = [[], SAID];
   });
 
-  const rowOf = (mediaId: string, account = TAPPED.account) => s.parts.catalogue.get(idOf(account, mediaId));
+  const rowOf = (mediaId: string, account = TAPPED.account) =>
+    s.context.catalogue.get(idOf(account, mediaId));
   const post = (body: string, account = TAPPED.account) => s.callback(body, { account });
   const upstreamCount = async (outcome: string) =>
-    (await s.parts.metrics.upstream.get()).values.find(({ labels }) => labels.outcome === outcome)?.value ??
+    (await s.context.metrics.upstream.get()).values.find(({ labels }) => labels.outcome === outcome)?.value ??
     0;
 
   it('passes on the query to the letter, the body and the headers', async () => {
@@ -228,12 +229,12 @@ describe('the tap', () => {
 
   it('gives 504 in time where the disk hangs, though the handler has replied', async () => {
     const upstream = createUpstream();
-    const repeated = createRepeatedLog(s.parts.log);
-    const tap = createTap({ upstream, metrics: s.parts.metrics, repeated });
-    const account = s.parts.accounts.find(TAPPED.account) as typeof TAPPED & { upstreamUrl: string };
+    const repeatedLog = createRepeatedLog(s.context.log);
+    const tap = createCallbackForwarder({ upstream, metrics: s.context.metrics, repeatedLog });
+    const account = s.context.accounts.find(TAPPED.account) as typeof TAPPED & { upstreamUrl: string };
     const startedAt = performance.now();
     const callback = { query: '', headers: {}, body: Buffer.from(message('hangs')) };
-    const passed = tap.passOn(account, callback, new Promise(() => undefined));
+    const passed = tap.forward(account, callback, new Promise(() => undefined));
     const rejected = assert.rejects(passed, { code: 'not_written' });
     await Promise.race([rejected, wait(10_000, 'nothing', { ref: false }).then(assert.fail)]);
     const tookMs = performance.now() - startedAt;
@@ -244,11 +245,11 @@ describe('the tap', () => {
 
   it('gives no reply before the media are on disk: 504 where they cannot be', async () => {
     // The spool holds nothing either.
-    const config = { ...s.parts.config, spool: { limitBytes: 0 } };
+    const config = { ...s.context.config, spool: { limitBytes: 0 } };
     const away: Accept = async () => Promise.reject(new DatabaseAwayError('away'));
     const never: Accept = () => new Promise(() => {});
     for (const accept of [away, never]) {
-      const { url } = await openServer({ ...s.parts, accept, config }, { keys: [] });
+      const { url } = await openServer({ ...s.context, accept, config }, { keys: [] });
       const target = s.callbackUrl(url, { account: TAPPED.account });
       const event = await fetch(target, { method: 'POST', body: '<xml><MsgType>event</MsgType></xml>' });
       assert.deepEqual([event.status, await event.text()], [200, 'success']);

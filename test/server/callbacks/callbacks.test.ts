@@ -30,7 +30,7 @@ describe('callbacks', () => {
     assert.equal(answer.headers.get('content-type'), 'application/problem+json; charset=utf-8');
     assert.ok(problem.advice);
   };
-  const rowOf = (mediaId: string, account = PLAIN.account) => s.parts.catalogue.get(idOf(account, mediaId));
+  const rowOf = (mediaId: string, account = PLAIN.account) => s.context.catalogue.get(idOf(account, mediaId));
 
   it('are answered success once the reference is a row', async () => {
     const answer = await s.callback(message('plain-1'));
@@ -45,7 +45,7 @@ describe('callbacks', () => {
     // While a transaction has the session of the embedded database, nothing else is committed.
     const begun = Promise.withResolvers<void>();
     const gate = Promise.withResolvers<void>();
-    const holding = s.parts.database.transaction(async (transaction) => {
+    const holding = s.context.database.transaction(async (transaction) => {
       await transaction.query('SELECT 1');
       begun.resolve();
       await gate.promise;
@@ -76,7 +76,7 @@ describe('callbacks', () => {
       return await datasync.call(this);
     });
     const accept: Accept = async () => Promise.reject(new DatabaseAwayError('away'));
-    const { url } = await openServer({ ...s.parts, accept }, { keys: [] });
+    const { url } = await openServer({ ...s.context, accept }, { keys: [] });
     const startedAt = performance.now();
     const send = (mediaId: string) =>
       fetch(s.callbackUrl(url), {

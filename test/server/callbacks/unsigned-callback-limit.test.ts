@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { EventEmitter } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import { describe, it } from 'node:test';
-import { createUnsigned } from '../../../src/server/callbacks/unsigned-callback-limit.ts';
+import { createUnsignedCallbackLimit } from '../../../src/server/callbacks/unsigned-callback-limit.ts';
 import { signatureOf } from '../../../src/simulator/callbacks/envelope.ts';
 import { PLAIN } from '../setup.ts';
 
@@ -12,13 +12,13 @@ const OVER_BODY = { msg_signature: 'a'.repeat(40), timestamp: '1', nonce: '1' };
 function setup(limit: number) {
   const destroyed: number[] = [];
   let cut = 0;
-  const unsigned = createUnsigned({ limit, onCut: () => cut++ });
+  const unsigned = createUnsignedCallbackLimit({ limit, onCut: () => cut++ });
   const ask = (n: number, query: object, headers: object = {}) => {
     const request = Object.assign(new EventEmitter(), {
       headers,
       socket: { destroy: () => destroyed.push(n) },
     });
-    const mayFollow = unsigned.mayFollow(PLAIN, query as never, request as unknown as IncomingMessage);
+    const mayFollow = unsigned.admit(PLAIN, query as never, request as unknown as IncomingMessage);
     return { mayFollow, end: () => request.emit('end') };
   };
   return { ask, destroyed, cut: () => cut };

@@ -6,7 +6,7 @@ import { parseArgs } from 'node:util';
 import { createLog } from '../../../src/runtime/log.ts';
 import { createMetrics } from '../../../src/runtime/metrics.ts';
 import { buildCallbackServer } from '../../../src/server/app.ts';
-import type { ServerDeps } from '../../../src/server/route-deps.ts';
+import type { RouteDeps } from '../../../src/server/route-deps.ts';
 import { NOW } from '../../wechat/callback/vectors.ts';
 import { ACCOUNTS, casesOf } from '../../wechat/fuzzing.ts';
 
@@ -39,9 +39,9 @@ export async function fuzzServer(options: { cases: number; seed: number }): Prom
     clock: { now: () => NOW },
     config: { http: { trustedProxies: [] } },
     metrics: createMetrics(),
-    repeated: { write: () => undefined, close: () => undefined },
+    repeatedLog: { write: () => undefined, close: () => undefined },
     log: createLog({ level: 'silent', program: 'test', secrets: [] }),
-  } as unknown as ServerDeps;
+  } as unknown as RouteDeps;
   const app = await buildCallbackServer(deps);
   const next = casesOf(options.seed);
   const statuses: Record<string, number> = {};

@@ -74,7 +74,7 @@ describe('garbage from outside', () => {
     const below = await openBelow((await embedded.find(undefined as never))!);
     const queue = await openQueue(below);
     const keys = [{ name: 'k', scopes: ['admin'] as const, secret: KEYS.admin }];
-    base = new URL((await openServer({ ...s.parts, queue }, { keys })).url);
+    base = new URL((await openServer({ ...s.context, queue }, { keys })).url);
     closers.push(
       () => queue.close(),
       below.close,

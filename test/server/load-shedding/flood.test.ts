@@ -40,7 +40,7 @@ describe('a flood of unsigned callbacks', () => {
     });
     try {
       const refused = async () =>
-        /bad_signature"\} (\d+)/.exec(await s.parts.metrics.registry.metrics())?.[1];
+        /bad_signature"\} (\d+)/.exec(await s.context.metrics.registry.metrics())?.[1];
       const startUntil = performance.now() + 30_000;
       while (!(await refused())) {
         assert.ok(performance.now() < startUntil, 'the flood has begun');

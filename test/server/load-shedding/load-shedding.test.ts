@@ -1,7 +1,7 @@
 /** The API gives way early, with a time to come back; callbacks never do. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { createPlaces } from '../../../src/server/load-shedding.ts';
+import { createRequestLimiter } from '../../../src/server/load-shedding.ts';
 import { Problem } from '../../../src/server/problem.ts';
 import { openTestServer, PLAIN, type TestServer } from '../setup.ts';
 
@@ -12,7 +12,7 @@ describe('places', () => {
   const calm = () => 0;
 
   it('of one key are half of all; of the others there are some left; whoever leaves makes room', () => {
-    const { enter } = createPlaces(calm, { read: 4, write: 2 });
+    const { acquire: enter } = createRequestLimiter(calm, { read: 4, write: 2 });
     const leave = enter('a', 'read');
     enter('a', 'read');
     assert.throws(() => enter('a', 'read'), refusal('too_many_requests'));
@@ -26,7 +26,7 @@ describe('places', () => {
   });
 
   it('for reading and for writing are apart', () => {
-    const { enter } = createPlaces(calm, { read: 2, write: 2 });
+    const { acquire: enter } = createRequestLimiter(calm, { read: 2, write: 2 });
     enter('a', 'read');
     enter('b', 'read');
     assert.throws(() => enter('c', 'read'), refusal('overloaded'));
@@ -35,7 +35,7 @@ describe('places', () => {
 
   it('are none while the event loop is late', () => {
     let delayMs = 0;
-    const { enter } = createPlaces(() => delayMs, { read: 2, write: 2 });
+    const { acquire: enter } = createRequestLimiter(() => delayMs, { read: 2, write: 2 });
     enter('a', 'read');
     delayMs = 5_000;
     assert.throws(() => enter('b', 'write'), refusal('overloaded'));
@@ -52,7 +52,7 @@ describe('a server whose readers wait', () => {
   it('turns the next one of the key away, and goes on taking callbacks', async () => {
     const refused: Response[] = [];
     // What lists wait for: the one session of the embedded database.
-    const lists = await s.parts.database.transaction(async (held) => {
+    const lists = await s.context.database.transaction(async (held) => {
       const lists = Array.from({ length: 200 }, async () => {
         const answer = await s.call('/v1/media', { key: 'read' });
         if (answer.status !== 200) refused.push(answer);

@@ -36,7 +36,7 @@ describe('health', () => {
 
   it('is ready while a callback can be made durable, and tells of holds', async () => {
     const why = { code: 'ip_not_allowed', class: 'account' } as const;
-    await s.parts.catalogue.accounts.hold(PLAIN.account, new Date(Date.now() + 60_000), why);
+    await s.context.catalogue.accounts.hold(PLAIN.account, new Date(Date.now() + 60_000), why);
     const answer = await s.call('/readyz');
     const body = (await answer.json()) as { status: string; degraded: string[] };
     READY[200].parse(body);
@@ -45,19 +45,24 @@ describe('health', () => {
 
   /** A server whose database nobody listens for. */
   async function openAlone(limitBytes: number) {
-    const pool = createPostgresPool({ url: NOWHERE, searchPath: 'wma', maxConnections: 2, log: s.parts.log });
+    const pool = createPostgresPool({
+      url: NOWHERE,
+      searchPath: 'wma',
+      maxConnections: 2,
+      log: s.context.log,
+    });
     after(() => pool.end());
-    const catalogue = createCatalogue(createDatabase(pool), 'wma', s.parts.lifetimes);
-    const accept = createAccept({ ...s.parts, catalogue, onAccepted: () => undefined });
+    const catalogue = createCatalogue(createDatabase(pool), 'wma', s.context.lifetimes);
+    const accept = createAccept({ ...s.context, catalogue, onAccepted: () => undefined });
     const keys = [{ name: 'k', scopes: ['read', 'write'] as const, secret: KEYS.write }];
     const config = {
-      ...s.parts.config,
+      ...s.context.config,
       dataFolder: await mkdtemp(join(s.folder, 'alone-')),
       spool: { limitBytes },
     };
-    const signs = createHealth(s.parts.clock.now);
+    const signs = createHealth(s.context.clock.now);
     const storeHealth = { look: async () => undefined };
-    const parts = { ...s.parts, catalogue, accept, config, signs, storeHealth };
+    const parts = { ...s.context, catalogue, accept, config, signs, storeHealth };
     const gather = createProgramGather(parts, 'server');
     const { url } = await openServer({ ...parts, gather }, { keys });
     const readiness = async () => {

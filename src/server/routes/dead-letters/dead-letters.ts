@@ -1,18 +1,18 @@
 /** /v1/dead-letters: what WeChat refused for good, by errcode, with the sentence and the cure. */
 
-import type { App, ServerDeps } from '../../route-deps.ts';
 import { languageOf } from '../../problem.ts';
+import type { App, RouteDeps } from '../../route-deps.ts';
 import { groupJson } from '../../views/dead-letter.ts';
 import { DEAD_LETTERS } from '../schemas.ts';
 
 const GROUPS_LIMIT = 500;
 
-export function deadLetterRoutes(deps: Pick<ServerDeps, 'catalogue'>) {
+export function deadLetterRoutes(deps: Pick<RouteDeps, 'catalogue'>) {
   return async (app: App): Promise<void> => {
     app.get(
       '/v1/dead-letters',
       {
-        config: { scope: 'read', narrowed: true },
+        config: { scope: 'read', accountScoped: true },
         schema: {
           tags: ['dead letters'],
           summary: 'Dead letters by account and failure, largest first',

@@ -4,7 +4,7 @@ import type { Redrivable } from '../../../catalogue/redrive/filter.ts';
 import type { FailureClass } from '../../../failures.ts';
 import { KINDS } from '../../../media.ts';
 import { CODES } from '../../../wechat/api/errcodes.ts';
-import { time, trimmed } from '../field-schemas.ts';
+import { requestTime, trimmedText } from '../field-schemas.ts';
 
 const MANY_LIMIT = 200;
 const INT4_LIMIT = 2 ** 31;
@@ -28,10 +28,10 @@ const many = <T extends z.ZodType>(item: T) =>
   z
     .preprocess((value) => (Array.isArray(value) ? value : [value]), z.array(item).min(1).max(MANY_LIMIT))
     .optional();
-const reason = trimmed(300).optional().describe('kept with the media and in the log of events');
+const reason = trimmedText(300).optional().describe('kept with the media and in the log of events');
 
 const FILTER = z.strictObject({
-  account: many(trimmed(128)).describe('by its id or its name'),
+  account: many(trimmedText(128)).describe('by its id or its name'),
   errcode: many(
     z
       .number()
@@ -40,7 +40,7 @@ const FILTER = z.strictObject({
       .max(INT4_LIMIT - 1),
   ),
   code: many(
-    trimmed(64).refine(
+    trimmedText(64).refine(
       (code) => KNOWN_CODES.has(code),
       'is not a code of a failure; GET /v1/dead-letters shows them',
     ),
@@ -48,13 +48,13 @@ const FILTER = z.strictObject({
   class: many(z.enum(CLASSES)),
   kind: many(z.enum(KINDS)),
   status: many(z.enum(STATUSES)).describe('default dead; with force dead and expired'),
-  failedFrom: time.optional().describe('became dead or expired then or later'),
-  failedTo: time.optional(),
-  sentFrom: time.optional(),
-  sentTo: time.optional(),
+  failedFrom: requestTime.optional().describe('became dead or expired then or later'),
+  failedTo: requestTime.optional(),
+  sentFrom: requestTime.optional(),
+  sentTo: requestTime.optional(),
 });
 
-export const REDRIVE_BODY = z
+export const redriveBody = z
   .strictObject({
     filter: FILTER.default({}),
     all: z.boolean().default(false).describe('needed where the filter is empty'),
@@ -85,4 +85,4 @@ export const REDRIVE_BODY = z
   });
 
 /** May be left out altogether. */
-export const RETRY = z.strictObject({ reason, force: z.boolean().default(false) }).nullish();
+export const retryBody = z.strictObject({ reason, force: z.boolean().default(false) }).nullish();

@@ -1,25 +1,25 @@
 /** /v1/redrives: dead letters tried again by filter; previewed, throttled, watched and stopped. */
 import { z } from 'zod';
 import type { RedriveFilter } from '../../../catalogue/redrive/filter.ts';
-import { accountInReach, type Principal } from '../../auth/access.ts';
-import type { App, ServerDeps } from '../../route-deps.ts';
+import { type Principal, resolveAccount } from '../../auth/access.ts';
 import { type FieldError, languageOf, Problem } from '../../problem.ts';
+import type { App, RouteDeps } from '../../route-deps.ts';
 import { groupJson } from '../../views/dead-letter.ts';
 import { ASKED, PREVIEW, REDRIVE, REDRIVES } from '../schemas.ts';
-import { REDRIVE_BODY } from './redrive-body.ts';
+import { redriveBody } from './redrive-body.ts';
 
 const tags = ['dead letters'];
 const PARAMS = z.object({ id: z.string().regex(/^r_[0-9a-f]{32}$/, 'is not an id of a redrive') });
 const LIST_LIMIT = 50;
 
-export function redriveRoutes(deps: Pick<ServerDeps, 'accounts' | 'catalogue' | 'clock' | 'log'>) {
+export function redriveRoutes(deps: Pick<RouteDeps, 'accounts' | 'catalogue' | 'clock' | 'log'>) {
   const { accounts, catalogue, clock, log } = deps;
 
   /** By identity, and among those that the principal may see; undefined: all there are. */
   function accountsOf(principal: Principal, words: readonly string[] | undefined) {
     const errors: FieldError[] = [];
     const asked = words?.map((word, index) => {
-      const account = accountInReach(principal, accounts, word);
+      const account = resolveAccount(principal, accounts, word);
       if (!accounts.find(account))
         errors.push({ field: `filter.account.${index}`, message: `${word} is not configured` });
       return account;
@@ -38,11 +38,11 @@ export function redriveRoutes(deps: Pick<ServerDeps, 'accounts' | 'catalogue' | 
     app.post(
       '/v1/redrives',
       {
-        config: { scope: 'admin', narrowed: true },
+        config: { scope: 'admin', accountScoped: true },
         schema: {
           tags,
           summary: 'Try dead letters again: 200 and what it would take with dryRun, else 202',
-          body: REDRIVE_BODY,
+          body: redriveBody,
           response: { 200: PREVIEW, 202: ASKED },
         },
       },
@@ -67,7 +67,7 @@ export function redriveRoutes(deps: Pick<ServerDeps, 'accounts' | 'catalogue' | 
     app.get(
       '/v1/redrives',
       {
-        config: { scope: 'read', narrowed: true },
+        config: { scope: 'read', accountScoped: true },
         schema: { tags, summary: `The latest ${LIST_LIMIT} redrives`, response: { 200: REDRIVES } },
       },
       async (request) => ({ items: await catalogue.redrives.list(LIST_LIMIT, request.principal.accounts) }),
@@ -76,7 +76,7 @@ export function redriveRoutes(deps: Pick<ServerDeps, 'accounts' | 'catalogue' | 
     app.get(
       '/v1/redrives/:id',
       {
-        config: { scope: 'read', narrowed: true },
+        config: { scope: 'read', accountScoped: true },
         schema: { tags, summary: 'How far a redrive is', params: PARAMS, response: { 200: REDRIVE } },
       },
       (request) => find(request.params.id, request.principal),
@@ -85,7 +85,7 @@ export function redriveRoutes(deps: Pick<ServerDeps, 'accounts' | 'catalogue' | 
     app.delete(
       '/v1/redrives/:id',
       {
-        config: { scope: 'admin', narrowed: true },
+        config: { scope: 'admin', accountScoped: true },
         schema: {
           tags,
           summary: 'Stop a redrive: what is pending by it stays so, nothing follows',

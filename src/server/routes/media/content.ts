@@ -2,11 +2,11 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { z } from 'zod';
 import { isRenderable } from '../../../media-type.ts';
-import type { App, ServerDeps } from '../../route-deps.ts';
 import { languageOf, Problem } from '../../problem.ts';
+import type { App, RouteDeps } from '../../route-deps.ts';
 import { mediaJson } from '../../views/media.ts';
 import { CONTENT } from '../schemas.ts';
-import { findMedia, ID_PARAMS } from './find-media.ts';
+import { findMedia, mediaIdParams } from './find-media.ts';
 
 const POLL_SECONDS = 5;
 /** What the store says of the file and a reader may know. */
@@ -26,18 +26,18 @@ function rangeOf(headers: IncomingHttpHeaders): string | undefined {
   return /^bytes=(\d{1,15}-\d{0,15}|-\d{1,15})$/.exec(headers.range ?? '')?.[0];
 }
 
-export function contentRoutes(deps: Pick<ServerDeps, 'catalogue' | 'clock' | 'config' | 'store'>) {
+export function contentRoutes(deps: Pick<RouteDeps, 'catalogue' | 'clock' | 'config' | 'store'>) {
   const { catalogue, clock, config, store } = deps;
   return async (app: App): Promise<void> => {
     app.get(
       '/v1/media/:id/content',
       {
-        config: { scope: 'read', narrowed: true },
+        config: { scope: 'read', accountScoped: true },
         schema: {
           tags: ['media'],
           summary:
             'The file: 302 to a signed link, 202 while pending, 410 when it will not come; proxy=true streams',
-          params: ID_PARAMS,
+          params: mediaIdParams,
           querystring: z.strictObject({ proxy: z.enum(['true', 'false']).default('false') }),
           response: CONTENT,
         },

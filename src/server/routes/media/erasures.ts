@@ -2,24 +2,24 @@
 import { z } from 'zod';
 import { ID_PATTERN } from '../../../media.ts';
 import { createEraser } from '../../../pipeline/maintenance/eraser.ts';
-import { accountInReach } from '../../auth/access.ts';
-import type { App, ServerDeps } from '../../route-deps.ts';
-import { trimmed } from '../field-schemas.ts';
+import { resolveAccount } from '../../auth/access.ts';
 import { languageOf, Problem } from '../../problem.ts';
+import type { App, RouteDeps } from '../../route-deps.ts';
 import { mediaJson } from '../../views/media.ts';
-import { ERASURE, MEDIA } from '../schemas.ts';
-import { findMedia, ID_PARAMS } from './find-media.ts';
+import { trimmedText } from '../field-schemas.ts';
+import { ERASURE, mediaSchema } from '../schemas.ts';
+import { findMedia, mediaIdParams } from './find-media.ts';
 
 const IDS_LIMIT = 1_000;
 /** How long an answer waits for the store; what is not done by then the sweeper goes on with. */
 const PATIENCE_MS = 5_000;
 const tags = ['erasures'];
 
-const reason = trimmed(300).describe('kept for ever in the log of events: no personal data').optional();
+const reason = trimmedText(300).describe('kept for ever in the log of events: no personal data').optional();
 const ERASE = z
   .strictObject({
-    account: trimmed(128),
-    openId: trimmed(128).optional().describe('all media of messages that this user has sent'),
+    account: trimmedText(128),
+    openId: trimmedText(128).optional().describe('all media of messages that this user has sent'),
     ids: z.array(z.string().regex(ID_PATTERN, 'is not an id of a media')).min(1).max(IDS_LIMIT).optional(),
     reason,
   })
@@ -35,7 +35,7 @@ const ERASE = z
   });
 
 export function erasureRoutes(
-  deps: Pick<ServerDeps, 'accounts' | 'catalogue' | 'clock' | 'log' | 'queue' | 'shutdown' | 'store'>,
+  deps: Pick<RouteDeps, 'accounts' | 'catalogue' | 'clock' | 'log' | 'queue' | 'shutdown' | 'store'>,
 ) {
   const { catalogue } = deps;
   const eraser = createEraser(deps);
@@ -45,14 +45,14 @@ export function erasureRoutes(
     app.delete(
       '/v1/media/:id',
       {
-        config: { scope: 'admin', narrowed: true },
+        config: { scope: 'admin', accountScoped: true },
         schema: {
           tags,
           summary:
             'Erase a media with its thumb and variants: 200 when nothing is left, 202 while it goes on',
-          params: ID_PARAMS,
+          params: mediaIdParams,
           querystring: z.strictObject({ reason }),
-          response: { 200: MEDIA, 202: MEDIA },
+          response: { 200: mediaSchema, 202: mediaSchema },
         },
       },
       async (request, reply) => {
@@ -70,7 +70,7 @@ export function erasureRoutes(
     app.post(
       '/v1/erasures',
       {
-        config: { scope: 'admin', narrowed: true },
+        config: { scope: 'admin', accountScoped: true },
         schema: {
           tags,
           summary: `Erase all media of a user, or up to ${IDS_LIMIT} by their ids; progress by its id`,
@@ -80,7 +80,7 @@ export function erasureRoutes(
       },
       async (request, reply) => {
         const { openId, ids, reason } = request.body;
-        const account = accountInReach(request.principal, deps.accounts, request.body.account);
+        const account = resolveAccount(request.principal, deps.accounts, request.body.account);
         // An account nobody configured any more still has rows, and no secret to seal an openId with.
         if (!deps.accounts.find(account) && openId !== undefined)
           throw new Problem('unknown_account', { detail: 'erase media of a former account by their ids' });
@@ -102,7 +102,7 @@ export function erasureRoutes(
     app.get(
       '/v1/erasures/:id',
       {
-        config: { scope: 'read', narrowed: true },
+        config: { scope: 'read', accountScoped: true },
         schema: {
           tags,
           summary: 'How far an erasure is, and what the store does not let go of',

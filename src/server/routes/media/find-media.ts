@@ -6,7 +6,7 @@ import { ID_PATTERN } from '../../../media.ts';
 import type { Principal } from '../../auth/access.ts';
 import { Problem } from '../../problem.ts';
 
-export const ID_PARAMS = z.object({ id: z.string().regex(ID_PATTERN, 'is not an id of a media') });
+export const mediaIdParams = z.object({ id: z.string().regex(ID_PATTERN, 'is not an id of a media') });
 
 /** Throws Problem media_not_found, for media of accounts out of reach as well: their existence is nobody's business. */
 export async function findMedia(

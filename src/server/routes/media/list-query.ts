@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import type { MediaFilter } from '../../../catalogue/media/read.ts';
 import { KINDS, STATUSES, text } from '../../../media.ts';
-import { moment } from '../field-schemas.ts';
+import { queryTime } from '../field-schemas.ts';
 
 const REPEATS_LIMIT = 200;
 const INT4_LIMIT = 2 ** 31;
@@ -15,7 +15,7 @@ const many = <T extends z.ZodType>(item: T) =>
     z.array(item).min(1).max(REPEATS_LIMIT).optional(),
   );
 
-export const LIST_QUERY = z
+export const listQuery = z
   .object({
     account: many(word),
     id: many(word),
@@ -35,9 +35,9 @@ export const LIST_QUERY = z
         .min(-INT4_LIMIT)
         .max(INT4_LIMIT - 1),
     ),
-    sentFrom: moment('past').optional(),
-    sentTo: moment('past').optional(),
-    expiresBefore: moment('future').optional(),
+    sentFrom: queryTime('past').optional(),
+    sentTo: queryTime('past').optional(),
+    expiresBefore: queryTime('future').optional(),
     sort: z.enum(['sentAt', 'updatedAt']).default('sentAt'),
     limit: z.coerce.number().int().min(1).max(200).default(50),
     cursor: word.optional(),
@@ -57,7 +57,7 @@ const LIST_FIELDS: ReadonlySet<string> = new Set(
 );
 const LABEL = /^label\.[^\0\p{Surrogate}]{1,64}$/u;
 
-type ListQuery = z.infer<typeof LIST_QUERY>;
+type ListQuery = z.infer<typeof listQuery>;
 
 /** The query as the catalogue takes it; `accounts` is what the reader may see of what he asked for. */
 export function filterOf(query: ListQuery, accounts: readonly string[] | undefined): MediaFilter {

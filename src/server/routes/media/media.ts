@@ -4,14 +4,14 @@ import { DatabaseAwayError } from '../../../catalogue/database/database.ts';
 import { type ReferenceInput, referenceSchema } from '../../../media.ts';
 import type { Taken } from '../../../pipeline/ingest/ingest.ts';
 import { UnknownAccountError } from '../../../pipeline/ingest/insert-batcher.ts';
-import { accountInReach } from '../../auth/access.ts';
-import type { App, ServerDeps } from '../../route-deps.ts';
+import { resolveAccount } from '../../auth/access.ts';
 import { type FieldError, languageOf, Problem, problemBody } from '../../problem.ts';
+import type { App, RouteDeps } from '../../route-deps.ts';
 import { type MediaJson, mediaJson } from '../../views/media.ts';
-import { ACCEPTED_MEDIA, BATCH_RESULTS, MEDIA, MEDIA_PAGE } from '../schemas.ts';
-import { findMedia, ID_PARAMS } from './find-media.ts';
-import { filterOf, LIST_QUERY } from './list-query.ts';
-import { RETRY } from '../dead-letters/redrive-body.ts';
+import { retryBody } from '../dead-letters/redrive-body.ts';
+import { ACCEPTED_MEDIA, BATCH_RESULTS, MEDIA_PAGE, mediaSchema } from '../schemas.ts';
+import { findMedia, mediaIdParams } from './find-media.ts';
+import { filterOf, listQuery } from './list-query.ts';
 
 const BATCH_LIMIT = 500;
 const tags = ['media'];
@@ -24,7 +24,7 @@ const includes = z
 
 export function mediaRoutes(
   deps: Pick<
-    ServerDeps,
+    RouteDeps,
     'accounts' | 'catalogue' | 'clock' | 'config' | 'due' | 'intake' | 'metrics' | 'store'
   >,
 ) {
@@ -51,16 +51,16 @@ export function mediaRoutes(
     app.post(
       '/v1/media',
       {
-        config: { scope: 'write', narrowed: true },
+        config: { scope: 'write', accountScoped: true },
         schema: {
           tags,
           summary: 'Archive one media: 202 when it is new, 200 and the row as it is when it is known',
           body: referenceSchema,
-          response: { 200: MEDIA, 202: ACCEPTED_MEDIA },
+          response: { 200: mediaSchema, 202: ACCEPTED_MEDIA },
         },
       },
       async (request, reply) => {
-        accountInReach(request.principal, accounts, request.body.account);
+        resolveAccount(request.principal, accounts, request.body.account);
         const [taken] = (await deps.intake.request([request.body])) as [Taken];
         reply.header('location', `/v1/media/${taken.id}`);
         const row = taken.spooled ? undefined : await readBack(taken.id);
@@ -72,7 +72,7 @@ export function mediaRoutes(
     app.post(
       '/v1/media/batch',
       {
-        config: { scope: 'write', narrowed: true },
+        config: { scope: 'write', accountScoped: true },
         schema: {
           tags,
           summary: `Archive up to ${BATCH_LIMIT} media; each is accepted or refused on its own`,
@@ -88,7 +88,7 @@ export function mediaRoutes(
         for (const [index, item] of request.body.items.entries()) {
           try {
             const input = parseReference(item);
-            const account = accountInReach(principal, accounts, input.account);
+            const account = resolveAccount(principal, accounts, input.account);
             if (!accounts.find(account)) {
               throw new UnknownAccountError(`the account ${input.account} is not configured`);
             }
@@ -114,17 +114,17 @@ export function mediaRoutes(
     app.get(
       '/v1/media',
       {
-        config: { scope: 'read', narrowed: true },
+        config: { scope: 'read', accountScoped: true },
         schema: {
           tags,
           summary: 'List media, newest first; label.{key}={value} filters by label',
-          querystring: LIST_QUERY,
+          querystring: listQuery,
           response: { 200: MEDIA_PAGE },
         },
       },
       async (request) => {
         const { query, principal } = request;
-        const asked = query.account?.map((word) => accountInReach(principal, accounts, word));
+        const asked = query.account?.map((word) => resolveAccount(principal, accounts, word));
         const filter = filterOf(query, asked ?? principal.accounts);
         const language = languageOf(request);
         const page = await catalogue
@@ -147,13 +147,13 @@ export function mediaRoutes(
     app.get(
       '/v1/media/:id',
       {
-        config: { scope: 'read', narrowed: true },
+        config: { scope: 'read', accountScoped: true },
         schema: {
           tags,
           summary: 'One media; include=attempts,link for more of it',
-          params: ID_PARAMS,
+          params: mediaIdParams,
           querystring: z.strictObject({ include: includes }),
-          response: { 200: MEDIA },
+          response: { 200: mediaSchema },
         },
       },
       async (request) => {
@@ -170,13 +170,13 @@ export function mediaRoutes(
     app.post(
       '/v1/media/:id/retry',
       {
-        config: { scope: 'write', narrowed: true },
+        config: { scope: 'write', accountScoped: true },
         schema: {
           tags,
           summary: 'A dead media is pending and due again; an expired one with force',
-          params: ID_PARAMS,
-          body: RETRY,
-          response: { 202: MEDIA },
+          params: mediaIdParams,
+          body: retryBody,
+          response: { 202: mediaSchema },
         },
       },
       async (request, reply) => {

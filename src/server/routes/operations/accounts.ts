@@ -3,30 +3,30 @@ import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { Account } from '../../../account.ts';
 import { HELD_BY_HAND } from '../../../catalogue/accounts/accounts.ts';
-import { accountInReach } from '../../auth/access.ts';
+import { resolveAccount } from '../../auth/access.ts';
 import { daysBefore } from '../../callbacks/callback-counter.ts';
 import { callbackUrlOf } from '../../callbacks/callback-url.ts';
-import type { App, ServerDeps } from '../../route-deps.ts';
-import { time, trimmed } from '../field-schemas.ts';
 import { languageOf, Problem } from '../../problem.ts';
+import type { App, RouteDeps } from '../../route-deps.ts';
 import { accountJson, ENDLESS } from '../../views/account.ts';
+import { requestTime, trimmedText } from '../field-schemas.ts';
 import { ACCOUNT, ACCOUNTS } from '../schemas.ts';
 
 const tags = ['accounts'];
 const PARAMS = z.object({ account: z.string().min(1).max(128) });
 const HOLD = z.strictObject({
-  reason: trimmed(300).describe('shown to whoever wonders why'),
-  until: time.optional().describe('absent: until it is released'),
+  reason: trimmedText(300).describe('shown to whoever wonders why'),
+  until: requestTime.optional().describe('absent: until it is released'),
 });
 
 /** Where WeChat calls: as configured, or as the reader reached us. */
-function callbackBase(http: ServerDeps['config']['http'], request: FastifyRequest): string {
+function callbackBase(http: RouteDeps['config']['http'], request: FastifyRequest): string {
   if (http.publicUrl) return http.publicUrl;
   return `http://${http.callbackPort ? `${request.hostname}:${http.callbackPort}` : request.host}`;
 }
 
 export function accountRoutes(
-  deps: Pick<ServerDeps, 'accounts' | 'catalogue' | 'clock' | 'config' | 'due' | 'log'>,
+  deps: Pick<RouteDeps, 'accounts' | 'catalogue' | 'clock' | 'config' | 'due' | 'log'>,
 ) {
   const { catalogue, clock } = deps;
 
@@ -53,7 +53,7 @@ export function accountRoutes(
   }
 
   function find(request: FastifyRequest, word: string): Account {
-    const account = deps.accounts.find(accountInReach(request.principal, deps.accounts, word));
+    const account = deps.accounts.find(resolveAccount(request.principal, deps.accounts, word));
     if (!account) throw new Problem('account_not_found');
     return account;
   }
@@ -62,7 +62,7 @@ export function accountRoutes(
     app.get(
       '/v1/accounts',
       {
-        config: { scope: 'read', narrowed: true },
+        config: { scope: 'read', accountScoped: true },
         schema: {
           tags,
           summary: "Accounts: hold, token, callbacks, and the address to paste into WeChat's console",
@@ -79,7 +79,7 @@ export function accountRoutes(
     app.put(
       '/v1/accounts/:account/hold',
       {
-        config: { scope: 'admin', narrowed: true },
+        config: { scope: 'admin', accountScoped: true },
         schema: {
           tags,
           summary: 'Hold an account: its media wait and lose no tries, callbacks are taken as ever',
@@ -107,7 +107,7 @@ export function accountRoutes(
     app.delete(
       '/v1/accounts/:account/hold',
       {
-        config: { scope: 'admin', narrowed: true },
+        config: { scope: 'admin', accountScoped: true },
         schema: {
           tags,
           summary: 'Release an account: held by hand it goes on, held by itself it tries one media now',

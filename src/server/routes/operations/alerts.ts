@@ -1,13 +1,13 @@
 /** /v1/alerts/test: whether somebody would be told. */
 
-import type { App, ServerDeps } from '../../route-deps.ts';
 import { Problem } from '../../problem.ts';
+import type { App, RouteDeps } from '../../route-deps.ts';
 import { ALERT_SENT } from '../schemas.ts';
 
 /** All tries of a robot that is slow to answer. */
 const SEND_MS = 40_000;
 
-export function alertRoutes({ alerts, shutdown }: Pick<ServerDeps, 'alerts' | 'shutdown'>) {
+export function alertRoutes({ alerts, shutdown }: Pick<RouteDeps, 'alerts' | 'shutdown'>) {
   return async (app: App): Promise<void> => {
     app.post(
       '/v1/alerts/test',

@@ -1,7 +1,7 @@
 /** /v1/events: who did what to what, and why. */
 import { z } from 'zod';
 import { text } from '../../../media.ts';
-import type { App, ServerDeps } from '../../route-deps.ts';
+import type { App, RouteDeps } from '../../route-deps.ts';
 import { EVENTS } from '../schemas.ts';
 
 const QUERY = z.strictObject({
@@ -16,12 +16,12 @@ const QUERY = z.strictObject({
   limit: z.coerce.number().int().min(1).max(200).default(50),
 });
 
-export function eventRoutes({ accounts, catalogue }: Pick<ServerDeps, 'accounts' | 'catalogue'>) {
+export function auditLogRoutes({ accounts, catalogue }: Pick<RouteDeps, 'accounts' | 'catalogue'>) {
   return async (app: App): Promise<void> => {
     app.get(
       '/v1/events',
       {
-        config: { scope: 'read', narrowed: true },
+        config: { scope: 'read', accountScoped: true },
         schema: {
           tags: ['events'],
           summary: 'The log of deeds, newest first: redrives, erasures, holds, releases',

@@ -2,14 +2,14 @@
 import { type Facts, PARTS } from '../../../pipeline/checks/check.ts';
 import { findingsOf } from '../../../pipeline/checks/findings.ts';
 import { examineStore } from '../../../pipeline/maintenance/store-check.ts';
-import type { App, ServerDeps } from '../../route-deps.ts';
 import { type Language, languageOf } from '../../problem.ts';
+import type { App, RouteDeps } from '../../route-deps.ts';
 import { findingsJson } from '../../views/finding.ts';
 import { DOCTOR } from './verification-schemas.ts';
 
 const STORE_MS = 60_000;
 
-type Deps = Pick<ServerDeps, 'accounts' | 'clock' | 'config' | 'look' | 'store'>;
+type Deps = Pick<RouteDeps, 'accounts' | 'clock' | 'config' | 'look' | 'store'>;
 
 /** What was seen where nothing is found, by part. The accounts and the comparison have lines of their own. */
 function seenIn(

@@ -1,7 +1,7 @@
 /** /v1/stats: the state of the whole in one small answer. */
 
-import type { App, ServerDeps } from '../../route-deps.ts';
 import { languageOf } from '../../problem.ts';
+import type { App, RouteDeps } from '../../route-deps.ts';
 import { findingsJson } from '../../views/finding.ts';
 import { storeHoldJson } from '../../views/store-hold.ts';
 import { RECOUNT, STATS } from '../schemas.ts';
@@ -9,12 +9,12 @@ import { RECOUNT, STATS } from '../schemas.ts';
 /** Ten million rows are read in about a minute. */
 const RECOUNT_MS = 10 * 60_000;
 
-export function statsRoutes(deps: Pick<ServerDeps, 'accounts' | 'catalogue' | 'clock' | 'look'>) {
+export function statsRoutes(deps: Pick<RouteDeps, 'accounts' | 'catalogue' | 'clock' | 'look'>) {
   return async (app: App): Promise<void> => {
     app.get(
       '/v1/stats',
       {
-        config: { scope: 'read', narrowed: true },
+        config: { scope: 'read', accountScoped: true },
         schema: {
           tags: ['stats'],
           summary: 'Counts by status, backlog by time left, pace',

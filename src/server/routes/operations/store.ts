@@ -1,7 +1,7 @@
 /** /v1/store: where objects are kept, whether they are taken there, and releasing a hold of all archiving. */
 import type { FastifyRequest } from 'fastify';
-import type { App, ServerDeps } from '../../route-deps.ts';
 import { languageOf } from '../../problem.ts';
+import type { App, RouteDeps } from '../../route-deps.ts';
 import { storeHoldJson } from '../../views/store-hold.ts';
 import { STORE } from '../schemas.ts';
 
@@ -13,7 +13,7 @@ const SILENCE = { code: 'store_unavailable', class: 'store' } as const;
 const CONFIGURED = 'default';
 
 export function storeRoutes(
-  deps: Pick<ServerDeps, 'catalogue' | 'clock' | 'config' | 'due' | 'log' | 'store' | 'gather'>,
+  deps: Pick<RouteDeps, 'catalogue' | 'clock' | 'config' | 'due' | 'log' | 'store' | 'gather'>,
 ) {
   const { catalogue, clock, config } = deps;
 

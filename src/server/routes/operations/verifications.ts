@@ -3,9 +3,9 @@ import { z } from 'zod';
 import { VERIFICATION_KINDS, type Verification } from '../../../catalogue/verification/verifications.ts';
 import { text } from '../../../media.ts';
 import { driftOf } from '../../../pipeline/verify/run.ts';
-import type { App, ServerDeps } from '../../route-deps.ts';
-import { time, trimmed } from '../field-schemas.ts';
 import { Problem } from '../../problem.ts';
+import type { App, RouteDeps } from '../../route-deps.ts';
+import { requestTime, trimmedText } from '../field-schemas.ts';
 import { FINDINGS, VERIFICATION, VERIFICATIONS } from './verification-schemas.ts';
 
 const tags = ['verifications'];
@@ -28,8 +28,8 @@ const ASKED = z
     filter: z
       .strictObject({
         account: z.union([text(128), z.array(text(128)).min(1).max(200)]).optional(),
-        sentFrom: time.optional(),
-        sentTo: time.optional(),
+        sentFrom: requestTime.optional(),
+        sentTo: requestTime.optional(),
       })
       .optional(),
     rate: z
@@ -45,7 +45,7 @@ const ASKED = z
         'orphans: removes objects of erased media, and those whose row has its bytes under another key',
       ),
     dryRun: z.boolean().optional().describe('adopt: only says what it would do'),
-    reason: trimmed(300).optional(),
+    reason: trimmedText(300).optional(),
   })
   .superRefine((asked, context) => {
     const say = (field: string, message: string) =>
@@ -64,7 +64,7 @@ function show({ cursor: _, options, ...verification }: Verification) {
   return { ...verification, ...options, drift: driftOf(verification.counts) };
 }
 
-export function verificationRoutes(deps: Pick<ServerDeps, 'accounts' | 'catalogue' | 'clock' | 'log'>) {
+export function verificationRoutes(deps: Pick<RouteDeps, 'accounts' | 'catalogue' | 'clock' | 'log'>) {
   const { catalogue, clock, log } = deps;
   const { verifications } = catalogue;
 

@@ -24,7 +24,7 @@ function withoutInputs(document: ReturnType<typeof jsonSchemaTransformObject>): 
 }
 
 /** Before the routes: it listens to what is registered after it. */
-export async function describeRoutes(app: App): Promise<void> {
+export async function registerOpenApi(app: App): Promise<void> {
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
@@ -38,8 +38,10 @@ export async function describeRoutes(app: App): Promise<void> {
     transform: (document) => {
       const { schema, url } = transform(document);
       if (schema.hide) return { schema, url };
-      const { scope = 'admin', narrowed } = document.route.config ?? {};
-      const whose = narrowed ? 'a key that is bound to accounts reaches those' : 'of a key for all accounts';
+      const { scope = 'admin', accountScoped } = document.route.config ?? {};
+      const whose = accountScoped
+        ? 'a key that is bound to accounts reaches those'
+        : 'of a key for all accounts';
       const answers = (schema.response ?? { 200: { type: 'string' } }) as Record<string, unknown>;
       return {
         url,
@@ -62,11 +64,11 @@ export async function describeRoutes(app: App): Promise<void> {
 }
 
 /** After the hooks that its pages are to have. */
-export async function documentation(app: App): Promise<void> {
+export async function apiDocRoutes(app: App): Promise<void> {
   const logo = await readFile(new URL('../../dashboard/sign-in/icon.svg', import.meta.url));
   await app.register(async (scope) => {
     scope.addHook('onRoute', (route) => {
-      route.config = { ...route.config, scope: 'read', narrowed: true };
+      route.config = { ...route.config, scope: 'read', accountScoped: true };
     });
     scope.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger());
     await scope.register(swaggerUi, {

@@ -1,16 +1,16 @@
 /** POST /v1/login-links: a link that signs a browser in, for `wma login`. */
 
 import { isOverTls } from '../../auth/same-origin.ts';
-import type { App, ServerDeps } from '../../route-deps.ts';
 import { Problem } from '../../problem.ts';
+import type { App, RouteDeps } from '../../route-deps.ts';
 import { LOGIN_LINK } from '../schemas.ts';
 
-export function loginLinkRoutes({ access, config, log }: Pick<ServerDeps, 'access' | 'config' | 'log'>) {
+export function loginLinkRoutes({ access, config, log }: Pick<RouteDeps, 'access' | 'config' | 'log'>) {
   return async (app: App): Promise<void> => {
     app.post(
       '/v1/login-links',
       {
-        config: { scope: 'admin', narrowed: true },
+        config: { scope: 'admin', accountScoped: true },
         schema: {
           tags: ['login'],
           summary: 'A link that signs a browser in as this key: good once, for 15 minutes',

@@ -5,19 +5,19 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { SESSION_COOKIE, SESSION_MS, type SignIn } from '../../auth/access.ts';
 import { isForeign, isOverTls } from '../../auth/same-origin.ts';
-import { movingOnPage, type SignInTrouble, signInPage } from '../../auth/sign-in-page.ts';
-import type { App, ServerDeps } from '../../route-deps.ts';
+import { type SignInError, signedInPage, signInPage } from '../../auth/sign-in-page.ts';
 import { languageOf, Problem } from '../../problem.ts';
+import type { App, RouteDeps } from '../../route-deps.ts';
 
 const FORM_BYTES = 4 * 1024;
 /** What the door itself is made of, for whoever has no key yet. */
 const DOOR = fileURLToPath(new URL('../../dashboard/sign-in/', import.meta.url));
 
-export function sendSignIn(
+export function sendSignInPage(
   request: FastifyRequest,
   reply: FastifyReply,
   code: 401 | 429,
-  trouble?: SignInTrouble,
+  trouble?: SignInError,
 ): FastifyReply {
   return reply
     .code(code)
@@ -26,7 +26,7 @@ export function sendSignIn(
     .send(signInPage(languageOf(request), trouble));
 }
 
-export function loginRoutes(deps: Pick<ServerDeps, 'access' | 'config'>) {
+export function loginRoutes(deps: Pick<RouteDeps, 'access' | 'config'>) {
   const { publicUrl } = deps.config.http;
   const cookieFor = (request: FastifyRequest) =>
     ({ httpOnly: true, sameSite: 'strict', path: '/', secure: isOverTls(request, publicUrl) }) as const;
@@ -35,14 +35,14 @@ export function loginRoutes(deps: Pick<ServerDeps, 'access' | 'config'>) {
     request: FastifyRequest,
     reply: FastifyReply,
     signIn: SignIn,
-    { to, trouble }: { to: string; trouble: SignInTrouble },
+    { to, trouble }: { to: string; trouble: SignInError },
   ): FastifyReply {
     if ('session' in signIn) {
       const options = { ...cookieFor(request), maxAge: SESSION_MS / 1000 };
       return reply.setCookie(SESSION_COOKIE, signIn.session, options).redirect(to, 303);
     }
-    if (signIn.waitSeconds === 0) return sendSignIn(request, reply, 401, trouble);
-    return sendSignIn(request, reply.header('retry-after', String(signIn.waitSeconds)), 429, 'wait');
+    if (signIn.waitSeconds === 0) return sendSignInPage(request, reply, 401, trouble);
+    return sendSignInPage(request, reply.header('retry-after', String(signIn.waitSeconds)), 429, 'wait');
   }
   const refuseForeign = (request: FastifyRequest) => {
     if (isForeign(request, publicUrl))
@@ -71,9 +71,9 @@ export function loginRoutes(deps: Pick<ServerDeps, 'access' | 'config'>) {
       async (request, reply) => {
         const { ticket } = request.query;
         if (ticket === undefined) {
-          return reply.type('text/html; charset=utf-8').send(movingOnPage(languageOf(request)));
+          return reply.type('text/html; charset=utf-8').send(signedInPage(languageOf(request)));
         }
-        const signIn = await deps.access.redeem(request, ticket);
+        const signIn = await deps.access.redeemLoginTicket(request, ticket);
         return sendOn(request, reply, signIn, { to: '/login', trouble: 'spent' });
       },
     );

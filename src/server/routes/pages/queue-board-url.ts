@@ -25,7 +25,7 @@ function isText(encoded: string): boolean {
 }
 
 /** What is wrong with a URL of its API, for the response; undefined: nothing. */
-export function mistakeInBoardUrl(url: string): string | undefined {
+export function problemInQueueBoardUrl(url: string): string | undefined {
   const [path = '', ...query] = url.split('?');
   if (!path.split('/').every(isText)) return 'the path holds what is no text';
   const seen = new Set<string>();

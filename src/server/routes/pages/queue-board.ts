@@ -2,9 +2,9 @@
 import { createBullBoard } from '@bull-board/api';
 import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
 import { FastifyAdapter } from '@bull-board/fastify';
-import type { App, ServerDeps } from '../../route-deps.ts';
 import { type Language, languageOf, Problem, sendProblem } from '../../problem.ts';
-import { mistakeInBoardUrl } from './queue-board-url.ts';
+import type { App, RouteDeps } from '../../route-deps.ts';
+import { problemInQueueBoardUrl } from './queue-board-url.ts';
 
 const PATH = '/queues';
 /** Its page has inline styles and animates by script-set ones; its scripts are files. */
@@ -42,7 +42,7 @@ const ANSWER_MS = 2_000;
 
 type BoardQueue = ConstructorParameters<typeof BullMQAdapter>[0];
 
-export function queueRoutes(deps: Pick<ServerDeps, 'queue'>) {
+export function queueBoardRoutes(deps: Pick<RouteDeps, 'queue'>) {
   return async (app: App): Promise<void> => {
     const adapterOf = (queue: unknown) => new BullMQAdapter(queue as BoardQueue, { readOnlyMode: true });
     let shown = deps.queue.board;
@@ -62,7 +62,7 @@ export function queueRoutes(deps: Pick<ServerDeps, 'queue'>) {
         return sendProblem(request, reply, new Problem('method_not_allowed', { detail: 'look only' }));
       }
       if (request.url.startsWith(`${PATH}/api/`)) {
-        const mistake = mistakeInBoardUrl(request.url);
+        const mistake = problemInQueueBoardUrl(request.url);
         if (mistake) return sendProblem(request, reply, new Problem('invalid_request', { detail: mistake }));
         const isThere = await deps.queue.counts(AbortSignal.timeout(ANSWER_MS)).then(
           () => true,

@@ -1,7 +1,14 @@
 /** Dead letters tried again over HTTP: what is asked must be meant, and who asks is written down. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { ASKED, EVENTS, MEDIA, PREVIEW, REDRIVE, REDRIVES } from '../../../../src/server/routes/schemas.ts';
+import {
+  ASKED,
+  EVENTS,
+  mediaSchema,
+  PREVIEW,
+  REDRIVE,
+  REDRIVES,
+} from '../../../../src/server/routes/schemas.ts';
 import { type Call, openTestServer, PLAIN, reference, SAFE, type TestServer } from '../../setup.ts';
 
 type Json = Record<string, unknown>;
@@ -25,7 +32,7 @@ describe('redriving over HTTP', () => {
   const stop = async (id: unknown) => json(`/v1/redrives/${id}`, { method: 'DELETE' });
 
   it('previews by failure, with sentence and cure, and changes nothing', async () => {
-    const id = await s.dead(reference({ kind: 'video' }));
+    const id = await s.createDead(reference({ kind: 'video' }));
     const preview = await redrive<{ matched: number; groups: Json[] }>(
       { filter: { account: 'shop' }, dryRun: true },
       200,
@@ -34,7 +41,7 @@ describe('redriving over HTTP', () => {
     PREVIEW.parse(preview);
     assert.equal(preview.matched, 1);
     assert.match(String(preview.groups[0]?.message), /文件大小超过/);
-    assert.equal((await s.parts.catalogue.get(id))?.status, 'dead');
+    assert.equal((await s.context.catalogue.get(id))?.status, 'dead');
     const none = await redrive<{ matched: number; groups: Json[] }>(
       { filter: { errcode: 40007 }, dryRun: true },
       200,
@@ -43,7 +50,7 @@ describe('redriving over HTTP', () => {
   });
 
   it('is asked for, watched, listed and stopped; each deed is in the log with its author', async () => {
-    await s.dead(reference({ kind: 'video' }));
+    await s.createDead(reference({ kind: 'video' }));
     const filter = {
       account: ['shop'],
       code: 'too_large',
@@ -125,8 +132,8 @@ describe('redriving over HTTP', () => {
 
   it('is for admins, and of a key for one account reaches only that', async () => {
     await redrive({ all: true }, 403, { key: 'write' });
-    await s.dead(reference());
-    const theirs = await s.dead(reference({ account: SAFE.account }));
+    await s.createDead(reference());
+    const theirs = await s.createDead(reference({ account: SAFE.account }));
     const key = 'schoolAdmin';
     const preview = await redrive<{ groups: Json[] }>({ all: true, dryRun: true }, 200, { key });
     assert.deepEqual(new Set(preview.groups.map(({ account }) => account)), new Set([SAFE.account]));
@@ -141,7 +148,7 @@ describe('redriving over HTTP', () => {
       [id],
     );
     await json(`/v1/media/${theirs}/retry`, { key, method: 'POST' }, 202);
-    await s.parts.catalogue.accounts.release(PLAIN.account, new Date());
+    await s.context.catalogue.accounts.release(PLAIN.account, new Date());
     const events = await json<{ items: Json[] }>('/v1/events', { key });
     assert.deepEqual(new Set(events.items.map((event) => event.target)), new Set([id, theirs]));
     await stop(id);
@@ -149,10 +156,10 @@ describe('redriving over HTTP', () => {
   });
 
   it('of one media says who and why on its row and in the log', async () => {
-    const id = await s.dead(reference());
+    const id = await s.createDead(reference());
     await json(`/v1/media/${id}/retry`, { key: 'write', json: { reason: 'limit raised' } }, 202);
     const row = await json(`/v1/media/${id}`, { key: 'read' });
-    MEDIA.parse(row);
+    mediaSchema.parse(row);
     const { at, ...said } = row.lastRedrive as Json;
     assert.ok(Date.parse(String(at)) > Date.now() - 60_000);
     assert.deepEqual([row.redrives, said], [1, { by: 'key-2', reason: 'limit raised' }]);
@@ -168,11 +175,11 @@ describe('redriving over HTTP', () => {
   });
 
   it('of one expired media wants force', async () => {
-    const id = await s.dead(reference());
-    await s.parts.database.query(`UPDATE wma.media SET status = 'expired' WHERE id = $1`, [id]);
+    const id = await s.createDead(reference());
+    await s.context.database.query(`UPDATE wma.media SET status = 'expired' WHERE id = $1`, [id]);
     await json(`/v1/media/${id}/retry`, { key: 'write', method: 'POST' }, 409);
     await json(`/v1/media/${id}/retry`, { key: 'write', json: { force: true } }, 202);
-    assert.equal((await s.parts.catalogue.get(id))?.status, 'pending');
+    assert.equal((await s.context.catalogue.get(id))?.status, 'pending');
   });
 
   it('and the log is read page by page, an account by its name too', async () => {

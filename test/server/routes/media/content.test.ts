@@ -28,7 +28,7 @@ describe('content', () => {
   let id: string;
   before(async () => {
     s = await openTestServer();
-    id = await s.archived(reference(), { body, contentType: 'image/jpeg', extension: 'jpg' });
+    id = await s.createArchived(reference(), { body, contentType: 'image/jpeg', extension: 'jpg' });
   });
   after(() => s.close());
 
@@ -67,7 +67,7 @@ describe('content', () => {
       const script = Buffer.from('<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>');
       const fileName = `报告.${extension}`;
       const stored = { body: script, contentType, extension, fileName };
-      const its = await s.archived(reference(), stored);
+      const its = await s.createArchived(reference(), stored);
       const answer = await s.call(`/v1/media/${its}/content?proxy=true`, { key: 'read' });
       assert.equal(answer.status, 200);
       assert.match(answer.headers.get('content-disposition') ?? '', /^attachment/);
@@ -111,9 +111,9 @@ describe('content', () => {
   });
 
   it('of an archived media whose object is gone is a problem with a code of its own', async () => {
-    const lost = await s.archived(reference(), { body, contentType: 'image/jpeg', extension: 'jpg' });
-    const row = await s.parts.catalogue.get(lost);
-    await s.parts.store.delete(row!.objectKey!, AbortSignal.timeout(5_000));
+    const lost = await s.createArchived(reference(), { body, contentType: 'image/jpeg', extension: 'jpg' });
+    const row = await s.context.catalogue.get(lost);
+    await s.context.store.delete(row!.objectKey!, AbortSignal.timeout(5_000));
     for (const headers of [{}, { range: 'bytes=0-0' }] as Record<string, string>[]) {
       const answer = await s.call(`/v1/media/${lost}/content?proxy=true`, { key: 'read', headers });
       const problem = (await answer.json()) as Record<string, unknown>;
@@ -161,21 +161,21 @@ describe('content', () => {
       pull: (queue) => queue.enqueue(Buffer.alloc(65_536)),
     });
     const app = await buildServer({
-      ...s.parts,
+      ...s.context,
       store: {
-        ...s.parts.store,
+        ...s.context.store,
         get: async (_key, { signal }) => {
           given.resolve(signal);
           return { status: 200, headers: {}, body: Readable.fromWeb(endless as never) };
         },
       },
-      repeated: createRepeatedLog(s.parts.log),
-      look: () => lookOnce(s.parts.gather),
+      repeatedLog: createRepeatedLog(s.context.log),
+      look: () => lookOnce(s.context.gather),
       access: createAccess(parseApiKeysOf('read:read-secret-0123456789'), {
-        clock: s.parts.clock,
-        revocations: s.parts.catalogue.revocations,
+        clock: s.context.clock,
+        revocations: s.context.catalogue.revocations,
       }),
-      intake: createIntake({ ...s.parts, onAccepted: () => undefined }),
+      intake: createIntake({ ...s.context, onAccepted: () => undefined }),
     });
     try {
       const url = await app.listen({ host: '127.0.0.1', port: 0 });
@@ -208,7 +208,7 @@ describe('content', () => {
 
   it('of a pending media is 202 with a time to come back', async () => {
     const one = reference();
-    await s.parts.accept([one]);
+    await s.context.accept([one]);
     const answer = await s.call(`/v1/media/${idOf(PLAIN.account, one.mediaId)}/content`, { key: 'read' });
     assert.equal(answer.status, 202);
     assert.ok(Number(answer.headers.get('retry-after')) > 0);
@@ -216,7 +216,7 @@ describe('content', () => {
   });
 
   it('of a dead media is 410 with the reason', async () => {
-    const dead = await s.dead(reference());
+    const dead = await s.createDead(reference());
     const answer = await s.call(`/v1/media/${dead}/content`, {
       key: 'read',
       headers: { 'accept-language': 'zh' },

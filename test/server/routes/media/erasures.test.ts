@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { idOf } from '../../../../src/media.ts';
-import { ERASURE, MEDIA, PROBLEM } from '../../../../src/server/routes/schemas.ts';
+import { ERASURE, mediaSchema, problemSchema } from '../../../../src/server/routes/schemas.ts';
 import { openTestServer, PLAIN, reference, SAFE, type TestServer } from '../../setup.ts';
 
 const JPEG = { body: Buffer.from('a picture'), contentType: 'image/jpeg', extension: 'jpg' };
@@ -15,7 +15,7 @@ describe('erasing', () => {
   after(() => server.close());
 
   /** An archived media whose row was not in the queue lately: nothing can be on its way. */
-  const archived = (fields = {}) => server.archived(reference(fields), JPEG);
+  const archived = (fields = {}) => server.createArchived(reference(fields), JPEG);
   const erase = (id: string, query = '') =>
     server.call(`/v1/media/${id}${query}`, { method: 'DELETE', key: 'admin' });
   const ask = (json: unknown, key: 'admin' | 'write' = 'admin') => server.call('/v1/erasures', { json, key });
@@ -38,7 +38,7 @@ describe('erasing', () => {
     const answer = await erase(id, '?reason=the+user+asked');
     assert.equal(answer.status, 200);
     const row = (await answer.json()) as Record<string, unknown>;
-    MEDIA.parse(row);
+    mediaSchema.parse(row);
     assert.deepEqual(Object.keys(row).sort(), [
       'account',
       'createdAt',
@@ -49,10 +49,10 @@ describe('erasing', () => {
       'updatedAt',
     ]);
     assert.equal(row.status, 'erased');
-    assert.equal(await server.parts.store.head(String(objectKey), AbortSignal.timeout(10_000)), undefined);
+    assert.equal(await server.context.store.head(String(objectKey), AbortSignal.timeout(10_000)), undefined);
     const again = await erase(id);
     assert.deepEqual([again.status, await again.json()], [200, row]);
-    const events = await server.parts.catalogue.events.list({ target: id }, 9);
+    const events = await server.context.catalogue.events.list({ target: id }, 9);
     assert.deepEqual(
       events.map(({ actor, action, reason }) => [actor, action, reason]),
       [['key-3', 'erase', 'the user asked']],
@@ -61,7 +61,7 @@ describe('erasing', () => {
 
   it('answers 410 for its content, and does not take it again', async () => {
     const given = reference();
-    const id = await server.archived(given, JPEG);
+    const id = await server.createArchived(given, JPEG);
     await erase(id);
     const content = await server.call(`/v1/media/${id}/content`, { key: 'read' });
     assert.equal(content.status, 410);
@@ -76,18 +76,18 @@ describe('erasing', () => {
   it('says 409 and what the store keeps, with the personal data gone all the same', async () => {
     const id = await archived({ openId: 'o-of-the-kept' });
     // An object in the bucket of an earlier configuration cannot be reached from here.
-    await server.parts.database.query(`UPDATE wma.media SET bucket = 'elsewhere' WHERE id = $1`, [id]);
+    await server.context.database.query(`UPDATE wma.media SET bucket = 'elsewhere' WHERE id = $1`, [id]);
     const answer = await erase(id);
     assert.equal(answer.status, 409);
     const problem = (await answer.json()) as { code: string; left: { bucket: string; why: string }[] };
-    PROBLEM.parse(problem);
+    problemSchema.parse(problem);
     assert.equal(problem.code, 'erasure_kept');
     assert.deepEqual(
       problem.left.map(({ bucket, why }) => [bucket, why]),
       [['elsewhere', 'otherBucket']],
     );
     const row = await rowOf(id);
-    MEDIA.parse(row);
+    mediaSchema.parse(row);
     assert.deepEqual([row.status, row.openId, row.erasedAt], ['erased', undefined, undefined]);
     assert.equal((row.erasing as { why: string }).why, 'kept');
     const content = await server.call(`/v1/media/${id}/content`, { key: 'read' });
@@ -96,10 +96,10 @@ describe('erasing', () => {
 
   it('says 202 while a job may be on its way to a worker', async () => {
     const given = reference();
-    await server.parts.accept([given]);
-    const now = server.parts.clock.now();
+    await server.context.accept([given]);
+    const now = server.context.clock.now();
     const { account } = PLAIN;
-    await server.parts.catalogue.claim([{ account, room: 10_000 }], now, 10_000);
+    await server.context.catalogue.claim([{ account, room: 10_000 }], now, 10_000);
     const answer = await erase(idOf(account, given.mediaId));
     assert.equal(answer.status, 202);
     const row = (await answer.json()) as { status: string; erasedAt?: string; erasing: { why: string } };

@@ -2,7 +2,13 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { idOf } from '../../../../src/media.ts';
-import { ACCOUNTS, DEAD_LETTERS, MEDIA, MEDIA_PAGE, STATS } from '../../../../src/server/routes/schemas.ts';
+import {
+  ACCOUNTS,
+  DEAD_LETTERS,
+  MEDIA_PAGE,
+  mediaSchema,
+  STATS,
+} from '../../../../src/server/routes/schemas.ts';
 import { type Call, openTestServer, PLAIN, reference, SAFE, type TestServer } from '../../setup.ts';
 
 type Json = Record<string, unknown>;
@@ -23,7 +29,7 @@ describe('the API', () => {
       const one = reference({ openId: 'o1', labels: { order: '7' }, sentAt: '2026-05-01T08:00:00+08:00' });
       const first = await add(one);
       const row = (await first.json()) as Json;
-      MEDIA.parse(row);
+      mediaSchema.parse(row);
       assert.equal(first.status, 202);
       assert.equal(first.headers.get('location'), `/v1/media/${row.id}`);
       assert.equal(row.id, idOf(PLAIN.account, one.mediaId));
@@ -136,7 +142,7 @@ describe('the API', () => {
       const given = Array.from({ length: 7 }, (_, n) =>
         reference({ openId, sentAt: new Date(Date.UTC(2026, 0, 1, n)).toISOString() }),
       );
-      await s.parts.accept(given);
+      await s.context.accept(given);
       const seen: unknown[] = [];
       let cursor: unknown = '';
       while (cursor !== null) {
@@ -158,12 +164,12 @@ describe('the API', () => {
         kind: 'voice',
         sentAt: old,
       });
-      const first = await s.dead(voice);
-      await s.parts.database.query(
+      const first = await s.createDead(voice);
+      await s.context.database.query(
         `UPDATE wma.media SET failure = failure || '{"errcode": 40007}' WHERE id = $1`,
         [first],
       );
-      const second = await s.archived(
+      const second = await s.createArchived(
         reference({
           account: SAFE.account,
           openId: 'o-2',
@@ -173,7 +179,7 @@ describe('the API', () => {
         }),
         { body: Buffer.from('a video'), contentType: 'video/mp4', extension: 'mp4' },
       );
-      const { sha256 } = (await s.parts.catalogue.get(second)) ?? {};
+      const { sha256 } = (await s.context.catalogue.get(second)) ?? {};
       const at = (hours: number) => new Date(Date.now() + hours * 3_600_000).toISOString();
       /** Of each parameter a value that one of the two has and the other has not. */
       const cases: Record<string, readonly [query: string, id: string]> = {
@@ -214,7 +220,7 @@ describe('the API', () => {
     });
 
     it('refuses a cursor that is not its own, or of another order', async () => {
-      await s.parts.accept([reference(), reference()]);
+      await s.context.accept([reference(), reference()]);
       const { nextCursor } = await json('/v1/media?limit=1');
       const forged = (parts: unknown) => Buffer.from(JSON.stringify(parts)).toString('base64url');
       for (const cursor of [
@@ -273,7 +279,7 @@ describe('the API', () => {
 
     it('gives links only where they are asked for and lead somewhere', async () => {
       const body = Buffer.from('GIF89a pretend');
-      const id = await s.archived(reference({ openId: 'o-link' }), {
+      const id = await s.createArchived(reference({ openId: 'o-link' }), {
         body,
         contentType: 'image/gif',
         extension: 'gif',
@@ -285,7 +291,7 @@ describe('the API', () => {
       const { link } = (page.items as { link: { url: string } }[])[0]!;
       assert.deepEqual(Buffer.from(await (await fetch(link.url)).arrayBuffer()), body);
       const one = await json(`/v1/media/${id}?include=attempts,link`);
-      MEDIA.parse(one);
+      mediaSchema.parse(one);
       assert.equal((one.attemptLog as Json[])[0]?.outcome, 'archived');
     });
   });
@@ -301,7 +307,7 @@ describe('the API', () => {
     });
 
     it('says why a media is dead, in the language asked for', async () => {
-      const id = await s.dead(reference());
+      const id = await s.createDead(reference());
       const en = await json(`/v1/media/${id}`);
       assert.match((en.failure as Json).message as string, /larger than/);
       const zh = await json(`/v1/media/${id}`, {
@@ -314,7 +320,7 @@ describe('the API', () => {
 
   describe('POST /v1/media/{id}/retry', () => {
     it('makes a dead media pending and due again, with time left to try', async () => {
-      const id = await s.dead(reference({ sentAt: '2026-01-01T00:00:00Z' }));
+      const id = await s.createDead(reference({ sentAt: '2026-01-01T00:00:00Z' }));
       const row = await json(`/v1/media/${id}/retry`, { method: 'POST', key: 'write' }, 202);
       assert.equal(row.status, 'pending');
       assert.ok(Date.parse(row.closesAt as string) >= Date.now() + 2 * 3_600_000 - 60_000);
@@ -370,8 +376,8 @@ describe('the API', () => {
     });
 
     it('of one account see, count and touch nothing else', async () => {
-      const theirs = await s.dead(reference({ account: PLAIN.account }));
-      const ours = await s.dead(reference({ account: SAFE.account }));
+      const theirs = await s.createDead(reference({ account: PLAIN.account }));
+      const ours = await s.createDead(reference({ account: SAFE.account }));
       const key = 'school';
       const { items } = await json('/v1/media?limit=200', { key });
       assert.deepEqual(new Set((items as Json[]).map((row) => row.account)), new Set([SAFE.account]));
@@ -400,7 +406,7 @@ describe('the API', () => {
     it('finds the shapes that are documented', async () => {
       STATS.parse(await json('/v1/stats'));
       ACCOUNTS.parse(await json('/v1/accounts'));
-      await s.dead(reference());
+      await s.createDead(reference());
       const dead = await json('/v1/dead-letters', { key: 'read', headers: { 'accept-language': 'zh' } });
       DEAD_LETTERS.parse(dead);
       assert.match(JSON.stringify(dead), /文件大小超过/);
@@ -408,11 +414,11 @@ describe('the API', () => {
 
     it('sees a hold with its reason', async () => {
       const why = { code: 'ip_not_allowed', class: 'account', errcode: 40164 };
-      await s.parts.catalogue.accounts.hold(SAFE.account, new Date(Date.now() + 60_000), why);
+      await s.context.catalogue.accounts.hold(SAFE.account, new Date(Date.now() + 60_000), why);
       const { items } = (await json('/v1/accounts', { key: 'school' })) as { items: { hold: Json }[] };
       assert.equal(items[0]?.hold.errcode, 40164);
       assert.ok(items[0]?.hold.message);
-      await s.parts.catalogue.accounts.release(SAFE.account, new Date());
+      await s.context.catalogue.accounts.release(SAFE.account, new Date());
     });
 
     it('reads Prometheus without ids in labels', async () => {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { CallbackCount } from '../../../../src/catalogue/accounts/callback-counts.ts';
-import { createCallbackTally } from '../../../../src/server/callbacks/callback-counter.ts';
+import { createCallbackCounter } from '../../../../src/server/callbacks/callback-counter.ts';
 import { ACCOUNT, ACCOUNTS } from '../../../../src/server/routes/schemas.ts';
 import { type Call, openTestServer, PLAIN, reference, SAFE, type TestServer } from '../../setup.ts';
 
@@ -45,8 +45,8 @@ describe('an account', () => {
   const hold = (options: Call = {}, path = HOLD) => s.call(path, { method: 'PUT', key: 'admin', ...options });
   const release = (options: Call = {}) => s.call(HOLD, { method: 'DELETE', key: 'admin', ...options });
   const feed = async () => {
-    const { fed } = await s.parts.catalogue.claim([{ account: PLAIN.account, room: 9 }], new Date(), 99);
-    await s.parts.catalogue.unfeed(fed);
+    const { fed } = await s.context.catalogue.claim([{ account: PLAIN.account, room: 9 }], new Date(), 99);
+    await s.context.catalogue.unfeed(fed);
     return fed.length;
   };
 
@@ -99,12 +99,12 @@ describe('an account', () => {
       if (away) throw new Error('away');
       written.push(...counts);
     };
-    const catalogue = { callbacks: { ...s.parts.catalogue.callbacks, add } };
-    const tally = createCallbackTally({ ...s.parts, catalogue });
-    tally.received('a', 'image');
+    const catalogue = { callbacks: { ...s.context.catalogue.callbacks, add } };
+    const tally = createCallbackCounter({ ...s.context, catalogue });
+    tally.countReceived('a', 'image');
     await wait(2_200);
-    tally.received('a', 'image');
-    tally.refused('a', 'bad_signature');
+    tally.countReceived('a', 'image');
+    tally.countRefused('a', 'bad_signature');
     away = false;
     await tally.close();
     assert.deepEqual(
@@ -117,7 +117,7 @@ describe('an account', () => {
   });
 
   it('held by hand is not fed until it is released, and says who wants it and why', async () => {
-    await s.parts.accept([reference()]);
+    await s.context.accept([reference()]);
     const answer = await hold({ json: { reason: 'moving to another bucket' } });
     const { hold: why } = ACCOUNT.parse(await answer.json()) as Shown;
     assert.deepEqual(
@@ -141,16 +141,16 @@ describe('an account', () => {
     const until = new Date(Date.now() + 3_600_000).toISOString();
     await hold({ json: { reason: 'for an hour', until } });
     const why = { code: 'ip_not_allowed', class: 'account' };
-    await s.parts.catalogue.accounts.hold(PLAIN.account, new Date(Date.now() + 60_000), why);
+    await s.context.catalogue.accounts.hold(PLAIN.account, new Date(Date.now() + 60_000), why);
     const { hold: shownHold } = await shown();
     assert.deepEqual([shownHold?.code, shownHold?.until], ['held_by_hand', until]);
     await release();
   });
 
   it('held by itself is tried with one media when it is released', async () => {
-    await s.parts.accept([reference(), reference()]);
+    await s.context.accept([reference(), reference()]);
     const why = { code: 'ip_not_allowed', class: 'account', errcode: 40164 };
-    await s.parts.catalogue.accounts.hold(PLAIN.account, new Date(Date.now() + 3_600_000), why);
+    await s.context.catalogue.accounts.hold(PLAIN.account, new Date(Date.now() + 3_600_000), why);
     const { hold: shownHold } = await shown();
     assert.deepEqual([shownHold?.errcode, shownHold?.by], [40164, undefined]);
     assert.equal(shownHold?.reason, shownHold?.message);

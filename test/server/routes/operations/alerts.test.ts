@@ -27,14 +27,14 @@ describe('alerts', () => {
 
   it('sends a test message and answers what became of it, to an admin alone', async (t) => {
     const receiver = await openReceiver(t, [{ status: 200 }]);
-    const config = { ...s.parts.config, alerts: { url: `${receiver.url}/hook/${SECRET}` } };
-    const alerts = createAlerts({ ...s.parts, config }, 'server');
+    const config = { ...s.context.config, alerts: { url: `${receiver.url}/hook/${SECRET}` } };
+    const alerts = createAlerts({ ...s.context, config }, 'server');
     const keys = Object.entries(KEYS).map(([name, secret]) => ({
       name,
       scopes: [name === 'admin' ? 'admin' : 'write'] as ('admin' | 'write')[],
       secret,
     }));
-    const { url } = await openServer({ ...s.parts, config, alerts }, { keys });
+    const { url } = await openServer({ ...s.context, config, alerts }, { keys });
 
     assert.equal((await post(url, 'write')).status, 403);
     assert.equal(receiver.requests.length, 0);
@@ -55,14 +55,14 @@ describe('alerts', () => {
   });
 
   it('a consumer that only a restart helps makes the one process unlive, and the server degraded', async () => {
-    s.parts.signs.setUnhealthy('worker_quiet', { isFatal: true });
+    s.context.signs.setUnhealthy('worker_quiet', { isFatal: true });
     const live = await s.call('/livez');
     const body = await live.json();
     LIVE[503].parse(body);
     assert.deepEqual([live.status, body], [503, { status: 'stuck', reasons: ['worker_quiet'] }]);
     const ready = (await (await s.call('/readyz')).json()) as { degraded: string[] };
     assert.ok(ready.degraded.includes('worker_quiet'));
-    s.parts.signs.setHealthy('worker_quiet');
+    s.context.signs.setHealthy('worker_quiet');
     assert.equal((await s.call('/livez')).status, 200);
   });
 });

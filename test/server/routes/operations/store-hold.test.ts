@@ -29,8 +29,8 @@ describe('the hold of the store, as told', () => {
   };
 
   it('is in the statistics, the health, the gauge and the rows, and nowhere once it is over', async () => {
-    const { storeHold } = s.parts.catalogue;
-    await s.parts.accept([reference()]);
+    const { storeHold } = s.context.catalogue;
+    await s.context.accept([reference()]);
     assert.equal((await stats('en')).storeHold, null);
     assert.equal(await gauge(), '0');
 
@@ -65,7 +65,7 @@ describe('the hold of the store, as told', () => {
   });
 
   it('is shown with each store, and released by hand: the store is probed now', async () => {
-    const { catalogue } = s.parts;
+    const { catalogue } = s.context;
     const shown = async (method = 'GET', path = '/v1/store', key: 'read' | 'admin' = 'read') => {
       const answer = await s.call(path, { key, method });
       assert.equal(answer.status, 200);
@@ -79,7 +79,7 @@ describe('the hold of the store, as told', () => {
     assert.equal((await shown()).hold, null);
     assert.deepEqual(
       (await shown()).items.map(({ name, bucket, failure }) => ({ name, bucket, failure })),
-      [{ name: 'default', bucket: s.parts.store.bucket, failure: null }],
+      [{ name: 'default', bucket: s.context.store.bucket, failure: null }],
     );
     // Four days: as a process with a wrong clock wrote it.
     const now = new Date();

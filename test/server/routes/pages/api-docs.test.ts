@@ -1,7 +1,7 @@
 /** OpenAPI against the routes, both ways. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { routesOf } from '../../route-list.ts';
+import { listRoutes } from '../../route-list.ts';
 import { openTestServer, type TestServer } from '../../setup.ts';
 
 /** Pages, and the files they are made of. */
@@ -25,7 +25,7 @@ describe('the documentation', () => {
   after(() => s.close());
 
   it('holds every route of the API, and no other', async () => {
-    const routes = await routesOf(s);
+    const routes = await listRoutes(s);
     assert.ok(routes.length > 12, `only ${routes.length} routes were read`);
     const documented = Object.entries(paths).flatMap(([path, methods]) =>
       Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),

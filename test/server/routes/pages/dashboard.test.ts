@@ -42,7 +42,7 @@ describe('the page', { skip: missing.chromium }, () => {
       }),
     ]);
     context.setDefaultTimeout(15_000);
-    const link = await s.parts.store.link('x', { now: new Date(), ttlMs: 60_000 });
+    const link = await s.context.store.link('x', { now: new Date(), ttlMs: 60_000 });
     storeOrigin = new URL(link.url).origin;
   });
   after(async () => {
@@ -132,9 +132,12 @@ describe('the page', { skip: missing.chromium }, () => {
     for (const kind of ['image', 'video', 'voice'] as const) {
       const { contentType, extension, chunks } = contentOf({ kind, seed: 7, sizeBytes: 0 });
       const content = { body: Buffer.concat([...chunks()]), contentType, extension, fileName: HOSTILE };
-      await s.archived(reference({ kind, openId: HOSTILE.slice(0, 40), labels: { a: HOSTILE } }), content);
+      await s.createArchived(
+        reference({ kind, openId: HOSTILE.slice(0, 40), labels: { a: HOSTILE } }),
+        content,
+      );
     }
-    await s.dead(reference({ kind: 'video', account: SAFE.account }));
+    await s.createDead(reference({ kind: 'video', account: SAFE.account }));
     await page.waitForSelector('.card:nth-child(4)');
     await until(
       page,
@@ -158,7 +161,7 @@ describe('the page', { skip: missing.chromium }, () => {
     const { page } = await signedIn();
     await page.evaluate(`for (const card of document.querySelectorAll('.card')) card.dataset.mark = '1'`);
     await page.waitForResponse((answer) => answer.url().includes('/v1/stats'));
-    await s.parts.accept([reference({ kind: 'thumb' })]);
+    await s.context.accept([reference({ kind: 'thumb' })]);
     await page.waitForSelector('.card:not([data-mark])');
     assert.equal(await page.locator('.card:not([data-mark])').count(), 1);
     await page.close();
@@ -169,7 +172,7 @@ describe('the page', { skip: missing.chromium }, () => {
     const { contentType, extension, chunks } = contentOf({ kind: 'image', seed: 8, sizeBytes: 0 });
     const one = reference({ openId: 'o-sender' });
     const content = { body: Buffer.concat([...chunks()]), contentType, extension };
-    await s.archived(one, { ...content, fileName: `${one.mediaId}.${extension}` });
+    await s.createArchived(one, { ...content, fileName: `${one.mediaId}.${extension}` });
     await look(page);
     await page.waitForSelector('a[title^="Picture from o-sender"] img');
     assert.doesNotMatch(await page.innerText('#media'), new RegExp(one.mediaId));
@@ -178,14 +181,14 @@ describe('the page', { skip: missing.chromium }, () => {
 
   it('tries a dead media again at the press of a button', async () => {
     const { page, wrong } = await signedIn();
-    const id = await s.dead(reference({ kind: 'voice' }));
+    const id = await s.createDead(reference({ kind: 'voice' }));
     await look(page);
     const card = page.locator(`.card[data-key="${id}"]`);
     assert.match(await card.innerText(), /larger than MAX_MEDIA_BYTES/);
     await card.locator('button:has-text("Try again")').click();
     await page.waitForSelector(`.card[data-key="${id}"] .waiting`);
-    assert.equal((await s.parts.catalogue.get(id))?.status, 'pending');
-    const [accepted] = await s.parts.accept([reference({ kind: 'file', mediaId: 'msg:7', msgId: '7' })]);
+    assert.equal((await s.context.catalogue.get(id))?.status, 'pending');
+    const [accepted] = await s.context.accept([reference({ kind: 'file', mediaId: 'msg:7', msgId: '7' })]);
     const files = accepted?.id;
     await look(page);
     await page.waitForSelector(`.card[data-key="${files}"] .gone`);
@@ -197,7 +200,7 @@ describe('the page', { skip: missing.chromium }, () => {
   it('says above all that an account is held, and releases it', async () => {
     const why = { code: 'held_by_hand', class: 'account', reason: HOSTILE, by: 'ops' } as const;
     const until = new Date(Date.now() + 3_600_000);
-    await s.parts.catalogue.accounts.holdByHand(PLAIN.account, until, why, new Date());
+    await s.context.catalogue.accounts.holdByHand(PLAIN.account, until, why, new Date());
     const { page, wrong } = await signedIn();
     assert.ok((await page.innerText('#holds')).includes(`shop is on hold. Held by ops: ${HOSTILE}`));
     await page.waitForSelector('#state:has-text("Account shop is held")');
@@ -208,7 +211,7 @@ describe('the page', { skip: missing.chromium }, () => {
   });
 
   it('says above all that the store takes nothing, why, and what to do', async () => {
-    const { storeHold } = s.parts.catalogue;
+    const { storeHold } = s.context.catalogue;
     const now = new Date();
     await storeHold.takeProbe('a', now, now);
     await storeHold.refused('a', now, { code: 'store_refused', class: 'store' }, now);
@@ -229,7 +232,7 @@ describe('the page', { skip: missing.chromium }, () => {
   it('offers nothing that the key does not reach', async () => {
     await context.clearCookies();
     const { page } = await open();
-    await s.parts.catalogue.accounts.hold(PLAIN.account, new Date(Date.now() + 60_000), {
+    await s.context.catalogue.accounts.hold(PLAIN.account, new Date(Date.now() + 60_000), {
       code: 'ip_not_allowed',
       class: 'account',
     });
@@ -239,23 +242,23 @@ describe('the page', { skip: missing.chromium }, () => {
     await page.waitForSelector('body[data-shown]');
     assert.match(await page.innerText('#holds'), /shop is on hold/);
     assert.equal(await page.locator('#holds button, .card button').count(), 0);
-    await s.parts.catalogue.accounts.release(PLAIN.account, new Date());
+    await s.context.catalogue.accounts.release(PLAIN.account, new Date());
     await page.close();
   });
 
   describe('with dead letters', () => {
     const deadOnes = async (count: number, errcode: number) => {
       const ids: string[] = [];
-      for (let n = 0; n < count; n++) ids.push(await s.dead(reference({ account: SAFE.account })));
+      for (let n = 0; n < count; n++) ids.push(await s.createDead(reference({ account: SAFE.account })));
       const why = { code: 'invalid_media_id', class: 'permanent_media', errcode };
       // Moved by way of pending, as the tally of dead letters is kept when a status changes.
       const set = `UPDATE wma.media SET failure = $2, status = $3, stage = $4, updated_at = now() WHERE id = ANY($1)`;
-      await s.parts.database.query(set, [ids, why, 'pending', 0]);
-      await s.parts.database.query(set, [ids, why, 'dead', null]);
+      await s.context.database.query(set, [ids, why, 'pending', 0]);
+      await s.context.database.query(set, [ids, why, 'dead', null]);
       return ids;
     };
     const takePage = async (id: string) =>
-      (await s.parts.catalogue.redrives.page(id, new Date(Date.now() + 60_000)))?.redriven;
+      (await s.context.catalogue.redrives.page(id, new Date(Date.now() + 60_000)))?.redriven;
 
     it('says what a redrive would take, starts it, shows how far it is, and stops it', async () => {
       await deadOnes(12, 40007);
@@ -273,7 +276,7 @@ describe('the page', { skip: missing.chromium }, () => {
       await shown.getByText('0 of 12 tried again').waitFor();
       assert.ok((await shown.innerText()).includes(`40007 · school`));
       assert.ok((await shown.innerText()).includes(`by login link · ${HOSTILE}`));
-      const [redrive] = await s.parts.catalogue.redrives.list(1);
+      const [redrive] = await s.context.catalogue.redrives.list(1);
       assert.deepEqual(redrive?.filter.account, [SAFE.account]);
       assert.equal(await takePage(redrive.id), 10);
       await look(page);
@@ -382,25 +385,25 @@ describe('the page', { skip: missing.chromium }, () => {
     const body = Buffer.concat([...chunks()]);
     const broken = { body: Buffer.from('no picture'), contentType, extension };
     const ids = {
-      gone: await s.archived(reference({ kind: 'image', account: SAFE.account }), {
+      gone: await s.createArchived(reference({ kind: 'image', account: SAFE.account }), {
         body,
         contentType,
         extension,
       }),
-      goneFilm: await s.archived(reference({ kind: 'video', account: SAFE.account }), {
+      goneFilm: await s.createArchived(reference({ kind: 'video', account: SAFE.account }), {
         ...film,
         body: Buffer.concat([...film.chunks()]),
       }),
-      broken: await s.archived(reference({ kind: 'image', account: SAFE.account }), broken),
-      goneVoice: await s.archived(reference({ kind: 'voice', account: SAFE.account }), {
+      broken: await s.createArchived(reference({ kind: 'image', account: SAFE.account }), broken),
+      goneVoice: await s.createArchived(reference({ kind: 'voice', account: SAFE.account }), {
         body,
         contentType: 'audio/amr',
         extension: 'amr',
       }),
     };
     for (const id of [ids.gone, ids.goneFilm, ids.goneVoice]) {
-      const row = await s.parts.catalogue.get(id);
-      await s.parts.store.delete(row!.objectKey!, AbortSignal.timeout(5_000));
+      const row = await s.context.catalogue.get(id);
+      await s.context.store.delete(row!.objectKey!, AbortSignal.timeout(5_000));
     }
     await look(page);
     const hint = (id: string) => page.locator(`.card[data-key="${id}"] .hint`);

@@ -27,7 +27,7 @@ describe('Bull Board', () => {
       const below = await openBelow(found);
       const queue = await openQueue(below);
       const keys = [{ name: 'k', scopes: ['admin'] as const, secret: KEYS.admin }];
-      const { url } = await openServer({ ...s.parts, queue }, { keys });
+      const { url } = await openServer({ ...s.context, queue }, { keys });
       const call = (path: string, method = 'GET') =>
         fetch(url + path, { method, headers: { authorization: `Bearer ${KEYS.admin}` } });
       try {
@@ -74,7 +74,7 @@ describe('Bull Board', () => {
     const below = await openBelow({ kind: 'redis', url: redis.url, prefix: '{away}' });
     const queue = await openQueue(below);
     const keys = [{ name: 'k', scopes: ['admin'] as const, secret: KEYS.admin }];
-    const { url } = await openServer({ ...s.parts, queue }, { keys });
+    const { url } = await openServer({ ...s.context, queue }, { keys });
     const ask = (path: string) => fetch(url + path, { headers: { authorization: `Bearer ${KEYS.admin}` } });
     try {
       assert.equal((await ask('/queues/api/queues')).status, 200);
