@@ -11,7 +11,7 @@ import { loadKeys } from './server/auth/api-key-file.ts';
 import { callbackUrlOf } from './server/callbacks/callback-url.ts';
 import { mayShowLoginLink, openServer, startMessage } from './server/start.ts';
 import { simulatedAccount } from './simulator/account.ts';
-import { keepSending } from './simulator/callbacks/sender.ts';
+import { keepSending } from './simulator/callbacks/sample-traffic.ts';
 import { openSimulator } from './simulator/server.ts';
 
 /** The folder has one process: what was in hand when it died is taken up soon after the next start. */

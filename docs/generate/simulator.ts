@@ -1,8 +1,8 @@
 /** docs/simulator.md, written from the tables that the simulator itself plays by. */
 import { ADMIN_ROUTES } from '../../src/simulator/admin-routes.ts';
-import { DELIVERIES, type DeliveryRow } from '../../src/simulator/callbacks/deliveries.ts';
+import { DELIVERIES, type DeliveryRow } from '../../src/simulator/callbacks/delivery-patterns.ts';
 import { TROUBLES, type TroubleRow } from '../../src/simulator/faults/account-fault-table.ts';
-import { BEHAVIOURS } from '../../src/simulator/faults/answer-faults.ts';
+import { BEHAVIOURS } from '../../src/simulator/faults/response-faults.ts';
 import type { Row } from '../../src/simulator/faults/fault-context.ts';
 
 const INTRODUCTION = `# The simulated WeChat

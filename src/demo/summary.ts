@@ -1,5 +1,5 @@
 /** The verdicts of all media and what was counted beside them, added up. */
-import type { Verdict } from './judge.ts';
+import type { Verdict } from './check.ts';
 
 export interface Summary {
   /** Distinct references: archived + dead + expired. */

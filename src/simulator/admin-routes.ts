@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { systemClock } from '../runtime/clock.ts';
 import type { Log } from '../runtime/log.ts';
 import { createCallbacks } from './callbacks/callbacks.ts';
-import { DELIVERY_NAMES } from './callbacks/deliveries.ts';
+import { DELIVERY_NAMES } from './callbacks/delivery-patterns.ts';
 import { composeMessage, MESSAGE_KINDS } from './callbacks/messages.ts';
 import { composeServiceMessage, composeTicket, SERVICE_KINDS } from './callbacks/service-messages.ts';
 import { CALLBACK_FORMATS, CALLBACK_MODES } from './callbacks/signing.ts';

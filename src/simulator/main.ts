@@ -9,7 +9,7 @@ import { createLog } from '../runtime/log.ts';
 import { allowSlowConnects } from '../runtime/network/slow-connects.ts';
 import { closeOnSignals, createShutdown } from '../runtime/shutdown.ts';
 import { accountsFileOf, SIMULATED_COMPONENT, simulatedAccount, simulatedAccounts } from './account.ts';
-import { keepSending } from './callbacks/sender.ts';
+import { keepSending } from './callbacks/sample-traffic.ts';
 import { openSimulator } from './server.ts';
 
 const LIFETIME_MS = 72 * 3_600_000;

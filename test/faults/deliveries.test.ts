@@ -12,11 +12,11 @@ import {
   DELIVERY_NAMES,
   type DeliveryName,
   type DeliveryRow,
-} from '../../src/simulator/callbacks/deliveries.ts';
+} from '../../src/simulator/callbacks/delivery-patterns.ts';
 import { composeMessage, type MessageWish } from '../../src/simulator/callbacks/messages.ts';
 import type { CallbackMode } from '../../src/simulator/callbacks/signing.ts';
 import { ended, type Ground, type Program, SHAPES } from '../contract/shapes.ts';
-import { accountFor, nothingIsLeftBehind } from './ground.ts';
+import { accountFor, nothingIsLeftBehind } from './setup.ts';
 import { must } from './pending.ts';
 
 const LIFE = { mediaLifetimeMs: 72 * 3_600_000, timeScale: 60 };

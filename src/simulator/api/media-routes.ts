@@ -6,7 +6,7 @@ import type { AccessTokens, SimulatedAccount } from '../accounts/access-tokens.t
 import type { Quotas } from '../accounts/quotas.ts';
 import type { Troubles } from '../faults/account-faults.ts';
 import type { Spoiling } from '../faults/account-wide-faults.ts';
-import { BEHAVIOURS, behaviourNow } from '../faults/answer-faults.ts';
+import { BEHAVIOURS, behaviourNow } from '../faults/response-faults.ts';
 import { INVALID_MEDIA, refusalOf } from '../faults/errcode-faults.ts';
 import { type Exchange, refuse } from '../faults/fault-context.ts';
 import { createTries } from '../http/attempt-counter.ts';

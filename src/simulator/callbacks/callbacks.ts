@@ -4,9 +4,9 @@ import type { Clock } from '../../runtime/clock.ts';
 import type { Log } from '../../runtime/log.ts';
 import { createRandom } from '../../runtime/seeded-random.ts';
 import type { SimulatedAccount } from '../accounts/access-tokens.ts';
-import { knock } from '../http/http-post.ts';
+import { knock } from '../http/client.ts';
 import type { Ledger } from '../http/request-log.ts';
-import { DELIVERIES, type DeliveryName, type DeliveryRow, type Step } from './deliveries.ts';
+import { DELIVERIES, type DeliveryName, type DeliveryRow, type Step } from './delivery-patterns.ts';
 import type { Message } from './messages.ts';
 import {
   type CallbackFormat,

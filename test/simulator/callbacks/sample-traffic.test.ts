@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { createRandom } from '../../../src/runtime/seeded-random.ts';
 import type { Message } from '../../../src/simulator/callbacks/messages.ts';
-import { decideMessage, keepSending, pauseBefore } from '../../../src/simulator/callbacks/sender.ts';
+import { decideMessage, keepSending, pauseBefore } from '../../../src/simulator/callbacks/sample-traffic.ts';
 import { ACCOUNT, setup } from '../setup.ts';
 
 describe('the endless sender', () => {

@@ -6,7 +6,7 @@ import type { Log } from '../runtime/log.ts';
 import { createCallbacks } from '../simulator/callbacks/callbacks.ts';
 import { composeMessage, type Message } from '../simulator/callbacks/messages.ts';
 import type { Simulator } from '../simulator/server.ts';
-import type { LinkedRow } from './judge.ts';
+import type { LinkedRow } from './check.ts';
 import type { Scene } from './script.ts';
 import type { Service } from './service.ts';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { gunzipSync } from 'node:zlib';
-import { BEHAVIOURS, behaviourNow } from '../../../src/simulator/faults/answer-faults.ts';
+import { BEHAVIOURS, behaviourNow } from '../../../src/simulator/faults/response-faults.ts';
 import { BEHAVIOUR_NAMES, type Behaviour } from '../../../src/simulator/media/media-id.ts';
 import { ACCOUNT, setup } from '../setup.ts';
 import { assertGood, misbehaving } from './faulty-download.ts';

@@ -5,7 +5,7 @@ import {
   DELIVERY_NAMES,
   type DeliveryName,
   type DeliveryRow,
-} from '../../../src/simulator/callbacks/deliveries.ts';
+} from '../../../src/simulator/callbacks/delivery-patterns.ts';
 import { composeMessage } from '../../../src/simulator/callbacks/messages.ts';
 import { ACCOUNT } from '../setup.ts';
 import { fieldOf, type Received, say, setupCallbacks } from './handler.ts';

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, type TestContext, test } from 'node:test';
-import { judge, type LinkedRow, type Verdict } from '../../src/demo/judge.ts';
+import { judge, type LinkedRow, type Verdict } from '../../src/demo/check.ts';
 import { type Scene, writeScript } from '../../src/demo/script.ts';
 import { type Counted, summaryOf } from '../../src/demo/summary.ts';
 
