@@ -3,7 +3,7 @@
 const [what, folder] = process.argv.slice(2);
 if (what === 'imports') {
   const src = new URL('../../src/', import.meta.url);
-  for (const file of ['assembly/parts.ts', 'assembly/worker.ts', 'server/start.ts', 'simulator/server.ts'])
+  for (const file of ['app/app-context.ts', 'app/worker.ts', 'server/start.ts', 'simulator/server.ts'])
     await import(new URL(file, src).href);
   process.stdout.write('ready\n');
 } else {

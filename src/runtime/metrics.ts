@@ -109,6 +109,11 @@ export function createMetrics() {
     ),
     tokenExpiresIn: gauge('token_expires_in_seconds', 'Time left of the shortest-lived stored access token.'),
     alerts: counter('alerts_total', 'Messages to ALERT_URL by what came of them.', ['outcome']),
+    backgroundErrors: counter(
+      'background_errors_total',
+      'Errors of background loops, by loop. Each is retried; a loop that keeps failing needs a look at the log.',
+      ['loop'],
+    ),
     consumerRestarts: counter(
       'consumer_restarts_total',
       'Times the watchdog opened the consumer of this worker anew.',

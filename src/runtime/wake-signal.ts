@@ -1,24 +1,24 @@
-/** For a loop that looks every so often, and at once where somebody knows that there is something to see. */
+/** A sleep that can be ended early: a loop waits, and code that has work for it notifies. */
 
 export interface WakeSignal {
-  /** Ends the pause; where there is none, the next one. */
+  /** Ends the wait in progress; without one, the next wait ends at once. */
   notify(): void;
-  /** Rings so far end no pause any more: the look that begins now sees what they were for. */
+  /** Notifications so far no longer end a wait: the turn that begins now sees what they were about. */
   clear(): void;
-  /** Until it rings, `ms` have passed or the signal aborts. Never rejects; one at a time. */
+  /** Resolves when notified, after `ms` milliseconds, or when the signal aborts. Never rejects. One wait at a time. */
   wait(ms: number, signal: AbortSignal): Promise<void>;
 }
 
 export function createWakeSignal(): WakeSignal {
-  let hasRung = false;
+  let isNotified = false;
   let end: () => void = () => undefined;
   return {
     notify: () => {
-      hasRung = true;
+      isNotified = true;
       end();
     },
     clear: () => {
-      hasRung = false;
+      isNotified = false;
     },
     wait: (ms, signal) =>
       new Promise((resolve) => {
@@ -31,7 +31,7 @@ export function createWakeSignal(): WakeSignal {
         const timer = setTimeout(done, ms);
         signal.addEventListener('abort', done, { once: true });
         end = done;
-        if (hasRung || signal.aborted) done();
+        if (isNotified || signal.aborted) done();
       }),
   };
 }

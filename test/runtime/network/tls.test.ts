@@ -291,9 +291,10 @@ test('an authority of a _CA_FILE stands beside those that Node knows', async (t)
   const others = await certificatesForTest(t);
   if (!certificates || !others) return;
   const port = await serverOf(t, certificates.good, 'through');
-  const modules = ['../src/secure-context.ts', '../src/wechat/json-http.ts'].map(
-    (path) => new URL(path, import.meta.url).href,
-  );
+  const modules = [
+    '../../../src/runtime/network/tls-context.ts',
+    '../../../src/wechat/http/json-client.ts',
+  ].map((path) => new URL(path, import.meta.url).href);
   const script = `const [{ secureContextOf }, { createJsonHttp }] = await Promise.all(${JSON.stringify(modules)}.map((m) => import(m)));
     const http = createJsonHttp({ secureContext: secureContextOf(${JSON.stringify(others.authority)}) });
     const { text } = await http.send({ url: 'https://127.0.0.1:${port}', where: 'x' }, new AbortController().signal);

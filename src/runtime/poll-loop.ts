@@ -1,0 +1,86 @@
+/** The one loop behind everything that runs in the background: work, wait, again, until the signal aborts. */
+import type { Log } from './log.ts';
+import type { Metrics } from './metrics.ts';
+import { createRepeatedLog } from './repeated-log.ts';
+import { createWakeSignal, type WakeSignal } from './wake-signal.ts';
+
+export interface PollLoopDeps {
+  readonly log: Pick<Log, 'info' | 'warn' | 'error'>;
+  readonly metrics: Pick<Metrics, 'backgroundErrors'>;
+}
+
+export interface PollLoopOptions extends PollLoopDeps {
+  /** Names the loop in log lines and in `wma_background_errors_total{loop}`: lower case, words joined by `-`. */
+  readonly name: string;
+  /** The wait between two turns, in milliseconds, and after a turn that failed. */
+  readonly everyMs: number;
+  /**
+   * One turn. Returns the milliseconds until the next one (0: at once); undefined means `everyMs`. What it throws is
+   * logged and counted, and the next turn follows after `everyMs`.
+   */
+  work(signal: AbortSignal): Promise<number | undefined> | Promise<void>;
+  /** Spreads each wait over ±this share of it (0.2: ±20 %), so that many processes do not act at the same moment. */
+  readonly jitter?: number;
+  readonly random?: () => number;
+  /** Ends a wait early: `notify` it when there is work. */
+  readonly wakeSignal?: WakeSignal;
+  /** Replaces the wait; for loops whose clock is not the machine's. May reject when the signal aborts. */
+  sleep?(ms: number, signal: AbortSignal): Promise<unknown>;
+  /** The first turn comes after a wait, not at once. */
+  readonly waitsFirst?: boolean;
+  /** Dropped after the last turn, so that another process need not wait until it runs out. */
+  readonly lease?: { drop(): Promise<void> };
+}
+
+export interface PollLoop {
+  /** Resolves when the signal has aborted and the turn in progress has ended. Never rejects. */
+  run(signal: AbortSignal): Promise<void>;
+}
+
+export function createPollLoop(options: PollLoopOptions): PollLoop {
+  const { name, everyMs, log, metrics, jitter = 0, random = Math.random } = options;
+  const wakeSignal = options.wakeSignal ?? createWakeSignal();
+  const sleep = options.sleep ?? wakeSignal.wait;
+  const spread = (ms: number) => ms * (1 + jitter * (2 * random() - 1));
+  // So that a loop is seen with 0 before its first error: a rate over a series that appears later misses that error.
+  metrics.backgroundErrors.inc({ loop: name }, 0);
+
+  async function wait(ms: number, signal: AbortSignal): Promise<void> {
+    await sleep(spread(ms), signal).catch(() => undefined);
+  }
+
+  return {
+    run: async (signal) => {
+      const errors = createRepeatedLog(log);
+      let failures = 0;
+
+      async function turn(): Promise<number> {
+        try {
+          const waitMs = await options.work(signal);
+          if (failures > 0) log.info({ failures }, `${name}: works again`);
+          failures = 0;
+          return typeof waitMs === 'number' ? waitMs : everyMs;
+        } catch (error) {
+          if (signal.aborted) return 0;
+          failures++;
+          metrics.backgroundErrors.inc({ loop: name });
+          errors.write('warn', name, { err: error, failures }, `${name}: failed, retrying`);
+          return everyMs;
+        }
+      }
+
+      if (options.waitsFirst) await wait(everyMs, signal);
+      while (!signal.aborted) {
+        // A notification before this point concerns what this turn is about to see.
+        wakeSignal.clear();
+        const waitMs = await turn();
+        if (waitMs > 0) await wait(waitMs, signal);
+      }
+      errors.close();
+      await options.lease?.drop().catch((error: unknown) => {
+        metrics.backgroundErrors.inc({ loop: name });
+        log.warn({ err: error }, `${name}: lease not given back, it runs out by its time`);
+      });
+    },
+  };
+}

@@ -1,0 +1,57 @@
+/** Bounds for waits: a promise against a timer or a signal, in one place. */
+
+/** The work did not end within its time. It may still end later; its result is then dropped. */
+export class TimeoutError extends Error {
+  override readonly name = 'TimeoutError';
+}
+
+/**
+ * Resolves with what `work` returns. Rejects with {@link TimeoutError} after `ms` milliseconds, and with the signal's
+ * reason when it aborts. `what` stands in the error's message. The work itself goes on: give it a signal of its own
+ * where it can be ended.
+ */
+export async function withTimeout<T>(
+  work: Promise<T> | (() => Promise<T>),
+  ms: number,
+  what: string,
+  signal?: AbortSignal,
+): Promise<T> {
+  signal?.throwIfAborted();
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(() => late.reject(new TimeoutError(`${what}: no response within ${ms} ms`)), ms);
+  const abort = () => late.reject(signal?.reason);
+  signal?.addEventListener('abort', abort, { once: true });
+  try {
+    // A loser of the race may reject later: Promise.race has subscribed to it, so that is not unhandled.
+    return await Promise.race([typeof work === 'function' ? work() : work, late.promise]);
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener('abort', abort);
+  }
+}
+
+/** Whether `work` resolved or rejected within `ms` milliseconds; false also when the signal aborts. Never rejects. */
+export async function settledWithin(
+  work: Promise<unknown>,
+  ms: number,
+  signal?: AbortSignal,
+): Promise<boolean> {
+  const settled = work.then(
+    () => true,
+    () => true,
+  );
+  return await withTimeout(settled, ms, 'work', signal).catch(() => false);
+}
+
+/** Resolves or rejects with `promise`; rejects with the signal's reason when it aborts first. */
+export async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted();
+  const aborted = Promise.withResolvers<never>();
+  const abort = () => aborted.reject(signal.reason);
+  signal.addEventListener('abort', abort, { once: true });
+  try {
+    return await Promise.race([promise, aborted.promise]);
+  } finally {
+    signal.removeEventListener('abort', abort);
+  }
+}
