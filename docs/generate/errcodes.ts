@@ -1,6 +1,11 @@
 /** docs/errcodes.md, written from the table that the program itself goes by. */
 import { FAILURES, type FailureClass } from '../../src/failures.ts';
-import { MEANINGS, type Meaning, OTHER_MEANINGS, type Place } from '../../src/wechat/api/errcode-table.ts';
+import {
+  type ErrcodeScope,
+  MEANINGS,
+  type Meaning,
+  OTHER_MEANINGS,
+} from '../../src/wechat/api/errcode-table.ts';
 
 const CURES: Record<FailureClass, string> = {
   token:
@@ -14,12 +19,12 @@ const CURES: Record<FailureClass, string> = {
   unknown: 'three tries, then a dead letter marked unknown',
 };
 
-const PRODUCTS: Record<Place['product'], string> = {
+const PRODUCTS: Record<ErrcodeScope['product'], string> = {
   any: 'all',
   official: 'official, mini program',
   wecom: 'WeCom',
 };
-const ENDPOINTS: Record<Place['endpoint'], string> = {
+const ENDPOINTS: Record<ErrcodeScope['endpoint'], string> = {
   any: 'all',
   media_get: 'media/get',
   token: 'token calls',
@@ -47,17 +52,17 @@ export function errcodesPage(): string {
 
 function section(name: FailureClass): string {
   const coded = MEANINGS.filter((meaning) => meaning.class === name).flatMap((meaning) =>
-    meaning.places.map((place) => row(meaning, place)),
+    meaning.scopes.map((place) => row(meaning, place)),
   );
   const others = OTHER_MEANINGS.filter((meaning) => meaning.class === name).map((meaning) => row(meaning));
   const ground = Object.entries(FAILURES)
     .filter(([, failure]) => failure.class === name)
-    .map(([code, failure]) => row({ code, ...failure, places: [] }));
+    .map(([code, failure]) => row({ code, ...failure, scopes: [] }));
   const head = ['errcode', 'product', 'call', 'code', 'what happened', 'what to do'];
   return `## \`${name}\`\n\n${table(head, [...coded, ...others, ...ground])}`;
 }
 
-function row({ code, message, advice }: Meaning, place?: Place): string[] {
+function row({ code, message, advice }: Meaning, place?: ErrcodeScope): string[] {
   return [
     place
       ? place.errcodes.map((one) => (typeof one === 'number' ? `${one}` : `${one[0]}–${one[1]}`)).join(' ')

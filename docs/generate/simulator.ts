@@ -2,8 +2,8 @@
 import { ADMIN_ROUTES } from '../../src/simulator/admin-routes.ts';
 import { DELIVERIES, type DeliveryRow } from '../../src/simulator/callbacks/delivery-patterns.ts';
 import { TROUBLES, type TroubleRow } from '../../src/simulator/faults/account-fault-table.ts';
-import { BEHAVIOURS } from '../../src/simulator/faults/response-faults.ts';
 import type { Row } from '../../src/simulator/faults/fault-context.ts';
+import { BEHAVIOURS } from '../../src/simulator/faults/response-faults.ts';
 
 const INTRODUCTION = `# The simulated WeChat
 

@@ -11,7 +11,7 @@ import type { Log } from '../runtime/log.ts';
 import type { Metrics } from '../runtime/metrics.ts';
 import type { Shutdown } from '../runtime/shutdown.ts';
 import { TLS_PLACES } from '../tls-failures.ts';
-import { createJsonHttp } from '../wechat/http/json-client.ts';
+import { createJsonClient } from '../wechat/http/json-client.ts';
 
 export interface Alerts {
   /** Undefined without ALERT_URL. */
@@ -39,7 +39,7 @@ export function createAlerts(
   const { url } = config.alerts;
   const { publicUrl } = config.http;
   if (!url) return { test: async () => undefined, run: async () => {} };
-  const http = createJsonHttp({ tlsPlace: TLS_PLACES.alerts });
+  const http = createJsonClient({ tlsPlace: TLS_PLACES.alerts });
   deps.shutdown.step('alerts', () => http.close());
   const sender = createAlertSender({ ...deps, http }, { url, secrets: secretsOfAlertUrl(url) });
   const nameOf = (account: string): string => {

@@ -117,7 +117,7 @@ export async function startConsumer(
   const tokens = createTokens({
     api,
     store: catalogue.accounts.tokens,
-    kept: catalogue.kept,
+    secrets: catalogue.kept,
     clock,
     lifetimes,
     log,

@@ -445,7 +445,7 @@ for (const backend of backends) {
       const { tokens } = catalogue.accounts;
       const account = 'token-account';
       const token = (fingerprint: string) => ({
-        sealed: 's',
+        encrypted: 's',
         fingerprint,
         issuedAt: NOW,
         expiresAt: at(1000),

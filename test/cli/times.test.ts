@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Command } from 'commander';
 import { buildProgram } from '../../src/cli/program.ts';
-import { httpServer } from '../wechat/servers.ts';
+import { startHttpServer } from '../wechat/servers.ts';
 import { runWma } from './wma.ts';
 
 const HOUR_MS = 3_600_000;
@@ -37,7 +37,9 @@ describe('a time on the command line', () => {
   }
 
   it('arrives at the server as a moment: hold --until 1h', async (t) => {
-    const server = await httpServer(t, (_request, response) => response.end('{"account":"wx1","hold":null}'));
+    const server = await startHttpServer(t, (_request, response) =>
+      response.end('{"account":"wx1","hold":null}'),
+    );
     const args = ['hold', 'shop', '--reason', 'why', '--until', '1h', '--url', server.url, '--key', 'a-key'];
     const { code, stderr } = await runWma(args, { env: {} });
     assert.equal(code, 0, stderr);

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { ReferenceInput } from '../../src/media.ts';
 import { createCleanup } from '../machine/cleanup.ts';
-import { type FarEnd, httpServer } from '../wechat/servers.ts';
+import { type RecordingServer, startHttpServer } from '../wechat/servers.ts';
 import { A, B, ended, type Ground, type Program, SHAPES } from './shapes.ts';
 
 const REFUSED = 'invalid media_id poison';
@@ -28,12 +28,12 @@ for (const shape of SHAPES.slice(0, 2)) {
     timeout: 120_000,
   }, () => {
     let ground: Ground;
-    let wechat: FarEnd;
+    let wechat: RecordingServer;
     let program: Program;
     const cleanup = createCleanup();
     before(async () => {
       ground = await shape.lay();
-      wechat = await httpServer(cleanup.hooks, (request, response) => {
+      wechat = await startHttpServer(cleanup.hooks, (request, response) => {
         const { pathname, searchParams } = new URL(request.url!, 'http://wechat');
         response.setHeader('content-type', 'application/json');
         if (pathname.endsWith('/media/get')) {

@@ -5,9 +5,9 @@ import type { ReferenceInput } from '../../src/media.ts';
 import { createLifetimes } from '../../src/runtime/clock.ts';
 import { TROUBLE_NAMES } from '../../src/simulator/faults/account-fault-table.ts';
 import { ended, type Ground, idOfInput, type Program, SHAPES, until } from '../contract/shapes.ts';
-import { accountFor, digestOf, nothingIsLeftBehind, received, wecomAccountFor } from './setup.ts';
-import { must } from './pending.ts';
 import { PLIGHTS, type Plight, plightName } from './account-faults.ts';
+import { must } from './pending.ts';
+import { accountFor, digestOf, nothingIsLeftBehind, received, wecomAccountFor } from './setup.ts';
 
 const LIMIT_MS = 60_000;
 const MEDIA = 6;

@@ -16,8 +16,8 @@ import {
 import { composeMessage, type MessageWish } from '../../src/simulator/callbacks/messages.ts';
 import type { CallbackMode } from '../../src/simulator/callbacks/signing.ts';
 import { ended, type Ground, type Program, SHAPES } from '../contract/shapes.ts';
-import { accountFor, nothingIsLeftBehind } from './setup.ts';
 import { must } from './pending.ts';
+import { accountFor, nothingIsLeftBehind } from './setup.ts';
 
 const LIFE = { mediaLifetimeMs: 72 * 3_600_000, timeScale: 60 };
 const LIMIT_MS = 60_000;

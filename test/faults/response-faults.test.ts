@@ -5,10 +5,10 @@ import type { ReferenceInput } from '../../src/media.ts';
 import { createLifetimes } from '../../src/runtime/clock.ts';
 import { BEHAVIOUR_NAMES } from '../../src/simulator/media/media-id.ts';
 import { ended, type Ground, idOfInput, type Program, SHAPES, until } from '../contract/shapes.ts';
+import { PLIGHTS, plightName } from './account-faults.ts';
+import { must, PENDING } from './pending.ts';
 import { FAULTS, type Fault, nameOf } from './response-faults.ts';
 import { accountFor, digestOf, nothingIsLeftBehind, received, wecomAccountFor } from './setup.ts';
-import { must, PENDING } from './pending.ts';
-import { PLIGHTS, plightName } from './account-faults.ts';
 
 /** Backoffs are milliseconds; a media lives for twenty minutes, and is closed five seconds after its end. */
 const LIFE = { mediaLifetimeMs: 24 * 86_400_000, timeScale: 1_440 };

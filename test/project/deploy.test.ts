@@ -14,7 +14,7 @@ import { parseEnv } from 'node:util';
 import { parse } from 'yaml';
 import { VARIABLES, type Variable } from '../../src/config/schema.ts';
 import { freePort } from '../machine/server.ts';
-import { httpServer } from '../wechat/servers.ts';
+import { startHttpServer } from '../wechat/servers.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const read = (path: string) => readFileSync(join(ROOT, path), 'utf8');
@@ -247,7 +247,7 @@ describe('the bucket is made', () => {
   test('by a request that says how long it is: stores answer 411 to one that does not', {
     skip,
   }, async (t) => {
-    const store = await httpServer(t, (_request, response) => response.end());
+    const store = await startHttpServer(t, (_request, response) => response.end());
     const here = script().replaceAll('http://store:8333', store.url);
     const env = {
       PATH: process.env.PATH,

@@ -1,6 +1,6 @@
 /** Callbacks as nobody sends them: mutated, cut, spliced and hostile, signed and not. Repeatable by seed. */
 import { createRandom } from '../../src/runtime/seeded-random.ts';
-import { answerHandshake, readCallback } from '../../src/wechat/callback/read-callback.ts';
+import { readCallback, readHandshake } from '../../src/wechat/callback/read-callback.ts';
 import {
   AES_KEY,
   account,
@@ -156,7 +156,7 @@ export function fuzz(options: { cases: number; seed: number }): FuzzFigures {
       try {
         const result = readCallback(who, { query, body, now: NOW });
         outcome = result.kind === 'refused' ? `${result.status} ${result.code}` : result.kind;
-        answerHandshake(who, { ...query, echostr: body.toString('latin1') });
+        readHandshake(who, { ...query, echostr: body.toString('latin1') });
       } catch (error) {
         throw new Error(`case ${index} of seed ${options.seed}: ${body.toString('base64')}`, {
           cause: error,

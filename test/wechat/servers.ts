@@ -3,18 +3,18 @@ import { createServer, type IncomingMessage, type RequestListener } from 'node:h
 import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net';
 import type { TestContext } from 'node:test';
 
-export interface FarEnd {
+export interface RecordingServer {
   url: string;
   port: number;
   requests: { method: string; url: string; headers: IncomingMessage['headers']; body: string }[];
 }
 
 /** An HTTP server that lives as long as the test and remembers what it was asked. */
-export async function httpServer(
+export async function startHttpServer(
   t: Pick<TestContext, 'after'>,
-  answer: (...args: [...Parameters<RequestListener>, body: string]) => void,
-): Promise<FarEnd> {
-  const requests: FarEnd['requests'] = [];
+  respond: (...args: [...Parameters<RequestListener>, body: string]) => void,
+): Promise<RecordingServer> {
+  const requests: RecordingServer['requests'] = [];
   const server = createServer((request, response) => {
     let body = '';
     request.setEncoding('utf8').on('data', (text: string) => {
@@ -22,7 +22,7 @@ export async function httpServer(
     });
     request.on('end', () => {
       requests.push({ method: request.method!, url: request.url!, headers: request.headers, body });
-      answer(request, response, body);
+      respond(request, response, body);
     });
   });
   await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
@@ -35,10 +35,10 @@ export async function httpServer(
 }
 
 /** A server that says byte for byte what it is told once the request's head has come in. */
-export async function rawServer(
+export async function startTcpServer(
   t: TestContext,
-  answer: (socket: Socket, head: string) => void,
-): Promise<Omit<FarEnd, 'requests'> & { heads: string[] }> {
+  respond: (socket: Socket, head: string) => void,
+): Promise<Omit<RecordingServer, 'requests'> & { heads: string[] }> {
   const heads: string[] = [];
   const sockets = new Set<Socket>();
   const server = createTcpServer((socket) => {
@@ -51,7 +51,7 @@ export async function rawServer(
       heads.push(head);
       const whole = head;
       head = '';
-      answer(socket, whole);
+      respond(socket, whole);
     });
   });
   await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));

@@ -6,7 +6,7 @@ import type { Database } from '../database/database.ts';
 
 /** An access token at rest: sealed by `wechat/`, opaque here. */
 export interface StoredToken {
-  readonly sealed: string;
+  readonly encrypted: string;
   readonly fingerprint: string;
   readonly issuedAt: Date;
   readonly expiresAt: Date;
@@ -200,7 +200,7 @@ export function createAccountStates(database: Database, schema: string) {
         );
         return row?.token_sealed && row.token_fingerprint && row.token_issued_at && row.token_expires_at
           ? {
-              sealed: row.token_sealed,
+              encrypted: row.token_sealed,
               fingerprint: row.token_fingerprint,
               issuedAt: row.token_issued_at,
               expiresAt: row.token_expires_at,
@@ -227,7 +227,7 @@ export function createAccountStates(database: Database, schema: string) {
            SET token_sealed = $2, token_fingerprint = $3, token_issued_at = $4, token_expires_at = $5,
                token_lease = NULL, token_lease_until = NULL
            WHERE account = $1 AND token_fingerprint IS NOT DISTINCT FROM $6 RETURNING account`,
-          [account, token.sealed, token.fingerprint, token.issuedAt, token.expiresAt, replaces],
+          [account, token.encrypted, token.fingerprint, token.issuedAt, token.expiresAt, replaces],
         );
         return rows.length > 0;
       },

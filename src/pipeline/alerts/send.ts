@@ -4,7 +4,7 @@ import type { Clock } from '../../runtime/clock.ts';
 import type { Log } from '../../runtime/log.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
 import { createRedactor } from '../../runtime/redaction.ts';
-import type { JsonHttp } from '../../wechat/http/json-client.ts';
+import type { JsonClient } from '../../wechat/http/json-client.ts';
 import type { Alert } from './message.ts';
 import { type RobotName, robotOf, type Verdict } from './robots.ts';
 
@@ -30,7 +30,7 @@ const GAP_MS = 4_000;
 /** `url`: ALERT_URL. `secrets`: the parts of it that nobody is to read, also where a robot repeats them. */
 export function createAlertSender(
   deps: {
-    http: Pick<JsonHttp, 'send'>;
+    http: Pick<JsonClient, 'send'>;
     clock: Pick<Clock, 'now' | 'sleep'>;
     log: Pick<Log, 'warn'>;
     metrics: Pick<Metrics, 'alerts'>;

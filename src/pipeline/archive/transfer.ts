@@ -21,7 +21,7 @@ import { isRefusedRight } from './find-stored.ts';
 import { metadataOf } from './object-metadata.ts';
 
 export interface TransferDeps {
-  tokens: Pick<Tokens, 'get' | 'reportBad' | 'reportGood'>;
+  tokens: Pick<Tokens, 'get' | 'reportRefused' | 'reportAccepted'>;
   downloader: Downloader;
   store: Pick<Store, 'bucket' | 'put' | 'abortMultipart'>;
   catalogue: Pick<Catalogue, 'reserve' | 'recordUpload' | 'forgetUpload'>;
@@ -62,11 +62,11 @@ export function createTransfer(deps: TransferDeps): Transfer {
         signal,
       );
       stop();
-      deps.tokens.reportGood(account);
+      deps.tokens.reportAccepted(account);
       return body;
     } catch (error) {
       if (!(error instanceof FailureError) || error.failure.class !== 'token') throw error;
-      const { retryAfterMs } = await deps.tokens.reportBad(account, token, signal);
+      const { retryAfterMs } = await deps.tokens.reportRefused(account, token, signal);
       if (retryAfterMs === 0 && again) return await open(reference, account, signal, false);
       throw new FailureError(error.failure, { retryAfterMs });
     }

@@ -27,7 +27,7 @@ export interface Intake extends Pick<Presence, 'suspect' | 'run'> {
   /** A customer-service account is to be read. */
   sync(account: string, openKfId: string, sealedToken: string): Promise<void>;
   /** A secret that came by callback; the latest counts. */
-  keep(secret: { name: string; sealed: string }): Promise<void>;
+  keep(secret: { name: string; encrypted: string }): Promise<void>;
   readonly state: IntakeState;
 }
 
@@ -183,12 +183,12 @@ export function createIntake(deps: IntakeDeps, timing: PresenceTiming = {}): Int
         at,
       });
     },
-    keep: ({ name, sealed }) => {
+    keep: ({ name, encrypted }) => {
       const at = clock.now();
-      return alone(() => catalogue.kept.writeUnlessNewer(name, sealed, at), {
+      return alone(() => catalogue.kept.writeUnlessNewer(name, encrypted, at), {
         kind: 'secret',
         name,
-        sealed,
+        sealed: encrypted,
         at,
       });
     },

@@ -7,7 +7,7 @@ import type { Clock, Lifetimes } from '../../runtime/clock.ts';
 import type { Log } from '../../runtime/log.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
 import type { KfPage, KfSync } from '../../wechat/customer-service/sync-messages.ts';
-import { unseal } from '../../wechat/tokens/encrypt-at-rest.ts';
+import { decryptAtRest } from '../../wechat/tokens/encrypt-at-rest.ts';
 import type { Holds } from '../dispatch/account-hold.ts';
 import { toReference } from './insert-batcher.ts';
 import { isCursorSuspect, isOfAccount, syncWaitMs } from './kf-sync-policy.ts';
@@ -45,10 +45,10 @@ export function createSyncer(deps: SyncerDeps) {
 
   function tokenOf(account: Account, { token, wantedAt }: WantedSync): string | undefined {
     if (!token || !wantedAt || clock.now().getTime() - wantedAt.getTime() > TOKEN_LIFE_MS) return undefined;
-    return unseal(account, token);
+    return decryptAtRest(account, token);
   }
 
-  function notePassedOver(account: string, { passedOver }: KfPage): void {
+  function notePassedOver(account: string, { skipped: passedOver }: KfPage): void {
     const counts: Record<string, number> = {};
     for (const { type, why } of passedOver) {
       deps.metrics.passedOver.inc({ type, why });
@@ -68,7 +68,7 @@ export function createSyncer(deps: SyncerDeps) {
     let sync = wanted;
     let from = isCursorSuspect(wanted.failure, wanted.failures) ? undefined : wanted.cursor;
     for (let pages = 1; ; pages++) {
-      const page = await deps.kfSync.page(
+      const page = await deps.kfSync.fetchPage(
         account,
         { openKfId, cursor: from, ...(token ? { token } : {}) },
         signal,

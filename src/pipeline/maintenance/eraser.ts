@@ -13,7 +13,7 @@ import type { Clock } from '../../runtime/clock.ts';
 import type { Log } from '../../runtime/log.ts';
 import { redact } from '../../runtime/redaction.ts';
 import type { Store } from '../../storage/store.ts';
-import { seal, unseal } from '../../wechat/tokens/encrypt-at-rest.ts';
+import { decryptAtRest, encryptAtRest } from '../../wechat/tokens/encrypt-at-rest.ts';
 import { decideNextErase } from './erase-policy.ts';
 
 export interface EraserDeps {
@@ -150,7 +150,7 @@ export function createEraser(deps: EraserDeps, options: EraserOptions = {}) {
     const account = deps.accounts.find(erasure.account);
     // Configured in another process, perhaps: it will take it up.
     if (!account) return false;
-    const openId = unseal(account, erasure.subject);
+    const openId = decryptAtRest(account, erasure.subject);
     if (openId === undefined) {
       const problem = 'the secret of the account has changed since; ask again for what is left';
       await catalogue.erasures.abandon(erasure.id, problem, clock.now());
@@ -217,7 +217,7 @@ export function createEraser(deps: EraserDeps, options: EraserOptions = {}) {
         opened = await catalogue.erasures.openForIds(given, clock.now());
       } else {
         const account = deps.accounts.find(name)!;
-        const subject = seal(account, given.openId);
+        const subject = encryptAtRest(account, given.openId);
         const now = clock.now();
         const of = { account: account.account, actor, reason, subject };
         const id = await catalogue.erasures.openForSubject(of, now, soon());

@@ -3,7 +3,6 @@ import { Readable } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Account } from '../../account.ts';
 import {
-  answerHandshake,
   badSignature,
   type CallbackQuery,
   type CallbackResult,
@@ -11,9 +10,10 @@ import {
   type Refusal,
   type RefusalCode,
   readCallback,
+  readHandshake,
 } from '../../wechat/callback/read-callback.ts';
-import { sealTicket } from '../../wechat/tokens/component-tokens.ts';
-import { seal } from '../../wechat/tokens/encrypt-at-rest.ts';
+import { encryptTicket } from '../../wechat/tokens/component-tokens.ts';
+import { encryptAtRest } from '../../wechat/tokens/encrypt-at-rest.ts';
 import { createCallbackCounter } from '../callbacks/callback-counter.ts';
 import { createCallbackForwarder } from '../callbacks/callback-forwarder.ts';
 import { createUnsignedCallbackLimit } from '../callbacks/unsigned-callback-limit.ts';
@@ -119,8 +119,8 @@ export function callbackRoutes(
     try {
       if (result.kind === 'media') await deps.intake.callback(result.references);
       if (result.kind === 'sync')
-        await deps.intake.sync(account.account, result.openKfId, seal(account, result.token));
-      if (result.kind === 'ticket') await deps.intake.keep(sealTicket(account, result.ticket));
+        await deps.intake.sync(account.account, result.openKfId, encryptAtRest(account, result.token));
+      if (result.kind === 'ticket') await deps.intake.keep(encryptTicket(account, result.ticket));
       outcome = result.kind;
     } finally {
       deps.metrics.callbacks.inc({ outcome });
@@ -171,7 +171,7 @@ export function callbackRoutes(
       { config: { scope: 'open' }, schema: handshakeDocs },
       async (request, reply) => {
         const account = find(request as CallbackRequest);
-        const result = answerHandshake(account, request.query as CallbackQuery);
+        const result = readHandshake(account, request.query as CallbackQuery);
         if (result.kind === 'refused') {
           note(account, {}, result);
           throw problemOf(result);

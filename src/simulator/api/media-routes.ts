@@ -6,9 +6,9 @@ import type { AccessTokens, SimulatedAccount } from '../accounts/access-tokens.t
 import type { Quotas } from '../accounts/quotas.ts';
 import type { Troubles } from '../faults/account-faults.ts';
 import type { Spoiling } from '../faults/account-wide-faults.ts';
-import { BEHAVIOURS, behaviourNow } from '../faults/response-faults.ts';
 import { INVALID_MEDIA, refusalOf } from '../faults/errcode-faults.ts';
 import { type Exchange, refuse } from '../faults/fault-context.ts';
+import { BEHAVIOURS, behaviourNow } from '../faults/response-faults.ts';
 import { createTries } from '../http/attempt-counter.ts';
 import type { Ledger } from '../http/request-log.ts';
 import { sendText } from '../http/responses.ts';

@@ -3,8 +3,8 @@ import type { ServerResponse } from 'node:http';
 import type { SimulatedAccount } from '../accounts/access-tokens.ts';
 import type { Ledger } from '../http/request-log.ts';
 import type { Behaviour, BehaviourName } from '../media/media-id.ts';
-import { BEHAVIOURS, behaviourNow } from './response-faults.ts';
 import type { Exchange } from './fault-context.ts';
+import { BEHAVIOURS, behaviourNow } from './response-faults.ts';
 
 /** Files; access tokens of every kind; kf/sync_msg. */
 export const PLACES = ['media', 'token', 'sync'] as const;

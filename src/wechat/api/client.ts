@@ -1,11 +1,11 @@
 /** WeChat's JSON calls. Bytes go another way (download.ts). */
 import { type Account, type Product, tokenSourceOf } from '../../account.ts';
 import { failure } from '../../failures.ts';
-import { createJsonHttp, type JsonHttpOptions } from '../http/json-client.ts';
+import { createJsonClient, type JsonClientOptions } from '../http/json-client.ts';
 import type { Endpoint } from './errcode-table.ts';
-import { type Answer, errcodeFailure, errcodeOf, httpFailure, parseAnswer } from './response.ts';
+import { type ApiResponse, errcodeFailure, errcodeOf, httpFailure, parseApiResponse } from './response.ts';
 
-export interface WechatApiOptions extends JsonHttpOptions {
+export interface WechatApiOptions extends JsonClientOptions {
   /** `https://api.weixin.qq.com`; http is allowed, for a gateway of one's own. */
   readonly baseUrl: string;
   /** The same for accounts of WeCom. */
@@ -19,7 +19,7 @@ export interface IssuedToken {
   readonly expiresInMs: number;
 }
 
-export interface Call {
+export interface ApiCall {
   readonly product: Product;
   /** Decides what an errcode means. */
   readonly endpoint: Endpoint;
@@ -29,7 +29,7 @@ export interface Call {
   readonly body?: object;
   /** Cut out of what WeChat says: it is known to quote tokens. */
   readonly secrets: readonly string[];
-  readonly maxAnswerBytes?: number;
+  readonly maxResponseBytes?: number;
 }
 
 export interface WechatApi {
@@ -40,17 +40,17 @@ export interface WechatApi {
    * a new one each time, 2,000 a day, and the one before dies within five minutes. gettoken (WeCom): as
    * stable_token, but who asks often is blocked.
    */
-  askToken(account: Account, signal: AbortSignal): Promise<IssuedToken>;
+  requestToken(account: Account, signal: AbortSignal): Promise<IssuedToken>;
   /** Any other call. An errcode other than 0 is thrown as its failure. */
-  call(call: Call, signal: AbortSignal): Promise<Answer>;
+  call(call: ApiCall, signal: AbortSignal): Promise<ApiResponse>;
   close(): void;
 }
 
 export function createWechatApi(options: WechatApiOptions): WechatApi {
-  const http = createJsonHttp(options);
+  const http = createJsonClient(options);
   const bases = { official: options.baseUrl, wecom: options.wecomBaseUrl ?? WECOM_BASE_URL };
 
-  async function call(given: Call, signal: AbortSignal): Promise<Answer> {
+  async function call(given: ApiCall, signal: AbortSignal): Promise<ApiResponse> {
     const base = given.product === 'wecom' ? bases.wecom : bases.official;
     const query = given.query ? `?${new URLSearchParams(given.query)}` : '';
     const { status, text } = await http.send(
@@ -58,11 +58,11 @@ export function createWechatApi(options: WechatApiOptions): WechatApi {
         url: `${base.replace(/\/+$/, '')}${given.path}${query}`,
         where: given.path,
         ...(given.body ? { body: given.body } : {}),
-        ...(given.maxAnswerBytes ? { maxAnswerBytes: given.maxAnswerBytes } : {}),
+        ...(given.maxResponseBytes ? { maxResponseBytes: given.maxResponseBytes } : {}),
       },
       signal,
     );
-    const answer = parseAnswer(text);
+    const answer = parseApiResponse(text);
     const errcode = answer && errcodeOf(answer);
     if (answer && errcode) throw errcodeFailure(answer, errcode, given);
     if (status !== 200) throw httpFailure(status, given.path);
@@ -71,17 +71,17 @@ export function createWechatApi(options: WechatApiOptions): WechatApi {
   }
 
   return {
-    askToken: async (account, signal) => {
+    requestToken: async (account, signal) => {
       const asked = tokenCall(account);
       const from = { product: account.product, endpoint: 'token', secrets: [account.secret] } as const;
-      return issuedToken(await call({ ...asked, ...from }, signal), 'access_token', asked.path);
+      return readIssuedToken(await call({ ...asked, ...from }, signal), 'access_token', asked.path);
     },
     call,
     close: http.close,
   };
 }
 
-function tokenCall(account: Account): Pick<Call, 'path' | 'query' | 'body'> {
+function tokenCall(account: Account): Pick<ApiCall, 'path' | 'query' | 'body'> {
   const { appId, secret } = account;
   const grant_type = 'client_credential';
   switch (tokenSourceOf(account).type) {
@@ -95,15 +95,15 @@ function tokenCall(account: Account): Pick<Call, 'path' | 'query' | 'body'> {
 }
 
 /** Tokens live for two hours; an answer that says otherwise shall not make a date beyond what a database takes. */
-const MAX_LIFE_MS = 86_400_000;
+const MAX_TOKEN_LIFE_MS = 86_400_000;
 
 export const isToken = (value: unknown): value is string =>
   typeof value === 'string' && /^[\x21-\x7e]{1,2048}$/.test(value);
 
 /** The token in an answer, under the name this call gives it. */
-export function issuedToken(answer: Answer, name: string, path: string): IssuedToken {
+export function readIssuedToken(answer: ApiResponse, name: string, path: string): IssuedToken {
   const value = answer[name];
   const expiresInMs = Number(answer.expires_in) * 1000;
   if (!isToken(value) || !(expiresInMs > 0)) throw failure('malformed_answer', `${path}: no usable token`);
-  return { value, expiresInMs: Math.min(expiresInMs, MAX_LIFE_MS) };
+  return { value, expiresInMs: Math.min(expiresInMs, MAX_TOKEN_LIFE_MS) };
 }

@@ -11,7 +11,7 @@ export type Endpoint = 'media_get' | 'token' | 'quota' | 'sync_msg' | 'any';
 /** Mini programs share the host, the calls and the numbers of official accounts. */
 export type ErrcodeProduct = 'official' | 'wecom' | 'any';
 
-export interface Place {
+export interface ErrcodeScope {
   readonly product: ErrcodeProduct;
   readonly endpoint: Endpoint;
   /** Single numbers, and ranges from–to. */
@@ -21,53 +21,53 @@ export interface Place {
 export interface Meaning extends Explanation {
   readonly code: string;
   readonly class: FailureClass;
-  readonly places: readonly Place[];
+  readonly scopes: readonly ErrcodeScope[];
 }
 
-type Both = readonly [en: string, zh: string];
+type Bilingual = readonly [en: string, zh: string];
 
 const meaning = (
   code: string,
   failureClass: FailureClass,
-  places: readonly Place[],
-  [en, zh]: Both,
-  [adviceEn, adviceZh]: Both,
+  places: readonly ErrcodeScope[],
+  [en, zh]: Bilingual,
+  [adviceEn, adviceZh]: Bilingual,
 ): Meaning => ({
   code,
   class: failureClass,
-  places,
+  scopes: places,
   message: { en, zh },
   advice: { en: adviceEn, zh: adviceZh },
 });
 
-const at = (
+const scope = (
   product: ErrcodeProduct,
   endpoint: Endpoint,
-  ...errcodes: Place['errcodes'][number][]
-): Place => ({
+  ...errcodes: ErrcodeScope['errcodes'][number][]
+): ErrcodeScope => ({
   product,
   endpoint,
   errcodes,
 });
 
-const NOTHING: Both = ['Nothing to do: it is tried again by itself.', '无需处理:系统会自动重试。'];
-const GONE: Both = [
+const NOTHING_TO_DO: Bilingual = ['Nothing to do: it is tried again by itself.', '无需处理:系统会自动重试。'];
+const RETRY_IS_USELESS: Bilingual = [
   'Trying again cannot help. Look at the message this media id came from.',
   '重试无效。请检查该 media_id 所属的消息。',
 ];
-const TOKEN: Both = [
+const TOKEN: Bilingual = [
   'Nothing to do: the token is replaced by itself. If it keeps happening, find out who else refreshes it.',
   '无需处理:系统会自动更换 access_token。若反复出现,请排查是否有其他程序在刷新它。',
 ];
-const UNEXPECTED: Both = [
+const UNEXPECTED: Bilingual = [
   'This code belongs to another call of WeChat. If it shows up here, report it with the request id (rid).',
   '该错误码属于微信的其他接口。若在此出现,请附上 rid 反馈。',
 ];
-const REPORT: Both = [
+const REPORT: Bilingual = [
   'The request itself is at fault. Check WECHAT_API_BASE_URL and any proxy in between; otherwise report it.',
   '请求本身有误。请检查 WECHAT_API_BASE_URL 及中间代理;若无问题请反馈。',
 ];
-const COMPONENT: Both = [
+const COMPONENT: Bilingual = [
   'Let the account authorise the third-party platform again, with the permission that covers media.',
   '请让该账号重新授权第三方平台,并勾选包含素材的权限集。',
 ];
@@ -77,42 +77,42 @@ export const MEANINGS: readonly Meaning[] = [
   meaning(
     'system_busy',
     'transient',
-    [at('any', 'any', -1, -1000)],
+    [scope('any', 'any', -1, -1000)],
     ["WeChat's system is busy.", '微信系统繁忙。'],
-    NOTHING,
+    NOTHING_TO_DO,
   ),
   meaning(
     'ok_without_media',
     'transient',
-    [at('any', 'any', 0)],
+    [scope('any', 'any', 0)],
     ['WeChat answered "ok" but sent no file.', '微信返回成功,但没有文件内容。'],
-    NOTHING,
+    NOTHING_TO_DO,
   ),
   meaning(
     'media_processing',
     'transient',
-    [at('any', 'any', 46007)],
+    [scope('any', 'any', 46007)],
     ['WeChat is still transcoding the file.', '微信仍在转码该文件。'],
-    NOTHING,
+    NOTHING_TO_DO,
   ),
   meaning(
     'platform_error',
     'transient',
-    [at('any', 'any', 61450, 61503, 80000, 89401, 9001002)],
+    [scope('any', 'any', 61450, 61503, 80000, 89401, 9001002)],
     ['WeChat met an error of its own, or the data is not ready yet.', '微信内部错误,或数据尚未就绪。'],
-    NOTHING,
+    NOTHING_TO_DO,
   ),
   meaning(
     'range_required',
     'transient',
-    [at('wecom', 'any', 830002)],
+    [scope('wecom', 'any', 830002)],
     ['The file is too large to be fetched in one piece.', '文件过大,不能一次性下载。'],
-    NOTHING,
+    NOTHING_TO_DO,
   ),
   meaning(
     'quota_path_unknown',
     'transient',
-    [at('any', 'quota', 76003, 76021, 76022)],
+    [scope('any', 'quota', 76003, 76021, 76022)],
     ['WeChat keeps no quota for the call that was asked about.', '所查询的接口没有额度信息。'],
     ['Nothing to do: media are not affected.', '无需处理:不影响素材归档。'],
   ),
@@ -121,28 +121,28 @@ export const MEANINGS: readonly Meaning[] = [
   meaning(
     'access_token_invalid',
     'token',
-    [at('official', 'any', 40001), at('any', 'any', 40014)],
+    [scope('official', 'any', 40001), scope('any', 'any', 40014)],
     ['The access token is not valid, or not the latest.', 'access_token 无效或不是最新的。'],
     TOKEN,
   ),
   meaning(
     'access_token_expired',
     'token',
-    [at('any', 'any', 42001)],
+    [scope('any', 'any', 42001)],
     ['The access token has expired.', 'access_token 已过期。'],
     TOKEN,
   ),
   meaning(
     'access_token_missing',
     'token',
-    [at('any', 'any', 41001)],
+    [scope('any', 'any', 41001)],
     ['The request carried no access token.', '请求未携带 access_token。'],
     TOKEN,
   ),
   meaning(
     'component_token_invalid',
     'token',
-    [at('official', 'any', 42002, 42006, 61005, 61006)],
+    [scope('official', 'any', 42002, 42006, 61005, 61006)],
     [
       'A token or ticket of the third-party platform has expired or is not valid.',
       '第三方平台的令牌或 ticket 已过期或无效。',
@@ -155,7 +155,7 @@ export const MEANINGS: readonly Meaning[] = [
   meaning(
     'suite_token_expired',
     'token',
-    [at('wecom', 'any', 42009)],
+    [scope('wecom', 'any', 42009)],
     ['The suite access token has expired.', 'suite_access_token 已过期。'],
     TOKEN,
   ),
@@ -164,7 +164,7 @@ export const MEANINGS: readonly Meaning[] = [
   meaning(
     'minute_limit',
     'minute_limit',
-    [at('any', 'any', 45011)],
+    [scope('any', 'any', 45011)],
     ['Too many calls within a minute.', '调用过快,超过分钟频率限制。'],
     [
       'Nothing to do: the account goes on in the next minute. If it is frequent, lower ACCOUNT_CONCURRENCY.',
@@ -174,7 +174,7 @@ export const MEANINGS: readonly Meaning[] = [
   meaning(
     'frequency_limit',
     'minute_limit',
-    [at('wecom', 'any', 45009)],
+    [scope('wecom', 'any', 45009)],
     ['The corporation called this interface too often.', '企业调用该接口过于频繁。'],
     [
       'Nothing to do: WeCom blocks for 60 seconds, then for an hour. If it is frequent, lower ACCOUNT_CONCURRENCY.',
@@ -184,14 +184,14 @@ export const MEANINGS: readonly Meaning[] = [
   meaning(
     'concurrency_limit',
     'minute_limit',
-    [at('wecom', 'any', 45033)],
+    [scope('wecom', 'any', 45033)],
     ['Too many calls at the same time.', '并发调用超过限制。'],
     ['Lower ACCOUNT_CONCURRENCY.', '请调低 ACCOUNT_CONCURRENCY。'],
   ),
   meaning(
     'day_quota',
     'day_quota',
-    [at('official', 'any', 45009)],
+    [scope('official', 'any', 45009)],
     ["The day's quota of calls is used up.", '当日接口调用额度已用完。'],
     [
       "It goes on by itself after midnight in Beijing. See the quota in WeChat's console; it can be reset there.",
@@ -201,7 +201,7 @@ export const MEANINGS: readonly Meaning[] = [
   meaning(
     'token_day_quota',
     'day_quota',
-    [at('official', 'token', 45009)],
+    [scope('official', 'token', 45009)],
     ["The day's quota for access tokens is used up.", '当日获取 access_token 的额度已用完。'],
     [
       'Find out who asks for tokens so often; the account goes on after midnight in Beijing.',
@@ -211,7 +211,7 @@ export const MEANINGS: readonly Meaning[] = [
   meaning(
     'clear_quota_used_up',
     'day_quota',
-    [at('official', 'any', 48006)],
+    [scope('official', 'any', 48006)],
     ["The month's resets of the quota are used up.", '本月的额度清零次数已用完。'],
     ['Wait for midnight in Beijing.', '请等待北京时间零点后恢复。'],
   ),
@@ -220,7 +220,7 @@ export const MEANINGS: readonly Meaning[] = [
   meaning(
     'invalid_media_id',
     'permanent_media',
-    [at('any', 'any', 40007)],
+    [scope('any', 'any', 40007)],
     [
       'WeChat does not know this media id: it has expired, belongs to another account, or is mistyped.',
       '微信不认识该 media_id:可能已过期、属于其他账号或填写有误。',
@@ -233,42 +233,42 @@ export const MEANINGS: readonly Meaning[] = [
   meaning(
     'media_not_found',
     'permanent_media',
-    [at('any', 'any', 46001)],
+    [scope('any', 'any', 46001)],
     ['WeChat has no data for this media id.', '微信没有该素材的数据。'],
-    GONE,
+    RETRY_IS_USELESS,
   ),
   meaning(
     'media_id_missing',
     'permanent_media',
-    [at('any', 'any', 41006)],
+    [scope('any', 'any', 41006)],
     ['The request carried no media id.', '请求缺少 media_id。'],
     ['Check what the producer of this reference puts into mediaId.', '请检查提交方填写的 mediaId。'],
   ),
   meaning(
     'media_too_large',
     'permanent_media',
-    [at('any', 'any', 45001, 45007)],
+    [scope('any', 'any', 45001, 45007)],
     ['WeChat says the file is too large or too long.', '微信提示文件过大或时长过长。'],
-    GONE,
+    RETRY_IS_USELESS,
   ),
   meaning(
     'invalid_media_type',
     'permanent_media',
-    [at('any', 'any', 40004, 40005)],
+    [scope('any', 'any', 40004, 40005)],
     ['WeChat refuses this type of media or file.', '微信不接受该素材或文件类型。'],
-    GONE,
+    RETRY_IS_USELESS,
   ),
   meaning(
     'invalid_media_size',
     'permanent_media',
-    [at('any', 'any', 40006, [40009, 40012])],
+    [scope('any', 'any', 40006, [40009, 40012])],
     ['WeChat refuses the size of this media.', '微信不接受该素材的大小。'],
-    GONE,
+    RETRY_IS_USELESS,
   ),
   meaning(
     'invalid_parameter',
     'permanent_media',
-    [at('any', 'any', 40008, 40035, 40038, 40118, 40121)],
+    [scope('any', 'any', 40008, 40035, 40038, 40118, 40121)],
     [
       'WeChat refuses a parameter of the request, most likely the media id.',
       '请求参数无效,多半是 media_id。',
@@ -278,35 +278,35 @@ export const MEANINGS: readonly Meaning[] = [
   meaning(
     'request_malformed',
     'permanent_media',
-    [at('any', 'any', 47001)],
+    [scope('any', 'any', 47001)],
     ['WeChat could not parse the request.', '微信无法解析该请求。'],
-    GONE,
+    RETRY_IS_USELESS,
   ),
   meaning(
     'data_missing',
     'permanent_media',
-    [at('any', 'any', 41005, [44001, 44004], [46002, 46004])],
+    [scope('any', 'any', 41005, [44001, 44004], [46002, 46004])],
     ['WeChat says that data is missing, empty or not found.', '微信提示数据缺失、为空或不存在。'],
-    GONE,
+    RETRY_IS_USELESS,
   ),
   meaning(
     'invalid_open_id',
     'permanent_media',
-    [at('any', 'any', 40003)],
+    [scope('any', 'any', 40003)],
     ['WeChat refuses an openid.', 'openid 无效。'],
     UNEXPECTED,
   ),
   meaning(
     'sending_refused',
     'permanent_media',
-    [at('any', 'any', 43004, 43019, 45015, 45047, 50005), at('official', 'any', 48002)],
+    [scope('any', 'any', 43004, 43019, 45015, 45047, 50005), scope('official', 'any', 48002)],
     ['WeChat refuses to send to this user.', '微信拒绝向该用户发送消息。'],
     UNEXPECTED,
   ),
   meaning(
     'other_interface',
     'permanent_media',
-    [at('any', 'any', [85000, 88999], [9001000, 9001999])],
+    [scope('any', 'any', [85000, 88999], [9001000, 9001999])],
     ['WeChat answered with a code of a different interface.', '微信返回了其他接口的错误码。'],
     UNEXPECTED,
   ),
@@ -315,7 +315,7 @@ export const MEANINGS: readonly Meaning[] = [
   meaning(
     'app_secret_wrong',
     'account',
-    [at('official', 'token', 40001), at('official', 'any', 40125), at('wecom', 'any', 40001, 40091)],
+    [scope('official', 'token', 40001), scope('official', 'any', 40125), scope('wecom', 'any', 40001, 40091)],
     ['The secret is wrong or belongs to another account.', '密钥(AppSecret)错误或不属于该账号。'],
     [
       "Copy the secret from WeChat's console again; if it was reset there, the old one is void.",
@@ -325,7 +325,7 @@ export const MEANINGS: readonly Meaning[] = [
   meaning(
     'app_secret_frozen',
     'account',
-    [at('any', 'any', 40243)],
+    [scope('any', 'any', 40243)],
     ['The secret of this account is frozen.', '该账号的 AppSecret 已被冻结。'],
     [
       "Unfreeze it in WeChat's console; that takes about ten minutes to act.",
@@ -335,7 +335,7 @@ export const MEANINGS: readonly Meaning[] = [
   meaning(
     'app_id_invalid',
     'account',
-    [at('any', 'any', 40013)],
+    [scope('any', 'any', 40013)],
     ['The app id or corp id is not valid.', 'AppID 或 CorpID 无效。'],
     [
       'Check WECHAT_APP_ID or the account in ACCOUNTS_FILE.',
@@ -345,21 +345,21 @@ export const MEANINGS: readonly Meaning[] = [
   meaning(
     'app_credentials_missing',
     'account',
-    [at('any', 'any', 41002, 41004)],
+    [scope('any', 'any', 41002, 41004)],
     ['The request carried no app id or no secret.', '请求缺少 appid 或 secret。'],
     ['Check WECHAT_APP_ID and WECHAT_APP_SECRET.', '请检查 WECHAT_APP_ID 和 WECHAT_APP_SECRET。'],
   ),
   meaning(
     'token_grant_invalid',
     'account',
-    [at('any', 'any', 40002)],
+    [scope('any', 'any', 40002)],
     ['WeChat refuses the grant type of the token request.', '获取凭证的 grant_type 无效。'],
     REPORT,
   ),
   meaning(
     'ip_not_allowed',
     'account',
-    [at('any', 'any', 40164, 45035, 61004), at('wecom', 'any', 60020)],
+    [scope('any', 'any', 40164, 45035, 61004), scope('wecom', 'any', 60020)],
     [
       "This server's IP address is not on the account's allow-list.",
       '本服务器的 IP 不在账号的 IP 白名单中。',
@@ -372,7 +372,7 @@ export const MEANINGS: readonly Meaning[] = [
   meaning(
     'ip_confirmation_pending',
     'account',
-    [at('any', 'any', [89501, 89505])],
+    [scope('any', 'any', [89501, 89505])],
     [
       "The account's administrator must confirm this server's IP address first.",
       '需要账号管理员先确认本服务器的 IP。',
@@ -385,7 +385,7 @@ export const MEANINGS: readonly Meaning[] = [
   meaning(
     'ip_refused_for_a_day',
     'account',
-    [at('any', 'any', 89506)],
+    [scope('any', 'any', 89506)],
     [
       "The administrator refused this server's IP address twice: blocked for 24 hours.",
       '管理员两次拒绝了本服务器的 IP,24 小时内不可调用。',
@@ -398,7 +398,7 @@ export const MEANINGS: readonly Meaning[] = [
   meaning(
     'ip_refused_for_an_hour',
     'account',
-    [at('any', 'any', 89507)],
+    [scope('any', 'any', 89507)],
     [
       "The administrator refused this server's IP address: blocked for an hour.",
       '管理员拒绝了本服务器的 IP,1 小时内不可调用。',
@@ -411,7 +411,7 @@ export const MEANINGS: readonly Meaning[] = [
   meaning(
     'api_unauthorized',
     'account',
-    [at('any', 'any', 48001), at('wecom', 'any', 48002)],
+    [scope('any', 'any', 48001), scope('wecom', 'any', 48002)],
     [
       'The account may not use this interface: not verified, or without the permission.',
       '该账号无权调用此接口:未认证或缺少权限。',
@@ -424,7 +424,7 @@ export const MEANINGS: readonly Meaning[] = [
   meaning(
     'customer_service_off',
     'account',
-    [at('wecom', 'sync_msg', 95012, 95017)],
+    [scope('wecom', 'sync_msg', 95012, 95017)],
     [
       'Customer service is not in use in this corporation, or was moved to another version of it.',
       '该企业未启用微信客服，或已升级到其他版本。',
@@ -437,7 +437,7 @@ export const MEANINGS: readonly Meaning[] = [
   meaning(
     'customer_service_account_unknown',
     'account',
-    [at('wecom', 'sync_msg', 95000, 95004)],
+    [scope('wecom', 'sync_msg', 95000, 95004)],
     [
       'WeCom does not know this customer-service account, or the application may not read it.',
       '企业微信中不存在该客服账号，或应用无权读取。',
@@ -450,49 +450,49 @@ export const MEANINGS: readonly Meaning[] = [
   meaning(
     'callback_token_invalid',
     'transient',
-    [at('wecom', 'sync_msg', 95007)],
+    [scope('wecom', 'sync_msg', 95007)],
     ["The callback's token is over.", '回调中的 token 已失效。'],
-    NOTHING,
+    NOTHING_TO_DO,
   ),
   meaning(
     'api_banned',
     'account',
-    [at('official', 'any', 48004)],
+    [scope('official', 'any', 48004)],
     ['WeChat has banned the account from this interface for irregularities.', '该接口因违规被微信封禁。'],
     ["Look at the notices in WeChat's console and appeal there.", '请查看微信后台的通知并在其中申诉。'],
   ),
   meaning(
     'authorization_invalid',
     'account',
-    [at('wecom', 'any', 48004)],
+    [scope('wecom', 'any', 48004)],
     ['The authorisation of the application is not valid.', '应用的授权已失效。'],
     ["Authorise the application again in WeCom's console.", '请在企业微信后台重新授权该应用。'],
   ),
   meaning(
     'account_restricted',
     'account',
-    [at('any', 'any', [50001, 50004], 50007)],
+    [scope('any', 'any', [50001, 50004], 50007)],
     ['The account is limited, frozen or not authorised.', '该账号受限、被冻结或未授权。'],
     ["Look at the notices in WeChat's console.", '请查看微信后台的通知。'],
   ),
   meaning(
     'authorization_lost',
     'account',
-    [at('official', 'any', 42007)],
+    [scope('official', 'any', 42007)],
     ['The account changed its password, which voided its authorisation.', '账号修改了密码,原有授权已失效。'],
     ['Authorise the account again.', '请重新授权该账号。'],
   ),
   meaning(
     'pre_auth_code_expired',
     'account',
-    [at('wecom', 'any', 42007)],
+    [scope('wecom', 'any', 42007)],
     ['The pre-authorisation code has expired.', '预授权码已过期。'],
     ['Start the authorisation again.', '请重新发起授权。'],
   ),
   meaning(
     'api_signing_required',
     'account',
-    [at('any', 'any', 40234)],
+    [scope('any', 'any', 40234)],
     [
       'The account has turned on API signing, which this service does not do.',
       '该账号开启了 API 签名,本服务不支持。',
@@ -502,28 +502,28 @@ export const MEANINGS: readonly Meaning[] = [
   meaning(
     'request_method_refused',
     'account',
-    [at('any', 'any', 43001, 43002)],
+    [scope('any', 'any', 43001, 43002)],
     ['WeChat wants another HTTP method.', '微信要求使用其他 HTTP 方法。'],
     REPORT,
   ),
   meaning(
     'https_required',
     'account',
-    [at('any', 'any', 43003)],
+    [scope('any', 'any', 43003)],
     ['WeChat wants this call over https.', '微信要求使用 https 调用。'],
     REPORT,
   ),
   meaning(
     'base_url_wrong',
     'account',
-    [at('any', 'any', 40066, 40222)],
+    [scope('any', 'any', 40066, 40222)],
     ['WeChat refuses the URL or host of the request.', '请求的 URL 或域名不被微信接受。'],
     ['Check WECHAT_API_BASE_URL.', '请检查 WECHAT_API_BASE_URL。'],
   ),
   meaning(
     'address_retired',
     'account',
-    [at('any', 'any', 48017)],
+    [scope('any', 'any', 48017)],
     ['The request went to an IP address that WeChat has retired.', '请求发往了微信已停用的 IP。'],
     [
       'Remove fixed IP addresses of WeChat from hosts files, DNS and proxies.',
@@ -533,7 +533,7 @@ export const MEANINGS: readonly Meaning[] = [
   meaning(
     'month_quota',
     'account',
-    [at('any', 'any', 45040)],
+    [scope('any', 'any', 45040)],
     ["The month's quota of calls is used up.", '当月接口调用额度已用完。'],
     [
       "See the quota in WeChat's console; otherwise wait for the next month.",
@@ -543,7 +543,7 @@ export const MEANINGS: readonly Meaning[] = [
   meaning(
     'component_unauthorized',
     'account',
-    [at('any', 'any', 61003, 61007, 61011, 61014, 61015, 61017, 61023, 61024, 61028)],
+    [scope('any', 'any', 61003, 61007, 61011, 61014, 61015, 61017, 61023, 61024, 61028)],
     [
       'The account has not granted this to the third-party platform, or the platform uses the wrong token.',
       '账号未向第三方平台授予此权限,或平台使用了错误的令牌。',
@@ -559,7 +559,7 @@ export const OTHER_MEANINGS: readonly Meaning[] = [
     'minute_limit',
     [],
     ['WeChat answered that it is too busy (HTTP 429 or 503).', '微信提示过于繁忙(HTTP 429 或 503)。'],
-    NOTHING,
+    NOTHING_TO_DO,
   ),
   meaning(
     'http_refused',

@@ -1,7 +1,7 @@
 /** Looks an errcode up, and says a failure in words. The data is in errcode-table.ts. */
 import type { Product } from '../../account.ts';
 import { type Explanation, FAILURES, type Failure, type FailureClass } from '../../failures.ts';
-import { type Endpoint, MEANINGS, type Meaning, OTHER_MEANINGS, type Place } from './errcode-table.ts';
+import { type Endpoint, type ErrcodeScope, MEANINGS, type Meaning, OTHER_MEANINGS } from './errcode-table.ts';
 
 export interface Classified {
   readonly class: FailureClass;
@@ -10,7 +10,7 @@ export interface Classified {
 }
 
 /** How closely a place fits: a product of its own counts more than an endpoint, a single number more than a range. */
-function fit(place: Place, family: 'official' | 'wecom', endpoint: Endpoint, errcode: number): number {
+function fit(place: ErrcodeScope, family: 'official' | 'wecom', endpoint: Endpoint, errcode: number): number {
   if (place.product !== 'any' && place.product !== family) return 0;
   if (place.endpoint !== 'any' && place.endpoint !== endpoint) return 0;
   const single = place.errcodes.includes(errcode);
@@ -22,12 +22,12 @@ function fit(place: Place, family: 'official' | 'wecom', endpoint: Endpoint, err
 }
 
 /** What an errcode means, by the product and the call that answered it: 40001 is three different things. */
-export function classify(product: Product, endpoint: Endpoint, errcode: number): Classified {
+export function classifyErrcode(product: Product, endpoint: Endpoint, errcode: number): Classified {
   const family = product === 'wecom' ? 'wecom' : 'official';
   let best: Meaning | undefined;
   let bestFit = 0;
   for (const meaning of MEANINGS) {
-    for (const place of meaning.places) {
+    for (const place of meaning.scopes) {
       const placeFit = fit(place, family, endpoint, errcode);
       if (placeFit > bestFit) [best, bestFit] = [meaning, placeFit];
     }
@@ -41,7 +41,7 @@ const BY_CODE = new Map<string, Explanation>([
 ]);
 
 /** Every machine name there is. */
-export const CODES: readonly string[] = [...BY_CODE.keys()];
+export const FAILURE_CODES: readonly string[] = [...BY_CODE.keys()];
 
 /** The sentence and the advice for any failure, in both languages. Never without an answer. */
 export function explain(failure: Pick<Failure, 'code' | 'errcode'>): Explanation {

@@ -4,19 +4,19 @@ import { FailureError, failure } from '../../failures.ts';
 import { redact } from '../../runtime/redaction.ts';
 import { isInt4, storableLine } from '../../storable.ts';
 import type { Endpoint } from './errcode-table.ts';
-import { classify } from './errcodes.ts';
+import { classifyErrcode } from './errcodes.ts';
 
-export type Answer = Readonly<Record<string, unknown>>;
+export type ApiResponse = Readonly<Record<string, unknown>>;
 
 /**
  * The object in `text`, or undefined. Lenient where WeChat is sloppy: a byte order mark, and raw control characters
  * inside strings, which JSON forbids and several SDKs learned to strip.
  */
-export function parseAnswer(text: string): Answer | undefined {
+export function parseApiResponse(text: string): ApiResponse | undefined {
   try {
     const parsed: unknown = JSON.parse(text.replace(/^\uFEFF/, '').replace(/[\x00-\x1f]/g, ' '));
     return typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed)
-      ? (parsed as Answer)
+      ? (parsed as ApiResponse)
       : undefined;
   } catch {
     return undefined;
@@ -27,10 +27,10 @@ export function parseAnswer(text: string): Answer | undefined {
  * The errcode of an answer; some servers send it as a string, and the device interfaces wrap it. A number beyond what
  * JavaScript counts exactly is still an error, and becomes the largest one.
  */
-export function errcodeOf(answer: Answer): number | undefined {
+export function errcodeOf(answer: ApiResponse): number | undefined {
   const { errcode, base_resp } = answer;
   if (errcode === undefined && typeof base_resp === 'object' && base_resp !== null) {
-    return errcodeOf({ errcode: (base_resp as Answer).errcode });
+    return errcodeOf({ errcode: (base_resp as ApiResponse).errcode });
   }
   const number = typeof errcode === 'string' && errcode.trim() !== '' ? Number(errcode) : errcode;
   if (typeof number !== 'number' || Number.isNaN(number)) return undefined;
@@ -39,7 +39,7 @@ export function errcodeOf(answer: Answer): number | undefined {
 }
 
 /** WeChat's words without secrets, known ones to the letter included, cut to 300 characters. */
-function errmsgOf(answer: Answer, secrets: readonly string[]): string | undefined {
+function errmsgOf(answer: ApiResponse, secrets: readonly string[]): string | undefined {
   const { errmsg } = answer;
   if (typeof errmsg !== 'string' || errmsg.trim() === '') return undefined;
   const clean = secrets
@@ -50,7 +50,7 @@ function errmsgOf(answer: Answer, secrets: readonly string[]): string | undefine
 
 /** The failure that an errcode is. `secrets` are cut out of errmsg: 40001 is known to quote the token. */
 export function errcodeFailure(
-  answer: Answer,
+  answer: ApiResponse,
   errcode: number,
   from: { product: Product; endpoint: Endpoint; secrets: readonly string[] },
 ): FailureError {
@@ -58,7 +58,7 @@ export function errcodeFailure(
   // Tencent's request id is a member of its own or the tail of errmsg: "… rid: 6087f0d0-5c83dcaa-438ebbcc".
   const rid = typeof answer.rid === 'string' ? answer.rid : /\brid:\s*([\w-]+)/.exec(errmsg ?? '')?.[1];
   return new FailureError({
-    ...classify(from.product, from.endpoint, errcode),
+    ...classifyErrcode(from.product, from.endpoint, errcode),
     // No table of WeChat's has a number that does not fit a column of four bytes.
     ...(isInt4(errcode) ? { errcode } : { detail: `errcode ${errcode}` }),
     ...(errmsg ? { errmsg } : {}),

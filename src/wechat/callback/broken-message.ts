@@ -6,11 +6,11 @@
  */
 
 /** More than any message has. */
-const MOST_FIELDS = 200;
+const MAX_FIELDS = 200;
 /** Each costs a search through the rest of the body. */
-const MOST_UNCLOSED = 10;
+const MAX_UNCLOSED = 10;
 /** A text of 2,048 bytes holds more; WeChat's own comes after it. */
-const MOST_ENCRYPTED = 100;
+const MAX_ENCRYPTED = 100;
 const OPEN = /<([A-Za-z_][\w.-]{0,63})(?:\s[^<>]*)?>/g;
 const CDATA = '<![CDATA[';
 
@@ -27,7 +27,7 @@ export function scanXml(text: string): ReadonlyMap<string, string> | undefined {
   const fields = new Map<string, string>();
   const open = new RegExp(OPEN);
   let unclosed = 0;
-  while (fields.size < MOST_FIELDS && unclosed < MOST_UNCLOSED) {
+  while (fields.size < MAX_FIELDS && unclosed < MAX_UNCLOSED) {
     const opened = open.exec(inside);
     if (!opened) break;
     const from = open.lastIndex;
@@ -54,7 +54,7 @@ export function encryptedIn(body: string): string[] {
     : [...body.matchAll(/<Encrypt>(?:([^<]*)|\s*<!\[CDATA\[([^<\]]*)\]\]>\s*)<\/Encrypt>/g)].map(
         ([, plain, cdata]) => plain ?? cdata,
       );
-  return found.filter((text) => text !== undefined).slice(-MOST_ENCRYPTED);
+  return found.filter((text) => text !== undefined).slice(-MAX_ENCRYPTED);
 }
 
 function jsonString(text: string): string | undefined {

@@ -60,7 +60,7 @@ const WINDOW_SECONDS = 15 * 60;
  * Answers the GET by which WeChat's console tries the URL. Official accounts and mini programs send `echostr` in
  * plain even in safe mode; WeCom encrypts it and wants the decrypted text back.
  */
-export function answerHandshake(account: SigningAccount, query: CallbackQuery): HandshakeResult {
+export function readHandshake(account: SigningAccount, query: CallbackQuery): HandshakeResult {
   const { signature, msgSignature, echostr: sent, ...rest } = readQuery(query);
   // WeCom's is base64: a plus sign that was not escaped in the address arrives as a space.
   const echostr = account.product === 'wecom' ? sent?.trim().replaceAll(' ', '+') : sent;

@@ -28,15 +28,15 @@ export type MessageType = (typeof MESSAGE_TYPES)[number] | 'other';
  * Why nothing of a message is archived: it has no media id; one that cannot be one; it is no message of a known form;
  * it is a record inside too many records.
  */
-export type PassedOver = 'no_media' | 'unusable' | 'unreadable' | 'too_deep';
+export type SkipReason = 'no_media' | 'unusable' | 'unreadable' | 'too_deep';
 
 export interface KfMessages {
   readonly references: readonly ReferenceInput[];
-  readonly passedOver: readonly { readonly type: MessageType; readonly why: PassedOver }[];
+  readonly skipped: readonly { readonly type: MessageType; readonly why: SkipReason }[];
 }
 
 /** Records of records of records: people do not forward more, and a page is bounded anyway. */
-const MOST_LEVELS = 5;
+const MAX_DEPTH = 5;
 const KINDS: Readonly<Record<string, Kind>> = {
   image: 'image',
   voice: 'voice',
@@ -48,9 +48,9 @@ type Fields = Readonly<Record<string, unknown>>;
 type Outer = Pick<ReferenceInput, 'account' | 'openId' | 'msgId' | 'sentAt'>;
 
 /** All messages of a page, customers' and staff's alike, in order. Never throws, whatever the page holds. */
-export function readMessages(account: string, list: readonly unknown[]): KfMessages {
+export function parseKfMessages(account: string, list: readonly unknown[]): KfMessages {
   const references = new Map<string, ReferenceInput>();
-  const passedOver: KfMessages['passedOver'][number][] = [];
+  const passedOver: KfMessages['skipped'][number][] = [];
 
   function readTyped(outer: Outer, type: string, content: unknown, level: number): void {
     const why = readContent(outer, type, content, level);
@@ -59,12 +59,12 @@ export function readMessages(account: string, list: readonly unknown[]): KfMessa
   }
 
   /** `content`: what stands under the message's type. The same media id twice is one. */
-  function readContent(outer: Outer, type: string, content: unknown, level: number): PassedOver | undefined {
+  function readContent(outer: Outer, type: string, content: unknown, level: number): SkipReason | undefined {
     const fields = objectOf(content);
     if (!fields) return Object.hasOwn(KINDS, type) || type === 'merged_msg' ? 'unreadable' : 'no_media';
     if (type === 'merged_msg') {
       if (!Array.isArray(fields.item)) return 'unreadable';
-      if (level >= MOST_LEVELS) return 'too_deep';
+      if (level >= MAX_DEPTH) return 'too_deep';
       for (const item of fields.item) readItem(outer, item, level + 1);
       return undefined;
     }
@@ -76,7 +76,7 @@ export function readMessages(account: string, list: readonly unknown[]): KfMessa
     ] as const;
     const given = found.filter(([, mediaId]) => mediaId !== undefined && mediaId !== null);
     if (given.length === 0) return kind ? 'unusable' : 'no_media';
-    let why: PassedOver | undefined;
+    let why: SkipReason | undefined;
     for (const [its, mediaId] of given) {
       const ofVideo = its === 'thumb' && kind && typeof fields.media_id === 'string';
       const parent = ofVideo ? { parentId: idOf(account, fields.media_id as string) } : {};
@@ -120,7 +120,7 @@ export function readMessages(account: string, list: readonly unknown[]): KfMessa
     };
     readTyped(outer, type, Object.hasOwn(fields, type) ? fields[type] : undefined, 1);
   }
-  return { references: [...references.values()], passedOver };
+  return { references: [...references.values()], skipped: passedOver };
 }
 
 const textOf = (value: unknown): string | undefined =>

@@ -6,7 +6,7 @@ import type { Account } from '../../account.ts';
 import { FailureError, failure } from '../../failures.ts';
 import type { WechatApi } from '../api/client.ts';
 import type { Tokens } from '../tokens/tokens.ts';
-import { type KfMessages, readMessages } from './kf-messages.ts';
+import { type KfMessages, parseKfMessages } from './kf-messages.ts';
 
 export interface KfPage extends KfMessages {
   /** To be committed together with the references: a page asked for again meets its own rows. */
@@ -22,7 +22,7 @@ export interface KfSync {
    * One page, up to 1,000 messages. `token` is the one of the callback; without it WeCom limits the call strictly.
    * Without `cursor` it begins three days ago. Rejects with what the calls fail with.
    */
-  page(
+  fetchPage(
     account: Account,
     from: { openKfId: string; token?: string | undefined; cursor?: string | undefined },
     signal: AbortSignal,
@@ -36,9 +36,9 @@ const MAX_PAGE_BYTES = 8 * 1024 * 1024;
 const AMR = 0;
 export function createKfSync(deps: {
   api: Pick<WechatApi, 'call'>;
-  tokens: Pick<Tokens, 'get' | 'reportBad' | 'reportGood'>;
+  tokens: Pick<Tokens, 'get' | 'reportRefused' | 'reportAccepted'>;
 }): KfSync {
-  const page: KfSync['page'] = async (account, from, signal) => {
+  const fetchPage: KfSync['fetchPage'] = async (account, from, signal) => {
     const { openKfId, token, cursor } = from;
     const body = {
       open_kfid: openKfId,
@@ -56,7 +56,7 @@ export function createKfSync(deps: {
           query: { access_token: accessToken },
           body,
           secrets: [account.secret, accessToken],
-          maxAnswerBytes: MAX_PAGE_BYTES,
+          maxResponseBytes: MAX_PAGE_BYTES,
         },
         signal,
       ),
@@ -68,7 +68,7 @@ export function createKfSync(deps: {
     const messages = Array.isArray(list) ? list : [];
     const nextCursor = typeof next === 'string' && next !== '' ? next : (cursor ?? '');
     return {
-      ...readMessages(account.account, messages),
+      ...parseKfMessages(account.account, messages),
       messages: messages.length,
       nextCursor,
       // A cursor that stands still would be asked for ever.
@@ -85,15 +85,15 @@ export function createKfSync(deps: {
     const token = await deps.tokens.get(account, signal);
     try {
       const answer = await use(token.value);
-      deps.tokens.reportGood(account);
+      deps.tokens.reportAccepted(account);
       return answer;
     } catch (error) {
       if (!(error instanceof FailureError) || error.failure.class !== 'token' || !again) throw error;
-      const { retryAfterMs } = await deps.tokens.reportBad(account, token, signal);
+      const { retryAfterMs } = await deps.tokens.reportRefused(account, token, signal);
       if (retryAfterMs > 0) throw error;
       return await withToken(account, signal, use, false);
     }
   }
 
-  return { page };
+  return { fetchPage };
 }

@@ -14,12 +14,12 @@ export class ProxyError extends Error {
   }
 }
 
-const UNFIT: ReadonlySet<number> = new Set([0, 400, 404, 405, 406, 501]);
+const NOT_A_PROXY_STATUSES: ReadonlySet<number> = new Set([0, 400, 404, 405, 406, 501]);
 
 function proxyCodeOf({ status, cause }: ProxyError): FailureCode {
   if (status === 407) return 'proxy_unauthenticated';
   if (status === undefined) return tlsTroubleOf(cause) ? 'proxy_tls' : 'proxy_failed';
-  if (UNFIT.has(status)) return 'proxy_unfit';
+  if (NOT_A_PROXY_STATUSES.has(status)) return 'proxy_unfit';
   return status >= 500 || status === 408 || status === 429 ? 'proxy_failed' : 'proxy_refused';
 }
 
@@ -27,14 +27,14 @@ function proxyCodeOf({ status, cause }: ProxyError): FailureCode {
  * What a proxy says for itself, in answer to a plain http request that it was to pass on. 407 is only ever a proxy's;
  * the rest is told by headers that a proxy adds to its own errors (RFC 9209, squid) or by its name.
  */
-export function isProxyAnswer(status: number, headers: Readonly<Record<string, unknown>>): boolean {
+export function isProxyResponse(status: number, headers: Readonly<Record<string, unknown>>): boolean {
   if (status < 400) return false;
   if (status === 407 || headers['x-squid-error'] !== undefined) return true;
   if (/;\s*error=/.test(String(headers['proxy-status'] ?? ''))) return true;
   return /^(squid|tinyproxy|privoxy|mitmproxy)\b/i.test(String(headers.server ?? ''));
 }
 
-interface At {
+interface ConnectionContext {
   /** Stands in the failure instead of the URL. */
   readonly where: string;
   /** Whose certificate it was; WeChat's unless told. */
@@ -44,7 +44,10 @@ interface At {
 }
 
 /** Undefined: neither the proxy nor TLS. */
-export function connectionFailure(error: unknown, { where, place, isLink }: At): FailureError | undefined {
+export function connectionFailure(
+  error: unknown,
+  { where, place, isLink }: ConnectionContext,
+): FailureError | undefined {
   const found = proxyErrorOf(error);
   const trouble = tlsTroubleOf(error);
   let made: FailureError;

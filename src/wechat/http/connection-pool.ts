@@ -9,53 +9,53 @@
 import type { Socket } from 'node:net';
 import { type buildConnector, Client } from 'undici';
 
-export interface Lane {
+export interface PooledConnection {
   readonly origin: string;
   readonly client: Client;
   /** To be called before each request. */
-  begin(): void;
+  beginRequest(): void;
   /** Bytes that came after the announced end of the last answer, as far as they have arrived by now. */
   excessBytes(lengthBytes: number): number;
   /** Ends the request that is under way, and the connection with it. */
-  cut(): void;
+  destroy(): void;
 }
 
-export interface Lanes {
+export interface ConnectionPool {
   /** An idle connection to this origin, or a new one. How many are in use at once is the caller's to bound. */
-  take(origin: string): Lane;
+  acquire(origin: string): PooledConnection;
   /** `isReusable`: the answer was read to its end. */
-  give(lane: Lane, isReusable: boolean): void;
+  release(lane: PooledConnection, isReusable: boolean): void;
   close(): Promise<void>;
 }
 
-export function createLanes(options: {
+export function createConnectionPool(options: {
   /** Idle connections kept; 0 keeps none. */
-  keep: number;
+  maxIdle: number;
   limits: Pick<Client.Options, 'headersTimeout' | 'bodyTimeout'>;
   connect: buildConnector.connector;
-}): Lanes {
-  const idle = new Set<Lane>();
+}): ConnectionPool {
+  const idle = new Set<PooledConnection>();
   const all = new Set<Client>();
 
-  function discard(lane: Lane): void {
+  function destroyConnection(lane: PooledConnection): void {
     idle.delete(lane);
     all.delete(lane.client);
     lane.client.destroy().catch(() => {});
   }
 
   return {
-    take: (origin) => {
+    acquire: (origin) => {
       const waiting = [...idle].find((lane) => lane.origin === origin);
-      const lane = waiting ?? openLane(origin, options.limits, options.connect);
+      const lane = waiting ?? openConnection(origin, options.limits, options.connect);
       idle.delete(lane);
       all.add(lane.client);
       return lane;
     },
-    give: (lane, isReusable) => {
-      if (!isReusable || options.keep === 0 || !all.has(lane.client)) return discard(lane);
+    release: (lane, isReusable) => {
+      if (!isReusable || options.maxIdle === 0 || !all.has(lane.client)) return destroyConnection(lane);
       idle.add(lane);
       const [oldest] = idle;
-      if (oldest && idle.size > options.keep) discard(oldest);
+      if (oldest && idle.size > options.maxIdle) destroyConnection(oldest);
     },
     close: async () => {
       idle.clear();
@@ -64,11 +64,11 @@ export function createLanes(options: {
   };
 }
 
-function openLane(
+function openConnection(
   origin: string,
   limits: Pick<Client.Options, 'headersTimeout' | 'bodyTimeout'>,
   connector: buildConnector.connector,
-): Lane {
+): PooledConnection {
   let socket: Socket | undefined;
   let readBefore = 0;
   let headBytes: number | undefined;
@@ -82,7 +82,7 @@ function openLane(
     headBytes = end < 0 ? undefined : end + 4;
     socket!.unshift(first);
   };
-  const watch = () => {
+  const expectHead = () => {
     headBytes = undefined;
     readBefore = socket!.bytesRead;
     socket!.prependOnceListener('readable', measureHead);
@@ -96,7 +96,7 @@ function openLane(
         const [error, connected] = result;
         if (!error) {
           socket = connected;
-          watch();
+          expectHead();
         }
         callback(...result);
       }),
@@ -104,15 +104,15 @@ function openLane(
   return {
     origin,
     client,
-    begin: () => {
+    beginRequest: () => {
       if (!socket || socket.destroyed) return;
       socket.removeListener('readable', measureHead);
-      watch();
+      expectHead();
     },
     excessBytes: (lengthBytes) => {
       if (!socket || headBytes === undefined) return 0;
       return socket.bytesRead - readBefore - headBytes - lengthBytes;
     },
-    cut: () => void client.destroy(new Error('given up')).catch(() => {}),
+    destroy: () => void client.destroy(new Error('given up')).catch(() => {}),
   };
 }

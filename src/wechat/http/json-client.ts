@@ -5,10 +5,10 @@ import type { SecureContext } from 'node:tls';
 import axios, { type AxiosError } from 'axios';
 import { type FailureError, failure } from '../../failures.ts';
 import type { TlsPlace } from '../../tls-failures.ts';
-import { connectionFailure, isProxyAnswer, ProxyError } from './connection-failure.ts';
+import { connectionFailure, isProxyResponse, ProxyError } from './connection-failure.ts';
 import { createProxyAgents } from './proxy-agents.ts';
 
-export interface JsonHttpOptions {
+export interface JsonClientOptions {
   /** The only proxy used: the HTTP_PROXY family of variables is ignored. */
   readonly proxyUrl?: string | undefined;
   /** For one call, from connecting to the last byte. */
@@ -25,19 +25,19 @@ export interface JsonRequest {
   /** Present: a POST. */
   readonly body?: object;
   readonly headers?: Readonly<Record<string, string>>;
-  readonly maxAnswerBytes?: number;
+  readonly maxResponseBytes?: number;
 }
 
-export interface JsonHttp {
+export interface JsonClient {
   /** The answer whatever its status. Rejects with `timeout`, `network`, `malformed_answer` or the signal's reason. */
   send(request: JsonRequest, signal: AbortSignal): Promise<{ status: number; text: string }>;
   close(): void;
 }
 
 const TIMEOUT_MS = 10_000;
-const MAX_ANSWER_BYTES = 64 * 1024;
+const MAX_RESPONSE_BYTES = 64 * 1024;
 
-export function createJsonHttp(options: JsonHttpOptions = {}): JsonHttp {
+export function createJsonClient(options: JsonClientOptions = {}): JsonClient {
   const timeoutMs = options.timeoutMs ?? TIMEOUT_MS;
   const { proxyUrl, secureContext } = options;
   const agentOptions = { keepAlive: true, maxSockets: 8, ...(secureContext && { secureContext }) };
@@ -67,15 +67,15 @@ export function createJsonHttp(options: JsonHttpOptions = {}): JsonHttp {
           url: request.url,
           ...(request.body ? { data: request.body } : {}),
           headers: { 'Accept-Encoding': 'identity', ...request.headers },
-          maxContentLength: request.maxAnswerBytes ?? MAX_ANSWER_BYTES,
+          maxContentLength: request.maxResponseBytes ?? MAX_RESPONSE_BYTES,
           signal: total,
         })
         .catch((error: AxiosError) => {
           signal.throwIfAborted();
-          throw withoutRequest(error, request.where, options.tlsPlace);
+          throw toFailure(error, request.where, options.tlsPlace);
         });
       const { status } = response;
-      if (proxyUrl && /^http:/i.test(request.url) && isProxyAnswer(status, response.headers)) {
+      if (proxyUrl && /^http:/i.test(request.url) && isProxyResponse(status, response.headers)) {
         const error = new ProxyError(`the proxy answers ${status} at ${new URL(request.url).host}`, {
           status,
         });
@@ -91,7 +91,7 @@ export function createJsonHttp(options: JsonHttpOptions = {}): JsonHttp {
 }
 
 /** The failure in words of ours. An AxiosError carries the request, and the request the secret: it stays here. */
-function withoutRequest(error: AxiosError, where: string, place?: TlsPlace): FailureError {
+function toFailure(error: AxiosError, where: string, place?: TlsPlace): FailureError {
   const known = connectionFailure(error, { where, ...(place && { place }) });
   if (known) return known;
   const code = typeof error.code === 'string' ? error.code : 'unknown';

@@ -1,7 +1,12 @@
 /** Node's agents through a proxy, for axios: a tunnel to https, the absolute form for plain http. */
 import { type ClientRequest, Agent as HttpAgent } from 'node:http';
 import { type AgentOptions, Agent as HttpsAgent } from 'node:https';
-import { type ProxyOptions, proxyAuthorization, proxyConnector, proxyDialer } from './proxy-connect.ts';
+import {
+  createProxyDialer,
+  createTunnelConnector,
+  type ProxyOptions,
+  proxyAuthorization,
+} from './proxy-connect.ts';
 
 /** What Node's agents have, and its types leave out. */
 interface AddsRequests {
@@ -12,8 +17,8 @@ export function createProxyAgents(
   proxy: ProxyOptions,
   options: AgentOptions,
 ): { httpAgent: HttpAgent; httpsAgent: HttpsAgent } {
-  const tunnel = proxyConnector(proxy);
-  const dial = proxyDialer(proxy);
+  const tunnel = createTunnelConnector(proxy);
+  const dial = createProxyDialer(proxy);
   const httpsAgent = new HttpsAgent(options);
   httpsAgent.createConnection = ({ host, port, servername }, callback) => {
     const hostname = String(host);

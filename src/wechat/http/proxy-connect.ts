@@ -37,7 +37,7 @@ function decoded(text: string): string {
 }
 
 /** Connects to the proxy itself, whatever the target: for requests in absolute form. */
-export function proxyDialer(options: ProxyOptions): buildConnector.connector {
+export function createProxyDialer(options: ProxyOptions): buildConnector.connector {
   const proxy = new URL(options.proxyUrl);
   const { secureContext, timeoutMs } = options;
   const open = buildConnector({
@@ -64,9 +64,9 @@ export function proxyDialer(options: ProxyOptions): buildConnector.connector {
 const unreachable = (error: Error) => new ProxyError('the proxy cannot be connected to', { cause: error });
 
 /** Connects to the target by CONNECT. */
-export function proxyConnector(options: ProxyOptions): buildConnector.connector {
+export function createTunnelConnector(options: ProxyOptions): buildConnector.connector {
   const { secureContext } = options;
-  const dial = proxyDialer(options);
+  const dial = createProxyDialer(options);
   const upgrade = buildConnector({
     timeout: options.timeoutMs,
     allowH2: false,
@@ -86,7 +86,7 @@ export function proxyConnector(options: ProxyOptions): buildConnector.connector 
     socket.on('error', () => {}); // Until undici has it, nobody else listens.
     try {
       const to = `${address.includes(':') ? `[${address}]` : address}:${port}`;
-      await askForTunnel(socket, to, authorization, limit);
+      await requestTunnel(socket, to, authorization, limit);
       return socket;
     } catch (error) {
       socket.destroy();
@@ -106,7 +106,7 @@ export function proxyConnector(options: ProxyOptions): buildConnector.connector 
 }
 
 /** Resolves once the proxy has said 2xx; what it sent beyond its head stays in the socket. */
-async function askForTunnel(
+async function requestTunnel(
   socket: Socket,
   to: string,
   authorization: string | undefined,

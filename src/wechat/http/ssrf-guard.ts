@@ -51,7 +51,7 @@ export function isPublicAddress(address: string): boolean {
   return family === 6 && GLOBAL_IPV6.check(address, 'ipv6') && !SPECIAL.check(address, 'ipv6');
 }
 
-const bare = (hostname: string) => hostname.replace(/^\[|\]$/g, '');
+const withoutBrackets = (hostname: string) => hostname.replace(/^\[|\]$/g, '');
 
 /**
  * Whether `url` may be fetched: `trusted` where `allowHosts` (host, or host:port) names it, `guarded` where its
@@ -66,10 +66,10 @@ export function checkLink(url: URL, allowHosts: readonly string[]): 'trusted' | 
   const names = allowHosts.map((allowed) => allowed.toLowerCase());
   if (names.includes(host) || names.includes(`${host}:${port}`)) return 'trusted';
   if (port !== '80' && port !== '443') throw refuse(`port ${port}`);
-  if (isIP(bare(host)) === 0) {
+  if (isIP(withoutBrackets(host)) === 0) {
     if (!HOST_SUFFIXES.some((suffix) => host.endsWith(suffix))) throw refuse('not a host of WeChat');
   } else {
-    if (!isPublicAddress(bare(host))) throw refuse('not a public address');
+    if (!isPublicAddress(withoutBrackets(host))) throw refuse('not a public address');
     if (!CDN_SEGMENT.test(url.pathname)) throw refuse('an address without a host of WeChat in its path');
   }
   return 'guarded';
@@ -85,7 +85,7 @@ type ResolveAll = (
  * A `lookup` for sockets that refuses a name as soon as one of its addresses is not public. The socket connects to
  * what this returned and nothing else, so that a second, different DNS answer has no say.
  */
-export function guardedLookup(resolve: ResolveAll = systemLookup): LookupFunction {
+export function ssrfGuardedLookup(resolve: ResolveAll = systemLookup): LookupFunction {
   return (hostname, options, callback) => {
     resolve(hostname, { ...options, all: true }, (error, addresses) => {
       const first = addresses?.[0];
@@ -100,15 +100,15 @@ export function guardedLookup(resolve: ResolveAll = systemLookup): LookupFunctio
 }
 
 /** The same for a way without sockets of our own (a proxy): one checked address of the host. */
-export async function resolvePublic(
+export async function resolvePublicAddress(
   hostname: string,
   resolve: ResolveAll | undefined,
   signal: AbortSignal,
 ): Promise<string> {
-  if (isIP(bare(hostname)) !== 0) return bare(hostname);
+  if (isIP(withoutBrackets(hostname)) !== 0) return withoutBrackets(hostname);
   return await new Promise((resolved, rejected) => {
     signal.addEventListener('abort', () => rejected(signal.reason), { once: true });
-    guardedLookup(resolve)(hostname, {}, (error, address) => {
+    ssrfGuardedLookup(resolve)(hostname, {}, (error, address) => {
       if (error) rejected(error);
       else resolved(String(address));
     });

@@ -2,11 +2,11 @@
 import type { Dispatcher } from 'undici';
 import { FailureError, failure } from '../../failures.ts';
 import { flatHeaders } from '../../runtime/network/http-headers.ts';
-import { connectionFailure, isProxyAnswer, ProxyError } from './connection-failure.ts';
-import type { Lane } from './connection-pool.ts';
+import { connectionFailure, isProxyResponse, ProxyError } from './connection-failure.ts';
+import type { PooledConnection } from './connection-pool.ts';
 import { createRoutes, type RouteOptions } from './routing.ts';
 
-export interface HttpOptions extends RouteOptions {
+export interface HttpClientOptions extends RouteOptions {
   /** Silence that ends a request: while connecting, before the headers, between two pieces of the body. */
   readonly idleTimeoutMs: number;
   /** From the call to the last byte. */
@@ -14,7 +14,7 @@ export interface HttpOptions extends RouteOptions {
   readonly maxBodyBytes: number;
 }
 
-export interface HttpBody {
+export interface HttpResponse {
   readonly status: number;
   /** Names in lower case; a repeated header is joined. */
   readonly headers: Readonly<Record<string, string>>;
@@ -33,7 +33,7 @@ export interface HttpBody {
 
 export interface HttpRequest {
   /** Only addresses that are public are connected to. */
-  readonly guarded: boolean;
+  readonly ssrfGuard: boolean;
   /** One media's own address: what is wrong with it is not the account's trouble. */
   readonly isLink?: boolean;
   /** Stands in errors instead of the URL, which may hold a token. */
@@ -41,53 +41,53 @@ export interface HttpRequest {
   /** The value of a Range header. */
   readonly range?: string;
   /** Where less is left than the total timeout. */
-  readonly withinMs?: number;
+  readonly timeoutMs?: number;
 }
 
-export interface Http {
+export interface HttpClient {
   /** Redirects are answers like any other: never followed. */
-  get(url: URL, how: HttpRequest, signal: AbortSignal): Promise<HttpBody>;
+  get(url: URL, how: HttpRequest, signal: AbortSignal): Promise<HttpResponse>;
   close(): Promise<void>;
 }
 
 const HEADERS = { accept: '*/*', 'accept-encoding': 'identity', 'user-agent': 'wechat-media-archiver' };
 
-export function createHttp(options: HttpOptions): Http {
+export function createHttpClient(options: HttpClientOptions): HttpClient {
   const routes = createRoutes(options);
   const { maxBodyBytes } = options;
 
   return {
     get: async (url, how, signal) => {
       signal.throwIfAborted();
-      const totalTimeoutMs = how.withinMs ?? options.totalTimeoutMs;
-      let lane: Lane | undefined;
-      const limit = withLimit(signal, totalTimeoutMs, () => lane?.cut());
+      const totalTimeoutMs = how.timeoutMs ?? options.totalTimeoutMs;
+      let lane: PooledConnection | undefined;
+      const limit = withLimit(signal, totalTimeoutMs, () => lane?.destroy());
       const translate = (error: unknown, received?: Received) => {
         signal.throwIfAborted();
         if (error instanceof FailureError) return error;
         if (limit.passed) return failure('timeout', `${how.where}: not within ${totalTimeoutMs} ms`);
-        return failureOf(error, how, received);
+        return connectionErrorToFailure(error, how, received);
       };
       let leave = (_isClean: boolean) => limit.clear();
       try {
-        const { lanes, origin, path, headers, isForwarded } = await routes.to(url, how.guarded);
+        const { pool: lanes, origin, path, headers, isForwarded } = await routes.to(url, how.ssrfGuard);
         signal.throwIfAborted();
         if (limit.passed) throw new Error('too late');
-        const taken = lanes.take(origin);
+        const taken = lanes.acquire(origin);
         lane = taken;
         let isTaken = true;
         leave = (isClean) => {
           limit.clear();
-          if (isTaken) lanes.give(taken, isClean);
+          if (isTaken) lanes.release(taken, isClean);
           isTaken = false;
         };
-        taken.begin();
+        taken.beginRequest();
         const response = await taken.client.request({
           method: 'GET',
           path,
           headers: { ...HEADERS, ...headers, ...(how.range && { range: how.range }) },
         });
-        if (isForwarded && isProxyAnswer(response.statusCode, response.headers)) {
+        if (isForwarded && isProxyResponse(response.statusCode, response.headers)) {
           response.body.on('error', () => {}).destroy();
           const status = response.statusCode;
           throw new ProxyError(`the proxy answers ${status} at GET http://${url.host}`, { status });
@@ -122,7 +122,7 @@ function wrap(
     excessBytes: (lengthBytes: number) => number;
     leave: (isClean: boolean) => void;
   },
-): HttpBody {
+): HttpResponse {
   const { body } = response;
   // A body let go of before its end emits an error nobody waits for.
   body.on('error', () => {});
@@ -186,7 +186,7 @@ function wrap(
 export const tooLarge = (maxBytes: number) => failure('too_large', `more than ${maxBytes} bytes`);
 
 /** What undici or a socket says, in words of ours: theirs may quote the request. `cause` is the bare code. */
-function failureOf(
+function connectionErrorToFailure(
   error: unknown,
   { where, isLink = false }: Pick<HttpRequest, 'where' | 'isLink'>,
   received: Received | undefined,

@@ -1,7 +1,7 @@
 /** The first bytes decide what WeChat sent; neither the status nor Content-Type can be relied on to tell. */
 import type { Kind } from '../../media.ts';
 import type { MediaType } from '../../media-type.ts';
-import { type Answer, errcodeOf, parseAnswer } from '../api/response.ts';
+import { type ApiResponse, errcodeOf, parseApiResponse } from '../api/response.ts';
 import { isTextLike, textOf } from './text-like.ts';
 
 /** Enough for any magic number. */
@@ -9,13 +9,13 @@ export const HEAD_BYTES = 4096;
 /** What begins like JSON is read up to here, since it has to be parsed whole. */
 export const JSON_BYTES = 64 * 1024;
 
-export type Verdict =
+export type BodyClass =
   | { readonly is: 'media'; readonly type: MediaType }
-  | { readonly is: 'errcode'; readonly answer: Answer; readonly errcode: number }
+  | { readonly is: 'errcode'; readonly answer: ApiResponse; readonly errcode: number }
   | { readonly is: 'video_url'; readonly url: string }
   | { readonly is: 'failure'; readonly code: 'body_empty' | 'body_not_media'; readonly cause?: 'errcode' };
 
-const UNNAMED: MediaType = { contentType: 'application/octet-stream', extension: 'bin' };
+const UNKNOWN_FORMAT: MediaType = { contentType: 'application/octet-stream', extension: 'bin' };
 
 /** Whether the first bytes can still become JSON: white space alone can. */
 export const mayBecomeJson = (head: Uint8Array): boolean =>
@@ -27,7 +27,7 @@ export const mayBecomeJson = (head: Uint8Array): boolean =>
  * file; known magic is media; what then is called a text is not; the rest is media of a format without magic.
  * Only a `file` that comes as an attachment may itself be JSON, HTML or text. Real files of WeCom always do.
  */
-export function judge(given: {
+export function classifyBody(given: {
   readonly head: Uint8Array;
   /** Whether `head` is the whole body. */
   readonly isWhole: boolean;
@@ -36,12 +36,12 @@ export function judge(given: {
   readonly kind: Kind;
   /** By its disposition. */
   readonly isAttachment: boolean;
-}): Verdict {
+}): BodyClass {
   const { head, isWhole, sniffed, kind, isAttachment } = given;
   if (head.length === 0) return { is: 'failure', code: 'body_empty' };
-  if (kind === 'file' && isAttachment) return { is: 'media', type: sniffed ?? UNNAMED };
+  if (kind === 'file' && isAttachment) return { is: 'media', type: sniffed ?? UNKNOWN_FORMAT };
   if (isWhole && mayBecomeJson(head)) {
-    const answer = parseAnswer(jsonTextOf(head));
+    const answer = parseApiResponse(jsonTextOf(head));
     const errcode = answer && errcodeOf(answer);
     if (answer && errcode) return { is: 'errcode', answer, errcode };
     if (kind !== 'file' && typeof answer?.video_url === 'string')
@@ -60,7 +60,7 @@ export function judge(given: {
   }
   const type = sniffed?.contentType ?? given.contentType ?? '';
   if (isTextual(type) || COMPRESSED.has(type)) return { is: 'failure', code: 'body_not_media' };
-  return { is: 'media', type: sniffed ?? UNNAMED };
+  return { is: 'media', type: sniffed ?? UNKNOWN_FORMAT };
 }
 
 /** UTF-8 unless the bytes are UTF-16. */

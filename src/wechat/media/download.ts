@@ -5,15 +5,15 @@ import type { Kind, ReferenceInput } from '../../media.ts';
 import type { Log } from '../../runtime/log.ts';
 import { WECOM_BASE_URL } from '../api/client.ts';
 import { errcodeFailure, httpFailure } from '../api/response.ts';
-import { createHttp, type HttpOptions } from '../http/stream-get.ts';
+import { createHttpClient, type HttpClientOptions } from '../http/stream-get.ts';
 import { createLinks, type Link } from './links.ts';
-import { createGetJudged, type Judged, type MediaBody, mediaBody } from './media-body.ts';
+import { type ClassifiedResponse, createGetClassified, type MediaBody, toMediaBody } from './media-body.ts';
 import { openRanges } from './ranges.ts';
 
 export type { MediaBody };
 
 export interface DownloaderOptions
-  extends Pick<HttpOptions, 'proxyUrl' | 'keepIdle' | 'resolve' | 'secureContext'> {
+  extends Pick<HttpClientOptions, 'proxyUrl' | 'maxIdleConnections' | 'resolve' | 'secureContext'> {
   /** `https://api.weixin.qq.com`. */
   readonly baseUrl: string;
   /** The same for accounts of WeCom; https://qyapi.weixin.qq.com unless told. */
@@ -26,7 +26,7 @@ export interface DownloaderOptions
   readonly totalTimeoutMs: number;
   readonly maxMediaBytes: number;
   /** How long a link that gave 404 is left alone before one more look. Real time, as sockets have it. */
-  readonly linkSettleMs?: number;
+  readonly linkRetryDelayMs?: number;
   /** The size of the pieces in which WeCom's large files come. */
   readonly rangeBytes?: number;
   /** Counts the calls that carried a token in clear. */
@@ -58,8 +58,8 @@ const LONGEST_RETRY_AFTER_MS = 3_600_000;
 
 export function createDownloader(options: DownloaderOptions): Downloader {
   const { maxMediaBytes } = options;
-  const http = createHttp({ ...options, maxBodyBytes: maxMediaBytes });
-  const get = createGetJudged(http, maxMediaBytes);
+  const http = createHttpClient({ ...options, maxBodyBytes: maxMediaBytes });
+  const get = createGetClassified(http, maxMediaBytes);
   const links = createLinks(get, options);
 
   const baseOf = ({ account }: DownloadRequest) =>
@@ -70,11 +70,14 @@ export function createDownloader(options: DownloaderOptions): Downloader {
     url.searchParams.set('access_token', request.token);
     url.searchParams.set('media_id', request.mediaId);
     return (range: { range?: string; withinMs?: number } = {}) =>
-      get(url, { guarded: false, where: call, kind: request.kind, ...range }, signal);
+      get(url, { ssrfGuard: false, where: call, kind: request.kind, ...range }, signal);
   }
 
   /** Throws what an answer without a media in it means. */
-  function refuse(request: DownloadRequest, { answer, verdict }: Judged): never {
+  function refuse(
+    request: DownloadRequest,
+    { response: answer, bodyClass: verdict }: ClassifiedResponse,
+  ): never {
     answer.discard();
     if (verdict.is === 'errcode') {
       const { product } = request.account;
@@ -96,9 +99,9 @@ export function createDownloader(options: DownloaderOptions): Downloader {
     if (request.variant === 'jssdk') return await callJssdk(baseUrl, request, signal);
     const ask = mediaGet(baseUrl, request, MEDIA_GET, signal);
     const got = await ask();
-    const { answer, verdict } = got;
+    const { response: answer, bodyClass: verdict } = got;
     if (answer.status === 200 && verdict.is === 'media')
-      return mediaBody(answer, verdict.type, got.body, 'media_get');
+      return toMediaBody(answer, verdict.type, got.body, 'media_get');
     if (answer.status === 200 && verdict.is === 'video_url') {
       answer.discard();
       return { videoUrl: verdict.url };
@@ -122,9 +125,9 @@ export function createDownloader(options: DownloaderOptions): Downloader {
   async function callJssdk(baseUrl: string, request: DownloadRequest, signal: AbortSignal) {
     try {
       const got = await mediaGet(baseUrl, request, JSSDK, signal)();
-      const { answer, verdict, body } = got;
+      const { response: answer, bodyClass: verdict, body } = got;
       if (answer.status !== 200 || verdict.is !== 'media') return refuse(request, got);
-      return mediaBody(answer, verdict.type, body, 'jssdk');
+      return toMediaBody(answer, verdict.type, body, 'jssdk');
     } catch (error) {
       if (!(error instanceof FailureError) || !hasNoHighDefinition(error)) throw error;
       return await callMediaGet(baseUrl, { ...request, variant: undefined }, signal);

@@ -7,7 +7,7 @@ const MAX_LENGTH = 255;
  * The file name in a Content-Disposition header, or undefined. Met in the wild: `filename*` first with a lower-case
  * charset, UTF-8 bytes in a plain `filename`, full-width brackets, an empty base name (`.amr`), none at all.
  */
-export function fileNameOf(contentDisposition: string | undefined): string | undefined {
+export function parseFileName(contentDisposition: string | undefined): string | undefined {
   if (contentDisposition === undefined) return undefined;
   const name = parameterOf(contentDisposition);
   return name === undefined ? undefined : tidy(name);

@@ -3,9 +3,9 @@ import { failure } from '../../failures.ts';
 import type { Kind, Source } from '../../media.ts';
 import { type MediaType, sniff } from '../../media-type.ts';
 import { storableLine } from '../../storable.ts';
-import { type Http, type HttpBody, type HttpRequest, tooLarge } from '../http/stream-get.ts';
-import { HEAD_BYTES, JSON_BYTES, judge, mayBecomeJson, type Verdict } from './classify-body.ts';
-import { fileNameOf } from './file-name.ts';
+import { type HttpClient, type HttpRequest, type HttpResponse, tooLarge } from '../http/stream-get.ts';
+import { type BodyClass, classifyBody, HEAD_BYTES, JSON_BYTES, mayBecomeJson } from './classify-body.ts';
+import { parseFileName } from './file-name.ts';
 
 export interface MediaBody {
   readonly source: Source;
@@ -27,38 +27,45 @@ export interface MediaBody {
   discard(): void;
 }
 
-export interface Judged {
-  readonly answer: HttpBody;
-  readonly verdict: Verdict;
+export interface ClassifiedResponse {
+  readonly response: HttpResponse;
+  readonly bodyClass: BodyClass;
   /** The first bytes included. */
   readonly body: AsyncIterable<Uint8Array>;
 }
 
-export type GetJudged = (url: URL, how: HttpRequest & { kind: Kind }, signal: AbortSignal) => Promise<Judged>;
+export type GetClassified = (
+  url: URL,
+  how: HttpRequest & { kind: Kind },
+  signal: AbortSignal,
+) => Promise<ClassifiedResponse>;
 
-export function createGetJudged(http: Http, maxMediaBytes: number): GetJudged {
+export function createGetClassified(http: HttpClient, maxMediaBytes: number): GetClassified {
   return async (url, how, signal) => {
-    const answer = await http.get(url, how, signal);
+    const response = await http.get(url, how, signal);
     try {
-      const encoding = answer.headers['content-encoding']?.trim().toLowerCase();
+      const encoding = response.headers['content-encoding']?.trim().toLowerCase();
       if (encoding && encoding !== 'identity')
         throw failure('body_encoded', `${how.where}: ${encoding.slice(0, 40)}`);
-      if ((answer.lengthBytes ?? 0) > maxMediaBytes) throw tooLarge(maxMediaBytes);
-      return { answer, ...(await readHead(answer, how.kind)) };
+      if ((response.lengthBytes ?? 0) > maxMediaBytes) throw tooLarge(maxMediaBytes);
+      return { response, ...(await readHead(response, how.kind)) };
     } catch (error) {
-      answer.discard();
+      response.discard();
       throw error;
     }
   };
 }
 
 /** A name without a type in front of it was met too: `filename=".amr"`. */
-export const isAttachment = ({ headers }: Pick<HttpBody, 'headers'>): boolean =>
+export const isAttachment = ({ headers }: Pick<HttpResponse, 'headers'>): boolean =>
   /^\s*(?:attachment\b|filename\*?\s*=)/i.test(headers['content-disposition'] ?? '');
 
 /** Reads as much as the judgement needs, and gives the body back whole. */
-async function readHead(answer: HttpBody, kind: Kind): Promise<Pick<Judged, 'verdict' | 'body'>> {
-  const rest = answer.body[Symbol.asyncIterator]();
+async function readHead(
+  response: HttpResponse,
+  kind: Kind,
+): Promise<Pick<ClassifiedResponse, 'body' | 'bodyClass'>> {
+  const rest = response.body[Symbol.asyncIterator]();
   const pieces: Uint8Array[] = [];
   let size = 0;
   let isWhole = false;
@@ -77,15 +84,15 @@ async function readHead(answer: HttpBody, kind: Kind): Promise<Pick<Judged, 'ver
     }
   }
   const head = pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces);
-  const verdict = judge({
+  const bodyClass = classifyBody({
     head,
     isWhole,
     sniffed: await sniff(head.subarray(0, HEAD_BYTES)),
-    contentType: answer.headers['content-type'],
+    contentType: response.headers['content-type'],
     kind,
-    isAttachment: isAttachment(answer),
+    isAttachment: isAttachment(response),
   });
-  return { verdict, body: replayed(pieces, isWhole ? undefined : rest) };
+  return { bodyClass, body: replayed(pieces, isWhole ? undefined : rest) };
 }
 
 /** What was read already, then the rest. */
@@ -111,22 +118,22 @@ function replayed(
   };
 }
 
-export function mediaBody(
-  answer: HttpBody,
+export function toMediaBody(
+  response: HttpResponse,
   type: MediaType,
   body: AsyncIterable<Uint8Array>,
   source: Source,
 ): MediaBody {
-  const declaredType = storableLine(answer.headers['content-type'] ?? '', 100);
-  const fileName = fileNameOf(answer.headers['content-disposition']);
+  const declaredType = storableLine(response.headers['content-type'] ?? '', 100);
+  const fileName = parseFileName(response.headers['content-disposition']);
   return {
     source,
     ...(declaredType ? { declaredType } : {}),
     ...(fileName ? { fileName } : {}),
-    ...(answer.lengthBytes === undefined ? {} : { lengthBytes: answer.lengthBytes }),
-    endIsProven: answer.endIsProven,
+    ...(response.lengthBytes === undefined ? {} : { lengthBytes: response.lengthBytes }),
+    endIsProven: response.endIsProven,
     sniffed: type,
     body,
-    discard: answer.discard,
+    discard: response.discard,
   };
 }

@@ -3,8 +3,8 @@
  * body. Documentation path 96486: 206 with Content-Range, pieces of at most 20 MB.
  */
 import { failure } from '../../failures.ts';
-import { type HttpBody, tooLarge } from '../http/stream-get.ts';
-import { isAttachment, type Judged, type MediaBody, mediaBody } from './media-body.ts';
+import { type HttpResponse, tooLarge } from '../http/stream-get.ts';
+import { type ClassifiedResponse, isAttachment, type MediaBody, toMediaBody } from './media-body.ts';
 
 /** Two parts of an upload; well below the limit, whichever megabyte is meant. */
 export const RANGE_BYTES = 16 * 1024 * 1024;
@@ -17,7 +17,7 @@ export interface RangesOptions {
 }
 
 /** Asks for one piece. `withinMs`: what is left of the time for all. */
-export type GetRange = (range: string, withinMs: number) => Promise<Judged>;
+export type GetRange = (range: string, withinMs: number) => Promise<ClassifiedResponse>;
 
 interface Piece {
   readonly from: number;
@@ -29,33 +29,36 @@ interface Piece {
 /** `refuse` throws what an answer that is no piece means. */
 export async function openRanges(
   get: GetRange,
-  refuse: (judged: Judged) => never,
+  refuse: (judged: ClassifiedResponse) => never,
   options: RangesOptions,
 ): Promise<MediaBody> {
   const size = options.rangeBytes ?? RANGE_BYTES;
   const endsAtMs = performance.now() + options.totalTimeoutMs;
-  let current: HttpBody | undefined;
+  let current: HttpResponse | undefined;
 
-  async function ask(from: number, total?: number): Promise<{ judged: Judged; piece: Piece | undefined }> {
+  async function ask(
+    from: number,
+    total?: number,
+  ): Promise<{ judged: ClassifiedResponse; piece: Piece | undefined }> {
     const leftMs = endsAtMs - performance.now();
     if (leftMs <= 0) throw failure('timeout', `ranges: not within ${options.totalTimeoutMs} ms`);
     const to = Math.min(from + size, total ?? Number.POSITIVE_INFINITY) - 1;
     const judged = await get(`bytes=${from}-${to}`, Math.ceil(leftMs));
-    current = judged.answer;
+    current = judged.response;
     try {
-      if (judged.answer.status !== 206) return { judged, piece: undefined };
-      return { judged, piece: pieceOf(judged.answer, { from, to, total }) };
+      if (judged.response.status !== 206) return { judged, piece: undefined };
+      return { judged, piece: pieceOf(judged.response, { from, to, total }) };
     } catch (error) {
-      judged.answer.discard();
+      judged.response.discard();
       throw error;
     }
   }
 
   const { judged: first, piece } = await ask(0);
-  const { verdict, answer } = first;
+  const { bodyClass: verdict, response: answer } = first;
   // Without Content-Range it may be whole after all: a gateway in between may not know ranges.
   if (verdict.is !== 'media' || (!piece && answer.status !== 200)) return refuse(first);
-  if (!piece) return mediaBody(answer, verdict.type, first.body, 'media_get');
+  if (!piece) return toMediaBody(answer, verdict.type, first.body, 'media_get');
   const { total } = piece;
   if (total > options.maxMediaBytes) {
     answer.discard();
@@ -67,14 +70,14 @@ export async function openRanges(
     for (let from = piece!.to + 1; from < total; ) {
       const next = await ask(from, total);
       const isText =
-        isAttachment(answer) && !isAttachment(next.judged.answer) && next.judged.verdict.is !== 'media';
+        isAttachment(answer) && !isAttachment(next.judged.response) && next.judged.bodyClass.is !== 'media';
       if (!next.piece || isText) return refuse(next.judged);
       yield* exactly(next.judged.body, next.piece);
       from = next.piece.to + 1;
     }
   }
   return {
-    ...mediaBody(answer, verdict.type, bytes(), 'media_get'),
+    ...toMediaBody(answer, verdict.type, bytes(), 'media_get'),
     lengthBytes: total,
     endIsProven: true,
     discard: () => current?.discard(),
@@ -82,7 +85,10 @@ export async function openRanges(
 }
 
 /** The piece that Content-Range says this is. It may end sooner than was asked, but not begin elsewhere. */
-function pieceOf(answer: HttpBody, asked: { from: number; to: number; total: number | undefined }): Piece {
+function pieceOf(
+  answer: HttpResponse,
+  asked: { from: number; to: number; total: number | undefined },
+): Piece {
   const header = answer.headers['content-range'] ?? '';
   const [from, to, total] = (/^\s*bytes\s+(\d{1,15})-(\d{1,15})\/(\d{1,15})\s*$/i.exec(header) ?? [])
     .slice(1)

@@ -1,7 +1,7 @@
 /** Whether bytes are a page, an error or a text instead of a file. Used where no Content-Disposition names a file. */
 
 /** Of no known format and shorter than this: no picture, voice, video or document is. WeCom refuses 5 bytes itself. */
-const HANDFUL_BYTES = 64;
+const MIN_FILE_BYTES = 64;
 /** Long magics, which no page and no error begins with. Short ones (`BM`, `ID3`, `MZ`) also begin words. */
 const LONG_MAGIC = /^(?:#!AMR|\x02?#!SILK_V3|Speex {3}|%PDF-\d|GIF8[79]a)/;
 const MARKUP = /^<[a-z!?/]/i;
@@ -33,7 +33,7 @@ export function isTextLike(head: Uint8Array, is: { isWhole: boolean; isKnown: bo
   if (LONG_MAGIC.test(text)) return false;
   const start = text.trimStart();
   if (start === '' || MARKUP.test(start) || JSON_LIKE.test(start)) return true;
-  if (!is.isKnown && is.isWhole && head.length < HANDFUL_BYTES) return true;
+  if (!is.isKnown && is.isWhole && head.length < MIN_FILE_BYTES) return true;
   // As bytes, 0xff and 0xfe occur in no charset for text; every JPEG and every frame of MP3 begins with them.
   return !CONTROL.test(text) && !/[\xfe\xff]/.test(text) && text.isWellFormed();
 }

@@ -5,20 +5,20 @@
  */
 import type { Account } from '../../account.ts';
 import { FailureError } from '../../failures.ts';
-import { type IssuedToken, issuedToken, isToken, type WechatApi } from '../api/client.ts';
-import { seal, unseal } from './encrypt-at-rest.ts';
+import { type IssuedToken, isToken, readIssuedToken, type WechatApi } from '../api/client.ts';
+import { decryptAtRest, encryptAtRest } from './encrypt-at-rest.ts';
 import {
   type AccessToken,
-  createSharedTokens,
-  type SharedTokensDeps,
-  type SharedTokensOptions,
+  createManagedTokens,
+  type ManagedTokensDeps,
+  type ManagedTokensOptions,
   type TokenOwner,
   type Tokens,
 } from './managed-tokens.ts';
 import { REFRESH_PAUSE_MS } from './refresh-policy.ts';
 
 /** Where tickets and refresh tokens outlive a process. Implemented by the catalogue; values are sealed. */
-export interface KeptSecrets {
+export interface SecretStore {
   read(name: string): Promise<string | undefined>;
   write(name: string, sealed: string, now: Date): Promise<void>;
 }
@@ -29,9 +29,9 @@ interface Platform extends TokenOwner {
 }
 
 export interface ComponentTokensDeps
-  extends Pick<SharedTokensDeps<Account>, 'store' | 'clock' | 'lifetimes' | 'log'> {
+  extends Pick<ManagedTokensDeps<Account>, 'store' | 'clock' | 'lifetimes' | 'log'> {
   api: Pick<WechatApi, 'call'>;
-  kept?: KeptSecrets;
+  secrets?: SecretStore;
 }
 
 const AUTHORIZER_TOKEN = '/cgi-bin/component/api_authorizer_token';
@@ -45,22 +45,25 @@ const ticketName = (platform: string) => `component_verify_ticket ${platform}`;
 const refreshName = (platform: string, account: string) => `authorizer_refresh_token ${platform} ${account}`;
 
 /** What is to be kept of a callback of kind `ticket`; valid for twelve hours, the latest counts. */
-export function sealTicket(account: Account, ticket: string): { name: string; sealed: string } {
+export function encryptTicket(account: Account, ticket: string): { name: string; encrypted: string } {
   const platform = platformOf(account);
-  return { name: ticketName(platform.account), sealed: seal(platform, ticket) };
+  return { name: ticketName(platform.account), encrypted: encryptAtRest(platform, ticket) };
 }
 
 export function createComponentTokens(
   deps: ComponentTokensDeps,
-  options: SharedTokensOptions = {},
+  options: ManagedTokensOptions = {},
 ): Tokens<Account> {
-  const { api, kept, clock } = deps;
+  const { api, secrets: kept, clock } = deps;
   const pauseMs = () => deps.lifetimes.scale(REFRESH_PAUSE_MS);
-  const platformTokens = createSharedTokens<Platform>({ ...deps, ask: askPlatformToken, pauseMs }, options);
+  const platformTokens = createManagedTokens<Platform>(
+    { ...deps, requestToken: askPlatformToken, pauseMs },
+    options,
+  );
 
   async function askPlatformToken(platform: Platform, signal: AbortSignal): Promise<IssuedToken> {
     const sealed = await kept?.read(ticketName(platform.account));
-    const ticket = sealed === undefined ? undefined : unseal(platform, sealed);
+    const ticket = sealed === undefined ? undefined : decryptAtRest(platform, sealed);
     if (ticket === undefined) throw new FailureError({ code: 'component_ticket_missing', class: 'account' });
     const asked = api.call(
       {
@@ -80,7 +83,7 @@ export function createComponentTokens(
       // A ticket that WeChat refuses is no token to be replaced: the account waits for the next ticket.
       throw error instanceof FailureError && error.failure.class === 'token' ? asAccount(error) : error;
     });
-    return issuedToken(answer, 'component_access_token', COMPONENT_TOKEN);
+    return readIssuedToken(answer, 'component_access_token', COMPONENT_TOKEN);
   }
 
   /** A call with the platform's token, which is replaced once where WeChat refuses it. */
@@ -98,11 +101,11 @@ export function createComponentTokens(
         },
         signal,
       );
-      platformTokens.reportGood(platform);
+      platformTokens.reportAccepted(platform);
       return answer;
     } catch (error) {
       if (!(error instanceof FailureError) || error.failure.class !== 'token') throw error;
-      const { retryAfterMs } = await platformTokens.reportBad(platform, token, signal);
+      const { retryAfterMs } = await platformTokens.reportRefused(platform, token, signal);
       if (retryAfterMs === 0 && again) return await callAs(platform, path, body, signal, false);
       // Not a token of this account's: replacing that one would not help, the account waits.
       throw asAccount(error);
@@ -122,7 +125,7 @@ export function createComponentTokens(
     const platform = platformOf(account);
     const name = refreshName(platform.account, account.account);
     const sealed = await kept?.read(name);
-    const keptToken = sealed === undefined ? undefined : unseal(account, sealed);
+    const keptToken = sealed === undefined ? undefined : decryptAtRest(account, sealed);
     const configured =
       account.tokenSource?.type === 'component' ? account.tokenSource.refreshToken : undefined;
     const refreshToken = keptToken ?? configured ?? (await askRefreshToken(account, platform, signal));
@@ -131,8 +134,8 @@ export function createComponentTokens(
       const answer = await callAs(platform, AUTHORIZER_TOKEN, body, signal);
       const next = answer.authorizer_refresh_token;
       const latest = isToken(next) ? next : authorizer_refresh_token;
-      if (latest !== keptToken) await kept?.write(name, seal(account, latest), clock.now());
-      return issuedToken(answer, 'authorizer_access_token', AUTHORIZER_TOKEN);
+      if (latest !== keptToken) await kept?.write(name, encryptAtRest(account, latest), clock.now());
+      return readIssuedToken(answer, 'authorizer_access_token', AUTHORIZER_TOKEN);
     };
     try {
       return await exchange(refreshToken);
@@ -145,8 +148,8 @@ export function createComponentTokens(
     }
   }
 
-  return createSharedTokens<Account>(
-    { ...deps, ask: askAccountToken, pauseMs },
+  return createManagedTokens<Account>(
+    { ...deps, requestToken: askAccountToken, pauseMs },
     { leaseMs: LEASE_MS, ...options },
   );
 }

@@ -2,9 +2,9 @@
 import type { Clock, Lifetimes } from '../../runtime/clock.ts';
 import type { Log } from '../../runtime/log.ts';
 import { explain } from '../api/errcodes.ts';
-import { CONFLICT_LIMIT, MARGIN_MS, THEFT_WINDOW_MS } from './refresh-policy.ts';
+import { CONFLICT_LIMIT, EARLY_REFUSAL_WINDOW_MS, MARGIN_MS } from './refresh-policy.ts';
 
-const THEFT =
+const CONFLICT_MESSAGE =
   'access tokens die long before their end: somebody else keeps refreshing the token of this account';
 
 /** Waits for `promise`, or until `signal` says to wait no longer. */
@@ -13,26 +13,26 @@ const THEFT =
  * Notices a token that keeps dying before its time although every replacement works: two programs that refresh the
  * same account chase each other for ever, quietly, and eat its quota of 2,000 tokens a day.
  */
-export function createTheftWatch(deps: {
+export function createConflictDetector(deps: {
   clock: Pick<Clock, 'now'>;
   lifetimes: Pick<Lifetimes, 'scale'>;
   log: Pick<Log, 'warn'>;
 }) {
   const { clock, lifetimes, log } = deps;
-  const windowMs = lifetimes.scale(THEFT_WINDOW_MS);
-  const deaths = new Map<string, Map<string, Date>>();
+  const windowMs = lifetimes.scale(EARLY_REFUSAL_WINDOW_MS);
+  const earlyRefusals = new Map<string, Map<string, Date>>();
   return {
     /** The token was refused, and another one has taken its place. */
-    replaced: (account: string, token: { fingerprint: string; expiresAt: Date }): void => {
+    tokenReplaced: (account: string, token: { fingerprint: string; expiresAt: Date }): void => {
       const now = clock.now();
       if (now.getTime() >= token.expiresAt.getTime() - lifetimes.scale(MARGIN_MS)) return;
-      const known = deaths.get(account) ?? new Map<string, Date>();
+      const known = earlyRefusals.get(account) ?? new Map<string, Date>();
       const recent = new Map([...known].filter(([, at]) => now.getTime() - at.getTime() < windowMs));
-      deaths.set(account, recent.set(token.fingerprint, now));
+      earlyRefusals.set(account, recent.set(token.fingerprint, now));
       if (recent.size < CONFLICT_LIMIT) return;
-      deaths.delete(account);
+      earlyRefusals.delete(account);
       const { en } = explain({ code: 'token_conflict' }).advice;
-      log.warn({ account, tokens: recent.size, code: 'token_conflict', advice: en }, THEFT);
+      log.warn({ account, tokens: recent.size, code: 'token_conflict', advice: en }, CONFLICT_MESSAGE);
     },
   };
 }

@@ -11,7 +11,7 @@ function keyOf(account: Pick<Account, 'account' | 'secret'>): Buffer {
 }
 
 /** `v1.` + base64url of iv, tag and ciphertext; bound to the account, so that rows cannot be swapped. */
-export function seal(account: Pick<Account, 'account' | 'secret'>, token: string): string {
+export function encryptAtRest(account: Pick<Account, 'account' | 'secret'>, token: string): string {
   const iv = randomBytes(IV_BYTES);
   const cipher = createCipheriv('aes-256-gcm', keyOf(account), iv).setAAD(Buffer.from(account.account));
   const sealed = Buffer.concat([cipher.update(token, 'utf8'), cipher.final()]);
@@ -19,7 +19,10 @@ export function seal(account: Pick<Account, 'account' | 'secret'>, token: string
 }
 
 /** Undefined where it does not open: tampered with, of another account, or sealed before the secret was reset. */
-export function unseal(account: Pick<Account, 'account' | 'secret'>, sealed: string): string | undefined {
+export function decryptAtRest(
+  account: Pick<Account, 'account' | 'secret'>,
+  sealed: string,
+): string | undefined {
   const [version, text] = sealed.split('.');
   const bytes = Buffer.from(text ?? '', 'base64url');
   if (version !== VERSION || bytes.length <= IV_BYTES + TAG_BYTES) return undefined;

@@ -8,20 +8,20 @@ import type { Clock, Lifetimes } from '../../runtime/clock.ts';
 import type { Log } from '../../runtime/log.ts';
 import { isToken } from '../api/client.ts';
 import { fingerprintOf } from './encrypt-at-rest.ts';
-import { createTokenService } from './http-source.ts';
+import { createHttpTokenSource } from './http-source.ts';
 import { type AccessToken, leaving, type Tokens } from './managed-tokens.ts';
-import type { SuppliedToken } from './parse-external-token.ts';
-import { createRedisTokens } from './redis-source.ts';
-import { ASK_PAUSE_MS, CONFLICT_LIMIT, CONFLICT_WINDOW_MS } from './refresh-policy.ts';
+import type { ExternalToken } from './parse-external-token.ts';
+import { createRedisTokenSource } from './redis-source.ts';
+import { CONFLICT_LIMIT, CONFLICT_WINDOW_MS, REQUEST_PAUSE_MS } from './refresh-policy.ts';
 
-export interface SuppliedTokensDeps {
+export interface ExternalTokensDeps {
   clock: Clock;
   lifetimes: Pick<Lifetimes, 'scale'>;
   log: Pick<Log, 'info' | 'warn'>;
 }
 
 /** The owner may replace its token at any time; an old one works for five minutes more. */
-const REREAD_MS = 10_000;
+const RECHECK_MS = 10_000;
 /** A token whose end is unknown is read again long before this anyway. */
 const ASSUMED_LIFE_MS = 7_200_000;
 
@@ -31,17 +31,17 @@ interface Refused {
   readonly fingerprints: Set<string>;
 }
 
-export function createSuppliedTokens(deps: SuppliedTokensDeps): Tokens & { close(): Promise<void> } {
+export function createExternalTokens(deps: ExternalTokensDeps): Tokens & { close(): Promise<void> } {
   const { clock, log } = deps;
-  const redis = createRedisTokens(log);
-  const service = createTokenService();
-  const rereadMs = deps.lifetimes.scale(REREAD_MS);
-  const pauseMs = deps.lifetimes.scale(ASK_PAUSE_MS);
+  const redis = createRedisTokenSource(log);
+  const service = createHttpTokenSource();
+  const rereadMs = deps.lifetimes.scale(RECHECK_MS);
+  const pauseMs = deps.lifetimes.scale(REQUEST_PAUSE_MS);
   const known = new Map<string, { token: AccessToken; readAt: Date }>();
   const flights = new Map<string, Promise<AccessToken>>();
   const refused = new Map<string, Refused>();
 
-  async function ask(account: Account, now: Date): Promise<SuppliedToken> {
+  async function ask(account: Account, now: Date): Promise<ExternalToken> {
     const source = tokenSourceOf(account);
     switch (source.type) {
       case 'redis':
@@ -113,7 +113,7 @@ export function createSuppliedTokens(deps: SuppliedTokensDeps): Tokens & { close
       }
     },
 
-    reportBad: async (account, used, signal) => {
+    reportRefused: async (account, used, signal) => {
       const { at, fingerprints } = refused.get(account.account) ?? { at: [], fingerprints: new Set() };
       const now = clock.now();
       const since = now.getTime() - deps.lifetimes.scale(CONFLICT_WINDOW_MS);
@@ -131,7 +131,7 @@ export function createSuppliedTokens(deps: SuppliedTokensDeps): Tokens & { close
       return { retryAfterMs: pauseMs };
     },
 
-    reportGood: (account) => {
+    reportAccepted: (account) => {
       refused.delete(account.account);
     },
     close: async () => {

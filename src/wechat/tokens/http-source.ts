@@ -2,29 +2,29 @@
 import type { TokenSource } from '../../account.ts';
 import { failure } from '../../failures.ts';
 import { TLS_PLACES } from '../../tls-failures.ts';
-import { createJsonHttp } from '../http/json-client.ts';
-import { readSuppliedToken, type SuppliedToken } from './parse-external-token.ts';
+import { createJsonClient } from '../http/json-client.ts';
+import { type ExternalToken, parseExternalToken } from './parse-external-token.ts';
 
 type HttpSource = Extract<TokenSource, { type: 'http' }>;
 
 const WHERE = 'token service';
-const ANSWER_MS = 5_000;
+const TIMEOUT_MS = 5_000;
 
-export function createTokenService() {
+export function createHttpTokenSource() {
   // A service of one's own network: WECHAT_PROXY does not lead there.
-  const http = createJsonHttp({ timeoutMs: ANSWER_MS, tlsPlace: TLS_PLACES.tokens });
+  const http = createJsonClient({ timeoutMs: TIMEOUT_MS, tlsPlace: TLS_PLACES.tokens });
   const headersOf = ({ authorization }: HttpSource) => (authorization ? { authorization } : {});
   const never = new AbortController().signal;
 
   return {
     /** Rejects with `token_unavailable`; no error holds the URL. */
-    read: async (source: HttpSource, now: Date): Promise<SuppliedToken> => {
+    read: async (source: HttpSource, now: Date): Promise<ExternalToken> => {
       const { status, text } = await http.send(
         { url: source.url, where: WHERE, headers: headersOf(source) },
         never,
       );
       if (status !== 200) throw failure('token_unavailable', `${WHERE}: HTTP ${status}`);
-      const token = readSuppliedToken(text, now, true);
+      const token = parseExternalToken(text, now, true);
       if (!token) throw failure('token_unavailable', `${WHERE}: no token in the answer`);
       return token;
     },

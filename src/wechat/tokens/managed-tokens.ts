@@ -5,13 +5,19 @@ import { FailureError, failure } from '../../failures.ts';
 import type { Clock, Lifetimes } from '../../runtime/clock.ts';
 import type { Log } from '../../runtime/log.ts';
 import type { IssuedToken } from '../api/client.ts';
-import { createTheftWatch } from './conflict-detector.ts';
-import { fingerprintOf, seal, unseal } from './encrypt-at-rest.ts';
-import { ASK_PAUSE_MS, CONFLICT_WINDOW_MS, decideOnBadToken, isFresh, MARGIN_MS } from './refresh-policy.ts';
+import { createConflictDetector } from './conflict-detector.ts';
+import { decryptAtRest, encryptAtRest, fingerprintOf } from './encrypt-at-rest.ts';
+import {
+  CONFLICT_WINDOW_MS,
+  decideOnRefusedToken,
+  isFresh,
+  MARGIN_MS,
+  REQUEST_PAUSE_MS,
+} from './refresh-policy.ts';
 
 /** A token as it is kept: opaque but for its fingerprint. `issuedAt`: when the platform last handed it out. */
 export interface StoredToken {
-  readonly sealed: string;
+  readonly encrypted: string;
   readonly fingerprint: string;
   readonly issuedAt: Date;
   readonly expiresAt: Date;
@@ -47,13 +53,13 @@ export interface Tokens<Owner extends TokenOwner = Account> {
    * where replacing has not helped (`token_conflict`) or is not ours to do (`supplied_token_refused`), and with the
    * token call's own failure.
    */
-  reportBad(owner: Owner, token: AccessToken, signal: AbortSignal): Promise<{ retryAfterMs: number }>;
+  reportRefused(owner: Owner, token: AccessToken, signal: AbortSignal): Promise<{ retryAfterMs: number }>;
   /** A call with a token of this account succeeded: earlier replacements have helped. Costs nothing. */
-  reportGood(owner: Owner): void;
+  reportAccepted(owner: Owner): void;
 }
 
-export interface SharedTokensDeps<Owner> {
-  ask(owner: Owner, signal: AbortSignal): Promise<IssuedToken>;
+export interface ManagedTokensDeps<Owner> {
+  requestToken(owner: Owner, signal: AbortSignal): Promise<IssuedToken>;
   /**
    * For so long after the platform handed a token out it is not asked again. Where asking changes nothing this is
    * only politeness; where asking voids the token in use it is what keeps a burst of 40001 from eating the quota.
@@ -70,27 +76,27 @@ const LEASE_MS = 15_000;
 const GIVE_UP_MS = 20_000;
 const POLL_MS = 100;
 
-export interface SharedTokensOptions {
+export interface ManagedTokensOptions {
   readonly leaseMs?: number;
   readonly giveUpMs?: number;
 }
 
-export function createSharedTokens<Owner extends TokenOwner>(
-  deps: SharedTokensDeps<Owner>,
-  { leaseMs = LEASE_MS, giveUpMs = GIVE_UP_MS }: SharedTokensOptions = {},
+export function createManagedTokens<Owner extends TokenOwner>(
+  deps: ManagedTokensDeps<Owner>,
+  { leaseMs = LEASE_MS, giveUpMs = GIVE_UP_MS }: ManagedTokensOptions = {},
 ): Tokens<Owner> {
   const { store, clock } = deps;
   const holder = randomUUID();
   const marginMs = deps.lifetimes.scale(MARGIN_MS);
-  const retrySoonMs = deps.lifetimes.scale(ASK_PAUSE_MS);
+  const retrySoonMs = deps.lifetimes.scale(REQUEST_PAUSE_MS);
   const known = new Map<string, AccessToken>();
   const flights = new Map<string, Promise<AccessToken>>();
   const refusals = new Map<string, { fingerprint: string; at: Date }[]>();
-  const thefts = createTheftWatch(deps);
+  const conflicts = createConflictDetector(deps);
 
-  async function readShared(account: Owner): Promise<{ token?: AccessToken; stored?: StoredToken }> {
+  async function readStored(account: Owner): Promise<{ token?: AccessToken; stored?: StoredToken }> {
     const stored = await store.read(account.account);
-    const value = stored && unseal(account, stored.sealed);
+    const value = stored && decryptAtRest(account, stored.encrypted);
     if (!stored || value === undefined) return stored ? { stored } : {};
     const { fingerprint, issuedAt, expiresAt } = stored;
     return { stored, token: { value, fingerprint, issuedAt, expiresAt } };
@@ -100,11 +106,11 @@ export function createSharedTokens<Owner extends TokenOwner>(
   async function ask(account: Owner, replaces: string | null, signal: AbortSignal): Promise<AccessToken> {
     let written = false;
     try {
-      const { value, expiresInMs } = await deps.ask(account, signal);
+      const { value, expiresInMs } = await deps.requestToken(account, signal);
       const issuedAt = clock.now();
       const expiresAt = new Date(issuedAt.getTime() + expiresInMs);
       const fingerprint = fingerprintOf(value);
-      const stored = { sealed: seal(account, value), fingerprint, issuedAt, expiresAt };
+      const stored = { encrypted: encryptAtRest(account, value), fingerprint, issuedAt, expiresAt };
       written = await store.write(account.account, stored, replaces, issuedAt);
       if (fingerprint !== replaces) {
         deps.log.info(
@@ -127,12 +133,12 @@ export function createSharedTokens<Owner extends TokenOwner>(
     signal: AbortSignal,
   ): Promise<AccessToken> {
     for (;;) {
-      const before = await readShared(account);
+      const before = await readStored(account);
       if (before.token && isWanted(before.token)) return before.token;
       const now = clock.now();
       if (await store.takeLease(account.account, holder, now, new Date(now.getTime() + leaseMs))) {
         // Between the reading and the lease another may have come and gone.
-        const { token, stored } = await readShared(account);
+        const { token, stored } = await readStored(account);
         if (!token || !isWanted(token)) return await ask(account, stored?.fingerprint ?? null, signal);
         await store.dropLease(account.account, holder);
         return token;
@@ -144,7 +150,10 @@ export function createSharedTokens<Owner extends TokenOwner>(
   }
 
   /** One flight per account in this process; who joins it may leave it by `signal` without ending it for others. */
-  function fly(account: Owner, start: (signal: AbortSignal) => Promise<AccessToken>): Promise<AccessToken> {
+  function startFlight(
+    account: Owner,
+    start: (signal: AbortSignal) => Promise<AccessToken>,
+  ): Promise<AccessToken> {
     const limit = AbortSignal.timeout(giveUpMs);
     const flight = start(limit)
       .then((token) => {
@@ -192,12 +201,12 @@ export function createSharedTokens<Owner extends TokenOwner>(
       flights.get(account.account)?.catch(() => {}),
       signal,
     );
-    const { token: shared } = await readShared(account);
+    const { token: shared } = await readStored(account);
     const recent = unhelpful(account);
     const now = clock.now();
-    const cure = decideOnBadToken({
+    const cure = decideOnRefusedToken({
       usedFingerprint: used.fingerprint,
-      shared,
+      stored: shared,
       unhelpful: recent.length,
       now,
       pauseMs: deps.pauseMs(account),
@@ -214,7 +223,7 @@ export function createSharedTokens<Owner extends TokenOwner>(
     }
     if (cure.do === 'use_shared') {
       if (!recent.some(({ fingerprint }) => fingerprint === used.fingerprint)) recent.push(note);
-      thefts.replaced(account.account, used);
+      conflicts.tokenReplaced(account.account, used);
       known.set(account.account, shared!);
       return { retryAfterMs: 0 };
     }
@@ -222,11 +231,11 @@ export function createSharedTokens<Owner extends TokenOwner>(
     const running = flights.get(account.account);
     const isOther = (token: AccessToken) =>
       token.fingerprint !== used.fingerprint || (shared !== undefined && token.issuedAt > shared.issuedAt);
-    const flight = running ?? fly(account, (limit) => obtain(account, isOther, () => false, limit));
+    const flight = running ?? startFlight(account, (limit) => obtain(account, isOther, () => false, limit));
     const token = await leaving(flight, signal);
     if (!running) recent.push(note);
     if (token.fingerprint !== used.fingerprint) {
-      thefts.replaced(account.account, used);
+      conflicts.tokenReplaced(account.account, used);
       return { retryAfterMs: 0 };
     }
     deps.log.warn(
@@ -240,11 +249,12 @@ export function createSharedTokens<Owner extends TokenOwner>(
     get: async (account, signal) => {
       const token = known.get(account.account);
       if (token && isFresh(token, clock.now(), marginMs)) return token;
-      const flight = flights.get(account.account) ?? fly(account, (limit) => renewAhead(account, limit));
+      const flight =
+        flights.get(account.account) ?? startFlight(account, (limit) => renewAhead(account, limit));
       return await leaving(flight, signal);
     },
-    reportBad,
-    reportGood: (account) => {
+    reportRefused: reportBad,
+    reportAccepted: (account) => {
       refusals.delete(account.account);
     },
   };

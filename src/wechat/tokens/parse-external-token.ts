@@ -1,9 +1,9 @@
 /** Reads an access token as other programs keep it: bare, JSON of several dialects, serialised by PHP. */
 
 import { isToken } from '../api/client.ts';
-import { type Answer, errcodeOf, parseAnswer } from '../api/response.ts';
+import { type ApiResponse, errcodeOf, parseApiResponse } from '../api/response.ts';
 
-export interface SuppliedToken {
+export interface ExternalToken {
   readonly value: string;
   /** Undefined: whoever keeps it did not say. */
   readonly expiresAt: Date | undefined;
@@ -19,11 +19,11 @@ const LIFE_NAMES = ['expires_in', 'expiresIn'];
  * `access_token` (EasyWeChat), the answer of a token call as it is. `isJustSaid`: `expires_in` counts from `now`; in
  * a value that was written at some time it says nothing.
  */
-export function readSuppliedToken(text: string, now: Date, isJustSaid: boolean): SuppliedToken | undefined {
+export function parseExternalToken(text: string, now: Date, isJustSaid: boolean): ExternalToken | undefined {
   const trimmed = text.replace(/^\uFEFF/, '').trim();
   if (trimmed.startsWith('{')) {
-    const answer = parseAnswer(trimmed);
-    return answer && readSuppliedFields(answer, now, isJustSaid);
+    const answer = parseApiResponse(trimmed);
+    return answer && parseExternalTokenFields(answer, now, isJustSaid);
   }
   const quoted = trimmed.startsWith('"') ? parseString(trimmed) : undefined;
   const value = quoted ?? phpString(trimmed) ?? trimmed;
@@ -32,17 +32,17 @@ export function readSuppliedToken(text: string, now: Date, isJustSaid: boolean):
 }
 
 /** The same where the fields are apart already, as in a hash of Redis. */
-export function readSuppliedFields(
-  fields: Answer,
+export function parseExternalTokenFields(
+  fields: ApiResponse,
   now: Date,
   isJustSaid: boolean,
-): SuppliedToken | undefined {
+): ExternalToken | undefined {
   if (errcodeOf(fields)) return undefined;
   const value = TOKEN_NAMES.map((name) => fields[name]).find(isToken);
   if (value === undefined) {
     const { data } = fields;
     return typeof data === 'object' && data !== null && !Array.isArray(data) && data !== fields
-      ? readSuppliedFields(data as Answer, now, isJustSaid)
+      ? parseExternalTokenFields(data as ApiResponse, now, isJustSaid)
       : undefined;
   }
   const end = END_NAMES.map((name) => timeOf(fields[name])).find((time) => time !== undefined);

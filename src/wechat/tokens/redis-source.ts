@@ -5,13 +5,13 @@ import { FailureError, failure } from '../../failures.ts';
 import type { Log } from '../../runtime/log.ts';
 import { createRedisConnection } from '../../runtime/network/redis-connection.ts';
 import { TLS_PLACES, tlsSentence } from '../../tls-failures.ts';
-import { readSuppliedFields, readSuppliedToken, type SuppliedToken } from './parse-external-token.ts';
+import { type ExternalToken, parseExternalToken, parseExternalTokenFields } from './parse-external-token.ts';
 
 type RedisSource = Extract<TokenSource, { type: 'redis' }>;
 
-const ANSWER_MS = 2_000;
-const LONGEST_PAUSE_MS = 2_000;
-const LONGEST_VALUE = 16 * 1024;
+const COMMAND_TIMEOUT_MS = 2_000;
+const MAX_RECONNECT_DELAY_MS = 2_000;
+const MAX_VALUE_LENGTH = 16 * 1024;
 const FIELDS = [
   'access_token',
   'accessToken',
@@ -22,7 +22,7 @@ const FIELDS = [
   'expireTime',
 ];
 
-export function createRedisTokens(log: Pick<Log, 'warn'>) {
+export function createRedisTokenSource(log: Pick<Log, 'warn'>) {
   const connections = new Map<string, Redis>();
   /** A command that was given up says nothing of why there is no connection. */
   const lastErrors = new Map<string, Error>();
@@ -34,9 +34,9 @@ export function createRedisTokens(log: Pick<Log, 'warn'>) {
       url,
       {
         lazyConnect: true,
-        commandTimeout: ANSWER_MS,
+        commandTimeout: COMMAND_TIMEOUT_MS,
         maxRetriesPerRequest: 1,
-        retryStrategy: (times) => Math.min(100 * 2 ** times, LONGEST_PAUSE_MS),
+        retryStrategy: (times) => Math.min(100 * 2 ** times, MAX_RECONNECT_DELAY_MS),
       },
       {
         onError: (error: NodeJS.ErrnoException) => {
@@ -52,7 +52,7 @@ export function createRedisTokens(log: Pick<Log, 'warn'>) {
     return redis;
   }
 
-  async function readValue(redis: Redis, source: RedisSource, now: Date): Promise<SuppliedToken | undefined> {
+  async function readValue(redis: Redis, source: RedisSource, now: Date): Promise<ExternalToken | undefined> {
     if (source.field !== undefined) {
       const text = await redis.hget(source.key, source.field);
       return text === null ? undefined : readText(text, now);
@@ -63,13 +63,17 @@ export function createRedisTokens(log: Pick<Log, 'warn'>) {
     } catch (error) {
       if (!(error instanceof Error) || !error.message.startsWith('WRONGTYPE')) throw error;
       const values = await redis.hmget(source.key, ...FIELDS);
-      return readSuppliedFields(Object.fromEntries(FIELDS.map((name, at) => [name, values[at]])), now, false);
+      return parseExternalTokenFields(
+        Object.fromEntries(FIELDS.map((name, at) => [name, values[at]])),
+        now,
+        false,
+      );
     }
   }
 
   return {
     /** Rejects with `token_unavailable`, which names the key. */
-    read: async (source: RedisSource, now: Date): Promise<SuppliedToken> => {
+    read: async (source: RedisSource, now: Date): Promise<ExternalToken> => {
       const redis = connect(source.url);
       const where = `Redis key ${source.key}${source.field === undefined ? '' : ` field ${source.field}`}`;
       try {
@@ -95,5 +99,5 @@ export function createRedisTokens(log: Pick<Log, 'warn'>) {
   };
 }
 
-const readText = (text: string, now: Date): SuppliedToken | undefined =>
-  text.length <= LONGEST_VALUE ? readSuppliedToken(text, now, false) : undefined;
+const readText = (text: string, now: Date): ExternalToken | undefined =>
+  text.length <= MAX_VALUE_LENGTH ? parseExternalToken(text, now, false) : undefined;

@@ -5,9 +5,9 @@ export const CONFLICT_WINDOW_MS = 10 * 60_000;
 /** So many replacements that did not help, and the account waits: somebody else is refreshing its token. */
 export const CONFLICT_LIMIT = 3;
 /** The fleet asks again for a refused token at most this often. */
-export const ASK_PAUSE_MS = 5_000;
+export const REQUEST_PAUSE_MS = 5_000;
 /** So many tokens that died early within this time are somebody else's doing, even where each replacement works. */
-export const THEFT_WINDOW_MS = 60 * 60_000;
+export const EARLY_REFUSAL_WINDOW_MS = 60 * 60_000;
 /** Where asking is refreshing (/cgi-bin/token), a token is left alone in its first minute. */
 export const REFRESH_PAUSE_MS = 60_000;
 /** WeCom blocks who asks for tokens often. */
@@ -15,7 +15,7 @@ export const GETTOKEN_PAUSE_MS = 30_000;
 /** Refresh ahead of the end: stable_token hands out the next token when less than this is left of the last. */
 export const MARGIN_MS = 5 * 60_000;
 
-export type BadTokenCure =
+export type RefusedTokenCure =
   /** Somebody has replaced it already: try with theirs, at once. */
   | { readonly do: 'use_shared' }
   | { readonly do: 'ask_again' }
@@ -30,15 +30,15 @@ export type BadTokenCure =
  * seconds, and `shared.issuedAt` – the last time the platform handed this token out, to any process – keeps the
  * whole fleet to one question per pause.
  */
-export function decideOnBadToken(given: {
+export function decideOnRefusedToken(given: {
   usedFingerprint: string;
-  shared: { readonly fingerprint: string; readonly issuedAt: Date } | undefined;
+  stored: { readonly fingerprint: string; readonly issuedAt: Date } | undefined;
   /** Replacements within the window after which no call has succeeded. */
   unhelpful: number;
   now: Date;
   pauseMs: number;
-}): BadTokenCure {
-  const { shared } = given;
+}): RefusedTokenCure {
+  const { stored: shared } = given;
   if (shared && shared.fingerprint !== given.usedFingerprint) return { do: 'use_shared' };
   if (given.unhelpful >= CONFLICT_LIMIT) return { do: 'conflict' };
   const ageMs = shared ? given.now.getTime() - shared.issuedAt.getTime() : Number.POSITIVE_INFINITY;

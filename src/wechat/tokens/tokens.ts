@@ -1,18 +1,18 @@
 /** Access tokens of every account, wherever they come from. */
 import { type Account, tokenSourceOf } from '../../account.ts';
 import type { WechatApi } from '../api/client.ts';
-import { createComponentTokens, type KeptSecrets } from './component-tokens.ts';
-import { createSuppliedTokens } from './external-tokens.ts';
+import { createComponentTokens, type SecretStore } from './component-tokens.ts';
+import { createExternalTokens } from './external-tokens.ts';
 import {
   type AccessToken,
-  createSharedTokens,
-  type SharedTokensDeps,
-  type SharedTokensOptions,
+  createManagedTokens,
+  type ManagedTokensDeps,
+  type ManagedTokensOptions,
   type StoredToken,
   type TokenStore,
   type Tokens as TokensOf,
 } from './managed-tokens.ts';
-import { ASK_PAUSE_MS, GETTOKEN_PAUSE_MS, REFRESH_PAUSE_MS } from './refresh-policy.ts';
+import { GETTOKEN_PAUSE_MS, REFRESH_PAUSE_MS, REQUEST_PAUSE_MS } from './refresh-policy.ts';
 
 export type { AccessToken, StoredToken, TokenStore };
 
@@ -21,20 +21,21 @@ export interface Tokens extends TokensOf<Account> {
   close(): Promise<void>;
 }
 
-export interface TokensDeps extends Pick<SharedTokensDeps<Account>, 'store' | 'clock' | 'lifetimes' | 'log'> {
-  api: Pick<WechatApi, 'askToken' | 'call'>;
+export interface TokensDeps
+  extends Pick<ManagedTokensDeps<Account>, 'store' | 'clock' | 'lifetimes' | 'log'> {
+  api: Pick<WechatApi, 'requestToken' | 'call'>;
   /** Needed for accounts of a third-party platform only. */
-  kept?: KeptSecrets;
+  secrets?: SecretStore;
 }
 
-export function createTokens(deps: TokensDeps, options: SharedTokensOptions = {}): Tokens {
+export function createTokens(deps: TokensDeps, options: ManagedTokensOptions = {}): Tokens {
   const { scale } = deps.lifetimes;
-  const shared = createSharedTokens<Account>(
-    { ...deps, ask: deps.api.askToken, pauseMs: (account) => scale(pauseMsOf(account)) },
+  const shared = createManagedTokens<Account>(
+    { ...deps, requestToken: deps.api.requestToken, pauseMs: (account) => scale(pauseMsOf(account)) },
     options,
   );
   const component = createComponentTokens(deps, options);
-  const supplied = createSuppliedTokens(deps);
+  const supplied = createExternalTokens(deps);
   const sourceOf = (account: Account): TokensOf<Account> => {
     switch (tokenSourceOf(account).type) {
       case 'component':
@@ -49,8 +50,8 @@ export function createTokens(deps: TokensDeps, options: SharedTokensOptions = {}
   };
   return {
     get: (account, signal) => sourceOf(account).get(account, signal),
-    reportBad: (account, token, signal) => sourceOf(account).reportBad(account, token, signal),
-    reportGood: (account) => sourceOf(account).reportGood(account),
+    reportRefused: (account, token, signal) => sourceOf(account).reportRefused(account, token, signal),
+    reportAccepted: (account) => sourceOf(account).reportAccepted(account),
     close: supplied.close,
   };
 }
@@ -58,5 +59,5 @@ export function createTokens(deps: TokensDeps, options: SharedTokensOptions = {}
 function pauseMsOf(account: Account): number {
   const { type } = tokenSourceOf(account);
   if (type === 'token') return REFRESH_PAUSE_MS;
-  return type === 'gettoken' ? GETTOKEN_PAUSE_MS : ASK_PAUSE_MS;
+  return type === 'gettoken' ? GETTOKEN_PAUSE_MS : REQUEST_PAUSE_MS;
 }

@@ -7,7 +7,7 @@ import { type Alert, alertOf, testAlert } from '../../../src/pipeline/alerts/mes
 import { createAlertSender } from '../../../src/pipeline/alerts/send.ts';
 import { createLog } from '../../../src/runtime/log.ts';
 import { createMetrics } from '../../../src/runtime/metrics.ts';
-import { createJsonHttp } from '../../../src/wechat/http/json-client.ts';
+import { createJsonClient } from '../../../src/wechat/http/json-client.ts';
 import { type Answer, openReceiver } from './receiver.ts';
 
 const KEY = '693a91f6-7c1e-4bc4-97a0-0ec2f1fa5aaa';
@@ -49,7 +49,7 @@ const held = (account: string): Alert =>
 async function setup(t: TestContext, name: Name, options: { answers?: Answer[]; secret?: string } = {}) {
   const receiver = await openReceiver(t, options.answers ?? [TAKEN[name]]);
   const lines: string[] = [];
-  const http = createJsonHttp({ timeoutMs: 2_000 });
+  const http = createJsonClient({ timeoutMs: 2_000 });
   t.after(() => http.close());
   const url = ADDRESS[name] + (options.secret ? `#${options.secret}` : '');
   const secrets = secretsOfAlertUrl(url);

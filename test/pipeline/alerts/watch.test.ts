@@ -13,7 +13,7 @@ import { systemClock } from '../../../src/runtime/clock.ts';
 import { createHealth } from '../../../src/runtime/health.ts';
 import { createLog } from '../../../src/runtime/log.ts';
 import { createMetrics } from '../../../src/runtime/metrics.ts';
-import { createJsonHttp } from '../../../src/wechat/http/json-client.ts';
+import { createJsonClient } from '../../../src/wechat/http/json-client.ts';
 import { backends, lifetimes, SCHEMA, setup as setupCatalogue } from '../../catalogue/backends.ts';
 import { eventually } from '../../queue/handled.ts';
 import { openReceiver } from './receiver.ts';
@@ -45,7 +45,7 @@ async function setup(t: TestContext, open: (typeof backends)[number]['open']) {
   if (!bundle) return undefined;
   await bundle.catalogue.accounts.ensure([ACCOUNT]);
   const receiver = await openReceiver(t, [TAKEN]);
-  const http = createJsonHttp({ timeoutMs: 5_000 });
+  const http = createJsonClient({ timeoutMs: 5_000 });
   t.after(() => http.close());
   const offset = { ms: 0 };
   const clock = { ...systemClock, now: () => new Date(Date.now() + offset.ms) };

@@ -61,8 +61,8 @@ function setup(changes: Changes = {}) {
     accounts: createAccounts([account]),
     tokens: {
       get: async () => token(`token${++tokens}`),
-      reportBad: changes.reportBad ?? (async () => ({ retryAfterMs: 0 })),
-      reportGood: () => void deeds.push(['good token']),
+      reportRefused: changes.reportBad ?? (async () => ({ retryAfterMs: 0 })),
+      reportAccepted: () => void deeds.push(['good token']),
     },
     downloader: {
       open: async (request, signal) => {

@@ -151,7 +151,7 @@ describe('the intake', () => {
   it('keeps tickets and customer-service triggers likewise, sealed as they came, of the moment they came', async (t) => {
     const { intake, state, time, others, run, emptied, folder } = await setup(t);
     state.trouble = async () => Promise.reject(away());
-    await intake.keep({ name: 'ticket of a platform', sealed: 'v1.sealed-ticket' });
+    await intake.keep({ name: 'ticket of a platform', encrypted: 'v1.sealed-ticket' });
     await intake.sync('wx', 'wk1', 'v1.sealed-token');
     const [file = ''] = (await readdir(join(folder, '1'))).filter((name) => name.endsWith('.log'));
     const text = await readFile(join(folder, '1', file), 'utf8');
@@ -224,7 +224,7 @@ describe('the intake', () => {
     await assert.rejects(fill(intake.request), DatabaseAwayError);
     assert.ok(spool.size.bytes > 29_000 && spool.size.bytes <= 30_000, `${spool.size.bytes} bytes`);
     assert.equal((await intake.callback([input('voice')]))[0]?.spooled, true);
-    await intake.keep({ name: 'ticket of a platform', sealed: 'v1.sealed-ticket' });
+    await intake.keep({ name: 'ticket of a platform', encrypted: 'v1.sealed-ticket' });
     await intake.sync('wx', 'wk1', 'v1.sealed-token');
     await assert.rejects(fill(intake.callback), DatabaseAwayError);
     assert.ok(spool.size.bytes > 39_000 && spool.size.bytes <= 40_000, `${spool.size.bytes} bytes`);

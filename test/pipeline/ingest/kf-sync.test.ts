@@ -6,10 +6,10 @@ import { createSyncer } from '../../../src/pipeline/ingest/kf-sync.ts';
 import { createMetrics } from '../../../src/runtime/metrics.ts';
 import { createWechatApi } from '../../../src/wechat/api/client.ts';
 import { createKfSync } from '../../../src/wechat/customer-service/sync-messages.ts';
-import { seal } from '../../../src/wechat/tokens/encrypt-at-rest.ts';
+import { encryptAtRest } from '../../../src/wechat/tokens/encrypt-at-rest.ts';
 import { type Bundle, backends, lifetimes, setup as openCatalogue } from '../../catalogue/backends.ts';
 import { account } from '../../wechat/callback/vectors.ts';
-import { httpServer } from '../../wechat/servers.ts';
+import { startHttpServer } from '../../wechat/servers.ts';
 
 const NEVER = new AbortController().signal;
 const CORP = account({ account: 'ww1-2', appId: 'ww1', product: 'wecom' });
@@ -36,7 +36,7 @@ async function setup(t: TestContext, answer: (body: { cursor?: string; token?: s
   for (const table of ['kf_sync', 'account']) await database.query(`DELETE FROM wma.${table}`);
   let nowMs = START.getTime();
   const asked: { cursor?: string; token?: string; open_kfid: string }[] = [];
-  const wecom = await httpServer(t, (_request, response, body) => {
+  const wecom = await startHttpServer(t, (_request, response, body) => {
     const request = JSON.parse(body);
     asked.push(request);
     const reply = answer(request);
@@ -62,8 +62,8 @@ async function setup(t: TestContext, answer: (body: { cursor?: string; token?: s
       api,
       tokens: {
         get: async () => token,
-        reportBad: async () => ({ retryAfterMs: 1_000 }),
-        reportGood: () => {},
+        reportRefused: async () => ({ retryAfterMs: 1_000 }),
+        reportAccepted: () => {},
       },
     }),
     accounts: { all: [OTHER, CORP], find: (word) => [OTHER, CORP].find((one) => one.account === word) },
@@ -77,7 +77,7 @@ async function setup(t: TestContext, answer: (body: { cursor?: string; token?: s
     rereadAccounts,
   });
   const want = (openKfId = 'wk1') =>
-    catalogue.kfSyncs.want(CORP.account, openKfId, seal(CORP, 'CALLBACK'), clock.now());
+    catalogue.kfSyncs.want(CORP.account, openKfId, encryptAtRest(CORP, 'CALLBACK'), clock.now());
   const state = async () => (await catalogue.kfSyncs.states([CORP.account]))[0];
   const advance = (ms: number) => {
     nowMs += ms;

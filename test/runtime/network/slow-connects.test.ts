@@ -16,9 +16,9 @@ import { createLog } from '../../../src/runtime/log.ts';
 import { allowSlowConnects, CONNECT_ATTEMPT_MS } from '../../../src/runtime/network/slow-connects.ts';
 import { createUpstream } from '../../../src/server/callbacks/upstream.ts';
 import { createStore } from '../../../src/storage/store.ts';
-import { createJsonHttp } from '../../../src/wechat/http/json-client.ts';
-import { createHttp } from '../../../src/wechat/http/stream-get.ts';
-import { createRedisTokens } from '../../../src/wechat/tokens/redis-source.ts';
+import { createJsonClient } from '../../../src/wechat/http/json-client.ts';
+import { createHttpClient } from '../../../src/wechat/http/stream-get.ts';
+import { createRedisTokenSource } from '../../../src/wechat/tokens/redis-source.ts';
 import { type FarListener, openFarListener } from './slow-connects.ts';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
@@ -60,16 +60,16 @@ const CLIENTS: readonly (readonly [name: string, begins: RegExp, send: Send])[] 
     'media and links',
     /^GET \/media/,
     async (at, closes) => {
-      const http = createHttp({ idleTimeoutMs: 10_000, totalTimeoutMs: 10_000, maxBodyBytes: 100 });
+      const http = createHttpClient({ idleTimeoutMs: 10_000, totalTimeoutMs: 10_000, maxBodyBytes: 100 });
       closes.push(() => http.close());
-      (await http.get(new URL(`http://${at}/media`), { guarded: false, where: 'test' }, signal)).discard();
+      (await http.get(new URL(`http://${at}/media`), { ssrfGuard: false, where: 'test' }, signal)).discard();
     },
   ],
   [
     'JSON calls and alerts',
     /^POST \/json/,
     (at, closes) => {
-      const http = createJsonHttp();
+      const http = createJsonClient();
       closes.push(() => http.close());
       return http.send({ url: `http://${at}/json`, where: 'test', body: {} }, signal);
     },
@@ -126,7 +126,7 @@ const CLIENTS: readonly (readonly [name: string, begins: RegExp, send: Send])[] 
     'access tokens in Redis',
     /^\*.*select.*7/is,
     (at, closes) => {
-      const tokens = createRedisTokens(log);
+      const tokens = createRedisTokenSource(log);
       closes.push(() => tokens.close());
       return tokens.read({ type: 'redis', url: `redis://${at}/7`, key: 'token' }, systemClock.now());
     },

@@ -26,9 +26,9 @@ import { createStore } from '../../../src/storage/store.ts';
 import { TLS_PLACES } from '../../../src/tls-failures.ts';
 import { createWechatApi } from '../../../src/wechat/api/client.ts';
 import { explain } from '../../../src/wechat/api/errcodes.ts';
-import { createJsonHttp } from '../../../src/wechat/http/json-client.ts';
+import { createJsonClient } from '../../../src/wechat/http/json-client.ts';
 import { createDownloader } from '../../../src/wechat/media/download.ts';
-import { createRedisTokens } from '../../../src/wechat/tokens/redis-source.ts';
+import { createRedisTokenSource } from '../../../src/wechat/tokens/redis-source.ts';
 import { certificatesForTest, type KeyPair } from '../../machine/certificates.ts';
 import { onPostgres } from '../../machine/postgres.ts';
 import { createTestServer, freePort } from '../../machine/server.ts';
@@ -105,12 +105,12 @@ test('WeChat: the account is held with a reason of its own; a link costs that me
   };
   const good = await serverOf(t, bad.certificates.good);
   const known = open(good, bad.authority);
-  assert.equal((await known.api.askToken(account(), signal)).value, 't0ken');
+  assert.equal((await known.api.requestToken(account(), signal)).value, 't0ken');
   const unknown = open(good, undefined);
-  assert.equal((await failureOf(unknown.api.askToken(account(), signal))).code, 'tls_untrusted');
+  assert.equal((await failureOf(unknown.api.requestToken(account(), signal))).code, 'tls_untrusted');
   for (const [reason, port, advice] of bad.rows) {
     const { api, downloader, link } = open(port, bad.authority);
-    for (const attempt of [() => api.askToken(account(), signal), () => downloader.open(ASKED, signal)]) {
+    for (const attempt of [() => api.requestToken(account(), signal), () => downloader.open(ASKED, signal)]) {
       const failure = await failureOf(attempt());
       assert.deepEqual([failure.code, failure.class], [`tls_${reason}`, 'account'], failure.detail);
       assert.match(explain(failure).advice.en, advice);
@@ -147,7 +147,7 @@ test('alerts, handlers and the command line say it in a sentence that names thei
   if (!bad) return;
   const port = await serverOf(t, bad.certificates.expired);
   const url = `https://127.0.0.1:${port}`;
-  const http = createJsonHttp({ tlsPlace: TLS_PLACES.alerts });
+  const http = createJsonClient({ tlsPlace: TLS_PLACES.alerts });
   const upstream = createUpstream();
   t.after(() => Promise.all([http.close(), upstream.close()]));
   const alert = await failureOf(http.send({ url, where: 'ALERT_URL', body: {} }, signal));
@@ -192,7 +192,7 @@ test('Redis: the queue says why it is away, and comes with REDIS_CA_FILE', async
   const { lines, queue } = await open(undefined);
   await assert.rejects(queue.counts(AbortSignal.timeout(2_000)));
   assert.match(lines.join(''), /authority.*REDIS_CA_FILE/);
-  const tokens = createRedisTokens(createLog({ level: 'silent', program: 'test', secrets: [] }));
+  const tokens = createRedisTokenSource(createLog({ level: 'silent', program: 'test', secrets: [] }));
   t.after(() => tokens.close());
   const failure = await failureOf(tokens.read({ type: 'redis', url, key: 'k' }, systemClock.now()));
   assert.match(failure.detail ?? '', /tokenSource/);

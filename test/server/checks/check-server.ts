@@ -13,7 +13,7 @@ import { createAlertSender } from '../../../src/pipeline/alerts/send.ts';
 import { createAlertWatch } from '../../../src/pipeline/alerts/watch.ts';
 import { createMetrics } from '../../../src/runtime/metrics.ts';
 import { openServer } from '../../../src/server/start.ts';
-import { createJsonHttp } from '../../../src/wechat/http/json-client.ts';
+import { createJsonClient } from '../../../src/wechat/http/json-client.ts';
 import { foreignS3 } from '../../end-to-end/foreign-s3.ts';
 import { folderForTest } from '../../machine/cleanup.ts';
 import { postgresForTest, startRedis } from '../../machine/services.ts';
@@ -113,7 +113,7 @@ export async function openGround(t: TestContext) {
   const { url } = await openServer(parts, { keys: keys.value });
 
   const receiver = await openReceiver(t, [{ status: 204 }]);
-  const http = createJsonHttp({ timeoutMs: 5_000 });
+  const http = createJsonClient({ timeoutMs: 5_000 });
   t.after(() => http.close());
   const sender = createAlertSender(
     { http, clock: parts.clock, log: parts.log, metrics: createMetrics() },

@@ -5,7 +5,7 @@ import { inspect } from 'node:util';
 import { FailureError } from '../../../src/failures.ts';
 import { createWechatApi } from '../../../src/wechat/api/client.ts';
 import { account } from '../callback/vectors.ts';
-import { closedPort, httpServer, rawServer } from '../servers.ts';
+import { closedPort, startHttpServer, startTcpServer } from '../servers.ts';
 
 const ACCOUNT = account();
 const NEVER = new AbortController().signal;
@@ -28,10 +28,10 @@ async function failureOf(promise: Promise<unknown>) {
 }
 
 test('a token is asked of stable_token in normal mode', async (t) => {
-  const wechat = await httpServer(t, (_request, response) =>
+  const wechat = await startHttpServer(t, (_request, response) =>
     response.end('{"access_token":"T1","expires_in":7200}'),
   );
-  const token = await open(t, wechat.url).askToken(ACCOUNT, NEVER);
+  const token = await open(t, wechat.url).requestToken(ACCOUNT, NEVER);
   assert.deepEqual(token, { value: 'T1', expiresInMs: 7_200_000 });
   const [{ method, url, body, headers }] = wechat.requests as [(typeof wechat.requests)[0]];
   assert.equal(`${method} ${url}`, 'POST /cgi-bin/stable_token');
@@ -58,11 +58,11 @@ test('an errcode is the failure of its class, however sloppily it is written', a
     [`{"errcode":40125,"errmsg":"secret ${ACCOUNT.secret} rid: 60-ab"}`, 'account', 'app_secret_wrong'],
   ];
   let answer = '';
-  const wechat = await httpServer(t, (_request, response) => response.end(answer));
+  const wechat = await startHttpServer(t, (_request, response) => response.end(answer));
   const api = open(t, wechat.url);
   for (const [text, failureClass, code] of answers) {
     answer = text;
-    const failure = await failureOf(api.askToken(ACCOUNT, NEVER));
+    const failure = await failureOf(api.requestToken(ACCOUNT, NEVER));
     assert.equal(failure.class, failureClass, text);
     assert.equal(failure.code, code);
     assert.equal(failure.rid, '60-ab');
@@ -84,26 +84,30 @@ test('what is no usable token is a malformed answer', async (t) => {
     `{"access_token":"${'T'.repeat(100_000)}","expires_in":7200}`,
   ];
   let answer = '';
-  const wechat = await httpServer(t, (_request, response) => response.end(answer));
+  const wechat = await startHttpServer(t, (_request, response) => response.end(answer));
   const api = open(t, wechat.url);
   for (const text of answers) {
     answer = text;
-    assert.equal((await failureOf(api.askToken(ACCOUNT, NEVER))).code, 'malformed_answer', text.slice(0, 40));
+    assert.equal(
+      (await failureOf(api.requestToken(ACCOUNT, NEVER))).code,
+      'malformed_answer',
+      text.slice(0, 40),
+    );
   }
 });
 
 test('expires_in may be a string, and is never taken for longer than a day', async (t) => {
   let answer = '{"access_token":"T1","expires_in":"300"}';
-  const wechat = await httpServer(t, (_request, response) => response.end(answer));
+  const wechat = await startHttpServer(t, (_request, response) => response.end(answer));
   const api = open(t, wechat.url);
-  assert.equal((await api.askToken(ACCOUNT, NEVER)).expiresInMs, 300_000);
+  assert.equal((await api.requestToken(ACCOUNT, NEVER)).expiresInMs, 300_000);
   answer = '{"access_token":"T1","expires_in":1e300}';
-  assert.equal((await api.askToken(ACCOUNT, NEVER)).expiresInMs, 86_400_000);
+  assert.equal((await api.requestToken(ACCOUNT, NEVER)).expiresInMs, 86_400_000);
 });
 
 test('an HTTP status has its class, a redirect is not followed', async (t) => {
   let status = 0;
-  const wechat = await httpServer(t, (_request, response) => {
+  const wechat = await startHttpServer(t, (_request, response) => {
     response.writeHead(status, { location: '/elsewhere' }).end('nothing');
   });
   const api = open(t, wechat.url);
@@ -116,52 +120,52 @@ test('an HTTP status has its class, a redirect is not followed', async (t) => {
   };
   for (const [code, expectedCode] of Object.entries(expected)) {
     status = Number(code);
-    assert.equal((await failureOf(api.askToken(ACCOUNT, NEVER))).code, expectedCode);
+    assert.equal((await failureOf(api.requestToken(ACCOUNT, NEVER))).code, expectedCode);
   }
   assert.equal(wechat.requests.length, 5);
 });
 
 test('a refused, broken or silent connection is a failure without the secret', async (t) => {
   const refused = open(t, `http://127.0.0.1:${await closedPort()}`);
-  assert.equal((await failureOf(refused.askToken(ACCOUNT, NEVER))).code, 'network');
-  const broken = await rawServer(t, (socket) => socket.destroy());
-  assert.equal((await failureOf(open(t, broken.url).askToken(ACCOUNT, NEVER))).code, 'network');
-  const silent = await rawServer(t, () => {});
+  assert.equal((await failureOf(refused.requestToken(ACCOUNT, NEVER))).code, 'network');
+  const broken = await startTcpServer(t, (socket) => socket.destroy());
+  assert.equal((await failureOf(open(t, broken.url).requestToken(ACCOUNT, NEVER))).code, 'network');
+  const silent = await startTcpServer(t, () => {});
   const impatient = open(t, silent.url, { timeoutMs: 100 });
-  assert.equal((await failureOf(impatient.askToken(ACCOUNT, NEVER))).code, 'timeout');
+  assert.equal((await failureOf(impatient.requestToken(ACCOUNT, NEVER))).code, 'timeout');
 });
 
 test('the whole call has a limit, even where bytes keep trickling', async (t) => {
-  const trickling = await httpServer(t, (_request, response) => {
+  const trickling = await startHttpServer(t, (_request, response) => {
     const timer = setInterval(() => response.write(' '), 20);
     response.on('close', () => clearInterval(timer));
   });
   const api = open(t, trickling.url, { timeoutMs: 150 });
-  assert.equal((await failureOf(api.askToken(ACCOUNT, NEVER))).code, 'timeout');
+  assert.equal((await failureOf(api.requestToken(ACCOUNT, NEVER))).code, 'timeout');
 });
 
 test("the caller's abort comes through as it was given", async (t) => {
-  const silent = await rawServer(t, () => {});
+  const silent = await startTcpServer(t, () => {});
   const reason = new Error('closing');
   const controller = new AbortController();
-  const asked = open(t, silent.url).askToken(ACCOUNT, controller.signal);
+  const asked = open(t, silent.url).requestToken(ACCOUNT, controller.signal);
   controller.abort(reason);
   await assert.rejects(asked, (error) => error === reason);
 });
 
 test('the call goes through the configured proxy, and through none of the environment', async (t) => {
-  const wechat = await httpServer(t, (_request, response) =>
+  const wechat = await startHttpServer(t, (_request, response) =>
     response.end('{"access_token":"T1","expires_in":7200}'),
   );
   const seen: string[] = [];
-  const proxy = await rawServer(t, (socket, head) => {
+  const proxy = await startTcpServer(t, (socket, head) => {
     seen.push(head.split('\r\n')[0]!);
     const onward = connect(wechat.port, '127.0.0.1', () =>
       onward.write(head.replace(/ http:\/\/[^/]+/, ' ')),
     );
     onward.pipe(socket);
   });
-  await open(t, wechat.url, { proxyUrl: proxy.url }).askToken(ACCOUNT, NEVER);
+  await open(t, wechat.url, { proxyUrl: proxy.url }).requestToken(ACCOUNT, NEVER);
   assert.equal(seen.length, 1);
   assert.match(seen[0]!, /^POST http:\/\/127\.0\.0\.1:\d+\/cgi-bin\/stable_token/);
 
@@ -171,6 +175,6 @@ test('the call goes through the configured proxy, and through none of the enviro
     delete process.env.HTTP_PROXY;
     delete process.env.http_proxy;
   });
-  await open(t, wechat.url).askToken(ACCOUNT, NEVER);
+  await open(t, wechat.url).requestToken(ACCOUNT, NEVER);
   assert.equal(seen.length, 1);
 });

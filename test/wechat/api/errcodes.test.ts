@@ -4,13 +4,13 @@ import { test } from 'node:test';
 import { errcodesPage } from '../../../docs/generate/errcodes.ts';
 import { FAILURES, type FailureClass } from '../../../src/failures.ts';
 import { type Endpoint, MEANINGS, OTHER_MEANINGS } from '../../../src/wechat/api/errcode-table.ts';
-import { classify, explain } from '../../../src/wechat/api/errcodes.ts';
+import { classifyErrcode, explain } from '../../../src/wechat/api/errcodes.ts';
 
 const classOf = (
   errcode: number,
   endpoint: Endpoint = 'media_get',
   product: 'official' | 'wecom' = 'official',
-) => classify(product, endpoint, errcode).class;
+) => classifyErrcode(product, endpoint, errcode).class;
 
 test('every number of the official table has its class where media/get meets it', () => {
   const expected: Record<FailureClass, number[]> = {
@@ -37,23 +37,29 @@ test('every number of the official table has its class where media/get meets it'
 });
 
 test('the same number means something else at another call or product', () => {
-  assert.deepEqual(classify('official', 'media_get', 40001), {
+  assert.deepEqual(classifyErrcode('official', 'media_get', 40001), {
     class: 'token',
     code: 'access_token_invalid',
   });
-  assert.deepEqual(classify('miniprogram', 'media_get', 40001), {
+  assert.deepEqual(classifyErrcode('miniprogram', 'media_get', 40001), {
     class: 'token',
     code: 'access_token_invalid',
   });
-  assert.deepEqual(classify('official', 'token', 40001), { class: 'account', code: 'app_secret_wrong' });
-  assert.deepEqual(classify('wecom', 'media_get', 40001), { class: 'account', code: 'app_secret_wrong' });
-  assert.equal(classify('official', 'token', 45009).code, 'token_day_quota');
+  assert.deepEqual(classifyErrcode('official', 'token', 40001), {
+    class: 'account',
+    code: 'app_secret_wrong',
+  });
+  assert.deepEqual(classifyErrcode('wecom', 'media_get', 40001), {
+    class: 'account',
+    code: 'app_secret_wrong',
+  });
+  assert.equal(classifyErrcode('official', 'token', 45009).code, 'token_day_quota');
   assert.equal(classOf(45009, 'media_get', 'wecom'), 'minute_limit');
   assert.equal(classOf(45033, 'media_get', 'wecom'), 'minute_limit');
   assert.equal(classOf(42009, 'media_get', 'wecom'), 'token');
   assert.equal(classOf(48002, 'media_get', 'wecom'), 'account');
-  assert.equal(classify('wecom', 'media_get', 48004).code, 'authorization_invalid');
-  assert.equal(classify('wecom', 'media_get', 42007).code, 'pre_auth_code_expired');
+  assert.equal(classifyErrcode('wecom', 'media_get', 48004).code, 'authorization_invalid');
+  assert.equal(classifyErrcode('wecom', 'media_get', 42007).code, 'pre_auth_code_expired');
   assert.equal(classOf(40125, 'media_get', 'wecom'), 'unknown');
   assert.equal(classOf(40091, 'token', 'wecom'), 'account');
   assert.equal(classOf(60020, 'media_get', 'wecom'), 'account');
@@ -63,14 +69,14 @@ test('the same number means something else at another call or product', () => {
 });
 
 test('a single number beats the range it lies in', () => {
-  assert.equal(classify('official', 'media_get', 9001002).code, 'platform_error');
-  assert.equal(classify('official', 'media_get', 9001003).code, 'other_interface');
+  assert.equal(classifyErrcode('official', 'media_get', 9001002).code, 'platform_error');
+  assert.equal(classifyErrcode('official', 'media_get', 9001003).code, 'other_interface');
 });
 
 test('no number stands in two places of equal rank, and no code twice', () => {
   const places = new Map<string, string>();
   for (const meaning of MEANINGS) {
-    for (const place of meaning.places) {
+    for (const place of meaning.scopes) {
       for (const errcode of place.errcodes) {
         const key = `${place.product} ${place.endpoint} ${errcode}`;
         assert.equal(places.get(key), undefined, `${key}: ${places.get(key)} and ${meaning.code}`);
@@ -121,11 +127,15 @@ test('every number that the platform documents for the calls of this service is 
   ];
   for (const errcode of official)
     for (const endpoint of ['media_get', 'token'] as const)
-      assert.notEqual(classify('official', endpoint, errcode).class, 'unknown', `${errcode} ${endpoint}`);
+      assert.notEqual(
+        classifyErrcode('official', endpoint, errcode).class,
+        'unknown',
+        `${errcode} ${endpoint}`,
+      );
   for (const errcode of wecom)
-    assert.notEqual(classify('wecom', 'media_get', errcode).class, 'unknown', `wecom ${errcode}`);
+    assert.notEqual(classifyErrcode('wecom', 'media_get', errcode).class, 'unknown', `wecom ${errcode}`);
   for (const errcode of [76003, 76021, 76022])
-    assert.notEqual(classify('official', 'quota', errcode).class, 'unknown', `quota ${errcode}`);
+    assert.notEqual(classifyErrcode('official', 'quota', errcode).class, 'unknown', `quota ${errcode}`);
 });
 
 test('docs/errcodes.md is what the table says', () => {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Account } from '../../../src/account.ts';
-import { answerHandshake, readCallback } from '../../../src/wechat/callback/read-callback.ts';
+import { readCallback, readHandshake } from '../../../src/wechat/callback/read-callback.ts';
 import { signatureOf } from '../../../src/wechat/callback/signature.ts';
 import { AES_KEY, APP_ID, account, encrypt, encryptedQuery, NOW, plainQuery, xml } from './vectors.ts';
 
@@ -147,9 +147,9 @@ test('the handshake of WeCom passes over white space, and reads a plus sign that
   const { signature: _, ...signed } = plainQuery();
   const msg_signature = signatureOf(['AAAAA', signed.timestamp, signed.nonce, echo]);
   for (const echostr of [echo, ` ${echo}\n`, echo.replaceAll('+', ' ')]) {
-    const answer = answerHandshake(corp, { ...signed, msg_signature, echostr });
+    const answer = readHandshake(corp, { ...signed, msg_signature, echostr });
     assert.deepEqual(answer, { kind: 'answer', text: '1616140317555161061' });
-    const wrong = answerHandshake(corp, { ...signed, msg_signature: 'a'.repeat(40), echostr });
+    const wrong = readHandshake(corp, { ...signed, msg_signature: 'a'.repeat(40), echostr });
     assert.equal(wrong.kind === 'refused' && wrong.code, 'bad_signature');
   }
 });

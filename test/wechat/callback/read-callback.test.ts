@@ -4,9 +4,9 @@ import type { Account } from '../../../src/account.ts';
 import { idOf, referenceSchema } from '../../../src/media.ts';
 import { createRandom } from '../../../src/runtime/seeded-random.ts';
 import {
-  answerHandshake,
   type CallbackResult,
   readCallback,
+  readHandshake,
 } from '../../../src/wechat/callback/read-callback.ts';
 import { signatureOf } from '../../../src/wechat/callback/signature.ts';
 import {
@@ -56,14 +56,14 @@ test('the official handshake is answered with its echostr', () => {
     timestamp: '1714036504',
     nonce: '1514711492',
   };
-  assert.deepEqual(answerHandshake(account(), query), { kind: 'answer', text: '4375120948345356249' });
+  assert.deepEqual(readHandshake(account(), query), { kind: 'answer', text: '4375120948345356249' });
   for (const wrong of [
     { signature: 'f464' },
     { nonce: '1' },
     { echostr: undefined },
     { echostr: ['1', '2'] },
   ]) {
-    const result = answerHandshake(account(), { ...query, ...wrong });
+    const result = readHandshake(account(), { ...query, ...wrong });
     assert.equal(result.kind === 'refused' && result.status, 403);
   }
 });
@@ -72,11 +72,11 @@ test('WeCom gets its encrypted echostr back in plain', () => {
   const wecom = account({ product: 'wecom', account: `${APP_ID}-1` });
   const echostr = encrypt('1616140317555161061', AES_KEY, APP_ID);
   const { signature: _, ...query } = encryptedQuery(echostr);
-  assert.deepEqual(answerHandshake(wecom, { ...query, echostr }), {
+  assert.deepEqual(readHandshake(wecom, { ...query, echostr }), {
     kind: 'answer',
     text: '1616140317555161061',
   });
-  const other = answerHandshake(wecom, { ...query, echostr: encrypt('1', AES_KEY, APP_ID) });
+  const other = readHandshake(wecom, { ...query, echostr: encrypt('1', AES_KEY, APP_ID) });
   assert.equal(other.kind === 'refused' && other.code, 'bad_signature');
 });
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { idOf } from '../../../src/media.ts';
-import { readMessages } from '../../../src/wechat/customer-service/kf-messages.ts';
+import { parseKfMessages } from '../../../src/wechat/customer-service/kf-messages.ts';
 
 const ACCOUNT = 'ww1-2';
 const OUTER = { external_userid: 'wmUSER', msgid: 'outer', send_time: 1_615_478_585, origin: 3 };
@@ -22,7 +22,7 @@ const record = (...item: unknown[]) => ({
   msgtype: 'merged_msg',
   merged_msg: { title: 't', item },
 });
-const read = (...list: unknown[]) => readMessages(ACCOUNT, list);
+const read = (...list: unknown[]) => parseKfMessages(ACCOUNT, list);
 const mediaOf = (...list: unknown[]) =>
   read(...list).references.map(({ kind, mediaId }) => `${kind} ${mediaId}`);
 
@@ -45,7 +45,7 @@ test('media inside a forwarded record are archived as of the message that carrie
     found.references,
     ids.map((id, index) => ({ ...SHARED, mediaId: `m-${id}`, kind: kinds[index] })),
   );
-  assert.deepEqual(found.passedOver, [{ type: 'text', why: 'no_media' }]);
+  assert.deepEqual(found.skipped, [{ type: 'text', why: 'no_media' }]);
 });
 
 test('records inside records are read, five deep and no deeper', () => {

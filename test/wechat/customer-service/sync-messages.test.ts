@@ -5,14 +5,16 @@ import { createWechatApi } from '../../../src/wechat/api/client.ts';
 import { createKfSync } from '../../../src/wechat/customer-service/sync-messages.ts';
 import type { AccessToken } from '../../../src/wechat/tokens/tokens.ts';
 import { account } from '../callback/vectors.ts';
-import { httpServer } from '../servers.ts';
+import { startHttpServer } from '../servers.ts';
 
 const NEVER = new AbortController().signal;
 const CORP = account({ account: 'ww1-2', appId: 'ww1', product: 'wecom' });
 const SENT = { external_userid: 'wmUSER', open_kfid: 'wk1', send_time: 1_615_478_585, origin: 3 };
 
 async function setup(t: TestContext, answers: object[]) {
-  const wecom = await httpServer(t, (_request, response) => response.end(JSON.stringify(answers.shift())));
+  const wecom = await startHttpServer(t, (_request, response) =>
+    response.end(JSON.stringify(answers.shift())),
+  );
   const api = createWechatApi({ baseUrl: 'http://127.0.0.1:1', wecomBaseUrl: wecom.url });
   t.after(() => api.close());
   let serial = 1;
@@ -23,12 +25,12 @@ async function setup(t: TestContext, answers: object[]) {
   };
   const tokens = {
     get: async () => token(),
-    reportBad: async (_account: unknown, { value }: AccessToken) => {
+    reportRefused: async (_account: unknown, { value }: AccessToken) => {
       bad.push(value);
       serial++;
       return { retryAfterMs: 0 };
     },
-    reportGood: () => {},
+    reportAccepted: () => {},
   };
   return { wecom, bad, sync: createKfSync({ api, tokens }) };
 }
@@ -60,7 +62,7 @@ test('customer service gives its media page by page, behind a cursor', async (t)
     },
     { errcode: 0, next_cursor: 'C2', has_more: 1, msg_list: [] },
   ]);
-  const page = await sync.page(CORP, { openKfId: 'wk1', token: 'CALLBACK-TOKEN', cursor: 'C1' }, NEVER);
+  const page = await sync.fetchPage(CORP, { openKfId: 'wk1', token: 'CALLBACK-TOKEN', cursor: 'C1' }, NEVER);
   assert.deepEqual(
     page.references,
     ['image', 'voice', 'video', 'file'].map((kind) => ({
@@ -73,7 +75,7 @@ test('customer service gives its media page by page, behind a cursor', async (t)
     })),
   );
   assert.deepEqual([page.nextCursor, page.hasMore, page.messages], ['C2', true, 9]);
-  assert.deepEqual(page.passedOver, [
+  assert.deepEqual(page.skipped, [
     { type: 'text', why: 'no_media' },
     { type: 'event', why: 'no_media' },
     { type: 'image', why: 'unusable' },
@@ -88,7 +90,7 @@ test('customer service gives its media page by page, behind a cursor', async (t)
     token: 'CALLBACK-TOKEN',
     cursor: 'C1',
   });
-  const last = await sync.page(CORP, { openKfId: 'wk1', cursor: 'C2' }, NEVER);
+  const last = await sync.fetchPage(CORP, { openKfId: 'wk1', cursor: 'C2' }, NEVER);
   assert.deepEqual([last.nextCursor, last.hasMore], ['C2', false], 'a cursor that stands still is the end');
 });
 
@@ -97,11 +99,11 @@ test('a refused token is replaced once; other trouble has its own name', async (
     { errcode: 42001 },
     { errcode: 0, next_cursor: 'C', has_more: 0, msg_list: [] },
   ]);
-  await again.sync.page(CORP, { openKfId: 'wk1' }, NEVER);
+  await again.sync.fetchPage(CORP, { openKfId: 'wk1' }, NEVER);
   assert.deepEqual(again.bad, ['TOKEN-1']);
   const code = async (answers: object[]) => {
     const { sync } = await setup(t, answers);
-    const error = await sync.page(CORP, { openKfId: 'wk1' }, NEVER).catch((reason: unknown) => reason);
+    const error = await sync.fetchPage(CORP, { openKfId: 'wk1' }, NEVER).catch((reason: unknown) => reason);
     return error instanceof FailureError ? error.failure.code : error;
   };
   assert.equal(await code([{ errcode: 42001 }, { errcode: 42001 }]), 'access_token_expired');
@@ -124,7 +126,7 @@ test('a page without a list is empty, and has no more where its cursor does not 
   ] as const;
   for (const [page, [cursor, hasMore]] of pages) {
     const { sync } = await setup(t, [page]);
-    const read = await sync.page(CORP, { openKfId: 'wk1', cursor: 'C1' }, NEVER);
+    const read = await sync.fetchPage(CORP, { openKfId: 'wk1', cursor: 'C1' }, NEVER);
     assert.deepEqual(
       [read.nextCursor, read.hasMore, read.messages],
       [cursor, hasMore, 0],

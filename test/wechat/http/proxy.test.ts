@@ -11,7 +11,7 @@ import { createDownloader, type DownloaderOptions } from '../../../src/wechat/me
 import { type Certificates, certificatesForTest } from '../../machine/certificates.ts';
 import { squidForTest } from '../../machine/squid.ts';
 import { account } from '../callback/vectors.ts';
-import { httpServer, rawServer } from '../servers.ts';
+import { startHttpServer, startTcpServer } from '../servers.ts';
 
 const { signal } = new AbortController();
 const MP4 = Buffer.concat([
@@ -81,7 +81,7 @@ async function bytesOf(body: AsyncIterable<Uint8Array>): Promise<Buffer> {
 test('API calls go by CONNECT, links of plain http in absolute form, with the user of the URL', async (t) => {
   const certificates = await certificatesForTest(t);
   if (!certificates) return;
-  const cdn = await httpServer(t, (_request, response) => response.end(MP4));
+  const cdn = await startHttpServer(t, (_request, response) => response.end(MP4));
   const link = `http://127.0.0.1:${cdn.port}/vweixinp.tc.qq.com/1.mp4`;
   const wechat = await wechatOverTls(t, certificates, link);
   const squid = await squidForTest(t, {
@@ -96,7 +96,7 @@ test('API calls go by CONNECT, links of plain http in absolute form, with the us
     const proxyUrl = url.replace('//', `//${user}`);
     const allowHosts = [`127.0.0.1:${cdn.port}`];
     const { api, downloader } = clients(t, wechat.url, proxyUrl, certificates, { allowHosts });
-    assert.equal((await api.askToken(account(), signal)).value, 't0ken', url);
+    assert.equal((await api.requestToken(account(), signal)).value, 't0ken', url);
     const media = await downloader.open(ASKED, signal);
     assert.deepEqual(await bytesOf(media.body), MP4, url);
   }
@@ -112,12 +112,12 @@ test('JSON calls over plain http go in absolute form', async (t) => {
   const certificates = await certificatesForTest(t);
   const squid = await squidForTest(t, { user: USER });
   if (!squid || !certificates) return;
-  const gateway = await httpServer(t, (_request, response) =>
+  const gateway = await startHttpServer(t, (_request, response) =>
     response.end('{"access_token":"t0ken","expires_in":7200}'),
   );
   const proxyUrl = squid.url.replace('//', `//${USER.name}:${encodeURIComponent(USER.password)}@`);
   const { api } = clients(t, gateway.url, proxyUrl, certificates);
-  assert.equal((await api.askToken(account(), signal)).value, 't0ken');
+  assert.equal((await api.requestToken(account(), signal)).value, 't0ken');
   assert.match(String(gateway.requests[0]?.headers.via), /squid/);
 });
 
@@ -129,7 +129,7 @@ test('what the proxy refuses is a failure of its own, with its own cure, for cal
   const strict = await squidForTest(t, { hosts });
   const asking = await squidForTest(t, { hosts, tlsPorts: [wechat.port], user: USER });
   if (!strict || !asking) return;
-  const webServer = await rawServer(t, (socket) =>
+  const webServer = await startTcpServer(t, (socket) =>
     socket.end('HTTP/1.1 405 Not Allowed\r\nServer: nginx\r\nContent-Length: 4\r\n\r\npage'),
   );
   const wrong = asking.url.replace('//', `//${USER.name}:wrong-password@`);
@@ -158,7 +158,7 @@ test('what the proxy refuses is a failure of its own, with its own cure, for cal
   for (const [what, proxyUrl, code, failureClass, advice] of cases) {
     const baseUrl = what === 'a far end that is away' ? 'https://api2.weixin.qq.com' : wechat.url;
     const { api, downloader } = clients(t, baseUrl, proxyUrl, certificates);
-    for (const attempt of [() => api.askToken(account(), signal), () => downloader.open(ASKED, signal)]) {
+    for (const attempt of [() => api.requestToken(account(), signal), () => downloader.open(ASKED, signal)]) {
       const { failure } = await failureOf(attempt());
       assert.deepEqual([failure.code, failure.class], [code, failureClass], `${what}: ${failure.detail}`);
       assert.match(explain(failure).advice.en, advice, what);
@@ -191,7 +191,7 @@ test("the link host's own 403 and 404 through the proxy stay its own", async (t)
   const squid = await squidForTest(t);
   if (!squid || !certificates) return;
   for (const status of [403, 404, 405, 502]) {
-    const cdn = await httpServer(t, (_request, response) => response.writeHead(status).end('no'));
+    const cdn = await startHttpServer(t, (_request, response) => response.writeHead(status).end('no'));
     const allowHosts = [`127.0.0.1:${cdn.port}`];
     const { downloader } = clients(t, 'https://api.weixin.qq.com', squid.url, certificates, { allowHosts });
     const link = { url: `http://127.0.0.1:${cdn.port}/a`, source: 'pic_url', kind: 'image' } as const;
@@ -203,7 +203,7 @@ test("the link host's own 403 and 404 through the proxy stay its own", async (t)
 
 test('the guard holds through the proxy: private addresses, and names that lead to them, are not asked for', async (t) => {
   const certificates = await certificatesForTest(t);
-  const cdn = await httpServer(t, (_request, response) => response.end(MP4));
+  const cdn = await startHttpServer(t, (_request, response) => response.end(MP4));
   const squid = await squidForTest(t, { hosts: { 'vweixinp.tc.qq.com': '127.0.0.1' } });
   if (!squid || !certificates) return;
   const resolve: DownloaderOptions['resolve'] = (_name, _options, callback) =>
@@ -227,8 +227,8 @@ test('a redirect that comes through the proxy is not followed', async (t) => {
   const certificates = await certificatesForTest(t);
   const squid = await squidForTest(t);
   if (!squid || !certificates) return;
-  const inner = await httpServer(t, (_request, response) => response.end(MP4));
-  const cdn = await httpServer(t, (_request, response) =>
+  const inner = await startHttpServer(t, (_request, response) => response.end(MP4));
+  const cdn = await startHttpServer(t, (_request, response) =>
     response.writeHead(302, { location: inner.url }).end(),
   );
   const allowHosts = [`127.0.0.1:${cdn.port}`];

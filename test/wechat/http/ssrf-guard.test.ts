@@ -4,9 +4,9 @@ import { test } from 'node:test';
 import { FailureError } from '../../../src/failures.ts';
 import {
   checkLink,
-  guardedLookup,
   isPublicAddress,
-  resolvePublic,
+  resolvePublicAddress,
+  ssrfGuardedLookup,
 } from '../../../src/wechat/http/ssrf-guard.ts';
 
 const NEVER = new AbortController().signal;
@@ -125,18 +125,21 @@ test('a name is connected to only if all its addresses are public, and to what w
     return (_name: string, _options: object, callback: (error: null, found: LookupAddress[]) => void) =>
       callback(null, found);
   };
-  assert.equal(await resolvePublic('a.tc.qq.com', answering('203.205.137.89'), NEVER), '203.205.137.89');
-  assert.equal(await resolvePublic('[2402:4e00::1]', answering(), NEVER), '2402:4e00::1');
+  assert.equal(
+    await resolvePublicAddress('a.tc.qq.com', answering('203.205.137.89'), NEVER),
+    '203.205.137.89',
+  );
+  assert.equal(await resolvePublicAddress('[2402:4e00::1]', answering(), NEVER), '2402:4e00::1');
   for (const addresses of [['127.0.0.1'], ['203.205.137.89', '10.0.0.1'], ['::ffff:127.0.0.1']]) {
-    await assert.rejects(resolvePublic('a.tc.qq.com', answering(...addresses), NEVER), refused);
+    await assert.rejects(resolvePublicAddress('a.tc.qq.com', answering(...addresses), NEVER), refused);
   }
-  await assert.rejects(resolvePublic('a.tc.qq.com', answering(), NEVER));
+  await assert.rejects(resolvePublicAddress('a.tc.qq.com', answering(), NEVER));
   const controller = new AbortController();
-  const silent = resolvePublic('a.tc.qq.com', () => {}, controller.signal);
+  const silent = resolvePublicAddress('a.tc.qq.com', () => {}, controller.signal);
   controller.abort(new Error('a name server that never answers'));
   await assert.rejects(silent, /never answers/);
   const all = await new Promise((resolved) => {
-    guardedLookup(answering('203.205.137.89', '2402:4e00::1'))(
+    ssrfGuardedLookup(answering('203.205.137.89', '2402:4e00::1'))(
       'a.tc.qq.com',
       { all: true },
       (_error, found) => resolved(found),

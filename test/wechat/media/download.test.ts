@@ -13,7 +13,7 @@ import {
   type DownloadRequest,
 } from '../../../src/wechat/media/download.ts';
 import { account } from '../callback/vectors.ts';
-import { closedPort, httpServer, rawServer } from '../servers.ts';
+import { closedPort, startHttpServer, startTcpServer } from '../servers.ts';
 
 const TOKEN = 'TOKEN-of-the-account-0123456789';
 const NEVER = new AbortController().signal;
@@ -77,7 +77,7 @@ const sends =
     response.writeHead(200, headers).end(body);
 
 test('a picture comes whole, with its length, name and type', async (t) => {
-  const wechat = await httpServer(
+  const wechat = await startHttpServer(
     t,
     sends(JPEG, {
       'content-type': 'text/jpeg',
@@ -105,7 +105,7 @@ test('a picture comes whole, with its length, name and type', async (t) => {
 
 test('UTF-8 names survive, with and without a Content-Length', async (t) => {
   for (const length of [{}, { 'content-length': String(JPEG.length) }]) {
-    const wechat = await rawServer(t, (socket) => {
+    const wechat = await startTcpServer(t, (socket) => {
       const head = Object.entries(length).map(([name, value]) => `${name}: ${value}\r\n`);
       socket.write(
         'HTTP/1.1 200 OK\r\nContent-disposition: attachment; filename="测试.jpg"\r\nConnection: close\r\n',
@@ -120,7 +120,7 @@ test('UTF-8 names survive, with and without a Content-Length', async (t) => {
 });
 
 test('a body without a length is media without lengthBytes', async (t) => {
-  const wechat = await httpServer(t, (_request, response) => {
+  const wechat = await startHttpServer(t, (_request, response) => {
     response.write(JPEG.subarray(0, 3));
     response.end(JPEG.subarray(3));
   });
@@ -130,7 +130,10 @@ test('a body without a length is media without lengthBytes', async (t) => {
 });
 
 test('the jssdk variant of a voice has its own call', async (t) => {
-  const wechat = await httpServer(t, sends(Buffer.alloc(700, '\x9e\x01'), { 'content-type': 'voice/speex' }));
+  const wechat = await startHttpServer(
+    t,
+    sends(Buffer.alloc(700, '\x9e\x01'), { 'content-type': 'voice/speex' }),
+  );
   const media = await open(t, wechat.url).downloader.open(asked({ kind: 'voice', variant: 'jssdk' }), NEVER);
   assert.match(wechat.requests[0]!.url, /^\/cgi-bin\/media\/get\/jssdk\?/);
   assert.equal(media.source, 'jssdk');
@@ -149,7 +152,7 @@ test('a voice without an HD form is had as plain AMR; trouble of other kinds is 
     [sends('{"errcode":42001}'), 'access_token_expired'],
   ];
   for (const [hd, expected] of answers) {
-    const wechat = await httpServer(t, (request, response) => {
+    const wechat = await startHttpServer(t, (request, response) => {
       if (request.url!.includes('/jssdk?')) hd(request, response);
       else response.end(AMR);
     });
@@ -172,14 +175,14 @@ test('the end of a body is proven by a length or a last chunk, not by a closed c
     ['closed', wire('Connection: close\r\n', JPEG), false],
   ];
   for (const [name, bytes, proven] of bodies) {
-    const wechat = await rawServer(t, (socket) => socket.end(bytes));
+    const wechat = await startTcpServer(t, (socket) => socket.end(bytes));
     const media = await open(t, wechat.url).downloader.open(asked(), NEVER);
     assert.equal(media.endIsProven, proven, name);
     assert.deepEqual(await bytesOf(media.body), JPEG, name);
   }
   for (const cut of ['', '\r\n', '\r\n0\r\n', '\r\n0\r']) {
     const bytes = wire('Transfer-Encoding: chunked\r\n', chunk, JPEG, cut);
-    const wechat = await rawServer(t, (socket) => socket.end(bytes));
+    const wechat = await startTcpServer(t, (socket) => socket.end(bytes));
     const { code } = await failureOf(t, wechat.url);
     assert.equal(code, 'body_too_short', JSON.stringify(cut));
   }
@@ -219,7 +222,7 @@ test('an errcode is found whatever it is dressed as', async (t) => {
     [`{"errcode":40007,"errmsg":"${'long '.repeat(2_000)}","rid":"6087f0d0-5c83dcaa"}`, 'audio/amr'],
   ];
   for (const [body, type] of bodies) {
-    const wechat = await httpServer(t, sends(body, type ? { 'content-type': type } : {}));
+    const wechat = await startHttpServer(t, sends(body, type ? { 'content-type': type } : {}));
     const failure = await failureOf(t, wechat.url);
     assert.equal(failure.code, 'invalid_media_id', body.slice(0, 60));
     assert.equal(failure.class, 'permanent_media');
@@ -230,7 +233,7 @@ test('an errcode is found whatever it is dressed as', async (t) => {
 });
 
 test('errmsg never repeats the token', async (t) => {
-  const wechat = await httpServer(
+  const wechat = await startHttpServer(
     t,
     sends(`{"errcode":40001,"errmsg":"access_token=${TOKEN} and ${TOKEN} invalid"}`),
   );
@@ -240,7 +243,7 @@ test('errmsg never repeats the token', async (t) => {
 });
 
 test('an errcode counts even under an HTTP error', async (t) => {
-  const wechat = await httpServer(t, (_request, response) =>
+  const wechat = await startHttpServer(t, (_request, response) =>
     response.writeHead(403).end('{"errcode":48001}'),
   );
   assert.equal((await failureOf(t, wechat.url)).code, 'api_unauthorized');
@@ -260,7 +263,7 @@ test('what is not media is told by what it is', async (t) => {
     ['body_encoded', gzipSync(JPEG), { 'content-type': 'image/jpeg', 'content-encoding': 'gzip' }],
   ];
   for (const [code, body, headers] of cases) {
-    const wechat = await httpServer(t, sends(body, headers));
+    const wechat = await startHttpServer(t, sends(body, headers));
     const failure = await failureOf(t, wechat.url);
     assert.equal(failure.code, code, String(body).slice(0, 30));
     assert.equal(failure.class, 'transient');
@@ -270,7 +273,7 @@ test('what is not media is told by what it is', async (t) => {
 test('bytes of no known magic are media', async (t) => {
   const speex = Buffer.alloc(700, '\x9e\x01');
   for (const kind of ['voice', 'file'] as const) {
-    const wechat = await httpServer(t, sends(speex, { 'content-type': 'application/octet-stream' }));
+    const wechat = await startHttpServer(t, sends(speex, { 'content-type': 'application/octet-stream' }));
     const media = await open(t, wechat.url).downloader.open(asked({ kind }), NEVER);
     assert.deepEqual(await bytesOf(media.body), speex);
     assert.deepEqual(media.sniffed, { contentType: 'application/octet-stream', extension: 'bin' });
@@ -289,7 +292,7 @@ test('an HTTP status has its class; a redirect is not followed', async (t) => {
     [503, 'http_busy', 'minute_limit'],
   ];
   for (const [status, code, failureClass] of expected) {
-    const wechat = await httpServer(t, (_request, response) => {
+    const wechat = await startHttpServer(t, (_request, response) => {
       response.writeHead(status, { location: '/other', 'retry-after': '7' }).end(JPEG);
     });
     const failure = await failureOf(t, wechat.url);
@@ -307,7 +310,7 @@ test('a body that is cut, by FIN or by RST, never ends cleanly', async (t) => {
   };
   for (const [name, beginning] of Object.entries(beginnings)) {
     for (const cut of ['end', 'resetAndDestroy'] as const) {
-      const wechat = await rawServer(t, (socket) => {
+      const wechat = await startTcpServer(t, (socket) => {
         socket.write(beginning);
         socket.write(JPEG.subarray(0, 10_000), () => setTimeout(() => socket[cut](), 20));
       });
@@ -315,15 +318,15 @@ test('a body that is cut, by FIN or by RST, never ends cleanly', async (t) => {
       assert.equal(code, cut === 'end' ? 'body_too_short' : 'network', `${name} ${cut}`);
     }
   }
-  const tiny = await rawServer(t, (socket) => socket.end(`${beginnings.length}only this`));
+  const tiny = await startTcpServer(t, (socket) => socket.end(`${beginnings.length}only this`));
   assert.equal((await failureOf(t, tiny.url)).code, 'body_too_short', 'cut within the first bytes');
 });
 
 test('silence ends a download: before the headers, and in the middle of the body', async (t) => {
   const how = { idleTimeoutMs: 200 };
-  const silent = await rawServer(t, () => {});
+  const silent = await startTcpServer(t, () => {});
   assert.equal((await failureOf(t, silent.url, {}, how)).code, 'timeout');
-  const stalled = await rawServer(t, (socket) => {
+  const stalled = await startTcpServer(t, (socket) => {
     socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${JPEG.length}\r\n\r\n`);
     socket.write(JPEG.subarray(0, 10_000));
   });
@@ -331,7 +334,7 @@ test('silence ends a download: before the headers, and in the middle of the body
 });
 
 test('a download that trickles on ends at the total limit', async (t) => {
-  const trickling = await httpServer(t, (_request, response) => {
+  const trickling = await startHttpServer(t, (_request, response) => {
     response.write(JPEG);
     const timer = setInterval(() => response.write('.'), 20);
     response.on('close', () => clearInterval(timer));
@@ -340,7 +343,7 @@ test('a download that trickles on ends at the total limit', async (t) => {
 });
 
 test("the caller's abort ends a download as it was given, before and in the middle", async (t) => {
-  const wechat = await httpServer(t, (_request, response) => response.write(JPEG));
+  const wechat = await startHttpServer(t, (_request, response) => response.write(JPEG));
   const { downloader } = open(t, wechat.url);
   const reason = new Error('lock lost');
   await assert.rejects(downloader.open(asked(), AbortSignal.abort(reason)), (error) => error === reason);
@@ -353,7 +356,7 @@ test("the caller's abort ends a download as it was given, before and in the midd
 
 test('an abort cuts the connection at once, and the next download has another', async (t) => {
   const sockets: Socket[] = [];
-  const wechat = await rawServer(t, (socket) => {
+  const wechat = await startTcpServer(t, (socket) => {
     sockets.push(socket);
     socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${JPEG.length}\r\n\r\n`);
     // The first body stands still half-way.
@@ -378,10 +381,10 @@ test('a refused connection is a failure of the network', async (t) => {
 });
 
 test('too large is refused by its announcement, or where it passes the limit', async (t) => {
-  const announced = await httpServer(t, (_request, response) => {
+  const announced = await startHttpServer(t, (_request, response) => {
     response.writeHead(200, { 'content-length': '5000' }).write('x');
   });
-  const streamed = await httpServer(t, (_request, response) => {
+  const streamed = await startHttpServer(t, (_request, response) => {
     response.write(JPEG.subarray(0, 900));
     response.end(JPEG);
   });
@@ -397,7 +400,7 @@ test('a body let go of closes its connection; a body read to the end keeps it', 
   const isClosed = new Promise<void>((resolved) => {
     closed = resolved;
   });
-  const wechat = await httpServer(t, (request, response) => {
+  const wechat = await startHttpServer(t, (request, response) => {
     sockets.add(request.socket);
     if (!request.url!.includes('endless')) return void response.end(JPEG);
     response.on('close', closed).write(JPEG);
@@ -417,9 +420,9 @@ async function withLink(
   link: (response: ServerResponse) => void,
   path = '/v.tc.qq.com/1.mp4?vkey=K',
 ) {
-  const cdn = await httpServer(t, (_request, response) => link(response));
+  const cdn = await startHttpServer(t, (_request, response) => link(response));
   const text = JSON.stringify({ video_url: `${cdn.url}${path}` }).replaceAll('/', '\\/');
-  const wechat = await httpServer(t, sends(text, { 'content-type': 'text/plain' }));
+  const wechat = await startHttpServer(t, sends(text, { 'content-type': 'text/plain' }));
   return { cdn, wechat };
 }
 
@@ -482,7 +485,7 @@ test('a link that is too young gets one more look, and then a fresh one with the
 test('waiting for a young link ends with the abort', async (t) => {
   const { cdn, wechat } = await withLink(t, (response) => response.writeHead(404).end());
   const controller = new AbortController();
-  const { downloader } = open(t, wechat.url, { allowHosts: ['127.0.0.1'], linkSettleMs: 600_000 });
+  const { downloader } = open(t, wechat.url, { allowHosts: ['127.0.0.1'], linkRetryDelayMs: 600_000 });
   const opening = downloader.open(asked({ kind: 'video' }), controller.signal);
   while (cdn.requests.length === 0) await new Promise((tick) => setTimeout(tick, 5));
   const reason = new Error('closing');
@@ -491,12 +494,12 @@ test('waiting for a young link ends with the abort', async (t) => {
 });
 
 test('a link that is too old is asked for anew at once, but only once', async (t) => {
-  const cdn = await httpServer(t, (request, response) => {
+  const cdn = await startHttpServer(t, (request, response) => {
     if (request.url!.includes('vkey=old')) response.writeHead(403).end();
     else response.end(MP4);
   });
   const links = ['old', 'fresh', 'old', 'old'];
-  const wechat = await httpServer(t, (_request, response) =>
+  const wechat = await startHttpServer(t, (_request, response) =>
     response.end(
       `{"video_url":"http:\\/\\/127.0.0.1:${cdn.port}\\/v.tc.qq.com\\/1.mp4?vkey=${links.shift()}"}`,
     ),
@@ -522,7 +525,7 @@ test('a link to an address of our own network is refused before anything is sent
 });
 
 test("a host of WeChat's whose name leads into our own network is refused on connecting", async (t) => {
-  const wechat = await httpServer(t, sends('{"video_url":"http://vweixinp.tc.qq.com/1.mp4"}'));
+  const wechat = await startHttpServer(t, sends('{"video_url":"http://vweixinp.tc.qq.com/1.mp4"}'));
   const asks: string[] = [];
   const resolve: NonNullable<DownloaderOptions['resolve']> = (name, _options, callback) => {
     asks.push(name);
@@ -534,10 +537,10 @@ test("a host of WeChat's whose name leads into our own network is refused on con
 });
 
 test('a video that https does not serve is asked for once over http, counted and warned about', async (t) => {
-  const overHttp = await httpServer(t, sends(MP4));
-  const page = await httpServer(t, sends('<html>', { 'content-type': 'text/html' }));
-  const nothing = await httpServer(t, sends(''));
-  const unknown = await httpServer(t, (_request, response) => response.writeHead(404).end());
+  const overHttp = await startHttpServer(t, sends(MP4));
+  const page = await startHttpServer(t, sends('<html>', { 'content-type': 'text/html' }));
+  const nothing = await startHttpServer(t, sends(''));
+  const unknown = await startHttpServer(t, (_request, response) => response.writeHead(404).end());
   const refused = { url: `http://127.0.0.1:${await closedPort()}` };
   let before = 0;
   for (const { url } of [page, nothing, unknown, refused]) {
@@ -554,11 +557,11 @@ test('a video that https does not serve is asked for once over http, counted and
 });
 
 test('http is never asked for a picture, after an errcode, after a link, or where it is turned off', async (t) => {
-  const overHttp = await httpServer(t, sends(MP4));
-  const page = await httpServer(t, sends('<html>'));
-  const errcode = await httpServer(t, sends('{"errcode":40007}'));
-  const unknown = await httpServer(t, sends('{"errcode":987654}'));
-  const down = await httpServer(t, (_request, response) => response.writeHead(502).end());
+  const overHttp = await startHttpServer(t, sends(MP4));
+  const page = await startHttpServer(t, sends('<html>'));
+  const errcode = await startHttpServer(t, sends('{"errcode":40007}'));
+  const unknown = await startHttpServer(t, sends('{"errcode":987654}'));
+  const down = await startHttpServer(t, (_request, response) => response.writeHead(502).end());
   const link = await withLink(t, (response) => response.writeHead(200).end('<html>'));
   const how = { videoBaseUrl: overHttp.url, allowHosts: ['127.0.0.1'] };
   const code = async (
@@ -574,8 +577,8 @@ test('http is never asked for a picture, after an errcode, after a link, or wher
 });
 
 test('a token of WeCom is never sent over http to the host of official accounts', async (t) => {
-  const overHttp = await httpServer(t, sends(MP4));
-  const page = await httpServer(t, sends('<html>'));
+  const overHttp = await startHttpServer(t, sends(MP4));
+  const page = await startHttpServer(t, sends('<html>'));
   for (const wecomBaseUrl of [page.url, `http://127.0.0.1:${await closedPort()}`]) {
     const { downloader, insecure } = open(t, overHttp.url, { wecomBaseUrl, videoBaseUrl: overHttp.url });
     const request = asked({ kind: 'video', account: account({ product: 'wecom' }) });
@@ -586,7 +589,7 @@ test('a token of WeCom is never sent over http to the host of official accounts'
 });
 
 test('a picture link is fetched behind the same guard', async (t) => {
-  const pictures = await httpServer(t, sends(JPEG));
+  const pictures = await startHttpServer(t, sends(JPEG));
   const { downloader } = open(t, 'http://127.0.0.1:1', { allowHosts: ['127.0.0.1'] });
   const link = { url: `${pictures.url}/mmbiz_jpg/x/0`, source: 'pic_url', kind: 'image' } as const;
   const media = await downloader.openLink(link, NEVER);
@@ -598,7 +601,7 @@ test('a picture link is fetched behind the same guard', async (t) => {
 
 test('the proxy carries media/get and links over http in absolute form, once their addresses are checked', async (t) => {
   const resolved: string[] = [];
-  const proxy = await httpServer(t, (request, response) => {
+  const proxy = await startHttpServer(t, (request, response) => {
     if (request.url!.includes('/cgi-bin')) response.end('{"video_url":"http://vweixinp.tc.qq.com/1.mp4"}');
     else response.end(MP4);
   });
@@ -643,7 +646,7 @@ test('a proxy that hangs up, refuses or is silent is asked once and given up on'
       ['is silent', () => {}, 'proxy_failed', 'PROXY_HTTP_NONE'],
     ];
   for (const [name, answer, code, cause] of proxies) {
-    const proxy = await rawServer(t, answer);
+    const proxy = await startTcpServer(t, answer);
     const { downloader } = open(t, 'https://api.weixin.qq.com', {
       proxyUrl: proxy.url.replace('//', '//user:p%40ss@'),
       idleTimeoutMs: 300,
@@ -659,12 +662,12 @@ test('a proxy that hangs up, refuses or is silent is asked once and given up on'
 
 test('many at once keep their bytes apart, and few connections afterwards', async (t) => {
   const sockets = new Set<Socket>();
-  const wechat = await httpServer(t, (request, response) => {
+  const wechat = await startHttpServer(t, (request, response) => {
     sockets.add(request.socket);
     const id = new URL(request.url!, 'http://x').searchParams.get('media_id')!;
     response.end(Buffer.concat([JPEG, createHash('sha256').update(id).digest()]));
   });
-  const { downloader } = open(t, wechat.url, { keepIdle: 4 });
+  const { downloader } = open(t, wechat.url, { maxIdleConnections: 4 });
   const download = async (index: number) => {
     const media = await downloader.open(asked({ mediaId: `m-${index}` }), NEVER);
     const bytes = await bytesOf(media.body);
@@ -682,7 +685,7 @@ test('bytes beyond the announced length are noticed, on a kept and on a closing 
   const size = JPEG.length;
   for (const connection of ['keep-alive', 'close']) {
     for (const beyond of [1, 70_000]) {
-      const wechat = await rawServer(t, (socket, head) => {
+      const wechat = await startTcpServer(t, (socket, head) => {
         const isLying = head.includes('liar');
         const excess = isLying ? Buffer.alloc(beyond, 'x') : Buffer.alloc(0);
         const start = `HTTP/1.1 200 OK\r\nConnection: ${connection}\r\nContent-Length: ${size}\r\n\r\n`;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { fileNameOf } from '../../../src/wechat/media/file-name.ts';
+import { parseFileName } from '../../../src/wechat/media/file-name.ts';
 
 const latin1 = (text: string) => Buffer.from(text, 'utf8').toString('latin1');
 
@@ -26,11 +26,11 @@ test('the forms met in the wild are read', () => {
     ['attachment; filename*=utf-8\'\'%E6%B; filename="plain.jpg"', 'plain.jpg'],
     ['attachment; filename*=gbk\'\'%B2%E2; filename="plain.jpg"', 'plain.jpg'],
   ];
-  for (const [header, name] of forms) assert.equal(fileNameOf(header), name, header);
+  for (const [header, name] of forms) assert.equal(parseFileName(header), name, header);
 });
 
 test('a name is never a path, never invisible, never endless', () => {
-  const name = (given: string) => fileNameOf(`attachment; filename*=UTF-8''${encodeURIComponent(given)}`);
+  const name = (given: string) => parseFileName(`attachment; filename*=UTF-8''${encodeURIComponent(given)}`);
   assert.equal(name('../../etc/passwd'), 'passwd');
   assert.equal(name('C:\\windows\\a.jpg'), 'a.jpg');
   assert.equal(name('..'), undefined);
@@ -54,6 +54,6 @@ test('no header makes it throw', () => {
     '\xff\xfe',
     'x'.repeat(20_000),
   ]) {
-    fileNameOf(header);
+    parseFileName(header);
   }
 });

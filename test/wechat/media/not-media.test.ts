@@ -7,7 +7,7 @@ import { FailureError } from '../../../src/failures.ts';
 import { KINDS, type Kind } from '../../../src/media.ts';
 import { createDownloader, type DownloaderOptions } from '../../../src/wechat/media/download.ts';
 import { account } from '../callback/vectors.ts';
-import { httpServer } from '../servers.ts';
+import { startHttpServer } from '../servers.ts';
 
 const NEVER = new AbortController().signal;
 const CORP = account({ account: 'ww1-2', appId: 'ww1', product: 'wecom' });
@@ -96,7 +96,7 @@ const sends =
 for (const [name, body] of Object.entries(TEXTS)) {
   test(`${name} is no media of any kind, whatever its Content-Type`, async (t) => {
     for (const type of ['image/jpeg', 'text/plain']) {
-      const wechat = await httpServer(t, sends(body, { 'content-type': type }));
+      const wechat = await startHttpServer(t, sends(body, { 'content-type': type }));
       const { downloader } = open(t, wechat.url);
       for (const kind of KINDS) {
         const request = { account: CORP, token: 'T', mediaId: 'm', kind };
@@ -106,7 +106,7 @@ for (const [name, body] of Object.entries(TEXTS)) {
   });
 
   test(`${name} is a file where it comes as an attachment, and of no other kind`, async (t) => {
-    const wechat = await httpServer(t, sends(body, ATTACHED));
+    const wechat = await startHttpServer(t, sends(body, ATTACHED));
     const { downloader } = open(t, wechat.url);
     const get = (kind: Kind) =>
       outcome(downloader.open({ account: CORP, token: 'T', mediaId: 'm', kind }, NEVER));
@@ -117,7 +117,7 @@ for (const [name, body] of Object.entries(TEXTS)) {
 
   test(`${name} is no media at a link, from jssdk, or as a piece`, async (t) => {
     let isFirst = true;
-    const wechat = await httpServer(t, (request, response) => {
+    const wechat = await startHttpServer(t, (request, response) => {
       const { pathname, searchParams } = new URL(request.url!, 'http://x');
       const id = searchParams.get('media_id');
       if (id === 'video') return void response.end(`{"video_url":"${wechat.url}/link"}`);
@@ -146,7 +146,7 @@ test('a page in place of a later piece is no part of the file, whatever its Cont
   const file = Buffer.concat([Buffer.from('%PDF-1.7\n\xe2\xe3'), Buffer.alloc(2_500, '\x01\xfe')]);
   const page = Buffer.from(PAGE.padEnd(1_000));
   for (const asPiece of [true, false]) {
-    const wechat = await httpServer(t, (request, response) => {
+    const wechat = await startHttpServer(t, (request, response) => {
       const [, from] = /^bytes=(\d+)-/.exec(request.headers.range ?? '') ?? [];
       if (from === undefined) return void response.end('{"errcode":830002}');
       const at = Number(from);
@@ -172,7 +172,7 @@ test('an errcode is one whatever stands in front of it, and with a name too unle
     ['{"errcode":40007}', { 'content-disposition': 'inline; filename="error.json"' }, 'file'],
   ];
   for (const [body, headers, kind] of errors) {
-    const wechat = await httpServer(t, sends(body, headers));
+    const wechat = await startHttpServer(t, sends(body, headers));
     const request = { account: CORP, token: 'T', mediaId: 'm', kind };
     const got = await outcome(open(t, wechat.url).downloader.open(request, NEVER));
     assert.equal(got, 'invalid_media_id permanent_media', String(body).slice(0, 30));
@@ -180,7 +180,7 @@ test('an errcode is one whatever stands in front of it, and with a name too unle
 });
 
 test('an errcode that stands alone after its white space is found in pieces of any size', async (t) => {
-  const wechat = await httpServer(t, async (_request, response) => {
+  const wechat = await startHttpServer(t, async (_request, response) => {
     for (const piece of ['\n', ' '.repeat(5_000), '{"errcode"', ':40007}']) {
       await new Promise<void>((written) => response.write(piece, () => written()));
     }
@@ -192,7 +192,7 @@ test('an errcode that stands alone after its white space is found in pieces of a
 });
 
 test('JSON with errcode 0 and no file is told by its name, for a file too', async (t) => {
-  const wechat = await httpServer(t, sends('{"errcode":0,"errmsg":"ok"}'));
+  const wechat = await startHttpServer(t, sends('{"errcode":0,"errmsg":"ok"}'));
   const request = { account: CORP, token: 'T', mediaId: 'm', kind: 'file' } as const;
   const got = await outcome(open(t, wechat.url).downloader.open(request, NEVER));
   assert.equal(got, 'ok_without_media transient');
@@ -216,7 +216,7 @@ test('media without a disposition are media: pictures, voices, videos, documents
     zip: deflateSync(noise(900)),
   };
   for (const [name, bytes] of Object.entries(media)) {
-    const wechat = await httpServer(t, sends(bytes));
+    const wechat = await startHttpServer(t, sends(bytes));
     const { downloader } = open(t, wechat.url);
     for (const kind of KINDS) {
       const got = await outcome(downloader.open({ account: CORP, token: 'T', mediaId: 'm', kind }, NEVER));
@@ -226,13 +226,13 @@ test('media without a disposition are media: pictures, voices, videos, documents
 });
 
 test('a video whose error is cut is not asked for in clear', async (t) => {
-  const clear = await httpServer(t, sends('never'));
+  const clear = await startHttpServer(t, sends('never'));
   for (const body of [
     '{"errcode":40014,"errmsg":"invalid acc',
     '{"errmsg":"x","errcode":4',
     '{"base_resp":{',
   ]) {
-    const wechat = await httpServer(t, sends(body));
+    const wechat = await startHttpServer(t, sends(body));
     const { downloader, insecure } = open(t, wechat.url, { videoBaseUrl: clear.url });
     const request = { account: account(), token: 'T', mediaId: 'm', kind: 'video' } as const;
     assert.equal(await outcome(downloader.open(request, NEVER)), NOT_MEDIA);

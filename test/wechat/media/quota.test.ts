@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Account } from '../../../src/account.ts';
 import { failure } from '../../../src/failures.ts';
-import type { Call } from '../../../src/wechat/api/client.ts';
+import type { ApiCall } from '../../../src/wechat/api/client.ts';
 import { createQuotaReader } from '../../../src/wechat/media/quota.ts';
 
 const account = {
@@ -18,7 +18,7 @@ const NEVER = new AbortController().signal;
 const token = { value: 'TOKEN', fingerprint: 'f', issuedAt: new Date(0), expiresAt: new Date(1) };
 
 function reader(answer: () => Record<string, unknown>) {
-  const calls: Call[] = [];
+  const calls: ApiCall[] = [];
   const read = createQuotaReader({
     api: {
       call: async (call) => {

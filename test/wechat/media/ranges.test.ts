@@ -4,7 +4,7 @@ import { type TestContext, test } from 'node:test';
 import { FailureError } from '../../../src/failures.ts';
 import { createDownloader, type DownloaderOptions } from '../../../src/wechat/media/download.ts';
 import { account } from '../callback/vectors.ts';
-import { httpServer } from '../servers.ts';
+import { startHttpServer } from '../servers.ts';
 
 const NEVER = new AbortController().signal;
 const CORP = account({ account: 'ww1-2', appId: 'ww1', product: 'wecom' });
@@ -35,7 +35,7 @@ const honest: Answer = ({ from, to }, response) => {
 /** WeCom with a file too large to be sent whole. */
 async function wecom(t: TestContext, answer: Answer = honest, more: Partial<DownloaderOptions> = {}) {
   const ranges: (string | undefined)[] = [];
-  const server = await httpServer(t, (request, response) => {
+  const server = await startHttpServer(t, (request, response) => {
     const { range } = request.headers;
     ranges.push(range);
     const [, from, to] = /^bytes=(\d+)-(\d+)$/.exec(range ?? '') ?? [];
@@ -215,7 +215,7 @@ test('all pieces together have one time limit', async (t) => {
 });
 
 test('official accounts have no ranges: the code is an answer like another', async (t) => {
-  const server = await httpServer(t, (_request, response) => response.end('{"errcode":830002}'));
+  const server = await startHttpServer(t, (_request, response) => response.end('{"errcode":830002}'));
   const downloader = createDownloader({
     baseUrl: server.url,
     allowHosts: [],

@@ -1,22 +1,22 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { fingerprintOf, seal, unseal } from '../../../src/wechat/tokens/encrypt-at-rest.ts';
+import { decryptAtRest, encryptAtRest, fingerprintOf } from '../../../src/wechat/tokens/encrypt-at-rest.ts';
 
 const account = { account: 'wx1', secret: 'secret-1' };
 
 test('a sealed token opens for its account alone, and shows nothing of itself', () => {
-  const sealed = seal(account, 'the-token');
+  const sealed = encryptAtRest(account, 'the-token');
   assert.ok(
     !sealed.includes('the-token') && !Buffer.from(sealed.slice(3), 'base64url').includes('the-token'),
   );
-  assert.notEqual(sealed, seal(account, 'the-token'));
-  assert.equal(unseal(account, sealed), 'the-token');
-  assert.equal(unseal({ ...account, secret: 'secret-2' }, sealed), undefined);
-  assert.equal(unseal({ ...account, account: 'wx2' }, sealed), undefined);
+  assert.notEqual(sealed, encryptAtRest(account, 'the-token'));
+  assert.equal(decryptAtRest(account, sealed), 'the-token');
+  assert.equal(decryptAtRest({ ...account, secret: 'secret-2' }, sealed), undefined);
+  assert.equal(decryptAtRest({ ...account, account: 'wx2' }, sealed), undefined);
 });
 
 test('what was tampered with does not open', () => {
-  const sealed = seal(account, 'the-token');
+  const sealed = encryptAtRest(account, 'the-token');
   for (const spoilt of [
     '',
     'v1.',
@@ -25,7 +25,7 @@ test('what was tampered with does not open', () => {
     sealed.replace('v1', 'v9'),
     `${sealed}AAAA`,
   ]) {
-    assert.equal(unseal(account, spoilt), undefined, spoilt);
+    assert.equal(decryptAtRest(account, spoilt), undefined, spoilt);
   }
 });
 

@@ -9,11 +9,11 @@ import { FailureError } from '../../../src/failures.ts';
 import { createLifetimes } from '../../../src/runtime/clock.ts';
 import { createLog } from '../../../src/runtime/log.ts';
 import { createWechatApi } from '../../../src/wechat/api/client.ts';
-import { sealTicket } from '../../../src/wechat/tokens/component-tokens.ts';
+import { encryptTicket } from '../../../src/wechat/tokens/component-tokens.ts';
 import { createTokens, type StoredToken, type TokenStore } from '../../../src/wechat/tokens/tokens.ts';
 import { missing, redisForTest } from '../../machine/services.ts';
 import { account } from '../callback/vectors.ts';
-import { httpServer } from '../servers.ts';
+import { startHttpServer } from '../servers.ts';
 
 const NEVER = new AbortController().signal;
 const START = Date.parse('2026-01-01T00:00:00Z');
@@ -53,7 +53,7 @@ function memoryKept() {
 }
 
 function keepTicket(kept: ReturnType<typeof memoryKept>, of: Account, ticket: string): Promise<void> {
-  const { name, sealed } = sealTicket(of, ticket);
+  const { name, encrypted: sealed } = encryptTicket(of, ticket);
   return kept.write(name, sealed);
 }
 
@@ -73,7 +73,7 @@ function world(t: TestContext, baseUrl: string, more: { wecomBaseUrl?: string } 
   };
   const lifetimes = createLifetimes({ mediaLifetimeMs: 1, timeScale: 1 });
   const process = () => {
-    const tokens = createTokens({ api, store, kept, clock, lifetimes, log });
+    const tokens = createTokens({ api, store, secrets: kept, clock, lifetimes, log });
     t.after(() => tokens.close());
     return tokens;
   };
@@ -95,7 +95,7 @@ const codeOf = async (promise: Promise<unknown>) => {
 /** /cgi-bin/token as it is: each answer voids the one before. */
 async function classic(t: TestContext) {
   const state = { serial: 0 };
-  const platform = await httpServer(t, (_request, response) =>
+  const platform = await startHttpServer(t, (_request, response) =>
     response.end(`{"access_token":"CLASSIC-${++state.serial}","expires_in":7200}`),
   );
   const SHOP = account({ tokenSource: { type: 'token' } });
@@ -119,7 +119,7 @@ test('a classic token is never refreshed where another process already did', asy
   const bad = await one.get(SHOP, NEVER);
   await two.get(SHOP, NEVER);
   time.nowMs += 61_000;
-  const reports = [one, two].flatMap((tokens) => [1, 2, 3].map(() => tokens.reportBad(SHOP, bad, NEVER)));
+  const reports = [one, two].flatMap((tokens) => [1, 2, 3].map(() => tokens.reportRefused(SHOP, bad, NEVER)));
   for (const report of await Promise.all(reports)) assert.deepEqual(report, { retryAfterMs: 0 });
   assert.equal(platform.requests.length, 2);
   for (const tokens of [one, two]) assert.equal((await tokens.get(SHOP, NEVER)).value, 'CLASSIC-2');
@@ -130,7 +130,7 @@ test('a burst of 40001 in the first minute of a classic token refreshes nothing'
   const tokens = process();
   const token = await tokens.get(SHOP, NEVER);
   for (let second = 0; second < 59; second += 5) {
-    assert.deepEqual(await tokens.reportBad(SHOP, token, NEVER), {
+    assert.deepEqual(await tokens.reportRefused(SHOP, token, NEVER), {
       retryAfterMs: Math.min(60_000 - (time.nowMs - START), 5_000),
     });
     time.nowMs += 5_000;
@@ -145,16 +145,16 @@ test('somebody else who keeps refreshing is named, even where every replacement 
   for (let theft = 1; theft <= 3; theft++) {
     assert.equal(said(), 0);
     const token = await tokens.get(SHOP, NEVER);
-    tokens.reportGood(SHOP);
+    tokens.reportAccepted(SHOP);
     time.nowMs += 12 * 60_000;
-    assert.deepEqual(await tokens.reportBad(SHOP, token, NEVER), { retryAfterMs: 0 });
+    assert.deepEqual(await tokens.reportRefused(SHOP, token, NEVER), { retryAfterMs: 0 });
   }
   assert.equal(said(), 1);
   assert.match(lines.join(''), /"code":"token_conflict"/);
 });
 
 test('WeCom tokens come from gettoken at its own host', async (t) => {
-  const wecom = await httpServer(t, (_request, response) =>
+  const wecom = await startHttpServer(t, (_request, response) =>
     response.end('{"errcode":0,"errmsg":"ok","access_token":"WECOM-1","expires_in":7200}'),
   );
   const { process } = world(t, 'http://127.0.0.1:1', { wecomBaseUrl: wecom.url });
@@ -164,7 +164,7 @@ test('WeCom tokens come from gettoken at its own host', async (t) => {
 });
 
 test('WeCom is asked for a refused token no sooner than after half a minute, by all processes together', async (t) => {
-  const wecom = await httpServer(t, (_request, response) =>
+  const wecom = await startHttpServer(t, (_request, response) =>
     response.end('{"errcode":0,"errmsg":"ok","access_token":"WECOM-1","expires_in":7200}'),
   );
   const { process, time } = world(t, 'http://127.0.0.1:1', { wecomBaseUrl: wecom.url });
@@ -172,11 +172,11 @@ test('WeCom is asked for a refused token no sooner than after half a minute, by 
   const [one, two] = [process(), process()];
   const token = await one.get(corp, NEVER);
   for (let second = 0; second < 30; second += 5) {
-    for (const tokens of [one, two]) await tokens.reportBad(corp, token, NEVER);
+    for (const tokens of [one, two]) await tokens.reportRefused(corp, token, NEVER);
     assert.equal(wecom.requests.length, 1, `after ${second} s`);
     time.nowMs += 5_000;
   }
-  await one.reportBad(corp, token, NEVER);
+  await one.reportRefused(corp, token, NEVER);
   assert.equal(wecom.requests.length, 2);
 });
 
@@ -253,8 +253,8 @@ test('a Redis that does not answer is given up on', async (t) => {
 
 test("a token service is asked, told of a bad token once, and never in WeChat's place", async (t) => {
   const state = { answer: 'T-1', status: 200 };
-  const wechat = await httpServer(t, (_request, response) => response.end('{}'));
-  const service = await httpServer(t, (_request, response) =>
+  const wechat = await startHttpServer(t, (_request, response) => response.end('{}'));
+  const service = await startHttpServer(t, (_request, response) =>
     response.writeHead(state.status).end(state.answer),
   );
   const { process, time, lines } = world(t, wechat.url);
@@ -271,7 +271,7 @@ test("a token service is asked, told of a bad token once, and never in WeChat's 
   await tokens.get(shop, NEVER);
   assert.equal(service.requests.length, 1, 'not asked for each media');
 
-  const reports = await Promise.all([1, 2, 3].map(() => tokens.reportBad(shop, first, NEVER)));
+  const reports = await Promise.all([1, 2, 3].map(() => tokens.reportRefused(shop, first, NEVER)));
   assert.deepEqual(
     reports,
     [5_000, 5_000, 5_000].map((retryAfterMs) => ({ retryAfterMs })),
@@ -283,7 +283,7 @@ test("a token service is asked, told of a bad token once, and never in WeChat's 
   );
 
   state.answer = '{"code":0,"data":{"access_token":"T-2","expires_in":600}}';
-  assert.deepEqual(await tokens.reportBad(shop, first, NEVER), { retryAfterMs: 0 });
+  assert.deepEqual(await tokens.reportRefused(shop, first, NEVER), { retryAfterMs: 0 });
   const second = await tokens.get(shop, NEVER);
   assert.deepEqual([second.value, second.expiresAt.getTime()], ['T-2', START + 600_000]);
   assert.equal(posts().length, 1);
@@ -305,24 +305,24 @@ test('a supplied token that stays refused holds the account, and a success forgi
   assert.equal(token.value, 'TRIAL-TOKEN');
   const refuse = async () => {
     time.nowMs += 6_000;
-    return await tokens.reportBad(trial, token, NEVER);
+    return await tokens.reportRefused(trial, token, NEVER);
   };
   for (let round = 0; round < 3; round++) assert.deepEqual(await refuse(), { retryAfterMs: 5_000 });
   assert.equal(await codeOf(refuse()), 'supplied_token_refused');
-  tokens.reportGood(trial);
+  tokens.reportAccepted(trial);
   assert.deepEqual(await refuse(), { retryAfterMs: 5_000 });
 });
 
 test('a supplied token that is replaced again and again without help is a conflict', async (t) => {
   let serial = 0;
-  const service = await httpServer(t, (_request, response) => response.end(`T-${++serial}`));
+  const service = await startHttpServer(t, (_request, response) => response.end(`T-${++serial}`));
   const { process, time } = world(t, 'http://127.0.0.1:1');
   const tokens = process();
   const shop = from({ type: 'http', url: service.url });
   const steal = async () => {
     const token = await tokens.get(shop, NEVER);
     time.nowMs += 6_000;
-    return await tokens.reportBad(shop, token, NEVER);
+    return await tokens.reportRefused(shop, token, NEVER);
   };
   for (let round = 0; round < 3; round++) assert.deepEqual(await steal(), { retryAfterMs: 0 });
   assert.equal(await codeOf(steal()), 'token_conflict');
@@ -331,7 +331,7 @@ test('a supplied token that is replaced again and again without help is a confli
 /** A third-party platform with one account; refresh tokens rotate with every use. */
 async function component(t: TestContext) {
   const state = { component: 0, account: 0, refresh: 'REFRESH-0', validComponent: '', info: 0 };
-  const platform = await httpServer(t, (request, response, text) => {
+  const platform = await startHttpServer(t, (request, response, text) => {
     const url = new URL(request.url!, 'http://x');
     const body = JSON.parse(text);
     const say = (answer: object): void => void response.end(JSON.stringify(answer));

@@ -7,7 +7,7 @@ import { createLog } from '../../../src/runtime/log.ts';
 import { createWechatApi } from '../../../src/wechat/api/client.ts';
 import { createTokens, type StoredToken, type TokenStore } from '../../../src/wechat/tokens/tokens.ts';
 import { account } from '../callback/vectors.ts';
-import { httpServer } from '../servers.ts';
+import { startHttpServer } from '../servers.ts';
 
 const ACCOUNT = account();
 const NEVER = new AbortController().signal;
@@ -52,7 +52,7 @@ async function setup(t: TestContext) {
     body: '',
     hold: Promise.resolve(),
   };
-  const platform = await httpServer(t, async (_request, response) => {
+  const platform = await startHttpServer(t, async (_request, response) => {
     const body =
       world.body || `{"access_token":"TOKEN-${world.serial}-of-the-account","expires_in":${world.expiresIn}}`;
     await world.hold;
@@ -188,14 +188,14 @@ test('an invalidated token heals at once, by one question, for all processes', a
   world.nowMs += 6_000;
   world.serial = 2;
   const reports = [one, two].flatMap((tokens) =>
-    [1, 2, 3, 4].map(() => tokens.reportBad(ACCOUNT, bad, NEVER)),
+    [1, 2, 3, 4].map(() => tokens.reportRefused(ACCOUNT, bad, NEVER)),
   );
   for (const report of await Promise.all(reports)) assert.deepEqual(report, { retryAfterMs: 0 });
   assert.equal(platform.requests.length, 2);
   for (const tokens of [one, two])
     assert.equal((await tokens.get(ACCOUNT, NEVER)).value, 'TOKEN-2-of-the-account');
   assert.deepEqual(
-    await one.reportBad(ACCOUNT, bad, NEVER),
+    await one.reportRefused(ACCOUNT, bad, NEVER),
     { retryAfterMs: 0 },
     'a late failure of the old token',
   );
@@ -208,7 +208,7 @@ test('a token just handed out is not asked for again within the pause', async (t
   const tokens = process();
   const token = await tokens.get(ACCOUNT, NEVER);
   world.nowMs += 2_000;
-  assert.deepEqual(await tokens.reportBad(ACCOUNT, token, NEVER), { retryAfterMs: 3_000 });
+  assert.deepEqual(await tokens.reportRefused(ACCOUNT, token, NEVER), { retryAfterMs: 3_000 });
   assert.equal(platform.requests.length, 1);
 });
 
@@ -217,8 +217,8 @@ test('40001 with a good token asks once per pause and changes nothing', async (t
   const [one, two] = [process(), process()];
   const token = await one.get(ACCOUNT, NEVER);
   world.nowMs += 60_000;
-  assert.deepEqual(await one.reportBad(ACCOUNT, token, NEVER), { retryAfterMs: 5_000 });
-  assert.deepEqual(await two.reportBad(ACCOUNT, token, NEVER), { retryAfterMs: 5_000 });
+  assert.deepEqual(await one.reportRefused(ACCOUNT, token, NEVER), { retryAfterMs: 5_000 });
+  assert.deepEqual(await two.reportRefused(ACCOUNT, token, NEVER), { retryAfterMs: 5_000 });
   assert.equal(platform.requests.length, 2);
   assert.equal((await one.get(ACCOUNT, NEVER)).value, token.value);
 });
@@ -230,13 +230,13 @@ test('three replacements that do not help are a conflict, which time or a succes
     const token = await tokens.get(ACCOUNT, NEVER);
     world.nowMs += 10_000;
     world.serial++;
-    return await tokens.reportBad(ACCOUNT, token, NEVER);
+    return await tokens.reportRefused(ACCOUNT, token, NEVER);
   };
   for (let round = 0; round < 3; round++) assert.deepEqual(await steal(), { retryAfterMs: 0 });
   assert.equal(await codeOf(steal()), 'token_conflict');
   assert.equal(await codeOf(steal()), 'token_conflict');
   assert.equal(platform.requests.length, 4, 'a conflict asks no more');
-  tokens.reportGood(ACCOUNT);
+  tokens.reportAccepted(ACCOUNT);
   assert.deepEqual(await steal(), { retryAfterMs: 0 });
   await steal();
   await steal();
@@ -252,7 +252,7 @@ test('a token call that fails is its own failure and no replacement', async (t) 
   world.body = '{"errcode":40164,"errmsg":"invalid ip 1.2.3.4, not in whitelist"}';
   for (let round = 0; round < 5; round++) {
     world.nowMs += 10_000;
-    assert.equal(await codeOf(tokens.reportBad(ACCOUNT, token, NEVER)), 'ip_not_allowed');
+    assert.equal(await codeOf(tokens.reportRefused(ACCOUNT, token, NEVER)), 'ip_not_allowed');
   }
   assert.equal(store.lease, undefined, 'and leaves no lease behind');
 });

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { Redrivable } from '../../../catalogue/redrive/filter.ts';
 import type { FailureClass } from '../../../failures.ts';
 import { KINDS } from '../../../media.ts';
-import { CODES } from '../../../wechat/api/errcodes.ts';
+import { FAILURE_CODES } from '../../../wechat/api/errcodes.ts';
 import { requestTime, trimmedText } from '../field-schemas.ts';
 
 const MANY_LIMIT = 200;
@@ -21,7 +21,7 @@ const CLASSES = [
   'unknown',
 ] as const satisfies readonly FailureClass[];
 const STATUSES = ['dead', 'expired'] as const satisfies readonly Redrivable[];
-const KNOWN_CODES: ReadonlySet<string> = new Set(CODES);
+const KNOWN_CODES: ReadonlySet<string> = new Set(FAILURE_CODES);
 
 /** One, or a list of them. */
 const many = <T extends z.ZodType>(item: T) =>
