@@ -1,7 +1,7 @@
 /** The program's own archiver, downloader and store, with a catalogue that agrees to everything. */
 import { createAccounts } from '../../src/account.ts';
 import { createArchiver } from '../../src/pipeline/archive/archive.ts';
-import { createGate } from '../../src/pipeline/dispatch/account-limiter.ts';
+import { createAccountLimiter } from '../../src/pipeline/dispatch/account-limiter.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
 import { createByteBudget } from '../../src/runtime/concurrency/byte-budget.ts';
 import { createLog } from '../../src/runtime/log.ts';
@@ -74,8 +74,8 @@ export const openProduct =
         failed: async () => true,
       },
       budget: createByteBudget(options.byteBudgetBytes),
-      gate: createGate(),
-      holds: { admit: async () => ({ to: 'go', isProbe: false }), forget: () => undefined },
+      gate: createAccountLimiter(),
+      holds: { admit: async () => ({ to: 'go', isProbe: false }), invalidate: () => undefined },
       accept: async () => [],
       settle: async (_job, _startedAt, error) => {
         throw error;

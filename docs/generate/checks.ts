@@ -19,7 +19,7 @@ const EXAMPLE = {
 
 export function checksTable(): string {
   const rows = CHECK_CODES.map((code) => {
-    const { severity, part, target = '', rule, except = [], begun } = checkOf(code);
+    const { severity, component: part, target = '', rule, except = [], begun } = checkOf(code);
     return `| \`${code}\` | ${severity} | ${part} | ${target} | ${rule} | ${except.join(', ')} | ${begun(EXAMPLE).en} |`;
   });
   return [

@@ -2,10 +2,10 @@
 import type { Accounts } from '../account.ts';
 import type { Catalogue } from '../catalogue/catalogue.ts';
 import { type Config, secretsOfAlertUrl } from '../config/config.ts';
-import { testAlert } from '../pipeline/alerts/message.ts';
-import { createAlertSender, type Delivery } from '../pipeline/alerts/send.ts';
+import { createTestAlert } from '../pipeline/alerts/message.ts';
+import { type AlertDelivery, createAlertSender } from '../pipeline/alerts/sender.ts';
 import { createAlertWatch } from '../pipeline/alerts/watch.ts';
-import type { Gather } from '../pipeline/checks/gather.ts';
+import type { FactGatherer } from '../pipeline/checks/gather.ts';
 import type { Clock, Lifetimes } from '../runtime/clock.ts';
 import type { Log } from '../runtime/log.ts';
 import type { Metrics } from '../runtime/metrics.ts';
@@ -15,7 +15,7 @@ import { createJsonClient } from '../wechat/http/json-client.ts';
 
 export interface Alerts {
   /** Undefined without ALERT_URL. */
-  test(signal: AbortSignal): Promise<Delivery | undefined>;
+  test(signal: AbortSignal): Promise<AlertDelivery | undefined>;
   /** Until the signal aborts. Never rejects. */
   run(signal: AbortSignal): Promise<void>;
 }
@@ -25,7 +25,7 @@ export function createAlerts(
   deps: {
     config: Pick<Config, 'alerts' | 'http'>;
     catalogue: Catalogue;
-    gather: Gather;
+    gather: FactGatherer;
     accounts: Accounts;
     clock: Clock;
     lifetimes: Lifetimes;
@@ -48,11 +48,11 @@ export function createAlerts(
   };
   const watch = createAlertWatch(
     { ...deps, sender, naming: { nameOf, publicUrl } },
-    { tellsOfCatalogue: program !== 'worker' },
+    { alertsOnCatalogue: program !== 'worker' },
   );
   return {
     run: watch.run,
-    test: (signal) => sender.send([testAlert(clock.now(), publicUrl)], signal),
+    test: (signal) => sender.send([createTestAlert(clock.now(), publicUrl)], signal),
   };
 }
 

@@ -7,10 +7,10 @@ import { explainAway } from '../catalogue/database/other-protocol.ts';
 import { requireUsableDatabase } from '../catalogue/database/requirements.ts';
 import { requireRights } from '../catalogue/database/rights.ts';
 import { type Config, configSecrets } from '../config/config.ts';
-import type { Gather } from '../pipeline/checks/gather.ts';
+import type { FactGatherer } from '../pipeline/checks/gather.ts';
 import { createStoreHealth } from '../pipeline/dispatch/store-health.ts';
-import { createCanary } from '../pipeline/dispatch/store-probe.ts';
-import { type Accept, createAccept } from '../pipeline/ingest/insert-batcher.ts';
+import { createStoreProbe } from '../pipeline/dispatch/store-probe.ts';
+import { type AcceptReferences, createInsertBatcher } from '../pipeline/ingest/insert-batcher.ts';
 import { createClockWatch } from '../pipeline/maintenance/clock-watch.ts';
 import type { ArchiveQueue } from '../queue/queue.ts';
 import { openArchiveQueue } from '../queue/queue.ts';
@@ -40,7 +40,7 @@ export interface AppContext {
   readonly catalogue: Catalogue;
   readonly queue: ArchiveQueue;
   readonly store: Store;
-  readonly accept: Accept;
+  readonly accept: AcceptReferences;
   /** Calls back when new rows are due; see {@link AppContext.onDue}. */
   readonly due: { notify(): void; subscribe(wake: () => void): void };
   /** Whom to tell what ails this process as a whole. */
@@ -48,7 +48,7 @@ export interface AppContext {
   /** `host (program, pid)`. */
   readonly process: string;
   /** Reads the facts that the list of checks is computed from. */
-  readonly gather: Gather;
+  readonly gather: FactGatherer;
   readonly alerts: Alerts;
   readonly shutdown: Shutdown;
 }
@@ -111,7 +111,7 @@ export async function openAppContext(config: Config, options: OpenOptions): Prom
     const store = await openStore(config, { clock: systemClock, log, shutdown });
     const signs = createHealth(clock.now);
     await ownQueue({ queue, catalogue, signs, log, signal: shutdown.signal });
-    const storeHealth = createStoreHealth({ store, canary: createCanary(store, config.objects.prefix) });
+    const storeHealth = createStoreHealth({ store, probe: createStoreProbe(store, config.objects.prefix) });
     const gather = createProgramGather(
       { config, catalogue, queue, storeHealth, accounts, signs, clock, lifetimes },
       options.program,
@@ -123,7 +123,7 @@ export async function openAppContext(config: Config, options: OpenOptions): Prom
     const watching = createClockWatch({ clock, catalogue, log }).run(shutdown.signal);
     shutdown.step('clock', () => watching);
     const due = createDue();
-    const accept = createAccept({ catalogue, accounts, clock, metrics, onAccepted: due.notify });
+    const accept = createInsertBatcher({ catalogue, accounts, clock, metrics, onAccepted: due.notify });
     return {
       config,
       accounts,

@@ -3,7 +3,7 @@ import { hostname } from 'node:os';
 import type { Config } from '../config/config.ts';
 import type { Facts } from '../pipeline/checks/check.ts';
 import { type Findings, findingsOf } from '../pipeline/checks/findings.ts';
-import { createGather, type Gather, type GatherDeps } from '../pipeline/checks/gather.ts';
+import { createFactGatherer, type FactGatherer, type FactGathererDeps } from '../pipeline/checks/gather.ts';
 import { freeBytes } from '../runtime/disk/disk-space.ts';
 import type { Health } from '../runtime/health.ts';
 
@@ -14,12 +14,12 @@ export const CHECK_MS = 2_000;
 export const processName = (program: string): string => `${hostname()} (${program}, ${process.pid})`;
 
 export function createProgramGather(
-  deps: Omit<GatherDeps, 'process'> & {
+  deps: Omit<FactGathererDeps, 'process'> & {
     config: Pick<Config, 'dataFolder' | 'shape'>;
     signs: Health;
   },
   program: string,
-): Gather {
+): FactGatherer {
   const { config, signs } = deps;
   const floorBytes = floorOf(config, program);
   if (floorBytes !== undefined) {
@@ -28,7 +28,7 @@ export function createProgramGather(
       else signs.setHealthy('disk_floor');
     });
   }
-  return createGather({ ...deps, process: processName(program) });
+  return createFactGatherer({ ...deps, process: processName(program) });
 }
 
 const MIB = 1024 * 1024;
@@ -48,7 +48,7 @@ export interface Look extends Findings {
  * question would keep a connection for half a minute.
  */
 export async function lookOnce(
-  gather: Gather,
+  gather: FactGatherer,
   catalogue: {
     isAway?: () => boolean;
     suspect?: () => void;
@@ -65,7 +65,7 @@ export async function lookOnce(
     return facts ?? { catalogue: { ok: false } };
   };
   const [here, ...parts] = await Promise.all([
-    gather.here(),
+    gather.process(),
     askCatalogue(),
     settledWithin(gather.queue(signal), withinMs),
     settledWithin(gather.store(signal), withinMs),

@@ -1,6 +1,6 @@
 /** What a server accepts with: the catalogue, and a spool in DATA_DIR for the time it is away. */
 import { join } from 'node:path';
-import { createIntake, type Intake } from '../pipeline/ingest/ingest.ts';
+import { createIngest, type Ingest } from '../pipeline/ingest/ingest.ts';
 import { openSpool, type Spool } from '../spool/spool.ts';
 import type { AppContext } from './app-context.ts';
 
@@ -10,10 +10,10 @@ export type IntakeParts = Pick<
 >;
 
 /** Takes up what is left in the spool, from a run before or from a process that died. */
-export async function openIntake(parts: IntakeParts): Promise<Intake> {
+export async function openIntake(parts: IntakeParts): Promise<Ingest> {
   const { log, shutdown, signs } = parts;
   const spool = await openSpoolOrSay(parts);
-  const intake = createIntake({
+  const intake = createIngest({
     ...parts,
     onAccepted: parts.due.notify,
     onSpoolUse: ({ state, records }) =>

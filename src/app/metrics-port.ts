@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { findingsFor, readinessOf } from '../pipeline/checks/findings.ts';
-import { showChecks } from '../pipeline/checks/metrics.ts';
+import { updateCheckMetrics } from '../pipeline/checks/metrics.ts';
 import { checkOf } from '../pipeline/checks/table.ts';
 import { liveness } from '../runtime/health.ts';
 import {
@@ -26,7 +26,7 @@ function readiness({ shutdown }: PortParts, look: () => Promise<Look>) {
     const findings = await look();
     const isClosing = shutdown.signal.aborted;
     const stops = findingsFor('readyz', findings).some(({ code, target }) => {
-      const { part, severity } = checkOf(code);
+      const { component: part, severity } = checkOf(code);
       if (severity !== 'error') return false;
       return part === 'catalogue' || part === 'queue' || target === findings.facts.process;
     });
@@ -57,7 +57,7 @@ export async function openMetricsPort(parts: PortParts): Promise<string | undefi
     '/livez': async () => json(liveness(parts.signs)),
     '/readyz': async () => json(await ready()),
     '/metrics': async () => {
-      showChecks(metrics, await look());
+      updateCheckMetrics(metrics, await look());
       return { code: 200, type: metrics.registry.contentType, text: await metrics.registry.metrics() };
     },
   };

@@ -1,5 +1,5 @@
 /** Comparing catalogue and bucket, in whatever process sweeps. */
-import { createVerifier, type VerifyOptions } from '../pipeline/verify/run.ts';
+import { createVerifier, type VerifyOptions } from '../pipeline/verify/verifier.ts';
 import type { AppContext } from './app-context.ts';
 
 export function startVerifier(parts: AppContext, timing: VerifyOptions = {}): void {

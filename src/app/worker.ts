@@ -7,20 +7,20 @@ import { createArchiver } from '../pipeline/archive/archive.ts';
 import { createStoredMedia, recogniseStored } from '../pipeline/archive/find-stored.ts';
 import { createSettle } from '../pipeline/archive/handle-failure.ts';
 import { createReadQuota, watchQuotas } from '../pipeline/archive/remaining-quota.ts';
-import { createHolds, pictureWindowMs } from '../pipeline/dispatch/account-hold.ts';
-import { createGate } from '../pipeline/dispatch/account-limiter.ts';
-import { createFleet, type Fleet } from '../pipeline/dispatch/concurrency-share.ts';
-import { openWatchdog } from '../pipeline/dispatch/consumer-watchdog.ts';
-import { createFeeder, type Feeder } from '../pipeline/dispatch/dispatcher.ts';
+import { createAccountHolds, pictureWindowMs } from '../pipeline/dispatch/account-hold.ts';
+import { createAccountLimiter } from '../pipeline/dispatch/account-limiter.ts';
+import { checkAccountTokens } from '../pipeline/dispatch/check-account-tokens.ts';
+import { type ConcurrencyShares, createConcurrencyShares } from '../pipeline/dispatch/concurrency-share.ts';
+import { openConsumerWatchdog } from '../pipeline/dispatch/consumer-watchdog.ts';
+import { createDispatcher, type Dispatcher } from '../pipeline/dispatch/dispatcher.ts';
 import { createStoreHold } from '../pipeline/dispatch/store-hold.ts';
-import { createCanary } from '../pipeline/dispatch/store-probe.ts';
-import { tryAccounts } from '../pipeline/dispatch/try-accounts.ts';
-import { createSyncer } from '../pipeline/ingest/kf-sync.ts';
+import { createStoreProbe } from '../pipeline/dispatch/store-probe.ts';
+import { createKfSyncer } from '../pipeline/ingest/kf-sync.ts';
 import { createEraser } from '../pipeline/maintenance/eraser.ts';
 import { createRecounter } from '../pipeline/maintenance/recount.ts';
 import { createRedriver } from '../pipeline/maintenance/redriver.ts';
 import { createSweeper, type SweepOptions } from '../pipeline/maintenance/sweeper.ts';
-import type { VerifyOptions } from '../pipeline/verify/run.ts';
+import type { VerifyOptions } from '../pipeline/verify/verifier.ts';
 import type { ConsumeOptions } from '../queue/consumer.ts';
 import { systemClock } from '../runtime/clock.ts';
 import { createByteBudget } from '../runtime/concurrency/byte-budget.ts';
@@ -57,20 +57,20 @@ function reread({ config, accounts, log }: AppContext): void {
 }
 
 /** Every process feeds: a callback's row is in the queue a moment after it is on disk. */
-export function startFeeder(parts: AppContext): Feeder {
+export function startFeeder(parts: AppContext): Dispatcher {
   const { config, catalogue, queue, accounts, clock, log, database, shutdown, signs, due } = parts;
-  const feeder = createFeeder(
+  const feeder = createDispatcher(
     { catalogue, queue, accounts, clock, log, signs },
     {
-      least: LEAST_ROOM,
-      most: config.queue.windowSize,
+      min: LEAST_ROOM,
+      max: config.queue.windowSize,
       pictureWindowMs: pictureWindowMs(parts.lifetimes),
     },
   );
-  due.subscribe(() => feeder.wake());
+  due.subscribe(() => feeder.notify());
   if (config.shape.database === 'postgres') {
     database
-      .listen(dueChannelOf(config.database.schema), () => feeder.wake(), shutdown.signal)
+      .listen(dueChannelOf(config.database.schema), () => feeder.notify(), shutdown.signal)
       .catch((error) => log.warn({ err: error }, 'no notifications; the feeder looks four times a second'));
   }
   const running = feeder.run(shutdown.signal);
@@ -79,10 +79,13 @@ export function startFeeder(parts: AppContext): Feeder {
 }
 
 /** Every process says that it lives, and what it reports of itself; see pipeline/checks. */
-export function startHeartbeat(parts: AppContext, options: { takesMedia: boolean }): Fleet {
+export function startHeartbeat(parts: AppContext, options: { takesMedia: boolean }): ConcurrencyShares {
   const { shutdown } = parts;
   // Its own clock, and not the one that follows the database's: how far it is off is what the heartbeat tells.
-  const fleet = createFleet({ ...parts, clock: systemClock }, { name: parts.process, ...options });
+  const fleet = createConcurrencyShares(
+    { ...parts, clock: systemClock },
+    { name: parts.process, ...options },
+  );
   const beating = fleet.run(shutdown.signal);
   shutdown.step('heartbeat', () => beating);
   return fleet;
@@ -100,7 +103,7 @@ export interface Consuming {
 export async function startConsumer(
   parts: AppContext,
   wechat: WechatAddresses,
-  feeder: Feeder,
+  feeder: Dispatcher,
   timing: Omit<ConsumeOptions, 'concurrency'> = {},
 ): Promise<Consuming> {
   const { config, catalogue, queue, accounts, clock, lifetimes, log, metrics, store, accept, shutdown } =
@@ -137,9 +140,9 @@ export async function startConsumer(
     onInsecureVideo: () => metrics.insecureVideo.inc(),
   });
   shutdown.step('downloader', () => downloader.close());
-  const holds = createHolds({ catalogue, clock, lifetimes, log, rereadAccounts: () => reread(parts) });
+  const holds = createAccountHolds({ catalogue, clock, lifetimes, log, rereadAccounts: () => reread(parts) });
   if (accounts.all.some(({ product }) => product === 'wecom')) {
-    const syncer = createSyncer({
+    const syncer = createKfSyncer({
       catalogue,
       kfSync: createKfSync({ api, tokens }),
       accounts,
@@ -161,20 +164,20 @@ export async function startConsumer(
   shutdown.step('quotas', () => reading);
   const storeHold = createStoreHold({
     catalogue,
-    canary: createCanary(store, config.objects.prefix),
+    probe: createStoreProbe(store, config.objects.prefix),
     clock,
     lifetimes,
     metrics,
     log,
-    onReleased: () => feeder.wake(),
-    onSkew: (why) => {
+    onReleased: () => feeder.notify(),
+    onClockSkew: (why) => {
       if (!why) return parts.signs.setHealthy('store_clock_skewed');
       parts.signs.setUnhealthy('store_clock_skewed', { detail: { words: why.detail ?? why.code } });
     },
   });
   const keeping = storeHold.run(shutdown.signal);
   shutdown.step('hold of the store', () => keeping);
-  const gate = createGate();
+  const gate = createAccountLimiter();
   const fleet = startHeartbeat(parts, { takesMedia: true });
   const stored = createStoredMedia({ store, catalogue, clock, log, prefix: config.objects.prefix });
   const settle = createSettle({
@@ -197,8 +200,8 @@ export async function startConsumer(
     catalogue,
     budget: createByteBudget(work.byteBudgetBytes),
     gate: {
-      enter: (account, concurrency, patienceMs, signal) =>
-        gate.enter(account, fleet.shareOf(account, concurrency), patienceMs, signal),
+      acquire: (account, concurrency, patienceMs, signal) =>
+        gate.acquire(account, fleet.shareOf(account, concurrency), patienceMs, signal),
     },
     holds,
     accept,
@@ -211,13 +214,13 @@ export async function startConsumer(
     pictureRetryMs: lifetimes.scale(PICTURE_RETRY_MS),
   });
   const archive = recogniseStored(archiver, { catalogue, log }, stored);
-  const watchdog = await openWatchdog(
+  const watchdog = await openConsumerWatchdog(
     { queue, signs: parts.signs, metrics, clock, log },
     async (job, signal) => {
       try {
-        return await storeHold.guard(job, signal, (within) => archive(job, within));
+        return await storeHold.runUnlessHeld(job, signal, (within) => archive(job, within));
       } finally {
-        feeder.finished();
+        feeder.jobFinished();
       }
     },
     {
@@ -236,7 +239,7 @@ export async function startConsumer(
   shutdown.step('consumer', () => watchdog.close(work.shutdownGraceMs), work.shutdownGraceMs + 10_000);
   return {
     tryAccounts: () => {
-      const trying = tryAccounts({ accounts, tokens, holds, clock, lifetimes, log }, shutdown.signal);
+      const trying = checkAccountTokens({ accounts, tokens, holds, clock, lifetimes, log }, shutdown.signal);
       shutdown.step('trying accounts', () => trying);
     },
   };
@@ -244,7 +247,7 @@ export async function startConsumer(
 
 export function startSweeper(
   parts: AppContext,
-  feeder?: Feeder,
+  feeder?: Dispatcher,
   timing: SweepOptions & VerifyOptions = {},
 ): void {
   const { config, catalogue, queue, store, metrics, clock, lifetimes, log, accounts, shutdown } = parts;
@@ -259,13 +262,13 @@ export function startSweeper(
       lifetimes,
       log,
       windowRows: config.queue.windowSize * Math.max(1, accounts.all.length),
-      onFreed: () => feeder?.wake(),
+      onFreed: () => feeder?.notify(),
     },
     timing,
   );
   const running = sweeper.run(shutdown.signal);
   shutdown.step('sweeper', () => running);
-  const redriver = createRedriver({ catalogue, metrics, clock, log, onRedriven: () => feeder?.wake() });
+  const redriver = createRedriver({ catalogue, metrics, clock, log, onRedriven: () => feeder?.notify() });
   const redriving = redriver.run(shutdown.signal);
   shutdown.step('redrives', () => redriving);
   const recounting = createRecounter({ catalogue, clock, log }).run(shutdown.signal);

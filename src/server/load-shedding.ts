@@ -4,7 +4,7 @@
  */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { FastifyRequest } from 'fastify';
-import type { Intake } from '../pipeline/ingest/ingest.ts';
+import type { Ingest } from '../pipeline/ingest/ingest.ts';
 import { Problem, sendProblem } from './problem.ts';
 import type { App } from './route-deps.ts';
 
@@ -77,7 +77,7 @@ function watchLoop(): { delayMs(): number; close(): void } {
 }
 
 /** To be added after whoever asks is known. */
-export function addLoadShedding(app: App, deps: { intake: Pick<Intake, 'state'> }): void {
+export function addLoadShedding(app: App, deps: { intake: Pick<Ingest, 'state'> }): void {
   const loop = watchLoop();
   app.addHook('onClose', async () => loop.close());
   const places = createRequestLimiter(loop.delayMs);
@@ -94,7 +94,7 @@ export function addLoadShedding(app: App, deps: { intake: Pick<Intake, 'state'> 
     const isWrite = request.method === 'POST' && WRITES.has(url);
     try {
       // Known to be away: the pool would keep the request for as long as it has patience.
-      if (!isWrite && url.startsWith('/v1/') && deps.intake.state.isAway)
+      if (!isWrite && url.startsWith('/v1/') && deps.intake.state.isDatabaseDown)
         throw new Problem('database_away', { retryAfterSeconds: 5 });
       const key = (request.principal as { name: string } | undefined)?.name ?? '';
       leave.set(request, places.acquire(key, isWrite ? 'write' : 'read'));

@@ -5,7 +5,7 @@ import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { AppContext } from '../app/app-context.ts';
 import type { Look } from '../app/checks.ts';
-import type { Intake } from '../pipeline/ingest/ingest.ts';
+import type { Ingest } from '../pipeline/ingest/ingest.ts';
 import type { ListenerLimits } from '../runtime/network/server-limits.ts';
 import type { RepeatedLog } from '../runtime/repeated-log.ts';
 import type { Access } from './auth/access.ts';
@@ -33,7 +33,7 @@ export interface RouteDeps
   repeatedLog: RepeatedLog;
   /** Of connections and requests. Default: LISTENER_LIMITS. */
   limits?: ListenerLimits;
-  intake: Intake;
+  intake: Ingest;
   /** What the list of checks finds, looked at once a second at most; of these accounts: at every call. */
   look: (accounts?: readonly string[]) => Promise<Look>;
 }

@@ -36,7 +36,7 @@ export async function openServer(
   parts.shutdown.step('repeated log lines', async () => repeatedLog.close());
   const lookAt = (accounts?: readonly string[]) =>
     lookOnce(parts.gather, {
-      isAway: () => intake.state.isAway,
+      isAway: () => intake.state.isDatabaseDown,
       suspect: intake.suspect,
       ...(accounts ? { accounts } : {}),
     });
@@ -50,7 +50,7 @@ export async function openServer(
       clock: parts.clock,
       revocations: parts.catalogue.revocations,
       publicUrl: parts.config.http.publicUrl,
-      isAway: () => intake.state.isAway,
+      isAway: () => intake.state.isDatabaseDown,
     }),
     look: async (accounts?: readonly string[]) => (accounts ? lookAt(accounts) : lookAtAll()),
   };

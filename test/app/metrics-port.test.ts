@@ -5,7 +5,7 @@ import { type TestContext, test } from 'node:test';
 import { createAccounts } from '../../src/account.ts';
 import { openMetricsPort } from '../../src/app/metrics-port.ts';
 import { loadConfig } from '../../src/config/config.ts';
-import { createGather, type GatherDeps } from '../../src/pipeline/checks/gather.ts';
+import { createFactGatherer, type FactGathererDeps } from '../../src/pipeline/checks/gather.ts';
 import { createLifetimes, systemClock } from '../../src/runtime/clock.ts';
 import { createHealth } from '../../src/runtime/health.ts';
 import { createMetrics } from '../../src/runtime/metrics.ts';
@@ -35,10 +35,10 @@ function partsOn(t: TestContext, port: number | undefined) {
       callbackDays: async () => new Map(),
     },
   };
-  const gather = createGather({
-    catalogue: catalogue as unknown as GatherDeps['catalogue'],
+  const gather = createFactGatherer({
+    catalogue: catalogue as unknown as FactGathererDeps['catalogue'],
     queue: { counts: () => answer(away.queue, COUNTS), probe: () => answer(away.queue, undefined) },
-    storeHealth: { look: async () => undefined },
+    storeHealth: { check: async () => undefined },
     accounts: createAccounts([]),
     signs,
     clock: systemClock,

@@ -5,14 +5,14 @@ import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { createAccounts } from '../../src/account.ts';
 import { reportAtStart } from '../../src/app/start-report.ts';
-import type { Gather } from '../../src/pipeline/checks/gather.ts';
+import type { FactGatherer } from '../../src/pipeline/checks/gather.ts';
 import { createLog } from '../../src/runtime/log.ts';
 import { createShutdown } from '../../src/runtime/shutdown.ts';
 
 const NOW = new Date('2026-11-30T08:00:00Z');
 /** Items have waited for an hour, and the heartbeat of whoever starts now has not arrived. */
-const WAITING: Gather = {
-  here: async () => ({ now: NOW, process: 'p', conditions: [] }),
+const WAITING: FactGatherer = {
+  process: async () => ({ now: NOW, process: 'p', conditions: [] }),
   catalogue: async () => ({
     catalogue: { ok: true },
     workers: { alive: 0, dueSince: new Date(NOW.getTime() - 3_600_000) },

@@ -10,7 +10,7 @@ import {
   S3Client,
 } from '@aws-sdk/client-s3';
 import { createEraser } from '../../src/pipeline/maintenance/eraser.ts';
-import { examineStore } from '../../src/pipeline/maintenance/store-check.ts';
+import { checkStore } from '../../src/pipeline/maintenance/store-check.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
 import { PERMISSIONS } from '../../src/storage/permissions.ts';
 import { createStore, type Store } from '../../src/storage/store.ts';
@@ -82,7 +82,7 @@ describe('Ceph', { skip, timeout: 300_000 }, () => {
     );
   };
   const without = (...gone: string[]) => PERMISSIONS.filter((action) => !gone.includes(action));
-  const examine = (store: Store) => examineStore(store, { prefix: '', clock: systemClock, signal: soon() });
+  const examine = (store: Store) => checkStore(store, { prefix: '', clock: systemClock, signal: soon() });
 
   it('lets the doctor name exactly the right that is missing, and what does not work without it', async () => {
     await make('rights');

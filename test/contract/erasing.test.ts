@@ -29,7 +29,7 @@ for (const shape of SHAPES) {
       await store?.close();
     });
 
-    const eraser = () => createEraser(program.parts, { fedAgeMs: 1_500 });
+    const eraser = () => createEraser(program.parts, { claimAgeMs: 1_500 });
     const row = (id: string) => program.parts.catalogue.get(id);
     const accept = async (...inputs: ReferenceInput[]) =>
       (await program.parts.accept(inputs)).map(({ id }) => id);
@@ -189,7 +189,7 @@ for (const shape of SHAPES) {
       const inputs = Array.from({ length: 30 }, () => ({ ...sent(ground.simulator), openId: 'o-waiting' }));
       const ids = await accept(...inputs);
       await until('a job', async () => await program.board.getJob(jobIdOf(ids[0]!, 1)));
-      const { id } = await eraser().request({ account: A, openId: 'o-waiting', ...WHY }, soon());
+      const { id } = await eraser().openRequest({ account: A, openId: 'o-waiting', ...WHY }, soon());
       for (const one of ids) await gone(one);
       await until('the end', async () => (await program.parts.catalogue.erasures.get(id))?.finishedAt);
       const text = await dump();
@@ -217,7 +217,7 @@ for (const shape of SHAPES) {
       const before = await dump();
       const traces = ['o-with-many', 'msg-of-many', 'label-of-many', 'of-many-', mine[7]!.mediaId];
       for (const trace of traces) assert.ok(before.includes(trace), `${trace} was there`);
-      const { id } = await eraser().request({ account: A, openId: 'o-with-many', ...WHY }, soon());
+      const { id } = await eraser().openRequest({ account: A, openId: 'o-with-many', ...WHY }, soon());
       const done = await until(
         'the end of the erasure',
         async () => {

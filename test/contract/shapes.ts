@@ -14,7 +14,7 @@ import type { MediaRow } from '../../src/catalogue/media/row.ts';
 import { loadConfig } from '../../src/config/config.ts';
 import { openEmbeddedS3 } from '../../src/embedded/s3/server.ts';
 import { idOf, type Kind, type ReferenceInput } from '../../src/media.ts';
-import type { Feeder } from '../../src/pipeline/dispatch/dispatcher.ts';
+import type { Dispatcher } from '../../src/pipeline/dispatch/dispatcher.ts';
 import { createLifetimes, systemClock } from '../../src/runtime/clock.ts';
 import { createLog } from '../../src/runtime/log.ts';
 import type { SimulatedAccount } from '../../src/simulator/accounts/access-tokens.ts';
@@ -60,7 +60,7 @@ export interface Board {
 /** One process of the service. */
 export interface Program {
   readonly parts: AppContext;
-  readonly feeder: Feeder;
+  readonly feeder: Dispatcher;
   readonly board: Board;
   /** A further consumer in this process. */
   consume(): Promise<void>;

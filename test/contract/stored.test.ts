@@ -8,7 +8,7 @@ import type {
 } from '../../src/catalogue/verification/verifications.ts';
 import { idOf, type Reference, stemOf } from '../../src/media.ts';
 import { metadataOf } from '../../src/pipeline/archive/object-metadata.ts';
-import { driftOf } from '../../src/pipeline/verify/run.ts';
+import { driftOf } from '../../src/pipeline/verify/verifier.ts';
 import { A, B, ended, type Ground, type Program, SHAPES, sent, sha256Of, until } from './shapes.ts';
 
 const MIB = 1024 * 1024;

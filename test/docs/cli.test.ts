@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { cliPage } from '../../docs/generate/cli.ts';
-import { DRIFT } from '../../src/pipeline/verify/run.ts';
+import { DRIFT } from '../../src/pipeline/verify/verifier.ts';
 import { runWma } from '../cli/wma.ts';
 
 const page = (name: string) => readFileSync(new URL(`../../docs/${name}`, import.meta.url), 'utf8');

@@ -1,6 +1,6 @@
 /** The routes of the server, read from Fastify's own tree. */
 import { lookOnce } from '../../src/app/checks.ts';
-import { createIntake } from '../../src/pipeline/ingest/ingest.ts';
+import { createIngest } from '../../src/pipeline/ingest/ingest.ts';
 import { createRepeatedLog } from '../../src/runtime/repeated-log.ts';
 import { buildServer } from '../../src/server/app.ts';
 import { createAccess } from '../../src/server/auth/access.ts';
@@ -12,7 +12,7 @@ export async function listRoutes(s: TestServer): Promise<string[]> {
     ...s.context,
     repeatedLog: createRepeatedLog(s.context.log),
     access: createAccess([], { clock: s.context.clock, revocations: s.context.catalogue.revocations }),
-    intake: createIntake({ ...s.context, onAccepted: () => undefined }),
+    intake: createIngest({ ...s.context, onAccepted: () => undefined }),
     look: () => lookOnce(s.context.gather),
   });
   const tree = app.printRoutes({ commonPrefix: false, includeMeta: false });

@@ -1,6 +1,6 @@
 /** An incident as it is sent: as JSON, and as a text for people in a chat. */
 import { redact } from '../../runtime/redaction.ts';
-import type { Found } from '../checks/check.ts';
+import type { FindingFields } from '../checks/check.ts';
 import { type CheckCode, checkOf } from '../checks/table.ts';
 
 /** What any address that is no robot is sent; documented in docs/operations.md. Fields are added, never changed. */
@@ -28,19 +28,19 @@ export type State = 'begun' | 'continues' | 'ended' | 'test';
 /** Every message holds it: robots that want a keyword are given this one. */
 export const KEYWORD = 'wechat-media-archiver';
 
-export interface Naming {
+export interface AlertNaming {
   /** The account as people call it. */
   nameOf(account: string): string;
   readonly publicUrl: string | undefined;
 }
 
-export interface Told extends Found {
+export interface AlertInput extends FindingFields {
   readonly code: CheckCode;
   readonly lastSaidAt?: Date | undefined;
   readonly endedAt?: Date | undefined;
 }
 
-export function alertOf(incident: Told, { nameOf, publicUrl }: Naming): Alert {
+export function createAlert(incident: AlertInput, { nameOf, publicUrl }: AlertNaming): Alert {
   const check = checkOf(incident.code);
   const { target, count, endedAt } = incident;
   const said = { ...incident, target: tame(check.target === 'account' ? nameOf(target) : target) };
@@ -62,7 +62,7 @@ export function alertOf(incident: Told, { nameOf, publicUrl }: Naming): Alert {
   };
 }
 
-export function testAlert(now: Date, publicUrl: string | undefined): Alert {
+export function createTestAlert(now: Date, publicUrl: string | undefined): Alert {
   return {
     version: 1,
     service: KEYWORD,
@@ -96,7 +96,7 @@ const bytesOf = (text: string) => Buffer.byteLength(text);
  * One text for all of them, in the markdown that the robots have in common; `plain` leaves the marks out. What does
  * not fit is counted: the dashboard has the rest.
  */
-export function textOf(
+export function renderText(
   alerts: readonly Alert[],
   options: { language: 'en' | 'zh'; limitBytes: number; plain?: boolean },
 ): string {

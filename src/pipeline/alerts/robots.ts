@@ -3,20 +3,20 @@
  * HTTP 200 to what they refuse and say so in a code of the body.
  */
 import { createHmac } from 'node:crypto';
-import { type Alert, KEYWORD, textOf } from './message.ts';
+import { type Alert, KEYWORD, renderText } from './message.ts';
 
 export type RobotName = 'wecom' | 'dingtalk' | 'feishu' | 'lark' | 'json';
 
 /** `again`: it may be taken if it is sent once more. */
-export type Verdict =
+export type SendResult =
   | { readonly ok: true }
-  | { readonly ok: false; readonly why: string; readonly again: boolean };
+  | { readonly ok: false; readonly why: string; readonly canRetry: boolean };
 
 export interface Robot {
   readonly name: RobotName;
   /** One message for all of them where a robot counts messages; else one for each. */
   requests(alerts: readonly Alert[], now: Date): { url: string; body: object }[];
-  judge(status: number, answer: string): Verdict;
+  parseResponse(status: number, answer: string): SendResult;
 }
 
 type Code = number | undefined;
@@ -40,18 +40,18 @@ function codeOf(
   }
 }
 
-function judgeHttp(status: number): Verdict {
+function judgeHttp(status: number): SendResult {
   if (status >= 200 && status < 300) return { ok: true };
   const why = status >= 300 && status < 400 ? `HTTP ${status}: redirects are not followed` : `HTTP ${status}`;
-  return { ok: false, why, again: status >= 500 || status === 408 };
+  return { ok: false, why, canRetry: status >= 500 || status === 408 };
 }
 
 /** A refusal is not repeated at once: the key is wrong, or it was too fast, and then more makes it worse. */
-function judgeRobot(status: number, { code, words }: { code: Code; words: string }): Verdict {
+function judgeRobot(status: number, { code, words }: { code: Code; words: string }): SendResult {
   if (code === 0) return { ok: true };
-  if (code !== undefined) return { ok: false, why: `${code} ${words}`.trim(), again: false };
+  if (code !== undefined) return { ok: false, why: `${code} ${words}`.trim(), canRetry: false };
   const http = judgeHttp(status);
-  return http.ok ? { ok: false, why: 'the answer is not one of a robot', again: false } : http;
+  return http.ok ? { ok: false, why: 'the answer is not one of a robot', canRetry: false } : http;
 }
 
 /** The secret of a robot that wants signatures follows the address behind a #, which is never sent. */
@@ -64,10 +64,10 @@ function signed(url: string): { url: string; secret: string | undefined } {
 const wecom = (url: string): Robot => ({
   name: 'wecom',
   requests: (alerts) => {
-    const content = textOf(alerts, { language: 'zh', limitBytes: 4_096 });
+    const content = renderText(alerts, { language: 'zh', limitBytes: 4_096 });
     return [{ url: signed(url).url, body: { msgtype: 'markdown', markdown: { content } } }];
   },
-  judge: (status, answer) => judgeRobot(status, codeOf(answer, 'errcode', 'errmsg')),
+  parseResponse: (status, answer) => judgeRobot(status, codeOf(answer, 'errcode', 'errmsg')),
 });
 
 /**
@@ -86,10 +86,10 @@ const dingtalk = (given: string): Robot => {
         address.searchParams.set('timestamp', timestamp);
         address.searchParams.set('sign', sign);
       }
-      const text = textOf(alerts, { language: 'zh', limitBytes: 16_000 });
+      const text = renderText(alerts, { language: 'zh', limitBytes: 16_000 });
       return [{ url: address.href, body: { msgtype: 'markdown', markdown: { title: KEYWORD, text } } }];
     },
-    judge: (status, answer) => judgeRobot(status, codeOf(answer, 'errcode', 'errmsg')),
+    parseResponse: (status, answer) => judgeRobot(status, codeOf(answer, 'errcode', 'errmsg')),
   };
 };
 
@@ -106,18 +106,18 @@ const feishu = (given: string, name: 'feishu' | 'lark'): Robot => {
       // The text to sign is the key, and nothing is signed with it: so it is documented, unlike DingTalk's.
       const sign = () => createHmac('sha256', `${timestamp}\n${secret}`).update('').digest('base64');
       const language = name === 'lark' ? 'en' : 'zh';
-      const text = textOf(alerts, { language, limitBytes: 16_000, plain: true });
+      const text = renderText(alerts, { language, limitBytes: 16_000, plain: true });
       const body = { msg_type: 'text', content: { text } };
       return [{ url, body: secret ? { timestamp, sign: sign(), ...body } : body }];
     },
-    judge: (status, answer) => judgeRobot(status, codeOf(answer, 'code', 'msg')),
+    parseResponse: (status, answer) => judgeRobot(status, codeOf(answer, 'code', 'msg')),
   };
 };
 
 const json = (url: string): Robot => ({
   name: 'json',
   requests: (alerts) => alerts.map((body) => ({ url, body })),
-  judge: (status) => judgeHttp(status),
+  parseResponse: (status) => judgeHttp(status),
 });
 
 export function robotOf(url: string): Robot {

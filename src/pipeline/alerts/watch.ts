@@ -10,18 +10,18 @@ import type { Clock, Lifetimes } from '../../runtime/clock.ts';
 import type { Log } from '../../runtime/log.ts';
 import type { Facts } from '../checks/check.ts';
 import { type Finding, findingsOf } from '../checks/findings.ts';
-import type { Gather } from '../checks/gather.ts';
+import type { FactGatherer } from '../checks/gather.ts';
 import { CHECK_CODES, type CheckCode, checkOf, isCheckCode } from '../checks/table.ts';
-import { createLasting } from './lasting.ts';
-import { createLocalFindings, type Local } from './local.ts';
-import { alertOf, type Naming, type Told } from './message.ts';
-import type { AlertSender } from './send.ts';
+import { createFindingDebounce } from './debounce.ts';
+import { createLocalFindings, type LocalFinding } from './local-findings.ts';
+import { type AlertInput, type AlertNaming, createAlert } from './message.ts';
+import type { AlertSender } from './sender.ts';
 
 export interface AlertWatchDeps {
   catalogue: Pick<Catalogue, 'takeLease' | 'dropLease' | 'incidents'>;
-  gather: Gather;
+  gather: FactGatherer;
   sender: AlertSender;
-  naming: Naming;
+  naming: AlertNaming;
   clock: Clock;
   lifetimes: Pick<Lifetimes, 'scale'>;
   log: Pick<Log, 'warn'>;
@@ -29,7 +29,7 @@ export interface AlertWatchDeps {
 
 export interface AlertWatchOptions {
   /** Whether this process says that the catalogue is away: of a fleet of workers it would be one message each. */
-  readonly tellsOfCatalogue: boolean;
+  readonly alertsOnCatalogue: boolean;
   /** Default 30,000. */
   readonly everyMs?: number;
   /** How long a finding must last before it is told. Default: as its check says. */
@@ -53,7 +53,7 @@ const isSame = (a: Finding, b: Finding) => a.code === b.code && a.target === b.t
 
 export interface AlertWatch {
   /** One look, and what follows from it. Never rejects, but with the reason of `signal`. */
-  look(signal: AbortSignal): Promise<void>;
+  check(signal: AbortSignal): Promise<void>;
   /** Looks until the signal aborts. Never rejects. */
   run(signal: AbortSignal): Promise<void>;
 }
@@ -64,7 +64,10 @@ export function createAlertWatch(deps: AlertWatchDeps, options: AlertWatchOption
   const { everyMs = EVERY_MS } = options;
   const holder = randomUUID();
   const local = createLocalFindings();
-  const [lastingHere, lastingThere] = [createLasting(options.afterMs), createLasting(options.afterMs)];
+  const [lastingHere, lastingThere] = [
+    createFindingDebounce(options.afterMs),
+    createFindingDebounce(options.afterMs),
+  ];
   /** Two looks and a half: a trouble that comes and goes is one, and every process has renewed its own. */
   const unseenMs = everyMs * 2.5;
   let leadsSinceMs: number | undefined;
@@ -74,10 +77,10 @@ export function createAlertWatch(deps: AlertWatchDeps, options: AlertWatchOption
   const repeatBefore = () => new Date(clock.now().getTime() - lifetimes.scale(REPEAT_MS));
 
   /** How many of them, from the first on, were taken. A robot that takes none is left alone for longer and longer. */
-  async function send(told: readonly Told[], signal: AbortSignal): Promise<number> {
+  async function send(told: readonly AlertInput[], signal: AbortSignal): Promise<number> {
     if (told.length === 0 || performance.now() < notBeforeMs) return 0;
-    const alerts = told.map((one) => alertOf(one, deps.naming));
-    const { sent, taken } = await deps.sender.send(alerts, signal);
+    const alerts = told.map((one) => createAlert(one, deps.naming));
+    const { sent, sentCount: taken } = await deps.sender.send(alerts, signal);
     failures = sent ? 0 : failures + 1;
     if (!sent) notBeforeMs = performance.now() + Math.min(LONGEST_PAUSE_MS, everyMs * 2 ** failures);
     return sent ? told.length : taken;
@@ -102,7 +105,11 @@ export function createAlertWatch(deps: AlertWatchDeps, options: AlertWatchOption
     }
   }
 
-  async function report(locals: readonly Local[], found: readonly Finding[], now: Date): Promise<void> {
+  async function report(
+    locals: readonly LocalFinding[],
+    found: readonly Finding[],
+    now: Date,
+  ): Promise<void> {
     const rows = await incidents.report(
       // What this process reports of itself is found by the one that leads as well.
       [...locals, ...found.filter((one) => !locals.some((local) => isSame(local, one)))].map((one) => ({
@@ -113,7 +120,7 @@ export function createAlertWatch(deps: AlertWatchDeps, options: AlertWatchOption
     );
     for (const one of locals) {
       const row = rows.find(({ kind, target }) => kind === one.code && target === one.target) as Incident;
-      one.saidAt = row.lastSaidAt;
+      one.alertedAt = row.lastSaidAt;
       one.isRecorded = true;
     }
   }
@@ -151,26 +158,26 @@ export function createAlertWatch(deps: AlertWatchDeps, options: AlertWatchOption
 
   function updateLocal(facts: Facts): void {
     const found = findingsOf(facts).found.filter(isLocal);
-    const told = found.filter(({ code }) => code !== 'catalogue_away' || options.tellsOfCatalogue);
+    const told = found.filter(({ code }) => code !== 'catalogue_away' || options.alertsOnCatalogue);
     local.update(lastingHere(told), clock.now());
   }
 
   /** There is nowhere to agree on who says it. */
   async function sayAlone(signal: AbortSignal): Promise<void> {
-    const due = local.open().filter(({ saidAt }) => !saidAt || saidAt <= repeatBefore());
-    const told = due.map((one) => ({ ...one, lastSaidAt: one.saidAt }));
+    const due = local.open().filter(({ alertedAt: saidAt }) => !saidAt || saidAt <= repeatBefore());
+    const told = due.map((one) => ({ ...one, lastSaidAt: one.alertedAt }));
     const taken = await send(told, signal);
-    for (const one of due.slice(0, taken)) one.saidAt = clock.now();
+    for (const one of due.slice(0, taken)) one.alertedAt = clock.now();
   }
 
   async function sayEndsAlone(signal: AbortSignal): Promise<void> {
     const over = local.endedAlone();
     const taken = await send(over, signal);
-    for (const one of over.slice(0, taken)) local.forget(one);
+    for (const one of over.slice(0, taken)) local.remove(one);
   }
 
   async function look(signal: AbortSignal): Promise<void> {
-    const here = await deps.gather.here();
+    const here = await deps.gather.process();
     try {
       await lookForAll(here, signal);
     } catch (error) {
@@ -187,7 +194,7 @@ export function createAlertWatch(deps: AlertWatchDeps, options: AlertWatchOption
   }
 
   return {
-    look,
+    check: look,
     run: async (signal) => {
       while (!signal.aborted) {
         await look(signal).catch(() => undefined);

@@ -11,9 +11,9 @@ import type { ArchiveJob } from '../../queue/consumer.ts';
 import type { Disposition } from '../../queue/job-result.ts';
 import type { Log } from '../../runtime/log.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
-import type { Admission, Holds } from '../dispatch/account-hold.ts';
-import type { Gate } from '../dispatch/account-limiter.ts';
-import { type Accept, isOurs } from '../ingest/insert-batcher.ts';
+import type { AccountHolds, Admission } from '../dispatch/account-hold.ts';
+import type { AccountLimiter } from '../dispatch/account-limiter.ts';
+import { type AcceptReferences, isCatalogueUnavailable } from '../ingest/insert-batcher.ts';
 import { removeSuperseded, type SupersededDeps } from './delete-superseded.ts';
 import { type Settle, SUPERSEDED } from './handle-failure.ts';
 import { createTransfer, type TransferDeps } from './transfer.ts';
@@ -24,9 +24,9 @@ export interface ArchiverDeps extends Omit<TransferDeps, 'store' | 'catalogue' |
   catalogue: TransferDeps['catalogue'] &
     SupersededDeps['catalogue'] &
     Pick<Catalogue, 'ping' | 'archived' | 'failed'>;
-  gate: Gate;
-  holds: Pick<Holds, 'admit' | 'forget'>;
-  accept: Accept;
+  gate: AccountLimiter;
+  holds: Pick<AccountHolds, 'admit' | 'invalidate'>;
+  accept: AcceptReferences;
   settle: Settle;
   metrics: TransferDeps['metrics'] &
     Pick<Metrics, 'archived' | 'archivedBytes' | 'timeToArchive' | 'expirySlack'>;
@@ -89,7 +89,7 @@ export function createArchiver(deps: ArchiverDeps) {
       return deps.settle(job, clock.now(), unknown);
     }
     if (job.round === undefined) return await adopt(job.reference);
-    const leave = await deps.gate.enter(account.account, account.concurrency, PATIENCE_MS, signal);
+    const leave = await deps.gate.acquire(account.account, account.concurrency, PATIENCE_MS, signal);
     if (!leave) return { do: 'putBack', delayMs: PUT_BACK_MS };
     try {
       // WeChat counts every call against a daily quota: none is made whose outcome could not be kept.
@@ -125,11 +125,11 @@ export function createArchiver(deps: ArchiverDeps) {
         return (await catalogue.get(job.id)) ? SUPERSEDED : await adopt(reference);
       }
       const disposition = await complete(tried(), reference, stored, signal);
-      if (admission.to === 'go' && admission.isProbe) deps.holds.forget();
+      if (admission.to === 'go' && admission.isProbe) deps.holds.invalidate();
       return disposition;
     } catch (error) {
       // Shutdown or a lost lock: the media goes back as it was; the consumer knows what to do.
-      if (signal.aborted || isOurs(error)) throw error;
+      if (signal.aborted || isCatalogueUnavailable(error)) throw error;
       const isStore = error instanceof FailureError && error.failure.class === 'store';
       if (admission.to === 'go' || isStore) return await deps.settle(job, startedAt, error);
       // What holds the account is why the media waits, whatever is wrong with the link.
@@ -143,7 +143,7 @@ export function createArchiver(deps: ArchiverDeps) {
 
   /** An error of ours is not the media's fault: no try is spent, however long it takes. Throws all others. */
   function putBack(error: unknown, signal: AbortSignal): Disposition {
-    if (signal.aborted || !isOurs(error)) throw error;
+    if (signal.aborted || !isCatalogueUnavailable(error)) throw error;
     if (!isAway) deps.log.warn({ err: error }, 'outcomes cannot be kept; media go back into the queue');
     isAway = true;
     return { do: 'putBack', delayMs: CATALOGUE_AWAY_MS };

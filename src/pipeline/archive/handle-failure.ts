@@ -6,17 +6,17 @@ import type { Disposition } from '../../queue/job-result.ts';
 import type { Clock, Lifetimes } from '../../runtime/clock.ts';
 import type { Log } from '../../runtime/log.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
-import type { Holds } from '../dispatch/account-hold.ts';
+import type { AccountHolds } from '../dispatch/account-hold.ts';
 import type { StoreHold } from '../dispatch/store-hold.ts';
-import { isOurs } from '../ingest/insert-batcher.ts';
+import { isCatalogueUnavailable } from '../ingest/insert-batcher.ts';
 import type { StoredMedia } from './find-stored.ts';
 import type { ReadQuota } from './remaining-quota.ts';
 import { type Decision, decideNext } from './retry-policy.ts';
 
 export interface SettleDeps {
   catalogue: Pick<Catalogue, 'get' | 'failed'>;
-  holds: Pick<Holds, 'hold' | 'answered'>;
-  storeHold: Pick<StoreHold, 'judge'>;
+  holds: Pick<AccountHolds, 'hold' | 'reportMediaResponse'>;
+  storeHold: Pick<StoreHold, 'probeAfterFailure'>;
   clock: Pick<Clock, 'now' | 'isCertain'>;
   lifetimes: Pick<Lifetimes, 'scale'>;
   random: () => number;
@@ -62,7 +62,7 @@ export function createSettle(deps: SettleDeps): Settle {
     try {
       return await settle(job, startedAt, error);
     } catch (refused) {
-      if (isOurs(refused)) throw refused;
+      if (isCatalogueUnavailable(refused)) throw refused;
       // What could not be recorded costs an attempt all the same, or the item would be tried without end. The bare
       // failure holds nothing from outside that the catalogue could refuse.
       const { code } = refused as { code?: unknown };
@@ -84,7 +84,7 @@ export function createSettle(deps: SettleDeps): Settle {
     const cause =
       quota && quota.remain > 0 ? ({ ...known.failure, class: 'minute_limit' } as const) : known.failure;
     // A store that takes nothing says nothing of this media: it costs it no try.
-    const held = isOfStore(known.failure) ? await deps.storeHold.judge(known.failure) : undefined;
+    const held = isOfStore(known.failure) ? await deps.storeHold.probeAfterFailure(known.failure) : undefined;
     const now = deps.clock.now();
     const planned = decideNext({
       failure: cause,
@@ -111,7 +111,7 @@ export function createSettle(deps: SettleDeps): Settle {
 
     // WeChat has looked: that this media is no good says that the account is.
     if (known.failure.class === 'permanent_media' && known.failure.errcode !== undefined)
-      await deps.holds.answered(row.account);
+      await deps.holds.reportMediaResponse(row.account);
     if (decision.next === 'dead' || decision.next === 'expired') {
       if (decision.next === 'expired' || GONE.has(known.failure.errcode)) {
         try {

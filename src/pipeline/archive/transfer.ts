@@ -15,7 +15,7 @@ import type { NewObject } from '../../storage/upload/put.ts';
 import { worstCaseBytes } from '../../storage/upload/worst-case.ts';
 import type { Downloader, MediaBody } from '../../wechat/media/download.ts';
 import type { Tokens } from '../../wechat/tokens/tokens.ts';
-import { isOurs } from '../ingest/insert-batcher.ts';
+import { isCatalogueUnavailable } from '../ingest/insert-batcher.ts';
 import { digestOf } from './digest.ts';
 import { isRefusedRight } from './find-stored.ts';
 import { metadataOf } from './object-metadata.ts';
@@ -88,7 +88,7 @@ export function createTransfer(deps: TransferDeps): Transfer {
       try {
         return await picture(job, reference.picUrl, signal);
       } catch (second) {
-        if (signal.aborted || isOurs(second)) throw second;
+        if (signal.aborted || isCatalogueUnavailable(second)) throw second;
         deps.log.info({ err: second, id: job.id }, 'the link of a picture did not help');
         throw second instanceof FailureError && second.failure.class === 'store' ? second : error;
       }

@@ -2,11 +2,11 @@
 import { HELD_BY_HAND } from '../../catalogue/accounts/accounts.ts';
 import type { Explanation } from '../../failures.ts';
 import { explain } from '../../wechat/api/errcodes.ts';
-import { always, type Check, type Said, span } from './check.ts';
+import { type Check, fixedText, formatDuration, type NamedFinding } from './check.ts';
 import { silentSince } from './silence.ts';
 
 /** Who wanted a hold by hand says why. */
-function whyHeld({ detail }: Said): Explanation {
+function whyHeld({ detail }: NamedFinding): Explanation {
   const { message, advice } = explain({
     code: String(detail.code ?? 'unknown_errcode'),
     ...(detail.errcode === undefined ? {} : { errcode: Number(detail.errcode) }),
@@ -19,7 +19,7 @@ function whyHeld({ detail }: Said): Explanation {
 export const ACCOUNT_CHECKS = {
   account_held: {
     severity: 'warning',
-    part: 'accounts',
+    component: 'accounts',
     target: 'account',
     rule: 'An account waits as a whole, by itself or by hand. Not for the limit of a minute, which ends by itself within one. Ends when a media of the account got through, or on release.',
     begun: (it) => ({
@@ -44,7 +44,7 @@ export const ACCOUNT_CHECKS = {
   },
   customer_service_unread: {
     severity: 'warning',
-    part: 'accounts',
+    component: 'accounts',
     target: 'account',
     rule: 'Messages of a customer-service account of WeCom cannot be read: at once where WeCom refuses them for the account, else after ten minutes of failures or three hours unread. Ends with a read to the end.',
     begun: (it) => ({
@@ -76,18 +76,18 @@ export const ACCOUNT_CHECKS = {
   },
   no_callbacks: {
     severity: 'warning',
-    part: 'accounts',
+    component: 'accounts',
     target: 'account',
     rule: 'An account that used to get messages gets none. It is silent for 24 h where each of the seven days before had at least 20 messages; else for two days longer than its longest silence, in whole UTC days, of the 28 days before. Accounts with messages on fewer than three of those days are never said. Ends with the next callback. Calendar days: `TIME_SCALE` does not apply.',
     begun: (it) => ({
-      en: `Account ${it.target} has had no callback for ${span(Number(it.detail.silentSeconds ?? 0))}; it used to get some.`,
-      zh: `账号 ${it.target} 已 ${span(Number(it.detail.silentSeconds ?? 0))} 没有收到回调，此前一直有消息。`,
+      en: `Account ${it.target} has had no callback for ${formatDuration(Number(it.detail.silentSeconds ?? 0))}; it used to get some.`,
+      zh: `账号 ${it.target} 已 ${formatDuration(Number(it.detail.silentSeconds ?? 0))} 没有收到回调，此前一直有消息。`,
     }),
     ended: (it) => ({
       en: `Callbacks of account ${it.target} arrive again.`,
       zh: `账号 ${it.target} 重新收到回调。`,
     }),
-    advice: always(
+    advice: fixedText(
       "Compare the callback URL and its state in WeChat's console with GET /v1/accounts, and try it from outside.",
       '请核对微信后台的回调地址及其启用状态（参见 GET /v1/accounts），并从外网测试该地址。',
     ),
@@ -101,7 +101,7 @@ export const ACCOUNT_CHECKS = {
   },
   no_callback_yet: {
     severity: 'warning',
-    part: 'accounts',
+    component: 'accounts',
     target: 'account',
     rule: 'A configured account has never had a callback. Ends with the first.',
     begun: (it) => ({
@@ -109,7 +109,7 @@ export const ACCOUNT_CHECKS = {
       zh: `账号 ${it.target} 从未收到回调。`,
     }),
     ended: (it) => ({ en: `Account ${it.target} gets callbacks.`, zh: `账号 ${it.target} 已收到回调。` }),
-    advice: always(
+    advice: fixedText(
       "Paste its callbackUrl (wma accounts) into WeChat's console and send a message; PUBLIC_URL is the server's address from outside.",
       '请将其 callbackUrl（见 wma accounts）填入微信后台并发送一条消息；PUBLIC_URL 是服务的外网地址。',
     ),

@@ -24,10 +24,10 @@ import type { QueueCounts } from '../../queue/queue.ts';
 import type { Condition } from '../../runtime/health.ts';
 import type { StoreFinding } from '../maintenance/store-check.ts';
 
-export type Words = Explanation['message'];
+export type LocalizedText = Explanation['message'];
 
 /** A part of the program, as /readyz lists it under `checks`. */
-export const PARTS = [
+export const COMPONENTS = [
   'catalogue',
   'spool',
   'queue',
@@ -37,12 +37,12 @@ export const PARTS = [
   'accounts',
   'media',
 ] as const;
-export type Part = (typeof PARTS)[number];
+export type Component = (typeof COMPONENTS)[number];
 
 /** A finding in the words of its sentence. `target` is named as people know it. */
-export type Said = Pick<Found, 'target' | 'count' | 'detail'>;
+export type NamedFinding = Pick<FindingFields, 'target' | 'count' | 'detail'>;
 
-export interface Found {
+export interface FindingFields {
   /** An account, a process, or empty for all of it. */
   readonly target: string;
   readonly since: Date;
@@ -56,16 +56,16 @@ export type Audience = 'readyz' | 'doctor' | 'alerts' | 'page';
 export interface Check {
   /** error: something stands still. warning: something is to be fixed. notice: something is to be looked at. */
   readonly severity: 'error' | 'warning' | 'notice';
-  readonly part: Part;
+  readonly component: Component;
   /** What `target` is; absent: there is one of it. */
   readonly target?: 'account' | 'process';
   /** For docs/operations.md: when it begins and when it ends. */
   readonly rule: string;
-  readonly begun: (said: Said) => Words;
-  readonly ended: (said: Said) => Words;
-  readonly advice: (said: Said) => Words;
+  readonly begun: (said: NamedFinding) => LocalizedText;
+  readonly ended: (said: NamedFinding) => LocalizedText;
+  readonly advice: (said: NamedFinding) => LocalizedText;
   /** Undefined: the facts do not tell, so it has neither begun nor ended. */
-  readonly find: (facts: Facts) => readonly Partial<Found>[] | undefined;
+  readonly find: (facts: Facts) => readonly Partial<FindingFields>[] | undefined;
   /** Who is not told of it; the entry says why. The metric is told of all. */
   readonly except?: readonly Audience[];
   /** How long it must last before an alert is sent. Real time. Default: 0. */
@@ -75,7 +75,9 @@ export interface Check {
 }
 
 /** Whether a part responds, and if not, since when and why. */
-export type PartFact = { readonly ok: true } | { readonly ok: false; readonly failure?: Failure | undefined };
+export type ComponentFact =
+  | { readonly ok: true }
+  | { readonly ok: false; readonly failure?: Failure | undefined };
 
 export interface AccountFact extends AccountState {
   /** Its callbacks by day, read where it has been silent for a day. */
@@ -87,13 +89,13 @@ export interface Facts {
   readonly now: Date;
   /** `host (program, pid)` of the process that looks. */
   readonly process: string;
-  readonly catalogue?: PartFact;
+  readonly catalogue?: ComponentFact;
   /** `refused`: it responds, and takes no jobs. */
-  readonly queue?: PartFact & { readonly counts?: QueueCounts; readonly refused?: string };
+  readonly queue?: ComponentFact & { readonly counts?: QueueCounts; readonly refused?: string };
   /** As a probe of the store met it. */
-  readonly store?: PartFact;
+  readonly store?: ComponentFact;
   /** As the doctor tried it: all that is ever asked of it. */
-  readonly storeExamined?: readonly StoreFinding[];
+  readonly storeFindings?: readonly StoreFinding[];
   /** The configured accounts. */
   readonly accounts?: readonly AccountFact[];
   /** The customer-service accounts whose messages are not read. */
@@ -115,7 +117,7 @@ export interface Facts {
 }
 
 /** `find` of a check that the parts of a process report; see ../../vital-signs.ts. */
-export const reported =
+export const findReported =
   (code: string): Check['find'] =>
   ({ conditions, process, processes = [] }) => {
     if (!conditions) return undefined;
@@ -127,13 +129,13 @@ export const reported =
     );
   };
 
-export const always = (en: string, zh: string) => () => ({ en, zh });
+export const fixedText = (en: string, zh: string) => () => ({ en, zh });
 
-export const span = (seconds: number): string => {
+export const formatDuration = (seconds: number): string => {
   const minutes = Math.round(seconds / 60);
   if (minutes < 1) return '1 min';
   return minutes < 120 ? `${minutes} min` : `${Math.round(minutes / 60)} h`;
 };
 
-export const counted = (fact: Counted | undefined): readonly Partial<Found>[] | undefined =>
+export const findCounted = (fact: Counted | undefined): readonly Partial<FindingFields>[] | undefined =>
   fact && (fact.count > 0 ? [{ count: fact.count, ...(fact.firstAt ? { since: fact.firstAt } : {}) }] : []);

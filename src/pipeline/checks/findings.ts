@@ -1,9 +1,9 @@
 /** From the facts to the findings. Pure: everything that is told of is computed here, for all who tell it. */
-import type { Audience, Facts, Found, Part } from './check.ts';
-import { PARTS } from './check.ts';
+import type { Audience, Component, Facts, FindingFields } from './check.ts';
+import { COMPONENTS } from './check.ts';
 import { CHECK_CODES, type CheckCode, checkOf } from './table.ts';
 
-export interface Finding extends Found {
+export interface Finding extends FindingFields {
   readonly code: CheckCode;
 }
 
@@ -34,18 +34,18 @@ export function findingsOf(facts: Facts): Findings {
 export const findingsFor = (audience: Audience, { found }: Pick<Findings, 'found'>): readonly Finding[] =>
   found.filter(({ code }) => !checkOf(code).except?.includes(audience));
 
-export type PartState = { ok: true } | { ok: false; codes: CheckCode[] };
+export type ComponentState = { ok: true } | { ok: false; codes: CheckCode[] };
 
 /** For /readyz, which is open: codes and nothing else. */
 export function readinessOf(findings: Findings): {
   degraded: CheckCode[];
-  checks: Record<Part, PartState>;
+  checks: Record<Component, ComponentState>;
 } {
   const codes = [...new Set(findingsFor('readyz', findings).map(({ code }) => code))];
-  const stateOf = (part: Part): PartState => {
-    const ofPart = codes.filter((code) => checkOf(code).part === part);
+  const stateOf = (part: Component): ComponentState => {
+    const ofPart = codes.filter((code) => checkOf(code).component === part);
     return ofPart.length === 0 ? { ok: true } : { ok: false, codes: ofPart };
   };
-  const checks = Object.fromEntries(PARTS.map((part) => [part, stateOf(part)]));
-  return { degraded: codes, checks: checks as Record<Part, PartState> };
+  const checks = Object.fromEntries(COMPONENTS.map((part) => [part, stateOf(part)]));
+  return { degraded: codes, checks: checks as Record<Component, ComponentState> };
 }

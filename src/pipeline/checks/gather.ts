@@ -8,11 +8,11 @@ import { QueueRefusedError } from '../../queue/refusal.ts';
 import type { Clock, Lifetimes } from '../../runtime/clock.ts';
 import type { Health } from '../../runtime/health.ts';
 import { type StoreHealth, settledOrAborted } from '../dispatch/store-health.ts';
-import { driftOf } from '../verify/run.ts';
+import { driftOf } from '../verify/verifier.ts';
 import type { AccountFact, Facts } from './check.ts';
-import { DAYS_LOOKED_AT, dayOf, isSilent } from './silence.ts';
+import { DAYS_OBSERVED, dayOf, isSilent } from './silence.ts';
 
-export interface GatherDeps {
+export interface FactGathererDeps {
   catalogue: Pick<Catalogue, 'facts'> & {
     accounts: Pick<Catalogue['accounts'], 'states'>;
     fleet: Pick<Catalogue['fleet'], 'read'>;
@@ -29,14 +29,14 @@ export interface GatherDeps {
   process: string;
 }
 
-export interface Gather {
+export interface FactGatherer {
   /** Of the whole, or of these accounts. Throws what the catalogue throws. */
   catalogue(accounts?: readonly string[]): Promise<Partial<Facts>>;
   /** Never reject; a part that does not respond until `signal` aborts does not respond. */
   queue(signal: AbortSignal): Promise<Partial<Facts>>;
   store(signal: AbortSignal): Promise<Partial<Facts>>;
   /** Of this process alone. Never rejects. */
-  here(): Promise<Pick<Facts, 'now' | 'process' | 'conditions'>>;
+  process(): Promise<Pick<Facts, 'now' | 'process' | 'conditions'>>;
 }
 
 /** As {@link Catalogue.stats} counts what is at risk: six hours of three days. */
@@ -51,7 +51,7 @@ const UNREAD_MS = 3 * 3_600_000;
 const PROBE_MS = 20_000;
 const WEEK_MS = 7 * 24 * 3_600_000;
 
-export function createGather(deps: GatherDeps): Gather {
+export function createFactGatherer(deps: FactGathererDeps): FactGatherer {
   const { catalogue, clock, lifetimes } = deps;
   const { facts } = catalogue;
 
@@ -66,7 +66,7 @@ export function createGather(deps: GatherDeps): Gather {
     const oldest = Math.min(...silent.map(({ lastCallbackAt }) => lastCallbackAt!.getTime()));
     const days = await facts.callbackDays(
       silent.map(({ account }) => account),
-      dayOf(new Date(oldest), -DAYS_LOOKED_AT),
+      dayOf(new Date(oldest), -DAYS_OBSERVED),
     );
     return known.map((state) => ({ ...state, days: days.get(state.account) }));
   }
@@ -98,7 +98,7 @@ export function createGather(deps: GatherDeps): Gather {
   /** One at a time, whoever asks: it goes on where a caller does not wait for it. */
   function probeStore(): Promise<Failure | undefined> {
     probing ??= deps.storeHealth
-      .look(AbortSignal.timeout(PROBE_MS))
+      .check(AbortSignal.timeout(PROBE_MS))
       .then((failure) => {
         lastFailure = failure;
         return failure;
@@ -159,7 +159,7 @@ export function createGather(deps: GatherDeps): Gather {
         return { store: { ok: false, failure: lastFailure } };
       }
     },
-    here: async () => {
+    process: async () => {
       await deps.signs.refresh();
       const { process } = deps;
       return { now: clock.now(), process, conditions: deps.signs.list() };

@@ -1,14 +1,24 @@
 /** Checks of what became, or is about to become, of media items. */
-import { always, type Check, counted, type Said, span, type Words } from './check.ts';
+import {
+  type Check,
+  findCounted,
+  fixedText,
+  formatDuration,
+  type LocalizedText,
+  type NamedFinding,
+} from './check.ts';
 
-const nearest = ({ detail }: Said): Words => {
+const nearest = ({ detail }: NamedFinding): LocalizedText => {
   const seconds = Number(detail.nearestSeconds ?? 0);
   return seconds > 0
-    ? { en: `the nearest deadline is in ${span(seconds)}`, zh: `最近的截止时间还有 ${span(seconds)}` }
+    ? {
+        en: `the nearest deadline is in ${formatDuration(seconds)}`,
+        zh: `最近的截止时间还有 ${formatDuration(seconds)}`,
+      }
     : { en: 'the nearest deadline has passed', zh: '最近的截止时间已过' };
 };
 
-const SEE_EXPIRED = always(
+const SEE_EXPIRED = fixedText(
   'See why in GET /v1/media?status=expired; where WeChat still has one, redrive it with force.',
   '原因见 GET /v1/media?status=expired；若微信仍保留素材，可强制重新归档（force）。',
 );
@@ -16,14 +26,14 @@ const SEE_EXPIRED = always(
 export const MEDIA_CHECKS = {
   at_risk: {
     severity: 'error',
-    part: 'media',
+    component: 'media',
     rule: 'Media known for five minutes are not archived and within a twelfth of a life (6 h) of their deadline, or past it. Ends when none is left.',
     begun: (it) => ({
       en: `${it.count} media are close to expiring and not archived: ${nearest(it).en}.`,
       zh: `${it.count} 个素材即将过期且尚未归档：${nearest(it).zh}。`,
     }),
-    ended: always('No media is close to expiring any more.', '已没有即将过期的素材。'),
-    advice: always(
+    ended: fixedText('No media is close to expiring any more.', '已没有即将过期的素材。'),
+    advice: fixedText(
       'Look at the held accounts and at the failures of the pending media, on the dashboard or in GET /v1/stats.',
       '请在控制台或 GET /v1/stats 查看被暂停的账号和待归档素材的失败原因。',
     ),
@@ -37,56 +47,56 @@ export const MEDIA_CHECKS = {
   },
   expired: {
     severity: 'error',
-    part: 'media',
+    component: 'media',
     rule: 'Media expired: WeChat keeps them no longer. `count` is of the last 6 h, so when it is said again, of those since the last message. Ends when none has for 6 h.',
     begun: (it) => ({
       en: `${it.count} media expired before they could be archived.`,
       zh: `${it.count} 个素材在归档前已过期。`,
     }),
-    ended: always('No media has expired for six hours.', '最近六小时内没有素材过期。'),
+    ended: fixedText('No media has expired for six hours.', '最近六小时内没有素材过期。'),
     advice: SEE_EXPIRED,
-    find: ({ expired }) => counted(expired?.recent),
+    find: ({ expired }) => findCounted(expired?.recent),
   },
   lost: {
     severity: 'warning',
-    part: 'media',
+    component: 'media',
     rule: 'Media expired within the last seven days. Ends when they are redriven or erased, or seven days after the last.',
     begun: (it) => ({
       en: `${it.count} media expired in the last seven days and are lost.`,
       zh: `最近七天有 ${it.count} 个素材过期丢失。`,
     }),
-    ended: always('No media has expired in the last seven days.', '最近七天没有素材过期。'),
+    ended: fixedText('No media has expired in the last seven days.', '最近七天没有素材过期。'),
     advice: SEE_EXPIRED,
     // `expired` was alerted of; and the service is ready again although this is not forgotten.
     except: ['alerts', 'readyz'],
-    find: ({ expired }) => counted(expired?.week),
+    find: ({ expired }) => findCounted(expired?.week),
   },
   dead_letters: {
     severity: 'notice',
-    part: 'media',
+    component: 'media',
     rule: 'Media were given up for good within the last seven days. Ends when they are redriven or erased, or seven days after the last.',
     begun: (it) => ({
       en: `${it.count} media were given up in the last seven days (dead letters).`,
       zh: `最近七天有 ${it.count} 个素材归档失败（死信）。`,
     }),
-    ended: always('No media was given up in the last seven days.', '最近七天没有新的死信。'),
-    advice: always(
+    ended: fixedText('No media was given up in the last seven days.', '最近七天没有新的死信。'),
+    advice: fixedText(
       'See why with wma dead-letters or GET /v1/dead-letters, mend it, and redrive them.',
       '请用 wma dead-letters 或 GET /v1/dead-letters 查看原因，处理后重新投递。',
     ),
     // Some media are dead by their nature (a recalled picture): no reason to wake anybody.
     except: ['alerts', 'readyz'],
-    find: ({ dead }) => counted(dead),
+    find: ({ dead }) => findCounted(dead),
   },
   drift: {
     severity: 'warning',
-    part: 'media',
+    component: 'media',
     rule: 'The last verification found catalogue and bucket to differ. Ends with one that does not.',
     begun: (it) => ({
       en: `${it.count} of ${it.detail.total} differed when catalogue and bucket were compared.`,
       zh: `目录与存储桶核对时，${it.detail.total} 个中有 ${it.count} 个不一致。`,
     }),
-    ended: always('Catalogue and bucket agree.', '目录与存储桶一致。'),
+    ended: fixedText('Catalogue and bucket agree.', '目录与存储桶一致。'),
     advice: (it) => ({
       en: `See them: wma verify --watch ${it.detail.id}`,
       zh: `查看详情：wma verify --watch ${it.detail.id}`,

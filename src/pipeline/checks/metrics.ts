@@ -3,7 +3,7 @@ import type { Metrics } from '../../runtime/metrics.ts';
 import type { Findings } from './findings.ts';
 
 /** What is not known is not shown: 0 would say that all is well. */
-export function showChecks(
+export function updateCheckMetrics(
   { checkFailing }: Pick<Metrics, 'checkFailing'>,
   { known, found }: Findings,
 ): void {

@@ -1,6 +1,13 @@
 /** Checks of single processes: workers above all. */
 import { FAILURES } from '../../failures.ts';
-import { always, type Check, type Facts, reported, type Said, type Words } from './check.ts';
+import {
+  type Check,
+  type Facts,
+  findReported,
+  fixedText,
+  type LocalizedText,
+  type NamedFinding,
+} from './check.ts';
 
 /** Real time: it is about processes. A worker that is killed counts as alive for 15 s more. */
 const MISSING_MS = 10_000;
@@ -17,7 +24,7 @@ function missingSince({ workers, now }: Facts): Date | undefined {
   return goneMs >= MISSING_MS ? new Date(now.getTime() - goneMs) : undefined;
 }
 
-const skewWords = ({ target, detail }: Said): Words => {
+const skewWords = ({ target, detail }: NamedFinding): LocalizedText => {
   const ms = Number(detail.aheadMs ?? 0);
   const seconds = Math.round(Math.abs(ms) / 1000);
   return ms > 0
@@ -34,14 +41,14 @@ const skewWords = ({ target, detail }: Said): Words => {
 export const PROCESS_CHECKS = {
   workers_missing: {
     severity: 'error',
-    part: 'workers',
+    component: 'workers',
     rule: 'Media wait in the queue, and no worker has been alive for 10 s. The alert comes after a minute. Ends with the first heartbeat of a worker, or when nothing waits.',
-    begun: always(
+    begun: fixedText(
       'No worker is alive although media wait: nothing is archived.',
       '有素材等待，但没有存活的工作进程，归档已停止。',
     ),
-    ended: always('A worker is alive again, or nothing waits.', '工作进程已恢复，或已没有等待的素材。'),
-    advice: always(
+    ended: fixedText('A worker is alive again, or nothing waits.', '工作进程已恢复，或已没有等待的素材。'),
+    advice: fixedText(
       'Start a worker (npm run worker), and look at the log of those that ended.',
       '请启动工作进程（npm run worker），并查看已退出进程的日志。',
     ),
@@ -55,11 +62,11 @@ export const PROCESS_CHECKS = {
   // Before the first item comes, somebody who starts the service should know. Scaling to zero is no fault.
   workers_none: {
     severity: 'notice',
-    part: 'workers',
+    component: 'workers',
     rule: 'No worker is alive, and nothing has waited for one yet (else it is `workers_missing`). Ends with the first heartbeat of a worker.',
-    begun: always('No worker is alive.', '没有存活的工作进程。'),
-    ended: always('A worker is alive.', '工作进程已在运行。'),
-    advice: always(
+    begun: fixedText('No worker is alive.', '没有存活的工作进程。'),
+    ended: fixedText('A worker is alive.', '工作进程已在运行。'),
+    advice: fixedText(
       'Start one (npm run worker): what comes will wait until then.',
       '请启动工作进程（npm run worker）：在此之前收到的素材会一直等待。',
     ),
@@ -71,7 +78,7 @@ export const PROCESS_CHECKS = {
   },
   consumer_closed: {
     severity: 'error',
-    part: 'workers',
+    component: 'workers',
     target: 'process',
     rule: 'A worker has not opened its consumer yet. Ends when it takes jobs. The alert comes after two minutes.',
     begun: (it) => ({
@@ -82,16 +89,16 @@ export const PROCESS_CHECKS = {
       en: `The worker ${it.target} takes jobs, or is gone.`,
       zh: `工作进程 ${it.target} 已开始接收任务或已退出。`,
     }),
-    advice: always(
+    advice: fixedText(
       'It waits for the queue: look at the Redis of REDIS_URL, or at Postgres.',
       '它在等待队列：请检查 REDIS_URL 指向的 Redis（或 Postgres）。',
     ),
-    find: reported('consumer_closed'),
+    find: findReported('consumer_closed'),
     alertAfterMs: 2 * 60_000,
   },
   worker_quiet: {
     severity: 'error',
-    part: 'workers',
+    component: 'workers',
     target: 'process',
     rule: 'The watchdog of a worker has restarted its consumer. Ends when the worker begins a media again, or is gone.',
     begun: (it) => ({
@@ -102,15 +109,15 @@ export const PROCESS_CHECKS = {
       en: `The worker ${it.target} works again, or is gone.`,
       zh: `工作进程 ${it.target} 已恢复或已退出。`,
     }),
-    advice: always(
+    advice: fixedText(
       'Look at the connection from the worker to Redis or Postgres; a supervisor that heeds /livez restarts it.',
       '请检查该进程到 Redis 或 Postgres 的网络；按 /livez 监控的守护程序会自动重启它。',
     ),
-    find: reported('worker_quiet'),
+    find: findReported('worker_quiet'),
   },
   clock_skewed: {
     severity: 'error',
-    part: 'process',
+    component: 'process',
     target: 'process',
     rule: "The clock of a process and the database's are more than 10 s apart. Ends when they are not.",
     begun: skewWords,
@@ -118,7 +125,7 @@ export const PROCESS_CHECKS = {
       en: `The clock of ${it.target} agrees with the database's, or it is gone.`,
       zh: `${it.target} 的时钟已与数据库一致，或该进程已退出。`,
     }),
-    advice: always(
+    advice: fixedText(
       'Set the clocks of all machines by NTP; wma doctor shows each of them.',
       '请用 NTP 校准所有机器的时钟；wma doctor 会逐一列出。',
     ),
@@ -129,7 +136,7 @@ export const PROCESS_CHECKS = {
   },
   store_clock_skewed: {
     severity: 'error',
-    part: 'process',
+    component: 'process',
     target: 'process',
     rule: "The store refuses a process for the time at which it signs; the sentence says by how many seconds the process's clock differs from the store's. That process archives nothing, the others go on. Ends when the store takes its test object.",
     begun: (it) => ({
@@ -147,14 +154,14 @@ export const PROCESS_CHECKS = {
         failure?.code === 'clock_skewed'
           ? [{ target: facts.process, detail: { words: failure.detail ?? failure.code } }]
           : [];
-      const told = reported('store_clock_skewed')(facts);
+      const told = findReported('store_clock_skewed')(facts);
       if (!told && !facts.store) return undefined;
       return [...here, ...(told ?? []).filter(({ target }) => target !== here[0]?.target)];
     },
   },
   disk_floor: {
     severity: 'error',
-    part: 'process',
+    component: 'process',
     target: 'process',
     rule: 'The disk of `DATA_DIR` has less than the floor free, in a process that writes there. Ends when it has more.',
     begun: (it) => ({
@@ -166,6 +173,6 @@ export const PROCESS_CHECKS = {
       zh: `${it.target} 的磁盘空间已恢复。`,
     }),
     advice: () => FAILURES.disk_full.advice,
-    find: reported('disk_floor'),
+    find: findReported('disk_floor'),
   },
 } as const satisfies Record<string, Check>;

@@ -4,7 +4,7 @@ import type { AccountFact } from './check.ts';
 const DAY_MS = 86_400_000;
 const BUSY_MESSAGES = 20;
 const BUSY_DAYS = 7;
-export const DAYS_LOOKED_AT = 28;
+export const DAYS_OBSERVED = 28;
 const LEAST_DAYS = 3;
 
 /** The day of `date`, `offset` days later; UTC, `2026-01-31`. */
@@ -25,7 +25,7 @@ export function usualSilenceMs(
   lastCallbackAt: Date,
 ): number | undefined {
   const counts = Array.from(
-    { length: DAYS_LOOKED_AT },
+    { length: DAYS_OBSERVED },
     (_, back) => days?.get(dayOf(lastCallbackAt, -back)) ?? 0,
   );
   if (counts.filter((count) => count > 0).length < LEAST_DAYS) return undefined;

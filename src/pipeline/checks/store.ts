@@ -5,9 +5,9 @@
 import { isStoreAway, STORE_FAILURES, type StoreFailureCode } from '../../store-failures.ts';
 import { explain } from '../../wechat/api/errcodes.ts';
 import type { StoreFinding } from '../maintenance/store-check.ts';
-import { always, type Check, counted, type Facts } from './check.ts';
+import { type Check, type Facts, findCounted, fixedText } from './check.ts';
 
-const ended = always('The storage takes objects again.', '对象存储已恢复写入。');
+const ended = fixedText('The storage takes objects again.', '对象存储已恢复写入。');
 /** A probe that got no response at all in time. */
 const SILENCE: StoreFailureCode = 'store_unavailable';
 const meets = ({ store }: Facts, code: StoreFailureCode): boolean =>
@@ -17,7 +17,7 @@ const probeCheck = (code: StoreFailureCode): Check => {
   const { message, advice } = STORE_FAILURES[code];
   return {
     severity: 'error',
-    part: 'store',
+    component: 'store',
     rule: `A probe of the store meets it.${isStoreAway(code) ? ' The alert comes after two minutes.' : ''} Ends when a probe is taken.`,
     begun: () => message,
     ended,
@@ -51,13 +51,13 @@ const examined = (findings: readonly StoreFinding[] | undefined) =>
 export const STORE_CHECKS = {
   store_held: {
     severity: 'error',
-    part: 'store',
+    component: 'store',
     rule: 'The store took neither a media nor a test object, because it refuses or is away: all archiving waits. Ends when a test object is taken.',
     begun: ({ detail }) => {
       const { message } = explain({ code: String(detail.code ?? 'store_unavailable') });
       return { en: `All archiving is held: ${message.en}`, zh: `归档已全部暂停：${message.zh}` };
     },
-    ended: always('The storage takes objects again; archiving goes on.', '对象存储已恢复，归档继续进行。'),
+    ended: fixedText('The storage takes objects again; archiving goes on.', '对象存储已恢复，归档继续进行。'),
     advice: ({ detail }) => explain({ code: String(detail.code ?? 'store_unavailable') }).advice,
     find: ({ storeHold }) =>
       storeHold &&
@@ -66,38 +66,39 @@ export const STORE_CHECKS = {
   ...PROBE_CHECKS,
   store_incomplete: {
     severity: 'error',
-    part: 'store',
+    component: 'store',
     rule: 'The doctor tried all that is asked of a store (writing in one piece and in parts, reading, links, removing), and something did not work.',
     begun: ({ detail }) => ({ en: `${detail.message}`, zh: `${detail.messageZh}` }),
     ended,
     advice: ({ detail }) => ({ en: `${detail.advice}`, zh: `${detail.adviceZh}` }),
     // Only the doctor tries it.
     except: ['readyz', 'alerts', 'page'],
-    find: ({ storeExamined }) => examined(storeExamined?.filter(({ ok }) => !ok)),
+    find: ({ storeFindings: storeExamined }) => examined(storeExamined?.filter(({ ok }) => !ok)),
   },
   store_limited: {
     severity: 'notice',
-    part: 'store',
+    component: 'store',
     rule: 'The doctor tried each right of the access key that README lists, and found one missing without which archiving goes on; or the bucket keeps what is erased (Object Lock).',
     begun: ({ detail }) => ({ en: `${detail.message}`, zh: `${detail.messageZh}` }),
     ended,
     advice: ({ detail }) => ({ en: `${detail.advice}`, zh: `${detail.adviceZh}` }),
     except: ['readyz', 'alerts', 'page'],
-    find: ({ storeExamined }) => examined(storeExamined?.filter(({ ok, advice }) => ok && advice)),
+    find: ({ storeFindings: storeExamined }) =>
+      examined(storeExamined?.filter(({ ok, advice }) => ok && advice)),
   },
   store_refused: {
     severity: 'error',
-    part: 'store',
+    component: 'store',
     rule: 'The store refused a media when it was last tried, or refuses a test object, and archiving as a whole is not held. Ends when none is left and a test object is taken.',
     begun: ({ count, detail }) =>
       detail.probed
         ? STORE_FAILURES.store_refused.message
         : { en: `The storage refused ${count} media.`, zh: `对象存储拒绝了 ${count} 个素材。` },
-    ended: always('Nothing is refused by the storage any more.', '对象存储不再拒绝任何写入。'),
+    ended: fixedText('Nothing is refused by the storage any more.', '对象存储不再拒绝任何写入。'),
     advice: () => STORE_FAILURES.store_refused.advice,
     find: (facts) => {
       if (meets(facts, 'store_refused')) return [{ detail: { probed: 1 } }];
-      return facts.storeHold?.hold ? [] : counted(facts.storeRefused);
+      return facts.storeHold?.hold ? [] : findCounted(facts.storeRefused);
     },
     alertUnless: ['store_held'],
   },

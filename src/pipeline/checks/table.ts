@@ -1,13 +1,13 @@
 /** The one list of checks, in the order in which they are shown. How to add one: check.ts. */
 import { ACCOUNT_CHECKS } from './accounts.ts';
 import type { Check } from './check.ts';
+import { INFRASTRUCTURE_CHECKS } from './infrastructure.ts';
 import { MEDIA_CHECKS } from './media.ts';
-import { PART_CHECKS } from './parts.ts';
 import { PROCESS_CHECKS } from './processes.ts';
 import { STORE_CHECKS } from './store.ts';
 
 export const CHECKS = {
-  ...PART_CHECKS,
+  ...INFRASTRUCTURE_CHECKS,
   ...STORE_CHECKS,
   ...PROCESS_CHECKS,
   ...ACCOUNT_CHECKS,

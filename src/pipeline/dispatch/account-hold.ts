@@ -9,7 +9,7 @@ import type { Reference } from '../../media.ts';
 import type { Clock, Lifetimes } from '../../runtime/clock.ts';
 import type { Log } from '../../runtime/log.ts';
 
-export interface HoldsDeps {
+export interface AccountHoldsDeps {
   catalogue: Pick<Catalogue, 'standBack'> & {
     accounts: Pick<Catalogue['accounts'], 'holds' | 'hold' | 'takeProbe' | 'lift'>;
   };
@@ -29,16 +29,16 @@ export type Admission =
   | { readonly to: 'picture'; readonly hold: AccountHold }
   | { readonly to: 'later' };
 
-export interface Holds {
+export interface AccountHolds {
   /** Rejects with a DatabaseAwayError. */
   admit(job: { id: string; round: number; reference: Reference }): Promise<Admission>;
   hold(account: string, until: Date, why: Failure): Promise<void>;
   /** WeChat answered about a media: the account as a whole is well. */
-  answered(account: string): Promise<void>;
+  reportMediaResponse(account: string): Promise<void>;
   /** A call that was refused for the account as a whole is answered again. Ends such a hold, once it has lapsed. */
-  works(account: string): Promise<void>;
+  reportCallSucceeded(account: string): Promise<void>;
   /** What is known is not true any more. */
-  forget(): void;
+  invalidate(): void;
 }
 
 const FRESH_MS = 1_000;
@@ -53,7 +53,7 @@ export function pictureWindowMs({ scale, lifetimeMs }: Pick<Lifetimes, 'scale' |
   return Math.min(scale(PICTURE_MS), lifetimeMs / PICTURE_SHARE);
 }
 
-export function createHolds(deps: HoldsDeps): Holds {
+export function createAccountHolds(deps: AccountHoldsDeps): AccountHolds {
   const { catalogue, clock, lifetimes, log } = deps;
   let known: ReadonlyMap<string, AccountHold> = new Map();
   let readAtMs = Number.NEGATIVE_INFINITY;
@@ -120,14 +120,14 @@ export function createHolds(deps: HoldsDeps): Holds {
       await refresh();
     },
 
-    answered,
+    reportMediaResponse: answered,
 
-    works: async (account) => {
+    reportCallSucceeded: async (account) => {
       await refresh();
       if (known.get(account)?.why?.class === 'account') await answered(account);
     },
 
-    forget,
+    invalidate: forget,
   };
 }
 

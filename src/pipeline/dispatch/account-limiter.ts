@@ -1,14 +1,14 @@
 /** How many downloads of one account run at once in this process: WeChat answers bursts with a false 40001. */
 
-export interface Gate {
+export interface AccountLimiter {
   /**
    * Waits up to `patienceMs` for a place. Undefined when none came free: the caller puts its media back, so that one
    * slow account does not sit on every worker slot.
    */
-  enter(
+  acquire(
     account: string,
     limit: number,
-    patienceMs: number,
+    timeoutMs: number,
     signal: AbortSignal,
   ): Promise<(() => void) | undefined>;
 }
@@ -20,7 +20,7 @@ interface Line {
   readonly waiting: (() => void)[];
 }
 
-export function createGate(): Gate {
+export function createAccountLimiter(): AccountLimiter {
   const lines = new Map<string, Line>();
 
   function leave(account: string, line: Line): void {
@@ -30,7 +30,7 @@ export function createGate(): Gate {
   }
 
   return {
-    enter: (account, limit, patienceMs, signal) => {
+    acquire: (account, limit, patienceMs, signal) => {
       const line = lines.get(account) ?? { running: 0, limit, waiting: [] };
       line.limit = limit;
       lines.set(account, line);

@@ -5,14 +5,14 @@ import type { FleetPlace } from '../../catalogue/processes/registry.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Health } from '../../runtime/health.ts';
 
-export interface Fleet {
+export interface ConcurrencyShares {
   /** How many downloads of the account this worker may run at once; 0 where others have them all. */
   shareOf(account: string, concurrency: number): number;
   /** Until the signal aborts, then says goodbye. Never rejects. */
   run(signal: AbortSignal): Promise<void>;
 }
 
-export interface FleetDeps {
+export interface ConcurrencySharesDeps {
   catalogue: { fleet: Pick<Catalogue['fleet'], 'beat' | 'leave'> };
   signs: Pick<Health, 'list' | 'refresh'>;
   clock: Clock;
@@ -37,7 +37,10 @@ export function decideShare(
 }
 
 /** `name`: `host (program, pid)`. `takesMedia`: this process runs a consumer. */
-export function createFleet(deps: FleetDeps, self: { name: string; takesMedia: boolean }): Fleet {
+export function createConcurrencyShares(
+  deps: ConcurrencySharesDeps,
+  self: { name: string; takesMedia: boolean },
+): ConcurrencyShares {
   const { catalogue, clock, signs } = deps;
   const id = randomUUID();
   // Alone until told otherwise: a burst of the first seconds is better than a start that waits.

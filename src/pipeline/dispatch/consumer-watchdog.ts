@@ -11,7 +11,7 @@ import type { Health } from '../../runtime/health.ts';
 import type { Log } from '../../runtime/log.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
 
-export interface WatchdogDeps {
+export interface ConsumerWatchdogDeps {
   queue: Pick<ArchiveQueue, 'consume' | 'firstWaiting'>;
   signs: Pick<Health, 'setUnhealthy' | 'setHealthy'>;
   metrics: Pick<Metrics, 'consumerRestarts'>;
@@ -19,7 +19,7 @@ export interface WatchdogDeps {
   log: Pick<Log, 'error' | 'info'>;
 }
 
-export interface WatchdogOptions {
+export interface ConsumerWatchdogOptions {
   readonly consume: ConsumeOptions;
   /** How long media in hand may go on when the consumer is opened anew. */
   readonly graceMs: number;
@@ -29,7 +29,7 @@ export interface WatchdogOptions {
   readonly everyMs?: number;
 }
 
-export interface Watchdog {
+export interface ConsumerWatchdog {
   /** Until the signal aborts. Never rejects. */
   run(signal: AbortSignal): Promise<void>;
   /** As {@link Consumer.close}. */
@@ -40,7 +40,7 @@ export interface Watchdog {
 export const RESTARTS = 3;
 
 /** A job that stands first and is not taken, and since when. */
-export interface Standing {
+export interface UntakenJob {
   readonly jobId: string;
   readonly sinceMs: number;
 }
@@ -49,28 +49,28 @@ export interface Standing {
  * What one look adds to those before it. A worker whose places are all taken by long downloads takes none, and need
  * not; one that begins anything works; and where the first job changes, somebody does.
  */
-export function decideStanding(
-  before: Standing | undefined,
+export function decideUntakenJob(
+  before: UntakenJob | undefined,
   seen: { first: string | undefined; hasBegun: boolean; isFull: boolean },
   nowMs: number,
-): Standing | undefined {
+): UntakenJob | undefined {
   if (seen.first === undefined || seen.hasBegun || seen.isFull) return undefined;
   return before?.jobId === seen.first ? before : { jobId: seen.first, sinceMs: nowMs };
 }
 
 /** Opens a consumer and watches it. */
-export async function openWatchdog(
-  deps: WatchdogDeps,
+export async function openConsumerWatchdog(
+  deps: ConsumerWatchdogDeps,
   handler: JobHandler,
-  options: WatchdogOptions,
-): Promise<Watchdog> {
+  options: ConsumerWatchdogOptions,
+): Promise<ConsumerWatchdog> {
   const { queue, signs, log } = deps;
   const { quietMs = 60_000, everyMs = 10_000, graceMs } = options;
   let inHand = 0;
   let begun = 0;
   let restarts = 0;
   let isClosed = false;
-  let standing: Standing | undefined;
+  let standing: UntakenJob | undefined;
 
   const counted: JobHandler = async (job, signal) => {
     inHand++;
@@ -108,7 +108,7 @@ export async function openWatchdog(
   async function look(before: number, signal: AbortSignal): Promise<void> {
     const first = await queue.firstWaiting(signal);
     const isFull = inHand >= options.consume.concurrency;
-    standing = decideStanding(standing, { first, hasBegun: begun !== before, isFull }, performance.now());
+    standing = decideUntakenJob(standing, { first, hasBegun: begun !== before, isFull }, performance.now());
     if (standing && performance.now() - standing.sinceMs >= quietMs) await restart();
   }
 

@@ -12,7 +12,7 @@ import type { Health } from '../../runtime/health.ts';
 import type { Log } from '../../runtime/log.ts';
 import { createWakeSignal } from '../../runtime/wake-signal.ts';
 
-export interface FeederDeps {
+export interface DispatcherDeps {
   catalogue: Pick<Catalogue, 'promote' | 'claim' | 'unfeed'>;
   queue: Pick<ArchiveQueue, 'add'>;
   accounts: Pick<Accounts, 'all'>;
@@ -21,11 +21,11 @@ export interface FeederDeps {
   signs: Pick<Health, 'setUnhealthy' | 'setHealthy'>;
 }
 
-export interface Feeder {
+export interface Dispatcher {
   /** New rows are due: feed now rather than at the next tick. */
-  wake(): void;
+  notify(): void;
   /** A job of this process left the queue; after enough of them the queue runs low and is fed. */
-  finished(): void;
+  jobFinished(): void;
   /** Feeds until the signal aborts. Never rejects. */
   run(signal: AbortSignal): Promise<void>;
 }
@@ -44,28 +44,32 @@ const ADDS_FAILING = 'queue_adds_failing';
  * they do not. A heavy account thus has about a quarter of a second's work in the queue, and a fresh media of
  * another one starts that much later at most, whatever the first has waiting.
  */
-export function nextRoom(room: number, seen: { inQueue: number; taken: number }, bounds: Bounds): number {
+export function decideWindow(
+  room: number,
+  seen: { inQueue: number; taken: number },
+  bounds: WindowBounds,
+): number {
   const full = seen.inQueue + seen.taken >= room;
-  if (full && seen.inQueue <= room / 4) return Math.min(bounds.most, room * 2);
-  if (seen.inQueue > (room * 3) / 4) return Math.max(bounds.least, Math.floor(room * 0.75));
+  if (full && seen.inQueue <= room / 4) return Math.min(bounds.max, room * 2);
+  if (seen.inQueue > (room * 3) / 4) return Math.max(bounds.min, Math.floor(room * 0.75));
   return room;
 }
 
-export interface Bounds {
+export interface WindowBounds {
   /** More for an account that may have more in work at once. */
-  readonly least: number;
+  readonly min: number;
   /** QUEUE_WINDOW */
-  readonly most: number;
+  readonly max: number;
   /** How long before their deadline pictures of held accounts are fed; see holds.ts. Default: none is. */
   readonly pictureWindowMs?: number;
   /** How long adding must fail before it is reported. Default: a minute. */
   readonly addsFailingMs?: number;
 }
 
-export function createFeeder(deps: FeederDeps, bounds: Bounds): Feeder {
+export function createDispatcher(deps: DispatcherDeps, bounds: WindowBounds): Dispatcher {
   // As many as may be in work at once: with less, places of the account would stay empty.
   const leastOf = ({ concurrency }: Pick<Account, 'concurrency'>) =>
-    Math.min(bounds.most, Math.max(bounds.least, concurrency));
+    Math.min(bounds.max, Math.max(bounds.min, concurrency));
   const rooms = new Map<string, number>();
   const bell = createWakeSignal();
   let unfinished = 0;
@@ -97,7 +101,7 @@ export function createFeeder(deps: FeederDeps, bounds: Bounds): Feeder {
       const seen = { inQueue: inQueue.get(account) ?? 0, taken: taken.get(account) ?? 0 };
       // Nothing taken says nothing: either no row is due or the queue is full enough.
       if (seen.taken > 0)
-        rooms.set(account, nextRoom(roomOf(one), seen, { least: leastOf(one), most: bounds.most }));
+        rooms.set(account, decideWindow(roomOf(one), seen, { min: leastOf(one), max: bounds.max }));
     }
   }
 
@@ -110,7 +114,7 @@ export function createFeeder(deps: FeederDeps, bounds: Bounds): Feeder {
       await deps.catalogue.promote(now, PROMOTE_LIMIT);
     }
     const given = deps.accounts.all.map((one) => ({ account: one.account, room: roomOf(one) }));
-    const { fed, inQueue } = await deps.catalogue.claim(given, now, bounds.most, bounds.pictureWindowMs);
+    const { fed, inQueue } = await deps.catalogue.claim(given, now, bounds.max, bounds.pictureWindowMs);
     if (fed.length === 0) return;
     try {
       await add(fed, signal);
@@ -123,8 +127,8 @@ export function createFeeder(deps: FeederDeps, bounds: Bounds): Feeder {
   }
 
   return {
-    wake: bell.notify,
-    finished: () => {
+    notify: bell.notify,
+    jobFinished: () => {
       unfinished--;
       if (unfinished === 0) bell.notify();
     },

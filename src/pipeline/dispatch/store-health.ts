@@ -4,14 +4,14 @@
  */
 import { type Failure, FailureError } from '../../failures.ts';
 import type { Store } from '../../storage/store.ts';
-import type { Canary } from './store-probe.ts';
+import type { StoreProbe } from './store-probe.ts';
 
 export interface StoreHealth {
   /**
    * What is wrong with the store, in a code of ../store-failures.ts; undefined: nothing. Rejects with the signal's
    * reason, never otherwise. A write that is under way is shared by all who look.
    */
-  look(signal: AbortSignal): Promise<Failure | undefined>;
+  check(signal: AbortSignal): Promise<Failure | undefined>;
 }
 
 /** How long a write that was taken says that the next one would be. */
@@ -21,7 +21,10 @@ const REFUSED_MS = 30_000;
 /** Longer than a canary may take. */
 const WRITE_MS = 15_000;
 
-export function createStoreHealth(deps: { store: Pick<Store, 'checkHealth'>; canary: Canary }): StoreHealth {
+export function createStoreHealth(deps: {
+  store: Pick<Store, 'checkHealth'>;
+  probe: StoreProbe;
+}): StoreHealth {
   let written: { readonly atMs: number; readonly why: Failure | undefined } | undefined;
   let writing: Promise<Failure | undefined> | undefined;
 
@@ -30,7 +33,7 @@ export function createStoreHealth(deps: { store: Pick<Store, 'checkHealth'>; can
 
   function write(): Promise<Failure | undefined> {
     writing ??= deps
-      .canary(AbortSignal.timeout(WRITE_MS))
+      .probe(AbortSignal.timeout(WRITE_MS))
       .then((why) => {
         written = { atMs: performance.now(), why };
         return why;
@@ -42,7 +45,7 @@ export function createStoreHealth(deps: { store: Pick<Store, 'checkHealth'>; can
   }
 
   return {
-    look: async (signal) => {
+    check: async (signal) => {
       try {
         await deps.store.checkHealth(signal);
         return isFresh() ? written?.why : await settledOrAborted(write(), signal);

@@ -15,7 +15,7 @@ import type { Clock, Lifetimes } from '../../runtime/clock.ts';
 import type { Log } from '../../runtime/log.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
 import { isStoreRefusal } from '../../store-failures.ts';
-import type { Canary } from './store-probe.ts';
+import type { StoreProbe } from './store-probe.ts';
 
 /** Begun or ended, as told by the one process of the fleet that found out. */
 export type StoreHoldChange =
@@ -24,13 +24,13 @@ export type StoreHoldChange =
 
 export interface StoreHoldDeps {
   catalogue: { storeHold: Omit<Catalogue['storeHold'], 'release'> };
-  canary: Canary;
+  probe: StoreProbe;
   clock: Clock;
   lifetimes: Pick<Lifetimes, 'scale'>;
   metrics: Pick<Metrics, 'storeHeld'>;
   log: Pick<Log, 'info' | 'warn'>;
   /** The clock of this process was found to be wrong, or right again; must not throw. */
-  onSkew?: ((why: Failure | undefined) => void) | undefined;
+  onClockSkew?: ((why: Failure | undefined) => void) | undefined;
   /** Once an incident; must not throw. */
   onChange?: ((change: StoreHoldChange) => void) | undefined;
   /** Media are due again, in this process at once. */
@@ -39,7 +39,7 @@ export interface StoreHoldDeps {
 
 export interface StoreHold {
   /** Sends a media back while the store is held, and cuts its try when a hold begins: no try is spent. */
-  guard(
+  runUnlessHeld(
     job: ArchiveJob,
     signal: AbortSignal,
     run: (signal: AbortSignal) => Promise<Disposition>,
@@ -48,7 +48,7 @@ export interface StoreHold {
    * After a put failed: whether the store takes nothing, and all archiving is held, or nothing of this process, whose
    * clock is wrong; undefined where it takes what others put.
    */
-  judge(failure: Failure): Promise<'held' | 'clockSkewed' | undefined>;
+  probeAfterFailure(failure: Failure): Promise<'held' | 'clockSkewed' | undefined>;
   /** Watches, and probes while it is held, until the signal aborts. Never rejects. */
   run(signal: AbortSignal): Promise<void>;
 }
@@ -96,10 +96,10 @@ export function createStoreHold(deps: StoreHoldDeps): StoreHold {
     skewed = why && { why, probeAtMs: performance.now() + SKEWED_PROBE_MS };
     if (why && !was) {
       log.warn({ failure: why }, "store: this machine's clock is wrong, this process archives nothing");
-      deps.onSkew?.(why);
+      deps.onClockSkew?.(why);
     } else if (!why && was) {
       log.info('store: the clock is right again, this process archives');
-      deps.onSkew?.(undefined);
+      deps.onClockSkew?.(undefined);
     }
   }
 
@@ -120,7 +120,7 @@ export function createStoreHold(deps: StoreHoldDeps): StoreHold {
   /** Whoever has the probe: one canary, and what follows from it for the whole fleet. */
   async function probe(holder: string, startedAt: Date, signal: AbortSignal): Promise<void> {
     const before = known;
-    const why = await deps.canary(signal);
+    const why = await deps.probe(signal);
     learnSkew(why?.code === 'clock_skewed' ? why : undefined);
     if (skewed) return await rows.dropProbe(holder);
     const now = clock.now();
@@ -145,7 +145,7 @@ export function createStoreHold(deps: StoreHoldDeps): StoreHold {
   }
 
   return {
-    guard: async (job, signal, run) => {
+    runUnlessHeld: async (job, signal, run) => {
       const standBack = async (): Promise<boolean> =>
         job.round !== undefined && (await rows.standBack({ id: job.id, round: job.round }));
       if (known && (await standBack())) return { do: 'finish', result: 'later' };
@@ -172,7 +172,7 @@ export function createStoreHold(deps: StoreHoldDeps): StoreHold {
       }
     },
 
-    judge: async (failed) => {
+    probeAfterFailure: async (failed) => {
       if (failed.code === 'clock_skewed') {
         learnSkew(failed);
         return 'clockSkewed';
@@ -200,7 +200,7 @@ export function createStoreHold(deps: StoreHoldDeps): StoreHold {
           const { hold } = await read();
           const now = clock.now();
           if (skewed && performance.now() >= skewed.probeAtMs) {
-            const why = await deps.canary(signal);
+            const why = await deps.probe(signal);
             learnSkew(why?.code === 'clock_skewed' ? why : undefined);
           }
           // Whose clock is wrong finds out nothing about the store.

@@ -4,7 +4,7 @@ import { type Failure, FailureError, failure } from '../../failures.ts';
 import type { Store } from '../../storage/store.ts';
 
 /** Undefined: the store took it. */
-export type Canary = (signal: AbortSignal) => Promise<Failure | undefined>;
+export type StoreProbe = (signal: AbortSignal) => Promise<Failure | undefined>;
 
 /** Longer than a store that works ever needs for a hundred bytes: three requests and the pauses between them. */
 const ANSWER_MS = 10_000;
@@ -14,11 +14,11 @@ const CONTENT = Buffer.from('wechat-media-archiver was here to see whether it ma
  * Puts and removes `{prefix}.probe/{uuid}`. Only the put is judged: a key that may write and not delete archives as
  * well as any. Each its own key, since under a retention rule an object cannot be written over.
  */
-export function createCanary(
+export function createStoreProbe(
   store: Pick<Store, 'put' | 'delete'>,
   prefix: string,
   timeoutMs = ANSWER_MS,
-): Canary {
+): StoreProbe {
   return async (signal) => {
     const key = `${prefix}.probe/${randomUUID()}`;
     const within = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);

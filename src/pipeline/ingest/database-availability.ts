@@ -8,41 +8,45 @@ import { DatabaseAwayError } from '../../catalogue/database/database.ts';
 import type { Log } from '../../runtime/log.ts';
 import { createWakeSignal } from '../../runtime/wake-signal.ts';
 
-export interface Presence {
+export interface DatabaseAvailability {
   /** The catalogue did not answer when last asked. */
-  readonly isAway: boolean;
+  readonly isDown: boolean;
   /** The answer to what the catalogue is asked; throws DatabaseAwayError where it takes too long. */
-  inTime<T>(work: Promise<T>): Promise<T>;
+  withTimeout<T>(work: Promise<T>): Promise<T>;
   /** It did not answer. */
-  missed(why: unknown): void;
+  setDown(why: unknown): void;
   /** Somebody else met an error of the catalogue: worth a look. */
   suspect(): void;
   /** There is something to replay. */
-  wake(): void;
+  notify(): void;
   /** Probes and replays until the signal aborts. Never rejects. */
   run(signal: AbortSignal): Promise<void>;
 }
 
-export interface PresenceDeps {
+export interface DatabaseAvailabilityDeps {
   catalogue: Pick<Catalogue, 'ping'>;
   log: Pick<Log, 'info' | 'warn'>;
   /** Writes what was put aside. */
   replay(signal: AbortSignal): Promise<void>;
   /** The catalogue is there, and yet a replay failed; it is tried again. */
-  onTrouble(error: unknown): void;
+  onReplayError(error: unknown): void;
 }
 
-export interface PresenceTiming {
+export interface DatabaseAvailabilityTiming {
   /** How long the catalogue may take before the spool is asked; WeChat cuts after 5 s. */
-  directMs?: number;
-  probeMs?: number;
-  lookMs?: number;
+  timeoutMs?: number;
+  retryMs?: number;
+  pollMs?: number;
 }
 
-export function createPresence(
-  { catalogue, log, replay, onTrouble }: PresenceDeps,
-  { directMs = 2_500, probeMs = 500, lookMs = 10_000 }: PresenceTiming,
-): Presence {
+export function createDatabaseAvailability(
+  { catalogue, log, replay, onReplayError: onTrouble }: DatabaseAvailabilityDeps,
+  {
+    timeoutMs: directMs = 2_500,
+    retryMs: probeMs = 500,
+    pollMs: lookMs = 10_000,
+  }: DatabaseAvailabilityTiming,
+): DatabaseAvailability {
   const bell = createWakeSignal();
   let isAway = false;
   let isSuspect = false;
@@ -88,16 +92,16 @@ export function createPresence(
   }
 
   return {
-    get isAway() {
+    get isDown() {
       return isAway;
     },
-    inTime,
-    missed,
+    withTimeout: inTime,
+    setDown: missed,
     suspect: () => {
       isSuspect = true;
       if (!isAway) bell.notify();
     },
-    wake: bell.notify,
+    notify: bell.notify,
     run: async (signal) => {
       const ended = new Promise<void>((resolve) => {
         if (signal.aborted) resolve();

@@ -12,40 +12,49 @@ import type { Log } from '../../runtime/log.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
 import type { Spool, SpoolSize } from '../../spool/spool.ts';
 import { isNeverStorable } from '../../storable.ts';
-import { createPresence, type Presence, type PresenceTiming } from './database-availability.ts';
-import { type Accept, OverloadedError, toReference, UnknownAccountError } from './insert-batcher.ts';
-import { createEntryWriter, type Entry, type EntryWriterDeps, textOf } from './spool-entry.ts';
+import {
+  createDatabaseAvailability,
+  type DatabaseAvailability,
+  type DatabaseAvailabilityTiming,
+} from './database-availability.ts';
+import {
+  type AcceptReferences,
+  OverloadedError,
+  toReference,
+  UnknownAccountError,
+} from './insert-batcher.ts';
+import { createEntryWriter, type EntryWriterDeps, type SpoolEntry, serializeEntry } from './spool-entry.ts';
 
 /** On disk; `spooled`: not in the catalogue yet, and a row that is there already stays as it is. */
-export type Taken = Accepted & { readonly spooled?: true };
+export type Ingested = Accepted & { readonly spooled?: true };
 
-export interface Intake extends Pick<Presence, 'suspect' | 'run'> {
+export interface Ingest extends Pick<DatabaseAvailability, 'suspect' | 'run'> {
   /** References of a callback: never refused while they can be made durable anywhere. */
-  callback(references: readonly ReferenceInput[]): Promise<Taken[]>;
+  ingestCallback(references: readonly ReferenceInput[]): Promise<Ingested[]>;
   /** References of the API: refused with OverloadedError early, so that callbacks find room. */
-  request(references: readonly ReferenceInput[]): Promise<Taken[]>;
+  ingestRequest(references: readonly ReferenceInput[]): Promise<Ingested[]>;
   /** A customer-service account is to be read. */
-  sync(account: string, openKfId: string, sealedToken: string): Promise<void>;
+  requestKfSync(account: string, openKfId: string, sealedToken: string): Promise<void>;
   /** A secret that came by callback; the latest counts. */
-  keep(secret: { name: string; encrypted: string }): Promise<void>;
-  readonly state: IntakeState;
+  storeSecret(secret: { name: string; encrypted: string }): Promise<void>;
+  readonly state: IngestState;
 }
 
-export interface IntakeState {
+export interface IngestState {
   /** The catalogue did not answer when last asked. */
-  readonly isAway: boolean;
+  readonly isDatabaseDown: boolean;
   /** What waits in the spool; absent where there is no spool. */
   readonly spool?: SpoolSize & { readonly isWritable: boolean };
 }
 
-export interface SpoolUse extends SpoolSize {
+export interface SpoolUseChange extends SpoolSize {
   readonly state: 'begun' | 'ended';
   readonly at: Date;
 }
 
-export interface IntakeDeps extends EntryWriterDeps {
+export interface IngestDeps extends EntryWriterDeps {
   catalogue: EntryWriterDeps['catalogue'] & Pick<Catalogue, 'ping'>;
-  accept: Accept;
+  accept: AcceptReferences;
   accounts: Pick<Accounts, 'find'>;
   clock: Pick<Clock, 'now'>;
   metrics: Pick<Metrics, 'received' | 'spooled'>;
@@ -53,7 +62,7 @@ export interface IntakeDeps extends EntryWriterDeps {
   /** Absent where DATA_DIR cannot be written. */
   spool?: Spool;
   /** The first record went into the spool, or the last one left it. */
-  onSpoolUse?: (use: SpoolUse) => void;
+  onSpoolUse?: (use: SpoolUseChange) => void;
 }
 
 /** Of the spool's limit; the rest is kept for callbacks, which nobody sends again. */
@@ -62,7 +71,7 @@ const API_SHARE = 0.75;
 const API_WAITING = 10_000;
 const SAY_EVERY_MS = 60_000;
 
-export function createIntake(deps: IntakeDeps, timing: PresenceTiming = {}): Intake {
+export function createIngest(deps: IngestDeps, timing: DatabaseAvailabilityTiming = {}): Ingest {
   const { catalogue, accept, accounts, clock, log, spool } = deps;
   const deliver = createEntryWriter(deps);
   let inUse = false;
@@ -82,7 +91,7 @@ export function createIntake(deps: IntakeDeps, timing: PresenceTiming = {}): Int
     deps.onSpoolUse?.({ state: inUse ? 'begun' : 'ended', at: clock.now(), ...size });
   }
 
-  const presence = createPresence(
+  const presence = createDatabaseAvailability(
     {
       catalogue,
       log,
@@ -93,7 +102,7 @@ export function createIntake(deps: IntakeDeps, timing: PresenceTiming = {}): Int
           noticeUse();
         }
       },
-      onTrouble: (error) => {
+      onReplayError: (error) => {
         if (isTimeToSay())
           log.error({ err: error }, 'the spool cannot be written into the catalogue; tried again');
       },
@@ -102,17 +111,17 @@ export function createIntake(deps: IntakeDeps, timing: PresenceTiming = {}): Int
   );
 
   /** On disk when it resolves; throws `why` where there is no way. */
-  async function divert(entries: readonly Entry[], share: number, why: unknown): Promise<void> {
+  async function divert(entries: readonly SpoolEntry[], share: number, why: unknown): Promise<void> {
     if (!spool) throw why;
     try {
-      await spool.append(entries.map(textOf), share);
+      await spool.append(entries.map(serializeEntry), share);
     } catch (error) {
       if (isTimeToSay()) log.error({ err: error }, 'neither the catalogue nor the spool can be written');
       throw why;
     }
     deps.metrics.spooled.inc(entries.length);
     noticeUse();
-    presence.wake();
+    presence.notify();
   }
 
   const away = () => new DatabaseAwayError('the catalogue is away and the spool cannot be written');
@@ -120,18 +129,18 @@ export function createIntake(deps: IntakeDeps, timing: PresenceTiming = {}): Int
   /** Through the front door if it opens in time, else into the spool. */
   async function durably<T>(way: {
     direct: () => Promise<T>;
-    entries: () => readonly Entry[];
+    entries: () => readonly SpoolEntry[];
     spooled: () => T;
     share: number;
     passes: (error: unknown) => boolean;
   }): Promise<T> {
     let why: unknown;
-    if (!presence.isAway) {
+    if (!presence.isDown) {
       try {
-        return await presence.inTime(way.direct());
+        return await presence.withTimeout(way.direct());
       } catch (error) {
         if (way.passes(error) || isNeverStorable(error)) throw error;
-        if (error instanceof DatabaseAwayError) presence.missed(error);
+        if (error instanceof DatabaseAwayError) presence.setDown(error);
         why = error;
       }
     }
@@ -139,13 +148,13 @@ export function createIntake(deps: IntakeDeps, timing: PresenceTiming = {}): Int
     return way.spooled();
   }
 
-  function take(inputs: readonly ReferenceInput[], isApi: boolean): Promise<Taken[]> {
+  function take(inputs: readonly ReferenceInput[], isApi: boolean): Promise<Ingested[]> {
     const now = clock.now();
     // Resolved at once: an unknown account is refused whatever is away, and sentAt is that of now.
     const references = inputs.map((input) => toReference(input, accounts, now));
     if (references.length === 0) return Promise.resolve([]);
     const resolved = references.map((one) => ({ ...one, sentAt: one.sentAt.toISOString() }));
-    return durably<Taken[]>({
+    return durably<Ingested[]>({
       direct: async () => accept(resolved, isApi ? { waitingLimit: API_WAITING } : {}),
       entries: () => references.map((reference) => ({ kind: 'media', reference })),
       spooled: () =>
@@ -161,7 +170,7 @@ export function createIntake(deps: IntakeDeps, timing: PresenceTiming = {}): Int
     });
   }
 
-  const alone = (direct: () => Promise<void>, entry: Entry) =>
+  const alone = (direct: () => Promise<void>, entry: SpoolEntry) =>
     durably({
       direct,
       entries: () => [entry],
@@ -171,9 +180,9 @@ export function createIntake(deps: IntakeDeps, timing: PresenceTiming = {}): Int
     });
 
   return {
-    callback: async (references) => take(references, false),
-    request: async (references) => take(references, true),
-    sync: (account, openKfId, sealedToken) => {
+    ingestCallback: async (references) => take(references, false),
+    ingestRequest: async (references) => take(references, true),
+    requestKfSync: (account, openKfId, sealedToken) => {
       const at = clock.now();
       return alone(() => catalogue.kfSyncs.want(account, openKfId, sealedToken, at), {
         kind: 'sync',
@@ -183,7 +192,7 @@ export function createIntake(deps: IntakeDeps, timing: PresenceTiming = {}): Int
         at,
       });
     },
-    keep: ({ name, encrypted }) => {
+    storeSecret: ({ name, encrypted }) => {
       const at = clock.now();
       return alone(() => catalogue.kept.writeUnlessNewer(name, encrypted, at), {
         kind: 'secret',
@@ -193,8 +202,8 @@ export function createIntake(deps: IntakeDeps, timing: PresenceTiming = {}): Int
       });
     },
     get state() {
-      const { isAway } = presence;
-      return { isAway, ...(spool ? { spool: { ...spool.size, isWritable: spool.isWritable } } : {}) };
+      const { isDown: isDatabaseDown } = presence;
+      return { isDatabaseDown, ...(spool ? { spool: { ...spool.size, isWritable: spool.isWritable } } : {}) };
     },
     suspect: presence.suspect,
     run: presence.run,

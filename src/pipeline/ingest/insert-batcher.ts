@@ -18,11 +18,11 @@ export class UnknownAccountError extends Error {
 }
 
 /** The catalogue is away or has no room for more: says nothing about the media. */
-export function isOurs(error: unknown): boolean {
+export function isCatalogueUnavailable(error: unknown): boolean {
   return error instanceof DatabaseAwayError || error instanceof OverloadedError;
 }
 
-export interface AcceptDeps {
+export interface InsertBatcherDeps {
   catalogue: Pick<Catalogue, 'accept'>;
   accounts: Pick<Accounts, 'find'>;
   clock: Pick<Clock, 'now'>;
@@ -43,7 +43,7 @@ interface Waiting {
 }
 
 /** `waitingLimit`: refused when more than this would wait, so that more important callers find room. */
-export type Accept = (
+export type AcceptReferences = (
   inputs: readonly ReferenceInput[],
   options?: { waitingLimit?: number },
 ) => Promise<Accepted[]>;
@@ -59,7 +59,7 @@ export function toReference(input: ReferenceInput, accounts: Pick<Accounts, 'fin
  * Answers once every given reference is on disk, in the order given. Throws {@link UnknownAccountError} before
  * anything is written, {@link OverloadedError} when too much waits, DatabaseAwayError when the catalogue is away.
  */
-export function createAccept(deps: AcceptDeps): Accept {
+export function createInsertBatcher(deps: InsertBatcherDeps): AcceptReferences {
   const waiting: Waiting[] = [];
   let waitingReferences = 0;
   let writing = false;

@@ -19,21 +19,21 @@ const WAITS: Readonly<Record<Failure['class'], readonly [firstMs: number, longes
   permanent_media: [5 * MINUTE_MS, 60 * MINUTE_MS],
 };
 /** Of one customer-service account alone: perhaps deleted, and then for good. */
-export const OF_ONE: ReadonlySet<string> = new Set(['customer_service_account_unknown']);
-const OF_ONE_MS = 60 * MINUTE_MS;
+export const SINGLE_KF_ACCOUNT_CODES: ReadonlySet<string> = new Set(['customer_service_account_unknown']);
+const SINGLE_KF_ACCOUNT_MS = 60 * MINUTE_MS;
 
 /** `failures`: in a row, this one included. From the wait to a quarter more, so that processes spread. */
-export function syncWaitMs(failure: Failure, failures: number, random: number): number {
+export function decideSyncDelayMs(failure: Failure, failures: number, random: number): number {
   const [firstMs, longestMs] = WAITS[failure.class];
-  const waitMs = OF_ONE.has(failure.code)
-    ? OF_ONE_MS
+  const waitMs = SINGLE_KF_ACCOUNT_CODES.has(failure.code)
+    ? SINGLE_KF_ACCOUNT_MS
     : Math.min(longestMs, firstMs * 2 ** Math.min(failures - 1, 20));
   return waitMs * (1 + random / 4);
 }
 
 /** Whether it concerns the account as a whole, and not one of its customer-service accounts, or the network. */
-export const isOfAccount = ({ class: its, code }: Failure): boolean =>
-  (its === 'account' || its === 'minute_limit' || its === 'day_quota') && !OF_ONE.has(code);
+export const isAccountWide = ({ class: its, code }: Failure): boolean =>
+  (its === 'account' || its === 'minute_limit' || its === 'day_quota') && !SINGLE_KF_ACCOUNT_CODES.has(code);
 
 const UNKNOWN_TRIES = 3;
 

@@ -8,15 +8,15 @@ import type { Log } from '../../runtime/log.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
 import type { KfPage, KfSync } from '../../wechat/customer-service/sync-messages.ts';
 import { decryptAtRest } from '../../wechat/tokens/encrypt-at-rest.ts';
-import type { Holds } from '../dispatch/account-hold.ts';
+import type { AccountHolds } from '../dispatch/account-hold.ts';
 import { toReference } from './insert-batcher.ts';
-import { isCursorSuspect, isOfAccount, syncWaitMs } from './kf-sync-policy.ts';
+import { decideSyncDelayMs, isAccountWide, isCursorSuspect } from './kf-sync-policy.ts';
 
-export interface SyncerDeps {
+export interface KfSyncerDeps {
   catalogue: { kfSyncs: Pick<Catalogue['kfSyncs'], 'take' | 'commitPage' | 'failed' | 'giveBack'> };
   kfSync: KfSync;
   accounts: Pick<Accounts, 'find' | 'all'>;
-  holds: Pick<Holds, 'hold' | 'works'>;
+  holds: Pick<AccountHolds, 'hold' | 'reportCallSucceeded'>;
   clock: Clock;
   lifetimes: Pick<Lifetimes, 'scale'>;
   random: () => number;
@@ -39,7 +39,7 @@ const READ_EVERY_MS = 3_600_000;
 const TOKEN_LIFE_MS = 9 * 60_000;
 const INVALID_TOKEN = 95007;
 
-export function createSyncer(deps: SyncerDeps) {
+export function createKfSyncer(deps: KfSyncerDeps) {
   const { catalogue, clock, lifetimes, log } = deps;
   const inMs = (ms: number) => new Date(clock.now().getTime() + ms);
 
@@ -111,14 +111,14 @@ export function createSyncer(deps: SyncerDeps) {
   /** The account waits as a whole where it is refused as a whole, as after a media; then this is the probe. */
   async function fail(account: Account, wanted: WantedSync, why: Failure, retryAfterMs = 0): Promise<void> {
     const failures = wanted.failures + 1;
-    const waitMs = Math.max(retryAfterMs, lifetimes.scale(syncWaitMs(why, failures, deps.random())));
+    const waitMs = Math.max(retryAfterMs, lifetimes.scale(decideSyncDelayMs(why, failures, deps.random())));
     const until = inMs(Math.max(LOOK_MS, waitMs));
     deps.metrics.failed.inc({ class: why.class, errcode: String(why.errcode ?? '') });
-    const next = { until, ofAccount: isOfAccount(why), dropToken: why.errcode === INVALID_TOKEN };
+    const next = { until, ofAccount: isAccountWide(why), dropToken: why.errcode === INVALID_TOKEN };
     await catalogue.kfSyncs.failed(wanted, why, next, clock.now());
     // Once: where its media get through all the same, they are not held up again and again.
     const isNew = wanted.failure?.code !== why.code;
-    if (why.class === 'account' && isOfAccount(why) && isNew)
+    if (why.class === 'account' && isAccountWide(why) && isNew)
       await deps.holds.hold(account.account, until, why);
     const level = isNew ? 'warn' : 'info';
     log[level](
@@ -142,7 +142,7 @@ export function createSyncer(deps: SyncerDeps) {
     if (!wanted || !account) return false;
     try {
       await read(account, wanted, signal);
-      if (wanted.failure?.class === 'account') await deps.holds.works(account.account);
+      if (wanted.failure?.class === 'account') await deps.holds.reportCallSucceeded(account.account);
     } catch (error) {
       if (signal.aborted) {
         await catalogue.kfSyncs.giveBack(wanted);

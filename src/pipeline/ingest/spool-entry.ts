@@ -22,7 +22,7 @@ const entrySchema = z.discriminatedUnion('kind', [
 ]);
 
 /** `sealedToken` and `sealed` are as they stand in the database. */
-export type Entry =
+export type SpoolEntry =
   | { readonly kind: 'media'; readonly reference: Reference }
   | {
       readonly kind: 'sync';
@@ -33,10 +33,10 @@ export type Entry =
     }
   | { readonly kind: 'secret'; readonly name: string; readonly sealed: string; readonly at: Date };
 
-export const textOf = (entry: Entry): string => JSON.stringify(entry);
+export const serializeEntry = (entry: SpoolEntry): string => JSON.stringify(entry);
 
 /** Undefined for what is no entry of this release or one before it. */
-export function parseEntry(text: string): Entry | undefined {
+export function parseEntry(text: string): SpoolEntry | undefined {
   let json: unknown;
   try {
     json = JSON.parse(text);
@@ -71,7 +71,7 @@ export function createEntryWriter(deps: EntryWriterDeps) {
     deps.onAccepted();
   }
 
-  async function write(entry: Entry): Promise<void> {
+  async function write(entry: SpoolEntry): Promise<void> {
     if (entry.kind === 'media') return await accept([entry.reference]);
     if (entry.kind === 'secret')
       return await catalogue.kept.writeUnlessNewer(entry.name, entry.sealed, entry.at);
@@ -80,8 +80,8 @@ export function createEntryWriter(deps: EntryWriterDeps) {
 
   return async (texts: readonly string[]): Promise<string[]> => {
     const refused: string[] = [];
-    const alone: { text: string; entry: Entry }[] = [];
-    const media: { text: string; entry: Entry & { kind: 'media' } }[] = [];
+    const alone: { text: string; entry: SpoolEntry }[] = [];
+    const media: { text: string; entry: SpoolEntry & { kind: 'media' } }[] = [];
     for (const text of texts) {
       const entry = parseEntry(text);
       if (!entry) refused.push(text);

@@ -11,7 +11,7 @@ export interface ClockWatchDeps {
 
 export interface ClockWatch {
   /** One comparison and one correction. Rejects with a DatabaseAwayError. */
-  look(): Promise<void>;
+  check(): Promise<void>;
   /** Looks until the signal aborts. Never rejects. */
   run(signal: AbortSignal): Promise<void>;
 }
@@ -46,7 +46,7 @@ export function createClockWatch(deps: ClockWatchDeps, { everyMs = EVERY_MS } = 
   }
 
   return {
-    look,
+    check: look,
     run: async (signal) => {
       let isTold = false;
       while (!signal.aborted) {

@@ -39,7 +39,7 @@ export interface EraserOptions {
   /** Default 2,000. */
   readonly everyMs?: number;
   /** Default 10,000: a job is added within 2 s of its row being marked as fed or not at all. */
-  readonly fedAgeMs?: number;
+  readonly claimAgeMs?: number;
   /** Media whose message is older than this are erased; default: none are. */
   readonly retentionMs?: number | undefined;
 }
@@ -56,7 +56,7 @@ export type Eraser = ReturnType<typeof createEraser>;
 
 export function createEraser(deps: EraserDeps, options: EraserOptions = {}) {
   const { catalogue, queue, store, clock, log } = deps;
-  const { everyMs = 2_000, fedAgeMs = 10_000, retentionMs } = options;
+  const { everyMs = 2_000, claimAgeMs: fedAgeMs = 10_000, retentionMs } = options;
   const soon = () => new Date(clock.now().getTime() + LEASE_MS);
   let retainedAtMs = Number.NEGATIVE_INFINITY;
 
@@ -207,7 +207,7 @@ export function createEraser(deps: EraserDeps, options: EraserOptions = {}) {
      * Opens a request for many, and begins with it until `signal` aborts. On disk when it resolves. `openId` wants a
      * configured account: its secret seals it.
      */
-    request: async (
+    openRequest: async (
       given: Why & { account: string } & ({ ids: readonly string[] } | { openId: string }),
       signal: AbortSignal,
     ): Promise<{ id: string; notFound: string[] }> => {

@@ -38,7 +38,7 @@ export function createRedriver({ catalogue, metrics, clock, log, onRedriven }: R
   }
 
   /** A page of each redrive that is due. Answers when to look again, in milliseconds. */
-  async function look(signal: AbortSignal): Promise<number> {
+  async function runDue(signal: AbortSignal): Promise<number> {
     const now = clock.now();
     const running = await catalogue.redrives.running(RUNNING_LIMIT);
     const due = running.filter((one) => one.next_at <= now);
@@ -63,13 +63,13 @@ export function createRedriver({ catalogue, metrics, clock, log, onRedriven }: R
   }
 
   return {
-    look,
+    look: runDue,
     /** Works until the signal aborts, then gives the lease back. Never rejects. */
     run: async (signal: AbortSignal): Promise<void> => {
       while (!signal.aborted) {
         let waitMs = LOOK_MS;
         try {
-          waitMs = await look(signal);
+          waitMs = await runDue(signal);
         } catch (error) {
           if (!signal.aborted) log.warn({ err: error }, 'redrives wait: the catalogue cannot be asked');
         }

@@ -74,7 +74,7 @@ function wordsOf(action: Permission, bucket: string): Required<Omit<StoreFinding
 }
 
 /** Every finding: the store as a whole first, then one for each right that is missing but not needed by all. */
-export async function examineStore(
+export async function checkStore(
   store: Tried,
   options: { prefix: string; clock: Pick<Clock, 'now'>; signal: AbortSignal },
 ): Promise<readonly StoreFinding[]> {
@@ -113,7 +113,7 @@ const retention = (until: Date): StoreFinding => ({
 /** Puts, reads back, opens by a link and removes a small object, and a large one in parts. */
 async function tryBytes(
   store: Tried,
-  { prefix, clock, signal }: Parameters<typeof examineStore>[1],
+  { prefix, clock, signal }: Parameters<typeof checkStore>[1],
 ): Promise<StoreFinding> {
   const steps: string[] = [];
   const keys: string[] = [];

@@ -39,9 +39,9 @@ export interface SweepOptions {
   /** Default 5,000. */
   readonly everyMs?: number;
   /** Default 10,000: a job is added within 2 s of its row being marked or not at all. */
-  readonly fedAgeMs?: number;
+  readonly claimAgeMs?: number;
   /** Default 60,000: a job that was added so long ago is looked for in its place. */
-  readonly placeAgeMs?: number;
+  readonly misplacedAgeMs?: number;
   /** Default 60,000. */
   readonly uploadAgeMs?: number;
 }
@@ -59,7 +59,7 @@ const ASK_ROW_MS = 5_000;
 const ABORT_AGAIN_MS = 30_000;
 const ABORT_REFUSED_AGAIN_MS = 10 * 60_000;
 
-export interface Swept {
+export interface SweepResult {
   readonly freed: number;
   readonly expired: number;
   readonly aborted: number;
@@ -67,7 +67,12 @@ export interface Swept {
 
 export function createSweeper(
   deps: SweeperDeps,
-  { everyMs = 5_000, fedAgeMs = 10_000, placeAgeMs = 60_000, uploadAgeMs = 60_000 }: SweepOptions = {},
+  {
+    everyMs = 5_000,
+    claimAgeMs: fedAgeMs = 10_000,
+    misplacedAgeMs: placeAgeMs = 60_000,
+    uploadAgeMs = 60_000,
+  }: SweepOptions = {},
 ) {
   const holder = randomUUID();
   const { catalogue, clock, log } = deps;
@@ -181,7 +186,7 @@ export function createSweeper(
   }
 
   /** One round. Undefined: another sweeper is at it. */
-  async function sweep(signal: AbortSignal): Promise<Swept | undefined> {
+  async function sweep(signal: AbortSignal): Promise<SweepResult | undefined> {
     const now = clock.now();
     if (!(await catalogue.takeLease(LEASE, holder, now, new Date(now.getTime() + LEASE_MS))))
       return undefined;

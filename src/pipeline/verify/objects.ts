@@ -5,13 +5,13 @@ import type { ListPage } from '../../storage/store.ts';
 import { examine } from '../archive/find-stored.ts';
 import { idOfKey } from '../archive/object-metadata.ts';
 import {
-  type Looked,
-  lookAt,
+  type CheckResult,
+  checkInOrder,
+  describeSingleFailure,
   PAGE_SIZE,
   type Scan,
+  type ScanContext,
   type ScanDeps,
-  type ScanOf,
-  troubleOfOne,
 } from './page.ts';
 
 type Listed = ListPage['objects'][number];
@@ -31,16 +31,18 @@ export function scanObjects(deed: 'adopt' | 'report'): Scan {
     });
     const ids = objects.flatMap(({ key }) => idOfKey(key) ?? []);
     const rows = ids.length > 0 ? await deps.catalogue.holdings(ids) : new Map<string, Holding>();
-    const { looked, all } = await lookAt(objects, deps.pageMs, (object) => {
+    const { looked, all } = await checkInOrder(objects, deps.pageMs, (object) => {
       const id = idOfKey(object.key);
       const row = id === undefined ? undefined : rows.get(id);
-      return lookAtObject(deps, of, { object, row, deed }, signal).catch(async (error): Promise<Looked> => {
-        const detail = await troubleOfOne(deps, error, signal);
-        return { what: 'unreadable', finding: { what: 'unreadable', id, objectKey: object.key, detail } };
-      });
+      return lookAtObject(deps, of, { object, row, deed }, signal).catch(
+        async (error): Promise<CheckResult> => {
+          const detail = await describeSingleFailure(deps, error, signal);
+          return { what: 'unreadable', finding: { what: 'unreadable', id, objectKey: object.key, detail } };
+        },
+      );
     });
     const last = objects[looked.length - 1]?.key;
-    return { looked, next: all && !cursor ? undefined : last };
+    return { results: looked, next: all && !cursor ? undefined : last };
   };
 }
 
@@ -57,15 +59,15 @@ function isOutside(key: string, prefix: string, { filter }: VerificationOptions)
 
 async function lookAtObject(
   deps: ScanDeps,
-  of: ScanOf,
+  of: ScanContext,
   given: { object: Listed; row: Holding | undefined; deed: 'adopt' | 'report' },
   signal: AbortSignal,
-): Promise<Looked> {
+): Promise<CheckResult> {
   const { store } = deps;
   const { object, row, deed } = given;
   const { key } = object;
   const id = idOfKey(key);
-  const told = (what: string, detail?: string): Looked => ({
+  const told = (what: string, detail?: string): CheckResult => ({
     what,
     finding: { what, id, objectKey: key, detail },
   });
@@ -92,12 +94,12 @@ async function lookAtObject(
 /** An object of an erased media, or one whose row has its bytes under another key: only these may be removed. */
 async function leftBehind(
   { store, catalogue, clock, safeAgeMs }: ScanDeps,
-  of: ScanOf,
+  of: ScanContext,
   { key, modifiedAt }: Listed,
-  told: (what: string, detail?: string) => Looked,
+  told: (what: string, detail?: string) => CheckResult,
   what: 'erased' | 'leftover',
   signal: AbortSignal,
-): Promise<Looked> {
+): Promise<CheckResult> {
   const object = await store.head(key, signal);
   if (!object) return { what: 'changed' };
   const id = idOfKey(key)!;
@@ -116,7 +118,7 @@ async function leftBehind(
   try {
     await store.delete(key, signal);
   } catch (error) {
-    return told(what, `${reason}; not removed: ${await troubleOfOne({ store }, error, signal)}`);
+    return told(what, `${reason}; not removed: ${await describeSingleFailure({ store }, error, signal)}`);
   }
   return told('removed', reason);
 }

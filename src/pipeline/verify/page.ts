@@ -7,14 +7,14 @@ import type { Store } from '../../storage/store.ts';
 import { createThrottle, type Throttle } from './throttle.ts';
 
 /** What one row or object came to. Of what is as it should be only `what` is told. */
-export interface Looked {
+export interface CheckResult {
   readonly what: string;
   readonly finding?: Finding;
   readonly bytes?: number;
 }
 
 export interface Page {
-  readonly looked: readonly Looked[];
+  readonly results: readonly CheckResult[];
   /** Where the next page begins; undefined: there is none. */
   readonly next: string | undefined;
 }
@@ -31,7 +31,7 @@ export interface ScanDeps {
 }
 
 /** What one comparison is given besides. */
-export interface ScanOf {
+export interface ScanContext {
   /** Makes the places of a sample this comparison's own. */
   readonly id: string;
   readonly options: VerificationOptions;
@@ -41,13 +41,13 @@ export interface ScanOf {
 }
 
 /** `after`: where the page before ended; empty at the beginning. */
-export type Scan = (deps: ScanDeps, of: ScanOf, after: string, signal: AbortSignal) => Promise<Page>;
+export type Scan = (deps: ScanDeps, of: ScanContext, after: string, signal: AbortSignal) => Promise<Page>;
 
 /**
  * What is wrong with one object alone. Rejects where it is the store as a whole: then the comparison stands still and
  * goes on later.
  */
-export async function troubleOfOne(
+export async function describeSingleFailure(
   { store }: Pick<ScanDeps, 'store'>,
   error: unknown,
   signal: AbortSignal,
@@ -67,7 +67,7 @@ const AT_ONCE = 4;
 const BYTES_PER_SECOND = 50 * 1024 * 1024;
 const OBJECTS_PER_SECOND = 200;
 
-export function throttlesOf(options: VerificationOptions, clock: Pick<Clock, 'sleep'>) {
+export function createThrottles(options: VerificationOptions, clock: Pick<Clock, 'sleep'>) {
   const { bytesPerSecond = BYTES_PER_SECOND, objectsPerSecond = OBJECTS_PER_SECOND } = options.rate ?? {};
   return {
     bytes: createThrottle(bytesPerSecond, clock),
@@ -76,13 +76,13 @@ export function throttlesOf(options: VerificationOptions, clock: Pick<Clock, 'sl
 }
 
 /** Looks at items in order, a few at once, until all are done or it is time to write down how far it is. */
-export async function lookAt<T>(
+export async function checkInOrder<T>(
   items: readonly T[],
   pageMs: number,
-  look: (item: T) => Promise<Looked>,
-): Promise<{ looked: Looked[]; all: boolean }> {
+  look: (item: T) => Promise<CheckResult>,
+): Promise<{ looked: CheckResult[]; all: boolean }> {
   const startedAt = performance.now();
-  const looked: Looked[] = [];
+  const looked: CheckResult[] = [];
   while (looked.length < items.length) {
     const group = items.slice(looked.length, looked.length + AT_ONCE);
     // All settle before the first failure is told: none goes on behind the back of the next try.

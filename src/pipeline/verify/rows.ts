@@ -5,13 +5,13 @@ import type { HoldingFilter } from '../../catalogue/verification/objects.ts';
 import type { VerificationOptions } from '../../catalogue/verification/verifications.ts';
 import { failure } from '../../failures.ts';
 import {
-  type Looked,
-  lookAt,
+  type CheckResult,
+  checkInOrder,
+  describeSingleFailure,
   PAGE_SIZE,
   type Scan,
+  type ScanContext,
   type ScanDeps,
-  type ScanOf,
-  troubleOfOne,
 } from './page.ts';
 
 type Depth = 'bytes' | 'headers';
@@ -32,12 +32,12 @@ export function scanRows(depth: Depth): Scan {
     const pageOf = (limit: number) =>
       deps.catalogue.list(filter, { sort: 'sentAt', limit, ...(after ? { cursor: after } : {}) });
     const page = await pageOf(PAGE_SIZE);
-    const { looked, all } = await lookAt(page.items, deps.pageMs, (row) =>
+    const { looked, all } = await checkInOrder(page.items, deps.pageMs, (row) =>
       lookAtRow(deps, of, row, depth, signal),
     );
-    if (all) return { looked, next: page.nextCursor };
+    if (all) return { results: looked, next: page.nextCursor };
     // Where a page of just these ends.
-    return { looked, next: (await pageOf(looked.length)).nextCursor };
+    return { results: looked, next: (await pageOf(looked.length)).nextCursor };
   };
 }
 
@@ -68,23 +68,23 @@ export const scanSample: Scan = async (deps, of, after, signal) => {
     filterOf(of.options),
   );
   // Not cut short where it takes long: a page is a hundred objects at most.
-  const looked: Looked[] = [];
+  const looked: CheckResult[] = [];
   while (looked.length < rows.length) {
-    const more = await lookAt(rows.slice(looked.length), deps.pageMs, (row) =>
+    const more = await checkInOrder(rows.slice(looked.length), deps.pageMs, (row) =>
       lookAtRow(deps, of, row, 'bytes', signal),
     );
     looked.push(...more.looked);
   }
-  return { looked, next: end < sample ? String(end) : undefined };
+  return { results: looked, next: end < sample ? String(end) : undefined };
 };
 
 async function lookAtRow(
   deps: ScanDeps,
-  of: ScanOf,
+  of: ScanContext,
   row: MediaRow,
   depth: Depth,
   signal: AbortSignal,
-): Promise<Looked> {
+): Promise<CheckResult> {
   const looked = await compare(deps, of, row, depth, signal);
   if (!looked.finding) return looked;
   // Erased, say, while it was looked at: that is no drift.
@@ -95,12 +95,12 @@ async function lookAtRow(
 
 async function compare(
   { store }: ScanDeps,
-  of: ScanOf,
+  of: ScanContext,
   row: MediaRow,
   depth: Depth,
   signal: AbortSignal,
-): Promise<Looked> {
-  const drift = (what: string, detail?: string, bytes = 0): Looked => ({
+): Promise<CheckResult> {
+  const drift = (what: string, detail?: string, bytes = 0): CheckResult => ({
     what,
     bytes,
     finding: { what, id: row.id, objectKey: row.objectKey, detail },
@@ -127,11 +127,11 @@ async function compare(
     return { what: 'ok', bytes: read.sizeBytes };
   } catch (error) {
     // In cold storage, perhaps. A 403 is also said of one that is not there to a key without s3:ListBucket.
-    return drift('unreadable', await troubleOfOne({ store }, error, signal));
+    return drift('unreadable', await describeSingleFailure({ store }, error, signal));
   }
 }
 
-async function readThrough(store: ScanDeps['store'], key: string, of: ScanOf, signal: AbortSignal) {
+async function readThrough(store: ScanDeps['store'], key: string, of: ScanContext, signal: AbortSignal) {
   const object = await store.get(key, { signal });
   if (!object) return undefined;
   const hash = createHash('sha256');

@@ -117,10 +117,14 @@ export function callbackRoutes(
     if (result.kind === 'refused') return;
     let outcome = 'not_written';
     try {
-      if (result.kind === 'media') await deps.intake.callback(result.references);
+      if (result.kind === 'media') await deps.intake.ingestCallback(result.references);
       if (result.kind === 'sync')
-        await deps.intake.sync(account.account, result.openKfId, encryptAtRest(account, result.token));
-      if (result.kind === 'ticket') await deps.intake.keep(encryptTicket(account, result.ticket));
+        await deps.intake.requestKfSync(
+          account.account,
+          result.openKfId,
+          encryptAtRest(account, result.token),
+        );
+      if (result.kind === 'ticket') await deps.intake.storeSecret(encryptTicket(account, result.ticket));
       outcome = result.kind;
     } finally {
       deps.metrics.callbacks.inc({ outcome });

@@ -1,6 +1,6 @@
 /** What /livez and /readyz return, and what the list of checks finds, as schemas; see answers.ts. */
 import { z } from 'zod';
-import { PARTS } from '../../pipeline/checks/check.ts';
+import { COMPONENTS } from '../../pipeline/checks/check.ts';
 import { CHECK_CODES } from '../../pipeline/checks/table.ts';
 
 const count = z.number().int().nonnegative();
@@ -9,7 +9,7 @@ const PART_STATE = z.object({ ok: z.boolean(), codes: z.array(checkCodeSchema).o
 const READINESS: z.ZodType = z.object({
   status: z.enum(['ok', 'degraded', 'closing', 'unavailable']),
   degraded: z.array(checkCodeSchema).describe('codes of the list of checks in docs/operations.md'),
-  checks: z.object(Object.fromEntries(PARTS.map((part) => [part, PART_STATE]))),
+  checks: z.object(Object.fromEntries(COMPONENTS.map((part) => [part, PART_STATE]))),
   spool: z
     .object({ records: count, bytes: count })
     .optional()
@@ -25,7 +25,7 @@ export const currentChecksSchema: z.ZodType = z
     z.object({
       code: checkCodeSchema,
       severity: z.enum(['error', 'warning', 'notice']),
-      part: z.enum(PARTS),
+      part: z.enum(COMPONENTS),
       account: z.string().optional(),
       since: z.iso.datetime(),
       count,

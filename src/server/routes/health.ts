@@ -32,7 +32,7 @@ export function healthRoutes(deps: Pick<RouteDeps, 'intake' | 'look' | 'shutdown
         const look = await deps.look();
         const { degraded, checks } = readinessOf(look);
         const closing = deps.shutdown.signal.aborted;
-        const { isAway, spool } = deps.intake.state;
+        const { isDatabaseDown: isAway, spool } = deps.intake.state;
         const ready = ((look.facts.catalogue?.ok && !isAway) || spool?.isWritable === true) && !closing;
         return reply.code(ready ? 200 : 503).send({
           status: ready ? (degraded.length > 0 ? 'degraded' : 'ok') : closing ? 'closing' : 'unavailable',

@@ -1,7 +1,7 @@
 /** /metrics: Prometheus. The gauges are read from the catalogue when asked for. */
 
 import { quotaOfToday } from '../../pipeline/archive/remaining-quota.ts';
-import { showChecks } from '../../pipeline/checks/metrics.ts';
+import { updateCheckMetrics } from '../../pipeline/checks/metrics.ts';
 import type { App, RouteDeps } from '../route-deps.ts';
 import { isHeld } from '../views/account.ts';
 
@@ -58,7 +58,10 @@ export function metricsRoutes(deps: Pick<RouteDeps, 'catalogue' | 'clock' | 'loo
   return async (app: App): Promise<void> => {
     app.get('/metrics', { config: { scope: 'read' }, schema: docs }, async (_request, reply) => {
       // A catalogue that is away must not blind whoever watches: the counters are still true.
-      await Promise.all([refresh().catch(forget), deps.look().then((look) => showChecks(metrics, look))]);
+      await Promise.all([
+        refresh().catch(forget),
+        deps.look().then((look) => updateCheckMetrics(metrics, look)),
+      ]);
       return reply
         .header('content-type', metrics.registry.contentType)
         .send(await metrics.registry.metrics());

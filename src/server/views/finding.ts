@@ -1,6 +1,6 @@
 /** What the list of checks finds, as the API and the doctor show it: in the reader's language, of his accounts alone. */
 import type { Accounts } from '../../account.ts';
-import type { Audience, Found } from '../../pipeline/checks/check.ts';
+import type { Audience, FindingFields } from '../../pipeline/checks/check.ts';
 import { type Findings, findingsFor } from '../../pipeline/checks/findings.ts';
 import { checkOf } from '../../pipeline/checks/table.ts';
 import type { Language } from '../problem.ts';
@@ -20,7 +20,7 @@ export function findingsJson(
   { language, accounts }: Viewer,
   known: Pick<Accounts, 'find'>,
 ) {
-  const nameOf = (found: Found, of: 'account' | 'process' | undefined): string => {
+  const nameOf = (found: FindingFields, of: 'account' | 'process' | undefined): string => {
     if (of === 'account') return known.find(found.target)?.name ?? found.target;
     return of === 'process' && accounts ? SOME_PROCESS[language] : found.target;
   };
@@ -33,7 +33,7 @@ export function findingsJson(
       return {
         code,
         severity: check.severity,
-        part: check.part,
+        part: check.component,
         ...(check.target === 'account' ? { account: target } : {}),
         since,
         count,

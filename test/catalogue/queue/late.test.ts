@@ -2,7 +2,11 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { idOf } from '../../../src/media.ts';
-import { createEntryWriter, type Entry, textOf } from '../../../src/pipeline/ingest/spool-entry.ts';
+import {
+  createEntryWriter,
+  type SpoolEntry,
+  serializeEntry,
+} from '../../../src/pipeline/ingest/spool-entry.ts';
 import { createMetrics } from '../../../src/runtime/metrics.ts';
 import { createCleanup } from '../../machine/cleanup.ts';
 import { type Bundle, backends, setup } from '../backends.ts';
@@ -14,7 +18,7 @@ const at = (minutes: number) => new Date(NOON.getTime() + minutes * MINUTE_MS);
 for (const backend of backends) {
   describe(`records of a spool on ${backend.name}`, { skip: backend.skip }, () => {
     let bundle: Bundle;
-    let write: (entries: readonly Entry[]) => Promise<string[]>;
+    let write: (entries: readonly SpoolEntry[]) => Promise<string[]>;
     const cleanup = createCleanup();
     before(async () => {
       bundle = (await setup(cleanup.hooks, backend.open))!;
@@ -24,11 +28,11 @@ for (const backend of backends) {
         metrics: createMetrics(),
         onAccepted: () => undefined,
       });
-      write = (entries) => writer(entries.map(textOf));
+      write = (entries) => writer(entries.map(serializeEntry));
     });
     after(() => cleanup.run());
 
-    const media = (mediaId: string, minutes: number, openId?: string): Entry => ({
+    const media = (mediaId: string, minutes: number, openId?: string): SpoolEntry => ({
       kind: 'media',
       reference: {
         account: 'wx',
@@ -57,7 +61,7 @@ for (const backend of backends) {
 
     it('never put an older ticket in the place of a newer one', async () => {
       const { kept } = bundle.catalogue;
-      const ticket = (sealed: string, minutes: number): Entry => ({
+      const ticket = (sealed: string, minutes: number): SpoolEntry => ({
         kind: 'secret',
         name: 'ticket',
         sealed,
@@ -72,7 +76,7 @@ for (const backend of backends) {
 
     it('keep a newer token of customer service, and a reader that is at it sees that somebody came', async () => {
       const { kfSyncs } = bundle.catalogue;
-      const sync = (sealedToken: string, minutes: number): Entry => ({
+      const sync = (sealedToken: string, minutes: number): SpoolEntry => ({
         kind: 'sync',
         account: 'wx',
         openKfId: 'wk',

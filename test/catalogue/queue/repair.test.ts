@@ -103,7 +103,7 @@ for (const backend of backends) {
             windowRows: 1_000,
             onFreed: () => undefined,
           },
-          { fedAgeMs: -60_000 },
+          { claimAgeMs: -60_000 },
         ),
       );
       const rounds = await Promise.all(sweepers.map((sweeper) => sweeper.sweep(never)));

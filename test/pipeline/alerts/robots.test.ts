@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
 import { describe, type TestContext, test } from 'node:test';
 import { secretsOfAlertUrl } from '../../../src/config/config.ts';
-import { type Alert, alertOf, testAlert } from '../../../src/pipeline/alerts/message.ts';
-import { createAlertSender } from '../../../src/pipeline/alerts/send.ts';
+import { type Alert, createAlert, createTestAlert } from '../../../src/pipeline/alerts/message.ts';
+import { createAlertSender } from '../../../src/pipeline/alerts/sender.ts';
 import { createLog } from '../../../src/runtime/log.ts';
 import { createMetrics } from '../../../src/runtime/metrics.ts';
 import { createJsonClient } from '../../../src/wechat/http/json-client.ts';
@@ -34,7 +34,7 @@ const TAKEN: Record<Name, Answer> = {
 const naming = { nameOf: (account: string) => `shop (${account})`, publicUrl: 'https://media.example.com' };
 const since = new Date('2026-03-01T08:00:00Z');
 const held = (account: string): Alert =>
-  alertOf(
+  createAlert(
     {
       code: 'account_held',
       target: account,
@@ -130,7 +130,7 @@ describe('each robot gets the message it documents', () => {
 
   test('any other address: one JSON document for each incident', async (t) => {
     const { send, receiver } = await setup(t, 'json');
-    const ended = alertOf(
+    const ended = createAlert(
       { code: 'at_risk', target: '', since, count: 3, detail: { nearestSeconds: 60 }, endedAt: since },
       { ...naming, publicUrl: undefined },
     );
@@ -171,7 +171,7 @@ describe('a robot that refuses says so inside HTTP 200', () => {
     test(`${name} ${JSON.stringify(body)}`, async (t) => {
       const { send, receiver, metrics } = await setup(t, name, { answers: [{ body }] });
       const delivery = await send([held('wx1')]);
-      assert.deepEqual([delivery.sent, delivery.taken], [false, 0]);
+      assert.deepEqual([delivery.sent, delivery.sentCount], [false, 0]);
       assert.match(delivery.why!, words);
       // Once: to a robot that was asked too often, again makes it worse.
       assert.equal(receiver.requests.length, 1);
@@ -198,7 +198,7 @@ test('an address that fails is tried three times, with pauses; what was taken be
     answers: [TAKEN.json, { status: 500 }, { cut: true }, { status: 503 }],
   });
   const delivery = await send([held('wx1'), held('wx2'), held('wx3')]);
-  assert.deepEqual([delivery.sent, delivery.taken, delivery.why], [false, 1, 'HTTP 503']);
+  assert.deepEqual([delivery.sent, delivery.sentCount, delivery.why], [false, 1, 'HTTP 503']);
   assert.equal(receiver.requests.length, 4);
   assert.equal(sleeps.length, 2);
 });
@@ -231,10 +231,10 @@ test('words of others mention nobody, open no link and carry no secret', () => {
     by: 'eve',
     reason: '<@all> [x](http://evil) token=abcdef0123456789',
   };
-  const alert = alertOf({ code: 'account_held', target: 'wx1', since, count: 1, detail }, naming);
+  const alert = createAlert({ code: 'account_held', target: 'wx1', since, count: 1, detail }, naming);
   assert.doesNotMatch(JSON.stringify([alert.sentence, alert.zh]), /<@|\]\(|abcdef0123456789/);
 });
 
 test('the test message says that it is one', () => {
-  assert.equal(testAlert(since, undefined).state, 'test');
+  assert.equal(createTestAlert(since, undefined).state, 'test');
 });

@@ -5,9 +5,9 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { type Catalogue, createCatalogue } from '../../../src/catalogue/catalogue.ts';
 import { createDatabase, type Database } from '../../../src/catalogue/database/database.ts';
 import type { Alert } from '../../../src/pipeline/alerts/message.ts';
-import { createAlertSender } from '../../../src/pipeline/alerts/send.ts';
+import { createAlertSender } from '../../../src/pipeline/alerts/sender.ts';
 import { createAlertWatch } from '../../../src/pipeline/alerts/watch.ts';
-import { createGather } from '../../../src/pipeline/checks/gather.ts';
+import { createFactGatherer } from '../../../src/pipeline/checks/gather.ts';
 import { type CheckCode, checkOf } from '../../../src/pipeline/checks/table.ts';
 import { systemClock } from '../../../src/runtime/clock.ts';
 import { createHealth } from '../../../src/runtime/health.ts';
@@ -59,7 +59,7 @@ async function setup(t: TestContext, open: (typeof backends)[number]['open']) {
   function process(name: string, options: { awayMs?: number } = {}) {
     const signs = createHealth(clock.now);
     const all = [{ account: ACCOUNT }] as never[];
-    const gather = createGather({
+    const gather = createFactGatherer({
       catalogue,
       queue: {
         probe: async () => undefined,
@@ -68,7 +68,7 @@ async function setup(t: TestContext, open: (typeof backends)[number]['open']) {
           return counts;
         },
       },
-      storeHealth: { look: async () => undefined },
+      storeHealth: { check: async () => undefined },
       accounts: { all, find: () => undefined },
       signs,
       clock,
@@ -92,7 +92,7 @@ async function setup(t: TestContext, open: (typeof backends)[number]['open']) {
         lifetimes,
         log,
       },
-      { tellsOfCatalogue: true, everyMs: EVERY_MS, afterMs },
+      { alertsOnCatalogue: true, everyMs: EVERY_MS, afterMs },
     );
     return { ...watch, report: signs.setUnhealthy, clear: signs.setHealthy };
   }
@@ -194,9 +194,9 @@ for (const backend of backends) {
         const s = await setup(t, backend.open);
         if (!s) return;
         const [leader, worker] = [s.process('leader'), s.process('worker')];
-        await leader.look(s.signal);
+        await leader.check(s.signal);
         worker.report('worker_quiet', { count: 2 });
-        await worker.look(s.signal);
+        await worker.check(s.signal);
         assert.equal(s.told().length, 0);
         s.run(leader);
         await s.until('worker_quiet', ['begun', 'ended']);

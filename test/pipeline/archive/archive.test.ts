@@ -8,7 +8,7 @@ import { FailureError, failure } from '../../../src/failures.ts';
 import { idOf, type ReferenceInput } from '../../../src/media.ts';
 import { type ArchiverDeps, createArchiver } from '../../../src/pipeline/archive/archive.ts';
 import type { Admission } from '../../../src/pipeline/dispatch/account-hold.ts';
-import { createGate } from '../../../src/pipeline/dispatch/account-limiter.ts';
+import { createAccountLimiter } from '../../../src/pipeline/dispatch/account-limiter.ts';
 import { createByteBudget } from '../../../src/runtime/concurrency/byte-budget.ts';
 import { createMetrics } from '../../../src/runtime/metrics.ts';
 
@@ -109,10 +109,10 @@ function setup(changes: Changes = {}) {
       ...changes.catalogue,
     },
     budget,
-    gate: createGate(),
+    gate: createAccountLimiter(),
     holds: {
       admit: async () => changes.admission ?? { to: 'go', isProbe: false },
-      forget: () => void deeds.push(['holds are read again']),
+      invalidate: () => void deeds.push(['holds are read again']),
     },
     accept: async (inputs) => {
       accepted.push(...inputs);

@@ -49,7 +49,7 @@ function setup(given: Given = {}) {
   } as const;
   const settle = createSettle({
     storeHold: {
-      judge: async () => {
+      probeAfterFailure: async () => {
         judged++;
         return given.storeHold;
       },
@@ -66,7 +66,7 @@ function setup(given: Given = {}) {
     },
     holds: {
       hold: async (...args) => void holds.push(args),
-      answered: async (account) => void answered.push(account),
+      reportMediaResponse: async (account) => void answered.push(account),
     },
     clock: { now: () => NOW, isCertain: given.isCertain ?? true },
     lifetimes: createLifetimes({ mediaLifetimeMs: 72 * HOUR_MS, timeScale: 1 }),

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { PARTS } from '../../../src/pipeline/checks/check.ts';
+import { COMPONENTS } from '../../../src/pipeline/checks/check.ts';
 import { findingsOf, readinessOf } from '../../../src/pipeline/checks/findings.ts';
 import { CHECK_CODES, checkOf, isCheckCode } from '../../../src/pipeline/checks/table.ts';
 import { READY } from '../../../src/server/routes/health-schemas.ts';
@@ -98,7 +98,7 @@ test('/readyz knows every part and takes no word but the codes of the list', () 
     }),
   );
   assert.deepEqual(degraded, ['catalogue_away', 'queue_away']);
-  assert.deepEqual(Object.keys(checks), [...PARTS]);
+  assert.deepEqual(Object.keys(checks), [...COMPONENTS]);
   assert.deepEqual(checks.queue, { ok: false, codes: ['queue_away'] });
   READY[200].parse({ status: 'degraded', degraded, checks });
   assert.equal(

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { AccountHold } from '../../../src/catalogue/accounts/accounts.ts';
-import { createHolds, pictureWindowMs } from '../../../src/pipeline/dispatch/account-hold.ts';
+import { createAccountHolds, pictureWindowMs } from '../../../src/pipeline/dispatch/account-hold.ts';
 import { createLifetimes } from '../../../src/runtime/clock.ts';
 
 const NOW = new Date('2026-05-01T12:00:00Z');
@@ -25,7 +25,7 @@ const job = (reference: object = {}) => ({
 function setup(given: { holds: AccountHold[]; probing?: boolean; lifted?: boolean; isNew?: boolean }) {
   const deeds: string[] = [];
   const world = { ...given };
-  const holds = createHolds({
+  const holds = createAccountHolds({
     catalogue: {
       standBack: async () => {
         deeds.push('stand back');
@@ -98,17 +98,17 @@ describe('holds', () => {
     const { holds, deeds, world } = setup({ holds: [held(MINUTE_MS)] });
     await holds.admit(job());
     world.holds = [];
-    holds.forget();
+    holds.invalidate();
     assert.deepEqual(await holds.admit(job()), { to: 'go', isProbe: false });
     assert.equal(deeds.at(-1), 'reread');
   });
 
   it('lifts a hold when WeChat answered about a media, and asks nothing where there is none', async () => {
     const { holds, deeds } = setup({ holds: [held(-1)] });
-    await holds.answered('wx1');
+    await holds.reportMediaResponse('wx1');
     assert.deepEqual(deeds, []);
     await holds.admit(job());
-    await holds.answered('wx1');
+    await holds.reportMediaResponse('wx1');
     assert.deepEqual(deeds.slice(-2), ['lift', 'the account works again']);
   });
 

@@ -1,54 +1,54 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { createGate } from '../../../src/pipeline/dispatch/account-limiter.ts';
+import { createAccountLimiter } from '../../../src/pipeline/dispatch/account-limiter.ts';
 
 const never = new AbortController().signal;
 const PATIENT_MS = 60_000;
 
 describe('gate', () => {
   it('lets as many of an account in as its limit, and the next when one leaves', async () => {
-    const gate = createGate();
-    const first = await gate.enter('a', 2, 0, never);
-    const second = await gate.enter('a', 2, 0, never);
+    const gate = createAccountLimiter();
+    const first = await gate.acquire('a', 2, 0, never);
+    const second = await gate.acquire('a', 2, 0, never);
     assert.ok(first && second);
-    const third = gate.enter('a', 2, PATIENT_MS, never);
+    const third = gate.acquire('a', 2, PATIENT_MS, never);
     first();
     assert.ok(await third);
-    assert.equal(await gate.enter('a', 2, 1, never), undefined, 'still two inside');
+    assert.equal(await gate.acquire('a', 2, 1, never), undefined, 'still two inside');
   });
 
   it('keeps accounts out of each other’s way', async () => {
-    const gate = createGate();
-    assert.ok(await gate.enter('a', 1, 0, never));
-    assert.ok(await gate.enter('b', 1, 0, never));
+    const gate = createAccountLimiter();
+    assert.ok(await gate.acquire('a', 1, 0, never));
+    assert.ok(await gate.acquire('b', 1, 0, never));
   });
 
   it('lets nobody in after a leaver while more run than the limit has become', async () => {
-    const gate = createGate();
-    const leaves = [await gate.enter('a', 2, 0, never), await gate.enter('a', 2, 0, never)];
-    const waiting = gate.enter('a', 1, PATIENT_MS, never);
+    const gate = createAccountLimiter();
+    const leaves = [await gate.acquire('a', 2, 0, never), await gate.acquire('a', 2, 0, never)];
+    const waiting = gate.acquire('a', 1, PATIENT_MS, never);
     leaves[0]?.();
-    assert.equal(await gate.enter('a', 1, 1, never), undefined);
+    assert.equal(await gate.acquire('a', 1, 1, never), undefined);
     leaves[1]?.();
     assert.ok(await waiting);
   });
 
   it('counts a place that is left twice once', async () => {
-    const gate = createGate();
-    const leave = await gate.enter('a', 1, 0, never);
+    const gate = createAccountLimiter();
+    const leave = await gate.acquire('a', 1, 0, never);
     leave?.();
     leave?.();
-    assert.ok(await gate.enter('a', 1, 0, never));
-    assert.equal(await gate.enter('a', 1, 1, never), undefined);
+    assert.ok(await gate.acquire('a', 1, 0, never));
+    assert.equal(await gate.acquire('a', 1, 1, never), undefined);
   });
 
   it('serves in the order of arrival and forgets who gave up', async () => {
-    const gate = createGate();
-    const leave = await gate.enter('a', 1, 0, never);
-    const impatient = gate.enter('a', 1, 1, never);
+    const gate = createAccountLimiter();
+    const leave = await gate.acquire('a', 1, 0, never);
+    const impatient = gate.acquire('a', 1, 1, never);
     const controller = new AbortController();
-    const aborted = gate.enter('a', 1, PATIENT_MS, controller.signal);
-    const waiting = gate.enter('a', 1, PATIENT_MS, never);
+    const aborted = gate.acquire('a', 1, PATIENT_MS, controller.signal);
+    const waiting = gate.acquire('a', 1, PATIENT_MS, never);
     assert.equal(await impatient, undefined);
     controller.abort(new Error('closing'));
     await assert.rejects(aborted, /closing/);
@@ -57,11 +57,11 @@ describe('gate', () => {
   });
 
   it('heeds a limit that shrank while some were running', async () => {
-    const gate = createGate();
+    const gate = createAccountLimiter();
     const never = new AbortController().signal;
-    const running = await Promise.all([1, 2, 3].map(() => gate.enter('a', 3, 60_000, never)));
+    const running = await Promise.all([1, 2, 3].map(() => gate.acquire('a', 3, 60_000, never)));
     let admitted = false;
-    const waiting = gate.enter('a', 1, 60_000, never).then((leave) => {
+    const waiting = gate.acquire('a', 1, 60_000, never).then((leave) => {
       admitted = true;
       return leave;
     });
@@ -75,11 +75,11 @@ describe('gate', () => {
   });
 
   it('counts a place that is given back twice once', async () => {
-    const gate = createGate();
-    const [first] = [await gate.enter('a', 2, 0, never), await gate.enter('a', 2, 0, never)];
+    const gate = createAccountLimiter();
+    const [first] = [await gate.acquire('a', 2, 0, never), await gate.acquire('a', 2, 0, never)];
     first?.();
     first?.();
-    assert.ok(await gate.enter('a', 2, 0, never));
-    assert.equal(await gate.enter('a', 2, 1, never), undefined, 'two are inside');
+    assert.ok(await gate.acquire('a', 2, 0, never));
+    assert.equal(await gate.acquire('a', 2, 1, never), undefined, 'two are inside');
   });
 });

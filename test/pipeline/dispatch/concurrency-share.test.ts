@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { DatabaseAwayError } from '../../../src/catalogue/database/database.ts';
 import type { FleetPlace, Heartbeat } from '../../../src/catalogue/processes/registry.ts';
-import { createFleet, decideShare } from '../../../src/pipeline/dispatch/concurrency-share.ts';
+import { createConcurrencyShares, decideShare } from '../../../src/pipeline/dispatch/concurrency-share.ts';
 
 const NOON = new Date('2026-05-01T12:00:00Z');
 const ACCOUNTS = Array.from({ length: 50 }, (_, n) => `wx${n}`);
@@ -51,7 +51,7 @@ async function run(sleeps: number, answer: () => Promise<FleetPlace>) {
   const sleep = async () => {
     if (shares.push(fleet.shareOf('wx1', 8)) === sleeps) stop.abort();
   };
-  const fleet = createFleet(
+  const fleet = createConcurrencyShares(
     {
       catalogue: { fleet: rows },
       signs: { list: () => [], refresh: async () => undefined },

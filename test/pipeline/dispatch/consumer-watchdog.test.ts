@@ -3,10 +3,10 @@ import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
 import pg from 'pg';
 import {
-  decideStanding,
-  openWatchdog,
+  decideUntakenJob,
+  openConsumerWatchdog,
   RESTARTS,
-  type Standing,
+  type UntakenJob,
 } from '../../../src/pipeline/dispatch/consumer-watchdog.ts';
 import { QUEUE_POOL_OPTIONS, type QueueBackend } from '../../../src/queue/backend.ts';
 import type { ConsumeOptions, Consumer, JobHandler } from '../../../src/queue/consumer.ts';
@@ -57,7 +57,7 @@ describe('what a look adds to those before it', () => {
     isFull: false,
     ...more,
   });
-  const before: Standing = { jobId: 'a', sinceMs: 1_000 };
+  const before: UntakenJob = { jobId: 'a', sinceMs: 1_000 };
 
   for (const [what, sight, expected] of [
     ['the same job stands first and nobody takes it', seen('a'), before],
@@ -66,7 +66,7 @@ describe('what a look adds to those before it', () => {
     ['this worker has begun one meanwhile', seen('a', { hasBegun: true }), undefined],
     ['long downloads have all its places', seen('a', { isFull: true }), undefined],
   ] as const) {
-    test(what, () => assert.deepEqual(decideStanding(before, sight, 9_000), expected));
+    test(what, () => assert.deepEqual(decideUntakenJob(before, sight, 9_000), expected));
   }
 });
 
@@ -76,7 +76,10 @@ async function setup(t: TestContext, backend: QueueBackend, handler: JobHandler,
   t.after(() => queue.close());
   await queue.counts();
   onQueue();
-  const watchdog = await openWatchdog({ ...program.deps, queue }, handler, { consume: FAST, ...WATCH });
+  const watchdog = await openConsumerWatchdog({ ...program.deps, queue }, handler, {
+    consume: FAST,
+    ...WATCH,
+  });
   const running = watchdog.run(program.signal);
   t.after(async () => {
     await watchdog.close(0);
@@ -192,7 +195,7 @@ test('a new consumer takes what stood; where none does, the process is to be res
       return { close: async (graceMs) => void closed.push(graceMs), lastStartedAt: undefined };
     },
   };
-  const watchdog = await openWatchdog({ ...deps, queue }, createHandled().handler, {
+  const watchdog = await openConsumerWatchdog({ ...deps, queue }, createHandled().handler, {
     consume: FAST,
     graceMs: 123,
     quietMs: 60,
@@ -247,7 +250,7 @@ for (const during of ['closing', 'opening'] as const) {
     };
     const stop = new AbortController();
     const options = { consume: FAST, graceMs: 0, quietMs: 20, everyMs: 5 };
-    const watchdog = await openWatchdog({ ...deps, queue }, createHandled().handler, options);
+    const watchdog = await openConsumerWatchdog({ ...deps, queue }, createHandled().handler, options);
     const running = watchdog.run(stop.signal);
     await reached.promise;
     stop.abort();
@@ -269,7 +272,7 @@ test('a queue that does not answer is nobody to blame a consumer for', async (t)
     consume: async (): Promise<Consumer> => ({ close: async () => {}, lastStartedAt: undefined }),
   };
   const options = { consume: FAST, graceMs: 0, quietMs: 20, everyMs: 5 };
-  const watchdog = await openWatchdog({ ...deps, queue }, createHandled().handler, options);
+  const watchdog = await openConsumerWatchdog({ ...deps, queue }, createHandled().handler, options);
   const running = watchdog.run(signal);
   await eventually('asked often', async () => asked > 20);
   assert.equal(await restarts(), 0);

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Fed, Room } from '../../../src/catalogue/queue/claims.ts';
-import { createFeeder, nextRoom } from '../../../src/pipeline/dispatch/dispatcher.ts';
+import { createDispatcher, decideWindow } from '../../../src/pipeline/dispatch/dispatcher.ts';
 import { createHealth } from '../../../src/runtime/health.ts';
 import { until } from '../../contract/shapes.ts';
 
 const NOW = new Date('2026-05-01T12:00:00Z');
-const BOUNDS = { least: 16, most: 1_000, pictureWindowMs: 7_000 };
+const BOUNDS = { min: 16, max: 1_000, pictureWindowMs: 7_000 };
 const job = (n: number, account = 'wx1'): Fed => ({
   id: `m_${n}`,
   round: 1,
@@ -27,7 +27,7 @@ function setup(options: {
   const warnings: string[] = [];
   const signs = createHealth(() => NOW);
   let looked: () => void = () => undefined;
-  const feeder = createFeeder(
+  const feeder = createDispatcher(
     {
       accounts: { all: [{ account: 'wx1', concurrency: options.concurrency ?? 4 } as never] },
       clock: { now: () => NOW },
@@ -79,16 +79,16 @@ const jobs = (count: number) => Array.from({ length: count }, (_, n) => job(n));
 
 describe('feeder', () => {
   it('gives an account twice the room when the workers empty the queue between two looks', () => {
-    assert.equal(nextRoom(16, { inQueue: 0, taken: 16 }, BOUNDS), 32);
-    assert.equal(nextRoom(16, { inQueue: 4, taken: 12 }, BOUNDS), 32);
-    assert.equal(nextRoom(800, { inQueue: 0, taken: 800 }, BOUNDS), 1_000, 'never beyond the window');
+    assert.equal(decideWindow(16, { inQueue: 0, taken: 16 }, BOUNDS), 32);
+    assert.equal(decideWindow(16, { inQueue: 4, taken: 12 }, BOUNDS), 32);
+    assert.equal(decideWindow(800, { inQueue: 0, taken: 800 }, BOUNDS), 1_000, 'never beyond the window');
   });
 
   it('takes room away when they do not, and leaves it where the backlog is smaller than the room', () => {
-    assert.equal(nextRoom(100, { inQueue: 90, taken: 10 }, BOUNDS), 75);
-    assert.equal(nextRoom(16, { inQueue: 15, taken: 1 }, BOUNDS), 16, 'never below the least');
-    assert.equal(nextRoom(100, { inQueue: 0, taken: 3 }, BOUNDS), 100);
-    assert.equal(nextRoom(100, { inQueue: 50, taken: 50 }, BOUNDS), 100);
+    assert.equal(decideWindow(100, { inQueue: 90, taken: 10 }, BOUNDS), 75);
+    assert.equal(decideWindow(16, { inQueue: 15, taken: 1 }, BOUNDS), 16, 'never below the least');
+    assert.equal(decideWindow(100, { inQueue: 0, taken: 3 }, BOUNDS), 100);
+    assert.equal(decideWindow(100, { inQueue: 50, taken: 50 }, BOUNDS), 100);
   });
 
   it('feeds a backlog in order, in growing helpings', async (t) => {
@@ -96,7 +96,7 @@ describe('feeder', () => {
     t.after(stop);
     for (let look = 0; look < 3; look++) {
       const next = nextLook();
-      feeder.wake();
+      feeder.notify();
       await next;
     }
     await stop();
@@ -127,7 +127,7 @@ describe('feeder', () => {
     const startedAt = performance.now();
     for (let look = 0; look < LOOKS; look++) {
       const next = nextLook();
-      feeder.wake();
+      feeder.notify();
       await next;
     }
     assert.ok(performance.now() - startedAt < SOON_MS);
@@ -142,8 +142,8 @@ describe('feeder', () => {
     for (let look = 0; look < LOOKS; look++) {
       backlog.push(...jobs(4));
       const next = nextLook();
-      feeder.finished();
-      feeder.finished();
+      feeder.jobFinished();
+      feeder.jobFinished();
       await next;
     }
     assert.ok(performance.now() - startedAt < SOON_MS);
@@ -204,7 +204,7 @@ describe('feeder', () => {
     const startedAt = performance.now();
     for (let look = 0; look < 20; look++) {
       const next = nextLook();
-      feeder.wake();
+      feeder.notify();
       await next;
     }
     const ticks = Math.ceil((performance.now() - startedAt) / 250) + 1;

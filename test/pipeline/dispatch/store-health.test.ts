@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, it, type TestContext } from 'node:test';
 import { createStoreHealth } from '../../../src/pipeline/dispatch/store-health.ts';
-import { createCanary } from '../../../src/pipeline/dispatch/store-probe.ts';
+import { createStoreProbe } from '../../../src/pipeline/dispatch/store-probe.ts';
 import type { StoreOptions } from '../../../src/storage/store.ts';
 import { setup } from '../../storage/setup.ts';
 
@@ -11,8 +11,8 @@ const soon = () => AbortSignal.timeout(10_000);
 
 async function setupHealth(t: TestContext, options: Partial<StoreOptions> = {}) {
   const s = await setup(t, options);
-  const health = createStoreHealth({ store: s.store, canary: createCanary(s.store, '') });
-  return { ...s, code: async () => (await health.look(soon()))?.code, health };
+  const health = createStoreHealth({ store: s.store, probe: createStoreProbe(s.store, '') });
+  return { ...s, code: async () => (await health.check(soon()))?.code, health };
 }
 
 /** The address of an HTTP server that knows nothing of S3. */
@@ -60,7 +60,7 @@ describe('the health of the store', () => {
     ] as const) {
       const s = await setupHealth(t, { endpoint: await openWebsite(t, status, body) });
       assert.equal(await s.code(), 'store_not_s3', `${status} ${body}`);
-      assert.equal((await createCanary(s.store, '')(soon()))?.code, 'store_not_s3', `${status} ${body}`);
+      assert.equal((await createStoreProbe(s.store, '')(soon()))?.code, 'store_not_s3', `${status} ${body}`);
     }
   });
 
@@ -95,7 +95,7 @@ describe('the health of the store', () => {
   it('keeps nobody waiting longer than he wants, and shares one write', async (t) => {
     const { health, meddle, operations } = await setupHealth(t);
     meddle(({ operation }) => (operation === 'PUT' ? { stall: true } : undefined));
-    const looks = [1, 2, 3].map(() => health.look(AbortSignal.timeout(300)));
+    const looks = [1, 2, 3].map(() => health.check(AbortSignal.timeout(300)));
     for (const look of looks) await assert.rejects(look, { name: 'TimeoutError' });
     assert.equal(operations().filter((operation) => operation === 'PUT').length, 1);
   });

@@ -63,7 +63,7 @@ function setup() {
           },
         },
       },
-      canary: async () => {
+      probe: async () => {
         world.canaries++;
         await world.gate;
         return world.answer;
@@ -102,7 +102,9 @@ describe('the hold of the store', () => {
     const { world, open } = setup();
     world.answer = REFUSED;
     const [one, other] = [open(), open()];
-    const judged = await Promise.all([one, one, one, other, other].map((process) => process.judge(REFUSED)));
+    const judged = await Promise.all(
+      [one, one, one, other, other].map((process) => process.probeAfterFailure(REFUSED)),
+    );
     assert.deepEqual(new Set(judged), new Set(['held']));
     assert.equal(world.canaries, 1);
     assert.deepEqual(world.said, ['the store takes nothing: all archiving is held']);
@@ -114,7 +116,7 @@ describe('the hold of the store', () => {
 
   it('takes a failure for the media’s own where a canary gets through that began after it', async () => {
     const { world, open } = setup();
-    const { judge } = open();
+    const { probeAfterFailure: judge } = open();
     const opened = Promise.withResolvers<void>();
     world.gate = opened.promise;
     const first = judge(REFUSED);
@@ -128,7 +130,7 @@ describe('the hold of the store', () => {
 
   it('sends media back without running them while it is held, and lets them run when it is not', async () => {
     const { world, open } = setup();
-    const { judge, guard } = open();
+    const { probeAfterFailure: judge, runUnlessHeld: guard } = open();
     assert.equal(await guard(JOB, never, async () => DONE), DONE);
     world.answer = REFUSED;
     await judge(REFUSED);
@@ -145,9 +147,9 @@ describe('the hold of the store', () => {
     const [one, other] = [open(), open()];
     const stop = new AbortController();
     const watching = other.run(stop.signal);
-    const cut = [one.guard(JOB, never, running), other.guard(JOB, never, running)];
+    const cut = [one.runUnlessHeld(JOB, never, running), other.runUnlessHeld(JOB, never, running)];
     world.answer = REFUSED;
-    await one.judge(REFUSED);
+    await one.probeAfterFailure(REFUSED);
     for (const disposition of await Promise.all(cut))
       assert.deepEqual(disposition, { do: 'finish', result: 'later' });
     stop.abort(new Error('closing'));
@@ -156,7 +158,7 @@ describe('the hold of the store', () => {
 
   it('leaves a shutdown to whoever knows what to do with it', async () => {
     const { open } = setup();
-    const { guard } = open();
+    const { runUnlessHeld: guard } = open();
     const stop = new AbortController();
     const going = guard(JOB, stop.signal, running);
     stop.abort(new Error('closing'));
@@ -167,7 +169,7 @@ describe('the hold of the store', () => {
   it('probes until it gets through, then says so once and wakes the feeder', async () => {
     const { world, open } = setup();
     world.answer = REFUSED;
-    const { judge, run } = open();
+    const { probeAfterFailure: judge, run } = open();
     await judge(REFUSED);
     const stop = new AbortController();
     const watching = run(stop.signal);

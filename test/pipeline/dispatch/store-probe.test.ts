@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { createCanary } from '../../../src/pipeline/dispatch/store-probe.ts';
+import { createStoreProbe } from '../../../src/pipeline/dispatch/store-probe.ts';
 import { setup } from '../../storage/setup.ts';
 
 const soon = () => AbortSignal.timeout(10_000);
@@ -8,7 +8,7 @@ const soon = () => AbortSignal.timeout(10_000);
 describe('canary', () => {
   it('gets through, under the prefix, and leaves nothing', async (t) => {
     const { store, seen } = await setup(t);
-    assert.equal(await createCanary(store, 'media/')(soon()), undefined);
+    assert.equal(await createStoreProbe(store, 'media/')(soon()), undefined);
     assert.deepEqual(
       seen.map(({ method, url }) => [method, /^\/media\/media\/\.probe\/[-\w]{36}$/.test(url.pathname)]),
       [
@@ -20,7 +20,7 @@ describe('canary', () => {
 
   it('says why the store takes nothing', async (t) => {
     const { store, meddle } = await setup(t);
-    const canary = createCanary(store, '');
+    const canary = createStoreProbe(store, '');
     for (const [mischief, code] of [
       [{ answer: 403, code: 'AccessDenied' }, 'store_refused'],
       [{ answer: 404, code: 'NoSuchBucket' }, 'store_bucket_missing'],
@@ -38,20 +38,20 @@ describe('canary', () => {
   it('removes what was put, perhaps, though the answer said otherwise', async (t) => {
     const { store, seen, meddle } = await setup(t);
     meddle(({ method }) => (method === 'PUT' ? { answer: 500, code: 'InternalError' } : undefined));
-    assert.equal((await createCanary(store, '')(soon()))?.code, 'store_unavailable');
+    assert.equal((await createStoreProbe(store, '')(soon()))?.code, 'store_unavailable');
     assert.equal(seen.at(-1)?.method, 'DELETE');
   });
 
   it('does not wait for ever for a store that is silent', async (t) => {
     const { store, meddle } = await setup(t);
     meddle(() => ({ stall: true }));
-    const why = await createCanary(store, '', 200)(soon());
+    const why = await createStoreProbe(store, '', 200)(soon());
     assert.deepEqual([why?.code, why?.detail], ['store_unavailable', 'no answer within 200 ms']);
   });
 
   it('minds no key that may write and not delete', async (t) => {
     const { store, meddle } = await setup(t);
     meddle(({ method }) => (method === 'DELETE' ? { answer: 403, code: 'AccessDenied' } : undefined));
-    assert.equal(await createCanary(store, '')(soon()), undefined);
+    assert.equal(await createStoreProbe(store, '')(soon()), undefined);
   });
 });

@@ -7,10 +7,10 @@ import { describe, it, type TestContext } from 'node:test';
 import { createAccounts } from '../../../src/account.ts';
 import { DatabaseAwayError } from '../../../src/catalogue/database/database.ts';
 import { idOf, type Reference, type ReferenceInput } from '../../../src/media.ts';
-import type { PresenceTiming } from '../../../src/pipeline/ingest/database-availability.ts';
-import { createIntake, type SpoolUse } from '../../../src/pipeline/ingest/ingest.ts';
+import type { DatabaseAvailabilityTiming } from '../../../src/pipeline/ingest/database-availability.ts';
+import { createIngest, type SpoolUseChange } from '../../../src/pipeline/ingest/ingest.ts';
 import {
-  createAccept,
+  createInsertBatcher,
   OverloadedError,
   UnknownAccountError,
 } from '../../../src/pipeline/ingest/insert-batcher.ts';
@@ -23,7 +23,7 @@ const NOON = new Date('2026-05-01T12:00:00Z');
 const input = (mediaId: string): ReferenceInput => ({ account: 'shop', mediaId, kind: 'image' });
 const away = () => new DatabaseAwayError('away');
 
-async function setup(t: TestContext, timing: PresenceTiming = {}, limitBytes = 1024 * 1024) {
+async function setup(t: TestContext, timing: DatabaseAvailabilityTiming = {}, limitBytes = 1024 * 1024) {
   const folder = await mkdtemp(join(tmpdir(), 'intake-'));
   const log = createLog({ level: 'silent', program: 'test', secrets: [] });
   const spool = await openSpool({ folder, limitBytes, floorBytes: 0, log });
@@ -31,7 +31,7 @@ async function setup(t: TestContext, timing: PresenceTiming = {}, limitBytes = 1
   const time = { now: NOON };
   const clock = { now: () => time.now };
   const metrics = createMetrics();
-  const uses: SpoolUse[] = [];
+  const uses: SpoolUseChange[] = [];
   const rows = new Map<string, Reference>();
   const others: unknown[][] = [];
   let asked = 0;
@@ -73,9 +73,9 @@ async function setup(t: TestContext, timing: PresenceTiming = {}, limitBytes = 1
     metrics,
     onAccepted: () => undefined,
   };
-  const intake = createIntake(
-    { ...shared, accept: createAccept(shared), log, spool, onSpoolUse: (use) => uses.push(use) },
-    { probeMs: 20, ...timing },
+  const intake = createIngest(
+    { ...shared, accept: createInsertBatcher(shared), log, spool, onSpoolUse: (use) => uses.push(use) },
+    { retryMs: 20, ...timing },
   );
   let running: Promise<void> | undefined;
   t.after(async () => {
@@ -107,7 +107,7 @@ describe('the intake', () => {
   it('writes what was spooled when the catalogue is back, with the time of acceptance, and says begun and ended', async (t) => {
     const { intake, state, time, uses, rows, run, emptied } = await setup(t);
     state.trouble = async () => Promise.reject(away());
-    const [taken] = await intake.callback([input('late')]);
+    const [taken] = await intake.ingestCallback([input('late')]);
     const id = idOf(PLAIN.account, 'late');
     assert.deepEqual(taken, { id, account: PLAIN.account, status: 'pending', created: true, spooled: true });
     time.now = new Date('2026-05-01T15:00:00Z');
@@ -128,31 +128,31 @@ describe('the intake', () => {
   it('asks a catalogue that is known to be away no more, and notices by itself that it is back', async (t) => {
     const { intake, state, asked, run } = await setup(t);
     state.trouble = async () => Promise.reject(away());
-    await intake.callback([input('a')]);
+    await intake.ingestCallback([input('a')]);
     assert.equal(asked(), 1);
-    for (const name of ['b', 'c', 'd']) await intake.callback([input(name)]);
+    for (const name of ['b', 'c', 'd']) await intake.ingestCallback([input(name)]);
     assert.equal(asked(), 1);
-    assert.equal(intake.state.isAway, true);
+    assert.equal(intake.state.isDatabaseDown, true);
     state.trouble = undefined;
     run();
-    while (intake.state.isAway) await new Promise((resolve) => setTimeout(resolve, 5));
-    const [taken] = await intake.callback([input('e')]);
+    while (intake.state.isDatabaseDown) await new Promise((resolve) => setTimeout(resolve, 5));
+    const [taken] = await intake.ingestCallback([input('e')]);
     assert.equal(taken?.spooled, undefined);
   });
 
   it('waits for a catalogue that hangs once, and not again', async (t) => {
-    const { intake, state, asked } = await setup(t, { directMs: 30 });
+    const { intake, state, asked } = await setup(t, { timeoutMs: 30 });
     state.trouble = () => new Promise(() => undefined);
     for (const name of ['a', 'b', 'c'])
-      assert.equal((await intake.callback([input(name)]))[0]?.spooled, true);
+      assert.equal((await intake.ingestCallback([input(name)]))[0]?.spooled, true);
     assert.equal(asked(), 1);
   });
 
   it('keeps tickets and customer-service triggers likewise, sealed as they came, of the moment they came', async (t) => {
     const { intake, state, time, others, run, emptied, folder } = await setup(t);
     state.trouble = async () => Promise.reject(away());
-    await intake.keep({ name: 'ticket of a platform', encrypted: 'v1.sealed-ticket' });
-    await intake.sync('wx', 'wk1', 'v1.sealed-token');
+    await intake.storeSecret({ name: 'ticket of a platform', encrypted: 'v1.sealed-ticket' });
+    await intake.requestKfSync('wx', 'wk1', 'v1.sealed-token');
     const [file = ''] = (await readdir(join(folder, '1'))).filter((name) => name.endsWith('.log'));
     const text = await readFile(join(folder, '1', file), 'utf8');
     assert.match(text, /v1\.sealed-ticket.*\n.*v1\.sealed-token/);
@@ -168,16 +168,16 @@ describe('the intake', () => {
 
   it('refuses what would be refused anyway: an unknown account, a value no column takes', async (t) => {
     const { intake, state, spool } = await setup(t);
-    await assert.rejects(intake.callback([input('unfit')]), { code: '22003' });
+    await assert.rejects(intake.ingestCallback([input('unfit')]), { code: '22003' });
     state.trouble = async () => Promise.reject(away());
-    await assert.rejects(intake.callback([{ ...input('x'), account: 'nobody' }]), UnknownAccountError);
+    await assert.rejects(intake.ingestCallback([{ ...input('x'), account: 'nobody' }]), UnknownAccountError);
     assert.equal(spool.size.records, 0);
   });
 
   it('sets aside what no column takes, and writes its neighbours', async (t) => {
     const { intake, state, rows, run, emptied, folder } = await setup(t);
     state.trouble = async () => Promise.reject(away());
-    for (const name of ['a', 'unfit', 'b']) await intake.callback([input(name)]);
+    for (const name of ['a', 'unfit', 'b']) await intake.ingestCallback([input(name)]);
     state.trouble = undefined;
     run();
     await emptied();
@@ -189,7 +189,7 @@ describe('the intake', () => {
   });
 
   it('under more than can be written turns requests away early, and takes every callback', async (t) => {
-    const { intake, state } = await setup(t, { directMs: 60_000 });
+    const { intake, state } = await setup(t, { timeoutMs: 60_000 });
     const held = Promise.withResolvers<never>();
     state.trouble = () => held.promise;
     const group = (at: number) => Array.from({ length: 500 }, (_, n) => input(`media-${at}-${n}`));
@@ -197,19 +197,19 @@ describe('the intake', () => {
     let refusal: unknown;
     for (let at = 0; !refusal; at++) {
       // Settled at once where it is refused; else it waits.
-      const asked = intake.request(group(at));
+      const asked = intake.ingestRequest(group(at));
       waiting.push(asked.catch(() => undefined));
       refusal = await Promise.race([asked.catch((error) => error), new Promise((r) => setImmediate(r))]);
     }
     assert.ok(refusal instanceof OverloadedError);
     let spooled: boolean | undefined;
     for (let at = 100; !spooled; at++) {
-      const asked = intake.callback(group(at));
+      const asked = intake.ingestCallback(group(at));
       waiting.push(asked.catch(() => undefined));
       const full = at > 150 ? asked : Promise.race([asked, new Promise<[]>((r) => setTimeout(r, 100, []))]);
       spooled = (await full)[0]?.spooled;
     }
-    assert.equal(intake.state.isAway, false);
+    assert.equal(intake.state.isDatabaseDown, false);
     held.reject(away());
     await Promise.all(waiting);
   });
@@ -218,15 +218,15 @@ describe('the intake', () => {
     const { intake, state, spool } = await setup(t, {}, 40_000);
     state.trouble = async () => Promise.reject(away());
     let taken = 0;
-    const fill = async (take: typeof intake.request) => {
+    const fill = async (take: typeof intake.ingestRequest) => {
       for (;;) await take([input(`media-${taken++}`)]);
     };
-    await assert.rejects(fill(intake.request), DatabaseAwayError);
+    await assert.rejects(fill(intake.ingestRequest), DatabaseAwayError);
     assert.ok(spool.size.bytes > 29_000 && spool.size.bytes <= 30_000, `${spool.size.bytes} bytes`);
-    assert.equal((await intake.callback([input('voice')]))[0]?.spooled, true);
-    await intake.keep({ name: 'ticket of a platform', encrypted: 'v1.sealed-ticket' });
-    await intake.sync('wx', 'wk1', 'v1.sealed-token');
-    await assert.rejects(fill(intake.callback), DatabaseAwayError);
+    assert.equal((await intake.ingestCallback([input('voice')]))[0]?.spooled, true);
+    await intake.storeSecret({ name: 'ticket of a platform', encrypted: 'v1.sealed-ticket' });
+    await intake.requestKfSync('wx', 'wk1', 'v1.sealed-token');
+    await assert.rejects(fill(intake.ingestCallback), DatabaseAwayError);
     assert.ok(spool.size.bytes > 39_000 && spool.size.bytes <= 40_000, `${spool.size.bytes} bytes`);
   });
 
@@ -234,7 +234,7 @@ describe('the intake', () => {
     const { intake, state, spool } = await setup(t);
     t.mock.method(spool, 'append', async () => Promise.reject(new Error('disk')));
     state.trouble = async () => Promise.reject(away());
-    await assert.rejects(intake.callback([input('a')]), DatabaseAwayError);
-    await assert.rejects(intake.callback([input('b')]), DatabaseAwayError);
+    await assert.rejects(intake.ingestCallback([input('a')]), DatabaseAwayError);
+    await assert.rejects(intake.ingestCallback([input('b')]), DatabaseAwayError);
   });
 });

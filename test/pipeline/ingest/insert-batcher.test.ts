@@ -4,7 +4,7 @@ import { createAccounts } from '../../../src/account.ts';
 import { DatabaseAwayError } from '../../../src/catalogue/database/database.ts';
 import { idOf, type Reference, type ReferenceInput } from '../../../src/media.ts';
 import {
-  createAccept,
+  createInsertBatcher,
   OverloadedError,
   UnknownAccountError,
 } from '../../../src/pipeline/ingest/insert-batcher.ts';
@@ -27,7 +27,7 @@ const input = (mediaId: string): ReferenceInput => ({ account: 'wx1', mediaId, k
 function setup(write: (references: readonly Reference[]) => Promise<void> = async () => undefined) {
   const groups: string[][] = [];
   let woken = 0;
-  const accept = createAccept({
+  const accept = createInsertBatcher({
     accounts: createAccounts([account]),
     clock: { now: () => NOW },
     metrics: createMetrics(),

@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Failure } from '../../../src/failures.ts';
-import { isCursorSuspect, isOfAccount, syncWaitMs } from '../../../src/pipeline/ingest/kf-sync-policy.ts';
+import {
+  decideSyncDelayMs,
+  isAccountWide,
+  isCursorSuspect,
+} from '../../../src/pipeline/ingest/kf-sync-policy.ts';
 
 const of = (failureClass: Failure['class'], code = 'x'): Failure => ({ code, class: failureClass });
 const MINUTE_MS = 60_000;
@@ -19,34 +23,35 @@ const FAILURE_CLASSES = [
 test('a failure that passes is tried five times within the ten minutes of the callback’s token', () => {
   let passedMs = 0;
   let tries = 0;
-  while (passedMs < 10 * MINUTE_MS) passedMs += syncWaitMs(of('transient'), ++tries, 1);
+  while (passedMs < 10 * MINUTE_MS) passedMs += decideSyncDelayMs(of('transient'), ++tries, 1);
   assert.ok(tries > 5, `${tries} tries`);
 });
 
 test('a limit is waited for a minute, then twice as long each time, up to an hour', () => {
   const waits = Array.from(
     { length: 9 },
-    (_, index) => syncWaitMs(of('minute_limit'), index + 1, 0) / MINUTE_MS,
+    (_, index) => decideSyncDelayMs(of('minute_limit'), index + 1, 0) / MINUTE_MS,
   );
   assert.deepEqual(waits, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
 });
 
 test('what is refused for the account is asked every five minutes, and no wait is longer than the lease allows', () => {
-  for (const failures of [1, 2, 50]) assert.equal(syncWaitMs(of('account'), failures, 0), 5 * MINUTE_MS);
+  for (const failures of [1, 2, 50])
+    assert.equal(decideSyncDelayMs(of('account'), failures, 0), 5 * MINUTE_MS);
   for (const failureClass of FAILURE_CLASSES) {
     for (const failures of [1, 2, 10, 1_000_000]) {
-      const waitMs = syncWaitMs(of(failureClass), failures, 1);
+      const waitMs = decideSyncDelayMs(of(failureClass), failures, 1);
       assert.ok(waitMs >= 1_000 && waitMs <= 75 * MINUTE_MS, `${failureClass} ${failures}: ${waitMs}`);
     }
   }
   const unknown = of('account', 'customer_service_account_unknown');
-  assert.equal(syncWaitMs(unknown, 1, 0), 60 * MINUTE_MS);
+  assert.equal(decideSyncDelayMs(unknown, 1, 0), 60 * MINUTE_MS);
 });
 
 test('limits and refusals are of the account, one that WeCom does not know is not', () => {
-  const classes = FAILURE_CLASSES.filter((one) => isOfAccount(of(one)));
+  const classes = FAILURE_CLASSES.filter((one) => isAccountWide(of(one)));
   assert.deepEqual([...classes].sort(), ['account', 'day_quota', 'minute_limit']);
-  assert.equal(isOfAccount(of('account', 'customer_service_account_unknown')), false);
+  assert.equal(isAccountWide(of('account', 'customer_service_account_unknown')), false);
 });
 
 test('a cursor is suspect only after three refusals that nobody understands', () => {

@@ -1,8 +1,8 @@
 /** Reading customer service, on a real catalogue and a real socket; the clock is the test's. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it, type TestContext } from 'node:test';
-import { createHolds } from '../../../src/pipeline/dispatch/account-hold.ts';
-import { createSyncer } from '../../../src/pipeline/ingest/kf-sync.ts';
+import { createAccountHolds } from '../../../src/pipeline/dispatch/account-hold.ts';
+import { createKfSyncer } from '../../../src/pipeline/ingest/kf-sync.ts';
 import { createMetrics } from '../../../src/runtime/metrics.ts';
 import { createWechatApi } from '../../../src/wechat/api/client.ts';
 import { createKfSync } from '../../../src/wechat/customer-service/sync-messages.ts';
@@ -56,7 +56,7 @@ async function setup(t: TestContext, answer: (body: { cursor?: string; token?: s
   const now = new Date(nowMs);
   const token = { value: 'ACCESS', fingerprint: 'f', issuedAt: now, expiresAt: now };
   const metrics = createMetrics();
-  const syncer = createSyncer({
+  const syncer = createKfSyncer({
     catalogue,
     kfSync: createKfSync({
       api,
@@ -67,7 +67,7 @@ async function setup(t: TestContext, answer: (body: { cursor?: string; token?: s
       },
     }),
     accounts: { all: [OTHER, CORP], find: (word) => [OTHER, CORP].find((one) => one.account === word) },
-    holds: createHolds({ catalogue, clock, lifetimes, log, rereadAccounts }),
+    holds: createAccountHolds({ catalogue, clock, lifetimes, log, rereadAccounts }),
     clock,
     lifetimes,
     random: () => 0,

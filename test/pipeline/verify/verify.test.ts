@@ -5,7 +5,7 @@ import { FailureError } from '../../../src/failures.ts';
 import { idOf, type Reference, stemOf } from '../../../src/media.ts';
 import { metadataOf } from '../../../src/pipeline/archive/object-metadata.ts';
 import { scanObjects } from '../../../src/pipeline/verify/objects.ts';
-import type { Scan, ScanDeps, ScanOf } from '../../../src/pipeline/verify/page.ts';
+import type { Scan, ScanContext, ScanDeps } from '../../../src/pipeline/verify/page.ts';
 import { scanRows } from '../../../src/pipeline/verify/rows.ts';
 import { BUCKET, bytes, flow, setup as openStore, picture, sha256 } from '../../storage/setup.ts';
 
@@ -51,12 +51,12 @@ async function setup(t: TestContext, given: { row?: Partial<Row>; now?: Partial<
     safeAgeMs: DAY_MS,
     pageMs: 3_000,
   };
-  const look = async (scan: Scan, options: ScanOf['options'] = {}) => {
+  const look = async (scan: Scan, options: ScanContext['options'] = {}) => {
     const count = async (amount: number) => {
       taken.bytes += amount;
     };
     const of = { id: 'v1', options, by: { actor: 'a', reason: 'r' }, bytes: count, objects: async () => {} };
-    return (await scan(deps, of, '', soon())).looked.map(({ what }) => what);
+    return (await scan(deps, of, '', soon())).results.map(({ what }) => what);
   };
   const put = (key: string, body = BODY, metadata: Record<string, string> = { id: ID }) =>
     s3.store.put({ ...picture, key, body: flow(body), metadata, signal: soon() });

@@ -6,7 +6,7 @@ import { after, before, beforeEach, describe, it } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { DatabaseAwayError } from '../../../src/catalogue/database/database.ts';
 import { idOf } from '../../../src/media.ts';
-import type { Accept } from '../../../src/pipeline/ingest/insert-batcher.ts';
+import type { AcceptReferences } from '../../../src/pipeline/ingest/insert-batcher.ts';
 import { createRepeatedLog } from '../../../src/runtime/repeated-log.ts';
 import { createCallbackForwarder } from '../../../src/server/callbacks/callback-forwarder.ts';
 import { createUpstream } from '../../../src/server/callbacks/upstream.ts';
@@ -246,8 +246,8 @@ describe('the tap', () => {
   it('gives no reply before the media are on disk: 504 where they cannot be', async () => {
     // The spool holds nothing either.
     const config = { ...s.context.config, spool: { limitBytes: 0 } };
-    const away: Accept = async () => Promise.reject(new DatabaseAwayError('away'));
-    const never: Accept = () => new Promise(() => {});
+    const away: AcceptReferences = async () => Promise.reject(new DatabaseAwayError('away'));
+    const never: AcceptReferences = () => new Promise(() => {});
     for (const accept of [away, never]) {
       const { url } = await openServer({ ...s.context, accept, config }, { keys: [] });
       const target = s.callbackUrl(url, { account: TAPPED.account });

@@ -6,7 +6,7 @@ import { after, before, describe, it } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { DatabaseAwayError } from '../../../src/catalogue/database/database.ts';
 import { idOf } from '../../../src/media.ts';
-import type { Accept } from '../../../src/pipeline/ingest/insert-batcher.ts';
+import type { AcceptReferences } from '../../../src/pipeline/ingest/insert-batcher.ts';
 import { openServer } from '../../../src/server/start.ts';
 import { encryptMessage, signatureOf } from '../../../src/simulator/callbacks/envelope.ts';
 import { openTestServer, PLAIN, SAFE, type TestServer } from '../setup.ts';
@@ -75,7 +75,7 @@ describe('callbacks', () => {
       await gate.promise;
       return await datasync.call(this);
     });
-    const accept: Accept = async () => Promise.reject(new DatabaseAwayError('away'));
+    const accept: AcceptReferences = async () => Promise.reject(new DatabaseAwayError('away'));
     const { url } = await openServer({ ...s.context, accept }, { keys: [] });
     const startedAt = performance.now();
     const send = (mediaId: string) =>

@@ -9,7 +9,7 @@ import { openAppContext } from '../../../src/app/app-context.ts';
 import { parseApiKeys } from '../../../src/config/api-keys.ts';
 import { loadConfig } from '../../../src/config/config.ts';
 import type { Alert } from '../../../src/pipeline/alerts/message.ts';
-import { createAlertSender } from '../../../src/pipeline/alerts/send.ts';
+import { createAlertSender } from '../../../src/pipeline/alerts/sender.ts';
 import { createAlertWatch } from '../../../src/pipeline/alerts/watch.ts';
 import { createMetrics } from '../../../src/runtime/metrics.ts';
 import { openServer } from '../../../src/server/start.ts';
@@ -121,7 +121,7 @@ export async function openGround(t: TestContext) {
   );
   const watch = createAlertWatch(
     { ...parts, sender, naming: { nameOf: (id) => id, publicUrl: undefined } },
-    { tellsOfCatalogue: true, everyMs: EVERY_MS, afterMs: () => 0 },
+    { alertsOnCatalogue: true, everyMs: EVERY_MS, afterMs: () => 0 },
   );
 
   const headers = { authorization: `Bearer ${KEY}` };
@@ -165,14 +165,14 @@ export async function openGround(t: TestContext) {
       eventually(
         `the alert ${code} ${state}`,
         async () => {
-          await watch.look(signal);
+          await watch.check(signal);
           return receiver.requests.some(
             ({ body }) => (body as Alert).kind === code && (body as Alert).state === state,
           );
         },
         20_000,
       ),
-    lookForAlerts: () => watch.look(signal),
+    lookForAlerts: () => watch.check(signal),
     query: (text: string, values: unknown[] = []) => parts.database.query(text, values),
     readyz: async () => await (await fetch(`${url}/readyz`)).text(),
   };

@@ -8,7 +8,7 @@ import { createCatalogue } from '../../../src/catalogue/catalogue.ts';
 import { createDatabase } from '../../../src/catalogue/database/database.ts';
 import { createPostgresPool } from '../../../src/catalogue/database/postgres.ts';
 import { idOf } from '../../../src/media.ts';
-import { createAccept } from '../../../src/pipeline/ingest/insert-batcher.ts';
+import { createInsertBatcher } from '../../../src/pipeline/ingest/insert-batcher.ts';
 import { createHealth } from '../../../src/runtime/health.ts';
 import { READY } from '../../../src/server/routes/health-schemas.ts';
 import { ACCEPTED_MEDIA } from '../../../src/server/routes/schemas.ts';
@@ -53,7 +53,7 @@ describe('health', () => {
     });
     after(() => pool.end());
     const catalogue = createCatalogue(createDatabase(pool), 'wma', s.context.lifetimes);
-    const accept = createAccept({ ...s.context, catalogue, onAccepted: () => undefined });
+    const accept = createInsertBatcher({ ...s.context, catalogue, onAccepted: () => undefined });
     const keys = [{ name: 'k', scopes: ['read', 'write'] as const, secret: KEYS.write }];
     const config = {
       ...s.context.config,
@@ -61,7 +61,7 @@ describe('health', () => {
       spool: { limitBytes },
     };
     const signs = createHealth(s.context.clock.now);
-    const storeHealth = { look: async () => undefined };
+    const storeHealth = { check: async () => undefined };
     const parts = { ...s.context, catalogue, accept, config, signs, storeHealth };
     const gather = createProgramGather(parts, 'server');
     const { url } = await openServer({ ...parts, gather }, { keys });

@@ -86,7 +86,7 @@ export function erasureRoutes(
           throw new Problem('unknown_account', { detail: 'erase media of a former account by their ids' });
         const why = { account, actor: request.principal.name, reason };
         const what = openId === undefined ? { ids: [...new Set(ids)] } : { openId };
-        const { id, notFound } = await eraser.request({ ...why, ...what }, patience());
+        const { id, notFound } = await eraser.openRequest({ ...why, ...what }, patience());
         const erasure = await catalogue.erasures.get(id);
         deps.log.info(
           { erasure: id, account, by: why.actor, total: erasure?.total },

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { DatabaseAwayError } from '../../../catalogue/database/database.ts';
 import { type ReferenceInput, referenceSchema } from '../../../media.ts';
-import type { Taken } from '../../../pipeline/ingest/ingest.ts';
+import type { Ingested } from '../../../pipeline/ingest/ingest.ts';
 import { UnknownAccountError } from '../../../pipeline/ingest/insert-batcher.ts';
 import { resolveAccount } from '../../auth/access.ts';
 import { type FieldError, languageOf, Problem, problemBody } from '../../problem.ts';
@@ -61,7 +61,7 @@ export function mediaRoutes(
       },
       async (request, reply) => {
         resolveAccount(request.principal, accounts, request.body.account);
-        const [taken] = (await deps.intake.request([request.body])) as [Taken];
+        const [taken] = (await deps.intake.ingestRequest([request.body])) as [Ingested];
         reply.header('location', `/v1/media/${taken.id}`);
         const row = taken.spooled ? undefined : await readBack(taken.id);
         if (!row) return reply.code(202).send({ ...request.body, ...bare(taken) });
@@ -102,9 +102,9 @@ export function mediaRoutes(
             results[index] = { index, problem: problemBody(problem, language) };
           }
         }
-        const taken = await deps.intake.request(good.map(({ input }) => input));
+        const taken = await deps.intake.ingestRequest(good.map(({ input }) => input));
         for (const [place, { index }] of good.entries()) {
-          const { account: _, ...one } = bare(taken[place] as Taken);
+          const { account: _, ...one } = bare(taken[place] as Ingested);
           results[index] = { index, ...one };
         }
         return reply.code(202).send({ results });
@@ -193,7 +193,7 @@ export function mediaRoutes(
 }
 
 /** What is known of a media without its row. */
-const bare = ({ id, account, status, spooled }: Taken) => ({
+const bare = ({ id, account, status, spooled }: Ingested) => ({
   id,
   account,
   status,

@@ -1,7 +1,7 @@
 /** POST /v1/doctor: everything tried once, and a sentence for whatever is to be fixed. */
-import { type Facts, PARTS } from '../../../pipeline/checks/check.ts';
+import { COMPONENTS, type Facts } from '../../../pipeline/checks/check.ts';
 import { findingsOf } from '../../../pipeline/checks/findings.ts';
-import { examineStore } from '../../../pipeline/maintenance/store-check.ts';
+import { checkStore } from '../../../pipeline/maintenance/store-check.ts';
 import { type Language, languageOf } from '../../problem.ts';
 import type { App, RouteDeps } from '../../route-deps.ts';
 import { findingsJson } from '../../views/finding.ts';
@@ -13,9 +13,9 @@ type Deps = Pick<RouteDeps, 'accounts' | 'clock' | 'config' | 'look' | 'store'>;
 
 /** What was seen where nothing is found, by part. The accounts and the comparison have lines of their own. */
 function seenIn(
-  { queue, storeExamined, workers, processes }: Facts,
+  { queue, storeFindings: storeExamined, workers, processes }: Facts,
   language: Language,
-): Partial<Record<(typeof PARTS)[number], string>> {
+): Partial<Record<(typeof COMPONENTS)[number], string>> {
   const { waiting = 0, active = 0, delayed = 0 } = (queue?.ok && queue.counts) || {};
   return {
     catalogue: 'it answers',
@@ -51,9 +51,9 @@ export function doctorRoutes(deps: Deps) {
         const { prefix } = deps.config.objects;
         const [look, storeExamined] = await Promise.all([
           deps.look(),
-          examineStore(deps.store, { prefix, clock: deps.clock, signal: AbortSignal.timeout(STORE_MS) }),
+          checkStore(deps.store, { prefix, clock: deps.clock, signal: AbortSignal.timeout(STORE_MS) }),
         ]);
-        const facts: Facts = { ...look.facts, storeExamined };
+        const facts: Facts = { ...look.facts, storeFindings: storeExamined };
         const language = languageOf(request);
         const reader = { language, accounts: undefined };
         const found = findingsJson('doctor', findingsOf(facts), reader, deps.accounts);
@@ -70,7 +70,10 @@ export function doctorRoutes(deps: Deps) {
           message === undefined || bad.some((one) => one.name === name) ? [] : [{ name, ok: true, message }];
         const seen = seenIn(facts, language);
         const checks = [
-          ...PARTS.flatMap((part) => [...bad.filter(({ name }) => name === part), ...good(part, seen[part])]),
+          ...COMPONENTS.flatMap((part) => [
+            ...bad.filter(({ name }) => name === part),
+            ...good(part, seen[part]),
+          ]),
           ...(facts.accounts ?? []).flatMap(({ account, lastCallbackAt }) => [
             ...bad.filter(({ name }) => name === nameOf(account)),
             ...good(nameOf(account), lastCallbackAt && `last callback ${lastCallbackAt.toISOString()}`),

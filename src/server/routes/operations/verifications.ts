@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { VERIFICATION_KINDS, type Verification } from '../../../catalogue/verification/verifications.ts';
 import { text } from '../../../media.ts';
-import { driftOf } from '../../../pipeline/verify/run.ts';
+import { driftOf } from '../../../pipeline/verify/verifier.ts';
 import { Problem } from '../../problem.ts';
 import type { App, RouteDeps } from '../../route-deps.ts';
 import { requestTime, trimmedText } from '../field-schemas.ts';

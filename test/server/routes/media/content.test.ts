@@ -6,7 +6,7 @@ import { after, before, describe, it } from 'node:test';
 import { lookOnce } from '../../../../src/app/checks.ts';
 import { parseApiKeys } from '../../../../src/config/api-keys.ts';
 import { idOf } from '../../../../src/media.ts';
-import { createIntake } from '../../../../src/pipeline/ingest/ingest.ts';
+import { createIngest } from '../../../../src/pipeline/ingest/ingest.ts';
 import { createRepeatedLog } from '../../../../src/runtime/repeated-log.ts';
 import { buildServer } from '../../../../src/server/app.ts';
 import { createAccess } from '../../../../src/server/auth/access.ts';
@@ -175,7 +175,7 @@ describe('content', () => {
         clock: s.context.clock,
         revocations: s.context.catalogue.revocations,
       }),
-      intake: createIntake({ ...s.context, onAccepted: () => undefined }),
+      intake: createIngest({ ...s.context, onAccepted: () => undefined }),
     });
     try {
       const url = await app.listen({ host: '127.0.0.1', port: 0 });

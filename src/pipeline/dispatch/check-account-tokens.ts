@@ -5,7 +5,7 @@ import type { Clock, Lifetimes } from '../../runtime/clock.ts';
 import type { Log } from '../../runtime/log.ts';
 import { explain } from '../../wechat/api/errcodes.ts';
 import type { Tokens } from '../../wechat/tokens/tokens.ts';
-import type { Holds } from './account-hold.ts';
+import type { AccountHolds } from './account-hold.ts';
 
 const TOKEN_MS = 15_000;
 const AT_ONCE = 4;
@@ -13,11 +13,11 @@ const AT_ONCE = 4;
 const PROBE_MS = 5 * 60_000;
 
 /** Never rejects. */
-export async function tryAccounts(
+export async function checkAccountTokens(
   deps: {
     accounts: Pick<Accounts, 'all'>;
     tokens: Pick<Tokens, 'get'>;
-    holds: Pick<Holds, 'hold'>;
+    holds: Pick<AccountHolds, 'hold'>;
     clock: Pick<Clock, 'now'>;
     lifetimes: Pick<Lifetimes, 'scale'>;
     log: Pick<Log, 'error'>;

@@ -5,7 +5,7 @@ import type { Finding, Verification } from '../../catalogue/verification/verific
 import { FailureError } from '../../failures.ts';
 import type { Log } from '../../runtime/log.ts';
 import { scanObjects } from './objects.ts';
-import { type Looked, type Scan, type ScanDeps, throttlesOf } from './page.ts';
+import { type CheckResult, createThrottles, type Scan, type ScanDeps } from './page.ts';
 import { filterOf, scanRows, scanSample } from './rows.ts';
 
 export interface VerifierDeps extends Omit<ScanDeps, 'safeAgeMs' | 'pageMs'> {
@@ -61,7 +61,10 @@ export function driftOf(counts: Readonly<Record<string, number>>): number {
   return DRIFT.reduce((sum, what) => sum + (counts[what] ?? 0), 0);
 }
 
-function added(counts: Readonly<Record<string, number>>, looked: readonly Looked[]): Record<string, number> {
+function added(
+  counts: Readonly<Record<string, number>>,
+  looked: readonly CheckResult[],
+): Record<string, number> {
   const sums = { ...counts };
   for (const { what } of looked) sums[what] = (sums[what] ?? 0) + 1;
   return sums;
@@ -94,7 +97,7 @@ export function createVerifier(
   /** Pages of one comparison until it ends, is stopped, or somebody else is at it. */
   async function carryOn(asked: Verification, signal: AbortSignal): Promise<void> {
     const by = { actor: asked.by, reason: asked.reason ?? `verification ${asked.id}` };
-    const of = { id: asked.id, options: asked.options, by, ...throttlesOf(asked.options, clock) };
+    const of = { id: asked.id, options: asked.options, by, ...createThrottles(asked.options, clock) };
     let state: Verification | undefined = asked.state === 'waiting' ? await begin(asked) : asked;
     const phases = state ? phasesOf(state) : [];
     while (state?.state === 'running') {
@@ -103,7 +106,7 @@ export function createVerifier(
       const colon = cursor.indexOf(':');
       const at = phases.findIndex(([name]) => name === cursor.slice(0, colon));
       const [name, scan] = phases[at]!;
-      const { looked, next } = await scan(scanDeps, of, cursor.slice(colon + 1), signal);
+      const { results: looked, next } = await scan(scanDeps, of, cursor.slice(colon + 1), signal);
       const following = phases[at + 1];
       const room = FINDINGS_LIMIT - kept(state.counts);
       const findings = looked.flatMap(({ finding }): Finding[] => (finding ? [finding] : []));

@@ -6,12 +6,12 @@ import type { Metrics } from '../../runtime/metrics.ts';
 import { createRedactor } from '../../runtime/redaction.ts';
 import type { JsonClient } from '../../wechat/http/json-client.ts';
 import type { Alert } from './message.ts';
-import { type RobotName, robotOf, type Verdict } from './robots.ts';
+import { type RobotName, robotOf, type SendResult } from './robots.ts';
 
-export interface Delivery {
+export interface AlertDelivery {
   readonly sent: boolean;
   /** Of the alerts given, how many from the first on were taken. */
-  readonly taken: number;
+  readonly sentCount: number;
   readonly to: RobotName;
   /** What went wrong, in the words of the robot where it had some. */
   readonly why?: string;
@@ -19,7 +19,7 @@ export interface Delivery {
 
 export interface AlertSender {
   /** Never rejects, but with the reason of `signal`. */
-  send(alerts: readonly Alert[], signal: AbortSignal): Promise<Delivery>;
+  send(alerts: readonly Alert[], signal: AbortSignal): Promise<AlertDelivery>;
 }
 
 const TRIES = 3;
@@ -42,25 +42,25 @@ export function createAlertSender(
   let nextAtMs = Number.NEGATIVE_INFINITY;
   let queue: Promise<unknown> = Promise.resolve();
 
-  async function once(request: { url: string; body: object }, signal: AbortSignal): Promise<Verdict> {
+  async function once(request: { url: string; body: object }, signal: AbortSignal): Promise<SendResult> {
     try {
       const { status, text } = await deps.http.send({ ...request, where: 'ALERT_URL' }, signal);
-      return robot.judge(status, text);
+      return robot.parseResponse(status, text);
     } catch (error) {
       signal.throwIfAborted();
-      return { ok: false, why: error instanceof Error ? error.message : 'unknown', again: true };
+      return { ok: false, why: error instanceof Error ? error.message : 'unknown', canRetry: true };
     }
   }
 
-  async function post(request: { url: string; body: object }, signal: AbortSignal): Promise<Verdict> {
+  async function post(request: { url: string; body: object }, signal: AbortSignal): Promise<SendResult> {
     for (let attempt = 1; ; attempt++) {
       const verdict = await once(request, signal);
-      if (verdict.ok || !verdict.again || attempt === TRIES) return verdict;
+      if (verdict.ok || !verdict.canRetry || attempt === TRIES) return verdict;
       await deps.clock.sleep(PAUSE_MS * 2 ** attempt + randomInt(500), signal);
     }
   }
 
-  async function sendNow(alerts: readonly Alert[], signal: AbortSignal): Promise<Delivery> {
+  async function sendNow(alerts: readonly Alert[], signal: AbortSignal): Promise<AlertDelivery> {
     if (robot.name !== 'json') {
       await deps.clock.sleep(Math.max(0, nextAtMs - performance.now()), signal);
       nextAtMs = performance.now() + GAP_MS;
@@ -72,11 +72,11 @@ export function createAlertSender(
       if (!verdict.ok) {
         const why = withoutSecrets(verdict.why);
         deps.log.warn({ to: robot.name, why }, 'an alert could not be sent');
-        return { sent: false, taken, to: robot.name, why };
+        return { sent: false, sentCount: taken, to: robot.name, why };
       }
       taken++;
     }
-    return { sent: true, taken: alerts.length, to: robot.name };
+    return { sent: true, sentCount: alerts.length, to: robot.name };
   }
 
   return {

@@ -1,15 +1,15 @@
 /** Checks of what the program stands on: catalogue, spool, queue. */
-import { always, type Check, reported, type Words } from './check.ts';
+import { type Check, findReported, fixedText, type LocalizedText } from './check.ts';
 
 const MINUTE_MS = 60_000;
 const TWO_MINUTES_MS = 2 * MINUTE_MS;
 
-const RIGHTS: Words = {
+const RIGHTS: LocalizedText = {
   en: 'Correct the user, the password or its rights in REDIS_URL (or DATABASE_URL); the user must write to the keys of QUEUE_PREFIX.',
   zh: '请更正 REDIS_URL（或 DATABASE_URL）中的用户、密码或权限；该用户必须能写入 QUEUE_PREFIX 的键。',
 };
 /** By what the queue says when it refuses. */
-const ADVICE: Readonly<Record<string, Words>> = {
+const ADVICE: Readonly<Record<string, LocalizedText>> = {
   OOM: {
     en: 'Redis is full: give it more maxmemory, or remove what else lies in it. Keep maxmemory-policy noeviction.',
     zh: 'Redis 内存已满：请增大 maxmemory 或清理其中的其他数据，并保持 maxmemory-policy noeviction。',
@@ -32,10 +32,10 @@ const ADVICE: Readonly<Record<string, Words>> = {
   },
 };
 
-export const PART_CHECKS = {
+export const INFRASTRUCTURE_CHECKS = {
   catalogue_away: {
     severity: 'error',
-    part: 'catalogue',
+    component: 'catalogue',
     target: 'process',
     rule: 'The catalogue does not respond. The alert comes after two minutes, from a server or sweeper, by the process itself, since there is nowhere to agree on who sends it.',
     begun: (it) => ({
@@ -46,7 +46,7 @@ export const PART_CHECKS = {
       en: `The catalogue answers ${it.target} again.`,
       zh: `${it.target} 已可访问目录数据库。`,
     }),
-    advice: always(
+    advice: fixedText(
       'Look at the database of DATABASE_URL; what was accepted is safe and goes on by itself.',
       '请检查 DATABASE_URL 指向的数据库；已接收的内容是安全的，恢复后会自动继续。',
     ),
@@ -55,14 +55,14 @@ export const PART_CHECKS = {
   },
   queue_away: {
     severity: 'error',
-    part: 'queue',
+    component: 'queue',
     rule: 'The queue (Redis, or the tables of BullMQ) does not respond. The alert comes after two minutes. Ends with its next response.',
-    begun: always(
+    begun: fixedText(
       'The queue does not answer; media wait in the catalogue.',
       '队列无响应，素材在目录数据库中等待。',
     ),
-    ended: always('The queue answers again.', '队列已恢复。'),
-    advice: always(
+    ended: fixedText('The queue answers again.', '队列已恢复。'),
+    advice: fixedText(
       'Look at the Redis of REDIS_URL, or at Postgres; media are fed again by themselves.',
       '请检查 REDIS_URL 指向的 Redis（或 Postgres）；恢复后会自动重新入队。',
     ),
@@ -72,20 +72,20 @@ export const PART_CHECKS = {
   },
   queue_refuses: {
     severity: 'error',
-    part: 'queue',
+    component: 'queue',
     rule: 'The queue responds and refuses a write that changes nothing: Redis is full (`OOM`), demoted (`READONLY`), cannot save (`MISCONF`), or refuses the password or the rights; or the database is read-only. The alert comes after a minute. Ends with the next write that works.',
     begun: (it) => ({
       en: `The queue answers and refuses to write (${it.detail.code ?? 'unknown'}); media wait in the catalogue.`,
       zh: `队列有响应但拒绝写入（${it.detail.code ?? '未知'}），素材在目录数据库中等待。`,
     }),
-    ended: always('The queue takes jobs again.', '队列已恢复写入。'),
+    ended: fixedText('The queue takes jobs again.', '队列已恢复写入。'),
     advice: (it) => ADVICE[String(it.detail.code)] ?? ADVICE.other!,
     find: ({ queue }) => queue && (!queue.ok && queue.refused ? [{ detail: { code: queue.refused } }] : []),
     alertAfterMs: MINUTE_MS,
   },
   queue_adds_failing: {
     severity: 'error',
-    part: 'queue',
+    component: 'queue',
     target: 'process',
     rule: 'A process has failed to add any job for a minute. Ends when it adds one.',
     begun: (it) => ({
@@ -96,16 +96,16 @@ export const PART_CHECKS = {
       en: `${it.target} adds jobs to the queue again, or is gone.`,
       zh: `${it.target} 已恢复向队列添加任务，或已退出。`,
     }),
-    advice: always(
+    advice: fixedText(
       'Look at the log of that process and at the Redis of REDIS_URL (or Postgres); media wait in the catalogue.',
       '请查看该进程的日志以及 REDIS_URL 指向的 Redis（或 Postgres）；素材在目录数据库中等待。',
     ),
-    find: reported('queue_adds_failing'),
+    find: findReported('queue_adds_failing'),
     alertUnless: ['queue_refuses'],
   },
   queue_shared: {
     severity: 'error',
-    part: 'queue',
+    component: 'queue',
     target: 'process',
     rule: 'A program of another catalogue (`DATABASE_URL`, `DATABASE_SCHEMA`) has marked the queue in Redis, which happens only to programs that started while Redis or their catalogue was away. Looked at every 3 s. Ends soon after the other one has.',
     begun: (it) => ({
@@ -116,15 +116,15 @@ export const PART_CHECKS = {
       en: `The queue of ${it.target} is its own again.`,
       zh: `${it.target} 的队列已恢复独占。`,
     }),
-    advice: always(
+    advice: fixedText(
       'Set QUEUE_PREFIX for one of the two archivers, and restart its programs.',
       '请为其中一套归档服务设置不同的 QUEUE_PREFIX 并重启。',
     ),
-    find: reported('queue_shared'),
+    find: findReported('queue_shared'),
   },
   spool_missing: {
     severity: 'warning',
-    part: 'spool',
+    component: 'spool',
     target: 'process',
     rule: 'A server could not open its spool at its start, because `DATA_DIR` cannot be written. Ends with a restart that can.',
     begun: (it) => ({
@@ -135,15 +135,15 @@ export const PART_CHECKS = {
       en: `${it.target} has a spool, or is gone.`,
       zh: `${it.target} 已有本地暂存或已退出。`,
     }),
-    advice: always(
+    advice: fixedText(
       'Let the user of the server write to DATA_DIR, and restart it.',
       '请允许服务进程的用户写入 DATA_DIR，然后重启。',
     ),
-    find: reported('spool_missing'),
+    find: findReported('spool_missing'),
   },
   spool_full: {
     severity: 'error',
-    part: 'spool',
+    component: 'spool',
     target: 'process',
     rule: 'The spool of a server takes no more: `SPOOL_BYTES` are used, or its disk is full. Ends when it takes records again.',
     begun: (it) => ({
@@ -154,16 +154,16 @@ export const PART_CHECKS = {
       en: `The spool of ${it.target} takes records again.`,
       zh: `${it.target} 的本地暂存已恢复。`,
     }),
-    advice: always(
+    advice: fixedText(
       'Bring the database back, or free space on the disk of DATA_DIR: callbacks are refused meanwhile.',
       '请恢复数据库，或清理 DATA_DIR 所在磁盘；期间回调会被拒绝。',
     ),
-    find: reported('spool_full'),
+    find: findReported('spool_full'),
   },
   spool_in_use: {
     severity: 'warning',
     // The spool works; it is the catalogue that does not.
-    part: 'catalogue',
+    component: 'catalogue',
     target: 'process',
     rule: 'Callbacks are kept in the spool of `DATA_DIR` because the catalogue cannot be written. Ends when all of them are in the catalogue.',
     begun: (it) => ({
@@ -174,10 +174,10 @@ export const PART_CHECKS = {
       en: `The callbacks in the spool of ${it.target} are in the catalogue.`,
       zh: `${it.target} 暂存的回调已全部写入目录数据库。`,
     }),
-    advice: always(
+    advice: fixedText(
       'Bring the database of DATABASE_URL back before the spool (SPOOL_BYTES) is full.',
       '请在本地暂存（SPOOL_BYTES）写满之前恢复 DATABASE_URL 指向的数据库。',
     ),
-    find: reported('spool_in_use'),
+    find: findReported('spool_in_use'),
   },
 } as const satisfies Record<string, Check>;

@@ -3,12 +3,12 @@
 import { type Finding, findingsFor } from '../checks/findings.ts';
 import { type CheckCode, checkOf } from '../checks/table.ts';
 
-export type Lasting = (found: readonly Finding[]) => Finding[];
+export type FindingDebounce = (found: readonly Finding[]) => Finding[];
 
 /** Remembers from one call to the next. `afterMs`: how long a check must last; default as the list says. */
-export function createLasting(
+export function createFindingDebounce(
   afterMs: (code: CheckCode) => number = (code) => checkOf(code).alertAfterMs ?? 0,
-): Lasting {
+): FindingDebounce {
   let firstMs = new Map<string, number>();
   return (found) => {
     const before = firstMs;
