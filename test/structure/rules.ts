@@ -1,49 +1,113 @@
-/** The plan of the house as rules: each takes sources and answers sentences about what breaks it. */
+/** The architecture as rules: each takes sources and returns a sentence for each place that breaks it. */
 import { isBuiltin } from 'node:module';
+import { dirname } from 'node:path';
+import { DOMAIN, LAYERS, SIBLINGS } from './layers.ts';
 import type { SourceFile } from './sources.ts';
 
-const GROUND = 'ground';
-const STRANGERS = ['wechat', 'storage', 'catalogue', 'queue', 'embedded', 'spool'];
-
-/** What a room may import besides itself. A room that is not listed here has no place in the house. */
-const BELOW: Record<string, readonly string[]> = {
-  [GROUND]: [],
-  ...Object.fromEntries(STRANGERS.map((room) => [room, [GROUND]])),
-  pipeline: [GROUND, ...STRANGERS],
-  assembly: [GROUND, ...STRANGERS, 'pipeline'],
-  simulator: [GROUND],
-  server: [GROUND, ...STRANGERS, 'pipeline', 'assembly'],
-  cli: [GROUND, ...STRANGERS, 'pipeline', 'assembly'],
-  workers: [GROUND, ...STRANGERS, 'pipeline', 'assembly'],
-  producer: [GROUND, 'wechat', 'catalogue', 'queue'],
-  demo: [GROUND, ...STRANGERS, 'pipeline', 'assembly', 'simulator'],
-  main: [GROUND, ...STRANGERS, 'pipeline', 'assembly', 'server', 'simulator'],
-};
-
-/** `src/wechat/api/client.ts` → wechat, `src/media.ts` → ground, `workers/archive.ts` → workers. */
-export function roomOf(path: string): string {
+/** `src/wechat/api/client.ts` → wechat, `src/media.ts` → domain, `workers/archive.ts` → workers. */
+export function layerOf(path: string): string {
   if (path === 'src/main.ts') return 'main';
-  // The rooms behind src/config/config.ts, on the same floor.
-  if (path.startsWith('src/config/')) return GROUND;
   if (path.startsWith('workers/')) return 'workers';
-  return /^src\/([^/]+)\//.exec(path)?.[1] ?? GROUND;
+  return /^src\/([^/]+)\//.exec(path)?.[1] ?? DOMAIN;
 }
 
-export function importsThatGoUp(sources: readonly SourceFile[]): string[] {
+const isCode = (path: string) => /\.[cm]?[jt]s$/.test(path);
+
+export function importsAgainstTheLayers(sources: readonly SourceFile[]): string[] {
   const problems: string[] = [];
   for (const { path, imports } of sources) {
-    const room = roomOf(path);
-    const allowed = BELOW[room];
-    if (!allowed) problems.push(`${path}: the house has no room ${room}`);
-    for (const imported of imports.filter((file) => /\.[cm]?[jt]s$/.test(file))) {
-      const other = roomOf(imported);
-      // Every worker is a program: the folder is not a room they share.
-      const atHome = other === room && room !== 'workers';
+    const layer = layerOf(path);
+    const allowed = LAYERS[layer];
+    if (!allowed) problems.push(`${path}: there is no layer ${layer}`);
+    for (const imported of imports.filter(isCode)) {
+      const other = layerOf(imported);
+      // Each worker is a program of its own: the folder is not a layer that they share.
+      const isSame = other === layer && layer !== 'workers';
       if (!/^(src|workers)\//.test(imported)) problems.push(`${path} imports ${imported} from outside`);
-      else if (!atHome && !allowed?.includes(other)) problems.push(`${path} (${room}) imports ${imported}`);
+      else if (!isSame && !allowed?.includes(other)) problems.push(`${path} (${layer}) imports ${imported}`);
     }
   }
   return problems;
+}
+
+/** The folder of `path` right inside `parent`; `.` for a file right inside it, undefined outside. */
+function childOf(parent: string, path: string): string | undefined {
+  if (!path.startsWith(`${parent}/`)) return undefined;
+  const rest = path.slice(parent.length + 1);
+  return rest.includes('/') ? rest.slice(0, rest.indexOf('/')) : '.';
+}
+
+/** Imports between sibling folders that go to the right in {@link SIBLINGS}. */
+export function importsAgainstTheOrder(
+  sources: readonly SourceFile[],
+  siblings: Record<string, readonly string[]> = SIBLINGS,
+): string[] {
+  const problems: string[] = [];
+  for (const [parent, order] of Object.entries(siblings)) {
+    for (const { path, imports } of sources) {
+      const child = childOf(parent, path);
+      if (child === undefined || (child === '.' && !order.includes('.'))) continue;
+      if (!order.includes(child))
+        problems.push(`${path}: ${parent}/${child} has no place in the order of its siblings`);
+      for (const imported of imports.filter(isCode)) {
+        const other = childOf(parent, imported);
+        if (other !== undefined && order.indexOf(other) > order.indexOf(child))
+          problems.push(`${path} imports ${imported}`);
+      }
+    }
+  }
+  return problems;
+}
+
+/** Folders with several folders inside whose order nobody has stated. */
+export function foldersWithoutAnOrder(
+  sources: readonly SourceFile[],
+  siblings: Record<string, readonly string[]> = SIBLINGS,
+): string[] {
+  const children = new Map<string, Set<string>>();
+  for (const { path } of sources) {
+    const folder = dirname(path);
+    const parent = dirname(folder);
+    if (parent.startsWith('src/')) children.set(parent, (children.get(parent) ?? new Set()).add(folder));
+  }
+  return [...children]
+    .filter(([parent, folders]) => folders.size > 1 && !siblings[parent])
+    .map(([parent]) => `${parent} has several folders and no order of them`);
+}
+
+/** Circles of files that import each other, type imports included; each as the files in it. */
+export function circles(sources: readonly SourceFile[]): string[] {
+  const imports = new Map(sources.map((source) => [source.path, source.imports]));
+  const state = new Map<string, 'open' | 'done'>();
+  const found: string[] = [];
+  const visit = (path: string, trail: readonly string[]): void => {
+    if (state.get(path) === 'done') return;
+    if (state.get(path) === 'open') {
+      found.push([...trail.slice(trail.indexOf(path)), path].join(' → '));
+      return;
+    }
+    state.set(path, 'open');
+    for (const next of imports.get(path) ?? []) visit(next, [...trail, path]);
+    state.set(path, 'done');
+  };
+  for (const { path } of sources) visit(path, []);
+  return found;
+}
+
+export const FOLDER_LIMIT = 14;
+
+/** Folders with more files side by side than a reader takes in; `excused`: folder → why. */
+export function crowdedFolders(sources: readonly SourceFile[], excused: Record<string, string>): string[] {
+  const counts = new Map<string, number>();
+  for (const { path } of sources) counts.set(dirname(path), (counts.get(dirname(path)) ?? 0) + 1);
+  const crowded = [...counts].filter(([, count]) => count > FOLDER_LIMIT);
+  const unused = Object.keys(excused).filter((folder) => !crowded.some(([crowd]) => crowd === folder));
+  return [
+    ...crowded
+      .filter(([folder]) => !excused[folder])
+      .map(([folder, count]) => `${folder} has ${count} files`),
+    ...unused.map((folder) => `${folder} needs no excuse for its size any more`),
+  ];
 }
 
 export function readersOfTheEnvironment(sources: readonly SourceFile[]): string[] {
@@ -54,7 +118,7 @@ export function readersOfTheEnvironment(sources: readonly SourceFile[]): string[
 
 export function importersOfBullmq(sources: readonly SourceFile[]): string[] {
   return sources
-    .filter(({ path }) => roomOf(path) !== 'queue')
+    .filter(({ path }) => layerOf(path) !== 'queue')
     .filter(({ specifiers }) => specifiers.some((specifier) => /^bullmq(\/|$)/.test(specifier)))
     .map(({ path }) => `${path} imports bullmq`);
 }

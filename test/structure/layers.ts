@@ -1,0 +1,57 @@
+/** The architecture as data: what the structure test enforces and docs/architecture.md draws. */
+
+/** The files that lie flat in src/: what the service is about, without a socket, a table or a bucket. */
+export const DOMAIN = 'domain';
+const FOUNDATION = [DOMAIN, 'runtime', 'config'];
+
+/** Each speaks one protocol; none knows another. */
+export const ADAPTERS = ['wechat', 'storage', 'catalogue', 'queue', 'embedded', 'spool'];
+const SERVICE = [...FOUNDATION, ...ADAPTERS, 'pipeline'];
+const APP = [...SERVICE, 'app'];
+
+/** The layers a layer may import besides itself, lowest first. A folder that is not listed has no place in src/. */
+export const LAYERS: Record<string, readonly string[]> = {
+  [DOMAIN]: [],
+  runtime: [DOMAIN],
+  config: [DOMAIN, 'runtime'],
+  ...Object.fromEntries(ADAPTERS.map((adapter) => [adapter, FOUNDATION])),
+  pipeline: [...FOUNDATION, ...ADAPTERS],
+  app: SERVICE,
+  simulator: [DOMAIN, 'runtime'],
+  server: APP,
+  cli: APP,
+  workers: APP,
+  producer: [...FOUNDATION, 'wechat', 'catalogue', 'queue'],
+  demo: [...APP, 'simulator'],
+  main: [...APP, 'server', 'simulator'],
+};
+
+/**
+ * The order of sibling folders: a folder imports only from those to its left. Files beside the folders (`.`) are
+ * free where they are not listed: circles of files are refused anyway.
+ */
+export const SIBLINGS: Record<string, readonly string[]> = {
+  'src/runtime': ['.', 'concurrency', 'disk', 'network'],
+  'src/config': ['values', 'accounts'],
+  'src/wechat': ['http', 'api', 'tokens', 'media', 'callback', 'customer-service'],
+  'src/storage': ['http', 'upload'],
+  'src/catalogue': [
+    'database',
+    'audit-log',
+    'erasure',
+    'alerts',
+    'processes',
+    'media',
+    'accounts',
+    'queue',
+    'history',
+    'redrive',
+    'verification',
+  ],
+  'src/embedded': ['database', 's3'],
+  'src/embedded/s3': ['protocol', 'files', 'operations'],
+  'src/pipeline': ['dispatch', 'ingest', 'archive', 'maintenance', 'verify', 'checks', 'alerts'],
+  'src/server': ['auth', 'callbacks', 'views', 'routes', 'dashboard'],
+  'src/server/routes': ['dead-letters', 'media', 'operations', 'pages'],
+  'src/simulator': ['media', 'accounts', 'http', 'faults', 'api', 'callbacks'],
+};
