@@ -56,7 +56,7 @@ async function measure(services: Services, options: PartOptions): Promise<PartRe
     /** As the feeder, until nothing has room any more; then how long one look takes. */
     async function feed(): Promise<{ inQueue: number; claimMs: number }> {
       for (;;) {
-        const { fed } = await catalogue.claim(rooms, new Date(), WINDOW);
+        const { fed } = await catalogue.queue.claim(rooms, new Date(), WINDOW);
         if (fed.length === 0) break;
         for (let from = 0; from < fed.length; from += ADDED)
           await queue.add(fed.slice(from, from + ADDED), options.signal);
@@ -66,9 +66,9 @@ async function measure(services: Services, options: PartOptions): Promise<PartRe
         const [taken] = await database.query<{ id: string; round: number }>(
           `SELECT id, round FROM ${SCHEMA}.media WHERE stage = 2 LIMIT 1`,
         );
-        if (taken) await catalogue.unfeed([taken]);
+        if (taken) await catalogue.queue.requeue([taken]);
         const startedAt = performance.now();
-        await catalogue.claim(rooms, new Date(), WINDOW);
+        await catalogue.queue.claim(rooms, new Date(), WINDOW);
         times.push(performance.now() - startedAt);
       }
       const { waiting } = await queue.counts(options.signal);

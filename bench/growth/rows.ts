@@ -93,33 +93,34 @@ export async function measureRows(
   // Rows that exist, spread over the whole table.
   const anyRow = () => ((Math.random() * (size / ACCOUNTS)) | 0) * ACCOUNTS + 7;
   const questions: Record<string, () => Promise<unknown>> = {
-    list: () => catalogue.list({}, page),
-    'list, account': () => catalogue.list({ accounts: [account] }, page),
-    'list, archived': () => catalogue.list({ statuses: ['archived'] }, page),
-    'list, dead': () => catalogue.list({ statuses: ['dead'] }, page),
-    'list, account + dead': () => catalogue.list({ accounts: [account], statuses: ['dead'] }, page),
-    'list, pending': () => catalogue.list({ statuses: ['pending'] }, page),
-    'list, voices': () => catalogue.list({ kinds: ['voice'] }, page),
-    'list, errcode': () => catalogue.list({ errcodes: [40007] }, page),
+    list: () => catalogue.media.list({}, page),
+    'list, account': () => catalogue.media.list({ accounts: [account] }, page),
+    'list, archived': () => catalogue.media.list({ statuses: ['archived'] }, page),
+    'list, dead': () => catalogue.media.list({ statuses: ['dead'] }, page),
+    'list, account + dead': () => catalogue.media.list({ accounts: [account], statuses: ['dead'] }, page),
+    'list, pending': () => catalogue.media.list({ statuses: ['pending'] }, page),
+    'list, voices': () => catalogue.media.list({ kinds: ['voice'] }, page),
+    'list, errcode': () => catalogue.media.list({ errcodes: [40007] }, page),
     'list, a day': () =>
-      catalogue.list(
+      catalogue.media.list(
         { sentFrom: new Date(Date.now() - 48 * HOUR_MS), sentTo: new Date(Date.now() - 24 * HOUR_MS) },
         page,
       ),
-    'list, at risk': () => catalogue.list({ expiresBefore: new Date(Date.now() + 6 * HOUR_MS) }, page),
-    'list by updatedAt': () => catalogue.list({}, { sort: 'updatedAt', limit: 50 }),
-    'by mediaId': () => catalogue.list({ mediaIds: [`media-${anyRow()}`] }, page),
-    'by openId': () => catalogue.list({ accounts: [account], openId: `open-${anyRow() % 50_000}` }, page),
-    'by openId, any account': () => catalogue.list({ openId: `open-${anyRow() % 50_000}` }, page),
-    'dead-letter groups': () => catalogue.deadLetterGroups(100),
-    stats: () => catalogue.stats(now()),
-    'repair: fed before': () => catalogue.fedBefore(now(), 1000),
-    'repair: expiring': () => catalogue.expiring(new Date(0), 0, 1000),
-    'repair: open uploads': () => catalogue.openUploads(now(), 100),
-    'feed: promote': () => catalogue.promote(now(), 2000),
+    'list, at risk': () => catalogue.media.list({ expiresBefore: new Date(Date.now() + 6 * HOUR_MS) }, page),
+    'list by updatedAt': () => catalogue.media.list({}, { sort: 'updatedAt', limit: 50 }),
+    'by mediaId': () => catalogue.media.list({ mediaIds: [`media-${anyRow()}`] }, page),
+    'by openId': () =>
+      catalogue.media.list({ accounts: [account], openId: `open-${anyRow() % 50_000}` }, page),
+    'by openId, any account': () => catalogue.media.list({ openId: `open-${anyRow() % 50_000}` }, page),
+    'dead-letter groups': () => catalogue.stats.deadLetterGroups(100),
+    stats: () => catalogue.stats.read(now()),
+    'repair: fed before': () => catalogue.queue.listClaimedBefore(now(), 1000),
+    'repair: expiring': () => catalogue.outcomes.listExpiring(new Date(0), 0, 1000),
+    'repair: open uploads': () => catalogue.uploads.listOpen(now(), 100),
+    'feed: promote': () => catalogue.queue.promote(now(), 2000),
     'feed: claim 16': async () => {
-      const { fed } = await catalogue.claim([{ account, room: 16 }], now(), 1000);
-      await catalogue.unfeed(fed);
+      const { fed } = await catalogue.queue.claim([{ account, room: 16 }], now(), 1000);
+      await catalogue.queue.requeue(fed);
     },
   };
   async function ask(): Promise<Map<string, { p50: number; p99: number; plans: string[] }>> {

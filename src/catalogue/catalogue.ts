@@ -1,4 +1,7 @@
-/** The catalogue: everything the program knows of media, in verbs. The same SQL on Postgres and on PGlite. */
+/**
+ * The catalogue: every statement about media items, accounts and the service's own work, grouped by subject. The SQL is
+ * the same on Postgres and on PGlite.
+ */
 import type { Lifetimes } from '../runtime/clock.ts';
 import { createAccountStates } from './accounts/accounts.ts';
 import { createCallbackCounts } from './accounts/callback-counts.ts';
@@ -14,6 +17,7 @@ import { createSummaries } from './history/summaries.ts';
 import { createTallies } from './history/tallies.ts';
 import { createAccepting } from './media/insert.ts';
 import { createReading } from './media/read.ts';
+import { createLeases } from './processes/leases.ts';
 import { createFleetRows } from './processes/registry.ts';
 import { createRevocations } from './processes/revocations.ts';
 import { createTimes } from './processes/timestamp-rules.ts';
@@ -21,7 +25,8 @@ import { createArchiving } from './queue/archiving.ts';
 import { createFeeding } from './queue/claims.ts';
 import { createOutcomes } from './queue/outcomes.ts';
 import { createStoreHold } from './queue/store-hold.ts';
-import { createRedriving } from './redrive/redrives.ts';
+import { createUploads } from './queue/uploads.ts';
+import { createRedrives } from './redrive/redrives.ts';
 import { createHoldings } from './verification/objects.ts';
 import { createVerifications } from './verification/verifications.ts';
 
@@ -30,44 +35,31 @@ export type Catalogue = ReturnType<typeof createCatalogue>;
 /** `schema` is a plain identifier, checked by the configuration: it stands in the text of statements. */
 export function createCatalogue(database: Database, schema: string, lifetimes: Lifetimes) {
   return {
-    ...createAccepting(database, schema, lifetimes),
-    ...createFeeding(database, schema),
-    ...createArchiving(database, schema),
-    ...createOutcomes(database, schema),
-    ...createReading(database, schema),
-    ...createRedriving(database, schema, lifetimes),
-    ...createErasing(database, schema),
-    ...createHoldings(database, schema, lifetimes),
-    ...createSummaries(database, schema, lifetimes.lifetimeMs),
+    media: { ...createAccepting(database, schema, lifetimes), ...createReading(database, schema) },
+    queue: createFeeding(database, schema),
+    outcomes: { ...createArchiving(database, schema), ...createOutcomes(database, schema) },
+    uploads: createUploads(database, schema),
+    storeHold: createStoreHold(database, schema),
     accounts: createAccountStates(database, schema),
-    fleet: createFleetRows(database, schema),
-    kept: createKeptSecrets(database, schema),
     kfSyncs: createKfSyncs(database, schema, lifetimes),
     callbacks: createCallbackCounts(database, schema),
-    events: createEvents(database, schema),
+    kept: createKeptSecrets(database, schema),
+    redrives: createRedrives(database, schema, lifetimes),
+    mediaErasure: createErasing(database, schema),
+    erasures: createErasures(database, schema),
+    objects: createHoldings(database, schema, lifetimes),
+    verifications: createVerifications(database, schema),
     incidents: createIncidents(database, schema),
     facts: createTroubleFacts(database, schema),
-    storeHold: createStoreHold(database, schema),
-    erasures: createErasures(database, schema),
+    events: createEvents(database, schema),
+    stats: {
+      ...createSummaries(database, schema, lifetimes.lifetimeMs),
+      ...createTallies(database, schema),
+    },
+    fleet: createFleetRows(database, schema),
+    leases: createLeases(database, schema),
     revocations: createRevocations(database, schema),
-    tallies: createTallies(database, schema),
     times: createTimes(database, schema, lifetimes),
-    verifications: createVerifications(database, schema),
-
-    /** Takes or renews a named lease; false while another holder has it. */
-    takeLease: async (name: string, holder: string, now: Date, until: Date): Promise<boolean> => {
-      const rows = await database.query(
-        `INSERT INTO ${schema}.lease AS l (name, holder, until) VALUES ($1, $2, $4)
-         ON CONFLICT (name) DO UPDATE SET holder = $2, until = $4 WHERE l.holder = $2 OR l.until <= $3
-         RETURNING name`,
-        [name, holder, now, until],
-      );
-      return rows.length > 0;
-    },
-
-    dropLease: async (name: string, holder: string): Promise<void> => {
-      await database.query(`DELETE FROM ${schema}.lease WHERE name = $1 AND holder = $2`, [name, holder]);
-    },
 
     /** The same for as long as the catalogue lives, in a restored or moved one too. */
     identity: async (): Promise<string> => {

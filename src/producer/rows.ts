@@ -29,7 +29,7 @@ export function openRowWriter(options: RowProducerOptions): ReferenceWriter {
   });
   const database = createDatabase(pool);
   const accounts = createAccountStates(database, schema);
-  const { accept } = createAccepting(database, schema, createLifetimes({ mediaLifetimeMs, timeScale: 1 }));
+  const { insert } = createAccepting(database, schema, createLifetimes({ mediaLifetimeMs, timeScale: 1 }));
   let known = new Set<string>();
 
   /** A row of an account nobody serves would wait until it expires. */
@@ -50,7 +50,7 @@ export function openRowWriter(options: RowProducerOptions): ReferenceWriter {
       try {
         await requireKnown(references.map(({ account }) => account));
         const dated = references.map((reference) => ({ ...reference, sentAt: new Date(reference.sentAt) }));
-        return (await accept(dated, systemClock.now(), true)).map(({ status }) => status);
+        return (await insert(dated, systemClock.now(), true)).map(({ status }) => status);
       } catch (error) {
         throw inWords(error, schema);
       }

@@ -42,9 +42,9 @@ for (const backend of backends) {
     });
     after(() => cleanup.run());
 
-    const acceptOne = async (one: Reference) => (await catalogue.accept([one], NOW, false))[0]!;
+    const acceptOne = async (one: Reference) => (await catalogue.media.insert([one], NOW, false))[0]!;
     const claimOne = async (one: Reference, now = NOW) => {
-      const { fed } = await catalogue.claim([{ account: one.account, room: 100 }], now, WINDOW);
+      const { fed } = await catalogue.queue.claim([{ account: one.account, room: 100 }], now, WINDOW);
       return fed.find((job) => job.reference.mediaId === one.mediaId)!;
     };
     const tried = (job: { id: string; round: number }, endedAt = at(1000)) => ({
@@ -64,7 +64,7 @@ for (const backend of backends) {
         created: true,
       });
       assert.equal((await acceptOne(one)).created, false);
-      const row = await catalogue.get(first.id);
+      const row = await catalogue.media.get(first.id);
       assert.equal(row?.msgId, '22800264023876468');
       assert.deepEqual(row?.expiresAt, at(72 * HOUR_MS));
       assert.deepEqual(row?.closesAt, at(74 * HOUR_MS));
@@ -81,7 +81,7 @@ for (const backend of backends) {
         sentAt: at(-HOUR_MS),
         labels: { a: '1' },
       });
-      const row = await catalogue.get(id);
+      const row = await catalogue.media.get(id);
       assert.equal(row?.openId, 'first');
       assert.equal(row?.picUrl, 'http://mmbiz.qpic.cn/x');
       assert.deepEqual(row?.labels, { a: '1' });
@@ -92,35 +92,35 @@ for (const backend of backends) {
     it('takes one media twice in one batch for one row', async () => {
       const one = reference();
       const other = reference();
-      const answers = await catalogue.accept([one, other, { ...one, openId: 'late' }], NOW, true);
+      const answers = await catalogue.media.insert([one, other, { ...one, openId: 'late' }], NOW, true);
       assert.deepEqual(
         answers.map((answer) => answer.created),
         [true, true, false],
       );
-      assert.equal((await catalogue.get(answers[0]!.id))?.openId, 'late');
+      assert.equal((await catalogue.media.get(answers[0]!.id))?.openId, 'late');
     });
 
     it('keeps file messages as dead on arrival', async () => {
       const { id, status } = await acceptOne(reference({ kind: 'file', mediaId: 'msg:1' }));
       assert.equal(status, 'dead');
-      assert.equal((await catalogue.get(id))?.failure?.code, 'not_downloadable');
+      assert.equal((await catalogue.media.get(id))?.failure?.code, 'not_downloadable');
     });
 
     it('feeds the earliest deadline first, within the room, and interleaves accounts', async () => {
       const a = [3, 1, 2].map((n) => reference({ account: 'fair-a', sentAt: at(-n * 1000) }));
       const b = [9, 8].map((n) => reference({ account: 'fair-b', sentAt: at(n * 1000) }));
-      await catalogue.accept([...a, ...b], NOW, false);
+      await catalogue.media.insert([...a, ...b], NOW, false);
       const rooms = [
         { account: 'fair-a', room: 2 },
         { account: 'fair-b', room: 5 },
       ];
-      const first = await catalogue.claim(rooms, NOW, WINDOW);
+      const first = await catalogue.queue.claim(rooms, NOW, WINDOW);
       assert.deepEqual(
         first.fed.map((job) => job.reference.mediaId),
         [a[0], b[1], a[2], b[0]].map((one) => one!.mediaId),
       );
       assert.equal(first.inQueue.get('fair-a'), 0);
-      assert.equal((await catalogue.claim(rooms, NOW, WINDOW)).fed.length, 0, 'the room is taken');
+      assert.equal((await catalogue.queue.claim(rooms, NOW, WINDOW)).fed.length, 0, 'the room is taken');
     });
 
     it('does not feed a held account until the hold is over', async () => {
@@ -128,15 +128,18 @@ for (const backend of backends) {
       const { id } = await acceptOne(one);
       await catalogue.accounts.hold(one.account, at(HOUR_MS), { code: 'x' });
       assert.equal(await claimOne(one), undefined);
-      assert.deepEqual((await catalogue.get(id))?.waiting, { reason: 'accountHeld', until: at(HOUR_MS) });
-      assert.equal((await catalogue.stats(NOW, [one.account])).waiting.accountHeld, 1);
+      assert.deepEqual((await catalogue.media.get(id))?.waiting, {
+        reason: 'accountHeld',
+        until: at(HOUR_MS),
+      });
+      assert.equal((await catalogue.stats.read(NOW, [one.account])).waiting.accountHeld, 1);
       assert.ok(await claimOne(one, at(HOUR_MS)));
     });
 
     it('lets one media of the whole fleet be tried for all, and feeds nothing meanwhile', async () => {
       const account = 'leased';
       const rooms = [{ account, room: 10 }];
-      await catalogue.accept([reference({ account }), reference({ account })], NOW, false);
+      await catalogue.media.insert([reference({ account }), reference({ account })], NOW, false);
       await catalogue.accounts.hold(account, NOW, { code: 'x' });
       const take = (id: string, ms: number) =>
         catalogue.accounts.takeProbe(account, id, at(ms), at(ms + 1000));
@@ -144,7 +147,7 @@ for (const backend of backends) {
         [await take('m_1', 0), await take('m_2', 0), await take('m_1', 0)],
         [true, false, true],
       );
-      assert.equal((await catalogue.claim(rooms, NOW, WINDOW)).fed.length, 0);
+      assert.equal((await catalogue.queue.claim(rooms, NOW, WINDOW)).fed.length, 0);
       assert.equal(await take('m_2', 1000), true, 'the first one died');
       await catalogue.accounts.hold(account, at(HOUR_MS), { code: 'x' });
       assert.equal(await take('m_2', 1000), false, 'held again');
@@ -159,15 +162,18 @@ for (const backend of backends) {
       const { account } = one;
       const { id } = await acceptOne(one);
       await acceptOne(reference({ account }));
-      const { fed } = await catalogue.claim([{ account, room: 1 }], NOW, WINDOW);
+      const { fed } = await catalogue.queue.claim([{ account, room: 1 }], NOW, WINDOW);
       const job = fed[0]!;
-      assert.equal(await catalogue.standBack(job), false, 'nothing holds it');
+      assert.equal(await catalogue.queue.requeueHeld(job), false, 'nothing holds it');
       await catalogue.accounts.hold(account, at(HOUR_MS), { code: 'x', class: 'account' });
-      assert.equal(await catalogue.standBack(job), true);
-      assert.equal(await catalogue.standBack(job), false, 'it is back already');
-      assert.equal((await catalogue.get(job.id))?.tries, 0);
-      assert.deepEqual((await catalogue.get(job.id))?.waiting, { reason: 'accountHeld', until: at(HOUR_MS) });
-      const held = (windowMs: number) => catalogue.claim([{ account, room: 9 }], NOW, WINDOW, windowMs);
+      assert.equal(await catalogue.queue.requeueHeld(job), true);
+      assert.equal(await catalogue.queue.requeueHeld(job), false, 'it is back already');
+      assert.equal((await catalogue.media.get(job.id))?.tries, 0);
+      assert.deepEqual((await catalogue.media.get(job.id))?.waiting, {
+        reason: 'accountHeld',
+        until: at(HOUR_MS),
+      });
+      const held = (windowMs: number) => catalogue.queue.claim([{ account, room: 9 }], NOW, WINDOW, windowMs);
       assert.equal((await held(HOUR_MS)).fed.length, 0);
       const near = (await held(72 * HOUR_MS)).fed;
       assert.deepEqual(
@@ -185,33 +191,42 @@ for (const backend of backends) {
     it('probes with one media when a hold has lapsed, and lifts it when one is archived', async () => {
       const account = 'probed';
       const rooms = [{ account, room: 10 }];
-      await catalogue.accept(
+      await catalogue.media.insert(
         [reference({ account }), reference({ account }), reference({ account })],
         NOW,
         false,
       );
       assert.equal(await catalogue.accounts.hold(account, NOW, { code: 'x' }), true);
       assert.equal(await catalogue.accounts.hold(account, NOW, { code: 'x' }), false, 'held already');
-      const { fed: probe } = await catalogue.claim(rooms, NOW, WINDOW);
+      const { fed: probe } = await catalogue.queue.claim(rooms, NOW, WINDOW);
       assert.equal(probe.length, 1);
-      assert.equal((await catalogue.claim(rooms, NOW, WINDOW)).fed.length, 0, 'the probe is on its way');
-      await catalogue.archived(tried(probe[0]!), STORED);
+      assert.equal(
+        (await catalogue.queue.claim(rooms, NOW, WINDOW)).fed.length,
+        0,
+        'the probe is on its way',
+      );
+      await catalogue.outcomes.markArchived(tried(probe[0]!), STORED);
       const states = await catalogue.accounts.states();
       assert.equal(states.find((state) => state.account === account)?.heldUntil, undefined);
-      assert.equal((await catalogue.claim(rooms, NOW, WINDOW)).fed.length, 2);
+      assert.equal((await catalogue.queue.claim(rooms, NOW, WINDOW)).fed.length, 2);
     });
 
     it('never feeds more than the window, jobs in their backoff included', async () => {
       const account = 'windowed';
-      await catalogue.accept(
+      await catalogue.media.insert(
         [reference({ account }), reference({ account }), reference({ account })],
         NOW,
         false,
       );
-      const { fed } = await catalogue.claim([{ account, room: 1 }], NOW, 2);
+      const { fed } = await catalogue.queue.claim([{ account, room: 1 }], NOW, 2);
       const next = { to: 'queue', at: at(1000), reason: 'retry' } as const;
-      await catalogue.failed(tried(fed[0]!), { code: 'network', class: 'transient' }, next, true);
-      assert.equal((await catalogue.claim([{ account, room: 9 }], NOW, 2)).fed.length, 1);
+      await catalogue.outcomes.markFailed(
+        tried(fed[0]!),
+        { code: 'network', class: 'transient' },
+        next,
+        true,
+      );
+      assert.equal((await catalogue.queue.claim([{ account, room: 9 }], NOW, 2)).fed.length, 1);
     });
 
     it('remembers an upload that was left open until it is forgotten', async () => {
@@ -219,51 +234,59 @@ for (const backend of backends) {
       await acceptOne(one);
       const job = await claimOne(one);
       const object = { bucket: 'b', objectKey: 'k.jpg' };
-      assert.deepEqual(await catalogue.reserve(job, object, NOW), {});
-      await catalogue.recordUpload(job, 'u1');
+      assert.deepEqual(await catalogue.outcomes.reserve(job, object, NOW), {});
+      await catalogue.uploads.record(job, 'u1');
       const left = { leftUploadId: 'u1', leftObjectKey: 'k.jpg' };
-      assert.deepEqual(await catalogue.reserve(job, object, NOW), left);
-      assert.deepEqual(await catalogue.reserve(job, object, NOW), left, 'the abort may have failed');
-      await catalogue.forgetUpload(job.id, 'u1');
-      assert.deepEqual(await catalogue.reserve(job, object, NOW), {});
+      assert.deepEqual(await catalogue.outcomes.reserve(job, object, NOW), left);
+      assert.deepEqual(await catalogue.outcomes.reserve(job, object, NOW), left, 'the abort may have failed');
+      await catalogue.uploads.clear(job.id, 'u1');
+      assert.deepEqual(await catalogue.outcomes.reserve(job, object, NOW), {});
     });
 
     it('archives once: the second completion of a round finds nothing to do', async () => {
       const one = reference();
       const { id } = await acceptOne(one);
       const job = await claimOne(one);
-      assert.ok(await catalogue.reserve(job, { bucket: 'b', objectKey: 'k.jpg' }, NOW));
-      assert.equal((await catalogue.get(id))?.waiting?.reason, 'running');
-      assert.equal(await catalogue.archived(tried(job), STORED), true);
-      const row = await catalogue.get(id);
+      assert.ok(await catalogue.outcomes.reserve(job, { bucket: 'b', objectKey: 'k.jpg' }, NOW));
+      assert.equal((await catalogue.media.get(id))?.waiting?.reason, 'running');
+      assert.equal(await catalogue.outcomes.markArchived(tried(job), STORED), true);
+      const row = await catalogue.media.get(id);
       assert.equal(row?.status, 'archived');
       assert.equal(row?.sizeBytes, 5_000_000_000);
       assert.equal(row?.fileName, '照片.jpg');
       assert.equal(row?.tries, 1);
       assert.equal(row?.waiting, undefined);
       assert.deepEqual(
-        (await catalogue.attempts(id)).map(({ outcome, bytes, ms }) => ({ outcome, bytes, ms })),
+        (await catalogue.media.attempts(id)).map(({ outcome, bytes, ms }) => ({ outcome, bytes, ms })),
         [{ outcome: 'archived', bytes: 5_000_000_000, ms: 1000 }],
       );
-      assert.equal(await catalogue.archived({ ...tried(job), round: job.round + 1 }, STORED), false);
+      assert.equal(
+        await catalogue.outcomes.markArchived({ ...tried(job), round: job.round + 1 }, STORED),
+        false,
+      );
     });
 
     it('lets a late worker of an earlier round change nothing', async () => {
       const one = reference();
       const { id } = await acceptOne(one);
       const early = await claimOne(one);
-      assert.equal(await catalogue.unfeed([early]), 1);
+      assert.equal(await catalogue.queue.requeue([early]), 1);
       const late = await claimOne(one);
       assert.equal(late.round, early.round + 1);
-      assert.equal(await catalogue.reserve(early, { bucket: 'b', objectKey: 'k' }, NOW), undefined);
-      assert.equal(await catalogue.recordUpload(early, 'u'), false);
-      assert.equal(await catalogue.archived(tried(early), STORED), false);
+      assert.equal(await catalogue.outcomes.reserve(early, { bucket: 'b', objectKey: 'k' }, NOW), undefined);
+      assert.equal(await catalogue.uploads.record(early, 'u'), false);
+      assert.equal(await catalogue.outcomes.markArchived(tried(early), STORED), false);
       assert.equal(
-        await catalogue.failed(tried(early), { code: 'network', class: 'transient' }, { to: 'dead' }, true),
+        await catalogue.outcomes.markFailed(
+          tried(early),
+          { code: 'network', class: 'transient' },
+          { to: 'dead' },
+          true,
+        ),
         false,
       );
-      assert.equal((await catalogue.get(id))?.status, 'pending');
-      assert.deepEqual(await catalogue.attempts(id), []);
+      assert.equal((await catalogue.media.get(id))?.status, 'pending');
+      assert.deepEqual(await catalogue.media.attempts(id), []);
     });
 
     it('sends a failed media back to its row until it is due', async () => {
@@ -272,14 +295,14 @@ for (const backend of backends) {
       const job = await claimOne(one);
       const failure = { code: 'system_busy', class: 'transient', errcode: -1, errmsg: 'busy' } as const;
       const next = { to: 'later', at: at(HOUR_MS), reason: 'retry' } as const;
-      assert.equal(await catalogue.failed(tried(job), failure, next, true), true);
-      const row = await catalogue.get(id);
+      assert.equal(await catalogue.outcomes.markFailed(tried(job), failure, next, true), true);
+      const row = await catalogue.media.get(id);
       assert.deepEqual(row?.waiting, { reason: 'retry', until: at(HOUR_MS) });
       assert.deepEqual(row?.failure, failure);
       assert.equal(row?.tries, 1);
-      await catalogue.promote(at(HOUR_MS - 1), 100);
+      await catalogue.queue.promote(at(HOUR_MS - 1), 100);
       assert.equal(await claimOne(one), undefined);
-      await catalogue.promote(at(HOUR_MS), 100);
+      await catalogue.queue.promote(at(HOUR_MS), 100);
       assert.equal((await claimOne(one)).round, job.round + 1);
     });
 
@@ -288,15 +311,15 @@ for (const backend of backends) {
       const other = reference({ account: one.account });
       const { id } = await acceptOne(one);
       const job = await claimOne(one);
-      await catalogue.failed(
+      await catalogue.outcomes.markFailed(
         tried(job),
         { code: 'x', class: 'account' },
         { to: 'queue', at: at(5000), reason: 'retry' },
         false,
       );
-      assert.equal((await catalogue.get(id))?.tries, 0);
+      assert.equal((await catalogue.media.get(id))?.tries, 0);
       await acceptOne(other);
-      const { fed } = await catalogue.claim([{ account: one.account, room: 1 }], NOW, WINDOW);
+      const { fed } = await catalogue.queue.claim([{ account: one.account, room: 1 }], NOW, WINDOW);
       assert.deepEqual(
         fed.map((each) => each.reference.mediaId),
         [other.mediaId],
@@ -307,28 +330,31 @@ for (const backend of backends) {
       const one = reference();
       await acceptOne(one);
       const first = await claimOne(one);
-      await catalogue.reserve(first, { bucket: 'b', objectKey: 'left.mp4' }, NOW);
-      assert.equal(await catalogue.recordUpload(first, 'upload-1'), true);
-      await catalogue.unfeed([first]);
+      await catalogue.outcomes.reserve(first, { bucket: 'b', objectKey: 'left.mp4' }, NOW);
+      assert.equal(await catalogue.uploads.record(first, 'upload-1'), true);
+      await catalogue.queue.requeue([first]);
       assert.deepEqual(
-        (await catalogue.openUploads(at(HOUR_MS), 10)).map((upload) => upload.upload_id),
+        (await catalogue.uploads.listOpen(at(HOUR_MS), 10)).map((upload) => upload.upload_id),
         ['upload-1'],
       );
       const second = await claimOne(one);
-      assert.deepEqual(await catalogue.reserve(second, { bucket: 'b', objectKey: 'left.mp4' }, NOW), {
-        leftUploadId: 'upload-1',
-        leftObjectKey: 'left.mp4',
-      });
+      assert.deepEqual(
+        await catalogue.outcomes.reserve(second, { bucket: 'b', objectKey: 'left.mp4' }, NOW),
+        {
+          leftUploadId: 'upload-1',
+          leftObjectKey: 'left.mp4',
+        },
+      );
     });
 
     it('closes what has run out, but never under a running try and never before a late arrival had its chance', async () => {
       const closed = reference({ sentAt: at(-80 * HOUR_MS) });
       const running = reference({ sentAt: at(-80 * HOUR_MS) });
-      const ids = await catalogue.accept([closed, running], NOW, false);
+      const ids = await catalogue.media.insert([closed, running], NOW, false);
       const failure = { code: 'expired', class: 'permanent_media' } as const;
       const close = async (now: Date) => {
-        const out = await catalogue.expiring(now, lifetimes.closingMs, 100);
-        return await catalogue.closeExpired(
+        const out = await catalogue.outcomes.listExpiring(now, lifetimes.closingMs, 100);
+        return await catalogue.outcomes.closeExpired(
           out.map(({ id }) => id),
           now,
           failure,
@@ -339,14 +365,14 @@ for (const backend of backends) {
       assert.deepEqual(mine(await close(NOW)), []);
       await claimOne(running);
       assert.deepEqual(mine(await close(at(3 * HOUR_MS))), [ids[0]!.id]);
-      assert.equal((await catalogue.get(ids[0]!.id))?.status, 'expired');
-      assert.equal((await catalogue.get(ids[1]!.id))?.status, 'pending');
+      assert.equal((await catalogue.media.get(ids[0]!.id))?.status, 'expired');
+      assert.equal((await catalogue.media.get(ids[1]!.id))?.status, 'pending');
     });
 
     it('lists what one transaction wrote, all at one microsecond, without missing any', async () => {
       const account = 'sql-account';
       const all = Array.from({ length: 7 }, () => reference({ account, sentAt: NOW }));
-      const ids = (await catalogue.accept(all, NOW, false)).map(({ id }) => id);
+      const ids = (await catalogue.media.insert(all, NOW, false)).map(({ id }) => id);
       await database.query(
         `UPDATE ${SCHEMA}.media SET sent_at = $2::timestamptz + interval '456 microseconds',
            updated_at = $2::timestamptz + interval '456 microseconds' WHERE id = ANY ($1)`,
@@ -356,7 +382,7 @@ for (const backend of backends) {
         const seen: string[] = [];
         let cursor: string | undefined;
         do {
-          const page = await catalogue.list(
+          const page = await catalogue.media.list(
             { accounts: [account] },
             { sort, limit: 2, ...(cursor ? { cursor } : {}) },
           );
@@ -378,11 +404,11 @@ for (const backend of backends) {
           labels: { n: String(n) },
         }),
       );
-      await catalogue.accept(all, NOW, false);
+      await catalogue.media.insert(all, NOW, false);
       const seen: string[] = [];
       let cursor: string | undefined;
       do {
-        const page = await catalogue.list(
+        const page = await catalogue.media.list(
           { accounts: [account] },
           { sort: 'sentAt', limit: 2, ...(cursor ? { cursor } : {}) },
         );
@@ -392,8 +418,8 @@ for (const backend of backends) {
       assert.equal(seen.length, 7);
       assert.equal(new Set(seen).size, 7);
       const count = async (filter: object) =>
-        (await catalogue.list({ accounts: [account], ...filter }, { sort: 'updatedAt', limit: 200 })).items
-          .length;
+        (await catalogue.media.list({ accounts: [account], ...filter }, { sort: 'updatedAt', limit: 200 }))
+          .items.length;
       assert.equal(await count({ kinds: ['voice'] }), 3);
       assert.equal(await count({ openId: 'open-0' }), 3);
       assert.equal(await count({ labels: { n: '4' } }), 1);
@@ -403,21 +429,21 @@ for (const backend of backends) {
       assert.equal(await count({ statuses: ['archived', 'dead'] }), 0);
       assert.equal(await count({ errcodes: [40007] }), 0);
       await assert.rejects(
-        catalogue.list({}, { sort: 'updatedAt', limit: 1, cursor: 'nonsense' }),
+        catalogue.media.list({}, { sort: 'updatedAt', limit: 1, cursor: 'nonsense' }),
         RangeError,
       );
     });
 
     it('counts by status without counting rows, and groups dead letters by failure', async () => {
-      const before = await catalogue.stats(NOW);
+      const before = await catalogue.stats.read(NOW);
       const account = 'dead-account';
       const all = [1, 2, 3].map(() => reference({ account }));
-      await catalogue.accept(all, NOW, false);
-      const { fed } = await catalogue.claim([{ account, room: 10 }], NOW, WINDOW);
+      await catalogue.media.insert(all, NOW, false);
+      const { fed } = await catalogue.queue.claim([{ account, room: 10 }], NOW, WINDOW);
       const gone = { code: 'invalid_media_id', class: 'permanent_media', errcode: 40007 } as const;
-      await catalogue.failed(tried(fed[0]!, at(1000)), gone, { to: 'dead' }, true);
-      await catalogue.failed(tried(fed[1]!, at(2000)), gone, { to: 'dead' }, true);
-      const after = await catalogue.stats(at(3000));
+      await catalogue.outcomes.markFailed(tried(fed[0]!, at(1000)), gone, { to: 'dead' }, true);
+      await catalogue.outcomes.markFailed(tried(fed[1]!, at(2000)), gone, { to: 'dead' }, true);
+      const after = await catalogue.stats.read(at(3000));
       assert.equal(after.byStatus.dead - before.byStatus.dead, 2);
       assert.equal(after.byStatus.pending - before.byStatus.pending, 1);
       const [counted] = await database.query<{ same: boolean }>(
@@ -426,7 +452,7 @@ for (const backend of backends) {
       );
       assert.equal(counted?.same, true, 'the tally equals a count');
       assert.deepEqual(
-        (await catalogue.deadLetterGroups(50)).filter((group) => group.account === account),
+        (await catalogue.stats.deadLetterGroups(50)).filter((group) => group.account === account),
         [
           {
             account,
@@ -457,10 +483,10 @@ for (const backend of backends) {
       assert.equal(await tokens.write(account, token('two'), null), false);
       assert.equal(await tokens.write(account, token('two'), 'one'), true);
       assert.equal((await tokens.read(account))?.fingerprint, 'two');
-      assert.equal(await catalogue.takeLease('sweep', 'a', NOW, at(10)), true);
-      assert.equal(await catalogue.takeLease('sweep', 'b', NOW, at(10)), false);
-      await catalogue.dropLease('sweep', 'a');
-      assert.equal(await catalogue.takeLease('sweep', 'b', NOW, at(10)), true);
+      assert.equal(await catalogue.leases.take('sweep', 'a', NOW, at(10)), true);
+      assert.equal(await catalogue.leases.take('sweep', 'b', NOW, at(10)), false);
+      await catalogue.leases.drop('sweep', 'a');
+      assert.equal(await catalogue.leases.take('sweep', 'b', NOW, at(10)), true);
     });
 
     it('knows which workers live by the clock of the database, whatever their own clocks say', async () => {
@@ -585,7 +611,7 @@ for (const backend of backends) {
       const heard = new Promise<void>((resolve) => {
         void database
           .listen('wma_due', resolve, controller.signal)
-          .then(() => catalogue.accept([reference()], NOW, true));
+          .then(() => catalogue.media.insert([reference()], NOW, true));
       });
       await heard;
       controller.abort();

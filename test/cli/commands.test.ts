@@ -157,7 +157,7 @@ describe('wma', { timeout: 240_000 }, () => {
       'drift is 1',
     );
     assert.equal((await ok('verify', '--adopt')).counts.adopted, 1);
-    assert.equal((await program.parts.catalogue.get(again!.id))?.sha256, again!.sha256);
+    assert.equal((await program.parts.catalogue.media.get(again!.id))?.sha256, again!.sha256);
     assert.equal((await ok('verify', '--all')).drift, 0);
     const slow = await ok('verify', '--all', '--objects-per-second', '1', '--no-watch');
     assert.equal((await ok('verify', '--stop', slow.id)).state, 'stopped');
@@ -175,7 +175,7 @@ describe('wma', { timeout: 240_000 }, () => {
     assert.equal((await run(['erase', row!.id, '--account', A])).code, 2);
     const erased = await ok('erase', row!.id, '--account', A, '--reason', 'a request', '--yes');
     assert.deepEqual([erased.state, erased.done], ['done', 1]);
-    assert.equal((await program.parts.catalogue.get(row!.id))?.status, 'erased');
+    assert.equal((await program.parts.catalogue.media.get(row!.id))?.status, 'erased');
     const unknown = await run(['erase', `m_${'0'.repeat(32)}`, '--account', A, '--yes', '--json']);
     assert.deepEqual([unknown.code, unknown.json().notFound.length], [1, 1]);
   });

@@ -139,7 +139,10 @@ for (const shape of SHAPES) {
         assert.deepEqual(said, is, what);
         assert.equal(row.tries, 1, what);
         assert.deepEqual(
-          (await program.parts.catalogue.attempts(row.id)).map(({ outcome, bytes }) => ({ outcome, bytes })),
+          (await program.parts.catalogue.media.attempts(row.id)).map(({ outcome, bytes }) => ({
+            outcome,
+            bytes,
+          })),
           [{ outcome: 'archived', bytes: row.sizeBytes }],
         );
       }
@@ -167,7 +170,7 @@ for (const shape of SHAPES) {
         const what = `${wish.behaviour?.name} ${wish.sizeBytes ?? ''}`;
         assert.equal(row.status, 'archived', `${what}: ${JSON.stringify(row.failure)}`);
         assert.equal(row.sha256, await sha256Of(ground.simulator, inputs[index]!), what);
-        const [first] = await program.parts.catalogue.attempts(row.id);
+        const [first] = await program.parts.catalogue.media.attempts(row.id);
         assert.equal(first?.outcome, 'failed', what);
         assert.match(first.code ?? '', code, what);
         assert.equal(row.failure, undefined, 'a success forgets the failures before it');
@@ -210,7 +213,7 @@ for (const shape of SHAPES) {
         ['dead', 3, 'unknown_errcode'],
         JSON.stringify(row),
       );
-      assert.equal((await program.parts.catalogue.attempts(row!.id)).length, 3);
+      assert.equal((await program.parts.catalogue.media.attempts(row!.id)).length, 3);
     });
 
     it('refuses what is larger than it may store, and a file message, which nobody can download', async () => {
@@ -230,7 +233,7 @@ for (const shape of SHAPES) {
       ground.simulator.misbehave(B, { name: 'errcode', amount: 45011 });
       const [held] = await accept([sent(ground.simulator, { account: B })]);
       const wait = await until('the hold', async () => {
-        const waiting = (await program.parts.catalogue.get(held!))?.waiting;
+        const waiting = (await program.parts.catalogue.media.get(held!))?.waiting;
         return waiting?.reason === 'accountHeld' && waiting;
       });
       assert.ok(wait.until! > new Date());
@@ -252,7 +255,7 @@ for (const shape of SHAPES) {
 
     it('has in its bucket the objects of archived rows, whole, and nothing else', async () => {
       const objects = await ground.objects(program);
-      const { items } = await program.parts.catalogue.list(
+      const { items } = await program.parts.catalogue.media.list(
         { statuses: ['archived'] },
         { sort: 'sentAt', limit: 200 },
       );

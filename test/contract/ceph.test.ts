@@ -212,7 +212,7 @@ describe('Ceph', { skip, timeout: 300_000 }, () => {
       const [id] = await accept(sent(ground.simulator, { account: A }));
       await ended(program, [id!]);
       await createEraser(program.parts).erase([id!], { actor: 'a key', reason: 'asked for' }, soon());
-      await until('the erasure', async () => (await program.parts.catalogue.get(id!))?.erasedAt);
+      await until('the erasure', async () => (await program.parts.catalogue.media.get(id!))?.erasedAt);
     });
   });
 });

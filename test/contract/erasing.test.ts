@@ -30,7 +30,7 @@ for (const shape of SHAPES) {
     });
 
     const eraser = () => createEraser(program.parts, { claimAgeMs: 1_500 });
-    const row = (id: string) => program.parts.catalogue.get(id);
+    const row = (id: string) => program.parts.catalogue.media.get(id);
     const accept = async (...inputs: ReferenceInput[]) =>
       (await program.parts.accept(inputs)).map(({ id }) => id);
     const erase = async (id: string) => await eraser().erase([id], WHY, soon());
@@ -104,7 +104,7 @@ for (const shape of SHAPES) {
         const jobs = await Promise.all([id, jobIdOf(id, 1)].map((jobId) => program.board.getJob(jobId)));
         return jobs.every((job) => job === undefined);
       });
-      assert.equal(await program.parts.catalogue.redriveOne(id, systemClock.now(), WHY), false);
+      assert.equal(await program.parts.catalogue.redrives.redriveOne(id, systemClock.now(), WHY), false);
       assert.deepEqual(await row(id), erased);
       assert.ok(asked() - before <= 1, 'a job of a round of its own may ask once, and stores nothing');
       assert.deepEqual(await keysOf(id), []);
@@ -143,7 +143,7 @@ for (const shape of SHAPES) {
       const input = sent(ground.simulator, { behaviour: { name: 'trickle', amount: 60 } });
       const [id] = (await accept(input)) as [string];
       await until('the reservation', async () => (await row(id))?.objectKey);
-      await program.parts.catalogue.erase([id], WHY, systemClock.now());
+      await program.parts.catalogue.mediaErasure.erase([id], WHY, systemClock.now());
       store.meet({ status: 503, code: 'SlowDown' });
       await until('trouble that is told', async () => (await row(id))?.erasing?.why === 'trouble');
       assert.equal((await row(id))?.erasedAt, undefined, 'nothing is claimed');
@@ -170,7 +170,7 @@ for (const shape of SHAPES) {
         metadata: {},
         signal: soon(),
       });
-      assert.ok(await program.parts.catalogue.storedAfterErasure(id, at, systemClock.now()));
+      assert.ok(await program.parts.catalogue.mediaErasure.reopen(id, at, systemClock.now()));
       await gone(id);
       assert.deepEqual(await keysOf(id), []);
     });
@@ -178,7 +178,7 @@ for (const shape of SHAPES) {
     it('one whose erasure died after it was marked', async () => {
       const [id] = (await accept(sent(ground.simulator))) as [string];
       await ended(program, [id]);
-      await program.parts.catalogue.erase([id], WHY, systemClock.now());
+      await program.parts.catalogue.mediaErasure.erase([id], WHY, systemClock.now());
       await gone(id);
       assert.deepEqual(await keysOf(id), []);
     });

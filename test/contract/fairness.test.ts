@@ -37,7 +37,7 @@ for (const shape of SHAPES) {
       const acceptedAt = Date.now();
       const [accepted] = await program.parts.accept([sent(ground.simulator, { account: B })]);
       await ended(program, [accepted!.id]);
-      const [attempt] = await program.parts.catalogue.attempts(accepted!.id);
+      const [attempt] = await program.parts.catalogue.media.attempts(accepted!.id);
       const startedMs = attempt!.startedAt.getTime() - acceptedAt;
       assert.ok(startedMs < LIMIT_MS, `started after ${startedMs} ms`);
     }
@@ -51,7 +51,7 @@ for (const shape of SHAPES) {
       const before = await archived();
       await until('the backlog being worked on', async () => (await archived()) > before + 50, 60_000);
       for (let place = 0; place < 3; place++) await startsSoon();
-      const { byStatus } = await program.parts.catalogue.stats(new Date(), [A]);
+      const { byStatus } = await program.parts.catalogue.stats.read(new Date(), [A]);
       assert.ok(byStatus.pending > BACKLOG / 2, 'the backlog is still there');
     });
 

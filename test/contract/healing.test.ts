@@ -107,7 +107,7 @@ for (const shape of SHAPES) {
       const [id] = await accept([input]);
       await until(
         'a try',
-        async () => (await program.parts.catalogue.get(id!))?.waiting?.reason === 'running',
+        async () => (await program.parts.catalogue.media.get(id!))?.waiting?.reason === 'running',
       );
       await ground.wearOut(program, jobIdOf(id!, 1));
       await ground.stealLock(program, jobIdOf(id!, 1));

@@ -59,7 +59,7 @@ for (const shape of SHAPES) {
           `SELECT id FROM wma.media WHERE account = $1 AND waiting_reason = 'accountHeld' LIMIT 1`,
           [B],
         );
-        assert.equal((await program.parts.catalogue.get(first!.id))?.waiting?.reason, 'accountHeld');
+        assert.equal((await program.parts.catalogue.media.get(first!.id))?.waiting?.reason, 'accountHeld');
         ground.simulator.heal(B, name);
         // Somebody who has mended it need not wait; what waits for midnight would wait for longer than this test.
         if (name === 'dayQuota') await program.parts.catalogue.accounts.release(B, new Date());
@@ -112,7 +112,7 @@ for (const shape of SHAPES) {
       const [waiting] = await accept(many(B, 1));
       const [free] = await ended(program, await accept(many(A, 1)));
       assert.equal(free?.status, 'archived');
-      assert.equal((await program.parts.catalogue.get(waiting!))?.status, 'pending');
+      assert.equal((await program.parts.catalogue.media.get(waiting!))?.status, 'pending');
       assert.equal(asked() - afterwards, 1, 'nothing of the held account was asked for');
       await accounts.release(B, new Date());
       assert.equal((await ended(program, [waiting!]))[0]?.status, 'archived');
@@ -130,7 +130,7 @@ for (const shape of SHAPES) {
       assert.equal(saved?.status, 'archived', JSON.stringify(saved));
       assert.equal(saved.source, 'pic_url');
       assert.match(saved.objectKey!, /-pic\.\w+$/);
-      const other = await program.parts.catalogue.get(held[1]!);
+      const other = await program.parts.catalogue.media.get(held[1]!);
       assert.deepEqual([other?.status, other?.tries], ['pending', 0], 'a voice has no link');
       assert.ok((await stateOf(B))?.heldUntil, 'a link proves nothing of the account');
     });

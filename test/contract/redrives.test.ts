@@ -100,7 +100,9 @@ for (const shape of SHAPES) {
       // A later one is done, so the first had time enough.
       const rest = await ask({}, { account: [A] });
       await over(rest.id);
-      const rows = await Promise.all(inputs.map((input) => program.parts.catalogue.get(idOfInput(input))));
+      const rows = await Promise.all(
+        inputs.map((input) => program.parts.catalogue.media.get(idOfInput(input))),
+      );
       assert.equal(rows.filter((row) => row?.redrives === 1).length, done);
       assert.equal(rows.filter((row) => row?.status === 'dead').length, 30 - done);
       assert.deepEqual((await get(id)).done, done);

@@ -85,9 +85,12 @@ test('a role without CREATE starts on a schema that its owner migrated; what it 
     ['archived', 'archived'],
   );
   // What a role at run time does beside archiving.
-  assert.equal((await catalogue.attempts(rows[0]!.id)).length, 1);
-  assert.equal(await catalogue.takeLease('sweep-test', 'me', new Date(), new Date(Date.now() + 1000)), true);
-  await catalogue.dropLease('sweep-test', 'me');
+  assert.equal((await catalogue.media.attempts(rows[0]!.id)).length, 1);
+  assert.equal(
+    await catalogue.leases.take('sweep-test', 'me', new Date(), new Date(Date.now() + 1000)),
+    true,
+  );
+  await catalogue.leases.drop('sweep-test', 'me');
   const errors = ground.logLines.filter((line) => /permission denied|must be owner/.test(line));
   assert.deepEqual(errors, []);
   await program.close();

@@ -19,7 +19,7 @@ test('two schemas in one database share neither jobs nor wake-ups', { skip: miss
   assert.equal(archived?.status, 'archived');
   // The second's worker was free all the while, and has taken everything that its queue holds.
   assert.equal((await first.parts.queue.counts()).waiting, 1);
-  assert.equal(await second.parts.catalogue.get(idOfInput(mine)), undefined);
+  assert.equal(await second.parts.catalogue.media.get(idOfInput(mine)), undefined);
 
   const schemas = await first.parts.database.query<{ name: string }>(
     `SELECT nspname AS name FROM pg_namespace WHERE nspname IN ('wma', 'photos', 'bullmq', 'photos_queue') ORDER BY 1`,

@@ -58,7 +58,7 @@ for (const shape of SHAPES) {
       const [held] = await program.parts.accept([sent(ground.simulator, { account: B })]);
       await until(
         'the hold',
-        async () => (await program.parts.catalogue.get(held!.id))?.waiting?.reason === 'accountHeld',
+        async () => (await program.parts.catalogue.media.get(held!.id))?.waiting?.reason === 'accountHeld',
       );
       await program.board.add('archive', { v: 1, secret: API_SECRET.slice(0, 3) }, { jobId: 'hostile' });
       await until('its failure', async () => (await program.board.getJob('hostile'))?.failedReason);

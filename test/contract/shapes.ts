@@ -362,7 +362,7 @@ export async function ended(program: Program, ids: readonly string[], limitMs = 
   const rows: MediaRow[] = [];
   const look = async () => {
     while (rows.length < ids.length) {
-      const row = await program.parts.catalogue.get(ids[rows.length]!);
+      const row = await program.parts.catalogue.media.get(ids[rows.length]!);
       if (!row || row.status === 'pending') return false;
       rows.push(row);
     }
@@ -371,7 +371,7 @@ export async function ended(program: Program, ids: readonly string[], limitMs = 
   try {
     return await until('the end of all media', look, limitMs);
   } catch (error) {
-    const waiting = await program.parts.catalogue.get(ids[rows.length]!);
+    const waiting = await program.parts.catalogue.media.get(ids[rows.length]!);
     throw new Error(`${rows.length} of ${ids.length} ended; ${JSON.stringify(waiting)}`, { cause: error });
   }
 }

@@ -70,11 +70,11 @@ for (const shape of SHAPES) {
         );
         assert.equal(asked(), askedBefore, 'nothing is fetched that could not be kept');
         for (const id of ids) {
-          const row = await program.parts.catalogue.get(id);
+          const row = await program.parts.catalogue.media.get(id);
           assert.deepEqual([row?.status, row?.tries, row?.waiting?.reason], ['pending', 0, 'storeHeld']);
           assert.ok(row!.waiting!.until! > since);
         }
-        const stats = await program.parts.catalogue.stats(new Date());
+        const stats = await program.parts.catalogue.stats.read(new Date());
         assert.deepEqual(stats.waiting, { storeHeld: 50 });
 
         store.meet('open');
@@ -94,7 +94,7 @@ for (const shape of SHAPES) {
       store.meet((key) => (key.includes(refused) ? { status: 403, code: 'AccessDenied' } : 'open'));
       const [, ...others] = await accept(inputs);
       const row = await until('its failure', async () => {
-        const found = await program.parts.catalogue.get(refused);
+        const found = await program.parts.catalogue.media.get(refused);
         return found?.failure && found;
       });
       assert.deepEqual([row.failure?.code, row.tries >= 1], ['store_refused', true]);
@@ -109,18 +109,18 @@ for (const shape of SHAPES) {
       const [slowId] = await accept([slow]);
       await until(
         'the slow one under way',
-        async () => (await program.parts.catalogue.get(slowId!))?.waiting?.reason === 'running',
+        async () => (await program.parts.catalogue.media.get(slowId!))?.waiting?.reason === 'running',
       );
       store.meet({ status: 403, code: 'AccessDenied' });
       const [other] = await accept(many(1));
       await until('the hold', hold);
       await until('both are back', async () => (await inQueue()) === 0);
       for (const id of [slowId!, other!]) {
-        const row = await program.parts.catalogue.get(id);
+        const row = await program.parts.catalogue.media.get(id);
         assert.deepEqual([row?.tries, row?.waiting?.reason], [0, 'storeHeld']);
       }
-      assert.deepEqual(await program.parts.catalogue.attempts(slowId!), [], 'it was not waited for');
-      assert.equal((await program.parts.catalogue.attempts(other!))[0]?.outcome, 'waited');
+      assert.deepEqual(await program.parts.catalogue.media.attempts(slowId!), [], 'it was not waited for');
+      assert.equal((await program.parts.catalogue.media.attempts(other!))[0]?.outcome, 'waited');
     });
   });
 }

@@ -25,7 +25,7 @@ for (const shape of SHAPES) {
     after(() => ground?.close());
 
     const query = (text: string, values: unknown[] = []) => program.parts.database.query(text, values);
-    const rowOf = async (id: string) => (await program.parts.catalogue.get(id))!;
+    const rowOf = async (id: string) => (await program.parts.catalogue.media.get(id))!;
     const asked = (mediaId: string) => ground.simulator.ledger.report().media[mediaId]?.asked ?? 0;
 
     async function archived(count: number, wish: Parameters<typeof sent>[1] = {}) {
@@ -89,7 +89,7 @@ for (const shape of SHAPES) {
       await put(cut!.objectKey!, Buffer.alloc(cut!.sizeBytes! - 1), metadata(cut));
       await put(altered!.objectKey!, Buffer.alloc(altered!.sizeBytes!), metadata(altered));
       await put(swapped!.objectKey!, Buffer.alloc(swapped!.sizeBytes!), metadata(cut));
-      const before = await program.parts.catalogue.list({}, { sort: 'sentAt', limit: 50 });
+      const before = await program.parts.catalogue.media.list({}, { sort: 'sentAt', limit: 50 });
       const drifted = await compare('verify', { rate: { objectsPerSecond: 1000 } });
       assert.deepEqual(drifted.counts, { ok: 3, missing: 1, wrongSize: 1, wrongDigest: 1, otherMedia: 1 });
       assert.equal(driftOf(drifted.counts), 4);
@@ -107,7 +107,7 @@ for (const shape of SHAPES) {
         [1, 1, 1, 1, 6],
       );
       assert.deepEqual(
-        await program.parts.catalogue.list({}, { sort: 'sentAt', limit: 50 }),
+        await program.parts.catalogue.media.list({}, { sort: 'sentAt', limit: 50 }),
         before,
         'nothing changed',
       );
@@ -150,7 +150,7 @@ for (const shape of SHAPES) {
 
       const dry = await compare('adopt', { dryRun: true });
       assert.deepEqual([dry.counts.adoptable, dry.counts.foreign, dry.counts.erased], [3, 3, 1]);
-      assert.equal(await program.parts.catalogue.get(gone!), undefined);
+      assert.equal(await program.parts.catalogue.media.get(gone!), undefined);
       const { counts } = await compare('adopt');
       assert.deepEqual([counts.adopted, counts.foreign, counts.erased], [3, 3, 1]);
       assert.equal((await rowOf(erased!)).status, 'erased');
@@ -171,7 +171,7 @@ for (const shape of SHAPES) {
           [row.sentAt, row.contentType, row.source],
           [was.sentAt, was.contentType, was.source],
         );
-        assert.equal((await program.parts.catalogue.attempts(id!)).at(-1)?.outcome, 'adopted');
+        assert.equal((await program.parts.catalogue.media.attempts(id!)).at(-1)?.outcome, 'adopted');
         const [event] = await program.parts.catalogue.events.list({ target: id! }, 1);
         assert.deepEqual([event?.action, event?.actor, event?.reason], ['adopt', 'tester', 'a test']);
       }
@@ -247,7 +247,7 @@ for (const shape of SHAPES) {
       const [row] = await ended(program, [id]);
       assert.deepEqual([row!.status, row!.objectKey, row!.sizeBytes], ['archived', key, 13]);
       assert.equal(asked(input.mediaId), 0);
-      const [last] = (await program.parts.catalogue.attempts(id)).slice(-1);
+      const [last] = (await program.parts.catalogue.media.attempts(id)).slice(-1);
       assert.equal(last?.outcome, 'adopted');
     });
 
@@ -303,13 +303,13 @@ for (const shape of SHAPES) {
         'UPDATE wma.media SET round = round + 1, fed_at = now() WHERE id = $1 RETURNING round',
         [id],
       )) as [{ round: number }];
-      const left = await catalogue.reserve(
+      const left = await catalogue.outcomes.reserve(
         { id, round },
         { bucket: store.bucket, objectKey: 'elsewhere.mp4' },
         new Date(),
       );
       assert.equal(left?.leftObjectKey, before.upload_key);
-      await catalogue.unfeed([{ id, round }]);
+      await catalogue.queue.requeue([{ id, round }]);
       const [row] = await ended(program, [id], 60_000);
       assert.equal(row!.sha256, await sha256Of(ground.simulator, input));
       await until('no open upload', async () => (await ground.openUploads()) === 0);

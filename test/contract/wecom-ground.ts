@@ -80,10 +80,10 @@ export async function assertArchived(
 ) {
   for (const mediaId of mediaIds) {
     const id = idOf(account.account, mediaId);
-    let row = await parts.catalogue.get(id);
+    let row = await parts.catalogue.media.get(id);
     for (let looks = 0; looks < 300 && row?.status !== 'archived'; looks++) {
       await systemClock.sleep(100);
-      row = await parts.catalogue.get(id);
+      row = await parts.catalogue.media.get(id);
     }
     assert.equal(row?.status, 'archived', `${row?.kind} ${JSON.stringify(row?.failure)}`);
     const expected = await simulator.digestOf(account.account, mediaId);

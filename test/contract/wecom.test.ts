@@ -33,9 +33,9 @@ describe('WeCom', () => {
     const mediaIds = service.flatMap((message) => message.mediaIds);
     assert.equal(mediaIds.length, 10);
     await assertArchived(bundle, mediaIds);
-    const { byStatus } = await parts.catalogue.stats(new Date());
+    const { byStatus } = await parts.catalogue.stats.read(new Date());
     assert.equal(byStatus.archived, 13);
-    const inRecord = await parts.catalogue.get(idOf(account.account, service[6]!.mediaIds[1]!));
+    const inRecord = await parts.catalogue.media.get(idOf(account.account, service[6]!.mediaIds[1]!));
     assert.equal(inRecord?.openId, 'wmSimulatedCustomer0000000000001');
     assert.equal(inRecord?.kind, 'file');
     const counted = await parts.metrics.passedOver.get();

@@ -39,7 +39,7 @@ for (const shape of SHAPES) {
       const { input, id } = await halfDone();
       await program.close();
       program = await ground.start();
-      const between = await program.parts.catalogue.get(id);
+      const between = await program.parts.catalogue.media.get(id);
       assert.deepEqual([between?.status === 'dead', between?.tries, between?.failure], [false, 0, undefined]);
       const [row] = await ended(program, [id]);
       assert.deepEqual([row?.status, row?.tries], ['archived', 1]);
@@ -78,7 +78,7 @@ for (const shape of SHAPES) {
       });
       assert.ok(erased);
       await until('the end of the job', async () => (await program.parts.queue.counts()).active === 0);
-      assert.equal((await program.parts.catalogue.get(id))?.status, 'erased');
+      assert.equal((await program.parts.catalogue.media.get(id))?.status, 'erased');
       const keys = [...(await ground.objects(program)).keys()];
       assert.deepEqual(
         keys.filter((key) => key.includes(id)),
@@ -90,7 +90,7 @@ for (const shape of SHAPES) {
       const input = sent(ground.simulator);
       const id = idOfInput(input);
       await program.board.add('archive', { v: 1, ...input }, { jobId: id });
-      const row = await until('the row', () => program.parts.catalogue.get(id));
+      const row = await until('the row', () => program.parts.catalogue.media.get(id));
       assert.equal(row.mediaId, input.mediaId);
       const [done] = await ended(program, [id]);
       assert.equal(done?.sha256, await sha256Of(ground.simulator, input));
@@ -101,7 +101,7 @@ for (const shape of SHAPES) {
         const job = (await program.board.getJob(id)) as { returnvalue?: unknown } | undefined;
         return job === undefined || job.returnvalue === 'accepted';
       });
-      assert.equal((await program.parts.catalogue.get(id))?.tries, 1);
+      assert.equal((await program.parts.catalogue.media.get(id))?.tries, 1);
     });
 
     it('fails hostile jobs with a reason, and goes on', async () => {

@@ -38,7 +38,7 @@ describe('the page on erasing', { skip: status === 0 ? false : 'no curl here' },
     const his = await server.createArchived(reference({ openId }), JPEG);
     const erasure = await play(many, {});
     assert.deepEqual([erasure.state, erasure.total, erasure.done], ['done', 1, 1]);
-    assert.equal((await server.context.catalogue.get(his))?.status, 'erased');
+    assert.equal((await server.context.catalogue.media.get(his))?.status, 'erased');
     const later = await play(progress, { ERASURE_ID: String(erasure.id) });
     assert.deepEqual([later.id, later.state], [erasure.id, 'done']);
   });

@@ -95,9 +95,9 @@ describe('beside the database', { skip: missing.postgres }, () => {
       example('js', 'createProducer').replace('wechat-media-archiver', PRODUCER),
     );
     await run(process.execPath, [path], { env: { ...process.env, DATABASE_URL: url.href }, timeout: 60_000 });
-    const message = await catalogue.get(idFrom('media-from-message'));
+    const message = await catalogue.media.get(idFrom('media-from-message'));
     assert.equal(message?.msgId, '22800264023876468');
-    assert.deepEqual((await catalogue.get(idFrom('media-from-reference')))?.labels, { shop: '7' });
+    assert.deepEqual((await catalogue.media.get(idFrom('media-from-reference')))?.labels, { shop: '7' });
   });
 
   test('the SQL function, and the rights it needs', async (t) => {
@@ -111,7 +111,7 @@ describe('beside the database', { skip: missing.postgres }, () => {
         await transaction.query(`SET LOCAL ROLE ${role}`);
         await transaction.query(example('sql', 'media-from-sql'));
       });
-      const row = await catalogue.get(idFrom('media-from-sql'));
+      const row = await catalogue.media.get(idFrom('media-from-sql'));
       assert.deepEqual(row?.sentAt, new Date(1_777_636_800_000));
       const [id] = await database.query(`SELECT ${SCHEMA}.id_of($1, 'media-from-sql') AS id`, [
         PLAIN.account,

@@ -39,7 +39,7 @@ function story({ ground, program }: { ground: Ground; program: Program }) {
   const stateOf = async (account: string) =>
     (await catalogue.accounts.states()).find((state) => state.account === account);
   const rowsOf = async (ids: readonly string[]) =>
-    await Promise.all(ids.map(async (id) => (await catalogue.get(id))!));
+    await Promise.all(ids.map(async (id) => (await catalogue.media.get(id))!));
 
   async function allArchived(inputs: readonly ReferenceInput[], tries: readonly [number, number] = [1, 99]) {
     const rows = await ended(program, inputs.map(idOfInput), LIMIT_MS);
@@ -192,7 +192,7 @@ function picturesOfWrongIds(opened: () => Opened): void {
     const inputs = [withPicUrl(ground, received(ground, PICTURES.account, wish))];
     const ids = await accept(inputs);
     await allArchived(inputs);
-    assert.equal((await program.parts.catalogue.get(ids[0]!))?.source, 'pic_url');
+    assert.equal((await program.parts.catalogue.media.get(ids[0]!))?.source, 'pic_url');
   });
 }
 
@@ -217,6 +217,6 @@ function deadlinesInAQuota(opened: () => Opened): void {
     const inputs = [withPicUrl(ground, late(ground, BY_PIC_URL.account))];
     const ids = await accept(inputs);
     await allArchived(inputs);
-    assert.equal((await program.parts.catalogue.get(ids[0]!))?.source, 'pic_url');
+    assert.equal((await program.parts.catalogue.media.get(ids[0]!))?.source, 'pic_url');
   });
 }

@@ -83,7 +83,7 @@ describe('deliveries of callbacks', () => {
       }
 
       it('there is a row for each media, and no other', async () => {
-        const { items } = await program.parts.catalogue.list({}, { sort: 'sentAt', limit: 200 });
+        const { items } = await program.parts.catalogue.media.list({}, { sort: 'sentAt', limit: 200 });
         assert.equal(items.length, DELIVERY_NAMES.length * 8);
       });
       nothingIsLeftBehind(() => ({ ground, program }));

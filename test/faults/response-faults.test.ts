@@ -37,7 +37,7 @@ function play(ground: Ground, fault: Fault): ReferenceInput {
 
 async function judge(ground: Ground, program: Program, fault: Fault, input: ReferenceInput): Promise<void> {
   const [row] = await ended(program, [idOfInput(input)], LIMIT_MS);
-  const attempts = await program.parts.catalogue.attempts(row!.id);
+  const attempts = await program.parts.catalogue.media.attempts(row!.id);
   const { status, tries, failure } = row!;
   const story = JSON.stringify({
     status,
@@ -102,7 +102,10 @@ describe('faults of one answer', () => {
         // Each has met its fault before the others come, or a slow machine meets its end first.
         for (const fault of late) {
           const id = idOfInput(inputs.get(fault)!);
-          await until('a first try', async () => ((await program.parts.catalogue.get(id))?.tries ?? 0) > 0);
+          await until(
+            'a first try',
+            async () => ((await program.parts.catalogue.media.get(id))?.tries ?? 0) > 0,
+          );
         }
         await accept(FAULTS.filter((fault) => !fault.late));
       });

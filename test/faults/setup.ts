@@ -73,7 +73,7 @@ export function nothingIsLeftBehind(opened: () => { ground: Ground; program: Pro
     const named = new Map<string, string>();
     let cursor: string | undefined;
     do {
-      const page = await program.parts.catalogue.list(
+      const page = await program.parts.catalogue.media.list(
         { statuses: ['archived'] },
         { sort: 'sentAt', limit: 200, ...(cursor ? { cursor } : {}) },
       );

@@ -61,14 +61,14 @@ test('rows: a message is on disk when archive resolves, and again is the same', 
   const id = idOf(ACCOUNT, 'media-1');
   const expected = [{ id, account: ACCOUNT, mediaId: 'media-1', kind: 'image', status: 'pending' }];
   assert.deepEqual(await producer.archive(IMAGE), expected);
-  const row = await catalogue.get(id);
+  const row = await catalogue.media.get(id);
   assert.equal(row?.openId, 'o1');
   assert.deepEqual(row?.expiresAt, new Date(1_777_636_800_000 + 72 * 3_600_000));
   assert.deepEqual(await producer.archive([IMAGE, { MsgType: 'text', Content: 'hi' }, IMAGE]), [
     ...expected,
     ...expected,
   ]);
-  assert.deepEqual((await catalogue.get(id))?.updatedAt, row?.updatedAt);
+  assert.deepEqual((await catalogue.media.get(id))?.updatedAt, row?.updatedAt);
 });
 
 test('rows: an account no archiver has, or one bad item, writes nothing of the call', {
@@ -80,7 +80,7 @@ test('rows: an account no archiver has, or one bad item, writes nothing of the c
   const stranger = { mediaId: 'media-2', kind: 'image', account: 'shop' } as const;
   await assert.rejects(producer.archive([IMAGE, stranger]), { code: 'unknown_account', message: /shop/ });
   await assert.rejects(producer.archive([IMAGE, { MsgType: 'image' }]), { code: 'invalid' });
-  assert.equal(await catalogue.get(idOf(ACCOUNT, 'media-1')), undefined);
+  assert.equal(await catalogue.media.get(idOf(ACCOUNT, 'media-1')), undefined);
   await catalogue.accounts.ensure(['shop']);
   assert.equal((await producer.archive(stranger))[0]?.account, 'shop');
   assert.equal((await producer.archive(IMAGE, { account: 'shop' }))[0]?.id, idOf('shop', 'media-1'));

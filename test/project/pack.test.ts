@@ -160,7 +160,7 @@ describe('the published package', () => {
       { id, ...shared, mediaId: MESSAGE.MediaId, kind: 'video' },
       { id: idOf(ACCOUNT, 'thumb-1'), ...shared, mediaId: 'thumb-1', kind: 'thumb' },
     ]);
-    const row = await catalogue.get(id);
+    const row = await catalogue.media.get(id);
     assert.equal(row?.msgId, MESSAGE.MsgId);
     assert.deepEqual(row?.sentAt, new Date(1_777_636_800_000));
   });

@@ -146,8 +146,8 @@ export async function openTestServer(
     await parts.accept([reference]);
     const account = parts.accounts.find(reference.account)!.account;
     const id = idOf(account, reference.mediaId);
-    const { fed } = await parts.catalogue.claim([{ account, room: 10_000 }], parts.clock.now(), 10_000);
-    await parts.catalogue.unfeed(fed.filter((job) => job.id !== id));
+    const { fed } = await parts.catalogue.queue.claim([{ account, room: 10_000 }], parts.clock.now(), 10_000);
+    await parts.catalogue.queue.requeue(fed.filter((job) => job.id !== id));
     return { id, round: fed.find((job) => job.id === id)!.round, account };
   }
 
@@ -169,7 +169,7 @@ export async function openTestServer(
       const { id, round, account } = await take(reference);
       const now = parts.clock.now();
       const objectKey = objectKeyOf({ prefix: '', account, sentAt: now, id, source: 'media_get', extension });
-      await parts.catalogue.reserve({ id, round }, { bucket: parts.store.bucket, objectKey }, now);
+      await parts.catalogue.outcomes.reserve({ id, round }, { bucket: parts.store.bucket, objectKey }, now);
       const { sizeBytes, sha256 } = await parts.store.put({
         key: objectKey,
         body: (async function* () {
@@ -181,7 +181,7 @@ export async function openTestServer(
         metadata: {},
         signal: AbortSignal.timeout(10_000),
       });
-      await parts.catalogue.archived(
+      await parts.catalogue.outcomes.markArchived(
         { id, round, startedAt: now, endedAt: parts.clock.now() },
         {
           bucket: parts.store.bucket,
@@ -200,7 +200,12 @@ export async function openTestServer(
       const { id, round } = await take(reference);
       const now = parts.clock.now();
       const { failure: why } = failure('too_large', 'WeChat said so');
-      await parts.catalogue.failed({ id, round, startedAt: now, endedAt: now }, why, { to: 'dead' }, true);
+      await parts.catalogue.outcomes.markFailed(
+        { id, round, startedAt: now, endedAt: now },
+        why,
+        { to: 'dead' },
+        true,
+      );
       return id;
     },
     close: async () => {

@@ -73,16 +73,16 @@ export function createKfSyncs(database: Database, schema: string, lifetimes: Lif
         ],
       );
       if (moved.length === 0) return undefined;
-      return createAccepting(transaction, schema, lifetimes).accept(page.references, now, true);
+      return createAccepting(transaction, schema, lifetimes).insert(page.references, now, true);
     });
 
   /** Those that the catalogue takes, found by writing each alone: a repeat of a row changes nothing. */
   async function storableOf(references: readonly Reference[], now: Date): Promise<Reference[]> {
-    const { accept } = createAccepting(database, schema, lifetimes);
+    const { insert } = createAccepting(database, schema, lifetimes);
     const taken: Reference[] = [];
     for (const reference of references) {
       try {
-        await accept([reference], now, false);
+        await insert([reference], now, false);
         taken.push(reference);
       } catch (error) {
         if (!isNeverStorable(error)) throw error;

@@ -131,19 +131,19 @@ export function createErasing(database: Database, schema: string) {
       database.transaction((transaction) => markErased(transaction, schema, ids, why, now)),
 
     /** Of these, the ones not finished, whoever else is at them: all deeds may be done twice. */
-    takeErasing: (ids: readonly string[], until: Date): Promise<Marked[]> =>
+    take: (ids: readonly string[], until: Date): Promise<Marked[]> =>
       take('id = ANY ($2::text[])', [[...ids]], until),
 
     /** Whose time has come, oldest first. */
-    takeDueErasing: (now: Date, until: Date, limit: number): Promise<Marked[]> =>
+    takeDue: (now: Date, until: Date, limit: number): Promise<Marked[]> =>
       take('erase_due <= $2 ORDER BY erase_due LIMIT $3', [now, limit], until),
 
     /** The same, of one request. */
-    takeErasingOf: (erasure: string, now: Date, until: Date, limit: number): Promise<Marked[]> =>
+    takeOfErasure: (erasure: string, now: Date, until: Date, limit: number): Promise<Marked[]> =>
       take('erasure = $2 AND erase_due <= $3 ORDER BY erase_due LIMIT $4', [erasure, now, limit], until),
 
     /** Nothing is left of it. False: it was taken by another meanwhile, or an object came to it. */
-    erased: async ({ id, dueAt }: Pick<Marked, 'id' | 'dueAt'>, now: Date): Promise<boolean> => {
+    finish: async ({ id, dueAt }: Pick<Marked, 'id' | 'dueAt'>, now: Date): Promise<boolean> => {
       const rows = await database.query(
         `UPDATE ${schema}.media
          SET erased_at = $3, created_at = $3, updated_at = $3, fed_at = NULL, bucket = NULL, object_key = NULL,
@@ -156,7 +156,7 @@ export function createErasing(database: Database, schema: string) {
     },
 
     /** Something is left; tried again at `dueAt`. */
-    notErased: async (
+    postpone: async (
       { id, dueAt }: Pick<Marked, 'id' | 'dueAt'>,
       why: Unfinished,
       next: Date,
@@ -173,7 +173,7 @@ export function createErasing(database: Database, schema: string) {
      * A try that was in flight has stored an object all the same: the erasure is open again, and knows the object.
      * False: the media is not erased.
      */
-    storedAfterErasure: async (id: string, { bucket, key }: StoredAt, now: Date): Promise<boolean> => {
+    reopen: async (id: string, { bucket, key }: StoredAt, now: Date): Promise<boolean> => {
       const rows = await database.query(
         `UPDATE ${schema}.media
          SET erased_at = NULL, erasing_since = coalesce(erasing_since, $3), erase_due = $3, updated_at = $3,
@@ -184,18 +184,8 @@ export function createErasing(database: Database, schema: string) {
       return rows.length > 0;
     },
 
-    /** Closed media whose message is older than `before`, the oldest first. By media_sent, backwards. */
-    sentBefore: async (before: Date, limit: number): Promise<string[]> => {
-      const rows = await database.query<{ id: string }>(
-        `SELECT id FROM ${schema}.media WHERE sent_at < $1 AND status IN ('archived', 'dead', 'expired')
-         ORDER BY sent_at, id LIMIT $2`,
-        [before, limit],
-      );
-      return rows.map(({ id }) => id);
-    },
-
     /** How many erasures of media are not finished. */
-    countErasing: async (): Promise<number> => {
+    countUnfinished: async (): Promise<number> => {
       const [row] = await database.query<{ n: string }>(
         `SELECT count(*) AS n FROM ${schema}.media WHERE erase_due IS NOT NULL`,
       );

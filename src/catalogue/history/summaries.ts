@@ -69,7 +69,7 @@ export function createSummaries(database: Database, schema: string, lifetimeMs: 
   const hoursMs = (hours: number) => (lifetimeMs * hours) / LIFE_HOURS;
   return {
     /** Of all accounts, or of those given. */
-    stats: async (now: Date, accounts?: readonly string[]): Promise<Stats> => {
+    read: async (now: Date, accounts?: readonly string[]): Promise<Stats> => {
       const mine = (place: number) => (accounts ? `account = ANY($${place}::text[])` : 'true');
       const given = accounts ? [[...accounts]] : [];
       const inMs = (ms: number) => new Date(now.getTime() + ms);

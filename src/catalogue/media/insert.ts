@@ -46,7 +46,7 @@ export function createAccepting(database: Queryable, schema: string, lifetimes: 
      * statement, so all or none are on disk when it resolves. Files without a media id are dead on arrival
      * (`not_downloadable`). Answers in the order given; `notify` wakes feeders in other processes.
      */
-    accept: async (references: readonly Reference[], now: Date, notify: boolean): Promise<Accepted[]> => {
+    insert: async (references: readonly Reference[], now: Date, notify: boolean): Promise<Accepted[]> => {
       const merged = new Map<string, Reference>();
       const ids = references.map((said) => {
         const reference = notInTheFuture(said, now);

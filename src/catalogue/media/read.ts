@@ -114,6 +114,16 @@ export function createReading(database: Database, schema: string) {
       };
     },
 
+    /** Closed media whose message is older than `before`, the oldest first. By media_sent, backwards. */
+    listSentBefore: async (before: Date, limit: number): Promise<string[]> => {
+      const rows = await database.query<{ id: string }>(
+        `SELECT id FROM ${schema}.media WHERE sent_at < $1 AND status IN ('archived', 'dead', 'expired')
+         ORDER BY sent_at, id LIMIT $2`,
+        [before, limit],
+      );
+      return rows.map(({ id }) => id);
+    },
+
     attempts: async (id: string): Promise<Attempt[]> => {
       const rows = await database.query<{
         started_at: Date;

@@ -132,7 +132,7 @@ export function createArchiving(database: Database, schema: string) {
      * the file came by a link that needs no account. False: another
      * round has been there, or the row is erased. Those of one `account` share a statement.
      */
-    archived: async (of: Try & { readonly account?: string }, stored: Stored): Promise<boolean> => {
+    markArchived: async (of: Try & { readonly account?: string }, stored: Stored): Promise<boolean> => {
       const done = { ...of, ...stored };
       if (of.account === undefined) return (await writeArchived([done])).size > 0;
       let write = archivedOf.get(of.account);

@@ -94,7 +94,7 @@ export function createFeeding(database: Database, schema: string) {
     },
 
     /** Puts rows that could not be queued, or whose job is gone, back among the due. Guarded by the round. */
-    unfeed: async (jobs: readonly { id: string; round: number }[]): Promise<number> => {
+    requeue: async (jobs: readonly { id: string; round: number }[]): Promise<number> => {
       const rows = await database.query(
         `UPDATE ${schema}.media m
          SET stage = 1, fed_at = NULL, running_since = NULL, next_attempt_at = NULL, waiting_reason = NULL
@@ -106,7 +106,7 @@ export function createFeeding(database: Database, schema: string) {
     },
 
     /** Puts a fed row back among the due, to wait with its account. False: not this round's, or nothing holds it. */
-    standBack: async (job: { id: string; round: number }): Promise<boolean> => {
+    requeueHeld: async (job: { id: string; round: number }): Promise<boolean> => {
       const rows = await database.query(
         `UPDATE ${schema}.media m
          SET stage = 1, fed_at = NULL, running_since = NULL, waiting_reason = 'accountHeld',
@@ -120,7 +120,10 @@ export function createFeeding(database: Database, schema: string) {
     },
 
     /** Rows marked as fed before `before`, oldest first: never more than the window times the accounts. */
-    fedBefore: (before: Date, limit: number): Promise<{ id: string; round: number; fed_at: Date }[]> =>
+    listClaimedBefore: (
+      before: Date,
+      limit: number,
+    ): Promise<{ id: string; round: number; fed_at: Date }[]> =>
       database.query(
         `SELECT id, round, fed_at FROM ${schema}.media WHERE stage = 2 AND fed_at < $1 ORDER BY account, fed_at LIMIT $2`,
         [before, limit],

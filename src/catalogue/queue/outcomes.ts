@@ -6,6 +6,7 @@ import type { Failure } from '../../failures.ts';
 import type { Source, WaitingReason } from '../../media.ts';
 import { isInt4, storableJson } from '../../storable.ts';
 import type { Database } from '../database/database.ts';
+import { type MediaRecord, type MediaRow, toMediaRow } from '../media/row.ts';
 import { storeIsHeld } from './store-hold.ts';
 
 /** The try that settles: `id` and `round` name the job, the times go to the log of attempts. */
@@ -53,21 +54,11 @@ function toColumn({ errcode, ...failure }: Failure): string {
 
 export function createOutcomes(database: Database, schema: string) {
   return {
-    /** Remembers a multipart before its first part, so that it can be aborted without listing the bucket. */
-    recordUpload: async (job: { id: string; round: number }, uploadId: string): Promise<boolean> => {
-      const rows = await database.query(
-        `UPDATE ${schema}.media SET upload_id = $3, upload_key = object_key, upload_bucket = bucket
-         WHERE id = $1 AND round = $2 AND status = 'pending' RETURNING id`,
-        [job.id, job.round, uploadId],
-      );
-      return rows.length > 0;
-    },
-
     /**
      * A try that failed, or a wait that spends none (`spent: false`: holds and quotas). False: not this round's row
      * any more.
      */
-    failed: async (of: Try, failure: Failure, next: Next, spent: boolean): Promise<boolean> => {
+    markFailed: async (of: Try, failure: Failure, next: Next, spent: boolean): Promise<boolean> => {
       const pending = next.to !== 'dead' && next.to !== 'expired';
       const rows = await database.query(
         `WITH settled AS (
@@ -101,6 +92,24 @@ export function createOutcomes(database: Database, schema: string) {
     },
 
     /**
+     * Rows that have run out and are in nobody's hand, oldest first; closeExpired closes them. None while the store is
+     * held: nobody could make the last try. What waited for it gets that try when it is back, for as long after its
+     * release as any row has between expiresAt and closesAt; then WeChat's own word closes it.
+     */
+    listExpiring: async (now: Date, closingMs: number, limit: number): Promise<MediaRow[]> =>
+      (
+        await database.query<MediaRecord>(
+          `SELECT * FROM ${schema}.media
+           WHERE status = 'pending' AND closes_at <= $1 AND stage < 2 AND (tries > 0 OR created_at <= $2)
+             AND NOT ${storeIsHeld(schema)}
+             AND (stage = 0 OR updated_at >= coalesce(
+               (SELECT released_at FROM ${schema}.store_hold WHERE released_at > $2), '-infinity'))
+           ORDER BY closes_at LIMIT $3`,
+          [now, new Date(now.getTime() - closingMs), limit],
+        )
+      ).map(toMediaRow),
+
+    /**
      * Closes those of the given rows whose closesAt has passed, except what is in the queue by now (a try may be
      * running: the worker closes them). Answers the closed rows.
      */
@@ -116,27 +125,5 @@ export function createOutcomes(database: Database, schema: string) {
          RETURNING id`,
         [[...ids], now, toColumn(failure)],
       ),
-
-    /** Multiparts that closed rows or long-lost tries left open; a store that is held would not abort them. */
-    openUploads: (
-      before: Date,
-      limit: number,
-    ): Promise<{ id: string; object_key: string; upload_id: string; bucket: string }[]> =>
-      database.query(
-        `SELECT id, coalesce(upload_bucket, bucket) AS bucket, coalesce(upload_key, object_key) AS object_key, upload_id
-         FROM ${schema}.media
-         WHERE upload_id IS NOT NULL AND coalesce(upload_key, object_key) IS NOT NULL
-           AND stage IS DISTINCT FROM 2 AND updated_at < $1 AND NOT ${storeIsHeld(schema)}
-         ORDER BY updated_at LIMIT $2`,
-        [before, limit],
-      ),
-
-    forgetUpload: async (id: string, uploadId: string): Promise<void> => {
-      await database.query(
-        `UPDATE ${schema}.media SET upload_id = NULL, upload_key = NULL, upload_bucket = NULL
-         WHERE id = $1 AND upload_id = $2`,
-        [id, uploadId],
-      );
-    },
   };
 }

@@ -71,7 +71,7 @@ const toRedrive = (record: RedriveRecord): Redrive => ({
   ...(record.ended_at ? { endedAt: record.ended_at } : {}),
 });
 
-export function createRedriving(database: Database, schema: string, lifetimes: Lifetimes) {
+export function createRedrives(database: Database, schema: string, lifetimes: Lifetimes) {
   const closesAt = (now: Date) => new Date(now.getTime() + lifetimes.closingMs);
 
   /** $1 now, $2 closesAt at the earliest, $3 provenance. The round moves on: a try of before cannot settle it. */
@@ -129,156 +129,152 @@ export function createRedriving(database: Database, schema: string, lifetimes: L
       return rows.length > 0;
     },
 
-    redrives: {
-      /** What a redrive would take if it were asked for now: how many, and by failure, largest first. */
-      preview: async (
-        filter: RedriveFilter,
-        now: Date,
-      ): Promise<{ matched: number; groups: DeadLetterGroup[] }> => {
+    /** What a redrive would take if it were asked for now: how many, and by failure, largest first. */
+    preview: async (
+      filter: RedriveFilter,
+      now: Date,
+    ): Promise<{ matched: number; groups: DeadLetterGroup[] }> => {
+      const values: unknown[] = [];
+      const conditions = conditionsOf(filter, now, (value) => `$${values.push(value)}`);
+      const rows = await database.query<DeadLetterRecord & { matched: string }>(
+        `SELECT m.account, m.failure_code, coalesce(m.errcode, 0) AS errcode, count(*) AS n,
+                max(m.failure ->> 'class') AS class, min(${CLOSED_AT}) AS first_at, max(${CLOSED_AT}) AS last_at,
+                sum(count(*)) OVER () AS matched
+         FROM ${schema}.media m WHERE ${[statusIs(filter.status), ...conditions].join(' AND ')}
+         GROUP BY 1, 2, 3 ORDER BY n DESC LIMIT ${GROUPS_LIMIT}`,
+        values,
+      );
+      return { matched: Number(rows[0]?.matched ?? 0), groups: rows.flatMap(toGroup) };
+    },
+
+    /** Writes a redrive down; it is worked off by {@link page}. What dies from now on is not in it. */
+    ask: (wish: RedriveWish, now: Date): Promise<{ id: string; matched: number }> =>
+      database.transaction(async (transaction) => {
         const values: unknown[] = [];
-        const conditions = conditionsOf(filter, now, (value) => `$${values.push(value)}`);
-        const rows = await database.query<DeadLetterRecord & { matched: string }>(
-          `SELECT m.account, m.failure_code, coalesce(m.errcode, 0) AS errcode, count(*) AS n,
-                  max(m.failure ->> 'class') AS class, min(${CLOSED_AT}) AS first_at, max(${CLOSED_AT}) AS last_at,
-                  sum(count(*)) OVER () AS matched
-           FROM ${schema}.media m WHERE ${[statusIs(filter.status), ...conditions].join(' AND ')}
-           GROUP BY 1, 2, 3 ORDER BY n DESC LIMIT ${GROUPS_LIMIT}`,
+        const conditions = conditionsOf(wish.filter, now, (value) => `$${values.push(value)}`);
+        const [counted] = await transaction.query<{ n: string }>(
+          `SELECT count(*) AS n FROM ${schema}.media m
+           WHERE ${[statusIs(wish.filter.status), ...conditions].join(' AND ')}`,
           values,
         );
-        return { matched: Number(rows[0]?.matched ?? 0), groups: rows.flatMap(toGroup) };
-      },
-
-      /** Writes a redrive down; it is worked off by {@link page}. What dies from now on is not in it. */
-      ask: (wish: RedriveWish, now: Date): Promise<{ id: string; matched: number }> =>
-        database.transaction(async (transaction) => {
-          const values: unknown[] = [];
-          const conditions = conditionsOf(wish.filter, now, (value) => `$${values.push(value)}`);
-          const [counted] = await transaction.query<{ n: string }>(
-            `SELECT count(*) AS n FROM ${schema}.media m
-             WHERE ${[statusIs(wish.filter.status), ...conditions].join(' AND ')}`,
-            values,
-          );
-          const matched = Number(counted?.n ?? 0);
-          const id = `r_${randomBytes(16).toString('hex')}`;
-          await transaction.query(
-            `INSERT INTO ${schema}.redrive
-               (id, state, filter, rate, actor, reason, total, asked_at, alive_from, next_at, updated_at, ended_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $8, $8, CASE WHEN $2 = 'done' THEN $8::timestamptz END)`,
-            [
-              id,
-              matched === 0 ? 'done' : 'running',
-              storableJson(wish.filter),
-              wish.rate,
-              wish.actor,
-              wish.reason ?? null,
-              Math.min(matched, wish.limit ?? matched),
-              now,
-              new Date(now.getTime() - lifetimes.lifetimeMs),
-            ],
-          );
-          const { actor, reason } = wish;
-          await recordEvents(transaction, schema, [
-            { at: now, actor, action: 'redrive', target: id, reason },
-          ]);
-          return { id, matched };
-        }),
-
-      /** Undefined: there is none, or it reaches beyond `accounts`. */
-      get: async (id: string, accounts?: readonly string[]): Promise<Redrive | undefined> => {
-        const [record] = await database.query<RedriveRecord>(
-          `SELECT * FROM ${schema}.redrive WHERE id = $1 AND ${visible(2)}`,
-          [id, accounts ? [...accounts] : null],
+        const matched = Number(counted?.n ?? 0);
+        const id = `r_${randomBytes(16).toString('hex')}`;
+        await transaction.query(
+          `INSERT INTO ${schema}.redrive
+             (id, state, filter, rate, actor, reason, total, asked_at, alive_from, next_at, updated_at, ended_at)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $8, $8, CASE WHEN $2 = 'done' THEN $8::timestamptz END)`,
+          [
+            id,
+            matched === 0 ? 'done' : 'running',
+            storableJson(wish.filter),
+            wish.rate,
+            wish.actor,
+            wish.reason ?? null,
+            Math.min(matched, wish.limit ?? matched),
+            now,
+            new Date(now.getTime() - lifetimes.lifetimeMs),
+          ],
         );
-        return record && toRedrive(record);
-      },
+        const { actor, reason } = wish;
+        await recordEvents(transaction, schema, [{ at: now, actor, action: 'redrive', target: id, reason }]);
+        return { id, matched };
+      }),
 
-      /** Newest first. */
-      list: async (limit: number, accounts?: readonly string[]): Promise<Redrive[]> => {
-        const records = await database.query<RedriveRecord>(
-          `SELECT * FROM ${schema}.redrive WHERE ${visible(2)} ORDER BY asked_at DESC, id LIMIT $1`,
-          [limit, accounts ? [...accounts] : null],
-        );
-        return records.map(toRedrive);
-      },
-
-      /** No further page is begun once it resolves. False: it had ended already. */
-      stop: async (id: string, actor: string, now: Date): Promise<boolean> => {
-        const rows = await database.query(
-          `WITH stopped AS (
-             UPDATE ${schema}.redrive SET state = 'stopped', updated_at = $2, ended_at = $2
-             WHERE id = $1 AND state = 'running' RETURNING id),
-           noted AS (
-             INSERT INTO ${schema}.event (at, actor, action, target)
-             SELECT $2, $3, 'redrive.stop', id FROM stopped)
-           SELECT id FROM stopped`,
-          [id, now, actor],
-        );
-        return rows.length > 0;
-      },
-
-      /** Those that run, the longest overdue first: when each may take its next page. */
-      running: (limit: number): Promise<{ id: string; next_at: Date }[]> =>
-        database.query(
-          `SELECT id, next_at FROM ${schema}.redrive WHERE state = 'running' ORDER BY next_at, id LIMIT $1`,
-          [limit],
-        ),
-
-      /**
-       * Takes the next page of a redrive: its media, its counts and its cursor move in one transaction, which holds
-       * the redrive's row, so that two processes take two pages. Undefined: it is not due, or does not run.
-       */
-      page: (id: string, now: Date): Promise<{ redriven: number; ended: boolean } | undefined> =>
-        database.transaction(async (transaction) => {
-          const [redrive] = await transaction.query<RedriveRecord>(
-            `SELECT *, cursor_sent_at::text AS cursor_sent_at FROM ${schema}.redrive
-             WHERE id = $1 AND state = 'running' AND next_at <= $2 FOR UPDATE`,
-            [id, now],
-          );
-          if (!redrive) return undefined;
-          const left = Number(redrive.total) - Number(redrive.done);
-          const most = Math.min(Math.ceil(redrive.rate * PAGE_SECONDS), left);
-          const page = await pageOf(transaction, redrive, most);
-          const { actor: by, reason } = redrive;
-          // Locked in the order in which accept() locks its rows: neither waits for the other in a circle. A row that
-          // has moved on since the page was read is left as it is.
-          const redriven = await transaction.query(
-            `WITH locked AS (
-               SELECT m.id FROM ${schema}.media m
-               WHERE m.id = ANY($4::text[]) AND ${statusIs(redrive.filter.status)} AND ${CLOSED_AT} <= $5
-               ORDER BY m.id FOR UPDATE)
-             UPDATE ${schema}.media m ${again} FROM locked WHERE m.id = locked.id RETURNING m.id`,
-            [
-              now,
-              closesAt(now),
-              storableJson({ at: now, by, reason: reason ?? undefined, redrive: id }),
-              page.map((row) => row.id),
-              redrive.asked_at,
-            ],
-          );
-          const done = Number(redrive.done) + redriven.length;
-          const isLegOver = page.length < most;
-          const leg = redrive.leg + (isLegOver ? 1 : 0);
-          const ended = done >= Number(redrive.total) || !legsOf(redrive.filter)[leg];
-          const last = isLegOver ? undefined : page.at(-1);
-          await transaction.query(
-            `UPDATE ${schema}.redrive
-             SET done = $2, leg = $3, cursor_sent_at = $4::timestamptz, cursor_id = $5, next_at = $6, updated_at = $7,
-                 state = CASE WHEN $8 THEN 'done' ELSE state END, ended_at = CASE WHEN $8 THEN $7::timestamptz END,
-                 skipped = CASE WHEN $8 THEN greatest(0, total - $2::bigint) ELSE 0 END
-             WHERE id = $1`,
-            [
-              id,
-              done,
-              leg,
-              last?.sent_at ?? null,
-              last?.id ?? null,
-              new Date(now.getTime() + (redriven.length * 1000) / redrive.rate),
-              now,
-              ended,
-            ],
-          );
-          return { redriven: redriven.length, ended };
-        }),
+    /** Undefined: there is none, or it reaches beyond `accounts`. */
+    get: async (id: string, accounts?: readonly string[]): Promise<Redrive | undefined> => {
+      const [record] = await database.query<RedriveRecord>(
+        `SELECT * FROM ${schema}.redrive WHERE id = $1 AND ${visible(2)}`,
+        [id, accounts ? [...accounts] : null],
+      );
+      return record && toRedrive(record);
     },
+
+    /** Newest first. */
+    list: async (limit: number, accounts?: readonly string[]): Promise<Redrive[]> => {
+      const records = await database.query<RedriveRecord>(
+        `SELECT * FROM ${schema}.redrive WHERE ${visible(2)} ORDER BY asked_at DESC, id LIMIT $1`,
+        [limit, accounts ? [...accounts] : null],
+      );
+      return records.map(toRedrive);
+    },
+
+    /** No further page is begun once it resolves. False: it had ended already. */
+    stop: async (id: string, actor: string, now: Date): Promise<boolean> => {
+      const rows = await database.query(
+        `WITH stopped AS (
+           UPDATE ${schema}.redrive SET state = 'stopped', updated_at = $2, ended_at = $2
+           WHERE id = $1 AND state = 'running' RETURNING id),
+         noted AS (
+           INSERT INTO ${schema}.event (at, actor, action, target)
+           SELECT $2, $3, 'redrive.stop', id FROM stopped)
+         SELECT id FROM stopped`,
+        [id, now, actor],
+      );
+      return rows.length > 0;
+    },
+
+    /** Those that run, the longest overdue first: when each may take its next page. */
+    running: (limit: number): Promise<{ id: string; next_at: Date }[]> =>
+      database.query(
+        `SELECT id, next_at FROM ${schema}.redrive WHERE state = 'running' ORDER BY next_at, id LIMIT $1`,
+        [limit],
+      ),
+
+    /**
+     * Takes the next page of a redrive: its media, its counts and its cursor move in one transaction, which holds
+     * the redrive's row, so that two processes take two pages. Undefined: it is not due, or does not run.
+     */
+    page: (id: string, now: Date): Promise<{ redriven: number; ended: boolean } | undefined> =>
+      database.transaction(async (transaction) => {
+        const [redrive] = await transaction.query<RedriveRecord>(
+          `SELECT *, cursor_sent_at::text AS cursor_sent_at FROM ${schema}.redrive
+           WHERE id = $1 AND state = 'running' AND next_at <= $2 FOR UPDATE`,
+          [id, now],
+        );
+        if (!redrive) return undefined;
+        const left = Number(redrive.total) - Number(redrive.done);
+        const most = Math.min(Math.ceil(redrive.rate * PAGE_SECONDS), left);
+        const page = await pageOf(transaction, redrive, most);
+        const { actor: by, reason } = redrive;
+        // Locked in the order in which accept() locks its rows: neither waits for the other in a circle. A row that
+        // has moved on since the page was read is left as it is.
+        const redriven = await transaction.query(
+          `WITH locked AS (
+             SELECT m.id FROM ${schema}.media m
+             WHERE m.id = ANY($4::text[]) AND ${statusIs(redrive.filter.status)} AND ${CLOSED_AT} <= $5
+             ORDER BY m.id FOR UPDATE)
+           UPDATE ${schema}.media m ${again} FROM locked WHERE m.id = locked.id RETURNING m.id`,
+          [
+            now,
+            closesAt(now),
+            storableJson({ at: now, by, reason: reason ?? undefined, redrive: id }),
+            page.map((row) => row.id),
+            redrive.asked_at,
+          ],
+        );
+        const done = Number(redrive.done) + redriven.length;
+        const isLegOver = page.length < most;
+        const leg = redrive.leg + (isLegOver ? 1 : 0);
+        const ended = done >= Number(redrive.total) || !legsOf(redrive.filter)[leg];
+        const last = isLegOver ? undefined : page.at(-1);
+        await transaction.query(
+          `UPDATE ${schema}.redrive
+           SET done = $2, leg = $3, cursor_sent_at = $4::timestamptz, cursor_id = $5, next_at = $6, updated_at = $7,
+               state = CASE WHEN $8 THEN 'done' ELSE state END, ended_at = CASE WHEN $8 THEN $7::timestamptz END,
+               skipped = CASE WHEN $8 THEN greatest(0, total - $2::bigint) ELSE 0 END
+           WHERE id = $1`,
+          [
+            id,
+            done,
+            leg,
+            last?.sent_at ?? null,
+            last?.id ?? null,
+            new Date(now.getTime() + (redriven.length * 1000) / redrive.rate),
+            now,
+            ended,
+          ],
+        );
+        return { redriven: redriven.length, ended };
+      }),
   };
 }

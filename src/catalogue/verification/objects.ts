@@ -6,7 +6,6 @@ import { recordEvents } from '../audit-log/audit-log.ts';
 import type { Database } from '../database/database.ts';
 import { type MediaRecord, type MediaRow, toMediaRow } from '../media/row.ts';
 import type { Stored } from '../queue/outcomes.ts';
-import { storeIsHeld } from '../queue/store-hold.ts';
 
 /** What a row says of its object. */
 export interface Holding {
@@ -41,7 +40,7 @@ const filterValues = ({ accounts, sentFrom, sentTo }: HoldingFilter) => [
 
 export function createHoldings(database: Database, schema: string, lifetimes: Lifetimes) {
   return {
-    holdings: async (ids: readonly string[]): Promise<Map<string, Holding>> => {
+    rowsById: async (ids: readonly string[]): Promise<Map<string, Holding>> => {
       const rows = await database.query<Pick<MediaRecord, 'id' | 'status' | 'bucket' | 'object_key'>>(
         `SELECT id, status, bucket, object_key FROM ${schema}.media WHERE id = ANY ($1::text[])`,
         [[...ids]],
@@ -83,24 +82,6 @@ export function createHoldings(database: Database, schema: string, lifetimes: Li
       );
       return rows.map(toMediaRow);
     },
-
-    /**
-     * Rows that have run out and are in nobody's hand, oldest first; closeExpired closes them. None while the store is
-     * held: nobody could make the last try. What waited for it gets that try when it is back, for as long after its
-     * release as any row has between expiresAt and closesAt; then WeChat's own word closes it.
-     */
-    expiring: async (now: Date, closingMs: number, limit: number): Promise<MediaRow[]> =>
-      (
-        await database.query<MediaRecord>(
-          `SELECT * FROM ${schema}.media
-           WHERE status = 'pending' AND closes_at <= $1 AND stage < 2 AND (tries > 0 OR created_at <= $2)
-             AND NOT ${storeIsHeld(schema)}
-             AND (stage = 0 OR updated_at >= coalesce(
-               (SELECT released_at FROM ${schema}.store_hold WHERE released_at > $2), '-infinity'))
-           ORDER BY closes_at LIMIT $3`,
-          [now, new Date(now.getTime() - closingMs), limit],
-        )
-      ).map(toMediaRow),
 
     /**
      * An object that is stored whole gets its row, or its row learns of it: archived wins over every status but

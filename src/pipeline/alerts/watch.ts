@@ -18,7 +18,7 @@ import { type AlertInput, type AlertNaming, createAlert } from './message.ts';
 import type { AlertSender } from './sender.ts';
 
 export interface AlertWatchDeps {
-  catalogue: Pick<Catalogue, 'takeLease' | 'dropLease' | 'incidents'>;
+  catalogue: { leases: Pick<Catalogue['leases'], 'take' | 'drop'> } & Pick<Catalogue, 'incidents'>;
   gather: FactGatherer;
   sender: AlertSender;
   naming: AlertNaming;
@@ -140,7 +140,7 @@ export function createAlertWatch(deps: AlertWatchDeps, options: AlertWatchOption
   async function lookForAll(here: Facts, signal: AbortSignal): Promise<void> {
     const lookedAt = clock.now();
     const until = new Date(lookedAt.getTime() + everyMs * 3);
-    const leads = await catalogue.takeLease(LEASE, holder, lookedAt, until);
+    const leads = await catalogue.leases.take(LEASE, holder, lookedAt, until);
     updateLocal({ ...here, catalogue: { ok: true } });
     if (!leads) leadsSinceMs = undefined;
     const { found, codes } = leads ? await lookAtAll(here, signal) : { found: [], codes: [] };
@@ -200,7 +200,7 @@ export function createAlertWatch(deps: AlertWatchDeps, options: AlertWatchOption
         await look(signal).catch(() => undefined);
         await clock.sleep(everyMs, signal).catch(() => undefined);
       }
-      await catalogue.dropLease(LEASE, holder).catch(() => undefined);
+      await catalogue.leases.drop(LEASE, holder).catch(() => undefined);
     },
   };
 }

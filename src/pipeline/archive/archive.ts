@@ -22,8 +22,9 @@ export interface ArchiverDeps extends Omit<TransferDeps, 'store' | 'catalogue' |
   accounts: Pick<Accounts, 'find'>;
   store: TransferDeps['store'] & SupersededDeps['store'];
   catalogue: TransferDeps['catalogue'] &
-    SupersededDeps['catalogue'] &
-    Pick<Catalogue, 'ping' | 'archived' | 'failed'>;
+    SupersededDeps['catalogue'] & {
+      outcomes: Pick<Catalogue['outcomes'], 'markArchived' | 'markFailed'>;
+    } & Pick<Catalogue, 'ping'>;
   gate: AccountLimiter;
   holds: Pick<AccountHolds, 'admit' | 'invalidate'>;
   accept: AcceptReferences;
@@ -60,7 +61,7 @@ export function createArchiver(deps: ArchiverDeps) {
     stored: Stored,
     signal: AbortSignal,
   ): Promise<Disposition> {
-    if (await catalogue.archived({ ...of, account: reference.account }, stored)) {
+    if (await catalogue.outcomes.markArchived({ ...of, account: reference.account }, stored)) {
       metrics.archived.inc();
       metrics.archivedBytes.inc(stored.sizeBytes);
       metrics.expirySlack.observe(
@@ -122,7 +123,7 @@ export function createArchiver(deps: ArchiverDeps) {
           : // Found again: what an admission read may have changed its secret.
             await transfer.either(job, deps.accounts.find(reference.account)!, signal);
       if (!stored) {
-        return (await catalogue.get(job.id)) ? SUPERSEDED : await adopt(reference);
+        return (await catalogue.media.get(job.id)) ? SUPERSEDED : await adopt(reference);
       }
       const disposition = await complete(tried(), reference, stored, signal);
       if (admission.to === 'go' && admission.isProbe) deps.holds.invalidate();
@@ -136,7 +137,7 @@ export function createArchiver(deps: ArchiverDeps) {
       deps.log.info({ err: error, id: job.id }, 'the link of a picture did not help');
       const why = admission.hold.why ?? failure('account_unknown').failure;
       const at = new Date(clock.now().getTime() + deps.pictureRetryMs);
-      await catalogue.failed(tried(), why, { to: 'later', at, reason: 'accountHeld' }, false);
+      await catalogue.outcomes.markFailed(tried(), why, { to: 'later', at, reason: 'accountHeld' }, false);
       return { do: 'finish', result: 'later' };
     }
   }

@@ -5,7 +5,10 @@ import type { Clock } from '../../runtime/clock.ts';
 import type { Store } from '../../storage/store.ts';
 
 export interface SupersededDeps {
-  catalogue: Pick<Catalogue, 'get' | 'storedAfterErasure'>;
+  catalogue: {
+    media: Pick<Catalogue['media'], 'get'>;
+    mediaErasure: Pick<Catalogue['mediaErasure'], 'reopen'>;
+  };
   store: Pick<Store, 'delete'>;
   clock: Pick<Clock, 'now'>;
 }
@@ -20,7 +23,7 @@ export async function removeSuperseded(
   at: StoredAt,
   signal: AbortSignal,
 ): Promise<void> {
-  const isErased = await catalogue.storedAfterErasure(id, at, clock.now());
-  if (!isErased && (await catalogue.get(id))?.objectKey === at.key) return;
+  const isErased = await catalogue.mediaErasure.reopen(id, at, clock.now());
+  if (!isErased && (await catalogue.media.get(id))?.objectKey === at.key) return;
   await store.delete(at.key, signal);
 }

@@ -14,7 +14,7 @@ import { describeObject } from './object-metadata.ts';
 
 export interface StoredDeps {
   store: Pick<Store, 'bucket' | 'head' | 'get' | 'list'>;
-  catalogue: Pick<Catalogue, 'get' | 'adopt'>;
+  catalogue: { media: Pick<Catalogue['media'], 'get'>; objects: Pick<Catalogue['objects'], 'adopt'> };
   clock: Pick<Clock, 'now'>;
   log: Pick<Log, 'info' | 'warn'>;
   prefix: string;
@@ -95,7 +95,7 @@ export function createStoredMedia({ store, catalogue, clock, log, prefix }: Stor
     adopt: async (row, why, signal) => {
       const found = await find(row, signal);
       if (!found) return false;
-      const outcome = await catalogue.adopt(found, { actor: 'archiver', reason: why }, clock.now());
+      const outcome = await catalogue.objects.adopt(found, { actor: 'archiver', reason: why }, clock.now());
       if (outcome !== 'known')
         log.info({ id: row.id, key: found.stored.objectKey, why }, 'found in the bucket, whole');
       return true;
@@ -113,7 +113,7 @@ export function recogniseStored(
 ): Handler {
   async function isStored(job: ArchiveJob, signal: AbortSignal): Promise<boolean> {
     try {
-      const row = await catalogue.get(job.id);
+      const row = await catalogue.media.get(job.id);
       if (row?.status !== 'pending' || !row.objectKey) return false;
       return await stored.adopt(row, 'an earlier try had stored it', signal);
     } catch (error) {

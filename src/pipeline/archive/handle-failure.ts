@@ -14,7 +14,7 @@ import type { ReadQuota } from './remaining-quota.ts';
 import { type Decision, decideNext } from './retry-policy.ts';
 
 export interface SettleDeps {
-  catalogue: Pick<Catalogue, 'get' | 'failed'>;
+  catalogue: { media: Pick<Catalogue['media'], 'get'>; outcomes: Pick<Catalogue['outcomes'], 'markFailed'> };
   holds: Pick<AccountHolds, 'hold' | 'reportMediaResponse'>;
   storeHold: Pick<StoreHold, 'probeAfterFailure'>;
   clock: Pick<Clock, 'now' | 'isCertain'>;
@@ -77,7 +77,7 @@ export function createSettle(deps: SettleDeps): Settle {
       error instanceof FailureError ? error : failure('internal', String(error), { cause: error });
     if (known.failure.code === 'internal')
       deps.log.error({ err: error, id: job.id }, 'unexpected error in a try');
-    const row = await deps.catalogue.get(job.id);
+    const row = await deps.catalogue.media.get(job.id);
     if (row?.status !== 'pending' || !row.expiresAt || !row.closesAt) return SUPERSEDED;
     // 45009 is said of a minute's limit too: where the day has calls left, it was that.
     const quota = known.failure.class === 'day_quota' ? await deps.readQuota(row.account) : undefined;
@@ -105,7 +105,7 @@ export function createSettle(deps: SettleDeps): Settle {
       'a try failed',
     );
     if (held) {
-      await deps.catalogue.failed(of, known.failure, { to: 'due' }, false);
+      await deps.catalogue.outcomes.markFailed(of, known.failure, { to: 'due' }, false);
       return { do: 'finish', result: 'later' };
     }
 
@@ -126,11 +126,11 @@ export function createSettle(deps: SettleDeps): Settle {
             at: new Date(now.getTime() + QUEUE_WAIT_MS),
             reason: 'retry',
           } as const;
-          await deps.catalogue.failed(of, known.failure, later, false);
+          await deps.catalogue.outcomes.markFailed(of, known.failure, later, false);
           return { do: 'finish', result: 'later' };
         }
       }
-      const ours = await deps.catalogue.failed(of, known.failure, { to: decision.next }, true);
+      const ours = await deps.catalogue.outcomes.markFailed(of, known.failure, { to: decision.next }, true);
       if (!ours) return SUPERSEDED;
       if (decision.next === 'expired') deps.metrics.expired.inc();
       return { do: 'giveUp', failure: known.failure };
@@ -142,13 +142,13 @@ export function createSettle(deps: SettleDeps): Settle {
       const next = isAlone
         ? ({ to: 'later', at: decision.at, reason: 'accountHeld' } as const)
         : ({ to: 'held', at: decision.at } as const);
-      await deps.catalogue.failed(of, known.failure, next, false);
+      await deps.catalogue.outcomes.markFailed(of, known.failure, next, false);
       return { do: 'finish', result: 'later' };
     }
     const delayMs = decision.at.getTime() - now.getTime();
     // What only waits to be closed must not wait in the queue: there the sweeper leaves it alone, and it is tried again.
     const to = delayMs <= QUEUE_WAIT_MS && decision.at < row.closesAt ? 'queue' : 'later';
-    const ours = await deps.catalogue.failed(
+    const ours = await deps.catalogue.outcomes.markFailed(
       of,
       known.failure,
       { to, at: decision.at, reason: decision.reason },

@@ -38,7 +38,9 @@ export function quotaOfToday(quota: QuotaNote | undefined, now: Date): QuotaNote
 export interface QuotaWatchDeps {
   readQuota: ReadQuota;
   accounts: Pick<Accounts, 'all'>;
-  catalogue: Pick<Catalogue, 'takeLease'> & { accounts: Pick<Catalogue['accounts'], 'states'> };
+  catalogue: { leases: Pick<Catalogue['leases'], 'take'> } & {
+    accounts: Pick<Catalogue['accounts'], 'states'>;
+  };
   clock: Clock;
   lifetimes: Pick<Lifetimes, 'scale'>;
   log: Pick<Log, 'info'>;
@@ -69,7 +71,7 @@ export async function watchQuotas(deps: QuotaWatchDeps, holder: string, signal: 
   async function look(): Promise<void> {
     const now = clock.now();
     const until = new Date(now.getTime() + 2 * lifetimes.scale(LOOK_MS));
-    if (!(await catalogue.takeLease(LEASE, holder, now, until))) return;
+    if (!(await catalogue.leases.take(LEASE, holder, now, until))) return;
     const official = new Set(
       accounts.all.filter(({ product }) => product === 'official').map(({ account }) => account),
     );

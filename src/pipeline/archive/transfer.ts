@@ -24,7 +24,10 @@ export interface TransferDeps {
   tokens: Pick<Tokens, 'get' | 'reportRefused' | 'reportAccepted'>;
   downloader: Downloader;
   store: Pick<Store, 'bucket' | 'put' | 'abortMultipart'>;
-  catalogue: Pick<Catalogue, 'reserve' | 'recordUpload' | 'forgetUpload'>;
+  catalogue: {
+    outcomes: Pick<Catalogue['outcomes'], 'reserve'>;
+    uploads: Pick<Catalogue['uploads'], 'record' | 'clear'>;
+  };
   budget: ByteBudget;
   clock: Pick<Clock, 'now'>;
   metrics: Pick<Metrics, 'download' | 'store'>;
@@ -126,7 +129,11 @@ export function createTransfer(deps: TransferDeps): Transfer {
         extension: type.extension,
       });
       const guard = { id: job.id, round: job.round ?? 0 };
-      const reserved = await catalogue.reserve(guard, { bucket: store.bucket, objectKey }, clock.now());
+      const reserved = await catalogue.outcomes.reserve(
+        guard,
+        { bucket: store.bucket, objectKey },
+        clock.now(),
+      );
       if (!reserved) return undefined;
       if (reserved.leftUploadId && reserved.leftObjectKey) {
         try {
@@ -136,7 +143,7 @@ export function createTransfer(deps: TransferDeps): Transfer {
           if (!isRefusedRight(error)) throw error;
           deps.log.info({ err: error, id: job.id }, 'the upload of an earlier try cannot be aborted');
         }
-        await catalogue.forgetUpload(job.id, reserved.leftUploadId);
+        await catalogue.uploads.clear(job.id, reserved.leftUploadId);
       }
       const stop = metrics.store.startTimer();
       const { sizeBytes, sha256 } = await store.put({
@@ -148,7 +155,7 @@ export function createTransfer(deps: TransferDeps): Transfer {
         disposition: isRenderable(type.contentType) ? 'inline' : 'attachment',
         metadata: metadataOf(job.id, reference, body.source),
         onMultipart: async (uploadId) => {
-          if (!(await catalogue.recordUpload(guard, uploadId)))
+          if (!(await catalogue.uploads.record(guard, uploadId)))
             throw failure('interrupted', 'another round took over');
         },
         signal,

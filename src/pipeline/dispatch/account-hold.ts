@@ -10,7 +10,7 @@ import type { Clock, Lifetimes } from '../../runtime/clock.ts';
 import type { Log } from '../../runtime/log.ts';
 
 export interface AccountHoldsDeps {
-  catalogue: Pick<Catalogue, 'standBack'> & {
+  catalogue: { queue: Pick<Catalogue['queue'], 'requeueHeld'> } & {
     accounts: Pick<Catalogue['accounts'], 'holds' | 'hold' | 'takeProbe' | 'lift'>;
   };
   clock: Pick<Clock, 'now'>;
@@ -106,7 +106,7 @@ export function createAccountHolds(deps: AccountHoldsDeps): AccountHolds {
           return { to: 'go', isProbe: true };
         }
       }
-      if (await catalogue.standBack(job)) return { to: 'later' };
+      if (await catalogue.queue.requeueHeld(job)) return { to: 'later' };
       // Not held any more, or the row is not this round's; the try finds out.
       forget();
       return { to: 'go', isProbe: false };

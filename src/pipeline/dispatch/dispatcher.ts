@@ -13,7 +13,7 @@ import type { Log } from '../../runtime/log.ts';
 import { createWakeSignal } from '../../runtime/wake-signal.ts';
 
 export interface DispatcherDeps {
-  catalogue: Pick<Catalogue, 'promote' | 'claim' | 'unfeed'>;
+  catalogue: { queue: Pick<Catalogue['queue'], 'promote' | 'claim' | 'requeue'> };
   queue: Pick<ArchiveQueue, 'add'>;
   accounts: Pick<Accounts, 'all'>;
   clock: Pick<Clock, 'now'>;
@@ -111,15 +111,15 @@ export function createDispatcher(deps: DispatcherDeps, bounds: WindowBounds): Di
     // What waits for a time waits for a tick too; new rows, which wake the feeder, are due already.
     if (performance.now() - promotedAtMs >= TICK_MS) {
       promotedAtMs = performance.now();
-      await deps.catalogue.promote(now, PROMOTE_LIMIT);
+      await deps.catalogue.queue.promote(now, PROMOTE_LIMIT);
     }
     const given = deps.accounts.all.map((one) => ({ account: one.account, room: roomOf(one) }));
-    const { fed, inQueue } = await deps.catalogue.claim(given, now, bounds.max, bounds.pictureWindowMs);
+    const { fed, inQueue } = await deps.catalogue.queue.claim(given, now, bounds.max, bounds.pictureWindowMs);
     if (fed.length === 0) return;
     try {
       await add(fed, signal);
     } catch (error) {
-      await deps.catalogue.unfeed(fed);
+      await deps.catalogue.queue.requeue(fed);
       throw error;
     }
     unfinished = Math.ceil(fed.length / 2);

@@ -23,7 +23,7 @@ export function isCatalogueUnavailable(error: unknown): boolean {
 }
 
 export interface InsertBatcherDeps {
-  catalogue: Pick<Catalogue, 'accept'>;
+  catalogue: { media: Pick<Catalogue['media'], 'insert'> };
   accounts: Pick<Accounts, 'find'>;
   clock: Pick<Clock, 'now'>;
   metrics: Pick<Metrics, 'received'>;
@@ -68,7 +68,7 @@ export function createInsertBatcher(deps: InsertBatcherDeps): AcceptReferences {
   async function write(references: readonly Reference[]): Promise<Accepted[]> {
     const notify = performance.now() - notifiedAtMs >= NOTIFY_EVERY_MS;
     if (notify) notifiedAtMs = performance.now();
-    const accepted = await deps.catalogue.accept(references, deps.clock.now(), notify);
+    const accepted = await deps.catalogue.media.insert(references, deps.clock.now(), notify);
     const created = accepted.filter((one) => one.created).length;
     if (created > 0) {
       deps.metrics.received.inc(created);

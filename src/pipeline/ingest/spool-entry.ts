@@ -49,7 +49,7 @@ export function parseEntry(text: string): SpoolEntry | undefined {
 }
 
 export interface EntryWriterDeps {
-  catalogue: Pick<Catalogue, 'accept'> & {
+  catalogue: { media: Pick<Catalogue['media'], 'insert'> } & {
     kept: Pick<Catalogue['kept'], 'writeUnlessNewer'>;
     kfSyncs: Pick<Catalogue['kfSyncs'], 'want'>;
   };
@@ -64,7 +64,7 @@ export function createEntryWriter(deps: EntryWriterDeps) {
   const { catalogue, clock } = deps;
 
   async function accept(references: readonly Reference[]): Promise<void> {
-    const accepted = await catalogue.accept(references, clock.now(), true);
+    const accepted = await catalogue.media.insert(references, clock.now(), true);
     const created = accepted.filter((one) => one.created).length;
     if (created === 0) return;
     deps.metrics.received.inc(created);

@@ -17,17 +17,13 @@ import { decryptAtRest, encryptAtRest } from '../../wechat/tokens/encrypt-at-res
 import { decideNextErase } from './erase-policy.ts';
 
 export interface EraserDeps {
-  catalogue: Pick<
-    Catalogue,
-    | 'erase'
-    | 'takeErasing'
-    | 'takeDueErasing'
-    | 'takeErasingOf'
-    | 'erased'
-    | 'notErased'
-    | 'sentBefore'
-    | 'erasures'
-  >;
+  catalogue: {
+    mediaErasure: Pick<
+      Catalogue['mediaErasure'],
+      'erase' | 'take' | 'takeDue' | 'takeOfErasure' | 'finish' | 'postpone'
+    >;
+    media: Pick<Catalogue['media'], 'listSentBefore'>;
+  } & Pick<Catalogue, 'erasures'>;
   queue: Pick<ArchiveQueue, 'forget'>;
   store: Pick<Store, 'bucket' | 'erase' | 'abortMultipart'>;
   accounts: Pick<Accounts, 'find'>;
@@ -110,9 +106,14 @@ export function createEraser(deps: EraserDeps, options: EraserOptions = {}) {
       unfinished = outer.aborted ? { why: 'busy' } : { why: 'trouble', problem: wordsOf(error) };
     }
     const now = clock.now();
-    if (!unfinished) return (await catalogue.erased(marked, now)) ? undefined : { why: 'busy' };
+    if (!unfinished) return (await catalogue.mediaErasure.finish(marked, now)) ? undefined : { why: 'busy' };
     if (unfinished.why !== 'busy') log.warn({ id: marked.id, unfinished }, 'an erasure is not finished');
-    await catalogue.notErased(marked, unfinished, decideNextErase(unfinished, marked.since, now), now);
+    await catalogue.mediaErasure.postpone(
+      marked,
+      unfinished,
+      decideNextErase(unfinished, marked.since, now),
+      now,
+    );
     return unfinished;
   }
 
@@ -175,9 +176,9 @@ export function createEraser(deps: EraserDeps, options: EraserOptions = {}) {
     if (retentionMs === undefined || clock.isCertain === false) return false;
     if (performance.now() - retainedAtMs < Math.min(RETENTION_EVERY_MS, retentionMs)) return false;
     const before = new Date(clock.now().getTime() - retentionMs);
-    const ids = await catalogue.sentBefore(before, MARK_BATCH);
+    const ids = await catalogue.media.listSentBefore(before, MARK_BATCH);
     const why = { actor: 'retention', reason: 'older than RETENTION' };
-    if (ids.length > 0) await catalogue.erase(ids, why, clock.now());
+    if (ids.length > 0) await catalogue.mediaErasure.erase(ids, why, clock.now());
     if (ids.length < MARK_BATCH) retainedAtMs = performance.now();
     return ids.length > 0;
   }
@@ -185,7 +186,7 @@ export function createEraser(deps: EraserDeps, options: EraserOptions = {}) {
   /** One round of the sweeper's. Answers whether there was anything to do. */
   async function sweep(signal: AbortSignal): Promise<boolean> {
     const marked = [await markOpen(), await retain()].includes(true);
-    const taken = await catalogue.takeDueErasing(clock.now(), soon(), BATCH);
+    const taken = await catalogue.mediaErasure.takeDue(clock.now(), soon(), BATCH);
     const { finished } = await work(taken, signal);
     if (finished > 0) log.info({ erased: finished }, 'media are erased');
     await catalogue.erasures.finishDone(clock.now());
@@ -198,8 +199,8 @@ export function createEraser(deps: EraserDeps, options: EraserOptions = {}) {
      * what the store does not let go of.
      */
     erase: async (ids: readonly string[], why: Why, signal: AbortSignal): Promise<{ kept: Left[] }> => {
-      const marked = await catalogue.erase(ids, why, clock.now());
-      const taken = await catalogue.takeErasing([...new Set([...ids, ...marked])], soon());
+      const marked = await catalogue.mediaErasure.erase(ids, why, clock.now());
+      const taken = await catalogue.mediaErasure.take([...new Set([...ids, ...marked])], soon());
       return await work(taken, signal);
     },
 
@@ -226,7 +227,7 @@ export function createEraser(deps: EraserDeps, options: EraserOptions = {}) {
         opened = { id, notFound: [] };
       }
       while (!signal.aborted) {
-        const taken = await catalogue.takeErasingOf(opened.id, clock.now(), soon(), BATCH);
+        const taken = await catalogue.mediaErasure.takeOfErasure(opened.id, clock.now(), soon(), BATCH);
         if ((await work(taken, signal)).finished === 0) break;
       }
       await catalogue.erasures.finishDone(clock.now());

@@ -5,7 +5,10 @@ import type { Clock } from '../../runtime/clock.ts';
 import type { Log } from '../../runtime/log.ts';
 
 export interface RecounterDeps {
-  catalogue: Pick<Catalogue, 'takeLease' | 'dropLease' | 'tallies'>;
+  catalogue: {
+    leases: Pick<Catalogue['leases'], 'take' | 'drop'>;
+    stats: Pick<Catalogue['stats'], 'recount'>;
+  };
   clock: Clock;
   log: Pick<Log, 'info' | 'warn'>;
 }
@@ -21,13 +24,13 @@ export function createRecounter({ catalogue, clock, log }: RecounterDeps) {
     const holder = randomUUID();
     const now = clock.now();
     const until = new Date(now.getTime() + RECOUNT_EVERY_MS);
-    if (!(await catalogue.takeLease(LEASE, holder, now, until))) return undefined;
+    if (!(await catalogue.leases.take(LEASE, holder, now, until))) return undefined;
     try {
-      const { corrected, accounts } = await catalogue.tallies.recount(signal);
+      const { corrected, accounts } = await catalogue.stats.recount(signal);
       if (corrected > 0) log.warn({ corrected, accounts }, 'recount: counts by status were wrong, corrected');
       return corrected;
     } catch (error) {
-      await catalogue.dropLease(LEASE, holder).catch(() => undefined);
+      await catalogue.leases.drop(LEASE, holder).catch(() => undefined);
       throw error;
     }
   }

@@ -6,7 +6,7 @@ import type { Log } from '../../runtime/log.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
 
 export interface RedriverDeps {
-  catalogue: Pick<Catalogue, 'takeLease' | 'dropLease'> & {
+  catalogue: { leases: Pick<Catalogue['leases'], 'take' | 'drop'> } & {
     redrives: Pick<Catalogue['redrives'], 'running' | 'page'>;
   };
   metrics: Pick<Metrics, 'redriven'>;
@@ -46,7 +46,7 @@ export function createRedriver({ catalogue, metrics, clock, log, onRedriven }: R
       const nextMs = (running[0]?.next_at.getTime() ?? Number.POSITIVE_INFINITY) - now.getTime();
       return Math.min(LOOK_MS, nextMs);
     }
-    isHolder = await catalogue.takeLease(LEASE, holder, now, new Date(now.getTime() + LEASE_MS));
+    isHolder = await catalogue.leases.take(LEASE, holder, now, new Date(now.getTime() + LEASE_MS));
     if (!isHolder) return LOOK_MS;
     let waitMs = 0;
     for (const { id } of due) {
@@ -75,7 +75,7 @@ export function createRedriver({ catalogue, metrics, clock, log, onRedriven }: R
         }
         await clock.sleep(waitMs, signal).catch(() => undefined);
       }
-      if (isHolder) await catalogue.dropLease(LEASE, holder).catch(() => undefined);
+      if (isHolder) await catalogue.leases.drop(LEASE, holder).catch(() => undefined);
     },
   };
 }

@@ -11,17 +11,12 @@ import type { Store } from '../../storage/store.ts';
 import { isRefusedRight, type StoredMedia } from '../archive/find-stored.ts';
 
 export interface SweeperDeps {
-  catalogue: Pick<
-    Catalogue,
-    | 'takeLease'
-    | 'dropLease'
-    | 'fedBefore'
-    | 'unfeed'
-    | 'expiring'
-    | 'closeExpired'
-    | 'openUploads'
-    | 'forgetUpload'
-  >;
+  catalogue: {
+    leases: Pick<Catalogue['leases'], 'take' | 'drop'>;
+    queue: Pick<Catalogue['queue'], 'listClaimedBefore' | 'requeue'>;
+    outcomes: Pick<Catalogue['outcomes'], 'listExpiring' | 'closeExpired'>;
+    uploads: Pick<Catalogue['uploads'], 'listOpen' | 'clear'>;
+  };
   queue: Pick<ArchiveQueue, 'lost' | 'misplaced'>;
   store: Pick<Store, 'bucket' | 'abortMultipart'>;
   stored: Pick<StoredMedia, 'adopt'>;
@@ -83,14 +78,14 @@ export function createSweeper(
 
   /** Rows marked as fed whose job is gone (flushed, purged, stalled out), or has no place in the queue, are due again. */
   async function freeLost(): Promise<number> {
-    const fed = await catalogue.fedBefore(ago(fedAgeMs), deps.windowRows);
+    const fed = await catalogue.queue.listClaimedBefore(ago(fedAgeMs), deps.windowRows);
     if (fed.length === 0) return 0;
     const lost = new Set(await deps.queue.lost(fed.map((row) => jobIdOf(row.id, row.round))));
     const early = ago(placeAgeMs);
     const long = fed.filter((row) => row.fed_at < early).map((row) => jobIdOf(row.id, row.round));
     for (const jobId of await deps.queue.misplaced(long.filter((jobId) => !lost.has(jobId)))) lost.add(jobId);
     const gone = fed.flatMap(({ id, round }) => (lost.has(jobIdOf(id, round)) ? [{ id, round }] : []));
-    const freed = gone.length > 0 ? await catalogue.unfeed(gone) : 0;
+    const freed = gone.length > 0 ? await catalogue.queue.requeue(gone) : 0;
     if (freed > 0) {
       log.warn({ freed }, 'media whose job was lost are fed again');
       deps.onFreed();
@@ -104,7 +99,7 @@ export function createSweeper(
    */
   async function closeExpired(signal: AbortSignal): Promise<number> {
     if (clock.isCertain === false) return 0;
-    const rows = await catalogue.expiring(clock.now(), deps.lifetimes.closingMs, CLOSE_LIMIT);
+    const rows = await catalogue.outcomes.listExpiring(clock.now(), deps.lifetimes.closingMs, CLOSE_LIMIT);
     const within = AbortSignal.any([signal, AbortSignal.timeout(ASK_MS)]);
     const gone: string[] = [];
     let unanswered: unknown;
@@ -126,7 +121,10 @@ export function createSweeper(
     await Promise.all(Array.from({ length: ASKED_AT_ONCE }, ask));
     const closed =
       gone.length > 0
-        ? await catalogue.closeExpired(gone, clock.now(), { code: 'expired', class: FAILURES.expired.class })
+        ? await catalogue.outcomes.closeExpired(gone, clock.now(), {
+            code: 'expired',
+            class: FAILURES.expired.class,
+          })
         : [];
     if (closed.length > 0) {
       deps.metrics.expired.inc(closed.length);
@@ -143,7 +141,7 @@ export function createSweeper(
 
   /** Multiparts that a dead worker left behind; the id was recorded before the first part. */
   async function abortUploads(signal: AbortSignal): Promise<number> {
-    const open = await catalogue.openUploads(ago(uploadAgeMs), UPLOAD_LIMIT);
+    const open = await catalogue.uploads.listOpen(ago(uploadAgeMs), UPLOAD_LIMIT);
     let aborted = 0;
     for (const [id, untilMs] of notAborted) if (untilMs <= performance.now()) notAborted.delete(id);
     for (const upload of open) {
@@ -168,7 +166,7 @@ export function createSweeper(
           'an upload is left open in another bucket',
         );
       }
-      await catalogue.forgetUpload(upload.id, upload.upload_id);
+      await catalogue.uploads.clear(upload.id, upload.upload_id);
       aborted++;
     }
     return aborted;
@@ -188,7 +186,7 @@ export function createSweeper(
   /** One round. Undefined: another sweeper is at it. */
   async function sweep(signal: AbortSignal): Promise<SweepResult | undefined> {
     const now = clock.now();
-    if (!(await catalogue.takeLease(LEASE, holder, now, new Date(now.getTime() + LEASE_MS))))
+    if (!(await catalogue.leases.take(LEASE, holder, now, new Date(now.getTime() + LEASE_MS))))
       return undefined;
     return {
       freed: await attempt('freeLost', freeLost, signal),
@@ -205,7 +203,7 @@ export function createSweeper(
         await attempt('sweep', async () => ((await sweep(signal)) ? 1 : 0), signal);
         await clock.sleep(everyMs, signal).catch(() => undefined);
       }
-      await catalogue.dropLease(LEASE, holder).catch(() => undefined);
+      await catalogue.leases.drop(LEASE, holder).catch(() => undefined);
     },
   };
 }

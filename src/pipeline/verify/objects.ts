@@ -30,7 +30,7 @@ export function scanObjects(deed: 'adopt' | 'report'): Scan {
       signal,
     });
     const ids = objects.flatMap(({ key }) => idOfKey(key) ?? []);
-    const rows = ids.length > 0 ? await deps.catalogue.holdings(ids) : new Map<string, Holding>();
+    const rows = ids.length > 0 ? await deps.catalogue.objects.rowsById(ids) : new Map<string, Holding>();
     const { looked, all } = await checkInOrder(objects, deps.pageMs, (object) => {
       const id = idOfKey(object.key);
       const row = id === undefined ? undefined : rows.get(id);
@@ -85,7 +85,7 @@ async function lookAtObject(
   if (typeof found === 'string') return told('foreign', found);
   if (deed === 'report' || of.options.dryRun)
     return told('adoptable', row ? `its row is ${row.status}` : 'it has no row');
-  const outcome = await deps.catalogue.adopt(found, of.by, deps.clock.now());
+  const outcome = await deps.catalogue.objects.adopt(found, of.by, deps.clock.now());
   // Archived or erased since it was looked at: nothing was changed, and the next comparison tells.
   if (outcome === 'known') return { what: 'changed' };
   return told('adopted', outcome === 'created' ? 'it had no row' : `its row was ${row?.status ?? 'pending'}`);
@@ -104,7 +104,7 @@ async function leftBehind(
   if (!object) return { what: 'changed' };
   const id = idOfKey(key)!;
   if (object.metadata.id !== id) return told('foreign', 'its metadata is not that of its key');
-  const row = await catalogue.get(id);
+  const row = await catalogue.media.get(id);
   const reason = what === 'erased' ? 'its media is erased' : `its row has ${row?.objectKey}`;
   if (!of.options.remove) return told(what, reason);
   if (!modifiedAt || clock.now().getTime() - modifiedAt.getTime() < safeAgeMs)

@@ -20,7 +20,10 @@ export interface Page {
 }
 
 export interface ScanDeps {
-  catalogue: Pick<Catalogue, 'get' | 'list' | 'holdings' | 'adopt' | 'sampleArchived'>;
+  catalogue: {
+    media: Pick<Catalogue['media'], 'get' | 'list'>;
+    objects: Pick<Catalogue['objects'], 'rowsById' | 'adopt' | 'sampleArchived'>;
+  };
   store: Pick<Store, 'bucket' | 'head' | 'get' | 'checkHealth' | 'list' | 'delete'>;
   clock: Clock;
   prefix: string;

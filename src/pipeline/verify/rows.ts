@@ -30,7 +30,7 @@ export function scanRows(depth: Depth): Scan {
   return async (deps, of, after, signal) => {
     const filter = { ...filterOf(of.options), statuses: ['archived'] as const };
     const pageOf = (limit: number) =>
-      deps.catalogue.list(filter, { sort: 'sentAt', limit, ...(after ? { cursor: after } : {}) });
+      deps.catalogue.media.list(filter, { sort: 'sentAt', limit, ...(after ? { cursor: after } : {}) });
     const page = await pageOf(PAGE_SIZE);
     const { looked, all } = await checkInOrder(page.items, deps.pageMs, (row) =>
       lookAtRow(deps, of, row, depth, signal),
@@ -63,7 +63,7 @@ export const scanSample: Scan = async (deps, of, after, signal) => {
   const { sample = 0 } = of.options;
   const begin = Number(after || 0);
   const end = Math.min(sample, begin + PAGE_SIZE);
-  const rows = await deps.catalogue.sampleArchived(
+  const rows = await deps.catalogue.objects.sampleArchived(
     sampleRanges(of, sample, begin, end),
     filterOf(of.options),
   );
@@ -88,7 +88,7 @@ async function lookAtRow(
   const looked = await compare(deps, of, row, depth, signal);
   if (!looked.finding) return looked;
   // Erased, say, while it was looked at: that is no drift.
-  const now = await deps.catalogue.get(row.id);
+  const now = await deps.catalogue.media.get(row.id);
   const isSame = now?.status === 'archived' && now.objectKey === row.objectKey && now.sha256 === row.sha256;
   return isSame ? looked : { what: 'changed', bytes: looked.bytes ?? 0 };
 }

@@ -9,10 +9,12 @@ import { type CheckResult, createThrottles, type Scan, type ScanDeps } from './p
 import { filterOf, scanRows, scanSample } from './rows.ts';
 
 export interface VerifierDeps extends Omit<ScanDeps, 'safeAgeMs' | 'pageMs'> {
-  catalogue: ScanDeps['catalogue'] &
-    Pick<Catalogue, 'countArchived' | 'takeLease' | 'dropLease'> & {
-      verifications: Pick<Catalogue['verifications'], 'next' | 'begin' | 'step' | 'note'>;
-    };
+  catalogue: ScanDeps['catalogue'] & {
+    objects: Pick<Catalogue['objects'], 'countArchived'>;
+    leases: Pick<Catalogue['leases'], 'take' | 'drop'>;
+  } & {
+    verifications: Pick<Catalogue['verifications'], 'next' | 'begin' | 'step' | 'note'>;
+  };
   log: Pick<Log, 'info' | 'warn'>;
 }
 
@@ -81,12 +83,12 @@ export function createVerifier(
 
   const renew = () => {
     const now = clock.now();
-    return catalogue.takeLease(LEASE, holder, now, new Date(now.getTime() + LEASE_MS));
+    return catalogue.leases.take(LEASE, holder, now, new Date(now.getTime() + LEASE_MS));
   };
 
   async function begin(asked: Verification): Promise<Verification | undefined> {
     const { kind, options } = asked;
-    const archived = kind === 'adopt' ? undefined : await catalogue.countArchived(filterOf(options));
+    const archived = kind === 'adopt' ? undefined : await catalogue.objects.countArchived(filterOf(options));
     // A listing's length is known only at its end.
     const total =
       kind === 'verify' ? Math.min(options.sample ?? Number.POSITIVE_INFINITY, archived ?? 0) : undefined;
@@ -163,7 +165,7 @@ export function createVerifier(
         const worked = await turn(signal).catch(() => false);
         if (!worked) await clock.sleep(everyMs, signal).catch(() => undefined);
       }
-      await catalogue.dropLease(LEASE, holder).catch(() => undefined);
+      await catalogue.leases.drop(LEASE, holder).catch(() => undefined);
     },
   };
 }

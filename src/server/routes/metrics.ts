@@ -14,8 +14,8 @@ export function metricsRoutes(deps: Pick<RouteDeps, 'catalogue' | 'clock' | 'loo
   async function refresh(): Promise<void> {
     const now = clock.now();
     const [stats, groups, accounts, store] = await Promise.all([
-      catalogue.stats(now),
-      catalogue.deadLetterGroups(GROUPS_LIMIT),
+      catalogue.stats.read(now),
+      catalogue.stats.deadLetterGroups(GROUPS_LIMIT),
       catalogue.accounts.states(),
       catalogue.storeHold.read(),
     ]);

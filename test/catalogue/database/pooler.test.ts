@@ -87,12 +87,12 @@ describe('behind PgBouncer', { skip: missing.postgres }, () => {
     const ids = await Promise.all(
       Array.from({ length: 40 }, async (_, index) => {
         const one = { account: ACCOUNT, mediaId: `pooled-${index}`, kind: 'image' as const, sentAt };
-        const [accepted] = await catalogue.accept([one], sentAt, true);
+        const [accepted] = await catalogue.media.insert([one], sentAt, true);
         return accepted!.id;
       }),
     );
     // More connections at once than the pooler has to the server.
-    const rows = await Promise.all(ids.map((id) => catalogue.get(id)));
+    const rows = await Promise.all(ids.map((id) => catalogue.media.get(id)));
     assert.ok(rows.every((row) => row?.sentAt?.getTime() === sentAt.getTime()));
     assert.deepEqual(await show(), before);
   });

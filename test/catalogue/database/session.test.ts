@@ -62,15 +62,15 @@ async function liveADay(url: string, ACCOUNT: string): Promise<void> {
       openId: text,
       labels: { text },
     }));
-    await Promise.all(references.map((one) => catalogue.accept([one], at(10), true)));
-    const { fed } = await catalogue.claim([{ account: ACCOUNT, room: 8 }], at(11), 8);
+    await Promise.all(references.map((one) => catalogue.media.insert([one], at(10), true)));
+    const { fed } = await catalogue.queue.claim([{ account: ACCOUNT, room: 8 }], at(11), 8);
     assert.equal(fed.length, 8);
     const stored = await Promise.all(
       fed.map(async (job, index) => {
         const object = { bucket: 'b', objectKey: `key-${job.id}` };
-        await catalogue.reserve(job, object, at(12));
+        await catalogue.outcomes.reserve(job, object, at(12));
         const times = { startedAt: at(12), endedAt: at(13) };
-        return catalogue.archived(
+        return catalogue.outcomes.markArchived(
           { ...job, ...times, account: ACCOUNT },
           {
             ...object,
@@ -87,7 +87,7 @@ async function liveADay(url: string, ACCOUNT: string): Promise<void> {
       }),
     );
     assert.deepEqual(stored, Array(8).fill(true));
-    const row = await catalogue.get(idOf(ACCOUNT, 'day-0'));
+    const row = await catalogue.media.get(idOf(ACCOUNT, 'day-0'));
     assert.equal(row?.status, 'archived');
     assert.deepEqual(row.sentAt, at(0));
     assert.deepEqual(row.archivedAt, at(13));
@@ -95,8 +95,8 @@ async function liveADay(url: string, ACCOUNT: string): Promise<void> {
     assert.deepEqual(row.labels, { text });
     assert.equal(row.sizeBytes, 9_007_199_254_740_991);
     const sort = 'sentAt';
-    const first = await catalogue.list({ accounts: [ACCOUNT], labels: { text } }, { sort, limit: 5 });
-    const second = await catalogue.list(
+    const first = await catalogue.media.list({ accounts: [ACCOUNT], labels: { text } }, { sort, limit: 5 });
+    const second = await catalogue.media.list(
       { accounts: [ACCOUNT] },
       { sort, limit: 5, cursor: first.nextCursor! },
     );
@@ -107,7 +107,7 @@ async function liveADay(url: string, ACCOUNT: string): Promise<void> {
       fileNames.every((name) => name === undefined || name === text),
       String(fileNames),
     );
-    const [attempt] = await catalogue.attempts(row.id);
+    const [attempt] = await catalogue.media.attempts(row.id);
     assert.deepEqual([attempt?.startedAt, attempt?.ms], [at(12), 1000]);
     const count = { account: ACCOUNT, day: '2026-03-04', refused: false, what: 'image', count: 3 };
     await catalogue.callbacks.add([count], [], '2026-03-01');

@@ -75,16 +75,16 @@ for (const backend of backends) {
           sentAt: NOW,
         }),
       );
-      await catalogue.accept(references, NOW, false);
+      await catalogue.media.insert(references, NOW, false);
       const rooms = ['many-0', 'many-1'].map((account) => ({ account, room: 100 }));
-      const { fed } = await catalogue.claim(rooms, NOW, 1_000);
+      const { fed } = await catalogue.queue.claim(rooms, NOW, 1_000);
       assert.equal(fed.length, 12);
       const objectOf = (id: string) => ({ bucket: 'b', objectKey: `${id}.jpg` });
       // Every third belongs to another round by now.
       const jobs = fed.map((job, index) => ({ ...job, round: index % 3 === 0 ? job.round + 1 : job.round }));
       const isOurs = jobs.map((_, index) => index % 3 !== 0);
       const reserved = await Promise.all(
-        jobs.map(({ id, round }) => catalogue.reserve({ id, round }, objectOf(id), NOW)),
+        jobs.map(({ id, round }) => catalogue.outcomes.reserve({ id, round }, objectOf(id), NOW)),
       );
       assert.deepEqual(
         reserved.map((one) => one !== undefined),
@@ -92,7 +92,7 @@ for (const backend of backends) {
       );
       const settled = await Promise.all(
         jobs.map(({ id, round, reference }, index) =>
-          catalogue.archived(
+          catalogue.outcomes.markArchived(
             { id, round, startedAt: NOW, endedAt: NOW, account: reference.account },
             {
               ...objectOf(id),
@@ -108,7 +108,7 @@ for (const backend of backends) {
       );
       assert.deepEqual(settled, isOurs);
       for (const [index, { id }] of jobs.entries()) {
-        const row = (await catalogue.get(id))!;
+        const row = (await catalogue.media.get(id))!;
         const { status, objectKey, sizeBytes, lengthVerified, fileName, tries } = row;
         const expected = isOurs[index]
           ? [
@@ -124,7 +124,7 @@ for (const backend of backends) {
       }
       const attempts = await database.query<{ n: string }>('SELECT count(*) AS n FROM wma.attempt');
       assert.equal(Number(attempts[0]?.n), 8);
-      assert.equal((await catalogue.stats(NOW)).byStatus.archived, 8);
+      assert.equal((await catalogue.stats.read(NOW)).byStatus.archived, 8);
     });
 
     it('lifts a hold that has lapsed, and notes it once', async (t) => {
@@ -133,14 +133,14 @@ for (const backend of backends) {
       const references = ['a', 'b'].map(
         (mediaId): Reference => ({ account, mediaId, kind: 'image', sentAt: NOW }),
       );
-      await catalogue.accept(references, NOW, false);
-      const { fed } = await catalogue.claim([{ account, room: 100 }], NOW, 1_000);
+      await catalogue.media.insert(references, NOW, false);
+      const { fed } = await catalogue.queue.claim([{ account, room: 100 }], NOW, 1_000);
       await catalogue.accounts.hold(account, NOW, { code: 'api_unauthorized' }, NOW);
       const endedAt = new Date(NOW.getTime() + 1_000);
       const stored = { bucket: 'b', sizeBytes: 1, sha256: 'f'.repeat(64), contentType: 'image/jpeg' };
       await Promise.all(
         fed.map(({ id, round }) =>
-          catalogue.archived(
+          catalogue.outcomes.markArchived(
             { id, round, startedAt: NOW, endedAt, account },
             { ...stored, objectKey: id, source: 'media_get', lengthVerified: true },
           ),

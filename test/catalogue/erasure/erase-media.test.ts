@@ -51,23 +51,23 @@ for (const backend of backends) {
     });
     async function accepted(more: Partial<Reference> = {}) {
       const given = reference(more);
-      const [{ id } = { id: '' }] = await catalogue.accept([given], NOW, false);
+      const [{ id } = { id: '' }] = await catalogue.media.insert([given], NOW, false);
       return { id, given };
     }
     async function fed(more: Partial<Reference> = {}) {
       const { id, given } = await accepted(more);
-      const { fed } = await catalogue.claim([{ account: given.account, room: 99 }], NOW, 99);
+      const { fed } = await catalogue.queue.claim([{ account: given.account, room: 99 }], NOW, 99);
       const job = fed.find((one) => one.id === id)!;
       return { id, given, of: { id, round: job.round, startedAt: NOW, endedAt: at(SECOND_MS) } };
     }
     async function archived(more: Partial<Reference> = {}) {
       const { id, given, of } = await fed(more);
       const objectKey = `${id}.jpg`;
-      await catalogue.reserve(of, { bucket: 'b', objectKey }, NOW);
-      assert.ok(await catalogue.archived(of, { ...STORED, objectKey }));
+      await catalogue.outcomes.reserve(of, { bucket: 'b', objectKey }, NOW);
+      assert.ok(await catalogue.outcomes.markArchived(of, { ...STORED, objectKey }));
       return { id, given, of };
     }
-    const take = async (id: string) => (await catalogue.takeErasing([id], at(DAY_MS)))[0] as Marked;
+    const take = async (id: string) => (await catalogue.mediaErasure.take([id], at(DAY_MS)))[0] as Marked;
     const dump = async () => {
       const tables = await database.query<{ name: string }>(
         'SELECT table_name AS name FROM information_schema.tables WHERE table_schema = $1',
@@ -92,10 +92,10 @@ for (const backend of backends) {
       ];
       const before = await dump();
       for (const text of personal) assert.ok(before.includes(text), `${text} was there`);
-      assert.deepEqual(await catalogue.erase([id], WHY, at(5 * SECOND_MS)), [id]);
+      assert.deepEqual(await catalogue.mediaErasure.erase([id], WHY, at(5 * SECOND_MS)), [id]);
       const after = await dump();
       for (const text of personal) assert.ok(!after.includes(text), `${text} is left`);
-      assert.deepEqual(await catalogue.get(id), {
+      assert.deepEqual(await catalogue.media.get(id), {
         id,
         account: given.account,
         status: 'erased',
@@ -108,8 +108,8 @@ for (const backend of backends) {
       });
       const marked = await take(id);
       assert.deepEqual([marked.round, marked.objects], [of.round, [{ bucket: 'b', key: `${id}.jpg` }]]);
-      assert.equal(await catalogue.erased(marked, at(6 * SECOND_MS)), true);
-      assert.deepEqual(await catalogue.get(id), {
+      assert.equal(await catalogue.mediaErasure.finish(marked, at(6 * SECOND_MS)), true);
+      assert.deepEqual(await catalogue.media.get(id), {
         id,
         account: given.account,
         status: 'erased',
@@ -123,8 +123,8 @@ for (const backend of backends) {
 
     it('tells who asked for it and why, once, in the log of events', async () => {
       const { id } = await archived();
-      await catalogue.erase([id], WHY, NOW);
-      assert.deepEqual(await catalogue.erase([id], { actor: 'another' }, at(1)), []);
+      await catalogue.mediaErasure.erase([id], WHY, NOW);
+      assert.deepEqual(await catalogue.mediaErasure.erase([id], { actor: 'another' }, at(1)), []);
       const events = await catalogue.events.list({ target: id }, 9);
       assert.deepEqual(
         events.map(({ seq: _, ...event }) => event),
@@ -136,35 +136,39 @@ for (const backend of backends) {
       const waiting = await accepted();
       const running = await fed({ account: waiting.given.account, mediaId: 'running' });
       const object = { bucket: 'b', objectKey: 'late.jpg' };
-      await catalogue.erase([waiting.id, running.id], WHY, NOW);
-      assert.equal(await catalogue.reserve(running.of, object, NOW), undefined);
-      assert.equal(await catalogue.recordUpload(running.of, 'upload'), false);
-      assert.equal(await catalogue.archived(running.of, { ...STORED, ...object }), false);
+      await catalogue.mediaErasure.erase([waiting.id, running.id], WHY, NOW);
+      assert.equal(await catalogue.outcomes.reserve(running.of, object, NOW), undefined);
+      assert.equal(await catalogue.uploads.record(running.of, 'upload'), false);
+      assert.equal(await catalogue.outcomes.markArchived(running.of, { ...STORED, ...object }), false);
       const why = { code: 'network', class: 'transient' } as const;
-      assert.equal(await catalogue.failed(running.of, why, { to: 'dead' }, true), false);
-      assert.equal(await catalogue.unfeed([running.of]), 0);
-      const { fed: claimed } = await catalogue.claim([{ account: waiting.given.account, room: 9 }], NOW, 9);
+      assert.equal(await catalogue.outcomes.markFailed(running.of, why, { to: 'dead' }, true), false);
+      assert.equal(await catalogue.queue.requeue([running.of]), 0);
+      const { fed: claimed } = await catalogue.queue.claim(
+        [{ account: waiting.given.account, room: 9 }],
+        NOW,
+        9,
+      );
       assert.deepEqual(claimed, []);
-      const [again] = await catalogue.accept([waiting.given], at(SECOND_MS), false);
+      const [again] = await catalogue.media.insert([waiting.given], at(SECOND_MS), false);
       assert.deepEqual([again?.status, again?.created], ['erased', false]);
       for (const id of [waiting.id, running.id]) {
-        const row = await catalogue.get(id);
+        const row = await catalogue.media.get(id);
         assert.deepEqual([row?.status, row?.openId, row?.mediaId], ['erased', undefined, undefined]);
-        await catalogue.erased(await take(id), at(SECOND_MS));
+        await catalogue.mediaErasure.finish(await take(id), at(SECOND_MS));
       }
-      await catalogue.accept([waiting.given], at(2 * SECOND_MS), false);
-      assert.equal((await catalogue.get(waiting.id))?.openId, undefined);
-      assert.equal((await catalogue.get(waiting.id))?.status, 'erased');
+      await catalogue.media.insert([waiting.given], at(2 * SECOND_MS), false);
+      assert.equal((await catalogue.media.get(waiting.id))?.openId, undefined);
+      assert.equal((await catalogue.media.get(waiting.id))?.status, 'erased');
     });
 
     it('remembers every object that a row ever named, whoever changed it', async () => {
       const { id, of } = await fed();
-      await catalogue.reserve(of, { bucket: 'b', objectKey: 'first.jpg' }, NOW);
-      await catalogue.reserve(of, { bucket: 'b', objectKey: 'first-pic.jpg' }, NOW);
-      await catalogue.reserve(of, { bucket: 'other', objectKey: 'a/first.jpg' }, NOW);
-      await catalogue.reserve(of, { bucket: 'b', objectKey: 'first-pic.jpg' }, NOW);
-      await catalogue.recordUpload(of, 'upload-1');
-      await catalogue.erase([id], WHY, NOW);
+      await catalogue.outcomes.reserve(of, { bucket: 'b', objectKey: 'first.jpg' }, NOW);
+      await catalogue.outcomes.reserve(of, { bucket: 'b', objectKey: 'first-pic.jpg' }, NOW);
+      await catalogue.outcomes.reserve(of, { bucket: 'other', objectKey: 'a/first.jpg' }, NOW);
+      await catalogue.outcomes.reserve(of, { bucket: 'b', objectKey: 'first-pic.jpg' }, NOW);
+      await catalogue.uploads.record(of, 'upload-1');
+      await catalogue.mediaErasure.erase([id], WHY, NOW);
       const { objects, uploadId, fedAt } = await take(id);
       assert.deepEqual(objects.map(({ bucket, key }) => `${bucket}: ${key}`).sort(), [
         'b: first-pic.jpg',
@@ -179,12 +183,12 @@ for (const backend of backends) {
       const child = await archived({ account: given.account, mediaId: 'thumb', kind: 'thumb', parentId: id });
       const grandchild = await accepted({ account: given.account, mediaId: 'g', parentId: child.id });
       const foreign = await accepted({ parentId: id });
-      const marked = await catalogue.erase([id], WHY, NOW);
+      const marked = await catalogue.mediaErasure.erase([id], WHY, NOW);
       assert.deepEqual(marked.sort(), [id, child.id, grandchild.id].sort());
-      assert.equal((await catalogue.get(foreign.id))?.status, 'pending');
+      assert.equal((await catalogue.media.get(foreign.id))?.status, 'pending');
       const late = await accepted({ account: given.account, mediaId: 'late', parentId: id });
       assert.deepEqual(
-        await catalogue.erase([id], WHY, NOW),
+        await catalogue.mediaErasure.erase([id], WHY, NOW),
         [late.id],
         'one that came since, when asked again',
       );
@@ -192,42 +196,42 @@ for (const backend of backends) {
 
     it('is finished by who has it in hand, unless an object came to it meanwhile', async () => {
       const { id } = await archived();
-      await catalogue.erase([id], WHY, NOW);
+      await catalogue.mediaErasure.erase([id], WHY, NOW);
       const first = await take(id);
-      const [second] = await catalogue.takeErasing([id], at(2 * DAY_MS));
-      assert.equal(await catalogue.erased(first, NOW), false, 'another has it in hand');
-      assert.ok(await catalogue.storedAfterErasure(id, { bucket: 'b', key: 'late.jpg' }, NOW));
-      assert.equal(await catalogue.erased(second!, NOW), false, 'there is more to remove');
+      const [second] = await catalogue.mediaErasure.take([id], at(2 * DAY_MS));
+      assert.equal(await catalogue.mediaErasure.finish(first, NOW), false, 'another has it in hand');
+      assert.ok(await catalogue.mediaErasure.reopen(id, { bucket: 'b', key: 'late.jpg' }, NOW));
+      assert.equal(await catalogue.mediaErasure.finish(second!, NOW), false, 'there is more to remove');
       const third = await take(id);
       assert.ok(third.objects.some(({ key }) => key === 'late.jpg'));
-      assert.equal(await catalogue.erased(third, NOW), true);
+      assert.equal(await catalogue.mediaErasure.finish(third, NOW), true);
     });
 
     it('is open again when a try that was in flight stored an object after its end', async () => {
       const { id } = await archived();
-      await catalogue.erase([id], WHY, NOW);
-      await catalogue.erased(await take(id), NOW);
-      assert.ok(await catalogue.storedAfterErasure(id, { bucket: 'b', key: 'late.jpg' }, at(DAY_MS)));
-      const row = await catalogue.get(id);
+      await catalogue.mediaErasure.erase([id], WHY, NOW);
+      await catalogue.mediaErasure.finish(await take(id), NOW);
+      assert.ok(await catalogue.mediaErasure.reopen(id, { bucket: 'b', key: 'late.jpg' }, at(DAY_MS)));
+      const row = await catalogue.media.get(id);
       assert.deepEqual([row?.erasedAt, row?.erasing], [undefined, { since: at(DAY_MS) }]);
-      const all = await catalogue.takeDueErasing(at(DAY_MS), at(2 * DAY_MS), 99);
+      const all = await catalogue.mediaErasure.takeDue(at(DAY_MS), at(2 * DAY_MS), 99);
       const due = all.find((one) => one.id === id);
       assert.deepEqual([due?.id, due?.objects], [id, [{ bucket: 'b', key: 'late.jpg' }]]);
-      assert.equal(await catalogue.erased(due!, at(DAY_MS)), true);
+      assert.equal(await catalogue.mediaErasure.finish(due!, at(DAY_MS)), true);
       const alive = await archived();
-      assert.equal(await catalogue.storedAfterErasure(alive.id, { bucket: 'b', key: 'x' }, NOW), false);
+      assert.equal(await catalogue.mediaErasure.reopen(alive.id, { bucket: 'b', key: 'x' }, NOW), false);
     });
 
     it('says why it is not finished, and is due again at its time', async () => {
       const { id } = await archived();
-      await catalogue.erase([id], WHY, NOW);
+      await catalogue.mediaErasure.erase([id], WHY, NOW);
       const left = [
         { bucket: 'b', key: 'k', versionId: 'v1', why: 'locked', until: at(DAY_MS).toISOString() },
       ] as const;
-      await catalogue.notErased(await take(id), { why: 'kept', left }, at(DAY_MS), NOW);
-      assert.deepEqual((await catalogue.get(id))?.erasing, { since: NOW, why: 'kept', left });
+      await catalogue.mediaErasure.postpone(await take(id), { why: 'kept', left }, at(DAY_MS), NOW);
+      assert.deepEqual((await catalogue.media.get(id))?.erasing, { since: NOW, why: 'kept', left });
       const due = async (now: Date) =>
-        (await catalogue.takeDueErasing(now, at(9 * DAY_MS), 99)).some((one) => one.id === id);
+        (await catalogue.mediaErasure.takeDue(now, at(9 * DAY_MS), 99)).some((one) => one.id === id);
       assert.equal(await due(at(DAY_MS - 1)), false);
       assert.equal(await due(at(DAY_MS)), true);
       assert.equal(await due(at(DAY_MS)), false, 'it is in hand');
@@ -242,8 +246,8 @@ for (const backend of backends) {
         reference({ openId }),
         reference({ account, mediaId: 'sent later', openId, sentAt: at(3 * DAY_MS) }),
       ];
-      await catalogue.accept(mine, NOW, false);
-      await catalogue.accept(others, at(3 * DAY_MS), false);
+      await catalogue.media.insert(mine, NOW, false);
+      await catalogue.media.insert(others, at(3 * DAY_MS), false);
       const given = { account, subject: 'sealed-open-id', ...WHY };
       const id = await catalogue.erasures.openForSubject(given, at(DAY_MS), at(DAY_MS));
       const open = (await catalogue.erasures.takeOpen(at(DAY_MS), at(2 * DAY_MS)))!;
@@ -257,12 +261,12 @@ for (const backend of backends) {
       assert.ok(!(await dump()).includes('sealed-open-id'));
       assert.equal((await catalogue.erasures.get(id))?.state, 'running');
       assert.equal((await catalogue.erasures.get(id))?.total, 7);
-      const taken = await catalogue.takeErasingOf(id, at(DAY_MS), at(2 * DAY_MS), 99);
+      const taken = await catalogue.mediaErasure.takeOfErasure(id, at(DAY_MS), at(2 * DAY_MS), 99);
       assert.deepEqual(
         taken.map((one) => one.id).sort(),
         mine.map((one) => idOf(account, one.mediaId)).sort(),
       );
-      for (const one of taken) assert.ok(await catalogue.erased(one, at(2 * DAY_MS)));
+      for (const one of taken) assert.ok(await catalogue.mediaErasure.finish(one, at(2 * DAY_MS)));
       await catalogue.erasures.finishDone(at(2 * DAY_MS));
       assert.deepEqual(await catalogue.erasures.get(id), {
         id,
@@ -276,7 +280,7 @@ for (const backend of backends) {
         unfinished: [],
       });
       for (const one of others)
-        assert.equal((await catalogue.get(idOf(one.account, one.mediaId)))?.status, 'pending');
+        assert.equal((await catalogue.media.get(idOf(one.account, one.mediaId)))?.status, 'pending');
     });
 
     it('erases those of given ids that are the account’s, and names the others', async () => {
@@ -288,7 +292,7 @@ for (const backend of backends) {
       assert.deepEqual(notFound, [other.id, unknown]);
       const { state, total, done, unfinished } = (await catalogue.erasures.get(id))!;
       assert.deepEqual([state, total, done, unfinished], ['running', 1, 0, [{ id: mine.id, since: NOW }]]);
-      assert.equal((await catalogue.get(other.id))?.status, 'archived');
+      assert.equal((await catalogue.media.get(other.id))?.status, 'archived');
     });
 
     it('finds what is older than its retention, by an index, and leaves alone what may still come', async () => {
@@ -296,8 +300,8 @@ for (const backend of backends) {
       const { id } = await archived({ sentAt: old });
       const { id: pending } = await accepted({ sentAt: old });
       const erased = await archived({ sentAt: old });
-      await catalogue.erase([erased.id], WHY, NOW);
-      const found = await catalogue.sentBefore(new Date('2021-01-01T00:00:00Z'), 9);
+      await catalogue.mediaErasure.erase([erased.id], WHY, NOW);
+      const found = await catalogue.media.listSentBefore(new Date('2021-01-01T00:00:00Z'), 9);
       assert.deepEqual(found, [id]);
       assert.ok(!found.includes(pending));
       const plan = await database.transaction(async (transaction) => {
@@ -314,8 +318,8 @@ for (const backend of backends) {
 
     it('counts an erased media as such', async () => {
       const { id, given } = await archived();
-      await catalogue.erase([id], WHY, NOW);
-      const { byStatus } = await catalogue.stats(NOW, [given.account]);
+      await catalogue.mediaErasure.erase([id], WHY, NOW);
+      const { byStatus } = await catalogue.stats.read(NOW, [given.account]);
       assert.deepEqual([byStatus.archived ?? 0, byStatus.erased], [0, 1]);
     });
   });

@@ -12,7 +12,7 @@ const never = new AbortController().signal;
 const log = { info: () => undefined, warn: () => undefined };
 
 const add = ({ catalogue }: Bundle, account: string, from: number, to: number) =>
-  catalogue.accept(
+  catalogue.media.insert(
     Array.from({ length: to - from }, (_, index) => ({
       account,
       mediaId: `media ${from + index}`,
@@ -24,7 +24,7 @@ const add = ({ catalogue }: Bundle, account: string, from: number, to: number) =
   );
 
 const byStatus = async ({ catalogue }: Bundle, account?: string) =>
-  (await catalogue.stats(new Date(), account ? [account] : undefined)).byStatus;
+  (await catalogue.stats.read(new Date(), account ? [account] : undefined)).byStatus;
 
 describe('the counts by status', () => {
   for (const { name, skip, open } of backends) {
@@ -34,7 +34,7 @@ describe('the counts by status', () => {
       const { catalogue, database } = bundle;
       await add(bundle, A, 0, 20);
       await add(bundle, B, 0, 5);
-      assert.deepEqual(await catalogue.tallies.recount(never), { corrected: 0, accounts: [] });
+      assert.deepEqual(await catalogue.stats.recount(never), { corrected: 0, accounts: [] });
       // As a restore under a running program: rows are gone and counted, others are there and are not.
       await database.query(`DELETE FROM wma.media WHERE account = $1 AND id > $2`, [A, 'm_8']);
       await database.query('DELETE FROM wma.media_tally WHERE account = $1', [B]);
@@ -42,10 +42,10 @@ describe('the counts by status', () => {
         'SELECT count(*) AS n FROM wma.media WHERE account = $1',
         [A],
       );
-      assert.deepEqual((await catalogue.tallies.recount(never)).accounts, [A, B]);
+      assert.deepEqual((await catalogue.stats.recount(never)).accounts, [A, B]);
       assert.equal((await byStatus(bundle, A)).pending, Number(left!.n));
       assert.equal((await byStatus(bundle, B)).pending, 5);
-      assert.deepEqual(await catalogue.tallies.recount(never), { corrected: 0, accounts: [] });
+      assert.deepEqual(await catalogue.stats.recount(never), { corrected: 0, accounts: [] });
     });
 
     it(`never show less than nothing on ${name}`, { skip }, async (t) => {
@@ -54,9 +54,9 @@ describe('the counts by status', () => {
       await add(bundle, A, 0, 3);
       await bundle.database.query('TRUNCATE wma.media_tally');
       const of = { id: idOf(A, 'media 0'), round: 0, startedAt: new Date(), endedAt: new Date() };
-      await bundle.catalogue.failed(of, { code: 'x', class: 'unknown' }, { to: 'dead' }, true);
+      await bundle.catalogue.outcomes.markFailed(of, { code: 'x', class: 'unknown' }, { to: 'dead' }, true);
       assert.deepEqual(await byStatus(bundle), { pending: 0, archived: 0, dead: 1, expired: 0, erased: 0 });
-      await bundle.catalogue.tallies.recount(never);
+      await bundle.catalogue.stats.recount(never);
       assert.deepEqual(await byStatus(bundle), { pending: 2, archived: 0, dead: 1, expired: 0, erased: 0 });
     });
 
@@ -68,7 +68,7 @@ describe('the counts by status', () => {
       const writing = (async () => {
         for (let from = 200; from < 400; from += 20) await add(bundle, A, from, from + 20);
       })();
-      for (let times = 0; times < 5; times++) await bundle.catalogue.tallies.recount(never);
+      for (let times = 0; times < 5; times++) await bundle.catalogue.stats.recount(never);
       await writing;
       assert.equal((await byStatus(bundle)).pending, 400);
     });

@@ -33,7 +33,9 @@ for (const { name, skip, open } of backends) {
       };
       const catalogue = createCatalogue(watched, SCHEMA, lifetimes);
       const find = async (labels: Record<string, string>) =>
-        (await catalogue.list({ labels }, { sort: 'sentAt', limit: 50 })).items.map(({ mediaId }) => mediaId);
+        (await catalogue.media.list({ labels }, { sort: 'sentAt', limit: 50 })).items.map(
+          ({ mediaId }) => mediaId,
+        );
       assert.deepEqual(await find({ order: 'o-777' }), ['m777']);
       assert.deepEqual(await find({ order: 'o-777', shop: 's-277' }), ['m777']);
       assert.deepEqual(await find({ order: 'o-777', shop: 's-1' }), []);

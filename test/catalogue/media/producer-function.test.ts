@@ -64,15 +64,15 @@ for (const backend of backends) {
       };
       const id = await archive(database, reference);
       const twin = { ...reference, mediaId: 'by-program', sentAt: new Date(SENT_AT) };
-      const [accepted] = await catalogue.accept([twin], new Date(), false);
+      const [accepted] = await catalogue.media.insert([twin], new Date(), false);
       const strip = async (of: string) => {
-        const { id: _, mediaId: __, createdAt, updatedAt, ...row } = (await catalogue.get(of))!;
+        const { id: _, mediaId: __, createdAt, updatedAt, ...row } = (await catalogue.media.get(of))!;
         assert.ok(Math.abs(createdAt.getTime() - Date.now()) < 60_000);
         assert.deepEqual(updatedAt, createdAt);
         return row;
       };
       assert.deepEqual(await strip(id), await strip(accepted!.id));
-      const { fed } = await catalogue.claim([{ account: ACCOUNT, room: 9 }], new Date(), 9);
+      const { fed } = await catalogue.queue.claim([{ account: ACCOUNT, room: 9 }], new Date(), 9);
       assert.equal(fed.length, 2);
       for (const { reference: kept } of fed) {
         referenceSchema.parse({ ...kept, sentAt: kept.sentAt.toISOString() });
@@ -101,7 +101,7 @@ for (const backend of backends) {
       const one = { account: ACCOUNT, mediaId: 'repeated', kind: 'image' };
       const id = await archive(database, { ...one, sentAt: '2026-05-01T13:00:00Z', openId: 'first' });
       await archive(database, { ...one, sentAt: SENT_AT, openId: 'second', msgId: '7' });
-      const row = await catalogue.get(id);
+      const row = await catalogue.media.get(id);
       assert.deepEqual([row?.openId, row?.msgId], ['first', '7']);
       assert.deepEqual(row?.sentAt, new Date(SENT_AT));
       assert.deepEqual(row?.closesAt, new Date(Date.parse(SENT_AT) + 74 * 3_600_000));
@@ -109,10 +109,10 @@ for (const backend of backends) {
 
     it('a file message without a media id is dead on arrival, one with an id is not', async () => {
       const lost = await archive(database, { account: ACCOUNT, mediaId: 'msg:7', kind: 'file' });
-      const row = await catalogue.get(lost);
+      const row = await catalogue.media.get(lost);
       assert.deepEqual([row?.status, row?.failure?.code], ['dead', 'not_downloadable']);
       const file = await archive(database, { account: ACCOUNT, mediaId: 'file-7', kind: 'file' });
-      assert.equal((await catalogue.get(file))?.status, 'pending');
+      assert.equal((await catalogue.media.get(file))?.status, 'pending');
     });
 
     it('what the caller rolls back was never asked for', async () => {
@@ -122,7 +122,7 @@ for (const backend of backends) {
         throw new Error('changed my mind');
       });
       await assert.rejects(rolledBack, /changed my mind/);
-      assert.equal(await catalogue.get(idOf(ACCOUNT, 'rolled-back')), undefined);
+      assert.equal(await catalogue.media.get(idOf(ACCOUNT, 'rolled-back')), undefined);
     });
 
     it('refuses what the schema of references refuses, and takes what it takes', async () => {
@@ -233,7 +233,7 @@ describe('wma.archive for a role of its own', { skip: missing.postgres }, () => 
         await client.query(`CREATE TEMPORARY TABLE ${table} (account text, status text)`);
       }
       const id = await archive(call as never, one);
-      assert.equal((await catalogue.get(id))?.status, 'pending');
+      assert.equal((await catalogue.media.get(id))?.status, 'pending');
       await assert.rejects(client.query(`SELECT FROM ${SCHEMA}.media`), { code: '42501' });
     } finally {
       await client.end();

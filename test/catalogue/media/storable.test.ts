@@ -68,8 +68,8 @@ describe('text and numbers from outside', () => {
         errmsg: 'bad \0\ud800 id',
         errcode: 3e9,
       };
-      assert.equal(await bundle.catalogue.failed(of, failure, { to: 'dead' }, true), true);
-      const row = await bundle.catalogue.get(id);
+      assert.equal(await bundle.catalogue.outcomes.markFailed(of, failure, { to: 'dead' }, true), true);
+      const row = await bundle.catalogue.media.get(id);
       assert.equal(row?.status, 'dead');
       assert.equal(row?.failure?.errmsg, 'bad \ufffd id');
       assert.equal(row?.failure?.errcode, undefined, 'a number that no column holds is left out');
@@ -93,7 +93,7 @@ describe('text and numbers from outside', () => {
       });
       const done = await Promise.allSettled(
         [good, bad].map((job, index) =>
-          bundle.catalogue.archived(
+          bundle.catalogue.outcomes.markArchived(
             { ...job, startedAt: NOW, endedAt: NOW, account: ACCOUNT },
             stored(index === 0 ? 'fine.png' : 'poison'),
           ),
@@ -103,7 +103,7 @@ describe('text and numbers from outside', () => {
         done.map(({ status }) => status),
         ['fulfilled', 'rejected'],
       );
-      assert.equal((await bundle.catalogue.get(good.id))?.status, 'archived');
+      assert.equal((await bundle.catalogue.media.get(good.id))?.status, 'archived');
     });
 
     it(`one customer-service message that no row can hold does not keep its page from being read on ${name}`, {
@@ -146,8 +146,8 @@ async function dispatched(
   { catalogue }: Pick<Bundle, 'catalogue'>,
   mediaId: string,
 ): Promise<{ id: string; round: number }> {
-  await catalogue.accept([reference(mediaId)], NOW, false);
-  await catalogue.claim([{ account: ACCOUNT, room: 100 }], NOW, 100);
+  await catalogue.media.insert([reference(mediaId)], NOW, false);
+  await catalogue.queue.claim([{ account: ACCOUNT, room: 100 }], NOW, 100);
   return { id: idOf(ACCOUNT, mediaId), round: 1 };
 }
 
@@ -169,7 +169,7 @@ async function writeEverywhere(
   };
   const job = await dispatched({ catalogue }, `media ${round}`);
   const of = { ...job, startedAt: NOW, endedAt: later(round) };
-  await catalogue.accept(
+  await catalogue.media.insert(
     [
       reference(`other ${round}`, {
         openId: text(),
@@ -181,10 +181,10 @@ async function writeEverywhere(
     NOW,
     false,
   );
-  await catalogue.failed(of, failure, { to: 'queue', at: later(1_000), reason: 'retry' }, true);
-  await catalogue.reserve(job, { bucket: text(), objectKey: text() }, NOW);
-  await catalogue.recordUpload(job, text());
-  await catalogue.archived(
+  await catalogue.outcomes.markFailed(of, failure, { to: 'queue', at: later(1_000), reason: 'retry' }, true);
+  await catalogue.outcomes.reserve(job, { bucket: text(), objectKey: text() }, NOW);
+  await catalogue.uploads.record(job, text());
+  await catalogue.outcomes.markArchived(
     { ...of, account: ACCOUNT },
     {
       bucket: text(),

@@ -17,7 +17,7 @@ const nameOf = ({ table, column }: TimeRule) => `${table}.${column}`;
 async function fill({ database, catalogue }: Bundle, now: Date): Promise<void> {
   const soon = new Date(now.getTime() + 1_000);
   const media = ['waits', 'dispatched', 'erased'];
-  await catalogue.accept(
+  await catalogue.media.insert(
     media.map((mediaId) => ({ account: ACCOUNT, mediaId, kind: 'image', sentAt: now })),
     now,
     false,
@@ -30,16 +30,16 @@ async function fill({ database, catalogue }: Bundle, now: Date): Promise<void> {
     idOf(ACCOUNT, 'dispatched'),
     now,
   ]);
-  await catalogue.erase([idOf(ACCOUNT, 'erased')], { actor: 'test' }, now);
+  await catalogue.mediaErasure.erase([idOf(ACCOUNT, 'erased')], { actor: 'test' }, now);
   await catalogue.accounts.hold(ACCOUNT, soon, { code: 'x', class: 'account' }, now);
   await database.query(
     `UPDATE wma.account SET probe_until = $1, token_lease_until = $1, token_issued_at = $1, token_expires_at = $1,
        last_callback_at = $1, clock_skew_at = $1`,
     [now],
   );
-  await catalogue.takeLease('sweep', 'somebody', now, soon);
-  await catalogue.takeLease('alerts', 'somebody', now, soon);
-  await catalogue.takeLease('recount', 'somebody', now, soon);
+  await catalogue.leases.take('sweep', 'somebody', now, soon);
+  await catalogue.leases.take('alerts', 'somebody', now, soon);
+  await catalogue.leases.take('recount', 'somebody', now, soon);
   await catalogue.storeHold.takeProbe('p', now, soon);
   await catalogue.storeHold.refused('p', soon, { code: 'store_refused', class: 'store' }, now);
   await database.query('UPDATE wma.store_hold SET prober_until = $1, passed_at = $1, released_at = $1', [
@@ -144,9 +144,13 @@ describe('times that a wrong clock wrote', () => {
       if (!bundle) return;
       const now = new Date();
       const sentAt = new Date(now.getTime() + 30 * 86_400_000);
-      await bundle.catalogue.accept([{ account: ACCOUNT, mediaId: 'x', kind: 'image', sentAt }], now, false);
+      await bundle.catalogue.media.insert(
+        [{ account: ACCOUNT, mediaId: 'x', kind: 'image', sentAt }],
+        now,
+        false,
+      );
       await bundle.catalogue.times.correct();
-      const row = await bundle.catalogue.get(idOf(ACCOUNT, 'x'));
+      const row = await bundle.catalogue.media.get(idOf(ACCOUNT, 'x'));
       assert.ok(Math.abs(row!.sentAt!.getTime() - now.getTime()) < 60_000);
       assert.equal(row!.expiresAt!.getTime() - row!.sentAt!.getTime(), lifetimes.lifetimeMs);
       assert.equal(row!.closesAt!.getTime() - row!.expiresAt!.getTime(), lifetimes.closingMs);

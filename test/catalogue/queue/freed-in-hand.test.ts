@@ -14,14 +14,14 @@ for (const { name, skip, open } of backends) {
     const bundle = await setup(t, open);
     if (!bundle) return;
     const { catalogue } = bundle;
-    await catalogue.accept([{ account: 'wx1', mediaId: 'm', kind: 'image', sentAt: NOW }], NOW, false);
-    const [job] = (await catalogue.claim([{ account: 'wx1', room: 1 }], NOW, 1)).fed;
+    await catalogue.media.insert([{ account: 'wx1', mediaId: 'm', kind: 'image', sentAt: NOW }], NOW, false);
+    const [job] = (await catalogue.queue.claim([{ account: 'wx1', room: 1 }], NOW, 1)).fed;
     assert.ok(job);
-    assert.equal(await catalogue.unfeed([job]), 1);
+    assert.equal(await catalogue.queue.requeue([job]), 1);
 
     const of = { id: job.id, round: job.round, startedAt: NOW, endedAt: at(1_000) };
-    await catalogue.failed(of, WHY, { to: 'queue', at: at(2_000), reason: 'retry' }, true);
-    const fed = await catalogue.fedBefore(at(60_000), 10);
+    await catalogue.outcomes.markFailed(of, WHY, { to: 'queue', at: at(2_000), reason: 'retry' }, true);
+    const fed = await catalogue.queue.listClaimedBefore(at(60_000), 10);
     assert.deepEqual(
       fed.map(({ id }) => id),
       [job.id],

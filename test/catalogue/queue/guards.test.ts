@@ -36,29 +36,31 @@ for (const backend of backends) {
     const newAccount = () => `guard-${serial++}`;
     async function claimed(account: string, more: Partial<Reference> = {}) {
       const one = { account, mediaId: `g-${serial++}`, kind: 'image', sentAt: NOW, ...more } as const;
-      const [accepted] = await catalogue.accept([one], NOW, false);
-      const { fed } = await catalogue.claim([{ account, room: 99 }], NOW, 99);
+      const [accepted] = await catalogue.media.insert([one], NOW, false);
+      const { fed } = await catalogue.queue.claim([{ account, room: 99 }], NOW, 99);
       const { id, round } = fed.find((job) => job.id === accepted!.id)!;
       return { id, round, startedAt: NOW, endedAt: at(1) };
     }
     async function archived(account: string, stored: Partial<typeof STORED> | { sha256: string } = {}) {
       const job = await claimed(account);
-      await catalogue.reserve(job, { bucket: 'b', objectKey: 'k.jpg' }, NOW);
-      assert.ok(await catalogue.archived(job, { ...STORED, ...stored }));
+      await catalogue.outcomes.reserve(job, { bucket: 'b', objectKey: 'k.jpg' }, NOW);
+      assert.ok(await catalogue.outcomes.markArchived(job, { ...STORED, ...stored }));
       return job.id;
     }
     async function dead(account: string, diedAt: Date, sentAt = NOW) {
       const job = await claimed(account, { sentAt });
-      assert.ok(await catalogue.failed({ ...job, endedAt: diedAt }, INVALID, { to: 'dead' }, true));
+      assert.ok(
+        await catalogue.outcomes.markFailed({ ...job, endedAt: diedAt }, INVALID, { to: 'dead' }, true),
+      );
       return job.id;
     }
-    const statusOf = async (id: string) => (await catalogue.get(id))?.status;
+    const statusOf = async (id: string) => (await catalogue.media.get(id))?.status;
 
     it('an erased media has no log of attempts any more', async () => {
       const id = await archived(newAccount());
-      assert.equal((await catalogue.attempts(id)).length, 1);
-      await catalogue.erase([id], { actor: 'a' }, at(5));
-      assert.deepEqual(await catalogue.attempts(id), []);
+      assert.equal((await catalogue.media.attempts(id)).length, 1);
+      await catalogue.mediaErasure.erase([id], { actor: 'a' }, at(5));
+      assert.deepEqual(await catalogue.media.attempts(id), []);
     });
 
     it('the filter by sha256 finds the media with that digest and no other', async () => {
@@ -67,7 +69,7 @@ for (const backend of backends) {
       const id = await archived(account, { sha256: first });
       await archived(account, { sha256: second });
       const find = async (sha256: string) =>
-        (await catalogue.list({ accounts: [account], sha256 }, { sort: 'sentAt', limit: 9 })).items.map(
+        (await catalogue.media.list({ accounts: [account], sha256 }, { sort: 'sentAt', limit: 9 })).items.map(
           (row) => row.id,
         );
       assert.deepEqual(await find(first), [id]);
@@ -79,9 +81,9 @@ for (const backend of backends) {
       const stored = await archived(account);
       const { id: waiting } = await claimed(account, { msgId: 'message-1' });
       const find = async (filter: MediaFilter) =>
-        (await catalogue.list({ accounts: [account], ...filter }, { sort: 'sentAt', limit: 9 })).items.map(
-          (row) => row.id,
-        );
+        (
+          await catalogue.media.list({ accounts: [account], ...filter }, { sort: 'sentAt', limit: 9 })
+        ).items.map((row) => row.id);
       assert.deepEqual(await find({ ids: [stored] }), [stored]);
       assert.deepEqual(await find({ msgIds: ['message-1'] }), [waiting]);
       assert.deepEqual(await find({ msgIds: ['message-2', 'message-3'] }), []);
@@ -93,56 +95,57 @@ for (const backend of backends) {
     it('forgetting an upload leaves a newer one of the same media remembered', async () => {
       const job = await claimed(newAccount());
       const object = { bucket: 'b', objectKey: 'k.jpg' };
-      await catalogue.reserve(job, object, NOW);
-      await catalogue.recordUpload(job, 'older');
-      await catalogue.recordUpload(job, 'newer');
-      await catalogue.forgetUpload(job.id, 'older');
-      assert.equal((await catalogue.reserve(job, object, NOW))?.leftUploadId, 'newer');
-      await catalogue.forgetUpload(job.id, 'newer');
-      assert.deepEqual(await catalogue.reserve(job, object, NOW), {});
+      await catalogue.outcomes.reserve(job, object, NOW);
+      await catalogue.uploads.record(job, 'older');
+      await catalogue.uploads.record(job, 'newer');
+      await catalogue.uploads.clear(job.id, 'older');
+      assert.equal((await catalogue.outcomes.reserve(job, object, NOW))?.leftUploadId, 'newer');
+      await catalogue.uploads.clear(job.id, 'newer');
+      assert.deepEqual(await catalogue.outcomes.reserve(job, object, NOW), {});
     });
 
     it('what is in the queue is not closed by the sweep, whatever the time is', async () => {
       const job = await claimed(newAccount());
-      assert.deepEqual(await catalogue.closeExpired([job.id], at(1e6), INVALID), []);
+      assert.deepEqual(await catalogue.outcomes.closeExpired([job.id], at(1e6), INVALID), []);
       assert.equal(await statusOf(job.id), 'pending');
-      await catalogue.unfeed([job]);
-      assert.deepEqual(await catalogue.closeExpired([job.id], at(1e6), INVALID), [{ id: job.id }]);
+      await catalogue.queue.requeue([job]);
+      assert.deepEqual(await catalogue.outcomes.closeExpired([job.id], at(1e6), INVALID), [{ id: job.id }]);
     });
 
     it('an upload is not given for aborting while its media is in the queue', async () => {
       const job = await claimed(newAccount());
-      await catalogue.reserve(job, { bucket: 'b', objectKey: 'k.jpg' }, NOW);
-      await catalogue.recordUpload(job, 'running');
-      const given = async () => (await catalogue.openUploads(at(1e6), 99)).some(({ id }) => id === job.id);
+      await catalogue.outcomes.reserve(job, { bucket: 'b', objectKey: 'k.jpg' }, NOW);
+      await catalogue.uploads.record(job, 'running');
+      const given = async () =>
+        (await catalogue.uploads.listOpen(at(1e6), 99)).some(({ id }) => id === job.id);
       assert.equal(await given(), false);
-      await catalogue.failed(job, INVALID, { to: 'dead' }, true);
+      await catalogue.outcomes.markFailed(job, INVALID, { to: 'dead' }, true);
       assert.equal(await given(), true);
     });
 
     it('a job of an earlier round takes nothing out of the queue', async () => {
       const account = newAccount();
       const early = await claimed(account);
-      assert.equal(await catalogue.unfeed([early]), 1);
-      const { fed } = await catalogue.claim([{ account, room: 9 }], NOW, 9);
-      assert.equal(await catalogue.unfeed([early]), 0);
-      assert.equal(await catalogue.unfeed(fed), 1);
+      assert.equal(await catalogue.queue.requeue([early]), 1);
+      const { fed } = await catalogue.queue.claim([{ account, room: 9 }], NOW, 9);
+      assert.equal(await catalogue.queue.requeue([early]), 0);
+      assert.equal(await catalogue.queue.requeue(fed), 1);
     });
 
     it('only an account that is held takes a media back from the queue', async () => {
       const account = newAccount();
       await catalogue.accounts.ensure([account]);
       const job = await claimed(account);
-      assert.equal(await catalogue.standBack(job), false);
+      assert.equal(await catalogue.queue.requeueHeld(job), false);
       await catalogue.accounts.hold(account, at(60), { code: 'ip_not_allowed', class: 'account' });
-      assert.equal(await catalogue.standBack(job), true);
+      assert.equal(await catalogue.queue.requeueHeld(job), true);
     });
 
     it('archived wins over dead and over expired', async () => {
       for (const to of ['dead', 'expired'] as const) {
         const job = await claimed(newAccount());
-        await catalogue.failed(job, INVALID, { to }, true);
-        assert.equal(await catalogue.archived(job, STORED), true);
+        await catalogue.outcomes.markFailed(job, INVALID, { to }, true);
+        assert.equal(await catalogue.outcomes.markArchived(job, STORED), true);
         assert.equal(await statusOf(job.id), 'archived');
       }
     });
@@ -158,7 +161,7 @@ for (const backend of backends) {
         await catalogue.accounts.ensure([account]);
         const job = await claimed(account);
         await catalogue.accounts.hold(account, until, { code: 'ip_not_allowed', class: 'account' });
-        assert.ok(await catalogue.archived({ ...job, account }, { ...STORED, source }));
+        assert.ok(await catalogue.outcomes.markArchived({ ...job, account }, { ...STORED, source }));
         const state = (await catalogue.accounts.states()).find((one) => one.account === account);
         assert.equal(state?.hold !== undefined, isHeld, `${source} until ${until.toISOString()}`);
       }
@@ -197,39 +200,39 @@ for (const backend of backends) {
           ...{ account, mediaId: 'twice', kind: 'image' as const },
           sentAt: at(second),
         }));
-        const [accepted] = await catalogue.accept(batch, NOW, false);
-        assert.deepEqual((await catalogue.get(accepted!.id))?.sentAt, at(0));
+        const [accepted] = await catalogue.media.insert(batch, NOW, false);
+        assert.deepEqual((await catalogue.media.get(accepted!.id))?.sentAt, at(0));
       }
     });
 
     it('an object that is found does not bring back an erased media', async () => {
       const account = newAccount();
       const mediaId = 'found-after-erasure';
-      const [accepted] = await catalogue.accept(
+      const [accepted] = await catalogue.media.insert(
         [{ account, mediaId, kind: 'image', sentAt: NOW }],
         NOW,
         false,
       );
       const { id } = accepted!;
-      await catalogue.erase([id], { actor: 'a' }, at(5));
+      await catalogue.mediaErasure.erase([id], { actor: 'a' }, at(5));
       const found = {
         id,
         reference: { account, mediaId, kind: 'image', sentAt: NOW },
         stored: STORED,
       } as const;
-      assert.equal(await catalogue.adopt(found, { actor: 'a', reason: 'r' }, at(6)), 'known');
+      assert.equal(await catalogue.objects.adopt(found, { actor: 'a', reason: 'r' }, at(6)), 'known');
       assert.equal(await statusOf(id), 'erased');
     });
 
     it('nothing is found to have run out while the store is held', async () => {
       const account = newAccount();
-      const [accepted] = await catalogue.accept(
+      const [accepted] = await catalogue.media.insert(
         [{ account, mediaId: 'runs-out', kind: 'image', sentAt: NOW }],
         NOW,
         false,
       );
       const hasRunOut = async () =>
-        (await catalogue.expiring(at(1e6), 0, 999)).some(({ id }) => id === accepted!.id);
+        (await catalogue.outcomes.listExpiring(at(1e6), 0, 999)).some(({ id }) => id === accepted!.id);
       assert.equal(await hasRunOut(), true);
       assert.ok(await catalogue.storeHold.takeProbe('me', at(1), at(2)));
       await catalogue.storeHold.refused('me', at(60), { code: 'store_refused', class: 'store' }, at(1));
@@ -309,7 +312,7 @@ for (const backend of backends) {
       const [stays, leaves] = [await dead(account, at(1)), await dead(account, at(1))];
       const { id, matched } = await catalogue.redrives.ask(wish(account), at(10));
       assert.equal(matched, 2);
-      await catalogue.redriveOne(leaves, at(11), { actor: 'somebody' });
+      await catalogue.redrives.redriveOne(leaves, at(11), { actor: 'somebody' });
       // Sent before the others, so that it would be the first of the page.
       const later = await dead(account, at(20), at(-60));
       await catalogue.redrives.page(id, at(30));

@@ -46,16 +46,16 @@ for (const backend of backends) {
     it('are one row however often they come, with the earliest time', async () => {
       for (const minutes of [5, 1, 5, 3]) assert.deepEqual(await write([media('again', minutes)]), []);
       assert.deepEqual(await write([media('again', 4, 'o'), media('again', 2)]), []);
-      const row = await bundle.catalogue.get(idOf('wx', 'again'));
+      const row = await bundle.catalogue.media.get(idOf('wx', 'again'));
       assert.deepEqual([row?.sentAt, row?.openId, row?.status], [at(1), 'o', 'pending']);
     });
 
     it('leave an erased media erased', async () => {
       const id = idOf('wx', 'gone');
       await write([media('gone', 1)]);
-      await bundle.catalogue.erase([id], { actor: 'ops' }, at(2));
+      await bundle.catalogue.mediaErasure.erase([id], { actor: 'ops' }, at(2));
       assert.deepEqual(await write([media('gone', 0, 'o')]), []);
-      const row = await bundle.catalogue.get(id);
+      const row = await bundle.catalogue.media.get(id);
       assert.deepEqual([row?.status, row?.openId], ['erased', undefined]);
     });
 

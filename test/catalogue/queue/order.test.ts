@@ -34,7 +34,7 @@ for (const backend of backends) {
       );
     }
     const claim = (room: number, now = LATER) =>
-      bundle.catalogue.claim(
+      bundle.catalogue.queue.claim(
         ACCOUNTS.map((account) => ({ account, room })),
         now,
         WINDOW,
@@ -64,28 +64,33 @@ for (const backend of backends) {
       }
     }
 
-    const settleAll = async (next: Parameters<Bundle['catalogue']['failed']>[2]) => {
+    const settleAll = async (next: Parameters<Bundle['catalogue']['outcomes']['markFailed']>[2]) => {
       const { fed } = await claim(EACH, NOW);
       for (const job of fed)
-        await bundle.catalogue.failed({ ...job, startedAt: NOW, endedAt: NOW }, FAILURE, next, true);
+        await bundle.catalogue.outcomes.markFailed(
+          { ...job, startedAt: NOW, endedAt: NOW },
+          FAILURE,
+          next,
+          true,
+        );
     };
 
     const ways: Record<string, () => Promise<void>> = {
       'new media': async () => {},
       'media rescued from a lost queue': async () => {
         await claim(EACH, NOW);
-        const lost = await bundle.catalogue.fedBefore(LATER, WINDOW);
-        assert.equal(await bundle.catalogue.unfeed(lost), ACCOUNTS.length * EACH);
+        const lost = await bundle.catalogue.queue.listClaimedBefore(LATER, WINDOW);
+        assert.equal(await bundle.catalogue.queue.requeue(lost), ACCOUNTS.length * EACH);
       },
       'media whose long backoff is over': async () => {
         await settleAll({ to: 'later', at: LATER, reason: 'retry' });
-        await bundle.catalogue.promote(LATER, WINDOW);
+        await bundle.catalogue.queue.promote(LATER, WINDOW);
       },
       'media of accounts that were held and are released': async () => {
         const why = { code: 'held_by_hand', class: 'account', by: 'test', reason: 'a test' } as const;
         const { fed } = await claim(EACH / 2, NOW);
         for (const account of ACCOUNTS) await bundle.catalogue.accounts.holdByHand(account, LATER, why, NOW);
-        for (const job of fed) assert.ok(await bundle.catalogue.standBack(job));
+        for (const job of fed) assert.ok(await bundle.catalogue.queue.requeueHeld(job));
         assert.equal((await claim(EACH, NOW)).fed.length, 0);
         for (const account of ACCOUNTS) await bundle.catalogue.accounts.release(account, NOW);
       },
@@ -103,7 +108,8 @@ for (const backend of backends) {
         const rows = await bundle.database.query<{ id: string }>(
           `SELECT id FROM ${SCHEMA}.media ORDER BY id`,
         );
-        for (const { id } of rows) assert.ok(await bundle.catalogue.redriveOne(id, NOW, { actor: 'test' }));
+        for (const { id } of rows)
+          assert.ok(await bundle.catalogue.redrives.redriveOne(id, NOW, { actor: 'test' }));
       },
     };
     for (const [what, comeBack] of Object.entries(ways)) {

@@ -71,12 +71,12 @@ for (const backend of backends) {
 
     const soon = new Date(Date.now() + 60_000);
     const looks: [string, (catalogue: Catalogue) => Promise<unknown>, number][] = [
-      ['for lost jobs', (it) => it.fedBefore(soon, 1_000), FED],
-      ['for what has run out', (it) => it.expiring(soon, 0, 1_000), 0],
-      ['for uploads left open', (it) => it.openUploads(soon, 100), 0],
-      ['for what waits no longer', (it) => it.promote(soon, 2_000), 0],
-      ['for a row each of a sample', (it) => it.sampleArchived([{ from: 'm_4', to: 'm_5' }], {}), 1],
-      ['for the rows of a page of objects', (it) => it.holdings(['m_1', 'm_2']), 2],
+      ['for lost jobs', (it) => it.queue.listClaimedBefore(soon, 1_000), FED],
+      ['for what has run out', (it) => it.outcomes.listExpiring(soon, 0, 1_000), 0],
+      ['for uploads left open', (it) => it.uploads.listOpen(soon, 100), 0],
+      ['for what waits no longer', (it) => it.queue.promote(soon, 2_000), 0],
+      ['for a row each of a sample', (it) => it.objects.sampleArchived([{ from: 'm_4', to: 'm_5' }], {}), 1],
+      ['for the rows of a page of objects', (it) => it.objects.rowsById(['m_1', 'm_2']), 2],
     ];
     for (const [name, look, most] of looks) {
       it(`looks ${name} by an index, at no more than there is of them`, async () => {
@@ -92,7 +92,7 @@ for (const backend of backends) {
         createSweeper(
           {
             // Leases that have all lapsed: the worst there can be.
-            catalogue: { ...catalogue, takeLease: async () => true, dropLease: async () => undefined },
+            catalogue: { ...catalogue, leases: { take: async () => true, drop: async () => undefined } },
             queue: { lost: async (ids) => [...ids], misplaced: async () => [] },
             store: { bucket: 'b', abortMultipart: async () => undefined },
             stored: { adopt: async () => false },
@@ -121,9 +121,9 @@ for (const backend of backends) {
         [[1, 1, FED]],
       );
       // A sweeper that looked before the row was fed again does not free it a second time.
-      const { fed } = await catalogue.claim([{ account: 'wx1', room: FED }], new Date(), FED);
+      const { fed } = await catalogue.queue.claim([{ account: 'wx1', room: FED }], new Date(), FED);
       assert.equal(fed.length, FED);
-      assert.equal(await catalogue.unfeed(fed.map(({ id }) => ({ id, round: 1 }))), 0);
+      assert.equal(await catalogue.queue.requeue(fed.map(({ id }) => ({ id, round: 1 }))), 0);
     });
   });
 }

@@ -32,27 +32,27 @@ for (const backend of backends) {
     };
     const accept = async (account: string, sentAt: Date, now = NOW) => {
       const media = { account, mediaId: `media-${++serial}`, kind: 'image', sentAt } as const;
-      return (await bundle.catalogue.accept([media], now, false))[0]!.id;
+      return (await bundle.catalogue.media.insert([media], now, false))[0]!.id;
     };
     const claim = async (account: string, now: Date) =>
-      (await bundle.catalogue.claim([{ account, room: 10 }], now, 10)).fed;
+      (await bundle.catalogue.queue.claim([{ account, room: 10 }], now, 10)).fed;
 
     it('feeds nothing while it lasts, and all of it after; the rows say so and are not rewritten', async () => {
       const { catalogue } = bundle;
       const account = 'wx-fed';
       const ids = [await accept(account, NOW), await accept(account, NOW)];
-      const [fed] = (await catalogue.claim([{ account, room: 1 }], NOW, 10)).fed;
+      const [fed] = (await catalogue.queue.claim([{ account, room: 1 }], NOW, 10)).fed;
       assert.equal(await catalogue.storeHold.standBack(fed!), false, 'nothing holds it');
       assert.equal(await begin(NOW), true);
       assert.equal(await catalogue.storeHold.standBack({ ...fed!, round: 7 }), false, 'another round');
       assert.equal(await catalogue.storeHold.standBack(fed!), true);
       assert.deepEqual(await claim(account, NOW), []);
       for (const id of ids) {
-        const row = await catalogue.get(id);
+        const row = await catalogue.media.get(id);
         assert.deepEqual(row?.waiting, { reason: 'storeHeld', until: at(15_000) });
         assert.deepEqual([row.tries, row.updatedAt], [0, NOW]);
       }
-      assert.deepEqual((await catalogue.stats(NOW, [account])).waiting, { storeHeld: 2 });
+      assert.deepEqual((await catalogue.stats.read(NOW, [account])).waiting, { storeHeld: 2 });
       assert.equal(await end(at(20_000)), true);
       assert.equal((await claim(account, at(20_000))).length, 2);
     });
@@ -122,17 +122,17 @@ for (const backend of backends) {
       await begin(NOW);
       const later = new Date(closesAt.getTime() + HOUR_MS);
       const expiring = async (now: Date) =>
-        (await catalogue.expiring(now, lifetimes.closingMs, 100))
+        (await catalogue.outcomes.listExpiring(now, lifetimes.closingMs, 100))
           .filter((row) => row.account === account)
           .map(({ id }) => id);
       assert.deepEqual(await expiring(later), []);
       await end(later);
       assert.deepEqual(await expiring(later), []);
-      const { fed } = await catalogue.claim([{ account, room: 2 }], later, 10);
+      const { fed } = await catalogue.queue.claim([{ account, room: 2 }], later, 10);
       const job = fed.find(({ id }) => id === tried)!;
-      await catalogue.unfeed(fed.filter(({ id }) => id !== tried));
+      await catalogue.queue.requeue(fed.filter(({ id }) => id !== tried));
       const next = { to: 'later', at: at(100 * HOUR_MS), reason: 'retry' } as const;
-      await catalogue.failed({ ...job, startedAt: later, endedAt: later }, WHY, next, true);
+      await catalogue.outcomes.markFailed({ ...job, startedAt: later, endedAt: later }, WHY, next, true);
       assert.deepEqual(await expiring(later), [tried], 'it had its try');
       const window = new Date(later.getTime() + lifetimes.closingMs);
       assert.deepEqual(
@@ -140,9 +140,9 @@ for (const backend of backends) {
         [tried, waiting].sort(),
         'no longer than any row has',
       );
-      const closed = await catalogue.closeExpired([tried, waiting], window, EXPIRED);
+      const closed = await catalogue.outcomes.closeExpired([tried, waiting], window, EXPIRED);
       assert.equal(closed.length, 2);
-      assert.equal((await catalogue.get(tried))?.failure?.code, 'store_refused', 'why it was lost');
+      assert.equal((await catalogue.media.get(tried))?.failure?.code, 'store_refused', 'why it was lost');
     });
 
     it('asks for no upload to be aborted that the store would not abort', async () => {
@@ -150,10 +150,10 @@ for (const backend of backends) {
       const account = 'wx-upload';
       const id = await accept(account, NOW);
       const [job] = await claim(account, NOW);
-      await catalogue.reserve(job!, { bucket: 'b', objectKey: 'k' }, NOW);
-      await catalogue.recordUpload(job!, 'upload-1');
+      await catalogue.outcomes.reserve(job!, { bucket: 'b', objectKey: 'k' }, NOW);
+      await catalogue.uploads.record(job!, 'upload-1');
       await database.query(`UPDATE ${SCHEMA}.media SET stage = 1 WHERE id = $1`, [id]);
-      const open = async () => (await catalogue.openUploads(at(100 * HOUR_MS), 10)).length;
+      const open = async () => (await catalogue.uploads.listOpen(at(100 * HOUR_MS), 10)).length;
       assert.equal(await open(), 1);
       await begin(at(200 * HOUR_MS));
       assert.equal(await open(), 0);

@@ -77,7 +77,7 @@ test('pages, previews and groups read dead letters alone', {
   const catalogueOf = (on: Database) => createCatalogue(on, SCHEMA, lifetimes);
 
   const dead = ROWS / DEAD_EVERY;
-  const groups = await looksOf((on) => catalogueOf(on).deadLetterGroups(100));
+  const groups = await looksOf((on) => catalogueOf(on).stats.deadLetterGroups(100));
   assert.ok(groups[0]! <= 8, `groups: ${groups}`);
 
   for (const [name, filter, most] of [

@@ -23,18 +23,18 @@ for (const backend of backends) {
     let serial = 0;
     async function deadOne() {
       const account = `redrive-${serial++}`;
-      await catalogue.accept([{ account, mediaId: 'm', kind: 'image', sentAt: NOW }], NOW, false);
-      const claim = async (now: Date) => (await catalogue.claim([{ account, room: 9 }], now, 9)).fed[0];
+      await catalogue.media.insert([{ account, mediaId: 'm', kind: 'image', sentAt: NOW }], NOW, false);
+      const claim = async (now: Date) => (await catalogue.queue.claim([{ account, room: 9 }], now, 9)).fed[0];
       const job = (await claim(NOW))!;
       const of = { id: job.id, round: job.round, startedAt: NOW, endedAt: at(1000) };
-      assert.ok(await catalogue.failed(of, WHY, { to: 'dead' }, true));
+      assert.ok(await catalogue.outcomes.markFailed(of, WHY, { to: 'dead' }, true));
       return { id: job.id, of, claim };
     }
 
     it('makes it pending and due at once, and keeps what is known of it', async () => {
       const { id, claim } = await deadOne();
-      assert.equal(await catalogue.redriveOne(id, at(HOUR_MS), OPS), true);
-      const row = await catalogue.get(id);
+      assert.equal(await catalogue.redrives.redriveOne(id, at(HOUR_MS), OPS), true);
+      const row = await catalogue.media.get(id);
       assert.deepEqual([row?.status, row?.tries, row?.waiting], ['pending', 1, { reason: 'queued' }]);
       assert.deepEqual(row?.closesAt, at(74 * HOUR_MS), 'there was time enough');
       assert.equal((await claim(at(HOUR_MS)))?.id, id);
@@ -42,35 +42,35 @@ for (const backend of backends) {
 
     it('leaves it the closing window even when its life is over', async () => {
       const { id } = await deadOne();
-      await catalogue.redriveOne(id, at(1000 * HOUR_MS), OPS);
-      const row = await catalogue.get(id);
+      await catalogue.redrives.redriveOne(id, at(1000 * HOUR_MS), OPS);
+      const row = await catalogue.media.get(id);
       assert.deepEqual(row?.closesAt, at(1002 * HOUR_MS));
       assert.deepEqual(row?.expiresAt, at(72 * HOUR_MS), "WeChat's own deadline is a fact");
     });
 
     it('does not let a try of before settle it', async () => {
       const { id, of } = await deadOne();
-      await catalogue.redriveOne(id, at(HOUR_MS), OPS);
-      assert.equal(await catalogue.failed(of, WHY, { to: 'dead' }, true), false);
-      assert.equal((await catalogue.get(id))?.status, 'pending');
+      await catalogue.redrives.redriveOne(id, at(HOUR_MS), OPS);
+      assert.equal(await catalogue.outcomes.markFailed(of, WHY, { to: 'dead' }, true), false);
+      assert.equal((await catalogue.media.get(id))?.status, 'pending');
     });
 
     it('leaves alone what is not dead, was never downloadable, or is not there', async () => {
       const { id } = await deadOne();
-      await catalogue.redriveOne(id, NOW, OPS);
-      assert.equal(await catalogue.redriveOne(id, NOW, OPS), false, 'pending');
+      await catalogue.redrives.redriveOne(id, NOW, OPS);
+      assert.equal(await catalogue.redrives.redriveOne(id, NOW, OPS), false, 'pending');
       const file = { account: 'redrive-file', mediaId: 'msg:1', kind: 'file', sentAt: NOW } as const;
-      const [accepted] = await catalogue.accept([file], NOW, false);
-      assert.equal(await catalogue.redriveOne(accepted!.id, NOW, OPS), false, 'file');
-      assert.equal(await catalogue.redriveOne('m_nothing', NOW, OPS), false);
+      const [accepted] = await catalogue.media.insert([file], NOW, false);
+      assert.equal(await catalogue.redrives.redriveOne(accepted!.id, NOW, OPS), false, 'file');
+      assert.equal(await catalogue.redrives.redriveOne('m_nothing', NOW, OPS), false);
     });
 
     it('counts the dead of the accounts asked for', async () => {
       await deadOne();
       const account = `redrive-${serial - 1}`;
-      assert.equal((await catalogue.stats(NOW, [account])).byStatus.dead, 1);
-      assert.equal((await catalogue.stats(NOW, [])).byStatus.dead, 0);
-      const groups = await catalogue.deadLetterGroups(10, [account]);
+      assert.equal((await catalogue.stats.read(NOW, [account])).byStatus.dead, 1);
+      assert.equal((await catalogue.stats.read(NOW, [])).byStatus.dead, 0);
+      const groups = await catalogue.stats.deadLetterGroups(10, [account]);
       assert.deepEqual(
         groups.map((group) => [group.account, group.errcode]),
         [[account, 40007]],

@@ -36,13 +36,14 @@ for (const backend of backends) {
     let serial = 0;
     const newAccount = () => `many-${serial++}`;
     const claim = async (account: string, now: Date) =>
-      (await bundle.catalogue.claim([{ account, room: 999 }], now, 999)).fed;
+      (await bundle.catalogue.queue.claim([{ account, room: 999 }], now, 999)).fed;
     const settle = (
       job: { id: string; round: number },
       now: Date,
       failure: Failure,
       to: 'dead' | 'expired',
-    ) => bundle.catalogue.failed({ ...job, startedAt: now, endedAt: now }, failure, { to }, true);
+    ) =>
+      bundle.catalogue.outcomes.markFailed({ ...job, startedAt: now, endedAt: now }, failure, { to }, true);
 
     /** Media that failed for good; their ids in the order in which they were sent. */
     async function dead(account: string, wish: Wish = {}): Promise<string[]> {
@@ -53,7 +54,7 @@ for (const backend of backends) {
         kind,
         sentAt: new Date(sentAt.getTime() + n),
       }));
-      await bundle.catalogue.accept(references, diedAt, false);
+      await bundle.catalogue.media.insert(references, diedAt, false);
       for (const job of await claim(account, diedAt)) assert.ok(await settle(job, diedAt, failure, to));
       return references.map(({ mediaId }) => idOf(account, mediaId));
     }
@@ -77,7 +78,7 @@ for (const backend of backends) {
       }
     }
     const statusesOf = async (ids: readonly string[]) =>
-      Promise.all(ids.map(async (id) => (await bundle.catalogue.get(id))?.status));
+      Promise.all(ids.map(async (id) => (await bundle.catalogue.media.get(id))?.status));
     const all = (count: number, status: string) => Array.from({ length: count }, () => status);
     const countsOf = async (id: string) => {
       const { state, done, skipped, total } = (await bundle.catalogue.redrives.get(id))!;
@@ -95,7 +96,7 @@ for (const backend of backends) {
       assert.deepEqual(await workOff(id, at(1000)), [10, 10, 5]);
       assert.deepEqual(await statusesOf(ids), all(25, 'pending'));
       assert.deepEqual(await countsOf(id), { state: 'done', done: 25, skipped: 0, total: 25 });
-      const row = await bundle.catalogue.get(ids[0]!);
+      const row = await bundle.catalogue.media.get(ids[0]!);
       assert.equal(row?.redrives, 1);
       assert.deepEqual(row.lastRedrive, {
         at: at(1000).toISOString(),
@@ -122,7 +123,7 @@ for (const backend of backends) {
       // WeChat refuses again, before the rest has had its turn.
       for (const job of await claim(account, at(3000))) await settle(job, at(3000), INVALID, 'dead');
       assert.deepEqual(await workOff(id, at(4000)), [2]);
-      const rows = await Promise.all(ids.map((one) => bundle.catalogue.get(one)));
+      const rows = await Promise.all(ids.map((one) => bundle.catalogue.media.get(one)));
       assert.deepEqual(
         rows.map((row) => row?.redrives),
         ids.map(() => 1),
@@ -143,7 +144,7 @@ for (const backend of backends) {
       for (let n = 0; n < 20 && left.size > 0; n++) {
         await bundle.catalogue.redrives.page(id, at(2000 + 1000 * n));
         for (const one of left) {
-          if ((await bundle.catalogue.get(one))?.status !== 'pending') continue;
+          if ((await bundle.catalogue.media.get(one))?.status !== 'pending') continue;
           left.delete(one);
           order.push(one);
         }
@@ -157,30 +158,30 @@ for (const backend of backends) {
       assert.equal((await ask(filterOf(account), at(1000))).matched, 0, 'dead ones only');
       const { id } = await ask(filterOf(account, { status: ['expired'] }), at(1000));
       await workOff(id, at(2000));
-      const row = await bundle.catalogue.get(gone);
+      const row = await bundle.catalogue.media.get(gone);
       assert.deepEqual([row?.status, row?.closesAt], ['pending', at(2000 + 2 * HOUR_MS)]);
       const [job] = await claim(account, at(3000));
       await settle(job!, at(3000), INVALID, 'expired');
-      assert.equal((await bundle.catalogue.get(gone))?.status, 'expired');
+      assert.equal((await bundle.catalogue.media.get(gone))?.status, 'expired');
       assert.deepEqual((await countsOf(id)).state, 'done');
       // Again and again, it is the same window.
-      assert.ok(await bundle.catalogue.redriveOne(gone, at(HOUR_MS), { actor: 'ops', force: true }));
-      assert.deepEqual((await bundle.catalogue.get(gone))?.closesAt, at(3 * HOUR_MS));
-      assert.equal((await bundle.catalogue.get(gone))?.redrives, 2);
+      assert.ok(await bundle.catalogue.redrives.redriveOne(gone, at(HOUR_MS), { actor: 'ops', force: true }));
+      assert.deepEqual((await bundle.catalogue.media.get(gone))?.closesAt, at(3 * HOUR_MS));
+      assert.equal((await bundle.catalogue.media.get(gone))?.redrives, 2);
     });
 
     it('counts as skipped what is archived, pending or erased by the time its turn comes', async () => {
       const account = newAccount();
       const ids = await dead(account, { count: 5 });
       const { id } = await ask(filterOf(account), at(1000));
-      await bundle.catalogue.redriveOne(ids[0]!, at(1500), { actor: 'somebody' });
+      await bundle.catalogue.redrives.redriveOne(ids[0]!, at(1500), { actor: 'somebody' });
       await bundle.database.query(
         `UPDATE ${SCHEMA}.media SET status = 'archived', failure = NULL, archived_at = $2 WHERE id = $1`,
         [ids[1], at(1500)],
       );
       await workOff(id, at(2000));
       assert.deepEqual(await countsOf(id), { state: 'done', done: 3, skipped: 2, total: 5 });
-      const rows = await Promise.all(ids.map((one) => bundle.catalogue.get(one)));
+      const rows = await Promise.all(ids.map((one) => bundle.catalogue.media.get(one)));
       assert.deepEqual(
         rows.map((row) => [row?.status, row?.lastRedrive?.by]),
         [['pending', 'somebody'], ['archived', undefined], ...ids.slice(2).map(() => ['pending', 'ops'])],
@@ -195,7 +196,7 @@ for (const backend of backends) {
         ask(filterOf(account, { errcode: [40007] }), at(1000)),
       ]);
       await Promise.all([workOff(first.id, at(2000)), workOff(second.id, at(2000))]);
-      const rows = await Promise.all(ids.map((one) => bundle.catalogue.get(one)));
+      const rows = await Promise.all(ids.map((one) => bundle.catalogue.media.get(one)));
       assert.deepEqual(
         rows.map((row) => row?.redrives),
         ids.map(() => 1),
@@ -227,7 +228,7 @@ for (const backend of backends) {
       assert.deepEqual(await countsOf(id), { state: 'running', done: 10, skipped: 0, total: 25 });
       assert.equal((await statusesOf(ids)).filter((status) => status === 'pending').length, 10);
       assert.deepEqual(await workOff(id, at(3000)), [10, 5]);
-      const rows = await Promise.all(ids.map((one) => bundle.catalogue.get(one)));
+      const rows = await Promise.all(ids.map((one) => bundle.catalogue.media.get(one)));
       assert.deepEqual(
         rows.map((row) => row?.redrives),
         ids.map(() => 1),
@@ -280,7 +281,7 @@ for (const backend of backends) {
       await dead(other, { failure: { code: 'odd', class: 'unknown', errcode: 7 }, sentAt: at(-5 * HOUR_MS) });
       await dead(other, { diedAt: at(5000) });
       const never = { account: one, mediaId: 'msg:1', kind: 'file', sentAt: NOW } as const;
-      await bundle.catalogue.accept([never], NOW, false);
+      await bundle.catalogue.media.insert([never], NOW, false);
       const count = async (more: Partial<RedriveFilter>) => {
         const filter: RedriveFilter = { status: ['dead'], account: [one, other], ...more };
         const { matched } = await bundle.catalogue.redrives.preview(filter, at(9000));

@@ -39,7 +39,11 @@ interface Changes {
   reference?: object;
   admission?: Admission;
   openLink?: (url: string) => Promise<ReturnType<typeof body>>;
-  catalogue?: Partial<ArchiverDeps['catalogue']>;
+  outcomes?: Partial<ArchiverDeps['catalogue']['outcomes']>;
+  uploads?: Partial<ArchiverDeps['catalogue']['uploads']>;
+  media?: ArchiverDeps['catalogue']['media'];
+  mediaErasure?: ArchiverDeps['catalogue']['mediaErasure'];
+  ping?: ArchiverDeps['catalogue']['ping'];
   open?: (token: string) => Promise<ReturnType<typeof body>>;
   reportBad?: () => Promise<{ retryAfterMs: number }>;
   put?: ArchiverDeps['store']['put'];
@@ -92,21 +96,26 @@ function setup(changes: Changes = {}) {
         changes.abortMultipart ?? (async (key, uploadId) => void deeds.push(['abort', key, uploadId])),
     },
     catalogue: {
-      get: async () => ({ id: ID, status: 'pending' }) as never,
-      ping: async () => void deeds.push(['ping']),
-      reserve: async () => ({}),
-      recordUpload: async () => true,
-      storedAfterErasure: async () => false,
-      failed: async (_, why, next, spent) => {
-        deeds.push(['failed', why.code, next, spent]);
-        return true;
+      media: changes.media ?? { get: async () => ({ id: ID, status: 'pending' }) as never },
+      mediaErasure: changes.mediaErasure ?? { reopen: async () => false },
+      outcomes: {
+        reserve: async () => ({}),
+        markFailed: async (_, why, next, spent) => {
+          deeds.push(['failed', why.code, next, spent]);
+          return true;
+        },
+        markArchived: async (of, stored) => {
+          archived.push({ of, stored });
+          return true;
+        },
+        ...changes.outcomes,
       },
-      forgetUpload: async (_, uploadId) => void deeds.push(['forget', uploadId]),
-      archived: async (of, stored) => {
-        archived.push({ of, stored });
-        return true;
+      uploads: {
+        record: async () => true,
+        clear: async (_, uploadId) => void deeds.push(['forget', uploadId]),
+        ...changes.uploads,
       },
-      ...changes.catalogue,
+      ping: changes.ping ?? (async () => void deeds.push(['ping'])),
     },
     budget,
     gate: createAccountLimiter(),
@@ -182,7 +191,7 @@ describe('archive', () => {
     const cases: [string, Changes][] = [
       ['stored', {}],
       ['refused by the store', { put: async () => Promise.reject(failure('store_refused')) }],
-      ['of another round', { catalogue: { reserve: async () => undefined } }],
+      ['of another round', { outcomes: { reserve: async () => undefined } }],
       ['fetched twice', { open: async () => released({ lengthBytes: undefined, endIsProven: false }) }],
     ];
     let opened = 0;
@@ -309,7 +318,7 @@ describe('archive', () => {
   });
 
   it('stores nothing for a row that is not its round’s any more', async () => {
-    const { archive, deeds, budget } = setup({ catalogue: { reserve: async () => undefined } });
+    const { archive, deeds, budget } = setup({ outcomes: { reserve: async () => undefined } });
     assert.deepEqual(await archive(), { do: 'finish', result: 'superseded', forget: true });
     assert.ok(!deeds.some(([deed]) => deed === 'put'));
     assert.equal(budget.freeBytes, budget.totalBytes);
@@ -317,7 +326,7 @@ describe('archive', () => {
 
   it('aborts what an earlier try left open before it begins, and forgets it only then', async () => {
     const left = { leftUploadId: 'u1', leftObjectKey: 'k1' };
-    const { archive, deeds } = setup({ catalogue: { reserve: async () => left } });
+    const { archive, deeds } = setup({ outcomes: { reserve: async () => left } });
     await archive();
     assert.deepEqual(deeds.slice(0, -1), [
       ['open', 'token1'],
@@ -332,8 +341,8 @@ describe('archive', () => {
     for (const isOurs of [true, false]) {
       let told: unknown;
       const { archive, archived } = setup({
-        catalogue: {
-          recordUpload: async (_, uploadId) => {
+        uploads: {
+          record: async (_, uploadId) => {
             told = uploadId;
             return isOurs;
           },
@@ -357,7 +366,7 @@ describe('archive', () => {
       ['store_bucket_missing', 'retry', []],
     ] as const) {
       const { archive, deeds } = setup({
-        catalogue: { reserve: async () => left },
+        outcomes: { reserve: async () => left },
         abortMultipart: () => Promise.reject(failure(code)),
       });
       assert.equal((await archive()).do, result, code);
@@ -373,10 +382,10 @@ describe('archive', () => {
     const lose = async (row: { status: string; objectKey?: string } | undefined) => {
       const told: unknown[] = [];
       const { archive, deeds } = setup({
-        catalogue: {
-          archived: async () => false,
-          get: async () => row as never,
-          storedAfterErasure: async (id, at) => {
+        outcomes: { markArchived: async () => false },
+        media: { get: async () => row as never },
+        mediaErasure: {
+          reopen: async (id, at) => {
             told.push([id, at]);
             return row?.status === 'erased';
           },
@@ -411,10 +420,8 @@ describe('archive', () => {
   it('puts the media back at no cost while the catalogue is away, and leaves WeChat alone until it is back', async () => {
     let isAway = true;
     const { archive, opened } = setup({
-      catalogue: {
-        reserve: async () => (isAway ? away() : {}),
-        ping: async () => (isAway ? away() : undefined),
-      },
+      outcomes: { reserve: async () => (isAway ? away() : {}) },
+      ping: async () => (isAway ? away() : undefined),
     });
     for (let times = 0; times < 3; times++) assert.equal((await archive()).do, 'putBack');
     assert.equal(opened().length, 1, 'calls are counted against a quota');
@@ -429,7 +436,7 @@ describe('archive', () => {
       reached.resolve();
       return held.promise;
     };
-    const { archive, opened } = setup({ catalogue: { reserve, ping: away } });
+    const { archive, opened } = setup({ outcomes: { reserve }, ping: away });
     const first = archive();
     await reached.promise;
     const second = archive();

@@ -27,7 +27,7 @@ describe('what is stored already', () => {
     const warned: unknown[] = [];
     const stored = createStoredMedia({
       store: s.store,
-      catalogue: { get: async () => undefined, adopt: async () => 'created' },
+      catalogue: { media: { get: async () => undefined }, objects: { adopt: async () => 'created' } },
       clock: { now: () => NOW },
       log: { info: () => undefined, warn: (...args: unknown[]) => void warned.push(args) },
       prefix: '',

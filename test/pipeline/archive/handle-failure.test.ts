@@ -57,11 +57,13 @@ function setup(given: Given = {}) {
     stored: { adopt: given.adopt ?? (async () => false) },
     readQuota: async () => (given.remain === undefined ? undefined : { remain: given.remain }),
     catalogue: {
-      get: async () => ('row' in given && !given.row ? undefined : row),
-      failed: async (of, why, next, spent) => {
-        given.failed?.(why);
-        recorded.push([of.round, why.code, next, spent]);
-        return given.ours ?? true;
+      media: { get: async () => ('row' in given && !given.row ? undefined : row) },
+      outcomes: {
+        markFailed: async (of, why, next, spent) => {
+          given.failed?.(why);
+          recorded.push([of.round, why.code, next, spent]);
+          return given.ours ?? true;
+        },
       },
     },
     holds: {

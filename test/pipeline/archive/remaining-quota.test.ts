@@ -84,7 +84,7 @@ test('one process reads the quota of each official account with a token, every t
         { account: 'wx3', product: 'official' },
         { account: 'corp', product: 'wecom' },
       ] as never),
-      catalogue: { takeLease: async () => leads, accounts: { states: async () => states } },
+      catalogue: { leases: { take: async () => leads }, accounts: { states: async () => states } },
       clock: { now: () => now, sleep: () => new Promise<void>((resolve) => void looks.push(resolve)) },
       lifetimes: { scale: (ms) => ms },
       log: { info: () => assert.fail('nothing fails') },

@@ -27,9 +27,11 @@ function setup(given: { holds: AccountHold[]; probing?: boolean; lifted?: boolea
   const world = { ...given };
   const holds = createAccountHolds({
     catalogue: {
-      standBack: async () => {
-        deeds.push('stand back');
-        return !world.lifted;
+      queue: {
+        requeueHeld: async () => {
+          deeds.push('requeue');
+          return !world.lifted;
+        },
       },
       accounts: {
         holds: async () => {
@@ -80,7 +82,7 @@ describe('holds', () => {
     const { holds, deeds } = setup({ holds: [held(MINUTE_MS)], lifted: true });
     assert.deepEqual(await holds.admit(job()), { to: 'go', isProbe: false });
     await holds.admit(job());
-    assert.deepEqual(deeds, ['read', 'stand back', 'read', 'stand back']);
+    assert.deepEqual(deeds, ['read', 'requeue', 'read', 'requeue']);
   });
 
   it('sees its own hold at once, and says it once', async () => {

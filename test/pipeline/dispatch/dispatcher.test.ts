@@ -40,16 +40,18 @@ function setup(options: {
         },
       },
       catalogue: {
-        promote: async () => asked.push('promote'),
-        claim: async (rooms, _now, _most, pictureWindowMs) => {
-          asked.push(`claim ${pictureWindowMs}`);
-          looks.push(rooms);
-          looked();
-          return { fed: backlog.splice(0, rooms[0]!.room), inQueue: new Map([['wx1', 0]]) };
-        },
-        unfeed: async (jobs) => {
-          backlog.unshift(...jobs.map(({ id }) => job(Number(id.slice(2)))));
-          return jobs.length;
+        queue: {
+          promote: async () => asked.push('promote'),
+          claim: async (rooms, _now, _most, pictureWindowMs) => {
+            asked.push(`claim ${pictureWindowMs}`);
+            looks.push(rooms);
+            looked();
+            return { fed: backlog.splice(0, rooms[0]!.room), inQueue: new Map([['wx1', 0]]) };
+          },
+          requeue: async (jobs) => {
+            backlog.unshift(...jobs.map(({ id }) => job(Number(id.slice(2)))));
+            return jobs.length;
+          },
         },
       },
     },

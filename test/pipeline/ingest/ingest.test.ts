@@ -42,16 +42,18 @@ async function setup(t: TestContext, timing: DatabaseAvailabilityTiming = {}, li
   };
   const catalogue = {
     ping: answer,
-    accept: async (references: readonly Reference[]) => {
-      await answer();
-      if (references.some(({ mediaId }) => mediaId === 'unfit'))
-        throw Object.assign(new Error('out of range'), { code: '22003' });
-      return references.map((reference) => {
-        const id = idOf(reference.account, reference.mediaId);
-        const created = !rows.has(id);
-        rows.set(id, reference);
-        return { id, account: reference.account, status: 'pending' as const, created };
-      });
+    media: {
+      insert: async (references: readonly Reference[]) => {
+        await answer();
+        if (references.some(({ mediaId }) => mediaId === 'unfit'))
+          throw Object.assign(new Error('out of range'), { code: '22003' });
+        return references.map((reference) => {
+          const id = idOf(reference.account, reference.mediaId);
+          const created = !rows.has(id);
+          rows.set(id, reference);
+          return { id, account: reference.account, status: 'pending' as const, created };
+        });
+      },
     },
     kept: {
       writeUnlessNewer: async (...given: unknown[]) => {

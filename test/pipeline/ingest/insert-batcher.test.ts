@@ -33,15 +33,17 @@ function setup(write: (references: readonly Reference[]) => Promise<void> = asyn
     metrics: createMetrics(),
     onAccepted: () => woken++,
     catalogue: {
-      accept: async (references) => {
-        groups.push(references.map((reference) => reference.mediaId));
-        await write(references);
-        return references.map((reference) => ({
-          id: idOf(reference.account, reference.mediaId),
-          account: reference.account,
-          status: 'pending',
-          created: true,
-        }));
+      media: {
+        insert: async (references) => {
+          groups.push(references.map((reference) => reference.mediaId));
+          await write(references);
+          return references.map((reference) => ({
+            id: idOf(reference.account, reference.mediaId),
+            account: reference.account,
+            status: 'pending',
+            created: true,
+          }));
+        },
       },
     },
   });

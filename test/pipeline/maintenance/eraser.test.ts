@@ -89,19 +89,19 @@ describe('an eraser', () => {
   let serial = 0;
   async function archived(keys = [`object-${++serial}.jpg`]) {
     const account = `eraser-${++serial}`;
-    await catalogue.accept([{ account, mediaId: 'm', kind: 'image', sentAt: now }], now, false);
-    const [job] = (await catalogue.claim([{ account, room: 9 }], now, 9)).fed;
+    await catalogue.media.insert([{ account, mediaId: 'm', kind: 'image', sentAt: now }], now, false);
+    const [job] = (await catalogue.queue.claim([{ account, room: 9 }], now, 9)).fed;
     const of = { id: job!.id, round: job!.round, startedAt: now, endedAt: now };
     for (const key of keys) {
-      await catalogue.reserve(of, { bucket: 'media', objectKey: key }, now);
+      await catalogue.outcomes.reserve(of, { bucket: 'media', objectKey: key }, now);
       await store.put({ ...picture, key, body: flow(Buffer.from(key)), signal: soon() });
     }
     const objectKey = keys.at(-1)!;
     const found = { sizeBytes: 1, sha256: 'f', contentType: 'image/jpeg', source: 'media_get' } as const;
-    await catalogue.archived(of, { ...found, bucket: 'media', objectKey, lengthVerified: true });
+    await catalogue.outcomes.markArchived(of, { ...found, bucket: 'media', objectKey, lengthVerified: true });
     return { id: of.id, keys };
   }
-  const row = async (id: string) => (await catalogue.get(id))!;
+  const row = async (id: string) => (await catalogue.media.get(id))!;
 
   it('removes every object the row ever named, in all versions', async () => {
     const { id, keys } = await archived(['a.jpg', 'a-pic.jpg', 'a.jpg', 'b.png']);
@@ -201,10 +201,10 @@ describe('an eraser', () => {
 
   it('aborts the upload of a media, and waits for the job that may be on its way to the queue', async () => {
     const account = `eraser-${++serial}`;
-    await catalogue.accept([{ account, mediaId: 'm', kind: 'image', sentAt: now }], now, false);
-    const [job] = (await catalogue.claim([{ account, room: 9 }], now, 9)).fed;
-    await catalogue.reserve(job!, { bucket: 'media', objectKey: 'f.mp4' }, now);
-    assert.ok(await catalogue.recordUpload(job!, 'u1'));
+    await catalogue.media.insert([{ account, mediaId: 'm', kind: 'image', sentAt: now }], now, false);
+    const [job] = (await catalogue.queue.claim([{ account, room: 9 }], now, 9)).fed;
+    await catalogue.outcomes.reserve(job!, { bucket: 'media', objectKey: 'f.mp4' }, now);
+    assert.ok(await catalogue.uploads.record(job!, 'u1'));
     const aborted: unknown[] = [];
     const watched: EraserDeps['store'] = {
       ...store,

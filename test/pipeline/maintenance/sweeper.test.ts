@@ -11,14 +11,24 @@ const never = new AbortController().signal;
 const row = (id: string) =>
   ({ id, account: 'wx1', status: 'pending', tries: 1, createdAt: NOW, updatedAt: NOW }) as const;
 
-type Changed = Partial<SweeperDeps['catalogue']> & {
+type Changed = Partial<SweeperDeps['catalogue']['outcomes']> & {
+  takeLease?: SweeperDeps['catalogue']['leases']['take'];
+  listOpenUploads?: SweeperDeps['catalogue']['uploads']['listOpen'];
   lost?: SweeperDeps['queue']['lost'];
   misplaced?: SweeperDeps['queue']['misplaced'];
   abortMultipart?: SweeperDeps['store']['abortMultipart'];
   adopt?: SweeperDeps['stored']['adopt'];
 };
 
-function setup({ lost, misplaced, abortMultipart, adopt, ...catalogue }: Changed = {}) {
+function setup({
+  takeLease,
+  listOpenUploads,
+  lost,
+  misplaced,
+  abortMultipart,
+  adopt,
+  ...outcomes
+}: Changed = {}) {
   const calls: unknown[][] = [];
   const note =
     <T>(name: string, answer: T) =>
@@ -30,24 +40,29 @@ function setup({ lost, misplaced, abortMultipart, adopt, ...catalogue }: Changed
   const metrics = createMetrics();
   const sweeper = createSweeper({
     catalogue: {
-      takeLease: note('takeLease', true),
-      dropLease: note('dropLease', undefined),
-      fedBefore: note('fedBefore', [
-        { id: 'm_1', round: 1, fed_at: ago(70_000) },
-        { id: 'm_2', round: 5, fed_at: ago(15_000) },
-      ]),
-      unfeed: async (jobs) => {
-        calls.push(['unfeed', jobs]);
-        return jobs.length;
+      leases: { take: takeLease ?? note('takeLease', true), drop: note('dropLease', undefined) },
+      queue: {
+        listClaimedBefore: note('listClaimedBefore', [
+          { id: 'm_1', round: 1, fed_at: ago(70_000) },
+          { id: 'm_2', round: 5, fed_at: ago(15_000) },
+        ]),
+        requeue: async (jobs) => {
+          calls.push(['requeue', jobs]);
+          return jobs.length;
+        },
       },
-      expiring: note('expiring', []),
-      closeExpired: async (ids) => {
-        calls.push(['closeExpired', ids]);
-        return ids.map((id) => ({ id }));
+      outcomes: {
+        listExpiring: note('listExpiring', []),
+        closeExpired: async (ids) => {
+          calls.push(['closeExpired', ids]);
+          return ids.map((id) => ({ id }));
+        },
+        ...outcomes,
       },
-      openUploads: note('openUploads', []),
-      forgetUpload: note('forgetUpload', undefined),
-      ...catalogue,
+      uploads: {
+        listOpen: listOpenUploads ?? note('listOpenUploads', []),
+        clear: note('clearUpload', undefined),
+      },
     },
     queue: { lost: lost ?? (async () => []), misplaced: misplaced ?? (async () => []) },
     store: { bucket: 'b', abortMultipart: abortMultipart ?? note('abort', undefined) },
@@ -71,8 +86,8 @@ describe('sweeper', () => {
   it('frees the rows whose job is gone, those only, and wakes the feeder', async () => {
     const { sweeper, of, woken } = setup({ lost: async (ids) => ids.filter((id) => id === 'm_2-5') });
     assert.equal((await sweeper.sweep(never))?.freed, 1);
-    assert.deepEqual(of('unfeed'), [[[{ id: 'm_2', round: 5 }]]]);
-    assert.deepEqual(of('fedBefore'), [[ago(10_000), 1_000]], 'a job on its way is not lost');
+    assert.deepEqual(of('requeue'), [[[{ id: 'm_2', round: 5 }]]]);
+    assert.deepEqual(of('listClaimedBefore'), [[ago(10_000), 1_000]], 'a job on its way is not lost');
     assert.equal(woken(), 1);
   });
 
@@ -85,25 +100,25 @@ describe('sweeper', () => {
     const { sweeper, of } = setup({ misplaced });
     assert.equal((await sweeper.sweep(never))?.freed, 1);
     assert.deepEqual(asked, [['m_1-1']]);
-    assert.deepEqual(of('unfeed'), [[[{ id: 'm_1', round: 1 }]]]);
+    assert.deepEqual(of('requeue'), [[[{ id: 'm_1', round: 1 }]]]);
   });
 
   it('leaves everything alone where nothing is lost', async () => {
     const { sweeper, of, woken } = setup();
     assert.deepEqual(await sweeper.sweep(never), { freed: 0, expired: 0, aborted: 0 });
-    assert.deepEqual(of('unfeed'), []);
+    assert.deepEqual(of('requeue'), []);
     assert.equal(woken(), 0);
   });
 
   it('counts what it closes', async () => {
-    const { sweeper, expired } = setup({ expiring: async () => [row('m_1'), row('m_2')] });
+    const { sweeper, expired } = setup({ listExpiring: async () => [row('m_1'), row('m_2')] });
     assert.equal((await sweeper.sweep(never))?.expired, 2);
     assert.equal(await expired(), 2);
   });
 
   it('asks the bucket before it closes: what is stored whole is archived, not closed', async () => {
     const { sweeper, of, expired } = setup({
-      expiring: async () => [row('m_1'), row('m_2'), row('m_3')],
+      listExpiring: async () => [row('m_1'), row('m_2'), row('m_3')],
       adopt: async ({ id }) => id === 'm_2',
     });
     assert.equal((await sweeper.sweep(never))?.expired, 2);
@@ -113,7 +128,7 @@ describe('sweeper', () => {
 
   it('closes nothing while the bucket cannot be asked', async () => {
     const { sweeper, of, expired } = setup({
-      expiring: async () => Array.from({ length: 30 }, (_, n) => row(`m_${n}`)),
+      listExpiring: async () => Array.from({ length: 30 }, (_, n) => row(`m_${n}`)),
       adopt: async () => {
         throw failure('store_unavailable');
       },
@@ -126,7 +141,7 @@ describe('sweeper', () => {
   it('closes the others where the bucket does not answer for one, and asks for that one last the next time', async () => {
     const asked: string[] = [];
     const { sweeper, of } = setup({
-      expiring: async () => Array.from({ length: 30 }, (_, n) => row(`m_${n}`)),
+      listExpiring: async () => Array.from({ length: 30 }, (_, n) => row(`m_${n}`)),
       adopt: async ({ id }) => {
         asked.push(id);
         if (id === 'm_0') throw failure('store_unavailable');
@@ -144,7 +159,7 @@ describe('sweeper', () => {
   it('aborts the other uploads where one may not be aborted, and leaves that one alone for a while', async () => {
     const aborted: string[] = [];
     const { sweeper, of } = setup({
-      openUploads: async () =>
+      listOpenUploads: async () =>
         ['u1', 'u2', 'u3'].map((id) => ({ id: `m_${id}`, bucket: 'b', object_key: 'k', upload_id: id })),
       abortMultipart: async (_, uploadId) => {
         aborted.push(uploadId);
@@ -152,7 +167,7 @@ describe('sweeper', () => {
       },
     });
     assert.equal((await sweeper.sweep(never))?.aborted, 2);
-    assert.deepEqual(of('forgetUpload'), [
+    assert.deepEqual(of('clearUpload'), [
       ['m_u2', 'u2'],
       ['m_u3', 'u3'],
     ]);
@@ -165,13 +180,13 @@ describe('sweeper', () => {
       { id: 'm_1', bucket: 'b', object_key: 'k1', upload_id: 'u1' },
       { id: 'm_2', bucket: 'old', object_key: 'k2', upload_id: 'u2' },
     ];
-    const { sweeper, of } = setup({ openUploads: async () => uploads });
+    const { sweeper, of } = setup({ listOpenUploads: async () => uploads });
     await sweeper.sweep(never);
     assert.deepEqual(
       of('abort').map(([key, uploadId]) => [key, uploadId]),
       [['k1', 'u1']],
     );
-    assert.deepEqual(of('forgetUpload'), [
+    assert.deepEqual(of('clearUpload'), [
       ['m_1', 'u1'],
       ['m_2', 'u2'],
     ]);
@@ -182,20 +197,20 @@ describe('sweeper', () => {
       lost: async () => {
         throw new Error('the queue is away');
       },
-      openUploads: async () => [{ id: 'm_1', bucket: 'b', object_key: 'k1', upload_id: 'u1' }],
+      listOpenUploads: async () => [{ id: 'm_1', bucket: 'b', object_key: 'k1', upload_id: 'u1' }],
       abortMultipart: async () => {
         throw failure('store_unavailable');
       },
     });
     assert.deepEqual(await sweeper.sweep(never), { freed: 0, expired: 0, aborted: 0 });
-    assert.equal(of('expiring').length, 1);
-    assert.deepEqual(of('forgetUpload'), []);
+    assert.equal(of('listExpiring').length, 1);
+    assert.deepEqual(of('clearUpload'), []);
   });
 
   it('leaves the work to the one who holds the lease', async () => {
     const { sweeper, of } = setup({ takeLease: async () => false });
     assert.equal(await sweeper.sweep(never), undefined);
-    assert.deepEqual(of('fedBefore'), []);
+    assert.deepEqual(of('listClaimedBefore'), []);
   });
 
   it('sweeps until it is told to stop, whatever fails, and gives the lease back', async () => {

@@ -39,11 +39,15 @@ async function setup(t: TestContext, given: { row?: Partial<Row>; now?: Partial<
   const taken = { bytes: 0 };
   const deps: ScanDeps = {
     catalogue: {
-      get: async () => ({ ...row, ...given.now }) as never,
-      list: async () => ({ items: [row as never] }),
-      holdings: async () => new Map([[ID, row as never]]),
-      sampleArchived: async () => [],
-      adopt: async () => assert.fail('nothing is adopted'),
+      media: {
+        get: async () => ({ ...row, ...given.now }) as never,
+        list: async () => ({ items: [row as never] }),
+      },
+      objects: {
+        rowsById: async () => new Map([[ID, row as never]]),
+        sampleArchived: async () => [],
+        adopt: async () => assert.fail('nothing is adopted'),
+      },
     },
     store: s3.store,
     clock: { now: () => new Date(Date.now() + (given.ageMs ?? 2 * DAY_MS)), sleep: async () => undefined },

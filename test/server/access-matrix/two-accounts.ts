@@ -40,7 +40,7 @@ export async function fillShop(s: TestServer): Promise<Shop> {
   });
   const name = s.context.accounts.find(PLAIN.account)?.name as string;
   const ids = [archived, dead, erasure.id, redrive.id, verification.id];
-  const { objectKey, sha256 } = (await s.context.catalogue.get(archived)) ?? {};
+  const { objectKey, sha256 } = (await s.context.catalogue.media.get(archived)) ?? {};
   return {
     accounts: [name, PLAIN.account, SAFE.account],
     ids,

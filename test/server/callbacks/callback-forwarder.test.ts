@@ -68,7 +68,7 @@ describe('the tap', () => {
   });
 
   const rowOf = (mediaId: string, account = TAPPED.account) =>
-    s.context.catalogue.get(idOf(account, mediaId));
+    s.context.catalogue.media.get(idOf(account, mediaId));
   const post = (body: string, account = TAPPED.account) => s.callback(body, { account });
   const upstreamCount = async (outcome: string) =>
     (await s.context.metrics.upstream.get()).values.find(({ labels }) => labels.outcome === outcome)?.value ??

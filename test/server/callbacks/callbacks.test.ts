@@ -30,7 +30,8 @@ describe('callbacks', () => {
     assert.equal(answer.headers.get('content-type'), 'application/problem+json; charset=utf-8');
     assert.ok(problem.advice);
   };
-  const rowOf = (mediaId: string, account = PLAIN.account) => s.context.catalogue.get(idOf(account, mediaId));
+  const rowOf = (mediaId: string, account = PLAIN.account) =>
+    s.context.catalogue.media.get(idOf(account, mediaId));
 
   it('are answered success once the reference is a row', async () => {
     const answer = await s.callback(message('plain-1'));

@@ -21,7 +21,7 @@ export function deadLetterRoutes(deps: Pick<RouteDeps, 'catalogue'>) {
       },
       async (request) => {
         const language = languageOf(request);
-        const groups = await deps.catalogue.deadLetterGroups(GROUPS_LIMIT, request.principal.accounts);
+        const groups = await deps.catalogue.stats.deadLetterGroups(GROUPS_LIMIT, request.principal.accounts);
         return { groups: groups.map((group) => groupJson(group, language)) };
       },
     );

@@ -10,11 +10,11 @@ export const mediaIdParams = z.object({ id: z.string().regex(ID_PATTERN, 'is not
 
 /** Throws Problem media_not_found, for media of accounts out of reach as well: their existence is nobody's business. */
 export async function findMedia(
-  catalogue: Pick<Catalogue, 'get'>,
+  catalogue: { media: Pick<Catalogue['media'], 'get'> },
   id: string,
   principal: Principal,
 ): Promise<MediaRow> {
-  const row = await catalogue.get(id);
+  const row = await catalogue.media.get(id);
   if (!row || (principal.accounts && !principal.accounts.includes(row.account))) {
     throw new Problem('media_not_found');
   }

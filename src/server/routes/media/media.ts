@@ -32,7 +32,7 @@ export function mediaRoutes(
   /** It is durable already: a catalogue that goes away in between is no reason to have it sent again. */
   async function readBack(id: string) {
     try {
-      const row = await catalogue.get(id);
+      const row = await catalogue.media.get(id);
       if (!row) throw new Problem('media_not_found');
       return row;
     } catch (error) {
@@ -127,7 +127,7 @@ export function mediaRoutes(
         const asked = query.account?.map((word) => resolveAccount(principal, accounts, word));
         const filter = filterOf(query, asked ?? principal.accounts);
         const language = languageOf(request);
-        const page = await catalogue
+        const page = await catalogue.media
           .list(filter, {
             sort: query.sort,
             limit: query.limit,
@@ -162,7 +162,7 @@ export function mediaRoutes(
         const media = mediaJson(row, languageOf(request));
         return {
           ...(include.includes('link') ? await withLink(media) : media),
-          ...(include.includes('attempts') ? { attemptLog: await catalogue.attempts(row.id) } : {}),
+          ...(include.includes('attempts') ? { attemptLog: await catalogue.media.attempts(row.id) } : {}),
         };
       },
     );
@@ -182,7 +182,7 @@ export function mediaRoutes(
       async (request, reply) => {
         const { id } = await findMedia(catalogue, request.params.id, request.principal);
         const by = { actor: request.principal.name, ...request.body };
-        if (!(await catalogue.redriveOne(id, clock.now(), by))) throw new Problem('conflict');
+        if (!(await catalogue.redrives.redriveOne(id, clock.now(), by))) throw new Problem('conflict');
         deps.metrics.redriven.inc();
         deps.due.notify();
         const row = await findMedia(catalogue, id, request.principal);

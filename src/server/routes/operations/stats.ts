@@ -25,7 +25,7 @@ export function statsRoutes(deps: Pick<RouteDeps, 'accounts' | 'catalogue' | 'cl
         const { accounts } = request.principal;
         const language = languageOf(request);
         const [stats, { hold }, look] = await Promise.all([
-          deps.catalogue.stats(deps.clock.now(), accounts),
+          deps.catalogue.stats.read(deps.clock.now(), accounts),
           deps.catalogue.storeHold.read(),
           deps.look(accounts),
         ]);
@@ -51,7 +51,7 @@ export function statsRoutes(deps: Pick<RouteDeps, 'accounts' | 'catalogue' | 'cl
           response: { 200: RECOUNT },
         },
       },
-      async () => await deps.catalogue.tallies.recount(AbortSignal.timeout(RECOUNT_MS)),
+      async () => await deps.catalogue.stats.recount(AbortSignal.timeout(RECOUNT_MS)),
     );
   };
 }

@@ -41,7 +41,7 @@ describe('redriving over HTTP', () => {
     PREVIEW.parse(preview);
     assert.equal(preview.matched, 1);
     assert.match(String(preview.groups[0]?.message), /文件大小超过/);
-    assert.equal((await s.context.catalogue.get(id))?.status, 'dead');
+    assert.equal((await s.context.catalogue.media.get(id))?.status, 'dead');
     const none = await redrive<{ matched: number; groups: Json[] }>(
       { filter: { errcode: 40007 }, dryRun: true },
       200,
@@ -179,7 +179,7 @@ describe('redriving over HTTP', () => {
     await s.context.database.query(`UPDATE wma.media SET status = 'expired' WHERE id = $1`, [id]);
     await json(`/v1/media/${id}/retry`, { key: 'write', method: 'POST' }, 409);
     await json(`/v1/media/${id}/retry`, { key: 'write', json: { force: true } }, 202);
-    assert.equal((await s.context.catalogue.get(id))?.status, 'pending');
+    assert.equal((await s.context.catalogue.media.get(id))?.status, 'pending');
   });
 
   it('and the log is read page by page, an account by its name too', async () => {

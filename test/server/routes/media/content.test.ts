@@ -112,7 +112,7 @@ describe('content', () => {
 
   it('of an archived media whose object is gone is a problem with a code of its own', async () => {
     const lost = await s.createArchived(reference(), { body, contentType: 'image/jpeg', extension: 'jpg' });
-    const row = await s.context.catalogue.get(lost);
+    const row = await s.context.catalogue.media.get(lost);
     await s.context.store.delete(row!.objectKey!, AbortSignal.timeout(5_000));
     for (const headers of [{}, { range: 'bytes=0-0' }] as Record<string, string>[]) {
       const answer = await s.call(`/v1/media/${lost}/content?proxy=true`, { key: 'read', headers });

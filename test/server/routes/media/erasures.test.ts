@@ -99,7 +99,7 @@ describe('erasing', () => {
     await server.context.accept([given]);
     const now = server.context.clock.now();
     const { account } = PLAIN;
-    await server.context.catalogue.claim([{ account, room: 10_000 }], now, 10_000);
+    await server.context.catalogue.queue.claim([{ account, room: 10_000 }], now, 10_000);
     const answer = await erase(idOf(account, given.mediaId));
     assert.equal(answer.status, 202);
     const row = (await answer.json()) as { status: string; erasedAt?: string; erasing: { why: string } };

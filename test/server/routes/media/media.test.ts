@@ -179,7 +179,7 @@ describe('the API', () => {
         }),
         { body: Buffer.from('a video'), contentType: 'video/mp4', extension: 'mp4' },
       );
-      const { sha256 } = (await s.context.catalogue.get(second)) ?? {};
+      const { sha256 } = (await s.context.catalogue.media.get(second)) ?? {};
       const at = (hours: number) => new Date(Date.now() + hours * 3_600_000).toISOString();
       /** Of each parameter a value that one of the two has and the other has not. */
       const cases: Record<string, readonly [query: string, id: string]> = {

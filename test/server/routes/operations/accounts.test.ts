@@ -45,8 +45,12 @@ describe('an account', () => {
   const hold = (options: Call = {}, path = HOLD) => s.call(path, { method: 'PUT', key: 'admin', ...options });
   const release = (options: Call = {}) => s.call(HOLD, { method: 'DELETE', key: 'admin', ...options });
   const feed = async () => {
-    const { fed } = await s.context.catalogue.claim([{ account: PLAIN.account, room: 9 }], new Date(), 99);
-    await s.context.catalogue.unfeed(fed);
+    const { fed } = await s.context.catalogue.queue.claim(
+      [{ account: PLAIN.account, room: 9 }],
+      new Date(),
+      99,
+    );
+    await s.context.catalogue.queue.requeue(fed);
     return fed.length;
   };
 

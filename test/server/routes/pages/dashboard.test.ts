@@ -187,7 +187,7 @@ describe('the page', { skip: missing.chromium }, () => {
     assert.match(await card.innerText(), /larger than MAX_MEDIA_BYTES/);
     await card.locator('button:has-text("Try again")').click();
     await page.waitForSelector(`.card[data-key="${id}"] .waiting`);
-    assert.equal((await s.context.catalogue.get(id))?.status, 'pending');
+    assert.equal((await s.context.catalogue.media.get(id))?.status, 'pending');
     const [accepted] = await s.context.accept([reference({ kind: 'file', mediaId: 'msg:7', msgId: '7' })]);
     const files = accepted?.id;
     await look(page);
@@ -402,7 +402,7 @@ describe('the page', { skip: missing.chromium }, () => {
       }),
     };
     for (const id of [ids.gone, ids.goneFilm, ids.goneVoice]) {
-      const row = await s.context.catalogue.get(id);
+      const row = await s.context.catalogue.media.get(id);
       await s.context.store.delete(row!.objectKey!, AbortSignal.timeout(5_000));
     }
     await look(page);
