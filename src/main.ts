@@ -27,7 +27,7 @@ await runProgram('wechat-media-archiver', async (attend) => {
   }
   const parts = await openAppContext(config, {
     program: 'all',
-    patience: 'later',
+    whenAway: 'later',
     secrets: keys.map((key) => key.secret),
     ...(simulated ? { simulatedAccounts: [simulated] } : {}),
   });

@@ -73,11 +73,11 @@ export function objectKeyOf(media: {
   extension: string;
 }): string {
   const suffix = media.source === 'pic_url' ? '-pic' : '';
-  return `${stemOf(media)}${suffix}.${media.extension}`;
+  return `${keyPrefixOf(media)}${suffix}.${media.extension}`;
 }
 
 /** What all keys of one media begin with. */
-export function stemOf(media: { prefix: string; account: string; sentAt: Date; id: string }): string {
+export function keyPrefixOf(media: { prefix: string; account: string; sentAt: Date; id: string }): string {
   const day = media.sentAt.toISOString();
   return `${media.prefix}${media.account}/${day.slice(0, 4)}/${day.slice(5, 7)}/${day.slice(8, 10)}/${media.id}`;
 }

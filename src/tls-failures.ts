@@ -65,14 +65,14 @@ const PLAIN = /wrong version number|packet length too long|http request/i;
 /** What node-postgres says, without a code, of a server that answered N to the request for TLS. */
 const NO_TLS = /^The server does not support SSL connections$/;
 
-export interface TlsTrouble {
+export interface TlsFailure {
   readonly reason: TlsReason;
   /** OpenSSL's name, for whoever searches for it. */
   readonly code: string;
 }
 
 /** What kept TLS from coming about, wherever in the causes of `error` it stands; undefined: something else. */
-export function tlsTroubleOf(error: unknown, depth = 0): TlsTrouble | undefined {
+export function tlsFailureOf(error: unknown, depth = 0): TlsFailure | undefined {
   if (!(error instanceof Error) || depth > 5) return undefined;
   const { code } = error as { code?: unknown };
   if (typeof code === 'string') {
@@ -81,14 +81,14 @@ export function tlsTroubleOf(error: unknown, depth = 0): TlsTrouble | undefined 
   } else if (NO_TLS.test(error.message)) return { reason: 'no_tls', code: 'NO_SSL' };
   const inner = error instanceof AggregateError ? [error.cause, ...error.errors] : [error.cause];
   for (const cause of inner) {
-    const found = tlsTroubleOf(cause, depth + 1);
+    const found = tlsFailureOf(cause, depth + 1);
     if (found) return found;
   }
   return undefined;
 }
 
 /** Whether the configuration is to be changed, rather than a certificate or a clock. */
-export const isTlsMisconfigured = ({ reason }: TlsTrouble): boolean =>
+export const isTlsMisconfigured = ({ reason }: TlsFailure): boolean =>
   reason !== 'expired' && reason !== 'not_yet_valid';
 
 const WORDS: Readonly<Record<TlsReason, (at: TlsPlace) => Explanation>> = {
@@ -146,7 +146,7 @@ export const explainTls = (reason: TlsReason, at: TlsPlace): Explanation => WORD
 
 /** What happened and what to do, for a terminal or a log; undefined: it was not TLS. Quotes nothing of the address. */
 export function tlsSentence(error: unknown, at: TlsPlace): string | undefined {
-  const trouble = tlsTroubleOf(error);
+  const trouble = tlsFailureOf(error);
   if (!trouble) return undefined;
   const { message, advice } = explainTls(trouble.reason, at);
   return `${message.en.replace(/\.$/, '')} (${trouble.code}). ${advice.en}`;

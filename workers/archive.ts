@@ -10,9 +10,9 @@ import { loadConfig } from '../src/config/config.ts';
 await runProgram('worker', async (attend) => {
   const config = loadConfig();
   requireShared(config, 'npm run worker');
-  const parts = await openAppContext(config, { program: 'worker', patience: 'wait' });
+  const parts = await openAppContext(config, { program: 'worker', whenAway: 'wait' });
   attend(parts.shutdown);
-  parts.signs.setUnhealthy('consumer_closed');
+  parts.health.setUnhealthy('consumer_closed');
   await openMetricsPort(parts);
   startAlerts(parts);
   const feeder = startFeeder(parts);

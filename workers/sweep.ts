@@ -10,7 +10,7 @@ import { loadConfig } from '../src/config/config.ts';
 await runProgram('sweep', async (attend) => {
   const config = loadConfig();
   requireShared(config, 'npm run sweep');
-  const parts = await openAppContext(config, { program: 'sweep', patience: 'wait' });
+  const parts = await openAppContext(config, { program: 'sweep', whenAway: 'wait' });
   attend(parts.shutdown);
   await openMetricsPort(parts);
   startAlerts(parts);

@@ -1,5 +1,5 @@
 /** The metrics in docs/operations.md, written from the registry. */
-import { countedBy, createMetrics } from '../../src/runtime/metrics.ts';
+import { createMetrics, programsOf } from '../../src/runtime/metrics.ts';
 
 export function metricsTable(): string {
   const { registry: _, ...metrics } = createMetrics();
@@ -11,7 +11,7 @@ export function metricsTable(): string {
     };
     const labels = labelNames.filter((label) => label !== 'le').map((label) => `\`${label}\``);
     const type = metric.constructor.name.toLowerCase();
-    return `| \`${name}\` | ${type} | ${labels.join(', ')} | ${countedBy(key).join(', ')} | ${help} |`;
+    return `| \`${name}\` | ${type} | ${labels.join(', ')} | ${programsOf(key).join(', ')} | ${help} |`;
   });
   return ['| metric | type | labels | shown by | what |', '|---|---|---|---|---|', ...rows].join('\n');
 }

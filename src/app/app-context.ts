@@ -17,15 +17,15 @@ import { openArchiveQueue } from '../queue/queue.ts';
 import { createLifetimes, type Lifetimes, systemClock } from '../runtime/clock.ts';
 import { createHealth, type Health } from '../runtime/health.ts';
 import { createLog, type Log } from '../runtime/log.ts';
-import { createMetrics, type Metrics, showOnlyCountedBy } from '../runtime/metrics.ts';
+import { createMetrics, exposeOnlyMetricsOf, type Metrics } from '../runtime/metrics.ts';
 import { createSharedClock, type SharedClock } from '../runtime/shared-clock.ts';
 import { createShutdown, type Shutdown } from '../runtime/shutdown.ts';
 import type { Store } from '../storage/store.ts';
 import { type Alerts, createAlerts } from './alerts.ts';
-import { createProgramGather, processName } from './checks.ts';
+import { createProgramFacts, processName } from './checks.ts';
 import { openPools } from './database-pools.ts';
-import { openDatabase, type Patience } from './database-start.ts';
-import { ownQueue } from './queue-owner.ts';
+import { openDatabase, type WhenAway } from './database-start.ts';
+import { claimQueue } from './queue-owner.ts';
 import { openStore } from './store.ts';
 
 /** What every program stands on. */
@@ -44,7 +44,7 @@ export interface AppContext {
   /** Calls back when new rows are due; see {@link AppContext.onDue}. */
   readonly due: { notify(): void; subscribe(wake: () => void): void };
   /** Whom to tell what ails this process as a whole. */
-  readonly signs: Health;
+  readonly health: Health;
   /** `host (program, pid)`. */
   readonly process: string;
   /** Reads the facts that the list of checks is computed from. */
@@ -58,7 +58,7 @@ export interface OpenOptions {
   /** Beside those of the configuration; cut out of every log line. */
   secrets?: readonly string[];
   /** Where a real database does not answer at the start. Default: none. */
-  patience?: Patience;
+  whenAway?: WhenAway;
   /** Stands for the configured accounts where WeChat is simulated. */
   simulatedAccounts?: readonly Account[];
   /** Default: JSON lines on stderr. */
@@ -84,11 +84,11 @@ export async function openAppContext(config: Config, options: OpenOptions): Prom
     const lifetimes = createLifetimes(config.lifetimes);
     const accounts = createAccounts(all);
     const metrics = createMetrics();
-    showOnlyCountedBy(options.program, metrics);
+    exposeOnlyMetricsOf(options.program, metrics);
     const pools = await openPools(config, log, shutdown);
     const { schema } = config.database;
     const { database, isAway } = await openDatabase(createDatabase(pools.catalogue), {
-      patience: config.shape.database === 'postgres' ? (options.patience ?? 'none') : 'none',
+      patience: config.shape.database === 'postgres' ? (options.whenAway ?? 'none') : 'none',
       prepare: async (bare) => {
         const warnings = await requireUsableDatabase(bare).catch((error) =>
           explainAway(error, config.database.url),
@@ -109,11 +109,11 @@ export async function openAppContext(config: Config, options: OpenOptions): Prom
     shutdown.step('queue', () => queue.close());
     // Requests are signed with the machine's own clock: where it is wrong the store says so, and by how much.
     const store = await openStore(config, { clock: systemClock, log, shutdown });
-    const signs = createHealth(clock.now);
-    await ownQueue({ queue, catalogue, signs, log, signal: shutdown.signal });
+    const health = createHealth(clock.now);
+    await claimQueue({ queue, catalogue, health, log, signal: shutdown.signal });
     const storeHealth = createStoreHealth({ store, probe: createStoreProbe(store, config.objects.prefix) });
-    const gather = createProgramGather(
-      { config, catalogue, queue, storeHealth, accounts, signs, clock, lifetimes },
+    const gather = createProgramFacts(
+      { config, catalogue, queue, storeHealth, accounts, health, clock, lifetimes },
       options.program,
     );
     const alerts = createAlerts(
@@ -137,7 +137,7 @@ export async function openAppContext(config: Config, options: OpenOptions): Prom
       store,
       accept,
       due,
-      signs,
+      health,
       process: processName(options.program),
       gather,
       alerts,

@@ -13,19 +13,19 @@ export const CHECK_MS = 2_000;
 /** `host (program, pid)`: the target of findings of this process. */
 export const processName = (program: string): string => `${hostname()} (${program}, ${process.pid})`;
 
-export function createProgramGather(
+export function createProgramFacts(
   deps: Omit<FactGathererDeps, 'process'> & {
     config: Pick<Config, 'dataFolder' | 'shape'>;
-    signs: Health;
+    health: Health;
   },
   program: string,
 ): FactGatherer {
-  const { config, signs } = deps;
+  const { config, health } = deps;
   const floorBytes = floorOf(config, program);
   if (floorBytes !== undefined) {
-    signs.observe(async () => {
-      if ((await freeBytes(config.dataFolder)) < floorBytes) signs.setUnhealthy('disk_floor');
-      else signs.setHealthy('disk_floor');
+    health.addProbe(async () => {
+      if ((await freeBytes(config.dataFolder)) < floorBytes) health.setUnhealthy('disk_floor');
+      else health.setHealthy('disk_floor');
     });
   }
   return createFactGatherer({ ...deps, process: processName(program) });
@@ -39,7 +39,7 @@ function floorOf({ shape }: Pick<Config, 'shape'>, program: string): number | un
   return ['all', 'server'].includes(program) ? 64 * MIB : undefined;
 }
 
-export interface Look extends Findings {
+export interface CheckRun extends Findings {
   readonly facts: Facts;
 }
 
@@ -47,7 +47,7 @@ export interface Look extends Findings {
  * All facts within 2 s (or `withinMs`), and what they say. A catalogue that is known to be away is not asked: every
  * question would keep a connection for half a minute.
  */
-export async function lookOnce(
+export async function runChecks(
   gather: FactGatherer,
   catalogue: {
     isAway?: () => boolean;
@@ -55,7 +55,7 @@ export async function lookOnce(
     accounts?: readonly string[];
     withinMs?: number;
   } = {},
-): Promise<Look> {
+): Promise<CheckRun> {
   const { withinMs = CHECK_MS } = catalogue;
   const signal = AbortSignal.timeout(withinMs);
   const askCatalogue = async (): Promise<Partial<Facts>> => {
@@ -91,7 +91,7 @@ async function settledWithin<T>(work: Promise<T>, ms: number): Promise<T | undef
 const LOOK_EVERY_MS = 1_000;
 
 /** Whoever asks is not known to us: the parts behind are asked once a second. `look` never rejects. */
-export function seldom<T>(look: () => Promise<T>): () => Promise<T> {
+export function atMostOncePerSecond<T>(look: () => Promise<T>): () => Promise<T> {
   let last: { atMs: number; answer: Promise<T> } | undefined;
   return () => {
     if (!last || performance.now() - last.atMs > LOOK_EVERY_MS)

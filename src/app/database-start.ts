@@ -2,14 +2,14 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { type Database, DatabaseAwayError } from '../catalogue/database/database.ts';
 import type { Log } from '../runtime/log.ts';
-import { tlsTroubleOf } from '../tls-failures.ts';
-import { lastWords } from './run.ts';
+import { tlsFailureOf } from '../tls-failures.ts';
+import { startFailureOf } from './run.ts';
 
 /**
  * What a program does that finds no database: `none` fails, `wait` opens when it comes, `later` opens at once and
  * takes what it can without it.
  */
-export type Patience = 'none' | 'wait' | 'later';
+export type WhenAway = 'none' | 'wait' | 'later';
 
 const FIRST_WAIT_MS = 250;
 const LONGEST_WAIT_MS = 4_000;
@@ -18,7 +18,7 @@ const SAY_EVERY_MS = 30_000;
 /** Away, and not for a reason that only a change of the configuration removes. */
 const isCurable = (error: unknown) => error instanceof DatabaseAwayError && error.refusal === undefined;
 
-export interface Arrival {
+export interface OpenedDatabase {
   /** Answers as a database that is away until it is ready; then it is the database. */
   readonly database: Database;
   /** True: not ready yet, and expected. */
@@ -32,12 +32,12 @@ export interface Arrival {
 export async function openDatabase(
   database: Database,
   options: {
-    patience: Patience;
+    patience: WhenAway;
     prepare: (database: Database) => Promise<void>;
     log: Pick<Log, 'info' | 'warn' | 'error'>;
     signal: AbortSignal;
   },
-): Promise<Arrival> {
+): Promise<OpenedDatabase> {
   const { patience, prepare, log, signal } = options;
   const ready = Promise.withResolvers<void>();
   let isReady = false;
@@ -46,12 +46,12 @@ export async function openDatabase(
   function say(error: unknown): void {
     if (performance.now() - saidAtMs < SAY_EVERY_MS) return;
     saidAtMs = performance.now();
-    if (isCurable(error) && !tlsTroubleOf(error))
+    if (isCurable(error) && !tlsFailureOf(error))
       log.warn(
         { err: (error as Error).cause ?? error },
         'the database of DATABASE_URL does not answer; it is tried again',
       );
-    else log.error(lastWords('database', error).text);
+    else log.error(startFailureOf('database', error).text);
   }
 
   /** Until it is ready. Throws what is not `curable`. */

@@ -4,28 +4,28 @@ import { createIngest, type Ingest } from '../pipeline/ingest/ingest.ts';
 import { openSpool, type Spool } from '../spool/spool.ts';
 import type { AppContext } from './app-context.ts';
 
-export type IntakeParts = Pick<
+export type IngestContext = Pick<
   AppContext,
-  'accept' | 'accounts' | 'catalogue' | 'clock' | 'config' | 'due' | 'log' | 'metrics' | 'shutdown' | 'signs'
+  'accept' | 'accounts' | 'catalogue' | 'clock' | 'config' | 'due' | 'log' | 'metrics' | 'shutdown' | 'health'
 >;
 
 /** Takes up what is left in the spool, from a run before or from a process that died. */
-export async function openIntake(parts: IntakeParts): Promise<Ingest> {
-  const { log, shutdown, signs } = parts;
+export async function openIngest(parts: IngestContext): Promise<Ingest> {
+  const { log, shutdown, health } = parts;
   const spool = await openSpoolOrSay(parts);
   const intake = createIngest({
     ...parts,
     onAccepted: parts.due.notify,
     onSpoolUse: ({ state, records }) =>
       state === 'begun'
-        ? signs.setUnhealthy('spool_in_use', { count: records })
-        : signs.setHealthy('spool_in_use'),
+        ? health.setUnhealthy('spool_in_use', { count: records })
+        : health.setHealthy('spool_in_use'),
     ...(spool ? { spool } : {}),
   });
-  if (!spool) signs.setUnhealthy('spool_missing');
-  signs.observe(async () => {
-    if (spool && !spool.isWritable) signs.setUnhealthy('spool_full');
-    else signs.setHealthy('spool_full');
+  if (!spool) health.setUnhealthy('spool_missing');
+  health.addProbe(async () => {
+    if (spool && !spool.isWritable) health.setUnhealthy('spool_full');
+    else health.setHealthy('spool_full');
   });
   const running = intake.run(shutdown.signal);
   shutdown.step('spool', async () => {
@@ -38,7 +38,7 @@ export async function openIntake(parts: IntakeParts): Promise<Ingest> {
 }
 
 /** A server that only lacks a place for its spool is better than none. */
-async function openSpoolOrSay({ config, log, metrics }: IntakeParts): Promise<Spool | undefined> {
+async function openSpoolOrSay({ config, log, metrics }: IngestContext): Promise<Spool | undefined> {
   const folder = join(config.dataFolder, 'spool');
   try {
     return await openSpool({

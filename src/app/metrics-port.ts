@@ -6,22 +6,22 @@ import { updateCheckMetrics } from '../pipeline/checks/metrics.ts';
 import { checkOf } from '../pipeline/checks/table.ts';
 import { liveness } from '../runtime/health.ts';
 import {
-  boundConnections,
   LISTENER_LIMITS,
   type ListenerLimits,
+  limitConnections,
   timeoutsOf,
 } from '../runtime/network/server-limits.ts';
 import type { AppContext } from './app-context.ts';
-import { type Look, lookOnce, seldom } from './checks.ts';
+import { atMostOncePerSecond, type CheckRun, runChecks } from './checks.ts';
 import { listenError } from './run.ts';
 
 /** For a Prometheus or two, and whoever restarts the process. */
 const LIMITS: ListenerLimits = { ...LISTENER_LIMITS, requestMs: 5_000, connections: 100 };
 
-type PortParts = Pick<AppContext, 'config' | 'gather' | 'metrics' | 'shutdown' | 'signs'>;
+type MetricsPortContext = Pick<AppContext, 'config' | 'gather' | 'metrics' | 'shutdown' | 'health'>;
 
 /** Ready: the catalogue and the queue respond, and nothing of this process is in error. */
-function readiness({ shutdown }: PortParts, look: () => Promise<Look>) {
+function readiness({ shutdown }: MetricsPortContext, look: () => Promise<CheckRun>) {
   return async () => {
     const findings = await look();
     const isClosing = shutdown.signal.aborted;
@@ -41,12 +41,12 @@ function readiness({ shutdown }: PortParts, look: () => Promise<Look>) {
  * Listens where METRICS_PORT is set; answers GET /metrics, /livez and /readyz, without a key: bind it to an inner
  * address.
  */
-export async function openMetricsPort(parts: PortParts): Promise<string | undefined> {
+export async function openMetricsPort(parts: MetricsPortContext): Promise<string | undefined> {
   const { config, metrics, shutdown } = parts;
   const { port } = config.metrics;
   const { host } = config.http;
   if (port === undefined) return undefined;
-  const look = seldom(() => lookOnce(parts.gather));
+  const look = atMostOncePerSecond(() => runChecks(parts.gather));
   const ready = readiness(parts, look);
   const json = ({ code, body }: { code: number; body: object }) => ({
     code,
@@ -54,7 +54,7 @@ export async function openMetricsPort(parts: PortParts): Promise<string | undefi
     text: JSON.stringify(body),
   });
   const answers: Record<string, () => Promise<{ code: number; type: string; text: string }>> = {
-    '/livez': async () => json(liveness(parts.signs)),
+    '/livez': async () => json(liveness(parts.health)),
     '/readyz': async () => json(await ready()),
     '/metrics': async () => {
       updateCheckMetrics(metrics, await look());
@@ -72,7 +72,7 @@ export async function openMetricsPort(parts: PortParts): Promise<string | undefi
       () => response.writeHead(500).end(),
     );
   });
-  boundConnections(server, LIMITS.connections);
+  limitConnections(server, LIMITS.connections);
   server.setTimeout(LIMITS.silentMs);
   try {
     server.listen(port, host);

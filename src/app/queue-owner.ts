@@ -12,7 +12,7 @@ import { StartError } from './run.ts';
 export interface QueueOwnerDeps {
   readonly queue: Pick<ArchiveQueue, 'mark'>;
   readonly catalogue: Pick<Catalogue, 'identity'>;
-  readonly signs: Pick<Health, 'setUnhealthy' | 'setHealthy'>;
+  readonly health: Pick<Health, 'setUnhealthy' | 'setHealthy'>;
   readonly log: Pick<Log, 'warn' | 'error'>;
   readonly signal: AbortSignal;
 }
@@ -27,7 +27,7 @@ const REFUSED =
  * Throws {@link StartError} where another catalogue keeps its mark on the queue; one that has just ended is waited for.
  * Then renews the mark until the signal. A queue or catalogue that is away keeps no program from its start.
  */
-export async function ownQueue({ queue, catalogue, signs, log, signal }: QueueOwnerDeps): Promise<void> {
+export async function claimQueue({ queue, catalogue, health, log, signal }: QueueOwnerDeps): Promise<void> {
   let id: string | undefined;
   const isOurs = async (): Promise<boolean> => {
     id ??= await catalogue.identity();
@@ -38,8 +38,8 @@ export async function ownQueue({ queue, catalogue, signs, log, signal }: QueueOw
       await wait(RENEW_MS, undefined, { signal }).catch(() => undefined);
       if (signal.aborted) return;
       try {
-        if (await isOurs()) signs.setHealthy('queue_shared');
-        else signs.setUnhealthy('queue_shared');
+        if (await isOurs()) health.setHealthy('queue_shared');
+        else health.setUnhealthy('queue_shared');
       } catch {
         // Away: the checks of queue and catalogue say so.
       }

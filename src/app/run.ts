@@ -87,7 +87,7 @@ function knownCause(error: Error): { exitCode: number; text: string } | undefine
 }
 
 /** Exit code and text for an error that keeps a program from starting: a sentence where the cause is known. */
-export function lastWords(name: string, error: unknown): { exitCode: number; text: string } {
+export function startFailureOf(name: string, error: unknown): { exitCode: number; text: string } {
   return (error instanceof Error ? knownCause(error) : undefined) ?? unexpected(name, error);
 }
 
@@ -123,6 +123,6 @@ export async function runProgram(
     });
   } catch (error) {
     await open?.run('could not start');
-    leave(lastWords(name, error));
+    leave(startFailureOf(name, error));
   }
 }

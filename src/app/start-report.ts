@@ -4,7 +4,7 @@ import { findingsFor } from '../pipeline/checks/findings.ts';
 import { checkOf } from '../pipeline/checks/table.ts';
 import { systemClock } from '../runtime/clock.ts';
 import type { AppContext } from './app-context.ts';
-import { lookOnce } from './checks.ts';
+import { runChecks } from './checks.ts';
 
 /** Longer than a request to a store that does not respond, with its repeats. */
 const WITHIN_MS = 25_000;
@@ -23,7 +23,7 @@ export function reportAtStart(
   async function report(): Promise<void> {
     const limit = systemClock.sleep(READY_MS, shutdown.signal);
     await Promise.race([consumer, limit]).catch(() => undefined);
-    const findings = await lookOnce(gather, { withinMs: WITHIN_MS });
+    const findings = await runChecks(gather, { withinMs: WITHIN_MS });
     if (shutdown.signal.aborted) return;
     const found = findingsFor('readyz', findings).filter(
       ({ code }) => !(consumer && code === 'workers_missing'),

@@ -58,9 +58,9 @@ function reread({ config, accounts, log }: AppContext): void {
 
 /** Every process feeds: a callback's row is in the queue a moment after it is on disk. */
 export function startFeeder(parts: AppContext): Dispatcher {
-  const { config, catalogue, queue, accounts, clock, log, database, shutdown, signs, due } = parts;
+  const { config, catalogue, queue, accounts, clock, log, database, shutdown, health, due } = parts;
   const feeder = createDispatcher(
-    { catalogue, queue, accounts, clock, log, signs },
+    { catalogue, queue, accounts, clock, log, health },
     {
       min: LEAST_ROOM,
       max: config.queue.windowSize,
@@ -171,8 +171,8 @@ export async function startConsumer(
     log,
     onReleased: () => feeder.notify(),
     onClockSkew: (why) => {
-      if (!why) return parts.signs.setHealthy('store_clock_skewed');
-      parts.signs.setUnhealthy('store_clock_skewed', { detail: { words: why.detail ?? why.code } });
+      if (!why) return parts.health.setHealthy('store_clock_skewed');
+      parts.health.setUnhealthy('store_clock_skewed', { detail: { words: why.detail ?? why.code } });
     },
   });
   const keeping = storeHold.run(shutdown.signal);
@@ -215,7 +215,7 @@ export async function startConsumer(
   });
   const archive = recogniseStored(archiver, { catalogue, log }, stored);
   const watchdog = await openConsumerWatchdog(
-    { queue, signs: parts.signs, metrics, clock, log },
+    { queue, health: parts.health, metrics, clock, log },
     async (job, signal) => {
       try {
         return await storeHold.runUnlessHeld(job, signal, (within) => archive(job, within));

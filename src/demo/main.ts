@@ -6,7 +6,7 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { lastWords } from '../app/run.ts';
+import { startFailureOf } from '../app/run.ts';
 import { createLifetimes, systemClock } from '../runtime/clock.ts';
 import { createLog } from '../runtime/log.ts';
 import { allowSlowConnects } from '../runtime/network/slow-connects.ts';
@@ -111,7 +111,7 @@ async function run(): Promise<boolean> {
 try {
   process.exitCode = (await run()) ? 0 : 1;
 } catch (error) {
-  const { exitCode, text } = lastWords('The demo', error);
+  const { exitCode, text } = startFailureOf('The demo', error);
   process.stderr.write(`${text}\n`);
   process.exitCode = exitCode;
 } finally {

@@ -18,7 +18,7 @@ export interface Health {
   ): void;
   setHealthy(code: string): void;
   /** `look` is called before the conditions are told, and reports what only looking tells. */
-  observe(look: () => Promise<void>): void;
+  addProbe(look: () => Promise<void>): void;
   /** Calls all looks. Never rejects: what cannot be asked is not unhealthy yet. */
   refresh(): Promise<void>;
   list(): readonly Condition[];
@@ -35,7 +35,7 @@ export function createHealth(now: () => Date): Health {
     setHealthy: (code) => {
       conditions.delete(code);
     },
-    observe: (look) => {
+    addProbe: (look) => {
       looks.push(look);
     },
     refresh: async () => {
@@ -46,11 +46,11 @@ export function createHealth(now: () => Date): Health {
 }
 
 /** For /livez, which is open: 200 while shutting down too, or a supervisor would cut what is being finished. */
-export function liveness(signs: Pick<Health, 'list'>): {
+export function liveness(health: Pick<Health, 'list'>): {
   code: 200 | 503;
   body: { status: 'ok' | 'stuck'; reasons: string[] };
 } {
-  const reasons = signs.list().flatMap(({ code, isFatal }) => (isFatal ? [code] : []));
+  const reasons = health.list().flatMap(({ code, isFatal }) => (isFatal ? [code] : []));
   return reasons.length > 0
     ? { code: 503, body: { status: 'stuck', reasons } }
     : { code: 200, body: { status: 'ok', reasons } };

@@ -27,13 +27,13 @@ export function createLog(options: LogOptions): Log {
 }
 
 function writeToStderr(line: string): void {
-  process.stderr.write(process.stderr.isTTY ? forPeople(line) : line);
+  process.stderr.write(process.stderr.isTTY ? formatForTerminal(line) : line);
 }
 
 const MARKS: Readonly<Record<number, string>> = { 40: 'WARN  ', 50: 'ERROR ', 60: 'FATAL ' };
 
 /** `05:10:14 archived  id=m_f1e7… bytes=19266`; a line that is no JSON object stays as it is. */
-export function forPeople(line: string): string {
+export function formatForTerminal(line: string): string {
   let fields: Record<string, unknown>;
   try {
     fields = JSON.parse(line) as Record<string, unknown>;

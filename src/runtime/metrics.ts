@@ -2,7 +2,7 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 
 /** The programs that count a metric; of one that is not here, every program does. `all` is each of them. */
-const COUNTED_BY: Readonly<Partial<Record<Exclude<keyof Metrics, 'registry'>, readonly Counting[]>>> = {
+const COUNTED_BY: Readonly<Partial<Record<Exclude<keyof Metrics, 'registry'>, readonly ProgramKind[]>>> = {
   received: ['server', 'worker'],
   callbacks: ['server'],
   upstream: ['server'],
@@ -34,19 +34,19 @@ const COUNTED_BY: Readonly<Partial<Record<Exclude<keyof Metrics, 'registry'>, re
 };
 
 const COUNTING = ['server', 'worker', 'sweep'] as const;
-export type Counting = (typeof COUNTING)[number];
+export type ProgramKind = (typeof COUNTING)[number];
 
-export const countedBy = (name: string): readonly Counting[] =>
-  (COUNTED_BY as Partial<Record<string, readonly Counting[]>>)[name] ?? COUNTING;
+export const programsOf = (name: string): readonly ProgramKind[] =>
+  (COUNTED_BY as Partial<Record<string, readonly ProgramKind[]>>)[name] ?? COUNTING;
 
 /**
  * Shows only what this program counts: a server that said 0 archived would be believed. Any other name than those of
  * the three programs is one that does all of their work.
  */
-export function showOnlyCountedBy(program: string, { registry, ...metrics }: Metrics): void {
+export function exposeOnlyMetricsOf(program: string, { registry, ...metrics }: Metrics): void {
   if (!COUNTING.some((one) => one === program)) return;
   for (const [key, metric] of Object.entries(metrics)) {
-    if (!countedBy(key).some((one) => one === program))
+    if (!programsOf(key).some((one) => one === program))
       registry.removeSingleMetric((metric as unknown as { name: string }).name);
   }
 }

@@ -18,7 +18,7 @@ export interface SharedClock extends Clock {
 }
 
 /** Below this the machine's clock is right: NTP and a round trip differ by as much. */
-export const TOLERATED_MS = 5_000;
+export const TOLERATED_SKEW_MS = 5_000;
 /** Beyond this one of the two clocks is wrong. */
 export const DISAGREEMENT_MS = 60_000;
 const CERTAIN_AFTER_MS = 10 * 60_000;
@@ -50,7 +50,7 @@ export function createSharedClock(
       const machineMs = machine.now().getTime();
       const isFirst = skewMs === undefined;
       skewMs = machineMs - theirsMs;
-      const atMs = Math.abs(skewMs) <= TOLERATED_MS ? machineMs : theirsMs;
+      const atMs = Math.abs(skewMs) <= TOLERATED_SKEW_MS ? machineMs : theirsMs;
       if (!isFirst && Math.abs(atMs - nowMs()) > DISAGREEMENT_MS) certainFromMs = readAtMs + CERTAIN_AFTER_MS;
       base = { atMs, readAtMs };
     },

@@ -10,7 +10,7 @@ import {
 import { DatabaseAwayError } from '../catalogue/database/database.ts';
 import { FailureError } from '../failures.ts';
 import { OverloadedError, UnknownAccountError } from '../pipeline/ingest/insert-batcher.ts';
-import { boundConnections, LISTENER_LIMITS, timeoutsOf } from '../runtime/network/server-limits.ts';
+import { LISTENER_LIMITS, limitConnections, timeoutsOf } from '../runtime/network/server-limits.ts';
 import { redact } from '../runtime/redaction.ts';
 import { isStoreRefusal } from '../store-failures.ts';
 import { addLoadShedding } from './load-shedding.ts';
@@ -55,7 +55,7 @@ function createApp(deps: RouteDeps): App {
     forceCloseConnections: 'idle',
     frameworkErrors: (error, request, reply) => void sendProblem(request, reply, problemOf(error)),
   }).withTypeProvider<ZodTypeProvider>();
-  boundConnections(app.server, limits.connections);
+  limitConnections(app.server, limits.connections);
   app.setValidatorCompiler(validatorCompiler);
   // Schemas of answers are documentation, held true by the tests; checking our own rows again costs time.
   app.setSerializerCompiler(() => (answer) => JSON.stringify(answer));

@@ -12,7 +12,7 @@ await runProgram('server', async (attend) => {
   const config = loadConfig();
   requireShared(config, 'npm run server');
   const { keys, file } = await loadKeys(config);
-  const parts = await openAppContext(config, { program: 'server', patience: 'later' });
+  const parts = await openAppContext(config, { program: 'server', whenAway: 'later' });
   attend(parts.shutdown);
   startAlerts(parts);
   startFeeder(parts);

@@ -4,7 +4,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { AppContext } from '../app/app-context.ts';
-import type { Look } from '../app/checks.ts';
+import type { CheckRun } from '../app/checks.ts';
 import type { Ingest } from '../pipeline/ingest/ingest.ts';
 import type { ListenerLimits } from '../runtime/network/server-limits.ts';
 import type { RepeatedLog } from '../runtime/repeated-log.ts';
@@ -26,7 +26,7 @@ export interface RouteDeps
     | 'queue'
     | 'store'
     | 'shutdown'
-    | 'signs'
+    | 'health'
   > {
   access: Access;
   /** For lines that whoever calls can cause. */
@@ -35,7 +35,7 @@ export interface RouteDeps
   limits?: ListenerLimits;
   intake: Ingest;
   /** What the list of checks finds, looked at once a second at most; of these accounts: at every call. */
-  look: (accounts?: readonly string[]) => Promise<Look>;
+  look: (accounts?: readonly string[]) => Promise<CheckRun>;
 }
 
 export type App = FastifyInstance<

@@ -1,8 +1,8 @@
 /** The server on its ports, and what to tell whoever started it. */
 
 import type { AppContext } from '../app/app-context.ts';
-import { lookOnce, seldom } from '../app/checks.ts';
-import { openIntake } from '../app/ingest.ts';
+import { atMostOncePerSecond, runChecks } from '../app/checks.ts';
+import { openIngest } from '../app/ingest.ts';
 import { listenError } from '../app/run.ts';
 import type { ApiKey } from '../config/api-keys.ts';
 import type { Config } from '../config/config.ts';
@@ -31,16 +31,16 @@ export async function openServer(
   { keys, limits }: { keys: readonly ApiKey[]; limits?: ListenerLimits },
 ): Promise<RunningServer> {
   const { host, port, callbackPort } = parts.config.http;
-  const intake = await openIntake(parts);
+  const intake = await openIngest(parts);
   const repeatedLog = createRepeatedLog(parts.log);
   parts.shutdown.step('repeated log lines', async () => repeatedLog.close());
   const lookAt = (accounts?: readonly string[]) =>
-    lookOnce(parts.gather, {
+    runChecks(parts.gather, {
       isAway: () => intake.state.isDatabaseDown,
       suspect: intake.suspect,
       ...(accounts ? { accounts } : {}),
     });
-  const lookAtAll = seldom(() => lookAt());
+  const lookAtAll = atMostOncePerSecond(() => lookAt());
   const deps = {
     ...parts,
     intake,

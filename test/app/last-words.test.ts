@@ -6,7 +6,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { lastWords, listenError } from '../../src/app/run.ts';
+import { listenError, startFailureOf } from '../../src/app/run.ts';
 import { DatabaseAwayError } from '../../src/catalogue/database/database.ts';
 import { explainAway } from '../../src/catalogue/database/other-protocol.ts';
 import { loadConfig } from '../../src/config/config.ts';
@@ -29,7 +29,7 @@ describe('a listening address that cannot be had', () => {
     t.after(() => first.close());
     const { port } = first.address() as { port: number };
     const at = { host: '127.0.0.1', port, portVariable: 'CALLBACK_PORT' };
-    const { exitCode, text } = lastWords('it', listenError(await refusalOf('127.0.0.1', port), at));
+    const { exitCode, text } = startFailureOf('it', listenError(await refusalOf('127.0.0.1', port), at));
     assert.equal(exitCode, 78);
     assert.equal(
       text,
@@ -39,7 +39,7 @@ describe('a listening address that cannot be had', () => {
 
   test('is said of a host that is not of this machine', async () => {
     const at = { host: '192.0.2.1', port: 1, portVariable: 'PORT' };
-    const { text } = lastWords('it', listenError(await refusalOf('192.0.2.1', 0), at));
+    const { text } = startFailureOf('it', listenError(await refusalOf('192.0.2.1', 0), at));
     assert.match(text, /^192\.0\.2\.1 is no address of this machine\. Set HOST/);
   });
 });
@@ -55,7 +55,7 @@ describe('the last words of a program that cannot start', () => {
         () => undefined,
         (reason: unknown) => reason,
       );
-      const { exitCode, text } = lastWords('it', error);
+      const { exitCode, text } = startFailureOf('it', error);
       assert.equal(exitCode, 78);
       assert.match(text, new RegExp(`^${folder}.* cannot be used: .*Set DATA_DIR to a folder[^\\n]*$`));
     }
@@ -63,7 +63,7 @@ describe('the last words of a program that cannot start', () => {
 
   test('keep the password of the database to themselves', () => {
     const cause = new Error('connect postgres://u:hidden-password@db/x failed');
-    const { exitCode, text } = lastWords('it', new DatabaseAwayError('away', { cause }));
+    const { exitCode, text } = startFailureOf('it', new DatabaseAwayError('away', { cause }));
     assert.equal(exitCode, 1);
     assert.match(text, /The database of DATABASE_URL does not answer/);
     assert.doesNotMatch(text, /hidden-password/);
@@ -74,12 +74,12 @@ describe('the last words of a program that cannot start', () => {
       loadConfig({ NODE_ENV: 'production' }, { dotEnvFolder: '/nowhere' });
       assert.fail('it loaded');
     } catch (error) {
-      assert.match(lastWords('it', error).text, /Example: DATABASE_URL=postgres:\/\/wma:\w+@/);
+      assert.match(startFailureOf('it', error).text, /Example: DATABASE_URL=postgres:\/\/wma:\w+@/);
     }
   });
 
   test('of an error nobody foresaw hold its stack', () => {
-    const { exitCode, text } = lastWords('it', new TypeError('x is not a function'));
+    const { exitCode, text } = startFailureOf('it', new TypeError('x is not a function'));
     assert.equal(exitCode, 1);
     assert.match(text, /^it failed unexpectedly: TypeError: x is not a function\n {4}at /);
   });
@@ -88,7 +88,7 @@ describe('the last words of a program that cannot start', () => {
 describe('a port of DATABASE_URL where another server listens', () => {
   const wordsAt = async (url: string) => {
     const away = new DatabaseAwayError('away', { cause: new Error('Connection terminated unexpectedly') });
-    return lastWords('it', await explainAway(away, url).catch((reason: unknown) => reason));
+    return startFailureOf('it', await explainAway(away, url).catch((reason: unknown) => reason));
   };
 
   test('is a mistake of the configuration, be it a web server or Redis', async (t) => {

@@ -22,7 +22,7 @@ function partsOn(t: TestContext, port: number | undefined) {
     if (isAway) throw new Error('away');
     return value;
   };
-  const signs = createHealth(systemClock.now);
+  const health = createHealth(systemClock.now);
   const catalogue = {
     accounts: { states: () => answer(away.catalogue, []) },
     fleet: { read: async () => ({ processes: [], workers: { alive: 1 } }) },
@@ -40,7 +40,7 @@ function partsOn(t: TestContext, port: number | undefined) {
     queue: { counts: () => answer(away.queue, COUNTS), probe: () => answer(away.queue, undefined) },
     storeHealth: { check: async () => undefined },
     accounts: createAccounts([]),
-    signs,
+    health,
     clock: systemClock,
     lifetimes: createLifetimes({ mediaLifetimeMs: 3_600_000, timeScale: 1 }),
     process: 'this one',
@@ -48,7 +48,7 @@ function partsOn(t: TestContext, port: number | undefined) {
   return {
     config: { ...loadConfig({}), metrics: { port } },
     metrics: createMetrics(),
-    signs,
+    health,
     shutdown,
     away,
     gather,
@@ -101,15 +101,15 @@ test('it is not ready while the catalogue or the queue is away, and says which',
 test('a consumer in trouble makes it unready; one that only a restart helps makes it dead', async (t) => {
   const parts = partsOn(t, 0);
   const url = (await openMetricsPort(parts))!;
-  parts.signs.setUnhealthy('consumer_closed');
+  parts.health.setUnhealthy('consumer_closed');
   const body = await askAgain(url, (code) => code === 503);
   assert.deepEqual(body.degraded, ['consumer_closed']);
   assert.equal((await fetch(`${url}/livez`)).status, 200);
-  parts.signs.setHealthy('consumer_closed');
-  parts.signs.setUnhealthy('worker_quiet', { isFatal: true });
+  parts.health.setHealthy('consumer_closed');
+  parts.health.setUnhealthy('worker_quiet', { isFatal: true });
   const live = await fetch(`${url}/livez`);
   assert.deepEqual([live.status, await live.json()], [503, { status: 'stuck', reasons: ['worker_quiet'] }]);
-  parts.signs.setHealthy('worker_quiet');
+  parts.health.setHealthy('worker_quiet');
   assert.equal((await fetch(`${url}/livez`)).status, 200);
   await askAgain(url, (code) => code === 200);
 });

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { lastWords, listenError, requireShared, StartError } from '../../src/app/run.ts';
+import { listenError, requireShared, StartError, startFailureOf } from '../../src/app/run.ts';
 import { DatabaseAwayError } from '../../src/catalogue/database/database.ts';
 import { FolderInUseError } from '../../src/runtime/disk/folder-lock.ts';
 
@@ -41,17 +41,17 @@ describe('a program that cannot start', () => {
   });
 
   it('names the cause it knows, and shows the stack of what it does not', () => {
-    assert.deepEqual(lastWords('server', new StartError('do this')), { exitCode: 78, text: 'do this' });
-    assert.equal(lastWords('server', new FolderInUseError('/data')).exitCode, 78);
+    assert.deepEqual(startFailureOf('server', new StartError('do this')), { exitCode: 78, text: 'do this' });
+    assert.equal(startFailureOf('server', new FolderInUseError('/data')).exitCode, 78);
     const away = new DatabaseAwayError('x', {
       cause: new Error('connect ECONNREFUSED postgres://u:pass@db'),
     });
-    const { exitCode, text } = lastWords('server', away);
+    const { exitCode, text } = startFailureOf('server', away);
     assert.equal(exitCode, 1);
     assert.match(text, /DATABASE_URL does not answer/);
     assert.ok(!text.includes('pass@'));
-    assert.match(lastWords('server', new Error('odd')).text, /odd\n\s+at /);
-    assert.equal(lastWords('server', 'thrown').exitCode, 1);
+    assert.match(startFailureOf('server', new Error('odd')).text, /odd\n\s+at /);
+    assert.equal(startFailureOf('server', 'thrown').exitCode, 1);
   });
 
   it('knows the errors of listening', () => {

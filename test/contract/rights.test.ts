@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import { migrateOnly } from '../../src/app/migrate.ts';
-import { lastWords } from '../../src/app/run.ts';
+import { startFailureOf } from '../../src/app/run.ts';
 import { loadConfig } from '../../src/config/config.ts';
 import { onPostgres } from '../machine/postgres.ts';
 import { missing, postgresForTest } from '../machine/services.ts';
@@ -39,7 +39,7 @@ test('a role without CREATE starts on a schema that its owner migrated; what it 
       (program: Program) => program.close().then(() => assert.fail('it started')),
       (reason: unknown) => reason,
     );
-    const { exitCode, text } = lastWords('test', error);
+    const { exitCode, text } = startFailureOf('test', error);
     assert.equal(exitCode, 78, text);
     return text;
   };

@@ -1,7 +1,7 @@
 /** Two archivers with two databases on one Redis. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { lastWords } from '../../src/app/run.ts';
+import { startFailureOf } from '../../src/app/run.ts';
 import { openArchiveQueue } from '../../src/queue/queue.ts';
 import { createLog } from '../../src/runtime/log.ts';
 import { missing, postgresForTest, redisForTest } from '../machine/services.ts';
@@ -22,7 +22,7 @@ test('a queue in Redis that another catalogue uses is refused with the variable 
     () => assert.fail('it started'),
     (reason: unknown) => reason,
   );
-  const { exitCode, text } = lastWords('test', error);
+  const { exitCode, text } = startFailureOf('test', error);
   assert.equal(exitCode, 78);
   assert.match(text, /belongs to another archiver.*Set QUEUE_PREFIX/);
 

@@ -6,7 +6,7 @@ import type {
   VerificationKind,
   VerificationOptions,
 } from '../../src/catalogue/verification/verifications.ts';
-import { idOf, type Reference, stemOf } from '../../src/media.ts';
+import { idOf, keyPrefixOf, type Reference } from '../../src/media.ts';
 import { metadataOf } from '../../src/pipeline/archive/object-metadata.ts';
 import { driftOf } from '../../src/pipeline/verify/verifier.ts';
 import { A, B, ended, type Ground, type Program, SHAPES, sent, sha256Of, until } from './shapes.ts';
@@ -52,7 +52,7 @@ for (const shape of SHAPES) {
     /** As a worker leaves it that died after the last byte: the object is there, the row does not know. */
     async function putAsWorker(reference: Reference, body: Buffer, extension = 'png'): Promise<string> {
       const id = idOf(reference.account, reference.mediaId);
-      const key = `${stemOf({ prefix: '', ...reference, id })}.${extension}`;
+      const key = `${keyPrefixOf({ prefix: '', ...reference, id })}.${extension}`;
       await put(key, body, metadataOf(id, reference, 'media_get'));
       return key;
     }

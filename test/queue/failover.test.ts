@@ -7,7 +7,7 @@ import { Redis } from 'ioredis';
 import { openArchiveQueue } from '../../src/queue/queue.ts';
 import { asRefusal, QueueRefusedError } from '../../src/queue/refusal.ts';
 import { createLog } from '../../src/runtime/log.ts';
-import { meansOtherServer } from '../../src/runtime/network/redis-connection.ts';
+import { needsOtherServer } from '../../src/runtime/network/redis-connection.ts';
 import { missing, startRedis } from '../machine/services.ts';
 import { createHandled, entryOf, eventually, finish } from './handled.ts';
 
@@ -172,11 +172,11 @@ describe('what a Redis says when it refuses', () => {
       'NOPERM this user has no permissions',
     ];
     assert.deepEqual(
-      other.filter((message) => !meansOtherServer(new Error(message))),
+      other.filter((message) => !needsOtherServer(new Error(message))),
       [],
     );
     assert.deepEqual(
-      same.filter((message) => meansOtherServer(new Error(message))),
+      same.filter((message) => needsOtherServer(new Error(message))),
       [],
     );
   });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createLog, forPeople } from '../../src/runtime/log.ts';
+import { createLog, formatForTerminal } from '../../src/runtime/log.ts';
 
 function linesOf(write: (log: ReturnType<typeof createLog>) => void): string[] {
   const lines: string[] = [];
@@ -16,7 +16,10 @@ test('a machine reads JSON with time, level and program', () => {
 
 test('a person reads one short line', () => {
   const [line] = linesOf((log) => log.info({ id: 'm_1', failure: { code: 'x' } }, 'a try failed'));
-  assert.match(forPeople(line!), /^\d\d:\d\d:\d\d {2}a try failed {2}id=m_1 {2}failure={"code":"x"}\n$/);
+  assert.match(
+    formatForTerminal(line!),
+    /^\d\d:\d\d:\d\d {2}a try failed {2}id=m_1 {2}failure={"code":"x"}\n$/,
+  );
 });
 
 test('a person sees what is wrong: a warning its cause, an error its stack', () => {
@@ -24,8 +27,8 @@ test('a person sees what is wrong: a warning its cause, an error its stack', () 
     log.warn({ err: new Error('away') }, 'feeding is interrupted');
     log.error({ err: new Error('broken') }, 'unexpected');
   });
-  assert.match(forPeople(warning!), /WARN {2}feeding is interrupted {2}away\n$/);
-  assert.match(forPeople(error!), /ERROR unexpected {2}Error: broken\n {4}at /);
+  assert.match(formatForTerminal(warning!), /WARN {2}feeding is interrupted {2}away\n$/);
+  assert.match(formatForTerminal(error!), /ERROR unexpected {2}Error: broken\n {4}at /);
 });
 
-test('what is no JSON object stays as it is', () => assert.equal(forPeople('plain\n'), 'plain\n'));
+test('what is no JSON object stays as it is', () => assert.equal(formatForTerminal('plain\n'), 'plain\n'));

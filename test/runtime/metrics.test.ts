@@ -1,11 +1,11 @@
 /** What a program cannot know it does not show. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createMetrics, showOnlyCountedBy } from '../../src/runtime/metrics.ts';
+import { createMetrics, exposeOnlyMetricsOf } from '../../src/runtime/metrics.ts';
 
 async function shownBy(program: string): Promise<Set<string>> {
   const metrics = createMetrics();
-  showOnlyCountedBy(program, metrics);
+  exposeOnlyMetricsOf(program, metrics);
   // Counting what is not shown must not fail.
   metrics.archived.inc();
   metrics.received.inc();

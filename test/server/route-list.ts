@@ -1,5 +1,5 @@
 /** The routes of the server, read from Fastify's own tree. */
-import { lookOnce } from '../../src/app/checks.ts';
+import { runChecks } from '../../src/app/checks.ts';
 import { createIngest } from '../../src/pipeline/ingest/ingest.ts';
 import { createRepeatedLog } from '../../src/runtime/repeated-log.ts';
 import { buildServer } from '../../src/server/app.ts';
@@ -13,7 +13,7 @@ export async function listRoutes(s: TestServer): Promise<string[]> {
     repeatedLog: createRepeatedLog(s.context.log),
     access: createAccess([], { clock: s.context.clock, revocations: s.context.catalogue.revocations }),
     intake: createIngest({ ...s.context, onAccepted: () => undefined }),
-    look: () => lookOnce(s.context.gather),
+    look: () => runChecks(s.context.gather),
   });
   const tree = app.printRoutes({ commonPrefix: false, includeMeta: false });
   await app.close();

@@ -2,7 +2,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Notification, PoolClient, QueryResult, QueryResultRow } from 'pg';
 import { storableText } from '../../storable.ts';
-import { tlsTroubleOf } from '../../tls-failures.ts';
+import { tlsFailureOf } from '../../tls-failures.ts';
 import { refusalOf } from './refusal.ts';
 
 /** What is asked of a pool; node-postgres' and the embedded database's both answer to it. */
@@ -52,7 +52,7 @@ function translate(error: unknown): unknown {
 function isAway(error: Error): boolean {
   const { code, severity } = error as { code?: string; severity?: string };
   // A certificate that has expired may be renewed.
-  if (tlsTroubleOf(error)) return true;
+  if (tlsFailureOf(error)) return true;
   if (code === undefined) return AWAY_WORDS.test(error.message);
   return AWAY.test(code) || /^E[A-Z]/.test(code) || severity === 'FATAL' || severity === 'PANIC';
 }

@@ -1,6 +1,6 @@
 /** What a database refuses for good, in a sentence that says what to change. What passes by waiting is not here. */
 
-import { isTlsMisconfigured, TLS_PLACES, tlsSentence, tlsTroubleOf } from '../../tls-failures.ts';
+import { isTlsMisconfigured, TLS_PLACES, tlsFailureOf, tlsSentence } from '../../tls-failures.ts';
 
 interface Refused {
   /** SQLSTATE, or a code of Node. */
@@ -51,7 +51,7 @@ const REFUSED: readonly Refused[] = [
 
 /** The sentence for an error that no waiting cures; undefined for every other one. Holds the words of the server. */
 export function refusalOf(error: Error): string | undefined {
-  const tls = tlsTroubleOf(error);
+  const tls = tlsFailureOf(error);
   if (tls) return isTlsMisconfigured(tls) ? tlsSentence(error, TLS_PLACES.database) : undefined;
   const { code, syscall, path } = error as NodeJS.ErrnoException;
   // A socket that is missing is a database that is away; a file of a certificate is a wrong path.

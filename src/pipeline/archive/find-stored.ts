@@ -3,7 +3,7 @@ import type { Catalogue } from '../../catalogue/catalogue.ts';
 import type { MediaRow } from '../../catalogue/media/row.ts';
 import type { FoundObject } from '../../catalogue/verification/objects.ts';
 import { FailureError } from '../../failures.ts';
-import { stemOf } from '../../media.ts';
+import { keyPrefixOf } from '../../media.ts';
 import type { ArchiveJob } from '../../queue/consumer.ts';
 import type { Disposition } from '../../queue/job-result.ts';
 import type { Clock } from '../../runtime/clock.ts';
@@ -65,7 +65,7 @@ export function createStoredMedia({ store, catalogue, clock, log, prefix }: Stor
     if (row.objectKey) return row.bucket === store.bucket ? [{ key: row.objectKey }] : [];
     if (!row.sentAt) return [];
     // Its extension is known only once its bytes are.
-    const stem = stemOf({ prefix, account: row.account, sentAt: row.sentAt, id: row.id });
+    const stem = keyPrefixOf({ prefix, account: row.account, sentAt: row.sentAt, id: row.id });
     return (await store.list({ prefix: stem, pageSize: KEYS_LIMIT, signal })).objects.slice();
   }
 

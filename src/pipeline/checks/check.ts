@@ -5,7 +5,7 @@
  *
  * To add a check:
  * 1. The fact. A condition of the whole: add a field to {@link Facts} and read it in gather.ts. A condition of one
- *    process: report it there with `signs.setUnhealthy(code)` and `signs.setHealthy(code)`; it is then in
+ *    process: report it there with `health.setUnhealthy(code)` and `health.setHealthy(code)`; it is then in
  *    `facts.conditions` already.
  * 2. The entry: in the file of its part (parts.ts, store.ts, processes.ts, accounts.ts, media.ts), with its words in
  *    English and Chinese, and `find`, which turns the fact into findings. `reported(code)` is the `find` of a condition
@@ -116,7 +116,7 @@ export interface Facts {
   readonly conditions?: readonly Condition[];
 }
 
-/** `find` of a check that the parts of a process report; see ../../vital-signs.ts. */
+/** `find` of a check that the parts of a process report; see ../../vital-health.ts. */
 export const findReported =
   (code: string): Check['find'] =>
   ({ conditions, process, processes = [] }) => {

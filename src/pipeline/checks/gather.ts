@@ -23,7 +23,7 @@ export interface FactGathererDeps {
   queue: Pick<ArchiveQueue, 'counts' | 'probe'>;
   storeHealth: StoreHealth;
   accounts: Pick<Accounts, 'find' | 'all'>;
-  signs: Pick<Health, 'list' | 'refresh'>;
+  health: Pick<Health, 'list' | 'refresh'>;
   clock: Pick<Clock, 'now'>;
   lifetimes: Pick<Lifetimes, 'lifetimeMs' | 'scale'>;
   process: string;
@@ -160,9 +160,9 @@ export function createFactGatherer(deps: FactGathererDeps): FactGatherer {
       }
     },
     process: async () => {
-      await deps.signs.refresh();
+      await deps.health.refresh();
       const { process } = deps;
-      return { now: clock.now(), process, conditions: deps.signs.list() };
+      return { now: clock.now(), process, conditions: deps.health.list() };
     },
   };
 }

@@ -14,7 +14,7 @@ export interface ConcurrencyShares {
 
 export interface ConcurrencySharesDeps {
   catalogue: { fleet: Pick<Catalogue['fleet'], 'beat' | 'leave'> };
-  signs: Pick<Health, 'list' | 'refresh'>;
+  health: Pick<Health, 'list' | 'refresh'>;
   clock: Clock;
 }
 
@@ -41,7 +41,7 @@ export function createConcurrencyShares(
   deps: ConcurrencySharesDeps,
   self: { name: string; takesMedia: boolean },
 ): ConcurrencyShares {
-  const { catalogue, clock, signs } = deps;
+  const { catalogue, clock, health } = deps;
   const id = randomUUID();
   // Alone until told otherwise: a burst of the first seconds is better than a start that waits.
   let place: Pick<FleetPlace, 'live' | 'rank'> = { live: 1, rank: 0 };
@@ -49,9 +49,9 @@ export function createConcurrencyShares(
 
   /** Says that this process lives. What is measured of the clocks is told with the next beat. */
   async function beat(): Promise<void> {
-    await signs.refresh();
+    await health.refresh();
     const sentAtMs = performance.now();
-    const found = await catalogue.fleet.beat(id, { ...self, clockAheadMs, conditions: signs.list() });
+    const found = await catalogue.fleet.beat(id, { ...self, clockAheadMs, conditions: health.list() });
     place = found;
     const tookMs = performance.now() - sentAtMs;
     if (tookMs <= PROMPT_MS)

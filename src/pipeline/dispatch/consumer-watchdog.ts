@@ -13,7 +13,7 @@ import type { Metrics } from '../../runtime/metrics.ts';
 
 export interface ConsumerWatchdogDeps {
   queue: Pick<ArchiveQueue, 'consume' | 'firstWaiting'>;
-  signs: Pick<Health, 'setUnhealthy' | 'setHealthy'>;
+  health: Pick<Health, 'setUnhealthy' | 'setHealthy'>;
   metrics: Pick<Metrics, 'consumerRestarts'>;
   clock: Pick<Clock, 'sleep'>;
   log: Pick<Log, 'error' | 'info'>;
@@ -64,7 +64,7 @@ export async function openConsumerWatchdog(
   handler: JobHandler,
   options: ConsumerWatchdogOptions,
 ): Promise<ConsumerWatchdog> {
-  const { queue, signs, log } = deps;
+  const { queue, health, log } = deps;
   const { quietMs = 60_000, everyMs = 10_000, graceMs } = options;
   let inHand = 0;
   let begun = 0;
@@ -78,7 +78,7 @@ export async function openConsumerWatchdog(
     if (restarts > 0) {
       log.info({ restarts }, 'the consumer works again');
       restarts = 0;
-      signs.setHealthy('worker_quiet');
+      health.setHealthy('worker_quiet');
     }
     try {
       return await handler(job, signal);
@@ -88,7 +88,7 @@ export async function openConsumerWatchdog(
   };
   const open = () => queue.consume(counted, options.consume);
   let consumer = await open();
-  signs.setHealthy('consumer_closed');
+  health.setHealthy('consumer_closed');
 
   async function restart(): Promise<void> {
     restarts++;
@@ -97,7 +97,7 @@ export async function openConsumerWatchdog(
       { jobId: standing?.jobId, restarts },
       'the consumer takes no media although some wait: opening it anew',
     );
-    signs.setUnhealthy('worker_quiet', { count: restarts, isFatal: restarts > RESTARTS });
+    health.setUnhealthy('worker_quiet', { count: restarts, isFatal: restarts > RESTARTS });
     standing = undefined;
     await consumer.close(graceMs);
     if (isClosed) return;

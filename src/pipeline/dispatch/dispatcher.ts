@@ -18,7 +18,7 @@ export interface DispatcherDeps {
   accounts: Pick<Accounts, 'all'>;
   clock: Pick<Clock, 'now'>;
   log: Pick<Log, 'warn'>;
-  signs: Pick<Health, 'setUnhealthy' | 'setHealthy'>;
+  health: Pick<Health, 'setUnhealthy' | 'setHealthy'>;
 }
 
 export interface Dispatcher {
@@ -83,10 +83,10 @@ export function createDispatcher(deps: DispatcherDeps, bounds: WindowBounds): Di
     try {
       await deps.queue.add(fed, signal);
       addsFailSinceMs = undefined;
-      deps.signs.setHealthy(ADDS_FAILING);
+      deps.health.setHealthy(ADDS_FAILING);
     } catch (error) {
       addsFailSinceMs ??= performance.now();
-      if (performance.now() - addsFailSinceMs >= addsFailingMs) deps.signs.setUnhealthy(ADDS_FAILING);
+      if (performance.now() - addsFailSinceMs >= addsFailingMs) deps.health.setUnhealthy(ADDS_FAILING);
       throw error;
     }
   }

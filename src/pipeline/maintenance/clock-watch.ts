@@ -1,7 +1,7 @@
 /** Keeps a process on the database's clock, says when its machine's clock is wrong, and ends what wrong clocks wrote. */
 import type { Catalogue } from '../../catalogue/catalogue.ts';
 import type { Log } from '../../runtime/log.ts';
-import { type SharedClock, TOLERATED_MS } from '../../runtime/shared-clock.ts';
+import { type SharedClock, TOLERATED_SKEW_MS } from '../../runtime/shared-clock.ts';
 
 export interface ClockWatchDeps {
   clock: SharedClock;
@@ -25,7 +25,7 @@ export function createClockWatch(deps: ClockWatchDeps, { everyMs = EVERY_MS } = 
 
   function say(skewMs: number): void {
     const seconds = Math.round(skewMs / 1000);
-    if (Math.abs(skewMs) <= TOLERATED_MS) {
+    if (Math.abs(skewMs) <= TOLERATED_SKEW_MS) {
       if (saidAtMs > 0) log.info({ seconds }, 'clock: right again');
       saidAtMs = Number.NEGATIVE_INFINITY;
     } else if (performance.now() - saidAtMs > SAY_EVERY_MS) {

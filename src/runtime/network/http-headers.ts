@@ -1,5 +1,5 @@
 /** An answer's headers as undici gives them, each name once: a repeated one is joined, as RFC 9110 §5.3 allows. */
-export function flatHeaders(
+export function joinHeaders(
   headers: Readonly<Record<string, string | string[] | undefined>>,
 ): Record<string, string> {
   const flat: Record<string, string> = {};

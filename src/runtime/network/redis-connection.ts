@@ -12,7 +12,7 @@ const REFUSES = /(^|[\s-])(READONLY|LOADING|MASTERDOWN|UNBLOCKED|CLUSTERDOWN)\b/
 const RECONNECT_EVERY_MS = 1_000;
 
 /** Whether the error means that a new connection may lead to a server that works. */
-export const meansOtherServer = (error: Error): boolean => REFUSES.test(error.message);
+export const needsOtherServer = (error: Error): boolean => REFUSES.test(error.message);
 
 /** Twice CONNECT_ATTEMPT_MS and a little: an IPv6 address that swallows packets may stand before the IPv4 one. */
 const CONNECT_MS = 6_000;
@@ -73,7 +73,7 @@ class RedisConnection extends Redis {
 function createReconnectPolicy({ enableOfflineQueue = true }: RedisOptions) {
   let reconnectedAtMs = Number.NEGATIVE_INFINITY;
   return (error: Error): false | 1 | 2 => {
-    if (!meansOtherServer(error)) return false;
+    if (!needsOtherServer(error)) return false;
     if (performance.now() - reconnectedAtMs < RECONNECT_EVERY_MS) return false;
     reconnectedAtMs = performance.now();
     return enableOfflineQueue ? 2 : 1;

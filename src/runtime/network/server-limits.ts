@@ -36,7 +36,7 @@ export const timeoutsOf = ({ requestMs, checkMs, keepAliveMs }: ListenerLimits) 
  * a request, or for the next one: a newcomer finds its place, however many slow connections there are, and a request
  * that has arrived is never cut. (Node's own maxConnections turns the newcomer away.)
  */
-export function boundConnections(server: Server, limit: number): void {
+export function limitConnections(server: Server, limit: number): void {
   let open = 0;
   // In the order in which they began to wait.
   const waiting = new Set<Socket>();

@@ -4,7 +4,7 @@ import { liveness } from '../../runtime/health.ts';
 import type { App, RouteDeps } from '../route-deps.ts';
 import { LIVE, READY } from './health-schemas.ts';
 
-export function healthRoutes(deps: Pick<RouteDeps, 'intake' | 'look' | 'shutdown' | 'signs'>) {
+export function healthRoutes(deps: Pick<RouteDeps, 'intake' | 'look' | 'shutdown' | 'health'>) {
   return async (app: App): Promise<void> => {
     app.get(
       '/livez',
@@ -17,7 +17,7 @@ export function healthRoutes(deps: Pick<RouteDeps, 'intake' | 'look' | 'shutdown
         },
       },
       async (_request, reply) => {
-        const { code, body } = liveness(deps.signs);
+        const { code, body } = liveness(deps.health);
         return reply.code(code).send(body);
       },
     );

@@ -260,7 +260,7 @@ export const ACCOUNT: z.ZodType = z
     clockSkew: z
       .object({ seconds: z.number().int(), at: time, message: z.string(), advice: z.string() })
       .optional()
-      .describe('the clock of this server against the timestamps WeChat signs, where it is off'),
+      .describe('the clock of this server against the timestamps WeChat health, where it is off'),
     token: z.object({ expiresAt: time }).optional(),
     customerService: z
       .array(

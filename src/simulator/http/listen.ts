@@ -2,9 +2,9 @@
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import {
-  boundConnections,
   LISTENER_LIMITS,
   type ListenerLimits,
+  limitConnections,
   timeoutsOf,
 } from '../../runtime/network/server-limits.ts';
 
@@ -16,7 +16,7 @@ export async function listenLocally(
   port = 0,
 ): Promise<{ host: string; close(): Promise<void> }> {
   const server = createServer(timeoutsOf(LIMITS), listener);
-  boundConnections(server, LIMITS.connections);
+  limitConnections(server, LIMITS.connections);
   server.setTimeout(LIMITS.silentMs);
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) =>

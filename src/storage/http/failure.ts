@@ -1,7 +1,7 @@
 /** What a store's answer, or its silence, means in the words of ../failures.ts. */
 import { FailureError, failure } from '../../failures.ts';
 import type { StoreFailureCode } from '../../store-failures.ts';
-import { TLS_PLACES, tlsSentence, tlsTroubleOf } from '../../tls-failures.ts';
+import { TLS_PLACES, tlsFailureOf, tlsSentence } from '../../tls-failures.ts';
 
 /**
  * S3 error codes of a 4xx that say nothing about our right to store: the bytes broke on the way, the server lost
@@ -132,7 +132,7 @@ export function failureOfConnection(error: unknown): FailureError {
   if (error instanceof FailureError) return error;
   const tls = tlsSentence(error, TLS_PLACES.store);
   // Certificates are made before they are used: a clock that is behind has not got there yet.
-  const kind = tlsTroubleOf(error)?.reason === 'not_yet_valid' ? 'clock_skewed' : 'store_tls';
+  const kind = tlsFailureOf(error)?.reason === 'not_yet_valid' ? 'clock_skewed' : 'store_tls';
   if (tls) return failure(kind, `no answer: ${tls}`, { cause: error });
   const { code, name } = error as { code?: unknown; name?: unknown };
   const word = typeof code === 'string' ? code : typeof name === 'string' ? name : 'unknown error';

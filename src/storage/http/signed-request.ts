@@ -5,7 +5,7 @@ import type { SecureContext } from 'node:tls';
 import { Agent } from 'undici';
 import { type FailureError, failure } from '../../failures.ts';
 import type { Clock } from '../../runtime/clock.ts';
-import { flatHeaders } from '../../runtime/network/http-headers.ts';
+import { joinHeaders } from '../../runtime/network/http-headers.ts';
 import type { Address } from './address.ts';
 import { codeOf, failureOfConnection, failureOfResponse } from './failure.ts';
 import { canonicalQuery, type Signer } from './signing.ts';
@@ -148,7 +148,7 @@ export function createSignedHttp(options: {
         ...(body ? { body: bodyOf(body, lengthBytes) as Buffer } : {}),
         signal,
       });
-      return { status: answer.statusCode, headers: flatHeaders(answer.headers), body: answer.body };
+      return { status: answer.statusCode, headers: joinHeaders(answer.headers), body: answer.body };
     } catch (error) {
       signal.throwIfAborted();
       throw failureOfConnection(error);

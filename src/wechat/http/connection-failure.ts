@@ -1,6 +1,6 @@
 /** Errors of sockets, TLS and proxies as failures. Their own words stay out: they may quote the request. */
 import { type FailureCode, FailureError, failure } from '../../failures.ts';
-import { TLS_PLACES, type TlsPlace, tlsSentence, tlsTroubleOf } from '../../tls-failures.ts';
+import { TLS_PLACES, type TlsPlace, tlsFailureOf, tlsSentence } from '../../tls-failures.ts';
 
 /** What a proxy, not the host behind it, answered or did. */
 export class ProxyError extends Error {
@@ -18,7 +18,7 @@ const NOT_A_PROXY_STATUSES: ReadonlySet<number> = new Set([0, 400, 404, 405, 406
 
 function proxyCodeOf({ status, cause }: ProxyError): FailureCode {
   if (status === 407) return 'proxy_unauthenticated';
-  if (status === undefined) return tlsTroubleOf(cause) ? 'proxy_tls' : 'proxy_failed';
+  if (status === undefined) return tlsFailureOf(cause) ? 'proxy_tls' : 'proxy_failed';
   if (NOT_A_PROXY_STATUSES.has(status)) return 'proxy_unfit';
   return status >= 500 || status === 408 || status === 429 ? 'proxy_failed' : 'proxy_refused';
 }
@@ -49,7 +49,7 @@ export function connectionFailure(
   { where, place, isLink }: ConnectionContext,
 ): FailureError | undefined {
   const found = proxyErrorOf(error);
-  const trouble = tlsTroubleOf(error);
+  const trouble = tlsFailureOf(error);
   let made: FailureError;
   if (found) {
     const words = tlsSentence(found.cause, TLS_PLACES.proxy) ?? found.message;

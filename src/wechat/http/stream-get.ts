@@ -1,7 +1,7 @@
 /** GET as a stream, with an end to every wait and to every body. Knows sockets and lengths, nothing of media. */
 import type { Dispatcher } from 'undici';
 import { FailureError, failure } from '../../failures.ts';
-import { flatHeaders } from '../../runtime/network/http-headers.ts';
+import { joinHeaders } from '../../runtime/network/http-headers.ts';
 import { connectionFailure, isProxyResponse, ProxyError } from './connection-failure.ts';
 import type { PooledConnection } from './connection-pool.ts';
 import { createRoutes, type RouteOptions } from './routing.ts';
@@ -131,7 +131,7 @@ function wrap(
     body.destroy();
     context.leave(isClean);
   };
-  const headers = flatHeaders(response.headers);
+  const headers = joinHeaders(response.headers);
   const announced = headers['content-length'];
   const lengthBytes = announced !== undefined && /^\d{1,15}$/.test(announced) ? Number(announced) : undefined;
 

@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
-import { lastWords } from '../../../src/app/run.ts';
+import { startFailureOf } from '../../../src/app/run.ts';
 import { createCatalogue } from '../../../src/catalogue/catalogue.ts';
 import {
   createDatabase,
@@ -62,7 +62,7 @@ async function refusalAt(database: Database): Promise<{ exitCode: number; text: 
     (reason: unknown) => reason,
   );
   assert.ok(error instanceof DatabaseAwayError && error.refusal, String(error));
-  return lastWords('test', error);
+  return startFailureOf('test', error);
 }
 
 describe('behind PgBouncer', { skip: missing.postgres }, () => {
@@ -106,7 +106,7 @@ describe('behind PgBouncer', { skip: missing.postgres }, () => {
     await onPostgres(ground.direct, `ALTER DATABASE ${name} SET ${isolation}`);
     await ground.pooler.start();
     const error = await requireUsableDatabase(open(t, ground.pooler.url).database).catch((reason) => reason);
-    const { exitCode, text } = lastWords('test', error);
+    const { exitCode, text } = startFailureOf('test', error);
     assert.equal(exitCode, 78);
     assert.match(text, /ALTER ROLE postgres SET default_transaction_isolation = 'read committed'/);
   });

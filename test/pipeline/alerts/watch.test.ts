@@ -57,7 +57,7 @@ async function setup(t: TestContext, open: (typeof backends)[number]['open']) {
 
   /** As a process of its own would, with a sender of its own. */
   function process(name: string, options: { awayMs?: number } = {}) {
-    const signs = createHealth(clock.now);
+    const health = createHealth(clock.now);
     const all = [{ account: ACCOUNT }] as never[];
     const gather = createFactGatherer({
       catalogue,
@@ -70,7 +70,7 @@ async function setup(t: TestContext, open: (typeof backends)[number]['open']) {
       },
       storeHealth: { check: async () => undefined },
       accounts: { all, find: () => undefined },
-      signs,
+      health,
       clock,
       lifetimes,
       process: name,
@@ -94,7 +94,7 @@ async function setup(t: TestContext, open: (typeof backends)[number]['open']) {
       },
       { alertsOnCatalogue: true, everyMs: EVERY_MS, afterMs },
     );
-    return { ...watch, report: signs.setUnhealthy, clear: signs.setHealthy };
+    return { ...watch, report: health.setUnhealthy, clear: health.setHealthy };
   }
 
   const told = () => receiver.requests.map(({ body }) => body as Alert);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { FailureError } from '../../../src/failures.ts';
-import { idOf, type Reference, stemOf } from '../../../src/media.ts';
+import { idOf, keyPrefixOf, type Reference } from '../../../src/media.ts';
 import { createStoredMedia } from '../../../src/pipeline/archive/find-stored.ts';
 import { metadataOf } from '../../../src/pipeline/archive/object-metadata.ts';
 import { bytes, flow, MIB, picture, setup, sha256 } from '../../storage/setup.ts';
@@ -60,7 +60,7 @@ describe('what is stored already', () => {
   describe('in parts', () => {
     const reference: Reference = { account: 'wx1', mediaId: 'm', kind: 'video', sentAt: NOW };
     const id = idOf('wx1', 'm');
-    const key = `${stemOf({ prefix: '', ...reference, id })}.mp4`;
+    const key = `${keyPrefixOf({ prefix: '', ...reference, id })}.mp4`;
     const row = { ...rowOf(key), id };
     const body = bytes(5 * MIB + 1);
 

@@ -54,7 +54,7 @@ async function run(sleeps: number, answer: () => Promise<FleetPlace>) {
   const fleet = createConcurrencyShares(
     {
       catalogue: { fleet: rows },
-      signs: { list: () => [], refresh: async () => undefined },
+      health: { list: () => [], refresh: async () => undefined },
       clock: { now: () => NOON, sleep },
     },
     { name: 'worker', takesMedia: true },

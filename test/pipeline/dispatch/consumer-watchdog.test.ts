@@ -37,14 +37,14 @@ function createPrograms(t: TestContext) {
     write: (line) => void lines.push(line),
   });
   const metrics = createMetrics();
-  const signs = createHealth(systemClock.now);
+  const health = createHealth(systemClock.now);
   const stopped = new AbortController();
   t.after(() => stopped.abort());
   const restarts = async () => Number((await metrics.consumerRestarts.get()).values[0]?.value ?? 0);
   return {
-    deps: { signs, metrics, clock: systemClock, log },
+    deps: { health, metrics, clock: systemClock, log },
     lines,
-    signs,
+    health,
     restarts,
     signal: stopped.signal,
   };
@@ -145,11 +145,11 @@ for (const [name, skip, lay] of [
       const ground = await lay(t);
       if (!ground) return;
       const handled = createHandled();
-      const { queue, restarts, signs, lines } = await setup(t, ground.frozen, handled.handler, ground.spare);
+      const { queue, restarts, health, lines } = await setup(t, ground.frozen, handled.handler, ground.spare);
       await takesAgain(queue, handled, ground);
       assert.ok((await restarts()) >= 1);
       assert.ok(lines.some((line) => /opening it anew/.test(line)));
-      assert.deepEqual(signs.list(), []);
+      assert.deepEqual(health.list(), []);
     });
 
     test('where every connection fell silent, all goes on too', async (t) => {
@@ -185,7 +185,7 @@ for (const [name, skip, lay] of [
 }
 
 test('a new consumer takes what stood; where none does, the process is to be restarted; a job begun ends it', async (t) => {
-  const { deps, signs, lines, signal, restarts } = createPrograms(t);
+  const { deps, health, lines, signal, restarts } = createPrograms(t);
   const closed: number[] = [];
   let take: JobHandler | undefined;
   const queue = {
@@ -204,18 +204,18 @@ test('a new consumer takes what stood; where none does, the process is to be res
   const running = watchdog.run(signal);
   await eventually('one restart', async () => (await restarts()) >= 1);
   assert.equal(closed[0], 123);
-  assert.ok(signs.list().some(({ code }) => code === 'worker_quiet'));
-  await eventually('stuck', async () => liveness(signs).code === 503);
+  assert.ok(health.list().some(({ code }) => code === 'worker_quiet'));
+  await eventually('stuck', async () => liveness(health).code === 503);
   assert.ok((await restarts()) > RESTARTS);
   assert.ok(lines.some((line) => /opening it anew/.test(line)));
   const job = { jobId: 'stands', id: 'stands', round: 1, reference: entryOf('a').reference, attempt: 1 };
   queue.firstWaiting = async () => undefined as never;
   await eventually('well', async () => {
     await take!(job, signal);
-    return liveness(signs).code === 200 && signs.list().length === 0;
+    return liveness(health).code === 200 && health.list().length === 0;
   });
   // What follows is counted from its beginning.
-  const unhealthy = t.mock.method(signs, 'setUnhealthy');
+  const unhealthy = t.mock.method(health, 'setUnhealthy');
   queue.firstWaiting = async () => 'stands';
   await eventually('silent again', async () => unhealthy.mock.callCount() > 0);
   assert.deepEqual(unhealthy.mock.calls[0]?.arguments, ['worker_quiet', { count: 1, isFatal: false }]);

@@ -25,14 +25,14 @@ function setup(options: {
   const looks: (readonly Room[])[] = [];
   const asked: string[] = [];
   const warnings: string[] = [];
-  const signs = createHealth(() => NOW);
+  const health = createHealth(() => NOW);
   let looked: () => void = () => undefined;
   const feeder = createDispatcher(
     {
       accounts: { all: [{ account: 'wx1', concurrency: options.concurrency ?? 4 } as never] },
       clock: { now: () => NOW },
       log: { warn: (...args: unknown[]) => void warnings.push(String(args.at(-1))) },
-      signs,
+      health,
       queue: {
         add: async (jobs) => {
           await options.add?.(jobs);
@@ -65,7 +65,7 @@ function setup(options: {
     looks,
     asked,
     warnings,
-    signs,
+    health,
     nextLook: () =>
       new Promise<void>((resolve) => {
         looked = resolve;
@@ -182,7 +182,7 @@ describe('feeder', () => {
   it('reports adds that fail for long without one success, and the first success after them', async (t) => {
     let isAway = true;
     let refusals = 0;
-    const { signs, stop } = setup({
+    const { health, stop } = setup({
       backlog: jobs(40),
       addsFailingMs: 500,
       add: async () => {
@@ -192,7 +192,7 @@ describe('feeder', () => {
       },
     });
     t.after(stop);
-    const codes = () => signs.list().map(({ code }) => code);
+    const codes = () => health.list().map(({ code }) => code);
     await until('a failed add', async () => refusals === 1);
     assert.deepEqual(codes(), []);
     await until('it is reported', async () => codes().includes('queue_adds_failing'));
@@ -220,7 +220,7 @@ describe('feeder', () => {
 
   it('rests for a second after a failed add, and one success begins the count anew', async (t) => {
     const adds: number[] = [];
-    const { signs, stop } = setup({
+    const { health, stop } = setup({
       backlog: jobs(100),
       addsFailingMs: 500,
       add: async () => {
@@ -229,7 +229,7 @@ describe('feeder', () => {
     });
     t.after(stop);
     await until('the third add', async () => adds.length === 3);
-    assert.deepEqual(signs.list(), []);
+    assert.deepEqual(health.list(), []);
     assert.ok(adds[1]! - adds[0]! > 900, `${adds[1]! - adds[0]!} ms`);
   });
 

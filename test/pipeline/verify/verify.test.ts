@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { FailureError } from '../../../src/failures.ts';
-import { idOf, type Reference, stemOf } from '../../../src/media.ts';
+import { idOf, keyPrefixOf, type Reference } from '../../../src/media.ts';
 import { metadataOf } from '../../../src/pipeline/archive/object-metadata.ts';
 import { scanObjects } from '../../../src/pipeline/verify/objects.ts';
 import type { Scan, ScanContext, ScanDeps } from '../../../src/pipeline/verify/page.ts';
@@ -18,7 +18,7 @@ const reference: Reference = {
   sentAt: new Date('2026-05-01T12:00:00Z'),
 };
 const ID = idOf('wx1', 'media-1');
-const STEM = stemOf({ prefix: '', ...reference, id: ID });
+const STEM = keyPrefixOf({ prefix: '', ...reference, id: ID });
 const KEY = `${STEM}.jpg`;
 const BODY = bytes(100_000);
 const ROW = {

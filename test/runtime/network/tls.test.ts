@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { lastWords } from '../../../src/app/run.ts';
+import { startFailureOf } from '../../../src/app/run.ts';
 import { createDatabase, DatabaseAwayError } from '../../../src/catalogue/database/database.ts';
 import { createPostgresPool } from '../../../src/catalogue/database/postgres.ts';
 import { createClient } from '../../../src/cli/client.ts';
@@ -230,7 +230,7 @@ test('Postgres: a start says why, ends with 78 where it is the configuration, an
     const error = await ask(url);
     // While the program runs it is a database that is away: callbacks go to the spool.
     assert.ok(error instanceof DatabaseAwayError, String(error));
-    const last = lastWords('server', error);
+    const last = startFailureOf('server', error);
     assert.deepEqual([last.exitCode, words.test(last.text)], [exitCode, true], last.text);
     assert.doesNotMatch(last.text, /unexpectedly/);
   };
@@ -241,7 +241,8 @@ test('Postgres: a start says why, ends with 78 where it is the configuration, an
     assert.ok(performance.now() < deadline, 'Postgres does not speak TLS');
   await refused(secure, 78, /authority.*DATABASE_CA_FILE/);
   assert.deepEqual(
-    lastWords('server', await ask(`${server.url}?sslmode=verify-full&sslrootcert=/no/such.pem`)).exitCode,
+    startFailureOf('server', await ask(`${server.url}?sslmode=verify-full&sslrootcert=/no/such.pem`))
+      .exitCode,
     78,
   );
 

@@ -62,7 +62,7 @@ const beat = (
   });
 const leave = (g: Ground, id: string) => g.parts.catalogue.fleet.leave(id);
 
-/** A condition that a part of some other process reports to its own `signs`. */
+/** A condition that a part of some other process reports to its own health. */
 const reportedElsewhere = (code: CheckCode): Case => ({
   make: (g) => beat(g, code, { conditions: [code] }),
   end: (g) => beat(g, code),

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdtemp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { createProgramGather } from '../../../src/app/checks.ts';
+import { createProgramFacts } from '../../../src/app/checks.ts';
 import { createCatalogue } from '../../../src/catalogue/catalogue.ts';
 import { createDatabase } from '../../../src/catalogue/database/database.ts';
 import { createPostgresPool } from '../../../src/catalogue/database/postgres.ts';
@@ -60,10 +60,10 @@ describe('health', () => {
       dataFolder: await mkdtemp(join(s.folder, 'alone-')),
       spool: { limitBytes },
     };
-    const signs = createHealth(s.context.clock.now);
+    const health = createHealth(s.context.clock.now);
     const storeHealth = { check: async () => undefined };
-    const parts = { ...s.context, catalogue, accept, config, signs, storeHealth };
-    const gather = createProgramGather(parts, 'server');
+    const parts = { ...s.context, catalogue, accept, config, health, storeHealth };
+    const gather = createProgramFacts(parts, 'server');
     const { url } = await openServer({ ...parts, gather }, { keys });
     const readiness = async () => {
       const answer = await fetch(`${url}/readyz`);

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { after, before, describe, it } from 'node:test';
-import { lookOnce } from '../../../../src/app/checks.ts';
+import { runChecks } from '../../../../src/app/checks.ts';
 import { parseApiKeys } from '../../../../src/config/api-keys.ts';
 import { idOf } from '../../../../src/media.ts';
 import { createIngest } from '../../../../src/pipeline/ingest/ingest.ts';
@@ -170,7 +170,7 @@ describe('content', () => {
         },
       },
       repeatedLog: createRepeatedLog(s.context.log),
-      look: () => lookOnce(s.context.gather),
+      look: () => runChecks(s.context.gather),
       access: createAccess(parseApiKeysOf('read:read-secret-0123456789'), {
         clock: s.context.clock,
         revocations: s.context.catalogue.revocations,

@@ -55,14 +55,14 @@ describe('alerts', () => {
   });
 
   it('a consumer that only a restart helps makes the one process unlive, and the server degraded', async () => {
-    s.context.signs.setUnhealthy('worker_quiet', { isFatal: true });
+    s.context.health.setUnhealthy('worker_quiet', { isFatal: true });
     const live = await s.call('/livez');
     const body = await live.json();
     LIVE[503].parse(body);
     assert.deepEqual([live.status, body], [503, { status: 'stuck', reasons: ['worker_quiet'] }]);
     const ready = (await (await s.call('/readyz')).json()) as { degraded: string[] };
     assert.ok(ready.degraded.includes('worker_quiet'));
-    s.context.signs.setHealthy('worker_quiet');
+    s.context.health.setHealthy('worker_quiet');
     assert.equal((await s.call('/livez')).status, 200);
   });
 });
