@@ -35,7 +35,7 @@ export interface RouteDeps
   limits?: ListenerLimits;
   intake: Ingest;
   /** What the list of checks finds, looked at once a second at most; of these accounts: at every call. */
-  look: (accounts?: readonly string[]) => Promise<CheckRun>;
+  runChecks: (accounts?: readonly string[]) => Promise<CheckRun>;
 }
 
 export type App = FastifyInstance<

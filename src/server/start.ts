@@ -52,7 +52,7 @@ export async function openServer(
       publicUrl: parts.config.http.publicUrl,
       isAway: () => intake.state.isDatabaseDown,
     }),
-    look: async (accounts?: readonly string[]) => (accounts ? lookAt(accounts) : lookAtAll()),
+    runChecks: async (accounts?: readonly string[]) => (accounts ? lookAt(accounts) : lookAtAll()),
   };
   const url = await listen(parts, 'http server', await buildServer(deps), {
     host,

@@ -47,7 +47,7 @@ test('the commands do what the page says', { skip: noCurl, timeout: 120_000 }, a
   );
   for (const field of Object.keys(shown)) assert.ok(page.includes(field), field);
   assert.equal((await say('-X DELETE')).state, 'stopped');
-  const { items } = await say('/v1/events');
+  const { items } = await say('/v1/audit-log');
   assert.deepEqual(
     items.map(({ action }: { action: string }) => action),
     ['redrive.stop', 'redrive'],

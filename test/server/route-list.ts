@@ -13,7 +13,7 @@ export async function listRoutes(s: TestServer): Promise<string[]> {
     repeatedLog: createRepeatedLog(s.context.log),
     access: createAccess([], { clock: s.context.clock, revocations: s.context.catalogue.revocations }),
     intake: createIngest({ ...s.context, onAccepted: () => undefined }),
-    look: () => runChecks(s.context.gather),
+    runChecks: () => runChecks(s.context.gather),
   });
   const tree = app.printRoutes({ commonPrefix: false, includeMeta: false });
   await app.close();

@@ -11,7 +11,7 @@ import { type Config, loadConfig } from '../../src/config/config.ts';
 import { failure } from '../../src/failures.ts';
 import { idOf, objectKeyOf, type ReferenceInput } from '../../src/media.ts';
 import type { ListenerLimits } from '../../src/runtime/network/server-limits.ts';
-import { problemSchema } from '../../src/server/routes/schemas.ts';
+import { problemSchema } from '../../src/server/routes/problem-schema.ts';
 import { openServer, type RunningServer } from '../../src/server/start.ts';
 import { signatureOf } from '../../src/simulator/callbacks/envelope.ts';
 import { databaseTemplate } from '../embedded/database/open.ts';

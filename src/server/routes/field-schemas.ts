@@ -1,22 +1,30 @@
-/** Fields that several routes take. */
+/** Schemas of single fields that several routes share. */
 import { z } from 'zod';
 import { momentOf } from '../../config/values/moment.ts';
 import { text } from '../../media.ts';
 
-/** What a person wrote: blanks around it say nothing. */
-export const trimmedText = (max: number) => text(max, z.string().trim());
+// Schemas of whole responses are declared as plain `z.ZodType`: they describe the JSON, where a Date has become a
+// string, and the type provider would otherwise compare them with what a handler returns.
 
-/** A moment, with its offset from UTC. */
+export const count = z.number().int().nonnegative();
+
+/** A time in a response: RFC 3339, UTC. */
+export const responseTime = z.iso.datetime();
+
+/** A time in a request body: RFC 3339 with any offset from UTC. */
 export const requestTime = z.iso.datetime({ offset: true });
 
-/** In a query: a moment as people write it, too; `1h` is an hour ago, or in an hour. */
+/** Text that a person typed: surrounding blanks are removed. */
+export const trimmedText = (max: number) => text(max, z.string().trim());
+
+/** A time in a query, also as a date or as a duration from now: `1h` is an hour ago (`past`) or in an hour (`future`). */
 export const queryTime = (direction: 'past' | 'future') =>
   z
     .string()
     .max(40)
-    .transform((given, context) => {
-      // A + of a query is a blank once it is decoded.
-      const at = momentOf(given.replace(/ (\d{2}:?\d{2})$/, '+$1'), direction, new Date());
+    .transform((value, context) => {
+      // An unescaped + of the offset arrives as a blank.
+      const at = momentOf(value.replace(/ (\d{2}:?\d{2})$/, '+$1'), direction, new Date());
       if (at) return at.toISOString();
       context.addIssue({
         code: 'custom',

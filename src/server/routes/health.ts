@@ -1,10 +1,31 @@
-/** Is it alive, is it ready: ready means a callback can be made durable; what else ails is in the body. */
+/** /livez and /readyz, for whatever restarts the process or routes traffic to it. */
+import { z } from 'zod';
+import { COMPONENTS } from '../../pipeline/checks/check.ts';
 import { readinessOf } from '../../pipeline/checks/findings.ts';
 import { liveness } from '../../runtime/health.ts';
 import type { App, RouteDeps } from '../route-deps.ts';
-import { LIVE, READY } from './health-schemas.ts';
+import { checkCodeSchema } from './check-schema.ts';
+import { count } from './field-schemas.ts';
 
-export function healthRoutes(deps: Pick<RouteDeps, 'intake' | 'look' | 'shutdown' | 'health'>) {
+const livenessSchema: z.ZodType = z.object({
+  status: z.enum(['ok', 'stuck']),
+  reasons: z.array(z.string()),
+});
+export const livenessResponses = { 200: livenessSchema, 503: livenessSchema };
+
+const partSchema = z.object({ ok: z.boolean(), codes: z.array(checkCodeSchema).optional() });
+const readinessSchema: z.ZodType = z.object({
+  status: z.enum(['ok', 'degraded', 'closing', 'unavailable']),
+  degraded: z.array(checkCodeSchema).describe('codes of the list of checks in docs/operations.md'),
+  checks: z.object(Object.fromEntries(COMPONENTS.map((part) => [part, partSchema]))),
+  spool: z
+    .object({ records: count, bytes: count })
+    .optional()
+    .describe('what was accepted while the catalogue was unavailable and is not written into it yet'),
+});
+export const readinessResponses = { 200: readinessSchema, 503: readinessSchema };
+
+export function healthRoutes(deps: Pick<RouteDeps, 'intake' | 'runChecks' | 'shutdown' | 'health'>) {
   return async (app: App): Promise<void> => {
     app.get(
       '/livez',
@@ -13,7 +34,7 @@ export function healthRoutes(deps: Pick<RouteDeps, 'intake' | 'look' | 'shutdown
         schema: {
           tags: ['health'],
           summary: '200 unless only a restart of the process helps',
-          response: LIVE,
+          response: livenessResponses,
         },
       },
       async (_request, reply) => {
@@ -26,16 +47,21 @@ export function healthRoutes(deps: Pick<RouteDeps, 'intake' | 'look' | 'shutdown
       '/readyz',
       {
         config: { scope: 'open' },
-        schema: { tags: ['health'], summary: '200 while a callback can be made durable', response: READY },
+        schema: {
+          tags: ['health'],
+          summary: '200 while a callback can be made durable',
+          response: readinessResponses,
+        },
       },
       async (_request, reply) => {
-        const look = await deps.look();
-        const { degraded, checks } = readinessOf(look);
-        const closing = deps.shutdown.signal.aborted;
-        const { isDatabaseDown: isAway, spool } = deps.intake.state;
-        const ready = ((look.facts.catalogue?.ok && !isAway) || spool?.isWritable === true) && !closing;
-        return reply.code(ready ? 200 : 503).send({
-          status: ready ? (degraded.length > 0 ? 'degraded' : 'ok') : closing ? 'closing' : 'unavailable',
+        const findings = await deps.runChecks();
+        const { degraded, checks } = readinessOf(findings);
+        const isClosing = deps.shutdown.signal.aborted;
+        const { isDatabaseDown, spool } = deps.intake.state;
+        const canWrite = (findings.facts.catalogue?.ok && !isDatabaseDown) || spool?.isWritable === true;
+        const isReady = canWrite && !isClosing;
+        return reply.code(isReady ? 200 : 503).send({
+          status: isReady ? (degraded.length > 0 ? 'degraded' : 'ok') : isClosing ? 'closing' : 'unavailable',
           degraded,
           checks,
           ...(spool ? { spool: { records: spool.records, bytes: spool.bytes } } : {}),

@@ -1,21 +1,19 @@
-/** /metrics: Prometheus. The gauges are read from the catalogue when asked for. */
-
+/** GET /metrics: Prometheus. The gauges are read from the catalogue at each scrape. */
 import { quotaOfToday } from '../../pipeline/archive/remaining-quota.ts';
 import { updateCheckMetrics } from '../../pipeline/checks/metrics.ts';
 import type { App, RouteDeps } from '../route-deps.ts';
 import { isHeld } from '../views/account.ts';
 
-const GROUPS_LIMIT = 500;
-const docs = { tags: ['health'], summary: 'Prometheus metrics' };
+const GROUP_LIMIT = 500;
 
-export function metricsRoutes(deps: Pick<RouteDeps, 'catalogue' | 'clock' | 'look' | 'metrics'>) {
+export function metricsRoutes(deps: Pick<RouteDeps, 'catalogue' | 'clock' | 'metrics' | 'runChecks'>) {
   const { catalogue, clock, metrics } = deps;
 
-  async function refresh(): Promise<void> {
+  async function updateGauges(): Promise<void> {
     const now = clock.now();
     const [stats, groups, accounts, store] = await Promise.all([
       catalogue.stats.read(now),
-      catalogue.stats.deadLetterGroups(GROUPS_LIMIT),
+      catalogue.stats.deadLetterGroups(GROUP_LIMIT),
       catalogue.accounts.states(),
       catalogue.storeHold.read(),
     ]);
@@ -32,17 +30,17 @@ export function metricsRoutes(deps: Pick<RouteDeps, 'catalogue' | 'clock' | 'loo
     metrics.quotaRemaining.set(remaining.length > 0 ? Math.min(...remaining) : Number.NaN);
     metrics.storeHeld.set(store.hold ? 1 : 0);
     metrics.accountHeld.reset();
-    for (const one of accounts.filter((state) => isHeld(state, now))) {
-      metrics.accountHeld.inc({ reason: one.hold?.code ?? 'unknown' });
+    for (const { hold } of accounts.filter((state) => isHeld(state, now))) {
+      metrics.accountHeld.inc({ reason: hold?.code ?? 'unknown' });
     }
-    const left = accounts.flatMap((one) =>
-      one.tokenExpiresAt ? [(one.tokenExpiresAt.getTime() - now.getTime()) / 1000] : [],
+    const secondsLeft = accounts.flatMap(({ tokenExpiresAt }) =>
+      tokenExpiresAt ? [(tokenExpiresAt.getTime() - now.getTime()) / 1000] : [],
     );
-    metrics.tokenExpiresIn.set(left.length > 0 ? Math.min(...left) : Number.NaN);
+    metrics.tokenExpiresIn.set(secondsLeft.length > 0 ? Math.min(...secondsLeft) : Number.NaN);
   }
 
-  /** What cannot be asked now is not what it was when last asked, nor 0. */
-  function forget(): void {
+  /** A value that cannot be read now is neither its last value nor 0. */
+  function clearGauges(): void {
     for (const gauge of [metrics.backlog, metrics.deadLetters, metrics.accountHeld]) gauge.reset();
     for (const gauge of [
       metrics.atRisk,
@@ -56,15 +54,19 @@ export function metricsRoutes(deps: Pick<RouteDeps, 'catalogue' | 'clock' | 'loo
   }
 
   return async (app: App): Promise<void> => {
-    app.get('/metrics', { config: { scope: 'read' }, schema: docs }, async (_request, reply) => {
-      // A catalogue that is away must not blind whoever watches: the counters are still true.
-      await Promise.all([
-        refresh().catch(forget),
-        deps.look().then((look) => updateCheckMetrics(metrics, look)),
-      ]);
-      return reply
-        .header('content-type', metrics.registry.contentType)
-        .send(await metrics.registry.metrics());
-    });
+    app.get(
+      '/metrics',
+      { config: { scope: 'read' }, schema: { tags: ['health'], summary: 'Prometheus metrics' } },
+      async (_request, reply) => {
+        // While the catalogue is unavailable the counters are still correct, and monitoring needs them most.
+        await Promise.all([
+          updateGauges().catch(clearGauges),
+          deps.runChecks().then((findings) => updateCheckMetrics(metrics, findings)),
+        ]);
+        return reply
+          .header('content-type', metrics.registry.contentType)
+          .send(await metrics.registry.metrics());
+      },
+    );
   };
 }

@@ -6,7 +6,7 @@ import { describe, test } from 'node:test';
 import { COMPONENTS } from '../../../src/pipeline/checks/check.ts';
 import { findingsOf, readinessOf } from '../../../src/pipeline/checks/findings.ts';
 import { CHECK_CODES, checkOf, isCheckCode } from '../../../src/pipeline/checks/table.ts';
-import { READY } from '../../../src/server/routes/health-schemas.ts';
+import { readinessResponses } from '../../../src/server/routes/health.ts';
 import { ROOT, readSources } from '../../structure/sources.ts';
 
 const SAID = {
@@ -67,12 +67,12 @@ describe('no user of the list has a check of its own', async () => {
 
   test('health, doctor, metrics, alerts and page are computed from the list', () => {
     const users = {
-      'src/server/routes/health.ts': /readinessOf\(look\)/,
-      'src/app/metrics-port.ts': /readinessOf\(findings\).*showChecks\(/s,
+      'src/server/routes/health.ts': /readinessOf\(findings\)/,
+      'src/app/metrics-port.ts': /readinessOf\(look\).*showChecks\(/s,
       'src/server/routes/operations/doctor.ts': /findingsJson\('doctor', findingsOf\(facts\)/,
-      'src/server/routes/metrics.ts': /showChecks\(metrics, look\)/,
+      'src/server/routes/metrics.ts': /updateCheckMetrics\(metrics, findings\)/,
       'src/pipeline/alerts/watch.ts': /findingsOf\(facts\)/,
-      'src/server/routes/operations/stats.ts': /findingsJson\('page', look/,
+      'src/server/routes/operations/stats.ts': /findingsJson\('page', findings/,
       'src/server/dashboard/page.js': /showState\(\{ checks, byStatus \}\)/,
     };
     for (const [path, pattern] of Object.entries(users)) assert.match(text(path), pattern, path);
@@ -100,9 +100,10 @@ test('/readyz knows every part and takes no word but the codes of the list', () 
   assert.deepEqual(degraded, ['catalogue_away', 'queue_away']);
   assert.deepEqual(Object.keys(checks), [...COMPONENTS]);
   assert.deepEqual(checks.queue, { ok: false, codes: ['queue_away'] });
-  READY[200].parse({ status: 'degraded', degraded, checks });
+  readinessResponses[200].parse({ status: 'degraded', degraded, checks });
   assert.equal(
-    READY[200].safeParse({ status: 'degraded', degraded: ['Redis at 10.0.0.1 is away'], checks }).success,
+    readinessResponses[200].safeParse({ status: 'degraded', degraded: ['Redis at 10.0.0.1 is away'], checks })
+      .success,
     false,
   );
 });

@@ -10,8 +10,8 @@ import { createPostgresPool } from '../../../src/catalogue/database/postgres.ts'
 import { idOf } from '../../../src/media.ts';
 import { createInsertBatcher } from '../../../src/pipeline/ingest/insert-batcher.ts';
 import { createHealth } from '../../../src/runtime/health.ts';
-import { READY } from '../../../src/server/routes/health-schemas.ts';
-import { ACCEPTED_MEDIA } from '../../../src/server/routes/schemas.ts';
+import { readinessResponses } from '../../../src/server/routes/health.ts';
+import { acceptedMediaSchema } from '../../../src/server/routes/media/media.ts';
 import { openServer } from '../../../src/server/start.ts';
 import { KEYS, openTestServer, PLAIN, reference, type TestServer } from '../setup.ts';
 
@@ -39,7 +39,7 @@ describe('health', () => {
     await s.context.catalogue.accounts.hold(PLAIN.account, new Date(Date.now() + 60_000), why);
     const answer = await s.call('/readyz');
     const body = (await answer.json()) as { status: string; degraded: string[] };
-    READY[200].parse(body);
+    readinessResponses[200].parse(body);
     assert.deepEqual([answer.status, body.status, body.degraded], [200, 'degraded', ['account_held']]);
   });
 
@@ -68,7 +68,7 @@ describe('health', () => {
     const readiness = async () => {
       const answer = await fetch(`${url}/readyz`);
       const body = (await answer.json()) as Readiness;
-      READY[200].parse(body);
+      readinessResponses[200].parse(body);
       return { answer: answer.status, ...body };
     };
     return { url, readiness };
@@ -90,7 +90,7 @@ describe('health', () => {
     const id = idOf(PLAIN.account, given.mediaId);
     assert.deepEqual([posted.status, posted.headers.get('location')], [202, `/v1/media/${id}`]);
     const taken = await posted.json();
-    ACCEPTED_MEDIA.parse(taken);
+    acceptedMediaSchema.parse(taken);
     assert.deepEqual(taken, { ...given, id, status: 'pending', spooled: true });
     const items = [reference(), { account: 'nobody', mediaId: 'x', kind: 'image' }, reference()];
     const batch = await fetch(`${url}/v1/media/batch`, {

@@ -1,11 +1,13 @@
-/** /v1/dead-letters: what WeChat refused for good, by errcode, with the sentence and the cure. */
-
+/** GET /v1/dead-letters: what failed for good, grouped by failure, with a message and advice. */
+import { z } from 'zod';
 import { languageOf } from '../../problem.ts';
 import type { App, RouteDeps } from '../../route-deps.ts';
 import { groupJson } from '../../views/dead-letter.ts';
-import { DEAD_LETTERS } from '../schemas.ts';
+import { deadLetterGroupsSchema } from './group-schema.ts';
 
-const GROUPS_LIMIT = 500;
+const GROUP_LIMIT = 500;
+
+export const deadLettersSchema: z.ZodType = z.object({ groups: deadLetterGroupsSchema });
 
 export function deadLetterRoutes(deps: Pick<RouteDeps, 'catalogue'>) {
   return async (app: App): Promise<void> => {
@@ -15,13 +17,13 @@ export function deadLetterRoutes(deps: Pick<RouteDeps, 'catalogue'>) {
         config: { scope: 'read', accountScoped: true },
         schema: {
           tags: ['dead letters'],
-          summary: 'Dead letters by account and failure, largest first',
-          response: { 200: DEAD_LETTERS },
+          summary: 'Dead letters by account and failure, largest group first',
+          response: { 200: deadLettersSchema },
         },
       },
       async (request) => {
         const language = languageOf(request);
-        const groups = await deps.catalogue.stats.deadLetterGroups(GROUPS_LIMIT, request.principal.accounts);
+        const groups = await deps.catalogue.stats.deadLetterGroups(GROUP_LIMIT, request.principal.accounts);
         return { groups: groups.map((group) => groupJson(group, language)) };
       },
     );

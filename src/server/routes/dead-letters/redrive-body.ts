@@ -1,4 +1,4 @@
-/** What may be asked of a redrive. */
+/** The bodies of POST /v1/redrives and POST /v1/media/{id}/retry. */
 import { z } from 'zod';
 import type { Redrivable } from '../../../catalogue/redrive/filter.ts';
 import type { FailureClass } from '../../../failures.ts';
@@ -6,7 +6,7 @@ import { KINDS } from '../../../media.ts';
 import { FAILURE_CODES } from '../../../wechat/api/errcodes.ts';
 import { requestTime, trimmedText } from '../field-schemas.ts';
 
-const MANY_LIMIT = 200;
+const VALUE_LIMIT = 200;
 const INT4_LIMIT = 2 ** 31;
 const MEDIA_LIMIT = 10_000_000;
 
@@ -23,32 +23,32 @@ const CLASSES = [
 const STATUSES = ['dead', 'expired'] as const satisfies readonly Redrivable[];
 const KNOWN_CODES: ReadonlySet<string> = new Set(FAILURE_CODES);
 
-/** One, or a list of them. */
-const many = <T extends z.ZodType>(item: T) =>
+/** One value, or a list of them. */
+const oneOrMany = <T extends z.ZodType>(item: T) =>
   z
-    .preprocess((value) => (Array.isArray(value) ? value : [value]), z.array(item).min(1).max(MANY_LIMIT))
+    .preprocess((value) => (Array.isArray(value) ? value : [value]), z.array(item).min(1).max(VALUE_LIMIT))
     .optional();
-const reason = trimmedText(300).optional().describe('kept with the media and in the log of events');
+const reason = trimmedText(300).optional().describe('kept with the media item and in the audit log');
 
-const FILTER = z.strictObject({
-  account: many(trimmedText(128)).describe('by its id or its name'),
-  errcode: many(
+const filterSchema = z.strictObject({
+  account: oneOrMany(trimmedText(128)).describe('an account, by its id or its name'),
+  errcode: oneOrMany(
     z
       .number()
       .int()
       .min(-INT4_LIMIT)
       .max(INT4_LIMIT - 1),
   ),
-  code: many(
+  code: oneOrMany(
     trimmedText(64).refine(
       (code) => KNOWN_CODES.has(code),
-      'is not a code of a failure; GET /v1/dead-letters shows them',
+      'is not the code of a failure; GET /v1/dead-letters shows them',
     ),
   ),
-  class: many(z.enum(CLASSES)),
-  kind: many(z.enum(KINDS)),
-  status: many(z.enum(STATUSES)).describe('default dead; with force dead and expired'),
-  failedFrom: requestTime.optional().describe('became dead or expired then or later'),
+  class: oneOrMany(z.enum(CLASSES)),
+  kind: oneOrMany(z.enum(KINDS)),
+  status: oneOrMany(z.enum(STATUSES)).describe('default dead; with force dead and expired'),
+  failedFrom: requestTime.optional().describe('became dead or expired at this time or later'),
   failedTo: requestTime.optional(),
   sentFrom: requestTime.optional(),
   sentTo: requestTime.optional(),
@@ -56,22 +56,25 @@ const FILTER = z.strictObject({
 
 export const redriveBody = z
   .strictObject({
-    filter: FILTER.default({}),
+    filter: filterSchema.default({}),
     all: z.boolean().default(false).describe('needed where the filter is empty'),
-    limit: z.number().int().min(1).max(MEDIA_LIMIT).optional().describe('at most so many media'),
-    rate: z.number().int().min(1).max(1000).default(20).describe('media per second'),
+    limit: z.number().int().min(1).max(MEDIA_LIMIT).optional().describe('how many media items at most'),
+    rate: z.number().int().min(1).max(1000).default(20).describe('media items per second'),
     reason,
-    dryRun: z.boolean().default(false).describe('only says what it would take'),
-    force: z.boolean().default(false).describe('expired media too, though WeChat may have them no more'),
+    dryRun: z.boolean().default(false).describe('only returns what it would redrive'),
+    force: z
+      .boolean()
+      .default(false)
+      .describe('expired media items too, although WeChat may have deleted them'),
   })
   .superRefine(({ filter, all, force }, context) => {
-    const wrong = (field: string[], message: string) =>
+    const addIssue = (field: string[], message: string) =>
       context.addIssue({ code: 'custom', path: field, message });
     if (Object.keys(filter).length === 0 && !all) {
-      wrong(['filter'], 'is empty: say all: true to mean every dead letter');
+      addIssue(['filter'], 'is empty: set all: true to redrive every dead letter');
     }
     if (filter.status?.includes('expired') && !force) {
-      wrong(['filter', 'status'], 'expired media are tried again with force: true only');
+      addIssue(['filter', 'status'], 'expired media items are redriven only with force: true');
     }
     for (const [from, to] of [
       ['failedFrom', 'failedTo'],
@@ -79,10 +82,10 @@ export const redriveBody = z
     ] as const) {
       const [start, end] = [filter[from], filter[to]];
       if (start !== undefined && end !== undefined && Date.parse(start) >= Date.parse(end)) {
-        wrong(['filter', to], `is not after ${from}`);
+        addIssue(['filter', to], `is not after ${from}`);
       }
     }
   });
 
-/** May be left out altogether. */
+/** The whole body is optional. */
 export const retryBody = z.strictObject({ reason, force: z.boolean().default(false) }).nullish();

@@ -1,31 +1,55 @@
-/** /v1/redrives: dead letters tried again by filter; previewed, throttled, watched and stopped. */
+/** /v1/redrives: redrives dead letters by filter; with a preview, a rate, progress and a way to stop. */
 import { z } from 'zod';
 import type { RedriveFilter } from '../../../catalogue/redrive/filter.ts';
 import { type Principal, resolveAccount } from '../../auth/access.ts';
 import { type FieldError, languageOf, Problem } from '../../problem.ts';
 import type { App, RouteDeps } from '../../route-deps.ts';
 import { groupJson } from '../../views/dead-letter.ts';
-import { ASKED, PREVIEW, REDRIVE, REDRIVES } from '../schemas.ts';
+import { count, responseTime } from '../field-schemas.ts';
+import { deadLetterGroupsSchema } from './group-schema.ts';
 import { redriveBody } from './redrive-body.ts';
 
 const tags = ['dead letters'];
-const PARAMS = z.object({ id: z.string().regex(/^r_[0-9a-f]{32}$/, 'is not an id of a redrive') });
 const LIST_LIMIT = 50;
+
+const redriveParams = z.object({ id: z.string().regex(/^r_[0-9a-f]{32}$/, 'is not the id of a redrive') });
+
+export const previewSchema: z.ZodType = z.object({ matched: count, groups: deadLetterGroupsSchema });
+export const acceptedSchema: z.ZodType = z.object({ id: z.string(), matched: count });
+
+export const redriveSchema: z.ZodType = z
+  .object({
+    id: z.string(),
+    state: z.enum(['running', 'stopped', 'done']),
+    done: count.describe('media items that became pending by it'),
+    skipped: count.describe(
+      'at the end: media items that were archived, erased or pending before their turn came',
+    ),
+    total: count,
+    filter: z.looseObject({}),
+    rate: count.describe('media items per second'),
+    actor: z.string().describe('the name of the key that requested it'),
+    reason: z.string().optional(),
+    askedAt: responseTime,
+    endedAt: responseTime.optional(),
+  })
+  .meta({ id: 'Redrive' });
+export const redrivesSchema: z.ZodType = z.object({ items: z.array(redriveSchema) });
 
 export function redriveRoutes(deps: Pick<RouteDeps, 'accounts' | 'catalogue' | 'clock' | 'log'>) {
   const { accounts, catalogue, clock, log } = deps;
 
-  /** By identity, and among those that the principal may see; undefined: all there are. */
-  function accountsOf(principal: Principal, words: readonly string[] | undefined) {
+  /** The ids of the named accounts, checked against those that the principal may see; undefined: all accounts. */
+  function accountsOf(principal: Principal, names: readonly string[] | undefined) {
     const errors: FieldError[] = [];
-    const asked = words?.map((word, index) => {
-      const account = resolveAccount(principal, accounts, word);
+    const ids = names?.map((name, index) => {
+      const account = resolveAccount(principal, accounts, name);
       if (!accounts.find(account))
-        errors.push({ field: `filter.account.${index}`, message: `${word} is not configured` });
+        errors.push({ field: `filter.account.${index}`, message: `${name} is not configured` });
       return account;
     });
     if (errors.length > 0) throw new Problem('unknown_account', { errors });
-    return asked ?? principal.accounts;
+    return ids ?? principal.accounts;
   }
 
   async function find(id: string, principal: Principal) {
@@ -41,26 +65,31 @@ export function redriveRoutes(deps: Pick<RouteDeps, 'accounts' | 'catalogue' | '
         config: { scope: 'admin', accountScoped: true },
         schema: {
           tags,
-          summary: 'Try dead letters again: 200 and what it would take with dryRun, else 202',
+          summary: 'Redrive dead letters: 202, or with dryRun 200 and what it would redrive',
           body: redriveBody,
-          response: { 200: PREVIEW, 202: ASKED },
+          response: { 200: previewSchema, 202: acceptedSchema },
         },
       },
       async (request, reply) => {
-        const { filter: given, limit, rate, reason, dryRun, force } = request.body;
+        const { filter: requested, limit, rate, reason, dryRun, force } = request.body;
         const { principal } = request;
-        const status = given.status ?? (force ? ['dead', 'expired'] : ['dead']);
-        const filter: RedriveFilter = { ...given, status, account: accountsOf(principal, given.account) };
+        const status = requested.status ?? (force ? ['dead', 'expired'] : ['dead']);
+        const filter: RedriveFilter = {
+          ...requested,
+          status,
+          account: accountsOf(principal, requested.account),
+        };
         const now = clock.now();
         if (dryRun) {
           const { matched, groups } = await catalogue.redrives.preview(filter, now);
           const language = languageOf(request);
           return { matched, groups: groups.map((group) => groupJson(group, language)) };
         }
-        const wish = { filter, limit, rate, reason, actor: principal.name };
-        const asked = await catalogue.redrives.ask(wish, now);
-        log.info({ redrive: asked.id, matched: asked.matched, by: principal.name }, 'a redrive is asked for');
-        return reply.code(202).header('location', `/v1/redrives/${asked.id}`).send(asked);
+        const actor = principal.name;
+        const accepted = await catalogue.redrives.ask({ filter, limit, rate, reason, actor }, now);
+        const { id, matched } = accepted;
+        log.info({ redrive: id, matched, by: actor }, 'redrive: requested');
+        return reply.code(202).header('location', `/v1/redrives/${id}`).send(accepted);
       },
     );
 
@@ -68,7 +97,7 @@ export function redriveRoutes(deps: Pick<RouteDeps, 'accounts' | 'catalogue' | '
       '/v1/redrives',
       {
         config: { scope: 'read', accountScoped: true },
-        schema: { tags, summary: `The latest ${LIST_LIMIT} redrives`, response: { 200: REDRIVES } },
+        schema: { tags, summary: `The latest ${LIST_LIMIT} redrives`, response: { 200: redrivesSchema } },
       },
       async (request) => ({ items: await catalogue.redrives.list(LIST_LIMIT, request.principal.accounts) }),
     );
@@ -77,7 +106,12 @@ export function redriveRoutes(deps: Pick<RouteDeps, 'accounts' | 'catalogue' | '
       '/v1/redrives/:id',
       {
         config: { scope: 'read', accountScoped: true },
-        schema: { tags, summary: 'How far a redrive is', params: PARAMS, response: { 200: REDRIVE } },
+        schema: {
+          tags,
+          summary: 'Progress of a redrive',
+          params: redriveParams,
+          response: { 200: redriveSchema },
+        },
       },
       (request) => find(request.params.id, request.principal),
     );
@@ -88,15 +122,15 @@ export function redriveRoutes(deps: Pick<RouteDeps, 'accounts' | 'catalogue' | '
         config: { scope: 'admin', accountScoped: true },
         schema: {
           tags,
-          summary: 'Stop a redrive: what is pending by it stays so, nothing follows',
-          params: PARAMS,
-          response: { 200: REDRIVE },
+          summary: 'Stop a redrive: media items that are pending by it stay pending, no others follow',
+          params: redriveParams,
+          response: { 200: redriveSchema },
         },
       },
       async (request) => {
         const { id } = await find(request.params.id, request.principal);
         if (await catalogue.redrives.stop(id, request.principal.name, clock.now())) {
-          log.info({ redrive: id, by: request.principal.name }, 'a redrive is stopped');
+          log.info({ redrive: id, by: request.principal.name }, 'redrive: stopped');
         }
         return find(id, request.principal);
       },

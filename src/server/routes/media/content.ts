@@ -5,12 +5,12 @@ import { isRenderable } from '../../../media-type.ts';
 import { languageOf, Problem } from '../../problem.ts';
 import type { App, RouteDeps } from '../../route-deps.ts';
 import { mediaJson } from '../../views/media.ts';
-import { CONTENT } from '../schemas.ts';
 import { findMedia, mediaIdParams } from './find-media.ts';
+import { mediaSchema } from './media-schema.ts';
 
-const POLL_SECONDS = 5;
-/** What the store says of the file and a reader may know. */
-const PASSED_HEADERS = [
+const RETRY_AFTER_SECONDS = 5;
+/** Headers of the store's response that are passed on. */
+const FORWARDED_HEADERS = [
   'content-type',
   'content-length',
   'content-range',
@@ -20,7 +20,17 @@ const PASSED_HEADERS = [
   'last-modified',
 ] as const;
 
-/** One plain range, or nothing: a server may always answer with the whole. If-Range would need the store's validators. */
+const contentResponses: Record<200 | 202 | 206 | 302, z.ZodType> = {
+  200: z.unknown().describe('the file (proxy=true)'),
+  202: mediaSchema,
+  206: z.unknown().describe('a range of the file (proxy=true)'),
+  302: z.null().describe('a signed link; the same inside its time window'),
+};
+
+/**
+ * One plain range, or undefined: a server may always return the whole file. If-Range is not supported, because it
+ * needs the validators of the store.
+ */
 function rangeOf(headers: IncomingHttpHeaders): string | undefined {
   if (headers['if-range'] !== undefined) return undefined;
   return /^bytes=(\d{1,15}-\d{0,15}|-\d{1,15})$/.exec(headers.range ?? '')?.[0];
@@ -36,17 +46,17 @@ export function contentRoutes(deps: Pick<RouteDeps, 'catalogue' | 'clock' | 'con
         schema: {
           tags: ['media'],
           summary:
-            'The file: 302 to a signed link, 202 while pending, 410 when it will not come; proxy=true streams',
+            'The file: 302 to a signed link, 202 while pending, 410 when it will not come; proxy=true streams it',
           params: mediaIdParams,
           querystring: z.strictObject({ proxy: z.enum(['true', 'false']).default('false') }),
-          response: CONTENT,
+          response: contentResponses,
         },
       },
       async (request, reply) => {
         const row = await findMedia(catalogue, request.params.id, request.principal);
         const media = mediaJson(row, languageOf(request));
         if (row.status === 'pending') {
-          return reply.code(202).header('retry-after', String(POLL_SECONDS)).send(media);
+          return reply.code(202).header('retry-after', String(RETRY_AFTER_SECONDS)).send(media);
         }
         if (row.status !== 'archived' || !row.objectKey) {
           const { status, failure } = media;
@@ -68,16 +78,16 @@ export function contentRoutes(deps: Pick<RouteDeps, 'catalogue' | 'clock' | 'con
           object.body.destroy();
           throw new Problem('range_not_satisfiable', { more: { sizeBytes: row.sizeBytes } });
         }
-        for (const name of PASSED_HEADERS) {
+        for (const name of FORWARDED_HEADERS) {
           const value = object.headers[name];
           if (value !== undefined) reply.header(name, value);
         }
-        // An object that another program has written may say inline of anything.
+        // An object that another program has written may declare `inline` for any type.
         if (!isRenderable(object.headers['content-type'] ?? '')) {
-          const said = object.headers['content-disposition'] ?? 'attachment';
-          reply.header('content-disposition', said.replace(/^\s*[^\s;]*/, 'attachment'));
+          const disposition = object.headers['content-disposition'] ?? 'attachment';
+          reply.header('content-disposition', disposition.replace(/^\s*[^\s;]*/, 'attachment'));
         }
-        // What a user sent is shown, never run: no scripts, no guessing of types.
+        // What a user sent may be shown but never executed: no scripts, no sniffing of types.
         reply.header(
           'content-security-policy',
           "default-src 'none'; media-src 'self'; img-src 'self'; sandbox",

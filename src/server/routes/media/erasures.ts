@@ -1,26 +1,28 @@
-/** Erasing: DELETE /v1/media/{id}, and /v1/erasures for many. */
+/** Erasing for good: DELETE /v1/media/{id}, and /v1/erasures for many media items. */
 import { z } from 'zod';
-import { ID_PATTERN } from '../../../media.ts';
 import { createEraser } from '../../../pipeline/maintenance/eraser.ts';
 import { resolveAccount } from '../../auth/access.ts';
 import { languageOf, Problem } from '../../problem.ts';
 import type { App, RouteDeps } from '../../route-deps.ts';
 import { mediaJson } from '../../views/media.ts';
-import { trimmedText } from '../field-schemas.ts';
-import { ERASURE, mediaSchema } from '../schemas.ts';
-import { findMedia, mediaIdParams } from './find-media.ts';
+import { count, responseTime, trimmedText } from '../field-schemas.ts';
+import { findMedia, mediaId, mediaIdParams } from './find-media.ts';
+import { mediaSchema, unfinishedErasureFields } from './media-schema.ts';
 
-const IDS_LIMIT = 1_000;
-/** How long an answer waits for the store; what is not done by then the sweeper goes on with. */
-const PATIENCE_MS = 5_000;
+const ID_LIMIT = 1_000;
+/** How long a request waits for the store. The sweeper finishes what is not done by then. */
+const ERASE_TIMEOUT_MS = 5_000;
 const tags = ['erasures'];
 
-const reason = trimmedText(300).describe('kept for ever in the log of events: no personal data').optional();
-const ERASE = z
+const reason = trimmedText(300).describe('kept permanently in the audit log: no personal data').optional();
+
+const erasureBody = z
   .strictObject({
     account: trimmedText(128),
-    openId: trimmedText(128).optional().describe('all media of messages that this user has sent'),
-    ids: z.array(z.string().regex(ID_PATTERN, 'is not an id of a media')).min(1).max(IDS_LIMIT).optional(),
+    openId: trimmedText(128)
+      .optional()
+      .describe('erases all media items of messages that this user has sent'),
+    ids: z.array(mediaId).min(1).max(ID_LIMIT).optional(),
     reason,
   })
   .superRefine(({ openId, ids, reason }, context) => {
@@ -30,16 +32,35 @@ const ERASE = z
       context.addIssue({
         code: 'custom',
         path: ['reason'],
-        message: 'is kept for ever: leave out the openId',
+        message: 'is kept permanently: leave out the openId',
       });
   });
+
+export const erasureSchema: z.ZodType = z
+  .object({
+    id: z.string(),
+    account: z.string(),
+    actor: z.string(),
+    reason: z.string().optional(),
+    state: z
+      .enum(['running', 'kept', 'done', 'failed'])
+      .describe('kept: the storage refuses to delete what is left; it is tried again automatically'),
+    total: count.describe('media items marked so far, thumbs and variants included'),
+    done: count.describe('media items of which nothing is left'),
+    problem: z.string().optional(),
+    createdAt: responseTime,
+    finishedAt: responseTime.optional(),
+    unfinished: z.array(z.object({ id: z.string(), ...unfinishedErasureFields })).describe('at most 100'),
+    notFound: z.array(z.string()).optional().describe('ids that are not media items of the account'),
+  })
+  .meta({ id: 'Erasure' });
 
 export function erasureRoutes(
   deps: Pick<RouteDeps, 'accounts' | 'catalogue' | 'clock' | 'log' | 'queue' | 'shutdown' | 'store'>,
 ) {
   const { catalogue } = deps;
   const eraser = createEraser(deps);
-  const patience = () => AbortSignal.any([deps.shutdown.signal, AbortSignal.timeout(PATIENCE_MS)]);
+  const eraseSignal = () => AbortSignal.any([deps.shutdown.signal, AbortSignal.timeout(ERASE_TIMEOUT_MS)]);
 
   return async (app: App): Promise<void> => {
     app.delete(
@@ -49,7 +70,7 @@ export function erasureRoutes(
         schema: {
           tags,
           summary:
-            'Erase a media with its thumb and variants: 200 when nothing is left, 202 while it goes on',
+            'Erase a media item with its thumb and variants: 200 when nothing is left, 202 while it goes on',
           params: mediaIdParams,
           querystring: z.strictObject({ reason }),
           response: { 200: mediaSchema, 202: mediaSchema },
@@ -57,10 +78,13 @@ export function erasureRoutes(
       },
       async (request, reply) => {
         const { id } = await findMedia(catalogue, request.params.id, request.principal);
-        const why = { actor: request.principal.name, reason: request.query.reason };
-        const { kept } = await eraser.erase([id], why, patience());
+        const by = { actor: request.principal.name, reason: request.query.reason };
+        const { kept } = await eraser.erase([id], by, eraseSignal());
         const row = await findMedia(catalogue, id, request.principal);
-        deps.log.info({ id, by: why.actor, done: row.erasedAt !== undefined }, 'a media is to be erased');
+        deps.log.info(
+          { id, by: by.actor, done: row.erasedAt !== undefined },
+          'erasure: media item requested',
+        );
         if (kept.length > 0)
           throw new Problem('erasure_kept', { more: { mediaStatus: row.status, left: kept } });
         return reply.code(row.erasedAt ? 200 : 202).send(mediaJson(row, languageOf(request)));
@@ -73,25 +97,24 @@ export function erasureRoutes(
         config: { scope: 'admin', accountScoped: true },
         schema: {
           tags,
-          summary: `Erase all media of a user, or up to ${IDS_LIMIT} by their ids; progress by its id`,
-          body: ERASE,
-          response: { 200: ERASURE, 202: ERASURE },
+          summary: `Erase all media items of a user, or up to ${ID_LIMIT} by their ids; its id shows the progress`,
+          body: erasureBody,
+          response: { 200: erasureSchema, 202: erasureSchema },
         },
       },
       async (request, reply) => {
         const { openId, ids, reason } = request.body;
         const account = resolveAccount(request.principal, deps.accounts, request.body.account);
-        // An account nobody configured any more still has rows, and no secret to seal an openId with.
+        // An account that is no longer configured still has rows, but no secret to encrypt an openId with.
         if (!deps.accounts.find(account) && openId !== undefined)
-          throw new Problem('unknown_account', { detail: 'erase media of a former account by their ids' });
-        const why = { account, actor: request.principal.name, reason };
-        const what = openId === undefined ? { ids: [...new Set(ids)] } : { openId };
-        const { id, notFound } = await eraser.openRequest({ ...why, ...what }, patience());
+          throw new Problem('unknown_account', {
+            detail: 'erase media items of a former account by their ids',
+          });
+        const by = { account, actor: request.principal.name, reason };
+        const selection = openId === undefined ? { ids: [...new Set(ids)] } : { openId };
+        const { id, notFound } = await eraser.openRequest({ ...by, ...selection }, eraseSignal());
         const erasure = await catalogue.erasures.get(id);
-        deps.log.info(
-          { erasure: id, account, by: why.actor, total: erasure?.total },
-          'an erasure is asked for',
-        );
+        deps.log.info({ erasure: id, account, by: by.actor, total: erasure?.total }, 'erasure: requested');
         return reply
           .code(erasure?.state === 'running' ? 202 : 200)
           .header('location', `/v1/erasures/${id}`)
@@ -105,9 +128,9 @@ export function erasureRoutes(
         config: { scope: 'read', accountScoped: true },
         schema: {
           tags,
-          summary: 'How far an erasure is, and what the store does not let go of',
-          params: z.object({ id: z.string().regex(/^e_[0-9a-f]{32}$/, 'is not an id of an erasure') }),
-          response: { 200: ERASURE },
+          summary: 'Progress of an erasure, and what the store refuses to delete',
+          params: z.object({ id: z.string().regex(/^e_[0-9a-f]{32}$/, 'is not the id of an erasure') }),
+          response: { 200: erasureSchema },
         },
       },
       async (request) => {

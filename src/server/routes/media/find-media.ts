@@ -1,4 +1,4 @@
-/** One media by the id in a route's path. */
+/** Reads the media item whose id is in a route's path. */
 import { z } from 'zod';
 import type { Catalogue } from '../../../catalogue/catalogue.ts';
 import type { MediaRow } from '../../../catalogue/media/row.ts';
@@ -6,9 +6,10 @@ import { ID_PATTERN } from '../../../media.ts';
 import type { Principal } from '../../auth/access.ts';
 import { Problem } from '../../problem.ts';
 
-export const mediaIdParams = z.object({ id: z.string().regex(ID_PATTERN, 'is not an id of a media') });
+export const mediaId = z.string().regex(ID_PATTERN, 'is not the id of a media item');
+export const mediaIdParams = z.object({ id: mediaId });
 
-/** Throws Problem media_not_found, for media of accounts out of reach as well: their existence is nobody's business. */
+/** Throws Problem `media_not_found`, also for an item of an account that the key does not cover: it must not leak. */
 export async function findMedia(
   catalogue: { media: Pick<Catalogue['media'], 'get'> },
   id: string,

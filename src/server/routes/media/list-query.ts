@@ -4,31 +4,31 @@ import type { MediaFilter } from '../../../catalogue/media/read.ts';
 import { KINDS, STATUSES, text } from '../../../media.ts';
 import { queryTime } from '../field-schemas.ts';
 
-const REPEATS_LIMIT = 200;
+const REPEAT_LIMIT = 200;
 const INT4_LIMIT = 2 ** 31;
 
 const word = text(512);
 /** A parameter that may be repeated: `?id=a&id=b`. */
-const many = <T extends z.ZodType>(item: T) =>
+const repeatable = <T extends z.ZodType>(item: T) =>
   z.preprocess(
     (value) => (value === undefined || Array.isArray(value) ? value : [value]),
-    z.array(item).min(1).max(REPEATS_LIMIT).optional(),
+    z.array(item).min(1).max(REPEAT_LIMIT).optional(),
   );
 
 export const listQuery = z
   .object({
-    account: many(word),
-    id: many(word),
-    mediaId: many(word),
-    msgId: many(word),
+    account: repeatable(word),
+    id: repeatable(word),
+    mediaId: repeatable(word),
+    msgId: repeatable(word),
     openId: word.optional(),
-    kind: many(z.enum(KINDS)),
-    status: many(z.enum(STATUSES)),
+    kind: repeatable(z.enum(KINDS)),
+    status: repeatable(z.enum(STATUSES)),
     sha256: z
       .string()
       .regex(/^[0-9a-f]{64}$/)
       .optional(),
-    errcode: many(
+    errcode: repeatable(
       z.coerce
         .number()
         .int()
@@ -59,7 +59,7 @@ const LABEL = /^label\.[^\0\p{Surrogate}]{1,64}$/u;
 
 type ListQuery = z.infer<typeof listQuery>;
 
-/** The query as the catalogue takes it; `accounts` is what the reader may see of what he asked for. */
+/** The query as a filter of the catalogue. `accounts`: those the client asked for and may see; undefined: all. */
 export function filterOf(query: ListQuery, accounts: readonly string[] | undefined): MediaFilter {
   const { sentFrom, sentTo, expiresBefore, openId, sha256 } = query;
   const labels = Object.entries(query)

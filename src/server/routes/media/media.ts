@@ -1,7 +1,7 @@
-/** /v1/media: references in, rows out. */
+/** /v1/media: accepts references, lists and shows media items, redrives one. */
 import { z } from 'zod';
 import { DatabaseAwayError } from '../../../catalogue/database/database.ts';
-import { type ReferenceInput, referenceSchema } from '../../../media.ts';
+import { type ReferenceInput, referenceSchema, STATUSES } from '../../../media.ts';
 import type { Ingested } from '../../../pipeline/ingest/ingest.ts';
 import { UnknownAccountError } from '../../../pipeline/ingest/insert-batcher.ts';
 import { resolveAccount } from '../../auth/access.ts';
@@ -9,18 +9,47 @@ import { type FieldError, languageOf, Problem, problemBody } from '../../problem
 import type { App, RouteDeps } from '../../route-deps.ts';
 import { type MediaJson, mediaJson } from '../../views/media.ts';
 import { retryBody } from '../dead-letters/redrive-body.ts';
-import { ACCEPTED_MEDIA, BATCH_RESULTS, MEDIA_PAGE, mediaSchema } from '../schemas.ts';
+import { count } from '../field-schemas.ts';
+import { problemSchema } from '../problem-schema.ts';
 import { findMedia, mediaIdParams } from './find-media.ts';
 import { filterOf, listQuery } from './list-query.ts';
+import { mediaSchema } from './media-schema.ts';
 
 const BATCH_LIMIT = 500;
 const tags = ['media'];
 
-const includes = z
+const includeParameter = z
   .string()
   .optional()
   .transform((value) => value?.split(',') ?? [])
   .pipe(z.array(z.enum(['attempts', 'link'])));
+
+const spooled = z
+  .literal(true)
+  .optional()
+  .describe(
+    'the catalogue is unavailable: kept on local disk and written when it is back; an existing row stays as it is',
+  );
+
+/** While the row cannot be read: the reference as it was sent, with its id. */
+export const acceptedMediaSchema: z.ZodType = z.union([
+  mediaSchema,
+  referenceSchema.extend({ id: z.string(), status: z.enum(STATUSES), spooled }),
+]);
+
+const batchResultsSchema: z.ZodType = z.object({
+  results: z.array(
+    z.union([
+      z.object({ index: count, id: z.string(), status: z.enum(STATUSES), spooled }),
+      z.object({ index: count, problem: problemSchema }),
+    ]),
+  ),
+});
+
+export const mediaPageSchema: z.ZodType = z.object({
+  items: z.array(mediaSchema),
+  nextCursor: z.string().nullable().describe('null on the last page'),
+});
 
 export function mediaRoutes(
   deps: Pick<
@@ -29,8 +58,8 @@ export function mediaRoutes(
   >,
 ) {
   const { accounts, catalogue, clock, config, store } = deps;
-  /** It is durable already: a catalogue that goes away in between is no reason to have it sent again. */
-  async function readBack(id: string) {
+  /** The row of an item just accepted. Undefined: the database is unavailable, but the item is durable already. */
+  async function readAccepted(id: string) {
     try {
       const row = await catalogue.media.get(id);
       if (!row) throw new Problem('media_not_found');
@@ -54,17 +83,17 @@ export function mediaRoutes(
         config: { scope: 'write', accountScoped: true },
         schema: {
           tags,
-          summary: 'Archive one media: 202 when it is new, 200 and the row as it is when it is known',
+          summary: 'Archive one media item: 202 when it is new, 200 with its row when it is known',
           body: referenceSchema,
-          response: { 200: mediaSchema, 202: ACCEPTED_MEDIA },
+          response: { 200: mediaSchema, 202: acceptedMediaSchema },
         },
       },
       async (request, reply) => {
         resolveAccount(request.principal, accounts, request.body.account);
         const [taken] = (await deps.intake.ingestRequest([request.body])) as [Ingested];
         reply.header('location', `/v1/media/${taken.id}`);
-        const row = taken.spooled ? undefined : await readBack(taken.id);
-        if (!row) return reply.code(202).send({ ...request.body, ...bare(taken) });
+        const row = taken.spooled ? undefined : await readAccepted(taken.id);
+        if (!row) return reply.code(202).send({ ...request.body, ...summaryOf(taken) });
         return reply.code(taken.created ? 202 : 200).send(mediaJson(row, languageOf(request)));
       },
     );
@@ -75,16 +104,16 @@ export function mediaRoutes(
         config: { scope: 'write', accountScoped: true },
         schema: {
           tags,
-          summary: `Archive up to ${BATCH_LIMIT} media; each is accepted or refused on its own`,
+          summary: `Archive up to ${BATCH_LIMIT} media items; each is accepted or refused on its own`,
           body: z.strictObject({ items: z.array(z.unknown()).min(1).max(BATCH_LIMIT) }),
-          response: { 202: BATCH_RESULTS },
+          response: { 202: batchResultsSchema },
         },
       },
       async (request, reply) => {
         const { principal } = request;
         const language = languageOf(request);
         const results: Record<string, unknown>[] = [];
-        const good: { index: number; input: ReferenceInput }[] = [];
+        const valid: { index: number; input: ReferenceInput }[] = [];
         for (const [index, item] of request.body.items.entries()) {
           try {
             const input = parseReference(item);
@@ -92,7 +121,7 @@ export function mediaRoutes(
             if (!accounts.find(account)) {
               throw new UnknownAccountError(`the account ${input.account} is not configured`);
             }
-            good.push({ index, input });
+            valid.push({ index, input });
           } catch (error) {
             const problem =
               error instanceof UnknownAccountError
@@ -102,10 +131,10 @@ export function mediaRoutes(
             results[index] = { index, problem: problemBody(problem, language) };
           }
         }
-        const taken = await deps.intake.ingestRequest(good.map(({ input }) => input));
-        for (const [place, { index }] of good.entries()) {
-          const { account: _, ...one } = bare(taken[place] as Ingested);
-          results[index] = { index, ...one };
+        const taken = await deps.intake.ingestRequest(valid.map(({ input }) => input));
+        for (const [position, { index }] of valid.entries()) {
+          const { account: _, ...summary } = summaryOf(taken[position] as Ingested);
+          results[index] = { index, ...summary };
         }
         return reply.code(202).send({ results });
       },
@@ -117,15 +146,15 @@ export function mediaRoutes(
         config: { scope: 'read', accountScoped: true },
         schema: {
           tags,
-          summary: 'List media, newest first; label.{key}={value} filters by label',
+          summary: 'List media items, newest first; label.{key}={value} filters by label',
           querystring: listQuery,
-          response: { 200: MEDIA_PAGE },
+          response: { 200: mediaPageSchema },
         },
       },
       async (request) => {
         const { query, principal } = request;
-        const asked = query.account?.map((word) => resolveAccount(principal, accounts, word));
-        const filter = filterOf(query, asked ?? principal.accounts);
+        const named = query.account?.map((name) => resolveAccount(principal, accounts, name));
+        const filter = filterOf(query, named ?? principal.accounts);
         const language = languageOf(request);
         const page = await catalogue.media
           .list(filter, {
@@ -150,9 +179,9 @@ export function mediaRoutes(
         config: { scope: 'read', accountScoped: true },
         schema: {
           tags,
-          summary: 'One media; include=attempts,link for more of it',
+          summary: 'One media item; include=attempts,link adds its attempts and a link',
           params: mediaIdParams,
-          querystring: z.strictObject({ include: includes }),
+          querystring: z.strictObject({ include: includeParameter }),
           response: { 200: mediaSchema },
         },
       },
@@ -173,7 +202,7 @@ export function mediaRoutes(
         config: { scope: 'write', accountScoped: true },
         schema: {
           tags,
-          summary: 'A dead media is pending and due again; an expired one with force',
+          summary: 'Redrive a dead media item, or with force an expired one: it is pending and due again',
           params: mediaIdParams,
           body: retryBody,
           response: { 202: mediaSchema },
@@ -192,8 +221,8 @@ export function mediaRoutes(
   };
 }
 
-/** What is known of a media without its row. */
-const bare = ({ id, account, status, spooled }: Ingested) => ({
+/** What is known of an accepted item without its row. */
+const summaryOf = ({ id, account, status, spooled }: Ingested) => ({
   id,
   account,
   status,

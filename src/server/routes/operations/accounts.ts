@@ -1,4 +1,4 @@
-/** /v1/accounts: the configured accounts, without their secrets, how they are, and holding them by hand. */
+/** /v1/accounts: the configured accounts with their state, without secrets; holding and releasing one by hand. */
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { Account } from '../../../account.ts';
@@ -9,17 +9,65 @@ import { callbackUrlOf } from '../../callbacks/callback-url.ts';
 import { languageOf, Problem } from '../../problem.ts';
 import type { App, RouteDeps } from '../../route-deps.ts';
 import { accountJson, ENDLESS } from '../../views/account.ts';
-import { requestTime, trimmedText } from '../field-schemas.ts';
-import { ACCOUNT, ACCOUNTS } from '../schemas.ts';
+import { failureSchema } from '../failure-schema.ts';
+import { count, requestTime, responseTime, trimmedText } from '../field-schemas.ts';
 
 const tags = ['accounts'];
-const PARAMS = z.object({ account: z.string().min(1).max(128) });
-const HOLD = z.strictObject({
-  reason: trimmedText(300).describe('shown to whoever wonders why'),
+const accountParams = z.object({ account: z.string().min(1).max(128) });
+const holdBody = z.strictObject({
+  reason: trimmedText(300).describe('shown wherever the hold is shown'),
   until: requestTime.optional().describe('absent: until it is released'),
 });
 
-/** Where WeChat calls: as configured, or as the reader reached us. */
+const callbackCountsSchema = z.object({
+  received: z.record(z.string(), count).describe('by type of message'),
+  refused: z.record(z.string(), count).describe('by reason'),
+});
+
+export const accountSchema: z.ZodType = z
+  .object({
+    account: z.string(),
+    name: z.string().optional(),
+    product: z.string(),
+    callbackUrl: z.string(),
+    lastCallbackAt: responseTime.optional(),
+    callbacks: z
+      .object({ today: callbackCountsSchema, last7Days: callbackCountsSchema })
+      .describe('days of UTC'),
+    clockSkew: z
+      .object({ seconds: z.number().int(), at: responseTime, message: z.string(), advice: z.string() })
+      .optional()
+      .describe('the clock of this server compared with the timestamps WeChat signs, where it is wrong'),
+    token: z.object({ expiresAt: responseTime }).optional(),
+    customerService: z
+      .array(
+        z.object({
+          openKfId: z.string(),
+          lastReadAt: responseTime.optional().describe('when its messages were last read to the end'),
+          failure: failureSchema
+            .extend({ since: responseTime.optional() })
+            .optional()
+            .describe('why they cannot be read now'),
+        }),
+      )
+      .optional()
+      .describe('WeCom: the customer-service accounts that callbacks have named'),
+    hold: failureSchema
+      .extend({
+        reason: z.string().describe('the reason given by the person who holds it; else why it is held'),
+        since: responseTime.optional(),
+        until: responseTime
+          .optional()
+          .describe('when one media item is tried as a probe; absent: until it is released'),
+        by: z.string().optional().describe('the name of the key that holds it; absent: held automatically'),
+      })
+      .nullable(),
+  })
+  .meta({ id: 'Account' });
+
+export const accountsSchema: z.ZodType = z.object({ items: z.array(accountSchema) });
+
+/** The base of the addresses that WeChat calls: PUBLIC_URL, or the host by which the client reached this server. */
 function callbackBase(http: RouteDeps['config']['http'], request: FastifyRequest): string {
   if (http.publicUrl) return http.publicUrl;
   return `http://${http.callbackPort ? `${request.hostname}:${http.callbackPort}` : request.host}`;
@@ -39,11 +87,11 @@ export function accountRoutes(
     ]);
     const base = callbackBase(deps.config.http, request);
     const language = languageOf(request);
-    return accounts.map((one) => {
-      const { account } = one;
+    return accounts.map((configured) => {
+      const { account } = configured;
       const state = states.find((state) => state.account === account) ?? { account };
-      const theirs = counts.filter((count) => count.account === account);
-      return accountJson(one, state, theirs, {
+      const callbackCounts = counts.filter((count) => count.account === account);
+      return accountJson(configured, state, callbackCounts, {
         callbackUrl: callbackUrlOf(base, account),
         now,
         language,
@@ -52,8 +100,8 @@ export function accountRoutes(
     });
   }
 
-  function find(request: FastifyRequest, word: string): Account {
-    const account = deps.accounts.find(resolveAccount(request.principal, deps.accounts, word));
+  function find(request: FastifyRequest, nameOrId: string): Account {
+    const account = deps.accounts.find(resolveAccount(request.principal, deps.accounts, nameOrId));
     if (!account) throw new Problem('account_not_found');
     return account;
   }
@@ -66,13 +114,15 @@ export function accountRoutes(
         schema: {
           tags,
           summary: "Accounts: hold, token, callbacks, and the address to paste into WeChat's console",
-          response: { 200: ACCOUNTS },
+          response: { 200: accountsSchema },
         },
       },
       async (request) => {
         const { principal } = request;
-        const mine = deps.accounts.all.filter(({ account }) => principal.accounts?.includes(account) ?? true);
-        return { items: await show(mine, request) };
+        const visible = deps.accounts.all.filter(
+          ({ account }) => principal.accounts?.includes(account) ?? true,
+        );
+        return { items: await show(visible, request) };
       },
     );
 
@@ -82,10 +132,11 @@ export function accountRoutes(
         config: { scope: 'admin', accountScoped: true },
         schema: {
           tags,
-          summary: 'Hold an account: its media wait and lose no tries, callbacks are taken as ever',
-          params: PARAMS,
-          body: HOLD,
-          response: { 200: ACCOUNT },
+          summary:
+            'Hold an account: its media items wait and spend no attempts, callbacks are still accepted',
+          params: accountParams,
+          body: holdBody,
+          response: { 200: accountSchema },
         },
       },
       async (request) => {
@@ -94,12 +145,12 @@ export function accountRoutes(
         const now = clock.now();
         const end = until === undefined ? ENDLESS : new Date(until);
         if (end <= now) {
-          const errors = [{ field: 'until', message: 'has passed already' }];
+          const errors = [{ field: 'until', message: 'is in the past' }];
           throw new Problem('invalid_request', { errors });
         }
-        const why = { code: HELD_BY_HAND, class: 'account', reason, by: request.principal.name } as const;
-        await catalogue.accounts.holdByHand(account.account, end, why, now);
-        deps.log.warn({ account: account.account, until: end, by: why.by }, 'the account is held by hand');
+        const hold = { code: HELD_BY_HAND, class: 'account', reason, by: request.principal.name } as const;
+        await catalogue.accounts.holdByHand(account.account, end, hold, now);
+        deps.log.warn({ account: account.account, until: end, by: hold.by }, 'account hold: set by hand');
         return (await show([account], request))[0];
       },
     );
@@ -110,9 +161,10 @@ export function accountRoutes(
         config: { scope: 'admin', accountScoped: true },
         schema: {
           tags,
-          summary: 'Release an account: held by hand it goes on, held by itself it tries one media now',
-          params: PARAMS,
-          response: { 200: ACCOUNT },
+          summary:
+            'Release an account: one held by hand continues, one held automatically is probed with one media item now',
+          params: accountParams,
+          response: { 200: accountSchema },
         },
       },
       async (request) => {
@@ -120,7 +172,10 @@ export function accountRoutes(
         await catalogue.accounts.release(account.account, clock.now(), request.principal.name);
         await catalogue.kfSyncs.retryNow(account.account);
         deps.due.notify();
-        deps.log.info({ account: account.account, by: request.principal.name }, 'the account is released');
+        deps.log.info(
+          { account: account.account, by: request.principal.name },
+          'account hold: released by hand',
+        );
         return (await show([account], request))[0];
       },
     );

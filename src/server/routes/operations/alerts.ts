@@ -1,11 +1,17 @@
-/** /v1/alerts/test: whether somebody would be told. */
-
+/** POST /v1/alerts/test: sends a test message, to show whether alerts arrive. */
+import { z } from 'zod';
 import { Problem } from '../../problem.ts';
 import type { App, RouteDeps } from '../../route-deps.ts';
-import { ALERT_SENT } from '../schemas.ts';
 
-/** All tries of a robot that is slow to answer. */
-const SEND_MS = 40_000;
+/** For all attempts, with a robot that is slow to respond. */
+const SEND_TIMEOUT_MS = 40_000;
+
+export const alertSentSchema: z.ZodType = z.object({
+  to: z
+    .enum(['wecom', 'dingtalk', 'feishu', 'lark', 'json'])
+    .describe('the kind of receiver that ALERT_URL is'),
+  sent: z.literal(true),
+});
 
 export function alertRoutes({ alerts, shutdown }: Pick<RouteDeps, 'alerts' | 'shutdown'>) {
   return async (app: App): Promise<void> => {
@@ -16,12 +22,12 @@ export function alertRoutes({ alerts, shutdown }: Pick<RouteDeps, 'alerts' | 'sh
         schema: {
           tags: ['health'],
           summary:
-            'Sends a test message to ALERT_URL and answers whether it was taken, and if not, what was said',
-          response: { 200: ALERT_SENT },
+            'Send a test message to ALERT_URL; the response says whether it was accepted, and if not, why',
+          response: { 200: alertSentSchema },
         },
       },
       async () => {
-        const signal = AbortSignal.any([shutdown.signal, AbortSignal.timeout(SEND_MS)]);
+        const signal = AbortSignal.any([shutdown.signal, AbortSignal.timeout(SEND_TIMEOUT_MS)]);
         const delivery = await alerts.test(signal);
         if (!delivery) throw new Problem('alerts_off');
         const { sent, to, why } = delivery;

@@ -1,41 +1,57 @@
-/** /v1/events: who did what to what, and why. */
+/** GET /v1/audit-log: who did what to what, and why. */
 import { z } from 'zod';
 import { text } from '../../../media.ts';
 import type { App, RouteDeps } from '../../route-deps.ts';
-import { EVENTS } from '../schemas.ts';
+import { count, responseTime } from '../field-schemas.ts';
 
-const QUERY = z.strictObject({
-  target: text(128).optional().describe('an id of a media or of a redrive; an account by its id or its name'),
+const auditLogQuery = z.strictObject({
+  target: text(128)
+    .optional()
+    .describe('the id of a media item or of a redrive; an account by its id or its name'),
   before: z.coerce
     .number()
     .int()
     .min(1)
     .max(Number.MAX_SAFE_INTEGER)
     .optional()
-    .describe('seq of the last one seen'),
+    .describe('the seq of the last entry seen'),
   limit: z.coerce.number().int().min(1).max(200).default(50),
+});
+
+export const auditLogSchema: z.ZodType = z.object({
+  items: z.array(
+    z.object({
+      seq: count,
+      at: responseTime,
+      actor: z.string().describe('the name of a key, or the part of the program'),
+      action: z.string().describe('redrive, redrive.stop, erase, hold, release, adopt'),
+      target: z.string().describe('the id of a media item, an account or a redrive'),
+      reason: z.string().optional(),
+    }),
+  ),
+  nextBefore: count.nullable().describe('null on the last page'),
 });
 
 export function auditLogRoutes({ accounts, catalogue }: Pick<RouteDeps, 'accounts' | 'catalogue'>) {
   return async (app: App): Promise<void> => {
     app.get(
-      '/v1/events',
+      '/v1/audit-log',
       {
         config: { scope: 'read', accountScoped: true },
         schema: {
-          tags: ['events'],
-          summary: 'The log of deeds, newest first: redrives, erasures, holds, releases',
-          querystring: QUERY,
-          response: { 200: EVENTS },
+          tags: ['audit log'],
+          summary: 'The audit log, newest first: redrives, erasures, holds, releases',
+          querystring: auditLogQuery,
+          response: { 200: auditLogSchema },
         },
       },
       async (request) => {
-        const { target: word, before, limit } = request.query;
-        const target = word === undefined ? undefined : (accounts.find(word)?.account ?? word);
-        const of = { target, before, accounts: request.principal.accounts };
-        const found = await catalogue.events.list(of, limit + 1);
-        const items = found.slice(0, limit);
-        return { items, nextBefore: found.length > limit ? (items.at(-1)?.seq ?? null) : null };
+        const { target: name, before, limit } = request.query;
+        const target = name === undefined ? undefined : (accounts.find(name)?.account ?? name);
+        const filter = { target, before, accounts: request.principal.accounts };
+        const entries = await catalogue.events.list(filter, limit + 1);
+        const items = entries.slice(0, limit);
+        return { items, nextBefore: entries.length > limit ? (items.at(-1)?.seq ?? null) : null };
       },
     );
   };

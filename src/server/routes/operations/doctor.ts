@@ -1,38 +1,52 @@
-/** POST /v1/doctor: everything tried once, and a sentence for whatever is to be fixed. */
+/** POST /v1/doctor: runs every check now, writes to the store, and returns what to fix. */
+import { z } from 'zod';
 import { COMPONENTS, type Facts } from '../../../pipeline/checks/check.ts';
 import { findingsOf } from '../../../pipeline/checks/findings.ts';
 import { checkStore } from '../../../pipeline/maintenance/store-check.ts';
 import { type Language, languageOf } from '../../problem.ts';
 import type { App, RouteDeps } from '../../route-deps.ts';
 import { findingsJson } from '../../views/finding.ts';
-import { DOCTOR } from './verification-schemas.ts';
 
-const STORE_MS = 60_000;
+const STORE_TIMEOUT_MS = 60_000;
 
-type Deps = Pick<RouteDeps, 'accounts' | 'clock' | 'config' | 'look' | 'store'>;
+const doctorSchema: z.ZodType = z.object({
+  ok: z.boolean(),
+  checks: z.array(
+    z.object({
+      name: z.string(),
+      ok: z.boolean(),
+      message: z.string().describe('what was seen'),
+      advice: z.string().optional().describe('what to do'),
+      code: z.string().optional().describe('the check of docs/operations.md that found it'),
+      severity: z.enum(['error', 'warning', 'notice']).optional(),
+    }),
+  ),
+});
 
-/** What was seen where nothing is found, by part. The accounts and the comparison have lines of their own. */
-function seenIn(
-  { queue, storeFindings: storeExamined, workers, processes }: Facts,
+type Deps = Pick<RouteDeps, 'accounts' | 'clock' | 'config' | 'runChecks' | 'store'>;
+
+/** What was seen in each part without findings. Accounts and the verification have lines of their own. */
+function observationsOf(
+  { queue, storeFindings, workers, processes }: Facts,
   language: Language,
 ): Partial<Record<(typeof COMPONENTS)[number], string>> {
   const { waiting = 0, active = 0, delayed = 0 } = (queue?.ok && queue.counts) || {};
   return {
-    catalogue: 'it answers',
+    catalogue: 'it responds',
     spool: 'nothing waits in it',
-    queue: `${waiting} waiting, ${active} running, ${delayed} to be tried again`,
-    ...(storeExamined?.[0] ? { store: storeExamined[0].message[language] } : {}),
+    queue: `${waiting} waiting, ${active} running, ${delayed} to be retried`,
+    ...(storeFindings?.[0] ? { store: storeFindings[0].message[language] } : {}),
     ...(workers ? { workers: `${workers.alive} alive` } : {}),
     ...(processes ? { process: `${processes.length} alive; ${clocksOf(processes)}` } : {}),
   };
 }
 
-/** The database's clock is the one that all are compared with. */
+/** Clocks of processes are compared with the clock of the database. */
 function clocksOf(processes: NonNullable<Facts['processes']>): string {
   const aheadMs = processes.flatMap(({ clockAheadMs }) => clockAheadMs ?? []);
   if (aheadMs.length === 0) return 'their clocks are not compared yet';
-  const most = Math.max(...aheadMs.map(Math.abs));
-  return `their clocks are within ${(most / 1000).toFixed(1)} s of the database's`;
+  const maxAheadMs = Math.max(...aheadMs.map(Math.abs));
+  return `their clocks are within ${(maxAheadMs / 1000).toFixed(1)} s of the database's`;
 }
 
 export function doctorRoutes(deps: Deps) {
@@ -43,22 +57,26 @@ export function doctorRoutes(deps: Deps) {
         config: { scope: 'admin' },
         schema: {
           tags: ['health'],
-          summary: 'Look at everything, the store by writing to it, and say what to fix',
-          response: { 200: DOCTOR },
+          summary: 'Run every check, write to the store, and return what to fix',
+          response: { 200: doctorSchema },
         },
       },
       async (request) => {
         const { prefix } = deps.config.objects;
-        const [look, storeExamined] = await Promise.all([
-          deps.look(),
-          checkStore(deps.store, { prefix, clock: deps.clock, signal: AbortSignal.timeout(STORE_MS) }),
+        const [findings, storeFindings] = await Promise.all([
+          deps.runChecks(),
+          checkStore(deps.store, {
+            prefix,
+            clock: deps.clock,
+            signal: AbortSignal.timeout(STORE_TIMEOUT_MS),
+          }),
         ]);
-        const facts: Facts = { ...look.facts, storeFindings: storeExamined };
+        const facts: Facts = { ...findings.facts, storeFindings };
         const language = languageOf(request);
-        const reader = { language, accounts: undefined };
-        const found = findingsJson('doctor', findingsOf(facts), reader, deps.accounts);
+        const viewer = { language, accounts: undefined };
+        const found = findingsJson('doctor', findingsOf(facts), viewer, deps.accounts);
         const nameOf = (account: string) => `account ${deps.accounts.find(account)?.name ?? account}`;
-        const bad = found.map(({ part, account, severity, message, advice, code }) => ({
+        const failing = found.map(({ part, account, severity, message, advice, code }) => ({
           name: account === undefined ? part : nameOf(account),
           ok: severity === 'notice',
           message,
@@ -66,23 +84,23 @@ export function doctorRoutes(deps: Deps) {
           code,
           severity,
         }));
-        const good = (name: string, message: string | undefined) =>
-          message === undefined || bad.some((one) => one.name === name) ? [] : [{ name, ok: true, message }];
-        const seen = seenIn(facts, language);
+        const passing = (name: string, message: string | undefined) =>
+          message === undefined || failing.some((check) => check.name === name)
+            ? []
+            : [{ name, ok: true, message }];
+        const observations = observationsOf(facts, language);
         const checks = [
           ...COMPONENTS.flatMap((part) => [
-            ...bad.filter(({ name }) => name === part),
-            ...good(part, seen[part]),
+            ...failing.filter(({ name }) => name === part),
+            ...passing(part, observations[part]),
           ]),
           ...(facts.accounts ?? []).flatMap(({ account, lastCallbackAt }) => [
-            ...bad.filter(({ name }) => name === nameOf(account)),
-            ...good(nameOf(account), lastCallbackAt && `last callback ${lastCallbackAt.toISOString()}`),
+            ...failing.filter(({ name }) => name === nameOf(account)),
+            ...passing(nameOf(account), lastCallbackAt && `last callback ${lastCallbackAt.toISOString()}`),
           ]),
           ...(facts.drift || !facts.catalogue?.ok
             ? []
-            : [
-                { name: 'catalogue against bucket', ok: true, message: 'never compared; wma verify does it' },
-              ]),
+            : [{ name: 'catalogue against bucket', ok: true, message: 'never compared; run wma verify' }]),
         ];
         return { ok: checks.every(({ ok }) => ok), checks };
       },

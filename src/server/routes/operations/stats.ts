@@ -1,15 +1,37 @@
-/** /v1/stats: the state of the whole in one small answer. */
-
+/** GET /v1/stats: the state of the whole service in one small response. */
+import { z } from 'zod';
+import { STATUSES } from '../../../media.ts';
 import { languageOf } from '../../problem.ts';
 import type { App, RouteDeps } from '../../route-deps.ts';
 import { findingsJson } from '../../views/finding.ts';
 import { storeHoldJson } from '../../views/store-hold.ts';
-import { RECOUNT, STATS } from '../schemas.ts';
+import { currentChecksSchema } from '../check-schema.ts';
+import { count } from '../field-schemas.ts';
+import { storeHoldSchema } from './store-hold-schema.ts';
 
 /** Ten million rows are read in about a minute. */
-const RECOUNT_MS = 10 * 60_000;
+const RECOUNT_TIMEOUT_MS = 10 * 60_000;
 
-export function statsRoutes(deps: Pick<RouteDeps, 'accounts' | 'catalogue' | 'clock' | 'look'>) {
+export const statsSchema: z.ZodType = z.object({
+  byStatus: z.record(z.enum(STATUSES), count),
+  backlog: z
+    .object({ overdue: count, under1h: count, under6h: count, under24h: count, over24h: count })
+    .describe('pending media items by the time left until expiresAt'),
+  waiting: z.record(z.string(), count).describe('pending media items by what they wait for'),
+  atRisk: count.describe('pending media items with less than six hours left'),
+  tightestExpirySeconds: z.number().optional(),
+  oldestPendingSeconds: z.number().optional(),
+  archivedPerMinute: z.number(),
+  storeHold: storeHoldSchema.nullable().describe('why all archiving waits for the store'),
+  checks: currentChecksSchema,
+});
+
+const recountSchema: z.ZodType = z.object({
+  corrected: count.describe('by how many items the counts were wrong'),
+  accounts: z.array(z.string()).describe('accounts whose counts were wrong'),
+});
+
+export function statsRoutes(deps: Pick<RouteDeps, 'accounts' | 'catalogue' | 'clock' | 'runChecks'>) {
   return async (app: App): Promise<void> => {
     app.get(
       '/v1/stats',
@@ -17,25 +39,25 @@ export function statsRoutes(deps: Pick<RouteDeps, 'accounts' | 'catalogue' | 'cl
         config: { scope: 'read', accountScoped: true },
         schema: {
           tags: ['stats'],
-          summary: 'Counts by status, backlog by time left, pace',
-          response: { 200: STATS },
+          summary: 'Counts by status, backlog by time left, archived per minute',
+          response: { 200: statsSchema },
         },
       },
       async (request) => {
         const { accounts } = request.principal;
         const language = languageOf(request);
-        const [stats, { hold }, look] = await Promise.all([
+        const [stats, { hold }, findings] = await Promise.all([
           deps.catalogue.stats.read(deps.clock.now(), accounts),
           deps.catalogue.storeHold.read(),
-          deps.look(accounts),
+          deps.runChecks(accounts),
         ]);
         const storeHold = hold ? storeHoldJson(hold, language) : null;
-        // Why the media of a bound key wait, but nothing of what the store said: it is not its store.
-        const { detail: _, ...bare } = storeHold ?? {};
+        // A key that is bound to accounts sees why its items wait, but not what the store returned.
+        const { detail: _, ...withoutDetail } = storeHold ?? {};
         return {
           ...stats,
-          storeHold: storeHold && accounts ? bare : storeHold,
-          checks: findingsJson('page', look, { language, accounts }, deps.accounts),
+          storeHold: storeHold && accounts ? withoutDetail : storeHold,
+          checks: findingsJson('page', findings, { language, accounts }, deps.accounts),
         };
       },
     );
@@ -47,11 +69,11 @@ export function statsRoutes(deps: Pick<RouteDeps, 'accounts' | 'catalogue' | 'cl
         schema: {
           tags: ['stats'],
           summary:
-            'Count the rows again, as is done each day: after tables were restored or rows removed by hand',
-          response: { 200: RECOUNT },
+            'Count the rows again, as happens daily: after tables were restored or rows were removed by hand',
+          response: { 200: recountSchema },
         },
       },
-      async () => await deps.catalogue.stats.recount(AbortSignal.timeout(RECOUNT_MS)),
+      async () => await deps.catalogue.stats.recount(AbortSignal.timeout(RECOUNT_TIMEOUT_MS)),
     );
   };
 }

@@ -1,16 +1,30 @@
-/** /v1/store: where objects are kept, whether they are taken there, and releasing a hold of all archiving. */
+/** /v1/store: the stores and what is wrong with them; releasing the hold of all archiving. */
 import type { FastifyRequest } from 'fastify';
+import { z } from 'zod';
 import { languageOf } from '../../problem.ts';
 import type { App, RouteDeps } from '../../route-deps.ts';
 import { storeHoldJson } from '../../views/store-hold.ts';
-import { STORE } from '../schemas.ts';
+import { failureSchema } from '../failure-schema.ts';
+import { storeHoldSchema } from './store-hold-schema.ts';
 
 const tags = ['store'];
 /** How long the store may take to respond. */
-const LOOK_MS = 5_000;
-const SILENCE = { code: 'store_unavailable', class: 'store' } as const;
-/** The name of the configured store in a row. */
-const CONFIGURED = 'default';
+const STORE_TIMEOUT_MS = 5_000;
+const NO_RESPONSE = { code: 'store_unavailable', class: 'store' } as const;
+/** The name that rows use for the configured store. */
+const CONFIGURED_STORE = 'default';
+
+export const storesSchema: z.ZodType = z.object({
+  items: z.array(
+    z.object({
+      name: z.string(),
+      bucket: z.string(),
+      embedded: z.boolean(),
+      failure: failureSchema.nullable().describe('what is wrong with it now'),
+    }),
+  ),
+  hold: storeHoldSchema.nullable().describe('why all archiving waits'),
+});
 
 export function storeRoutes(
   deps: Pick<RouteDeps, 'catalogue' | 'clock' | 'config' | 'due' | 'log' | 'store' | 'gather'>,
@@ -19,13 +33,13 @@ export function storeRoutes(
 
   async function show(request: FastifyRequest) {
     const language = languageOf(request);
-    const signal = AbortSignal.timeout(LOOK_MS);
+    const signal = AbortSignal.timeout(STORE_TIMEOUT_MS);
     const [{ hold }, { store }] = await Promise.all([catalogue.storeHold.read(), deps.gather.store(signal)]);
-    const failure = store?.ok === false ? (store.failure ?? SILENCE) : undefined;
+    const failure = store?.ok === false ? (store.failure ?? NO_RESPONSE) : undefined;
     return {
       items: [
         {
-          name: CONFIGURED,
+          name: CONFIGURED_STORE,
           bucket: deps.store.bucket,
           embedded: config.s3 === undefined,
           failure: failure ? storeHoldJson({ why: failure }, language) : null,
@@ -42,8 +56,8 @@ export function storeRoutes(
         config: { scope: 'read' },
         schema: {
           tags,
-          summary: 'Each store, what is wrong with it, and why and until when all archiving is held',
-          response: { 200: STORE },
+          summary: 'Each store and what is wrong with it; why and until when all archiving is held',
+          response: { 200: storesSchema },
         },
       },
       show,
@@ -56,15 +70,15 @@ export function storeRoutes(
         schema: {
           tags,
           summary:
-            'Release the hold of the store: it is probed now, and archiving goes on when it takes the probe',
-          response: { 200: STORE },
+            'Release the hold of the store: it is probed now, and archiving continues when the probe succeeds',
+          response: { 200: storesSchema },
         },
       },
       async (request) => {
         const { name } = request.principal;
         if (await catalogue.storeHold.release(name, clock.now())) {
           deps.due.notify();
-          deps.log.info({ by: name }, 'store: hold released by hand, probing now');
+          deps.log.info({ by: name }, 'store hold: released by hand, probing now');
         }
         return await show(request);
       },

@@ -1,18 +1,20 @@
-/** /v1/verifications: asking the sweeper to compare catalogue and bucket, and what came of it. */
+/** /v1/verifications: comparing catalogue and bucket, which the sweeper does, and what it found. */
 import { z } from 'zod';
 import { VERIFICATION_KINDS, type Verification } from '../../../catalogue/verification/verifications.ts';
 import { text } from '../../../media.ts';
 import { driftOf } from '../../../pipeline/verify/verifier.ts';
 import { Problem } from '../../problem.ts';
 import type { App, RouteDeps } from '../../route-deps.ts';
-import { requestTime, trimmedText } from '../field-schemas.ts';
-import { FINDINGS, VERIFICATION, VERIFICATIONS } from './verification-schemas.ts';
+import { count, requestTime, responseTime, trimmedText } from '../field-schemas.ts';
 
 const tags = ['verifications'];
-const PARAMS = z.object({ id: z.string().regex(/^v_[0-9a-f]{24}$/, 'is not an id of a verification') });
-const SHOWN = 50;
+const LIST_LIMIT = 50;
 
-const ASKED = z
+const verificationParams = z.object({
+  id: z.string().regex(/^v_[0-9a-f]{24}$/, 'is not the id of a verification'),
+});
+
+const verificationBody = z
   .strictObject({
     kind: z
       .enum(VERIFICATION_KINDS)
@@ -23,8 +25,10 @@ const ASKED = z
     all: z
       .literal(true)
       .optional()
-      .describe('verify: every archived media; orphans: reads the bytes of every row, not its headers alone'),
-    sample: z.int().min(1).max(10_000_000).optional().describe('verify: so many, evenly spread'),
+      .describe(
+        'verify: every archived media item; orphans: reads the bytes of every row, not only its headers',
+      ),
+    sample: z.int().min(1).max(10_000_000).optional().describe('verify: how many items, evenly spread'),
     filter: z
       .strictObject({
         account: z.union([text(128), z.array(text(128)).min(1).max(200)]).optional(),
@@ -42,23 +46,73 @@ const ASKED = z
       .boolean()
       .optional()
       .describe(
-        'orphans: removes objects of erased media, and those whose row has its bytes under another key',
+        'orphans: deletes objects of erased media items, and those whose row has its bytes under another key',
       ),
-    dryRun: z.boolean().optional().describe('adopt: only says what it would do'),
+    dryRun: z.boolean().optional().describe('adopt: only reports what it would do'),
     reason: trimmedText(300).optional(),
   })
-  .superRefine((asked, context) => {
-    const say = (field: string, message: string) =>
+  .superRefine((body, context) => {
+    const addIssue = (field: string, message: string) =>
       context.addIssue({ code: 'custom', path: [field], message });
-    if (asked.kind === 'verify' && (asked.all === undefined) === (asked.sample === undefined))
-      say('sample', 'give either a sample or all: true');
-    if (asked.kind === 'adopt' && asked.all) say('all', 'is not for adopt, which lists the whole bucket');
-    if (asked.kind === 'verify' && asked.dryRun) say('dryRun', 'is not for verify, which changes nothing');
-    if (asked.kind !== 'verify' && asked.sample !== undefined) say('sample', 'is for the kind verify only');
-    if (asked.kind === 'adopt' && asked.filter) say('filter', 'a listing of the bucket has none');
-    if (asked.kind !== 'orphans' && asked.remove) say('remove', 'is for the kind orphans only');
-    if (asked.remove && asked.dryRun) say('remove', 'is not for a dry run');
+    if (body.kind === 'verify' && (body.all === undefined) === (body.sample === undefined))
+      addIssue('sample', 'give either a sample or all: true');
+    if (body.kind === 'adopt' && body.all) addIssue('all', 'is not for adopt, which lists the whole bucket');
+    if (body.kind === 'verify' && body.dryRun) addIssue('dryRun', 'is not for verify, which changes nothing');
+    if (body.kind !== 'verify' && body.sample !== undefined)
+      addIssue('sample', 'is for the kind verify only');
+    if (body.kind === 'adopt' && body.filter)
+      addIssue('filter', 'is not for adopt, which lists the whole bucket');
+    if (body.kind !== 'orphans' && body.remove) addIssue('remove', 'is for the kind orphans only');
+    if (body.remove && body.dryRun) addIssue('remove', 'is not for a dry run');
   });
+
+export const verificationSchema: z.ZodType = z
+  .object({
+    id: z.string(),
+    kind: z.enum(VERIFICATION_KINDS),
+    state: z.enum(['waiting', 'running', 'done', 'stopped']),
+    by: z.string().describe('the name of the key that requested it'),
+    reason: z.string().optional(),
+    sample: count.optional(),
+    filter: z
+      .object({
+        accounts: z.array(z.string()).optional(),
+        sentFrom: z.string().optional(),
+        sentTo: z.string().optional(),
+      })
+      .optional(),
+    rate: z
+      .object({ bytesPerSecond: z.number().optional(), objectsPerSecond: z.number().optional() })
+      .optional(),
+    remove: z.boolean().optional(),
+    dryRun: z.boolean().optional(),
+    done: count.describe('rows and objects compared'),
+    total: count.optional().describe('absent where only a listing of the bucket would show it'),
+    bytes: count.describe('read from the store'),
+    counts: z.record(z.string(), count).describe('by what was found; docs/verification.md names them'),
+    drift: count.describe('where catalogue and bucket contradict each other'),
+    problem: z.string().optional().describe('why it makes no progress now'),
+    createdAt: responseTime,
+    startedAt: responseTime.optional(),
+    updatedAt: responseTime,
+    endedAt: responseTime.optional(),
+  })
+  .meta({ id: 'Verification' });
+
+export const verificationsSchema: z.ZodType = z.object({ items: z.array(verificationSchema) });
+
+const findingsSchema: z.ZodType = z.object({
+  items: z.array(
+    z.object({
+      seq: count,
+      at: responseTime,
+      what: z.string(),
+      id: z.string().optional(),
+      objectKey: z.string().optional(),
+      detail: z.string().optional(),
+    }),
+  ),
+});
 
 function show({ cursor: _, options, ...verification }: Verification) {
   return { ...verification, ...options, drift: driftOf(verification.counts) };
@@ -68,7 +122,7 @@ export function verificationRoutes(deps: Pick<RouteDeps, 'accounts' | 'catalogue
   const { catalogue, clock, log } = deps;
   const { verifications } = catalogue;
 
-  const found = (verification: Verification | undefined) => {
+  const showOrThrow = (verification: Verification | undefined) => {
     if (!verification) throw new Problem('not_found');
     return show(verification);
   };
@@ -81,8 +135,8 @@ export function verificationRoutes(deps: Pick<RouteDeps, 'accounts' | 'catalogue
         schema: {
           tags,
           summary: 'Compare catalogue and bucket',
-          body: ASKED,
-          response: { 202: VERIFICATION },
+          body: verificationBody,
+          response: { 202: verificationSchema },
         },
       },
       async (request, reply) => {
@@ -101,8 +155,8 @@ export function verificationRoutes(deps: Pick<RouteDeps, 'accounts' | 'catalogue
                     filter: {
                       ...times,
                       ...(accounts && {
-                        // Media of an account that is configured no more are looked up by its identity.
-                        accounts: accounts.map((word) => deps.accounts.find(word)?.account ?? word),
+                        // Items of an account that is no longer configured are found by its id.
+                        accounts: accounts.map((name) => deps.accounts.find(name)?.account ?? name),
                       }),
                     },
                   }
@@ -113,9 +167,9 @@ export function verificationRoutes(deps: Pick<RouteDeps, 'accounts' | 'catalogue
           },
           clock.now(),
         );
-        log.info({ id, kind, by }, 'a comparison of catalogue and bucket was asked for');
+        log.info({ id, kind, by }, 'verification: requested');
         reply.code(202).header('location', `/v1/verifications/${id}`);
-        return found(await verifications.get(id));
+        return showOrThrow(await verifications.get(id));
       },
     );
 
@@ -123,18 +177,23 @@ export function verificationRoutes(deps: Pick<RouteDeps, 'accounts' | 'catalogue
       '/v1/verifications',
       {
         config: { scope: 'read' },
-        schema: { tags, summary: 'The latest comparisons', response: { 200: VERIFICATIONS } },
+        schema: { tags, summary: 'The latest verifications', response: { 200: verificationsSchema } },
       },
-      async () => ({ items: (await verifications.list(SHOWN)).map(show) }),
+      async () => ({ items: (await verifications.list(LIST_LIMIT)).map(show) }),
     );
 
     app.get(
       '/v1/verifications/:id',
       {
         config: { scope: 'read' },
-        schema: { tags, summary: 'How far one is', params: PARAMS, response: { 200: VERIFICATION } },
+        schema: {
+          tags,
+          summary: 'Progress of a verification',
+          params: verificationParams,
+          response: { 200: verificationSchema },
+        },
       },
-      async (request) => found(await verifications.get(request.params.id)),
+      async (request) => showOrThrow(await verifications.get(request.params.id)),
     );
 
     app.get(
@@ -143,18 +202,18 @@ export function verificationRoutes(deps: Pick<RouteDeps, 'accounts' | 'catalogue
         config: { scope: 'read' },
         schema: {
           tags,
-          summary: 'What it found, in pages: after is the seq of the last one seen',
-          params: PARAMS,
+          summary: 'What a verification found, in pages: after is the seq of the last finding seen',
+          params: verificationParams,
           querystring: z.strictObject({
             after: z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER).default(0),
             limit: z.coerce.number().int().min(1).max(1000).default(200),
           }),
-          response: { 200: FINDINGS },
+          response: { 200: findingsSchema },
         },
       },
       async (request) => {
         const { after, limit } = request.query;
-        found(await verifications.get(request.params.id));
+        showOrThrow(await verifications.get(request.params.id));
         return { items: await verifications.findings(request.params.id, after, limit) };
       },
     );
@@ -163,9 +222,14 @@ export function verificationRoutes(deps: Pick<RouteDeps, 'accounts' | 'catalogue
       '/v1/verifications/:id',
       {
         config: { scope: 'admin' },
-        schema: { tags, summary: 'Stop one where it is', params: PARAMS, response: { 200: VERIFICATION } },
+        schema: {
+          tags,
+          summary: 'Stop a verification',
+          params: verificationParams,
+          response: { 200: verificationSchema },
+        },
       },
-      async (request) => found(await verifications.stop(request.params.id, clock.now())),
+      async (request) => showOrThrow(await verifications.stop(request.params.id, clock.now())),
     );
   };
 }

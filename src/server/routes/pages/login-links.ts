@@ -1,9 +1,14 @@
 /** POST /v1/login-links: a link that signs a browser in, for `wma login`. */
-
+import { z } from 'zod';
 import { isOverTls } from '../../auth/same-origin.ts';
 import { Problem } from '../../problem.ts';
 import type { App, RouteDeps } from '../../route-deps.ts';
-import { LOGIN_LINK } from '../schemas.ts';
+import { responseTime } from '../field-schemas.ts';
+
+const loginLinkSchema: z.ZodType = z.object({
+  url: z.url().describe('secret until it is used'),
+  expiresAt: responseTime,
+});
 
 export function loginLinkRoutes({ access, config, log }: Pick<RouteDeps, 'access' | 'config' | 'log'>) {
   return async (app: App): Promise<void> => {
@@ -13,12 +18,12 @@ export function loginLinkRoutes({ access, config, log }: Pick<RouteDeps, 'access
         config: { scope: 'admin', accountScoped: true },
         schema: {
           tags: ['login'],
-          summary: 'A link that signs a browser in as this key: good once, for 15 minutes',
-          response: { 201: LOGIN_LINK },
+          summary: 'A link that signs a browser in as this key: it works once, for 15 minutes',
+          response: { 201: loginLinkSchema },
         },
       },
       async (request, reply) => {
-        // Else whoever has copied a cookie could go on after its session has ended.
+        // With a copied cookie an attacker could otherwise extend access past the end of the session.
         if (request.headers.authorization === undefined)
           throw new Problem('forbidden', {
             detail: 'a login link is made with an API key, not by a session',

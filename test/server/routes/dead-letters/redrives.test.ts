@@ -2,13 +2,13 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import {
-  ASKED,
-  EVENTS,
-  mediaSchema,
-  PREVIEW,
-  REDRIVE,
-  REDRIVES,
-} from '../../../../src/server/routes/schemas.ts';
+  acceptedSchema,
+  previewSchema,
+  redriveSchema,
+  redrivesSchema,
+} from '../../../../src/server/routes/dead-letters/redrives.ts';
+import { mediaSchema } from '../../../../src/server/routes/media/media-schema.ts';
+import { auditLogSchema } from '../../../../src/server/routes/operations/audit-log.ts';
 import { type Call, openTestServer, PLAIN, reference, SAFE, type TestServer } from '../../setup.ts';
 
 type Json = Record<string, unknown>;
@@ -38,7 +38,7 @@ describe('redriving over HTTP', () => {
       200,
       { headers: { 'accept-language': 'zh' } },
     );
-    PREVIEW.parse(preview);
+    previewSchema.parse(preview);
     assert.equal(preview.matched, 1);
     assert.match(String(preview.groups[0]?.message), /文件大小超过/);
     assert.equal((await s.context.catalogue.media.get(id))?.status, 'dead');
@@ -62,22 +62,22 @@ describe('redriving over HTTP', () => {
       rate: 1,
       reason: ' limit raised ',
     });
-    ASKED.parse(asked);
+    acceptedSchema.parse(asked);
     assert.ok(asked.matched >= 1);
     const shown = await json(`/v1/redrives/${asked.id}`, { key: 'read' });
-    REDRIVE.parse(shown);
+    redriveSchema.parse(shown);
     assert.deepEqual(
       [shown.state, shown.done, shown.skipped, shown.total, shown.actor, shown.reason],
       ['running', 0, 0, asked.matched, 'key-3', 'limit raised'],
     );
     assert.deepEqual((shown.filter as Json).account, [PLAIN.account]);
     const { items } = await json<{ items: Json[] }>('/v1/redrives', { key: 'read' });
-    REDRIVES.parse({ items });
+    redrivesSchema.parse({ items });
     assert.equal(items[0]?.id, asked.id);
     assert.equal((await stop(asked.id)).state, 'stopped');
     assert.equal((await stop(asked.id)).state, 'stopped', 'twice is once');
-    const events = await json<{ items: Json[] }>(`/v1/events?target=${asked.id}`, { key: 'read' });
-    EVENTS.parse(events);
+    const events = await json<{ items: Json[] }>(`/v1/audit-log?target=${asked.id}`, { key: 'read' });
+    auditLogSchema.parse(events);
     assert.deepEqual(
       events.items.map(({ action, actor, reason }) => [action, actor, reason]),
       [
@@ -88,12 +88,12 @@ describe('redriving over HTTP', () => {
   });
 
   it('refuses what cannot be meant, naming each field', async () => {
-    assert.deepEqual(await refused({}), ['filter: is empty: say all: true to mean every dead letter']);
+    assert.deepEqual(await refused({}), ['filter: is empty: set all: true to redrive every dead letter']);
     assert.deepEqual(await refused({ filter: {}, dryRun: true }), [
-      'filter: is empty: say all: true to mean every dead letter',
+      'filter: is empty: set all: true to redrive every dead letter',
     ]);
     assert.deepEqual(await refused({ filter: { status: 'expired' } }), [
-      'filter.status: expired media are tried again with force: true only',
+      'filter.status: expired media items are redriven only with force: true',
     ]);
     assert.match((await refused({ filter: { errcode: '40007' } }))[0]!, /^filter\.errcode\.0: /);
     assert.match(
@@ -149,7 +149,7 @@ describe('redriving over HTTP', () => {
     );
     await json(`/v1/media/${theirs}/retry`, { key, method: 'POST' }, 202);
     await s.context.catalogue.accounts.release(PLAIN.account, new Date());
-    const events = await json<{ items: Json[] }>('/v1/events', { key });
+    const events = await json<{ items: Json[] }>('/v1/audit-log', { key });
     assert.deepEqual(new Set(events.items.map((event) => event.target)), new Set([id, theirs]));
     await stop(id);
     await stop(everybodys.id);
@@ -163,7 +163,7 @@ describe('redriving over HTTP', () => {
     const { at, ...said } = row.lastRedrive as Json;
     assert.ok(Date.parse(String(at)) > Date.now() - 60_000);
     assert.deepEqual([row.redrives, said], [1, { by: 'key-2', reason: 'limit raised' }]);
-    const { items } = await json<{ items: Json[] }>(`/v1/events?target=${id}`, {});
+    const { items } = await json<{ items: Json[] }>(`/v1/audit-log?target=${id}`, {});
     assert.deepEqual(
       items.map(({ action, actor, reason }) => [action, actor, reason]),
       [['redrive', 'key-2', 'limit raised']],
@@ -186,17 +186,17 @@ describe('redriving over HTTP', () => {
     const hold = '/v1/accounts/shop/hold';
     await json(hold, { method: 'PUT', json: { reason: 'migration' } });
     await json(hold, { method: 'DELETE' });
-    const first = await json<{ items: Json[]; nextBefore: number }>('/v1/events?target=shop&limit=1', {});
+    const first = await json<{ items: Json[]; nextBefore: number }>('/v1/audit-log?target=shop&limit=1', {});
     assert.deepEqual([first.items[0]?.action, first.items[0]?.actor], ['release', 'key-3']);
     const second = await json<{ items: Json[] }>(
-      `/v1/events?target=shop&limit=1&before=${first.nextBefore}`,
+      `/v1/audit-log?target=shop&limit=1&before=${first.nextBefore}`,
       {},
     );
     assert.deepEqual([second.items[0]?.action, second.items[0]?.reason], ['hold', 'migration']);
-    const last = await json<{ nextBefore: unknown }>('/v1/events?limit=200', {});
+    const last = await json<{ nextBefore: unknown }>('/v1/audit-log?limit=200', {});
     assert.equal(last.nextBefore, null);
-    await json('/v1/events?limit=0', {}, 400);
-    await json('/v1/events?before=x', {}, 400);
-    await json('/v1/events?acount=shop', {}, 400);
+    await json('/v1/audit-log?limit=0', {}, 400);
+    await json('/v1/audit-log?before=x', {}, 400);
+    await json('/v1/audit-log?acount=shop', {}, 400);
   });
 });

@@ -170,7 +170,7 @@ describe('content', () => {
         },
       },
       repeatedLog: createRepeatedLog(s.context.log),
-      look: () => runChecks(s.context.gather),
+      runChecks: () => runChecks(s.context.gather),
       access: createAccess(parseApiKeysOf('read:read-secret-0123456789'), {
         clock: s.context.clock,
         revocations: s.context.catalogue.revocations,

@@ -2,7 +2,9 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { idOf } from '../../../../src/media.ts';
-import { ERASURE, mediaSchema, problemSchema } from '../../../../src/server/routes/schemas.ts';
+import { erasureSchema } from '../../../../src/server/routes/media/erasures.ts';
+import { mediaSchema } from '../../../../src/server/routes/media/media-schema.ts';
+import { problemSchema } from '../../../../src/server/routes/problem-schema.ts';
 import { openTestServer, PLAIN, reference, SAFE, type TestServer } from '../../setup.ts';
 
 const JPEG = { body: Buffer.from('a picture'), contentType: 'image/jpeg', extension: 'jpg' };
@@ -115,7 +117,7 @@ describe('erasing', () => {
     const text = await answer.text();
     assert.ok(!text.includes(openId));
     const erasure = JSON.parse(text) as { id: string; state: string; total: number; done: number };
-    ERASURE.parse(erasure);
+    erasureSchema.parse(erasure);
     assert.deepEqual([erasure.state, erasure.total, erasure.done], ['done', 2, 2]);
     assert.equal(answer.headers.get('location'), `/v1/erasures/${erasure.id}`);
     const later = await server.call(`/v1/erasures/${erasure.id}`, { key: 'read' });

@@ -2,13 +2,11 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { idOf } from '../../../../src/media.ts';
-import {
-  ACCOUNTS,
-  DEAD_LETTERS,
-  MEDIA_PAGE,
-  mediaSchema,
-  STATS,
-} from '../../../../src/server/routes/schemas.ts';
+import { deadLettersSchema } from '../../../../src/server/routes/dead-letters/dead-letters.ts';
+import { mediaPageSchema } from '../../../../src/server/routes/media/media.ts';
+import { mediaSchema } from '../../../../src/server/routes/media/media-schema.ts';
+import { accountsSchema } from '../../../../src/server/routes/operations/accounts.ts';
+import { statsSchema } from '../../../../src/server/routes/operations/stats.ts';
 import { type Call, openTestServer, PLAIN, reference, SAFE, type TestServer } from '../../setup.ts';
 
 type Json = Record<string, unknown>;
@@ -147,7 +145,7 @@ describe('the API', () => {
       let cursor: unknown = '';
       while (cursor !== null) {
         const page = await json(`/v1/media?openId=${openId}&limit=3${cursor ? `&cursor=${cursor}` : ''}`);
-        MEDIA_PAGE.parse(page);
+        mediaPageSchema.parse(page);
         seen.push(...(page.items as Json[]).map((row) => row.mediaId));
         cursor = page.nextCursor;
       }
@@ -287,7 +285,7 @@ describe('the API', () => {
       const { items: plain } = await json('/v1/media?openId=o-link');
       assert.equal((plain as Json[])[0]?.link, undefined);
       const page = await json('/v1/media?openId=o-link&include=link');
-      MEDIA_PAGE.parse(page);
+      mediaPageSchema.parse(page);
       const { link } = (page.items as { link: { url: string } }[])[0]!;
       assert.deepEqual(Buffer.from(await (await fetch(link.url)).arrayBuffer()), body);
       const one = await json(`/v1/media/${id}?include=attempts,link`);
@@ -404,11 +402,11 @@ describe('the API', () => {
 
   describe('what watches', () => {
     it('finds the shapes that are documented', async () => {
-      STATS.parse(await json('/v1/stats'));
-      ACCOUNTS.parse(await json('/v1/accounts'));
+      statsSchema.parse(await json('/v1/stats'));
+      accountsSchema.parse(await json('/v1/accounts'));
       await s.createDead(reference());
       const dead = await json('/v1/dead-letters', { key: 'read', headers: { 'accept-language': 'zh' } });
-      DEAD_LETTERS.parse(dead);
+      deadLettersSchema.parse(dead);
       assert.match(JSON.stringify(dead), /文件大小超过/);
     });
 

@@ -4,7 +4,7 @@ import { after, before, describe, it } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { CallbackCount } from '../../../../src/catalogue/accounts/callback-counts.ts';
 import { createCallbackCounter } from '../../../../src/server/callbacks/callback-counter.ts';
-import { ACCOUNT, ACCOUNTS } from '../../../../src/server/routes/schemas.ts';
+import { accountSchema, accountsSchema } from '../../../../src/server/routes/operations/accounts.ts';
 import { type Call, openTestServer, PLAIN, reference, SAFE, type TestServer } from '../../setup.ts';
 
 interface Shown {
@@ -29,7 +29,7 @@ describe('an account', () => {
   async function shown(account = PLAIN.account, headers = {}): Promise<Shown> {
     const answer = await s.call('/v1/accounts', { key: 'read', headers });
     const body = (await answer.json()) as { items: Shown[] };
-    ACCOUNTS.parse(body);
+    accountsSchema.parse(body);
     return body.items.find((one) => one.account === account) as Shown;
   }
   /** Counts are written every few seconds. */
@@ -123,7 +123,7 @@ describe('an account', () => {
   it('held by hand is not fed until it is released, and says who wants it and why', async () => {
     await s.context.accept([reference()]);
     const answer = await hold({ json: { reason: 'moving to another bucket' } });
-    const { hold: why } = ACCOUNT.parse(await answer.json()) as Shown;
+    const { hold: why } = accountSchema.parse(await answer.json()) as Shown;
     assert.deepEqual(
       [answer.status, why?.code, why?.reason, why?.by, why?.until],
       [200, 'held_by_hand', 'moving to another bucket', 'key-3', undefined],
@@ -135,7 +135,7 @@ describe('an account', () => {
     assert.match(metrics, /^wma_account_held\{reason="held_by_hand"\} 1$/m);
     assert.equal(await (await s.callback(EVENT)).text(), 'success');
 
-    const released = ACCOUNT.parse(await (await release()).json()) as Shown;
+    const released = accountSchema.parse(await (await release()).json()) as Shown;
     assert.equal(released.hold, null);
     assert.ok((await feed()) > 0);
     assert.equal((await release()).status, 200, 'again is the same');

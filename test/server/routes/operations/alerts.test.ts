@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { createAlerts } from '../../../../src/app/alerts.ts';
-import { LIVE } from '../../../../src/server/routes/health-schemas.ts';
-import { ALERT_SENT } from '../../../../src/server/routes/schemas.ts';
+import { livenessResponses } from '../../../../src/server/routes/health.ts';
+import { alertSentSchema } from '../../../../src/server/routes/operations/alerts.ts';
 import { openServer } from '../../../../src/server/start.ts';
 import { openReceiver } from '../../../pipeline/alerts/receiver.ts';
 import { KEYS, openTestServer, type TestServer } from '../../setup.ts';
@@ -40,7 +40,7 @@ describe('alerts', () => {
     assert.equal(receiver.requests.length, 0);
     const taken = await post(url);
     const body = await taken.json();
-    ALERT_SENT.parse(body);
+    alertSentSchema.parse(body);
     assert.deepEqual([taken.status, body], [200, { sent: true, to: 'json' }]);
     assert.equal((receiver.requests[0]!.body as { state: string }).state, 'test');
 
@@ -58,7 +58,7 @@ describe('alerts', () => {
     s.context.health.setUnhealthy('worker_quiet', { isFatal: true });
     const live = await s.call('/livez');
     const body = await live.json();
-    LIVE[503].parse(body);
+    livenessResponses[503].parse(body);
     assert.deepEqual([live.status, body], [503, { status: 'stuck', reasons: ['worker_quiet'] }]);
     const ready = (await (await s.call('/readyz')).json()) as { degraded: string[] };
     assert.ok(ready.degraded.includes('worker_quiet'));

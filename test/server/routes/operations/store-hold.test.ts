@@ -1,7 +1,8 @@
 /** While the store takes nothing, whoever looks is told so, why, and what to correct. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { STATS, STORE } from '../../../../src/server/routes/schemas.ts';
+import { statsSchema } from '../../../../src/server/routes/operations/stats.ts';
+import { storesSchema } from '../../../../src/server/routes/operations/store.ts';
 import { STORE_FAILURES } from '../../../../src/store-failures.ts';
 import { eventually } from '../../../queue/handled.ts';
 import { openTestServer, reference, type TestServer } from '../../setup.ts';
@@ -18,7 +19,7 @@ describe('the hold of the store, as told', () => {
   const stats = async (language: string) => {
     const answer = await s.call('/v1/stats', { key: 'read', headers: { 'accept-language': language } });
     const body = (await answer.json()) as { storeHold: Record<string, string> | null; waiting: object };
-    STATS.parse(body);
+    statsSchema.parse(body);
     return body;
   };
   const gauge = async () =>
@@ -73,7 +74,7 @@ describe('the hold of the store, as told', () => {
         items: { name: string; bucket: string; failure: object | null }[];
         hold: { code: string; until: string } | null;
       };
-      STORE.parse(body);
+      storesSchema.parse(body);
       return body;
     };
     assert.equal((await shown()).hold, null);

@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import {
-  VERIFICATION,
-  VERIFICATIONS,
-} from '../../../../src/server/routes/operations/verification-schemas.ts';
+  verificationSchema,
+  verificationsSchema,
+} from '../../../../src/server/routes/operations/verifications.ts';
 import { type Call, openTestServer, type TestServer } from '../../setup.ts';
 
 const PATH = '/v1/verifications';
@@ -24,17 +24,17 @@ describe('verifications over HTTP', () => {
       { json: { sample: 10, filter: { account: 'shop' }, reason: 'monthly' } },
       202,
     );
-    VERIFICATION.parse(asked);
+    verificationSchema.parse(asked);
     const at = `${PATH}/${asked.id}`;
     assert.equal((await json(at, { key: 'read' }, 200)).kind, 'verify');
     const list = await json(PATH, { key: 'read' }, 200);
-    VERIFICATIONS.parse(list);
+    verificationsSchema.parse(list);
     assert.deepEqual(
       (list.items as { id: string }[]).map(({ id }) => id),
       [asked.id],
     );
     const stopped = await json(at, { method: 'DELETE' }, 200);
-    VERIFICATION.parse(stopped);
+    verificationSchema.parse(stopped);
     assert.ok(stopped.endedAt, 'it has ended');
   });
 
