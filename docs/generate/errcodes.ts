@@ -1,22 +1,18 @@
-/** docs/errcodes.md, written from the table that the program itself goes by. */
+/** Generates docs/errcodes.md from the errcode table. */
 import { FAILURES, type FailureClass } from '../../src/failures.ts';
-import {
-  type ErrcodeScope,
-  MEANINGS,
-  type Meaning,
-  OTHER_MEANINGS,
-} from '../../src/wechat/api/errcode-table.ts';
+import type { ErrcodeScope, Meaning } from '../../src/wechat/api/errcode-rows/meaning.ts';
+import { MEANINGS, OTHER_MEANINGS } from '../../src/wechat/api/errcode-table.ts';
 
 const CURES: Record<FailureClass, string> = {
   token:
-    'the shared token is read again, and replaced only if it is still the one that failed; never by force',
-  transient: 'three quick tries within 30 s, then spread over the life that is left',
-  minute_limit: 'the account waits for the next minute; no try spent',
-  day_quota: 'the account waits for midnight in Beijing; no try spent',
-  account: 'the account waits as a whole and is probed every few minutes; no try spent',
-  permanent_media: 'dead letter at once; pictures try their `picUrl` first',
-  store: 'tried again; a refusal that a probe meets too holds all archiving',
-  unknown: 'three tries, then a dead letter marked unknown',
+    'the stored token is read again, and replaced only if it is still the one that failed; never with force_refresh',
+  transient: 'three quick attempts within 30 s, then attempts spread over the time left',
+  minute_limit: 'the account waits for the next minute; no attempt is spent',
+  day_quota: 'the account is held until midnight in Beijing; no attempt is spent',
+  account: 'the account is held and probed every few minutes; no attempt is spent',
+  permanent_media: 'dead letter at once; for images the `picUrl` is tried before that',
+  store: 'retried; an error that a probe of the store meets too holds all archiving',
+  unknown: 'three attempts, then a dead letter marked unknown',
 };
 
 const PRODUCTS: Record<ErrcodeScope['product'], string> = {
@@ -34,8 +30,13 @@ const ENDPOINTS: Record<ErrcodeScope['endpoint'], string> = {
 
 const INTRODUCTION = `# Failures and cures
 
-Written from the table the program goes by: \`node bin/run.js docs/generate/main.ts\`. The same number can mean different things
-by product and call; the closest row counts. A number that is not here has the class \`unknown\`.
+Generated from the table that the program uses, by \`node bin/run.js docs/generate/main.ts\`. The meaning of a number
+depends on the product and the call; the most specific row counts. A number that is not in the table has the class
+\`unknown\`.
+
+**Item gone**: WeChat reports that it does not have the item. Before the item's deadline the media id is wrong and the
+item is \`dead\`; at or after the deadline it is \`expired\`. In both cases the bucket is searched first, because an
+earlier attempt may have stored the object.
 `;
 
 export function errcodesPage(): string {
@@ -52,24 +53,24 @@ export function errcodesPage(): string {
 
 function section(name: FailureClass): string {
   const coded = MEANINGS.filter((meaning) => meaning.class === name).flatMap((meaning) =>
-    meaning.scopes.map((place) => row(meaning, place)),
+    meaning.scopes.map((scope) => row(meaning, scope)),
   );
   const others = OTHER_MEANINGS.filter((meaning) => meaning.class === name).map((meaning) => row(meaning));
-  const ground = Object.entries(FAILURES)
+  const general = Object.entries(FAILURES)
     .filter(([, failure]) => failure.class === name)
-    .map(([code, failure]) => row({ code, ...failure, scopes: [] }));
+    .map(([code, failure]) => row({ code, ...failure, scopes: [], isMediaGone: false }));
   const head = ['errcode', 'product', 'call', 'code', 'what happened', 'what to do'];
-  return `## \`${name}\`\n\n${table(head, [...coded, ...others, ...ground])}`;
+  return `## \`${name}\`\n\n${table(head, [...coded, ...others, ...general])}`;
 }
 
-function row({ code, message, advice }: Meaning, place?: ErrcodeScope): string[] {
+function row({ code, message, advice, isMediaGone }: Meaning, scope?: ErrcodeScope): string[] {
   return [
-    place
-      ? place.errcodes.map((one) => (typeof one === 'number' ? `${one}` : `${one[0]}–${one[1]}`)).join(' ')
+    scope
+      ? scope.errcodes.map((one) => (typeof one === 'number' ? `${one}` : `${one[0]}–${one[1]}`)).join(' ')
       : '–',
-    place ? PRODUCTS[place.product] : '–',
-    place ? ENDPOINTS[place.endpoint] : '–',
-    `\`${code}\``,
+    scope ? PRODUCTS[scope.product] : '–',
+    scope ? ENDPOINTS[scope.endpoint] : '–',
+    `\`${code}\`${isMediaGone ? ' (item gone)' : ''}`,
     `${message.en}<br>${message.zh}`,
     `${advice.en}<br>${advice.zh}`,
   ];

@@ -1,14 +1,14 @@
-/** WeChat's JSON calls. Bytes go another way (download.ts). */
+/** The JSON calls of WeChat. Files are downloaded by media/download.ts. */
 import { type Account, type Product, tokenSourceOf } from '../../account.ts';
 import { failure } from '../../failures.ts';
 import { createJsonClient, type JsonClientOptions } from '../http/json-client.ts';
-import type { Endpoint } from './errcode-table.ts';
+import type { Endpoint } from './errcode-rows/meaning.ts';
 import { type ApiResponse, errcodeFailure, errcodeOf, httpFailure, parseApiResponse } from './response.ts';
 
 export interface WechatApiOptions extends JsonClientOptions {
-  /** `https://api.weixin.qq.com`; http is allowed, for a gateway of one's own. */
+  /** `https://api.weixin.qq.com`. http is allowed, for a gateway in the operator's network. */
   readonly baseUrl: string;
-  /** The same for accounts of WeCom. */
+  /** The same for WeCom accounts; default {@link WECOM_BASE_URL}. */
   readonly wecomBaseUrl?: string | undefined;
 }
 
@@ -25,23 +25,24 @@ export interface ApiCall {
   readonly endpoint: Endpoint;
   readonly path: string;
   readonly query?: Readonly<Record<string, string>>;
-  /** Present: a POST of JSON. */
+  /** Sent as JSON by POST; without it the call is a GET. */
   readonly body?: object;
-  /** Cut out of what WeChat says: it is known to quote tokens. */
+  /** Removed from error messages: WeChat quotes tokens in some of them. */
   readonly secrets: readonly string[];
   readonly maxResponseBytes?: number;
 }
 
 export interface WechatApi {
   /**
-   * Asks for a token of the account's own kind. stable_token in normal mode: as long as the token is valid the same
-   * one comes back, whoever asks, and near its end a new one while the old stays good for five minutes. 10,000 calls
-   * a minute; never force_refresh, which is limited to 20 a day and kills the token others are using. /cgi-bin/token:
-   * a new one each time, 2,000 a day, and the one before dies within five minutes. gettoken (WeCom): as
-   * stable_token, but who asks often is blocked.
+   * Requests a token by the call that the account's `tokenSource` names.
+   * - stable_token in normal mode: returns the same token to every caller while it is valid, and a new one near its
+   *   end; the old one then works for five more minutes. 10,000 calls a minute. force_refresh is never used: it is
+   *   limited to 20 a day and invalidates the token that other programs use.
+   * - /cgi-bin/token: returns a new token each time, 2,000 a day; the previous one stops working within five minutes.
+   * - gettoken (WeCom): as stable_token, but WeCom blocks callers that request tokens often.
    */
   requestToken(account: Account, signal: AbortSignal): Promise<IssuedToken>;
-  /** Any other call. An errcode other than 0 is thrown as its failure. */
+  /** Makes any other call. Rejects with the failure of an errcode other than 0. */
   call(call: ApiCall, signal: AbortSignal): Promise<ApiResponse>;
   close(): void;
 }
@@ -50,33 +51,33 @@ export function createWechatApi(options: WechatApiOptions): WechatApi {
   const http = createJsonClient(options);
   const bases = { official: options.baseUrl, wecom: options.wecomBaseUrl ?? WECOM_BASE_URL };
 
-  async function call(given: ApiCall, signal: AbortSignal): Promise<ApiResponse> {
-    const base = given.product === 'wecom' ? bases.wecom : bases.official;
-    const query = given.query ? `?${new URLSearchParams(given.query)}` : '';
+  async function send(request: ApiCall, signal: AbortSignal): Promise<ApiResponse> {
+    const base = request.product === 'wecom' ? bases.wecom : bases.official;
+    const query = request.query ? `?${new URLSearchParams(request.query)}` : '';
     const { status, text } = await http.send(
       {
-        url: `${base.replace(/\/+$/, '')}${given.path}${query}`,
-        where: given.path,
-        ...(given.body ? { body: given.body } : {}),
-        ...(given.maxResponseBytes ? { maxResponseBytes: given.maxResponseBytes } : {}),
+        url: `${base.replace(/\/+$/, '')}${request.path}${query}`,
+        where: request.path,
+        ...(request.body ? { body: request.body } : {}),
+        ...(request.maxResponseBytes ? { maxResponseBytes: request.maxResponseBytes } : {}),
       },
       signal,
     );
-    const answer = parseApiResponse(text);
-    const errcode = answer && errcodeOf(answer);
-    if (answer && errcode) throw errcodeFailure(answer, errcode, given);
-    if (status !== 200) throw httpFailure(status, given.path);
-    if (!answer) throw failure('malformed_answer', `${given.path}: no JSON object`);
-    return answer;
+    const response = parseApiResponse(text);
+    const errcode = response && errcodeOf(response);
+    if (response && errcode) throw errcodeFailure(response, errcode, request);
+    if (status !== 200) throw httpFailure(status, request.path);
+    if (!response) throw failure('malformed_answer', `${request.path}: no JSON object`);
+    return response;
   }
 
   return {
     requestToken: async (account, signal) => {
-      const asked = tokenCall(account);
+      const call = tokenCall(account);
       const from = { product: account.product, endpoint: 'token', secrets: [account.secret] } as const;
-      return readIssuedToken(await call({ ...asked, ...from }, signal), 'access_token', asked.path);
+      return readIssuedToken(await send({ ...call, ...from }, signal), 'access_token', call.path);
     },
-    call,
+    call: send,
     close: http.close,
   };
 }
@@ -94,16 +95,16 @@ function tokenCall(account: Account): Pick<ApiCall, 'path' | 'query' | 'body'> {
   }
 }
 
-/** Tokens live for two hours; an answer that says otherwise shall not make a date beyond what a database takes. */
+/** Tokens live for two hours. A wrong `expires_in` must not become a date that the database rejects. */
 const MAX_TOKEN_LIFE_MS = 86_400_000;
 
 export const isToken = (value: unknown): value is string =>
   typeof value === 'string' && /^[\x21-\x7e]{1,2048}$/.test(value);
 
-/** The token in an answer, under the name this call gives it. */
-export function readIssuedToken(answer: ApiResponse, name: string, path: string): IssuedToken {
-  const value = answer[name];
-  const expiresInMs = Number(answer.expires_in) * 1000;
+/** Returns the token of a response. `name` is the member that holds it: it differs from call to call. */
+export function readIssuedToken(response: ApiResponse, name: string, path: string): IssuedToken {
+  const value = response[name];
+  const expiresInMs = Number(response.expires_in) * 1000;
   if (!isToken(value) || !(expiresInMs > 0)) throw failure('malformed_answer', `${path}: no usable token`);
   return { value, expiresInMs: Math.min(expiresInMs, MAX_TOKEN_LIFE_MS) };
 }

@@ -1,53 +1,73 @@
-/** Looks an errcode up, and says a failure in words. The data is in errcode-table.ts. */
+/** Looks up errcodes in the table, and explains failures in words. The data is in errcode-table.ts. */
 import type { Product } from '../../account.ts';
-import { type Explanation, FAILURES, type Failure, type FailureClass } from '../../failures.ts';
-import { type Endpoint, type ErrcodeScope, MEANINGS, type Meaning, OTHER_MEANINGS } from './errcode-table.ts';
+import { type Explanation, FAILURES, type Failure } from '../../failures.ts';
+import type { Endpoint, ErrcodeScope, Meaning } from './errcode-rows/meaning.ts';
+import { MEANINGS, OTHER_MEANINGS } from './errcode-table.ts';
 
-export interface Classified {
-  readonly class: FailureClass;
-  /** Machine name: `invalid_media_id`, …; `unknown_errcode` where the table has no row. */
-  readonly code: string;
-}
-
-/** How closely a place fits: a product of its own counts more than an endpoint, a single number more than a range. */
-function fit(place: ErrcodeScope, family: 'official' | 'wecom', endpoint: Endpoint, errcode: number): number {
-  if (place.product !== 'any' && place.product !== family) return 0;
-  if (place.endpoint !== 'any' && place.endpoint !== endpoint) return 0;
-  const single = place.errcodes.includes(errcode);
-  const range = place.errcodes.some(
-    (some) => typeof some === 'object' && errcode >= some[0] && errcode <= some[1],
+/**
+ * Returns how closely a scope fits; 0 where it does not. A single number counts more than a range, and a product
+ * counts more than an endpoint.
+ */
+function specificity(
+  scope: ErrcodeScope,
+  family: 'official' | 'wecom',
+  endpoint: Endpoint,
+  errcode: number,
+): number {
+  if (scope.product !== 'any' && scope.product !== family) return 0;
+  if (scope.endpoint !== 'any' && scope.endpoint !== endpoint) return 0;
+  const isSingle = scope.errcodes.includes(errcode);
+  const isInRange = scope.errcodes.some(
+    (entry) => typeof entry === 'object' && errcode >= entry[0] && errcode <= entry[1],
   );
-  if (!single && !range) return 0;
-  return 1 + (place.product === 'any' ? 0 : 4) + (place.endpoint === 'any' ? 0 : 2) + (single ? 8 : 0);
+  if (!isSingle && !isInRange) return 0;
+  return 1 + (scope.product === 'any' ? 0 : 4) + (scope.endpoint === 'any' ? 0 : 2) + (isSingle ? 8 : 0);
 }
 
-/** What an errcode means, by the product and the call that answered it: 40001 is three different things. */
-export function classifyErrcode(product: Product, endpoint: Endpoint, errcode: number): Classified {
+/**
+ * Returns the class and the code of an errcode. They depend on the product and the call that returned it: 40001 has
+ * three meanings. The code is `unknown_errcode` where the table has no row.
+ */
+export function classifyErrcode(
+  product: Product,
+  endpoint: Endpoint,
+  errcode: number,
+): Pick<Failure, 'class' | 'code'> {
   const family = product === 'wecom' ? 'wecom' : 'official';
   let best: Meaning | undefined;
-  let bestFit = 0;
+  let bestSpecificity = 0;
   for (const meaning of MEANINGS) {
-    for (const place of meaning.scopes) {
-      const placeFit = fit(place, family, endpoint, errcode);
-      if (placeFit > bestFit) [best, bestFit] = [meaning, placeFit];
+    for (const scope of meaning.scopes) {
+      const found = specificity(scope, family, endpoint, errcode);
+      if (found > bestSpecificity) [best, bestSpecificity] = [meaning, found];
     }
   }
   return best ? { class: best.class, code: best.code } : { class: 'unknown', code: 'unknown_errcode' };
 }
 
-const BY_CODE = new Map<string, Explanation>([
+const ALL_MEANINGS = [...MEANINGS, ...OTHER_MEANINGS];
+const EXPLANATIONS = new Map<string, Explanation>([
   ...Object.entries(FAILURES),
-  ...[...MEANINGS, ...OTHER_MEANINGS].map((meaning) => [meaning.code, meaning] as const),
+  ...ALL_MEANINGS.map((meaning) => [meaning.code, meaning] as const),
 ]);
+const MEDIA_GONE_CODES: ReadonlySet<string> = new Set(
+  ALL_MEANINGS.filter(({ isMediaGone }) => isMediaGone).map(({ code }) => code),
+);
 
-/** Every machine name there is. */
-export const FAILURE_CODES: readonly string[] = [...BY_CODE.keys()];
+/** The code of every failure there is. */
+export const FAILURE_CODES: readonly string[] = [...EXPLANATIONS.keys()];
 
-/** The sentence and the advice for any failure, in both languages. Never without an answer. */
+/**
+ * Whether WeChat reported that it does not have the item (any more). Before the deadline the media id is wrong, after
+ * it the item has expired.
+ */
+export const isMediaGone = ({ code }: Pick<Failure, 'code'>): boolean => MEDIA_GONE_CODES.has(code);
+
+/** Returns the sentence and the advice for any failure, in both languages; also for a code that is not in the table. */
 export function explain(failure: Pick<Failure, 'code' | 'errcode'>): Explanation {
-  const known = BY_CODE.get(failure.code);
+  const known = EXPLANATIONS.get(failure.code);
   if (known && failure.code !== 'unknown_errcode') return { message: known.message, advice: known.advice };
-  const { message, advice } = BY_CODE.get('unknown_errcode')!;
+  const { message, advice } = EXPLANATIONS.get('unknown_errcode')!;
   const which = failure.errcode === undefined ? failure.code : String(failure.errcode);
   return { message: { en: `${message.en} (${which})`, zh: `${message.zh}(${which})` }, advice };
 }

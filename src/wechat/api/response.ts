@@ -1,16 +1,16 @@
-/** Reads the JSON that WeChat answers with, leniently, and turns its errcodes into failures. */
+/** Parses the JSON that WeChat returns, and turns its errcodes and HTTP statuses into failures. */
 import type { Product } from '../../account.ts';
 import { FailureError, failure } from '../../failures.ts';
 import { redact } from '../../runtime/redaction.ts';
 import { isInt4, storableLine } from '../../storable.ts';
-import type { Endpoint } from './errcode-table.ts';
+import type { Endpoint } from './errcode-rows/meaning.ts';
 import { classifyErrcode } from './errcodes.ts';
 
 export type ApiResponse = Readonly<Record<string, unknown>>;
 
 /**
- * The object in `text`, or undefined. Lenient where WeChat is sloppy: a byte order mark, and raw control characters
- * inside strings, which JSON forbids and several SDKs learned to strip.
+ * Returns the JSON object in `text`, or undefined. Accepts a byte order mark and raw control characters inside
+ * strings: JSON forbids them, WeChat sends them, and several SDKs strip them.
  */
 export function parseApiResponse(text: string): ApiResponse | undefined {
   try {
@@ -24,11 +24,11 @@ export function parseApiResponse(text: string): ApiResponse | undefined {
 }
 
 /**
- * The errcode of an answer; some servers send it as a string, and the device interfaces wrap it. A number beyond what
- * JavaScript counts exactly is still an error, and becomes the largest one.
+ * Returns the errcode of a response. Some servers send it as a string, and the device APIs wrap it in `base_resp`. A
+ * number that JavaScript cannot hold exactly is still an error, and becomes the largest safe integer.
  */
-export function errcodeOf(answer: ApiResponse): number | undefined {
-  const { errcode, base_resp } = answer;
+export function errcodeOf(response: ApiResponse): number | undefined {
+  const { errcode, base_resp } = response;
   if (errcode === undefined && typeof base_resp === 'object' && base_resp !== null) {
     return errcodeOf({ errcode: (base_resp as ApiResponse).errcode });
   }
@@ -38,9 +38,9 @@ export function errcodeOf(answer: ApiResponse): number | undefined {
   return Number.isInteger(number) ? number : undefined;
 }
 
-/** WeChat's words without secrets, known ones to the letter included, cut to 300 characters. */
-function errmsgOf(answer: ApiResponse, secrets: readonly string[]): string | undefined {
-  const { errmsg } = answer;
+/** Returns `errmsg` without secrets, cut to 300 characters. The given secrets are replaced wherever they occur. */
+function errmsgOf(response: ApiResponse, secrets: readonly string[]): string | undefined {
+  const { errmsg } = response;
   if (typeof errmsg !== 'string' || errmsg.trim() === '') return undefined;
   const clean = secrets
     .filter(Boolean)
@@ -48,31 +48,31 @@ function errmsgOf(answer: ApiResponse, secrets: readonly string[]): string | und
   return storableLine(redact(clean), 300);
 }
 
-/** The failure that an errcode is. `secrets` are cut out of errmsg: 40001 is known to quote the token. */
+/** Returns the failure for an errcode. `secrets` are removed from errmsg: that of 40001 quotes the token. */
 export function errcodeFailure(
-  answer: ApiResponse,
+  response: ApiResponse,
   errcode: number,
   from: { product: Product; endpoint: Endpoint; secrets: readonly string[] },
 ): FailureError {
-  const errmsg = errmsgOf(answer, from.secrets);
-  // Tencent's request id is a member of its own or the tail of errmsg: "… rid: 6087f0d0-5c83dcaa-438ebbcc".
-  const rid = typeof answer.rid === 'string' ? answer.rid : /\brid:\s*([\w-]+)/.exec(errmsg ?? '')?.[1];
+  const errmsg = errmsgOf(response, from.secrets);
+  // Tencent's request id is a member of its own or the end of errmsg: "… rid: 6087f0d0-5c83dcaa-438ebbcc".
+  const rid = typeof response.rid === 'string' ? response.rid : /\brid:\s*([\w-]+)/.exec(errmsg ?? '')?.[1];
   return new FailureError({
     ...classifyErrcode(from.product, from.endpoint, errcode),
-    // No table of WeChat's has a number that does not fit a column of four bytes.
+    // No documented errcode is outside the range of the catalogue's int4 column.
     ...(isInt4(errcode) ? { errcode } : { detail: `errcode ${errcode}` }),
     ...(errmsg ? { errmsg } : {}),
     ...(rid && /^[\w-]{1,80}$/.test(rid) ? { rid } : {}),
   });
 }
 
-/** What an HTTP status is where no errcode came along. */
+/** Returns the failure for an HTTP status without an errcode. */
 export function httpFailure(status: number, where: string, retryAfterMs?: number): FailureError {
   const detail = `HTTP ${status} from ${where}`;
-  const hint = retryAfterMs === undefined ? {} : { retryAfterMs };
+  const options = retryAfterMs === undefined ? {} : { retryAfterMs };
   if (status === 429 || status === 503) {
-    return new FailureError({ code: 'http_busy', class: 'minute_limit', detail }, hint);
+    return new FailureError({ code: 'http_busy', class: 'minute_limit', detail }, options);
   }
-  if (status === 408 || status >= 500) return failure('http_status', detail, hint);
-  return new FailureError({ code: 'http_refused', class: 'unknown', detail }, hint);
+  if (status === 408 || status >= 500) return failure('http_status', detail, options);
+  return new FailureError({ code: 'http_refused', class: 'unknown', detail }, options);
 }

@@ -3,8 +3,9 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { errcodesPage } from '../../../docs/generate/errcodes.ts';
 import { FAILURES, type FailureClass } from '../../../src/failures.ts';
-import { type Endpoint, MEANINGS, OTHER_MEANINGS } from '../../../src/wechat/api/errcode-table.ts';
-import { classifyErrcode, explain } from '../../../src/wechat/api/errcodes.ts';
+import type { Endpoint } from '../../../src/wechat/api/errcode-rows/meaning.ts';
+import { MEANINGS, OTHER_MEANINGS } from '../../../src/wechat/api/errcode-table.ts';
+import { classifyErrcode, explain, isMediaGone } from '../../../src/wechat/api/errcodes.ts';
 
 const classOf = (
   errcode: number,
@@ -12,7 +13,7 @@ const classOf = (
   product: 'official' | 'wecom' = 'official',
 ) => classifyErrcode(product, endpoint, errcode).class;
 
-test('every number of the official table has its class where media/get meets it', () => {
+test('every errcode of the official table has its class for media/get', () => {
   const expected: Record<FailureClass, number[]> = {
     transient: [-1, -1000, 0, 46007, 61450, 61503, 80000, 89401, 9001002],
     token: [40001, 40014, 41001, 42001, 42002, 42006, 61005, 61006],
@@ -36,7 +37,7 @@ test('every number of the official table has its class where media/get meets it'
   }
 });
 
-test('the same number means something else at another call or product', () => {
+test('the meaning of an errcode depends on the call and the product', () => {
   assert.deepEqual(classifyErrcode('official', 'media_get', 40001), {
     class: 'token',
     code: 'access_token_invalid',
@@ -68,19 +69,19 @@ test('the same number means something else at another call or product', () => {
   assert.equal(classOf(48006, 'quota'), 'day_quota');
 });
 
-test('a single number beats the range it lies in', () => {
+test('a row for a single errcode is preferred to a row for its range', () => {
   assert.equal(classifyErrcode('official', 'media_get', 9001002).code, 'platform_error');
   assert.equal(classifyErrcode('official', 'media_get', 9001003).code, 'other_interface');
 });
 
-test('no number stands in two places of equal rank, and no code twice', () => {
-  const places = new Map<string, string>();
+test('no errcode is in two rows of the same scope, and no code is used twice', () => {
+  const seen = new Map<string, string>();
   for (const meaning of MEANINGS) {
-    for (const place of meaning.scopes) {
-      for (const errcode of place.errcodes) {
-        const key = `${place.product} ${place.endpoint} ${errcode}`;
-        assert.equal(places.get(key), undefined, `${key}: ${places.get(key)} and ${meaning.code}`);
-        places.set(key, meaning.code);
+    for (const { product, endpoint, errcodes } of meaning.scopes) {
+      for (const errcode of errcodes) {
+        const key = `${product} ${endpoint} ${errcode}`;
+        assert.equal(seen.get(key), undefined, `${key}: ${seen.get(key)} and ${meaning.code}`);
+        seen.set(key, meaning.code);
       }
     }
   }
@@ -88,7 +89,7 @@ test('no number stands in two places of equal rank, and no code twice', () => {
   assert.equal(new Set(codes).size, codes.length);
 });
 
-test('every code is a slug and has a sentence and advice in both languages', () => {
+test('every code is a slug and has a message and an advice in both languages', () => {
   const codes = [...MEANINGS, ...OTHER_MEANINGS].map((meaning) => meaning.code).concat(Object.keys(FAILURES));
   for (const code of codes) {
     assert.match(code, /^[a-z][a-z0-9_]+$/);
@@ -96,14 +97,14 @@ test('every code is a slug and has a sentence and advice in both languages', () 
     for (const { en, zh } of [message, advice]) {
       assert.match(en, /^[A-Z][\x20-\x7e]+$/, code);
       assert.notEqual(zh, en, code);
-      // A sentence, not a word in Chinese among English ones.
+      // A Chinese sentence, not a Chinese word in an English one.
       assert.ok((zh.match(/\p{Script=Han}/gu) ?? []).length >= 2, code);
     }
     assert.match(advice.en, /\.$/);
   }
 });
 
-test('a code nobody knows still gets a sentence, with its number', () => {
+test('an unknown errcode is explained with its number', () => {
   const { message, advice } = explain({ code: 'unknown_errcode', errcode: 99999 });
   assert.match(message.en, /99999/);
   assert.match(message.zh, /99999/);
@@ -111,7 +112,7 @@ test('a code nobody knows still gets a sentence, with its number', () => {
   assert.match(explain({ code: 'never_seen' }).message.en, /never_seen/);
 });
 
-test('every number that the platform documents for the calls of this service is in the table', () => {
+test('every errcode that WeChat documents for the calls of this service is in the table', () => {
   const official = [
     -1, -1000, 0, 40001, 40002, 40003, 40004, 40005, 40006, 40007, 40008, 40009, 40010, 40011, 40012, 40013,
     40014, 40035, 40038, 40066, 40118, 40121, 40125, 40164, 40222, 40234, 40243, 41001, 41002, 41004, 41005,
@@ -138,7 +139,19 @@ test('every number that the platform documents for the calls of this service is 
     assert.notEqual(classifyErrcode('official', 'quota', errcode).class, 'unknown', `quota ${errcode}`);
 });
 
-test('docs/errcodes.md is what the table says', () => {
+test('exactly 40007 and 46001 mean that WeChat does not have the item', () => {
+  const gone = MEANINGS.filter(({ isMediaGone }) => isMediaGone);
+  assert.deepEqual(
+    gone.flatMap(({ scopes }) => scopes.flatMap(({ errcodes }) => errcodes)),
+    [40007, 46001],
+  );
+  for (const product of ['official', 'wecom'] as const)
+    for (const errcode of [40007, 46001])
+      assert.ok(isMediaGone(classifyErrcode(product, 'media_get', errcode)), `${product} ${errcode}`);
+  assert.ok(!isMediaGone({ code: 'expired' }));
+});
+
+test('docs/errcodes.md is generated from the current table', () => {
   const written = readFileSync(new URL('../../../docs/errcodes.md', import.meta.url), 'utf8');
   assert.ok(written === errcodesPage(), 'run `node bin/run.js docs/generate/main.ts`');
 });
