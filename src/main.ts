@@ -1,4 +1,4 @@
-/** `npm start`: everything in one process, on whatever is configured; with nothing configured, all of it embedded. */
+/** `npm start`: everything in one process, on the configured services; without configuration, on embedded ones. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { startAlerts } from './app/alerts.ts';
@@ -14,35 +14,35 @@ import { simulatedAccount } from './simulator/account.ts';
 import { keepSending } from './simulator/callbacks/sample-traffic.ts';
 import { openSimulator } from './simulator/server.ts';
 
-/** The folder has one process: what was in hand when it died is taken up soon after the next start. */
-const ALONE = { lockDurationMs: 10_000, stalledIntervalMs: 5_000 };
+/** DATA_DIR has one process, so jobs that were running when it died may be taken up soon after the next start. */
+const SINGLE_PROCESS = { lockDurationMs: 10_000, stalledIntervalMs: 5_000 };
 
-await runProgram('wechat-media-archiver', async (attend) => {
+await runProgram('wechat-media-archiver', async (onOpened) => {
   const config = loadConfig();
   const simulated =
     config.shape.wechat === 'simulated' ? simulatedAccount(config.work.accountConcurrency) : undefined;
   const { keys, file } = await loadKeys(config);
   if (config.shape.database === 'embedded' && !existsSync(join(config.dataFolder, 'database'))) {
-    process.stdout.write('\n  First start: making the embedded database …\n');
+    process.stdout.write('\n  First start: creating the embedded database …\n');
   }
-  const parts = await openAppContext(config, {
+  const context = await openAppContext(config, {
     program: 'all',
     whenAway: 'later',
     secrets: keys.map((key) => key.secret),
     ...(simulated ? { simulatedAccounts: [simulated] } : {}),
   });
-  attend(parts.shutdown);
-  const { clock, lifetimes, log, shutdown } = parts;
+  onOpened(context.shutdown);
+  const { clock, lifetimes, log, shutdown } = context;
 
   const simulator = simulated && (await openSimulator({ clock, lifetimes, accounts: [simulated], log }));
   if (simulator) shutdown.step('simulator', () => simulator.close());
-  // Opened before what works on media, and so closed after it: a restart refuses no callback while media in hand end.
-  const server = await openServer(parts, { keys });
+  // Opened before the consumer, and so closed after it: a restart refuses no callback while running jobs end.
+  const server = await openServer(context, { keys });
   const showLoginLink = mayShowLoginLink(config, process.stdout);
-  process.stdout.write(startMessage(parts, server, { showLoginLink, keyFile: file }));
-  const feeder = startFeeder(parts);
+  process.stdout.write(startMessage(context, server, { showLoginLink, keyFile: file }));
+  const feeder = startFeeder(context);
   const opening = startConsumer(
-    parts,
+    context,
     simulator
       ? {
           apiBaseUrl: simulator.url,
@@ -53,13 +53,13 @@ await runProgram('wechat-media-archiver', async (attend) => {
         }
       : { ...config.wechat, allowHosts: config.fetch.allowHosts },
     feeder,
-    config.shape.database === 'embedded' ? ALONE : {},
+    config.shape.database === 'embedded' ? SINGLE_PROCESS : {},
   );
-  reportAtStart(parts, opening);
+  reportAtStart(context, opening);
   const { tryAccounts } = await opening;
   tryAccounts();
-  startSweeper(parts, feeder);
-  startAlerts(parts);
+  startSweeper(context, feeder);
+  startAlerts(context);
 
   if (simulator && simulated) {
     process.stdout.write(

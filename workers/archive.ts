@@ -1,4 +1,4 @@
-/** `npm run worker`: fetches and stores. As many as you like, on as many machines as you like. */
+/** `npm run worker`: downloads media items and stores them. Any number of workers may run, on any number of machines. */
 import { startAlerts } from '../src/app/alerts.ts';
 import { openAppContext } from '../src/app/app-context.ts';
 import { openMetricsPort } from '../src/app/metrics-port.ts';
@@ -7,18 +7,18 @@ import { reportAtStart } from '../src/app/start-report.ts';
 import { startConsumer, startFeeder } from '../src/app/worker.ts';
 import { loadConfig } from '../src/config/config.ts';
 
-await runProgram('worker', async (attend) => {
+await runProgram('worker', async (onOpened) => {
   const config = loadConfig();
   requireShared(config, 'npm run worker');
-  const parts = await openAppContext(config, { program: 'worker', whenAway: 'wait' });
-  attend(parts.shutdown);
-  parts.health.setUnhealthy('consumer_closed');
-  await openMetricsPort(parts);
-  startAlerts(parts);
-  const feeder = startFeeder(parts);
-  const opening = startConsumer(parts, { ...config.wechat, allowHosts: config.fetch.allowHosts }, feeder);
-  reportAtStart(parts, opening);
+  const context = await openAppContext(config, { program: 'worker', whenAway: 'wait' });
+  onOpened(context.shutdown);
+  context.health.setUnhealthy('consumer_closed');
+  await openMetricsPort(context);
+  startAlerts(context);
+  const feeder = startFeeder(context);
+  const opening = startConsumer(context, { ...config.wechat, allowHosts: config.fetch.allowHosts }, feeder);
+  reportAtStart(context, opening);
   const { tryAccounts } = await opening;
   tryAccounts();
-  parts.log.info({ concurrency: config.work.concurrency }, 'taking media');
+  context.log.info({ concurrency: config.work.concurrency }, 'worker: started');
 });

@@ -1,4 +1,4 @@
-/** `npm run sweep`: heals what died half-way and closes what has run out. One is enough; more do no harm. */
+/** `npm run sweep`: repairs what a killed process left and closes expired rows. One is enough; more do no harm. */
 import { startAlerts } from '../src/app/alerts.ts';
 import { openAppContext } from '../src/app/app-context.ts';
 import { openMetricsPort } from '../src/app/metrics-port.ts';
@@ -7,15 +7,15 @@ import { reportAtStart } from '../src/app/start-report.ts';
 import { startFeeder, startHeartbeat, startSweeper } from '../src/app/worker.ts';
 import { loadConfig } from '../src/config/config.ts';
 
-await runProgram('sweep', async (attend) => {
+await runProgram('sweep', async (onOpened) => {
   const config = loadConfig();
   requireShared(config, 'npm run sweep');
-  const parts = await openAppContext(config, { program: 'sweep', whenAway: 'wait' });
-  attend(parts.shutdown);
-  await openMetricsPort(parts);
-  startAlerts(parts);
-  startSweeper(parts, startFeeder(parts));
-  startHeartbeat(parts, { takesMedia: false });
-  reportAtStart(parts);
-  parts.log.info('sweeping');
+  const context = await openAppContext(config, { program: 'sweep', whenAway: 'wait' });
+  onOpened(context.shutdown);
+  await openMetricsPort(context);
+  startAlerts(context);
+  startSweeper(context, startFeeder(context));
+  startHeartbeat(context, { takesMedia: false });
+  reportAtStart(context);
+  context.log.info('sweeper: started');
 });

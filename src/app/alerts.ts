@@ -1,4 +1,4 @@
-/** Alerts of a program: the loop that tells somebody of what the list of checks finds. */
+/** Alerts of a program: the loop that sends what the list of checks finds to ALERT_URL. */
 import type { Accounts } from '../account.ts';
 import type { Catalogue } from '../catalogue/catalogue.ts';
 import { type Config, secretsOfAlertUrl } from '../config/config.ts';
@@ -14,13 +14,13 @@ import { TLS_PLACES } from '../tls-failures.ts';
 import { createJsonClient } from '../wechat/http/json-client.ts';
 
 export interface Alerts {
-  /** Undefined without ALERT_URL. */
+  /** Sends a test alert. Resolves with undefined where ALERT_URL is not set. */
   test(signal: AbortSignal): Promise<AlertDelivery | undefined>;
-  /** Until the signal aborts. Never rejects. */
+  /** Runs until the signal aborts. Never rejects. */
   run(signal: AbortSignal): Promise<void>;
 }
 
-/** Without ALERT_URL nothing is looked for and nobody told. */
+/** Without ALERT_URL nothing is checked and nothing is sent. */
 export function createAlerts(
   deps: {
     config: Pick<Config, 'alerts' | 'http'>;
@@ -56,7 +56,7 @@ export function createAlerts(
   };
 }
 
-/** Every program: any of them may be the one that is left. */
+/** Every program runs the alert loop: any of them may be the last one alive. */
 export function startAlerts({
   config,
   alerts,
@@ -69,7 +69,9 @@ export function startAlerts({
   shutdown: Shutdown;
 }): void {
   if (!config.alerts.url && config.shape.wechat === 'real')
-    log.warn('ALERT_URL is not set: nobody is told when an account is held or media are about to expire');
+    log.warn(
+      'alerts: ALERT_URL is not set, no alert is sent when an account is held or media items are about to expire',
+    );
   const running = alerts.run(shutdown.signal);
   shutdown.step('alerts', () => running);
 }

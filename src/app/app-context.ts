@@ -1,4 +1,4 @@
-/** From configuration to parts: opened in order, closed in reverse. Every program is these parts and a few verbs. */
+/** Turns the configuration into an app context: parts opened in order and closed in reverse. */
 import { type Account, type Accounts, createAccounts } from '../account.ts';
 import { type Catalogue, createCatalogue } from '../catalogue/catalogue.ts';
 import { createDatabase, type Database } from '../catalogue/database/database.ts';
@@ -28,7 +28,7 @@ import { openDatabase, type WhenAway } from './database-start.ts';
 import { claimQueue } from './queue-owner.ts';
 import { openStore } from './store.ts';
 
-/** What every program stands on. */
+/** What every program uses. */
 export interface AppContext {
   readonly config: Config;
   readonly accounts: Accounts;
@@ -41,13 +41,13 @@ export interface AppContext {
   readonly queue: ArchiveQueue;
   readonly store: Store;
   readonly accept: AcceptReferences;
-  /** Calls back when new rows are due; see {@link AppContext.onDue}. */
+  /** Wakes the dispatcher of this process when rows have become due. */
   readonly due: { notify(): void; subscribe(wake: () => void): void };
-  /** Whom to tell what ails this process as a whole. */
+  /** Conditions of this process as a whole. */
   readonly health: Health;
   /** `host (program, pid)`. */
   readonly process: string;
-  /** Reads the facts that the list of checks is computed from. */
+  /** Reads the facts from which the list of checks is computed. */
   readonly gather: FactGatherer;
   readonly alerts: Alerts;
   readonly shutdown: Shutdown;
@@ -55,17 +55,17 @@ export interface AppContext {
 
 export interface OpenOptions {
   program: string;
-  /** Beside those of the configuration; cut out of every log line. */
+  /** Further secrets, beside those of the configuration; removed from every log line. */
   secrets?: readonly string[];
-  /** Where a real database does not answer at the start. Default: none. */
+  /** What to do when a real database does not respond at the start. Default: fail. */
   whenAway?: WhenAway;
-  /** Stands for the configured accounts where WeChat is simulated. */
+  /** Replaces the configured accounts where WeChat is simulated. */
   simulatedAccounts?: readonly Account[];
   /** Default: JSON lines on stderr. */
   writeLog?: (line: string) => void;
 }
 
-/** Opens everything; on a failure what was open already is closed before the error comes out. */
+/** Opens everything. On an error, closes what was open already and rethrows. */
 export async function openAppContext(config: Config, options: OpenOptions): Promise<AppContext> {
   const all = options.simulatedAccounts ?? config.accounts;
   const log = createLog({
@@ -88,7 +88,7 @@ export async function openAppContext(config: Config, options: OpenOptions): Prom
     const pools = await openPools(config, log, shutdown);
     const { schema } = config.database;
     const { database, isAway } = await openDatabase(createDatabase(pools.catalogue), {
-      patience: config.shape.database === 'postgres' ? (options.whenAway ?? 'none') : 'none',
+      whenAway: config.shape.database === 'postgres' ? (options.whenAway ?? 'fail') : 'fail',
       prepare: async (bare) => {
         const warnings = await requireUsableDatabase(bare).catch((error) =>
           explainAway(error, config.database.url),
@@ -96,7 +96,7 @@ export async function openAppContext(config: Config, options: OpenOptions): Prom
         for (const warning of warnings) log.warn(warning);
         await requireRights(bare, schema, config.shape.queue === 'redis' ? [] : [config.queue.schema]);
         for (const name of await migrate(bare, schema, clock.now()))
-          log.info({ migration: name }, 'schema migrated');
+          log.info({ migration: name }, 'schema: migrated');
         const { accounts: states, times } = createCatalogue(bare, schema, lifetimes);
         await states.ensure(all.map((account) => account.account));
         await clock.compare(times.now);
@@ -107,10 +107,10 @@ export async function openAppContext(config: Config, options: OpenOptions): Prom
     const catalogue = createCatalogue(database, schema, lifetimes);
     const queue = await openArchiveQueue(pools.queue, { log, signal: shutdown.signal, isAway });
     shutdown.step('queue', () => queue.close());
-    // Requests are signed with the machine's own clock: where it is wrong the store says so, and by how much.
+    // Requests are signed with the machine's own clock: where it is wrong, the store's error shows by how much.
     const store = await openStore(config, { clock: systemClock, log, shutdown });
     const health = createHealth(clock.now);
-    await claimQueue({ queue, catalogue, health, log, signal: shutdown.signal });
+    await claimQueue({ queue, catalogue, health, log, metrics, signal: shutdown.signal });
     const storeHealth = createStoreHealth({ store, probe: createStoreProbe(store, config.objects.prefix) });
     const gather = createProgramFacts(
       { config, catalogue, queue, storeHealth, accounts, health, clock, lifetimes },

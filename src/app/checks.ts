@@ -1,4 +1,4 @@
-/** The list of checks of a program: what it looks at, and how often, however often it is asked. */
+/** Runs the list of checks for a program, bounded in time and in frequency. */
 import { hostname } from 'node:os';
 import type { Config } from '../config/config.ts';
 import type { Facts } from '../pipeline/checks/check.ts';
@@ -6,6 +6,7 @@ import { type Findings, findingsOf } from '../pipeline/checks/findings.ts';
 import { createFactGatherer, type FactGatherer, type FactGathererDeps } from '../pipeline/checks/gather.ts';
 import { freeBytes } from '../runtime/disk/disk-space.ts';
 import type { Health } from '../runtime/health.ts';
+import { withTimeout } from '../runtime/timeout.ts';
 
 /** How long a part may take to respond. */
 export const CHECK_MS = 2_000;
@@ -33,7 +34,7 @@ export function createProgramFacts(
 
 const MIB = 1024 * 1024;
 
-/** Where the embedded parts stop writing, and where the spool does; undefined: nothing is written in DATA_DIR. */
+/** The free space below which the embedded parts or the spool stop writing; undefined: nothing is written in DATA_DIR. */
 function floorOf({ shape }: Pick<Config, 'shape'>, program: string): number | undefined {
   if (shape.database === 'embedded' || shape.store === 'embedded') return 256 * MIB;
   return ['all', 'server'].includes(program) ? 64 * MIB : undefined;
@@ -44,8 +45,8 @@ export interface CheckRun extends Findings {
 }
 
 /**
- * All facts within 2 s (or `withinMs`), and what they say. A catalogue that is known to be away is not asked: every
- * question would keep a connection for half a minute.
+ * Reads all facts within 2 s (or `withinMs`) and computes the findings. A catalogue that is known to be away is not
+ * queried: each query would hold a connection for half a minute.
  */
 export async function runChecks(
   gather: FactGatherer,
@@ -58,44 +59,34 @@ export async function runChecks(
 ): Promise<CheckRun> {
   const { withinMs = CHECK_MS } = catalogue;
   const signal = AbortSignal.timeout(withinMs);
-  const askCatalogue = async (): Promise<Partial<Facts>> => {
+  const factsOfCatalogue = async (): Promise<Partial<Facts>> => {
     if (catalogue.isAway?.()) return { catalogue: { ok: false } };
-    const facts = await settledWithin(gather.catalogue(catalogue.accounts), withinMs);
+    const facts = await resultWithin(gather.catalogue(catalogue.accounts), withinMs);
     if (!facts) catalogue.suspect?.();
     return facts ?? { catalogue: { ok: false } };
   };
   const [here, ...parts] = await Promise.all([
     gather.process(),
-    askCatalogue(),
-    settledWithin(gather.queue(signal), withinMs),
-    settledWithin(gather.store(signal), withinMs),
+    factsOfCatalogue(),
+    resultWithin(gather.queue(signal), withinMs),
+    resultWithin(gather.store(signal), withinMs),
   ]);
   const [fromCatalogue, queue = { queue: { ok: false } }, store = { store: { ok: false } }] = parts;
   const facts: Facts = { ...here, ...fromCatalogue, ...queue, ...store };
   return { facts, ...findingsOf(facts) };
 }
 
-/** Undefined: it failed, or took longer. Never rejects. */
-async function settledWithin<T>(work: Promise<T>, ms: number): Promise<T | undefined> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<undefined>((resolve) => {
-    timer = setTimeout(() => resolve(undefined), ms);
-  });
-  try {
-    return await Promise.race([work.catch(() => undefined), late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
+/** Resolves with undefined where the work failed or took longer. Never rejects. */
+const resultWithin = <T>(work: Promise<T>, ms: number): Promise<T | undefined> =>
+  withTimeout(work, ms, 'check').catch(() => undefined);
 
-const LOOK_EVERY_MS = 1_000;
+const CACHE_MS = 1_000;
 
-/** Whoever asks is not known to us: the parts behind are asked once a second. `look` never rejects. */
-export function atMostOncePerSecond<T>(look: () => Promise<T>): () => Promise<T> {
-  let last: { atMs: number; answer: Promise<T> } | undefined;
+/** Open routes may be called at any rate: the parts behind them are queried once a second. `run` never rejects. */
+export function atMostOncePerSecond<T>(run: () => Promise<T>): () => Promise<T> {
+  let last: { atMs: number; result: Promise<T> } | undefined;
   return () => {
-    if (!last || performance.now() - last.atMs > LOOK_EVERY_MS)
-      last = { atMs: performance.now(), answer: look() };
-    return last.answer;
+    if (!last || performance.now() - last.atMs > CACHE_MS) last = { atMs: performance.now(), result: run() };
+    return last.result;
   };
 }

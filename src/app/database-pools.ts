@@ -1,4 +1,4 @@
-/** Connections to the database, real or embedded, for the catalogue and for the queue. */
+/** Connection pools to the database, real or embedded, for the catalogue and for the queue. */
 import { join } from 'node:path';
 import type { PoolLike } from '../catalogue/database/database.ts';
 import { createPostgresPool } from '../catalogue/database/postgres.ts';
@@ -18,7 +18,7 @@ export interface Pools {
   readonly queue: QueueBackend;
 }
 
-/** Takes the lock of DATA_DIR first wherever anything in it is embedded. */
+/** Locks DATA_DIR first where anything in it is embedded. */
 export async function openPools(config: Config, log: Log, shutdown: Shutdown): Promise<Pools> {
   const { shape, database, queue, redis } = config;
   if (shape.database === 'embedded' || shape.store === 'embedded') {
@@ -30,7 +30,7 @@ export async function openPools(config: Config, log: Log, shutdown: Shutdown): P
     const embedded = await openEmbeddedDatabase({
       folder: join(config.dataFolder, 'database'),
       log,
-      // Power loss may cost what a simulated account sent; never what a real one did.
+      // A power cut may lose what a simulated account sent, never what a real one did.
       fsync: shape.wechat === 'real',
       searchPath: `${schema},public`,
     });
@@ -47,7 +47,7 @@ export async function openPools(config: Config, log: Log, shutdown: Shutdown): P
     const secureContext = secureContextOf(config.authorities.redis);
     return { catalogue, queue: { kind: 'redis', url: redis.url, prefix, secureContext } };
   }
-  // Its own pool: a slow list of the catalogue must not hold up the statement that renews a job's lock.
+  // A pool of its own: a slow list of the catalogue must not delay the statement that renews a job's lock.
   const pool = open('queue', schema, QUEUE_CONNECTIONS);
   return { catalogue, queue: { kind: 'postgres', pool, prefix, schema } };
 }

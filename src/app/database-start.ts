@@ -1,4 +1,4 @@
-/** The catalogue's database at the start: there, waited for, or expected while the program works without it. */
+/** The catalogue's database at the start of a program: opened, waited for, or opened later in the background. */
 import { setTimeout as wait } from 'node:timers/promises';
 import { type Database, DatabaseAwayError } from '../catalogue/database/database.ts';
 import type { Log } from '../runtime/log.ts';
@@ -6,39 +6,39 @@ import { tlsFailureOf } from '../tls-failures.ts';
 import { startFailureOf } from './run.ts';
 
 /**
- * What a program does that finds no database: `none` fails, `wait` opens when it comes, `later` opens at once and
- * takes what it can without it.
+ * What a program does when the database does not respond at its start: `fail` ends it, `wait` opens once the database
+ * responds, `later` opens at once and works with the spool until then.
  */
-export type WhenAway = 'none' | 'wait' | 'later';
+export type WhenAway = 'fail' | 'wait' | 'later';
 
 const FIRST_WAIT_MS = 250;
 const LONGEST_WAIT_MS = 4_000;
 const SAY_EVERY_MS = 30_000;
 
-/** Away, and not for a reason that only a change of the configuration removes. */
+/** Whether waiting can help: the database is away for a reason that no change of the configuration removes. */
 const isCurable = (error: unknown) => error instanceof DatabaseAwayError && error.refusal === undefined;
 
 export interface OpenedDatabase {
-  /** Answers as a database that is away until it is ready; then it is the database. */
+  /** Throws {@link DatabaseAwayError} until the database is ready, then works as the database. */
   readonly database: Database;
-  /** True: not ready yet, and expected. */
+  /** True while it is not ready yet. */
   readonly isAway: boolean;
 }
 
 /**
- * `prepare` makes the database ready, and is repeated until it has. What it throws that no waiting cures comes out
- * of here; where the program works already it is said, and tried again.
+ * Calls `prepare` until it succeeds. Throws what it throws where waiting cannot help. With `later` the program works
+ * already: such errors are then logged, and `prepare` is called again.
  */
 export async function openDatabase(
   database: Database,
   options: {
-    patience: WhenAway;
+    whenAway: WhenAway;
     prepare: (database: Database) => Promise<void>;
     log: Pick<Log, 'info' | 'warn' | 'error'>;
     signal: AbortSignal;
   },
 ): Promise<OpenedDatabase> {
-  const { patience, prepare, log, signal } = options;
+  const { whenAway, prepare, log, signal } = options;
   const ready = Promise.withResolvers<void>();
   let isReady = false;
   let saidAtMs = Number.NEGATIVE_INFINITY;
@@ -47,14 +47,11 @@ export async function openDatabase(
     if (performance.now() - saidAtMs < SAY_EVERY_MS) return;
     saidAtMs = performance.now();
     if (isCurable(error) && !tlsFailureOf(error))
-      log.warn(
-        { err: (error as Error).cause ?? error },
-        'the database of DATABASE_URL does not answer; it is tried again',
-      );
+      log.warn({ err: (error as Error).cause ?? error }, 'database: no response from DATABASE_URL, retrying');
     else log.error(startFailureOf('database', error).text);
   }
 
-  /** Until it is ready. Throws what is not `curable`. */
+  /** Resolves once the database is ready. Throws an error for which `isTriedAgain` returns false. */
   async function keepPreparing(isTriedAgain: (error: unknown) => boolean): Promise<void> {
     for (let waitMs = FIRST_WAIT_MS; ; waitMs = Math.min(waitMs * 2, LONGEST_WAIT_MS)) {
       try {
@@ -68,10 +65,10 @@ export async function openDatabase(
   }
 
   try {
-    await (patience === 'wait' ? keepPreparing(isCurable) : prepare(database));
+    await (whenAway === 'wait' ? keepPreparing(isCurable) : prepare(database));
     return { database, isAway: false };
   } catch (error) {
-    if (patience !== 'later' || !isCurable(error)) throw error;
+    if (whenAway !== 'later' || !isCurable(error)) throw error;
     say(error);
   }
 
@@ -79,25 +76,25 @@ export async function openDatabase(
     () => {
       isReady = true;
       ready.resolve();
-      log.info('the database of DATABASE_URL is there');
+      log.info('database: available');
     },
     () => undefined, // closing
   );
-  /** Its tables may be missing or those of an older release: nobody speaks to it before it is ready. */
+  /** Before it is ready its tables may be missing or those of an older release: no statement gets through. */
   const verb =
-    <Given extends unknown[], Answer>(speak: (...given: Given) => Promise<Answer>) =>
-    async (...given: Given): Promise<Answer> => {
-      if (!isReady) throw new DatabaseAwayError('the catalogue database has not been there since the start');
-      return await speak(...given);
+    <Args extends unknown[], Answer>(speak: (...args: Args) => Promise<Answer>) =>
+    async (...args: Args): Promise<Answer> => {
+      if (!isReady) throw new DatabaseAwayError('the catalogue database has not responded since the start');
+      return await speak(...args);
     };
   return {
     isAway: true,
     database: {
       query: verb(database.query) as Database['query'],
       transaction: verb(database.transaction) as Database['transaction'],
-      listen: async (...given) => {
+      listen: async (...args) => {
         await ready.promise;
-        await database.listen(...given);
+        await database.listen(...args);
       },
     },
   };

@@ -1,4 +1,4 @@
-/** What a server accepts with: the catalogue, and a spool in DATA_DIR for the time it is away. */
+/** How a server accepts references: into the catalogue, or into a spool in DATA_DIR while the catalogue is away. */
 import { join } from 'node:path';
 import { createIngest, type Ingest } from '../pipeline/ingest/ingest.ts';
 import { openSpool, type Spool } from '../spool/spool.ts';
@@ -9,10 +9,10 @@ export type IngestContext = Pick<
   'accept' | 'accounts' | 'catalogue' | 'clock' | 'config' | 'due' | 'log' | 'metrics' | 'shutdown' | 'health'
 >;
 
-/** Takes up what is left in the spool, from a run before or from a process that died. */
+/** Also replays what an earlier run, or a process that died, left in the spool. */
 export async function openIngest(parts: IngestContext): Promise<Ingest> {
   const { log, shutdown, health } = parts;
-  const spool = await openSpoolOrSay(parts);
+  const spool = await openSpoolIfPossible(parts);
   const intake = createIngest({
     ...parts,
     onAccepted: parts.due.notify,
@@ -33,12 +33,12 @@ export async function openIngest(parts: IngestContext): Promise<Ingest> {
     await spool?.close();
   });
   const { spool: left } = intake.state;
-  if (left && left.records > 0) log.info(left, 'the spool holds records of a run before');
+  if (left && left.records > 0) log.info(left, 'spool: holds records of an earlier run');
   return intake;
 }
 
-/** A server that only lacks a place for its spool is better than none. */
-async function openSpoolOrSay({ config, log, metrics }: IngestContext): Promise<Spool | undefined> {
+/** A server without a spool is better than no server: the error is logged, and a check reports it. */
+async function openSpoolIfPossible({ config, log, metrics }: IngestContext): Promise<Spool | undefined> {
   const folder = join(config.dataFolder, 'spool');
   try {
     return await openSpool({
@@ -53,7 +53,7 @@ async function openSpoolOrSay({ config, log, metrics }: IngestContext): Promise<
   } catch (error) {
     log.error(
       { err: error, folder },
-      'no spool: callbacks that arrive while the database is away will be refused; let this user write to DATA_DIR',
+      'spool: not usable, callbacks are refused while the database is away; let this user write to DATA_DIR',
     );
     return undefined;
   }

@@ -1,4 +1,4 @@
-/** METRICS_PORT: what a worker or sweeper counts, and how it is, for Prometheus and for whoever restarts it. */
+/** METRICS_PORT: metrics and health of a worker or sweeper, for Prometheus and for a supervisor. */
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { findingsFor, readinessOf } from '../pipeline/checks/findings.ts';
@@ -15,12 +15,12 @@ import type { AppContext } from './app-context.ts';
 import { atMostOncePerSecond, type CheckRun, runChecks } from './checks.ts';
 import { listenError } from './run.ts';
 
-/** For a Prometheus or two, and whoever restarts the process. */
+/** Enough for a few Prometheus servers and a supervisor. */
 const LIMITS: ListenerLimits = { ...LISTENER_LIMITS, requestMs: 5_000, connections: 100 };
 
 type MetricsPortContext = Pick<AppContext, 'config' | 'gather' | 'metrics' | 'shutdown' | 'health'>;
 
-/** Ready: the catalogue and the queue respond, and nothing of this process is in error. */
+/** Ready: the catalogue and the queue respond, and no check of this process has failed with an error. */
 function readiness({ shutdown }: MetricsPortContext, look: () => Promise<CheckRun>) {
   return async () => {
     const findings = await look();
@@ -38,8 +38,8 @@ function readiness({ shutdown }: MetricsPortContext, look: () => Promise<CheckRu
 }
 
 /**
- * Listens where METRICS_PORT is set; answers GET /metrics, /livez and /readyz, without a key: bind it to an inner
- * address.
+ * Listens where METRICS_PORT is set. Serves GET /metrics, /livez and /readyz without a key: bind it to an inner
+ * address. Returns its URL, or undefined without METRICS_PORT.
  */
 export async function openMetricsPort(parts: MetricsPortContext): Promise<string | undefined> {
   const { config, metrics, shutdown } = parts;
@@ -53,7 +53,7 @@ export async function openMetricsPort(parts: MetricsPortContext): Promise<string
     type: 'application/json',
     text: JSON.stringify(body),
   });
-  const answers: Record<string, () => Promise<{ code: number; type: string; text: string }>> = {
+  const routes: Record<string, () => Promise<{ code: number; type: string; text: string }>> = {
     '/livez': async () => json(liveness(parts.health)),
     '/readyz': async () => json(await ready()),
     '/metrics': async () => {
@@ -62,12 +62,12 @@ export async function openMetricsPort(parts: MetricsPortContext): Promise<string
     },
   };
   const server = createServer(timeoutsOf(LIMITS), (request, response) => {
-    const answer = answers[request.url ?? ''];
-    if (!answer) {
+    const respond = routes[request.url ?? ''];
+    if (!respond) {
       response.writeHead(404).end();
       return;
     }
-    answer().then(
+    respond().then(
       ({ code, type, text }) => response.writeHead(code, { 'content-type': type }).end(text),
       () => response.writeHead(500).end(),
     );
@@ -80,7 +80,7 @@ export async function openMetricsPort(parts: MetricsPortContext): Promise<string
   } catch (error) {
     throw listenError(error, { host, port, portVariable: 'METRICS_PORT' });
   }
-  // After all that works has closed: a supervisor asks meanwhile, and must hear that it lives.
+  // Closed last: a supervisor polls during the shutdown and must see that the process is alive.
   shutdown.step('metrics', async () => {
     server.closeAllConnections();
     server.close();

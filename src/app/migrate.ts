@@ -1,4 +1,4 @@
-/** The schema alone: for a deployment that migrates before it starts the programs. */
+/** `wma migrate`: migrates the schema alone, for a deployment that does so before it starts the programs. */
 import { createDatabase } from '../catalogue/database/database.ts';
 import { migrate } from '../catalogue/database/migrate.ts';
 import { createPostgresPool } from '../catalogue/database/postgres.ts';
@@ -8,8 +8,8 @@ import { migrateQueue } from '../queue/postgres.ts';
 import { createLog } from '../runtime/log.ts';
 
 /**
- * The names of what was applied, the queue's tables last where they are in the database. Throws ConfigError,
- * DatabaseAwayError, MigrationError and the like, which `lastWords` knows.
+ * Returns the names of the applied migrations, the queue's tables last where they are in the database. Throws
+ * ConfigError, DatabaseAwayError, MigrationError and other errors that `startFailureOf` turns into text.
  */
 export async function migrateOnly(config = loadConfig()): Promise<string[]> {
   const { database: address, queue } = config;

@@ -1,19 +1,20 @@
 /**
- * Two archivers on one Redis with one QUEUE_PREFIX take each other's jobs and make rows of each other's media. So the
- * queue carries the mark of its catalogue, which lapses soon after the last process of it has ended.
+ * Two archivers on one Redis with one QUEUE_PREFIX would take each other's jobs and insert rows of each other's media
+ * items. So the queue carries the mark of its catalogue, which expires soon after the last of its processes has ended.
  */
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Catalogue } from '../catalogue/catalogue.ts';
 import type { ArchiveQueue } from '../queue/queue.ts';
 import type { Health } from '../runtime/health.ts';
-import type { Log } from '../runtime/log.ts';
+import { createPollLoop, type PollLoopDeps } from '../runtime/poll-loop.ts';
 import { StartError } from './run.ts';
 
 export interface QueueOwnerDeps {
   readonly queue: Pick<ArchiveQueue, 'mark'>;
   readonly catalogue: Pick<Catalogue, 'identity'>;
   readonly health: Pick<Health, 'setUnhealthy' | 'setHealthy'>;
-  readonly log: Pick<Log, 'warn' | 'error'>;
+  readonly log: PollLoopDeps['log'];
+  readonly metrics: PollLoopDeps['metrics'];
   readonly signal: AbortSignal;
 }
 
@@ -21,38 +22,44 @@ const MARK_MS = 10_000;
 const RENEW_MS = 3_000;
 
 const REFUSED =
-  'The queue of REDIS_URL belongs to another archiver: a program with another DATABASE_URL or DATABASE_SCHEMA uses it now. Set QUEUE_PREFIX (for example {wma2}) for one of the two, or end the other one; its mark lapses within a quarter of a minute.';
+  'The queue of REDIS_URL belongs to another archiver: a program with another DATABASE_URL or DATABASE_SCHEMA uses it now. Set QUEUE_PREFIX (for example {wma2}) for one of the two, or end the other one; its mark expires within 15 seconds.';
 
 /**
- * Throws {@link StartError} where another catalogue keeps its mark on the queue; one that has just ended is waited for.
- * Then renews the mark until the signal. A queue or catalogue that is away keeps no program from its start.
+ * Throws {@link StartError} where another catalogue renews its mark on the queue; waits for the mark of one that has
+ * just ended. Then renews its own mark until the signal aborts. A queue or catalogue that is away does not fail a start.
  */
-export async function claimQueue({ queue, catalogue, health, log, signal }: QueueOwnerDeps): Promise<void> {
+export async function claimQueue({
+  queue,
+  catalogue,
+  health,
+  log,
+  metrics,
+  signal,
+}: QueueOwnerDeps): Promise<void> {
   let id: string | undefined;
   const isOurs = async (): Promise<boolean> => {
     id ??= await catalogue.identity();
     return await queue.mark(id, MARK_MS, signal);
   };
   const renew = async (): Promise<void> => {
-    while (!signal.aborted) {
-      await wait(RENEW_MS, undefined, { signal }).catch(() => undefined);
-      if (signal.aborted) return;
-      try {
-        if (await isOurs()) health.setHealthy('queue_shared');
-        else health.setUnhealthy('queue_shared');
-      } catch {
-        // Away: the checks of queue and catalogue say so.
-      }
-    }
+    if (await isOurs()) health.setHealthy('queue_shared');
+    else health.setUnhealthy('queue_shared');
   };
   const giveUpAt = performance.now() + MARK_MS + RENEW_MS;
-  let said = false;
+  let isLogged = false;
   while (!(await isOurs().catch(() => true))) {
     if (performance.now() > giveUpAt) throw new StartError(REFUSED);
-    if (!said)
-      log.warn({ waitMs: MARK_MS + RENEW_MS }, 'queue: marked by another archiver; waiting for its end');
-    said = true;
+    if (!isLogged)
+      log.warn({ waitMs: MARK_MS + RENEW_MS }, 'queue: marked by another archiver, waiting for its end');
+    isLogged = true;
     await wait(1_000, undefined, { signal });
   }
-  void renew();
+  void createPollLoop({
+    name: 'queue-mark',
+    everyMs: RENEW_MS,
+    waitsFirst: true,
+    work: renew,
+    log,
+    metrics,
+  }).run(signal);
 }

@@ -1,4 +1,4 @@
-/** What programs share: a start that either succeeds or says in a sentence why not, and an orderly end. */
+/** What all programs share: a start that succeeds or prints in one sentence why not, and an orderly end. */
 import { DatabaseAwayError } from '../catalogue/database/database.ts';
 import { type Config, ConfigError, EXIT_CONFIG } from '../config/config.ts';
 import { FolderInUseError } from '../runtime/disk/folder-lock.ts';
@@ -7,13 +7,16 @@ import { redact } from '../runtime/redaction.ts';
 import { closeOnSignals, type Shutdown } from '../runtime/shutdown.ts';
 import { TLS_PLACES, tlsSentence } from '../tls-failures.ts';
 
-/** The program cannot start as it is configured; the message says what to change. */
+/** The program cannot start with this configuration; the message says what to change. */
 export class StartError extends Error {
   override readonly name = 'StartError';
   readonly exitCode = EXIT_CONFIG;
 }
 
-/** For programs of which many run at once: what is embedded belongs to one process and one machine. */
+/**
+ * Throws ConfigError where a part is embedded: programs that run beside others need parts that all of them reach, and
+ * an embedded part belongs to one process.
+ */
 export function requireShared(config: Pick<Config, 'shape'>, program: string): void {
   const { shape } = config;
   const needed = `is missing: ${program} runs beside other processes and meets them there; without it, run everything in one process with npm start`;
@@ -28,7 +31,7 @@ export function requireShared(config: Pick<Config, 'shape'>, program: string): v
   if (mistakes.length > 0) throw new ConfigError(mistakes);
 }
 
-/** A listening address that could not be had, in words that name the variable to change; other errors as they are. */
+/** Turns an error of `listen` into one that names the variable to change. Returns other errors unchanged. */
 export function listenError(
   error: unknown,
   at: { host: string; port: number; portVariable: string },
@@ -51,8 +54,8 @@ export function listenError(
   }
 }
 
-/** What the machine says of a file or folder that cannot be had, in words; other errors mean something else. */
-const FILE_TROUBLE: Readonly<Record<string, string>> = {
+/** Errors of the file system for a file or folder that cannot be used, as text. */
+const FILE_ERRORS: Readonly<Record<string, string>> = {
   EACCES: 'this user may not write there',
   EPERM: 'this user may not write there',
   EROFS: 'the disk can only be read',
@@ -66,7 +69,7 @@ const FILE_TROUBLE: Readonly<Record<string, string>> = {
 function knownCause(error: Error): { exitCode: number; text: string } | undefined {
   const { exitCode, code, path, address } = error as Error &
     Partial<Record<'exitCode' | 'code' | 'path' | 'address', unknown>>;
-  // Its examples look like secrets, and it holds none.
+  // Not redacted: its examples look like secrets, and it holds none.
   if (error instanceof ConfigError) return { exitCode: EXIT_CONFIG, text: error.message };
   if (typeof exitCode === 'number') return { exitCode, text: error.message };
   if (error instanceof FolderInUseError) return { exitCode: EXIT_CONFIG, text: error.message };
@@ -75,18 +78,18 @@ function knownCause(error: Error): { exitCode: number; text: string } | undefine
     const tls = tlsSentence(error, TLS_PLACES.database);
     if (tls) return { exitCode: 1, text: tls };
     const words = error.cause instanceof Error ? error.cause.message : error.message;
-    const text = `The database of DATABASE_URL does not answer (${words}). Start it, or correct the address.`;
+    const text = `The database of DATABASE_URL does not respond (${words}). Start it, or correct the address.`;
     return { exitCode: 1, text: redact(text) };
   }
   if (typeof code !== 'string') return undefined;
-  const trouble = FILE_TROUBLE[code];
+  const reason = FILE_ERRORS[code];
   const where = path ?? address;
-  if (!trouble || typeof where !== 'string') return undefined;
-  const text = `${where} cannot be used: ${trouble} (${code}). Set DATA_DIR to a folder that this user may write to.`;
+  if (!reason || typeof where !== 'string') return undefined;
+  const text = `${where} cannot be used: ${reason} (${code}). Set DATA_DIR to a folder that this user may write to.`;
   return { exitCode: EXIT_CONFIG, text };
 }
 
-/** Exit code and text for an error that keeps a program from starting: a sentence where the cause is known. */
+/** Returns exit code and text for an error that keeps a program from starting: a sentence where the cause is known. */
 export function startFailureOf(name: string, error: unknown): { exitCode: number; text: string } {
   return (error instanceof Error ? knownCause(error) : undefined) ?? unexpected(name, error);
 }
@@ -97,21 +100,21 @@ function unexpected(name: string, error: unknown): { exitCode: number; text: str
 }
 
 /**
- * Runs a program's start. `attend` hands over its closing steps, so that signals and a start that fails half-way
- * close what is open. Never returns an error: it is printed on stderr and becomes the exit code.
+ * Runs a program's start. The program calls `onOpened` with its shutdown, so that signals and a start that fails
+ * half-way close what is open. Never rejects: an error is printed on stderr and becomes the exit code.
  */
 export async function runProgram(
   name: string,
-  start: (attend: (shutdown: Shutdown) => void) => Promise<void>,
+  start: (onOpened: (shutdown: Shutdown) => void) => Promise<void>,
 ): Promise<void> {
   allowSlowConnects();
   let open: Shutdown | undefined;
   const leave = ({ exitCode, text }: { exitCode: number; text: string }): void => {
     process.stderr.write(`${text}\n`, () => process.exit(exitCode));
   };
-  // Thrown where nobody can catch it: the state is unknown, so no steps; what is accepted is on disk.
+  // An error outside every promise chain: the state is unknown, so no closing steps run. What was accepted is on disk.
   process.on('uncaughtException', (error) => leave(unexpected(name, error)));
-  // Whoever started us with a channel (the demo) and is gone, killed perhaps, must not leave us behind.
+  // A parent that started this process with an IPC channel (the demo) and was killed must not leave it running.
   process.once(
     'disconnect',
     () => void (open?.run('parent gone') ?? Promise.resolve()).then(() => process.exit(1)),

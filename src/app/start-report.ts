@@ -1,19 +1,18 @@
-/** What does not work at the start of a program: a line each, with its cure, from the list of checks. */
-
+/** Logs what does not work at the start of a program: a line for each failing check, with its cure. */
 import { findingsFor } from '../pipeline/checks/findings.ts';
 import { checkOf } from '../pipeline/checks/table.ts';
-import { systemClock } from '../runtime/clock.ts';
+import { settledWithin, untilAborted } from '../runtime/timeout.ts';
 import type { AppContext } from './app-context.ts';
 import { runChecks } from './checks.ts';
 
-/** Longer than a request to a store that does not respond, with its repeats. */
+/** Longer than a request to a store that does not respond, with its retries. */
 const WITHIN_MS = 25_000;
 
 const READY_MS = 10_000;
 
 /**
- * In the background. A process with a consumer waits until it is open or ten seconds have passed. Its own heartbeat may
- * still be on its way then: that no worker is alive is not for a worker to say.
+ * Runs in the background. A process with a consumer waits until that is open or ten seconds have passed. Its own
+ * heartbeat may not be written then, so a worker does not report that no worker is alive.
  */
 export function reportAtStart(
   parts: Pick<AppContext, 'accounts' | 'gather' | 'log' | 'shutdown'>,
@@ -21,8 +20,7 @@ export function reportAtStart(
 ): void {
   const { gather, log, shutdown } = parts;
   async function report(): Promise<void> {
-    const limit = systemClock.sleep(READY_MS, shutdown.signal);
-    await Promise.race([consumer, limit]).catch(() => undefined);
+    if (consumer) await settledWithin(consumer, READY_MS, shutdown.signal);
     const findings = await runChecks(gather, { withinMs: WITHIN_MS });
     if (shutdown.signal.aborted) return;
     const found = findingsFor('readyz', findings).filter(
@@ -31,18 +29,14 @@ export function reportAtStart(
     for (const finding of found) {
       const { begun, advice, severity, target } = checkOf(finding.code);
       const named = target === 'account' ? parts.accounts.find(finding.target)?.name : undefined;
-      const said = { ...finding, target: named ?? finding.target };
-      const line = `start: ${begun(said).en} ${advice(said).en}`;
+      const shown = { ...finding, target: named ?? finding.target };
+      const line = `start: ${begun(shown).en} ${advice(shown).en}`;
       log[severity === 'error' ? 'error' : 'warn']({ check: finding.code }, line);
     }
     if (found.length === 0) log.info('start: catalogue, queue and store respond');
   }
-  const reporting = report().catch((error) =>
-    log.warn({ err: error }, 'start: the checks could not be made'),
-  );
-  // Closing does not wait for a store that is silent.
-  const ended = new Promise<void>((resolve) =>
-    shutdown.signal.addEventListener('abort', () => resolve(), { once: true }),
-  );
-  shutdown.step('start report', () => Promise.race([reporting, ended]));
+  const reporting = report().catch((error) => log.warn({ err: error }, 'start: checks failed'));
+  // Closing does not wait for a store that does not respond.
+  const ended = untilAborted(reporting, shutdown.signal).catch(() => undefined);
+  shutdown.step('start report', () => ended);
 }

@@ -18,7 +18,7 @@ const EMBEDDED_REGION = 'us-east-1';
 const keysSchema = z.object({
   accessKeyId: z.string().min(1),
   secretAccessKey: z.string().min(1),
-  /** The port of the last run, so that links given out stay good over a restart. */
+  /** The port of the last run, so that signed links stay valid over a restart. */
   port: z.int().min(0).max(65_535),
 });
 type EmbeddedKeys = z.infer<typeof keysSchema>;
@@ -87,12 +87,12 @@ async function loadKeys(path: string): Promise<EmbeddedKeys> {
     return keysSchema.parse(JSON.parse(text));
   } catch {
     throw new StartError(
-      `The keys in ${path} are not usable. Remove the file to have new ones made; links given out before then end.`,
+      `The keys in ${path} are not usable. Delete the file to have new keys made; links signed with the old ones then stop working.`,
     );
   }
 }
 
-/** Written aside first: a process killed half-way must find whole keys when it starts again. */
+/** Written to another file first: a process that was killed half-way must find whole keys at its next start. */
 async function saveKeys(path: string, keys: EmbeddedKeys): Promise<void> {
   await writeFile(`${path}.new`, JSON.stringify(keys), { mode: 0o600 });
   await rename(`${path}.new`, path);

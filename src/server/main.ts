@@ -8,17 +8,17 @@ import { loadConfig } from '../config/config.ts';
 import { loadKeys } from './auth/api-key-file.ts';
 import { mayShowLoginLink, openServer, startMessage } from './start.ts';
 
-await runProgram('server', async (attend) => {
+await runProgram('server', async (onOpened) => {
   const config = loadConfig();
   requireShared(config, 'npm run server');
   const { keys, file } = await loadKeys(config);
-  const parts = await openAppContext(config, { program: 'server', whenAway: 'later' });
-  attend(parts.shutdown);
-  startAlerts(parts);
-  startFeeder(parts);
-  startHeartbeat(parts, { takesMedia: false });
-  reportAtStart(parts);
-  const server = await openServer(parts, { keys });
+  const context = await openAppContext(config, { program: 'server', whenAway: 'later' });
+  onOpened(context.shutdown);
+  startAlerts(context);
+  startFeeder(context);
+  startHeartbeat(context, { takesMedia: false });
+  reportAtStart(context);
+  const server = await openServer(context, { keys });
   const showLoginLink = mayShowLoginLink(config, process.stdout);
-  process.stdout.write(startMessage(parts, server, { showLoginLink, keyFile: file }));
+  process.stdout.write(startMessage(context, server, { showLoginLink, keyFile: file }));
 });

@@ -48,7 +48,7 @@ describe('a program that cannot start', () => {
     });
     const { exitCode, text } = startFailureOf('server', away);
     assert.equal(exitCode, 1);
-    assert.match(text, /DATABASE_URL does not answer/);
+    assert.match(text, /DATABASE_URL does not respond/);
     assert.ok(!text.includes('pass@'));
     assert.match(startFailureOf('server', new Error('odd')).text, /odd\n\s+at /);
     assert.equal(startFailureOf('server', 'thrown').exitCode, 1);

@@ -10,7 +10,7 @@ import type { Role } from './script.ts';
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const SUPERVISOR_MS = 1_000;
 const UP_LIMIT_MS = 100_000;
-const UP = /taking media|sweeping/;
+const UP = /worker: started|sweeper: started/;
 const STOP_LIMIT_MS = 20_000;
 
 export interface FleetOptions {

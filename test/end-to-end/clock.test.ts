@@ -30,7 +30,7 @@ test('a worker four days ahead archives nothing, says by how much, and leaves no
   const server = startProgram(t, { file: 'src/server/main.ts', folder, env });
   await untilReady(url);
   const ahead = startProgram(t, { file: 'workers/archive.ts', folder, env: { ...env, ...library } });
-  await ahead.says(/"taking media"/);
+  await ahead.says(/"worker: started"/);
   const id = await send({ kind: 'image' });
   assert.ok(id);
   const [, seconds] = await ahead.says(/this clock is (\d+) s ahead of the store's/);

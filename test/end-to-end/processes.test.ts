@@ -35,7 +35,7 @@ test(
     const first = start('workers/archive.ts');
     await untilReady(url);
     await sweeper.says(/"sweeping"/);
-    await first.says(/"taking media"/);
+    await first.says(/"worker: started"/);
 
     const picture = await send({ kind: 'image' });
     assert.ok(picture);
@@ -50,7 +50,7 @@ test(
     }
     for (const id of stuck) await untilRunning(id);
     const second = start('workers/archive.ts');
-    await second.says(/"taking media"/);
+    await second.says(/"worker: started"/);
     await first.end('SIGKILL');
 
     const besides = await send({ kind: 'voice' });

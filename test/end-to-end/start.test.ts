@@ -80,7 +80,7 @@ describe('a database that is not there is waited for: the program is ready for c
       folder: await folderForTest(t),
       env: { ...ACCOUNT, PORT: String(port), DATABASE_URL: `postgres://u:hidden@${address}/x` },
     });
-    await program.says(/the database of DATABASE_URL does not answer/);
+    await program.says(/database: no response from DATABASE_URL/);
     await untilReady(`http://127.0.0.1:${port}`);
     const ready = (await (await fetch(`http://127.0.0.1:${port}/readyz`)).json()) as { status: string };
     assert.equal(ready.status, 'degraded');

@@ -77,4 +77,4 @@ async function archive({ data }: Job<{ account: string; mediaId: string }>): Pro
 const worker = new Worker(QUEUE, archive, { connection: { url: redisUrl }, concurrency: 16 });
 worker.on('failed', (job, error) => console.error(job?.id, error.message));
 worker.on('error', (error) => console.error(error.message));
-console.log('taking media');
+console.log('worker: started');

@@ -65,7 +65,7 @@ describe('the last words of a program that cannot start', () => {
     const cause = new Error('connect postgres://u:hidden-password@db/x failed');
     const { exitCode, text } = startFailureOf('it', new DatabaseAwayError('away', { cause }));
     assert.equal(exitCode, 1);
-    assert.match(text, /The database of DATABASE_URL does not answer/);
+    assert.match(text, /The database of DATABASE_URL does not respond/);
     assert.doesNotMatch(text, /hidden-password/);
   });
 
