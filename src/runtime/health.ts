@@ -1,4 +1,4 @@
-/** What is wrong in this process, as its parts report it: one condition for each code of pipeline/checks. */
+/** The conditions of this process, as its parts report them: one for each code of the list of checks. */
 
 export interface Condition {
   /** A code of the list of checks. */
@@ -6,27 +6,27 @@ export interface Condition {
   readonly since: Date;
   readonly count: number;
   readonly detail: Readonly<Record<string, string | number>>;
-  /** Nothing but a new process helps. */
+  /** Only a restart of the process helps. */
   readonly isFatal?: boolean;
 }
 
 export interface Health {
-  /** Never waits, never fails. Repeated, its numbers are renewed. */
+  /** Sets a condition or updates its count and detail; `since` stays that of the first call. */
   setUnhealthy(
     code: string,
     facts?: { count?: number; detail?: Condition['detail']; isFatal?: boolean },
   ): void;
   setHealthy(code: string): void;
-  /** `look` is called before the conditions are told, and reports what only looking tells. */
-  addProbe(look: () => Promise<void>): void;
-  /** Calls all looks. Never rejects: what cannot be asked is not unhealthy yet. */
+  /** Adds a function that {@link Health.refresh} calls: for conditions that are found only by checking. */
+  addProbe(probe: () => Promise<void>): void;
+  /** Calls all probes. Never rejects: a probe that fails changes no condition. */
   refresh(): Promise<void>;
   list(): readonly Condition[];
 }
 
 export function createHealth(now: () => Date): Health {
   const conditions = new Map<string, Condition>();
-  const looks: (() => Promise<void>)[] = [];
+  const probes: (() => Promise<void>)[] = [];
   return {
     setUnhealthy: (code, { count = 1, detail = {}, isFatal = false } = {}) => {
       const since = conditions.get(code)?.since ?? now();
@@ -35,17 +35,17 @@ export function createHealth(now: () => Date): Health {
     setHealthy: (code) => {
       conditions.delete(code);
     },
-    addProbe: (look) => {
-      looks.push(look);
+    addProbe: (probe) => {
+      probes.push(probe);
     },
     refresh: async () => {
-      await Promise.allSettled(looks.map(async (look) => look()));
+      await Promise.allSettled(probes.map(async (probe) => probe()));
     },
     list: () => [...conditions.values()],
   };
 }
 
-/** For /livez, which is open: 200 while shutting down too, or a supervisor would cut what is being finished. */
+/** The response of /livez: 200 also during shutdown, because a supervisor would kill the jobs that are ending. */
 export function liveness(health: Pick<Health, 'list'>): {
   code: 200 | 503;
   body: { status: 'ok' | 'stuck'; reasons: string[] };

@@ -1,6 +1,6 @@
 /**
- * One logger for the program, on stderr: JSON lines for machines, a short line each for a person at a terminal. Every
- * line is scrubbed of secrets as its last step.
+ * The program's logger, on stderr: JSON lines for machines, short lines on a terminal. The last step removes secrets
+ * from every line.
  */
 import { type Logger, pino } from 'pino';
 import { createRedactor } from './redaction.ts';
@@ -11,18 +11,18 @@ export interface LogOptions {
   level: string;
   /** The program's name, on every line. */
   program: string;
-  /** Configured secrets; cut out of every line wherever they turn up. */
+  /** Configured secrets; removed from every line wherever they stand. */
   secrets: readonly string[];
-  /** Where lines go; default stderr, so that stdout stays for what a command answers. */
+  /** Where lines go. Default: stderr, because stdout is for the output of commands. */
   write?: (line: string) => void;
 }
 
 export function createLog(options: LogOptions): Log {
-  const scrubLine = createRedactor(options.secrets);
+  const redactLine = createRedactor(options.secrets);
   const write = options.write ?? writeToStderr;
   return pino(
     { level: options.level, base: { program: options.program }, timestamp: pino.stdTimeFunctions.isoTime },
-    { write: (line: string) => write(scrubLine(line)) },
+    { write: (line: string) => write(redactLine(line)) },
   );
 }
 
@@ -32,7 +32,7 @@ function writeToStderr(line: string): void {
 
 const MARKS: Readonly<Record<number, string>> = { 40: 'WARN  ', 50: 'ERROR ', 60: 'FATAL ' };
 
-/** `05:10:14 archived  id=m_f1e7… bytes=19266`; a line that is no JSON object stays as it is. */
+/** `05:10:14 archived  id=m_f1e7… bytes=19266`; a line that is no JSON object is returned unchanged. */
 export function formatForTerminal(line: string): string {
   let fields: Record<string, unknown>;
   try {

@@ -1,8 +1,8 @@
-/** The program's numbers, in Prometheus' words. Labels never hold ids. */
+/** The program's metrics for Prometheus. Labels never hold ids. */
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 
-/** The programs that count a metric; of one that is not here, every program does. `all` is each of them. */
-const COUNTED_BY: Readonly<Partial<Record<Exclude<keyof Metrics, 'registry'>, readonly ProgramKind[]>>> = {
+/** The programs that export a metric; a metric that is not listed is exported by all of them. */
+const PROGRAMS_OF: Readonly<Partial<Record<Exclude<keyof Metrics, 'registry'>, readonly ProgramKind[]>>> = {
   received: ['server', 'worker'],
   callbacks: ['server'],
   upstream: ['server'],
@@ -16,7 +16,7 @@ const COUNTED_BY: Readonly<Partial<Record<Exclude<keyof Metrics, 'registry'>, re
   spoolBytes: ['server'],
   redriven: ['server', 'sweep'],
   insecureVideo: ['worker'],
-  // Read from the catalogue, whatever process changed it.
+  // Read from the catalogue, whichever process changed it.
   backlog: ['server'],
   atRisk: ['server'],
   tightestExpiry: ['server'],
@@ -33,18 +33,18 @@ const COUNTED_BY: Readonly<Partial<Record<Exclude<keyof Metrics, 'registry'>, re
   store: ['worker'],
 };
 
-const COUNTING = ['server', 'worker', 'sweep'] as const;
-export type ProgramKind = (typeof COUNTING)[number];
+const PROGRAM_KINDS = ['server', 'worker', 'sweep'] as const;
+export type ProgramKind = (typeof PROGRAM_KINDS)[number];
 
 export const programsOf = (name: string): readonly ProgramKind[] =>
-  (COUNTED_BY as Partial<Record<string, readonly ProgramKind[]>>)[name] ?? COUNTING;
+  (PROGRAMS_OF as Partial<Record<string, readonly ProgramKind[]>>)[name] ?? PROGRAM_KINDS;
 
 /**
- * Shows only what this program counts: a server that said 0 archived would be believed. Any other name than those of
- * the three programs is one that does all of their work.
+ * Removes the metrics that this program does not count: `archived_total 0` from a server would be taken for the truth.
+ * A program of any other name does the work of all three and keeps all metrics.
  */
 export function exposeOnlyMetricsOf(program: string, { registry, ...metrics }: Metrics): void {
-  if (!COUNTING.some((one) => one === program)) return;
+  if (!PROGRAM_KINDS.some((one) => one === program)) return;
   for (const [key, metric] of Object.entries(metrics)) {
     if (!programsOf(key).some((one) => one === program))
       registry.removeSingleMetric((metric as unknown as { name: string }).name);
@@ -69,62 +69,81 @@ export function createMetrics() {
 
   return {
     registry,
-    received: counter('received_total', 'Media accepted for the first time.'),
-    callbacks: counter('callbacks_total', 'Callbacks of WeChat by what became of them.', ['outcome']),
-    upstream: counter('upstream_total', 'Callbacks passed on to a handler by what came of it.', ['outcome']),
+    received: counter('received_total', 'Media items accepted for the first time.'),
+    callbacks: counter('callbacks_total', 'Callbacks of WeChat by outcome.', ['outcome']),
+    upstream: counter('upstream_total', 'Callbacks forwarded to the handler of upstreamUrl, by outcome.', [
+      'outcome',
+    ]),
     passedOver: counter(
       'passed_over_total',
-      'Messages of customer service, and lines of forwarded records, of which nothing is archived.',
+      'Messages of customer service, and lines of forwarded records, that hold nothing to archive.',
       ['type', 'why'],
     ),
-    archived: counter('archived_total', 'Media stored and verified.'),
-    archivedBytes: counter('archived_bytes_total', 'Bytes of archived media.'),
-    failed: counter('failed_total', 'Failed tries.', ['class', 'errcode']),
-    expired: counter('expired_total', 'Media that passed their deadline.'),
-    spooled: counter('spooled_total', 'Records written to the spool while the catalogue was away.'),
-    spoolRecords: gauge('spool_records', 'Records of this process that wait in the spool.'),
-    spoolBytes: gauge('spool_bytes', 'Bytes of this process that wait in the spool.'),
-    redriven: counter('redriven_total', 'Dead or expired media that somebody had tried again.'),
-    insecureVideo: counter('insecure_video_total', 'Video fetches repeated over http, the token in clear.'),
-    backlog: gauge('backlog', 'Pending media by why they wait.', ['reason']),
-    atRisk: gauge('at_risk', 'Pending media within a twelfth of a life of their deadline.'),
+    archived: counter('archived_total', 'Media items stored and verified.'),
+    archivedBytes: counter('archived_bytes_total', 'Bytes of archived media items.'),
+    failed: counter('failed_total', 'Failed attempts.', ['class', 'errcode']),
+    expired: counter('expired_total', 'Media items that passed their deadline.'),
+    spooled: counter('spooled_total', 'Records written to the spool while the catalogue was unavailable.'),
+    spoolRecords: gauge('spool_records', 'Records of this process in the spool.'),
+    spoolBytes: gauge('spool_bytes', 'Bytes of this process in the spool.'),
+    redriven: counter('redriven_total', 'Dead or expired media items that were redriven.'),
+    insecureVideo: counter(
+      'insecure_video_total',
+      'Video downloads repeated over http, with the token in clear.',
+    ),
+    backlog: gauge('backlog', 'Pending media items by the reason why they wait.', ['reason']),
+    atRisk: gauge('at_risk', 'Pending media items with less than a twelfth of MEDIA_LIFETIME left.'),
     tightestExpiry: gauge(
       'tightest_expiry_seconds',
-      'Time left of the pending media nearest to its deadline.',
+      'Time left of the pending media item nearest to its deadline.',
     ),
-    oldestPending: gauge('oldest_pending_seconds', 'How long ago the oldest pending media was sent.'),
+    oldestPending: gauge(
+      'oldest_pending_seconds',
+      'Age of the oldest pending media item, from when it was sent.',
+    ),
     checkFailing: gauge(
       'check_failing',
-      'How often each check of the list finds something now (accounts, processes; 1 where there is one of it). Absent: not known.',
+      'How many findings each check has now (by account, by process, or 1). Absent: unknown.',
       ['code'],
     ),
-    deadLetters: gauge('dead_letters', 'Dead letters by errcode (code, where WeChat gave none).', [
+    deadLetters: gauge('dead_letters', 'Dead letters by errcode, or by code where WeChat sent no errcode.', [
       'errcode',
     ]),
-    accountHeld: gauge('account_held', 'Accounts whose media wait as a whole.', ['reason']),
-    storeHeld: gauge('store_held', '1 while all archiving waits because the store takes nothing.'),
+    accountHeld: gauge('account_held', 'Accounts on hold, by reason.', ['reason']),
+    storeHeld: gauge('store_held', '1 while all archiving waits because the store refuses every object.'),
     quotaRemaining: gauge(
       'quota_remaining',
-      'Calls of media/get left today, of the account with the least. NaN: not read since the reset (Beijing midnight).',
+      'Calls of media/get left today for the account with the fewest. NaN: not read since the reset (Beijing midnight).',
     ),
-    tokenExpiresIn: gauge('token_expires_in_seconds', 'Time left of the shortest-lived stored access token.'),
-    alerts: counter('alerts_total', 'Messages to ALERT_URL by what came of them.', ['outcome']),
+    tokenExpiresIn: gauge(
+      'token_expires_in_seconds',
+      'Time left of the stored access token that expires first.',
+    ),
+    alerts: counter('alerts_total', 'Messages to ALERT_URL by outcome.', ['outcome']),
     backgroundErrors: counter(
       'background_errors_total',
-      'Errors of background loops, by loop. Each is retried; a loop that keeps failing needs a look at the log.',
+      'Errors of background loops, by loop. Each is retried; the log has the reason.',
       ['loop'],
     ),
     consumerRestarts: counter(
       'consumer_restarts_total',
-      'Times the watchdog opened the consumer of this worker anew.',
+      'How often the watchdog reopened the consumer of this worker.',
     ),
-    timeToArchive: histogram('time_to_archive_seconds', 'From the message to archived.', LIFE_SECONDS),
-    expirySlack: histogram('expiry_slack_seconds', 'Life left when archived.', LIFE_SECONDS),
+    timeToArchive: histogram(
+      'time_to_archive_seconds',
+      'From sentAt of the message to archived.',
+      LIFE_SECONDS,
+    ),
+    expirySlack: histogram(
+      'expiry_slack_seconds',
+      'Time left until the deadline when archived.',
+      LIFE_SECONDS,
+    ),
     download: histogram(
       'download_seconds',
-      "From the request to WeChat's first bytes judged.",
+      "From the request to the classification of WeChat's first bytes.",
       TRANSFER_SECONDS,
     ),
-    store: histogram('store_seconds', 'From the first bytes to the object stored.', TRANSFER_SECONDS),
+    store: histogram('store_seconds', 'From the first bytes to the stored object.', TRANSFER_SECONDS),
   };
 }

@@ -1,9 +1,9 @@
-/** Keeping secrets in: what must never reach a log line, an error, a row or a page is cut out here. */
+/** Removes secrets from texts that go into log lines, errors, rows and pages. */
 
-/** How names of secrets end: `access_token`, `X-Amz-Security-Token`, `corpsecret`, `S3_SECRET_ACCESS_KEY`, … */
+/** What names of secrets end with: `access_token`, `X-Amz-Security-Token`, `corpsecret`, `S3_SECRET_ACCESS_KEY`, … */
 const NAMED = '(?:token|secret|access_?key|api_?key|aes_?key|password|authorization|cookie)';
 
-/** Only ever parameters: presigned links, callback signatures, video links. */
+/** Names that occur only as parameters: presigned links, callback signatures, video links. */
 const SIGNED = '(?:signature|credential|ticket|vkey|(?:[?&]|%3F|%26)key)';
 
 const RULES: readonly (readonly [RegExp, string])[] = [
@@ -12,8 +12,8 @@ const RULES: readonly (readonly [RegExp, string])[] = [
     new RegExp(`((?:${NAMED}|${SIGNED})(?:=|%3D)\\\\*["']?)(?:(?!%26)[^&\\s"'\\\\<>])+`, 'gi'),
     '$1[redacted]',
   ],
-  // "name":"value" however often the JSON was quoted again: ends at a quote as deep as the opening one, and at a
-  // bare one where a text was cut in between.
+  // "name":"value", also where the JSON was quoted again: ends at a quote as deep as the opening one, or at a bare
+  // one where the text was cut in between.
   [
     new RegExp(`(${NAMED}\\\\*["']?\\s*:\\s*)(\\\\*")[^\\n]*?(?=(?<!\\\\)(?:\\2|")|$)`, 'gi'),
     '$1$2[redacted]',
@@ -24,18 +24,18 @@ const RULES: readonly (readonly [RegExp, string])[] = [
   [/(cookie\\*["']?\s*:\s*)\[\s*\\*["'][^[\]\n]*\]/gi, '$1[]'],
   [/((?:authorization|cookie):\s*)[^\s"'\\[][^"'\\\n]*/gi, '$1[redacted]'],
   [/\b(Bearer|Basic)\s+[A-Za-z0-9._~+/=-]{6,}/gi, '$1 [redacted]'],
-  // user:password@host in database and queue URLs; up to the last @, because people forget to encode theirs.
+  // user:password@host in database and queue URLs; up to the last @, because an @ in a password is often not encoded.
   [/(:\/\/[^/\s:@"]*:)[^\s"'\\<>]{1,512}@/g, '$1[redacted]@'],
 ];
 
-/** Cuts what looks like a secret out of a text. Idempotent. */
+/** Replaces what looks like a secret by `[redacted]`. Idempotent. */
 export function redact(text: string): string {
   let result = text;
   for (const [pattern, replacement] of RULES) result = result.replace(pattern, replacement);
   return result;
 }
 
-/** A {@link redact} that also knows the configured secrets to the letter. Values under 6 characters are ignored. */
+/** Like {@link redact}, and also replaces the given secrets literally. Values under 6 characters are ignored. */
 export function createRedactor(known: readonly string[]): (text: string) => string {
   const spellings = new Set(known.filter((value) => value.length >= 6).flatMap(spellingsOf));
   const values = [...spellings].sort((a, b) => b.length - a.length);
@@ -46,7 +46,7 @@ export function createRedactor(known: readonly string[]): (text: string) => stri
   };
 }
 
-/** A value as it stands in a text, in JSON, in JSON inside JSON, and in a URL. */
+/** The spellings of a value in a text, in JSON, in JSON inside JSON, and in a URL. */
 function spellingsOf(value: string): string[] {
   const quoted = JSON.stringify(value).slice(1, -1);
   return [value, quoted, JSON.stringify(quoted).slice(1, -1), encodeURIComponent(value.toWellFormed())];

@@ -1,20 +1,20 @@
 /**
- * Log lines that somebody outside can cause as often as he likes. The first is written at once; those that follow are
- * counted, and written as one line a minute.
+ * Log lines that may repeat without bound, caused from outside or by a fault that lasts. The first is written at once;
+ * the following ones are counted and written as one line a minute.
  */
 import type { Log } from './log.ts';
 
 type Level = 'info' | 'warn' | 'error';
 
 export interface RepeatedLog {
-  /** `key` says which lines are the same. The line of a minute has the fields of the last one and their `count`. */
+  /** Lines of one `key` count as the same. The line of a minute has the fields of the last one and a `count`. */
   write(level: Level, key: string, fields: object, message: string): void;
-  /** Writes what is counted and not yet written. */
+  /** Writes the counts that are not yet written. */
   close(): void;
 }
 
 const EVERY_MS = 60_000;
-/** Keys hold nothing of a request; should one ever do so, the rest is counted as one. */
+/** Keys hold nothing of a request. This bounds the memory all the same: keys beyond it share one count. */
 const KEYS_LIMIT = 1_000;
 
 interface Window {

@@ -1,6 +1,7 @@
-/** Chance that can be played again: pictures, plans and pages are the same for a seed, on every machine. */
-
-/** Numbers in [0, 1) that are always the same for a seed (mulberry32: 32 bits of state, no secret is made of it). */
+/**
+ * Returns a generator of numbers in [0, 1) that is the same for a seed on every machine: for pictures, test plans and
+ * generated pages. mulberry32, 32 bits of state: not for secrets.
+ */
 export function createRandom(seed: number): () => number {
   let state = seed >>> 0;
   return () => {

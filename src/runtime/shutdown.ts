@@ -1,12 +1,13 @@
-/** Closing is a list: named steps, in order, each with a time limit. */
+/** Closing a program: named steps in order, each with a time limit. */
 import type { Log } from './log.ts';
+import { withTimeout } from './timeout.ts';
 
 export interface Shutdown {
-  /** Adds a step. Steps run last added, first closed, so that each part closes before what it stands on. */
+  /** Adds a step. The step added last runs first, so that each part closes before the parts it uses. */
   step(name: string, close: () => Promise<unknown> | unknown, limitMs?: number): void;
   /** Runs all steps once; a second call waits for the first. Never throws: a failed step is logged. */
   run(reason: string): Promise<void>;
-  /** Aborted when closing begins: for loops and waits. */
+  /** Aborts when closing begins: for loops and waits. */
   readonly signal: AbortSignal;
 }
 
@@ -19,17 +20,11 @@ export function createShutdown(log: Pick<Log, 'debug' | 'info' | 'warn'>): Shutd
 
   async function runStep(step: (typeof steps)[number]): Promise<void> {
     const startedAt = performance.now();
-    let timer: NodeJS.Timeout | undefined;
-    const limit = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new Error(`took longer than ${step.limitMs} ms`)), step.limitMs);
-    });
     try {
-      await Promise.race([(async () => step.close())(), limit]);
-      log.debug({ step: step.name, ms: Math.round(performance.now() - startedAt) }, 'closed a part');
+      await withTimeout(async () => step.close(), step.limitMs, step.name);
+      log.debug({ step: step.name, ms: Math.round(performance.now() - startedAt) }, 'shutdown: step done');
     } catch (error) {
-      log.warn({ step: step.name, err: error }, 'did not close cleanly');
-    } finally {
-      clearTimeout(timer);
+      log.warn({ step: step.name, err: error }, 'shutdown: step failed');
     }
   }
 
@@ -50,13 +45,13 @@ export function createShutdown(log: Pick<Log, 'debug' | 'info' | 'warn'>): Shutd
   };
 }
 
-/** Closes on SIGTERM and SIGINT; a second signal leaves at once. */
+/** Closes on SIGTERM and SIGINT. A second signal exits at once. */
 export function closeOnSignals(shutdown: Shutdown, exit: (code: number) => void = process.exit): void {
-  let asked = false;
+  let isClosing = false;
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.on(signal, () => {
-      if (asked) exit(signal === 'SIGINT' ? 130 : 143);
-      asked = true;
+      if (isClosing) exit(signal === 'SIGINT' ? 130 : 143);
+      isClosing = true;
       void shutdown.run(signal).then(() => exit(0));
     });
   }

@@ -240,7 +240,7 @@ for (const shape of SHAPES) {
 
     it('closes cleanly', async () => {
       await program.close();
-      const unclean = ground.logLines.filter((line) => line.includes('did not close cleanly'));
+      const unclean = ground.logLines.filter((line) => line.includes('shutdown: step failed'));
       assert.deepEqual(unclean, []);
     });
   });

@@ -100,6 +100,6 @@ test(
     await assertStored(row);
     await assertStored(await untilArchived(late));
     assert.equal(await (await store()).openUploads(), 0);
-    assert.doesNotMatch(`${first.stderr()}${second.stderr()}`, /did not close cleanly/);
+    assert.doesNotMatch(`${first.stderr()}${second.stderr()}`, /shutdown: step failed/);
   },
 );

@@ -80,7 +80,7 @@ test(
     });
     for (const program of [worker, second]) {
       assert.deepEqual(await program.end('SIGTERM'), { code: 0, signal: null });
-      assert.doesNotMatch(program.stderr(), /did not close cleanly/);
+      assert.doesNotMatch(program.stderr(), /shutdown: step failed/);
     }
   },
 );

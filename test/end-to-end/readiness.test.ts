@@ -58,6 +58,6 @@ test('worker and sweeper say what they lack; without ALERT_URL that nobody is to
   assert.doesNotMatch(worker.program.stderr(), new RegExp(`${ROBOT_KEY}|ALERT_URL is not set`));
   for (const { program } of programs) {
     assert.deepEqual(await program.end('SIGTERM'), { code: 0, signal: null });
-    assert.doesNotMatch(program.stderr(), /did not close cleanly/);
+    assert.doesNotMatch(program.stderr(), /shutdown: step failed/);
   }
 });

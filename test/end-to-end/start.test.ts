@@ -49,7 +49,7 @@ test('the first start says where everything is and shows media; the second on th
   assert.match(third.stderr(), new RegExp(`Port ${port} on 127.0.0.1 is taken.*set PORT`));
 
   assert.deepEqual(await program.end('SIGTERM'), { code: 0, signal: null });
-  assert.doesNotMatch(program.stderr(), /did not close cleanly/);
+  assert.doesNotMatch(program.stderr(), /shutdown: step failed/);
 });
 
 test('a second signal leaves at once, also while an answer is in progress', async (t) => {
@@ -85,7 +85,7 @@ describe('a database that is not there is waited for: the program is ready for c
     const ready = (await (await fetch(`http://127.0.0.1:${port}/readyz`)).json()) as { status: string };
     assert.equal(ready.status, 'degraded');
     assert.deepEqual(await program.end('SIGTERM'), { code: 0, signal: null });
-    assert.doesNotMatch(program.stderr(), /hidden|did not close cleanly/);
+    assert.doesNotMatch(program.stderr(), /hidden|shutdown: step failed/);
   };
 
   test('where nobody listens', (t) => start(t, '127.0.0.1:1'));

@@ -52,7 +52,7 @@ test('a step that fails, now or later, is logged and keeps nothing open', async 
   });
   await shutdown.run('test');
   assert.equal(closed, true);
-  const failed = lines.filter(({ msg }) => msg === 'did not close cleanly').map(({ step }) => step);
+  const failed = lines.filter(({ msg }) => msg === 'shutdown: step failed').map(({ step }) => step);
   assert.deepEqual(failed, ['throws', 'rejects']);
 });
 

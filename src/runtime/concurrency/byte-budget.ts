@@ -1,12 +1,12 @@
 /**
- * How many bytes of media this process may hold at once. Each try reserves the worst case of its path before it
- * asks for the file, so that memory depends on BYTE_BUDGET and not on what happens to arrive together.
+ * How many bytes of media items this process may hold at once. Each attempt reserves the worst case of its path before
+ * its request, so memory depends on BYTE_BUDGET and not on how many large files arrive together.
  */
 
 export interface Reservation {
-  /** What is held now. */
+  /** Bytes reserved now. */
   readonly bytes: number;
-  /** Gives back what turned out not to be needed (the headers told the length). Never grows. */
+  /** Gives back what is not needed, once the headers show the length. Never grows. */
   shrink(toBytes: number): void;
   /** Gives everything back. A second call does nothing. */
   release(): void;
@@ -15,12 +15,12 @@ export interface Reservation {
 export interface ByteBudget {
   readonly totalBytes: number;
   readonly freeBytes: number;
-  /** Requests that wait. */
+  /** Number of reservations that wait. */
   readonly waiting: number;
   /**
-   * Waits for `bytes`, first come first served: a small request does not overtake a large one, which would then
-   * starve. A request larger than the whole budget is clamped to it, and so runs alone: refusing it would make a
-   * file impossible on a small machine, where it is merely slow. Rejects with the signal's reason when aborted.
+   * Waits for `bytes`, first in first out: a small reservation does not overtake a large one, which would then
+   * starve. A reservation larger than the whole budget is cut to it and so runs alone: refused, such a file could
+   * never be archived on a small machine. Rejects with the signal's reason when it aborts.
    */
   reserve(bytes: number, signal: AbortSignal): Promise<Reservation>;
 }
@@ -82,7 +82,7 @@ export function createByteBudget(totalBytes: number): ByteBudget {
             resolve();
           },
         };
-        // The one who leaves may have been the large one everybody stood behind.
+        // The one that leaves may have been a large one that blocked the others.
         const leave = () => {
           queue.splice(queue.indexOf(waiter), 1);
           reject(signal.reason);

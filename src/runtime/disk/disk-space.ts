@@ -3,18 +3,18 @@ import { statfs } from 'node:fs/promises';
 import type { Log } from '../log.ts';
 
 export interface DiskSpace {
-  /** True while less than the floor is free, as of the last look. */
+  /** Whether less than the floor was free at the last check. */
   isLow(): boolean;
   close(): void;
 }
 
-/** Bytes that this process may still write on the disk of `folder`. */
+/** Returns the bytes that this process may still write on the disk of `folder`. */
 export async function freeBytes(folder: string): Promise<number> {
   const { bavail, bsize } = await statfs(folder);
   return bavail * bsize;
 }
 
-/** Looks once before it resolves, then every second: a disk takes longer to eat a floor of 256 MiB. */
+/** Checks once before it resolves, then every second: a disk takes longer than that to fill a floor of 256 MiB. */
 export async function watchDiskSpace(options: {
   folder: string;
   floorBytes: number;
@@ -25,19 +25,19 @@ export async function watchDiskSpace(options: {
   const measure = options.freeBytes ?? freeBytes;
   let low = false;
 
-  async function look(): Promise<void> {
+  async function check(): Promise<void> {
     const free = await measure(options.folder);
     if (free < options.floorBytes === low) return;
     low = !low;
     const facts = { folder: options.folder, freeBytes: free, floorBytes: options.floorBytes };
-    if (low) options.log.warn(facts, 'free space is below the floor: new writes are refused');
-    else options.log.info(facts, 'free space is back: writes go on');
+    if (low) options.log.warn(facts, 'disk: free space below the floor, new writes are refused');
+    else options.log.info(facts, 'disk: free space above the floor again');
   }
 
-  await look();
+  await check();
   const timer = setInterval(() => {
-    // A disk that cannot be asked is no reason to refuse: the last answer stands.
-    look().catch((error: unknown) => options.log.warn({ err: error }, 'free space is unknown'));
+    // An error is no reason to refuse writes: the last result stays in force.
+    check().catch((error: unknown) => options.log.warn({ err: error }, 'disk: free space unknown'));
   }, options.everyMs ?? 1000);
   timer.unref();
   return { isLow: () => low, close: () => clearInterval(timer) };

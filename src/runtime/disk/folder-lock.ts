@@ -1,4 +1,7 @@
-/** One process for one folder, by a Unix socket in it: the kernel drops it at kill -9, and no pid can lie. */
+/**
+ * One process for one folder, by a Unix socket in the folder: the kernel closes it at kill -9, and unlike a pid file it
+ * cannot name a process that is another program by now.
+ */
 import { createHash } from 'node:crypto';
 import { type BigIntStats, closeSync, openSync, statSync, unlinkSync } from 'node:fs';
 import { mkdir, realpath } from 'node:fs/promises';
@@ -27,12 +30,12 @@ const SOCKET_NAME = 'in-use.sock';
 /** sun_path holds 108 bytes on Linux and 104 elsewhere, the closing NUL included. */
 const MAX_PATH_BYTES = 103;
 const CONNECT_TIMEOUT_MS = 2_000;
-/** Far longer than another process needs between its look at a dead socket and its unlink. */
+/** Far longer than another process needs between its check of a dead socket and its unlink. */
 const SETTLE_MS = 50;
 const ATTEMPTS = 5;
 
 /**
- * Takes the folder (made if missing) for this process until release or the process' end.
+ * Locks the folder (created if missing) for this process until release or the end of the process.
  * Throws {@link FolderInUseError} when another process, or another call in this one, holds it. Containers that share
  * the folder on one machine see each other; machines that share it over a network do not.
  */
@@ -64,7 +67,7 @@ export async function lockFolder(folder: string): Promise<FolderLock> {
   }
 }
 
-/** A path for the socket that the kernel takes, however deep the folder lies. */
+/** Returns a path for the socket that is short enough for the kernel, however deep the folder lies. */
 function placeSocket(folder: string): { path: string; close(): void } {
   const path = join(folder, SOCKET_NAME);
   if (Buffer.byteLength(path) <= MAX_PATH_BYTES) return { path, close: () => {} };
@@ -76,12 +79,12 @@ function placeSocket(folder: string): { path: string; close(): void } {
   return { path: join(tmpdir(), `wma-${name}.sock`), close: () => {} };
 }
 
-/** One try; undefined when somebody was faster and it is worth another look. */
+/** One attempt. Resolves with undefined when another process was faster and a new attempt makes sense. */
 async function take(path: string): Promise<Server | undefined> {
   const found = inode(path);
   if (found) {
-    if (await answers(path)) throw Object.assign(new Error('in use'), { code: 'EADDRINUSE' });
-    // Two calls without a pause: only what was found dead is removed, not what somebody has put there since.
+    if (await isInUse(path)) throw Object.assign(new Error('in use'), { code: 'EADDRINUSE' });
+    // Two calls without a pause: only the socket that was found dead is removed, not one created since.
     if (!same(found, inode(path))) return undefined;
     unlinkSync(path);
   }
@@ -89,10 +92,10 @@ async function take(path: string): Promise<Server | undefined> {
   const listening = await listen(server, path);
   if (!listening) return undefined;
   const mine = inode(path);
-  // Somebody who had looked at the dead socket before us may have removed ours between his two calls.
+  // A process that had checked the dead socket before us may have removed ours between its two calls.
   await wait(SETTLE_MS);
   if (mine && same(mine, inode(path))) return server;
-  // Not closed: closing removes the path, which is the other's now. It dies with this process.
+  // Not closed: closing would remove the path, which belongs to the other process now. The kernel closes ours at exit.
   return undefined;
 }
 
@@ -106,18 +109,18 @@ function listen(server: Server, path: string): Promise<boolean> {
   });
 }
 
-/** Whether a living process holds the socket; one too busy to answer in time does. */
-function answers(path: string): Promise<boolean> {
+/** Whether a living process holds the socket; one that is too busy to accept in time counts as living. */
+function isInUse(path: string): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(path);
-    const settle = (isAlive: boolean) => {
+    const end = (isAlive: boolean) => {
       socket.destroy();
       resolve(isAlive);
     };
-    socket.setTimeout(CONNECT_TIMEOUT_MS, () => settle(true));
-    socket.once('connect', () => settle(true));
+    socket.setTimeout(CONNECT_TIMEOUT_MS, () => end(true));
+    socket.once('connect', () => end(true));
     socket.once('error', (error: NodeJS.ErrnoException) =>
-      settle(error.code !== 'ECONNREFUSED' && error.code !== 'ENOENT'),
+      end(error.code !== 'ECONNREFUSED' && error.code !== 'ENOENT'),
     );
   });
 }
@@ -126,7 +129,7 @@ function inode(path: string): BigIntStats | undefined {
   return statSync(path, { bigint: true, throwIfNoEntry: false });
 }
 
-/** Inode numbers are used again at once; the time of the last change is not. */
+/** Compares the change time too, because inode numbers are reused at once. */
 function same(one: BigIntStats, other: BigIntStats | undefined): boolean {
   return one.ino === other?.ino && one.ctimeNs === other.ctimeNs;
 }

@@ -1,4 +1,4 @@
-/** An answer's headers as undici gives them, each name once: a repeated one is joined, as RFC 9110 §5.3 allows. */
+/** Returns a response's headers with each name once: repeated ones are joined, as RFC 9110 §5.3 allows. */
 export function joinHeaders(
   headers: Readonly<Record<string, string | string[] | undefined>>,
 ): Record<string, string> {

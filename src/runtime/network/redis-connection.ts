@@ -1,14 +1,14 @@
-/** Every connection to a Redis: one place for what ioredis leaves to its user and a failover needs. */
+/** Every connection to Redis: adds to ioredis what a failover needs. */
 import { Redis, type RedisOptions } from 'ioredis';
 
 /**
- * Error codes of a server that refuses all writes, or everything, until another one is asked: a demoted master whose
+ * Error codes of a server that refuses all writes, or everything, while another server may work: a demoted master whose
  * connections stay open, one that loads its data, a replica without its master, a cluster that has lost slots.
- * UNBLOCKED is what a blocking command gets at the moment of the demotion. Scripts wrap the code in text of their own.
+ * A blocking command gets UNBLOCKED at the moment of the demotion. Errors of scripts have the code inside other text.
  */
 const REFUSES = /(^|[\s-])(READONLY|LOADING|MASTERDOWN|UNBLOCKED|CLUSTERDOWN)\b/;
 
-/** A server that goes on refusing is asked anew this often; meanwhile the callers get its errors. */
+/** How often a server that keeps refusing is connected to anew; meanwhile the callers get its errors. */
 const RECONNECT_EVERY_MS = 1_000;
 
 /** Whether the error means that a new connection may lead to a server that works. */
@@ -17,7 +17,7 @@ export const needsOtherServer = (error: Error): boolean => REFUSES.test(error.me
 /** Twice CONNECT_ATTEMPT_MS and a little: an IPv6 address that swallows packets may stand before the IPv4 one. */
 const CONNECT_MS = 6_000;
 
-/** What an ioredis instance has and its types do not show. */
+/** Members of an ioredis instance that its types do not declare. */
 interface Hidden {
   setStatus(status: string): void;
   flushQueue(error: Error): void;
@@ -25,11 +25,11 @@ interface Hidden {
 
 export interface RedisHooks {
   /**
-   * Hears every error of the connection and of its duplicates (BullMQ makes one to block on) for their whole life:
-   * without a listener ioredis writes to stderr, past our log.
+   * Called with every error of the connection and of its duplicates (BullMQ makes one for blocking commands): without
+   * a listener ioredis writes to stderr, past our log.
    */
   readonly onError: (error: Error) => void;
-  /** Is told of each duplicate. */
+  /** Called with each duplicate. */
   readonly onDuplicate?: (copy: Redis) => void;
 }
 
@@ -43,7 +43,7 @@ class RedisConnection extends Redis {
       replyMapping: 'legacy' as const,
       reconnectOnError: createReconnectPolicy(options),
     };
-    // What the URL says comes first.
+    // The URL overrides the options.
     if (url) super(url, all);
     else super(all);
     this.hooks = hooks;
@@ -58,7 +58,7 @@ class RedisConnection extends Redis {
 
   /**
    * Between two attempts to connect there is no socket whose close could end the connection: ioredis stays
-   * `reconnecting`, its commands are never answered, and a worker of BullMQ that waits for the end never closes.
+   * `reconnecting`, its commands never resolve, and a BullMQ worker that waits for the end never closes.
    */
   override disconnect(reconnect = false): void {
     super.disconnect(reconnect);
@@ -69,7 +69,7 @@ class RedisConnection extends Redis {
   }
 }
 
-/** 2: reconnect and send the command again. 1: reconnect; a caller that wants to hear at once gets the error. */
+/** Returns 2 to reconnect and send the command again, 1 to reconnect and reject the command at once. */
 function createReconnectPolicy({ enableOfflineQueue = true }: RedisOptions) {
   let reconnectedAtMs = Number.NEGATIVE_INFINITY;
   return (error: Error): false | 1 | 2 => {
@@ -80,7 +80,7 @@ function createReconnectPolicy({ enableOfflineQueue = true }: RedisOptions) {
   };
 }
 
-/** Connects at once, unless `lazyConnect`; again and again, as `retryStrategy` says. */
+/** Connects at once, unless `lazyConnect` is set; reconnects as `retryStrategy` says. */
 export function createRedisConnection(url: string, options: RedisOptions, hooks: RedisHooks): Redis {
   return new RedisConnection(url, options, hooks);
 }

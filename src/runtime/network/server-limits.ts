@@ -1,21 +1,21 @@
-/** How long a request may be on its way to us, and how many connections there may be: for everything that listens. */
+/** Limits of every HTTP server of ours: how long a request may take to arrive, and how many connections are open. */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 
 export interface ListenerLimits {
-  /** A request whose last byte is not there after this is answered 408 and its connection closed. */
+  /** A request whose last byte has not arrived after this gets 408, and its connection is closed. */
   readonly requestMs: number;
-  /** How often Node looks for such requests: with its default of 30 s they live up to 30 s longer. */
+  /** How often Node checks for such requests: with its default of 30 s they live up to 30 s longer. */
   readonly checkMs: number;
-  /** A connection that waits for its next request. */
+  /** How long a connection may wait for its next request. */
   readonly keepAliveMs: number;
-  /** A connection on which nothing moves: a reader who has gone, silently. */
+  /** How long a connection may stay without traffic: the client may have gone without closing it. */
   readonly silentMs: number;
   readonly connections: number;
 }
 
 export const LISTENER_LIMITS: ListenerLimits = {
-  // WeChat cuts after 5 s; a slow client gets a little more than that for its whole request.
+  // WeChat closes after 5 s; a slow client gets a little more than that for its whole request.
   requestMs: 10_000,
   checkMs: 500,
   keepAliveMs: 65_000,
@@ -23,7 +23,7 @@ export const LISTENER_LIMITS: ListenerLimits = {
   connections: 2_000,
 };
 
-/** Options of Node's createServer. */
+/** The limits as options of Node's createServer. */
 export const timeoutsOf = ({ requestMs, checkMs, keepAliveMs }: ListenerLimits) => ({
   headersTimeout: requestMs,
   requestTimeout: requestMs,
@@ -32,9 +32,9 @@ export const timeoutsOf = ({ requestMs, checkMs, keepAliveMs }: ListenerLimits) 
 });
 
 /**
- * Keeps a server at `limit` connections. Where one more comes, the one is closed that has waited longest for the rest of
- * a request, or for the next one: a newcomer finds its place, however many slow connections there are, and a request
- * that has arrived is never cut. (Node's own maxConnections turns the newcomer away.)
+ * Keeps a server at `limit` connections. When one more arrives, the connection is closed that has waited longest for the
+ * rest of a request or for the next one. So a new connection is accepted however many slow ones are open, and a request
+ * that has arrived is never cut. (Node's own maxConnections refuses the new connection instead.)
  */
 export function limitConnections(server: Server, limit: number): void {
   let open = 0;
@@ -56,7 +56,7 @@ export function limitConnections(server: Server, limit: number): void {
   const arrive = (request: IncomingMessage, response: ServerResponse) => {
     const { socket, headers } = request;
     const hasBody = headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
-    // The rest of a body that was answered early comes after the answer.
+    // Where the response was sent early, the rest of the body arrives after it.
     const work = () => !response.writableFinished && waiting.delete(socket);
     if (hasBody) request.once('end', work);
     else work();

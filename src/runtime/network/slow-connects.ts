@@ -9,7 +9,7 @@ import { setDefaultAutoSelectFamilyAttemptTimeout } from 'node:net';
  */
 export const CONNECT_ATTEMPT_MS = 2_500;
 
-/** For the whole process: the sockets of undici, axios, pg, ioredis and fetch. Every program calls it first. */
+/** Sets the limit for the whole process: the sockets of undici, axios, pg, ioredis and fetch. Every program calls it first. */
 export function allowSlowConnects(): void {
   setDefaultAutoSelectFamilyAttemptTimeout(CONNECT_ATTEMPT_MS);
 }

@@ -1,7 +1,10 @@
-/** TLS that trusts further authorities, beside those that Node knows (NODE_EXTRA_CA_CERTS included). */
+/** TLS that trusts further authorities, in addition to those of Node (NODE_EXTRA_CA_CERTS included). */
 import { createSecureContext, getCACertificates, type SecureContext } from 'node:tls';
 
-/** Made once: parsing all authorities for each connection would cost milliseconds. Undefined: none to add. */
+/**
+ * Returns a context that also trusts `authorities` (PEM), or undefined where there are none. Create it once: parsing
+ * all authorities costs milliseconds.
+ */
 export function secureContextOf(authorities: string | undefined): SecureContext | undefined {
   return authorities === undefined
     ? undefined
