@@ -6,6 +6,7 @@ import type { Disposition } from '../../queue/job-result.ts';
 import type { Clock, Lifetimes } from '../../runtime/clock.ts';
 import type { Log } from '../../runtime/log.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
+import { isMediaGone } from '../../wechat/api/errcodes.ts';
 import type { AccountHolds } from '../dispatch/account-hold.ts';
 import type { StoreHold } from '../dispatch/store-hold.ts';
 import { isCatalogueUnavailable } from '../ingest/insert-batcher.ts';
@@ -40,8 +41,6 @@ type SettledJob = Pick<ArchiveJob, 'id' | 'round'>;
 
 export type Settle = (job: SettledJob, startedAt: Date, error: unknown) => Promise<Disposition>;
 
-/** Invalid media id; media missing: said of what is too old, too, and then an earlier try may have stored it. */
-const GONE: ReadonlySet<number | undefined> = new Set([40007, 46001]);
 const ASK_MS = 20_000;
 
 const UNCERTAIN_MS = 10 * 60_000;
@@ -113,7 +112,7 @@ export function createSettle(deps: SettleDeps): Settle {
     if (known.failure.class === 'permanent_media' && known.failure.errcode !== undefined)
       await deps.holds.reportMediaResponse(row.account);
     if (decision.next === 'dead' || decision.next === 'expired') {
-      if (decision.next === 'expired' || GONE.has(known.failure.errcode)) {
+      if (decision.next === 'expired' || isMediaGone(known.failure)) {
         try {
           if (await deps.stored.adopt(row, 'WeChat has it no more', AbortSignal.timeout(ASK_MS)))
             return { do: 'finish', result: 'found' };

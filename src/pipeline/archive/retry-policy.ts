@@ -1,6 +1,7 @@
 /** When a failed media is tried again: a pure function of the failure, the tries so far and the time left. */
 import type { Failure } from '../../failures.ts';
 import type { WaitingReason } from '../../media.ts';
+import { isMediaGone } from '../../wechat/api/errcodes.ts';
 
 export interface Situation {
   readonly failure: Failure;
@@ -46,8 +47,6 @@ const ACCOUNT_PROBE_MS = 5 * MINUTE_MS;
 /** Beijing keeps no summer time. */
 const BEIJING_OFFSET_MS = 8 * HOUR_MS;
 const DAY_MS = 24 * HOUR_MS;
-/** WeChat's codes that say "no such media": before the deadline a wrong id, after it an expired one. */
-const GONE_ERRCODES: ReadonlySet<number | undefined> = new Set([40007, 46001]);
 
 /** Milliseconds until the next Beijing midnight, where WeChat's daily quotas are taken to begin anew. */
 export function untilBeijingMidnightMs(now: Date): number {
@@ -62,7 +61,7 @@ export function decideNext(situation: Situation): Decision {
   const inMs = (ms: number) => new Date(now.getTime() + ms);
   switch (failure.class) {
     case 'permanent_media':
-      return GONE_ERRCODES.has(failure.errcode) && now >= situation.expiresAt
+      return isMediaGone(failure) && now >= situation.expiresAt
         ? { next: 'expired', spent: true }
         : { next: 'dead', spent: true };
     case 'minute_limit': {
