@@ -4,26 +4,26 @@ export const PRODUCTS = ['official', 'miniprogram', 'wecom'] as const;
 export type Product = (typeof PRODUCTS)[number];
 
 /**
- * Where an account's access token comes from. The first four are asked for by us and shared by our processes; the
- * others belong to somebody else, and are only read.
+ * Where an account's access token comes from. Tokens of the first four types are managed: requested by us and shared by
+ * our processes. The others are external tokens: issued by another program, and only read.
  */
 export type TokenSource =
-  /** Official accounts and mini programs; asking neither refreshes nor steals. */
+  /** Official accounts and mini programs. A request neither refreshes the token nor invalidates another one. */
   | { readonly type: 'stable_token' }
-  /** The classic /cgi-bin/token: each answer voids the token before it. */
+  /** The classic /cgi-bin/token: each response invalidates the token before it. */
   | { readonly type: 'token' }
   /** WeCom. */
   | { readonly type: 'gettoken' }
-  /** Of a third-party platform; `secret` of the account is the platform's. */
+  /** A third-party platform; the account's `secret` is the platform's. */
   | { readonly type: 'component'; readonly componentAppId: string; readonly refreshToken?: string }
-  /** A string, or a `field` of a hash, as the common SDKs keep it. */
+  /** A string, or a `field` of a hash, as the common SDKs store it. */
   | { readonly type: 'redis'; readonly url: string; readonly key: string; readonly field?: string }
   | {
       readonly type: 'http';
       readonly url: string;
       /** Value of the Authorization header. */
       readonly authorization?: string;
-      /** POSTed to when WeChat refused a token. */
+      /** Receives a POST when WeChat refused a token. */
       readonly reportUrl?: string;
     }
   | { readonly type: 'static'; readonly accessToken: string };
@@ -32,37 +32,37 @@ export interface Account {
   /** The platform's identity, never changes: appId (WeCom: corpId-agentId). */
   readonly account: string;
   readonly product: Product;
-  /** A label accepted wherever an account is asked for; never stored. */
+  /** A label accepted wherever an account is expected; never stored. */
   readonly name?: string;
   /** WeCom: the corp id. */
   readonly appId: string;
-  /** Empty where the token comes from somebody else. */
+  /** Empty for external tokens. */
   readonly secret: string;
-  /** Absent: stable_token, for WeCom gettoken. */
+  /** Default: stable_token, for WeCom gettoken. */
   readonly tokenSource?: TokenSource;
   /** The token typed into WeChat's console; signs callbacks. */
   readonly token: string;
   /** 43 characters; absent in plain mode. */
   readonly encodingAesKey?: string;
   readonly previousEncodingAesKey?: string;
-  /** A handler of the owner's that callbacks are passed on to, and whose reply WeChat gets. */
+  /** The owner's handler, to which callbacks are forwarded and whose response WeChat gets. */
   readonly upstreamUrl?: string;
-  /** What WeChat is told where that handler fails: absent or `fail`, 504 and so send again; `success`. */
+  /** The response to WeChat when that handler fails: `fail` (default) is 504, so WeChat sends again; or `success`. */
   readonly upstreamOnFailure?: 'fail' | 'success';
   /** Refuse callbacks whose body is not encrypted. */
   readonly requireEncryption: boolean;
-  /** Downloads of this account at once, in one process. */
+  /** How many downloads of this account may run at once in one process. */
   readonly concurrency: number;
 }
 
 export const tokenSourceOf = (account: Pick<Account, 'product' | 'tokenSource'>): TokenSource =>
   account.tokenSource ?? { type: account.product === 'wecom' ? 'gettoken' : 'stable_token' };
 
-/** The id at the end of an encrypted callback: a third-party platform's own, not that of the account it is about. */
+/** Returns the id at the end of an encrypted callback: of a third-party platform its own, not that of the account. */
 export const callbackAppIdOf = (account: Pick<Account, 'appId' | 'tokenSource'>): string =>
   account.tokenSource?.type === 'component' ? account.tokenSource.componentAppId : account.appId;
 
-/** Everything about an account that no log line may show. */
+/** Returns everything about an account that must stay out of logs. */
 export function secretsOf(account: Account): string[] {
   const { tokenSource: source } = account;
   const secrets = [
@@ -70,7 +70,7 @@ export function secretsOf(account: Account): string[] {
     account.token,
     account.encodingAesKey,
     account.previousEncodingAesKey,
-    // Handlers are kept private by a key in their address.
+    // The address of a handler often carries its key.
     account.upstreamUrl,
     ...(source?.type === 'component' ? [source.refreshToken] : []),
     ...(source?.type === 'redis' ? [source.url, passwordOf(source.url)] : []),
@@ -91,9 +91,9 @@ function passwordOf(url: string): string | undefined {
 
 export interface Accounts {
   readonly all: readonly Account[];
-  /** By identity or by name. */
+  /** Finds an account by its identity or its name. */
   find(accountOrName: string): Account | undefined;
-  /** Accounts known already, as they are configured by now. New ones want a restart. */
+  /** Replaces known accounts by their new configuration. New accounts need a restart. */
   renew(accounts: readonly Account[]): void;
 }
 

@@ -1,4 +1,4 @@
-/** A sentence (what happened) and advice (what to do), in both languages of the API. */
+/** What happened and what to do, each a sentence in both languages of the API. */
 export interface Explanation {
   readonly message: { readonly en: string; readonly zh: string };
   readonly advice: { readonly en: string; readonly zh: string };

@@ -1,8 +1,7 @@
 /**
- * What can go wrong with a media, in words every floor speaks. This file holds the classes and the failures that
- * are not an errcode of WeChat's; the errcodes themselves are data of `wechat/errcodes.ts`.
+ * What can go wrong with a media item, in the terms that every layer uses: the classes of failures, and the failures
+ * that are no errcode of WeChat. The errcodes are in wechat/api/errcode-table.ts.
  */
-
 import type { Explanation } from './explanation.ts';
 import { storableLine } from './storable.ts';
 import { STORE_FAILURES } from './store-failures.ts';
@@ -21,22 +20,22 @@ export type FailureClass =
 
 export type { Explanation };
 
-/** What a row, an attempt and a dead-letter group keep of a failure. Plain JSON; never holds a secret. */
+/** What a row, an attempt and a dead-letter group store of a failure. Plain JSON without secrets. */
 export interface Failure {
   /** Machine name, stable: `invalid_media_id`, `body_too_short`, … */
   readonly code: string;
   readonly class: FailureClass;
-  /** WeChat's own number, where it gave one. */
+  /** WeChat's error number, where it sent one. */
   readonly errcode?: number;
-  /** WeChat's own words, scrubbed and cut to 300 characters. */
+  /** WeChat's error text, redacted and cut to 300 characters. */
   readonly errmsg?: string;
   /** Tencent's request id; their support asks for it. */
   readonly rid?: string;
-  /** Where it happened, in words for a log: `HTTP 502 from store`. Scrubbed, at most 300 characters. */
+  /** Where it happened, for a log: `HTTP 502 from store`. Redacted, at most 300 characters. */
   readonly detail?: string;
 }
 
-/** An error that knows its failure. `retryAfterMs`: the far end said when to come back. */
+/** An error with its failure. `retryAfterMs`: the wait that the other side asked for (Retry-After). */
 export class FailureError extends Error {
   override readonly name = 'FailureError';
   readonly failure: Failure;
@@ -60,7 +59,7 @@ const row = (
   adviceZh: string,
 ): FailureRow => ({ class: failureClass, message: { en, zh }, advice: { en: adviceEn, zh: adviceZh } });
 
-const NOTHING = ['Nothing to do: it is tried again by itself.', '无需处理：系统会自动重试。'] as const;
+const RETRIED = ['Nothing to do: it is retried automatically.', '无需处理：系统会自动重试。'] as const;
 
 const ofStore = <Rows extends Readonly<Record<string, Explanation>>>(rows: Rows) =>
   Object.fromEntries(Object.entries(rows).map(([code, words]) => [code, { class: 'store', ...words }])) as {
@@ -80,14 +79,14 @@ export const FAILURES = {
     'transient',
     'The connection to WeChat failed or broke off.',
     '与微信的连接失败或中断。',
-    ...NOTHING,
+    ...RETRIED,
   ),
-  timeout: row('transient', 'WeChat did not answer in time.', '微信未在规定时间内响应。', ...NOTHING),
-  /** No try is spent: a certificate says nothing of the media. Those of a link's host are `transient`. */
+  timeout: row('transient', 'WeChat did not respond in time.', '微信未在规定时间内响应。', ...RETRIED),
+  /** Spends no attempt, because a certificate is no property of the item. Those of a link's host are `transient`. */
   ...tlsRows('tls', 'account', TLS_PLACES.wechat),
   proxy_unauthenticated: row(
     'account',
-    'The proxy of WECHAT_PROXY wants a user and a password, or refuses those it was given (407).',
+    'The proxy of WECHAT_PROXY requires a user and a password, or refuses the given ones (407).',
     'WECHAT_PROXY 所指代理要求认证，或拒绝了所提供的用户名和密码（407）。',
     'Write them into WECHAT_PROXY, percent-encoded: http://user:password@proxy.example.com:3128.',
     '请在 WECHAT_PROXY 中填写百分号编码的用户名和密码：http://user:password@proxy.example.com:3128。',
@@ -101,72 +100,72 @@ export const FAILURES = {
   ),
   proxy_unfit: row(
     'account',
-    'The server of WECHAT_PROXY does not do what a proxy does (405 or the like).',
+    'The server of WECHAT_PROXY does not act as a proxy (405 or similar).',
     'WECHAT_PROXY 所指服务器不具备代理功能（如返回 405）。',
-    'Set WECHAT_PROXY to an HTTP proxy that allows CONNECT; a web server or a SOCKS proxy is none.',
+    'Set WECHAT_PROXY to an HTTP proxy that allows CONNECT; a web server or a SOCKS proxy does not work.',
     '请将 WECHAT_PROXY 设为允许 CONNECT 的 HTTP 代理；网站服务器或 SOCKS 代理不可用。',
   ),
   proxy_tls: row(
     'account',
-    'TLS with the proxy of WECHAT_PROXY does not come about.',
+    'The TLS handshake with the proxy of WECHAT_PROXY failed.',
     '与 WECHAT_PROXY 所指代理的 TLS 握手失败。',
     "Give the certificate of the proxy's authority in WECHAT_CA_FILE, correct its host name, or write http://.",
     '请通过 WECHAT_CA_FILE 提供代理证书的签发机构证书，更正其主机名，或改用 http://。',
   ),
   proxy_failed: row(
     'transient',
-    'The proxy of WECHAT_PROXY does not answer, or does not get through.',
+    'The proxy of WECHAT_PROXY does not respond, or cannot reach WeChat.',
     'WECHAT_PROXY 所指代理无响应，或无法连通目标。',
-    'It is tried again by itself. If it lasts, look whether the proxy runs and reaches the Internet: its log says more.',
+    'It is retried automatically. If it lasts, check that the proxy runs and reaches the Internet; see its log.',
     '系统会自动重试；若持续出现，请检查代理是否运行并能访问外网（详见代理日志）。',
   ),
-  http_status: row('transient', 'WeChat answered with an HTTP error.', '微信返回了 HTTP 错误。', ...NOTHING),
+  http_status: row('transient', 'WeChat responded with an HTTP error.', '微信返回了 HTTP 错误。', ...RETRIED),
   body_too_short: row(
     'transient',
     'The file ended before its announced length.',
     '文件内容短于声明的长度。',
-    ...NOTHING,
+    ...RETRIED,
   ),
   body_too_long: row(
     'transient',
-    'The file went on beyond its announced length.',
+    'The file is longer than its announced length.',
     '文件内容超出声明的长度。',
-    ...NOTHING,
+    ...RETRIED,
   ),
-  body_empty: row('transient', 'WeChat sent an empty file.', '微信返回了空文件。', ...NOTHING),
+  body_empty: row('transient', 'WeChat sent an empty file.', '微信返回了空文件。', ...RETRIED),
   body_not_media: row(
     'transient',
     'WeChat sent a page or a text instead of the file.',
     '微信返回的是网页或文本，而不是文件。',
-    ...NOTHING,
+    ...RETRIED,
   ),
   body_encoded: row(
     'transient',
-    'WeChat sent compressed bytes although asked not to.',
+    'WeChat sent compressed bytes that were not requested.',
     '微信返回了未请求的压缩内容。',
-    ...NOTHING,
+    ...RETRIED,
   ),
   bytes_differ: row(
     'transient',
     'Two downloads of a file without a known length gave different bytes.',
     '对长度未知的文件下载两次，内容不一致。',
-    ...NOTHING,
+    ...RETRIED,
   ),
   malformed_answer: row(
     'transient',
-    'WeChat answered with something that cannot be understood.',
+    'The response of WeChat cannot be parsed.',
     '微信的响应无法解析。',
-    ...NOTHING,
+    ...RETRIED,
   ),
   video_link_failed: row(
     'transient',
-    'The link WeChat gave for a video did not work; a fresh one is asked for.',
+    'The link that WeChat sent for a video did not work; a new one is requested.',
     '微信提供的视频链接不可用，将重新获取。',
-    ...NOTHING,
+    ...RETRIED,
   ),
   address_refused: row(
     'permanent_media',
-    'The link points to an address this service does not fetch from.',
+    'The link points to an address from which this service does not download.',
     '该链接指向本服务不允许访问的地址。',
     'If the address is trusted, add it to FETCH_ALLOW_HOSTS and redrive.',
     '如确认该地址可信，请加入 FETCH_ALLOW_HOSTS 后重新投递。',
@@ -175,7 +174,7 @@ export const FAILURES = {
     'permanent_media',
     'The file is larger than MAX_MEDIA_BYTES.',
     '文件大小超过 MAX_MEDIA_BYTES。',
-    'Raise MAX_MEDIA_BYTES (and BYTE_BUDGET, if it is smaller) and redrive before the media expires.',
+    'Raise MAX_MEDIA_BYTES (and BYTE_BUDGET, if it is smaller) and redrive before the item expires.',
     '请调大 MAX_MEDIA_BYTES（必要时同时调大 BYTE_BUDGET），并在素材过期前重新投递。',
   ),
   not_downloadable: row(
@@ -187,51 +186,51 @@ export const FAILURES = {
   ),
   token_unavailable: row(
     'transient',
-    'No access token could be had.',
+    'No access token is available.',
     '无法获取 access_token。',
-    'Look at the account on the dashboard: the reason is shown there.',
+    'The reason is shown with the account on the dashboard.',
     '请在控制台查看该账号的状态及原因。',
   ),
   account_unknown: row(
     'account',
-    'The account of this media is not configured any more.',
+    'The account of this media item is no longer configured.',
     '该素材所属的账号已不在配置中。',
-    'Add the account to ACCOUNTS_FILE again; its media wait until they expire.',
+    'Add the account to ACCOUNTS_FILE again; its items wait until they expire.',
     '请把该账号重新加入 ACCOUNTS_FILE；素材会等待直至过期。',
   ),
   held_by_hand: row(
     'account',
-    'Somebody has put this account on hold.',
+    'This account was put on hold by hand.',
     '该账号已被人工暂停。',
-    'It goes on when it is released, on the page or with DELETE /v1/accounts/{account}/hold.',
+    'Release it on the page or with DELETE /v1/accounts/{account}/hold.',
     '可在页面上恢复，或调用 DELETE /v1/accounts/{account}/hold。',
   ),
   ...ofStore(STORE_FAILURES),
   expired: row(
     'permanent_media',
-    'WeChat keeps media for three days, and they have passed.',
+    'WeChat deletes media after three days, and they have passed.',
     '微信仅保留素材三天，现已过期。',
-    'Nothing can bring it back. If it happened to many, look at when and why archiving stood still.',
+    'The file cannot be recovered. If many items expired, find out when and why archiving stopped.',
     '无法找回。若大量出现，请检查归档停滞的时间和原因。',
   ),
   interrupted: row(
     'transient',
-    'The worker stopped in the middle of the try.',
+    'The worker stopped during the attempt.',
     '处理过程中工作进程停止。',
-    ...NOTHING,
+    ...RETRIED,
   ),
   internal: row(
     'unknown',
-    'Something unexpected happened inside the archiver.',
+    'An unexpected error occurred in the archiver.',
     '归档服务内部出现意外错误。',
-    'Look at the log around this time and report it.',
+    'See the log around this time and report it.',
     '请查看该时间附近的日志并反馈。',
   ),
 } as const satisfies Record<string, FailureRow>;
 
 export type FailureCode = keyof typeof FAILURES;
 
-/** Makes the error for one of {@link FAILURES}. */
+/** Returns the error for one of {@link FAILURES}. */
 export function failure(
   code: FailureCode,
   detail?: string,

@@ -1,4 +1,4 @@
-/** What bytes are, by their first bytes. WeChat's own word for it (`text/jpeg`, SILK named `.amr`) is not to be had. */
+/** The type of a file by its first bytes. WeChat's own type (`text/jpeg`, SILK named `.amr`) is not reliable. */
 import { fileTypeFromBuffer } from 'file-type';
 
 export interface MediaType {
@@ -16,7 +16,7 @@ const VOICES: readonly (readonly [magic: string, type: MediaType])[] = [
   ['Speex   ', { contentType: 'audio/speex', extension: 'spx' }],
 ];
 
-/** What nearly all media are, as file-type names them: its whole walk over formats costs 20 µs, this one less than 1. */
+/** The types of nearly all media items, as file-type names them: a fast path of under 1 µs, file-type takes 20 µs. */
 function commonType(head: Uint8Array, start: string): MediaType | undefined {
   // 0xf7 in the fourth place is JPEG-LS.
   if (start.startsWith('\xff\xd8\xff') && head.length > 3 && head[3] !== 0xf7)
@@ -26,7 +26,7 @@ function commonType(head: Uint8Array, start: string): MediaType | undefined {
   return undefined;
 }
 
-/** The type by magic bytes; undefined for what has none (text, HTML, raw speex frames). 4 KiB are plenty. */
+/** Returns the type by magic bytes; undefined for files without any (text, HTML, raw speex frames). 4 KiB suffice. */
 export async function sniff(head: Uint8Array): Promise<MediaType | undefined> {
   const start = Buffer.from(head.buffer, head.byteOffset, Math.min(head.length, 16)).toString('latin1');
   const voice = VOICES.find(([magic]) => start.startsWith(magic));
@@ -37,9 +37,9 @@ export async function sniff(head: Uint8Array): Promise<MediaType | undefined> {
     const found = await fileTypeFromBuffer(head);
     if (found) return { contentType: found.mime, extension: found.ext };
   } catch {
-    // A parser that stumbles over hostile or cut bytes has not recognised them.
+    // The parser failed on hostile or truncated bytes: the type stays unknown.
   }
-  // A tag with a cover picture is longer than the head: what follows it is out of sight, and nearly always MP3.
+  // A tag with a cover picture is longer than the head, so the format after it is not visible; it is nearly always MP3.
   return start.startsWith('ID3') ? { contentType: 'audio/mpeg', extension: 'mp3' } : undefined;
 }
 
@@ -53,7 +53,7 @@ const IMAGES = new Set([
   'image/heic',
 ]);
 
-/** Whether a browser may show it in place. SVG, HTML and everything unknown may carry a script: an attachment. */
+/** Whether a browser may show it inline. SVG, HTML and unknown types may hold a script: they are attachments. */
 export function isRenderable(contentType: string): boolean {
   return IMAGES.has(contentType) || /^(audio|video)\/[a-z0-9.+-]+$/.test(contentType);
 }

@@ -1,19 +1,17 @@
 /**
- * Values from outside on their way into a column. Postgres refuses NUL and lone surrogates in text, the same as
- * escapes in JSON, and numbers beyond the type of their column; the statement that fails is often the one that
- * records why something failed.
+ * Makes untrusted values fit their columns. Postgres refuses NUL and lone surrogates in text, their escapes in JSON, and
+ * numbers beyond the type of the column. The statement that then fails is often the one that records a failure.
  */
-
 /** The range of a Postgres `integer`. */
 const INT4_MAX = 2 ** 31 - 1;
 const INT4_MIN = -(2 ** 31);
 
-/** Without what no database takes. Returns the same text where there is nothing to remove. */
+/** Removes what Postgres refuses. Returns the same text where there is nothing to remove. */
 export function storableText(text: string): string {
   return (text.includes('\0') ? text.replaceAll('\0', '') : text).toWellFormed();
 }
 
-/** One line for people: control characters become blanks. At most `max` characters. */
+/** Makes one line of at most `max` characters; control characters become spaces. */
 export function storableLine(text: string, max: number): string {
   return storableText(text)
     .replace(/\p{Cc}+/gu, ' ')
@@ -22,10 +20,10 @@ export function storableLine(text: string, max: number): string {
     .toWellFormed();
 }
 
-/** JSON that `json` and `jsonb` take: every text and every name in it is storable. */
+/** Returns JSON that `json` and `jsonb` accept: every string and every name in it is storable. */
 export function storableJson(value: unknown): string {
   const text = JSON.stringify(value);
-  // Most values need nothing: the escapes are looked for first.
+  // A fast path: most values hold none of these escapes.
   if (!/\\u(?:0000|d[89a-f])/i.test(text)) return text;
   return JSON.stringify(value, (_name, member: unknown) => {
     if (typeof member === 'string') return storableText(member);
@@ -37,11 +35,11 @@ export function storableJson(value: unknown): string {
 export const isInt4 = (value: number): boolean =>
   Number.isInteger(value) && value >= INT4_MIN && value <= INT4_MAX;
 
-/** The nearest integer that fits a Postgres `integer`; 0 for what is no number. */
+/** Returns the nearest integer that fits a Postgres `integer`; 0 for NaN. */
 export function toInt4(value: number): number {
   return Number.isNaN(value) ? 0 : Math.min(INT4_MAX, Math.max(INT4_MIN, Math.round(value)));
 }
 
-/** SQLSTATE classes 22 and 23: no waiting makes such a value fit its column. */
+/** Whether an error is of SQLSTATE class 22 or 23: a retry cannot make the value fit its column. */
 export const isNeverStorable = (error: unknown): boolean =>
   /^2[23][0-9A-Z]{3}$/.test(String((error as { code?: unknown } | null)?.code));

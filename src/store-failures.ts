@@ -1,8 +1,7 @@
 /**
- * What can be wrong with the store, each with the variable that cures it. All have the class `store` of failures.ts;
- * a refusal waits for a person, what is away often returns.
+ * What can be wrong with the store, each with the variable that cures it. All have the class `store` of failures.ts.
+ * A refusal needs a person; a store that is unavailable often comes back.
  */
-
 import type { Explanation } from './explanation.ts';
 
 const words = (en: string, zh: string, adviceEn: string, adviceZh: string): Explanation => ({
@@ -12,13 +11,13 @@ const words = (en: string, zh: string, adviceEn: string, adviceZh: string): Expl
 
 export const STORE_FAILURES = {
   store_unavailable: words(
-    'The storage did not answer or answered with an error.',
+    'The storage did not respond or responded with an error.',
     '对象存储无响应或返回错误。',
-    'It is tried again by itself. If it lasts, check S3_ENDPOINT and whether the storage is up.',
+    'It is retried automatically. If it lasts, check S3_ENDPOINT and that the storage is up.',
     '系统会自动重试；若持续出现，请检查 S3_ENDPOINT 及存储服务状态。',
   ),
   store_unreachable: words(
-    'No connection to the storage: it is refused, or nothing answers at that address.',
+    'No connection to the storage: it is refused, or nothing responds at that address.',
     '无法连接对象存储：连接被拒绝，或该地址无响应。',
     'Correct the host and port in S3_ENDPOINT, start the storage, or open the firewall to it.',
     '请检查 S3_ENDPOINT 的主机和端口，启动存储服务，或放通防火墙。',
@@ -36,7 +35,7 @@ export const STORE_FAILURES = {
     '请核对 S3_ENDPOINT 的域名、端口和协议与证书是否一致；并检查本机时钟；自有签发机构的证书请通过 S3_CA_FILE 提供。',
   ),
   store_not_s3: words(
-    'What answers at S3_ENDPOINT is not an S3 service.',
+    'The server at S3_ENDPOINT is not an S3 service.',
     'S3_ENDPOINT 上响应的不是 S3 服务。',
     'Set S3_ENDPOINT to the address of the S3 API, not of a console, a website or a proxy in front, with the right one of http and https.',
     '请将 S3_ENDPOINT 设为 S3 API 的地址（不是控制台、网站或前置代理），并确认使用 http 还是 https。',
@@ -44,7 +43,7 @@ export const STORE_FAILURES = {
   store_bucket_missing: words(
     'The bucket does not exist.',
     '存储桶不存在。',
-    'Make the bucket, or correct S3_BUCKET (and S3_REGION, S3_ENDPOINT, if it is elsewhere).',
+    'Create the bucket, or correct S3_BUCKET (and S3_REGION, S3_ENDPOINT, if it is elsewhere).',
     '请创建存储桶，或更正 S3_BUCKET（若桶在其他地域，请更正 S3_REGION、S3_ENDPOINT）。',
   ),
   store_key_unknown: words(
@@ -62,7 +61,7 @@ export const STORE_FAILURES = {
   store_session_ended: words(
     'The temporary credentials of the storage have ended or are not valid.',
     '对象存储的临时凭证已过期或无效。',
-    'Renew S3_ACCESS_KEY_ID, S3_SECRET_ACCESS_KEY and S3_SESSION_TOKEN together, or use a key that does not end.',
+    'Renew S3_ACCESS_KEY_ID, S3_SECRET_ACCESS_KEY and S3_SESSION_TOKEN together, or use a key that does not expire.',
     '请同时更新 S3_ACCESS_KEY_ID、S3_SECRET_ACCESS_KEY 与 S3_SESSION_TOKEN，或改用长期密钥。',
   ),
   store_elsewhere: words(
@@ -78,21 +77,21 @@ export const STORE_FAILURES = {
     '请设置 S3_ADDRESSING=virtual（或 path），或将 S3_PRESET 设为对应厂商。',
   ),
   store_suspended: words(
-    'The vendor has suspended the storage, for payment is due perhaps.',
+    'The vendor has suspended the storage, perhaps because a payment is due.',
     '云厂商已停用该存储服务，可能因为欠费。',
-    'Settle the account with the vendor; archiving goes on by itself.',
+    'Settle the account with the vendor; archiving continues automatically.',
     '请在云厂商处处理账户（如充值），之后会自动恢复归档。',
   ),
   clock_skewed: words(
     "This machine's clock is wrong: the storage refuses requests signed at another time.",
     '本机时钟不准：对象存储拒绝签名时间偏差过大的请求。',
-    "Set the clock of this machine by NTP (chrony, systemd-timesyncd); archiving goes on by itself. If this machine's clock is right, the storage's is not.",
+    "Set the clock of this machine by NTP (chrony, systemd-timesyncd); archiving continues automatically. If this machine's clock is right, the storage's is not.",
     '请用 NTP（chrony、systemd-timesyncd）校准本机时钟，之后会自动恢复归档；若本机时钟正确，则是存储端时钟有误。',
   ),
   store_full: words(
-    'The storage takes nothing more: its quota is used up.',
+    'The storage is full: its quota is used up.',
     '对象存储配额已用尽，不再接受写入。',
-    'Raise the quota of the bucket or of its owner, or free space; archiving goes on by itself.',
+    'Raise the quota of the bucket or of its owner, or free space; archiving continues automatically.',
     '请提高存储桶或其所有者的配额，或清理空间，之后会自动恢复归档。',
   ),
   store_body_refused: words(
@@ -110,31 +109,31 @@ export const STORE_FAILURES = {
   store_mismatch: words(
     'The stored object does not have the length that was sent.',
     '存储后的对象长度与发送的不一致。',
-    'Nothing to do: it is tried again by itself.',
+    'Nothing to do: it is retried automatically.',
     '无需处理：系统会自动重试。',
   ),
   disk_full: words(
     'Free space in DATA_DIR is below the floor.',
     'DATA_DIR 可用空间低于下限。',
-    'Free space on the disk; archiving goes on by itself.',
+    'Free space on the disk; archiving continues automatically.',
     '请清理磁盘空间，之后会自动恢复归档。',
   ),
 } as const satisfies Record<string, Explanation>;
 
 export type StoreFailureCode = keyof typeof STORE_FAILURES;
 
-/** Silence, overload, a network that is down: worth asking again at once. */
+/** No response, overload, a network that is down: an immediate retry may succeed. */
 const AWAY: ReadonlySet<string> = new Set<StoreFailureCode>([
   'store_unavailable',
   'store_unreachable',
   'store_host_unknown',
 ]);
 
-/** What is full or of another length. Neither silence nor a refusal. */
+/** A full disk or a wrong length: the store is neither unavailable nor refusing. */
 const OTHER: ReadonlySet<string> = new Set<StoreFailureCode>(['store_mismatch', 'disk_full']);
 
 export const isStoreAway = (code: string): boolean => AWAY.has(code);
 
-/** The store, or its address, waits for a person to correct something. */
+/** Whether a person has to correct the store or its address. */
 export const isStoreRefusal = (code: string): boolean =>
   code in STORE_FAILURES && !AWAY.has(code) && !OTHER.has(code);

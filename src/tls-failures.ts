@@ -1,9 +1,9 @@
-/** Why TLS was refused: one table from error codes to words, for whoever opens connections. */
+/** Why TLS failed: one table from error codes to explanations, for every kind of connection. */
 import type { Explanation } from './explanation.ts';
 
 export type TlsReason = 'expired' | 'not_yet_valid' | 'untrusted' | 'other_host' | 'no_tls' | 'refused';
 
-/** Where a connection leads: what people call the far end, and the variables that cure it. */
+/** The other end of a connection: its name for people, and the variables that cure a failure. */
 export interface TlsPlace {
   readonly name: { readonly en: string; readonly zh: string };
   /** The variable (or field) that holds the address. */
@@ -22,7 +22,7 @@ export const TLS_PLACES = {
   database: place('the database', '数据库', 'DATABASE_URL', 'DATABASE_CA_FILE'),
   redis: place('Redis', 'Redis', 'REDIS_URL', 'REDIS_CA_FILE'),
   store: place('the storage', '对象存储', 'S3_ENDPOINT', 'S3_CA_FILE'),
-  storeLinks: place('the storage, as links name it,', '签名链接中的对象存储', 'S3_PUBLIC_ENDPOINT'),
+  storeLinks: place('the public address of the storage', '签名链接中的对象存储', 'S3_PUBLIC_ENDPOINT'),
   wechat: place('WeChat', '微信', 'WECHAT_API_BASE_URL or WECOM_API_BASE_URL', 'WECHAT_CA_FILE'),
   proxy: place('the proxy', '代理', 'WECHAT_PROXY', 'WECHAT_CA_FILE'),
   alerts: place('the receiver of alerts', '告警接收方', 'ALERT_URL'),
@@ -60,18 +60,18 @@ const REASONS: Readonly<Record<string, TlsReason>> = {
   EPROTO: 'refused',
 };
 
-/** What OpenSSL says under EPROTO where a plain server answered. */
+/** OpenSSL's messages under EPROTO where the server does not use TLS. */
 const PLAIN = /wrong version number|packet length too long|http request/i;
-/** What node-postgres says, without a code, of a server that answered N to the request for TLS. */
+/** node-postgres' message, without a code, for a server that responded with N to the request for TLS. */
 const NO_TLS = /^The server does not support SSL connections$/;
 
 export interface TlsFailure {
   readonly reason: TlsReason;
-  /** OpenSSL's name, for whoever searches for it. */
+  /** OpenSSL's name of the error, to search for. */
   readonly code: string;
 }
 
-/** What kept TLS from coming about, wherever in the causes of `error` it stands; undefined: something else. */
+/** Returns why TLS failed, from `error` or its causes; undefined where the error is not about TLS. */
 export function tlsFailureOf(error: unknown, depth = 0): TlsFailure | undefined {
   if (!(error instanceof Error) || depth > 5) return undefined;
   const { code } = error as { code?: unknown };
@@ -87,7 +87,7 @@ export function tlsFailureOf(error: unknown, depth = 0): TlsFailure | undefined 
   return undefined;
 }
 
-/** Whether the configuration is to be changed, rather than a certificate or a clock. */
+/** Whether the configuration has to be changed, not a certificate or a clock. */
 export const isTlsMisconfigured = ({ reason }: TlsFailure): boolean =>
   reason !== 'expired' && reason !== 'not_yet_valid';
 
@@ -134,7 +134,7 @@ const WORDS: Readonly<Record<TlsReason, (at: TlsPlace) => Explanation>> = {
     },
   }),
   refused: ({ name, address, authority }) => ({
-    message: { en: `TLS with ${name.en} does not come about.`, zh: `与${name.zh}的 TLS 握手失败。` },
+    message: { en: `The TLS handshake with ${name.en} failed.`, zh: `与${name.zh}的 TLS 握手失败。` },
     advice: {
       en: `Look at the certificate and the TLS versions behind ${address}; a further authority goes into ${authority}.`,
       zh: `请检查 ${address} 所指服务的证书与 TLS 版本；其他签发机构可通过 ${authority} 提供。`,
@@ -144,10 +144,10 @@ const WORDS: Readonly<Record<TlsReason, (at: TlsPlace) => Explanation>> = {
 
 export const explainTls = (reason: TlsReason, at: TlsPlace): Explanation => WORDS[reason](at);
 
-/** What happened and what to do, for a terminal or a log; undefined: it was not TLS. Quotes nothing of the address. */
+/** Returns what happened and what to do; undefined where the error is not about TLS. Contains nothing of the address. */
 export function tlsSentence(error: unknown, at: TlsPlace): string | undefined {
-  const trouble = tlsFailureOf(error);
-  if (!trouble) return undefined;
-  const { message, advice } = explainTls(trouble.reason, at);
-  return `${message.en.replace(/\.$/, '')} (${trouble.code}). ${advice.en}`;
+  const tlsFailure = tlsFailureOf(error);
+  if (!tlsFailure) return undefined;
+  const { message, advice } = explainTls(tlsFailure.reason, at);
+  return `${message.en.replace(/\.$/, '')} (${tlsFailure.code}). ${advice.en}`;
 }
