@@ -15,14 +15,17 @@ export type WaitingReason = (typeof WAITING_REASONS)[number];
 export const SOURCES = ['media_get', 'jssdk', 'video_url', 'pic_url'] as const;
 export type Source = (typeof SOURCES)[number];
 
-/** Postgres refuses NUL in text, and a lone surrogate cannot be stored as UTF-8: refuse both at the door. */
+/** Postgres refuses NUL in text, and a lone surrogate cannot be stored as UTF-8: the schemas refuse both. */
 export const text = (max: number, string = z.string()) =>
   string
     .min(1)
     .max(max)
     .refine((value) => !value.includes('\0') && value.isWellFormed(), 'contains NUL or broken Unicode');
 
-/** What a producer says of one media. The same shape in the API, in callbacks and in a job's data. */
+/** RFC 3339 with any offset in JSON, a `Date` once it is parsed. */
+export const timestamp = z.iso.datetime({ offset: true }).transform((time) => new Date(time));
+
+/** The JSON form of a reference: in the API, in a job's data and in the spool. Parsed once, where it comes in. */
 export const referenceSchema = z.strictObject({
   account: text(128).describe('appId (WeCom: corpId-agentId), or the name of a configured account'),
   mediaId: text(512).describe('the media id WeChat gave'),
@@ -31,7 +34,7 @@ export const referenceSchema = z.strictObject({
   parentId: text(64).optional().describe('id of the media this one belongs to (thumbs, variants)'),
   openId: text(128).optional(),
   msgId: text(128).optional().describe('64 bits: a string'),
-  sentAt: z.iso.datetime({ offset: true }).optional().describe("the message's time; default: now"),
+  sentAt: timestamp.optional().describe("the message's time; default: now"),
   picUrl: z
     .url({ protocol: /^https?$/ })
     .max(2048)
@@ -42,10 +45,13 @@ export const referenceSchema = z.strictObject({
     .optional(),
 });
 
-/** A reference as it comes in; `sentAt` may be missing. */
-export type ReferenceInput = z.infer<typeof referenceSchema>;
+/** What is checked of a media item's identity alone, where all else has been checked field by field. */
+export const identitySchema = referenceSchema.pick({ account: true, mediaId: true, kind: true }).strip();
 
-/** A reference as it is kept: `account` resolved to the platform's identity, `sentAt` known. */
+/** A parsed reference. `account` may be the name of a configured account, and `sentAt` may be missing. */
+export type ReferenceInput = z.output<typeof referenceSchema>;
+
+/** A reference from its parsing to its row: `account` is the platform's identity, `sentAt` is known. */
 export interface Reference extends Omit<ReferenceInput, 'sentAt'> {
   readonly sentAt: Date;
 }

@@ -123,7 +123,7 @@ export async function openAppContext(config: Config, options: OpenOptions): Prom
     const watching = createClockWatch({ clock, catalogue, log }).run(shutdown.signal);
     shutdown.step('clock', () => watching);
     const due = createDue();
-    const accept = createInsertBatcher({ catalogue, accounts, clock, metrics, onAccepted: due.notify });
+    const accept = createInsertBatcher({ catalogue, clock, metrics, onAccepted: due.notify });
     return {
       config,
       accounts,

@@ -34,7 +34,7 @@ export function openJobWriter(options: JobProducerOptions): ReferenceWriter {
       await queue.add(
         references.map((reference) => ({
           id: idOf(reference.account, reference.mediaId),
-          reference: { ...reference, sentAt: new Date(reference.sentAt) },
+          reference,
         })),
       );
       return references.map(() => undefined);

@@ -115,7 +115,7 @@ export function createProducer(options: ProducerOptions): Producer {
     const now = systemClock.now();
     const references = readGiven(Array.isArray(given) ? given : [given], account).map((reference) => ({
       ...reference,
-      sentAt: reference.sentAt ?? now.toISOString(),
+      sentAt: reference.sentAt ?? now,
     }));
     if (references.length === 0) return [];
     await way.preload?.();

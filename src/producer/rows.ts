@@ -49,8 +49,7 @@ export function openRowWriter(options: RowProducerOptions): ReferenceWriter {
     write: async (references) => {
       try {
         await requireKnown(references.map(({ account }) => account));
-        const dated = references.map((reference) => ({ ...reference, sentAt: new Date(reference.sentAt) }));
-        return (await insert(dated, systemClock.now(), true)).map(({ status }) => status);
+        return (await insert(references, systemClock.now(), true)).map(({ status }) => status);
       } catch (error) {
         throw inWords(error, schema);
       }

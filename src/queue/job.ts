@@ -3,7 +3,7 @@
  * shape; the consumer checks every one of them, whoever sent it.
  */
 import { z } from 'zod';
-import { idOf, type Reference, referenceSchema } from '../media.ts';
+import { idOf, type Reference, referenceSchema, timestamp } from '../media.ts';
 
 export const QUEUE_NAME = 'wma-archive';
 export const JOB_NAME = 'archive';
@@ -11,9 +11,10 @@ export const JOB_NAME = 'archive';
 /** A reference plus `v: 1`. In a job `sentAt` is required: the queue may have held it for days. */
 export const jobDataSchema = referenceSchema.extend({
   v: z.literal(1),
-  sentAt: z.iso.datetime({ offset: true }),
+  sentAt: timestamp,
 });
-export type JobData = z.infer<typeof jobDataSchema>;
+/** As the queue keeps it: JSON, with `sentAt` as text. */
+export type JobData = z.input<typeof jobDataSchema>;
 
 /**
  * Options of every job, whoever sent it: how often and when to try again is our policy's, not BullMQ's. The default
@@ -82,8 +83,7 @@ export function parseJob(job: { id: string; name: string; data: unknown }): Pars
       .map((issue) => `${issue.path.join('.') || 'data'}: ${issue.message}`);
     return { invalid: cut(`invalid job data: ${reasons.join('; ')}`) };
   }
-  const { v: _, sentAt, ...rest } = parsed.data;
-  const reference: Reference = { ...rest, sentAt: new Date(sentAt) };
+  const { v: _, ...reference } = parsed.data;
   const id = idOf(reference.account, reference.mediaId);
   const round = job.id.startsWith(`${id}-`) ? job.id.slice(id.length + 1) : '';
   return { id, round: /^\d{1,9}$/.test(round) ? Number(round) : undefined, reference };

@@ -54,7 +54,16 @@ describe('wma', { timeout: 240_000 }, () => {
 
   it('adds a media, lists it and shows it with its tries and a link', async () => {
     const input = sent(ground.simulator, { kind: 'image' });
-    const words = ['--kind', 'image', '--sent-at', input.sentAt!, '--label', 'shop=7', '--label', 'till=2'];
+    const words = [
+      '--kind',
+      'image',
+      '--sent-at',
+      input.sentAt.toISOString(),
+      '--label',
+      'shop=7',
+      '--label',
+      'till=2',
+    ];
     const { id } = await ok('add', A, input.mediaId, ...words);
     await ended(program, [id]);
     const { items } = await ok('list', '--status', 'archived', '--label', 'shop=7');

@@ -1,7 +1,7 @@
 /** What becomes of media, from an accepted reference to an object and a row: the same in all three shapes. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import type { ReferenceInput } from '../../src/media.ts';
+import type { Reference } from '../../src/media.ts';
 import type { Behaviour, MediaRecipe } from '../../src/simulator/media/media-id.ts';
 import {
   A,
@@ -119,7 +119,7 @@ for (const shape of SHAPES) {
     });
     after(() => ground?.close());
 
-    const accept = async (inputs: readonly ReferenceInput[]) =>
+    const accept = async (inputs: readonly Reference[]) =>
       (await program.parts.accept(inputs)).map(({ id }) => id);
 
     it('stores the very bytes, under the key of the rule, and says what they are', async () => {
@@ -130,7 +130,7 @@ for (const shape of SHAPES) {
         const row = rows[index]!;
         const input = inputs[index]!;
         assert.equal(row.status, 'archived', `${what}: ${JSON.stringify(row.failure)}`);
-        const day = input.sentAt!.slice(0, 10).replaceAll('-', '/');
+        const day = input.sentAt.toISOString().slice(0, 10).replaceAll('-', '/');
         assert.equal(row.objectKey, `${A}/${day}/${row.id}.${extension}`, what);
         const digest = await ground.simulator.digestOf(A, input.mediaId);
         assert.deepEqual(digest, { sha256: row.sha256, sizeBytes: row.sizeBytes }, what);
@@ -218,7 +218,7 @@ for (const shape of SHAPES) {
 
     it('refuses what is larger than it may store, and a file message, which nobody can download', async () => {
       const large = sent(ground.simulator, { kind: 'video', sizeBytes: 41 * MIB });
-      const file: ReferenceInput = { account: A, mediaId: 'msg:1', kind: 'file' };
+      const file: Reference = { account: A, mediaId: 'msg:1', kind: 'file', sentAt: new Date() };
       const rows = await ended(program, await accept([large, file]));
       assert.deepEqual(
         rows.map((row) => [row.status, row.failure?.code, row.tries]),

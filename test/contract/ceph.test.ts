@@ -202,7 +202,7 @@ describe('Ceph', { skip, timeout: 300_000 }, () => {
     it('closes what has run out', async () => {
       const late = {
         ...sent(ground.simulator, { account: A, behaviour: { name: 'invalid' } }),
-        sentAt: new Date(0).toISOString(),
+        sentAt: new Date(0),
       };
       const [row] = await ended(program, await accept(late));
       assert.equal(row?.status, 'expired');

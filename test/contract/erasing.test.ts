@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { ListMultipartUploadsCommand, S3Client } from '@aws-sdk/client-s3';
-import { idOf, type ReferenceInput } from '../../src/media.ts';
+import { idOf, type Reference } from '../../src/media.ts';
 import { createEraser } from '../../src/pipeline/maintenance/eraser.ts';
 import { jobIdOf, toJobData } from '../../src/queue/job.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
@@ -31,8 +31,7 @@ for (const shape of SHAPES) {
 
     const eraser = () => createEraser(program.parts, { claimAgeMs: 1_500 });
     const row = (id: string) => program.parts.catalogue.media.get(id);
-    const accept = async (...inputs: ReferenceInput[]) =>
-      (await program.parts.accept(inputs)).map(({ id }) => id);
+    const accept = async (...inputs: Reference[]) => (await program.parts.accept(inputs)).map(({ id }) => id);
     const erase = async (id: string) => await eraser().erase([id], WHY, soon());
     const gone = (id: string) => until(`the end of ${id}`, async () => (await row(id))?.erasedAt, 60_000);
     const asked = () => ground.simulator.ledger.report().totals.mediaAsked;
@@ -204,7 +203,7 @@ for (const shape of SHAPES) {
         // A few with objects; the others are files without a media id, which are dead on arrival.
         ...(n < 30
           ? sent(ground.simulator)
-          : { account: A, mediaId: `msg:of-many-${n}`, kind: 'file' as const }),
+          : { account: A, mediaId: `msg:of-many-${n}`, kind: 'file' as const, sentAt: new Date() }),
         openId: 'o-with-many',
         msgId: `msg-of-many-${n}`,
         labels: { shop: `label-of-many-${n}` },

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { RedriveFilter } from '../../src/catalogue/redrive/filter.ts';
 import type { RedriveWish } from '../../src/catalogue/redrive/redrives.ts';
-import type { ReferenceInput } from '../../src/media.ts';
+import type { Reference } from '../../src/media.ts';
 import {
   A,
   B,
@@ -32,10 +32,7 @@ for (const shape of SHAPES) {
     });
     after(() => ground?.close());
 
-    async function dead(
-      count: number,
-      wish: Parameters<typeof sent>[1] = DENIED_ONCE,
-    ): Promise<ReferenceInput[]> {
+    async function dead(count: number, wish: Parameters<typeof sent>[1] = DENIED_ONCE): Promise<Reference[]> {
       const inputs = Array.from({ length: count }, () => sent(ground.simulator, { account: B, ...wish }));
       await program.parts.accept(inputs);
       for (const row of await ended(program, inputs.map(idOfInput), LONG_MS))
@@ -58,7 +55,7 @@ for (const shape of SHAPES) {
         LONG_MS,
       );
     /** Archived by one redrive; of two tries that had both settled it, the count would tell. */
-    async function assertOnce(inputs: readonly ReferenceInput[]): Promise<void> {
+    async function assertOnce(inputs: readonly Reference[]): Promise<void> {
       for (const row of await ended(program, inputs.map(idOfInput), LONG_MS)) {
         assert.deepEqual([row.status, row.redrives], ['archived', 1], JSON.stringify(row));
         // One, where a worker lost its job after the last byte and the object was recognised.

@@ -13,7 +13,7 @@ import { startConsumer, startFeeder, startSweeper } from '../../src/app/worker.t
 import type { MediaRow } from '../../src/catalogue/media/row.ts';
 import { loadConfig } from '../../src/config/config.ts';
 import { openEmbeddedS3 } from '../../src/embedded/s3/server.ts';
-import { idOf, type Kind, type ReferenceInput } from '../../src/media.ts';
+import { idOf, type Kind, type Reference } from '../../src/media.ts';
 import type { Dispatcher } from '../../src/pipeline/dispatch/dispatcher.ts';
 import { createLifetimes, systemClock } from '../../src/runtime/clock.ts';
 import { createLog } from '../../src/runtime/log.ts';
@@ -380,7 +380,7 @@ let seeds = 0;
 type Wish = Partial<Omit<MediaRecipe, 'appId'>> & { account?: string };
 
 /** A reference of a media that the simulator has just received; every call another one. */
-export function sent(simulator: Simulator, wish: Wish = {}): ReferenceInput {
+export function sent(simulator: Simulator, wish: Wish = {}): Reference {
   const { account = A, kind = 'voice', ...recipe } = wish;
   const createdAt = recipe.createdAt ?? systemClock.now();
   const mediaId = simulator.mint(account, { seed: ++seeds, ...recipe, kind, createdAt });
@@ -390,13 +390,13 @@ export function sent(simulator: Simulator, wish: Wish = {}): ReferenceInput {
     mediaId,
     kind: isWide ? 'voice' : (kind as Kind),
     ...(isWide && { variant: '16k' as const }),
-    sentAt: createdAt.toISOString(),
+    sentAt: createdAt,
   };
 }
 
-export const idOfInput = (input: ReferenceInput) => idOf(input.account, input.mediaId);
+export const idOfInput = (input: Reference) => idOf(input.account, input.mediaId);
 
 /** What the file of a reference must be. */
-export async function sha256Of(simulator: Simulator, input: ReferenceInput): Promise<string> {
+export async function sha256Of(simulator: Simulator, input: Reference): Promise<string> {
   return (await simulator.digestOf(input.account, input.mediaId))!.sha256;
 }

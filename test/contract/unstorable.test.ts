@@ -1,7 +1,7 @@
 /** What WeChat says in words or numbers that no column takes costs attempts like any other response, and ends. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import type { ReferenceInput } from '../../src/media.ts';
+import type { Reference } from '../../src/media.ts';
 import { createCleanup } from '../machine/cleanup.ts';
 import { type RecordingServer, startHttpServer } from '../wechat/servers.ts';
 import { A, B, ended, type Ground, type Program, SHAPES } from './shapes.ts';
@@ -50,7 +50,7 @@ for (const shape of SHAPES.slice(0, 2)) {
 
     for (const [mediaId, { code, calls }] of Object.entries(ANSWERS)) {
       it(`a dead letter after ${calls} of them: ${mediaId}`, async () => {
-        const input: ReferenceInput = { account: A, mediaId, kind: 'image' };
+        const input: Reference = { account: A, mediaId, kind: 'image', sentAt: new Date() };
         const [accepted] = await program.parts.accept([input]);
         const [row] = await ended(program, [accepted!.id]);
         assert.equal(row!.status, 'dead');
@@ -67,7 +67,9 @@ for (const shape of SHAPES.slice(0, 2)) {
       await program.parts.database.query(
         `ALTER TABLE wma.media ADD CONSTRAINT poison CHECK (failure ->> 'errmsg' IS DISTINCT FROM '${REFUSED}')`,
       );
-      const [accepted] = await program.parts.accept([{ account: A, mediaId: 'poison', kind: 'image' }]);
+      const [accepted] = await program.parts.accept([
+        { account: A, mediaId: 'poison', kind: 'image', sentAt: new Date() },
+      ]);
       const [row] = await ended(program, [accepted!.id]);
       assert.equal(row!.status, 'dead');
       assert.equal(row!.failure?.code, 'internal');
@@ -84,7 +86,9 @@ for (const shape of SHAPES.slice(0, 2)) {
         { code: 'held_by_hand', class: 'account' },
         clock.now(),
       );
-      const [accepted] = await accept([{ account: B, mediaId: 'unreadable', kind: 'image' }]);
+      const [accepted] = await accept([
+        { account: B, mediaId: 'unreadable', kind: 'image', sentAt: new Date() },
+      ]);
       // As a producer in SQL, or a restored table, may have written it.
       await database.query(`UPDATE wma.media SET pic_url = 'no address' WHERE id = $1`, [accepted!.id]);
       await catalogue.accounts.release(B, clock.now());

@@ -1,7 +1,7 @@
 /** Accounts in trouble, all at once on every shape, each beside a neighbour that is well. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import type { ReferenceInput } from '../../src/media.ts';
+import type { Reference } from '../../src/media.ts';
 import { createLifetimes } from '../../src/runtime/clock.ts';
 import { TROUBLE_NAMES } from '../../src/simulator/faults/account-fault-table.ts';
 import { ended, type Ground, idOfInput, type Program, SHAPES, until } from '../contract/shapes.ts';
@@ -34,14 +34,14 @@ const accountOf = (plight: Plight) =>
 function story({ ground, program }: { ground: Ground; program: Program }) {
   const { simulator } = ground;
   const { catalogue } = program.parts;
-  const accept = async (inputs: readonly ReferenceInput[]) =>
+  const accept = async (inputs: readonly Reference[]) =>
     (await program.parts.accept(inputs)).map(({ id }) => id);
   const stateOf = async (account: string) =>
     (await catalogue.accounts.states()).find((state) => state.account === account);
   const rowsOf = async (ids: readonly string[]) =>
     await Promise.all(ids.map(async (id) => (await catalogue.media.get(id))!));
 
-  async function allArchived(inputs: readonly ReferenceInput[], tries: readonly [number, number] = [1, 99]) {
+  async function allArchived(inputs: readonly Reference[], tries: readonly [number, number] = [1, 99]) {
     const rows = await ended(program, inputs.map(idOfInput), LIMIT_MS);
     for (const [index, row] of rows.entries()) {
       const { status, sha256, sizeBytes } = row;
@@ -179,7 +179,7 @@ function theftNowAndThen(opened: () => Opened): void {
   });
 }
 
-const withPicUrl = ({ simulator }: Ground, input: ReferenceInput): ReferenceInput => ({
+const withPicUrl = ({ simulator }: Ground, input: Reference): Reference => ({
   ...input,
   picUrl: simulator.picUrl(input.mediaId),
 });

@@ -1,7 +1,7 @@
 /** Every behaviour of the simulator, played at once on every shape; then each judged by what must be true after it. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import type { ReferenceInput } from '../../src/media.ts';
+import type { Reference } from '../../src/media.ts';
 import { createLifetimes } from '../../src/runtime/clock.ts';
 import { BEHAVIOUR_NAMES } from '../../src/simulator/media/media-id.ts';
 import { ended, type Ground, idOfInput, type Program, SHAPES, until } from '../contract/shapes.ts';
@@ -24,7 +24,7 @@ const ENV = { WORKER_CONCURRENCY: '20', ACCOUNT_CONCURRENCY: '20', FETCH_IDLE_TI
 /** Of a JPEG; some seeds give a PNG. */
 const SEED = 16;
 
-function play(ground: Ground, fault: Fault): ReferenceInput {
+function play(ground: Ground, fault: Fault): Reference {
   const { behaviour: name, times = 0, amount = 0, kind = 'voice', sizeBytes, late } = fault;
   return received(ground, accountOf(fault).account, {
     kind,
@@ -35,7 +35,7 @@ function play(ground: Ground, fault: Fault): ReferenceInput {
   });
 }
 
-async function judge(ground: Ground, program: Program, fault: Fault, input: ReferenceInput): Promise<void> {
+async function judge(ground: Ground, program: Program, fault: Fault, input: Reference): Promise<void> {
   const [row] = await ended(program, [idOfInput(input)], LIMIT_MS);
   const attempts = await program.parts.catalogue.media.attempts(row!.id);
   const { status, tries, failure } = row!;
@@ -89,7 +89,7 @@ describe('faults of one answer', () => {
     describe(`with ${shape.name}`, { skip: shape.skip, timeout: 240_000 }, () => {
       let ground: Ground;
       let program: Program;
-      const inputs = new Map<Fault, ReferenceInput>();
+      const inputs = new Map<Fault, Reference>();
       before(async () => {
         ground = await shape.lay({ accounts: ACCOUNTS, life: LIFE });
         program = await ground.start({ env: ENV, timing: {} });

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { it } from 'node:test';
-import type { Kind, ReferenceInput } from '../../src/media.ts';
+import type { Kind, Reference } from '../../src/media.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
 import type { SimulatedAccount } from '../../src/simulator/accounts/access-tokens.ts';
 import type { MediaRecipe } from '../../src/simulator/media/media-id.ts';
@@ -35,7 +35,7 @@ export function wecomAccountFor(name: string) {
   };
 }
 
-const KIND_OF: Readonly<Partial<Record<string, Partial<ReferenceInput>>>> = {
+const KIND_OF: Readonly<Partial<Record<string, Partial<Reference>>>> = {
   voice16k: { kind: 'voice', variant: '16k' },
   jssdkVoice: { kind: 'voice', variant: 'jssdk' },
   silkVoice: { kind: 'voice' },
@@ -50,15 +50,15 @@ export function received(
   ground: Pick<Ground, 'simulator'>,
   account: string,
   wish: Partial<Omit<MediaRecipe, 'appId'>> = {},
-): ReferenceInput {
+): Reference {
   const { kind = 'voice', createdAt = systemClock.now(), ...recipe } = wish;
   const mediaId = ground.simulator.mint(account, { seed: ++seeds, ...recipe, kind, createdAt });
   const known = KIND_OF[kind] ?? { kind: kind as Kind };
-  return { account, mediaId, sentAt: createdAt.toISOString(), ...known } as ReferenceInput;
+  return { account, mediaId, sentAt: createdAt, ...known } as Reference;
 }
 
 /** What the file must be, in the form that was asked for. */
-export async function digestOf({ simulator }: Pick<Ground, 'simulator'>, input: ReferenceInput) {
+export async function digestOf({ simulator }: Pick<Ground, 'simulator'>, input: Reference) {
   const rendition = input.variant === 'jssdk' ? 'jssdk' : 'plain';
   return (await simulator.digestOf(input.account, input.mediaId, rendition))!;
 }

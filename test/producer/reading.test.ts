@@ -20,7 +20,7 @@ const REFERENCE = {
   account: ACCOUNT,
   openId: 'o1',
   msgId: '22800264023876468',
-  sentAt: '2026-05-01T12:00:00.000Z',
+  sentAt: new Date('2026-05-01T12:00:00Z'),
   kind: 'image',
   mediaId: 'media-1',
   picUrl: 'http://mmbiz.qpic.cn/a/0',
@@ -61,9 +61,10 @@ test('messages without media give nothing', () => {
   assert.deepEqual(read({ MsgType: 'text', Content: 'hi' }, { MsgType: 'event', Event: 'CLICK' }), []);
 });
 
-test('a reference may leave out its account and give its time as a Date', () => {
-  const sentAt = new Date(REFERENCE.sentAt);
-  assert.deepEqual(read({ ...REFERENCE, account: undefined, sentAt }), [REFERENCE]);
+test('a reference may leave out its account and give its time as a Date or as text', () => {
+  for (const sentAt of [REFERENCE.sentAt, REFERENCE.sentAt.toISOString(), '2026-05-01T20:00:00+08:00']) {
+    assert.deepEqual(read({ ...REFERENCE, account: undefined, sentAt }), [REFERENCE]);
+  }
   assert.equal(read({ mediaId: 'm', kind: 'file', account: 'wx-another' })[0]?.account, 'wx-another');
 });
 

@@ -9,7 +9,7 @@ import { type AppContext, openAppContext } from '../../src/app/app-context.ts';
 import { parseApiKeys } from '../../src/config/api-keys.ts';
 import { type Config, loadConfig } from '../../src/config/config.ts';
 import { failure } from '../../src/failures.ts';
-import { idOf, objectKeyOf, type ReferenceInput } from '../../src/media.ts';
+import { idOf, objectKeyOf, type Reference } from '../../src/media.ts';
 import type { ListenerLimits } from '../../src/runtime/network/server-limits.ts';
 import { problemSchema } from '../../src/server/routes/problem-schema.ts';
 import { openServer, type RunningServer } from '../../src/server/start.ts';
@@ -70,9 +70,9 @@ export interface TestServer {
   /** The signed address of such a message, at another server too. */
   callbackUrl(base: string, options?: CallbackOptions): string;
   /** A media whose bytes are in the store, as a worker leaves it. Answers its id. */
-  createArchived(reference: ReferenceInput, content: StoredContent): Promise<string>;
+  createArchived(reference: Reference, content: StoredContent): Promise<string>;
   /** A media that WeChat refused for good. */
-  createDead(reference: ReferenceInput): Promise<string>;
+  createDead(reference: Reference): Promise<string>;
   close(): Promise<void>;
 }
 
@@ -142,9 +142,9 @@ export async function openTestServer(
   }
 
   /** Claims the one row, whatever else waits. */
-  async function take(reference: ReferenceInput): Promise<{ id: string; round: number; account: string }> {
-    await parts.accept([reference]);
+  async function take(reference: Reference): Promise<{ id: string; round: number; account: string }> {
     const account = parts.accounts.find(reference.account)!.account;
+    await parts.accept([{ ...reference, account }]);
     const id = idOf(account, reference.mediaId);
     const { fed } = await parts.catalogue.queue.claim([{ account, room: 10_000 }], parts.clock.now(), 10_000);
     await parts.catalogue.queue.requeue(fed.filter((job) => job.id !== id));
@@ -224,7 +224,13 @@ function callbackUrl(base: string, options: CallbackOptions = {}): string {
 
 let serial = 0;
 /** A reference nobody has given before. */
-export function reference(fields: Partial<ReferenceInput> = {}): ReferenceInput {
+export function reference(fields: Partial<Reference> = {}): Reference {
   serial++;
-  return { account: PLAIN.account, mediaId: `media-${process.pid}-${serial}`, kind: 'image', ...fields };
+  return {
+    account: PLAIN.account,
+    mediaId: `media-${process.pid}-${serial}`,
+    kind: 'image',
+    sentAt: new Date(),
+    ...fields,
+  };
 }

@@ -51,7 +51,7 @@ export function createArchiver(deps: ArchiverDeps) {
 
   /** A job of a foreign producer, or one whose row is gone: it gets its row, and the feeder its work. */
   async function adopt(reference: Reference): Promise<Disposition> {
-    const [known] = await deps.accept([{ ...reference, sentAt: reference.sentAt.toISOString() }]);
+    const [known] = await deps.accept([reference]);
     return { do: 'finish', result: 'accepted', ...(known?.status === 'erased' ? { forget: true } : {}) };
   }
 
@@ -89,7 +89,7 @@ export function createArchiver(deps: ArchiverDeps) {
       if (job.round === undefined) return { do: 'giveUp', failure: unknown.failure };
       return deps.settle(job, clock.now(), unknown);
     }
-    if (job.round === undefined) return await adopt(job.reference);
+    if (job.round === undefined) return await adopt({ ...job.reference, account: account.account });
     const leave = await deps.gate.acquire(account.account, account.concurrency, PATIENCE_MS, signal);
     if (!leave) return { do: 'putBack', delayMs: PUT_BACK_MS };
     try {

@@ -1,6 +1,6 @@
 /** What an object says of itself, and the way back: a bucket alone rebuilds the catalogue. */
 import type { FoundObject } from '../../catalogue/verification/objects.ts';
-import { idOf, type Reference, referenceSchema, SOURCES, type Source } from '../../media.ts';
+import { idOf, type Reference, referenceSchema, SOURCES, type Source, timestamp } from '../../media.ts';
 import type { StoredObject } from '../../storage/store.ts';
 
 /** Stored as x-amz-meta-wma-*. No openId: objects outlive an erasure request's reach. */
@@ -18,7 +18,7 @@ export function metadataOf(id: string, reference: Reference, source: Source): Re
 
 const saidSchema = referenceSchema.pick({ account: true, mediaId: true, msgId: true }).extend({
   kind: referenceSchema.shape.kind,
-  sentAt: referenceSchema.shape.sentAt.unwrap(),
+  sentAt: timestamp,
 });
 
 /** The id in an object's key; undefined where no key of ours looks like it. */
@@ -46,13 +46,14 @@ export function describeObject(
   });
   if (!parsed.success)
     return `its metadata is malformed: ${parsed.error.issues.map(({ path }) => path.join('.')).join(', ')}`;
-  const { sentAt, ...said } = parsed.data;
-  if (idOf(said.account, said.mediaId) !== id) return 'its id is not that of its account and media id';
+  const { data: reference } = parsed;
+  if (idOf(reference.account, reference.mediaId) !== id)
+    return 'its id is not that of its account and media id';
   if (idOfKey(at.key) !== id) return 'its key is that of another media';
   const source = SOURCES.find((one) => one === metadata.source);
   return {
     id,
-    reference: { ...said, sentAt: new Date(sentAt) },
+    reference,
     storedAt: at.modifiedAt,
     stored: {
       bucket: at.bucket,

@@ -17,12 +17,7 @@ import {
   type DatabaseAvailability,
   type DatabaseAvailabilityTiming,
 } from './database-availability.ts';
-import {
-  type AcceptReferences,
-  OverloadedError,
-  toReference,
-  UnknownAccountError,
-} from './insert-batcher.ts';
+import { type AcceptReferences, OverloadedError, resolveReference } from './insert-batcher.ts';
 import { createEntryWriter, type EntryWriterDeps, type SpoolEntry, serializeEntry } from './spool-entry.ts';
 
 /** On disk; `spooled`: not in the catalogue yet, and a row that is there already stays as it is. */
@@ -151,11 +146,10 @@ export function createIngest(deps: IngestDeps, timing: DatabaseAvailabilityTimin
   function take(inputs: readonly ReferenceInput[], isApi: boolean): Promise<Ingested[]> {
     const now = clock.now();
     // Resolved at once: an unknown account is refused whatever is away, and sentAt is that of now.
-    const references = inputs.map((input) => toReference(input, accounts, now));
+    const references = inputs.map((input) => resolveReference(input, accounts, now));
     if (references.length === 0) return Promise.resolve([]);
-    const resolved = references.map((one) => ({ ...one, sentAt: one.sentAt.toISOString() }));
     return durably<Ingested[]>({
-      direct: async () => accept(resolved, isApi ? { waitingLimit: API_WAITING } : {}),
+      direct: async () => accept(references, isApi ? { waitingLimit: API_WAITING } : {}),
       entries: () => references.map((reference) => ({ kind: 'media', reference })),
       spooled: () =>
         references.map(({ account, mediaId }) => ({
@@ -166,7 +160,7 @@ export function createIngest(deps: IngestDeps, timing: DatabaseAvailabilityTimin
           spooled: true,
         })),
       share: isApi ? API_SHARE : 1,
-      passes: (error) => error instanceof UnknownAccountError || (isApi && error instanceof OverloadedError),
+      passes: (error) => isApi && error instanceof OverloadedError,
     });
   }
 

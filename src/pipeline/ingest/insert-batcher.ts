@@ -24,7 +24,6 @@ export function isCatalogueUnavailable(error: unknown): boolean {
 
 export interface InsertBatcherDeps {
   catalogue: { media: Pick<Catalogue['media'], 'insert'> };
-  accounts: Pick<Accounts, 'find'>;
   clock: Pick<Clock, 'now'>;
   metrics: Pick<Metrics, 'received'>;
   /** Called when new rows are on disk: wakes the feeder of this process. */
@@ -44,20 +43,24 @@ interface Waiting {
 
 /** `waitingLimit`: refused when more than this would wait, so that more important callers find room. */
 export type AcceptReferences = (
-  inputs: readonly ReferenceInput[],
+  references: readonly Reference[],
   options?: { waitingLimit?: number },
 ) => Promise<Accepted[]>;
 
-/** A reference with the account's identity in place of its name and the time it lacks. */
-export function toReference(input: ReferenceInput, accounts: Pick<Accounts, 'find'>, now: Date): Reference {
+/** Replaces the account's name by its identity, and a missing `sentAt` by now. Throws {@link UnknownAccountError}. */
+export function resolveReference(
+  input: ReferenceInput,
+  accounts: Pick<Accounts, 'find'>,
+  now: Date,
+): Reference {
   const account = accounts.find(input.account);
   if (!account) throw new UnknownAccountError(`the account ${input.account} is not configured`);
-  return { ...input, account: account.account, sentAt: input.sentAt ? new Date(input.sentAt) : now };
+  return { ...input, account: account.account, sentAt: input.sentAt ?? now };
 }
 
 /**
- * Answers once every given reference is on disk, in the order given. Throws {@link UnknownAccountError} before
- * anything is written, {@link OverloadedError} when too much waits, DatabaseAwayError when the catalogue is away.
+ * Resolves once every given reference is on disk, in the order given. Throws {@link OverloadedError} when too much
+ * waits, DatabaseAwayError when the catalogue is away.
  */
 export function createInsertBatcher(deps: InsertBatcherDeps): AcceptReferences {
   const waiting: Waiting[] = [];
@@ -114,9 +117,7 @@ export function createInsertBatcher(deps: InsertBatcherDeps): AcceptReferences {
     writing = false;
   }
 
-  return (inputs, { waitingLimit = WAITING_LIMIT } = {}) => {
-    const now = deps.clock.now();
-    const references = inputs.map((input) => toReference(input, deps.accounts, now));
+  return (references, { waitingLimit = WAITING_LIMIT } = {}) => {
     if (references.length === 0) return Promise.resolve([]);
     if (waitingReferences + references.length > waitingLimit) {
       throw new OverloadedError('too many references are waiting to be written');

@@ -9,7 +9,7 @@ import type { Metrics } from '../../runtime/metrics.ts';
 import type { KfPage, KfSync } from '../../wechat/customer-service/sync-messages.ts';
 import { decryptAtRest } from '../../wechat/tokens/encrypt-at-rest.ts';
 import type { AccountHolds } from '../dispatch/account-hold.ts';
-import { toReference } from './insert-batcher.ts';
+import { resolveReference } from './insert-batcher.ts';
 import { decideSyncDelayMs, isAccountWide, isCursorSuspect } from './kf-sync-policy.ts';
 
 export interface KfSyncerDeps {
@@ -76,7 +76,7 @@ export function createKfSyncer(deps: KfSyncerDeps) {
       notePassedOver(account.account, page);
       messages += page.messages;
       const now = clock.now();
-      const references = page.references.map((input) => toReference(input, deps.accounts, now));
+      const references = page.references.map((input) => resolveReference(input, deps.accounts, now));
       const { nextCursor } = page;
       const isCircle = page.hasMore && cursors.has(nextCursor);
       const isIdle = page.hasMore && pages >= PAGES_IN_A_ROW && messages === 0;

@@ -1,24 +1,22 @@
 /** What is durable before an answer, in the words of the spool: texts that mean the same rows whenever they are read. */
 import { z } from 'zod';
 import type { Catalogue } from '../../catalogue/catalogue.ts';
-import { type Reference, referenceSchema } from '../../media.ts';
+import { type Reference, referenceSchema, timestamp } from '../../media.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
 import { isNeverStorable } from '../../storable.ts';
 
-const at = z.iso.datetime().transform((text) => new Date(text));
-
 const entrySchema = z.discriminatedUnion('kind', [
   // sentAt is never absent: that of acceptance where the message had none.
-  z.object({ kind: z.literal('media'), reference: referenceSchema.required({ sentAt: true }) }),
+  z.object({ kind: z.literal('media'), reference: referenceSchema.extend({ sentAt: timestamp }) }),
   z.object({
     kind: z.literal('sync'),
     account: z.string(),
     openKfId: z.string(),
     sealedToken: z.string(),
-    at,
+    at: timestamp,
   }),
-  z.object({ kind: z.literal('secret'), name: z.string(), sealed: z.string(), at }),
+  z.object({ kind: z.literal('secret'), name: z.string(), sealed: z.string(), at: timestamp }),
 ]);
 
 /** `sealedToken` and `sealed` are as they stand in the database. */
@@ -43,9 +41,7 @@ export function parseEntry(text: string): SpoolEntry | undefined {
   } catch {
     return undefined;
   }
-  const { data } = entrySchema.safeParse(json);
-  if (data?.kind !== 'media') return data;
-  return { kind: 'media', reference: { ...data.reference, sentAt: new Date(data.reference.sentAt) } };
+  return entrySchema.safeParse(json).data;
 }
 
 export interface EntryWriterDeps {

@@ -1,5 +1,5 @@
 /** From the fields of a message to the media it mentions: for callbacks, and for producers that parsed it themselves. */
-import { idOf, type Kind, type ReferenceInput, referenceSchema } from '../../media.ts';
+import { identitySchema, idOf, type Kind, type ReferenceInput, referenceSchema } from '../../media.ts';
 import type { Fields } from './parse-message.ts';
 
 /**
@@ -26,7 +26,7 @@ export function readReferences(account: string, fields: Fields): MessageRead {
     account,
     ...keep('openId', openId, field('FromUserName')),
     ...keep('msgId', msgId, field('MsgId') ?? field('MsgID')),
-    ...keep('sentAt', referenceSchema.shape.sentAt, isoOfSeconds(field('CreateTime'))),
+    ...timeOf(field('CreateTime')),
   };
   const media = (kind: Kind, mediaId: string | undefined, extra: Partial<ReferenceInput> = {}) =>
     mediaId === undefined ? [] : [{ ...shared, kind, mediaId, ...extra } satisfies ReferenceInput];
@@ -35,7 +35,7 @@ export function readReferences(account: string, fields: Fields): MessageRead {
   const withMedia = (references: ReferenceInput[]): MessageRead => {
     // The loud way: WeChat shows a refusal in its console, while a media nobody recorded would just be missing.
     if (references.length === 0) return malformed(`a message of type ${messageType} without its media id`);
-    if (!references.every((reference) => referenceSchema.safeParse(reference).success)) {
+    if (!references.every((reference) => identitySchema.safeParse(reference).success)) {
       return malformed(`a message of type ${messageType} with a media id that cannot be one`);
     }
     return { kind: 'media', messageType, references };
@@ -81,7 +81,7 @@ const NO_MEDIA: ReadonlySet<string> = new Set([
 ]);
 
 /** An optional field, kept only if it is what it should be: a bad PicUrl must not cost the picture. */
-function keep<Name extends keyof ReferenceInput>(
+function keep<Name extends 'openId' | 'msgId' | 'picUrl'>(
   name: Name,
   schema: (typeof referenceSchema.shape)[Name],
   value: string | undefined,
@@ -90,11 +90,11 @@ function keep<Name extends keyof ReferenceInput>(
   return { [name]: value } as { [key in Name]?: string };
 }
 
-/** CreateTime is in seconds; what is no plausible one (until the year 2100) is left to the moment of arrival. */
-function isoOfSeconds(seconds: string | undefined): string | undefined {
-  if (seconds === undefined || !/^\d{1,10}$/.test(seconds)) return undefined;
-  const date = new Date(Number(seconds) * 1000);
-  return date.getUTCFullYear() >= 2011 && date.getUTCFullYear() < 2100 ? date.toISOString() : undefined;
+/** CreateTime is in seconds. Without a plausible one (2011 to 2099) the moment of arrival counts. */
+function timeOf(seconds: string | undefined): { sentAt?: Date } {
+  if (seconds === undefined || !/^\d{1,10}$/.test(seconds)) return {};
+  const sentAt = new Date(Number(seconds) * 1000);
+  return sentAt.getUTCFullYear() >= 2011 && sentAt.getUTCFullYear() < 2100 ? { sentAt } : {};
 }
 
 const malformed = (why: string): MessageRead => ({ kind: 'malformed', why });

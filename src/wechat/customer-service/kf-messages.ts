@@ -1,5 +1,5 @@
 /** From messages of customer service to the media they mention, those inside forwarded records included. */
-import { idOf, type Kind, type ReferenceInput, referenceSchema } from '../../media.ts';
+import { identitySchema, idOf, type Kind, type ReferenceInput, referenceSchema } from '../../media.ts';
 
 /** What is passed over is counted by these types; all others are `other`. */
 export const MESSAGE_TYPES = [
@@ -80,8 +80,8 @@ export function parseKfMessages(account: string, list: readonly unknown[]): KfMe
     for (const [its, mediaId] of given) {
       const ofVideo = its === 'thumb' && kind && typeof fields.media_id === 'string';
       const parent = ofVideo ? { parentId: idOf(account, fields.media_id as string) } : {};
-      const parsed = referenceSchema.safeParse({ ...outer, mediaId, kind: its, ...parent });
-      if (parsed.success) references.set(parsed.data.mediaId, parsed.data);
+      const parsed = identitySchema.safeParse({ account, mediaId, kind: its });
+      if (parsed.success) references.set(parsed.data.mediaId, { ...outer, ...parsed.data, ...parent });
       else why = 'unusable';
     }
     return why;
@@ -116,7 +116,7 @@ export function parseKfMessages(account: string, list: readonly unknown[]): KfMe
       account,
       ...keep('openId', fields.external_userid),
       ...keep('msgId', fields.msgid),
-      ...(isTime ? { sentAt: new Date(seconds * 1000).toISOString() } : {}),
+      ...(isTime ? { sentAt: new Date(seconds * 1000) } : {}),
     };
     readTyped(outer, type, Object.hasOwn(fields, type) ? fields[type] : undefined, 1);
   }

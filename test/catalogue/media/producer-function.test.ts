@@ -5,7 +5,7 @@ import pg from 'pg';
 import type { Catalogue } from '../../../src/catalogue/catalogue.ts';
 import { createDatabase, type Database } from '../../../src/catalogue/database/database.ts';
 import { createPostgresPool } from '../../../src/catalogue/database/postgres.ts';
-import { idOf, type ReferenceInput, referenceSchema } from '../../../src/media.ts';
+import { idOf, type Reference, referenceSchema } from '../../../src/media.ts';
 import { createCleanup } from '../../machine/cleanup.ts';
 import { missing, postgresForTest } from '../../machine/services.ts';
 import { backends, SCHEMA, setup } from '../backends.ts';
@@ -13,7 +13,7 @@ import { backends, SCHEMA, setup } from '../backends.ts';
 const ACCOUNT = 'wx0123456789abcdef';
 const SENT_AT = '2026-05-01T12:00:00.000Z';
 
-const COLUMNS: Record<keyof ReferenceInput, string> = {
+const COLUMNS: Record<keyof Reference, string> = {
   account: 'account',
   mediaId: 'media_id',
   kind: 'kind',
@@ -32,7 +32,7 @@ async function archive(
   reference: Record<string, unknown>,
 ): Promise<string> {
   const given = Object.entries(reference);
-  const names = given.map(([name], index) => `${COLUMNS[name as keyof ReferenceInput]} => $${index + 1}`);
+  const names = given.map(([name], index) => `${COLUMNS[name as keyof Reference]} => $${index + 1}`);
   const values = given.map(([name, value]) => (name === 'labels' ? JSON.stringify(value) : value));
   const [row] = await database.query<{ id: string }>(`SELECT ${SCHEMA}.archive(${names}) AS id`, values);
   return row!.id;
@@ -50,7 +50,7 @@ for (const backend of backends) {
     after(() => cleanup.run());
 
     it('makes the same row as accepting the same reference', async () => {
-      const reference: ReferenceInput = {
+      const reference: Reference = {
         account: ACCOUNT,
         mediaId: 'by-sql',
         kind: 'voice',
@@ -58,12 +58,12 @@ for (const backend of backends) {
         parentId: idOf(ACCOUNT, 'voice'),
         openId: 'o1',
         msgId: '22800264023876468',
-        sentAt: SENT_AT,
+        sentAt: new Date(SENT_AT),
         picUrl: 'http://mmbiz.qpic.cn/a/0?wx_fmt=jpeg',
         labels: { 客户: '张三 🎉', shop: '7' },
       };
-      const id = await archive(database, reference);
-      const twin = { ...reference, mediaId: 'by-program', sentAt: new Date(SENT_AT) };
+      const id = await archive(database, { ...reference, sentAt: SENT_AT });
+      const twin = { ...reference, mediaId: 'by-program' };
       const [accepted] = await catalogue.media.insert([twin], new Date(), false);
       const strip = async (of: string) => {
         const { id: _, mediaId: __, createdAt, updatedAt, ...row } = (await catalogue.media.get(of))!;

@@ -5,7 +5,7 @@ import { createAccounts } from '../../../src/account.ts';
 import { DatabaseAwayError } from '../../../src/catalogue/database/database.ts';
 import type { Stored, Try } from '../../../src/catalogue/queue/outcomes.ts';
 import { FailureError, failure } from '../../../src/failures.ts';
-import { idOf, type ReferenceInput } from '../../../src/media.ts';
+import { idOf, type Reference } from '../../../src/media.ts';
 import { type ArchiverDeps, createArchiver } from '../../../src/pipeline/archive/archive.ts';
 import type { Admission } from '../../../src/pipeline/dispatch/account-hold.ts';
 import { createAccountLimiter } from '../../../src/pipeline/dispatch/account-limiter.ts';
@@ -18,7 +18,7 @@ const never = new AbortController().signal;
 const reference = { account: 'wx1', mediaId: 'media-1', kind: 'image', sentAt: NOW } as const;
 const ID = idOf('wx1', 'media-1');
 const JOB = { jobId: `${ID}-3`, id: ID, round: 3, reference, attempt: 1 };
-const account = { account: 'wx1', concurrency: 1 } as never;
+const account = { account: 'wx1', name: 'shop', concurrency: 1 } as never;
 const token = (value: string) => ({ value, fingerprint: value, issuedAt: NOW, expiresAt: NOW });
 
 async function* flow(bytes: Buffer): AsyncGenerator<Uint8Array> {
@@ -58,7 +58,7 @@ interface Changes {
 function setup(changes: Changes = {}) {
   const deeds: unknown[][] = [];
   const budget = createByteBudget(64 * 2 ** 20);
-  const accepted: ReferenceInput[] = [];
+  const accepted: Reference[] = [];
   const archived: { of: Try; stored: Stored }[] = [];
   let tokens = 0;
   const archive = createArchiver({
@@ -405,8 +405,9 @@ describe('archive', () => {
 
   it('gives a foreign job its row, and nothing more', async () => {
     const { archive, accepted, opened } = setup();
-    assert.deepEqual(await archive({ round: undefined }), { do: 'finish', result: 'accepted' });
-    assert.deepEqual(accepted, [{ ...reference, sentAt: NOW.toISOString() }]);
+    const foreign = { round: undefined, reference: { ...reference, account: 'shop' } };
+    assert.deepEqual(await archive(foreign), { do: 'finish', result: 'accepted' });
+    assert.deepEqual(accepted, [reference], 'with the identity of the account that is named');
     assert.deepEqual(opened(), []);
   });
 

@@ -2,10 +2,11 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { createAccounts } from '../../../src/account.ts';
 import { DatabaseAwayError } from '../../../src/catalogue/database/database.ts';
-import { idOf, type Reference, type ReferenceInput } from '../../../src/media.ts';
+import { idOf, type Reference } from '../../../src/media.ts';
 import {
   createInsertBatcher,
   OverloadedError,
+  resolveReference,
   UnknownAccountError,
 } from '../../../src/pipeline/ingest/insert-batcher.ts';
 import { createMetrics } from '../../../src/runtime/metrics.ts';
@@ -21,14 +22,13 @@ const account = {
   requireEncryption: false,
   concurrency: 4,
 } as const;
-const input = (mediaId: string): ReferenceInput => ({ account: 'wx1', mediaId, kind: 'image' });
+const input = (mediaId: string): Reference => ({ account: 'wx1', mediaId, kind: 'image', sentAt: NOW });
 
 /** A catalogue whose writes end when the test says so. */
 function setup(write: (references: readonly Reference[]) => Promise<void> = async () => undefined) {
   const groups: string[][] = [];
   let woken = 0;
   const accept = createInsertBatcher({
-    accounts: createAccounts([account]),
     clock: { now: () => NOW },
     metrics: createMetrics(),
     onAccepted: () => woken++,
@@ -49,6 +49,19 @@ function setup(write: (references: readonly Reference[]) => Promise<void> = asyn
   });
   return { accept, groups, woken: () => woken };
 }
+
+describe('resolveReference', () => {
+  const accounts = createAccounts([account]);
+  it('replaces the name of an account by its identity, and a missing time by now', () => {
+    const given = { account: 'shop', mediaId: 'a', kind: 'image' } as const;
+    assert.deepEqual(resolveReference(given, accounts, NOW), { ...given, account: 'wx1', sentAt: NOW });
+  });
+
+  it('refuses an unknown account', () => {
+    const given = { account: 'wx2', mediaId: 'a', kind: 'image' } as const;
+    assert.throws(() => resolveReference(given, accounts, NOW), UnknownAccountError);
+  });
+});
 
 describe('accept', () => {
   it('answers only after the catalogue has', async () => {
@@ -75,20 +88,6 @@ describe('accept', () => {
       accepted.map(([one]) => one?.id),
       ['a', 'b', 'c', 'd'].map((mediaId) => idOf('wx1', mediaId)),
     );
-  });
-
-  it('takes the account by name and the time from the clock', async () => {
-    const seen: Reference[] = [];
-    const { accept } = setup(async (references) => void seen.push(...references));
-    await accept([{ ...input('a'), account: 'shop' }]);
-    assert.equal(seen[0]?.account, 'wx1');
-    assert.deepEqual(seen[0]?.sentAt, NOW);
-  });
-
-  it('refuses an unknown account before anything is written', () => {
-    const { accept, groups } = setup();
-    assert.throws(() => accept([input('a'), { ...input('b'), account: 'wx2' }]), UnknownAccountError);
-    assert.deepEqual(groups, []);
   });
 
   it('does not let one bad reference fail its neighbours', async () => {

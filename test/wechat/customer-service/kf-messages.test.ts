@@ -9,7 +9,7 @@ const SHARED = {
   account: ACCOUNT,
   openId: 'wmUSER',
   msgId: 'outer',
-  sentAt: '2021-03-11T16:03:05.000Z',
+  sentAt: new Date('2021-03-11T16:03:05Z'),
 };
 const line = (msgtype: string, content: unknown) => ({
   sender_name: 'Ann',

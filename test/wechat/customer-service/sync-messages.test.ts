@@ -71,7 +71,7 @@ test('customer service gives its media page by page, behind a cursor', async (t)
       kind,
       openId: 'wmUSER',
       msgId: `id-${kind}`,
-      sentAt: '2021-03-11T16:03:05.000Z',
+      sentAt: new Date('2021-03-11T16:03:05Z'),
     })),
   );
   assert.deepEqual([page.nextCursor, page.hasMore, page.messages], ['C2', true, 9]);

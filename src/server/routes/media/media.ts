@@ -34,7 +34,12 @@ const spooled = z
 /** While the row cannot be read: the reference as it was sent, with its id. */
 export const acceptedMediaSchema: z.ZodType = z.union([
   mediaSchema,
-  referenceSchema.extend({ id: z.string(), status: z.enum(STATUSES), spooled }),
+  referenceSchema.extend({
+    sentAt: z.iso.datetime().optional(),
+    id: z.string(),
+    status: z.enum(STATUSES),
+    spooled,
+  }),
 ]);
 
 const batchResultsSchema: z.ZodType = z.object({

@@ -24,7 +24,10 @@ describe('the API', () => {
 
   describe('POST /v1/media', () => {
     it('answers 202 with the place and the row, then 200 with the row as it is', async () => {
-      const one = reference({ openId: 'o1', labels: { order: '7' }, sentAt: '2026-05-01T08:00:00+08:00' });
+      const one = {
+        ...reference({ openId: 'o1', labels: { order: '7' } }),
+        sentAt: '2026-05-01T08:00:00+08:00',
+      };
       const first = await add(one);
       const row = (await first.json()) as Json;
       mediaSchema.parse(row);
@@ -138,7 +141,7 @@ describe('the API', () => {
     it('lists newest first, page by page, each media once', async () => {
       const openId = 'o-pages';
       const given = Array.from({ length: 7 }, (_, n) =>
-        reference({ openId, sentAt: new Date(Date.UTC(2026, 0, 1, n)).toISOString() }),
+        reference({ openId, sentAt: new Date(Date.UTC(2026, 0, 1, n)) }),
       );
       await s.context.accept(given);
       const seen: unknown[] = [];
@@ -160,7 +163,7 @@ describe('the API', () => {
         msgId: '9007199254740993',
         labels,
         kind: 'voice',
-        sentAt: old,
+        sentAt: new Date(old),
       });
       const first = await s.createDead(voice);
       await s.context.database.query(
@@ -318,7 +321,7 @@ describe('the API', () => {
 
   describe('POST /v1/media/{id}/retry', () => {
     it('makes a dead media pending and due again, with time left to try', async () => {
-      const id = await s.createDead(reference({ sentAt: '2026-01-01T00:00:00Z' }));
+      const id = await s.createDead(reference({ sentAt: new Date('2026-01-01T00:00:00Z') }));
       const row = await json(`/v1/media/${id}/retry`, { method: 'POST', key: 'write' }, 202);
       assert.equal(row.status, 'pending');
       assert.ok(Date.parse(row.closesAt as string) >= Date.now() + 2 * 3_600_000 - 60_000);
