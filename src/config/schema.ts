@@ -5,6 +5,7 @@
 import { parseApiKeys } from './api-keys.ts';
 import { SCHEMA_PATTERN, SCHEMA_RULE } from './database-address.ts';
 import { ADDRESSINGS, S3_PRESET_NAMES } from './s3-presets.ts';
+import { MAX_PARTS, UPLOAD_PARTS, uploadMemoryBytes } from './upload-parts.ts';
 import * as kind from './values/kinds.ts';
 
 export interface Variable<T = unknown> {
@@ -329,15 +330,18 @@ const work = {
     about: 'Downloads of one account at once in a process.',
   },
   BYTE_BUDGET: {
-    // One multipart upload holds up to three parts of 8 MiB; less would never start it.
-    kind: kind.size({ min: '24MiB', max: '1024GiB' }),
+    // What one multipart upload holds; less would never start it.
+    kind: kind.size({ min: `${uploadMemoryBytes(undefined) / 2 ** 20}MiB`, max: '1024GiB' }),
     default: '256MiB',
     example: '512MiB',
     about: 'Bytes of media in the memory of a process at once.',
   },
   MAX_MEDIA_BYTES: {
-    // 10,000 parts of 8 MiB are what a multipart upload can be.
-    kind: kind.size({ min: '1', max: '78GiB' }),
+    // As many parts as a multipart upload can have.
+    kind: kind.size({
+      min: '1',
+      max: `${Math.floor((MAX_PARTS * UPLOAD_PARTS.partSizeBytes) / 2 ** 30)}GiB`,
+    }),
     default: '200MiB',
     example: '500MiB',
     about: 'The largest media that is archived.',

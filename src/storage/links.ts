@@ -1,4 +1,4 @@
-/** Links to objects: presigned GET, computed, no request is made. */
+/** Links to objects: presigned GET URLs. They are computed; no request is made. */
 import type { Address } from './http/address.ts';
 import { canonicalQuery, type Signer } from './http/signing.ts';
 
@@ -9,16 +9,16 @@ export interface Link {
 
 export interface Links {
   /**
-   * The same URL inside its window, so that browsers can cache and pages do not flicker: the time of signing is
-   * rounded down to half the time to live. A link thus holds for at least half of `ttlMs` and at most all of it.
+   * Returns the same URL throughout a time window, so that browsers can cache it: the time of signing is rounded down
+   * to half the time to live. A link is therefore valid for at least half of `ttlMs` and at most all of it.
    */
   link(key: string, options: { now: Date; ttlMs: number }): Promise<Link>;
 }
 
-/** SigV4 knows no longer life than seven days, and counts in seconds. */
+/** SigV4's limit, in whole seconds. */
 const MAX_TTL_SECONDS = 7 * 24 * 3600;
 
-/** When a link asked for `now` is signed and for how long. Whole seconds. */
+/** Returns when a link requested at `now` is signed and for how many whole seconds. */
 export function decideWindow(now: Date, ttlMs: number): { signedAt: Date; expiresInSeconds: number } {
   const expiresInSeconds = Math.min(Math.max(Math.round(ttlMs / 1000), 2), MAX_TTL_SECONDS);
   const windowMs = Math.floor(expiresInSeconds / 2) * 1000;

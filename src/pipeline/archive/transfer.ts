@@ -12,7 +12,6 @@ import type { Log } from '../../runtime/log.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
 import type { Store } from '../../storage/store.ts';
 import type { NewObject } from '../../storage/upload/put.ts';
-import { worstCaseBytes } from '../../storage/upload/worst-case.ts';
 import type { Downloader, MediaBody } from '../../wechat/media/download.ts';
 import type { Tokens } from '../../wechat/tokens/tokens.ts';
 import { isCatalogueUnavailable } from '../ingest/insert-batcher.ts';
@@ -23,7 +22,7 @@ import { metadataOf } from './object-metadata.ts';
 export interface TransferDeps {
   tokens: Pick<Tokens, 'get' | 'reportRefused' | 'reportAccepted'>;
   downloader: Downloader;
-  store: Pick<Store, 'bucket' | 'put' | 'abortMultipart'>;
+  store: Pick<Store, 'bucket' | 'put' | 'abortMultipart' | 'uploadMemoryBytes'>;
   catalogue: {
     outcomes: Pick<Catalogue['outcomes'], 'reserve'>;
     uploads: Pick<Catalogue['uploads'], 'record' | 'clear'>;
@@ -105,7 +104,7 @@ export function createTransfer(deps: TransferDeps): Transfer {
   ): Promise<Stored | undefined> {
     const { reference } = job;
     // Before the request, because what a body will need is known only when it is on its way.
-    const reservation = await deps.budget.reserve(worstCaseBytes(undefined), signal);
+    const reservation = await deps.budget.reserve(store.uploadMemoryBytes(undefined), signal);
     let body: MediaBody | undefined;
     try {
       body = await open(signal);
@@ -113,7 +112,7 @@ export function createTransfer(deps: TransferDeps): Transfer {
       let expect: NewObject['expect'];
       if (body.lengthBytes !== undefined) {
         expect = { lengthBytes: body.lengthBytes };
-        reservation.shrink(worstCaseBytes(body.lengthBytes));
+        reservation.shrink(store.uploadMemoryBytes(body.lengthBytes));
       } else if (!body.endIsProven) {
         // A body cut there cannot be told from a whole one: fetch twice, the digests must agree.
         expect = await digestOf(body.body, signal);

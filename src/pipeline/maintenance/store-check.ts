@@ -1,5 +1,6 @@
 /** Tries for real whether the store does all that is asked of it, and names the setting or right to change. */
 import { createHash, randomUUID } from 'node:crypto';
+import { UPLOAD_PARTS } from '../../config/upload-parts.ts';
 import { type Explanation, FailureError } from '../../failures.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Permission, PermissionReport } from '../../storage/permissions.ts';
@@ -15,8 +16,8 @@ export interface StoreFinding {
   readonly advice?: Words;
 }
 
-/** Just above what goes in one piece, so that it is two parts. */
-const PARTS_BYTES = 8 * 1024 * 1024 + 1;
+/** One byte more than fits into one PUT, so that it is two parts. */
+const PARTS_BYTES = UPLOAD_PARTS.partSizeBytes + 1;
 const LINK_MS = 60_000;
 
 type Tried = Pick<Store, 'bucket' | 'put' | 'get' | 'head' | 'delete' | 'link' | 'checkPermissions'>;

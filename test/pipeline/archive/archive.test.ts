@@ -4,6 +4,7 @@ import { describe, it } from 'node:test';
 import { createAccounts } from '../../../src/account.ts';
 import { DatabaseAwayError } from '../../../src/catalogue/database/database.ts';
 import type { Stored, Try } from '../../../src/catalogue/queue/outcomes.ts';
+import { uploadMemoryBytes } from '../../../src/config/upload-parts.ts';
 import { FailureError, failure } from '../../../src/failures.ts';
 import { idOf, type Reference } from '../../../src/media.ts';
 import { type ArchiverDeps, createArchiver } from '../../../src/pipeline/archive/archive.ts';
@@ -83,6 +84,7 @@ function setup(changes: Changes = {}) {
     },
     store: {
       bucket: 'b',
+      uploadMemoryBytes,
       put:
         changes.put ??
         (async ({ key, expect, signal: _, ...object }) => {
