@@ -1,6 +1,6 @@
 /**
- * Removing an object for good: every version of it and every delete marker. A plain DELETE in a bucket with versions
- * only hides the bytes. https://docs.aws.amazon.com/AmazonS3/latest/userguide/DeletingObjectVersions.html
+ * Deletes an object for good: every version of it and every delete marker. A plain DELETE in a bucket with versions only
+ * hides the bytes. https://docs.aws.amazon.com/AmazonS3/latest/userguide/DeletingObjectVersions.html
  */
 import { ListObjectVersionsCommand } from '@aws-sdk/client-s3';
 import { FailureError, failure } from '../failures.ts';
@@ -10,86 +10,85 @@ import type { QuickRetry } from './http/quick-retry.ts';
 import type { Sdk } from './http/sdk.ts';
 import type { Headers, SignedHttp } from './http/signed-request.ts';
 
-/** A version that the store does not let go of. */
+/** A version that the store refuses to delete. */
 export interface UndeletedVersion {
-  /** Absent: the store knows no versions, or does not list them. */
+  /** Absent where the store has no versions or does not list them. */
   readonly versionId?: string;
-  /** `locked` by retention or a legal hold; `refused` for a reason of the store's. */
+  /** `locked`: by retention or a legal hold; `refused`: for another reason. */
   readonly why: 'locked' | 'refused';
-  /** Where the store tells: when its retention ends. */
+  /** The end of its retention, where the store gives it. */
   readonly until?: Date;
   readonly legalHold?: true;
-  /** What the store said: `HTTP 403 AccessDenied`. */
+  /** The store's response: `HTTP 403 AccessDenied`. */
   readonly detail: string;
 }
 
-/** Pages of 1,000 versions of one key: more than anybody makes, and a listing that never ends ends. */
+/** Of 1,000 versions of one key each. A bound, in case a listing never ends. */
 const MAX_PAGES = 100;
 
 export function createErase(
-  deps: { wire: SignedHttp; sdk: Sdk; address: Address; repeat: QuickRetry; look: HeadObject },
+  deps: { http: SignedHttp; sdk: Sdk; address: Address; retry: QuickRetry; headObject: HeadObject },
   { bucket }: { bucket: string },
 ): (key: string, signal: AbortSignal) => Promise<UndeletedVersion[]> {
-  const { wire, sdk, address, repeat, look } = deps;
+  const { http, sdk, address, retry, headObject } = deps;
 
-  /** Undefined where the store does not list versions, or this key's rights do not reach that far. */
+  /** Resolves with undefined where the store does not list versions, or the access key may not list them. */
   async function listVersions(key: string, signal: AbortSignal): Promise<string[] | undefined> {
-    const found: string[] = [];
+    const versionIds: string[] = [];
     let from: { KeyMarker?: string | undefined; VersionIdMarker?: string | undefined } = {};
     for (let page = 0; page < MAX_PAGES; page++) {
       const command = new ListObjectVersionsCommand({ Bucket: bucket, Prefix: key, ...from });
-      const answer = await sdk
-        .run(signal, (client, how) => client.send(command, how))
+      const listed = await sdk
+        .run(signal, (client, sendOptions) => client.send(command, sendOptions))
         .catch((error) => {
           if (isRefusal(error)) return undefined;
           throw error;
         });
-      if (!answer) return undefined;
-      const entries = [...(answer.Versions ?? []), ...(answer.DeleteMarkers ?? [])];
-      for (const entry of entries) if (entry.Key === key && entry.VersionId) found.push(entry.VersionId);
-      // In the order of the keys, and the shortest comes first: another one ends it.
-      if (!answer.IsTruncated || answer.NextKeyMarker !== key) return found;
-      from = { KeyMarker: answer.NextKeyMarker, VersionIdMarker: answer.NextVersionIdMarker };
+      if (!listed) return undefined;
+      const entries = [...(listed.Versions ?? []), ...(listed.DeleteMarkers ?? [])];
+      for (const entry of entries) if (entry.Key === key && entry.VersionId) versionIds.push(entry.VersionId);
+      // Keys are listed in order, and the prefix itself is the first: any other key ends the list.
+      if (!listed.IsTruncated || listed.NextKeyMarker !== key) return versionIds;
+      from = { KeyMarker: listed.NextKeyMarker, VersionIdMarker: listed.NextVersionIdMarker };
     }
-    throw failure('store_unavailable', 'a list of versions without end');
+    throw failure('store_unavailable', `more than ${MAX_PAGES} pages of versions`);
   }
 
-  /** The answer's headers; throws the refusal. Gone already is as good. */
+  /** Resolves with the response's headers. Idempotent. Throws the failure of a refusal. */
   const deleteVersion = (key: string, versionId: string | undefined, signal: AbortSignal): Promise<Headers> =>
-    repeat(signal, async () => {
+    retry(signal, async () => {
       const path = address.pathOf(key);
       const query = versionId === undefined ? {} : { query: { versionId } };
-      const answer = await wire.send({ method: 'DELETE', path, ...query, signal });
-      if (answer.status >= 300 && !isNotFound(answer)) throw wire.failureOf(answer);
-      return answer.headers;
+      const response = await http.send({ method: 'DELETE', path, ...query, signal });
+      if (response.status >= 300 && !isNotFound(response)) throw http.failureOf(response);
+      return response.headers;
     });
 
-  /** Empty where the key may not read them. */
-  const headersOf = async (key: string, versionId: string | undefined, signal: AbortSignal) => {
-    const query = versionId === undefined ? undefined : { versionId };
-    const seen = await look(address.pathOf(key), query, signal).catch((error) => {
-      if (isRefusal(error)) return { headers: {} as Headers };
-      throw error;
-    });
-    return seen.headers;
-  };
+  /** HEAD; where the access key may not read the object, `missing` is false and there are no headers. */
+  const headIfAllowed = (key: string, versionId: string | undefined, signal: AbortSignal) =>
+    headObject(address.pathOf(key), versionId === undefined ? undefined : { versionId }, signal).catch(
+      (error) => {
+        if (isRefusal(error)) return { missing: false, headers: {} as Headers };
+        throw error;
+      },
+    );
 
-  /** Why a version stays, in the words of its lock where it has one. */
+  /** Reads from the version's headers whether it is locked. */
   async function describeUndeleted(
     key: string,
     versionId: string | undefined,
     error: FailureError,
     signal: AbortSignal,
   ): Promise<UndeletedVersion> {
-    const headers = await headersOf(key, versionId, signal);
+    const { headers } = await headIfAllowed(key, versionId, signal);
     const until = new Date(headers['x-amz-object-lock-retain-until-date'] ?? Number.NaN);
-    const isHeld = headers['x-amz-object-lock-legal-hold'] === 'ON';
-    const isKept = !Number.isNaN(until.getTime());
+    const hasLegalHold = headers['x-amz-object-lock-legal-hold'] === 'ON';
+    const isRetained = !Number.isNaN(until.getTime());
     return {
       ...(versionId === undefined ? {} : { versionId }),
-      why: isHeld || isKept ? 'locked' : 'refused',
-      ...(isKept ? { until } : {}),
-      ...(isHeld ? { legalHold: true } : {}),
+      why: hasLegalHold || isRetained ? 'locked' : 'refused',
+      ...(isRetained ? { until } : {}),
+      ...(hasLegalHold ? { legalHold: true } : {}),
       detail: error.failure.detail ?? '',
     };
   }
@@ -99,53 +98,44 @@ export function createErase(
       return { headers: await deleteVersion(key, versionId, signal) };
     } catch (error) {
       if (!isRefusal(error)) throw error;
-      return { kept: await describeUndeleted(key, versionId, error, signal) };
+      return { undeleted: await describeUndeleted(key, versionId, error, signal) };
     }
   }
 
-  return async (key, signal) => {
-    const versions = await listVersions(key, signal);
-    const kept: UndeletedVersion[] = [];
-    for (const versionId of versions ?? []) {
-      const removed = await tryDelete(key, versionId, signal);
-      if (removed.kept) kept.push(removed.kept);
+  async function deleteAll(key: string, versionIds: readonly string[], signal: AbortSignal) {
+    const undeleted: UndeletedVersion[] = [];
+    for (const versionId of versionIds) {
+      const result = await tryDelete(key, versionId, signal);
+      if (result.undeleted) undeleted.push(result.undeleted);
     }
-    if (kept.length > 0) return kept;
-    // Some stores answer the list of versions with something else, or with nothing: the object itself is asked too.
-    const path = address.pathOf(key);
-    // Without `s3:ListBucket` a refusal: then it is removed whether it is there or not.
-    const seen = await look(path, undefined, signal).catch((error) => {
-      if (isRefusal(error)) return { missing: false, headers: {} as Headers };
-      throw error;
-    });
-    if (seen.missing && (versions || !isVersioned(seen.headers))) return [];
-    const hidden = seen.missing ? { headers: seen.headers } : await tryDelete(key, undefined, signal);
-    if (hidden.kept) return [hidden.kept];
-    // Hidden is not gone.
-    if (!isVersioned(hidden.headers) && !isVersioned(seen.headers)) return [];
-    if (versions) return await deleteNewVersions(key, signal);
+    return undeleted;
+  }
+
+  return async (key, signal) => {
+    const versionIds = await listVersions(key, signal);
+    const undeleted = await deleteAll(key, versionIds ?? [], signal);
+    if (undeleted.length > 0) return undeleted;
+    // Some stores respond to the list of versions with an empty or an unrelated document: HEAD shows what is left.
+    const head = await headIfAllowed(key, undefined, signal);
+    if (head.missing && (versionIds || !isVersioned(head.headers))) return [];
+    const deleted = head.missing ? { headers: head.headers } : await tryDelete(key, undefined, signal);
+    if (deleted.undeleted) return [deleted.undeleted];
+    if (!isVersioned(deleted.headers) && !isVersioned(head.headers)) return [];
+    // The DELETE only hid the object. A version that was added since the first list is deleted now; a still later one is
+    // left to the next call.
+    if (versionIds) return await deleteAll(key, (await listVersions(key, signal)) ?? [], signal);
     return [
       { why: 'refused', detail: 'the bucket keeps versions and does not list them (s3:ListBucketVersions)' },
     ];
   };
-
-  /** A version that came while the others went. What comes after it, the next call removes. */
-  async function deleteNewVersions(key: string, signal: AbortSignal): Promise<UndeletedVersion[]> {
-    const kept: UndeletedVersion[] = [];
-    for (const versionId of (await listVersions(key, signal)) ?? []) {
-      const removed = await tryDelete(key, versionId, signal);
-      if (removed.kept) kept.push(removed.kept);
-    }
-    return kept;
-  }
 }
 
-/** A bucket with versions gives every object an id, and `null` to those from before it had any. */
+/** A bucket with versions gives every object an id; the id is `null` for objects older than the versioning. */
 function isVersioned(headers: Headers): boolean {
   const id = headers['x-amz-version-id'];
   return headers['x-amz-delete-marker'] === 'true' || (id !== undefined && id !== 'null');
 }
 
-/** The store's no. Silence and overload are something else: they pass. */
+/** The store refused the request. Other failures, such as a timeout, are temporary. */
 const isRefusal = (error: unknown): error is FailureError =>
   error instanceof FailureError && error.failure.code === 'store_refused';

@@ -1,4 +1,4 @@
-/** What the access key may do, each action tried for real on a small object under the probes' prefix. */
+/** Tries each permission of the access key with a request on a small object under the probes' prefix. */
 import { randomUUID } from 'node:crypto';
 import {
   AbortMultipartUploadCommand,
@@ -13,7 +13,7 @@ import type { Address } from './http/address.ts';
 import type { Sdk } from './http/sdk.ts';
 import { type SignedHttp, sha256Of } from './http/signed-request.ts';
 
-/** By AWS's names, which the other vendors take over. */
+/** By AWS's names, which the other vendors have adopted. */
 export const PERMISSIONS = [
   's3:PutObject',
   's3:GetObject',
@@ -27,35 +27,35 @@ export const PERMISSIONS = [
 export type Permission = (typeof PERMISSIONS)[number];
 
 export interface PermissionReport {
-  /** Refused with 403. The two of versions are tried only where the bucket keeps versions. */
+  /** Refused with 403. The two about versions are tried only where the bucket keeps versions. */
   readonly missing: readonly Permission[];
-  /** The bucket keeps new objects until then by a default retention rule (Object Lock). */
+  /** Until when the bucket's default retention rule (Object Lock) locks a new object; undefined without such a rule. */
   readonly lockedUntil: Date | undefined;
 }
 
-/** Small, and not the content of any media item. */
+/** Not the content of any media item. */
 const CONTENT = Buffer.from('wechat-media-archiver was here to see what it may do.\n');
 
 export type CheckPermissions = (signal: AbortSignal) => Promise<PermissionReport>;
 
-/** Throws what is wrong with the store as a whole (../store-failures.ts): then no right can be told. */
+/** Throws a failure of ../store-failures.ts that concerns the whole store: permissions cannot be found out then. */
 export function createPermissionCheck(
-  deps: { wire: SignedHttp; sdk: Sdk; address: Address; look: HeadObject },
+  deps: { http: SignedHttp; sdk: Sdk; address: Address; headObject: HeadObject },
   { bucket, prefix }: { bucket: string; prefix: string },
 ): CheckPermissions {
-  const { wire, sdk, address, look } = deps;
+  const { http, sdk, address, headObject } = deps;
 
   return async (signal) => {
     const missing: Permission[] = [];
 
-    /** Undefined: refused; where not by 403, the store does not know the request (`HTTP 501 NotImplemented`). */
-    async function attempt<T>(action: Permission, act: () => Promise<T>): Promise<T | undefined> {
+    /** Undefined: refused. A refusal other than 403 means that the store does not implement the request (HTTP 501). */
+    async function attempt<T>(permission: Permission, send: () => Promise<T>): Promise<T | undefined> {
       try {
-        return await act();
+        return await send();
       } catch (error) {
         if (!(error instanceof FailureError) || error.failure.code !== 'store_refused') throw error;
         const isForbidden = error.failure.detail?.startsWith('HTTP 403');
-        if (isForbidden && !missing.includes(action)) missing.push(action);
+        if (isForbidden && !missing.includes(permission)) missing.push(permission);
         return undefined;
       }
     }
@@ -65,42 +65,50 @@ export function createPermissionCheck(
     const of = { Bucket: bucket, Key };
     const listOf = { Bucket: bucket, Prefix: Key };
 
-    const sent = { body: [CONTENT], sha256: sha256Of(CONTENT) };
-    const put = await attempt('s3:PutObject', () => wire.sendOk({ method: 'PUT', path, ...sent, signal }));
-    const seen = put && (await attempt('s3:GetObject', () => look(path, undefined, signal)));
-    await attempt('s3:ListBucket', () => look(address.pathOf(`${prefix}.probe/none`), undefined, signal));
+    const content = { body: [CONTENT], sha256: sha256Of(CONTENT) };
+    const put = await attempt('s3:PutObject', () => http.sendOk({ method: 'PUT', path, ...content, signal }));
+    const head = put && (await attempt('s3:GetObject', () => headObject(path, undefined, signal)));
     await attempt('s3:ListBucket', () =>
-      sdk.run(signal, (client, how) => client.send(new ListObjectsV2Command(listOf), how)),
+      headObject(address.pathOf(`${prefix}.probe/none`), undefined, signal),
+    );
+    await attempt('s3:ListBucket', () =>
+      sdk.run(signal, (client, sendOptions) => client.send(new ListObjectsV2Command(listOf), sendOptions)),
     );
     await attempt('s3:ListBucketMultipartUploads', () =>
-      sdk.run(signal, (client, how) => client.send(new ListMultipartUploadsCommand(listOf), how)),
+      sdk.run(signal, (client, sendOptions) =>
+        client.send(new ListMultipartUploadsCommand(listOf), sendOptions),
+      ),
     );
     if (!put) return { missing, lockedUntil: undefined };
 
-    const begun = await attempt('s3:PutObject', () =>
-      sdk.run(signal, (client, how) => client.send(new CreateMultipartUploadCommand(of), how)),
+    const created = await attempt('s3:PutObject', () =>
+      sdk.run(signal, (client, sendOptions) =>
+        client.send(new CreateMultipartUploadCommand(of), sendOptions),
+      ),
     );
-    const { UploadId } = begun ?? {};
+    const { UploadId } = created ?? {};
     if (UploadId)
       await attempt('s3:AbortMultipartUpload', () =>
-        sdk.run(signal, (client, how) =>
-          client.send(new AbortMultipartUploadCommand({ ...of, UploadId }), how),
+        sdk.run(signal, (client, sendOptions) =>
+          client.send(new AbortMultipartUploadCommand({ ...of, UploadId }), sendOptions),
         ),
       );
 
-    const until = new Date(seen?.headers['x-amz-object-lock-retain-until-date'] ?? Number.NaN);
+    const until = new Date(head?.headers['x-amz-object-lock-retain-until-date'] ?? Number.NaN);
     const lockedUntil = Number.isNaN(until.getTime()) ? undefined : until;
-    const versionId = put.headers['x-amz-version-id'] ?? seen?.headers['x-amz-version-id'];
-    await attempt('s3:DeleteObject', () => wire.sendOk({ method: 'DELETE', path, signal }));
+    const versionId = put.headers['x-amz-version-id'] ?? head?.headers['x-amz-version-id'];
+    await attempt('s3:DeleteObject', () => http.sendOk({ method: 'DELETE', path, signal }));
     if (versionId && versionId !== 'null') {
       const versions = await attempt('s3:ListBucketVersions', () =>
-        sdk.run(signal, (client, how) => client.send(new ListObjectVersionsCommand(listOf), how)),
+        sdk.run(signal, (client, sendOptions) =>
+          client.send(new ListObjectVersionsCommand(listOf), sendOptions),
+        ),
       );
-      // The delete marker is never locked, so that a refusal is one of the right.
+      // A delete marker is never locked, so a refusal is for want of the permission.
       const ids = [...(versions?.DeleteMarkers ?? []), ...(lockedUntil ? [] : [{ VersionId: versionId }])];
       for (const id of ids.flatMap(({ VersionId }) => VersionId ?? []))
         await attempt('s3:DeleteObjectVersion', () =>
-          wire.sendOk({ method: 'DELETE', path, query: { versionId: id }, signal }),
+          http.sendOk({ method: 'DELETE', path, query: { versionId: id }, signal }),
         );
     }
     return { missing, lockedUntil };

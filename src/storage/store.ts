@@ -1,8 +1,9 @@
-/** The store: any S3-compatible endpoint, the embedded one included. One per process. */
+/** The store: a bucket of any S3-compatible service, the embedded server included. One per process. */
 import type { Readable } from 'node:stream';
 import type { SecureContext } from 'node:tls';
 import { ListObjectsV2Command } from '@aws-sdk/client-s3';
 import type { Addressing } from '../config/s3-presets.ts';
+import { UPLOAD_PARTS, type UploadParts, uploadMemoryBytes } from '../config/upload-parts.ts';
 import { type FailureError, failure } from '../failures.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Log } from '../runtime/log.ts';
@@ -15,11 +16,12 @@ import { createSignedHttp, type Headers } from './http/signed-request.ts';
 import { createSigner } from './http/signing.ts';
 import { createLinks, type Link } from './links.ts';
 import { type CheckPermissions, createPermissionCheck } from './permissions.ts';
+import type { StoredObject } from './stored-object.ts';
+import { createMultipartUploads } from './upload/multipart.ts';
 import { fileNameOf, readMetadata } from './upload/object-headers.ts';
-import { createPut, type NewObject } from './upload/put.ts';
-import type { Digest } from './upload/verified-body.ts';
+import { createPut, type Put } from './upload/put.ts';
 
-export interface StoreOptions {
+export interface StoreOptions extends Partial<UploadParts> {
   readonly bucket: string;
   /** Default: AWS in the region. */
   readonly endpoint?: string;
@@ -32,76 +34,67 @@ export interface StoreOptions {
   readonly publicEndpoint?: string;
   /** Default: as `addressing`. */
   readonly publicAddressing?: Addressing;
-  /** In front of the probe's key; objects' keys come with theirs. */
+  /** Stands in front of the probes' keys; the keys of objects are given with their prefix. */
   readonly prefix: string;
   /** With the authorities of S3_CA_FILE. */
   readonly secureContext?: SecureContext | undefined;
   readonly clock: Clock;
   readonly log?: Pick<Log, 'debug'>;
-  /** Silence of the store that ends a request. */
+  /** How long the store may be silent before a request fails. Default 30 s. */
   readonly idleTimeoutMs?: number;
-  /** Silence of a body being put that ends it. */
+  /** How long the body of a put may be silent before the put fails. Default 60 s. */
   readonly sourceIdleTimeoutMs?: number;
-  /** Up to this a body of known length is one PUT; above, it is this much a part. */
-  readonly partSizeBytes?: number;
-  readonly partsInFlight?: number;
-}
-
-export interface StoredObject {
-  readonly sizeBytes: number;
-  readonly contentType: string | undefined;
-  readonly fileName: string | undefined;
-  /** As recorded when it was put in one piece; the store proved it then. */
-  readonly sha256: string | undefined;
-  /** Of the one upload in parts that it came by. */
-  readonly mark: string | undefined;
-  /** The other wma-* metadata, decoded, under lower-case names. */
-  readonly metadata: Readonly<Record<string, string>>;
 }
 
 export interface Store {
   readonly bucket: string;
   /**
-   * Puts a body, which is read once. Resolves when the store holds the whole of it; whatever is thrown, nothing of
-   * it is visible, with one exception no client can exclude: a connection that breaks after the last byte.
+   * Uploads a body, which is read once. Resolves when the store has the whole object. When it throws, no object is
+   * visible, with one exception that no client can exclude: a connection that breaks after the last byte.
    * Throws body_too_short, body_too_long, bytes_differ, a failure of ../store-failures.ts, what the source threw, or
    * the signal's reason.
    */
-  put(object: NewObject): Promise<Digest & { multipart: boolean }>;
-  /** Undefined where there is none. Where the key lacks `s3:ListBucket` that is refused with 403: it is not known. */
+  readonly put: Put;
+  /** Returns the bytes of memory that a put may take; `lengthBytes` is undefined where it is not known yet. */
+  uploadMemoryBytes(lengthBytes: number | undefined): number;
+  /**
+   * Resolves with undefined where there is no such object. Throws store_refused (403) instead where the key lacks
+   * `s3:ListBucket`: it is then not known whether the object exists.
+   */
   head(key: string, signal: AbortSignal): Promise<StoredObject | undefined>;
   /**
-   * 200, 206, or 416 for a range beyond the end; the caller destroys a body he does not read. Undefined where there is
-   * no such object.
+   * Resolves with a response of status 200, 206, or 416 for a range beyond the end; with undefined where there is no
+   * such object. The caller destroys a body that it does not read.
    */
   get(
     key: string,
     options: { range?: string; signal: AbortSignal },
   ): Promise<{ status: number; headers: Headers; body: Readable } | undefined>;
-  /** Gone already is as good. */
+  /** Idempotent: an object that does not exist is no error. */
   delete(key: string, signal: AbortSignal): Promise<void>;
-  /** Removes it with all its versions and delete markers. Answers what the store does not let go of. */
+  /** Deletes an object with all its versions and delete markers. Resolves with the versions that could not be deleted. */
   erase(key: string, signal: AbortSignal): Promise<UndeletedVersion[]>;
-  /** Gone already is as good. */
+  /** Idempotent: an upload that does not exist is no error. */
   abortMultipart(key: string, uploadId: string, signal: AbortSignal): Promise<void>;
-  /** A page of at most 1,000 objects in the order of their keys; `cursor` leads to the next. */
+  /** Resolves with a page of at most 1,000 objects in the order of their keys; `cursor` leads to the next page. */
   list(options: {
     prefix?: string;
     cursor?: string;
-    /** Only keys behind this one: a cursor that outlives the store's own. */
+    /** Lists only keys after this one: a cursor that stays valid longer than the store's own. */
     startAfter?: string | undefined;
     pageSize?: number;
     signal: AbortSignal;
   }): Promise<ListPage>;
-  /** A link anybody can open; see links.ts. */
+  /** Resolves with a presigned URL, which opens without credentials; see links.ts. */
   link(key: string, options: { now: Date; ttlMs: number }): Promise<Link>;
   /**
-   * One GET of an object that nobody has put: the address is an S3 service, the bucket exists and the key is known.
-   * `isRefused`: answered 403, which a key without `s3:ListBucket` is, and one without any right as well. Throws what
-   * is wrong, in a code of its own (../store-failures.ts). HEAD of a bucket proves less: some vendors always answer 200.
+   * Sends one GET of an object that does not exist. The response proves that the address is an S3 service, the bucket
+   * exists and the access key is known. `isForbidden`: the response was 403, as for a key without `s3:ListBucket`, but
+   * also for one without any permission. Throws the failure of ../store-failures.ts otherwise. HEAD of the bucket would
+   * prove less: some vendors always respond 200.
    */
-  checkHealth(signal: AbortSignal): Promise<{ isRefused: boolean }>;
-  /** What the key may do, each tried for real; see rights.ts. */
+  checkHealth(signal: AbortSignal): Promise<{ isForbidden: boolean }>;
+  /** Tries each permission of the access key with a request; see permissions.ts. */
   checkPermissions: CheckPermissions;
   close(): Promise<void>;
 }
@@ -115,11 +108,9 @@ export interface ListPage {
   readonly cursor: string | undefined;
 }
 
-const MIB = 1024 * 1024;
-
 export function createStore(options: StoreOptions): Store {
   const { bucket, region, addressing, clock, log } = options;
-  const { partSizeBytes = 8 * MIB, partsInFlight = 2 } = options;
+  const { partSizeBytes = UPLOAD_PARTS.partSizeBytes, partsInFlight = UPLOAD_PARTS.partsInFlight } = options;
   const { idleTimeoutMs = 30_000, sourceIdleTimeoutMs = 60_000 } = options;
   const endpoint = options.endpoint ?? `https://s3.${region}.amazonaws.com`;
   const address = createAddress({ endpoint, bucket, addressing });
@@ -147,24 +138,14 @@ export function createStore(options: StoreOptions): Store {
     }),
   });
   const onRetry = (error: FailureError, attempt: number) =>
-    log?.debug({ failure: error.failure, attempt }, 'the store is asked again');
-  const retry: QuickRetry = (signal, act) => retryQuickly(act, { signal, onRetry });
-  const headObject = createHeadObject({ wire: http, repeat: retry });
-  const sdk = createSdk({ address, wire: http, clock, repeat: retry }, { bucket, region });
-
-  const {
-    put,
-    abortMultipart,
-    waitForCleanups: settle,
-  } = createPut(
-    {
-      wire: http,
-      sdk,
-      address,
-      repeat: retry,
-      head,
-    },
-    { bucket, partSizeBytes, partsInFlight, sourceIdleTimeoutMs },
+    log?.debug({ failure: error.failure, attempt }, 'store: request failed, retrying');
+  const retry: QuickRetry = (signal, run) => retryQuickly(run, { signal, onRetry });
+  const headObject = createHeadObject({ http, retry });
+  const sdk = createSdk({ address, http, clock, retry }, { bucket, region });
+  const multipart = createMultipartUploads({ http, sdk, address, retry, head }, { bucket, partsInFlight });
+  const put = createPut(
+    { http, address, retry, multipart, head },
+    { partSizeBytes, partsInFlight, sourceIdleTimeoutMs },
   );
 
   async function head(key: string, signal: AbortSignal): Promise<StoredObject | undefined> {
@@ -183,33 +164,34 @@ export function createStore(options: StoreOptions): Store {
 
   async function deleteObject(key: string, signal: AbortSignal): Promise<void> {
     await retry(signal, async () => {
-      const answer = await http.send({ method: 'DELETE', path: address.pathOf(key), signal });
-      if (answer.status >= 300 && !isNotFound(answer)) throw http.failureOf(answer);
+      const response = await http.send({ method: 'DELETE', path: address.pathOf(key), signal });
+      if (response.status >= 300 && !isNotFound(response)) throw http.failureOf(response);
     });
   }
 
   return {
     bucket,
     put,
+    uploadMemoryBytes: (lengthBytes) => uploadMemoryBytes(lengthBytes, { partSizeBytes, partsInFlight }),
     head,
     delete: deleteObject,
-    erase: createErase({ wire: http, sdk, address, repeat: retry, look: headObject }, { bucket }),
+    erase: createErase({ http, sdk, address, retry, headObject }, { bucket }),
     get: (key, { range, signal }) =>
       retry(signal, async () => {
-        const answer = await http.stream({
+        const response = await http.stream({
           method: 'GET',
           path: address.pathOf(key),
           ...(range ? { headers: { range } } : {}),
           signal,
         });
-        // A body that is destroyed unread says so as an 'error', which would end the process; readers hear it too.
-        answer.body.on('error', () => undefined);
-        if ([200, 206, 416].includes(answer.status)) return answer;
-        const refused = await http.buffer(answer, signal);
-        if (isNotFound(refused)) return undefined;
-        throw http.failureOf(refused);
+        // A body that is destroyed unread emits 'error', which would end the process without a listener.
+        response.body.on('error', () => undefined);
+        if ([200, 206, 416].includes(response.status)) return response;
+        const failed = await http.buffer(response, signal);
+        if (isNotFound(failed)) return undefined;
+        throw http.failureOf(failed);
       }),
-    abortMultipart,
+    abortMultipart: multipart.abort,
     list: async ({ prefix, cursor, startAfter, pageSize, signal }) => {
       const command = new ListObjectsV2Command({
         Bucket: bucket,
@@ -218,7 +200,7 @@ export function createStore(options: StoreOptions): Store {
         StartAfter: startAfter,
         MaxKeys: pageSize,
       });
-      const page = await sdk.run(signal, (client, how) => client.send(command, how));
+      const page = await sdk.run(signal, (client, sendOptions) => client.send(command, sendOptions));
       return {
         objects: (page.Contents ?? []).map((entry) => ({
           key: entry.Key ?? '',
@@ -232,20 +214,20 @@ export function createStore(options: StoreOptions): Store {
     checkHealth: (signal) =>
       retry(signal, async () => {
         const path = address.pathOf(`${options.prefix}.probe/none`);
-        const answer = await http.send({ method: 'GET', path, signal });
-        if (isNotFound(answer)) return { isRefused: false };
-        if (answer.status < 300)
-          throw failure('store_not_s3', `HTTP ${answer.status} for an object that nobody has put`);
-        const refused = http.failureOf(answer);
-        if (refused.failure.code !== 'store_refused' || answer.status !== 403) throw refused;
-        return { isRefused: true };
+        const response = await http.send({ method: 'GET', path, signal });
+        if (isNotFound(response)) return { isForbidden: false };
+        if (response.status < 300)
+          throw failure('store_not_s3', `HTTP ${response.status} for an object that does not exist`);
+        const error = http.failureOf(response);
+        if (error.failure.code !== 'store_refused' || response.status !== 403) throw error;
+        return { isForbidden: true };
       }),
     checkPermissions: createPermissionCheck(
-      { wire: http, sdk, address, look: headObject },
+      { http, sdk, address, headObject },
       { bucket, prefix: options.prefix },
     ),
     close: async () => {
-      await settle();
+      await multipart.waitForCleanups();
       sdk.close();
       await http.close();
     },

@@ -132,7 +132,7 @@ describe('Ceph', { skip, timeout: 300_000 }, () => {
       );
       assert.deepEqual(codes, [code, code, code], bucket);
     }
-    assert.deepEqual(await open('health', narrow!).checkHealth(soon()), { isRefused: true });
+    assert.deepEqual(await open('health', narrow!).checkHealth(soon()), { isForbidden: true });
   });
 
   it('keeps objects of a bucket with default retention, in one piece and in parts, and says until when', async () => {

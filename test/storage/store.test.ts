@@ -116,5 +116,5 @@ test('a store that speaks HTML, or without end, is unavailable or refused, and n
   meddle(() => ({ text: '<html><body>Bad gateway' }));
   await assert.rejects(store.list({ signal: soon() }), FailureError);
   meddle(() => ({ text: 'x'.repeat(5 * 1024 * 1024) }));
-  await assert.rejects(store.list({ signal: soon() }), /store_unavailable: an answer without end/);
+  await assert.rejects(store.list({ signal: soon() }), /store_unavailable: response body too long/);
 });

@@ -1,7 +1,7 @@
 /** What an object says of itself, and the way back: a bucket alone rebuilds the catalogue. */
 import type { FoundObject } from '../../catalogue/verification/objects.ts';
 import { idOf, type Reference, referenceSchema, SOURCES, type Source, timestamp } from '../../media.ts';
-import type { StoredObject } from '../../storage/store.ts';
+import type { StoredObject } from '../../storage/stored-object.ts';
 
 /** Stored as x-amz-meta-wma-*. No openId: objects outlive an erasure request's reach. */
 export function metadataOf(id: string, reference: Reference, source: Source): Record<string, string> {

@@ -11,7 +11,7 @@ import type { ByteBudget } from '../../runtime/concurrency/byte-budget.ts';
 import type { Log } from '../../runtime/log.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
 import type { Store } from '../../storage/store.ts';
-import type { NewObject } from '../../storage/upload/put.ts';
+import type { NewObject } from '../../storage/upload/new-object.ts';
 import type { Downloader, MediaBody } from '../../wechat/media/download.ts';
 import type { Tokens } from '../../wechat/tokens/tokens.ts';
 import { isCatalogueUnavailable } from '../ingest/insert-batcher.ts';

@@ -1,4 +1,4 @@
-/** Where an object lives on the wire. */
+/** The URL of an object, by the store's endpoint and addressing. */
 import type { Addressing } from '../../config/s3-presets.ts';
 
 export interface Address {
@@ -6,11 +6,11 @@ export interface Address {
   readonly protocol: string;
   readonly hostname: string;
   readonly port: number | undefined;
-  /** As in the Host header. */
+  /** The value of the Host header. */
   readonly host: string;
-  /** The path of an object, percent-encoded. */
+  /** Returns the path of an object, percent-encoded. */
   pathOf(key: string): string;
-  /** Puts an encoded path (`` or `/key`) under the bucket. */
+  /** Returns an encoded path (`` or `/key`) with the bucket in front, where the addressing is by path. */
   under(path: string): string;
 }
 

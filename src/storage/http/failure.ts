@@ -1,11 +1,12 @@
-/** What a store's answer, or its silence, means in the words of ../failures.ts. */
+/** Maps error responses and connection errors of the store to the failures of ../../store-failures.ts. */
 import { FailureError, failure } from '../../failures.ts';
+import { parseRetryAfterMs } from '../../runtime/network/retry-after.ts';
 import type { StoreFailureCode } from '../../store-failures.ts';
 import { TLS_PLACES, tlsFailureOf, tlsSentence } from '../../tls-failures.ts';
 
 /**
- * S3 error codes of a 4xx that say nothing about our right to store: the bytes broke on the way, the server lost
- * patience, somebody else is at work on the key. https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+ * S3 error codes with a 4xx status that are worth retrying: the bytes were damaged on the way, the server timed out,
+ * or another client changed the same key. https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
  */
 const TRANSIENT_CODES = new Set([
   'BadDigest',
@@ -18,19 +19,12 @@ const TRANSIENT_CODES = new Set([
   'XAmzContentSHA256Mismatch',
 ]);
 
-/** The S3 error code of an XML body, if it looks like one. The message is left out: it may quote what we sent. */
-export function codeOf(xml: string): string | undefined {
+/** Returns the S3 error code of an XML body, if it has one. The message is ignored: it may quote what we sent. */
+export function s3ErrorCodeOf(xml: string): string | undefined {
   return /<Code>\s*([A-Za-z0-9.]{1,64})\s*<\/Code>/.exec(xml)?.[1];
 }
 
-/** Milliseconds a `Retry-After` header asks for: seconds or an HTTP date; at most an hour. */
-export function parseRetryAfter(value: string | undefined, now: Date): number | undefined {
-  if (!value) return undefined;
-  const ms = /^\d+$/.test(value.trim()) ? Number(value) * 1000 : Date.parse(value) - now.getTime();
-  return Number.isNaN(ms) ? undefined : Math.min(Math.max(ms, 0), 3_600_000);
-}
-
-/** S3 error codes of AWS and of the vendors that answer with codes of their own. */
+/** S3 error codes of AWS and the vendors' own ones. */
 const FAILURES_BY_S3_CODE: readonly (readonly [codes: RegExp, failure: StoreFailureCode])[] = [
   [/^(NoSuchBucket|InvalidBucketName)$/, 'store_bucket_missing'],
   [/^(InvalidAccessKeyId|InvalidAccessKey|AccessKeyDisabled|InactiveAccessKey)$/, 'store_key_unknown'],
@@ -52,7 +46,7 @@ const FAILURES_BY_S3_CODE: readonly (readonly [codes: RegExp, failure: StoreFail
 export interface ErrorResponse {
   readonly status: number;
   readonly headers?: Readonly<Record<string, string>>;
-  /** Of the XML, where somebody has read it already. */
+  /** The S3 error code, where the XML has been parsed already. */
   readonly code?: string | undefined;
   readonly body?: Buffer;
 }
@@ -64,23 +58,23 @@ function failureCodeOf({ status, headers = {} }: ErrorResponse, code: string | u
   if (status === 507) return 'store_full';
   if ((status >= 500 && status !== 501) || status === 408 || status === 429) return 'store_unavailable';
   if (code && TRANSIENT_CODES.has(code)) return 'store_unavailable';
-  // OSS says AccessDenied, AWS a redirect; both name the endpoint where the bucket is.
+  // OSS responds AccessDenied, AWS with a redirect; both name the endpoint of the bucket's region.
   if (text.includes('<Endpoint>') || headers['x-amz-bucket-region']) return 'store_elsewhere';
   if (status === 413) return 'store_body_refused';
   if (status === 451) return 'store_suspended';
-  // S3 answers an error with XML and its code, and redirects only where the bucket is elsewhere.
+  // An S3 error is XML with a code, and S3 redirects only where the bucket is in another region.
   if (!code && (status < 400 || [401, 404, 405].includes(status) || text.trim() !== ''))
     return 'store_not_s3';
   return 'store_refused';
 }
 
-/** AWS refuses at 15 minutes; some stores at less, and not all of them say that it was the time. */
+/** AWS refuses a skew of 15 minutes; some stores refuse less, and not all of them name the reason. */
 const MAX_SKEW_MS = 5 * 60_000;
 const SKEW_CODES = /^(RequestTimeTooSkewed|RequestExpired|RequestTimeTooLarge)$/;
 
 /**
- * How far `now` is ahead of the store's clock, where a refusal is for the time: it says so, or its Date is far from
- * `now`. A stranger's clock that is wrong says nothing of a response that is welcome.
+ * Returns by how many milliseconds `now` is ahead of the store's clock, where that is the reason of the refusal: the
+ * code names it, or the Date header is far from `now`. NaN where the Date header is missing.
  */
 function skewOf(
   { status, headers = {} }: ErrorResponse,
@@ -100,24 +94,25 @@ function describeSkew(skewMs: number): string {
   return `this clock is ${seconds} s ${skewMs > 0 ? 'ahead of' : 'behind'} the store's`;
 }
 
-/** The failure of an HTTP answer that is not a success. */
-export function failureOfResponse(answer: ErrorResponse, now: Date): FailureError {
-  const { status, headers = {}, body } = answer;
+/** Returns the failure of a response that is not a success. */
+export function failureOfResponse(response: ErrorResponse, now: Date): FailureError {
+  const { status, headers = {}, body } = response;
   const text = body?.subarray(0, 4096).toString('utf8') ?? '';
-  // MinIO says it in a header where there is no body.
-  const code = answer.code ?? codeOf(text) ?? headers['x-minio-error-code']?.replace(/\W/g, '').slice(0, 64);
-  const retryAfterMs = parseRetryAfter(headers['retry-after'], now);
-  const skewMs = skewOf(answer, code, now);
+  // MinIO gives the code in a header where there is no body.
+  const code =
+    response.code ?? s3ErrorCodeOf(text) ?? headers['x-minio-error-code']?.replace(/\W/g, '').slice(0, 64);
+  const retryAfterMs = parseRetryAfterMs(headers['retry-after'], now);
+  const skewMs = skewOf(response, code, now);
   if (skewMs !== undefined)
     return failure('clock_skewed', `HTTP ${status}${code ? ` ${code}` : ''}: ${describeSkew(skewMs)}`);
   return failure(
-    failureCodeOf(answer, code, text),
+    failureCodeOf(response, code, text),
     `HTTP ${status}${code ? ` ${code}` : ''}`,
     retryAfterMs === undefined ? {} : { retryAfterMs },
   );
 }
 
-/** Error codes of Node, of OpenSSL as Node names them, and of undici, for a request that got no answer. */
+/** Error codes of Node, of OpenSSL as Node names them, and of undici, for a request without a response. */
 const FAILURES_BY_ERRNO: readonly (readonly [codes: RegExp, failure: StoreFailureCode])[] = [
   [/^(ENOTFOUND|EAI_\w+)$/, 'store_host_unknown'],
   [
@@ -127,15 +122,15 @@ const FAILURES_BY_ERRNO: readonly (readonly [codes: RegExp, failure: StoreFailur
   [/^HPE_/, 'store_not_s3'],
 ];
 
-/** The failure of a request that got no answer. Only the error's code is kept: messages may carry addresses. */
+/** Returns the failure of a request without a response. It carries the error's code only: messages may hold addresses. */
 export function failureOfConnection(error: unknown): FailureError {
   if (error instanceof FailureError) return error;
   const tls = tlsSentence(error, TLS_PLACES.store);
-  // Certificates are made before they are used: a clock that is behind has not got there yet.
+  // A certificate that is not valid yet means that this machine's clock is behind.
   const kind = tlsFailureOf(error)?.reason === 'not_yet_valid' ? 'clock_skewed' : 'store_tls';
-  if (tls) return failure(kind, `no answer: ${tls}`, { cause: error });
+  if (tls) return failure(kind, `no response: ${tls}`, { cause: error });
   const { code, name } = error as { code?: unknown; name?: unknown };
   const word = typeof code === 'string' ? code : typeof name === 'string' ? name : 'unknown error';
   const [, its] = FAILURES_BY_ERRNO.find(([codes]) => codes.test(word)) ?? [];
-  return failure(its ?? 'store_unavailable', `no answer: ${word}`, { cause: error });
+  return failure(its ?? 'store_unavailable', `no response: ${word}`, { cause: error });
 }

@@ -1,27 +1,30 @@
-/** Repeats what can be repeated at once. What takes longer to heal is the queue's to repeat. */
+/** Retries an idempotent request within seconds. Longer outages are left to the queue. */
 import { setTimeout as wait } from 'node:timers/promises';
 import { FailureError } from '../../failures.ts';
 import { isStoreAway } from '../../store-failures.ts';
 
-const ATTEMPTS = 3;
+const MAX_ATTEMPTS = 3;
 const BASE_MS = 100;
-/** A store that asks for more patience than this gets it from the queue. */
+/** A longer `Retry-After` is left to the queue. */
 const MAX_RETRY_AFTER_MS = 2_000;
 
-/** Full jitter over 100, 200 ms; or what the store asked for. Undefined: not worth repeating. */
+/**
+ * Returns the milliseconds to wait before the next attempt: full jitter over 100, then 200 ms, or the store's
+ * `Retry-After` where it is longer. Undefined where the error is not worth a retry.
+ */
 export function decideRetryDelayMs(
   error: unknown,
   attempt: number,
   random: () => number,
 ): number | undefined {
   if (!(error instanceof FailureError) || !isStoreAway(error.failure.code)) return undefined;
-  if (attempt >= ATTEMPTS) return undefined;
-  const asked = error.retryAfterMs ?? 0;
-  if (asked > MAX_RETRY_AFTER_MS) return undefined;
-  return Math.max(asked, random() * BASE_MS * 2 ** (attempt - 1));
+  if (attempt >= MAX_ATTEMPTS) return undefined;
+  const { retryAfterMs = 0 } = error;
+  if (retryAfterMs > MAX_RETRY_AFTER_MS) return undefined;
+  return Math.max(retryAfterMs, random() * BASE_MS * 2 ** (attempt - 1));
 }
 
-/** Up to three tries of an idempotent act. Throws the last try's error, or the signal's reason. */
+/** Runs up to three attempts. Throws the error of the last one, or the signal's reason. */
 export async function retryQuickly<T>(
   run: () => Promise<T>,
   options: { signal: AbortSignal; onRetry?: (error: FailureError, attempt: number) => void },
@@ -39,5 +42,5 @@ export async function retryQuickly<T>(
   }
 }
 
-/** {@link retryQuickly} as a room's deeds are given it. */
-export type QuickRetry = <T>(signal: AbortSignal, act: () => Promise<T>) => Promise<T>;
+/** {@link retryQuickly} with the store's log line bound to it. */
+export type QuickRetry = <T>(signal: AbortSignal, run: () => Promise<T>) => Promise<T>;

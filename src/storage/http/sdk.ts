@@ -1,6 +1,6 @@
 /**
- * The SDK's client over our own wire: the SDK writes and reads the XML and knows which 200 is an error; addressing,
- * signing, sockets, timeouts and repeats are ours. Media bytes do not pass here.
+ * The SDK's client over our own signed HTTP: the SDK writes and parses the XML and knows which 200 is an error.
+ * Addressing, signing, sockets, timeouts and retries are ours. Media bytes do not pass through the SDK.
  */
 import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
 import { FailureError } from '../../failures.ts';
@@ -11,7 +11,7 @@ import type { QuickRetry } from './quick-retry.ts';
 import { type SignedHttp, type SignedRequest, sha256Of } from './signed-request.ts';
 
 type RequestHandler = NonNullable<S3ClientConfig['requestHandler']>;
-/** What the SDK hands to a handler, as far as it is read here. */
+/** The fields used here of what the SDK passes to a request handler. */
 interface SdkRequest {
   readonly method: string;
   readonly path: string;
@@ -20,29 +20,29 @@ interface SdkRequest {
   readonly body?: unknown;
 }
 
-/** Path style under a host that is never asked: the handler puts the path under the real address. */
+/** Never contacted: with path style the handler can put the path under the real address. */
 const PLACEHOLDER_ENDPOINT = 'https://store.invalid';
 
 export interface Sdk {
-  /** Asks one thing, up to three times. Throws a FailureError or the signal's reason. */
+  /** Runs one command, in up to three attempts. Throws a FailureError or the signal's reason. */
   run<T>(
     signal: AbortSignal,
-    act: (client: S3Client, options: { abortSignal: AbortSignal }) => Promise<T>,
+    command: (client: S3Client, options: { abortSignal: AbortSignal }) => Promise<T>,
   ): Promise<T>;
   close(): void;
 }
 
 export function createSdk(
-  deps: { address: Address; wire: SignedHttp; clock: Pick<Clock, 'now'>; repeat: QuickRetry },
+  deps: { address: Address; http: SignedHttp; clock: Pick<Clock, 'now'>; retry: QuickRetry },
   options: { bucket: string; region: string },
 ): Sdk {
-  const { address, wire, clock, repeat } = deps;
+  const { address, http, clock, retry } = deps;
   const handler = {
     metadata: { handlerProtocol: 'http/1.1' },
     handle: async (request: SdkRequest, { abortSignal }: { abortSignal?: AbortSignal } = {}) => {
       const body = request.body === undefined ? undefined : bytesOf(request.body);
       if (!abortSignal) throw new Error('every request to the store can be aborted');
-      const answer = await wire.send({
+      const response = await http.send({
         method: request.method as SignedRequest['method'],
         path: address.under(request.path.slice(`/${options.bucket}`.length)),
         query: queryOf(request.query),
@@ -50,7 +50,7 @@ export function createSdk(
         ...(body ? { body: [body], sha256: sha256Of(body) } : {}),
         signal: abortSignal,
       });
-      return { response: { statusCode: answer.status, headers: answer.headers, body: answer.body } };
+      return { response: { statusCode: response.status, headers: response.headers, body: response.body } };
     },
     updateHttpClientConfig: () => undefined,
     httpHandlerConfigs: () => ({}),
@@ -63,20 +63,20 @@ export function createSdk(
     // CRC32 trailers are refused by OSS, COS, OBS and old releases of everything; the payload hash proves more.
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
-    // A new connection per part, and 6 s of waiting where the store never sends 100.
+    // It would open a new connection for each part, and wait 6 s where the store never sends 100.
     expectContinueHeader: false,
     followRegionRedirects: false,
-    // It would sleep up to 20 s where the store asks for patience, without an ear for the signal.
+    // The SDK's own retry waits out a Retry-After of up to 20 s and ignores the abort signal.
     maxAttempts: 1,
-    credentials: { accessKeyId: 'signed', secretAccessKey: 'by wire.ts' },
+    credentials: { accessKeyId: 'signed', secretAccessKey: 'by signed-request.ts' },
     signer: { sign: async <T>(request: T) => request } as NonNullable<S3ClientConfig['signer']>,
     requestHandler: handler as unknown as RequestHandler,
   });
 
   return {
-    run: (signal, act) =>
-      repeat(signal, () =>
-        act(client, { abortSignal: signal }).catch((error) => {
+    run: (signal, command) =>
+      retry(signal, () =>
+        command(client, { abortSignal: signal }).catch((error) => {
           signal.throwIfAborted();
           throw sdkFailure(error, clock.now());
         }),
@@ -88,14 +88,16 @@ export function createSdk(
 function bytesOf(body: unknown): Uint8Array {
   if (body instanceof Uint8Array) return body;
   if (typeof body === 'string') return Buffer.from(body);
-  throw new Error('the SDK sends buffers only: a stream could be neither proven nor repeated');
+  throw new Error(
+    'the SDK may send buffers only: a stream cannot be hashed before it is sent, nor sent again',
+  );
 }
 
 function queryOf(query: SdkRequest['query']): Record<string, string> {
   return Object.fromEntries(Object.entries(query ?? {}).map(([name, value]) => [name, String(value ?? '')]));
 }
 
-/** Host and length are the wire's to set; the rest of the SDK's talk about itself need not travel. */
+/** Host and length are set by signed-request.ts; the SDK's headers about itself are not sent. */
 function headersOf(headers: Record<string, string>): Record<string, string> {
   return Object.fromEntries(
     Object.entries(headers).filter(
@@ -104,7 +106,7 @@ function headersOf(headers: Record<string, string>): Record<string, string> {
   );
 }
 
-/** Ours pass through. */
+/** Returns the failure of an error of the SDK; a FailureError of our handler passes through. */
 function sdkFailure(error: unknown, now: Date): FailureError {
   const { $metadata, $response, name } = error as {
     $metadata?: { httpStatusCode?: number };

@@ -1,4 +1,4 @@
-/** One signed HTTP request to the store, over undici. Everything that leaves for the store leaves here. */
+/** Signed HTTP requests to the store, over undici. Every request to the store goes through this file. */
 import { createHash, hash } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import type { SecureContext } from 'node:tls';
@@ -7,12 +7,12 @@ import { type FailureError, failure } from '../../failures.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { joinHeaders } from '../../runtime/network/http-headers.ts';
 import type { Address } from './address.ts';
-import { codeOf, failureOfConnection, failureOfResponse } from './failure.ts';
+import { failureOfConnection, failureOfResponse, s3ErrorCodeOf } from './failure.ts';
 import { canonicalQuery, type Signer } from './signing.ts';
 
 export interface SignedRequest {
   readonly method: 'GET' | 'HEAD' | 'PUT' | 'POST' | 'DELETE';
-  /** Percent-encoded, with the bucket where the addressing puts it there. */
+  /** Percent-encoded; it begins with the bucket where the addressing is by path. */
   readonly path: string;
   readonly query?: Record<string, string>;
   readonly headers?: Record<string, string>;
@@ -37,30 +37,33 @@ export interface BufferedResponse {
 }
 
 export interface SignedHttp {
-  /** Any answer, whatever its status. Throws why there is none (../store-failures.ts), the signal's reason if aborted. */
+  /**
+   * Resolves with the response of any status, its body unread. Throws a failure of ../../store-failures.ts where there is
+   * no response, or the signal's reason.
+   */
   stream(request: SignedRequest): Promise<StreamedResponse>;
-  /** As open, and reads the answer whole. */
+  /** Like `stream`, with the body read into memory. */
   send(request: SignedRequest): Promise<BufferedResponse>;
-  /** Bodies beyond 4 MiB are not an answer S3 gives: store_unavailable. */
-  buffer(answer: StreamedResponse, signal: AbortSignal): Promise<BufferedResponse>;
-  /** As call; throws the failure of an answer that is not 2xx. */
+  /** Reads the body of a response. Fails with store_unavailable beyond 4 MiB, which no S3 response has. */
+  buffer(response: StreamedResponse, signal: AbortSignal): Promise<BufferedResponse>;
+  /** Like `send`; throws the failure of a response that is not 2xx. */
   sendOk(request: SignedRequest): Promise<BufferedResponse>;
-  /** The failure of an answer that is not welcome. */
-  failureOf(answer: { status: number; headers: Headers; body?: Buffer }): FailureError;
+  /** Returns the failure that a response other than 2xx stands for. */
+  failureOf(response: { status: number; headers: Headers; body?: Buffer }): FailureError;
   close(): Promise<void>;
 }
 
 export const EMPTY_SHA256 = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';
 
-/** Hex, of a body that is at hand whole. */
+/** Returns the hex digest of a whole body. */
 export const sha256Of = (body: Uint8Array): string => hash('sha256', body, 'hex');
 
 const EMPTY = Buffer.alloc(0);
 const MAX_RESPONSE_BYTES = 4 * 1024 * 1024;
 const CONNECT_TIMEOUT_MS = 10_000;
 /**
- * A body written in one piece is under one timeout as a whole, so a slow store would cut an 8 MiB part; in pieces
- * the timeout starts anew with each. Small bodies go out in one write, which is cheaper.
+ * One write has one timeout, so a slow store would cut off an 8 MiB part written at once. Written in pieces, the
+ * timeout starts anew with each. A small body is one write, which is cheaper.
  */
 const ONE_WRITE_BYTES = 512 * 1024;
 const PIECE_BYTES = 256 * 1024;
@@ -81,7 +84,7 @@ function* pieces(chunks: readonly Uint8Array[]): Generator<Uint8Array> {
       yield chunk.subarray(start, start + PIECE_BYTES);
 }
 
-/** AWS says InvalidRequest for this and for more: sent once more with the digest, it is refused again. */
+/** AWS uses InvalidRequest for other reasons as well: the request repeated with the digest is then refused again. */
 const isMd5Missing = (code: string | undefined) => code === 'InvalidRequest' || code === 'MissingContentMD5';
 
 function withMd5(request: SignedRequest): SignedRequest {
@@ -91,7 +94,7 @@ function withMd5(request: SignedRequest): SignedRequest {
 }
 
 async function readBounded({ headers, body }: StreamedResponse): Promise<Buffer> {
-  // Nothing to read, as after every PUT: an iterator over it costs as much as signing.
+  // As after every PUT: an iterator over an empty body costs as much as signing.
   if (headers['content-length'] === '0') {
     body.on('error', () => undefined).resume();
     return EMPTY;
@@ -100,7 +103,7 @@ async function readBounded({ headers, body }: StreamedResponse): Promise<Buffer>
   let size = 0;
   for await (const chunk of body as AsyncIterable<Buffer>) {
     size += chunk.byteLength;
-    if (size > MAX_RESPONSE_BYTES) throw failure('store_unavailable', 'an answer without end');
+    if (size > MAX_RESPONSE_BYTES) throw failure('store_unavailable', 'response body too long');
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);
@@ -110,13 +113,13 @@ export function createSignedHttp(options: {
   address: Address;
   signer: Signer;
   clock: Pick<Clock, 'now'>;
-  /** Silence on the socket, sending or receiving, that ends a request. */
+  /** How long a socket may be silent, sending or receiving, before the request fails. */
   idleTimeoutMs: number;
   secureContext?: SecureContext | undefined;
 }): SignedHttp {
   const { address, signer, clock, idleTimeoutMs, secureContext } = options;
   const agent = new Agent({
-    // Parts travel side by side, each on a connection of its own; one h2 connection would be one line for all.
+    // Parts are sent in parallel, each on its own connection; with HTTP/2 they would share one.
     allowH2: false,
     connect: { timeout: CONNECT_TIMEOUT_MS, ...(secureContext && { secureContext }) },
     headersTimeout: idleTimeoutMs,
@@ -140,7 +143,7 @@ export function createSignedHttp(options: {
     if (body) headers['content-length'] = String(lengthBytes);
     const search = query ? canonicalQuery(query) : '';
     try {
-      const answer = await agent.request({
+      const response = await agent.request({
         origin: address.origin,
         path: search ? `${path}?${search}` : path,
         method,
@@ -148,17 +151,17 @@ export function createSignedHttp(options: {
         ...(body ? { body: bodyOf(body, lengthBytes) as Buffer } : {}),
         signal,
       });
-      return { status: answer.statusCode, headers: joinHeaders(answer.headers), body: answer.body };
+      return { status: response.statusCode, headers: joinHeaders(response.headers), body: response.body };
     } catch (error) {
       signal.throwIfAborted();
       throw failureOfConnection(error);
     }
   }
 
-  async function buffer(answer: StreamedResponse, signal: AbortSignal): Promise<BufferedResponse> {
-    const { status, headers } = answer;
+  async function buffer(response: StreamedResponse, signal: AbortSignal): Promise<BufferedResponse> {
+    const { status, headers } = response;
     try {
-      return { status, headers, body: await readBounded(answer) };
+      return { status, headers, body: await readBounded(response) };
     } catch (error) {
       signal.throwIfAborted();
       throw failureOfConnection(error);
@@ -168,9 +171,9 @@ export function createSignedHttp(options: {
   const sendOnce = async (request: SignedRequest) => await buffer(await stream(request), request.signal);
 
   /**
-   * A bucket with a default retention rule takes no object and no part without Content-MD5 or a checksum header; the
-   * signed payload hash does not count. Learned from the first refusal, then sent with every body: the digest costs
-   * CPU that other buckets do not want.
+   * A bucket with a default retention rule refuses objects and parts without Content-MD5 or a checksum header; the
+   * signed payload hash does not count. The first refusal sets this, and every body then carries the digest. It is not
+   * always sent, because it costs CPU.
    * https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock-managing.html
    */
   let needsMd5 = false;
@@ -178,24 +181,24 @@ export function createSignedHttp(options: {
   async function send(request: SignedRequest): Promise<BufferedResponse> {
     const isUpload = request.method === 'PUT' && request.body !== undefined;
     if (isUpload && needsMd5) return await sendOnce(withMd5(request));
-    const answer = await sendOnce(request);
-    if (!isUpload || answer.status !== 400 || !isMd5Missing(codeOf(answer.body.toString('utf8'))))
-      return answer;
+    const response = await sendOnce(request);
+    if (!isUpload || response.status !== 400 || !isMd5Missing(s3ErrorCodeOf(response.body.toString('utf8'))))
+      return response;
     const again = await sendOnce(withMd5(request));
     if (again.status < 300) needsMd5 = true;
     return again;
   }
 
-  const failureOf: SignedHttp['failureOf'] = (answer) => failureOfResponse(answer, clock.now());
+  const failureOf: SignedHttp['failureOf'] = (response) => failureOfResponse(response, clock.now());
 
   return {
     stream,
     send,
     buffer,
     sendOk: async (request) => {
-      const answer = await send(request);
-      if (answer.status >= 200 && answer.status < 300) return answer;
-      throw failureOf(answer);
+      const response = await send(request);
+      if (response.status >= 200 && response.status < 300) return response;
+      throw failureOf(response);
     },
     failureOf,
     close: () => agent.destroy(),

@@ -1,5 +1,7 @@
-/** The headers an object is stored with. Values are ASCII: undici and half the vendors refuse anything else. */
+/** The headers an object is stored with. Values are ASCII: undici and half of the vendors refuse anything else. */
 import { create as createDisposition, parse as parseDisposition } from 'content-disposition';
+import { failure } from '../../failures.ts';
+import type { BufferedResponse } from '../http/signed-request.ts';
 
 export interface ObjectHeaders {
   readonly contentType: string;
@@ -11,19 +13,21 @@ export interface ObjectHeaders {
 
 const META_PREFIX = 'wma-';
 const META_HEADER = `x-amz-meta-${META_PREFIX}`;
-/** In characters, which stay under 2 KB encoded. */
+/** In characters; encoded, so many stay under 2 KB. */
 const MAX_NAME_LENGTH = 180;
 
-/** `attachment; filename="____.jpg"; filename*=UTF-8''…` – control characters and path separators are cut out. */
+/**
+ * Returns `attachment; filename="____.jpg"; filename*=UTF-8''…`. Control characters and path separators become `_`,
+ * because the name was typed by a user.
+ */
 export function dispositionOf(disposition: ObjectHeaders['disposition'], fileName?: string): string {
   if (!fileName) return disposition;
-  // A name is what a stranger typed.
   const clean = fileName.toWellFormed().replace(/[\u0000-\u001f\u007f-\u009f/\\]/g, '_');
   const name = clean.length > MAX_NAME_LENGTH ? [...clean].slice(0, MAX_NAME_LENGTH).join('') : clean;
   return createDisposition(name, { type: disposition, fallback: name.replace(/[^\u0020-\u007e]/gu, '_') });
 }
 
-/** User metadata as S3 keeps it: name with `wma-` in lower case, value percent-encoded. */
+/** Returns user metadata as S3 stores it: names in lower case with the prefix `wma-`, values percent-encoded. */
 export function metadataOf(
   metadata: Readonly<Record<string, string>>,
   prefix = META_PREFIX,
@@ -34,10 +38,10 @@ export function metadataOf(
   return encoded;
 }
 
-/** Shared caches must not keep what a link opened for one person. */
+/** Shared caches must not store what a link opened for one person. */
 export const CACHE_CONTROL = 'private';
 
-/** For a plain PUT. */
+/** Returns the headers of a plain PUT. */
 export function headersOf(object: ObjectHeaders): Record<string, string> {
   return {
     'content-type': object.contentType,
@@ -47,7 +51,7 @@ export function headersOf(object: ObjectHeaders): Record<string, string> {
   };
 }
 
-/** The way back: x-amz-meta-wma-* of an answer, decoded, under lower-case names. */
+/** Returns the x-amz-meta-wma-* headers of a response, decoded, under lower-case names. */
 export function readMetadata(headers: Readonly<Record<string, string>>): Record<string, string> {
   const found: Record<string, string> = {};
   for (const [name, value] of Object.entries(headers))
@@ -55,13 +59,24 @@ export function readMetadata(headers: Readonly<Record<string, string>>): Record<
   return found;
 }
 
-/** The file's name as it was given to {@link dispositionOf}, but for what had to be cut out of it. */
+/** Returns the file name that {@link dispositionOf} was given, with the replaced characters. */
 export function fileNameOf(disposition: string | undefined): string | undefined {
   try {
     return disposition && parseDisposition(disposition).parameters.filename;
   } catch {
     return undefined;
   }
+}
+
+/**
+ * Returns the ETag, which every store gives for what it has stored. A 200 without one comes from a website or a captive
+ * portal.
+ */
+export function etagOf({ status, headers }: BufferedResponse): string {
+  const { etag } = headers;
+  if (!etag || etag.startsWith('W/') || headers['content-type']?.startsWith('text/html'))
+    throw failure('store_not_s3', `HTTP ${status} and no ETag of an object`);
+  return etag;
 }
 
 function decode(value: string): string {

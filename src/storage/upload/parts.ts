@@ -1,19 +1,19 @@
-/** Cuts a body into parts of equal size (R2 insists on it), each a list of the chunks it came in, with its hash. */
+/** Cuts a body into parts of equal size, as R2 requires, each with its hash. A part is the list of its chunks. */
 import { createHash } from 'node:crypto';
 
 export interface Part {
   /** From 1. */
   readonly number: number;
   readonly chunks: readonly Uint8Array[];
-  /** Hex, of this part. */
+  /** Hex digest of this part. */
   readonly sha256: string;
   readonly last: boolean;
 }
 
 /**
- * A part is given out only when a byte beyond it has come, or the body has ended whole: every part but the last has
- * `partSizeBytes`, the last has at least one byte, an empty body is one empty part. Chunks are not joined: that
- * costs 12 % of an upload and as much again in garbage.
+ * Yields a part when a byte beyond it has arrived or the body has ended: every part but the last has `partSizeBytes`,
+ * the last has at least one byte, and an empty body is one empty part. Chunks are not joined: that would cost 12 % of
+ * an upload and as much again in garbage collection.
  */
 export async function* partsOf(
   body: AsyncIterable<Uint8Array>,
@@ -22,7 +22,7 @@ export async function* partsOf(
   let number = 1;
   let chunks: Uint8Array[] = [];
   let sizeBytes = 0;
-  // Hashed as they come, while they are still in the processor's cache.
+  // Hashed on arrival, while the chunks are still in the processor's cache.
   let hash = createHash('sha256');
   const add = (chunk: Uint8Array) => {
     chunks.push(chunk);

@@ -1,11 +1,11 @@
 /**
- * What stands in front of every upload. It counts and hashes, and holds the last chunk back until the whole is
- * proven: a sink that never sees the last chunk cannot complete an object from a short, long or altered body.
+ * Verifies the length and sha256 of a body while it is uploaded. The last chunk is held back until the whole body is
+ * verified: an upload that never gets its last chunk cannot complete an object from a short, long or altered body.
  */
 import { createHash } from 'node:crypto';
 import { failure } from '../../failures.ts';
 
-/** What is known of a body beforehand. Undefined: the body itself fails when it is cut (chunked encoding). */
+/** What is known of a body beforehand. */
 export type Expectation =
   | { readonly lengthBytes: number }
   | { readonly sha256: string; readonly sizeBytes: number };
@@ -17,21 +17,21 @@ export interface Digest {
 }
 
 export interface VerifiedBody {
-  /** To be read once. Throws body_too_short, body_too_long, bytes_differ, timeout, or what the source threw. */
+  /** Can be read once. Throws body_too_short, body_too_long, bytes_differ, timeout, or what the source threw. */
   readonly chunks: AsyncGenerator<Uint8Array, void, undefined>;
-  /** Of the whole body; to be asked after the last chunk. */
+  /** Returns the digest of the whole body. Throws before the last chunk has been read. */
   digest(): Digest;
 }
 
 export interface VerifiedBodyOptions {
   readonly expect: Expectation | undefined;
-  /** Silence of the source that ends it. */
+  /** How long the source may be silent before the body fails with `timeout`. */
   readonly idleTimeoutMs: number;
-  /** Wakes a guard whose source is silent. */
+  /** Ends the wait for a silent source. */
   readonly signal: AbortSignal;
 }
 
-/** Counts and hashes, and knows when a body is longer, shorter or another than was said. */
+/** Counts and hashes chunks, and throws where length or hash is not the expected one. */
 function createVerifier(expect: Expectation | undefined) {
   const limitBytes = expect && ('lengthBytes' in expect ? expect.lengthBytes : expect.sizeBytes);
   const hash = createHash('sha256');
@@ -53,31 +53,31 @@ function createVerifier(expect: Expectation | undefined) {
       if (limitBytes !== undefined && sizeBytes < limitBytes) throw wrongLength(false);
       const sha256 = hash.digest('hex');
       if (expect && 'sha256' in expect && sha256 !== expect.sha256)
-        throw failure('bytes_differ', `${sizeBytes} bytes of another content`);
+        throw failure('bytes_differ', `${sizeBytes} bytes with another sha256`);
       return { sizeBytes, sha256 };
     },
   };
 }
 
-/** A body that fits into memory, whole and proven. Nothing of it has left yet, so nothing has to be held back. */
+/** Reads a body into memory and verifies it. Nothing is sent before, so no chunk has to be held back. */
 export async function readVerified(
   body: AsyncIterable<Uint8Array>,
   { expect, idleTimeoutMs, signal }: VerifiedBodyOptions,
-): Promise<{ readonly chunks: readonly Uint8Array[]; readonly measure: Digest }> {
-  const proof = createVerifier(expect);
+): Promise<{ readonly chunks: readonly Uint8Array[]; readonly digest: Digest }> {
+  const verifier = createVerifier(expect);
   const source = body[Symbol.asyncIterator]();
-  const watch = createIdleReader(source, idleTimeoutMs, signal);
+  const reader = createIdleReader(source, idleTimeoutMs, signal);
   const chunks: Uint8Array[] = [];
   let ended = false;
   try {
-    for (let step = await watch.next(); !step.done; step = await watch.next()) {
-      proof.add(step.value);
+    for (let step = await reader.next(); !step.done; step = await reader.next()) {
+      verifier.add(step.value);
       chunks.push(step.value);
     }
     ended = true;
-    return { chunks, measure: proof.finish() };
+    return { chunks, digest: verifier.finish() };
   } finally {
-    watch.end();
+    reader.end();
     if (!ended) closeWithoutWaiting(source);
   }
 }
@@ -86,28 +86,28 @@ export function createVerifiedBody(
   body: AsyncIterable<Uint8Array>,
   { expect, idleTimeoutMs, signal }: VerifiedBodyOptions,
 ): VerifiedBody {
-  const proof = createVerifier(expect);
-  let measured: Digest | undefined;
+  const verifier = createVerifier(expect);
+  let digest: Digest | undefined;
 
   async function* read(): AsyncGenerator<Uint8Array, void, undefined> {
     const source = body[Symbol.asyncIterator]();
-    const watch = createIdleReader(source, idleTimeoutMs, signal);
-    let held: Uint8Array | undefined;
+    const reader = createIdleReader(source, idleTimeoutMs, signal);
+    let lastChunk: Uint8Array | undefined;
     let ended = false;
     try {
       for (;;) {
-        const step = await watch.next();
+        const step = await reader.next();
         if (step.done) break;
         if (step.value.byteLength === 0) continue;
-        proof.add(step.value);
-        if (held) yield held;
-        held = step.value;
+        verifier.add(step.value);
+        if (lastChunk) yield lastChunk;
+        lastChunk = step.value;
       }
       ended = true;
-      measured = proof.finish();
-      if (held) yield held;
+      digest = verifier.finish();
+      if (lastChunk) yield lastChunk;
     } finally {
-      watch.end();
+      reader.end();
       if (!ended) closeWithoutWaiting(source);
     }
   }
@@ -115,25 +115,25 @@ export function createVerifiedBody(
   return {
     chunks: read(),
     digest: () => {
-      if (!measured) throw new Error('the body has not been read to its end');
-      return measured;
+      if (!digest) throw new Error('the body has not been read to its end');
+      return digest;
     },
   };
 }
 
-/** Not awaited: a generator that is stalled inside next() answers return() only when it wakes. */
+/** Not awaited: the return() of a generator that waits inside next() resolves only when that wait ends. */
 function closeWithoutWaiting(source: AsyncIterator<Uint8Array>): void {
   source.return?.()?.catch(() => undefined);
 }
 
 /**
- * Waits for the source's next chunk, the signal, or too long a silence. One listener and one timer serve all chunks:
- * a pair for each cost as much as hashing them.
+ * Waits for the source's next chunk, the signal, or the idle timeout. One listener and one timer serve all chunks: a
+ * pair for each chunk cost as much as hashing it.
  */
 function createIdleReader(source: AsyncIterator<Uint8Array>, idleTimeoutMs: number, signal: AbortSignal) {
   let wake: (reason: unknown) => void = () => undefined;
-  const stop = () => wake(signal.reason);
-  signal.addEventListener('abort', stop, { once: true });
+  const abort = () => wake(signal.reason);
+  signal.addEventListener('abort', abort, { once: true });
   const timer = setTimeout(() => wake(failure('timeout', `no bytes for ${idleTimeoutMs} ms`)), idleTimeoutMs);
   return {
     next: () =>
@@ -145,7 +145,7 @@ function createIdleReader(source: AsyncIterator<Uint8Array>, idleTimeoutMs: numb
       }),
     end: () => {
       clearTimeout(timer);
-      signal.removeEventListener('abort', stop);
+      signal.removeEventListener('abort', abort);
     },
   };
 }
