@@ -1,4 +1,4 @@
-/** The HTTP server, built but not listening: plugins, error answers, and the rooms of routes. */
+/** Builds the HTTP server, not yet listening: plugins, error responses, route plugins. */
 import cookie from '@fastify/cookie';
 import helmet, { type FastifyHelmetOptions } from '@fastify/helmet';
 import Fastify, { type FastifyError, type FastifyReply, type FastifyRequest } from 'fastify';
@@ -46,7 +46,7 @@ function createApp(deps: RouteDeps): App {
     logger: false,
     bodyLimit: API_BODY_BYTES,
     http: timeoutsOf(limits),
-    // Fastify sets these itself, over what the options of Node say.
+    // Fastify sets these on the server itself and overrides Node's options.
     requestTimeout: limits.requestMs,
     keepAliveTimeout: limits.keepAliveMs,
     connectionTimeout: limits.silentMs,
@@ -57,15 +57,20 @@ function createApp(deps: RouteDeps): App {
   }).withTypeProvider<ZodTypeProvider>();
   limitConnections(app.server, limits.connections);
   app.setValidatorCompiler(validatorCompiler);
-  // Schemas of answers are documentation, held true by the tests; checking our own rows again costs time.
-  app.setSerializerCompiler(() => (answer) => JSON.stringify(answer));
+  // Response schemas are documentation, which the tests verify; validating our own rows here would cost time.
+  app.setSerializerCompiler(() => (body) => JSON.stringify(body));
   app.setErrorHandler((error, request, reply) => {
     const problem = problemOf(error as FastifyError);
-    if (problem.code === 'database_away') deps.intake.suspect();
+    if (problem.code === 'database_away') deps.ingest.suspect();
     if (problem.code === 'internal') {
       const { method, routeOptions, url } = request;
-      const key = `a request failed: ${method} ${routeOptions.url} ${(error as FastifyError).code}`;
-      deps.repeatedLog.write('error', key, { err: error, method, url: redact(url) }, 'a request failed');
+      const key = `request ${method} ${routeOptions.url} ${(error as FastifyError).code}`;
+      deps.repeatedLog.write(
+        'error',
+        key,
+        { err: error, method, url: redact(url) },
+        'server: request failed',
+      );
     }
     return sendProblem(request, reply, problem);
   });
@@ -75,7 +80,7 @@ function createApp(deps: RouteDeps): App {
 const notFound = (request: FastifyRequest, reply: FastifyReply) =>
   sendProblem(request, reply, new Problem('not_found'));
 
-/** Every error has its problem; what nobody thought of is `internal` and says nothing of its inside. */
+/** The problem for any error that a route threw; `internal`, without details, for errors of no known kind. */
 function problemOf(error: FastifyError): Problem {
   if (error instanceof Problem) return error;
   if (hasZodFastifySchemaValidationErrors(error)) {
@@ -112,9 +117,9 @@ function problemOf(error: FastifyError): Problem {
   };
   const code = byCode[error.code];
   if (code) return new Problem(code, { detail: error.message });
-  // SQLSTATE class 22, data exception: a value that no schema foresaw and no column holds.
+  // SQLSTATE class 22, data exception: a value that passed the schema but fits no column.
   if (/^22[0-9A-Z]{3}$/.test(error.code ?? '')) {
-    return new Problem('invalid_request', { detail: 'a value is outside what can be looked up' });
+    return new Problem('invalid_request', { detail: 'a value is outside the range of its field' });
   }
   if (error.statusCode && error.statusCode >= 400 && error.statusCode < 500) {
     return new Problem('invalid_request', { detail: 'the request could not be read' });
@@ -122,21 +127,21 @@ function problemOf(error: FastifyError): Problem {
   return new Problem('internal');
 }
 
-/** Everything: callbacks, API, health, metrics, Bull Board, the page. */
+/** The whole server: callbacks, API, health, metrics, Bull Board, dashboard. */
 export async function buildServer(deps: RouteDeps): Promise<App> {
   const app = createApp(deps);
   rejectUnknownParameters(app);
   await registerOpenApi(app);
   app.decorateRequest('principal');
-  // Beside the others, not among them: WeChat has neither browser nor key, and calls by the thousand.
+  // Outside the scope of the others, without their hooks: WeChat has neither a browser nor a key, and calls often.
   await app.register(callbackRoutes(deps));
-  await app.register((scope) => addRooms(scope, deps));
+  await app.register((scope) => addKeyedRoutes(scope, deps));
   await app.ready();
   return app;
 }
 
-/** For browsers and keys. */
-async function addRooms(app: App, deps: RouteDeps): Promise<void> {
+/** The routes for browsers and API keys, with authorization, security headers and load shedding. */
+async function addKeyedRoutes(app: App, deps: RouteDeps): Promise<void> {
   app.setNotFoundHandler(notFound);
   await app.register(cookie);
   await app.register(helmet, securityHeaders(await storeOrigin(deps)));
@@ -146,18 +151,18 @@ async function addRooms(app: App, deps: RouteDeps): Promise<void> {
     try {
       request.principal = await deps.access.authorize(request, { scope, accountScoped });
     } catch (error) {
-      // Answered here, because a plugin's own error handler would make a 500 of it.
+      // Sent here, because a plugin's own error handler would turn it into a 500.
       if (!(error instanceof Problem)) throw error;
       await sendProblem(request, reply, error);
     }
   });
   addLoadShedding(app, deps);
   app.addHook('onSend', async (_request, reply) => {
-    // Answers differ by key, language and moment; what may be kept says so itself.
+    // Responses differ by key, language and time; routes whose responses may be cached set the header themselves.
     if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store');
   });
   await apiDocRoutes(app);
-  const rooms = [
+  const plugins = [
     healthRoutes,
     loginRoutes,
     loginLinkRoutes,
@@ -177,10 +182,10 @@ async function addRooms(app: App, deps: RouteDeps): Promise<void> {
     queueBoardRoutes,
     dashboardRoutes,
   ];
-  for (const room of rooms) await app.register(room(deps));
+  for (const plugin of plugins) await app.register(plugin(deps));
 }
 
-/** Where the browser gets pictures and sound from: a signed link says it, whatever the addressing. */
+/** The origin that browsers load pictures and sound from, taken from a signed link: right for any addressing style. */
 async function storeOrigin(deps: Pick<RouteDeps, 'clock' | 'store'>): Promise<string> {
   const { url } = await deps.store.link('any', { now: deps.clock.now(), ttlMs: 60_000 });
   return new URL(url).origin;
@@ -203,18 +208,18 @@ function securityHeaders(mediaOrigin: string): FastifyHelmetOptions {
         baseUri: ["'none'"],
       },
     },
-    // Behind a proxy TLS is the proxy's; over plain http on one's own machine HSTS would lock people out.
+    // TLS ends at the proxy, which may set HSTS; over plain http on localhost it would lock users out.
     hsts: false,
-    // Over plain http browsers ignore it, and complain in the console.
+    // Over plain http browsers ignore it and warn in the console.
     crossOriginOpenerPolicy: false,
     originAgentCluster: false,
     crossOriginResourcePolicy: { policy: 'same-origin' },
-    // Not no-referrer: a form's Origin would be null, and be taken for a foreign page's.
+    // Not no-referrer: the Origin of a form would be null, which counts as another site's page.
     referrerPolicy: { policy: 'same-origin' },
   };
 }
 
-/** CALLBACK_PORT: answers /wechat/ alone, to be the only port the Internet reaches. */
+/** The server of CALLBACK_PORT: only /wechat/, so that it can be the only port that the Internet reaches. */
 export async function buildCallbackServer(deps: RouteDeps): Promise<App> {
   const app = createApp(deps);
   app.setNotFoundHandler(notFound);

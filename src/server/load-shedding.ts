@@ -1,6 +1,6 @@
 /**
- * The API gives way before callbacks feel it: a bound on requests at once, half of it for one key, and on how late
- * the event loop is. Whoever is turned away hears when to come back. /wechat/* is never turned away here.
+ * Load shedding: refuses API requests before callbacks become slow. It limits the requests in progress, half of them for
+ * one key, and the delay of the event loop. A refused request gets Retry-After. /wechat/ is never refused here.
  */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { FastifyRequest } from 'fastify';
@@ -8,65 +8,68 @@ import type { Ingest } from '../pipeline/ingest/ingest.ts';
 import { Problem, sendProblem } from './problem.ts';
 import type { App } from './route-deps.ts';
 
-/**
- * Reads share ten connections with the callbacks' rows: 128 of the slowest (0.1 s) keep those waiting for little more
- * than a second. References are written in groups, so many more may wait, and what they hold is bounded by accept.
- */
-const PLACES = { read: 128, write: 2_000 } as const;
-/** On average over a second, so that a single long statement of the embedded database is no overload. */
-const LATE_MS = 1_000;
-const LOOK_EVERY_MS = 1_000;
-const NS_PER_MS = 1e6;
-/** A GET is answered within this or not at all; not the content of a file, which may be long on its way. */
-const READ_MS = 10_000;
+type RequestKind = 'read' | 'write';
 
-const FREE: ReadonlySet<string> = new Set(['/wechat/:account', '/livez', '/readyz', '/metrics']);
-const WRITES: ReadonlySet<string> = new Set(['/v1/media', '/v1/media/batch']);
-const AGAIN = { retryAfterSeconds: 2 };
+/**
+ * Reads share ten connections with the rows of callbacks: 128 of the slowest (0.1 s) delay those by little more than a
+ * second. References are inserted in batches, so many more may wait, and the batcher bounds the memory they take.
+ */
+const REQUEST_LIMITS: Readonly<Record<RequestKind, number>> = { read: 128, write: 2_000 };
+/** The mean over a second, so that one long statement of the embedded database does not count as overload. */
+const LOOP_DELAY_LIMIT_MS = 1_000;
+const LOOP_DELAY_WINDOW_MS = 1_000;
+const NS_PER_MS = 1e6;
+/** The time limit of a GET; not for the content of a file, whose transfer may take long. */
+const READ_TIMEOUT_MS = 10_000;
+
+const EXEMPT_ROUTES: ReadonlySet<string> = new Set(['/wechat/:account', '/livez', '/readyz', '/metrics']);
+const WRITE_ROUTES: ReadonlySet<string> = new Set(['/v1/media', '/v1/media/batch']);
+const RETRY = { retryAfterSeconds: 2 };
 
 export interface RequestLimiter {
-  /** Takes a place and answers how to leave it. Throws Problem: 429 for a key that takes too much, 503 for all. */
-  acquire(key: string, kind: keyof typeof PLACES): () => void;
+  /** Returns the release. Throws Problem: 429 for a key with too many requests in progress, 503 when there are too many. */
+  acquire(key: string, kind: RequestKind): () => void;
 }
 
-/** `loopDelayMs`: how late the event loop has been of late. */
+/** `loopDelayMs`: the recent delay of the event loop. */
 export function createRequestLimiter(
   loopDelayMs: () => number,
-  places: Readonly<Record<keyof typeof PLACES, number>> = PLACES,
+  limits: Readonly<Record<RequestKind, number>> = REQUEST_LIMITS,
 ): RequestLimiter {
-  const taken = { read: 0, write: 0 };
-  const byKey = new Map<string, number>();
+  const active = { read: 0, write: 0 };
+  const activeByKey = new Map<string, number>();
   return {
     acquire: (key, kind) => {
       const name = `${kind} ${key}`;
-      const own = byKey.get(name) ?? 0;
-      if (own >= places[kind] / 2) throw new Problem('too_many_requests', AGAIN);
-      if (taken[kind] >= places[kind] || loopDelayMs() > LATE_MS) throw new Problem('overloaded', AGAIN);
-      taken[kind]++;
-      byKey.set(name, own + 1);
-      let hasLeft = false;
+      const ofKey = activeByKey.get(name) ?? 0;
+      if (ofKey >= limits[kind] / 2) throw new Problem('too_many_requests', RETRY);
+      if (active[kind] >= limits[kind] || loopDelayMs() > LOOP_DELAY_LIMIT_MS)
+        throw new Problem('overloaded', RETRY);
+      active[kind]++;
+      activeByKey.set(name, ofKey + 1);
+      let isReleased = false;
       return () => {
-        if (hasLeft) return;
-        hasLeft = true;
-        taken[kind]--;
-        const left = (byKey.get(name) ?? 1) - 1;
-        if (left === 0) byKey.delete(name);
-        else byKey.set(name, left);
+        if (isReleased) return;
+        isReleased = true;
+        active[kind]--;
+        const left = (activeByKey.get(name) ?? 1) - 1;
+        if (left === 0) activeByKey.delete(name);
+        else activeByKey.set(name, left);
       };
     },
   };
 }
 
-/** The mean of the last second; `close` lets the process end. */
-function watchLoop(): { delayMs(): number; close(): void } {
+/** Measures the mean delay of the event loop over the last second. `close` stops the measurement. */
+function watchLoopDelay(): { delayMs(): number; close(): void } {
   const histogram = monitorEventLoopDelay({ resolution: 20 });
   histogram.enable();
-  let lookedAtMs = performance.now();
+  let measuredAtMs = performance.now();
   let meanMs = 0;
   return {
     delayMs: () => {
-      if (performance.now() - lookedAtMs > LOOK_EVERY_MS) {
-        lookedAtMs = performance.now();
+      if (performance.now() - measuredAtMs > LOOP_DELAY_WINDOW_MS) {
+        measuredAtMs = performance.now();
         meanMs = histogram.mean / NS_PER_MS;
         histogram.reset();
       }
@@ -76,35 +79,35 @@ function watchLoop(): { delayMs(): number; close(): void } {
   };
 }
 
-/** To be added after whoever asks is known. */
-export function addLoadShedding(app: App, deps: { intake: Pick<Ingest, 'state'> }): void {
-  const loop = watchLoop();
+/** To be added after the hook that sets `request.principal`. */
+export function addLoadShedding(app: App, deps: { ingest: Pick<Ingest, 'state'> }): void {
+  const loop = watchLoopDelay();
   app.addHook('onClose', async () => loop.close());
-  const places = createRequestLimiter(loop.delayMs);
-  const leave = new WeakMap<FastifyRequest, () => void>();
+  const limiter = createRequestLimiter(loop.delayMs);
+  const releases = new WeakMap<FastifyRequest, () => void>();
 
   app.addHook('onRoute', (route) => {
     const isRead = [route.method].flat().includes('GET');
     if (isRead && route.url.startsWith('/v1/') && !route.url.endsWith('/content'))
-      route.handlerTimeout = READ_MS;
+      route.handlerTimeout = READ_TIMEOUT_MS;
   });
   app.addHook('onRequest', async (request, reply) => {
     const { url = '' } = request.routeOptions;
-    if (FREE.has(url) || reply.sent) return;
-    const isWrite = request.method === 'POST' && WRITES.has(url);
+    if (EXEMPT_ROUTES.has(url) || reply.sent) return;
+    const isWrite = request.method === 'POST' && WRITE_ROUTES.has(url);
     try {
-      // Known to be away: the pool would keep the request for as long as it has patience.
-      if (!isWrite && url.startsWith('/v1/') && deps.intake.state.isDatabaseDown)
+      // Refused at once while the database is known to be down: the request would wait for a connection of the pool.
+      if (!isWrite && url.startsWith('/v1/') && deps.ingest.state.isDatabaseDown)
         throw new Problem('database_away', { retryAfterSeconds: 5 });
       const key = (request.principal as { name: string } | undefined)?.name ?? '';
-      leave.set(request, places.acquire(key, isWrite ? 'write' : 'read'));
+      releases.set(request, limiter.acquire(key, isWrite ? 'write' : 'read'));
     } catch (error) {
-      // Answered here, because a plugin's own error handler would make a 500 of it.
+      // Sent here, because a plugin's own error handler would turn it into a 500.
       if (!(error instanceof Problem)) throw error;
       await sendProblem(request, reply, error);
     }
   });
-  // What is sent from here on waits for the client alone.
-  app.addHook('onSend', async (request) => leave.get(request)?.());
-  app.addHook('onResponse', async (request) => leave.get(request)?.());
+  // From onSend on the request waits only for the client.
+  app.addHook('onSend', async (request) => releases.get(request)?.());
+  app.addHook('onResponse', async (request) => releases.get(request)?.());
 }

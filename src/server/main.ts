@@ -1,4 +1,4 @@
-/** The server alone: callbacks, API, page. Workers fetch beside it, in processes of their own. */
+/** The server program: callbacks, API, dashboard. Workers download in processes of their own. */
 import { startAlerts } from '../app/alerts.ts';
 import { openAppContext } from '../app/app-context.ts';
 import { requireShared, runProgram } from '../app/run.ts';

@@ -1,5 +1,4 @@
-/** What the rooms of the server are given. */
-
+/** What every route plugin gets: the app context, and what the server adds to it. */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
@@ -20,21 +19,21 @@ export interface RouteDeps
     | 'config'
     | 'due'
     | 'gather'
+    | 'health'
     | 'lifetimes'
     | 'log'
     | 'metrics'
     | 'queue'
-    | 'store'
     | 'shutdown'
-    | 'health'
+    | 'store'
   > {
   access: Access;
-  /** For lines that whoever calls can cause. */
+  /** For log lines that clients can cause at any rate. */
   repeatedLog: RepeatedLog;
-  /** Of connections and requests. Default: LISTENER_LIMITS. */
+  /** Limits of connections and requests. Default: LISTENER_LIMITS. */
   limits?: ListenerLimits;
-  intake: Ingest;
-  /** What the list of checks finds, looked at once a second at most; of these accounts: at every call. */
+  ingest: Ingest;
+  /** Runs the list of checks, at most once a second; for the named accounts: at every call. */
   runChecks: (accounts?: readonly string[]) => Promise<CheckRun>;
 }
 

@@ -1,5 +1,4 @@
-/** The server on its ports, and what to tell whoever started it. */
-
+/** Opens the server on its ports, and formats the message printed at start. */
 import type { AppContext } from '../app/app-context.ts';
 import { atMostOncePerSecond, runChecks } from '../app/checks.ts';
 import { openIngest } from '../app/ingest.ts';
@@ -8,60 +7,61 @@ import type { ApiKey } from '../config/api-keys.ts';
 import type { Config } from '../config/config.ts';
 import type { ListenerLimits } from '../runtime/network/server-limits.ts';
 import { createRepeatedLog } from '../runtime/repeated-log.ts';
+import { settledWithin } from '../runtime/timeout.ts';
 import { buildCallbackServer, buildServer } from './app.ts';
 import { createAccess } from './auth/access.ts';
 import { callbackUrlOf } from './callbacks/callback-url.ts';
 import type { App } from './route-deps.ts';
 
 export interface RunningServer {
-  /** Where the page and the API answer, as reached from this machine. */
+  /** The address of dashboard and API, as reached from this machine. */
   readonly url: string;
-  /** Where /wechat/ alone answers; absent without CALLBACK_PORT. */
+  /** The address of CALLBACK_PORT, which serves only /wechat/; absent without it. */
   readonly callbackUrl?: string;
-  /** A link that signs a browser in, good once within a quarter of an hour. */
+  /** A link that signs a browser in: works once, for 15 minutes. */
   createLoginLink(): string;
 }
 
-/** How long answers in progress may take once closing has begun; then their connections are cut. */
-const ANSWERS_MS = 5_000;
+/** How long requests in progress may take at shutdown before their connections are closed. */
+const DRAIN_MS = 5_000;
 
-/** Listens on HOST:PORT, and on CALLBACK_PORT where set. A port that is taken throws a sentence with its variable. */
+/** Listens on HOST:PORT, and on CALLBACK_PORT where set. Throws StartError, naming the variable, for a port in use. */
 export async function openServer(
-  parts: AppContext,
+  context: AppContext,
   { keys, limits }: { keys: readonly ApiKey[]; limits?: ListenerLimits },
 ): Promise<RunningServer> {
-  const { host, port, callbackPort } = parts.config.http;
-  const intake = await openIngest(parts);
-  const repeatedLog = createRepeatedLog(parts.log);
-  parts.shutdown.step('repeated log lines', async () => repeatedLog.close());
-  const lookAt = (accounts?: readonly string[]) =>
-    runChecks(parts.gather, {
-      isAway: () => intake.state.isDatabaseDown,
-      suspect: intake.suspect,
+  const { host, port, callbackPort } = context.config.http;
+  const ingest = await openIngest(context);
+  const repeatedLog = createRepeatedLog(context.log);
+  context.shutdown.step('repeated log lines', async () => repeatedLog.close());
+  const runChecksOf = (accounts?: readonly string[]) =>
+    runChecks(context.gather, {
+      isAway: () => ingest.state.isDatabaseDown,
+      suspect: ingest.suspect,
       ...(accounts ? { accounts } : {}),
     });
-  const lookAtAll = atMostOncePerSecond(() => lookAt());
+  const runAllChecks = atMostOncePerSecond(() => runChecksOf());
   const deps = {
-    ...parts,
-    intake,
+    ...context,
+    ingest,
     repeatedLog,
     ...(limits ? { limits } : {}),
     access: createAccess(keys, {
-      clock: parts.clock,
-      revocations: parts.catalogue.revocations,
-      publicUrl: parts.config.http.publicUrl,
-      isAway: () => intake.state.isDatabaseDown,
+      clock: context.clock,
+      revocations: context.catalogue.revocations,
+      publicUrl: context.config.http.publicUrl,
+      isDatabaseDown: () => ingest.state.isDatabaseDown,
     }),
-    runChecks: async (accounts?: readonly string[]) => (accounts ? lookAt(accounts) : lookAtAll()),
+    runChecks: async (accounts?: readonly string[]) => (accounts ? runChecksOf(accounts) : runAllChecks()),
   };
-  const url = await listen(parts, 'http server', await buildServer(deps), {
+  const url = await listen(context, 'http server', await buildServer(deps), {
     host,
     port,
     portVariable: 'PORT',
   });
   const createLoginLink = () => `${url}/login?ticket=${deps.access.createLoginTicket().ticket}`;
   if (callbackPort === undefined) return { url, createLoginLink };
-  const callbackUrl = await listen(parts, 'callback server', await buildCallbackServer(deps), {
+  const callbackUrl = await listen(context, 'callback server', await buildCallbackServer(deps), {
     host,
     port: callbackPort,
     portVariable: 'CALLBACK_PORT',
@@ -70,7 +70,7 @@ export async function openServer(
 }
 
 async function listen(
-  parts: Pick<AppContext, 'shutdown'>,
+  context: Pick<AppContext, 'shutdown'>,
   name: string,
   app: App,
   at: { host: string; port: number; portVariable: string },
@@ -81,15 +81,16 @@ async function listen(
     await app.close();
     throw listenError(error, at);
   }
-  parts.shutdown.step(name, async () => {
-    const timer = setTimeout(() => app.server.closeAllConnections(), ANSWERS_MS);
-    await app.close().finally(() => clearTimeout(timer));
+  context.shutdown.step(name, async () => {
+    const closing = app.close();
+    if (!(await settledWithin(closing, DRAIN_MS))) app.server.closeAllConnections();
+    await closing;
   });
   const { port } = app.server.address() as { port: number };
   return `http://${localHost(at.host)}:${port}`;
 }
 
-/** A wildcard is no address a browser can open. */
+/** The host by which this machine reaches a server that listens on `host`, which may be a wildcard. */
 function localHost(host: string): string {
   if (host === '0.0.0.0') return '127.0.0.1';
   if (host === '::') return '[::1]';
@@ -97,8 +98,8 @@ function localHost(host: string): string {
 }
 
 /**
- * Whether the output of this program may hold a login link: a terminal, which a person reads, or the embedded shape.
- * The output of a server in production is a log that others read too; there `wma login` makes a link.
+ * Whether a login link may be printed: on a terminal, or with the embedded database outside production. The output of a
+ * server in production is a log with more readers; there `wma login` makes a link.
  */
 export function mayShowLoginLink(
   { production, shape }: Pick<Config, 'production' | 'shape'>,
@@ -107,32 +108,32 @@ export function mayShowLoginLink(
   return output.isTTY === true || (shape.database === 'embedded' && !production);
 }
 
-/** What is printed at start: the page, the addresses to paste into WeChat's console, the key's file. */
+/** The message printed at start: the dashboard, the addresses to paste into WeChat's console, the key file. */
 export function startMessage(
-  parts: Pick<AppContext, 'accounts' | 'config'>,
+  context: Pick<AppContext, 'accounts' | 'config'>,
   server: RunningServer,
   options: { showLoginLink: boolean; keyFile?: string | undefined },
 ): string {
-  const { http, shape } = parts.config;
+  const { http, shape } = context.config;
   const { publicUrl } = http;
   const base = publicUrl ?? server.callbackUrl ?? server.url;
-  const callbacks = parts.accounts.all.map(({ account, name }) => {
+  const callbacks = context.accounts.all.map(({ account, name }) => {
     const url = callbackUrlOf(base, account);
     return name ? `${url}  (${name})` : url;
   });
-  const isReached = publicUrl !== undefined || shape.wechat === 'simulated';
-  const hint = isReached ? [] : ['set PUBLIC_URL to the address by which the Internet reaches this server'];
-  const lines: [string, readonly string[]][] = [
+  const isReachable = publicUrl !== undefined || shape.wechat === 'simulated';
+  const hint = isReachable ? [] : ['set PUBLIC_URL to the address by which the Internet reaches this server'];
+  const sections: [string, readonly string[]][] = [
     [
       'Page',
       options.showLoginLink
-        ? [server.createLoginLink(), 'signs this browser in; good once, for 15 minutes']
+        ? [server.createLoginLink(), 'signs this browser in; works once, for 15 minutes']
         : [server.url, 'sign in with an API key, or with a link that wma login makes'],
     ],
     ["For WeChat's console", [...callbacks, ...hint]],
     ['API key', options.keyFile ? [options.keyFile] : []],
   ];
-  const text = lines
+  const text = sections
     .filter(([, values]) => values.length > 0)
     .map(([title, values]) => `  ${title}\n${values.map((value) => `    ${value}\n`).join('')}`);
   return `\n${text.join('\n')}\n`;

@@ -14,7 +14,7 @@ export const SABOTAGES = {
   'answer-before-commit': [
     {
       file: 'src/server/routes/callback.ts',
-      text: 'await inTime(write(account, result));',
+      text: 'await writeInTime(account, result);',
       instead: 'setTimeout(() => void write(account, result).catch(() => undefined), 5_000);',
     },
   ],

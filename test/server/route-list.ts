@@ -12,7 +12,7 @@ export async function listRoutes(s: TestServer): Promise<string[]> {
     ...s.context,
     repeatedLog: createRepeatedLog(s.context.log),
     access: createAccess([], { clock: s.context.clock, revocations: s.context.catalogue.revocations }),
-    intake: createIngest({ ...s.context, onAccepted: () => undefined }),
+    ingest: createIngest({ ...s.context, onAccepted: () => undefined }),
     runChecks: () => runChecks(s.context.gather),
   });
   const tree = app.printRoutes({ commonPrefix: false, includeMeta: false });

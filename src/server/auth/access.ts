@@ -1,4 +1,4 @@
-/** Who may do what: API keys as bearer tokens, and the session cookie a browser gets at /login. */
+/** Authorization: API keys as bearer tokens, and the session cookie that a browser gets at /login. */
 import type { FastifyRequest } from 'fastify';
 import type { Catalogue } from '../../catalogue/catalogue.ts';
 import { type ApiKey, SCOPES, type Scope } from '../../config/api-keys.ts';
@@ -7,7 +7,7 @@ import { Problem } from '../problem.ts';
 import { clientAddressOf } from './client-address.ts';
 import { type Credential, createCredentials, isSameText } from './credentials.ts';
 import { createLoginRateLimit } from './login-rate-limit.ts';
-import { isForeign } from './same-origin.ts';
+import { isCrossOrigin } from './same-origin.ts';
 
 export interface Principal {
   readonly name: string;
@@ -18,33 +18,33 @@ export interface Principal {
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Whoever asks; of open routes nobody. */
+    /** Who sends the request; not set on open routes. */
     principal: Principal;
   }
   interface FastifyContextConfig {
-    /** What a route wants. A route without a scope wants admin. */
+    /** The scope that a route requires. Default: admin. */
     scope?: Scope | 'open';
-    /** The route itself keeps to the accounts of the key. Without it a key that is bound to accounts is refused. */
+    /** The route limits itself to the accounts of the key. Other routes refuse keys that are bound to accounts. */
     accountScoped?: true;
   }
 }
 
-/** A session, or for how many seconds further wrong guesses are refused unseen (0: not yet). */
-export type SignIn = { readonly session: string } | { readonly waitSeconds: number };
+/** A session, or for how many seconds failures from this address get 429 (0: not yet). */
+export type SignInResult = { readonly session: string } | { readonly waitSeconds: number };
 
 export interface Access {
   /** Throws Problem unauthorized, forbidden, too_many_requests; database_away where a session cannot be checked. */
   authorize(
     request: FastifyRequest,
-    wants: { scope: Scope; accountScoped?: true | undefined },
+    required: { scope: Scope; accountScoped?: true | undefined },
   ): Promise<Principal>;
-  /** A link's secret, good once within a quarter of an hour, for what the principal may do. Default: everything. */
+  /** The secret of a login link with the rights of the principal (default: all): works once, for 15 minutes. */
   createLoginTicket(principal?: Principal): { ticket: string; expiresAt: Date };
-  /** A session for the secret of a link; none where it was used, is old or wrong. */
-  redeemLoginTicket(request: FastifyRequest, ticket: string): Promise<SignIn>;
-  /** A session with the scopes and accounts of a key; none where there is no such key. */
-  signIn(request: FastifyRequest, secret: string): SignIn;
-  /** Ends the session of the request's cookie: from now on no server process accepts it, whoever has a copy. */
+  /** A session for the secret of a login link; none where it was used, has expired or is wrong. */
+  redeemLoginTicket(request: FastifyRequest, ticket: string): Promise<SignInResult>;
+  /** A session with the scopes and accounts of an API key; none for an unknown key. */
+  signIn(request: FastifyRequest, secret: string): SignInResult;
+  /** Ends the session of the request's cookie: no server process accepts it any more, nor a copy of it. */
   signOut(request: FastifyRequest): Promise<void>;
 }
 
@@ -52,7 +52,7 @@ export const SESSION_COOKIE = 'wma_session';
 export const SESSION_MS = 12 * 3_600_000;
 export const TICKET_MS = 15 * 60_000;
 const OPERATOR: Principal = { name: 'login link', scopes: SCOPES };
-/** No configured key has this name: names are letters, digits, dots, _ and -. */
+/** Never the name of a configured key: those consist of letters, digits, dots, _ and -. */
 const OPERATOR_NAME = '*';
 const SAFE_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
 
@@ -67,27 +67,27 @@ export function createAccess(
     clock: Pick<Clock, 'now'>;
     revocations: Pick<Catalogue['revocations'], 'add' | 'has'>;
     publicUrl?: string | undefined;
-    /** Whether the catalogue is known to be away: then it is not asked, since the question would wait for it. */
-    isAway?: () => boolean;
+    /** Whether the database is known to be down: then no query is sent, because it would wait for a connection. */
+    isDatabaseDown?: () => boolean;
   },
 ): Access {
-  const { clock, revocations, isAway = () => false } = options;
+  const { clock, revocations, isDatabaseDown = () => false } = options;
   const credentials = createCredentials(keys.map((key) => key.secret));
-  const guesses = createLoginRateLimit(clock);
+  const rateLimit = createLoginRateLimit(clock);
   const hasExpired = ({ expiresAt }: Credential) => !(expiresAt > clock.now());
   const later = (ms: number) => new Date(clock.now().getTime() + ms);
   const createSession = (name: string) => credentials.issue('session', name, later(SESSION_MS));
 
-  // Every key is compared, so that the time taken says nothing of which one was near.
+  // Compares with every key, so that the time taken shows nothing.
   const keyOf = (secret: string): ApiKey | undefined =>
     keys.filter((key) => isSameText(key.secret, secret)).at(0);
 
   const cookieOf = (request: FastifyRequest) =>
     (request.cookies as Record<string, string | undefined> | undefined)?.[SESSION_COOKIE];
 
-  /** What was shown is right, or it is counted: a right key is accepted however many wrong ones came before it. */
-  function wrong(request: FastifyRequest): never {
-    const waitSeconds = guesses.countFailure(clientAddressOf(request));
+  /** Counts a wrong credential. A valid one is accepted however many wrong ones came before it. */
+  function rejectCredential(request: FastifyRequest): never {
+    const waitSeconds = rateLimit.countFailure(clientAddressOf(request));
     throw waitSeconds > 0
       ? new Problem('too_many_requests', { retryAfterSeconds: waitSeconds })
       : new Problem('unauthorized');
@@ -95,15 +95,15 @@ export function createAccess(
 
   async function fromCookie(request: FastifyRequest, cookie: string): Promise<Principal> {
     const session = credentials.read('session', cookie);
-    if (!session) return wrong(request);
+    if (!session) return rejectCredential(request);
     if (hasExpired(session)) throw new Problem('unauthorized');
     const principal =
       session.name === OPERATOR_NAME ? OPERATOR : keys.find((key) => key.name === session.name);
     if (!principal) throw new Problem('unauthorized');
-    // SameSite does not tell ports apart: a page on another port of this host sends the cookie along.
-    if (!SAFE_METHODS.has(request.method) && isForeign(request, options.publicUrl))
+    // SameSite ignores the port: a page on another port of this host sends the cookie too.
+    if (!SAFE_METHODS.has(request.method) && isCrossOrigin(request, options.publicUrl))
       throw new Problem('forbidden', { detail: 'the request comes from a page of another origin' });
-    if (isAway()) throw new Problem('database_away', { retryAfterSeconds: 5 });
+    if (isDatabaseDown()) throw new Problem('database_away', { retryAfterSeconds: 5 });
     if (await revocations.has(session.digest)) throw new Problem('unauthorized');
     return principal;
   }
@@ -112,7 +112,7 @@ export function createAccess(
     const { authorization } = request.headers;
     if (authorization !== undefined) {
       const secret = /^Bearer +([\x21-\x7e]{1,512}) *$/i.exec(authorization)?.[1];
-      return (secret === undefined ? undefined : keyOf(secret)) ?? wrong(request);
+      return (secret === undefined ? undefined : keyOf(secret)) ?? rejectCredential(request);
     }
     const cookie = cookieOf(request);
     if (cookie === undefined) throw new Problem('unauthorized');
@@ -135,14 +135,14 @@ export function createAccess(
     },
     redeemLoginTicket: async (request, ticket) => {
       const link = credentials.read('login link', ticket);
-      if (!link) return { waitSeconds: guesses.countFailure(clientAddressOf(request)) };
+      if (!link) return { waitSeconds: rateLimit.countFailure(clientAddressOf(request)) };
       if (hasExpired(link) || !(await revocations.add(link.digest, link.expiresAt, clock.now())))
         return { waitSeconds: 0 };
       return { session: createSession(link.name) };
     },
     signIn: (request, secret) => {
       const key = keyOf(secret);
-      if (!key) return { waitSeconds: guesses.countFailure(clientAddressOf(request)) };
+      if (!key) return { waitSeconds: rateLimit.countFailure(clientAddressOf(request)) };
       return { session: createSession(key.name) };
     },
     signOut: async (request) => {
@@ -154,17 +154,17 @@ export function createAccess(
 }
 
 /**
- * The identity of the account that a word names; the word itself where no account has it. Throws Problem forbidden
- * where the principal is bound to other accounts: in the same words whether the account exists or not, and without
- * the identity behind a name.
+ * The id of the account with this id or name; the text itself where no account has it. Throws Problem `forbidden` where
+ * the principal is bound to other accounts: with the same text whether the account exists or not, and without the id
+ * behind a name.
  */
 export function resolveAccount(
   principal: Principal,
-  accounts: { find(word: string): { readonly account: string } | undefined },
-  word: string,
+  accounts: { find(nameOrId: string): { readonly account: string } | undefined },
+  nameOrId: string,
 ): string {
-  const account = accounts.find(word)?.account ?? word;
+  const account = accounts.find(nameOrId)?.account ?? nameOrId;
   if (principal.accounts && !principal.accounts.includes(account))
-    throw new Problem('forbidden', { detail: `not for account ${word}` });
+    throw new Problem('forbidden', { detail: `not for account ${nameOrId}` });
   return account;
 }

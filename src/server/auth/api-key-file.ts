@@ -1,4 +1,4 @@
-/** The key of a server that was given none: made once, kept in DATA_DIR, readable by its owner alone. */
+/** The API key of a server without API_KEYS: generated once, stored in DATA_DIR, readable only by its owner. */
 import { randomBytes } from 'node:crypto';
 import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -8,24 +8,24 @@ import type { Config } from '../../config/config.ts';
 
 export interface Keys {
   readonly keys: readonly ApiKey[];
-  /** Where the made key is kept; absent where API_KEYS is set. */
+  /** The file of the generated key; absent where API_KEYS is set. */
   readonly file?: string;
 }
 
 const SECRET = /^[\x21-\x7e]{16,512}$/;
 
-/** API_KEYS as configured; without them one admin key from `DATA_DIR/api-key`, which is made if missing. */
+/** API_KEYS as configured; without them one admin key from `DATA_DIR/api-key`, which is generated if missing. */
 export async function loadKeys(config: Pick<Config, 'apiKeys' | 'dataFolder'>): Promise<Keys> {
   if (config.apiKeys.length > 0) return { keys: config.apiKeys };
   const file = join(config.dataFolder, 'api-key');
-  const secret = (await readIfThere(file)) ?? (await make(file));
+  const secret = (await readIfExists(file)) ?? (await createKeyFile(file));
   if (!SECRET.test(secret)) {
-    throw new StartError(`The key in ${file} is not usable. Remove the file to have a new one made.`);
+    throw new StartError(`The key in ${file} is not usable. Remove the file, and a new one is generated.`);
   }
   return { keys: [{ name: 'api-key', scopes: ['read', 'write', 'admin'], secret }], file };
 }
 
-async function readIfThere(file: string): Promise<string | undefined> {
+async function readIfExists(file: string): Promise<string | undefined> {
   try {
     return (await readFile(file, 'utf8')).trim();
   } catch (error) {
@@ -34,17 +34,17 @@ async function readIfThere(file: string): Promise<string | undefined> {
   }
 }
 
-/** Written aside and linked into place: of two that start at once, both end with the same whole key. */
-async function make(file: string): Promise<string> {
+/** Writes a temporary file and links it into place: two processes that start at once end with the same key. */
+async function createKeyFile(file: string): Promise<string> {
   await mkdir(join(file, '..'), { recursive: true, mode: 0o700 });
-  const aside = `${file}.${randomBytes(6).toString('hex')}`;
-  await writeFile(aside, `${randomBytes(32).toString('base64url')}\n`, { mode: 0o600, flag: 'wx' });
+  const temporaryFile = `${file}.${randomBytes(6).toString('hex')}`;
+  await writeFile(temporaryFile, `${randomBytes(32).toString('base64url')}\n`, { mode: 0o600, flag: 'wx' });
   try {
-    await link(aside, file);
+    await link(temporaryFile, file);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
   } finally {
-    await rm(aside, { force: true });
+    await rm(temporaryFile, { force: true });
   }
   return (await readFile(file, 'utf8')).trim();
 }

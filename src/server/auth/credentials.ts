@@ -1,4 +1,4 @@
-/** Session cookies and login links: texts that this server has signed, so that it need not remember them. */
+/** Session cookies and login tickets: signed texts, so that the server stores none of them. */
 import { createHash, createHmac, hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto';
 
 type CredentialKind = 'session' | 'login link';
@@ -6,23 +6,23 @@ type CredentialKind = 'session' | 'login link';
 export interface Credential {
   readonly name: string;
   readonly expiresAt: Date;
-  /** Names it where it is revoked. */
+  /** Identifies it among revoked ones. */
   readonly digest: Buffer;
 }
 
 export interface Credentials {
   issue(kind: CredentialKind, name: string, expiresAt: Date): string;
-  /** Undefined where the signature is not ours. It may have expired. */
+  /** Undefined where the signature is not ours. Does not check the expiry. */
   read(kind: CredentialKind, text: string): Credential | undefined;
 }
 
 const digestOf = (text: string): Buffer => createHash('sha256').update(text).digest();
 
-/** Takes the same time wherever two texts differ, and whatever their lengths are. */
+/** Takes the same time wherever two texts differ and whatever their lengths are. */
 export const isSameText = (a: string, b: string): boolean => timingSafeEqual(digestOf(a), digestOf(b));
 
 /**
- * The signing key is derived from all API keys: every server process accepts what another has issued, and a changed
+ * The signing key is derived from all API keys: every server process accepts what another one issued, and a changed
  * key ends all sessions.
  */
 export function createCredentials(secrets: readonly string[]): Credentials {

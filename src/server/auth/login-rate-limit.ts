@@ -1,10 +1,10 @@
-/** Wrong keys, cookies and login links, counted by the client's address. Of one process, bounded. */
+/** Login rate limit: counts wrong keys, cookies and login links by client address, in memory, per process. */
 import type { Clock } from '../../runtime/clock.ts';
 
 export interface LoginRateLimit {
   /**
-   * Counts a wrong guess. Returns for how many seconds the address hears no more than 429; 0: it may know that the
-   * guess was wrong. What is right is never counted and never refused.
+   * Counts a wrong credential. Returns for how many seconds failures of this address get 429; 0: it may learn that the
+   * credential was wrong. Valid credentials are never counted and never refused.
    */
   countFailure(address: string): number;
 }
@@ -22,13 +22,13 @@ export function createLoginRateLimit(clock: Pick<Clock, 'now'>): LoginRateLimit 
     countFailure: (address) => {
       const nowMs = clock.now().getTime();
       const known = windows.get(address);
-      // A window further away than a whole one was written by a clock that has been set back since.
+      // A window that ends later than a whole one from now was opened before the clock was set back.
       const isCurrent = known && known.endsAtMs > nowMs && known.endsAtMs <= nowMs + WINDOW_MS;
       const window = isCurrent ? known : { endsAtMs: nowMs + WINDOW_MS, failures: 0 };
       window.failures++;
       windows.delete(address);
       windows.set(address, window);
-      // Oldest first: a Map keeps the order of insertion.
+      // Drops the oldest first: a Map keeps the order of insertion.
       for (const oldest of windows.keys()) {
         if (windows.size <= ADDRESS_LIMIT) break;
         windows.delete(oldest);

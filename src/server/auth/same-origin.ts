@@ -1,4 +1,4 @@
-/** Whether a browser sends a request on behalf of somebody else's page. */
+/** Detects requests that a browser sends on behalf of another site's page. */
 import type { FastifyRequest } from 'fastify';
 
 type HeadersOnly = Pick<FastifyRequest, 'headers'>;
@@ -7,11 +7,11 @@ const hostOf = (url: string | undefined): string | undefined =>
   url && URL.canParse(url) ? new URL(url).host : undefined;
 
 /**
- * True where the Origin a browser gives is none of the names this server goes by: Host, what a proxy says it was, or
- * PUBLIC_URL. A page cannot set these headers without asking first (CORS), and is never allowed to. Where there is no
- * Origin, Sec-Fetch-Site and Referer count; without all of them it is no browser.
+ * True where the Origin is none of this server's hosts: Host, X-Forwarded-Host, or the host of PUBLIC_URL. A page cannot
+ * set these headers without a CORS preflight, which is never granted. Without Origin, Sec-Fetch-Site and Referer count;
+ * a request without all three is not from a browser.
  */
-export function isForeign(request: HeadersOnly, publicUrl: string | undefined): boolean {
+export function isCrossOrigin(request: HeadersOnly, publicUrl: string | undefined): boolean {
   const { origin, host, referer } = request.headers;
   const site = request.headers['sec-fetch-site'];
   if (site === 'same-origin') return false;
@@ -25,7 +25,7 @@ export function isForeign(request: HeadersOnly, publicUrl: string | undefined): 
   }
 }
 
-/** Whether the browser speaks TLS, to us or to the proxy before us: only then may a cookie insist on it. */
+/** Whether the browser uses TLS, to this server or to the proxy in front of it: only then may a cookie be `secure`. */
 export function isOverTls(request: HeadersOnly, publicUrl: string | undefined): boolean {
   if (request.headers['x-forwarded-proto'] === 'https') return true;
   return (publicUrl?.startsWith('https:') ?? false) && request.headers.host === hostOf(publicUrl);

@@ -1,4 +1,4 @@
-/** The page for whoever is not signed in. No script: it must work where nothing of ours is allowed to load. */
+/** The sign-in page. Without scripts: it must work where no script may be loaded. */
 import type { Language } from '../problem.ts';
 
 const WORDS = {
@@ -10,11 +10,11 @@ const WORDS = {
     field: 'API key',
     button: 'Sign in',
     hint: 'One of API_KEYS, or the key in the file whose path was printed at start.',
-    wrong: 'That key is not one of this server.',
-    spent: 'That link was used already or is too old.',
-    wait: 'Too many wrong keys from this address. The right key is still taken.',
-    moving: 'Signed in. One moment …',
-    go: 'Go on',
+    wrong: 'This server does not know that key.',
+    spent: 'That link was already used or has expired.',
+    wait: 'Too many wrong keys from this address. The right key is still accepted.',
+    signedIn: 'Signed in. One moment …',
+    go: 'Continue',
   },
   zh: {
     lang: 'zh-CN',
@@ -27,14 +27,14 @@ const WORDS = {
     wrong: '该密钥不属于本服务。',
     spent: '该链接已使用过或已过期。',
     wait: '此地址输错次数过多。正确的密钥仍可登录。',
-    moving: '已登录，请稍候…',
+    signedIn: '已登录，请稍候…',
     go: '继续',
   },
 } as const;
 
 export type SignInError = 'wrong' | 'spent' | 'wait';
 
-/** All text is ours: nothing a visitor sent is in it. */
+/** Nothing a visitor sent may be in it: texts are not escaped. */
 function document(language: Language, head: string, body: string): string {
   return `<!doctype html>
 <html lang="${WORDS[language].lang}">
@@ -48,8 +48,8 @@ function document(language: Language, head: string, body: string): string {
 <link rel="stylesheet" href="/login/page.css">
 ${head}</head>
 <body class="sign-in">
-<main class="door">
-<img class="door-mark" src="/login/icon.svg" alt="" width="48" height="48">
+<main class="sign-in-box">
+<img class="sign-in-mark" src="/login/icon.svg" alt="" width="48" height="48">
 <h1>wechat-media-archiver</h1>
 ${body}</main>
 </body>
@@ -57,17 +57,17 @@ ${body}</main>
 `;
 }
 
-export function signInPage(language: Language, trouble?: SignInError): string {
+export function signInPage(language: Language, error?: SignInError): string {
   const words = WORDS[language];
   return document(
     language,
     '',
-    `<p class="door-lead">${words.lead}</p>
-${trouble ? `<p class="door-trouble" role="alert">${words[trouble]}</p>\n` : ''}<p>${words.link}</p>
+    `<p class="sign-in-lead">${words.lead}</p>
+${error ? `<p class="sign-in-error" role="alert">${words[error]}</p>\n` : ''}<p>${words.link}</p>
 <form method="post" action="/login">
 <h2>${words.or}</h2>
 <label for="key">${words.field}</label>
-<input id="key" name="key" type="password" autocomplete="current-password" required maxlength="512" aria-describedby="key-hint"${trouble === 'wrong' ? ' aria-invalid="true"' : ''}>
+<input id="key" name="key" type="password" autocomplete="current-password" required maxlength="512" aria-describedby="key-hint"${error === 'wrong' ? ' aria-invalid="true"' : ''}>
 <p id="key-hint" class="hint">${words.hint}</p>
 <button type="submit" class="primary">${words.button}</button>
 </form>
@@ -76,14 +76,14 @@ ${trouble ? `<p class="door-trouble" role="alert">${words[trouble]}</p>\n` : ''}
 }
 
 /**
- * Between the login link and the page. A SameSite=Strict cookie is not sent along a redirect that another site
- * (a chat, a web mail) began; a navigation that this page begins carries it.
+ * The page between login link and dashboard. A SameSite=Strict cookie is not sent with a redirect that another site
+ * (a chat, web mail) started; it is sent with a navigation that this page starts.
  */
 export function signedInPage(language: Language): string {
   const words = WORDS[language];
   return document(
     language,
     '<meta http-equiv="refresh" content="0; url=/">\n',
-    `<p class="door-lead" role="status">${words.moving}</p>\n<p><a href="/">${words.go}</a></p>\n`,
+    `<p class="sign-in-lead" role="status">${words.signedIn}</p>\n<p><a href="/">${words.go}</a></p>\n`,
   );
 }

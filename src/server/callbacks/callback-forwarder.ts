@@ -1,21 +1,22 @@
 /**
- * For accounts that have a handler already: the callback is passed on while its media are accepted here. WeChat gets
- * the handler's reply, but only once the media are on disk: a reply ends the matter for WeChat, and what was not
- * written down by then would be lost. Where either is missing after 4.4 s WeChat gets 504 and sends again, to the
- * handler too, which must bear repeats anyway.
+ * Callback forwarding, for accounts that already have a handler: the callback is forwarded to it while its media items
+ * are accepted here. WeChat gets the handler's reply, but only after the items are durable, because a reply ends the
+ * matter for WeChat. If either is missing after 4.4 s, WeChat gets 504 and sends the callback again. The handler then
+ * gets it twice, as it also may without this service.
  */
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Account } from '../../account.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
 import type { RepeatedLog } from '../../runtime/repeated-log.ts';
+import { withTimeout } from '../../runtime/timeout.ts';
 import { Problem } from '../problem.ts';
 import type { Upstream, UpstreamReply } from './upstream.ts';
 
-/** WeChat waits 5 s; the answer is to be on its way after 4.5, and timers of a busy process are late. */
-const ALL_MS = 4_400;
+/** WeChat waits 5 s. The response should leave after 4.5 s, and the timers of a busy process fire late. */
+const TOTAL_MS = 4_400;
 
 export interface CallbackForwarder {
-  /** `durable`: settles when the media are on disk, or cannot be. Throws Problem, status 504. */
+  /** `durable` settles when the media items are on disk, or cannot be. Throws Problem with status 504. */
   forward(
     account: Account & { upstreamUrl: string },
     callback: { query: string; headers: IncomingHttpHeaders; body: Buffer },
@@ -37,21 +38,19 @@ export function createCallbackForwarder(deps: {
 }): CallbackForwarder {
   return {
     forward: async (account, callback, durable) => {
-      const { account: of, upstreamUrl, upstreamOnFailure = 'fail' } = account;
-      const limit = new AbortController();
-      const timer = setTimeout(() => limit.abort(), ALL_MS);
+      const { account: id, upstreamUrl, upstreamOnFailure = 'fail' } = account;
       const [reply, written] = await Promise.allSettled([
-        deps.upstream.post(upstreamUrl, callback, limit.signal),
-        Promise.race([durable, late(limit.signal)]),
-      ]).finally(() => clearTimeout(timer));
+        deps.upstream.post(upstreamUrl, callback, AbortSignal.timeout(TOTAL_MS)),
+        withTimeout(durable, TOTAL_MS, 'writing the callback'),
+      ]);
 
       if (written.status === 'rejected') {
         deps.metrics.upstream.inc({ outcome: 'not_written' });
         deps.repeatedLog.write(
           'error',
-          `not written ${of}`,
-          { account: of, err: written.reason },
-          'the media of a callback could not be written in time; WeChat is told to send it again',
+          `not written ${id}`,
+          { account: id, err: written.reason },
+          'callbacks: media items not written in time, WeChat gets 504 and sends again',
         );
         throw new Problem('not_written');
       }
@@ -59,9 +58,9 @@ export function createCallbackForwarder(deps: {
         deps.metrics.upstream.inc({ outcome: 'failed' });
         deps.repeatedLog.write(
           'warn',
-          `upstream ${of}`,
-          { account: of, why: String(reply.reason?.message) },
-          'the handler of an account failed',
+          `upstream ${id}`,
+          { account: id, why: String(reply.reason?.message) },
+          'callbacks: handler of upstreamUrl failed',
         );
         if (upstreamOnFailure === 'success') return SUCCESS;
         throw new Problem('upstream_failed', { detail: 'the handler of upstreamUrl did not reply' });
@@ -71,12 +70,4 @@ export function createCallbackForwarder(deps: {
       return isFailure && upstreamOnFailure === 'success' ? SUCCESS : reply.value;
     },
   };
-}
-
-function late(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => {
-    const leave = () => reject(new Error(`not on disk after ${ALL_MS} ms`));
-    if (signal.aborted) leave();
-    else signal.addEventListener('abort', leave, { once: true });
-  });
 }

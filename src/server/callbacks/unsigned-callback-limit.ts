@@ -1,6 +1,6 @@
 /**
- * Callbacks without a valid signature: turned away before their body is read where the query alone tells, and bounded in
- * number while the body must be read first. They meet no database and no queue.
+ * Limits callbacks without a valid signature. They are refused before the body is read where the query shows that they
+ * cannot be signed, and their number is limited while the body must be read first. They never reach database or queue.
  */
 import type { IncomingMessage } from 'node:http';
 import type { Account } from '../../account.ts';
@@ -8,30 +8,30 @@ import { type CallbackQuery, signatureInQuery } from '../../wechat/callback/read
 
 export interface UnsignedCallbackLimit {
   /**
-   * False: nothing that may follow in the body can make this callback signed. Otherwise it may be read; where too many
-   * of those whose signature is over the body are being read at once, the one that has been on its way longest is cut.
+   * False: no body could make this callback signed. True: the body may be read. If too many callbacks whose signature
+   * covers the body are being read, the connection of the oldest of them is closed.
    */
   admit(account: Account, query: CallbackQuery, request: IncomingMessage): boolean;
 }
 
-/** Times 64 KiB is what they can hold in memory. A real one is in one or two packets and here for a millisecond. */
+/** Times 64 KiB is the memory they can take. A genuine one consists of one or two packets and is read in a millisecond. */
 const READING_LIMIT = 256;
 
 export function createUnsignedCallbackLimit({
   limit = READING_LIMIT,
   onCut = () => {},
 } = {}): UnsignedCallbackLimit {
-  // In the order in which they came.
+  // In the order of arrival.
   const reading = new Set<IncomingMessage>();
   return {
     admit: (account, query, request) => {
       const inQuery = signatureInQuery(account, query);
       if (inQuery === 'valid') return true;
-      // Without a length it may be one that is too long: then that is what the caller is told.
+      // A body without a declared length may be too long: then the response is 413, so it is read.
       if (inQuery === 'none' && request.headers['transfer-encoding'] === undefined) return false;
       reading.add(request);
-      const leave = () => reading.delete(request);
-      request.once('end', leave).once('close', leave);
+      const remove = () => reading.delete(request);
+      request.once('end', remove).once('close', remove);
       const [oldest] = reading;
       if (reading.size > limit && oldest) {
         reading.delete(oldest);

@@ -1,4 +1,4 @@
-/** The owner's handler behind us: a callback goes to it as it came, and its reply comes back as it was. */
+/** HTTP client for the handler of `upstreamUrl`: forwards a callback unchanged and returns the reply unchanged. */
 import type { IncomingHttpHeaders } from 'node:http';
 import { Agent } from 'undici';
 import { TLS_PLACES, tlsSentence } from '../../tls-failures.ts';
@@ -6,18 +6,21 @@ import { TLS_PLACES, tlsSentence } from '../../tls-failures.ts';
 export interface UpstreamReply {
   readonly status: number;
   readonly contentType: string | undefined;
-  /** Only where the handler compresses unasked. */
+  /** Only where the handler compresses although it was not asked to. */
   readonly contentEncoding: string | undefined;
   readonly body: Buffer;
 }
 
-/** The handler did not reply in time, broke off, or replied with more than a megabyte. Quotes nothing of the URL. */
+/**
+ * The handler did not reply in time, closed the connection, or replied with more than a megabyte. The message holds
+ * nothing of the URL.
+ */
 export class UpstreamError extends Error {
   override readonly name = 'UpstreamError';
 }
 
 export interface Upstream {
-  /** Redirects are replies like any other. Throws {@link UpstreamError}; an abort of the signal is one too. */
+  /** Does not follow redirects. Throws {@link UpstreamError}, also when the signal aborts. */
   post(
     upstreamUrl: string,
     callback: { query: string; headers: IncomingHttpHeaders; body: Buffer },
@@ -28,12 +31,12 @@ export interface Upstream {
 
 const REPLY_BYTES = 1024 * 1024;
 const CONNECT_MS = 4_000;
-/** Of one handler. */
+/** For each handler. */
 const CONNECTIONS = 64;
-/** With a handler that hangs, 4.5 s of callbacks wait for it: this many keep the memory they take small. */
+/** While a handler hangs, the callbacks of 4.5 s wait for it: this limit bounds the memory they take. */
 const IN_FLIGHT_LIMIT = 256;
 
-/** Of one connection, of our own making, or asking for what WeChat's side cannot read. */
+/** Hop-by-hop headers, headers we set ourselves, and those that ask for what WeChat cannot read. */
 const NOT_FORWARDED: ReadonlySet<string> = new Set([
   'connection',
   'keep-alive',
@@ -59,7 +62,7 @@ function forwardedHeaders(headers: IncomingHttpHeaders): Record<string, string |
   return Object.fromEntries(passed);
 }
 
-/** The path with both queries, WeChat's to the letter: parsing and writing it anew could change an escape. */
+/** The path with both queries. WeChat's is copied literally: parsing and serializing could change an escape. */
 export function pathOf(upstreamUrl: URL, query: string): string {
   const queries = [upstreamUrl.search.slice(1), query].filter((part) => part !== '');
   return upstreamUrl.pathname + (queries.length > 0 ? `?${queries.join('&')}` : '');
@@ -91,35 +94,35 @@ export function createUpstream(): Upstream {
       body,
       signal,
     });
-    // A reply let go of half-way emits an error nobody waits for.
+    // An abandoned reply emits an error; without a listener it would end the process.
     reply.body.on('error', () => {});
-    const pieces: Buffer[] = [];
+    const chunks: Buffer[] = [];
     let sizeBytes = 0;
-    for await (const piece of reply.body as AsyncIterable<Buffer>) {
-      sizeBytes += piece.length;
+    for await (const chunk of reply.body as AsyncIterable<Buffer>) {
+      sizeBytes += chunk.length;
       if (sizeBytes > REPLY_BYTES) throw new UpstreamError(`replied with more than ${REPLY_BYTES} bytes`);
-      pieces.push(piece);
+      chunks.push(chunk);
     }
-    if (reply.statusCode > 599) throw new UpstreamError('replied with no status of HTTP');
+    if (reply.statusCode > 599) throw new UpstreamError('replied with an invalid HTTP status');
     return {
       status: reply.statusCode,
       contentType: first(reply.headers['content-type']),
       contentEncoding: first(reply.headers['content-encoding']),
-      body: Buffer.concat(pieces),
+      body: Buffer.concat(chunks),
     };
   }
 
   return {
     post: async (upstreamUrl, callback, signal) => {
-      if (inFlight >= IN_FLIGHT_LIMIT) throw new UpstreamError(`owes ${inFlight} replies already`);
+      if (inFlight >= IN_FLIGHT_LIMIT) throw new UpstreamError(`has ${inFlight} replies outstanding already`);
       inFlight++;
       try {
         return await exchange(upstreamUrl, callback, signal);
       } catch (error) {
         if (error instanceof UpstreamError) throw error;
         if (signal.aborted) throw new UpstreamError('did not reply in time');
-        // The bare code: messages may quote the address, and that may hold a key.
-        const { code = 'broke off' } = error as { code?: string };
+        // Only the code: messages may quote the address, which may hold a key.
+        const { code = 'connection closed' } = error as { code?: string };
         throw new UpstreamError(`did not reply (${tlsSentence(error, TLS_PLACES.upstream) ?? code})`);
       } finally {
         inFlight--;

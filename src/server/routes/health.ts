@@ -25,7 +25,7 @@ const readinessSchema: z.ZodType = z.object({
 });
 export const readinessResponses = { 200: readinessSchema, 503: readinessSchema };
 
-export function healthRoutes(deps: Pick<RouteDeps, 'intake' | 'runChecks' | 'shutdown' | 'health'>) {
+export function healthRoutes(deps: Pick<RouteDeps, 'ingest' | 'runChecks' | 'shutdown' | 'health'>) {
   return async (app: App): Promise<void> => {
     app.get(
       '/livez',
@@ -57,7 +57,7 @@ export function healthRoutes(deps: Pick<RouteDeps, 'intake' | 'runChecks' | 'shu
         const findings = await deps.runChecks();
         const { degraded, checks } = readinessOf(findings);
         const isClosing = deps.shutdown.signal.aborted;
-        const { isDatabaseDown, spool } = deps.intake.state;
+        const { isDatabaseDown, spool } = deps.ingest.state;
         const canWrite = (findings.facts.catalogue?.ok && !isDatabaseDown) || spool?.isWritable === true;
         const isReady = canWrite && !isClosing;
         return reply.code(isReady ? 200 : 503).send({

@@ -131,7 +131,11 @@ describe('login', () => {
 
   it('cannot be checked while the catalogue is away, and then says so', async () => {
     const revocations = s.context.catalogue.revocations;
-    const access = createAccess(KEY_LIST, { clock: s.context.clock, revocations, isAway: () => true });
+    const access = createAccess(KEY_LIST, {
+      clock: s.context.clock,
+      revocations,
+      isDatabaseDown: () => true,
+    });
     const signedIn = access.signIn(requestOf(), KEYS.read);
     assert.ok('session' in signedIn);
     await assert.rejects(access.authorize(requestOf(signedIn.session), READ), { code: 'database_away' });

@@ -262,7 +262,7 @@ describe('the tap', () => {
   it('keeps the address of the handler out of the log', async () => {
     await post(message('quiet'), GONE.account);
     const log = s.log.join('');
-    assert.match(log, /the handler of an account failed/);
+    assert.match(log, /handler of upstreamUrl failed/);
     assert.doesNotMatch(log, /secret-of-the-hook/);
     assert.ok(Object.values(KEYS).every((key) => !log.includes(key)));
   });

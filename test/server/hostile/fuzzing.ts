@@ -25,7 +25,7 @@ export async function fuzzServer(options: { cases: number; seed: number }): Prom
   const nothing = async () => undefined;
   // The far end of the routes, so that the database does not set the pace: it is tried with hostile text elsewhere.
   const deps = {
-    intake: {
+    ingest: {
       callback: async (references: readonly unknown[]) => {
         accepted += references.length;
         return [];

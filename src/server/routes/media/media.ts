@@ -59,7 +59,7 @@ export const mediaPageSchema: z.ZodType = z.object({
 export function mediaRoutes(
   deps: Pick<
     RouteDeps,
-    'accounts' | 'catalogue' | 'clock' | 'config' | 'due' | 'intake' | 'metrics' | 'store'
+    'accounts' | 'catalogue' | 'clock' | 'config' | 'due' | 'ingest' | 'metrics' | 'store'
   >,
 ) {
   const { accounts, catalogue, clock, config, store } = deps;
@@ -95,7 +95,7 @@ export function mediaRoutes(
       },
       async (request, reply) => {
         resolveAccount(request.principal, accounts, request.body.account);
-        const [taken] = (await deps.intake.ingestRequest([request.body])) as [Ingested];
+        const [taken] = (await deps.ingest.ingestRequest([request.body])) as [Ingested];
         reply.header('location', `/v1/media/${taken.id}`);
         const row = taken.spooled ? undefined : await readAccepted(taken.id);
         if (!row) return reply.code(202).send({ ...request.body, ...summaryOf(taken) });
@@ -136,7 +136,7 @@ export function mediaRoutes(
             results[index] = { index, problem: problemBody(problem, language) };
           }
         }
-        const taken = await deps.intake.ingestRequest(valid.map(({ input }) => input));
+        const taken = await deps.ingest.ingestRequest(valid.map(({ input }) => input));
         for (const [position, { index }] of valid.entries()) {
           const { account: _, ...summary } = summaryOf(taken[position] as Ingested);
           results[index] = { index, ...summary };

@@ -3,8 +3,8 @@ import { fileURLToPath } from 'node:url';
 import statics from '@fastify/static';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import { SESSION_COOKIE, SESSION_MS, type SignIn } from '../../auth/access.ts';
-import { isForeign, isOverTls } from '../../auth/same-origin.ts';
+import { SESSION_COOKIE, SESSION_MS, type SignInResult } from '../../auth/access.ts';
+import { isCrossOrigin, isOverTls } from '../../auth/same-origin.ts';
 import { type SignInError, signedInPage, signInPage } from '../../auth/sign-in-page.ts';
 import { languageOf, Problem } from '../../problem.ts';
 import type { App, RouteDeps } from '../../route-deps.ts';
@@ -34,7 +34,7 @@ export function loginRoutes(deps: Pick<RouteDeps, 'access' | 'config'>) {
   function sendOn(
     request: FastifyRequest,
     reply: FastifyReply,
-    signIn: SignIn,
+    signIn: SignInResult,
     { to, trouble }: { to: string; trouble: SignInError },
   ): FastifyReply {
     if ('session' in signIn) {
@@ -45,7 +45,7 @@ export function loginRoutes(deps: Pick<RouteDeps, 'access' | 'config'>) {
     return sendSignInPage(request, reply.header('retry-after', String(signIn.waitSeconds)), 429, 'wait');
   }
   const refuseForeign = (request: FastifyRequest) => {
-    if (isForeign(request, publicUrl))
+    if (isCrossOrigin(request, publicUrl))
       throw new Problem('forbidden', { detail: 'the form is on a page of another origin' });
   };
 

@@ -175,7 +175,7 @@ describe('content', () => {
         clock: s.context.clock,
         revocations: s.context.catalogue.revocations,
       }),
-      intake: createIngest({ ...s.context, onAccepted: () => undefined }),
+      ingest: createIngest({ ...s.context, onAccepted: () => undefined }),
     });
     try {
       const url = await app.listen({ host: '127.0.0.1', port: 0 });

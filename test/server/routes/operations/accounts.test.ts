@@ -5,6 +5,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import type { CallbackCount } from '../../../../src/catalogue/accounts/callback-counts.ts';
 import { createCallbackCounter } from '../../../../src/server/callbacks/callback-counter.ts';
 import { accountSchema, accountsSchema } from '../../../../src/server/routes/operations/accounts.ts';
+import { eventually } from '../../../queue/handled.ts';
 import { type Call, openTestServer, PLAIN, reference, SAFE, type TestServer } from '../../setup.ts';
 
 interface Shown {
@@ -97,20 +98,24 @@ describe('an account', () => {
   });
 
   it('keeps its counts while the catalogue is away, and adds them up after', async () => {
-    let away = true;
+    let isDown = true;
+    let failures = 0;
     const written: CallbackCount[] = [];
     const add = async (counts: readonly CallbackCount[]) => {
-      if (away) throw new Error('away');
+      if (isDown) {
+        failures++;
+        throw new Error('the database is down');
+      }
       written.push(...counts);
     };
     const catalogue = { callbacks: { ...s.context.catalogue.callbacks, add } };
-    const tally = createCallbackCounter({ ...s.context, catalogue });
-    tally.countReceived('a', 'image');
-    await wait(2_200);
-    tally.countReceived('a', 'image');
-    tally.countRefused('a', 'bad_signature');
-    away = false;
-    await tally.close();
+    const counter = createCallbackCounter({ ...s.context, catalogue }, { flushMs: 5, retryMs: 5 });
+    counter.countReceived('a', 'image');
+    await eventually('a write that fails', async () => failures > 0);
+    counter.countReceived('a', 'image');
+    counter.countRefused('a', 'bad_signature');
+    isDown = false;
+    await counter.close();
     assert.deepEqual(
       written.map(({ what, count }) => [what, count]),
       [
