@@ -1,4 +1,4 @@
-/** application/problem+json (RFC 9457): one table of everything the API refuses, with advice in two languages. */
+/** Error responses (RFC 9457, application/problem+json): one table of all problems, with advice in two languages. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 
 interface ProblemRow {
@@ -28,14 +28,14 @@ export const PROBLEMS = {
   ),
   invalid_cursor: row(
     400,
-    'The cursor is not one this list gave',
-    'Take nextCursor of the page before, with the same sort; leave it out for the first page.',
+    'The cursor is not one of this list',
+    'Use nextCursor of the previous page with the same sort; leave it out for the first page.',
     '请使用上一页返回的 nextCursor，并保持相同的 sort；第一页请省略该参数。',
   ),
   malformed_message: row(
     400,
     'The callback body is not a message of WeChat',
-    'WeChat sends flat XML or JSON without DOCTYPE or entities; look at what stands between WeChat and this server.',
+    'WeChat sends flat XML or JSON without DOCTYPE or entities; check the proxies between WeChat and this server.',
     '微信推送为不含 DOCTYPE 和自定义实体的 XML 或 JSON；请检查微信与本服务之间的代理。',
   ),
   unauthorized: row(
@@ -46,14 +46,14 @@ export const PROBLEMS = {
   ),
   forbidden: row(
     403,
-    'The key does not reach this far',
-    'Use a key with the scope, or for the account, that this needs.',
+    'The key does not allow this',
+    'Use a key with the required scope, or for this account.',
     '请使用具备所需权限范围或账号权限的密钥。',
   ),
   bad_signature: row(
     403,
     'The signature is not valid',
-    "Compare the Token in WeChat's console with the one configured; they must be the same to the letter.",
+    "Compare the Token in WeChat's console with the one configured; they must be exactly the same.",
     '请核对微信后台填写的 Token 与本服务配置是否完全一致。',
   ),
   stale_timestamp: row(
@@ -64,7 +64,7 @@ export const PROBLEMS = {
   ),
   encryption_required: row(
     403,
-    'This account takes encrypted callbacks only',
+    'This account accepts only encrypted callbacks',
     "Choose the safe mode in WeChat's console, or set requireEncryption to false.",
     '请在微信后台选择安全模式，或将 requireEncryption 设为 false。',
   ),
@@ -80,23 +80,28 @@ export const PROBLEMS = {
     "Compare EncodingAESKey and AppID with WeChat's console.",
     '请核对 EncodingAESKey 与 AppID 是否与微信后台一致。',
   ),
-  not_found: row(404, 'There is nothing here', 'See /docs for the routes.', '可用的接口见 /docs。'),
+  not_found: row(
+    404,
+    'There is nothing at this address',
+    'See /docs for the routes.',
+    '可用的接口见 /docs。',
+  ),
   media_not_found: row(
     404,
-    'No media has this id',
+    'No media item has this id',
     'Look it up by mediaId or msgId: GET /v1/media?mediaId=…',
     '可通过 mediaId 或 msgId 查询：GET /v1/media?mediaId=…',
   ),
   object_missing: row(
     404,
-    'The media is archived, but its object is not in the bucket any more',
-    'Somebody has removed it, or a lifecycle rule has; restore it from a backup of the bucket. wma verify --all lists everything that is missing.',
+    'The media item is archived, but its object is no longer in the bucket',
+    'It was deleted by hand or by a lifecycle rule; restore it from a backup of the bucket. wma verify --all lists all missing objects.',
     '该对象可能被人工或生命周期规则删除；请从存储桶备份中恢复。wma verify --all 可列出所有缺失的对象。',
   ),
   erasure_not_found: row(
     404,
     'No erasure has this id',
-    'The id is in the answer of POST /v1/erasures.',
+    'The id is in the response of POST /v1/erasures.',
     '该 id 由 POST /v1/erasures 返回。',
   ),
   redrive_not_found: row(
@@ -111,91 +116,96 @@ export const PROBLEMS = {
     "The callback URL ends in the appId of a configured account; compare it with WeChat's console.",
     '回调地址应以已配置账号的 appId 结尾，请与微信后台核对。',
   ),
-  method_not_allowed: row(405, 'The method is not for this route', 'See /docs.', '请参见 /docs。'),
+  method_not_allowed: row(405, 'The route does not support this method', 'See /docs.', '请参见 /docs。'),
   conflict: row(
     409,
-    'The media is not in a state for this',
-    'Only dead media can be tried again, and expired ones with force: true.',
+    'The status of the media item does not allow this',
+    'Only dead media items can be redriven, and expired ones with force: true.',
     '只有 dead 状态的素材可以重试；expired 状态需指定 force: true。',
   ),
   erasure_kept: row(
     409,
-    'The media is erased here; the storage keeps what is named under left',
-    'Locked versions go when their retention ends; lift a legal hold, or grant the right to delete versions. It is tried again by itself.',
+    'The media item is erased here; the storage refuses to delete what is listed under left',
+    'Locked versions are deleted when their retention ends; remove a legal hold, or grant the right to delete versions. It is retried automatically.',
     '被锁定的版本在保留期结束后会自动删除；请解除依法保留，或授予删除版本的权限。系统会自动重试。',
   ),
   media_gone: row(
     410,
-    'This media will not be available',
-    'The reason is in failure; a dead one may be redriven with POST /v1/media/{id}/retry.',
+    'This media item will not be available',
+    'The reason is in failure; a dead item can be redriven with POST /v1/media/{id}/retry.',
     '原因见 failure;dead 状态可通过 POST /v1/media/{id}/retry 重试。',
   ),
-  body_too_large: row(413, 'The body is too large', 'Send less at once.', '请减小请求体。'),
+  body_too_large: row(413, 'The body is too large', 'Send a smaller body.', '请减小请求体。'),
   unsupported_type: row(
     415,
-    'The content type is not for this route',
+    'The route does not support this content type',
     'Send application/json.',
     '请使用 application/json。',
   ),
-  range_not_satisfiable: row(416, 'The range is not in the file', 'Look at sizeBytes.', '请参考 sizeBytes。'),
+  range_not_satisfiable: row(
+    416,
+    'The range is not in the file',
+    'Compare it with sizeBytes.',
+    '请参考 sizeBytes。',
+  ),
   too_many_requests: row(
     429,
     'Too many requests',
-    'Come back after Retry-After.',
+    'Send it again after Retry-After.',
     '请在 Retry-After 之后重试。',
   ),
   internal: row(
     500,
     'Something unexpected happened',
-    'Look at the log around this time and report it.',
+    'Read the log around this time and report it.',
     '请查看该时间附近的日志并反馈。',
   ),
   alerts_off: row(
     409,
-    'There is nowhere to send alerts to',
-    'Set ALERT_URL to the address of a robot of WeCom, DingTalk or Feishu, or to any that takes JSON.',
+    'No address for alerts is configured',
+    'Set ALERT_URL to the address of a robot of WeCom, DingTalk or Feishu, or to any that accepts JSON.',
     '请将 ALERT_URL 设为企业微信、钉钉或飞书机器人的地址，或任意接收 JSON 的地址。',
   ),
   alert_not_sent: row(
     502,
-    'The address of ALERT_URL did not take the alert',
-    "The detail is what it said; compare the address, its keyword and its signing secret with the robot's settings.",
+    'The address of ALERT_URL did not accept the alert',
+    "Its response is in detail; compare the address, the keyword and the signing secret with the robot's settings.",
     'detail 为对方返回的内容；请核对机器人地址、关键词与签名密钥。',
   ),
   store_refused: row(
     502,
-    'The storage refuses to give the file',
-    'The reason is in failure; POST /v1/doctor (wma doctor) tries each right of the access key.',
+    'The storage refuses to return the file',
+    'The reason is in failure; POST /v1/doctor (wma doctor) checks each right of the access key.',
     '原因见 failure；POST /v1/doctor（wma doctor）会逐项检查访问密钥的权限。',
   ),
   store_unavailable: row(
     503,
-    'The storage does not answer',
-    'Try again in a moment; /readyz shows what is away.',
+    'The storage does not respond',
+    'Try again in a moment; /readyz shows what is unavailable.',
     '请稍后重试；/readyz 会显示不可用的组件。',
   ),
   database_away: row(
     503,
-    'The catalogue does not answer now',
-    'Send it again in a moment; nothing was kept.',
+    'The catalogue does not respond now',
+    'Send it again in a moment; nothing was stored.',
     '请稍后重新发送；本次内容未保存。',
   ),
   upstream_failed: row(
     504,
     'The handler behind this server did not reply in time',
-    'Look at the handler of upstreamUrl; WeChat sends the message again, and its media are archived nevertheless.',
+    'Check the handler of upstreamUrl; WeChat sends the message again, and its media items are archived in any case.',
     '请检查 upstreamUrl 对应的处理服务；微信会重新推送，素材归档不受影响。',
   ),
   not_written: row(
     504,
-    'The media of this callback could not be written in time',
-    'Look at the catalogue database: /readyz shows what is away. WeChat sends the message again.',
+    'The media items of this callback could not be written in time',
+    'Check the catalogue database: /readyz shows what is unavailable. WeChat sends the message again.',
     '请检查目录数据库（/readyz 会显示不可用的组件）；微信会重新推送该消息。',
   ),
   overloaded: row(
     503,
-    'More is coming in than can be written',
-    'Send it again after Retry-After; nothing was kept.',
+    'More requests arrive than can be processed',
+    'Send it again after Retry-After; nothing was stored.',
     '请在 Retry-After 之后重新发送；本次内容未保存。',
   ),
 } as const satisfies Record<string, ProblemRow>;
@@ -207,7 +217,7 @@ export interface FieldError {
   readonly message: string;
 }
 
-/** Thrown by a route, answered by the error handler. `detail` is in our own words and holds no secret. */
+/** Thrown by a route, sent by the error handler. `detail` is our own text and holds no secret. */
 export class Problem extends Error {
   override readonly name = 'Problem';
   readonly code: ProblemCode;
@@ -235,7 +245,7 @@ export class Problem extends Error {
 
 export type Language = 'en' | 'zh';
 
-/** The better liked of the two languages the API speaks; English where nothing is said. */
+/** The preferred of the API's two languages by Accept-Language. Default: English. */
 export function languageOf(request: Pick<FastifyRequest, 'headers'>): Language {
   const accepted = request.headers['accept-language'] ?? '';
   let best: { language: Language; weight: number } = { language: 'en', weight: 0 };
@@ -249,7 +259,7 @@ export function languageOf(request: Pick<FastifyRequest, 'headers'>): Language {
   return best.language;
 }
 
-/** The body of a problem; also what a batch gives for an item. */
+/** The body of a problem response; also the result of an item in a batch. */
 export function problemBody(problem: Problem, language: Language): Record<string, unknown> {
   const { status, title, advice } = PROBLEMS[problem.code];
   return {

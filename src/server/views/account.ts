@@ -1,4 +1,4 @@
-/** An account as the API shows it: no secrets, and how it is. */
+/** An account as the API returns it: its state, without secrets. */
 import type { Account } from '../../account.ts';
 import { type AccountState, HELD_BY_HAND } from '../../catalogue/accounts/accounts.ts';
 import type { CallbackCount } from '../../catalogue/accounts/callback-counts.ts';
@@ -8,7 +8,7 @@ import { explain } from '../../wechat/api/errcodes.ts';
 import { dayOf, SKEW_SECONDS } from '../callbacks/callback-counter.ts';
 import type { Language } from '../problem.ts';
 
-/** A hold that somebody must lift: no date that a person would choose is later. */
+/** The end of a hold that lasts until it is released; later than any date a person would choose. */
 export const ENDLESS = new Date('9999-12-31T00:00:00Z');
 const SKEW_SHOWN_MS = 3_600_000;
 
@@ -23,15 +23,15 @@ const SKEW_WORDS = {
   },
 } as const;
 
-/** Whether nothing of the account is fed now. */
+/** Whether no item of the account is dispatched now. */
 export const isHeld = ({ heldUntil }: Pick<AccountState, 'heldUntil'>, now: Date): boolean =>
   heldUntil !== undefined && heldUntil > now;
 
 function holdJson({ hold, heldUntil, heldSince }: AccountState, language: Language) {
-  const why = hold ?? { code: HELD_BY_HAND, class: 'account' };
-  const { message, advice } = explain(why);
+  const reason = hold ?? { code: HELD_BY_HAND, class: 'account' };
+  const { message, advice } = explain(reason);
   return {
-    ...why,
+    ...reason,
     reason: hold?.reason ?? message[language],
     ...(heldSince ? { since: heldSince } : {}),
     ...(heldUntil && heldUntil < ENDLESS ? { until: heldUntil } : {}),
@@ -44,8 +44,8 @@ function skewJson({ clockSkew }: AccountState, now: Date, language: Language) {
   if (!clockSkew || Math.abs(clockSkew.seconds) <= SKEW_SECONDS) return {};
   if (now.getTime() - clockSkew.at.getTime() > SKEW_SHOWN_MS) return {};
   const { message, advice } = SKEW_WORDS;
-  const way = clockSkew.seconds > 0 ? 'ahead' : 'behind';
-  return { clockSkew: { ...clockSkew, message: message[way][language], advice: advice[language] } };
+  const direction = clockSkew.seconds > 0 ? 'ahead' : 'behind';
+  return { clockSkew: { ...clockSkew, message: message[direction][language], advice: advice[language] } };
 }
 
 function callbacksJson(counts: readonly CallbackCount[]) {
@@ -76,7 +76,7 @@ function serviceJson(services: readonly KfState[], language: Language) {
   return { customerService: shown };
 }
 
-/** `counts`: of this account, of the last seven days. */
+/** `counts`: of this account, for the last seven days. */
 export function accountJson(
   { account, name, product }: Account,
   state: AccountState,

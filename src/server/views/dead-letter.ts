@@ -1,4 +1,4 @@
-/** Groups of dead letters as the API shows them: with the sentence and the cure in the reader's language. */
+/** Groups of dead letters as the API returns them: with message and advice in the client's language. */
 import type { DeadLetterGroup } from '../../catalogue/history/summaries.ts';
 import { explain } from '../../wechat/api/errcodes.ts';
 import type { Language } from '../problem.ts';

@@ -1,4 +1,4 @@
-/** What the list of checks finds, as the API and the doctor show it: in the reader's language, of his accounts alone. */
+/** What the list of checks finds, as API and doctor return it: in the client's language, only for its accounts. */
 import type { Accounts } from '../../account.ts';
 import type { Audience, FindingFields } from '../../pipeline/checks/check.ts';
 import { type Findings, findingsFor } from '../../pipeline/checks/findings.ts';
@@ -7,12 +7,12 @@ import type { Language } from '../problem.ts';
 
 export interface Viewer {
   readonly language: Language;
-  /** Absent: all of them. */
+  /** Undefined: all accounts. */
   readonly accounts: readonly string[] | undefined;
 }
 
-/** Processes are named by their host, which is not told to a key that is bound to accounts. */
-const SOME_PROCESS = { en: 'a process', zh: '某个进程' } as const;
+/** Processes are named by their host, which a key that is bound to accounts must not see. */
+const ANONYMOUS_PROCESS = { en: 'a process', zh: '某个进程' } as const;
 
 export function findingsJson(
   audience: Audience,
@@ -22,13 +22,13 @@ export function findingsJson(
 ) {
   const nameOf = (found: FindingFields, of: 'account' | 'process' | undefined): string => {
     if (of === 'account') return known.find(found.target)?.name ?? found.target;
-    return of === 'process' && accounts ? SOME_PROCESS[language] : found.target;
+    return of === 'process' && accounts ? ANONYMOUS_PROCESS[language] : found.target;
   };
   return findingsFor(audience, findings)
     .filter(({ code, target }) => checkOf(code).target !== 'account' || (accounts?.includes(target) ?? true))
     .map((finding) => {
       const check = checkOf(finding.code);
-      const said = { ...finding, target: nameOf(finding, check.target) };
+      const named = { ...finding, target: nameOf(finding, check.target) };
       const { code, since, count, target } = finding;
       return {
         code,
@@ -37,8 +37,8 @@ export function findingsJson(
         ...(check.target === 'account' ? { account: target } : {}),
         since,
         count,
-        message: check.begun(said)[language],
-        advice: check.advice(said)[language],
+        message: check.begun(named)[language],
+        advice: check.advice(named)[language],
       };
     });
 }

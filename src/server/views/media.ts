@@ -1,4 +1,4 @@
-/** A row as the API shows it: camelCase, RFC 3339, failures with their sentence in the reader's language. */
+/** A media item as the API returns it: failures with message and advice in the client's language. */
 import type { MediaRow } from '../../catalogue/media/row.ts';
 import { explain } from '../../wechat/api/errcodes.ts';
 import type { Language } from '../problem.ts';
@@ -8,7 +8,7 @@ export type MediaJson = Omit<MediaRow, 'failure'> & {
   link?: { url: string; expiresAt: Date };
 };
 
-/** Dates turn into RFC 3339 by JSON.stringify. */
+/** JSON.stringify turns its dates into RFC 3339. */
 export function mediaJson(row: MediaRow, language: Language): MediaJson {
   const { failure, ...rest } = row;
   if (!failure) return rest;

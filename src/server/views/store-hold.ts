@@ -1,4 +1,4 @@
-/** The hold of the store as the API and the page show it: why, and what to correct. */
+/** The store hold as the API returns it: why, until when, and what to correct. */
 import type { StoreHoldState } from '../../catalogue/queue/store-hold.ts';
 import { explain } from '../../wechat/api/errcodes.ts';
 import type { Language } from '../problem.ts';

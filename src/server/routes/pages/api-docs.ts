@@ -1,29 +1,29 @@
-/** /openapi.json and /docs: what the API takes and answers, made of the schemas the routes themselves use. */
+/** /openapi.json and /docs: the API's documentation, generated from the schemas of the routes. */
 import { readFile } from 'node:fs/promises';
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import { createJsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod';
 import type { App } from '../../route-deps.ts';
 
-/** Swagger UI writes styles into its page; nothing of it is ours, and nothing of it may speak to another host. */
+/** Swagger UI has inline styles. It is third-party code and must not contact other hosts. */
 const CSP =
   "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; form-action 'none'; frame-ancestors 'none'; base-uri 'none'";
 
 const transform = createJsonSchemaTransform({ skipList: [] });
 
 const DESCRIPTION = [
-  'Archives the media that users send to WeChat accounts. Errors are application/problem+json with a stable `code`',
+  'Archives the media items that users send to WeChat accounts. Errors are application/problem+json with a stable `code`',
   'and `advice` in English or Chinese by Accept-Language. Scopes: read (all GET), write (POST media, retry), admin.',
 ].join(' ');
 
-/** The named schemas are answers; their twins for input say nothing more. */
+/** Named schemas describe responses; the variants generated for input add nothing. */
 function withoutInputs(document: ReturnType<typeof jsonSchemaTransformObject>): typeof document {
   const schemas = ('components' in document && document.components?.schemas) || {};
   for (const name of Object.keys(schemas)) if (name.endsWith('Input')) delete schemas[name];
   return document;
 }
 
-/** Before the routes: it listens to what is registered after it. */
+/** To be registered before the routes: it collects those registered after it. */
 export async function registerOpenApi(app: App): Promise<void> {
   await app.register(swagger, {
     openapi: {
@@ -39,18 +39,18 @@ export async function registerOpenApi(app: App): Promise<void> {
       const { schema, url } = transform(document);
       if (schema.hide) return { schema, url };
       const { scope = 'admin', accountScoped } = document.route.config ?? {};
-      const whose = accountScoped
-        ? 'a key that is bound to accounts reaches those'
-        : 'of a key for all accounts';
-      const answers = (schema.response ?? { 200: { type: 'string' } }) as Record<string, unknown>;
+      const accounts = accountScoped
+        ? 'a key that is bound to accounts sees only those'
+        : 'needs a key for all accounts';
+      const responses = (schema.response ?? { 200: { type: 'string' } }) as Record<string, unknown>;
       return {
         url,
         schema: {
           ...schema,
-          description: scope === 'open' ? 'Open.' : `Scope: ${scope}; ${whose}.`,
+          description: scope === 'open' ? 'Open.' : `Scope: ${scope}; ${accounts}.`,
           security: scope === 'open' ? [] : [{ bearer: [] }],
           response: {
-            ...answers,
+            ...responses,
             default: {
               description: 'A problem',
               content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
@@ -63,7 +63,7 @@ export async function registerOpenApi(app: App): Promise<void> {
   });
 }
 
-/** After the hooks that its pages are to have. */
+/** To be registered after the hooks that apply to its pages. */
 export async function apiDocRoutes(app: App): Promise<void> {
   const logo = await readFile(new URL('../../dashboard/sign-in/icon.svg', import.meta.url));
   await app.register(async (scope) => {

@@ -1,4 +1,4 @@
-/** `/`: the dashboard for whoever is signed in, the door for everybody else. */
+/** `/`: the dashboard for signed-in users, the sign-in page for all others; and the dashboard's files. */
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import statics from '@fastify/static';
@@ -8,13 +8,13 @@ import { Problem } from '../../problem.ts';
 import type { App, RouteDeps } from '../../route-deps.ts';
 import { sendSignInPage } from './login.ts';
 
-/** Its script, which brings the others: all of its folder is served. */
+/** The main script, which imports the others: its whole folder is served. */
 const SCRIPT = new URL('../../dashboard/page.js', import.meta.url);
 
-/** The page offers what its reader may do. Scopes are words of ours: nothing to escape. */
+/** The page with the scopes of its user, which decide what it offers. They need no escaping: the words are fixed. */
 function pageFor(page: string, { scopes }: Principal): string {
-  const reached = SCOPES.filter((scope) => includesScope(scopes, scope)).join(' ');
-  return page.replace('data-scopes=""', `data-scopes="${reached}"`);
+  const included = SCOPES.filter((scope) => includesScope(scopes, scope)).join(' ');
+  return page.replace('data-scopes=""', `data-scopes="${included}"`);
 }
 
 export function dashboardRoutes(deps: Pick<RouteDeps, 'access'>) {
@@ -22,17 +22,17 @@ export function dashboardRoutes(deps: Pick<RouteDeps, 'access'>) {
     const page = await readFile(new URL('../../dashboard/index.html', import.meta.url), 'utf8');
 
     app.get('/', { config: { scope: 'open' }, schema: { hide: true } }, async (request, reply) => {
-      let reader: Principal;
+      let user: Principal;
       try {
-        reader = await deps.access.authorize(request, { scope: 'read', accountScoped: true });
+        user = await deps.access.authorize(request, { scope: 'read', accountScoped: true });
       } catch (error) {
         if (!(error instanceof Problem)) throw error;
-        // A cookie of former keys is a wrong guess like any other; the form takes a right key all the same.
+        // A cookie signed with former keys counts as a wrong credential; the form still accepts a valid key.
         if (error.code === 'too_many_requests') return sendSignInPage(request, reply, 429, 'wait');
         if (error.code === 'unauthorized') return sendSignInPage(request, reply, 401);
         throw error;
       }
-      return reply.type('text/html; charset=utf-8').send(pageFor(page, reader));
+      return reply.type('text/html; charset=utf-8').send(pageFor(page, user));
     });
 
     await app.register(async (scope) => {

@@ -1,4 +1,4 @@
-/** /login: a session cookie for the one-time link printed at start, or for an API key pasted into the form. */
+/** /login and /logout: a session cookie for a one-time login link, or for an API key pasted into the form. */
 import { fileURLToPath } from 'node:url';
 import statics from '@fastify/static';
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -10,41 +10,41 @@ import { languageOf, Problem } from '../../problem.ts';
 import type { App, RouteDeps } from '../../route-deps.ts';
 
 const FORM_BYTES = 4 * 1024;
-/** What the door itself is made of, for whoever has no key yet. */
-const DOOR = fileURLToPath(new URL('../../dashboard/sign-in/', import.meta.url));
+/** The files of the sign-in page, served without a key. */
+const SIGN_IN_FILES = fileURLToPath(new URL('../../dashboard/sign-in/', import.meta.url));
 
 export function sendSignInPage(
   request: FastifyRequest,
   reply: FastifyReply,
   code: 401 | 429,
-  trouble?: SignInError,
+  error?: SignInError,
 ): FastifyReply {
   return reply
     .code(code)
     .header('vary', 'Accept-Language')
     .type('text/html; charset=utf-8')
-    .send(signInPage(languageOf(request), trouble));
+    .send(signInPage(languageOf(request), error));
 }
 
 export function loginRoutes(deps: Pick<RouteDeps, 'access' | 'config'>) {
   const { publicUrl } = deps.config.http;
   const cookieFor = (request: FastifyRequest) =>
     ({ httpOnly: true, sameSite: 'strict', path: '/', secure: isOverTls(request, publicUrl) }) as const;
-  /** On with the session, or back to the form with what was wrong. */
-  function sendOn(
+  /** Redirects with the session cookie, or sends the form again with the error. */
+  function sendResult(
     request: FastifyRequest,
     reply: FastifyReply,
     signIn: SignInResult,
-    { to, trouble }: { to: string; trouble: SignInError },
+    { to, error }: { to: string; error: SignInError },
   ): FastifyReply {
     if ('session' in signIn) {
       const options = { ...cookieFor(request), maxAge: SESSION_MS / 1000 };
       return reply.setCookie(SESSION_COOKIE, signIn.session, options).redirect(to, 303);
     }
-    if (signIn.waitSeconds === 0) return sendSignInPage(request, reply, 401, trouble);
+    if (signIn.waitSeconds === 0) return sendSignInPage(request, reply, 401, error);
     return sendSignInPage(request, reply.header('retry-after', String(signIn.waitSeconds)), 429, 'wait');
   }
-  const refuseForeign = (request: FastifyRequest) => {
+  const rejectCrossOrigin = (request: FastifyRequest) => {
     if (isCrossOrigin(request, publicUrl))
       throw new Problem('forbidden', { detail: 'the form is on a page of another origin' });
   };
@@ -59,11 +59,16 @@ export function loginRoutes(deps: Pick<RouteDeps, 'access' | 'config'>) {
       { parseAs: 'string', bodyLimit: FORM_BYTES },
       (_request, body, done) => done(null, Object.fromEntries(new URLSearchParams(body as string))),
     );
-    await app.register(statics, { root: DOOR, prefix: '/login/', index: false, decorateReply: false });
+    await app.register(statics, {
+      root: SIGN_IN_FILES,
+      prefix: '/login/',
+      index: false,
+      decorateReply: false,
+    });
 
     app.get(
       '/login',
-      // HEAD spends no ticket: link previews begin with one.
+      // No HEAD: link previews send one, and it would use up the ticket.
       {
         exposeHeadRoute: false,
         schema: { querystring: z.object({ ticket: z.string().max(300).optional() }) },
@@ -74,7 +79,7 @@ export function loginRoutes(deps: Pick<RouteDeps, 'access' | 'config'>) {
           return reply.type('text/html; charset=utf-8').send(signedInPage(languageOf(request)));
         }
         const signIn = await deps.access.redeemLoginTicket(request, ticket);
-        return sendOn(request, reply, signIn, { to: '/login', trouble: 'spent' });
+        return sendResult(request, reply, signIn, { to: '/login', error: 'spent' });
       },
     );
 
@@ -82,14 +87,14 @@ export function loginRoutes(deps: Pick<RouteDeps, 'access' | 'config'>) {
       '/login',
       { bodyLimit: FORM_BYTES, schema: { body: z.object({ key: z.string().max(512) }) } },
       async (request, reply) => {
-        refuseForeign(request);
+        rejectCrossOrigin(request);
         const signIn = deps.access.signIn(request, request.body.key.trim());
-        return sendOn(request, reply, signIn, { to: '/', trouble: 'wrong' });
+        return sendResult(request, reply, signIn, { to: '/', error: 'wrong' });
       },
     );
 
     app.post('/logout', async (request, reply) => {
-      refuseForeign(request);
+      rejectCrossOrigin(request);
       await deps.access.signOut(request);
       return reply.clearCookie(SESSION_COOKIE, cookieFor(request)).redirect('/', 303);
     });

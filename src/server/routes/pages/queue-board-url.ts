@@ -1,4 +1,4 @@
-/** What may be asked of Bull Board's API. It validates little itself, and a mistake of its caller would be a 500. */
+/** Validates requests to Bull Board's API, which validates little itself and returns 500 for invalid ones. */
 
 const STATUSES: ReadonlySet<string> = new Set([
   'latest',
@@ -14,7 +14,7 @@ const STATUSES: ReadonlySet<string> = new Set([
 const LIMITS: Readonly<Record<string, number>> = { page: 1_000_000, jobsPerPage: 100 };
 const CONTROL = /[\0-\x1f\x7f]/;
 
-/** Its handlers decode a second time; what is not text then is refused here. */
+/** False for what is not text when decoded once or twice: Bull Board's handlers decode a second time. */
 function isText(encoded: string): boolean {
   try {
     const once = decodeURIComponent(encoded);
@@ -24,15 +24,15 @@ function isText(encoded: string): boolean {
   }
 }
 
-/** What is wrong with a URL of its API, for the response; undefined: nothing. */
+/** What is wrong with a URL of its API; undefined: nothing. */
 export function problemInQueueBoardUrl(url: string): string | undefined {
   const [path = '', ...query] = url.split('?');
-  if (!path.split('/').every(isText)) return 'the path holds what is no text';
+  if (!path.split('/').every(isText)) return 'the path contains invalid characters';
   const seen = new Set<string>();
   for (const pair of query.join('?').split('&').filter(Boolean)) {
     const [name = '', ...rest] = pair.replaceAll('+', '%20').split('=');
     const text = rest.join('=');
-    if (!isText(name) || !isText(text)) return 'a parameter holds what is no text';
+    if (!isText(name) || !isText(text)) return 'a parameter contains invalid characters';
     const key = decodeURIComponent(name);
     const value = decodeURIComponent(text);
     if (seen.has(key)) return `${key} is given twice`;

@@ -1,4 +1,4 @@
-/** /queues: Bull Board, to look at and not to touch. Admin only: jobs hold openIds and media ids. */
+/** /queues: Bull Board, read only. For admins: jobs hold openIds and media ids. */
 import { createBullBoard } from '@bull-board/api';
 import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
 import { FastifyAdapter } from '@bull-board/fastify';
@@ -7,18 +7,18 @@ import type { App, RouteDeps } from '../../route-deps.ts';
 import { problemInQueueBoardUrl } from './queue-board-url.ts';
 
 const PATH = '/queues';
-/** Its page has inline styles and animates by script-set ones; its scripts are files. */
+/** Its page has inline styles and sets styles by script; its scripts are files. */
 const CSP =
   "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'self'";
-/** It asks Google for fonts, which hangs the page where Google cannot be reached; its style names fallbacks. */
-const FOREIGN_LINK = /<link[^>]+href="https?:[^>]*>/g;
+/** It loads fonts from Google, which blocks the page where Google is unreachable; its styles name fallbacks. */
+const EXTERNAL_LINK = /<link[^>]+href="https?:[^>]*>/g;
 
-const TROUBLE = {
+const UNAVAILABLE = {
   error: { key: 'ERRORS.INTERNAL_SERVER_ERROR' },
-  message: 'the queue does not answer',
+  message: 'the queue does not respond',
 };
 
-/** Its counts look like the backlog and are not; a bar over the page says so. */
+/** Its counts can be mistaken for the backlog; a bar at the bottom of the page explains them. */
 const NOTICE: Readonly<Record<Language, { text: string; link: string }>> = {
   en: {
     text: 'This is the working set, not the backlog: at most QUEUE_WINDOW jobs of an account stand here, finished jobs are kept for a short time and up to a limit, and an item shows once for each time it was dispatched.',
@@ -37,19 +37,19 @@ function notice(language: Language): string {
   return `<p id="wma-notice" lang="${language}" role="note" style="${style}">${text} <a href="/" style="color:#0b4a8f">${link}</a></p>`;
 }
 
-/** Bull Board would wait for a queue that is away as long as the queue does: for ever. */
-const ANSWER_MS = 2_000;
+/** Bull Board waits without limit for a queue that does not respond. */
+const RESPONSE_MS = 2_000;
 
 type BoardQueue = ConstructorParameters<typeof BullMQAdapter>[0];
 
 export function queueBoardRoutes(deps: Pick<RouteDeps, 'queue'>) {
   return async (app: App): Promise<void> => {
     const adapterOf = (queue: unknown) => new BullMQAdapter(queue as BoardQueue, { readOnlyMode: true });
-    let shown = deps.queue.board;
+    let current = deps.queue.board;
     const server = new FastifyAdapter();
     server.setBasePath(PATH);
     const board = createBullBoard({
-      queues: [adapterOf(shown)],
+      queues: [adapterOf(current)],
       serverAdapter: server,
       options: { uiConfig: { boardTitle: 'Archive queue', hideRedisDetails: true } },
     });
@@ -59,30 +59,36 @@ export function queueBoardRoutes(deps: Pick<RouteDeps, 'queue'>) {
     app.addHook('onRequest', async (request, reply) => {
       reply.header('content-security-policy', CSP);
       if (request.method !== 'GET' && request.method !== 'HEAD') {
-        return sendProblem(request, reply, new Problem('method_not_allowed', { detail: 'look only' }));
+        return sendProblem(
+          request,
+          reply,
+          new Problem('method_not_allowed', { detail: 'the board is read only' }),
+        );
       }
       if (request.url.startsWith(`${PATH}/api/`)) {
-        const mistake = problemInQueueBoardUrl(request.url);
-        if (mistake) return sendProblem(request, reply, new Problem('invalid_request', { detail: mistake }));
-        const isThere = await deps.queue.counts(AbortSignal.timeout(ANSWER_MS)).then(
+        const detail = problemInQueueBoardUrl(request.url);
+        if (detail) return sendProblem(request, reply, new Problem('invalid_request', { detail }));
+        const isAvailable = await deps.queue.counts(AbortSignal.timeout(RESPONSE_MS)).then(
           () => true,
           () => false,
         );
-        if (!isThere) return reply.code(503).send(TROUBLE);
+        if (!isAvailable) return reply.code(503).send(UNAVAILABLE);
       }
-      // After an outage at start the queue is another object.
-      if (deps.queue.board !== shown) {
-        shown = deps.queue.board;
-        board.replaceQueues([adapterOf(shown)]);
+      // A queue that was unavailable at start is replaced by another object.
+      if (deps.queue.board !== current) {
+        current = deps.queue.board;
+        board.replaceQueues([adapterOf(current)]);
       }
       return undefined;
     });
     app.addHook('onSend', async (request, reply, payload) => {
-      // It would answer with the error's own words and stack.
-      if (reply.statusCode >= 500) return JSON.stringify(TROUBLE);
+      // Bull Board would send the message and the stack of the error.
+      if (reply.statusCode >= 500) return JSON.stringify(UNAVAILABLE);
       const isPage = String(reply.getHeader('content-type')).startsWith('text/html');
       if (!isPage || typeof payload !== 'string') return payload;
-      return payload.replaceAll(FOREIGN_LINK, '').replace('</body>', `${notice(languageOf(request))}</body>`);
+      return payload
+        .replaceAll(EXTERNAL_LINK, '')
+        .replace('</body>', `${notice(languageOf(request))}</body>`);
     });
     await app.register(server.registerPlugin() as never, { prefix: PATH });
   };

@@ -82,7 +82,7 @@ describe('Bull Board', () => {
       for (const path of ['/queues/api/queues', '/queues/api/redis/stats']) {
         const startedAt = performance.now();
         const answer = await ask(path);
-        assert.match(await answer.text(), /the queue does not answer/);
+        assert.match(await answer.text(), /the queue does not respond/);
         assert.equal(answer.status, 503);
         assert.ok(performance.now() - startedAt < 3_000);
       }
