@@ -1,7 +1,7 @@
 /** The working part of a program: feeder, consumer and, where wanted, the sweeper. */
 import { randomUUID } from 'node:crypto';
 import { dueChannelOf } from '../catalogue/media/insert.ts';
-import { readAccountsAgain } from '../config/config.ts';
+import { rereadAccounts } from '../config/config.ts';
 import { failure } from '../failures.ts';
 import { createArchiver } from '../pipeline/archive/archive.ts';
 import { createStoredMedia, recogniseStored } from '../pipeline/archive/find-stored.ts';
@@ -50,7 +50,7 @@ const PICTURE_RETRY_MS = 5 * 60_000;
 /** Secrets that somebody may have corrected. What cannot be read leaves those in use as they are. */
 function reread({ config, accounts, log }: AppContext): void {
   try {
-    accounts.renew(readAccountsAgain(config));
+    accounts.renew(rereadAccounts(config));
   } catch (error) {
     log.warn({ err: error }, 'the accounts cannot be read again; those read before are used');
   }

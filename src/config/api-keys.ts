@@ -5,9 +5,9 @@ export const SCOPES = ['read', 'write', 'admin'] as const;
 export type Scope = (typeof SCOPES)[number];
 
 export interface ApiKey {
-  /** Given, or `key-1`, `key-2`, … by place. For logs and audits. */
+  /** As configured, or `key-1`, `key-2`, … by position. For the log and the audit log. */
   readonly name: string;
-  /** Complete: admin holds all three, write holds read. */
+  /** All scopes of the key: admin includes all three, write includes read. */
   readonly scopes: readonly Scope[];
   /** Only these accounts; absent: all. */
   readonly accounts?: readonly string[];
@@ -17,7 +17,10 @@ export interface ApiKey {
 const MIN_SECRET_LENGTH = 16;
 const NAME = /^[A-Za-z0-9_.-]{1,64}$/;
 
-/** `scope:secret` or `name:scope[+scope][@account+account]:secret`, by commas. Never repeats what it read. */
+/**
+ * Parses `scope:secret` or `name:scope[+scope][@account+account]:secret`, separated by commas. Messages about mistakes
+ * never contain the text, which is secret.
+ */
 export function parseApiKeys(text: string): Parsed<readonly ApiKey[]> {
   const keys: ApiKey[] = [];
   const wrong: string[] = [];
@@ -40,17 +43,17 @@ function parseEntry(entry: string, place: number): ApiKey | string {
   const [name, grant, secret] = parts.length === 3 ? parts : [`key-${place}`, ...parts];
   if (!NAME.test(name!)) return 'the name must be 1 to 64 letters, digits, dots, _ or -';
   const [scopeWords, accountWords, ...more] = grant!.split('@');
-  const asked = scopeWords!.split('+');
-  if (more.length > 0 || !asked.every((scope) => SCOPES.includes(scope as Scope))) {
+  const scopes = scopeWords!.split('+');
+  if (more.length > 0 || !scopes.every((scope) => SCOPES.includes(scope as Scope))) {
     return 'the scope must be read, write or admin';
   }
   const accounts = accountWords?.split('+');
   if (accounts?.includes('')) return 'an account after @ is empty';
-  // What an Authorization header can carry.
+  // Other characters do not fit into an Authorization header.
   if (!/^[\x21-\x7e]*$/.test(secret!)) return 'the secret must be printable ASCII without spaces';
   if (secret!.length < MIN_SECRET_LENGTH)
     return `the secret must have at least ${MIN_SECRET_LENGTH} characters`;
-  const highest = Math.max(...asked.map((scope) => SCOPES.indexOf(scope as Scope)));
+  const highest = Math.max(...scopes.map((scope) => SCOPES.indexOf(scope as Scope)));
   return {
     name: name!,
     scopes: SCOPES.slice(0, highest + 1),

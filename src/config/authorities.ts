@@ -1,8 +1,8 @@
-/** DATABASE_CA_FILE and its like: certificates of authorities that a company keeps for itself. */
+/** DATABASE_CA_FILE and the other *_CA_FILE variables: certificates of a company's own authorities. */
 import { X509Certificate } from 'node:crypto';
-import type { ReadEnvironment, ReadFile, Say } from './values/environment.ts';
+import type { ReadEnvironment, ReadFile, ReportMistake } from './values/environment.ts';
 
-/** PEM texts; undefined: none beside those that Node knows. */
+/** PEM texts; undefined: only the authorities that Node knows. */
 export interface Authorities {
   readonly redis: string | undefined;
   readonly store: string | undefined;
@@ -11,7 +11,11 @@ export interface Authorities {
 
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 
-export function readAuthorities({ values }: ReadEnvironment, readFile: ReadFile, say: Say): Authorities {
+export function readAuthorities(
+  { values }: ReadEnvironment,
+  readFile: ReadFile,
+  report: ReportMistake,
+): Authorities {
   const read = (variable: 'DATABASE_CA_FILE' | 'REDIS_CA_FILE' | 'S3_CA_FILE' | 'WECHAT_CA_FILE') => {
     const path = values[variable];
     if (path === undefined) return undefined;
@@ -19,18 +23,18 @@ export function readAuthorities({ values }: ReadEnvironment, readFile: ReadFile,
     try {
       text = readFile(path);
     } catch (error) {
-      say(variable, `cannot be read: ${path} (${(error as NodeJS.ErrnoException).code ?? 'error'})`);
+      report(variable, `cannot be read: ${path} (${(error as NodeJS.ErrnoException).code ?? 'error'})`);
       return undefined;
     }
     const certificates = text.match(CERTIFICATE) ?? [];
     if (certificates.length > 0 && certificates.every(isCertificate)) return certificates.join('\n');
-    say(variable, `holds no certificate in PEM form: ${path} must have lines -----BEGIN CERTIFICATE-----`);
+    report(variable, `holds no certificate in PEM form: ${path} must have lines -----BEGIN CERTIFICATE-----`);
     return undefined;
   };
   read('DATABASE_CA_FILE');
   const redis = read('REDIS_CA_FILE');
   if (redis && values.REDIS_URL && !/^rediss:/i.test(values.REDIS_URL))
-    say('REDIS_CA_FILE', 'is set, and REDIS_URL does not ask for TLS: begin it with rediss://');
+    report('REDIS_CA_FILE', 'is set, and REDIS_URL does not ask for TLS: begin it with rediss://');
   return { redis, store: read('S3_CA_FILE'), wechat: read('WECHAT_CA_FILE') };
 }
 
@@ -43,12 +47,12 @@ function isCertificate(pem: string): boolean {
 }
 
 /**
- * The address of Postgres with the authority in it, as libpq and node-postgres know it (sslrootcert). TLS is then
- * asked for, unless the address says otherwise.
+ * Returns the URL of Postgres with the authority as sslrootcert, which libpq and node-postgres read. It also turns TLS
+ * on, unless the URL has an sslmode of its own.
  */
 export function withAuthority(url: string | undefined, path: string | undefined): string | undefined {
   if (url === undefined || path === undefined) return url;
-  // A socket of this machine needs no TLS.
+  // A Unix socket needs no TLS.
   if (!/^postgres(ql)?:\/\/([^@/]*@)?[^/%?]/i.test(url)) return url;
   const given = new URLSearchParams(url.split('?')[1] ?? '');
   const more = new URLSearchParams();

@@ -1,13 +1,13 @@
-/** Where the command line finds its server and its key. */
+/** The server and the key that the command line uses. */
 import { join } from 'node:path';
 import { parseApiKeys } from './api-keys.ts';
 import { type Environment, type ReadFile, withDotEnv } from './values/environment.ts';
 
 export interface ClientSettings {
-  /** Without a slash at its end. */
+  /** Without a trailing slash. */
   readonly url: string;
   readonly key: string | undefined;
-  /** Where the key was looked for last, for whoever finds none. */
+  /** The key file that was tried last, for the message that there is no key. */
   readonly keyFile: string;
   readonly language: 'en' | 'zh';
 }
@@ -15,11 +15,11 @@ export interface ClientSettings {
 const DEFAULT_PORT = '8080';
 
 /**
- * WMA_URL and WMA_API_KEY; where they are not set, what a server beside us was given: PORT, and of API_KEYS the one
+ * WMA_URL and WMA_API_KEY; where they are not set, what a server beside us was isSet: PORT, and of API_KEYS the one
  * that reaches furthest, or the key file that the server made for itself.
  */
-export function clientSettings(given: Environment, readFile: ReadFile): ClientSettings {
-  const env = withDotEnv(given, '.env', readFile);
+export function clientSettings(isSet: Environment, readFile: ReadFile): ClientSettings {
+  const env = withDotEnv(isSet, '.env', readFile);
   const text = (name: string) => env[name]?.trim() || undefined;
   const read = (path: string | undefined): string | undefined => {
     try {
@@ -33,13 +33,13 @@ export function clientSettings(given: Environment, readFile: ReadFile): ClientSe
   const url = text('WMA_URL') ?? `http://127.0.0.1:${text('PORT') ?? DEFAULT_PORT}`;
   return {
     url: url.replace(/\/+$/, ''),
-    key: secret('WMA_API_KEY') ?? furthest(secret('API_KEYS')) ?? read(keyFile),
+    key: secret('WMA_API_KEY') ?? widest(secret('API_KEYS')) ?? read(keyFile),
     keyFile,
     language: /^zh/i.test(text('LC_ALL') ?? text('LC_MESSAGES') ?? text('LANG') ?? '') ? 'zh' : 'en',
   };
 }
 
-function furthest(keys: string | undefined): string | undefined {
+function widest(keys: string | undefined): string | undefined {
   const parsed = keys === undefined ? undefined : parseApiKeys(keys);
   if (!parsed || !('value' in parsed)) return undefined;
   const reach = (key: (typeof parsed.value)[number]) => key.scopes.length - (key.accounts ? 0.5 : 0);

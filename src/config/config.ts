@@ -1,4 +1,4 @@
-/** Configuration: read once, every mistake reported together, the result frozen. The only reader of process.env. */
+/** The configuration: read once, all mistakes reported together, the result frozen. The only reader of process.env. */
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { type Account, secretsOf } from '../account.ts';
@@ -10,7 +10,7 @@ import { type ClientSettings, clientSettings } from './client-settings.ts';
 import { queueSchemaOf } from './database-address.ts';
 import { type S3Settings, s3Settings } from './s3-settings.ts';
 import { VARIABLES, type Values } from './schema.ts';
-import { bitsOf, STRONG_BITS } from './secret-strength.ts';
+import { entropyBits, STRONG_BITS } from './secret-strength.ts';
 import { withoutServiceLinks } from './service-links.ts';
 import { checkShape, type Shape, shapeOf } from './shape.ts';
 import {
@@ -18,13 +18,13 @@ import {
   type Mistake,
   passwordsOf,
   type ReadFile,
+  type ReportMistake,
   readEnvironment,
-  type Say,
   withDotEnv,
 } from './values/environment.ts';
 import type { AllowedHost } from './values/kinds.ts';
 
-/** Undefined means: not set, off, or embedded. URLs have no trailing slash; durations are not scaled. */
+/** Undefined means not set, off, or embedded. URLs have no trailing slash; durations are not scaled by TIME_SCALE. */
 export interface Config {
   readonly production: boolean;
   readonly shape: Shape;
@@ -43,12 +43,12 @@ export interface Config {
   readonly apiKeys: readonly ApiKey[];
   readonly database: { readonly url: string | undefined; readonly schema: string };
   readonly redis: { readonly url: string | undefined };
-  /** Further authorities that TLS trusts, in PEM. Postgres has its own in the URL. */
+  /** Further authorities that TLS trusts, in PEM. The one for Postgres is in the URL. */
   readonly authorities: Authorities;
   /** `schema`: BullMQ's, where the queue is in the database. */
   readonly queue: { readonly prefix: string; readonly windowSize: number; readonly schema: string };
   readonly s3: S3Settings | undefined;
-  /** Of every store, the embedded one too. */
+  /** For every store, the embedded one too. */
   readonly objects: { readonly prefix: string; readonly linkTtlMs: number };
   /** Empty where WeChat is simulated. */
   readonly accounts: readonly Account[];
@@ -70,17 +70,17 @@ export interface Config {
     readonly maxMediaBytes: number;
     readonly shutdownGraceMs: number;
   };
-  /** As createLifetimes of clock.ts takes them. */
+  /** The arguments of createLifetimes (runtime/clock.ts). */
   readonly lifetimes: { readonly mediaLifetimeMs: number; readonly timeScale: number };
   readonly spool: { readonly limitBytes: number };
-  /** How old a media may grow, in milliseconds; undefined: for ever. */
+  /** The age in milliseconds at which a media item is erased; undefined: never. */
   readonly retentionMs: number | undefined;
   readonly alerts: { readonly url: string | undefined };
-  /** What was passed over in the environment, for the log. */
+  /** What was ignored in the environment, for the log. */
   readonly warnings: readonly string[];
 }
 
-/** What sysexits.h calls EX_CONFIG: a supervisor that knows it does not try again. */
+/** EX_CONFIG of sysexits.h: a supervisor that knows it does not restart the program. */
 export const EXIT_CONFIG = 78;
 
 export class ConfigError extends Error {
@@ -120,24 +120,24 @@ export function loadConfig(
   }
   const read = readEnvironment(merged, readFile);
   const mistakes = [...unreadable, ...read.mistakes];
-  const say: Say = (variable, problem) => {
+  const report: ReportMistake = (variable, problem) => {
     mistakes.push({ variable, problem, example: `${variable}=${VARIABLES[variable].example}` });
   };
   const production = read.values.NODE_ENV === 'production';
   const shape = shapeOf(read);
-  checkShape(read, shape, production, say);
-  const accounts = configuredAccounts(read, production, readFile, say);
-  const apiKeys = withAccounts(read.values.API_KEYS ?? [], accounts, say);
-  if (production) refuseWeakKeys(apiKeys, say);
-  const s3 = s3Settings(read, say);
-  const authorities = readAuthorities(read, readFile, say);
+  checkShape(read, shape, production, report);
+  const accounts = configuredAccounts(read, production, readFile, report);
+  const apiKeys = withAccounts(read.values.API_KEYS ?? [], accounts, report);
+  if (production) refuseWeakKeys(apiKeys, report);
+  const s3 = s3Settings(read, report);
+  const authorities = readAuthorities(read, readFile, report);
   const { PORT, CALLBACK_PORT } = read.values;
-  if (PORT && PORT === CALLBACK_PORT) say('CALLBACK_PORT', 'is the same as PORT');
+  if (PORT && PORT === CALLBACK_PORT) report('CALLBACK_PORT', 'is the same as PORT');
   if (mistakes.length > 0) {
-    const scrub = createRedactor(accounts.flatMap(secretsOf));
-    throw new ConfigError(mistakes.map((it) => ({ ...it, problem: read.scrub(scrub(it.problem)) })));
+    const redact = createRedactor(accounts.flatMap(secretsOf));
+    throw new ConfigError(mistakes.map((it) => ({ ...it, problem: read.redact(redact(it.problem)) })));
   }
-  // Without a mistake, what has a default has a value.
+  // Without a mistake, every variable with a default has a value.
   const values = read.values as Values;
   const config = deepFreeze(
     configOf(values, {
@@ -148,33 +148,33 @@ export function loadConfig(
       s3,
       authorities,
       warnings,
-      videoGiven: read.given('WECHAT_VIDEO_BASE_URL'),
+      videoGiven: read.isSet('WECHAT_VIDEO_BASE_URL'),
     }),
   );
-  rereadings.set(config, () => loadConfig(env, options).accounts);
+  rereaders.set(config, () => loadConfig(env, options).accounts);
   return config;
 }
 
-/** A key opens everything to whoever can reach the port: in production it must be beyond guessing. */
-function refuseWeakKeys(keys: readonly ApiKey[], say: Say): void {
+/** Everyone who can reach the port can try keys: in production they must be too random to be guessed. */
+function refuseWeakKeys(keys: readonly ApiKey[], report: ReportMistake): void {
   keys.forEach(({ secret }, index) => {
-    if (bitsOf(secret) >= STRONG_BITS) return;
-    say(
+    if (entropyBits(secret) >= STRONG_BITS) return;
+    report(
       'API_KEYS',
       `entry ${index + 1}: in production a secret must be random and carry ${STRONG_BITS} bits, such as 32 hexadecimal digits or 22 letters and digits; make one with: openssl rand -hex 32`,
     );
   });
 }
 
-/** How the accounts of a configuration are read once more. */
-const rereadings = new WeakMap<Config, () => readonly Account[]>();
+/** How the accounts of a configuration are read again. */
+const rereaders = new WeakMap<Config, () => readonly Account[]>();
 
 /**
- * The accounts as they stand in ACCOUNTS_FILE and the secret files now, for secrets change while a program runs.
- * Throws a ConfigError where they cannot be read.
+ * Reads the accounts from ACCOUNTS_FILE and the secret files again, because secrets change while a program runs.
+ * Throws ConfigError where they cannot be read.
  */
-export function readAccountsAgain(config: Config): readonly Account[] {
-  return rereadings.get(config)?.() ?? config.accounts;
+export function rereadAccounts(config: Config): readonly Account[] {
+  return rereaders.get(config)?.() ?? config.accounts;
 }
 
 function configOf(
@@ -241,8 +241,8 @@ function configOf(
 }
 
 /**
- * The environment of a program that this one starts: of our variables only those that `kept` matches, wherever they
- * are set, and `changes`. An empty value beats the one in `.env`, and NAME_FILE there with it.
+ * Returns the environment for a child process: of our variables only those that `kept` matches, and `changes`. The
+ * others are set to an empty value, which overrides `.env` and NAME_FILE there.
  */
 export function childEnvironment(changes: Readonly<Record<string, string>>, kept: RegExp): NodeJS.ProcessEnv {
   const environment = { ...process.env };
@@ -253,19 +253,19 @@ export function childEnvironment(changes: Readonly<Record<string, string>>, kept
   return { ...environment, ...changes };
 }
 
-/** Chat robots carry their key in the address: as a parameter, as the end of the path, and behind the #. */
+/** Returns the secrets of an ALERT_URL. Chat robots have their key in a parameter, in the path, or after the #. */
 export function secretsOfAlertUrl(url: string): string[] {
   const { pathname, searchParams } = new URL(url);
   const parts = [...searchParams.values(), ...pathname.split('/'), ...url.split('#').slice(1)];
   return [url, ...passwordsOf(url), ...parts.filter((part) => part.length >= 16)];
 }
 
-/** What the command line needs, from the same environment and `.env`; whatever else is wrong there is not its business. */
+/** Reads what the command line needs from the environment and `.env`, and ignores other mistakes in them. */
 export function loadClientSettings(env: Environment = process.env): ClientSettings {
   return clientSettings(env, (path) => readFileSync(path, 'utf8'));
 }
 
-/** Every configured secret, for createLog. An access key's id is none: it stands in every signed link. */
+/** Returns every configured secret, for createLog. The id of an access key is not one: every signed link shows it. */
 export function configSecrets(config: Config): string[] {
   const { database, redis, s3, wechat, alerts } = config;
   const secrets = [

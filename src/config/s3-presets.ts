@@ -1,14 +1,14 @@
-/** What is known of S3 vendors: where they listen and how they want the bucket to be named. From their documentation. */
+/** S3 vendors by their documentation: their endpoints and how they address a bucket. */
 
 export const ADDRESSINGS = ['virtual', 'path', 'cname'] as const;
 /** `virtual`: bucket.host/key; `path`: host/bucket/key; `cname`: the endpoint's host is the bucket. */
 export type Addressing = (typeof ADDRESSINGS)[number];
 
 export interface S3Preset {
-  /** With `{region}` and `{account}` to fill in; absent where the host is one's own. */
+  /** With placeholders `{region}` and `{account}`; absent for self-hosted stores. */
   readonly endpoint?: string;
   readonly addressing: Addressing;
-  /** Where every region is right, or only one. */
+  /** Set where any region works, or only this one. */
   readonly region?: string;
   readonly notes: string;
 }
@@ -33,7 +33,7 @@ export const S3_PRESETS = {
   'huawei-obs': {
     endpoint: 'https://obs.{region}.myhuaweicloud.com',
     addressing: 'virtual',
-    notes: 'With path style HEAD answers 200 and PUT 404.',
+    notes: 'With path style HEAD returns 200 and PUT 404.',
   },
   'volc-tos': {
     endpoint: 'https://tos-s3-{region}.volces.com',

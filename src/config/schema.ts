@@ -10,21 +10,21 @@ import * as kind from './values/kinds.ts';
 
 export interface Variable<T = unknown> {
   readonly kind: kind.Kind<T>;
-  /** As one would write it; absent: unset is an answer. */
+  /** In the form of the variable; absent where the variable may stay unset. */
   readonly default?: string;
-  /** What an unset variable means, where that is not a fixed value. */
+  /** What an unset variable means where there is no fixed default. */
   readonly unset?: string;
   readonly example: string;
   readonly about: string;
-  /** Never shown, and can be given as NAME_FILE. */
+  /** Never shown, and may be set as NAME_FILE. */
   readonly secret?: true;
-  /** Read here but named by others: no misspelling is looked for, no NAME_FILE. */
+  /** A variable of other programs that is read too: no misspellings of it are reported, no NAME_FILE. */
   readonly foreign?: true;
   /** Set but empty means off, not unset. */
   readonly emptyIsOff?: true;
 }
 
-// setTimeout takes 31 bits of milliseconds, a little under 25 days.
+// setTimeout is limited to 31 bits of milliseconds, a little under 25 days.
 const LONGEST = '24d';
 const concurrency = () => kind.count({ min: 1, max: 1000 });
 const secretText = (pattern?: RegExp, rule?: string) => kind.text(pattern, rule);
@@ -41,30 +41,29 @@ const listening = {
     kind: kind.optionalPort(),
     unset: 'off',
     example: '8081',
-    about: 'A second port that answers /wechat/ alone, to be the only one the Internet reaches.',
+    about: 'A second port that serves only /wechat/, so that the Internet needs to reach only this one.',
   },
   PUBLIC_URL: {
     kind: kind.baseUrl(),
     example: 'https://media.example.com',
-    about: 'Where people and WeChat reach the server from outside, as printed at start.',
+    about: 'The address under which people and WeChat reach the server, as printed at start.',
   },
   TRUSTED_PROXIES: {
     kind: kind.addresses(),
     example: '127.0.0.1,10.0.0.0/8',
-    about:
-      'Addresses and networks of your proxies: the address of a client that they send (X-Forwarded-For) is believed.',
+    about: 'Addresses and networks of your proxies, whose X-Forwarded-For is trusted.',
   },
   DATA_DIR: {
     kind: kind.text(),
     default: './data',
     example: '/var/lib/wma',
-    about: 'The folder of everything embedded and of the key file.',
+    about: 'The folder of the embedded parts, the spool and the key file.',
   },
   LOG_LEVEL: {
     kind: kind.choice(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']),
     default: 'info',
     example: 'debug',
-    about: 'The least important log line that is written.',
+    about: 'The lowest level of log lines that are written.',
   },
   NODE_ENV: {
     kind: kind.text(),
@@ -76,14 +75,14 @@ const listening = {
     kind: kind.flag(),
     default: '0',
     example: '1',
-    about: 'Yes, a real account, or production, may live on the embedded database and store in DATA_DIR.',
+    about: 'Allows a real account, or production, on the embedded database and store in DATA_DIR.',
   },
   API_KEYS: {
     kind: { label: 'list of keys', parse: parseApiKeys },
     example: 'admin:replace-by-a-long-random-text',
     secret: true,
     about:
-      'Comma list of `scope:secret` or `name:scope[+scope][@account+account]:secret`; scopes read, write, admin, each including the one before. Make secrets with `openssl rand -hex 32`: production refuses what can be guessed.',
+      'Comma list of `scope:secret` or `name:scope[+scope][@account+account]:secret`; scopes read, write, admin, each including the one before. Make secrets with `openssl rand -hex 32`: production refuses secrets that can be guessed.',
   },
 } as const satisfies Record<string, Variable>;
 
@@ -94,18 +93,18 @@ const catalogue = {
     example: 'postgres://wma:password@localhost:5432/wma',
     secret: true,
     about:
-      'The catalogue, and the queue where there is no Redis. A socket as libpq has it: `postgres://wma@/wma?host=/var/run/postgresql`.',
+      'The catalogue, and the queue where there is no Redis. A Unix socket as in libpq: `postgres://wma@/wma?host=/var/run/postgresql`.',
   },
   DATABASE_SCHEMA: {
     kind: kind.text(SCHEMA_PATTERN, SCHEMA_RULE),
     default: 'wma',
     example: 'wma',
     about:
-      'The Postgres schema of all tables. The queue, where it is in Postgres, has one of its own: `bullmq` beside `wma`, else this name with `_queue`.',
+      'The Postgres schema of all tables. A queue in Postgres has a schema of its own: `bullmq` for `wma`, else this name with `_queue`.',
   },
   REDIS_URL: {
     kind: kind.url(['redis', 'rediss']),
-    unset: 'the queue lives in the database',
+    unset: 'the queue is in the database',
     example: 'redis://localhost:6379',
     secret: true,
     about: 'The queue in Redis: one server, not a cluster; needs DATABASE_URL.',
@@ -120,20 +119,21 @@ const catalogue = {
     kind: kind.text(),
     example: '/etc/wma/redis-ca.pem',
     about:
-      'The authority (PEM) that signed the certificate of Redis, beside those that Node knows; needs rediss://.',
+      'The authority (PEM) that signed the certificate of Redis, in addition to those that Node knows; needs rediss://.',
   },
   QUEUE_PREFIX: {
     kind: kind.text(/^[\x21-\x7e]{1,64}$/, 'must be 1 to 64 printable ASCII characters without spaces'),
     default: '{wma}',
     example: '{wma}',
     about:
-      'What the keys of the queue begin with. Installations that share a Redis need one each; keep the braces.',
+      'The prefix of all keys of the queue. Installations that share a Redis need one each; keep the braces.',
   },
   QUEUE_WINDOW: {
     kind: kind.count({ min: 1, max: 100_000 }),
     default: '1000',
     example: '1000',
-    about: 'Media of one account in the queue at once; the rest of the backlog waits in the catalogue.',
+    about:
+      'How many media items of one account are in the queue at once; the rest of the backlog waits in the catalogue.',
   },
 } as const satisfies Record<string, Variable>;
 
@@ -174,25 +174,25 @@ const store = {
       'must be at most 200 letters, digits and / . _ = -, not begin with / and hold no empty, . or .. part',
     ),
     example: 'wechat/',
-    about: "What objects' keys begin with, as it stands: usually ends in /.",
+    about: 'The prefix of all object keys, used literally: it usually ends in /.',
   },
   S3_PUBLIC_ENDPOINT: {
     kind: kind.baseUrl(),
     unset: 'S3_ENDPOINT',
     example: 'https://files.example.com',
-    about: 'The endpoint that signed links name, where browsers reach the store under another host.',
+    about: 'The endpoint in signed links, where browsers reach the store under another host.',
   },
   S3_ACCESS_KEY_ID: {
     kind: secretText(),
     example: 'AKIAEXAMPLE',
     secret: true,
-    about: 'Before AWS_ACCESS_KEY_ID.',
+    about: 'The access key id; takes precedence over AWS_ACCESS_KEY_ID.',
   },
   S3_SECRET_ACCESS_KEY: {
     kind: secretText(),
     example: 'the-secret-of-the-key',
     secret: true,
-    about: 'Before AWS_SECRET_ACCESS_KEY.',
+    about: 'The secret of the access key; takes precedence over AWS_SECRET_ACCESS_KEY.',
   },
   AWS_ACCESS_KEY_ID: {
     kind: secretText(),
@@ -206,14 +206,14 @@ const store = {
     example: 'the-secret-of-the-key',
     secret: true,
     foreign: true,
-    about: 'Its secret.',
+    about: 'The secret of AWS_ACCESS_KEY_ID.',
   },
   AWS_SESSION_TOKEN: {
     kind: secretText(),
     example: 'the-session-token',
     secret: true,
     foreign: true,
-    about: 'Its session token, if it is a temporary key. It is not renewed.',
+    about: 'The session token of a temporary AWS_ACCESS_KEY_ID. It is not renewed.',
   },
   AWS_REGION: {
     kind: kind.text(),
@@ -224,14 +224,15 @@ const store = {
   S3_CA_FILE: {
     kind: kind.text(),
     example: '/etc/wma/store-ca.pem',
-    about: 'The authority (PEM) that signed the certificate of S3_ENDPOINT, beside those that Node knows.',
+    about:
+      'The authority (PEM) that signed the certificate of S3_ENDPOINT, in addition to those that Node knows.',
   },
   LINK_TTL: {
-    // A presigned URL lives seven days at most.
+    // A presigned URL is valid for at most seven days.
     kind: kind.duration({ min: '1m', max: '7d' }),
     default: '1h',
     example: '15m',
-    about: 'How long a signed link works.',
+    about: 'How long a signed link is valid.',
   },
 } as const satisfies Record<string, Variable>;
 
@@ -240,13 +241,13 @@ const wechat = {
     kind: kind.text(/^[A-Za-z0-9_-]{1,64}$/, 'must be 1 to 64 letters, digits, _ or -'),
     unset: 'ACCOUNTS_FILE, or simulated',
     example: 'wx0123456789abcdef',
-    about: 'The account, where there is one.',
+    about: 'The appId of the only account.',
   },
   WECHAT_APP_SECRET: {
     kind: secretText(),
     example: '0123456789abcdef0123456789abcdef',
     secret: true,
-    about: 'Its AppSecret.',
+    about: 'The AppSecret of WECHAT_APP_ID.',
   },
   WECHAT_TOKEN: {
     kind: secretText(/^[\x21-\x7e]{1,128}$/, 'must be printable ASCII without spaces'),
@@ -283,19 +284,20 @@ const wechat = {
     emptyIsOff: true,
     unset: 'WECHAT_API_BASE_URL over http',
     example: 'http://api.weixin.qq.com',
-    about: 'Asked for a video that https did not give. Carries the token in clear; empty turns it off.',
+    about:
+      'Used for a video that https did not deliver. Sends the token in clear; an empty value turns it off.',
   },
   WECHAT_PROXY: {
     kind: kind.url(['http', 'https']),
     example: 'http://proxy.example.com:3128',
     secret: true,
-    about: "A proxy on the way to WeChat, such as the one host on WeChat's IP allow-list.",
+    about: "A proxy to WeChat, such as the only host on WeChat's IP allow-list.",
   },
   WECHAT_CA_FILE: {
     kind: kind.text(),
     example: '/etc/wma/proxy-ca.pem',
     about:
-      "The authority (PEM) of a proxy or gateway that answers in WeChat's place over TLS, beside those that Node knows.",
+      'The authority (PEM) of a proxy or gateway that terminates TLS in place of WeChat, in addition to those that Node knows.',
   },
 } as const satisfies Record<string, Variable>;
 
@@ -303,13 +305,13 @@ const work = {
   FETCH_ALLOW_HOSTS: {
     kind: kind.hosts(),
     example: 'cdn.example.com,10.0.0.5:8443',
-    about: 'The only exceptions to the address guard for video and picture links.',
+    about: 'Hosts that video and picture links may reach although the SSRF guard would refuse them.',
   },
   FETCH_IDLE_TIMEOUT: {
     kind: kind.duration({ min: '10ms', max: '1h' }),
     default: '15s',
     example: '30s',
-    about: 'The longest silence in a download.',
+    about: 'The longest pause without data in a download.',
   },
   FETCH_TOTAL_TIMEOUT: {
     kind: kind.duration({ min: '10ms', max: '24h' }),
@@ -321,75 +323,74 @@ const work = {
     kind: concurrency(),
     default: '16',
     example: '32',
-    about: 'Media in work at once in a process.',
+    about: 'Jobs that run at once in a process.',
   },
   ACCOUNT_CONCURRENCY: {
     kind: concurrency(),
     default: '4',
     example: '8',
-    about: 'Downloads of one account at once in a process.',
+    about: 'Downloads of one account that run at once in a process.',
   },
   BYTE_BUDGET: {
-    // What one multipart upload holds; less would never start it.
+    // The memory of one multipart upload: with less it would never start.
     kind: kind.size({ min: `${uploadMemoryBytes(undefined) / 2 ** 20}MiB`, max: '1024GiB' }),
     default: '256MiB',
     example: '512MiB',
-    about: 'Bytes of media in the memory of a process at once.',
+    about: 'Bytes of media items in the memory of a process at once.',
   },
   MAX_MEDIA_BYTES: {
-    // As many parts as a multipart upload can have.
+    // The largest multipart upload.
     kind: kind.size({
       min: '1',
       max: `${Math.floor((MAX_PARTS * UPLOAD_PARTS.partSizeBytes) / 2 ** 30)}GiB`,
     }),
     default: '200MiB',
     example: '500MiB',
-    about: 'The largest media that is archived.',
+    about: 'The largest media item that is archived.',
   },
   SPOOL_BYTES: {
     kind: kind.size({ min: '1MiB', max: '1024GiB' }),
     default: '256MiB',
     example: '1GiB',
     about:
-      'Room in DATA_DIR for callbacks that arrive while the database is away: about 500 bytes each. Full, WeChat hears 503.',
+      'Room in DATA_DIR for callbacks that arrive while the database is away: about 500 bytes each. When it is full, callbacks get 503.',
   },
   RETENTION: {
     kind: kind.duration({ min: '1s', max: '36500d' }),
-    unset: 'for ever',
+    unset: 'never',
     example: '365d',
-    about: 'The age, from the message, at which a media is erased. Unset: never.',
+    about: 'The age, counted from sentAt, at which a media item is erased.',
   },
   MEDIA_LIFETIME: {
     kind: kind.duration({ min: '1s', max: LONGEST }),
     default: '72h',
     example: '72h',
-    about: 'How long WeChat keeps a media.',
+    about: 'How long WeChat keeps a media item.',
   },
   TIME_SCALE: {
     kind: kind.factor({ min: 1, max: 1_000_000 }),
     default: '1',
     example: '720',
-    about: 'For tests and the demo: 720 plays three days in six minutes.',
+    about: 'For tests and the demo: with 720 three days take six minutes.',
   },
   ALERT_URL: {
     kind: kind.url(['http', 'https']),
     example: 'https://alerts.example.com/hook',
     secret: true,
     about:
-      'Where alerts go: a robot of WeCom, DingTalk or Feishu, known by its host, or any address that takes JSON; the signing secret of a robot behind #. See docs/operations.md.',
+      'Where alerts are sent: a robot of WeCom, DingTalk or Feishu, recognised by its host, or any address that accepts JSON; the signing secret of a robot after #. See docs/operations.md.',
   },
   METRICS_PORT: {
     kind: kind.optionalPort(),
     unset: 'off',
     example: '9090',
-    about:
-      'The port where a worker or sweeper answers /metrics, /livez and /readyz, on HOST, without a key. Off: none.',
+    about: 'The port where a worker or sweeper serves /metrics, /livez and /readyz, on HOST, without a key.',
   },
   SHUTDOWN_GRACE: {
     kind: kind.duration({ min: '0', max: '1h' }),
     default: '20s',
     example: '1m',
-    about: 'How long media in hand may take to finish after SIGTERM.',
+    about: 'How long running jobs may take to finish after SIGTERM.',
   },
 } as const satisfies Record<string, Variable>;
 
@@ -398,14 +399,14 @@ const commandLine = {
     kind: kind.baseUrl(),
     unset: 'HOST and PORT of this machine',
     example: 'https://media.example.com',
-    about: 'The server that the command `wma` speaks to.',
+    about: 'The server that the command `wma` uses.',
   },
   WMA_API_KEY: {
     kind: secretText(/^[\x21-\x7e]+$/, 'must be printable ASCII without spaces'),
     unset: 'of API_KEYS, or the key file in DATA_DIR',
     example: 'a-secret-of-API_KEYS',
     secret: true,
-    about: 'The key that the command `wma` shows it; the secret alone.',
+    about: 'The key that the command `wma` sends; only the secret.',
   },
 } as const satisfies Record<string, Variable>;
 
@@ -437,5 +438,5 @@ type ValueOf<V> = V extends { kind: kind.Kind<infer T> }
     : T | undefined
   : never;
 
-/** What a variable is worth once read. */
+/** The values of all variables after reading. */
 export type Values = { readonly [N in VariableName]: ValueOf<(typeof VARIABLES)[N]> };

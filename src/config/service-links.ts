@@ -1,13 +1,13 @@
-/** What Kubernetes writes into the environment of each pod for each Service (enableServiceLinks), and Docker for links. */
+/** Variables that Kubernetes sets in each pod for each Service (enableServiceLinks), and Docker for links. */
 import { type Environment, isVariable } from './values/environment.ts';
 
 const ADDRESS = /^(tcp|udp|sctp):\/\//;
 
-/** A Service named `metrics` sets METRICS_PORT to tcp://10.0.0.7:9090: not what our variable of that name takes. */
+/** A Service named `metrics` sets METRICS_PORT to tcp://10.0.0.7:9090, which is no value for our METRICS_PORT. */
 const isServiceLink = (name: string, value: string | undefined): boolean =>
   name.endsWith('_PORT') && ADDRESS.test(value?.trim() ?? '');
 
-/** The environment without them, and a sentence for each that has the name of a variable of ours. */
+/** Returns the environment without them, and a warning for each that has the name of a variable of ours. */
 export function withoutServiceLinks(env: Environment): { env: Environment; warnings: string[] } {
   const links = new Set(Object.keys(env).filter((name) => isServiceLink(name, env[name])));
   const rest = Object.fromEntries(Object.entries(env).filter(([name]) => !links.has(name)));

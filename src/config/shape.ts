@@ -1,5 +1,5 @@
-/** Which parts are real and which embedded: two variables for the catalogue and the queue, one for the store. */
-import type { ReadEnvironment, Say } from './values/environment.ts';
+/** Which parts are real and which are embedded: two variables decide for catalogue and queue, one for the store. */
+import type { ReadEnvironment, ReportMistake } from './values/environment.ts';
 
 export interface Shape {
   readonly database: 'embedded' | 'postgres';
@@ -8,30 +8,30 @@ export interface Shape {
   readonly wechat: 'simulated' | 'real';
 }
 
-export function shapeOf({ given }: Pick<ReadEnvironment, 'given'>): Shape {
-  const database = given('DATABASE_URL') ? 'postgres' : 'embedded';
+export function shapeOf({ isSet }: Pick<ReadEnvironment, 'isSet'>): Shape {
+  const database = isSet('DATABASE_URL') ? 'postgres' : 'embedded';
   return {
     database,
-    queue: given('REDIS_URL') ? 'redis' : database,
-    store: given('S3_BUCKET') ? 's3' : 'embedded',
-    wechat: given('WECHAT_APP_ID') || given('ACCOUNTS_FILE') ? 'real' : 'simulated',
+    queue: isSet('REDIS_URL') ? 'redis' : database,
+    store: isSet('S3_BUCKET') ? 's3' : 'embedded',
+    wechat: isSet('WECHAT_APP_ID') || isSet('ACCOUNTS_FILE') ? 'real' : 'simulated',
   };
 }
 
-/** Embedded and simulated parts never mix with real ones, or with production, by oversight. */
+/** Reports combinations that are mistakes: embedded or simulated parts beside real ones or in production. */
 export function checkShape(
-  { given, values }: ReadEnvironment,
+  { isSet, values }: ReadEnvironment,
   shape: Shape,
   production: boolean,
-  say: Say,
+  report: ReportMistake,
 ): void {
   const real = shape.wechat === 'real';
   if (shape.queue === 'redis' && shape.database === 'embedded') {
-    say('DATABASE_URL', 'is missing: REDIS_URL holds the queue only, and needs a catalogue beside it');
+    report('DATABASE_URL', 'is missing: REDIS_URL holds the queue only, and needs a catalogue beside it');
   }
   if (!real && (shape.database === 'postgres' || shape.store === 's3')) {
     const real = shape.database === 'postgres' ? 'DATABASE_URL' : 'S3_BUCKET';
-    say(
+    report(
       'WECHAT_APP_ID',
       `is missing (or ACCOUNTS_FILE): ${real} is set, and the simulated WeChat never meets real parts`,
     );
@@ -39,8 +39,9 @@ export function checkShape(
   const why = real ? 'a real account' : 'NODE_ENV=production';
   if ((real || production) && !values.ALLOW_EMBEDDED) {
     const embedded = (what: string) => `is missing: ${why} on the embedded ${what} needs ALLOW_EMBEDDED=1`;
-    if (shape.database === 'embedded' && shape.queue !== 'redis') say('DATABASE_URL', embedded('database'));
-    if (shape.store === 'embedded') say('S3_BUCKET', embedded('store'));
+    if (shape.database === 'embedded' && shape.queue !== 'redis')
+      report('DATABASE_URL', embedded('database'));
+    if (shape.store === 'embedded') report('S3_BUCKET', embedded('store'));
   }
-  if (production && !given('API_KEYS')) say('API_KEYS', 'is missing: production does not start without');
+  if (production && !isSet('API_KEYS')) report('API_KEYS', 'is missing: production does not start without');
 }

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { randomBytes, randomUUID } from 'node:crypto';
 import { describe, test } from 'node:test';
 import { loadConfig } from '../../src/config/config.ts';
-import { bitsOf, STRONG_BITS } from '../../src/config/secret-strength.ts';
+import { entropyBits, STRONG_BITS } from '../../src/config/secret-strength.ts';
 
 const PRODUCTION = {
   NODE_ENV: 'production',
@@ -31,7 +31,7 @@ describe('a secret', () => {
     test(`made by ${name} is strong, each of two thousand times`, () => {
       for (let n = 0; n < 2_000; n++) {
         const secret = generate();
-        assert.ok(bitsOf(secret) >= STRONG_BITS, secret);
+        assert.ok(entropyBits(secret) >= STRONG_BITS, secret);
       }
     });
   }
@@ -51,7 +51,8 @@ describe('a secret', () => {
     randomBytes(12).toString('base64'),
     `${randomBytes(8).toString('hex')}`.repeat(4),
   ]) {
-    test(`such as ${weak} is weak`, () => assert.ok(bitsOf(weak) < STRONG_BITS, String(bitsOf(weak))));
+    test(`such as ${weak} is weak`, () =>
+      assert.ok(entropyBits(weak) < STRONG_BITS, String(entropyBits(weak))));
   }
 });
 

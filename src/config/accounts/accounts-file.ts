@@ -2,7 +2,7 @@
 import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
 import { type Account, PRODUCTS, type Product, type TokenSource } from '../../account.ts';
-import { nearest } from '../values/misspelling.ts';
+import { closestWord } from '../values/misspelling.ts';
 import { secretIn } from '../values/secret-file.ts';
 import { type ReadSecret, type ReadSource, readTokenSource, tokenSourceSchema } from './token-source.ts';
 
@@ -102,18 +102,18 @@ export function parseAccounts(
   const accounts: Account[] = [];
   const wrong: string[] = [];
   for (const [index, raw] of json.entries()) {
-    const say = (field: string, problem: string) =>
+    const report = (field: string, problem: string) =>
       wrong.push(`[${index}]${field && `.${field}`} ${problem}`);
     const parsed = entrySchema.safeParse(raw);
     if (!parsed.success) {
-      sayIssues(parsed.error, say);
+      sayIssues(parsed.error, report);
       continue;
     }
     const entry = parsed.data;
     const before = wrong.length;
-    const read = readSecrets(entry, options, say);
-    const id = identityOf(entry, say);
-    checkTogether(entry, say);
+    const read = readSecrets(entry, options, report);
+    const id = identityOf(entry, report);
+    checkTogether(entry, report);
     if (wrong.length === before && read && id)
       accounts.push(accountOf({ ...entry, ...id, ...read }, options));
   }
@@ -123,19 +123,19 @@ export function parseAccounts(
 
 type Say = (field: string, problem: string) => void;
 
-function sayIssues(error: z.ZodError, say: Say): void {
+function sayIssues(error: z.ZodError, report: Say): void {
   for (const issue of error.issues) {
     if (issue.code !== 'unrecognized_keys') {
       const missing = issue.code === 'invalid_type' && issue.message.endsWith('received undefined');
       const problem = missing
         ? 'is missing'
         : issue.message.replace(/^Invalid (input|option|discriminator value)[:.] /, 'is wrong: ');
-      say(issue.path.join('.'), problem);
+      report(issue.path.join('.'), problem);
       continue;
     }
     for (const key of issue.keys) {
-      const meant = issue.path.length > 0 ? undefined : nearest(key, Object.keys(entrySchema.shape));
-      say(
+      const meant = issue.path.length > 0 ? undefined : closestWord(key, Object.keys(entrySchema.shape));
+      report(
         [...issue.path, key.slice(0, 40)].join('.'),
         `is not a known field${meant ? `; did you mean ${meant}?` : ''}`,
       );
@@ -147,24 +147,24 @@ function sayIssues(error: z.ZodError, say: Say): void {
 function readSecrets(
   entry: Entry,
   options: { path: string; readFile: (path: string) => string },
-  say: Say,
+  report: Say,
 ): { secret: string; tokenSource: TokenSource | undefined } | undefined {
   const readerOf =
     (prefix: string): ReadSecret =>
     (from, name, need) => {
-      const sayOf: Say = (field, problem) => say(prefix + field, problem);
+      const sayOf: Say = (field, problem) => report(prefix + field, problem);
       return readSecret(from, name, need, options, sayOf);
     };
   let read: ReadSource | undefined;
   if (entry.tokenSource) {
-    const sayInside: Say = (field, problem) => say(`tokenSource.${field}`, problem);
+    const sayInside: Say = (field, problem) => report(`tokenSource.${field}`, problem);
     read = readTokenSource(entry.tokenSource, readerOf('tokenSource.'), sayInside);
     if (!read) return undefined;
   }
   const tokenSource = read?.source;
   if (tokenSource && ['component', 'redis', 'http', 'static'].includes(tokenSource.type)) {
     for (const name of ['secret', 'secretFile'] as const)
-      if (entry[name] !== undefined) say(name, `is not used with tokenSource ${tokenSource.type}`);
+      if (entry[name] !== undefined) report(name, `is not used with tokenSource ${tokenSource.type}`);
     return { secret: read?.secret ?? '', tokenSource };
   }
   const secret = readerOf('')(entry, 'secret', 'needed');
@@ -176,38 +176,38 @@ function readSecret(
   name: string,
   need: 'needed' | 'optional',
   options: { path: string; readFile: (path: string) => string },
-  say: Say,
+  report: Say,
 ): string | undefined {
   const { [name]: value, [`${name}File`]: file } = from;
-  if (value !== undefined && file !== undefined) say(`${name}File`, `is set, and ${name} too`);
+  if (value !== undefined && file !== undefined) report(`${name}File`, `is set, and ${name} too`);
   else if (typeof value === 'string') return value.trim();
   else if (typeof file !== 'string') {
-    if (need === 'needed') say(name, `is missing (or ${name}File)`);
+    if (need === 'needed') report(name, `is missing (or ${name}File)`);
   } else {
     const path = resolve(dirname(options.path), file);
     try {
       const read = secretIn(options.readFile(path));
       if ('secret' in read) return read.secret;
-      say(`${name}File`, `${read.wrong}: ${path}`);
+      report(`${name}File`, `${read.wrong}: ${path}`);
     } catch (error) {
-      say(`${name}File`, `cannot be read: ${path} (${(error as NodeJS.ErrnoException).code ?? 'error'})`);
+      report(`${name}File`, `cannot be read: ${path} (${(error as NodeJS.ErrnoException).code ?? 'error'})`);
     }
   }
   return undefined;
 }
 
-function identityOf(entry: Entry, say: Say): { account: string; appId: string } | undefined {
+function identityOf(entry: Entry, report: Say): { account: string; appId: string } | undefined {
   const { product, appId, corpId, agentId } = entry;
   if (product === 'wecom') {
-    if (appId !== undefined) say('appId', 'is not for product wecom: set corpId and agentId');
-    if (corpId === undefined) say('corpId', 'is missing');
-    if (agentId === undefined) say('agentId', 'is missing');
+    if (appId !== undefined) report('appId', 'is not for product wecom: set corpId and agentId');
+    if (corpId === undefined) report('corpId', 'is missing');
+    if (agentId === undefined) report('agentId', 'is missing');
     return corpId === undefined || agentId === undefined
       ? undefined
       : { account: `${corpId}-${agentId}`, appId: corpId };
   }
-  if (corpId !== undefined || agentId !== undefined) say('corpId', 'and agentId are for product wecom');
-  else if (!appId) say('appId', 'is missing');
+  if (corpId !== undefined || agentId !== undefined) report('corpId', 'and agentId are for product wecom');
+  else if (!appId) report('appId', 'is missing');
   return appId ? { account: appId, appId } : undefined;
 }
 
@@ -218,17 +218,17 @@ const SOURCES_OF: Record<Product, readonly TokenSource['type'][]> = {
 };
 
 /** What cannot stand together. */
-function checkTogether(entry: Entry, say: Say): void {
+function checkTogether(entry: Entry, report: Say): void {
   const { product, encodingAesKey } = entry;
-  if (entry.upstreamOnFailure && !entry.upstreamUrl) say('upstreamOnFailure', 'needs upstreamUrl');
+  if (entry.upstreamOnFailure && !entry.upstreamUrl) report('upstreamOnFailure', 'needs upstreamUrl');
   if (entry.tokenSource && !SOURCES_OF[product].includes(entry.tokenSource.type))
-    say('tokenSource', `${entry.tokenSource.type} is not for product ${product}`);
+    report('tokenSource', `${entry.tokenSource.type} is not for product ${product}`);
   if (encodingAesKey) return;
-  if (product === 'wecom') say('encodingAesKey', 'is missing: WeCom encrypts every callback');
+  if (product === 'wecom') report('encodingAesKey', 'is missing: WeCom encrypts every callback');
   else if (entry.tokenSource?.type === 'component')
-    say('encodingAesKey', 'is missing: WeChat encrypts every callback of a third-party platform');
-  else if (entry.requireEncryption) say('requireEncryption', 'needs encodingAesKey');
-  else if (entry.previousEncodingAesKey) say('previousEncodingAesKey', 'needs encodingAesKey');
+    report('encodingAesKey', 'is missing: WeChat encrypts every callback of a third-party platform');
+  else if (entry.requireEncryption) report('requireEncryption', 'needs encodingAesKey');
+  else if (entry.previousEncodingAesKey) report('previousEncodingAesKey', 'needs encodingAesKey');
 }
 
 /** One account with its defaults; `requireEncryption` is on only in production with a key. */

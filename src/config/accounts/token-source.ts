@@ -7,7 +7,7 @@ const filled = z.string().min(1, 'must not be empty');
 const secret = filled.max(4096).optional();
 const file = filled.optional();
 
-/** Either spelling: `"token"` or `{"type": "token"}`. */
+/** Accepts both forms: `"token"` and `{"type": "token"}`. */
 export const tokenSourceSchema = z.preprocess(
   (value) => (typeof value === 'string' ? { type: value } : value),
   z.discriminatedUnion('type', [
@@ -47,12 +47,12 @@ export const TOKEN_SOURCES: readonly (readonly [type: string, fields: string, ab
   [
     'stable_token',
     '–',
-    'Asked for by us, in normal mode only: asking takes the token from nobody. The default',
+    'Requested by us, in normal mode only, which invalidates no other token. The default',
   ],
   [
     'token',
     '–',
-    'The classic /cgi-bin/token, renewed by one process at a time. Takes the token from who else asks',
+    'The classic /cgi-bin/token, renewed by one process at a time. A request invalidates the token of other programs',
   ],
   ['gettoken', '–', 'WeCom; its default'],
   [
@@ -63,21 +63,21 @@ export const TOKEN_SOURCES: readonly (readonly [type: string, fields: string, ab
   [
     'redis',
     '`url` 🔒 `key` `field` (of a hash)',
-    'Kept by another program: WxJava `wx:access_token:{appId}`, silenceper/wechat `gowechat_officialaccount__access_token_{appId}`, wechatpy `wechatpy:{appId}_access_token`, EasyWeChat, the JSON of SDKs for Node. Only read',
+    'Stored by another program: WxJava `wx:access_token:{appId}`, silenceper/wechat `gowechat_officialaccount__access_token_{appId}`, wechatpy `wechatpy:{appId}_access_token`, EasyWeChat, the JSON of SDKs for Node. Only read',
   ],
   [
     'http',
     '`url` 🔒 `authorization` 🔒 `reportUrl` 🔒 (both optional)',
-    'A token service: GET answers the token, or JSON with `access_token` and `expires_in`; a refused one is POSTed to `reportUrl` as `{appId, accessToken}`',
+    'A token service: GET returns the token, or JSON with `access_token` and `expires_in`; a refused token is POSTed to `reportUrl` as `{appId, accessToken}`',
   ],
-  ['static', '`accessToken` 🔒', 'For a trial of two hours'],
+  ['static', '`accessToken` 🔒', 'For a test of two hours'],
 ];
 
 type Entry = z.infer<typeof tokenSourceSchema>;
 
 /**
- * A secret under `name`, or in the file under `nameFile`. Says what is wrong; `need` says that it is missing too.
- * Undefined where there is none, or after a mistake.
+ * Returns the secret under `name`, or in the file under `nameFile`; undefined where there is none, or after a mistake,
+ * which it reports. With `needed`, a missing secret is a mistake.
  */
 export type ReadSecret = (
   from: Readonly<Record<string, unknown>>,
@@ -87,29 +87,29 @@ export type ReadSecret = (
 
 export interface ReadSource {
   readonly source: TokenSource;
-  /** Of a third-party platform; it takes the place of the account's own. */
+  /** The secret of a third-party platform; it replaces the account's own. */
   readonly secret?: string;
 }
 
 const HEADER = /^[\x20-\x7e]+$/;
 const TOKEN = /^[\x21-\x7e]{1,2048}$/;
 
-/** Undefined after a mistake that was said. */
+/** Returns undefined after a reported mistake. */
 export function readTokenSource(
   entry: Entry,
   readSecret: ReadSecret,
-  say: (field: string, problem: string) => void,
+  report: (field: string, problem: string) => void,
 ): ReadSource | undefined {
   const link = (name: 'url' | 'reportUrl', schemes: string[], need: 'needed' | 'optional' = 'needed') => {
     const text = readSecret(entry, name, need);
     const parsed = text === undefined ? undefined : url(schemes).parse(text);
-    if (parsed && 'wrong' in parsed) say(name, parsed.wrong);
+    if (parsed && 'wrong' in parsed) report(name, parsed.wrong);
     return parsed && 'value' in parsed ? parsed.value : undefined;
   };
   const matching = (name: string, pattern: RegExp, rule: string, need: 'needed' | 'optional') => {
     const text = readSecret(entry, name, need);
     if (text === undefined || pattern.test(text)) return text;
-    say(name, rule);
+    report(name, rule);
     return undefined;
   };
   switch (entry.type) {
@@ -129,7 +129,7 @@ export function readTokenSource(
     case 'http': {
       const found = link('url', ['http', 'https']);
       const reportUrl = link('reportUrl', ['http', 'https'], 'optional');
-      const rule = 'must be printable ASCII, as a header is';
+      const rule = 'must be printable ASCII';
       const authorization = matching('authorization', HEADER, rule, 'optional');
       if (found === undefined) return undefined;
       const more = { ...(authorization ? { authorization } : {}), ...(reportUrl ? { reportUrl } : {}) };

@@ -1,4 +1,4 @@
-/** From names and texts to typed values, by the table of schema.ts; collects mistakes, never stops at one. */
+/** Reads the environment into typed values by the table of schema.ts, and collects all mistakes. */
 import { parseEnv } from 'node:util';
 import { createRedactor } from '../../runtime/redaction.ts';
 import { parseDatabaseUrl } from '../database-address.ts';
@@ -11,22 +11,22 @@ export type ReadFile = (path: string) => string;
 
 export interface Mistake {
   readonly variable: string;
-  /** Continues the sentence that the variable's name begins. Holds no secret. */
+  /** Continues a sentence that begins with the variable's name. Holds no secret. */
   readonly problem: string;
   readonly example?: string;
 }
 
-/** Notes a mistake; the variable's example is added. */
-export type Say = (variable: VariableName, problem: string) => void;
+/** Reports a mistake; the variable's example is added. */
+export type ReportMistake = (variable: VariableName, problem: string) => void;
 
 export interface ReadEnvironment {
-  /** Of a variable with a mistake: undefined. */
+  /** Undefined for a variable with a mistake. */
   readonly values: { readonly [N in VariableName]?: Values[N] };
-  /** Whether somebody said something, right or wrong; so that one mistake does not cause a second. */
-  given(name: VariableName): boolean;
+  /** Whether the variable is set, rightly or wrongly: one mistake must not cause a second one. */
+  isSet(name: VariableName): boolean;
   readonly mistakes: Mistake[];
-  /** Cuts every secret that was read out of a text. */
-  scrub(text: string): string;
+  /** Removes every secret that was read from a text. */
+  redact(text: string): string;
 }
 
 const TABLE: Readonly<Record<string, Variable>> = VARIABLES;
@@ -35,10 +35,10 @@ const OURS = NAMES.filter((name) => !TABLE[name]!.foreign);
 const FILE_NAMES = OURS.filter((name) => TABLE[name]!.secret).map((name) => `${name}_FILE`);
 const KNOWN = new Set<string>([...NAMES, ...FILE_NAMES]);
 export const isVariable = (name: string): boolean => KNOWN.has(name);
-// Other programs have REDIS_… and DATABASE_… variables of their own; shortened names are looked for only here.
+// Other programs have REDIS_… and DATABASE_… variables of their own, so shortened names count as mistakes only here.
 const ABBREVIABLE = OURS.filter((name) => /^(WECHAT|S3|FETCH)_/.test(name));
 
-/** The environment over `.env`. A secret given as NAME in one replaces NAME_FILE of the other. */
+/** Returns `.env` overridden by the environment. A secret set as NAME in one replaces NAME_FILE of the other. */
 export function withDotEnv(env: Environment, path: string, readFile: ReadFile): Environment {
   let file: NodeJS.Dict<string>;
   try {
@@ -65,7 +65,7 @@ export function readEnvironment(env: Environment, readFile: ReadFile): ReadEnvir
     mistakes.push({ variable: name, problem, example: `${meant}=${example}` });
     given.add(meant.replace(/(?<!ACCOUNTS)_FILE$/, ''));
   }
-  const sayOf = (name: VariableName) => (problem: string) => {
+  const reportOf = (name: VariableName) => (problem: string) => {
     mistakes.push({ variable: name, problem, example: `${name}=${TABLE[name]!.example}` });
   };
 
@@ -73,7 +73,7 @@ export function readEnvironment(env: Environment, readFile: ReadFile): ReadEnvir
   const secrets: string[] = [];
   for (const name of NAMES) {
     const variable = TABLE[name]!;
-    const text = textOf(name, variable, env, readFile, sayOf(name));
+    const text = textOf(name, variable, env, readFile, reportOf(name));
     if (text !== undefined) given.add(name);
     const written = text ?? variable.default;
     if (!written) continue;
@@ -81,59 +81,66 @@ export function readEnvironment(env: Environment, readFile: ReadFile): ReadEnvir
     if (variable.secret) secrets.push(written, ...passwordsOf(written), ...pieces(written));
   }
 
-  // All secrets are known before the first value is shown: one might stand in the wrong variable.
-  const scrub = createRedactor(secrets);
+  // All secrets are known before the first value is shown: a secret may be set in the wrong variable.
+  const redact = createRedactor(secrets);
   for (const [name, text] of texts) {
     const variable = TABLE[name]!;
     const parsed = variable.kind.parse(text);
     if ('value' in parsed) values[name] = parsed.value;
-    else if (variable.secret) sayOf(name)(parsed.wrong);
-    else sayOf(name)(`${parsed.wrong}, not ${JSON.stringify(scrub(text).slice(0, 80))}`);
+    else if (variable.secret) reportOf(name)(parsed.wrong);
+    else reportOf(name)(`${parsed.wrong}, not ${JSON.stringify(redact(text).slice(0, 80))}`);
   }
 
-  return { values: values as ReadEnvironment['values'], given: (name) => given.has(name), mistakes, scrub };
+  return {
+    values: values as ReadEnvironment['values'],
+    isSet: (name) => given.has(name),
+    mistakes,
+    redact: redact,
+  };
 }
 
-/** The secrets inside API_KEYS and the like. */
+/** The secrets inside API_KEYS and similar variables. */
 const pieces = (secret: string) => secret.split(/[,:@]/).filter((piece) => piece.length > 11);
 
-/** Undefined: unset. Empty: off, or a mistake that was said. Compose files set what they lack to an empty text. */
+/** Returns undefined for unset, '' for off or after a reported mistake. Compose files set unset variables to ''. */
 function textOf(
   name: string,
   variable: Variable,
   env: Environment,
   readFile: ReadFile,
-  say: (problem: string) => void,
+  report: (problem: string) => void,
 ): string | undefined {
   const text = env[name]?.trim() || (variable.emptyIsOff ? env[name]?.trim() : undefined);
   const path = variable.secret && !variable.foreign ? env[`${name}_FILE`]?.trim() : undefined;
   if (!path) return text;
   if (text !== undefined) {
-    say(`is set, and ${name}_FILE too: keep one`);
+    report(`is set, and ${name}_FILE too: keep one`);
     return '';
   }
   try {
     const read = secretIn(readFile(path));
     if ('secret' in read) return read.secret;
-    say(`cannot be read from ${name}_FILE: ${path} ${read.wrong}`);
+    report(`cannot be read from ${name}_FILE: ${path} ${read.wrong}`);
     return '';
   } catch (error) {
-    say(`cannot be read from ${name}_FILE: ${path} (${(error as NodeJS.ErrnoException).code ?? 'error'})`);
+    report(`cannot be read from ${name}_FILE: ${path} (${(error as NodeJS.ErrnoException).code ?? 'error'})`);
     return '';
   }
 }
 
-/** The passwords in a URL, as written and as meant. */
+/** Returns the passwords in a URL, encoded and decoded. */
 export function passwordsOf(text: string): string[] {
   const url = parseDatabaseUrl(text);
   if (!url) return [];
-  let meant = '';
+  let decoded = '';
   try {
-    meant = decodeURIComponent(url.password);
+    decoded = decodeURIComponent(url.password);
   } catch {
-    // A lone % is the password's own.
+    // A single % is part of the password.
   }
-  return [url.password, meant, url.searchParams.get('password') ?? ''].filter((password) => password !== '');
+  return [url.password, decoded, url.searchParams.get('password') ?? ''].filter(
+    (password) => password !== '',
+  );
 }
 
 function misspelt(env: Environment): { name: string; meant: string }[] {

@@ -1,5 +1,4 @@
-/** The kinds of value a variable can have: text in, a typed value or what is wrong with it out. */
-
+/** The kinds of values of variables: each parses a text into a typed value or a description of the mistake. */
 import { isIP } from 'node:net';
 import { parseDatabaseUrl } from '../database-address.ts';
 import { parseDuration, parseSize } from './units.ts';
@@ -9,7 +8,7 @@ export type Parsed<T> = { readonly value: T } | { readonly wrong: string };
 export interface Kind<T> {
   /** For the documentation. */
   readonly label: string;
-  /** `wrong` continues the sentence "VARIABLE …"; it never repeats the text, which may be a secret. */
+  /** `wrong` continues a sentence that begins with the variable's name. It never repeats the text, which may be a secret. */
   parse(text: string): Parsed<T>;
 }
 
@@ -39,10 +38,10 @@ export const count = ({
   },
 });
 
-/** 0 asks the system for a free port. */
+/** 0 lets the system choose a free port. */
 export const port = (): Kind<number> => count({ min: 0, max: 65_535, label: 'port' });
 
-/** Like {@link port}, where `off` is an answer too. */
+/** Like {@link port}, and accepts `off`. */
 export const optionalPort = (): Kind<number | undefined> => ({
   label: 'port or off',
   parse: (value) => (value === 'off' ? { value: undefined } : port().parse(value)),
@@ -93,7 +92,7 @@ export const choice = <const T extends string>(options: readonly T[]): Kind<T> =
   },
 });
 
-/** A base URL, kept without its trailing slash. */
+/** A base URL; its trailing slash is removed. */
 export const baseUrl = (): Kind<string> => ({
   label: 'URL',
   parse: (value) => {
@@ -112,14 +111,14 @@ export const url = (schemes: readonly string[]): Kind<string> => ({
     const parsed = URL.parse(value);
     const form = `must be a URL that starts with ${schemes.map((scheme) => `${scheme}://`).join(' or ')}`;
     if (!parsed && schemes.some((scheme) => value.startsWith(`${scheme}://`))) {
-      return { wrong: 'is not a URL that can be read: user and password must be percent-encoded' };
+      return { wrong: 'is not a valid URL: user and password must be percent-encoded' };
     }
     if (!parsed || !value.includes('://')) return { wrong: form };
     return schemes.includes(parsed.protocol.slice(0, -1)) ? { value } : { wrong: form };
   },
 });
 
-/** As libpq takes it, with a socket's folder as its host too. */
+/** In libpq's forms, with the folder of a socket as host too. */
 export const databaseUrl = (): Kind<string> => ({
   label: 'URL',
   parse: (value) => {
@@ -134,7 +133,7 @@ export interface AllowedHost {
   readonly port?: number;
 }
 
-/** A comma list of host or host:port; an IPv6 address with a port stands in brackets, kept without them. */
+/** A comma list of host or host:port; an IPv6 address with a port is written in brackets, which are removed. */
 export const hosts = (): Kind<readonly AllowedHost[]> => ({
   label: 'list of host or host:port',
   parse: (value) => {
@@ -167,7 +166,7 @@ export const addresses = (): Kind<readonly string[]> => ({
       ? { value: entries }
       : {
           wrong:
-            'must be a comma list of IP addresses or networks, such as 10.0.0.0/8; host names do not count',
+            'must be a comma list of IP addresses or networks, such as 10.0.0.0/8; host names are not accepted',
         };
   },
 });

@@ -1,6 +1,6 @@
-/** Which name was meant? For the environment and for the fields of a file. */
+/** Finds the name that was probably meant, for variables and for fields of a file. */
 
-/** Edits between two words: insert, delete, replace, swap neighbours (optimal string alignment). */
+/** Counts the edits between two words: insert, delete, replace, swap neighbours (optimal string alignment). */
 export function editDistance(a: string, b: string): number {
   let beforeLast: number[] = [];
   let last = Array.from({ length: b.length + 1 }, (_, index) => index);
@@ -20,8 +20,8 @@ export function editDistance(a: string, b: string): number {
   return last[b.length]!;
 }
 
-/** The known word at most two edits away (case and `_` `-` aside), if any. */
-export function nearest(word: string, known: readonly string[]): string | undefined {
+/** Returns the known word at most two edits away, ignoring case, `_` and `-`. */
+export function closestWord(word: string, known: readonly string[]): string | undefined {
   const plain = (text: string) => text.toLowerCase().replaceAll(/[_-]/g, '');
   return closest(known, (candidate) => {
     const edits = editDistance(plain(word), plain(candidate));
@@ -33,9 +33,9 @@ export function nearest(word: string, known: readonly string[]): string | undefi
 const FOREIGN = new Set(['LOGLEVEL', 'DATADIR']);
 
 /**
- * The known variable that somebody who wrote `name` meant, if any. An innocent environment must start, so that two
+ * Returns the known variable that `name` probably stands for. An unrelated variable must not prevent a start, so two
  * edits anywhere are not enough: HOME is two edits from HOST, APP_KEY from API_KEYS, DATABASE_SSL from DATABASE_URL,
- * and DATABASE_URL_2 is somebody's second database.
+ * and DATABASE_URL_2 may be another program's second database.
  */
 export function intendedVariable(name: string, known: readonly string[]): string | undefined {
   const word = name.toUpperCase();

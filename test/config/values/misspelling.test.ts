@@ -3,9 +3,9 @@ import { test } from 'node:test';
 import { VARIABLES } from '../../../src/config/schema.ts';
 import {
   abbreviatedVariable,
+  closestWord,
   editDistance,
   intendedVariable,
-  nearest,
 } from '../../../src/config/values/misspelling.ts';
 
 const KNOWN = Object.keys(VARIABLES);
@@ -76,7 +76,7 @@ test("other programs' variables are not taken for misspelt ones", () => {
 test('a misspelt field finds its neighbour, whatever its case', () => {
   const fields = ['appId', 'secret', 'encodingAesKey', 'name'];
   assert.deepEqual(
-    ['appid', 'app_id', 'secrte', 'EncodingAESKey', 'colour'].map((field) => nearest(field, fields)),
+    ['appid', 'app_id', 'secrte', 'EncodingAESKey', 'colour'].map((field) => closestWord(field, fields)),
     ['appId', 'appId', 'secret', 'encodingAesKey', undefined],
   );
 });
