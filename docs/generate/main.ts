@@ -1,5 +1,6 @@
 /** Writes the pages that are made from tables of the program: `node bin/run.js docs/generate/main.ts`. */
 import { readFileSync, writeFileSync } from 'node:fs';
+import { layersDiagram, layersTable, siblingsTable } from './architecture.ts';
 import { checksTable } from './checks.ts';
 import { cliPage } from './cli.ts';
 import { configurationPage, envExample } from './configuration.ts';
@@ -24,6 +25,7 @@ for (const [path, page] of Object.entries(PAGES)) {
 
 /** Tables inside pages that are written by hand. */
 const TABLES = {
+  'docs/architecture.md': { layers: layersDiagram, 'layer table': layersTable, siblings: siblingsTable },
   'docs/operations.md': { checks: checksTable, metrics: metricsTable },
 };
 

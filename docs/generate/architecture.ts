@@ -1,0 +1,74 @@
+/** The diagram and the tables of docs/architecture.md, drawn from the rules that the structure test enforces. */
+import { ADAPTERS, DOMAIN, LAYERS, SIBLINGS } from '../../test/structure/layers.ts';
+
+/** What a layer is for; a layer without an entry fails the test of this page. */
+const PURPOSES: Readonly<Record<string, string>> = {
+  [DOMAIN]: 'the files right inside `src/`: account, media item, media type, failures',
+  runtime: 'what any service needs: log, metrics, clock, poll loop, timeouts, shutdown, connections',
+  config: 'turns the environment into one frozen object',
+  wechat: "speaks WeChat's protocols: callbacks, tokens, media/get, customer service",
+  storage: 'speaks S3',
+  catalogue: 'speaks SQL: every statement of the program, grouped by subject',
+  queue: 'speaks BullMQ, and is its only importer',
+  embedded: 'a Postgres (PGlite) and an S3 server inside the process, for `npm start` without services',
+  spool: 'keeps callbacks on disk while the catalogue is unavailable',
+  pipeline: 'what the program does: ingest, dispatch, archive, maintenance, verification, checks, alerts',
+  app: 'opens all parts that a program needs, and closes them',
+  simulator: 'a program: a WeChat that misbehaves on request; knows nothing of `wechat`',
+  server: 'a program: callbacks, API, dashboard',
+  cli: 'a program: `wma`, over HTTP',
+  workers: 'two programs: `npm run worker`, `npm run sweep`',
+  producer: 'the npm package for programs that hand over references',
+  demo: 'a program: the scripted day of `npm run demo`',
+  main: 'a program: `npm start`, everything in one process',
+};
+
+/** The layers that are drawn as one box: none of them imports another one. */
+const boxOf = (layer: string) => (ADAPTERS.includes(layer) ? 'adapters' : layer);
+
+/** The imports between boxes without those that follow from others (a → b → c makes a → c superfluous). */
+function edges(): [from: string, to: string][] {
+  const below = new Map<string, Set<string>>();
+  for (const [layer, allowed] of Object.entries(LAYERS)) {
+    const box = boxOf(layer);
+    const boxes = below.get(box) ?? new Set();
+    for (const other of allowed) if (boxOf(other) !== box) boxes.add(boxOf(other));
+    below.set(box, boxes);
+  }
+  return [...below].flatMap(([from, direct]) =>
+    [...direct]
+      .filter((to) => ![...direct].some((between) => below.get(between)?.has(to)))
+      .map((to): [string, string] => [from, to]),
+  );
+}
+
+/** A diagram for Mermaid, which GitHub, GitLab and Gitea render. An arrow means: may import. */
+export function layersDiagram(): string {
+  const boxes = [...new Set(Object.keys(LAYERS).map(boxOf))];
+  const label = (box: string) =>
+    box === 'adapters' ? ADAPTERS.join(' · ') : box === 'main' ? 'main.ts' : box;
+  return [
+    '```mermaid',
+    'flowchart TD',
+    ...boxes.map((box) => `  ${box}["${label(box)}"]`),
+    ...edges().map(([from, to]) => `  ${from} --> ${to}`),
+    '```',
+  ].join('\n');
+}
+
+export function layersTable(): string {
+  const rows = Object.entries(LAYERS).map(([layer, allowed]) => {
+    const purpose = PURPOSES[layer];
+    if (!purpose) throw new Error(`docs/generate/architecture.ts says nothing of the layer ${layer}`);
+    return `| ${layer} | ${purpose} | ${allowed.join(', ') || '–'} |`;
+  });
+  return ['| layer | purpose | may import |', '|---|---|---|', ...rows].join('\n');
+}
+
+export function siblingsTable(): string {
+  const rows = Object.entries(SIBLINGS).map(
+    ([folder, order]) =>
+      `| \`${folder}\` | ${order.map((name) => (name === '.' ? '(its files)' : name)).join(' < ')} |`,
+  );
+  return ['| folder | order |', '|---|---|', ...rows].join('\n');
+}
