@@ -26,9 +26,9 @@ or a duration from now (\`90m\`, \`24h\`, \`7d\`): ago, but ahead for \`--until\
 | 0 | done |
 | 1 | done, and what it found is not as it should be: drift, a doctor's finding, lines that were refused |
 | 2 | wrong usage, or nobody to ask where \`--yes\` is missing |
-| 3 | the server refused: unknown id, wrong value, not in a state for this |
-| 4 | the key is missing, wrong, or does not reach this far |
-| 5 | no server, or it cannot now |
+| 3 | the server refused: unknown id, invalid value, or a status that does not allow it |
+| 4 | the key is missing, wrong, or does not allow this |
+| 5 | the server is unavailable |
 | 78 | a mistake in the configuration (\`migrate\`) |
 | 130 | left by Ctrl-C |
 `;

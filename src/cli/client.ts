@@ -1,20 +1,19 @@
-/** The API from outside: one request, its answer, and every refusal as a sentence with an exit code. */
-
+/** The client of the HTTP API: sends a request, and turns every error into a message with an exit code. */
 import { TLS_PLACES, tlsSentence } from '../tls-failures.ts';
 
-/** What scripts can tell apart; docs/cli.md lists them. */
+/** Exit codes; docs/cli.md lists them. */
 export const EXIT = {
   ok: 0,
-  /** It was done, and what it found is not as it should be. */
+  /** The command succeeded and found something wrong. */
   findings: 1,
   usage: 2,
-  /** The server understood and refused: unknown id, wrong field, not in a state for this. */
+  /** The server refused the request: unknown id, invalid value, or a status that does not allow it. */
   refused: 3,
-  /** No key, a wrong one, or one that does not reach this far. */
+  /** The key is missing, wrong, or does not allow this. */
   key: 4,
-  /** No server, or one that cannot now. */
+  /** The server cannot be reached, or cannot process the request now. */
   unavailable: 5,
-  /** Left by Ctrl-C while watching. */
+  /** Ended by Ctrl-C while watching. */
   interrupted: 130,
 } as const;
 
@@ -32,14 +31,14 @@ export interface RequestOptions {
   readonly body?: unknown;
   /** Default 60,000. */
   readonly timeoutMs?: number;
-  /** Statuses that are an answer, too. */
+  /** Further statuses that are not errors. */
   readonly accept?: readonly number[];
 }
 
 export interface Client {
   readonly url: string;
   /** Throws {@link CliError}, or the signal's reason. */
-  request<T>(method: 'GET' | 'POST' | 'PUT' | 'DELETE', path: string, asked?: RequestOptions): Promise<T>;
+  request<T>(method: 'GET' | 'POST' | 'PUT' | 'DELETE', path: string, options?: RequestOptions): Promise<T>;
 }
 
 export interface ClientOptions {
@@ -64,8 +63,8 @@ export function createClient({ url, key, keyFile, language, signal }: ClientOpti
     ...(key ? { authorization: `Bearer ${key}` } : {}),
   };
 
-  async function send(method: string, path: string, asked: RequestOptions): Promise<Response> {
-    const { query = {}, body, timeoutMs = 60_000 } = asked;
+  async function send(method: string, path: string, options: RequestOptions): Promise<Response> {
+    const { query = {}, body, timeoutMs = 60_000 } = options;
     const search = new URLSearchParams();
     for (const [name, values] of Object.entries(query))
       for (const value of [values ?? []].flat()) search.append(name, String(value));
@@ -79,20 +78,20 @@ export function createClient({ url, key, keyFile, language, signal }: ClientOpti
       });
     } catch (error) {
       signal.throwIfAborted();
-      throw new CliError(unreachable(url, error), EXIT.unavailable);
+      throw new CliError(unreachableMessage(url, error), EXIT.unavailable);
     }
   }
 
   return {
     url,
-    request: async <T>(method: string, path: string, asked: RequestOptions = {}): Promise<T> => {
-      const answer = await send(method, path, asked);
-      const text = await answer.text().catch((error) => {
+    request: async <T>(method: string, path: string, options: RequestOptions = {}): Promise<T> => {
+      const response = await send(method, path, options);
+      const text = await response.text().catch((error) => {
         signal.throwIfAborted();
-        throw new CliError(unreachable(url, error), EXIT.unavailable);
+        throw new CliError(unreachableMessage(url, error), EXIT.unavailable);
       });
-      if (answer.ok || asked.accept?.includes(answer.status)) return parse(text, url) as T;
-      throw refusal(answer.status, text, { url, hasKey: key !== undefined, keyFile });
+      if (response.ok || options.accept?.includes(response.status)) return parse(text, url) as T;
+      throw errorOf(response.status, text, { url, hasKey: key !== undefined, keyFile });
     },
   };
 }
@@ -101,19 +100,19 @@ function parse(text: string, url: string): unknown {
   try {
     return text === '' ? undefined : JSON.parse(text);
   } catch {
-    throw new CliError(`${url} does not speak this program's API: it answered no JSON.`, EXIT.unavailable);
+    throw new CliError(`${url} is not a server of this program: its response is not JSON.`, EXIT.unavailable);
   }
 }
 
-function unreachable(url: string, error: unknown): string {
+function unreachableMessage(url: string, error: unknown): string {
   const tls = tlsSentence(error, TLS_PLACES.server);
   if (tls) return `${url}: ${tls}`;
   const { cause, name } = error as { cause?: { code?: string }; name?: string };
-  const why = name === 'TimeoutError' ? 'no answer in time' : (cause?.code ?? 'the connection failed');
-  return `No server answers at ${url} (${why}). Start it with npm start, or say where it is: --url or WMA_URL.`;
+  const why = name === 'TimeoutError' ? 'no response in time' : (cause?.code ?? 'the connection failed');
+  return `No server responds at ${url} (${why}). Start it with npm start, or set its address with --url or WMA_URL.`;
 }
 
-function refusal(
+function errorOf(
   status: number,
   text: string,
   at: { url: string; hasKey: boolean; keyFile: string },
@@ -122,15 +121,15 @@ function refusal(
   try {
     problem = JSON.parse(text) as ProblemBody;
   } catch {
-    // A proxy's page, perhaps: its words are no help here.
+    // Perhaps the error page of a proxy, which would not help here.
   }
   if (status === 401) {
     const found = at.hasKey
       ? 'The server does not know this key.'
-      : `The server wants a key, and none was found (looked in WMA_API_KEY, API_KEYS and ${at.keyFile}).`;
+      : `The server requires a key, and none was found in WMA_API_KEY, API_KEYS or ${at.keyFile}.`;
     return new CliError(`${found} Set WMA_API_KEY to a secret of the server's API_KEYS.`, EXIT.key);
   }
-  const title = problem.title ?? `${at.url} answered ${status}`;
+  const title = problem.title ?? `${at.url} responded with status ${status}`;
   const errors = (problem.errors ?? []).map(({ field, message }) => `\n  ${field}: ${message}`);
   const lines = [`${title}.`, problem.detail && `${problem.detail}.`, problem.advice].filter(Boolean);
   const exitCode =

@@ -1,9 +1,9 @@
-/** What all commands share: the global options, the client made of them, and how a command ends. */
+/** What all commands share: global options, the client created from them, parsers of options, exit codes. */
 import { type Command, InvalidArgumentError } from 'commander';
 import type { ClientSettings } from '../config/client-settings.ts';
 import { momentOf } from '../config/values/moment.ts';
 import { CliError, type Client, createClient, EXIT } from './client.ts';
-import { createOutput, type Output, type Streams } from './screen.ts';
+import { createOutput, type Output, type Streams } from './output.ts';
 
 export interface Context {
   readonly client: Client;
@@ -12,7 +12,7 @@ export interface Context {
   readonly signal: AbortSignal;
 }
 
-/** Answers its exit code; nothing means 0. */
+/** Resolves with the exit code; undefined means 0. */
 export type Run = (context: Context, args: readonly string[]) => Promise<number | undefined>;
 
 interface GlobalOptions {
@@ -22,20 +22,20 @@ interface GlobalOptions {
 }
 
 export interface Terminal extends Streams {
-  /** Where the server is, and the key, by the environment. */
+  /** Address and key of the server, from the environment. */
   settings(): ClientSettings;
   /** Called once, with the command's exit code. */
   exit(code: number): void;
   onInterrupt(listener: () => void): void;
 }
 
-/** Gives a command its deed. */
-export function runs(terminal: Terminal, command: Command, run: Run): Command {
+/** Sets the action of a command. */
+export function setAction(terminal: Terminal, command: Command, run: Run): Command {
   return command.action(async () => {
     const globals = command.optsWithGlobals() as GlobalOptions;
     const interrupted = new AbortController();
     terminal.onInterrupt(() => interrupted.abort(new CliError('Interrupted.', EXIT.interrupted)));
-    const screen = createOutput(terminal, { json: globals.json ?? false });
+    const output = createOutput(terminal, { json: globals.json ?? false });
     const settings = terminal.settings();
     const client = createClient({
       ...settings,
@@ -43,27 +43,25 @@ export function runs(terminal: Terminal, command: Command, run: Run): Command {
       key: globals.key ?? settings.key,
       signal: interrupted.signal,
     });
-    if (travelsInClear(client.url))
-      screen.info(`Warning: the key travels in clear to ${client.url}. Use https.`);
+    if (sendsKeyUnencrypted(client.url))
+      output.info(`Warning: the key is sent unencrypted to ${client.url}. Use https.`);
     try {
-      terminal.exit(
-        (await run({ client, output: screen, signal: interrupted.signal }, command.args)) ?? EXIT.ok,
-      );
+      terminal.exit((await run({ client, output, signal: interrupted.signal }, command.args)) ?? EXIT.ok);
     } catch (error) {
       if (!(error instanceof CliError)) throw error;
-      screen.info(error.message);
+      output.info(error.message);
       terminal.exit(error.exitCode);
     }
   });
 }
 
-/** Throws where the answer is no, or nobody can be asked. */
-export async function confirm({ output: screen }: Pick<Context, 'output'>, question: string): Promise<void> {
-  if (!(await screen.confirm(question)))
-    throw new CliError('Nothing was done. Say --yes where nobody can be asked.', EXIT.usage);
+/** Throws CliError unless the user confirms; also where there is no terminal to ask on. */
+export async function confirm({ output }: Pick<Context, 'output'>, question: string): Promise<void> {
+  if (!(await output.confirm(question)))
+    throw new CliError('Nothing was done. Use --yes where there is no terminal.', EXIT.usage);
 }
 
-function travelsInClear(url: string): boolean {
+function sendsKeyUnencrypted(url: string): boolean {
   const { protocol, hostname } = new URL(url);
   return protocol === 'http:' && !/^(localhost|127\.[\d.]+|\[::1\])$/.test(hostname);
 }

@@ -1,14 +1,14 @@
 #!/usr/bin/env node
-/** `wma`: the service from a terminal. */
+/** The program `wma`: the command line client of the service. */
 import { loadClientSettings } from '../config/config.ts';
 import { allowSlowConnects } from '../runtime/network/slow-connects.ts';
 import { runCli } from './program.ts';
 
-const TWICE_MS = 300;
+const SAME_INTERRUPT_MS = 300;
 
 allowSlowConnects();
 
-// A reader that had enough (head, less) is no trouble of ours.
+// A reader that closes the pipe early (head, less) is not an error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
 
 await runCli(
@@ -23,8 +23,8 @@ await runCli(
     onInterrupt: (listener) => {
       let firstAtMs: number | undefined;
       process.on('SIGINT', () => {
-        // A second one leaves at once; but one Ctrl-C may come twice, from the terminal and from whoever started us.
-        if (firstAtMs !== undefined && performance.now() - firstAtMs > TWICE_MS) process.exit(130);
+        // A second Ctrl-C exits at once. One Ctrl-C may arrive twice: from the terminal and from the parent process.
+        if (firstAtMs !== undefined && performance.now() - firstAtMs > SAME_INTERRUPT_MS) process.exit(130);
         firstAtMs ??= performance.now();
         listener();
       });

@@ -1,4 +1,4 @@
-/** The command `wma`, with all it can do. */
+/** The command `wma` with all its subcommands. */
 import { Command, CommanderError } from 'commander';
 import { EXIT } from './client.ts';
 import { parseUrl, type Terminal } from './command.ts';
@@ -13,19 +13,19 @@ import { addTransferCommands } from './commands/transfer.ts';
 import { addVerifyCommand } from './commands/verify.ts';
 
 const EPILOGUE = `
-Without options the server is the one on this machine, and its key the one it was given or made for itself; else
-set WMA_URL and WMA_API_KEY, in the environment or in .env.
+The default is the server on this machine with the key it was configured with or generated; for another one set
+WMA_URL and WMA_API_KEY, in the environment or in .env.
 
-Exit codes: 0 done; 1 done, and what it found is not as it should be; 2 wrong usage; 3 the server refused;
-4 the key is missing or does not reach this far; 5 no server, or it cannot now; 78 configuration; 130 Ctrl-C.`;
+Exit codes: 0 success; 1 success, and something wrong was found; 2 wrong usage; 3 the server refused; 4 the key is
+missing or does not allow this; 5 the server is unavailable; 78 configuration; 130 Ctrl-C.`;
 
 export function buildProgram(terminal: Terminal): Command {
   const program = new Command('wma')
-    .description('Archives what users send to WeChat accounts, and answers where it is.')
+    .description('Archives what users send to WeChat accounts, and finds it again.')
     .option('--url <url>', 'the server; default WMA_URL', parseUrl)
     .option(
       '--key <secret>',
-      'a secret of API_KEYS; others on this machine can see it, WMA_API_KEY they cannot',
+      'a secret of API_KEYS; other users of this machine can see it, unlike WMA_API_KEY',
     )
     .option('--json', 'JSON on stdout')
     .configureHelp({ showGlobalOptions: true, helpWidth: 100 })
@@ -45,12 +45,12 @@ export function buildProgram(terminal: Terminal): Command {
   addLoginCommand(program, terminal);
   addMigrateCommand(program, terminal);
   addTransferCommands(program, terminal);
-  // Commands are given what the program was given at the time they are made.
+  // Commander does not pass these settings on to commands that exist already.
   for (const command of program.commands) command.exitOverride().helpOption('-h, --help', 'show this');
   return program.helpOption('-h, --help', 'show this').helpCommand(false);
 }
 
-/** Runs one command line; the terminal is told the exit code. */
+/** Runs one command line; passes its exit code to the terminal. */
 export async function runCli(terminal: Terminal, words: readonly string[]): Promise<void> {
   try {
     const program = buildProgram(terminal);

@@ -1,49 +1,49 @@
-/** Watching something long that the server does: it goes on whether or not it is watched. */
+/** Watches a long task of the server until it ends. The task goes on whether or not it is watched. */
 import { setTimeout as wait } from 'node:timers/promises';
 import { CliError, EXIT } from './client.ts';
 import type { Context } from './command.ts';
 
-const LOOK_MS = 1_000;
-/** A server that restarts in the middle is waited for. */
-const AWAY_LIMIT = 60;
+const POLL_MS = 1_000;
+/** How many polls in a row may fail: the server may be restarting. */
+const FAILURE_LIMIT = 60;
 
 export interface Watched<T> {
-  /** Looked at until this says it has ended. */
+  /** Polled until `hasEnded`. */
   readonly path: string;
   readonly hasEnded: (state: T) => boolean;
   readonly progress: (state: T) => { done: number; total?: number | undefined; words: string };
-  /** What to type to look at it again. */
+  /** What to type to watch it again. */
   readonly again: string;
 }
 
-/** The last state. Ctrl-C ends the watching and says how to go on. */
+/** Resolves with the last state. Ctrl-C ends the watching, not the task, and prints how to watch it again. */
 export async function pollUntilEnded<T>(
-  { client, output: screen, signal }: Context,
+  { client, output, signal }: Context,
   watched: Watched<T>,
 ): Promise<T> {
-  let away = 0;
+  let failures = 0;
   for (;;) {
     try {
       const state = await client.request<T>('GET', watched.path);
-      away = 0;
+      failures = 0;
       if (watched.hasEnded(state)) {
-        screen.endProgress();
+        output.endProgress();
         return state;
       }
       const { done, total, words } = watched.progress(state);
-      screen.progress(done, total, words);
-      await wait(LOOK_MS, undefined, { signal });
+      output.progress(done, total, words);
+      await wait(POLL_MS, undefined, { signal });
     } catch (error) {
       if (signal.aborted) {
         throw new CliError(
-          `It goes on without being watched. Look again: ${watched.again}`,
+          `It goes on without being watched. Watch it again: ${watched.again}`,
           EXIT.interrupted,
         );
       }
-      if (!(error instanceof CliError) || error.exitCode !== EXIT.unavailable || ++away > AWAY_LIMIT)
+      if (!(error instanceof CliError) || error.exitCode !== EXIT.unavailable || ++failures > FAILURE_LIMIT)
         throw error;
-      screen.progress(0, undefined, 'the server does not answer; waiting for it');
-      await wait(LOOK_MS, undefined, { signal }).catch(() => undefined);
+      output.progress(0, undefined, 'the server does not respond; waiting for it');
+      await wait(POLL_MS, undefined, { signal }).catch(() => undefined);
     }
   }
 }

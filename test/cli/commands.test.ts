@@ -1,4 +1,4 @@
-/** Every command against a whole service: what it prints, what it does, how it ends. */
+/** Every command against a complete service: its output, its effect, its exit code. */
 import assert from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -41,7 +41,7 @@ describe('wma', { timeout: 240_000 }, () => {
     const ids = (await program.parts.accept(inputs)).map(({ id }) => id);
     return await ended(program, ids);
   };
-  /** As WeChat's 40007 leaves them. */
+  /** Items that are dead because WeChat returned 40007. */
   const dead = async (count: number) => {
     const inputs = Array.from({ length: count }, (_, n) => ({
       ...sent(ground.simulator),
@@ -52,9 +52,9 @@ describe('wma', { timeout: 240_000 }, () => {
     return ids;
   };
 
-  it('adds a media, lists it and shows it with its tries and a link', async () => {
+  it('adds a media item, lists it and shows it with its attempts and a link', async () => {
     const input = sent(ground.simulator, { kind: 'image' });
-    const words = [
+    const options = [
       '--kind',
       'image',
       '--sent-at',
@@ -64,7 +64,7 @@ describe('wma', { timeout: 240_000 }, () => {
       '--label',
       'till=2',
     ];
-    const { id } = await ok('add', A, input.mediaId, ...words);
+    const { id } = await ok('add', A, input.mediaId, ...options);
     await ended(program, [id]);
     const { items } = await ok('list', '--status', 'archived', '--label', 'shop=7');
     assert.deepEqual(
@@ -83,17 +83,17 @@ describe('wma', { timeout: 240_000 }, () => {
     assert.match((await run(['list'])).stdout, new RegExp(`${id}  ${A}  image  archived`));
   });
 
-  it('shows dead letters with their cure, previews a redrive, and asks before it does it', async () => {
+  it('shows dead letters with advice, previews a redrive, and asks before it starts one', async () => {
     const ids = await dead(3);
     const { stdout } = await run(['dead-letters']);
     assert.match(stdout, /^3 +wx.* 40007 +/m);
     assert.match(stdout, /^40007: .+/m);
     const preview = await ok('redrive', '--errcode', '40007', '--dry-run');
     assert.equal(preview.matched, 3);
-    const unasked = await run(['redrive', '--errcode', '40007']);
-    assert.equal(unasked.code, 2);
-    assert.match(unasked.stderr, /--yes/);
-    assert.equal((await run(['redrive'])).code, 2, 'all is said by --all');
+    const unconfirmed = await run(['redrive', '--errcode', '40007']);
+    assert.equal(unconfirmed.code, 2);
+    assert.match(unconfirmed.stderr, /--yes/);
+    assert.equal((await run(['redrive'])).code, 2, 'all dead letters need --all');
     const done = await ok('redrive', '--errcode', '40007', '--yes', '--reason', 'a test');
     assert.deepEqual([done.state, done.done, done.total], ['done', 3, 3]);
     assert.ok((await ended(program, ids)).every(({ status }) => status === 'dead'));
@@ -101,15 +101,15 @@ describe('wma', { timeout: 240_000 }, () => {
     await ended(program, ids);
   });
 
-  it('stops a redrive, and goes away when it is told to without stopping it', async () => {
+  it('stops a redrive; Ctrl-C ends the watching without stopping it', async () => {
     const ids = await dead(6);
     const left = await spawnWma(['redrive', '--class', 'permanent_media', '--rate', '1', '--yes'], {
       env,
       onStart: (child) => {
-        let told = '';
+        let text = '';
         child.stderr!.on('data', function listen(chunk: Buffer) {
-          told += chunk;
-          if (!told.includes('redriven')) return;
+          text += chunk;
+          if (!text.includes('redriven')) return;
           child.stderr!.off('data', listen);
           child.kill('SIGINT');
         });
@@ -124,7 +124,7 @@ describe('wma', { timeout: 240_000 }, () => {
     await ended(program, ids);
   });
 
-  it('verifies a sample and all, and leaves with 1 where the bucket has drifted', async () => {
+  it('verifies a sample and everything, and exits with 1 where the bucket has drifted', async () => {
     const [lost] = await archive(4);
     const sample = await ok('verify');
     assert.deepEqual([sample.state, sample.drift, sample.kind], ['done', 0, 'verify']);
@@ -140,7 +140,7 @@ describe('wma', { timeout: 240_000 }, () => {
     );
     const [damaged] = await archive(1);
     const s3 = await ground.client();
-    // Of the same length and without metadata: its headers do not tell.
+    // The same length and no metadata: the headers do not show the difference.
     await s3.send(
       new PutObjectCommand({
         Bucket: damaged!.bucket!,
@@ -179,7 +179,7 @@ describe('wma', { timeout: 240_000 }, () => {
     assert.equal((await ok('release', B)).hold, null);
   });
 
-  it('erases what it is told to, once it is told twice', async () => {
+  it('erases only after a confirmation', async () => {
     const [row] = await archive(1);
     assert.equal((await run(['erase', row!.id, '--account', A])).code, 2);
     const erased = await ok('erase', row!.id, '--account', A, '--reason', 'a request', '--yes');
@@ -189,9 +189,9 @@ describe('wma', { timeout: 240_000 }, () => {
     assert.deepEqual([unknown.code, unknown.json().notFound.length], [1, 1]);
   });
 
-  it('says as a doctor what is well and what is to be fixed', async () => {
+  it('prints what the doctor finds, and exits with 1 where something has to be fixed', async () => {
     const found = await run(['doctor']);
-    assert.equal(found.code, 1, 'no callback has come to this service');
+    assert.equal(found.code, 1, 'this service has received no callback');
     assert.match(found.stdout, /^✓ catalogue: /m);
     assert.match(found.stdout, /^! media: \d+ media were given up in the last seven days/m);
     assert.match(found.stdout, /^✓ store: \S+ is written, read, linked to and cleaned up$/m);
@@ -206,14 +206,14 @@ describe('wma', { timeout: 240_000 }, () => {
     const { stdout, code } = await run(['login']);
     assert.equal(code, 0);
     const url = stdout.trim();
-    assert.ok(url.startsWith(`${env.WMA_URL}/login?ticket=`), 'at the address that the command was given');
+    assert.ok(url.startsWith(`${env.WMA_URL}/login?ticket=`), 'has the address that the command used');
     const first = await fetch(url, { redirect: 'manual' });
     assert.deepEqual([first.status, first.headers.get('location')], [303, '/login']);
     assert.equal((await fetch(url, { redirect: 'manual' })).status, 401);
     assert.equal((await run(['login'], { env: { WMA_API_KEY: READ } })).code, 4);
   });
 
-  it('exports rows as lines and imports them, in here or elsewhere', async () => {
+  it('exports rows as lines of JSON and imports them', async () => {
     const { stdout } = await run(['export', '--status', 'archived']);
     const lines = stdout.trim().split('\n');
     assert.ok(lines.length >= 4);
@@ -227,14 +227,14 @@ describe('wma', { timeout: 240_000 }, () => {
     assert.equal((await run(['import', '/nowhere.ndjson'])).code, 2);
   });
 
-  describe('refused', () => {
+  describe('an error', () => {
     const cases: [string, string[], Record<string, string>, number, RegExp][] = [
       [
         'without a server',
         ['list'],
         { WMA_URL: 'http://127.0.0.1:9' },
         5,
-        /^No server answers at .*WMA_URL\.$/m,
+        /^No server responds at .*WMA_URL\.$/m,
       ],
       [
         'without a key',
@@ -244,54 +244,54 @@ describe('wma', { timeout: 240_000 }, () => {
         /none was found .*\/nowhere\/api-key/,
       ],
       ['with a wrong key', ['list'], { WMA_API_KEY: 'wrong-secret-0123456789' }, 4, /does not know this key/],
-      [
-        'with a key that does not reach so far',
-        ['verify'],
-        { WMA_API_KEY: READ },
-        4,
-        /does not allow this/,
-      ],
-      ['for what does not exist', ['show', `m_${'0'.repeat(32)}`], {}, 3, /No media item has this id/],
-      ['for a field that is wrong', ['list', '--errcode', 'x'], {}, 3, /errcode/],
-      ['for an option that is wrong', ['list', '--limit', '0'], {}, 2, /whole number above 0/],
-      ['for an option there is not', ['list', '--statu', 'dead'], {}, 2, /Did you mean --status/],
+      ['with a key whose scope is too small', ['verify'], { WMA_API_KEY: READ }, 4, /does not allow this/],
+      ['for an unknown id', ['show', `m_${'0'.repeat(32)}`], {}, 3, /No media item has this id/],
+      ['for an invalid field', ['list', '--errcode', 'x'], {}, 3, /errcode/],
+      ['for an invalid option', ['list', '--limit', '0'], {}, 2, /whole number above 0/],
+      ['for an unknown option', ['list', '--statu', 'dead'], {}, 2, /Did you mean --status/],
       ['for options that exclude each other', ['verify', '--adopt', '--orphans'], {}, 2, /either/],
-      ['for a sample both ways', ['verify', '--orphans', '--sample', '9'], {}, 2, /--sample is not for it/],
-      ['for a part of a listing', ['verify', '--adopt', '--account', A], {}, 2, /whole bucket/],
-      ['for all of a listing', ['verify', '--adopt', '--all'], {}, 2, /whole bucket/],
-      ['for watching and beginning at once', ['verify', '--watch', 'v_1', '--all'], {}, 2, /no other option/],
+      [
+        'for a sample with --orphans',
+        ['verify', '--orphans', '--sample', '9'],
+        {},
+        2,
+        /--sample is not for it/,
+      ],
+      ['for a filter with --adopt', ['verify', '--adopt', '--account', A], {}, 2, /whole bucket/],
+      ['for --all with --adopt', ['verify', '--adopt', '--all'], {}, 2, /whole bucket/],
+      ['for watching and starting at once', ['verify', '--watch', 'v_1', '--all'], {}, 2, /no other option/],
     ];
-    for (const [when, args, changed, code, words] of cases) {
-      it(`${when}: ${code} and a sentence`, async () => {
+    for (const [when, args, changed, code, message] of cases) {
+      it(`${when} is a message and exit code ${code}`, async () => {
         const done = await run(args, { env: changed });
         assert.deepEqual([done.code, done.stdout], [code, ''], done.stderr);
-        assert.match(done.stderr, words);
+        assert.match(done.stderr, message);
         assert.doesNotMatch(done.stderr, /\bat .*\.ts:\d+/, 'no stack');
         assert.ok(!done.stderr.includes(READ) && !done.stderr.includes(ADMIN));
       });
     }
 
-    it('in Chinese where the terminal speaks it', async () => {
+    it('is in Chinese where LANG is Chinese', async () => {
       const done = await run(['show', `m_${'0'.repeat(32)}`], { env: { LANG: 'zh_CN.UTF-8' } });
       assert.ok(done.stderr.includes(PROBLEMS.media_not_found.advice.zh), done.stderr);
       assert.ok(!done.stderr.includes(PROBLEMS.media_not_found.advice.en));
     });
   });
 
-  it('finds server and key of an installation beside it: .env, API_KEYS, the key file', async (t) => {
+  it('finds server and key of the installation in its folder: .env, API_KEYS, the key file', async (t) => {
     const folder = await mkdtemp(join(tmpdir(), 'wma-cli-'));
     t.after(() => rm(folder, { recursive: true, force: true }));
     const bare = { WMA_URL: '', WMA_API_KEY: '' };
     const port = new URL(env.WMA_URL!).port;
     await writeFile(join(folder, '.env'), `PORT=${port}\nAPI_KEYS=read:${READ},boss:admin:${ADMIN}\n`);
-    const beside = await spawnWma(['release', B], { folder });
-    assert.equal(beside.code, 0, beside.stderr);
+    const result = await spawnWma(['release', B], { folder });
+    assert.equal(result.code, 0, result.stderr);
     await writeFile(join(folder, '.env'), `PORT=${port}\nDATA_DIR=${folder}\n`);
     await writeFile(join(folder, 'api-key'), `${ADMIN}\n`);
     assert.equal((await spawnWma(['release', B], { folder, env: bare })).code, 0);
   });
 
-  it('migrates a database, or says what it needs', async () => {
+  it('names the missing variable when migrate has no database', async () => {
     const done = await spawnWma(['migrate']);
     assert.equal(done.code, 78);
     assert.match(done.stderr, /DATABASE_URL is missing/);

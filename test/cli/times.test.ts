@@ -1,4 +1,4 @@
-/** Every option of `wma` that takes a time takes a date and a duration. */
+/** Every option of `wma` that accepts a time accepts a date and a duration. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Command } from 'commander';
@@ -14,7 +14,7 @@ describe('a time on the command line', () => {
     stdin: process.stdin,
     stdout: nowhere,
     stderr: nowhere,
-    settings: () => assert.fail('nothing is asked for'),
+    settings: () => assert.fail('no settings are needed'),
     exit: () => {},
     onInterrupt: () => {},
   });
@@ -24,7 +24,7 @@ describe('a time on the command line', () => {
       .map((option) => [`${command.name()} ${option.long}`, option] as const),
   );
 
-  it('is asked for by some options', () => assert.ok(options.length >= 10));
+  it('is accepted by several options', () => assert.ok(options.length >= 10));
   for (const [name, option] of options) {
     it(`may be a duration: ${name}`, () => {
       const ahead = /--(until|expires-before)$/.test(name);
@@ -36,7 +36,7 @@ describe('a time on the command line', () => {
     });
   }
 
-  it('arrives at the server as a moment: hold --until 1h', async (t) => {
+  it('arrives at the server as a date: hold --until 1h', async (t) => {
     const server = await startHttpServer(t, (_request, response) =>
       response.end('{"account":"wx1","hold":null}'),
     );

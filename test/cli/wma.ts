@@ -1,4 +1,4 @@
-/** The command line, in the test's own process or as one of its own. */
+/** Runs the command line in the test's process, or as a process of its own. */
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -16,15 +16,15 @@ export interface WmaResult {
   readonly code: number | null;
   readonly stdout: string;
   readonly stderr: string;
-  /** What `--json` gave. */
-  // biome-ignore lint/suspicious/noExplicitAny: every test says what it expects
+  /** Parses stdout as JSON. */
+  // biome-ignore lint/suspicious/noExplicitAny: every test asserts what it expects
   json(): any;
 }
 
 export interface Settings {
   readonly env?: Record<string, string>;
   readonly input?: string;
-  /** The folder it is called in; of it `.env` is read. */
+  /** The working directory, whose `.env` it reads. */
   readonly folder?: string;
   readonly onStart?: (child: ChildProcess) => void;
 }
@@ -56,11 +56,11 @@ export async function runWma(
     args,
   );
   await new Promise((resolve) => setImmediate(resolve));
-  assert.equal(codes.length, 1, 'it ends once');
+  assert.equal(codes.length, 1, 'exits once');
   return { code: codes[0]!, ...texts, json: () => JSON.parse(texts.stdout) };
 }
 
-/** Runs `wma` as a process to its end, with nothing of the test's environment that it could take for its own. */
+/** Runs `wma` as a process to its end, without the environment of the test. */
 export async function spawnWma(args: readonly string[], settings: Settings = {}): Promise<WmaResult> {
   const child = spawn(process.execPath, [WMA, ...args], {
     cwd: settings.folder ?? tmpdir(),

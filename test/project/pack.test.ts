@@ -135,7 +135,7 @@ describe('the published package', () => {
     assert.match(stdout, /^Usage: wma /);
     const list = run(wma, ['list', '--url', 'http://127.0.0.1:9'], { cwd: consumer, env });
     await assert.rejects(list, (error: { code?: number; stderr?: string }) => {
-      assert.match(error.stderr ?? '', /^No server answers at http:\/\/127\.0\.0\.1:9 /);
+      assert.match(error.stderr ?? '', /^No server responds at http:\/\/127\.0\.0\.1:9 /);
       return error.code === 5;
     });
     await assert.rejects(

@@ -1,8 +1,16 @@
 /** wma dead-letters, redrive. */
 import type { Command } from 'commander';
 import { CliError, EXIT } from '../client.ts';
-import { type Context, collect, confirm, parseCount, parseTime, runs, type Terminal } from '../command.ts';
-import { table } from '../screen.ts';
+import {
+  type Context,
+  collect,
+  confirm,
+  parseCount,
+  parseTime,
+  setAction,
+  type Terminal,
+} from '../command.ts';
+import { table } from '../output.ts';
 import { createServerTask } from '../server-task.ts';
 import type { Media } from './media.ts';
 
@@ -25,7 +33,7 @@ interface Redrive {
 }
 
 const redriveText = ({ id, state, done, skipped, total }: Redrive) =>
-  `${id} is ${state}: ${done} of ${total} media are pending again, ${skipped} were skipped.`;
+  `${id} is ${state}: ${done} of ${total} media items are pending again, ${skipped} were skipped.`;
 
 const redrives = createServerTask<Redrive>({
   command: 'redrive',
@@ -38,47 +46,49 @@ const redrives = createServerTask<Redrive>({
 export function addDeadLetterCommands(program: Command, terminal: Terminal): void {
   const deadLetters = program
     .command('dead-letters')
-    .summary('what WeChat refused for good, by reason, and what to do')
-    .description('Media that failed for good, grouped by account and reason, with the cure of each.');
-  runs(terminal, deadLetters, async ({ client, output: screen }) => {
-    const answer = await client.request<{ groups: readonly Group[] }>('GET', '/v1/dead-letters');
-    screen.show(answer, ({ groups }) => groupsText(groups, 'There are no dead letters.'));
+    .summary('list what failed for good, by reason, with advice')
+    .description(
+      'Lists the media items that failed for good, grouped by account and reason, with advice for each group.',
+    );
+  setAction(terminal, deadLetters, async ({ client, output }) => {
+    const response = await client.request<{ groups: readonly Group[] }>('GET', '/v1/dead-letters');
+    output.show(response, ({ groups }) => groupsText(groups, 'There are no dead letters.'));
     return EXIT.ok;
   });
 
   const redrive = program
     .command('redrive')
-    .summary('try dead letters again')
+    .summary('redrive dead letters')
     .description(
-      'Tries media again that failed for good: those with the given ids, or all that the options match. What would be ' +
-        'taken is shown first. It goes on in the server; Ctrl-C only stops watching.',
+      'Makes media items that failed for good pending again: those with the given ids, or all that the options match. ' +
+        'What matches is shown first. The server does the work; Ctrl-C only stops watching.',
     )
     .argument('[ids...]', 'm_ and 32 hex digits')
     .option('--account <account>', 'may be repeated', collect)
     .option('--errcode <number>', "WeChat's number; may be repeated", collect)
-    .option('--code <code>', 'as dead-letters shows it; may be repeated', collect)
+    .option('--code <code>', 'as wma dead-letters shows it; may be repeated', collect)
     .option('--class <class>', 'class of the failure; may be repeated', collect)
     .option('--kind <kind>', 'image, voice, video …; may be repeated', collect)
-    .option('--failed-from <time>', 'failed then or later', parseTime)
-    .option('--failed-to <time>', 'failed before', parseTime)
-    .option('--sent-from <time>', 'sent then or later', parseTime)
-    .option('--sent-to <time>', 'sent before', parseTime)
-    .option('--all', 'every dead letter there is')
-    .option('--limit <n>', 'so many at most', parseCount)
-    .option('--rate <n>', 'media per second', parseCount)
-    .option('--force', 'expired media too, though WeChat may have them no more')
-    .option('--reason <text>', 'kept in the log of events')
-    .option('--dry-run', 'only show what would be taken')
+    .option('--failed-from <time>', 'failed at this time or later', parseTime)
+    .option('--failed-to <time>', 'failed before this time', parseTime)
+    .option('--sent-from <time>', 'sent at this time or later', parseTime)
+    .option('--sent-to <time>', 'sent before this time', parseTime)
+    .option('--all', 'all dead letters')
+    .option('--limit <n>', 'how many at most', parseCount)
+    .option('--rate <n>', 'media items per second', parseCount)
+    .option('--force', 'expired media items too, although WeChat may have deleted them')
+    .option('--reason <text>', 'kept in the audit log')
+    .option('--dry-run', 'only show what would be redriven')
     .option('-y, --yes', 'do not ask')
-    .option('--no-watch', 'do not wait for its end')
-    .option('--watch <id>', 'watch one that runs already')
-    .option('--stop <id>', 'stop one')
+    .option('--no-watch', 'do not wait until it ends')
+    .option('--watch <id>', 'watch a running redrive')
+    .option('--stop <id>', 'stop a redrive')
     .addHelpText(
       'after',
       '\nExample:\n  wma redrive --errcode 40007 --account shop --reason "secret corrected"',
     );
-  runs(terminal, redrive, async (context, ids) => {
-    const { client, output: screen } = context;
+  setAction(terminal, redrive, async (context, ids) => {
+    const { client, output } = context;
     const { all, limit, rate, force, reason, dryRun, yes, watch: watching, stop, ...rest } = redrive.opts();
     if (stop !== undefined) return await redrives.stop(context, stop);
     if (typeof watching === 'string') return await follow(context, watching);
@@ -86,7 +96,7 @@ export function addDeadLetterCommands(program: Command, terminal: Terminal): voi
 
     const filter = { ...rest, ...(rest.errcode && { errcode: rest.errcode.map(Number) }) };
     if (Object.keys(filter).length === 0 && !all)
-      throw new CliError('Say which: ids, options like --errcode, or --all.', EXIT.usage);
+      throw new CliError('Give ids, options like --errcode, or --all.', EXIT.usage);
     const body = { filter, ...(all && { all }), limit, rate, force, reason };
     const preview = await client.request<{ matched: number; groups: readonly Group[] }>(
       'POST',
@@ -95,13 +105,13 @@ export function addDeadLetterCommands(program: Command, terminal: Terminal): voi
         body: { ...body, dryRun: true },
       },
     );
-    const takes = Math.min(preview.matched, limit ?? Number.POSITIVE_INFINITY);
-    if (dryRun || takes === 0) {
-      screen.show(preview, ({ groups }) => groupsText(groups, 'Nothing matches.'));
+    const count = Math.min(preview.matched, limit ?? Number.POSITIVE_INFINITY);
+    if (dryRun || count === 0) {
+      output.show(preview, ({ groups }) => groupsText(groups, 'Nothing matches.'));
       return EXIT.ok;
     }
-    if (!screen.json) screen.info(groupsText(preview.groups, ''));
-    if (!yes) await confirm(context, `Try ${takes.toLocaleString('en-US')} media again?`);
+    if (!output.json) output.info(groupsText(preview.groups, ''));
+    if (!yes) await confirm(context, `Redrive ${count.toLocaleString('en-US')} media items?`);
     const { id } = await client.request<{ id: string }>('POST', '/v1/redrives', { body });
     return watching === false ? redrives.leave(context, id) : await follow(context, id);
   });
@@ -113,27 +123,27 @@ async function follow(context: Context, id: string): Promise<number> {
 }
 
 async function retryEach(
-  { client, output: screen }: Context,
+  { client, output }: Context,
   ids: readonly string[],
-  why: { reason?: string; force?: boolean },
+  body: { reason?: string; force?: boolean },
 ) {
   const rows: Media[] = [];
   for (const id of ids)
-    rows.push(
-      await client.request<Media>('POST', `/v1/media/${encodeURIComponent(id)}/retry`, { body: why }),
-    );
-  screen.show({ items: rows }, ({ items }) => items.map(({ id, status }) => `${id}  ${status}`).join('\n'));
+    rows.push(await client.request<Media>('POST', `/v1/media/${encodeURIComponent(id)}/retry`, { body }));
+  output.show({ items: rows }, ({ items }) => items.map(({ id, status }) => `${id}  ${status}`).join('\n'));
   return EXIT.ok;
 }
 
 function groupsText(groups: readonly Group[], none: string): string {
   if (groups.length === 0) return none;
-  const cures = new Map(groups.map((one) => [one.errcode ?? one.code, `${one.message} ${one.advice}`]));
+  const advice = new Map(
+    groups.map((group) => [group.errcode ?? group.code, `${group.message} ${group.advice}`]),
+  );
   return [
     table(
       ['COUNT', 'ACCOUNT', 'ERRCODE', 'CODE', 'LAST'],
-      groups.map((one) => [one.count, one.account, one.errcode, one.code, one.lastAt]),
+      groups.map(({ count, account, errcode, code, lastAt }) => [count, account, errcode, code, lastAt]),
     ),
-    ...[...cures].map(([code, words]) => `${code}: ${words}`),
+    ...[...advice].map(([code, text]) => `${code}: ${text}`),
   ].join('\n');
 }

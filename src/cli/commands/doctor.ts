@@ -1,41 +1,41 @@
 /** wma doctor. */
 import type { Command } from 'commander';
 import { CliError, EXIT } from '../client.ts';
-import { runs, type Terminal } from '../command.ts';
+import { setAction, type Terminal } from '../command.ts';
 
-interface Examination {
+interface DoctorReport {
   readonly ok: boolean;
   readonly checks: readonly {
     readonly name: string;
     readonly ok: boolean;
     readonly message: string;
     readonly advice?: string;
-    /** `notice`: nothing is to be fixed, but something to be looked at. */
+    /** `notice`: worth a look, nothing has to be fixed. */
     readonly severity?: 'error' | 'warning' | 'notice';
   }[];
 }
 
-/** The store is written to, in both ways, and may be far. */
-const DOCTOR_MS = 120_000;
+/** The doctor writes to the store, in one part and in several, and the store may be slow. */
+const DOCTOR_TIMEOUT_MS = 120_000;
 
 export function addDoctorCommand(program: Command, terminal: Terminal): void {
   const doctor = program
     .command('doctor')
-    .summary('look at everything and say what to fix')
+    .summary('check everything and show what to fix')
     .description(
-      'Asks the server to look at its catalogue, queue, store (by writing, reading and removing two small objects), ' +
-        'workers, clocks, accounts and the last comparison of catalogue and bucket: the list of checks in ' +
-        'docs/operations.md. Exit code 1 where something is to be fixed; what is only to be looked at is marked with !.',
+      'Lets the server check its catalogue, queue, store (by writing, reading and deleting two small objects), workers, ' +
+        'clocks, accounts and the last verification: the list of checks in docs/operations.md. Exit code 1 if ' +
+        'something has to be fixed; notices are marked with !.',
     );
-  runs(terminal, doctor, async ({ client, output: screen }) => {
-    const found = await client
-      .request<Examination>('POST', '/v1/doctor', { timeoutMs: DOCTOR_MS })
+  setAction(terminal, doctor, async ({ client, output }) => {
+    const report = await client
+      .request<DoctorReport>('POST', '/v1/doctor', { timeoutMs: DOCTOR_TIMEOUT_MS })
       .catch((error) => {
         if (error instanceof CliError && error.exitCode === EXIT.key)
-          screen.info('The doctor wants a key of the scope admin.');
+          output.info('The doctor requires a key with the scope admin.');
         throw error;
       });
-    screen.show(found, ({ checks }) =>
+    output.show(report, ({ checks }) =>
       checks
         .map(
           ({ name, ok, message, advice, severity }) =>
@@ -43,6 +43,6 @@ export function addDoctorCommand(program: Command, terminal: Terminal): void {
         )
         .join('\n'),
     );
-    return found.ok ? EXIT.ok : EXIT.findings;
+    return report.ok ? EXIT.ok : EXIT.findings;
   });
 }

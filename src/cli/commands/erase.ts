@@ -1,7 +1,7 @@
 /** wma erase. */
 import type { Command } from 'commander';
 import { CliError, EXIT } from '../client.ts';
-import { confirm, runs, type Terminal } from '../command.ts';
+import { confirm, setAction, type Terminal } from '../command.ts';
 import { pollUntilEnded } from '../watch.ts';
 
 interface Erasure {
@@ -17,43 +17,43 @@ interface Erasure {
 export function addEraseCommand(program: Command, terminal: Terminal): void {
   const erase = program
     .command('erase')
-    .summary('erase media, or all of a user, for good')
+    .summary('erase media items, or all those of a user, for good')
     .description(
-      'Removes objects in all their versions and everything personal from the rows. What is erased is never fetched ' +
-        'again and cannot be brought back.',
+      'Deletes objects in all their versions and everything personal in the rows. What is erased is never downloaded ' +
+        'again and cannot be restored.',
     )
     .argument('[ids...]', 'm_ and 32 hex digits')
-    .requiredOption('--account <account>', 'whose media they are')
-    .option('--open-id <id>', 'all media that this user has sent')
-    .option('--reason <text>', 'kept for ever: no personal data')
+    .requiredOption('--account <account>', 'the account they belong to')
+    .option('--open-id <id>', 'all media items that this user has sent')
+    .option('--reason <text>', 'kept permanently: no personal data')
     .option('-y, --yes', 'do not ask');
-  runs(terminal, erase, async (context, ids) => {
-    const { client, output: screen } = context;
+  setAction(terminal, erase, async (context, ids) => {
+    const { client, output } = context;
     const { account, openId, reason, yes } = erase.opts();
     if (ids.length > 0 === (openId !== undefined))
-      throw new CliError('Say which: ids, or --open-id.', EXIT.usage);
-    const what = openId === undefined ? `${ids.length} media` : 'all media of this user';
+      throw new CliError('Give either ids or --open-id.', EXIT.usage);
+    const what = openId === undefined ? `${ids.length} media items` : 'all media items of this user';
     if (!yes) await confirm(context, `Erase ${what} of ${account} for good?`);
     const body = { account, reason, ...(openId === undefined ? { ids } : { openId }) };
-    const asked = await client.request<Erasure>('POST', '/v1/erasures', { body });
+    const requested = await client.request<Erasure>('POST', '/v1/erasures', { body });
     const ended =
-      asked.state === 'running'
+      requested.state === 'running'
         ? await pollUntilEnded<Erasure>(context, {
-            path: `/v1/erasures/${asked.id}`,
+            path: `/v1/erasures/${requested.id}`,
             hasEnded: ({ state }) => state !== 'running',
             progress: ({ done, total }) => ({ done, total, words: 'erased' }),
-            again: `the server goes on by itself; GET /v1/erasures/${asked.id}`,
+            again: `the server goes on without it; GET /v1/erasures/${requested.id}`,
           })
-        : asked;
-    const { notFound = [] } = asked;
-    screen.show({ ...ended, ...(notFound.length > 0 && { notFound }) }, (erasure) =>
+        : requested;
+    const { notFound = [] } = requested;
+    output.show({ ...ended, ...(notFound.length > 0 && { notFound }) }, (erasure) =>
       [
-        `${erasure.id} is ${erasure.state}: nothing is left of ${erasure.done} of ${erasure.total} media.`,
+        `${erasure.id} is ${erasure.state}: nothing is left of ${erasure.done} of ${erasure.total} media items.`,
         ...(erasure.problem ? [erasure.problem] : []),
         ...(erasure.state === 'kept'
-          ? ['The storage does not let go of the rest; it is tried again by itself.']
+          ? ['The storage refuses to delete the rest; it is tried again automatically.']
           : []),
-        ...notFound.map((id) => `${id} is no media of ${account}.`),
+        ...notFound.map((id) => `${id} is not a media item of ${account}.`),
       ].join('\n'),
     );
     return ended.state === 'done' && notFound.length === 0 ? EXIT.ok : EXIT.findings;

@@ -8,12 +8,12 @@ import {
   parsePair,
   parseTime,
   parseTimeAhead,
-  runs,
+  setAction,
   type Terminal,
 } from '../command.ts';
-import { fields, size, table } from '../screen.ts';
+import { fields, size, table } from '../output.ts';
 
-/** As the API answers it; see /docs of a server. */
+/** A media item as the API returns it; see /docs of a server. */
 export interface Media {
   readonly id: string;
   readonly account: string;
@@ -49,29 +49,29 @@ export interface MediaPage {
 export function addMediaCommands(program: Command, terminal: Terminal): void {
   const add = program
     .command('add')
-    .summary('archive a media')
-    .description('Asks for a media to be archived. Asking again is the same: one row, one object.')
+    .summary('archive a media item')
+    .description('Requests that a media item be archived. Idempotent: one row, one object.')
     .argument('<account>', 'appId (WeCom: corpId-agentId) or its name')
     .argument('<mediaId>', 'as WeChat gave it')
-    .addOption(new Option('--kind <kind>', 'what it is').choices(KINDS).makeOptionMandatory())
+    .addOption(new Option('--kind <kind>', 'kind of the media item').choices(KINDS).makeOptionMandatory())
     .addOption(new Option('--variant <variant>', 'of a voice').choices(['16k', 'jssdk']))
     .option('--sent-at <time>', "the message's time; default: now", parseTime)
     .option('--msg-id <id>', 'id of the message')
     .option('--open-id <id>', 'who sent it')
-    .option('--parent-id <id>', 'id of the media this one belongs to')
+    .option('--parent-id <id>', 'id of the media item this one belongs to')
     .option('--pic-url <url>', 'the link that came with a picture')
-    .option('--label <name=value>', 'a label of yours; may be repeated', parsePair);
-  runs(terminal, add, async ({ client, output: screen }, [account, mediaId]) => {
+    .option('--label <name=value>', 'a label; may be repeated', parsePair);
+  setAction(terminal, add, async ({ client, output }, [account, mediaId]) => {
     const { kind, variant, sentAt, msgId, openId, parentId, picUrl, label: labels } = add.opts();
     const body = { account, mediaId, kind, variant, sentAt, msgId, openId, parentId, picUrl, labels };
     const row = await client.request<Media>('POST', '/v1/media', { body });
-    screen.show(row, ({ id, status }) => `${id}  ${status}`);
+    output.show(row, ({ id, status }) => `${id}  ${status}`);
     return EXIT.ok;
   });
 
   const list = program
     .command('list')
-    .summary('list media, newest first')
+    .summary('list media items, newest first')
     .option('--account <account>', 'may be repeated', collect)
     .addOption(new Option('--status <status>', STATUSES.join(', ')).argParser(collect))
     .addOption(new Option('--kind <kind>', KINDS.join(', ')).argParser(collect))
@@ -80,12 +80,12 @@ export function addMediaCommands(program: Command, terminal: Terminal): void {
     .option('--msg-id <id>', 'id of the message', collect)
     .option('--media-id <id>', 'as WeChat gave it', collect)
     .option('--label <name=value>', 'may be repeated', parsePair)
-    .option('--sent-from <time>', 'sent then or later', parseTime)
-    .option('--sent-to <time>', 'sent before', parseTime)
-    .option('--expires-before <time>', 'pending media that WeChat deletes before', parseTimeAhead)
-    .option('--limit <n>', 'so many at most', parseCount, 50)
+    .option('--sent-from <time>', 'sent at this time or later', parseTime)
+    .option('--sent-to <time>', 'sent before this time', parseTime)
+    .option('--expires-before <time>', 'pending items that expire before this time', parseTimeAhead)
+    .option('--limit <n>', 'how many at most', parseCount, 50)
     .addHelpText('after', '\nExample:\n  wma list --status dead --account shop --limit 20');
-  runs(terminal, list, async ({ client, output: screen }) => {
+  setAction(terminal, list, async ({ client, output }) => {
     const { limit, label = {}, ...filter } = list.opts();
     const labels = Object.fromEntries(Object.entries(label).map(([name, value]) => [`label.${name}`, value]));
     const items: Media[] = [];
@@ -96,32 +96,32 @@ export function addMediaCommands(program: Command, terminal: Terminal): void {
       items.push(...page.items);
       cursor = page.nextCursor ?? undefined;
     } while (cursor !== undefined && items.length < limit);
-    screen.show({ items, nextCursor: cursor ?? null }, () => mediaTable(items));
-    if (cursor !== undefined) screen.info(`There are more: raise --limit, or use wma export.`);
+    output.show({ items, nextCursor: cursor ?? null }, () => mediaTable(items));
+    if (cursor !== undefined) output.info(`There are more: use a higher --limit, or wma export.`);
     return EXIT.ok;
   });
 
   const show = program
     .command('show')
-    .summary('one media, its tries and a link to it')
+    .summary('show one media item, its attempts and a link to it')
     .argument('<id>', 'm_ and 32 hex digits');
-  runs(terminal, show, async ({ client, output: screen }, [id]) => {
+  setAction(terminal, show, async ({ client, output }, [id]) => {
     const path = `/v1/media/${encodeURIComponent(id!)}`;
     const row = await client.request<Media>('GET', path, { query: { include: 'attempts,link' } });
-    screen.show(row, mediaText);
+    output.show(row, mediaText);
     return EXIT.ok;
   });
 }
 
-function why({ waiting, failure }: Media): string {
+function reasonOf({ waiting, failure }: Media): string {
   if (failure) return failure.errcode === undefined ? failure.code : `${failure.errcode} ${failure.code}`;
   return waiting ? waiting.reason : '';
 }
 
 function mediaTable(items: readonly Media[]): string {
-  if (items.length === 0) return 'No media match.';
+  if (items.length === 0) return 'No media items match.';
   return table(
-    ['ID', 'ACCOUNT', 'KIND', 'STATUS', 'SENT', 'SIZE', 'WHY'],
+    ['ID', 'ACCOUNT', 'KIND', 'STATUS', 'SENT', 'SIZE', 'REASON'],
     items.map((row) => [
       row.id,
       row.account,
@@ -129,7 +129,7 @@ function mediaTable(items: readonly Media[]): string {
       row.status,
       row.sentAt,
       size(row.sizeBytes),
-      why(row),
+      reasonOf(row),
     ]),
   );
 }
@@ -147,8 +147,14 @@ function mediaText(row: Media): string {
   if (attemptLog.length > 0)
     parts.push(
       table(
-        ['TRY', 'MS', 'OUTCOME', 'CODE', 'BYTES'],
-        attemptLog.map((one) => [one.startedAt, one.ms, one.outcome, one.errcode ?? one.code, one.bytes]),
+        ['ATTEMPT', 'MS', 'OUTCOME', 'CODE', 'BYTES'],
+        attemptLog.map(({ startedAt, ms, outcome, errcode, code, bytes }) => [
+          startedAt,
+          ms,
+          outcome,
+          errcode ?? code,
+          bytes,
+        ]),
       ),
     );
   return parts.join('\n\n');

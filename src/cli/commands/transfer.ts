@@ -3,12 +3,12 @@ import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 import type { Command } from 'commander';
 import { CliError, EXIT } from '../client.ts';
-import { type Context, collect, parseTime, runs, type Terminal } from '../command.ts';
+import { type Context, collect, parseTime, setAction, type Terminal } from '../command.ts';
 import type { Media, MediaPage } from './media.ts';
 
 const PAGE = 200;
 const BATCH = 500;
-/** What makes a reference; the rest of a row is the server's to find out. */
+/** The fields of a reference; the server determines the other fields of a row. */
 const REFERENCE = [
   'account',
   'mediaId',
@@ -25,14 +25,14 @@ const REFERENCE = [
 export function addTransferCommands(program: Command, terminal: Terminal): void {
   const exported = program
     .command('export')
-    .summary('rows as lines of JSON, on stdout')
-    .description('Writes a JSON object per line, oldest change first.')
+    .summary('write rows as lines of JSON to stdout')
+    .description('Writes one JSON object per line, oldest change first.')
     .option('--account <account>', 'may be repeated', collect)
     .option('--status <status>', 'may be repeated', collect)
-    .option('--sent-from <time>', 'sent then or later', parseTime)
-    .option('--sent-to <time>', 'sent before', parseTime)
+    .option('--sent-from <time>', 'sent at this time or later', parseTime)
+    .option('--sent-to <time>', 'sent before this time', parseTime)
     .addHelpText('after', '\nExample:\n  wma export --status archived > media.ndjson');
-  runs(terminal, exported, async ({ client, output: screen }) => {
+  setAction(terminal, exported, async ({ client, output }) => {
     let cursor: string | undefined;
     let count = 0;
     do {
@@ -42,22 +42,22 @@ export function addTransferCommands(program: Command, terminal: Terminal): void 
         if (!terminal.stdout.write(`${JSON.stringify(row)}\n`))
           await new Promise((resolve) => terminal.stdout.once('drain', resolve));
       count += page.items.length;
-      screen.progress(count, undefined, 'rows');
+      output.progress(count, undefined, 'rows');
       cursor = page.nextCursor ?? undefined;
     } while (cursor !== undefined);
-    screen.endProgress();
+    output.endProgress();
     return EXIT.ok;
   });
 
   const imported = program
     .command('import')
-    .summary('archive what lines of JSON name')
+    .summary('archive the references in lines of JSON')
     .description(
-      'Reads references, or rows of an export, one JSON object per line, and asks for each to be archived. What is known ' +
-        'already stays as it is. Objects are not copied: wma verify --adopt makes rows of objects.',
+      'Reads references, or rows of an export, one JSON object per line, and requests that each be archived. Known items ' +
+        'stay as they are. Objects are not copied: wma verify --adopt creates rows from objects.',
     )
     .argument('[file]', 'default: stdin');
-  runs(terminal, imported, async (context, [file]) => {
+  setAction(terminal, imported, async (context, [file]) => {
     const input = file === undefined ? terminal.stdin : createReadStream(file);
     const totals = { accepted: 0, refused: 0 };
     let batch: { line: number; item: Record<string, unknown> }[] = [];
@@ -89,7 +89,7 @@ function referenceOf(text: string, line: number): Record<string, unknown> {
   try {
     row = JSON.parse(text) as Media;
   } catch {
-    throw new CliError(`Line ${line} is no JSON.`, EXIT.usage);
+    throw new CliError(`Line ${line} is not JSON.`, EXIT.usage);
   }
   return Object.fromEntries(
     REFERENCE.flatMap((name) => (row[name] === undefined ? [] : [[name, row[name]]])),
@@ -105,7 +105,7 @@ interface BatchResult {
 }
 
 async function send(
-  { client, output: screen }: Context,
+  { client, output }: Context,
   batch: readonly { line: number; item: unknown }[],
   totals: { accepted: number; refused: number },
 ): Promise<void> {
@@ -120,6 +120,6 @@ async function send(
     }
     totals.refused++;
     const where = problem.errors?.map(({ field, message }) => `${field}: ${message}`).join('; ');
-    screen.info(`Line ${batch[index]?.line}: ${problem.title}${where ? ` (${where})` : ''}`);
+    output.info(`Line ${batch[index]?.line}: ${problem.title}${where ? ` (${where})` : ''}`);
   }
 }

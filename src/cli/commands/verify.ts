@@ -1,8 +1,16 @@
 /** wma verify. */
 import type { Command } from 'commander';
 import { CliError, type Client, EXIT } from '../client.ts';
-import { type Context, collect, parseBytes, parseCount, parseTime, runs, type Terminal } from '../command.ts';
-import { size, table } from '../screen.ts';
+import {
+  type Context,
+  collect,
+  parseBytes,
+  parseCount,
+  parseTime,
+  setAction,
+  type Terminal,
+} from '../command.ts';
+import { size, table } from '../output.ts';
 import { createServerTask } from '../server-task.ts';
 
 interface Verification {
@@ -25,51 +33,51 @@ interface Finding {
   readonly detail?: string;
 }
 
-/** What the counts mean, in the order they are told. */
-const WORDS: Readonly<Record<string, string>> = {
+/** What the counts mean, in the order of display. */
+const COUNT_TEXTS: Readonly<Record<string, string>> = {
   ok: 'as it should be',
   known: 'objects the catalogue knows',
-  adopted: 'objects that got their row',
-  removed: 'leftovers removed',
+  adopted: 'objects that got a row',
+  removed: 'leftover objects deleted',
   missing: 'archived, and the object is missing',
   wrongSize: 'archived, and the object has another size',
   wrongDigest: 'archived, and the object has other bytes',
-  otherMedia: 'archived, and the object says it is another media',
-  unreadable: 'archived, and the store refuses to give the object',
-  adoptable: 'objects without their row: wma verify --adopt gives it to them',
-  leftover: 'leftovers of a race: wma verify --orphans --remove removes them',
-  erased: 'objects of erased media: wma verify --orphans --remove removes them',
-  otherBucket: 'in a bucket that is not the configured one: not looked at',
-  foreign: 'foreign objects: never touched',
-  probe: 'probes of the store',
-  outside: 'objects of other accounts or times: not looked at',
-  changed: 'changed while they were looked at',
+  otherMedia: 'archived, and the object belongs to another media item',
+  unreadable: 'archived, and the store refuses to return the object',
+  adoptable: 'objects without a row: wma verify --adopt creates it',
+  leftover: 'leftover objects of a race: wma verify --orphans --remove deletes them',
+  erased: 'objects of erased media items: wma verify --orphans --remove deletes them',
+  otherBucket: 'in a bucket that is not the configured one: not compared',
+  foreign: 'objects of other programs: never changed',
+  probe: 'probe objects of the store',
+  outside: 'objects of other accounts or times: not compared',
+  changed: 'changed during the comparison',
 };
-const SHOWN = 20;
+const SHOWN_LIMIT = 20;
 
 export function addVerifyCommand(program: Command, terminal: Terminal): void {
   const verify = program
     .command('verify')
     .summary('compare the catalogue with the bucket')
     .description(
-      'Reads archived objects back and compares length, sha256 and metadata with their rows (a sample of 1,000 unless ' +
-        'told otherwise). Nothing is changed, but by --adopt and --remove. The server does it; Ctrl-C only stops watching.',
+      'Reads archived objects and compares length, sha256 and metadata with their rows (default: a sample of 1,000). ' +
+        'Only --adopt and --remove change anything. The server does the work; Ctrl-C only stops watching.',
     )
-    .option('--sample <n>', 'so many objects, evenly spread (default 1000)', parseCount)
-    .option('--all', 'every archived media; with --orphans: read the bytes too, not the headers alone')
+    .option('--sample <n>', 'how many objects, evenly spread (default 1000)', parseCount)
+    .option('--all', 'every archived media item; with --orphans: read the bytes, not only the headers')
     .option('--account <account>', 'may be repeated; not with --adopt', collect)
-    .option('--sent-from <time>', 'sent then or later', parseTime)
-    .option('--sent-to <time>', 'sent before', parseTime)
+    .option('--sent-from <time>', 'sent at this time or later', parseTime)
+    .option('--sent-to <time>', 'sent before this time', parseTime)
     .option('--bytes-per-second <size>', 'default 50MiB', parseBytes)
     .option('--objects-per-second <n>', 'default 200', parseCount)
-    .option('--adopt', 'list the bucket and give objects without a row theirs, from their metadata')
-    .option('--orphans', 'look both ways: objects without a row, rows without an object')
-    .option('--remove', 'with --orphans: remove what lost races left behind, once it is a day old')
+    .option('--adopt', 'list the bucket and create missing rows from the metadata of objects')
+    .option('--orphans', 'compare in both directions: objects without a row, rows without an object')
+    .option('--remove', 'with --orphans: delete objects that lost races left behind, once they are a day old')
     .option('--dry-run', 'with --adopt or --orphans: change nothing')
-    .option('--reason <text>', 'kept with it')
-    .option('--no-watch', 'do not wait for its end')
-    .option('--watch <id>', 'watch one that runs already, or show one that ended')
-    .option('--stop <id>', 'stop one')
+    .option('--reason <text>', 'kept with the verification')
+    .option('--no-watch', 'do not wait until it ends')
+    .option('--watch <id>', 'watch a running verification, or show one that ended')
+    .option('--stop <id>', 'stop a verification')
     .addHelpText(
       'after',
       `
@@ -78,18 +86,18 @@ Exit code 1 where catalogue and bucket differ.
 Examples:
   wma verify                                  a sample
   wma verify --all --sent-from 2026-11-01     everything since November
-  wma verify --orphans --all                  both ways, and the bytes of everything
+  wma verify --orphans --all                  both directions, and the bytes of everything
   wma verify --adopt                          after a restore of the database`,
     );
-  runs(terminal, verify, async (context) => {
+  setAction(terminal, verify, async (context) => {
     const { stop, watch: watching, ...others } = verify.opts();
-    const isOld = stop !== undefined || typeof watching === 'string';
-    if (isOld && (Object.keys(others).length > 0 || (stop !== undefined && typeof watching === 'string')))
-      throw new CliError('--watch <id> and --stop <id> begin nothing: give no other option.', EXIT.usage);
+    const isRunning = stop !== undefined || typeof watching === 'string';
+    if (isRunning && (Object.keys(others).length > 0 || (stop !== undefined && typeof watching === 'string')))
+      throw new CliError('--watch <id> and --stop <id> start nothing: give no other option.', EXIT.usage);
     if (stop !== undefined) return await verifications.stop(context, stop);
     if (typeof watching === 'string') return await follow(context, watching);
     const { id } = await context.client.request<Verification>('POST', '/v1/verifications', {
-      body: wishOf(verify.opts()),
+      body: bodyOf(verify.opts()),
     });
     return watching === false ? verifications.leave(context, id) : await follow(context, id);
   });
@@ -109,11 +117,11 @@ const verifications = createServerTask<Verification>({
   }),
 });
 
-function wishOf(options: ReturnType<Command['opts']>): Record<string, unknown> {
+function bodyOf(options: ReturnType<Command['opts']>): Record<string, unknown> {
   const { sample, all, account, sentFrom, sentTo, bytesPerSecond, objectsPerSecond } = options;
   const { adopt, orphans, remove, dryRun, reason } = options;
   if (adopt && orphans) throw new CliError('Give either --adopt or --orphans.', EXIT.usage);
-  const isFiltered = [account, sentFrom, sentTo].some((one) => one !== undefined);
+  const isFiltered = [account, sentFrom, sentTo].some((value) => value !== undefined);
   if (adopt && (all || sample !== undefined || isFiltered))
     throw new CliError(
       '--adopt lists the whole bucket: --all, --sample, --account, --sent-from and --sent-to are not for it.',
@@ -121,7 +129,7 @@ function wishOf(options: ReturnType<Command['opts']>): Record<string, unknown> {
     );
   if (orphans && sample !== undefined)
     throw new CliError(
-      '--orphans looks at everything: --sample is not for it; --all reads the bytes too.',
+      '--orphans compares everything: --sample is not for it; --all reads the bytes too.',
       EXIT.usage,
     );
   if (all && sample !== undefined) throw new CliError('Give either --sample or --all.', EXIT.usage);
@@ -131,13 +139,13 @@ function wishOf(options: ReturnType<Command['opts']>): Record<string, unknown> {
   const kind = adopt ? 'adopt' : orphans ? 'orphans' : 'verify';
   const filter = { account, sentFrom, sentTo };
   const rate = { bytesPerSecond, objectsPerSecond };
-  const isGiven = (given: object) => Object.values(given).some((value) => value !== undefined);
+  const isSet = (values: object) => Object.values(values).some((value) => value !== undefined);
   return {
     kind,
     ...(kind === 'verify' && !all ? { sample: sample ?? 1000 } : {}),
     ...(all && { all }),
-    ...(isGiven(filter) && { filter }),
-    ...(isGiven(rate) && { rate }),
+    ...(isSet(filter) && { filter }),
+    ...(isSet(rate) && { rate }),
     ...(kind === 'orphans' && remove && !dryRun && { remove }),
     ...(kind === 'adopt' && dryRun && { dryRun }),
     reason,
@@ -145,10 +153,10 @@ function wishOf(options: ReturnType<Command['opts']>): Record<string, unknown> {
 }
 
 async function follow(context: Context, id: string): Promise<number> {
-  const { client, output: screen } = context;
+  const { client, output } = context;
   const ended = await verifications.watch(context, id);
-  const findings = await firstFindings(client, id, screen.json ? 1000 : SHOWN);
-  screen.show({ ...ended, findings }, () =>
+  const findings = await firstFindings(client, id, output.json ? 1000 : SHOWN_LIMIT);
+  output.show({ ...ended, findings }, () =>
     [summary(ended), findingsText(ended, findings)].filter(Boolean).join('\n\n'),
   );
   return ended.drift > 0 ? EXIT.findings : EXIT.ok;
@@ -160,18 +168,20 @@ async function firstFindings(client: Client, id: string, limit: number): Promise
 }
 
 const progressWords = ({ state, drift, bytes }: Verification) =>
-  state === 'waiting' ? 'waiting for its turn' : `${drift} differ, ${size(bytes)} read`;
+  state === 'waiting' ? 'waiting to start' : `${drift} differ, ${size(bytes)} read`;
 
 function summary(state: Verification): string {
-  const known = Object.keys(WORDS);
+  const known = Object.keys(COUNT_TEXTS);
   const counts = Object.entries(state.counts).toSorted(([a], [b]) => known.indexOf(a) - known.indexOf(b));
-  const head = `${state.id} (${state.kind}) is ${state.state}: ${state.done.toLocaleString('en-US')} looked at, ${size(state.bytes)} read, ${state.drift} differ.`;
-  return [head, ...counts.map(([what, n]) => `${String(n).padStart(9)}  ${WORDS[what] ?? what}`)].join('\n');
+  const head = `${state.id} (${state.kind}) is ${state.state}: ${state.done.toLocaleString('en-US')} compared, ${size(state.bytes)} read, ${state.drift} differ.`;
+  return [head, ...counts.map(([what, n]) => `${String(n).padStart(9)}  ${COUNT_TEXTS[what] ?? what}`)].join(
+    '\n',
+  );
 }
 
 function findingsText({ id }: Verification, findings: readonly Finding[]): string {
   if (findings.length === 0) return '';
-  const rows = findings.map((one) => [one.what, one.id, one.objectKey, one.detail]);
-  const more = findings.length === SHOWN ? `\nMore of them: wma verify --watch ${id} --json` : '';
+  const rows = findings.map(({ what, id, objectKey, detail }) => [what, id, objectKey, detail]);
+  const more = findings.length === SHOWN_LIMIT ? `\nMore findings: wma verify --watch ${id} --json` : '';
   return `${table(['WHAT', 'ID', 'OBJECT', 'DETAIL'], rows)}${more}`;
 }

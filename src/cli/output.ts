@@ -1,15 +1,15 @@
-/** What the terminal shows: data on stdout, everything else on stderr. */
+/** Output of commands: data on stdout, everything else on stderr. */
 
 export interface Output {
   readonly json: boolean;
-  /** A value as JSON where that was asked for, else what `text` makes of it. */
+  /** Prints a value: as JSON with --json, else as formatted by `text`. */
   show<T>(value: T, text: (value: T) => string): void;
   info(line: string): void;
-  /** A bar on a terminal, a line now and then elsewhere. */
+  /** Shows progress: a bar on a terminal, elsewhere a line every 10 s. */
   progress(done: number, total: number | undefined, words: string): void;
-  /** Ends a bar. */
+  /** Ends the line of a progress bar. */
   endProgress(): void;
-  /** False where nobody can answer. */
+  /** False where there is no terminal to ask on. */
   confirm(question: string): Promise<boolean>;
 }
 
@@ -25,23 +25,23 @@ const LINE_EVERY_MS = 10_000;
 export function createOutput({ stdin, stdout, stderr }: Streams, options: { json: boolean }): Output {
   const { json } = options;
   let isBarOpen = false;
-  let saidAtMs = Number.NEGATIVE_INFINITY;
+  let lineAtMs = Number.NEGATIVE_INFINITY;
 
-  const settle = () => {
+  const endProgress = () => {
     if (isBarOpen) stderr.write('\n');
     isBarOpen = false;
   };
-  const say = (line: string) => {
-    settle();
+  const info = (line: string) => {
+    endProgress();
     stderr.write(`${line}\n`);
   };
 
   return {
     json,
-    endProgress: settle,
-    info: say,
+    endProgress,
+    info,
     show: (value, text) => {
-      settle();
+      endProgress();
       stdout.write(json ? `${JSON.stringify(value)}\n` : `${text(value)}\n`);
     },
     progress: (done, total, words) => {
@@ -49,8 +49,8 @@ export function createOutput({ stdin, stdout, stderr }: Streams, options: { json
       if (stderr.isTTY) {
         stderr.write(`\r${line.slice(0, Math.max(20, (stderr.columns ?? 80) - 1))}\x1b[K`);
         isBarOpen = true;
-      } else if (performance.now() - saidAtMs > LINE_EVERY_MS) {
-        saidAtMs = performance.now();
+      } else if (performance.now() - lineAtMs > LINE_EVERY_MS) {
+        lineAtMs = performance.now();
         stderr.write(`${line}\n`);
       }
     },
@@ -77,7 +77,7 @@ export function progressText(done: number, total: number | undefined): string {
   return `[${bar}] ${String(Math.floor(share * 100)).padStart(3)} %  ${count} of ${total.toLocaleString('en-US')}`;
 }
 
-/** Columns as wide as their widest cell. What users typed is shown without its control characters. */
+/** Columns as wide as their widest cell. Control characters are replaced: cells may hold text that users typed. */
 export function table(head: readonly string[], rows: readonly (readonly unknown[])[]): string {
   const cells = [head, ...rows.map((row) => row.map(cell))];
   const widths = head.map((_, column) => Math.max(...cells.map((row) => row[column]?.length ?? 0)));
@@ -91,11 +91,11 @@ export function table(head: readonly string[], rows: readonly (readonly unknown[
     .join('\n');
 }
 
-/** Named values below each other; what is absent is left out. */
+/** Named values, one a line; absent ones are left out. */
 export function fields(pairs: readonly (readonly [name: string, value: unknown])[]): string {
-  const given = pairs.filter(([, value]) => value !== undefined && value !== '');
-  const width = Math.max(...given.map(([name]) => name.length));
-  return given.map(([name, value]) => `${name.padEnd(width)}  ${cell(value)}`).join('\n');
+  const present = pairs.filter(([, value]) => value !== undefined && value !== '');
+  const width = Math.max(...present.map(([name]) => name.length));
+  return present.map(([name, value]) => `${name.padEnd(width)}  ${cell(value)}`).join('\n');
 }
 
 function cell(value: unknown): string {
