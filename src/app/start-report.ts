@@ -20,7 +20,7 @@ export function reportAtStart(
 ): void {
   const { gather, log, shutdown } = parts;
   async function report(): Promise<void> {
-    if (consumer) await settledWithin(consumer, READY_MS, shutdown.signal);
+    if (consumer !== undefined) await settledWithin(consumer, READY_MS, shutdown.signal);
     const findings = await runChecks(gather, { withinMs: WITHIN_MS });
     if (shutdown.signal.aborted) return;
     const found = findingsFor('readyz', findings).filter(

@@ -12,7 +12,7 @@ export interface RecordingServer {
 /** An HTTP server that lives as long as the test and remembers what it was asked. */
 export async function startHttpServer(
   t: Pick<TestContext, 'after'>,
-  respond: (...args: [...Parameters<RequestListener>, body: string]) => void,
+  respond: (...args: [...Parameters<RequestListener>, body: string]) => unknown,
 ): Promise<RecordingServer> {
   const requests: RecordingServer['requests'] = [];
   const server = createServer((request, response) => {
@@ -22,7 +22,7 @@ export async function startHttpServer(
     });
     request.on('end', () => {
       requests.push({ method: request.method!, url: request.url!, headers: request.headers, body });
-      respond(request, response, body);
+      void respond(request, response, body);
     });
   });
   await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));

@@ -12,7 +12,7 @@ const next = new Map<string, Promise<void>>();
  */
 export function syncFolder(folder: string): Promise<void> {
   const waiting = next.get(folder);
-  if (waiting) return waiting;
+  if (waiting !== undefined) return waiting;
   const before = running.get(folder) ?? Promise.resolve();
   const sync: Promise<void> = before
     .catch(() => {})

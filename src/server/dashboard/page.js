@@ -72,7 +72,7 @@ const actions = {
         openRedrive(at('redrive'), title, speech, async (dryRun, reason) => {
           const wish = { ...body, dryRun, ...(reason ? { reason } : {}) };
           const answer = await ask('/v1/redrives', AbortSignal.timeout(ANSWER_MS), 'POST', wish);
-          if (!dryRun) look();
+          if (!dryRun) void look();
           return answer;
         })
     : undefined,
@@ -173,7 +173,7 @@ function choose(name, wanted = undefined) {
   filter = name;
   group = wanted;
   showFilters();
-  look();
+  void look();
 }
 
 function speak(language) {
@@ -199,8 +199,8 @@ at('language').addEventListener('click', () => {
     // A browser that keeps nothing still speaks it for this visit.
   }
   speak(language);
-  look();
+  void look();
 });
 document.addEventListener('visibilitychange', look);
 speak(speech.language);
-look();
+void look();

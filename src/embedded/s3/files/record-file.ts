@@ -54,7 +54,7 @@ const runningSync = new Map<string, Promise<void>>();
  */
 export function syncFolder(folder: string): Promise<void> {
   const waiting = nextSync.get(folder);
-  if (waiting) return waiting;
+  if (waiting !== undefined) return waiting;
   const before = runningSync.get(folder) ?? Promise.resolve();
   const sync: Promise<void> = before
     .catch(() => {})
