@@ -1,12 +1,12 @@
 import { parseDatabaseUrl } from '../config/database-address.ts';
 
 /**
- * Why nothing was handed over.
- * - `invalid`: a message or a reference that cannot be one; nothing of the call was written.
+ * Why `archive` or `createProducer` failed.
+ * - `invalid`: an invalid message or reference; nothing of the call was written.
  * - `unknown_account`: no archiver of this database has the account.
- * - `unavailable`: no answer in time; it may have been written nevertheless, and giving it again is safe.
- * - `misconfigured`: the far end answers and refuses (password, rights, tables that are not there).
- * - `misused`: the options of the producer, or a call after close.
+ * - `unavailable`: no response in time; the references may have been written, and a repeat is safe.
+ * - `misconfigured`: Postgres or Redis refuses (password, rights, missing tables).
+ * - `misused`: invalid options, or a call after close.
  */
 export type ProducerErrorCode = 'invalid' | 'unknown_account' | 'unavailable' | 'misconfigured' | 'misused';
 
@@ -19,7 +19,7 @@ export class ProducerError extends Error {
   }
 }
 
-/** A URL of one of `schemes`; the error names the option and never repeats the text, which holds a password. */
+/** Checks that a URL has one of `schemes`. The error names the option and never quotes the URL, which holds a password. */
 export function checkUrl(option: string, text: string, schemes: readonly string[]): string {
   const { protocol = '' } = parseDatabaseUrl(text) ?? {};
   if (schemes.includes(protocol.slice(0, -1))) return text;

@@ -1,129 +1,83 @@
 /**
- * What `import 'wechat-media-archiver'` gives: for a program that receives WeChat's callbacks itself and wants its
- * media archived. No server in between; the same schema and the same ids as every other way in.
+ * The package `wechat-media-archiver`: for a program that receives WeChat's callbacks itself and wants its media items
+ * archived. No server in between; the same schema and the same ids as every other producer.
  */
-
-import { idOf, type Kind, type ReferenceInput, type Status } from '../media.ts';
-import { within } from '../queue/timeouts.ts';
+import { idOf, type Kind, type Reference, type Status } from '../media.ts';
 import { systemClock } from '../runtime/clock.ts';
-import { openJobWriter } from './jobs.ts';
+import { withTimeout } from '../runtime/timeout.ts';
+import { openJobWriter } from './job-writer.ts';
+import type { JobProducerOptions, ProducerOptions, RowProducerOptions } from './options.ts';
 import { ProducerError } from './producer-error.ts';
-import { readGiven } from './reading.ts';
-import { openRowWriter } from './rows.ts';
-import type { ReferenceWriter } from './way.ts';
+import { type MediaReference, type ProducerInput, readInputs, type WechatMessage } from './reading.ts';
+import { openRowWriter } from './row-writer.ts';
 
+export type {
+  JobProducerOptions,
+  MediaReference,
+  ProducerInput,
+  ProducerOptions,
+  RowProducerOptions,
+  WechatMessage,
+};
 export { ProducerError };
 
-/** A message as parsed from WeChat's XML or JSON, under WeChat's own field names; other fields are passed over. */
-export interface WechatMessage {
-  readonly MsgType: unknown;
-  readonly MediaId?: unknown;
-  readonly PicUrl?: unknown;
-  readonly ThumbMediaId?: unknown;
-  readonly MediaId16K?: unknown;
-  /** Seconds. */
-  readonly CreateTime?: unknown;
-  /** 64 bits: a string, or a bigint. A number beyond 2^53 has lost its last digits and is left out. */
-  readonly MsgId?: unknown;
-  readonly FromUserName?: unknown;
-  readonly [otherField: string]: unknown;
-}
-
-/** One media, in the words of the HTTP API. `account` and `sentAt` may be left to the producer and to the clock. */
-export interface MediaReference extends Omit<ReferenceInput, 'account' | 'sentAt'> {
-  readonly account?: string;
-  readonly sentAt?: string | Date;
-}
-
-export type ProducerInput = WechatMessage | MediaReference;
-
-interface SharedOptions {
-  /**
-   * The appId (WeCom: corpId-agentId) of messages, and of references that name none. Never a label of the
-   * archiver's configuration: ids are made of it.
-   */
-  readonly account: string;
-  /**
-   * How long a call may take; default 2000. WeChat wants its answer within 5 s. Over Redis the first call also waits
-   * for BullMQ to be loaded, which begins with `createProducer` and is not counted.
-   */
-  readonly timeoutMs?: number;
-}
-
-/** Writes rows, as the archiver itself does: durable when `archive` resolves. Needs nothing but Postgres. */
-export interface RowProducerOptions extends SharedOptions {
-  /** The DATABASE_URL of the archiver. */
-  readonly databaseUrl: string;
-  /** Its DATABASE_SCHEMA; default `wma`. */
-  readonly schema?: string;
-  /** Its MEDIA_LIFETIME; default 72 hours. */
-  readonly mediaLifetimeMs?: number;
-  readonly redisUrl?: never;
-  readonly prefix?: never;
-}
-
-/** Adds jobs; a worker gives each its row. As durable as that Redis; accounts are checked by the worker only. */
-export interface JobProducerOptions extends SharedOptions {
-  /** The REDIS_URL of the archiver. */
-  readonly redisUrl: string;
-  /** Its QUEUE_PREFIX; default `{wma}`. */
-  readonly prefix?: string;
-  readonly databaseUrl?: never;
-  readonly schema?: never;
-  readonly mediaLifetimeMs?: never;
-}
-
-export type ProducerOptions = RowProducerOptions | JobProducerOptions;
-
 export interface ArchivedReference {
-  /** Where the file will be: `GET /v1/media/{id}`. */
+  /** The id of the media item: `GET /v1/media/{id}`. */
   readonly id: string;
   readonly account: string;
   readonly mediaId: string;
   readonly kind: Kind;
-  /** What the row says; absent where only a job was added. */
+  /** The status of the row; absent where only a job was added. */
   readonly status?: Status;
 }
 
 export interface Producer {
   /**
-   * Hands over the media of messages or references, all of them or none; again is the same. Answers one entry per
-   * media in the order given: none for a message without media, two for a video with its thumb. At most 500 at once.
-   * Rejects with {@link ProducerError} within `timeoutMs`.
+   * Hands over the media items of messages or references, all of them or none. Idempotent. Resolves with one entry per
+   * item in the order of the input: none for a message without media, two for a video with its thumb. At most 500
+   * inputs. Rejects with {@link ProducerError} within `timeoutMs`.
    */
   archive(
-    given: ProducerInput | readonly ProducerInput[],
+    input: ProducerInput | readonly ProducerInput[],
     options?: { account?: string },
   ): Promise<ArchivedReference[]>;
-  /** Lets the connections go; the process would else stay alive for them. */
+  /** Closes the connections, which would otherwise keep the process alive. */
+  close(): Promise<void>;
+}
+
+/** Where references go: rows in Postgres, or jobs in Redis. */
+interface ReferenceWriter {
+  /** Resolves with the status of each row in the order of the references; undefined where there is no row yet. */
+  write(references: readonly Reference[]): Promise<(Status | undefined)[]>;
+  /** Loads modules, whose time does not count as the call's. */
+  preload?(): Promise<unknown>;
   close(): Promise<void>;
 }
 
 const TIMEOUT_MS = 2_000;
 
-/** Connects at the first `archive`, and again by itself. Throws {@link ProducerError} for options that cannot be. */
+/** Connects at the first `archive` and reconnects when needed. Throws {@link ProducerError} for invalid options. */
 export function createProducer(options: ProducerOptions): Producer {
   const { timeoutMs = TIMEOUT_MS } = options;
-  const way = openWay(options);
-  let closed = false;
+  const writer = openWriter(options);
+  let isClosed = false;
 
   async function archive(
-    given: ProducerInput | readonly ProducerInput[],
+    input: ProducerInput | readonly ProducerInput[],
     { account = options.account }: { account?: string } = {},
   ): Promise<ArchivedReference[]> {
-    if (closed) throw new ProducerError('misused', 'the producer is closed');
+    if (isClosed) throw new ProducerError('misused', 'the producer is closed');
     const now = systemClock.now();
-    const references = readGiven(Array.isArray(given) ? given : [given], account).map((reference) => ({
+    const references = readInputs(Array.isArray(input) ? input : [input], account).map((reference) => ({
       ...reference,
       sentAt: reference.sentAt ?? now,
     }));
     if (references.length === 0) return [];
-    await way.preload?.();
-    const statuses = await within('archive', timeoutMs, () => way.write(references)).catch(
+    await writer.preload?.();
+    const statuses = await withTimeout(() => writer.write(references), timeoutMs, 'archive').catch(
       (error: unknown) => {
-        throw error instanceof ProducerError
-          ? error
-          : new ProducerError('unavailable', wordsOf(error), error);
+        if (error instanceof ProducerError) throw error;
+        throw new ProducerError('unavailable', error instanceof Error ? error.message : String(error), error);
       },
     );
     return references.map(({ account, mediaId, kind }, index) => {
@@ -135,14 +89,14 @@ export function createProducer(options: ProducerOptions): Producer {
   return {
     archive,
     close: async () => {
-      if (closed) return;
-      closed = true;
-      await way.close();
+      if (isClosed) return;
+      isClosed = true;
+      await writer.close();
     },
   };
 }
 
-function openWay(options: ProducerOptions): ReferenceWriter {
+function openWriter(options: ProducerOptions): ReferenceWriter {
   if (typeof options?.account !== 'string' || options.account === '') {
     throw new ProducerError('misused', 'account is missing: give the appId (WeCom: corpId-agentId)');
   }
@@ -154,5 +108,3 @@ function openWay(options: ProducerOptions): ReferenceWriter {
   if (redisUrl) return openJobWriter(options as JobProducerOptions);
   throw new ProducerError('misused', 'give databaseUrl (writes rows) or redisUrl (adds jobs)');
 }
-
-const wordsOf = (error: unknown) => (error instanceof Error ? error.message : String(error));

@@ -1,26 +1,48 @@
-/** From what a program hands over – messages as it parsed them, or references – to references that are checked. */
+/** Reads and validates the input of a producer: messages as its program parsed them, or references. */
 import { type ReferenceInput, referenceSchema } from '../media.ts';
 import { readReferences } from '../wechat/callback/references.ts';
-import type { ProducerInput } from './producer.ts';
 import { ProducerError } from './producer-error.ts';
 
-const AT_ONCE = 500;
+/** A message as parsed from WeChat's XML or JSON, with WeChat's own field names. Other fields are ignored. */
+export interface WechatMessage {
+  readonly MsgType: unknown;
+  readonly MediaId?: unknown;
+  readonly PicUrl?: unknown;
+  readonly ThumbMediaId?: unknown;
+  readonly MediaId16K?: unknown;
+  /** Seconds. */
+  readonly CreateTime?: unknown;
+  /** 64 bits: a string, or a bigint. A number above 2^53 has lost its last digits and is left out. */
+  readonly MsgId?: unknown;
+  readonly FromUserName?: unknown;
+  readonly [otherField: string]: unknown;
+}
 
-/** All references of all things given, in order. Throws {@link ProducerError} `invalid` with the index of the wrong one. */
-export function readGiven(given: readonly ProducerInput[], account: string): ReferenceInput[] {
-  if (given.length > AT_ONCE) throw new ProducerError('invalid', `at most ${AT_ONCE} at once`);
-  return given.flatMap((one, index) => {
+/** A reference to a media item, with the fields of the HTTP API. Defaults: the producer's `account`, `sentAt` now. */
+export interface MediaReference extends Omit<ReferenceInput, 'account' | 'sentAt'> {
+  readonly account?: string;
+  readonly sentAt?: string | Date;
+}
+
+export type ProducerInput = WechatMessage | MediaReference;
+
+const INPUT_LIMIT = 500;
+
+/** The references of all inputs, in order. Throws {@link ProducerError} `invalid` with the index of the invalid one. */
+export function readInputs(inputs: readonly ProducerInput[], account: string): ReferenceInput[] {
+  if (inputs.length > INPUT_LIMIT) throw new ProducerError('invalid', `at most ${INPUT_LIMIT} at once`);
+  return inputs.flatMap((input, index) => {
     try {
-      return isMessage(one) ? readMessage(one, account) : [readReference(one, account)];
+      return isMessage(input) ? readMessage(input, account) : [readReference(input, account)];
     } catch (error) {
-      if (!(error instanceof ProducerError) || given.length === 1) throw error;
+      if (!(error instanceof ProducerError) || inputs.length === 1) throw error;
       throw new ProducerError('invalid', `item ${index}: ${error.message.replace(/^[^:]*: /, '')}`);
     }
   });
 }
 
-const isMessage = (one: ProducerInput): one is Extract<ProducerInput, { MsgType: unknown }> =>
-  typeof one === 'object' && one !== null && 'MsgType' in one;
+const isMessage = (input: ProducerInput): input is WechatMessage =>
+  typeof input === 'object' && input !== null && 'MsgType' in input;
 
 function readMessage(message: object, account: string): ReferenceInput[] {
   const fields = new Map<string, string>();
@@ -33,7 +55,7 @@ function readMessage(message: object, account: string): ReferenceInput[] {
   return read.kind === 'media' ? [...read.references] : [];
 }
 
-/** Parsers differ: xml2js wraps every text in an array of one, JSON.parse makes numbers. */
+/** Parsers differ: xml2js wraps every text in an array with one element, JSON.parse returns numbers. */
 function textOf(value: unknown): string | undefined {
   if (typeof value === 'string') return value;
   if (typeof value === 'bigint' || (typeof value === 'number' && Number.isSafeInteger(value)))
@@ -41,11 +63,11 @@ function textOf(value: unknown): string | undefined {
   return Array.isArray(value) && value.length === 1 ? textOf(value[0]) : undefined;
 }
 
-function readReference(given: unknown, account: string): ReferenceInput {
-  if (typeof given !== 'object' || given === null || !('mediaId' in given)) {
+function readReference(input: unknown, account: string): ReferenceInput {
+  if (typeof input !== 'object' || input === null || !('mediaId' in input)) {
     throw new ProducerError('invalid', 'neither a message (it has no MsgType) nor a reference (no mediaId)');
   }
-  const fields = Object.entries(given).filter(([, value]) => value !== undefined);
+  const fields = Object.entries(input).filter(([, value]) => value !== undefined);
   const plain = fields.map(([name, value]) => [name, value instanceof Date ? isoOf(value) : value]);
   const parsed = referenceSchema.safeParse({ account, ...Object.fromEntries(plain) });
   if (parsed.success) return parsed.data;
@@ -55,5 +77,5 @@ function readReference(given: unknown, account: string): ReferenceInput {
   throw new ProducerError('invalid', reasons.join('; ').slice(0, 500));
 }
 
-/** An invalid Date is left to the schema to refuse. */
+/** An invalid Date becomes a text that the schema rejects. */
 const isoOf = (date: Date) => (Number.isNaN(date.getTime()) ? 'Invalid Date' : date.toISOString());

@@ -1,4 +1,4 @@
-/** The producer against a real Postgres and a real Redis, there and away. */
+/** The producer with a real Postgres and a real Redis, available and unavailable. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
@@ -37,7 +37,7 @@ async function prepare(t: TestContext, url: string): Promise<Catalogue> {
   return catalogue;
 }
 
-/** Listens and never says a word. */
+/** Accepts connections and never responds. */
 async function silentServer(t: TestContext): Promise<number> {
   const server = createServer((socket) => t.after(() => socket.destroy()));
   t.after(() => server.close());
@@ -52,7 +52,7 @@ async function rejectsWithin(ms: number, work: Promise<unknown>, error: object):
   assert.ok(performance.now() - startedAt < ms, `after ${performance.now() - startedAt} ms`);
 }
 
-test('rows: a message is on disk when archive resolves, and again is the same', {
+test('rows: a message is durable when archive resolves, and a repeat changes nothing', {
   skip: missing.postgres,
 }, async (t) => {
   const databaseUrl = (await postgresForTest(t))!;
@@ -71,22 +71,22 @@ test('rows: a message is on disk when archive resolves, and again is the same', 
   assert.deepEqual((await catalogue.media.get(id))?.updatedAt, row?.updatedAt);
 });
 
-test('rows: an account no archiver has, or one bad item, writes nothing of the call', {
+test('rows: an unknown account or one invalid item fails the whole call', {
   skip: missing.postgres,
 }, async (t) => {
   const databaseUrl = (await postgresForTest(t))!;
   const catalogue = await prepare(t, databaseUrl);
   const producer = open(t, { account: ACCOUNT, databaseUrl });
-  const stranger = { mediaId: 'media-2', kind: 'image', account: 'shop' } as const;
-  await assert.rejects(producer.archive([IMAGE, stranger]), { code: 'unknown_account', message: /shop/ });
+  const unknown = { mediaId: 'media-2', kind: 'image', account: 'shop' } as const;
+  await assert.rejects(producer.archive([IMAGE, unknown]), { code: 'unknown_account', message: /shop/ });
   await assert.rejects(producer.archive([IMAGE, { MsgType: 'image' }]), { code: 'invalid' });
   assert.equal(await catalogue.media.get(idOf(ACCOUNT, 'media-1')), undefined);
   await catalogue.accounts.ensure(['shop']);
-  assert.equal((await producer.archive(stranger))[0]?.account, 'shop');
+  assert.equal((await producer.archive(unknown))[0]?.account, 'shop');
   assert.equal((await producer.archive(IMAGE, { account: 'shop' }))[0]?.id, idOf('shop', 'media-1'));
 });
 
-test('rows: a database nobody prepared, and a wrong password, are said in a sentence', {
+test('rows: a database without the schema, or that does not exist, is named in the error', {
   skip: missing.postgres,
 }, async (t) => {
   const databaseUrl = (await postgresForTest(t))!;
@@ -94,11 +94,11 @@ test('rows: a database nobody prepared, and a wrong password, are said in a sent
   await assert.rejects(producer.archive(IMAGE), { code: 'misconfigured', message: /start the archiver/ });
   const nowhere = new URL(databaseUrl);
   nowhere.pathname = '/nowhere';
-  const lost = open(t, { account: ACCOUNT, databaseUrl: nowhere.href });
-  await assert.rejects(lost.archive(IMAGE), { code: 'misconfigured', message: /no such database/ });
+  const other = open(t, { account: ACCOUNT, databaseUrl: nowhere.href });
+  await assert.rejects(other.archive(IMAGE), { code: 'misconfigured', message: /does not exist/ });
 });
 
-test('rows: a Postgres that is away costs two seconds at most, and is found again when it is back', {
+test('rows: a Postgres that is down costs two seconds at most, and works again after its restart', {
   skip: missing.postgresServer,
 }, async (t) => {
   const server = (await startPostgres(t))!;
@@ -111,7 +111,7 @@ test('rows: a Postgres that is away costs two seconds at most, and is found agai
   assert.equal((await producer.archive(IMAGE))[0]?.status, 'pending');
 });
 
-test('a far end that is silent costs timeoutMs, and closing does not hang', async (t) => {
+test('a server that never responds costs timeoutMs, and close does not hang', async (t) => {
   const port = await silentServer(t);
   const silent = { account: ACCOUNT, timeoutMs: 300 };
   const rows = createProducer({ ...silent, databaseUrl: `postgres://u:secret@127.0.0.1:${port}/wma` });
@@ -125,7 +125,9 @@ test('a far end that is silent costs timeoutMs, and closing does not hang', asyn
   }
 });
 
-test('jobs: a worker sees the reference under the id of its media', { skip: missing.redis }, async (t) => {
+test('jobs: a worker gets the reference with the id of its media item as job id', {
+  skip: missing.redis,
+}, async (t) => {
   const { url, prefix } = (await redisForTest(t))!;
   const producer = open(t, { account: ACCOUNT, redisUrl: url, prefix });
   const id = idOf(ACCOUNT, 'media-1');
@@ -150,7 +152,7 @@ test('jobs: a worker sees the reference under the id of its media', { skip: miss
   assert.equal(job.reference.openId, 'o1');
 });
 
-test('jobs: a Redis that is away costs two seconds at most, at the start too', {
+test('jobs: a Redis that is down costs two seconds at most, at the start too', {
   skip: missing.redisServer,
 }, async (t) => {
   const server = (await startRedis(t))!;
@@ -158,12 +160,12 @@ test('jobs: a Redis that is away costs two seconds at most, at the start too', {
   const producer = open(t, { account: ACCOUNT, redisUrl: server.url });
   await rejectsWithin(3_000, producer.archive(IMAGE), { code: 'unavailable' });
   await server.start();
-  for (let tries = 0; ; tries++) {
+  for (let attempts = 0; ; attempts++) {
     try {
       assert.equal((await producer.archive(IMAGE)).length, 1);
       break;
     } catch (error) {
-      if (tries > 10) throw error;
+      if (attempts > 10) throw error;
     }
   }
 });
@@ -178,7 +180,7 @@ for (const [options, message] of [
   [{ account: 'wx1', redisUrl: 'http://u:secret@h' }, /redis:\/\//],
   [{ account: 'wx1', redisUrl: 'redis://h', prefix: 'a b' }, /prefix/],
 ] as const) {
-  test(`refuses ${JSON.stringify(options)} and repeats no secret`, () => {
+  test(`refuses ${JSON.stringify(options)} without quoting a secret`, () => {
     let thrown: unknown;
     try {
       createProducer(options as unknown as ProducerOptions);
@@ -191,7 +193,7 @@ for (const [options, message] of [
   });
 }
 
-/** Delays the module of the queue as a busy machine does. */
+/** Delays loading the module of the queue, as on a busy machine. */
 const SLOW_LOADER = `data:text/javascript,${encodeURIComponent(`
   import { register } from 'node:module';
   register('data:text/javascript,' + encodeURIComponent(\`
@@ -203,7 +205,7 @@ const SLOW_LOADER = `data:text/javascript,${encodeURIComponent(`
     }\`));
 `)}`;
 
-test('jobs: the first call is not late for the time that BullMQ takes to be loaded', {
+test('jobs: loading BullMQ does not count towards the time limit of the first call', {
   skip: missing.redis,
 }, async (t) => {
   const { url, prefix } = (await redisForTest(t))!;

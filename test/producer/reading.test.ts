@@ -1,12 +1,11 @@
-/** What a program hands over, as its parser left it, and what comes of it. */
+/** Reading the input of a producer: messages as parsers return them, and references. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { idOf } from '../../src/media.ts';
-import type { ProducerInput } from '../../src/producer/producer.ts';
-import { readGiven } from '../../src/producer/reading.ts';
+import { type ProducerInput, readInputs } from '../../src/producer/reading.ts';
 
 const ACCOUNT = 'wx0123456789abcdef';
-const read = (...given: unknown[]) => readGiven(given as ProducerInput[], ACCOUNT);
+const read = (...inputs: unknown[]) => readInputs(inputs as ProducerInput[], ACCOUNT);
 const IMAGE = {
   ToUserName: 'gh_e136c6e50636',
   FromUserName: 'o1',
@@ -30,19 +29,19 @@ test('a message gives the same reference as the callback would', () => {
   assert.deepEqual(read(IMAGE), [REFERENCE]);
 });
 
-test('numbers of JSON and the arrays of xml2js are read as the texts they stand for', () => {
+test('numbers of JSON and arrays of xml2js are read as text', () => {
   const wrapped = Object.fromEntries(Object.entries(IMAGE).map(([name, value]) => [name, [value]]));
   assert.deepEqual(read(wrapped), [REFERENCE]);
   assert.deepEqual(read({ ...IMAGE, CreateTime: 1_777_636_800, MsgId: 22800264023876468n }), [REFERENCE]);
 });
 
-test('a MsgId that JSON.parse has rounded is left out rather than kept wrong', () => {
+test('a MsgId that JSON.parse has rounded is left out', () => {
   const [reference] = read({ ...IMAGE, MsgId: Number('22800264023876468') });
   assert.equal(reference?.msgId, undefined);
   assert.equal(reference?.mediaId, 'media-1');
 });
 
-test('a video brings its thumb, a voice its 16K variant', () => {
+test('a video includes its thumb, a voice its 16K variant', () => {
   const parentId = idOf(ACCOUNT, 'v');
   assert.deepEqual(read({ MsgType: 'video', MediaId: 'v', ThumbMediaId: 't' }), [
     { account: ACCOUNT, kind: 'video', mediaId: 'v' },
@@ -57,18 +56,18 @@ test('a video brings its thumb, a voice its 16K variant', () => {
   });
 });
 
-test('messages without media give nothing', () => {
+test('messages without media give no references', () => {
   assert.deepEqual(read({ MsgType: 'text', Content: 'hi' }, { MsgType: 'event', Event: 'CLICK' }), []);
 });
 
-test('a reference may leave out its account and give its time as a Date or as text', () => {
+test('a reference may omit its account, and its time is a Date or text', () => {
   for (const sentAt of [REFERENCE.sentAt, REFERENCE.sentAt.toISOString(), '2026-05-01T20:00:00+08:00']) {
     assert.deepEqual(read({ ...REFERENCE, account: undefined, sentAt }), [REFERENCE]);
   }
   assert.equal(read({ mediaId: 'm', kind: 'file', account: 'wx-another' })[0]?.account, 'wx-another');
 });
 
-for (const [given, message] of [
+for (const [input, message] of [
   [{ MsgType: 'image' }, /without its media id/],
   [{ MsgType: 'image', MediaId: 'a\0b' }, /cannot be one/],
   [{ MediaId: 'media-1' }, /no MsgType/],
@@ -78,12 +77,12 @@ for (const [given, message] of [
   [null, /neither a message/],
   ['media-1', /neither a message/],
 ] as const) {
-  test(`refuses ${JSON.stringify(given)}`, () => {
-    assert.throws(() => read(given), { name: 'ProducerError', code: 'invalid', message });
-    assert.throws(() => read(IMAGE, given), { code: 'invalid', message: /item 1: / });
+  test(`refuses ${JSON.stringify(input)}`, () => {
+    assert.throws(() => read(input), { name: 'ProducerError', code: 'invalid', message });
+    assert.throws(() => read(IMAGE, input), { code: 'invalid', message: /item 1: / });
   });
 }
 
-test('refuses more than 500 at once', () => {
+test('refuses more than 500 inputs at once', () => {
   assert.throws(() => read(...Array.from({ length: 501 }, () => IMAGE)), { code: 'invalid' });
 });

@@ -45,7 +45,7 @@ describe('login', () => {
     assert.equal((await s.call('/queues', { headers: { cookie } })).status, 200);
     const second = await s.call(path);
     assert.equal(second.status, 401);
-    assert.match(await second.text(), /used already/);
+    assert.match(await second.text(), /already used/);
   });
 
   it('moves on by a page of its own, since a strict cookie is not sent along a foreign redirect', async () => {

@@ -102,7 +102,7 @@ describe('redriving over HTTP', () => {
     );
     assert.match(
       (await refused({ filter: { code: 'invalid_media' } }))[0]!,
-      /^filter\.code\.0: is not a code/,
+      /^filter\.code\.0: is not the code/,
     );
     assert.match((await refused({ filter: { class: 'transitory' } }))[0]!, /^filter\.class\.0: /);
     assert.match((await refused({ filter: { sentFrom: 'yesterday' } }))[0]!, /^filter\.sentFrom: /);

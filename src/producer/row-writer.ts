@@ -1,21 +1,20 @@
-/** The durable way: rows in Postgres, written by the statement the archiver itself uses. */
-
+/** Writes references as rows in Postgres, with the statement that the archiver itself uses. */
 import { createAccountStates } from '../catalogue/accounts/accounts.ts';
 import { createDatabase, DatabaseAwayError } from '../catalogue/database/database.ts';
 import { createPostgresPool } from '../catalogue/database/postgres.ts';
 import { createAccepting } from '../catalogue/media/insert.ts';
 import { SCHEMA_PATTERN, SCHEMA_RULE } from '../config/database-address.ts';
-import { endsWithin } from '../queue/timeouts.ts';
+import type { Reference } from '../media.ts';
 import { createLifetimes, systemClock } from '../runtime/clock.ts';
-import type { RowProducerOptions } from './producer.ts';
+import { settledWithin } from '../runtime/timeout.ts';
+import type { RowProducerOptions } from './options.ts';
 import { checkUrl, ProducerError } from './producer-error.ts';
-import type { ReferenceWriter } from './way.ts';
 
 const HOUR_MS = 3_600_000;
 const CONNECTIONS = 4;
 const CLOSE_MS = 2_000;
 
-export function openRowWriter(options: RowProducerOptions): ReferenceWriter {
+export function openRowWriter(options: RowProducerOptions) {
   const { schema = 'wma', mediaLifetimeMs = 72 * HOUR_MS } = options;
   if (!SCHEMA_PATTERN.test(schema)) {
     throw new ProducerError('misused', `schema ${SCHEMA_RULE}`);
@@ -24,7 +23,7 @@ export function openRowWriter(options: RowProducerOptions): ReferenceWriter {
     url: checkUrl('databaseUrl', options.databaseUrl, ['postgres', 'postgresql']),
     searchPath: schema,
     maxConnections: CONNECTIONS,
-    // An idle connection that broke is replaced at the next call, which says so if it cannot be.
+    // An idle connection that breaks is replaced at the next call, which rejects if that fails.
     log: { warn: () => {} },
   });
   const database = createDatabase(pool);
@@ -32,11 +31,11 @@ export function openRowWriter(options: RowProducerOptions): ReferenceWriter {
   const { insert } = createAccepting(database, schema, createLifetimes({ mediaLifetimeMs, timeScale: 1 }));
   let known = new Set<string>();
 
-  /** A row of an account nobody serves would wait until it expires. */
-  async function requireKnown(asked: readonly string[]): Promise<void> {
-    if (asked.every((account) => known.has(account))) return;
+  /** Throws for an account that no archiver has: its rows would wait until they expire. */
+  async function requireKnown(ids: readonly string[]): Promise<void> {
+    if (ids.every((account) => known.has(account))) return;
     known = new Set((await accounts.states()).map(({ account }) => account));
-    const unknown = asked.find((account) => !known.has(account));
+    const unknown = ids.find((account) => !known.has(account));
     if (unknown !== undefined) {
       throw new ProducerError(
         'unknown_account',
@@ -46,29 +45,29 @@ export function openRowWriter(options: RowProducerOptions): ReferenceWriter {
   }
 
   return {
-    write: async (references) => {
+    write: async (references: readonly Reference[]) => {
       try {
         await requireKnown(references.map(({ account }) => account));
         return (await insert(references, systemClock.now(), true)).map(({ status }) => status);
       } catch (error) {
-        throw inWords(error, schema);
+        throw toProducerError(error, schema);
       }
     },
     close: async () => {
-      await endsWithin(CLOSE_MS, pool.end());
+      await settledWithin(pool.end(), CLOSE_MS);
     },
   };
 }
 
-/** What no waiting cures, by SQLSTATE; other errors as they are. */
-function inWords(error: unknown, schema: string): unknown {
+/** A ProducerError for errors that a retry cannot cure, by SQLSTATE; other errors unchanged. */
+function toProducerError(error: unknown, schema: string): unknown {
   const cause = error instanceof DatabaseAwayError && error.refusal !== undefined ? error.cause : error;
   const code = String((cause as { code?: unknown }).code);
   const refusals: [RegExp, string][] = [
     [/^(42P01|42883|3F000)$/, `the schema ${schema} is not there or too old: start the archiver on it first`],
     [/^42501$/, `the role of databaseUrl may not write to the schema ${schema}`],
     [/^28/, 'Postgres refuses the user or the password of databaseUrl'],
-    [/^3D000$/, 'there is no such database as databaseUrl names'],
+    [/^3D000$/, 'the database of databaseUrl does not exist'],
   ];
   const refusal = refusals.find(([pattern]) => pattern.test(code));
   if (refusal) return new ProducerError('misconfigured', refusal[1], error);

@@ -1,24 +1,22 @@
-/** The light way: jobs in Redis. A worker checks each, gives it its row, and the feeder its work. */
-
-import { idOf } from '../media.ts';
+/** Adds references as jobs in Redis. A worker validates each and inserts its row. */
+import { idOf, type Reference } from '../media.ts';
 import { createLog } from '../runtime/log.ts';
-import type { JobProducerOptions } from './producer.ts';
+import type { JobProducerOptions } from './options.ts';
 import { checkUrl, ProducerError } from './producer-error.ts';
-import type { ReferenceWriter } from './way.ts';
 
-export function openJobWriter(options: JobProducerOptions): ReferenceWriter {
+export function openJobWriter(options: JobProducerOptions) {
   const { prefix = '{wma}' } = options;
   const url = checkUrl('redisUrl', options.redisUrl, ['redis', 'rediss']);
   if (!/^[\x21-\x7e]{1,64}$/.test(prefix)) {
     throw new ProducerError('misused', 'prefix must be 1 to 64 printable ASCII characters without spaces');
   }
-  // Loaded only here, from now on: a producer that writes rows needs no BullMQ.
+  // Loading starts here: a producer that writes rows never loads BullMQ.
   const loading = import('../queue/queue.ts');
-  loading.catch(() => undefined); // the first call hears of it
-  // Redis may be away; the queue opens nevertheless.
+  loading.catch(() => undefined); // the first call rejects with it
+  // Opens even while Redis is unavailable.
   const open = async () => {
     const { openArchiveQueue } = await loading;
-    // Its callers hear of every failure; a library writes no lines of its own.
+    // A library writes no log: its callers get every error.
     return openArchiveQueue(
       { kind: 'redis', url, prefix },
       { log: createLog({ level: 'silent', program: 'producer', secrets: [] }) },
@@ -28,7 +26,7 @@ export function openJobWriter(options: JobProducerOptions): ReferenceWriter {
 
   return {
     preload: () => loading,
-    write: async (references) => {
+    write: async (references: readonly Reference[]) => {
       opening ??= open();
       const queue = await opening;
       await queue.add(
