@@ -1,21 +1,24 @@
 /**
- * Whether the catalogue is there. Once it is known to be away nobody waits for it: one probe at a time looks for it
- * in the background, and what was put aside meanwhile is replayed when it is back.
+ * Whether the database responds: up, suspected or down. While it is down no caller waits for it: one probe at a time
+ * runs in the background, and what went into the spool meanwhile is replayed when the database is back.
  */
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Catalogue } from '../../catalogue/catalogue.ts';
 import { DatabaseAwayError } from '../../catalogue/database/database.ts';
 import type { Log } from '../../runtime/log.ts';
+import type { Metrics } from '../../runtime/metrics.ts';
+import { createPollLoop } from '../../runtime/poll-loop.ts';
+import { TimeoutError, untilAborted, withTimeout } from '../../runtime/timeout.ts';
 import { createWakeSignal } from '../../runtime/wake-signal.ts';
 
 export interface DatabaseAvailability {
-  /** The catalogue did not answer when last asked. */
+  /** True from the first missing response until a probe succeeds. */
   readonly isDown: boolean;
-  /** The answer to what the catalogue is asked; throws DatabaseAwayError where it takes too long. */
+  /** Resolves with the result of `work`. Rejects with a DatabaseAwayError where it takes longer than `timeoutMs`. */
   withTimeout<T>(work: Promise<T>): Promise<T>;
-  /** It did not answer. */
-  setDown(why: unknown): void;
-  /** Somebody else met an error of the catalogue: worth a look. */
+  /** Records that the database did not respond. */
+  setDown(reason: unknown): void;
+  /** Another part met an error of the database: it is probed at once. */
   suspect(): void;
   /** There is something to replay. */
   notify(): void;
@@ -25,104 +28,95 @@ export interface DatabaseAvailability {
 
 export interface DatabaseAvailabilityDeps {
   catalogue: Pick<Catalogue, 'ping'>;
-  log: Pick<Log, 'info' | 'warn'>;
-  /** Writes what was put aside. */
+  log: Pick<Log, 'info' | 'warn' | 'error'>;
+  metrics: Pick<Metrics, 'backgroundErrors'>;
+  /** Writes what is in the spool into the catalogue. */
   replay(signal: AbortSignal): Promise<void>;
-  /** The catalogue is there, and yet a replay failed; it is tried again. */
-  onReplayError(error: unknown): void;
 }
 
 export interface DatabaseAvailabilityTiming {
-  /** How long the catalogue may take before the spool is asked; WeChat cuts after 5 s. */
+  /** How long the database may take before the spool is used. Default 2,500: WeChat gives up after 5 s. */
   timeoutMs?: number;
+  /** The wait after a failed probe or replay. Default 500. */
   retryMs?: number;
+  /** The wait between two replays while nothing happens. Default 10,000. */
   pollMs?: number;
 }
 
 export function createDatabaseAvailability(
-  { catalogue, log, replay, onReplayError: onTrouble }: DatabaseAvailabilityDeps,
-  {
-    timeoutMs: directMs = 2_500,
-    retryMs: probeMs = 500,
-    pollMs: lookMs = 10_000,
-  }: DatabaseAvailabilityTiming,
+  { catalogue, log, metrics, replay }: DatabaseAvailabilityDeps,
+  { timeoutMs = 2_500, retryMs = 500, pollMs = 10_000 }: DatabaseAvailabilityTiming,
 ): DatabaseAvailability {
-  const bell = createWakeSignal();
-  let isAway = false;
-  let isSuspect = false;
+  const wakeSignal = createWakeSignal();
+  let state: 'up' | 'suspected' | 'down' = 'up';
+  let hasFailed = false;
 
+  /** Work that ends too late still takes effect: an insert is then repeated from the spool and meets its own row. */
   async function inTime<T>(work: Promise<T>): Promise<T> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_, reject) => {
-      const tooLate = () => reject(new DatabaseAwayError(`no answer of the catalogue within ${directMs} ms`));
-      timer = setTimeout(tooLate, directMs);
-    });
-    // What comes too late is written all the same: once by itself, once from the spool, and that is one row.
-    work.catch(() => undefined);
     try {
-      return await Promise.race([work, late]);
-    } finally {
-      clearTimeout(timer);
+      return await withTimeout(work, timeoutMs, 'catalogue');
+    } catch (error) {
+      if (error instanceof TimeoutError) throw new DatabaseAwayError(error.message, { cause: error });
+      throw error;
     }
   }
 
-  function missed(why: unknown): void {
-    if (isAway) return;
-    isAway = true;
-    log.warn({ err: why }, 'the catalogue is away: what must be durable goes into the spool');
-    bell.notify();
+  function setDown(reason: unknown): void {
+    if (state === 'down') return;
+    state = 'down';
+    log.warn({ err: reason }, 'database: unavailable, writing to the spool');
+    wakeSignal.notify();
   }
 
-  function found(): void {
-    if (isAway) log.info('the catalogue is back');
-    isAway = false;
+  function setUp(): void {
+    if (state === 'down') log.info('database: available again');
+    state = 'up';
   }
 
-  /** One look: is the catalogue there, and what can be replayed? */
-  async function look(signal: AbortSignal): Promise<void> {
-    if (isAway || isSuspect) {
-      const answer = catalogue.ping();
-      await inTime(answer).catch(missed);
-      // One probe at a time: a database that was stopped answers this one when it goes on.
-      await answer;
+  async function probeAndReplay(signal: AbortSignal): Promise<void> {
+    if (state !== 'up') {
+      const probe = catalogue.ping();
+      await inTime(probe).catch(setDown);
+      // One probe at a time: a database that was suspended answers this one when it resumes.
+      await probe;
     }
-    isSuspect = false;
-    found();
+    setUp();
     await replay(signal);
   }
 
+  const loop = createPollLoop({
+    name: 'database-availability',
+    everyMs: pollMs,
+    log,
+    metrics,
+    wakeSignal,
+    work: async (signal) => {
+      hasFailed = true;
+      try {
+        // A probe of a database that hangs lasts as long as the pool's own timeouts; closing does not wait for it.
+        await untilAborted(probeAndReplay(signal), signal);
+      } catch (error) {
+        if (error instanceof DatabaseAwayError && !signal.aborted) setDown(error);
+        throw error;
+      }
+      hasFailed = false;
+    },
+    // After an error nothing ends the wait early: every callback of an outage would.
+    sleep: (ms, signal) => (hasFailed ? wait(retryMs, undefined, { signal }) : wakeSignal.wait(ms, signal)),
+  });
+
   return {
     get isDown() {
-      return isAway;
+      return state === 'down';
     },
     withTimeout: inTime,
-    setDown: missed,
+    setDown,
     suspect: () => {
-      isSuspect = true;
-      if (!isAway) bell.notify();
+      if (state === 'down') return;
+      state = 'suspected';
+      wakeSignal.notify();
     },
-    notify: bell.notify,
-    run: async (signal) => {
-      const ended = new Promise<void>((resolve) => {
-        if (signal.aborted) resolve();
-        else signal.addEventListener('abort', () => resolve(), { once: true });
-      });
-      while (!signal.aborted) {
-        bell.clear();
-        let isTrouble = false;
-        // A probe of a database that hangs lasts as long as its pool has patience; closing does not wait for it.
-        const looking = look(signal).catch((error) => {
-          if (signal.aborted) return;
-          isTrouble = true;
-          if (error instanceof DatabaseAwayError) missed(error);
-          else onTrouble(error);
-        });
-        await Promise.race([looking, ended]);
-        if (isTrouble) {
-          // Nothing rings it awake: every callback of an outage would.
-          await wait(probeMs, undefined, { signal }).catch(() => undefined);
-        } else await bell.wait(lookMs, signal);
-      }
-    },
+    notify: wakeSignal.notify,
+    run: loop.run,
   };
 }

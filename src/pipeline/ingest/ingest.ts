@@ -1,6 +1,6 @@
 /**
- * The door for everything that must be durable before it is answered: into the catalogue, and into the spool on the
- * local disk while the catalogue is away or does not answer in time; see presence.ts.
+ * Makes durable what must be durable before a response is sent: in the catalogue, or in the spool on the local disk
+ * while the database is down or responds too late (database-availability.ts).
  */
 import type { Accounts } from '../../account.ts';
 import type { Catalogue } from '../../catalogue/catalogue.ts';
@@ -10,6 +10,7 @@ import { idOf, type ReferenceInput } from '../../media.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Log } from '../../runtime/log.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
+import { createRepeatedLog } from '../../runtime/repeated-log.ts';
 import type { Spool, SpoolSize } from '../../spool/spool.ts';
 import { isNeverStorable } from '../../storable.ts';
 import {
@@ -20,25 +21,25 @@ import {
 import { type AcceptReferences, OverloadedError, resolveReference } from './insert-batcher.ts';
 import { createEntryWriter, type EntryWriterDeps, type SpoolEntry, serializeEntry } from './spool-entry.ts';
 
-/** On disk; `spooled`: not in the catalogue yet, and a row that is there already stays as it is. */
+/** An item on disk. `spooled`: it is not in the catalogue yet; a row that exists already stays as it is. */
 export type Ingested = Accepted & { readonly spooled?: true };
 
 export interface Ingest extends Pick<DatabaseAvailability, 'suspect' | 'run'> {
-  /** References of a callback: never refused while they can be made durable anywhere. */
+  /** Takes the references of a callback: never refused while the catalogue or the spool can be written. */
   ingestCallback(references: readonly ReferenceInput[]): Promise<Ingested[]>;
-  /** References of the API: refused with OverloadedError early, so that callbacks find room. */
+  /** Takes references of the API: refused early with an OverloadedError, so that there is space for callbacks. */
   ingestRequest(references: readonly ReferenceInput[]): Promise<Ingested[]>;
-  /** A customer-service account is to be read. */
-  requestKfSync(account: string, openKfId: string, sealedToken: string): Promise<void>;
-  /** A secret that came by callback; the latest counts. */
+  /** Requests that the messages of a customer-service account are read. */
+  requestKfSync(account: string, openKfId: string, encryptedToken: string): Promise<void>;
+  /** Stores a secret that came by callback. The latest one counts. */
   storeSecret(secret: { name: string; encrypted: string }): Promise<void>;
   readonly state: IngestState;
 }
 
 export interface IngestState {
-  /** The catalogue did not answer when last asked. */
+  /** The database did not respond when it was last used. */
   readonly isDatabaseDown: boolean;
-  /** What waits in the spool; absent where there is no spool. */
+  /** What waits in the spool. Absent where there is no spool. */
   readonly spool?: SpoolSize & { readonly isWritable: boolean };
 }
 
@@ -52,104 +53,101 @@ export interface IngestDeps extends EntryWriterDeps {
   accept: AcceptReferences;
   accounts: Pick<Accounts, 'find'>;
   clock: Pick<Clock, 'now'>;
-  metrics: Pick<Metrics, 'received' | 'spooled'>;
+  metrics: Pick<Metrics, 'received' | 'spooled' | 'backgroundErrors'>;
   log: Pick<Log, 'info' | 'warn' | 'error'>;
   /** Absent where DATA_DIR cannot be written. */
   spool?: Spool;
-  /** The first record went into the spool, or the last one left it. */
+  /** Called when the first record went into the spool, and when the last one left it. */
   onSpoolUse?: (use: SpoolUseChange) => void;
 }
 
-/** Of the spool's limit; the rest is kept for callbacks, which nobody sends again. */
-const API_SHARE = 0.75;
-/** Of what may wait in memory to be written (see accept.ts), likewise. */
-const API_WAITING = 10_000;
-const SAY_EVERY_MS = 60_000;
+/** The part of the spool that the API may fill. The rest is for callbacks, which WeChat does not send again. */
+const API_SPOOL_SHARE = 0.75;
+/** References of the API that may wait in memory; half of the limit of insert-batcher.ts, for the same reason. */
+const API_WAITING_LIMIT = 10_000;
+
+interface WriteOptions<T> {
+  insert(): Promise<T>;
+  entries(): readonly SpoolEntry[];
+  /** The result where the entries went into the spool. */
+  spooled(): T;
+  /** The part of the spool that may be full afterwards, from 0 to 1. */
+  readonly spoolShare: number;
+  /** Whether an error of `insert` goes to the caller and is no reason to use the spool. */
+  isRefusal(error: unknown): boolean;
+}
 
 export function createIngest(deps: IngestDeps, timing: DatabaseAvailabilityTiming = {}): Ingest {
-  const { catalogue, accept, accounts, clock, log, spool } = deps;
-  const deliver = createEntryWriter(deps);
-  let inUse = false;
-  let troubleSaidAt = Number.NEGATIVE_INFINITY;
+  const { catalogue, accept, accounts, clock, log, metrics, spool } = deps;
+  const writeEntries = createEntryWriter(deps);
+  const spoolErrors = createRepeatedLog(log);
+  let isSpoolUsed = false;
 
-  function isTimeToSay(): boolean {
-    if (performance.now() - troubleSaidAt <= SAY_EVERY_MS) return false;
-    troubleSaidAt = performance.now();
-    return true;
-  }
-
-  function noticeUse(): void {
+  function reportSpoolUse(): void {
     if (!spool) return;
     const { size } = spool;
-    if (size.records > 0 === inUse) return;
-    inUse = !inUse;
-    deps.onSpoolUse?.({ state: inUse ? 'begun' : 'ended', at: clock.now(), ...size });
+    if (size.records > 0 === isSpoolUsed) return;
+    isSpoolUsed = !isSpoolUsed;
+    deps.onSpoolUse?.({ state: isSpoolUsed ? 'begun' : 'ended', at: clock.now(), ...size });
   }
 
-  const presence = createDatabaseAvailability(
+  const database = createDatabaseAvailability(
     {
       catalogue,
       log,
+      metrics,
       replay: async (signal) => {
         try {
-          await spool?.drain(deliver, signal);
+          await spool?.drain(writeEntries, signal);
         } finally {
-          noticeUse();
+          reportSpoolUse();
         }
-      },
-      onReplayError: (error) => {
-        if (isTimeToSay())
-          log.error({ err: error }, 'the spool cannot be written into the catalogue; tried again');
       },
     },
     timing,
   );
 
-  /** On disk when it resolves; throws `why` where there is no way. */
-  async function divert(entries: readonly SpoolEntry[], share: number, why: unknown): Promise<void> {
-    if (!spool) throw why;
+  /** Resolves when the entries are on disk. Rejects with `cause` where the spool cannot be written either. */
+  async function writeToSpool(entries: readonly SpoolEntry[], share: number, cause: unknown): Promise<void> {
+    if (!spool) throw cause;
     try {
       await spool.append(entries.map(serializeEntry), share);
     } catch (error) {
-      if (isTimeToSay()) log.error({ err: error }, 'neither the catalogue nor the spool can be written');
-      throw why;
+      spoolErrors.write(
+        'error',
+        'append',
+        { err: error },
+        'ingest: neither catalogue nor spool can be written',
+      );
+      throw cause;
     }
-    deps.metrics.spooled.inc(entries.length);
-    noticeUse();
-    presence.notify();
+    metrics.spooled.inc(entries.length);
+    reportSpoolUse();
+    database.notify();
   }
 
-  const away = () => new DatabaseAwayError('the catalogue is away and the spool cannot be written');
-
-  /** Through the front door if it opens in time, else into the spool. */
-  async function durably<T>(way: {
-    direct: () => Promise<T>;
-    entries: () => readonly SpoolEntry[];
-    spooled: () => T;
-    share: number;
-    passes: (error: unknown) => boolean;
-  }): Promise<T> {
-    let why: unknown;
-    if (!presence.isDown) {
+  async function writeDurably<T>(options: WriteOptions<T>): Promise<T> {
+    let cause: unknown = new DatabaseAwayError('the database is down and the spool cannot be written');
+    if (!database.isDown) {
       try {
-        return await presence.withTimeout(way.direct());
+        return await database.withTimeout(options.insert());
       } catch (error) {
-        if (way.passes(error) || isNeverStorable(error)) throw error;
-        if (error instanceof DatabaseAwayError) presence.setDown(error);
-        why = error;
+        if (options.isRefusal(error) || isNeverStorable(error)) throw error;
+        if (error instanceof DatabaseAwayError) database.setDown(error);
+        cause = error;
       }
     }
-    await divert(way.entries(), way.share, why ?? away());
-    return way.spooled();
+    await writeToSpool(options.entries(), options.spoolShare, cause);
+    return options.spooled();
   }
 
-  function take(inputs: readonly ReferenceInput[], isApi: boolean): Promise<Ingested[]> {
+  function ingestReferences(inputs: readonly ReferenceInput[], isApi: boolean): Promise<Ingested[]> {
     const now = clock.now();
-    // Resolved at once: an unknown account is refused whatever is away, and sentAt is that of now.
+    // Resolved here: an unknown account is refused although the database is down, and sentAt is the time of acceptance.
     const references = inputs.map((input) => resolveReference(input, accounts, now));
     if (references.length === 0) return Promise.resolve([]);
-    return durably<Ingested[]>({
-      direct: async () => accept(references, isApi ? { waitingLimit: API_WAITING } : {}),
+    return writeDurably<Ingested[]>({
+      insert: async () => accept(references, isApi ? { waitingLimit: API_WAITING_LIMIT } : {}),
       entries: () => references.map((reference) => ({ kind: 'media', reference })),
       spooled: () =>
         references.map(({ account, mediaId }) => ({
@@ -159,47 +157,47 @@ export function createIngest(deps: IngestDeps, timing: DatabaseAvailabilityTimin
           created: true,
           spooled: true,
         })),
-      share: isApi ? API_SHARE : 1,
-      passes: (error) => isApi && error instanceof OverloadedError,
+      spoolShare: isApi ? API_SPOOL_SHARE : 1,
+      isRefusal: (error) => isApi && error instanceof OverloadedError,
     });
   }
 
-  const alone = (direct: () => Promise<void>, entry: SpoolEntry) =>
-    durably({
-      direct,
+  const writeEntry = (insert: () => Promise<void>, entry: SpoolEntry) =>
+    writeDurably({
+      insert,
       entries: () => [entry],
       spooled: () => undefined,
-      share: 1,
-      passes: () => false,
+      spoolShare: 1,
+      isRefusal: () => false,
     });
 
   return {
-    ingestCallback: async (references) => take(references, false),
-    ingestRequest: async (references) => take(references, true),
+    ingestCallback: async (references) => ingestReferences(references, false),
+    ingestRequest: async (references) => ingestReferences(references, true),
     requestKfSync: (account, openKfId, sealedToken) => {
       const at = clock.now();
-      return alone(() => catalogue.kfSyncs.want(account, openKfId, sealedToken, at), {
+      return writeEntry(() => catalogue.kfSyncs.want(account, openKfId, sealedToken, at), {
         kind: 'sync',
         account,
         openKfId,
-        sealedToken,
+        encryptedToken: sealedToken,
         at,
       });
     },
     storeSecret: ({ name, encrypted }) => {
       const at = clock.now();
-      return alone(() => catalogue.kept.writeUnlessNewer(name, encrypted, at), {
+      return writeEntry(() => catalogue.kept.writeUnlessNewer(name, encrypted, at), {
         kind: 'secret',
         name,
-        sealed: encrypted,
+        encrypted: encrypted,
         at,
       });
     },
     get state() {
-      const { isDown: isDatabaseDown } = presence;
+      const { isDown: isDatabaseDown } = database;
       return { isDatabaseDown, ...(spool ? { spool: { ...spool.size, isWritable: spool.isWritable } } : {}) };
     },
-    suspect: presence.suspect,
-    run: presence.run,
+    suspect: database.suspect,
+    run: database.run,
   };
 }

@@ -64,7 +64,7 @@ for (const backend of backends) {
       const ticket = (sealed: string, minutes: number): SpoolEntry => ({
         kind: 'secret',
         name: 'ticket',
-        sealed,
+        encrypted: sealed,
         at: at(minutes),
       });
       await kept.writeUnlessNewer('ticket', 'direct', at(5));
@@ -80,7 +80,7 @@ for (const backend of backends) {
         kind: 'sync',
         account: 'wx',
         openKfId: 'wk',
-        sealedToken,
+        encryptedToken: sealedToken,
         at: at(minutes),
       });
       await kfSyncs.want('wx', 'wk', 'newer', at(5));
