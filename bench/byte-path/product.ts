@@ -76,7 +76,7 @@ export const openProduct =
       },
       budget: createByteBudget(options.byteBudgetBytes),
       gate: createAccountLimiter(),
-      holds: { admit: async () => ({ to: 'go', isProbe: false }), invalidate: () => undefined },
+      holds: { admit: async () => ({ to: 'proceed', isProbe: false }), invalidate: () => undefined },
       accept: async () => [],
       settle: async (_job, _startedAt, error) => {
         throw error;

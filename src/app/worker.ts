@@ -58,9 +58,9 @@ function reread({ config, accounts, log }: AppContext): void {
 
 /** Every process feeds: a callback's row is in the queue a moment after it is on disk. */
 export function startFeeder(parts: AppContext): Dispatcher {
-  const { config, catalogue, queue, accounts, clock, log, database, shutdown, health, due } = parts;
+  const { config, catalogue, queue, accounts, clock, log, metrics, database, shutdown, health, due } = parts;
   const feeder = createDispatcher(
-    { catalogue, queue, accounts, clock, log, health },
+    { catalogue, queue, accounts, clock, log, metrics, health },
     {
       min: LEAST_ROOM,
       max: config.queue.windowSize,
@@ -177,7 +177,6 @@ export async function startConsumer(
   });
   const keeping = storeHold.run(shutdown.signal);
   shutdown.step('hold of the store', () => keeping);
-  const gate = createAccountLimiter();
   const fleet = startHeartbeat(parts, { takesMedia: true });
   const stored = createStoredMedia({ store, catalogue, clock, log, prefix: config.objects.prefix });
   const settle = createSettle({
@@ -199,10 +198,7 @@ export async function startConsumer(
     store,
     catalogue,
     budget: createByteBudget(work.byteBudgetBytes),
-    gate: {
-      acquire: (account, concurrency, patienceMs, signal) =>
-        gate.acquire(account, fleet.shareOf(account, concurrency), patienceMs, signal),
-    },
+    gate: createAccountLimiter(fleet.shareOf),
     holds,
     accept,
     settle,

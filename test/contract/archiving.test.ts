@@ -250,7 +250,7 @@ for (const shape of SHAPES) {
       );
       const states = await program.parts.catalogue.accounts.states();
       assert.equal(states.find((state) => state.account === B)?.heldUntil, undefined, 'the hold is lifted');
-      assert.equal(ground.logLines.filter((line) => line.includes('"the account is held"')).length, 1);
+      assert.equal(ground.logLines.filter((line) => line.includes('"account: held"')).length, 1);
     });
 
     it('has in its bucket the objects of archived rows, whole, and nothing else', async () => {

@@ -31,7 +31,7 @@ for (const shape of SHAPES) {
     const many = (account: string, count: number) =>
       Array.from({ length: count }, () => sent(ground.simulator, { account }));
     const said = (account: string) =>
-      ground.logLines.filter((line) => line.includes('the account is held') && line.includes(account)).length;
+      ground.logLines.filter((line) => line.includes('account: held') && line.includes(account)).length;
     const stateOf = async (account: string) =>
       (await program.parts.catalogue.accounts.states()).find((state) => state.account === account);
     const asked = () => ground.simulator.ledger.report().totals.mediaAsked;

@@ -31,7 +31,7 @@ test('a wrong key of the store, a wrong secret and a queue that is away are said
   for (const line of [
     /"check":"store_key_unknown".*start: The storage does not know the access key.*Correct S3_ACCESS_KEY_ID/,
     /"check":"queue_away".*start: The queue does not answer.*REDIS_URL/,
-    /start: account \S+ gives no token: .*[Ss]ecret/,
+    /start: no token for account \S+: .*[Ss]ecret/,
   ])
     await program.says(line);
   const codes = await until('all of it is in /readyz', async () => {

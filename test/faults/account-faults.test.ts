@@ -109,9 +109,7 @@ function story({ ground, program }: { ground: Ground; program: Program }) {
     await allArchived(inputs, plight.tries ?? (plight.meanwhile === 'held' ? [1, 1] : [1, 99]));
     if (plight.meanwhile !== 'held') return;
     assert.equal((await stateOf(account))?.hold, undefined, 'the hold is lifted');
-    const said = ground.logLines.filter(
-      (line) => line.includes('"the account is held"') && line.includes(account),
-    );
+    const said = ground.logLines.filter((line) => line.includes('"account: held"') && line.includes(account));
     assert.equal(said.length, 1, 'said once');
   }
 

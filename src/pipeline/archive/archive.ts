@@ -98,7 +98,7 @@ export function createArchiver(deps: ArchiverDeps) {
       isAway = false;
       const given = { ...job, round: job.round };
       const admission = await deps.holds.admit(given);
-      if (admission.to === 'later') return { do: 'finish', result: 'later' };
+      if (admission.to === 'requeued') return { do: 'finish', result: 'later' };
       return await attempt(given, admission, signal);
     } catch (error) {
       // Before the place is left: whoever waits for it has to know.
@@ -110,7 +110,7 @@ export function createArchiver(deps: ArchiverDeps) {
 
   async function attempt(
     job: ArchiveJob & { round: number },
-    admission: Exclude<Admission, { to: 'later' }>,
+    admission: Exclude<Admission, { to: 'requeued' }>,
     signal: AbortSignal,
   ): Promise<Disposition> {
     const { reference } = job;
@@ -118,7 +118,7 @@ export function createArchiver(deps: ArchiverDeps) {
     const tried = () => ({ id: job.id, round: job.round, startedAt, endedAt: clock.now() });
     try {
       const stored =
-        admission.to === 'picture'
+        admission.to === 'pictureOnly'
           ? await transfer.picture(job, reference.picUrl!, signal)
           : // Found again: what an admission read may have changed its secret.
             await transfer.either(job, deps.accounts.find(reference.account)!, signal);
@@ -126,13 +126,13 @@ export function createArchiver(deps: ArchiverDeps) {
         return (await catalogue.media.get(job.id)) ? SUPERSEDED : await adopt(reference);
       }
       const disposition = await complete(tried(), reference, stored, signal);
-      if (admission.to === 'go' && admission.isProbe) deps.holds.invalidate();
+      if (admission.to === 'proceed' && admission.isProbe) deps.holds.invalidate();
       return disposition;
     } catch (error) {
       // Shutdown or a lost lock: the media goes back as it was; the consumer knows what to do.
       if (signal.aborted || isCatalogueUnavailable(error)) throw error;
       const isStore = error instanceof FailureError && error.failure.class === 'store';
-      if (admission.to === 'go' || isStore) return await deps.settle(job, startedAt, error);
+      if (admission.to === 'proceed' || isStore) return await deps.settle(job, startedAt, error);
       // What holds the account is why the media waits, whatever is wrong with the link.
       deps.log.info({ err: error, id: job.id }, 'the link of a picture did not help');
       const why = admission.hold.why ?? failure('account_unknown').failure;

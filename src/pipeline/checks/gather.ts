@@ -7,7 +7,8 @@ import type { ArchiveQueue } from '../../queue/queue.ts';
 import { QueueRefusedError } from '../../queue/refusal.ts';
 import type { Clock, Lifetimes } from '../../runtime/clock.ts';
 import type { Health } from '../../runtime/health.ts';
-import { type StoreHealth, settledOrAborted } from '../dispatch/store-health.ts';
+import { untilAborted } from '../../runtime/timeout.ts';
+import type { StoreHealth } from '../dispatch/store-health.ts';
 import { driftOf } from '../verify/verifier.ts';
 import type { AccountFact, Facts } from './check.ts';
 import { DAYS_OBSERVED, dayOf, isSilent } from './silence.ts';
@@ -152,7 +153,7 @@ export function createFactGatherer(deps: FactGathererDeps): FactGatherer {
     },
     store: async (signal) => {
       try {
-        const failure = await settledOrAborted(probeStore(), signal);
+        const failure = await untilAborted(probeStore(), signal);
         return { store: failure ? { ok: false, failure } : { ok: true } };
       } catch {
         // It takes its time: what it met last says more than silence does.

@@ -1,6 +1,6 @@
 /**
- * Accounts that wait as a whole: whether a media may be tried now. A hold lasts until one media of the account got
- * through; when its time is up one goes first, and the others wait for what becomes of it.
+ * Account holds: whether an item may be attempted now. A hold lasts until one item of the account succeeds. When its
+ * time is over, one item is the probe, and the others wait for its outcome.
  */
 import type { AccountHold } from '../../catalogue/accounts/accounts.ts';
 import type { Catalogue } from '../../catalogue/catalogue.ts';
@@ -16,39 +16,39 @@ export interface AccountHoldsDeps {
   clock: Pick<Clock, 'now'>;
   lifetimes: Pick<Lifetimes, 'scale' | 'lifetimeMs'>;
   log: Pick<Log, 'info' | 'warn'>;
-  /** Reads secrets again that somebody may have corrected. */
+  /** Rereads secrets that an operator may have corrected. */
   rereadAccounts(): void;
 }
 
 /**
- * `go`: nothing holds it, or it is the one that is tried for all. `picture`: its deadline is near, and it has a link
- * that needs no account. `later`: it is back among the due.
+ * `proceed`: nothing holds the item, or it is the probe. `pictureOnly`: its deadline is near, and it has a link that
+ * needs no account. `requeued`: it went back to the due rows.
  */
 export type Admission =
-  | { readonly to: 'go'; readonly isProbe: boolean }
-  | { readonly to: 'picture'; readonly hold: AccountHold }
-  | { readonly to: 'later' };
+  | { readonly to: 'proceed'; readonly isProbe: boolean }
+  | { readonly to: 'pictureOnly'; readonly hold: AccountHold }
+  | { readonly to: 'requeued' };
 
 export interface AccountHolds {
   /** Rejects with a DatabaseAwayError. */
   admit(job: { id: string; round: number; reference: Reference }): Promise<Admission>;
   hold(account: string, until: Date, why: Failure): Promise<void>;
-  /** WeChat answered about a media: the account as a whole is well. */
+  /** WeChat responded about an item, so the account works: ends a hold that has lapsed. */
   reportMediaResponse(account: string): Promise<void>;
-  /** A call that was refused for the account as a whole is answered again. Ends such a hold, once it has lapsed. */
+  /** A call that needs the account as a whole succeeded: ends a hold for a refusal of the account that has lapsed. */
   reportCallSucceeded(account: string): Promise<void>;
-  /** What is known is not true any more. */
+  /** Discards what was read, so that the next use reads it again. */
   invalidate(): void;
 }
 
 const FRESH_MS = 1_000;
-/** Longer than most tries, and no longer than a probe whose worker died may cost. Real time, as tries are. */
+/** Longer than most attempts, and no longer than a probe whose worker died may cost. Real time, as attempts are. */
 const PROBE_MS = 30_000;
-/** Before the deadline: time for a few thousand pictures, and a last chance for the account to recover. */
+/** Before the deadline: time for a few thousand pictures, while the account may still recover. */
 const PICTURE_MS = 30 * 60_000;
 const PICTURE_SHARE = 12;
 
-/** How long before its deadline a picture of a held account is fetched by its link. */
+/** Returns how long before its deadline a picture of a held account is fetched by its link, in milliseconds. */
 export function pictureWindowMs({ scale, lifetimeMs }: Pick<Lifetimes, 'scale' | 'lifetimeMs'>): number {
   return Math.min(scale(PICTURE_MS), lifetimeMs / PICTURE_SHARE);
 }
@@ -65,7 +65,7 @@ export function createAccountHolds(deps: AccountHoldsDeps): AccountHolds {
     const before = known;
     known = new Map(holds.map((hold) => [hold.account, hold]));
     readAtMs = startedAtMs;
-    // Another process has found that it works again, perhaps with a secret that this one has not read yet.
+    // Another process has found that the account works again, perhaps with a secret that this one has not read yet.
     const isOver = (hold: AccountHold) => hold.why?.class === 'account' && !known.has(hold.account);
     if ([...before.values()].some(isOver)) deps.rereadAccounts();
   }
@@ -82,41 +82,42 @@ export function createAccountHolds(deps: AccountHoldsDeps): AccountHolds {
     return known.get(account);
   }
 
-  const forget = () => {
+  const invalidate = () => {
     readAtMs = Number.NEGATIVE_INFINITY;
   };
 
   async function answered(account: string): Promise<void> {
     if (!known.has(account)) return;
-    if (await catalogue.accounts.lift(account, clock.now())) log.info({ account }, 'the account works again');
-    forget();
+    if (await catalogue.accounts.lift(account, clock.now()))
+      log.info({ account }, 'account: works again, released');
+    invalidate();
   }
 
   return {
     admit: async (job) => {
       const { account } = job.reference;
       const hold = await holdOf(account);
-      if (!hold) return { to: 'go', isProbe: false };
+      if (!hold) return { to: 'proceed', isProbe: false };
       const now = clock.now();
-      if (isPictureDue(hold, job.reference, now, lifetimes)) return { to: 'picture', hold };
+      if (isPictureDue(hold, job.reference, now, lifetimes)) return { to: 'pictureOnly', hold };
       if (hold.until <= now) {
         const until = new Date(now.getTime() + PROBE_MS);
         if (await catalogue.accounts.takeProbe(account, job.id, now, until)) {
           if (hold.why?.class === 'account') deps.rereadAccounts();
-          return { to: 'go', isProbe: true };
+          return { to: 'proceed', isProbe: true };
         }
       }
-      if (await catalogue.queue.requeueHeld(job)) return { to: 'later' };
-      // Not held any more, or the row is not this round's; the try finds out.
-      forget();
-      return { to: 'go', isProbe: false };
+      if (await catalogue.queue.requeueHeld(job)) return { to: 'requeued' };
+      // Not held any more, or the row has a later generation: the attempt finds out.
+      invalidate();
+      return { to: 'proceed', isProbe: false };
     },
 
     hold: async (account, until, why) => {
       const isNew = await catalogue.accounts.hold(account, until, why, clock.now());
-      // Once, not for each of its media in hand and each probe that fails.
-      if (isNew) log.warn({ account, until, failure: why }, 'the account is held');
-      forget();
+      // One line for each hold, not for each running item and each probe that fails.
+      if (isNew) log.warn({ account, until, failure: why }, 'account: held');
+      invalidate();
       await refresh();
     },
 
@@ -127,11 +128,11 @@ export function createAccountHolds(deps: AccountHoldsDeps): AccountHolds {
       if (known.get(account)?.why?.class === 'account') await answered(account);
     },
 
-    invalidate: forget,
+    invalidate,
   };
 }
 
-/** The same rule chooses rows in feeding.ts. */
+/** The claim in catalogue/queue/claims.ts selects rows by the same rule. */
 function isPictureDue(
   hold: AccountHold,
   { kind, picUrl, sentAt }: Reference,

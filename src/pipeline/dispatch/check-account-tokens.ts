@@ -1,4 +1,4 @@
-/** Whether each account gives a token, asked at the start of a worker rather than with the first item. */
+/** Gets a token for each account at the start of a worker, so that a refusal shows before the first item fails. */
 import type { Accounts } from '../../account.ts';
 import { FailureError } from '../../failures.ts';
 import type { Clock, Lifetimes } from '../../runtime/clock.ts';
@@ -9,10 +9,10 @@ import type { AccountHolds } from './account-hold.ts';
 
 const TOKEN_MS = 15_000;
 const AT_ONCE = 4;
-/** As for an item that met it; see retry-policy.ts. */
+/** The same as after a failed item (retry-policy.ts). */
 const PROBE_MS = 5 * 60_000;
 
-/** Never rejects. */
+/** Holds each account that is refused as a whole. Never rejects. */
 export async function checkAccountTokens(
   deps: {
     accounts: Pick<Accounts, 'all'>;
@@ -25,7 +25,7 @@ export async function checkAccountTokens(
   signal: AbortSignal,
 ): Promise<void> {
   const left = [...deps.accounts.all];
-  async function tryNext(): Promise<void> {
+  async function checkNext(): Promise<void> {
     for (let account = left.shift(); account && !signal.aborted; account = left.shift()) {
       try {
         await deps.tokens.get(account, AbortSignal.any([signal, AbortSignal.timeout(TOKEN_MS)]));
@@ -36,7 +36,7 @@ export async function checkAccountTokens(
         const name = account.name ?? account.account;
         deps.log.error(
           { account: account.account, ...(why ? { failure: why } : { err: error }) },
-          `start: account ${name} gives no token: ${message.en} ${advice.en}`,
+          `start: no token for account ${name}: ${message.en} ${advice.en}`,
         );
         if (why?.class !== 'account') continue;
         const until = new Date(deps.clock.now().getTime() + deps.lifetimes.scale(PROBE_MS));
@@ -44,5 +44,5 @@ export async function checkAccountTokens(
       }
     }
   }
-  await Promise.all(Array.from({ length: AT_ONCE }, tryNext));
+  await Promise.all(Array.from({ length: AT_ONCE }, checkNext));
 }

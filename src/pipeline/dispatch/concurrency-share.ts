@@ -1,14 +1,17 @@
-/** An account's concurrency, shared out among all workers: WeChat sees the sum. */
+/** Divides an account's concurrency among all workers, because WeChat sees the sum, and sends this process's heartbeat. */
 import { createHash, randomUUID } from 'node:crypto';
 import type { Catalogue } from '../../catalogue/catalogue.ts';
 import type { FleetPlace } from '../../catalogue/processes/registry.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Health } from '../../runtime/health.ts';
+import type { Log } from '../../runtime/log.ts';
+import type { Metrics } from '../../runtime/metrics.ts';
+import { createPollLoop } from '../../runtime/poll-loop.ts';
 
 export interface ConcurrencyShares {
-  /** How many downloads of the account this worker may run at once; 0 where others have them all. */
+  /** Returns how many downloads of the account this worker may run at once; 0 where others have them all. */
   shareOf(account: string, concurrency: number): number;
-  /** Until the signal aborts, then says goodbye. Never rejects. */
+  /** Sends heartbeats until the signal aborts, then health off from the registry. Never rejects. */
   run(signal: AbortSignal): Promise<void>;
 }
 
@@ -16,15 +19,18 @@ export interface ConcurrencySharesDeps {
   catalogue: { fleet: Pick<Catalogue['fleet'], 'beat' | 'leave'> };
   health: Pick<Health, 'list' | 'refresh'>;
   clock: Clock;
+  log: Pick<Log, 'info' | 'warn' | 'error'>;
+  metrics: Pick<Metrics, 'backgroundErrors'>;
 }
 
-const BEAT_MS = 3_000;
-/** A response that took longer tells little of the clocks. */
+const LOOP = 'heartbeat';
+const HEARTBEAT_MS = 3_000;
+/** A response that took longer is no measurement of the clock. */
 const PROMPT_MS = 1_000;
 
 /**
- * The shares of all workers add up to the concurrency exactly. What does not divide evenly goes round, beginning at
- * another worker for every account, so that with more workers than places none is idle for all accounts.
+ * The shares of all workers add up to the concurrency exactly. The remainder of the division goes to other workers for
+ * each account, so that with more workers than places none is idle for all accounts.
  */
 export function decideShare(
   concurrency: number,
@@ -32,23 +38,24 @@ export function decideShare(
   place: Pick<FleetPlace, 'live' | 'rank'>,
 ): number {
   const offset = createHash('sha256').update(account).digest().readUInt32BE() % place.live;
-  const turn = (place.rank + offset) % place.live;
-  return Math.floor(concurrency / place.live) + (turn < concurrency % place.live ? 1 : 0);
+  const position = (place.rank + offset) % place.live;
+  return Math.floor(concurrency / place.live) + (position < concurrency % place.live ? 1 : 0);
 }
 
-/** `name`: `host (program, pid)`. `takesMedia`: this process runs a consumer. */
+/** `name`: `host (program, pid)`. `takesMedia`: whether this process runs a consumer. */
 export function createConcurrencyShares(
   deps: ConcurrencySharesDeps,
   self: { name: string; takesMedia: boolean },
 ): ConcurrencyShares {
-  const { catalogue, clock, health } = deps;
+  const { catalogue, clock, log, metrics, health } = deps;
   const id = randomUUID();
-  // Alone until told otherwise: a burst of the first seconds is better than a start that waits.
+  // Alone until the first heartbeat: a burst in the first seconds is better than a start that waits.
   let place: Pick<FleetPlace, 'live' | 'rank'> = { live: 1, rank: 0 };
   let clockAheadMs: number | undefined;
+  let isFirst = true;
 
-  /** Says that this process lives. What is measured of the clocks is told with the next beat. */
-  async function beat(): Promise<void> {
+  /** What is measured of the clock goes with the next heartbeat. */
+  async function sendHeartbeat(): Promise<void> {
     await health.refresh();
     const sentAtMs = performance.now();
     const found = await catalogue.fleet.beat(id, { ...self, clockAheadMs, conditions: health.list() });
@@ -58,18 +65,31 @@ export function createConcurrencyShares(
       clockAheadMs = Math.round(clock.now().getTime() - tookMs / 2 - found.at.getTime());
   }
 
+  const loop = createPollLoop({
+    name: LOOP,
+    everyMs: HEARTBEAT_MS,
+    log,
+    metrics,
+    sleep: clock.sleep,
+    // While the catalogue is unavailable the place last known stays in use.
+    work: async () => {
+      await sendHeartbeat();
+      // The second heartbeat follows at once, so that the clock of a process is known from its start.
+      const waitMs = isFirst ? 0 : HEARTBEAT_MS;
+      isFirst = false;
+      return waitMs;
+    },
+  });
+
   return {
     shareOf: (account, concurrency) =>
       place.live === 1 ? concurrency : decideShare(concurrency, account, place),
     run: async (signal) => {
-      // The second beat follows at once, so that the clock of a process is known from its start.
-      await beat().catch(() => undefined);
-      while (!signal.aborted) {
-        // With the catalogue away the place last known serves until it is back.
-        await beat().catch(() => undefined);
-        await clock.sleep(BEAT_MS, signal).catch(() => undefined);
-      }
-      await catalogue.fleet.leave(id).catch(() => undefined);
+      await loop.run(signal);
+      await catalogue.fleet.leave(id).catch((error: unknown) => {
+        metrics.backgroundErrors.inc({ loop: LOOP });
+        log.warn({ err: error }, 'heartbeat: not signed off, the registry drops this process after 15 s');
+      });
     },
   };
 }

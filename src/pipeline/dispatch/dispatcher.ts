@@ -1,6 +1,6 @@
 /**
- * The feeder: takes due rows into the queue, just enough to keep the workers busy for the next moment. The rows are
- * the backlog and wait in order; what stands in the queue can no longer be overtaken, so little should stand there.
+ * The dispatcher: claims due rows and enqueues them, just enough to keep the workers busy for the next moment. The rows
+ * are the backlog and keep their order; a job in the queue can no longer be overtaken, so the queue stays short.
  */
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Account, Accounts } from '../../account.ts';
@@ -10,6 +10,8 @@ import type { ArchiveQueue } from '../../queue/queue.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Health } from '../../runtime/health.ts';
 import type { Log } from '../../runtime/log.ts';
+import type { Metrics } from '../../runtime/metrics.ts';
+import { createPollLoop } from '../../runtime/poll-loop.ts';
 import { createWakeSignal } from '../../runtime/wake-signal.ts';
 
 export interface DispatcherDeps {
@@ -17,71 +19,77 @@ export interface DispatcherDeps {
   queue: Pick<ArchiveQueue, 'add'>;
   accounts: Pick<Accounts, 'all'>;
   clock: Pick<Clock, 'now'>;
-  log: Pick<Log, 'warn'>;
+  log: Pick<Log, 'info' | 'warn' | 'error'>;
+  metrics: Pick<Metrics, 'backgroundErrors'>;
   health: Pick<Health, 'setUnhealthy' | 'setHealthy'>;
 }
 
 export interface Dispatcher {
-  /** New rows are due: feed now rather than at the next tick. */
+  /** New rows are due: they are dispatched now rather than at the next tick. */
   notify(): void;
-  /** A job of this process left the queue; after enough of them the queue runs low and is fed. */
+  /** A job of this process left the queue. When half of the jobs last added have, the next rows are dispatched. */
   jobFinished(): void;
-  /** Feeds until the signal aborts. Never rejects. */
+  /** Dispatches until the signal aborts. Never rejects. */
   run(signal: AbortSignal): Promise<void>;
 }
 
 const TICK_MS = 250;
-/** Rows that come one by one, hundreds a second, share a look: alone, each costs the database more than its INSERT. */
-const LOOK_EVERY_MS = 20;
-const TROUBLE_MS = 1_000;
+/** Rows that arrive one by one, hundreds a second, share a claim: a claim costs the database more than an INSERT. */
+const MIN_INTERVAL_MS = 20;
+const RETRY_MS = 1_000;
 const PROMOTE_LIMIT = 2_000;
-/** Real time: it is about the queue. */
+/** Real time: it is about the queue, not about the items. */
 const ADDS_FAILING_MS = 60_000;
 const ADDS_FAILING = 'queue_adds_failing';
 
 /**
- * How many of an account may stand in the queue: doubled while the workers empty it between two looks, shrunk while
- * they do not. A heavy account thus has about a quarter of a second's work in the queue, and a fresh media of
- * another one starts that much later at most, whatever the first has waiting.
+ * Returns how many jobs of an account may be in the queue: twice as many where the workers emptied it since the last
+ * claim, fewer where they did not. A busy account thus has about a quarter of a second's work in the queue, and a new
+ * item of another account starts at most that much later, however long the backlog of the first is.
  */
 export function decideWindow(
-  room: number,
-  seen: { inQueue: number; taken: number },
-  bounds: WindowBounds,
+  window: number,
+  { inQueue, claimed }: { inQueue: number; claimed: number },
+  bounds: Pick<WindowBounds, 'min' | 'max'>,
 ): number {
-  const full = seen.inQueue + seen.taken >= room;
-  if (full && seen.inQueue <= room / 4) return Math.min(bounds.max, room * 2);
-  if (seen.inQueue > (room * 3) / 4) return Math.max(bounds.min, Math.floor(room * 0.75));
-  return room;
+  const isFull = inQueue + claimed >= window;
+  if (isFull && inQueue <= window / 4) return Math.min(bounds.max, window * 2);
+  if (inQueue > (window * 3) / 4) return Math.max(bounds.min, Math.floor(window * 0.75));
+  return window;
 }
 
 export interface WindowBounds {
-  /** More for an account that may have more in work at once. */
+  /** An account with a higher concurrency has that as its minimum. */
   readonly min: number;
   /** QUEUE_WINDOW */
   readonly max: number;
-  /** How long before their deadline pictures of held accounts are fed; see holds.ts. Default: none is. */
+  /** How long before their deadline pictures of held accounts are dispatched (account-hold.ts). Default: never. */
   readonly pictureWindowMs?: number;
-  /** How long adding must fail before it is reported. Default: a minute. */
+  /** How long adding must fail before it is reported. Default 60,000. */
   readonly addsFailingMs?: number;
 }
 
 export function createDispatcher(deps: DispatcherDeps, bounds: WindowBounds): Dispatcher {
-  // As many as may be in work at once: with less, places of the account would stay empty.
-  const leastOf = ({ concurrency }: Pick<Account, 'concurrency'>) =>
-    Math.min(bounds.max, Math.max(bounds.min, concurrency));
-  const rooms = new Map<string, number>();
-  const bell = createWakeSignal();
+  const { accounts, log, metrics } = deps;
+  const rows = deps.catalogue.queue;
+  const { addsFailingMs = ADDS_FAILING_MS } = bounds;
+  const windows = new Map<string, number>();
+  const wakeSignal = createWakeSignal();
   let unfinished = 0;
-  let troubleSaidAt = Number.NEGATIVE_INFINITY;
+  let startedAtMs = 0;
+  let hasFailed = false;
   let promotedAtMs = Number.NEGATIVE_INFINITY;
   let addsFailSinceMs: number | undefined;
-  const addsFailingMs = bounds.addsFailingMs ?? ADDS_FAILING_MS;
 
-  /** Adds jobs, and reports where that has failed for a minute without one success. */
-  async function add(fed: readonly Fed[], signal: AbortSignal): Promise<void> {
+  // At least the account's concurrency: with less, workers would stay idle.
+  const minOf = ({ concurrency }: Pick<Account, 'concurrency'>) =>
+    Math.min(bounds.max, Math.max(bounds.min, concurrency));
+  const windowOf = (account: Account) => Math.max(minOf(account), windows.get(account.account) ?? 0);
+
+  /** Adds jobs, and reports where no job could be added for a minute. */
+  async function add(jobs: readonly Fed[], signal: AbortSignal): Promise<void> {
     try {
-      await deps.queue.add(fed, signal);
+      await deps.queue.add(jobs, signal);
       addsFailSinceMs = undefined;
       deps.health.setHealthy(ADDS_FAILING);
     } catch (error) {
@@ -91,70 +99,74 @@ export function createDispatcher(deps: DispatcherDeps, bounds: WindowBounds): Di
     }
   }
 
-  const roomOf = (one: Account) => Math.max(leastOf(one), rooms.get(one.account) ?? 0);
-
-  function adjust(fed: readonly Fed[], inQueue: ReadonlyMap<string, number>): void {
-    const taken = new Map<string, number>();
-    for (const one of fed) taken.set(one.reference.account, (taken.get(one.reference.account) ?? 0) + 1);
-    for (const one of deps.accounts.all) {
-      const { account } = one;
-      const seen = { inQueue: inQueue.get(account) ?? 0, taken: taken.get(account) ?? 0 };
-      // Nothing taken says nothing: either no row is due or the queue is full enough.
-      if (seen.taken > 0)
-        rooms.set(account, decideWindow(roomOf(one), seen, { min: leastOf(one), max: bounds.max }));
+  function adjustWindows(jobs: readonly Fed[], inQueue: ReadonlyMap<string, number>): void {
+    const claimed = new Map<string, number>();
+    for (const { reference } of jobs)
+      claimed.set(reference.account, (claimed.get(reference.account) ?? 0) + 1);
+    for (const account of accounts.all) {
+      const counts = {
+        inQueue: inQueue.get(account.account) ?? 0,
+        claimed: claimed.get(account.account) ?? 0,
+      };
+      // Without a claim there is nothing to learn: either no row is due or the queue is full enough.
+      if (counts.claimed === 0) continue;
+      const limits = { min: minOf(account), max: bounds.max };
+      windows.set(account.account, decideWindow(windowOf(account), counts, limits));
     }
   }
 
-  /** One look: what is due and has room goes into the queue. */
-  async function feed(signal: AbortSignal): Promise<void> {
+  async function dispatch(signal: AbortSignal): Promise<void> {
     const now = deps.clock.now();
-    // What waits for a time waits for a tick too; new rows, which wake the feeder, are due already.
+    // Rows that wait for a time can wait for a tick too. New rows, which wake the dispatcher, are due already.
     if (performance.now() - promotedAtMs >= TICK_MS) {
       promotedAtMs = performance.now();
-      await deps.catalogue.queue.promote(now, PROMOTE_LIMIT);
+      await rows.promote(now, PROMOTE_LIMIT);
     }
-    const given = deps.accounts.all.map((one) => ({ account: one.account, room: roomOf(one) }));
-    const { fed, inQueue } = await deps.catalogue.queue.claim(given, now, bounds.max, bounds.pictureWindowMs);
+    const limits = accounts.all.map((one) => ({ account: one.account, room: windowOf(one) }));
+    const { fed, inQueue } = await rows.claim(limits, now, bounds.max, bounds.pictureWindowMs);
     if (fed.length === 0) return;
     try {
       await add(fed, signal);
     } catch (error) {
-      await deps.catalogue.queue.requeue(fed);
+      await rows.requeue(fed);
       throw error;
     }
     unfinished = Math.ceil(fed.length / 2);
-    adjust(fed, inQueue);
+    adjustWindows(fed, inQueue);
   }
 
+  const loop = createPollLoop({
+    name: 'dispatcher',
+    everyMs: TICK_MS,
+    log,
+    metrics,
+    wakeSignal,
+    work: async (signal) => {
+      startedAtMs = performance.now();
+      hasFailed = true;
+      try {
+        await dispatch(signal);
+      } catch (error) {
+        // While the queue is away, one attempt a second should not rewrite a thousand rows.
+        windows.clear();
+        throw error;
+      }
+      hasFailed = false;
+    },
+    sleep: async (ms, signal) => {
+      // After an error new rows end no wait: they would only fail at once.
+      if (!hasFailed) await wakeSignal.wait(ms, signal);
+      const earlyMs = (hasFailed ? RETRY_MS : MIN_INTERVAL_MS) - (performance.now() - startedAtMs);
+      if (earlyMs > 0) await wait(earlyMs, undefined, { signal });
+    },
+  });
+
   return {
-    notify: bell.notify,
+    notify: wakeSignal.notify,
     jobFinished: () => {
       unfinished--;
-      if (unfinished === 0) bell.notify();
+      if (unfinished === 0) wakeSignal.notify();
     },
-    run: async (signal) => {
-      while (!signal.aborted) {
-        bell.clear();
-        let trouble = false;
-        const startedAtMs = performance.now();
-        try {
-          await feed(signal);
-        } catch (error) {
-          if (signal.aborted) return;
-          trouble = true;
-          // While the queue is away, a look a second should not rewrite a thousand rows.
-          rooms.clear();
-          // Rows stay where they are, so nothing is lost; say it once a minute, not four times a second.
-          if (performance.now() - troubleSaidAt > 60_000) {
-            troubleSaidAt = performance.now();
-            deps.log.warn({ err: error }, 'feeding is interrupted; media wait in the catalogue');
-          }
-        }
-        if (!trouble) await bell.wait(TICK_MS, signal);
-        // New rows are no reason to fail again at once.
-        const earlyMs = (trouble ? TROUBLE_MS : LOOK_EVERY_MS) - (performance.now() - startedAtMs);
-        if (earlyMs > 0) await wait(earlyMs, undefined, { signal }).catch(() => undefined);
-      }
-    },
+    run: loop.run,
   };
 }

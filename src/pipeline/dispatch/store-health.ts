@@ -1,24 +1,25 @@
 /**
- * Whether the store can be used, as cheaply as that can be known: a read each time, and a real write (canary.ts) at the
- * start of the program and then once an hour, because a store may answer reads and refuse every write.
+ * Checks cheaply whether the store can be used: a read each time, and a write (store-probe.ts) at the start of the
+ * program and then once an hour, because a store may serve reads and refuse every write.
  */
 import { type Failure, FailureError } from '../../failures.ts';
+import { untilAborted } from '../../runtime/timeout.ts';
 import type { Store } from '../../storage/store.ts';
 import type { StoreProbe } from './store-probe.ts';
 
 export interface StoreHealth {
   /**
-   * What is wrong with the store, in a code of ../store-failures.ts; undefined: nothing. Rejects with the signal's
-   * reason, never otherwise. A write that is under way is shared by all who look.
+   * Resolves with what is wrong with the store (codes of ../../store-failures.ts), or with undefined. Rejects with the
+   * signal's reason only. Calls at the same time share one write.
    */
   check(signal: AbortSignal): Promise<Failure | undefined>;
 }
 
-/** How long a write that was taken says that the next one would be. */
-const TAKEN_MS = 3_600_000;
-/** How long one that was not taken says so. Where archiving is held, its own probes find the end sooner. */
+/** How long the result of a successful write is used. */
+const ACCEPTED_MS = 3_600_000;
+/** How long the result of a failed write is used. While archiving is held, the probes of the hold end it sooner. */
 const REFUSED_MS = 30_000;
-/** Longer than a canary may take. */
+/** Longer than a probe may take. */
 const WRITE_MS = 15_000;
 
 export function createStoreHealth(deps: {
@@ -29,7 +30,7 @@ export function createStoreHealth(deps: {
   let writing: Promise<Failure | undefined> | undefined;
 
   const isFresh = () =>
-    written !== undefined && performance.now() - written.atMs < (written.why ? REFUSED_MS : TAKEN_MS);
+    written !== undefined && performance.now() - written.atMs < (written.why ? REFUSED_MS : ACCEPTED_MS);
 
   function write(): Promise<Failure | undefined> {
     writing ??= deps
@@ -48,24 +49,14 @@ export function createStoreHealth(deps: {
     check: async (signal) => {
       try {
         await deps.store.checkHealth(signal);
-        return isFresh() ? written?.why : await settledOrAborted(write(), signal);
+        return isFresh() ? written?.why : await untilAborted(write(), signal);
       } catch (error) {
         signal.throwIfAborted();
         if (!(error instanceof FailureError)) throw error;
-        // Read or not: once it answers again, it is to be shown that it takes writes as well.
+        // Once reads work again, a write has to show that writes do too.
         written = undefined;
         return error.failure;
       }
     },
   };
-}
-
-/** What is waited for goes on for the others. */
-export async function settledOrAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted();
-  return await new Promise<T>((resolve, reject) => {
-    const leave = () => reject(signal.reason);
-    signal.addEventListener('abort', leave, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', leave));
-  });
 }

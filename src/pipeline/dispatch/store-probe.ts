@@ -1,27 +1,27 @@
-/** A small object put into the store to see whether it takes anything at all. */
+/** Puts a small object into the store to find out whether it accepts writes at all. */
 import { randomUUID } from 'node:crypto';
 import { type Failure, FailureError, failure } from '../../failures.ts';
 import type { Store } from '../../storage/store.ts';
 
-/** Undefined: the store took it. */
+/** Resolves with the failure of the put, or with undefined where the store accepted it. */
 export type StoreProbe = (signal: AbortSignal) => Promise<Failure | undefined>;
 
-/** Longer than a store that works ever needs for a hundred bytes: three requests and the pauses between them. */
-const ANSWER_MS = 10_000;
-const CONTENT = Buffer.from('wechat-media-archiver was here to see whether it may write.\n');
+/** Longer than a working store needs for a hundred bytes: three requests and the pauses between them. */
+const TIMEOUT_MS = 10_000;
+const CONTENT = Buffer.from('Written by wechat-media-archiver to test whether it may write.\n');
 
 /**
- * Puts and removes `{prefix}.probe/{uuid}`. Only the put is judged: a key that may write and not delete archives as
- * well as any. Each its own key, since under a retention rule an object cannot be written over.
+ * Puts and deletes `{prefix}.probe/{uuid}`. Only the put counts: archiving works with an access key that may write and
+ * not delete. Each probe has an object key of its own, because a retention rule forbids overwriting.
  */
 export function createStoreProbe(
   store: Pick<Store, 'put' | 'delete'>,
   prefix: string,
-  timeoutMs = ANSWER_MS,
+  timeoutMs = TIMEOUT_MS,
 ): StoreProbe {
   return async (signal) => {
     const key = `${prefix}.probe/${randomUUID()}`;
-    const within = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
+    const bounded = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
     try {
       await store.put({
         key,
@@ -32,17 +32,17 @@ export function createStoreProbe(
         contentType: 'text/plain',
         disposition: 'attachment',
         metadata: {},
-        signal: within,
+        signal: bounded,
       });
     } catch (error) {
       signal.throwIfAborted();
-      // It may have been done, and only the answer lost.
-      await store.delete(key, within).catch(() => undefined);
+      // The put may have been done, and only its response lost.
+      await store.delete(key, bounded).catch(() => undefined);
       if (error instanceof FailureError && error.failure.class === 'store') return error.failure;
-      if (within.aborted) return failure('store_unavailable', `no answer within ${timeoutMs} ms`).failure;
+      if (bounded.aborted) return failure('store_unavailable', `no response within ${timeoutMs} ms`).failure;
       throw error;
     }
-    await store.delete(key, within).catch(() => undefined);
+    await store.delete(key, bounded).catch(() => undefined);
     return undefined;
   };
 }

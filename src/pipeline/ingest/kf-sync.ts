@@ -1,4 +1,4 @@
-/** Reads the messages of WeCom customer service, page by page, into rows: when a callback spoke of some, and each hour. */
+/** Reads the messages of WeCom customer service, page by page, into rows: after a callback announced some, and hourly. */
 import type { Account, Accounts } from '../../account.ts';
 import type { WantedSync } from '../../catalogue/accounts/kf-cursors.ts';
 import type { Catalogue } from '../../catalogue/catalogue.ts';
@@ -6,6 +6,7 @@ import { type Failure, FailureError, failure } from '../../failures.ts';
 import type { Clock, Lifetimes } from '../../runtime/clock.ts';
 import type { Log } from '../../runtime/log.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
+import { createPollLoop } from '../../runtime/poll-loop.ts';
 import type { KfPage, KfSync } from '../../wechat/customer-service/sync-messages.ts';
 import { decryptAtRest } from '../../wechat/tokens/encrypt-at-rest.ts';
 import type { AccountHolds } from '../dispatch/account-hold.ts';
@@ -20,26 +21,34 @@ export interface KfSyncerDeps {
   clock: Clock;
   lifetimes: Pick<Lifetimes, 'scale'>;
   random: () => number;
-  metrics: Pick<Metrics, 'received' | 'failed' | 'passedOver'>;
+  metrics: Pick<Metrics, 'received' | 'failed' | 'passedOver' | 'backgroundErrors'>;
   log: Pick<Log, 'info' | 'warn' | 'error'>;
-  /** New rows are on disk. */
+  /** Called when new rows are on disk. */
   onAccepted(): void;
-  /** Reads secrets again that somebody may have corrected. */
+  /** Rereads secrets that an operator may have corrected. */
   rereadAccounts(): void;
 }
 
-const LOOK_MS = 1_000;
-/** Longer than a page takes, two token calls included. */
-const PAGE_MS = 60_000;
-/** A thousand messages each: what comes after waits for its next turn. */
+const LOOP = 'kf-sync';
+const POLL_MS = 1_000;
+/** How long one process may take for a page: longer than a page needs, two token calls included. */
+const PAGE_LEASE_MS = 60_000;
+/** A page has up to 1,000 messages. Further pages wait for the next turn of this customer-service account. */
 const PAGES_IN_A_ROW = 50;
-/** A lost callback costs an hour of three days. */
+/** A lost callback costs at most an hour of the three days. */
 const READ_EVERY_MS = 3_600_000;
-/** The callback's token is good for ten minutes by WeCom's clock. */
+/** The callback's token is valid for ten minutes by WeCom's clock. */
 const TOKEN_LIFE_MS = 9 * 60_000;
 const INVALID_TOKEN = 95007;
 
-export function createKfSyncer(deps: KfSyncerDeps) {
+export interface KfSyncer {
+  /** Reads one customer-service account that is due. Resolves with false where none is. */
+  syncOne(signal: AbortSignal): Promise<boolean>;
+  /** Reads until the signal aborts. Never rejects. */
+  run(signal: AbortSignal): Promise<void>;
+}
+
+export function createKfSyncer(deps: KfSyncerDeps): KfSyncer {
   const { catalogue, clock, lifetimes, log } = deps;
   const inMs = (ms: number) => new Date(clock.now().getTime() + ms);
 
@@ -48,21 +57,21 @@ export function createKfSyncer(deps: KfSyncerDeps) {
     return decryptAtRest(account, token);
   }
 
-  function notePassedOver(account: string, { skipped: passedOver }: KfPage): void {
+  function reportSkipped(account: string, { skipped }: KfPage): void {
     const counts: Record<string, number> = {};
-    for (const { type, why } of passedOver) {
+    for (const { type, why } of skipped) {
       deps.metrics.passedOver.inc({ type, why });
       counts[`${type} ${why}`] = (counts[`${type} ${why}`] ?? 0) + 1;
     }
-    const isLoss = passedOver.some(({ why }) => why !== 'no_media');
-    if (isLoss) log.warn({ account, counts }, 'customer service: messages passed over');
-    else if (passedOver.length > 0) log.info({ account, counts }, 'customer service: messages passed over');
+    if (skipped.length === 0) return;
+    const level = skipped.some(({ why }) => why !== 'no_media') ? 'warn' : 'info';
+    log[level]({ account, counts }, 'kf-sync: messages skipped');
   }
 
   async function read(account: Account, wanted: WantedSync, signal: AbortSignal): Promise<void> {
     const { openKfId } = wanted;
     const token = tokenOf(account, wanted);
-    // Pages behind a cursor that goes round in a circle, or empty ones without an end, are not asked for ever.
+    // Reading ends where cursors repeat, and where only empty pages follow.
     const cursors = new Set<string>();
     let messages = 0;
     let sync = wanted;
@@ -73,29 +82,29 @@ export function createKfSyncer(deps: KfSyncerDeps) {
         { openKfId, cursor: from, ...(token ? { token } : {}) },
         signal,
       );
-      notePassedOver(account.account, page);
+      reportSkipped(account.account, page);
       messages += page.messages;
       const now = clock.now();
       const references = page.references.map((input) => resolveReference(input, deps.accounts, now));
       const { nextCursor } = page;
-      const isCircle = page.hasMore && cursors.has(nextCursor);
-      const isIdle = page.hasMore && pages >= PAGES_IN_A_ROW && messages === 0;
-      if (isCircle || isIdle)
-        log.warn({ account: account.account, openKfId, pages }, 'customer service: pages without an end');
+      const isCycle = page.hasMore && cursors.has(nextCursor);
+      const isEndless = page.hasMore && pages >= PAGES_IN_A_ROW && messages === 0;
+      if (isCycle || isEndless)
+        log.warn({ account: account.account, openKfId, pages }, 'kf-sync: pages without an end');
       cursors.add(nextCursor);
-      const hasMore = page.hasMore && !isCircle && !isIdle;
+      const hasMore = page.hasMore && !isCycle && !isEndless;
       const more = hasMore && pages < PAGES_IN_A_ROW;
       const accepted = await catalogue.kfSyncs.commitPage(
         sync,
         { references, nextCursor },
         now,
-        more ? inMs(PAGE_MS) : hasMore ? now : undefined,
+        more ? inMs(PAGE_LEASE_MS) : hasMore ? now : undefined,
       );
-      // Another process was faster: it goes on.
+      // Another process has committed this page, and continues.
       if (!accepted) return;
       const refused = references.length - accepted.length;
       if (refused > 0)
-        log.warn({ account: account.account, refused }, 'customer service: messages that no row can hold');
+        log.warn({ account: account.account, refused }, 'kf-sync: messages that no row can hold');
       const created = accepted.filter((one) => one.created).length;
       if (created > 0) {
         deps.metrics.received.inc(created);
@@ -108,33 +117,35 @@ export function createKfSyncer(deps: KfSyncerDeps) {
     }
   }
 
-  /** The account waits as a whole where it is refused as a whole, as after a media; then this is the probe. */
+  /**
+   * Schedules the next attempt. Where the account as a whole is refused, it is held like after a failed download, and
+   * the next call of this kind is the probe.
+   */
   async function fail(account: Account, wanted: WantedSync, why: Failure, retryAfterMs = 0): Promise<void> {
     const failures = wanted.failures + 1;
     const waitMs = Math.max(retryAfterMs, lifetimes.scale(decideSyncDelayMs(why, failures, deps.random())));
-    const until = inMs(Math.max(LOOK_MS, waitMs));
+    const until = inMs(Math.max(POLL_MS, waitMs));
     deps.metrics.failed.inc({ class: why.class, errcode: String(why.errcode ?? '') });
     const next = { until, ofAccount: isAccountWide(why), dropToken: why.errcode === INVALID_TOKEN };
     await catalogue.kfSyncs.failed(wanted, why, next, clock.now());
-    // Once: where its media get through all the same, they are not held up again and again.
+    // Once for each kind of failure: where its downloads succeed all the same, they are not held again and again.
     const isNew = wanted.failure?.code !== why.code;
     if (why.class === 'account' && isAccountWide(why) && isNew)
       await deps.holds.hold(account.account, until, why);
     const level = isNew ? 'warn' : 'info';
     log[level](
       { account: account.account, openKfId: wanted.openKfId, failure: why, failures, until },
-      'customer service: messages could not be read',
+      'kf-sync: messages not read, retrying later',
     );
   }
 
-  /** Reads one customer-service account, if one is wanted; false: none is. */
   async function syncOne(signal: AbortSignal): Promise<boolean> {
-    const mine = deps.accounts.all.filter(({ product }) => product === 'wecom');
+    const wecomAccounts = deps.accounts.all.filter(({ product }) => product === 'wecom');
     const readBefore = inMs(-lifetimes.scale(READ_EVERY_MS));
     const wanted = await catalogue.kfSyncs.take(
-      mine.map(({ account }) => account),
+      wecomAccounts.map(({ account }) => account),
       clock.now(),
-      inMs(PAGE_MS),
+      inMs(PAGE_LEASE_MS),
       readBefore,
     );
     if (wanted?.failure?.class === 'account') deps.rereadAccounts();
@@ -150,28 +161,23 @@ export function createKfSyncer(deps: KfSyncerDeps) {
       }
       const known =
         error instanceof FailureError ? error : failure('internal', String(error), { cause: error });
-      if (known.failure.code === 'internal')
-        log.error({ err: error, account: account.account }, 'customer service: unexpected error');
+      if (known.failure.code === 'internal') {
+        deps.metrics.backgroundErrors.inc({ loop: LOOP });
+        log.error({ err: error, account: account.account }, 'kf-sync: unexpected error, retrying later');
+      }
       await fail(account, wanted, known.failure, known.retryAfterMs);
     }
     return true;
   }
 
-  return {
-    syncOne,
-    /** Until the signal aborts. Never rejects. */
-    run: async (signal: AbortSignal): Promise<void> => {
-      let saidAt = Number.NEGATIVE_INFINITY;
-      while (!signal.aborted) {
-        const busy = await syncOne(signal).catch((error: unknown) => {
-          if (!signal.aborted && performance.now() - saidAt > 60_000) {
-            saidAt = performance.now();
-            log.warn({ err: error }, 'customer service: the catalogue cannot be asked, retrying');
-          }
-          return false;
-        });
-        if (!busy) await clock.sleep(LOOK_MS, signal).catch(() => undefined);
-      }
-    },
-  };
+  const loop = createPollLoop({
+    name: LOOP,
+    everyMs: POLL_MS,
+    log,
+    metrics: deps.metrics,
+    sleep: clock.sleep,
+    work: async (signal) => ((await syncOne(signal)) ? 0 : undefined),
+  });
+
+  return { syncOne, run: loop.run };
 }

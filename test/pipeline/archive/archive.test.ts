@@ -122,7 +122,7 @@ function setup(changes: Changes = {}) {
     budget,
     gate: createAccountLimiter(),
     holds: {
-      admit: async () => changes.admission ?? { to: 'go', isProbe: false },
+      admit: async () => changes.admission ?? { to: 'proceed', isProbe: false },
       invalidate: () => void deeds.push(['holds are read again']),
     },
     accept: async (inputs) => {
@@ -164,8 +164,8 @@ describe('archive', () => {
   it('gives the abort of its caller to the download, to the link of a picture and to the store', async () => {
     const hold = { account: 'wx1', until: NOW } as never;
     for (const admission of [
-      { to: 'go', isProbe: false },
-      { to: 'picture', hold },
+      { to: 'proceed', isProbe: false },
+      { to: 'pictureOnly', hold },
     ] as const) {
       const controller = new AbortController();
       const given: AbortSignal[] = [];
@@ -496,14 +496,14 @@ describe('archive', () => {
   });
 
   it('makes no call for a media that stood back with its account', async () => {
-    const { archive, opened } = setup({ admission: { to: 'later' } });
+    const { archive, opened } = setup({ admission: { to: 'requeued' } });
     assert.deepEqual(await archive(), { do: 'finish', result: 'later' });
     assert.deepEqual(opened(), []);
   });
 
   it('goes straight to picUrl for a picture that the hold would outlive', async () => {
     const why = { code: 'day_quota', class: 'day_quota', errcode: 45009 } as const;
-    const admission = { to: 'picture', hold: { account: 'wx1', until: NOW, why } } as const;
+    const admission = { to: 'pictureOnly', hold: { account: 'wx1', until: NOW, why } } as const;
     const healed = setup({ reference: { picUrl: PIC_URL }, admission });
     assert.deepEqual(await healed.archive(), { do: 'finish', result: 'archived' });
     assert.deepEqual(healed.opened(), []);
@@ -515,7 +515,7 @@ describe('archive', () => {
   });
 
   it('looks at the holds again when its media was tried for all', async () => {
-    const { archive, deeds } = setup({ admission: { to: 'go', isProbe: true } });
+    const { archive, deeds } = setup({ admission: { to: 'proceed', isProbe: true } });
     await archive();
     assert.deepEqual(deeds.at(-1), ['holds are read again']);
   });

@@ -21,27 +21,27 @@ const job = (reference: object = {}) => ({
   reference: { account: 'wx1', mediaId: 'x', kind: 'image', sentAt: NOW, ...reference } as never,
 });
 
-/** `holds` is what the catalogue says, and may be changed by a test. */
+/** `holds` is what the catalogue returns, and may be changed by a test. */
 function setup(given: { holds: AccountHold[]; probing?: boolean; lifted?: boolean; isNew?: boolean }) {
-  const deeds: string[] = [];
-  const world = { ...given };
+  const calls: string[] = [];
+  const state = { ...given };
   const holds = createAccountHolds({
     catalogue: {
       queue: {
         requeueHeld: async () => {
-          deeds.push('requeue');
-          return !world.lifted;
+          calls.push('requeue');
+          return !state.lifted;
         },
       },
       accounts: {
         holds: async () => {
-          deeds.push('read');
-          return world.holds;
+          calls.push('read');
+          return state.holds;
         },
-        hold: async () => world.isNew ?? true,
-        takeProbe: async () => !world.probing,
+        hold: async () => state.isNew ?? true,
+        takeProbe: async () => !state.probing,
         lift: async () => {
-          deeds.push('lift');
+          calls.push('lift');
           return true;
         },
       },
@@ -49,86 +49,86 @@ function setup(given: { holds: AccountHold[]; probing?: boolean; lifted?: boolea
     clock: { now: () => NOW },
     lifetimes,
     log: {
-      info: (...args: unknown[]) => void deeds.push(String(args.at(-1))),
-      warn: (...args: unknown[]) => void deeds.push(String(args.at(-1))),
+      info: (...args: unknown[]) => void calls.push(String(args.at(-1))),
+      warn: (...args: unknown[]) => void calls.push(String(args.at(-1))),
     },
-    rereadAccounts: () => void deeds.push('reread'),
+    rereadAccounts: () => void calls.push('reread'),
   });
-  return { holds, deeds, world };
+  return { holds, calls, state };
 }
 
-describe('holds', () => {
-  it('lets a media go whose account nothing holds, and asks the catalogue once for many', async () => {
-    const { holds, deeds } = setup({ holds: [{ account: 'wx2', until: at(1) }] });
+describe('account holds', () => {
+  it('admit an item whose account is not held, and read the catalogue once for many items', async () => {
+    const { holds, calls } = setup({ holds: [{ account: 'wx2', until: at(1) }] });
     for (let times = 0; times < 3; times++)
-      assert.deepEqual(await holds.admit(job()), { to: 'go', isProbe: false });
-    assert.deepEqual(deeds, ['read']);
+      assert.deepEqual(await holds.admit(job()), { to: 'proceed', isProbe: false });
+    assert.deepEqual(calls, ['read']);
   });
 
-  it('sends the media of a held account back', async () => {
+  it('requeue the items of a held account', async () => {
     const { holds } = setup({ holds: [held(MINUTE_MS)] });
-    assert.deepEqual(await holds.admit(job()), { to: 'later' });
+    assert.deepEqual(await holds.admit(job()), { to: 'requeued' });
   });
 
-  it('tries one for all when the time is up, with the secrets as they are by now', async () => {
+  it('let one item probe when the time is over, with secrets that are read again', async () => {
     const first = setup({ holds: [held(-1)] });
-    assert.deepEqual(await first.holds.admit(job()), { to: 'go', isProbe: true });
-    assert.deepEqual(first.deeds, ['read', 'reread']);
+    assert.deepEqual(await first.holds.admit(job()), { to: 'proceed', isProbe: true });
+    assert.deepEqual(first.calls, ['read', 'reread']);
     const other = setup({ holds: [held(-1)], probing: true });
-    assert.deepEqual(await other.holds.admit(job()), { to: 'later' });
+    assert.deepEqual(await other.holds.admit(job()), { to: 'requeued' });
   });
 
-  it('lets a media go that found nothing to stand back for, and looks again', async () => {
-    const { holds, deeds } = setup({ holds: [held(MINUTE_MS)], lifted: true });
-    assert.deepEqual(await holds.admit(job()), { to: 'go', isProbe: false });
+  it('admit an item whose hold has just ended, and read the holds again', async () => {
+    const { holds, calls } = setup({ holds: [held(MINUTE_MS)], lifted: true });
+    assert.deepEqual(await holds.admit(job()), { to: 'proceed', isProbe: false });
     await holds.admit(job());
-    assert.deepEqual(deeds, ['read', 'requeue', 'read', 'requeue']);
+    assert.deepEqual(calls, ['read', 'requeue', 'read', 'requeue']);
   });
 
-  it('sees its own hold at once, and says it once', async () => {
-    const { holds, deeds, world } = setup({ holds: [] });
+  it('apply a hold of this process at once, and log it once', async () => {
+    const { holds, calls, state } = setup({ holds: [] });
     await holds.admit(job());
-    world.holds = [held(MINUTE_MS)];
+    state.holds = [held(MINUTE_MS)];
     await holds.hold('wx1', at(MINUTE_MS), UNAUTHORIZED);
-    assert.deepEqual(await holds.admit(job()), { to: 'later' });
-    world.isNew = false;
+    assert.deepEqual(await holds.admit(job()), { to: 'requeued' });
+    state.isNew = false;
     await holds.hold('wx1', at(MINUTE_MS), UNAUTHORIZED);
-    assert.equal(deeds.filter((deed) => deed === 'the account is held').length, 1);
+    assert.equal(calls.filter((call) => call === 'account: held').length, 1);
   });
 
-  it('reads the secrets again when another process found that the account works', async () => {
-    const { holds, deeds, world } = setup({ holds: [held(MINUTE_MS)] });
+  it('reread secrets when another process found that the account works', async () => {
+    const { holds, calls, state } = setup({ holds: [held(MINUTE_MS)] });
     await holds.admit(job());
-    world.holds = [];
+    state.holds = [];
     holds.invalidate();
-    assert.deepEqual(await holds.admit(job()), { to: 'go', isProbe: false });
-    assert.equal(deeds.at(-1), 'reread');
+    assert.deepEqual(await holds.admit(job()), { to: 'proceed', isProbe: false });
+    assert.equal(calls.at(-1), 'reread');
   });
 
-  it('lifts a hold when WeChat answered about a media, and asks nothing where there is none', async () => {
-    const { holds, deeds } = setup({ holds: [held(-1)] });
+  it('end when WeChat responds about an item, and cost no query where there is none', async () => {
+    const { holds, calls } = setup({ holds: [held(-1)] });
     await holds.reportMediaResponse('wx1');
-    assert.deepEqual(deeds, []);
+    assert.deepEqual(calls, []);
     await holds.admit(job());
     await holds.reportMediaResponse('wx1');
-    assert.deepEqual(deeds.slice(-2), ['lift', 'the account works again']);
+    assert.deepEqual(calls.slice(-2), ['lift', 'account: works again, released']);
   });
 
-  it('sends a picture to its link when the deadline is near, and nothing else', async () => {
+  it('allow only pictures, by their link, when the deadline is near', async () => {
     const near = new Date(NOW.getTime() - LIFE_MS + pictureWindowMs(lifetimes));
     const far = new Date(near.getTime() + 1);
     const picUrl = 'http://mmbiz.qpic.cn/x';
     const where = async (hold: AccountHold, reference: object) =>
       (await setup({ holds: [hold] }).holds.admit(job(reference))).to;
     const hold = held(MINUTE_MS);
-    assert.equal(await where(hold, { picUrl, sentAt: near }), 'picture');
-    assert.equal(await where(hold, { picUrl, sentAt: far }), 'later');
-    assert.equal(await where(hold, { sentAt: near }), 'later');
-    assert.equal(await where(hold, { picUrl, sentAt: near, kind: 'thumb' }), 'later');
-    assert.equal(await where(held(-1), { picUrl, sentAt: near }), 'go', 'it is tried for all');
+    assert.equal(await where(hold, { picUrl, sentAt: near }), 'pictureOnly');
+    assert.equal(await where(hold, { picUrl, sentAt: far }), 'requeued');
+    assert.equal(await where(hold, { sentAt: near }), 'requeued');
+    assert.equal(await where(hold, { picUrl, sentAt: near, kind: 'thumb' }), 'requeued');
+    assert.equal(await where(held(-1), { picUrl, sentAt: near }), 'proceed', 'it is the probe');
     const minute = { code: 'x', class: 'minute_limit' } as const;
-    assert.equal(await where(held(MINUTE_MS, minute), { picUrl, sentAt: near }), 'later');
+    assert.equal(await where(held(MINUTE_MS, minute), { picUrl, sentAt: near }), 'requeued');
     const end = new Date(NOW.getTime() - LIFE_MS + MINUTE_MS / 2);
-    assert.equal(await where(held(MINUTE_MS, minute), { picUrl, sentAt: end }), 'picture');
+    assert.equal(await where(held(MINUTE_MS, minute), { picUrl, sentAt: end }), 'pictureOnly');
   });
 });

@@ -3,70 +3,69 @@ import { describe, it } from 'node:test';
 import { createAccountLimiter } from '../../../src/pipeline/dispatch/account-limiter.ts';
 
 const never = new AbortController().signal;
-const PATIENT_MS = 60_000;
+const LONG_MS = 60_000;
 
-describe('gate', () => {
-  it('lets as many of an account in as its limit, and the next when one leaves', async () => {
-    const gate = createAccountLimiter();
-    const first = await gate.acquire('a', 2, 0, never);
-    const second = await gate.acquire('a', 2, 0, never);
+describe('the account limiter', () => {
+  it('admits as many of an account as its limit, and the next when one is released', async () => {
+    const limiter = createAccountLimiter();
+    const first = await limiter.acquire('a', 2, 0, never);
+    const second = await limiter.acquire('a', 2, 0, never);
     assert.ok(first && second);
-    const third = gate.acquire('a', 2, PATIENT_MS, never);
+    const third = limiter.acquire('a', 2, LONG_MS, never);
     first();
     assert.ok(await third);
-    assert.equal(await gate.acquire('a', 2, 1, never), undefined, 'still two inside');
+    assert.equal(await limiter.acquire('a', 2, 1, never), undefined, 'two are still running');
   });
 
-  it('keeps accounts out of each other’s way', async () => {
-    const gate = createAccountLimiter();
-    assert.ok(await gate.acquire('a', 1, 0, never));
-    assert.ok(await gate.acquire('b', 1, 0, never));
+  it('counts each account on its own', async () => {
+    const limiter = createAccountLimiter();
+    assert.ok(await limiter.acquire('a', 1, 0, never));
+    assert.ok(await limiter.acquire('b', 1, 0, never));
   });
 
-  it('lets nobody in after a leaver while more run than the limit has become', async () => {
-    const gate = createAccountLimiter();
-    const leaves = [await gate.acquire('a', 2, 0, never), await gate.acquire('a', 2, 0, never)];
-    const waiting = gate.acquire('a', 1, PATIENT_MS, never);
-    leaves[0]?.();
-    assert.equal(await gate.acquire('a', 1, 1, never), undefined);
-    leaves[1]?.();
+  it('admits none after a release while more run than the lowered limit', async () => {
+    const limiter = createAccountLimiter();
+    const releases = [await limiter.acquire('a', 2, 0, never), await limiter.acquire('a', 2, 0, never)];
+    const waiting = limiter.acquire('a', 1, LONG_MS, never);
+    releases[0]?.();
+    assert.equal(await limiter.acquire('a', 1, 1, never), undefined);
+    releases[1]?.();
     assert.ok(await waiting);
   });
 
-  it('counts a place that is left twice once', async () => {
-    const gate = createAccountLimiter();
-    const leave = await gate.acquire('a', 1, 0, never);
-    leave?.();
-    leave?.();
-    assert.ok(await gate.acquire('a', 1, 0, never));
-    assert.equal(await gate.acquire('a', 1, 1, never), undefined);
+  it('counts a place once that is released twice', async () => {
+    const limiter = createAccountLimiter();
+    const release = await limiter.acquire('a', 1, 0, never);
+    release?.();
+    release?.();
+    assert.ok(await limiter.acquire('a', 1, 0, never));
+    assert.equal(await limiter.acquire('a', 1, 1, never), undefined);
   });
 
-  it('serves in the order of arrival and forgets who gave up', async () => {
-    const gate = createAccountLimiter();
-    const leave = await gate.acquire('a', 1, 0, never);
-    const impatient = gate.acquire('a', 1, 1, never);
+  it('serves in the order of arrival and drops callers that gave up', async () => {
+    const limiter = createAccountLimiter();
+    const release = await limiter.acquire('a', 1, 0, never);
+    const timedOut = limiter.acquire('a', 1, 1, never);
     const controller = new AbortController();
-    const aborted = gate.acquire('a', 1, PATIENT_MS, controller.signal);
-    const waiting = gate.acquire('a', 1, PATIENT_MS, never);
-    assert.equal(await impatient, undefined);
+    const aborted = limiter.acquire('a', 1, LONG_MS, controller.signal);
+    const waiting = limiter.acquire('a', 1, LONG_MS, never);
+    assert.equal(await timedOut, undefined);
     controller.abort(new Error('closing'));
     await assert.rejects(aborted, /closing/);
-    leave?.();
+    release?.();
     assert.ok(await waiting);
   });
 
-  it('heeds a limit that shrank while some were running', async () => {
-    const gate = createAccountLimiter();
-    const never = new AbortController().signal;
-    const running = await Promise.all([1, 2, 3].map(() => gate.acquire('a', 3, 60_000, never)));
+  it('applies a limit that was lowered while some were running', async () => {
+    const limiter = createAccountLimiter();
+    const running = await Promise.all([1, 2, 3].map(() => limiter.acquire('a', 3, 60_000, never)));
     let admitted = false;
-    const waiting = gate.acquire('a', 1, 60_000, never).then((leave) => {
+    const waiting = limiter.acquire('a', 1, 60_000, never).then((release) => {
       admitted = true;
-      return leave;
+      return release;
     });
-    for (const leave of running.slice(0, 2)) {
-      leave?.();
+    for (const release of running.slice(0, 2)) {
+      release?.();
       await new Promise(setImmediate);
       assert.equal(admitted, false, 'one is running, and one is the limit');
     }
@@ -74,12 +73,19 @@ describe('gate', () => {
     (await waiting)?.();
   });
 
-  it('counts a place that is given back twice once', async () => {
-    const gate = createAccountLimiter();
-    const [first] = [await gate.acquire('a', 2, 0, never), await gate.acquire('a', 2, 0, never)];
+  it('keeps its count where one of two places is released twice', async () => {
+    const limiter = createAccountLimiter();
+    const [first] = [await limiter.acquire('a', 2, 0, never), await limiter.acquire('a', 2, 0, never)];
     first?.();
     first?.();
-    assert.ok(await gate.acquire('a', 2, 0, never));
-    assert.equal(await gate.acquire('a', 2, 1, never), undefined, 'two are inside');
+    assert.ok(await limiter.acquire('a', 2, 0, never));
+    assert.equal(await limiter.acquire('a', 2, 1, never), undefined, 'two are running');
+  });
+
+  it('admits as many as the share of this process', async () => {
+    const limiter = createAccountLimiter((_account, concurrency) => concurrency / 2);
+    assert.ok(await limiter.acquire('a', 4, 0, never));
+    assert.ok(await limiter.acquire('a', 4, 0, never));
+    assert.equal(await limiter.acquire('a', 4, 1, never), undefined);
   });
 });

@@ -1,4 +1,4 @@
-/** A consumer that fell silent is opened anew; one that has nothing to do, or is full, is left alone. */
+/** The watchdog restarts a consumer whose connection fell silent, and leaves one alone that is idle or full. */
 import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
 import pg from 'pg';
@@ -50,7 +50,7 @@ function createPrograms(t: TestContext) {
   };
 }
 
-describe('what a look adds to those before it', () => {
+describe('decideUntakenJob', () => {
   const seen = (first: string | undefined, more: { hasBegun?: boolean; isFull?: boolean } = {}) => ({
     first,
     hasBegun: false,
@@ -59,14 +59,18 @@ describe('what a look adds to those before it', () => {
   });
   const before: UntakenJob = { jobId: 'a', sinceMs: 1_000 };
 
-  for (const [what, sight, expected] of [
-    ['the same job stands first and nobody takes it', seen('a'), before],
-    ['another one stands first: somebody works', seen('b'), { jobId: 'b', sinceMs: 9_000 }],
-    ['nothing waits: all is held, or done', seen(undefined), undefined],
-    ['this worker has begun one meanwhile', seen('a', { hasBegun: true }), undefined],
-    ['long downloads have all its places', seen('a', { isFull: true }), undefined],
+  for (const [name, sight, expected] of [
+    ['keeps the job where the same one is still first', seen('a'), before],
+    [
+      'starts again where another job is first, because a worker took the one before',
+      seen('b'),
+      { jobId: 'b', sinceMs: 9_000 },
+    ],
+    ['suspects nothing where no job waits', seen(undefined), undefined],
+    ['suspects nothing where this worker has begun a job', seen('a', { hasBegun: true }), undefined],
+    ['suspects nothing where long downloads occupy all places', seen('a', { isFull: true }), undefined],
   ] as const) {
-    test(what, () => assert.deepEqual(decideUntakenJob(before, sight, 9_000), expected));
+    test(name, () => assert.deepEqual(decideUntakenJob(before, sight, 9_000), expected));
   }
 });
 
@@ -88,16 +92,16 @@ async function setup(t: TestContext, backend: QueueBackend, handler: JobHandler,
   return { ...program, queue };
 }
 
-interface Ground {
+interface Backends {
   readonly direct: QueueBackend;
   readonly frozen: QueueBackend;
-  /** What the queue itself asks on is not to fall silent: the consumer alone does. */
+  /** Exempts the connections of the queue itself: only the consumer's fall silent. */
   spare(): void;
   freeze(): number;
 }
-type Lay = (t: TestContext) => Promise<Ground | undefined>;
+type OpenBackends = (t: TestContext) => Promise<Backends | undefined>;
 
-const onRedis: Lay = async (t) => {
+const openOnRedis: OpenBackends = async (t) => {
   const redis = await redisForTest(t);
   if (!redis) return undefined;
   const line = await openFreezingLine(t, redis.url);
@@ -105,7 +109,7 @@ const onRedis: Lay = async (t) => {
   return { ...line, direct: of(redis.url), frozen: of(line.url) };
 };
 
-const onPostgres: Lay = async (t) => {
+const openOnPostgres: OpenBackends = async (t) => {
   const url = await postgresForTest(t);
   if (!url) return undefined;
   const line = await openFreezingLine(t, url);
@@ -118,15 +122,15 @@ const onPostgres: Lay = async (t) => {
   return { ...line, direct: of(url), frozen: of(line.url) };
 };
 
-/** A media is taken, the connections fall silent, and in the end another one is taken. */
+/** A job is taken, the connections fall silent, and in the end another job is taken. */
 async function takesAgain(
   queue: Pick<ArchiveQueue, 'add'>,
   handled: ReturnType<typeof createHandled>,
-  ground: Ground,
+  backends: Backends,
 ): Promise<void> {
   await queue.add([entryOf('before')]);
   await handled.until(1);
-  assert.ok(ground.freeze() > 0);
+  assert.ok(backends.freeze() > 0);
   const added = () =>
     queue.add([entryOf('after')]).then(
       () => true,
@@ -136,60 +140,62 @@ async function takesAgain(
   await eventually('taken again', async () => handled.jobs.length >= 2, 60_000);
 }
 
-for (const [name, skip, lay] of [
-  ['Redis', missing.redis, onRedis],
-  ['Postgres', missing.postgres, onPostgres],
+for (const [name, skip, openBackends] of [
+  ['Redis', missing.redis, openOnRedis],
+  ['Postgres', missing.postgres, openOnPostgres],
 ] as const) {
   describe(`on ${name}`, { skip }, () => {
-    test('a consumer whose connections fell silent is opened anew and takes media again', async (t) => {
-      const ground = await lay(t);
-      if (!ground) return;
+    test('a consumer whose connections fell silent is restarted and takes jobs again', async (t) => {
+      const backends = await openBackends(t);
+      if (!backends) return;
       const handled = createHandled();
-      const { queue, restarts, health, lines } = await setup(t, ground.frozen, handled.handler, ground.spare);
-      await takesAgain(queue, handled, ground);
+      const { queue, restarts, health, lines } = await setup(
+        t,
+        backends.frozen,
+        handled.handler,
+        backends.spare,
+      );
+      await takesAgain(queue, handled, backends);
       assert.ok((await restarts()) >= 1);
-      assert.ok(lines.some((line) => /opening it anew/.test(line)));
+      assert.ok(lines.some((line) => /restarting it/.test(line)));
       assert.deepEqual(health.list(), []);
     });
 
-    test('where every connection fell silent, all goes on too', async (t) => {
-      const ground = await lay(t);
-      if (!ground) return;
+    test('a worker takes jobs again after all of its connections fell silent', async (t) => {
+      const backends = await openBackends(t);
+      if (!backends) return;
       const handled = createHandled();
-      const { queue } = await setup(t, ground.frozen, handled.handler);
-      await takesAgain(queue, handled, ground);
+      const { queue } = await setup(t, backends.frozen, handled.handler);
+      await takesAgain(queue, handled, backends);
     });
 
-    test('an idle consumer and a full one are left alone', async (t) => {
-      const ground = await lay(t);
-      if (!ground) return;
-      let letGo = () => {};
-      const gone = new Promise<void>((resolve) => {
-        letGo = resolve;
-      });
+    test('an idle consumer and a full one are not restarted', async (t) => {
+      const backends = await openBackends(t);
+      if (!backends) return;
+      const released = Promise.withResolvers<void>();
       const handled = createHandled(async () => {
-        await gone;
+        await released.promise;
         return finish;
       });
-      const { queue, restarts } = await setup(t, ground.direct, handled.handler);
+      const { queue, restarts } = await setup(t, backends.direct, handled.handler);
       await new Promise((resolve) => setTimeout(resolve, WATCH.quietMs + 3 * WATCH.everyMs));
       await queue.add(['a', 'b', 'c'].map((media) => entryOf(media)));
       await handled.until(2);
       await new Promise((resolve) => setTimeout(resolve, WATCH.quietMs + 3 * WATCH.everyMs));
       assert.equal(await restarts(), 0);
-      letGo();
+      released.resolve();
       await handled.until(3);
       assert.equal(await restarts(), 0);
     });
   });
 }
 
-test('a new consumer takes what stood; where none does, the process is to be restarted; a job begun ends it', async (t) => {
+test('after restarts without effect the process is reported as stuck, until a job begins', async (t) => {
   const { deps, health, lines, signal, restarts } = createPrograms(t);
   const closed: number[] = [];
   let take: JobHandler | undefined;
   const queue = {
-    firstWaiting: async () => 'stands',
+    firstWaiting: async () => 'first',
     consume: async (handler: JobHandler, _options: ConsumeOptions): Promise<Consumer> => {
       take = handler;
       return { close: async (graceMs) => void closed.push(graceMs), lastStartedAt: undefined };
@@ -207,16 +213,16 @@ test('a new consumer takes what stood; where none does, the process is to be res
   assert.ok(health.list().some(({ code }) => code === 'worker_quiet'));
   await eventually('stuck', async () => liveness(health).code === 503);
   assert.ok((await restarts()) > RESTARTS);
-  assert.ok(lines.some((line) => /opening it anew/.test(line)));
-  const job = { jobId: 'stands', id: 'stands', round: 1, reference: entryOf('a').reference, attempt: 1 };
+  assert.ok(lines.some((line) => /restarting it/.test(line)));
+  const job = { jobId: 'first', id: 'first', round: 1, reference: entryOf('a').reference, attempt: 1 };
   queue.firstWaiting = async () => undefined as never;
-  await eventually('well', async () => {
+  await eventually('healthy', async () => {
     await take!(job, signal);
     return liveness(health).code === 200 && health.list().length === 0;
   });
-  // What follows is counted from its beginning.
+  // A later silence is counted from 1 again.
   const unhealthy = t.mock.method(health, 'setUnhealthy');
-  queue.firstWaiting = async () => 'stands';
+  queue.firstWaiting = async () => 'first';
   await eventually('silent again', async () => unhealthy.mock.callCount() > 0);
   assert.deepEqual(unhealthy.mock.calls[0]?.arguments, ['worker_quiet', { count: 1, isFatal: false }]);
   await watchdog.close(0);
@@ -224,19 +230,19 @@ test('a new consumer takes what stood; where none does, the process is to be res
 });
 
 for (const during of ['closing', 'opening'] as const) {
-  test(`a watchdog that is closed while it is ${during} a consumer leaves none behind`, async (t) => {
+  test(`a watchdog that is closed while it is ${during} a consumer leaves no consumer open`, async (t) => {
     const { deps } = createPrograms(t);
     const open = new Set<number>();
     const reached = Promise.withResolvers<void>();
-    const gate = Promise.withResolvers<void>();
+    const blocked = Promise.withResolvers<void>();
     const pass = async (what: typeof during) => {
       if (what !== during) return;
       reached.resolve();
-      await gate.promise;
+      await blocked.promise;
     };
     let opened = 0;
     const queue = {
-      firstWaiting: async () => 'stands',
+      firstWaiting: async () => 'first',
       consume: async (): Promise<Consumer> => {
         const number = ++opened;
         if (number > 1) await pass('opening');
@@ -255,33 +261,33 @@ for (const during of ['closing', 'opening'] as const) {
     await reached.promise;
     stop.abort();
     const closed = watchdog.close(0);
-    gate.resolve();
+    blocked.resolve();
     await Promise.all([closed, running]);
     assert.deepEqual([...open], []);
   });
 }
 
-test('a queue that does not answer is nobody to blame a consumer for', async (t) => {
+test('a queue that does not respond leads to no restart of the consumer', async (t) => {
   const { deps, restarts, signal } = createPrograms(t);
-  let asked = 0;
+  let calls = 0;
   const queue = {
     firstWaiting: async (): Promise<string> => {
-      asked++;
-      throw new Error('away');
+      calls++;
+      throw new Error('unavailable');
     },
     consume: async (): Promise<Consumer> => ({ close: async () => {}, lastStartedAt: undefined }),
   };
   const options = { consume: FAST, graceMs: 0, quietMs: 20, everyMs: 5 };
   const watchdog = await openConsumerWatchdog({ ...deps, queue }, createHandled().handler, options);
   const running = watchdog.run(signal);
-  await eventually('asked often', async () => asked > 20);
+  await eventually('called often', async () => calls > 20);
   assert.equal(await restarts(), 0);
-  // Nor one that answers now and then.
+  // Nor does one that responds now and then.
   queue.firstWaiting = async () => {
-    if (asked++ % 2 === 0) throw new Error('away');
-    return 'stands';
+    if (calls++ % 2 === 0) throw new Error('unavailable');
+    return 'first';
   };
-  await eventually('asked often again', async () => asked > 60);
+  await eventually('called often again', async () => calls > 60);
   assert.equal(await restarts(), 0);
   void running;
 });

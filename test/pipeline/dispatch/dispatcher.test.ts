@@ -3,7 +3,9 @@ import { describe, it } from 'node:test';
 import type { Fed, Room } from '../../../src/catalogue/queue/claims.ts';
 import { createDispatcher, decideWindow } from '../../../src/pipeline/dispatch/dispatcher.ts';
 import { createHealth } from '../../../src/runtime/health.ts';
+import { createMetrics } from '../../../src/runtime/metrics.ts';
 import { until } from '../../contract/shapes.ts';
+import { createRecordingLog } from '../recording-log.ts';
 
 const NOW = new Date('2026-05-01T12:00:00Z');
 const BOUNDS = { min: 16, max: 1_000, pictureWindowMs: 7_000 };
@@ -13,7 +15,7 @@ const job = (n: number, account = 'wx1'): Fed => ({
   reference: { account, mediaId: `media-${n}`, kind: 'image', sentAt: NOW },
 });
 
-/** A backlog in memory, and a queue that answers as the test says. */
+/** A backlog in memory, and a queue that behaves as the test wants. */
 function setup(options: {
   backlog: Fed[];
   concurrency?: number;
@@ -22,16 +24,17 @@ function setup(options: {
 }) {
   const { backlog } = options;
   const added: string[] = [];
-  const looks: (readonly Room[])[] = [];
-  const asked: string[] = [];
-  const warnings: string[] = [];
+  const claims: (readonly Room[])[] = [];
+  const calls: string[] = [];
+  const { log, lines } = createRecordingLog();
   const health = createHealth(() => NOW);
-  let looked: () => void = () => undefined;
-  const feeder = createDispatcher(
+  let claimed: () => void = () => undefined;
+  const dispatcher = createDispatcher(
     {
       accounts: { all: [{ account: 'wx1', concurrency: options.concurrency ?? 4 } as never] },
       clock: { now: () => NOW },
-      log: { warn: (...args: unknown[]) => void warnings.push(String(args.at(-1))) },
+      log,
+      metrics: createMetrics(),
       health,
       queue: {
         add: async (jobs) => {
@@ -41,11 +44,11 @@ function setup(options: {
       },
       catalogue: {
         queue: {
-          promote: async () => asked.push('promote'),
+          promote: async () => calls.push('promote'),
           claim: async (rooms, _now, _most, pictureWindowMs) => {
-            asked.push(`claim ${pictureWindowMs}`);
-            looks.push(rooms);
-            looked();
+            calls.push(`claim ${pictureWindowMs}`);
+            claims.push(rooms);
+            claimed();
             return { fed: backlog.splice(0, rooms[0]!.room), inQueue: new Map([['wx1', 0]]) };
           },
           requeue: async (jobs) => {
@@ -58,17 +61,17 @@ function setup(options: {
     { ...BOUNDS, ...(options.addsFailingMs === undefined ? {} : { addsFailingMs: options.addsFailingMs }) },
   );
   const controller = new AbortController();
-  const running = feeder.run(controller.signal);
+  const running = dispatcher.run(controller.signal);
   return {
-    feeder,
+    dispatcher,
     added,
-    looks,
-    asked,
-    warnings,
+    claims,
+    calls,
+    lines,
     health,
-    nextLook: () =>
+    nextClaim: () =>
       new Promise<void>((resolve) => {
-        looked = resolve;
+        claimed = resolve;
       }),
     stop: async () => {
       controller.abort(new Error('closing'));
@@ -79,31 +82,31 @@ function setup(options: {
 
 const jobs = (count: number) => Array.from({ length: count }, (_, n) => job(n));
 
-describe('feeder', () => {
-  it('gives an account twice the room when the workers empty the queue between two looks', () => {
-    assert.equal(decideWindow(16, { inQueue: 0, taken: 16 }, BOUNDS), 32);
-    assert.equal(decideWindow(16, { inQueue: 4, taken: 12 }, BOUNDS), 32);
-    assert.equal(decideWindow(800, { inQueue: 0, taken: 800 }, BOUNDS), 1_000, 'never beyond the window');
+describe('the dispatcher', () => {
+  it('doubles the window of an account when the workers empty the queue between two claims', () => {
+    assert.equal(decideWindow(16, { inQueue: 0, claimed: 16 }, BOUNDS), 32);
+    assert.equal(decideWindow(16, { inQueue: 4, claimed: 12 }, BOUNDS), 32);
+    assert.equal(decideWindow(800, { inQueue: 0, claimed: 800 }, BOUNDS), 1_000, 'never above the maximum');
   });
 
-  it('takes room away when they do not, and leaves it where the backlog is smaller than the room', () => {
-    assert.equal(decideWindow(100, { inQueue: 90, taken: 10 }, BOUNDS), 75);
-    assert.equal(decideWindow(16, { inQueue: 15, taken: 1 }, BOUNDS), 16, 'never below the least');
-    assert.equal(decideWindow(100, { inQueue: 0, taken: 3 }, BOUNDS), 100);
-    assert.equal(decideWindow(100, { inQueue: 50, taken: 50 }, BOUNDS), 100);
+  it('shrinks the window when they do not, and keeps it while the backlog is smaller than the window', () => {
+    assert.equal(decideWindow(100, { inQueue: 90, claimed: 10 }, BOUNDS), 75);
+    assert.equal(decideWindow(16, { inQueue: 15, claimed: 1 }, BOUNDS), 16, 'never below the minimum');
+    assert.equal(decideWindow(100, { inQueue: 0, claimed: 3 }, BOUNDS), 100);
+    assert.equal(decideWindow(100, { inQueue: 50, claimed: 50 }, BOUNDS), 100);
   });
 
-  it('feeds a backlog in order, in growing helpings', async (t) => {
-    const { feeder, added, looks, nextLook, stop } = setup({ backlog: jobs(60) });
+  it('dispatches a backlog in order, in batches that grow', async (t) => {
+    const { dispatcher, added, claims, nextClaim, stop } = setup({ backlog: jobs(60) });
     t.after(stop);
-    for (let look = 0; look < 3; look++) {
-      const next = nextLook();
-      feeder.notify();
+    for (let claim = 0; claim < 3; claim++) {
+      const next = nextClaim();
+      dispatcher.notify();
       await next;
     }
     await stop();
     assert.deepEqual(
-      looks.slice(0, 3).map((rooms) => rooms[0]?.room),
+      claims.slice(0, 3).map((rooms) => rooms[0]?.room),
       [16, 32, 64],
     );
     assert.deepEqual(
@@ -112,81 +115,86 @@ describe('feeder', () => {
     );
   });
 
-  it('gives an account that may have many in work at once room for them from the start', async (t) => {
-    const { looks, nextLook, stop } = setup({ backlog: [], concurrency: 64 });
+  it('starts an account with a window of at least its concurrency', async (t) => {
+    const { claims, nextClaim, stop } = setup({ backlog: [], concurrency: 64 });
     t.after(stop);
-    await nextLook();
-    assert.deepEqual(looks[0], [{ account: 'wx1', room: 64 }]);
+    await nextClaim();
+    assert.deepEqual(claims[0], [{ account: 'wx1', room: 64 }]);
   });
 
-  /** Looks at ticks alone would take ten seconds. */
-  const LOOKS = 40;
+  /** With ticks alone these claims would take ten seconds. */
+  const CLAIMS = 40;
   const SOON_MS = 5_000;
 
-  it('looks again at once when woken, without waiting for the tick', async (t) => {
-    const { feeder, nextLook, stop } = setup({ backlog: [] });
+  it('claims at once when notified, without waiting for the tick', async (t) => {
+    const { dispatcher, nextClaim, stop } = setup({ backlog: [] });
     t.after(stop);
     const startedAt = performance.now();
-    for (let look = 0; look < LOOKS; look++) {
-      const next = nextLook();
-      feeder.notify();
+    for (let claim = 0; claim < CLAIMS; claim++) {
+      const next = nextClaim();
+      dispatcher.notify();
       await next;
     }
     assert.ok(performance.now() - startedAt < SOON_MS);
   });
 
-  it('looks again at once when half of what it fed has left the queue', async (t) => {
+  it('claims at once when half of the jobs it added have left the queue', async (t) => {
     const backlog = jobs(4);
-    const { feeder, nextLook, stop } = setup({ backlog });
+    const { dispatcher, nextClaim, stop } = setup({ backlog });
     t.after(stop);
     await new Promise((resolve) => setImmediate(resolve));
     const startedAt = performance.now();
-    for (let look = 0; look < LOOKS; look++) {
+    for (let claim = 0; claim < CLAIMS; claim++) {
       backlog.push(...jobs(4));
-      const next = nextLook();
-      feeder.jobFinished();
-      feeder.jobFinished();
+      const next = nextClaim();
+      dispatcher.jobFinished();
+      dispatcher.jobFinished();
       await next;
     }
     assert.ok(performance.now() - startedAt < SOON_MS);
   });
 
-  it('puts back what the queue did not take, says so once, and begins small when it is back', async (t) => {
+  it('requeues what the queue did not accept, logs it, and starts with the smallest window afterwards', async (t) => {
     let refusals = 0;
-    const { added, looks, warnings, stop } = setup({
+    const { added, claims, lines, stop } = setup({
       backlog: jobs(40),
       add: async (given) => {
-        // The first helping goes through and doubles the room; then Redis is away for two looks.
+        // The first batch succeeds and doubles the window; then Redis is unavailable for two claims.
         if (given[0]?.id === 'm_0') return;
         if (refusals < 2) {
           refusals++;
-          throw new Error('away');
+          throw new Error('unavailable');
         }
       },
     });
     t.after(stop);
-    await until('what was refused is taken', async () => refusals === 2 && added.length >= 32);
+    await until('what was refused is added', async () => refusals === 2 && added.length >= 32);
     await stop();
-    assert.equal(warnings.length, 1);
+    const failures = lines.filter(({ message }) => message === 'dispatcher: failed, retrying');
+    assert.deepEqual(
+      failures.map(({ fields }) => fields.count),
+      [1, 1],
+      'one line at once, and one for those that follow',
+    );
     assert.deepEqual(
       added.slice(0, 32),
       jobs(32).map(({ id }) => id),
-      'nothing is skipped, nothing twice',
+      'nothing is skipped and nothing is added twice',
     );
     assert.deepEqual(
-      looks.slice(0, 4).map((rooms) => rooms[0]?.room),
+      claims.slice(0, 4).map((rooms) => rooms[0]?.room),
       [16, 32, 16, 16],
     );
   });
 
-  it('reports adds that fail for long without one success, and the first success after them', async (t) => {
-    let isAway = true;
+  it('reports adds that fail for long without one success, until the first success', async (t) => {
+    let isDown = true;
     let refusals = 0;
     const { health, stop } = setup({
       backlog: jobs(40),
       addsFailingMs: 500,
       add: async () => {
-        if (!isAway) return;
+        if (!isDown) return;
         refusals++;
         throw new Error('OOM');
       },
@@ -196,29 +204,29 @@ describe('feeder', () => {
     await until('a failed add', async () => refusals === 1);
     assert.deepEqual(codes(), []);
     await until('it is reported', async () => codes().includes('queue_adds_failing'));
-    isAway = false;
+    isDown = false;
     await until('it is over', async () => codes().length === 0);
   });
 
-  it('makes due what has waited for its time before it claims, once a tick, and pictures near their deadline', async (t) => {
-    const { feeder, asked, nextLook, stop } = setup({ backlog: [] });
+  it('promotes rows whose time has come once a tick, and claims pictures near their deadline', async (t) => {
+    const { dispatcher, calls, nextClaim, stop } = setup({ backlog: [] });
     t.after(stop);
     const startedAt = performance.now();
-    for (let look = 0; look < 20; look++) {
-      const next = nextLook();
-      feeder.notify();
+    for (let claim = 0; claim < 20; claim++) {
+      const next = nextClaim();
+      dispatcher.notify();
       await next;
     }
     const ticks = Math.ceil((performance.now() - startedAt) / 250) + 1;
-    assert.equal(asked[0], 'promote');
-    assert.deepEqual(new Set(asked), new Set(['promote', 'claim 7000']));
-    const promotes = asked.filter((what) => what === 'promote').length;
+    assert.equal(calls[0], 'promote');
+    assert.deepEqual(new Set(calls), new Set(['promote', 'claim 7000']));
+    const promotes = calls.filter((call) => call === 'promote').length;
     assert.ok(promotes >= 1 && promotes <= ticks, `${promotes} in ${ticks} ticks`);
     const before = promotes;
-    await until('the next tick', async () => asked.filter((what) => what === 'promote').length > before);
+    await until('the next tick', async () => calls.filter((call) => call === 'promote').length > before);
   });
 
-  it('rests for a second after a failed add, and one success begins the count anew', async (t) => {
+  it('waits a second after a failed add, and one success restarts the count', async (t) => {
     const adds: number[] = [];
     const { health, stop } = setup({
       backlog: jobs(100),
@@ -233,9 +241,9 @@ describe('feeder', () => {
     assert.ok(adds[1]! - adds[0]! > 900, `${adds[1]! - adds[0]!} ms`);
   });
 
-  it('ends when told to, in the middle of a pause too', async () => {
-    const { stop, nextLook } = setup({ backlog: [] });
-    await nextLook();
+  it('ends when its signal aborts, also during a wait', async () => {
+    const { stop, nextClaim } = setup({ backlog: [] });
+    await nextClaim();
     await stop();
   });
 });

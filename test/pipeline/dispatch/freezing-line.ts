@@ -1,9 +1,9 @@
-/** A line to a server that can fall silent, as a firewall makes it: nothing arrives, and nobody is told. */
+/** A proxy to a server that can fall silent like a firewall: packets are dropped and no end is notified. */
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import type { TestContext } from 'node:test';
 
-/** The same URL with the address of the line. */
+/** Returns the same URL with the address of the proxy. */
 export async function openFreezingLine(t: Pick<TestContext, 'after'>, url: string) {
   const target = new URL(url);
   const sockets = new Set<Socket>();
@@ -33,11 +33,11 @@ export async function openFreezingLine(t: Pick<TestContext, 'after'>, url: strin
   const spared = new Set<Socket>();
   return {
     url: line.href,
-    /** The connections there are will not fall silent. */
+    /** Exempts the connections that are open now. */
     spare: () => {
       for (const socket of sockets) spared.add(socket);
     },
-    /** The connections there are fall silent for ever; new ones work. Answers how many. */
+    /** Silences the open connections for good; new ones work. Returns how many were silenced. */
     freeze: () => {
       const silent = [...sockets].filter((socket) => !spared.has(socket));
       for (const socket of silent) {

@@ -15,7 +15,7 @@ async function setupHealth(t: TestContext, options: Partial<StoreOptions> = {}) 
   return { ...s, code: async () => (await health.check(soon()))?.code, health };
 }
 
-/** The address of an HTTP server that knows nothing of S3. */
+/** Returns the address of an HTTP server that does not speak S3. */
 async function openWebsite(t: TestContext, status: number, body: string): Promise<string> {
   const server = createServer((request, response) => {
     request.resume();
@@ -29,15 +29,15 @@ async function openWebsite(t: TestContext, status: number, body: string): Promis
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
-describe('the health of the store', () => {
-  it('is good where it takes an object, which is tried once and then only read', async (t) => {
+describe('the store check', () => {
+  it('passes where the store accepts an object, which is written once and then only read', async (t) => {
     const { code, operations } = await setupHealth(t);
     assert.equal(await code(), undefined);
     assert.equal(await code(), undefined);
     assert.deepEqual(operations(), ['GET', 'PUT', 'DELETE', 'GET']);
   });
 
-  it('names a missing bucket, a wrong key and a wrong secret', async (t) => {
+  it('identifies a missing bucket, a wrong key and a wrong secret', async (t) => {
     for (const [options, expected] of [
       [{ bucket: 'another' }, 'store_bucket_missing'],
       [{ accessKeyId: 'AKIDOFSOMEBODYELSE' }, 'store_key_unknown'],
@@ -49,7 +49,7 @@ describe('the health of the store', () => {
       assert.equal(await (await setupHealth(t, options)).code(), expected, JSON.stringify(options));
   });
 
-  it('names a website, whatever it answers', async (t) => {
+  it('identifies a website by whatever it returns', async (t) => {
     for (const [status, body] of [
       [200, '<html><h1>Welcome</h1></html>'],
       [200, ''],
@@ -64,26 +64,26 @@ describe('the health of the store', () => {
     }
   });
 
-  it('names a port that speaks TLS where http was expected to, and the other way round', async (t) => {
+  it('identifies a port that speaks HTTP where TLS is expected', async (t) => {
     const { endpoint } = await setup(t);
     const { code } = await setupHealth(t, { endpoint: endpoint.replace('http:', 'https:') });
     assert.equal(await code(), 'store_tls');
   });
 
-  it('is good for a key that is not told whether an object exists', async (t) => {
+  it('passes with an access key that may not learn whether an object exists', async (t) => {
     const { code, meddle } = await setupHealth(t);
     meddle(({ operation }) => (operation === 'GET' ? { answer: 403, code: 'AccessDenied' } : undefined));
     assert.equal(await code(), undefined);
   });
 
-  it('is bad where reads are answered and writes are refused, until they are taken', async (t) => {
+  it('fails where reads work and writes are refused, and writes once for two checks', async (t) => {
     const { code, meddle, operations } = await setupHealth(t);
     meddle(({ operation }) => (operation === 'PUT' ? { answer: 403, code: 'AccessDenied' } : undefined));
     assert.deepEqual([await code(), await code()], ['store_refused', 'store_refused']);
-    assert.equal(operations().filter((operation) => operation === 'PUT').length, 1, 'not with each look');
+    assert.equal(operations().filter((operation) => operation === 'PUT').length, 1, 'not with each check');
   });
 
-  it('after an outage is shown by another write', async (t) => {
+  it('writes again after an outage', async (t) => {
     const { code, meddle } = await setupHealth(t);
     assert.equal(await code(), undefined);
     meddle(() => ({ reset: true }));
@@ -92,11 +92,11 @@ describe('the health of the store', () => {
     assert.equal(await code(), 'store_full');
   });
 
-  it('keeps nobody waiting longer than he wants, and shares one write', async (t) => {
+  it('ends with the signal of its caller, and shares one write between callers', async (t) => {
     const { health, meddle, operations } = await setupHealth(t);
     meddle(({ operation }) => (operation === 'PUT' ? { stall: true } : undefined));
-    const looks = [1, 2, 3].map(() => health.check(AbortSignal.timeout(300)));
-    for (const look of looks) await assert.rejects(look, { name: 'TimeoutError' });
+    const checks = [1, 2, 3].map(() => health.check(AbortSignal.timeout(300)));
+    for (const check of checks) await assert.rejects(check, { name: 'TimeoutError' });
     assert.equal(operations().filter((operation) => operation === 'PUT').length, 1);
   });
 });

@@ -10,27 +10,28 @@ import {
 } from '../../../src/pipeline/dispatch/store-hold.ts';
 import { createLifetimes, systemClock } from '../../../src/runtime/clock.ts';
 import { createMetrics } from '../../../src/runtime/metrics.ts';
+import { createRecordingLog } from '../recording-log.ts';
 
 const REFUSED: Failure = { code: 'store_refused', class: 'store', detail: 'HTTP 403 AccessDenied' };
 const JOB = { jobId: 'm_1-3', id: 'm_1', round: 3, reference: {} as never, attempt: 1 } as never;
 const DONE = { do: 'finish', result: 'archived' } as const;
 
-/** The row of the database in memory, for as many processes as a test opens. */
+/** The row of the database in memory, shared by as many processes as a test opens. */
 function setup() {
   const row = { hold: undefined as StoreHoldState | undefined, passedAt: undefined as Date | undefined };
   let prober: string | undefined;
-  const world = {
+  const state = {
     row,
-    answer: undefined as Failure | undefined,
-    canaries: 0,
-    /** Until it resolves no canary ends. */
-    gate: Promise.resolve() as Promise<unknown>,
-    stoodBack: [] as string[],
-    said: [] as string[],
+    probeFailure: undefined as Failure | undefined,
+    probeCount: 0,
+    /** No probe ends before it resolves. */
+    blocked: Promise.resolve() as Promise<unknown>,
+    requeued: [] as string[],
     changes: [] as StoreHoldChange[],
     released: 0,
   };
-  const say = (...args: unknown[]) => void world.said.push(String(args.at(-1)));
+  const { log, lines } = createRecordingLog();
+  const messages = () => lines.map(({ message }) => message);
   const open = () =>
     createStoreHold({
       catalogue: {
@@ -58,24 +59,24 @@ function setup() {
             prober = undefined;
           },
           standBack: async ({ id }) => {
-            if (row.hold) world.stoodBack.push(id);
+            if (row.hold) state.requeued.push(id);
             return row.hold !== undefined;
           },
         },
       },
       probe: async () => {
-        world.canaries++;
-        await world.gate;
-        return world.answer;
+        state.probeCount++;
+        await state.blocked;
+        return state.probeFailure;
       },
       clock: systemClock,
       lifetimes: createLifetimes({ mediaLifetimeMs: 72 * 3_600_000, timeScale: 1_000 }),
       metrics: createMetrics(),
-      log: { info: say, warn: say },
-      onChange: (change) => world.changes.push(change),
-      onReleased: () => void world.released++,
+      log,
+      onChange: (change) => state.changes.push(change),
+      onReleased: () => void state.released++,
     });
-  return { world, open };
+  return { state, open, messages };
 }
 
 const never = new AbortController().signal;
@@ -85,70 +86,70 @@ const running = (within: AbortSignal) =>
     within.addEventListener('abort', () => reject(within.reason));
   });
 
-describe('the hold of the store', () => {
-  it('probes a refusal from 15 s to 5 min, and what is away from 2 s to 30 s', () => {
-    const away = { code: 'store_unavailable' };
+describe('the store hold', () => {
+  it('probes every 15 s to 5 min after a refusal, and every 2 s to 30 s while the store is unavailable', () => {
+    const unavailable = { code: 'store_unavailable' };
     assert.deepEqual(
       [0, 1, 2, 3, 4, 5, 900].map((probes) => decideProbeMs(REFUSED, probes) / 1_000),
       [15, 30, 60, 120, 240, 300, 300],
     );
     assert.deepEqual(
-      [0, 1, 2, 3, 4, 900].map((probes) => decideProbeMs(away, probes) / 1_000),
+      [0, 1, 2, 3, 4, 900].map((probes) => decideProbeMs(unavailable, probes) / 1_000),
       [2, 4, 8, 16, 30, 30],
     );
   });
 
-  it('holds where a canary is refused too: one canary for a wave of failures in two processes', async () => {
-    const { world, open } = setup();
-    world.answer = REFUSED;
+  it('begins where the probe fails too, with one probe for a wave of failures in two processes', async () => {
+    const { state, open, messages } = setup();
+    state.probeFailure = REFUSED;
     const [one, other] = [open(), open()];
-    const judged = await Promise.all(
+    const results = await Promise.all(
       [one, one, one, other, other].map((process) => process.probeAfterFailure(REFUSED)),
     );
-    assert.deepEqual(new Set(judged), new Set(['held']));
-    assert.equal(world.canaries, 1);
-    assert.deepEqual(world.said, ['the store takes nothing: all archiving is held']);
+    assert.deepEqual(new Set(results), new Set(['held']));
+    assert.equal(state.probeCount, 1);
+    assert.deepEqual(messages(), ['store-hold: the store accepts nothing, archiving is held']);
     assert.deepEqual(
-      world.changes.map(({ held }) => held),
+      state.changes.map(({ held }) => held),
       [true],
     );
   });
 
-  it('takes a failure for the media’s own where a canary gets through that began after it', async () => {
-    const { world, open } = setup();
-    const { probeAfterFailure: judge } = open();
+  it('does not begin where a probe succeeds that began after the failure', async () => {
+    const { state, open, messages } = setup();
+    const { probeAfterFailure } = open();
     const opened = Promise.withResolvers<void>();
-    world.gate = opened.promise;
-    const first = judge(REFUSED);
+    state.blocked = opened.promise;
+    const first = probeAfterFailure(REFUSED);
     await wait(5);
-    const second = judge(REFUSED);
+    const second = probeAfterFailure(REFUSED);
     opened.resolve();
     assert.deepEqual(await Promise.all([first, second]), [undefined, undefined]);
-    assert.equal(world.canaries, 2, 'the first one began before the second failure');
-    assert.deepEqual(world.said, []);
+    assert.equal(state.probeCount, 2, 'the first one began before the second failure');
+    assert.deepEqual(messages(), []);
   });
 
-  it('sends media back without running them while it is held, and lets them run when it is not', async () => {
-    const { world, open } = setup();
-    const { probeAfterFailure: judge, runUnlessHeld: guard } = open();
-    assert.equal(await guard(JOB, never, async () => DONE), DONE);
-    world.answer = REFUSED;
-    await judge(REFUSED);
-    const disposition = await guard(JOB, never, async () => assert.fail('it ran'));
+  it('requeues jobs without running them while it lasts, and lets them run afterwards', async () => {
+    const { state, open } = setup();
+    const { probeAfterFailure, runUnlessHeld } = open();
+    assert.equal(await runUnlessHeld(JOB, never, async () => DONE), DONE);
+    state.probeFailure = REFUSED;
+    await probeAfterFailure(REFUSED);
+    const disposition = await runUnlessHeld(JOB, never, async () => assert.fail('it ran'));
     assert.deepEqual(disposition, { do: 'finish', result: 'later' });
-    assert.deepEqual(world.stoodBack, ['m_1']);
-    // Released by another process, which this one has not noticed: the row did not stand back.
-    world.row.hold = undefined;
-    assert.equal(await guard(JOB, never, async () => DONE), DONE);
+    assert.deepEqual(state.requeued, ['m_1']);
+    // Released by another process, which this one has not noticed: the row was not requeued.
+    state.row.hold = undefined;
+    assert.equal(await runUnlessHeld(JOB, never, async () => DONE), DONE);
   });
 
-  it('cuts the tries in hand when a hold begins, here or elsewhere', async () => {
-    const { world, open } = setup();
+  it('aborts running attempts when it begins, in this process and in others', async () => {
+    const { state, open } = setup();
     const [one, other] = [open(), open()];
     const stop = new AbortController();
     const watching = other.run(stop.signal);
     const cut = [one.runUnlessHeld(JOB, never, running), other.runUnlessHeld(JOB, never, running)];
-    world.answer = REFUSED;
+    state.probeFailure = REFUSED;
     await one.probeAfterFailure(REFUSED);
     for (const disposition of await Promise.all(cut))
       assert.deepEqual(disposition, { do: 'finish', result: 'later' });
@@ -156,38 +157,38 @@ describe('the hold of the store', () => {
     await watching;
   });
 
-  it('leaves a shutdown to whoever knows what to do with it', async () => {
+  it('passes a shutdown on to the caller', async () => {
     const { open } = setup();
-    const { runUnlessHeld: guard } = open();
+    const { runUnlessHeld } = open();
     const stop = new AbortController();
-    const going = guard(JOB, stop.signal, running);
+    const aborted = runUnlessHeld(JOB, stop.signal, running);
     stop.abort(new Error('closing'));
-    await assert.rejects(going, /closing/);
-    await assert.rejects(guard(JOB, stop.signal, running), /closing/);
+    await assert.rejects(aborted, /closing/);
+    await assert.rejects(runUnlessHeld(JOB, stop.signal, running), /closing/);
   });
 
-  it('probes until it gets through, then says so once and wakes the feeder', async () => {
-    const { world, open } = setup();
-    world.answer = REFUSED;
-    const { probeAfterFailure: judge, run } = open();
-    await judge(REFUSED);
+  it('probes until one succeeds, then logs it once and wakes the dispatcher', async () => {
+    const { state, open, messages } = setup();
+    state.probeFailure = REFUSED;
+    const { probeAfterFailure, run } = open();
+    await probeAfterFailure(REFUSED);
     const stop = new AbortController();
     const watching = run(stop.signal);
-    while ((world.row.hold?.probes ?? 0) < 2) await wait(10);
-    assert.equal(world.row.hold?.since.getTime(), world.changes[0]?.at.getTime());
-    world.answer = undefined;
-    while (world.row.hold) await wait(10);
-    while (world.released === 0) await wait(5);
+    while ((state.row.hold?.probes ?? 0) < 2) await wait(10);
+    assert.equal(state.row.hold?.since.getTime(), state.changes[0]?.at.getTime());
+    state.probeFailure = undefined;
+    while (state.row.hold) await wait(10);
+    while (state.released === 0) await wait(5);
     stop.abort(new Error('closing'));
     await watching;
+    assert.deepEqual(messages(), [
+      'store-hold: the store accepts nothing, archiving is held',
+      'store-hold: the store works again, archiving continues',
+    ]);
     assert.deepEqual(
-      world.said.filter((words) => words.includes('store')),
-      ['the store takes nothing: all archiving is held', 'the store works again: archiving goes on'],
-    );
-    assert.deepEqual(
-      world.changes.map(({ held }) => held),
+      state.changes.map(({ held }) => held),
       [true, false],
     );
-    assert.equal(world.released, 1);
+    assert.equal(state.released, 1);
   });
 });

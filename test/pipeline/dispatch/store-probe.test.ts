@@ -5,8 +5,8 @@ import { setup } from '../../storage/setup.ts';
 
 const soon = () => AbortSignal.timeout(10_000);
 
-describe('canary', () => {
-  it('gets through, under the prefix, and leaves nothing', async (t) => {
+describe('the store probe', () => {
+  it('succeeds under the prefix and leaves nothing behind', async (t) => {
     const { store, seen } = await setup(t);
     assert.equal(await createStoreProbe(store, 'media/')(soon()), undefined);
     assert.deepEqual(
@@ -18,10 +18,10 @@ describe('canary', () => {
     );
   });
 
-  it('says why the store takes nothing', async (t) => {
+  it('resolves with the reason why the store accepts nothing', async (t) => {
     const { store, meddle } = await setup(t);
-    const canary = createStoreProbe(store, '');
-    for (const [mischief, code] of [
+    const probe = createStoreProbe(store, '');
+    for (const [fault, code] of [
       [{ answer: 403, code: 'AccessDenied' }, 'store_refused'],
       [{ answer: 404, code: 'NoSuchBucket' }, 'store_bucket_missing'],
       [{ answer: 403, code: 'SignatureDoesNotMatch' }, 'store_secret_wrong'],
@@ -30,26 +30,26 @@ describe('canary', () => {
       [{ answer: 507, code: 'InsufficientStorage' }, 'disk_full'],
       [{ reset: true }, 'store_unavailable'],
     ] as const) {
-      meddle(() => mischief);
-      assert.equal((await canary(soon()))?.code, code);
+      meddle(() => fault);
+      assert.equal((await probe(soon()))?.code, code);
     }
   });
 
-  it('removes what was put, perhaps, though the answer said otherwise', async (t) => {
+  it('deletes its object although the response to the put was an error', async (t) => {
     const { store, seen, meddle } = await setup(t);
     meddle(({ method }) => (method === 'PUT' ? { answer: 500, code: 'InternalError' } : undefined));
     assert.equal((await createStoreProbe(store, '')(soon()))?.code, 'store_unavailable');
     assert.equal(seen.at(-1)?.method, 'DELETE');
   });
 
-  it('does not wait for ever for a store that is silent', async (t) => {
+  it('times out where the store is silent', async (t) => {
     const { store, meddle } = await setup(t);
     meddle(() => ({ stall: true }));
     const why = await createStoreProbe(store, '', 200)(soon());
-    assert.deepEqual([why?.code, why?.detail], ['store_unavailable', 'no answer within 200 ms']);
+    assert.deepEqual([why?.code, why?.detail], ['store_unavailable', 'no response within 200 ms']);
   });
 
-  it('minds no key that may write and not delete', async (t) => {
+  it('succeeds with an access key that may write and not delete', async (t) => {
     const { store, meddle } = await setup(t);
     meddle(({ method }) => (method === 'DELETE' ? { answer: 403, code: 'AccessDenied' } : undefined));
     assert.equal(await createStoreProbe(store, '')(soon()), undefined);

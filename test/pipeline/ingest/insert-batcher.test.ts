@@ -24,9 +24,9 @@ const account = {
 } as const;
 const input = (mediaId: string): Reference => ({ account: 'wx1', mediaId, kind: 'image', sentAt: NOW });
 
-/** A catalogue whose writes end when the test says so. */
+/** A catalogue whose inserts end when the test wants. */
 function setup(write: (references: readonly Reference[]) => Promise<void> = async () => undefined) {
-  const groups: string[][] = [];
+  const batches: string[][] = [];
   let woken = 0;
   const accept = createInsertBatcher({
     clock: { now: () => NOW },
@@ -35,7 +35,7 @@ function setup(write: (references: readonly Reference[]) => Promise<void> = asyn
     catalogue: {
       media: {
         insert: async (references) => {
-          groups.push(references.map((reference) => reference.mediaId));
+          batches.push(references.map((reference) => reference.mediaId));
           await write(references);
           return references.map((reference) => ({
             id: idOf(reference.account, reference.mediaId),
@@ -47,7 +47,7 @@ function setup(write: (references: readonly Reference[]) => Promise<void> = asyn
       },
     },
   });
-  return { accept, groups, woken: () => woken };
+  return { accept, batches, woken: () => woken };
 }
 
 describe('resolveReference', () => {
@@ -63,75 +63,77 @@ describe('resolveReference', () => {
   });
 });
 
-describe('accept', () => {
-  it('answers only after the catalogue has', async () => {
-    const gate = Promise.withResolvers<void>();
-    const { accept } = setup(() => gate.promise);
-    let answered = false;
-    const answer = accept([input('a')]).then(() => {
-      answered = true;
+describe('the insert batcher', () => {
+  it('resolves only after the catalogue has', async () => {
+    const blocked = Promise.withResolvers<void>();
+    const { accept } = setup(() => blocked.promise);
+    let isDone = false;
+    const done = accept([input('a')]).then(() => {
+      isDone = true;
     });
     await new Promise((resolve) => setImmediate(resolve));
-    assert.equal(answered, false);
-    gate.resolve();
-    await answer;
+    assert.equal(isDone, false);
+    blocked.resolve();
+    await done;
   });
 
-  it('groups what comes in while a statement is on its way, and gives everyone their own answer', async () => {
-    const gate = Promise.withResolvers<void>();
-    const { accept, groups } = setup(() => gate.promise);
-    const answers = ['a', 'b', 'c', 'd'].map((mediaId) => accept([input(mediaId)]));
-    gate.resolve();
-    const accepted = await Promise.all(answers);
-    assert.deepEqual(groups, [['a'], ['b', 'c', 'd']]);
+  it('batches what arrives while a statement runs, and gives each caller its own result', async () => {
+    const blocked = Promise.withResolvers<void>();
+    const { accept, batches } = setup(() => blocked.promise);
+    const first = accept([input('a')]);
+    while (batches.length === 0) await new Promise((resolve) => setImmediate(resolve));
+    const others = ['b', 'c', 'd'].map((mediaId) => accept([input(mediaId)]));
+    blocked.resolve();
+    const accepted = await Promise.all([first, ...others]);
+    assert.deepEqual(batches, [['a'], ['b', 'c', 'd']]);
     assert.deepEqual(
       accepted.map(([one]) => one?.id),
       ['a', 'b', 'c', 'd'].map((mediaId) => idOf('wx1', mediaId)),
     );
   });
 
-  it('does not let one bad reference fail its neighbours', async () => {
-    const gate = Promise.withResolvers<void>();
+  it('does not fail its neighbours for one bad reference', async () => {
+    const blocked = Promise.withResolvers<void>();
     const { accept } = setup(async (references) => {
-      await gate.promise;
+      await blocked.promise;
       if (references.some((reference) => reference.mediaId === 'bad'))
         throw new Error('refused by the database');
     });
-    const answers = ['a', 'b', 'bad', 'c'].map((mediaId) => accept([input(mediaId)]));
-    gate.resolve();
-    const results = await Promise.allSettled(answers);
+    const results = ['a', 'b', 'bad', 'c'].map((mediaId) => accept([input(mediaId)]));
+    blocked.resolve();
+    const outcomes = await Promise.allSettled(results);
     assert.deepEqual(
-      results.map((result) => result.status),
+      outcomes.map(({ status }) => status),
       ['fulfilled', 'fulfilled', 'rejected', 'fulfilled'],
     );
   });
 
-  it('fails all alike when the database is away, in one attempt', async () => {
-    const gate = Promise.withResolvers<void>();
-    const { accept, groups } = setup(async () => {
-      await gate.promise;
-      throw new DatabaseAwayError('away');
+  it('fails all alike when the database is down, in one attempt', async () => {
+    const blocked = Promise.withResolvers<void>();
+    const { accept, batches } = setup(async () => {
+      await blocked.promise;
+      throw new DatabaseAwayError('down');
     });
-    const answers = ['a', 'b', 'c'].map((mediaId) => accept([input(mediaId)]));
-    gate.resolve();
-    const results = await Promise.allSettled(answers);
+    const results = ['a', 'b', 'c'].map((mediaId) => accept([input(mediaId)]));
+    blocked.resolve();
+    const outcomes = await Promise.allSettled(results);
     assert.ok(
-      results.every((result) => result.status === 'rejected' && result.reason instanceof DatabaseAwayError),
+      outcomes.every((result) => result.status === 'rejected' && result.reason instanceof DatabaseAwayError),
     );
-    assert.equal(groups.length, 2);
+    assert.equal(batches.length, 1);
   });
 
-  it('refuses more than it may keep in memory instead of growing', async () => {
-    const gate = Promise.withResolvers<void>();
-    const { accept } = setup(() => gate.promise);
+  it('refuses more than may wait in memory', async () => {
+    const blocked = Promise.withResolvers<void>();
+    const { accept } = setup(() => blocked.promise);
     const batch = Array.from({ length: 500 }, (_, n) => input(`m${n}`));
-    const answers = Array.from({ length: 41 }, () => accept(batch));
+    const results = Array.from({ length: 40 }, () => accept(batch));
     assert.throws(() => accept(batch), OverloadedError);
-    gate.resolve();
-    await Promise.all(answers);
+    blocked.resolve();
+    await Promise.all(results);
   });
 
-  it('wakes the feeder once rows are on disk', async () => {
+  it('wakes the dispatcher once rows are on disk', async () => {
     const { accept, woken } = setup();
     await accept([input('a')]);
     assert.equal(woken(), 1);
