@@ -25,7 +25,7 @@ const all = (page: string, pattern: RegExp) => [
 /** Every path that a file of src/server registers, `:id` and `*` standing for anything. */
 async function routes(): Promise<RegExp[]> {
   const found: RegExp[] = [];
-  for await (const file of glob('src/server/{routes/*,app}.ts', { cwd: ROOT })) {
+  for await (const file of glob('src/server/{routes/**/*,app}.ts', { cwd: ROOT })) {
     for (const [, path] of (await readFile(join(ROOT, file), 'utf8')).matchAll(/'(\/[\w/:*.-]*)'/g)) {
       found.push(new RegExp(`^${path!.replaceAll('.', '\\.').replaceAll(/:\w+|\*/g, '[^/]+')}$`));
     }
@@ -147,7 +147,7 @@ test('both READMEs name the same variables, routes, files and links', () => {
 
 test('every relative link of the other pages leads to a file', async () => {
   const broken: string[] = [];
-  for await (const file of glob(['CHANGELOG.md', 'docs/**/*.md'], { cwd: ROOT })) {
+  for await (const file of glob(['*.md', 'docs/**/*.md'], { cwd: ROOT })) {
     for (const target of all(read(file), /\]\(([^)\s]+)\)/g)) {
       if (!/^(https?:|#)/.test(target) && !existsSync(join(ROOT, dirname(file), target))) {
         broken.push(`${file}: ${target}`);
