@@ -1,12 +1,12 @@
-/** Errors of sockets, TLS and proxies as failures. Their own words stay out: they may quote the request. */
+/** Turns errors of sockets, TLS and proxies into failures. Their messages are left out: they may quote the request. */
 import { type FailureCode, FailureError, failure } from '../../failures.ts';
 import { TLS_PLACES, type TlsPlace, tlsFailureOf, tlsSentence } from '../../tls-failures.ts';
 
-/** What a proxy, not the host behind it, answered or did. */
+/** An error of the proxy itself, not of the host behind it. */
 export class ProxyError extends Error {
   override readonly name = 'ProxyError';
   readonly code = 'PROXY';
-  /** Undefined: no answer. 0: an answer, but not of HTTP. */
+  /** Undefined: the proxy did not respond. 0: its response was not HTTP. */
   readonly status: number | undefined;
   constructor(message: string, options: { status?: number; cause?: unknown } = {}) {
     super(message, { cause: options.cause });
@@ -14,6 +14,7 @@ export class ProxyError extends Error {
   }
 }
 
+/** Statuses of a server that is not a proxy, or does not allow CONNECT at all. */
 const NOT_A_PROXY_STATUSES: ReadonlySet<number> = new Set([0, 400, 404, 405, 406, 501]);
 
 function proxyCodeOf({ status, cause }: ProxyError): FailureCode {
@@ -24,8 +25,8 @@ function proxyCodeOf({ status, cause }: ProxyError): FailureCode {
 }
 
 /**
- * What a proxy says for itself, in answer to a plain http request that it was to pass on. 407 is only ever a proxy's;
- * the rest is told by headers that a proxy adds to its own errors (RFC 9209, squid) or by its name.
+ * Whether the proxy itself wrote the response to a plain http request that it should have forwarded. Only proxies
+ * send 407. Otherwise headers show it: those that a proxy adds to its own errors (RFC 9209, squid), or its name.
  */
 export function isProxyResponse(status: number, headers: Readonly<Record<string, unknown>>): boolean {
   if (status < 400) return false;
@@ -35,33 +36,33 @@ export function isProxyResponse(status: number, headers: Readonly<Record<string,
 }
 
 interface ConnectionContext {
-  /** Stands in the failure instead of the URL. */
+  /** Used in the failure instead of the URL. */
   readonly where: string;
-  /** Whose certificate it was; WeChat's unless told. */
+  /** The server whose certificate was checked; default WeChat. */
   readonly place?: TlsPlace;
-  /** One media's link: its trouble is not the account's. */
+  /** The request was for the link of one item: its failure does not concern the account. */
   readonly isLink?: boolean;
 }
 
-/** Undefined: neither the proxy nor TLS. */
+/** Returns the failure for an error of the proxy or of TLS; undefined for any other error. */
 export function connectionFailure(
   error: unknown,
   { where, place, isLink }: ConnectionContext,
 ): FailureError | undefined {
-  const found = proxyErrorOf(error);
-  const trouble = tlsFailureOf(error);
-  let made: FailureError;
-  if (found) {
-    const words = tlsSentence(found.cause, TLS_PLACES.proxy) ?? found.message;
-    made = failure(proxyCodeOf(found), `${where}: ${words}`, {
-      cause: `PROXY_HTTP_${found.status ?? 'NONE'}`,
+  const proxyError = proxyErrorOf(error);
+  const tlsFailure = tlsFailureOf(error);
+  let result: FailureError;
+  if (proxyError) {
+    const text = tlsSentence(proxyError.cause, TLS_PLACES.proxy) ?? proxyError.message;
+    result = failure(proxyCodeOf(proxyError), `${where}: ${text}`, {
+      cause: `PROXY_HTTP_${proxyError.status ?? 'NONE'}`,
     });
-  } else if (trouble) {
-    const words = tlsSentence(error, place ?? TLS_PLACES.wechat);
-    made = failure(`tls_${trouble.reason}`, `${where}: ${words}`, { cause: trouble.code });
+  } else if (tlsFailure) {
+    const text = tlsSentence(error, place ?? TLS_PLACES.wechat);
+    result = failure(`tls_${tlsFailure.reason}`, `${where}: ${text}`, { cause: tlsFailure.code });
   } else return undefined;
-  if (!isLink || made.failure.class !== 'account') return made;
-  return new FailureError({ ...made.failure, class: 'transient' }, { cause: made.cause });
+  if (!isLink || result.failure.class !== 'account') return result;
+  return new FailureError({ ...result.failure, class: 'transient' }, { cause: result.cause });
 }
 
 function proxyErrorOf(error: unknown, depth = 0): ProxyError | undefined {

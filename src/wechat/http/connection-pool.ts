@@ -1,10 +1,10 @@
 /**
- * Connections, one request at a time on each, with an eye on what comes after the announced end of a body.
+ * A pool of connections with one request at a time on each, which also counts the bytes after the end of a body.
  *
- * A parser stops at Content-Length, so that a server which announces too little yields a file that looks whole and is
- * cut. undici says nothing about it (8.12: the body ends cleanly, the connection is dropped in silence). But whoever
- * holds the socket can count: bytes read, less head, less body, is what was too much. Hence a Client per connection
- * instead of an Agent, which does not tell on which of its connections an answer came.
+ * An HTTP parser stops at Content-Length: a server that announces too little yields a file that looks complete and is
+ * cut. undici (8.12) does not report this: the body ends cleanly, and the connection is closed without an error. Only
+ * the owner of the socket can count: bytes read, less head, less body, is the excess. That is why the pool holds one
+ * Client per connection: undici's Agent does not tell which of its connections a response came from.
  */
 import type { Socket } from 'node:net';
 import { type buildConnector, Client } from 'undici';
@@ -12,24 +12,24 @@ import { type buildConnector, Client } from 'undici';
 export interface PooledConnection {
   readonly origin: string;
   readonly client: Client;
-  /** To be called before each request. */
+  /** Must be called before each request. */
   beginRequest(): void;
-  /** Bytes that came after the announced end of the last answer, as far as they have arrived by now. */
+  /** Returns how many bytes have arrived so far after the announced end of the last response's body. */
   excessBytes(lengthBytes: number): number;
-  /** Ends the request that is under way, and the connection with it. */
+  /** Aborts the request in progress and closes the connection. */
   destroy(): void;
 }
 
 export interface ConnectionPool {
-  /** An idle connection to this origin, or a new one. How many are in use at once is the caller's to bound. */
+  /** Returns an idle connection to this origin, or a new one. The caller limits how many are in use at once. */
   acquire(origin: string): PooledConnection;
-  /** `isReusable`: the answer was read to its end. */
-  release(lane: PooledConnection, isReusable: boolean): void;
+  /** `isReusable`: the response was read to its end. Otherwise the connection is destroyed. */
+  release(connection: PooledConnection, isReusable: boolean): void;
   close(): Promise<void>;
 }
 
 export function createConnectionPool(options: {
-  /** Idle connections kept; 0 keeps none. */
+  /** 0: no connection is reused. */
   maxIdle: number;
   limits: Pick<Client.Options, 'headersTimeout' | 'bodyTimeout'>;
   connect: buildConnector.connector;
@@ -37,23 +37,24 @@ export function createConnectionPool(options: {
   const idle = new Set<PooledConnection>();
   const all = new Set<Client>();
 
-  function destroyConnection(lane: PooledConnection): void {
-    idle.delete(lane);
-    all.delete(lane.client);
-    lane.client.destroy().catch(() => {});
+  function destroyConnection(connection: PooledConnection): void {
+    idle.delete(connection);
+    all.delete(connection.client);
+    connection.client.destroy().catch(() => {});
   }
 
   return {
     acquire: (origin) => {
-      const waiting = [...idle].find((lane) => lane.origin === origin);
-      const lane = waiting ?? openConnection(origin, options.limits, options.connect);
-      idle.delete(lane);
-      all.add(lane.client);
-      return lane;
+      const reusable = [...idle].find((connection) => connection.origin === origin);
+      const connection = reusable ?? openConnection(origin, options.limits, options.connect);
+      idle.delete(connection);
+      all.add(connection.client);
+      return connection;
     },
-    release: (lane, isReusable) => {
-      if (!isReusable || options.maxIdle === 0 || !all.has(lane.client)) return destroyConnection(lane);
-      idle.add(lane);
+    release: (connection, isReusable) => {
+      if (!isReusable || options.maxIdle === 0 || !all.has(connection.client))
+        return destroyConnection(connection);
+      idle.add(connection);
       const [oldest] = idle;
       if (oldest && idle.size > options.maxIdle) destroyConnection(oldest);
     },
@@ -70,21 +71,21 @@ function openConnection(
   connector: buildConnector.connector,
 ): PooledConnection {
   let socket: Socket | undefined;
-  let readBefore = 0;
+  let bytesReadBefore = 0;
   let headBytes: number | undefined;
 
-  /** Looks at the first bytes of an answer before the parser does, and puts them back. */
+  /** Reads the first bytes of a response before the parser does, and puts them back into the socket. */
   const measureHead = () => {
     const first: Buffer | null = socket!.read();
     if (first === null) return void socket!.prependOnceListener('readable', measureHead);
     const end = first.indexOf('\r\n\r\n');
-    // A head in two pieces is not measured, and its answer not checked.
+    // A head that arrives in two pieces is not measured, and the response is not checked for excess.
     headBytes = end < 0 ? undefined : end + 4;
     socket!.unshift(first);
   };
   const expectHead = () => {
     headBytes = undefined;
-    readBefore = socket!.bytesRead;
+    bytesReadBefore = socket!.bytesRead;
     socket!.prependOnceListener('readable', measureHead);
   };
   const client = new Client(origin, {
@@ -111,8 +112,8 @@ function openConnection(
     },
     excessBytes: (lengthBytes) => {
       if (!socket || headBytes === undefined) return 0;
-      return socket.bytesRead - readBefore - headBytes - lengthBytes;
+      return socket.bytesRead - bytesReadBefore - headBytes - lengthBytes;
     },
-    destroy: () => void client.destroy(new Error('given up')).catch(() => {}),
+    destroy: () => void client.destroy(new Error('aborted')).catch(() => {}),
   };
 }

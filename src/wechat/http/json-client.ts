@@ -1,4 +1,4 @@
-/** Small JSON calls over axios: bounded in time and size, no redirects, no proxy but the given one. */
+/** Small JSON calls over axios, limited in time and size; no redirects, and no proxy except the configured one. */
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import type { SecureContext } from 'node:tls';
@@ -9,27 +9,30 @@ import { connectionFailure, isProxyResponse, ProxyError } from './connection-fai
 import { createProxyAgents } from './proxy-agents.ts';
 
 export interface JsonClientOptions {
-  /** The only proxy used: the HTTP_PROXY family of variables is ignored. */
+  /** The only proxy that is used: HTTP_PROXY and similar variables are ignored. */
   readonly proxyUrl?: string | undefined;
-  /** For one call, from connecting to the last byte. */
+  /** For a whole call, from connecting to the last byte; default 10 s. */
   readonly timeoutMs?: number;
   readonly secureContext?: SecureContext | undefined;
-  /** Whose certificates they are; WeChat's unless told. */
+  /** The server whose certificate is checked; default WeChat. */
   readonly tlsPlace?: TlsPlace;
 }
 
 export interface JsonRequest {
   readonly url: string;
-  /** Stands in errors instead of the URL, which may hold a secret. */
+  /** Used in errors instead of the URL, which may contain a secret. */
   readonly where: string;
-  /** Present: a POST. */
+  /** Sent as JSON by POST; without it the call is a GET. */
   readonly body?: object;
   readonly headers?: Readonly<Record<string, string>>;
   readonly maxResponseBytes?: number;
 }
 
 export interface JsonClient {
-  /** The answer whatever its status. Rejects with `timeout`, `network`, `malformed_answer` or the signal's reason. */
+  /**
+   * Resolves with the response whatever its status. Rejects with `timeout`, `network`, `malformed_answer`, a failure
+   * of the proxy or of TLS, or the signal's reason.
+   */
   send(request: JsonRequest, signal: AbortSignal): Promise<{ status: number; text: string }>;
   close(): void;
 }
@@ -41,7 +44,7 @@ export function createJsonClient(options: JsonClientOptions = {}): JsonClient {
   const timeoutMs = options.timeoutMs ?? TIMEOUT_MS;
   const { proxyUrl, secureContext } = options;
   const agentOptions = { keepAlive: true, maxSockets: 8, ...(secureContext && { secureContext }) };
-  // Agents of our own: the global ones may be told by NODE_USE_ENV_PROXY to go through a proxy of the environment.
+  // Own agents, because NODE_USE_ENV_PROXY can make the global ones use a proxy of the environment.
   const { httpAgent, httpsAgent } = proxyUrl
     ? createProxyAgents({ proxyUrl, timeoutMs, secureContext }, agentOptions)
     : { httpAgent: new HttpAgent(agentOptions), httpsAgent: new HttpsAgent(agentOptions) };
@@ -59,7 +62,7 @@ export function createJsonClient(options: JsonClientOptions = {}): JsonClient {
 
   return {
     send: async (request, signal) => {
-      // axios' own timeout is one of silence; this one is of the whole call.
+      // The timeout of axios is for inactivity; this one is for the whole call.
       const total = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
       const response = await client
         .request<string>({
@@ -76,7 +79,7 @@ export function createJsonClient(options: JsonClientOptions = {}): JsonClient {
         });
       const { status } = response;
       if (proxyUrl && /^http:/i.test(request.url) && isProxyResponse(status, response.headers)) {
-        const error = new ProxyError(`the proxy answers ${status} at ${new URL(request.url).host}`, {
+        const error = new ProxyError(`the proxy responded ${status} for ${new URL(request.url).host}`, {
           status,
         });
         throw connectionFailure(error, { where: request.where });
@@ -90,7 +93,7 @@ export function createJsonClient(options: JsonClientOptions = {}): JsonClient {
   };
 }
 
-/** The failure in words of ours. An AxiosError carries the request, and the request the secret: it stays here. */
+/** Returns the failure without its AxiosError, because that contains the request and with it the secret. */
 function toFailure(error: AxiosError, where: string, place?: TlsPlace): FailureError {
   const known = connectionFailure(error, { where, ...(place && { place }) });
   if (known) return known;

@@ -1,4 +1,4 @@
-/** Node's agents through a proxy, for axios: a tunnel to https, the absolute form for plain http. */
+/** Node agents that use a proxy, for axios: a tunnel for https, requests in absolute form for plain http. */
 import { type ClientRequest, Agent as HttpAgent } from 'node:http';
 import { type AgentOptions, Agent as HttpsAgent } from 'node:https';
 import {
@@ -8,8 +8,8 @@ import {
   proxyAuthorization,
 } from './proxy-connect.ts';
 
-/** What Node's agents have, and its types leave out. */
-interface AddsRequests {
+/** A method of Node's agents that its types leave out. */
+interface RequestAdder {
   addRequest(request: ClientRequest, options: object): void;
 }
 
@@ -33,10 +33,10 @@ export function createProxyAgents(
     dial({ hostname: '', protocol: 'http:', port: '' }, (...[error, socket]) => callback?.(error, socket!));
     return undefined;
   };
-  const adding = httpAgent as unknown as AddsRequests;
-  const addRequest = adding.addRequest.bind(httpAgent);
+  const adder = httpAgent as unknown as RequestAdder;
+  const addRequest = adder.addRequest.bind(httpAgent);
   const authorization = proxyAuthorization(proxy.proxyUrl);
-  adding.addRequest = (request, target) => {
+  adder.addRequest = (request, target) => {
     request.path = `http://${request.getHeader('host')}${request.path}`;
     if (authorization) request.setHeader('proxy-authorization', authorization);
     addRequest(request, target);

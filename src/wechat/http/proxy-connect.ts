@@ -1,7 +1,7 @@
 /**
- * Connections through an HTTP proxy: by CONNECT for https, and to the proxy itself for plain http, which is asked for
- * in absolute form (squid refuses CONNECT to port 80). Ours because undici's ProxyAgent (7.30) asks a proxy that hangs
- * up on CONNECT again and again without pause – a thousand times a second, past every timeout and abort.
+ * Connections through an HTTP proxy: by CONNECT for https, and to the proxy itself for plain http requests in absolute
+ * form, because squid refuses CONNECT to port 80. undici's ProxyAgent (7.30) is not used: where a proxy closes the
+ * connection on CONNECT, it retries without a pause, a thousand times a second, past every timeout and abort.
  */
 import { isIP, type Socket } from 'node:net';
 import type { SecureContext } from 'node:tls';
@@ -10,16 +10,16 @@ import { ProxyError } from './connection-failure.ts';
 
 export interface ProxyOptions {
   readonly proxyUrl: string;
-  /** From dialling the proxy to its answer, and again for TLS behind it. */
+  /** For connecting to the proxy and its response; applies a second time to TLS through the tunnel. */
   readonly timeoutMs: number;
-  /** The address the proxy is told instead of the name; rejects what must not be connected to. */
+  /** Returns the address that the proxy connects to instead of the name; rejects for forbidden addresses. */
   readonly resolve?: (hostname: string, signal: AbortSignal) => Promise<string>;
   readonly secureContext?: SecureContext | undefined;
 }
 
 const MAX_HEAD_BYTES = 16 * 1024;
 
-/** The value of Proxy-Authorization, where the proxy's URL holds a user. */
+/** Returns the value of Proxy-Authorization, or undefined where the proxy's URL has no user. */
 export function proxyAuthorization(proxyUrl: string): string | undefined {
   const { username, password } = new URL(proxyUrl);
   if (!username) return undefined;
@@ -27,7 +27,7 @@ export function proxyAuthorization(proxyUrl: string): string | undefined {
   return `Basic ${Buffer.from(user).toString('base64')}`;
 }
 
-/** A lone % is the password's own. */
+/** Text that is not valid percent-encoding is used as it is: the password may contain a `%`. */
 function decoded(text: string): string {
   try {
     return decodeURIComponent(text);
@@ -36,7 +36,7 @@ function decoded(text: string): string {
   }
 }
 
-/** Connects to the proxy itself, whatever the target: for requests in absolute form. */
+/** Returns a connector that always connects to the proxy itself: for requests in absolute form. */
 export function createProxyDialer(options: ProxyOptions): buildConnector.connector {
   const proxy = new URL(options.proxyUrl);
   const { secureContext, timeoutMs } = options;
@@ -61,9 +61,9 @@ export function createProxyDialer(options: ProxyOptions): buildConnector.connect
     });
 }
 
-const unreachable = (error: Error) => new ProxyError('the proxy cannot be connected to', { cause: error });
+const unreachable = (error: Error) => new ProxyError('the connection to the proxy failed', { cause: error });
 
-/** Connects to the target by CONNECT. */
+/** Returns a connector that reaches the target by CONNECT. */
 export function createTunnelConnector(options: ProxyOptions): buildConnector.connector {
   const { secureContext } = options;
   const dial = createProxyDialer(options);
@@ -83,7 +83,8 @@ export function createTunnelConnector(options: ProxyOptions): buildConnector.con
     const socket = await new Promise<Socket>((resolve, reject) => {
       dial(target, (...[error, opened]) => (error ? reject(error) : resolve(opened)));
     });
-    socket.on('error', () => {}); // Until undici has it, nobody else listens.
+    // Without a listener an error before undici takes over the socket would end the process.
+    socket.on('error', () => {});
     try {
       const to = `${address.includes(':') ? `[${address}]` : address}:${port}`;
       await requestTunnel(socket, to, authorization, limit);
@@ -105,7 +106,7 @@ export function createTunnelConnector(options: ProxyOptions): buildConnector.con
   };
 }
 
-/** Resolves once the proxy has said 2xx; what it sent beyond its head stays in the socket. */
+/** Resolves when the proxy has responded 2xx. Bytes after the response head stay in the socket. */
 async function requestTunnel(
   socket: Socket,
   to: string,
@@ -113,35 +114,34 @@ async function requestTunnel(
   limit: AbortSignal,
 ): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const wrong = (what: string, status?: number) =>
+  const proxyError = (what: string, status?: number) =>
     new ProxyError(`the proxy ${what} at CONNECT ${to}`, status === undefined ? {} : { status });
-  const broken = () => reject(wrong('breaks off'));
+  const onError = () => reject(proxyError('broke the connection'));
   let head = Buffer.alloc(0);
   const read = () => {
     for (let piece = socket.read(); piece !== null; piece = socket.read()) {
       head = Buffer.concat([head, piece as Buffer]);
       const end = head.indexOf('\r\n\r\n');
-      if (end < 0 && head.length > MAX_HEAD_BYTES) return reject(wrong('does not answer in HTTP', 0));
+      if (end < 0 && head.length > MAX_HEAD_BYTES) return reject(proxyError('does not speak HTTP', 0));
       if (end < 0) continue;
-      // First: what is put back is readable at once, and would be read again and put back again without end.
+      // Before unshift: bytes that are put back are readable at once, so this listener would read them in a loop.
       socket.off('readable', read);
       if (head.length > end + 4) socket.unshift(head.subarray(end + 4));
       const status = Number(/^HTTP\/1\.[01] (\d{3})/.exec(head.toString('latin1', 0, 16))?.[1]);
       if (status >= 200 && status < 300) return resolve();
-      const words = status ? `answers ${status}` : 'does not answer in HTTP';
-      return reject(wrong(words, status || 0));
+      return reject(proxyError(status ? `responded ${status}` : 'does not speak HTTP', status || 0));
     }
   };
-  const closed = () => reject(wrong('hangs up'));
-  const late = () => reject(wrong('gives no answer in time'));
-  socket.on('readable', read).on('error', broken).on('close', closed).on('end', closed);
-  limit.addEventListener('abort', late, { once: true });
+  const onClose = () => reject(proxyError('closed the connection'));
+  const onTimeout = () => reject(proxyError('did not respond in time'));
+  socket.on('readable', read).on('error', onError).on('close', onClose).on('end', onClose);
+  limit.addEventListener('abort', onTimeout, { once: true });
   const header = authorization ? `Proxy-Authorization: ${authorization}\r\n` : '';
   socket.write(`CONNECT ${to} HTTP/1.1\r\nHost: ${to}\r\n${header}\r\n`);
   try {
     await promise;
   } finally {
-    limit.removeEventListener('abort', late);
-    socket.off('readable', read).off('error', broken).off('close', closed).off('end', closed);
+    limit.removeEventListener('abort', onTimeout);
+    socket.off('readable', read).off('error', onError).off('close', onClose).off('end', onClose);
   }
 }

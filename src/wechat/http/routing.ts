@@ -1,4 +1,4 @@
-/** Which connection a request leaves on, and what it says there: straight, through a tunnel, or by way of a proxy. */
+/** Chooses the connection of a request and the form of the request: direct, through a tunnel, or forwarded by a proxy. */
 import type { SecureContext } from 'node:tls';
 import { buildConnector } from 'undici';
 import { type ConnectionPool, createConnectionPool } from './connection-pool.ts';
@@ -8,11 +8,11 @@ import { resolvePublicAddress, ssrfGuardedLookup } from './ssrf-guard.ts';
 export interface RouteOptions {
   readonly proxyUrl?: string | undefined;
   readonly idleTimeoutMs: number;
-  /** Idle connections kept. How many are in use at once is bounded by whoever calls: one each. */
+  /** Idle connections that are kept open; default 32. The caller limits how many are in use at once. */
   readonly maxIdleConnections?: number;
-  /** DNS for guarded requests; the system's unless a test says otherwise. */
+  /** DNS lookup for requests with the SSRF guard; default the system's. */
   readonly resolve?: Parameters<typeof ssrfGuardedLookup>[0];
-  /** With the authorities of WECHAT_CA_FILE. */
+  /** Trusts the authorities of WECHAT_CA_FILE. */
   readonly secureContext?: SecureContext | undefined;
 }
 
@@ -21,13 +21,13 @@ export interface Route {
   readonly origin: string;
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
-  /** The proxy reads the request and may answer it itself. */
+  /** The proxy reads the request and may respond to it itself. */
   readonly isForwarded: boolean;
 }
 
 export interface Routes {
-  /** `guarded`: rejects with `address_refused` where the host leads to an address that is not public. */
-  to(url: URL, guarded: boolean): Promise<Route>;
+  /** `ssrfGuard`: rejects with `address_refused` where the host resolves to an address that is not public. */
+  to(url: URL, ssrfGuard: boolean): Promise<Route>;
   close(): Promise<void>;
 }
 
@@ -38,21 +38,25 @@ export function createRoutes(options: RouteOptions): Routes {
   const { proxyUrl, resolve, secureContext, idleTimeoutMs: timeout } = options;
   const limits = { headersTimeout: timeout, bodyTimeout: timeout };
   const tls = { timeout, allowH2: false, ...(secureContext && { secureContext }) };
-  const createPool = (keep: number, connect: buildConnector.connector) =>
-    createConnectionPool({ maxIdle: keep, limits, connect });
-  const keepIdle = options.maxIdleConnections ?? MAX_IDLE;
-  const pin = (hostname: string, signal: AbortSignal) => resolvePublicAddress(hostname, resolve, signal);
+  const createPool = (maxIdle: number, connect: buildConnector.connector) =>
+    createConnectionPool({ maxIdle, limits, connect });
+  const maxIdle = options.maxIdleConnections ?? MAX_IDLE;
+  const resolvePublic = (hostname: string, signal: AbortSignal) =>
+    resolvePublicAddress(hostname, resolve, signal);
   const proxy = proxyUrl ? { proxyUrl, timeoutMs: timeout, secureContext } : undefined;
   const pools = proxy
     ? {
-        open: createPool(keepIdle, createTunnelConnector(proxy)),
-        // The name is resolved and checked by us, and the proxy told the address.
-        guarded: createPool(MAX_IDLE_SSRF_GUARDED, createTunnelConnector({ ...proxy, resolve: pin })),
-        forward: createPool(keepIdle, createProxyDialer(proxy)),
+        unguarded: createPool(maxIdle, createTunnelConnector(proxy)),
+        // The name is resolved and checked here, and the proxy connects to the address.
+        ssrfGuarded: createPool(
+          MAX_IDLE_SSRF_GUARDED,
+          createTunnelConnector({ ...proxy, resolve: resolvePublic }),
+        ),
+        forwarded: createPool(maxIdle, createProxyDialer(proxy)),
       }
     : {
-        open: createPool(keepIdle, buildConnector(tls)),
-        guarded: createPool(
+        unguarded: createPool(maxIdle, buildConnector(tls)),
+        ssrfGuarded: createPool(
           MAX_IDLE_SSRF_GUARDED,
           buildConnector({ ...tls, lookup: ssrfGuardedLookup(resolve) }),
         ),
@@ -60,21 +64,21 @@ export function createRoutes(options: RouteOptions): Routes {
   const authorization = proxyUrl && proxyAuthorization(proxyUrl);
 
   return {
-    to: async (url, guarded) => {
+    to: async (url, ssrfGuard) => {
       const path = url.pathname + url.search;
-      if (!proxyUrl || !pools.forward || url.protocol !== 'http:')
+      if (!proxyUrl || !pools.forwarded || url.protocol !== 'http:')
         return {
-          pool: guarded ? pools.guarded : pools.open,
+          pool: ssrfGuard ? pools.ssrfGuarded : pools.unguarded,
           origin: url.origin,
           path,
           headers: {},
           isForwarded: false,
         };
-      // A proxy takes the host out of the request line, whatever Host says, so that the name must stand there. It
-      // resolves it once more; names that get here are WeChat's own.
-      if (guarded) await pin(url.hostname, AbortSignal.timeout(timeout));
+      // A proxy takes the host from the request line, whatever the Host header holds, so the line must hold the name.
+      // The proxy resolves the name a second time; only names of WeChat's own domains get here.
+      if (ssrfGuard) await resolvePublic(url.hostname, AbortSignal.timeout(timeout));
       return {
-        pool: pools.forward,
+        pool: pools.forwarded,
         origin: new URL(proxyUrl).origin,
         path: `http://${url.host}${path}`,
         headers: { host: url.host, ...(authorization && { 'proxy-authorization': authorization }) },
@@ -82,7 +86,7 @@ export function createRoutes(options: RouteOptions): Routes {
       };
     },
     close: async () => {
-      await Promise.all(Object.values(pools).map((each) => each.close()));
+      await Promise.all(Object.values(pools).map((pool) => pool.close()));
     },
   };
 }

@@ -1,23 +1,24 @@
 /**
- * Where links of video_url and PicUrl may lead. Such a link is a raw address with the real host as first path segment
- * (`http://203.205.137.89/vweixinp.tc.qq.com/…`), so that a list of hosts alone cannot work: what is checked in the
- * end is the address itself, at the moment of connecting.
+ * The SSRF guard: which addresses the links of video_url and PicUrl may lead to. Such a link is often a bare address
+ * with the real host as first path segment (`http://203.205.137.89/vweixinp.tc.qq.com/…`), so a list of hosts is not
+ * enough: the address itself is checked, at the moment of connecting.
  */
 import { type LookupAddress, type LookupOptions, lookup as systemLookup } from 'node:dns';
 import { BlockList, isIP, type LookupFunction } from 'node:net';
 import { failure } from '../../failures.ts';
+import { untilAborted } from '../../runtime/timeout.ts';
 
 const HOST_SUFFIXES = ['.weixin.qq.com', '.tc.qq.com', '.qpic.cn'];
 const CDN_SEGMENT = /^\/[a-z0-9-]+\.tc\.qq\.com(?:\/|$)/;
 
-/** Everything IANA calls special: private, loopback, link-local (metadata of clouds), CGNAT, documentation, multicast. */
+/** IANA's special-purpose ranges: private, loopback, link-local (cloud metadata), CGNAT, documentation, multicast. */
 const SPECIAL = new BlockList();
 for (const [net, prefix] of [
   ['0.0.0.0', 8],
   ['10.0.0.0', 8],
   ['100.64.0.0', 10],
   ['127.0.0.0', 8],
-  // Public by its number, but the host's own service in Azure.
+  // A public address by its number, but a service of the host itself in Azure.
   ['168.63.129.16', 32],
   ['169.254.0.0', 16],
   ['172.16.0.0', 12],
@@ -40,11 +41,11 @@ for (const [net, prefix] of [
 ] as const) {
   SPECIAL.addSubnet(net, prefix, 'ipv6');
 }
-/** All public IPv6 lies in here; mapped, compatible, NAT64, unique-local and link-local forms do not. */
+/** Contains all public IPv6 addresses, and no mapped, compatible, NAT64, unique-local or link-local ones. */
 const GLOBAL_IPV6 = new BlockList();
 GLOBAL_IPV6.addSubnet('2000::', 3, 'ipv6');
 
-/** Whether an address (no brackets) is public unicast. */
+/** Whether an address (without brackets) is public and unicast. */
 export function isPublicAddress(address: string): boolean {
   const family = isIP(address);
   if (family === 4) return !SPECIAL.check(address, 'ipv4');
@@ -54,8 +55,9 @@ export function isPublicAddress(address: string): boolean {
 const withoutBrackets = (hostname: string) => hostname.replace(/^\[|\]$/g, '');
 
 /**
- * Whether `url` may be fetched: `trusted` where `allowHosts` (host, or host:port) names it, `guarded` where its
- * addresses have yet to be checked on connecting. Throws `address_refused`; names the host only, for links carry keys.
+ * Checks whether `url` may be fetched. Returns `trusted` where `allowHosts` (host, or host:port) contains it, and
+ * `guarded` where its addresses must still be checked on connecting. Throws `address_refused` with the host only,
+ * because links contain keys.
  */
 export function checkLink(url: URL, allowHosts: readonly string[]): 'trusted' | 'guarded' {
   const host = url.hostname.toLowerCase();
@@ -82,8 +84,8 @@ type ResolveAll = (
 ) => void;
 
 /**
- * A `lookup` for sockets that refuses a name as soon as one of its addresses is not public. The socket connects to
- * what this returned and nothing else, so that a second, different DNS answer has no say.
+ * Returns a `lookup` for sockets that rejects a name when one of its addresses is not public. The socket connects to
+ * the returned address and does not resolve again, so a different second DNS response (DNS rebinding) has no effect.
  */
 export function ssrfGuardedLookup(resolve: ResolveAll = systemLookup): LookupFunction {
   return (hostname, options, callback) => {
@@ -99,18 +101,18 @@ export function ssrfGuardedLookup(resolve: ResolveAll = systemLookup): LookupFun
   };
 }
 
-/** The same for a way without sockets of our own (a proxy): one checked address of the host. */
+/** Resolves with one public address of the host, for connections that a proxy opens. Rejects as the lookup does. */
 export async function resolvePublicAddress(
   hostname: string,
   resolve: ResolveAll | undefined,
   signal: AbortSignal,
 ): Promise<string> {
   if (isIP(withoutBrackets(hostname)) !== 0) return withoutBrackets(hostname);
-  return await new Promise((resolved, rejected) => {
-    signal.addEventListener('abort', () => rejected(signal.reason), { once: true });
-    ssrfGuardedLookup(resolve)(hostname, {}, (error, address) => {
+  const address = new Promise<string>((resolved, rejected) => {
+    ssrfGuardedLookup(resolve)(hostname, {}, (error, found) => {
       if (error) rejected(error);
-      else resolved(String(address));
+      else resolved(String(found));
     });
   });
+  return await untilAborted(address, signal);
 }

@@ -1,4 +1,4 @@
-/** GET as a stream, with an end to every wait and to every body. Knows sockets and lengths, nothing of media. */
+/** GET requests with a streamed body. Every wait has a timeout and every body a maximum size; knows nothing of media. */
 import type { Dispatcher } from 'undici';
 import { FailureError, failure } from '../../failures.ts';
 import { joinHeaders } from '../../runtime/network/http-headers.ts';
@@ -7,46 +7,46 @@ import type { PooledConnection } from './connection-pool.ts';
 import { createRoutes, type RouteOptions } from './routing.ts';
 
 export interface HttpClientOptions extends RouteOptions {
-  /** Silence that ends a request: while connecting, before the headers, between two pieces of the body. */
+  /** Longest inactivity: while connecting, before the headers, and between two chunks of the body. */
   readonly idleTimeoutMs: number;
-  /** From the call to the last byte. */
+  /** Longest time from the call to the last byte. */
   readonly totalTimeoutMs: number;
   readonly maxBodyBytes: number;
 }
 
 export interface HttpResponse {
   readonly status: number;
-  /** Names in lower case; a repeated header is joined. */
+  /** Names are in lower case; repeated headers are joined. */
   readonly headers: Readonly<Record<string, string>>;
   /** From Content-Length. */
   readonly lengthBytes: number | undefined;
-  /** Whether a clean end of the body proves that it is whole: by length or by the last chunk. */
+  /** Whether a clean end of the body proves that it is complete: by its length or by the last chunk. */
   readonly endIsProven: boolean;
   /**
-   * Ends cleanly only after all announced bytes; otherwise throws `body_too_short`, `body_too_long`, `too_large`,
+   * Ends cleanly only after exactly the announced bytes. Otherwise throws `body_too_short`, `body_too_long`, `too_large`,
    * `timeout`, `network`, or the reason of the caller's signal.
    */
   readonly body: AsyncIterable<Uint8Array>;
-  /** Lets go of the connection, read or not. May be called at any time, repeatedly. */
+  /** Releases the connection, whether the body was read or not. Idempotent, and allowed at any time. */
   discard(): void;
 }
 
 export interface HttpRequest {
-  /** Only addresses that are public are connected to. */
+  /** Connect to public addresses only. */
   readonly ssrfGuard: boolean;
-  /** One media's own address: what is wrong with it is not the account's trouble. */
+  /** The URL is the link of one item: its failure does not concern the account. */
   readonly isLink?: boolean;
-  /** Stands in errors instead of the URL, which may hold a token. */
+  /** Used in errors instead of the URL, which may contain a token. */
   readonly where: string;
   /** The value of a Range header. */
   readonly range?: string;
-  /** Where less is left than the total timeout. */
+  /** Replaces the total timeout where less time is left. */
   readonly timeoutMs?: number;
 }
 
 export interface HttpClient {
-  /** Redirects are answers like any other: never followed. */
-  get(url: URL, how: HttpRequest, signal: AbortSignal): Promise<HttpResponse>;
+  /** Redirects are not followed: they are returned like any other response. */
+  get(url: URL, request: HttpRequest, signal: AbortSignal): Promise<HttpResponse>;
   close(): Promise<void>;
 }
 
@@ -57,51 +57,51 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
   const { maxBodyBytes } = options;
 
   return {
-    get: async (url, how, signal) => {
+    get: async (url, request, signal) => {
       signal.throwIfAborted();
-      const totalTimeoutMs = how.timeoutMs ?? options.totalTimeoutMs;
-      let lane: PooledConnection | undefined;
-      const limit = withLimit(signal, totalTimeoutMs, () => lane?.destroy());
-      const translate = (error: unknown, received?: Received) => {
+      const totalTimeoutMs = request.timeoutMs ?? options.totalTimeoutMs;
+      let connection: PooledConnection | undefined;
+      const limit = limitRequest(signal, totalTimeoutMs, () => connection?.destroy());
+      const toFailure = (error: unknown, received?: Received) => {
         signal.throwIfAborted();
         if (error instanceof FailureError) return error;
-        if (limit.passed) return failure('timeout', `${how.where}: not within ${totalTimeoutMs} ms`);
-        return connectionErrorToFailure(error, how, received);
+        if (limit.isOver) return failure('timeout', `${request.where}: not within ${totalTimeoutMs} ms`);
+        return connectionErrorToFailure(error, request, received);
       };
-      let leave = (_isClean: boolean) => limit.clear();
+      let release = (_isReusable: boolean) => limit.clear();
       try {
-        const { pool: lanes, origin, path, headers, isForwarded } = await routes.to(url, how.ssrfGuard);
+        const { pool, origin, path, headers, isForwarded } = await routes.to(url, request.ssrfGuard);
         signal.throwIfAborted();
-        if (limit.passed) throw new Error('too late');
-        const taken = lanes.acquire(origin);
-        lane = taken;
-        let isTaken = true;
-        leave = (isClean) => {
+        if (limit.isOver) throw new Error('timeout');
+        const acquired = pool.acquire(origin);
+        connection = acquired;
+        let isAcquired = true;
+        release = (isReusable) => {
           limit.clear();
-          if (isTaken) lanes.release(taken, isClean);
-          isTaken = false;
+          if (isAcquired) pool.release(acquired, isReusable);
+          isAcquired = false;
         };
-        taken.beginRequest();
-        const response = await taken.client.request({
+        acquired.beginRequest();
+        const response = await acquired.client.request({
           method: 'GET',
           path,
-          headers: { ...HEADERS, ...headers, ...(how.range && { range: how.range }) },
+          headers: { ...HEADERS, ...headers, ...(request.range && { range: request.range }) },
         });
         if (isForwarded && isProxyResponse(response.statusCode, response.headers)) {
           response.body.on('error', () => {}).destroy();
           const status = response.statusCode;
-          throw new ProxyError(`the proxy answers ${status} at GET http://${url.host}`, { status });
+          throw new ProxyError(`the proxy responded ${status} to GET http://${url.host}`, { status });
         }
-        return wrap(response, {
+        return toHttpResponse(response, {
           maxBodyBytes,
-          where: how.where,
-          translate,
-          leave,
-          excessBytes: taken.excessBytes,
+          where: request.where,
+          toFailure,
+          release,
+          excessBytes: acquired.excessBytes,
         });
       } catch (error) {
-        leave(false);
-        throw translate(error);
+        release(false);
+        throw toFailure(error);
       }
     },
     close: () => routes.close(),
@@ -113,31 +113,31 @@ interface Received {
   readonly of: number | undefined;
 }
 
-function wrap(
+function toHttpResponse(
   response: Dispatcher.ResponseData,
   context: {
     maxBodyBytes: number;
     where: string;
-    translate: (error: unknown, received: Received) => FailureError;
+    toFailure: (error: unknown, received: Received) => FailureError;
     excessBytes: (lengthBytes: number) => number;
-    leave: (isClean: boolean) => void;
+    release: (isReusable: boolean) => void;
   },
 ): HttpResponse {
   const { body } = response;
-  // A body let go of before its end emits an error nobody waits for.
+  // A body that is released before its end emits an error; without a listener it would end the process.
   body.on('error', () => {});
-  let isClean = false;
+  let isComplete = false;
   const discard = () => {
     body.destroy();
-    context.leave(isClean);
+    context.release(isComplete);
   };
   const headers = joinHeaders(response.headers);
   const announced = headers['content-length'];
   const lengthBytes = announced !== undefined && /^\d{1,15}$/.test(announced) ? Number(announced) : undefined;
 
-  /** By hand, as media-body.ts does: a generator in the chain costs turns of the loop for every piece. */
+  /** An iterator written by hand: an async generator costs extra event loop turns for every chunk. */
   function bytes(): AsyncIterableIterator<Uint8Array> {
-    const pieces = (body as AsyncIterable<Uint8Array>)[Symbol.asyncIterator]();
+    const chunks = (body as AsyncIterable<Uint8Array>)[Symbol.asyncIterator]();
     let received = 0;
     let isOver = false;
     const end = () => {
@@ -145,19 +145,19 @@ function wrap(
       discard();
       return { done: true, value: undefined } as const;
     };
-    const prove = () => {
+    const checkExcess = () => {
       const excess = lengthBytes === undefined ? 0 : context.excessBytes(lengthBytes);
       if (excess > 0)
         throw failure('body_too_long', `${context.where}: ${excess} bytes beyond ${lengthBytes}`);
-      isClean = true;
+      isComplete = true;
     };
     return {
       next: async () => {
         if (isOver) return end();
         try {
-          const step = await pieces.next();
+          const step = await chunks.next();
           if (step.done) {
-            prove();
+            checkExcess();
             return end();
           }
           received += step.value.length;
@@ -165,7 +165,7 @@ function wrap(
           return step;
         } catch (error) {
           try {
-            throw context.translate(error, { bytes: received, of: lengthBytes });
+            throw context.toFailure(error, { bytes: received, of: lengthBytes });
           } finally {
             end();
           }
@@ -177,7 +177,7 @@ function wrap(
       },
     };
   }
-  // undici ends a chunked body cleanly only after its last chunk (tried: a cut one throws).
+  // undici ends a chunked body cleanly only after its last chunk; a cut one throws.
   const isChunked = /\bchunked\s*$/i.test(headers['transfer-encoding'] ?? '');
   const endIsProven = lengthBytes !== undefined || isChunked;
   return { status: response.statusCode, headers, lengthBytes, endIsProven, body: bytes(), discard };
@@ -185,7 +185,7 @@ function wrap(
 
 export const tooLarge = (maxBytes: number) => failure('too_large', `more than ${maxBytes} bytes`);
 
-/** What undici or a socket says, in words of ours: theirs may quote the request. `cause` is the bare code. */
+/** Returns the failure for an error of undici or a socket. Only its code is kept: its message may quote the request. */
 function connectionErrorToFailure(
   error: unknown,
   { where, isLink = false }: Pick<HttpRequest, 'where' | 'isLink'>,
@@ -204,19 +204,19 @@ function connectionErrorToFailure(
 }
 
 /**
- * The caller's signal and a limit of our own in one, with nothing left hanging on the caller's afterwards. Either cuts
- * the connection, which is this request's alone: a signal for undici would be a controller and listeners for each request.
+ * Destroys the connection of one request when the caller's signal aborts or the time is over. `clear` removes the
+ * timer and the listener. undici gets no signal: that would cost a controller and listeners for each request.
  */
-function withLimit(signal: AbortSignal, totalMs: number, cut: () => void) {
-  const limit = { passed: false, clear: () => {} };
+function limitRequest(signal: AbortSignal, timeoutMs: number, destroy: () => void) {
+  const limit = { isOver: false, clear: () => {} };
   const timer = setTimeout(() => {
-    limit.passed = true;
-    cut();
-  }, totalMs);
-  signal.addEventListener('abort', cut, { once: true });
+    limit.isOver = true;
+    destroy();
+  }, timeoutMs);
+  signal.addEventListener('abort', destroy, { once: true });
   limit.clear = () => {
     clearTimeout(timer);
-    signal.removeEventListener('abort', cut);
+    signal.removeEventListener('abort', destroy);
   };
   return limit;
 }

@@ -1,4 +1,4 @@
-/** The first bytes decide what WeChat sent; neither the status nor Content-Type can be relied on to tell. */
+/** Decides from the first bytes of a body what WeChat sent: neither the status nor Content-Type is reliable. */
 import type { Kind } from '../../media.ts';
 import type { MediaType } from '../../media-type.ts';
 import { type ApiResponse, errcodeOf, parseApiResponse } from '../api/response.ts';
@@ -6,71 +6,79 @@ import { isTextLike, textOf } from './text-like.ts';
 
 /** Enough for any magic number. */
 export const HEAD_BYTES = 4096;
-/** What begins like JSON is read up to here, since it has to be parsed whole. */
+/** A body that begins like JSON is read up to this size, because JSON must be parsed as a whole. */
 export const JSON_BYTES = 64 * 1024;
 
 export type BodyClass =
   | { readonly is: 'media'; readonly type: MediaType }
-  | { readonly is: 'errcode'; readonly answer: ApiResponse; readonly errcode: number }
+  | { readonly is: 'errcode'; readonly response: ApiResponse; readonly errcode: number }
   | { readonly is: 'video_url'; readonly url: string }
   | { readonly is: 'failure'; readonly code: 'body_empty' | 'body_not_media'; readonly cause?: 'errcode' };
 
 const UNKNOWN_FORMAT: MediaType = { contentType: 'application/octet-stream', extension: 'bin' };
 
-/** Whether the first bytes can still become JSON: white space alone can. */
+/** Whether a body that starts with these bytes may be JSON. White space alone may be the start of JSON. */
 export const mayBecomeJson = (head: Uint8Array): boolean =>
   /^\s*(?:\{|$)/.test(textOf(head.subarray(0, HEAD_BYTES)));
 
 /**
- * Error answers come with status 200 as text/plain or application/json, media sometimes as `text/jpeg` or without a
- * type. So: nothing is empty; JSON with an errcode is an error; JSON with video_url a link; what is like a text is no
- * file; known magic is media; what then is called a text is not; the rest is media of a format without magic.
- * Only a `file` that comes as an attachment may itself be JSON, HTML or text. Real files of WeCom always do.
+ * Classifies a body. WeChat sends errors with status 200 as text/plain or application/json, and media sometimes as
+ * `text/jpeg` or without a type. The rules, in this order:
+ * 1. No bytes: `body_empty`.
+ * 2. JSON with an errcode is an error; JSON with `video_url` is a link.
+ * 3. Bytes that look like text are not a file.
+ * 4. A textual or compressed type is not media: the sniffed one, or Content-Type where no magic number is known.
+ * 5. All other bytes are media; without a known magic number as application/octet-stream.
+ *
+ * Only a `file` that is sent as an attachment may itself be JSON, HTML or text: WeCom sends all files that way.
  */
-export function classifyBody(given: {
+export function classifyBody(body: {
   readonly head: Uint8Array;
   /** Whether `head` is the whole body. */
   readonly isWhole: boolean;
   readonly sniffed: MediaType | undefined;
   readonly contentType: string | undefined;
   readonly kind: Kind;
-  /** By its disposition. */
+  /** By its Content-Disposition. */
   readonly isAttachment: boolean;
 }): BodyClass {
-  const { head, isWhole, sniffed, kind, isAttachment } = given;
+  const { head, isWhole, sniffed, kind, isAttachment } = body;
   if (head.length === 0) return { is: 'failure', code: 'body_empty' };
   if (kind === 'file' && isAttachment) return { is: 'media', type: sniffed ?? UNKNOWN_FORMAT };
   if (isWhole && mayBecomeJson(head)) {
-    const answer = parseApiResponse(jsonTextOf(head));
-    const errcode = answer && errcodeOf(answer);
-    if (answer && errcode) return { is: 'errcode', answer, errcode };
-    if (kind !== 'file' && typeof answer?.video_url === 'string')
-      return { is: 'video_url', url: answer.video_url };
-    if (answer && errcode !== undefined) return { is: 'errcode', answer, errcode };
+    const response = parseApiResponse(jsonTextOf(head));
+    const errcode = response && errcodeOf(response);
+    if (response && errcode) return { is: 'errcode', response, errcode };
+    if (kind !== 'file' && typeof response?.video_url === 'string')
+      return { is: 'video_url', url: response.video_url };
+    if (response && errcode !== undefined) return { is: 'errcode', response, errcode };
   }
-  // A voice without magic comes as an attachment too, and may then be of any length.
+  // A voice without a magic number is sent as an attachment too, and may then be of any length.
   const isKnown = sniffed !== undefined || isAttachment;
   const start = head.subarray(0, HEAD_BYTES);
   if (isTextLike(start, { isWhole: isWhole && start.length === head.length, isKnown })) {
-    // Cut, or more than JSON_BYTES: an error of WeChat all the same, which only cannot be read.
+    // JSON that is cut, or longer than JSON_BYTES: an error of WeChat that cannot be parsed.
     const cause = /^\s*\{\s*"(?:errcode|errmsg|base_resp)"/.test(textOf(start))
       ? ({ cause: 'errcode' } as const)
       : {};
     return { is: 'failure', code: 'body_not_media', ...cause };
   }
-  const type = sniffed?.contentType ?? given.contentType ?? '';
+  const type = sniffed?.contentType ?? body.contentType ?? '';
   if (isTextual(type) || COMPRESSED.has(type)) return { is: 'failure', code: 'body_not_media' };
   return { is: 'media', type: sniffed ?? UNKNOWN_FORMAT };
 }
 
-/** UTF-8 unless the bytes are UTF-16. */
+/** Decodes as UTF-8 unless the bytes are UTF-16. */
 const jsonTextOf = (head: Uint8Array): string =>
   head.includes(0) ? textOf(head).replace(/\0+$/, '') : Buffer.from(head).toString('utf8');
 
 const isTextual = (contentType: string) =>
   /^\s*(?:text\/|[^;]*(?:\bjson|\bxml|\bhtml|\brtf)\b)/i.test(contentType);
 
-/** What a gateway compressed without saying so; a page, as likely as not. A real .gz is a file with a disposition. */
+/**
+ * Formats of a body that a gateway compressed without Content-Encoding; it is most likely an error page. A real .gz
+ * file is a `file` with a disposition.
+ */
 const COMPRESSED: ReadonlySet<string> = new Set([
   'application/gzip',
   'application/zstd',

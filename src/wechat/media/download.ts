@@ -1,11 +1,12 @@
-/** Fetches a media: media/get, its first bytes, the link of a video where it answers with one. */
+/** Downloads one media item: media/get, or the video link that media/get returns. */
 import type { Account } from '../../account.ts';
 import { FailureError, failure } from '../../failures.ts';
 import type { Kind, ReferenceInput } from '../../media.ts';
 import type { Log } from '../../runtime/log.ts';
+import { parseRetryAfterMs } from '../../runtime/network/retry-after.ts';
 import { WECOM_BASE_URL } from '../api/client.ts';
 import { errcodeFailure, httpFailure } from '../api/response.ts';
-import { createHttpClient, type HttpClientOptions } from '../http/stream-get.ts';
+import { createHttpClient, type HttpClientOptions, type HttpRequest } from '../http/stream-get.ts';
 import { createLinks, type Link } from './links.ts';
 import { type ClassifiedResponse, createGetClassified, type MediaBody, toMediaBody } from './media-body.ts';
 import { openRanges } from './ranges.ts';
@@ -16,20 +17,20 @@ export interface DownloaderOptions
   extends Pick<HttpClientOptions, 'proxyUrl' | 'maxIdleConnections' | 'resolve' | 'secureContext'> {
   /** `https://api.weixin.qq.com`. */
   readonly baseUrl: string;
-  /** The same for accounts of WeCom; https://qyapi.weixin.qq.com unless told. */
+  /** The same for WeCom accounts; default {@link WECOM_BASE_URL}. */
   readonly wecomBaseUrl?: string | undefined;
-  /** The same over http, for videos that https does not serve; undefined or empty turns it off. */
+  /** The same over http, for videos that WeChat does not serve over https; undefined or empty turns it off. */
   readonly videoBaseUrl?: string | undefined;
-  /** `host` or `host:port`: the only exceptions to the address guard. */
+  /** `host` or `host:port`: the only exceptions from the SSRF guard. */
   readonly allowHosts: readonly string[];
   readonly idleTimeoutMs: number;
   readonly totalTimeoutMs: number;
   readonly maxMediaBytes: number;
-  /** How long a link that gave 404 is left alone before one more look. Real time, as sockets have it. */
+  /** Wait before a link that returned 404 is fetched once more; default 3 s. Not scaled by TIME_SCALE. */
   readonly linkRetryDelayMs?: number;
-  /** The size of the pieces in which WeCom's large files come. */
+  /** Size of the ranges in which large files of WeCom are requested; default 16 MiB. */
   readonly rangeBytes?: number;
-  /** Counts the calls that carried a token in clear. */
+  /** Called for each call that sends a token over plain http. */
   readonly onInsecureVideo?: (account: string) => void;
   readonly log: Pick<Log, 'warn'>;
 }
@@ -43,18 +44,17 @@ export interface DownloadRequest {
 }
 
 export interface Downloader {
-  /** Rejects with the FailureError of what WeChat answered; no error holds the token. */
+  /** Rejects with the failure for WeChat's response. No error contains the token. */
   open(request: DownloadRequest, signal: AbortSignal): Promise<MediaBody>;
-  /** Fetches a link out of a message, behind the address guard, with no token, cookie or Referer. */
+  /** Fetches a link from a message, through the SSRF guard, without token, cookie or Referer. */
   openLink(link: Link, signal: AbortSignal): Promise<MediaBody>;
   close(): Promise<void>;
 }
 
 const MEDIA_GET = 'media/get';
 const JSSDK = 'media/get/jssdk';
-/** WeCom: too large to be sent in one piece. */
+/** WeCom: the file is too large for one response. */
 const RANGE_REQUIRED = 830002;
-const LONGEST_RETRY_AFTER_MS = 3_600_000;
 
 export function createDownloader(options: DownloaderOptions): Downloader {
   const { maxMediaBytes } = options;
@@ -62,80 +62,77 @@ export function createDownloader(options: DownloaderOptions): Downloader {
   const get = createGetClassified(http, maxMediaBytes);
   const links = createLinks(get, options);
 
-  const baseOf = ({ account }: DownloadRequest) =>
+  const baseUrlOf = ({ account }: DownloadRequest) =>
     account.product === 'wecom' ? (options.wecomBaseUrl ?? WECOM_BASE_URL) : options.baseUrl;
 
   function mediaGet(baseUrl: string, request: DownloadRequest, call: string, signal: AbortSignal) {
     const url = new URL(`${baseUrl.replace(/\/+$/, '')}/cgi-bin/${call}`);
     url.searchParams.set('access_token', request.token);
     url.searchParams.set('media_id', request.mediaId);
-    return (range: { range?: string; withinMs?: number } = {}) =>
-      get(url, { ssrfGuard: false, where: call, kind: request.kind, ...range }, signal);
+    return (options: Pick<HttpRequest, 'range' | 'timeoutMs'> = {}) =>
+      get(url, { ssrfGuard: false, where: call, kind: request.kind, ...options }, signal);
   }
 
-  /** Throws what an answer without a media in it means. */
-  function refuse(
-    request: DownloadRequest,
-    { response: answer, bodyClass: verdict }: ClassifiedResponse,
-  ): never {
-    answer.discard();
-    if (verdict.is === 'errcode') {
+  /** Throws the failure for a response that is not a media file. */
+  function throwFailure(request: DownloadRequest, { response, bodyClass }: ClassifiedResponse): never {
+    response.discard();
+    if (bodyClass.is === 'errcode') {
       const { product } = request.account;
       const from = { product, endpoint: 'media_get', secrets: [request.token] } as const;
-      throw errcodeFailure(verdict.answer, verdict.errcode, from);
+      throw errcodeFailure(bodyClass.response, bodyClass.errcode, from);
     }
-    if (answer.status !== 200 && answer.status !== 206)
-      throw httpFailure(answer.status, MEDIA_GET, retryAfterMs(answer.headers['retry-after']));
-    if (verdict.is === 'failure') throw failure(verdict.code, MEDIA_GET, { cause: verdict.cause });
+    if (response.status !== 200 && response.status !== 206) {
+      const retryAfterMs = parseRetryAfterMs(response.headers['retry-after'], new Date());
+      throw httpFailure(response.status, MEDIA_GET, retryAfterMs);
+    }
+    if (bodyClass.is === 'failure') throw failure(bodyClass.code, MEDIA_GET, { cause: bodyClass.cause });
     throw failure('malformed_answer', MEDIA_GET);
   }
 
-  /** One call of media/get: a body, or the link that it answered with. */
+  /** Calls media/get once. Resolves with the file, or with the link that WeChat returned. */
   async function callMediaGet(
     baseUrl: string,
     request: DownloadRequest,
     signal: AbortSignal,
   ): Promise<MediaBody | { videoUrl: string }> {
     if (request.variant === 'jssdk') return await callJssdk(baseUrl, request, signal);
-    const ask = mediaGet(baseUrl, request, MEDIA_GET, signal);
-    const got = await ask();
-    const { response: answer, bodyClass: verdict } = got;
-    if (answer.status === 200 && verdict.is === 'media')
-      return toMediaBody(answer, verdict.type, got.body, 'media_get');
-    if (answer.status === 200 && verdict.is === 'video_url') {
-      answer.discard();
-      return { videoUrl: verdict.url };
+    const requestMedia = mediaGet(baseUrl, request, MEDIA_GET, signal);
+    const got = await requestMedia();
+    const { response, bodyClass, body } = got;
+    if (response.status === 200 && bodyClass.is === 'media')
+      return toMediaBody(response, bodyClass.type, body, 'media_get');
+    if (response.status === 200 && bodyClass.is === 'video_url') {
+      response.discard();
+      return { videoUrl: bodyClass.url };
     }
-    if (
-      request.account.product === 'wecom' &&
-      verdict.is === 'errcode' &&
-      verdict.errcode === RANGE_REQUIRED
-    ) {
-      answer.discard();
+    const isTooLargeAtOnce = bodyClass.is === 'errcode' && bodyClass.errcode === RANGE_REQUIRED;
+    if (request.account.product === 'wecom' && isTooLargeAtOnce) {
+      response.discard();
       return await openRanges(
-        (range, withinMs) => ask({ range, withinMs }),
-        (judged) => refuse(request, judged),
+        (range, timeoutMs) => requestMedia({ range, timeoutMs }),
+        (failed) => throwFailure(request, failed),
         options,
       );
     }
-    return refuse(request, got);
+    return throwFailure(request, got);
   }
 
-  /** HD voice (speex, 16 kHz). What has no such form is had as plain AMR, which is better than nothing. */
+  /** Downloads an HD voice (speex, 16 kHz), or the plain AMR voice where there is no HD one. */
   async function callJssdk(baseUrl: string, request: DownloadRequest, signal: AbortSignal) {
     try {
       const got = await mediaGet(baseUrl, request, JSSDK, signal)();
-      const { response: answer, bodyClass: verdict, body } = got;
-      if (answer.status !== 200 || verdict.is !== 'media') return refuse(request, got);
-      return toMediaBody(answer, verdict.type, body, 'jssdk');
+      const { response, bodyClass, body } = got;
+      if (response.status !== 200 || bodyClass.is !== 'media') return throwFailure(request, got);
+      return toMediaBody(response, bodyClass.type, body, 'jssdk');
     } catch (error) {
-      if (!(error instanceof FailureError) || !hasNoHighDefinition(error)) throw error;
+      if (!(error instanceof FailureError) || !hasNoHdVoice(error)) throw error;
       return await callMediaGet(baseUrl, { ...request, variant: undefined }, signal);
     }
   }
 
-  async function callEitherWay(request: DownloadRequest, signal: AbortSignal) {
-    const baseUrl = baseOf(request);
+  /** Calls media/get over https, and for a video that https does not serve once more over http. */
+  async function callWithHttpFallback(request: DownloadRequest, signal: AbortSignal) {
+    const baseUrl = baseUrlOf(request);
     try {
       return await callMediaGet(baseUrl, request, signal);
     } catch (error) {
@@ -144,7 +141,7 @@ export function createDownloader(options: DownloaderOptions): Downloader {
       options.onInsecureVideo?.(request.account.account);
       options.log.warn(
         { account: request.account.account, kind: request.kind, after: error.failure.code },
-        'asking for a video over http: the access token travels in clear',
+        'download: video requested over http, the access token is not encrypted',
       );
       return await callMediaGet(insecureUrl, request, signal);
     }
@@ -152,24 +149,24 @@ export function createDownloader(options: DownloaderOptions): Downloader {
 
   return {
     open: async (request, signal) => {
-      const got = await callEitherWay(request, signal);
+      const got = await callWithHttpFallback(request, signal);
       if (!('videoUrl' in got)) return got;
       const link = { url: got.videoUrl, source: 'video_url', kind: request.kind } as const;
-      return await links.openVideo(link, () => callEitherWay(request, signal), signal);
+      return await links.openVideo(link, () => callWithHttpFallback(request, signal), signal);
     },
     openLink: links.openPicture,
     close: () => http.close(),
   };
 }
 
-/** The call is not for this voice, or not for this account; the plain one may be. */
-const hasNoHighDefinition = ({ failure: { class: kind, code } }: FailureError) =>
-  kind === 'permanent_media' || code === 'http_refused' || code === 'api_unauthorized';
+/** The HD call is not possible for this voice or this account; the plain one may be. */
+const hasNoHdVoice = ({ failure: { class: failureClass, code } }: FailureError) =>
+  failureClass === 'permanent_media' || code === 'http_refused' || code === 'api_unauthorized';
 
 /**
- * The documentation of record says that videos are not served over https. Only what looks like that leads to http:
- * a page, nothing, a closed port, an answer nobody understands. Never an errcode, a cut one included, nor trouble that
- * may pass.
+ * Whether a video may have to be requested over http: the documentation of record says that videos are not served over
+ * https. Only for responses that fit: a page, an empty body, a refused connection, or one that cannot be understood.
+ * Not for an errcode, even a cut one, and not for failures that may pass.
  */
 function mayNeedHttp(kind: Kind, error: unknown): error is FailureError {
   if (kind !== 'video' && kind !== 'shortvideo') return false;
@@ -178,9 +175,4 @@ function mayNeedHttp(kind: Kind, error: unknown): error is FailureError {
   const { code } = error.failure;
   if (code === 'network') return error.cause === 'ECONNREFUSED';
   return ['body_empty', 'body_not_media', 'malformed_answer', 'http_refused'].includes(code);
-}
-
-function retryAfterMs(header: string | undefined): number | undefined {
-  const seconds = /^\s*(\d{1,6})\s*$/.exec(header ?? '')?.[1];
-  return seconds === undefined ? undefined : Math.min(Number(seconds) * 1000, LONGEST_RETRY_AFTER_MS);
 }

@@ -1,4 +1,4 @@
-/** Links out of answers and messages: fetched behind the address guard, with no token, cookie or Referer. */
+/** Fetches the links in responses and messages: through the SSRF guard, without token, cookie or Referer. */
 import { setTimeout as wait } from 'node:timers/promises';
 import { FailureError, failure } from '../../failures.ts';
 import type { Kind, Source } from '../../media.ts';
@@ -12,14 +12,14 @@ export interface Link {
   readonly kind: Kind;
 }
 
-/** A fresh link, or the video itself: the same media id may be answered either way. */
+/** Resolves with a fresh link, or with the video itself: WeChat may send either for the same media id. */
 export type RequestFreshLink = () => Promise<MediaBody | { videoUrl: string }>;
 
-/** "video_url gives 404, works a few seconds later": one more look after this. */
+/** Users report that a video_url returns 404 and works a few seconds later: it is fetched once more after this time. */
 const RETRY_DELAY_MS = 3_000;
-/** No connection over https, or none through this proxy. */
+/** There is no connection over https, or none through this proxy. */
 const NO_HTTPS = /^(network|tls_\w+|proxy_(refused|unfit|failed))$/;
-/** The next try asks for a fresh link, and need not wait as long as after other trouble. */
+/** The next attempt requests a fresh link, so it need not wait as long as after other failures. */
 const FRESH_LINK_MS = 5_000;
 
 export function createLinks(
@@ -29,16 +29,16 @@ export function createLinks(
   const retryDelayMs = options.linkRetryDelayMs ?? RETRY_DELAY_MS;
 
   async function fetchLink(url: URL, link: Link, signal: AbortSignal): Promise<MediaBody> {
-    const guarded = checkLink(url, options.allowHosts) === 'guarded';
-    const {
-      response: answer,
-      bodyClass: verdict,
-      body,
-    } = await get(url, { ssrfGuard: guarded, isLink: true, where: link.source, kind: link.kind }, signal);
-    if (answer.status === 200 && verdict.is === 'media')
-      return toMediaBody(answer, verdict.type, body, link.source);
-    answer.discard();
-    const { status } = answer;
+    const ssrfGuard = checkLink(url, options.allowHosts) === 'guarded';
+    const { response, bodyClass, body } = await get(
+      url,
+      { ssrfGuard, isLink: true, where: link.source, kind: link.kind },
+      signal,
+    );
+    const { status } = response;
+    if (status === 200 && bodyClass.is === 'media')
+      return toMediaBody(response, bodyClass.type, body, link.source);
+    response.discard();
     if (link.source === 'video_url') {
       const why = status === 200 ? 'no media behind the link' : `HTTP ${status}`;
       throw failure('video_link_failed', why, { cause: status, retryAfterMs: FRESH_LINK_MS });
@@ -54,7 +54,7 @@ export function createLinks(
   }
 
   return {
-    /** The picture behind a PicUrl: over https where it can be had, though WeChat writes http. */
+    /** Opens the picture of a PicUrl. Uses https where the host has it, although WeChat writes http. */
     openPicture: async (link: Link, signal: AbortSignal): Promise<MediaBody> => {
       const url = parse(link);
       const secure = toHttps(url, options.allowHosts);
@@ -62,14 +62,18 @@ export function createLinks(
       try {
         return await fetchLink(secure, link, signal);
       } catch (error) {
-        // That https works is a report, not documentation; the link carries nothing to hide.
+        // That https works is reported by users, not documented. The link contains nothing secret.
         if (!(error instanceof FailureError) || !NO_HTTPS.test(error.failure.code)) throw error;
         return await fetchLink(url, link, signal);
       }
     },
 
-    /** The video behind a link that may be too young (404) or too old (403): one more look, not more. */
-    openVideo: async (link: Link, askAgain: RequestFreshLink, signal: AbortSignal): Promise<MediaBody> => {
+    /** Opens the video of a link. One that is too new (404) or has expired (403) is fetched a second time, not more. */
+    openVideo: async (
+      link: Link,
+      requestFreshLink: RequestFreshLink,
+      signal: AbortSignal,
+    ): Promise<MediaBody> => {
       try {
         return await fetchLink(parse(link), link, signal);
       } catch (error) {
@@ -79,15 +83,16 @@ export function createLinks(
           return await fetchLink(parse(link), link, signal);
         }
         if (status !== 403) throw error;
-        const fresh = await askAgain();
+        const fresh = await requestFreshLink();
         if (!('videoUrl' in fresh)) return fresh;
-        const again = { ...link, url: fresh.videoUrl };
-        return await fetchLink(parse(again), again, signal);
+        const freshLink = { ...link, url: fresh.videoUrl };
+        return await fetchLink(parse(freshLink), freshLink, signal);
       }
     },
   };
 }
 
+/** Rejects with the signal's own reason, where the timer of Node would reject with an AbortError. */
 async function sleep(ms: number, signal: AbortSignal): Promise<void> {
   try {
     await wait(ms, undefined, { signal });
@@ -96,7 +101,7 @@ async function sleep(ms: number, signal: AbortSignal): Promise<void> {
   }
 }
 
-/** The same link over https, for hosts that are known to have it. */
+/** Returns the same link over https, for hosts that are known to have it; undefined for all others. */
 function toHttps(url: URL, allowHosts: readonly string[]): URL | undefined {
   const isKnown = url.hostname.toLowerCase().endsWith('.qpic.cn');
   if (url.protocol !== 'http:' || url.port !== '' || !isKnown) return undefined;

@@ -1,4 +1,4 @@
-/** One GET, judged by its first bytes: what download.ts, links.ts and ranges.ts have in common. */
+/** One GET whose body is classified by its first bytes; shared by download.ts, links.ts and ranges.ts. */
 import { failure } from '../../failures.ts';
 import type { Kind, Source } from '../../media.ts';
 import { type MediaType, sniff } from '../../media-type.ts';
@@ -9,46 +9,46 @@ import { parseFileName } from './file-name.ts';
 
 export interface MediaBody {
   readonly source: Source;
-  /** Content-Type as sent, cut to 100 characters; known to be wrong at times. */
+  /** Content-Type as WeChat sent it, cut to 100 characters; it is sometimes wrong. */
   readonly declaredType?: string;
   readonly fileName?: string;
-  /** From Content-Length, or the total of ranges; `body` ends cleanly only after so many bytes. */
+  /** From Content-Length, or the total of the ranges; `body` ends cleanly only after this many bytes. */
   readonly lengthBytes?: number;
   /**
-   * Whether a clean end of `body` proves that it is whole: by its length, or by the last chunk of a chunked one.
-   * False where the end is only that the connection was closed, which a cut looks like too.
+   * Whether a clean end of `body` proves that it is complete: by its length, or by the last chunk of a chunked body.
+   * False where the body ends with the connection: a body that is cut ends the same way.
    */
   readonly endIsProven: boolean;
-  /** By the first bytes; application/octet-stream and `bin` for formats without magic. */
+  /** The type by the first bytes; application/octet-stream and `bin` for formats without a magic number. */
   readonly sniffed: MediaType;
-  /** All bytes from the first on; to be read once. Throws FailureErrors, or the reason of the signal. */
+  /** All bytes from the first on. Can be read once. Throws FailureErrors, or the signal's reason. */
   readonly body: AsyncIterable<Uint8Array>;
-  /** Lets go of the connection. To be called in any case; harmless after the end. */
+  /** Releases the connection. Must always be called; idempotent. */
   discard(): void;
 }
 
 export interface ClassifiedResponse {
   readonly response: HttpResponse;
   readonly bodyClass: BodyClass;
-  /** The first bytes included. */
+  /** All bytes, including those that were read to classify it. */
   readonly body: AsyncIterable<Uint8Array>;
 }
 
 export type GetClassified = (
   url: URL,
-  how: HttpRequest & { kind: Kind },
+  request: HttpRequest & { kind: Kind },
   signal: AbortSignal,
 ) => Promise<ClassifiedResponse>;
 
 export function createGetClassified(http: HttpClient, maxMediaBytes: number): GetClassified {
-  return async (url, how, signal) => {
-    const response = await http.get(url, how, signal);
+  return async (url, request, signal) => {
+    const response = await http.get(url, request, signal);
     try {
       const encoding = response.headers['content-encoding']?.trim().toLowerCase();
       if (encoding && encoding !== 'identity')
-        throw failure('body_encoded', `${how.where}: ${encoding.slice(0, 40)}`);
+        throw failure('body_encoded', `${request.where}: ${encoding.slice(0, 40)}`);
       if ((response.lengthBytes ?? 0) > maxMediaBytes) throw tooLarge(maxMediaBytes);
-      return { response, ...(await readHead(response, how.kind)) };
+      return { response, ...(await readHead(response, request.kind)) };
     } catch (error) {
       response.discard();
       throw error;
@@ -56,34 +56,34 @@ export function createGetClassified(http: HttpClient, maxMediaBytes: number): Ge
   };
 }
 
-/** A name without a type in front of it was met too: `filename=".amr"`. */
+/** WeChat also sends a file name without a disposition type: `filename=".amr"`. */
 export const isAttachment = ({ headers }: Pick<HttpResponse, 'headers'>): boolean =>
   /^\s*(?:attachment\b|filename\*?\s*=)/i.test(headers['content-disposition'] ?? '');
 
-/** Reads as much as the judgement needs, and gives the body back whole. */
+/** Reads as many bytes as the classification needs; the returned body still contains them. */
 async function readHead(
   response: HttpResponse,
   kind: Kind,
 ): Promise<Pick<ClassifiedResponse, 'body' | 'bodyClass'>> {
   const rest = response.body[Symbol.asyncIterator]();
-  const pieces: Uint8Array[] = [];
+  const chunks: Uint8Array[] = [];
   let size = 0;
   let isWhole = false;
-  let enough = HEAD_BYTES;
-  while (size < enough && !isWhole) {
+  let neededBytes = HEAD_BYTES;
+  while (size < neededBytes && !isWhole) {
     const next = await rest.next();
     if (next.done) {
       isWhole = true;
     } else {
-      pieces.push(next.value);
+      chunks.push(next.value);
       size += next.value.length;
-      // White space may come in a piece of its own.
-      enough = mayBecomeJson(pieces.length === 1 ? next.value : Buffer.concat(pieces))
+      // White space before the JSON may arrive in a chunk of its own.
+      neededBytes = mayBecomeJson(chunks.length === 1 ? next.value : Buffer.concat(chunks))
         ? JSON_BYTES
         : HEAD_BYTES;
     }
   }
-  const head = pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces);
+  const head = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
   const bodyClass = classifyBody({
     head,
     isWhole,
@@ -92,23 +92,23 @@ async function readHead(
     kind,
     isAttachment: isAttachment(response),
   });
-  return { bodyClass, body: replayed(pieces, isWhole ? undefined : rest) };
+  return { bodyClass, body: replayed(chunks, isWhole ? undefined : rest) };
 }
 
-/** What was read already, then the rest. */
+/** Yields the chunks that were already read, then the rest. */
 function replayed(
-  pieces: Uint8Array[],
+  chunks: Uint8Array[],
   rest: AsyncIterator<Uint8Array> | undefined,
 ): AsyncIterableIterator<Uint8Array> {
   const end = { done: true, value: undefined } as const;
   return {
     next: async () => {
-      const value = pieces.shift();
+      const value = chunks.shift();
       if (value) return { done: false, value };
       return rest ? await rest.next() : end;
     },
     return: async () => {
-      pieces.length = 0;
+      chunks.length = 0;
       await rest?.return?.();
       return end;
     },

@@ -1,25 +1,25 @@
-/** The day's quota of media/get, where the platform lets the account read it. */
+/** Reads the daily quota of media/get, where the platform allows the account to read it. */
 import type { Account } from '../../account.ts';
 import type { WechatApi } from '../api/client.ts';
 import type { Tokens } from '../tokens/tokens.ts';
 
 export interface Quota {
-  /** Calls a day; grows with the number of followers. */
+  /** Calls per day; grows with the number of followers. */
   readonly dailyLimit: number;
   readonly used: number;
   readonly remain: number;
 }
 
-/** Throws the signal's reason alone. */
+/** Resolves with undefined where the quota cannot be read. Rejects only with the signal's reason. */
 export type QuotaReader = (account: Account, signal: AbortSignal) => Promise<Quota | undefined>;
 
 const PATH = '/cgi-bin/openapi/quota/get';
-const COUNTED = '/cgi-bin/media/get';
+const QUERIED_PATH = '/cgi-bin/media/get';
 
 /**
- * Reads how much of the day is left: after 45009 it tells the day's end from a minute's limit, which some accounts
- * meet under the same number. Undefined where it cannot be read (WeCom has no such call; permissions; a failure): what
- * is not known changes nothing.
+ * Reads how much of the daily quota is left. After 45009 this distinguishes an exhausted daily quota from a limit per
+ * minute, for which some accounts get the same errcode. The quota cannot be read for WeCom, which has no such call,
+ * without the permission, or when the call fails; callers then continue as if they had not asked.
  */
 export function createQuotaReader(deps: {
   api: Pick<WechatApi, 'call'>;
@@ -29,18 +29,18 @@ export function createQuotaReader(deps: {
     if (account.product === 'wecom') return undefined;
     try {
       const { value } = await deps.tokens.get(account, signal);
-      const answer = await deps.api.call(
+      const response = await deps.api.call(
         {
           product: account.product,
           endpoint: 'quota',
           path: PATH,
           query: { access_token: value },
-          body: { cgi_path: COUNTED },
+          body: { cgi_path: QUERIED_PATH },
           secrets: [account.secret, value],
         },
         signal,
       );
-      const { daily_limit, used, remain } = Object(answer.quota) as Record<string, unknown>;
+      const { daily_limit, used, remain } = Object(response.quota) as Record<string, unknown>;
       const counts = [daily_limit, used, remain].map(Number);
       if (!counts.every((count) => Number.isSafeInteger(count))) return undefined;
       const [dailyLimit, usedCount, left] = counts as [number, number, number];

@@ -471,7 +471,7 @@ test('a link that is too young gets one more look, and then a fresh one with the
     if (++looks % 2 === 1) response.writeHead(404).end('not yet');
     else response.end(MP4);
   });
-  const how = { allowHosts: ['127.0.0.1'], linkSettleMs: 20 };
+  const how = { allowHosts: ['127.0.0.1'], linkRetryDelayMs: 20 };
   const media = await open(t, wechat.url, how).downloader.open(asked({ kind: 'video' }), NEVER);
   assert.deepEqual(await bytesOf(media.body), MP4);
   assert.deepEqual([cdn.requests.length, wechat.requests.length], [2, 1]);
