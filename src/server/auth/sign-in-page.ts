@@ -45,7 +45,8 @@ function document(language: Language, head: string, body: string): string {
 <meta name="robots" content="noindex">
 <title>wechat-media-archiver</title>
 <link rel="icon" href="/login/icon.svg" type="image/svg+xml">
-<link rel="stylesheet" href="/login/page.css">
+<link rel="stylesheet" href="/login/base.css">
+<link rel="stylesheet" href="/login/sign-in.css">
 ${head}</head>
 <body class="sign-in">
 <main class="sign-in-box">

@@ -1,10 +1,10 @@
-// Dead letters by failure, trying them again, and how far that is.
+// Dead letters by failure, redriving them, and the progress of redrives.
 import { el, reconcile, setText, timeOf } from './elements.js';
 
-/** How long a redrive that has ended is still shown. */
+/** How long a redrive is shown after its end. */
 const SHOWN_MS = 10 * 60_000;
-/** WeChat offers no way to have them, however often they are tried. */
-const NEVER = 'not_downloadable';
+/** The code of items that WeChat offers no way to download: redriving them is pointless. */
+const NOT_DOWNLOADABLE = 'not_downloadable';
 
 const filterOf = ({ account, code, errcode }) => ({
   account,
@@ -13,23 +13,23 @@ const filterOf = ({ account, code, errcode }) => ({
 });
 
 /**
- * `actions.redrive`: absent where the reader may not. `actions.showOnly` narrows the list of media to a group.
- * @param {{section, list, all}} places
+ * `actions.redrive` is undefined where the user may not. `actions.showOnly` filters the list of media items by a group.
+ * @param {{section, list, all}} elements
  */
-export function showDead({ section, list, all }, groups, speech, accountNames, actions) {
-  const { words } = speech;
+export function showDead({ section, list, all }, groups, locale, accountNames, actions) {
+  const { texts } = locale;
   const { redrive, showOnly } = actions;
   section.hidden = groups.length === 0 && section.querySelector('#redrives').hidden;
-  all.hidden = !redrive || groups.filter(({ code }) => code !== NEVER).length < 2;
-  all.onclick = () => redrive?.({ title: words.redriveAll, body: { all: true } });
+  all.hidden = !redrive || groups.filter(({ code }) => code !== NOT_DOWNLOADABLE).length < 2;
+  all.onclick = () => redrive?.({ title: texts.redriveAll, body: { all: true } });
   reconcile(list, groups, {
     key: (group) => `${group.account}/${group.code}/${group.errcode ?? ''}`,
-    sign: (group) => JSON.stringify([speech.language, group]),
+    version: (group) => JSON.stringify([locale.language, group]),
     build: (group) =>
       el(
         'li',
         { class: 'row' },
-        el('strong', { class: 'tally' }, speech.number(group.count)),
+        el('strong', { class: 'count-badge' }, locale.number(group.count)),
         el(
           'div',
           { class: 'row-text' },
@@ -39,19 +39,19 @@ export function showDead({ section, list, all }, groups, speech, accountNames, a
         el(
           'p',
           { class: 'row-end' },
-          codeOf(group, words, showOnly),
+          codeOf(group, texts, showOnly),
           el('span', {}, accountNames.get(group.account) ?? group.account),
           timeOf(group.lastAt, 'last'),
-          redrive && group.code !== NEVER
+          redrive && group.code !== NOT_DOWNLOADABLE
             ? el(
                 'button',
                 {
                   type: 'button',
                   class: 'button',
-                  'aria-label': words.redriveNamed(String(group.errcode ?? group.code)),
+                  'aria-label': texts.redriveNamed(String(group.errcode ?? group.code)),
                   onclick: () => redrive({ title: group.message, body: { filter: filterOf(group) } }),
                 },
-                words.redrive,
+                texts.redrive,
               )
             : null,
         ),
@@ -59,10 +59,10 @@ export function showDead({ section, list, all }, groups, speech, accountNames, a
   });
 }
 
-function codeOf(group, words, showOnly) {
+function codeOf(group, texts, showOnly) {
   const code = el('code', {}, String(group.errcode ?? group.code));
   if (group.errcode === undefined) return code;
-  const label = words.showOnly(group.errcode);
+  const label = texts.showOnly(group.errcode);
   return el(
     'button',
     { type: 'button', class: 'code-link', 'aria-label': label, title: label, onclick: () => showOnly(group) },
@@ -70,32 +70,32 @@ function codeOf(group, words, showOnly) {
   );
 }
 
-function whatOf({ filter }, words, accountNames) {
+function whatOf({ filter }, texts, accountNames) {
   const { errcode = [], code = [], class: classes = [], kind = [], account = [] } = filter;
-  // An errcode says more than its name.
+  // An errcode is more specific than a code.
   const causes = errcode.length > 0 ? errcode : [...code, ...classes];
-  const kinds = kind.map((one) => words[one] ?? one);
-  const accounts = account.map((one) => accountNames.get(one) ?? one);
-  return [...causes, ...kinds, ...accounts].join(' · ') || words.everything;
+  const kinds = kind.map((name) => texts[name] ?? name);
+  const accounts = account.map((id) => accountNames.get(id) ?? id);
+  return [...causes, ...kinds, ...accounts].join(' · ') || texts.everything;
 }
 
-function progressText({ state, done, skipped, total }, speech) {
-  const { words } = speech;
-  const word = { running: words.redriving, stopped: words.redriveStopped, done: words.redriveDone }[state];
-  const text = word(speech.number(done), speech.number(total));
-  return skipped > 0 ? `${text} ${words.redriveSkipped(speech.number(skipped))}` : text;
+function progressText({ state, done, skipped, total }, locale) {
+  const { texts } = locale;
+  const format = { running: texts.redriving, stopped: texts.redriveStopped, done: texts.redriveDone }[state];
+  const text = format(locale.number(done), locale.number(total));
+  return skipped > 0 ? `${text} ${texts.redriveSkipped(locale.number(skipped))}` : text;
 }
 
-/** Those that run and those that have just ended. `stop`: absent where the reader may not. */
-export function showRedrives(list, redrives, speech, accountNames, { stop }) {
-  const { words } = speech;
+/** Redrives that run or have just ended. `stop` is undefined where the user may not. */
+export function showRedrives(list, redrives, locale, accountNames, { stop }) {
+  const { texts } = locale;
   const shown = redrives.filter(
     ({ state, endedAt }) => state === 'running' || Date.parse(endedAt) > Date.now() - SHOWN_MS,
   );
   list.hidden = shown.length === 0;
   reconcile(list, shown, {
     key: (one) => one.id,
-    sign: (one) => JSON.stringify([speech.language, one.state, accountNames.size]),
+    version: (one) => JSON.stringify([locale.language, one.state, accountNames.size]),
     build: (one) =>
       el(
         'li',
@@ -106,75 +106,75 @@ export function showRedrives(list, redrives, speech, accountNames, { stop }) {
           el(
             'p',
             {},
-            el('strong', {}, whatOf(one, words, accountNames)),
+            el('strong', {}, whatOf(one, texts, accountNames)),
             ' – ',
             el('span', { role: 'status' }),
           ),
           el(
             'p',
             { class: 'hint' },
-            words.redriveBy(one.actor),
+            texts.redriveBy(one.actor),
             one.reason ? ` · ${one.reason}` : '',
             ' · ',
             timeOf(one.askedAt, 'ago'),
           ),
         ),
-        el('progress', { max: Math.max(1, one.total), 'aria-label': words.progress }),
+        el('progress', { max: Math.max(1, one.total), 'aria-label': texts.progress }),
         stop && one.state === 'running'
           ? el(
               'button',
               { type: 'button', class: 'button', onclick: (event) => stop(one, event.currentTarget) },
-              words.stop,
+              texts.stop,
             )
           : null,
       ),
-    touch: (child, one) => {
-      setText(child.querySelector('[role=status]'), progressText(one, speech));
-      // With nothing left to do it is complete, whatever was skipped.
+    update: (child, one) => {
+      setText(child.querySelector('[role=status]'), progressText(one, locale));
+      // A redrive that is done is complete, also where items were skipped.
       child.querySelector('progress').value = one.state === 'done' ? Math.max(1, one.total) : one.done;
     },
   });
 }
 
-/** Says how many media it is about before anything is done. `ask(dryRun, reason)` rejects where it did not work. */
-export function openRedrive(dialog, title, speech, ask) {
-  const { words } = speech;
-  const count = el('p', { role: 'status' }, words.counting);
+/** Shows how many items match before anything is done. `redrive(dryRun, reason)` rejects where it failed. */
+export function openRedrive(dialog, title, locale, redrive) {
+  const { texts } = locale;
+  const count = el('p', { role: 'status' }, texts.counting);
   const reason = el('input', { id: 'redrive-reason', type: 'text', maxlength: 300, autocomplete: 'off' });
-  const go = el('button', { type: 'submit', class: 'primary', disabled: true }, words.redrive);
-  const trouble = () => setText(count, words.notDone);
+  const submit = el('button', { type: 'submit', class: 'primary', disabled: true }, texts.redrive);
+  const showFailure = () => setText(count, texts.notDone);
   const form = el(
     'form',
     { method: 'dialog' },
     el('h2', { id: 'redrive-title' }, title),
     count,
-    el('label', { for: 'redrive-reason' }, words.reason),
+    el('label', { for: 'redrive-reason' }, texts.reason),
     reason,
     el(
       'p',
       { class: 'choices' },
-      el('button', { type: 'button', class: 'button', onclick: () => dialog.close() }, words.cancel),
-      go,
+      el('button', { type: 'button', class: 'button', onclick: () => dialog.close() }, texts.cancel),
+      submit,
     ),
   );
   form.addEventListener('submit', async (event) => {
     event.preventDefault();
-    go.disabled = true;
+    submit.disabled = true;
     try {
-      await ask(false, reason.value.trim());
+      await redrive(false, reason.value.trim());
       dialog.close();
     } catch {
-      trouble();
-      go.disabled = false;
+      showFailure();
+      submit.disabled = false;
     }
   });
   dialog.replaceChildren(form);
   dialog.showModal();
-  ask(true, '')
+  redrive(true, '')
     .then(({ matched }) => {
-      setText(count, words.matched(speech.number(matched)));
-      setText(go, words.redriveCount(speech.number(matched)));
-      go.disabled = matched === 0;
+      setText(count, texts.matched(locale.number(matched)));
+      setText(submit, texts.redriveCount(locale.number(matched)));
+      submit.disabled = matched === 0;
     })
-    .catch(trouble);
+    .catch(showFailure);
 }

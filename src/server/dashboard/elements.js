@@ -1,4 +1,4 @@
-// Building and updating the page. Text from outside becomes text nodes, never markup.
+// Creates and updates elements. Text from outside becomes text nodes, never markup.
 
 /** An element with attributes and children; null and undefined children are left out. */
 export function el(name, attributes = {}, ...children) {
@@ -12,7 +12,7 @@ export function el(name, attributes = {}, ...children) {
   return element;
 }
 
-/** A drawing from the set below; says nothing to a screen reader. */
+/** An icon of the set below, hidden from screen readers. */
 export function icon(name) {
   const svg = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
   svg.setAttribute('viewBox', '0 0 24 24');
@@ -34,57 +34,57 @@ const ICONS = {
 };
 
 /**
- * Makes the children of `parent` one for each item, keeping those whose content is the same: nothing flickers, and a
- * film that plays goes on. `sign` says what a child shows; when it changes, `build` makes the child anew.
+ * Gives `parent` one child for each item and keeps children that have not changed: nothing flickers, and a video goes on
+ * playing. `version` stands for what a child shows; when it changes, `build` creates a new child. `update` runs each time.
  */
-export function reconcile(parent, items, { key, sign, build, touch }) {
+export function reconcile(parent, items, { key, version, build, update }) {
   const old = new Map([...parent.children].map((child) => [child.dataset.key, child]));
-  let place = parent.firstElementChild;
+  let position = parent.firstElementChild;
   for (const item of items) {
     const name = key(item);
-    const signature = sign(item);
+    const current = version(item);
     let child = old.get(name);
     old.delete(name);
-    if (!child || child.dataset.sign !== signature) {
+    if (!child || child.dataset.version !== current) {
       const fresh = build(item);
       fresh.dataset.key = name;
-      fresh.dataset.sign = signature;
-      if (child === place && child) place = child.nextElementSibling;
+      fresh.dataset.version = current;
+      if (child === position && child) position = child.nextElementSibling;
       const hadFocus = child?.contains(document.activeElement);
       child?.remove();
       child = fresh;
-      parent.insertBefore(child, place);
+      parent.insertBefore(child, position);
       if (hadFocus) child.querySelector('a, button, [tabindex]')?.focus();
-    } else if (child === place) {
-      place = child.nextElementSibling;
+    } else if (child === position) {
+      position = child.nextElementSibling;
     } else {
-      parent.insertBefore(child, place);
+      parent.insertBefore(child, position);
     }
-    touch?.(child, item);
+    update?.(child, item);
   }
   for (const child of old.values()) child.remove();
 }
 
-/** Sets text only where it differs, so that screen readers are not told what they know. */
+/** Sets text only where it differs, so that screen readers announce only changes. */
 export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-/** Links from outside are followed over http and https only. */
+/** The URL if its scheme is http or https; undefined for any other link from outside. */
 export function safeUrl(url) {
   return /^https?:\/\//i.test(url ?? '') ? url : undefined;
 }
 
-/** A time that is told anew at each look, with the exact one as its title. */
-export function timeOf(iso, tell) {
-  return el('time', { datetime: iso, 'data-tell': tell });
+/** A relative time, which updateTimes keeps current, with the exact time as its title. `format` is the name of a text. */
+export function timeOf(iso, format) {
+  return el('time', { datetime: iso, 'data-format': format });
 }
 
-export function tellTimes(root, speech) {
-  for (const element of root.querySelectorAll('time[data-tell]')) {
-    const relative = speech.relative(element.dateTime);
-    const word = speech.words[element.dataset.tell];
-    setText(element, word ? word(relative) : relative);
-    if (!element.title) element.title = speech.exact(element.dateTime);
+export function updateTimes(root, locale) {
+  for (const element of root.querySelectorAll('time[data-format]')) {
+    const relative = locale.relative(element.dateTime);
+    const format = locale.texts[element.dataset.format];
+    setText(element, format ? format(relative) : relative);
+    if (!element.title) element.title = locale.exact(element.dateTime);
   }
 }

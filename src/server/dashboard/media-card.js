@@ -1,4 +1,4 @@
-// One media as a card: the picture, the player or the download, and what is known of it.
+// A media item as a card: the picture, the player or the download, and its facts.
 import { el, icon, safeUrl, timeOf } from './elements.js';
 
 const PICTURES = new Set(['image/jpeg', 'image/png', 'image/gif', 'image/webp', 'image/bmp', 'image/avif']);
@@ -8,13 +8,13 @@ const contentPath = (media) => `/v1/media/${encodeURIComponent(media.id)}/conten
 const glyph = (media) =>
   ({ voice: 'voice', video: 'video', shortvideo: 'video', file: 'file' })[media.kind] ?? 'image';
 
-/** A file's own name; WeChat's names are the media id with an ending, which says nothing to anybody. */
+/** The name of a file, unless WeChat made it from the media id: that name means nothing to a user. */
 const ownName = ({ fileName, mediaId }) => (fileName && !fileName.startsWith(mediaId) ? fileName : undefined);
 
-/** What somebody would call it: by its name, else by what it is and who sent it. */
-function nameOf(media, { words }) {
-  const kind = words[media.kind] ?? media.kind;
-  return ownName(media) ?? (media.openId ? words.from(kind, media.openId) : kind);
+/** What a user would call it: its file name, else its kind and sender. */
+function nameOf(media, { texts }) {
+  const kind = texts[media.kind] ?? media.kind;
+  return ownName(media) ?? (media.openId ? texts.from(kind, media.openId) : kind);
 }
 
 const SHOWN = [
@@ -32,56 +32,57 @@ const SHOWN = [
   'kind',
 ];
 
-/** What the card shows besides the link, which changes with time and must not disturb a player. */
-export function signOf(media, speech) {
-  return JSON.stringify([speech.language, ...SHOWN.map((name) => media[name])]);
+/** Stands for what the card shows, without the link, whose change must not interrupt a player. */
+export function versionOf(media, locale) {
+  return JSON.stringify([locale.language, ...SHOWN.map((name) => media[name])]);
 }
 
 const CHECK_MS = 15_000;
 
-/** Asks our own server for one byte: why the file cannot be had, or undefined where it can. */
-async function whyNoFile(media, { words, tag }) {
+/** Requests one byte through this server. Resolves with why the file is not available; undefined where it is. */
+async function contentProblem(media, { texts, tag }) {
   try {
-    const answer = await fetch(`${contentPath(media)}?proxy=true`, {
+    const response = await fetch(`${contentPath(media)}?proxy=true`, {
       headers: { range: 'bytes=0-0', 'accept-language': tag },
       signal: AbortSignal.timeout(CHECK_MS),
     });
-    if (answer.ok || answer.status === 416) {
-      await answer.body?.cancel();
+    if (response.ok || response.status === 416) {
+      await response.body?.cancel();
       return undefined;
     }
-    const { code, failure } = await answer.json();
-    if (code === 'object_missing') return words.objectMissing;
-    return code === 'store_refused' ? words.objectRefused(failure?.code ?? code) : words.objectAway;
+    const { code, failure } = await response.json();
+    if (code === 'object_missing') return texts.objectMissing;
+    return code === 'store_refused' ? texts.objectRefused(failure?.code ?? code) : texts.objectAway;
   } catch {
-    return words.objectAway;
+    return texts.objectAway;
   }
 }
 
 /**
- * What the browser could not show is looked into: where the file can be had after all, it is tried once more through
- * our server, since the link may have run out or lead to where this browser does not get.
+ * When the browser cannot load a file that is available, loads it once more through this server: the link may have
+ * expired, or lead to a host that this browser cannot reach. Else shows why there is no file.
  */
-function explainErrors(element, box, media, speech) {
-  let isTried = false;
+function explainLoadErrors(element, box, media, locale) {
+  let isRetried = false;
   element.addEventListener('error', async () => {
-    const why = await whyNoFile(media, speech);
-    if (why || isTried) return box.replaceWith(card(media, speech, why ?? speech.words.unplayable));
-    isTried = true;
+    const why = await contentProblem(media, locale);
+    if (why || isRetried)
+      return box.replaceWith(downloadSheet(media, locale, why ?? locale.texts.unplayable));
+    isRetried = true;
     element.setAttribute('src', `${contentPath(media)}?proxy=true`);
   });
   return box;
 }
 
-/** Begins only where there is something to download; else the card says why there is not. */
-function download(media, speech) {
-  const { words } = speech;
+/** The download button. Where the file is not available, the card shows why instead. */
+function download(media, locale) {
+  const { texts } = locale;
   const start = async (event) => {
     if (!event.isTrusted) return;
     event.preventDefault();
     const link = event.currentTarget;
-    const why = await whyNoFile(media, speech);
-    if (why) link.closest('.sheet').replaceWith(card(media, speech, why));
+    const why = await contentProblem(media, locale);
+    if (why) link.closest('.sheet').replaceWith(downloadSheet(media, locale, why));
     else link.click();
   };
   return el(
@@ -92,69 +93,69 @@ function download(media, speech) {
       download: media.fileName ?? true,
       onclick: start,
     },
-    words.download,
+    texts.download,
   );
 }
 
 /** The file itself where a browser can show it. */
-function preview(media, speech, actions) {
+function preview(media, locale, actions) {
   const url = safeUrl(media.link?.url);
   const type = media.contentType ?? '';
-  const name = nameOf(media, speech);
-  if (media.status !== 'archived' || !url) return placeholder(media, speech, actions);
+  const name = nameOf(media, locale);
+  if (media.status !== 'archived' || !url) return placeholder(media, locale, actions);
   if (PICTURES.has(type)) {
-    const title = media.sentAt ? `${name} · ${speech.exact(media.sentAt)}` : name;
+    const title = media.sentAt ? `${name} · ${locale.exact(media.sentAt)}` : name;
     const picture = el('img', { src: url, alt: title, loading: 'lazy', decoding: 'async' });
-    const label = speech.words.openNamed(title);
+    const label = locale.texts.openNamed(title);
     const anchor = el(
       'a',
       { href: contentPath(media), target: '_blank', rel: 'noopener', title, 'aria-label': label },
       picture,
     );
-    return explainErrors(picture, anchor, media, speech);
+    return explainLoadErrors(picture, anchor, media, locale);
   }
   if (type.startsWith('video/') && probe.canPlayType(type)) {
-    const film = player('video', url, name, { playsinline: true });
-    return explainErrors(film, film, media, speech);
+    const video = player('video', url, name, { playsinline: true });
+    return explainLoadErrors(video, video, media, locale);
   }
   if (type.startsWith('audio/') && probe.canPlayType(type)) {
     const voice = player('audio', url, name);
-    return explainErrors(voice, el('div', { class: 'sheet' }, icon('voice'), voice), media, speech);
+    return explainLoadErrors(voice, el('div', { class: 'sheet' }, icon('voice'), voice), media, locale);
   }
-  return card(media, speech);
+  return downloadSheet(media, locale);
 }
 
 function player(kind, url, name, more = {}) {
   return el(kind, { src: url, controls: true, preload: 'metadata', 'aria-label': name, ...more });
 }
 
-/** Voices are AMR, which no browser plays; so is much else one can only keep. */
-function card(media, speech, why = speech.words.noPlayer) {
+/** For files that no browser can show, such as voices in AMR: an icon and a download. */
+function downloadSheet(media, locale, why = locale.texts.noPlayer) {
   return el(
     'div',
     { class: 'sheet' },
     icon(glyph(media)),
     el('p', { class: 'hint' }, why),
-    download(media, speech),
+    download(media, locale),
   );
 }
 
-/** Why there is no file to see: what it waits for, or what went wrong. What to do stands with the dead letters. */
-function placeholder(media, speech, { retry }) {
-  const { words } = speech;
+/** Instead of a file: what the item waits for, or why it failed. The advice is shown with the dead letters. */
+function placeholder(media, locale, { retry }) {
+  const { texts } = locale;
   if (media.status === 'pending') {
     const { reason = 'queued', until } = media.waiting ?? {};
     return el(
       'div',
       { class: 'sheet waiting', 'data-reason': reason },
       icon('wait'),
-      el('p', {}, words[reason] ?? reason),
+      el('p', {}, texts[reason] ?? reason),
       until ? el('p', { class: 'hint' }, timeOf(until, 'until')) : null,
       media.expiresAt ? el('p', { class: 'hint' }, timeOf(media.expiresAt, 'expires')) : null,
     );
   }
-  const message = media.failure?.message ?? words[media.status] ?? media.status;
-  // Files that WeChat offers no way to download stay dead however often they are tried.
+  const message = media.failure?.message ?? texts[media.status] ?? media.status;
+  // WeChat offers no way to download files of official accounts: a retry is pointless.
   const mayRetry = retry && media.status === 'dead' && media.kind !== 'file';
   return el(
     'div',
@@ -165,35 +166,35 @@ function placeholder(media, speech, { retry }) {
       ? el(
           'button',
           { type: 'button', class: 'button', onclick: (event) => retry(media, event.currentTarget) },
-          words.retryNow,
+          texts.retryNow,
         )
       : null,
   );
 }
 
-/** `actions.retry`: absent where the reader may not. */
-export function buildCard(media, speech, accountNames, actions) {
-  const { words } = speech;
+/** `actions.retry` is undefined where the user may not. */
+export function buildCard(media, locale, accountNames, actions) {
+  const { texts } = locale;
   const failure = media.status === 'archived' ? undefined : media.failure;
   const facts = [
-    media.sizeBytes === undefined ? null : speech.size(media.sizeBytes),
+    media.sizeBytes === undefined ? null : locale.size(media.sizeBytes),
     failure ? String(failure.errcode ?? failure.code) : null,
-    media.status === 'archived' || media.tries < 2 ? null : words.tries(media.tries),
+    media.status === 'archived' || media.tries < 2 ? null : texts.tries(media.tries),
     accountNames.get(media.account) ?? media.account,
   ].filter(Boolean);
   const name = ownName(media) ?? media.openId ?? '–';
   return el(
     'li',
     { class: 'card' },
-    el('div', { class: 'frame' }, preview(media, speech, actions)),
+    el('div', { class: 'frame' }, preview(media, locale, actions)),
     el(
       'div',
       { class: 'about' },
       el(
         'p',
         { class: 'line' },
-        el('span', { class: 'chip', 'data-status': media.status }, words[media.status] ?? media.status),
-        el('strong', {}, media.kind ? (words[media.kind] ?? media.kind) : ''),
+        el('span', { class: 'chip', 'data-status': media.status }, texts[media.status] ?? media.status),
+        el('strong', {}, media.kind ? (texts[media.kind] ?? media.kind) : ''),
       ),
       el('p', { class: 'name', title: name }, name),
       el(
@@ -206,7 +207,7 @@ export function buildCard(media, speech, accountNames, actions) {
   );
 }
 
-/** A link that has run out is replaced when it is next wanted; what plays is left alone. */
+/** Replaces an expired link, except in a player that is in use. */
 export function refreshLink(card, media) {
   const url = safeUrl(media.link?.url);
   const element = card.querySelector('.frame img, .frame video, .frame audio');

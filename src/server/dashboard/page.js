@@ -1,18 +1,18 @@
-// The dashboard: looks every few seconds while somebody looks at it, and changes only what has changed.
+// The dashboard: refreshes every few seconds while the page is visible, and updates only what has changed.
 import { openRedrive, showDead, showRedrives } from './dead-letters.js';
-import { el, reconcile, setText, tellTimes } from './elements.js';
-import { buildCard, refreshLink, signOf } from './media-card.js';
+import { el, reconcile, setText, updateTimes } from './elements.js';
+import { buildCard, refreshLink, versionOf } from './media-card.js';
 import { showAccounts, showBacklog, showCounts, showEmpty, showHolds } from './panels.js';
-import { chooseLanguage, createSpeech } from './words.js';
+import { chooseLanguage, createLocale } from './texts.js';
 
-const LOOK_EVERY_MS = 3_000;
-const ANSWER_MS = 10_000;
+const REFRESH_MS = 3_000;
+const RESPONSE_MS = 10_000;
 const SHOWN = 24;
 const FILTERS = ['all', 'archived', 'pending', 'dead', 'expired'];
 const LANGUAGE_KEY = 'wma-language';
 
 const at = (id) => document.getElementById(id);
-const kept = () => {
+const storedLanguage = () => {
   try {
     return localStorage.getItem(LANGUAGE_KEY);
   } catch {
@@ -20,64 +20,64 @@ const kept = () => {
   }
 };
 
-let speech = createSpeech(chooseLanguage([kept() ?? '', ...navigator.languages]));
+let locale = createLocale(chooseLanguage([storedLanguage() ?? '', ...navigator.languages]));
 let filter = 'all';
-/** A group of dead letters that the list is narrowed to. */
+/** The group of dead letters by which the list is filtered. */
 let group;
 let timer;
-let looking;
+let refreshing;
 
-/** What the reader's key allows; the server asks again. */
+/** Whether the user's key has the scope. It only decides what is offered: the server checks each request. */
 const may = (scope) => document.body.dataset.scopes.split(' ').includes(scope);
 
-async function ask(path, signal, method = 'GET', body = undefined) {
-  const answer = await fetch(path, {
+async function request(path, signal, method = 'GET', body = undefined) {
+  const response = await fetch(path, {
     method,
     headers: {
-      'accept-language': speech.tag,
+      'accept-language': locale.tag,
       accept: 'application/json',
       ...(body ? { 'content-type': 'application/json' } : {}),
     },
     body: body && JSON.stringify(body),
-    signal: AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]),
+    signal: AbortSignal.any([signal, AbortSignal.timeout(RESPONSE_MS)]),
   });
-  // Signed out, or the session has run out: the door is behind the same address.
-  if (answer.status === 401) location.reload();
-  if (!answer.ok) throw new Error(String(answer.status));
-  return answer.json();
+  // Signed out, or the session has expired: the same address shows the sign-in page.
+  if (response.status === 401) location.reload();
+  if (!response.ok) throw new Error(String(response.status));
+  return response.json();
 }
 
-/** A deed of the reader's, by a button that cannot be pressed twice meanwhile; then the page looks again. */
-async function act(button, path, method) {
+/** Runs the action of a button, which is disabled meanwhile, then refreshes the page. */
+async function runAction(button, path, method) {
   button.disabled = true;
   try {
-    await ask(path, AbortSignal.timeout(ANSWER_MS), method);
+    await request(path, AbortSignal.timeout(RESPONSE_MS), method);
   } catch (error) {
     button.disabled = false;
-    // 409: somebody else was faster, and the page is about to show it.
-    if (error.message !== '409') return showTrouble(error.message === '403' ? 'mayNot' : 'notDone');
+    // 409: another user was faster, and the refresh shows it.
+    if (error.message !== '409') return showError(error.message === '403' ? 'mayNot' : 'notDone');
   }
-  return look();
+  return refresh();
 }
 
 const actions = {
   retry: may('write')
-    ? (media, button) => act(button, `/v1/media/${encodeURIComponent(media.id)}/retry`, 'POST')
+    ? (media, button) => runAction(button, `/v1/media/${encodeURIComponent(media.id)}/retry`, 'POST')
     : undefined,
   release: may('admin')
-    ? (account, button) => act(button, `/v1/accounts/${encodeURIComponent(account)}/hold`, 'DELETE')
+    ? (account, button) => runAction(button, `/v1/accounts/${encodeURIComponent(account)}/hold`, 'DELETE')
     : undefined,
   redrive: may('admin')
     ? ({ title, body }) =>
-        openRedrive(at('redrive'), title, speech, async (dryRun, reason) => {
-          const wish = { ...body, dryRun, ...(reason ? { reason } : {}) };
-          const answer = await ask('/v1/redrives', AbortSignal.timeout(ANSWER_MS), 'POST', wish);
-          if (!dryRun) void look();
-          return answer;
+        openRedrive(at('redrive'), title, locale, async (dryRun, reason) => {
+          const redrive = { ...body, dryRun, ...(reason ? { reason } : {}) };
+          const response = await request('/v1/redrives', AbortSignal.timeout(RESPONSE_MS), 'POST', redrive);
+          if (!dryRun) void refresh();
+          return response;
         })
     : undefined,
   stop: may('admin')
-    ? ({ id }, button) => act(button, `/v1/redrives/${encodeURIComponent(id)}`, 'DELETE')
+    ? ({ id }, button) => runAction(button, `/v1/redrives/${encodeURIComponent(id)}`, 'DELETE')
     : undefined,
   showOnly: (wanted) => {
     choose('dead', wanted);
@@ -86,86 +86,87 @@ const actions = {
   },
 };
 
-function showTrouble(word) {
-  setText(at('trouble'), speech.words[word]);
-  at('trouble').hidden = false;
+function showError(name) {
+  setText(at('error'), locale.texts[name]);
+  at('error').hidden = false;
 }
 
-async function look() {
+async function refresh() {
   clearTimeout(timer);
-  looking?.abort();
+  refreshing?.abort();
   if (document.visibilityState !== 'visible') return;
-  const mine = new AbortController();
-  looking = mine;
+  const controller = new AbortController();
+  refreshing = controller;
   try {
     const status = filter === 'all' ? '' : `&status=${filter}`;
     const only = group ? `&account=${encodeURIComponent(group.account)}&errcode=${group.errcode}` : '';
     const [stats, page, dead, accounts, redrives] = await Promise.all([
-      ask('/v1/stats', mine.signal),
-      ask(`/v1/media?limit=${SHOWN}&include=link${status}${only}`, mine.signal),
-      ask('/v1/dead-letters', mine.signal),
-      ask('/v1/accounts', mine.signal),
-      ask('/v1/redrives', mine.signal),
+      request('/v1/stats', controller.signal),
+      request(`/v1/media?limit=${SHOWN}&include=link${status}${only}`, controller.signal),
+      request('/v1/dead-letters', controller.signal),
+      request('/v1/accounts', controller.signal),
+      request('/v1/redrives', controller.signal),
     ]);
     show(stats, page.items, { groups: dead.groups, redrives: redrives.items }, accounts.items);
-    at('trouble').hidden = true;
+    at('error').hidden = true;
   } catch (error) {
-    if (mine.signal.aborted) return;
-    showTrouble(error.message === '403' ? 'forbidden' : 'lost');
+    if (controller.signal.aborted) return;
+    showError(error.message === '403' ? 'forbidden' : 'lost');
   }
-  timer = setTimeout(look, LOOK_EVERY_MS);
+  timer = setTimeout(refresh, REFRESH_MS);
 }
 
 function show(stats, media, { groups, redrives }, accounts) {
   const names = new Map(accounts.map(({ account, name }) => [account, name ?? account]));
   showState(stats);
-  showHolds(at('holds'), stats, accounts, speech, actions);
-  showCounts(at('counts'), stats, speech);
-  showBacklog({ bar: at('bar'), legend: at('legend'), aside: at('backlog-aside') }, stats, speech);
+  showHolds(at('holds'), stats, accounts, locale, actions);
+  showCounts(at('counts'), stats, locale);
+  showBacklog({ bar: at('bar'), legend: at('legend'), aside: at('backlog-aside') }, stats, locale);
   reconcile(at('media'), media, {
     key: (one) => one.id,
-    sign: (one) => signOf(one, speech),
-    build: (one) => buildCard(one, speech, names, actions),
-    touch: refreshLink,
+    version: (one) => versionOf(one, locale),
+    build: (one) => buildCard(one, locale, names, actions),
+    update: refreshLink,
   });
-  showEmpty(at('empty'), { isEmpty: media.length === 0, isFiltered: filter !== 'all', accounts }, speech);
-  showRedrives(at('redrives'), redrives, speech, names, actions);
-  const places = { section: at('dead'), list: at('dead-rows'), all: at('dead-all') };
-  showDead(places, groups, speech, names, actions);
-  showAccounts(at('account-rows'), accounts, speech);
-  tellTimes(document, speech);
+  showEmpty(at('empty'), { isEmpty: media.length === 0, isFiltered: filter !== 'all', accounts }, locale);
+  showRedrives(at('redrives'), redrives, locale, names, actions);
+  const elements = { section: at('dead'), list: at('dead-rows'), all: at('dead-all') };
+  showDead(elements, groups, locale, names, actions);
+  showAccounts(at('account-rows'), accounts, locale);
+  updateTimes(document, locale);
   document.body.dataset.shown = 'true';
 }
 
-/** One line on how it goes; announced when it changes. All is well only where no check of the list finds anything. */
+/** The state of the service in one line, announced when it changes. `calm` only where no check finds anything. */
 function showState({ checks, byStatus }) {
-  const { words } = speech;
+  const { texts } = locale;
   const [worst, ...others] = checks;
   const [tone, text] = worst
-    ? [worst.severity === 'notice' ? 'busy' : 'bad', words.found(worst.message, others.length)]
+    ? [worst.severity === 'notice' ? 'busy' : 'bad', texts.found(worst.message, others.length)]
     : byStatus.pending > 0
-      ? ['busy', words.busy(speech.number(byStatus.pending))]
-      : ['good', words.calm];
+      ? ['busy', texts.busy(locale.number(byStatus.pending))]
+      : ['good', texts.calm];
   at('state').dataset.tone = tone;
   setText(at('state'), text);
 }
 
 function showFilters() {
-  const { words } = speech;
+  const { texts } = locale;
   const names = group ? [...FILTERS, 'group'] : FILTERS;
-  // Pressed once more, the group is let go of and all of its state are shown.
+  // The button of the group removes this filter again.
   reconcile(at('filters'), names, {
     key: (name) => name,
-    sign: (name) => JSON.stringify([speech.language, name === 'group' && group.errcode]),
+    version: (name) => JSON.stringify([locale.language, name === 'group' && group.errcode]),
     build: (name) =>
       name === 'group'
         ? el(
             'button',
             { type: 'button', class: 'filter', onclick: () => choose('dead') },
-            words.only(String(group.errcode)),
+            texts.only(String(group.errcode)),
           )
-        : el('button', { type: 'button', class: 'filter', onclick: () => choose(name) }, words[name]),
-    touch: (button, name) => button.setAttribute('aria-pressed', String(name === 'group' || name === filter)),
+        : el('button', { type: 'button', class: 'filter', onclick: () => choose(name) }, texts[name]),
+    update: (button, name) =>
+      button.setAttribute('aria-pressed', String(name === 'group' || name === filter)),
   });
 }
 
@@ -173,17 +174,17 @@ function choose(name, wanted = undefined) {
   filter = name;
   group = wanted;
   showFilters();
-  void look();
+  void refresh();
 }
 
-function speak(language) {
-  speech = createSpeech(language);
-  document.documentElement.lang = speech.tag;
-  for (const element of document.querySelectorAll('[data-word]')) {
-    setText(element, speech.words[element.dataset.word]);
+function setLanguage(language) {
+  locale = createLocale(language);
+  document.documentElement.lang = locale.tag;
+  for (const element of document.querySelectorAll('[data-text]')) {
+    setText(element, locale.texts[element.dataset.text]);
   }
   for (const element of document.querySelectorAll('[data-label]')) {
-    element.setAttribute('aria-label', speech.words[element.dataset.label]);
+    element.setAttribute('aria-label', locale.texts[element.dataset.label]);
   }
   const other = language === 'zh' ? { text: 'English', tag: 'en' } : { text: '中文', tag: 'zh-CN' };
   setText(at('language'), other.text);
@@ -192,15 +193,15 @@ function speak(language) {
 }
 
 at('language').addEventListener('click', () => {
-  const language = speech.language === 'zh' ? 'en' : 'zh';
+  const language = locale.language === 'zh' ? 'en' : 'zh';
   try {
     localStorage.setItem(LANGUAGE_KEY, language);
   } catch {
-    // A browser that keeps nothing still speaks it for this visit.
+    // Without storage the choice lasts for this visit.
   }
-  speak(language);
-  void look();
+  setLanguage(language);
+  void refresh();
 });
-document.addEventListener('visibilitychange', look);
-speak(speech.language);
-void look();
+document.addEventListener('visibilitychange', refresh);
+setLanguage(locale.language);
+void refresh();

@@ -1,80 +1,80 @@
-// Counts, backlog, holds, accounts, and what there is to say when nothing has arrived.
+// Counts, backlog, holds, accounts, and the page before anything has arrived.
 import { el, reconcile, setText, timeOf } from './elements.js';
 
 const COUNTED = ['archived', 'pending', 'dead', 'expired', 'erased'];
 const URGENCY = ['overdue', 'under1h', 'under6h', 'under24h', 'over24h'];
 
-export function showCounts(list, stats, speech) {
-  const { words } = speech;
+export function showCounts(list, stats, locale) {
+  const { texts } = locale;
   const shown = COUNTED.filter((status) => status !== 'erased' || stats.byStatus.erased > 0);
   reconcile(list, shown, {
     key: (status) => status,
-    sign: () => speech.language,
+    version: () => locale.language,
     build: (status) =>
       el(
         'li',
         { class: 'count', 'data-status': status },
-        el('span', { class: 'count-word' }, words[status]),
+        el('span', { class: 'count-word' }, texts[status]),
         el('strong', { class: 'count-number' }),
         el('span', { class: 'hint' }),
       ),
-    touch: (child, status) => {
-      setText(child.querySelector('.count-number'), speech.number(stats.byStatus[status]));
+    update: (child, status) => {
+      setText(child.querySelector('.count-number'), locale.number(stats.byStatus[status]));
       if (status === 'archived') {
-        setText(child.querySelector('.hint'), words.perMinute(speech.number(stats.archivedPerMinute)));
+        setText(child.querySelector('.hint'), texts.perMinute(locale.number(stats.archivedPerMinute)));
       }
     },
   });
 }
 
-export function showBacklog({ bar, legend, aside }, stats, speech) {
-  const { words } = speech;
+export function showBacklog({ bar, legend, aside }, stats, locale) {
+  const { texts } = locale;
   const waiting = Object.entries(stats.waiting)
     .filter(([, count]) => count > 0)
-    .map(([reason, count]) => `${speech.number(count)} ${words[reason] ?? reason}`);
+    .map(([reason, count]) => `${locale.number(count)} ${texts[reason] ?? reason}`);
   const nearest = stats.tightestExpirySeconds;
   const deadline =
     nearest === undefined
       ? []
-      : [words.tightest(speech.relative(new Date(Date.now() + nearest * 1000).toISOString()))];
-  setText(aside, waiting.length > 0 ? [...waiting, ...deadline].join(' · ') : words.nothingWaits);
+      : [texts.tightest(locale.relative(new Date(Date.now() + nearest * 1000).toISOString()))];
+  setText(aside, waiting.length > 0 ? [...waiting, ...deadline].join(' · ') : texts.nothingWaits);
   const present = URGENCY.filter((name) => stats.backlog[name] > 0);
   reconcile(bar, present, {
     key: (name) => name,
-    sign: () => '',
+    version: () => '',
     build: (name) => el('span', { class: 'bar-part', 'data-urgency': name }),
-    touch: (child, name) => child.style.setProperty('flex-grow', String(stats.backlog[name])),
+    update: (child, name) => child.style.setProperty('flex-grow', String(stats.backlog[name])),
   });
   reconcile(legend, URGENCY, {
     key: (name) => name,
-    sign: () => speech.language,
+    version: () => locale.language,
     build: (name) =>
       el(
         'li',
         { 'data-urgency': name },
         el('span', { class: 'swatch', 'data-urgency': name, 'aria-hidden': 'true' }),
         el('strong'),
-        el('span', {}, words[name]),
+        el('span', {}, texts[name]),
       ),
-    touch: (child, name) => setText(child.querySelector('strong'), speech.number(stats.backlog[name])),
+    update: (child, name) => setText(child.querySelector('strong'), locale.number(stats.backlog[name])),
   });
 }
 
-/** Why an account is held, in a sentence: somebody's own words, or what WeChat said and what to do. */
-function holdText({ code, reason, by, message, advice }, words) {
-  if (code === 'held_by_hand') return reason === message ? message : words.heldBy(by ?? '–', reason);
+/** Why an account is held: the reason given by hand, or the failure with advice. */
+function holdText({ code, reason, by, message, advice }, texts) {
+  if (code === 'held_by_hand') return reason === message ? message : texts.heldBy(by ?? '–', reason);
   return `${message} ${advice}`;
 }
 
-/** Nobody should have to look for what stands still; all of it first. `release`: absent where the reader may not. */
-export function showHolds(list, { storeHold }, accounts, speech, { release }) {
-  const { words } = speech;
+/** Holds, at the top of the page, the store's first. `release` is undefined where the user may not. */
+export function showHolds(list, { storeHold }, accounts, locale, { release }) {
+  const { texts } = locale;
   const store = storeHold ? [{ account: '', hold: storeHold }] : [];
   const held = [...store, ...accounts.filter((one) => one.hold)];
   list.hidden = held.length === 0;
   reconcile(list, held, {
     key: (one) => one.account,
-    sign: ({ name, hold }) => JSON.stringify([speech.language, name, hold]),
+    version: ({ name, hold }) => JSON.stringify([locale.language, name, hold]),
     build: ({ account, name, hold }) =>
       el(
         'li',
@@ -85,21 +85,21 @@ export function showHolds(list, { storeHold }, accounts, speech, { release }) {
           el(
             'p',
             {},
-            el('strong', {}, account === '' ? words.allHeld : words.isHeld(name ?? account)),
-            ` ${holdText(hold, words)}`,
+            el('strong', {}, account === '' ? texts.allHeld : texts.isHeld(name ?? account)),
+            ` ${holdText(hold, texts)}`,
           ),
           el(
             'p',
             { class: 'hold-times' },
             hold.since ? timeOf(hold.since, 'since') : null,
-            hold.until ? timeOf(hold.until, 'heldUntil') : el('span', {}, words.untilReleased),
+            hold.until ? timeOf(hold.until, 'heldUntil') : el('span', {}, texts.untilReleased),
           ),
         ),
         release && account !== ''
           ? el(
               'button',
               { type: 'button', class: 'button', onclick: (event) => release(account, event.currentTarget) },
-              hold.code === 'held_by_hand' ? words.release : words.probe,
+              hold.code === 'held_by_hand' ? texts.release : texts.probe,
             )
           : null,
       ),
@@ -107,29 +107,29 @@ export function showHolds(list, { storeHold }, accounts, speech, { release }) {
 }
 
 const total = (counts) => Object.values(counts).reduce((sum, count) => sum + count, 0);
-const listed = (counts, speech) =>
+const listed = (counts, locale) =>
   Object.entries(counts)
-    .map(([what, count]) => `${what} ${speech.number(count)}`)
+    .map(([what, count]) => `${what} ${locale.number(count)}`)
     .join(' · ');
 
-/** How many callbacks came today, and how many of them were turned away. */
-function callbackCounts({ today }, speech) {
+/** How many callbacks were received and refused today. */
+function callbackCounts({ today }, locale) {
   const [received, refused] = [total(today.received), total(today.refused)];
   if (received + refused === 0) return null;
-  const { words } = speech;
+  const { texts } = locale;
   return el(
     'span',
-    { title: [listed(today.received, speech), listed(today.refused, speech)].filter(Boolean).join(' · ') },
-    words.callbacksToday(speech.number(received)),
-    refused > 0 ? el('strong', { class: 'bad' }, ` ${words.refusedToday(speech.number(refused))}`) : null,
+    { title: [listed(today.received, locale), listed(today.refused, locale)].filter(Boolean).join(' · ') },
+    texts.callbacksToday(locale.number(received)),
+    refused > 0 ? el('strong', { class: 'bad' }, ` ${texts.refusedToday(locale.number(refused))}`) : null,
   );
 }
 
-export function showAccounts(list, accounts, speech) {
-  const { words } = speech;
+export function showAccounts(list, accounts, locale) {
+  const { texts } = locale;
   reconcile(list, accounts, {
     key: (account) => account.account,
-    sign: (account) => JSON.stringify([speech.language, account]),
+    version: (account) => JSON.stringify([locale.language, account]),
     build: ({ account, name, hold, lastCallbackAt, callbacks, clockSkew, token, customerService = [] }) =>
       el(
         'li',
@@ -137,27 +137,27 @@ export function showAccounts(list, accounts, speech) {
         el(
           'span',
           { class: 'chip', 'data-status': hold ? 'dead' : 'archived' },
-          hold ? words.accountHeld : words.working,
+          hold ? texts.accountHeld : texts.working,
         ),
         el(
           'div',
           { class: 'row-text' },
           el('p', {}, el('strong', {}, name ?? account), name ? ` ${account}` : ''),
-          hold ? el('p', { class: 'hint' }, holdText(hold, words)) : null,
+          hold ? el('p', { class: 'hint' }, holdText(hold, texts)) : null,
           clockSkew
             ? el(
                 'p',
                 { class: 'hint' },
                 el('strong', { class: 'bad' }, clockSkew.message),
-                ` ${words.skew(speech.number(Math.abs(clockSkew.seconds)))} ${clockSkew.advice}`,
+                ` ${texts.skew(locale.number(Math.abs(clockSkew.seconds)))} ${clockSkew.advice}`,
               )
             : null,
           ...customerService.map(({ openKfId, lastReadAt, failure }) =>
             el(
               'p',
               { class: 'hint' },
-              `${words.customerService(openKfId)} `,
-              lastReadAt ? timeOf(lastReadAt, 'lastRead') : words.neverRead,
+              `${texts.customerService(openKfId)} `,
+              lastReadAt ? timeOf(lastReadAt, 'lastRead') : texts.neverRead,
               failure ? el('strong', { class: 'bad' }, ` ${failure.message}`) : null,
             ),
           ),
@@ -165,42 +165,42 @@ export function showAccounts(list, accounts, speech) {
         el(
           'p',
           { class: 'row-end' },
-          callbackCounts(callbacks, speech),
-          lastCallbackAt ? timeOf(lastCallbackAt, 'lastCallback') : el('span', {}, words.noCallback),
-          token ? timeOf(token.expiresAt, 'token') : el('span', {}, words.noToken),
+          callbackCounts(callbacks, locale),
+          lastCallbackAt ? timeOf(lastCallbackAt, 'lastCallback') : el('span', {}, texts.noCallback),
+          token ? timeOf(token.expiresAt, 'token') : el('span', {}, texts.noToken),
         ),
       ),
   });
 }
 
-export function showEmpty(box, { isEmpty, isFiltered, accounts }, speech) {
-  const { words } = speech;
+export function showEmpty(box, { isEmpty, isFiltered, accounts }, locale) {
+  const { texts } = locale;
   box.hidden = !isEmpty;
-  const sign = JSON.stringify([speech.language, isFiltered, accounts.map((one) => one.callbackUrl)]);
-  if (!isEmpty || box.dataset.sign === sign) return;
-  box.dataset.sign = sign;
-  if (isFiltered) return box.replaceChildren(el('p', {}, words.emptyFilter));
+  const version = JSON.stringify([locale.language, isFiltered, accounts.map((one) => one.callbackUrl)]);
+  if (!isEmpty || box.dataset.version === version) return;
+  box.dataset.version = version;
+  if (isFiltered) return box.replaceChildren(el('p', {}, texts.emptyFilter));
   box.replaceChildren(
-    el('h3', {}, words.emptyTitle),
-    el('p', {}, words.emptyText),
+    el('h3', {}, texts.emptyTitle),
+    el('p', {}, texts.emptyText),
     ...accounts.map(({ name, account, callbackUrl }) =>
       el(
         'div',
         { class: 'paste' },
         el('span', { class: 'hint' }, name ?? account),
         el('code', {}, callbackUrl),
-        copyButton(callbackUrl, words),
+        copyButton(callbackUrl, texts),
       ),
     ),
   );
 }
 
-function copyButton(text, words) {
-  const button = el('button', { type: 'button', class: 'button' }, words.copy);
+function copyButton(text, texts) {
+  const button = el('button', { type: 'button', class: 'button' }, texts.copy);
   button.addEventListener('click', async () => {
     await navigator.clipboard.writeText(text);
-    setText(button, words.copied);
+    setText(button, texts.copied);
   });
-  // Over plain http from another machine browsers keep the clipboard to themselves.
+  // Over plain http from another machine browsers offer no clipboard.
   return navigator.clipboard ? button : null;
 }

@@ -72,7 +72,7 @@ describe('the matrix of routes and keys', { timeout: 240_000 }, () => {
         const filled = path.replaceAll(/\{\w+\}/g, 'wma-archive');
         return { method, route: path, path: filled, description: '' };
       });
-    const files = ['/queues/static/x.js', '/docs/static/x.js', '/dashboard/page.js', '/dashboard/words.js'];
+    const files = ['/queues/static/x.js', '/docs/static/x.js', '/dashboard/page.js', '/dashboard/texts.js'];
     const statics = files.map((path) => ({ method: 'GET', route: path, path, description: '' }));
     const all = [...requestsOf(document, shop), ...pages, ...statics];
     // A session that has logged out is nobody: that comes last.

@@ -1,5 +1,6 @@
 /** `/`: the dashboard for signed-in users, the sign-in page for all others; and the dashboard's files. */
 import { readFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import statics from '@fastify/static';
 import { SCOPES } from '../../../config/api-keys.ts';
@@ -41,7 +42,7 @@ export function dashboardRoutes(deps: Pick<RouteDeps, 'access'>) {
         route.config = { ...route.config, scope: 'read', accountScoped: true };
         route.schema = { ...route.schema, hide: true };
       });
-      const root = fileURLToPath(new URL('..', SCRIPT));
+      const root = dirname(fileURLToPath(SCRIPT));
       await scope.register(statics, { root, prefix: '/dashboard/', index: false, decorateReply: false });
     });
   };

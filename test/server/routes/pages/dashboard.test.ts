@@ -91,7 +91,7 @@ describe('the page', { skip: missing.chromium }, () => {
     assert.match(await page.innerText('main'), /Sign in/);
     await page.fill('#key', 'no such key at all');
     await page.click('button');
-    assert.match(await page.innerText('[role=alert]'), /not one of this server/);
+    assert.match(await page.innerText('[role=alert]'), /does not know that key/);
     await page.fill('#key', KEYS.school);
     await page.click('button');
     await page.waitForSelector('body[data-shown]');
@@ -265,7 +265,7 @@ describe('the page', { skip: missing.chromium }, () => {
       const { page, wrong } = await signedIn();
       await page.getByRole('button', { name: 'Try again what failed with 40007…' }).click();
       const dialog = page.getByRole('dialog', { name: /does not know|not valid|media id/i });
-      await dialog.getByText('12 media would be tried again').waitFor();
+      await dialog.getByText('12 media items would be tried again').waitFor();
       await dialog.getByRole('textbox', { name: /Reason/ }).fill(HOSTILE);
       for (const colorScheme of ['light', 'dark'] as const) {
         await page.emulateMedia({ colorScheme });
@@ -296,7 +296,7 @@ describe('the page', { skip: missing.chromium }, () => {
     it('narrows the list to a group and back', async () => {
       const ids = await deadOnes(1, 46001);
       const { page } = await signedIn();
-      await page.getByRole('button', { name: 'Show the media that failed with 46001' }).click();
+      await page.getByRole('button', { name: 'Show the media items that failed with 46001' }).click();
       await until(page, `document.querySelectorAll('.card').length === 1`);
       assert.equal(await page.locator('.card').getAttribute('data-key'), ids[0]);
       await page.getByRole('button', { name: 'only 46001' }).click();
@@ -308,7 +308,7 @@ describe('the page', { skip: missing.chromium }, () => {
     it('offers to try all again, and nothing where the key does not reach', async () => {
       const { page } = await signedIn();
       await page.click('#dead-all');
-      await page.getByRole('dialog').getByText('media would be tried again').waitFor();
+      await page.getByRole('dialog').getByText('media items would be tried again').waitFor();
       await page.keyboard.press('Escape');
       assert.equal(await page.getByRole('dialog').count(), 0);
       await context.clearCookies();
@@ -407,7 +407,7 @@ describe('the page', { skip: missing.chromium }, () => {
     }
     await look(page);
     const hint = (id: string) => page.locator(`.card[data-key="${id}"] .hint`);
-    const gone = 'The file is gone: the bucket has no such object any more.';
+    const gone = 'The file is missing: its object is no longer in the bucket.';
     for (const [id, words] of [
       [ids.gone, gone],
       [ids.goneFilm, gone],

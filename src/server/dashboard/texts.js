@@ -1,4 +1,4 @@
-// What the page says, in two languages. Sentences about failures come from the server in the language asked for.
+// The texts of the dashboard in two languages. Texts about failures come from the server in the requested language.
 
 const en = {
   skip: 'Skip to the content',
@@ -8,7 +8,7 @@ const en = {
   signOut: 'Sign out',
   counts: 'Counts',
   backlog: 'Waiting, by time left',
-  newest: 'Newest media',
+  newest: 'Newest media items',
   deadLetters: 'Dead letters',
   accounts: 'Accounts',
   all: 'All',
@@ -29,8 +29,8 @@ const en = {
   under24h: 'under 24 h',
   over24h: 'over 24 h',
   queued: 'queued',
-  running: 'being fetched',
-  retry: 'waiting to be tried again',
+  running: 'downloading',
+  retry: 'waiting for a retry',
   accountHeld: 'account held',
   storeHeld: 'storage held',
   perMinute: (n) => `${n} in the last minute`,
@@ -39,7 +39,7 @@ const en = {
   calm: 'All is well',
   busy: (n) => `Archiving ${n}`,
   found: (message, others) => (others > 0 ? `${message} (and ${others} more)` : message),
-  lost: 'The server does not answer. This page keeps trying.',
+  lost: 'The server does not respond. This page keeps trying.',
   forbidden: 'This key may not read.',
   emptyTitle: 'Nothing has arrived yet',
   emptyText:
@@ -50,18 +50,18 @@ const en = {
   download: 'Download',
   noPlayer: 'Browsers cannot play this format.',
   unplayable: 'The file is there, but this browser cannot show it.',
-  objectMissing: 'The file is gone: the bucket has no such object any more.',
-  objectRefused: (code) => `The storage refuses to give the file (${code}).`,
-  objectAway: 'The storage does not answer now.',
+  objectMissing: 'The file is missing: its object is no longer in the bucket.',
+  objectRefused: (code) => `The storage refuses to return the file (${code}).`,
+  objectAway: 'The storage does not respond now.',
   open: 'Open',
   openNamed: (name) => `Open ${name}`,
   from: (kind, who) => `${kind} from ${who}`,
   retryNow: 'Try again',
   mayNot: 'This key may not do that.',
   notDone: 'That did not work. Try again in a moment.',
-  tries: (n) => (n === 1 ? '1 try' : `${n} tries`),
+  tries: (n) => (n === 1 ? '1 attempt' : `${n} attempts`),
   expires: (time) => `expires ${time}`,
-  until: (time) => `next try ${time}`,
+  until: (time) => `next attempt ${time}`,
   lastCallback: (time) => `last callback ${time}`,
   customerService: (id) => `Customer service ${id}:`,
   lastRead: (time) => `last read ${time}`,
@@ -88,11 +88,11 @@ const en = {
   redriveNamed: (code) => `Try again what failed with ${code}…`,
   redriveAll: 'Try all again…',
   redriveCount: (n) => `Try ${n} again`,
-  showOnly: (code) => `Show the media that failed with ${code}`,
+  showOnly: (code) => `Show the media items that failed with ${code}`,
   only: (code) => `only ${code} ✕`,
   counting: 'Counting …',
-  matched: (n) => `${n} media would be tried again, 20 a second.`,
-  reason: 'Reason (optional; kept with the media and in the log)',
+  matched: (n) => `${n} media items would be tried again, 20 per second.`,
+  reason: 'Reason (optional; kept with the media items and in the audit log)',
   cancel: 'Cancel',
   stop: 'Stop',
   progress: 'Progress',
@@ -208,9 +208,9 @@ const zh = {
   redriveBy: (who) => `操作者 ${who}`,
 };
 
-const LANGUAGES = { en: { words: en, tag: 'en' }, zh: { words: zh, tag: 'zh-CN' } };
+const LANGUAGES = { en: { texts: en, tag: 'en' }, zh: { texts: zh, tag: 'zh-CN' } };
 
-/** @param {readonly string[]} preferred the languages a reader likes, best first */
+/** @param {readonly string[]} preferred language tags, best first */
 export function chooseLanguage(preferred) {
   for (const tag of preferred) {
     if (tag.toLowerCase().startsWith('zh')) return 'zh';
@@ -219,16 +219,16 @@ export function chooseLanguage(preferred) {
   return 'en';
 }
 
-/** Everything that depends on the language: words, and how times and numbers are written. */
-export function createSpeech(language) {
-  const { words, tag } = LANGUAGES[language];
+/** All that depends on the language: texts, and the formats of times and numbers. */
+export function createLocale(language) {
+  const { texts, tag } = LANGUAGES[language];
   const number = new Intl.NumberFormat(tag);
   const relative = new Intl.RelativeTimeFormat(tag, { numeric: 'auto', style: 'short' });
   const exact = new Intl.DateTimeFormat(tag, { dateStyle: 'medium', timeStyle: 'medium' });
   return {
     language,
     tag,
-    words,
+    texts,
     number: (value) => number.format(value),
     exact: (iso) => exact.format(new Date(iso)),
     relative: (iso, now = Date.now()) => {

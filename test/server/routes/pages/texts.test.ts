@@ -5,11 +5,11 @@ import { FAILURES } from '../../../../src/failures.ts';
 import { signInPage } from '../../../../src/server/auth/sign-in-page.ts';
 import { PROBLEMS } from '../../../../src/server/problem.ts';
 
-const { createSpeech } = await import(
-  new URL('../../../../src/server/dashboard/words.js', import.meta.url).href
+const { createLocale } = await import(
+  new URL('../../../../src/server/dashboard/texts.js', import.meta.url).href
 );
 type Words = Record<string, string | ((value: unknown) => string)>;
-const wordsOf = (language: string): Words => createSpeech(language).words;
+const wordsOf = (language: string): Words => createLocale(language).texts;
 
 const CJK = '[\\u3400-\\u9fff\\u3000-\\u303f\\uff00-\\uffef]';
 /** An ASCII mark after a Chinese character, or before one. */
