@@ -1,64 +1,64 @@
 /**
- * The embedded S3 server: one bucket in a folder, for trying the archiver and for small installations. It speaks as
- * much of S3 as clients of an archive use, checks everything they can prove, and refuses the rest by name.
+ * The embedded S3 server: one bucket in a folder, for trying the archiver and for small installations. It implements the
+ * part of S3 that src/storage, browsers with a link and a plain SDK use, and refuses the rest with NotImplemented.
  */
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { setImmediate as nextTurn, setTimeout as wait } from 'node:timers/promises';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Log } from '../../runtime/log.ts';
+import { settledWithin } from '../../runtime/timeout.ts';
 import { createDiskSpace } from './files/disk-space.ts';
 import { openUploads } from './files/multipart.ts';
 import { openObjectFolder } from './files/objects.ts';
 import { errnoOf } from './files/record-file.ts';
-import { type Bucket, type RequestContext, send } from './operations/request-context.ts';
+import { type Bucket, send } from './operations/request-context.ts';
 import { chooseOperation } from './operations/routes.ts';
 import { parseTarget } from './protocol/request-target.ts';
 import { renderError, S3Error } from './protocol/responses.ts';
 import { type Credentials, verifySignature } from './protocol/signature.ts';
 
 export interface EmbeddedS3Options extends Credentials {
-  /** Used by nobody else; see folder-lock.ts. */
+  /** No other process may use it; see runtime/disk/folder-lock.ts. */
   folder: string;
   bucket: string;
-  /** Default: any free one. */
+  /** Default: any free port. */
   port?: number;
   clock: Pick<Clock, 'now'>;
   log: Pick<Log, 'error' | 'debug' | 'info'>;
-  /** Bodies are answered 507 rather than letting free space fall below this. Default 256 MiB. */
+  /** A body that would leave less free space than this is refused with 507. Default 256 MiB. */
   freeSpaceFloorBytes?: number;
-  /** Default true: an answered PUT survives a power cut. */
+  /** Default true: an object survives a power cut once its PUT has succeeded. */
   fsync?: boolean;
-  /** A socket on which nothing moves for so long is closed. Default 30 s. */
+  /** A silent socket is closed after this. Default 30 s. */
   idleTimeoutMs?: number;
 }
 
 export interface EmbeddedS3 {
   readonly endpoint: string;
-  /** Lets requests in flight end for up to 5 s, then cuts them. */
+  /** Waits up to 5 s for requests in flight, then closes their connections. */
   close(): Promise<void>;
 }
 
 const MAX_HEADER_BYTES = 16 * 1024;
 const HEADERS_TIMEOUT_MS = 20_000;
-/** The whole of a request, so that a client sending a byte now and then does not stay for ever. */
+/** The limit of a whole request, for a client that sends a byte now and then. */
 const REQUEST_TIMEOUT_MS = 15 * 60_000;
 const KEEP_ALIVE_MS = 60_000;
 const MAX_CONNECTIONS = 512;
 const CLOSE_GRACE_MS = 5_000;
-/** As much of an unwanted body is read before the refusal is sent: a client reads answers after it has sent. */
+/** A refusal is sent when this much of the body has been read: many clients read the response only after the body. */
 const MAX_DRAIN_BYTES = 16 * 1024 * 1024;
 const MAX_DRAIN_MS = 2_000;
 
-/** Reads on until the body ends, bounded in bytes and time. @returns whether it ended. */
+/** Reads the rest of the body, bounded in bytes and time. Resolves with whether the body has ended. */
 async function drain(request: IncomingMessage): Promise<boolean> {
-  await nextTurn(); // a reader that has just left is still being taken off
+  await nextTurn(); // the reader that has just ended is still being detached
   if (request.complete || request.destroyed) return request.complete;
   let leftBytes = MAX_DRAIN_BYTES;
   if (Number(request.headers['content-length']) > leftBytes) return false;
-  const timer = new AbortController();
   const ended = new Promise<void>((resolve) => {
     request.once('end', resolve).once('close', resolve);
     request.on('data', (bytes: Buffer) => {
@@ -66,12 +66,11 @@ async function drain(request: IncomingMessage): Promise<boolean> {
       if (leftBytes < 0) resolve();
     });
   });
-  await Promise.race([ended, wait(MAX_DRAIN_MS, undefined, { signal: timer.signal }).catch(() => {})]);
-  timer.abort();
+  await settledWithin(ended, MAX_DRAIN_MS);
   return request.complete;
 }
 
-/** What the client is told. Anything unforeseen is an InternalError without detail. */
+/** Returns the error that the client gets. An unforeseen error becomes an InternalError without details. */
 function toS3Error(error: unknown): S3Error {
   if (error instanceof S3Error) return error;
   const errno = errnoOf(error);
@@ -79,62 +78,49 @@ function toS3Error(error: unknown): S3Error {
     return new S3Error('InsufficientStorage', 'The disk is full.');
   if (errno === 'ENAMETOOLONG')
     return new S3Error('KeyTooLongError', 'The key is too long for this file system.');
-  return new S3Error('InternalError', 'Something went wrong inside the server; its log knows more.');
+  return new S3Error('InternalError', 'An error inside the server; see its log.');
 }
 
-/** @throws Error when the folder cannot be made or the port cannot be had. */
+/** @throws Error where the folder cannot be created or the port is in use. */
 export async function openEmbeddedS3(options: EmbeddedS3Options): Promise<EmbeddedS3> {
-  const { folder, bucket, clock, log, fsync = true } = options;
-  if (!/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(bucket))
-    throw new Error(`"${bucket}" is not a bucket's name`);
+  const { folder, clock, log, fsync = true } = options;
+  if (!/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(options.bucket))
+    throw new Error(`"${options.bucket}" is not a valid bucket name`);
   const objects = await openObjectFolder(folder, fsync);
   const disk = createDiskSpace(folder, options.freeSpaceFloorBytes ?? 256 * 1024 * 1024);
   const uploads = await openUploads(folder, objects, { fsync, disk });
-  const store: Bucket = { bucket, region: options.region, clock, objects, uploads, disk };
+  const bucket: Bucket = { name: options.bucket, clock, objects, uploads, disk };
 
-  async function refuse(
-    request: IncomingMessage,
-    response: ServerResponse,
-    error: unknown,
-    unwanted: boolean,
-  ) {
-    // The client left, or its answer is under way and can only be cut: it then misses its announced length.
+  async function refuse(request: IncomingMessage, response: ServerResponse, error: unknown): Promise<void> {
+    // The client has left.
     if (response.destroyed || request.socket.destroyed) return;
     if (response.headersSent) {
-      log.error({ err: error }, 'embedded s3: an answer broke off');
+      // The client notices, because the response is shorter than its Content-Length.
+      log.error({ err: error }, 'embedded-s3: response cut off');
       response.destroy();
       return;
     }
-    const answer = toS3Error(error);
-    if (answer.code === 'InternalError') log.error({ err: error }, 'embedded s3: a request failed');
-    const whole = !unwanted && (await drain(request));
+    const refusal = toS3Error(error);
+    if (refusal.code === 'InternalError') log.error({ err: error }, 'embedded-s3: request failed');
+    const isWhole = await drain(request);
     if (request.socket.destroyed) return;
-    const xml = renderError(
-      answer,
-      (request.url ?? '').replace(/\?.*/s, ''),
-      String(response.getHeader('x-amz-request-id')),
-    );
-    const headers = { ...answer.headers, ...(whole ? {} : { connection: 'close' }) };
-    send({ response }, answer.statusCode, headers, request.method === 'HEAD' ? undefined : xml);
+    const resource = (request.url ?? '').replace(/\?.*/s, '');
+    const xml = renderError(refusal, resource, String(response.getHeader('x-amz-request-id')));
+    const headers = { ...refusal.headers, ...(isWhole ? {} : { connection: 'close' }) };
+    send({ response }, refusal.statusCode, headers, request.method === 'HEAD' ? undefined : xml);
   }
 
-  async function handle(request: IncomingMessage, response: ServerResponse, waits: boolean): Promise<void> {
+  async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     response.setHeader('x-amz-request-id', randomBytes(8).toString('hex').toUpperCase());
-    let wanted = !waits;
     try {
       const target = parseTarget(request.url ?? '');
       const method = request.method ?? '';
       const headers = request.headersDistinct;
-      const payload = verifySignature({ method, target, headers }, options, clock.now());
-      const operation = chooseOperation(method, target, bucket);
-      const acceptBody = () => {
-        if (!wanted) response.writeContinue();
-        wanted = true;
-      };
-      const exchange: RequestContext = { request, response, target, headers, payload, acceptBody };
-      await operation(exchange, store);
+      const payloadSha256 = verifySignature({ method, target, headers }, options, clock.now());
+      const operation = chooseOperation(method, target, bucket.name);
+      await operation({ request, response, target, headers, payloadSha256 }, bucket);
     } catch (error) {
-      await refuse(request, response, error, !wanted);
+      await refuse(request, response, error);
     }
   }
 
@@ -148,27 +134,25 @@ export async function openEmbeddedS3(options: EmbeddedS3Options): Promise<Embedd
   server.maxConnections = MAX_CONNECTIONS;
   server.timeout = options.idleTimeoutMs ?? 30_000;
   const running = new Set<Promise<void>>();
-  const listener = (waits: boolean) => (request: IncomingMessage, response: ServerResponse) => {
+  server.on('request', (request, response) => {
     const startedAt = performance.now();
-    const run = handle(request, response, waits)
+    const run = handle(request, response)
       .catch((error: unknown) => {
-        log.error({ err: error }, 'embedded s3: an answer failed');
+        log.error({ err: error }, 'embedded-s3: response failed');
         response.destroy();
       })
       .finally(() => {
         running.delete(run);
-        // Never the URL's query: it holds signatures.
+        // Without the URL: its query holds signatures.
         const ms = Math.round(performance.now() - startedAt);
-        log.debug({ method: request.method, status: response.statusCode, ms }, 'embedded s3');
+        log.debug({ method: request.method, status: response.statusCode, ms }, 'embedded-s3: request');
       });
     running.add(run);
-  };
-  server.on('request', listener(false));
-  server.on('checkContinue', listener(true));
+  });
   server.listen({ host: '127.0.0.1', port: options.port ?? 0 });
   await once(server, 'listening');
   const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  log.info({ endpoint, bucket }, 'embedded s3 listens');
+  log.info({ endpoint, bucket: bucket.name }, 'embedded-s3: listening');
 
   return {
     endpoint,
@@ -177,10 +161,9 @@ export async function openEmbeddedS3(options: EmbeddedS3Options): Promise<Embedd
       const closed = once(server, 'close');
       server.close();
       server.closeIdleConnections();
-      const timer = setTimeout(() => server.closeAllConnections(), CLOSE_GRACE_MS);
+      if (!(await settledWithin(closed, CLOSE_GRACE_MS))) server.closeAllConnections();
       await closed;
-      clearTimeout(timer);
-      await Promise.allSettled(running); // their drafts are discarded by then
+      await Promise.allSettled(running); // they discard their staged files
     },
   };
 }

@@ -1,4 +1,4 @@
-/** Restarts, overwrites and damage: what is there is whole. */
+/** Restarts, overwrites and damage: a stored object is whole or an error. */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { readdir, truncate, writeFile } from 'node:fs/promises';
@@ -39,7 +39,7 @@ test('objects and multipart uploads survive a restart; half-written files do not
   assert.deepEqual(Buffer.from(await got.Body!.transformToByteArray()), Buffer.concat(bytes));
 });
 
-test('readers during overwrites see one version or another, never parts of two', async (t) => {
+test('readers during overwrites get one version or another, never parts of two', async (t) => {
   const client = (await setup(t)).client();
   const version = (letter: string) => Buffer.alloc(700_000 + letter.charCodeAt(0), letter);
   const put = (letter: string) =>
@@ -64,7 +64,7 @@ test('readers during overwrites see one version or another, never parts of two',
   assert.ok(seen.size > 1);
 });
 
-test('neighbours may be written and deleted at once without getting in each other’s way', async (t) => {
+test('objects of one folder are written and deleted concurrently without errors', async (t) => {
   const { client: make, folder } = await setup(t);
   const client = make();
   const rounds = async (name: string) => {
@@ -79,7 +79,7 @@ test('neighbours may be written and deleted at once without getting in each othe
   assert.deepEqual(await readdir(join(folder, 'objects')), []);
 });
 
-test('a damaged file is an error with a line in the log, not wrong bytes', async (t) => {
+test('a damaged file is an error with a log line, never wrong bytes', async (t) => {
   const { client: make, folder, lines } = await setup(t);
   const client = make();
   await client.send(new s3.PutObjectCommand({ Bucket, Key: 'k', Body: 'hello' }));

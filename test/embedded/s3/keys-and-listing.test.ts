@@ -1,10 +1,11 @@
-/** Any key whatever stays inside the folder, is its own object, and is listed in S3's order. */
+/** Every key stays inside the folder, is its own object, and is listed in S3's order. */
 import assert from 'node:assert/strict';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import * as s3 from '@aws-sdk/client-s3';
 import { namesOfKey, readName } from '../../../src/embedded/s3/files/key-path.ts';
+import { listPage } from '../../../src/embedded/s3/files/listing.ts';
 import { BUCKET as Bucket, setup } from './s3-for-test.ts';
 
 const long = (char: string, length: number) => char.repeat(length);
@@ -68,7 +69,7 @@ const ODD_KEYS = [
 ];
 const byBytes = (a: string, b: string) => Buffer.compare(Buffer.from(a), Buffer.from(b));
 
-test('names of keys are harmless to a file system and read back', () => {
+test('the file names of keys are harmless and can be read back', () => {
   for (const key of ODD_KEYS) {
     const names = namesOfKey(key);
     for (const name of names) assert.match(name, /^[=+~][a-z0-9._%-]{0,240}$/);
@@ -81,7 +82,7 @@ test('names of keys are harmless to a file system and read back', () => {
   );
 });
 
-test('odd keys are objects of their own, listed in the order of their bytes, and leave nothing when deleted', async (t) => {
+test('odd keys are separate objects, listed in the order of their bytes, and leave nothing behind when deleted', async (t) => {
   const { client: make, folder } = await setup(t);
   const client = make();
   for (const Key of ODD_KEYS)
@@ -92,21 +93,17 @@ test('odd keys are objects of their own, listed in the order of their bytes, and
   }
   assert.deepEqual((await readdir(folder)).sort(), ['aside', 'objects', 'uploads']);
 
+  // Not by the SDK: XML cannot carry all of these keys.
   const listed: string[] = [];
-  for (let token: string | undefined, more = true; more; ) {
-    const page = await client.send(
-      new s3.ListObjectsV2Command({ Bucket, MaxKeys: 7, EncodingType: 'url', ContinuationToken: token }),
-    );
-    listed.push(...(page.Contents ?? []).map((object) => decodeURIComponent(object.Key!)));
-    token = page.NextContinuationToken;
-    more = page.IsTruncated!;
+  for (let token: string | undefined, more = true; more; more = token !== undefined) {
+    const query = { prefix: '', startAfter: '', continuationToken: token, maxKeys: 7 };
+    const page = await listPage(join(folder, 'objects'), query);
+    listed.push(...page.objects.map(({ key }) => key));
+    token = page.nextToken;
   }
   assert.deepEqual(listed, ODD_KEYS.toSorted(byBytes));
 
-  const Objects = ODD_KEYS.filter((key) => !/[\0\uffff]/.test(key)).map((Key) => ({ Key }));
-  const gone = await client.send(new s3.DeleteObjectsCommand({ Bucket, Delete: { Objects } }));
-  assert.equal(gone.Deleted?.length, Objects.length);
-  for (const Key of ['a\0b', '\uffff', 'never there'])
+  for (const Key of [...ODD_KEYS, 'never there'])
     await client.send(new s3.DeleteObjectCommand({ Bucket, Key }));
   assert.deepEqual(await readdir(join(folder, 'objects')), []);
 });
@@ -117,7 +114,7 @@ test('a key over 1024 bytes is refused', async (t) => {
   await assert.rejects(client.send(put), { name: 'KeyTooLongError' });
 });
 
-test('prefix, delimiter, start-after and paging agree with a plain filter over all keys', async (t) => {
+test('prefix, start-after and pages list what a filter over all keys selects', async (t) => {
   const client = (await setup(t)).client();
   const keys = [
     'a',
@@ -136,48 +133,24 @@ test('prefix, delimiter, start-after and paging agree with a plain filter over a
   ];
   for (const Key of keys) await client.send(new s3.PutObjectCommand({ Bucket, Key, Body: 'x' }));
   const sorted = keys.toSorted(byBytes);
-  const model = (Prefix: string, Delimiter: string, StartAfter: string) => {
-    const rows = sorted
-      .filter((key) => key.startsWith(Prefix) && byBytes(key, StartAfter) > 0)
-      .map((key) => {
-        const cut = Delimiter ? key.indexOf(Delimiter, Prefix.length) : -1;
-        return cut < 0 ? key : `${key.slice(0, cut + Delimiter.length)} (prefix)`;
-      });
-    return [...new Set(rows)];
-  };
   for (const Prefix of ['', 'a', 'a/', 'a/b', 'b', 'b/x/', 'd/', `d/${long('x', 85)}`, 'nothing/'])
-    for (const Delimiter of ['', '/', 'x'])
-      for (const StartAfter of ['', 'a/1', 'b'])
-        for (const MaxKeys of [1, 2, 1000]) {
-          const rows: string[] = [];
-          for (let token: string | undefined, more = true; more; ) {
-            const page: s3.ListObjectsV2CommandOutput = await client.send(
-              new s3.ListObjectsV2Command({
-                Bucket,
-                Prefix,
-                Delimiter,
-                StartAfter,
-                MaxKeys,
-                ContinuationToken: token,
-              }),
-            );
-            const both = [
-              ...(page.Contents ?? []).map((object) => object.Key!),
-              ...(page.CommonPrefixes ?? []).map((prefix) => `${prefix.Prefix} (prefix)`),
-            ];
-            assert.ok(both.length <= MaxKeys);
-            assert.equal(page.KeyCount, both.length);
-            rows.push(...both);
-            token = page.NextContinuationToken;
-            more = page.IsTruncated!;
-          }
-          const wanted = model(Prefix, Delimiter, StartAfter);
-          assert.deepEqual(
-            rows.toSorted(),
-            wanted.toSorted(),
-            JSON.stringify({ Prefix, Delimiter, StartAfter, MaxKeys }),
+    for (const StartAfter of ['', 'a/1', 'b'])
+      for (const MaxKeys of [1, 2, 1000]) {
+        const listed: string[] = [];
+        for (let token: string | undefined, more = true; more; ) {
+          const page: s3.ListObjectsV2CommandOutput = await client.send(
+            new s3.ListObjectsV2Command({ Bucket, Prefix, StartAfter, MaxKeys, ContinuationToken: token }),
           );
+          const found = (page.Contents ?? []).map((object) => object.Key!);
+          assert.ok(found.length <= MaxKeys);
+          assert.equal(page.KeyCount, found.length);
+          listed.push(...found);
+          token = page.NextContinuationToken;
+          more = page.IsTruncated!;
         }
+        const expected = sorted.filter((key) => key.startsWith(Prefix) && byBytes(key, StartAfter) > 0);
+        assert.deepEqual(listed, expected, JSON.stringify({ Prefix, StartAfter, MaxKeys }));
+      }
   const foreign = new s3.ListObjectsV2Command({ Bucket, ContinuationToken: 'of-another-server' });
   await assert.rejects(client.send(foreign), { name: 'InvalidArgument' });
 });

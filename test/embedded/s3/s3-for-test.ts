@@ -1,4 +1,4 @@
-/** A server in a fresh folder, the real SDK pointed at it, and requests signed or spoilt by hand. */
+/** An embedded S3 server in a new folder, an SDK client for it, and requests signed or changed by hand. */
 import { createHash, createHmac } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
@@ -45,7 +45,7 @@ export interface HandMade {
   path: string;
   query?: Record<string, string>;
   headers?: Record<string, string>;
-  /** Signed as what it says; default UNSIGNED-PAYLOAD. */
+  /** The value of x-amz-content-sha256; default UNSIGNED-PAYLOAD. */
   payload?: string;
   at?: Date;
 }
@@ -99,13 +99,13 @@ export async function setup(t: TestContext, overrides: Partial<EmbeddedS3Options
     query,
     headers: { host, 'x-amz-content-sha256': payload, ...headers },
   });
-  /** Headers with a true signature. */
+  /** Returns headers with a valid signature. */
   const sign = async (made: HandMade) =>
     (await signer.sign(toSign(made), made.at ? { signingDate: made.at } : {})).headers as Record<
       string,
       string
     >;
-  /** A URL whose query carries the signature. */
+  /** Returns a URL with the signature in its query. */
   const presign = async (made: HandMade, expiresIn = 60) => {
     const signed = await signer.presign(toSign(made), {
       expiresIn,
@@ -117,7 +117,7 @@ export async function setup(t: TestContext, overrides: Partial<EmbeddedS3Options
     return `${server.endpoint}${made.path}?${query}`;
   };
 
-  /** Writes bytes to a bare socket, half-closes it if told to, and gives all that came back. */
+  /** Writes bytes to a raw socket, half-closes it with `hangUp`, and resolves with everything received. */
   const raw = async (pieces: readonly (string | Uint8Array)[], options: { hangUp?: boolean } = {}) => {
     const socket = connect(Number(port), '127.0.0.1');
     socket.on('error', () => {});
@@ -135,7 +135,7 @@ export async function setup(t: TestContext, overrides: Partial<EmbeddedS3Options
       .map(([name, value]) => `${name}: ${value}\r\n`)
       .join('')}\r\n`;
 
-  /** Every file below a folder of the store. */
+  /** Lists the names of all files below a folder of the store. */
   const files = async (name: string) =>
     (await readdir(join(folder, name), { recursive: true, withFileTypes: true }))
       .filter((entry) => entry.isFile())

@@ -1,4 +1,4 @@
-/** What the real SDK does with the server, in both of its checksum modes. */
+/** The server as clients of the AWS SDK see it, in both of their checksum modes. */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
@@ -16,7 +16,7 @@ const named = (name: string) => (error: Error) => {
 for (const mode of ['WHEN_REQUIRED', 'WHEN_SUPPORTED'] as const) {
   const config = { requestChecksumCalculation: mode, responseChecksumValidation: mode } as const;
 
-  test(`${mode}: an object comes back with its bytes, headers and metadata`, async (t) => {
+  test(`${mode}: an object is returned with its bytes, headers and metadata`, async (t) => {
     const client = (await setup(t)).client(config);
     const Body = randomBytes(300_000);
     const put = await client.send(
@@ -42,19 +42,10 @@ for (const mode of ['WHEN_REQUIRED', 'WHEN_SUPPORTED'] as const) {
     assert.deepEqual(Buffer.from(await got.Body!.transformToByteArray()), Body);
   });
 
-  test(`${mode}: a streamed body is stored without its framing`, async (t) => {
-    const client = (await setup(t)).client(config);
-    const bytes = randomBytes(3 * MIB + 17);
-    const Body = Readable.from([bytes.subarray(0, 1000), bytes.subarray(1000)]);
-    await client.send(new s3.PutObjectCommand({ Bucket, Key: 'stream', Body, ContentLength: bytes.length }));
-    const got = await client.send(new s3.GetObjectCommand({ Bucket, Key: 'stream' }));
-    assert.deepEqual(Buffer.from(await got.Body!.transformToByteArray()), bytes);
-  });
-
-  test(`${mode}: lib-storage's Upload arrives whole, by parts`, async (t) => {
+  test(`${mode}: lib-storage's Upload in parts stores the whole body`, async (t) => {
     const { client: make, files } = await setup(t);
     const client = make(config);
-    const bytes = randomBytes(12 * MIB + 5);
+    const bytes = randomBytes(5 * MIB + 5);
     const upload = new Upload({
       client,
       params: {
@@ -68,7 +59,7 @@ for (const mode of ['WHEN_REQUIRED', 'WHEN_SUPPORTED'] as const) {
       queueSize: 2,
     });
     const done = await upload.done();
-    assert.match(done.ETag!, /^"[0-9a-f]{32}-3"$/);
+    assert.match(done.ETag!, /^"[0-9a-f]{32}-2"$/);
     const got = await client.send(new s3.GetObjectCommand({ Bucket, Key: 'big.mp4' }));
     assert.equal(got.ContentType, 'video/mp4');
     assert.deepEqual(got.Metadata, { a: 'b' });
@@ -76,30 +67,20 @@ for (const mode of ['WHEN_REQUIRED', 'WHEN_SUPPORTED'] as const) {
     assert.deepEqual(await files('uploads'), []);
     assert.deepEqual(await files('aside'), []);
   });
-
-  for (const ChecksumAlgorithm of ['CRC32', 'CRC32C', 'SHA1', 'SHA256'] as const)
-    test(`${mode}: ${ChecksumAlgorithm} is proven, buffered and trailing`, async (t) => {
-      const client = (await setup(t)).client(config);
-      const bytes = randomBytes(100_000);
-      for (const [Key, Body] of [['buffer', bytes] as const, ['stream', Readable.from([bytes])] as const]) {
-        await client.send(
-          new s3.PutObjectCommand({ Bucket, Key, Body, ChecksumAlgorithm, ContentLength: bytes.length }),
-        );
-        const got = await client.send(new s3.GetObjectCommand({ Bucket, Key, ChecksumMode: 'ENABLED' }));
-        assert.deepEqual(Buffer.from(await got.Body!.transformToByteArray()), bytes);
-        assert.ok(got[`Checksum${ChecksumAlgorithm}`], 'the stored checksum comes back');
-      }
-    });
 }
 
-test('a checksum that cannot be proven is refused by name', async (t) => {
-  const client = (await setup(t)).client();
-  const put = new s3.PutObjectCommand({ Bucket, Key: 'k', Body: 'x', ChecksumCRC64NVME: 'AAAAAAAAAAA=' });
-  await assert.rejects(client.send(put), named('NotImplemented'));
+test('a checksum that is not verified, and a streamed body, are refused by name', async (t) => {
+  const client = (await setup(t)).client({ requestChecksumCalculation: 'WHEN_SUPPORTED' });
+  const put = (more: Partial<s3.PutObjectCommandInput>) =>
+    client.send(new s3.PutObjectCommand({ Bucket, Key: 'k', Body: 'x', ...more }));
+  await assert.rejects(put({ ChecksumCRC64NVME: 'AAAAAAAAAAA=' }), named('NotImplemented'));
+  await assert.rejects(put({ ChecksumAlgorithm: 'SHA1' }), named('NotImplemented'));
+  const Body = Readable.from([Buffer.from('hello')]);
+  await assert.rejects(put({ Body, ContentLength: 5 }), named('NotImplemented'));
   await assert.rejects(client.send(new s3.HeadObjectCommand({ Bucket, Key: 'k' })), named('NotFound'));
 });
 
-test('multipart uploads are listed, completed in order only, repeatable, and abortable', async (t) => {
+test('multipart uploads are listed, completed in order only and repeatedly, and aborted', async (t) => {
   const { client: make, files } = await setup(t);
   const client = make();
   const Key = 'folder/分段.bin';
@@ -111,15 +92,6 @@ test('multipart uploads are listed, completed in order only, repeatable, and abo
     const { ETag } = await client.send(new s3.UploadPartCommand(part));
     Parts.push({ ETag, PartNumber: index + 1 });
   }
-  const listed = await client.send(new s3.ListPartsCommand({ Bucket, Key, UploadId, MaxParts: 2 }));
-  assert.deepEqual(
-    listed.Parts?.map((part) => [part.PartNumber, part.Size]),
-    [
-      [1, 5 * MIB],
-      [2, 5 * MIB],
-    ],
-  );
-  assert.equal(listed.IsTruncated, true);
   const uploads = await client.send(new s3.ListMultipartUploadsCommand({ Bucket, Prefix: 'folder/' }));
   assert.deepEqual(
     uploads.Uploads?.map((upload) => [upload.Key, upload.UploadId]),
@@ -132,7 +104,7 @@ test('multipart uploads are listed, completed in order only, repeatable, and abo
       undefined,
       Prefix,
     );
-  // Neither by another key, nor by an id that leads there on another way.
+  // Neither with another key nor with an id that is a path to the same folder.
   for (const other of [
     { Bucket, Key: 'another-key', UploadId },
     { Bucket, Key, UploadId: `../uploads/${UploadId}` },
@@ -140,7 +112,6 @@ test('multipart uploads are listed, completed in order only, repeatable, and abo
   ]) {
     const part = { ...other, PartNumber: 1, Body: 'x' };
     await assert.rejects(client.send(new s3.UploadPartCommand(part)), named('NoSuchUpload'));
-    await assert.rejects(client.send(new s3.ListPartsCommand(other)), named('NoSuchUpload'));
     await assert.rejects(client.send(new s3.AbortMultipartUploadCommand(other)), named('NoSuchUpload'));
   }
 
@@ -166,7 +137,7 @@ test('multipart uploads are listed, completed in order only, repeatable, and abo
 
   const [first, second] = await Promise.all([complete(Parts), complete(Parts)]);
   assert.equal(first.ETag, second.ETag);
-  assert.equal((await complete(Parts)).ETag, first.ETag, 'a repeat whose first answer was lost');
+  assert.equal((await complete(Parts)).ETag, first.ETag, 'a repeat whose first response was lost');
   const got = await client.send(new s3.GetObjectCommand({ Bucket, Key }));
   assert.deepEqual(Buffer.from(await got.Body!.transformToByteArray()), Buffer.concat(bytes));
 
@@ -179,32 +150,7 @@ test('multipart uploads are listed, completed in order only, repeatable, and abo
   assert.deepEqual(await files('aside'), []);
 });
 
-test('a write can be made conditional on what is there', async (t) => {
-  const client = (await setup(t)).client();
-  const put = (more: Partial<s3.PutObjectCommandInput>) =>
-    client.send(new s3.PutObjectCommand({ Bucket, Key: 'once', Body: 'x', ...more }));
-  const racers = await Promise.allSettled(Array.from({ length: 8 }, () => put({ IfNoneMatch: '*' })));
-  assert.equal(racers.filter((racer) => racer.status === 'fulfilled').length, 1);
-  await assert.rejects(put({ IfNoneMatch: '*' }), named('PreconditionFailed'));
-  const { ETag } = await put({ Body: 'second' });
-  await assert.rejects(put({ IfMatch: '"0"' }), named('PreconditionFailed'));
-  const { ETag: now } = await put({ IfMatch: ETag! });
-
-  const of = { Bucket, Key: 'once' };
-  const { UploadId } = await client.send(new s3.CreateMultipartUploadCommand(of));
-  const part = await client.send(new s3.UploadPartCommand({ ...of, UploadId, PartNumber: 1, Body: 'parts' }));
-  const MultipartUpload = { Parts: [{ ETag: part.ETag, PartNumber: 1 }] };
-  const complete = (more: Partial<s3.CompleteMultipartUploadCommandInput>) =>
-    client.send(new s3.CompleteMultipartUploadCommand({ ...of, UploadId, MultipartUpload, ...more }));
-  const textOf = async () => await (await client.send(new s3.GetObjectCommand(of))).Body!.transformToString();
-  await assert.rejects(complete({ IfNoneMatch: '*' }), named('PreconditionFailed'));
-  await assert.rejects(complete({ IfMatch: '"0"' }), named('PreconditionFailed'));
-  assert.equal(await textOf(), 'x');
-  await complete({ IfMatch: now! });
-  assert.equal(await textOf(), 'parts');
-});
-
-test('ranges, conditions and overrides of a GET are obeyed', async (t) => {
+test('ranges and the conditions of browsers are obeyed by a GET', async (t) => {
   const { client: make, presign } = await setup(t);
   const client = make();
   await client.send(
@@ -243,32 +189,19 @@ test('ranges, conditions and overrides of a GET are obeyed', async (t) => {
   const notModified = (error: s3.S3ServiceException) => error.$metadata.httpStatusCode === 304;
   await assert.rejects(get({ IfNoneMatch: ETag! }), notModified);
   await assert.rejects(get({ IfModifiedSince: LastModified! }), notModified);
-  await assert.rejects(get({ IfMatch: '"0"' }), named('PreconditionFailed'));
   await get({ IfNoneMatch: '"0"', IfModifiedSince: LastModified! });
-  const renamed = await get({
-    ResponseContentType: 'image/png',
-    ResponseContentDisposition: 'attachment; filename="a b"',
-  });
-  assert.equal(renamed.ContentType, 'image/png');
-  assert.equal(renamed.ContentDisposition, 'attachment; filename="a b"');
-  await assert.rejects(get({ ResponseContentType: 'a\r\nset-cookie: b' }), named('InvalidArgument'));
+  await assert.rejects(get({ IfMatch: '"0"' }), named('NotImplemented'));
 });
 
-test('there is the one bucket and no other', async (t) => {
+test('another bucket does not exist', async (t) => {
   const client = (await setup(t)).client();
-  await client.send(new s3.HeadBucketCommand({ Bucket }));
-  const { LocationConstraint } = await client.send(new s3.GetBucketLocationCommand({ Bucket }));
-  assert.equal(LocationConstraint, 'eu-test-1');
-  await assert.rejects(client.send(new s3.CreateBucketCommand({ Bucket })), named('BucketAlreadyOwnedByYou'));
-  await assert.rejects(client.send(new s3.CreateBucketCommand({ Bucket: 'other' })), named('AccessDenied'));
   await assert.rejects(
     client.send(new s3.GetObjectCommand({ Bucket: 'other', Key: 'k' })),
     named('NoSuchBucket'),
   );
-  await assert.rejects(client.send(new s3.HeadBucketCommand({ Bucket: 'other' })), named('NotFound'));
 });
 
-test('metadata has the bound of S3', async (t) => {
+test('metadata may be as long as S3 allows', async (t) => {
   const client = (await setup(t)).client();
   const put = (value: string) =>
     client.send(new s3.PutObjectCommand({ Bucket, Key: 'k', Body: 'x', Metadata: { ab: value } }));
@@ -293,7 +226,17 @@ test('what is not implemented is refused and changes nothing', async (t) => {
   await assert.rejects(client.send(copy), notImplemented);
   const encrypted = new s3.PutObjectCommand({ Bucket, Key: 'k', Body: 'x', ServerSideEncryption: 'AES256' });
   await assert.rejects(client.send(encrypted), notImplemented);
+  for (const condition of [{ IfNoneMatch: '*' }, { IfMatch: '"0"' }, { ContentEncoding: 'gzip' }])
+    await assert.rejects(
+      client.send(new s3.PutObjectCommand({ Bucket, Key: 'k', Body: 'x', ...condition })),
+      notImplemented,
+    );
   await assert.rejects(client.send(new s3.ListObjectsCommand({ Bucket })), notImplemented);
+  await assert.rejects(client.send(new s3.ListObjectVersionsCommand({ Bucket })), notImplemented);
+  await assert.rejects(
+    client.send(new s3.GetObjectCommand({ Bucket, Key: 'k', ResponseContentType: 'text/html' })),
+    notImplemented,
+  );
   const got = await client.send(new s3.GetObjectCommand({ Bucket, Key: 'k' }));
   assert.equal(await got.Body!.transformToString(), 'kept');
 });

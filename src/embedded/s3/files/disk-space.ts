@@ -1,9 +1,9 @@
-/** A body is turned away before its first byte when the disk could not take it and keep its floor. */
+/** Refuses a body before its first byte where it would leave too little free space on the disk. */
 import { statfs } from 'node:fs/promises';
 import { S3Error } from '../protocol/responses.ts';
 
 export interface DiskSpace {
-  /** Holds `bytes` until the returned function is called, so that bodies on their way count already. */
+  /** Counts `bytes` as used until the returned function is called, because bodies in progress are not on disk yet. */
   reserve(bytes: number): Promise<() => void>;
 }
 

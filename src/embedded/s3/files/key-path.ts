@@ -1,14 +1,14 @@
 /**
- * Where a key lies. A key's segments become folders, so that a listing reads only the folders its prefix leads to, in
- * order, and 100,000s of objects spread over the days in their keys. Rules that hold for any key whatever:
+ * The path of an object's file. A key's segments become folders, so that a listing reads only the folders of its
+ * prefix, in order, and objects spread over the days in their keys. Rules for any key:
  *
  * - every name starts with its kind: `=` an object, `+` a segment with a slash after it, `~` the first 80 bytes of a
  *   longer segment. So `a` (`=a`) and `a/b` (`+a/=b`) stand side by side, `..` is the harmless name `+..`, an empty
  *   segment is `+`, and no name is longer than a file system's 255 bytes;
- * - bytes other than a-z 0-9 . _ - are written %xx: neither slash nor NUL gets out, and file systems that fold
- *   case or normalise Unicode cannot make two keys one;
+ * - bytes other than a-z 0-9 . _ - are written %xx: a name holds no slash and no NUL, and file systems that fold case
+ *   or normalise Unicode cannot confuse two keys;
  * - a segment of 80 bytes or more always goes through `~`. Without that, `+x` and `~x` would interleave; with it every
- *   name covers one unbroken range of keys, and sorting the names of each folder sorts the keys.
+ *   name covers one contiguous range of keys, and sorting the names of each folder sorts the keys.
  *
  * Keys are handled as "byte strings" here: their UTF-8 as latin1, whose JavaScript order is S3's order of bytes.
  */
@@ -19,13 +19,12 @@ export type Kind = 'object' | 'segment' | 'continued';
 const MARK = { object: '=', segment: '+', continued: '~' } as const;
 
 export const toBytes = (key: string) => Buffer.from(key, 'utf8').toString('latin1');
-export const fromBytes = (bytes: string) => Buffer.from(bytes, 'latin1').toString('utf8');
 
 const name = (kind: Kind, bytes: string) =>
   MARK[kind] +
   bytes.replace(/[^a-z0-9._-]/g, (char) => `%${char.charCodeAt(0).toString(16).padStart(2, '0')}`);
 
-/** The names, outermost first, under which `key` is kept; the last one is the object's file. */
+/** Returns the names of the folders of `key`, outermost first, and of its file. */
 export function namesOfKey(key: string): string[] {
   const names: string[] = [];
   const segments = toBytes(key).split('/');
@@ -39,8 +38,8 @@ export function namesOfKey(key: string): string[] {
 }
 
 /**
- * What a name adds to the byte string of the folder it is in; a segment brings its slash.
- * @returns undefined for a name that is none of ours.
+ * Returns what a name adds to the byte string of its folder; a segment includes its slash. Undefined for a name that is
+ * not from {@link namesOfKey}.
  */
 export function readName(text: string): string | undefined {
   const mark = text[0];
@@ -53,7 +52,7 @@ export function readName(text: string): string | undefined {
   return mark === MARK.segment ? `${bytes}/` : bytes;
 }
 
-/** The way back: what {@link readName} gave tells its kind by its end and its length. */
+/** The inverse of {@link readName}: the kind follows from the last byte and the length. */
 export function nameOf(bytes: string): { kind: Kind; name: string } {
   if (bytes.endsWith('/')) return { kind: 'segment', name: name('segment', bytes.slice(0, -1)) };
   const kind = bytes.length === LONG_SEGMENT_BYTES ? 'continued' : 'object';

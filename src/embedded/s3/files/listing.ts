@@ -1,13 +1,12 @@
-/** Keys in S3's order, read folder by folder: only folders that can hold a wanted key are opened. */
+/** Lists keys in S3's order, folder by folder: only folders that can hold a wanted key are read. */
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { S3Error } from '../protocol/responses.ts';
-import { fromBytes, nameOf, readName, toBytes } from './key-path.ts';
+import { nameOf, readName, toBytes } from './key-path.ts';
 import { errnoOf, type ObjectInfo, readRecord } from './record-file.ts';
 
 export interface ListingQuery {
   readonly prefix: string;
-  readonly delimiter: string;
   /** Keys up to this one, in S3's order, are left out. */
   readonly startAfter: string;
   readonly continuationToken: string | undefined;
@@ -16,31 +15,29 @@ export interface ListingQuery {
 
 export interface ListingPage {
   readonly objects: readonly ObjectInfo[];
-  readonly commonPrefixes: readonly string[];
   readonly nextToken: string | undefined;
 }
 
-/** All byte strings (key-path.ts). `done`: a prefix that is rolled up already. */
-interface Window {
+/** Byte strings (key-path.ts): the keys wanted begin with `prefix` and come after `after`. */
+interface Wanted {
   readonly prefix: string;
   readonly after: string;
-  done: string | undefined;
 }
 
 async function* walk(
   folder: string,
   base: string,
-  window: Window,
+  wanted: Wanted,
 ): AsyncGenerator<{ key: string; path: string }> {
-  const { prefix, after } = window;
+  const { prefix, after } = wanted;
   let names: string[];
   try {
     names = await readdir(folder);
   } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return; // pruned since its parent was read
+    if (errnoOf(error) === 'ENOENT') return; // removed since its parent was read
     throw error;
   }
-  // Plain strings in their built-in order: a folder may hold 100,000 names, and every page sorts what is left of them.
+  // Sorted as plain strings: a folder may hold 100,000 names, and every page sorts those that are left.
   const entries: string[] = [];
   for (const name of names) {
     const bytes = readName(name);
@@ -52,56 +49,42 @@ async function* walk(
   entries.sort();
   for (const bytes of entries) {
     const text = base + bytes;
-    if (window.done !== undefined && text.startsWith(window.done)) continue;
     const { kind, name } = nameOf(bytes);
     const path = join(folder, name);
-    if (kind !== 'object') yield* walk(path, text, window);
+    if (kind !== 'object') yield* walk(path, text, wanted);
     else if (text.startsWith(prefix) && text > after) yield { key: text, path };
   }
 }
 
-/** A token is the last thing a page gave, and whether that was a rolled-up prefix. */
-const writeToken = (last: string, isPrefix: boolean) =>
-  Buffer.from(`${isPrefix ? 'p' : 'k'}${last}`, 'latin1').toString('base64url');
+/** A continuation token is the last key of the page before. */
+const writeToken = (lastKey: string) => Buffer.from(`k${lastKey}`, 'latin1').toString('base64url');
 
-function readToken(token: string): { last: string; isPrefix: boolean } {
+function readToken(token: string): string {
   const text = Buffer.from(token, 'base64url').toString('latin1');
-  if (!/^[pk]/.test(text) || text.length > 1025)
-    throw new S3Error('InvalidArgument', 'The continuation token is not one of ours.');
-  return { last: text.slice(1), isPrefix: text[0] === 'p' };
+  if (!text.startsWith('k') || text.length > 1025)
+    throw new S3Error('InvalidArgument', 'The continuation token is not from this server.');
+  return text.slice(1);
 }
 
-/** How many files' facts are read at once. */
+/** How many records are read at once. */
 const READERS = 16;
 
-/** @throws S3Error InvalidArgument for a foreign continuation token. */
+/** @throws S3Error InvalidArgument for a continuation token of another server. */
 export async function listPage(root: string, query: ListingQuery): Promise<ListingPage> {
-  const token = query.continuationToken === undefined ? undefined : readToken(query.continuationToken);
-  const [prefix, delimiter] = [toBytes(query.prefix), toBytes(query.delimiter)];
-  const window: Window = {
-    prefix,
-    after: token?.last ?? toBytes(query.startAfter),
-    done: token?.isPrefix ? token.last : undefined,
+  const { continuationToken, maxKeys } = query;
+  const wanted: Wanted = {
+    prefix: toBytes(query.prefix),
+    after: continuationToken === undefined ? toBytes(query.startAfter) : readToken(continuationToken),
   };
   const found: { key: string; path: string }[] = [];
-  const commonPrefixes: string[] = [];
-  let last = '';
   let nextToken: string | undefined;
-  if (query.maxKeys === 0) return { objects: [], commonPrefixes: [], nextToken };
-  for await (const { key, path } of walk(root, '', window)) {
-    if (found.length + commonPrefixes.length === query.maxKeys) {
-      nextToken = writeToken(last, last === window.done);
+  if (maxKeys === 0) return { objects: [], nextToken };
+  for await (const entry of walk(root, '', wanted)) {
+    if (found.length === maxKeys) {
+      nextToken = writeToken(found.at(-1)!.key);
       break;
     }
-    const cut = delimiter === '' ? -1 : key.indexOf(delimiter, prefix.length);
-    if (cut >= 0) {
-      window.done = key.slice(0, cut + delimiter.length);
-      last = window.done;
-      commonPrefixes.push(fromBytes(last));
-    } else {
-      found.push({ key, path });
-      last = key;
-    }
+    found.push(entry);
   }
   const objects: (ObjectInfo | undefined)[] = new Array(found.length);
   let next = 0;
@@ -112,5 +95,5 @@ export async function listPage(root: string, query: ListingQuery): Promise<Listi
     }
   };
   await Promise.all(Array.from({ length: READERS }, reader));
-  return { objects: objects.filter((facts) => facts !== undefined), commonPrefixes, nextToken };
+  return { objects: objects.filter((info) => info !== undefined), nextToken };
 }

@@ -1,13 +1,13 @@
 /**
- * One file per object or part: the bytes, then what is known about them as JSON, then 8 bytes that say how long the
- * JSON is. Bytes and facts appear by one rename, so nobody ever sees one without the other, and a reader that holds
- * the file open keeps the version it began with. (The facts come last because a digest is known last; pictures still
- * open in a viewer.)
+ * One file per object or part: the bytes, then their info as JSON, then 8 bytes with the length of the JSON. Bytes and
+ * info appear by one rename, so no reader sees one without the other, and a reader that has the file open keeps reading
+ * the version it began with. The info comes last because the digest is known last.
  */
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
 import { type FileHandle, mkdir, open, rename, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { syncFolder } from '../../../runtime/disk/fsync.ts';
 
 export interface ObjectInfo {
   readonly key: string;
@@ -15,20 +15,18 @@ export interface ObjectInfo {
   /** Without quotes. */
   readonly etag: string;
   readonly modifiedAt: Date;
-  /** Headers answered as they were given: content-type, content-disposition, x-amz-meta-* … */
+  /** Headers of the write that are sent back with the object: content-type, content-disposition, x-amz-meta-* … */
   readonly headers: Readonly<Record<string, string>>;
-  /** Header name and base64 value of the checksum the client sent and we proved. */
-  readonly checksum?: readonly [name: string, value: string];
-  /** The multipart upload an object came from, so that a repeated Complete can be told from a wrong one. */
+  /** The multipart upload that wrote the object: a repeated Complete of it succeeds again. */
   readonly uploadId?: string;
 }
 
-/** A file being written aside. Either `publish` or `discard` ends it. */
+/** A file being written outside of the tree of objects. Either `publish` or `discard` ends it. */
 export interface StagedFile {
   write(bytes: Uint8Array): Promise<void>;
-  /** Writes the facts and moves the file to `path`. Where its folder is missing, it is made, or ENOENT is thrown. */
-  publish(path: string, facts: ObjectInfo, missingFolder: 'make' | 'fail'): Promise<void>;
-  /** Harmless after `publish`. */
+  /** Writes the info and renames the file to `path`. A missing folder is created, or fails with ENOENT. */
+  publish(path: string, info: ObjectInfo, missingFolder: 'make' | 'fail'): Promise<void>;
+  /** Does nothing after `publish`. */
   discard(): Promise<void>;
 }
 
@@ -39,47 +37,20 @@ export interface OpenRecord {
 
 const MAGIC = 0x574d4131; // "WMA1"
 const TAIL_BYTES = 8;
-/** Most facts fit here, so that reading them is one read. */
+/** Most infos fit, so that one read is enough. */
 const FIRST_READ_BYTES = 2048;
 const MAX_INFO_BYTES = 64 * 1024;
 
 export const errnoOf = (error: unknown) => (error as NodeJS.ErrnoException | null)?.code;
 
-const nextSync = new Map<string, Promise<void>>();
-const runningSync = new Map<string, Promise<void>>();
-
-/**
- * Makes a rename or unlink in `folder` survive a power cut. Whoever asks while a sync is running shares the one after
- * it: objects of one day lie in one folder, and 16 PUTs at once would sync it 16 times.
- */
-export function syncFolder(folder: string): Promise<void> {
-  const waiting = nextSync.get(folder);
-  if (waiting !== undefined) return waiting;
-  const before = runningSync.get(folder) ?? Promise.resolve();
-  const sync: Promise<void> = before
-    .catch(() => {})
-    .then(async () => {
-      nextSync.delete(folder);
-      runningSync.set(folder, sync);
-      try {
-        const handle = await open(folder, constants.O_RDONLY);
-        await handle.sync().finally(() => handle.close());
-      } finally {
-        if (runningSync.get(folder) === sync) runningSync.delete(folder);
-      }
-    });
-  nextSync.set(folder, sync);
-  return sync;
-}
-
-/** @returns the outermost folder that had to be made. */
+/** Returns the outermost folder that had to be created. */
 async function moveInto(
   from: string,
   path: string,
   missingFolder: 'make' | 'fail',
 ): Promise<string | undefined> {
   let made: string | undefined;
-  // A delete may prune the folder between the two steps; it cannot do so for ever.
+  // A concurrent delete may remove the empty folder between the two steps.
   for (let attempt = 1; ; attempt++) {
     try {
       await rename(from, path);
@@ -91,7 +62,7 @@ async function moveInto(
   }
 }
 
-/** Syncs the folder of `path`, and those above it up to the one that holds `made`. */
+/** Syncs the folder of `path`, and its parents up to the one that holds `made`. */
 async function syncPath(path: string, made: string | undefined): Promise<void> {
   const top = made === undefined ? dirname(path) : dirname(made);
   for (let folder = dirname(path); folder.length >= top.length; folder = dirname(folder))
@@ -112,9 +83,9 @@ export async function createStagedFile(folder: string, fsync: boolean): Promise<
   };
   return {
     write,
-    publish: async (path, facts, missingFolder) => {
-      const json = Buffer.from(JSON.stringify(facts));
-      if (json.length > MAX_INFO_BYTES) throw new Error('the facts of a record are too long');
+    publish: async (path, info, missingFolder) => {
+      const json = Buffer.from(JSON.stringify(info));
+      if (json.length > MAX_INFO_BYTES) throw new Error('the info of a record is too long');
       const tail = Buffer.alloc(TAIL_BYTES);
       tail.writeUInt32BE(json.length, 0);
       tail.writeUInt32BE(MAGIC, 4);
@@ -147,12 +118,12 @@ async function readInfo(handle: FileHandle): Promise<ObjectInfo> {
   const recordBytes = jsonBytes + TAIL_BYTES;
   if (recordBytes > tail.length) tail = await readTail(recordBytes);
   const json = tail.toString('utf8', tail.length - recordBytes, tail.length - TAIL_BYTES);
-  const facts = JSON.parse(json) as Omit<ObjectInfo, 'modifiedAt'> & { modifiedAt: string };
-  if (facts.sizeBytes + recordBytes !== size) throw new Error('a record file does not have its own length');
-  return { ...facts, modifiedAt: new Date(facts.modifiedAt) };
+  const info = JSON.parse(json) as Omit<ObjectInfo, 'modifiedAt'> & { modifiedAt: string };
+  if (info.sizeBytes + recordBytes !== size) throw new Error('a record file does not have its own length');
+  return { ...info, modifiedAt: new Date(info.modifiedAt) };
 }
 
-/** Opens a record; the caller closes the handle. @returns undefined when there is none. */
+/** Opens a record, or returns undefined where there is none. The caller closes the handle. */
 export async function openRecord(path: string): Promise<OpenRecord | undefined> {
   let handle: FileHandle;
   try {
@@ -169,7 +140,7 @@ export async function openRecord(path: string): Promise<OpenRecord | undefined> 
   }
 }
 
-/** The facts alone. */
+/** Reads the info alone. */
 export async function readRecord(path: string): Promise<ObjectInfo | undefined> {
   const record = await openRecord(path);
   await record?.handle.close();

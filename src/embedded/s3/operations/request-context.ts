@@ -1,35 +1,30 @@
-/** One request and its answer, as the operations see them: already signed for, already taken apart. */
+/** One request and its response, as the operations see them: the signature is verified and the target is parsed. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '../../../runtime/clock.ts';
 import type { DiskSpace } from '../files/disk-space.ts';
 import type { Uploads } from '../files/multipart.ts';
 import type { ObjectFolder } from '../files/objects.ts';
 import type { StagedFile } from '../files/record-file.ts';
-import { announcedLength, receiveBody, receiveDocument, type VerifiedBody } from '../protocol/body.ts';
+import { announcedLength, type BodyRequest, receiveBody, type VerifiedBody } from '../protocol/body.ts';
 import type { RequestTarget } from '../protocol/request-target.ts';
 import { S3Error } from '../protocol/responses.ts';
-import type { Payload } from '../protocol/signature.ts';
 
 export interface Bucket {
-  readonly bucket: string;
-  readonly region: string;
+  readonly name: string;
   readonly clock: Pick<Clock, 'now'>;
   readonly objects: ObjectFolder;
   readonly uploads: Uploads;
   readonly disk: DiskSpace;
 }
 
-export interface RequestContext {
+export interface RequestContext extends BodyRequest {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   readonly target: RequestTarget;
   readonly headers: NodeJS.Dict<string[]>;
-  readonly payload: Payload;
-  /** Sends `100 Continue` if the client waits for one: only now is its body wanted. */
-  acceptBody(): void;
 }
 
-export type Operation = (exchange: RequestContext, store: Bucket) => Promise<void>;
+export type Operation = (context: RequestContext, bucket: Bucket) => Promise<void>;
 
 export function send(
   { response }: Pick<RequestContext, 'response'>,
@@ -43,36 +38,26 @@ export function send(
   response.end(xml);
 }
 
-/** Takes the body into a file aside, proves it, and lets `publish` move it; whatever fails leaves nothing behind. */
+/** Writes the body to a staged file and verifies it; `publish` then moves the file. An error leaves nothing behind. */
 export async function receiveInto(
-  { request, headers, payload, acceptBody }: RequestContext,
+  context: RequestContext,
   { objects, disk }: Bucket,
-  publish: (draft: StagedFile, proven: VerifiedBody) => Promise<void>,
+  publish: (staged: StagedFile, verified: VerifiedBody) => Promise<void>,
 ): Promise<void> {
-  const release = await disk.reserve(announcedLength(headers, payload));
+  const release = await disk.reserve(announcedLength(context.headers));
   try {
-    const draft = await objects.stage();
+    const staged = await objects.stage();
     try {
-      acceptBody();
-      const proven = await receiveBody(request, payload, draft.write);
-      await publish(draft, proven);
+      await publish(staged, await receiveBody(context, staged.write));
     } finally {
-      await draft.discard();
+      await staged.discard();
     }
   } finally {
     release();
   }
 }
 
-export function receiveXml(
-  { request, payload, acceptBody }: RequestContext,
-  limitBytes: number,
-): Promise<string> {
-  acceptBody();
-  return receiveDocument(request, payload, limitBytes);
-}
-
-/** A whole number in the query. @throws S3Error InvalidArgument */
+/** Returns a whole number of the query. @throws S3Error InvalidArgument */
 export function readNumber(
   { target }: Pick<RequestContext, 'target'>,
   name: string,

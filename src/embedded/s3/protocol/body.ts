@@ -1,112 +1,107 @@
-/** Takes a request's body in and proves it: its length, its payload hash, its MD5 and its checksum. */
+/** Receives the body of a request and verifies its length, its signed hash, its MD5 and its CRC32. */
 import { createHash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import { type Checksum, createChecksum, isChecksumHeader } from './checksums.ts';
-import { decodeChunked } from './chunked-body.ts';
+import { crc32 } from 'node:zlib';
 import { S3Error } from './responses.ts';
-import type { Payload } from './signature.ts';
 
 export interface VerifiedBody {
   readonly sizeBytes: number;
   readonly md5: Buffer;
-  readonly checksum?: readonly [name: string, value: string];
+}
+
+/** As much of a request as its body needs. `payloadSha256`: the hash that was signed, if one was. */
+export interface BodyRequest {
+  readonly request: Pick<IncomingMessage, 'headersDistinct' | 'iterator'>;
+  readonly payloadSha256: string | undefined;
 }
 
 /** S3's limit of a single PUT and of a part. */
 const MAX_BODY_BYTES = 5 * 1024 ** 3;
+const CRC32 = 'x-amz-checksum-crc32';
+/** Headers of the family x-amz-checksum-* that carry no digest. */
+const NOT_A_DIGEST = new Set(['x-amz-checksum-algorithm', 'x-amz-checksum-mode', 'x-amz-checksum-type']);
 
-function readLength(text: string | undefined, name: string): number {
-  if (text === undefined) throw new S3Error('MissingContentLength', `The request needs ${name}.`);
-  if (!/^\d{1,15}$/.test(text)) throw new S3Error('InvalidArgument', `${name} is not a length.`);
+/** Returns the bytes that Content-Length announces; a body without it is refused. */
+export function announcedLength(headers: NodeJS.Dict<string[]>): number {
+  const text = headers['content-length']?.[0];
+  if (text === undefined) throw new S3Error('MissingContentLength', 'The request needs Content-Length.');
+  if (!/^\d{1,15}$/.test(text)) throw new S3Error('InvalidArgument', 'Content-Length is not a length.');
   const lengthBytes = Number(text);
   if (lengthBytes > MAX_BODY_BYTES) throw new S3Error('EntityTooLarge', 'At most 5 GiB in one request.');
   return lengthBytes;
 }
 
-/** How many bytes of content the request announces; a body without an announced length is refused. */
-export function announcedLength(headers: NodeJS.Dict<string[]>, payload: Payload): number {
-  if (payload.kind === 'chunked')
-    return readLength(headers['x-amz-decoded-content-length']?.[0], 'x-amz-decoded-content-length');
-  return readLength(headers['content-length']?.[0], 'Content-Length');
+function expectedMd5(headers: NodeJS.Dict<string[]>): Buffer | undefined {
+  const text = headers['content-md5']?.[0];
+  if (text === undefined) return undefined;
+  const md5 = Buffer.from(text, 'base64');
+  if (md5.length !== 16) throw new S3Error('InvalidDigest', 'Content-MD5 is not an MD5 in base64.');
+  return md5;
 }
 
-interface Expected {
-  readonly md5: Buffer | undefined;
-  /** The value is undefined while it is still to come in a trailer. */
-  readonly checksum: { name: string; value: string | undefined; running: Checksum } | undefined;
+/** The SDK sends a CRC32 by default. A checksum that is not verified here is refused, never ignored. */
+function expectedCrc32(headers: NodeJS.Dict<string[]>): string | undefined {
+  const other = Object.keys(headers).find(
+    (name) => name.startsWith('x-amz-checksum-') && name !== CRC32 && !NOT_A_DIGEST.has(name),
+  );
+  if (other) throw new S3Error('NotImplemented', `${other} is not implemented; use CRC32.`);
+  return headers[CRC32]?.[0];
 }
 
-function readExpected(headers: NodeJS.Dict<string[]>, payload: Payload): Expected {
-  const contentMd5 = headers['content-md5']?.[0];
-  const md5 = contentMd5 === undefined ? undefined : Buffer.from(contentMd5, 'base64');
-  if (md5 && md5.length !== 16) throw new S3Error('InvalidDigest', 'Content-MD5 is not an MD5 in base64.');
-  const given = Object.keys(headers).filter(isChecksumHeader);
-  const trailing = (headers['x-amz-trailer'] ?? []).map((name) => name.trim().toLowerCase());
-  if (trailing.length > 0 && !(payload.kind === 'chunked' && payload.trailer))
-    throw new S3Error('InvalidRequest', 'x-amz-trailer needs a streaming payload with a trailer.');
-  const names = [...given, ...trailing];
-  if (names.length > 1) throw new S3Error('InvalidRequest', 'At most one checksum can be given.');
-  const [name] = names;
-  if (name === undefined) return { md5, checksum: undefined };
-  return { md5, checksum: { name, value: headers[name]?.[0], running: createChecksum(name) } };
-}
+const base64OfCrc32 = (value: number) => {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32BE(value);
+  return bytes.toString('base64');
+};
 
 /**
- * Passes the content on to `write`, in order, and proves it. What was written is worth nothing unless this resolves.
- * @throws S3Error IncompleteBody, BadDigest, XAmzContentSHA256Mismatch, SignatureDoesNotMatch, NotImplemented …;
- * whatever the connection throws when it breaks.
+ * Passes the content to `write`, in order, and verifies it. What was written may be used only if this resolves.
+ * @throws S3Error IncompleteBody, BadDigest, XAmzContentSHA256Mismatch, NotImplemented …; the connection's error when
+ * it breaks.
  */
 export async function receiveBody(
-  request: Pick<IncomingMessage, 'headersDistinct' | 'iterator'>,
-  payload: Payload,
+  { request, payloadSha256 }: BodyRequest,
   write: (bytes: Uint8Array) => Promise<void>,
 ): Promise<VerifiedBody> {
   const headers = request.headersDistinct;
-  const lengthBytes = announcedLength(headers, payload);
-  const expected = readExpected(headers, payload);
-  const trailers = new Map<string, string>();
-  // Leaving a plain `for await` would destroy the socket, and the client would never read why.
-  const source: AsyncIterable<Uint8Array> = {
+  if (payloadSha256 === undefined)
+    throw new S3Error('NotImplemented', 'A body needs its signed hash in x-amz-content-sha256.');
+  const lengthBytes = announcedLength(headers);
+  const wantedMd5 = expectedMd5(headers);
+  const wantedCrc32 = expectedCrc32(headers);
+  const sha256 = createHash('sha256');
+  const md5Hash = createHash('md5');
+  let crc = 0;
+  let sizeBytes = 0;
+  // A plain `for await` over the request would destroy the socket on an error, before the client has read it.
+  const content: AsyncIterable<Uint8Array> = {
     [Symbol.asyncIterator]: () => request.iterator({ destroyOnReturn: false }) as AsyncIterator<Uint8Array>,
   };
-  const content = payload.kind === 'chunked' ? decodeChunked(source, { ...payload, trailers }) : source;
-
-  const sha256 = payload.kind === 'hashed' ? createHash('sha256') : undefined;
-  const md5Hash = createHash('md5');
-  let sizeBytes = 0;
   for await (const bytes of content) {
     sizeBytes += bytes.length;
     if (sizeBytes > lengthBytes) throw new S3Error('IncompleteBody', 'The body is longer than announced.');
-    sha256?.update(bytes);
+    sha256.update(bytes);
     md5Hash.update(bytes);
-    expected.checksum?.running.update(bytes);
+    if (wantedCrc32 !== undefined) crc = crc32(bytes, crc);
     await write(bytes);
   }
   if (sizeBytes < lengthBytes) throw new S3Error('IncompleteBody', 'The body is shorter than announced.');
-  if (payload.kind === 'hashed' && sha256?.digest('hex') !== payload.sha256)
+  if (sha256.digest('hex') !== payloadSha256)
     throw new S3Error('XAmzContentSHA256Mismatch', 'The body does not have the hash that was signed.');
   const md5 = md5Hash.digest();
-  if (expected.md5 && !expected.md5.equals(md5))
+  if (wantedMd5 && !wantedMd5.equals(md5))
     throw new S3Error('BadDigest', 'The body does not have the MD5 of Content-MD5.');
-  if (!expected.checksum) return { sizeBytes, md5 };
-
-  const { name, running } = expected.checksum;
-  const value = running.digest();
-  if ((expected.checksum.value ?? trailers.get(name)) !== value)
-    throw new S3Error('BadDigest', `The body does not have the checksum of ${name}.`);
-  return { sizeBytes, md5, checksum: [name, value] };
+  if (wantedCrc32 !== undefined && wantedCrc32 !== base64OfCrc32(crc))
+    throw new S3Error('BadDigest', `The body does not have the checksum of ${CRC32}.`);
+  return { sizeBytes, md5 };
 }
 
-/** A whole small body, for the documents S3 takes. @throws S3Error EntityTooLarge beyond `limitBytes`. */
-export async function receiveDocument(
-  request: Pick<IncomingMessage, 'headersDistinct' | 'iterator'>,
-  payload: Payload,
-  limitBytes: number,
-): Promise<string> {
-  if (announcedLength(request.headersDistinct, payload) > limitBytes)
+/** Resolves with a whole small body. @throws S3Error EntityTooLarge beyond `limitBytes`. */
+export async function receiveDocument(from: BodyRequest, limitBytes: number): Promise<string> {
+  if (announcedLength(from.request.headersDistinct) > limitBytes)
     throw new S3Error('EntityTooLarge', `The document has more than ${limitBytes} bytes.`);
   const chunks: Uint8Array[] = [];
-  await receiveBody(request, payload, async (bytes) => {
+  await receiveBody(from, async (bytes) => {
     chunks.push(bytes);
   });
   return Buffer.concat(chunks).toString('utf8');

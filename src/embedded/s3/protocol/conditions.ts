@@ -1,6 +1,4 @@
-/** Ranges and preconditions, as pure decisions over headers (RFC 9110 §13, §14, in the order S3 applies them). */
-
-import type { WriteCondition } from '../files/objects.ts';
+/** Range and the conditions that browsers send, as pure decisions over headers (RFC 9110 §13, §14). */
 import type { ObjectInfo } from '../files/record-file.ts';
 import { S3Error } from './responses.ts';
 
@@ -11,8 +9,8 @@ const unquote = (etag: string) =>
     .trim()
     .replace(/^W\//, '')
     .replace(/^"(.*)"$/, '$1');
-const names = (list: readonly string[], etag: string) =>
-  list.some((line) => line.split(',').some((item) => item.trim() === '*' || unquote(item) === etag));
+const includesEtag = (lines: readonly string[], etag: string) =>
+  lines.some((line) => line.split(',').some((item) => item.trim() === '*' || unquote(item) === etag));
 
 /** HTTP dates have whole seconds. */
 const seconds = (date: Date) => Math.floor(date.getTime() / 1000);
@@ -21,32 +19,17 @@ function readDate(lines: readonly string[] | undefined): number | undefined {
   return Number.isNaN(time) ? undefined : Math.floor(time / 1000);
 }
 
-/** @throws S3Error PreconditionFailed */
-export function decideRead(
-  headers: Headers,
-  facts: Pick<ObjectInfo, 'etag' | 'modifiedAt'>,
-): 'send' | 'notModified' {
-  const failed = () => new S3Error('PreconditionFailed', 'The object is not as the condition wants it.');
-  const modified = seconds(facts.modifiedAt);
-  const match = headers['if-match'];
-  const unmodifiedSince = readDate(headers['if-unmodified-since']);
-  if (match) {
-    if (!names(match, facts.etag)) throw failed();
-  } else if (unmodifiedSince !== undefined && modified > unmodifiedSince) throw failed();
+/**
+ * True where the reader's copy is still good (304), by If-None-Match or, without it, by If-Modified-Since.
+ * @throws S3Error NotImplemented for the conditions that only writers of S3 use.
+ */
+export function isNotModified(headers: Headers, info: Pick<ObjectInfo, 'etag' | 'modifiedAt'>): boolean {
+  if (headers['if-match'] || headers['if-unmodified-since'])
+    throw new S3Error('NotImplemented', 'If-Match and If-Unmodified-Since are not implemented.');
   const noneMatch = headers['if-none-match'];
-  if (noneMatch) return names(noneMatch, facts.etag) ? 'notModified' : 'send';
+  if (noneMatch) return includesEtag(noneMatch, info.etag);
   const modifiedSince = readDate(headers['if-modified-since']);
-  return modifiedSince !== undefined && modified <= modifiedSince ? 'notModified' : 'send';
-}
-
-/** @throws S3Error NotImplemented for conditions S3 does not take on writes either. */
-export function readWriteCondition(headers: Headers): WriteCondition {
-  const noneMatch = headers['if-none-match']?.[0];
-  const match = headers['if-match']?.[0];
-  if (noneMatch !== undefined && (noneMatch !== '*' || match !== undefined))
-    throw new S3Error('NotImplemented', 'A write takes If-None-Match: * or If-Match: "etag".');
-  if (noneMatch !== undefined) return { absent: true };
-  return match === undefined ? undefined : { etag: unquote(match) };
+  return modifiedSince !== undefined && seconds(info.modifiedAt) <= modifiedSince;
 }
 
 export interface ByteRange {
@@ -56,19 +39,19 @@ export interface ByteRange {
 }
 
 /**
- * @returns undefined for the whole object: no Range, one that is malformed, or several at once (S3 sends all then).
+ * @returns undefined for the whole object: no Range, one that is malformed, or several at once, as S3 does.
  * @throws S3Error InvalidRange (416)
  */
 export function decideRange(
   headers: Headers,
-  facts: Pick<ObjectInfo, 'etag' | 'sizeBytes' | 'modifiedAt'>,
+  info: Pick<ObjectInfo, 'etag' | 'sizeBytes' | 'modifiedAt'>,
 ): ByteRange | undefined {
   const match = /^bytes=(\d{0,15})-(\d{0,15})$/.exec(headers.range?.[0] ?? '');
   if (!match || match[0] === 'bytes=-') return undefined;
   const ifRange = headers['if-range'];
-  if (ifRange && !names(ifRange, facts.etag) && readDate(ifRange) !== seconds(facts.modifiedAt))
+  if (ifRange && !includesEtag(ifRange, info.etag) && readDate(ifRange) !== seconds(info.modifiedAt))
     return undefined;
-  const size = facts.sizeBytes;
+  const size = info.sizeBytes;
   const [first, last] = [match[1], match[2]];
   const start = first === '' ? Math.max(0, size - Number(last)) : Number(first);
   const end = first === '' || last === '' ? size - 1 : Math.min(Number(last), size - 1);

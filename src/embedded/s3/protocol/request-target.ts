@@ -1,15 +1,15 @@
 /**
- * The request line, taken apart by hand: `new URL` would resolve `..` and normalise escapes, and the signature is
- * over what the client sent.
+ * Parses the target of the request line. Not with `new URL`, which would resolve `..` and normalise escapes: the
+ * signature covers what the client sent.
  */
 import { S3Error } from './responses.ts';
 
 export interface RequestTarget {
   /** Decoded; empty for `/`. */
   readonly bucket: string;
-  /** Decoded; empty when the bucket itself is meant. */
+  /** Decoded; empty where the target is the bucket itself. */
   readonly key: string;
-  /** The decoded path as the client signed it, escaped the one way SigV4 knows. */
+  /** The decoded path, escaped again by the rules of SigV4, as the client signed it. */
   readonly canonicalPath: string;
   readonly query: ReadonlyMap<string, string>;
 }
@@ -18,7 +18,7 @@ export interface RequestTarget {
 const MAX_KEY_BYTES = 1024;
 const MAX_PARAMETERS = 64;
 
-/** RFC 3986 as SigV4 wants it: everything but unreserved characters is escaped, in upper-case hex. */
+/** Escapes everything but the unreserved characters of RFC 3986, in upper-case hex, as SigV4 requires. */
 export function escapeUri(text: string): string {
   return encodeURIComponent(text).replace(
     /[!'()*]/g,

@@ -1,12 +1,11 @@
-/** What the server says: S3's errors by their own names, and XML out. */
+/** S3's errors by their own names, and the XML of responses. */
 
-/** S3's error codes with the HTTP status each one travels with. `InsufficientStorage` is ours: S3 is never full. */
+/** S3's error codes with their HTTP status. `InsufficientStorage` is our own: S3 is never full. */
 const STATUS = {
   AccessDenied: 403,
   AuthorizationHeaderMalformed: 400,
   AuthorizationQueryParametersError: 400,
   BadDigest: 400,
-  BucketAlreadyOwnedByYou: 409,
   EntityTooLarge: 400,
   EntityTooSmall: 400,
   IncompleteBody: 400,
@@ -29,7 +28,6 @@ const STATUS = {
   NoSuchKey: 404,
   NoSuchUpload: 404,
   NotImplemented: 501,
-  PreconditionFailed: 412,
   RequestTimeTooSkewed: 403,
   SignatureDoesNotMatch: 403,
   XAmzContentSHA256Mismatch: 400,
@@ -37,7 +35,7 @@ const STATUS = {
 
 export type S3ErrorCode = keyof typeof STATUS;
 
-/** An error that is an answer. Its message goes to the client: no path of this machine, no secret. */
+/** An error response. Its message is sent to the client, so it holds no path of this machine and no secret. */
 export class S3Error extends Error {
   override readonly name = 'S3Error';
   readonly code: S3ErrorCode;
@@ -53,14 +51,14 @@ export class S3Error extends Error {
 
 const ENTITIES: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
 
-/** Control characters become references, as S3 writes them; keys that hold one are better listed url-encoded. */
-export function escapeXml(text: string): string {
+/** Control characters become references, as S3 writes them. */
+function escapeXml(text: string): string {
   return text
     .replace(/[&<>"]/g, (char) => ENTITIES[char]!)
     .replace(/[\x00-\x1f\x7f]/g, (char) => `&#x${char.charCodeAt(0).toString(16)};`);
 }
 
-/** A tree of elements: an array repeats its element, undefined leaves it out. */
+/** A tree of elements. An array repeats its element; undefined leaves it out. */
 export type Xml = { readonly [name: string]: XmlValue };
 type XmlValue = string | number | boolean | undefined | Xml | readonly (string | Xml)[];
 
@@ -79,10 +77,9 @@ function renderChildren(tree: Xml): string {
 
 const DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n';
 
-/** A whole document under `root`, in S3's namespace. */
-export function renderDocument(root: string, tree: Xml | string): string {
-  const inner = typeof tree === 'string' ? escapeXml(tree) : renderChildren(tree);
-  return `${DECLARATION}<${root} xmlns="http://s3.amazonaws.com/doc/2006-03-01/">${inner}</${root}>`;
+/** Returns a whole document under `root`, in S3's namespace. */
+export function renderDocument(root: string, tree: Xml): string {
+  return `${DECLARATION}<${root} xmlns="http://s3.amazonaws.com/doc/2006-03-01/">${renderChildren(tree)}</${root}>`;
 }
 
 export function renderError(error: S3Error, resource: string, requestId: string): string {

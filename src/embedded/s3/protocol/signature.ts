@@ -1,6 +1,5 @@
 /**
- * Signature Version 4, checked: in the Authorization header or in a presigned query. What cannot be checked is
- * refused; there is no anonymous access.
+ * Verifies Signature Version 4, in the Authorization header or in a presigned query. There is no anonymous access.
  * https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-authenticating-requests.html
  */
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
@@ -13,26 +12,12 @@ export interface Credentials {
   readonly region: string;
 }
 
-/** As much of a request as its signature covers. Header values are as Node reads them, one string per line. */
+/** The parts of a request that its signature covers. Header values are as Node reads them, one string per line. */
 export interface SignedHead {
   readonly method: string;
   readonly target: Pick<RequestTarget, 'canonicalPath' | 'query'>;
   readonly headers: NodeJS.Dict<string[]>;
 }
-
-/** What signed chunks of an aws-chunked body are signed with, starting from the request's own signature. */
-export interface ChunkSigning {
-  readonly key: Buffer;
-  readonly timestamp: string;
-  readonly scope: string;
-  readonly seed: string;
-}
-
-/** What the signature says about the body. */
-export type Payload =
-  | { readonly kind: 'hashed'; readonly sha256: string }
-  | { readonly kind: 'unsigned' }
-  | { readonly kind: 'chunked'; readonly trailer: boolean; readonly signing: ChunkSigning | undefined };
 
 interface Claim {
   readonly credential: string;
@@ -40,7 +25,7 @@ interface Claim {
   readonly signature: string;
   readonly timestamp: string;
   readonly payload: string;
-  /** Presigned only: how long from the timestamp. */
+  /** Presigned only: how long the request is valid from the timestamp. */
   readonly expiresSeconds?: number;
 }
 
@@ -51,14 +36,9 @@ const MAX_EXPIRES_SECONDS = 7 * 24 * 3600;
 const sha256Hex = (text: string) => createHash('sha256').update(text, 'latin1').digest('hex');
 const hmac = (key: string | Buffer, text: string) => createHmac('sha256', key).update(text).digest();
 
-/** Compares two hex signatures in a time that does not depend on where they differ. */
-export function sameSignature(expected: string, given: string): boolean {
+/** Compares two hex signatures in constant time. */
+function isSameSignature(expected: string, given: string): boolean {
   return /^[0-9a-f]{64}$/.test(given) && timingSafeEqual(Buffer.from(expected), Buffer.from(given));
-}
-
-/** Signs `lines` as SigV4 does: HMAC of them joined, in hex. */
-export function signLines(key: Buffer, lines: readonly string[]): string {
-  return hmac(key, lines.join('\n')).toString('hex');
 }
 
 function claimOfHeader(headers: NodeJS.Dict<string[]>, authorization: string): Claim {
@@ -99,7 +79,7 @@ function claimOfQuery(headers: NodeJS.Dict<string[]>, query: ReadonlyMap<string,
     signedHeaders: need('X-Amz-SignedHeaders').split(';'),
     signature: need('X-Amz-Signature'),
     timestamp: need('X-Amz-Date'),
-    payload: query.get('X-Amz-Content-Sha256') ?? headers['x-amz-content-sha256']?.[0] ?? 'UNSIGNED-PAYLOAD',
+    payload: headers['x-amz-content-sha256']?.[0] ?? 'UNSIGNED-PAYLOAD',
     expiresSeconds,
   };
 }
@@ -127,7 +107,7 @@ function checkTime(claim: Claim, now: Date): void {
   }
 }
 
-/** @returns the scope: day/region/service/aws4_request, all of them ours. */
+/** @returns the scope `{day}/{region}/s3/aws4_request`, each part verified. */
 function checkCredential(claim: Claim, credentials: Credentials): string {
   const [id, day, region, service, end, ...more] = claim.credential.split('/');
   const code =
@@ -146,7 +126,7 @@ function checkCredential(claim: Claim, credentials: Credentials): string {
 
 function canonicalHeaders({ headers }: SignedHead, signedHeaders: readonly string[]): string {
   if (!signedHeaders.includes('host')) throw new S3Error('AccessDenied', 'The host header has to be signed.');
-  // An unsigned x-amz-* header could be slipped into somebody's presigned URL: S3 refuses it, and so is it here.
+  // As S3 does: an attacker could add an unsigned x-amz-* header to a presigned URL.
   for (const name of Object.keys(headers))
     if (name.startsWith('x-amz-') && !signedHeaders.includes(name))
       throw new S3Error('AccessDenied', `The header ${name} is present but not signed.`);
@@ -167,25 +147,22 @@ function canonicalQuery(query: ReadonlyMap<string, string>): string {
     .join('&');
 }
 
-function readPayload(claim: Claim, signing: ChunkSigning): Payload {
-  if (/^[0-9a-f]{64}$/.test(claim.payload)) return { kind: 'hashed', sha256: claim.payload };
-  if (claim.payload === 'UNSIGNED-PAYLOAD') return { kind: 'unsigned' };
-  if (claim.payload === 'STREAMING-UNSIGNED-PAYLOAD-TRAILER')
-    return { kind: 'chunked', trailer: true, signing: undefined };
-  if (claim.payload === `STREAMING-${ALGORITHM}-PAYLOAD`) return { kind: 'chunked', trailer: false, signing };
-  if (claim.payload === `STREAMING-${ALGORITHM}-PAYLOAD-TRAILER`)
-    return { kind: 'chunked', trailer: true, signing };
-  if (claim.payload.startsWith('STREAMING-'))
-    throw new S3Error('NotImplemented', 'This kind of streaming payload is not implemented.');
+/** Returns the hex hash of the body, or undefined where the body was not signed. */
+function readPayloadSha256(payload: string): string | undefined {
+  if (/^[0-9a-f]{64}$/.test(payload)) return payload;
+  if (payload === 'UNSIGNED-PAYLOAD') return undefined;
+  // aws-chunked: stored as it is, its framing would become part of the object.
+  if (payload.startsWith('STREAMING-'))
+    throw new S3Error('NotImplemented', 'Streaming payloads (aws-chunked) are not implemented.');
   throw new S3Error('InvalidArgument', 'x-amz-content-sha256 is neither a hash nor a known word.');
 }
 
 /**
- * Proves that whoever holds the secret signed exactly this request, and recently.
- * @returns how its body is to be proven.
- * @throws S3Error with S3's code for what is wrong; the message never repeats a signature or a canonical request.
+ * Verifies that exactly this request was signed with the secret, and recently.
+ * @returns the signed hash of the body in hex; undefined where the body was not signed.
+ * @throws S3Error with S3's code. The message never repeats a signature or a canonical request.
  */
-export function verifySignature(head: SignedHead, credentials: Credentials, now: Date): Payload {
+export function verifySignature(head: SignedHead, credentials: Credentials, now: Date): string | undefined {
   const { headers, target } = head;
   const authorization = headers.authorization;
   const presigned = target.query.has('X-Amz-Signature') || target.query.has('X-Amz-Algorithm');
@@ -208,9 +185,9 @@ export function verifySignature(head: SignedHead, credentials: Credentials, now:
     claim.payload,
   ].join('\n');
   const key = scope.split('/').reduce<string | Buffer>(hmac, `AWS4${credentials.secretAccessKey}`) as Buffer;
-  const expected = signLines(key, [ALGORITHM, claim.timestamp, scope, sha256Hex(canonicalRequest)]);
-  if (!sameSignature(expected, claim.signature))
+  const stringToSign = [ALGORITHM, claim.timestamp, scope, sha256Hex(canonicalRequest)].join('\n');
+  if (!isSameSignature(hmac(key, stringToSign).toString('hex'), claim.signature))
     throw new S3Error('SignatureDoesNotMatch', 'The signature is not that of this request and this secret.');
   checkTime(claim, now);
-  return readPayload(claim, { key, timestamp: claim.timestamp, scope, seed: expected });
+  return readPayloadSha256(claim.payload);
 }

@@ -1,11 +1,10 @@
 /**
- * The two documents clients send: Delete and CompleteMultipartUpload. Elements and text only; a DOCTYPE, a comment,
- * CDATA or an attribute other than the namespace is no part of either and is refused before it can mean anything.
+ * Parses CompleteMultipartUpload, the one document that clients send. Elements and text only: a DOCTYPE, a comment,
+ * CDATA or an attribute other than the namespace is refused, because no client sends one.
  */
 import { S3Error } from './responses.ts';
 
 const MAX_PARTS = 10_000;
-const MAX_DELETES = 1000;
 
 const malformed = (what: string) => new S3Error('MalformedXML', what);
 
@@ -58,30 +57,10 @@ function parse(xml: string, root: string): Element {
 const textOf = (element: Element, name: string) =>
   element.children.find((child) => child.name === name)?.text;
 
-/** @throws S3Error MalformedXML */
-export function parseDelete(xml: string): { readonly keys: readonly string[]; readonly quiet: boolean } {
-  const document = parse(xml, 'Delete');
-  const keys = document.children
-    .filter((child) => child.name === 'Object')
-    .map((object) => {
-      const key = textOf(object, 'Key');
-      if (!key || Buffer.byteLength(key) > 1024)
-        throw malformed('An Object needs a Key of at most 1024 bytes.');
-      if (textOf(object, 'VersionId') !== undefined)
-        throw new S3Error('NotImplemented', 'Versions are not implemented.');
-      return key;
-    });
-  if (keys.length === 0 || keys.length > MAX_DELETES)
-    throw malformed(`A Delete names 1 to ${MAX_DELETES} objects.`);
-  return { keys, quiet: textOf(document, 'Quiet')?.trim() === 'true' };
-}
-
 export interface NamedPart {
   readonly partNumber: number;
   /** Without quotes. */
   readonly etag: string;
-  /** Checksums given along, by header name. */
-  readonly checksums: readonly (readonly [name: string, value: string])[];
 }
 
 /** @throws S3Error MalformedXML, InvalidPartOrder */
@@ -94,10 +73,7 @@ export function parseComplete(xml: string): readonly NamedPart[] {
         ?.trim()
         .replace(/^"(.*)"$/, '$1');
       if (!/^\d{1,5}$/.test(number) || !etag) throw malformed('A Part needs a PartNumber and an ETag.');
-      const checksums = part.children
-        .filter((child) => child.name.startsWith('Checksum'))
-        .map((child) => [`x-amz-checksum-${child.name.slice(8).toLowerCase()}`, child.text.trim()] as const);
-      return { partNumber: Number(number), etag, checksums };
+      return { partNumber: Number(number), etag };
     });
   if (parts.length === 0 || parts.length > MAX_PARTS)
     throw malformed(`A Complete names 1 to ${MAX_PARTS} parts.`);
