@@ -8,6 +8,8 @@ import {
   B,
   ended,
   type Ground,
+  idOfInput,
+  itOnce,
   lifetimeMs,
   type Program,
   SHAPES,
@@ -111,6 +113,7 @@ const PASSING: readonly { wish: Wish; code: RegExp }[] = [
 
 for (const shape of SHAPES) {
   describe(`archiving with ${shape.name}`, { skip: shape.skip, timeout: 240_000 }, () => {
+    const once = itOnce(shape);
     let ground: Ground;
     let program: Program;
     before(async () => {
@@ -122,7 +125,28 @@ for (const shape of SHAPES) {
     const accept = async (inputs: readonly Reference[]) =>
       (await program.parts.accept(inputs)).map(({ id }) => id);
 
-    it('stores the very bytes, under the key of the rule, and says what they are', async () => {
+    it('archives, tries again, gives up and expires, and takes a repeat for one item', async () => {
+      const inputs = [
+        sent(ground.simulator, { kind: 'image' }),
+        sent(ground.simulator, { kind: 'video', sizeBytes: 12 * MIB }),
+        sent(ground.simulator, { behaviour: { name: 'shortBody', times: 1 } }),
+        sent(ground.simulator, { behaviour: { name: 'invalid' } }),
+        sent(ground.simulator, { createdAt: new Date(Date.now() - lifetimeMs - 1_000) }),
+      ];
+      const ids = await accept([...inputs, inputs[0]!]);
+      assert.equal(ids.at(-1), idOfInput(inputs[0]!));
+      const rows = await ended(program, ids);
+      assert.deepEqual(
+        rows.map(({ status }) => status),
+        ['archived', 'archived', 'archived', 'dead', 'expired', 'archived'],
+      );
+      const [first] = await program.parts.catalogue.media.attempts(ids[2]!);
+      assert.deepEqual([first?.outcome, first?.code], ['failed', 'body_too_short']);
+      for (const [index, row] of rows.slice(0, 3).entries())
+        assert.equal(row.sha256, await sha256Of(ground.simulator, inputs[index]!));
+    });
+
+    once('stores the very bytes, under the key of the rule, and says what they are', async () => {
       const inputs = GOOD.map(({ wish }) => sent(ground.simulator, wish));
       const rows = await ended(program, await accept(inputs));
       const objects = await ground.objects(program);
@@ -152,7 +176,7 @@ for (const shape of SHAPES) {
       assert.equal(media[inputs[0]!.mediaId]?.served, 1);
     });
 
-    it('takes a repeat for what it is: one row, one object, one download', async () => {
+    once('takes a repeat for what it is: one row, one object, one download', async () => {
       const input = sent(ground.simulator);
       const [id] = await accept([input, { ...input, openId: 'o1' }]);
       const [row] = await ended(program, [id!]);
@@ -162,7 +186,7 @@ for (const shape of SHAPES) {
       assert.equal(ground.simulator.ledger.report().media[input.mediaId]?.asked, 1);
     });
 
-    it('succeeds on a later try where the first was spoiled, and leaves nothing half-done', async () => {
+    once('succeeds on a later try where the first was spoiled, and leaves nothing half-done', async () => {
       const inputs = PASSING.map(({ wish }) => sent(ground.simulator, wish));
       const rows = await ended(program, await accept(inputs));
       for (const [index, { wish, code }] of PASSING.entries()) {
@@ -178,7 +202,7 @@ for (const shape of SHAPES) {
       assert.equal(await ground.openUploads(), 0);
     });
 
-    it('goes on when the token is invalidated in the middle', async () => {
+    once('goes on when the token is invalidated in the middle', async () => {
       const some = () => Array.from({ length: 12 }, () => sent(ground.simulator));
       const first = await accept(some());
       ground.simulator.invalidateTokens(A);
@@ -186,7 +210,7 @@ for (const shape of SHAPES) {
       assert.ok(rows.every((row) => row.status === 'archived'));
     });
 
-    it('gives up at once where WeChat will never give the file, and keeps its words', async () => {
+    once('gives up at once where WeChat will never give the file, and keeps its words', async () => {
       const [row] = await ended(
         program,
         await accept([sent(ground.simulator, { behaviour: { name: 'invalid' } })]),
@@ -199,13 +223,13 @@ for (const shape of SHAPES) {
       assert.match(row.failure.rid ?? '', /^[\w-]+$/);
     });
 
-    it('calls expired what WeChat has forgotten after its three days', async () => {
+    once('calls expired what WeChat has forgotten after its three days', async () => {
       const old = sent(ground.simulator, { createdAt: new Date(Date.now() - lifetimeMs - 1_000) });
       const [row] = await ended(program, await accept([old]));
       assert.deepEqual([row?.status, row?.tries, row?.failure?.errcode], ['expired', 1, 40007]);
     });
 
-    it('gives an errcode nobody knows three tries', async () => {
+    once('gives an errcode nobody knows three tries', async () => {
       const odd = sent(ground.simulator, { behaviour: { name: 'errcode', amount: 123_456 } });
       const [row] = await ended(program, await accept([odd]));
       assert.deepEqual(
@@ -216,20 +240,23 @@ for (const shape of SHAPES) {
       assert.equal((await program.parts.catalogue.media.attempts(row!.id)).length, 3);
     });
 
-    it('refuses what is larger than it may store, and a file message, which nobody can download', async () => {
-      const large = sent(ground.simulator, { kind: 'video', sizeBytes: 41 * MIB });
-      const file: Reference = { account: A, mediaId: 'msg:1', kind: 'file', sentAt: new Date() };
-      const rows = await ended(program, await accept([large, file]));
-      assert.deepEqual(
-        rows.map((row) => [row.status, row.failure?.code, row.tries]),
-        [
-          ['dead', 'too_large', 1],
-          ['dead', 'not_downloadable', 0],
-        ],
-      );
-    });
+    once(
+      'refuses what is larger than it may store, and a file message, which nobody can download',
+      async () => {
+        const large = sent(ground.simulator, { kind: 'video', sizeBytes: 41 * MIB });
+        const file: Reference = { account: A, mediaId: 'msg:1', kind: 'file', sentAt: new Date() };
+        const rows = await ended(program, await accept([large, file]));
+        assert.deepEqual(
+          rows.map((row) => [row.status, row.failure?.code, row.tries]),
+          [
+            ['dead', 'too_large', 1],
+            ['dead', 'not_downloadable', 0],
+          ],
+        );
+      },
+    );
 
-    it('lets an account in trouble wait as a whole, at no try’s cost, while others go on', async () => {
+    once('lets an account in trouble wait as a whole, at no try’s cost, while others go on', async () => {
       ground.simulator.misbehave(B, { name: 'errcode', amount: 45011 });
       const [held] = await accept([sent(ground.simulator, { account: B })]);
       const wait = await until('the hold', async () => {

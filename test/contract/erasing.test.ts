@@ -7,7 +7,7 @@ import { createEraser } from '../../src/pipeline/maintenance/eraser.ts';
 import { jobIdOf, toJobData } from '../../src/queue/job.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
 import { dumpQueue } from '../queue/dump.ts';
-import { A, ended, type Ground, idOfInput, type Program, SHAPES, sent, until } from './shapes.ts';
+import { A, ended, type Ground, idOfInput, itOnce, type Program, SHAPES, sent, until } from './shapes.ts';
 import { openUnwillingStore, type UnwillingStore } from './unwilling-store.ts';
 
 const MIB = 1024 * 1024;
@@ -16,6 +16,7 @@ const soon = () => AbortSignal.timeout(20_000);
 
 for (const shape of SHAPES) {
   describe(`erasing with ${shape.name}`, { skip: shape.skip, timeout: 240_000 }, () => {
+    const once = itOnce(shape);
     let ground: Ground;
     let store: UnwillingStore;
     let program: Program;
@@ -123,7 +124,7 @@ for (const shape of SHAPES) {
       assert.doesNotMatch(await dump(), new RegExp(input.mediaId));
     });
 
-    it('one in the middle of its multipart', async () => {
+    once('one in the middle of its multipart', async () => {
       const input = sent(ground.simulator, {
         kind: 'video',
         sizeBytes: 20 * MIB,
@@ -138,7 +139,7 @@ for (const shape of SHAPES) {
       assert.doesNotMatch(await dump(), new RegExp(input.mediaId));
     });
 
-    it('one whose try is at its PUT while the store goes away for that and for removing', async () => {
+    once('one whose try is at its PUT while the store goes away for that and for removing', async () => {
       const input = sent(ground.simulator, { behaviour: { name: 'trickle', amount: 60 } });
       const [id] = (await accept(input)) as [string];
       await until('the reservation', async () => (await row(id))?.objectKey);
@@ -151,7 +152,7 @@ for (const shape of SHAPES) {
       assert.deepEqual(await keysOf(id), []);
     });
 
-    it('an object that a try stored after the end of the erasure', async () => {
+    once('an object that a try stored after the end of the erasure', async () => {
       const [id] = (await accept(sent(ground.simulator))) as [string];
       const [archived] = await ended(program, [id]);
       await erase(id);
@@ -174,7 +175,7 @@ for (const shape of SHAPES) {
       assert.deepEqual(await keysOf(id), []);
     });
 
-    it('one whose erasure died after it was marked', async () => {
+    once('one whose erasure died after it was marked', async () => {
       const [id] = (await accept(sent(ground.simulator))) as [string];
       await ended(program, [id]);
       await program.parts.catalogue.mediaErasure.erase([id], WHY, systemClock.now());
@@ -196,7 +197,7 @@ for (const shape of SHAPES) {
       for (const { mediaId } of inputs) assert.ok(!text.includes(mediaId));
     });
 
-    it('300 media of a user with all that is known of him, and nobody else’s', async () => {
+    once('300 media of a user with all that is known of him, and nobody else’s', async () => {
       await program.close();
       program = await ground.start({ env: store.env });
       const mine = Array.from({ length: 300 }, (_, n) => ({
@@ -234,7 +235,7 @@ for (const shape of SHAPES) {
       assert.equal((await row(idOfInput(other)))?.status, 'archived');
     });
 
-    it('what is older than its retention', async () => {
+    once('what is older than its retention', async () => {
       await program.close();
       // A sixtieth, as all of policy: a second.
       program = await ground.start({ env: { ...store.env, RETENTION: '1m' } });

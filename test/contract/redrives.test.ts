@@ -4,12 +4,14 @@ import { after, before, describe, it } from 'node:test';
 import type { RedriveFilter } from '../../src/catalogue/redrive/filter.ts';
 import type { RedriveWish } from '../../src/catalogue/redrive/redrives.ts';
 import type { Reference } from '../../src/media.ts';
+import { sizeFor } from '../machine/selection.ts';
 import {
   A,
   B,
   ended,
   type Ground,
   idOfInput,
+  itOnce,
   lifetimeMs,
   type Program,
   SHAPES,
@@ -21,9 +23,11 @@ import {
 const DENIED_ONCE = { behaviour: { name: 'invalid', times: 1 } } as const;
 /** A busy machine needs a minute for 200 media. */
 const LONG_MS = 120_000;
+const MANY = sizeFor(60, 200);
 
 for (const shape of SHAPES) {
   describe(`redrives with ${shape.name}`, { skip: shape.skip, timeout: 600_000 }, () => {
+    const once = itOnce(shape);
     let ground: Ground;
     let program: Program;
     before(async () => {
@@ -63,15 +67,15 @@ for (const shape of SHAPES) {
       }
     }
 
-    it('of 200 dead letters whose cause is mended: all archived, each once, each with one object', async () => {
-      const inputs = await dead(200);
+    it(`of ${MANY} dead letters whose cause is mended: all archived, each once, each with one object`, async () => {
+      const inputs = await dead(MANY);
       const { id, matched } = await ask({ reason: 'mended' });
-      assert.equal(matched, 200);
+      assert.equal(matched, MANY);
       const { done, skipped, total } = await over(id);
-      assert.deepEqual([done, skipped, total], [200, 0, 200]);
+      assert.deepEqual([done, skipped, total], [MANY, 0, MANY]);
       await assertOnce(inputs);
       const keys = [...(await ground.objects(program)).keys()];
-      assert.equal(keys.filter((key) => key.includes(B)).length, 200);
+      assert.equal(keys.filter((key) => key.includes(B)).length, MANY);
     });
 
     it('goes on in another process where one ended in the middle', async () => {
@@ -87,7 +91,7 @@ for (const shape of SHAPES) {
       await assertOnce(inputs);
     });
 
-    it('stops when it is told to, and takes up nothing more', async () => {
+    once('stops when it is told to, and takes up nothing more', async () => {
       const inputs = await dead(30);
       const { id } = await ask({ rate: 4 });
       await until('a beginning', async () => (await get(id)).done > 0);
@@ -119,28 +123,31 @@ for (const shape of SHAPES) {
       await assertOnce(inputs);
     });
 
-    it('by force of expired media asks WeChat once more: served it is archived, refused it is expired again', async () => {
-      const createdAt = new Date(program.parts.clock.now().getTime() - lifetimeMs - 1000);
-      const gone = sent(ground.simulator, { account: A, createdAt });
-      const served = sent(ground.simulator, { account: A, behaviour: { name: 'invalid', times: 1 } });
-      await program.parts.accept([gone, served]);
-      const ids = [gone, served].map(idOfInput);
-      const [first] = await ended(program, ids, LONG_MS);
-      assert.equal(first?.status, 'expired');
-      await program.parts.database.query(`UPDATE wma.media SET status = 'expired' WHERE id = $1`, [ids[1]]);
-      const { id, matched } = await ask({}, { account: [A], status: ['dead', 'expired'] });
-      assert.equal(matched, 2);
-      assert.equal((await over(id)).done, 2);
-      const rows = await ended(program, ids, LONG_MS);
-      assert.deepEqual(
-        rows.map((row) => [row.status, row.redrives]),
-        [
-          ['expired', 1],
-          ['archived', 1],
-        ],
-      );
-      const shortly = await ask({}, { account: [A] });
-      assert.deepEqual([shortly.matched, (await get(id)).done], [0, 2], 'nothing loops');
-    });
+    once(
+      'by force of expired media asks WeChat once more: served it is archived, refused it is expired again',
+      async () => {
+        const createdAt = new Date(program.parts.clock.now().getTime() - lifetimeMs - 1000);
+        const gone = sent(ground.simulator, { account: A, createdAt });
+        const served = sent(ground.simulator, { account: A, behaviour: { name: 'invalid', times: 1 } });
+        await program.parts.accept([gone, served]);
+        const ids = [gone, served].map(idOfInput);
+        const [first] = await ended(program, ids, LONG_MS);
+        assert.equal(first?.status, 'expired');
+        await program.parts.database.query(`UPDATE wma.media SET status = 'expired' WHERE id = $1`, [ids[1]]);
+        const { id, matched } = await ask({}, { account: [A], status: ['dead', 'expired'] });
+        assert.equal(matched, 2);
+        assert.equal((await over(id)).done, 2);
+        const rows = await ended(program, ids, LONG_MS);
+        assert.deepEqual(
+          rows.map((row) => [row.status, row.redrives]),
+          [
+            ['expired', 1],
+            ['archived', 1],
+          ],
+        );
+        const shortly = await ask({}, { account: [A] });
+        assert.deepEqual([shortly.matched, (await get(id)).done], [0, 2], 'nothing loops');
+      },
+    );
   });
 }

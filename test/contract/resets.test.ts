@@ -4,11 +4,14 @@ import { describe, it, type TestContext } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { createRandom } from '../../src/runtime/seeded-random.ts';
 import { openCutter } from '../machine/cutter.ts';
+import { sizeFor } from '../machine/selection.ts';
 import { missing, postgresForTest, redisForTest } from '../machine/services.ts';
 import { ended, type Program, SHAPES, sent, until } from './shapes.ts';
 
 const LONG = { timeout: 180_000 };
 const SEED = 29_939;
+
+const RESETS = sizeFor(30, 100);
 
 /** `pieces`: how long a connection lives at most. */
 async function setup(t: TestContext, shape: string, pieces: number) {
@@ -56,21 +59,21 @@ for (const shape of ['Postgres', 'Redis and Postgres']) {
   const skip = missing.postgres || (shape.includes('Redis') && missing.redis);
   describe(`connections that are reset, on ${shape}`, { skip }, () => {
     it(
-      'at hundreds of random moments of work end no process, and all that was accepted is archived',
+      'at dozens of random moments of work end no process, and all that was accepted is archived',
       LONG,
       async (t) => {
         const { ground, start, resets, spare } = await setup(t, shape, 24);
         const program = await startAtLast(start);
         const accepted: string[] = [];
         t.diagnostic(`seed ${SEED}`);
-        while (resets() < 100) {
+        while (resets() < RESETS) {
           const media = Array.from({ length: 2 }, () => sent(ground.simulator, { kind: 'voice' }));
           const rows = await program.parts.accept(media).catch(() => []);
           accepted.push(...rows.map(({ id }) => id));
           await wait(50);
         }
         spare();
-        assert.ok(accepted.length > 20, `${accepted.length} accepted`);
+        assert.ok(accepted.length > RESETS / 5, `${accepted.length} accepted`);
         const rows = await ended(program, accepted, 90_000);
         assert.deepEqual(
           rows.filter(({ status }) => status !== 'archived'),
@@ -81,7 +84,7 @@ for (const shape of ['Postgres', 'Redis and Postgres']) {
 
     it('at random moments of starts and ends end no process', LONG, async (t) => {
       const { start, resets, spare } = await setup(t, shape, 25);
-      for (let times = 0; times < 10 || resets() < 80; times++) {
+      for (let times = 0; times < sizeFor(4, 10) || resets() < RESETS; times++) {
         const program = await start().catch(() => undefined);
         await program?.close();
       }

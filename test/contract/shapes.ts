@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import { cp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { it } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { ListMultipartUploadsCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
 import { Redis } from 'ioredis';
@@ -22,6 +23,7 @@ import type { MediaRecipe } from '../../src/simulator/media/media-id.ts';
 import { openSimulator, type Simulator } from '../../src/simulator/server.ts';
 import { databaseTemplate } from '../embedded/database/open.ts';
 import { createCleanup, folderForTest } from '../machine/cleanup.ts';
+import { runsAll } from '../machine/selection.ts';
 import type { TestServer } from '../machine/server.ts';
 import { missing, postgresForTest, redisForTest, startPostgres, startRedis } from '../machine/services.ts';
 
@@ -161,6 +163,16 @@ export const SHAPES: readonly Shape[] = [
     redisOf,
   ),
 ];
+
+/** The last shape whose servers are here: what most run in production, and the one that needs the least processor. */
+const WHOLE = SHAPES.findLast(({ skip }) => skip === false);
+
+/** Whether a suite runs whole on this shape. On the others its cases that depend on database or queue are enough. */
+export const runsWhole = (shape: Shape): boolean => runsAll || shape === WHOLE;
+
+/** `it` for a case that depends on neither database nor queue: it runs on one shape, and on all in test:all. */
+export const itOnce = (shape: Shape): typeof it =>
+  runsWhole(shape) ? it : ((() => Promise.resolve()) as unknown as typeof it);
 
 async function lay(
   services: (hooks: Hooks, isPrivate: boolean) => Promise<Services>,

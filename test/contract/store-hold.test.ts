@@ -1,7 +1,7 @@
 /** A store that takes nothing costs no media a try and WeChat no call; one probe at a time finds when it is back. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { A, B, ended, type Ground, idOfInput, type Program, SHAPES, sent, until } from './shapes.ts';
+import { A, B, ended, type Ground, idOfInput, itOnce, type Program, SHAPES, sent, until } from './shapes.ts';
 import { type Mood, openUnwillingStore, type UnwillingStore } from './unwilling-store.ts';
 
 const MOODS: readonly { what: string; mood: Mood; code: string }[] = [
@@ -14,6 +14,7 @@ const isProbe = (key: string) => key.includes('.probe/');
 
 for (const shape of SHAPES) {
   describe(`the hold of the store with ${shape.name}`, { skip: shape.skip, timeout: 240_000 }, () => {
+    const once = itOnce(shape);
     let ground: Ground;
     let store: UnwillingStore;
     /** Two of them where the shape allows. */
@@ -44,7 +45,8 @@ for (const shape of SHAPES) {
       (await program.parts.catalogue.events.list({ target: 'store' }, 100)).map(({ action }) => action);
 
     for (const { what, mood, code } of MOODS) {
-      it(`${what}: no tries spent, one warning, one prober, and all is archived once it is over`, async () => {
+      const test = mood === 'reset' ? it : once;
+      test(`${what}: no tries spent, one warning, one prober, and all is archived once it is over`, async () => {
         const before = { held: said('all archiving is held'), deeds: (await deeds()).length };
         store.meet(mood);
         const ids = [...(await accept(many(25, A))), ...(await accept(many(25, B)))];
@@ -87,7 +89,7 @@ for (const shape of SHAPES) {
       });
     }
 
-    it('takes the refusal of one object, while others are stored, for that object’s own', async () => {
+    once('takes the refusal of one object, while others are stored, for that object’s own', async () => {
       const before = said('all archiving is held');
       const inputs = many(6);
       const refused = idOfInput(inputs[0]!);
@@ -104,7 +106,7 @@ for (const shape of SHAPES) {
       assert.equal((await ended(program, [refused]))[0]?.status, 'archived');
     });
 
-    it('cuts a download under way when a hold begins, and logs no try', async () => {
+    once('cuts a download under way when a hold begins, and logs no try', async () => {
       const slow = sent(ground.simulator, { account: B, behaviour: { name: 'trickle', amount: 900 } });
       const [slowId] = await accept([slow]);
       await until(

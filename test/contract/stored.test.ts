@@ -9,13 +9,14 @@ import type {
 import { idOf, keyPrefixOf, type Reference } from '../../src/media.ts';
 import { metadataOf } from '../../src/pipeline/archive/object-metadata.ts';
 import { driftOf } from '../../src/pipeline/verify/verifier.ts';
-import { A, B, ended, type Ground, type Program, SHAPES, sent, sha256Of, until } from './shapes.ts';
+import { A, B, ended, type Ground, itOnce, type Program, SHAPES, sent, sha256Of, until } from './shapes.ts';
 
 const MIB = 1024 * 1024;
 const soon = () => AbortSignal.timeout(20_000);
 
 for (const shape of SHAPES) {
   describe(`what is stored, with ${shape.name}`, { skip: shape.skip, timeout: 240_000 }, () => {
+    const once = itOnce(shape);
     let ground: Ground;
     let program: Program;
     before(async () => {
@@ -117,7 +118,7 @@ for (const shape of SHAPES) {
       for (const row of [cut, altered, swapped]) await program.parts.store.delete(row!.objectKey!, soon());
     });
 
-    it('looks at a part: of an account, of a time, of a sample', async () => {
+    once('looks at a part: of an account, of a time, of a sample', async () => {
       await archived(12, { account: B });
       assert.deepEqual((await compare('verify', { filter: { accounts: [B] } })).counts, { ok: 12 });
       const ago = new Date(Date.now() - 3_600_000).toISOString();
@@ -183,7 +184,7 @@ for (const shape of SHAPES) {
         assert.ok(keys.includes(key));
     });
 
-    it('removes what a lost race left behind, once it is old enough, and nothing else', async () => {
+    once('removes what a lost race left behind, once it is old enough, and nothing else', async () => {
       const [row] = await archived(1);
       const reference = { account: A, mediaId: row!.mediaId!, kind: row!.kind!, sentAt: row!.sentAt! };
       const leftover = await putAsWorker(reference, Buffer.from('the other worker'), 'left');
@@ -202,7 +203,7 @@ for (const shape of SHAPES) {
       assert.ok(keys.includes(row!.objectKey!) && keys.includes('holiday.png'));
     });
 
-    it('stops where it is told to, and goes on where it was when a sweeper dies', async () => {
+    once('stops where it is told to, and goes on where it was when a sweeper dies', async () => {
       await program.close();
       program = await ground.start({ sweeping: { pageMs: 200 } });
       const { verifications } = program.parts.catalogue;
@@ -226,7 +227,7 @@ for (const shape of SHAPES) {
       assert.equal((await program.parts.catalogue.verifications.get(id))?.state, 'stopped');
     });
 
-    it('finds what an earlier try had stored, and asks WeChat for nothing', async () => {
+    once('finds what an earlier try had stored, and asks WeChat for nothing', async () => {
       await program.close();
       program = await ground.start({ consume: false });
       const input = sent(ground.simulator, { kind: 'image' });
@@ -251,7 +252,7 @@ for (const shape of SHAPES) {
       assert.equal(last?.outcome, 'adopted');
     });
 
-    it('asks the bucket before a media that WeChat no longer knows is given up', async () => {
+    once('asks the bucket before a media that WeChat no longer knows is given up', async () => {
       const unknown = { account: A, mediaId: 'nobody-sent-this', kind: 'image' as const, sentAt: new Date() };
       const key = await putAsWorker(unknown, Buffer.from('from before the dump'));
       const missing = { ...unknown, mediaId: 'nobody-sent-this-either' };
@@ -262,7 +263,7 @@ for (const shape of SHAPES) {
       assert.equal(lost!.status, 'dead');
     });
 
-    it('asks the bucket before a media that has run out is closed', async () => {
+    once('asks the bucket before a media that has run out is closed', async () => {
       const held = new Date(Date.now() + 3_600_000);
       await program.parts.catalogue.accounts.holdByHand(
         B,
@@ -282,7 +283,7 @@ for (const shape of SHAPES) {
       await program.parts.catalogue.accounts.release(B, new Date());
     });
 
-    it('leaves an upload recorded where it stands, whatever key the row has by then', async () => {
+    once('leaves an upload recorded where it stands, whatever key the row has by then', async () => {
       const { catalogue, store } = program.parts;
       const input = sent(ground.simulator, {
         kind: 'video',

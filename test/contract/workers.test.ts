@@ -2,12 +2,23 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { jobIdOf } from '../../src/queue/job.ts';
-import { ended, type Ground, idOfInput, type Program, SHAPES, sent, sha256Of, until } from './shapes.ts';
+import {
+  ended,
+  type Ground,
+  idOfInput,
+  itOnce,
+  type Program,
+  SHAPES,
+  sent,
+  sha256Of,
+  until,
+} from './shapes.ts';
 
 const MIB = 1024 * 1024;
 
 for (const shape of SHAPES) {
   describe(`workers with ${shape.name}`, { skip: shape.skip, timeout: 240_000 }, () => {
+    const caseOnce = itOnce(shape);
     let ground: Ground;
     let program: Program;
     before(async () => {
@@ -64,7 +75,7 @@ for (const shape of SHAPES) {
       assert.deepEqual(keys, [row?.objectKey]);
     });
 
-    it('removes its object when the row was erased meanwhile', async () => {
+    caseOnce('removes its object when the row was erased meanwhile', async () => {
       const input = sent(ground.simulator, { kind: 'video', sizeBytes: 38 * MIB });
       const id = await acceptOne(input);
       const erased = await until('a row to erase', async () => {
