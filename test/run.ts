@@ -24,8 +24,8 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const CACHE = join(ROOT, 'node_modules/.cache');
 /** Overridable for a CI whose node_modules are new in every run. */
 const STATE_FILE = process.env.WMA_TEST_STATE || join(CACHE, 'wma/unsteady.json');
-/** Their promises are in seconds of a machine that does nothing else. */
-const RUNS_ALONE = /^test\/contract\/fairness/;
+/** Their limits are in seconds of a machine that does nothing else; the short forms run beside others. */
+const RUNS_ALONE = runsAll ? /^test\/(contract\/fairness|chaos\/)/ : /^$/;
 /** When more files than this fail, the cause is not a busy machine and they are not repeated. */
 const MOST_REPEATED = 5;
 const SLOWEST_SHOWN = 10;
@@ -65,7 +65,8 @@ try {
   stopped.signal.throwIfAborted();
   print(`running ${files.length} test files${runsAll ? ', whole' : ''}`);
   const ordered = longestFirst(files, await readDurations());
-  const concurrency = availableParallelism() + 1;
+  // Most of them wait for sockets, processes and timers most of the time.
+  const concurrency = 2 * availableParallelism();
   await runTests(
     ordered.filter((file) => !RUNS_ALONE.test(file)),
     concurrency,
@@ -188,6 +189,8 @@ async function reportResults(): Promise<void> {
   for (const problem of problems) print(styleText(['bold', 'red'], `FAILED: ${problem}`));
   const sum = (name: 'passed' | 'failed' | 'skipped') =>
     results.reduce((total, { counts }) => total + (counts?.[name] ?? 0), 0);
+  if (!runsAll)
+    print('npm run test:all runs every suite on every shape, the large numbers and all chaos runs');
   print(`${sum('passed')} tests passed, ${sum('failed')} failed, ${sum('skipped')} skipped`);
   const outcome =
     problems.length > 0

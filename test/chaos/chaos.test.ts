@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { oneByCommit, runsAll } from '../machine/selection.ts';
 import { missing } from '../machine/services.ts';
 import { readSources } from '../structure/sources.ts';
 import { brokenCells } from './judge/findings.ts';
@@ -20,8 +21,11 @@ const lacks = (shape: Shape) =>
   (shape === 'redis' && missing.redisServer) || (shape !== 'embedded' && missing.postgresServer);
 // They mostly wait: for processes to start, and for the queue to notice who is gone.
 describe('chaos', { concurrency: 3, ...LONG }, () => {
-  for (const shape of SHAPES) {
+  for (const shape of oneByCommit(SHAPES)) {
     test(`${shape}: nothing accepted is lost`, { ...LONG, skip: lacks(shape) }, async (t) => {
+      t.diagnostic(
+        `shape ${shape}${runsAll ? '' : ', chosen by the commit'}; npm run test:all runs every shape`,
+      );
       const played = await play(shortPlanOf(shape, SEED), {}, (line) => t.diagnostic(line));
       assert.deepEqual(brokenCells(played.findings), {});
       assert.ok(

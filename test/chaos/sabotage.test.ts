@@ -1,6 +1,7 @@
 /** Every sabotage must turn its cell, and no other: a judge that cannot find fault proves nothing. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { oneByCommit } from '../machine/selection.ts';
 import { missing } from '../machine/services.ts';
 import { brokenCells } from './judge/findings.ts';
 import { sabotaged } from './sabotage.ts';
@@ -12,7 +13,7 @@ const LONG = { timeout: 900_000 };
 const lacks = (shape: Shape) => shape === 'redis' && (missing.redisServer || missing.postgresServer);
 
 describe('sabotage', { concurrency: 3, ...LONG }, () => {
-  for (const mode of SABOTAGE_MODES) {
+  for (const mode of oneByCommit(SABOTAGE_MODES)) {
     const { cell, shape } = SCENARIOS[mode];
     test(`sabotage ${mode} shows as «${cell}»`, { ...LONG, skip: lacks(shape) }, async () => {
       const { findings } = await playScenario(mode, { broken: true });
