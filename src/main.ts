@@ -11,7 +11,7 @@ import { loadKeys } from './server/auth/api-key-file.ts';
 import { callbackUrlOf } from './server/callbacks/callback-url.ts';
 import { mayShowLoginLink, openServer, startMessage } from './server/start.ts';
 import { simulatedAccount } from './simulator/account.ts';
-import { keepSending } from './simulator/callbacks/sample-traffic.ts';
+import { sendSampleTraffic } from './simulator/callbacks/sample-traffic.ts';
 import { openSimulator } from './simulator/server.ts';
 
 /** DATA_DIR has one process, so jobs that were running when it died may be taken up soon after the next start. */
@@ -66,7 +66,10 @@ await runProgram('wechat-media-archiver', async (onOpened) => {
       '  WeChat is SIMULATED: no account is configured, so a pretend one sends pictures, voices and videos.\n\n',
     );
     const callbackUrl = callbackUrlOf(server.url, simulated.account);
-    const sending = keepSending({ simulator, account: simulated, callbackUrl, clock, log }, shutdown.signal);
+    const sending = sendSampleTraffic(
+      { simulator, account: simulated, callbackUrl, clock, log },
+      shutdown.signal,
+    );
     shutdown.step('simulated senders', () => sending);
   }
 });

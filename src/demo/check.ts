@@ -1,19 +1,19 @@
 /** The judge: what each media should be, by the simulator's word, against what the service says and its links give. */
 import { createHash } from 'node:crypto';
 import type { Digest } from '../simulator/media/contents.ts';
-import type { Scene, SettledRow } from './script.ts';
+import type { RowView, ScriptItem } from './script.ts';
 
-export interface Verdict {
+export interface ItemCheck {
   readonly id: string;
-  readonly says: string;
-  readonly row: SettledRow | undefined;
+  readonly description: string;
+  readonly row: RowView | undefined;
   /** Read back through its link, with the digest WeChat's file has. */
   readonly verified: boolean;
   /** Why it is not as it must be; empty when it is. */
-  readonly wrong: readonly string[];
+  readonly problems: readonly string[];
 }
 
-export type LinkedRow = SettledRow & { readonly link?: { readonly url: string } };
+export type RowWithLink = RowView & { readonly link?: { readonly url: string } };
 
 interface ReadBack extends Digest {
   readonly etag: string | null;
@@ -32,19 +32,20 @@ async function readBack(url: string, signal: AbortSignal): Promise<ReadBack> {
 }
 
 /** `expected` is asked only of what should have been archived. */
-export async function judge(
-  scene: Scene,
+export async function checkItem(
+  scene: ScriptItem,
   id: string,
-  row: LinkedRow | undefined,
+  row: RowWithLink | undefined,
   expected: () => Promise<Digest | undefined>,
   signal: AbortSignal,
-): Promise<Verdict> {
+): Promise<ItemCheck> {
   const wrong: string[] = [];
   let verified = false;
   if (!row) {
     wrong.push('has no row');
   } else {
-    if (row.status !== scene.fate) wrong.push(`is ${row.status}, should be ${scene.fate}`);
+    if (row.status !== scene.expectedStatus)
+      wrong.push(`is ${row.status}, should be ${scene.expectedStatus}`);
     const problem = scene.check?.(row);
     if (problem) wrong.push(problem);
     if (row.status === 'archived') {
@@ -61,5 +62,5 @@ export async function judge(
       }
     }
   }
-  return { id, says: scene.says, row, verified, wrong };
+  return { id, description: scene.description, row, verified, problems: wrong };
 }

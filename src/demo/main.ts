@@ -13,10 +13,10 @@ import { allowSlowConnects } from '../runtime/network/slow-connects.ts';
 import { createShutdown } from '../runtime/shutdown.ts';
 import { simulatedAccount } from '../simulator/account.ts';
 import { openSimulator } from '../simulator/server.ts';
-import { judge, type Verdict } from './check.ts';
+import { checkItem, type ItemCheck } from './check.ts';
 import { openDay } from './day.ts';
 import { createPrinter } from './print.ts';
-import { castOf, type Part, type Stage, send, settled } from './run-script.ts';
+import { composeItems, type DemoContext, type SentItem, sendItems, waitUntilFinished } from './run-script.ts';
 import { writeScript } from './script.ts';
 import { freePort, startService } from './service.ts';
 import { demoSettings } from './settings.ts';
@@ -64,12 +64,13 @@ async function run(): Promise<boolean> {
     ending,
   );
 
-  const stage: Stage = { account, simulator, service, clock, log };
-  const parts = castOf(writeScript({ account: account.account, startedAt, seed, lifetimeMs }), stage);
-  const accepted = await send(parts, stage, ending);
+  const stage: DemoContext = { account, simulator, service, clock, log };
+  const parts = composeItems(writeScript({ account: account.account, startedAt, seed, lifetimeMs }), stage);
+  const accepted = await sendItems(parts, stage, ending);
   const sentFrom = new Date(startedAt.getTime() - lifetimeMs);
-  const show = (one: Part, row: Parameters<typeof print.settled>[1]) => print.settled(one.says, row);
-  const rows = await settled(
+  const show = (one: SentItem, row: Parameters<typeof print.settled>[1]) =>
+    print.settled(one.description, row);
+  const rows = await waitUntilFinished(
     parts,
     sentFrom,
     stage,
@@ -80,10 +81,10 @@ async function run(): Promise<boolean> {
   );
 
   const judging = AbortSignal.any([shutdown.signal, AbortSignal.timeout(JUDGING_MS)]);
-  const verdicts: Verdict[] = [];
+  const verdicts: ItemCheck[] = [];
   for (const part of parts) {
     const expected = () => simulator.digestOf(account.account, part.mediaId);
-    verdicts.push(await judge(part, part.id, rows.get(part.id), expected, judging));
+    verdicts.push(await checkItem(part, part.id, rows.get(part.id), expected, judging));
   }
   const ids = new Set(parts.map(({ id }) => id));
   const strangers = [...rows.values()].filter(
@@ -92,9 +93,9 @@ async function run(): Promise<boolean> {
   const summary = summaryOf(verdicts, {
     accepted,
     created: await service.counter('wma_received_total'),
-    repeated: parts.filter(({ twice }) => twice).length,
-    strangers: strangers.length,
-    tokensRefused: simulator.ledger.report().errcodes[40001] ?? 0,
+    repeats: parts.filter(({ twice }) => twice).length,
+    unexpectedRows: strangers.length,
+    tokensRefused: simulator.requestLog.report().errcodes[40001] ?? 0,
     resumed,
   });
   print.end(

@@ -1,6 +1,6 @@
 /** What the demo prints for people: a line as each media settles, then the sums. */
 import { styleText } from 'node:util';
-import type { SettledRow } from './script.ts';
+import type { RowView } from './script.ts';
 import type { Summary } from './summary.ts';
 
 type Colour = 'green' | 'yellow' | 'red' | 'bold' | 'dim';
@@ -15,7 +15,7 @@ const count = (number: number, one: string, many = `${one}s`): string =>
   `${number} ${number === 1 ? one : many}`;
 
 /** Where an archived media is, or why another one is not there. */
-function placeOf({ objectKey, failure }: SettledRow, folder: string): string {
+function placeOf({ objectKey, failure }: RowView, folder: string): string {
   if (failure) return [failure.code, failure.errcode].filter((part) => part !== undefined).join(' ');
   return objectKey?.startsWith(folder) ? objectKey.slice(folder.length) : (objectKey ?? '');
 }
@@ -34,7 +34,7 @@ export function createPrinter(
       if (resumed) write('The day was cut off in the middle and goes on where it was.');
     },
     /** Once per media, as soon as it is no longer pending. */
-    settled: (says: string, row: SettledRow | undefined): void => {
+    settled: (says: string, row: RowView | undefined): void => {
       if (!row || row.status === 'pending' || said.has(row.id)) return;
       if (folder === undefined && row.objectKey) {
         folder = row.objectKey.slice(0, row.objectKey.lastIndexOf('/') + 1);

@@ -6,21 +6,21 @@ import type { Log } from '../runtime/log.ts';
 import { createCallbacks } from '../simulator/callbacks/callbacks.ts';
 import { composeMessage, type Message } from '../simulator/callbacks/messages.ts';
 import type { Simulator } from '../simulator/server.ts';
-import type { LinkedRow } from './check.ts';
-import type { Scene } from './script.ts';
-import type { Service } from './service.ts';
+import type { RowWithLink } from './check.ts';
+import type { ScriptItem } from './script.ts';
+import type { DemoService } from './service.ts';
 
 /** A scene with the media it got. */
-export interface Part extends Scene {
+export interface SentItem extends ScriptItem {
   readonly mediaId: string;
   readonly id: string;
-  readonly message: Message;
+  readonly composed: Message;
 }
 
-export interface Stage {
+export interface DemoContext {
   readonly account: Account;
   readonly simulator: Simulator;
-  readonly service: Service;
+  readonly service: DemoService;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -28,22 +28,29 @@ export interface Stage {
 const LOOK_MS = 500;
 const PAGE = 200;
 
-export function castOf(script: readonly Scene[], stage: Pick<Stage, 'account' | 'simulator'>): Part[] {
+export function composeItems(
+  script: readonly ScriptItem[],
+  stage: Pick<DemoContext, 'account' | 'simulator'>,
+): SentItem[] {
   return script.map((scene) => {
-    const message = composeMessage(stage.simulator, scene.wish);
-    const mediaId = message.mediaIds[0]!;
-    return { ...scene, message, mediaId, id: idOf(stage.account.account, mediaId) };
+    const composed = composeMessage(stage.simulator, scene.message);
+    const mediaId = composed.mediaIds[0]!;
+    return { ...scene, composed, mediaId, id: idOf(stage.account.account, mediaId) };
   });
 }
 
 /** Answers how many references the service accepted, repeats included. */
-export async function send(parts: readonly Part[], stage: Stage, signal: AbortSignal): Promise<number> {
+export async function sendItems(
+  parts: readonly SentItem[],
+  stage: DemoContext,
+  signal: AbortSignal,
+): Promise<number> {
   const { account, simulator, service, clock, log } = stage;
   const url = `${service.url}/wechat/${account.account}`;
-  const callbacks = createCallbacks({ account, url, clock, log, ledger: simulator.ledger });
+  const callbacks = createCallbacks({ account, url, clock, log, requestLog: simulator.requestLog });
   if (!(await callbacks.sendHandshake(signal))) throw new Error('the handshake of the callback URL failed');
   let accepted = 0;
-  for (const { message, twice = false, killTokens } of parts) {
+  for (const { composed: message, twice = false, invalidateTokens: killTokens } of parts) {
     if (killTokens) simulator.invalidateTokens(account.account);
     const delivery = await callbacks.send(message, signal, { twice });
     accepted += delivery.accepted ? (twice ? 2 : 1) : 0;
@@ -52,8 +59,8 @@ export async function send(parts: readonly Part[], stage: Stage, signal: AbortSi
 }
 
 /** Every row of messages sent since `from`, with links. */
-async function rowsSince(from: Date, { account, service }: Stage): Promise<Map<string, LinkedRow>> {
-  const rows = new Map<string, LinkedRow>();
+async function rowsSince(from: Date, { account, service }: DemoContext): Promise<Map<string, RowWithLink>> {
+  const rows = new Map<string, RowWithLink>();
   const query = new URLSearchParams({
     account: account.account,
     sentFrom: from.toISOString(),
@@ -61,7 +68,7 @@ async function rowsSince(from: Date, { account, service }: Stage): Promise<Map<s
     limit: String(PAGE),
   });
   for (;;) {
-    const page = await service.get<{ items: LinkedRow[]; nextCursor: string | null }>(`/v1/media?${query}`);
+    const page = await service.get<{ items: RowWithLink[]; nextCursor: string | null }>(`/v1/media?${query}`);
     for (const row of page.items) rows.set(row.id, row);
     if (!page.nextCursor) return rows;
     query.set('cursor', page.nextCursor);
@@ -69,13 +76,13 @@ async function rowsSince(from: Date, { account, service }: Stage): Promise<Map<s
 }
 
 /** Until nothing is pending or the signal aborts; `onLook` is told of every row at every look. */
-export async function settled(
-  parts: readonly Part[],
+export async function waitUntilFinished(
+  parts: readonly SentItem[],
   from: Date,
-  stage: Stage,
-  onLook: (rows: ReadonlyMap<string, LinkedRow>) => void,
+  stage: DemoContext,
+  onLook: (rows: ReadonlyMap<string, RowWithLink>) => void,
   signal: AbortSignal,
-): Promise<Map<string, LinkedRow>> {
+): Promise<Map<string, RowWithLink>> {
   for (;;) {
     const rows = await rowsSince(from, stage);
     onLook(rows);

@@ -1,24 +1,24 @@
 /** The scripted day: what the simulated users send, and what must have become of it by the evening. */
-import type { MessageKind, MessageWish } from '../simulator/callbacks/messages.ts';
+import type { MessageKind, MessageSpec } from '../simulator/callbacks/messages.ts';
 
 export type Fate = 'archived' | 'dead' | 'expired';
 
-export interface Scene {
-  readonly wish: MessageWish;
-  readonly fate: Fate;
-  readonly says: string;
+export interface ScriptItem {
+  readonly message: MessageSpec;
+  readonly expectedStatus: Fate;
+  readonly description: string;
   /** What else must be true of the row. */
-  readonly check?: (row: SettledRow) => string | undefined;
+  readonly check?: (row: RowView) => string | undefined;
   /** Must have been uploaded in parts. */
   readonly multipart?: true;
   /** Sent again after it was answered. */
   readonly twice?: true;
   /** Every access token dies just before it is sent. */
-  readonly killTokens?: true;
+  readonly invalidateTokens?: true;
 }
 
 /** What the demo reads of a row. */
-export interface SettledRow {
+export interface RowView {
   readonly id: string;
   readonly status: string;
   readonly tries: number;
@@ -47,10 +47,10 @@ export function writeScript(day: {
   startedAt: Date;
   seed: number;
   lifetimeMs: number;
-}): Scene[] {
+}): ScriptItem[] {
   const { account, startedAt, seed } = day;
   let serial = 0;
-  const wish = (kind: MessageKind, more: Partial<MessageWish> = {}): MessageWish => ({
+  const wish = (kind: MessageKind, more: Partial<MessageSpec> = {}): MessageSpec => ({
     account,
     kind,
     seed: (seed + serial++) >>> 0,
@@ -58,22 +58,22 @@ export function writeScript(day: {
     withThumb: false,
     ...more,
   });
-  const good = (kind: MessageKind, says: string, more: Partial<MessageWish> = {}): Scene => ({
-    wish: wish(kind, more),
-    fate: 'archived',
-    says,
+  const good = (kind: MessageKind, says: string, more: Partial<MessageSpec> = {}): ScriptItem => ({
+    message: wish(kind, more),
+    expectedStatus: 'archived',
+    description: says,
   });
 
   const pictures = Array.from({ length: PICTURES }, () => good('image', 'picture'));
   const voices = Array.from({ length: VOICES }, () => good('voice', 'voice'));
   const videos = Array.from({ length: VIDEOS - 3 }, () => good('video', 'video'));
   const linked = [1, 2].map(
-    (): Scene => ({
-      ...good('video', 'video behind video_url', { behaviour: { name: 'videoUrl' } }),
+    (): ScriptItem => ({
+      ...good('video', 'video behind video_url', { fault: { name: 'videoUrl' } }),
       check: (row) => must(row.source === 'video_url', `came by ${row.source}, not by video_url`),
     }),
   );
-  const large: Scene = {
+  const large: ScriptItem = {
     ...good('video', 'video of 30 MB, uploaded in parts', { sizeBytes: LARGE_BYTES }),
     multipart: true,
     check: (row) => must((row.sizeBytes ?? 0) >= LARGE_BYTES, 'is smaller than 30 MB'),
@@ -81,25 +81,25 @@ export function writeScript(day: {
   // Two of the pictures meet trouble, one is delivered twice.
   pictures[7] = { ...good('image', 'picture, callback delivered twice'), twice: true };
   pictures[13] = {
-    ...good('image', 'picture, body cut short once', { behaviour: { name: 'shortBody', times: 1 } }),
+    ...good('image', 'picture, body cut short once', { fault: { name: 'shortBody', times: 1 } }),
     check: (row) => must(row.tries >= 2, 'was not tried again after the short body'),
   };
-  pictures[20] = { ...good('image', 'picture, after tokens were killed'), killTokens: true };
+  pictures[20] = { ...good('image', 'picture, after tokens were killed'), invalidateTokens: true };
 
-  const invalid: Scene = {
-    wish: wish('image', { behaviour: { name: 'invalid' }, withPicUrl: false }),
-    fate: 'dead',
-    says: 'picture, invalid media id',
+  const invalid: ScriptItem = {
+    message: wish('image', { fault: { name: 'invalid' }, withPicUrl: false }),
+    expectedStatus: 'dead',
+    description: 'picture, invalid media id',
     check: (row) => must(row.failure?.errcode === 40007, `errcode is ${row.failure?.errcode}, not 40007`),
   };
-  const expiring: Scene = {
-    wish: wish('image', {
+  const expiring: ScriptItem = {
+    message: wish('image', {
       sentAt: new Date(startedAt.getTime() - day.lifetimeMs + LAST_MOMENTS_MS),
-      behaviour: { name: 'systemBusy' },
+      fault: { name: 'systemBusy' },
       withPicUrl: false,
     }),
-    fate: 'expired',
-    says: 'picture, WeChat busy till it expires',
+    expectedStatus: 'expired',
+    description: 'picture, WeChat busy till it expires',
   };
   return [
     expiring,

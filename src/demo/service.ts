@@ -7,7 +7,7 @@ import { StartError } from '../app/run.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Shutdown } from '../runtime/shutdown.ts';
 
-export interface Service {
+export interface DemoService {
   readonly url: string;
   /** GET with the demo's key, answered within 15 s; parsed JSON. Throws at anything but 2xx. */
   get<T>(path: string): Promise<T>;
@@ -44,7 +44,7 @@ export async function startService(
     shutdown: Pick<Shutdown, 'step'>;
   },
   signal: AbortSignal,
-): Promise<Service> {
+): Promise<DemoService> {
   const { url, key, clock } = options;
   const child = spawn(process.execPath, [PROGRAM], {
     env: options.environment,

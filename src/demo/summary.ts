@@ -1,5 +1,5 @@
 /** The verdicts of all media and what was counted beside them, added up. */
-import type { Verdict } from './check.ts';
+import type { ItemCheck } from './check.ts';
 
 export interface Summary {
   /** Distinct references: archived + dead + expired. */
@@ -16,24 +16,24 @@ export interface Summary {
   readonly failures: readonly { readonly id: string; readonly what: string }[];
 }
 
-export interface Counted {
+export interface DayCounts {
   /** References that callbacks brought and were answered `success`, repeats included. */
   readonly accepted: number;
   /** Rows that the service says it made. */
   readonly created: number;
   /** How many of `accepted` were sent as repeats. */
-  readonly repeated: number;
+  readonly repeats: number;
   /** Rows made today that nobody sent. */
-  readonly strangers: number;
+  readonly unexpectedRows: number;
   /** Requests that the simulated WeChat refused because of an invalidated token. */
   readonly tokensRefused: number;
   /** The day was cut off before: some rows were made and some trouble was met by a process that is gone. */
   readonly resumed: boolean;
 }
 
-export function summaryOf(verdicts: readonly Verdict[], counted: Counted): Summary {
+export function summaryOf(verdicts: readonly ItemCheck[], counted: DayCounts): Summary {
   const of = (status: string) => verdicts.filter(({ row }) => row?.status === status);
-  const failures = verdicts.flatMap(({ id, says, wrong }) =>
+  const failures = verdicts.flatMap(({ id, description: says, problems: wrong }) =>
     wrong.map((what) => ({ id, what: `${says}: ${what}` })),
   );
   const day = (holds: boolean, what: string) => {
@@ -42,12 +42,12 @@ export function summaryOf(verdicts: readonly Verdict[], counted: Counted): Summa
   const duplicates = counted.accepted - counted.created;
   const keys = of('archived').map(({ row }) => row?.objectKey);
   day(new Set(keys).size === keys.length, 'two media share one object');
-  day(counted.strangers === 0, `${counted.strangers} rows that nobody sent`);
-  day(counted.accepted === verdicts.length + counted.repeated, 'not every callback was answered success');
+  day(counted.unexpectedRows === 0, `${counted.unexpectedRows} rows that nobody sent`);
+  day(counted.accepted === verdicts.length + counted.repeats, 'not every callback was answered success');
   if (counted.resumed) {
-    day(duplicates >= counted.repeated, 'a repeated callback made a row of its own');
+    day(duplicates >= counted.repeats, 'a repeated callback made a row of its own');
   } else {
-    day(duplicates === counted.repeated, `${duplicates} repeats made no row, should be ${counted.repeated}`);
+    day(duplicates === counted.repeats, `${duplicates} repeats made no row, should be ${counted.repeats}`);
     day(counted.tokensRefused > 0, 'no request met the invalidated token');
   }
   const settled = { archived: of('archived').length, dead: of('dead').length, expired: of('expired').length };

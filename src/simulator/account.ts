@@ -1,8 +1,8 @@
-/** The accounts of the simulated WeChat. What looks like secrets here protects nothing. */
+/** The accounts of the simulated WeChat. The secrets here protect nothing. */
 import type { Account } from '../account.ts';
 import type { SimulatedComponent } from './api/components.ts';
 
-/** The one account that `npm start` and the demo use. */
+/** Returns the one account that `npm start` and the demo use. */
 export function simulatedAccount(concurrency: number): Account {
   return {
     account: 'wx5101a7ed00000000',
@@ -17,7 +17,7 @@ export function simulatedAccount(concurrency: number): Account {
   };
 }
 
-/** One account of every product, for the simulator as a program of its own. */
+/** Returns one account of every product, for `npm run simulator`. */
 export function simulatedAccounts(concurrency: number): readonly Account[] {
   const official = simulatedAccount(concurrency);
   return [
@@ -41,7 +41,7 @@ export function simulatedAccounts(concurrency: number): readonly Account[] {
   ];
 }
 
-/** A third-party platform that the official account authorised. */
+/** The third-party platform that the official account authorised. */
 export const SIMULATED_COMPONENT: SimulatedComponent = {
   appId: 'wx5101a7ed0000000c',
   secret: 'simulated-component-secret',
@@ -50,7 +50,7 @@ export const SIMULATED_COMPONENT: SimulatedComponent = {
   authorizers: ['wx5101a7ed00000000'],
 };
 
-/** The accounts as ACCOUNTS_FILE wants them. */
+/** Returns the text of an ACCOUNTS_FILE with these accounts. */
 export function accountsFileOf(accounts: readonly Account[]): string {
   const entries = accounts.map((account) => ({
     product: account.product,

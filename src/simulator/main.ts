@@ -1,6 +1,6 @@
 /**
- * `npm run simulator`: the pretend WeChat by itself, with an account of every product, for a service that runs in
- * processes of its own. docs/simulator.md says what can be asked of it while it runs.
+ * `npm run simulator`: the simulated WeChat as a program, with an account of every product. docs/simulator.md lists its
+ * routes.
  */
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -9,7 +9,7 @@ import { createLog } from '../runtime/log.ts';
 import { allowSlowConnects } from '../runtime/network/slow-connects.ts';
 import { closeOnSignals, createShutdown } from '../runtime/shutdown.ts';
 import { accountsFileOf, SIMULATED_COMPONENT, simulatedAccount, simulatedAccounts } from './account.ts';
-import { keepSending } from './callbacks/sample-traffic.ts';
+import { sendSampleTraffic } from './callbacks/sample-traffic.ts';
 import { openSimulator } from './server.ts';
 
 const LIFETIME_MS = 72 * 3_600_000;
@@ -34,7 +34,7 @@ function readOptions() {
   const timeScale = Number(values['time-scale']);
   if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new Error('--port must be 0 to 65535');
   if (!(timeScale > 0))
-    throw new Error('--time-scale must be more than 0; what TIME_SCALE of the service is');
+    throw new Error('--time-scale must be more than 0; use the TIME_SCALE of the service');
   const sendTo = values['send-to'];
   if (sendTo !== undefined && !URL.canParse(sendTo))
     throw new Error('--send-to must be the URL of the service');
@@ -60,7 +60,7 @@ async function start(): Promise<void> {
   const accountsFile = accountsFileOf(accounts);
   if (options.accountsFile !== undefined) writeFileSync(options.accountsFile, accountsFile);
   const { appId, secret, token, encodingAesKey } = simulatedAccount(CONCURRENCY);
-  process.stdout.write(`The simulated WeChat listens on ${simulator.url}. What the service wants:
+  process.stdout.write(`The simulated WeChat listens on ${simulator.url}. Settings for the service:
 
 WECHAT_API_BASE_URL=${simulator.url}
 WECOM_API_BASE_URL=${simulator.url}
@@ -73,7 +73,7 @@ WECHAT_APP_SECRET=${secret}
 WECHAT_TOKEN=${token}
 WECHAT_ENCODING_AES_KEY=${encodingAesKey}
 
-or, as ACCOUNTS_FILE (--accounts-file writes it), an account of every product:
+or an account of every product, as ACCOUNTS_FILE (--accounts-file writes it):
 
 ${accountsFile}`
     : `ACCOUNTS_FILE=${options.accountsFile}\n`
@@ -81,14 +81,17 @@ ${accountsFile}`
 A third-party platform that ${appId} authorised:
 ${JSON.stringify(SIMULATED_COMPONENT)}
 
-A host that is not WeChat's and must never be asked: ${simulator.elsewhereHost}
-What can be asked of the simulator: GET ${simulator.url}/__simulator/names and docs/simulator.md
+A host that is not WeChat's, for tests of the SSRF guard: ${simulator.foreignHost}
+Its own routes: GET ${simulator.url}/__simulator/names and docs/simulator.md
 `);
   if (options.sendTo === undefined) return;
   const account = simulatedAccount(CONCURRENCY);
   const callbackUrl = new URL(`/wechat/${account.account}`, options.sendTo).href;
-  const sending = keepSending({ simulator, account, callbackUrl, clock: systemClock, log }, shutdown.signal);
-  shutdown.step('simulated senders', () => sending);
+  const sending = sendSampleTraffic(
+    { simulator, account, callbackUrl, clock: systemClock, log },
+    shutdown.signal,
+  );
+  shutdown.step('sample traffic', () => sending);
 }
 
 allowSlowConnects();

@@ -40,9 +40,9 @@ const PASSING: readonly (readonly [name: string, amount?: number])[] = [
   ['reset'],
   ['cutChunked'],
   ['stall'],
-  ['silence'],
-  ['lyingLength'],
-  ['shortLength'],
+  ['noResponse'],
+  ['lengthTooLarge'],
+  ['lengthTooSmall'],
   ['longBody'],
   ['html200'],
   ['http502'],
@@ -60,26 +60,26 @@ const ODD: readonly (readonly [name: string, amount?: number])[] = [
   ['chunked'],
   ['slow', 700],
   ['trickle', 60],
-  ['lyingType'],
+  ['wrongType'],
   ['oddDisposition'],
-  ['hostileName'],
+  ['pathTraversalName'],
 ];
 const ODD_VIDEOS = ['videoUrl', 'videoUrlEscaped', 'videoUrlCut', 'videoUrlForbidden'] as const;
 
-function behaviourOf(random: Random, kind: Wish['kind']): Pick<Wish, 'behaviour'> {
+function behaviourOf(random: Random, kind: Wish['kind']): Pick<Wish, 'fault'> {
   const dice = random.next();
-  if (dice < 0.01) return { behaviour: { name: 'invalid' } };
+  if (dice < 0.01) return { fault: { name: 'invalid' } };
   if (dice < 0.12) {
     const [name, amount] = random.pick(PASSING);
     return {
-      behaviour: { name, times: random.between(1, 2), ...(amount !== undefined && { amount }) },
+      fault: { name, times: random.between(1, 2), ...(amount !== undefined && { amount }) },
     };
   }
   if (dice < 0.2) {
     const [name, amount] = random.pick(ODD);
-    return { behaviour: { name, ...(amount !== undefined && { amount }) } };
+    return { fault: { name, ...(amount !== undefined && { amount }) } };
   }
-  if (kind === 'video' && dice < 0.5) return { behaviour: { name: random.pick(ODD_VIDEOS), amount: 1 } };
+  if (kind === 'video' && dice < 0.5) return { fault: { name: random.pick(ODD_VIDEOS), amount: 1 } };
   return {};
 }
 
@@ -96,7 +96,7 @@ function wishOf(random: Random, seed: number): Pick<Sending, 'wish' | 'ageShare'
     withThumb: random.chance(0.3),
   };
   // Never served, and little time left: these must be seen to expire.
-  if (late < 0.01) return { wish: { ...wish, behaviour: { name: 'shortBody' } }, ageShare: 0.95 };
+  if (late < 0.01) return { wish: { ...wish, fault: { name: 'shortBody' } }, ageShare: 0.95 };
   if (late < 0.02) return { wish, ageShare: 1.05 };
   if (late < 0.12) return { wish, ageShare: random.between(10, 50) / 100 };
   return { wish, ageShare: 0 };
@@ -152,18 +152,18 @@ function killsOf(shape: Shape): readonly (readonly [weight: number, deed: (rando
 type DeedBody = Deed extends infer One ? (One extends Deed ? Omit<One, 'atMs'> : never) : never;
 
 const WECHAT_FAULTS: readonly WechatFault[] = [
-  { trouble: 'storm', amount: 100 },
-  { trouble: 'storm', amount: 60 },
+  { trouble: 'busyPercent', amount: 100 },
+  { trouble: 'busyPercent', amount: 60 },
   { trouble: 'dayQuota', amount: 0 },
   { trouble: 'minuteQuota', amount: 5 },
-  { trouble: 'ipRefused' },
+  { trouble: 'ipNotAllowed' },
   { trouble: 'unauthorized' },
-  { trouble: 'tokenThief', amount: 1_500 },
-  { trouble: 'crowd', amount: 2 },
+  { trouble: 'tokenConflict', amount: 1_500 },
+  { trouble: 'concurrencyLimit', amount: 2 },
   { misbehave: 'tokenRefused' },
   { misbehave: 'shortBody' },
-  { misbehave: 'lyingLength' },
-  { misbehave: 'shortLength' },
+  { misbehave: 'lengthTooLarge' },
+  { misbehave: 'lengthTooSmall' },
   { misbehave: 'stall' },
   { misbehave: 'http502' },
 ];

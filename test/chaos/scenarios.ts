@@ -69,7 +69,7 @@ export const SCENARIOS: Readonly<Record<SabotageMode, Scenario>> = {
     cell: 'archived with wrong bytes',
     play: async (ground, sender) => {
       await startFleet(ground);
-      await send(sender, { kind: 'image', behaviour: { name: 'shortLength', times: 1 } });
+      await send(sender, { kind: 'image', fault: { name: 'lengthTooSmall', times: 1 } });
       await untilQuiet(ground, LIMIT_MS);
     },
   },

@@ -8,7 +8,7 @@ export interface Wish {
   readonly kind: 'image' | 'voice' | 'video' | 'shortvideo';
   readonly seed: number;
   readonly sizeBytes?: number;
-  readonly behaviour?: { readonly name: string; readonly times?: number; readonly amount?: number };
+  readonly fault?: { readonly name: string; readonly times?: number; readonly amount?: number };
   readonly withPicUrl?: boolean;
   readonly withThumb?: boolean;
 }

@@ -17,7 +17,7 @@ export interface SentLine {
   readonly statuses: readonly (readonly number[])[];
   /** When the media was born, in milliseconds of the epoch. */
   readonly sentAt: number;
-  readonly behaviour?: { readonly name: string; readonly times?: number };
+  readonly fault?: { readonly name: string; readonly times?: number };
   /** The stand-in did not answer us: nothing is known of this one. */
   readonly unknown?: string;
 }
@@ -43,7 +43,7 @@ export function createSender(
     const { account } = ground.accounts[sending.account]!;
     const to = `${ground.url}/wechat/${account}`;
     const { wish, how } = sending;
-    const line = { account, sentAt, ...(wish.behaviour && { behaviour: wish.behaviour }) };
+    const line = { account, sentAt, ...(wish.fault && { fault: wish.fault }) };
     let answer: Pick<SentLine, 'mediaIds' | 'accepted' | 'statuses' | 'unknown'>;
     try {
       const { mediaIds, deliveries } = await ground.wechat.send(

@@ -8,12 +8,12 @@ const MEDIA_PER_MINUTE = 480;
 /** A worker dies early: its jobs come back only after half a minute to a minute. */
 const FLEET: readonly Deed[] = [
   { atMs: 1_500, what: 'kill', who: 'worker-1', forMs: 300 },
-  { atMs: 2_500, what: 'wechat', account: 0, how: { trouble: 'storm', amount: 70 }, forMs: 2_500 },
+  { atMs: 2_500, what: 'wechat', account: 0, how: { trouble: 'busyPercent', amount: 70 }, forMs: 2_500 },
   { atMs: 3_000, what: 'kill', who: 'sweeper-1', forMs: 500 },
   { atMs: 4_000, what: 'store', how: 'unavailable', forMs: 2_000 },
-  { atMs: 4_500, what: 'wechat', account: 1, how: { misbehave: 'shortLength' }, forMs: 2_500 },
+  { atMs: 4_500, what: 'wechat', account: 1, how: { misbehave: 'lengthTooSmall' }, forMs: 2_500 },
   { atMs: 5_000, what: 'postgres', how: 'stop', forMs: 2_500 },
-  { atMs: 6_500, what: 'wechat', account: 0, how: { trouble: 'tokenThief', amount: 800 }, forMs: 2_500 },
+  { atMs: 6_500, what: 'wechat', account: 0, how: { trouble: 'tokenConflict', amount: 800 }, forMs: 2_500 },
   { atMs: 7_000, what: 'store', how: 'forgetful', forMs: 1_500 },
   { atMs: 8_500, what: 'kill', who: 'server', forMs: 300 },
   { atMs: 9_500, what: 'wechat', account: 2, how: { trouble: 'unauthorized' }, forMs: 2_000 },
@@ -27,10 +27,10 @@ const REDIS: readonly Deed[] = [
   { atMs: 9_000, what: 'redis', how: 'forget', forMs: 500 },
 ];
 const EMBEDDED: readonly Deed[] = [
-  { atMs: 2_500, what: 'wechat', account: 0, how: { trouble: 'storm', amount: 70 }, forMs: 2_500 },
+  { atMs: 2_500, what: 'wechat', account: 0, how: { trouble: 'busyPercent', amount: 70 }, forMs: 2_500 },
   { atMs: 3_000, what: 'kill', who: 'all', forMs: 200 },
-  { atMs: 4_500, what: 'wechat', account: 1, how: { misbehave: 'shortLength' }, forMs: 2_500 },
-  { atMs: 6_500, what: 'wechat', account: 0, how: { trouble: 'tokenThief', amount: 800 }, forMs: 2_500 },
+  { atMs: 4_500, what: 'wechat', account: 1, how: { misbehave: 'lengthTooSmall' }, forMs: 2_500 },
+  { atMs: 6_500, what: 'wechat', account: 0, how: { trouble: 'tokenConflict', amount: 800 }, forMs: 2_500 },
   { atMs: 9_000, what: 'kill', who: 'all', forMs: 200 },
   { atMs: 9_500, what: 'wechat', account: 2, how: { trouble: 'unauthorized' }, forMs: 2_000 },
 ];

@@ -53,24 +53,24 @@ export function createWechat(url: string) {
   return {
     url,
     names: () => ask('GET', 'names'),
-    ledger: () => ask<Record<string, unknown>>('GET', 'ledger'),
+    ledger: () => ask<Record<string, unknown>>('GET', 'request-log'),
     digest: (account: string, mediaId: string) =>
       ask<{ sha256: string; sizeBytes: number }>(
         'GET',
         `digest?account=${encodeURIComponent(account)}&media_id=${encodeURIComponent(mediaId)}`,
       ),
     send: (account: string, to: string, wish: Wish & { sentAt: string }, how: string) =>
-      ask<Sent>('POST', 'send', { account, url: to, messages: [wish], how }, SEND_LIMIT_MS),
+      ask<Sent>('POST', 'send', { account, url: to, messages: [wish], pattern: how }, SEND_LIMIT_MS),
     trouble: (account: string, name: string, amount?: number) =>
-      ask('POST', 'trouble', { account, name, ...(amount !== undefined && { amount }) }),
-    heal: (account: string, name: string) => ask('POST', 'heal', { account, name }),
+      ask('POST', 'account-fault', { account, name, ...(amount !== undefined && { amount }) }),
+    heal: (account: string, name: string) => ask('POST', 'end-account-fault', { account, name }),
     /** Undefined: an end to it. */
     misbehave: (account: string, name?: string, amount?: number) =>
-      ask('POST', 'misbehave', {
+      ask('POST', 'account-wide-fault', {
         account,
-        ...(name && { behaviour: { name, ...(amount !== undefined && { amount }) } }),
+        ...(name && { fault: { name, ...(amount !== undefined && { amount }) } }),
       }),
-    midnight: (account: string) => ask('POST', 'midnight', { account }),
+    midnight: (account: string) => ask('POST', 'reset-quotas', { account }),
     invalidateToken: (account: string) => ask('POST', 'invalidate-token', { account }),
   };
 }

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { Reference } from '../../src/media.ts';
-import type { Behaviour, MediaRecipe } from '../../src/simulator/media/media-id.ts';
+import type { MediaRecipe, ResponseFault } from '../../src/simulator/media/media-id.ts';
 import {
   A,
   B,
@@ -49,19 +49,19 @@ const GOOD: readonly { what: string; wish: Wish; is: Record<string, unknown>; ex
   },
   {
     what: 'a video behind a video_url',
-    wish: { kind: 'video', behaviour: { name: 'videoUrl' } },
+    wish: { kind: 'video', fault: { name: 'videoUrl' } },
     is: { contentType: 'video/mp4', source: 'video_url', lengthVerified: true },
     extension: 'mp4',
   },
   {
     what: 'a body in chunks, whose last chunk proves its end',
-    wish: { kind: 'image', seed: 17, behaviour: { name: 'chunked' } },
+    wish: { kind: 'image', seed: 17, fault: { name: 'chunked' } },
     is: { contentType: 'image/jpeg', lengthVerified: true },
     extension: 'jpg',
   },
   {
     what: 'a body that ends with its connection',
-    wish: { kind: 'voice', behaviour: { name: 'noLength' } },
+    wish: { kind: 'voice', fault: { name: 'noLength' } },
     is: { contentType: 'audio/amr', lengthVerified: false },
     extension: 'amr',
   },
@@ -73,13 +73,13 @@ const GOOD: readonly { what: string; wish: Wish; is: Record<string, unknown>; ex
   },
   {
     what: 'a picture under a wrong type',
-    wish: { kind: 'image', seed: 18, behaviour: { name: 'lyingType' } },
+    wish: { kind: 'image', seed: 18, fault: { name: 'wrongType' } },
     is: { contentType: 'image/jpeg', declaredType: 'text/plain' },
     extension: 'jpg',
   },
   {
     what: 'a file name in a wrong encoding',
-    wish: { kind: 'image', seed: 19, behaviour: { name: 'oddDisposition' } },
+    wish: { kind: 'image', seed: 19, fault: { name: 'oddDisposition' } },
     is: { fileName: '测试(一).jpg' },
     extension: 'jpg',
   },
@@ -93,7 +93,7 @@ const PASSING: readonly { wish: Wish; code: RegExp }[] = [
   ...(
     [
       [{ name: 'shortBody' }, /^body_too_short$/],
-      [{ name: 'lyingLength' }, /^body_too_short$/],
+      [{ name: 'lengthTooLarge' }, /^body_too_short$/],
       [{ name: 'systemBusy' }, /^system_busy$/],
       [{ name: 'tokenRefused' }, /^access_token_invalid$/],
       [{ name: 'html200' }, /^body_not_media$/],
@@ -102,11 +102,11 @@ const PASSING: readonly { wish: Wish; code: RegExp }[] = [
       [{ name: 'reset' }, BROKEN],
       [{ name: 'gzip' }, /^body_encoded$/],
       [{ name: 'stall' }, /^timeout$/],
-    ] as [Behaviour, RegExp][]
-  ).map(([behaviour, code]) => ({ wish: { behaviour: { ...behaviour, times: 1 } }, code })),
+    ] as [ResponseFault, RegExp][]
+  ).map(([fault, code]) => ({ wish: { fault: { ...fault, times: 1 } }, code })),
   // In the middle of a multipart.
   ...(['shortBody', 'reset', 'stall'] as const).map((name) => ({
-    wish: { kind: 'video', sizeBytes: 24 * MIB, behaviour: { name, times: 1 } } satisfies Wish,
+    wish: { kind: 'video', sizeBytes: 24 * MIB, fault: { name, times: 1 } } satisfies Wish,
     code: { shortBody: /^body_too_short$/, reset: BROKEN, stall: /^timeout$/ }[name],
   })),
 ];
@@ -129,8 +129,8 @@ for (const shape of SHAPES) {
       const inputs = [
         sent(ground.simulator, { kind: 'image' }),
         sent(ground.simulator, { kind: 'video', sizeBytes: 12 * MIB }),
-        sent(ground.simulator, { behaviour: { name: 'shortBody', times: 1 } }),
-        sent(ground.simulator, { behaviour: { name: 'invalid' } }),
+        sent(ground.simulator, { fault: { name: 'shortBody', times: 1 } }),
+        sent(ground.simulator, { fault: { name: 'invalid' } }),
         sent(ground.simulator, { createdAt: new Date(Date.now() - lifetimeMs - 1_000) }),
       ];
       const ids = await accept([...inputs, inputs[0]!]);
@@ -170,7 +170,7 @@ for (const shape of SHAPES) {
           [{ outcome: 'archived', bytes: row.sizeBytes }],
         );
       }
-      const { media } = ground.simulator.ledger.report();
+      const { media } = ground.simulator.requestLog.report();
       assert.equal(media[inputs[5]!.mediaId]?.served, 1, 'a last chunk is proof enough');
       assert.equal(media[inputs[6]!.mediaId]?.served, 2, 'what proves nothing is fetched twice');
       assert.equal(media[inputs[0]!.mediaId]?.served, 1);
@@ -183,7 +183,7 @@ for (const shape of SHAPES) {
       const [again] = await program.parts.accept([input]);
       assert.deepEqual(again, { id, account: A, status: 'archived', created: false });
       assert.equal(row?.openId, 'o1');
-      assert.equal(ground.simulator.ledger.report().media[input.mediaId]?.asked, 1);
+      assert.equal(ground.simulator.requestLog.report().media[input.mediaId]?.requests, 1);
     });
 
     once('succeeds on a later try where the first was spoiled, and leaves nothing half-done', async () => {
@@ -191,7 +191,7 @@ for (const shape of SHAPES) {
       const rows = await ended(program, await accept(inputs));
       for (const [index, { wish, code }] of PASSING.entries()) {
         const row = rows[index]!;
-        const what = `${wish.behaviour?.name} ${wish.sizeBytes ?? ''}`;
+        const what = `${wish.fault?.name} ${wish.sizeBytes ?? ''}`;
         assert.equal(row.status, 'archived', `${what}: ${JSON.stringify(row.failure)}`);
         assert.equal(row.sha256, await sha256Of(ground.simulator, inputs[index]!), what);
         const [first] = await program.parts.catalogue.media.attempts(row.id);
@@ -213,7 +213,7 @@ for (const shape of SHAPES) {
     once('gives up at once where WeChat will never give the file, and keeps its words', async () => {
       const [row] = await ended(
         program,
-        await accept([sent(ground.simulator, { behaviour: { name: 'invalid' } })]),
+        await accept([sent(ground.simulator, { fault: { name: 'invalid' } })]),
       );
       assert.equal(row?.status, 'dead');
       assert.equal(row.tries, 1);
@@ -230,7 +230,7 @@ for (const shape of SHAPES) {
     });
 
     once('gives an errcode nobody knows three tries', async () => {
-      const odd = sent(ground.simulator, { behaviour: { name: 'errcode', amount: 123_456 } });
+      const odd = sent(ground.simulator, { fault: { name: 'errcode', amount: 123_456 } });
       const [row] = await ended(program, await accept([odd]));
       assert.deepEqual(
         [row?.status, row?.tries, row?.failure?.code],
@@ -257,7 +257,7 @@ for (const shape of SHAPES) {
     );
 
     once('lets an account in trouble wait as a whole, at no try’s cost, while others go on', async () => {
-      ground.simulator.misbehave(B, { name: 'errcode', amount: 45011 });
+      ground.simulator.setAccountWideFault(B, { name: 'errcode', amount: 45011 });
       const [held] = await accept([sent(ground.simulator, { account: B })]);
       const wait = await until('the hold', async () => {
         const waiting = (await program.parts.catalogue.media.get(held!))?.waiting;
@@ -266,7 +266,7 @@ for (const shape of SHAPES) {
       assert.ok(wait.until! > new Date());
       const later = await accept([sent(ground.simulator, { account: B }), sent(ground.simulator)]);
       assert.equal((await ended(program, [later[1]!]))[0]?.status, 'archived');
-      ground.simulator.misbehave(B, undefined);
+      ground.simulator.setAccountWideFault(B, undefined);
       const rows = await ended(program, [held!, later[0]!]);
       assert.deepEqual(
         rows.map((row) => [row.status, row.tries]),

@@ -192,7 +192,7 @@ describe('Ceph', { skip, timeout: 300_000 }, () => {
 
     it('archives, and closes with the reason of WeChat at once', async () => {
       const good = sent(ground.simulator, { account: A });
-      const bad = sent(ground.simulator, { account: A, behaviour: { name: 'invalid' } });
+      const bad = sent(ground.simulator, { account: A, fault: { name: 'invalid' } });
       const [archived, dead] = await ended(program, await accept(good, bad));
       assert.equal(archived?.status, 'archived');
       assert.deepEqual([dead?.status, dead?.failure?.errcode, dead?.tries], ['dead', 40007, 1]);
@@ -201,7 +201,7 @@ describe('Ceph', { skip, timeout: 300_000 }, () => {
 
     it('closes what has run out', async () => {
       const late = {
-        ...sent(ground.simulator, { account: A, behaviour: { name: 'invalid' } }),
+        ...sent(ground.simulator, { account: A, fault: { name: 'invalid' } }),
         sentAt: new Date(0),
       };
       const [row] = await ended(program, await accept(late));

@@ -39,14 +39,14 @@ async function until<T>(what: string, look: () => Promise<T | undefined | false>
   }
   throw new Error(`never: ${what}`);
 }
-const syncsAsked = ({ simulator }: Pick<WecomGround, 'simulator'>) =>
-  simulator.ledger.report().totals.syncsAsked;
+const syncRequests = ({ simulator }: Pick<WecomGround, 'simulator'>) =>
+  simulator.requestLog.report().totals.syncRequests;
 
 describe('customer service', () => {
   it('that is refused for good holds the account, is told of everywhere, and goes on once it is allowed', async (t) => {
     const all = await ground(t);
     const { account, simulator, callbacks, call, compose, shown, parts } = all;
-    simulator.misbehave(account.account, { name: 'errcode', amount: 48002 }, 'sync');
+    simulator.setAccountWideFault(account.account, { name: 'errcode', amount: 48002 }, 'sync');
     const message = compose();
     assert.equal((await callbacks.send(message, NEVER)).accepted, true);
 
@@ -65,7 +65,7 @@ describe('customer service', () => {
     const metrics = await call<string>('/metrics');
     assert.match(metrics, /wma_failed_total\{class="account",errcode="48002"\} [1-9]/);
 
-    simulator.misbehave(account.account, undefined, 'sync');
+    simulator.setAccountWideFault(account.account, undefined, 'sync');
     await assertArchived(all, message.mediaIds);
     const well = await until('an end of the hold', async () => {
       const now = await shown();
@@ -82,7 +82,7 @@ describe('customer service', () => {
   it('that is refused does not hold up the media of the app again and again', async (t) => {
     const all = await ground(t);
     const { account, simulator, callbacks, compose, shown } = all;
-    simulator.misbehave(account.account, { name: 'errcode', amount: 48002 }, 'sync');
+    simulator.setAccountWideFault(account.account, { name: 'errcode', amount: 48002 }, 'sync');
     assert.equal((await callbacks.send(compose(), NEVER)).accepted, true);
     await until('a hold', async () => (await shown()).hold);
     const app = composeMessage(simulator, {
@@ -93,8 +93,8 @@ describe('customer service', () => {
     });
     assert.equal((await callbacks.send(app, NEVER)).accepted, true);
     await assertArchived(all, app.mediaIds);
-    const before = syncsAsked(all);
-    await until('more refusals', async () => syncsAsked(all) > before + 2);
+    const before = syncRequests(all);
+    await until('more refusals', async () => syncRequests(all) > before + 2);
     const now = await shown();
     assert.equal(now.hold, null, 'its media get through');
     assert.equal(now.customerService?.[0]?.failure?.errcode, 48002, 'and what is refused is still shown');
@@ -116,7 +116,7 @@ describe('customer service', () => {
       const row = { account: account.account, openKfId, failures: 0 };
       await parts.catalogue.kfSyncs.commitPage(row, { references: [], nextCursor: '' }, new Date());
     }
-    simulator.misbehave(account.account, { name: 'http502', times: 3 }, 'sync');
+    simulator.setAccountWideFault(account.account, { name: 'http502', times: 3 }, 'sync');
     const message = compose();
     assert.equal((await callbacks.send(message, NEVER)).accepted, true);
     await assertArchived(all, message.mediaIds);
@@ -125,19 +125,19 @@ describe('customer service', () => {
   it('backs off where its calls are limited', async (t) => {
     const all = await ground(t);
     const { account, simulator, callbacks, compose, shown } = all;
-    simulator.misbehave(account.account, { name: 'errcode', amount: 45009 }, 'sync');
+    simulator.setAccountWideFault(account.account, { name: 'errcode', amount: 45009 }, 'sync');
     const message = compose();
     assert.equal((await callbacks.send(message, NEVER)).accepted, true);
     await until('a refusal', async () => (await shown()).customerService?.[0]?.failure);
     assert.equal((await shown()).hold, null, 'downloads have limits of their own');
-    simulator.misbehave(account.account, undefined, 'sync');
+    simulator.setAccountWideFault(account.account, undefined, 'sync');
     await assertArchived(all, message.mediaIds);
   });
 
   it('of one account that WeCom does not know any more holds nobody else', async (t) => {
     const all = await ground(t);
     const { account, simulator, callbacks, compose, shown } = all;
-    simulator.misbehave(account.account, { name: 'errcode', amount: 95000, times: 1 }, 'sync');
+    simulator.setAccountWideFault(account.account, { name: 'errcode', amount: 95000, times: 1 }, 'sync');
     assert.equal((await callbacks.send(compose('text', 'gone'), NEVER)).accepted, true);
     await until('a refusal', async () => (await shown()).customerService?.[0]?.failure);
     const other = compose('image', 'other');

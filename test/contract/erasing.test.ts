@@ -35,7 +35,7 @@ for (const shape of SHAPES) {
     const accept = async (...inputs: Reference[]) => (await program.parts.accept(inputs)).map(({ id }) => id);
     const erase = async (id: string) => await eraser().erase([id], WHY, soon());
     const gone = (id: string) => until(`the end of ${id}`, async () => (await row(id))?.erasedAt, 60_000);
-    const asked = () => ground.simulator.ledger.report().totals.mediaAsked;
+    const asked = () => ground.simulator.requestLog.report().totals.mediaRequests;
 
     async function keys(): Promise<string[]> {
       const found: string[] = [];
@@ -112,7 +112,7 @@ for (const shape of SHAPES) {
     });
 
     it('one in the middle of its download', async () => {
-      const input = sent(ground.simulator, { behaviour: { name: 'slow', amount: 900 } });
+      const input = sent(ground.simulator, { fault: { name: 'slow', amount: 900 } });
       const before = asked();
       const [id] = (await accept(input)) as [string];
       await until('the download', async () => asked() > before);
@@ -128,7 +128,7 @@ for (const shape of SHAPES) {
       const input = sent(ground.simulator, {
         kind: 'video',
         sizeBytes: 20 * MIB,
-        behaviour: { name: 'trickle', amount: 250 },
+        fault: { name: 'trickle', amount: 250 },
       });
       const [id] = (await accept(input)) as [string];
       await until('the multipart', async () => (await openUploads()) > 0);
@@ -140,7 +140,7 @@ for (const shape of SHAPES) {
     });
 
     once('one whose try is at its PUT while the store goes away for that and for removing', async () => {
-      const input = sent(ground.simulator, { behaviour: { name: 'trickle', amount: 60 } });
+      const input = sent(ground.simulator, { fault: { name: 'trickle', amount: 60 } });
       const [id] = (await accept(input)) as [string];
       await until('the reservation', async () => (await row(id))?.objectKey);
       await program.parts.catalogue.mediaErasure.erase([id], WHY, systemClock.now());

@@ -44,7 +44,7 @@ for (const shape of SHAPES) {
     }
 
     it('starts it within five seconds while thousands of others wait and WeChat is slow with them', async () => {
-      ground.simulator.misbehave(A, { name: 'slow', amount: 50 });
+      ground.simulator.setAccountWideFault(A, { name: 'slow', amount: 50 });
       await fill();
       // Not by stats: they count the whole backlog, and the embedded database does one thing at a time.
       const archived = async () =>

@@ -54,7 +54,7 @@ for (const shape of SHAPES) {
     it('feeds again what stood in a queue that was purged', async () => {
       // Slow, so that most of them stand in the queue, some already taken.
       const inputs = Array.from({ length: 30 }, () =>
-        sent(ground.simulator, { behaviour: { name: 'slow', amount: 400 } }),
+        sent(ground.simulator, { fault: { name: 'slow', amount: 400 } }),
       );
       const ids = await accept(inputs);
       await until('a filled queue', async () => (await fed()) >= 10);
@@ -103,7 +103,7 @@ for (const shape of SHAPES) {
       await program.close();
       program = await ground.start({ env: { FETCH_IDLE_TIMEOUT: '1m' } });
       // Stands still in the middle, once, for as long as nobody ends it.
-      const input = sent(ground.simulator, { kind: 'image', behaviour: { name: 'stall', times: 1 } });
+      const input = sent(ground.simulator, { kind: 'image', fault: { name: 'stall', times: 1 } });
       const [id] = await accept([input]);
       await until(
         'a try',
@@ -141,9 +141,7 @@ for (const shape of SHAPES) {
         await program.close();
         program = await ground.start();
         const slow = () =>
-          Array.from({ length: 15 }, () =>
-            sent(ground.simulator, { behaviour: { name: 'slow', amount: 300 } }),
-          );
+          Array.from({ length: 15 }, () => sent(ground.simulator, { fault: { name: 'slow', amount: 300 } }));
         const before = slow();
         const ids = await accept(before);
         await until('a filled queue', async () => (await fed()) >= 10);
@@ -161,7 +159,7 @@ for (const shape of SHAPES) {
 
       it('heals when Redis comes back empty', async () => {
         const inputs = Array.from({ length: 20 }, () =>
-          sent(ground.simulator, { behaviour: { name: 'slow', amount: 300 } }),
+          sent(ground.simulator, { fault: { name: 'slow', amount: 300 } }),
         );
         const ids = await accept(inputs);
         await until('a filled queue', async () => (await fed()) >= 10);
@@ -173,7 +171,7 @@ for (const shape of SHAPES) {
 
       it('feeds again what was purged by hand', async () => {
         const inputs = Array.from({ length: 20 }, () =>
-          sent(ground.simulator, { behaviour: { name: 'slow', amount: 300 } }),
+          sent(ground.simulator, { fault: { name: 'slow', amount: 300 } }),
         );
         const ids = await accept(inputs);
         await until('a filled queue', async () => (await fed()) >= 10);
@@ -201,7 +199,7 @@ for (const shape of SHAPES) {
     if (shape.name.includes('Postgres')) {
       it('says so while Postgres is away, and loses nothing of what it accepted before', async () => {
         const inputs = Array.from({ length: 30 }, () =>
-          sent(ground.simulator, { behaviour: { name: 'slow', amount: 200 } }),
+          sent(ground.simulator, { fault: { name: 'slow', amount: 200 } }),
         );
         const ids = await accept(inputs);
         // Any of them: of those sent in one second, the id decides who goes first.
@@ -213,9 +211,9 @@ for (const shape of SHAPES) {
         await until('a try that cannot be recorded', async () =>
           ground.logLines.some((line) => line.includes('outcomes cannot be kept')),
         );
-        const asked = ground.simulator.ledger.report().totals.mediaAsked;
+        const asked = ground.simulator.requestLog.report().totals.mediaRequests;
         await wait(3_000);
-        const more = ground.simulator.ledger.report().totals.mediaAsked - asked;
+        const more = ground.simulator.requestLog.report().totals.mediaRequests - asked;
         // Those that were under way.
         assert.ok(more <= 4, `${more} calls of WeChat whose outcome could not be kept`);
         await ground.postgres!.start();

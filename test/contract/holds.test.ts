@@ -2,15 +2,15 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { HELD_BY_HAND } from '../../src/catalogue/accounts/accounts.ts';
-import type { TroubleName } from '../../src/simulator/faults/account-fault-table.ts';
+import type { AccountFaultName } from '../../src/simulator/faults/account-fault-table.ts';
 import { A, B, ended, type Ground, itOnce, type Program, SHAPES, sent, until } from './shapes.ts';
 
 /** A life of thirty seconds: an account is probed every two or three, and pictures go by their link in the last ones. */
 const LIFE = { mediaLifetimeMs: 3_600_000, timeScale: 120 };
 
-const ROWS: readonly { name: TroubleName; amount?: number; code: RegExp }[] = [
+const ROWS: readonly { name: AccountFaultName; amount?: number; code: RegExp }[] = [
   // First: a token that is there already needs no call that could be refused.
-  { name: 'ipRefused', code: /ip/ },
+  { name: 'ipNotAllowed', code: /ip/ },
   { name: 'unauthorized', code: /api_unauthorized/ },
   { name: 'minuteQuota', amount: 0, code: /minute/ },
   { name: 'dayQuota', amount: 0, code: /quota/ },
@@ -35,13 +35,13 @@ for (const shape of SHAPES) {
       ground.logLines.filter((line) => line.includes('account: held') && line.includes(account)).length;
     const stateOf = async (account: string) =>
       (await program.parts.catalogue.accounts.states()).find((state) => state.account === account);
-    const asked = () => ground.simulator.ledger.report().totals.mediaAsked;
+    const asked = () => ground.simulator.requestLog.report().totals.mediaRequests;
 
     for (const { name, amount, code } of ROWS) {
       const test = name === 'unauthorized' ? it : once;
       test(`${name}: no tries spent, one warning, the others go on, and all is archived once it is over`, async () => {
         const saidBefore = said(B);
-        ground.simulator.trouble(B, { name, ...(amount === undefined ? {} : { amount }) });
+        ground.simulator.beginAccountFault(B, { name, ...(amount === undefined ? {} : { amount }) });
         const held = await accept(many(B, 20));
         const state = await until('the hold', async () => {
           const found = await stateOf(B);
@@ -62,7 +62,7 @@ for (const shape of SHAPES) {
           [B],
         );
         assert.equal((await program.parts.catalogue.media.get(first!.id))?.waiting?.reason, 'accountHeld');
-        ground.simulator.heal(B, name);
+        ground.simulator.endAccountFault(B, name);
         // Somebody who has mended it need not wait; what waits for midnight would wait for longer than this test.
         if (name === 'dayQuota') await program.parts.catalogue.accounts.release(B, new Date());
         const rows = await ended(program, held);
@@ -73,7 +73,7 @@ for (const shape of SHAPES) {
     }
 
     it('asks WeChat one media at a time while the trouble lasts', async () => {
-      ground.simulator.trouble(B, { name: 'unauthorized' });
+      ground.simulator.beginAccountFault(B, { name: 'unauthorized' });
       const held = await accept(many(B, 20));
       await until('the hold', async () => (await stateOf(B))?.heldUntil);
       await until('all are back', async () => {
@@ -95,14 +95,14 @@ for (const shape of SHAPES) {
       await until('three probes', async () => (await probes()) >= waitedBefore + 3);
       const more = asked() - before;
       assert.ok(more <= 5, `${more} calls for 3 probes of 20 media`);
-      ground.simulator.heal(B);
+      ground.simulator.endAccountFault(B);
       for (const row of await ended(program, held)) assert.equal(`${row.status} ${row.tries}`, 'archived 1');
     });
 
     it('a hold by hand stays although a download that was running then succeeds', async () => {
       const { accounts } = program.parts.catalogue;
       const before = asked();
-      const slow = sent(ground.simulator, { account: B, behaviour: { name: 'slow', amount: 600 } });
+      const slow = sent(ground.simulator, { account: B, fault: { name: 'slow', amount: 600 } });
       const [running] = await accept([slow]);
       await until('the download', async () => asked() > before);
       const why = { code: HELD_BY_HAND, class: 'account', by: 'ops', reason: 'maintenance' } as const;
@@ -121,7 +121,7 @@ for (const shape of SHAPES) {
     });
 
     once('saves the pictures by their link when the deadline comes before the hold is over', async () => {
-      ground.simulator.trouble(B, { name: 'dayQuota', amount: 0 });
+      ground.simulator.beginAccountFault(B, { name: 'dayQuota', amount: 0 });
       const picture = sent(ground.simulator, { account: B, kind: 'image' });
       const voice = sent(ground.simulator, { account: B });
       const held = await accept([

@@ -20,7 +20,7 @@ import {
 } from './shapes.ts';
 
 /** WeChat denies the media once, then has it: what was wrong has been put right meanwhile. */
-const DENIED_ONCE = { behaviour: { name: 'invalid', times: 1 } } as const;
+const DENIED_ONCE = { fault: { name: 'invalid', times: 1 } } as const;
 /** A busy machine needs a minute for 200 media. */
 const LONG_MS = 120_000;
 const MANY = sizeFor(60, 200);
@@ -128,7 +128,7 @@ for (const shape of SHAPES) {
       async () => {
         const createdAt = new Date(program.parts.clock.now().getTime() - lifetimeMs - 1000);
         const gone = sent(ground.simulator, { account: A, createdAt });
-        const served = sent(ground.simulator, { account: A, behaviour: { name: 'invalid', times: 1 } });
+        const served = sent(ground.simulator, { account: A, fault: { name: 'invalid', times: 1 } });
         await program.parts.accept([gone, served]);
         const ids = [gone, served].map(idOfInput);
         const [first] = await ended(program, ids, LONG_MS);

@@ -39,10 +39,10 @@ for (const shape of SHAPES.filter(runsWhole)) {
 
     it('keeps them out of every log line, row and job', async () => {
       const behaviours = ['tokenRefused', 'shortBody', 'html200', 'http502', 'invalid', 'none'] as const;
-      const inputs = behaviours.map((name) => sent(ground.simulator, { behaviour: { name, times: 1 } }));
-      const dead = sent(ground.simulator, { behaviour: { name: 'invalid' } });
+      const inputs = behaviours.map((name) => sent(ground.simulator, { fault: { name, times: 1 } }));
+      const dead = sent(ground.simulator, { fault: { name: 'invalid' } });
       const videos = ['videoUrl', 'videoUrlHtml'].map((name) =>
-        sent(ground.simulator, { kind: 'video', behaviour: { name: name as 'videoUrl', times: 1 } }),
+        sent(ground.simulator, { kind: 'video', fault: { name: name as 'videoUrl', times: 1 } }),
       );
       const first = await program.parts.accept([...inputs, dead, ...videos]);
       await ended(
@@ -56,7 +56,7 @@ for (const shape of SHAPES.filter(runsWhole)) {
         program,
         later.map(({ id }) => id),
       );
-      ground.simulator.misbehave(B, { name: 'errcode', amount: 40164 });
+      ground.simulator.setAccountWideFault(B, { name: 'errcode', amount: 40164 });
       const [held] = await program.parts.accept([sent(ground.simulator, { account: B })]);
       await until(
         'the hold',

@@ -38,7 +38,7 @@ for (const shape of SHAPES) {
       (await program.parts.accept(inputs)).map(({ id }) => id);
     const hold = async () => (await program.parts.catalogue.storeHold.read()).hold;
     const said = (words: string) => ground.logLines.filter((line) => line.includes(words)).length;
-    const asked = () => ground.simulator.ledger.report().totals.mediaAsked;
+    const asked = () => ground.simulator.requestLog.report().totals.mediaRequests;
     const inQueue = async () =>
       (await program.parts.database.query('SELECT id FROM wma.media WHERE stage = 2')).length;
     const deeds = async () =>
@@ -107,7 +107,7 @@ for (const shape of SHAPES) {
     });
 
     once('cuts a download under way when a hold begins, and logs no try', async () => {
-      const slow = sent(ground.simulator, { account: B, behaviour: { name: 'trickle', amount: 900 } });
+      const slow = sent(ground.simulator, { account: B, fault: { name: 'trickle', amount: 900 } });
       const [slowId] = await accept([slow]);
       await until(
         'the slow one under way',

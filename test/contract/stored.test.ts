@@ -27,7 +27,7 @@ for (const shape of SHAPES) {
 
     const query = (text: string, values: unknown[] = []) => program.parts.database.query(text, values);
     const rowOf = async (id: string) => (await program.parts.catalogue.media.get(id))!;
-    const asked = (mediaId: string) => ground.simulator.ledger.report().media[mediaId]?.asked ?? 0;
+    const asked = (mediaId: string) => ground.simulator.requestLog.report().media[mediaId]?.requests ?? 0;
 
     async function archived(count: number, wish: Parameters<typeof sent>[1] = {}) {
       const inputs = Array.from({ length: count }, () => sent(ground.simulator, wish));
@@ -288,7 +288,7 @@ for (const shape of SHAPES) {
       const input = sent(ground.simulator, {
         kind: 'video',
         sizeBytes: 20 * MIB,
-        behaviour: { name: 'stall', times: 1 },
+        fault: { name: 'stall', times: 1 },
       });
       const [{ id }] = (await program.parts.accept([input])) as unknown as [{ id: string }];
       await until('an open upload', async () => (await ground.openUploads()) === 1);

@@ -62,7 +62,7 @@ export async function wecomGround(t: TestContext, timeScale = 60) {
     url: `${url}/wechat/${account.account}`,
     clock: systemClock,
     log,
-    ledger: simulator.ledger,
+    requestLog: simulator.requestLog,
   });
   const call = async <T>(path: string, method = 'GET'): Promise<T> => {
     const response = await fetch(`${url}${path}`, { method, headers: { authorization: `Bearer ${KEY}` } });

@@ -32,7 +32,7 @@ for (const shape of SHAPES) {
     /** A media whose first download stands still in the middle of a multipart, for as long as nobody ends it. */
     async function halfDone(): Promise<{ input: ReturnType<typeof sent>; id: string }> {
       const behaviour = { name: 'stall', times: 1 } as const;
-      const input = sent(ground.simulator, { kind: 'video', sizeBytes: 24 * MIB, behaviour });
+      const input = sent(ground.simulator, { kind: 'video', sizeBytes: 24 * MIB, fault: behaviour });
       const id = await acceptOne(input);
       await until('an open upload', async () => {
         const [row] = await program.parts.database.query<{ upload_id: string | null }>(
@@ -160,7 +160,7 @@ for (const shape of SHAPES) {
         ids.some((id) => key.includes(id)),
       );
       assert.deepEqual(keys.sort(), rows.map((row) => row.objectKey!).sort());
-      const { media } = ground.simulator.ledger.report();
+      const { media } = ground.simulator.requestLog.report();
       // On a busy machine a job may be taken for stalled and be run again; as a rule it is not.
       const once = inputs.filter(({ mediaId }) => media[mediaId]?.served === 1);
       assert.ok(once.length > 45, `${once.length} of 60 were fetched once`);

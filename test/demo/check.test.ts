@@ -5,9 +5,9 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, type TestContext, test } from 'node:test';
-import { judge, type LinkedRow, type Verdict } from '../../src/demo/check.ts';
-import { type Scene, writeScript } from '../../src/demo/script.ts';
-import { type Counted, summaryOf } from '../../src/demo/summary.ts';
+import { checkItem, type ItemCheck, type RowWithLink } from '../../src/demo/check.ts';
+import { type ScriptItem, writeScript } from '../../src/demo/script.ts';
+import { type DayCounts, summaryOf } from '../../src/demo/summary.ts';
 
 const BYTES = Buffer.from('the very bytes');
 const digestOf = (bytes: Buffer) => ({
@@ -15,8 +15,12 @@ const digestOf = (bytes: Buffer) => ({
   sizeBytes: bytes.length,
 });
 const SENT = digestOf(BYTES);
-const SCENE: Scene = { wish: { account: 'wx1', kind: 'image', seed: 1 }, fate: 'archived', says: 'picture' };
-const ROW: LinkedRow = {
+const SCENE: ScriptItem = {
+  message: { account: 'wx1', kind: 'image', seed: 1 },
+  expectedStatus: 'archived',
+  description: 'picture',
+};
+const ROW: RowWithLink = {
   id: 'm_1',
   status: 'archived',
   tries: 1,
@@ -39,21 +43,21 @@ async function setup(t: TestContext, stored: Buffer = BYTES, etag = '"abc"') {
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/object`;
   return {
     url,
-    verdictOn: (row: LinkedRow | undefined, scene: Partial<Scene> = {}) =>
-      judge({ ...SCENE, ...scene }, 'm_1', row, async () => SENT, AbortSignal.timeout(5_000)),
+    verdictOn: (row: RowWithLink | undefined, scene: Partial<ScriptItem> = {}) =>
+      checkItem({ ...SCENE, ...scene }, 'm_1', row, async () => SENT, AbortSignal.timeout(5_000)),
   };
 }
 
 describe('the judge of one media', () => {
   test('has nothing to say of an archived media whose object has the bytes that were sent', async (t) => {
     const { url, verdictOn } = await setup(t);
-    const { wrong, verified } = await verdictOn({ ...ROW, link: { url } });
+    const { problems: wrong, verified } = await verdictOn({ ...ROW, link: { url } });
     assert.deepEqual({ wrong, verified }, { wrong: [], verified: true });
   });
 
   test('sees other bytes in the store', async (t) => {
     const { url, verdictOn } = await setup(t, Buffer.from('the very bytez'));
-    const { wrong, verified } = await verdictOn({ ...ROW, link: { url } });
+    const { problems: wrong, verified } = await verdictOn({ ...ROW, link: { url } });
     assert.equal(verified, false);
     assert.match(wrong.join(), /not those WeChat sent/);
   });
@@ -68,19 +72,19 @@ describe('the judge of one media', () => {
     ['a media without a row', undefined, {}, /has no row/],
     ['one still pending', { ...ROW, status: 'pending' }, {}, /is pending, should be archived/],
     ['one dead that should be archived', { ...ROW, status: 'dead' }, {}, /is dead/],
-    ['one archived that should be dead', ROW, { fate: 'dead' }, /should be dead/],
+    ['one archived that should be dead', ROW, { expectedStatus: 'dead' }, /should be dead/],
     ['one without a link', ROW, {}, /has no link/],
     ['one that fails its own check', ROW, { check: () => 'came too late' }, /came too late/],
   ] as const) {
     test(`sees ${what}`, async (t) => {
       const { verdictOn } = await setup(t);
-      assert.match((await verdictOn(row, scene)).wrong.join(), pattern);
+      assert.match((await verdictOn(row, scene)).problems.join(), pattern);
     });
   }
 
   test('sees a link that is refused', async (t) => {
     const { url, verdictOn } = await setup(t);
-    const { wrong } = await verdictOn({ ...ROW, link: { url: `${url}-elsewhere` } });
+    const { problems: wrong } = await verdictOn({ ...ROW, link: { url: `${url}-elsewhere` } });
     assert.match(wrong.join(), /cannot be read back: the link was answered 403/);
   });
 
@@ -89,24 +93,24 @@ describe('the judge of one media', () => {
     const parts = await setup(t, BYTES, '"abc-4"');
     const ask = ({ url, verdictOn }: typeof whole) =>
       verdictOn({ ...ROW, link: { url } }, { multipart: true });
-    assert.match((await ask(whole)).wrong.join(), /not uploaded in parts/);
-    assert.deepEqual((await ask(parts)).wrong, []);
+    assert.match((await ask(whole)).problems.join(), /not uploaded in parts/);
+    assert.deepEqual((await ask(parts)).problems, []);
   });
 });
 
 describe('the summary of a day', () => {
-  const verdict = (id: string): Verdict => ({
+  const verdict = (id: string): ItemCheck => ({
     id,
-    says: 'picture',
+    description: 'picture',
     row: { ...ROW, id, objectKey: `wx1/${id}.jpg` },
     verified: true,
-    wrong: [],
+    problems: [],
   });
-  const GOOD: Counted = {
+  const GOOD: DayCounts = {
     accepted: 3,
     created: 2,
-    repeated: 1,
-    strangers: 0,
+    repeats: 1,
+    unexpectedRows: 0,
     tokensRefused: 1,
     resumed: false,
   };
@@ -126,7 +130,7 @@ describe('the summary of a day', () => {
   });
 
   for (const [what, verdicts, counted, pattern] of [
-    ['a wrong media', [{ ...verdict('m_1'), wrong: ['is dead'] }, verdict('m_2')], {}, /is dead/],
+    ['a wrong media', [{ ...verdict('m_1'), problems: ['is dead'] }, verdict('m_2')], {}, /is dead/],
     ['two media in one object', [verdict('m_1'), { ...verdict('m_2'), row: two[0]?.row }], {}, /share one/],
     ['a repeat that made a row', two, { created: 3 }, /0 repeats made no row/],
     ['a callback that was not accepted', two, { accepted: 2, created: 1 }, /not every callback/],
@@ -148,11 +152,13 @@ describe('the summary of a day', () => {
 test('the script is the same for the same day, and has the 40 pictures, 10 voices and 6 videos', () => {
   const day = { account: 'wx1', startedAt: new Date(0), seed: 7, lifetimeMs: 360_000 };
   const script = writeScript(day);
-  const good = script.filter(({ fate }) => fate === 'archived').map(({ wish }) => wish.kind);
+  const good = script
+    .filter(({ expectedStatus: fate }) => fate === 'archived')
+    .map(({ message: wish }) => wish.kind);
   const count = (kind: string) => good.filter((one) => one === kind).length;
   assert.deepEqual([count('image'), count('voice'), count('video'), script.length], [40, 10, 6, 58]);
   assert.deepEqual(
-    writeScript(day).map(({ wish }) => wish),
-    script.map(({ wish }) => wish),
+    writeScript(day).map(({ message: wish }) => wish),
+    script.map(({ message: wish }) => wish),
   );
 });

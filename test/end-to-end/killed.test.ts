@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import type { MessageWish } from '../../src/simulator/callbacks/messages.ts';
+import type { MessageSpec } from '../../src/simulator/callbacks/messages.ts';
 import { folderForTest, startProgram, until, untilReady } from './programs.ts';
 import { embeddedStore, setup as setupWechat } from './wechat.ts';
 
@@ -10,10 +10,10 @@ import { embeddedStore, setup as setupWechat } from './wechat.ts';
 const LONG = { timeout: 240_000 };
 const LARGE_BYTES = 30 * 1024 * 1024;
 /** Half of it arrives, then nothing more: in the middle of an upload in parts, for as long as a test needs. */
-const STUCK_ONCE: Omit<MessageWish, 'account' | 'seed'> = {
+const STUCK_ONCE: Omit<MessageSpec, 'account' | 'seed'> = {
   kind: 'video',
   sizeBytes: LARGE_BYTES,
-  behaviour: { name: 'stall', times: 1 },
+  fault: { name: 'stall', times: 1 },
 };
 
 async function setup(t: TestContext) {

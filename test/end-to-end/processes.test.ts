@@ -44,7 +44,7 @@ test(
     const kinds = [{ kind: 'image' }, { kind: 'video', sizeBytes: 12 * 1024 * 1024 }] as const;
     const stuck: string[] = [];
     for (const wish of kinds) {
-      const id = await send({ ...wish, behaviour: { name: 'stall', times: 1 } });
+      const id = await send({ ...wish, fault: { name: 'stall', times: 1 } });
       assert.ok(id);
       stuck.push(id);
     }

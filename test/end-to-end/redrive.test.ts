@@ -31,7 +31,7 @@ test('a redrive survives kill -9', { timeout: 240_000 }, async (t) => {
 
   const first = await start();
   // WeChat denies each of them once; a picture would be fetched by its link.
-  for (let n = 0; n < COUNT; n++) await send({ kind: 'voice', behaviour: { name: 'invalid', times: 1 } });
+  for (let n = 0; n < COUNT; n++) await send({ kind: 'voice', fault: { name: 'invalid', times: 1 } });
   await until('all are dead', async () => (await rows('&status=dead')).length === COUNT);
   const { id, matched } = await redrives('', {
     filter: { errcode: 40007 },

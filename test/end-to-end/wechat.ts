@@ -10,7 +10,7 @@ import { createLifetimes, systemClock } from '../../src/runtime/clock.ts';
 import { createLog } from '../../src/runtime/log.ts';
 import { simulatedAccount } from '../../src/simulator/account.ts';
 import { createCallbacks } from '../../src/simulator/callbacks/callbacks.ts';
-import { composeMessage, type MessageWish } from '../../src/simulator/callbacks/messages.ts';
+import { composeMessage, type MessageSpec } from '../../src/simulator/callbacks/messages.ts';
 import { openSimulator } from '../../src/simulator/server.ts';
 import { freePort } from '../machine/server.ts';
 import { until } from './programs.ts';
@@ -54,7 +54,7 @@ export async function setup(t: TestContext) {
     url: `${url}/wechat/${account.account}`,
     clock: systemClock,
     log: { warn: () => undefined, debug: () => undefined },
-    ledger: simulator.ledger,
+    requestLog: simulator.requestLog,
   });
   let seed = 1;
 
@@ -71,7 +71,7 @@ export async function setup(t: TestContext) {
     get,
     row,
     /** Posts a callback in safe mode; the media's id, or undefined where it was not answered `success`. */
-    send: async (wish: Omit<MessageWish, 'account' | 'seed'>): Promise<string | undefined> => {
+    send: async (wish: Omit<MessageSpec, 'account' | 'seed'>): Promise<string | undefined> => {
       const message = composeMessage(simulator, {
         withThumb: false,
         ...wish,

@@ -3,10 +3,9 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { Reference } from '../../src/media.ts';
 import { createLifetimes } from '../../src/runtime/clock.ts';
-import { TROUBLE_NAMES } from '../../src/simulator/faults/account-fault-table.ts';
+import { ACCOUNT_FAULT_NAMES } from '../../src/simulator/faults/account-fault-table.ts';
 import { ended, type Ground, idOfInput, type Program, SHAPES, until } from '../contract/shapes.ts';
-import { PLIGHTS, type Plight, plightName } from './account-faults.ts';
-import { must } from './pending.ts';
+import { ACCOUNT_FAULT_CASES, type AccountFaultCase, caseName } from './account-faults.ts';
 import { accountFor, digestOf, nothingIsLeftBehind, received, wecomAccountFor } from './setup.ts';
 
 const LIMIT_MS = 60_000;
@@ -23,11 +22,11 @@ const NEIGHBOUR = accountFor('neighbour');
 const THEFT = accountFor('theft now and then');
 const PICTURES = accountFor('pictures');
 const BY_PIC_URL = accountFor('by PicUrl');
-const accountOf = (plight: Plight) =>
+const accountOf = (plight: AccountFaultCase) =>
   plight.wecom
-    ? wecomAccountFor(plightName(plight))
+    ? wecomAccountFor(caseName(plight))
     : {
-        ...accountFor(plightName(plight)),
+        ...accountFor(caseName(plight)),
         ...(plight.tokenSource ? { entry: { tokenSource: plight.tokenSource } } : {}),
       };
 
@@ -55,9 +54,9 @@ function story({ ground, program }: { ground: Ground; program: Program }) {
   }
 
   /** While it lasts: the account waits, its media with it, and nobody else. */
-  async function isHeld(plight: Plight, account: string, ids: readonly string[]) {
+  async function isHeld(plight: AccountFaultCase, account: string, ids: readonly string[]) {
     const hold = await until(
-      `the hold of ${plightName(plight)}`,
+      `the hold of ${caseName(plight)}`,
       async () => (await stateOf(account))?.hold,
       LIMIT_MS,
     );
@@ -73,19 +72,19 @@ function story({ ground, program }: { ground: Ground; program: Program }) {
     const unaffected = [received(ground, NEIGHBOUR.account)];
     await accept(unaffected);
     await allArchived(unaffected);
-    const { media } = simulator.ledger.report();
+    const { media } = simulator.requestLog.report();
     const refused = Object.values(media)
       .filter((entry) => entry.account === account)
       .reduce((sum, entry) => sum + entry.refused, 0);
     // Those that were under way, and single ones that look whether it is over; token trouble has its own bound.
-    if (!plight.tries && !plight.days && plight.trouble?.name !== 'minuteQuota')
+    if (!plight.tries && !plight.days && plight.accountFault?.name !== 'minuteQuota')
       assert.ok(refused <= CONCURRENCY + 2, `${refused} calls for an account that is held`);
   }
 
-  async function play(plight: Plight): Promise<void> {
+  async function play(plight: AccountFaultCase): Promise<void> {
     const { account } = accountOf(plight);
-    if (plight.trouble) simulator.trouble(account, plight.trouble);
-    if (plight.behaviour) simulator.misbehave(account, plight.behaviour);
+    if (plight.accountFault) simulator.beginAccountFault(account, plight.accountFault);
+    if (plight.responseFault) simulator.setAccountWideFault(account, plight.responseFault);
     const inputs = Array.from({ length: MEDIA }, () => received(ground, account));
     const ids = await accept(inputs);
     if (plight.meanwhile === 'dead') {
@@ -103,8 +102,8 @@ function story({ ground, program }: { ground: Ground; program: Program }) {
       );
     }
     if (plight.meanwhile !== 'goesOn') {
-      simulator.heal(account);
-      simulator.misbehave(account, undefined);
+      simulator.endAccountFault(account);
+      simulator.setAccountWideFault(account, undefined);
     }
     await allArchived(inputs, plight.tries ?? (plight.meanwhile === 'held' ? [1, 1] : [1, 99]));
     if (plight.meanwhile !== 'held') return;
@@ -118,18 +117,18 @@ function story({ ground, program }: { ground: Ground; program: Program }) {
 
 describe('faults of an account', () => {
   it('every trouble has its test, under a name of its own', () => {
-    const tested = new Set(PLIGHTS.map(({ trouble }) => trouble?.name));
+    const tested = new Set(ACCOUNT_FAULT_CASES.map(({ accountFault: trouble }) => trouble?.name));
     assert.deepEqual(
-      TROUBLE_NAMES.filter((name) => !tested.has(name)),
+      ACCOUNT_FAULT_NAMES.filter((name) => !tested.has(name)),
       [],
     );
-    assert.equal(new Set(PLIGHTS.map(plightName)).size, PLIGHTS.length);
+    assert.equal(new Set(ACCOUNT_FAULT_CASES.map(caseName)).size, ACCOUNT_FAULT_CASES.length);
   });
 
   for (const shape of SHAPES) {
     for (const scale of Object.keys(SCALES) as Scale[]) {
       describe(`with ${shape.name}, ${scale}`, { skip: shape.skip, timeout: 240_000 }, () => {
-        const plights = PLIGHTS.filter(({ days = false }) => days === (scale === 'days'));
+        const plights = ACCOUNT_FAULT_CASES.filter(({ days = false }) => days === (scale === 'days'));
         let opened: { ground: Ground; program: Program };
         before(async () => {
           const ground = await shape.lay({
@@ -142,7 +141,7 @@ describe('faults of an account', () => {
         after(() => opened?.ground.close());
 
         describe('all at once', { concurrency: true }, () => {
-          for (const plight of plights) must(plightName(plight), () => story(opened).play(plight));
+          for (const plight of plights) it(caseName(plight), () => story(opened).play(plight));
           if (scale === 'minutes') theftNowAndThen(() => opened);
           if (scale === 'minutes') picturesOfWrongIds(() => opened);
           if (scale === 'days') deadlinesInAQuota(() => opened);
@@ -156,10 +155,10 @@ describe('faults of an account', () => {
 type Opened = { ground: Ground; program: Program };
 
 function theftNowAndThen(opened: () => Opened): void {
-  must('tokenThief: now and then: all go on, and somebody is told', async () => {
+  it('tokenConflict: now and then: all go on, and somebody is told', async () => {
     const { ground } = opened();
     const { accept, allArchived } = story(opened());
-    ground.simulator.trouble(THEFT.account, { name: 'tokenThief', amount: 400 });
+    ground.simulator.beginAccountFault(THEFT.account, { name: 'tokenConflict', amount: 400 });
     const isSaid = () =>
       ground.logLines.some(
         (line) => line.includes('somebody else keeps refreshing') && line.includes(THEFT.account),
@@ -183,10 +182,10 @@ const withPicUrl = ({ simulator }: Ground, input: Reference): Reference => ({
 });
 
 function picturesOfWrongIds(opened: () => Opened): void {
-  must('invalid: a picture with a PicUrl comes by that, and says so', async () => {
+  it('invalid: a picture with a PicUrl comes by that, and says so', async () => {
     const { ground, program } = opened();
     const { accept, allArchived } = story(opened());
-    const wish = { kind: 'image', behaviour: { name: 'invalid' } } as const;
+    const wish = { kind: 'image', fault: { name: 'invalid' } } as const;
     const inputs = [withPicUrl(ground, received(ground, PICTURES.account, wish))];
     const ids = await accept(inputs);
     await allArchived(inputs);
@@ -199,17 +198,17 @@ function deadlinesInAQuota(opened: () => Opened): void {
   const late = (ground: Ground, account: string) => {
     const { lifetimeMs } = createLifetimes(lifeOf('days'));
     const createdAt = new Date(Date.now() - lifetimeMs + LATE_MS);
-    ground.simulator.trouble(account, { name: 'dayQuota', amount: 0 });
+    ground.simulator.beginAccountFault(account, { name: 'dayQuota', amount: 0 });
     return received(ground, account, { kind: 'image', createdAt });
   };
-  must('dayQuota: what ends before tomorrow expires by name', async () => {
+  it('dayQuota: what ends before tomorrow expires by name', async () => {
     const { ground, program } = opened();
     const [id] = await story(opened()).accept([late(ground, PICTURES.account)]);
     const [row] = await ended(program, [id!], LIMIT_MS);
     assert.equal(row?.status, 'expired');
     assert.ok(row.failure);
   });
-  must('dayQuota: a picture that ends before tomorrow comes by its PicUrl', async () => {
+  it('dayQuota: a picture that ends before tomorrow comes by its PicUrl', async () => {
     const { ground, program } = opened();
     const { accept, allArchived } = story(opened());
     const inputs = [withPicUrl(ground, late(ground, BY_PIC_URL.account))];

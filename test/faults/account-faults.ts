@@ -1,13 +1,13 @@
 /** What must be true while an account is in trouble, and after it. One row, one test on every shape. */
 
-import type { Trouble } from '../../src/simulator/faults/account-fault-table.ts';
-import type { Behaviour } from '../../src/simulator/media/media-id.ts';
+import type { AccountFault } from '../../src/simulator/faults/account-fault-table.ts';
+import type { ResponseFault } from '../../src/simulator/media/media-id.ts';
 
-export interface Plight {
+export interface AccountFaultCase {
   readonly note: string;
-  readonly trouble?: Trouble;
+  readonly accountFault?: AccountFault;
   /** Or: what every answer of media/get to the account plays. */
-  readonly behaviour?: Behaviour;
+  readonly responseFault?: ResponseFault;
   /** Of the account in ACCOUNTS_FILE. */
   readonly tokenSource?: 'token';
   /** An account of WeCom. */
@@ -27,33 +27,46 @@ export interface Plight {
   readonly days?: true;
 }
 
-const held = (trouble: Trouble, code: RegExp, note: string, more: Partial<Plight> = {}): Plight => ({
-  trouble,
+const held = (
+  accountFault: AccountFault,
+  code: RegExp,
+  note: string,
+  more: Partial<AccountFaultCase> = {},
+): AccountFaultCase => ({
+  accountFault,
   code,
   note,
   meanwhile: 'held',
   ...more,
 });
-const goesOn = (trouble: Trouble, note: string, more: Partial<Plight> = {}): Plight => ({
-  trouble,
+const goesOn = (
+  accountFault: AccountFault,
+  note: string,
+  more: Partial<AccountFaultCase> = {},
+): AccountFaultCase => ({
+  accountFault,
   note,
   meanwhile: 'goesOn',
   ...more,
 });
 
-export const PLIGHTS: readonly Plight[] = [
-  goesOn({ name: 'burst', amount: 2 }, '40001 with a good token is no reason to give anything up'),
-  goesOn({ name: 'crowd', amount: 1 }, '40001 with a good token is no reason to give anything up'),
-  goesOn({ name: 'storm', amount: 60 }, 'tried again until each has come'),
-  goesOn({ name: 'crowd', amount: 1 }, 'WeCom, 45033: waits for another minute, at no try’s cost', {
-    wecom: true,
-    tries: [1, 1],
-  }),
+export const ACCOUNT_FAULT_CASES: readonly AccountFaultCase[] = [
+  goesOn({ name: 'rateLimit', amount: 2 }, '40001 with a good token is no reason to give anything up'),
+  goesOn({ name: 'concurrencyLimit', amount: 1 }, '40001 with a good token is no reason to give anything up'),
+  goesOn({ name: 'busyPercent', amount: 60 }, 'tried again until each has come'),
+  goesOn(
+    { name: 'concurrencyLimit', amount: 1 },
+    'WeCom, 45033: waits for another minute, at no try’s cost',
+    {
+      wecom: true,
+      tries: [1, 1],
+    },
+  ),
   held({ name: 'minuteQuota', amount: 3 }, /^frequency_limit$/, 'WeCom, 45009 is one of minutes', {
     before: 3,
     wecom: true,
   }),
-  held({ name: 'ipRefused' }, /^ip_not_allowed$/, 'WeCom, 60020: held until the address is allowed', {
+  held({ name: 'ipNotAllowed' }, /^ip_not_allowed$/, 'WeCom, 60020: held until the address is allowed', {
     wecom: true,
   }),
   held({ name: 'minuteQuota', amount: 3 }, /^minute_limit$/, 'what is left waits for another minute', {
@@ -67,7 +80,7 @@ export const PLIGHTS: readonly Plight[] = [
     tokenSource: 'token',
     days: true,
   }),
-  held({ name: 'ipRefused' }, /^ip_not_allowed$/, 'held until the address is allowed'),
+  held({ name: 'ipNotAllowed' }, /^ip_not_allowed$/, 'held until the address is allowed'),
   held({ name: 'unauthorized' }, /^api_unauthorized$/, 'held until the permission is back'),
   held(
     { name: 'tokenErrcode', amount: 40243 },
@@ -85,30 +98,30 @@ export const PLIGHTS: readonly Plight[] = [
     '89503: held until the administrator agrees',
   ),
   {
-    trouble: { name: 'tokenErrcode', amount: -1 },
+    accountFault: { name: 'tokenErrcode', amount: -1 },
     note: '-1 passes',
     meanwhile: 'retries',
   },
-  { trouble: { name: 'mediaErrcode', amount: -1 }, note: '-1 passes', meanwhile: 'retries' },
+  { accountFault: { name: 'mediaErrcode', amount: -1 }, note: '-1 passes', meanwhile: 'retries' },
   {
-    trouble: { name: 'mediaErrcode', amount: 40007 },
+    accountFault: { name: 'mediaErrcode', amount: 40007 },
     note: '40007: each is dead at once',
     meanwhile: 'dead',
     code: /^invalid_media_id$/,
     tries: [1, 1],
   },
-  held({ name: 'tokenThief', amount: 0 }, /^token_conflict$/, 'at every call: held, and said', {
+  held({ name: 'tokenConflict', amount: 0 }, /^token_conflict$/, 'at every call: held, and said', {
     tries: [1, 8],
   }),
   {
-    behaviour: { name: 'tokenRefused' },
+    responseFault: { name: 'tokenRefused' },
     note: 'always: bounded, then the account is held',
     meanwhile: 'held',
     code: /^token_conflict$/,
     tries: [1, 8],
   },
   {
-    behaviour: { name: 'tokenExpired' },
+    responseFault: { name: 'tokenExpired' },
     note: 'always: bounded, then the account is held',
     meanwhile: 'held',
     code: /^token_conflict$/,
@@ -124,5 +137,5 @@ export const PLIGHTS: readonly Plight[] = [
   ),
 ];
 
-export const plightName = ({ trouble, behaviour, note }: Plight): string =>
-  `${trouble?.name ?? behaviour?.name}: ${note}`;
+export const caseName = ({ accountFault, responseFault, note }: AccountFaultCase): string =>
+  `${accountFault?.name ?? responseFault?.name}: ${note}`;

@@ -8,15 +8,14 @@ import { callbackUrlOf } from '../../src/server/callbacks/callback-url.ts';
 import { openServer } from '../../src/server/start.ts';
 import { createCallbacks } from '../../src/simulator/callbacks/callbacks.ts';
 import {
-  DELIVERIES,
-  DELIVERY_NAMES,
-  type DeliveryName,
-  type DeliveryRow,
+  DELIVERY_PATTERN_NAMES,
+  DELIVERY_PATTERNS,
+  type DeliveryPattern,
+  type DeliveryPatternName,
 } from '../../src/simulator/callbacks/delivery-patterns.ts';
-import { composeMessage, type MessageWish } from '../../src/simulator/callbacks/messages.ts';
+import { composeMessage, type MessageSpec } from '../../src/simulator/callbacks/messages.ts';
 import type { CallbackMode } from '../../src/simulator/callbacks/signing.ts';
 import { ended, type Ground, type Program, SHAPES } from '../contract/shapes.ts';
-import { must } from './pending.ts';
 import { accountFor, nothingIsLeftBehind } from './setup.ts';
 
 const LIFE = { mediaLifetimeMs: 72 * 3_600_000, timeScale: 60 };
@@ -24,7 +23,7 @@ const LIMIT_MS = 60_000;
 const ACCOUNT = accountFor('deliveries');
 const MODES: readonly CallbackMode[] = ['safe', 'compatible', 'plain'];
 /** Eight media in six messages; what carries none is answered like the others. */
-const WISHES: readonly Omit<MessageWish, 'account' | 'seed'>[] = [
+const WISHES: readonly Omit<MessageSpec, 'account' | 'seed'>[] = [
   { kind: 'image' },
   { kind: 'text' },
   { kind: 'voice', with16k: true },
@@ -49,14 +48,21 @@ describe('deliveries of callbacks', () => {
       });
       after(() => ground?.close());
 
-      async function deliver(how: DeliveryName, mode: CallbackMode): Promise<void> {
-        const { ledger } = ground.simulator;
+      async function deliver(how: DeliveryPatternName, mode: CallbackMode): Promise<void> {
+        const { requestLog } = ground.simulator;
         const log = createLog({ level: 'silent', program: 'test', secrets: [] });
-        const callbacks = createCallbacks({ account: ACCOUNT, url, mode, clock: systemClock, log, ledger });
+        const callbacks = createCallbacks({
+          account: ACCOUNT,
+          url,
+          mode,
+          clock: systemClock,
+          log,
+          requestLog: requestLog,
+        });
         const messages = WISHES.map((wish) =>
           composeMessage(ground.simulator, { account: ACCOUNT.account, seed: ++seeds, ...wish }),
         );
-        const { plan }: DeliveryRow = DELIVERIES[how];
+        const { plan }: DeliveryPattern = DELIVERY_PATTERNS[how];
         const deliveries = await callbacks.sendAll(messages, how, AbortSignal.timeout(LIMIT_MS));
         assert.equal(deliveries.length, plan(messages, Math.random).flat().length);
         for (const { statuses } of deliveries) assert.deepEqual(statuses, [200], 'answered success at once');
@@ -68,23 +74,23 @@ describe('deliveries of callbacks', () => {
           mediaIds.map((mediaId) => idOf(ACCOUNT.account, mediaId)),
           LIMIT_MS,
         );
-        const { media } = ledger.report();
+        const { media } = requestLog.report();
         for (const row of rows) {
           assert.equal(row.status, 'archived', JSON.stringify(row.failure));
           const digest = await ground.simulator.digestOf(ACCOUNT.account, row.mediaId!);
           assert.deepEqual({ sha256: row.sha256, sizeBytes: row.sizeBytes }, digest);
-          assert.equal(media[row.mediaId!]?.asked, 1, 'asked for once, however often it was announced');
+          assert.equal(media[row.mediaId!]?.requests, 1, 'asked for once, however often it was announced');
         }
       }
 
-      for (const [index, how] of DELIVERY_NAMES.entries()) {
+      for (const [index, how] of DELIVERY_PATTERN_NAMES.entries()) {
         const mode = MODES[index % MODES.length]!;
-        must(`${how}, ${mode}: ${DELIVERIES[how].says}`, () => deliver(how, mode));
+        it(`${how}, ${mode}: ${DELIVERY_PATTERNS[how].description}`, () => deliver(how, mode));
       }
 
       it('there is a row for each media, and no other', async () => {
         const { items } = await program.parts.catalogue.media.list({}, { sort: 'sentAt', limit: 200 });
-        assert.equal(items.length, DELIVERY_NAMES.length * 8);
+        assert.equal(items.length, DELIVERY_PATTERN_NAMES.length * 8);
       });
       nothingIsLeftBehind(() => ({ ground, program }));
     });

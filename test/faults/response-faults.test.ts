@@ -3,11 +3,9 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { Reference } from '../../src/media.ts';
 import { createLifetimes } from '../../src/runtime/clock.ts';
-import { BEHAVIOUR_NAMES } from '../../src/simulator/media/media-id.ts';
+import { RESPONSE_FAULT_NAMES } from '../../src/simulator/media/media-id.ts';
 import { ended, type Ground, idOfInput, type Program, SHAPES, until } from '../contract/shapes.ts';
-import { PLIGHTS, plightName } from './account-faults.ts';
-import { must, PENDING } from './pending.ts';
-import { FAULTS, type Fault, nameOf } from './response-faults.ts';
+import { caseName, FAULT_CASES, type FaultCase } from './response-faults.ts';
 import { accountFor, digestOf, nothingIsLeftBehind, received, wecomAccountFor } from './setup.ts';
 
 /** Backoffs are milliseconds; a media lives for twenty minutes, and is closed five seconds after its end. */
@@ -16,26 +14,28 @@ const { lifetimeMs } = createLifetimes(LIFE);
 const LATE_MS = 7_000;
 const LIMIT_MS = 60_000;
 
-const accountOf = (fault: Fault) =>
-  fault.wecom ? wecomAccountFor('all together') : accountFor(fault.alone ? nameOf(fault) : 'all together');
-const ACCOUNTS = [...new Map(FAULTS.map((fault) => [accountOf(fault).account, accountOf(fault)])).values()];
+const accountOf = (fault: FaultCase) =>
+  fault.wecom ? wecomAccountFor('all together') : accountFor(fault.alone ? caseName(fault) : 'all together');
+const ACCOUNTS = [
+  ...new Map(FAULT_CASES.map((fault) => [accountOf(fault).account, accountOf(fault)])).values(),
+];
 /** Many at once, since most of them only wait; not all, or a slow machine loses locks and meets timeouts of its own. */
 const ENV = { WORKER_CONCURRENCY: '20', ACCOUNT_CONCURRENCY: '20', FETCH_IDLE_TIMEOUT: '3s' };
 /** Of a JPEG; some seeds give a PNG. */
 const SEED = 16;
 
-function play(ground: Ground, fault: Fault): Reference {
-  const { behaviour: name, times = 0, amount = 0, kind = 'voice', sizeBytes, late } = fault;
+function play(ground: Ground, fault: FaultCase): Reference {
+  const { fault: name, times = 0, amount = 0, kind = 'voice', sizeBytes, late } = fault;
   return received(ground, accountOf(fault).account, {
     kind,
     ...(kind === 'image' ? { seed: SEED } : {}),
-    behaviour: { name, times, amount },
+    fault: { name, times, amount },
     ...(sizeBytes ? { sizeBytes } : {}),
     ...(late ? { createdAt: new Date(Date.now() - lifetimeMs + LATE_MS) } : {}),
   });
 }
 
-async function judge(ground: Ground, program: Program, fault: Fault, input: Reference): Promise<void> {
+async function judge(ground: Ground, program: Program, fault: FaultCase, input: Reference): Promise<void> {
   const [row] = await ended(program, [idOfInput(input)], LIMIT_MS);
   const attempts = await program.parts.catalogue.media.attempts(row!.id);
   const { status, tries, failure } = row!;
@@ -69,27 +69,19 @@ async function judge(ground: Ground, program: Program, fault: Fault, input: Refe
 
 describe('faults of one answer', () => {
   it('every behaviour has its test, under a name of its own', () => {
-    const tested = new Set(FAULTS.map(({ behaviour }) => behaviour));
+    const tested = new Set(FAULT_CASES.map(({ fault }) => fault));
     assert.deepEqual(
-      BEHAVIOUR_NAMES.filter((name) => !tested.has(name)),
+      RESPONSE_FAULT_NAMES.filter((name) => !tested.has(name)),
       [],
     );
-    assert.equal(new Set(FAULTS.map(nameOf)).size, FAULTS.length);
-  });
-
-  it('what is pending has its test', () => {
-    const names = new Set([...FAULTS.map(nameOf), ...PLIGHTS.map(plightName)]);
-    assert.deepEqual(
-      Object.keys(PENDING).filter((name) => !names.has(name)),
-      [],
-    );
+    assert.equal(new Set(FAULT_CASES.map(caseName)).size, FAULT_CASES.length);
   });
 
   for (const shape of SHAPES) {
     describe(`with ${shape.name}`, { skip: shape.skip, timeout: 240_000 }, () => {
       let ground: Ground;
       let program: Program;
-      const inputs = new Map<Fault, Reference>();
+      const inputs = new Map<FaultCase, Reference>();
       before(async () => {
         ground = await shape.lay({ accounts: ACCOUNTS, life: LIFE });
         program = await ground.start({ env: ENV, timing: {} });
@@ -97,7 +89,7 @@ describe('faults of one answer', () => {
         const first = received(ground, accountFor('all together').account);
         await program.parts.accept([first]);
         await ended(program, [idOfInput(first)], LIMIT_MS);
-        const late = FAULTS.filter((fault) => fault.late);
+        const late = FAULT_CASES.filter((fault) => fault.late);
         await accept(late);
         // Each has met its fault before the others come, or a slow machine meets its end first.
         for (const fault of late) {
@@ -107,17 +99,17 @@ describe('faults of one answer', () => {
             async () => ((await program.parts.catalogue.media.get(id))?.tries ?? 0) > 0,
           );
         }
-        await accept(FAULTS.filter((fault) => !fault.late));
+        await accept(FAULT_CASES.filter((fault) => !fault.late));
       });
       after(() => ground?.close());
 
-      async function accept(faults: readonly Fault[]): Promise<void> {
+      async function accept(faults: readonly FaultCase[]): Promise<void> {
         for (const fault of faults) inputs.set(fault, play(ground, fault));
         await program.parts.accept(faults.map((fault) => inputs.get(fault)!));
       }
 
-      for (const fault of FAULTS)
-        must(nameOf(fault), () => judge(ground, program, fault, inputs.get(fault)!));
+      for (const fault of FAULT_CASES)
+        it(caseName(fault), () => judge(ground, program, fault, inputs.get(fault)!));
       nothingIsLeftBehind(() => ({ ground, program }));
     });
   }

@@ -1,9 +1,9 @@
 /** What must be true after each way in which an answer of media/get goes wrong. One row, one test on every shape. */
 import type { MediaRow } from '../../src/catalogue/media/row.ts';
-import type { BehaviourName, SimulatedKind } from '../../src/simulator/media/media-id.ts';
+import type { ResponseFaultName, SimulatedKind } from '../../src/simulator/media/media-id.ts';
 
-export interface Fault {
-  readonly behaviour: BehaviourName;
+export interface FaultCase {
+  readonly fault: ResponseFaultName;
   /** What tells rows of one behaviour apart; the test is named so. */
   readonly note: string;
   /** How many tries see it; 0: all. */
@@ -33,22 +33,22 @@ const MIB = 1024 * 1024;
 /** Which of the two ends of a connection is noticed first is the machine's choice. */
 const BROKEN = /^(network|body_too_short)$/;
 
-type More = Omit<Fault, 'behaviour' | 'note' | 'becomes'>;
+type More = Omit<FaultCase, 'fault' | 'note' | 'becomes'>;
 const good = (
-  behaviour: BehaviourName,
+  fault: ResponseFaultName,
   note: string,
   is: Partial<MediaRow> = {},
   more: More = {},
-): Fault => ({
-  behaviour,
+): FaultCase => ({
+  fault,
   note,
   becomes: 'archived',
   is: { source: 'media_get', lengthVerified: true, ...is },
   ...more,
 });
 /** Spoils the first try; the second is good. */
-const once = (behaviour: BehaviourName, code: RegExp, note: string, more: More = {}): Fault => ({
-  behaviour,
+const once = (fault: ResponseFaultName, code: RegExp, note: string, more: More = {}): FaultCase => ({
+  fault,
   note,
   times: 1,
   becomes: 'archived',
@@ -56,8 +56,8 @@ const once = (behaviour: BehaviourName, code: RegExp, note: string, more: More =
   ...more,
 });
 /** Spoils every try: no object, and the media expires by name. */
-const always = (behaviour: BehaviourName, code: RegExp, note: string, more: More = {}): Fault => ({
-  behaviour,
+const always = (fault: ResponseFaultName, code: RegExp, note: string, more: More = {}): FaultCase => ({
+  fault,
   note,
   late: true,
   becomes: 'expired',
@@ -65,13 +65,13 @@ const always = (behaviour: BehaviourName, code: RegExp, note: string, more: More
   ...more,
 });
 const dead = (
-  behaviour: BehaviourName,
+  fault: ResponseFaultName,
   errcode: number,
   code: RegExp,
   note: string,
   more: More = {},
-): Fault => ({
-  behaviour,
+): FaultCase => ({
+  fault,
   note,
   becomes: 'dead',
   tries: 1,
@@ -80,13 +80,13 @@ const dead = (
   code,
   ...more,
 });
-const link = (behaviour: BehaviourName, note: string, more: More): Fault =>
-  good(behaviour, note, { source: 'video_url', contentType: 'video/mp4' }, { kind: 'video', ...more });
+const link = (fault: ResponseFaultName, note: string, more: More): FaultCase =>
+  good(fault, note, { source: 'video_url', contentType: 'video/mp4' }, { kind: 'video', ...more });
 
 const GONE = /^invalid_media_id$/;
 const LINK_FAILED = /^video_link_failed$/;
 
-const FILES: readonly Fault[] = [
+const FILES: readonly FaultCase[] = [
   good('none', 'a picture', { contentType: 'image/jpeg', declaredType: 'image/jpeg' }, { kind: 'image' }),
   good('none', 'a thumb', { contentType: 'image/jpeg' }, { kind: 'thumb' }),
   good(
@@ -100,7 +100,7 @@ const FILES: readonly Fault[] = [
   good('none', 'the better form of a JS-SDK voice', { source: 'jssdk' }, { kind: 'jssdkVoice' }),
 ];
 
-const BODIES: readonly Fault[] = [
+const BODIES: readonly FaultCase[] = [
   once('shortBody', /^body_too_short$/, 'once: the next try has it whole'),
   once('shortBody', /^body_too_short$/, 'in the middle of an upload in parts', {
     kind: 'video',
@@ -117,8 +117,8 @@ const BODIES: readonly Fault[] = [
   once('stall', /^timeout$/, 'in the middle of an upload in parts', { kind: 'video', sizeBytes: 24 * MIB }),
   once('closedAtOnce', /^network$/, 'once: the next try has it'),
   once('resetAtOnce', /^network$/, 'once: the next try has it'),
-  once('silence', /^timeout$/, 'until we leave: the idle timeout ends it'),
-  once('silence', /^network$/, 'for a moment, then an end', { amount: 100 }),
+  once('noResponse', /^timeout$/, 'until we leave: the idle timeout ends it'),
+  once('noResponse', /^network$/, 'for a moment, then an end', { amount: 100 }),
   good('slow', 'shorter than the idle timeout: waited for', {}, { amount: 300 }),
   good('trickle', 'longer in all than the idle timeout, no pause as long: waited for', {}, { amount: 220 }),
   once('emptyBody', /^body_empty$/, 'once: nothing is no file'),
@@ -145,24 +145,24 @@ const BODIES: readonly Fault[] = [
   }),
   once('gzip', /^body_encoded$/, 'once: what was not asked for is not kept', { kind: 'image' }),
   always('gzip', /^body_encoded$/, 'always: compressed bytes never become an object'),
-  once('lyingLength', /^body_too_short$/, 'once: the file is not believed whole'),
-  always('lyingLength', /^body_too_short$/, 'always: what cannot be proven whole is not stored'),
+  once('lengthTooLarge', /^body_too_short$/, 'once: the file is not believed whole'),
+  always('lengthTooLarge', /^body_too_short$/, 'always: what cannot be proven whole is not stored'),
   once('longBody', /^body_too_long$/, 'once: the bytes beyond the length spoil nothing', { tries: [1, 2] }),
-  once('shortLength', /^body_too_long$/, 'once: the announced part is not taken for the file'),
-  always('shortLength', /^body_too_long$/, 'always: a file cut by its own length never becomes an object'),
+  once('lengthTooSmall', /^body_too_long$/, 'once: the announced part is not taken for the file'),
+  always('lengthTooSmall', /^body_too_long$/, 'always: a file cut by its own length never becomes an object'),
 ];
 
-const HEADERS: readonly Fault[] = [
+const HEADERS: readonly FaultCase[] = [
   good('noLength', 'fetched twice, and stored where both agree', { lengthVerified: false }),
   good('chunked', 'stored, its last chunk being the proof', {}, { kind: 'image' }),
-  once('garbledLength', /^(network|malformed_answer)$/, 'once: the next try has it'),
+  once('invalidLength', /^(network|malformed_answer)$/, 'once: the next try has it'),
   always(
-    'garbledLength',
+    'invalidLength',
     /^(network|malformed_answer)$/,
     'always: what cannot be proven whole is not stored',
   ),
   good(
-    'lyingType',
+    'wrongType',
     'the first bytes are believed',
     { contentType: 'image/jpeg', declaredType: 'text/plain' },
     { kind: 'image' },
@@ -193,13 +193,18 @@ const HEADERS: readonly Fault[] = [
     contentType: 'audio/amr',
   }),
   good('noExtension', 'the first bytes give one', { fileName: 'voice', contentType: 'audio/amr' }),
-  good('wideBrackets', 'the name is read', { fileName: '报告\uFF08终稿\uFF09【二】.jpg' }, { kind: 'image' }),
-  good('hostileName', 'no part of it is a path', { fileName: '%2e%2e%2fowned.amr' }),
+  good(
+    'fullWidthName',
+    'the name is read',
+    { fileName: '报告\uFF08终稿\uFF09【二】.jpg' },
+    { kind: 'image' },
+  ),
+  good('pathTraversalName', 'no part of it is a path', { fileName: '%2e%2e%2fowned.amr' }),
   good('rangeIgnored', 'no range was asked for'),
   good('rangeWrong', 'no range was asked for'),
 ];
 
-const REFUSALS: readonly Fault[] = [
+const REFUSALS: readonly FaultCase[] = [
   { ...dead('invalid', 40007, GONE, 'dead at once, in WeChat’s words'), amount: 0 },
   dead('errcode', 40007, GONE, 'as application/json with encoding='),
   dead('errcode', 123_456, /^unknown_errcode$/, 'unknown: three tries, then dead as unknown', { tries: 3 }),
@@ -207,7 +212,7 @@ const REFUSALS: readonly Fault[] = [
   dead('errcodeAsString', 40007, GONE, 'is read as a number'),
   dead('errcodeWithControlCharacters', 40007, GONE, 'is read all the same'),
   dead('errcodeInBaseResp', 40007, GONE, 'is read'),
-  dead('errcodeAfterMark', 40007, GONE, 'is read'),
+  dead('errcodeAfterBom', 40007, GONE, 'is read'),
   once('errcodeZero', /^ok_without_media$/, 'once: neither an error nor a file'),
   always('errcodeZero', /^ok_without_media$/, 'always: it never becomes an object', { kind: 'image' }),
   once('systemBusy', /^system_busy$/, 'twice: the third try has it', { times: 2, tries: 3 }),
@@ -221,7 +226,7 @@ const REFUSALS: readonly Fault[] = [
     tries: [1, 3],
   }),
   {
-    behaviour: 'busyThenGone',
+    fault: 'busyThenInvalid',
     note: 'before its end: a wrong id, dead',
     amount: 2,
     becomes: 'dead',
@@ -239,7 +244,7 @@ const REFUSALS: readonly Fault[] = [
   },
 ];
 
-const LINKS: readonly Fault[] = [
+const LINKS: readonly FaultCase[] = [
   link('videoUrl', 'the link works at once', { amount: 0 }),
   link('videoUrl', 'missing right after: one more look, in the same try', { amount: 1 }),
   link('videoUrlEscaped', 'escaped slashes are slashes', {}),
@@ -271,7 +276,7 @@ const LINKS: readonly Fault[] = [
   }),
   always('videoUrlRedirect', LINK_FAILED, 'is not followed', { kind: 'video', tries: [2, 99] }),
   {
-    behaviour: 'videoUrlOffList',
+    fault: 'videoUrlForeignHost',
     note: 'is not asked',
     kind: 'video',
     becomes: 'dead',
@@ -279,7 +284,7 @@ const LINKS: readonly Fault[] = [
     code: /^address_refused$/,
   },
   {
-    behaviour: 'videoUrlPrivate',
+    fault: 'videoUrlPrivate',
     note: 'is not asked',
     kind: 'video',
     becomes: 'dead',
@@ -288,7 +293,7 @@ const LINKS: readonly Fault[] = [
   },
   once('redirect', /^http_refused$/, 'once: not followed, and tried again'),
   {
-    behaviour: 'redirect',
+    fault: 'redirect',
     note: 'always: not followed, three tries',
     becomes: 'dead',
     tries: 3,
@@ -298,7 +303,7 @@ const LINKS: readonly Fault[] = [
 
 const NOT_MEDIA = /^body_not_media$/;
 const FILE = { wecom: true, kind: 'file' } as const;
-const TEXTS: readonly Fault[] = [
+const TEXTS: readonly FaultCase[] = [
   once('textBody', NOT_MEDIA, 'once: a text is no voice'),
   ...Array.from({ length: 9 }, (_, amount) =>
     once('textBody', NOT_MEDIA, `once: a text of the form ${amount} is no file of WeCom`, {
@@ -309,9 +314,9 @@ const TEXTS: readonly Fault[] = [
   always('textBody', NOT_MEDIA, 'always: a text never becomes an object', { ...FILE, amount: 3 }),
   once('html200', NOT_MEDIA, 'once: a page is no file of WeCom', FILE),
   once('html200', NOT_MEDIA, 'once: a page is no HTML of a user', { wecom: true, kind: 'htmlFile' }),
-  once('cutErrcode', NOT_MEDIA, 'once: half an error is no file of WeCom', FILE),
-  once('cutErrcode', NOT_MEDIA, 'once: half an error is no picture', { kind: 'image' }),
-  always('cutErrcode', NOT_MEDIA, 'always: half an error never becomes an object', {
+  once('truncatedErrcode', NOT_MEDIA, 'once: half an error is no file of WeCom', FILE),
+  once('truncatedErrcode', NOT_MEDIA, 'once: half an error is no picture', { kind: 'image' }),
+  always('truncatedErrcode', NOT_MEDIA, 'always: half an error never becomes an object', {
     wecom: true,
     kind: 'jsonFile',
   }),
@@ -320,7 +325,7 @@ const TEXTS: readonly Fault[] = [
 
 /** Too large to be sent in one piece: 830002 first, then pieces; each request is one more that sees the behaviour. */
 const LARGE = { wecom: true, kind: 'video', sizeBytes: 22 * MIB } as const;
-const WECOM: readonly Fault[] = [
+const WECOM: readonly FaultCase[] = [
   good('none', 'WeCom, a file', {}, { wecom: true, kind: 'file' }),
   good('none', 'WeCom, a file that is JSON itself', {}, { wecom: true, kind: 'jsonFile' }),
   good('none', 'WeCom, a file that is HTML itself', {}, { wecom: true, kind: 'htmlFile' }),
@@ -332,12 +337,12 @@ const WECOM: readonly Fault[] = [
   }),
   always('rangeWrong', /^malformed_answer$/, 'WeCom, always: wrong pieces never become an object', LARGE),
   once('shortBody', /^body_too_short$/, 'WeCom, in the first range', { ...LARGE, times: 2 }),
-  once('pageAsPiece', NOT_MEDIA, 'WeCom, once: a page is no piece', { ...LARGE, times: 3 }),
+  once('htmlAsRange', NOT_MEDIA, 'WeCom, once: a page is no piece', { ...LARGE, times: 3 }),
   dead('errcode', 40007, GONE, 'WeCom, dead at once', { wecom: true }),
   once('systemBusy', /^system_busy$/, 'WeCom, once', { wecom: true }),
 ];
 
-export const FAULTS: readonly Fault[] = [
+export const FAULT_CASES: readonly FaultCase[] = [
   ...FILES,
   ...BODIES,
   ...HEADERS,
@@ -347,4 +352,4 @@ export const FAULTS: readonly Fault[] = [
   ...WECOM,
 ];
 
-export const nameOf = ({ behaviour, note }: Fault): string => `${behaviour}: ${note}`;
+export const caseName = ({ fault, note }: FaultCase): string => `${fault}: ${note}`;

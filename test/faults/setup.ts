@@ -86,8 +86,8 @@ export function nothingIsLeftBehind(opened: () => { ground: Ground; program: Pro
   });
 
   it('nobody was asked who is not WeChat, and no link was told a token, a cookie or where we come from', () => {
-    const { elsewhereAsked, leaks } = opened().ground.simulator.ledger.report().totals;
-    assert.deepEqual({ elsewhereAsked, leaks }, { elsewhereAsked: 0, leaks: 0 });
+    const { foreignHostRequests, leaks } = opened().ground.simulator.requestLog.report().totals;
+    assert.deepEqual({ foreignHostRequests, leaks }, { foreignHostRequests: 0, leaks: 0 });
   });
 
   it('no log line holds a token or a secret', () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { describe, it } from 'node:test';
-import type { LedgerReport } from '../../src/simulator/http/request-log.ts';
+import type { RequestLogReport } from '../../src/simulator/http/request-log.ts';
 import { ACCOUNT, setup } from './setup.ts';
 
 const HOUR_MS = 3_600_000;
@@ -64,7 +64,7 @@ describe('media/get of the simulator', () => {
     assert.equal(await errcodeOf(await get('A'.repeat(64), token)), 40007);
     assert.equal(await errcodeOf(await get('%00%27%22', token)), 40007);
     assert.equal(await errcodeOf(await get('', token)), 41006);
-    assert.deepEqual(simulator.ledger.report().errcodes, { 40007: 2, 41006: 1 });
+    assert.deepEqual(simulator.requestLog.report().errcodes, { 40007: 2, 41006: 1 });
   });
 
   it('gives the picture of a PicUrl without a token', async (t) => {
@@ -89,31 +89,31 @@ describe('the simulator', () => {
     const busy = simulator.mint(ACCOUNT.account, {
       kind: 'voice',
       seed: 2,
-      behaviour: { name: 'systemBusy', times: 1 },
+      fault: { name: 'systemBusy', times: 1 },
     });
     let bytes = 0;
     for (const mediaId of [good, busy, busy])
       bytes += (await (await get(mediaId, token)).arrayBuffer()).byteLength;
     const read = async () =>
-      (await (await fetch(`${simulator.url}/__simulator/ledger`)).json()) as LedgerReport;
+      (await (await fetch(`${simulator.url}/__simulator/request-log`)).json()) as RequestLogReport;
     let report = await read();
     // The client may have the last byte a moment before the server knows it.
-    for (let looks = 0; report.totals.mediaAsked < 3 && looks < 50; looks++) report = await read();
+    for (let looks = 0; report.totals.mediaRequests < 3 && looks < 50; looks++) report = await read();
     const none = {
       account: ACCOUNT.account,
-      sent: 0,
-      asked: 0,
+      callbacks: 0,
+      requests: 0,
       served: 0,
       refused: 0,
       linked: 0,
-      spoiled: 0,
+      faulty: 0,
     };
     assert.deepEqual(report.media, {
-      [good]: { ...none, asked: 1, served: 1 },
-      [busy]: { ...none, asked: 2, served: 1, refused: 1 },
+      [good]: { ...none, requests: 1, served: 1 },
+      [busy]: { ...none, requests: 2, served: 1, refused: 1 },
     });
     assert.deepEqual(report.errcodes, { '-1': 1 });
-    assert.equal(report.totals.mediaAsked, 3);
+    assert.equal(report.totals.mediaRequests, 3);
     assert.equal(report.totals.mediaServed, 2);
     assert.ok(report.totals.bytesServed <= bytes && report.totals.bytesServed > bytes - 200);
   });
@@ -126,7 +126,7 @@ describe('the simulator', () => {
 
   it('closes while somebody is downloading', async (t) => {
     const { simulator, get, tokenOf } = await setup(t);
-    const mediaId = simulator.mint(ACCOUNT.account, { kind: 'video', seed: 1, behaviour: { name: 'stall' } });
+    const mediaId = simulator.mint(ACCOUNT.account, { kind: 'video', seed: 1, fault: { name: 'stall' } });
     const answer = await get(mediaId, await tokenOf());
     await simulator.close();
     await assert.rejects(answer.arrayBuffer());
@@ -136,9 +136,9 @@ describe('the simulator', () => {
     const { simulator } = await setup(t);
     const post = (path: string, body: unknown) =>
       fetch(`${simulator.url}/__simulator/${path}`, { method: 'POST', body: JSON.stringify(body) });
-    assert.equal((await post('misbehave', { account: 'wx9' })).status, 400);
-    assert.equal((await post('misbehave', 'text')).status, 400);
-    const wrong = await post('misbehave', { account: ACCOUNT.account, behaviour: { name: 'nonsense' } });
+    assert.equal((await post('account-wide-fault', { account: 'wx9' })).status, 400);
+    assert.equal((await post('account-wide-fault', 'text')).status, 400);
+    const wrong = await post('account-wide-fault', { account: ACCOUNT.account, fault: { name: 'nonsense' } });
     assert.equal(wrong.status, 400);
     assert.equal((await post('nothing', { account: ACCOUNT.account })).status, 404);
     assert.equal((await fetch(`${simulator.url}/elsewhere`)).status, 404);

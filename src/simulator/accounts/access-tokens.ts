@@ -1,7 +1,7 @@
 /**
- * Access tokens as WeChat issues them, by /cgi-bin/token and by /cgi-bin/stable_token, which do not disturb each
- * other. A token carries its account, issuer and birth under a digest, so that a restarted simulator still honours
- * the tokens of its former life; what it forgets is which of them were invalidated.
+ * Access tokens as WeChat issues them. /cgi-bin/token and /cgi-bin/stable_token are independent of each other. A token
+ * holds its account, issuer and time of issue under a digest, so a restarted simulator accepts the tokens from before
+ * its restart; it does not remember which of them were invalidated.
  */
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import type { Account } from '../../account.ts';
@@ -11,7 +11,7 @@ import type { Clock } from '../../runtime/clock.ts';
 export type SimulatedAccount = Pick<Account, 'account' | 'appId' | 'secret' | 'token' | 'encodingAesKey'> &
   Partial<Pick<Account, 'product'>>;
 
-/** An errcode to answer with. */
+/** An errcode with its text. */
 export interface Refusal {
   readonly errcode: number;
   readonly errmsg: string;
@@ -23,23 +23,23 @@ export interface IssuedToken {
 }
 
 export interface AccessTokens {
-  /** GET /cgi-bin/token: each call replaces the token before, which works five minutes more. */
+  /** GET /cgi-bin/token: each call replaces the earlier token, which still works for five minutes. */
   issueClassic(account: SimulatedAccount): IssuedToken;
-  /** POST /cgi-bin/stable_token: the same token until less than five minutes are left; `force` kills it at once. */
+  /** POST /cgi-bin/stable_token: the same token until less than five minutes are left; `force` invalidates it at once. */
   issueStable(account: SimulatedAccount, force: boolean): IssuedToken | Refusal;
-  /** GET /cgi-bin/gettoken of WeCom: the same token as long as it lives. */
+  /** GET /cgi-bin/gettoken of WeCom: the same token until it expires. */
   issueWecom(account: SimulatedAccount): IssuedToken;
-  /** For a third-party platform: a new token each time; those before live on. */
+  /** For a third-party platform: a new token each time; earlier ones stay valid. */
   issueAuthorizer(account: SimulatedAccount): IssuedToken;
-  /** Whose token it is, or why it is refused. */
+  /** Returns the account of a token, or the reason for its refusal. */
   check(token: string | null): SimulatedAccount | Refusal;
-  /** Makes every token issued so far invalid, as when somebody else refreshed. */
+  /** Invalidates every token issued so far, as a refresh by another client does. */
   invalidate(account: SimulatedAccount): void;
 }
 
 const OVERLAP_MS = 300_000;
-const FORCE_PAUSE_MS = 30_000;
-const FORCES_A_DAY = 20;
+const FORCE_INTERVAL_MS = 30_000;
+const FORCES_PER_DAY = 20;
 const DAY_MS = 86_400_000;
 const PAYLOAD_BYTES = 11;
 const TOKEN_SHAPE = /^9\d_[A-Za-z0-9_-]{100}$/;
@@ -65,25 +65,25 @@ const digestOf = (account: SimulatedAccount, payload: Buffer): Buffer =>
   createHmac('sha512', `simulated token ${account.secret}`).update(account.account).update(payload).digest();
 
 interface History {
-  /** Births of the newest token and the one before. */
+  /** Times of issue of the newest token and of the one before, in milliseconds. */
   latestAt: number;
   previousAt: number;
   replacedAt: number;
-  /** Tokens born then or before are dead. */
-  deadUntil: number;
+  /** Tokens issued at this time or earlier are invalid. */
+  invalidUntil: number;
   forcedAt: number[];
 }
 
 export function createAccessTokens(options: {
   accounts: readonly SimulatedAccount[];
   clock: Pick<Clock, 'now'>;
-  /** Default 7,200,000: what WeChat gives. Whole seconds are announced. */
+  /** Default 7,200,000, as WeChat's. The response announces whole seconds. */
   lifetimeMs?: number;
-  /** How long a token works on after it was replaced; default five minutes, and at most a quarter of its life. */
+  /** How long a replaced token still works; default five minutes, and at most a quarter of its lifetime. */
   overlapMs?: number;
 }): AccessTokens {
   const lifetimeMs = options.lifetimeMs ?? 7_200_000;
-  // A short life in a test keeps WeChat's proportions.
+  // A short lifetime in a test keeps WeChat's proportions.
   const overlapMs = options.overlapMs ?? Math.min(OVERLAP_MS, lifetimeMs / 4);
   const now = () => options.clock.now().getTime();
   const byHandle = new Map(options.accounts.map((account) => [handleOf(account).toString('hex'), account]));
@@ -93,21 +93,21 @@ export function createAccessTokens(options: {
     const key = `${issuer} ${account.account}`;
     let history = histories.get(key);
     if (!history) {
-      history = { latestAt: 0, previousAt: 0, replacedAt: 0, deadUntil: 0, forcedAt: [] };
+      history = { latestAt: 0, previousAt: 0, replacedAt: 0, invalidUntil: 0, forcedAt: [] };
       histories.set(key, history);
     }
     return history;
   }
 
-  function tokenBornAt(account: SimulatedAccount, issuer: Issuer, bornAt: number): IssuedToken {
+  function tokenIssuedAt(account: SimulatedAccount, issuer: Issuer, issuedAt: number): IssuedToken {
     const payload = Buffer.alloc(PAYLOAD_BYTES);
     handleOf(account).copy(payload);
     payload.writeUInt8(ISSUERS.indexOf(issuer), 4);
-    payload.writeUIntBE(bornAt, 5, 6);
+    payload.writeUIntBE(issuedAt, 5, 6);
     const text = Buffer.concat([digestOf(account, payload), payload]).toString('base64url');
     return {
-      accessToken: `9${bornAt % 10}_${text}`,
-      expiresInSeconds: Math.max(1, Math.floor((bornAt + lifetimeMs - now()) / 1000)),
+      accessToken: `9${issuedAt % 10}_${text}`,
+      expiresInSeconds: Math.max(1, Math.floor((issuedAt + lifetimeMs - now()) / 1000)),
     };
   }
 
@@ -115,14 +115,14 @@ export function createAccessTokens(options: {
     const history = historyOf(account, issuer);
     history.previousAt = history.latestAt;
     history.replacedAt = now();
-    history.latestAt = Math.max(now(), history.latestAt + 1, history.deadUntil + 1);
-    return tokenBornAt(account, issuer, history.latestAt);
+    history.latestAt = Math.max(now(), history.latestAt + 1, history.invalidUntil + 1);
+    return tokenIssuedAt(account, issuer, history.latestAt);
   }
 
-  function isAlive(history: History, issuer: Issuer, bornAt: number): boolean {
-    if (bornAt <= history.deadUntil) return false;
-    if (issuer !== 'classic' || history.latestAt === 0 || bornAt === history.latestAt) return true;
-    return bornAt === history.previousAt && now() < history.replacedAt + overlapMs;
+  function isValid(history: History, issuer: Issuer, issuedAt: number): boolean {
+    if (issuedAt <= history.invalidUntil) return false;
+    if (issuer !== 'classic' || history.latestAt === 0 || issuedAt === history.latestAt) return true;
+    return issuedAt === history.previousAt && now() < history.replacedAt + overlapMs;
   }
 
   return {
@@ -131,20 +131,21 @@ export function createAccessTokens(options: {
       const history = historyOf(account, 'stable');
       const at = now();
       history.forcedAt = history.forcedAt.filter((forcedAt) => forcedAt > at - DAY_MS);
-      const pausing = at - (history.forcedAt.at(-1) ?? 0) < FORCE_PAUSE_MS;
-      if (force && !pausing) {
-        if (history.forcedAt.length >= FORCES_A_DAY) return REFUSALS.quota;
+      const isTooSoon = at - (history.forcedAt.at(-1) ?? 0) < FORCE_INTERVAL_MS;
+      if (force && !isTooSoon) {
+        if (history.forcedAt.length >= FORCES_PER_DAY) return REFUSALS.quota;
         history.forcedAt.push(at);
-        history.deadUntil = Math.max(history.latestAt, at - 1);
+        history.invalidUntil = Math.max(history.latestAt, at - 1);
         return renew(account, 'stable');
       }
-      const current = history.latestAt > history.deadUntil && history.latestAt + lifetimeMs - overlapMs > at;
-      return current ? tokenBornAt(account, 'stable', history.latestAt) : renew(account, 'stable');
+      const current =
+        history.latestAt > history.invalidUntil && history.latestAt + lifetimeMs - overlapMs > at;
+      return current ? tokenIssuedAt(account, 'stable', history.latestAt) : renew(account, 'stable');
     },
     issueWecom: (account) => {
-      const { latestAt, deadUntil } = historyOf(account, 'wecom');
-      const isCurrent = latestAt > deadUntil && latestAt + lifetimeMs > now();
-      return isCurrent ? tokenBornAt(account, 'wecom', latestAt) : renew(account, 'wecom');
+      const { latestAt, invalidUntil } = historyOf(account, 'wecom');
+      const isCurrent = latestAt > invalidUntil && latestAt + lifetimeMs > now();
+      return isCurrent ? tokenIssuedAt(account, 'wecom', latestAt) : renew(account, 'wecom');
     },
     issueAuthorizer: (account) => renew(account, 'authorizer'),
     check: (token) => {
@@ -155,17 +156,17 @@ export function createAccessTokens(options: {
       const account = byHandle.get(payload.subarray(0, 4).toString('hex'));
       const issuer = ISSUERS[payload.readUInt8(4)];
       if (!account || !issuer) return REFUSALS.invalid;
-      // At WeCom 40001 is a wrong secret and never a token.
+      // At WeCom 40001 means a wrong secret, never a token.
       const invalid = issuer === 'wecom' ? REFUSALS.malformed : REFUSALS.invalid;
       if (!timingSafeEqual(digestOf(account, payload), bytes.subarray(0, -PAYLOAD_BYTES))) return invalid;
-      const bornAt = payload.readUIntBE(5, 6);
-      if (bornAt + lifetimeMs <= now()) return REFUSALS.expired;
-      return isAlive(historyOf(account, issuer), issuer, bornAt) ? account : invalid;
+      const issuedAt = payload.readUIntBE(5, 6);
+      if (issuedAt + lifetimeMs <= now()) return REFUSALS.expired;
+      return isValid(historyOf(account, issuer), issuer, issuedAt) ? account : invalid;
     },
     invalidate: (account) => {
       for (const issuer of ISSUERS) {
         const history = historyOf(account, issuer);
-        history.deadUntil = Math.max(history.latestAt, now());
+        history.invalidUntil = Math.max(history.latestAt, now());
       }
     },
   };

@@ -1,8 +1,8 @@
-/** How often an account may call an API in a day (quota table of the API call limits page), and how often it did. */
+/** Daily quotas of accounts (quota table of the API call limits page), and the calls counted against them. */
 import type { Clock } from '../../runtime/clock.ts';
 import { REFUSALS, type Refusal } from './access-tokens.ts';
 
-/** Daily limits of a normal account. Test accounts: media/get 1000, token 200. */
+/** Daily limits of a normal account. Those of a test account: media/get 1000, token 200. */
 export const DAILY_LIMITS = {
   '/cgi-bin/media/get': 200_000,
   '/cgi-bin/token': 2_000,
@@ -15,7 +15,7 @@ const DAY_MS = 86_400_000;
 const BEIJING_MS = 8 * 3_600_000;
 const beijingDay = (at: Date): number => Math.floor((at.getTime() + BEIJING_MS) / DAY_MS);
 const MONTHLY_CLEARS = { all: 10, one: 50 } as const;
-export const CLEARS_USED_UP: Refusal = {
+export const CLEAR_LIMIT_REACHED: Refusal = {
   errcode: 48006,
   errmsg: 'forbid to clear quota because of reaching the limit',
 };
@@ -26,14 +26,14 @@ export interface Usage {
 }
 
 export interface Quotas {
-  /** Counts one call; 45009 once the day's limit is passed, until midnight in Beijing. */
+  /** Counts a call; returns 45009 above the day's limit, until midnight in Beijing. */
   use(account: string, api: CountedApi): Refusal | undefined;
   usage(account: string, api: CountedApi): Usage;
-  /** Another limit than the documented one; undefined: the documented one. */
-  limit(account: string, api: CountedApi, most: number | undefined): void;
-  /** By the platform's API, ten times a month (one API: fifty); then 48006. */
+  /** Sets another limit; undefined restores the documented one. */
+  limit(account: string, api: CountedApi, max: number | undefined): void;
+  /** Clears the counters as clear_quota does, ten times a month (one API: fifty); then returns 48006. */
   clear(account: string, api?: CountedApi): Refusal | undefined;
-  /** As if it were midnight. */
+  /** Sets every counter of the account to zero. */
   reset(account: string): void;
 }
 
@@ -66,16 +66,16 @@ export function createQuotas(options: { clock: Pick<Clock, 'now'> }): Quotas {
       return undefined;
     },
     usage: (account, api) => ({ limit: limitOf(account, api), used: counterOf(account, api).count }),
-    limit: (account, api, most) => {
-      if (most === undefined) limits.delete(keyOf(account, api));
-      else limits.set(keyOf(account, api), most);
+    limit: (account, api, max) => {
+      if (max === undefined) limits.delete(keyOf(account, api));
+      else limits.set(keyOf(account, api), max);
     },
     clear: (account, api) => {
       const month = new Date(options.clock.now().getTime() + BEIJING_MS).toISOString().slice(0, 7);
       const kind = api ? 'one' : 'all';
       const key = `${account} ${kind} ${month}`;
       const times = (clears.get(key) ?? 0) + 1;
-      if (times > MONTHLY_CLEARS[kind]) return CLEARS_USED_UP;
+      if (times > MONTHLY_CLEARS[kind]) return CLEAR_LIMIT_REACHED;
       clears.set(key, times);
       reset(account, api);
       return undefined;

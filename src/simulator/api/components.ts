@@ -1,10 +1,10 @@
-/** A third-party platform: its ticket, its own token, and the tokens of the accounts that authorised it. */
+/** The API of third-party platforms: the ticket, the platform's token, and the tokens of the accounts that authorised it. */
 import { createHash, createHmac } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '../../runtime/clock.ts';
 import type { AccessTokens, Refusal, SimulatedAccount } from '../accounts/access-tokens.ts';
-import { type Reply, readPost, refused, sendReply } from '../http/json-responses.ts';
-import type { Ledger } from '../http/request-log.ts';
+import { type ApiResult, readPost, refused, sendResult } from '../http/json-responses.ts';
+import type { RequestLog } from '../http/request-log.ts';
 import { isSame, type Members } from '../http/requests.ts';
 
 export interface SimulatedComponent {
@@ -13,79 +13,80 @@ export interface SimulatedComponent {
   /** Signs the callbacks of the platform and of all its accounts; these are always encrypted. */
   readonly token: string;
   readonly encodingAesKey: string;
-  /** Identities of the accounts that authorised it. */
+  /** The identities of the accounts that authorised it. */
   readonly authorizers: readonly string[];
 }
 
 export interface Components {
-  /** What the next component_verify_ticket callback carries; the ticket before works on until its twelve hours end. */
+  /** Returns a new ticket for a component_verify_ticket callback; earlier ones stay valid for their twelve hours. */
   ticket(componentAppId: string): string;
-  /** The refresh token that works now, as the authorisation's callback would have given it. */
+  /** Returns the valid refresh token, as the callback of the authorisation would contain it. */
   refreshToken(account: string): string;
-  /** Another takes its place, as when the account authorises again; the one before meets 61023. */
-  rotate(account: string): string;
-  /** Takes the authorisation back: 61003. */
+  /** Replaces it, as a new authorisation does; the earlier one gets 61023. */
+  rotateRefreshToken(account: string): string;
+  /** Withdraws the authorisation: 61003. */
   unauthorize(account: string): void;
-  answer(url: URL, request: IncomingMessage, response: ServerResponse): Promise<boolean>;
+  /** Resolves with false for a path that is not one of these. */
+  handle(url: URL, request: IncomingMessage, response: ServerResponse): Promise<boolean>;
 }
 
-const TICKET_LIFE_MS = 12 * 3_600_000;
-const TOKEN_LIFE_SECONDS = 7200;
+const TICKET_LIFETIME_MS = 12 * 3_600_000;
+const TOKEN_LIFETIME_SECONDS = 7200;
 
 export function createComponents(options: {
   components: readonly SimulatedComponent[];
   accounts: readonly SimulatedAccount[];
   clock: Pick<Clock, 'now'>;
   tokens: Pick<AccessTokens, 'issueAuthorizer'>;
-  ledger: Pick<Ledger, 'count' | 'errcode'>;
+  requestLog: Pick<RequestLog, 'count' | 'errcode'>;
 }): Components {
-  const { components, clock, ledger } = options;
-  const turns = new Map<string, number>();
+  const { components, clock, requestLog } = options;
+  const rotations = new Map<string, number>();
   const unauthorized = new Set<string>();
   const nowMs = () => clock.now().getTime();
 
-  /** Text that says when it was born, under a digest. */
-  const stamped = (kind: string, component: SimulatedComponent, bornAtMs: number) => {
-    const digest = createHmac('sha256', component.secret).update(`${kind} ${component.appId} ${bornAtMs}`);
-    return `${kind}@@@${digest.digest('base64url')}${bornAtMs.toString(36)}`;
+  /** A ticket or token: its time of issue under a digest. */
+  const issue = (kind: string, component: SimulatedComponent, issuedAtMs: number) => {
+    const digest = createHmac('sha256', component.secret).update(`${kind} ${component.appId} ${issuedAtMs}`);
+    return `${kind}@@@${digest.digest('base64url')}${issuedAtMs.toString(36)}`;
   };
-  function isAlive(kind: string, component: SimulatedComponent, given: unknown, lifeMs: number): boolean {
-    const bornAtMs = Number.parseInt(String(given).slice(-8), 36);
-    return isSame(given, stamped(kind, component, bornAtMs)) && nowMs() < bornAtMs + lifeMs;
+  function isValid(kind: string, component: SimulatedComponent, given: unknown, lifetimeMs: number): boolean {
+    const issuedAtMs = Number.parseInt(String(given).slice(-8), 36);
+    return isSame(given, issue(kind, component, issuedAtMs)) && nowMs() < issuedAtMs + lifetimeMs;
   }
 
   function refreshToken(account: string): string {
-    const turn = `simulated refresh ${account} ${turns.get(account) ?? 0}`;
-    return `refreshtoken@@@${createHash('sha256').update(turn).digest('base64url')}`;
+    const text = `simulated refresh ${account} ${rotations.get(account) ?? 0}`;
+    return `refreshtoken@@@${createHash('sha256').update(text).digest('base64url')}`;
   }
-  function rotate(account: string): string {
-    turns.set(account, (turns.get(account) ?? 0) + 1);
+  function rotateRefreshToken(account: string): string {
+    rotations.set(account, (rotations.get(account) ?? 0) + 1);
     return refreshToken(account);
   }
 
-  function componentToken(body: Members): Reply {
+  function componentToken(body: Members): ApiResult {
     const component = components.find(({ appId }) => appId === body.component_appid);
     if (!component) return refused(40013, 'invalid appid');
     if (!isSame(body.component_appsecret, component.secret)) return refused(40125, 'invalid appsecret');
-    if (!isAlive('ticket', component, body.component_verify_ticket, TICKET_LIFE_MS))
+    if (!isValid('ticket', component, body.component_verify_ticket, TICKET_LIFETIME_MS))
       return refused(61006, 'component ticket is expired');
     return {
       ok: {
-        component_access_token: stamped('component', component, nowMs()),
-        expires_in: TOKEN_LIFE_SECONDS,
+        component_access_token: issue('component', component, nowMs()),
+        expires_in: TOKEN_LIFETIME_SECONDS,
       },
     };
   }
 
-  /** The account that a call with a component token is about. */
+  /** Returns the account that a call with a component token is for. */
   function authorizerOf(query: URLSearchParams, body: Members): SimulatedAccount | Refusal {
     const component = components.find(({ appId }) => appId === body.component_appid);
     if (!component) return refused(40013, 'invalid appid');
     const token = query.get('component_access_token') ?? query.get('access_token');
     if (!token) return refused(41001, 'access_token missing');
-    if (!isAlive('component', component, token, Number.POSITIVE_INFINITY))
+    if (!isValid('component', component, token, Number.POSITIVE_INFINITY))
       return refused(40001, 'invalid credential, access_token is invalid or not latest');
-    if (!isAlive('component', component, token, TOKEN_LIFE_SECONDS * 1000))
+    if (!isValid('component', component, token, TOKEN_LIFETIME_SECONDS * 1000))
       return refused(42001, 'access_token expired');
     const account = options.accounts.find(({ appId }) => appId === body.authorizer_appid);
     const isKnown = account && component.authorizers.includes(account.account);
@@ -94,7 +95,7 @@ export function createComponents(options: {
       : refused(61003, 'component is not authorized by this account');
   }
 
-  const ROUTES: Readonly<Record<string, (query: URLSearchParams, body: Members) => Reply>> = {
+  const ROUTES: Readonly<Record<string, (query: URLSearchParams, body: Members) => ApiResult>> = {
     '/cgi-bin/component/api_component_token': (_, body) => componentToken(body),
     '/cgi-bin/component/api_authorizer_token': (query, body) => {
       const account = authorizerOf(query, body);
@@ -106,7 +107,7 @@ export function createComponents(options: {
         ok: {
           authorizer_access_token: accessToken,
           expires_in: expiresInSeconds,
-          authorizer_refresh_token: rotate(account.account),
+          authorizer_refresh_token: rotateRefreshToken(account.account),
         },
       };
     },
@@ -130,21 +131,21 @@ export function createComponents(options: {
     ticket: (componentAppId) => {
       const component = components.find(({ appId }) => appId === componentAppId);
       if (!component) throw new RangeError(`no simulated component ${componentAppId}`);
-      return stamped('ticket', component, nowMs());
+      return issue('ticket', component, nowMs());
     },
     refreshToken,
-    rotate,
+    rotateRefreshToken,
     unauthorize: (account) => {
       unauthorized.add(account);
     },
-    answer: async (url, request, response) => {
+    handle: async (url, request, response) => {
       const route = ROUTES[url.pathname];
       if (!route) return false;
-      ledger.count('tokensAsked');
+      requestLog.count('tokenRequests');
       const post = await readPost(request);
-      const reply = 'errcode' in post ? post : route(url.searchParams, post.body);
-      if ('errcode' in reply) ledger.count('tokensRefused');
-      sendReply(response, reply, ledger);
+      const result = 'errcode' in post ? post : route(url.searchParams, post.body);
+      if ('errcode' in result) requestLog.count('tokensRefused');
+      sendResult(response, result, requestLog);
       return true;
     },
   };

@@ -1,33 +1,33 @@
-/** What stands behind a video_url and behind a PicUrl; and the host that is not WeChat's. */
+/** The routes behind a video_url and behind a PicUrl, and the host that is not WeChat's. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '../../runtime/clock.ts';
 import type { SimulatedAccount } from '../accounts/access-tokens.ts';
 import { LINK_FAULTS } from '../faults/link-faults.ts';
-import { createTries } from '../http/attempt-counter.ts';
-import type { Ledger } from '../http/request-log.ts';
+import { createAttemptCounter } from '../http/attempt-counter.ts';
+import type { RequestLog } from '../http/request-log.ts';
 import { fileHeaders, sendFile, sendText, writeBytes } from '../http/responses.ts';
 import { contentOf } from '../media/contents.ts';
 import { type MediaRecipe, readMediaId } from '../media/media-id.ts';
-import { leaks, readPictureLink, readVideoLink } from './links.ts';
+import { leaksCredentials, parsePictureLink, parseVideoLink, type VideoLink } from './links.ts';
 
 export interface LinkRoutes {
   /** False: the path is neither a video's nor a picture's. */
-  answer(url: URL, request: IncomingMessage, response: ServerResponse): Promise<boolean>;
-  /** The other host: tempting, and counted. */
-  elsewhere(request: IncomingMessage, response: ServerResponse): void;
+  handle(url: URL, request: IncomingMessage, response: ServerResponse): Promise<boolean>;
+  /** Responds as the host that is not WeChat's, and counts the request. */
+  handleForeign(request: IncomingMessage, response: ServerResponse): void;
 }
 
 export function createLinkRoutes(options: {
   accounts: readonly SimulatedAccount[];
   clock: Pick<Clock, 'now'>;
-  ledger: Ledger;
-  elsewhereUrl(): string;
+  requestLog: RequestLog;
+  foreignUrl(): string;
 }): LinkRoutes {
-  const { ledger, clock } = options;
-  const nextTry = createTries();
+  const { requestLog, clock } = options;
+  const countAttempt = createAttemptCounter();
 
-  /** Whose media it is: links come without a token. */
-  function recipeOfAny(mediaId: string): MediaRecipe | undefined {
+  /** Tries every account, because links carry no token. */
+  function recipeOf(mediaId: string): MediaRecipe | undefined {
     for (const { appId } of options.accounts) {
       const recipe = readMediaId(mediaId, appId);
       if (recipe) return recipe;
@@ -35,30 +35,28 @@ export function createLinkRoutes(options: {
     return undefined;
   }
 
-  const page = (response: ServerResponse, status = 404) =>
+  const sendPage = (response: ServerResponse, status = 404) =>
     sendText(response, '<html><body>Not Found</body></html>', 'text/html', status);
 
-  async function video(link: NonNullable<ReturnType<typeof readVideoLink>>, response: ServerResponse) {
-    ledger.count('linksAsked');
-    const recipe = recipeOfAny(link.mediaId);
-    if (!recipe) return page(response);
+  async function sendVideo(link: VideoLink, response: ServerResponse) {
+    requestLog.count('linkRequests');
+    const recipe = recipeOf(link.mediaId);
+    if (!recipe) return sendPage(response);
     const nowMs = clock.now().getTime();
-    if (link.forged || nowMs >= link.endsAtMs) return page(response, 403);
-    const { name, amount = 0 } = recipe.behaviour ?? { name: 'none' };
-    const at = { tries: nextTry(link.mediaId), ageMs: nowMs - link.bornAtMs, amount };
+    if (link.forged || nowMs >= link.endsAtMs) return sendPage(response, 403);
+    const { name, amount = 0 } = recipe.fault ?? { name: 'none' };
+    const state = { attempt: countAttempt(link.mediaId), ageMs: nowMs - link.issuedAtMs, amount };
     const content = contentOf(recipe);
     const headers = { 'Content-Type': 'video/mp4', 'Content-Length': content.sizeBytes };
-    switch (LINK_FAULTS[name]?.(at)) {
+    switch (LINK_FAULTS[name]?.(state)) {
       case 'missing':
-        return page(response);
+        return sendPage(response);
       case 'forbidden':
-        return page(response, 403);
+        return sendPage(response, 403);
       case 'page':
-        return page(response, 200);
+        return sendPage(response, 200);
       case 'redirect':
-        response
-          .writeHead(302, { Location: `${options.elsewhereUrl()}/film.mp4`, 'Content-Length': 0 })
-          .end();
+        response.writeHead(302, { Location: `${options.foreignUrl()}/film.mp4`, 'Content-Length': 0 }).end();
         return;
       case 'cut':
         response.writeHead(200, headers);
@@ -67,33 +65,33 @@ export function createLinkRoutes(options: {
         return;
       default:
         if (!(await sendFile(response, content, headers))) return;
-        ledger.count('linksServed');
-        ledger.count('bytesServed', content.sizeBytes);
+        requestLog.count('linksServed');
+        requestLog.count('bytesServed', content.sizeBytes);
     }
   }
 
-  async function picture(mediaId: string, response: ServerResponse) {
-    const recipe = recipeOfAny(mediaId);
-    if (recipe?.kind !== 'image') return page(response);
+  async function sendPicture(mediaId: string, response: ServerResponse) {
+    const recipe = recipeOf(mediaId);
+    if (recipe?.kind !== 'image') return sendPage(response);
     const content = contentOf(recipe);
     const { 'Content-disposition': _, ...headers } = fileHeaders(mediaId, content);
-    if (await sendFile(response, content, headers)) ledger.count('picturesServed');
+    if (await sendFile(response, content, headers)) requestLog.count('picturesServed');
   }
 
   return {
-    answer: async (url, request, response) => {
-      const link = readVideoLink(url);
-      const mediaId = readPictureLink(url);
+    handle: async (url, request, response) => {
+      const link = parseVideoLink(url);
+      const mediaId = parsePictureLink(url);
       if (!link && !mediaId) return false;
-      if (leaks(request)) ledger.count('leaks');
-      if (link) await video(link, response);
-      else if (mediaId) await picture(mediaId, response);
+      if (leaksCredentials(request)) requestLog.count('leaks');
+      if (link) await sendVideo(link, response);
+      else if (mediaId) await sendPicture(mediaId, response);
       return true;
     },
-    elsewhere: (request, response) => {
-      ledger.count('elsewhereAsked');
-      if (leaks(request)) ledger.count('leaks');
-      sendText(response, 'You should not have come here.', 'video/mp4');
+    handleForeign: (request, response) => {
+      requestLog.count('foreignHostRequests');
+      if (leaksCredentials(request)) requestLog.count('leaks');
+      sendText(response, 'This host is not WeChat’s.', 'video/mp4');
     },
   };
 }

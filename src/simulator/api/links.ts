@@ -1,10 +1,10 @@
-/** Addresses that work without a token: the link behind a video_url, and the PicUrl of a picture. */
+/** Addresses that work without a token: the link in a video_url, and the PicUrl of a picture. */
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 
 /**
- * Where links lead, without a slash at the end. Default: this simulator, as `http://127.0.0.1:{port}/{domain}`, which is
- * how WeChat writes them (a raw IP, and the domain as first segment). A test of an address guard puts public names or
+ * Where links lead, without a slash at the end. Default: this simulator, as `http://127.0.0.1:{port}/{domain}`, because
+ * WeChat too writes a raw IP with the domain as first path segment. A test of the SSRF guard sets public names or
  * addresses here and lets its resolver lead them back.
  */
 export interface PublicUrls {
@@ -12,51 +12,61 @@ export interface PublicUrls {
   readonly videos: string;
   /** Such as `http://mmbiz.qpic.cn`. */
   readonly pictures: string;
-  /** A host that nobody should ever ask. */
-  readonly elsewhere: string;
+  /** A host that is not WeChat's: the service must never send a request there. */
+  readonly foreign: string;
 }
 
 const VIDEO_PATH = /^(?:\/vweixinp\.tc\.qq\.com)?\/1007_([0-9a-f]{96})\.f10\.mp4$/;
 const PICTURE_PATH = /^(?:\/mmbiz\.qpic\.cn)?\/mmbiz_(?:jpg|png)\/([A-Za-z0-9_-]{64})\/0$/;
 
-/** When the link was given and when it ends, in twelve hexadecimal digits each, and a digest over that and the path. */
-function vkeyOf(hexadecimal: string, bornAtMs: number, endsAtMs: number): string {
-  const times = [bornAtMs, endsAtMs].map((ms) => ms.toString(16).padStart(12, '0')).join('');
+/** Returns the times of issue and end, twelve hexadecimal digits each, and a digest over them and the path. */
+function vkeyOf(hexadecimal: string, issuedAtMs: number, endsAtMs: number): string {
+  const times = [issuedAtMs, endsAtMs].map((ms) => ms.toString(16).padStart(12, '0')).join('');
   return times + createHmac('sha256', 'simulated link').update(`${hexadecimal} ${times}`).digest('hex');
 }
 
 const fileName = (mediaId: string) => `1007_${Buffer.from(mediaId, 'base64url').toString('hex')}.f10.mp4`;
 
-export function videoLink(base: string, mediaId: string, life: { bornAt: Date; lifeMs: number }): string {
+export function videoLink(
+  base: string,
+  mediaId: string,
+  life: { issuedAt: Date; lifetimeMs: number },
+): string {
   const name = fileName(mediaId);
-  const bornAtMs = life.bornAt.getTime();
-  const vkey = vkeyOf(name.slice(5, -8), bornAtMs, bornAtMs + life.lifeMs);
+  const issuedAtMs = life.issuedAt.getTime();
+  const vkey = vkeyOf(name.slice(5, -8), issuedAtMs, issuedAtMs + life.lifetimeMs);
   return `${base}/${name}?vkey=${vkey}&sha=0&save=1`;
 }
 
 export const pictureLink = (base: string, mediaId: string): string => `${base}/mmbiz_jpg/${mediaId}/0`;
 
-/** The media of a video link; `forged` where its vkey was not given by us. Undefined: no such path. */
-export function readVideoLink(
-  url: URL,
-): { mediaId: string; bornAtMs: number; endsAtMs: number; forged: boolean } | undefined {
+export interface VideoLink {
+  readonly mediaId: string;
+  readonly issuedAtMs: number;
+  readonly endsAtMs: number;
+  /** Its vkey was not issued by the simulator. */
+  readonly forged: boolean;
+}
+
+/** Parses the address of a video link; undefined for any other path. */
+export function parseVideoLink(url: URL): VideoLink | undefined {
   const hexadecimal = VIDEO_PATH.exec(url.pathname)?.[1];
   if (!hexadecimal) return undefined;
   const vkey = url.searchParams.get('vkey') ?? '';
-  const [bornAtMs, endsAtMs] = [vkey.slice(0, 12), vkey.slice(12, 24)].map((digits) =>
+  const [issuedAtMs, endsAtMs] = [vkey.slice(0, 12), vkey.slice(12, 24)].map((digits) =>
     Number.parseInt(digits, 16),
   ) as [number, number];
-  const expected = Buffer.from(vkeyOf(hexadecimal, bornAtMs || 0, endsAtMs || 0));
+  const expected = Buffer.from(vkeyOf(hexadecimal, issuedAtMs || 0, endsAtMs || 0));
   const given = Buffer.from(vkey);
   const forged = given.length !== expected.length || !timingSafeEqual(given, expected);
-  return { mediaId: Buffer.from(hexadecimal, 'hex').toString('base64url'), bornAtMs, endsAtMs, forged };
+  return { mediaId: Buffer.from(hexadecimal, 'hex').toString('base64url'), issuedAtMs, endsAtMs, forged };
 }
 
-/** The media of a PicUrl. */
-export const readPictureLink = (url: URL): string | undefined => PICTURE_PATH.exec(url.pathname)?.[1];
+/** Returns the media id of a PicUrl; undefined for any other path. */
+export const parsePictureLink = (url: URL): string | undefined => PICTURE_PATH.exec(url.pathname)?.[1];
 
-/** Whether a request carries what no link needs. */
-export function leaks({ headers, url = '' }: Pick<IncomingMessage, 'headers' | 'url'>): boolean {
+/** Whether a request carries a credential or a Referer, which no link needs. */
+export function leaksCredentials({ headers, url = '' }: Pick<IncomingMessage, 'headers' | 'url'>): boolean {
   return (
     headers.cookie !== undefined ||
     headers.referer !== undefined ||

@@ -1,20 +1,20 @@
-/** media/get, and which behaviour it plays. */
+/** GET /cgi-bin/media/get, and the choice of the fault for each response. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock, Lifetimes } from '../../runtime/clock.ts';
 import type { Log } from '../../runtime/log.ts';
 import type { AccessTokens, SimulatedAccount } from '../accounts/access-tokens.ts';
 import type { Quotas } from '../accounts/quotas.ts';
-import type { Troubles } from '../faults/account-faults.ts';
-import type { Spoiling } from '../faults/account-wide-faults.ts';
+import type { AccountFaults } from '../faults/account-faults.ts';
+import type { AccountWideFaults } from '../faults/account-wide-faults.ts';
 import { INVALID_MEDIA, refusalOf } from '../faults/errcode-faults.ts';
-import { type Exchange, refuse } from '../faults/fault-context.ts';
-import { BEHAVIOURS, behaviourNow } from '../faults/response-faults.ts';
-import { createTries } from '../http/attempt-counter.ts';
-import type { Ledger } from '../http/request-log.ts';
+import { type FaultContext, sendErrcode } from '../faults/fault-context.ts';
+import { activeFault, RESPONSE_FAULTS } from '../faults/response-faults.ts';
+import { createAttemptCounter } from '../http/attempt-counter.ts';
+import type { Outcome, RequestLog } from '../http/request-log.ts';
 import { sendText } from '../http/responses.ts';
 import { type Content, contentOf, type Rendition } from '../media/contents.ts';
-import { type BehaviourName, type MediaRecipe, readMediaId } from '../media/media-id.ts';
-import { PIECE_BYTES_MAX, parseRange } from '../media/ranges.ts';
+import { type MediaRecipe, type ResponseFaultName, readMediaId } from '../media/media-id.ts';
+import { parseRange, RANGE_BYTES_MAX } from '../media/ranges.ts';
 import { type PublicUrls, videoLink } from './links.ts';
 
 export interface MediaRoutes {
@@ -32,117 +32,121 @@ export interface MediaRoutesOptions {
   readonly lifetimes: Pick<Lifetimes, 'lifetimeMs'>;
   readonly linkLifetimeMs: number;
   readonly log: Pick<Log, 'debug'>;
-  readonly ledger: Ledger;
+  readonly requestLog: RequestLog;
   readonly tokens: Pick<AccessTokens, 'check'>;
   readonly quotas: Pick<Quotas, 'use'>;
-  readonly troubles: Pick<Troubles, 'enter'>;
-  readonly spoiling: Pick<Spoiling, 'peek' | 'take'>;
+  readonly accountFaults: Pick<AccountFaults, 'beginRequest'>;
+  readonly accountWideFaults: Pick<AccountWideFaults, 'peek' | 'use'>;
   /** Known only once the sockets listen. */
   publicUrls(): PublicUrls;
 }
 
-interface Chosen {
-  readonly name: BehaviourName;
+interface ChosenFault {
+  readonly name: ResponseFaultName;
   readonly amount: number;
-  readonly tries: number;
+  readonly attempt: number;
 }
 
+interface MediaRequest {
+  readonly account: SimulatedAccount;
+  readonly mediaId: string;
+  readonly rendition: Rendition;
+  readonly rangeHeader: string | undefined;
+  readonly response: ServerResponse;
+}
+
+/** Media ids longer than this are cut in counters and logs. */
+const MEDIA_ID_LOGGED_MAX = 128;
+
 export function createMediaRoutes(options: MediaRoutesOptions): MediaRoutes {
-  const { clock, ledger, tokens, publicUrls } = options;
-  const nextTry = createTries();
-  let underWay = 0;
+  const { clock, requestLog, tokens, publicUrls } = options;
+  const countAttempt = createAttemptCounter();
+  let running = 0;
 
   const isExpired = (recipe: MediaRecipe) =>
     clock.now().getTime() >= recipe.createdAt.getTime() + options.lifetimes.lifetimeMs;
 
-  /** What the account as a whole plays comes before what is baked into the id. */
-  function choose(
+  /** An account-wide fault comes before the fault of the media id. Undefined: the id is unknown or expired. */
+  function chooseFault(
     account: SimulatedAccount,
     recipe: MediaRecipe | undefined,
-    tries: number,
-  ): Chosen | undefined {
-    const whole = options.spoiling.peek(account, 'media');
-    if (!(whole && BEHAVIOURS[whole.name].early) && (!recipe || isExpired(recipe))) return undefined;
-    if (whole) return { ...whole, ...options.spoiling.take(account, 'media'), tries };
-    return {
-      name: behaviourNow(recipe?.behaviour, tries),
-      amount: recipe?.behaviour?.amount ?? 0,
-      tries,
-    };
+    attempt: number,
+  ): ChosenFault | undefined {
+    const accountWide = options.accountWideFaults.peek(account, 'media');
+    const needsNoFile = accountWide && RESPONSE_FAULTS[accountWide.name].needsNoFile;
+    if (!needsNoFile && (!recipe || isExpired(recipe))) return undefined;
+    if (accountWide) return { ...accountWide, ...options.accountWideFaults.use(account, 'media'), attempt };
+    return { name: activeFault(recipe?.fault, attempt), amount: recipe?.fault?.amount ?? 0, attempt };
   }
 
-  /** What WeCom makes of `Range`: it wants one for large files, and gives no more than a piece. */
-  function pieceOf(content: Content, header: string | undefined) {
+  /** WeCom sends at most 20 MiB in a response: a larger file or range gets 830002. */
+  function rangeOf(content: Content, header: string | undefined) {
     const range = parseRange(header, content.sizeBytes);
     if (range === 'beyond') return { status: 416 } as const;
     const wantedBytes = range ? range.end - range.start + 1 : content.sizeBytes;
-    return wantedBytes > PIECE_BYTES_MAX ? { refusal: refusalOf(830002) } : { range };
+    return wantedBytes > RANGE_BYTES_MAX ? { refusal: refusalOf(830002) } : { range };
   }
 
-  /** Answers; the outcome is written down. */
-  async function play(
-    account: SimulatedAccount,
-    media: { id: string; recipe: MediaRecipe | undefined; chosen: Chosen },
-    request: Pick<IncomingMessage, 'headers'>,
-    response: ServerResponse,
-    rendition: Rendition,
-  ) {
-    const { id, recipe, chosen } = media;
-    const gone = new AbortController();
-    response.once('close', () => gone.abort());
+  async function respond(
+    request: MediaRequest,
+    recipe: MediaRecipe | undefined,
+    chosen: ChosenFault,
+  ): Promise<Outcome> {
+    const { account, mediaId, response } = request;
+    const { linkLifetimeMs } = options;
+    const disconnected = new AbortController();
+    response.once('close', () => disconnected.abort());
     let content: Content | undefined;
-    const exchange: Exchange = {
-      mediaId: id,
+    const linkAt = (base: string, lifetimeMs: number) =>
+      videoLink(base, mediaId, { issuedAt: clock.now(), lifetimeMs });
+    const context: FaultContext = {
+      mediaId,
       get content() {
-        if (!recipe) throw new Error('a row that looks at the file must not be early');
-        content ??= contentOf(recipe, rendition);
+        if (!recipe) throw new Error('a fault that needs the file must not be marked needsNoFile');
+        content ??= contentOf(recipe, request.rendition);
         return content;
       },
       response,
       amount: chosen.amount,
-      tries: chosen.tries,
+      attempt: chosen.attempt,
       range: undefined,
-      ledger,
-      link: (lifeMs = options.linkLifetimeMs) =>
-        videoLink(publicUrls().videos, id, { bornAt: clock.now(), lifeMs }),
-      elsewhere: () =>
-        videoLink(publicUrls().elsewhere, id, { bornAt: clock.now(), lifeMs: options.linkLifetimeMs }),
-      signal: gone.signal,
+      requestLog,
+      videoLink: (lifetimeMs = linkLifetimeMs) => linkAt(publicUrls().videos, lifetimeMs),
+      foreignLink: () => linkAt(publicUrls().foreign, linkLifetimeMs),
+      signal: disconnected.signal,
     };
-    const row = BEHAVIOURS[chosen.name];
-    if (account.product !== 'wecom' || row.early || !recipe) return row.play(exchange);
-    const piece = pieceOf(exchange.content, request.headers.range);
-    if (piece.refusal) return refuse(exchange, piece.refusal);
-    if (piece.status) {
-      sendText(response, '', 'text/plain', piece.status);
-      return 'spoiled';
+    const spec = RESPONSE_FAULTS[chosen.name];
+    if (account.product !== 'wecom' || spec.needsNoFile || !recipe) return spec.respond(context);
+    const { refusal, status, range } = rangeOf(context.content, request.rangeHeader);
+    if (refusal) return sendErrcode(context, refusal);
+    if (status) {
+      sendText(response, '', 'text/plain', status);
+      return 'faulty';
     }
-    // A getter would be lost in a spread of the exchange: the content is known by now.
-    return row.play({ ...exchange, content: exchange.content, range: piece.range });
+    // A spread would call the getter of `content` in any case; here the content exists already.
+    return spec.respond({ ...context, content: context.content, range });
   }
 
-  async function answer(
-    account: SimulatedAccount,
-    mediaId: string,
-    request: Pick<IncomingMessage, 'headers'>,
-    response: ServerResponse,
-    rendition: Rendition,
-  ): Promise<void> {
-    const counted = mediaId.slice(0, 128);
-    const { refusal, leave } = options.troubles.enter(account, 'media');
-    ledger.atOnce(++underWay);
+  async function handle(request: MediaRequest): Promise<void> {
+    const { account, mediaId, response } = request;
+    const loggedId = mediaId.slice(0, MEDIA_ID_LOGGED_MAX);
+    const { refusal, finish } = options.accountFaults.beginRequest(account, 'media');
+    requestLog.downloadsRunning(++running);
     try {
       const refused = options.quotas.use(account.account, '/cgi-bin/media/get') ?? refusal;
       const recipe = readMediaId(mediaId, account.appId);
-      const chosen = refused ? undefined : choose(account, recipe, nextTry(counted));
+      const chosen = refused ? undefined : chooseFault(account, recipe, countAttempt(loggedId));
       const outcome = chosen
-        ? await play(account, { id: mediaId, recipe, chosen }, request, response, rendition)
-        : refuse({ response, ledger }, refused ?? INVALID_MEDIA);
-      ledger.ended(account.account, counted, outcome);
-      options.log.debug({ mediaId: counted, behaviour: chosen?.name, outcome }, 'simulated media answered');
+        ? await respond(request, recipe, chosen)
+        : sendErrcode({ response, requestLog }, refused ?? INVALID_MEDIA);
+      requestLog.mediaRequestEnded(account.account, loggedId, outcome);
+      options.log.debug(
+        { mediaId: loggedId, fault: chosen?.name, outcome },
+        'simulator: media request ended',
+      );
     } finally {
-      underWay--;
-      leave();
+      running--;
+      finish();
     }
   }
 
@@ -150,9 +154,10 @@ export function createMediaRoutes(options: MediaRoutesOptions): MediaRoutes {
     media: async (query, request, response, rendition) => {
       const account = tokens.check(query.get('access_token'));
       const mediaId = query.get('media_id');
-      if ('errcode' in account) refuse({ response, ledger }, account);
-      else if (!mediaId) refuse({ response, ledger }, { errcode: 41006, errmsg: 'media_id missing' });
-      else await answer(account, mediaId, request, response, rendition);
+      if ('errcode' in account) sendErrcode({ response, requestLog }, account);
+      else if (!mediaId)
+        sendErrcode({ response, requestLog }, { errcode: 41006, errmsg: 'media_id missing' });
+      else await handle({ account, mediaId, rendition, rangeHeader: request.headers.range, response });
     },
   };
 }

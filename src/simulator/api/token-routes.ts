@@ -1,11 +1,11 @@
-/** The routes that give access tokens to accounts of their own, by app id and secret. */
+/** The routes that issue access tokens by app id and secret. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AccessTokens, IssuedToken, Refusal, SimulatedAccount } from '../accounts/access-tokens.ts';
 import type { CountedApi, Quotas } from '../accounts/quotas.ts';
-import type { Troubles } from '../faults/account-faults.ts';
-import type { Spoiling } from '../faults/account-wide-faults.ts';
-import { readPost, refused, sendReply } from '../http/json-responses.ts';
-import type { Ledger } from '../http/request-log.ts';
+import type { AccountFaults } from '../faults/account-faults.ts';
+import type { AccountWideFaults } from '../faults/account-wide-faults.ts';
+import { readPost, refused, sendResult } from '../http/json-responses.ts';
+import type { RequestLog } from '../http/request-log.ts';
 import { isSame } from '../http/requests.ts';
 
 export interface TokenRoutes {
@@ -21,40 +21,41 @@ export function createTokenRoutes(options: {
   accounts: readonly SimulatedAccount[];
   tokens: Pick<AccessTokens, 'issueClassic' | 'issueStable' | 'issueWecom'>;
   quotas: Pick<Quotas, 'use'>;
-  troubles: Pick<Troubles, 'enter'>;
-  spoiling: Pick<Spoiling, 'spoil'>;
-  ledger: Pick<Ledger, 'count' | 'errcode'>;
+  accountFaults: Pick<AccountFaults, 'beginRequest'>;
+  accountWideFaults: Pick<AccountWideFaults, 'respond'>;
+  requestLog: Pick<RequestLog, 'count' | 'errcode'>;
 }): TokenRoutes {
-  const { tokens, ledger } = options;
+  const { tokens, requestLog } = options;
   const apps = options.accounts.filter(({ product }) => product !== 'wecom');
   const agents = options.accounts.filter(({ product }) => product === 'wecom');
 
-  function answer(response: ServerResponse, result: IssuedToken | Refusal, ok = {}): void {
-    ledger.count('tokensAsked');
+  function sendToken(response: ServerResponse, result: IssuedToken | Refusal, ok = {}): void {
+    requestLog.count('tokenRequests');
     if ('errcode' in result) {
-      ledger.count('tokensRefused');
-      sendReply(response, result, ledger);
+      requestLog.count('tokensRefused');
+      sendResult(response, result, requestLog);
       return;
     }
     const { accessToken: access_token, expiresInSeconds: expires_in } = result;
-    sendReply(response, { ok: { ...ok, access_token, expires_in } }, ledger);
+    sendResult(response, { ok: { ...ok, access_token, expires_in } }, requestLog);
   }
 
-  /** Gives a known account its token, unless something stands in the way. */
-  async function give(
+  /** Issues a token to a known account, unless a fault or a quota refuses. */
+  async function issueToken(
     response: ServerResponse,
     account: SimulatedAccount | Refusal,
     api: CountedApi | undefined,
     issue: (account: SimulatedAccount) => IssuedToken | Refusal,
     ok = {},
   ): Promise<void> {
-    if ('errcode' in account) return answer(response, account);
-    const { refusal, leave } = options.troubles.enter(account, 'token');
-    leave();
+    if ('errcode' in account) return sendToken(response, account);
+    const { refusal, finish } = options.accountFaults.beginRequest(account, 'token');
+    finish();
     const refused = refusal ?? (api && options.quotas.use(account.account, api));
-    if (refused) return answer(response, refused);
-    if (await options.spoiling.spoil(account, 'token', response)) ledger.count('tokensAsked');
-    else answer(response, issue(account), ok);
+    if (refused) return sendToken(response, refused);
+    if (await options.accountWideFaults.respond(account, 'token', response))
+      requestLog.count('tokenRequests');
+    else sendToken(response, issue(account), ok);
   }
 
   /** `wrongSecret` differs between the two endpoints. */
@@ -66,7 +67,7 @@ export function createTokenRoutes(options: {
     return isSame(secret, account.secret) ? account : wrongSecret;
   }
 
-  /** Every app of a corp has a secret of its own; 40091 is the secret of another corp. */
+  /** Every app of a corp has its own secret; 40091 means the secret of another corp. */
   function agentOf(corpId: string | null, secret: string | null): SimulatedAccount | Refusal {
     if (!corpId) return refused(41002, 'corpid missing');
     if (!secret) return refused(41004, 'corpsecret missing');
@@ -82,27 +83,28 @@ export function createTokenRoutes(options: {
   return {
     classic: async (query, response) => {
       if (query.get('grant_type') !== 'client_credential')
-        return answer(response, refused(40002, 'invalid grant_type'));
+        return sendToken(response, refused(40002, 'invalid grant_type'));
       const account = appOf(
         query.get('appid'),
         query.get('secret'),
         refused(40001, 'invalid credential, invalid appsecret'),
       );
-      await give(response, account, '/cgi-bin/token', tokens.issueClassic);
+      await issueToken(response, account, '/cgi-bin/token', tokens.issueClassic);
     },
     stable: async (request, response) => {
       const post = await readPost(request);
-      if ('errcode' in post) return answer(response, post);
+      if ('errcode' in post) return sendToken(response, post);
       const { grant_type, appid, secret, force_refresh } = post.body;
-      if (grant_type !== 'client_credential') return answer(response, refused(40002, 'invalid grant_type'));
+      if (grant_type !== 'client_credential')
+        return sendToken(response, refused(40002, 'invalid grant_type'));
       const account = appOf(appid, secret, refused(40125, 'invalid appsecret'));
       const issue = (known: SimulatedAccount) => tokens.issueStable(known, force_refresh === true);
-      await give(response, account, '/cgi-bin/stable_token', issue);
+      await issueToken(response, account, '/cgi-bin/stable_token', issue);
     },
     wecom: async (query, response) => {
       const account = agentOf(query.get('corpid'), query.get('corpsecret'));
-      // WeCom says errcode 0 in good answers too.
-      await give(response, account, undefined, tokens.issueWecom, { errcode: 0, errmsg: 'ok' });
+      // WeCom's successes contain errcode 0.
+      await issueToken(response, account, undefined, tokens.issueWecom, { errcode: 0, errmsg: 'ok' });
     },
   };
 }

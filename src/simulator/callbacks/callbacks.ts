@@ -1,12 +1,17 @@
-/** Sends callbacks as WeChat does: signed, five seconds to answer, three attempts in total. */
+/** Sends callbacks as WeChat does: signed, five seconds for the response, three attempts in total. */
 import { randomBytes, randomInt } from 'node:crypto';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Log } from '../../runtime/log.ts';
 import { createRandom } from '../../runtime/seeded-random.ts';
 import type { SimulatedAccount } from '../accounts/access-tokens.ts';
-import { knock } from '../http/client.ts';
-import type { Ledger } from '../http/request-log.ts';
-import { DELIVERIES, type DeliveryName, type DeliveryRow, type Step } from './delivery-patterns.ts';
+import { sendRequest } from '../http/client.ts';
+import type { RequestLog } from '../http/request-log.ts';
+import {
+  DELIVERY_PATTERNS,
+  type DeliveryPattern,
+  type DeliveryPatternName,
+  type DeliveryStep,
+} from './delivery-patterns.ts';
 import type { Message } from './messages.ts';
 import {
   type CallbackFormat,
@@ -19,49 +24,49 @@ import {
 
 export interface CallbacksOptions {
   readonly account: SimulatedAccount;
-  /** The platform that the account authorised: its token and key sign and seal. */
+  /** The third-party platform that the account authorised: its token and key sign and encrypt. */
   readonly component?: Signer;
-  /** The URL typed into WeChat's console: …/wechat/{account}. */
+  /** The URL configured in WeChat's console: …/wechat/{account}. */
   readonly url: string;
   /** Default: safe where there is an EncodingAESKey, else plain. */
   readonly mode?: CallbackMode;
   readonly format?: CallbackFormat;
   readonly clock: Clock;
   readonly log: Pick<Log, 'warn' | 'debug'>;
-  readonly ledger: Ledger;
+  readonly requestLog: RequestLog;
   /** Default WeChat's 5 s. */
   readonly timeoutMs?: number;
   /** Between two attempts; default 1 s. */
   readonly pauseMs?: number;
-  /** How far WeChat's clock is ahead of ours; default 0. */
+  /** How far WeChat's clock is ahead of this one; default 0. */
   readonly skewMs?: number;
 }
 
 export interface Delivery {
-  /** Answered 200 with `success` or nothing. */
+  /** The last attempt got 200 with `success` or an empty body. */
   readonly accepted: boolean;
-  /** Status of each attempt; 0 where there was no answer in time. */
+  /** The status of each attempt; 0 where no response came in time. */
   readonly statuses: readonly number[];
 }
 
 export interface Callbacks {
-  /** Up to three attempts; with `twice`, a message that was accepted is sent again, as if its answer were lost. */
+  /** Makes up to three attempts; with `twice`, an accepted message is sent again, as if its response had been lost. */
   send(message: Message, signal: AbortSignal, options?: { twice?: boolean }): Promise<Delivery>;
-  /** Many messages in the way of that row; the deliveries in the order of the plan. `seed` is for shuffling. */
+  /** Sends messages in a delivery pattern; the deliveries are in the pattern's order. `seed` decides a shuffled order. */
   sendAll(
     messages: readonly Message[],
-    how: DeliveryName,
+    pattern: DeliveryPatternName,
     signal: AbortSignal,
     seed?: number,
   ): Promise<Delivery[]>;
-  /** The GET that WeChat makes when the URL is saved. True: the echostr came back as it was. */
+  /** Sends the GET that WeChat makes when the URL is saved; resolves with whether the echostr came back unchanged. */
   sendHandshake(signal: AbortSignal): Promise<boolean>;
 }
 
 const ATTEMPTS = 3;
 
 export function createCallbacks(options: CallbacksOptions): Callbacks {
-  const { account, clock, log, ledger, format = 'xml', timeoutMs = 5_000, pauseMs = 1_000 } = options;
+  const { account, clock, log, requestLog, format = 'xml', timeoutMs = 5_000, pauseMs = 1_000 } = options;
   const signer = options.component ?? account;
   const mode = options.mode ?? (signer.encodingAesKey ? 'safe' : 'plain');
   const skewMs = options.skewMs ?? 0;
@@ -69,8 +74,8 @@ export function createCallbacks(options: CallbacksOptions): Callbacks {
     timestamp: String(Math.floor((clock.now().getTime() + skewMs) / 1000)),
     nonce: String(randomInt(100_000_000, 2_000_000_000)),
   });
-  /** For replays: the bytes of the last time. */
-  const sent = new WeakMap<Message, SignedRequest>();
+  /** The last request of each message, for replays. */
+  const lastRequests = new WeakMap<Message, SignedRequest>();
 
   function urlWith(query: Readonly<Record<string, string>>): URL {
     const url = new URL(options.url);
@@ -78,46 +83,46 @@ export function createCallbacks(options: CallbacksOptions): Callbacks {
     return url;
   }
 
-  /** The status, and whether WeChat would be content. */
   async function attempt(
-    { message, replay }: Step,
+    { message, replay }: DeliveryStep,
     signal: AbortSignal,
-  ): Promise<{ status: number; content: boolean }> {
+  ): Promise<{ status: number; accepted: boolean }> {
     const signed =
-      (replay && sent.get(message)) ?? signMessage(message, { account: signer, mode, format, ...stamp() });
-    sent.set(message, signed);
+      (replay && lastRequests.get(message)) ??
+      signMessage(message, { account: signer, mode, format, ...stamp() });
+    lastRequests.set(message, signed);
     const { query, body } = signed;
     const isXml = format === 'xml' || signer.product === 'wecom';
     const contentType = isXml ? 'text/xml' : 'application/json';
-    ledger.count('callbackAttempts');
-    for (const mediaId of message.mediaIds) ledger.sent(message.account, mediaId);
+    requestLog.count('callbackAttempts');
+    for (const mediaId of message.mediaIds) requestLog.callbackSent(message.account, mediaId);
     try {
-      const answer = await knock(urlWith(query), { body, contentType }, timeoutMs, signal);
-      const content = answer.status === 200 && (answer.body === 'success' || answer.body === '');
-      return { status: answer.status, content };
+      const response = await sendRequest(urlWith(query), { body, contentType }, timeoutMs, signal);
+      const accepted = response.status === 200 && (response.body === 'success' || response.body === '');
+      return { status: response.status, accepted };
     } catch (error) {
       signal.throwIfAborted();
-      log.debug({ err: error }, 'the simulated callback had no answer');
-      return { status: 0, content: false };
+      log.debug({ err: error }, 'simulator: callback got no response');
+      return { status: 0, accepted: false };
     }
   }
 
-  async function deliver(step: Step, signal: AbortSignal): Promise<Delivery> {
+  async function deliver(step: DeliveryStep, signal: AbortSignal): Promise<Delivery> {
     const statuses: number[] = [];
-    ledger.count('callbacksSent');
+    requestLog.count('callbacksSent');
     for (let attempts = 1; attempts <= ATTEMPTS; attempts++) {
-      const { status, content } = await attempt(step, signal);
+      const { status, accepted } = await attempt(step, signal);
       statuses.push(status);
-      if (content) {
-        ledger.count('callbacksAnswered');
+      if (accepted) {
+        requestLog.count('callbacksAccepted');
         return { accepted: true, statuses };
       }
       if (attempts < ATTEMPTS) await clock.sleep(pauseMs, signal);
     }
-    ledger.count('callbacksLost');
+    requestLog.count('callbacksLost');
     log.warn(
       { statuses, msgType: step.message.fields.MsgType },
-      'a simulated callback was lost: three attempts failed',
+      'simulator: callback lost, three attempts failed',
     );
     return { accepted: false, statuses };
   }
@@ -129,19 +134,19 @@ export function createCallbacks(options: CallbacksOptions): Callbacks {
       const second = await deliver({ message }, signal);
       return { accepted: second.accepted, statuses: [...first.statuses, ...second.statuses] };
     },
-    sendAll: async (messages, how, signal, seed = 1) => {
-      const row: DeliveryRow = DELIVERIES[how];
+    sendAll: async (messages, pattern, signal, seed = 1) => {
+      const { plan }: DeliveryPattern = DELIVERY_PATTERNS[pattern];
       const deliveries: Delivery[] = [];
-      for (const together of row.plan(messages, createRandom(seed)))
-        deliveries.push(...(await Promise.all(together.map((step) => deliver(step, signal)))));
+      for (const concurrent of plan(messages, createRandom(seed)))
+        deliveries.push(...(await Promise.all(concurrent.map((step) => deliver(step, signal)))));
       return deliveries;
     },
     sendHandshake: async (signal) => {
       const text = randomBytes(8).readBigUInt64BE().toString();
       try {
         const query = signHandshake(signer, text, stamp());
-        const answer = await knock(urlWith(query), {}, timeoutMs, signal);
-        return answer.status === 200 && answer.body === text;
+        const response = await sendRequest(urlWith(query), {}, timeoutMs, signal);
+        return response.status === 200 && response.body === text;
       } catch {
         signal.throwIfAborted();
         return false;

@@ -1,51 +1,51 @@
-/** In which order and how often callbacks arrive, as a table: WeChat promises neither order nor once. */
+/** The table of orders and repetitions in which callbacks arrive: WeChat promises neither order nor single delivery. */
 import type { Message } from './messages.ts';
 
-export interface Step {
+export interface DeliveryStep {
   readonly message: Message;
-  /** The very bytes of the time before, signature and all; otherwise signed anew. */
+  /** Sends the same bytes and signature as the last time; otherwise the message is signed anew. */
   readonly replay?: true;
 }
 
-export interface DeliveryRow {
-  readonly says: string;
-  /** What is sent at the same time stands in one list; the lists follow each other. `random` gives [0, 1). */
-  plan(messages: readonly Message[], random: () => number): readonly (readonly Step[])[];
+export interface DeliveryPattern {
+  readonly description: string;
+  /** Returns lists that follow each other; the steps of one list are concurrent. `random` returns [0, 1). */
+  plan(messages: readonly Message[], random: () => number): readonly (readonly DeliveryStep[])[];
 }
 
-const steps = (messages: readonly Message[]): Step[] => messages.map((message) => ({ message }));
-const oneByOne = (list: readonly Step[]) => list.map((step) => [step]);
+const steps = (messages: readonly Message[]): DeliveryStep[] => messages.map((message) => ({ message }));
+const sequential = (list: readonly DeliveryStep[]) => list.map((step) => [step]);
 
-function shuffled<Item>(items: readonly Item[], random: () => number): Item[] {
+function shuffle<Item>(items: readonly Item[], random: () => number): Item[] {
   const left = [...items];
   return items.map(() => left.splice(Math.floor(random() * left.length), 1)[0]!);
 }
 
-export const DELIVERIES = {
-  inOrder: { says: 'once, one after the other', plan: (messages) => oneByOne(steps(messages)) },
+export const DELIVERY_PATTERNS = {
+  inOrder: { description: 'once, one after the other', plan: (messages) => sequential(steps(messages)) },
   redelivered: {
-    says: 'each again as soon as it was answered, signed anew',
-    plan: (messages) => oneByOne(steps(messages.flatMap((message) => [message, message]))),
+    description: 'each again after its response, signed anew',
+    plan: (messages) => sequential(steps(messages.flatMap((message) => [message, message]))),
   },
   redeliveredLate: {
-    says: 'all of them, then all of them again',
-    plan: (messages) => oneByOne(steps([...messages, ...messages])),
+    description: 'all of them, then all of them again',
+    plan: (messages) => sequential(steps([...messages, ...messages])),
   },
   duplicated: {
-    says: 'each twice at the same moment',
+    description: 'each twice at the same time',
     plan: (messages) => messages.map((message) => steps([message, message])),
   },
   replayed: {
-    says: 'each again with the very bytes and signature of the first time',
+    description: 'each again with the same bytes and signature',
     plan: (messages) => messages.flatMap((message) => [[{ message }], [{ message, replay: true as const }]]),
   },
-  reversed: { says: 'the last first', plan: (messages) => oneByOne(steps(messages.toReversed())) },
+  reversed: { description: 'the last first', plan: (messages) => sequential(steps(messages.toReversed())) },
   shuffled: {
-    says: 'in an order that means nothing',
-    plan: (messages, random) => oneByOne(steps(shuffled(messages, random))),
+    description: 'in a random order',
+    plan: (messages, random) => sequential(steps(shuffle(messages, random))),
   },
-  atOnce: { says: 'all at the same moment', plan: (messages) => [steps(messages)] },
-} as const satisfies Record<string, DeliveryRow>;
+  atOnce: { description: 'all at the same time', plan: (messages) => [steps(messages)] },
+} as const satisfies Record<string, DeliveryPattern>;
 
-export type DeliveryName = keyof typeof DELIVERIES;
-export const DELIVERY_NAMES = Object.keys(DELIVERIES) as readonly DeliveryName[];
+export type DeliveryPatternName = keyof typeof DELIVERY_PATTERNS;
+export const DELIVERY_PATTERN_NAMES = Object.keys(DELIVERY_PATTERNS) as readonly DeliveryPatternName[];

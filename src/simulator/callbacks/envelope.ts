@@ -1,7 +1,7 @@
-/** Signing and encrypting callbacks as WeChat does (message push and encryption guide). */
+/** Signs and encrypts callbacks as WeChat does (message push and encryption guide). */
 import { createCipheriv, createHash, randomBytes } from 'node:crypto';
 
-/** sha1 over the parts, sorted by their bytes and joined: `signature`, and with the ciphertext `msg_signature`. */
+/** Returns sha1 over the parts, sorted by their bytes and joined: `signature`, or with the ciphertext `msg_signature`. */
 export function signatureOf(...parts: readonly string[]): string {
   const sorted = parts.map((part) => Buffer.from(part)).sort(Buffer.compare);
   return createHash('sha1').update(Buffer.concat(sorted)).digest('hex');

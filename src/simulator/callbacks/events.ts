@@ -1,8 +1,8 @@
-/** Events as they come beside the messages: none of them holds a media, some look as if. */
+/** The fields of events. None has a media id; some look as if they had one. */
 import { createHash } from 'node:crypto';
 import type { Fields } from './message-text.ts';
 
-/** Announces photos by their digests; the photos follow as messages of their own. */
+/** Announces photos by their digests; each photo follows as a message of its own. */
 const photos = (seed: number): Fields => ({
   EventKey: 'photo',
   SendPicsInfo: {
@@ -11,7 +11,7 @@ const photos = (seed: number): Fields => ({
   },
 });
 
-/** Event → what stands after it. Any other name is sent with an empty EventKey. */
+/** The fields after `Event`, by its name. An event of another name has an empty EventKey. */
 export const EVENTS: Readonly<Record<string, (seed: number) => Fields>> = {
   SCAN: (seed) => ({ EventKey: String(seed), Ticket: 'gQH47joAAAAAAAAAASxodHRwOi8vd2VpeGluLnFxLmNvbS9xL2' }),
   LOCATION: () => ({ Latitude: '23.137466', Longitude: '113.352425', Precision: '119.385040' }),

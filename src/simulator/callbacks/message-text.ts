@@ -1,4 +1,4 @@
-/** The fields of a message, written as WeChat writes them: XML or JSON. */
+/** Writes the fields of a message as WeChat does, in XML or JSON. */
 
 /** Numbers are written bare: CreateTime, and MsgId, which has 64 bits and is therefore a bigint. */
 export type FieldValue = string | number | bigint | Fields | readonly Fields[];
@@ -21,7 +21,7 @@ const xmlFields = (fields: Fields, between = ''): string =>
 
 export const toXml = (fields: Fields): string => `<xml>\n${xmlFields(fields, '\n')}\n</xml>`;
 
-/** By hand, because JSON.stringify refuses a bigint. */
+/** JSON.stringify throws for a bigint. */
 export function toJson(value: FieldValue): string {
   if (typeof value !== 'object') return typeof value === 'string' ? JSON.stringify(value) : String(value);
   if (isList(value)) return `[${value.map(toJson).join(',')}]`;

@@ -1,19 +1,27 @@
-/** Messages as WeChat writes them into callbacks: the fields of each type, in XML or JSON. */
+/** Composes messages as WeChat writes them into callbacks: the fields of each type. */
 import { createHash } from 'node:crypto';
-import type { Behaviour, SimulatedKind } from '../media/media-id.ts';
-import type { Simulator } from '../server.ts';
+import type { SimulatedAccount } from '../accounts/access-tokens.ts';
+import type { MediaRecipe, ResponseFault, SimulatedKind } from '../media/media-id.ts';
 import { eventFields } from './events.ts';
 import type { Fields } from './message-text.ts';
 
 export interface Message {
   readonly account: string;
-  /** In the order WeChat writes them; ToUserName first. */
+  /** In WeChat's order: ToUserName first. */
   readonly fields: Fields;
-  /** The media ids it names. */
+  /** The media ids in its fields. */
   readonly mediaIds: readonly string[];
 }
 
-/** `unheardOf` is a MsgType that nobody has documented yet. */
+/** The part of the simulator that messages are composed with. */
+export interface MessageSource {
+  now(): Date;
+  accountOf(account: string): SimulatedAccount;
+  mint(account: string, recipe: Omit<MediaRecipe, 'appId'>): string;
+  picUrl(mediaId: string): string;
+}
+
+/** `undocumented` is a MsgType that WeChat's documentation does not have. */
 export const MESSAGE_KINDS = [
   'image',
   'voice',
@@ -25,102 +33,99 @@ export const MESSAGE_KINDS = [
   'location',
   'link',
   'miniprogrampage',
-  'unheardOf',
+  'undocumented',
 ] as const;
 export type MessageKind = (typeof MESSAGE_KINDS)[number];
 
-export interface MessageWish {
+export interface MessageSpec {
   /** The account's identity. */
   readonly account: string;
   readonly kind: MessageKind;
-  /** Another seed is another file and another MsgId. */
+  /** Decides the file and the MsgId. */
   readonly seed: number;
-  /** Default now. Cut to whole seconds, because CreateTime is; the media are born at that second. */
+  /** Default now. Cut to whole seconds, because CreateTime is; the files are created at that second. */
   readonly sentAt?: Date;
   readonly openId?: string;
   readonly msgId?: bigint;
   readonly sizeBytes?: number;
-  /** Default what the kind says; `silkVoice` for a voice, for instance. */
+  /** Default: the kind of the message. A voice may be a `silkVoice`, for example. */
   readonly fileKind?: SimulatedKind;
-  /** Of the message's main media; thumbs and 16 kHz voices are always good. */
-  readonly behaviour?: Behaviour;
-  /** Default true: images have a PicUrl, a second source of the same picture. */
+  /** Applies to the message's main file; thumbs and 16 kHz voices have no faults. */
+  readonly fault?: ResponseFault;
+  /** Default true: images have a PicUrl. */
   readonly withPicUrl?: boolean;
-  /** Default true: videos name their thumb. */
+  /** Default true: videos have a thumb. */
   readonly withThumb?: boolean;
-  /** Default false: voices also name their 16 kHz twin. */
+  /** Default false: voices also have a version of 16 kHz. */
   readonly with16k?: boolean;
-  /** Default false: sent from an article, so MsgDataId and Idx stand at the end. */
+  /** Default false. Messages sent from an article end with MsgDataId and Idx. */
   readonly fromArticle?: boolean;
-  /** The text of a text; the name of an event (events.ts knows more than `subscribe`). */
+  /** The text of a text message, or the name of an event (events.ts); default `subscribe`. */
   readonly text?: string;
-  /** Instead of a minted id: an id WeChat does not know, for instance. */
+  /** In place of a minted id, for example an id that WeChat does not know. */
   readonly mediaId?: string;
 }
 
 const hexOf = (text: string): string => createHash('sha256').update(text).digest('hex');
 
-/** The account's original id, `gh_` and twelve digits. */
+/** The account's original id: `gh_` and twelve digits. */
 const originalIdOf = (account: string): string => `gh_${hexOf(account).slice(0, 12)}`;
 
-/** 28 characters beginning with o, as real ones; the nickname stays readable. */
+/** Returns an openid of 28 characters that begins with o, as real ones do; the nickname stays readable. */
 export function openIdOf(nickname: string): string {
   return `o${nickname}_${Buffer.from(hexOf(nickname), 'hex').toString('base64url')}`.slice(0, 28);
 }
 
-/** 17 digits, beyond what a double can hold. */
-function msgIdOf(wish: MessageWish, seconds: number): bigint {
-  const spread = BigInt(`0x${hexOf(`${wish.account} ${wish.kind} ${wish.seed} ${seconds}`).slice(0, 12)}`);
-  return 22_800_000_000_000_000n + spread;
+/** 17 digits, which a double cannot hold. */
+function msgIdOf(spec: MessageSpec, seconds: number): bigint {
+  const offset = BigInt(`0x${hexOf(`${spec.account} ${spec.kind} ${spec.seed} ${seconds}`).slice(0, 12)}`);
+  return 22_800_000_000_000_000n + offset;
 }
 
-/** The part of `corpId-agentId` after the corp. */
+/** Returns the agent id of `corpId-agentId`. */
 export const agentIdOf = ({ account, appId }: { account: string; appId: string }): number =>
   Number(account.slice(appId.length + 1)) || 0;
 
-/** A message of that kind with ids minted for it. */
-export function composeMessage(
-  simulator: Pick<Simulator, 'mint' | 'picUrl' | 'now' | 'accountOf'>,
-  wish: MessageWish,
-): Message {
-  const { account, kind, seed } = wish;
-  const seconds = Math.floor((wish.sentAt ?? simulator.now()).getTime() / 1000);
+/** Composes a message and mints its media ids. */
+export function composeMessage(simulator: MessageSource, spec: MessageSpec): Message {
+  const { account, kind, seed } = spec;
+  const seconds = Math.floor((spec.sentAt ?? simulator.now()).getTime() / 1000);
   const createdAt = new Date(seconds * 1000);
-  const mint = (of: SimulatedKind, main = false) =>
+  const mint = (fileKind: SimulatedKind, isMain = false) =>
     simulator.mint(account, {
-      kind: (main && wish.fileKind) || of,
+      kind: (isMain && spec.fileKind) || fileKind,
       seed,
       createdAt,
-      ...(main && wish.sizeBytes !== undefined && { sizeBytes: wish.sizeBytes }),
-      ...(main && wish.behaviour && { behaviour: wish.behaviour }),
+      ...(isMain && spec.sizeBytes !== undefined && { sizeBytes: spec.sizeBytes }),
+      ...(isMain && spec.fault && { fault: spec.fault }),
     });
   const mediaIds: string[] = [];
-  const named = (mediaId: string) => {
+  const add = (mediaId: string) => {
     mediaIds.push(mediaId);
     return mediaId;
   };
 
-  function particulars(): Fields {
+  function fieldsOfKind(): Fields {
     switch (kind) {
       case 'image': {
-        const MediaId = named(wish.mediaId ?? mint('image', true));
-        return { ...(wish.withPicUrl !== false && { PicUrl: simulator.picUrl(MediaId) }), MediaId };
+        const MediaId = add(spec.mediaId ?? mint('image', true));
+        return { ...(spec.withPicUrl !== false && { PicUrl: simulator.picUrl(MediaId) }), MediaId };
       }
       case 'voice':
         return {
-          MediaId: named(wish.mediaId ?? mint('voice', true)),
+          MediaId: add(spec.mediaId ?? mint('voice', true)),
           Format: 'amr',
           Recognition: '',
-          ...(wish.with16k && { MediaId16K: named(mint('voice16k')) }),
+          ...(spec.with16k && { MediaId16K: add(mint('voice16k')) }),
         };
       case 'video':
       case 'shortvideo':
         return {
-          MediaId: named(wish.mediaId ?? mint(kind, true)),
-          ...(wish.withThumb !== false && { ThumbMediaId: named(mint('thumb')) }),
+          MediaId: add(spec.mediaId ?? mint(kind, true)),
+          ...(spec.withThumb !== false && { ThumbMediaId: add(mint('thumb')) }),
         };
       case 'text':
-        return { Content: wish.text ?? '你好 👋 <hello> & ]]> bye' };
+        return { Content: spec.text ?? '你好 👋 <hello> & ]]> bye' };
       case 'file':
         return {
           Title: 'report.pdf',
@@ -130,7 +135,7 @@ export function composeMessage(
           FileTotalLen: 48_213,
         };
       case 'event':
-        return eventFields(wish.text ?? 'subscribe', seed);
+        return eventFields(spec.text ?? 'subscribe', seed);
       case 'location':
         return { Location_X: '23.134521', Location_Y: '113.358803', Scale: 20, Label: '广州市海珠区' };
       case 'link':
@@ -141,24 +146,24 @@ export function composeMessage(
           AppId: account,
           PagePath: 'pages/index/index',
           ThumbUrl: simulator.picUrl(mint('image')),
-          ThumbMediaId: named(mint('thumb')),
+          ThumbMediaId: add(mint('thumb')),
         };
-      case 'unheardOf':
+      case 'undocumented':
         return { Hologram: 'x', MediaKey: hexOf(`hologram ${seed}`) };
     }
   }
 
   const { product, appId } = simulator.accountOf(account);
   const fields = {
-    // WeCom names the corp, and the member by an id that people choose.
+    // At WeCom these are the corp id, and a member id that people choose.
     ToUserName: product === 'wecom' ? appId : originalIdOf(account),
-    FromUserName: wish.openId ?? (product === 'wecom' ? 'XiaoMing' : openIdOf('XiaoMing')),
+    FromUserName: spec.openId ?? (product === 'wecom' ? 'XiaoMing' : openIdOf('XiaoMing')),
     CreateTime: seconds,
-    MsgType: kind === 'unheardOf' ? 'hologram' : kind,
-    ...particulars(),
+    MsgType: kind === 'undocumented' ? 'hologram' : kind,
+    ...fieldsOfKind(),
     // Events have no MsgId.
-    ...(kind !== 'event' && { MsgId: wish.msgId ?? msgIdOf(wish, seconds) }),
-    ...(wish.fromArticle && { MsgDataId: hexOf(`article ${seed}`).slice(0, 16), Idx: 1 }),
+    ...(kind !== 'event' && { MsgId: spec.msgId ?? msgIdOf(spec, seconds) }),
+    ...(spec.fromArticle && { MsgDataId: hexOf(`article ${seed}`).slice(0, 16), Idx: 1 }),
     ...(product === 'wecom' && { AgentID: agentIdOf({ account, appId }) }),
   };
   return { account, fields, mediaIds };

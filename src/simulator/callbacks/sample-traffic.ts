@@ -1,16 +1,22 @@
-/** The endless, gentle stream of messages that `npm start` shows where no real account is configured. */
+/** The slow, endless stream of messages that `npm start` sends where no real account is configured. */
 import type { Clock } from '../../runtime/clock.ts';
 import type { Log } from '../../runtime/log.ts';
 import { createRandom } from '../../runtime/seeded-random.ts';
 import type { SimulatedAccount } from '../accounts/access-tokens.ts';
-import type { Simulator } from '../server.ts';
+import type { RequestLog } from '../http/request-log.ts';
 import { type Callbacks, createCallbacks } from './callbacks.ts';
-import { composeMessage, type MessageKind, type MessageWish, openIdOf } from './messages.ts';
+import {
+  composeMessage,
+  type MessageKind,
+  type MessageSource,
+  type MessageSpec,
+  openIdOf,
+} from './messages.ts';
 
-const CAST = ['XiaoMing', 'LiLei', 'HanMeimei', 'AhQiang', 'LaoWang', 'Xiaofang', 'Tiantian'].map(openIdOf);
+const USERS = ['XiaoMing', 'LiLei', 'HanMeimei', 'AhQiang', 'LaoWang', 'Xiaofang', 'Tiantian'].map(openIdOf);
 
-/** Shares of all messages, added up. Videos are few: each takes ten times the room of a picture. */
-const MIX: readonly (readonly [MessageKind, number])[] = [
+/** Cumulative shares of all messages. Videos are few, because each needs ten times the space of a picture. */
+const KINDS: readonly (readonly [MessageKind, number])[] = [
   ['image', 0.52],
   ['voice', 0.72],
   ['video', 0.79],
@@ -19,70 +25,72 @@ const MIX: readonly (readonly [MessageKind, number])[] = [
   ['event', 1],
 ];
 const REDELIVERED_SHARE = 0.08;
-const TROUBLED_SHARE = 0.06;
+const FAULTY_SHARE = 0.06;
+const VIDEO_URL_SHARE = 0.5;
+const WITH_16K_SHARE = 0.3;
 
-const LIVELY_MESSAGES = 40;
-const LIVELY_PAUSE_MS = 3_000;
-const CALM_PAUSE_MS = 30_000;
+const FAST_MESSAGES = 40;
+const FAST_PAUSE_MS = 3_000;
+const SLOW_PAUSE_MS = 30_000;
 
-/** Lively while somebody may be watching, then calm: a day of it then fills about 200 MB of disk. */
+/** Fast for the first two minutes, when people watch, then slow: a day then needs about 200 MB of disk. */
 export function pauseBefore(count: number): number {
-  return count < LIVELY_MESSAGES ? LIVELY_PAUSE_MS : CALM_PAUSE_MS;
+  return count < FAST_MESSAGES ? FAST_PAUSE_MS : SLOW_PAUSE_MS;
 }
 
-/** What the next message is; `random` gives numbers in [0, 1). */
-export function decideMessage(account: string, random: () => number): { wish: MessageWish; twice: boolean } {
-  const ticket = random();
-  const [kind] = MIX.find(([, share]) => ticket < share)!;
+/** Returns the next message; `random` returns [0, 1). */
+export function randomMessage(account: string, random: () => number): { spec: MessageSpec; twice: boolean } {
+  const share = random();
+  const [kind] = KINDS.find(([, upTo]) => share < upTo)!;
   const seed = Math.floor(random() * 2 ** 32);
-  const openId = CAST[Math.floor(random() * CAST.length)]!;
+  const openId = USERS[Math.floor(random() * USERS.length)]!;
   const twice = random() < REDELIVERED_SHARE;
-  const trouble = random();
+  const faulty = random();
   return {
-    wish: {
+    spec: {
       account,
       kind,
       seed,
       openId,
-      with16k: random() < 0.3,
-      ...(kind === 'video' && random() < 0.5
-        ? { behaviour: { name: 'videoUrl' } as const }
-        : trouble < TROUBLED_SHARE && {
-            behaviour: { name: trouble < TROUBLED_SHARE / 2 ? 'shortBody' : 'systemBusy', times: 1 } as const,
+      with16k: random() < WITH_16K_SHARE,
+      ...(kind === 'video' && random() < VIDEO_URL_SHARE
+        ? { fault: { name: 'videoUrl' } as const }
+        : faulty < FAULTY_SHARE && {
+            fault: { name: faulty < FAULTY_SHARE / 2 ? 'shortBody' : 'systemBusy', times: 1 } as const,
           }),
     },
     twice,
   };
 }
 
-export interface SenderOptions {
-  readonly simulator: Simulator;
+export interface SampleTrafficOptions {
+  readonly simulator: MessageSource & { readonly requestLog: RequestLog };
   readonly account: SimulatedAccount;
-  /** …/wechat/{account} of the service under show. */
+  /** …/wechat/{account} of the service. */
   readonly callbackUrl: string;
   readonly clock: Clock;
   readonly log: Log;
   /** Default: the time of the start, so that every run shows other pictures. */
   readonly seed?: number;
-  /** Milliseconds before the message of that number; default {@link pauseBefore}. */
+  /** Returns the milliseconds before the message of that number; default {@link pauseBefore}. */
   readonly pauseBefore?: (count: number) => number;
-  /** Default: as createCallbacks makes them. */
+  /** Default: those of createCallbacks. */
   readonly callbacks?: Pick<Callbacks, 'send'>;
 }
 
-/** Sends until the signal is aborted, then resolves. A service that is away loses messages, as with WeChat. */
-export async function keepSending(options: SenderOptions, signal: AbortSignal): Promise<void> {
+/** Sends until the signal aborts, then resolves. Messages are lost while the service is down, as with WeChat. */
+export async function sendSampleTraffic(options: SampleTrafficOptions, signal: AbortSignal): Promise<void> {
   const { simulator, account, clock, log } = options;
+  const { requestLog } = simulator;
   const callbacks =
-    options.callbacks ??
-    createCallbacks({ account, url: options.callbackUrl, clock, log, ledger: simulator.ledger });
+    options.callbacks ?? createCallbacks({ account, url: options.callbackUrl, clock, log, requestLog });
   const random = createRandom(options.seed ?? clock.now().getTime());
   const pause = options.pauseBefore ?? pauseBefore;
   try {
     for (let count = 0; ; count++) {
       await clock.sleep(pause(count), signal);
-      const { wish, twice } = decideMessage(account.account, random);
-      await callbacks.send(composeMessage(simulator, wish), signal, { twice });
+      const { spec, twice } = randomMessage(account.account, random);
+      await callbacks.send(composeMessage(simulator, spec), signal, { twice });
     }
   } catch (error) {
     if (!signal.aborted) throw error;

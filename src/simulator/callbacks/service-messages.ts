@@ -1,11 +1,11 @@
-/** Callbacks that are no message of a user: WeCom customer service's, and the ticket of a third-party platform. */
-import type { ServiceMessage } from '../api/customer-service.ts';
+/** Callbacks that are not a user's message: those of WeCom customer service, and the ticket of a third-party platform. */
+import type { Components } from '../api/components.ts';
+import type { CustomerService, ServiceMessage } from '../api/customer-service.ts';
 import type { Members } from '../http/requests.ts';
-import type { Behaviour, SimulatedKind } from '../media/media-id.ts';
-import type { Simulator } from '../server.ts';
-import type { Message } from './messages.ts';
+import type { ResponseFault, SimulatedKind } from '../media/media-id.ts';
+import type { Message, MessageSource } from './messages.ts';
 
-/** What a customer can send; `html` and `json` are files that look like an answer of WeCom. */
+/** What a customer can send; `html` and `json` are files that look like a response of WeCom. */
 export const SERVICE_KINDS = [
   'image',
   'voice',
@@ -20,7 +20,7 @@ export const SERVICE_KINDS = [
 ] as const;
 export type ServiceKind = (typeof SERVICE_KINDS)[number];
 
-export interface ServiceWish {
+export interface ServiceMessageSpec {
   /** The account's identity, corpId-agentId. */
   readonly account: string;
   readonly openKfId: string;
@@ -28,7 +28,7 @@ export interface ServiceWish {
   readonly seed: number;
   readonly customerId?: string;
   readonly sizeBytes?: number;
-  readonly behaviour?: Behaviour;
+  readonly fault?: ResponseFault;
   readonly mediaId?: string;
 }
 
@@ -41,30 +41,31 @@ const MEDIA: Readonly<Partial<Record<ServiceKind, { msgtype: string; kind: Simul
   json: { msgtype: 'file', kind: 'jsonFile' },
 };
 
-/** Puts a message where sync_msg finds it, and composes the callback that says so. */
+/** Adds a message to what sync_msg lists, and composes the callback that announces it. */
 export function composeServiceMessage(
-  simulator: Pick<Simulator, 'mint' | 'now' | 'accountOf' | 'customerService'>,
-  wish: ServiceWish,
+  simulator: Pick<MessageSource, 'mint' | 'now' | 'accountOf'> & {
+    readonly customerService: Pick<CustomerService, 'receive'>;
+  },
+  spec: ServiceMessageSpec,
 ): Message {
-  const { account, openKfId, kind, seed } = wish;
+  const { account, openKfId, kind, seed } = spec;
   const { appId: corpId } = simulator.accountOf(account);
   const media = MEDIA[kind];
   const seconds = Math.floor(simulator.now().getTime() / 1000);
   const mediaIds: string[] = [];
-  const mint = (of: SimulatedKind, its = seed): string => {
-    const made = simulator.mint(account, {
-      kind: of,
-      seed: its,
+  const mint = (fileKind: SimulatedKind, fileSeed = seed): string => {
+    const minted = simulator.mint(account, {
+      kind: fileKind,
+      seed: fileSeed,
       createdAt: new Date(seconds * 1000),
-      ...(wish.sizeBytes !== undefined && { sizeBytes: wish.sizeBytes }),
-      ...(wish.behaviour && { behaviour: wish.behaviour }),
+      ...(spec.sizeBytes !== undefined && { sizeBytes: spec.sizeBytes }),
+      ...(spec.fault && { fault: spec.fault }),
     });
-    const mediaId = mediaIds.length === 0 ? (wish.mediaId ?? made) : made;
+    const mediaId = mediaIds.length === 0 ? (spec.mediaId ?? minted) : minted;
     mediaIds.push(mediaId);
     return mediaId;
   };
-  /** A forwarded record: a text, a picture, and a record inside it with a file and a mini program. */
-  const line = (msgtype: string, content: object) => ({
+  const item = (msgtype: string, content: object) => ({
     sender_name: '张三',
     send_time: seconds - 60,
     msgtype,
@@ -73,22 +74,23 @@ export function composeServiceMessage(
   const contents: Readonly<Record<string, () => Members>> = {
     text: () => ({ content: '你好 👋' }),
     miniprogram: () => ({ title: '小程序', appid: 'wx1', pagepath: 'p', thumb_media_id: mint('thumb') }),
+    // A forwarded record: a text, a picture, and inside it another record with a file and a mini program.
     merged: () => ({
       title: '群聊的聊天记录',
       item: [
-        line('text', { content: '你好' }),
-        line('image', { media_id: mint('image') }),
-        line('merged_msg', {
+        item('text', { content: '你好' }),
+        item('image', { media_id: mint('image') }),
+        item('merged_msg', {
           title: '聊天记录',
           item: [
-            line('file', { media_id: mint('file', seed + 1) }),
-            line('miniprogram', { title: '小程序', thumb_media_id: mint('thumb', seed + 2) }),
+            item('file', { media_id: mint('file', seed + 1) }),
+            item('miniprogram', { title: '小程序', thumb_media_id: mint('thumb', seed + 2) }),
           ],
         }),
       ],
     }),
   };
-  const external_userid = wish.customerId ?? 'wmSimulatedCustomer0000000000001';
+  const external_userid = spec.customerId ?? 'wmSimulatedCustomer0000000000001';
   const message: ServiceMessage =
     kind === 'event'
       ? {
@@ -114,9 +116,9 @@ export function composeServiceMessage(
   return { account, fields, mediaIds };
 }
 
-/** The ticket that WeChat pushes to a platform every ten minutes. Its account is the platform itself. */
+/** Composes the ticket that WeChat pushes to a platform every ten minutes. Its account is the platform itself. */
 export function composeTicket(
-  simulator: Pick<Simulator, 'now' | 'components'>,
+  simulator: Pick<MessageSource, 'now'> & { readonly components: Pick<Components, 'ticket'> },
   componentAppId: string,
 ): Message {
   const fields = {

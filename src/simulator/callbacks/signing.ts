@@ -1,16 +1,16 @@
-/** From a message to the request that carries it: the query, the body, and what is signed and encrypted in them. */
+/** Turns a message into the query and body of a callback request, signed and encrypted. */
 import type { SimulatedAccount } from '../accounts/access-tokens.ts';
 import { encryptMessage, signatureOf } from './envelope.ts';
 import { type Fields, toJson, toXml } from './message-text.ts';
 import { agentIdOf, type Message } from './messages.ts';
 
-/** Compatible bodies hold the plain fields and the encrypted copy. */
+/** Compatible bodies have the plain fields and the encrypted copy. */
 export const CALLBACK_MODES = ['plain', 'compatible', 'safe'] as const;
 export type CallbackMode = (typeof CALLBACK_MODES)[number];
 export const CALLBACK_FORMATS = ['xml', 'json'] as const;
 export type CallbackFormat = (typeof CALLBACK_FORMATS)[number];
 
-/** Whose token and key sign and seal: the account itself, or the third-party platform it authorised. */
+/** The owner of the token and key: the account itself, or the third-party platform that it authorised. */
 export type Signer = Pick<SimulatedAccount, 'appId' | 'token' | 'encodingAesKey'> &
   Partial<Pick<SimulatedAccount, 'account' | 'product'>>;
 
@@ -23,17 +23,17 @@ export interface Stamp {
   /** In seconds. */
   readonly timestamp: string;
   readonly nonce: string;
-  /** 16 bytes; given only by tests. */
+  /** 16 bytes; only tests set it. */
   readonly random?: Buffer;
 }
 
-function seal(text: string, signer: Signer, random?: Buffer): string {
+function encrypt(text: string, signer: Signer, random?: Buffer): string {
   const { encodingAesKey, appId } = signer;
   if (!encodingAesKey) throw new RangeError(`${signer.account ?? appId} has no EncodingAESKey`);
   return encryptMessage(text, { encodingAesKey, appId, ...(random && { random }) });
 }
 
-/** Query and body of one callback. WeCom knows no mode but safe, and signs with msg_signature alone. */
+/** Returns query and body of one callback. WeCom has only the safe mode, and signs only with msg_signature. */
 export function signMessage(
   message: Pick<Message, 'fields'>,
   options: Stamp & { account: Signer; mode: CallbackMode; format: CallbackFormat },
@@ -42,7 +42,7 @@ export function signMessage(
   const write = options.format === 'xml' ? toXml : toJson;
   const { fields } = message;
   if (account.product === 'wecom') {
-    const Encrypt = seal(toXml(fields), account, options.random);
+    const Encrypt = encrypt(toXml(fields), account, options.random);
     const outer = {
       ToUserName: account.appId,
       Encrypt,
@@ -61,8 +61,8 @@ export function signMessage(
     ...(typeof openId === 'string' && { openid: openId }),
   };
   if (mode === 'plain') return { query, body: write(fields) };
-  const Encrypt = seal(write(fields), account, options.random);
-  // What stands first stays in clear: ToUserName, or AppId in the events of a platform.
+  const Encrypt = encrypt(write(fields), account, options.random);
+  // The first field stays in clear: ToUserName, or AppId in the events of a platform.
   const outer: Fields = mode === 'safe' ? Object.fromEntries(Object.entries(fields).slice(0, 1)) : fields;
   return {
     query: {
@@ -74,7 +74,7 @@ export function signMessage(
   };
 }
 
-/** The query of the handshake, and the text that must come back. WeCom encrypts its echostr. */
+/** Returns the query of the handshake, whose echostr must come back as `text`. WeCom encrypts it. */
 export function signHandshake(
   account: Signer,
   text: string,
@@ -82,6 +82,6 @@ export function signHandshake(
 ): Readonly<Record<string, string>> {
   if (account.product !== 'wecom')
     return { signature: signatureOf(account.token, timestamp, nonce), timestamp, nonce, echostr: text };
-  const echostr = seal(text, account, random);
+  const echostr = encrypt(text, account, random);
   return { msg_signature: signatureOf(account.token, timestamp, nonce, echostr), timestamp, nonce, echostr };
 }

@@ -1,125 +1,128 @@
 /**
- * What may be wrong with an account as a whole, as a table. A behaviour spoils one answer; a trouble looks at the
- * account's requests, remembers, and refuses some of them. Several may be on at once, until they are healed.
+ * The table of account faults. A response fault changes one response; an account fault sees all requests of an account
+ * at some endpoints, counts them, and refuses some. Several may be active at once.
  */
 import { REFUSALS, type Refusal } from '../accounts/access-tokens.ts';
 import type { CountedApi } from '../accounts/quotas.ts';
-import type { Place } from './account-wide-faults.ts';
+import type { FaultEndpoint } from './account-wide-faults.ts';
 import { refusalOf, SYSTEM_BUSY } from './errcode-faults.ts';
 
-/** What is asked for. */
-export type TroubledPlace = Extract<Place, 'media' | 'token'>;
+export type AccountFaultEndpoint = Extract<FaultEndpoint, 'media' | 'token'>;
 
-/** Where a request stands when a trouble looks at it. */
-export interface Moment {
+/** One request, and how many others the fault has seen. All counts include this request. */
+export interface RequestState {
   readonly amount: number;
-  readonly at: TroubledPlace;
+  readonly endpoint: AccountFaultEndpoint;
   readonly product: 'official' | 'miniprogram' | 'wecom';
-  /** Requests that this trouble has seen, this one included. */
-  readonly seen: number;
-  /** Of these, in the last second; in this minute of the clock; unanswered at this moment. All with this one. */
+  /** Requests since the fault began. */
+  readonly count: number;
   readonly inSecond: number;
+  /** In this minute of the clock. */
   readonly inMinute: number;
-  readonly atOnce: number;
+  /** Requests without a response yet. */
+  readonly concurrent: number;
 }
 
-export interface TroubleRow {
-  readonly says: string;
+export interface AccountFaultSpec {
+  readonly description: string;
+  /** The meaning of the amount; absent: it has none. */
   readonly amount?: string;
-  /** Which requests it looks at. */
-  readonly at: readonly TroubledPlace[];
-  /** Undefined: the request goes on. */
-  refuse?(moment: Moment): Refusal | undefined;
-  /** Limits the day instead: the quota counters refuse. */
-  readonly limits?: CountedApi;
-  /** Another refresher is at work, every so many milliseconds; `steal` kills our tokens at once. */
-  readonly thief?: 'steal' | 'refresh';
+  /** Where it sees requests. */
+  readonly endpoints: readonly AccountFaultEndpoint[];
+  /** Returns undefined to let the request pass. */
+  refuse?(request: RequestState): Refusal | undefined;
+  /** The API whose daily quota the amount replaces; the quota counters then refuse. */
+  readonly limitedApi?: CountedApi;
+  /** A second refresher calls every `amount` milliseconds: `force` invalidates the service's tokens at once. */
+  readonly otherRefresher?: 'force' | 'classic';
 }
 
-export const TROUBLES = {
-  burst: {
-    says: '40001 with a good token beyond so many requests in one second',
-    amount: 'requests in a second that are let through',
-    at: ['media'],
+export const ACCOUNT_FAULTS = {
+  rateLimit: {
+    description: '40001 with a valid token above so many requests in one second',
+    amount: 'requests in a second that pass',
+    endpoints: ['media'],
     refuse: ({ inSecond, amount }) => (inSecond > amount ? REFUSALS.invalid : undefined),
   },
-  crowd: {
-    says: '40001 with a good token beyond so many requests at once (WeCom: 45033)',
-    amount: 'requests at once that are let through',
-    at: ['media'],
-    refuse: ({ atOnce, amount, product }) =>
-      atOnce > amount ? (product === 'wecom' ? refusalOf(45033) : REFUSALS.invalid) : undefined,
+  concurrencyLimit: {
+    description: '40001 with a valid token above so many concurrent requests (WeCom: 45033)',
+    amount: 'concurrent requests that pass',
+    endpoints: ['media'],
+    refuse: ({ concurrent, amount, product }) =>
+      concurrent > amount ? (product === 'wecom' ? refusalOf(45033) : REFUSALS.invalid) : undefined,
   },
-  storm: {
-    says: '-1 to a share of the requests, evenly spread',
+  busyPercent: {
+    description: '-1 to a share of the requests, evenly spread',
     amount: 'per cent',
-    at: ['media'],
-    refuse: ({ seen, amount }) =>
-      Math.floor((seen * amount) / 100) > Math.floor(((seen - 1) * amount) / 100) ? SYSTEM_BUSY : undefined,
+    endpoints: ['media'],
+    refuse: ({ count, amount }) =>
+      Math.floor((count * amount) / 100) > Math.floor(((count - 1) * amount) / 100) ? SYSTEM_BUSY : undefined,
   },
   minuteQuota: {
-    says: '45011 beyond so many requests in a minute of the clock (WeCom: 45009)',
-    amount: 'requests in a minute that are let through',
-    at: ['media'],
+    description: '45011 above so many requests in a minute of the clock (WeCom: 45009)',
+    amount: 'requests in a minute that pass',
+    endpoints: ['media'],
     refuse: ({ inMinute, amount, product }) =>
       inMinute > amount ? refusalOf(product === 'wecom' ? 45009 : 45011) : undefined,
   },
   dayQuota: {
-    says: '45009 beyond so many downloads, until midnight in Beijing by the simulator’s clock',
+    description: '45009 above so many downloads, until midnight in Beijing by the simulator’s clock',
     amount: 'downloads a day',
-    at: [],
-    limits: '/cgi-bin/media/get',
+    endpoints: [],
+    limitedApi: '/cgi-bin/media/get',
   },
   tokenQuota: {
-    says: '45009 beyond so many calls of /cgi-bin/token, until midnight in Beijing',
+    description: '45009 above so many calls of /cgi-bin/token, until midnight in Beijing',
     amount: 'calls a day',
-    at: [],
-    limits: '/cgi-bin/token',
+    endpoints: [],
+    limitedApi: '/cgi-bin/token',
   },
-  ipRefused: {
-    says: '40164 to every call for a token, the address in its errmsg (WeCom: 60020, to downloads too)',
-    at: ['token', 'media'],
-    refuse: ({ product, at }) =>
-      product === 'wecom' ? refusalOf(60020) : at === 'token' ? refusalOf(40164) : undefined,
+  ipNotAllowed: {
+    description:
+      '40164 to every call for a token, the address in its errmsg (WeCom: 60020, to downloads too)',
+    endpoints: ['token', 'media'],
+    refuse: ({ product, endpoint }) =>
+      product === 'wecom' ? refusalOf(60020) : endpoint === 'token' ? refusalOf(40164) : undefined,
   },
   unauthorized: {
-    says: '48001 to every download',
-    at: ['media'],
+    description: '48001 to every download',
+    endpoints: ['media'],
     refuse: () => refusalOf(48001),
   },
   tokenErrcode: {
-    says: 'an errcode to every call for a token: 40243 (secret frozen), 40125, 89503, …',
+    description: 'an errcode to every call for a token: 40243 (secret frozen), 40125, 89503, …',
     amount: 'the errcode',
-    at: ['token'],
+    endpoints: ['token'],
     refuse: ({ amount }) => refusalOf(amount),
   },
   mediaErrcode: {
-    says: 'an errcode to every download, whatever the behaviour of the media',
+    description: 'an errcode to every download, before any response fault',
     amount: 'the errcode',
-    at: ['media'],
+    endpoints: ['media'],
     refuse: ({ amount }) => refusalOf(amount),
   },
-  tokenThief: {
-    says: 'somebody else refreshes by force again and again: every token before is dead at once',
-    amount: 'milliseconds between two thefts',
-    at: [],
-    thief: 'steal',
+  tokenConflict: {
+    description: 'a second refresher forces new tokens: each time, every earlier token is invalid at once',
+    amount: 'milliseconds between two refreshes',
+    endpoints: [],
+    otherRefresher: 'force',
   },
   classicRefresher: {
-    says: 'somebody else calls /cgi-bin/token again and again: the token before works five minutes more',
+    description:
+      'a second refresher calls /cgi-bin/token: each time, the earlier token works five minutes more',
     amount: 'milliseconds between two calls',
-    at: [],
-    thief: 'refresh',
+    endpoints: [],
+    otherRefresher: 'classic',
   },
-} as const satisfies Record<string, TroubleRow>;
+} as const satisfies Record<string, AccountFaultSpec>;
 
-export type TroubleName = keyof typeof TROUBLES;
-export const TROUBLE_NAMES = Object.keys(TROUBLES) as readonly TroubleName[];
+export type AccountFaultName = keyof typeof ACCOUNT_FAULTS;
+export const ACCOUNT_FAULT_NAMES = Object.keys(ACCOUNT_FAULTS) as readonly AccountFaultName[];
 
-export interface Trouble {
-  readonly name: TroubleName;
-  /** What the row says it means. A 32-bit integer. */
+export interface AccountFault {
+  readonly name: AccountFaultName;
+  /** Its meaning stands in the table. A 32-bit integer. */
   readonly amount?: number;
-  /** How many refusals before it heals by itself; absent or 0: none. */
+  /** The fault ends after so many refusals; absent or 0: never. */
   readonly times?: number;
 }

@@ -1,112 +1,120 @@
-/** The troubles that accounts are in, and what these remember of the requests. */
+/** The account faults that are active, and the counts of requests that they need. */
 import type { Clock } from '../../runtime/clock.ts';
 import type { Refusal } from '../accounts/access-tokens.ts';
 import {
-  type Moment,
-  TROUBLES,
-  type Trouble,
-  type TroubledPlace,
-  type TroubleName,
-  type TroubleRow,
+  ACCOUNT_FAULTS,
+  type AccountFault,
+  type AccountFaultEndpoint,
+  type AccountFaultName,
+  type AccountFaultSpec,
+  type RequestState,
 } from './account-fault-table.ts';
 
-interface Patient {
-  readonly trouble: Trouble;
-  readonly row: TroubleRow;
-  seen: number;
+interface ActiveFault {
+  readonly fault: AccountFault;
+  readonly spec: AccountFaultSpec;
+  count: number;
   refused: number;
-  atOnce: number;
+  concurrent: number;
   /** Times of the requests of the last second. */
   recent: number[];
   minute: { at: number; count: number };
-  stolenAt: number;
+  refreshedAt: number;
 }
 
-export interface Troubles {
-  begin(account: string, trouble: Trouble): void;
-  /** One trouble, or all. */
-  heal(account: string, name?: TroubleName): void;
-  list(account: string): readonly Trouble[];
-  /** One request begins; `leave` when it was answered. */
-  enter(
-    account: { account: string; product?: Moment['product'] },
-    at: TroubledPlace,
-  ): { refusal: Refusal | undefined; leave(): void };
-  /** Accounts whose tokens were stolen or refreshed by somebody else since the last look. */
-  thefts(): readonly { account: string; how: 'steal' | 'refresh' }[];
+type OtherRefresher = NonNullable<AccountFaultSpec['otherRefresher']>;
+
+export interface AccountFaults {
+  begin(account: string, fault: AccountFault): void;
+  /** Ends one fault, or all of them. */
+  end(account: string, name?: AccountFaultName): void;
+  list(account: string): readonly AccountFault[];
+  /** Counts a request; the caller calls `finish` once the response is sent. */
+  beginRequest(
+    account: { account: string; product?: RequestState['product'] },
+    endpoint: AccountFaultEndpoint,
+  ): { refusal: Refusal | undefined; finish(): void };
+  /** Returns the accounts whose second refresher is due since the last call. */
+  dueRefreshes(): readonly { account: string; how: OtherRefresher }[];
 }
 
-export function createTroubles(options: { clock: Pick<Clock, 'now'> }): Troubles {
-  const patients = new Map<string, Map<TroubleName, Patient>>();
-  const now = () => options.clock.now().getTime();
-  const troubling = (account: string) => [...(patients.get(account)?.values() ?? [])];
+export function createAccountFaults(options: { clock: Pick<Clock, 'now'> }): AccountFaults {
+  const active = new Map<string, Map<AccountFaultName, ActiveFault>>();
+  const nowMs = () => options.clock.now().getTime();
+  const activeOf = (account: string) => [...(active.get(account)?.values() ?? [])];
 
-  function momentOf(patient: Patient, product: Moment['product'], at: TroubledPlace): Moment {
-    const nowMs = now();
-    patient.seen++;
-    patient.recent = [...patient.recent.filter((past) => past > nowMs - 1000), nowMs];
-    const minute = Math.floor(nowMs / 60_000);
-    if (patient.minute.at !== minute) patient.minute = { at: minute, count: 0 };
-    patient.minute.count++;
+  function countRequest(
+    entry: ActiveFault,
+    product: RequestState['product'],
+    endpoint: AccountFaultEndpoint,
+  ): RequestState {
+    const atMs = nowMs();
+    entry.count++;
+    entry.recent = [...entry.recent.filter((past) => past > atMs - 1000), atMs];
+    const minute = Math.floor(atMs / 60_000);
+    if (entry.minute.at !== minute) entry.minute = { at: minute, count: 0 };
+    entry.minute.count++;
     return {
-      amount: patient.trouble.amount ?? 0,
-      at,
+      amount: entry.fault.amount ?? 0,
+      endpoint,
       product,
-      seen: patient.seen,
-      inSecond: patient.recent.length,
-      inMinute: patient.minute.count,
-      atOnce: patient.atOnce,
+      count: entry.count,
+      inSecond: entry.recent.length,
+      inMinute: entry.minute.count,
+      concurrent: entry.concurrent,
     };
   }
 
   return {
-    begin: (account, trouble) => {
-      const mine = patients.get(account) ?? new Map<TroubleName, Patient>();
-      patients.set(account, mine);
-      mine.set(trouble.name, {
-        trouble,
-        row: TROUBLES[trouble.name],
-        seen: 0,
+    begin: (account, fault) => {
+      const entries = active.get(account) ?? new Map<AccountFaultName, ActiveFault>();
+      active.set(account, entries);
+      entries.set(fault.name, {
+        fault,
+        spec: ACCOUNT_FAULTS[fault.name],
+        count: 0,
         refused: 0,
-        atOnce: 0,
+        concurrent: 0,
         recent: [],
         minute: { at: 0, count: 0 },
-        stolenAt: now(),
+        refreshedAt: nowMs(),
       });
     },
-    heal: (account, name) => {
-      if (name) patients.get(account)?.delete(name);
-      else patients.delete(account);
+    end: (account, name) => {
+      if (name) active.get(account)?.delete(name);
+      else active.delete(account);
     },
-    list: (account) => troubling(account).map(({ trouble }) => trouble),
-    enter: ({ account, product = 'official' }, at) => {
-      const looking = troubling(account).filter(({ row }) => row.at.includes(at));
-      for (const patient of looking) patient.atOnce++;
+    list: (account) => activeOf(account).map(({ fault }) => fault),
+    beginRequest: ({ account, product = 'official' }, endpoint) => {
+      const entries = activeOf(account).filter(({ spec }) => spec.endpoints.includes(endpoint));
+      for (const entry of entries) entry.concurrent++;
       let refusal: Refusal | undefined;
-      for (const patient of looking) {
-        const wanted = patient.row.refuse?.(momentOf(patient, product, at));
+      for (const entry of entries) {
+        // Every fault counts every request; the first refusal is sent.
+        const wanted = entry.spec.refuse?.(countRequest(entry, product, endpoint));
         if (!wanted || refusal) continue;
         refusal = wanted;
-        patient.refused++;
-        if (patient.refused === patient.trouble.times) patients.get(account)?.delete(patient.trouble.name);
+        entry.refused++;
+        if (entry.refused === entry.fault.times) active.get(account)?.delete(entry.fault.name);
       }
       return {
         refusal,
-        leave: () => {
-          for (const patient of looking) patient.atOnce--;
+        finish: () => {
+          for (const entry of entries) entry.concurrent--;
         },
       };
     },
-    thefts: () => {
-      const found: { account: string; how: 'steal' | 'refresh' }[] = [];
-      for (const [account, mine] of patients) {
-        for (const patient of mine.values()) {
-          if (!patient.row.thief || now() < patient.stolenAt + (patient.trouble.amount ?? 0)) continue;
-          patient.stolenAt = now();
-          found.push({ account, how: patient.row.thief });
+    dueRefreshes: () => {
+      const due: { account: string; how: OtherRefresher }[] = [];
+      for (const [account, entries] of active) {
+        for (const entry of entries.values()) {
+          const { otherRefresher } = entry.spec;
+          if (!otherRefresher || nowMs() < entry.refreshedAt + (entry.fault.amount ?? 0)) continue;
+          entry.refreshedAt = nowMs();
+          due.push({ account, how: otherRefresher });
         }
       }
-      return found;
+      return due;
     },
   };
 }

@@ -1,80 +1,84 @@
-/** Accounts that misbehave as a whole, for a while, at one place of the API. */
+/** Response faults that apply to every response to an account at one endpoint, until they are ended. */
 import type { ServerResponse } from 'node:http';
 import type { SimulatedAccount } from '../accounts/access-tokens.ts';
-import type { Ledger } from '../http/request-log.ts';
-import type { Behaviour, BehaviourName } from '../media/media-id.ts';
-import type { Exchange } from './fault-context.ts';
-import { BEHAVIOURS, behaviourNow } from './response-faults.ts';
+import type { RequestLog } from '../http/request-log.ts';
+import type { ResponseFault, ResponseFaultName } from '../media/media-id.ts';
+import type { FaultContext } from './fault-context.ts';
+import { activeFault, RESPONSE_FAULTS } from './response-faults.ts';
 
-/** Files; access tokens of every kind; kf/sync_msg. */
-export const PLACES = ['media', 'token', 'sync'] as const;
-export type Place = (typeof PLACES)[number];
+/** media/get; the calls for access tokens of every kind; kf/sync_msg. */
+export const FAULT_ENDPOINTS = ['media', 'token', 'sync'] as const;
+export type FaultEndpoint = (typeof FAULT_ENDPOINTS)[number];
 
-export interface Played {
-  readonly name: BehaviourName;
+export interface CurrentFault {
+  readonly name: ResponseFaultName;
   readonly amount: number;
 }
 
-export interface Spoiling {
-  /** From now on; undefined ends it. Throws RangeError for a row that looks at a file where there is none. */
-  begin(account: SimulatedAccount, behaviour: Behaviour | undefined, at: Place): void;
-  /** What the next answer plays, without playing it. */
-  peek(account: SimulatedAccount, at: Place): Played | undefined;
-  /** The same, and counts it. */
-  take(account: SimulatedAccount, at: Place): Played | undefined;
-  /** Plays it where there is one. True: it was the answer. */
-  spoil(account: SimulatedAccount, at: Exclude<Place, 'media'>, response: ServerResponse): Promise<boolean>;
+export interface AccountWideFaults {
+  /** Undefined ends it. Throws RangeError for a fault that needs a file at an endpoint without files. */
+  set(account: SimulatedAccount, fault: ResponseFault | undefined, endpoint: FaultEndpoint): void;
+  /** Returns the fault of the next response, and does not count it. */
+  peek(account: SimulatedAccount, endpoint: FaultEndpoint): CurrentFault | undefined;
+  /** Returns the fault of the next response, and counts it. */
+  use(account: SimulatedAccount, endpoint: FaultEndpoint): CurrentFault | undefined;
+  /** Responds with the fault where there is one; resolves with whether it did. */
+  respond(
+    account: SimulatedAccount,
+    endpoint: Exclude<FaultEndpoint, 'media'>,
+    response: ServerResponse,
+  ): Promise<boolean>;
 }
 
-export function createSpoiling(options: {
-  ledger: Pick<Ledger, 'errcode' | 'count'>;
-  elsewhereUrl(): string;
-}): Spoiling {
-  const spoiled = new Map<string, { behaviour: Behaviour; played: number }>();
-  const keyOf = (account: SimulatedAccount, at: Place) => `${at} ${account.account}`;
+export function createAccountWideFaults(options: {
+  requestLog: Pick<RequestLog, 'errcode' | 'count'>;
+  foreignUrl(): string;
+}): AccountWideFaults {
+  const active = new Map<string, { fault: ResponseFault; used: number }>();
+  const keyOf = (account: SimulatedAccount, endpoint: FaultEndpoint) => `${endpoint} ${account.account}`;
 
-  function peek(account: SimulatedAccount, at: Place): Played | undefined {
-    const playing = spoiled.get(keyOf(account, at));
-    if (!playing) return undefined;
-    const name = behaviourNow(playing.behaviour, playing.played + 1);
-    return name === 'none' ? undefined : { name, amount: playing.behaviour.amount ?? 0 };
+  function peek(account: SimulatedAccount, endpoint: FaultEndpoint): CurrentFault | undefined {
+    const entry = active.get(keyOf(account, endpoint));
+    if (!entry) return undefined;
+    const name = activeFault(entry.fault, entry.used + 1);
+    return name === 'none' ? undefined : { name, amount: entry.fault.amount ?? 0 };
   }
-  function take(account: SimulatedAccount, at: Place): Played | undefined {
-    const found = peek(account, at);
-    const playing = spoiled.get(keyOf(account, at));
-    if (found && playing) playing.played++;
-    return found;
+  function use(account: SimulatedAccount, endpoint: FaultEndpoint): CurrentFault | undefined {
+    const current = peek(account, endpoint);
+    const entry = active.get(keyOf(account, endpoint));
+    if (current && entry) entry.used++;
+    return current;
   }
 
   return {
-    begin: (account, behaviour, at) => {
-      if (!behaviour) spoiled.delete(keyOf(account, at));
-      else if (at !== 'media' && !BEHAVIOURS[behaviour.name].early)
-        throw new RangeError(`${behaviour.name} looks at a file: there is none at ${at}`);
-      else spoiled.set(keyOf(account, at), { behaviour, played: 0 });
+    set: (account, fault, endpoint) => {
+      if (!fault) active.delete(keyOf(account, endpoint));
+      else if (endpoint !== 'media' && !RESPONSE_FAULTS[fault.name].needsNoFile)
+        throw new RangeError(`${fault.name} needs a file, and ${endpoint} has none`);
+      else active.set(keyOf(account, endpoint), { fault, used: 0 });
     },
     peek,
-    take,
-    spoil: async (account, at, response) => {
-      const played = take(account, at);
-      if (!played) return false;
-      const gone = new AbortController();
-      response.once('close', () => gone.abort());
-      const exchange: Exchange = {
+    use,
+    respond: async (account, endpoint, response) => {
+      const current = use(account, endpoint);
+      if (!current) return false;
+      const disconnected = new AbortController();
+      response.once('close', () => disconnected.abort());
+      const context: FaultContext = {
         mediaId: '',
         get content(): never {
-          throw new Error('a row that looks at the file must not be early');
+          throw new Error('a fault that needs the file must not be marked needsNoFile');
         },
         response,
-        amount: played.amount,
-        tries: 1,
+        amount: current.amount,
+        attempt: 1,
         range: undefined,
-        ledger: options.ledger,
-        link: options.elsewhereUrl,
-        elsewhere: options.elsewhereUrl,
-        signal: gone.signal,
+        requestLog: options.requestLog,
+        videoLink: options.foreignUrl,
+        foreignLink: options.foreignUrl,
+        signal: disconnected.signal,
       };
-      await BEHAVIOURS[played.name].play(exchange);
+      await RESPONSE_FAULTS[current.name].respond(context);
       return true;
     },
   };

@@ -1,47 +1,62 @@
-/** Misbehaviour: bodies that are not what they should be, or never end, or end too soon. */
+/** Response faults: bodies that are wrong, never end, or end too early. */
 import { gzipSync } from 'node:zlib';
 import type { Outcome } from '../http/request-log.ts';
 import { fileHeaders, sendFile, sendText, writeBytes } from '../http/responses.ts';
-import { type Exchange, pause, type Row, serve, serveHalf } from './fault-context.ts';
+import {
+  type FaultContext,
+  type FaultSpec,
+  type HeaderChanges,
+  serve,
+  serveHalf,
+  sleep,
+} from './fault-context.ts';
 
 const PAGE = '<!DOCTYPE html><html><head><title>502 Bad Gateway</title></head><body>nginx</body></html>';
-const STALL_MOST_MS = 120_000;
-const LIE_BYTES = 1000;
+const STALL_MAX_MS = 120_000;
+const LENGTH_ERROR_BYTES = 1000;
 
-const page = (says: string, statusOf: (exchange: Exchange) => number, amount?: string): Row => ({
-  says,
+const page = (
+  description: string,
+  statusOf: (context: FaultContext) => number,
+  amount?: string,
+): FaultSpec => ({
+  description,
   ...(amount && { amount }),
-  early: true,
-  play: (exchange) => {
-    sendText(exchange.response, PAGE, 'text/html', statusOf(exchange));
-    return 'spoiled';
+  needsNoFile: true,
+  respond: (context) => {
+    sendText(context.response, PAGE, 'text/html', statusOf(context));
+    return 'faulty';
   },
 });
 
-/** Half of the file, then the row's own end. */
-const half = (says: string, end: (exchange: Exchange) => unknown, changed = {}): Row => ({
-  says,
-  play: async (exchange): Promise<Outcome> => {
-    await serveHalf(exchange, changed);
-    await end(exchange);
-    return 'spoiled';
+/** Half of the file, then `end`. */
+const half = (
+  description: string,
+  end: (context: FaultContext) => unknown,
+  changes: HeaderChanges = {},
+): FaultSpec => ({
+  description,
+  respond: async (context): Promise<Outcome> => {
+    await serveHalf(context, changes);
+    await end(context);
+    return 'faulty';
   },
 });
-const silent = (says: string, end: (exchange: Exchange) => unknown): Row => ({
-  says,
-  early: true,
-  play: (exchange) => {
-    end(exchange);
-    return 'spoiled';
+const withoutFile = (description: string, end: (context: FaultContext) => unknown): FaultSpec => ({
+  description,
+  needsNoFile: true,
+  respond: (context) => {
+    end(context);
+    return 'faulty';
   },
 });
-const fin = ({ response }: Exchange) => response.socket?.end();
-const rst = ({ response }: Exchange) => response.socket?.resetAndDestroy();
+const fin = ({ response }: FaultContext) => response.socket?.end();
+const rst = ({ response }: FaultContext) => response.socket?.resetAndDestroy();
 
-export const BODY_ROWS = {
+export const BODY_FAULTS = {
   none: {
-    says: 'the file as documented; a video as a stream',
-    play: (exchange: Exchange) => serve(exchange),
+    description: 'no fault: the file as documented; a video as a stream',
+    respond: (context: FaultContext) => serve(context),
   },
   shortBody: half('half of the announced length, then FIN', fin),
   reset: half('half of the announced length, then RST', rst),
@@ -50,90 +65,93 @@ export const BODY_ROWS = {
     'Transfer-Encoding': 'chunked',
   }),
   stall: {
-    ...half('half of the file, then silence', async (exchange) => {
-      await pause(exchange.amount || STALL_MOST_MS, exchange.signal);
-      exchange.response.destroy();
+    ...half('half of the file, then nothing', async (context) => {
+      await sleep(context.amount || STALL_MAX_MS, context.signal);
+      context.response.destroy();
     }),
-    amount: 'milliseconds; 0: until the client leaves',
+    amount: 'milliseconds; 0: until the client disconnects',
   },
-  closedAtOnce: silent('FIN instead of an answer', fin),
-  resetAtOnce: silent('RST instead of an answer', rst),
-  silence: {
-    says: 'no answer at all, then FIN',
-    amount: 'milliseconds; 0: until the client leaves',
-    early: true,
-    play: async (exchange: Exchange): Promise<Outcome> => {
-      await pause(exchange.amount || STALL_MOST_MS, exchange.signal);
-      fin(exchange);
-      return 'spoiled';
+  closedAtOnce: withoutFile('FIN in place of a response', fin),
+  resetAtOnce: withoutFile('RST in place of a response', rst),
+  noResponse: {
+    description: 'no response, then FIN',
+    amount: 'milliseconds; 0: until the client disconnects',
+    needsNoFile: true,
+    respond: async (context: FaultContext): Promise<Outcome> => {
+      await sleep(context.amount || STALL_MAX_MS, context.signal);
+      fin(context);
+      return 'faulty';
     },
   },
   slow: {
-    says: 'the first byte late',
+    description: 'a delay before the first byte',
     amount: 'milliseconds',
-    play: async (exchange: Exchange): Promise<Outcome> => {
-      await pause(exchange.amount, exchange.signal);
-      return serve(exchange);
+    respond: async (context: FaultContext): Promise<Outcome> => {
+      await sleep(context.amount, context.signal);
+      return serve(context);
     },
   },
   trickle: {
-    says: 'the whole file, in sixteen pieces with a pause before each',
+    description: 'the whole file, in sixteen pieces with a pause before each',
     amount: 'milliseconds of each pause',
-    play: async (exchange: Exchange): Promise<Outcome> => {
-      const { content, response, signal } = exchange;
+    respond: async (context: FaultContext): Promise<Outcome> => {
+      const { content, response, signal } = context;
       const bytes = Buffer.concat([...content.chunks()]);
-      const piece = Math.ceil(bytes.length / 16);
-      response.writeHead(200, fileHeaders(exchange.mediaId, content));
-      for (let at = 0; at < bytes.length && !signal.aborted; at += piece) {
-        await pause(exchange.amount, signal);
-        response.write(bytes.subarray(at, at + piece));
+      const pieceBytes = Math.ceil(bytes.length / 16);
+      response.writeHead(200, fileHeaders(context.mediaId, content));
+      for (let at = 0; at < bytes.length && !signal.aborted; at += pieceBytes) {
+        await sleep(context.amount, signal);
+        response.write(bytes.subarray(at, at + pieceBytes));
       }
       response.end();
-      if (signal.aborted) return 'spoiled';
-      exchange.ledger.count('bytesServed', bytes.length);
+      if (signal.aborted) return 'faulty';
+      context.requestLog.count('bytesServed', bytes.length);
       return 'served';
     },
   },
-  emptyBody: silent('status 200 and not one byte', ({ response }) => sendText(response, '', 'image/jpeg')),
-  html200: page('a page with status 200', () => 200),
-  http502: page('status 502 and a page', () => 502),
-  httpStatus: page('another status and a page', ({ amount }) => amount || 500, 'the status'),
+  emptyBody: withoutFile('status 200 and an empty body', ({ response }) =>
+    sendText(response, '', 'image/jpeg'),
+  ),
+  html200: page('an HTML page with status 200', () => 200),
+  http502: page('an HTML page with status 502', () => 502),
+  httpStatus: page('an HTML page with another status', ({ amount }) => amount || 500, 'the status'),
   gzip: {
-    says: 'gzip although nobody asked',
-    play: async (exchange: Exchange): Promise<Outcome> => {
-      const bytes = gzipSync(Buffer.concat([...exchange.content.chunks()]));
-      const content = { ...exchange.content, sizeBytes: bytes.length, chunks: () => [bytes] };
-      const headers = { ...fileHeaders(exchange.mediaId, content), 'Content-Encoding': 'gzip' };
-      await sendFile(exchange.response, content, headers);
-      return 'spoiled';
+    description: 'gzip, which the request does not accept',
+    respond: async (context: FaultContext): Promise<Outcome> => {
+      const bytes = gzipSync(Buffer.concat([...context.content.chunks()]));
+      const content = { ...context.content, sizeBytes: bytes.length, chunks: () => [bytes] };
+      const headers = { ...fileHeaders(context.mediaId, content), 'Content-Encoding': 'gzip' };
+      await sendFile(context.response, content, headers);
+      return 'faulty';
     },
   },
-  lyingLength: {
-    says: `a length larger than the file by ${LIE_BYTES} bytes, then FIN`,
-    play: async (exchange: Exchange): Promise<Outcome> => {
-      const headers = fileHeaders(exchange.mediaId, exchange.content);
-      headers['Content-Length'] = exchange.content.sizeBytes + LIE_BYTES;
-      exchange.response.writeHead(200, headers);
-      await writeBytes(exchange.response, exchange.content);
-      fin(exchange);
-      return 'spoiled';
+  lengthTooLarge: {
+    description: `a length larger than the file by ${LENGTH_ERROR_BYTES} bytes, then FIN`,
+    respond: async (context: FaultContext): Promise<Outcome> => {
+      const headers = fileHeaders(context.mediaId, context.content);
+      headers['Content-Length'] = context.content.sizeBytes + LENGTH_ERROR_BYTES;
+      context.response.writeHead(200, headers);
+      await writeBytes(context.response, context.content);
+      fin(context);
+      return 'faulty';
     },
   },
   longBody: {
-    says: `the whole file under its length, and ${LIE_BYTES} bytes more`,
-    play: async (exchange: Exchange): Promise<Outcome> => {
-      const { response, content } = exchange;
-      response.writeHead(200, fileHeaders(exchange.mediaId, content));
+    description: `the whole file with its length, and ${LENGTH_ERROR_BYTES} bytes more`,
+    respond: async (context: FaultContext): Promise<Outcome> => {
+      const { response, content } = context;
+      response.writeHead(200, fileHeaders(context.mediaId, content));
       await writeBytes(response, content);
-      response.end(Buffer.alloc(LIE_BYTES));
-      return 'spoiled';
+      response.end(Buffer.alloc(LENGTH_ERROR_BYTES));
+      return 'faulty';
     },
   },
-  shortLength: {
-    says: `a length smaller than the file by ${LIE_BYTES} bytes`,
-    play: async (exchange: Exchange): Promise<Outcome> => {
-      await serve(exchange, { 'Content-Length': Math.max(0, exchange.content.sizeBytes - LIE_BYTES) });
-      return 'spoiled';
+  lengthTooSmall: {
+    description: `a length smaller than the file by ${LENGTH_ERROR_BYTES} bytes`,
+    respond: async (context: FaultContext): Promise<Outcome> => {
+      const announcedBytes = Math.max(0, context.content.sizeBytes - LENGTH_ERROR_BYTES);
+      await serve(context, { 'Content-Length': announcedBytes });
+      return 'faulty';
     },
   },
-} satisfies Record<string, Row>;
+} satisfies Record<string, FaultSpec>;

@@ -1,12 +1,12 @@
-/** Misbehaviour: errcodes, in every spelling in which they were met. */
+/** Response faults: errcodes, in every form in which WeChat was seen to send them. */
 import { REFUSALS, type Refusal } from '../accounts/access-tokens.ts';
 import { JSON_TYPE, sendText } from '../http/responses.ts';
-import { type Exchange, type Row, refuse } from './fault-context.ts';
+import { type FaultContext, type FaultSpec, sendErrcode } from './fault-context.ts';
 
 export const INVALID_MEDIA: Refusal = { errcode: 40007, errmsg: 'invalid media_id' };
 export const SYSTEM_BUSY: Refusal = { errcode: -1, errmsg: 'system error' };
 
-/** The words WeChat uses for the errcodes a test is likely to ask for. */
+/** WeChat's texts for the errcodes that tests use most. */
 const ERRMSGS: Readonly<Record<number, string>> = {
   [-1]: SYSTEM_BUSY.errmsg,
   40001: REFUSALS.invalid.errmsg,
@@ -24,24 +24,27 @@ const ERRMSGS: Readonly<Record<number, string>> = {
 };
 export const refusalOf = (errcode: number): Refusal => ({ errcode, errmsg: ERRMSGS[errcode] ?? 'error' });
 
-const AMOUNT = 'the errcode';
-/** A row that answers the errcode given as amount, its body changed. */
-const errcode = (says: string, change?: (body: string) => string, contentType?: string): Row => ({
-  says,
-  amount: AMOUNT,
-  early: true,
-  play: (exchange) => refuse(exchange, refusalOf(exchange.amount), change, contentType),
+/** The errcode given as amount, its body changed. */
+const errcode = (
+  description: string,
+  change?: (body: string) => string,
+  contentType?: string,
+): FaultSpec => ({
+  description,
+  amount: 'the errcode',
+  needsNoFile: true,
+  respond: (context) => sendErrcode(context, refusalOf(context.amount), change, contentType),
 });
-const fixed = (says: string, refusal: Refusal): Row => ({
-  says,
-  early: true,
-  play: (exchange) => refuse(exchange, refusal),
+const fixed = (description: string, refusal: Refusal): FaultSpec => ({
+  description,
+  needsNoFile: true,
+  respond: (context) => sendErrcode(context, refusal),
 });
 
-export const REFUSAL_ROWS = {
+export const ERRCODE_FAULTS = {
   invalid: {
-    says: '40007 from the beginning',
-    play: (exchange: Exchange) => refuse(exchange, INVALID_MEDIA),
+    description: '40007 from the first request on',
+    respond: (context: FaultContext) => sendErrcode(context, INVALID_MEDIA),
   },
   errcode: errcode('the errcode as application/json with `encoding=` for a charset', undefined, JSON_TYPE),
   errcodeAsText: errcode('the errcode as text/plain'),
@@ -55,25 +58,25 @@ export const REFUSAL_ROWS = {
     'the errcode wrapped in base_resp, as device APIs do',
     (body) => `{"base_resp":${body}}`,
   ),
-  errcodeAfterMark: errcode(
+  errcodeAfterBom: errcode(
     'the errcode after a byte order mark and an empty line',
     (body) => `\uFEFF\n${body}`,
   ),
   errcodeZero: {
-    says: 'errcode 0 and no media',
-    early: true,
-    play: ({ response }: Exchange) => {
+    description: 'errcode 0 and no file',
+    needsNoFile: true,
+    respond: ({ response }: FaultContext) => {
       sendText(response, '{"errcode":0,"errmsg":"ok"}', JSON_TYPE);
-      return 'spoiled' as const;
+      return 'faulty' as const;
     },
   },
   systemBusy: fixed('-1', SYSTEM_BUSY),
-  tokenRefused: fixed('40001 with a good token', REFUSALS.invalid),
-  tokenExpired: fixed('42001 with a good token', REFUSALS.expired),
-  busyThenGone: {
-    says: '-1 at first, then 40007: it expires in the middle of the retries',
-    amount: 'how many tries meet -1',
-    play: (exchange: Exchange) =>
-      refuse(exchange, exchange.tries <= exchange.amount ? SYSTEM_BUSY : INVALID_MEDIA),
+  tokenRefused: fixed('40001 with a valid token', REFUSALS.invalid),
+  tokenExpired: fixed('42001 with a valid token', REFUSALS.expired),
+  busyThenInvalid: {
+    description: '-1 at first, then 40007, as when the item expires during the retries',
+    amount: 'attempts that get -1',
+    respond: (context: FaultContext) =>
+      sendErrcode(context, context.attempt <= context.amount ? SYSTEM_BUSY : INVALID_MEDIA),
   },
-} satisfies Record<string, Row>;
+} satisfies Record<string, FaultSpec>;

@@ -1,58 +1,63 @@
-/** Misbehaviour: the right bytes under missing, odd or lying headers. */
-import { type Exchange, type Row, serve } from './fault-context.ts';
+/** Response faults: the right bytes under missing, unusual or wrong headers. */
+import { type FaultContext, type FaultSpec, type HeaderChanges, serve } from './fault-context.ts';
 
-/** The good file, headers changed; undefined takes one away. */
-const changed = (
-  says: string,
-  headers: (exchange: Exchange) => Record<string, string | number | undefined>,
-): Row => ({
-  says,
-  play: (exchange) => {
-    // Without a length Node then delimits the body by closing, unless told to send it in chunks.
-    exchange.response.removeHeader('Transfer-Encoding');
-    return serve(exchange, headers(exchange));
+/** The file under changed headers; undefined removes a header. */
+const headers = (description: string, changes: (context: FaultContext) => HeaderChanges): FaultSpec => ({
+  description,
+  respond: (context) => {
+    // Without a length, Node delimits the body by closing only if chunked encoding is off.
+    context.response.removeHeader('Transfer-Encoding');
+    return serve(context, changes(context));
   },
 });
 
-/** Node writes headers as latin1; WeChat sends the bytes of UTF-8. */
+/** Node writes headers as latin1, and WeChat sends the bytes of UTF-8. */
 const utf8 = (text: string): string => Buffer.from(text).toString('latin1');
 
-/** A Content-disposition as it was met, in issues of other SDKs for the most part. */
-const named = (says: string, value: (extension: string) => string): Row =>
-  changed(says, ({ content }) => ({ 'Content-disposition': value(content.extension) }));
+/** A Content-disposition as reported in issues of other SDKs. */
+const disposition = (description: string, value: (extension: string) => string): FaultSpec =>
+  headers(description, ({ content }) => ({ 'Content-disposition': value(content.extension) }));
 
-export const HEADER_ROWS = {
-  noLength: changed('no length; the body ends with the connection', () => ({ 'Content-Length': undefined })),
-  chunked: changed('no length; chunked', () => ({
+export const HEADER_FAULTS = {
+  noLength: headers('no length; the body ends with the connection', () => ({ 'Content-Length': undefined })),
+  chunked: headers('no length; chunked', () => ({
     'Content-Length': undefined,
     'Transfer-Encoding': 'chunked',
   })),
-  garbledLength: changed('a length that is no number', () => ({ 'Content-Length': '12abc' })),
-  lyingType: changed('the file as text/plain', () => ({ 'Content-Type': 'text/plain' })),
-  noType: changed('no Content-Type', () => ({ 'Content-Type': undefined })),
-  oddType: changed('the file as text/jpeg, as was met once', () => ({ 'Content-Type': 'text/jpeg' })),
-  videoStream: changed('the file as a stream of video/mpeg4', () => ({ 'Content-Type': 'video/mpeg4' })),
-  noDisposition: changed('no Content-disposition', () => ({ 'Content-disposition': undefined })),
-  oddDisposition: named('`filename*` first and in lower case, `filename` as UTF-8 read as latin1', (ext) => {
-    const name = `测试(一).${ext}`;
-    return `attachment; filename*=utf-8''${encodeURIComponent(name)}; filename="${utf8(name)}"`;
-  }),
-  noBaseName: named('`filename=".amr"`: an extension alone (iOS)', (ext) => `attachment; filename=".${ext}"`),
-  silkName: named('a .silk name (Android)', () => 'attachment; filename="1586412345678.silk"'),
-  noExtension: named('`filename="voice"`', () => 'attachment; filename="voice"'),
-  wideBrackets: named(
-    'full-width brackets in the name',
-    (ext) => `attachment; filename="${utf8(`报告\uFF08终稿\uFF09【二】.${ext}`)}"`,
+  invalidLength: headers('a length that is not a number', () => ({ 'Content-Length': '12abc' })),
+  wrongType: headers('the file as text/plain', () => ({ 'Content-Type': 'text/plain' })),
+  noType: headers('no Content-Type', () => ({ 'Content-Type': undefined })),
+  oddType: headers('the file as text/jpeg, which WeChat was seen to send', () => ({
+    'Content-Type': 'text/jpeg',
+  })),
+  videoStream: headers('the file as a stream of video/mpeg4', () => ({ 'Content-Type': 'video/mpeg4' })),
+  noDisposition: headers('no Content-disposition', () => ({ 'Content-disposition': undefined })),
+  oddDisposition: disposition(
+    '`filename*` first and in lower case, `filename` as UTF-8 read as latin1',
+    (extension) => {
+      const name = `测试(一).${extension}`;
+      return `attachment; filename*=utf-8''${encodeURIComponent(name)}; filename="${utf8(name)}"`;
+    },
   ),
-  hostileName: named(
-    'a name that climbs out of its folder',
-    (ext) => `attachment; filename="../../../../tmp/%2e%2e%2fowned.${ext}"`,
+  noBaseName: disposition(
+    '`filename=".amr"`: only an extension (iOS)',
+    (extension) => `attachment; filename=".${extension}"`,
+  ),
+  silkName: disposition('a .silk name (Android)', () => 'attachment; filename="1586412345678.silk"'),
+  noExtension: disposition('`filename="voice"`', () => 'attachment; filename="voice"'),
+  fullWidthName: disposition(
+    'full-width brackets in the name',
+    (extension) => `attachment; filename="${utf8(`报告\uFF08终稿\uFF09【二】.${extension}`)}"`,
+  ),
+  pathTraversalName: disposition(
+    'a name with `../` in it',
+    (extension) => `attachment; filename="../../../../tmp/%2e%2e%2fowned.${extension}"`,
   ),
   rangeIgnored: {
-    says: 'the whole file with 200 although a Range was asked for',
-    play: (exchange: Exchange) => serve({ ...exchange, range: undefined }),
+    description: 'the whole file with 200 although a Range was requested',
+    respond: (context: FaultContext) => serve({ ...context, range: undefined }),
   },
-  rangeWrong: changed('a Content-Range that begins one byte later than the piece', ({ range, content }) =>
+  rangeWrong: headers('a Content-Range that begins one byte after the range sent', ({ range, content }) =>
     range ? { 'Content-Range': `bytes ${range.start + 1}-${range.end + 1}/${content.sizeBytes}` } : {},
   ),
-} satisfies Record<string, Row>;
+} satisfies Record<string, FaultSpec>;

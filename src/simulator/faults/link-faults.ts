@@ -1,65 +1,71 @@
-/** Misbehaviour: video_url, the links it leads to, and redirects. */
+/** Response faults: video_url, the links in it, and redirects. */
 import { ERROR_TYPE, sendText } from '../http/responses.ts';
-import type { Exchange, Row } from './fault-context.ts';
+import type { FaultContext, FaultSpec } from './fault-context.ts';
 
-/** media/get answers a video_url; what its link then does stands in {@link LINK_FAULTS}. */
-const linked = (
-  says: string,
+/** media/get responds with a video_url; {@link LINK_FAULTS} decides how its link then responds. */
+const videoUrl = (
+  description: string,
   amount?: string,
-  options: { link?: (exchange: Exchange) => string; change?: (body: string) => string } = {},
-): Row => ({
-  says,
+  options: { link?: (context: FaultContext) => string; change?: (body: string) => string } = {},
+): FaultSpec => ({
+  description,
   ...(amount && { amount }),
-  play: (exchange) => {
-    const url = options.link?.(exchange) ?? exchange.link();
+  respond: (context) => {
+    const url = options.link?.(context) ?? context.videoLink();
     const body = JSON.stringify({ video_url: url });
-    sendText(exchange.response, options.change?.(body) ?? body, ERROR_TYPE);
+    sendText(context.response, options.change?.(body) ?? body, ERROR_TYPE);
     return 'linked';
   },
 });
 
-/** Everything a server in a private network would rather keep to itself. */
+/** The metadata service of a cloud, which an SSRF guard must never reach. */
 const PRIVATE_LINK = 'http://169.254.169.254/vweixinp.tc.qq.com/1007_00.f10.mp4?vkey=00';
 
-export const LINK_ROWS = {
-  videoUrl: linked('a video_url; its link is missing (404) at first', 'requests of the link that meet 404'),
-  videoUrlEscaped: linked('a video_url with escaped slashes', undefined, {
+export const VIDEO_URL_FAULTS = {
+  videoUrl: videoUrl('a video_url; its link responds 404 at first', 'requests of the link that get 404'),
+  videoUrlEscaped: videoUrl('a video_url with escaped slashes', undefined, {
     change: (body) => body.replaceAll('/', '\\/'),
   }),
-  videoUrlHtml: linked('a video_url whose link is a page'),
-  videoUrlLate: linked('a video_url whose link is missing (404) for a while', 'milliseconds'),
-  videoUrlForbidden: linked('a video_url whose link is forbidden (403) at first', 'requests that meet 403'),
-  videoUrlShort: linked('a video_url whose vkey ends early; then 403', 'milliseconds', {
-    link: (exchange) => exchange.link(exchange.amount),
+  videoUrlHtml: videoUrl('a video_url whose link is an HTML page'),
+  videoUrlLate: videoUrl('a video_url whose link responds 404 for some time', 'milliseconds'),
+  videoUrlForbidden: videoUrl('a video_url whose link responds 403 at first', 'requests that get 403'),
+  videoUrlShort: videoUrl('a video_url whose vkey ends early; then 403', 'milliseconds', {
+    link: (context) => context.videoLink(context.amount),
   }),
-  videoUrlCut: linked('a video_url whose link is cut by FIN at first', 'requests that are cut'),
-  videoUrlRedirect: linked('a video_url whose link redirects (302) to a host that is not WeChat’s'),
-  videoUrlOffList: linked('a video_url on a host that is not WeChat’s', undefined, {
-    link: (exchange) => exchange.elsewhere(),
+  videoUrlCut: videoUrl('a video_url whose link is cut by FIN at first', 'requests that are cut'),
+  videoUrlRedirect: videoUrl('a video_url whose link redirects (302) to a host that is not WeChat’s'),
+  videoUrlForeignHost: videoUrl('a video_url at a host that is not WeChat’s', undefined, {
+    link: (context) => context.foreignLink(),
   }),
-  videoUrlPrivate: linked('a video_url at the address of a cloud’s metadata service', undefined, {
+  videoUrlPrivate: videoUrl('a video_url at the address of a cloud’s metadata service', undefined, {
     link: () => PRIVATE_LINK,
   }),
   redirect: {
-    says: 'media/get redirects (302) to a host that is not WeChat’s',
-    early: true,
-    play: ({ response, elsewhere }: Exchange) => {
-      response.writeHead(302, { Location: elsewhere(), 'Content-Length': 0 }).end();
-      return 'spoiled' as const;
+    description: 'media/get redirects (302) to a host that is not WeChat’s',
+    needsNoFile: true,
+    respond: ({ response, foreignLink }: FaultContext) => {
+      response.writeHead(302, { Location: foreignLink(), 'Content-Length': 0 }).end();
+      return 'faulty' as const;
     },
   },
-} satisfies Record<string, Row>;
+} satisfies Record<string, FaultSpec>;
 
 export type LinkFault = 'missing' | 'forbidden' | 'page' | 'cut' | 'redirect';
 
-/** What a link does instead of giving its video; `tries` from 1, `ageMs` since media/get gave it. */
-export const LINK_FAULTS: Readonly<
-  Record<string, (at: { tries: number; ageMs: number; amount: number }) => LinkFault | undefined>
-> = {
-  videoUrl: ({ tries, amount }) => (tries <= amount ? 'missing' : undefined),
+interface LinkRequest {
+  /** From 1. */
+  readonly attempt: number;
+  /** Since media/get issued the link. */
+  readonly ageMs: number;
+  readonly amount: number;
+}
+
+/** The fault of a link, by the response fault of its media id; undefined: it gives the video. */
+export const LINK_FAULTS: Readonly<Record<string, (request: LinkRequest) => LinkFault | undefined>> = {
+  videoUrl: ({ attempt, amount }) => (attempt <= amount ? 'missing' : undefined),
   videoUrlHtml: () => 'page',
   videoUrlLate: ({ ageMs, amount }) => (ageMs < amount ? 'missing' : undefined),
-  videoUrlForbidden: ({ tries, amount }) => (tries <= amount ? 'forbidden' : undefined),
-  videoUrlCut: ({ tries, amount }) => (tries <= amount ? 'cut' : undefined),
+  videoUrlForbidden: ({ attempt, amount }) => (attempt <= amount ? 'forbidden' : undefined),
+  videoUrlCut: ({ attempt, amount }) => (attempt <= amount ? 'cut' : undefined),
   videoUrlRedirect: () => 'redirect',
 };

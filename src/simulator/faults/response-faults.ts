@@ -1,26 +1,25 @@
 /**
- * The ways in which an answer of media/get misbehaves, as a table: a row is a name of media-id.ts and what it plays
- * instead of the file. Whoever needs another way adds a name there and a row in one of these lists.
+ * The table of response faults: each is a name of media-id.ts and the response that it gives in place of the file. To
+ * add one, append its name there and add its entry to one of these lists.
  */
+import type { ResponseFault, ResponseFaultName } from '../media/media-id.ts';
+import { BODY_FAULTS } from './body-faults.ts';
+import { ERRCODE_FAULTS } from './errcode-faults.ts';
+import type { FaultSpec } from './fault-context.ts';
+import { HEADER_FAULTS } from './header-faults.ts';
+import { VIDEO_URL_FAULTS } from './link-faults.ts';
+import { TEXT_FAULTS } from './text-faults.ts';
 
-import type { Behaviour, BehaviourName } from '../media/media-id.ts';
-import { BODY_ROWS } from './body-faults.ts';
-import { REFUSAL_ROWS } from './errcode-faults.ts';
-import type { Row } from './fault-context.ts';
-import { HEADER_ROWS } from './header-faults.ts';
-import { LINK_ROWS } from './link-faults.ts';
-import { TEXT_ROWS } from './text-faults.ts';
-
-export const BEHAVIOURS: Readonly<Record<BehaviourName, Row>> = {
-  ...BODY_ROWS,
-  ...HEADER_ROWS,
-  ...REFUSAL_ROWS,
-  ...LINK_ROWS,
-  ...TEXT_ROWS,
+export const RESPONSE_FAULTS: Readonly<Record<ResponseFaultName, FaultSpec>> = {
+  ...BODY_FAULTS,
+  ...HEADER_FAULTS,
+  ...ERRCODE_FAULTS,
+  ...VIDEO_URL_FAULTS,
+  ...TEXT_FAULTS,
 };
 
-/** What to play for this request: once its `times` are used up, a behaviour is over. */
-export function behaviourNow(behaviour: Behaviour | undefined, tries: number): BehaviourName {
-  if (!behaviour) return 'none';
-  return behaviour.times && tries > behaviour.times ? 'none' : behaviour.name;
+/** Returns the fault of this attempt: `none` after its `times` are used up. `attempt` counts from 1. */
+export function activeFault(fault: ResponseFault | undefined, attempt: number): ResponseFaultName {
+  if (!fault) return 'none';
+  return fault.times && attempt > fault.times ? 'none' : fault.name;
 }

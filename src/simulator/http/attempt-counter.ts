@@ -1,12 +1,14 @@
-/** Counts from 1, and forgets the oldest beyond a bound. */
-const COUNTED = 50_000;
+/** Counts attempts by key, from 1. */
 
-export function createTries(): (key: string) => number {
-  const tries = new Map<string, number>();
+const KEYS_MAX = 50_000;
+
+/** Beyond 50,000 keys the oldest is dropped. */
+export function createAttemptCounter(): (key: string) => number {
+  const attempts = new Map<string, number>();
   return (key) => {
-    const count = (tries.get(key) ?? 0) + 1;
-    tries.set(key, count);
-    if (tries.size > COUNTED) tries.delete(tries.keys().next().value as string);
-    return count;
+    const attempt = (attempts.get(key) ?? 0) + 1;
+    attempts.set(key, attempt);
+    if (attempts.size > KEYS_MAX) attempts.delete(attempts.keys().next().value as string);
+    return attempt;
   };
 }

@@ -1,21 +1,24 @@
-/** One request to the service under test. */
+/** The HTTP client that sends callbacks and handshakes to the service under test. */
 import { request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
 
-const ANSWER_BYTES_MAX = 65_536;
+const BODY_BYTES_MAX = 65_536;
 
-export interface Answer {
+export interface HttpResponse {
   readonly status: number;
   readonly body: string;
 }
 
-/** One request on a connection of its own; rejects on failure, timeout, abort or an endless answer. */
-export function knock(
+/**
+ * Sends one request on a connection of its own: a POST where there is a body, else a GET. Rejects on failure, timeout,
+ * abort, or a response body over 64 KiB.
+ */
+export function sendRequest(
   url: URL,
   { body, contentType }: { body?: string; contentType?: string },
   timeoutMs: number,
   signal: AbortSignal,
-): Promise<Answer> {
+): Promise<HttpResponse> {
   const request = url.protocol === 'https:' ? requestHttps : requestHttp;
   return new Promise((resolve, reject) => {
     const outgoing = request(
@@ -36,9 +39,9 @@ export function knock(
         try {
           let text = '';
           incoming.setEncoding('utf8');
-          for await (const piece of incoming) {
-            text += piece;
-            if (text.length > ANSWER_BYTES_MAX) throw new Error('the answer does not end');
+          for await (const chunk of incoming) {
+            text += chunk;
+            if (text.length > BODY_BYTES_MAX) throw new Error('the response body is too long');
           }
           resolve({ status: incoming.statusCode ?? 0, body: text });
         } catch (error) {

@@ -1,4 +1,4 @@
-/** A server on 127.0.0.1 alone, with a bound for everything. */
+/** An HTTP server on 127.0.0.1 alone, with limits for connections and times. */
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import {
@@ -10,7 +10,7 @@ import {
 
 const LIMITS: ListenerLimits = { ...LISTENER_LIMITS, requestMs: 30_000, keepAliveMs: 5_000 };
 
-/** Rejects with a sentence where the port is taken. `host` is `127.0.0.1:{port}`. */
+/** Rejects with a message for people where the port is taken. `host` is `127.0.0.1:{port}`. */
 export async function listenLocally(
   listener: RequestListener,
   port = 0,

@@ -1,91 +1,94 @@
-/** What the simulator sent, was asked for and served, so that a judge can compare it with what was archived. */
+/** Counts what the simulator sent, received and served, so that a test can compare it with what was archived. */
 
-/** How one request for a media ended. `spoiled`: something else than the whole file or an errcode. */
-export type Outcome = 'served' | 'refused' | 'linked' | 'spoiled';
+/**
+ * How a request for a file ended: `refused` with an errcode, `linked` by a video_url, `faulty` with anything that is
+ * neither that nor the whole file.
+ */
+export type Outcome = 'served' | 'refused' | 'linked' | 'faulty';
 
 export interface MediaEntry {
   account: string;
-  /** Callbacks that named it, repeats included. */
-  sent: number;
-  asked: number;
+  /** Callbacks that named the media id, repeats included. */
+  callbacks: number;
+  requests: number;
   served: number;
   refused: number;
   linked: number;
-  spoiled: number;
+  faulty: number;
 }
 
 const TOTALS = {
   callbacksSent: 0,
-  callbacksAnswered: 0,
+  callbacksAccepted: 0,
   callbacksLost: 0,
   callbackAttempts: 0,
-  tokensAsked: 0,
+  tokenRequests: 0,
   tokensRefused: 0,
   tokensInvalidated: 0,
-  mediaAsked: 0,
+  mediaRequests: 0,
   mediaServed: 0,
   mediaRefused: 0,
   mediaLinked: 0,
-  mediaSpoiled: 0,
-  linksAsked: 0,
+  mediaFaulty: 0,
+  linkRequests: 0,
   linksServed: 0,
   picturesServed: 0,
-  /** Requests at the host that is not WeChat's: there must be none. */
-  elsewhereAsked: 0,
-  /** Requests at links, pictures and elsewhere with a token, cookie, Referer or Authorization: there must be none. */
+  /** Requests at the host that is not WeChat's: must be 0. */
+  foreignHostRequests: 0,
+  /** Requests at links, pictures and the foreign host with a token, cookie, Referer or Authorization: must be 0. */
   leaks: 0,
-  quotaAsked: 0,
-  quotaCleared: 0,
-  syncsAsked: 0,
-  refreshesElsewhere: 0,
-  /** The most downloads that were under way at once. */
-  mediaAtOnceMost: 0,
+  quotaRequests: 0,
+  quotaClears: 0,
+  syncRequests: 0,
+  externalTokenRefreshes: 0,
+  maxConcurrentDownloads: 0,
   bytesServed: 0,
 };
 type Total = keyof typeof TOTALS;
 
-export interface LedgerReport {
+export interface RequestLogReport {
   readonly totals: Readonly<typeof TOTALS>;
   readonly errcodes: Readonly<Record<string, number>>;
   readonly media: Readonly<Record<string, MediaEntry>>;
-  /** Media that fell out of the ledger, the oldest first; the totals still count them. */
-  readonly forgotten: number;
+  /** Media ids dropped from `media`, the oldest first; the totals still count them. */
+  readonly dropped: number;
 }
 
-export interface Ledger {
+export interface RequestLog {
   count(total: Total, by?: number): void;
-  /** So many downloads are under way now. */
-  atOnce(downloads: number): void;
-  /** An errcode was answered, wherever. */
+  /** Records the number of downloads that are running now. */
+  downloadsRunning(downloads: number): void;
+  /** Records an errcode that any endpoint sent. */
   errcode(errcode: number): void;
-  sent(account: string, mediaId: string): void;
-  /** A request for a media ended. */
-  ended(account: string, mediaId: string, outcome: Outcome): void;
-  report(): LedgerReport;
+  /** Records a callback that named a media id. */
+  callbackSent(account: string, mediaId: string): void;
+  /** Records how a request for a file ended. */
+  mediaRequestEnded(account: string, mediaId: string, outcome: Outcome): void;
+  report(): RequestLogReport;
 }
 
-const MEDIA_KEPT = 50_000;
+const MEDIA_MAX = 50_000;
 const TOTAL_OF = {
   served: 'mediaServed',
   refused: 'mediaRefused',
   linked: 'mediaLinked',
-  spoiled: 'mediaSpoiled',
+  faulty: 'mediaFaulty',
 } as const satisfies Record<Outcome, Total>;
 
-export function createLedger(): Ledger {
+export function createRequestLog(): RequestLog {
   const totals = { ...TOTALS };
   const errcodes = new Map<number, number>();
   const media = new Map<string, MediaEntry>();
-  let forgotten = 0;
+  let dropped = 0;
 
   function entryOf(account: string, mediaId: string): MediaEntry {
     let entry = media.get(mediaId);
     if (!entry) {
-      entry = { account, sent: 0, asked: 0, served: 0, refused: 0, linked: 0, spoiled: 0 };
+      entry = { account, callbacks: 0, requests: 0, served: 0, refused: 0, linked: 0, faulty: 0 };
       media.set(mediaId, entry);
-      if (media.size > MEDIA_KEPT) {
+      if (media.size > MEDIA_MAX) {
         media.delete(media.keys().next().value as string);
-        forgotten++;
+        dropped++;
       }
     }
     return entry;
@@ -95,27 +98,27 @@ export function createLedger(): Ledger {
     count: (total, by = 1) => {
       totals[total] += by;
     },
-    atOnce: (downloads) => {
-      totals.mediaAtOnceMost = Math.max(totals.mediaAtOnceMost, downloads);
+    downloadsRunning: (downloads) => {
+      totals.maxConcurrentDownloads = Math.max(totals.maxConcurrentDownloads, downloads);
     },
     errcode: (errcode) => {
       errcodes.set(errcode, (errcodes.get(errcode) ?? 0) + 1);
     },
-    sent: (account, mediaId) => {
-      entryOf(account, mediaId).sent++;
+    callbackSent: (account, mediaId) => {
+      entryOf(account, mediaId).callbacks++;
     },
-    ended: (account, mediaId, outcome) => {
+    mediaRequestEnded: (account, mediaId, outcome) => {
       const entry = entryOf(account, mediaId);
-      entry.asked++;
+      entry.requests++;
       entry[outcome]++;
-      totals.mediaAsked++;
+      totals.mediaRequests++;
       totals[TOTAL_OF[outcome]]++;
     },
     report: () => ({
       totals: { ...totals },
       errcodes: Object.fromEntries(errcodes),
       media: Object.fromEntries([...media].map(([mediaId, entry]) => [mediaId, { ...entry }])),
-      forgotten,
+      dropped,
     }),
   };
 }

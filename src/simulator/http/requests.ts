@@ -1,10 +1,10 @@
-/** Reading what clients send: bounded, and none of it believed. */
+/** Reads and validates requests, with bounds. */
 import { timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 
 const BODY_BYTES_MAX = 16_384;
 
-/** A small body, or undefined where it is larger than anybody needs. */
+/** Resolves with the body, or with undefined where it is larger than 16 KiB. */
 export async function readBody(request: IncomingMessage): Promise<string | undefined> {
   const chunks: Buffer[] = [];
   let length = 0;
@@ -18,7 +18,7 @@ export async function readBody(request: IncomingMessage): Promise<string | undef
 
 export type Members = Readonly<Record<string, unknown>>;
 
-/** The members of a JSON object; undefined where the text is no such thing. */
+/** Parses a JSON object; undefined for any other text. */
 export function parseObject(text: string | undefined): Members | undefined {
   try {
     const value: unknown = JSON.parse(text ?? '');
@@ -28,10 +28,11 @@ export function parseObject(text: string | undefined): Members | undefined {
   }
 }
 
+/** Compares in constant time. */
 export const isSame = (given: unknown, known: string): boolean =>
   typeof given === 'string' &&
   Buffer.byteLength(given) === Buffer.byteLength(known) &&
   timingSafeEqual(Buffer.from(given), Buffer.from(known));
 
-export const isWithin = (value: unknown, least: number, most: number): value is number =>
-  Number.isInteger(value) && (value as number) >= least && (value as number) <= most;
+export const isIntegerWithin = (value: unknown, min: number, max: number): value is number =>
+  Number.isInteger(value) && (value as number) >= min && (value as number) <= max;

@@ -1,4 +1,4 @@
-/** What goes over the wire: errcodes, files, and files that end before they should. */
+/** Writes responses: errcodes, whole files and parts of files. */
 import { randomBytes } from 'node:crypto';
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import { finished } from 'node:stream/promises';
@@ -14,7 +14,7 @@ const requestId = (): string =>
     .toString('hex')
     .replace(/^(.{8})(.{8})/, '$1-$2-');
 
-/** The body of an error; its errmsg ends with a request id, as Tencent's do. */
+/** Returns the body of an error; its errmsg ends with a request id, as Tencent's do. */
 export function errorBody({ errcode, errmsg }: Refusal): string {
   return JSON.stringify({ errcode, errmsg: `${errmsg} rid: ${requestId()}` });
 }
@@ -24,14 +24,14 @@ export function sendText(response: ServerResponse, body: string, contentType: st
   response.end(body);
 }
 
-/** Latin1 is what Node writes: so the bytes of UTF-8 stand in the header, as they do in WeCom's. */
+/** Node writes headers as latin1; WeCom sends the bytes of UTF-8. */
 function disposition(mediaId: string, { fileName, extension }: Content): string {
   if (fileName === undefined) return `attachment; filename="${mediaId}.${extension}"`;
   const latin1 = Buffer.from(fileName).toString('latin1');
   return `attachment; filename*=utf-8''${encodeURIComponent(fileName)}; filename="${latin1}"`;
 }
 
-/** The headers of a file as the documentation shows them (older getMedia page). */
+/** Returns the headers of a file as the documentation shows them (older getMedia page). */
 export function fileHeaders(mediaId: string, content: Content): OutgoingHttpHeaders {
   return {
     Connection: 'close',
@@ -42,14 +42,14 @@ export function fileHeaders(mediaId: string, content: Content): OutgoingHttpHead
   };
 }
 
-/** Writes at most `mostBytes` of a file, no faster than the client reads. False: the client went away. */
+/** Writes at most `bytesMax` of a file, no faster than the client reads; false when the client has disconnected. */
 export async function writeBytes(
   response: ServerResponse,
   content: Content,
-  mostBytes = Number.POSITIVE_INFINITY,
+  bytesMax = Number.POSITIVE_INFINITY,
 ): Promise<boolean> {
-  let left = mostBytes;
-  const gone = new Promise<void>((resolve) => response.once('close', resolve));
+  let left = bytesMax;
+  const closed = new Promise<void>((resolve) => response.once('close', resolve));
   for (const chunk of content.chunks()) {
     if (left <= 0 || response.destroyed) break;
     const piece = chunk.length > left ? chunk.subarray(0, left) : chunk;
@@ -57,12 +57,12 @@ export async function writeBytes(
     const written = new Promise<void>((resolve) => {
       response.write(piece, () => resolve());
     });
-    await Promise.race([written, gone]);
+    await Promise.race([written, closed]);
   }
   return !response.destroyed;
 }
 
-/** Sends a whole file, or a piece of one, under these headers. True: it was handed over to the last byte. */
+/** Sends a file, or a piece of one, under these headers; false when the client disconnected before the last byte. */
 export async function sendFile(
   response: ServerResponse,
   content: Content,

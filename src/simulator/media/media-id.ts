@@ -25,7 +25,7 @@ export const SIMULATED_KINDS = [
 export type SimulatedKind = (typeof SIMULATED_KINDS)[number];
 
 /** Ids hold the position in this list: add at the end, never reorder. What each does: misbehaviour.ts. */
-export const BEHAVIOUR_NAMES = [
+export const RESPONSE_FAULT_NAMES = [
   'none',
   'invalid',
   'errcode',
@@ -41,8 +41,8 @@ export const BEHAVIOUR_NAMES = [
   'chunked',
   'html200',
   'gzip',
-  'lyingType',
-  'lyingLength',
+  'wrongType',
+  'lengthTooLarge',
   'emptyBody',
   'noDisposition',
   'oddDisposition',
@@ -52,12 +52,12 @@ export const BEHAVIOUR_NAMES = [
   'videoUrlHtml',
   'errcodeAsText',
   'errcodeInBaseResp',
-  'errcodeAfterMark',
+  'errcodeAfterBom',
   'errcodeZero',
   'tokenExpired',
-  'busyThenGone',
+  'busyThenInvalid',
   'longBody',
-  'shortLength',
+  'lengthTooSmall',
   'resetAtOnce',
   'closedAtOnce',
   'cutChunked',
@@ -65,12 +65,12 @@ export const BEHAVIOUR_NAMES = [
   'httpStatus',
   'noType',
   'oddType',
-  'garbledLength',
+  'invalidLength',
   'noBaseName',
   'silkName',
   'noExtension',
-  'wideBrackets',
-  'hostileName',
+  'fullWidthName',
+  'pathTraversalName',
   'videoStream',
   'rangeIgnored',
   'rangeWrong',
@@ -80,17 +80,17 @@ export const BEHAVIOUR_NAMES = [
   'videoUrlShort',
   'videoUrlCut',
   'videoUrlRedirect',
-  'videoUrlOffList',
+  'videoUrlForeignHost',
   'videoUrlPrivate',
-  'silence',
+  'noResponse',
   'textBody',
-  'cutErrcode',
-  'pageAsPiece',
+  'truncatedErrcode',
+  'htmlAsRange',
 ] as const;
-export type BehaviourName = (typeof BEHAVIOUR_NAMES)[number];
+export type ResponseFaultName = (typeof RESPONSE_FAULT_NAMES)[number];
 
-export interface Behaviour {
-  readonly name: BehaviourName;
+export interface ResponseFault {
+  readonly name: ResponseFaultName;
   /** How many tries see it before the answer becomes good; absent or 0: all of them. At most 255. */
   readonly times?: number;
   /** What the row of misbehaviour.ts says it means: an errcode, milliseconds, a count. A 32-bit integer. */
@@ -108,7 +108,7 @@ export interface MediaRecipe {
   readonly sizeBytes?: number;
   /** When WeChat "received" it; its life begins here. */
   readonly createdAt: Date;
-  readonly behaviour?: Behaviour;
+  readonly fault?: ResponseFault;
   /** The account it was sent to, or the corp; no other can fetch it. */
   readonly appId: string;
 }
@@ -133,13 +133,13 @@ const masked = (recipe: Buffer, tag: Buffer): Buffer => {
 
 /** The id of a file; the same recipe always gives the same id. Throws RangeError for numbers out of range. */
 export function mintMediaId(recipe: MediaRecipe): string {
-  const { name = 'none', times = 0, amount = 0 } = recipe.behaviour ?? {};
+  const { name = 'none', times = 0, amount = 0 } = recipe.fault ?? {};
   const streamed = STREAMED.has(recipe.kind);
   if (!streamed && (recipe.sizeBytes ?? 0) > WHOLE_BYTES_MAX)
     throw new RangeError(`a simulated ${recipe.kind} has at most ${WHOLE_BYTES_MAX} bytes`);
   const plain = Buffer.alloc(RECIPE_BYTES);
   plain.writeUInt8(SIMULATED_KINDS.indexOf(recipe.kind), 0);
-  plain.writeUInt8(BEHAVIOUR_NAMES.indexOf(name), 1);
+  plain.writeUInt8(RESPONSE_FAULT_NAMES.indexOf(name), 1);
   plain.writeUInt8(times, 2);
   plain.writeInt32BE(amount, 4);
   plain.writeUInt32BE(recipe.seed, 8);
@@ -157,7 +157,7 @@ export function readMediaId(mediaId: string, appId: string): MediaRecipe | undef
   const plain = Buffer.from(masked(bytes.subarray(RECIPE_BYTES), tag));
   if (!timingSafeEqual(digest(appId, '\0', plain), tag)) return undefined;
   const kind = SIMULATED_KINDS[plain.readUInt8(0)];
-  const name = BEHAVIOUR_NAMES[plain.readUInt8(1)];
+  const name = RESPONSE_FAULT_NAMES[plain.readUInt8(1)];
   if (kind === undefined || name === undefined) return undefined;
   const sizeBytes = plain.readUInt32BE(12);
   return {
@@ -165,7 +165,7 @@ export function readMediaId(mediaId: string, appId: string): MediaRecipe | undef
     seed: plain.readUInt32BE(8),
     ...(sizeBytes > 0 && { sizeBytes }),
     createdAt: new Date(plain.readUIntBE(16, 6)),
-    ...(name !== 'none' && { behaviour: { name, times: plain.readUInt8(2), amount: plain.readInt32BE(4) } }),
+    ...(name !== 'none' && { fault: { name, times: plain.readUInt8(2), amount: plain.readInt32BE(4) } }),
     appId,
   };
 }

@@ -1,16 +1,19 @@
-/** Pieces of a file, as WeCom gives them (media/get: 206, at most 20 MiB at a time). */
+/** Ranges of a file, as WeCom supports them (media/get: 206, at most 20 MiB at a time). */
 import type { Content } from './contents.ts';
 
-/** First and last byte, both included. */
+/** The first and the last byte, both included. */
 export interface ByteRange {
   readonly start: number;
   readonly end: number;
 }
 
-/** The most that WeCom sends in one answer. */
-export const PIECE_BYTES_MAX = 20 * 2 ** 20;
+/** The most that WeCom sends in one response. */
+export const RANGE_BYTES_MAX = 20 * 2 ** 20;
 
-/** One range of a `Range` header, cut to the file; `beyond` where it begins after the end; undefined where it is none. */
+/**
+ * Parses a `Range` header with one range and cuts it to the file: `beyond` where it begins after the end, undefined where
+ * the header is absent or malformed.
+ */
 export function parseRange(header: string | undefined, sizeBytes: number): ByteRange | 'beyond' | undefined {
   const [, first = '', last = ''] = /^bytes=(\d*)-(\d*)$/.exec(header ?? '') ?? [];
   if (!first && !last) return undefined;
@@ -20,6 +23,7 @@ export function parseRange(header: string | undefined, sizeBytes: number): ByteR
   return start <= end ? { start, end } : undefined;
 }
 
+/** Returns the content of one range. */
 export function sliceOf(content: Content, { start, end }: ByteRange): Content {
   return {
     ...content,

@@ -23,13 +23,12 @@ export function acceptedOf({ sent }: Pick<Evidence, 'sent'>): ReadonlyMap<string
 }
 
 /** Behaviours that spoil the file for as long as they last. */
-const SPOILS = new Set(['shortBody', 'lyingLength', 'shortLength', 'stall', 'html200', 'http502']);
+const SPOILS = new Set(['shortBody', 'lengthTooLarge', 'lengthTooSmall', 'stall', 'html200', 'http502']);
 
 /** Media that WeChat never served, whatever was tried: an id it does not know, a file that is always cut. */
 export function unservedOf({ sent }: Pick<Evidence, 'sent'>): ReadonlySet<string> {
   const unserved = sent.filter(
-    ({ behaviour }) =>
-      behaviour && (behaviour.name === 'invalid' || (SPOILS.has(behaviour.name) && !behaviour.times)),
+    ({ fault }) => fault && (fault.name === 'invalid' || (SPOILS.has(fault.name) && !fault.times)),
   );
   // The behaviour is that of the message's own media; thumbs are always good.
   return new Set(

@@ -58,7 +58,7 @@ export interface Evidence {
   /** By account and media id, see {@link digestKey}; absent where the stand-in never had it. */
   readonly digests: Readonly<Record<string, Digest>>;
   /** The stand-in's own count by media id. */
-  readonly ledger: Readonly<Record<string, { readonly asked: number; readonly served: number }>>;
+  readonly ledger: Readonly<Record<string, { readonly requests: number; readonly served: number }>>;
   readonly database: readonly DumpedRow[];
   /** Jobs that are left: BullMQ's hashes in Redis by key. */
   readonly redis: readonly { readonly key: string; readonly value: unknown }[];

@@ -124,6 +124,6 @@ test('blames nobody for a media that never could be fetched', () => {
   ] as const;
   assert.deepEqual(brokenCells(judge({ ...GOOD, ...expired, windows })), {});
   const [sent] = GOOD.sent;
-  const never = [{ ...sent!, behaviour: { name: 'shortBody' } }];
+  const never = [{ ...sent!, fault: { name: 'shortBody' } }];
   assert.deepEqual(brokenCells(judge({ ...GOOD, ...expired, sent: never })), {});
 });

@@ -99,7 +99,7 @@ describe('access tokens of the simulator', () => {
       assert.equal(body.errcode, errcode);
       assert.match(body.errmsg!, / rid: [0-9a-f]{8}-[0-9a-f]{8}-[0-9a-f]{8}$/);
     }
-    assert.equal(simulator.ledger.report().totals.tokensRefused, 10);
+    assert.equal(simulator.requestLog.report().totals.tokensRefused, 10);
   });
 
   it('missing, malformed, invalid and of another account are told apart', async (t) => {

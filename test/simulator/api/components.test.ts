@@ -49,7 +49,7 @@ describe('a third-party platform of the simulator', () => {
     assert.equal((await authorizer(first)).errcode, 61023);
     const second = answer.authorizer_refresh_token as string;
     assert.equal((await authorizer(second)).expires_in, 7200);
-    const third = simulator.components.rotate(ACCOUNT.account);
+    const third = simulator.components.rotateRefreshToken(ACCOUNT.account);
     assert.notEqual(third, second);
     assert.equal((await authorizer(third)).errcode, undefined);
   });

@@ -1,17 +1,17 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { Behaviour } from '../../../src/simulator/media/media-id.ts';
-import { assertGood, misbehaving } from '../faults/faulty-download.ts';
+import type { ResponseFault } from '../../../src/simulator/media/media-id.ts';
+import { assertGood, setupFaulty } from '../faults/faulty-download.ts';
 import { ACCOUNT, setup } from '../setup.ts';
 
-type Test = Parameters<typeof misbehaving>[0];
+type Test = Parameters<typeof setupFaulty>[0];
 
-async function linked(t: Test, behaviour: Behaviour) {
-  const bundle = await misbehaving(t, behaviour, 'video');
+async function linked(t: Test, fault: ResponseFault) {
+  const bundle = await setupFaulty(t, fault, 'video');
   const link = async () => ((await (await bundle.ask()).json()) as { video_url: string }).video_url;
   return { ...bundle, link };
 }
-const totals = ({ simulator }: Awaited<ReturnType<typeof setup>>) => simulator.ledger.report().totals;
+const totals = ({ simulator }: Awaited<ReturnType<typeof setup>>) => simulator.requestLog.report().totals;
 
 describe('video links of the simulator', () => {
   it('videoUrlLate: 404 for a while, then the video', async (t) => {
@@ -44,19 +44,19 @@ describe('video links of the simulator', () => {
     await assertGood(await fetch(url), sizeBytes);
   });
 
-  it('videoUrlRedirect, videoUrlOffList, redirect: lead to a host that counts who comes', async (t) => {
+  it('videoUrlRedirect, videoUrlForeignHost, redirect: lead to a host that counts who comes', async (t) => {
     const redirected = await linked(t, { name: 'videoUrlRedirect' });
     const answer = await fetch(await redirected.link(), { redirect: 'manual' });
     assert.equal(answer.status, 302);
-    assert.ok(answer.headers.get('location')!.startsWith(`http://${redirected.simulator.elsewhereHost}/`));
-    assert.equal(totals(redirected).elsewhereAsked, 0);
+    assert.ok(answer.headers.get('location')!.startsWith(`http://${redirected.simulator.foreignHost}/`));
+    assert.equal(totals(redirected).foreignHostRequests, 0);
     await (await fetch(answer.headers.get('location')!)).text();
-    assert.equal(totals(redirected).elsewhereAsked, 1);
-    const off = await linked(t, { name: 'videoUrlOffList' });
-    assert.equal(new URL(await off.link()).host, off.simulator.elsewhereHost);
-    const media = await misbehaving(t, { name: 'redirect' });
+    assert.equal(totals(redirected).foreignHostRequests, 1);
+    const off = await linked(t, { name: 'videoUrlForeignHost' });
+    assert.equal(new URL(await off.link()).host, off.simulator.foreignHost);
+    const media = await setupFaulty(t, { name: 'redirect' });
     await (await media.ask()).text();
-    assert.equal(totals(media).elsewhereAsked, 1, 'a client that follows is caught');
+    assert.equal(totals(media).foreignHostRequests, 1, 'a client that follows is caught');
     assert.equal(totals(media).leaks, 0, 'the token stood in the address before');
   });
 
@@ -81,11 +81,11 @@ describe('video links of the simulator', () => {
       publicUrls: {
         videos: 'http://203.205.137.89/vweixinp.tc.qq.com',
         pictures: 'http://mmbiz.qpic.cn',
-        elsewhere: 'http://example.com',
+        foreign: 'http://example.com',
       },
     });
-    const behaviour = { name: 'videoUrl' } as const;
-    const video = simulator.mint(ACCOUNT.account, { kind: 'video', seed: 1, behaviour });
+    const fault = { name: 'videoUrl' } as const;
+    const video = simulator.mint(ACCOUNT.account, { kind: 'video', seed: 1, fault });
     const { video_url } = (await (await get(video, await tokenOf())).json()) as { video_url: string };
     const link = new URL(video_url);
     assert.equal(link.host, '203.205.137.89');

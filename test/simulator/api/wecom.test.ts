@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { describe, it } from 'node:test';
 import { composeMessage } from '../../../src/simulator/callbacks/messages.ts';
-import { PIECE_BYTES_MAX, parseRange } from '../../../src/simulator/media/ranges.ts';
+import { parseRange, RANGE_BYTES_MAX } from '../../../src/simulator/media/ranges.ts';
 import { ACCOUNT, errcodeOf, setup, WECOM, WECOM_TWIN } from '../setup.ts';
 
 const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
@@ -81,13 +81,13 @@ describe('WeCom of the simulator: media', () => {
   it('too large without a Range, or in a piece too large: 830002', async (t) => {
     const { wecomToken, get, simulator } = await setup(t);
     const token = await wecomToken();
-    const mediaId = simulator.mint(WECOM.account, { kind: 'file', seed: 1, sizeBytes: PIECE_BYTES_MAX + 1 });
+    const mediaId = simulator.mint(WECOM.account, { kind: 'file', seed: 1, sizeBytes: RANGE_BYTES_MAX + 1 });
     assert.equal(await errcodeOf(await get(mediaId, token)), 830_002);
     assert.equal(await errcodeOf(await get(mediaId, token, { range: 'bytes=0-' })), 830_002);
-    const last = await get(mediaId, token, { range: `bytes=${PIECE_BYTES_MAX}-` });
+    const last = await get(mediaId, token, { range: `bytes=${RANGE_BYTES_MAX}-` });
     assert.equal((await bytesOf(last)).length, 1);
-    const small = simulator.mint(WECOM.account, { kind: 'file', seed: 1, sizeBytes: PIECE_BYTES_MAX });
-    assert.equal((await bytesOf(await get(small, token))).length, PIECE_BYTES_MAX);
+    const small = simulator.mint(WECOM.account, { kind: 'file', seed: 1, sizeBytes: RANGE_BYTES_MAX });
+    assert.equal((await bytesOf(await get(small, token))).length, RANGE_BYTES_MAX);
   });
 
   it('official accounts know no Range', async (t) => {
@@ -102,7 +102,7 @@ describe('WeCom of the simulator: media', () => {
     const { wecomToken, get, simulator } = await setup(t);
     const token = await wecomToken();
     const ask = (name: 'rangeIgnored' | 'rangeWrong') => {
-      const mediaId = simulator.mint(WECOM.account, { kind: 'file', seed: 1, behaviour: { name } });
+      const mediaId = simulator.mint(WECOM.account, { kind: 'file', seed: 1, fault: { name } });
       return get(mediaId, token, { range: 'bytes=0-9' });
     };
     const whole = await ask('rangeIgnored');

@@ -3,16 +3,16 @@ import { describe, it } from 'node:test';
 import { signatureOf } from '../../../src/simulator/callbacks/envelope.ts';
 import { EVENTS } from '../../../src/simulator/callbacks/events.ts';
 import { toJson, toXml } from '../../../src/simulator/callbacks/message-text.ts';
-import { composeMessage, type MessageWish } from '../../../src/simulator/callbacks/messages.ts';
+import { composeMessage, type MessageSpec } from '../../../src/simulator/callbacks/messages.ts';
 import { composeTicket } from '../../../src/simulator/callbacks/service-messages.ts';
 import { ACCOUNT, COMPONENT, setup, WECOM } from '../setup.ts';
-import { fieldOf, say, setupCallbacks, unseal } from './handler.ts';
+import { decrypt, fieldOf, respondWith, setupCallbacks } from './handler.ts';
 
 type Answerer = Parameters<typeof setupCallbacks>[1][number];
 
 describe('callbacks of WeCom', () => {
   it('are sealed for the corp, say their AgentID, and are signed by msg_signature alone', async (t) => {
-    const { simulator, callbacks, received, signal } = await setupCallbacks(t, [say('success')], {
+    const { simulator, callbacks, received, signal } = await setupCallbacks(t, [respondWith('success')], {
       account: WECOM,
       mode: 'plain',
       format: 'json',
@@ -26,7 +26,7 @@ describe('callbacks of WeCom', () => {
     assert.equal(query.get('msg_signature'), signatureOf(...parts));
     assert.equal(fieldOf(body, 'ToUserName'), 'wwcorp');
     assert.equal(fieldOf(body, 'AgentID'), '1000002');
-    const { message, tail } = unseal(encrypted, WECOM.encodingAesKey);
+    const { message, tail } = decrypt(encrypted, WECOM.encodingAesKey);
     assert.equal(tail, 'wwcorp');
     assert.equal(fieldOf(message, 'ToUserName'), 'wwcorp');
     assert.equal(fieldOf(message, 'FromUserName'), 'XiaoMing');
@@ -36,7 +36,7 @@ describe('callbacks of WeCom', () => {
 
   it('begin with a handshake whose echostr is sealed and wanted back opened', async (t) => {
     const open: Answerer = (response, { query }) =>
-      response.end(unseal(query.get('echostr')!, WECOM.encodingAesKey).message);
+      response.end(decrypt(query.get('echostr')!, WECOM.encodingAesKey).message);
     const asItIs: Answerer = (response, { query }) => response.end(query.get('echostr'));
     const { callbacks, received, signal } = await setupCallbacks(t, [open, asItIs], { account: WECOM });
     assert.equal(await callbacks.sendHandshake(signal), true);
@@ -50,7 +50,7 @@ describe('callbacks of WeCom', () => {
 
 describe('callbacks of a third-party platform', () => {
   it('are sealed and signed by the platform, not by the account', async (t) => {
-    const { callbacks, image, received, signal } = await setupCallbacks(t, [say('success')], {
+    const { callbacks, image, received, signal } = await setupCallbacks(t, [respondWith('success')], {
       component: COMPONENT,
     });
     await callbacks.send(image, signal);
@@ -58,18 +58,18 @@ describe('callbacks of a third-party platform', () => {
     const encrypted = fieldOf(body, 'Encrypt')!;
     const parts = [COMPONENT.token, query.get('timestamp')!, query.get('nonce')!, encrypted];
     assert.equal(query.get('msg_signature'), signatureOf(...parts));
-    assert.equal(unseal(encrypted, COMPONENT.encodingAesKey).tail, COMPONENT.appId);
+    assert.equal(decrypt(encrypted, COMPONENT.encodingAesKey).tail, COMPONENT.appId);
   });
 
   it('push the ticket', async (t) => {
-    const { callbacks, simulator, received, signal } = await setupCallbacks(t, [say('success')], {
+    const { callbacks, simulator, received, signal } = await setupCallbacks(t, [respondWith('success')], {
       component: COMPONENT,
     });
     await callbacks.send(composeTicket(simulator, COMPONENT.appId), signal);
     const { query, body } = received[0]!;
     assert.equal(query.get('openid'), null);
     assert.equal(fieldOf(body, 'AppId'), COMPONENT.appId);
-    const { message } = unseal(fieldOf(body, 'Encrypt')!, COMPONENT.encodingAesKey);
+    const { message } = decrypt(fieldOf(body, 'Encrypt')!, COMPONENT.encodingAesKey);
     assert.equal(fieldOf(message, 'InfoType'), 'component_verify_ticket');
     assert.equal(fieldOf(message, 'ComponentVerifyTicket'), simulator.components.ticket(COMPONENT.appId));
     assert.throws(() => composeTicket(simulator, 'wx9'), RangeError);
@@ -78,7 +78,7 @@ describe('callbacks of a third-party platform', () => {
 
 describe('the clock of WeChat', () => {
   it('may be ahead of ours', async (t) => {
-    const { callbacks, image, received, signal, clock } = await setupCallbacks(t, [say('success')], {
+    const { callbacks, image, received, signal, clock } = await setupCallbacks(t, [respondWith('success')], {
       skewMs: 3_600_000,
     });
     await callbacks.send(image, signal);
@@ -89,19 +89,19 @@ describe('the clock of WeChat', () => {
 
 describe('odd messages of the simulator', () => {
   it('in JSON, encrypted or not: a mini program’s', async (t) => {
-    const { callbacks, image, received, signal } = await setupCallbacks(t, [say('success')], {
+    const { callbacks, image, received, signal } = await setupCallbacks(t, [respondWith('success')], {
       format: 'json',
       mode: 'safe',
     });
     await callbacks.send(image, signal);
     const outer = JSON.parse(received[0]!.body) as Record<string, string>;
     assert.deepEqual(Object.keys(outer), ['ToUserName', 'Encrypt']);
-    assert.equal(unseal(outer.Encrypt!, ACCOUNT.encodingAesKey).message, toJson(image.fields));
+    assert.equal(decrypt(outer.Encrypt!, ACCOUNT.encodingAesKey).message, toJson(image.fields));
   });
 
   it('events of every form, nested lists too; a MsgType nobody knows; a message from an article', async (t) => {
     const { simulator } = await setup(t);
-    const fieldsOf = (wish: Pick<MessageWish, 'kind'> & Partial<MessageWish>) =>
+    const fieldsOf = (wish: Pick<MessageSpec, 'kind'> & Partial<MessageSpec>) =>
       composeMessage(simulator, { account: ACCOUNT.account, seed: 1, ...wish }).fields;
     for (const name of Object.keys(EVENTS)) assert.equal(fieldsOf({ kind: 'event', text: name }).Event, name);
     const photos = fieldsOf({ kind: 'event', text: 'pic_weixin' });
@@ -111,7 +111,7 @@ describe('odd messages of the simulator', () => {
     );
     const parsed = JSON.parse(toJson(photos)) as { SendPicsInfo: { PicList: unknown[] } };
     assert.equal(parsed.SendPicsInfo.PicList.length, 1);
-    assert.equal(fieldsOf({ kind: 'unheardOf' }).MsgType, 'hologram');
+    assert.equal(fieldsOf({ kind: 'undocumented' }).MsgType, 'hologram');
     const article = fieldsOf({ kind: 'image', fromArticle: true });
     assert.deepEqual(Object.keys(article).slice(-3), ['MsgId', 'MsgDataId', 'Idx']);
     assert.ok(fieldsOf({ kind: 'miniprogrampage' }).ThumbMediaId);

@@ -6,7 +6,7 @@ import { toJson, toXml } from '../../../src/simulator/callbacks/message-text.ts'
 import { composeMessage, type MESSAGE_KINDS, openIdOf } from '../../../src/simulator/callbacks/messages.ts';
 import { signMessage } from '../../../src/simulator/callbacks/signing.ts';
 import { ACCOUNT, setup } from '../setup.ts';
-import { fieldOf, type Received, say, setupCallbacks, silence, unseal } from './handler.ts';
+import { decrypt, fieldOf, type Received, respondWith, setupCallbacks, silence } from './handler.ts';
 
 describe('messages of the simulator', () => {
   it('have the fields of their type, and ids that can be fetched', async (t) => {
@@ -52,7 +52,7 @@ describe('messages of the simulator', () => {
 
 describe('callbacks of the simulator', () => {
   it('plain: signed over token, timestamp and nonce, the message in clear', async (t) => {
-    const { callbacks, image, received, signal, clock } = await setupCallbacks(t, [say('success')], {
+    const { callbacks, image, received, signal, clock } = await setupCallbacks(t, [respondWith('success')], {
       mode: 'plain',
     });
     assert.deepEqual(await callbacks.send(image, signal), { accepted: true, statuses: [200] });
@@ -86,7 +86,7 @@ describe('callbacks of the simulator', () => {
       assert.equal(query.msg_signature, signatureOf(ACCOUNT.token, '1714112445', '415670741', encrypted));
       assert.equal(fieldOf(body, 'MediaId'), mode === 'safe' ? undefined : image.mediaIds[0]);
       assert.equal(fieldOf(body, 'ToUserName'), image.fields.ToUserName);
-      assert.deepEqual(unseal(encrypted, ACCOUNT.encodingAesKey), {
+      assert.deepEqual(decrypt(encrypted, ACCOUNT.encodingAesKey), {
         message: toXml(image.fields),
         tail: ACCOUNT.appId,
       });
@@ -94,30 +94,34 @@ describe('callbacks of the simulator', () => {
   });
 
   it('are sent three times in all while the answer is not success', async (t) => {
-    const refusals = [say('', 503), say('{"ok":true}'), say('success')];
+    const refusals = [respondWith('', 503), respondWith('{"ok":true}'), respondWith('success')];
     const { callbacks, image, received, signal, simulator, pauses } = await setupCallbacks(t, refusals);
     assert.deepEqual(await callbacks.send(image, signal), { accepted: true, statuses: [503, 200, 200] });
     assert.equal(received.length, 3);
     assert.deepEqual(pauses, [1000, 1000]);
-    const report = simulator.ledger.report();
-    assert.equal(report.media[image.mediaIds[0]!]!.sent, 3);
-    assert.equal(report.totals.callbacksAnswered, 1);
+    const report = simulator.requestLog.report();
+    assert.equal(report.media[image.mediaIds[0]!]!.callbacks, 3);
+    assert.equal(report.totals.callbacksAccepted, 1);
   });
 
   it('are lost after the third attempt', async (t) => {
-    const { callbacks, image, received, signal, simulator } = await setupCallbacks(t, [say('no', 500)]);
+    const { callbacks, image, received, signal, simulator } = await setupCallbacks(t, [
+      respondWith('no', 500),
+    ]);
     assert.deepEqual(await callbacks.send(image, signal), { accepted: false, statuses: [500, 500, 500] });
     assert.equal(received.length, 3);
-    assert.equal(simulator.ledger.report().totals.callbacksLost, 1);
+    assert.equal(simulator.requestLog.report().totals.callbacksLost, 1);
   });
 
   it('wait no longer for an answer than the timeout; an empty body is an answer', async (t) => {
-    const { callbacks, image, signal } = await setupCallbacks(t, [silence, say('')], { timeoutMs: 80 });
+    const { callbacks, image, signal } = await setupCallbacks(t, [silence, respondWith('')], {
+      timeoutMs: 80,
+    });
     assert.deepEqual(await callbacks.send(image, signal), { accepted: true, statuses: [0, 200] });
   });
 
   it('come twice on request, though the first was accepted', async (t) => {
-    const { callbacks, image, received, signal } = await setupCallbacks(t, [say('success')], {
+    const { callbacks, image, received, signal } = await setupCallbacks(t, [respondWith('success')], {
       mode: 'plain',
     });
     assert.deepEqual(await callbacks.send(image, signal, { twice: true }), {
@@ -135,7 +139,7 @@ describe('callbacks of the simulator', () => {
 
   it('begin with a handshake that wants its echostr back', async (t) => {
     const echo = (response: ServerResponse, { query }: Received) => response.end(query.get('echostr'));
-    const { callbacks, received, signal } = await setupCallbacks(t, [echo, say('something else')]);
+    const { callbacks, received, signal } = await setupCallbacks(t, [echo, respondWith('something else')]);
     assert.equal(await callbacks.sendHandshake(signal), true);
     assert.equal(await callbacks.sendHandshake(signal), false);
     const { query, method } = received[0]!;

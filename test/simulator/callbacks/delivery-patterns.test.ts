@@ -1,18 +1,18 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import {
-  DELIVERIES,
-  DELIVERY_NAMES,
-  type DeliveryName,
-  type DeliveryRow,
+  DELIVERY_PATTERN_NAMES,
+  DELIVERY_PATTERNS,
+  type DeliveryPattern,
+  type DeliveryPatternName,
 } from '../../../src/simulator/callbacks/delivery-patterns.ts';
 import { composeMessage } from '../../../src/simulator/callbacks/messages.ts';
 import { ACCOUNT } from '../setup.ts';
-import { fieldOf, type Received, say, setupCallbacks } from './handler.ts';
+import { fieldOf, type Received, respondWith, setupCallbacks } from './handler.ts';
 
 /** Sends three messages; answers the places of what came, in order, and the requests. */
-async function deliver(t: TestContext, how: DeliveryName) {
-  const { simulator, callbacks, received, signal } = await setupCallbacks(t, [say('success')], {
+async function deliver(t: TestContext, how: DeliveryPatternName) {
+  const { simulator, callbacks, received, signal } = await setupCallbacks(t, [respondWith('success')], {
     mode: 'plain',
   });
   const messages = [0, 1, 2].map((seed) =>
@@ -45,7 +45,7 @@ describe('deliveries of the simulator', () => {
   it('shuffled and atOnce: each once, in an order that may be any', async (t) => {
     for (const how of ['shuffled', 'atOnce'] as const)
       assert.deepEqual((await deliver(t, how)).places.toSorted(), [0, 1, 2]);
-    const row: DeliveryRow = DELIVERIES.shuffled;
+    const row: DeliveryPattern = DELIVERY_PATTERNS.shuffled;
     assert.deepEqual(row.plan([], Math.random), []);
   });
 
@@ -58,6 +58,6 @@ describe('deliveries of the simulator', () => {
   });
 
   it('say what they do, each', () => {
-    for (const name of DELIVERY_NAMES) assert.ok(DELIVERIES[name].says);
+    for (const name of DELIVERY_PATTERN_NAMES) assert.ok(DELIVERY_PATTERNS[name].description);
   });
 });

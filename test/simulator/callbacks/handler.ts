@@ -36,7 +36,7 @@ export async function openHandler(
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/wechat/x?own=1`, received };
 }
 
-export const say =
+export const respondWith =
   (body: string, status = 200) =>
   (response: ServerResponse) =>
     response.writeHead(status).end(body);
@@ -63,7 +63,7 @@ export async function setupCallbacks(
     url: handler.url,
     clock,
     log: { warn: () => {}, debug: log.debug.bind(log) },
-    ledger: simulator.ledger,
+    requestLog: simulator.requestLog,
     ...options,
   });
   const image = composeMessage(simulator, { account: ACCOUNT.account, kind: 'image', seed: 1 });
@@ -74,7 +74,7 @@ export const fieldOf = (xml: string, name: string) =>
   new RegExp(`<${name}>(?:<!\\[CDATA\\[)?(.*?)(?:\\]\\]>)?</${name}>`).exec(xml)?.[1];
 
 /** What stands in a sealed text: the message, and the id after it. */
-export function unseal(encrypted: string, encodingAesKey: string): { message: string; tail: string } {
+export function decrypt(encrypted: string, encodingAesKey: string): { message: string; tail: string } {
   const key = Buffer.from(`${encodingAesKey}=`, 'base64');
   const cipher = createDecipheriv('aes-256-cbc', key, key.subarray(0, 16)).setAutoPadding(false);
   const padded = Buffer.concat([cipher.update(encrypted, 'base64'), cipher.final()]);

@@ -2,23 +2,27 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { createRandom } from '../../../src/runtime/seeded-random.ts';
 import type { Message } from '../../../src/simulator/callbacks/messages.ts';
-import { decideMessage, keepSending, pauseBefore } from '../../../src/simulator/callbacks/sample-traffic.ts';
+import {
+  pauseBefore,
+  randomMessage,
+  sendSampleTraffic,
+} from '../../../src/simulator/callbacks/sample-traffic.ts';
 import { ACCOUNT, setup } from '../setup.ts';
 
 describe('the endless sender', () => {
   it('decides the same messages for the same seed, of every kind, some of them twice or troubled', () => {
     const decide = () => {
       const random = createRandom(42);
-      return Array.from({ length: 400 }, () => decideMessage('wx1', random));
+      return Array.from({ length: 400 }, () => randomMessage('wx1', random));
     };
     const decided = decide();
     assert.deepEqual(decide(), decided);
-    const kinds = new Set(decided.map(({ wish }) => wish.kind));
+    const kinds = new Set(decided.map(({ spec }) => spec.kind));
     assert.deepEqual([...kinds].sort(), ['event', 'image', 'shortvideo', 'text', 'video', 'voice']);
-    const names = new Set(decided.map(({ wish }) => wish.behaviour?.name));
+    const names = new Set(decided.map(({ spec }) => spec.fault?.name));
     assert.deepEqual(names, new Set([undefined, 'videoUrl', 'shortBody', 'systemBusy']));
     assert.ok(decided.some(({ twice }) => twice));
-    assert.ok(new Set(decided.map(({ wish }) => wish.openId)).size > 4);
+    assert.ok(new Set(decided.map(({ spec }) => spec.openId)).size > 4);
   });
 
   it('is lively at first and calm later', () => {
@@ -29,7 +33,7 @@ describe('the endless sender', () => {
     const { simulator, log, clock } = await setup(t);
     const controller = new AbortController();
     const sent: Message[] = [];
-    await keepSending(
+    await sendSampleTraffic(
       {
         simulator,
         account: ACCOUNT,

@@ -1,16 +1,24 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
-import { TROUBLE_NAMES, TROUBLES, type Trouble } from '../../../src/simulator/faults/account-fault-table.ts';
+import {
+  ACCOUNT_FAULT_NAMES,
+  ACCOUNT_FAULTS,
+  type AccountFault,
+} from '../../../src/simulator/faults/account-fault-table.ts';
 import { ACCOUNT, errcodeOf, OTHER, setup, WECOM } from '../setup.ts';
 
 /** Media gets of one good voice: `file`, or the errcode. */
-async function troubled(t: TestContext, trouble: Trouble, account: typeof ACCOUNT | typeof WECOM = ACCOUNT) {
+async function troubled(
+  t: TestContext,
+  trouble: AccountFault,
+  account: typeof ACCOUNT | typeof WECOM = ACCOUNT,
+) {
   const bundle = await setup(t, { tokenLifetimeMs: 1000 * 3_600_000 });
   const { simulator } = bundle;
   const tokenNow = () => (account === WECOM ? bundle.wecomToken() : bundle.tokenOf(account));
   const token = await tokenNow();
   const mediaId = simulator.mint(account.account, { kind: 'voice', seed: 1 });
-  simulator.trouble(account.account, trouble);
+  simulator.beginAccountFault(account.account, trouble);
   const ask = async (given = token) => {
     const answer = await bundle.get(mediaId, given);
     if (answer.headers.get('content-type') !== 'audio/amr') return errcodeOf(answer);
@@ -27,11 +35,11 @@ async function troubled(t: TestContext, trouble: Trouble, account: typeof ACCOUN
 
 describe('troubles of a simulated account', () => {
   it('say what they do, each', () => {
-    for (const name of TROUBLE_NAMES) assert.ok(TROUBLES[name].says);
+    for (const name of ACCOUNT_FAULT_NAMES) assert.ok(ACCOUNT_FAULTS[name].description);
   });
 
-  it('burst: 40001 with a good token beyond so many in a second', async (t) => {
-    const { several, pass } = await troubled(t, { name: 'burst', amount: 2 });
+  it('rateLimit: 40001 with a good token beyond so many in a second', async (t) => {
+    const { several, pass } = await troubled(t, { name: 'rateLimit', amount: 2 });
     assert.deepEqual(await several(3), ['file', 'file', 40001]);
     pass(1000);
     assert.deepEqual(await several(1), ['file']);
@@ -41,13 +49,17 @@ describe('troubles of a simulated account', () => {
     [ACCOUNT, 40001],
     [WECOM, 45033],
   ] as const) {
-    it(`crowd: ${errcode} beyond so many at once`, async (t) => {
-      const { simulator, get, token, ask } = await troubled(t, { name: 'crowd', amount: 1 }, account);
-      const behaviour = { name: 'stall' } as const;
-      const stalled = simulator.mint(account.account, { kind: 'image', seed: 1, behaviour });
+    it(`concurrencyLimit: ${errcode} beyond so many at once`, async (t) => {
+      const { simulator, get, token, ask } = await troubled(
+        t,
+        { name: 'concurrencyLimit', amount: 1 },
+        account,
+      );
+      const fault = { name: 'stall' } as const;
+      const stalled = simulator.mint(account.account, { kind: 'image', seed: 1, fault });
       const first = await get(stalled, token);
       assert.equal(await ask(), errcode);
-      assert.equal(simulator.ledger.report().totals.mediaAtOnceMost, 2);
+      assert.equal(simulator.requestLog.report().totals.maxConcurrentDownloads, 2);
       await first.body!.cancel();
       let result = await ask();
       // The simulator learns a moment later that the first has gone.
@@ -56,8 +68,8 @@ describe('troubles of a simulated account', () => {
     });
   }
 
-  it('storm: -1 to a share of the requests', async (t) => {
-    const { several } = await troubled(t, { name: 'storm', amount: 50 });
+  it('busyPercent: -1 to a share of the requests', async (t) => {
+    const { several } = await troubled(t, { name: 'busyPercent', amount: 50 });
     assert.deepEqual(await several(4), ['file', -1, 'file', -1]);
   });
 
@@ -88,9 +100,9 @@ describe('troubles of a simulated account', () => {
   it('dayQuota: ends by midnight on request, or healed', async (t) => {
     const { several, simulator } = await troubled(t, { name: 'dayQuota', amount: 1 });
     assert.deepEqual(await several(2), ['file', 45009]);
-    simulator.midnight(ACCOUNT.account);
+    simulator.resetQuotas(ACCOUNT.account);
     assert.deepEqual(await several(2), ['file', 45009]);
-    simulator.heal(ACCOUNT.account);
+    simulator.endAccountFault(ACCOUNT.account);
     assert.deepEqual(await several(1), ['file']);
   });
 
@@ -101,19 +113,19 @@ describe('troubles of a simulated account', () => {
     assert.equal(await errcodeOf(await fetch(url)), 45009);
   });
 
-  it('ipRefused: no token, the address in errmsg; downloads go on; heals on request', async (t) => {
-    const { stable, simulator, several } = await troubled(t, { name: 'ipRefused' });
+  it('ipNotAllowed: no token, the address in errmsg; downloads go on; heals on request', async (t) => {
+    const { stable, simulator, several } = await troubled(t, { name: 'ipNotAllowed' });
     const refusal = (await (await stable()).json()) as { errcode: number; errmsg: string };
     assert.equal(refusal.errcode, 40164);
     assert.match(refusal.errmsg, /invalid ip 203\.0\.113\.7/);
     assert.deepEqual(await several(1), ['file']);
     assert.equal(await errcodeOf(await stable({ appid: OTHER.appId, secret: OTHER.secret })), undefined);
-    simulator.heal(ACCOUNT.account, 'ipRefused');
+    simulator.endAccountFault(ACCOUNT.account, 'ipNotAllowed');
     assert.equal(await errcodeOf(await stable()), undefined);
   });
 
-  it('ipRefused at WeCom: 60020 to downloads', async (t) => {
-    const { several } = await troubled(t, { name: 'ipRefused' }, WECOM);
+  it('ipNotAllowed at WeCom: 60020 to downloads', async (t) => {
+    const { several } = await troubled(t, { name: 'ipNotAllowed' }, WECOM);
     assert.deepEqual(await several(1), [60020]);
   });
 
@@ -125,8 +137,8 @@ describe('troubles of a simulated account', () => {
     assert.equal(await errcodeOf(await stable()), 40_243);
   });
 
-  it('tokenThief: every token dies again and again; a fresh one works until the next theft', async (t) => {
-    const { ask, tokenNow, pass, simulator } = await troubled(t, { name: 'tokenThief', amount: 1000 });
+  it('tokenConflict: every token dies again and again; a fresh one works until the next theft', async (t) => {
+    const { ask, tokenNow, pass, simulator } = await troubled(t, { name: 'tokenConflict', amount: 1000 });
     assert.equal(await ask(), 'file');
     pass(1000);
     assert.equal(await ask(), 40001);
@@ -134,7 +146,7 @@ describe('troubles of a simulated account', () => {
     assert.equal(await ask(next), 'file');
     pass(1000);
     assert.equal(await ask(next), 40001);
-    assert.equal(simulator.ledger.report().totals.refreshesElsewhere, 2);
+    assert.equal(simulator.requestLog.report().totals.externalTokenRefreshes, 2);
   });
 
   it('classicRefresher: a classic token works five minutes after the other refresher came', async (t) => {
@@ -149,15 +161,15 @@ describe('troubles of a simulated account', () => {
   });
 
   it('touch nobody else, and several are on at once', async (t) => {
-    const { simulator, several } = await troubled(t, { name: 'burst', amount: 100 });
-    simulator.trouble(ACCOUNT.account, { name: 'unauthorized' });
+    const { simulator, several } = await troubled(t, { name: 'rateLimit', amount: 100 });
+    simulator.beginAccountFault(ACCOUNT.account, { name: 'unauthorized' });
     assert.deepEqual(
-      simulator.troublesOf(ACCOUNT.account).map(({ name }) => name),
-      ['burst', 'unauthorized'],
+      simulator.accountFaultsOf(ACCOUNT.account).map(({ name }) => name),
+      ['rateLimit', 'unauthorized'],
     );
-    assert.deepEqual(simulator.troublesOf(OTHER.account), []);
+    assert.deepEqual(simulator.accountFaultsOf(OTHER.account), []);
     assert.deepEqual(await several(1), [48001]);
-    assert.throws(() => simulator.trouble('wx9', { name: 'burst' }), RangeError);
+    assert.throws(() => simulator.beginAccountFault('wx9', { name: 'rateLimit' }), RangeError);
   });
 });
 

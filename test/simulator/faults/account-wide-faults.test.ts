@@ -6,27 +6,27 @@ describe('places of the simulator beside media/get', () => {
   it('tokens: a page, an errcode, a reset, as often as asked', async (t) => {
     const { simulator, stable, wecomToken } = await setup(t);
     const { account } = ACCOUNT;
-    simulator.misbehave(account, { name: 'html200', times: 1 }, 'token');
+    simulator.setAccountWideFault(account, { name: 'html200', times: 1 }, 'token');
     assert.match(await (await stable()).text(), /^<!DOCTYPE html>/);
     assert.equal(await errcodeOf(await stable()), undefined);
-    simulator.misbehave(account, { name: 'errcode', amount: -1 }, 'token');
+    simulator.setAccountWideFault(account, { name: 'errcode', amount: -1 }, 'token');
     assert.equal(await errcodeOf(await stable()), -1);
-    simulator.misbehave(account, { name: 'resetAtOnce' }, 'token');
+    simulator.setAccountWideFault(account, { name: 'resetAtOnce' }, 'token');
     await assert.rejects(stable());
     assert.ok(await wecomToken(), 'another account is not touched');
-    simulator.misbehave(account, undefined, 'token');
+    simulator.setAccountWideFault(account, undefined, 'token');
     assert.equal(await errcodeOf(await stable()), undefined);
   });
 
-  it('silence: no answer until the client leaves, or for so many milliseconds', async (t) => {
+  it('noResponse: no answer until the client leaves, or for so many milliseconds', async (t) => {
     const { simulator, stable } = await setup(t);
-    simulator.misbehave(ACCOUNT.account, { name: 'silence', amount: 30 }, 'token');
+    simulator.setAccountWideFault(ACCOUNT.account, { name: 'noResponse', amount: 30 }, 'token');
     await assert.rejects(stable());
   });
 
   it('sync_msg', async (t) => {
     const { simulator, post, wecomToken } = await setup(t);
-    simulator.misbehave(WECOM.account, { name: 'http502', times: 1 }, 'sync');
+    simulator.setAccountWideFault(WECOM.account, { name: 'http502', times: 1 }, 'sync');
     const ask = async () => post(`/cgi-bin/kf/sync_msg?access_token=${await wecomToken()}`, {});
     assert.equal((await ask()).status, 502);
     assert.equal(await errcodeOf(await ask()), 0);
@@ -34,8 +34,11 @@ describe('places of the simulator beside media/get', () => {
 
   it('refuse what needs a file', async (t) => {
     const { simulator, post } = await setup(t);
-    assert.throws(() => simulator.misbehave(ACCOUNT.account, { name: 'gzip' }, 'token'), RangeError);
-    const body = { account: ACCOUNT.account, behaviour: { name: 'gzip' }, at: 'token' };
-    assert.equal((await post('/__simulator/misbehave', body)).status, 400);
+    assert.throws(
+      () => simulator.setAccountWideFault(ACCOUNT.account, { name: 'gzip' }, 'token'),
+      RangeError,
+    );
+    const body = { account: ACCOUNT.account, fault: { name: 'gzip' }, endpoint: 'token' };
+    assert.equal((await post('/__simulator/account-wide-fault', body)).status, 400);
   });
 });

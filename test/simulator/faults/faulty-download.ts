@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { connect } from 'node:net';
 import type { TestContext } from 'node:test';
-import type { Behaviour, SimulatedKind } from '../../../src/simulator/media/media-id.ts';
+import type { ResponseFault, SimulatedKind } from '../../../src/simulator/media/media-id.ts';
 import { ACCOUNT, setup } from '../setup.ts';
 
 /** Everything the socket says until it ends, and how it ended. */
@@ -28,11 +28,11 @@ function readRaw(
   });
 }
 
-export async function misbehaving(t: TestContext, behaviour: Behaviour, kind: SimulatedKind = 'image') {
+export async function setupFaulty(t: TestContext, fault: ResponseFault, kind: SimulatedKind = 'image') {
   const bundle = await setup(t);
   const { simulator } = bundle;
   const token = await bundle.tokenOf();
-  const mediaId = simulator.mint(ACCOUNT.account, { kind, seed: 1, behaviour });
+  const mediaId = simulator.mint(ACCOUNT.account, { kind, seed: 1, fault });
   const path = `/cgi-bin/media/get?access_token=${token}&media_id=${mediaId}`;
   const { sizeBytes } = (await simulator.digestOf(ACCOUNT.account, mediaId))!;
   return {

@@ -1,26 +1,26 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { errcodeOf } from '../setup.ts';
-import { assertGood, misbehaving } from './faulty-download.ts';
+import { assertGood, setupFaulty } from './faulty-download.ts';
 
 describe('errcodes of the simulator, in every spelling', () => {
-  it('errcodeAsText, errcodeInBaseResp, errcodeAfterMark', async (t) => {
-    const plain = await (await misbehaving(t, { name: 'errcodeAsText', amount: 45011 })).ask();
+  it('errcodeAsText, errcodeInBaseResp, errcodeAfterBom', async (t) => {
+    const plain = await (await setupFaulty(t, { name: 'errcodeAsText', amount: 45011 })).ask();
     assert.equal(plain.headers.get('content-type'), 'text/plain');
     assert.equal(await errcodeOf(plain), 45011);
-    const wrapped = await (await misbehaving(t, { name: 'errcodeInBaseResp', amount: 9001 })).ask();
+    const wrapped = await (await setupFaulty(t, { name: 'errcodeInBaseResp', amount: 9001 })).ask();
     assert.equal(((await wrapped.json()) as { base_resp: { errcode: number } }).base_resp.errcode, 9001);
-    const { body } = await (await misbehaving(t, { name: 'errcodeAfterMark', amount: -1 })).raw();
+    const { body } = await (await setupFaulty(t, { name: 'errcodeAfterBom', amount: -1 })).raw();
     assert.match(body.toString(), /^\uFEFF\n\{"errcode":-1,/);
   });
 
   it('errcodeZero, tokenExpired: 0 without a media, 42001 with a good token', async (t) => {
-    assert.equal(await errcodeOf(await (await misbehaving(t, { name: 'errcodeZero' })).ask()), 0);
-    assert.equal(await errcodeOf(await (await misbehaving(t, { name: 'tokenExpired' })).ask()), 42001);
+    assert.equal(await errcodeOf(await (await setupFaulty(t, { name: 'errcodeZero' })).ask()), 0);
+    assert.equal(await errcodeOf(await (await setupFaulty(t, { name: 'tokenExpired' })).ask()), 42001);
   });
 
-  it('busyThenGone: expires in the middle of the retries', async (t) => {
-    const { ask } = await misbehaving(t, { name: 'busyThenGone', amount: 2 });
+  it('busyThenInvalid: expires in the middle of the retries', async (t) => {
+    const { ask } = await setupFaulty(t, { name: 'busyThenInvalid', amount: 2 });
     const codes = [];
     for (let tries = 0; tries < 4; tries++) codes.push(await errcodeOf(await ask()));
     assert.deepEqual(codes, [-1, -1, 40007, 40007]);
@@ -29,28 +29,28 @@ describe('errcodes of the simulator, in every spelling', () => {
 
 describe('bodies of the simulator', () => {
   it('longBody: a true length, and more after it', async (t) => {
-    const { raw, sizeBytes } = await misbehaving(t, { name: 'longBody' });
+    const { raw, sizeBytes } = await setupFaulty(t, { name: 'longBody' });
     const { head, body } = await raw();
     assert.match(head, new RegExp(`Content-Length: ${sizeBytes}\r`));
     assert.equal(body.length, sizeBytes + 1000);
   });
 
-  it('shortLength: announces less than there is', async (t) => {
-    const { raw, sizeBytes } = await misbehaving(t, { name: 'shortLength' });
+  it('lengthTooSmall: announces less than there is', async (t) => {
+    const { raw, sizeBytes } = await setupFaulty(t, { name: 'lengthTooSmall' });
     const { head, body } = await raw();
     assert.match(head, new RegExp(`Content-Length: ${sizeBytes - 1000}\r`));
     assert.equal(body.length, sizeBytes);
   });
 
   it('resetAtOnce, closedAtOnce: no answer at all', async (t) => {
-    const reset = await (await misbehaving(t, { name: 'resetAtOnce' })).raw();
+    const reset = await (await setupFaulty(t, { name: 'resetAtOnce' })).raw();
     assert.deepEqual([reset.head, reset.error], ['', 'ECONNRESET']);
-    const closed = await (await misbehaving(t, { name: 'closedAtOnce' })).raw();
+    const closed = await (await setupFaulty(t, { name: 'closedAtOnce' })).raw();
     assert.deepEqual([closed.head, closed.error], ['', undefined]);
   });
 
   it('cutChunked: no last chunk', async (t) => {
-    const { raw, ask } = await misbehaving(t, { name: 'cutChunked' });
+    const { raw, ask } = await setupFaulty(t, { name: 'cutChunked' });
     const { head, body } = await raw();
     assert.match(head, /Transfer-Encoding: chunked/);
     assert.doesNotMatch(head, /Content-Length/);
@@ -59,14 +59,14 @@ describe('bodies of the simulator', () => {
   });
 
   it('trickle: whole, but slowly', async (t) => {
-    const { ask, sizeBytes } = await misbehaving(t, { name: 'trickle', amount: 5 });
+    const { ask, sizeBytes } = await setupFaulty(t, { name: 'trickle', amount: 5 });
     const startedAt = performance.now();
     await assertGood(await ask(), sizeBytes);
     assert.ok(performance.now() - startedAt >= 75);
   });
 
   it('httpStatus: the status given as amount', async (t) => {
-    assert.equal((await (await misbehaving(t, { name: 'httpStatus', amount: 429 })).ask()).status, 429);
+    assert.equal((await (await setupFaulty(t, { name: 'httpStatus', amount: 429 })).ask()).status, 429);
   });
 });
 
@@ -78,25 +78,25 @@ describe('headers of the simulator', () => {
     ['noBaseName', 'content-disposition', 'attachment; filename=".jpg"'],
     ['silkName', 'content-disposition', 'attachment; filename="1586412345678.silk"'],
     ['noExtension', 'content-disposition', 'attachment; filename="voice"'],
-    ['hostileName', 'content-disposition', 'attachment; filename="../../../../tmp/%2e%2e%2fowned.jpg"'],
+    ['pathTraversalName', 'content-disposition', 'attachment; filename="../../../../tmp/%2e%2e%2fowned.jpg"'],
   ] as const) {
     it(`${name}: ${header}: ${value}, and the right bytes`, async (t) => {
-      const { ask, sizeBytes } = await misbehaving(t, { name });
+      const { ask, sizeBytes } = await setupFaulty(t, { name });
       const answer = await ask();
       assert.equal(answer.headers.get(header), value);
       await assertGood(answer, sizeBytes);
     });
   }
 
-  it('wideBrackets: the bytes of UTF-8', async (t) => {
-    const answer = await (await misbehaving(t, { name: 'wideBrackets' })).ask();
+  it('fullWidthName: the bytes of UTF-8', async (t) => {
+    const answer = await (await setupFaulty(t, { name: 'fullWidthName' })).ask();
     const value = answer.headers.get('content-disposition')!;
     const name = '报告\uFF08终稿\uFF09【二】.jpg';
     assert.equal(Buffer.from(value, 'latin1').toString(), `attachment; filename="${name}"`);
   });
 
-  it('garbledLength: a length that is no number', async (t) => {
-    const { raw, sizeBytes } = await misbehaving(t, { name: 'garbledLength' });
+  it('invalidLength: a length that is no number', async (t) => {
+    const { raw, sizeBytes } = await setupFaulty(t, { name: 'invalidLength' });
     const { head, body } = await raw();
     assert.match(head, /Content-Length: 12abc/);
     assert.equal(body.length, sizeBytes);

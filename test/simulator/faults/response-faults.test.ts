@@ -1,26 +1,26 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { gunzipSync } from 'node:zlib';
-import { BEHAVIOURS, behaviourNow } from '../../../src/simulator/faults/response-faults.ts';
-import { BEHAVIOUR_NAMES, type Behaviour } from '../../../src/simulator/media/media-id.ts';
+import { activeFault, RESPONSE_FAULTS } from '../../../src/simulator/faults/response-faults.ts';
+import { RESPONSE_FAULT_NAMES, type ResponseFault } from '../../../src/simulator/media/media-id.ts';
 import { ACCOUNT, setup } from '../setup.ts';
-import { assertGood, misbehaving } from './faulty-download.ts';
+import { assertGood, setupFaulty } from './faulty-download.ts';
 
 describe('the simulator misbehaves on request', () => {
   it('has a row for every name, and each says what it does', () => {
-    assert.deepEqual(Object.keys(BEHAVIOURS).sort(), [...BEHAVIOUR_NAMES].sort());
-    for (const { says } of Object.values(BEHAVIOURS)) assert.ok(says);
+    assert.deepEqual(Object.keys(RESPONSE_FAULTS).sort(), [...RESPONSE_FAULT_NAMES].sort());
+    for (const { description } of Object.values(RESPONSE_FAULTS)) assert.ok(description);
   });
 
   it('as often as asked, then no more; for ever where not told', () => {
-    assert.equal(behaviourNow({ name: 'reset', times: 2 }, 2), 'reset');
-    assert.equal(behaviourNow({ name: 'reset', times: 2 }, 3), 'none');
-    assert.equal(behaviourNow({ name: 'reset' }, 1000), 'reset');
-    assert.equal(behaviourNow(undefined, 1), 'none');
+    assert.equal(activeFault({ name: 'reset', times: 2 }, 2), 'reset');
+    assert.equal(activeFault({ name: 'reset', times: 2 }, 3), 'none');
+    assert.equal(activeFault({ name: 'reset' }, 1000), 'reset');
+    assert.equal(activeFault(undefined, 1), 'none');
   });
 
   it('shortBody: half of the announced length and FIN, then good', async (t) => {
-    const { raw, ask, sizeBytes } = await misbehaving(t, { name: 'shortBody', times: 1 });
+    const { raw, ask, sizeBytes } = await setupFaulty(t, { name: 'shortBody', times: 1 });
     const { head, body, error } = await raw();
     assert.match(head, new RegExp(`Content-Length: ${sizeBytes}`));
     assert.equal(body.length, Math.floor(sizeBytes / 2));
@@ -29,26 +29,26 @@ describe('the simulator misbehaves on request', () => {
   });
 
   it('reset: ends with RST', async (t) => {
-    const { raw } = await misbehaving(t, { name: 'reset' });
+    const { raw } = await setupFaulty(t, { name: 'reset' });
     assert.equal((await raw()).error, 'ECONNRESET');
   });
 
-  it('lyingLength: announces more than there is', async (t) => {
-    const { raw, sizeBytes } = await misbehaving(t, { name: 'lyingLength' });
+  it('lengthTooLarge: announces more than there is', async (t) => {
+    const { raw, sizeBytes } = await setupFaulty(t, { name: 'lengthTooLarge' });
     const { head, body } = await raw();
     assert.match(head, new RegExp(`Content-Length: ${sizeBytes + 1000}`));
     assert.equal(body.length, sizeBytes);
   });
 
   it('noLength: the connection ends the body', async (t) => {
-    const { raw, sizeBytes } = await misbehaving(t, { name: 'noLength' });
+    const { raw, sizeBytes } = await setupFaulty(t, { name: 'noLength' });
     const { head, body } = await raw();
     assert.doesNotMatch(head, /content-length|transfer-encoding/i);
     assert.equal(body.length, sizeBytes);
   });
 
   it('chunked: whole, without a length', async (t) => {
-    const { ask, sizeBytes } = await misbehaving(t, { name: 'chunked' });
+    const { ask, sizeBytes } = await setupFaulty(t, { name: 'chunked' });
     const answer = await ask();
     assert.equal(answer.headers.get('transfer-encoding'), 'chunked');
     assert.equal(answer.headers.get('content-length'), null);
@@ -56,12 +56,12 @@ describe('the simulator misbehaves on request', () => {
   });
 
   it('stall: half of the file, then silence', async (t) => {
-    const { raw, sizeBytes } = await misbehaving(t, { name: 'stall', amount: 50 });
+    const { raw, sizeBytes } = await setupFaulty(t, { name: 'stall', amount: 50 });
     assert.equal((await raw()).body.length, Math.floor(sizeBytes / 2));
   });
 
   it('slow: the first byte comes late', async (t) => {
-    const { ask, sizeBytes } = await misbehaving(t, { name: 'slow', amount: 120 });
+    const { ask, sizeBytes } = await setupFaulty(t, { name: 'slow', amount: 120 });
     const startedAt = performance.now();
     const answer = await ask();
     assert.ok(performance.now() - startedAt >= 115);
@@ -69,13 +69,13 @@ describe('the simulator misbehaves on request', () => {
   });
 
   it('errcodes: any number, as JSON, as a string, with control characters', async (t) => {
-    const plain = await misbehaving(t, { name: 'errcode', amount: 9_001_002 });
+    const plain = await setupFaulty(t, { name: 'errcode', amount: 9_001_002 });
     const answer = await plain.ask();
     assert.equal(answer.headers.get('content-type'), 'application/json; encoding=utf-8');
     assert.equal(((await answer.json()) as { errcode: number }).errcode, 9_001_002);
-    const quoted = await misbehaving(t, { name: 'errcodeAsString', amount: 45011 });
+    const quoted = await setupFaulty(t, { name: 'errcodeAsString', amount: 45011 });
     assert.match(await (await quoted.ask()).text(), /^\{"errcode":"45011",/);
-    const dirty = await misbehaving(t, { name: 'errcodeWithControlCharacters', amount: -1 });
+    const dirty = await setupFaulty(t, { name: 'errcodeWithControlCharacters', amount: -1 });
     const text = await (await dirty.ask()).text();
     assert.match(text, /\u0001\u000b\n/);
     assert.throws(() => JSON.parse(text));
@@ -87,41 +87,41 @@ describe('the simulator misbehaves on request', () => {
       ['tokenRefused', 40001],
       ['invalid', 40007],
     ] as const) {
-      const { ask } = await misbehaving(t, { name });
+      const { ask } = await setupFaulty(t, { name });
       assert.equal(((await (await ask()).json()) as { errcode: number }).errcode, errcode);
     }
   });
 
   it('html200, http502, emptyBody: no file at all', async (t) => {
-    const page = await (await misbehaving(t, { name: 'html200' })).ask();
+    const page = await (await setupFaulty(t, { name: 'html200' })).ask();
     assert.equal(page.status, 200);
     assert.match(await page.text(), /^<!DOCTYPE html>/);
-    assert.equal((await (await misbehaving(t, { name: 'http502' })).ask()).status, 502);
-    assert.equal(await (await (await misbehaving(t, { name: 'emptyBody' })).ask()).text(), '');
+    assert.equal((await (await setupFaulty(t, { name: 'http502' })).ask()).status, 502);
+    assert.equal(await (await (await setupFaulty(t, { name: 'emptyBody' })).ask()).text(), '');
   });
 
   it('gzip: compressed although nobody asked', async (t) => {
-    const { raw, sizeBytes } = await misbehaving(t, { name: 'gzip' });
+    const { raw, sizeBytes } = await setupFaulty(t, { name: 'gzip' });
     const { head, body } = await raw();
     assert.match(head, /Content-Encoding: gzip/);
     assert.equal(gunzipSync(body).length, sizeBytes);
   });
 
-  it('lyingType, noDisposition, oddDisposition: the right bytes under wrong headers', async (t) => {
-    const type = await misbehaving(t, { name: 'lyingType' });
+  it('wrongType, noDisposition, oddDisposition: the right bytes under wrong headers', async (t) => {
+    const type = await setupFaulty(t, { name: 'wrongType' });
     const answer = await type.ask();
     assert.equal(answer.headers.get('content-type'), 'text/plain');
     await assertGood(answer, type.sizeBytes);
-    const none = await misbehaving(t, { name: 'noDisposition' });
+    const none = await setupFaulty(t, { name: 'noDisposition' });
     assert.equal((await none.ask()).headers.get('content-disposition'), null);
-    const odd = await misbehaving(t, { name: 'oddDisposition' });
+    const odd = await setupFaulty(t, { name: 'oddDisposition' });
     const value = (await odd.ask()).headers.get('content-disposition')!;
     assert.match(value, /^attachment; filename\*=utf-8''%E6%B5%8B/);
     assert.equal(Buffer.from(/filename="(.*)"/.exec(value)![1]!, 'latin1').toString(), '测试(一).jpg');
   });
 
   it('videoUrl: a link that needs no token, is missing at first, and ends', async (t) => {
-    const { ask, simulator, mediaId, pass } = await misbehaving(t, { name: 'videoUrl', amount: 1 }, 'video');
+    const { ask, simulator, mediaId, pass } = await setupFaulty(t, { name: 'videoUrl', amount: 1 }, 'video');
     const answer = await ask();
     assert.equal(answer.headers.get('content-type'), 'text/plain');
     assert.equal(answer.headers.get('content-disposition'), null);
@@ -140,11 +140,11 @@ describe('the simulator misbehaves on request', () => {
   });
 
   it('videoUrlEscaped and videoUrlHtml', async (t) => {
-    const escaped = await misbehaving(t, { name: 'videoUrlEscaped' }, 'video');
+    const escaped = await setupFaulty(t, { name: 'videoUrlEscaped' }, 'video');
     const text = await (await escaped.ask()).text();
     assert.match(text, /http:\\\/\\\/127/);
     assert.equal((await fetch((JSON.parse(text) as { video_url: string }).video_url)).status, 200);
-    const html = await misbehaving(t, { name: 'videoUrlHtml' }, 'video');
+    const html = await setupFaulty(t, { name: 'videoUrlHtml' }, 'video');
     const { video_url } = (await (await html.ask()).json()) as { video_url: string };
     const page = await fetch(video_url);
     assert.equal(page.status, 200);
@@ -155,10 +155,10 @@ describe('the simulator misbehaves on request', () => {
     const { simulator, get, tokenOf } = await setup(t);
     const token = await tokenOf();
     const mediaId = simulator.mint(ACCOUNT.account, { kind: 'voice', seed: 1 });
-    const misbehave = (behaviour?: Behaviour) =>
-      fetch(`${simulator.url}/__simulator/misbehave`, {
+    const setFault = (fault?: ResponseFault) =>
+      fetch(`${simulator.url}/__simulator/account-wide-fault`, {
         method: 'POST',
-        body: JSON.stringify({ account: ACCOUNT.account, behaviour }),
+        body: JSON.stringify({ account: ACCOUNT.account, fault }),
       });
     const errcodes = async (...mediaIds: string[]) => {
       const found = [];
@@ -170,11 +170,11 @@ describe('the simulator misbehaves on request', () => {
       }
       return found;
     };
-    await misbehave({ name: 'errcode', amount: 45009, times: 2 });
+    await setFault({ name: 'errcode', amount: 45009, times: 2 });
     assert.deepEqual(await errcodes('unknown', mediaId, mediaId, 'unknown'), [45009, 45009, 'file', 40007]);
-    await misbehave({ name: 'systemBusy' });
+    await setFault({ name: 'systemBusy' });
     assert.deepEqual(await errcodes(mediaId, mediaId), [-1, -1]);
-    await misbehave();
+    await setFault();
     assert.deepEqual(await errcodes(mediaId), ['file']);
   });
 });

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import {
-  BEHAVIOUR_NAMES,
   type MediaRecipe,
   mintMediaId,
+  RESPONSE_FAULT_NAMES,
   readMediaId,
   SIMULATED_KINDS,
 } from '../../../src/simulator/media/media-id.ts';
@@ -13,7 +13,7 @@ const recipe: MediaRecipe = {
   seed: 4_000_000_000,
   sizeBytes: 30_000_000,
   createdAt: new Date('2026-11-05T08:00:00.123Z'),
-  behaviour: { name: 'errcode', times: 3, amount: -1000 },
+  fault: { name: 'errcode', times: 3, amount: -1000 },
   appId: 'wx0123456789abcdef',
 };
 
@@ -28,10 +28,10 @@ describe('a simulated media id', () => {
     assert.deepEqual(readMediaId(mediaId, recipe.appId), recipe);
   });
 
-  it('holds every kind and every behaviour', () => {
+  it('holds every kind and every fault', () => {
     for (const kind of SIMULATED_KINDS) {
-      for (const name of BEHAVIOUR_NAMES.slice(1)) {
-        const wanted = { ...recipe, kind, sizeBytes: 1, behaviour: { name, times: 255, amount: 9_001_002 } };
+      for (const name of RESPONSE_FAULT_NAMES.slice(1)) {
+        const wanted = { ...recipe, kind, sizeBytes: 1, fault: { name, times: 255, amount: 9_001_002 } };
         assert.deepEqual(readMediaId(mintMediaId(wanted), recipe.appId), wanted);
       }
     }
@@ -67,7 +67,7 @@ describe('a simulated media id', () => {
 
   it('refuses numbers it cannot hold, and pictures too large for memory', () => {
     assert.throws(() => mintMediaId({ ...recipe, seed: 2 ** 32 }), RangeError);
-    assert.throws(() => mintMediaId({ ...recipe, behaviour: { name: 'slow', times: 256 } }), RangeError);
+    assert.throws(() => mintMediaId({ ...recipe, fault: { name: 'slow', times: 256 } }), RangeError);
     assert.throws(() => mintMediaId({ ...recipe, kind: 'image', sizeBytes: 64 * 2 ** 20 }), RangeError);
   });
 });
