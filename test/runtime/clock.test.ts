@@ -4,7 +4,7 @@ import { createLifetimes, systemClock } from '../../src/runtime/clock.ts';
 
 const HOUR_MS = 3_600_000;
 
-test('a sleep lasts as long as it was asked to', async () => {
+test('a sleep lasts as long as asked', async () => {
   const startedAt = performance.now();
   await systemClock.sleep(30);
   assert.ok(performance.now() - startedAt >= 29);
@@ -29,14 +29,14 @@ test('now is the time of the machine', () => {
   assert.ok(before <= now && now <= Date.now());
 });
 
-test('in real life a media lives three days and closes two hours later', () => {
+test('in real time a media item lives three days and closes two hours later', () => {
   const lifetimes = createLifetimes({ mediaLifetimeMs: 72 * HOUR_MS, timeScale: 1 });
   assert.equal(lifetimes.lifetimeMs, 259_200_000);
   assert.equal(lifetimes.closingMs, 7_200_000);
   assert.equal(lifetimes.scale(1000), 1000);
 });
 
-test('at a scale of 720 three days pass in six minutes, and everything else as much faster', () => {
+test('at a time scale of 720 three days take six minutes, and other policy durations shrink alike', () => {
   const lifetimes = createLifetimes({ mediaLifetimeMs: 72 * HOUR_MS, timeScale: 720 });
   assert.equal(lifetimes.lifetimeMs, 360_000);
   assert.equal(lifetimes.closingMs, 10_000);

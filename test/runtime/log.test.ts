@@ -8,13 +8,13 @@ function linesOf(write: (log: ReturnType<typeof createLog>) => void): string[] {
   return lines;
 }
 
-test('a machine reads JSON with time, level and program', () => {
+test('a log line is JSON with time, level and program', () => {
   const [line] = linesOf((log) => log.info({ id: 'm_1' }, 'archived'));
   const { level, program, id, msg } = JSON.parse(line!);
   assert.deepEqual({ level, program, id, msg }, { level: 30, program: 'test', id: 'm_1', msg: 'archived' });
 });
 
-test('a person reads one short line', () => {
+test('on a terminal a log line is one short line', () => {
   const [line] = linesOf((log) => log.info({ id: 'm_1', failure: { code: 'x' } }, 'a try failed'));
   assert.match(
     formatForTerminal(line!),
@@ -22,7 +22,7 @@ test('a person reads one short line', () => {
   );
 });
 
-test('a person sees what is wrong: a warning its cause, an error its stack', () => {
+test('on a terminal a warning shows its cause and an error its stack', () => {
   const [warning, error] = linesOf((log) => {
     log.warn({ err: new Error('away') }, 'feeding is interrupted');
     log.error({ err: new Error('broken') }, 'unexpected');
@@ -31,4 +31,5 @@ test('a person sees what is wrong: a warning its cause, an error its stack', () 
   assert.match(formatForTerminal(error!), /ERROR unexpected {2}Error: broken\n {4}at /);
 });
 
-test('what is no JSON object stays as it is', () => assert.equal(formatForTerminal('plain\n'), 'plain\n'));
+test('a line that is no JSON object stays as it is', () =>
+  assert.equal(formatForTerminal('plain\n'), 'plain\n'));

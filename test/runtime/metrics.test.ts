@@ -1,4 +1,4 @@
-/** What a program cannot know it does not show. */
+/** A program exports only the metrics that it counts itself. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createMetrics, exposeOnlyMetricsOf } from '../../src/runtime/metrics.ts';
@@ -6,14 +6,14 @@ import { createMetrics, exposeOnlyMetricsOf } from '../../src/runtime/metrics.ts
 async function shownBy(program: string): Promise<Set<string>> {
   const metrics = createMetrics();
   exposeOnlyMetricsOf(program, metrics);
-  // Counting what is not shown must not fail.
+  // Counting a metric that is not exported must not fail.
   metrics.archived.inc();
   metrics.received.inc();
   const text = await metrics.registry.metrics();
   return new Set([...text.matchAll(/^# TYPE (\w+)/gm)].map(([, name]) => name!));
 }
 
-test('a server does not say that nothing was archived, and a worker not that nothing is at risk', async () => {
+test('a server exports no count of archived items, and a worker no count of items at risk', async () => {
   const [server, worker, sweep, all] = await Promise.all(['server', 'worker', 'sweep', 'all'].map(shownBy));
   for (const name of ['wma_archived_total', 'wma_failed_total', 'wma_time_to_archive_seconds'])
     assert.deepEqual(

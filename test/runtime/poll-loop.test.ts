@@ -45,7 +45,7 @@ describe('a poll loop', () => {
     assert.deepEqual(waits, [5, 70]);
   });
 
-  test('counts each of twenty errors, logs them once and says when it works again', async () => {
+  test('counts each of twenty errors, logs them once, and logs when it works again', async () => {
     const { deps, end, lines, errors, waits } = setup();
     let turns = 0;
     const work = async () => {
@@ -110,7 +110,7 @@ describe('a poll loop', () => {
     assert.equal(waits[0], 70);
   });
 
-  test('gives its lease back at the end, and says where that fails', async () => {
+  test('gives its lease back at the end, and logs where that fails', async () => {
     const { deps, end, lines, errors } = setup();
     const lease = { drop: () => Promise.reject(new Error('away')) };
     await createPollLoop({ ...deps, name: 'demo', everyMs: 70, lease, work: async () => end.abort() }).run(

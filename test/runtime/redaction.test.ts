@@ -6,7 +6,7 @@ import { createRedactor, redact } from '../../src/runtime/redaction.ts';
 
 const SECRET = 'S3cr3t-Value_0123456789';
 
-describe('a text that shows a secret loses it', () => {
+describe('a secret is removed from a text', () => {
   const json = (value: unknown, times = 1): string =>
     times === 0 ? (value as string) : json(JSON.stringify(value), times - 1);
   const shapes: Record<string, string> = {
@@ -58,7 +58,7 @@ describe('a text that shows a secret loses it', () => {
   }
 });
 
-describe('what is left', () => {
+describe('a redacted text', () => {
   test('stays readable around the secret', () => {
     assert.equal(
       redact(`GET https://h/cgi-bin/media/get?access_token=${SECRET}&media_id=M1 HTTP 502`),
@@ -84,7 +84,7 @@ describe('what is left', () => {
     test(`is everything of: ${text}`, () => assert.equal(redact(text), text));
   }
 
-  test('is found in linear time, whatever a stranger sends', () => {
+  test('takes linear time, whatever the input is', () => {
     for (const piece of ['a.', '://a:', 'token:"', 'cookie:[', 'token\\', "secret:'", 'bearer ']) {
       const startedAt = performance.now();
       redact(piece.repeat(200_000 / piece.length));
@@ -94,21 +94,21 @@ describe('what is left', () => {
 });
 
 describe('a configured secret', () => {
-  test('is cut out wherever it stands, the longer of two first', () => {
+  test('is removed wherever it stands, the longer of two first', () => {
     const clean = createRedactor(['abcdef', 'abcdefghij']);
     assert.equal(clean('x abcdefghij y abcdef z'), 'x [redacted] y [redacted] z');
   });
 
-  test('is known in JSON, in JSON inside JSON and in a URL too', () => {
+  test('is recognised in JSON, in JSON inside JSON and in a URL', () => {
     const awkward = 'pa"ss\\wörd @/1';
     const clean = createRedactor([awkward]);
-    const once = JSON.stringify({ said: `it is ${awkward}.` });
-    assert.deepEqual(JSON.parse(clean(once)), { said: 'it is [redacted].' });
-    assert.equal(clean(JSON.stringify(once)), JSON.stringify(JSON.stringify({ said: 'it is [redacted].' })));
+    const once = JSON.stringify({ text: `it is ${awkward}.` });
+    assert.deepEqual(JSON.parse(clean(once)), { text: 'it is [redacted].' });
+    assert.equal(clean(JSON.stringify(once)), JSON.stringify(JSON.stringify({ text: 'it is [redacted].' })));
     assert.equal(clean(`u=${encodeURIComponent(awkward)}`), 'u=[redacted]');
   });
 
-  test('of under six characters is left alone: it would cut words to pieces', () => {
+  test('of under six characters is left alone, because it would cut words', () => {
     assert.equal(createRedactor(['media', ''])('media of media'), 'media of media');
   });
 });
@@ -139,7 +139,7 @@ describe('a log line', () => {
     const { log, lines, all } = open();
     const cause = Object.assign(new Error(`cause ${SECRET}`), { config: { headers: [SECRET] } });
     const error = Object.assign(new Error(`failed with ${SECRET}`, { cause }), { url: `/x/${SECRET}/y` });
-    log.info(`said ${SECRET}`);
+    log.info(`message ${SECRET}`);
     log.info('formatted %s %j', SECRET, { a: SECRET });
     log.warn({ a: { b: [{ c: SECRET }] } }, 'nested');
     log.error({ err: error }, 'an error');
@@ -152,7 +152,7 @@ describe('a log line', () => {
     for (const line of lines) JSON.parse(line);
   });
 
-  test('never shows a token nobody configured, in an error either', () => {
+  test('never shows a token that is not configured, in an error either', () => {
     const { log, all } = open();
     const token = '87_abcdefghijklmnop';
     log.error({ err: new Error(`GET /cgi-bin/media/get?access_token=${token}&media_id=1 failed`) }, 'x');

@@ -1,4 +1,4 @@
-/** Lines that somebody outside can cause: one at once, then one a while with how many there were. */
+/** Log lines that can repeat without bound: the first is written at once, then one per interval with the count. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -15,7 +15,7 @@ function setup() {
 }
 
 describe('a line that repeats', () => {
-  it('is written at once, then once a while with the last fields and their count', async () => {
+  it('is written at once, then once per interval with the last fields and their count', async () => {
     const { lines, repeated } = setup();
     for (let n = 0; n < 1_000; n++) repeated.write('warn', 'a', { n }, 'refused');
     repeated.write('error', 'b', {}, 'failed');
@@ -30,7 +30,7 @@ describe('a line that repeats', () => {
     assert.equal(lines.length, 3);
   });
 
-  it('is written at the end where some were not', () => {
+  it('is written at the end where some were only counted', () => {
     const { lines, repeated } = setup();
     for (let n = 0; n < 3; n++) repeated.write('warn', 'a', {}, 'refused');
     repeated.close();
@@ -40,7 +40,7 @@ describe('a line that repeats', () => {
     );
   });
 
-  it('of too many kinds counts as one', () => {
+  it('shares one count with others where there are too many kinds', () => {
     const { lines, repeated } = setup();
     for (let n = 0; n < 5_000; n++) repeated.write('warn', `kind ${n}`, {}, 'refused');
     assert.equal(lines.length, 1_000);

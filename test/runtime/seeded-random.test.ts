@@ -7,11 +7,11 @@ const three = (seed: number) => {
   return [random(), random(), random()];
 };
 
-test('a seed gives the same numbers in every release: what is drawn by it stays as it is', () => {
+test('a seed gives the same numbers in every release', () => {
   assert.deepEqual(three(42), [0.6011037519201636, 0.44829055899754167, 0.8524657934904099]);
 });
 
-test('another seed gives others; of any number as a seed its lower 32 bits count', () => {
+test('another seed gives other numbers; only the lower 32 bits of a seed count', () => {
   assert.notDeepEqual(three(43), three(42));
   assert.deepEqual(three(2 ** 32 + 42), three(42));
 });

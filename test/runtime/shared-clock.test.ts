@@ -19,8 +19,8 @@ function setup(given: { aheadMs: number }) {
   };
 }
 
-describe('the clock that processes share', () => {
-  it("follows the database's where the machine's is days ahead, and says by how much", async () => {
+describe('the shared clock', () => {
+  it("follows the database's where the machine's is days ahead, and measures the skew", async () => {
     const { clock, compare, wrongByMs } = setup({ aheadMs: 4 * DAY_MS });
     assert.equal(wrongByMs(), 4 * DAY_MS, 'nothing is known yet');
     await compare();
@@ -29,14 +29,14 @@ describe('the clock that processes share', () => {
     assert.equal(clock.isCertain, false, 'either of the two may be wrong');
   });
 
-  it('goes by the machine where the two differ by what is usual', async () => {
+  it('follows the machine where the two differ by no more than usual', async () => {
     const { clock, compare, wrongByMs } = setup({ aheadMs: 3_000 });
     await compare();
     assert.equal(wrongByMs(), 3_000);
     assert.equal(clock.isCertain, true);
   });
 
-  it("does not heed a machine's clock that jumps between two comparisons", async () => {
+  it("ignores a jump of the machine's clock between two comparisons", async () => {
     const { world, compare, wrongByMs } = setup({ aheadMs: 0 });
     await compare();
     world.elapsedMs += 5_000;

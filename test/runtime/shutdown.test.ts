@@ -16,7 +16,7 @@ function setup() {
   return { shutdown: createShutdown(log), lines };
 }
 
-test('what was opened last is closed first, one after the other', async () => {
+test('the step added last runs first, one after the other', async () => {
   const { shutdown } = setup();
   const order: string[] = [];
   shutdown.step('database', () => order.push('database'));
@@ -29,7 +29,7 @@ test('what was opened last is closed first, one after the other', async () => {
   assert.deepEqual(order, ['queue begins', 'queue', 'database']);
 });
 
-test('loops are told before the first step, and why', async () => {
+test('the signal aborts before the first step, with the reason', async () => {
   const { shutdown } = setup();
   let reason: unknown;
   shutdown.step('loop', () => {
@@ -40,7 +40,7 @@ test('loops are told before the first step, and why', async () => {
   assert.match(String(reason), /closing: SIGTERM/);
 });
 
-test('a step that fails, now or later, is logged and keeps nothing open', async () => {
+test('a step that fails, at once or later, is logged and the next steps run', async () => {
   const { shutdown, lines } = setup();
   let closed = false;
   shutdown.step('last', () => {
@@ -56,7 +56,7 @@ test('a step that fails, now or later, is logged and keeps nothing open', async 
   assert.deepEqual(failed, ['throws', 'rejects']);
 });
 
-test('a step that hangs is left behind at its limit', async () => {
+test('a step that hangs is left behind at its limit and logged', async () => {
   const { shutdown, lines } = setup();
   let closed = false;
   shutdown.step('last', () => {
@@ -68,7 +68,7 @@ test('a step that hangs is left behind at its limit', async () => {
   assert.match(JSON.stringify(lines.find(({ step }) => step === 'hangs')), /no response within/);
 });
 
-test('asked twice it closes once, and both wait', async () => {
+test('a second call waits for the first, and the steps run once', async () => {
   const { shutdown } = setup();
   let times = 0;
   let open = true;
@@ -84,7 +84,7 @@ test('asked twice it closes once, and both wait', async () => {
   assert.equal(times, 1);
 });
 
-/** A program that closes on signals and says what it does; its last step takes as long as `step` says. */
+/** A program that closes on signals and prints what it does; its last step takes as long as `step`. */
 async function startProgram(step: string) {
   const shutdown = new URL('../../src/runtime/shutdown.ts', import.meta.url).href;
   const program = `
@@ -100,11 +100,11 @@ async function startProgram(step: string) {
   child.stdout.setEncoding('utf8');
   const exit = once(child, 'exit');
   assert.match(String(await once(child.stdout, 'data')), /ready/);
-  return { child, exit, said: () => once(child.stdout, 'data') };
+  return { child, exit, printed: () => once(child.stdout, 'data') };
 }
 
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-  test(`${signal} closes and ends with 0`, async () => {
+  test(`${signal} closes and exits with 0`, async () => {
     const { child, exit } = await startProgram('Promise.resolve()');
     child.kill(signal);
     assert.deepEqual(await exit, [0, null]);
@@ -115,9 +115,9 @@ for (const [signal, code] of [
   ['SIGTERM', 143],
   ['SIGINT', 130],
 ] as const) {
-  test(`a second ${signal} leaves at once with ${code}`, async () => {
-    const { child, exit, said } = await startProgram('new Promise(() => {})');
-    const closing = said();
+  test(`a second ${signal} exits at once with ${code}`, async () => {
+    const { child, exit, printed } = await startProgram('new Promise(() => {})');
+    const closing = printed();
     child.kill(signal);
     assert.match(String(await closing), /closing/);
     child.kill(signal);

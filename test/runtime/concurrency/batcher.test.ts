@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { createBatcher } from '../../../src/runtime/concurrency/batcher.ts';
 
-/** A writer whose statements end when the test says so. */
+/** A batcher whose statements end when the test ends them. */
 function setup(
   options: {
     maxSize?: number;

@@ -5,7 +5,7 @@ import { createByteBudget, type Reservation } from '../../../src/runtime/concurr
 const { signal } = new AbortController();
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 
-/** Reserves and notes the order of grants. */
+/** Reserves, and records the order of grants. */
 function setup(totalBytes: number) {
   const budget = createByteBudget(totalBytes);
   const granted = new Map<string, Reservation>();
@@ -14,7 +14,7 @@ function setup(totalBytes: number) {
   return { budget, granted, ask, names: () => [...granted.keys()] };
 }
 
-test('what fits is granted at once, the rest waits its turn', async () => {
+test('a reservation that fits is granted at once, others wait in order', async () => {
   const { budget, granted, ask, names } = setup(10);
   const all = [ask('a', 6), ask('b', 4), ask('c', 5), ask('d', 1)];
   await turn();
@@ -26,7 +26,7 @@ test('what fits is granted at once, the rest waits its turn', async () => {
   assert.equal(budget.freeBytes, 0);
 });
 
-test('a small request does not overtake a large one', async () => {
+test('a small reservation does not overtake a large one', async () => {
   const { granted, ask, names } = setup(10);
   const all = [ask('a', 6), ask('large', 8), ask('small', 1)];
   await turn();
@@ -36,7 +36,7 @@ test('a small request does not overtake a large one', async () => {
   assert.deepEqual(names(), ['a', 'large', 'small']);
 });
 
-test('shrinking gives back, never takes, and release gives back the rest once', async () => {
+test('shrinking gives back and never grows, and release gives back the rest once', async () => {
   const { budget, granted, ask } = setup(10);
   await ask('a', 8);
   const a = granted.get('a')!;
@@ -50,7 +50,7 @@ test('shrinking gives back, never takes, and release gives back the rest once', 
   assert.deepEqual([a.bytes, budget.freeBytes], [0, 10]);
 });
 
-test('shrinking lets the next one in', async () => {
+test('shrinking grants the next reservation', async () => {
   const { granted, ask, names } = setup(10);
   await ask('a', 10);
   const b = ask('b', 4);
@@ -59,7 +59,7 @@ test('shrinking lets the next one in', async () => {
   assert.deepEqual(names(), ['a', 'b']);
 });
 
-test('a request larger than the budget is clamped to it and runs alone', async () => {
+test('a reservation larger than the budget is cut to it and runs alone', async () => {
   const { budget, granted, ask, names } = setup(10);
   await ask('a', 1);
   const large = ask('large', 1_000);
@@ -71,7 +71,7 @@ test('a request larger than the budget is clamped to it and runs alone', async (
   assert.equal(budget.freeBytes, 0);
 });
 
-test('who gives up while waiting leaves the queue, and those behind move up', async () => {
+test('an aborted reservation leaves the queue, and those behind it move up', async () => {
   const { budget, ask, names } = setup(10);
   const controller = new AbortController();
   await ask('a', 6);
@@ -85,7 +85,7 @@ test('who gives up while waiting leaves the queue, and those behind move up', as
   assert.deepEqual([names(), budget.waiting, budget.freeBytes], [['a', 'small'], 0, 0]);
 });
 
-test('who has given up before asking gets nothing', async () => {
+test('a reservation whose signal has aborted before gets nothing', async () => {
   const { budget, ask } = setup(10);
   await assert.rejects(ask('a', 1, AbortSignal.abort(new Error('closing'))), /closing/);
   assert.equal(budget.freeBytes, 10);

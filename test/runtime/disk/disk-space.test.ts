@@ -34,7 +34,7 @@ test('below the floor writes are refused as disk_full, on the pool and in functi
   await again.close();
 });
 
-test('no new database is begun below the floor', async () => {
+test('no new database is created below the floor', async () => {
   await using folder = await makeFolder();
   const opening = openEmbeddedDatabase({
     folder: folder.path,
@@ -45,7 +45,7 @@ test('no new database is begun below the floor', async () => {
   await assert.rejects(opening, isDiskFull);
 });
 
-test('writing goes on as soon as there is room again', async (t) => {
+test('writes continue as soon as there is space again', async (t) => {
   let free = 50;
   const space = await watchDiskSpace({
     folder: '/',

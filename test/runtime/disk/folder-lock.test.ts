@@ -11,11 +11,11 @@ import { makeFolder } from '../../embedded/database/open.ts';
 
 const PROGRAM = fileURLToPath(new URL('hold-folder.ts', import.meta.url));
 
-/** Another process that tries to take the folder; resolves to its first word: `held` or `refused`. */
-async function otherProcess(folder: string): Promise<{ child: ChildProcess; said: string }> {
+/** Another process that tries to lock the folder. Resolves with the first line that it prints: `held` or `refused`. */
+async function otherProcess(folder: string): Promise<{ child: ChildProcess; printed: string }> {
   const child = spawn(process.execPath, [PROGRAM, folder], { stdio: ['pipe', 'pipe', 'inherit'] });
-  const [said] = await once(createInterface(child.stdout), 'line');
-  return { child, said };
+  const [printed] = await once(createInterface(child.stdout), 'line');
+  return { child, printed };
 }
 
 async function kill(child: ChildProcess): Promise<void> {
@@ -25,7 +25,7 @@ async function kill(child: ChildProcess): Promise<void> {
   await exited;
 }
 
-test('a second holder is refused and told what to do', async () => {
+test('a second holder is refused with an error that names what to do', async () => {
   await using folder = await makeFolder();
   const lock = await lockFolder(folder.path);
   await assert.rejects(lockFolder(folder.path), (error: unknown) => {
@@ -35,11 +35,11 @@ test('a second holder is refused and told what to do', async () => {
     return true;
   });
   await lock.release();
-  await lock.release(); // again is the same
+  await lock.release(); // idempotent
   await (await lockFolder(folder.path)).release();
 });
 
-test('the folder is made where it is missing', async () => {
+test('the folder is created where it is missing', async () => {
   await using folder = await makeFolder();
   const lock = await lockFolder(join(folder.path, 'a', 'b'));
   await access(join(folder.path, 'a', 'b'));
@@ -55,21 +55,21 @@ test('another name of the folder is the same folder', async () => {
   await lock.release();
 });
 
-test('a path longer than a socket’s may be works like any other', async () => {
+test('a path that is too long for a socket works too', async () => {
   await using folder = await makeFolder();
   const deep = join(await realpath(folder.path), 'd'.repeat(120), 'e'.repeat(120));
   const lock = await lockFolder(deep);
   await assert.rejects(lockFolder(deep), FolderInUseError);
-  const { said } = await otherProcess(deep);
-  assert.equal(said, 'refused');
+  const { printed } = await otherProcess(deep);
+  assert.equal(printed, 'refused');
   await lock.release();
   await (await lockFolder(deep)).release();
 });
 
-test('a process holds it against others, and kill -9 frees it', async () => {
+test('a process holds the lock against others, and kill -9 frees it', async () => {
   await using folder = await makeFolder();
   const holder = await otherProcess(folder.path);
-  assert.equal(holder.said, 'held');
+  assert.equal(holder.printed, 'held');
   try {
     await assert.rejects(lockFolder(folder.path), FolderInUseError);
   } finally {
@@ -79,23 +79,28 @@ test('a process holds it against others, and kill -9 frees it', async () => {
   await (await lockFolder(folder.path)).release();
 });
 
-test('of many that come at once upon a dead socket, one gets it', async () => {
+test('of many processes that find a dead socket at once, one gets the lock', async () => {
   await using folder = await makeFolder();
   await kill((await otherProcess(folder.path)).child);
-  const tries = await Promise.all(Array.from({ length: 4 }, () => otherProcess(folder.path)));
+  const attempts = await Promise.all(Array.from({ length: 4 }, () => otherProcess(folder.path)));
   try {
-    assert.deepEqual(tries.map(({ said }) => said).sort(), ['held', 'refused', 'refused', 'refused']);
+    assert.deepEqual(attempts.map(({ printed }) => printed).sort(), [
+      'held',
+      'refused',
+      'refused',
+      'refused',
+    ]);
   } finally {
-    await Promise.all(tries.map(({ child }) => kill(child)));
+    await Promise.all(attempts.map(({ child }) => kill(child)));
   }
 });
 
-test('of many calls at once in one process, one gets it', async () => {
+test('of many calls at once in one process, one gets the lock', async () => {
   await using folder = await makeFolder();
   await kill((await otherProcess(folder.path)).child);
   for (let round = 0; round < 10; round++) {
-    const tries = await Promise.allSettled(Array.from({ length: 8 }, () => lockFolder(folder.path)));
-    const held = tries.filter((result) => result.status === 'fulfilled');
+    const attempts = await Promise.allSettled(Array.from({ length: 8 }, () => lockFolder(folder.path)));
+    const held = attempts.filter((result) => result.status === 'fulfilled');
     assert.equal(held.length, 1);
     await held[0]!.value.release();
   }

@@ -1,4 +1,4 @@
-/** A program for folder-lock.test.ts: takes the folder, says `held` or `refused`, holds it until killed. */
+/** A program for folder-lock.test.ts: locks the folder, prints `held` or `refused`, and holds the lock until killed. */
 import { FolderInUseError, lockFolder } from '../../../src/runtime/disk/folder-lock.ts';
 
 try {

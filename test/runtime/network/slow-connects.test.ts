@@ -1,4 +1,4 @@
-/** Hosts with several addresses, of which the first is far away or leads nowhere. */
+/** Hosts with several addresses, the first of which is far away or does not respond. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import dns from 'node:dns';
@@ -24,10 +24,10 @@ import { type FarListener, openFarListener } from './slow-connects.ts';
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 const log = createLog({ level: 'silent', program: 'test', secrets: [] });
 const { signal } = new AbortController();
-/** Longer than Node's own limit for an address: the dropped SYN comes again a second after the first. */
+/** Longer than Node's own limit for an address: the kernel repeats the dropped SYN after a second. */
 const BLOCKED_MS = 700;
 
-/** Where IPv6 is away, an address of it fails at once. */
+/** Without IPv6, an IPv6 address fails at once. */
 const NOWHERE = '2001:db8::1';
 const NEAR = '127.0.0.1';
 /** Stands for an IPv6 address behind which packets are lost. */
@@ -54,7 +54,7 @@ function resolveTestHosts(): () => void {
 
 type Send = (at: string, closes: (() => unknown)[]) => unknown;
 
-/** Every kind of client that the programs have: what it sends first, and how it is made to. `at`: host:port. */
+/** Every kind of client in the programs: what it sends first, and how to start it. `at`: host:port. */
 const CLIENTS: readonly (readonly [name: string, begins: RegExp, send: Send])[] = [
   [
     'media and links',
@@ -165,7 +165,7 @@ describe('a host with several addresses', () => {
     for (const close of closes.toReversed()) await close();
   });
 
-  it("is not reached within Node's own limit: the far end of this test is as far away as in the field", async () => {
+  it("is not reached within Node's own limit, so this test is as slow as a real network", async () => {
     assert.match(await withNodesLimit, /^(ETIMEDOUT|ENETUNREACH|EADDRNOTAVAIL|EHOSTUNREACH)$/);
   });
   for (const [name, begins] of CLIENTS) {

@@ -1,4 +1,4 @@
-/** A far end behind a long round trip, or one that swallows packets, made of a full queue of connections. */
+/** A server behind a long round trip, or one whose packets are lost, simulated by a full queue of connections. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';

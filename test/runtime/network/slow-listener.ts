@@ -1,7 +1,7 @@
 /**
- * A far end that takes no connection at first: its queue is filled by the test, so that the kernel drops each SYN.
- * After `blockedMs` it accepts, and a connection comes with the second SYN, a second after the first: a long round
- * trip. Blocked for long, it is an address that swallows packets. Prints the port, then the first bytes of each
+ * A server that accepts no connection at first: the test fills its queue, so the kernel drops each SYN. After
+ * `blockedMs` it accepts, and a connection is made by the second SYN, a second after the first, as over a long round
+ * trip. Blocked for long, it is an address whose packets are lost. Prints the port, then the first bytes of each
  * connection, one line of JSON each.
  */
 import { createServer } from 'node:net';

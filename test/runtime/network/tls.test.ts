@@ -1,4 +1,4 @@
-/** What is said, and done, where TLS is refused: on real certificates, a real Postgres and a real Redis. */
+/** What happens where TLS is refused, with real certificates, a real Postgres and a real Redis. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -66,7 +66,7 @@ async function failureOf(trying: Promise<unknown>): Promise<FailureError['failur
   return error.failure;
 }
 
-/** Each way to be bad: the reason in failures' codes, and what the advice must name. */
+/** Each kind of bad certificate: the reason in failures' codes, and what the advice must name. */
 async function badServers(t: TestContext) {
   const certificates = await certificatesForTest(t);
   if (!certificates) return undefined;
@@ -84,7 +84,7 @@ async function badServers(t: TestContext) {
   return { certificates, rows, authority: secureContextOf(certificates.authority) };
 }
 
-test('WeChat: the account is held with a reason of its own; a link costs that media its tries', async (t) => {
+test('WeChat: the account is held with a reason of its own; the certificate of a link costs attempts', async (t) => {
   const bad = await badServers(t);
   if (!bad) return;
   const open = (port: number, secureContext: typeof bad.authority) => {
@@ -121,7 +121,7 @@ test('WeChat: the account is held with a reason of its own; a link costs that me
   }
 });
 
-test('the store: the detail says why, and names the variable', async (t) => {
+test('the store: the detail of the failure has the reason and names the variable', async (t) => {
   const bad = await badServers(t);
   if (!bad) return;
   const open = (port: number, secureContext: typeof bad.authority) => {
@@ -142,7 +142,7 @@ test('the store: the detail says why, and names the variable', async (t) => {
   }
 });
 
-test('alerts, handlers and the command line say it in a sentence that names their variable', async (t) => {
+test('alerts, handlers and the command line report it in a sentence that names their variable', async (t) => {
   const bad = await badServers(t);
   if (!bad) return;
   const port = await serverOf(t, bad.certificates.expired);
@@ -160,13 +160,13 @@ test('alerts, handlers and the command line say it in a sentence that names thei
     [String(handler), 'upstreamUrl'],
     [String(terminal), 'WMA_URL'],
   ] as const) {
-    // Signed by an authority that is not known here: what OpenSSL meets first is what it says.
+    // Signed by an authority that is unknown here: OpenSSL reports the first problem it finds.
     assert.match(words ?? '', new RegExp(`(untrusted|expired|authority).*${variable}`, 's'));
     assert.match(words ?? '', /NODE_EXTRA_CA_CERTS|NTP/);
   }
 });
 
-test('Redis: the queue says why it is away, and comes with REDIS_CA_FILE', async (t) => {
+test('Redis: the queue reports why it is unavailable, and works with REDIS_CA_FILE', async (t) => {
   const program = process.env.TEST_REDIS_SERVER;
   const certificates = await certificatesForTest(t);
   if (!certificates || !program?.startsWith('/')) return t.skip('no redis-server on this machine');
@@ -198,7 +198,7 @@ test('Redis: the queue says why it is away, and comes with REDIS_CA_FILE', async
   assert.match(failure.detail ?? '', /tokenSource/);
 });
 
-test('Postgres: a start says why, ends with 78 where it is the configuration, and waits for a certificate', async (t) => {
+test('Postgres: a start reports why, exits with 78 for a wrong configuration, and waits for a valid certificate', async (t) => {
   const certificates = await certificatesForTest(t);
   const server = certificates && (await startPostgres(t));
   if (!server) return;
@@ -265,29 +265,32 @@ test('Postgres: a start says why, ends with 78 where it is the configuration, an
     const child = spawn(process.execPath, [join(ROOT, 'workers/sweep.ts')], { env, cwd: tmpdir() });
     t.after(() => child.kill('SIGKILL'));
     let text = '';
-    const says = Promise.withResolvers<string>();
+    const printed = Promise.withResolvers<string>();
     child.stderr.on('data', (chunk: Buffer) => {
       text += chunk;
-      if (/sweeping|has expired/.test(text)) says.resolve(text);
+      if (/sweeper: started|has expired/.test(text)) printed.resolve(text);
     });
     const ended = once(child, 'exit').then(([code]) => ({ code: code as number, text }));
-    return { child, says: says.promise, ended };
+    return { child, printed: printed.promise, ended };
   };
   const untrusting = await start({}).ended;
   assert.equal(untrusting.code, 78, untrusting.text);
   assert.match(untrusting.text, /authority.*DATABASE_CA_FILE/);
   const trusting = start({ DATABASE_CA_FILE: certificates.authorityFile });
-  assert.match(await Promise.race([trusting.says, trusting.ended.then(({ text }) => text)]), /sweeping/);
+  assert.match(
+    await Promise.race([trusting.printed, trusting.ended.then(({ text }) => text)]),
+    /sweeper: started/,
+  );
   await show(certificates.expired);
   const waiting = start({ DATABASE_CA_FILE: certificates.authorityFile });
   assert.match(
-    await Promise.race([waiting.says, waiting.ended.then(({ text }) => `ended: ${text}`)]),
+    await Promise.race([waiting.printed, waiting.ended.then(({ text }) => `ended: ${text}`)]),
     /certificate of the database has expired.*DATABASE_URL/,
   );
   assert.equal(waiting.child.exitCode, null);
 });
 
-test('an authority of a _CA_FILE stands beside those that Node knows', async (t) => {
+test('an authority of a _CA_FILE is trusted in addition to those that Node knows', async (t) => {
   const certificates = await certificatesForTest(t);
   const others = await certificatesForTest(t);
   if (!certificates || !others) return;
@@ -311,7 +314,7 @@ test('an authority of a _CA_FILE stands beside those that Node knows', async (t)
   assert.equal(text, 'through');
 });
 
-test('what a _CA_FILE cannot be is a mistake in the configuration', async (t) => {
+test('a _CA_FILE without a certificate is a mistake in the configuration', async (t) => {
   const certificates = await certificatesForTest(t);
   if (!certificates) return;
   const wrong = (env: Record<string, string>) => {
