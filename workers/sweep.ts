@@ -15,7 +15,7 @@ await runProgram('sweep', async (onOpened) => {
   await openMetricsPort(context);
   startAlerts(context);
   startSweeper(context, startFeeder(context));
-  startHeartbeat(context, { takesMedia: false });
+  startHeartbeat(context, { isWorker: false });
   reportAtStart(context);
   context.log.info('sweeper: started');
 });

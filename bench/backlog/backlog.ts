@@ -4,7 +4,7 @@ import pg from 'pg';
 import { createCatalogue } from '../../src/catalogue/catalogue.ts';
 import { createDatabase } from '../../src/catalogue/database/database.ts';
 import { migrate } from '../../src/catalogue/database/migrate.ts';
-import type { Fed } from '../../src/catalogue/queue/claims.ts';
+import type { ClaimedItem } from '../../src/catalogue/queue/claims.ts';
 import { openArchiveQueue } from '../../src/queue/queue.ts';
 import { createLifetimes } from '../../src/runtime/clock.ts';
 import { createLog } from '../../src/runtime/log.ts';
@@ -51,20 +51,20 @@ async function measure(services: Services, options: PartOptions): Promise<PartRe
     const catalogue = createCatalogue(database, SCHEMA, lifetimes);
     await catalogue.accounts.ensure(ACCOUNTS);
     const usedBytes = async () => Number(/^used_memory:(\d+)/m.exec(await redis.info('memory'))?.[1]);
-    const rooms = ACCOUNTS.map((account) => ({ account, room: WINDOW }));
+    const rooms = ACCOUNTS.map((account) => ({ account, capacity: WINDOW }));
 
     /** As the feeder, until nothing has room any more; then how long one look takes. */
     async function feed(): Promise<{ inQueue: number; claimMs: number }> {
       for (;;) {
-        const { fed } = await catalogue.queue.claim(rooms, new Date(), WINDOW);
+        const { claimed: fed } = await catalogue.queue.claim(rooms, new Date(), WINDOW);
         if (fed.length === 0) break;
         for (let from = 0; from < fed.length; from += ADDED)
           await queue.add(fed.slice(from, from + ADDED), options.signal);
       }
       const times: number[] = [];
       for (let look = 0; look < CLAIMS; look++) {
-        const [taken] = await database.query<{ id: string; round: number }>(
-          `SELECT id, round FROM ${SCHEMA}.media WHERE stage = 2 LIMIT 1`,
+        const [taken] = await database.query<{ id: string; generation: number }>(
+          `SELECT id, generation FROM ${SCHEMA}.media WHERE stage = 2 LIMIT 1`,
         );
         if (taken) await catalogue.queue.requeue([taken]);
         const startedAt = performance.now();
@@ -138,10 +138,10 @@ async function fill(pool: pg.Pool, from: number, to: number): Promise<void> {
   );
 }
 
-function jobsOf(from: number, to: number): Fed[] {
+function jobsOf(from: number, to: number): ClaimedItem[] {
   return Array.from({ length: to - from }, (_, index) => ({
     id: `m_${String(from + index).padStart(32, '0')}`,
-    round: 1,
+    generation: 1,
     reference: {
       account: ACCOUNTS[0]!,
       mediaId: `media-${from + index}`,

@@ -93,7 +93,7 @@ const FLOORS: Readonly<Record<string, string>> = {
   twice: 'floor: fetched twice, parts hashed',
 };
 
-/** Medians over rounds. Ratios are taken within a round, so that the machine's moods touch both sides alike. */
+/** Medians over rounds. Ratios are taken within a generation, so that the machine's moods touch both sides alike. */
 interface Measured {
   readonly cpuOverFloor: number;
   /** The least of all rounds over the floor's least: what remains where others keep the machine busy. */

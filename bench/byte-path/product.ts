@@ -100,7 +100,7 @@ export const openProduct =
           msgId: String(serial),
           sentAt: now,
         };
-        const job = { jobId: `${id}-1`, id, round: 1, reference, attempt: 1 };
+        const job = { jobId: `${id}-1`, id, generation: 1, reference, attempt: 1 };
         // As the queue's consumer does: a signal of each job's own.
         const disposition = await archive(job, new AbortController().signal);
         if (disposition.do !== 'finish') throw new Error(`the program did not archive: ${disposition.do}`);

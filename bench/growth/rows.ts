@@ -119,7 +119,7 @@ export async function measureRows(
     'repair: open uploads': () => catalogue.uploads.listOpen(now(), 100),
     'feed: promote': () => catalogue.queue.promote(now(), 2000),
     'feed: claim 16': async () => {
-      const { fed } = await catalogue.queue.claim([{ account, room: 16 }], now(), 1000);
+      const { claimed: fed } = await catalogue.queue.claim([{ account, capacity: 16 }], now(), 1000);
       await catalogue.queue.requeue(fed);
     },
   };
@@ -150,7 +150,7 @@ export async function measureRows(
     await fill(pool, 0, small, options.say);
     const before = await ask();
     options.say(`  ${rows} rows …`);
-    await pool.query(`TRUNCATE ${SCHEMA}.media, ${SCHEMA}.media_tally`);
+    await pool.query(`TRUNCATE ${SCHEMA}.media, ${SCHEMA}.media_count`);
     size = rows;
     await fill(pool, 0, rows, options.say);
     const after = await ask();

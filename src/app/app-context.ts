@@ -3,7 +3,7 @@ import { type Account, type Accounts, createAccounts } from '../account.ts';
 import { type Catalogue, createCatalogue } from '../catalogue/catalogue.ts';
 import { createDatabase, type Database } from '../catalogue/database/database.ts';
 import { migrate } from '../catalogue/database/migrate.ts';
-import { explainAway } from '../catalogue/database/other-protocol.ts';
+import { explainUnavailable } from '../catalogue/database/other-protocol.ts';
 import { requireUsableDatabase } from '../catalogue/database/requirements.ts';
 import { requireRights } from '../catalogue/database/rights.ts';
 import { type Config, configSecrets } from '../config/config.ts';
@@ -91,15 +91,15 @@ export async function openAppContext(config: Config, options: OpenOptions): Prom
       whenAway: config.shape.database === 'postgres' ? (options.whenAway ?? 'fail') : 'fail',
       prepare: async (bare) => {
         const warnings = await requireUsableDatabase(bare).catch((error) =>
-          explainAway(error, config.database.url),
+          explainUnavailable(error, config.database.url),
         );
         for (const warning of warnings) log.warn(warning);
         await requireRights(bare, schema, config.shape.queue === 'redis' ? [] : [config.queue.schema]);
         for (const name of await migrate(bare, schema, clock.now()))
           log.info({ migration: name }, 'schema: migrated');
-        const { accounts: states, times } = createCatalogue(bare, schema, lifetimes);
+        const { accounts: states, timestamps } = createCatalogue(bare, schema, lifetimes);
         await states.ensure(all.map((account) => account.account));
-        await clock.compare(times.now);
+        await clock.compare(timestamps.now);
       },
       log,
       signal: shutdown.signal,

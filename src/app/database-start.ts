@@ -1,6 +1,6 @@
 /** The catalogue's database at the start of a program: opened, waited for, or opened later in the background. */
 import { setTimeout as wait } from 'node:timers/promises';
-import { type Database, DatabaseAwayError } from '../catalogue/database/database.ts';
+import { type Database, DatabaseUnavailableError } from '../catalogue/database/database.ts';
 import type { Log } from '../runtime/log.ts';
 import { tlsFailureOf } from '../tls-failures.ts';
 import { startFailureOf } from './run.ts';
@@ -16,10 +16,11 @@ const LONGEST_WAIT_MS = 4_000;
 const SAY_EVERY_MS = 30_000;
 
 /** Whether waiting can help: the database is away for a reason that no change of the configuration removes. */
-const isCurable = (error: unknown) => error instanceof DatabaseAwayError && error.refusal === undefined;
+const isCurable = (error: unknown) =>
+  error instanceof DatabaseUnavailableError && error.refusal === undefined;
 
 export interface OpenedDatabase {
-  /** Throws {@link DatabaseAwayError} until the database is ready, then works as the database. */
+  /** Throws {@link DatabaseUnavailableError} until the database is ready, then works as the database. */
   readonly database: Database;
   /** True while it is not ready yet. */
   readonly isAway: boolean;
@@ -84,7 +85,8 @@ export async function openDatabase(
   const verb =
     <Args extends unknown[], Answer>(speak: (...args: Args) => Promise<Answer>) =>
     async (...args: Args): Promise<Answer> => {
-      if (!isReady) throw new DatabaseAwayError('the catalogue database has not responded since the start');
+      if (!isReady)
+        throw new DatabaseUnavailableError('the catalogue database has not responded since the start');
       return await speak(...args);
     };
   return {

@@ -1,5 +1,5 @@
 /** What all programs share: a start that succeeds or prints in one sentence why not, and an orderly end. */
-import { DatabaseAwayError } from '../catalogue/database/database.ts';
+import { DatabaseUnavailableError } from '../catalogue/database/database.ts';
 import { type Config, ConfigError, EXIT_CONFIG } from '../config/config.ts';
 import { FolderInUseError } from '../runtime/disk/folder-lock.ts';
 import { allowSlowConnects } from '../runtime/network/slow-connects.ts';
@@ -73,7 +73,7 @@ function knownCause(error: Error): { exitCode: number; text: string } | undefine
   if (error instanceof ConfigError) return { exitCode: EXIT_CONFIG, text: error.message };
   if (typeof exitCode === 'number') return { exitCode, text: error.message };
   if (error instanceof FolderInUseError) return { exitCode: EXIT_CONFIG, text: error.message };
-  if (error instanceof DatabaseAwayError) {
+  if (error instanceof DatabaseUnavailableError) {
     if (error.refusal) return { exitCode: EXIT_CONFIG, text: redact(error.refusal) };
     const tls = tlsSentence(error, TLS_PLACES.database);
     if (tls) return { exitCode: 1, text: tls };

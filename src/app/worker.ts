@@ -79,7 +79,7 @@ export function startFeeder(parts: AppContext): Dispatcher {
 }
 
 /** Every process says that it lives, and what it reports of itself; see pipeline/checks. */
-export function startHeartbeat(parts: AppContext, options: { takesMedia: boolean }): ConcurrencyShares {
+export function startHeartbeat(parts: AppContext, options: { isWorker: boolean }): ConcurrencyShares {
   const { shutdown } = parts;
   // Its own clock, and not the one that follows the database's: how far it is off is what the heartbeat tells.
   const fleet = createConcurrencyShares(
@@ -120,7 +120,7 @@ export async function startConsumer(
   const tokens = createTokens({
     api,
     store: catalogue.accounts.tokens,
-    secrets: catalogue.kept,
+    secrets: catalogue.encryptedSecrets,
     clock,
     lifetimes,
     log,
@@ -177,7 +177,7 @@ export async function startConsumer(
   });
   const keeping = storeHold.run(shutdown.signal);
   shutdown.step('hold of the store', () => keeping);
-  const fleet = startHeartbeat(parts, { takesMedia: true });
+  const fleet = startHeartbeat(parts, { isWorker: true });
   const stored = createStoredMedia({ store, catalogue, clock, log, prefix: config.objects.prefix });
   const settle = createSettle({
     catalogue,

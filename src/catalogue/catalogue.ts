@@ -5,29 +5,29 @@
 import type { Lifetimes } from '../runtime/clock.ts';
 import { createAccountStates } from './accounts/accounts.ts';
 import { createCallbackCounts } from './accounts/callback-counts.ts';
-import { createKeptSecrets } from './accounts/encrypted-secrets.ts';
-import { createKfSyncs } from './accounts/kf-cursors.ts';
-import { createIncidents } from './alerts/alerts.ts';
-import { createTroubleFacts } from './alerts/facts.ts';
-import { createEvents } from './audit-log/audit-log.ts';
+import { createEncryptedSecrets } from './accounts/encrypted-secrets.ts';
+import { createKfCursors } from './accounts/kf-cursors.ts';
+import { createAlerts } from './alerts/alerts.ts';
+import { createAlertFacts } from './alerts/facts.ts';
+import { createAuditLog } from './audit-log/audit-log.ts';
 import type { Database } from './database/database.ts';
-import { createErasing } from './erasure/erase-media.ts';
+import { createMediaErasure } from './erasure/erase-media.ts';
 import { createErasures } from './erasure/erasures.ts';
-import { createSummaries } from './history/summaries.ts';
-import { createTallies } from './history/tallies.ts';
-import { createAccepting } from './media/insert.ts';
-import { createReading } from './media/read.ts';
+import { createStats } from './history/summaries.ts';
+import { createStatusCounts } from './history/tallies.ts';
+import { createMediaInserts } from './media/insert.ts';
+import { createMediaReads } from './media/read.ts';
 import { createLeases } from './processes/leases.ts';
-import { createFleetRows } from './processes/registry.ts';
+import { createProcessRegistry } from './processes/registry.ts';
 import { createRevocations } from './processes/revocations.ts';
-import { createTimes } from './processes/timestamp-rules.ts';
-import { createArchiving } from './queue/archiving.ts';
-import { createFeeding } from './queue/claims.ts';
-import { createOutcomes } from './queue/outcomes.ts';
+import { createTimestamps } from './processes/timestamp-rules.ts';
+import { createSuccessOutcomes } from './queue/archiving.ts';
+import { createClaims } from './queue/claims.ts';
+import { createFailureOutcomes } from './queue/outcomes.ts';
 import { createStoreHold } from './queue/store-hold.ts';
 import { createUploads } from './queue/uploads.ts';
 import { createRedrives } from './redrive/redrives.ts';
-import { createHoldings } from './verification/objects.ts';
+import { createObjectRows } from './verification/objects.ts';
 import { createVerifications } from './verification/verifications.ts';
 
 export type Catalogue = ReturnType<typeof createCatalogue>;
@@ -35,31 +35,31 @@ export type Catalogue = ReturnType<typeof createCatalogue>;
 /** `schema` is a plain identifier, checked by the configuration: it stands in the text of statements. */
 export function createCatalogue(database: Database, schema: string, lifetimes: Lifetimes) {
   return {
-    media: { ...createAccepting(database, schema, lifetimes), ...createReading(database, schema) },
-    queue: createFeeding(database, schema),
-    outcomes: { ...createArchiving(database, schema), ...createOutcomes(database, schema) },
+    media: { ...createMediaInserts(database, schema, lifetimes), ...createMediaReads(database, schema) },
+    queue: createClaims(database, schema),
+    outcomes: { ...createSuccessOutcomes(database, schema), ...createFailureOutcomes(database, schema) },
     uploads: createUploads(database, schema),
     storeHold: createStoreHold(database, schema),
     accounts: createAccountStates(database, schema),
-    kfSyncs: createKfSyncs(database, schema, lifetimes),
-    callbacks: createCallbackCounts(database, schema),
-    kept: createKeptSecrets(database, schema),
+    kfCursors: createKfCursors(database, schema, lifetimes),
+    callbackCounts: createCallbackCounts(database, schema),
+    encryptedSecrets: createEncryptedSecrets(database, schema),
     redrives: createRedrives(database, schema, lifetimes),
-    mediaErasure: createErasing(database, schema),
+    mediaErasure: createMediaErasure(database, schema),
     erasures: createErasures(database, schema),
-    objects: createHoldings(database, schema, lifetimes),
+    objects: createObjectRows(database, schema, lifetimes),
     verifications: createVerifications(database, schema),
-    incidents: createIncidents(database, schema),
-    facts: createTroubleFacts(database, schema),
-    events: createEvents(database, schema),
+    alerts: createAlerts(database, schema),
+    alertFacts: createAlertFacts(database, schema),
+    auditLog: createAuditLog(database, schema),
     stats: {
-      ...createSummaries(database, schema, lifetimes.lifetimeMs),
-      ...createTallies(database, schema),
+      ...createStats(database, schema, lifetimes.lifetimeMs),
+      ...createStatusCounts(database, schema),
     },
-    fleet: createFleetRows(database, schema),
+    processes: createProcessRegistry(database, schema),
     leases: createLeases(database, schema),
     revocations: createRevocations(database, schema),
-    times: createTimes(database, schema, lifetimes),
+    timestamps: createTimestamps(database, schema, lifetimes),
 
     /** The same for as long as the catalogue lives, in a restored or moved one too. */
     identity: async (): Promise<string> => {

@@ -21,7 +21,7 @@ export interface ScriptItem {
 export interface RowView {
   readonly id: string;
   readonly status: string;
-  readonly tries: number;
+  readonly attempts: number;
   readonly kind: string;
   readonly sizeBytes?: number;
   readonly sha256?: string;
@@ -82,7 +82,7 @@ export function writeScript(day: {
   pictures[7] = { ...good('image', 'picture, callback delivered twice'), twice: true };
   pictures[13] = {
     ...good('image', 'picture, body cut short once', { fault: { name: 'shortBody', times: 1 } }),
-    check: (row) => must(row.tries >= 2, 'was not tried again after the short body'),
+    check: (row) => must(row.attempts >= 2, 'was not tried again after the short body'),
   };
   pictures[20] = { ...good('image', 'picture, after tokens were killed'), invalidateTokens: true };
 

@@ -1,8 +1,8 @@
 /** Writes references as rows in Postgres, with the statement that the archiver itself uses. */
 import { createAccountStates } from '../catalogue/accounts/accounts.ts';
-import { createDatabase, DatabaseAwayError } from '../catalogue/database/database.ts';
+import { createDatabase, DatabaseUnavailableError } from '../catalogue/database/database.ts';
 import { createPostgresPool } from '../catalogue/database/postgres.ts';
-import { createAccepting } from '../catalogue/media/insert.ts';
+import { createMediaInserts } from '../catalogue/media/insert.ts';
 import { SCHEMA_PATTERN, SCHEMA_RULE } from '../config/database-address.ts';
 import type { Reference } from '../media.ts';
 import { createLifetimes, systemClock } from '../runtime/clock.ts';
@@ -28,13 +28,13 @@ export function openRowWriter(options: RowProducerOptions) {
   });
   const database = createDatabase(pool);
   const accounts = createAccountStates(database, schema);
-  const { insert } = createAccepting(database, schema, createLifetimes({ mediaLifetimeMs, timeScale: 1 }));
+  const { insert } = createMediaInserts(database, schema, createLifetimes({ mediaLifetimeMs, timeScale: 1 }));
   let known = new Set<string>();
 
   /** Throws for an account that no archiver has: its rows would wait until they expire. */
   async function requireKnown(ids: readonly string[]): Promise<void> {
     if (ids.every((account) => known.has(account))) return;
-    known = new Set((await accounts.states()).map(({ account }) => account));
+    known = new Set((await accounts.list()).map(({ account }) => account));
     const unknown = ids.find((account) => !known.has(account));
     if (unknown !== undefined) {
       throw new ProducerError(
@@ -61,7 +61,8 @@ export function openRowWriter(options: RowProducerOptions) {
 
 /** A ProducerError for errors that a retry cannot cure, by SQLSTATE; other errors unchanged. */
 function toProducerError(error: unknown, schema: string): unknown {
-  const cause = error instanceof DatabaseAwayError && error.refusal !== undefined ? error.cause : error;
+  const cause =
+    error instanceof DatabaseUnavailableError && error.refusal !== undefined ? error.cause : error;
   const code = String((cause as { code?: unknown }).code);
   const refusals: [RegExp, string][] = [
     [/^(42P01|42883|3F000)$/, `the schema ${schema} is not there or too old: start the archiver on it first`],

@@ -14,7 +14,7 @@ export interface ArchiveJob {
   /** The media's id as the job's data gives it. A foreign producer may have written an account's name there. */
   readonly id: string;
   /** Undefined for jobs of foreign producers. */
-  readonly round: number | undefined;
+  readonly generation: number | undefined;
   readonly reference: Reference;
   readonly attempt: number;
   /** A worker had it in hand before, and died. */
@@ -34,7 +34,7 @@ export interface ConsumeOptions {
   /** After a handler failed unexpectedly. */
   readonly internalRetryMs?: number;
   /** A job of a row that cannot be read: it fails for good, and the row has to learn that an attempt was spent. */
-  readonly onUnreadable?: (row: { id: string; round: number }, reason: string) => Promise<void>;
+  readonly onUnreadable?: (row: { id: string; generation: number }, reason: string) => Promise<void>;
   /** How long a handler may go on after its signal was aborted, before the job is put back without it. */
   readonly abortMs?: number;
 }

@@ -42,18 +42,18 @@ export function queueNameOf(prefix: string): string {
 }
 
 /**
- * The id of a job we feed: `{id}-{round}`. BullMQ ignores an id it still knows, finished jobs included, so every
- * feeding of a row is a new round. (BullMQ refuses ids that are all digits or contain a colon; ours do neither.)
- * A producer that feeds no row gives no round: its job id is the media's id.
+ * The id of a job we feed: `{id}-{generation}`. BullMQ ignores an id it still knows, finished jobs included, so every
+ * feeding of a row is a new generation. (BullMQ refuses ids that are all digits or contain a colon; ours do neither.)
+ * A producer that feeds no row gives no generation: its job id is the media's id.
  */
-export function jobIdOf(id: string, round?: number): string {
-  return round === undefined ? id : `${id}-${round}`;
+export function jobIdOf(id: string, generation?: number): string {
+  return generation === undefined ? id : `${id}-${generation}`;
 }
 
 /** The way back; undefined for job ids of foreign producers. */
-export function rowOfJobId(jobId: string): { id: string; round: number } | undefined {
-  const [, id, round] = /^(m_[0-9a-f]{32})-(\d{1,9})$/.exec(jobId) ?? [];
-  return id && round ? { id, round: Number(round) } : undefined;
+export function rowOfJobId(jobId: string): { id: string; generation: number } | undefined {
+  const [, id, generation] = /^(m_[0-9a-f]{32})-(\d{1,9})$/.exec(jobId) ?? [];
+  return id && generation ? { id, generation: Number(generation) } : undefined;
 }
 
 export function toJobData(reference: Reference): JobData {
@@ -64,13 +64,13 @@ export interface ParsedJob {
   /** The media's id, from account and media id as the data gives them. */
   readonly id: string;
   /** Undefined for a job of a foreign producer: its job id is the media's id, or anything else. */
-  readonly round: number | undefined;
+  readonly generation: number | undefined;
   readonly reference: Reference;
 }
 
 /**
- * Reads a job that anybody may have sent. A round counts only in a job id that belongs to the media in the data, so
- * that nobody finishes somebody else's round.
+ * Reads a job that anybody may have sent. A generation counts only in a job id that belongs to the media in the data, so
+ * that nobody finishes somebody else's generation.
  * @returns what the job asks for, or the reason why it can never run: at most 500 characters.
  */
 export function parseJob(job: { id: string; name: string; data: unknown }): ParsedJob | { invalid: string } {
@@ -85,8 +85,8 @@ export function parseJob(job: { id: string; name: string; data: unknown }): Pars
   }
   const { v: _, ...reference } = parsed.data;
   const id = idOf(reference.account, reference.mediaId);
-  const round = job.id.startsWith(`${id}-`) ? job.id.slice(id.length + 1) : '';
-  return { id, round: /^\d{1,9}$/.test(round) ? Number(round) : undefined, reference };
+  const generation = job.id.startsWith(`${id}-`) ? job.id.slice(id.length + 1) : '';
+  return { id, generation: /^\d{1,9}$/.test(generation) ? Number(generation) : undefined, reference };
 }
 
 const cut = (text: string) => text.slice(0, 500);

@@ -24,12 +24,12 @@ export interface QueueCounts {
 
 export interface ArchiveQueue {
   /**
-   * Adds all jobs in one round trip, first in first out. A job whose id (`{id}-{round}`; `{id}` of a producer that
+   * Adds all jobs in one round trip, first in first out. A job whose id (`{id}-{generation}`; `{id}` of a producer that
    * has no row) is known is left alone, finished ones too while they are kept, so adding again is safe. Fails after
    * 2 s; what was sent by then may still arrive, and adding again finds it there.
    */
   add(
-    jobs: readonly { id: string; round?: number; reference: Reference }[],
+    jobs: readonly { id: string; generation?: number; reference: Reference }[],
     signal?: AbortSignal,
   ): Promise<void>;
   /** Of these job ids those that will never run (again): absent, completed or failed. Fails after 2 s per thousand. */
@@ -43,7 +43,7 @@ export interface ArchiveQueue {
    * Removes every job of these media, kept ones too. Answers the media that a worker has in hand; their jobs have
    * lost their data. Fails after 10 s; to be asked again then.
    */
-  forget(media: readonly { id: string; round: number }[], signal?: AbortSignal): Promise<string[]>;
+  forget(media: readonly { id: string; generation: number }[], signal?: AbortSignal): Promise<string[]>;
   counts(signal?: AbortSignal): Promise<QueueCounts>;
   /**
    * Resolves where jobs can be added: it writes, since a Redis that is full or demoted goes on to answer reads. Rejects
@@ -91,10 +91,10 @@ export async function openArchiveQueue(
   return {
     add: async (jobs, signal) => {
       if (jobs.length === 0) return;
-      const entries = jobs.map(({ id, round, reference }) => ({
+      const entries = jobs.map(({ id, generation, reference }) => ({
         name: JOB_NAME,
         data: toJobData(reference),
-        opts: { jobId: jobIdOf(id, round) },
+        opts: { jobId: jobIdOf(id, generation) },
       }));
       await within('queue: add', ANSWER_MS, () => queues.current.addBulk(entries), signal);
     },

@@ -1,17 +1,17 @@
-/** Taking what the queue holds of a media out of it: waiting, delayed, completed and failed jobs, of every round. */
+/** Taking what the queue holds of a media out of it: waiting, delayed, completed and failed jobs, of every generation. */
 import type { Bull, BullQueue } from './backend.ts';
 import { jobIdOf } from './job.ts';
 
-/** A media has about a round for each try and each hold; what is further back the queue has let go of by itself. */
+/** A media has about a generation for each try and each hold; what is further back the queue has let go of by itself. */
 const ROUNDS = 1_000;
 
 /** What stands in a job whose worker is still at it. No job's data is valid like this. */
 const NOTHING = { v: 1, erased: true } as const;
 
-/** Every id under which a job of the media may be known: each round's, and that of a producer that gave none. */
-function idsOf({ id, round }: { id: string; round: number }): string[] {
-  const first = Math.max(0, round - ROUNDS);
-  return [id, ...Array.from({ length: round - first + 1 }, (_, index) => jobIdOf(id, first + index))];
+/** Every id under which a job of the media may be known: each generation's, and that of a producer that gave none. */
+function idsOf({ id, generation }: { id: string; generation: number }): string[] {
+  const first = Math.max(0, generation - ROUNDS);
+  return [id, ...Array.from({ length: generation - first + 1 }, (_, index) => jobIdOf(id, first + index))];
 }
 
 /**
@@ -21,7 +21,7 @@ function idsOf({ id, round }: { id: string; round: number }): string[] {
 export async function forgetJobs(
   bull: Pick<Bull, 'known'>,
   queue: BullQueue,
-  media: readonly { id: string; round: number }[],
+  media: readonly { id: string; generation: number }[],
 ): Promise<string[]> {
   const owners = new Map(media.flatMap((one) => idsOf(one).map((jobId) => [jobId, one.id] as const)));
   const known = await bull.known(queue, [...owners.keys()]);

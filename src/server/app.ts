@@ -7,7 +7,7 @@ import {
   validatorCompiler,
   type ZodTypeProvider,
 } from 'fastify-type-provider-zod';
-import { DatabaseAwayError } from '../catalogue/database/database.ts';
+import { DatabaseUnavailableError } from '../catalogue/database/database.ts';
 import { FailureError } from '../failures.ts';
 import { OverloadedError, UnknownAccountError } from '../pipeline/ingest/insert-batcher.ts';
 import { LISTENER_LIMITS, limitConnections, timeoutsOf } from '../runtime/network/server-limits.ts';
@@ -96,7 +96,8 @@ function problemOf(error: FastifyError): Problem {
   }
   if (error instanceof UnknownAccountError) return new Problem('unknown_account', { detail: error.message });
   if (error instanceof OverloadedError) return new Problem('overloaded', { retryAfterSeconds: 5 });
-  if (error instanceof DatabaseAwayError) return new Problem('database_away', { retryAfterSeconds: 5 });
+  if (error instanceof DatabaseUnavailableError)
+    return new Problem('database_away', { retryAfterSeconds: 5 });
   if (error instanceof FailureError && error.failure.code === 'disk_full') {
     return new Problem('database_away', { retryAfterSeconds: 60, detail: 'the disk of DATA_DIR is full' });
   }

@@ -16,7 +16,7 @@ await runProgram('server', async (onOpened) => {
   onOpened(context.shutdown);
   startAlerts(context);
   startFeeder(context);
-  startHeartbeat(context, { takesMedia: false });
+  startHeartbeat(context, { isWorker: false });
   reportAtStart(context);
   const server = await openServer(context, { keys });
   const showLoginLink = mayShowLoginLink(config, process.stdout);

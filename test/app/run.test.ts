@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { listenError, requireShared, StartError, startFailureOf } from '../../src/app/run.ts';
-import { DatabaseAwayError } from '../../src/catalogue/database/database.ts';
+import { DatabaseUnavailableError } from '../../src/catalogue/database/database.ts';
 import { FolderInUseError } from '../../src/runtime/disk/folder-lock.ts';
 
 const SERVER = fileURLToPath(new URL('../../src/server/main.ts', import.meta.url));
@@ -43,7 +43,7 @@ describe('a program that cannot start', () => {
   it('names the cause it knows, and shows the stack of what it does not', () => {
     assert.deepEqual(startFailureOf('server', new StartError('do this')), { exitCode: 78, text: 'do this' });
     assert.equal(startFailureOf('server', new FolderInUseError('/data')).exitCode, 78);
-    const away = new DatabaseAwayError('x', {
+    const away = new DatabaseUnavailableError('x', {
       cause: new Error('connect ECONNREFUSED postgres://u:pass@db'),
     });
     const { exitCode, text } = startFailureOf('server', away);

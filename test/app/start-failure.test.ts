@@ -7,8 +7,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { listenError, startFailureOf } from '../../src/app/run.ts';
-import { DatabaseAwayError } from '../../src/catalogue/database/database.ts';
-import { explainAway } from '../../src/catalogue/database/other-protocol.ts';
+import { DatabaseUnavailableError } from '../../src/catalogue/database/database.ts';
+import { explainUnavailable } from '../../src/catalogue/database/other-protocol.ts';
 import { loadConfig } from '../../src/config/config.ts';
 import { postgresForTest, redisForTest } from '../machine/services.ts';
 
@@ -63,7 +63,7 @@ describe('the last words of a program that cannot start', () => {
 
   test('keep the password of the database to themselves', () => {
     const cause = new Error('connect postgres://u:hidden-password@db/x failed');
-    const { exitCode, text } = startFailureOf('it', new DatabaseAwayError('away', { cause }));
+    const { exitCode, text } = startFailureOf('it', new DatabaseUnavailableError('away', { cause }));
     assert.equal(exitCode, 1);
     assert.match(text, /The database of DATABASE_URL does not respond/);
     assert.doesNotMatch(text, /hidden-password/);
@@ -87,8 +87,10 @@ describe('the last words of a program that cannot start', () => {
 
 describe('a port of DATABASE_URL where another server listens', () => {
   const wordsAt = async (url: string) => {
-    const away = new DatabaseAwayError('away', { cause: new Error('Connection terminated unexpectedly') });
-    return startFailureOf('it', await explainAway(away, url).catch((reason: unknown) => reason));
+    const away = new DatabaseUnavailableError('away', {
+      cause: new Error('Connection terminated unexpectedly'),
+    });
+    return startFailureOf('it', await explainUnavailable(away, url).catch((reason: unknown) => reason));
   };
 
   test('is a mistake of the configuration, be it a web server or Redis', async (t) => {

@@ -44,12 +44,16 @@ for (const backend of backends) {
 
     const acceptOne = async (one: Reference) => (await catalogue.media.insert([one], NOW, false))[0]!;
     const claimOne = async (one: Reference, now = NOW) => {
-      const { fed } = await catalogue.queue.claim([{ account: one.account, room: 100 }], now, WINDOW);
+      const { claimed: fed } = await catalogue.queue.claim(
+        [{ account: one.account, capacity: 100 }],
+        now,
+        WINDOW,
+      );
       return fed.find((job) => job.reference.mediaId === one.mediaId)!;
     };
-    const tried = (job: { id: string; round: number }, endedAt = at(1000)) => ({
+    const tried = (job: { id: string; generation: number }, endedAt = at(1000)) => ({
       id: job.id,
-      round: job.round,
+      generation: job.generation,
       startedAt: NOW,
       endedAt,
     });
@@ -111,16 +115,16 @@ for (const backend of backends) {
       const b = [9, 8].map((n) => reference({ account: 'fair-b', sentAt: at(n * 1000) }));
       await catalogue.media.insert([...a, ...b], NOW, false);
       const rooms = [
-        { account: 'fair-a', room: 2 },
-        { account: 'fair-b', room: 5 },
+        { account: 'fair-a', capacity: 2 },
+        { account: 'fair-b', capacity: 5 },
       ];
       const first = await catalogue.queue.claim(rooms, NOW, WINDOW);
       assert.deepEqual(
-        first.fed.map((job) => job.reference.mediaId),
+        first.claimed.map((job) => job.reference.mediaId),
         [a[0], b[1], a[2], b[0]].map((one) => one!.mediaId),
       );
       assert.equal(first.inQueue.get('fair-a'), 0);
-      assert.equal((await catalogue.queue.claim(rooms, NOW, WINDOW)).fed.length, 0, 'the room is taken');
+      assert.equal((await catalogue.queue.claim(rooms, NOW, WINDOW)).claimed.length, 0, 'the room is taken');
     });
 
     it('does not feed a held account until the hold is over', async () => {
@@ -138,7 +142,7 @@ for (const backend of backends) {
 
     it('lets one media of the whole fleet be tried for all, and feeds nothing meanwhile', async () => {
       const account = 'leased';
-      const rooms = [{ account, room: 10 }];
+      const rooms = [{ account, capacity: 10 }];
       await catalogue.media.insert([reference({ account }), reference({ account })], NOW, false);
       await catalogue.accounts.hold(account, NOW, { code: 'x' });
       const take = (id: string, ms: number) =>
@@ -147,7 +151,7 @@ for (const backend of backends) {
         [await take('m_1', 0), await take('m_2', 0), await take('m_1', 0)],
         [true, false, true],
       );
-      assert.equal((await catalogue.queue.claim(rooms, NOW, WINDOW)).fed.length, 0);
+      assert.equal((await catalogue.queue.claim(rooms, NOW, WINDOW)).claimed.length, 0);
       assert.equal(await take('m_2', 1000), true, 'the first one died');
       await catalogue.accounts.hold(account, at(HOUR_MS), { code: 'x' });
       assert.equal(await take('m_2', 1000), false, 'held again');
@@ -162,20 +166,21 @@ for (const backend of backends) {
       const { account } = one;
       const { id } = await acceptOne(one);
       await acceptOne(reference({ account }));
-      const { fed } = await catalogue.queue.claim([{ account, room: 1 }], NOW, WINDOW);
+      const { claimed: fed } = await catalogue.queue.claim([{ account, capacity: 1 }], NOW, WINDOW);
       const job = fed[0]!;
       assert.equal(await catalogue.queue.requeueHeld(job), false, 'nothing holds it');
       await catalogue.accounts.hold(account, at(HOUR_MS), { code: 'x', class: 'account' });
       assert.equal(await catalogue.queue.requeueHeld(job), true);
       assert.equal(await catalogue.queue.requeueHeld(job), false, 'it is back already');
-      assert.equal((await catalogue.media.get(job.id))?.tries, 0);
+      assert.equal((await catalogue.media.get(job.id))?.attempts, 0);
       assert.deepEqual((await catalogue.media.get(job.id))?.waiting, {
         reason: 'accountHeld',
         until: at(HOUR_MS),
       });
-      const held = (windowMs: number) => catalogue.queue.claim([{ account, room: 9 }], NOW, WINDOW, windowMs);
-      assert.equal((await held(HOUR_MS)).fed.length, 0);
-      const near = (await held(72 * HOUR_MS)).fed;
+      const held = (windowMs: number) =>
+        catalogue.queue.claim([{ account, capacity: 9 }], NOW, WINDOW, windowMs);
+      assert.equal((await held(HOUR_MS)).claimed.length, 0);
+      const near = (await held(72 * HOUR_MS)).claimed;
       assert.deepEqual(
         near.map((each) => each.id),
         [id],
@@ -190,7 +195,7 @@ for (const backend of backends) {
 
     it('probes with one media when a hold has lapsed, and lifts it when one is archived', async () => {
       const account = 'probed';
-      const rooms = [{ account, room: 10 }];
+      const rooms = [{ account, capacity: 10 }];
       await catalogue.media.insert(
         [reference({ account }), reference({ account }), reference({ account })],
         NOW,
@@ -198,17 +203,17 @@ for (const backend of backends) {
       );
       assert.equal(await catalogue.accounts.hold(account, NOW, { code: 'x' }), true);
       assert.equal(await catalogue.accounts.hold(account, NOW, { code: 'x' }), false, 'held already');
-      const { fed: probe } = await catalogue.queue.claim(rooms, NOW, WINDOW);
+      const { claimed: probe } = await catalogue.queue.claim(rooms, NOW, WINDOW);
       assert.equal(probe.length, 1);
       assert.equal(
-        (await catalogue.queue.claim(rooms, NOW, WINDOW)).fed.length,
+        (await catalogue.queue.claim(rooms, NOW, WINDOW)).claimed.length,
         0,
         'the probe is on its way',
       );
       await catalogue.outcomes.markArchived(tried(probe[0]!), STORED);
-      const states = await catalogue.accounts.states();
+      const states = await catalogue.accounts.list();
       assert.equal(states.find((state) => state.account === account)?.heldUntil, undefined);
-      assert.equal((await catalogue.queue.claim(rooms, NOW, WINDOW)).fed.length, 2);
+      assert.equal((await catalogue.queue.claim(rooms, NOW, WINDOW)).claimed.length, 2);
     });
 
     it('never feeds more than the window, jobs in their backoff included', async () => {
@@ -218,7 +223,7 @@ for (const backend of backends) {
         NOW,
         false,
       );
-      const { fed } = await catalogue.queue.claim([{ account, room: 1 }], NOW, 2);
+      const { claimed: fed } = await catalogue.queue.claim([{ account, capacity: 1 }], NOW, 2);
       const next = { to: 'queue', at: at(1000), reason: 'retry' } as const;
       await catalogue.outcomes.markFailed(
         tried(fed[0]!),
@@ -226,7 +231,7 @@ for (const backend of backends) {
         next,
         true,
       );
-      assert.equal((await catalogue.queue.claim([{ account, room: 9 }], NOW, 2)).fed.length, 1);
+      assert.equal((await catalogue.queue.claim([{ account, capacity: 9 }], NOW, 2)).claimed.length, 1);
     });
 
     it('remembers an upload that was left open until it is forgotten', async () => {
@@ -243,7 +248,7 @@ for (const backend of backends) {
       assert.deepEqual(await catalogue.outcomes.reserve(job, object, NOW), {});
     });
 
-    it('archives once: the second completion of a round finds nothing to do', async () => {
+    it('archives once: the second completion of a generation finds nothing to do', async () => {
       const one = reference();
       const { id } = await acceptOne(one);
       const job = await claimOne(one);
@@ -254,25 +259,25 @@ for (const backend of backends) {
       assert.equal(row?.status, 'archived');
       assert.equal(row?.sizeBytes, 5_000_000_000);
       assert.equal(row?.fileName, '照片.jpg');
-      assert.equal(row?.tries, 1);
+      assert.equal(row?.attempts, 1);
       assert.equal(row?.waiting, undefined);
       assert.deepEqual(
         (await catalogue.media.attempts(id)).map(({ outcome, bytes, ms }) => ({ outcome, bytes, ms })),
         [{ outcome: 'archived', bytes: 5_000_000_000, ms: 1000 }],
       );
       assert.equal(
-        await catalogue.outcomes.markArchived({ ...tried(job), round: job.round + 1 }, STORED),
+        await catalogue.outcomes.markArchived({ ...tried(job), generation: job.generation + 1 }, STORED),
         false,
       );
     });
 
-    it('lets a late worker of an earlier round change nothing', async () => {
+    it('lets a late worker of an earlier generation change nothing', async () => {
       const one = reference();
       const { id } = await acceptOne(one);
       const early = await claimOne(one);
       assert.equal(await catalogue.queue.requeue([early]), 1);
       const late = await claimOne(one);
-      assert.equal(late.round, early.round + 1);
+      assert.equal(late.generation, early.generation + 1);
       assert.equal(await catalogue.outcomes.reserve(early, { bucket: 'b', objectKey: 'k' }, NOW), undefined);
       assert.equal(await catalogue.uploads.record(early, 'u'), false);
       assert.equal(await catalogue.outcomes.markArchived(tried(early), STORED), false);
@@ -299,11 +304,11 @@ for (const backend of backends) {
       const row = await catalogue.media.get(id);
       assert.deepEqual(row?.waiting, { reason: 'retry', until: at(HOUR_MS) });
       assert.deepEqual(row?.failure, failure);
-      assert.equal(row?.tries, 1);
+      assert.equal(row?.attempts, 1);
       await catalogue.queue.promote(at(HOUR_MS - 1), 100);
       assert.equal(await claimOne(one), undefined);
       await catalogue.queue.promote(at(HOUR_MS), 100);
-      assert.equal((await claimOne(one)).round, job.round + 1);
+      assert.equal((await claimOne(one)).generation, job.generation + 1);
     });
 
     it('spends no try on a hold, and leaves room for others while a job backs off in the queue', async () => {
@@ -317,16 +322,20 @@ for (const backend of backends) {
         { to: 'queue', at: at(5000), reason: 'retry' },
         false,
       );
-      assert.equal((await catalogue.media.get(id))?.tries, 0);
+      assert.equal((await catalogue.media.get(id))?.attempts, 0);
       await acceptOne(other);
-      const { fed } = await catalogue.queue.claim([{ account: one.account, room: 1 }], NOW, WINDOW);
+      const { claimed: fed } = await catalogue.queue.claim(
+        [{ account: one.account, capacity: 1 }],
+        NOW,
+        WINDOW,
+      );
       assert.deepEqual(
         fed.map((each) => each.reference.mediaId),
         [other.mediaId],
       );
     });
 
-    it('remembers an open multipart and hands it to the next round', async () => {
+    it('remembers an open multipart and hands it to the next generation', async () => {
       const one = reference();
       await acceptOne(one);
       const first = await claimOne(one);
@@ -439,7 +448,7 @@ for (const backend of backends) {
       const account = 'dead-account';
       const all = [1, 2, 3].map(() => reference({ account }));
       await catalogue.media.insert(all, NOW, false);
-      const { fed } = await catalogue.queue.claim([{ account, room: 10 }], NOW, WINDOW);
+      const { claimed: fed } = await catalogue.queue.claim([{ account, capacity: 10 }], NOW, WINDOW);
       const gone = { code: 'invalid_media_id', class: 'permanent_media', errcode: 40007 } as const;
       await catalogue.outcomes.markFailed(tried(fed[0]!, at(1000)), gone, { to: 'dead' }, true);
       await catalogue.outcomes.markFailed(tried(fed[1]!, at(2000)), gone, { to: 'dead' }, true);
@@ -447,7 +456,7 @@ for (const backend of backends) {
       assert.equal(after.byStatus.dead - before.byStatus.dead, 2);
       assert.equal(after.byStatus.pending - before.byStatus.pending, 1);
       const [counted] = await database.query<{ same: boolean }>(
-        `SELECT bool_and(t.n = m.n) AS same FROM (SELECT status, sum(n) AS n FROM ${SCHEMA}.media_tally GROUP BY 1 HAVING sum(n) > 0) t
+        `SELECT bool_and(t.n = m.n) AS same FROM (SELECT status, sum(n) AS n FROM ${SCHEMA}.media_count GROUP BY 1 HAVING sum(n) > 0) t
          FULL JOIN (SELECT status, count(*) AS n FROM ${SCHEMA}.media GROUP BY 1) m USING (status)`,
       );
       assert.equal(counted?.same, true, 'the tally equals a count');
@@ -490,23 +499,23 @@ for (const backend of backends) {
     });
 
     it('knows which workers live by the clock of the database, whatever their own clocks say', async () => {
-      const beat = async (id: string, aheadMs?: number, takesMedia = true) => {
+      const beat = async (id: string, aheadMs?: number, isWorker = true) => {
         const conditions = [{ code: 'worker_quiet', since: NOW, count: 2, detail: { n: 1 } }];
-        const told = { name: `host (${id})`, takesMedia, clockAheadMs: aheadMs, conditions };
-        const { live, rank } = await catalogue.fleet.beat(id, told);
+        const told = { name: `host (${id})`, isWorker, clockAheadMs: aheadMs, conditions };
+        const { live, rank } = await catalogue.processes.heartbeat(id, told);
         return { live, rank };
       };
       const age = (id: string, seconds: number) =>
-        database.query(`UPDATE ${SCHEMA}.process SET seen_at = seen_at - $2 * interval '1 s' WHERE id = $1`, [
-          id,
-          seconds,
-        ]);
+        database.query(
+          `UPDATE ${SCHEMA}.process SET heartbeat_at = heartbeat_at - $2 * interval '1 s' WHERE id = $1`,
+          [id, seconds],
+        );
       const FOUR_DAYS_MS = 4 * 86_400_000;
       assert.deepEqual(await beat('b', FOUR_DAYS_MS), { live: 1, rank: 0 });
       assert.deepEqual(await beat('a'), { live: 2, rank: 0 });
       await beat('server', 0, false);
       assert.deepEqual(await beat('b', FOUR_DAYS_MS), { live: 2, rank: 1 });
-      const { processes, workers } = await catalogue.fleet.read();
+      const { processes, workers } = await catalogue.processes.read();
       assert.deepEqual(workers, { alive: 2 });
       assert.deepEqual(
         processes.map(({ name, clockAheadMs }) => [name, clockAheadMs]),
@@ -522,44 +531,52 @@ for (const backend of backends) {
       await age('a', 16);
       assert.deepEqual(await beat('b'), { live: 1, rank: 0 }, 'a has died');
       await beat('a');
-      await catalogue.fleet.leave('a');
+      await catalogue.processes.markLeft('a');
       assert.deepEqual(await beat('b'), { live: 1, rank: 0 }, 'a has left');
       await age('b', 61);
-      const without = (await catalogue.fleet.read()).workers;
+      const without = (await catalogue.processes.read()).workers;
       assert.equal(without.alive, 0);
       assert.ok(without.lastSeenMs! < 60_000, 'a was there until now');
       await age('a', 61);
-      assert.ok((await catalogue.fleet.read()).workers.lastSeenMs! >= 61_000);
+      assert.ok((await catalogue.processes.read()).workers.lastSeenMs! >= 61_000);
     });
 
     it('reads customer service on from its cursor, one reader at a time', async () => {
-      const { kfSyncs } = catalogue;
+      const { kfCursors: kfSyncs } = catalogue;
       const take = (ms: number, readBefore = -1) =>
-        kfSyncs.take(['ww1'], at(ms), at(ms + 1000), at(readBefore));
+        kfSyncs.claim(['ww1'], at(ms), at(ms + 1000), at(readBefore));
       const failure = { code: 'network', class: 'transient' } as const;
-      await kfSyncs.want('ww1', 'wk1', 'sealed', NOW);
-      assert.equal(await kfSyncs.take(['ww2'], NOW, at(1000), NOW), undefined, 'of another account');
+      await kfSyncs.requestRead('ww1', 'wk1', 'sealed', NOW);
+      assert.equal(await kfSyncs.claim(['ww2'], NOW, at(1000), NOW), undefined, 'of another account');
       const first = await take(0);
       const wanted = { account: 'ww1', openKfId: 'wk1', wantedAt: NOW, token: 'sealed' };
       assert.deepEqual(first, { ...wanted, failures: 0 });
       assert.equal(await take(999), undefined, 'somebody reads it');
-      await kfSyncs.failed(first!, failure, { until: at(500), ofAccount: false, dropToken: false }, at(400));
+      await kfSyncs.markFailed(
+        first!,
+        failure,
+        { until: at(500), ofAccount: false, dropToken: false },
+        at(400),
+      );
       assert.equal(await take(499), undefined, 'it waits after a failure');
       const second = await take(500);
       assert.deepEqual(second, { ...wanted, failures: 1, failure }, 'the token is kept');
-      await kfSyncs.failed(second!, failure, { until: at(2000), ofAccount: false, dropToken: true }, at(600));
+      await kfSyncs.markFailed(
+        second!,
+        failure,
+        { until: at(2000), ofAccount: false, dropToken: true },
+        at(600),
+      );
       const { token: _, ...untold } = wanted;
       const third = await take(2000);
       assert.deepEqual(third, { ...untold, failures: 2, failure }, 'a token that failed is not');
-      assert.deepEqual(await kfSyncs.states(['ww1']), [
+      assert.deepEqual(await kfSyncs.list(['ww1']), [
         { account: 'ww1', openKfId: 'wk1', failure, failingSince: at(400) },
       ]);
       const page = { references: [reference({ account: 'ww1' })], nextCursor: 'c1' };
       assert.equal((await kfSyncs.commitPage(third!, page, at(2000)))?.[0]?.created, true);
       assert.equal(await kfSyncs.commitPage(third!, page, at(2000)), undefined, 'the cursor has moved');
-      assert.deepEqual(await kfSyncs.states(['ww1']), [
-        { account: 'ww1', openKfId: 'wk1', readAt: at(2000) },
-      ]);
+      assert.deepEqual(await kfSyncs.list(['ww1']), [{ account: 'ww1', openKfId: 'wk1', readAt: at(2000) }]);
       assert.equal(await take(9000), undefined, 'all is read');
       const hourly = await take(9000, 2000);
       assert.deepEqual(
@@ -567,36 +584,36 @@ for (const backend of backends) {
         { account: 'ww1', openKfId: 'wk1', cursor: 'c1', failures: 0 },
         'not for long',
       );
-      await kfSyncs.giveBack(hourly!);
-      await kfSyncs.want('ww1', 'wk1', 'newer', at(9000));
+      await kfSyncs.release(hourly!);
+      await kfSyncs.requestRead('ww1', 'wk1', 'newer', at(9000));
       assert.equal((await take(9000))?.cursor, 'c1');
     });
 
     it('lets what refuses a customer-service account hold back the others of its account, and a wrong clock nobody', async () => {
-      const { kfSyncs } = catalogue;
+      const { kfCursors: kfSyncs } = catalogue;
       const take = (account: string, ms: number) =>
-        kfSyncs.take([account], at(ms), at(ms + 10), at(-1)).then((taken) => taken?.openKfId);
+        kfSyncs.claim([account], at(ms), at(ms + 10), at(-1)).then((taken) => taken?.openKfId);
       const refused = { code: 'api_unauthorized', class: 'account', errcode: 48002 } as const;
-      for (const openKfId of ['wk1', 'wk2']) await kfSyncs.want('ww3', openKfId, 'sealed', NOW);
-      const one = await kfSyncs.take(['ww3'], NOW, at(10), at(-1));
-      await kfSyncs.failed(one!, refused, { until: at(300_000), ofAccount: true, dropToken: false }, NOW);
+      for (const openKfId of ['wk1', 'wk2']) await kfSyncs.requestRead('ww3', openKfId, 'sealed', NOW);
+      const one = await kfSyncs.claim(['ww3'], NOW, at(10), at(-1));
+      await kfSyncs.markFailed(one!, refused, { until: at(300_000), ofAccount: true, dropToken: false }, NOW);
       assert.equal(await take('ww3', 299_999), undefined);
       await kfSyncs.retryNow('ww3');
       assert.equal(await take('ww3', 20), one!.openKfId, 'released, the one that failed is tried');
       assert.equal(await take('ww3', 20), undefined);
       assert.ok(await take('ww3', 300_000));
 
-      await kfSyncs.want('ww4', 'wk1', 'sealed', NOW);
-      const ahead = await kfSyncs.take(['ww4'], at(4 * 86_400_000), at(4 * 86_400_000 + 60_000), NOW);
+      await kfSyncs.requestRead('ww4', 'wk1', 'sealed', NOW);
+      const ahead = await kfSyncs.claim(['ww4'], at(4 * 86_400_000), at(4 * 86_400_000 + 60_000), NOW);
       assert.equal(ahead?.openKfId, 'wk1', 'by a clock four days ahead');
       assert.equal(await take('ww4', 1), 'wk1', 'it binds nobody else');
     });
 
     it('keeps a sealed secret, the newest of its name', async () => {
-      assert.equal(await catalogue.kept.read('ticket'), undefined);
-      await catalogue.kept.write('ticket', 'first', NOW);
-      await catalogue.kept.write('ticket', 'second', at(1));
-      assert.equal(await catalogue.kept.read('ticket'), 'second');
+      assert.equal(await catalogue.encryptedSecrets.read('ticket'), undefined);
+      await catalogue.encryptedSecrets.write('ticket', 'first', NOW);
+      await catalogue.encryptedSecrets.write('ticket', 'second', at(1));
+      assert.equal(await catalogue.encryptedSecrets.read('ticket'), 'second');
     });
 
     it('migrates once, also when many processes start together', async () => {

@@ -22,7 +22,7 @@ export const SABOTAGES = {
   'no-round-guard': [
     {
       file: 'src/catalogue/queue/outcomes.ts',
-      text: ' AND round = $2',
+      text: ' AND generation = $2',
       instead: ' AND $2::integer IS NOT NULL',
     },
   ],

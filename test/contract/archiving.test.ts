@@ -161,7 +161,7 @@ for (const shape of SHAPES) {
         assert.equal(objects.get(row.objectKey), digest?.sha256, what);
         const said = Object.fromEntries(Object.keys(is).map((name) => [name, row[name as keyof typeof row]]));
         assert.deepEqual(said, is, what);
-        assert.equal(row.tries, 1, what);
+        assert.equal(row.attempts, 1, what);
         assert.deepEqual(
           (await program.parts.catalogue.media.attempts(row.id)).map(({ outcome, bytes }) => ({
             outcome,
@@ -216,7 +216,7 @@ for (const shape of SHAPES) {
         await accept([sent(ground.simulator, { fault: { name: 'invalid' } })]),
       );
       assert.equal(row?.status, 'dead');
-      assert.equal(row.tries, 1);
+      assert.equal(row.attempts, 1);
       assert.equal(row.failure?.errcode, 40007);
       assert.equal(row.failure.class, 'permanent_media');
       assert.match(row.failure.errmsg ?? '', /invalid media_id/);
@@ -226,14 +226,14 @@ for (const shape of SHAPES) {
     once('calls expired what WeChat has forgotten after its three days', async () => {
       const old = sent(ground.simulator, { createdAt: new Date(Date.now() - lifetimeMs - 1_000) });
       const [row] = await ended(program, await accept([old]));
-      assert.deepEqual([row?.status, row?.tries, row?.failure?.errcode], ['expired', 1, 40007]);
+      assert.deepEqual([row?.status, row?.attempts, row?.failure?.errcode], ['expired', 1, 40007]);
     });
 
     once('gives an errcode nobody knows three tries', async () => {
       const odd = sent(ground.simulator, { fault: { name: 'errcode', amount: 123_456 } });
       const [row] = await ended(program, await accept([odd]));
       assert.deepEqual(
-        [row?.status, row?.tries, row?.failure?.code],
+        [row?.status, row?.attempts, row?.failure?.code],
         ['dead', 3, 'unknown_errcode'],
         JSON.stringify(row),
       );
@@ -247,7 +247,7 @@ for (const shape of SHAPES) {
         const file: Reference = { account: A, mediaId: 'msg:1', kind: 'file', sentAt: new Date() };
         const rows = await ended(program, await accept([large, file]));
         assert.deepEqual(
-          rows.map((row) => [row.status, row.failure?.code, row.tries]),
+          rows.map((row) => [row.status, row.failure?.code, row.attempts]),
           [
             ['dead', 'too_large', 1],
             ['dead', 'not_downloadable', 0],
@@ -269,13 +269,13 @@ for (const shape of SHAPES) {
       ground.simulator.setAccountWideFault(B, undefined);
       const rows = await ended(program, [held!, later[0]!]);
       assert.deepEqual(
-        rows.map((row) => [row.status, row.tries]),
+        rows.map((row) => [row.status, row.attempts]),
         [
           ['archived', 1],
           ['archived', 1],
         ],
       );
-      const states = await program.parts.catalogue.accounts.states();
+      const states = await program.parts.catalogue.accounts.list();
       assert.equal(states.find((state) => state.account === B)?.heldUntil, undefined, 'the hold is lifted');
       assert.equal(ground.logLines.filter((line) => line.includes('"account: held"')).length, 1);
     });

@@ -195,7 +195,7 @@ describe('Ceph', { skip, timeout: 300_000 }, () => {
       const bad = sent(ground.simulator, { account: A, fault: { name: 'invalid' } });
       const [archived, dead] = await ended(program, await accept(good, bad));
       assert.equal(archived?.status, 'archived');
-      assert.deepEqual([dead?.status, dead?.failure?.errcode, dead?.tries], ['dead', 40007, 1]);
+      assert.deepEqual([dead?.status, dead?.failure?.errcode, dead?.attempts], ['dead', 40007, 1]);
       assert.equal((await program.parts.catalogue.storeHold.read()).hold, undefined);
     });
 

@@ -73,7 +73,7 @@ describe('customer service', () => {
     });
     assert.equal(well.customerService?.[0]?.failure, undefined);
     assert.deepEqual(
-      await parts.catalogue.accounts.holds(),
+      await parts.catalogue.accounts.listHolds(),
       [],
       'the read itself is the probe: no media was needed',
     );
@@ -114,7 +114,7 @@ describe('customer service', () => {
     // Without the token no more than five calls a minute are let through; these are more.
     for (const openKfId of ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h']) {
       const row = { account: account.account, openKfId, failures: 0 };
-      await parts.catalogue.kfSyncs.commitPage(row, { references: [], nextCursor: '' }, new Date());
+      await parts.catalogue.kfCursors.commitPage(row, { references: [], nextCursor: '' }, new Date());
     }
     simulator.setAccountWideFault(account.account, { name: 'http502', times: 3 }, 'sync');
     const message = compose();

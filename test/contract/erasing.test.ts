@@ -242,7 +242,7 @@ for (const shape of SHAPES) {
       const [id] = (await accept(sent(ground.simulator))) as [string];
       await ended(program, [id]);
       await gone(id);
-      const [event] = await program.parts.catalogue.events.list({ target: id }, 9);
+      const [event] = await program.parts.catalogue.auditLog.list({ target: id }, 9);
       assert.deepEqual([event?.actor, event?.action], ['retention', 'erase']);
     });
   });

@@ -69,7 +69,9 @@ for (const shape of SHAPES) {
       await until('the next round', async () => {
         await ground.purge(program);
         await wait(500);
-        const again = await program.parts.database.query('SELECT id FROM wma.media WHERE round > 1 LIMIT 1');
+        const again = await program.parts.database.query(
+          'SELECT id FROM wma.media WHERE generation > 1 LIMIT 1',
+        );
         return again.length > 0;
       });
       await startsSoon();

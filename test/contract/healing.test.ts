@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { Redis } from 'ioredis';
-import { DatabaseAwayError } from '../../src/catalogue/database/database.ts';
+import { DatabaseUnavailableError } from '../../src/catalogue/database/database.ts';
 import { jobIdOf } from '../../src/queue/job.ts';
 import { ended, type Ground, type Program, SHAPES, sent, sha256Of, until } from './shapes.ts';
 
@@ -114,7 +114,9 @@ for (const shape of SHAPES) {
       await allArchived([input], [id!]);
       const job = await program.board.getJob(jobIdOf(id!, 1));
       assert.match(job!.failedReason!, /stalled more than allowable limit/);
-      const [row] = await program.parts.database.query('SELECT round FROM wma.media WHERE id = $1', [id]);
+      const [row] = await program.parts.database.query('SELECT generation FROM wma.media WHERE id = $1', [
+        id,
+      ]);
       assert.deepEqual(row, { round: 2 }, 'another round');
     });
 
@@ -132,7 +134,7 @@ for (const shape of SHAPES) {
         await allArchived(inputs, ids);
         for (const other of others) await other.close();
         const rows = await ended(program, ids);
-        assert.deepEqual(new Set(rows.map((row) => row.tries)), new Set([1]));
+        assert.deepEqual(new Set(rows.map((row) => row.attempts)), new Set([1]));
       });
     }
 
@@ -206,7 +208,7 @@ for (const shape of SHAPES) {
         await until('the first archived', () => oneArchived(ids));
         await ground.postgres!.stop();
         const startedAt = performance.now();
-        await assert.rejects(accept(many(1)), DatabaseAwayError);
+        await assert.rejects(accept(many(1)), DatabaseUnavailableError);
         assert.ok(performance.now() - startedAt < ACCEPT_LIMIT_MS);
         await until('a try that cannot be recorded', async () =>
           ground.logLines.some((line) => line.includes('outcomes cannot be kept')),
@@ -218,7 +220,7 @@ for (const shape of SHAPES) {
         assert.ok(more <= 4, `${more} calls of WeChat whose outcome could not be kept`);
         await ground.postgres!.start();
         await allArchived(inputs, ids);
-        const tries = (await ended(program, ids)).map((row) => row.tries);
+        const tries = (await ended(program, ids)).map((row) => row.attempts);
         assert.deepEqual(new Set(tries), new Set([1]), 'a catalogue that is away costs a media nothing');
       });
 

@@ -34,7 +34,7 @@ for (const shape of SHAPES) {
     const said = (account: string) =>
       ground.logLines.filter((line) => line.includes('account: held') && line.includes(account)).length;
     const stateOf = async (account: string) =>
-      (await program.parts.catalogue.accounts.states()).find((state) => state.account === account);
+      (await program.parts.catalogue.accounts.list()).find((state) => state.account === account);
     const asked = () => ground.simulator.requestLog.report().totals.mediaRequests;
 
     for (const { name, amount, code } of ROWS) {
@@ -66,7 +66,10 @@ for (const shape of SHAPES) {
         // Somebody who has mended it need not wait; what waits for midnight would wait for longer than this test.
         if (name === 'dayQuota') await program.parts.catalogue.accounts.release(B, new Date());
         const rows = await ended(program, held);
-        assert.deepEqual(new Set(rows.map((row) => `${row.status} ${row.tries}`)), new Set(['archived 1']));
+        assert.deepEqual(
+          new Set(rows.map((row) => `${row.status} ${row.attempts}`)),
+          new Set(['archived 1']),
+        );
         assert.equal(said(B) - saidBefore, 1);
         assert.equal((await stateOf(B))?.heldUntil, undefined);
       });
@@ -96,7 +99,8 @@ for (const shape of SHAPES) {
       const more = asked() - before;
       assert.ok(more <= 5, `${more} calls for 3 probes of 20 media`);
       ground.simulator.endAccountFault(B);
-      for (const row of await ended(program, held)) assert.equal(`${row.status} ${row.tries}`, 'archived 1');
+      for (const row of await ended(program, held))
+        assert.equal(`${row.status} ${row.attempts}`, 'archived 1');
     });
 
     it('a hold by hand stays although a download that was running then succeeds', async () => {
@@ -133,7 +137,7 @@ for (const shape of SHAPES) {
       assert.equal(saved.source, 'pic_url');
       assert.match(saved.objectKey!, /-pic\.\w+$/);
       const other = await program.parts.catalogue.media.get(held[1]!);
-      assert.deepEqual([other?.status, other?.tries], ['pending', 0], 'a voice has no link');
+      assert.deepEqual([other?.status, other?.attempts], ['pending', 0], 'a voice has no link');
       assert.ok((await stateOf(B))?.heldUntil, 'a link proves nothing of the account');
     });
   });

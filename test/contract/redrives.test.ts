@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { RedriveFilter } from '../../src/catalogue/redrive/filter.ts';
-import type { RedriveWish } from '../../src/catalogue/redrive/redrives.ts';
+import type { RedriveRequest } from '../../src/catalogue/redrive/redrives.ts';
 import type { Reference } from '../../src/media.ts';
 import { sizeFor } from '../machine/selection.ts';
 import {
@@ -43,8 +43,8 @@ for (const shape of SHAPES) {
         assert.equal(row.status, 'dead');
       return inputs;
     }
-    const ask = (wish: Partial<RedriveWish> = {}, filter: Partial<RedriveFilter> = {}) =>
-      program.parts.catalogue.redrives.ask(
+    const ask = (wish: Partial<RedriveRequest> = {}, filter: Partial<RedriveFilter> = {}) =>
+      program.parts.catalogue.redrives.create(
         { filter: { status: ['dead'], account: [B], ...filter }, rate: 1000, actor: 'ops', ...wish },
         program.parts.clock.now(),
       );
@@ -63,7 +63,7 @@ for (const shape of SHAPES) {
       for (const row of await ended(program, inputs.map(idOfInput), LONG_MS)) {
         assert.deepEqual([row.status, row.redrives], ['archived', 1], JSON.stringify(row));
         // One, where a worker lost its job after the last byte and the object was recognised.
-        assert.ok(row.tries <= 2, JSON.stringify(row));
+        assert.ok(row.attempts <= 2, JSON.stringify(row));
       }
     }
 

@@ -16,7 +16,7 @@ import {
   until,
 } from './shapes.ts';
 
-const TABLES = ['media', 'attempt', 'account', 'lease', 'media_tally', 'migration'];
+const TABLES = ['media', 'attempt', 'account', 'lease', 'media_count', 'migration'];
 
 // What a job holds is the same on every queue.
 for (const shape of SHAPES.filter(runsWhole)) {

@@ -42,7 +42,7 @@ for (const shape of SHAPES) {
     const inQueue = async () =>
       (await program.parts.database.query('SELECT id FROM wma.media WHERE stage = 2')).length;
     const deeds = async () =>
-      (await program.parts.catalogue.events.list({ target: 'store' }, 100)).map(({ action }) => action);
+      (await program.parts.catalogue.auditLog.list({ target: 'store' }, 100)).map(({ action }) => action);
 
     for (const { what, mood, code } of MOODS) {
       const test = mood === 'reset' ? it : once;
@@ -51,7 +51,7 @@ for (const shape of SHAPES) {
         store.meet(mood);
         const ids = [...(await accept(many(25, A))), ...(await accept(many(25, B)))];
         const found = await until('the hold', hold);
-        assert.equal(found.why.code, code);
+        assert.equal(found.failure.code, code);
         await until('all in hand are back', async () => (await inQueue()) === 0);
 
         const putsBefore = store.puts.length;
@@ -73,7 +73,7 @@ for (const shape of SHAPES) {
         assert.equal(asked(), askedBefore, 'nothing is fetched that could not be kept');
         for (const id of ids) {
           const row = await program.parts.catalogue.media.get(id);
-          assert.deepEqual([row?.status, row?.tries, row?.waiting?.reason], ['pending', 0, 'storeHeld']);
+          assert.deepEqual([row?.status, row?.attempts, row?.waiting?.reason], ['pending', 0, 'storeHeld']);
           assert.ok(row!.waiting!.until! > since);
         }
         const stats = await program.parts.catalogue.stats.read(new Date());
@@ -81,7 +81,10 @@ for (const shape of SHAPES) {
 
         store.meet('open');
         const rows = await ended(program, ids);
-        assert.deepEqual(new Set(rows.map((row) => `${row.status} ${row.tries}`)), new Set(['archived 1']));
+        assert.deepEqual(
+          new Set(rows.map((row) => `${row.status} ${row.attempts}`)),
+          new Set(['archived 1']),
+        );
         assert.equal(await hold(), undefined);
         assert.equal(said('all archiving is held') - before.held, 1);
         const done = (await deeds()).slice(0, -before.deeds || undefined);
@@ -99,7 +102,7 @@ for (const shape of SHAPES) {
         const found = await program.parts.catalogue.media.get(refused);
         return found?.failure && found;
       });
-      assert.deepEqual([row.failure?.code, row.tries >= 1], ['store_refused', true]);
+      assert.deepEqual([row.failure?.code, row.attempts >= 1], ['store_refused', true]);
       for (const one of await ended(program, others)) assert.equal(one.status, 'archived');
       assert.equal(said('all archiving is held'), before);
       store.meet('open');
@@ -119,7 +122,7 @@ for (const shape of SHAPES) {
       await until('both are back', async () => (await inQueue()) === 0);
       for (const id of [slowId!, other!]) {
         const row = await program.parts.catalogue.media.get(id);
-        assert.deepEqual([row?.tries, row?.waiting?.reason], [0, 'storeHeld']);
+        assert.deepEqual([row?.attempts, row?.waiting?.reason], [0, 'storeHeld']);
       }
       assert.deepEqual(await program.parts.catalogue.media.attempts(slowId!), [], 'it was not waited for');
       assert.equal((await program.parts.catalogue.media.attempts(other!))[0]?.outcome, 'waited');

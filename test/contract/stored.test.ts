@@ -173,7 +173,7 @@ for (const shape of SHAPES) {
           [was.sentAt, was.contentType, was.source],
         );
         assert.equal((await program.parts.catalogue.media.attempts(id!)).at(-1)?.outcome, 'adopted');
-        const [event] = await program.parts.catalogue.events.list({ target: id! }, 1);
+        const [event] = await program.parts.catalogue.auditLog.list({ target: id! }, 1);
         assert.deepEqual([event?.action, event?.actor, event?.reason], ['adopt', 'tester', 'a test']);
       }
       assert.deepEqual((await compare('adopt')).counts.adopted, undefined, 'once');
@@ -277,7 +277,7 @@ for (const shape of SHAPES) {
       const key = await putAsWorker(stored, Buffer.from('in time'));
       const given = [stored, lost];
       const ids = (await program.parts.accept(given)).map(({ id }) => id);
-      await query('UPDATE wma.media SET tries = 1 WHERE id = ANY ($1)', [ids]);
+      await query('UPDATE wma.media SET attempts = 1 WHERE id = ANY ($1)', [ids]);
       const [first, second] = await ended(program, ids);
       assert.deepEqual([first!.status, first!.objectKey, second!.status], ['archived', key, 'expired']);
       await program.parts.catalogue.accounts.release(B, new Date());
@@ -301,16 +301,16 @@ for (const shape of SHAPES) {
       assert.equal(before.upload_key, before.object_key);
       // Another round takes over with another key, and dies before it aborted what was left.
       const [{ round }] = (await query(
-        'UPDATE wma.media SET round = round + 1, fed_at = now() WHERE id = $1 RETURNING round',
+        'UPDATE wma.media SET generation = generation + 1, claimed_at = now() WHERE id = $1 RETURNING generation',
         [id],
       )) as [{ round: number }];
       const left = await catalogue.outcomes.reserve(
-        { id, round },
+        { id, generation: round },
         { bucket: store.bucket, objectKey: 'elsewhere.mp4' },
         new Date(),
       );
       assert.equal(left?.leftObjectKey, before.upload_key);
-      await catalogue.queue.requeue([{ id, round }]);
+      await catalogue.queue.requeue([{ id, generation: round }]);
       const [row] = await ended(program, [id], 60_000);
       assert.equal(row!.sha256, await sha256Of(ground.simulator, input));
       await until('no open upload', async () => (await ground.openUploads()) === 0);

@@ -55,7 +55,7 @@ for (const shape of SHAPES.slice(0, 2)) {
         const [row] = await ended(program, [accepted!.id]);
         assert.equal(row!.status, 'dead');
         assert.equal(row!.failure?.code, code);
-        assert.equal(row!.tries, calls);
+        assert.equal(row!.attempts, calls);
         const asked = wechat.requests.filter(({ url }) =>
           url.includes(`media_id=${encodeURIComponent(mediaId).replaceAll('%20', '+')}`),
         );
@@ -74,7 +74,7 @@ for (const shape of SHAPES.slice(0, 2)) {
       assert.equal(row!.status, 'dead');
       assert.equal(row!.failure?.code, 'internal');
       assert.match(row!.failure!.detail!, /SQLSTATE 23514/);
-      assert.equal(row!.tries, 3);
+      assert.equal(row!.attempts, 3);
     });
 
     it('a row whose job nobody can read is a dead letter after three of them', async () => {
@@ -95,7 +95,7 @@ for (const shape of SHAPES.slice(0, 2)) {
       const [row] = await ended(program, [accepted!.id]);
       assert.equal(row!.status, 'dead');
       assert.match(row!.failure!.detail!, /its job could not be read: .*picUrl/);
-      assert.equal(row!.tries, 3);
+      assert.equal(row!.attempts, 3);
     });
   });
 }

@@ -41,7 +41,7 @@ describe('WeCom', () => {
     const counted = await parts.metrics.passedOver.get();
     assert.ok(counted.values.some(({ labels, value }) => labels.type === 'text' && value > 0));
     assert.equal(
-      await parts.catalogue.kfSyncs.take([account.account], new Date(), new Date(), new Date(0)),
+      await parts.catalogue.kfCursors.claim([account.account], new Date(), new Date(), new Date(0)),
       undefined,
       'nothing is left to read',
     );

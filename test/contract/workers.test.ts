@@ -51,9 +51,12 @@ for (const shape of SHAPES) {
       await program.close();
       program = await ground.start();
       const between = await program.parts.catalogue.media.get(id);
-      assert.deepEqual([between?.status === 'dead', between?.tries, between?.failure], [false, 0, undefined]);
+      assert.deepEqual(
+        [between?.status === 'dead', between?.attempts, between?.failure],
+        [false, 0, undefined],
+      );
       const [row] = await ended(program, [id]);
-      assert.deepEqual([row?.status, row?.tries], ['archived', 1]);
+      assert.deepEqual([row?.status, row?.attempts], ['archived', 1]);
       assert.equal(row?.sha256, await sha256Of(ground.simulator, input));
       assert.equal(await ground.openUploads(), 0);
     });
@@ -69,7 +72,7 @@ for (const shape of SHAPES) {
       );
       // Whoever stole it is gone, too.
       const [row] = await ended(program, [id]);
-      assert.deepEqual([row?.status, row?.tries], ['archived', 1]);
+      assert.deepEqual([row?.status, row?.attempts], ['archived', 1]);
       assert.equal(row?.sha256, await sha256Of(ground.simulator, input));
       const keys = [...(await ground.objects(program)).keys()].filter((key) => key.includes(id));
       assert.deepEqual(keys, [row?.objectKey]);
@@ -80,7 +83,7 @@ for (const shape of SHAPES) {
       const id = await acceptOne(input);
       const erased = await until('a row to erase', async () => {
         const rows = await program.parts.database.query(
-          `UPDATE wma.media SET status = 'erased', stage = NULL, round = round + 1, media_id = NULL, kind = NULL,
+          `UPDATE wma.media SET status = 'erased', stage = NULL, generation = generation + 1, media_id = NULL, kind = NULL,
              bucket = NULL, object_key = NULL, erased_at = now()
            WHERE id = $1 AND status = 'pending' AND running_since IS NOT NULL RETURNING id`,
           [id],
@@ -112,7 +115,7 @@ for (const shape of SHAPES) {
         const job = (await program.board.getJob(id)) as { returnvalue?: unknown } | undefined;
         return job === undefined || job.returnvalue === 'accepted';
       });
-      assert.equal((await program.parts.catalogue.media.get(id))?.tries, 1);
+      assert.equal((await program.parts.catalogue.media.get(id))?.attempts, 1);
     });
 
     it('fails hostile jobs with a reason, and goes on', async () => {
@@ -138,7 +141,7 @@ for (const shape of SHAPES) {
         assert.match(failedReason, reason);
       }
       const [row] = await ended(program, [id]);
-      assert.deepEqual([row?.status, row?.tries], ['archived', 1]);
+      assert.deepEqual([row?.status, row?.attempts], ['archived', 1]);
     });
 
     it('makes one row and one object of a media whoever works on it', async () => {
@@ -155,7 +158,7 @@ for (const shape of SHAPES) {
       const made = answers.flat().filter(({ created }) => created);
       assert.equal(made.length, 60);
       const rows = await ended(program, ids);
-      assert.ok(rows.every((row) => row.status === 'archived' && row.tries === 1));
+      assert.ok(rows.every((row) => row.status === 'archived' && row.attempts === 1));
       const keys = [...(await ground.objects(program)).keys()].filter((key) =>
         ids.some((id) => key.includes(id)),
       );

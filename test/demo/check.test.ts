@@ -23,7 +23,7 @@ const SCENE: ScriptItem = {
 const ROW: RowWithLink = {
   id: 'm_1',
   status: 'archived',
-  tries: 1,
+  attempts: 1,
   kind: 'image',
   ...SENT,
   objectKey: 'wx1/a.jpg',

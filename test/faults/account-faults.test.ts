@@ -36,7 +36,7 @@ function story({ ground, program }: { ground: Ground; program: Program }) {
   const accept = async (inputs: readonly Reference[]) =>
     (await program.parts.accept(inputs)).map(({ id }) => id);
   const stateOf = async (account: string) =>
-    (await catalogue.accounts.states()).find((state) => state.account === account);
+    (await catalogue.accounts.list()).find((state) => state.account === account);
   const rowsOf = async (ids: readonly string[]) =>
     await Promise.all(ids.map(async (id) => (await catalogue.media.get(id))!));
 
@@ -47,8 +47,8 @@ function story({ ground, program }: { ground: Ground; program: Program }) {
       assert.equal(status, 'archived', JSON.stringify(row.failure));
       assert.deepEqual({ sha256, sizeBytes }, await digestOf(ground, inputs[index]!));
       assert.ok(
-        row.tries >= tries[0] && row.tries <= tries[1],
-        `${row.tries} tries, not ${tries.join(' to ')}`,
+        row.attempts >= tries[0] && row.attempts <= tries[1],
+        `${row.attempts} tries, not ${tries.join(' to ')}`,
       );
     }
   }
@@ -68,7 +68,7 @@ function story({ ground, program }: { ground: Ground; program: Program }) {
       assert.equal(pending.length + archived.length, rows.length, 'no media may end for its account');
       return archived.length === (plight.before ?? 0) && pending;
     });
-    if (!plight.tries) assert.deepEqual(new Set(waiting.map(({ tries }) => tries)), new Set([0]));
+    if (!plight.tries) assert.deepEqual(new Set(waiting.map(({ attempts: tries }) => tries)), new Set([0]));
     const unaffected = [received(ground, NEIGHBOUR.account)];
     await accept(unaffected);
     await allArchived(unaffected);
@@ -91,14 +91,14 @@ function story({ ground, program }: { ground: Ground; program: Program }) {
       for (const row of await ended(program, ids, LIMIT_MS)) {
         assert.equal(row.status, 'dead');
         assert.match(row.failure!.code, plight.code!);
-        assert.equal(row.tries, 1);
+        assert.equal(row.attempts, 1);
       }
       return;
     }
     if (plight.meanwhile === 'held') await isHeld(plight, account, ids);
     if (plight.meanwhile === 'retries') {
       await until('two tries of each', async () =>
-        (await rowsOf(ids)).every(({ status, tries }) => status === 'pending' && tries >= 2),
+        (await rowsOf(ids)).every(({ status, attempts: tries }) => status === 'pending' && tries >= 2),
       );
     }
     if (plight.meanwhile !== 'goesOn') {

@@ -38,7 +38,7 @@ function play(ground: Ground, fault: FaultCase): Reference {
 async function judge(ground: Ground, program: Program, fault: FaultCase, input: Reference): Promise<void> {
   const [row] = await ended(program, [idOfInput(input)], LIMIT_MS);
   const attempts = await program.parts.catalogue.media.attempts(row!.id);
-  const { status, tries, failure } = row!;
+  const { status, attempts: tries, failure } = row!;
   const story = JSON.stringify({
     status,
     tries,
@@ -52,7 +52,10 @@ async function judge(ground: Ground, program: Program, fault: FaultCase, input: 
   const defaults = { archived: fault.code ? 2 : 1, dead: 1, expired: [2, 999] as const };
   const expected = fault.tries ?? defaults[fault.becomes];
   const [least, most] = typeof expected === 'number' ? [expected, expected] : expected;
-  assert.ok(row.tries >= least && row.tries <= most, `${row.tries} tries, not ${least} to ${most}: ${story}`);
+  assert.ok(
+    row.attempts >= least && row.attempts <= most,
+    `${row.attempts} tries, not ${least} to ${most}: ${story}`,
+  );
 
   if (fault.becomes === 'archived') {
     assert.deepEqual({ sha256: row.sha256, sizeBytes: row.sizeBytes }, await digestOf(ground, input), story);
@@ -96,7 +99,7 @@ describe('faults of one answer', () => {
           const id = idOfInput(inputs.get(fault)!);
           await until(
             'a first try',
-            async () => ((await program.parts.catalogue.media.get(id))?.tries ?? 0) > 0,
+            async () => ((await program.parts.catalogue.media.get(id))?.attempts ?? 0) > 0,
           );
         }
         await accept(FAULT_CASES.filter((fault) => !fault.late));

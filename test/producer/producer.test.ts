@@ -148,7 +148,7 @@ test('jobs: a worker gets the reference with the id of its media item as job id'
   );
   t.after(() => consumer.close(1_000));
   const job = await arrived.promise;
-  assert.deepEqual([job.jobId, job.id, job.round], [id, id, undefined]);
+  assert.deepEqual([job.jobId, job.id, job.generation], [id, id, undefined]);
   assert.equal(job.reference.openId, 'o1');
 });
 

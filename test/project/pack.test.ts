@@ -182,7 +182,7 @@ describe('the published package', () => {
     t.after(() => consumer.close(1_000));
     const job = await arrived.promise;
     assert.equal(job.jobId, idOf(ACCOUNT, MESSAGE.MediaId));
-    assert.equal(job.round, undefined);
+    assert.equal(job.generation, undefined);
     assert.equal(job.reference.mediaId, MESSAGE.MediaId);
   });
 

@@ -63,12 +63,12 @@ for (const { name, skip, find } of PLACES) {
         labels: { 客户: '张三 👩‍👩‍👧', empty: ' ' },
       };
       const id = idOf(reference.account, reference.mediaId);
-      await queue.add([{ id, round: 7, reference }]);
+      await queue.add([{ id, generation: 7, reference }]);
       const handled = createHandled();
       const consumer = await consume(handled.handler);
       await handled.until(1);
       assert.deepEqual(handled.jobs, [
-        { jobId: `${id}-7`, id, round: 7, reference, attempt: 1, isRetaken: false },
+        { jobId: `${id}-7`, id, generation: 7, reference, attempt: 1, isRetaken: false },
       ]);
       assert.ok(consumer.lastStartedAt);
       await eventually('it has ended', () => isIdle(queue));
@@ -97,11 +97,11 @@ for (const { name, skip, find } of PLACES) {
       const handled = createHandled();
       await consume(handled.handler);
       await eventually('both have ended', () => isIdle(queue));
-      // What has ended is kept on Redis alone; where it is not, the round forbids whatever a second run would do.
+      // What has ended is kept on Redis alone; where it is not, the generation forbids whatever a second run would do.
       await queue.add(keepsEnded(place) ? [entryOf('a'), entryOf('a', 2)] : [entryOf('a', 2)]);
       await handled.until(3);
       assert.deepEqual(
-        handled.jobs.map((job) => [job.reference.mediaId, job.round]),
+        handled.jobs.map((job) => [job.reference.mediaId, job.generation]),
         [
           ['a', 1],
           ['b', 1],
@@ -192,7 +192,7 @@ for (const { name, skip, find } of PLACES) {
         assert.deepEqual(handled.jobs[1], {
           jobId: id,
           id,
-          round: undefined,
+          generation: undefined,
           reference: { ...reference, sentAt: new Date('2026-11-23T04:05:06Z') },
           attempt: 2,
           isRetaken: false,
@@ -223,7 +223,7 @@ for (const { name, skip, find } of PLACES) {
       },
     );
 
-    on('counts a round only in a job id that belongs to the media', async (t, place) => {
+    on('counts a generation only in a job id that belongs to the media', async (t, place) => {
       const { below, consume } = await setup(t, place);
       const { reference, id } = entryOf('a');
       const data = { ...reference, v: 1 };
@@ -234,7 +234,7 @@ for (const { name, skip, find } of PLACES) {
       await below.addForeign({ data, jobId: `${id}-3` });
       await handled.until(3);
       assert.deepEqual(
-        handled.jobs.map((job) => [job.id, job.round]),
+        handled.jobs.map((job) => [job.id, job.generation]),
         [
           [id, undefined],
           [id, undefined],
@@ -394,7 +394,7 @@ for (const { name, skip, find } of PLACES) {
       await queue.add([entryOf('waiting', 2), entryOf('new')]);
       await handled.until(3);
       assert.deepEqual(
-        handled.jobs.map((job) => `${job.reference.mediaId} ${job.round}`),
+        handled.jobs.map((job) => `${job.reference.mediaId} ${job.generation}`),
         ['held 1', 'waiting 2', 'new 1'],
       );
       assert.ok(aborted[0] instanceof JobAborted && aborted[0].why === 'lockLost');

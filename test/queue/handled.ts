@@ -23,9 +23,9 @@ export function referenceOf(mediaId: string): Reference {
   };
 }
 
-export function entryOf(mediaId: string, round = 1) {
+export function entryOf(mediaId: string, generation = 1) {
   const reference = referenceOf(mediaId);
-  return { id: idOf(reference.account, mediaId), round, reference };
+  return { id: idOf(reference.account, mediaId), generation, reference };
 }
 
 /** Calls `decide` for each job and keeps what came: `handled.jobs`. `until(n)` waits for the n-th. */

@@ -16,14 +16,18 @@ test('what is sent is what is read', () => {
     kind: 'image',
     sentAt: '2026-11-23T04:05:06.789Z',
   });
-  assert.deepEqual(parseJob({ id: jobIdOf(id, 12), name: 'archive', data }), { id, round: 12, reference });
+  assert.deepEqual(parseJob({ id: jobIdOf(id, 12), name: 'archive', data }), {
+    id,
+    generation: 12,
+    reference,
+  });
 });
 
-test('only digits are a round', () => {
+test('only digits are a generation', () => {
   const data = toJobData(reference);
-  for (const round of ['', '-1', '1.5', '1e3', ' 1', '0x1', '9'.repeat(10)]) {
-    const parsed = parseJob({ id: `${id}-${round}`, name: 'archive', data });
-    assert.ok('round' in parsed && parsed.round === undefined, round);
+  for (const generation of ['', '-1', '1.5', '1e3', ' 1', '0x1', '9'.repeat(10)]) {
+    const parsed = parseJob({ id: `${id}-${generation}`, name: 'archive', data });
+    assert.ok('generation' in parsed && parsed.generation === undefined, generation);
   }
 });
 

@@ -8,7 +8,7 @@ import { type Below, openBelow, openQueue, PLACES, type Place } from './backends
 
 const entryOf = (name: string) => ({
   id: `m_${Buffer.from(name.padEnd(16, '_')).toString('hex')}`,
-  round: 1,
+  generation: 1,
   reference: { account: 'wx1', mediaId: name, kind: 'image', sentAt: new Date() } satisfies Reference,
 });
 

@@ -35,12 +35,12 @@ for (const { name, skip, find } of PLACES) {
       });
 
     on(
-      'removes waiting, delayed, completed and failed jobs of every round, and nobody else’s',
+      'removes waiting, delayed, completed and failed jobs of every generation, and nobody else’s',
       async (t, place) => {
         const { below, queue, consume, dump } = await setup(t, place);
-        const handled = createHandled(({ round }) => {
-          if (round === 1) return { do: 'finish', result: 'archived' };
-          if (round === 2) return { do: 'giveUp', failure: failed('too_large') };
+        const handled = createHandled(({ generation }) => {
+          if (generation === 1) return { do: 'finish', result: 'archived' };
+          if (generation === 2) return { do: 'giveUp', failure: failed('too_large') };
           return { do: 'putBack', delayMs: 600_000 };
         });
         const consumer = await consume(handled.handler, 2);
@@ -54,11 +54,11 @@ for (const { name, skip, find } of PLACES) {
         await queue.add([entryOf('gone', 4)]);
         await below.addForeign({ data: toJobData(referenceOf('gone')), jobId: id });
         assert.ok((await dump()).includes('"gone') || (await dump()).includes('\\"gone'), 'it was there');
-        assert.deepEqual(await queue.forget([{ id, round: 4 }]), []);
+        assert.deepEqual(await queue.forget([{ id, generation: 4 }]), []);
         const after = await dump();
         assert.doesNotMatch(after, /mediaId\W+gone/);
         assert.match(after, /mediaId\W+stays/);
-        assert.deepEqual(await queue.forget([{ id, round: 4 }]), [], 'again is the same');
+        assert.deepEqual(await queue.forget([{ id, generation: 4 }]), [], 'again is the same');
         assert.deepEqual(await queue.counts(), {
           waiting: 0,
           active: 0,

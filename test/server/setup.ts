@@ -142,13 +142,17 @@ export async function openTestServer(
   }
 
   /** Claims the one row, whatever else waits. */
-  async function take(reference: Reference): Promise<{ id: string; round: number; account: string }> {
+  async function take(reference: Reference): Promise<{ id: string; generation: number; account: string }> {
     const account = parts.accounts.find(reference.account)!.account;
     await parts.accept([{ ...reference, account }]);
     const id = idOf(account, reference.mediaId);
-    const { fed } = await parts.catalogue.queue.claim([{ account, room: 10_000 }], parts.clock.now(), 10_000);
-    await parts.catalogue.queue.requeue(fed.filter((job) => job.id !== id));
-    return { id, round: fed.find((job) => job.id === id)!.round, account };
+    const { claimed } = await parts.catalogue.queue.claim(
+      [{ account, capacity: 10_000 }],
+      parts.clock.now(),
+      10_000,
+    );
+    await parts.catalogue.queue.requeue(claimed.filter((job) => job.id !== id));
+    return { id, generation: claimed.find((job) => job.id === id)!.generation, account };
   }
 
   return {
@@ -166,10 +170,14 @@ export async function openTestServer(
         headers: { 'content-type': options.contentType ?? 'text/xml' },
       }),
     createArchived: async (reference, { body, contentType, extension, fileName }) => {
-      const { id, round, account } = await take(reference);
+      const { id, generation, account } = await take(reference);
       const now = parts.clock.now();
       const objectKey = objectKeyOf({ prefix: '', account, sentAt: now, id, source: 'media_get', extension });
-      await parts.catalogue.outcomes.reserve({ id, round }, { bucket: parts.store.bucket, objectKey }, now);
+      await parts.catalogue.outcomes.reserve(
+        { id, generation },
+        { bucket: parts.store.bucket, objectKey },
+        now,
+      );
       const { sizeBytes, sha256 } = await parts.store.put({
         key: objectKey,
         body: (async function* () {
@@ -182,7 +190,7 @@ export async function openTestServer(
         signal: AbortSignal.timeout(10_000),
       });
       await parts.catalogue.outcomes.markArchived(
-        { id, round, startedAt: now, endedAt: parts.clock.now() },
+        { id, generation, startedAt: now, endedAt: parts.clock.now() },
         {
           bucket: parts.store.bucket,
           objectKey,
@@ -197,11 +205,11 @@ export async function openTestServer(
       return id;
     },
     createDead: async (reference) => {
-      const { id, round } = await take(reference);
+      const { id, generation } = await take(reference);
       const now = parts.clock.now();
       const { failure: why } = failure('too_large', 'WeChat said so');
       await parts.catalogue.outcomes.markFailed(
-        { id, round, startedAt: now, endedAt: now },
+        { id, generation, startedAt: now, endedAt: now },
         why,
         { to: 'dead' },
         true,

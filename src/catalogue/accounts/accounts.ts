@@ -1,10 +1,10 @@
-/** What all processes share about an account: its sealed access token, its hold, its last callback. */
+/** What all processes share about an account: its ciphertext access token, its hold, its last callback. */
 import type { Failure } from '../../failures.ts';
 import { storableJson } from '../../storable.ts';
-import { noteRelease, WORKER } from '../audit-log/audit-log.ts';
+import { releaseEntries, WORKER } from '../audit-log/audit-log.ts';
 import type { Database } from '../database/database.ts';
 
-/** An access token at rest: sealed by `wechat/`, opaque here. */
+/** An access token at rest: ciphertext by `wechat/`, opaque here. */
 export interface StoredToken {
   readonly encrypted: string;
   readonly fingerprint: string;
@@ -23,7 +23,7 @@ export interface AccountHold {
   readonly account: string;
   /** Then one of its media is tried. */
   readonly until: Date;
-  readonly why?: Hold;
+  readonly reason?: Hold;
 }
 
 export interface AccountState {
@@ -37,10 +37,10 @@ export interface AccountState {
   readonly clockSkew?: { readonly seconds: number; readonly at: Date };
   readonly tokenExpiresAt?: Date;
   /** As the platform last told it. */
-  readonly quota?: QuotaNote;
+  readonly quota?: AccountQuota;
 }
 
-export interface QuotaNote {
+export interface AccountQuota {
   readonly dailyLimit: number;
   readonly used: number;
   readonly remain: number;
@@ -50,14 +50,14 @@ export interface QuotaNote {
 
 interface AccountRecord {
   account: string;
-  quota: QuotaNote | null;
+  quota: AccountQuota | null;
   last_callback_at: Date | null;
   held_until: Date | null;
   held_since: Date | null;
   hold: Hold | null;
   clock_skew_seconds: number | null;
   clock_skew_at: Date | null;
-  token_sealed: string | null;
+  token_ciphertext: string | null;
   token_fingerprint: string | null;
   token_issued_at: Date | null;
   token_expires_at: Date | null;
@@ -73,14 +73,14 @@ export function createAccountStates(database: Database, schema: string) {
       );
     },
 
-    noteQuota: async (account: string, quota: QuotaNote): Promise<void> => {
+    saveQuota: async (account: string, quota: AccountQuota): Promise<void> => {
       await database.query(`UPDATE ${schema}.account SET quota = $2 WHERE account = $1`, [
         account,
         storableJson(quota),
       ]);
     },
 
-    states: async (): Promise<AccountState[]> => {
+    list: async (): Promise<AccountState[]> => {
       const rows = await database.query<AccountRecord>(`SELECT * FROM ${schema}.account ORDER BY account`);
       return rows.map((row) => ({
         account: row.account,
@@ -97,7 +97,7 @@ export function createAccountStates(database: Database, schema: string) {
     },
 
     /**
-     * Nothing of the account is fed before `until`; running tries go on. The longer hold wins, and its reason with it.
+     * Nothing of the account is fed before `until`; running attempts go on. The longer hold wins, and its reason with it.
      * Once it has lapsed one media at a time is tried, until one is archived. True: it was not held before.
      */
     hold: async (account: string, until: Date, why: object, now = new Date()): Promise<boolean> => {
@@ -114,7 +114,7 @@ export function createAccountStates(database: Database, schema: string) {
              probe = NULL, probe_until = NULL
            RETURNING account, (SELECT held_until FROM before) IS NULL AS is_new),
          noted AS (
-           INSERT INTO ${schema}.event (at, actor, action, target, reason)
+           INSERT INTO ${schema}.audit_log (at, actor, action, target, reason)
            SELECT $4, '${WORKER}', 'hold', account, $3::jsonb ->> 'code' FROM held WHERE is_new)
          SELECT is_new FROM held`,
         [account, until, storableJson(why), now],
@@ -123,7 +123,7 @@ export function createAccountStates(database: Database, schema: string) {
     },
 
     /** The accounts that wait as a whole: those whose hold has lapsed too, until one of their media got through. */
-    holds: async (): Promise<AccountHold[]> => {
+    listHolds: async (): Promise<AccountHold[]> => {
       const rows = await database.query<Pick<AccountRecord, 'account' | 'hold'> & { held_until: Date }>(
         `SELECT account, held_until, hold FROM ${schema}.account WHERE held_until IS NOT NULL`,
       );
@@ -146,13 +146,13 @@ export function createAccountStates(database: Database, schema: string) {
     },
 
     /** Ends a hold that has lapsed. False: there is none. */
-    lift: async (account: string, now: Date): Promise<boolean> => {
+    endLapsedHold: async (account: string, now: Date): Promise<boolean> => {
       const rows = await database.query(
         `WITH released AS (
            UPDATE ${schema}.account
            SET held_until = NULL, held_since = NULL, hold = NULL, probe = NULL, probe_until = NULL
            WHERE account = $1 AND held_until <= $2 RETURNING account),
-         noted AS (${noteRelease(schema, '$2')})
+         noted AS (${releaseEntries(schema, '$2')})
          SELECT account FROM released`,
         [account, now],
       );
@@ -165,7 +165,7 @@ export function createAccountStates(database: Database, schema: string) {
         `WITH held AS (
            INSERT INTO ${schema}.account (account, held_until, held_since, hold) VALUES ($1, $2, $4, $3)
            ON CONFLICT (account) DO UPDATE SET held_until = $2, held_since = $4, hold = $3 RETURNING account)
-         INSERT INTO ${schema}.event (at, actor, action, target, reason)
+         INSERT INTO ${schema}.audit_log (at, actor, action, target, reason)
          SELECT $4, $5, 'hold', account, $6 FROM held`,
         [account, until, storableJson(why), now, why.by ?? WORKER, why.reason ?? why.code],
       );
@@ -184,7 +184,7 @@ export function createAccountStates(database: Database, schema: string) {
              probe = NULL, probe_until = NULL
            WHERE account = $1 AND held_until IS NOT NULL RETURNING account),
          noted AS (
-           INSERT INTO ${schema}.event (at, actor, action, target) SELECT $2, $3, 'release', account FROM released)
+           INSERT INTO ${schema}.audit_log (at, actor, action, target) SELECT $2, $3, 'release', account FROM released)
          UPDATE ${schema}.media SET stage = 1, next_attempt_at = NULL, waiting_reason = NULL
          WHERE account = $1 AND stage < 2 AND waiting_reason = 'accountHeld'`,
         [account, now, actor],
@@ -195,12 +195,12 @@ export function createAccountStates(database: Database, schema: string) {
     tokens: {
       read: async (account: string): Promise<StoredToken | undefined> => {
         const [row] = await database.query<AccountRecord>(
-          `SELECT * FROM ${schema}.account WHERE account = $1 AND token_sealed IS NOT NULL`,
+          `SELECT * FROM ${schema}.account WHERE account = $1 AND token_ciphertext IS NOT NULL`,
           [account],
         );
-        return row?.token_sealed && row.token_fingerprint && row.token_issued_at && row.token_expires_at
+        return row?.token_ciphertext && row.token_fingerprint && row.token_issued_at && row.token_expires_at
           ? {
-              encrypted: row.token_sealed,
+              encrypted: row.token_ciphertext,
               fingerprint: row.token_fingerprint,
               issuedAt: row.token_issued_at,
               expiresAt: row.token_expires_at,
@@ -224,7 +224,7 @@ export function createAccountStates(database: Database, schema: string) {
       write: async (account: string, token: StoredToken, replaces: string | null): Promise<boolean> => {
         const rows = await database.query(
           `UPDATE ${schema}.account
-           SET token_sealed = $2, token_fingerprint = $3, token_issued_at = $4, token_expires_at = $5,
+           SET token_ciphertext = $2, token_fingerprint = $3, token_issued_at = $4, token_expires_at = $5,
                token_lease = NULL, token_lease_until = NULL
            WHERE account = $1 AND token_fingerprint IS NOT DISTINCT FROM $6 RETURNING account`,
           [account, token.encrypted, token.fingerprint, token.issuedAt, token.expiresAt, replaces],

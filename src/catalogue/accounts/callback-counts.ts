@@ -12,7 +12,7 @@ export interface CallbackCount {
 }
 
 /** The latest sign of WeChat for an account. */
-export interface CallbackSign {
+export interface CallbackTimes {
   readonly account: string;
   /** Of the last callback that was not refused. */
   readonly lastCallbackAt?: Date;
@@ -25,7 +25,7 @@ export function createCallbackCounts(database: Database, schema: string) {
     /** Adds the counts and moves the signs on, all or nothing. Forgets days before `keepFrom`. */
     add: (
       counts: readonly CallbackCount[],
-      signs: readonly CallbackSign[],
+      signs: readonly CallbackTimes[],
       keepFrom: string,
     ): Promise<void> =>
       database.transaction(async (transaction) => {
@@ -64,7 +64,7 @@ export function createCallbackCounts(database: Database, schema: string) {
       }),
 
     /** Of the day given and those after it. */
-    since: async (day: string): Promise<CallbackCount[]> => {
+    listSince: async (day: string): Promise<CallbackCount[]> => {
       const rows = await database.query<Omit<CallbackCount, 'count'> & { n: string }>(
         `SELECT account, to_char(day, 'YYYY-MM-DD') AS day, refused, what, n FROM ${schema}.callback_count WHERE day >= $1::date
          ORDER BY account, day, what`,

@@ -5,24 +5,24 @@ import type { Reference } from '../../media.ts';
 import type { Lifetimes } from '../../runtime/clock.ts';
 import { isNeverStorable, storableJson } from '../../storable.ts';
 import type { Database } from '../database/database.ts';
-import { type Accepted, createAccepting } from '../media/insert.ts';
+import { type Accepted, createMediaInserts } from '../media/insert.ts';
 
 /** A customer-service account that is to be read now. */
-export interface WantedSync {
+export interface ClaimedKfAccount {
   readonly account: string;
   readonly openKfId: string;
   /** When a callback last spoke of it; absent: none did since it was read. */
-  readonly wantedAt?: Date;
+  readonly requestedAt?: Date;
   readonly cursor?: string;
   /** Sealed by `wechat/`. */
-  readonly token?: string;
+  readonly tokenCiphertext?: string;
   /** Why it could not be read last, and how often in a row. */
   readonly failure?: Failure;
   readonly failures: number;
 }
 
 /** How it is with a customer-service account. */
-export interface KfState {
+export interface KfAccountState {
   readonly account: string;
   readonly openKfId: string;
   /** When its messages were last read to the end. */
@@ -34,9 +34,9 @@ export interface KfState {
 interface KfRecord {
   account: string;
   open_kfid: string;
-  wanted_at: Date | null;
+  requested_at: Date | null;
   cursor: string | null;
-  token: string | null;
+  token_ciphertext: string | null;
   read_at: Date | null;
   failure: Failure | null;
   failing_since: Date | null;
@@ -46,19 +46,19 @@ interface KfRecord {
 /** Longer than any wait of sync-policy.ts: what lies further ahead was written by a wrong clock. */
 const LONGEST_WAIT = "interval '2 hours'";
 
-export function createKfSyncs(database: Database, schema: string, lifetimes: Lifetimes) {
+export function createKfCursors(database: Database, schema: string, lifetimes: Lifetimes) {
   /** The cursor moves in the transaction of the rows; undefined: another process moved it. */
   const commit = (
-    sync: WantedSync,
+    sync: ClaimedKfAccount,
     page: { references: readonly Reference[]; nextCursor: string },
     now: Date,
     until: Date | undefined,
   ): Promise<Accepted[] | undefined> =>
     database.transaction(async (transaction) => {
-      // A callback that came meanwhile has another wanted_at: the account stays wanted.
+      // A callback that came meanwhile has another requested_at: the account stays wanted.
       const moved = await transaction.query(
-        `UPDATE ${schema}.kf_sync SET cursor = $4, not_until = $5,
-           wanted_at = CASE WHEN $5::timestamptz IS NULL AND wanted_at = $6 THEN NULL ELSE wanted_at END,
+        `UPDATE ${schema}.kf_cursor SET cursor = $4, not_before = $5,
+           requested_at = CASE WHEN $5::timestamptz IS NULL AND requested_at = $6 THEN NULL ELSE requested_at END,
            read_at = CASE WHEN $5::timestamptz IS NULL THEN $7 ELSE read_at END,
            failure = NULL, failing_since = NULL, failures = 0
          WHERE account = $1 AND open_kfid = $2 AND cursor IS NOT DISTINCT FROM $3 RETURNING account`,
@@ -68,17 +68,17 @@ export function createKfSyncs(database: Database, schema: string, lifetimes: Lif
           sync.cursor ?? null,
           page.nextCursor || null,
           until ?? null,
-          sync.wantedAt ?? null,
+          sync.requestedAt ?? null,
           now,
         ],
       );
       if (moved.length === 0) return undefined;
-      return createAccepting(transaction, schema, lifetimes).insert(page.references, now, true);
+      return createMediaInserts(transaction, schema, lifetimes).insert(page.references, now, true);
     });
 
   /** Those that the catalogue takes, found by writing each alone: a repeat of a row changes nothing. */
   async function storableOf(references: readonly Reference[], now: Date): Promise<Reference[]> {
-    const { insert } = createAccepting(database, schema, lifetimes);
+    const { insert } = createMediaInserts(database, schema, lifetimes);
     const taken: Reference[] = [];
     for (const reference of references) {
       try {
@@ -93,12 +93,12 @@ export function createKfSyncs(database: Database, schema: string, lifetimes: Lif
 
   return {
     /** There is something to read. On disk when it resolves; a repeat renews the token, unless it is older. */
-    want: async (account: string, openKfId: string, token: string, now: Date): Promise<void> => {
+    requestRead: async (account: string, openKfId: string, token: string, now: Date): Promise<void> => {
       // Always another moment, for a reader that is at it must see that somebody came; a Date holds milliseconds.
       await database.query(
-        `INSERT INTO ${schema}.kf_sync AS k (account, open_kfid, wanted_at, token) VALUES ($1, $2, $3, $4)
-         ON CONFLICT (account, open_kfid) DO UPDATE SET wanted_at = greatest(k.wanted_at + interval '1 ms', $3),
-           token = CASE WHEN k.wanted_at > $3 THEN k.token ELSE $4 END`,
+        `INSERT INTO ${schema}.kf_cursor AS k (account, open_kfid, requested_at, token_ciphertext) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (account, open_kfid) DO UPDATE SET requested_at = greatest(k.requested_at + interval '1 ms', $3),
+           token_ciphertext = CASE WHEN k.requested_at > $3 THEN k.token_ciphertext ELSE $4 END`,
         [account, openKfId, now, token],
       );
     },
@@ -107,19 +107,19 @@ export function createKfSyncs(database: Database, schema: string, lifetimes: Lif
      * Takes the one of these accounts that waits longest, until `until`; a holder that dies lets it lapse. What no
      * callback spoke of is taken where it was not read since `readBefore`: a callback may have been lost.
      */
-    take: async (
+    claim: async (
       accounts: readonly string[],
       now: Date,
       until: Date,
       readBefore: Date,
-    ): Promise<WantedSync | undefined> => {
+    ): Promise<ClaimedKfAccount | undefined> => {
       const [row] = await database.query<KfRecord>(
-        `UPDATE ${schema}.kf_sync SET not_until = $2
+        `UPDATE ${schema}.kf_cursor SET not_before = $2
          WHERE (account, open_kfid) IN (
-           SELECT account, open_kfid FROM ${schema}.kf_sync
-           WHERE account = ANY($3) AND (wanted_at IS NOT NULL OR read_at IS NULL OR read_at <= $4 OR read_at > $1)
-             AND (not_until IS NULL OR not_until <= $1 OR not_until > $1 + ${LONGEST_WAIT})
-           ORDER BY wanted_at NULLS LAST, read_at NULLS FIRST LIMIT 1 FOR UPDATE SKIP LOCKED)
+           SELECT account, open_kfid FROM ${schema}.kf_cursor
+           WHERE account = ANY($3) AND (requested_at IS NOT NULL OR read_at IS NULL OR read_at <= $4 OR read_at > $1)
+             AND (not_before IS NULL OR not_before <= $1 OR not_before > $1 + ${LONGEST_WAIT})
+           ORDER BY requested_at NULLS LAST, read_at NULLS FIRST LIMIT 1 FOR UPDATE SKIP LOCKED)
          RETURNING *`,
         [now, until, [...accounts], readBefore],
       );
@@ -128,9 +128,9 @@ export function createKfSyncs(database: Database, schema: string, lifetimes: Lif
           account: row.account,
           openKfId: row.open_kfid,
           failures: row.failures,
-          ...(row.wanted_at === null ? {} : { wantedAt: row.wanted_at }),
+          ...(row.requested_at === null ? {} : { requestedAt: row.requested_at }),
           ...(row.cursor === null ? {} : { cursor: row.cursor }),
-          ...(row.token === null ? {} : { token: row.token }),
+          ...(row.token_ciphertext === null ? {} : { tokenCiphertext: row.token_ciphertext }),
           ...(row.failure === null ? {} : { failure: row.failure }),
         }
       );
@@ -142,7 +142,7 @@ export function createKfSyncs(database: Database, schema: string, lifetimes: Lif
      * that no column takes are left out: then fewer are returned than were given.
      */
     commitPage: async (
-      sync: WantedSync,
+      sync: ClaimedKfAccount,
       page: { references: readonly Reference[]; nextCursor: string },
       now: Date,
       until?: Date,
@@ -161,19 +161,19 @@ export function createKfSyncs(database: Database, schema: string, lifetimes: Lif
      * Nothing of it before `until`, nor of the account's others where `ofAccount`: what refuses one refuses them. The
      * callback's token is kept, unless it is what failed. A callback that came meanwhile brought a new one.
      */
-    failed: async (
-      sync: WantedSync,
+    markFailed: async (
+      sync: ClaimedKfAccount,
       failure: Failure,
       next: { until: Date; ofAccount: boolean; dropToken: boolean },
       now: Date,
     ): Promise<void> => {
       await database.query(
-        `UPDATE ${schema}.kf_sync SET
-           not_until = CASE WHEN open_kfid = $2 THEN $3 ELSE greatest(not_until, $3) END,
+        `UPDATE ${schema}.kf_cursor SET
+           not_before = CASE WHEN open_kfid = $2 THEN $3 ELSE greatest(not_before, $3) END,
            failure = CASE WHEN open_kfid = $2 THEN $4::jsonb ELSE failure END,
            failing_since = CASE WHEN open_kfid = $2 THEN coalesce(failing_since, $5) ELSE failing_since END,
            failures = CASE WHEN open_kfid = $2 THEN least(failures + 1, 1000000) ELSE failures END,
-           token = CASE WHEN $6 AND open_kfid = $2 AND wanted_at IS NOT DISTINCT FROM $7 THEN NULL ELSE token END
+           token_ciphertext = CASE WHEN $6 AND open_kfid = $2 AND requested_at IS NOT DISTINCT FROM $7 THEN NULL ELSE token_ciphertext END
          WHERE account = $1 AND (open_kfid = $2 OR $8)`,
         [
           sync.account,
@@ -182,16 +182,16 @@ export function createKfSyncs(database: Database, schema: string, lifetimes: Lif
           storableJson(failure),
           now,
           next.dropToken,
-          sync.wantedAt ?? null,
+          sync.requestedAt ?? null,
           next.ofAccount,
         ],
       );
     },
 
     /** Gives back what was taken: it can be taken at once. */
-    giveBack: async ({ account, openKfId }: WantedSync): Promise<void> => {
+    release: async ({ account, openKfId }: ClaimedKfAccount): Promise<void> => {
       await database.query(
-        `UPDATE ${schema}.kf_sync SET not_until = NULL WHERE account = $1 AND open_kfid = $2`,
+        `UPDATE ${schema}.kf_cursor SET not_before = NULL WHERE account = $1 AND open_kfid = $2`,
         [account, openKfId],
       );
     },
@@ -199,16 +199,16 @@ export function createKfSyncs(database: Database, schema: string, lifetimes: Lif
     /** What failed is read now, and not when its wait is over. */
     retryNow: async (account: string): Promise<void> => {
       await database.query(
-        `UPDATE ${schema}.kf_sync SET not_until = NULL, failures = least(failures, 1)
+        `UPDATE ${schema}.kf_cursor SET not_before = NULL, failures = least(failures, 1)
          WHERE account = $1 AND failure IS NOT NULL`,
         [account],
       );
     },
 
     /** Of these accounts, or of all; at most a thousand. */
-    states: async (accounts?: readonly string[]): Promise<KfState[]> => {
+    list: async (accounts?: readonly string[]): Promise<KfAccountState[]> => {
       const rows = await database.query<KfRecord>(
-        `SELECT * FROM ${schema}.kf_sync WHERE $1::text[] IS NULL OR account = ANY($1)
+        `SELECT * FROM ${schema}.kf_cursor WHERE $1::text[] IS NULL OR account = ANY($1)
          ORDER BY account, open_kfid LIMIT 1000`,
         [accounts ? [...accounts] : null],
       );

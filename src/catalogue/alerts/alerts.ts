@@ -3,7 +3,7 @@ import { storableJson } from '../../storable.ts';
 import type { Database } from '../database/database.ts';
 
 /** A trouble as it is found. `target`: an account, a process, or empty for all of it. */
-export interface Trouble {
+export interface AlertCondition {
   readonly kind: string;
   readonly target: string;
   readonly since: Date;
@@ -12,9 +12,9 @@ export interface Trouble {
   readonly detail: Readonly<Record<string, string | number>>;
 }
 
-export interface Incident extends Trouble {
+export interface Alert extends AlertCondition {
   readonly id: string;
-  readonly lastSaidAt?: Date;
+  readonly lastSentAt?: Date;
   readonly endedAt?: Date;
 }
 
@@ -25,37 +25,37 @@ interface IncidentRecord {
   since: Date;
   count: string;
   detail: Record<string, string | number>;
-  last_said_at: Date | null;
+  last_sent_at: Date | null;
   ended_at: Date | null;
 }
 
-const toIncident = (row: IncidentRecord): Incident => ({
+const toIncident = (row: IncidentRecord): Alert => ({
   id: row.id,
   kind: row.kind,
   target: row.target,
   since: row.since,
   count: Number(row.count),
   detail: row.detail,
-  ...(row.last_said_at ? { lastSaidAt: row.last_said_at } : {}),
+  ...(row.last_sent_at ? { lastSentAt: row.last_sent_at } : {}),
   ...(row.ended_at ? { endedAt: row.ended_at } : {}),
 });
 
-export function createIncidents(database: Database, schema: string) {
+export function createAlerts(database: Database, schema: string) {
   return {
     /** Opens what is not open and renews the rest. `saidAt`: a process has said it by itself already. */
     report: async (
-      troubles: readonly (Trouble & { saidAt?: Date | undefined })[],
+      troubles: readonly (AlertCondition & { saidAt?: Date | undefined })[],
       now: Date,
-    ): Promise<Incident[]> => {
+    ): Promise<Alert[]> => {
       if (troubles.length === 0) return [];
       const rows = await database.query<IncidentRecord>(
-        `INSERT INTO ${schema}.incident AS i (kind, target, since, seen_at, count, detail, last_said_at)
+        `INSERT INTO ${schema}.alert AS i (kind, target, since, seen_at, count, detail, last_sent_at)
          SELECT kind, target, since, $1, count, detail, said
          FROM unnest($2::text[], $3::text[], $4::timestamptz[], $5::bigint[], $6::jsonb[], $7::timestamptz[])
            AS given (kind, target, since, count, detail, said) ORDER BY kind, target
          ON CONFLICT (kind, target) WHERE ended_at IS NULL DO UPDATE SET
            seen_at = greatest(i.seen_at, $1), count = excluded.count, detail = excluded.detail,
-           last_said_at = greatest(i.last_said_at, excluded.last_said_at)
+           last_sent_at = greatest(i.last_sent_at, excluded.last_sent_at)
          RETURNING *`,
         [
           now,
@@ -73,7 +73,7 @@ export function createIncidents(database: Database, schema: string) {
     /** Those of `kinds` that nobody has found to be so since `before` are over. */
     endUnseen: async (kinds: readonly string[], before: Date, now: Date): Promise<void> => {
       await database.query(
-        `UPDATE ${schema}.incident SET ended_at = $3
+        `UPDATE ${schema}.alert SET ended_at = $3
          WHERE ended_at IS NULL AND kind = ANY($1::text[]) AND seen_at < $2`,
         [[...kinds], before, now],
       );
@@ -87,13 +87,13 @@ export function createIncidents(database: Database, schema: string) {
       holder: string,
       times: { now: Date; until: Date; repeatBefore: Date },
       limit: number,
-    ): Promise<Incident[]> => {
+    ): Promise<Alert[]> => {
       const rows = await database.query<IncidentRecord>(
-        `UPDATE ${schema}.incident SET claimed_by = $1, claimed_until = $3
+        `UPDATE ${schema}.alert SET claimed_by = $1, claimed_until = $3
          WHERE id IN (
-           SELECT id FROM ${schema}.incident
-           WHERE end_said_at IS NULL AND (claimed_until IS NULL OR claimed_until <= $2)
-             AND (ended_at IS NOT NULL OR last_said_at IS NULL OR last_said_at <= $4)
+           SELECT id FROM ${schema}.alert
+           WHERE end_sent_at IS NULL AND (claimed_until IS NULL OR claimed_until <= $2)
+             AND (ended_at IS NOT NULL OR last_sent_at IS NULL OR last_sent_at <= $4)
            ORDER BY since LIMIT $5 FOR UPDATE SKIP LOCKED)
          RETURNING *`,
         [holder, times.now, times.until, times.repeatBefore, limit],
@@ -102,28 +102,28 @@ export function createIncidents(database: Database, schema: string) {
     },
 
     /** They were said as claimed: an incident that has ended since is said once more, as ended. */
-    said: async (holder: string, incidents: readonly Incident[], now: Date): Promise<void> => {
+    markSent: async (holder: string, incidents: readonly Alert[], now: Date): Promise<void> => {
       const ids = (ended: boolean) =>
         incidents.filter(({ endedAt }) => (endedAt !== undefined) === ended).map(({ id }) => id);
       await database.query(
-        `UPDATE ${schema}.incident SET
-           last_said_at = $4, claimed_by = NULL, claimed_until = NULL,
-           end_said_at = CASE WHEN id = ANY($3::bigint[]) THEN $4::timestamptz END
+        `UPDATE ${schema}.alert SET
+           last_sent_at = $4, claimed_by = NULL, claimed_until = NULL,
+           end_sent_at = CASE WHEN id = ANY($3::bigint[]) THEN $4::timestamptz END
          WHERE claimed_by = $1 AND (id = ANY($2::bigint[]) OR id = ANY($3::bigint[]))`,
         [holder, ids(false), ids(true), now],
       );
     },
 
     /** They could not be said. */
-    unclaim: async (holder: string): Promise<void> => {
+    release: async (holder: string): Promise<void> => {
       await database.query(
-        `UPDATE ${schema}.incident SET claimed_by = NULL, claimed_until = NULL WHERE claimed_by = $1`,
+        `UPDATE ${schema}.alert SET claimed_by = NULL, claimed_until = NULL WHERE claimed_by = $1`,
         [holder],
       );
     },
 
-    forget: async (endedBefore: Date): Promise<void> => {
-      await database.query(`DELETE FROM ${schema}.incident WHERE end_said_at < $1`, [endedBefore]);
+    deleteEnded: async (endedBefore: Date): Promise<void> => {
+      await database.query(`DELETE FROM ${schema}.alert WHERE end_sent_at < $1`, [endedBefore]);
     },
   };
 }

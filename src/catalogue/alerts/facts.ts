@@ -24,7 +24,7 @@ type Mine = readonly string[];
 const OF_MINE = (place: number) => `($${place}::text[] IS NULL OR account = ANY($${place}))`;
 const mine = (accounts?: Mine) => (accounts ? [...accounts] : null);
 
-export function createTroubleFacts(database: Database, schema: string) {
+export function createAlertFacts(database: Database, schema: string) {
   async function counted(select: string, values: unknown[]): Promise<Counted> {
     const [row] = await database.query<{ n: string; first: Date | null }>(
       `SELECT count(*) AS n, min(updated_at) AS first

@@ -1,27 +1,27 @@
 /** The log of deeds: who did what to what, and why. Append-only; the database itself refuses to change it. */
 import type { Database, Queryable } from '../database/database.ts';
 
-export type Action = 'redrive' | 'redrive.stop' | 'erase' | 'hold' | 'release' | 'adopt';
+export type AuditAction = 'redrive' | 'redrive.stop' | 'erase' | 'hold' | 'release' | 'adopt';
 
-export interface Event {
+export interface AuditEntry {
   readonly at: Date;
   /** The name of the API key, or the part of the program that did it. */
   readonly actor: string;
-  readonly action: Action;
+  readonly action: AuditAction;
   /** An id of a media, an account or a redrive; never an openId. */
   readonly target: string;
   readonly reason?: string | undefined;
 }
 
 /** Writes events with the deed they are about: `transaction` is the deed's own. */
-export async function recordEvents(
+export async function writeAuditEntries(
   transaction: Queryable,
   schema: string,
-  events: readonly Event[],
+  events: readonly AuditEntry[],
 ): Promise<void> {
   if (events.length === 0) return;
   await transaction.query(
-    `INSERT INTO ${schema}.event (at, actor, action, target, reason)
+    `INSERT INTO ${schema}.audit_log (at, actor, action, target, reason)
      SELECT * FROM unnest($1::timestamptz[], $2::text[], $3::text[], $4::text[], $5::text[])`,
     [
       events.map((event) => event.at),
@@ -37,11 +37,11 @@ export async function recordEvents(
 export const WORKER = 'worker';
 
 /** SQL: notes that the program itself has released the accounts of the statement's `released`. */
-export const noteRelease = (schema: string, at: string): string =>
-  `INSERT INTO ${schema}.event (at, actor, action, target, reason)
+export const releaseEntries = (schema: string, at: string): string =>
+  `INSERT INTO ${schema}.audit_log (at, actor, action, target, reason)
    SELECT ${at}, '${WORKER}', 'release', account, 'WeChat answered for one of its media' FROM released`;
 
-export function createEvents(database: Database, schema: string) {
+export function createAuditLog(database: Database, schema: string) {
   return {
     /**
      * Newest first, `target` one id or account; at most `limit`. `before`: the `seq` of the last one seen. `accounts`:
@@ -54,9 +54,9 @@ export function createEvents(database: Database, schema: string) {
         accounts?: readonly string[] | undefined;
       },
       limit: number,
-    ): Promise<(Event & { seq: number })[]> => {
-      const rows = await database.query<Event & { seq: string }>(
-        `SELECT seq, at, actor, action, target, reason FROM ${schema}.event e
+    ): Promise<(AuditEntry & { seq: number })[]> => {
+      const rows = await database.query<AuditEntry & { seq: string }>(
+        `SELECT seq, at, actor, action, target, reason FROM ${schema}.audit_log e
          WHERE ($1::text IS NULL OR target = $1) AND ($2::bigint IS NULL OR seq < $2)
            AND ($4::text[] IS NULL OR target = ANY($4)
              OR EXISTS (SELECT FROM ${schema}.media m WHERE m.id = e.target AND m.account = ANY($4))

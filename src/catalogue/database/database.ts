@@ -12,7 +12,7 @@ export interface PoolLike {
 }
 
 /** The database could not be reached, did not answer or refused us: nothing is known to be written. */
-export class DatabaseAwayError extends Error {
+export class DatabaseUnavailableError extends Error {
   override readonly name = 'DatabaseAwayError';
   /** Where waiting does not help: what it refuses and what to change. */
   readonly refusal: string | undefined;
@@ -45,7 +45,7 @@ function translate(error: unknown): unknown {
   if (!(error instanceof Error) || error instanceof TypeError || 'failure' in error) return error;
   const refusal = refusalOf(error);
   if (refusal === undefined && !isAway(error)) return error;
-  return new DatabaseAwayError('the catalogue database is away', { cause: error, refusal });
+  return new DatabaseUnavailableError('the catalogue database is away', { cause: error, refusal });
 }
 
 /** FATAL ends the connection, whatever its SQLSTATE. Codes with E are the machine's: sockets, files, names, memory. */

@@ -1,6 +1,6 @@
 /** Brings the schema up to this release: numbered .sql files, each applied once, in order, by one process. */
 import { readdir, readFile } from 'node:fs/promises';
-import { type Database, DatabaseAwayError, type Queryable } from './database.ts';
+import { type Database, DatabaseUnavailableError, type Queryable } from './database.ts';
 import { requireSchemaName } from './requirements.ts';
 
 /** The schema could not be brought up to date; the program leaves with exit code 78. */
@@ -80,7 +80,9 @@ export async function migrate(database: Database, schema: string, now: Date): Pr
       return missing.map((migration) => migration.name);
     });
   } catch (error) {
-    const cause = (error instanceof DatabaseAwayError ? error.cause : error) as Error & { code?: string };
+    const cause = (error instanceof DatabaseUnavailableError ? error.cause : error) as Error & {
+      code?: string;
+    };
     if (cause.code === '55P03') {
       throw new MigrationError(
         `another process has been migrating the schema ${schema} for more than ${LOCK_WAIT_MS / 1000} s; wait for it, then start again`,

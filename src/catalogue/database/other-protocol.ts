@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { parseDatabaseUrl } from '../../config/database-address.ts';
-import { DatabaseAwayError } from './database.ts';
+import { DatabaseUnavailableError } from './database.ts';
 import { DatabaseUnfitError } from './requirements.ts';
 
 const ANSWER_MS = 2_000;
@@ -11,8 +11,8 @@ const QUESTION = 'PING\r\n\r\n';
 const ERROR_OF_POSTGRES = 'E';
 
 /** Throws what it is given, or {@link DatabaseUnfitError} where it is no wonder that no database answered. */
-export async function explainAway(error: unknown, url: string | undefined): Promise<never> {
-  const isAway = error instanceof DatabaseAwayError && error.refusal === undefined;
+export async function explainUnavailable(error: unknown, url: string | undefined): Promise<never> {
+  const isAway = error instanceof DatabaseUnavailableError && error.refusal === undefined;
   if (isAway && url !== undefined && (await isOtherProtocol(url))) {
     throw new DatabaseUnfitError(
       'What answers at the host and port of DATABASE_URL does not speak the protocol of Postgres. Correct them: Postgres listens on 5432 unless told otherwise.',

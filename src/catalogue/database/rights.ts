@@ -22,7 +22,7 @@ const MISSING = `
       CROSS JOIN unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS needed
     WHERE relkind IN ('r', 'p') AND NOT has_table_privilege(c.oid, needed)
       AND (relname <> 'migration' OR needed = 'SELECT')
-      AND (nspname <> $2 OR relname <> 'event' OR needed IN ('SELECT', 'INSERT'))
+      AND (nspname <> $2 OR relname <> 'audit_log' OR needed IN ('SELECT', 'INSERT'))
     UNION ALL
     SELECT nspname, 'sequence', c.relname, 'USAGE'
     FROM space JOIN pg_class c ON c.relnamespace = space.oid

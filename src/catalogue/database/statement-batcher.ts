@@ -1,5 +1,5 @@
 /** One statement for many callers: what is asked while a statement is on its way goes together in the next one. */
-import { DatabaseAwayError } from './database.ts';
+import { DatabaseUnavailableError } from './database.ts';
 
 const GROUP_SIZE = 100;
 /** A statement that waits for a lock for so long is no longer waited for by those behind it. */
@@ -39,7 +39,7 @@ export function createGrouping<Item extends { readonly id: string }, Answer>(
       const answers = await write(group.map((one) => one.item));
       for (const one of group) one.resolve(answers.get(one.item.id));
     } catch (error) {
-      if (group.length === 1 || error instanceof DatabaseAwayError) {
+      if (group.length === 1 || error instanceof DatabaseUnavailableError) {
         for (const one of group) one.reject(error);
       } else {
         for (const one of group) await writeGroup([one]);

@@ -1,6 +1,6 @@
 /** Erasing a media: marked at once with all that is personal gone from the row, finished when nothing is left of it. */
 import { storableJson } from '../../storable.ts';
-import { recordEvents } from '../audit-log/audit-log.ts';
+import { writeAuditEntries } from '../audit-log/audit-log.ts';
 import type { Database, Queryable } from '../database/database.ts';
 
 export interface StoredAt {
@@ -9,7 +9,7 @@ export interface StoredAt {
 }
 
 /** An object, or one version of it, that could not be removed. */
-export interface Left extends StoredAt {
+export interface RemainingObject extends StoredAt {
   readonly versionId?: string;
   /** `otherBucket`: it lies in a bucket that is not the configured one. */
   readonly why: 'locked' | 'refused' | 'otherBucket';
@@ -23,14 +23,14 @@ export interface Left extends StoredAt {
 export type Unfinished =
   | { readonly why: 'busy' }
   | { readonly why: 'trouble'; readonly problem: string }
-  | { readonly why: 'kept'; readonly left: readonly Left[] };
+  | { readonly why: 'kept'; readonly left: readonly RemainingObject[] };
 
 /** A marked media in hand until `dueAt`. */
-export interface Marked {
+export interface MarkedItem {
   readonly id: string;
-  readonly round: number;
+  readonly generation: number;
   /** When it was put into the queue, if it was there when it was marked. */
-  readonly fedAt?: Date;
+  readonly claimedAt?: Date;
   readonly since: Date;
   readonly dueAt: Date;
   readonly uploadId?: string;
@@ -38,7 +38,7 @@ export interface Marked {
   readonly objects: readonly StoredAt[];
 }
 
-export interface Why {
+export interface Requester {
   /** The name of a key, or of the part of the program. */
   readonly actor: string;
   readonly reason?: string | undefined;
@@ -46,10 +46,10 @@ export interface Why {
 
 interface MarkedRecord {
   id: string;
-  round: number;
-  fed_at: Date | null;
+  generation: number;
+  claimed_at: Date | null;
   erasing_since: Date;
-  erase_due: Date;
+  erase_due_at: Date;
   upload_id: string | null;
   bucket: string | null;
   object_key: string | null;
@@ -57,16 +57,16 @@ interface MarkedRecord {
 }
 
 const MARKED =
-  'm.id, m.round, m.fed_at, m.erasing_since, m.erase_due, m.upload_id, m.bucket, m.object_key, m.former_objects';
+  'm.id, m.generation, m.claimed_at, m.erasing_since, m.erase_due_at, m.upload_id, m.bucket, m.object_key, m.former_objects';
 
-function toMarked(record: MarkedRecord): Marked {
+function toMarked(record: MarkedRecord): MarkedItem {
   const named = record.bucket && record.object_key ? [`${record.bucket}/${record.object_key}`] : [];
   return {
     id: record.id,
-    round: record.round,
-    ...(record.fed_at ? { fedAt: record.fed_at } : {}),
+    generation: record.generation,
+    ...(record.claimed_at ? { claimedAt: record.claimed_at } : {}),
     since: record.erasing_since,
-    dueAt: record.erase_due,
+    dueAt: record.erase_due_at,
     ...(record.upload_id ? { uploadId: record.upload_id } : {}),
     objects: [...new Set([...named, ...(record.former_objects ?? [])])].map((object) => {
       const slash = object.indexOf('/');
@@ -83,7 +83,7 @@ export async function markErased(
   transaction: Queryable,
   schema: string,
   ids: readonly string[],
-  { actor, reason, erasure }: Why & { erasure?: string },
+  { actor, reason, erasure }: Requester & { erasure?: string },
   now: Date,
 ): Promise<string[]> {
   const rows = await transaction.query<{ id: string }>(
@@ -96,10 +96,10 @@ export async function markErased(
        SELECT m.id FROM ${schema}.media m JOIN family USING (id)
        WHERE m.status <> 'erased' ORDER BY m.id FOR UPDATE OF m)
      UPDATE ${schema}.media m
-     SET status = 'erased', stage = NULL, erasing_since = $2, erase_due = $2, erase_left = NULL, erasure = $3,
+     SET status = 'erased', stage = NULL, erasing_since = $2, erase_due_at = $2, erase_unfinished = NULL, erasure = $3,
          media_id = NULL, kind = NULL, variant = NULL, parent_id = NULL, open_id = NULL, msg_id = NULL,
          pic_url = NULL, labels = NULL, sent_at = NULL, expires_at = NULL, closes_at = NULL, running_since = NULL,
-         next_attempt_at = NULL, waiting_reason = NULL, tries = 0, size_bytes = NULL, sha256 = NULL,
+         next_attempt_at = NULL, waiting_reason = NULL, attempts = 0, size_bytes = NULL, sha256 = NULL,
          content_type = NULL, declared_type = NULL, file_name = NULL, source = NULL, length_verified = NULL,
          failure = NULL, closed_at = NULL, redrives = NULL, last_redrive = NULL, archived_at = NULL,
          created_at = $2, updated_at = $2
@@ -109,16 +109,16 @@ export async function markErased(
   const marked = rows.map(({ id }) => id);
   await transaction.query(`DELETE FROM ${schema}.attempt WHERE media = ANY ($1::text[])`, [marked]);
   const events = marked.map((target) => ({ at: now, actor, action: 'erase', target, reason }) as const);
-  await recordEvents(transaction, schema, events);
+  await writeAuditEntries(transaction, schema, events);
   return marked;
 }
 
-export function createErasing(database: Database, schema: string) {
+export function createMediaErasure(database: Database, schema: string) {
   /** Takes what `where` finds until `until`; nobody else's sweep is at it meanwhile. */
-  const take = async (where: string, values: unknown[], until: Date): Promise<Marked[]> => {
+  const take = async (where: string, values: unknown[], until: Date): Promise<MarkedItem[]> => {
     const rows = await database.query<MarkedRecord>(
-      `UPDATE ${schema}.media m SET erase_due = $1 WHERE m.id IN (
-         SELECT id FROM ${schema}.media WHERE erase_due IS NOT NULL AND ${where} FOR UPDATE SKIP LOCKED)
+      `UPDATE ${schema}.media m SET erase_due_at = $1 WHERE m.id IN (
+         SELECT id FROM ${schema}.media WHERE erase_due_at IS NOT NULL AND ${where} FOR UPDATE SKIP LOCKED)
        RETURNING ${MARKED}`,
       [until, ...values],
     );
@@ -127,29 +127,33 @@ export function createErasing(database: Database, schema: string) {
 
   return {
     /** One media and what belongs to it. From here on it is out of reach of everything but the erasing itself. */
-    erase: (ids: readonly string[], why: Why, now: Date): Promise<string[]> =>
+    erase: (ids: readonly string[], why: Requester, now: Date): Promise<string[]> =>
       database.transaction((transaction) => markErased(transaction, schema, ids, why, now)),
 
     /** Of these, the ones not finished, whoever else is at them: all deeds may be done twice. */
-    take: (ids: readonly string[], until: Date): Promise<Marked[]> =>
+    take: (ids: readonly string[], until: Date): Promise<MarkedItem[]> =>
       take('id = ANY ($2::text[])', [[...ids]], until),
 
     /** Whose time has come, oldest first. */
-    takeDue: (now: Date, until: Date, limit: number): Promise<Marked[]> =>
-      take('erase_due <= $2 ORDER BY erase_due LIMIT $3', [now, limit], until),
+    takeDue: (now: Date, until: Date, limit: number): Promise<MarkedItem[]> =>
+      take('erase_due_at <= $2 ORDER BY erase_due_at LIMIT $3', [now, limit], until),
 
     /** The same, of one request. */
-    takeOfErasure: (erasure: string, now: Date, until: Date, limit: number): Promise<Marked[]> =>
-      take('erasure = $2 AND erase_due <= $3 ORDER BY erase_due LIMIT $4', [erasure, now, limit], until),
+    takeOfErasure: (erasure: string, now: Date, until: Date, limit: number): Promise<MarkedItem[]> =>
+      take(
+        'erasure = $2 AND erase_due_at <= $3 ORDER BY erase_due_at LIMIT $4',
+        [erasure, now, limit],
+        until,
+      ),
 
     /** Nothing is left of it. False: it was taken by another meanwhile, or an object came to it. */
-    finish: async ({ id, dueAt }: Pick<Marked, 'id' | 'dueAt'>, now: Date): Promise<boolean> => {
+    finish: async ({ id, dueAt }: Pick<MarkedItem, 'id' | 'dueAt'>, now: Date): Promise<boolean> => {
       const rows = await database.query(
         `UPDATE ${schema}.media
-         SET erased_at = $3, created_at = $3, updated_at = $3, fed_at = NULL, bucket = NULL, object_key = NULL,
+         SET erased_at = $3, created_at = $3, updated_at = $3, claimed_at = NULL, bucket = NULL, object_key = NULL,
              former_objects = NULL, upload_id = NULL, upload_key = NULL, upload_bucket = NULL,
-             erasing_since = NULL, erase_due = NULL, erase_left = NULL, erasure = NULL
-         WHERE id = $1 AND status = 'erased' AND erase_due = $2 RETURNING id`,
+             erasing_since = NULL, erase_due_at = NULL, erase_unfinished = NULL, erasure = NULL
+         WHERE id = $1 AND status = 'erased' AND erase_due_at = $2 RETURNING id`,
         [id, dueAt, now],
       );
       return rows.length > 0;
@@ -157,14 +161,14 @@ export function createErasing(database: Database, schema: string) {
 
     /** Something is left; tried again at `dueAt`. */
     postpone: async (
-      { id, dueAt }: Pick<Marked, 'id' | 'dueAt'>,
+      { id, dueAt }: Pick<MarkedItem, 'id' | 'dueAt'>,
       why: Unfinished,
       next: Date,
       now: Date,
     ): Promise<void> => {
       await database.query(
-        `UPDATE ${schema}.media SET erase_due = $3, erase_left = $4::jsonb, updated_at = $5
-         WHERE id = $1 AND status = 'erased' AND erase_due = $2`,
+        `UPDATE ${schema}.media SET erase_due_at = $3, erase_unfinished = $4::jsonb, updated_at = $5
+         WHERE id = $1 AND status = 'erased' AND erase_due_at = $2`,
         [id, dueAt, next, storableJson(why), now],
       );
     },
@@ -176,7 +180,7 @@ export function createErasing(database: Database, schema: string) {
     reopen: async (id: string, { bucket, key }: StoredAt, now: Date): Promise<boolean> => {
       const rows = await database.query(
         `UPDATE ${schema}.media
-         SET erased_at = NULL, erasing_since = coalesce(erasing_since, $3), erase_due = $3, updated_at = $3,
+         SET erased_at = NULL, erasing_since = coalesce(erasing_since, $3), erase_due_at = $3, updated_at = $3,
              former_objects = array_append(array_remove(former_objects, $2), $2)
          WHERE id = $1 AND status = 'erased' RETURNING id`,
         [id, `${bucket}/${key}`, now],
@@ -187,7 +191,7 @@ export function createErasing(database: Database, schema: string) {
     /** How many erasures of media are not finished. */
     countUnfinished: async (): Promise<number> => {
       const [row] = await database.query<{ n: string }>(
-        `SELECT count(*) AS n FROM ${schema}.media WHERE erase_due IS NOT NULL`,
+        `SELECT count(*) AS n FROM ${schema}.media WHERE erase_due_at IS NOT NULL`,
       );
       return Number(row?.n ?? 0);
     },

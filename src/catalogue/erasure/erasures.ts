@@ -1,8 +1,8 @@
 /** Requests to erase many: what was asked, how far it is, and, only while it is needed, whose media they are. */
 import { randomUUID } from 'node:crypto';
-import { recordEvents } from '../audit-log/audit-log.ts';
+import { writeAuditEntries } from '../audit-log/audit-log.ts';
 import type { Database, Queryable } from '../database/database.ts';
-import { markErased, type Unfinished, type Why } from './erase-media.ts';
+import { markErased, type Requester, type Unfinished } from './erase-media.ts';
 
 export interface Erasure {
   readonly id: string;
@@ -21,10 +21,10 @@ export interface Erasure {
 }
 
 /** A request whose media are not all marked yet, in hand for a while. */
-export interface OpenErasure extends Why {
+export interface UnmarkedErasure extends Requester {
   readonly id: string;
   readonly account: string;
-  readonly subject: string;
+  readonly openIdCiphertext: string;
   readonly createdAt: Date;
 }
 
@@ -33,7 +33,7 @@ interface ErasureRecord {
   account: string;
   actor: string;
   reason: string | null;
-  subject: string | null;
+  open_id_ciphertext: string | null;
   total: string;
   problem: string | null;
   created_at: Date;
@@ -46,22 +46,27 @@ const SHOWN = 100;
 export function createErasures(database: Database, schema: string) {
   async function open(
     transaction: Queryable,
-    given: Why & { account: string; subject?: string },
+    given: Requester & { account: string; openIdCiphertext?: string },
     now: Date,
     due: Date,
   ): Promise<string> {
     const id = `e_${randomUUID().replaceAll('-', '')}`;
-    const { account, actor, reason, subject } = given;
+    const { account, actor, reason, openIdCiphertext } = given;
     await transaction.query(
-      `INSERT INTO ${schema}.erasure (id, account, actor, reason, subject, due, created_at, marked_at)
+      `INSERT INTO ${schema}.erasure (id, account, actor, reason, open_id_ciphertext, due_at, created_at, marked_at)
        VALUES ($1, $2, $3, $4, $5, $6, $7::timestamptz, CASE WHEN $5::text IS NULL THEN $7::timestamptz END)`,
-      [id, account, actor, reason ?? null, subject ?? null, due, now],
+      [id, account, actor, reason ?? null, openIdCiphertext ?? null, due, now],
     );
-    await recordEvents(transaction, schema, [{ at: now, actor, action: 'erase', target: id, reason }]);
+    await writeAuditEntries(transaction, schema, [{ at: now, actor, action: 'erase', target: id, reason }]);
     return id;
   }
 
-  async function mark(transaction: Queryable, of: Why & { id: string }, ids: readonly string[], now: Date) {
+  async function mark(
+    transaction: Queryable,
+    of: Requester & { id: string },
+    ids: readonly string[],
+    now: Date,
+  ) {
     const { id: erasure, actor, reason } = of;
     const marked = await markErased(transaction, schema, ids, { actor, reason, erasure }, now);
     await transaction.query(`UPDATE ${schema}.erasure SET total = total + $2 WHERE id = $1`, [
@@ -72,8 +77,8 @@ export function createErasures(database: Database, schema: string) {
 
   return {
     /** Marks those of the ids that are the account's, in one transaction. */
-    openForIds: (
-      given: Why & { account: string; ids: readonly string[] },
+    createForIds: (
+      given: Requester & { account: string; ids: readonly string[] },
       now: Date,
     ): Promise<{ id: string; notFound: string[] }> =>
       database.transaction(async (transaction) => {
@@ -87,31 +92,38 @@ export function createErasures(database: Database, schema: string) {
         return { id, notFound: given.ids.filter((one) => !found.has(one)) };
       }),
 
-    /** `subject`: the openId, sealed. On disk when it resolves; in the caller's hand until `until`. */
-    openForSubject: (
-      given: Why & { account: string; subject: string },
+    /** `openIdCiphertext`: the openId, encrypted. On disk when it resolves; in the caller's hand until `until`. */
+    createForOpenId: (
+      given: Requester & { account: string; openIdCiphertext: string },
       now: Date,
       until: Date,
     ): Promise<string> => database.transaction((transaction) => open(transaction, given, now, until)),
 
     /** The one whose media have waited longest to be marked, until `until`. */
-    takeOpen: async (now: Date, until: Date): Promise<OpenErasure | undefined> => {
+    claimUnmarked: async (now: Date, until: Date): Promise<UnmarkedErasure | undefined> => {
       const [row] = await database.query<ErasureRecord>(
-        `UPDATE ${schema}.erasure SET due = $2 WHERE id IN (
-           SELECT id FROM ${schema}.erasure WHERE finished_at IS NULL AND marked_at IS NULL AND due <= $1
-           ORDER BY due LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING *`,
+        `UPDATE ${schema}.erasure SET due_at = $2 WHERE id IN (
+           SELECT id FROM ${schema}.erasure WHERE finished_at IS NULL AND marked_at IS NULL AND due_at <= $1
+           ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING *`,
         [now, until],
       );
-      if (!row?.subject) return undefined;
-      const { id, account, actor, reason, subject, created_at } = row;
-      return { id, account, actor, reason: reason ?? undefined, subject, createdAt: created_at };
+      if (!row?.open_id_ciphertext) return undefined;
+      const { id, account, actor, reason, created_at } = row;
+      return {
+        id,
+        account,
+        actor,
+        reason: reason ?? undefined,
+        openIdCiphertext: row.open_id_ciphertext,
+        createdAt: created_at,
+      };
     },
 
     /**
      * Marks up to `limit` media of the openId, of messages until the request. False: there were none any more, and
      * the record has forgotten the openId.
      */
-    markNext: (of: OpenErasure, openId: string, limit: number, now: Date): Promise<boolean> =>
+    markNext: (of: UnmarkedErasure, openId: string, limit: number, now: Date): Promise<boolean> =>
       database.transaction(async (transaction) => {
         const rows = await transaction.query<{ id: string }>(
           `SELECT id FROM ${schema}.media WHERE account = $1 AND open_id = $2
@@ -123,17 +135,17 @@ export function createErasures(database: Database, schema: string) {
           await mark(transaction, of, ids, now);
           return true;
         }
-        await transaction.query(`UPDATE ${schema}.erasure SET subject = NULL, marked_at = $2 WHERE id = $1`, [
-          of.id,
-          now,
-        ]);
+        await transaction.query(
+          `UPDATE ${schema}.erasure SET open_id_ciphertext = NULL, marked_at = $2 WHERE id = $1`,
+          [of.id, now],
+        );
         return false;
       }),
 
     /** The openId cannot be read any more: what is marked goes, the rest has to be asked for again. */
     abandon: async (id: string, problem: string, now: Date): Promise<void> => {
       await database.query(
-        `UPDATE ${schema}.erasure SET subject = NULL, marked_at = $2, problem = $3 WHERE id = $1`,
+        `UPDATE ${schema}.erasure SET open_id_ciphertext = NULL, marked_at = $2, problem = $3 WHERE id = $1`,
         [id, now, problem],
       );
     },
@@ -141,7 +153,7 @@ export function createErasures(database: Database, schema: string) {
     /** Those of which no media is left. */
     finishDone: async (now: Date): Promise<void> => {
       await database.query(
-        `UPDATE ${schema}.erasure e SET finished_at = $1, due = NULL
+        `UPDATE ${schema}.erasure e SET finished_at = $1, due_at = NULL
          WHERE finished_at IS NULL AND marked_at IS NOT NULL
            AND NOT EXISTS (SELECT FROM ${schema}.media m WHERE m.erasure = e.id)`,
         [now],
@@ -151,14 +163,14 @@ export function createErasures(database: Database, schema: string) {
     get: async (id: string): Promise<Erasure | undefined> => {
       const [row] = await database.query<ErasureRecord & { open: string; kept: string }>(
         `SELECT e.*, of.* FROM ${schema}.erasure e CROSS JOIN LATERAL (
-           SELECT count(*) AS open, count(*) FILTER (WHERE erase_left ->> 'why' = 'kept') AS kept
+           SELECT count(*) AS open, count(*) FILTER (WHERE erase_unfinished ->> 'why' = 'kept') AS kept
            FROM ${schema}.media m WHERE m.erasure = e.id) AS of
          WHERE e.id = $1`,
         [id],
       );
       if (!row) return undefined;
       const unfinished = await database.query<{ id: string; since: Date; left: Unfinished | null }>(
-        `SELECT id, erasing_since AS since, erase_left AS left FROM ${schema}.media WHERE erasure = $1
+        `SELECT id, erasing_since AS since, erase_unfinished AS left FROM ${schema}.media WHERE erasure = $1
          ORDER BY id LIMIT ${SHOWN}`,
         [id],
       );

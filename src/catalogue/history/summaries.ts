@@ -65,7 +65,7 @@ export interface Stats {
 const AT_RISK_SHARE = 12;
 const LIFE_HOURS = 72;
 
-export function createSummaries(database: Database, schema: string, lifetimeMs: number) {
+export function createStats(database: Database, schema: string, lifetimeMs: number) {
   const hoursMs = (hours: number) => (lifetimeMs * hours) / LIFE_HOURS;
   return {
     /** Of all accounts, or of those given. */
@@ -74,7 +74,7 @@ export function createSummaries(database: Database, schema: string, lifetimeMs: 
       const given = accounts ? [[...accounts]] : [];
       const inMs = (ms: number) => new Date(now.getTime() + ms);
       const tally = await database.query<{ status: Status; n: string }>(
-        `SELECT status, greatest(0, sum(n)) AS n FROM ${schema}.media_tally WHERE ${mine(1)} GROUP BY status`,
+        `SELECT status, greatest(0, sum(n)) AS n FROM ${schema}.media_count WHERE ${mine(1)} GROUP BY status`,
         given,
       );
       const waiting = await database.query<{ reason: string; n: string }>(
@@ -141,7 +141,7 @@ export function createSummaries(database: Database, schema: string, lifetimeMs: 
     deadLetterGroups: async (limit: number, accounts?: readonly string[]): Promise<DeadLetterGroup[]> => {
       const rows = await database.query<DeadLetterRecord>(
         `WITH dead AS (
-           SELECT account, failure_code, errcode, sum(n) AS n FROM ${schema}.media_tally
+           SELECT account, failure_code, errcode, sum(n) AS n FROM ${schema}.media_count
            WHERE status = 'dead' ${accounts ? 'AND account = ANY($2::text[])' : ''}
            GROUP BY 1, 2, 3 HAVING sum(n) > 0 ORDER BY 4 DESC LIMIT $1)
          SELECT dead.*, first.updated_at AS first_at, last.updated_at AS last_at, last.class

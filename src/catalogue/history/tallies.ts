@@ -11,7 +11,7 @@ export interface Recount {
   readonly accounts: readonly string[];
 }
 
-export function createTallies(database: Database, schema: string) {
+export function createStatusCounts(database: Database, schema: string) {
   // Distinct accounts by jumps in an index: a plain DISTINCT reads the table.
   const accounts = `
     WITH RECURSIVE named AS (
@@ -21,23 +21,23 @@ export function createTallies(database: Database, schema: string) {
       FROM named WHERE named.account IS NOT NULL
     )
     SELECT account FROM named WHERE account IS NOT NULL
-    UNION SELECT account FROM ${schema}.media_tally`;
+    UNION SELECT account FROM ${schema}.media_count`;
 
   // One statement sees one moment: rows and counts that are written meanwhile are in neither, and what is added is
   // the difference alone. So nothing is locked but the counts that were wrong, and those for a moment.
   const recount = `
     WITH truth AS (
-      SELECT status, ${schema}.tally_code(status, failure_code) AS failure_code,
-             ${schema}.tally_errcode(status, errcode) AS errcode, count(*) AS n
+      SELECT status, ${schema}.count_code(status, failure_code) AS failure_code,
+             ${schema}.count_errcode(status, errcode) AS errcode, count(*) AS n
       FROM ${schema}.media WHERE account = $1 GROUP BY 1, 2, 3
     ), kept AS (
       SELECT status, failure_code, errcode, sum(n) AS n
-      FROM ${schema}.media_tally WHERE account = $1 GROUP BY 1, 2, 3
+      FROM ${schema}.media_count WHERE account = $1 GROUP BY 1, 2, 3
     ), difference AS (
       SELECT status, failure_code, errcode, (coalesce(truth.n, 0) - coalesce(kept.n, 0))::bigint AS n
       FROM truth FULL JOIN kept USING (status, failure_code, errcode)
     ), corrected AS (
-      INSERT INTO ${schema}.media_tally AS t (account, status, failure_code, errcode, shard, n)
+      INSERT INTO ${schema}.media_count AS t (account, status, failure_code, errcode, shard, n)
       SELECT $1, status, failure_code, errcode, 0, n FROM difference WHERE n <> 0 ORDER BY 2, 3, 4
       ON CONFLICT (account, status, failure_code, errcode, shard) DO UPDATE SET n = t.n + excluded.n
     )

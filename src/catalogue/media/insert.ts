@@ -5,7 +5,7 @@ import { idOf, type Reference, type Status } from '../../media.ts';
 import type { Lifetimes } from '../../runtime/clock.ts';
 import { storableJson } from '../../storable.ts';
 import type { Queryable } from '../database/database.ts';
-import { PRODUCER_SLACK_MS } from '../processes/timestamp-rules.ts';
+import { PRODUCER_CLOCK_TOLERANCE_MS } from '../processes/timestamp-rules.ts';
 
 export interface Accepted {
   readonly id: string;
@@ -34,9 +34,11 @@ function merge(first: Reference, second: Reference): Reference {
  * machine whose clock is; what is further ahead says nothing, and counts as sent now.
  */
 const notInTheFuture = (reference: Reference, now: Date): Reference =>
-  reference.sentAt.getTime() > now.getTime() + PRODUCER_SLACK_MS ? { ...reference, sentAt: now } : reference;
+  reference.sentAt.getTime() > now.getTime() + PRODUCER_CLOCK_TOLERANCE_MS
+    ? { ...reference, sentAt: now }
+    : reference;
 
-export function createAccepting(database: Queryable, schema: string, lifetimes: Lifetimes) {
+export function createMediaInserts(database: Queryable, schema: string, lifetimes: Lifetimes) {
   // The merge itself stands in the schema (002_producer.sql), where producers in other languages meet it too.
   const statement = `SELECT * FROM ${schema}.accept($1::json, $2, $3)`;
 

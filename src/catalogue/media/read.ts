@@ -69,7 +69,7 @@ function conditionsOf(filter: MediaFilter, bind: (value: unknown) => string): st
   return conditions;
 }
 
-export function createReading(database: Database, schema: string) {
+export function createMediaReads(database: Database, schema: string) {
   // A row that never left for the queue does not know that its account, or the store, is held.
   const media = `SELECT *, (SELECT a.held_until FROM ${schema}.account a WHERE a.account = media.account) AS held_until,
       (SELECT until FROM ${schema}.store_hold WHERE since IS NOT NULL) AS store_held_until

@@ -21,7 +21,7 @@ export interface MediaRow {
   readonly sentAt?: Date;
   readonly expiresAt?: Date;
   readonly closesAt?: Date;
-  readonly tries: number;
+  readonly attempts: number;
   readonly bucket?: string;
   readonly objectKey?: string;
   readonly sizeBytes?: number;
@@ -70,7 +70,7 @@ export interface MediaRecord {
   closes_at: Date | null;
   status: Status;
   stage: number | null;
-  round: number;
+  generation: number;
   running_since: Date | null;
   next_attempt_at: Date | null;
   waiting_reason: WaitingReason | null;
@@ -78,7 +78,7 @@ export interface MediaRecord {
   held_until?: Date | null;
   /** When the store is probed again, where the statement asks for it and the store is held. */
   store_held_until?: Date | null;
-  tries: number;
+  attempts: number;
   bucket: string | null;
   object_key: string | null;
   size_bytes: string | null;
@@ -96,7 +96,7 @@ export interface MediaRecord {
   archived_at: Date | null;
   erased_at: Date | null;
   erasing_since: Date | null;
-  erase_left: Unfinished | null;
+  erase_unfinished: Unfinished | null;
 }
 
 /** Drops the members that are null or undefined: an absent field is absent, in JSON too. */
@@ -124,7 +124,7 @@ function waitingOf(record: MediaRecord): MediaRow['waiting'] | null {
 }
 
 /** Columns of what a producer said. The feeder wants no more of a row's forty. */
-export const SAID = [
+export const REFERENCE_COLUMNS = [
   'account',
   'media_id',
   'kind',
@@ -136,10 +136,10 @@ export const SAID = [
   'labels',
   'sent_at',
 ] as const;
-export type SaidRecord = Pick<MediaRecord, (typeof SAID)[number]>;
+export type ReferenceRecord = Pick<MediaRecord, (typeof REFERENCE_COLUMNS)[number]>;
 
 /** What a producer said, but for the account. */
-const saidOf = (record: SaidRecord) => ({
+const saidOf = (record: ReferenceRecord) => ({
   mediaId: record.media_id,
   kind: record.kind,
   variant: record.variant,
@@ -160,7 +160,7 @@ export function toMediaRow(record: MediaRecord): MediaRow {
     ...saidOf(record),
     expiresAt: record.expires_at,
     closesAt: record.closes_at,
-    tries: record.tries,
+    attempts: record.attempts,
     bucket: record.bucket,
     objectKey: record.object_key,
     sizeBytes: record.size_bytes === null ? null : Number(record.size_bytes),
@@ -177,12 +177,12 @@ export function toMediaRow(record: MediaRecord): MediaRow {
     updatedAt: record.updated_at,
     archivedAt: record.archived_at,
     erasedAt: record.erased_at,
-    erasing: record.erasing_since && { since: record.erasing_since, ...record.erase_left },
+    erasing: record.erasing_since && { since: record.erasing_since, ...record.erase_unfinished },
   });
 }
 
 /** The reference a row was made of; undefined of erased rows. */
-export function toReference(record: SaidRecord): Reference | undefined {
+export function toReference(record: ReferenceRecord): Reference | undefined {
   const { mediaId, kind, sentAt, ...said } = saidOf(record);
   if (!mediaId || !kind || !sentAt) return undefined;
   return present<Reference>({ account: record.account, mediaId, kind, sentAt, ...said });

@@ -3,7 +3,7 @@ import type { Condition } from '../../runtime/health.ts';
 import type { Database } from '../database/database.ts';
 
 /** How many workers live, and which place among them, by id, is this one's. */
-export interface FleetPlace {
+export interface WorkerRank {
   readonly live: number;
   readonly rank: number;
   /** The database's clock, in the middle of the statement. */
@@ -13,19 +13,19 @@ export interface FleetPlace {
 /** What a process tells of itself. */
 export interface Heartbeat {
   readonly name: string;
-  readonly takesMedia: boolean;
+  readonly isWorker: boolean;
   readonly clockAheadMs: number | undefined;
   readonly conditions: readonly Condition[];
 }
 
 export interface LiveProcess {
   readonly name: string;
-  readonly takesMedia: boolean;
+  readonly isWorker: boolean;
   readonly clockAheadMs?: number;
   readonly conditions: readonly Condition[];
 }
 
-export interface WorkersSeen {
+export interface WorkerStatus {
   readonly alive: number;
   /** How long ago the last worker was seen, while none is alive; absent: not within the last minutes. */
   readonly lastSeenMs?: number;
@@ -39,51 +39,51 @@ const KEPT = "interval '10 min'";
 
 interface ProcessRecord {
   name: string;
-  takes_media: boolean;
+  is_worker: boolean;
   is_alive: boolean;
   seen_ms: string;
   clock_ahead_ms: string | null;
   conditions: (Omit<Condition, 'since'> & { since: string })[];
 }
 
-export function createFleetRows(database: Database, schema: string) {
-  const alive = `left_at IS NULL AND seen_at >= clock_timestamp() - ${DEAD}`;
+export function createProcessRegistry(database: Database, schema: string) {
+  const alive = `left_at IS NULL AND heartbeat_at >= clock_timestamp() - ${DEAD}`;
   return {
     /** Says that `id` lives, forgets processes that are gone for minutes, and returns the place among the workers. */
-    beat: async (id: string, beat: Heartbeat): Promise<FleetPlace> => {
+    heartbeat: async (id: string, beat: Heartbeat): Promise<WorkerRank> => {
       const [row] = await database.query<{ others: string; before: string; at: Date }>(
         `WITH gone AS (
-           DELETE FROM ${schema}.process WHERE seen_at < clock_timestamp() - ${KEPT} AND id <> $1),
+           DELETE FROM ${schema}.process WHERE heartbeat_at < clock_timestamp() - ${KEPT} AND id <> $1),
          mine AS (
-           INSERT INTO ${schema}.process (id, name, takes_media, seen_at, clock_ahead_ms, conditions)
+           INSERT INTO ${schema}.process (id, name, is_worker, heartbeat_at, clock_ahead_ms, conditions)
            VALUES ($1, $2, $3, clock_timestamp(), $4, $5)
-           ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at, left_at = NULL,
+           ON CONFLICT (id) DO UPDATE SET heartbeat_at = excluded.heartbeat_at, left_at = NULL,
              clock_ahead_ms = excluded.clock_ahead_ms, conditions = excluded.conditions)
          SELECT count(*) AS others, count(*) FILTER (WHERE id < $1) AS before, clock_timestamp() AS at
-         FROM ${schema}.process WHERE id <> $1 AND takes_media AND ${alive}`,
-        [id, beat.name, beat.takesMedia, beat.clockAheadMs ?? null, JSON.stringify(beat.conditions)],
+         FROM ${schema}.process WHERE id <> $1 AND is_worker AND ${alive}`,
+        [id, beat.name, beat.isWorker, beat.clockAheadMs ?? null, JSON.stringify(beat.conditions)],
       );
       return { live: Number(row!.others) + 1, rank: Number(row!.before), at: row!.at };
     },
 
-    leave: async (id: string): Promise<void> => {
+    markLeft: async (id: string): Promise<void> => {
       await database.query(`UPDATE ${schema}.process SET left_at = clock_timestamp() WHERE id = $1`, [id]);
     },
 
     /** The processes that live, and what is known of the workers. */
-    read: async (): Promise<{ processes: LiveProcess[]; workers: WorkersSeen }> => {
+    read: async (): Promise<{ processes: LiveProcess[]; workers: WorkerStatus }> => {
       const rows = await database.query<ProcessRecord>(
-        `SELECT name, takes_media, clock_ahead_ms, conditions, ${alive} AS is_alive,
-                extract(epoch FROM clock_timestamp() - seen_at) * 1000 AS seen_ms
+        `SELECT name, is_worker, clock_ahead_ms, conditions, ${alive} AS is_alive,
+                extract(epoch FROM clock_timestamp() - heartbeat_at) * 1000 AS seen_ms
          FROM ${schema}.process ORDER BY name, id`,
       );
       const live = rows.filter((row) => row.is_alive);
-      const workers = rows.filter((row) => row.takes_media);
-      const count = live.filter((row) => row.takes_media).length;
+      const workers = rows.filter((row) => row.is_worker);
+      const count = live.filter((row) => row.is_worker).length;
       return {
         processes: live.map((row) => ({
           name: row.name,
-          takesMedia: row.takes_media,
+          isWorker: row.is_worker,
           ...(row.clock_ahead_ms === null ? {} : { clockAheadMs: Number(row.clock_ahead_ms) }),
           conditions: row.conditions.map((one) => ({ ...one, since: new Date(one.since) })),
         })),
@@ -92,9 +92,9 @@ export function createFleetRows(database: Database, schema: string) {
     },
   };
 
-  async function withoutWorkers(workers: readonly ProcessRecord[]): Promise<Omit<WorkersSeen, 'alive'>> {
+  async function withoutWorkers(workers: readonly ProcessRecord[]): Promise<Omit<WorkerStatus, 'alive'>> {
     const [row] = await database.query<{ since: Date | null }>(
-      `SELECT min(fed_at) AS since FROM ${schema}.media WHERE stage = 2`,
+      `SELECT min(claimed_at) AS since FROM ${schema}.media WHERE stage = 2`,
     );
     return {
       ...(workers.length > 0 ? { lastSeenMs: Math.min(...workers.map((one) => Number(one.seen_ms))) } : {}),

@@ -6,7 +6,7 @@
 import type { Lifetimes } from '../../runtime/clock.ts';
 import type { Database } from '../database/database.ts';
 
-export interface TimeRule {
+export interface TimestampRule {
   readonly table: string;
   readonly column: string;
   /** How far ahead of now a right clock writes it at most. */
@@ -17,7 +17,7 @@ export interface TimeRule {
   readonly set?: string;
 }
 
-export interface Corrected {
+export interface CorrectedTimestamps {
   readonly table: string;
   readonly column: string;
   readonly rows: number;
@@ -30,18 +30,18 @@ const DAY_MS = 24 * HOUR_MS;
 /** Clocks differ by some seconds where nothing is wrong. */
 const SLACK_MS = 10 * SECOND_MS;
 /** What a producer writes may come from a machine that nobody keeps right to the second. */
-export const PRODUCER_SLACK_MS = 10 * MINUTE_MS;
+export const PRODUCER_CLOCK_TOLERANCE_MS = 10 * MINUTE_MS;
 /** Rows in one statement; what is left waits for the next look. */
 const LIMIT = 1_000;
 
 /**
- * Every column that holds a time, or why it needs no rule in {@link TIMES_WITHOUT_RULE}. A hold by hand ends when a
+ * Every column that holds a time, or why it needs no rule in {@link TIMESTAMPS_WITHOUT_RULE}. A hold by hand ends when a
  * person says, however late that is.
  */
-export function timeRules({ lifetimeMs, closingMs, scale }: Lifetimes): readonly TimeRule[] {
-  const past = (table: string, ...columns: string[]): TimeRule[] =>
+export function timestampRules({ lifetimeMs, closingMs, scale }: Lifetimes): readonly TimestampRule[] {
+  const past = (table: string, ...columns: string[]): TimestampRule[] =>
     columns.map((column) => ({ table, column, longestMs: 0 }));
-  const heldFor = (classes: string, longestMs: number): TimeRule => ({
+  const heldFor = (classes: string, longestMs: number): TimestampRule => ({
     table: 'account',
     column: 'held_until',
     longestMs,
@@ -67,20 +67,25 @@ export function timeRules({ lifetimeMs, closingMs, scale }: Lifetimes): readonly
     { table: 'lease', column: 'until', longestMs: 2 * MINUTE_MS, where: `name NOT IN ('sweep', 'recount')` },
     { table: 'lease', column: 'until', longestMs: DAY_MS, where: `name = 'recount'` },
     { table: 'store_hold', column: 'until', longestMs: scale(5 * MINUTE_MS) },
-    { table: 'store_hold', column: 'prober_until', longestMs: 15 * SECOND_MS },
-    { table: 'store_hold', column: 'passed_at', longestMs: 0, set: 'passed_at = NULL' },
+    { table: 'store_hold', column: 'probe_until', longestMs: 15 * SECOND_MS },
+    {
+      table: 'store_hold',
+      column: 'last_probe_success_at',
+      longestMs: 0,
+      set: 'last_probe_success_at = NULL',
+    },
     ...past('store_hold', 'since', 'released_at'),
-    { table: 'kf_sync', column: 'not_until', longestMs: 1.25 * HOUR_MS },
-    ...past('kf_sync', 'wanted_at', 'read_at', 'failing_since'),
-    { table: 'redrive', column: 'next_at', longestMs: MINUTE_MS },
-    ...past('redrive', 'asked_at', 'alive_from'),
-    { table: 'erasure', column: 'due', longestMs: MINUTE_MS },
+    { table: 'kf_cursor', column: 'not_before', longestMs: 1.25 * HOUR_MS },
+    ...past('kf_cursor', 'requested_at', 'read_at', 'failing_since'),
+    { table: 'redrive', column: 'next_page_at', longestMs: MINUTE_MS },
+    ...past('redrive', 'created_at', 'available_after'),
+    { table: 'erasure', column: 'due_at', longestMs: MINUTE_MS },
     ...past('erasure', 'created_at'),
-    { table: 'incident', column: 'claimed_until', longestMs: 2 * MINUTE_MS },
-    ...past('incident', 'since', 'seen_at', 'last_said_at'),
+    { table: 'alert', column: 'claimed_until', longestMs: 2 * MINUTE_MS },
+    ...past('alert', 'since', 'seen_at', 'last_sent_at'),
     ...past('verification', 'created_at'),
-    ...past('kept_secret', 'updated_at'),
-    ...past('process', 'seen_at', 'left_at'),
+    ...past('encrypted_secret', 'updated_at'),
+    ...past('process', 'heartbeat_at', 'left_at'),
     {
       table: 'media',
       column: 'next_attempt_at',
@@ -89,8 +94,8 @@ export function timeRules({ lifetimeMs, closingMs, scale }: Lifetimes): readonly
       where: 'stage = 0',
     },
     { table: 'media', column: 'next_attempt_at', longestMs: 2 * MINUTE_MS, where: 'stage = 2' },
-    { table: 'media', column: 'fed_at', longestMs: 0, where: 'stage = 2' },
-    { table: 'media', column: 'erase_due', longestMs: DAY_MS, where: 'erase_due IS NOT NULL' },
+    { table: 'media', column: 'claimed_at', longestMs: 0, where: 'stage = 2' },
+    { table: 'media', column: 'erase_due_at', longestMs: DAY_MS, where: 'erase_due_at IS NOT NULL' },
     {
       table: 'media',
       column: 'updated_at',
@@ -102,14 +107,14 @@ export function timeRules({ lifetimeMs, closingMs, scale }: Lifetimes): readonly
     {
       table: 'media',
       column: 'sent_at',
-      longestMs: PRODUCER_SLACK_MS,
+      longestMs: PRODUCER_CLOCK_TOLERANCE_MS,
       set: `sent_at = $now, expires_at = $now + (expires_at - sent_at), closes_at = $now + (closes_at - sent_at)`,
     },
   ];
 }
 
 /** Columns of the schema without a rule, each with the reason. A test compares both lists with the schema. */
-export const TIMES_WITHOUT_RULE: Readonly<Record<string, string>> = {
+export const TIMESTAMPS_WITHOUT_RULE: Readonly<Record<string, string>> = {
   'media.created_at': 'corrected with updated_at',
   'media.closed_at': 'corrected with updated_at',
   'media.archived_at': 'corrected with updated_at',
@@ -120,7 +125,7 @@ export const TIMES_WITHOUT_RULE: Readonly<Record<string, string>> = {
   'media.closes_at': 'corrected with sent_at',
   'attempt.started_at': 'a record; nothing waits for it',
   'attempt.ended_at': 'a record; nothing waits for it',
-  'event.at': 'a record that is never changed; listed in the order of seq',
+  'audit_log.at': 'a record that is never changed; listed in the order of seq',
   'migration.applied_at': 'a record',
   'revoked_credential.expires_at': 'a row that is kept too long lets nobody in and keeps nobody out',
   'redrive.cursor_sent_at': "a place among the items' own times",
@@ -128,17 +133,17 @@ export const TIMES_WITHOUT_RULE: Readonly<Record<string, string>> = {
   'redrive.ended_at': 'only shown',
   'erasure.marked_at': 'whether it is set counts, not when',
   'erasure.finished_at': 'whether it is set counts, not when',
-  'incident.ended_at': 'whether it is set counts, not when',
-  'incident.end_said_at': 'a month after it the record is removed; later by as much as the clock was wrong',
+  'alert.ended_at': 'whether it is set counts, not when',
+  'alert.end_sent_at': 'a month after it the record is removed; later by as much as the clock was wrong',
   'verification.started_at': 'only shown',
   'verification.updated_at': 'only shown',
   'verification.ended_at': 'only shown',
   'verification_finding.at': 'only shown',
 };
 
-export function createTimes(database: Database, schema: string, lifetimes: Lifetimes) {
-  const rules = timeRules(lifetimes);
-  const conditionOf = ({ column, longestMs, where = 'true' }: TimeRule, now: string) =>
+export function createTimestamps(database: Database, schema: string, lifetimes: Lifetimes) {
+  const rules = timestampRules(lifetimes);
+  const conditionOf = ({ column, longestMs, where = 'true' }: TimestampRule, now: string) =>
     `${column} > ${now} + interval '${Math.ceil(longestMs + SLACK_MS)} milliseconds' AND ${where}`;
   // One round trip says which rules have something to do: nearly always none.
   const looking = `SELECT clock_timestamp() AS now, ARRAY[${rules
@@ -148,7 +153,7 @@ export function createTimes(database: Database, schema: string, lifetimes: Lifet
     )
     .join(', ')}] AS found`;
 
-  async function correct(rule: TimeRule, now: Date): Promise<number> {
+  async function correct(rule: TimestampRule, now: Date): Promise<number> {
     const { table, column, set = `${column} = $now` } = rule;
     // Rows of media are many: they are corrected in bounded steps, past those that others have locked.
     const limit =
@@ -171,9 +176,9 @@ export function createTimes(database: Database, schema: string, lifetimes: Lifet
     },
 
     /** Ends what is further ahead of the database's clock than its kind can be. Safe in many processes at once. */
-    correct: async (): Promise<Corrected[]> => {
+    correct: async (): Promise<CorrectedTimestamps[]> => {
       const [row] = await database.query<{ now: Date; found: boolean[] }>(looking);
-      const corrected: Corrected[] = [];
+      const corrected: CorrectedTimestamps[] = [];
       for (const [index, rule] of rules.entries()) {
         if (!row!.found[index]) continue;
         const rows = await correct(rule, row!.now);

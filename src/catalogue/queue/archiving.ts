@@ -1,25 +1,25 @@
 /**
  * The two statements of a media that goes well, each for all media that are there at the same moment: sixteen
- * downloads at once make three or four statements of thirty-two. Guarded by the round, row by row.
+ * downloads at once make three or four statements of thirty-two. Guarded by the generation, row by row.
  */
 
-import { noteRelease } from '../audit-log/audit-log.ts';
+import { releaseEntries } from '../audit-log/audit-log.ts';
 import type { Database } from '../database/database.ts';
 import { createGrouping } from '../database/statement-batcher.ts';
-import type { Reserved, Stored, Try } from './outcomes.ts';
+import type { JobAttempt, ReservedKey, StoredObject } from './outcomes.ts';
 
 interface Reservation {
   readonly id: string;
-  readonly round: number;
+  readonly generation: number;
   readonly bucket: string;
   readonly objectKey: string;
   readonly now: Date;
 }
 
-type Done = Try & Stored;
+type Done = JobAttempt & StoredObject;
 
-export function createArchiving(database: Database, schema: string) {
-  const reserveAll = createGrouping<Reservation, Reserved>(async (given) => {
+export function createSuccessOutcomes(database: Database, schema: string) {
+  const reserveAll = createGrouping<Reservation, ReservedKey>(async (given) => {
     const rows = await database.query<{
       id: string;
       upload_id: string | null;
@@ -28,7 +28,7 @@ export function createArchiving(database: Database, schema: string) {
     }>(
       `WITH given AS (
          SELECT * FROM unnest($1::text[], $2::integer[], $3::text[], $4::text[], $5::timestamptz[])
-           AS given (id, round, bucket, object_key, at)
+           AS given (id, generation, bucket, object_key, at)
        ), before AS (
          SELECT id, coalesce(upload_key, object_key) AS left_key, coalesce(upload_bucket, bucket) AS left_bucket
          FROM ${schema}.media WHERE id = ANY ($1::text[]) ORDER BY id FOR UPDATE
@@ -38,11 +38,11 @@ export function createArchiving(database: Database, schema: string) {
            upload_key = CASE WHEN m.upload_id IS NOT NULL THEN before.left_key END,
            upload_bucket = CASE WHEN m.upload_id IS NOT NULL THEN before.left_bucket END
        FROM given JOIN before ON before.id = given.id
-       WHERE m.id = before.id AND m.round = given.round AND m.status = 'pending'
+       WHERE m.id = before.id AND m.generation = given.generation AND m.status = 'pending'
        RETURNING m.id, m.upload_id, m.upload_key, m.upload_bucket = given.bucket AS is_here`,
       [
         given.map((one) => one.id),
-        given.map((one) => one.round),
+        given.map((one) => one.generation),
         given.map((one) => one.bucket),
         given.map((one) => one.objectKey),
         given.map((one) => one.now),
@@ -64,18 +64,18 @@ export function createArchiving(database: Database, schema: string) {
       `WITH given AS (
          SELECT * FROM unnest($1::text[], $2::integer[], $3::timestamptz[], $4::timestamptz[], $5::text[], $6::text[],
              $7::bigint[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::boolean[])
-           AS given (id, round, started_at, ended_at, bucket, object_key, size_bytes, sha256, content_type,
+           AS given (id, generation, started_at, ended_at, bucket, object_key, size_bytes, sha256, content_type,
              declared_type, file_name, source, length_verified)
        ), settled AS (
          UPDATE ${schema}.media m
-         SET status = 'archived', stage = NULL, fed_at = NULL, running_since = NULL, next_attempt_at = NULL,
+         SET status = 'archived', stage = NULL, claimed_at = NULL, running_since = NULL, next_attempt_at = NULL,
              waiting_reason = NULL, upload_id = NULL, upload_key = NULL, upload_bucket = NULL, failure = NULL,
-             tries = m.tries + 1, archived_at = given.ended_at, updated_at = given.ended_at, bucket = given.bucket,
+             attempts = m.attempts + 1, archived_at = given.ended_at, updated_at = given.ended_at, bucket = given.bucket,
              object_key = given.object_key, size_bytes = given.size_bytes, sha256 = given.sha256,
              content_type = given.content_type, declared_type = given.declared_type, file_name = given.file_name,
              source = given.source, length_verified = given.length_verified
          FROM given
-         WHERE m.id = given.id AND m.round = given.round AND m.status IN ('pending', 'dead', 'expired')
+         WHERE m.id = given.id AND m.generation = given.generation AND m.status IN ('pending', 'dead', 'expired')
          RETURNING m.account, given.*
        ), released AS (
          UPDATE ${schema}.account a
@@ -84,16 +84,16 @@ export function createArchiving(database: Database, schema: string) {
          WHERE a.account = got.account AND a.held_until <= got.at
          RETURNING a.account, got.at
        ), noted AS (
-         ${noteRelease(schema, 'at')}
+         ${releaseEntries(schema, 'at')}
        ), logged AS (
-         INSERT INTO ${schema}.attempt (media, started_at, ended_at, round, outcome, bytes)
-         SELECT id, started_at, ended_at, round, 'archived', size_bytes FROM settled
+         INSERT INTO ${schema}.attempt (media, started_at, ended_at, generation, outcome, bytes)
+         SELECT id, started_at, ended_at, generation, 'archived', size_bytes FROM settled
          ON CONFLICT DO NOTHING
        )
        SELECT id FROM settled`,
       [
         given.map((one) => one.id),
-        given.map((one) => one.round),
+        given.map((one) => one.generation),
         given.map((one) => one.startedAt),
         given.map((one) => one.endedAt),
         given.map((one) => one.bucket),
@@ -117,22 +117,31 @@ export function createArchiving(database: Database, schema: string) {
   return {
     /**
      * Fixes the object's key in the row before the first byte is sent, so that whatever happens later can be found
-     * and removed. Undefined: the row is not this round's any more; nothing may be stored. An upload left open stays
+     * and removed. Undefined: the row is not this generation's any more; nothing may be stored. An upload left open stays
      * recorded until it is forgotten: its abort may fail.
      */
     reserve: (
-      job: { readonly id: string; readonly round: number },
+      job: { readonly id: string; readonly generation: number },
       object: { readonly bucket: string; readonly objectKey: string },
       now: Date,
-    ): Promise<Reserved | undefined> =>
-      reserveAll({ id: job.id, round: job.round, bucket: object.bucket, objectKey: object.objectKey, now }),
+    ): Promise<ReservedKey | undefined> =>
+      reserveAll({
+        id: job.id,
+        generation: job.generation,
+        bucket: object.bucket,
+        objectKey: object.objectKey,
+        now,
+      }),
 
     /**
      * Archived wins over every status but erased, and lifts a hold of its account that has lapsed, unless
      * the file came by a link that needs no account. False: another
-     * round has been there, or the row is erased. Those of one `account` share a statement.
+     * generation has been there, or the row is erased. Those of one `account` share a statement.
      */
-    markArchived: async (of: Try & { readonly account?: string }, stored: Stored): Promise<boolean> => {
+    markArchived: async (
+      of: JobAttempt & { readonly account?: string },
+      stored: StoredObject,
+    ): Promise<boolean> => {
       const done = { ...of, ...stored };
       if (of.account === undefined) return (await writeArchived([done])).size > 0;
       let write = archivedOf.get(of.account);

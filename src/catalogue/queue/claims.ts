@@ -1,29 +1,29 @@
 /** From backlog to working set: which rows go into the queue next, and which come back out. */
 import type { Reference } from '../../media.ts';
 import type { Database } from '../database/database.ts';
-import { type MediaRecord, SAID, type SaidRecord, toReference } from '../media/row.ts';
+import { type MediaRecord, REFERENCE_COLUMNS, type ReferenceRecord, toReference } from '../media/row.ts';
 import { storeIsHeld } from './store-hold.ts';
 
 /** A row that has been marked as fed and wants a job. */
-export interface Fed {
+export interface ClaimedItem {
   readonly id: string;
-  readonly round: number;
+  readonly generation: number;
   readonly reference: Reference;
 }
 
 /** How many rows of an account may stand in the queue, those in a short backoff not counted. */
-export interface Room {
+export interface AccountCapacity {
   readonly account: string;
-  readonly room: number;
+  readonly capacity: number;
 }
 
 /** What one claim took for an account, and what was already in the queue: the feeder's feedback. */
 export interface Claim {
-  readonly fed: readonly Fed[];
+  readonly claimed: readonly ClaimedItem[];
   readonly inQueue: ReadonlyMap<string, number>;
 }
 
-export function createFeeding(database: Database, schema: string) {
+export function createClaims(database: Database, schema: string) {
   const promote = `
     UPDATE ${schema}.media SET stage = 1, next_attempt_at = NULL
     WHERE id IN (
@@ -37,7 +37,7 @@ export function createFeeding(database: Database, schema: string) {
   // rows of the accounts interleave by their rank: round robin.
   const claim = `
     WITH given AS (
-      SELECT * FROM unnest($1::text[], $2::integer[]) AS given (account, room)
+      SELECT * FROM unnest($1::text[], $2::integer[]) AS given (account, capacity)
     ), picked AS (
       SELECT due.id, in_queue.n, row_number() OVER (PARTITION BY given.account ORDER BY due.expires_at, due.id) AS rank
       FROM given
@@ -52,16 +52,16 @@ export function createFeeding(database: Database, schema: string) {
             d.kind = 'image' AND d.pic_url IS NOT NULL
             AND (a.hold ->> 'class' IS DISTINCT FROM 'minute_limit' OR a.held_until > d.expires_at)))
         ORDER BY d.expires_at, d.id LIMIT greatest(0, least(
-          CASE WHEN a.held_until <= $3 THEN 1 ELSE given.room END - in_queue.n, $4 - in_queue.fed))
+          CASE WHEN a.held_until <= $3 THEN 1 ELSE given.capacity END - in_queue.n, $4 - in_queue.fed))
         FOR UPDATE SKIP LOCKED) AS due
       WHERE NOT ${storeIsHeld(schema)}
         AND (a.held_until IS NULL OR a.held_until > $3 OR a.probe_until IS NULL OR a.probe_until <= $3)
     )
     UPDATE ${schema}.media m
-    SET stage = 2, round = m.round + 1, fed_at = $3, running_since = NULL, next_attempt_at = NULL,
+    SET stage = 2, generation = m.generation + 1, claimed_at = $3, running_since = NULL, next_attempt_at = NULL,
         waiting_reason = NULL
     FROM picked WHERE m.id = picked.id
-    RETURNING m.id, m.round, ${SAID.map((column) => `m.${column}`).join(', ')}, picked.n AS in_queue, picked.rank`;
+    RETURNING m.id, m.generation, ${REFERENCE_COLUMNS.map((column) => `m.${column}`).join(', ')}, picked.n AS in_queue, picked.rank`;
 
   return {
     /** Rows whose waiting time is over become due. Answers how many; at most `limit`. */
@@ -73,48 +73,53 @@ export function createFeeding(database: Database, schema: string) {
      * `window` rows of an account are fed at once. Of accounts that are held, only pictures with a link and less than
      * `pictureWindowMs` left. Nothing while the store is held.
      */
-    claim: async (rooms: readonly Room[], now: Date, window: number, pictureWindowMs = 0): Promise<Claim> => {
+    claim: async (
+      rooms: readonly AccountCapacity[],
+      now: Date,
+      window: number,
+      pictureWindowMs = 0,
+    ): Promise<Claim> => {
       const rows = await database.query<
-        Pick<MediaRecord, 'id' | 'round'> & SaidRecord & { in_queue: number; rank: string }
+        Pick<MediaRecord, 'id' | 'generation'> & ReferenceRecord & { in_queue: number; rank: string }
       >(claim, [
         rooms.map((room) => room.account),
-        rooms.map((room) => room.room),
+        rooms.map((room) => room.capacity),
         now,
         window,
         new Date(now.getTime() + pictureWindowMs),
       ]);
       rows.sort((a, b) => Number(a.rank) - Number(b.rank) || (a.account < b.account ? -1 : 1));
       return {
-        fed: rows.flatMap((row) => {
+        claimed: rows.flatMap((row) => {
           const reference = toReference(row);
-          return reference ? [{ id: row.id, round: row.round, reference }] : [];
+          return reference ? [{ id: row.id, generation: row.generation, reference }] : [];
         }),
         inQueue: new Map(rows.map((row) => [row.account, row.in_queue])),
       };
     },
 
-    /** Puts rows that could not be queued, or whose job is gone, back among the due. Guarded by the round. */
-    requeue: async (jobs: readonly { id: string; round: number }[]): Promise<number> => {
+    /** Puts rows that could not be queued, or whose job is gone, back among the due. Guarded by the generation. */
+    requeue: async (jobs: readonly { id: string; generation: number }[]): Promise<number> => {
       const rows = await database.query(
         `UPDATE ${schema}.media m
-         SET stage = 1, fed_at = NULL, running_since = NULL, next_attempt_at = NULL, waiting_reason = NULL
-         FROM unnest($1::text[], $2::integer[]) AS job (id, round)
-         WHERE m.id = job.id AND m.round = job.round AND m.stage = 2 RETURNING m.id`,
-        [jobs.map((job) => job.id), jobs.map((job) => job.round)],
+         SET stage = 1, claimed_at = NULL, running_since = NULL, next_attempt_at = NULL, waiting_reason = NULL
+         FROM unnest($1::text[], $2::integer[]) AS job (id, generation)
+         WHERE m.id = job.id AND m.generation = job.generation AND m.stage = 2 RETURNING m.id`,
+        [jobs.map((job) => job.id), jobs.map((job) => job.generation)],
       );
       return rows.length;
     },
 
-    /** Puts a fed row back among the due, to wait with its account. False: not this round's, or nothing holds it. */
-    requeueHeld: async (job: { id: string; round: number }): Promise<boolean> => {
+    /** Puts a fed row back among the due, to wait with its account. False: not this generation's, or nothing holds it. */
+    requeueHeld: async (job: { id: string; generation: number }): Promise<boolean> => {
       const rows = await database.query(
         `UPDATE ${schema}.media m
-         SET stage = 1, fed_at = NULL, running_since = NULL, waiting_reason = 'accountHeld',
+         SET stage = 1, claimed_at = NULL, running_since = NULL, waiting_reason = 'accountHeld',
              next_attempt_at = CASE WHEN a.held_until < '9000-01-01' THEN a.held_until END
          FROM ${schema}.account a
-         WHERE m.id = $1 AND m.round = $2 AND m.stage = 2 AND a.account = m.account AND a.held_until IS NOT NULL
+         WHERE m.id = $1 AND m.generation = $2 AND m.stage = 2 AND a.account = m.account AND a.held_until IS NOT NULL
          RETURNING m.id`,
-        [job.id, job.round],
+        [job.id, job.generation],
       );
       return rows.length > 0;
     },
@@ -123,9 +128,9 @@ export function createFeeding(database: Database, schema: string) {
     listClaimedBefore: (
       before: Date,
       limit: number,
-    ): Promise<{ id: string; round: number; fed_at: Date }[]> =>
+    ): Promise<{ id: string; generation: number; claimed_at: Date }[]> =>
       database.query(
-        `SELECT id, round, fed_at FROM ${schema}.media WHERE stage = 2 AND fed_at < $1 ORDER BY account, fed_at LIMIT $2`,
+        `SELECT id, generation, claimed_at FROM ${schema}.media WHERE stage = 2 AND claimed_at < $1 ORDER BY account, claimed_at LIMIT $2`,
         [before, limit],
       ),
   };

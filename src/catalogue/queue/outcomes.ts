@@ -1,5 +1,5 @@
 /**
- * What became of a try, but for the one that went well (archiving.ts). Every statement is guarded by the round: a late
+ * What became of a try, but for the one that went well (archiving.ts). Every statement is guarded by the generation: a late
  * worker changes nothing.
  */
 import type { Failure } from '../../failures.ts';
@@ -9,15 +9,15 @@ import type { Database } from '../database/database.ts';
 import { type MediaRecord, type MediaRow, toMediaRow } from '../media/row.ts';
 import { storeIsHeld } from './store-hold.ts';
 
-/** The try that settles: `id` and `round` name the job, the times go to the log of attempts. */
-export interface Try {
+/** The try that settles: `id` and `generation` name the job, the times go to the log of attempts. */
+export interface JobAttempt {
   readonly id: string;
-  readonly round: number;
+  readonly generation: number;
   readonly startedAt: Date;
   readonly endedAt: Date;
 }
 
-export interface Stored {
+export interface StoredObject {
   readonly bucket: string;
   readonly objectKey: string;
   readonly sizeBytes: number;
@@ -33,7 +33,7 @@ export interface Stored {
  * Where a failed media goes: `queue` stays in the queue and is tried again at `at`; `later` leaves the queue until
  * `at`; `held` waits with its account; `due` is as good as never tried; `dead` and `expired` close the row.
  */
-export type Next =
+export type NextState =
   /** Back among the due, which are not fed while their account is held. `at`: when that may end. */
   | { readonly to: 'held'; readonly at: Date }
   /** Back among the due, which are not fed while the store is held. */
@@ -41,7 +41,7 @@ export type Next =
   | { readonly to: 'queue' | 'later'; readonly at: Date; readonly reason: WaitingReason }
   | { readonly to: 'dead' | 'expired' };
 
-export interface Reserved {
+export interface ReservedKey {
   /** An upload that an earlier try left open, to be aborted. */
   readonly leftUploadId?: string;
   readonly leftObjectKey?: string;
@@ -52,31 +52,36 @@ function toColumn({ errcode, ...failure }: Failure): string {
   return storableJson(errcode !== undefined && isInt4(errcode) ? { ...failure, errcode } : failure);
 }
 
-export function createOutcomes(database: Database, schema: string) {
+export function createFailureOutcomes(database: Database, schema: string) {
   return {
     /**
-     * A try that failed, or a wait that spends none (`spent: false`: holds and quotas). False: not this round's row
+     * A try that failed, or a wait that spends none (`spent: false`: holds and quotas). False: not this generation's row
      * any more.
      */
-    markFailed: async (of: Try, failure: Failure, next: Next, spent: boolean): Promise<boolean> => {
+    markFailed: async (
+      of: JobAttempt,
+      failure: Failure,
+      next: NextState,
+      spent: boolean,
+    ): Promise<boolean> => {
       const pending = next.to !== 'dead' && next.to !== 'expired';
       const rows = await database.query(
         `WITH settled AS (
            UPDATE ${schema}.media
-           -- Freed while this try was still under way, it has no fed_at, and without one nobody would look for its job.
+           -- Freed while this try was still under way, it has no claimed_at, and without one nobody would look for its job.
            SET status = $5, stage = $6::smallint,
-               fed_at = CASE WHEN $6::smallint = 2 THEN coalesce(fed_at, $4) END, running_since = NULL,
-               next_attempt_at = $7, waiting_reason = $8, failure = $9::jsonb, tries = tries + $10, updated_at = $4
-           WHERE id = $1 AND round = $2 AND status = 'pending'
+               claimed_at = CASE WHEN $6::smallint = 2 THEN coalesce(claimed_at, $4) END, running_since = NULL,
+               next_attempt_at = $7, waiting_reason = $8, failure = $9::jsonb, attempts = attempts + $10, updated_at = $4
+           WHERE id = $1 AND generation = $2 AND status = 'pending'
            RETURNING id),
          logged AS (
-           INSERT INTO ${schema}.attempt (media, started_at, ended_at, round, outcome, code, errcode)
+           INSERT INTO ${schema}.attempt (media, started_at, ended_at, generation, outcome, code, errcode)
            SELECT id, $3, $4, $2, $11, $9::jsonb ->> 'code', ($9::jsonb ->> 'errcode')::integer FROM settled
            ON CONFLICT DO NOTHING)
          SELECT id FROM settled`,
         [
           of.id,
-          of.round,
+          of.generation,
           of.startedAt,
           of.endedAt,
           pending ? 'pending' : next.to,
@@ -100,7 +105,7 @@ export function createOutcomes(database: Database, schema: string) {
       (
         await database.query<MediaRecord>(
           `SELECT * FROM ${schema}.media
-           WHERE status = 'pending' AND closes_at <= $1 AND stage < 2 AND (tries > 0 OR created_at <= $2)
+           WHERE status = 'pending' AND closes_at <= $1 AND stage < 2 AND (attempts > 0 OR created_at <= $2)
              AND NOT ${storeIsHeld(schema)}
              AND (stage = 0 OR updated_at >= coalesce(
                (SELECT released_at FROM ${schema}.store_hold WHERE released_at > $2), '-infinity'))

@@ -1,7 +1,7 @@
 /** The store that takes nothing: one row for the whole fleet, so that one process finds out and all of them wait. */
 import type { Failure } from '../../failures.ts';
 import { storableJson } from '../../storable.ts';
-import { type Action, recordEvents } from '../audit-log/audit-log.ts';
+import { type AuditAction, writeAuditEntries } from '../audit-log/audit-log.ts';
 import type { Database } from '../database/database.ts';
 import { dueChannelOf } from '../media/insert.ts';
 
@@ -9,7 +9,7 @@ export interface StoreHoldState {
   readonly since: Date;
   /** Then the store is probed again. */
   readonly until: Date;
-  readonly why: Failure;
+  readonly failure: Failure;
   /** Probes that were refused since it began. */
   readonly probes: number;
 }
@@ -17,7 +17,7 @@ export interface StoreHoldState {
 export interface StoreState {
   readonly hold: StoreHoldState | undefined;
   /** When the last probe began that got through. */
-  readonly passedAt: Date | undefined;
+  readonly lastProbeSuccessAt: Date | undefined;
 }
 
 /** Stands in the statements of others: whether all archiving waits. */
@@ -31,10 +31,14 @@ export function createStoreHold(database: Database, schema: string) {
   const table = `${schema}.store_hold`;
 
   /** Changes the row and writes the event in one transaction. False: somebody else was first. */
-  const turn = (statement: string, values: unknown[], event: { at: Date; action: Action; reason?: string }) =>
+  const turn = (
+    statement: string,
+    values: unknown[],
+    event: { at: Date; action: AuditAction; reason?: string },
+  ) =>
     database.transaction(async (transaction) => {
       const changed = (await transaction.query(statement, values)).length > 0;
-      if (changed) await recordEvents(transaction, schema, [{ ...event, actor: ACTOR, target: TARGET }]);
+      if (changed) await writeAuditEntries(transaction, schema, [{ ...event, actor: ACTOR, target: TARGET }]);
       return changed;
     });
 
@@ -43,39 +47,39 @@ export function createStoreHold(database: Database, schema: string) {
       const [row] = await database.query<{
         since: Date | null;
         until: Date;
-        why: Failure;
+        failure: Failure;
         probes: number;
-        passed_at: Date | null;
-      }>(`SELECT since, until, why, probes, passed_at FROM ${table}`);
-      const { since, until, why, probes } = row ?? {};
+        last_probe_success_at: Date | null;
+      }>(`SELECT since, until, failure, probes, last_probe_success_at FROM ${table}`);
+      const { since, until, failure, probes } = row ?? {};
       return {
-        hold: since ? { since, until: until!, why: why!, probes: probes! } : undefined,
-        passedAt: row?.passed_at ?? undefined,
+        hold: since ? { since, until: until!, failure: failure!, probes: probes! } : undefined,
+        lastProbeSuccessAt: row?.last_probe_success_at ?? undefined,
       };
     },
 
     /** True: this holder, and nobody else in the fleet until `leaseUntil`, is to probe the store now. */
     takeProbe: async (holder: string, now: Date, leaseUntil: Date): Promise<boolean> => {
       const rows = await database.query(
-        `UPDATE ${table} SET prober = $1, prober_until = $3
-         WHERE (prober IS NULL OR prober_until <= $2) AND (since IS NULL OR until <= $2) RETURNING one`,
+        `UPDATE ${table} SET probe_holder = $1, probe_until = $3
+         WHERE (probe_holder IS NULL OR probe_until <= $2) AND (since IS NULL OR until <= $2) RETURNING singleton`,
         [holder, now, leaseUntil],
       );
       return rows.length > 0;
     },
 
     /** The probe was refused: nothing is archived before `until`. True: nothing was held until now. */
-    refused: async (holder: string, until: Date, why: Failure, now: Date): Promise<boolean> => {
+    probeFailed: async (holder: string, until: Date, why: Failure, now: Date): Promise<boolean> => {
       const begun = await turn(
-        `UPDATE ${table} SET since = $4, until = $2, why = $3, probes = 0, prober = NULL, prober_until = NULL
-         WHERE since IS NULL AND prober = $1 RETURNING one`,
+        `UPDATE ${table} SET since = $4, until = $2, failure = $3, probes = 0, probe_holder = NULL, probe_until = NULL
+         WHERE since IS NULL AND probe_holder = $1 RETURNING singleton`,
         [holder, until, storableJson(why), now],
         { at: now, action: 'hold', reason: why.detail ? `${why.code}: ${why.detail}` : why.code },
       );
       if (!begun) {
         await database.query(
-          `UPDATE ${table} SET until = $2, why = $3, probes = probes + 1, prober = NULL, prober_until = NULL
-           WHERE since IS NOT NULL AND prober = $1`,
+          `UPDATE ${table} SET until = $2, failure = $3, probes = probes + 1, probe_holder = NULL, probe_until = NULL
+           WHERE since IS NOT NULL AND probe_holder = $1`,
           [holder, until, storableJson(why)],
         );
       }
@@ -83,20 +87,20 @@ export function createStoreHold(database: Database, schema: string) {
     },
 
     /** The probe that began at `startedAt` got through. True: this ended a hold; feeders everywhere are woken. */
-    passed: async (holder: string, startedAt: Date, now: Date): Promise<boolean> => {
+    probeSucceeded: async (holder: string, startedAt: Date, now: Date): Promise<boolean> => {
       const ended = await turn(
         `WITH ended AS (
-           UPDATE ${table} SET since = NULL, until = NULL, why = NULL, probes = 0, prober = NULL,
-             prober_until = NULL, passed_at = $2, released_at = $3
-           WHERE since IS NOT NULL AND prober = $1 RETURNING one)
+           UPDATE ${table} SET since = NULL, until = NULL, failure = NULL, probes = 0, probe_holder = NULL,
+             probe_until = NULL, last_probe_success_at = $2, released_at = $3
+           WHERE since IS NOT NULL AND probe_holder = $1 RETURNING singleton)
          SELECT pg_notify('${dueChannelOf(schema)}', '') FROM ended`,
         [holder, startedAt, now],
         { at: now, action: 'release' },
       );
       if (!ended) {
         await database.query(
-          `UPDATE ${table} SET prober = NULL, prober_until = NULL, passed_at = $2
-           WHERE since IS NULL AND prober = $1`,
+          `UPDATE ${table} SET probe_holder = NULL, probe_until = NULL, last_probe_success_at = $2
+           WHERE since IS NULL AND probe_holder = $1`,
           [holder, startedAt],
         );
       }
@@ -104,31 +108,32 @@ export function createStoreHold(database: Database, schema: string) {
     },
 
     /** The probe said nothing of the store: it is somebody else's turn, and a hold stays as it was. */
-    dropProbe: async (holder: string): Promise<void> => {
-      await database.query(`UPDATE ${table} SET prober = NULL, prober_until = NULL WHERE prober = $1`, [
-        holder,
-      ]);
+    releaseProbe: async (holder: string): Promise<void> => {
+      await database.query(
+        `UPDATE ${table} SET probe_holder = NULL, probe_until = NULL WHERE probe_holder = $1`,
+        [holder],
+      );
     },
 
     /** Somebody wants the store probed now, whatever was planned. False: it is not held. */
     release: async (actor: string, now: Date): Promise<boolean> =>
       database.transaction(async (transaction) => {
         const rows = await transaction.query(
-          `UPDATE ${table} SET until = $1, prober = NULL, prober_until = NULL WHERE since IS NOT NULL RETURNING one`,
+          `UPDATE ${table} SET until = $1, probe_holder = NULL, probe_until = NULL WHERE since IS NOT NULL RETURNING singleton`,
           [now],
         );
         if (rows.length === 0) return false;
-        await recordEvents(transaction, schema, [{ at: now, actor, action: 'release', target: TARGET }]);
+        await writeAuditEntries(transaction, schema, [{ at: now, actor, action: 'release', target: TARGET }]);
         return true;
       }),
 
-    /** Puts a fed row back among the due, as it was. False: not this round's, or the store is not held. */
-    standBack: async (job: { id: string; round: number }): Promise<boolean> => {
+    /** Puts a fed row back among the due, as it was. False: not this generation's, or the store is not held. */
+    requeue: async (job: { id: string; generation: number }): Promise<boolean> => {
       const rows = await database.query(
         `UPDATE ${schema}.media
-         SET stage = 1, fed_at = NULL, running_since = NULL, next_attempt_at = NULL, waiting_reason = NULL
-         WHERE id = $1 AND round = $2 AND stage = 2 AND ${storeIsHeld(schema)} RETURNING id`,
-        [job.id, job.round],
+         SET stage = 1, claimed_at = NULL, running_since = NULL, next_attempt_at = NULL, waiting_reason = NULL
+         WHERE id = $1 AND generation = $2 AND stage = 2 AND ${storeIsHeld(schema)} RETURNING id`,
+        [job.id, job.generation],
       );
       return rows.length > 0;
     },

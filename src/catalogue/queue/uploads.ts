@@ -5,16 +5,16 @@ import { storeIsHeld } from './store-hold.ts';
 export function createUploads(database: Database, schema: string) {
   return {
     /** Remembers a multipart before its first part, so that it can be aborted without listing the bucket. */
-    record: async (job: { id: string; round: number }, uploadId: string): Promise<boolean> => {
+    record: async (job: { id: string; generation: number }, uploadId: string): Promise<boolean> => {
       const rows = await database.query(
         `UPDATE ${schema}.media SET upload_id = $3, upload_key = object_key, upload_bucket = bucket
-         WHERE id = $1 AND round = $2 AND status = 'pending' RETURNING id`,
-        [job.id, job.round, uploadId],
+         WHERE id = $1 AND generation = $2 AND status = 'pending' RETURNING id`,
+        [job.id, job.generation, uploadId],
       );
       return rows.length > 0;
     },
 
-    /** Multiparts that closed rows or long-lost tries left open; a store that is held would not abort them. */
+    /** Multiparts that closed rows or long-lost attempts left open; a store that is held would not abort them. */
     listOpen: (
       before: Date,
       limit: number,

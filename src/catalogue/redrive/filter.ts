@@ -20,20 +20,20 @@ export interface RedriveFilter {
 }
 
 /** A walk along media_closed (status, sent_at, id), whose order never changes under it. */
-export interface Leg {
+export interface RedrivePhase {
   readonly status: Redrivable;
   /** Of dead media only: those that WeChat still had when it was asked for, or the others. */
-  readonly alive?: boolean;
+  readonly isAvailable?: boolean;
 }
 
-const LEGS: readonly Leg[] = [
-  { status: 'dead', alive: true },
-  { status: 'dead', alive: false },
+const LEGS: readonly RedrivePhase[] = [
+  { status: 'dead', isAvailable: true },
+  { status: 'dead', isAvailable: false },
   { status: 'expired' },
 ];
 
 /** In this order: what can still be had goes before what only might be. */
-export const legsOf = (filter: RedriveFilter): readonly Leg[] =>
+export const phasesOf = (filter: RedriveFilter): readonly RedrivePhase[] =>
   LEGS.filter(({ status }) => filter.status.includes(status));
 
 /** When a row became dead or expired. */

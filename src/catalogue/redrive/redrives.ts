@@ -2,10 +2,10 @@
 import { randomBytes } from 'node:crypto';
 import type { Lifetimes } from '../../runtime/clock.ts';
 import { storableJson } from '../../storable.ts';
-import { recordEvents } from '../audit-log/audit-log.ts';
+import { writeAuditEntries } from '../audit-log/audit-log.ts';
 import type { Database, Queryable } from '../database/database.ts';
 import { type DeadLetterGroup, type DeadLetterRecord, toGroup } from '../history/summaries.ts';
-import { CLOSED_AT, conditionsOf, legsOf, type RedriveFilter, statusIs } from './filter.ts';
+import { CLOSED_AT, conditionsOf, phasesOf, type RedriveFilter, statusIs } from './filter.ts';
 
 export interface Redrive {
   readonly id: string;
@@ -24,7 +24,7 @@ export interface Redrive {
   readonly endedAt?: Date;
 }
 
-export interface RedriveWish {
+export interface RedriveRequest {
   readonly filter: RedriveFilter;
   readonly limit?: number | undefined;
   /** Media per second. */
@@ -44,9 +44,9 @@ interface RedriveRecord {
   total: string;
   done: string;
   skipped: string;
-  asked_at: Date;
-  alive_from: Date;
-  leg: number;
+  created_at: Date;
+  available_after: Date;
+  phase: number;
   /** As text: microseconds, which another producer's sent_at may have, are lost in a Date. */
   cursor_sent_at: string | null;
   cursor_id: string | null;
@@ -67,16 +67,16 @@ const toRedrive = (record: RedriveRecord): Redrive => ({
   rate: record.rate,
   actor: record.actor,
   ...(record.reason === null ? {} : { reason: record.reason }),
-  askedAt: record.asked_at,
+  askedAt: record.created_at,
   ...(record.ended_at ? { endedAt: record.ended_at } : {}),
 });
 
 export function createRedrives(database: Database, schema: string, lifetimes: Lifetimes) {
   const closesAt = (now: Date) => new Date(now.getTime() + lifetimes.closingMs);
 
-  /** $1 now, $2 closesAt at the earliest, $3 provenance. The round moves on: a try of before cannot settle it. */
+  /** $1 now, $2 closesAt at the earliest, $3 provenance. The generation moves on: a try of before cannot settle it. */
   const again = `
-    SET status = 'pending', stage = 1, round = m.round + 1, fed_at = NULL, running_since = NULL,
+    SET status = 'pending', stage = 1, generation = m.generation + 1, claimed_at = NULL, running_since = NULL,
         next_attempt_at = NULL, waiting_reason = NULL, updated_at = $1, closes_at = greatest(m.closes_at, $2),
         redrives = coalesce(m.redrives, 0) + 1, last_redrive = $3::jsonb`;
 
@@ -85,13 +85,13 @@ export function createRedrives(database: Database, schema: string, lifetimes: Li
     `($${n}::text[] IS NULL OR (filter -> 'account') <@ to_jsonb($${n}::text[]))`;
 
   async function pageOf(transaction: Queryable, redrive: RedriveRecord, most: number) {
-    const leg = legsOf(redrive.filter)[redrive.leg];
-    if (!leg) return [];
+    const phase = phasesOf(redrive.filter)[redrive.phase];
+    if (!phase) return [];
     const values: unknown[] = [];
     const bind = (value: unknown) => `$${values.push(value)}`;
-    const conditions = [statusIs([leg.status]), ...conditionsOf(redrive.filter, redrive.asked_at, bind)];
-    if (leg.alive !== undefined) {
-      conditions.push(`m.sent_at ${leg.alive ? '>' : '<='} ${bind(redrive.alive_from)}`);
+    const conditions = [statusIs([phase.status]), ...conditionsOf(redrive.filter, redrive.created_at, bind)];
+    if (phase.isAvailable !== undefined) {
+      conditions.push(`m.sent_at ${phase.isAvailable ? '>' : '<='} ${bind(redrive.available_after)}`);
     }
     if (redrive.cursor_id !== null) {
       const after = `(${bind(redrive.cursor_sent_at)}::timestamptz, ${bind(redrive.cursor_id)}::text)`;
@@ -121,7 +121,7 @@ export function createRedrives(database: Database, schema: string, lifetimes: Li
            UPDATE ${schema}.media m ${again}
            WHERE m.id = $4 AND ${statuses} AND m.failure_code <> 'not_downloadable' RETURNING m.id),
          noted AS (
-           INSERT INTO ${schema}.event (at, actor, action, target, reason)
+           INSERT INTO ${schema}.audit_log (at, actor, action, target, reason)
            SELECT $1, $5, 'redrive', id, $6 FROM redriven)
          SELECT id FROM redriven`,
         [now, closesAt(now), provenance, id, actor, reason ?? null],
@@ -148,7 +148,7 @@ export function createRedrives(database: Database, schema: string, lifetimes: Li
     },
 
     /** Writes a redrive down; it is worked off by {@link page}. What dies from now on is not in it. */
-    ask: (wish: RedriveWish, now: Date): Promise<{ id: string; matched: number }> =>
+    create: (wish: RedriveRequest, now: Date): Promise<{ id: string; matched: number }> =>
       database.transaction(async (transaction) => {
         const values: unknown[] = [];
         const conditions = conditionsOf(wish.filter, now, (value) => `$${values.push(value)}`);
@@ -161,7 +161,7 @@ export function createRedrives(database: Database, schema: string, lifetimes: Li
         const id = `r_${randomBytes(16).toString('hex')}`;
         await transaction.query(
           `INSERT INTO ${schema}.redrive
-             (id, state, filter, rate, actor, reason, total, asked_at, alive_from, next_at, updated_at, ended_at)
+             (id, state, filter, rate, actor, reason, total, created_at, available_after, next_page_at, updated_at, ended_at)
            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $8, $8, CASE WHEN $2 = 'done' THEN $8::timestamptz END)`,
           [
             id,
@@ -176,7 +176,9 @@ export function createRedrives(database: Database, schema: string, lifetimes: Li
           ],
         );
         const { actor, reason } = wish;
-        await recordEvents(transaction, schema, [{ at: now, actor, action: 'redrive', target: id, reason }]);
+        await writeAuditEntries(transaction, schema, [
+          { at: now, actor, action: 'redrive', target: id, reason },
+        ]);
         return { id, matched };
       }),
 
@@ -192,7 +194,7 @@ export function createRedrives(database: Database, schema: string, lifetimes: Li
     /** Newest first. */
     list: async (limit: number, accounts?: readonly string[]): Promise<Redrive[]> => {
       const records = await database.query<RedriveRecord>(
-        `SELECT * FROM ${schema}.redrive WHERE ${visible(2)} ORDER BY asked_at DESC, id LIMIT $1`,
+        `SELECT * FROM ${schema}.redrive WHERE ${visible(2)} ORDER BY created_at DESC, id LIMIT $1`,
         [limit, accounts ? [...accounts] : null],
       );
       return records.map(toRedrive);
@@ -205,7 +207,7 @@ export function createRedrives(database: Database, schema: string, lifetimes: Li
            UPDATE ${schema}.redrive SET state = 'stopped', updated_at = $2, ended_at = $2
            WHERE id = $1 AND state = 'running' RETURNING id),
          noted AS (
-           INSERT INTO ${schema}.event (at, actor, action, target)
+           INSERT INTO ${schema}.audit_log (at, actor, action, target)
            SELECT $2, $3, 'redrive.stop', id FROM stopped)
          SELECT id FROM stopped`,
         [id, now, actor],
@@ -214,21 +216,23 @@ export function createRedrives(database: Database, schema: string, lifetimes: Li
     },
 
     /** Those that run, the longest overdue first: when each may take its next page. */
-    running: (limit: number): Promise<{ id: string; next_at: Date }[]> =>
-      database.query(
-        `SELECT id, next_at FROM ${schema}.redrive WHERE state = 'running' ORDER BY next_at, id LIMIT $1`,
+    listRunning: async (limit: number): Promise<{ id: string; nextPageAt: Date }[]> => {
+      const rows = await database.query<{ id: string; next_page_at: Date }>(
+        `SELECT id, next_page_at FROM ${schema}.redrive WHERE state = 'running' ORDER BY next_page_at, id LIMIT $1`,
         [limit],
-      ),
+      );
+      return rows.map((row) => ({ id: row.id, nextPageAt: row.next_page_at }));
+    },
 
     /**
      * Takes the next page of a redrive: its media, its counts and its cursor move in one transaction, which holds
      * the redrive's row, so that two processes take two pages. Undefined: it is not due, or does not run.
      */
-    page: (id: string, now: Date): Promise<{ redriven: number; ended: boolean } | undefined> =>
+    runPage: (id: string, now: Date): Promise<{ redriven: number; ended: boolean } | undefined> =>
       database.transaction(async (transaction) => {
         const [redrive] = await transaction.query<RedriveRecord>(
           `SELECT *, cursor_sent_at::text AS cursor_sent_at FROM ${schema}.redrive
-           WHERE id = $1 AND state = 'running' AND next_at <= $2 FOR UPDATE`,
+           WHERE id = $1 AND state = 'running' AND next_page_at <= $2 FOR UPDATE`,
           [id, now],
         );
         if (!redrive) return undefined;
@@ -249,24 +253,24 @@ export function createRedrives(database: Database, schema: string, lifetimes: Li
             closesAt(now),
             storableJson({ at: now, by, reason: reason ?? undefined, redrive: id }),
             page.map((row) => row.id),
-            redrive.asked_at,
+            redrive.created_at,
           ],
         );
         const done = Number(redrive.done) + redriven.length;
-        const isLegOver = page.length < most;
-        const leg = redrive.leg + (isLegOver ? 1 : 0);
-        const ended = done >= Number(redrive.total) || !legsOf(redrive.filter)[leg];
-        const last = isLegOver ? undefined : page.at(-1);
+        const isPhaseOver = page.length < most;
+        const phase = redrive.phase + (isPhaseOver ? 1 : 0);
+        const ended = done >= Number(redrive.total) || !phasesOf(redrive.filter)[phase];
+        const last = isPhaseOver ? undefined : page.at(-1);
         await transaction.query(
           `UPDATE ${schema}.redrive
-           SET done = $2, leg = $3, cursor_sent_at = $4::timestamptz, cursor_id = $5, next_at = $6, updated_at = $7,
+           SET done = $2, phase = $3, cursor_sent_at = $4::timestamptz, cursor_id = $5, next_page_at = $6, updated_at = $7,
                state = CASE WHEN $8 THEN 'done' ELSE state END, ended_at = CASE WHEN $8 THEN $7::timestamptz END,
                skipped = CASE WHEN $8 THEN greatest(0, total - $2::bigint) ELSE 0 END
            WHERE id = $1`,
           [
             id,
             done,
-            leg,
+            phase,
             last?.sent_at ?? null,
             last?.id ?? null,
             new Date(now.getTime() + (redriven.length * 1000) / redrive.rate),

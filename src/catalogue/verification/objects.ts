@@ -2,13 +2,13 @@
 
 import type { Reference, Status } from '../../media.ts';
 import type { Lifetimes } from '../../runtime/clock.ts';
-import { recordEvents } from '../audit-log/audit-log.ts';
+import { writeAuditEntries } from '../audit-log/audit-log.ts';
 import type { Database } from '../database/database.ts';
 import { type MediaRecord, type MediaRow, toMediaRow } from '../media/row.ts';
-import type { Stored } from '../queue/outcomes.ts';
+import type { StoredObject } from '../queue/outcomes.ts';
 
 /** What a row says of its object. */
-export interface Holding {
+export interface ObjectRow {
   readonly id: string;
   readonly status: Status;
   readonly bucket?: string;
@@ -19,12 +19,12 @@ export interface Holding {
 export interface FoundObject {
   readonly id: string;
   readonly reference: Reference;
-  readonly stored: Stored;
+  readonly stored: StoredObject;
   /** When it was stored, where the store says. */
   readonly storedAt?: Date | undefined;
 }
 
-export interface HoldingFilter {
+export interface ObjectFilter {
   readonly accounts?: readonly string[];
   readonly sentFrom?: Date;
   readonly sentTo?: Date;
@@ -32,15 +32,15 @@ export interface HoldingFilter {
 
 const FILTER = `($1::text[] IS NULL OR account = ANY ($1)) AND ($2::timestamptz IS NULL OR sent_at >= $2)
   AND ($3::timestamptz IS NULL OR sent_at < $3)`;
-const filterValues = ({ accounts, sentFrom, sentTo }: HoldingFilter) => [
+const filterValues = ({ accounts, sentFrom, sentTo }: ObjectFilter) => [
   accounts ? [...accounts] : null,
   sentFrom ?? null,
   sentTo ?? null,
 ];
 
-export function createHoldings(database: Database, schema: string, lifetimes: Lifetimes) {
+export function createObjectRows(database: Database, schema: string, lifetimes: Lifetimes) {
   return {
-    rowsById: async (ids: readonly string[]): Promise<Map<string, Holding>> => {
+    rowsById: async (ids: readonly string[]): Promise<Map<string, ObjectRow>> => {
       const rows = await database.query<Pick<MediaRecord, 'id' | 'status' | 'bucket' | 'object_key'>>(
         `SELECT id, status, bucket, object_key FROM ${schema}.media WHERE id = ANY ($1::text[])`,
         [[...ids]],
@@ -54,11 +54,11 @@ export function createHoldings(database: Database, schema: string, lifetimes: Li
     },
 
     /** How many rows are archived; by the tallies where no time is asked for, else by one scan of an index. */
-    countArchived: async (filter: HoldingFilter): Promise<number> => {
+    countArchived: async (filter: ObjectFilter): Promise<number> => {
       const [row] = await database.query<{ n: string }>(
         filter.sentFrom || filter.sentTo
           ? `SELECT count(*) AS n FROM ${schema}.media WHERE status = 'archived' AND ${FILTER}`
-          : `SELECT greatest(0, coalesce(sum(n), 0)) AS n FROM ${schema}.media_tally
+          : `SELECT greatest(0, coalesce(sum(n), 0)) AS n FROM ${schema}.media_count
              WHERE status = 'archived' AND ($1::text[] IS NULL OR account = ANY ($1))`,
         filter.sentFrom || filter.sentTo ? filterValues(filter) : filterValues(filter).slice(0, 1),
       );
@@ -71,7 +71,7 @@ export function createHoldings(database: Database, schema: string, lifetimes: Li
      */
     sampleArchived: async (
       ranges: readonly { from: string; to: string }[],
-      filter: HoldingFilter,
+      filter: ObjectFilter,
     ): Promise<MediaRow[]> => {
       const rows = await database.query<MediaRecord>(
         `SELECT found.* FROM unnest($4::text[], $5::text[]) AS range (low, high)
@@ -85,7 +85,7 @@ export function createHoldings(database: Database, schema: string, lifetimes: Li
 
     /**
      * An object that is stored whole gets its row, or its row learns of it: archived wins over every status but
-     * erased. The log of tries and the log of events say so; the try that stored it counts where none was counted.
+     * erased. The log of attempts and the log of events say so; the try that stored it counts where none was counted.
      * `known`: the row is archived already, or erased; nothing was changed.
      */
     adopt: (
@@ -95,21 +95,21 @@ export function createHoldings(database: Database, schema: string, lifetimes: Li
     ): Promise<'created' | 'archived' | 'known'> =>
       database.transaction(async (transaction) => {
         const archivedAt = storedAt && storedAt < now ? storedAt : now;
-        const [row] = await transaction.query<{ created: boolean; round: number }>(
+        const [row] = await transaction.query<{ created: boolean; generation: number }>(
           `INSERT INTO ${schema}.media AS m (id, account, media_id, kind, msg_id, sent_at, expires_at, closes_at,
-             status, tries, created_at, updated_at, archived_at, bucket, object_key, size_bytes, sha256, content_type,
+             status, attempts, created_at, updated_at, archived_at, bucket, object_key, size_bytes, sha256, content_type,
              file_name, source, length_verified)
            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'archived', 1, $9, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
            ON CONFLICT (id) DO UPDATE SET
-             status = 'archived', stage = NULL, fed_at = NULL, running_since = NULL, next_attempt_at = NULL,
-             waiting_reason = NULL, failure = NULL, tries = greatest(m.tries, 1), updated_at = $9, archived_at = $10,
+             status = 'archived', stage = NULL, claimed_at = NULL, running_since = NULL, next_attempt_at = NULL,
+             waiting_reason = NULL, failure = NULL, attempts = greatest(m.attempts, 1), updated_at = $9, archived_at = $10,
              bucket = $11,
              object_key = $12, size_bytes = $13, sha256 = $14, content_type = $15, file_name = $16, source = $17,
              length_verified = $18, msg_id = coalesce(m.msg_id, $5),
              upload_key = CASE WHEN m.upload_id IS NOT NULL THEN coalesce(m.upload_key, m.object_key) END,
              upload_bucket = CASE WHEN m.upload_id IS NOT NULL THEN coalesce(m.upload_bucket, m.bucket) END
            WHERE m.status IN ('pending', 'dead', 'expired')
-           RETURNING xmax = 0 AS created, round`,
+           RETURNING xmax = 0 AS created, generation`,
           [
             id,
             reference.account,
@@ -133,11 +133,11 @@ export function createHoldings(database: Database, schema: string, lifetimes: Li
         );
         if (!row) return 'known';
         await transaction.query(
-          `INSERT INTO ${schema}.attempt (media, started_at, ended_at, round, outcome, bytes)
+          `INSERT INTO ${schema}.attempt (media, started_at, ended_at, generation, outcome, bytes)
            VALUES ($1, $2, $2, $3, 'adopted', $4) ON CONFLICT DO NOTHING`,
-          [id, now, row.round, stored.sizeBytes],
+          [id, now, row.generation, stored.sizeBytes],
         );
-        await recordEvents(transaction, schema, [{ at: now, action: 'adopt', target: id, ...by }]);
+        await writeAuditEntries(transaction, schema, [{ at: now, action: 'adopt', target: id, ...by }]);
         return row.created ? 'created' : 'archived';
       }),
   };

@@ -61,7 +61,7 @@ export interface Finding {
 }
 
 /** One page of work: what it adds, and where the next begins. */
-export interface Step {
+export interface VerificationPage {
   /** The cursor this page began at. */
   readonly from: string | undefined;
   readonly to: string;
@@ -158,18 +158,18 @@ export function createVerifications(database: Database, schema: string) {
       ).map(toVerification),
 
     /** The comparison of rows with the bucket that ended last. */
-    lastDone: () =>
+    getLastDone: () =>
       one(
         `SELECT * FROM ${table} WHERE kind = 'verify' AND state = 'done' ORDER BY created_at DESC, id LIMIT 1`,
         [],
       ),
 
     /** The one whose turn it is: first asked, first done. */
-    next: () =>
+    getNext: () =>
       one(`SELECT * FROM ${table} WHERE state IN ('waiting', 'running') ORDER BY created_at, id LIMIT 1`, []),
 
     /** Undefined: stopped meanwhile. */
-    begin: (id: string, total: number | undefined, now: Date) =>
+    start: (id: string, total: number | undefined, now: Date) =>
       one(
         `UPDATE ${table} SET state = 'running', total = $2, started_at = $3, updated_at = $3
          WHERE id = $1 AND state = 'waiting' RETURNING *`,
@@ -177,7 +177,7 @@ export function createVerifications(database: Database, schema: string) {
       ),
 
     /** Writes a page down, all or nothing. Undefined: stopped, or another one did this page; nothing is counted. */
-    step: (id: string, step: Step, now: Date): Promise<Verification | undefined> =>
+    savePage: (id: string, step: VerificationPage, now: Date): Promise<Verification | undefined> =>
       database.transaction(async (transaction) => {
         const [row] = await transaction.query<VerificationRecord>(
           `UPDATE ${table}
@@ -204,7 +204,7 @@ export function createVerifications(database: Database, schema: string) {
       }),
 
     /** Why it stands still for now. */
-    note: async (id: string, problem: string, now: Date): Promise<void> => {
+    saveProblem: async (id: string, problem: string, now: Date): Promise<void> => {
       await database.query(
         `UPDATE ${table} SET problem = $2, updated_at = $3 WHERE id = $1 AND state = 'running'`,
         [id, problem.slice(0, 300), now],

@@ -3,9 +3,9 @@
  * process at a time looks for all and says what is new; with the catalogue away each process says what is its own.
  */
 import { randomUUID } from 'node:crypto';
-import type { Incident } from '../../catalogue/alerts/alerts.ts';
+import type { Alert } from '../../catalogue/alerts/alerts.ts';
 import type { Catalogue } from '../../catalogue/catalogue.ts';
-import { DatabaseAwayError } from '../../catalogue/database/database.ts';
+import { DatabaseUnavailableError } from '../../catalogue/database/database.ts';
 import type { Clock, Lifetimes } from '../../runtime/clock.ts';
 import type { Log } from '../../runtime/log.ts';
 import type { Facts } from '../checks/check.ts';
@@ -18,7 +18,7 @@ import { type AlertInput, type AlertNaming, createAlert } from './message.ts';
 import type { AlertSender } from './sender.ts';
 
 export interface AlertWatchDeps {
-  catalogue: { leases: Pick<Catalogue['leases'], 'take' | 'drop'> } & Pick<Catalogue, 'incidents'>;
+  catalogue: { leases: Pick<Catalogue['leases'], 'take' | 'drop'> } & Pick<Catalogue, 'alerts'>;
   gather: FactGatherer;
   sender: AlertSender;
   naming: AlertNaming;
@@ -60,7 +60,7 @@ export interface AlertWatch {
 
 export function createAlertWatch(deps: AlertWatchDeps, options: AlertWatchOptions): AlertWatch {
   const { catalogue, clock, lifetimes } = deps;
-  const { incidents } = catalogue;
+  const { alerts: incidents } = catalogue;
   const { everyMs = EVERY_MS } = options;
   const holder = randomUUID();
   const local = createLocalFindings();
@@ -93,15 +93,15 @@ export function createAlertWatch(deps: AlertWatchDeps, options: AlertWatchOption
     const until = new Date(now.getTime() + CLAIM_MS);
     const claimed = await incidents.claim(holder, { now, until, repeatBefore: repeatBefore() }, CLAIM_LIMIT);
     if (claimed.length === 0) return;
-    const known = claimed.filter((one): one is Incident & { kind: CheckCode } => isCheckCode(one.kind));
+    const known = claimed.filter((one): one is Alert & { kind: CheckCode } => isCheckCode(one.kind));
     try {
       const taken = await send(
         known.map((one) => ({ ...one, code: one.kind })),
         signal,
       );
-      if (taken > 0) await incidents.said(holder, known.slice(0, taken), clock.now());
+      if (taken > 0) await incidents.markSent(holder, known.slice(0, taken), clock.now());
     } finally {
-      await incidents.unclaim(holder);
+      await incidents.release(holder);
     }
   }
 
@@ -119,8 +119,8 @@ export function createAlertWatch(deps: AlertWatchDeps, options: AlertWatchOption
       now,
     );
     for (const one of locals) {
-      const row = rows.find(({ kind, target }) => kind === one.code && target === one.target) as Incident;
-      one.alertedAt = row.lastSaidAt;
+      const row = rows.find(({ kind, target }) => kind === one.code && target === one.target) as Alert;
+      one.alertedAt = row.lastSentAt;
       one.isRecorded = true;
     }
   }
@@ -151,7 +151,7 @@ export function createAlertWatch(deps: AlertWatchDeps, options: AlertWatchOption
     // Where nobody looked for a while, nobody saw: the others must have had the time to say that theirs last.
     if (performance.now() - leadsSinceMs >= unseenMs) {
       await incidents.endUnseen([...codes, ...LOCAL_CODES], new Date(now.getTime() - unseenMs), now);
-      await incidents.forget(new Date(now.getTime() - KEPT_MS));
+      await incidents.deleteEnded(new Date(now.getTime() - KEPT_MS));
     }
     await say(signal);
   }
@@ -183,7 +183,7 @@ export function createAlertWatch(deps: AlertWatchDeps, options: AlertWatchOption
     } catch (error) {
       signal.throwIfAborted();
       leadsSinceMs = undefined;
-      if (!(error instanceof DatabaseAwayError)) {
+      if (!(error instanceof DatabaseUnavailableError)) {
         deps.log.warn({ err: error }, 'could not look for what to alert of');
         return;
       }

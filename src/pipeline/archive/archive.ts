@@ -4,7 +4,7 @@
  */
 import type { Accounts } from '../../account.ts';
 import type { Catalogue } from '../../catalogue/catalogue.ts';
-import type { Stored, Try } from '../../catalogue/queue/outcomes.ts';
+import type { JobAttempt, StoredObject } from '../../catalogue/queue/outcomes.ts';
 import { FailureError, failure } from '../../failures.ts';
 import type { Reference } from '../../media.ts';
 import type { ArchiveJob } from '../../queue/consumer.ts';
@@ -56,9 +56,9 @@ export function createArchiver(deps: ArchiverDeps) {
   }
 
   async function complete(
-    of: Try,
+    of: JobAttempt,
     reference: Reference,
-    stored: Stored,
+    stored: StoredObject,
     signal: AbortSignal,
   ): Promise<Disposition> {
     if (await catalogue.outcomes.markArchived({ ...of, account: reference.account }, stored)) {
@@ -86,17 +86,17 @@ export function createArchiver(deps: ArchiverDeps) {
     if (!account) {
       const unknown = failure('account_unknown');
       // No row to wait in: whoever sent it has to hear of it.
-      if (job.round === undefined) return { do: 'giveUp', failure: unknown.failure };
+      if (job.generation === undefined) return { do: 'giveUp', failure: unknown.failure };
       return deps.settle(job, clock.now(), unknown);
     }
-    if (job.round === undefined) return await adopt({ ...job.reference, account: account.account });
+    if (job.generation === undefined) return await adopt({ ...job.reference, account: account.account });
     const leave = await deps.gate.acquire(account.account, account.concurrency, PATIENCE_MS, signal);
     if (!leave) return { do: 'putBack', delayMs: PUT_BACK_MS };
     try {
       // WeChat counts every call against a daily quota: none is made whose outcome could not be kept.
       if (isAway) await catalogue.ping();
       isAway = false;
-      const given = { ...job, round: job.round };
+      const given = { ...job, generation: job.generation };
       const admission = await deps.holds.admit(given);
       if (admission.to === 'requeued') return { do: 'finish', result: 'later' };
       return await attempt(given, admission, signal);
@@ -109,13 +109,13 @@ export function createArchiver(deps: ArchiverDeps) {
   }
 
   async function attempt(
-    job: ArchiveJob & { round: number },
+    job: ArchiveJob & { generation: number },
     admission: Exclude<Admission, { to: 'requeued' }>,
     signal: AbortSignal,
   ): Promise<Disposition> {
     const { reference } = job;
     const startedAt = clock.now();
-    const tried = () => ({ id: job.id, round: job.round, startedAt, endedAt: clock.now() });
+    const tried = () => ({ id: job.id, generation: job.generation, startedAt, endedAt: clock.now() });
     try {
       const stored =
         admission.to === 'pictureOnly'
@@ -135,7 +135,7 @@ export function createArchiver(deps: ArchiverDeps) {
       if (admission.to === 'proceed' || isStore) return await deps.settle(job, startedAt, error);
       // What holds the account is why the media waits, whatever is wrong with the link.
       deps.log.info({ err: error, id: job.id }, 'the link of a picture did not help');
-      const why = admission.hold.why ?? failure('account_unknown').failure;
+      const why = admission.hold.reason ?? failure('account_unknown').failure;
       const at = new Date(clock.now().getTime() + deps.pictureRetryMs);
       await catalogue.outcomes.markFailed(tried(), why, { to: 'later', at, reason: 'accountHeld' }, false);
       return { do: 'finish', result: 'later' };

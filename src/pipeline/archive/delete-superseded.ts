@@ -1,4 +1,4 @@
-/** What becomes of an object whose try lost: another round was faster, or the media has been erased meanwhile. */
+/** What becomes of an object whose try lost: another generation was faster, or the media has been erased meanwhile. */
 import type { Catalogue } from '../../catalogue/catalogue.ts';
 import type { StoredAt } from '../../catalogue/erasure/erase-media.ts';
 import type { Clock } from '../../runtime/clock.ts';

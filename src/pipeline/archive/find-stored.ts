@@ -125,7 +125,8 @@ export function recogniseStored(
   }
 
   return async (job, signal) => {
-    const isFirst = job.round === undefined || (job.round <= 1 && job.attempt <= 1 && !job.isRetaken);
+    const isFirst =
+      job.generation === undefined || (job.generation <= 1 && job.attempt <= 1 && !job.isRetaken);
     if (!isFirst && (await isStored(job, signal))) return { do: 'finish', result: 'found' };
     return await archive(job, signal);
   };

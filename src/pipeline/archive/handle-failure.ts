@@ -37,7 +37,7 @@ const isOfStore = ({ class: its, code }: Failure) => its === 'store' && code !==
 export const SUPERSEDED: Disposition = { do: 'finish', result: 'superseded', forget: true };
 
 /** What settling needs to know of a job; the data of one that cannot be read is not among it. */
-type SettledJob = Pick<ArchiveJob, 'id' | 'round'>;
+type SettledJob = Pick<ArchiveJob, 'id' | 'generation'>;
 
 export type Settle = (job: SettledJob, startedAt: Date, error: unknown) => Promise<Disposition>;
 
@@ -87,7 +87,7 @@ export function createSettle(deps: SettleDeps): Settle {
     const now = deps.clock.now();
     const planned = decideNext({
       failure: cause,
-      tries: row.tries + 1,
+      tries: row.attempts + 1,
       startedAt,
       now,
       expiresAt: row.expiresAt,
@@ -97,10 +97,10 @@ export function createSettle(deps: SettleDeps): Settle {
       scale: deps.lifetimes.scale,
     });
     const decision = deps.clock.isCertain === false ? withoutClock(planned, now) : planned;
-    const of = { id: job.id, round: job.round ?? 0, startedAt, endedAt: now };
+    const of = { id: job.id, generation: job.generation ?? 0, startedAt, endedAt: now };
     deps.metrics.failed.inc({ class: known.failure.class, errcode: String(known.failure.errcode ?? '') });
     deps.log.info(
-      { id: job.id, failure: known.failure, next: held ?? decision.next, tries: row.tries + 1 },
+      { id: job.id, failure: known.failure, next: held ?? decision.next, tries: row.attempts + 1 },
       'a try failed',
     );
     if (held) {

@@ -1,6 +1,6 @@
 /** What is left of an account's day at WeChat: asked when a refusal raises the question, and now and then for its page. */
 import type { Accounts } from '../../account.ts';
-import type { AccountState, QuotaNote } from '../../catalogue/accounts/accounts.ts';
+import type { AccountQuota, AccountState } from '../../catalogue/accounts/accounts.ts';
 import type { Catalogue } from '../../catalogue/catalogue.ts';
 import type { Clock, Lifetimes } from '../../runtime/clock.ts';
 import type { Log } from '../../runtime/log.ts';
@@ -13,7 +13,7 @@ export type ReadQuota = (account: string) => Promise<Pick<Quota, 'remain'> | und
 export interface QuotaDeps {
   quotaOf: QuotaReader;
   accounts: Pick<Accounts, 'find'>;
-  catalogue: { accounts: Pick<Catalogue['accounts'], 'noteQuota'> };
+  catalogue: { accounts: Pick<Catalogue['accounts'], 'saveQuota'> };
   clock: Pick<Clock, 'now'>;
 }
 
@@ -25,13 +25,13 @@ export function createReadQuota({ quotaOf, accounts, catalogue, clock }: QuotaDe
     const quota = account && (await quotaOf(account, AbortSignal.timeout(QUOTA_MS)).catch(() => undefined));
     if (!quota) return undefined;
     const note = { ...quota, readAt: clock.now().toISOString() };
-    await catalogue.accounts.noteQuota(name, note).catch(() => undefined);
+    await catalogue.accounts.saveQuota(name, note).catch(() => undefined);
     return quota;
   };
 }
 
 /** What was read since the last reset: what is older tells nothing of today. */
-export function quotaOfToday(quota: QuotaNote | undefined, now: Date): QuotaNote | undefined {
+export function quotaOfToday(quota: AccountQuota | undefined, now: Date): AccountQuota | undefined {
   return quota && Date.parse(quota.readAt) >= beijingMidnightBefore(now).getTime() ? quota : undefined;
 }
 
@@ -39,7 +39,7 @@ export interface QuotaWatchDeps {
   readQuota: ReadQuota;
   accounts: Pick<Accounts, 'all'>;
   catalogue: { leases: Pick<Catalogue['leases'], 'take'> } & {
-    accounts: Pick<Catalogue['accounts'], 'states'>;
+    accounts: Pick<Catalogue['accounts'], 'list'>;
   };
   clock: Clock;
   lifetimes: Pick<Lifetimes, 'scale'>;
@@ -75,7 +75,7 @@ export async function watchQuotas(deps: QuotaWatchDeps, holder: string, signal: 
     const official = new Set(
       accounts.all.filter(({ product }) => product === 'official').map(({ account }) => account),
     );
-    for (const state of await catalogue.accounts.states()) {
+    for (const state of await catalogue.accounts.list()) {
       if (signal.aborted || !official.has(state.account) || !isDue(state, now)) continue;
       if (!(await deps.readQuota(state.account))) refusedAt.set(state.account, now.getTime());
     }

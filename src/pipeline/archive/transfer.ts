@@ -1,7 +1,7 @@
 /** From WeChat into the bucket: token → download → first bytes decide → measure → store. The row is told its key first. */
 import type { Account } from '../../account.ts';
 import type { Catalogue } from '../../catalogue/catalogue.ts';
-import type { Stored } from '../../catalogue/queue/outcomes.ts';
+import type { StoredObject } from '../../catalogue/queue/outcomes.ts';
 import { FailureError, failure } from '../../failures.ts';
 import { objectKeyOf, type Reference } from '../../media.ts';
 import { isRenderable } from '../../media-type.ts';
@@ -35,12 +35,12 @@ export interface TransferDeps {
   prefix: string;
 }
 
-/** Undefined: the row belongs to another round by now, or is erased; nothing was stored. */
+/** Undefined: the row belongs to another generation by now, or is erased; nothing was stored. */
 export interface Transfer {
   /** WeChat's own copy; a picture's link where WeChat says for good that there is none to be had. */
-  either(job: ArchiveJob, account: Account, signal: AbortSignal): Promise<Stored | undefined>;
+  either(job: ArchiveJob, account: Account, signal: AbortSignal): Promise<StoredObject | undefined>;
   /** The picture behind the link that came with the message: no token, no quota; perhaps a rendition. */
-  picture(job: ArchiveJob, url: string, signal: AbortSignal): Promise<Stored | undefined>;
+  picture(job: ArchiveJob, url: string, signal: AbortSignal): Promise<StoredObject | undefined>;
 }
 
 const UNNAMED_TYPE = { contentType: 'application/octet-stream', extension: 'bin' };
@@ -81,7 +81,11 @@ export function createTransfer(deps: TransferDeps): Transfer {
       signal,
     );
 
-  async function either(job: ArchiveJob, account: Account, signal: AbortSignal): Promise<Stored | undefined> {
+  async function either(
+    job: ArchiveJob,
+    account: Account,
+    signal: AbortSignal,
+  ): Promise<StoredObject | undefined> {
     const { reference } = job;
     try {
       return await bring(job, (within) => open(reference, account, within), signal);
@@ -101,7 +105,7 @@ export function createTransfer(deps: TransferDeps): Transfer {
     job: ArchiveJob,
     open: (signal: AbortSignal) => Promise<MediaBody>,
     signal: AbortSignal,
-  ): Promise<Stored | undefined> {
+  ): Promise<StoredObject | undefined> {
     const { reference } = job;
     // Before the request, because what a body will need is known only when it is on its way.
     const reservation = await deps.budget.reserve(store.uploadMemoryBytes(undefined), signal);
@@ -127,7 +131,7 @@ export function createTransfer(deps: TransferDeps): Transfer {
         source: body.source,
         extension: type.extension,
       });
-      const guard = { id: job.id, round: job.round ?? 0 };
+      const guard = { id: job.id, generation: job.generation ?? 0 };
       const reserved = await catalogue.outcomes.reserve(
         guard,
         { bucket: store.bucket, objectKey },
@@ -155,7 +159,7 @@ export function createTransfer(deps: TransferDeps): Transfer {
         metadata: metadataOf(job.id, reference, body.source),
         onMultipart: async (uploadId) => {
           if (!(await catalogue.uploads.record(guard, uploadId)))
-            throw failure('interrupted', 'another round took over');
+            throw failure('interrupted', 'another generation took over');
         },
         signal,
       });

@@ -15,9 +15,9 @@
  * Nothing else: all five users show it from then on.
  */
 import type { AccountState } from '../../catalogue/accounts/accounts.ts';
-import type { KfState } from '../../catalogue/accounts/kf-cursors.ts';
+import type { KfAccountState } from '../../catalogue/accounts/kf-cursors.ts';
 import type { AtRisk, CallbackDays, Counted } from '../../catalogue/alerts/facts.ts';
-import type { LiveProcess, WorkersSeen } from '../../catalogue/processes/registry.ts';
+import type { LiveProcess, WorkerStatus } from '../../catalogue/processes/registry.ts';
 import type { StoreHoldState } from '../../catalogue/queue/store-hold.ts';
 import type { Explanation, Failure } from '../../failures.ts';
 import type { QueueCounts } from '../../queue/queue.ts';
@@ -99,7 +99,7 @@ export interface Facts {
   /** The configured accounts. */
   readonly accounts?: readonly AccountFact[];
   /** The customer-service accounts whose messages are not read. */
-  readonly customerService?: readonly KfState[];
+  readonly customerService?: readonly KfAccountState[];
   readonly storeHold?: { readonly hold: StoreHoldState | undefined };
   readonly atRisk?: AtRisk;
   /** Expired within six hours, and within seven days. */
@@ -109,7 +109,7 @@ export interface Facts {
   readonly storeRefused?: Counted;
   /** Those that live, as their heartbeats tell it. */
   readonly processes?: readonly LiveProcess[];
-  readonly workers?: WorkersSeen;
+  readonly workers?: WorkerStatus;
   /** The last verification that ended. */
   readonly drift?: { readonly id: string; readonly count: number; readonly total: number; readonly at: Date };
   /** What the parts of this process report. What others report stands with them in `processes`. */

@@ -1,6 +1,6 @@
 /** Reads the facts that the checks are computed from, at the cost of a few small questions. */
 import type { Accounts } from '../../account.ts';
-import type { KfState } from '../../catalogue/accounts/kf-cursors.ts';
+import type { KfAccountState } from '../../catalogue/accounts/kf-cursors.ts';
 import type { Catalogue } from '../../catalogue/catalogue.ts';
 import type { Failure } from '../../failures.ts';
 import type { ArchiveQueue } from '../../queue/queue.ts';
@@ -14,12 +14,12 @@ import type { AccountFact, Facts } from './check.ts';
 import { DAYS_OBSERVED, dayOf, isSilent } from './silence.ts';
 
 export interface FactGathererDeps {
-  catalogue: Pick<Catalogue, 'facts'> & {
-    accounts: Pick<Catalogue['accounts'], 'states'>;
-    fleet: Pick<Catalogue['fleet'], 'read'>;
-    kfSyncs: Pick<Catalogue['kfSyncs'], 'states'>;
+  catalogue: Pick<Catalogue, 'alertFacts'> & {
+    accounts: Pick<Catalogue['accounts'], 'list'>;
+    processes: Pick<Catalogue['processes'], 'read'>;
+    kfCursors: Pick<Catalogue['kfCursors'], 'list'>;
     storeHold: Pick<Catalogue['storeHold'], 'read'>;
-    verifications: Pick<Catalogue['verifications'], 'lastDone'>;
+    verifications: Pick<Catalogue['verifications'], 'getLastDone'>;
   };
   queue: Pick<ArchiveQueue, 'counts' | 'probe'>;
   storeHealth: StoreHealth;
@@ -54,10 +54,10 @@ const WEEK_MS = 7 * 24 * 3_600_000;
 
 export function createFactGatherer(deps: FactGathererDeps): FactGatherer {
   const { catalogue, clock, lifetimes } = deps;
-  const { facts } = catalogue;
+  const { alertFacts: facts } = catalogue;
 
   async function readAccounts(now: Date, mine?: readonly string[]): Promise<AccountFact[]> {
-    const states = new Map((await catalogue.accounts.states()).map((state) => [state.account, state]));
+    const states = new Map((await catalogue.accounts.list()).map((state) => [state.account, state]));
     // Rows of accounts that are not configured any more stay, and nobody is to be told of them.
     const known = deps.accounts.all
       .filter(({ account }) => mine?.includes(account) ?? true)
@@ -75,12 +75,12 @@ export function createFactGatherer(deps: FactGathererDeps): FactGatherer {
   async function readCustomerService(
     ago: (ms: number) => Date,
     mine?: readonly string[],
-  ): Promise<KfState[]> {
+  ): Promise<KfAccountState[]> {
     const known = deps.accounts.all.filter(
       ({ account, product }) => product === 'wecom' && (mine?.includes(account) ?? true),
     );
     if (known.length === 0) return [];
-    const states = await catalogue.kfSyncs.states(known.map(({ account }) => account));
+    const states = await catalogue.kfCursors.list(known.map(({ account }) => account));
     return states.filter(({ failure, failingSince, readAt }) => {
       if (failure?.class === 'account') return true;
       if (failingSince && failingSince < ago(FAILING_MS)) return true;
@@ -89,7 +89,7 @@ export function createFactGatherer(deps: FactGathererDeps): FactGatherer {
   }
 
   async function readDrift(): Promise<Partial<Facts>> {
-    const last = await catalogue.verifications.lastDone();
+    const last = await catalogue.verifications.getLastDone();
     if (!last?.endedAt) return {};
     return { drift: { id: last.id, count: driftOf(last.counts), total: last.done, at: last.endedAt } };
   }
@@ -117,7 +117,7 @@ export function createFactGatherer(deps: FactGathererDeps): FactGatherer {
       const near = new Date(now.getTime() + lifetimes.lifetimeMs / AT_RISK_SHARE);
       const [live, accounts, customerService, { hold }, atRisk, recent, week, dead, storeRefused, drift] =
         await Promise.all([
-          catalogue.fleet.read(),
+          catalogue.processes.read(),
           readAccounts(now, mine),
           readCustomerService(ago, mine),
           catalogue.storeHold.read(),

@@ -61,7 +61,9 @@ export const STORE_CHECKS = {
     advice: ({ detail }) => explain({ code: String(detail.code ?? 'store_unavailable') }).advice,
     find: ({ storeHold }) =>
       storeHold &&
-      (storeHold.hold ? [{ since: storeHold.hold.since, detail: { code: storeHold.hold.why.code } }] : []),
+      (storeHold.hold
+        ? [{ since: storeHold.hold.since, detail: { code: storeHold.hold.failure.code } }]
+        : []),
   },
   ...PROBE_CHECKS,
   store_incomplete: {

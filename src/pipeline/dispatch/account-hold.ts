@@ -11,7 +11,7 @@ import type { Log } from '../../runtime/log.ts';
 
 export interface AccountHoldsDeps {
   catalogue: { queue: Pick<Catalogue['queue'], 'requeueHeld'> } & {
-    accounts: Pick<Catalogue['accounts'], 'holds' | 'hold' | 'takeProbe' | 'lift'>;
+    accounts: Pick<Catalogue['accounts'], 'listHolds' | 'hold' | 'takeProbe' | 'endLapsedHold'>;
   };
   clock: Pick<Clock, 'now'>;
   lifetimes: Pick<Lifetimes, 'scale' | 'lifetimeMs'>;
@@ -30,8 +30,8 @@ export type Admission =
   | { readonly to: 'requeued' };
 
 export interface AccountHolds {
-  /** Rejects with a DatabaseAwayError. */
-  admit(job: { id: string; round: number; reference: Reference }): Promise<Admission>;
+  /** Rejects with a DatabaseUnavailableError. */
+  admit(job: { id: string; generation: number; reference: Reference }): Promise<Admission>;
   hold(account: string, until: Date, why: Failure): Promise<void>;
   /** WeChat responded about an item, so the account works: ends a hold that has lapsed. */
   reportMediaResponse(account: string): Promise<void>;
@@ -61,12 +61,12 @@ export function createAccountHolds(deps: AccountHoldsDeps): AccountHolds {
 
   async function read(): Promise<void> {
     const startedAtMs = performance.now();
-    const holds = await catalogue.accounts.holds();
+    const holds = await catalogue.accounts.listHolds();
     const before = known;
     known = new Map(holds.map((hold) => [hold.account, hold]));
     readAtMs = startedAtMs;
     // Another process has found that the account works again, perhaps with a secret that this one has not read yet.
-    const isOver = (hold: AccountHold) => hold.why?.class === 'account' && !known.has(hold.account);
+    const isOver = (hold: AccountHold) => hold.reason?.class === 'account' && !known.has(hold.account);
     if ([...before.values()].some(isOver)) deps.rereadAccounts();
   }
 
@@ -88,7 +88,7 @@ export function createAccountHolds(deps: AccountHoldsDeps): AccountHolds {
 
   async function answered(account: string): Promise<void> {
     if (!known.has(account)) return;
-    if (await catalogue.accounts.lift(account, clock.now()))
+    if (await catalogue.accounts.endLapsedHold(account, clock.now()))
       log.info({ account }, 'account: works again, released');
     invalidate();
   }
@@ -103,7 +103,7 @@ export function createAccountHolds(deps: AccountHoldsDeps): AccountHolds {
       if (hold.until <= now) {
         const until = new Date(now.getTime() + PROBE_MS);
         if (await catalogue.accounts.takeProbe(account, job.id, now, until)) {
-          if (hold.why?.class === 'account') deps.rereadAccounts();
+          if (hold.reason?.class === 'account') deps.rereadAccounts();
           return { to: 'proceed', isProbe: true };
         }
       }
@@ -125,7 +125,7 @@ export function createAccountHolds(deps: AccountHoldsDeps): AccountHolds {
 
     reportCallSucceeded: async (account) => {
       await refresh();
-      if (known.get(account)?.why?.class === 'account') await answered(account);
+      if (known.get(account)?.reason?.class === 'account') await answered(account);
     },
 
     invalidate,
@@ -142,5 +142,5 @@ function isPictureDue(
   if (kind !== 'image' || picUrl === undefined || hold.until <= now) return false;
   const expiresAtMs = sentAt.getTime() + lifetimes.lifetimeMs;
   if (expiresAtMs > now.getTime() + pictureWindowMs(lifetimes)) return false;
-  return hold.why?.class !== 'minute_limit' || hold.until.getTime() > expiresAtMs;
+  return hold.reason?.class !== 'minute_limit' || hold.until.getTime() > expiresAtMs;
 }

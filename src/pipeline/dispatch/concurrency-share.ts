@@ -1,7 +1,7 @@
 /** Divides an account's concurrency among all workers, because WeChat sees the sum, and sends this process's heartbeat. */
 import { createHash, randomUUID } from 'node:crypto';
 import type { Catalogue } from '../../catalogue/catalogue.ts';
-import type { FleetPlace } from '../../catalogue/processes/registry.ts';
+import type { WorkerRank } from '../../catalogue/processes/registry.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Health } from '../../runtime/health.ts';
 import type { Log } from '../../runtime/log.ts';
@@ -16,7 +16,7 @@ export interface ConcurrencyShares {
 }
 
 export interface ConcurrencySharesDeps {
-  catalogue: { fleet: Pick<Catalogue['fleet'], 'beat' | 'leave'> };
+  catalogue: { processes: Pick<Catalogue['processes'], 'heartbeat' | 'markLeft'> };
   health: Pick<Health, 'list' | 'refresh'>;
   clock: Clock;
   log: Pick<Log, 'info' | 'warn' | 'error'>;
@@ -35,22 +35,22 @@ const PROMPT_MS = 1_000;
 export function decideShare(
   concurrency: number,
   account: string,
-  place: Pick<FleetPlace, 'live' | 'rank'>,
+  place: Pick<WorkerRank, 'live' | 'rank'>,
 ): number {
   const offset = createHash('sha256').update(account).digest().readUInt32BE() % place.live;
   const position = (place.rank + offset) % place.live;
   return Math.floor(concurrency / place.live) + (position < concurrency % place.live ? 1 : 0);
 }
 
-/** `name`: `host (program, pid)`. `takesMedia`: whether this process runs a consumer. */
+/** `name`: `host (program, pid)`. `isWorker`: whether this process runs a consumer. */
 export function createConcurrencyShares(
   deps: ConcurrencySharesDeps,
-  self: { name: string; takesMedia: boolean },
+  self: { name: string; isWorker: boolean },
 ): ConcurrencyShares {
   const { catalogue, clock, log, metrics, health } = deps;
   const id = randomUUID();
   // Alone until the first heartbeat: a burst in the first seconds is better than a start that waits.
-  let place: Pick<FleetPlace, 'live' | 'rank'> = { live: 1, rank: 0 };
+  let place: Pick<WorkerRank, 'live' | 'rank'> = { live: 1, rank: 0 };
   let clockAheadMs: number | undefined;
   let isFirst = true;
 
@@ -58,7 +58,11 @@ export function createConcurrencyShares(
   async function sendHeartbeat(): Promise<void> {
     await health.refresh();
     const sentAtMs = performance.now();
-    const found = await catalogue.fleet.beat(id, { ...self, clockAheadMs, conditions: health.list() });
+    const found = await catalogue.processes.heartbeat(id, {
+      ...self,
+      clockAheadMs,
+      conditions: health.list(),
+    });
     place = found;
     const tookMs = performance.now() - sentAtMs;
     if (tookMs <= PROMPT_MS)
@@ -86,7 +90,7 @@ export function createConcurrencyShares(
       place.live === 1 ? concurrency : decideShare(concurrency, account, place),
     run: async (signal) => {
       await loop.run(signal);
-      await catalogue.fleet.leave(id).catch((error: unknown) => {
+      await catalogue.processes.markLeft(id).catch((error: unknown) => {
         metrics.backgroundErrors.inc({ loop: LOOP });
         log.warn({ err: error }, 'heartbeat: not signed off, the registry drops this process after 15 s');
       });

@@ -5,7 +5,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Account, Accounts } from '../../account.ts';
 import type { Catalogue } from '../../catalogue/catalogue.ts';
-import type { Fed } from '../../catalogue/queue/claims.ts';
+import type { ClaimedItem } from '../../catalogue/queue/claims.ts';
 import type { ArchiveQueue } from '../../queue/queue.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Health } from '../../runtime/health.ts';
@@ -87,7 +87,7 @@ export function createDispatcher(deps: DispatcherDeps, bounds: WindowBounds): Di
   const windowOf = (account: Account) => Math.max(minOf(account), windows.get(account.account) ?? 0);
 
   /** Adds jobs, and reports where no job could be added for a minute. */
-  async function add(jobs: readonly Fed[], signal: AbortSignal): Promise<void> {
+  async function add(jobs: readonly ClaimedItem[], signal: AbortSignal): Promise<void> {
     try {
       await deps.queue.add(jobs, signal);
       addsFailSinceMs = undefined;
@@ -99,7 +99,7 @@ export function createDispatcher(deps: DispatcherDeps, bounds: WindowBounds): Di
     }
   }
 
-  function adjustWindows(jobs: readonly Fed[], inQueue: ReadonlyMap<string, number>): void {
+  function adjustWindows(jobs: readonly ClaimedItem[], inQueue: ReadonlyMap<string, number>): void {
     const claimed = new Map<string, number>();
     for (const { reference } of jobs)
       claimed.set(reference.account, (claimed.get(reference.account) ?? 0) + 1);
@@ -122,17 +122,17 @@ export function createDispatcher(deps: DispatcherDeps, bounds: WindowBounds): Di
       promotedAtMs = performance.now();
       await rows.promote(now, PROMOTE_LIMIT);
     }
-    const limits = accounts.all.map((one) => ({ account: one.account, room: windowOf(one) }));
-    const { fed, inQueue } = await rows.claim(limits, now, bounds.max, bounds.pictureWindowMs);
-    if (fed.length === 0) return;
+    const limits = accounts.all.map((one) => ({ account: one.account, capacity: windowOf(one) }));
+    const { claimed, inQueue } = await rows.claim(limits, now, bounds.max, bounds.pictureWindowMs);
+    if (claimed.length === 0) return;
     try {
-      await add(fed, signal);
+      await add(claimed, signal);
     } catch (error) {
-      await rows.requeue(fed);
+      await rows.requeue(claimed);
       throw error;
     }
-    unfinished = Math.ceil(fed.length / 2);
-    adjustWindows(fed, inQueue);
+    unfinished = Math.ceil(claimed.length / 2);
+    adjustWindows(claimed, inQueue);
   }
 
   const loop = createPollLoop({

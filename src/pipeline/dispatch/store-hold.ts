@@ -126,17 +126,17 @@ export function createStoreHold(deps: StoreHoldDeps): StoreHold {
     const before = known;
     const why = await deps.probe(signal);
     setClockSkew(why?.code === 'clock_skewed' ? why : undefined);
-    if (skewed) return await rows.dropProbe(holder);
+    if (skewed) return await rows.releaseProbe(holder);
     const now = clock.now();
     if (why) {
       const probes = before ? before.probes + 1 : 0;
       const until = new Date(now.getTime() + deps.lifetimes.scale(decideProbeMs(why, probes)));
-      if (await rows.refused(holder, until, why, now)) {
+      if (await rows.probeFailed(holder, until, why, now)) {
         // Once for each hold, whatever the number of items and processes that met it.
         log.warn({ failure: why, until }, 'store-hold: the store accepts nothing, archiving is held');
         deps.onChange?.({ held: true, at: now, why });
       }
-    } else if (await rows.passed(holder, startedAt, now)) {
+    } else if (await rows.probeSucceeded(holder, startedAt, now)) {
       log.info({ since: before?.since }, 'store-hold: the store works again, archiving continues');
       deps.onChange?.({ held: false, at: now, since: before?.since ?? now });
     }
@@ -149,7 +149,7 @@ export function createStoreHold(deps: StoreHoldDeps): StoreHold {
   }
 
   async function requeueIfHeld(job: ArchiveJob): Promise<boolean> {
-    return job.round !== undefined && (await rows.standBack({ id: job.id, round: job.round }));
+    return job.generation !== undefined && (await rows.requeue({ id: job.id, generation: job.generation }));
   }
 
   async function recheckClock(signal: AbortSignal): Promise<void> {
@@ -207,7 +207,7 @@ export function createStoreHold(deps: StoreHoldDeps): StoreHold {
       const holder = randomUUID();
       const giveUpAtMs = performance.now() + RESULT_LIMIT_MS;
       while (performance.now() < giveUpAtMs) {
-        const { hold, passedAt } = await read();
+        const { hold, lastProbeSuccessAt: passedAt } = await read();
         if (hold) return 'held';
         if (skewed) return 'clockSkewed';
         // One probe serves all failures before it: a wave of failures leads to two probes at most.

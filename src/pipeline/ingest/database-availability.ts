@@ -4,7 +4,7 @@
  */
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Catalogue } from '../../catalogue/catalogue.ts';
-import { DatabaseAwayError } from '../../catalogue/database/database.ts';
+import { DatabaseUnavailableError } from '../../catalogue/database/database.ts';
 import type { Log } from '../../runtime/log.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
 import { createPollLoop } from '../../runtime/poll-loop.ts';
@@ -14,7 +14,7 @@ import { createWakeSignal } from '../../runtime/wake-signal.ts';
 export interface DatabaseAvailability {
   /** True from the first missing response until a probe succeeds. */
   readonly isDown: boolean;
-  /** Resolves with the result of `work`. Rejects with a DatabaseAwayError where it takes longer than `timeoutMs`. */
+  /** Resolves with the result of `work`. Rejects with a DatabaseUnavailableError where it takes longer than `timeoutMs`. */
   withTimeout<T>(work: Promise<T>): Promise<T>;
   /** Records that the database did not respond. */
   setDown(reason: unknown): void;
@@ -56,7 +56,7 @@ export function createDatabaseAvailability(
     try {
       return await withTimeout(work, timeoutMs, 'catalogue');
     } catch (error) {
-      if (error instanceof TimeoutError) throw new DatabaseAwayError(error.message, { cause: error });
+      if (error instanceof TimeoutError) throw new DatabaseUnavailableError(error.message, { cause: error });
       throw error;
     }
   }
@@ -96,7 +96,7 @@ export function createDatabaseAvailability(
         // A probe of a database that hangs lasts as long as the pool's own timeouts; closing does not wait for it.
         await untilAborted(probeAndReplay(signal), signal);
       } catch (error) {
-        if (error instanceof DatabaseAwayError && !signal.aborted) setDown(error);
+        if (error instanceof DatabaseUnavailableError && !signal.aborted) setDown(error);
         throw error;
       }
       hasFailed = false;

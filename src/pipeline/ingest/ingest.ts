@@ -4,7 +4,7 @@
  */
 import type { Accounts } from '../../account.ts';
 import type { Catalogue } from '../../catalogue/catalogue.ts';
-import { DatabaseAwayError } from '../../catalogue/database/database.ts';
+import { DatabaseUnavailableError } from '../../catalogue/database/database.ts';
 import type { Accepted } from '../../catalogue/media/insert.ts';
 import { idOf, type ReferenceInput } from '../../media.ts';
 import type { Clock } from '../../runtime/clock.ts';
@@ -127,13 +127,13 @@ export function createIngest(deps: IngestDeps, timing: DatabaseAvailabilityTimin
   }
 
   async function writeDurably<T>(options: WriteOptions<T>): Promise<T> {
-    let cause: unknown = new DatabaseAwayError('the database is down and the spool cannot be written');
+    let cause: unknown = new DatabaseUnavailableError('the database is down and the spool cannot be written');
     if (!database.isDown) {
       try {
         return await database.withTimeout(options.insert());
       } catch (error) {
         if (options.isRefusal(error) || isNeverStorable(error)) throw error;
-        if (error instanceof DatabaseAwayError) database.setDown(error);
+        if (error instanceof DatabaseUnavailableError) database.setDown(error);
         cause = error;
       }
     }
@@ -176,7 +176,7 @@ export function createIngest(deps: IngestDeps, timing: DatabaseAvailabilityTimin
     ingestRequest: async (references) => ingestReferences(references, true),
     requestKfSync: (account, openKfId, sealedToken) => {
       const at = clock.now();
-      return writeEntry(() => catalogue.kfSyncs.want(account, openKfId, sealedToken, at), {
+      return writeEntry(() => catalogue.kfCursors.requestRead(account, openKfId, sealedToken, at), {
         kind: 'sync',
         account,
         openKfId,
@@ -186,7 +186,7 @@ export function createIngest(deps: IngestDeps, timing: DatabaseAvailabilityTimin
     },
     storeSecret: ({ name, encrypted }) => {
       const at = clock.now();
-      return writeEntry(() => catalogue.kept.writeUnlessNewer(name, encrypted, at), {
+      return writeEntry(() => catalogue.encryptedSecrets.writeUnlessNewer(name, encrypted, at), {
         kind: 'secret',
         name,
         encrypted: encrypted,

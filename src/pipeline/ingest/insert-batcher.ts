@@ -1,7 +1,7 @@
 /** Inserts references in batches: those that arrive while one statement runs share the next one. */
 import type { Accounts } from '../../account.ts';
 import type { Catalogue } from '../../catalogue/catalogue.ts';
-import { DatabaseAwayError } from '../../catalogue/database/database.ts';
+import { DatabaseUnavailableError } from '../../catalogue/database/database.ts';
 import type { Accepted } from '../../catalogue/media/insert.ts';
 import type { Reference, ReferenceInput } from '../../media.ts';
 import type { Clock } from '../../runtime/clock.ts';
@@ -20,7 +20,7 @@ export class UnknownAccountError extends Error {
 
 /** Whether an error means that the catalogue is unavailable or overloaded, and nothing about the media item. */
 export function isCatalogueUnavailable(error: unknown): boolean {
-  return error instanceof DatabaseAwayError || error instanceof OverloadedError;
+  return error instanceof DatabaseUnavailableError || error instanceof OverloadedError;
 }
 
 export interface InsertBatcherDeps {
@@ -38,7 +38,7 @@ const NOTIFY_EVERY_MS = 50;
 
 /**
  * Resolves once every reference is on disk, in the order given. Throws an {@link OverloadedError} when more than
- * `waitingLimit` references would wait (default 20,000; lower for less important callers). Rejects with a DatabaseAwayError while the catalogue is unavailable.
+ * `waitingLimit` references would wait (default 20,000; lower for less important callers). Rejects with a DatabaseUnavailableError while the catalogue is unavailable.
  */
 export type AcceptReferences = (
   references: readonly Reference[],
@@ -74,7 +74,7 @@ export function createInsertBatcher(deps: InsertBatcherDeps): AcceptReferences {
   const batcher = createBatcher<readonly Reference[], Accepted[]>({
     maxSize: MAX_BATCH_SIZE,
     sizeOf: (references) => references.length,
-    isShared: (error) => error instanceof DatabaseAwayError,
+    isShared: (error) => error instanceof DatabaseUnavailableError,
     write: async (calls) => {
       const accepted = await insert(calls.flat());
       let from = 0;

@@ -1,6 +1,6 @@
 /** Reads the messages of WeCom customer service, page by page, into rows: after a callback announced some, and hourly. */
 import type { Account, Accounts } from '../../account.ts';
-import type { WantedSync } from '../../catalogue/accounts/kf-cursors.ts';
+import type { ClaimedKfAccount } from '../../catalogue/accounts/kf-cursors.ts';
 import type { Catalogue } from '../../catalogue/catalogue.ts';
 import { type Failure, FailureError, failure } from '../../failures.ts';
 import type { Clock, Lifetimes } from '../../runtime/clock.ts';
@@ -14,7 +14,7 @@ import { resolveReference } from './insert-batcher.ts';
 import { decideSyncDelayMs, isAccountWide, isCursorSuspect } from './kf-sync-policy.ts';
 
 export interface KfSyncerDeps {
-  catalogue: { kfSyncs: Pick<Catalogue['kfSyncs'], 'take' | 'commitPage' | 'failed' | 'giveBack'> };
+  catalogue: { kfCursors: Pick<Catalogue['kfCursors'], 'claim' | 'commitPage' | 'markFailed' | 'release'> };
   kfSync: KfSync;
   accounts: Pick<Accounts, 'find' | 'all'>;
   holds: Pick<AccountHolds, 'hold' | 'reportCallSucceeded'>;
@@ -52,7 +52,10 @@ export function createKfSyncer(deps: KfSyncerDeps): KfSyncer {
   const { catalogue, clock, lifetimes, log } = deps;
   const inMs = (ms: number) => new Date(clock.now().getTime() + ms);
 
-  function tokenOf(account: Account, { token, wantedAt }: WantedSync): string | undefined {
+  function tokenOf(
+    account: Account,
+    { tokenCiphertext: token, requestedAt: wantedAt }: ClaimedKfAccount,
+  ): string | undefined {
     if (!token || !wantedAt || clock.now().getTime() - wantedAt.getTime() > TOKEN_LIFE_MS) return undefined;
     return decryptAtRest(account, token);
   }
@@ -68,7 +71,7 @@ export function createKfSyncer(deps: KfSyncerDeps): KfSyncer {
     log[level]({ account, counts }, 'kf-sync: messages skipped');
   }
 
-  async function read(account: Account, wanted: WantedSync, signal: AbortSignal): Promise<void> {
+  async function read(account: Account, wanted: ClaimedKfAccount, signal: AbortSignal): Promise<void> {
     const { openKfId } = wanted;
     const token = tokenOf(account, wanted);
     // Reading ends where cursors repeat, and where only empty pages follow.
@@ -94,7 +97,7 @@ export function createKfSyncer(deps: KfSyncerDeps): KfSyncer {
       cursors.add(nextCursor);
       const hasMore = page.hasMore && !isCycle && !isEndless;
       const more = hasMore && pages < PAGES_IN_A_ROW;
-      const accepted = await catalogue.kfSyncs.commitPage(
+      const accepted = await catalogue.kfCursors.commitPage(
         sync,
         { references, nextCursor },
         now,
@@ -121,13 +124,18 @@ export function createKfSyncer(deps: KfSyncerDeps): KfSyncer {
    * Schedules the next attempt. Where the account as a whole is refused, it is held like after a failed download, and
    * the next call of this kind is the probe.
    */
-  async function fail(account: Account, wanted: WantedSync, why: Failure, retryAfterMs = 0): Promise<void> {
+  async function fail(
+    account: Account,
+    wanted: ClaimedKfAccount,
+    why: Failure,
+    retryAfterMs = 0,
+  ): Promise<void> {
     const failures = wanted.failures + 1;
     const waitMs = Math.max(retryAfterMs, lifetimes.scale(decideSyncDelayMs(why, failures, deps.random())));
     const until = inMs(Math.max(POLL_MS, waitMs));
     deps.metrics.failed.inc({ class: why.class, errcode: String(why.errcode ?? '') });
     const next = { until, ofAccount: isAccountWide(why), dropToken: why.errcode === INVALID_TOKEN };
-    await catalogue.kfSyncs.failed(wanted, why, next, clock.now());
+    await catalogue.kfCursors.markFailed(wanted, why, next, clock.now());
     // Once for each kind of failure: where its downloads succeed all the same, they are not held again and again.
     const isNew = wanted.failure?.code !== why.code;
     if (why.class === 'account' && isAccountWide(why) && isNew)
@@ -142,7 +150,7 @@ export function createKfSyncer(deps: KfSyncerDeps): KfSyncer {
   async function syncOne(signal: AbortSignal): Promise<boolean> {
     const wecomAccounts = deps.accounts.all.filter(({ product }) => product === 'wecom');
     const readBefore = inMs(-lifetimes.scale(READ_EVERY_MS));
-    const wanted = await catalogue.kfSyncs.take(
+    const wanted = await catalogue.kfCursors.claim(
       wecomAccounts.map(({ account }) => account),
       clock.now(),
       inMs(PAGE_LEASE_MS),
@@ -156,7 +164,7 @@ export function createKfSyncer(deps: KfSyncerDeps): KfSyncer {
       if (wanted.failure?.class === 'account') await deps.holds.reportCallSucceeded(account.account);
     } catch (error) {
       if (signal.aborted) {
-        await catalogue.kfSyncs.giveBack(wanted);
+        await catalogue.kfCursors.release(wanted);
         return true;
       }
       const known =

@@ -46,8 +46,8 @@ export function parseEntry(text: string): SpoolEntry | undefined {
 
 export interface EntryWriterDeps {
   catalogue: { media: Pick<Catalogue['media'], 'insert'> } & {
-    kept: Pick<Catalogue['kept'], 'writeUnlessNewer'>;
-    kfSyncs: Pick<Catalogue['kfSyncs'], 'want'>;
+    encryptedSecrets: Pick<Catalogue['encryptedSecrets'], 'writeUnlessNewer'>;
+    kfCursors: Pick<Catalogue['kfCursors'], 'requestRead'>;
   };
   clock: Pick<Clock, 'now'>;
   metrics: Pick<Metrics, 'received'>;
@@ -73,8 +73,8 @@ export function createEntryWriter(deps: EntryWriterDeps) {
   async function write(entry: SpoolEntry): Promise<void> {
     if (entry.kind === 'media') return await insert([entry.reference]);
     if (entry.kind === 'secret')
-      return await catalogue.kept.writeUnlessNewer(entry.name, entry.encrypted, entry.at);
-    await catalogue.kfSyncs.want(entry.account, entry.openKfId, entry.encryptedToken, entry.at);
+      return await catalogue.encryptedSecrets.writeUnlessNewer(entry.name, entry.encrypted, entry.at);
+    await catalogue.kfCursors.requestRead(entry.account, entry.openKfId, entry.encryptedToken, entry.at);
   }
 
   return async (texts: readonly string[]): Promise<string[]> => {

@@ -5,7 +5,7 @@ import { type SharedClock, TOLERATED_SKEW_MS } from '../../runtime/shared-clock.
 
 export interface ClockWatchDeps {
   clock: SharedClock;
-  catalogue: { times: Pick<Catalogue['times'], 'now' | 'correct'> };
+  catalogue: { timestamps: Pick<Catalogue['timestamps'], 'now' | 'correct'> };
   log: Pick<Log, 'info' | 'warn'>;
 }
 
@@ -38,9 +38,9 @@ export function createClockWatch(deps: ClockWatchDeps, { everyMs = EVERY_MS } = 
   }
 
   async function look(): Promise<void> {
-    await clock.compare(catalogue.times.now);
+    await clock.compare(catalogue.timestamps.now);
     if (clock.skewMs !== undefined) say(clock.skewMs);
-    const corrected = await catalogue.times.correct();
+    const corrected = await catalogue.timestamps.correct();
     if (corrected.length > 0)
       log.warn({ corrected }, 'clock: times further ahead than they can be were set to now');
   }

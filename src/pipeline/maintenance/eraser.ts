@@ -5,8 +5,13 @@
  */
 import type { Accounts } from '../../account.ts';
 import type { Catalogue } from '../../catalogue/catalogue.ts';
-import type { Left, Marked, Unfinished, Why } from '../../catalogue/erasure/erase-media.ts';
-import type { OpenErasure } from '../../catalogue/erasure/erasures.ts';
+import type {
+  MarkedItem,
+  RemainingObject,
+  Requester,
+  Unfinished,
+} from '../../catalogue/erasure/erase-media.ts';
+import type { UnmarkedErasure } from '../../catalogue/erasure/erasures.ts';
 import { FailureError } from '../../failures.ts';
 import type { ArchiveQueue } from '../../queue/queue.ts';
 import type { Clock } from '../../runtime/clock.ts';
@@ -57,8 +62,11 @@ export function createEraser(deps: EraserDeps, options: EraserOptions = {}) {
   let retainedAtMs = Number.NEGATIVE_INFINITY;
 
   /** What the store does not let go of. */
-  async function removeObjects({ objects, uploadId }: Marked, signal: AbortSignal): Promise<Left[]> {
-    const left: Left[] = [];
+  async function removeObjects(
+    { objects, uploadId }: MarkedItem,
+    signal: AbortSignal,
+  ): Promise<RemainingObject[]> {
+    const left: RemainingObject[] = [];
     let failed: unknown;
     for (const at of objects) {
       if (at.bucket !== store.bucket) {
@@ -90,7 +98,7 @@ export function createEraser(deps: EraserDeps, options: EraserOptions = {}) {
    * it is not finished, if it is not.
    */
   async function eraseOne(
-    marked: Marked,
+    marked: MarkedItem,
     busy: boolean | Error,
     signal: AbortSignal,
     outer: AbortSignal,
@@ -118,15 +126,15 @@ export function createEraser(deps: EraserDeps, options: EraserOptions = {}) {
   }
 
   /** Its job may be on its way from the feeder to the queue. */
-  const mayBeFed = ({ fedAt }: Marked) =>
+  const mayBeFed = ({ claimedAt: fedAt }: MarkedItem) =>
     fedAt !== undefined && fedAt.getTime() + fedAgeMs > clock.now().getTime();
 
   /** Goes on with what is in hand. A store or a queue in trouble is no error: the rows say so. */
   async function work(
-    taken: readonly Marked[],
+    taken: readonly MarkedItem[],
     outer: AbortSignal,
-  ): Promise<{ finished: number; kept: Left[] }> {
-    const result = { finished: 0, kept: [] as Left[] };
+  ): Promise<{ finished: number; kept: RemainingObject[] }> {
+    const result = { finished: 0, kept: [] as RemainingObject[] };
     if (taken.length === 0) return result;
     const signal = AbortSignal.any([outer, AbortSignal.timeout(WORK_MS)]);
     const busy = await queue.forget(taken, signal).then(
@@ -147,11 +155,11 @@ export function createEraser(deps: EraserDeps, options: EraserOptions = {}) {
   }
 
   /** True while there may be more to mark. */
-  async function mark(erasure: OpenErasure): Promise<boolean> {
+  async function mark(erasure: UnmarkedErasure): Promise<boolean> {
     const account = deps.accounts.find(erasure.account);
     // Configured in another process, perhaps: it will take it up.
     if (!account) return false;
-    const openId = decryptAtRest(account, erasure.subject);
+    const openId = decryptAtRest(account, erasure.openIdCiphertext);
     if (openId === undefined) {
       const problem = 'the secret of the account has changed since; ask again for what is left';
       await catalogue.erasures.abandon(erasure.id, problem, clock.now());
@@ -163,7 +171,7 @@ export function createEraser(deps: EraserDeps, options: EraserOptions = {}) {
 
   /** Marks a batch of the request that has waited longest. */
   async function markOpen(): Promise<boolean> {
-    const erasure = await catalogue.erasures.takeOpen(clock.now(), soon());
+    const erasure = await catalogue.erasures.claimUnmarked(clock.now(), soon());
     if (!erasure) return false;
     let more = true;
     for (let batches = 0; more && batches < 20; batches++) more = await mark(erasure);
@@ -198,7 +206,11 @@ export function createEraser(deps: EraserDeps, options: EraserOptions = {}) {
      * Erases media by their ids, with what belongs to them, as far as it goes now; the rows tell how far. `kept`:
      * what the store does not let go of.
      */
-    erase: async (ids: readonly string[], why: Why, signal: AbortSignal): Promise<{ kept: Left[] }> => {
+    erase: async (
+      ids: readonly string[],
+      why: Requester,
+      signal: AbortSignal,
+    ): Promise<{ kept: RemainingObject[] }> => {
       const marked = await catalogue.mediaErasure.erase(ids, why, clock.now());
       const taken = await catalogue.mediaErasure.take([...new Set([...ids, ...marked])], soon());
       return await work(taken, signal);
@@ -209,19 +221,19 @@ export function createEraser(deps: EraserDeps, options: EraserOptions = {}) {
      * configured account: its secret seals it.
      */
     openRequest: async (
-      given: Why & { account: string } & ({ ids: readonly string[] } | { openId: string }),
+      given: Requester & { account: string } & ({ ids: readonly string[] } | { openId: string }),
       signal: AbortSignal,
     ): Promise<{ id: string; notFound: string[] }> => {
       const { account: name, actor, reason } = given;
       let opened: { id: string; notFound: string[] };
       if ('ids' in given) {
-        opened = await catalogue.erasures.openForIds(given, clock.now());
+        opened = await catalogue.erasures.createForIds(given, clock.now());
       } else {
         const account = deps.accounts.find(name)!;
         const subject = encryptAtRest(account, given.openId);
         const now = clock.now();
-        const of = { account: account.account, actor, reason, subject };
-        const id = await catalogue.erasures.openForSubject(of, now, soon());
+        const of = { account: account.account, actor, reason, openIdCiphertext: subject };
+        const id = await catalogue.erasures.createForOpenId(of, now, soon());
         const open = { id, ...of, createdAt: now };
         while (!signal.aborted && (await mark(open)));
         opened = { id, notFound: [] };

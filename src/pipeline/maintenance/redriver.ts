@@ -7,7 +7,7 @@ import type { Metrics } from '../../runtime/metrics.ts';
 
 export interface RedriverDeps {
   catalogue: { leases: Pick<Catalogue['leases'], 'take' | 'drop'> } & {
-    redrives: Pick<Catalogue['redrives'], 'running' | 'page'>;
+    redrives: Pick<Catalogue['redrives'], 'listRunning' | 'runPage'>;
   };
   metrics: Pick<Metrics, 'redriven'>;
   clock: Clock;
@@ -28,7 +28,7 @@ export function createRedriver({ catalogue, metrics, clock, log, onRedriven }: R
   let isHolder = false;
 
   async function takePage(id: string): Promise<void> {
-    const page = await catalogue.redrives.page(id, clock.now());
+    const page = await catalogue.redrives.runPage(id, clock.now());
     if (!page) return;
     if (page.redriven > 0) {
       metrics.redriven.inc(page.redriven);
@@ -40,10 +40,10 @@ export function createRedriver({ catalogue, metrics, clock, log, onRedriven }: R
   /** A page of each redrive that is due. Answers when to look again, in milliseconds. */
   async function runDue(signal: AbortSignal): Promise<number> {
     const now = clock.now();
-    const running = await catalogue.redrives.running(RUNNING_LIMIT);
-    const due = running.filter((one) => one.next_at <= now);
+    const running = await catalogue.redrives.listRunning(RUNNING_LIMIT);
+    const due = running.filter((one) => one.nextPageAt <= now);
     if (due.length === 0) {
-      const nextMs = (running[0]?.next_at.getTime() ?? Number.POSITIVE_INFINITY) - now.getTime();
+      const nextMs = (running[0]?.nextPageAt.getTime() ?? Number.POSITIVE_INFINITY) - now.getTime();
       return Math.min(LOOK_MS, nextMs);
     }
     isHolder = await catalogue.leases.take(LEASE, holder, now, new Date(now.getTime() + LEASE_MS));

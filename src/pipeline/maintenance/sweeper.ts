@@ -80,11 +80,13 @@ export function createSweeper(
   async function freeLost(): Promise<number> {
     const fed = await catalogue.queue.listClaimedBefore(ago(fedAgeMs), deps.windowRows);
     if (fed.length === 0) return 0;
-    const lost = new Set(await deps.queue.lost(fed.map((row) => jobIdOf(row.id, row.round))));
+    const lost = new Set(await deps.queue.lost(fed.map((row) => jobIdOf(row.id, row.generation))));
     const early = ago(placeAgeMs);
-    const long = fed.filter((row) => row.fed_at < early).map((row) => jobIdOf(row.id, row.round));
+    const long = fed.filter((row) => row.claimed_at < early).map((row) => jobIdOf(row.id, row.generation));
     for (const jobId of await deps.queue.misplaced(long.filter((jobId) => !lost.has(jobId)))) lost.add(jobId);
-    const gone = fed.flatMap(({ id, round }) => (lost.has(jobIdOf(id, round)) ? [{ id, round }] : []));
+    const gone = fed.flatMap(({ id, generation }) =>
+      lost.has(jobIdOf(id, generation)) ? [{ id, generation }] : [],
+    );
     const freed = gone.length > 0 ? await catalogue.queue.requeue(gone) : 0;
     if (freed > 0) {
       log.warn({ freed }, 'media whose job was lost are fed again');

@@ -1,5 +1,5 @@
 /** From objects to rows: what lies in the bucket, and does the catalogue know of it? */
-import type { Holding } from '../../catalogue/verification/objects.ts';
+import type { ObjectRow } from '../../catalogue/verification/objects.ts';
 import type { VerificationOptions } from '../../catalogue/verification/verifications.ts';
 import type { ListPage } from '../../storage/store.ts';
 import { examine } from '../archive/find-stored.ts';
@@ -30,7 +30,7 @@ export function scanObjects(deed: 'adopt' | 'report'): Scan {
       signal,
     });
     const ids = objects.flatMap(({ key }) => idOfKey(key) ?? []);
-    const rows = ids.length > 0 ? await deps.catalogue.objects.rowsById(ids) : new Map<string, Holding>();
+    const rows = ids.length > 0 ? await deps.catalogue.objects.rowsById(ids) : new Map<string, ObjectRow>();
     const { looked, all } = await checkInOrder(objects, deps.pageMs, (object) => {
       const id = idOfKey(object.key);
       const row = id === undefined ? undefined : rows.get(id);
@@ -60,7 +60,7 @@ function isOutside(key: string, prefix: string, { filter }: VerificationOptions)
 async function lookAtObject(
   deps: ScanDeps,
   of: ScanContext,
-  given: { object: Listed; row: Holding | undefined; deed: 'adopt' | 'report' },
+  given: { object: Listed; row: ObjectRow | undefined; deed: 'adopt' | 'report' },
   signal: AbortSignal,
 ): Promise<CheckResult> {
   const { store } = deps;

@@ -1,7 +1,7 @@
 /** From rows to objects: is what the catalogue promises in the bucket, and the very bytes? */
 import { createHash } from 'node:crypto';
 import type { MediaRow } from '../../catalogue/media/row.ts';
-import type { HoldingFilter } from '../../catalogue/verification/objects.ts';
+import type { ObjectFilter } from '../../catalogue/verification/objects.ts';
 import type { VerificationOptions } from '../../catalogue/verification/verifications.ts';
 import { failure } from '../../failures.ts';
 import {
@@ -16,7 +16,7 @@ import {
 
 type Depth = 'bytes' | 'headers';
 
-export function filterOf(options: VerificationOptions): HoldingFilter {
+export function filterOf(options: VerificationOptions): ObjectFilter {
   const { accounts, sentFrom, sentTo } = options.filter ?? {};
   return {
     ...(accounts ? { accounts } : {}),

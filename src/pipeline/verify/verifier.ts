@@ -13,7 +13,7 @@ export interface VerifierDeps extends Omit<ScanDeps, 'safeAgeMs' | 'pageMs'> {
     objects: Pick<Catalogue['objects'], 'countArchived'>;
     leases: Pick<Catalogue['leases'], 'take' | 'drop'>;
   } & {
-    verifications: Pick<Catalogue['verifications'], 'next' | 'begin' | 'step' | 'note'>;
+    verifications: Pick<Catalogue['verifications'], 'getNext' | 'start' | 'savePage' | 'saveProblem'>;
   };
   log: Pick<Log, 'info' | 'warn'>;
 }
@@ -93,7 +93,7 @@ export function createVerifier(
     const total =
       kind === 'verify' ? Math.min(options.sample ?? Number.POSITIVE_INFINITY, archived ?? 0) : undefined;
     log.info({ id: asked.id, kind, total, by: asked.by }, 'comparing catalogue and bucket');
-    return await verifications.begin(asked.id, total, clock.now());
+    return await verifications.start(asked.id, total, clock.now());
   }
 
   /** Pages of one comparison until it ends, is stopped, or somebody else is at it. */
@@ -112,7 +112,7 @@ export function createVerifier(
       const following = phases[at + 1];
       const room = FINDINGS_LIMIT - kept(state.counts);
       const findings = looked.flatMap(({ finding }): Finding[] => (finding ? [finding] : []));
-      state = await verifications.step(
+      state = await verifications.savePage(
         state.id,
         {
           from: state.cursor,
@@ -134,7 +134,7 @@ export function createVerifier(
 
   /** False: there is nothing to do, or another sweeper does it. */
   async function turn(signal: AbortSignal): Promise<boolean> {
-    const asked = await verifications.next();
+    const asked = await verifications.getNext();
     if (!asked || !(await renew())) return false;
     const lost = new AbortController();
     const renewing = setInterval(() => {
@@ -150,7 +150,7 @@ export function createVerifier(
       if (signal.aborted) return false;
       log.warn({ err: error, id: asked.id }, 'a comparison stands still; it goes on by itself');
       const why = error instanceof FailureError ? error.message : 'something failed; the log has it';
-      await verifications.note(asked.id, why, clock.now());
+      await verifications.saveProblem(asked.id, why, clock.now());
       await clock.sleep(AGAIN_MS, signal);
       return true;
     } finally {

@@ -1,5 +1,5 @@
 /** Counts callbacks in memory and writes the counts every few seconds, so that no response waits for it. */
-import type { CallbackCount, CallbackSign } from '../../catalogue/accounts/callback-counts.ts';
+import type { CallbackCount, CallbackTimes } from '../../catalogue/accounts/callback-counts.ts';
 import type { Catalogue } from '../../catalogue/catalogue.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { createPollLoop, type PollLoopDeps } from '../../runtime/poll-loop.ts';
@@ -45,12 +45,12 @@ export const daysBefore = (date: Date, days: number): string =>
   dayOf(new Date(date.getTime() - days * 86_400_000));
 
 export function createCallbackCounter(
-  deps: PollLoopDeps & { catalogue: Pick<Catalogue, 'callbacks'>; clock: Pick<Clock, 'now'> },
+  deps: PollLoopDeps & { catalogue: Pick<Catalogue, 'callbackCounts'>; clock: Pick<Clock, 'now'> },
   { flushMs = FLUSH_MS, retryMs = RETRY_MS } = {},
 ): CallbackCounter {
   // One entry for each account, type and day that is not yet written.
   let counts = new Map<string, CallbackCount>();
-  let signs = new Map<string, CallbackSign>();
+  let signs = new Map<string, CallbackTimes>();
   const skewLoggedAtMs = new Map<string, number>();
 
   function add(count: CallbackCount): void {
@@ -58,7 +58,7 @@ export function createCallbackCounter(
     counts.set(key, { ...count, count: count.count + (counts.get(key)?.count ?? 0) });
   }
 
-  function setSign(account: string, change: Partial<CallbackSign>): void {
+  function setSign(account: string, change: Partial<CallbackTimes>): void {
     signs.set(account, { ...signs.get(account), ...change, account });
   }
 
@@ -68,7 +68,7 @@ export function createCallbackCounter(
     if (ours.size === 0 && ourSigns.size === 0) return;
     try {
       const before = daysBefore(deps.clock.now(), RETENTION_DAYS);
-      await deps.catalogue.callbacks.add([...ours.values()], [...ourSigns.values()], before);
+      await deps.catalogue.callbackCounts.add([...ours.values()], [...ourSigns.values()], before);
     } catch (error) {
       // Where only the response of the database was lost, these are counted twice: the numbers are only displayed.
       for (const count of ours.values()) add(count);

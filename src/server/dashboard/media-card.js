@@ -22,7 +22,7 @@ const SHOWN = [
   'status',
   'waiting',
   'failure',
-  'tries',
+  'attempts',
   'sizeBytes',
   'contentType',
   'sentAt',
@@ -179,7 +179,7 @@ export function buildCard(media, locale, accountNames, actions) {
   const facts = [
     media.sizeBytes === undefined ? null : locale.size(media.sizeBytes),
     failure ? String(failure.errcode ?? failure.code) : null,
-    media.status === 'archived' || media.tries < 2 ? null : texts.tries(media.tries),
+    media.status === 'archived' || media.attempts < 2 ? null : texts.attempts(media.attempts),
     accountNames.get(media.account) ?? media.account,
   ].filter(Boolean);
   const name = ownName(media) ?? media.openId ?? '–';

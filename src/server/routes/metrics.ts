@@ -14,7 +14,7 @@ export function metricsRoutes(deps: Pick<RouteDeps, 'catalogue' | 'clock' | 'met
     const [stats, groups, accounts, store] = await Promise.all([
       catalogue.stats.read(now),
       catalogue.stats.deadLetterGroups(GROUP_LIMIT),
-      catalogue.accounts.states(),
+      catalogue.accounts.list(),
       catalogue.storeHold.read(),
     ]);
     metrics.backlog.reset();

@@ -2,7 +2,7 @@
 import type { Account } from '../../account.ts';
 import { type AccountState, HELD_BY_HAND } from '../../catalogue/accounts/accounts.ts';
 import type { CallbackCount } from '../../catalogue/accounts/callback-counts.ts';
-import type { KfState } from '../../catalogue/accounts/kf-cursors.ts';
+import type { KfAccountState } from '../../catalogue/accounts/kf-cursors.ts';
 import { quotaOfToday } from '../../pipeline/archive/remaining-quota.ts';
 import { explain } from '../../wechat/api/errcodes.ts';
 import { dayOf, SKEW_SECONDS } from '../callbacks/callback-counter.ts';
@@ -57,7 +57,7 @@ function callbacksJson(counts: readonly CallbackCount[]) {
   return sums;
 }
 
-function serviceJson(services: readonly KfState[], language: Language) {
+function serviceJson(services: readonly KfAccountState[], language: Language) {
   if (services.length === 0) return {};
   const shown = services.map(({ openKfId, readAt, failure, failingSince }) => ({
     openKfId,
@@ -81,7 +81,7 @@ export function accountJson(
   { account, name, product }: Account,
   state: AccountState,
   counts: readonly CallbackCount[],
-  view: { callbackUrl: string; now: Date; language: Language; services: readonly KfState[] },
+  view: { callbackUrl: string; now: Date; language: Language; services: readonly KfAccountState[] },
 ) {
   const { lastCallbackAt, tokenExpiresAt } = state;
   const { callbackUrl, now, language } = view;

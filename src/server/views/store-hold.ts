@@ -4,9 +4,9 @@ import { explain } from '../../wechat/api/errcodes.ts';
 import type { Language } from '../problem.ts';
 
 export function storeHoldJson(
-  { since, until, why }: Pick<StoreHoldState, 'why'> & Partial<StoreHoldState>,
+  { since, until, failure }: Pick<StoreHoldState, 'failure'> & Partial<StoreHoldState>,
   language: Language,
 ) {
-  const { message, advice } = explain(why);
-  return { ...why, message: message[language], advice: advice[language], since, until };
+  const { message, advice } = explain(failure);
+  return { ...failure, message: message[language], advice: advice[language], since, until };
 }

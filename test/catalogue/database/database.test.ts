@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { test } from 'node:test';
-import { createDatabase, DatabaseAwayError } from '../../../src/catalogue/database/database.ts';
+import { createDatabase, DatabaseUnavailableError } from '../../../src/catalogue/database/database.ts';
 import { createPostgresPool } from '../../../src/catalogue/database/postgres.ts';
 import { createLog } from '../../../src/runtime/log.ts';
 import { findProgram } from '../../machine/programs.ts';
@@ -49,10 +49,10 @@ test('a process with too many open files finds its database away, and there agai
   const shell = spawn('sh', ['-c', `${limit}=3: && sleep 1; ${limit}=4096:`], { stdio: 'ignore' });
   const ended = once(shell, 'exit');
   let error: unknown;
-  while (!(error instanceof DatabaseAwayError)) {
+  while (!(error instanceof DatabaseUnavailableError)) {
     // A new connection each time: one that is open needs no file.
     error = await database.query('SELECT pg_terminate_backend(pg_backend_pid())').catch((reason) => reason);
-    if (error instanceof DatabaseAwayError && (error.cause as { code?: string }).code !== 'EMFILE')
+    if (error instanceof DatabaseUnavailableError && (error.cause as { code?: string }).code !== 'EMFILE')
       error = undefined;
   }
   assert.equal(error.refusal, undefined, 'it passes');

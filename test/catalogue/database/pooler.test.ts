@@ -9,7 +9,7 @@ import { createCatalogue } from '../../../src/catalogue/catalogue.ts';
 import {
   createDatabase,
   type Database,
-  DatabaseAwayError,
+  DatabaseUnavailableError,
 } from '../../../src/catalogue/database/database.ts';
 import { migrate } from '../../../src/catalogue/database/migrate.ts';
 import { createPostgresPool } from '../../../src/catalogue/database/postgres.ts';
@@ -61,7 +61,7 @@ async function refusalAt(database: Database): Promise<{ exitCode: number; text: 
     () => assert.fail('it is usable'),
     (reason: unknown) => reason,
   );
-  assert.ok(error instanceof DatabaseAwayError && error.refusal, String(error));
+  assert.ok(error instanceof DatabaseUnavailableError && error.refusal, String(error));
   return startFailureOf('test', error);
 }
 
@@ -160,7 +160,7 @@ describe('behind PgBouncer', { skip: missing.postgres }, () => {
     t.after(() => queue.close());
     const sentAt = new Date();
     await queue.add([
-      { id: 'm_1', round: 1, reference: { account: ACCOUNT, mediaId: 'x', kind: 'image', sentAt } },
+      { id: 'm_1', generation: 1, reference: { account: ACCOUNT, mediaId: 'x', kind: 'image', sentAt } },
     ]);
     assert.equal((await queue.counts()).waiting, 1);
   });

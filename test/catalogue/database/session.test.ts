@@ -63,7 +63,7 @@ async function liveADay(url: string, ACCOUNT: string): Promise<void> {
       labels: { text },
     }));
     await Promise.all(references.map((one) => catalogue.media.insert([one], at(10), true)));
-    const { fed } = await catalogue.queue.claim([{ account: ACCOUNT, room: 8 }], at(11), 8);
+    const { claimed: fed } = await catalogue.queue.claim([{ account: ACCOUNT, capacity: 8 }], at(11), 8);
     assert.equal(fed.length, 8);
     const stored = await Promise.all(
       fed.map(async (job, index) => {
@@ -110,8 +110,8 @@ async function liveADay(url: string, ACCOUNT: string): Promise<void> {
     const [attempt] = await catalogue.media.attempts(row.id);
     assert.deepEqual([attempt?.startedAt, attempt?.ms], [at(12), 1000]);
     const count = { account: ACCOUNT, day: '2026-03-04', refused: false, what: 'image', count: 3 };
-    await catalogue.callbacks.add([count], [], '2026-03-01');
-    const counts = await catalogue.callbacks.since('2026-03-04');
+    await catalogue.callbackCounts.add([count], [], '2026-03-01');
+    const counts = await catalogue.callbackCounts.listSince('2026-03-04');
     assert.deepEqual(
       counts.filter((one) => one.account === ACCOUNT),
       [count],

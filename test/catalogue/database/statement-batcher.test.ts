@@ -1,7 +1,7 @@
 /** What shares a statement: each row keeps its own guard and its own answer. */
 import assert from 'node:assert/strict';
 import { describe, it, test } from 'node:test';
-import { DatabaseAwayError } from '../../../src/catalogue/database/database.ts';
+import { DatabaseUnavailableError } from '../../../src/catalogue/database/database.ts';
 import { createGrouping } from '../../../src/catalogue/database/statement-batcher.ts';
 import type { Reference } from '../../../src/media.ts';
 import { backends, setup } from '../backends.ts';
@@ -45,7 +45,7 @@ test('one that fails fails alone; a database that is away fails all, once', asyn
   let isAway = false;
   const ask = createGrouping<{ id: string }, string>(async (items) => {
     calls++;
-    if (isAway) throw new DatabaseAwayError('away');
+    if (isAway) throw new DatabaseUnavailableError('away');
     if (items.some(({ id }) => id === 'bad')) throw new Error('bad');
     return new Map(items.map(({ id }) => [id, id]));
   });
@@ -56,7 +56,9 @@ test('one that fails fails alone; a database that is away fails all, once', asyn
   );
   [calls, isAway] = [0, true];
   const failed = await Promise.allSettled(['a', 'b'].map((id) => ask({ id })));
-  assert.ok(failed.every((one) => one.status === 'rejected' && one.reason instanceof DatabaseAwayError));
+  assert.ok(
+    failed.every((one) => one.status === 'rejected' && one.reason instanceof DatabaseUnavailableError),
+  );
   assert.equal(calls, 1);
   isAway = false;
   assert.equal(await ask({ id: 'a' }), 'a');
@@ -64,7 +66,7 @@ test('one that fails fails alone; a database that is away fails all, once', asyn
 
 for (const backend of backends) {
   describe(`archiving many at once on ${backend.name}`, { skip: backend.skip }, () => {
-    it('reserves and settles each row by its own round', async (t) => {
+    it('reserves and settles each row by its own generation', async (t) => {
       const { catalogue, database } = (await setup(t, backend.open))!;
       const references = Array.from(
         { length: 12 },
@@ -76,24 +78,29 @@ for (const backend of backends) {
         }),
       );
       await catalogue.media.insert(references, NOW, false);
-      const rooms = ['many-0', 'many-1'].map((account) => ({ account, room: 100 }));
-      const { fed } = await catalogue.queue.claim(rooms, NOW, 1_000);
+      const rooms = ['many-0', 'many-1'].map((account) => ({ account, capacity: 100 }));
+      const { claimed: fed } = await catalogue.queue.claim(rooms, NOW, 1_000);
       assert.equal(fed.length, 12);
       const objectOf = (id: string) => ({ bucket: 'b', objectKey: `${id}.jpg` });
-      // Every third belongs to another round by now.
-      const jobs = fed.map((job, index) => ({ ...job, round: index % 3 === 0 ? job.round + 1 : job.round }));
+      // Every third belongs to another generation by now.
+      const jobs = fed.map((job, index) => ({
+        ...job,
+        generation: index % 3 === 0 ? job.generation + 1 : job.generation,
+      }));
       const isOurs = jobs.map((_, index) => index % 3 !== 0);
       const reserved = await Promise.all(
-        jobs.map(({ id, round }) => catalogue.outcomes.reserve({ id, round }, objectOf(id), NOW)),
+        jobs.map(({ id, generation }) =>
+          catalogue.outcomes.reserve({ id, generation: generation }, objectOf(id), NOW),
+        ),
       );
       assert.deepEqual(
         reserved.map((one) => one !== undefined),
         isOurs,
       );
       const settled = await Promise.all(
-        jobs.map(({ id, round, reference }, index) =>
+        jobs.map(({ id, generation, reference }, index) =>
           catalogue.outcomes.markArchived(
-            { id, round, startedAt: NOW, endedAt: NOW, account: reference.account },
+            { id, generation: generation, startedAt: NOW, endedAt: NOW, account: reference.account },
             {
               ...objectOf(id),
               sizeBytes: index,
@@ -109,7 +116,7 @@ for (const backend of backends) {
       assert.deepEqual(settled, isOurs);
       for (const [index, { id }] of jobs.entries()) {
         const row = (await catalogue.media.get(id))!;
-        const { status, objectKey, sizeBytes, lengthVerified, fileName, tries } = row;
+        const { status, objectKey, sizeBytes, lengthVerified, fileName, attempts: tries } = row;
         const expected = isOurs[index]
           ? [
               'archived',
@@ -134,20 +141,20 @@ for (const backend of backends) {
         (mediaId): Reference => ({ account, mediaId, kind: 'image', sentAt: NOW }),
       );
       await catalogue.media.insert(references, NOW, false);
-      const { fed } = await catalogue.queue.claim([{ account, room: 100 }], NOW, 1_000);
+      const { claimed: fed } = await catalogue.queue.claim([{ account, capacity: 100 }], NOW, 1_000);
       await catalogue.accounts.hold(account, NOW, { code: 'api_unauthorized' }, NOW);
       const endedAt = new Date(NOW.getTime() + 1_000);
       const stored = { bucket: 'b', sizeBytes: 1, sha256: 'f'.repeat(64), contentType: 'image/jpeg' };
       await Promise.all(
-        fed.map(({ id, round }) =>
+        fed.map(({ id, generation }) =>
           catalogue.outcomes.markArchived(
-            { id, round, startedAt: NOW, endedAt, account },
+            { id, generation: generation, startedAt: NOW, endedAt, account },
             { ...stored, objectKey: id, source: 'media_get', lengthVerified: true },
           ),
         ),
       );
-      assert.deepEqual(await catalogue.accounts.holds(), []);
-      const events = await catalogue.events.list({ target: account }, 10);
+      assert.deepEqual(await catalogue.accounts.listHolds(), []);
+      const events = await catalogue.auditLog.list({ target: account }, 10);
       const releases = events.filter(({ action }) => action === 'release');
       assert.deepEqual(
         releases.map(({ actor, at }) => [actor, at]),

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { Catalogue } from '../../../src/catalogue/catalogue.ts';
 import type { Database } from '../../../src/catalogue/database/database.ts';
-import type { Marked } from '../../../src/catalogue/erasure/erase-media.ts';
+import type { MarkedItem } from '../../../src/catalogue/erasure/erase-media.ts';
 import { idOf, type Reference } from '../../../src/media.ts';
 import { createCleanup } from '../../machine/cleanup.ts';
 import { backends, SCHEMA, setup } from '../backends.ts';
@@ -56,9 +56,13 @@ for (const backend of backends) {
     }
     async function fed(more: Partial<Reference> = {}) {
       const { id, given } = await accepted(more);
-      const { fed } = await catalogue.queue.claim([{ account: given.account, room: 99 }], NOW, 99);
+      const { claimed: fed } = await catalogue.queue.claim(
+        [{ account: given.account, capacity: 99 }],
+        NOW,
+        99,
+      );
       const job = fed.find((one) => one.id === id)!;
-      return { id, given, of: { id, round: job.round, startedAt: NOW, endedAt: at(SECOND_MS) } };
+      return { id, given, of: { id, generation: job.generation, startedAt: NOW, endedAt: at(SECOND_MS) } };
     }
     async function archived(more: Partial<Reference> = {}) {
       const { id, given, of } = await fed(more);
@@ -67,7 +71,7 @@ for (const backend of backends) {
       assert.ok(await catalogue.outcomes.markArchived(of, { ...STORED, objectKey }));
       return { id, given, of };
     }
-    const take = async (id: string) => (await catalogue.mediaErasure.take([id], at(DAY_MS)))[0] as Marked;
+    const take = async (id: string) => (await catalogue.mediaErasure.take([id], at(DAY_MS)))[0] as MarkedItem;
     const dump = async () => {
       const tables = await database.query<{ name: string }>(
         'SELECT table_name AS name FROM information_schema.tables WHERE table_schema = $1',
@@ -107,7 +111,10 @@ for (const backend of backends) {
         erasing: { since: at(5 * SECOND_MS) },
       });
       const marked = await take(id);
-      assert.deepEqual([marked.round, marked.objects], [of.round, [{ bucket: 'b', key: `${id}.jpg` }]]);
+      assert.deepEqual(
+        [marked.generation, marked.objects],
+        [of.generation, [{ bucket: 'b', key: `${id}.jpg` }]],
+      );
       assert.equal(await catalogue.mediaErasure.finish(marked, at(6 * SECOND_MS)), true);
       assert.deepEqual(await catalogue.media.get(id), {
         id,
@@ -125,7 +132,7 @@ for (const backend of backends) {
       const { id } = await archived();
       await catalogue.mediaErasure.erase([id], WHY, NOW);
       assert.deepEqual(await catalogue.mediaErasure.erase([id], { actor: 'another' }, at(1)), []);
-      const events = await catalogue.events.list({ target: id }, 9);
+      const events = await catalogue.auditLog.list({ target: id }, 9);
       assert.deepEqual(
         events.map(({ seq: _, ...event }) => event),
         [{ at: NOW, action: 'erase', target: id, ...WHY }],
@@ -143,8 +150,8 @@ for (const backend of backends) {
       const why = { code: 'network', class: 'transient' } as const;
       assert.equal(await catalogue.outcomes.markFailed(running.of, why, { to: 'dead' }, true), false);
       assert.equal(await catalogue.queue.requeue([running.of]), 0);
-      const { fed: claimed } = await catalogue.queue.claim(
-        [{ account: waiting.given.account, room: 9 }],
+      const { claimed } = await catalogue.queue.claim(
+        [{ account: waiting.given.account, capacity: 9 }],
         NOW,
         9,
       );
@@ -169,7 +176,7 @@ for (const backend of backends) {
       await catalogue.outcomes.reserve(of, { bucket: 'b', objectKey: 'first-pic.jpg' }, NOW);
       await catalogue.uploads.record(of, 'upload-1');
       await catalogue.mediaErasure.erase([id], WHY, NOW);
-      const { objects, uploadId, fedAt } = await take(id);
+      const { objects, uploadId, claimedAt: fedAt } = await take(id);
       assert.deepEqual(objects.map(({ bucket, key }) => `${bucket}: ${key}`).sort(), [
         'b: first-pic.jpg',
         'b: first.jpg',
@@ -248,12 +255,16 @@ for (const backend of backends) {
       ];
       await catalogue.media.insert(mine, NOW, false);
       await catalogue.media.insert(others, at(3 * DAY_MS), false);
-      const given = { account, subject: 'sealed-open-id', ...WHY };
-      const id = await catalogue.erasures.openForSubject(given, at(DAY_MS), at(DAY_MS));
-      const open = (await catalogue.erasures.takeOpen(at(DAY_MS), at(2 * DAY_MS)))!;
+      const given = { account, openIdCiphertext: 'sealed-open-id', ...WHY };
+      const id = await catalogue.erasures.createForOpenId(given, at(DAY_MS), at(DAY_MS));
+      const open = (await catalogue.erasures.claimUnmarked(at(DAY_MS), at(2 * DAY_MS)))!;
       assert.deepEqual(open, { id, ...given, createdAt: at(DAY_MS) });
-      assert.equal(await catalogue.erasures.takeOpen(at(DAY_MS), at(2 * DAY_MS)), undefined, 'it is in hand');
-      const again = await catalogue.erasures.takeOpen(at(2 * DAY_MS), at(3 * DAY_MS));
+      assert.equal(
+        await catalogue.erasures.claimUnmarked(at(DAY_MS), at(2 * DAY_MS)),
+        undefined,
+        'it is in hand',
+      );
+      const again = await catalogue.erasures.claimUnmarked(at(2 * DAY_MS), at(3 * DAY_MS));
       assert.equal(again?.id, id, 'whoever had it has died');
       const marks = [];
       for (let n = 0; n < 4; n++) marks.push(await catalogue.erasures.markNext(open, openId, 3, at(DAY_MS)));
@@ -288,7 +299,7 @@ for (const backend of backends) {
       const other = await archived();
       const unknown = idOf('nobody', 'nothing');
       const given = { account: mine.given.account, ids: [mine.id, other.id, unknown], ...WHY };
-      const { id, notFound } = await catalogue.erasures.openForIds(given, NOW);
+      const { id, notFound } = await catalogue.erasures.createForIds(given, NOW);
       assert.deepEqual(notFound, [other.id, unknown]);
       const { state, total, done, unfinished } = (await catalogue.erasures.get(id))!;
       assert.deepEqual([state, total, done, unfinished], ['running', 1, 0, [{ id: mine.id, since: NOW }]]);

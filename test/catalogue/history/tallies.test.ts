@@ -37,7 +37,7 @@ describe('the counts by status', () => {
       assert.deepEqual(await catalogue.stats.recount(never), { corrected: 0, accounts: [] });
       // As a restore under a running program: rows are gone and counted, others are there and are not.
       await database.query(`DELETE FROM wma.media WHERE account = $1 AND id > $2`, [A, 'm_8']);
-      await database.query('DELETE FROM wma.media_tally WHERE account = $1', [B]);
+      await database.query('DELETE FROM wma.media_count WHERE account = $1', [B]);
       const [left] = await database.query<{ n: string }>(
         'SELECT count(*) AS n FROM wma.media WHERE account = $1',
         [A],
@@ -52,8 +52,8 @@ describe('the counts by status', () => {
       const bundle = await setup(t, open);
       if (!bundle) return;
       await add(bundle, A, 0, 3);
-      await bundle.database.query('TRUNCATE wma.media_tally');
-      const of = { id: idOf(A, 'media 0'), round: 0, startedAt: new Date(), endedAt: new Date() };
+      await bundle.database.query('TRUNCATE wma.media_count');
+      const of = { id: idOf(A, 'media 0'), generation: 0, startedAt: new Date(), endedAt: new Date() };
       await bundle.catalogue.outcomes.markFailed(of, { code: 'x', class: 'unknown' }, { to: 'dead' }, true);
       assert.deepEqual(await byStatus(bundle), { pending: 0, archived: 0, dead: 1, expired: 0, erased: 0 });
       await bundle.catalogue.stats.recount(never);
@@ -64,7 +64,7 @@ describe('the counts by status', () => {
       const bundle = await setup(t, open);
       if (!bundle) return;
       await add(bundle, A, 0, 200);
-      await bundle.database.query('DELETE FROM wma.media_tally');
+      await bundle.database.query('DELETE FROM wma.media_count');
       const writing = (async () => {
         for (let from = 200; from < 400; from += 20) await add(bundle, A, from, from + 20);
       })();
@@ -78,7 +78,7 @@ describe('the counts by status', () => {
       if (!bundle) return;
       const { catalogue } = bundle;
       await add(bundle, A, 0, 3);
-      await bundle.database.query('DELETE FROM wma.media_tally');
+      await bundle.database.query('DELETE FROM wma.media_count');
       let now = new Date();
       const clock = { now: () => now, sleep: systemClock.sleep };
       const [one, other] = [

@@ -72,7 +72,11 @@ for (const backend of backends) {
         return row;
       };
       assert.deepEqual(await strip(id), await strip(accepted!.id));
-      const { fed } = await catalogue.queue.claim([{ account: ACCOUNT, room: 9 }], new Date(), 9);
+      const { claimed: fed } = await catalogue.queue.claim(
+        [{ account: ACCOUNT, capacity: 9 }],
+        new Date(),
+        9,
+      );
       assert.equal(fed.length, 2);
       for (const { reference: kept } of fed) {
         referenceSchema.parse({ ...kept, sentAt: kept.sentAt.toISOString() });
@@ -229,7 +233,7 @@ describe('wma.archive for a role of its own', { skip: missing.postgres }, () => 
       const one = { account: ACCOUNT, mediaId: 'm', kind: 'image' };
       await assert.rejects(archive(call as never, one), { code: '42501' });
       await database.query(`GRANT EXECUTE ON FUNCTION ${SCHEMA}.archive TO ${role}`);
-      for (const table of ['media', 'media_tally', 'account']) {
+      for (const table of ['media', 'media_count', 'account']) {
         await client.query(`CREATE TEMPORARY TABLE ${table} (account text, status text)`);
       }
       const id = await archive(call as never, one);

@@ -54,14 +54,15 @@ describe('text and numbers from outside', () => {
           { length: 1 + Math.floor(random() * 6) },
           () => PIECES[Math.floor(random() * PIECES.length)],
         ).join('');
-      for (let round = 0; round < 25; round++) await writeEverywhere(bundle, round, hostile, random);
+      for (let generation = 0; generation < 25; generation++)
+        await writeEverywhere(bundle, generation, hostile, random);
     });
 
     it(`are cleaned rather than refused on ${name}`, { skip }, async (t) => {
       const bundle = await setup(t, open);
       if (!bundle) return;
-      const { id, round } = await dispatched(bundle, 'x');
-      const of = { id, round, startedAt: NOW, endedAt: NOW };
+      const { id, generation } = await dispatched(bundle, 'x');
+      const of = { id, generation, startedAt: NOW, endedAt: NOW };
       const failure: Failure = {
         code: 'invalid_media_id',
         class: 'permanent_media',
@@ -112,14 +113,14 @@ describe('text and numbers from outside', () => {
       const bundle = await setup(t, open);
       if (!bundle) return;
       await refuse(bundle);
-      const { kfSyncs } = bundle.catalogue;
-      await kfSyncs.want(ACCOUNT, 'kf', 'sealed', NOW);
-      const sync = (await kfSyncs.take([ACCOUNT], NOW, later(60_000), later(-1)))!;
+      const { kfCursors: kfSyncs } = bundle.catalogue;
+      await kfSyncs.requestRead(ACCOUNT, 'kf', 'sealed', NOW);
+      const sync = (await kfSyncs.claim([ACCOUNT], NOW, later(60_000), later(-1)))!;
       const references = ['one', 'poison', 'two'].map((mediaId) => reference(mediaId, { openId: mediaId }));
       const accepted = await kfSyncs.commitPage(sync, { references, nextCursor: 'next' }, NOW);
       assert.equal(accepted?.length, 2);
       assert.equal(
-        await kfSyncs.take([ACCOUNT], later(120_000), later(180_000), later(-1)),
+        await kfSyncs.claim([ACCOUNT], later(120_000), later(180_000), later(-1)),
         undefined,
         'the page has been read',
       );
@@ -145,16 +146,16 @@ const reference = (mediaId: string, more: Partial<Reference> = {}): Reference =>
 async function dispatched(
   { catalogue }: Pick<Bundle, 'catalogue'>,
   mediaId: string,
-): Promise<{ id: string; round: number }> {
+): Promise<{ id: string; generation: number }> {
   await catalogue.media.insert([reference(mediaId)], NOW, false);
-  await catalogue.queue.claim([{ account: ACCOUNT, room: 100 }], NOW, 100);
-  return { id: idOf(ACCOUNT, mediaId), round: 1 };
+  await catalogue.queue.claim([{ account: ACCOUNT, capacity: 100 }], NOW, 100);
+  return { id: idOf(ACCOUNT, mediaId), generation: 1 };
 }
 
 /** Each verb of the catalogue that keeps something from outside. */
 async function writeEverywhere(
   { catalogue }: Pick<Bundle, 'catalogue'>,
-  round: number,
+  generation: number,
   text: () => string,
   random: () => number,
 ): Promise<void> {
@@ -167,11 +168,11 @@ async function writeEverywhere(
     rid: text(),
     detail: text(),
   };
-  const job = await dispatched({ catalogue }, `media ${round}`);
-  const of = { ...job, startedAt: NOW, endedAt: later(round) };
+  const job = await dispatched({ catalogue }, `media ${generation}`);
+  const of = { ...job, startedAt: NOW, endedAt: later(generation) };
   await catalogue.media.insert(
     [
-      reference(`other ${round}`, {
+      reference(`other ${generation}`, {
         openId: text(),
         msgId: text(),
         picUrl: text(),
@@ -201,14 +202,14 @@ async function writeEverywhere(
   await catalogue.accounts.hold(ACCOUNT, later(1_000), failure, NOW);
   await catalogue.accounts.holdByHand(ACCOUNT, later(1_000), { ...failure, by: text(), reason: text() }, NOW);
   await catalogue.storeHold.takeProbe('prober', NOW, later(1));
-  await catalogue.storeHold.refused('prober', later(1), failure, NOW);
+  await catalogue.storeHold.probeFailed('prober', later(1), failure, NOW);
   await catalogue.storeHold.takeProbe('prober', later(10), later(11));
-  await catalogue.storeHold.passed('prober', NOW, later(10));
-  await catalogue.incidents.report(
+  await catalogue.storeHold.probeSucceeded('prober', NOW, later(10));
+  await catalogue.alerts.report(
     [{ kind: 'account_held', target: text(), since: NOW, count: 1, detail: { [text()]: text() } }],
     NOW,
   );
-  await catalogue.callbacks.add(
+  await catalogue.callbackCounts.add(
     [{ account: text(), day: '2026-05-01', refused: true, what: text(), count: 1 }],
     [{ account: ACCOUNT, clockSkew: { seconds: 2 ** 31 - 1, at: NOW } }],
     '2026-04-01',
@@ -217,8 +218,8 @@ async function writeEverywhere(
     { kind: 'orphans', options: {}, by: text(), reason: text() },
     NOW,
   );
-  await catalogue.verifications.begin(verification, undefined, NOW);
-  await catalogue.verifications.step(
+  await catalogue.verifications.start(verification, undefined, NOW);
+  await catalogue.verifications.savePage(
     verification,
     {
       from: undefined,
@@ -231,7 +232,7 @@ async function writeEverywhere(
     },
     NOW,
   );
-  await catalogue.redrives.ask(
+  await catalogue.redrives.create(
     {
       filter: { status: ['dead'], account: [text()], code: [text()] },
       rate: 1,

@@ -2,16 +2,16 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import {
-  TIMES_WITHOUT_RULE,
-  type TimeRule,
-  timeRules,
+  TIMESTAMPS_WITHOUT_RULE,
+  type TimestampRule,
+  timestampRules,
 } from '../../../src/catalogue/processes/timestamp-rules.ts';
 import { idOf } from '../../../src/media.ts';
 import { type Bundle, backends, lifetimes, SCHEMA, setup } from '../backends.ts';
 
 const ACCOUNT = 'wx0123456789abcdef';
-const RULES = timeRules(lifetimes);
-const nameOf = ({ table, column }: TimeRule) => `${table}.${column}`;
+const RULES = timestampRules(lifetimes);
+const nameOf = ({ table, column }: TimestampRule) => `${table}.${column}`;
 
 /** A row in every table that has a rule, so that the rule can be tried on it. */
 async function fill({ database, catalogue }: Bundle, now: Date): Promise<void> {
@@ -26,10 +26,10 @@ async function fill({ database, catalogue }: Bundle, now: Date): Promise<void> {
     idOf(ACCOUNT, 'waits'),
     soon,
   ]);
-  await database.query(`UPDATE wma.media SET stage = 2, fed_at = $2, next_attempt_at = $2 WHERE id = $1`, [
-    idOf(ACCOUNT, 'dispatched'),
-    now,
-  ]);
+  await database.query(
+    `UPDATE wma.media SET stage = 2, claimed_at = $2, next_attempt_at = $2 WHERE id = $1`,
+    [idOf(ACCOUNT, 'dispatched'), now],
+  );
   await catalogue.mediaErasure.erase([idOf(ACCOUNT, 'erased')], { actor: 'test' }, now);
   await catalogue.accounts.hold(ACCOUNT, soon, { code: 'x', class: 'account' }, now);
   await database.query(
@@ -41,24 +41,29 @@ async function fill({ database, catalogue }: Bundle, now: Date): Promise<void> {
   await catalogue.leases.take('alerts', 'somebody', now, soon);
   await catalogue.leases.take('recount', 'somebody', now, soon);
   await catalogue.storeHold.takeProbe('p', now, soon);
-  await catalogue.storeHold.refused('p', soon, { code: 'store_refused', class: 'store' }, now);
-  await database.query('UPDATE wma.store_hold SET prober_until = $1, passed_at = $1, released_at = $1', [
+  await catalogue.storeHold.probeFailed('p', soon, { code: 'store_refused', class: 'store' }, now);
+  await database.query(
+    'UPDATE wma.store_hold SET probe_until = $1, last_probe_success_at = $1, released_at = $1',
+    [now],
+  );
+  await catalogue.kfCursors.requestRead(ACCOUNT, 'kf', 'sealed', now);
+  await database.query('UPDATE wma.kf_cursor SET not_before = $1, read_at = $1, failing_since = $1', [now]);
+  await catalogue.redrives.create({ filter: { status: ['dead'] }, rate: 1, actor: 'test' }, now);
+  await catalogue.erasures.createForOpenId(
+    { account: ACCOUNT, openIdCiphertext: 'sealed', actor: 'test' },
     now,
-  ]);
-  await catalogue.kfSyncs.want(ACCOUNT, 'kf', 'sealed', now);
-  await database.query('UPDATE wma.kf_sync SET not_until = $1, read_at = $1, failing_since = $1', [now]);
-  await catalogue.redrives.ask({ filter: { status: ['dead'] }, rate: 1, actor: 'test' }, now);
-  await catalogue.erasures.openForSubject({ account: ACCOUNT, subject: 'sealed', actor: 'test' }, now, soon);
-  await catalogue.incidents.report([{ kind: 'x', target: '', since: now, count: 1, detail: {} }], now);
-  await database.query('UPDATE wma.incident SET claimed_until = $1, last_said_at = $1', [now]);
+    soon,
+  );
+  await catalogue.alerts.report([{ kind: 'x', target: '', since: now, count: 1, detail: {} }], now);
+  await database.query('UPDATE wma.alert SET claimed_until = $1, last_sent_at = $1', [now]);
   await catalogue.verifications.create({ kind: 'orphans', options: {}, by: 'test' }, now);
-  await catalogue.kept.write('secret', 'sealed', now);
-  await catalogue.fleet.beat('p', { name: 'p', takesMedia: true, clockAheadMs: 0, conditions: [] });
-  await catalogue.fleet.leave('p');
+  await catalogue.encryptedSecrets.write('secret', 'sealed', now);
+  await catalogue.processes.heartbeat('p', { name: 'p', isWorker: true, clockAheadMs: 0, conditions: [] });
+  await catalogue.processes.markLeft('p');
 }
 
 /** Sets the rule's column so far ahead of the database's clock, in rows that the rule is about. */
-async function setAhead({ database }: Bundle, rule: TimeRule, ms: number): Promise<void> {
+async function setAhead({ database }: Bundle, rule: TimestampRule, ms: number): Promise<void> {
   const { table, column, where = 'true' } = rule;
   if (where.includes(`'class' = '`)) {
     const holdClass = /'class' = '(\w+)'/.exec(where)![1];
@@ -87,7 +92,7 @@ describe('times that a wrong clock wrote', () => {
          WHERE table_schema = $1 AND data_type LIKE 'timestamp%' ORDER BY 1`,
         [SCHEMA],
       );
-      const known = new Set([...RULES.map(nameOf), ...Object.keys(TIMES_WITHOUT_RULE)]);
+      const known = new Set([...RULES.map(nameOf), ...Object.keys(TIMESTAMPS_WITHOUT_RULE)]);
       const inSchema = new Set(columns.map((column) => column.name));
       assert.deepEqual(
         [...inSchema].filter((column) => !known.has(column)),
@@ -106,25 +111,25 @@ describe('times that a wrong clock wrote', () => {
       if (!bundle) return;
       await fill(bundle, new Date());
       assert.deepEqual(
-        await bundle.catalogue.times.correct(),
+        await bundle.catalogue.timestamps.correct(),
         [],
         'nothing that a right clock wrote is touched',
       );
       for (const rule of RULES) {
         await setAhead(bundle, rule, rule.longestMs + 2_000);
         assert.deepEqual(
-          await bundle.catalogue.times.correct(),
+          await bundle.catalogue.timestamps.correct(),
           [],
           `${nameOf(rule)}: as long as its kind can last`,
         );
         await setAhead(bundle, rule, rule.longestMs + 4 * 86_400_000);
-        const corrected = await bundle.catalogue.times.correct();
+        const corrected = await bundle.catalogue.timestamps.correct();
         assert.deepEqual(
           corrected.map(nameOf as never),
           [nameOf(rule)],
           `${nameOf(rule)}: four days too long`,
         );
-        assert.deepEqual(await bundle.catalogue.times.correct(), [], `${nameOf(rule)}: once is enough`);
+        assert.deepEqual(await bundle.catalogue.timestamps.correct(), [], `${nameOf(rule)}: once is enough`);
       }
     });
 
@@ -134,8 +139,8 @@ describe('times that a wrong clock wrote', () => {
       const until = new Date('2100-01-01T00:00:00Z');
       const why = { code: 'held_by_hand', class: 'account' } as const;
       await bundle.catalogue.accounts.holdByHand(ACCOUNT, until, why, new Date());
-      assert.deepEqual(await bundle.catalogue.times.correct(), []);
-      const [state] = await bundle.catalogue.accounts.states();
+      assert.deepEqual(await bundle.catalogue.timestamps.correct(), []);
+      const [state] = await bundle.catalogue.accounts.list();
       assert.deepEqual(state?.heldUntil, until);
     });
 
@@ -149,7 +154,7 @@ describe('times that a wrong clock wrote', () => {
         now,
         false,
       );
-      await bundle.catalogue.times.correct();
+      await bundle.catalogue.timestamps.correct();
       const row = await bundle.catalogue.media.get(idOf(ACCOUNT, 'x'));
       assert.ok(Math.abs(row!.sentAt!.getTime() - now.getTime()) < 60_000);
       assert.equal(row!.expiresAt!.getTime() - row!.sentAt!.getTime(), lifetimes.lifetimeMs);

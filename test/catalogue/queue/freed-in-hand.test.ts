@@ -15,11 +15,11 @@ for (const { name, skip, open } of backends) {
     if (!bundle) return;
     const { catalogue } = bundle;
     await catalogue.media.insert([{ account: 'wx1', mediaId: 'm', kind: 'image', sentAt: NOW }], NOW, false);
-    const [job] = (await catalogue.queue.claim([{ account: 'wx1', room: 1 }], NOW, 1)).fed;
+    const [job] = (await catalogue.queue.claim([{ account: 'wx1', capacity: 1 }], NOW, 1)).claimed;
     assert.ok(job);
     assert.equal(await catalogue.queue.requeue([job]), 1);
 
-    const of = { id: job.id, round: job.round, startedAt: NOW, endedAt: at(1_000) };
+    const of = { id: job.id, generation: job.generation, startedAt: NOW, endedAt: at(1_000) };
     await catalogue.outcomes.markFailed(of, WHY, { to: 'queue', at: at(2_000), reason: 'retry' }, true);
     const fed = await catalogue.queue.listClaimedBefore(at(60_000), 10);
     assert.deepEqual(

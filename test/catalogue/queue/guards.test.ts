@@ -37,9 +37,9 @@ for (const backend of backends) {
     async function claimed(account: string, more: Partial<Reference> = {}) {
       const one = { account, mediaId: `g-${serial++}`, kind: 'image', sentAt: NOW, ...more } as const;
       const [accepted] = await catalogue.media.insert([one], NOW, false);
-      const { fed } = await catalogue.queue.claim([{ account, room: 99 }], NOW, 99);
-      const { id, round } = fed.find((job) => job.id === accepted!.id)!;
-      return { id, round, startedAt: NOW, endedAt: at(1) };
+      const { claimed: fed } = await catalogue.queue.claim([{ account, capacity: 99 }], NOW, 99);
+      const { id, generation } = fed.find((job) => job.id === accepted!.id)!;
+      return { id, generation, startedAt: NOW, endedAt: at(1) };
     }
     async function archived(account: string, stored: Partial<typeof STORED> | { sha256: string } = {}) {
       const job = await claimed(account);
@@ -123,11 +123,11 @@ for (const backend of backends) {
       assert.equal(await given(), true);
     });
 
-    it('a job of an earlier round takes nothing out of the queue', async () => {
+    it('a job of an earlier generation takes nothing out of the queue', async () => {
       const account = newAccount();
       const early = await claimed(account);
       assert.equal(await catalogue.queue.requeue([early]), 1);
-      const { fed } = await catalogue.queue.claim([{ account, room: 9 }], NOW, 9);
+      const { claimed: fed } = await catalogue.queue.claim([{ account, capacity: 9 }], NOW, 9);
       assert.equal(await catalogue.queue.requeue([early]), 0);
       assert.equal(await catalogue.queue.requeue(fed), 1);
     });
@@ -162,7 +162,7 @@ for (const backend of backends) {
         const job = await claimed(account);
         await catalogue.accounts.hold(account, until, { code: 'ip_not_allowed', class: 'account' });
         assert.ok(await catalogue.outcomes.markArchived({ ...job, account }, { ...STORED, source }));
-        const state = (await catalogue.accounts.states()).find((one) => one.account === account);
+        const state = (await catalogue.accounts.list()).find((one) => one.account === account);
         assert.equal(state?.hold !== undefined, isHeld, `${source} until ${until.toISOString()}`);
       }
     });
@@ -171,7 +171,7 @@ for (const backend of backends) {
       const { accounts } = catalogue;
       const account = newAccount();
       const stateOf = async () => {
-        const state = (await accounts.states()).find((one) => one.account === account);
+        const state = (await accounts.list()).find((one) => one.account === account);
         return { until: state?.heldUntil, since: state?.heldSince, why: state?.hold };
       };
       const job = await claimed(account);
@@ -182,7 +182,11 @@ for (const backend of backends) {
       const held = { until: at(3_600), since: NOW, why };
       assert.deepEqual(await stateOf(), held);
       assert.equal(await accounts.takeProbe(account, job.id, at(1), at(60)), false);
-      assert.equal(await accounts.lift(account, at(1)), false, 'WeChat answered about a media of it');
+      assert.equal(
+        await accounts.endLapsedHold(account, at(1)),
+        false,
+        'WeChat answered about a media of it',
+      );
       assert.equal(await accounts.hold(account, at(60), refused, at(1)), false, 'a running try was refused');
       assert.deepEqual(await stateOf(), held);
       await accounts.release(account, at(2));
@@ -235,35 +239,35 @@ for (const backend of backends) {
         (await catalogue.outcomes.listExpiring(at(1e6), 0, 999)).some(({ id }) => id === accepted!.id);
       assert.equal(await hasRunOut(), true);
       assert.ok(await catalogue.storeHold.takeProbe('me', at(1), at(2)));
-      await catalogue.storeHold.refused('me', at(60), { code: 'store_refused', class: 'store' }, at(1));
+      await catalogue.storeHold.probeFailed('me', at(60), { code: 'store_refused', class: 'store' }, at(1));
       assert.equal(await hasRunOut(), false);
       assert.ok(await catalogue.storeHold.takeProbe('me', at(61), at(62)));
-      await catalogue.storeHold.passed('me', at(61), at(61));
+      await catalogue.storeHold.probeSucceeded('me', at(61), at(61));
     });
 
     it('a failed reading of customer service drops no later token, and shortens the wait of no other', async () => {
-      const { kfSyncs } = catalogue;
+      const { kfCursors: kfSyncs } = catalogue;
       const account = newAccount();
-      const take = (second: number) => kfSyncs.take([account], at(second), at(second + 10), at(-1e6));
+      const take = (second: number) => kfSyncs.claim([account], at(second), at(second + 10), at(-1e6));
       const busy = { code: 'network', class: 'transient' } as const;
-      await kfSyncs.want(account, 'wk1', 'older', NOW);
+      await kfSyncs.requestRead(account, 'wk1', 'older', NOW);
       const first = await take(1);
-      await kfSyncs.want(account, 'wk1', 'newer', at(2));
-      await kfSyncs.failed(first!, busy, { until: at(20), ofAccount: false, dropToken: true }, at(3));
+      await kfSyncs.requestRead(account, 'wk1', 'newer', at(2));
+      await kfSyncs.markFailed(first!, busy, { until: at(20), ofAccount: false, dropToken: true }, at(3));
       const second = await take(20);
-      assert.equal(second?.token, 'newer');
-      await kfSyncs.want(account, 'wk2', 'token', at(21));
+      assert.equal(second?.tokenCiphertext, 'newer');
+      await kfSyncs.requestRead(account, 'wk2', 'token', at(21));
       const other = await take(21);
       assert.equal(other?.openKfId, 'wk2');
-      await kfSyncs.failed(other!, busy, { until: at(500), ofAccount: false, dropToken: false }, at(22));
-      await kfSyncs.failed(second!, busy, { until: at(100), ofAccount: true, dropToken: false }, at(23));
+      await kfSyncs.markFailed(other!, busy, { until: at(500), ofAccount: false, dropToken: false }, at(22));
+      await kfSyncs.markFailed(second!, busy, { until: at(100), ofAccount: true, dropToken: false }, at(23));
       assert.equal((await take(100))?.openKfId, 'wk1');
       assert.equal(await take(109), undefined, 'the other one waits as long as it had to');
       assert.ok(await take(500));
     });
 
     it('an incident that ends after it was claimed is told once more, by its holder alone, and then forgotten', async () => {
-      const { incidents } = catalogue;
+      const { alerts: incidents } = catalogue;
       const target = newAccount();
       const trouble = (kind: string) => ({ kind, target, since: NOW, count: 1, detail: {} });
       const claim = async (holder: string, second: number, repeatBefore = at(-1e6)) =>
@@ -276,25 +280,25 @@ for (const backend of backends) {
       assert.deepEqual(kinds(lost), ['ends', 'lasts']);
       assert.deepEqual(await claim('b', 60), []);
       assert.equal((await claim('b', 61)).length, 2, 'the claim has lapsed');
-      await incidents.said('a', lost, at(62));
+      await incidents.markSent('a', lost, at(62));
       assert.deepEqual(await claim('c', 63), [], 'it is no longer for this one to say');
-      await incidents.unclaim('b');
+      await incidents.release('b');
       const told = await claim('c', 64);
-      assert.deepEqual([told.length, told[0]?.lastSaidAt], [2, undefined]);
+      assert.deepEqual([told.length, told[0]?.lastSentAt], [2, undefined]);
 
       await incidents.report([trouble('lasts')], at(65));
       await incidents.endUnseen(['ends', 'lasts'], at(65), at(66));
-      await incidents.said('c', told, at(67));
+      await incidents.markSent('c', told, at(67));
       const ended = await claim('c', 68);
       assert.deepEqual([kinds(ended), ended[0]?.endedAt], [['ends'], at(66)]);
-      await incidents.said('c', ended, at(69));
+      await incidents.markSent('c', ended, at(69));
       assert.deepEqual(await claim('c', 70), []);
 
       await incidents.endUnseen(['ends'], at(1e6), at(71));
-      await incidents.forget(at(1e6));
+      await incidents.deleteEnded(at(1e6));
       const repeated = await claim('c', 72, at(67));
       assert.deepEqual([kinds(repeated), repeated[0]?.endedAt], [['lasts'], undefined]);
-      await incidents.said('c', repeated, at(73));
+      await incidents.markSent('c', repeated, at(73));
       // Another process has said it without being asked.
       await incidents.report([{ ...trouble('lasts'), saidAt: at(90) }], at(90));
       assert.deepEqual(await claim('c', 91, at(80)), []);
@@ -310,19 +314,19 @@ for (const backend of backends) {
     it('a redrive does not take what died after it was asked for, though it has room for it', async () => {
       const account = newAccount();
       const [stays, leaves] = [await dead(account, at(1)), await dead(account, at(1))];
-      const { id, matched } = await catalogue.redrives.ask(wish(account), at(10));
+      const { id, matched } = await catalogue.redrives.create(wish(account), at(10));
       assert.equal(matched, 2);
       await catalogue.redrives.redriveOne(leaves, at(11), { actor: 'somebody' });
       // Sent before the others, so that it would be the first of the page.
       const later = await dead(account, at(20), at(-60));
-      await catalogue.redrives.page(id, at(30));
+      await catalogue.redrives.runPage(id, at(30));
       assert.deepEqual([await statusOf(stays), await statusOf(later)], ['pending', 'dead']);
     });
 
     it('a redrive leaves what died again between the reading of its page and the writing', async () => {
       const account = newAccount();
       const [stays, again] = [await dead(account, at(1)), await dead(account, at(1))];
-      const { id } = await catalogue.redrives.ask(wish(account), at(10));
+      const { id } = await catalogue.redrives.create(wish(account), at(10));
       const between: Database = {
         ...database,
         transaction: (work) =>
@@ -338,7 +342,7 @@ for (const backend of backends) {
             }),
           ),
       };
-      await createCatalogue(between, SCHEMA, lifetimes).redrives.page(id, at(30));
+      await createCatalogue(between, SCHEMA, lifetimes).redrives.runPage(id, at(30));
       assert.deepEqual([await statusOf(stays), await statusOf(again)], ['pending', 'dead']);
     });
   });

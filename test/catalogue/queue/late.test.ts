@@ -60,7 +60,7 @@ for (const backend of backends) {
     });
 
     it('never put an older ticket in the place of a newer one', async () => {
-      const { kept } = bundle.catalogue;
+      const { encryptedSecrets: kept } = bundle.catalogue;
       const ticket = (sealed: string, minutes: number): SpoolEntry => ({
         kind: 'secret',
         name: 'ticket',
@@ -75,7 +75,7 @@ for (const backend of backends) {
     });
 
     it('keep a newer token of customer service, and a reader that is at it sees that somebody came', async () => {
-      const { kfSyncs } = bundle.catalogue;
+      const { kfCursors: kfSyncs } = bundle.catalogue;
       const sync = (sealedToken: string, minutes: number): SpoolEntry => ({
         kind: 'sync',
         account: 'wx',
@@ -83,15 +83,15 @@ for (const backend of backends) {
         encryptedToken: sealedToken,
         at: at(minutes),
       });
-      await kfSyncs.want('wx', 'wk', 'newer', at(5));
-      const wanted = (await kfSyncs.take(['wx'], at(6), at(7), at(0)))!;
+      await kfSyncs.requestRead('wx', 'wk', 'newer', at(5));
+      const wanted = (await kfSyncs.claim(['wx'], at(6), at(7), at(0)))!;
       await write([sync('older', 4)]);
       const none = { references: [], nextCursor: 'c1' };
       assert.ok(await kfSyncs.commitPage(wanted, none, at(6)));
-      const again = await kfSyncs.take(['wx'], at(8), at(9), at(0));
-      assert.equal(again?.token, 'newer');
+      const again = await kfSyncs.claim(['wx'], at(8), at(9), at(0));
+      assert.equal(again?.tokenCiphertext, 'newer');
       assert.ok(await kfSyncs.commitPage(again!, { ...none, nextCursor: 'c2' }, at(8)));
-      assert.equal(await kfSyncs.take(['wx'], at(20), at(21), at(0)), undefined);
+      assert.equal(await kfSyncs.claim(['wx'], at(20), at(21), at(0)), undefined);
     });
   });
 }

@@ -24,7 +24,7 @@ for (const backend of backends) {
     /** Rows of every account, their deadlines in no order of insertion. */
     async function fill(): Promise<void> {
       const { database } = bundle;
-      await database.query(`TRUNCATE ${SCHEMA}.media, ${SCHEMA}.media_tally`);
+      await database.query(`TRUNCATE ${SCHEMA}.media, ${SCHEMA}.media_count`);
       await database.query(
         `INSERT INTO ${SCHEMA}.media (id, account, media_id, kind, sent_at, expires_at, closes_at, stage, created_at, updated_at)
          SELECT 'm_' || md5(account || n), account, 'media-' || n, 'image', at, at + interval '72 h', at + interval '74 h', 1, at, at
@@ -33,9 +33,9 @@ for (const backend of backends) {
         [ACCOUNTS, NOW],
       );
     }
-    const claim = (room: number, now = LATER) =>
+    const claim = (capacity: number, now = LATER) =>
       bundle.catalogue.queue.claim(
-        ACCOUNTS.map((account) => ({ account, room })),
+        ACCOUNTS.map((account) => ({ account, capacity })),
         now,
         WINDOW,
       );
@@ -43,8 +43,8 @@ for (const backend of backends) {
     /** All of it, a few at a time as the feeder takes it. */
     async function inOrder(): Promise<void> {
       const taken: { account: string; sentAtMs: number }[] = [];
-      for (let round = 1; taken.length < ACCOUNTS.length * EACH; round++) {
-        const { fed } = await claim(3 * round);
+      for (let generation = 1; taken.length < ACCOUNTS.length * EACH; generation++) {
+        const { claimed: fed } = await claim(3 * generation);
         assert.ok(fed.length > 0, `${taken.length} taken, and no more`);
         taken.push(...fed.map(({ reference }) => ({ ...reference, sentAtMs: reference.sentAt.getTime() })));
       }
@@ -65,7 +65,7 @@ for (const backend of backends) {
     }
 
     const settleAll = async (next: Parameters<Bundle['catalogue']['outcomes']['markFailed']>[2]) => {
-      const { fed } = await claim(EACH, NOW);
+      const { claimed: fed } = await claim(EACH, NOW);
       for (const job of fed)
         await bundle.catalogue.outcomes.markFailed(
           { ...job, startedAt: NOW, endedAt: NOW },
@@ -88,20 +88,20 @@ for (const backend of backends) {
       },
       'media of accounts that were held and are released': async () => {
         const why = { code: 'held_by_hand', class: 'account', by: 'test', reason: 'a test' } as const;
-        const { fed } = await claim(EACH / 2, NOW);
+        const { claimed: fed } = await claim(EACH / 2, NOW);
         for (const account of ACCOUNTS) await bundle.catalogue.accounts.holdByHand(account, LATER, why, NOW);
         for (const job of fed) assert.ok(await bundle.catalogue.queue.requeueHeld(job));
-        assert.equal((await claim(EACH, NOW)).fed.length, 0);
+        assert.equal((await claim(EACH, NOW)).claimed.length, 0);
         for (const account of ACCOUNTS) await bundle.catalogue.accounts.release(account, NOW);
       },
       'media of a store that was held': async () => {
         const { storeHold } = bundle.catalogue;
-        const { fed } = await claim(EACH / 2, NOW);
+        const { claimed: fed } = await claim(EACH / 2, NOW);
         await storeHold.takeProbe('a', NOW, LATER);
-        await storeHold.refused('a', NOW, { code: 'store_refused', class: 'store' }, NOW);
-        for (const job of fed) assert.ok(await storeHold.standBack(job));
+        await storeHold.probeFailed('a', NOW, { code: 'store_refused', class: 'store' }, NOW);
+        for (const job of fed) assert.ok(await storeHold.requeue(job));
         await storeHold.takeProbe('a', NOW, LATER);
-        await storeHold.passed('a', NOW, NOW);
+        await storeHold.probeSucceeded('a', NOW, NOW);
       },
       'media redriven': async () => {
         await settleAll({ to: 'dead' });

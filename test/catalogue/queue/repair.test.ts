@@ -113,17 +113,21 @@ for (const backend of backends) {
         FED,
         JSON.stringify(freed),
       );
-      const stages = await database.query<{ stage: number; round: number; n: string }>(
-        `SELECT stage, round, count(*) AS n FROM ${SCHEMA}.media WHERE status = 'pending' GROUP BY 1, 2`,
+      const stages = await database.query<{ stage: number; generation: number; n: string }>(
+        `SELECT stage, generation, count(*) AS n FROM ${SCHEMA}.media WHERE status = 'pending' GROUP BY 1, 2`,
       );
       assert.deepEqual(
-        stages.map(({ stage, round, n }) => [stage, round, Number(n)]),
+        stages.map(({ stage, generation, n }) => [stage, generation, Number(n)]),
         [[1, 1, FED]],
       );
       // A sweeper that looked before the row was fed again does not free it a second time.
-      const { fed } = await catalogue.queue.claim([{ account: 'wx1', room: FED }], new Date(), FED);
+      const { claimed: fed } = await catalogue.queue.claim(
+        [{ account: 'wx1', capacity: FED }],
+        new Date(),
+        FED,
+      );
       assert.equal(fed.length, FED);
-      assert.equal(await catalogue.queue.requeue(fed.map(({ id }) => ({ id, round: 1 }))), 0);
+      assert.equal(await catalogue.queue.requeue(fed.map(({ id }) => ({ id, generation: 1 }))), 0);
     });
   });
 }
@@ -138,7 +142,7 @@ async function fill(database: Database): Promise<void> {
     ['archived-'],
   );
   await database.query(
-    `INSERT INTO ${SCHEMA}.media (${columns}, status, stage, round, fed_at)
+    `INSERT INTO ${SCHEMA}.media (${columns}, status, stage, generation, claimed_at)
      SELECT ${values}, 'pending', 2, 1, now() FROM generate_series(1, ${FED}) AS n`,
     ['fed-'],
   );

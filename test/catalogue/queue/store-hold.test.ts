@@ -23,34 +23,38 @@ for (const backend of backends) {
     const begin = async (now: Date) => {
       const { storeHold } = bundle.catalogue;
       assert.ok(await storeHold.takeProbe('one', now, new Date(now.getTime() + 15_000)));
-      return await storeHold.refused('one', new Date(now.getTime() + 15_000), WHY, now);
+      return await storeHold.probeFailed('one', new Date(now.getTime() + 15_000), WHY, now);
     };
     const end = async (now: Date) => {
       const { storeHold } = bundle.catalogue;
       assert.ok(await storeHold.takeProbe('one', now, new Date(now.getTime() + 15_000)));
-      return await storeHold.passed('one', now, now);
+      return await storeHold.probeSucceeded('one', now, now);
     };
     const accept = async (account: string, sentAt: Date, now = NOW) => {
       const media = { account, mediaId: `media-${++serial}`, kind: 'image', sentAt } as const;
       return (await bundle.catalogue.media.insert([media], now, false))[0]!.id;
     };
     const claim = async (account: string, now: Date) =>
-      (await bundle.catalogue.queue.claim([{ account, room: 10 }], now, 10)).fed;
+      (await bundle.catalogue.queue.claim([{ account, capacity: 10 }], now, 10)).claimed;
 
     it('feeds nothing while it lasts, and all of it after; the rows say so and are not rewritten', async () => {
       const { catalogue } = bundle;
       const account = 'wx-fed';
       const ids = [await accept(account, NOW), await accept(account, NOW)];
-      const [fed] = (await catalogue.queue.claim([{ account, room: 1 }], NOW, 10)).fed;
-      assert.equal(await catalogue.storeHold.standBack(fed!), false, 'nothing holds it');
+      const [fed] = (await catalogue.queue.claim([{ account, capacity: 1 }], NOW, 10)).claimed;
+      assert.equal(await catalogue.storeHold.requeue(fed!), false, 'nothing holds it');
       assert.equal(await begin(NOW), true);
-      assert.equal(await catalogue.storeHold.standBack({ ...fed!, round: 7 }), false, 'another round');
-      assert.equal(await catalogue.storeHold.standBack(fed!), true);
+      assert.equal(
+        await catalogue.storeHold.requeue({ ...fed!, generation: 7 }),
+        false,
+        'another generation',
+      );
+      assert.equal(await catalogue.storeHold.requeue(fed!), true);
       assert.deepEqual(await claim(account, NOW), []);
       for (const id of ids) {
         const row = await catalogue.media.get(id);
         assert.deepEqual(row?.waiting, { reason: 'storeHeld', until: at(15_000) });
-        assert.deepEqual([row.tries, row.updatedAt], [0, NOW]);
+        assert.deepEqual([row.attempts, row.updatedAt], [0, NOW]);
       }
       assert.deepEqual((await catalogue.stats.read(NOW, [account])).waiting, { storeHeld: 2 });
       assert.equal(await end(at(20_000)), true);
@@ -66,8 +70,8 @@ for (const backend of backends) {
       assert.equal(taken.length, 1);
       assert.equal(await storeHold.takeProbe('e', at(29_999), at(45_000)), false);
       assert.equal(await storeHold.takeProbe('e', at(30_000), at(45_000)), true);
-      assert.equal(await storeHold.passed('a', NOW, at(31_000)), false, 'it came too late');
-      assert.equal(await storeHold.refused('e', at(60_000), WHY, at(31_000)), false, 'held already');
+      assert.equal(await storeHold.probeSucceeded('a', NOW, at(31_000)), false, 'it came too late');
+      assert.equal(await storeHold.probeFailed('e', at(60_000), WHY, at(31_000)), false, 'held already');
       const { hold } = await storeHold.read();
       assert.deepEqual(hold, { since: NOW, until: at(60_000), why: WHY, probes: 1 });
       await end(at(60_000));
@@ -77,28 +81,28 @@ for (const backend of backends) {
       const { storeHold } = bundle.catalogue;
       assert.ok(await storeHold.takeProbe('late', NOW, at(15_000)));
       assert.ok(await storeHold.takeProbe('next', at(15_000), at(30_000)));
-      assert.equal(await storeHold.refused('late', at(60_000), WHY, at(16_000)), false);
+      assert.equal(await storeHold.probeFailed('late', at(60_000), WHY, at(16_000)), false);
       assert.equal((await storeHold.read()).hold, undefined);
-      await storeHold.dropProbe('late');
+      await storeHold.releaseProbe('late');
       assert.equal(
         await storeHold.takeProbe('third', at(17_000), at(32_000)),
         false,
         'it is the other one’s',
       );
-      assert.equal(await storeHold.refused('next', at(60_000), WHY, at(18_000)), true);
+      assert.equal(await storeHold.probeFailed('next', at(60_000), WHY, at(18_000)), true);
       const held = (await storeHold.read()).hold;
       assert.ok(await storeHold.takeProbe('dead', at(60_000), at(75_000)));
-      assert.equal(await storeHold.refused('late', at(99_000), WHY, at(61_000)), false);
-      assert.equal(await storeHold.passed('late', at(61_000), at(61_000)), false);
+      assert.equal(await storeHold.probeFailed('late', at(99_000), WHY, at(61_000)), false);
+      assert.equal(await storeHold.probeSucceeded('late', at(61_000), at(61_000)), false);
       assert.deepEqual((await storeHold.read()).hold, held);
       assert.equal(await storeHold.release('ops', at(62_000)), true);
       assert.equal(await storeHold.takeProbe('third', at(62_000), at(77_000)), true);
-      assert.equal(await storeHold.passed('third', at(62_000), at(63_000)), true);
+      assert.equal(await storeHold.probeSucceeded('third', at(62_000), at(63_000)), true);
       assert.equal(await storeHold.release('ops', at(64_000)), false, 'nothing is held');
     });
 
     it('remembers when a canary got through though nothing was held, and writes no event of it', async () => {
-      const { storeHold, events } = bundle.catalogue;
+      const { storeHold, auditLog: events } = bundle.catalogue;
       const before = (await events.list({ target: 'store' }, 100)).length;
       assert.equal(await end(at(HOUR_MS)), false);
       assert.deepEqual(await storeHold.read(), { hold: undefined, passedAt: at(HOUR_MS) });
@@ -128,7 +132,7 @@ for (const backend of backends) {
       assert.deepEqual(await expiring(later), []);
       await end(later);
       assert.deepEqual(await expiring(later), []);
-      const { fed } = await catalogue.queue.claim([{ account, room: 2 }], later, 10);
+      const { claimed: fed } = await catalogue.queue.claim([{ account, capacity: 2 }], later, 10);
       const job = fed.find(({ id }) => id === tried)!;
       await catalogue.queue.requeue(fed.filter(({ id }) => id !== tried));
       const next = { to: 'later', at: at(100 * HOUR_MS), reason: 'retry' } as const;

@@ -90,10 +90,10 @@ test('pages, previews and groups read dead letters alone', {
     const wish = { filter: { status: ['dead'] as const, ...filter }, rate: 20, actor: 'ops' };
     const preview = await looksOf((on) => catalogueOf(on).redrives.preview(wish.filter, NOW));
     assert.ok(preview[0]! <= dead, `preview of ${name}: ${preview}`);
-    const { id } = await catalogueOf(database).redrives.ask(wish, NOW);
+    const { id } = await catalogueOf(database).redrives.create(wish, NOW);
     const pages = await looksOf(async (on) => {
       for (let second = 1; second <= 3; second++) {
-        await catalogueOf(on).redrives.page(id, new Date(NOW.getTime() + second * 1000));
+        await catalogueOf(on).redrives.runPage(id, new Date(NOW.getTime() + second * 1000));
       }
     });
     assert.equal(pages.length, 3);

@@ -24,9 +24,10 @@ for (const backend of backends) {
     async function deadOne() {
       const account = `redrive-${serial++}`;
       await catalogue.media.insert([{ account, mediaId: 'm', kind: 'image', sentAt: NOW }], NOW, false);
-      const claim = async (now: Date) => (await catalogue.queue.claim([{ account, room: 9 }], now, 9)).fed[0];
+      const claim = async (now: Date) =>
+        (await catalogue.queue.claim([{ account, capacity: 9 }], now, 9)).claimed[0];
       const job = (await claim(NOW))!;
-      const of = { id: job.id, round: job.round, startedAt: NOW, endedAt: at(1000) };
+      const of = { id: job.id, generation: job.generation, startedAt: NOW, endedAt: at(1000) };
       assert.ok(await catalogue.outcomes.markFailed(of, WHY, { to: 'dead' }, true));
       return { id: job.id, of, claim };
     }
@@ -35,7 +36,7 @@ for (const backend of backends) {
       const { id, claim } = await deadOne();
       assert.equal(await catalogue.redrives.redriveOne(id, at(HOUR_MS), OPS), true);
       const row = await catalogue.media.get(id);
-      assert.deepEqual([row?.status, row?.tries, row?.waiting], ['pending', 1, { reason: 'queued' }]);
+      assert.deepEqual([row?.status, row?.attempts, row?.waiting], ['pending', 1, { reason: 'queued' }]);
       assert.deepEqual(row?.closesAt, at(74 * HOUR_MS), 'there was time enough');
       assert.equal((await claim(at(HOUR_MS)))?.id, id);
     });

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { createCatalogue } from '../../../src/catalogue/catalogue.ts';
 import type { RedriveFilter } from '../../../src/catalogue/redrive/filter.ts';
-import type { RedriveWish } from '../../../src/catalogue/redrive/redrives.ts';
+import type { RedriveRequest } from '../../../src/catalogue/redrive/redrives.ts';
 import type { Failure } from '../../../src/failures.ts';
 import { idOf, type Kind } from '../../../src/media.ts';
 import { createCleanup } from '../../machine/cleanup.ts';
@@ -36,9 +36,9 @@ for (const backend of backends) {
     let serial = 0;
     const newAccount = () => `many-${serial++}`;
     const claim = async (account: string, now: Date) =>
-      (await bundle.catalogue.queue.claim([{ account, room: 999 }], now, 999)).fed;
+      (await bundle.catalogue.queue.claim([{ account, capacity: 999 }], now, 999)).claimed;
     const settle = (
-      job: { id: string; round: number },
+      job: { id: string; generation: number },
       now: Date,
       failure: Failure,
       to: 'dead' | 'expired',
@@ -64,15 +64,15 @@ for (const backend of backends) {
       account: [account],
       ...more,
     });
-    const ask = (filter: RedriveFilter, now: Date, more: Partial<RedriveWish> = {}) =>
-      bundle.catalogue.redrives.ask({ filter, rate: 20, actor: 'ops', ...more }, now);
+    const ask = (filter: RedriveFilter, now: Date, more: Partial<RedriveRequest> = {}) =>
+      bundle.catalogue.redrives.create({ filter, rate: 20, actor: 'ops', ...more }, now);
     /** Page after page, each when it is due. Answers what is pending by it, page by page. */
     async function workOff(id: string, now: Date, catalogue = bundle.catalogue): Promise<number[]> {
       const pages: number[] = [];
       for (;;) {
-        const next = (await catalogue.redrives.running(99)).find((one) => one.id === id);
+        const next = (await catalogue.redrives.listRunning(99)).find((one) => one.id === id);
         if (!next) return pages;
-        const page = await catalogue.redrives.page(id, next.next_at > now ? next.next_at : now);
+        const page = await catalogue.redrives.runPage(id, next.nextPageAt > now ? next.nextPageAt : now);
         assert.ok(page);
         pages.push(page.redriven);
       }
@@ -104,7 +104,7 @@ for (const backend of backends) {
         reason: 'the id was right after all',
         redrive: id,
       });
-      const events = await bundle.catalogue.events.list({ target: id }, 9);
+      const events = await bundle.catalogue.auditLog.list({ target: id }, 9);
       assert.deepEqual(
         events.map(({ action, actor, reason }) => [action, actor, reason]),
         [['redrive', 'ops', 'the id was right after all']],
@@ -119,7 +119,7 @@ for (const backend of backends) {
       const ids = await dead(account, { count: 12 });
       const { id } = await ask(filterOf(account), at(1000));
       const late = await dead(account, { count: 3, sentAt: at(-HOUR_MS), diedAt: at(2000) });
-      assert.equal((await bundle.catalogue.redrives.page(id, at(3000)))?.redriven, 10);
+      assert.equal((await bundle.catalogue.redrives.runPage(id, at(3000)))?.redriven, 10);
       // WeChat refuses again, before the rest has had its turn.
       for (const job of await claim(account, at(3000))) await settle(job, at(3000), INVALID, 'dead');
       assert.deepEqual(await workOff(id, at(4000)), [2]);
@@ -142,7 +142,7 @@ for (const backend of backends) {
       const order: string[] = [];
       const left = new Set([...old, ...fresh, ...near, ...gone]);
       for (let n = 0; n < 20 && left.size > 0; n++) {
-        await bundle.catalogue.redrives.page(id, at(2000 + 1000 * n));
+        await bundle.catalogue.redrives.runPage(id, at(2000 + 1000 * n));
         for (const one of left) {
           if ((await bundle.catalogue.media.get(one))?.status !== 'pending') continue;
           left.delete(one);
@@ -211,7 +211,7 @@ for (const backend of backends) {
       const account = newAccount();
       const ids = await dead(account, { count: 25 });
       const { id } = await ask(filterOf(account), at(1000));
-      await bundle.catalogue.redrives.page(id, at(2000));
+      await bundle.catalogue.redrives.runPage(id, at(2000));
       const dying = createCatalogue(
         {
           ...bundle.database,
@@ -224,7 +224,7 @@ for (const backend of backends) {
         SCHEMA,
         lifetimes,
       );
-      await assert.rejects(dying.redrives.page(id, at(3000)), /killed/);
+      await assert.rejects(dying.redrives.runPage(id, at(3000)), /killed/);
       assert.deepEqual(await countsOf(id), { state: 'running', done: 10, skipped: 0, total: 25 });
       assert.equal((await statusesOf(ids)).filter((status) => status === 'pending').length, 10);
       assert.deepEqual(await workOff(id, at(3000)), [10, 5]);
@@ -239,7 +239,7 @@ for (const backend of backends) {
       const account = newAccount();
       await dead(account, { count: 30 });
       const { id } = await ask(filterOf(account), at(1000));
-      const pages = await Promise.all([1, 2, 3].map(() => bundle.catalogue.redrives.page(id, at(2000))));
+      const pages = await Promise.all([1, 2, 3].map(() => bundle.catalogue.redrives.runPage(id, at(2000))));
       assert.deepEqual(pages.map((page) => page?.redriven).sort(), [10, undefined, undefined]);
       assert.equal((await countsOf(id)).done, 10);
       await bundle.catalogue.redrives.stop(id, 'ops', at(3000));
@@ -249,13 +249,13 @@ for (const backend of backends) {
       const account = newAccount();
       const ids = await dead(account, { count: 15 });
       const { id } = await ask(filterOf(account), at(1000));
-      await bundle.catalogue.redrives.page(id, at(2000));
+      await bundle.catalogue.redrives.runPage(id, at(2000));
       assert.equal(await bundle.catalogue.redrives.stop(id, 'boss', at(2100)), true);
       assert.equal(await bundle.catalogue.redrives.stop(id, 'boss', at(2100)), false);
-      assert.equal(await bundle.catalogue.redrives.page(id, at(9000)), undefined);
+      assert.equal(await bundle.catalogue.redrives.runPage(id, at(9000)), undefined);
       assert.deepEqual(await countsOf(id), { state: 'stopped', done: 10, skipped: 0, total: 15 });
       assert.equal((await statusesOf(ids)).filter((status) => status === 'dead').length, 5);
-      const [stop] = await bundle.catalogue.events.list({ target: id }, 1);
+      const [stop] = await bundle.catalogue.auditLog.list({ target: id }, 1);
       assert.deepEqual([stop?.action, stop?.actor], ['redrive.stop', 'boss']);
     });
 
@@ -322,7 +322,7 @@ for (const backend of backends) {
       const account = newAccount();
       const { id } = await ask(filterOf(account), at(1000));
       const { id: everything } = await ask({ status: ['dead'], code: ['nothing'] }, at(1000));
-      const { redrives, events } = bundle.catalogue;
+      const { redrives, auditLog: events } = bundle.catalogue;
       assert.ok(await redrives.get(id, [account, 'other']));
       assert.equal(await redrives.get(id, ['other']), undefined);
       assert.equal(await redrives.get(everything, [account]), undefined);
@@ -339,13 +339,13 @@ for (const backend of backends) {
 
     it('notes holds and releases, by hand and by the program itself, with their reason', async () => {
       const account = newAccount();
-      const { accounts, events } = bundle.catalogue;
+      const { accounts, auditLog: events } = bundle.catalogue;
       await accounts.ensure([account]);
       const why = { code: 'ip_not_allowed', class: 'account', errcode: 40164 } as const;
       await accounts.hold(account, at(1000), why, NOW);
       await accounts.hold(account, at(2000), why, NOW);
-      await accounts.lift(account, at(500));
-      await accounts.lift(account, at(3000));
+      await accounts.endLapsedHold(account, at(500));
+      await accounts.endLapsedHold(account, at(3000));
       await accounts.holdByHand(
         account,
         at(9000),

@@ -51,8 +51,8 @@ function triesInHolds(evidence: Evidence): string[] {
       )
       .map(({ media, errcode, code, outcome }) => `${media}: ${code} ${errcode ?? ''} counted as ${outcome}`),
     ...evidence.rows
-      .filter(({ id, tries }) => tries > (counts.get(id) ?? 0))
-      .map(({ id, tries }) => `${id}: ${tries} tries, ${counts.get(id) ?? 0} of them in the log`),
+      .filter(({ id, attempts }) => attempts > (counts.get(id) ?? 0))
+      .map(({ id, attempts }) => `${id}: ${attempts} attempts, ${counts.get(id) ?? 0} of them in the log`),
   ];
 }
 

@@ -13,7 +13,7 @@ export interface ApiRow {
   readonly kind?: string;
   readonly sentAt?: string;
   readonly expiresAt?: string;
-  readonly tries: number;
+  readonly attempts: number;
   readonly objectKey?: string;
   readonly sizeBytes?: number;
   readonly sha256?: string;

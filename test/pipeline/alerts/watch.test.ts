@@ -113,7 +113,7 @@ async function setup(t: TestContext, open: (typeof backends)[number]['open']) {
       assert.deepEqual(states(kind), expected);
       // The robot has it before the row says so; a clock that jumps in between would end the claim.
       const claimed = () =>
-        bundle.database.query(`SELECT 1 FROM ${SCHEMA}.incident WHERE claimed_until IS NOT NULL`);
+        bundle.database.query(`SELECT 1 FROM ${SCHEMA}.alert WHERE claimed_until IS NOT NULL`);
       await eventually('no claim', async () => (await claimed()).length === 0, 60_000);
     },
     run: (watch: { run(signal: AbortSignal): Promise<void> }) => controller.run(watch.run(signal)),
@@ -152,7 +152,7 @@ for (const backend of backends) {
       assert.deepEqual(s.states('account_held'), ['begun']);
       s.pass(0.2 * HOUR_MS);
       await s.until('account_held', ['begun', 'continues']);
-      await s.catalogue.accounts.lift(ACCOUNT, new Date(s.now().getTime() + 40 * HOUR_MS));
+      await s.catalogue.accounts.endLapsedHold(ACCOUNT, new Date(s.now().getTime() + 40 * HOUR_MS));
       await s.until('account_held', ['begun', 'continues', 'ended']);
       await wait(EVERY_MS * 8);
       assert.equal(s.told().length, 3);
@@ -164,7 +164,7 @@ for (const backend of backends) {
     test('of many at the same moment one is given an incident, and a dead one leaves it to the next', async (t) => {
       const s = await setup(t, backend.open);
       if (!s) return;
-      const { incidents } = s.catalogue;
+      const { alerts: incidents } = s.catalogue;
       const trouble = { kind: 'queue_away', target: '', since: s.now(), count: 1, detail: {} };
       await Promise.all(Array.from({ length: 5 }, () => incidents.report([trouble], s.now())));
       const claim = (holder: string, at: Date) => {
@@ -302,14 +302,14 @@ for (const backend of backends) {
       const daysAgo = (days: number) => new Date(s.now().getTime() - days * 24 * HOUR_MS);
       const day = (days: number) => daysAgo(days).toISOString().slice(0, 10);
       const some = Array.from({ length: 8 }, (_, index) => index + 2);
-      await s.catalogue.callbacks.add(
+      await s.catalogue.callbackCounts.add(
         some.map((days) => ({ account: ACCOUNT, day: day(days), refused: false, what: 'image', count: 30 })),
         [{ account: ACCOUNT, lastCallbackAt: daysAgo(2) }],
         day(40),
       );
       s.run(s.process('a'));
       await s.until('no_callbacks', ['begun']);
-      await s.catalogue.callbacks.add([], [{ account: ACCOUNT, lastCallbackAt: s.now() }], day(40));
+      await s.catalogue.callbackCounts.add([], [{ account: ACCOUNT, lastCallbackAt: s.now() }], day(40));
       await s.until('no_callbacks', ['begun', 'ended']);
     });
   });

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { describe, it } from 'node:test';
 import { createAccounts } from '../../../src/account.ts';
-import { DatabaseAwayError } from '../../../src/catalogue/database/database.ts';
-import type { Stored, Try } from '../../../src/catalogue/queue/outcomes.ts';
+import { DatabaseUnavailableError } from '../../../src/catalogue/database/database.ts';
+import type { JobAttempt, StoredObject } from '../../../src/catalogue/queue/outcomes.ts';
 import { uploadMemoryBytes } from '../../../src/config/upload-parts.ts';
 import { FailureError, failure } from '../../../src/failures.ts';
 import { idOf, type Reference } from '../../../src/media.ts';
@@ -18,7 +18,7 @@ const BYTES = Buffer.from('a picture');
 const never = new AbortController().signal;
 const reference = { account: 'wx1', mediaId: 'media-1', kind: 'image', sentAt: NOW } as const;
 const ID = idOf('wx1', 'media-1');
-const JOB = { jobId: `${ID}-3`, id: ID, round: 3, reference, attempt: 1 };
+const JOB = { jobId: `${ID}-3`, id: ID, generation: 3, reference, attempt: 1 };
 const account = { account: 'wx1', name: 'shop', concurrency: 1 } as never;
 const token = (value: string) => ({ value, fingerprint: value, issuedAt: NOW, expiresAt: NOW });
 
@@ -60,7 +60,7 @@ function setup(changes: Changes = {}) {
   const deeds: unknown[][] = [];
   const budget = createByteBudget(64 * 2 ** 20);
   const accepted: Reference[] = [];
-  const archived: { of: Try; stored: Stored }[] = [];
+  const archived: { of: JobAttempt; stored: StoredObject }[] = [];
   let tokens = 0;
   const archive = createArchiver({
     accounts: createAccounts([account]),
@@ -142,7 +142,7 @@ function setup(changes: Changes = {}) {
     pictureRetryMs: 5_000,
   });
   return {
-    archive: (job: Partial<typeof JOB> | { round: undefined } = {}) =>
+    archive: (job: Partial<typeof JOB> | { generation: undefined } = {}) =>
       archive(
         { ...JOB, reference: { ...reference, ...changes.reference }, ...job } as never,
         changes.signal ?? never,
@@ -157,7 +157,7 @@ function setup(changes: Changes = {}) {
 
 const KEY = `p/wx1/2026/05/01/${ID}.jpg`;
 const away = async () => {
-  throw new DatabaseAwayError('away');
+  throw new DatabaseUnavailableError('away');
 };
 
 describe('archive', () => {
@@ -407,7 +407,7 @@ describe('archive', () => {
 
   it('gives a foreign job its row, and nothing more', async () => {
     const { archive, accepted, opened } = setup();
-    const foreign = { round: undefined, reference: { ...reference, account: 'shop' } };
+    const foreign = { generation: undefined, reference: { ...reference, account: 'shop' } };
     assert.deepEqual(await archive(foreign), { do: 'finish', result: 'accepted' });
     assert.deepEqual(accepted, [reference], 'with the identity of the account that is named');
     assert.deepEqual(opened(), []);
@@ -415,7 +415,7 @@ describe('archive', () => {
 
   it('refuses a foreign job of an account nobody knows, which has no row to wait in', async () => {
     const { archive } = setup();
-    const unknown = { round: undefined, reference: { ...reference, account: 'wx9' } };
+    const unknown = { generation: undefined, reference: { ...reference, account: 'wx9' } };
     const disposition = await archive(unknown as never);
     assert.equal(disposition.do, 'giveUp');
   });
@@ -443,7 +443,7 @@ describe('archive', () => {
     const first = archive();
     await reached.promise;
     const second = archive();
-    held.reject(new DatabaseAwayError('away'));
+    held.reject(new DatabaseUnavailableError('away'));
     const back = { do: 'putBack', delayMs: 2_000 };
     assert.deepEqual(await Promise.all([first, second]), [back, back]);
     assert.equal(opened().length, 1);

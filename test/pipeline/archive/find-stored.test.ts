@@ -15,7 +15,7 @@ describe('what is stored already', () => {
       id: 'm_00000000000000000000000000000001',
       account: 'wx1',
       status: 'pending',
-      tries: 1,
+      attempts: 1,
       createdAt: NOW,
       updatedAt: NOW,
       sentAt: NOW,

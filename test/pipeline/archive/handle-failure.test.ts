@@ -12,7 +12,7 @@ const at = (ms: number) => new Date(NOW.getTime() + ms);
 const JOB = {
   jobId: 'm_1-3',
   id: 'm_1',
-  round: 3,
+  generation: 3,
   reference: { account: 'wx1', mediaId: 'x', kind: 'image', sentAt: NOW },
   attempt: 1,
 } as const;
@@ -40,7 +40,7 @@ function setup(given: Given = {}) {
     id: 'm_1',
     account: 'wx1',
     status: 'pending',
-    tries: 0,
+    attempts: 0,
     expiresAt: at(72 * HOUR_MS),
     closesAt: at(74 * HOUR_MS),
     createdAt: NOW,
@@ -61,7 +61,7 @@ function setup(given: Given = {}) {
       outcomes: {
         markFailed: async (of, why, next, spent) => {
           given.failed?.(why);
-          recorded.push([of.round, why.code, next, spent]);
+          recorded.push([of.generation, why.code, next, spent]);
           return given.ours ?? true;
         },
       },
@@ -136,13 +136,13 @@ describe('settle', () => {
   });
 
   it('sends a long wait back to the row', async () => {
-    const { settle, recorded } = setup({ row: { tries: 9 } });
+    const { settle, recorded } = setup({ row: { attempts: 9 } });
     assert.deepEqual(await settle(failure('network')), { do: 'finish', result: 'later' });
     assert.equal((recorded[0]![2] as { to: string }).to, 'later');
   });
 
   it('sends what had its last try back to its row, however soon it is closed', async () => {
-    const { settle, recorded } = setup({ row: { tries: 9, expiresAt: at(-10), closesAt: at(20) } });
+    const { settle, recorded } = setup({ row: { attempts: 9, expiresAt: at(-10), closesAt: at(20) } });
     assert.deepEqual(await settle(failure('network')), { do: 'finish', result: 'later' });
     assert.equal((recorded[0]![2] as { to: string }).to, 'later');
   });
@@ -250,7 +250,7 @@ describe('settle', () => {
     }
   });
 
-  it('counts nothing where another round has taken over', async () => {
+  it('counts nothing where another generation has taken over', async () => {
     const { settle, expired } = setup({ ours: false, row: { expiresAt: at(-1) } });
     const disposition = await settle(errcode(40007, 'permanent_media'));
     assert.deepEqual(disposition, { do: 'finish', result: 'superseded', forget: true });
@@ -258,7 +258,7 @@ describe('settle', () => {
   });
 
   it('treats an error that nobody foresaw as unknown, and says it aloud', async () => {
-    const { settle, recorded, said } = setup({ row: { tries: 2 } });
+    const { settle, recorded, said } = setup({ row: { attempts: 2 } });
     assert.equal((await settle(new TypeError('x is not a function'))).do, 'giveUp');
     assert.deepEqual(recorded[0]?.slice(1, 3), ['internal', { to: 'dead' }]);
     assert.deepEqual(said, ['unexpected error in a try']);

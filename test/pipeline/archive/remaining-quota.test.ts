@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createAccounts } from '../../../src/account.ts';
-import type { AccountState, QuotaNote } from '../../../src/catalogue/accounts/accounts.ts';
+import type { AccountQuota, AccountState } from '../../../src/catalogue/accounts/accounts.ts';
 import {
   createReadQuota,
   type QuotaDeps,
@@ -14,12 +14,12 @@ const QUOTA = { dailyLimit: 200, used: 150, remain: 50 };
 const fails = async () => Promise.reject(new Error('away'));
 
 function setup(changes: { quotaOf?: QuotaDeps['quotaOf']; noteQuota?: () => Promise<never> } = {}) {
-  const noted: [string, QuotaNote][] = [];
-  const noteQuota = async (account: string, note: QuotaNote) => void noted.push([account, note]);
+  const noted: [string, AccountQuota][] = [];
+  const noteQuota = async (account: string, note: AccountQuota) => void noted.push([account, note]);
   const read = createReadQuota({
     quotaOf: changes.quotaOf ?? (async () => QUOTA),
     accounts: createAccounts([{ account: 'wx1' } as never]),
-    catalogue: { accounts: { noteQuota: changes.noteQuota ?? noteQuota } },
+    catalogue: { accounts: { saveQuota: changes.noteQuota ?? noteQuota } },
     clock: { now: () => NOW },
   });
   return { read, noted };
@@ -84,7 +84,7 @@ test('one process reads the quota of each official account with a token, every t
         { account: 'wx3', product: 'official' },
         { account: 'corp', product: 'wecom' },
       ] as never),
-      catalogue: { leases: { take: async () => leads }, accounts: { states: async () => states } },
+      catalogue: { leases: { take: async () => leads }, accounts: { list: async () => states } },
       clock: { now: () => now, sleep: () => new Promise<void>((resolve) => void looks.push(resolve)) },
       lifetimes: { scale: (ms) => ms },
       log: { info: () => assert.fail('nothing fails') },

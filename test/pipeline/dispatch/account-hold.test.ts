@@ -10,14 +10,14 @@ const LIFE_MS = 72 * 60 * MINUTE_MS;
 const at = (ms: number) => new Date(NOW.getTime() + ms);
 const lifetimes = createLifetimes({ mediaLifetimeMs: LIFE_MS, timeScale: 1 });
 const UNAUTHORIZED = { code: 'api_unauthorized', class: 'account', errcode: 48001 } as const;
-const held = (untilMs: number, why: AccountHold['why'] = UNAUTHORIZED): AccountHold => ({
+const held = (untilMs: number, why: AccountHold['reason'] = UNAUTHORIZED): AccountHold => ({
   account: 'wx1',
   until: at(untilMs),
-  ...(why && { why }),
+  ...(why && { reason: why }),
 });
 const job = (reference: object = {}) => ({
   id: 'm_1',
-  round: 3,
+  generation: 3,
   reference: { account: 'wx1', mediaId: 'x', kind: 'image', sentAt: NOW, ...reference } as never,
 });
 
@@ -34,13 +34,13 @@ function setup(given: { holds: AccountHold[]; probing?: boolean; lifted?: boolea
         },
       },
       accounts: {
-        holds: async () => {
+        listHolds: async () => {
           calls.push('read');
           return state.holds;
         },
         hold: async () => state.isNew ?? true,
         takeProbe: async () => !state.probing,
-        lift: async () => {
+        endLapsedHold: async () => {
           calls.push('lift');
           return true;
         },

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { DatabaseAwayError } from '../../../src/catalogue/database/database.ts';
-import type { FleetPlace, Heartbeat } from '../../../src/catalogue/processes/registry.ts';
+import { DatabaseUnavailableError } from '../../../src/catalogue/database/database.ts';
+import type { Heartbeat, WorkerRank } from '../../../src/catalogue/processes/registry.ts';
 import { createConcurrencyShares, decideShare } from '../../../src/pipeline/dispatch/concurrency-share.ts';
 import { createMetrics } from '../../../src/runtime/metrics.ts';
 import { createRecordingLog } from '../recording-log.ts';
@@ -35,19 +35,19 @@ describe('decideShare', () => {
 });
 
 /** Runs a worker until it has slept `sleeps` times; `respond` is the catalogue's response to each heartbeat. */
-async function run(sleeps: number, respond: () => Promise<FleetPlace>) {
+async function run(sleeps: number, respond: () => Promise<WorkerRank>) {
   const stop = new AbortController();
   const reported: (number | undefined)[] = [];
   const shares: number[] = [];
   let signOffs = 0;
   const rows = {
-    beat: async (_id: string, { clockAheadMs }: Heartbeat) => {
+    heartbeat: async (_id: string, { clockAheadMs }: Heartbeat) => {
       reported.push(clockAheadMs);
       return await respond();
     },
-    leave: async () => {
+    markLeft: async () => {
       signOffs++;
-      throw new DatabaseAwayError('unavailable');
+      throw new DatabaseUnavailableError('unavailable');
     },
   };
   const sleep = async () => {
@@ -56,13 +56,13 @@ async function run(sleeps: number, respond: () => Promise<FleetPlace>) {
   const { log, lines } = createRecordingLog();
   const heartbeat = createConcurrencyShares(
     {
-      catalogue: { fleet: rows },
+      catalogue: { processes: rows },
       health: { list: () => [], refresh: async () => undefined },
       clock: { now: () => NOON, sleep },
       log,
       metrics: createMetrics(),
     },
-    { name: 'worker', takesMedia: true },
+    { name: 'worker', isWorker: true },
   );
   await heartbeat.run(stop.signal);
   return { reported, shares, signOffs, messages: lines.map(({ message }) => message) };
@@ -74,7 +74,7 @@ describe('the heartbeat of a worker', () => {
     const lives = [1, 1, 4, undefined, 2];
     const { shares, signOffs, messages } = await run(4, async () => {
       const live = lives.shift();
-      if (live === undefined) throw new DatabaseAwayError('unavailable');
+      if (live === undefined) throw new DatabaseUnavailableError('unavailable');
       return { live, rank: 0, at: NOON };
     });
     assert.deepEqual(shares, [8, 2, 2, 4]);

@@ -214,7 +214,7 @@ test('after restarts without effect the process is reported as stuck, until a jo
   await eventually('stuck', async () => liveness(health).code === 503);
   assert.ok((await restarts()) > RESTARTS);
   assert.ok(lines.some((line) => /restarting it/.test(line)));
-  const job = { jobId: 'first', id: 'first', round: 1, reference: entryOf('a').reference, attempt: 1 };
+  const job = { jobId: 'first', id: 'first', generation: 1, reference: entryOf('a').reference, attempt: 1 };
   queue.firstWaiting = async () => undefined as never;
   await eventually('healthy', async () => {
     await take!(job, signal);

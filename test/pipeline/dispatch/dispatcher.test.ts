@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { Fed, Room } from '../../../src/catalogue/queue/claims.ts';
+import type { AccountCapacity, ClaimedItem } from '../../../src/catalogue/queue/claims.ts';
 import { createDispatcher, decideWindow } from '../../../src/pipeline/dispatch/dispatcher.ts';
 import { createHealth } from '../../../src/runtime/health.ts';
 import { createMetrics } from '../../../src/runtime/metrics.ts';
@@ -9,22 +9,22 @@ import { createRecordingLog } from '../recording-log.ts';
 
 const NOW = new Date('2026-05-01T12:00:00Z');
 const BOUNDS = { min: 16, max: 1_000, pictureWindowMs: 7_000 };
-const job = (n: number, account = 'wx1'): Fed => ({
+const job = (n: number, account = 'wx1'): ClaimedItem => ({
   id: `m_${n}`,
-  round: 1,
+  generation: 1,
   reference: { account, mediaId: `media-${n}`, kind: 'image', sentAt: NOW },
 });
 
 /** A backlog in memory, and a queue that behaves as the test wants. */
 function setup(options: {
-  backlog: Fed[];
+  backlog: ClaimedItem[];
   concurrency?: number;
   addsFailingMs?: number;
   add?: (jobs: readonly { id: string }[]) => Promise<void>;
 }) {
   const { backlog } = options;
   const added: string[] = [];
-  const claims: (readonly Room[])[] = [];
+  const claims: (readonly AccountCapacity[])[] = [];
   const calls: string[] = [];
   const { log, lines } = createRecordingLog();
   const health = createHealth(() => NOW);
@@ -49,7 +49,7 @@ function setup(options: {
             calls.push(`claim ${pictureWindowMs}`);
             claims.push(rooms);
             claimed();
-            return { fed: backlog.splice(0, rooms[0]!.room), inQueue: new Map([['wx1', 0]]) };
+            return { claimed: backlog.splice(0, rooms[0]!.capacity), inQueue: new Map([['wx1', 0]]) };
           },
           requeue: async (jobs) => {
             backlog.unshift(...jobs.map(({ id }) => job(Number(id.slice(2)))));
@@ -106,7 +106,7 @@ describe('the dispatcher', () => {
     }
     await stop();
     assert.deepEqual(
-      claims.slice(0, 3).map((rooms) => rooms[0]?.room),
+      claims.slice(0, 3).map((rooms) => rooms[0]?.capacity),
       [16, 32, 64],
     );
     assert.deepEqual(
@@ -119,7 +119,7 @@ describe('the dispatcher', () => {
     const { claims, nextClaim, stop } = setup({ backlog: [], concurrency: 64 });
     t.after(stop);
     await nextClaim();
-    assert.deepEqual(claims[0], [{ account: 'wx1', room: 64 }]);
+    assert.deepEqual(claims[0], [{ account: 'wx1', capacity: 64 }]);
   });
 
   /** With ticks alone these claims would take ten seconds. */
@@ -182,7 +182,7 @@ describe('the dispatcher', () => {
       'nothing is skipped and nothing is added twice',
     );
     assert.deepEqual(
-      claims.slice(0, 4).map((rooms) => rooms[0]?.room),
+      claims.slice(0, 4).map((rooms) => rooms[0]?.capacity),
       [16, 32, 16, 16],
     );
   });

@@ -13,12 +13,15 @@ import { createMetrics } from '../../../src/runtime/metrics.ts';
 import { createRecordingLog } from '../recording-log.ts';
 
 const REFUSED: Failure = { code: 'store_refused', class: 'store', detail: 'HTTP 403 AccessDenied' };
-const JOB = { jobId: 'm_1-3', id: 'm_1', round: 3, reference: {} as never, attempt: 1 } as never;
+const JOB = { jobId: 'm_1-3', id: 'm_1', generation: 3, reference: {} as never, attempt: 1 } as never;
 const DONE = { do: 'finish', result: 'archived' } as const;
 
 /** The row of the database in memory, shared by as many processes as a test opens. */
 function setup() {
-  const row = { hold: undefined as StoreHoldState | undefined, passedAt: undefined as Date | undefined };
+  const row = {
+    hold: undefined as StoreHoldState | undefined,
+    lastProbeSuccessAt: undefined as Date | undefined,
+  };
   let prober: string | undefined;
   const state = {
     row,
@@ -42,23 +45,23 @@ function setup() {
             prober = holder;
             return true;
           },
-          refused: async (_holder, until, why, now) => {
+          probeFailed: async (_holder, until, why, now) => {
             const isNew = !row.hold;
             const { since = now, probes = -1 } = row.hold ?? {};
-            row.hold = { since, until, why, probes: probes + 1 };
+            row.hold = { since, until, failure: why, probes: probes + 1 };
             prober = undefined;
             return isNew;
           },
-          passed: async (_holder, startedAt) => {
+          probeSucceeded: async (_holder, startedAt) => {
             const ended = row.hold !== undefined;
-            Object.assign(row, { hold: undefined, passedAt: startedAt });
+            Object.assign(row, { hold: undefined, lastProbeSuccessAt: startedAt });
             prober = undefined;
             return ended;
           },
-          dropProbe: async () => {
+          releaseProbe: async () => {
             prober = undefined;
           },
-          standBack: async ({ id }) => {
+          requeue: async ({ id }) => {
             if (row.hold) state.requeued.push(id);
             return row.hold !== undefined;
           },

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { createAccounts } from '../../../src/account.ts';
-import { DatabaseAwayError } from '../../../src/catalogue/database/database.ts';
+import { DatabaseUnavailableError } from '../../../src/catalogue/database/database.ts';
 import { idOf, type Reference, type ReferenceInput } from '../../../src/media.ts';
 import type { DatabaseAvailabilityTiming } from '../../../src/pipeline/ingest/database-availability.ts';
 import { createIngest, type SpoolUseChange } from '../../../src/pipeline/ingest/ingest.ts';
@@ -21,7 +21,7 @@ import { PLAIN } from '../../server/setup.ts';
 
 const NOON = new Date('2026-05-01T12:00:00Z');
 const input = (mediaId: string): ReferenceInput => ({ account: 'shop', mediaId, kind: 'image' });
-const away = () => new DatabaseAwayError('away');
+const away = () => new DatabaseUnavailableError('away');
 
 async function setup(t: TestContext, timing: DatabaseAvailabilityTiming = {}, limitBytes = 1024 * 1024) {
   const folder = await mkdtemp(join(tmpdir(), 'intake-'));
@@ -55,14 +55,14 @@ async function setup(t: TestContext, timing: DatabaseAvailabilityTiming = {}, li
         });
       },
     },
-    kept: {
+    encryptedSecrets: {
       writeUnlessNewer: async (...given: unknown[]) => {
         await answer();
         others.push(given);
       },
     },
-    kfSyncs: {
-      want: async (...given: unknown[]) => {
+    kfCursors: {
+      requestRead: async (...given: unknown[]) => {
         await answer();
         others.push(given);
       },
@@ -223,12 +223,12 @@ describe('the intake', () => {
     const fill = async (take: typeof intake.ingestRequest) => {
       for (;;) await take([input(`media-${taken++}`)]);
     };
-    await assert.rejects(fill(intake.ingestRequest), DatabaseAwayError);
+    await assert.rejects(fill(intake.ingestRequest), DatabaseUnavailableError);
     assert.ok(spool.size.bytes > 29_000 && spool.size.bytes <= 30_000, `${spool.size.bytes} bytes`);
     assert.equal((await intake.ingestCallback([input('voice')]))[0]?.spooled, true);
     await intake.storeSecret({ name: 'ticket of a platform', encrypted: 'v1.sealed-ticket' });
     await intake.requestKfSync('wx', 'wk1', 'v1.sealed-token');
-    await assert.rejects(fill(intake.ingestCallback), DatabaseAwayError);
+    await assert.rejects(fill(intake.ingestCallback), DatabaseUnavailableError);
     assert.ok(spool.size.bytes > 39_000 && spool.size.bytes <= 40_000, `${spool.size.bytes} bytes`);
   });
 
@@ -236,7 +236,7 @@ describe('the intake', () => {
     const { intake, state, spool } = await setup(t);
     t.mock.method(spool, 'append', async () => Promise.reject(new Error('disk')));
     state.trouble = async () => Promise.reject(away());
-    await assert.rejects(intake.ingestCallback([input('a')]), DatabaseAwayError);
-    await assert.rejects(intake.ingestCallback([input('b')]), DatabaseAwayError);
+    await assert.rejects(intake.ingestCallback([input('a')]), DatabaseUnavailableError);
+    await assert.rejects(intake.ingestCallback([input('b')]), DatabaseUnavailableError);
   });
 });

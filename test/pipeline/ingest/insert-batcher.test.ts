@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { createAccounts } from '../../../src/account.ts';
-import { DatabaseAwayError } from '../../../src/catalogue/database/database.ts';
+import { DatabaseUnavailableError } from '../../../src/catalogue/database/database.ts';
 import { idOf, type Reference } from '../../../src/media.ts';
 import {
   createInsertBatcher,
@@ -112,13 +112,15 @@ describe('the insert batcher', () => {
     const blocked = Promise.withResolvers<void>();
     const { accept, batches } = setup(async () => {
       await blocked.promise;
-      throw new DatabaseAwayError('down');
+      throw new DatabaseUnavailableError('down');
     });
     const results = ['a', 'b', 'c'].map((mediaId) => accept([input(mediaId)]));
     blocked.resolve();
     const outcomes = await Promise.allSettled(results);
     assert.ok(
-      outcomes.every((result) => result.status === 'rejected' && result.reason instanceof DatabaseAwayError),
+      outcomes.every(
+        (result) => result.status === 'rejected' && result.reason instanceof DatabaseUnavailableError,
+      ),
     );
     assert.equal(batches.length, 1);
   });

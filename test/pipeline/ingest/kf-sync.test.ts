@@ -77,8 +77,8 @@ async function setup(t: TestContext, answer: (body: { cursor?: string; token?: s
     rereadAccounts,
   });
   const want = (openKfId = 'wk1') =>
-    catalogue.kfSyncs.want(CORP.account, openKfId, encryptAtRest(CORP, 'CALLBACK'), clock.now());
-  const state = async () => (await catalogue.kfSyncs.states([CORP.account]))[0];
+    catalogue.kfCursors.requestRead(CORP.account, openKfId, encryptAtRest(CORP, 'CALLBACK'), clock.now());
+  const state = async () => (await catalogue.kfCursors.list([CORP.account]))[0];
   const advance = (ms: number) => {
     nowMs += ms;
   };
@@ -164,14 +164,17 @@ describe('customer service is read', () => {
     for (const openKfId of ['wk1', 'wk2']) await s.want(openKfId);
     await s.sync();
     assert.equal(s.asked.length, 1, 'what refuses one refuses the other');
-    const [hold] = await s.catalogue.accounts.holds();
-    assert.deepEqual([hold?.why?.errcode, hold?.until], [48002, new Date(START.getTime() + 5 * MINUTE_MS)]);
+    const [hold] = await s.catalogue.accounts.listHolds();
+    assert.deepEqual(
+      [hold?.reason?.errcode, hold?.until],
+      [48002, new Date(START.getTime() + 5 * MINUTE_MS)],
+    );
     isRefused = false;
     s.advance(5 * MINUTE_MS);
     await s.sync();
     assert.equal(s.reread.length, 1, 'a corrected secret is read before');
-    assert.deepEqual(await s.catalogue.accounts.holds(), []);
-    for (const one of await s.catalogue.kfSyncs.states([CORP.account])) assert.equal(one.failure, undefined);
+    assert.deepEqual(await s.catalogue.accounts.listHolds(), []);
+    for (const one of await s.catalogue.kfCursors.list([CORP.account])) assert.equal(one.failure, undefined);
   });
 
   it('and holds its account no second time where the media of that get through all the same', async (t) => {
@@ -180,12 +183,12 @@ describe('customer service is read', () => {
     await s.sync();
     s.advance(5 * MINUTE_MS);
     assert.equal(
-      await s.catalogue.accounts.lift(CORP.account, new Date(START.getTime() + 5 * MINUTE_MS)),
+      await s.catalogue.accounts.endLapsedHold(CORP.account, new Date(START.getTime() + 5 * MINUTE_MS)),
       true,
     );
     await s.sync();
     assert.equal(s.asked.length, 2);
-    assert.deepEqual(await s.catalogue.accounts.holds(), []);
+    assert.deepEqual(await s.catalogue.accounts.listHolds(), []);
     assert.equal((await s.state())?.failure?.errcode, 48002, 'it is still told of');
   });
 
@@ -196,7 +199,7 @@ describe('customer service is read', () => {
     await s.want('wk2');
     s.advance(MINUTE_MS - 1);
     assert.equal(s.asked.length, 1);
-    assert.deepEqual(await s.catalogue.accounts.holds(), [], 'downloads have a limit of their own');
+    assert.deepEqual(await s.catalogue.accounts.listHolds(), [], 'downloads have a limit of their own');
     s.advance(1);
     await s.sync();
     const second = s.asked.length;

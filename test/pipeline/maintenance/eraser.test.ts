@@ -90,8 +90,8 @@ describe('an eraser', () => {
   async function archived(keys = [`object-${++serial}.jpg`]) {
     const account = `eraser-${++serial}`;
     await catalogue.media.insert([{ account, mediaId: 'm', kind: 'image', sentAt: now }], now, false);
-    const [job] = (await catalogue.queue.claim([{ account, room: 9 }], now, 9)).fed;
-    const of = { id: job!.id, round: job!.round, startedAt: now, endedAt: now };
+    const [job] = (await catalogue.queue.claim([{ account, capacity: 9 }], now, 9)).claimed;
+    const of = { id: job!.id, generation: job!.generation, startedAt: now, endedAt: now };
     for (const key of keys) {
       await catalogue.outcomes.reserve(of, { bucket: 'media', objectKey: key }, now);
       await store.put({ ...picture, key, body: flow(Buffer.from(key)), signal: soon() });
@@ -202,7 +202,7 @@ describe('an eraser', () => {
   it('aborts the upload of a media, and waits for the job that may be on its way to the queue', async () => {
     const account = `eraser-${++serial}`;
     await catalogue.media.insert([{ account, mediaId: 'm', kind: 'image', sentAt: now }], now, false);
-    const [job] = (await catalogue.queue.claim([{ account, room: 9 }], now, 9)).fed;
+    const [job] = (await catalogue.queue.claim([{ account, capacity: 9 }], now, 9)).claimed;
     await catalogue.outcomes.reserve(job!, { bucket: 'media', objectKey: 'f.mp4' }, now);
     assert.ok(await catalogue.uploads.record(job!, 'u1'));
     const aborted: unknown[] = [];
@@ -240,8 +240,8 @@ describe('an eraser', () => {
       requireEncryption: false,
       concurrency: 1,
     } as const;
-    const given = { account: 'wx1', subject: 'v1.sealed-with-another-secret', ...WHY };
-    const id = await catalogue.erasures.openForSubject(given, now, now);
+    const given = { account: 'wx1', openIdCiphertext: 'v1.sealed-with-another-secret', ...WHY };
+    const id = await catalogue.erasures.createForOpenId(given, now, now);
     const deps = { catalogue, store, clock, log, queue: { forget } };
     await createEraser({ ...deps, accounts: createAccounts([account]) }).sweep(soon());
     const erasure = await catalogue.erasures.get(id);

@@ -9,7 +9,7 @@ const ago = (ms: number) => new Date(NOW.getTime() - ms);
 const never = new AbortController().signal;
 
 const row = (id: string) =>
-  ({ id, account: 'wx1', status: 'pending', tries: 1, createdAt: NOW, updatedAt: NOW }) as const;
+  ({ id, account: 'wx1', status: 'pending', attempts: 1, createdAt: NOW, updatedAt: NOW }) as const;
 
 type Changed = Partial<SweeperDeps['catalogue']['outcomes']> & {
   takeLease?: SweeperDeps['catalogue']['leases']['take'];
@@ -43,8 +43,8 @@ function setup({
       leases: { take: takeLease ?? note('takeLease', true), drop: note('dropLease', undefined) },
       queue: {
         listClaimedBefore: note('listClaimedBefore', [
-          { id: 'm_1', round: 1, fed_at: ago(70_000) },
-          { id: 'm_2', round: 5, fed_at: ago(15_000) },
+          { id: 'm_1', generation: 1, claimed_at: ago(70_000) },
+          { id: 'm_2', generation: 5, claimed_at: ago(15_000) },
         ]),
         requeue: async (jobs) => {
           calls.push(['requeue', jobs]);
@@ -86,7 +86,7 @@ describe('sweeper', () => {
   it('frees the rows whose job is gone, those only, and wakes the feeder', async () => {
     const { sweeper, of, woken } = setup({ lost: async (ids) => ids.filter((id) => id === 'm_2-5') });
     assert.equal((await sweeper.sweep(never))?.freed, 1);
-    assert.deepEqual(of('requeue'), [[[{ id: 'm_2', round: 5 }]]]);
+    assert.deepEqual(of('requeue'), [[[{ id: 'm_2', generation: 5 }]]]);
     assert.deepEqual(of('listClaimedBefore'), [[ago(10_000), 1_000]], 'a job on its way is not lost');
     assert.equal(woken(), 1);
   });
@@ -100,7 +100,7 @@ describe('sweeper', () => {
     const { sweeper, of } = setup({ misplaced });
     assert.equal((await sweeper.sweep(never))?.freed, 1);
     assert.deepEqual(asked, [['m_1-1']]);
-    assert.deepEqual(of('requeue'), [[[{ id: 'm_1', round: 1 }]]]);
+    assert.deepEqual(of('requeue'), [[[{ id: 'm_1', generation: 1 }]]]);
   });
 
   it('leaves everything alone where nothing is lost', async () => {

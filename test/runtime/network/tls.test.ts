@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { startFailureOf } from '../../../src/app/run.ts';
-import { createDatabase, DatabaseAwayError } from '../../../src/catalogue/database/database.ts';
+import { createDatabase, DatabaseUnavailableError } from '../../../src/catalogue/database/database.ts';
 import { createPostgresPool } from '../../../src/catalogue/database/postgres.ts';
 import { createClient } from '../../../src/cli/client.ts';
 import { withAuthority } from '../../../src/config/authorities.ts';
@@ -229,7 +229,7 @@ test('Postgres: a start reports why, exits with 78 for a wrong configuration, an
   const refused = async (url: string, exitCode: number, words: RegExp) => {
     const error = await ask(url);
     // While the program runs it is a database that is away: callbacks go to the spool.
-    assert.ok(error instanceof DatabaseAwayError, String(error));
+    assert.ok(error instanceof DatabaseUnavailableError, String(error));
     const last = startFailureOf('server', error);
     assert.deepEqual([last.exitCode, words.test(last.text)], [exitCode, true], last.text);
     assert.doesNotMatch(last.text, /unexpectedly/);

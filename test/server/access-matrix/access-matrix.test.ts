@@ -158,8 +158,8 @@ describe('the matrix of routes and keys', { timeout: 240_000 }, () => {
       }
       // What it has asked for and a worker would do later.
       const { redrives } = s.context.catalogue;
-      for (const { id, next_at } of await redrives.running(100))
-        if (!shop.ids.includes(id)) await redrives.page(id, next_at);
+      for (const { id, nextPageAt } of await redrives.listRunning(100))
+        if (!shop.ids.includes(id)) await redrives.runPage(id, nextPageAt);
       const later = await markDatabase(s.context.database, shop.secrets);
       assert.deepEqual(later.theirs, mark.theirs, `${who.name} has redriven what is of the shop`);
       const head = await s.context.store.head(shop.objectKey, AbortSignal.timeout(10_000));

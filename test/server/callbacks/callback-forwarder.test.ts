@@ -4,7 +4,7 @@ import { createServer, type IncomingMessage, request, type Server, type ServerRe
 import type { AddressInfo } from 'node:net';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
-import { DatabaseAwayError } from '../../../src/catalogue/database/database.ts';
+import { DatabaseUnavailableError } from '../../../src/catalogue/database/database.ts';
 import { idOf } from '../../../src/media.ts';
 import type { AcceptReferences } from '../../../src/pipeline/ingest/insert-batcher.ts';
 import { createRepeatedLog } from '../../../src/runtime/repeated-log.ts';
@@ -246,7 +246,7 @@ describe('the tap', () => {
   it('gives no reply before the media are on disk: 504 where they cannot be', async () => {
     // The spool holds nothing either.
     const config = { ...s.context.config, spool: { limitBytes: 0 } };
-    const away: AcceptReferences = async () => Promise.reject(new DatabaseAwayError('away'));
+    const away: AcceptReferences = async () => Promise.reject(new DatabaseUnavailableError('away'));
     const never: AcceptReferences = () => new Promise(() => {});
     for (const accept of [away, never]) {
       const { url } = await openServer({ ...s.context, accept, config }, { keys: [] });

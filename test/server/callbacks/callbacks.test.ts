@@ -4,7 +4,7 @@ import { open } from 'node:fs/promises';
 import { request } from 'node:http';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
-import { DatabaseAwayError } from '../../../src/catalogue/database/database.ts';
+import { DatabaseUnavailableError } from '../../../src/catalogue/database/database.ts';
 import { idOf } from '../../../src/media.ts';
 import type { AcceptReferences } from '../../../src/pipeline/ingest/insert-batcher.ts';
 import { openServer } from '../../../src/server/start.ts';
@@ -76,7 +76,7 @@ describe('callbacks', () => {
       await gate.promise;
       return await datasync.call(this);
     });
-    const accept: AcceptReferences = async () => Promise.reject(new DatabaseAwayError('away'));
+    const accept: AcceptReferences = async () => Promise.reject(new DatabaseUnavailableError('away'));
     const { url } = await openServer({ ...s.context, accept }, { keys: [] });
     const startedAt = performance.now();
     const send = (mediaId: string) =>

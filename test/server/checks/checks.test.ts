@@ -25,7 +25,7 @@ async function insert(
   row: { status: string; stage?: number; expires: Date; failure?: string },
 ) {
   await g.query(
-    `INSERT INTO wma.media (id, account, media_id, kind, sent_at, expires_at, closes_at, status, stage, fed_at,
+    `INSERT INTO wma.media (id, account, media_id, kind, sent_at, expires_at, closes_at, status, stage, claimed_at,
        failure, created_at, updated_at)
      VALUES ($1, $2, $1, 'image', $3, $4, $4, $5, $6, $7, $8::jsonb, $3, $9)`,
     [
@@ -47,11 +47,11 @@ const remove = (g: Ground, id: string) => g.query('DELETE FROM wma.media WHERE i
 const beat = (
   g: Ground,
   id: string,
-  more: { clockAheadMs?: number; conditions?: string[]; takesMedia?: boolean } = {},
+  more: { clockAheadMs?: number; conditions?: string[]; isWorker?: boolean } = {},
 ) =>
-  g.parts.catalogue.fleet.beat(id, {
+  g.parts.catalogue.processes.heartbeat(id, {
     name: `otherhost (${id})`,
-    takesMedia: more.takesMedia ?? false,
+    isWorker: more.isWorker ?? false,
     clockAheadMs: more.clockAheadMs,
     conditions: (more.conditions ?? []).map((code) => ({
       code,
@@ -60,7 +60,7 @@ const beat = (
       detail: { words: 'by 4 s' },
     })),
   });
-const leave = (g: Ground, id: string) => g.parts.catalogue.fleet.leave(id);
+const leave = (g: Ground, id: string) => g.parts.catalogue.processes.markLeft(id);
 
 /** A condition that a part of some other process reports to its own health. */
 const reportedElsewhere = (code: CheckCode): Case => ({
@@ -101,13 +101,13 @@ const CASES: Partial<Record<CheckCode, Case>> = {
   workers_missing: {
     make: (g) => insert(g, 'fed', { status: 'pending', stage: 2, expires: inHours(60) }),
     end: async (g) => {
-      await beat(g, 'worker', { takesMedia: true });
+      await beat(g, 'worker', { isWorker: true });
       await remove(g, 'fed');
     },
   },
   workers_none: {
     make: (g) => leave(g, 'worker'),
-    end: (g) => beat(g, 'worker', { takesMedia: true }),
+    end: (g) => beat(g, 'worker', { isWorker: true }),
   },
   clock_skewed: {
     make: (g) => beat(g, 'p2', { clockAheadMs: 4 * 24 * HOUR_MS }),
@@ -117,11 +117,11 @@ const CASES: Partial<Record<CheckCode, Case>> = {
     make: async ({ parts }) => {
       const { storeHold } = parts.catalogue;
       await storeHold.takeProbe('a', new Date(), inHours(1));
-      await storeHold.refused('a', inHours(1), { code: 'store_full', class: 'store' }, new Date());
+      await storeHold.probeFailed('a', inHours(1), { code: 'store_full', class: 'store' }, new Date());
     },
     end: async ({ parts }) => {
       await parts.catalogue.storeHold.takeProbe('a', inHours(2), inHours(3));
-      await parts.catalogue.storeHold.passed('a', new Date(), new Date());
+      await parts.catalogue.storeHold.probeSucceeded('a', new Date(), new Date());
     },
   },
   store_bucket_missing: storeResponds(404, 'NoSuchBucket'),
@@ -143,7 +143,7 @@ const CASES: Partial<Record<CheckCode, Case>> = {
       const why = { code: 'ip_not_allowed', class: 'account', errcode: 40164 } as const;
       return parts.catalogue.accounts.hold(ACCOUNT, inHours(1), why);
     },
-    end: ({ parts }) => parts.catalogue.accounts.lift(ACCOUNT, inHours(2)),
+    end: ({ parts }) => parts.catalogue.accounts.endLapsedHold(ACCOUNT, inHours(2)),
   },
   no_callbacks: {
     make: async ({ parts, query }) => {
@@ -159,14 +159,18 @@ const CASES: Partial<Record<CheckCode, Case>> = {
         what: 'image',
         count: 30,
       }));
-      return parts.catalogue.callbacks.add(
+      return parts.catalogue.callbackCounts.add(
         counts,
         [{ account: ACCOUNT, lastCallbackAt: inHours(-48) }],
         day(40),
       );
     },
     end: ({ parts }) =>
-      parts.catalogue.callbacks.add([], [{ account: ACCOUNT, lastCallbackAt: new Date() }], '2020-01-01'),
+      parts.catalogue.callbackCounts.add(
+        [],
+        [{ account: ACCOUNT, lastCallbackAt: new Date() }],
+        '2020-01-01',
+      ),
   },
   no_callback_yet: {
     make: (g) => g.query('UPDATE wma.account SET last_callback_at = NULL'),
@@ -175,11 +179,11 @@ const CASES: Partial<Record<CheckCode, Case>> = {
   customer_service_unread: {
     make: (g) =>
       g.query(
-        `INSERT INTO wma.kf_sync (account, open_kfid, read_at, failure, failing_since, failures)
+        `INSERT INTO wma.kf_cursor (account, open_kfid, read_at, failure, failing_since, failures)
          VALUES ($1, 'wk1', now() - interval '1 day', '{"code": "api_unauthorized", "class": "account"}', now(), 1)`,
         [WECOM],
       ),
-    end: (g) => g.query('DELETE FROM wma.kf_sync'),
+    end: (g) => g.query('DELETE FROM wma.kf_cursor'),
   },
   at_risk: mediaRow('near', { status: 'pending', expires: inHours(2) }),
   expired: mediaRow('late', { status: 'expired', expires: inHours(-8) }),

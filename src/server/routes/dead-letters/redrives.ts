@@ -86,7 +86,7 @@ export function redriveRoutes(deps: Pick<RouteDeps, 'accounts' | 'catalogue' | '
           return { matched, groups: groups.map((group) => groupJson(group, language)) };
         }
         const actor = principal.name;
-        const accepted = await catalogue.redrives.ask({ filter, limit, rate, reason, actor }, now);
+        const accepted = await catalogue.redrives.create({ filter, limit, rate, reason, actor }, now);
         const { id, matched } = accepted;
         log.info({ redrive: id, matched, by: actor }, 'redrive: requested');
         return reply.code(202).header('location', `/v1/redrives/${id}`).send(accepted);

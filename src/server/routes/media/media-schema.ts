@@ -52,7 +52,7 @@ export const mediaSchema: z.ZodType = z
     sentAt: responseTime.optional(),
     expiresAt: responseTime.optional(),
     closesAt: responseTime.optional(),
-    tries: count,
+    attempts: count,
     bucket: z.string().optional(),
     objectKey: z.string().optional(),
     sizeBytes: count.optional(),

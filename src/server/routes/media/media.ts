@@ -1,6 +1,6 @@
 /** /v1/media: accepts references, lists and shows media items, redrives one. */
 import { z } from 'zod';
-import { DatabaseAwayError } from '../../../catalogue/database/database.ts';
+import { DatabaseUnavailableError } from '../../../catalogue/database/database.ts';
 import { type ReferenceInput, referenceSchema, STATUSES } from '../../../media.ts';
 import type { Ingested } from '../../../pipeline/ingest/ingest.ts';
 import { UnknownAccountError } from '../../../pipeline/ingest/insert-batcher.ts';
@@ -70,7 +70,7 @@ export function mediaRoutes(
       if (!row) throw new Problem('media_not_found');
       return row;
     } catch (error) {
-      if (error instanceof DatabaseAwayError) return undefined;
+      if (error instanceof DatabaseUnavailableError) return undefined;
       throw error;
     }
   }

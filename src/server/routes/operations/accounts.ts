@@ -81,9 +81,9 @@ export function accountRoutes(
   async function show(accounts: readonly Account[], request: FastifyRequest) {
     const now = clock.now();
     const [states, services, counts] = await Promise.all([
-      catalogue.accounts.states(),
-      catalogue.kfSyncs.states(accounts.map(({ account }) => account)),
-      catalogue.callbacks.since(daysBefore(now, 6)),
+      catalogue.accounts.list(),
+      catalogue.kfCursors.list(accounts.map(({ account }) => account)),
+      catalogue.callbackCounts.listSince(daysBefore(now, 6)),
     ]);
     const base = callbackBase(deps.config.http, request);
     const language = languageOf(request);
@@ -170,7 +170,7 @@ export function accountRoutes(
       async (request) => {
         const account = find(request, request.params.account);
         await catalogue.accounts.release(account.account, clock.now(), request.principal.name);
-        await catalogue.kfSyncs.retryNow(account.account);
+        await catalogue.kfCursors.retryNow(account.account);
         deps.due.notify();
         deps.log.info(
           { account: account.account, by: request.principal.name },

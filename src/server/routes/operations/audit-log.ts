@@ -49,7 +49,7 @@ export function auditLogRoutes({ accounts, catalogue }: Pick<RouteDeps, 'account
         const { target: name, before, limit } = request.query;
         const target = name === undefined ? undefined : (accounts.find(name)?.account ?? name);
         const filter = { target, before, accounts: request.principal.accounts };
-        const entries = await catalogue.events.list(filter, limit + 1);
+        const entries = await catalogue.auditLog.list(filter, limit + 1);
         const items = entries.slice(0, limit);
         return { items, nextBefore: entries.length > limit ? (items.at(-1)?.seq ?? null) : null };
       },

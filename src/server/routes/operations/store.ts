@@ -42,7 +42,7 @@ export function storeRoutes(
           name: CONFIGURED_STORE,
           bucket: deps.store.bucket,
           embedded: config.s3 === undefined,
-          failure: failure ? storeHoldJson({ why: failure }, language) : null,
+          failure: failure ? storeHoldJson({ failure }, language) : null,
         },
       ],
       hold: hold ? storeHoldJson(hold, language) : null,

@@ -47,14 +47,14 @@ describe('erasing', () => {
       'erasedAt',
       'id',
       'status',
-      'tries',
+      'attempts',
       'updatedAt',
     ]);
     assert.equal(row.status, 'erased');
     assert.equal(await server.context.store.head(String(objectKey), AbortSignal.timeout(10_000)), undefined);
     const again = await erase(id);
     assert.deepEqual([again.status, await again.json()], [200, row]);
-    const events = await server.context.catalogue.events.list({ target: id }, 9);
+    const events = await server.context.catalogue.auditLog.list({ target: id }, 9);
     assert.deepEqual(
       events.map(({ actor, action, reason }) => [actor, action, reason]),
       [['key-3', 'erase', 'the user asked']],
@@ -101,7 +101,7 @@ describe('erasing', () => {
     await server.context.accept([given]);
     const now = server.context.clock.now();
     const { account } = PLAIN;
-    await server.context.catalogue.queue.claim([{ account, room: 10_000 }], now, 10_000);
+    await server.context.catalogue.queue.claim([{ account, capacity: 10_000 }], now, 10_000);
     const answer = await erase(idOf(account, given.mediaId));
     assert.equal(answer.status, 202);
     const row = (await answer.json()) as { status: string; erasedAt?: string; erasing: { why: string } };

@@ -46,13 +46,13 @@ describe('an account', () => {
   const hold = (options: Call = {}, path = HOLD) => s.call(path, { method: 'PUT', key: 'admin', ...options });
   const release = (options: Call = {}) => s.call(HOLD, { method: 'DELETE', key: 'admin', ...options });
   const feed = async () => {
-    const { fed } = await s.context.catalogue.queue.claim(
-      [{ account: PLAIN.account, room: 9 }],
+    const { claimed } = await s.context.catalogue.queue.claim(
+      [{ account: PLAIN.account, capacity: 9 }],
       new Date(),
       99,
     );
-    await s.context.catalogue.queue.requeue(fed);
-    return fed.length;
+    await s.context.catalogue.queue.requeue(claimed);
+    return claimed.length;
   };
 
   it('counts its callbacks by type and by refusal, however strange their types', async () => {
@@ -108,7 +108,7 @@ describe('an account', () => {
       }
       written.push(...counts);
     };
-    const catalogue = { callbacks: { ...s.context.catalogue.callbacks, add } };
+    const catalogue = { callbackCounts: { ...s.context.catalogue.callbackCounts, add } };
     const counter = createCallbackCounter({ ...s.context, catalogue }, { flushMs: 5, retryMs: 5 });
     counter.countReceived('a', 'image');
     await eventually('a write that fails', async () => failures > 0);

@@ -38,7 +38,7 @@ describe('the hold of the store, as told', () => {
     const now = new Date();
     const end = new Date(now.getTime() + 15_000);
     await storeHold.takeProbe('a', now, end);
-    await storeHold.refused('a', end, WHY, now);
+    await storeHold.probeFailed('a', end, WHY, now);
     const told = await stats('en');
     assert.deepEqual(told.storeHold, {
       ...WHY,
@@ -60,7 +60,7 @@ describe('the hold of the store, as told', () => {
     assert.equal((await ready()).code, 200, 'callbacks are taken as ever');
 
     await storeHold.takeProbe('a', end, end);
-    await storeHold.passed('a', end, end);
+    await storeHold.probeSucceeded('a', end, end);
     assert.equal((await stats('en')).storeHold, null);
     assert.equal(await gauge(), '0');
   });
@@ -86,16 +86,16 @@ describe('the hold of the store, as told', () => {
     const now = new Date();
     const end = new Date(now.getTime() + 4 * 86_400_000);
     await catalogue.storeHold.takeProbe('dead', now, end);
-    await catalogue.storeHold.refused('dead', end, WHY, now);
+    await catalogue.storeHold.probeFailed('dead', end, WHY, now);
     assert.deepEqual((await shown()).hold?.until, end.toISOString());
     assert.equal((await s.call('/v1/store/hold', { key: 'read', method: 'DELETE' })).status, 403);
     const { hold } = await shown('DELETE', '/v1/store/hold', 'admin');
     assert.ok(new Date(hold!.until).getTime() <= Date.now() + 1_000, 'it is due');
     assert.equal(await catalogue.storeHold.takeProbe('next', new Date(Date.now() + 1_000), end), true);
-    const [event] = await catalogue.events.list({ target: 'store' }, 1);
+    const [event] = await catalogue.auditLog.list({ target: 'store' }, 1);
     assert.equal(event?.action, 'release');
     assert.notEqual(event?.actor, 'worker');
-    await catalogue.storeHold.passed('next', now, new Date());
+    await catalogue.storeHold.probeSucceeded('next', now, new Date());
     assert.equal(
       (await shown('DELETE', '/v1/store/hold', 'admin')).hold,
       null,

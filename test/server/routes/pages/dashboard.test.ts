@@ -214,7 +214,7 @@ describe('the page', { skip: missing.chromium }, () => {
     const { storeHold } = s.context.catalogue;
     const now = new Date();
     await storeHold.takeProbe('a', now, now);
-    await storeHold.refused('a', now, { code: 'store_refused', class: 'store' }, now);
+    await storeHold.probeFailed('a', now, { code: 'store_refused', class: 'store' }, now);
     const { page, wrong } = await signedIn();
     assert.match(
       await page.innerText('#holds'),
@@ -223,7 +223,7 @@ describe('the page', { skip: missing.chromium }, () => {
     await page.waitForSelector('#state:has-text("All archiving is held")');
     assert.equal(await page.locator('#holds button').count(), 0, 'it is tried again by itself');
     await storeHold.takeProbe('a', now, now);
-    await storeHold.passed('a', now, now);
+    await storeHold.probeSucceeded('a', now, now);
     await page.waitForSelector('#holds', { state: 'hidden' });
     assert.deepEqual(wrong, []);
     await page.close();
@@ -258,7 +258,7 @@ describe('the page', { skip: missing.chromium }, () => {
       return ids;
     };
     const takePage = async (id: string) =>
-      (await s.context.catalogue.redrives.page(id, new Date(Date.now() + 60_000)))?.redriven;
+      (await s.context.catalogue.redrives.runPage(id, new Date(Date.now() + 60_000)))?.redriven;
 
     it('says what a redrive would take, starts it, shows how far it is, and stops it', async () => {
       await deadOnes(12, 40007);

@@ -32,7 +32,7 @@ describe('Bull Board', () => {
         fetch(url + path, { method, headers: { authorization: `Bearer ${KEYS.admin}` } });
       try {
         const id = idOf(PLAIN.account, 'board');
-        await queue.add([{ id, round: 1, reference: REFERENCE }]);
+        await queue.add([{ id, generation: 1, reference: REFERENCE }]);
         const { queues } = (await (await call('/queues/api/queues')).json()) as Shown;
         assert.deepEqual([queues.length, queues[0]?.readOnlyMode, queues[0]?.counts.waiting], [1, true, 1]);
         const name = encodeURIComponent(queues[0]?.name ?? '');
