@@ -1,4 +1,4 @@
-/** The routes of the server, read from Fastify's own tree. */
+/** Lists the routes of the server, read from Fastify's own tree. */
 import { runChecks } from '../../src/app/checks.ts';
 import { createIngest } from '../../src/pipeline/ingest/ingest.ts';
 import { createRepeatedLog } from '../../src/runtime/repeated-log.ts';

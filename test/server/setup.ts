@@ -1,4 +1,4 @@
-/** The real server on the embedded database and the embedded store, listening on a port of its own. */
+/** Opens the real server with the embedded database and the embedded store, on a port of its own. */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { cp, mkdtemp, rm } from 'node:fs/promises';
@@ -40,9 +40,9 @@ export const KEYS = {
   read: 'read-secret-0123456789',
   write: 'write-secret-0123456789',
   admin: 'admin-secret-0123456789',
-  /** Reads for the school alone. */
+  /** Scope read, only for the school. */
   schoolRead: 'school-read-secret-0123456789',
-  /** Reads and writes for the school alone. */
+  /** Scope write, only for the school. */
   school: 'school-secret-0123456789',
   schoolAdmin: 'school-admin-secret-0123456789',
 } as const;
@@ -63,15 +63,15 @@ export interface TestServer {
   server: RunningServer;
   log: string[];
   call(path: string, options?: Call): Promise<Response>;
-  /** The JSON of an answer, which must have this status; a refusal must be a problem as documented. */
+  /** The JSON of a response. Fails unless it has this status, and unless an error is a problem as documented. */
   json<T = Record<string, unknown>>(path: string, call: Call, status?: number): Promise<T>;
-  /** A message of WeChat's in plain mode, signed as it would be; `query` and `body` spoil it on purpose. */
+  /** Sends a callback of WeChat in plain mode, signed; the options make it invalid. */
   callback(body: string, options?: CallbackOptions): Promise<Response>;
-  /** The signed address of such a message, at another server too. */
+  /** The signed URL of such a callback, at any server. */
   callbackUrl(base: string, options?: CallbackOptions): string;
-  /** A media whose bytes are in the store, as a worker leaves it. Answers its id. */
+  /** Creates an archived media item with its object, as a worker leaves it. Resolves with its id. */
   createArchived(reference: Reference, content: StoredContent): Promise<string>;
-  /** A media that WeChat refused for good. */
+  /** Creates a dead media item. Resolves with its id. */
   createDead(reference: Reference): Promise<string>;
   close(): Promise<void>;
 }
@@ -98,7 +98,7 @@ export async function openTestServer(
   const loaded = loadConfig({ DATA_DIR: folder }, { dotEnvFolder: folder });
   const config = { ...loaded, http: { ...loaded.http, port: 0, ...options.http } };
   const log: string[] = [];
-  const parts = await openAppContext(config, {
+  const context = await openAppContext(config, {
     program: 'test',
     simulatedAccounts: options.accounts ?? [PLAIN, SAFE],
     writeLog: (line) => log.push(line),
@@ -114,7 +114,7 @@ export async function openTestServer(
     ].join(','),
   );
   if (!('value' in keys)) throw new Error(keys.wrong);
-  const server = await openServer(parts, {
+  const server = await openServer(context, {
     keys: keys.value,
     ...(options.limits ? { limits: options.limits } : {}),
   });
@@ -133,30 +133,30 @@ export async function openTestServer(
     });
 
   async function json<T>(path: string, options: Call, status = 200): Promise<T> {
-    const answer = await call(path, options);
-    const text = await answer.text();
-    assert.equal(answer.status, status, text);
+    const response = await call(path, options);
+    const text = await response.text();
+    assert.equal(response.status, status, text);
     const body = JSON.parse(text);
     if (status >= 400) problemSchema.parse(body);
     return body as T;
   }
 
-  /** Claims the one row, whatever else waits. */
-  async function take(reference: Reference): Promise<{ id: string; generation: number; account: string }> {
-    const account = parts.accounts.find(reference.account)!.account;
-    await parts.accept([{ ...reference, account }]);
+  /** Accepts the reference and claims its row, requeueing all others. */
+  async function acceptAndClaim(reference: Reference): Promise<{ id: string; generation: number; account: string }> {
+    const account = context.accounts.find(reference.account)!.account;
+    await context.accept([{ ...reference, account }]);
     const id = idOf(account, reference.mediaId);
-    const { claimed } = await parts.catalogue.queue.claim(
+    const { claimed } = await context.catalogue.queue.claim(
       [{ account, capacity: 10_000 }],
-      parts.clock.now(),
+      context.clock.now(),
       10_000,
     );
-    await parts.catalogue.queue.requeue(claimed.filter((job) => job.id !== id));
+    await context.catalogue.queue.requeue(claimed.filter((job) => job.id !== id));
     return { id, generation: claimed.find((job) => job.id === id)!.generation, account };
   }
 
   return {
-    context: parts,
+    context: context,
     folder,
     url,
     server,
@@ -170,15 +170,15 @@ export async function openTestServer(
         headers: { 'content-type': options.contentType ?? 'text/xml' },
       }),
     createArchived: async (reference, { body, contentType, extension, fileName }) => {
-      const { id, generation, account } = await take(reference);
-      const now = parts.clock.now();
+      const { id, generation, account } = await acceptAndClaim(reference);
+      const now = context.clock.now();
       const objectKey = objectKeyOf({ prefix: '', account, sentAt: now, id, source: 'media_get', extension });
-      await parts.catalogue.outcomes.reserve(
+      await context.catalogue.outcomes.reserve(
         { id, generation },
-        { bucket: parts.store.bucket, objectKey },
+        { bucket: context.store.bucket, objectKey },
         now,
       );
-      const { sizeBytes, sha256 } = await parts.store.put({
+      const { sizeBytes, sha256 } = await context.store.put({
         key: objectKey,
         body: (async function* () {
           yield body;
@@ -189,10 +189,10 @@ export async function openTestServer(
         metadata: {},
         signal: AbortSignal.timeout(10_000),
       });
-      await parts.catalogue.outcomes.markArchived(
-        { id, generation, startedAt: now, endedAt: parts.clock.now() },
+      await context.catalogue.outcomes.markArchived(
+        { id, generation, startedAt: now, endedAt: context.clock.now() },
         {
-          bucket: parts.store.bucket,
+          bucket: context.store.bucket,
           objectKey,
           sizeBytes,
           sha256,
@@ -205,10 +205,10 @@ export async function openTestServer(
       return id;
     },
     createDead: async (reference) => {
-      const { id, generation } = await take(reference);
-      const now = parts.clock.now();
+      const { id, generation } = await acceptAndClaim(reference);
+      const now = context.clock.now();
       const { failure: why } = failure('too_large', 'WeChat said so');
-      await parts.catalogue.outcomes.markFailed(
+      await context.catalogue.outcomes.markFailed(
         { id, generation, startedAt: now, endedAt: now },
         why,
         { to: 'dead' },
@@ -217,7 +217,7 @@ export async function openTestServer(
       return id;
     },
     close: async () => {
-      await parts.shutdown.run('the test is over');
+      await context.shutdown.run('the test is over');
       await rm(folder, { recursive: true, force: true });
     },
   };
@@ -231,7 +231,7 @@ function callbackUrl(base: string, options: CallbackOptions = {}): string {
 }
 
 let serial = 0;
-/** A reference nobody has given before. */
+/** A reference with a new media id. */
 export function reference(fields: Partial<Reference> = {}): Reference {
   serial++;
   return {

@@ -7,7 +7,7 @@ import { after, before, describe, it } from 'node:test';
 import { listRoutes } from '../route-list.ts';
 import { KEYS, openTestServer, PLAIN, SAFE, type TestServer } from '../setup.ts';
 import { type ApiRequest, type OpenApi, requestsOf } from './requests.ts';
-import { fillSchool, fillShop, growShop, markDatabase, type Shop } from './two-accounts.ts';
+import { fillSchool, fillShop, fingerprintDatabase, growShop, type Shop } from './two-accounts.ts';
 
 type Scope = 'read' | 'write' | 'admin';
 interface Who {
@@ -142,7 +142,7 @@ describe('the matrix of routes and keys', { timeout: 240_000 }, () => {
       };
       const tried = requests.filter((one) => one.method === 'GET' || !mayKnow || isRefused(one));
       assert.ok(tried.length > 50);
-      let mark = await markDatabase(s.context.database, shop.secrets);
+      let mark = await fingerprintDatabase(s.context.database, shop.secrets);
       for (const [operation, all] of Map.groupBy(tried, ({ method, route }) => `${method} ${route}`)) {
         for (const request of all) {
           const answer = await send(who, request);
@@ -151,7 +151,7 @@ describe('the matrix of routes and keys', { timeout: 240_000 }, () => {
           if (!mayKnow) assert.deepEqual(leaks(request, answer), [], titleOf(who, request));
         }
         if (operation.startsWith('GET')) continue;
-        const now = await markDatabase(s.context.database, shop.secrets);
+        const now = await fingerprintDatabase(s.context.database, shop.secrets);
         assert.deepEqual(now.theirs, mark.theirs, `${who.name} has changed rows of the shop by ${operation}`);
         if (!who.isBound) assert.deepEqual(now.all, mark.all, `${who.name} has changed rows by ${operation}`);
         mark = now;
@@ -160,7 +160,7 @@ describe('the matrix of routes and keys', { timeout: 240_000 }, () => {
       const { redrives } = s.context.catalogue;
       for (const { id, nextPageAt } of await redrives.listRunning(100))
         if (!shop.ids.includes(id)) await redrives.runPage(id, nextPageAt);
-      const later = await markDatabase(s.context.database, shop.secrets);
+      const later = await fingerprintDatabase(s.context.database, shop.secrets);
       assert.deepEqual(later.theirs, mark.theirs, `${who.name} has redriven what is of the shop`);
       const head = await s.context.store.head(shop.objectKey, AbortSignal.timeout(10_000));
       assert.ok(head, 'the file of the shop is there');

@@ -1,4 +1,4 @@
-/** Two accounts with one of everything each, and how much of the database a request has changed. */
+/** Two accounts, each with one of every resource; and fingerprints that show what a request changed. */
 import type { Database } from '../../../src/catalogue/database/database.ts';
 import { PLAIN, reference, SAFE, type TestServer } from '../setup.ts';
 import type { Values } from './requests.ts';
@@ -6,7 +6,7 @@ import type { Values } from './requests.ts';
 const PICTURE = { body: Buffer.from('a picture'), contentType: 'image/jpeg', extension: 'jpg' };
 const PERSON = { openId: 'o-of-the-shop', msgId: '22800264023876468' };
 
-/** What belongs to the shop alone: the key of the school must never see any of it. */
+/** What belongs to the shop: the key of the school must never see any of it. */
 export interface Shop extends Values {
   readonly secrets: readonly string[];
   readonly objectKey: string;
@@ -71,7 +71,7 @@ export async function fillShop(s: TestServer): Promise<Shop> {
   };
 }
 
-/** More of the same: what a key of the school is shown must not change by it. */
+/** Adds more of the same: it must not change what a key of the school sees. */
 export async function growShop(s: TestServer): Promise<void> {
   await s.json(`/v1/accounts/${PLAIN.account}/hold`, { key: 'admin', method: 'DELETE' });
   await s.createArchived(reference(), PICTURE);
@@ -81,7 +81,7 @@ export async function growShop(s: TestServer): Promise<void> {
   await s.json('/v1/redrives', { key: 'admin', json: { filter } }, 202);
 }
 
-/** The school's own: one archived media with a different picture, and a dead one. Answers their ids. */
+/** Adds one archived media item with another picture, and a dead one, to the school. Resolves with their ids. */
 export async function fillSchool(s: TestServer): Promise<string[]> {
   const account = SAFE.account;
   const content = { ...PICTURE, body: Buffer.from('a picture of the school') };
@@ -91,21 +91,21 @@ export async function fillSchool(s: TestServer): Promise<string[]> {
   ];
 }
 
-export interface Mark {
-  /** Of every row, by table. */
+export interface Fingerprint {
+  /** Of all rows, by table. */
   readonly all: Readonly<Record<string, string>>;
-  /** Of the rows in which one of the secrets stands. */
+  /** Of the rows that contain one of the secrets, by table. */
   readonly theirs: Readonly<Record<string, string>>;
 }
 
 /**
- * A mark that changes with any row of the schema, tables of later migrations included. Callbacks are open to all, and
- * those that are refused are counted.
+ * A fingerprint that changes with any row of the schema, including tables of later migrations. Without the counts of
+ * callbacks: those are open to all, and refused ones are counted.
  */
-export async function markDatabase(
+export async function fingerprintDatabase(
   database: Pick<Database, 'query'>,
   secrets: readonly string[],
-): Promise<Mark> {
+): Promise<Fingerprint> {
   const tables = await database.query<{ name: string }>(
     `SELECT c.oid::regclass::text AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
      WHERE n.nspname = 'wma' AND c.relkind IN ('r', 'p') AND c.relname <> 'callback_count' ORDER BY 1`,
