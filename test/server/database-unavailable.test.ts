@@ -1,4 +1,4 @@
-/** A database that goes away or refuses while the server runs: every read is 503, and 200 again afterwards. */
+/** While the database is down or refuses connections, every read gets 503, and 200 again afterwards. */
 import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -18,15 +18,15 @@ import { KEYS, openTestServer } from './setup.ts';
 
 const READS = ['/v1/media', '/v1/stats', '/v1/accounts', '/v1/dead-letters', `/v1/media/m_${'0'.repeat(32)}`];
 
-describe('a database that goes away or refuses while the server runs', {
+describe('a database that fails while the server runs', {
   skip: missing.postgresServer,
 }, () => {
-  it('makes every read 503 with Retry-After, and 200 again once it takes us', async (t) => {
+  it('turns every read into 503 with Retry-After, and into 200 again when it works', async (t) => {
     const via = programForTest(t, 'pgbouncer');
     const postgres = via && (await startPostgres(t));
     if (!via || !postgres) return;
     const admin = postgres.url;
-    // To be dropped, and with passwords: initdb of the test trusts everybody.
+    // A database that can be dropped, with passwords: the server of the tests trusts every user.
     await onPostgres(admin, 'CREATE DATABASE wma');
     const inside = Object.assign(new URL(admin), { pathname: '/wma' }).href;
     const hba = async (...lines: string[]) => {
@@ -66,9 +66,11 @@ describe('a database that goes away or refuses while the server runs', {
       const keys = [{ name: 'k', scopes: ['read'] as const, secret: KEYS.read }];
       const server = await openServer({ ...s.context, catalogue }, { keys });
       const read = async (path: string) => {
-        const answer = await fetch(server.url + path, { headers: { authorization: `Bearer ${KEYS.read}` } });
-        const body = (await answer.json()) as { code?: string };
-        return { status: answer.status, code: body.code, retryAfter: answer.headers.get('retry-after') };
+        const response = await fetch(server.url + path, {
+          headers: { authorization: `Bearer ${KEYS.read}` },
+        });
+        const body = (await response.json()) as { code?: string };
+        return { status: response.status, code: body.code, retryAfter: response.headers.get('retry-after') };
       };
       return { database, read };
     };
@@ -76,18 +78,18 @@ describe('a database that goes away or refuses while the server runs', {
     await migrate(direct.database, 'wma', new Date());
     await direct.database.query("INSERT INTO wma.account (account) VALUES ('wx0000000000000001')");
 
-    const cut = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'app'`;
-    /** Settings are reloaded a moment later, and a connection that was cut is found out by what meets it. */
+    const terminate = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'app'`;
+    /** Waits: settings are reloaded a moment later, and a closed connection is noticed only at its next use. */
     const becomes = async (what: string, status: number, read: typeof direct.read) => {
       const deadline = performance.now() + 20_000;
       for (;;) {
-        const answer = await read('/v1/media');
-        if (answer.status === status) return;
-        assert.ok(performance.now() < deadline, `${what}: still ${JSON.stringify(answer)}`);
+        const response = await read('/v1/media');
+        if (response.status === status) return;
+        assert.ok(performance.now() < deadline, `${what}: still ${JSON.stringify(response)}`);
         await wait(50);
       }
     };
-    const away = async (what: string, read: typeof direct.read, paths = READS) => {
+    const isUnavailable = async (what: string, read: typeof direct.read, paths = READS) => {
       for (const path of paths) {
         const { status, code, retryAfter } = await read(path);
         assert.deepEqual(
@@ -128,39 +130,39 @@ describe('a database that goes away or refuses while the server runs', {
     ];
     for (const [what, begin, end] of faults) {
       await begin();
-      await onPostgres(admin, cut);
+      await onPostgres(admin, terminate);
       await becomes(what, 503, direct.read);
-      await away(what, direct.read);
+      await isUnavailable(what, direct.read);
       await end();
-      await becomes(`${what}, no more`, 200, direct.read);
+      await becomes(`after: ${what}`, 200, direct.read);
     }
 
-    // Ended in the middle of a statement: it waits for a table while its backend goes.
+    // Its backend is terminated in the middle of a statement, while it waits for a table lock.
     const locker = new pg.Client({ connectionString: inside });
     await locker.connect();
     await locker.query('BEGIN; LOCK TABLE wma.media IN ACCESS EXCLUSIVE MODE');
-    const waiting = away('ended meanwhile', direct.read, ['/v1/media']);
+    const waiting = isUnavailable('terminated', direct.read, ['/v1/media']);
     for (let ended = 0; ended === 0; ) {
-      const { rowCount } = await onPostgres(admin, `${cut} AND wait_event_type = 'Lock'`);
+      const { rowCount } = await onPostgres(admin, `${terminate} AND wait_event_type = 'Lock'`);
       ended = rowCount ?? 0;
     }
     await waiting;
     await locker.query('ROLLBACK');
     await locker.end();
-    await becomes('ended no more', 200, direct.read);
+    await becomes('after termination', 200, direct.read);
 
-    // By a socket, whose file goes with the pooler that listened there.
+    // By a Unix socket, whose file disappears with the pooler.
     const bySocket = await serve(`postgres://app@/wma?host=${folder}&port=${pooler.port}`);
     await becomes('by a socket', 200, bySocket.read);
     await pooler.kill();
     await rm(join(folder, `.s.PGSQL.${pooler.port}`), { force: true });
     await becomes('the socket is gone', 503, bySocket.read);
-    await away('the socket is gone', bySocket.read);
+    await isUnavailable('the socket is gone', bySocket.read);
     await pooler.start();
     await becomes('the socket is back', 200, bySocket.read);
     await pooler.kill();
 
     await onPostgres(admin, 'DROP DATABASE wma WITH (FORCE)');
-    await away('dropped', direct.read);
+    await isUnavailable('dropped', direct.read);
   });
 });

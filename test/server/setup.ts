@@ -142,7 +142,9 @@ export async function openTestServer(
   }
 
   /** Accepts the reference and claims its row, requeueing all others. */
-  async function acceptAndClaim(reference: Reference): Promise<{ id: string; generation: number; account: string }> {
+  async function acceptAndClaim(
+    reference: Reference,
+  ): Promise<{ id: string; generation: number; account: string }> {
     const account = context.accounts.find(reference.account)!.account;
     await context.accept([{ ...reference, account }]);
     const id = idOf(account, reference.mediaId);

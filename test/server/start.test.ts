@@ -1,4 +1,4 @@
-/** Starting: keys, ports, what is printed, and how a start fails. */
+/** Starting the server: keys, ports, the printed message, and errors. */
 import assert from 'node:assert/strict';
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
@@ -9,14 +9,14 @@ import { loadKeys } from '../../src/server/auth/api-key-file.ts';
 import { mayShowLoginLink, openServer, startMessage } from '../../src/server/start.ts';
 import { openTestServer, PLAIN, type TestServer } from './setup.ts';
 
-describe('the made key', () => {
+describe('the generated key', () => {
   let folder: string;
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'wma-keys-'));
   });
   after(() => rm(folder, { recursive: true }));
 
-  it('is kept for its owner alone, and used again; of two starts at once both have the same', async () => {
+  it('is readable only by its owner, is used again, and is the same for two concurrent starts', async () => {
     const config = { apiKeys: [], dataFolder: join(folder, 'new') };
     const [first, second] = await Promise.all([loadKeys(config), loadKeys(config)]);
     assert.deepEqual(first, second);
@@ -26,12 +26,12 @@ describe('the made key', () => {
     assert.deepEqual(first.keys[0]?.scopes, ['read', 'write', 'admin']);
   });
 
-  it('is not made where keys are configured', async () => {
+  it('is not generated where keys are configured', async () => {
     const keys = [{ name: 'k', scopes: ['read'], secret: 'sixteen-characters' }] as const;
     assert.deepEqual(await loadKeys({ apiKeys: keys, dataFolder: '/nowhere' }), { keys });
   });
 
-  it('that somebody emptied is refused with what to do', async () => {
+  it('stops the start with advice if its file is empty', async () => {
     await writeFile(join(folder, 'api-key'), '\n');
     await assert.rejects(loadKeys({ apiKeys: [], dataFolder: folder }), {
       exitCode: 78,
@@ -47,7 +47,7 @@ describe('the server', () => {
   });
   after(() => s.close());
 
-  it('answers WeChat alone on the callback port', async () => {
+  it('serves only /wechat/ on the callback port', async () => {
     const { callbackUrl = '' } = s.server;
     assert.equal(
       (
@@ -63,7 +63,7 @@ describe('the server', () => {
     }
   });
 
-  it('that finds its port taken says which, and which variable to change', async () => {
+  it('names the port that is in use, and the variable to change', async () => {
     const other = createServer().listen(0, '127.0.0.1');
     await new Promise((resolve) => other.once('listening', resolve));
     const { port } = other.address() as { port: number };
@@ -72,8 +72,8 @@ describe('the server', () => {
       [{ port }, 'PORT'],
       [{ callbackPort: port }, 'CALLBACK_PORT'],
     ] as const) {
-      const parts = { ...s.context, config: { ...config, http: { ...config.http, ...http } } };
-      await assert.rejects(openServer(parts, { keys: [] }), {
+      const context = { ...s.context, config: { ...config, http: { ...config.http, ...http } } };
+      await assert.rejects(openServer(context, { keys: [] }), {
         exitCode: 78,
         message: `Port ${port} on 127.0.0.1 is taken by another program. Stop that one, or set ${variable} to another port.`,
       });
@@ -81,7 +81,7 @@ describe('the server', () => {
     other.close();
   });
 
-  it('says where everything is, with PUBLIC_URL and without', () => {
+  it('prints all addresses, with PUBLIC_URL and without', () => {
     const { config } = s.context;
     const real = { ...s.context, config: { ...config, shape: { ...config.shape, wechat: 'real' as const } } };
     const text = startMessage(real, s.server, { showLoginLink: true, keyFile: '/data/api-key' });
@@ -104,7 +104,7 @@ describe('the server', () => {
     assert.doesNotMatch(known, /set PUBLIC_URL|^ {2}API key/m);
   });
 
-  it('shows a login link on a terminal and in the embedded shape, never in a log of production', () => {
+  it('prints a login link on a terminal and with the embedded database, never into a log of production', () => {
     const { config } = s.context;
     const shared = { ...config, shape: { ...config.shape, database: 'postgres' as const } };
     const terminal = { isTTY: true };

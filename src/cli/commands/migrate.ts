@@ -33,8 +33,8 @@ export function addMigrateCommand(program: Command, terminal: Terminal): void {
 }
 
 async function messageOf(error: unknown): Promise<{ exitCode: number; text: string }> {
-  const { lastWords } = (await import(new URL('../../app/run.ts', import.meta.url).href)) as {
-    lastWords(name: string, error: unknown): { exitCode: number; text: string };
+  const { startFailureOf } = (await import(new URL('../../app/run.ts', import.meta.url).href)) as {
+    startFailureOf(name: string, error: unknown): { exitCode: number; text: string };
   };
-  return lastWords('wma migrate', error);
+  return startFailureOf('wma migrate', error);
 }

@@ -1,6 +1,6 @@
 /**
- * Every route and page by every kind of key. The requests come from the OpenAPI document and from Fastify's tree, so a
- * new route is tried without being added here.
+ * Every route and page with every kind of key. The requests are generated from the OpenAPI document and Fastify's tree,
+ * so a new route is tested without being added here.
  */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
@@ -10,19 +10,19 @@ import { type ApiRequest, type OpenApi, requestsOf } from './requests.ts';
 import { fillSchool, fillShop, fingerprintDatabase, growShop, type Shop } from './two-accounts.ts';
 
 type Scope = 'read' | 'write' | 'admin';
-interface Who {
+interface Client {
   readonly name: string;
   readonly scope?: Scope;
   readonly key?: keyof typeof KEYS;
-  /** Signed in by its key: the cookie of a browser stands for it. */
+  /** Uses a session cookie, got by signing in with its key. */
   readonly isSession?: true;
   readonly isBound: boolean;
 }
 
 const SCOPES: readonly Scope[] = ['read', 'write', 'admin'];
-const ADMIN: Who = { name: 'an admin key', scope: 'admin', key: 'admin', isBound: false };
-const WHO: readonly Who[] = [
-  { name: 'nobody', isBound: false },
+const ADMIN: Client = { name: 'an admin key', scope: 'admin', key: 'admin', isBound: false };
+const CLIENTS: readonly Client[] = [
+  { name: 'a client without a key', isBound: false },
   { name: 'a read key', scope: 'read', key: 'read', isBound: false },
   { name: 'a write key', scope: 'write', key: 'write', isBound: false },
   { name: 'a read key of another account', scope: 'read', key: 'schoolRead', isBound: true },
@@ -46,14 +46,14 @@ function scopeOf(method: string, route: string): Scope | 'open' {
     ? 'write'
     : 'admin';
 }
-/** What all accounts share is refused to a key that is bound to some of them. */
+/** Routes that concern all accounts: refused to a key that is bound to some of them. */
 const SHARED = /^\/(metrics|queues|v1\/(alerts|doctor|moves|settings|store|verifications))/;
 const isShared = ({ route, description }: ApiRequest) =>
-  SHARED.test(route) || description.includes('of a key for all accounts');
+  SHARED.test(route) || description.includes('needs a key for all accounts');
 
 const VOLATILE = /"(\w*Seconds|archivedPerMinute|url|expiresAt)":("[^"]*"|-?[\d.]+)/g;
 
-describe('the matrix of routes and keys', { timeout: 240_000 }, () => {
+describe('the access matrix of routes and keys', { timeout: 240_000 }, () => {
   let s: TestServer;
   let shop: Shop;
   let school: string[];
@@ -75,7 +75,7 @@ describe('the matrix of routes and keys', { timeout: 240_000 }, () => {
     const files = ['/queues/static/x.js', '/docs/static/x.js', '/dashboard/page.js', '/dashboard/texts.js'];
     const statics = files.map((path) => ({ method: 'GET', route: path, path, description: '' }));
     const all = [...requestsOf(document, shop), ...pages, ...statics];
-    // A session that has logged out is nobody: that comes last.
+    // Last, because it ends the session.
     requests = [
       ...all.filter(({ route }) => route !== '/logout'),
       ...all.filter(({ route }) => route === '/logout'),
@@ -86,40 +86,40 @@ describe('the matrix of routes and keys', { timeout: 240_000 }, () => {
   after(() => s.close());
 
   async function signIn(key: keyof typeof KEYS): Promise<string> {
-    const answer = await s.call('/login', {
+    const response = await s.call('/login', {
       body: new URLSearchParams({ key: KEYS[key] }).toString(),
       headers: { 'content-type': 'application/x-www-form-urlencoded' },
     });
-    return answer.headers.getSetCookie()[0]?.split(';')[0] as string;
+    return response.headers.getSetCookie()[0]?.split(';')[0] as string;
   }
 
-  async function send(who: Who, { method, path, json }: ApiRequest) {
-    const answer = await s.call(path, {
+  async function send(who: Client, { method, path, json }: ApiRequest) {
+    const response = await s.call(path, {
       method,
       ...(who.isSession ? {} : { key: who.key }),
       ...(json === undefined ? {} : { json }),
       headers: who.isSession ? { cookie, origin: s.url } : {},
     });
-    const headers = [...answer.headers].map(([name, value]) => `${name}: ${value}`).join('\n');
-    return { status: answer.status, body: await answer.text(), headers };
+    const headers = [...response.headers].map(([name, value]) => `${name}: ${value}`).join('\n');
+    return { status: response.status, body: await response.text(), headers };
   }
 
-  const titleOf = (who: Who, { method, path, json }: ApiRequest) =>
+  const titleOf = (who: Client, { method, path, json }: ApiRequest) =>
     `${who.name}: ${method} ${path} ${json === undefined ? '' : JSON.stringify(json)}`;
 
-  /** Of the shop, in an answer to somebody who may not know it; what he sent himself is no news to him. */
-  function leaks(request: ApiRequest, answer: { body: string; headers: string }): string[] {
+  /** The secrets of the shop in a response; without those that the client sent itself. */
+  function leakedSecrets(request: ApiRequest, response: { body: string; headers: string }): string[] {
     const sent = decodeURIComponent(request.path) + JSON.stringify(request.json ?? '');
-    const said = `${answer.headers}\n${answer.body}`;
-    return shop.secrets.filter((secret) => said.includes(secret) && !sent.includes(secret));
+    const received = `${response.headers}\n${response.body}`;
+    return shop.secrets.filter((secret) => received.includes(secret) && !sent.includes(secret));
   }
 
-  /** Whether the status is the one that the design gives this key. */
-  function check(who: Who, request: ApiRequest, status: number): void {
+  /** Asserts that the status is the one that design.md gives this key. */
+  function assertStatus(who: Client, request: ApiRequest, status: number): void {
     const wanted = scopeOf(request.method, request.route);
     if (wanted === 'open') return;
     const hasScope = who.scope && SCOPES.indexOf(who.scope) >= SCOPES.indexOf(wanted);
-    // A part of the path names what is the shop's.
+    // The path names something of the shop.
     const parts = request.path.split('?')[0]?.split('/') ?? [];
     const isOfShop = [...shop.ids, ...shop.accounts.slice(0, 2)].some((word) => parts.includes(word));
     const isFine = !who.scope
@@ -132,43 +132,48 @@ describe('the matrix of routes and keys', { timeout: 240_000 }, () => {
     assert.ok(isFine, `${titleOf(who, request)}: ${status}`);
   }
 
-  for (const who of WHO) {
-    it(`shows nothing to ${who.name} and lets nothing be done beyond its scope and its accounts`, async () => {
-      const mayKnow = who.scope !== undefined && !who.isBound;
-      // What an unbound key may do is done by the admin key, last of all.
+  for (const who of CLIENTS) {
+    it(`gives ${who.name} only what its scope and its accounts allow`, async () => {
+      const maySeeShop = who.scope !== undefined && !who.isBound;
+      // What an unbound key may do is tested with the admin key, last of all.
       const isRefused = ({ method, route }: ApiRequest) => {
         const wanted = scopeOf(method, route);
         return wanted !== 'open' && !(who.scope && SCOPES.indexOf(who.scope) >= SCOPES.indexOf(wanted));
       };
-      const tried = requests.filter((one) => one.method === 'GET' || !mayKnow || isRefused(one));
-      assert.ok(tried.length > 50);
-      let mark = await fingerprintDatabase(s.context.database, shop.secrets);
-      for (const [operation, all] of Map.groupBy(tried, ({ method, route }) => `${method} ${route}`)) {
+      const sent = requests.filter((one) => one.method === 'GET' || !maySeeShop || isRefused(one));
+      assert.ok(sent.length > 50);
+      let before = await fingerprintDatabase(s.context.database, shop.secrets);
+      for (const [operation, all] of Map.groupBy(sent, ({ method, route }) => `${method} ${route}`)) {
         for (const request of all) {
-          const answer = await send(who, request);
-          check(who, request, answer.status);
-          assert.ok(answer.status < 500, `${titleOf(who, request)}: ${answer.status} ${answer.body}`);
-          if (!mayKnow) assert.deepEqual(leaks(request, answer), [], titleOf(who, request));
+          const response = await send(who, request);
+          assertStatus(who, request, response.status);
+          assert.ok(response.status < 500, `${titleOf(who, request)}: ${response.status} ${response.body}`);
+          if (!maySeeShop) assert.deepEqual(leakedSecrets(request, response), [], titleOf(who, request));
         }
         if (operation.startsWith('GET')) continue;
         const now = await fingerprintDatabase(s.context.database, shop.secrets);
-        assert.deepEqual(now.theirs, mark.theirs, `${who.name} has changed rows of the shop by ${operation}`);
-        if (!who.isBound) assert.deepEqual(now.all, mark.all, `${who.name} has changed rows by ${operation}`);
-        mark = now;
+        assert.deepEqual(
+          now.theirs,
+          before.theirs,
+          `${who.name} has changed rows of the shop by ${operation}`,
+        );
+        if (!who.isBound)
+          assert.deepEqual(now.all, before.all, `${who.name} has changed rows by ${operation}`);
+        before = now;
       }
-      // What it has asked for and a worker would do later.
+      // Runs the redrives it created, as a worker would do later.
       const { redrives } = s.context.catalogue;
       for (const { id, nextPageAt } of await redrives.listRunning(100))
         if (!shop.ids.includes(id)) await redrives.runPage(id, nextPageAt);
       const later = await fingerprintDatabase(s.context.database, shop.secrets);
-      assert.deepEqual(later.theirs, mark.theirs, `${who.name} has redriven what is of the shop`);
+      assert.deepEqual(later.theirs, before.theirs, `${who.name} has redriven items of the shop`);
       const head = await s.context.store.head(shop.objectKey, AbortSignal.timeout(10_000));
-      assert.ok(head, 'the file of the shop is there');
+      assert.ok(head, 'the object of the shop exists');
     });
   }
 
-  it('shows a key of another account the same whatever becomes of the shop', async () => {
-    const bound = WHO.find(({ key }) => key === 'schoolRead') as Who;
+  it('shows a key of another account the same after changes in the shop', async () => {
+    const bound = CLIENTS.find(({ key }) => key === 'schoolRead') as Client;
     const read = async () => {
       const shown = new Map<string, string>();
       for (const request of requests) {
@@ -189,21 +194,21 @@ describe('the matrix of routes and keys', { timeout: 240_000 }, () => {
     for (const [path, body] of first) assert.equal(second.get(path), body, path);
   });
 
-  it('lets an admin key do each of these things, so that each refusal above was of something', async () => {
-    const last = ({ method, route }: ApiRequest) =>
+  it('lets an admin key do everything, so that the refusals above are meaningful', async () => {
+    const orderOf = ({ method, route }: ApiRequest) =>
       method === 'DELETE' ? 2 : /erasures/.test(route) ? 1 : 0;
     const done = new Map<string, number[]>();
     const described = requests.filter(
       ({ description, route }) => description && !route.startsWith('/wechat'),
     );
-    for (const request of described.toSorted((a, b) => last(a) - last(b))) {
+    for (const request of described.toSorted((a, b) => orderOf(a) - orderOf(b))) {
       const { status } = await send(ADMIN, request);
-      check(ADMIN, request, status);
+      assertStatus(ADMIN, request, status);
       const operation = `${request.method} ${request.route}`;
       done.set(operation, [...(done.get(operation) ?? []), status]);
     }
-    // 409: there is nobody to send a test alert to.
+    // 409: no address for alerts is configured.
     const never = [...done].filter(([, all]) => !all.some((status) => status < 400 || status === 409));
-    assert.deepEqual(never, [], 'matrix/requests.ts makes no good request for these');
+    assert.deepEqual(never, [], 'requests.ts generates no valid request for these');
   });
 });

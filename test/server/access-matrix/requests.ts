@@ -1,4 +1,4 @@
-/** Requests for every operation of an OpenAPI document, filled with the values of one account. */
+/** Generates requests for every operation of an OpenAPI document, with the values of one account. */
 
 interface Schema {
   readonly type?: string;
@@ -26,27 +26,27 @@ export interface ApiRequest {
   readonly method: string;
   /** As the document writes it: `/v1/media/{id}`. */
   readonly route: string;
-  /** Filled in, with its query. */
+  /** With parameters and query filled in. */
   readonly path: string;
   readonly json?: unknown;
-  /** What the document says of scope and accounts. */
+  /** The description in the document, which names scope and accounts. */
   readonly description: string;
 }
 
 export interface Values {
-  /** The words by which the account is named, and the account of the key: each request is made with each of them. */
+  /** Names and ids of accounts, including the key's own: each request is generated with each of them. */
   readonly accounts: readonly string[];
-  /** Ids of whatever belongs to the account; each is put where its form fits. */
+  /** Ids of all that belongs to the account; each is used where its pattern fits. */
   readonly ids: readonly string[];
   /** By the name of the field. */
   readonly fields: Readonly<Record<string, unknown>>;
-  /** The fields of a new reference, which are nobody's secret. */
+  /** The fields of a new reference, which hold no secret. */
   readonly reference: Readonly<Record<string, unknown>>;
 }
 
 const LATER = '2099-01-01T00:00:00Z';
 
-/** Several values where the schema leaves a choice that matters: every id that fits, every word for the account. */
+/** All values to test: every id whose pattern fits, every name of the account. */
 function valuesOf(name: string, schema: Schema, values: Values): unknown[] {
   const { accounts, ids, fields } = values;
   if (schema.anyOf) return valuesOf(name, schema.anyOf[0] as Schema, values);
@@ -71,7 +71,7 @@ function valuesOf(name: string, schema: Schema, values: Values): unknown[] {
   return ['x'];
 }
 
-/** What is required and the account; the same with each optional field. */
+/** The required fields and the account; and the same with each optional field. */
 function bodiesOf(schema: Schema, all: Values): Record<string, unknown>[] {
   const { properties = {}, required = [] } = schema;
   const values = properties.mediaId ? { ...all, ids: [], fields: all.reference } : all;

@@ -1,12 +1,12 @@
-/** Wrong keys are counted by address; a right key is accepted however many wrong ones came before it. */
+/** Wrong keys are counted by address; a valid key is accepted however many wrong ones came before it. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { rateLimitKeyOf } from '../../../src/server/auth/client-address.ts';
 import { ADDRESS_LIMIT, createLoginRateLimit } from '../../../src/server/auth/login-rate-limit.ts';
 import { KEYS, openTestServer, type TestServer } from '../setup.ts';
 
-describe('the count of wrong guesses', () => {
-  it('begins to refuse after ten in a minute, each address by itself, and ends with the minute', () => {
+describe('the login rate limit', () => {
+  it('refuses an address after ten failures in a minute, until the minute ends', () => {
     let at = 1_000_000;
     const limit = createLoginRateLimit({ now: () => new Date(at) });
     for (let n = 0; n < 10; n++) assert.equal(limit.countFailure('a'), 0);
@@ -17,7 +17,7 @@ describe('the count of wrong guesses', () => {
     assert.equal(limit.countFailure('a'), 0, 'a new minute');
   });
 
-  it('is not kept by a clock that was wrong', () => {
+  it('ends when the clock is set back', () => {
     let at = 4 * 86_400_000;
     const limit = createLoginRateLimit({ now: () => new Date(at) });
     for (let n = 0; n < 20; n++) limit.countFailure('a');
@@ -25,7 +25,7 @@ describe('the count of wrong guesses', () => {
     assert.equal(limit.countFailure('a'), 0);
   });
 
-  it('remembers ten thousand addresses at most, and forgets the one that was silent longest', () => {
+  it('stores at most ten thousand addresses and drops the oldest', () => {
     const limit = createLoginRateLimit({ now: () => new Date(0) });
     for (let n = 0; n < 10; n++) limit.countFailure('first');
     for (let n = 0; n < 2 * ADDRESS_LIMIT; n++) limit.countFailure(`address ${n}`);
@@ -55,7 +55,7 @@ describe('the address of a client', () => {
   }
 });
 
-describe('a server that is guessed at', () => {
+describe('a server that gets wrong keys', () => {
   let s: TestServer;
   let proxied: TestServer;
   before(async () => {
@@ -74,7 +74,7 @@ describe('a server that is guessed at', () => {
       headers: { 'content-type': 'application/x-www-form-urlencoded', ...headers },
     });
 
-  it('answers 429 to every kind of wrong guess after ten, and takes the right key at once', async () => {
+  it('responds 429 to every kind of wrong credential after ten, and accepts the right key at once', async () => {
     const guesses = [
       () => bearer(s, 'a-wrong-key'),
       () => form(s, 'a-wrong-key'),
@@ -84,28 +84,28 @@ describe('a server that is guessed at', () => {
     ];
     for (let n = 0; n < 10; n++) assert.equal((await guesses[n % 5]?.())?.status, 401, String(n));
     for (const guess of guesses) {
-      const answer = await guess();
-      assert.equal(answer.status, 429);
-      assert.ok(Number(answer.headers.get('retry-after')) > 0);
+      const response = await guess();
+      assert.equal(response.status, 429);
+      assert.ok(Number(response.headers.get('retry-after')) > 0);
     }
     assert.equal((await bearer(s, KEYS.read)).status, 200);
     assert.equal((await form(s, KEYS.read)).status, 303);
     assert.equal((await s.call(s.server.createLoginLink().slice(s.url.length))).status, 303);
-    assert.equal((await s.call('/v1/stats')).status, 401, 'no key is no guess');
+    assert.equal((await s.call('/v1/stats')).status, 401, 'a request without a key is not counted');
     assert.equal((await bearer(s, 'a-wrong-key')).status, 429, 'the right key resets nothing');
   });
 
-  it('does not believe X-Forwarded-For of whoever is no proxy of ours', async () => {
+  it('ignores X-Forwarded-For of clients that are not TRUSTED_PROXIES', async () => {
     for (let n = 0; n < 12; n++) await bearer(s, 'wrong', { 'x-forwarded-for': `192.0.2.${n}` });
     assert.equal((await bearer(s, 'wrong', { 'x-forwarded-for': '192.0.2.99' })).status, 429);
   });
 
-  it('behind a proxy of TRUSTED_PROXIES counts each client, and IPv6 by its network', async () => {
+  it('counts each client behind a proxy of TRUSTED_PROXIES, and IPv6 by its /64', async () => {
     const of = (address: string) => ({ 'x-forwarded-for': address });
     for (let n = 0; n < 11; n++) await bearer(proxied, 'wrong', of('192.0.2.1'));
     assert.equal((await bearer(proxied, 'wrong', of('192.0.2.1'))).status, 429);
     assert.equal((await bearer(proxied, 'wrong', of('192.0.2.2'))).status, 401);
-    // What the client wrote itself stands before what the proxy has added.
+    // An address that the client sent itself precedes the one that the proxy appends.
     assert.equal((await bearer(proxied, 'wrong', of('192.0.2.77, 192.0.2.1'))).status, 429);
     for (let n = 0; n < 11; n++) await form(proxied, 'wrong', of(`2001:db8:0:1::${n}`));
     assert.equal((await form(proxied, 'wrong', of('2001:db8:0:1:ffff::1'))).status, 429);

@@ -1,4 +1,4 @@
-/** Signing a browser in: by the link printed at start, or by a key. */
+/** Signing a browser in: with a login link or with a key. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { FastifyRequest } from 'fastify';
@@ -8,7 +8,7 @@ import { KEYS, openTestServer, reference, SAFE, type TestServer } from '../setup
 
 const READ = { scope: 'read', accountScoped: true } as const;
 const KEY_LIST = Object.entries(KEYS).map(([name, secret]) => ({ name, secret, scopes: SCOPES }));
-/** What access reads of a request. */
+/** The parts of a request that createAccess reads. */
 const requestOf = (cookie?: string) =>
   ({
     method: 'GET',
@@ -26,14 +26,18 @@ describe('login', () => {
   });
   after(() => s.close());
 
-  const cookieOf = (answer: Response) => answer.headers.getSetCookie()[0]?.split(';')[0] as string;
+  const cookieOf = (response: Response) => response.headers.getSetCookie()[0]?.split(';')[0] as string;
   const ticketPath = () => s.server.createLoginLink().slice(s.url.length);
   const signIn = (key: string, headers: Record<string, string> = {}) =>
     s.call('/login', { body: new URLSearchParams({ key }).toString(), headers: { ...FORM, ...headers } });
 
-  it('by the link is good once, and the cookie is for this site and no script', async () => {
+  it('works once with a link, and its cookie is HttpOnly and SameSite=Strict', async () => {
     const path = ticketPath();
-    assert.notEqual((await s.call(path, { method: 'HEAD' })).status, 303, 'a preview spends nothing');
+    assert.notEqual(
+      (await s.call(path, { method: 'HEAD' })).status,
+      303,
+      'a link preview does not use up the ticket',
+    );
     const first = await s.call(path);
     assert.deepEqual([first.status, first.headers.get('location')], [303, '/login']);
     const [attributes = ''] = first.headers.getSetCookie();
@@ -48,20 +52,20 @@ describe('login', () => {
     assert.match(await second.text(), /already used/);
   });
 
-  it('moves on by a page of its own, since a strict cookie is not sent along a foreign redirect', async () => {
+  it('continues with a page of its own, because a strict cookie is not sent with a cross-site redirect', async () => {
     const page = await (await s.call('/login')).text();
     assert.match(page, /http-equiv="refresh" content="0; url=\/"/);
   });
 
-  it('behind TLS insists on it', async () => {
-    const answer = await s.call(ticketPath(), { headers: { 'x-forwarded-proto': 'https' } });
-    assert.match(answer.headers.getSetCookie()[0] as string, /Secure/);
+  it('sets a secure cookie behind TLS', async () => {
+    const response = await s.call(ticketPath(), { headers: { 'x-forwarded-proto': 'https' } });
+    assert.match(response.headers.getSetCookie()[0] as string, /Secure/);
   });
 
-  it('by a key has the scopes and accounts of the key', async () => {
-    const answer = await signIn(` ${KEYS.school}\n`);
-    assert.deepEqual([answer.status, answer.headers.get('location')], [303, '/']);
-    const cookie = cookieOf(answer);
+  it('with a key gives its scopes and accounts', async () => {
+    const response = await signIn(` ${KEYS.school}\n`);
+    assert.deepEqual([response.status, response.headers.get('location')], [303, '/']);
+    const cookie = cookieOf(response);
     await s.context.accept([reference(), reference({ account: SAFE.account })]);
     const list = (await (await s.call('/v1/media', { headers: { cookie } })).json()) as {
       items: { account: string }[];
@@ -73,16 +77,16 @@ describe('login', () => {
     assert.equal((await s.call('/queues', { headers: { cookie } })).status, 403);
   });
 
-  it('with a wrong key shows the door again, in the language asked for, and repeats nothing', async () => {
-    const answer = await signIn('<script>alert(1)</script>', { 'accept-language': 'zh' });
-    const page = await answer.text();
-    assert.equal(answer.status, 401);
+  it('with a wrong key shows the form again, in the language of the browser, without quoting the input', async () => {
+    const response = await signIn('<script>alert(1)</script>', { 'accept-language': 'zh' });
+    const page = await response.text();
+    assert.equal(response.status, 401);
     assert.match(page, /该密钥不属于本服务/);
     assert.ok(!page.includes('<script'));
-    assert.equal(answer.headers.getSetCookie().length, 0);
+    assert.equal(response.headers.getSetCookie().length, 0);
   });
 
-  it('does not listen to the forms of other sites, nor let them use the cookie', async () => {
+  it('rejects forms of other sites, and requests of theirs with the cookie', async () => {
     const cookie = cookieOf(await s.call(ticketPath()));
     for (const origin of ['https://evil.example', 'null', 'http://127.0.0.1:1']) {
       assert.equal((await signIn(KEYS.admin, { origin })).status, 403, origin);
@@ -94,26 +98,26 @@ describe('login', () => {
     assert.equal(own.status, 202);
   });
 
-  it('ends with a click, for every copy of the cookie and at every server', async () => {
+  it('ends at logout, for every copy of the cookie and on every server', async () => {
     const cookie = cookieOf(await s.call(ticketPath()));
     assert.equal((await s.call('/v1/stats', { headers: { cookie } })).status, 200);
     const other = createAccess(KEY_LIST, {
       clock: s.context.clock,
       revocations: s.context.catalogue.revocations,
     });
-    const asked = requestOf(cookie.slice('wma_session='.length));
-    assert.equal((await other.authorize(asked, READ)).name, 'login link');
-    const answer = await s.call('/logout', { method: 'POST', headers: { cookie } });
-    assert.match(answer.headers.getSetCookie()[0] as string, /wma_session=;.*Expires=Thu, 01 Jan 1970/);
+    const request = requestOf(cookie.slice('wma_session='.length));
+    assert.equal((await other.authorize(request, READ)).name, 'login link');
+    const response = await s.call('/logout', { method: 'POST', headers: { cookie } });
+    assert.match(response.headers.getSetCookie()[0] as string, /wma_session=;.*Expires=Thu, 01 Jan 1970/);
     assert.equal((await s.call('/v1/stats', { headers: { cookie } })).status, 401);
     assert.equal((await s.call('/', { headers: { cookie } })).status, 401);
-    await assert.rejects(other.authorize(asked, READ), { code: 'unauthorized' });
+    await assert.rejects(other.authorize(request, READ), { code: 'unauthorized' });
     assert.equal((await s.call('/logout', { method: 'POST', headers: { cookie } })).status, 303, 'again');
     const fresh = cookieOf(await signIn(KEYS.read));
     assert.equal((await s.call('/v1/stats', { headers: { cookie: fresh } })).status, 200, 'a new one works');
   });
 
-  it('is not ended by a page of another origin, however it hides', async () => {
+  it('cannot be ended by a page of another origin', async () => {
     const cookie = cookieOf(await s.call(ticketPath()));
     for (const headers of [
       { origin: 'https://evil.example' },
@@ -129,7 +133,7 @@ describe('login', () => {
     assert.equal((await s.call('/v1/stats', { headers: { cookie } })).status, 200);
   });
 
-  it('cannot be checked while the catalogue is away, and then says so', async () => {
+  it('gets database_away while a session cannot be checked', async () => {
     const revocations = s.context.catalogue.revocations;
     const access = createAccess(KEY_LIST, {
       clock: s.context.clock,
@@ -141,29 +145,29 @@ describe('login', () => {
     await assert.rejects(access.authorize(requestOf(signedIn.session), READ), { code: 'database_away' });
   });
 
-  it('takes no cookie that is forged, old, or of a key that is gone', async () => {
+  it('rejects a cookie that is forged, expired, or of a removed key', async () => {
     let at = Date.now();
     const clock = { now: () => new Date(at) };
     const { revocations } = s.context.catalogue;
     const key = { name: 'k', scopes: ['read'], secret: 'a-secret-of-the-test' } as const;
     const access = createAccess([key], { clock, revocations });
-    const ask = (of: typeof access, cookie: string) => of.authorize(requestOf(cookie), READ);
+    const authorize = (of: typeof access, cookie: string) => of.authorize(requestOf(cookie), READ);
     const signedIn = access.signIn(requestOf(), key.secret);
     assert.ok('session' in signedIn);
     const { session } = signedIn;
-    assert.equal((await ask(access, session)).name, 'k');
+    assert.equal((await authorize(access, session)).name, 'k');
     const other = createAccess([{ ...key, secret: 'another-secret-of-it' }], { clock, revocations });
-    await assert.rejects(ask(other, session), { code: 'unauthorized' });
+    await assert.rejects(authorize(other, session), { code: 'unauthorized' });
     const [until, , ...rest] = session.split('~');
     const operator = Buffer.from('*').toString('base64url');
     const { ticket } = access.createLoginTicket();
     for (const wrong of ['', '~~', 'x', `${session}x`, [until, operator, ...rest].join('~'), ticket])
-      await assert.rejects(ask(access, wrong), { code: 'unauthorized' }, wrong);
+      await assert.rejects(authorize(access, wrong), { code: 'unauthorized' }, wrong);
     at += 12 * 3_600_000;
-    await assert.rejects(ask(access, session), { code: 'unauthorized' });
+    await assert.rejects(authorize(access, session), { code: 'unauthorized' });
   });
 
-  it('by a link works for a quarter of an hour and no longer, and a link is no session', async () => {
+  it('with a link works for 15 minutes, and a ticket is not a session', async () => {
     let at = Date.now();
     const { revocations } = s.context.catalogue;
     const access = createAccess(KEY_LIST, { clock: { now: () => new Date(at) }, revocations });
@@ -177,7 +181,7 @@ describe('login', () => {
     assert.ok('waitSeconds' in (await access.redeemLoginTicket(requestOf(), signedIn.session)));
   });
 
-  it('by a link made with a key has what the key has, and leaves no link in the log', async () => {
+  it('with a link made by a key has the rights of the key, and no link is logged', async () => {
     const made = await s.json<{ url: string }>(
       '/v1/login-links',
       { method: 'POST', key: 'schoolAdmin' },
@@ -193,8 +197,8 @@ describe('login', () => {
       [SAFE.account],
     );
     assert.equal((await s.call('/queues', { headers: { cookie } })).status, 403);
-    const answer = await s.call('/v1/login-links', { method: 'POST', headers: { cookie, origin: s.url } });
-    assert.equal(answer.status, 403, 'a session makes no link that outlives it');
+    const response = await s.call('/v1/login-links', { method: 'POST', headers: { cookie, origin: s.url } });
+    assert.equal(response.status, 403, 'a session cannot make a link that outlives it');
     assert.ok(s.log.every((line) => !line.includes('ticket=')));
     for (const [key, status] of [
       ['read', 403],
@@ -204,7 +208,7 @@ describe('login', () => {
       assert.equal((await s.call('/v1/login-links', { method: 'POST', key })).status, status);
   });
 
-  it('by PUBLIC_URL is of the same origin', async () => {
+  it('accepts the origin of PUBLIC_URL', async () => {
     const s = await openTestServer({ http: { publicUrl: 'https://media.example.com' } });
     try {
       const body = new URLSearchParams({ key: KEYS.admin }).toString();

@@ -1,4 +1,4 @@
-/** WeChat's way in, over a real socket: what is answered success is on disk; everything else gets its status. */
+/** Callbacks over a real socket: `success` means durable, everything else gets its status. */
 import assert from 'node:assert/strict';
 import { open } from 'node:fs/promises';
 import { request } from 'node:http';
@@ -17,66 +17,66 @@ const message = (mediaId: string, msgId = '22800264023876468') =>
   )}</CreateTime><MsgType><![CDATA[image]]></MsgType><PicUrl><![CDATA[http://mmbiz.qpic.cn/a]]></PicUrl><MsgId>${msgId}</MsgId><MediaId><![CDATA[${mediaId}]]></MediaId></xml>`;
 const now = () => Math.floor(Date.now() / 1000);
 
-describe('callbacks', () => {
+describe('a callback', () => {
   let s: TestServer;
   before(async () => {
     s = await openTestServer();
   });
   after(() => s.close());
 
-  const rejected = async (answer: Response, status: number, code: string) => {
-    const problem = (await answer.json()) as Record<string, unknown>;
-    assert.deepEqual([answer.status, problem.code], [status, code]);
-    assert.equal(answer.headers.get('content-type'), 'application/problem+json; charset=utf-8');
+  const rejected = async (response: Response, status: number, code: string) => {
+    const problem = (await response.json()) as Record<string, unknown>;
+    assert.deepEqual([response.status, problem.code], [status, code]);
+    assert.equal(response.headers.get('content-type'), 'application/problem+json; charset=utf-8');
     assert.ok(problem.advice);
   };
   const rowOf = (mediaId: string, account = PLAIN.account) =>
     s.context.catalogue.media.get(idOf(account, mediaId));
 
-  it('are answered success once the reference is a row', async () => {
-    const answer = await s.callback(message('plain-1'));
-    assert.deepEqual([answer.status, await answer.text()], [200, 'success']);
-    assert.match(answer.headers.get('content-type') ?? '', /^text\/plain/);
+  it('gets success once the reference is a row', async () => {
+    const response = await s.callback(message('plain-1'));
+    assert.deepEqual([response.status, await response.text()], [200, 'success']);
+    assert.match(response.headers.get('content-type') ?? '', /^text\/plain/);
     const row = await rowOf('plain-1');
     assert.equal(row?.msgId, '22800264023876468');
     assert.equal(row?.openId, 'o-user');
   });
 
-  it('are not answered before the reference is committed', async () => {
-    // While a transaction has the session of the embedded database, nothing else is committed.
+  it('gets no response before the reference is committed', async () => {
+    // While a transaction holds the only session of the embedded database, nothing else is committed.
     const begun = Promise.withResolvers<void>();
-    const gate = Promise.withResolvers<void>();
+    const released = Promise.withResolvers<void>();
     const holding = s.context.database.transaction(async (transaction) => {
       await transaction.query('SELECT 1');
       begun.resolve();
-      await gate.promise;
+      await released.promise;
     });
     await begun.promise;
-    let isAnswered = false;
-    const answer = s.callback(message('slow-commit')).finally(() => {
-      isAnswered = true;
+    let hasResponse = false;
+    const response = s.callback(message('slow-commit')).finally(() => {
+      hasResponse = true;
     });
-    // Shorter than the time after which the spool takes it.
+    // Less than the time after which the spool is used.
     await wait(1_000);
-    assert.equal(isAnswered, false);
-    gate.resolve();
+    assert.equal(hasResponse, false);
+    released.resolve();
     await holding;
-    assert.equal(await (await answer).text(), 'success');
+    assert.equal(await (await response).text(), 'success');
     assert.ok(await rowOf('slow-commit'));
   });
 
-  it('are answered 503 in time while the disk of the spool hangs, and become rows when it goes on', async (t) => {
+  it('gets 503 in time while the disk of the spool hangs, and becomes a row afterwards', async (t) => {
     const handle = await open(s.folder, 'r');
     const FileHandle = Object.getPrototypeOf(handle) as Pick<typeof handle, 'datasync'>;
     await handle.close();
     const { datasync } = FileHandle;
-    const gate = Promise.withResolvers<void>();
-    t.after(() => gate.resolve());
+    const released = Promise.withResolvers<void>();
+    t.after(() => released.resolve());
     const hanging = t.mock.method(FileHandle, 'datasync', async function (this: typeof handle) {
-      await gate.promise;
+      await released.promise;
       return await datasync.call(this);
     });
-    const accept: AcceptReferences = async () => Promise.reject(new DatabaseUnavailableError('away'));
+    const accept: AcceptReferences = async () => Promise.reject(new DatabaseUnavailableError('down'));
     const { url } = await openServer({ ...s.context, accept }, { keys: [] });
     const startedAt = performance.now();
     const send = (mediaId: string) =>
@@ -85,16 +85,16 @@ describe('callbacks', () => {
         body: message(mediaId),
         signal: AbortSignal.timeout(10_000),
       });
-    const answers = await Promise.all(['hangs-1', 'hangs-2'].map(send));
-    // WeChat waits for five seconds; the rest is room for a busy machine.
+    const responses = await Promise.all(['hangs-1', 'hangs-2'].map(send));
+    // WeChat waits for 5 s; the rest is for a busy machine.
     const tookMs = performance.now() - startedAt;
     assert.ok(tookMs > 3_000 && tookMs < 8_000, `${tookMs} ms`);
-    for (const answer of answers) {
-      assert.equal(answer.headers.get('retry-after'), '1');
-      await rejected(answer, 503, 'database_away');
+    for (const response of responses) {
+      assert.equal(response.headers.get('retry-after'), '1');
+      await rejected(response, 503, 'database_away');
     }
-    assert.ok(hanging.mock.callCount() > 0, 'the spool was asked');
-    gate.resolve();
+    assert.ok(hanging.mock.callCount() > 0, 'the spool was used');
+    released.resolve();
     const deadline = performance.now() + 20_000;
     for (const mediaId of ['hangs-1', 'hangs-2']) {
       while (!(await rowOf(mediaId))) {
@@ -104,27 +104,27 @@ describe('callbacks', () => {
     }
   });
 
-  it('make one row however often they are redelivered', async () => {
+  it('creates one row however often it is delivered', async () => {
     await s.callback(message('again'));
     const first = await rowOf('again');
     assert.equal(await (await s.callback(message('again'))).text(), 'success');
     assert.deepEqual(await rowOf('again'), first);
   });
 
-  it('are found by the name of the account, and whatever they call their content', async () => {
+  it('may name the account, and may have any content type', async () => {
     for (const contentType of [
       'text/xml',
       'application/json',
       'text/plain',
       'application/x-www-form-urlencoded',
     ]) {
-      const answer = await s.callback(message(`named-${contentType}`), { account: 'shop', contentType });
-      assert.equal(await answer.text(), 'success');
+      const response = await s.callback(message(`named-${contentType}`), { account: 'shop', contentType });
+      assert.equal(await response.text(), 'success');
       assert.ok(await rowOf(`named-${contentType}`));
     }
   });
 
-  it('are decrypted in safe mode', async () => {
+  it('is decrypted in safe mode', async () => {
     const encrypted = encryptMessage(message('safe-1'), {
       encodingAesKey: SAFE.encodingAesKey as string,
       appId: SAFE.appId,
@@ -142,13 +142,13 @@ describe('callbacks', () => {
     assert.ok(await rowOf('safe-1', SAFE.account));
   });
 
-  it('of an account that wants them encrypted are refused in plain', async () => {
-    const answer = await s.callback(message('unsafe'), { account: SAFE.account, token: SAFE.token });
-    await rejected(answer, 403, 'encryption_required');
+  it('in plain is refused for an account that requires encryption', async () => {
+    const response = await s.callback(message('unsafe'), { account: SAFE.account, token: SAFE.token });
+    await rejected(response, 403, 'encryption_required');
     assert.equal(await rowOf('unsafe', SAFE.account), undefined);
   });
 
-  it('with a bad signature get 403 and leave no row', async () => {
+  it('with a bad signature gets 403 and creates no row', async () => {
     await rejected(await s.callback(message('forged'), { token: 'another token' }), 403, 'bad_signature');
     await rejected(
       await s.call(`/wechat/${PLAIN.account}`, { body: message('forged') }),
@@ -158,18 +158,18 @@ describe('callbacks', () => {
     assert.equal(await rowOf('forged'), undefined);
   });
 
-  it('from long ago get 403', async () => {
-    const answer = await s.callback(message('stale'), { timestamp: now() - 16 * 60 });
-    await rejected(answer, 403, 'stale_timestamp');
+  it('with an old timestamp gets 403', async () => {
+    const response = await s.callback(message('stale'), { timestamp: now() - 16 * 60 });
+    await rejected(response, 403, 'stale_timestamp');
     assert.equal(await rowOf('stale'), undefined);
   });
 
-  it('of an account nobody configured get 404', async () => {
+  it('for an unknown account gets 404', async () => {
     await rejected(await s.callback(message('x'), { account: 'wx-nobody' }), 404, 'account_not_found');
     await rejected(await s.call('/wechat/wx-nobody?echostr=1'), 404, 'account_not_found');
   });
 
-  it('over 64 KiB get 413, announced or not', async () => {
+  it('over 64 KiB gets 413, with and without Content-Length', async () => {
     const body = message('big').replace('</xml>', `<Content>${'x'.repeat(64 * 1024)}</Content></xml>`);
     await rejected(await s.callback(body), 413, 'body_too_large');
     const status = await new Promise((resolve, reject) => {
@@ -177,9 +177,9 @@ describe('callbacks', () => {
       const call = request(
         path,
         { method: 'POST', headers: { 'transfer-encoding': 'chunked' } },
-        (answer) => {
-          answer.resume();
-          resolve(answer.statusCode);
+        (response) => {
+          response.resume();
+          resolve(response.statusCode);
         },
       );
       call.on('error', reject);
@@ -191,26 +191,26 @@ describe('callbacks', () => {
 
   for (const [what, body] of [
     ['a DOCTYPE', `<!DOCTYPE xml [<!ENTITY a "b">]>${message('doctype')}`],
-    ['an entity of its own', message('entity').replace('o-user', ']]>&a;<![CDATA[')],
-    ['tags too deep', `<xml>${'<a>'.repeat(100)}${'</a>'.repeat(100)}</xml>`],
+    ['a custom entity', message('entity').replace('o-user', ']]>&a;<![CDATA[')],
+    ['too many nested tags', `<xml>${'<a>'.repeat(100)}${'</a>'.repeat(100)}</xml>`],
     ['tags that do not match', '<xml><MsgType>image</MediaId></xml>'],
     ['broken JSON', '{"MsgType":"image"'],
     ['deep JSON', `{"a":${'['.repeat(20_000)}${']'.repeat(20_000)}}`],
-    ['no message at all', 'hello'],
-    ['nothing', ''],
-    ['bytes that are no text', Buffer.from([0xff, 0xfe, 0x00, 0x3c])],
+    ['plain text', 'hello'],
+    ['an empty body', ''],
+    ['bytes that are not text', Buffer.from([0xff, 0xfe, 0x00, 0x3c])],
   ] as const) {
-    it(`with ${what} get 400`, async () => {
+    it(`with ${what} gets 400`, async () => {
       await rejected(await s.callback(body as string), 400, 'malformed_message');
     });
   }
 
-  it('that carry no media are answered success and make no row', async () => {
-    const answer = await s.callback('<xml><MsgType>event</MsgType><Event>subscribe</Event></xml>');
-    assert.equal(await answer.text(), 'success');
+  it('without media gets success and creates no row', async () => {
+    const response = await s.callback('<xml><MsgType>event</MsgType><Event>subscribe</Event></xml>');
+    assert.equal(await response.text(), 'success');
   });
 
-  it('whose text breaks their form are answered success, and a voice among them makes its row', async () => {
+  it('whose text breaks the XML gets success, and creates the row of a voice', async () => {
     const typed = ']]> <b> & ]]></Content></xml>';
     const text = message('typed')
       .replace('image', 'text')
@@ -223,9 +223,9 @@ describe('callbacks', () => {
     assert.equal((await rowOf('spoken'))?.kind, 'voice');
   });
 
-  it('are taken at the address with a slash at its end too, the handshake as well', async () => {
-    const answer = await s.callback(message('slash'), { account: `${PLAIN.account}/` });
-    assert.deepEqual([answer.status, await answer.text()], [200, 'success']);
+  it('may be sent to the address with a trailing slash, also a handshake', async () => {
+    const response = await s.callback(message('slash'), { account: `${PLAIN.account}/` });
+    assert.deepEqual([response.status, await response.text()], [200, 'success']);
     assert.ok(await rowOf('slash'));
     const time = String(now());
     const query = `timestamp=${time}&nonce=1&echostr=abc&signature=${signatureOf(PLAIN.token, time, '1')}`;
@@ -234,10 +234,10 @@ describe('callbacks', () => {
     await rejected(await s.call(`/wechat/${PLAIN.account}/`, { body: message('x') }), 403, 'bad_signature');
     const { paths } = await s.json<{ paths: object }>('/openapi.json', { key: 'read' });
     const documented = Object.keys(paths).filter((path) => path.startsWith('/wechat/'));
-    assert.deepEqual(documented, ['/wechat/{account}'], 'one address is documented');
+    assert.deepEqual(documented, ['/wechat/{account}'], 'only one address is documented');
   });
 
-  it('say hello back in the handshake, as text and not as a page', async () => {
+  it('for the handshake returns echostr as plain text', async () => {
     const time = String(now());
     const query = new URLSearchParams({
       signature: signatureOf(PLAIN.token, time, '1'),
@@ -245,15 +245,15 @@ describe('callbacks', () => {
       nonce: '1',
       echostr: '<b>5837397820341</b>',
     });
-    const answer = await s.call(`/wechat/${PLAIN.account}?${query}`);
-    assert.equal(await answer.text(), '<b>5837397820341</b>');
-    assert.match(answer.headers.get('content-type') ?? '', /^text\/plain/);
-    assert.equal(answer.headers.get('x-content-type-options'), 'nosniff');
+    const response = await s.call(`/wechat/${PLAIN.account}?${query}`);
+    assert.equal(await response.text(), '<b>5837397820341</b>');
+    assert.match(response.headers.get('content-type') ?? '', /^text\/plain/);
+    assert.equal(response.headers.get('x-content-type-options'), 'nosniff');
     query.set('signature', '0'.repeat(40));
     await rejected(await s.call(`/wechat/${PLAIN.account}?${query}`), 403, 'bad_signature');
   });
 
-  it('survive repeated and absurd parameters', async () => {
+  it('may have repeated and invalid parameters', async () => {
     for (const query of [
       'signature=a&signature=b',
       'timestamp=NaN',
@@ -264,7 +264,7 @@ describe('callbacks', () => {
     }
   });
 
-  it('leave no token, body or openId in the log', async () => {
+  it('leaves no token, body or openId in the log', async () => {
     await s.callback(message('quiet'), { token: 'wrong' });
     const log = s.log.join('');
     assert.match(log, /callbacks: refused/);

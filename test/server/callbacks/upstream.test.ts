@@ -1,4 +1,4 @@
-/** How much may wait for the handlers behind us: a handler that hangs must not fill the memory of the server. */
+/** The limit of callbacks that wait for handlers: a handler that hangs must not fill the memory of the server. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
@@ -31,12 +31,12 @@ test('at most 256 callbacks wait for a handler at once, and each that ends makes
   const waiting = cuts.map((cut) => post(cut.signal));
   const ends = Promise.allSettled(waiting);
   const oneMore = post().catch((error: unknown) => error);
-  const end = await Promise.race([oneMore, wait(2_000, 'nothing', { ref: false })]);
+  const end = await Promise.race([oneMore, wait(2_000, 'no response', { ref: false })]);
   assert.ok(end instanceof UpstreamError && /256 replies outstanding/.test(end.message), String(end));
   for (const cut of cuts) cut.abort();
   assert.ok((await ends).every(({ status }) => status === 'rejected'));
 
-  // After failures first, then after replies.
+  // After failures, then after replies.
   reply = (response) => response.end('success');
   for (let times = 0; times < 2; times++) {
     const replies = await Promise.all(Array.from({ length: LIMIT }, () => post()));

@@ -1,6 +1,6 @@
 /**
- * The hostile callbacks of test/wechat/fuzzing.ts against the HTTP server itself, so that what lies between the socket
- * and the reading is tried too. `node bin/run.js test/server/hostile/fuzzing.ts --cases 100000 --seed 7` prints figures.
+ * Sends the hostile callbacks of test/wechat/fuzzing.ts to the HTTP server, so that everything before the parser is
+ * tested too. `node bin/run.js test/server/hostile/fuzzing.ts --cases 100000 --seed 7` prints figures.
  */
 import { parseArgs } from 'node:util';
 import { createLog } from '../../../src/runtime/log.ts';
@@ -13,28 +13,28 @@ import { ACCOUNTS, casesOf } from '../../wechat/fuzzing.ts';
 export interface ServerFuzzFigures {
   readonly cases: number;
   readonly statuses: Readonly<Record<string, number>>;
-  /** What was answered neither 2xx nor 4xx, or not at all. */
+  /** Callbacks with a status that is neither 2xx nor 4xx. */
   readonly wrong: readonly string[];
   readonly accepted: number;
 }
 
-const WRONG_KEPT = 10;
+const WRONG_LIMIT = 10;
 
 export async function fuzzServer(options: { cases: number; seed: number }): Promise<ServerFuzzFigures> {
   let accepted = 0;
   const nothing = async () => undefined;
-  // The far end of the routes, so that the database does not set the pace: it is tried with hostile text elsewhere.
+  // Instead of the database, which would be the bottleneck: other tests give it hostile text.
   const deps = {
     ingest: {
-      callback: async (references: readonly unknown[]) => {
+      ingestCallback: async (references: readonly unknown[]) => {
         accepted += references.length;
         return [];
       },
-      keep: nothing,
-      sync: nothing,
+      storeSecret: nothing,
+      requestKfSync: nothing,
       suspect: () => undefined,
     },
-    accounts: { all: ACCOUNTS, find: (word: string) => ACCOUNTS[Number(word)] },
+    accounts: { all: ACCOUNTS, find: (id: string) => ACCOUNTS[Number(id)] },
     catalogue: { callbacks: { add: nothing } },
     clock: { now: () => NOW },
     config: { http: { trustedProxies: [] } },
@@ -48,18 +48,19 @@ export async function fuzzServer(options: { cases: number; seed: number }): Prom
   const wrong: string[] = [];
   for (let index = 0; index < options.cases; index++) {
     const { who, query, body } = next();
-    const answer = await app.inject({
+    const response = await app.inject({
       method: 'POST',
       url: `/wechat/${ACCOUNTS.indexOf(who)}`,
       query: query as Record<string, string>,
       headers: { 'content-type': index % 2 === 0 ? 'text/xml' : 'application/json' },
       payload: body,
     });
-    statuses[answer.statusCode] = (statuses[answer.statusCode] ?? 0) + 1;
+    statuses[response.statusCode] = (statuses[response.statusCode] ?? 0) + 1;
     const isFine =
-      (answer.statusCode >= 200 && answer.statusCode < 300) || Math.floor(answer.statusCode / 100) === 4;
-    if (!isFine && wrong.length < WRONG_KEPT)
-      wrong.push(`${index}: ${answer.statusCode} ${body.toString('base64')}`);
+      (response.statusCode >= 200 && response.statusCode < 300) ||
+      Math.floor(response.statusCode / 100) === 4;
+    if (!isFine && wrong.length < WRONG_LIMIT)
+      wrong.push(`${index}: ${response.statusCode} ${body.toString('base64')}`);
   }
   await app.close();
   return { cases: options.cases, statuses, wrong, accepted };

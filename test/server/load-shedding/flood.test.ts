@@ -1,4 +1,4 @@
-/** A flood of unsigned callbacks: signed ones are hardly later, and the log stays short. */
+/** A flood of unsigned callbacks hardly delays signed ones, and writes few log lines. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -17,26 +17,26 @@ describe('a flood of unsigned callbacks', () => {
   after(() => s.close());
 
   let serial = 0;
-  /** How long a signed callback with a media takes, the row included. */
+  /** How long a signed callback takes, including its row. */
   async function signedMs(): Promise<number> {
     const body = `<xml><FromUserName>o</FromUserName><MsgType>image</MsgType><MsgId>1</MsgId><MediaId>flood-${serial++}</MediaId></xml>`;
     const startedMs = performance.now();
     assert.equal(await (await s.callback(body, { account: PLAIN.account })).text(), 'success');
     return performance.now() - startedMs;
   }
-  // The median: single ones are late on a busy machine without a flood, too.
+  // The median, because single ones are late on a busy machine also without a flood.
   const medianOf = (all: readonly number[]) => all.toSorted((a, b) => a - b)[all.length >> 1] ?? 0;
 
-  it('delays a signed one by less than a second and writes no more than a few lines', async () => {
+  it('delays signed ones by less than a second and writes at most three log lines', async () => {
     const quiet: number[] = [];
     for (let n = 0; n < 20; n++) quiet.push(await signedMs());
     const child = spawn(process.execPath, [RUN, 'test/server/load-shedding/flooding.ts', s.url, '50'], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     const closed = once(child, 'close');
-    let told = '';
+    let count = '';
     child.stdout.on('data', (text) => {
-      told += text;
+      count += text;
     });
     try {
       const refused = async () =>
@@ -55,9 +55,9 @@ describe('a flood of unsigned callbacks', () => {
       child.kill('SIGTERM');
       await closed;
     }
-    assert.ok(Number(told) > 200, `a flood of ${told}`);
+    assert.ok(Number(count) > 200, `a flood of ${count}`);
     const lines = s.log.filter((line) => /callbacks: refused/.test(line));
-    assert.ok(lines.length >= 1 && lines.length <= 3, `${lines.length} lines for ${told} callbacks`);
+    assert.ok(lines.length >= 1 && lines.length <= 3, `${lines.length} lines for ${count} callbacks`);
     const others = s.log.filter((line) => JSON.parse(line).level >= 40 && !lines.includes(line));
     assert.deepEqual(others, []);
   });

@@ -6,13 +6,13 @@ const [url = '', connections = '100'] = process.argv.slice(2);
 const agent = new Agent({ keepAlive: true, maxSockets: Number(connections) });
 const BODY = Buffer.from(`<xml><Encrypt><![CDATA[${'A'.repeat(30_000)}]]></Encrypt></xml>`);
 
-/** One without a signature, one whose signature would be over the body, one of an account that is not there. */
+/** In turn: without a signature, with one that covers the body, for an unknown account. */
 function once(turn: number): Promise<void> {
   const account = turn % 3 === 2 ? 'wx-nobody' : 'wx0000000000000001';
   const query = turn % 3 === 1 ? `?msg_signature=${randomBytes(20).toString('hex')}&timestamp=1&nonce=1` : '';
   return new Promise((resolve) => {
-    const sent = request(`${url}/wechat/${account}${query}`, { method: 'POST', agent }, (answer) => {
-      answer.resume().once('close', () => resolve());
+    const sent = request(`${url}/wechat/${account}${query}`, { method: 'POST', agent }, (response) => {
+      response.resume().once('close', () => resolve());
     });
     sent.once('error', () => resolve());
     sent.end(BODY);

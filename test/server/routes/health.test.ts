@@ -1,4 +1,4 @@
-/** Alive and ready, and what is said when the catalogue has gone. */
+/** Liveness and readiness, with and without the catalogue. */
 import assert from 'node:assert/strict';
 import { mkdtemp } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -15,7 +15,7 @@ import { acceptedMediaSchema } from '../../../src/server/routes/media/media.ts';
 import { openServer } from '../../../src/server/start.ts';
 import { KEYS, openTestServer, PLAIN, reference, type TestServer } from '../setup.ts';
 
-/** Nobody listens there: reserved by IANA, and only root could. */
+/** Port 1 is reserved: nothing listens there. */
 const NOWHERE = 'postgres://nobody@127.0.0.1:1/nothing';
 const MESSAGE =
   '<xml><FromUserName>o</FromUserName><MsgType>image</MsgType><MsgId>1</MsgId><MediaId>gone</MediaId></xml>';
@@ -34,17 +34,17 @@ describe('health', () => {
   });
   after(() => s.close());
 
-  it('is ready while a callback can be made durable, and tells of holds', async () => {
+  it('is ready while a callback can be made durable, and shows holds', async () => {
     const why = { code: 'ip_not_allowed', class: 'account' } as const;
     await s.context.catalogue.accounts.hold(PLAIN.account, new Date(Date.now() + 60_000), why);
-    const answer = await s.call('/readyz');
-    const body = (await answer.json()) as { status: string; degraded: string[] };
+    const response = await s.call('/readyz');
+    const body = (await response.json()) as { status: string; degraded: string[] };
     readinessResponses[200].parse(body);
-    assert.deepEqual([answer.status, body.status, body.degraded], [200, 'degraded', ['account_held']]);
+    assert.deepEqual([response.status, body.status, body.degraded], [200, 'degraded', ['account_held']]);
   });
 
-  /** A server whose database nobody listens for. */
-  async function openAlone(limitBytes: number) {
+  /** Opens a server whose database does not exist. */
+  async function openWithoutDatabase(limitBytes: number) {
     const pool = createPostgresPool({
       url: NOWHERE,
       searchPath: 'wma',
@@ -66,32 +66,32 @@ describe('health', () => {
     const gather = createProgramFacts(parts, 'server');
     const { url } = await openServer({ ...parts, gather }, { keys });
     const readiness = async () => {
-      const answer = await fetch(`${url}/readyz`);
-      const body = (await answer.json()) as Readiness;
+      const response = await fetch(`${url}/readyz`);
+      const body = (await response.json()) as Readiness;
       readinessResponses[200].parse(body);
-      return { answer: answer.status, ...body };
+      return { httpStatus: response.status, ...body };
     };
     return { url, readiness };
   }
 
   const headers = { authorization: `Bearer ${KEYS.write}`, 'content-type': 'application/json' };
-  const isAway = async (answer: Response) => {
-    const problem = (await answer.json()) as Record<string, unknown>;
-    assert.deepEqual([answer.status, problem.code], [503, 'database_away']);
-    assert.ok(answer.headers.get('retry-after'));
+  const isUnavailable = async (response: Response) => {
+    const problem = (await response.json()) as Record<string, unknown>;
+    assert.deepEqual([response.status, problem.code], [503, 'database_away']);
+    assert.ok(response.headers.get('retry-after'));
   };
 
-  it('without its catalogue is ready while the spool takes what comes, and says how much', async () => {
-    const { url, readiness } = await openAlone(1024 * 1024);
+  it('is ready without the catalogue while the spool has space, and shows how much it holds', async () => {
+    const { url, readiness } = await openWithoutDatabase(1024 * 1024);
     const callback = await fetch(s.callbackUrl(url), { method: 'POST', body: MESSAGE });
     assert.deepEqual([callback.status, await callback.text()], [200, 'success']);
-    const given = reference();
-    const posted = await fetch(`${url}/v1/media`, { method: 'POST', headers, body: JSON.stringify(given) });
-    const id = idOf(PLAIN.account, given.mediaId);
+    const input = reference();
+    const posted = await fetch(`${url}/v1/media`, { method: 'POST', headers, body: JSON.stringify(input) });
+    const id = idOf(PLAIN.account, input.mediaId);
     assert.deepEqual([posted.status, posted.headers.get('location')], [202, `/v1/media/${id}`]);
-    const taken = await posted.json();
-    acceptedMediaSchema.parse(taken);
-    assert.deepEqual(taken, { ...given, id, status: 'pending', spooled: true });
+    const accepted = await posted.json();
+    acceptedMediaSchema.parse(accepted);
+    assert.deepEqual(accepted, { ...input, id, status: 'pending', spooled: true });
     const items = [reference(), { account: 'nobody', mediaId: 'x', kind: 'image' }, reference()];
     const batch = await fetch(`${url}/v1/media/batch`, {
       method: 'POST',
@@ -106,28 +106,28 @@ describe('health', () => {
     );
 
     for (const path of ['/v1/media', `/v1/media/${id}`, '/v1/stats'])
-      await isAway(await fetch(url + path, { headers }));
+      await isUnavailable(await fetch(url + path, { headers }));
     const ready = await readiness();
-    assert.deepEqual([ready.answer, ready.status, ready.spool?.records], [200, 'degraded', 4]);
+    assert.deepEqual([ready.httpStatus, ready.status, ready.spool?.records], [200, 'degraded', 4]);
     assert.deepEqual([ready.checks.catalogue.ok, ready.checks.spool.ok], [false, true]);
     assert.deepEqual(ready.degraded, ['catalogue_away', 'spool_in_use']);
     const metrics = await (await fetch(`${url}/metrics`, { headers })).text();
     assert.match(metrics, /^wma_spool_records 4$/m);
     assert.match(metrics, /^wma_spooled_total 4$/m);
     assert.match(metrics, /^wma_spool_bytes [1-9]/m);
-    assert.match(metrics, /^wma_at_risk Nan$/im, 'what cannot be asked is not 0');
+    assert.match(metrics, /^wma_at_risk Nan$/im, 'an unknown value is not 0');
     assert.match(metrics, /^wma_check_failing\{code="catalogue_away"\} 1$/m);
   });
 
-  it('with neither catalogue nor spool is alive, not ready, and answers 503 with a time to come back', async () => {
-    const { url, readiness } = await openAlone(0);
+  it('is alive but not ready without catalogue and spool, and requests get 503 with Retry-After', async () => {
+    const { url, readiness } = await openWithoutDatabase(0);
     assert.equal((await fetch(`${url}/livez`)).status, 200);
     const ready = await readiness();
-    assert.deepEqual([ready.answer, ready.status, ready.checks.spool.ok], [503, 'unavailable', false]);
-    await isAway(
+    assert.deepEqual([ready.httpStatus, ready.status, ready.checks.spool.ok], [503, 'unavailable', false]);
+    await isUnavailable(
       await fetch(`${url}/v1/media`, { method: 'POST', headers, body: JSON.stringify(reference()) }),
     );
-    await isAway(await fetch(s.callbackUrl(url), { method: 'POST', body: MESSAGE }));
+    await isUnavailable(await fetch(s.callbackUrl(url), { method: 'POST', body: MESSAGE }));
     assert.equal((await fetch(`${url}/metrics`, { headers })).status, 200);
   });
 });

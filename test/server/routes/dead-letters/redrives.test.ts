@@ -1,4 +1,4 @@
-/** Dead letters tried again over HTTP: what is asked must be meant, and who asks is written down. */
+/** Redriving dead letters over HTTP: preview, validation, progress, and the audit log. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import {
@@ -13,7 +13,7 @@ import { type Call, openTestServer, PLAIN, reference, SAFE, type TestServer } fr
 
 type Json = Record<string, unknown>;
 
-describe('redriving over HTTP', () => {
+describe('a redrive', () => {
   let s: TestServer;
   before(async () => {
     s = await openTestServer();
@@ -24,14 +24,14 @@ describe('redriving over HTTP', () => {
     s.json<T>(path, { key: 'admin', ...call }, status);
   const redrive = <T = Json>(body: unknown, status = 202, call: Call = {}) =>
     json<T>('/v1/redrives', { json: body, ...call }, status);
-  /** Fields and messages of a refusal. */
+  /** The field errors of an invalid request. */
   const refused = async (body: unknown) =>
     (await redrive<{ errors: { field: string; message: string }[] }>(body, 400)).errors.map(
       ({ field, message }) => `${field}: ${message}`,
     );
   const stop = async (id: unknown) => json(`/v1/redrives/${id}`, { method: 'DELETE' });
 
-  it('previews by failure, with sentence and cure, and changes nothing', async () => {
+  it('is previewed by failure, with message and advice, and changes nothing', async () => {
     const id = await s.createDead(reference({ kind: 'video' }));
     const preview = await redrive<{ matched: number; groups: Json[] }>(
       { filter: { account: 'shop' }, dryRun: true },
@@ -49,7 +49,7 @@ describe('redriving over HTTP', () => {
     assert.deepEqual(none, { matched: 0, groups: [] });
   });
 
-  it('is asked for, watched, listed and stopped; each deed is in the log with its author', async () => {
+  it('can be started, read, listed and stopped, each with an entry in the audit log', async () => {
     await s.createDead(reference({ kind: 'video' }));
     const filter = {
       account: ['shop'],
@@ -57,29 +57,29 @@ describe('redriving over HTTP', () => {
       kind: ['video'],
       failedFrom: '2020-01-01T00:00:00+08:00',
     };
-    const asked = await redrive<{ id: string; matched: number }>({
+    const accepted = await redrive<{ id: string; matched: number }>({
       filter,
       rate: 1,
       reason: ' limit raised ',
     });
-    acceptedSchema.parse(asked);
-    assert.ok(asked.matched >= 1);
-    const shown = await json(`/v1/redrives/${asked.id}`, { key: 'read' });
+    acceptedSchema.parse(accepted);
+    assert.ok(accepted.matched >= 1);
+    const shown = await json(`/v1/redrives/${accepted.id}`, { key: 'read' });
     redriveSchema.parse(shown);
     assert.deepEqual(
       [shown.state, shown.done, shown.skipped, shown.total, shown.actor, shown.reason],
-      ['running', 0, 0, asked.matched, 'key-3', 'limit raised'],
+      ['running', 0, 0, accepted.matched, 'key-3', 'limit raised'],
     );
     assert.deepEqual((shown.filter as Json).account, [PLAIN.account]);
     const { items } = await json<{ items: Json[] }>('/v1/redrives', { key: 'read' });
     redrivesSchema.parse({ items });
-    assert.equal(items[0]?.id, asked.id);
-    assert.equal((await stop(asked.id)).state, 'stopped');
-    assert.equal((await stop(asked.id)).state, 'stopped', 'twice is once');
-    const events = await json<{ items: Json[] }>(`/v1/audit-log?target=${asked.id}`, { key: 'read' });
-    auditLogSchema.parse(events);
+    assert.equal(items[0]?.id, accepted.id);
+    assert.equal((await stop(accepted.id)).state, 'stopped');
+    assert.equal((await stop(accepted.id)).state, 'stopped', 'stopping again changes nothing');
+    const log = await json<{ items: Json[] }>(`/v1/audit-log?target=${accepted.id}`, { key: 'read' });
+    auditLogSchema.parse(log);
     assert.deepEqual(
-      events.items.map(({ action, actor, reason }) => [action, actor, reason]),
+      log.items.map(({ action, actor, reason }) => [action, actor, reason]),
       [
         ['redrive.stop', 'key-3', undefined],
         ['redrive', 'key-3', 'limit raised'],
@@ -87,7 +87,7 @@ describe('redriving over HTTP', () => {
     );
   });
 
-  it('refuses what cannot be meant, naming each field', async () => {
+  it('is rejected for invalid options, with the name of each field', async () => {
     assert.deepEqual(await refused({}), ['filter: is empty: set all: true to redrive every dead letter']);
     assert.deepEqual(await refused({ filter: {}, dryRun: true }), [
       'filter: is empty: set all: true to redrive every dead letter',
@@ -130,7 +130,7 @@ describe('redriving over HTTP', () => {
     await json('/v1/redrives/everything', {}, 400);
   });
 
-  it('is for admins, and of a key for one account reaches only that', async () => {
+  it('requires an admin key, and with a key for one account covers only that', async () => {
     await redrive({ all: true }, 403, { key: 'write' });
     await s.createDead(reference());
     const theirs = await s.createDead(reference({ account: SAFE.account }));
@@ -139,9 +139,9 @@ describe('redriving over HTTP', () => {
     assert.deepEqual(new Set(preview.groups.map(({ account }) => account)), new Set([SAFE.account]));
     await redrive({ filter: { account: 'shop' } }, 403, { key });
     const { id } = await redrive({ all: true, rate: 1 }, 202, { key });
-    const everybodys = await redrive({ all: true, rate: 1 });
-    await json(`/v1/redrives/${everybodys.id}`, { key }, 404);
-    await json(`/v1/redrives/${everybodys.id}`, { key, method: 'DELETE' }, 404);
+    const ofAllAccounts = await redrive({ all: true, rate: 1 });
+    await json(`/v1/redrives/${ofAllAccounts.id}`, { key }, 404);
+    await json(`/v1/redrives/${ofAllAccounts.id}`, { key, method: 'DELETE' }, 404);
     const { items } = await json<{ items: Json[] }>('/v1/redrives', { key });
     assert.deepEqual(
       items.map((one) => one.id),
@@ -149,20 +149,20 @@ describe('redriving over HTTP', () => {
     );
     await json(`/v1/media/${theirs}/retry`, { key, method: 'POST' }, 202);
     await s.context.catalogue.accounts.release(PLAIN.account, new Date());
-    const events = await json<{ items: Json[] }>('/v1/audit-log', { key });
-    assert.deepEqual(new Set(events.items.map((event) => event.target)), new Set([id, theirs]));
+    const log = await json<{ items: Json[] }>('/v1/audit-log', { key });
+    assert.deepEqual(new Set(log.items.map((entry) => entry.target)), new Set([id, theirs]));
     await stop(id);
-    await stop(everybodys.id);
+    await stop(ofAllAccounts.id);
   });
 
-  it('of one media says who and why on its row and in the log', async () => {
+  it('of one media item records who and why in its row and in the audit log', async () => {
     const id = await s.createDead(reference());
     await json(`/v1/media/${id}/retry`, { key: 'write', json: { reason: 'limit raised' } }, 202);
     const row = await json(`/v1/media/${id}`, { key: 'read' });
     mediaSchema.parse(row);
-    const { at, ...said } = row.lastRedrive as Json;
+    const { at, ...redriven } = row.lastRedrive as Json;
     assert.ok(Date.parse(String(at)) > Date.now() - 60_000);
-    assert.deepEqual([row.redrives, said], [1, { by: 'key-2', reason: 'limit raised' }]);
+    assert.deepEqual([row.redrives, redriven], [1, { by: 'key-2', reason: 'limit raised' }]);
     const { items } = await json<{ items: Json[] }>(`/v1/audit-log?target=${id}`, {});
     assert.deepEqual(
       items.map(({ action, actor, reason }) => [action, actor, reason]),
@@ -174,7 +174,7 @@ describe('redriving over HTTP', () => {
     assert.match(metrics, /^wma_redriven_total [1-9]/m);
   });
 
-  it('of one expired media wants force', async () => {
+  it('of one expired media item requires force', async () => {
     const id = await s.createDead(reference());
     await s.context.database.query(`UPDATE wma.media SET status = 'expired' WHERE id = $1`, [id]);
     await json(`/v1/media/${id}/retry`, { key: 'write', method: 'POST' }, 409);
@@ -182,7 +182,7 @@ describe('redriving over HTTP', () => {
     assert.equal((await s.context.catalogue.media.get(id))?.status, 'pending');
   });
 
-  it('and the log is read page by page, an account by its name too', async () => {
+  it('can be followed in the audit log, page by page, by the name of the account too', async () => {
     const hold = '/v1/accounts/shop/hold';
     await json(hold, { method: 'PUT', json: { reason: 'migration' } });
     await json(hold, { method: 'DELETE' });

@@ -1,4 +1,4 @@
-/** Erasing over HTTP: who may, what is answered, and what the log of events keeps. */
+/** Erasing over HTTP: scopes, responses, and the audit log. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { idOf } from '../../../../src/media.ts';
@@ -16,30 +16,31 @@ describe('erasing', () => {
   });
   after(() => server.close());
 
-  /** An archived media whose row was not in the queue lately: nothing can be on its way. */
+  /** An archived media item that is not in the queue. */
   const archived = (fields = {}) => server.createArchived(reference(fields), JPEG);
   const erase = (id: string, query = '') =>
     server.call(`/v1/media/${id}${query}`, { method: 'DELETE', key: 'admin' });
-  const ask = (json: unknown, key: 'admin' | 'write' = 'admin') => server.call('/v1/erasures', { json, key });
+  const requestErasure = (json: unknown, key: 'admin' | 'write' = 'admin') =>
+    server.call('/v1/erasures', { json, key });
   const rowOf = async (id: string) =>
     (await (await server.call(`/v1/media/${id}`, { key: 'read' })).json()) as Record<string, unknown>;
 
-  it('wants an admin key', async () => {
+  it('requires an admin key', async () => {
     const id = await archived();
     for (const key of [undefined, 'read', 'write'] as const) {
-      const answer = await server.call(`/v1/media/${id}`, { method: 'DELETE', key });
-      assert.equal(answer.status, key ? 403 : 401);
+      const response = await server.call(`/v1/media/${id}`, { method: 'DELETE', key });
+      assert.equal(response.status, key ? 403 : 401);
     }
-    assert.equal((await ask({ account: PLAIN.account, ids: [id] }, 'write')).status, 403);
+    assert.equal((await requestErasure({ account: PLAIN.account, ids: [id] }, 'write')).status, 403);
     assert.equal((await rowOf(id)).status, 'archived');
   });
 
-  it('answers 200 and the bare row when nothing is left, and the same when asked again', async () => {
+  it('returns 200 and the bare row when nothing is left, and the same when repeated', async () => {
     const id = await archived({ openId: 'o-of-one', msgId: '1', labels: { shop: '7' } });
     const { objectKey } = await rowOf(id);
-    const answer = await erase(id, '?reason=the+user+asked');
-    assert.equal(answer.status, 200);
-    const row = (await answer.json()) as Record<string, unknown>;
+    const response = await erase(id, '?reason=the+user+asked');
+    assert.equal(response.status, 200);
+    const row = (await response.json()) as Record<string, unknown>;
     mediaSchema.parse(row);
     assert.deepEqual(Object.keys(row).sort(), [
       'account',
@@ -54,34 +55,34 @@ describe('erasing', () => {
     assert.equal(await server.context.store.head(String(objectKey), AbortSignal.timeout(10_000)), undefined);
     const again = await erase(id);
     assert.deepEqual([again.status, await again.json()], [200, row]);
-    const events = await server.context.catalogue.auditLog.list({ target: id }, 9);
+    const entries = await server.context.catalogue.auditLog.list({ target: id }, 9);
     assert.deepEqual(
-      events.map(({ actor, action, reason }) => [actor, action, reason]),
+      entries.map(({ actor, action, reason }) => [actor, action, reason]),
       [['key-3', 'erase', 'the user asked']],
     );
   });
 
-  it('answers 410 for its content, and does not take it again', async () => {
-    const given = reference();
-    const id = await server.createArchived(given, JPEG);
+  it('makes its content 410, and the item is never archived again', async () => {
+    const input = reference();
+    const id = await server.createArchived(input, JPEG);
     await erase(id);
     const content = await server.call(`/v1/media/${id}/content`, { key: 'read' });
     assert.equal(content.status, 410);
     assert.equal(((await content.json()) as { mediaStatus: string }).mediaStatus, 'erased');
-    const again = await server.call('/v1/media', { json: given, key: 'write' });
+    const again = await server.call('/v1/media', { json: input, key: 'write' });
     assert.deepEqual([again.status, ((await again.json()) as { status: string }).status], [200, 'erased']);
     const retry = await server.call(`/v1/media/${id}/retry`, { method: 'POST', key: 'write' });
     assert.equal(retry.status, 409);
     assert.equal((await rowOf(id)).status, 'erased');
   });
 
-  it('says 409 and what the store keeps, with the personal data gone all the same', async () => {
+  it('returns 409 and what the store keeps, with personal data erased in any case', async () => {
     const id = await archived({ openId: 'o-of-the-kept' });
     // An object in the bucket of an earlier configuration cannot be reached from here.
     await server.context.database.query(`UPDATE wma.media SET bucket = 'elsewhere' WHERE id = $1`, [id]);
-    const answer = await erase(id);
-    assert.equal(answer.status, 409);
-    const problem = (await answer.json()) as { code: string; left: { bucket: string; why: string }[] };
+    const response = await erase(id);
+    assert.equal(response.status, 409);
+    const problem = (await response.json()) as { code: string; left: { bucket: string; why: string }[] };
     problemSchema.parse(problem);
     assert.equal(problem.code, 'erasure_kept');
     assert.deepEqual(
@@ -96,30 +97,30 @@ describe('erasing', () => {
     assert.equal(content.status, 410);
   });
 
-  it('says 202 while a job may be on its way to a worker', async () => {
-    const given = reference();
-    await server.context.accept([given]);
+  it('returns 202 while a worker may have the job', async () => {
+    const input = reference();
+    await server.context.accept([input]);
     const now = server.context.clock.now();
     const { account } = PLAIN;
     await server.context.catalogue.queue.claim([{ account, capacity: 10_000 }], now, 10_000);
-    const answer = await erase(idOf(account, given.mediaId));
-    assert.equal(answer.status, 202);
-    const row = (await answer.json()) as { status: string; erasedAt?: string; erasing: { why: string } };
+    const response = await erase(idOf(account, input.mediaId));
+    assert.equal(response.status, 202);
+    const row = (await response.json()) as { status: string; erasedAt?: string; erasing: { why: string } };
     assert.deepEqual([row.status, row.erasedAt, row.erasing.why], ['erased', undefined, 'busy']);
   });
 
-  it('erases all of a user, tells how far it is, and never says whose they were', async () => {
+  it('erases all items of a user, shows the progress, and never returns the openId', async () => {
     const openId = 'o-of-many';
     const ids = [await archived({ openId }), await archived({ openId })];
     const other = await archived({ openId: 'o-of-another' });
-    const answer = await ask({ account: 'shop', openId, reason: 'asked by letter' });
-    assert.equal(answer.status, 200);
-    const text = await answer.text();
+    const response = await requestErasure({ account: 'shop', openId, reason: 'asked by letter' });
+    assert.equal(response.status, 200);
+    const text = await response.text();
     assert.ok(!text.includes(openId));
     const erasure = JSON.parse(text) as { id: string; state: string; total: number; done: number };
     erasureSchema.parse(erasure);
     assert.deepEqual([erasure.state, erasure.total, erasure.done], ['done', 2, 2]);
-    assert.equal(answer.headers.get('location'), `/v1/erasures/${erasure.id}`);
+    assert.equal(response.headers.get('location'), `/v1/erasures/${erasure.id}`);
     const later = await server.call(`/v1/erasures/${erasure.id}`, { key: 'read' });
     assert.equal(((await later.json()) as { state: string }).state, 'done');
     for (const id of ids) assert.equal((await rowOf(id)).status, 'erased');
@@ -127,16 +128,16 @@ describe('erasing', () => {
     assert.ok(server.log.every((line) => !line.includes(openId)));
   });
 
-  it('erases given ids of the account, and names those that are not its own', async () => {
+  it('erases items of the account by their ids, and lists ids that are not its own', async () => {
     const mine = await archived();
     const foreign = await archived({ account: SAFE.account });
-    const answer = await ask({ account: PLAIN.account, ids: [mine, mine, foreign] });
-    const erasure = (await answer.json()) as { total: number; notFound: string[] };
+    const response = await requestErasure({ account: PLAIN.account, ids: [mine, mine, foreign] });
+    const erasure = (await response.json()) as { total: number; notFound: string[] };
     assert.deepEqual([erasure.total, erasure.notFound], [1, [foreign]]);
     assert.equal((await rowOf(foreign)).status, 'archived');
   });
 
-  it('refuses what it cannot mean', async () => {
+  it('rejects invalid requests', async () => {
     const id = await archived();
     const { account } = PLAIN;
     const wrong: [unknown, string][] = [
@@ -150,15 +151,15 @@ describe('erasing', () => {
       [{ account, openId: 'o', force: true }, '(body)'],
     ];
     for (const [json, field] of wrong) {
-      const answer = await ask(json);
-      assert.equal(answer.status, 400, JSON.stringify(json));
-      const { errors } = (await answer.json()) as { errors: { field: string }[] };
+      const response = await requestErasure(json);
+      assert.equal(response.status, 400, JSON.stringify(json));
+      const { errors } = (await response.json()) as { errors: { field: string }[] };
       assert.ok(
         errors.some((error) => error.field === field),
         `${field} in ${JSON.stringify(errors)}`,
       );
     }
-    assert.equal((await ask({ account: 'wx-nobody', openId: 'o' })).status, 400);
+    assert.equal((await requestErasure({ account: 'wx-nobody', openId: 'o' })).status, 400);
     assert.equal((await erase(idOf('nobody', 'nothing'))).status, 404);
     assert.equal((await erase('nonsense')).status, 400);
     const unknown = await server.call(`/v1/erasures/e_${'0'.repeat(32)}`, { key: 'read' });
@@ -166,12 +167,12 @@ describe('erasing', () => {
     assert.equal((await rowOf(id)).status, 'archived');
   });
 
-  it('hides a request from keys of other accounts', async () => {
+  it('hides an erasure from keys of other accounts', async () => {
     const id = await archived();
-    const { id: erasure } = (await (await ask({ account: PLAIN.account, ids: [id] })).json()) as {
+    const { id: erasure } = (await (await requestErasure({ account: PLAIN.account, ids: [id] })).json()) as {
       id: string;
     };
-    const answer = await server.call(`/v1/erasures/${erasure}`, { key: 'school' });
-    assert.equal(answer.status, 404);
+    const response = await server.call(`/v1/erasures/${erasure}`, { key: 'school' });
+    assert.equal(response.status, 404);
   });
 });

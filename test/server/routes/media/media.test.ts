@@ -1,4 +1,4 @@
-/** /v1/media over a real socket: what goes in, what comes out, and what is refused in which words. */
+/** /v1/media over a real socket: accepting, listing, showing, and errors. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { idOf } from '../../../../src/media.ts';
@@ -23,7 +23,7 @@ describe('the API', () => {
   const add = (json: unknown, key: Call['key'] = 'write') => s.call('/v1/media', { key, json });
 
   describe('POST /v1/media', () => {
-    it('answers 202 with the place and the row, then 200 with the row as it is', async () => {
+    it('returns 202 with Location and the row, then 200 with the row', async () => {
       const one = {
         ...reference({ openId: 'o1', labels: { order: '7' } }),
         sentAt: '2026-05-01T08:00:00+08:00',
@@ -41,24 +41,24 @@ describe('the API', () => {
       assert.equal(((await second.json()) as Json).id, row.id);
     });
 
-    it('takes the name of an account for the account', async () => {
+    it('accepts the name of an account', async () => {
       const one = reference({ account: 'shop' });
       assert.equal(((await (await add(one)).json()) as Json).account, PLAIN.account);
     });
 
-    for (const [what, spoilt, field] of [
-      ['a kind that is none', { kind: 'sticker' }, 'kind'],
+    for (const [what, invalid, field] of [
+      ['an unknown kind', { kind: 'sticker' }, 'kind'],
       ['a media id that is a number', { mediaId: 7 }, 'mediaId'],
       ['NUL in a text', { openId: 'a\0b' }, 'openId'],
       ['broken Unicode', { openId: '\ud800' }, 'openId'],
-      ['a time that is none', { sentAt: 'yesterday' }, 'sentAt'],
-      ['a link that is no web link', { picUrl: 'file:///etc/passwd' }, 'picUrl'],
+      ['an invalid time', { sentAt: 'yesterday' }, 'sentAt'],
+      ['a link that is not http', { picUrl: 'file:///etc/passwd' }, 'picUrl'],
       ['nine labels', { labels: Object.fromEntries([...'123456789'].map((n) => [n, n])) }, 'labels'],
     ] as const) {
       it(`refuses ${what} and names the field`, async () => {
-        const answer = await add({ ...reference(), ...spoilt });
-        const problem = (await answer.json()) as { errors: { field: string }[] };
-        assert.equal(answer.status, 400);
+        const response = await add({ ...reference(), ...invalid });
+        const problem = (await response.json()) as { errors: { field: string }[] };
+        assert.equal(response.status, 400);
         assert.deepEqual(
           problem.errors.map((error) => error.field),
           [field],
@@ -66,7 +66,7 @@ describe('the API', () => {
       });
     }
 
-    it('refuses what it does not know, an unknown account, and what is no JSON', async () => {
+    it('rejects unknown fields, unknown accounts, and bodies that are not JSON', async () => {
       const more = await json('/v1/media', { key: 'write', json: { ...reference(), colour: 'red' } }, 400);
       assert.match(JSON.stringify(more.errors), /colour/);
       const nobody = await json('/v1/media', { key: 'write', json: reference({ account: 'wx9' }) }, 400);
@@ -94,7 +94,7 @@ describe('the API', () => {
   });
 
   describe('POST /v1/media/batch', () => {
-    it('takes each item on its own and answers in order', async () => {
+    it('accepts each item on its own and returns results in order', async () => {
       const [good, again] = [reference(), reference()];
       await add(again);
       const body = await json(
@@ -121,13 +121,13 @@ describe('the API', () => {
       assert.match(JSON.stringify(results[1]?.problem), /account.*mediaId|mediaId.*account/);
     });
 
-    it('refuses an empty one and one of 501', async () => {
+    it('rejects an empty batch and one with 501 items', async () => {
       await json('/v1/media/batch', { key: 'write', json: { items: [] } }, 400);
       const items = Array.from({ length: 501 }, () => ({}));
       await json('/v1/media/batch', { key: 'write', json: { items } }, 400);
     });
 
-    it('of a key for one account refuses the others item by item', async () => {
+    it('refuses items of other accounts to a key for one account', async () => {
       const items = [reference(), reference({ account: SAFE.account })];
       const { results } = await json('/v1/media/batch', { key: 'school', json: { items } }, 202);
       assert.deepEqual(
@@ -138,12 +138,12 @@ describe('the API', () => {
   });
 
   describe('GET /v1/media', () => {
-    it('lists newest first, page by page, each media once', async () => {
+    it('lists newest first, page by page, each item once', async () => {
       const openId = 'o-pages';
-      const given = Array.from({ length: 7 }, (_, n) =>
+      const inputs = Array.from({ length: 7 }, (_, n) =>
         reference({ openId, sentAt: new Date(Date.UTC(2026, 0, 1, n)) }),
       );
-      await s.context.accept(given);
+      await s.context.accept(inputs);
       const seen: unknown[] = [];
       let cursor: unknown = '';
       while (cursor !== null) {
@@ -152,10 +152,10 @@ describe('the API', () => {
         seen.push(...(page.items as Json[]).map((row) => row.mediaId));
         cursor = page.nextCursor;
       }
-      assert.deepEqual(seen, given.map((one) => one.mediaId).reverse());
+      assert.deepEqual(seen, inputs.map((one) => one.mediaId).reverse());
     });
 
-    it('filters by everything it says it filters by', async () => {
+    it('filters by every documented parameter', async () => {
       const labels = { 'a b': 'ü', set: 'filters' };
       const old = new Date(Date.now() - 3 * 3_600_000).toISOString();
       const voice = reference({
@@ -182,7 +182,7 @@ describe('the API', () => {
       );
       const { sha256 } = (await s.context.catalogue.media.get(second)) ?? {};
       const at = (hours: number) => new Date(Date.now() + hours * 3_600_000).toISOString();
-      /** Of each parameter a value that one of the two has and the other has not. */
+      /** For each parameter a value that matches only one of the two items. */
       const cases: Record<string, readonly [query: string, id: string]> = {
         account: ['account=shop', first],
         id: [`id=${second}`, second],
@@ -195,7 +195,7 @@ describe('the API', () => {
         errcode: ['errcode=40007', first],
         sentFrom: [`sentFrom=${at(-1)}`, second],
         sentTo: [`sentTo=${at(-1)}`, first],
-        // Without a status it means what is pending.
+        // Without a status it matches only pending items.
         expiresBefore: [`status=dead&status=archived&expiresBefore=${at(71)}`, first],
       };
       const filters = Object.keys(cases);
@@ -220,7 +220,7 @@ describe('the API', () => {
       assert.deepEqual((await json('/v1/media?account=wx-nobody')).items, []);
     });
 
-    it('refuses a cursor that is not its own, or of another order', async () => {
+    it('rejects a cursor of another list or another order', async () => {
       await s.context.accept([reference(), reference()]);
       const { nextCursor } = await json('/v1/media?limit=1');
       const forged = (parts: unknown) => Buffer.from(JSON.stringify(parts)).toString('base64url');
@@ -259,14 +259,14 @@ describe('the API', () => {
       Array.from({ length: 201 }, () => 'id=x').join('&'),
       'include=attempts',
     ]) {
-      it(`answers ?${query.slice(0, 40)} with 400`, async () => {
-        const answer = await s.call(`/v1/media?${query}`, { key: 'read' });
-        const body = (await answer.json()) as Json;
-        assert.deepEqual([answer.status, body.code], [400, 'invalid_request'], JSON.stringify(body));
+      it(`responds 400 to ?${query.slice(0, 40)}`, async () => {
+        const response = await s.call(`/v1/media?${query}`, { key: 'read' });
+        const body = (await response.json()) as Json;
+        assert.deepEqual([response.status, body.code], [400, 'invalid_request'], JSON.stringify(body));
       });
     }
 
-    it('answers the absurd with a list', async () => {
+    it('responds with a list to absurd but valid parameters', async () => {
       for (const query of [
         '__proto__=1',
         'sentFrom=0000-01-01T00:00:00Z',
@@ -278,7 +278,7 @@ describe('the API', () => {
       }
     });
 
-    it('gives links only where they are asked for and lead somewhere', async () => {
+    it('returns links only with include=link, and they work', async () => {
       const body = Buffer.from('GIF89a pretend');
       const id = await s.createArchived(reference({ openId: 'o-link' }), {
         body,
@@ -298,7 +298,7 @@ describe('the API', () => {
   });
 
   describe('GET /v1/media/{id}', () => {
-    it('knows no media by a wrong id, and no id by its looks', async () => {
+    it('responds 404 to an unknown id and 400 to a malformed one', async () => {
       assert.equal(
         (await json(`/v1/media/m_${'0'.repeat(32)}`, { key: 'read' }, 404)).code,
         'media_not_found',
@@ -307,7 +307,7 @@ describe('the API', () => {
       await json(`/v1/media/${'m'.repeat(600)}`, { key: 'read' }, 400);
     });
 
-    it('says why a media is dead, in the language asked for', async () => {
+    it('shows why an item is dead, in the language of the client', async () => {
       const id = await s.createDead(reference());
       const en = await json(`/v1/media/${id}`);
       assert.match((en.failure as Json).message as string, /larger than/);
@@ -320,7 +320,7 @@ describe('the API', () => {
   });
 
   describe('POST /v1/media/{id}/retry', () => {
-    it('makes a dead media pending and due again, with time left to try', async () => {
+    it('makes a dead media item pending and due again, with time for attempts', async () => {
       const id = await s.createDead(reference({ sentAt: new Date('2026-01-01T00:00:00Z') }));
       const row = await json(`/v1/media/${id}/retry`, { method: 'POST', key: 'write' }, 202);
       assert.equal(row.status, 'pending');
@@ -334,8 +334,8 @@ describe('the API', () => {
     });
   });
 
-  describe('keys', () => {
-    it('are asked for everywhere but at the open doors', async () => {
+  describe('a key', () => {
+    it('is required everywhere except on open routes', async () => {
       for (const path of [
         '/v1/media',
         '/v1/stats',
@@ -348,21 +348,21 @@ describe('the API', () => {
         '/queues/api/queues',
         '/dashboard/page.js',
       ]) {
-        const answer = await s.call(path);
-        assert.equal(answer.status, 401, path);
-        assert.equal(answer.headers.get('www-authenticate'), 'Bearer');
-        await answer.body?.cancel();
+        const response = await s.call(path);
+        assert.equal(response.status, 401, path);
+        assert.equal(response.headers.get('www-authenticate'), 'Bearer');
+        await response.body?.cancel();
       }
       for (const path of ['/livez', '/readyz', '/login'])
         assert.equal((await s.call(path)).status, 200, path);
     });
 
-    it('come before the body is looked at', async () => {
+    it('is checked before the body', async () => {
       const problem = await json('/v1/media', { json: { not: 'a reference' } }, 401);
       assert.equal(problem.code, 'unauthorized');
     });
 
-    it('reach as far as their scope', async () => {
+    it('allows only what its scope includes', async () => {
       assert.equal((await json('/v1/media', { key: 'read', json: reference() }, 403)).code, 'forbidden');
       assert.equal((await json('/queues/api/queues', { key: 'write' }, 403)).code, 'forbidden');
       for (const authorization of [
@@ -376,7 +376,7 @@ describe('the API', () => {
       }
     });
 
-    it('of one account see, count and touch nothing else', async () => {
+    it('for one account shows, counts and changes nothing of others', async () => {
       const theirs = await s.createDead(reference({ account: PLAIN.account }));
       const ours = await s.createDead(reference({ account: SAFE.account }));
       const key = 'school';
@@ -403,8 +403,8 @@ describe('the API', () => {
     });
   });
 
-  describe('what watches', () => {
-    it('finds the shapes that are documented', async () => {
+  describe('monitoring', () => {
+    it('gets responses that match their schemas', async () => {
       statsSchema.parse(await json('/v1/stats'));
       accountsSchema.parse(await json('/v1/accounts'));
       await s.createDead(reference());
@@ -422,14 +422,14 @@ describe('the API', () => {
       await s.context.catalogue.accounts.release(SAFE.account, new Date());
     });
 
-    it('reads Prometheus without ids in labels', async () => {
+    it('gets Prometheus metrics without ids in labels', async () => {
       const text = await (await s.call('/metrics', { key: 'read' })).text();
       assert.match(text, /^wma_received_total [1-9]/m);
       assert.match(text, /^wma_dead_letters\{errcode="too_large"\} [1-9]/m);
       assert.doesNotMatch(text, /m_[0-9a-f]{32}|wx0000/);
     });
 
-    it('is told of problems in the language asked for', async () => {
+    it('gets problems in the language of the client', async () => {
       const zh = await json('/v1/media', { headers: { 'accept-language': 'zh-TW' } }, 401);
       assert.match(zh.advice as string, /密钥/);
       const en = await json('/v1/media', { headers: { 'accept-language': 'fr, en;q=0.1' } }, 401);

@@ -1,4 +1,4 @@
-/** How an account is: what WeChat sent it, whether our clock agrees, and holding it by hand. */
+/** The state of an account: its callbacks, clock skew, and holding it by hand. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -8,7 +8,7 @@ import { accountSchema, accountsSchema } from '../../../../src/server/routes/ope
 import { eventually } from '../../../queue/handled.ts';
 import { type Call, openTestServer, PLAIN, reference, SAFE, type TestServer } from '../../setup.ts';
 
-interface Shown {
+interface AccountJson {
   account: string;
   lastCallbackAt?: string;
   callbacks: Record<'today' | 'last7Days', Record<'received' | 'refused', Record<string, number>>>;
@@ -27,14 +27,17 @@ describe('an account', () => {
   });
   after(() => s.close());
 
-  async function shown(account = PLAIN.account, headers = {}): Promise<Shown> {
-    const answer = await s.call('/v1/accounts', { key: 'read', headers });
-    const body = (await answer.json()) as { items: Shown[] };
+  async function shown(account = PLAIN.account, headers = {}): Promise<AccountJson> {
+    const response = await s.call('/v1/accounts', { key: 'read', headers });
+    const body = (await response.json()) as { items: AccountJson[] };
     accountsSchema.parse(body);
-    return body.items.find((one) => one.account === account) as Shown;
+    return body.items.find((one) => one.account === account) as AccountJson;
   }
-  /** Counts are written every few seconds. */
-  async function shownWhen(is: (shown: Shown) => unknown, account = PLAIN.account): Promise<Shown> {
+  /** Waits, because counts are written every few seconds. */
+  async function shownWhen(
+    is: (account: AccountJson) => unknown,
+    account = PLAIN.account,
+  ): Promise<AccountJson> {
     const until = performance.now() + 15_000;
     for (;;) {
       const now = await shown(account);
@@ -45,7 +48,7 @@ describe('an account', () => {
   }
   const hold = (options: Call = {}, path = HOLD) => s.call(path, { method: 'PUT', key: 'admin', ...options });
   const release = (options: Call = {}) => s.call(HOLD, { method: 'DELETE', key: 'admin', ...options });
-  const feed = async () => {
+  const dispatch = async () => {
     const { claimed } = await s.context.catalogue.queue.claim(
       [{ account: PLAIN.account, capacity: 9 }],
       new Date(),
@@ -55,7 +58,7 @@ describe('an account', () => {
     return claimed.length;
   };
 
-  it('counts its callbacks by type and by refusal, however strange their types', async () => {
+  it('has counts of callbacks by type and by refusal; unknown types count as other', async () => {
     assert.deepEqual((await shown()).callbacks.today, { received: {}, refused: {} });
     for (const body of [EVENT, EVENT, '<xml><MsgType>one_of_many</MsgType></xml>']) await s.callback(body);
     await s.callback(EVENT, { token: 'wrong' });
@@ -76,7 +79,7 @@ describe('an account', () => {
     assert.match(metrics, /^wma_callbacks_total\{outcome="bad_signature"\} 1$/m);
   });
 
-  it('is told that our clock is off, once in the log, until it is right again', async () => {
+  it('shows clock skew until the clock is right again, and logs it once an hour', async () => {
     await s.callback(EVENT);
     await shownWhen((one) => !one.clockSkew);
     const before = s.log.length;
@@ -84,20 +87,20 @@ describe('an account', () => {
     const { clockSkew } = await shownWhen((one) => one.clockSkew);
     assert.ok(Math.abs((clockSkew?.seconds ?? 0) - 200) <= 3);
     assert.match(clockSkew?.message ?? '', /ahead of WeChat/);
-    const said = s.log.slice(before).filter((line) => line.includes('set it by NTP'));
-    assert.ok(said.length <= 1, said.join(''));
+    const logged = s.log.slice(before).filter((line) => line.includes('set it by NTP'));
+    assert.ok(logged.length <= 1, logged.join(''));
     assert.equal(s.log.filter((line) => line.includes('set it by NTP')).length, 1, 'once an hour');
     await s.callback(EVENT);
     await shownWhen((one) => !one.clockSkew);
   });
 
-  it('believes no clock of whoever cannot sign', async () => {
+  it('ignores the timestamps of unsigned callbacks', async () => {
     await s.callback(EVENT, { token: 'wrong', timestamp: seconds() - 500 });
-    const refused = (one: Shown) => one.callbacks.today.refused.bad_signature;
+    const refused = (one: AccountJson) => one.callbacks.today.refused.bad_signature;
     assert.equal((await shownWhen((one) => refused(one) === 2)).clockSkew, undefined);
   });
 
-  it('keeps its counts while the catalogue is away, and adds them up after', async () => {
+  it('has its counts kept in memory while the database is down, and written afterwards', async () => {
     let isDown = true;
     let failures = 0;
     const written: CallbackCount[] = [];
@@ -125,28 +128,28 @@ describe('an account', () => {
     );
   });
 
-  it('held by hand is not fed until it is released, and says who wants it and why', async () => {
+  it('held by hand has no items dispatched until it is released, and shows who holds it and why', async () => {
     await s.context.accept([reference()]);
-    const answer = await hold({ json: { reason: 'moving to another bucket' } });
-    const { hold: why } = accountSchema.parse(await answer.json()) as Shown;
+    const response = await hold({ json: { reason: 'moving to another bucket' } });
+    const { hold: why } = accountSchema.parse(await response.json()) as AccountJson;
     assert.deepEqual(
-      [answer.status, why?.code, why?.reason, why?.by, why?.until],
+      [response.status, why?.code, why?.reason, why?.by, why?.until],
       [200, 'held_by_hand', 'moving to another bucket', 'key-3', undefined],
     );
     assert.ok(Date.parse(why?.since as string) > Date.now() - 60_000);
     assert.match(String((await shown(PLAIN.account, { 'accept-language': 'zh' })).hold?.message), /人工/);
-    assert.equal(await feed(), 0);
+    assert.equal(await dispatch(), 0);
     const metrics = await (await s.call('/metrics', { key: 'read' })).text();
     assert.match(metrics, /^wma_account_held\{reason="held_by_hand"\} 1$/m);
     assert.equal(await (await s.callback(EVENT)).text(), 'success');
 
-    const released = accountSchema.parse(await (await release()).json()) as Shown;
+    const released = accountSchema.parse(await (await release()).json()) as AccountJson;
     assert.equal(released.hold, null);
-    assert.ok((await feed()) > 0);
-    assert.equal((await release()).status, 200, 'again is the same');
+    assert.ok((await dispatch()) > 0);
+    assert.equal((await release()).status, 200, 'releasing again changes nothing');
   });
 
-  it('held by hand stays so whatever its last running try meets', async () => {
+  it('held by hand stays held whatever a running attempt meets', async () => {
     const until = new Date(Date.now() + 3_600_000).toISOString();
     await hold({ json: { reason: 'for an hour', until } });
     const why = { code: 'ip_not_allowed', class: 'account' };
@@ -156,21 +159,21 @@ describe('an account', () => {
     await release();
   });
 
-  it('held by itself is tried with one media when it is released', async () => {
+  it('held automatically is probed with one media item when it is released', async () => {
     await s.context.accept([reference(), reference()]);
     const why = { code: 'ip_not_allowed', class: 'account', errcode: 40164 };
     await s.context.catalogue.accounts.hold(PLAIN.account, new Date(Date.now() + 3_600_000), why);
     const { hold: shownHold } = await shown();
     assert.deepEqual([shownHold?.errcode, shownHold?.by], [40164, undefined]);
     assert.equal(shownHold?.reason, shownHold?.message);
-    assert.equal(await feed(), 0);
-    assert.equal(((await (await release()).json()) as Shown).hold, null);
-    assert.equal(await feed(), 1);
+    assert.equal(await dispatch(), 0);
+    assert.equal(((await (await release()).json()) as AccountJson).hold, null);
+    assert.equal(await dispatch(), 1);
   });
 
-  it('is held by admins only, and by no nonsense', async () => {
+  it('can be held only by admins, and only with valid options', async () => {
     const json = { reason: 'x' };
-    const statusOf = async (answer: Promise<Response>) => (await answer).status;
+    const statusOf = async (response: Promise<Response>) => (await response).status;
     assert.equal(await statusOf(hold({ json, key: 'write' })), 403);
     assert.equal(await statusOf(release({ key: 'write' })), 403);
     assert.equal(await statusOf(hold({ json, key: undefined })), 401);

@@ -1,4 +1,4 @@
-/** POST /v1/alerts/test, and what /livez says of a process that only a restart helps. */
+/** POST /v1/alerts/test, and /livez for a process that needs a restart. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { createAlerts } from '../../../../src/app/alerts.ts';
@@ -10,7 +10,7 @@ import { KEYS, openTestServer, type TestServer } from '../../setup.ts';
 
 const SECRET = '0123456789abcdef0123';
 
-describe('alerts', () => {
+describe('the test of alerts', () => {
   let s: TestServer;
   before(async () => {
     s = await openTestServer();
@@ -20,12 +20,15 @@ describe('alerts', () => {
   const post = (url: string, key: keyof typeof KEYS = 'admin') =>
     fetch(`${url}/v1/alerts/test`, { method: 'POST', headers: { authorization: `Bearer ${KEYS[key]}` } });
 
-  it('are off without ALERT_URL, and the test says so', async () => {
-    const answer = await s.call('/v1/alerts/test', { method: 'POST', key: 'admin' });
-    assert.deepEqual([answer.status, ((await answer.json()) as { code: string }).code], [409, 'alerts_off']);
+  it('gets alerts_off without ALERT_URL', async () => {
+    const response = await s.call('/v1/alerts/test', { method: 'POST', key: 'admin' });
+    assert.deepEqual(
+      [response.status, ((await response.json()) as { code: string }).code],
+      [409, 'alerts_off'],
+    );
   });
 
-  it('sends a test message and answers what became of it, to an admin alone', async (t) => {
+  it('sends a message and returns whether it was accepted, only for admins', async (t) => {
     const receiver = await openReceiver(t, [{ status: 200 }]);
     const config = { ...s.context.config, alerts: { url: `${receiver.url}/hook/${SECRET}` } };
     const alerts = createAlerts({ ...s.context, config }, 'server');
@@ -38,10 +41,10 @@ describe('alerts', () => {
 
     assert.equal((await post(url, 'write')).status, 403);
     assert.equal(receiver.requests.length, 0);
-    const taken = await post(url);
-    const body = await taken.json();
+    const accepted = await post(url);
+    const body = await accepted.json();
     alertSentSchema.parse(body);
-    assert.deepEqual([taken.status, body], [200, { sent: true, to: 'json' }]);
+    assert.deepEqual([accepted.status, body], [200, { sent: true, to: 'json' }]);
     assert.equal((receiver.requests[0]!.body as { state: string }).state, 'test');
 
     receiver.answer({ status: 404 });
@@ -54,7 +57,7 @@ describe('alerts', () => {
     assert.doesNotMatch(JSON.stringify([body, problem, s.log]), new RegExp(SECRET));
   });
 
-  it('a consumer that only a restart helps makes the one process unlive, and the server degraded', async () => {
+  it('a fatal condition makes /livez 503 and the server degraded', async () => {
     s.context.health.setUnhealthy('worker_quiet', { isFatal: true });
     const live = await s.call('/livez');
     const body = await live.json();

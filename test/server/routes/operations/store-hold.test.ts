@@ -1,4 +1,4 @@
-/** While the store takes nothing, whoever looks is told so, why, and what to correct. */
+/** The store hold as statistics, health, metrics and rows show it, and its release. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { statsSchema } from '../../../../src/server/routes/operations/stats.ts';
@@ -9,7 +9,7 @@ import { openTestServer, reference, type TestServer } from '../../setup.ts';
 
 const WHY = { code: 'store_refused', class: 'store', detail: 'HTTP 403 AccessDenied' } as const;
 
-describe('the hold of the store, as told', () => {
+describe('the store hold', () => {
   let s: TestServer;
   before(async () => {
     s = await openTestServer();
@@ -17,19 +17,19 @@ describe('the hold of the store, as told', () => {
   after(() => s.close());
 
   const stats = async (language: string) => {
-    const answer = await s.call('/v1/stats', { key: 'read', headers: { 'accept-language': language } });
-    const body = (await answer.json()) as { storeHold: Record<string, string> | null; waiting: object };
+    const response = await s.call('/v1/stats', { key: 'read', headers: { 'accept-language': language } });
+    const body = (await response.json()) as { storeHold: Record<string, string> | null; waiting: object };
     statsSchema.parse(body);
     return body;
   };
   const gauge = async () =>
     /^wma_store_held (\d)$/m.exec(await (await s.call('/metrics', { key: 'read' })).text())?.[1];
   const ready = async () => {
-    const answer = await s.call('/readyz');
-    return { ...((await answer.json()) as { degraded: string[] }), code: answer.status };
+    const response = await s.call('/readyz');
+    return { ...((await response.json()) as { degraded: string[] }), code: response.status };
   };
 
-  it('is in the statistics, the health, the gauge and the rows, and nowhere once it is over', async () => {
+  it('is shown in statistics, health, metrics and rows, and nowhere after its end', async () => {
     const { storeHold } = s.context.catalogue;
     await s.context.accept([reference()]);
     assert.equal((await stats('en')).storeHold, null);
@@ -39,15 +39,15 @@ describe('the hold of the store, as told', () => {
     const end = new Date(now.getTime() + 15_000);
     await storeHold.takeProbe('a', now, end);
     await storeHold.probeFailed('a', end, WHY, now);
-    const told = await stats('en');
-    assert.deepEqual(told.storeHold, {
+    const held = await stats('en');
+    assert.deepEqual(held.storeHold, {
       ...WHY,
       message: STORE_FAILURES.store_refused.message.en,
       advice: STORE_FAILURES.store_refused.advice.en,
       since: now.toISOString(),
       until: end.toISOString(),
     });
-    assert.deepEqual(told.waiting, { storeHeld: 1 });
+    assert.deepEqual(held.waiting, { storeHeld: 1 });
     assert.match((await stats('zh')).storeHold!.advice!, /请检查.*S3_BUCKET/);
     assert.equal(await gauge(), '1');
     const page = (await (await s.call('/v1/media', { key: 'read' })).json()) as {
@@ -55,9 +55,9 @@ describe('the hold of the store, as told', () => {
     };
     assert.deepEqual(page.items[0]?.waiting, { reason: 'storeHeld', until: end.toISOString() });
 
-    // It is looked at once a second at most.
+    // Checks run at most once a second.
     await eventually('store_held', async () => (await ready()).degraded.includes('store_held'));
-    assert.equal((await ready()).code, 200, 'callbacks are taken as ever');
+    assert.equal((await ready()).code, 200, 'callbacks are still accepted');
 
     await storeHold.takeProbe('a', end, end);
     await storeHold.probeSucceeded('a', end, end);
@@ -65,12 +65,12 @@ describe('the hold of the store, as told', () => {
     assert.equal(await gauge(), '0');
   });
 
-  it('is shown with each store, and released by hand: the store is probed now', async () => {
+  it('is shown with the stores, and can be released by hand: the store is probed now', async () => {
     const { catalogue } = s.context;
     const shown = async (method = 'GET', path = '/v1/store', key: 'read' | 'admin' = 'read') => {
-      const answer = await s.call(path, { key, method });
-      assert.equal(answer.status, 200);
-      const body = (await answer.json()) as {
+      const response = await s.call(path, { key, method });
+      assert.equal(response.status, 200);
+      const body = (await response.json()) as {
         items: { name: string; bucket: string; failure: object | null }[];
         hold: { code: string; until: string } | null;
       };
@@ -82,7 +82,7 @@ describe('the hold of the store, as told', () => {
       (await shown()).items.map(({ name, bucket, failure }) => ({ name, bucket, failure })),
       [{ name: 'default', bucket: s.context.store.bucket, failure: null }],
     );
-    // Four days: as a process with a wrong clock wrote it.
+    // Four days ahead, as a process with a wrong clock would write it.
     const now = new Date();
     const end = new Date(now.getTime() + 4 * 86_400_000);
     await catalogue.storeHold.takeProbe('dead', now, end);
@@ -99,7 +99,7 @@ describe('the hold of the store, as told', () => {
     assert.equal(
       (await shown('DELETE', '/v1/store/hold', 'admin')).hold,
       null,
-      'nothing to release is no mistake',
+      'releasing without a hold is no error',
     );
   });
 });

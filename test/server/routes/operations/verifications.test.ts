@@ -1,4 +1,4 @@
-/** Catalogue and bucket compared over HTTP: who may ask, what is refused, what is written down of it. */
+/** /v1/verifications: scopes, validation, and the life of a verification. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import {
@@ -9,7 +9,7 @@ import { type Call, openTestServer, type TestServer } from '../../setup.ts';
 
 const PATH = '/v1/verifications';
 
-describe('verifications over HTTP', () => {
+describe('a verification', () => {
   let s: TestServer;
   before(async () => {
     s = await openTestServer();
@@ -18,27 +18,27 @@ describe('verifications over HTTP', () => {
 
   const json = (path: string, call: Call, status: number) => s.json(path, { key: 'admin', ...call }, status);
 
-  it('are asked for, looked at, listed and stopped', async () => {
-    const asked = await json(
+  it('can be started, read, listed and stopped', async () => {
+    const created = await json(
       PATH,
       { json: { sample: 10, filter: { account: 'shop' }, reason: 'monthly' } },
       202,
     );
-    verificationSchema.parse(asked);
-    const at = `${PATH}/${asked.id}`;
+    verificationSchema.parse(created);
+    const at = `${PATH}/${created.id}`;
     assert.equal((await json(at, { key: 'read' }, 200)).kind, 'verify');
     const list = await json(PATH, { key: 'read' }, 200);
     verificationsSchema.parse(list);
     assert.deepEqual(
       (list.items as { id: string }[]).map(({ id }) => id),
-      [asked.id],
+      [created.id],
     );
     const stopped = await json(at, { method: 'DELETE' }, 200);
     verificationSchema.parse(stopped);
     assert.ok(stopped.endedAt, 'it has ended');
   });
 
-  it('are refused where what is meant is not said', async () => {
+  it('is refused for options that are missing or contradict each other', async () => {
     const refusals: [body: object, field: string][] = [
       [{}, 'sample'],
       [{ all: true, sample: 10 }, 'sample'],
@@ -67,7 +67,7 @@ describe('verifications over HTTP', () => {
     await json(`${PATH}/latest`, {}, 400);
   });
 
-  it('are for admins of all accounts: the bucket is everybody’s', async () => {
+  it('requires an admin key for all accounts, because the bucket is shared', async () => {
     await json(PATH, { json: { all: true }, key: 'write' }, 403);
     await json(PATH, { json: { all: true }, key: 'schoolAdmin' }, 403);
     await json(PATH, { key: 'schoolAdmin' }, 403);

@@ -1,11 +1,11 @@
-/** OpenAPI against the routes, both ways. */
+/** The OpenAPI document compared with the routes, in both directions. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { listRoutes } from '../../route-list.ts';
 import { openTestServer, type TestServer } from '../../setup.ts';
 
-/** Pages, and the files they are made of. */
-const NO_API = /^\/($|login|logout|dashboard\/|docs|openapi\.json|queues)/;
+/** Pages and their files, which are not documented. */
+const PAGES = /^\/($|login|logout|dashboard\/|docs|openapi\.json|queues)/;
 
 interface Operation {
   summary?: string;
@@ -13,7 +13,7 @@ interface Operation {
   responses: Record<string, { content?: Record<string, { schema: unknown }> }>;
 }
 
-describe('the documentation', () => {
+describe('the OpenAPI document', () => {
   let s: TestServer;
   let paths: Record<string, Record<string, Operation>>;
   let text: string;
@@ -24,17 +24,17 @@ describe('the documentation', () => {
   });
   after(() => s.close());
 
-  it('holds every route of the API, and no other', async () => {
+  it('holds every route of the API and no other', async () => {
     const routes = await listRoutes(s);
     assert.ok(routes.length > 12, `only ${routes.length} routes were read`);
     const documented = Object.entries(paths).flatMap(([path, methods]) =>
       Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
     );
-    const api = routes.filter((route) => !NO_API.test(route.split(' ')[1] as string));
+    const api = routes.filter((route) => !PAGES.test(route.split(' ')[1] as string));
     assert.deepEqual(documented.sort(), api.sort());
   });
 
-  it('says of each operation what it is, who may, and how problems look', () => {
+  it('has summary, security and the problem response for each operation', () => {
     for (const [path, methods] of Object.entries(paths)) {
       for (const [method, operation] of Object.entries(methods)) {
         assert.ok(operation.summary, `${method} ${path}`);
@@ -45,7 +45,7 @@ describe('the documentation', () => {
     }
   });
 
-  it('names schemas that are there', () => {
+  it('refers only to schemas that exist', () => {
     const { components } = JSON.parse(text) as { components: { schemas: Record<string, unknown> } };
     const named = [...text.matchAll(/"\$ref":"#\/components\/schemas\/([^"]+)"/g)].map(([, name]) => name);
     assert.ok(named.includes('Media') && named.includes('Problem'));

@@ -86,8 +86,8 @@ describe('the page', { skip: missing.chromium }, () => {
 
   it('shows the door to strangers, in their language, with status 401', async () => {
     const { page } = await open();
-    const answer = await page.goto(`${s.url}/`);
-    assert.equal(answer?.status(), 401);
+    const response = await page.goto(`${s.url}/`);
+    assert.equal(response?.status(), 401);
     assert.match(await page.innerText('main'), /Sign in/);
     await page.fill('#key', 'no such key at all');
     await page.click('button');
@@ -105,9 +105,9 @@ describe('the page', { skip: missing.chromium }, () => {
   it('opens by the link even from the page of another site', async () => {
     const { page } = await open();
     const link = s.server.createLoginLink();
-    const chat = createServer((_request, answer) => {
-      answer.setHeader('content-type', 'text/html');
-      answer.end(`<a id="go" href="${link}">go</a>`);
+    const chat = createServer((_request, response) => {
+      response.setHeader('content-type', 'text/html');
+      response.end(`<a id="go" href="${link}">go</a>`);
     }).listen(0, '127.0.0.1');
     await new Promise((resolve) => chat.once('listening', resolve));
     // By another name, so that it is another site.
@@ -160,7 +160,7 @@ describe('the page', { skip: missing.chromium }, () => {
   it('looks again without rebuilding what has not changed', async () => {
     const { page } = await signedIn();
     await page.evaluate(`for (const card of document.querySelectorAll('.card')) card.dataset.mark = '1'`);
-    await page.waitForResponse((answer) => answer.url().includes('/v1/stats'));
+    await page.waitForResponse((response) => response.url().includes('/v1/stats'));
     await s.context.accept([reference({ kind: 'thumb' })]);
     await page.waitForSelector('.card:not([data-mark])');
     assert.equal(await page.locator('.card:not([data-mark])').count(), 1);

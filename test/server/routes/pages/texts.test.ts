@@ -1,4 +1,4 @@
-/** What is said in Chinese is written as Chinese is, and both languages say the same things. */
+/** Chinese texts have Chinese punctuation, and both languages have the same texts. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { FAILURES } from '../../../../src/failures.ts';
@@ -8,11 +8,11 @@ import { PROBLEMS } from '../../../../src/server/problem.ts';
 const { createLocale } = await import(
   new URL('../../../../src/server/dashboard/texts.js', import.meta.url).href
 );
-type Words = Record<string, string | ((value: unknown) => string)>;
-const wordsOf = (language: string): Words => createLocale(language).texts;
+type Texts = Record<string, string | ((value: unknown) => string)>;
+const textsOf = (language: string): Texts => createLocale(language).texts;
 
 const CJK = '[\\u3400-\\u9fff\\u3000-\\u303f\\uff00-\\uffef]';
-/** An ASCII mark after a Chinese character, or before one. */
+/** An ASCII punctuation mark next to a Chinese character. */
 const ASCII_MARK = new RegExp(`${CJK} ?[,:;!?()]|[,:;!?()] ?${CJK}`);
 
 const chinese: Record<string, string> = {
@@ -24,7 +24,7 @@ const chinese: Record<string, string> = {
     ]),
   ),
   ...Object.fromEntries(
-    Object.entries(wordsOf('zh')).map(([name, word]) => [
+    Object.entries(textsOf('zh')).map(([name, word]) => [
       `page ${name}`,
       typeof word === 'function' ? word(3) : word,
     ]),
@@ -32,19 +32,19 @@ const chinese: Record<string, string> = {
   'sign-in page': signInPage('zh').replaceAll(/<[^>]*>/g, '\n'),
 };
 
-describe('Chinese', () => {
-  it('has Chinese punctuation between Chinese characters', () => {
+describe('the Chinese texts', () => {
+  it('have Chinese punctuation between Chinese characters', () => {
     const wrong = Object.entries(chinese).filter(([, text]) => ASCII_MARK.test(text));
     assert.ok(Object.keys(chinese).length > 100);
     assert.deepEqual(wrong, []);
-    assert.match('请按列出的字段修改;说明见 /docs', ASCII_MARK, 'the test can see one');
+    assert.match('请按列出的字段修改;说明见 /docs', ASCII_MARK, 'the pattern finds one');
   });
 
-  it('and English know the same words on the page', () => {
-    const shape = (words: Words) =>
-      Object.entries(words)
+  it('of the dashboard are the same as the English ones', () => {
+    const shape = (texts: Texts) =>
+      Object.entries(texts)
         .map(([name, word]) => `${name} ${typeof word}`)
         .sort();
-    assert.deepEqual(shape(wordsOf('zh')), shape(wordsOf('en')));
+    assert.deepEqual(shape(textsOf('zh')), shape(textsOf('en')));
   });
 });
