@@ -1,7 +1,7 @@
 /**
  * A record on disk: `{crc32} {length} {text}\n`, both numbers as eight hex digits, the length in bytes. The checksum
- * covers length and text. Two ways lead to the next record, the length and the newline, so that one damaged byte
- * costs one record at most.
+ * covers length and text. The next record can be found by the length and by the newline, so one damaged byte costs one
+ * record at most.
  */
 import { crc32 } from 'node:zlib';
 
@@ -12,7 +12,7 @@ const HEADER = /^([0-9a-f]{8}) ([0-9a-f]{8}) $/;
 
 const hex = (value: number) => value.toString(16).padStart(8, '0');
 
-/** `text` holds no newline: JSON never does. */
+/** `text` must hold no newline, which JSON never does. */
 export function encodeRecord(text: string): Buffer {
   const length = hex(Buffer.byteLength(text));
   return Buffer.from(`${hex(crc32(`${length} ${text}`))} ${length} ${text}\n`);
@@ -21,13 +21,13 @@ export function encodeRecord(text: string): Buffer {
 export interface Found {
   /** Whole records, in order. */
   readonly texts: string[];
-  /** Lines that are no record, as they stand. */
+  /** Lines that are not a valid record, unchanged. */
   readonly damaged: Buffer[];
-  /** Bytes at the end without a newline: a write that was cut off, and so never answered. */
+  /** Bytes at the end without a newline: a write that was cut off, and so never acknowledged. */
   readonly tornBytes: number;
 }
 
-/** Reads what a file holds, whatever has become of it. Never throws. */
+/** Parses the content of a file, damaged or not. Never throws. */
 export function readRecords(bytes: Buffer): Found {
   const texts: string[] = [];
   const damaged: Buffer[] = [];
@@ -47,12 +47,12 @@ export function readRecords(bytes: Buffer): Found {
   return { texts, damaged, tornBytes: 0 };
 }
 
-/** Where the text of the record at `at` ends, if a whole one stands there. */
+/** Returns where the text of the record at `at` ends; undefined where there is no whole, undamaged record. */
 function endOfRecord(bytes: Buffer, at: number): number | undefined {
   const header = HEADER.exec(bytes.toString('latin1', at, at + HEADER_BYTES));
   if (!header) return undefined;
   const end = at + HEADER_BYTES + Number.parseInt(header[2] as string, 16);
-  // Without its newline it was cut off, if only by a byte.
+  // Without its newline the record was cut off, if only by one byte.
   if (end >= bytes.length) return undefined;
   const sum = crc32(bytes.subarray(at + HEADER_BYTES - 9, end));
   return sum === Number.parseInt(header[1] as string, 16) ? end : undefined;

@@ -1,16 +1,16 @@
-/** Delivers what a file holds, and removes it only then: after a crash a file is delivered again from its start. */
+/** Delivers the records of a file and then removes it: after a crash the file is delivered again from its start. */
 import { readFile, rename } from 'node:fs/promises';
 import type { Log } from '../runtime/log.ts';
 import { readRecords } from './record.ts';
 import { removeFile, setAside } from './slot.ts';
 
 /**
- * Writes records where they belong, again and again if need be. Answers those that can never be written; rejects
- * when none can be now.
+ * Writes records to their destination. Idempotent, because records may be delivered twice. Resolves with those that
+ * can never be written; rejects when the destination is unavailable.
  */
 export type Deliver = (texts: readonly string[]) => Promise<readonly string[]>;
 
-const GROUP_RECORDS = 200;
+const BATCH_RECORDS = 200;
 
 export function createReplay(options: {
   spoolFolder: string;
@@ -18,7 +18,7 @@ export function createReplay(options: {
   onRemoved: (path: string) => void;
 }) {
   const { spoolFolder, log, onRemoved: onGone } = options;
-  /** How far a file was delivered before it was interrupted, and what of it was refused. */
+  /** Of interrupted files: the next record to deliver, and the refused ones so far. */
   const progress = new Map<string, { next: number; refused: string[] }>();
 
   async function read(path: string): Promise<Buffer | undefined> {
@@ -26,35 +26,35 @@ export function createReplay(options: {
       return await readFile(path);
     } catch (error) {
       await rename(path, `${path}.unreadable`);
-      log.error({ err: error, path }, 'spool: a file cannot be read; it is kept as .unreadable');
+      log.error({ err: error, path }, 'spool: file cannot be read, renamed to .unreadable');
       onGone(path);
       return undefined;
     }
   }
 
-  /** Nobody may still be writing to the file. Rejects as `deliver` does, or when the signal aborts. */
+  /** The file must be closed. Rejects when `deliver` does, or when the signal aborts. */
   return async (path: string, deliver: Deliver, signal: AbortSignal): Promise<void> => {
     const bytes = await read(path);
     if (!bytes) return;
     const { texts, damaged, tornBytes } = readRecords(bytes);
-    const done = progress.get(path) ?? { next: 0, refused: [] };
-    progress.set(path, done);
-    while (done.next < texts.length) {
+    const state = progress.get(path) ?? { next: 0, refused: [] };
+    progress.set(path, state);
+    while (state.next < texts.length) {
       signal.throwIfAborted();
-      const group = texts.slice(done.next, done.next + GROUP_RECORDS);
-      done.refused.push(...(await deliver(group)));
-      done.next += group.length;
+      const batch = texts.slice(state.next, state.next + BATCH_RECORDS);
+      state.refused.push(...(await deliver(batch)));
+      state.next += batch.length;
     }
-    const bad = [...damaged, ...done.refused];
+    const bad = [...damaged, ...state.refused];
     if (bad.length > 0) {
-      const kept = await setAside(spoolFolder, bad);
+      const asidePath = await setAside(spoolFolder, bad);
       log.error(
-        { path: kept, damaged: damaged.length, refused: done.refused.length },
-        'spool: records that cannot be written were set aside; look at them, nothing tries them again',
+        { path: asidePath, damaged: damaged.length, refused: state.refused.length },
+        'spool: records set aside, inspect them; they are not delivered again',
       );
     }
     if (tornBytes > 0)
-      log.info({ path, bytes: tornBytes }, 'spool: the last write was cut off before it was answered');
+      log.info({ path, bytes: tornBytes }, 'spool: last write was cut off before it was acknowledged');
     await removeFile(path);
     progress.delete(path);
     onGone(path);

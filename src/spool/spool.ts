@@ -1,6 +1,6 @@
 /**
- * A bounded log on the local disk for what must be durable while its proper place is away. Records are texts; what
- * they mean is the owner's. Appended ones are on disk before the answer and are deleted only once delivered.
+ * A bounded log on the local disk, which keeps records durable while the catalogue is unavailable. Records are texts;
+ * the caller defines their meaning. They are on disk before `append` resolves and are deleted only once delivered.
  */
 import { join } from 'node:path';
 import { watchDiskSpace } from '../runtime/disk/disk-space.ts';
@@ -26,55 +26,59 @@ export interface SpoolSize {
 
 export interface Spool {
   /**
-   * On disk, all of them, when it resolves. `share`: how much of the limit may be full before it is refused, so that
-   * less important callers leave room. Throws {@link SpoolRefusedError}.
+   * Resolves when all records are on disk. Throws {@link SpoolRefusedError}, also when more than `share` of the limit
+   * would be used: less important callers pass less than 1 and so leave room for the others.
    */
   append(texts: readonly string[], share?: number): Promise<void>;
-  /** What waits for delivery in this process: its own and what it took over from dead ones. */
+  /** The records that wait for delivery in this process: its own and those it took over from ended processes. */
   readonly size: SpoolSize;
-  /** False: an append would be refused now. */
+  /** False where an append would be refused now. */
   readonly isWritable: boolean;
-  /** Delivers what waits, and what dead processes left, oldest first; rejects as `deliver` does and goes on there. */
+  /**
+   * Delivers the waiting records and those of ended processes, oldest first. Rejects when `deliver` does; the next call
+   * continues at that record.
+   */
   drain(deliver: Deliver, signal: AbortSignal): Promise<void>;
-  /** Waits for appends in progress. What is in the spool stays for the next process. */
+  /** Waits for the appends in progress. The records in the spool are left to the next process. */
   close(): Promise<void>;
 }
 
 export interface SpoolOptions {
-  /** Made where missing. */
+  /** Created where it does not exist. */
   folder: string;
-  /** Of all processes that share the folder; those that live elsewhere are measured at each drain. */
+  /** Limit for all processes that share the folder. The files of the others are measured at each drain. */
   limitBytes: number;
   /** Free space on the disk below which nothing is appended. */
   floorBytes?: number;
   log: Pick<Log, 'info' | 'warn' | 'error'>;
-  /** After every change of size. */
+  /** Called after every change of size. */
   onChange?: (size: SpoolSize) => void;
 }
 
-/** Less than the embedded database wants free (256 MiB): when that refuses, callbacks still have a place. */
+/** Less than the floor of the embedded database (256 MiB): when that refuses writes, callbacks can still be stored. */
 const FLOOR_BYTES = 64 * 1024 * 1024;
-/** Room that one more callback wants. */
+/** The size assumed of one more callback. */
 const RECORD_BYTES = 4_096;
-/** A write that failed is tried again after this, with the next callback. */
-const FAILED_MS = 5_000;
+/** How long `isWritable` is false after a write that failed. */
+const RETRY_MS = 5_000;
 
 export async function openSpool(options: SpoolOptions): Promise<Spool> {
   const { folder, limitBytes, log, onChange = () => undefined } = options;
   const own = await acquireSlot(folder);
   const files = new Map<string, SpoolSize>();
-  let elsewhereBytes = 0;
+  /** Bytes in the folders of other processes. */
+  let otherBytes = 0;
   let waitingBytes = 0;
   let failedAtMs = Number.NEGATIVE_INFINITY;
-  /** Of dead processes, held by this one until they are delivered. */
+  /** Slots of ended processes, locked by this one until their records are delivered. */
   const adopted: Slot[] = [];
-  const untakable = new Set<string>();
+  const reported = new Set<string>();
 
   function total(): SpoolSize {
     const all = [...files.values()];
     return {
-      records: all.reduce((sum, one) => sum + one.records, 0),
-      bytes: all.reduce((sum, one) => sum + one.bytes, 0),
+      records: all.reduce((sum, file) => sum + file.records, 0),
+      bytes: all.reduce((sum, file) => sum + file.bytes, 0),
     };
   }
 
@@ -105,34 +109,34 @@ export async function openSpool(options: SpoolOptions): Promise<Spool> {
     try {
       return await tryAcquireSlot(path);
     } catch (error) {
-      // Another user's, perhaps: that must not keep ours waiting.
-      if (!untakable.has(path)) log.warn({ err: error, path }, 'spool: a folder cannot be taken over');
-      untakable.add(path);
+      // The folder may belong to another user. The own records are delivered all the same.
+      if (!reported.has(path)) log.warn({ err: error, path }, 'spool: folder cannot be taken over');
+      reported.add(path);
       return undefined;
     }
   }
 
-  /** Takes up what dead processes left, and measures what living ones have. */
+  /** Takes over the slots of ended processes and measures those of running ones. */
   async function adoptAbandonedSlots(): Promise<void> {
     let bytes = await sizeOf(join(folder, 'set-aside.log'));
     for (const path of await slotFolders(folder)) {
       if (path === own.folder || adopted.some((slot) => slot.folder === path)) continue;
-      const left = await filesOf(path);
-      if (left.length === 0) continue;
+      const paths = await filesOf(path);
+      if (paths.length === 0) continue;
       const slot = await adopt(path);
       if (slot) {
         adopted.push(slot);
-        log.info({ folder: path }, 'spool: taking over what a process that is gone left');
+        log.info({ folder: path }, 'spool: taking over the folder of an ended process');
         for (const file of await slot.files()) grow(file, await countRecords(file));
       } else {
-        for (const file of left) bytes += await sizeOf(file);
+        for (const file of paths) bytes += await sizeOf(file);
       }
     }
-    elsewhereBytes = bytes;
+    otherBytes = bytes;
   }
 
   const isFull = (share: number, more: number) =>
-    total().bytes + waitingBytes + elsewhereBytes + more > limitBytes * share;
+    total().bytes + waitingBytes + otherBytes + more > limitBytes * share;
 
   return {
     append: async (texts, share = 1) => {
@@ -153,7 +157,7 @@ export async function openSpool(options: SpoolOptions): Promise<Spool> {
       return total();
     },
     get isWritable() {
-      return !space.isLow() && !isFull(1, RECORD_BYTES) && performance.now() - failedAtMs > FAILED_MS;
+      return !space.isLow() && !isFull(1, RECORD_BYTES) && performance.now() - failedAtMs > RETRY_MS;
     },
     drain: async (deliver, signal) => {
       await adoptAbandonedSlots();
@@ -162,16 +166,16 @@ export async function openSpool(options: SpoolOptions): Promise<Spool> {
         await adopted.shift()?.release();
       }
       for (;;) {
-        const left = await own.files();
-        if (left.length === 0) return;
-        // After the look: all that were found are closed then, whatever is begun meanwhile.
+        const paths = await own.files();
+        if (paths.length === 0) return;
+        // After the listing: every listed file is closed then, and newer appends go to a newer file.
         await writer.rotate();
-        for (const path of left) await replay(path, deliver, signal);
+        for (const path of paths) await replay(path, deliver, signal);
       }
     },
     close: async () => {
       space.close();
-      await writer.rotate();
+      await writer.close();
       for (const slot of [...adopted, own]) await slot.release();
     },
   };

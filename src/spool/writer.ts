@@ -1,8 +1,10 @@
-/** Appends to numbered files of a folder: whatever waits shares one write and one fsync. */
+/** Appends to numbered files of a folder. Appends that wait together share one write and one fsync. */
 import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
+import { createBatcher } from '../runtime/concurrency/batcher.ts';
+import { syncFolder } from '../runtime/disk/fsync.ts';
 
-/** Not on disk; nothing is known to be kept. */
+/** The records were not stored durably. */
 export class SpoolRefusedError extends Error {
   override readonly name = 'SpoolRefusedError';
 }
@@ -10,14 +12,16 @@ export class SpoolRefusedError extends Error {
 export interface Writer {
   /** Resolves once the bytes and the name of their file are on disk. Throws {@link SpoolRefusedError}. */
   append(bytes: Buffer, records: number): Promise<void>;
-  /** What was appended so far is no longer written to: the next append begins another file. */
+  /** Closes the current file: the next append begins another one. */
   rotate(): Promise<void>;
+  /** Waits for the appends in progress and closes the current file. */
+  close(): Promise<void>;
 }
 
 /** A file is read whole when it is replayed, and replayed again from its start after a crash. */
-const FILE_BYTES = 4 * 1024 * 1024;
-/** Of callbacks that wait for a disk which has stopped answering. */
-const WAITING_BYTES = 16 * 1024 * 1024;
+const MAX_FILE_BYTES = 4 * 1024 * 1024;
+/** Of callbacks that wait for a disk that has stopped responding. */
+const MAX_WAITING_BYTES = 16 * 1024 * 1024;
 
 export interface Written {
   readonly path: string;
@@ -25,16 +29,14 @@ export interface Written {
   readonly records: number;
 }
 
-interface PendingAppend {
+interface Append {
   readonly bytes: Buffer;
   readonly records: number;
-  resolve(): void;
-  reject(error: unknown): void;
 }
 
 export const fileNameOf = (number: number) => `${String(number).padStart(10, '0')}.log`;
 
-/** `onWritten` hears of every group before those who wait for it do. */
+/** `onWritten` is called for each batch before its appends resolve. */
 export function createWriter(options: {
   folder: string;
   firstNumber: number;
@@ -42,17 +44,18 @@ export function createWriter(options: {
 }): Writer {
   let number = options.firstNumber;
   let current: { path: string; file: FileHandle; sizeBytes: number } | undefined;
-  let waiting: PendingAppend[] = [];
-  let waitingBytes = 0;
-  let turn: Promise<unknown> = Promise.resolve();
+  let lastTask: Promise<unknown> = Promise.resolve();
+  /** Resolves when the latest append, and so every append, has ended: the batcher keeps their order. */
+  let lastAppend: Promise<unknown> = Promise.resolve();
 
-  function inTurn(task: () => Promise<void>): Promise<void> {
-    const done = turn.then(task);
-    turn = done.catch(() => undefined);
+  /** Runs tasks one after the other: a file is never closed while it is written to. */
+  function inTurn<T>(task: () => Promise<T>): Promise<T> {
+    const done = lastTask.then(task);
+    lastTask = done.catch(() => undefined);
     return done;
   }
 
-  async function begin(): Promise<NonNullable<typeof current>> {
+  async function openNext(): Promise<NonNullable<typeof current>> {
     const path = join(options.folder, fileNameOf(number++));
     const file = await open(path, 'wx', 0o600);
     try {
@@ -64,51 +67,49 @@ export function createWriter(options: {
     return { path, file, sizeBytes: 0 };
   }
 
-  async function leave(): Promise<void> {
-    const left = current;
+  async function closeCurrent(): Promise<void> {
+    const closing = current;
     current = undefined;
-    await left?.file.close();
+    await closing?.file.close();
   }
 
-  async function writeGroup(): Promise<void> {
-    const group = waiting;
-    if (group.length === 0) return;
-    waiting = [];
-    waitingBytes = 0;
+  async function write(appends: readonly Append[]): Promise<undefined[]> {
     try {
-      current ??= await begin();
-      const bytes = Buffer.concat(group.map((one) => one.bytes));
+      current ??= await openNext();
+      const bytes = Buffer.concat(appends.map((append) => append.bytes));
       await current.file.appendFile(bytes);
       await current.file.datasync();
       current.sizeBytes += bytes.length;
-      const records = group.reduce((sum, one) => sum + one.records, 0);
+      const records = appends.reduce((sum, append) => sum + append.records, 0);
       options.onWritten({ path: current.path, bytes: bytes.length, records });
-      for (const one of group) one.resolve();
-      if (current.sizeBytes >= FILE_BYTES) await leave();
     } catch (error) {
-      // Half a group may stand at its end, and after a failed fsync nobody knows what the disk has: never again.
-      await leave().catch(() => undefined);
-      const refusal = new SpoolRefusedError('the spool cannot be written', { cause: error });
-      for (const one of group) one.reject(refusal);
+      // The file may end with half a batch, and after a failed fsync its content is unknown: it is not written to again.
+      await closeCurrent().catch(() => undefined);
+      throw new SpoolRefusedError('the spool cannot be written', { cause: error });
     }
+    if (current.sizeBytes >= MAX_FILE_BYTES) await closeCurrent().catch(() => undefined);
+    return appends.map(() => undefined);
   }
 
-  return {
-    append: (bytes, records) => {
-      if (waitingBytes + bytes.length > WAITING_BYTES)
-        return Promise.reject(new SpoolRefusedError('the disk of the spool does not keep up'));
-      return new Promise((resolve, reject) => {
-        waiting.push({ bytes, records, resolve, reject });
-        waitingBytes += bytes.length;
-        void inTurn(writeGroup);
-      });
-    },
-    rotate: () => inTurn(leave),
-  };
-}
+  const batcher = createBatcher<Append, undefined>({
+    write: (appends) => inTurn(() => write(appends)),
+    maxSize: MAX_WAITING_BYTES,
+    sizeOf: ({ bytes }) => bytes.length,
+    isShared: () => true,
+  });
 
-/** The names in a folder are on disk only when the folder is. */
-export async function syncFolder(folder: string): Promise<void> {
-  await using handle = await open(folder, 'r');
-  await handle.sync();
+  return {
+    append: async (bytes, records) => {
+      if (batcher.waitingSize + bytes.length > MAX_WAITING_BYTES)
+        throw new SpoolRefusedError('the disk of the spool does not keep up');
+      const added = batcher.add({ bytes, records });
+      lastAppend = added.catch(() => undefined);
+      await added;
+    },
+    rotate: () => inTurn(closeCurrent),
+    close: async () => {
+      await lastAppend;
+      await inTurn(closeCurrent);
+    },
+  };
 }

@@ -1,4 +1,4 @@
-/** What is on disk, cut off and damaged at every byte. */
+/** Parses files that are cut off or damaged at every byte. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { encodeRecord, readRecords } from '../../src/spool/record.ts';
@@ -9,11 +9,11 @@ const FILE = Buffer.concat(RECORDS);
 /** Where each record ends. */
 const ENDS = RECORDS.map((_, index) => Buffer.concat(RECORDS.slice(0, index + 1)).length);
 
-test('records come back as they were', () => {
+test('records are read as they were written', () => {
   assert.deepEqual(readRecords(FILE), { texts: TEXTS, damaged: [], tornBytes: 0 });
 });
 
-test('cut off at any byte: every whole record is there, and the rest is torn, not damaged', () => {
+test('a file cut off at any byte keeps every whole record, and the rest is torn, not damaged', () => {
   for (let length = 0; length <= FILE.length; length++) {
     const whole = ENDS.filter((end) => end <= length).length;
     assert.deepEqual(
@@ -29,7 +29,7 @@ test('a tail of zeros, as a crash of the machine leaves it, is torn', () => {
   assert.deepEqual([texts, damaged.length, tornBytes], [TEXTS, 0, 100]);
 });
 
-test('any one byte changed to any of some others: no record is lost but the one it is in, none is made up', () => {
+test('one changed byte loses at most the record it is in and makes up none', () => {
   for (let at = 0; at < FILE.length; at++) {
     const hit = ENDS.findIndex((end) => at < end);
     for (const byte of [0x00, 0x0a, 0x20, 0x30, 0x66, 0x7b, 0xff]) {
