@@ -299,8 +299,8 @@ test('an authority of a _CA_FILE is trusted in addition to those that Node knows
     '../../../src/runtime/network/tls-context.ts',
     '../../../src/wechat/http/json-client.ts',
   ].map((path) => new URL(path, import.meta.url).href);
-  const script = `const [{ secureContextOf }, { createJsonHttp }] = await Promise.all(${JSON.stringify(modules)}.map((m) => import(m)));
-    const http = createJsonHttp({ secureContext: secureContextOf(${JSON.stringify(others.authority)}) });
+  const script = `const [{ secureContextOf }, { createJsonClient }] = await Promise.all(${JSON.stringify(modules)}.map((m) => import(m)));
+    const http = createJsonClient({ secureContext: secureContextOf(${JSON.stringify(others.authority)}) });
     const { text } = await http.send({ url: 'https://127.0.0.1:${port}', where: 'x' }, new AbortController().signal);
     process.stdout.write(text);
     http.close();`;
