@@ -4,7 +4,7 @@ import { isRenderable, sniff } from '../src/media-type.ts';
 
 const bytes = (text: string) => Buffer.concat([Buffer.from(text, 'latin1'), Buffer.alloc(64)]);
 
-test('pictures, voices and videos are known by their first bytes', async () => {
+test('pictures, voices and videos are recognised by their first bytes', async () => {
   const png = '\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x06\0\0\0\x1f\x15\xc4\x89\0\0\0\0IDAT';
   const expected: [string, string, string][] = [
     ['\xff\xd8\xff\xe0\0\x10JFIF\0', 'image/jpeg', 'jpg'],
@@ -26,14 +26,14 @@ test('pictures, voices and videos are known by their first bytes', async () => {
   }
 });
 
-test('text, pages, nothing and noise are not recognised', async () => {
+test('texts, HTML pages, empty bodies and noise are not recognised', async () => {
   for (const head of ['<!doctype html><html>', '{"errcode":40007}', 'hello', '\x17\x2a\x5e\x91']) {
     assert.equal(await sniff(Buffer.from(head, 'latin1')), undefined, head);
   }
   assert.equal(await sniff(new Uint8Array()), undefined);
 });
 
-test('any prefix of a file is answered, never thrown at', async () => {
+test('any prefix of a file gives a result, never an error', async () => {
   const heads = [
     'PK\x03\x04\x14\0\0\0',
     '\0\0\0\x18ftyp',
@@ -49,7 +49,7 @@ test('any prefix of a file is answered, never thrown at', async () => {
   }
 });
 
-test('pictures, sound and video may be shown in place; what may carry a script may not', () => {
+test('pictures, audio and video may be shown inline, types that may hold a script may not', () => {
   for (const type of ['image/jpeg', 'image/png', 'audio/amr', 'video/mp4', 'video/3gpp'])
     assert.ok(isRenderable(type));
   for (const type of [

@@ -2,23 +2,23 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { ID_PATTERN, idOf, objectKeyOf, referenceSchema } from '../src/media.ts';
 
-describe('the id of a media', () => {
+describe('the id of a media item', () => {
   // Computed with: printf 'ACCOUNT\0MEDIA' | sha256sum
   for (const [account, mediaId, id] of [
     ['wx1234567890abcdef', 'media-1', 'm_3f29b74f66d6711899476b2e67c4df58'],
     ['微信', 'é', 'm_7ed9d7c1b7c188f14809c50ea35ac1b1'],
   ] as const) {
-    test(`of ${account} and ${mediaId} is the one any language computes`, () => {
+    test(`of ${account} and ${mediaId} is the one that any language computes`, () => {
       assert.equal(idOf(account, mediaId), id);
       assert.match(id, ID_PATTERN);
     });
   }
 
-  test('tells where the account ends and the media id begins', () => {
+  test('depends on where the account ends and the media id begins', () => {
     assert.notEqual(idOf('ab', 'c'), idOf('a', 'bc'));
   });
 
-  test('has one form', () => {
+  test('has a fixed form', () => {
     for (const wrong of ['m_123', `m_${'A'.repeat(32)}`, `m_${'a'.repeat(33)}`, `x m_${'a'.repeat(32)}`]) {
       assert.doesNotMatch(wrong, ID_PATTERN);
     }
@@ -58,7 +58,7 @@ describe('a reference', () => {
     labels: { shop: '七' },
   };
 
-  test('is taken with the three fields it needs, and with all', () => {
+  test('is accepted with the three required fields, and with all', () => {
     assert.deepEqual(referenceSchema.parse(good), good);
     assert.deepEqual(referenceSchema.parse(full), { ...full, sentAt: new Date('2026-03-01T00:00:00Z') });
   });
@@ -77,8 +77,8 @@ describe('a reference', () => {
     ['a media id that is a number', 'mediaId', 12],
     ['NUL, which Postgres refuses', 'mediaId', 'a\0b'],
     ['half a character', 'openId', 'a\ud800'],
-    ['a kind nobody knows', 'kind', 'location'],
-    ['a variant nobody knows', 'variant', '8k'],
+    ['an unknown kind', 'kind', 'location'],
+    ['an unknown variant', 'variant', '8k'],
     ['a msgId as a number, which would lose digits', 'msgId', 1234567890123456],
     ['a time without its zone', 'sentAt', '2026-03-01T08:00:00'],
     ['a time in words', 'sentAt', 'yesterday'],
@@ -86,7 +86,7 @@ describe('a reference', () => {
     ['a picture link that is none', 'picUrl', 'mmbiz'],
     ['a ninth label', 'labels', labels(9)],
     ['a label that is a number', 'labels', { a: 1 }],
-    ['a field nobody knows', 'status', 'archived'],
+    ['an unknown field', 'status', 'archived'],
   ] as const) {
     test(`is refused with ${what}, naming the field`, () => {
       const { success, error } = referenceSchema.safeParse({ ...good, [field]: value });

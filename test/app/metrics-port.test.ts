@@ -18,13 +18,13 @@ function partsOn(t: TestContext, port: number | undefined) {
   const shutdown = createShutdown({ debug() {}, info() {}, warn() {} });
   t.after(() => shutdown.run('test over'));
   const away = { catalogue: false, queue: false };
-  const answer = async <T>(isAway: boolean, value: T): Promise<T> => {
+  const respond = async <T>(isAway: boolean, value: T): Promise<T> => {
     if (isAway) throw new Error('away');
     return value;
   };
   const health = createHealth(systemClock.now);
   const catalogue = {
-    accounts: { states: () => answer(away.catalogue, []) },
+    accounts: { states: () => respond(away.catalogue, []) },
     fleet: { read: async () => ({ processes: [], workers: { alive: 1 } }) },
     storeHold: { read: async () => ({ hold: undefined, passedAt: undefined }) },
     verifications: { lastDone: async () => undefined },
@@ -37,7 +37,7 @@ function partsOn(t: TestContext, port: number | undefined) {
   };
   const gather = createFactGatherer({
     catalogue: catalogue as unknown as FactGathererDeps['catalogue'],
-    queue: { counts: () => answer(away.queue, COUNTS), probe: () => answer(away.queue, undefined) },
+    queue: { counts: () => respond(away.queue, COUNTS), probe: () => respond(away.queue, undefined) },
     storeHealth: { check: async () => undefined },
     accounts: createAccounts([]),
     health,
@@ -61,17 +61,17 @@ interface Ready {
   checks: Record<string, { ok: boolean; codes?: string[] }>;
 }
 
-/** The parts behind are asked once a second at most. */
+/** Polls, because the checks run at most once a second. */
 async function askAgain(url: string, isThere: (code: number, body: Ready) => boolean): Promise<Ready> {
   for (;;) {
-    const answer = await fetch(`${url}/readyz`);
-    const body = (await answer.json()) as Ready;
-    if (isThere(answer.status, body)) return body;
+    const response = await fetch(`${url}/readyz`);
+    const body = (await response.json()) as Ready;
+    if (isThere(response.status, body)) return body;
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
 }
 
-test('a worker answers what it counts, that it lives and is ready, and nothing else', async (t) => {
+test('a worker serves its metrics, liveness and readiness, and nothing else', async (t) => {
   const parts = partsOn(t, 0);
   const url = await openMetricsPort(parts);
   parts.metrics.archived.inc(3);
@@ -85,7 +85,7 @@ test('a worker answers what it counts, that it lives and is ready, and nothing e
   assert.equal((await fetch(`${url}/v1/media`)).status, 404);
 });
 
-test('it is not ready while the catalogue or the queue is away, and says which', async (t) => {
+test('a worker is not ready while the catalogue or the queue is unavailable, and names which', async (t) => {
   const parts = partsOn(t, 0);
   const url = (await openMetricsPort(parts))!;
   parts.away.queue = true;
@@ -98,7 +98,7 @@ test('it is not ready while the catalogue or the queue is away, and says which',
   await askAgain(url, (code) => code === 200);
 });
 
-test('a consumer in trouble makes it unready; one that only a restart helps makes it dead', async (t) => {
+test('a failing consumer makes the worker unready, and one that needs a restart makes it not live', async (t) => {
   const parts = partsOn(t, 0);
   const url = (await openMetricsPort(parts))!;
   parts.health.setUnhealthy('consumer_closed');
@@ -114,7 +114,7 @@ test('a consumer in trouble makes it unready; one that only a restart helps make
   await askAgain(url, (code) => code === 200);
 });
 
-test('while it closes it lives and is not ready', async (t) => {
+test('a worker that closes is live and not ready', async (t) => {
   const parts = partsOn(t, 0);
   const url = (await openMetricsPort(parts))!;
   const { promise: asked, resolve: go } = Promise.withResolvers<void>();
@@ -127,11 +127,11 @@ test('while it closes it lives and is not ready', async (t) => {
   await closing;
 });
 
-test('without METRICS_PORT nothing listens', async (t) => {
+test('without METRICS_PORT no port is opened', async (t) => {
   assert.equal(await openMetricsPort(partsOn(t, undefined)), undefined);
 });
 
-test('a port that is taken is said with its variable', async (t) => {
+test('the error for a port in use names its variable', async (t) => {
   const other = createServer().listen(0, '127.0.0.1');
   await once(other, 'listening');
   t.after(() => other.close());

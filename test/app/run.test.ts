@@ -1,4 +1,4 @@
-/** A start that fails, in a sentence. */
+/** A start that fails prints one sentence. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -25,7 +25,7 @@ async function start(env: Record<string, string>): Promise<{ code: number | null
 }
 
 describe('a program that cannot start', () => {
-  it('says which variables it lacks, without a stack, and leaves with 78', async () => {
+  it('names the variables that are missing, without a stack, and exits with 78', async () => {
     const { code, stderr } = await start({});
     assert.equal(code, 78);
     assert.match(stderr, /DATABASE_URL is missing.*npm start/);
@@ -33,14 +33,14 @@ describe('a program that cannot start', () => {
     assert.doesNotMatch(stderr, /\n\s+at /);
   });
 
-  it('says every mistake of the configuration', async () => {
+  it('prints every mistake of the configuration', async () => {
     const { code, stderr } = await start({ PORT: 'eighty', LOG_LEVEL: 'loud' });
     assert.equal(code, 78);
     assert.match(stderr, /PORT/);
     assert.match(stderr, /LOG_LEVEL/);
   });
 
-  it('names the cause it knows, and shows the stack of what it does not', () => {
+  it('names a known cause, and prints the stack of an unknown one', () => {
     assert.deepEqual(startFailureOf('server', new StartError('do this')), { exitCode: 78, text: 'do this' });
     assert.equal(startFailureOf('server', new FolderInUseError('/data')).exitCode, 78);
     const away = new DatabaseUnavailableError('x', {
@@ -54,7 +54,7 @@ describe('a program that cannot start', () => {
     assert.equal(startFailureOf('server', 'thrown').exitCode, 1);
   });
 
-  it('knows the errors of listening', () => {
+  it('explains the errors of listening', () => {
     const at = { host: '10.9.8.7', port: 80, portVariable: 'PORT' };
     const of = (code: string) => (listenError(Object.assign(new Error(), { code }), at) as Error).message;
     assert.match(of('EADDRINUSE'), /Port 80 .*PORT/);
@@ -64,7 +64,7 @@ describe('a program that cannot start', () => {
     assert.equal(listenError(other, at), other);
   });
 
-  it('is not refused where nothing is embedded', () => {
+  it('starts where nothing is embedded', () => {
     const shape = { database: 'postgres', queue: 'redis', store: 's3', wechat: 'real' } as const;
     requireShared({ shape }, 'npm run server');
     assert.throws(() => requireShared({ shape: { ...shape, store: 'embedded' } }, 'x'), /S3_BUCKET/);

@@ -12,7 +12,7 @@ import { explainUnavailable } from '../../src/catalogue/database/other-protocol.
 import { loadConfig } from '../../src/config/config.ts';
 import { postgresForTest, redisForTest } from '../machine/services.ts';
 
-/** What the machine itself says when listening there. */
+/** The error of the operating system for listening there. */
 async function refusalOf(host: string, port: number): Promise<unknown> {
   const server = createServer();
   server.listen(port, host);
@@ -22,8 +22,8 @@ async function refusalOf(host: string, port: number): Promise<unknown> {
   );
 }
 
-describe('a listening address that cannot be had', () => {
-  test('is said with the variable that names the port', async (t) => {
+describe('a listening address that cannot be used', () => {
+  test('is reported with the variable that names the port', async (t) => {
     const first = createServer().listen(0, '127.0.0.1');
     await once(first, 'listening');
     t.after(() => first.close());
@@ -37,15 +37,15 @@ describe('a listening address that cannot be had', () => {
     );
   });
 
-  test('is said of a host that is not of this machine', async () => {
+  test('is reported for a host that is no address of this machine', async () => {
     const at = { host: '192.0.2.1', port: 1, portVariable: 'PORT' };
     const { text } = startFailureOf('it', listenError(await refusalOf('192.0.2.1', 0), at));
     assert.match(text, /^192\.0\.2\.1 is no address of this machine\. Set HOST/);
   });
 });
 
-describe('the last words of a program that cannot start', () => {
-  test('name the path that cannot be used, and no stack', async (t) => {
+describe('the error of a program that cannot start', () => {
+  test('names the path that cannot be used, and has no stack', async (t) => {
     const folder = await mkdtemp(join(tmpdir(), 'last-words-'));
     t.after(() => rm(folder, { recursive: true }));
     const file = join(folder, 'file');
@@ -61,7 +61,7 @@ describe('the last words of a program that cannot start', () => {
     }
   });
 
-  test('keep the password of the database to themselves', () => {
+  test('does not contain the password of the database', () => {
     const cause = new Error('connect postgres://u:hidden-password@db/x failed');
     const { exitCode, text } = startFailureOf('it', new DatabaseUnavailableError('away', { cause }));
     assert.equal(exitCode, 1);
@@ -69,7 +69,7 @@ describe('the last words of a program that cannot start', () => {
     assert.doesNotMatch(text, /hidden-password/);
   });
 
-  test('show the examples of a configuration mistake as they are', () => {
+  test('shows the examples of a configuration mistake unchanged', () => {
     try {
       loadConfig({ NODE_ENV: 'production' }, { dotEnvFolder: '/nowhere' });
       assert.fail('it loaded');
@@ -78,7 +78,7 @@ describe('the last words of a program that cannot start', () => {
     }
   });
 
-  test('of an error nobody foresaw hold its stack', () => {
+  test('contains the stack of an unexpected error', () => {
     const { exitCode, text } = startFailureOf('it', new TypeError('x is not a function'));
     assert.equal(exitCode, 1);
     assert.match(text, /^it failed unexpectedly: TypeError: x is not a function\n {4}at /);
@@ -93,8 +93,8 @@ describe('a port of DATABASE_URL where another server listens', () => {
     return startFailureOf('it', await explainUnavailable(away, url).catch((reason: unknown) => reason));
   };
 
-  test('is a mistake of the configuration, be it a web server or Redis', async (t) => {
-    const web = createWebServer((_, answer) => answer.end()).listen(0, '127.0.0.1');
+  test('is a mistake in the configuration, for a web server and for Redis', async (t) => {
+    const web = createWebServer((_, response) => response.end()).listen(0, '127.0.0.1');
     await once(web, 'listening');
     t.after(() => web.close());
     const { port } = web.address() as { port: number };
@@ -107,7 +107,7 @@ describe('a port of DATABASE_URL where another server listens', () => {
     }
   });
 
-  test('is told from a database, and from nothing at all', async (t) => {
+  test('is distinguished from a database, and from a closed port', async (t) => {
     const database = await postgresForTest(t);
     if (!database) return;
     for (const url of [database, 'postgres://u@127.0.0.1:1/d', 'postgres://u@/d?host=/tmp']) {

@@ -10,7 +10,7 @@ import { createLog } from '../../src/runtime/log.ts';
 import { createShutdown } from '../../src/runtime/shutdown.ts';
 
 const NOW = new Date('2026-11-30T08:00:00Z');
-/** Items have waited for an hour, and the heartbeat of whoever starts now has not arrived. */
+/** Items have waited for an hour, and the process that starts now has not written its heartbeat. */
 const WAITING: FactGatherer = {
   process: async () => ({ now: NOW, process: 'p', conditions: [] }),
   catalogue: async () => ({
@@ -37,12 +37,12 @@ async function reportOf(consumer?: Promise<unknown>): Promise<string> {
   return text(lines);
 }
 
-test('a server that starts says that no worker is alive although items wait', async () => {
+test('a server that starts reports that no worker is alive although items wait', async () => {
   assert.match(await reportOf(), /"check":"workers_missing"/);
 });
 
-test('a worker that starts does not say that no worker is alive', async () => {
-  const said = await reportOf(Promise.resolve());
-  assert.match(said, /start: catalogue, queue and store respond/);
-  assert.doesNotMatch(said, /workers_missing/);
+test('a worker that starts does not report that no worker is alive', async () => {
+  const report = await reportOf(Promise.resolve());
+  assert.match(report, /start: catalogue, queue and store respond/);
+  assert.doesNotMatch(report, /workers_missing/);
 });

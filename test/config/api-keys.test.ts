@@ -15,7 +15,7 @@ test('a key has a scope, which includes the ones before, and may have a name and
   });
 });
 
-test('every wrong key is named by its place and never quoted', () => {
+test('every malformed key is named by its position and never quoted', () => {
   const text = `sekret-sekret-sekret,root:${SECRETS[0]},read:sekret,crm:read@:${SECRETS[1]},a b:read:${SECRETS[2]},`;
   const parsed = parseApiKeys(text);
   assert.ok('wrong' in parsed);

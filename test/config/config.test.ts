@@ -35,7 +35,7 @@ const DATABASE = { DATABASE_URL: 'postgres://wma:database%2Fpassword@localhost/w
 const REDIS = { REDIS_URL: 'rediss://:redis-password@localhost:6380' };
 const KEYS = { API_KEYS: 'admin:6f1c0e9b7a52d384c1f0a9e8b7d6c5f4' };
 
-test('nothing configured is everything embedded, simulated, with the documented defaults', (t) => {
+test('without configuration everything is embedded and simulated, with the documented defaults', (t) => {
   const config = setup(t).load({});
   assert.deepEqual(config.shape, {
     database: 'embedded',
@@ -70,7 +70,7 @@ test('nothing configured is everything embedded, simulated, with the documented 
   assert.deepEqual(config.objects, { prefix: '', linkTtlMs: 3_600_000 });
 });
 
-test('the result is frozen to its leaves', (t) => {
+test('the configuration is frozen deeply', (t) => {
   const config = setup(t).load({ ...ACCOUNT, ...STORE, ...DATABASE, ...KEYS });
   const isFrozen = (value: unknown): boolean =>
     typeof value !== 'object' ||
@@ -79,7 +79,7 @@ test('the result is frozen to its leaves', (t) => {
   assert.ok(isFrozen(config));
 });
 
-test('two variables choose where catalogue and queue live, one the store', (t) => {
+test('two variables decide where catalogue and queue are, one where the store is', (t) => {
   const { load } = setup(t);
   const real = { store: 's3', wechat: 'real' };
   assert.deepEqual(load({ ...ACCOUNT, ...STORE, ...DATABASE }).shape, {
@@ -98,7 +98,7 @@ test('two variables choose where catalogue and queue live, one the store', (t) =
   });
 });
 
-test('real and embedded parts do not mix by oversight', (t) => {
+test('a mix of real and embedded parts is a mistake unless it is allowed', (t) => {
   const { mistakesOf, failureOf, load } = setup(t);
   assert.deepEqual(mistakesOf(DATABASE), ['WECHAT_APP_ID']);
   assert.deepEqual(mistakesOf(STORE), ['WECHAT_APP_ID']);
@@ -111,7 +111,7 @@ test('real and embedded parts do not mix by oversight', (t) => {
   assert.deepEqual(mistakesOf({ S3_ENDPOINT: 'http://localhost:9000' }), ['S3_BUCKET']);
 });
 
-test('production wants keys, and permission for anything embedded', (t) => {
+test('production requires API keys, and ALLOW_EMBEDDED for embedded parts', (t) => {
   const { mistakesOf, load } = setup(t);
   const production = { NODE_ENV: 'production' };
   assert.deepEqual(mistakesOf(production), ['DATABASE_URL', 'S3_BUCKET', 'API_KEYS']);
@@ -121,7 +121,7 @@ test('production wants keys, and permission for anything embedded', (t) => {
   assert.deepEqual(config.apiKeys[0]?.scopes, ['read', 'write', 'admin']);
 });
 
-test('all mistakes come together, each with variable, fault and example, and exit code 78', (t) => {
+test('all mistakes are reported together, each with variable, reason and example, and exit code 78', (t) => {
   const error = setup(t).failureOf({
     PORT: '80800',
     LINK_TTL: '8d',
@@ -158,7 +158,7 @@ test('all mistakes come together, each with variable, fault and example, and exi
   );
 });
 
-test('a misspelt name does not cause a second mistake, and an innocent environment starts', (t) => {
+test('a misspelt name does not cause a second mistake, and unrelated variables cause none', (t) => {
   const { mistakesOf, load } = setup(t);
   const { DATABASE_URL } = DATABASE;
   assert.deepEqual(mistakesOf({ ...ACCOUNT, ...STORE, DATABSE_URL: DATABASE_URL }), ['DATABSE_URL']);
@@ -171,11 +171,11 @@ test('a misspelt name does not cause a second mistake, and an innocent environme
     AWS_REGION: 'x',
     REDIS_PORT: 'tcp://1:6379',
   });
-  // Somebody else's S3_SECRET beside a complete configuration of ours.
+  // Another program's S3_SECRET beside a complete configuration of ours.
   load({ ...ACCOUNT, ...STORE, ...DATABASE, S3_SECRET: 'x' });
 });
 
-test('what Kubernetes writes for its Services is passed over, with one warning for each name of ours', (t) => {
+test('variables that Kubernetes sets for Services are ignored, with a warning for each name of ours', (t) => {
   const { load, failureOf, folder } = setup(t);
   const links = {
     METRICS_PORT: 'tcp://10.0.0.7:9090',
@@ -200,12 +200,12 @@ test('what Kubernetes writes for its Services is passed over, with one warning f
   writeFileSync(join(folder, '.env'), 'METRICS_PORT=9191\n');
   assert.equal(load(links).metrics.port, 9191);
   assert.deepEqual(load({ METRICS_PORT: '9090' }).warnings, []);
-  // Written by hand it is a mistake.
+  // Written in .env it is a mistake.
   writeFileSync(join(folder, '.env'), 'METRICS_PORT=tcp://10.0.0.7:9090\n');
   assert.match(failureOf({}).message, /METRICS_PORT must be a whole number/);
 });
 
-test('an empty value is an unset one, but turns the video address off', (t) => {
+test('an empty value means unset, except that it turns the video address off', (t) => {
   const { load } = setup(t);
   assert.equal(load({ PORT: '', DATABASE_URL: ' ', S3_BUCKET: '', API_KEYS: '' }).http.port, 8080);
   assert.equal(load({ WECHAT_VIDEO_BASE_URL: '' }).wechat.videoBaseUrl, undefined);
@@ -215,7 +215,7 @@ test('an empty value is an unset one, but turns the video address off', (t) => {
   );
 });
 
-test('.env is read, and the environment wins', (t) => {
+test('.env is read, and the environment overrides it', (t) => {
   const { load } = setup(t, {
     '.env': 'PORT=9000\nHOST="0.0.0.0"\n# LOG_LEVEL=debug\nDATA_DIR=/srv/wma # here\n',
   });
@@ -229,7 +229,7 @@ test('a secret of the environment replaces the file that .env names for it', (t)
   assert.equal(load(KEYS).apiKeys.length, 1);
 });
 
-test('every secret can stand in a file, whose last line break is cut', (t) => {
+test('every secret can be in a file, whose last line break is removed', (t) => {
   const { folder, load, failureOf } = setup(t, { key: 'admin:from-a-file-of-secrets\r\n', empty: '\n' });
   assert.equal(load({ API_KEYS_FILE: join(folder, 'key') }).apiKeys[0]?.secret, 'from-a-file-of-secrets');
   assert.match(failureOf({ ...KEYS, API_KEYS_FILE: join(folder, 'key') }).message, /API_KEYS_FILE too/);
@@ -241,7 +241,7 @@ test('every secret can stand in a file, whose last line break is cut', (t) => {
   );
 });
 
-test('a secret in a file counts without what editors and shells put around it', (t) => {
+test('a secret in a file is read without what editors and shells add', (t) => {
   const { folder, load, failureOf } = setup(t, {
     blanks: '  the-app-secret \t\n\n',
     windows: '\uFEFFthe-app-secret\r\n',
@@ -272,7 +272,7 @@ test('a secret in a file counts without what editors and shells put around it', 
   }
 });
 
-test('one account comes from four variables, several from a file, never both', (t) => {
+test('one account comes from four variables, several from a file, and both together are a mistake', (t) => {
   const accounts = [{ appId: 'wx1', name: 'shop', secret: 'first-app-secret', token: 'first-token' }];
   const { folder, load, mistakesOf, failureOf } = setup(t, { 'a.json': JSON.stringify(accounts) });
   const file = { ACCOUNTS_FILE: join(folder, 'a.json'), ALLOW_EMBEDDED: '1' };
@@ -335,7 +335,7 @@ test('the store is found from a preset, from an endpoint, or from AWS names', (t
   assert.deepEqual(wrong({ ...keys, S3_PRESET: 'aliyun' }), ['S3_PRESET']);
 });
 
-test('keys of the store are a pair: ours, or that of AWS with its session', (t) => {
+test('the keys of the store are one pair: S3_… or AWS_… with its session', (t) => {
   const { load, mistakesOf } = setup(t);
   const base = { ...ACCOUNT, ...DATABASE, S3_BUCKET: 'media', S3_ENDPOINT: 'http://localhost:9000' };
   const aws = {
@@ -363,7 +363,7 @@ test('half of a key pair of AWS is a mistake, never an embedded store', (t) => {
     ]);
 });
 
-test('hosts that may be fetched from are read with their ports', (t) => {
+test('FETCH_ALLOW_HOSTS is read with ports', (t) => {
   const { load } = setup(t);
   const { fetch } = load({ FETCH_ALLOW_HOSTS: 'CDN.example.com, 127.0.0.1:8443,[::1]:80,::1' });
   assert.deepEqual(fetch.allowHosts, [
@@ -386,7 +386,7 @@ const SECRETS: Record<string, string> = {
   ALERT_URL: 'https://alerts.example.com/hook?key=sekret-alert',
 };
 
-test('the secrets for the log are all of them, passwords both as written and as meant', (t) => {
+test('the log knows all secrets, and passwords both encoded and decoded', (t) => {
   const secrets = configSecrets(setup(t).load({ ...ACCOUNT, ...BUCKET, ...SECRETS }));
   assert.deepEqual(
     secrets.sort(),
@@ -405,7 +405,7 @@ test('the secrets for the log are all of them, passwords both as written and as 
   );
 });
 
-test('DATABASE_URL takes the forms of libpq, with a socket as its host; its password stays a secret', (t) => {
+test('DATABASE_URL accepts the forms of libpq, with a socket as host, and its password stays secret', (t) => {
   const { load } = setup(t);
   for (const url of [
     'postgres:///wma?host=/var/run/postgresql',
@@ -420,7 +420,7 @@ test('DATABASE_URL takes the forms of libpq, with a socket as its host; its pass
   }
 });
 
-test('DATABASE_SCHEMA gives the queue a schema of its own, and leaves the names of queues alone', (t) => {
+test('DATABASE_SCHEMA gives the queue a schema of its own, and must not be the schema of a queue', (t) => {
   const { load, failureOf } = setup(t);
   const of = (DATABASE_SCHEMA: string) =>
     load({ ...ACCOUNT, ...STORE, ...DATABASE, ...KEYS, DATABASE_SCHEMA });
@@ -434,7 +434,7 @@ test('DATABASE_SCHEMA gives the queue a schema of its own, and leaves the names 
   }
 });
 
-test('no mistake shows a secret, whether it is the wrong value or stands in the wrong place', (t) => {
+test('no mistake shows a secret, neither as a wrong value nor in the wrong variable', (t) => {
   const { folder, failureOf } = setup(t, {
     'a.json': '[{"appId":"wx1","secret":5,"token":"sekret token"} "sekret-json"]',
   });

@@ -30,7 +30,7 @@ const account = (appId: string, more: object = {}) => ({
   ...more,
 });
 
-test('an account gets the defaults it does not name', () => {
+test('an account gets defaults for the fields it does not set', () => {
   const { accounts, wrong } = parse([
     account('wx1'),
     account('wx2', { product: 'miniprogram', concurrency: 9 }),
@@ -43,7 +43,7 @@ test('an account gets the defaults it does not name', () => {
   ]);
 });
 
-test('a secret is read from its file, beside the accounts file', () => {
+test('the path of a secret file is relative to the accounts file', () => {
   const { accounts } = parse([{ appId: 'wx1', token: 't', secretFile: 'shop.secret' }]);
   assert.equal(accounts[0]?.secret, 'from-the-file');
   const { wrong } = parse([
@@ -111,7 +111,7 @@ test('a handler behind the archiver is an http URL without credentials', () => {
   ]);
 });
 
-test('an account of WeCom is known by corporation and application, and always encrypted', () => {
+test('an account of WeCom is identified by corporation and application, and always encrypted', () => {
   const wecom = { product: 'wecom', corpId: 'ww1', agentId: 1000002, secret: 's', token: 't' };
   const { accounts, wrong } = parse([{ ...wecom, encodingAesKey: AES_KEY }]);
   assert.deepEqual(wrong, []);
@@ -145,7 +145,7 @@ test('an account of WeCom is known by corporation and application, and always en
   );
 });
 
-test('a token may come from elsewhere, and its secrets from files', () => {
+test('a token may be external, and its secrets in files', () => {
   const supplied = (tokenSource: object | string, more: object = {}) => ({
     appId: `wx${JSON.stringify(tokenSource).length}`,
     token: 't',
@@ -181,7 +181,7 @@ test('a token may come from elsewhere, and its secrets from files', () => {
   );
 });
 
-test('a token source that cannot be is named by index and field, and quotes nothing', () => {
+test('an invalid token source is named by index and field, and never quoted', () => {
   const { wrong } = parse([
     account('wx1', { tokenSource: 'oracle' }),
     account('wx2', { tokenSource: { type: 'redis', url: 'redis://cache', key: 'k' } }),
@@ -209,7 +209,7 @@ test('a token source that cannot be is named by index and field, and quotes noth
   ]);
 });
 
-test('a word finds one account: no id and no name twice, no name that is the id of another', () => {
+test('ids and names are unique, and no name is the id of another account', () => {
   const { wrong } = parse([
     account('wx1', { name: 'shop' }),
     account('wx1'),

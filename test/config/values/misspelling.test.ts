@@ -10,7 +10,7 @@ import {
 
 const KNOWN = Object.keys(VARIABLES);
 
-test('an edit is a letter more, less, replaced, or swapped with its neighbour', () => {
+test('an edit inserts, deletes or replaces a letter, or swaps two neighbours', () => {
   const cases = [
     ['URL', 'URL'],
     ['URL', 'URLS'],
@@ -25,7 +25,7 @@ test('an edit is a letter more, less, replaced, or swapped with its neighbour', 
   );
 });
 
-test('a misspelt variable finds the one that was meant', () => {
+test('a misspelt variable leads to the one that was meant', () => {
   const meant = {
     WECHAT_APPID: 'WECHAT_APP_ID',
     WECAHT_APP_ID: 'WECHAT_APP_ID',
@@ -49,7 +49,7 @@ test('a misspelt variable finds the one that was meant', () => {
   for (const [written, name] of Object.entries(meant)) assert.equal(intendedVariable(written, KNOWN), name);
 });
 
-test('a shortened variable finds the one that was meant', () => {
+test('a shortened variable leads to the one that was meant', () => {
   assert.equal(abbreviatedVariable('WECHAT_SECRET', KNOWN), 'WECHAT_APP_SECRET');
   assert.equal(abbreviatedVariable('WECHAT_AES_KEY', KNOWN), 'WECHAT_ENCODING_AES_KEY');
   assert.equal(abbreviatedVariable('S3_SECRET_KEY', KNOWN), 'S3_SECRET_ACCESS_KEY');
@@ -73,7 +73,7 @@ test("other programs' variables are not taken for misspelt ones", () => {
   }
 });
 
-test('a misspelt field finds its neighbour, whatever its case', () => {
+test('a misspelt field leads to the one that was meant, whatever its case', () => {
   const fields = ['appId', 'secret', 'encodingAesKey', 'name'];
   assert.deepEqual(
     ['appid', 'app_id', 'secrte', 'EncodingAESKey', 'colour'].map((field) => closestWord(field, fields)),

@@ -15,7 +15,7 @@ test('durations are read from milliseconds to days, and bare numbers are millise
   assert.deepEqual(read, [250, 15_000, 600_000, 259_200_000, 259_200_000, 1500, 1500, 0]);
 });
 
-test('what could mean two things, or nothing, is no size and no duration', () => {
+test('an ambiguous or empty text is neither a size nor a duration', () => {
   for (const text of [
     '',
     '256M',
