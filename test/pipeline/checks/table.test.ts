@@ -68,7 +68,7 @@ describe('no user of the list has a check of its own', async () => {
   test('health, doctor, metrics, alerts and page are computed from the list', () => {
     const users = {
       'src/server/routes/health.ts': /readinessOf\(findings\)/,
-      'src/app/metrics-port.ts': /readinessOf\(look\).*showChecks\(/s,
+      'src/app/metrics-port.ts': /readinessOf\(findings\).*updateCheckMetrics\(/s,
       'src/server/routes/operations/doctor.ts': /findingsJson\('doctor', findingsOf\(facts\)/,
       'src/server/routes/metrics.ts': /updateCheckMetrics\(metrics, findings\)/,
       'src/pipeline/alerts/watch.ts': /findingsOf\(facts\)/,

@@ -1,4 +1,4 @@
-/** A server on a real Postgres and Redis, behind a store that can be told what to respond, and all that tell of checks. */
+/** A server with a real Postgres, Redis and alert receiver, and a proxy in front of the store that injects faults. */
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { createServer, request as forward } from 'node:http';
@@ -36,25 +36,25 @@ const ACCOUNTS_FILE = [
 const KEY = 'a-key-of-the-test-of-checks-0123456789';
 const EVERY_MS = 50;
 
-/** In front of the store: passes on, or responds with an error of S3, or ends the connection. */
-async function openStoreGate(t: TestContext, endpoint: string) {
-  let trouble: { status: number; code: string; of: (path: string) => boolean } | 'cut' | undefined;
+/** A proxy in front of the store: forwards, responds with an S3 error, or closes the connection. */
+async function openStoreProxy(t: TestContext, endpoint: string) {
+  let fault: { status: number; code: string; matches: (path: string) => boolean } | 'close' | undefined;
   const to = new URL(endpoint);
   const server = createServer((request, response) => {
-    if (trouble === 'cut') return void request.socket.destroy();
-    if (trouble?.of(request.url ?? '')) {
+    if (fault === 'close') return void request.socket.destroy();
+    if (fault?.matches(request.url ?? '')) {
       request.resume();
-      const { status, code } = trouble;
+      const { status, code } = fault;
       response.writeHead(status, { 'content-type': 'application/xml' });
       return void response.end(request.method === 'HEAD' ? undefined : `<Error><Code>${code}</Code></Error>`);
     }
     const { method, url: path, headers } = request;
-    const passed = forward({ host: to.hostname, port: to.port, method, path, headers }, (answer) => {
-      response.writeHead(answer.statusCode ?? 502, answer.headers);
-      answer.pipe(response);
+    const forwarded = forward({ host: to.hostname, port: to.port, method, path, headers }, (reply) => {
+      response.writeHead(reply.statusCode ?? 502, reply.headers);
+      reply.pipe(response);
     });
-    passed.on('error', () => response.destroy());
-    request.pipe(passed);
+    forwarded.on('error', () => response.destroy());
+    request.pipe(forwarded);
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
   t.after(() => {
@@ -63,14 +63,14 @@ async function openStoreGate(t: TestContext, endpoint: string) {
   });
   return {
     endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    refuse: (status: number, code: string, of: (path: string) => boolean = () => true) => {
-      trouble = { status, code, of };
+    refuse: (status: number, code: string, matches: (path: string) => boolean = () => true) => {
+      fault = { status, code, matches };
     },
-    cut: () => {
-      trouble = 'cut';
+    closeConnections: () => {
+      fault = 'close';
     },
-    pass: () => {
-      trouble = undefined;
+    forward: () => {
+      fault = undefined;
     },
   };
 }
@@ -80,19 +80,19 @@ interface Doctor {
   checks: { name: string; ok: boolean; code?: string; message: string; advice?: string }[];
 }
 
-export async function openGround(t: TestContext) {
+export async function openCheckServer(t: TestContext) {
   const database = await postgresForTest(t);
   const redis = await startRedis(t);
   if (!database || !redis) return undefined;
   const s3 = await foreignS3(t);
-  const gate = await openStoreGate(t, s3.env.S3_ENDPOINT);
+  const storeProxy = await openStoreProxy(t, s3.env.S3_ENDPOINT);
   const folder = await folderForTest(t);
   const accountsFile = join(folder, 'accounts.json');
   await writeFile(accountsFile, JSON.stringify(ACCOUNTS_FILE));
   const config = loadConfig(
     {
       ...s3.env,
-      S3_ENDPOINT: gate.endpoint,
+      S3_ENDPOINT: storeProxy.endpoint,
       DATABASE_URL: database,
       REDIS_URL: redis.url,
       DATA_DIR: folder,
@@ -103,24 +103,24 @@ export async function openGround(t: TestContext) {
     { dotEnvFolder: folder },
   );
   const log: string[] = [];
-  const parts = await openAppContext(
+  const context = await openAppContext(
     { ...config, http: { ...config.http, port: 0, host: '127.0.0.1' } },
     { program: 'server', writeLog: (line) => log.push(line) },
   );
-  t.after(() => parts.shutdown.run('the test is over'));
+  t.after(() => context.shutdown.run('the test is over'));
   const keys = parseApiKeys(`admin:${KEY}`);
   if (!('value' in keys)) throw new Error(keys.wrong);
-  const { url } = await openServer(parts, { keys: keys.value });
+  const { url } = await openServer(context, { keys: keys.value });
 
   const receiver = await openReceiver(t, [{ status: 204 }]);
   const http = createJsonClient({ timeoutMs: 5_000 });
   t.after(() => http.close());
   const sender = createAlertSender(
-    { http, clock: parts.clock, log: parts.log, metrics: createMetrics() },
+    { http, clock: context.clock, log: context.log, metrics: createMetrics() },
     { url: `${receiver.url}/hook`, secrets: [] },
   );
   const watch = createAlertWatch(
-    { ...parts, sender, naming: { nameOf: (id) => id, publicUrl: undefined } },
+    { ...context, sender, naming: { nameOf: (id) => id, publicUrl: undefined } },
     { alertsOnCatalogue: true, everyMs: EVERY_MS, afterMs: () => 0 },
   );
 
@@ -129,11 +129,13 @@ export async function openGround(t: TestContext) {
     (await fetch(url + path, { ...init, headers })).json() as Promise<T>;
   const signal = AbortSignal.timeout(280_000);
 
-  /** What health, page and metric say of each code. */
-  async function told(codes: readonly string[]) {
-    const ready = await json<{ degraded: string[] }>('/readyz');
-    const stats = await json<{ checks?: { code: string }[] }>('/v1/stats');
-    const metrics = await (await fetch(`${url}/metrics`, { headers })).text();
+  /** Whether health, dashboard and metric show each code. */
+  async function shown(codes: readonly string[]) {
+    const [ready, stats, metrics] = await Promise.all([
+      json<{ degraded: string[] }>('/readyz'),
+      json<{ checks?: { code: string }[] }>('/v1/stats'),
+      fetch(`${url}/metrics`, { headers }).then((response) => response.text()),
+    ]);
     const isFailing = (code: string) =>
       new RegExp(`^wma_check_failing\\{code="${code}"\\} [1-9]`, 'm').test(metrics);
     return new Map(
@@ -141,7 +143,7 @@ export async function openGround(t: TestContext) {
         code,
         {
           readyz: ready.degraded.includes(code),
-          page: stats.checks?.some((one) => one.code === code) ?? false,
+          page: stats.checks?.some((check) => check.code === code) ?? false,
           metric: isFailing(code),
         },
       ]),
@@ -151,31 +153,31 @@ export async function openGround(t: TestContext) {
 
   return {
     url,
-    parts,
-    gate,
+    context,
+    storeProxy,
     redis,
     s3,
     log,
-    told,
+    shown,
     doctor,
     alerts: (code: string) =>
       receiver.requests.map(({ body }) => body as Alert).filter(({ kind }) => kind === code),
-    /** Looks for what to alert of until the robot was told of the code in this state. */
+    /** Resolves once the receiver has got the alert of the code in this state. */
     alerted: (code: string, state: string) =>
-      eventually(
-        `the alert ${code} ${state}`,
-        async () => {
-          await watch.check(signal);
-          return receiver.requests.some(
-            ({ body }) => (body as Alert).kind === code && (body as Alert).state === state,
-          );
-        },
-        20_000,
-      ),
-    lookForAlerts: () => watch.check(signal),
-    query: (text: string, values: unknown[] = []) => parts.database.query(text, values),
+      eventually(`the alert ${code} ${state}`, async () => {
+        const hasArrived = () =>
+          receiver.requests.some(({ body }) => {
+            const alert = body as Alert;
+            return alert.kind === code && alert.state === state;
+          });
+        // One check may send many alerts: it is repeated only where this one has not arrived.
+        if (!hasArrived()) await watch.check(signal);
+        return hasArrived();
+      }),
+    checkAlerts: () => watch.check(signal),
+    query: (text: string, values: unknown[] = []) => context.database.query(text, values),
     readyz: async () => await (await fetch(`${url}/readyz`)).text(),
   };
 }
 
-export type Ground = NonNullable<Awaited<ReturnType<typeof openGround>>>;
+export type CheckServer = NonNullable<Awaited<ReturnType<typeof openCheckServer>>>;

@@ -1,4 +1,4 @@
-/** Each check of the list, made real: /readyz, doctor, metric, alert and page all say it, and stop when it ends. */
+/** Every check of the list for real: /readyz, doctor, metric, alert and dashboard show it, and no longer after its end. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isDeepStrictEqual } from 'node:util';
@@ -9,18 +9,18 @@ import { CHECK_CODES, type CheckCode, checkOf } from '../../../src/pipeline/chec
 import { STORE_FAILURES, type StoreFailureCode } from '../../../src/store-failures.ts';
 import { missing } from '../../machine/services.ts';
 import { eventually } from '../../queue/handled.ts';
-import { ACCOUNT, type Ground, openGround, WECOM } from './check-server.ts';
+import { ACCOUNT, type CheckServer, openCheckServer, WECOM } from './check-server.ts';
 
 const HOUR_MS = 3_600_000;
 const inHours = (hours: number) => new Date(Date.now() + hours * HOUR_MS);
 
 interface Case {
-  make: (g: Ground) => Promise<unknown>;
-  end: (g: Ground) => Promise<unknown>;
+  begin: (g: CheckServer) => Promise<unknown>;
+  end: (g: CheckServer) => Promise<unknown>;
 }
 
 async function insert(
-  g: Ground,
+  g: CheckServer,
   id: string,
   row: { status: string; stage?: number; expires: Date; failure?: string },
 ) {
@@ -41,15 +41,15 @@ async function insert(
     ],
   );
 }
-const remove = (g: Ground, id: string) => g.query('DELETE FROM wma.media WHERE id = $1', [id]);
+const remove = (g: CheckServer, id: string) => g.query('DELETE FROM wma.media WHERE id = $1', [id]);
 
-/** Another process, which beats as told once, and whose clock is off by so much. */
+/** One heartbeat of another process, with the given clock and conditions. */
 const beat = (
-  g: Ground,
+  g: CheckServer,
   id: string,
   more: { clockAheadMs?: number; conditions?: string[]; isWorker?: boolean } = {},
 ) =>
-  g.parts.catalogue.processes.heartbeat(id, {
+  g.context.catalogue.processes.heartbeat(id, {
     name: `otherhost (${id})`,
     isWorker: more.isWorker ?? false,
     clockAheadMs: more.clockAheadMs,
@@ -60,33 +60,33 @@ const beat = (
       detail: { words: 'by 4 s' },
     })),
   });
-const leave = (g: Ground, id: string) => g.parts.catalogue.processes.markLeft(id);
+const leave = (g: CheckServer, id: string) => g.context.catalogue.processes.markLeft(id);
 
-/** A condition that a part of some other process reports to its own health. */
+/** A condition that another process reports. */
 const reportedElsewhere = (code: CheckCode): Case => ({
-  make: (g) => beat(g, code, { conditions: [code] }),
+  begin: (g) => beat(g, code, { conditions: [code] }),
   end: (g) => beat(g, code),
 });
 const storeResponds = (status: number, code: string): Case => ({
-  make: async (g) => g.gate.refuse(status, code),
-  end: async (g) => g.gate.pass(),
+  begin: async (g) => g.storeProxy.refuse(status, code),
+  end: async (g) => g.storeProxy.forward(),
 });
 const mediaRow = (id: string, row: Parameters<typeof insert>[2]): Case => ({
-  make: (g) => insert(g, id, row),
+  begin: (g) => insert(g, id, row),
   end: (g) => remove(g, id),
 });
 
-async function limitMemory(g: Ground, bytes: string): Promise<void> {
+async function limitMemory(g: CheckServer, bytes: string): Promise<void> {
   const redis = new Redis(g.redis.url, { maxRetriesPerRequest: 1 });
   await redis.config('SET', 'maxmemory', bytes);
   redis.disconnect();
 }
 
 const CASES: Partial<Record<CheckCode, Case>> = {
-  queue_away: { make: (g) => g.redis.stop(), end: (g) => g.redis.start() },
-  // Redis responds to every read and takes no write.
+  queue_away: { begin: (g) => g.redis.stop(), end: (g) => g.redis.start() },
+  // Redis responds to reads and refuses writes.
   queue_refuses: {
-    make: (g) => limitMemory(g, '1'),
+    begin: (g) => limitMemory(g, '1'),
     end: (g) => limitMemory(g, '0'),
   },
   queue_adds_failing: reportedElsewhere('queue_adds_failing'),
@@ -99,54 +99,57 @@ const CASES: Partial<Record<CheckCode, Case>> = {
   worker_quiet: reportedElsewhere('worker_quiet'),
   disk_floor: reportedElsewhere('disk_floor'),
   workers_missing: {
-    make: (g) => insert(g, 'fed', { status: 'pending', stage: 2, expires: inHours(60) }),
+    begin: (g) => insert(g, 'fed', { status: 'pending', stage: 2, expires: inHours(60) }),
     end: async (g) => {
       await beat(g, 'worker', { isWorker: true });
       await remove(g, 'fed');
     },
   },
   workers_none: {
-    make: (g) => leave(g, 'worker'),
+    begin: (g) => leave(g, 'worker'),
     end: (g) => beat(g, 'worker', { isWorker: true }),
   },
   clock_skewed: {
-    make: (g) => beat(g, 'p2', { clockAheadMs: 4 * 24 * HOUR_MS }),
+    begin: (g) => beat(g, 'p2', { clockAheadMs: 4 * 24 * HOUR_MS }),
     end: (g) => leave(g, 'p2'),
   },
   store_held: {
-    make: async ({ parts }) => {
-      const { storeHold } = parts.catalogue;
+    begin: async ({ context }) => {
+      const { storeHold } = context.catalogue;
       await storeHold.takeProbe('a', new Date(), inHours(1));
       await storeHold.probeFailed('a', inHours(1), { code: 'store_full', class: 'store' }, new Date());
     },
-    end: async ({ parts }) => {
-      await parts.catalogue.storeHold.takeProbe('a', inHours(2), inHours(3));
-      await parts.catalogue.storeHold.probeSucceeded('a', new Date(), new Date());
+    end: async ({ context }) => {
+      await context.catalogue.storeHold.takeProbe('a', inHours(2), inHours(3));
+      await context.catalogue.storeHold.probeSucceeded('a', new Date(), new Date());
     },
   },
   store_bucket_missing: storeResponds(404, 'NoSuchBucket'),
   store_key_unknown: storeResponds(403, 'InvalidAccessKeyId'),
   store_secret_wrong: storeResponds(403, 'SignatureDoesNotMatch'),
   store_elsewhere: storeResponds(301, 'PermanentRedirect'),
-  store_unavailable: { make: async (g) => g.gate.cut(), end: async (g) => g.gate.pass() },
+  store_unavailable: {
+    begin: async (g) => g.storeProxy.closeConnections(),
+    end: async (g) => g.storeProxy.forward(),
+  },
   store_refused: mediaRow('refused', { status: 'pending', expires: inHours(60), failure: 'store_refused' }),
   store_incomplete: {
-    make: async (g) => g.gate.refuse(403, 'AccessDenied'),
-    end: async (g) => g.gate.pass(),
+    begin: async (g) => g.storeProxy.refuse(403, 'AccessDenied'),
+    end: async (g) => g.storeProxy.forward(),
   },
   store_limited: {
-    make: async (g) => g.gate.refuse(403, 'AccessDenied', (path) => path.includes('list-type=')),
-    end: async (g) => g.gate.pass(),
+    begin: async (g) => g.storeProxy.refuse(403, 'AccessDenied', (path) => path.includes('list-type=')),
+    end: async (g) => g.storeProxy.forward(),
   },
   account_held: {
-    make: ({ parts }) => {
+    begin: ({ context }) => {
       const why = { code: 'ip_not_allowed', class: 'account', errcode: 40164 } as const;
-      return parts.catalogue.accounts.hold(ACCOUNT, inHours(1), why);
+      return context.catalogue.accounts.hold(ACCOUNT, inHours(1), why);
     },
-    end: ({ parts }) => parts.catalogue.accounts.endLapsedHold(ACCOUNT, inHours(2)),
+    end: ({ context }) => context.catalogue.accounts.endLapsedHold(ACCOUNT, inHours(2)),
   },
   no_callbacks: {
-    make: async ({ parts, query }) => {
+    begin: async ({ context, query }) => {
       await query('UPDATE wma.account SET last_callback_at = NULL');
       const day = (days: number) =>
         inHours(-24 * days)
@@ -159,25 +162,25 @@ const CASES: Partial<Record<CheckCode, Case>> = {
         what: 'image',
         count: 30,
       }));
-      return parts.catalogue.callbackCounts.add(
+      return context.catalogue.callbackCounts.add(
         counts,
         [{ account: ACCOUNT, lastCallbackAt: inHours(-48) }],
         day(40),
       );
     },
-    end: ({ parts }) =>
-      parts.catalogue.callbackCounts.add(
+    end: ({ context }) =>
+      context.catalogue.callbackCounts.add(
         [],
         [{ account: ACCOUNT, lastCallbackAt: new Date() }],
         '2020-01-01',
       ),
   },
   no_callback_yet: {
-    make: (g) => g.query('UPDATE wma.account SET last_callback_at = NULL'),
+    begin: (g) => g.query('UPDATE wma.account SET last_callback_at = NULL'),
     end: (g) => g.query('UPDATE wma.account SET last_callback_at = now()'),
   },
   customer_service_unread: {
-    make: (g) =>
+    begin: (g) =>
       g.query(
         `INSERT INTO wma.kf_cursor (account, open_kfid, read_at, failure, failing_since, failures)
          VALUES ($1, 'wk1', now() - interval '1 day', '{"code": "api_unauthorized", "class": "account"}', now(), 1)`,
@@ -190,7 +193,7 @@ const CASES: Partial<Record<CheckCode, Case>> = {
   lost: mediaRow('lost', { status: 'expired', expires: inHours(-8) }),
   dead_letters: mediaRow('dead', { status: 'dead', expires: inHours(8), failure: 'too_large' }),
   drift: {
-    make: (g) =>
+    begin: (g) =>
       g.query(
         `INSERT INTO wma.verification (id, kind, state, options, actor, done, bytes, counts, created_at, updated_at, ended_at)
          VALUES ('v_1', 'verify', 'done', '{}', 'k', 9, 0, '{"missing": 2}', now(), now(), now())`,
@@ -199,13 +202,15 @@ const CASES: Partial<Record<CheckCode, Case>> = {
   },
 };
 
-/** Built by one function from the table of store failures, with its words: those above stand for all of them. */
-const ALIKE = (Object.keys(STORE_FAILURES) as StoreFailureCode[]).filter((code) => code !== 'clock_skewed');
-/** The catalogue itself: see health.test.ts and alerts/watch.test.ts, for nothing can be asked over this one. */
-const ELSEWHERE: CheckCode[] = ['catalogue_away'];
+/** Generated from the table of store failures: the cases above stand for all of them. */
+const GENERATED = (Object.keys(STORE_FAILURES) as StoreFailureCode[]).filter(
+  (code) => code !== 'clock_skewed',
+);
+/** Tested in health.test.ts and alerts/watch.test.ts: here the catalogue has to work. */
+const TESTED_ELSEWHERE: CheckCode[] = ['catalogue_away'];
 
-test('every check of the list is made real here', () => {
-  const known = new Set<string>([...Object.keys(CASES), ...ALIKE, ...ELSEWHERE]);
+test('every check of the list has a case here', () => {
+  const known = new Set<string>([...Object.keys(CASES), ...GENERATED, ...TESTED_ELSEWHERE]);
   assert.deepEqual(
     CHECK_CODES.filter((code) => !known.has(code)),
     [],
@@ -213,72 +218,77 @@ test('every check of the list is made real here', () => {
 });
 
 test('each failure of the store is found under its own code, and no other', () => {
-  for (const code of ALIKE) {
+  for (const code of GENERATED) {
     const store = { ok: false, failure: { code, class: 'store' } } as const;
     const { found } = findingsOf({ now: new Date(), process: 'p', store, storeHold: { hold: undefined } });
     assert.deepEqual(
-      found.map((one) => one.code),
+      found.map((finding) => finding.code),
       [code],
     );
   }
 });
 
-/** At once what does not hide another: what the store responds, or whether workers are alive, is one thing at a time. */
-const ALONE: CheckCode[] = [
-  'workers_none',
-  'store_held',
-  'store_bucket_missing',
-  'store_key_unknown',
-  'store_secret_wrong',
-  'store_elsewhere',
-  'store_unavailable',
-  'store_incomplete',
-  'store_limited',
+/**
+ * Codes that are tested at the same time. A group holds at most one state of the store, one of the workers and one of
+ * the queue, because these hide each other.
+ */
+const SEPARATE: CheckCode[][] = [
+  ['no_callback_yet', 'queue_away'],
+  // The store hold does not depend on the queue.
+  ['queue_refuses', 'store_held'],
+  ['store_bucket_missing', 'workers_none'],
+  ['store_key_unknown'],
+  ['store_secret_wrong'],
+  ['store_elsewhere'],
+  ['store_unavailable'],
+  ['store_incomplete'],
+  ['store_limited'],
 ];
-const LATER: CheckCode[] = ['no_callback_yet', 'queue_away'];
-/** A queue that refuses hides that adding fails: it is the same incident. */
-const REFUSING: CheckCode[] = ['queue_refuses'];
 const GROUPS: CheckCode[][] = [
-  (Object.keys(CASES) as CheckCode[]).filter((code) => ![...ALONE, ...LATER, ...REFUSING].includes(code)),
-  LATER,
-  REFUSING,
-  ...ALONE.map((code) => [code]),
+  (Object.keys(CASES) as CheckCode[]).filter((code) => !SEPARATE.flat().includes(code)),
+  ...SEPARATE,
 ];
 
 const isFor = (code: CheckCode, audience: Audience) => !checkOf(code).except?.includes(audience);
-const NOT_TOLD = { readyz: false, page: false, metric: false };
+const NOT_SHOWN = { readyz: false, page: false, metric: false };
 const expected = (code: CheckCode) => ({
   readyz: isFor(code, 'readyz'),
   page: isFor(code, 'page'),
-  // Only the doctor examines the store; the metric does not know.
+  // Only the doctor finds these, by writing to the store.
   metric: code !== 'store_incomplete' && code !== 'store_limited',
 });
 
 const skip = missing.postgres || missing.redisServer;
-test('health, doctor, metric, alert and page all say what is so, and stop when it ends', {
+test('health, doctor, metric, alert and dashboard show each finding until it ends', {
   skip,
 }, async (t) => {
-  const g = await openGround(t);
+  const g = await openCheckServer(t);
   if (!g) return;
   await g.query('UPDATE wma.account SET last_callback_at = now()');
-  await g.lookForAlerts();
-  const well = await g.doctor();
+  await g.checkAlerts();
+  const healthy = await g.doctor();
   assert.deepEqual(
-    well.checks.filter(({ ok }) => !ok),
+    healthy.checks.filter(({ ok }) => !ok),
     [],
   );
 
+  const ended = new Set<string | undefined>();
   for (const codes of GROUPS) {
     await t.test(codes.join(', '), async () => {
-      for (const code of codes) await CASES[code]!.make(g);
-      await eventually(`told of ${codes}`, async () => {
-        const now = await g.told(codes);
-        return codes.every((code) => isDeepStrictEqual(now.get(code), expected(code)));
-      }).catch(async (error: Error) => assert.deepEqual(await g.told(codes), error.message));
-      const { checks } = await g.doctor();
+      for (const code of codes) await CASES[code]!.begin(g);
+      await eventually(`shown: ${codes}`, async () => {
+        const shown = await g.shown(codes);
+        return codes.every((code) => isDeepStrictEqual(shown.get(code), expected(code)));
+      }).catch(async (error: Error) => assert.deepEqual(await g.shown(codes), error.message));
+      const found = (await g.doctor()).checks;
+      assert.deepEqual(
+        found.filter(({ code }) => ended.has(code)),
+        [],
+        'the doctor shows nothing of earlier groups',
+      );
       for (const code of codes) {
-        const line = checks.find((one) => one.code === code);
-        assert.equal(line?.ok, checkOf(code).severity === 'notice', JSON.stringify(checks));
+        const line = found.find((check) => check.code === code);
+        assert.equal(line?.ok, checkOf(code).severity === 'notice', JSON.stringify(found));
         assert.ok(line!.message.length > 10 && line!.advice, JSON.stringify(line));
         if (isFor(code, 'alerts')) await g.alerted(code, 'begun');
         else assert.deepEqual(g.alerts(code), []);
@@ -286,13 +296,16 @@ test('health, doctor, metric, alert and page all say what is so, and stop when i
       assert.doesNotMatch(await g.readyz(), /wx0|shop|127\.0\.0\.1|otherhost|HTTP/, 'codes only');
 
       for (const code of codes) await CASES[code]!.end(g);
-      await eventually(`over: ${codes}`, async () => {
-        const now = await g.told(codes);
-        return codes.every((code) => isDeepStrictEqual(now.get(code), NOT_TOLD));
+      await eventually(`no longer shown: ${codes}`, async () => {
+        const shown = await g.shown(codes);
+        return codes.every((code) => isDeepStrictEqual(shown.get(code), NOT_SHOWN));
       });
-      const left = (await g.doctor()).checks.filter((one) => codes.includes(one.code as CheckCode));
-      assert.deepEqual(left, []);
       for (const code of codes) if (isFor(code, 'alerts')) await g.alerted(code, 'ended');
+      for (const code of codes) ended.add(code);
     });
   }
+  assert.deepEqual(
+    (await g.doctor()).checks.filter(({ code, ok }) => ended.has(code) || !ok),
+    [],
+  );
 });
