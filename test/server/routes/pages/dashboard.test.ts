@@ -1,4 +1,4 @@
-/** What a person sees, in a real Chromium: nothing foreign, nothing in red, nothing that runs of what users sent. */
+/** The dashboard in a real Chromium: no requests to other hosts, no errors in the console, no execution of user input. */
 import assert from 'node:assert/strict';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
@@ -18,11 +18,11 @@ const FLAGS = [
   '--disable-sync',
   '--no-first-run',
 ];
-/** TypeScript here knows no DOM, so what runs in the page is text. */
-const FAINT_TEXTS = await readFile(new URL('./low-contrast-texts.js', import.meta.url), 'utf8');
+/** Text, because TypeScript knows no DOM here. */
+const LOW_CONTRAST_TEXTS = await readFile(new URL('./low-contrast-texts.js', import.meta.url), 'utf8');
 const HOSTILE = '"><img src=x onerror=document.title="owned">';
 
-describe('the page', { skip: missing.chromium }, () => {
+describe('the dashboard', { skip: missing.chromium }, () => {
   let s: TestServer;
   let storeOrigin: string;
   let folder: string;
@@ -31,7 +31,7 @@ describe('the page', { skip: missing.chromium }, () => {
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'wma-browser-'));
     const t = { after: () => undefined, skip: () => undefined } as unknown as TestContext;
-    // Both take seconds to start, and neither needs the other.
+    // Concurrently, because both take seconds to start.
     [s, context] = await Promise.all([
       openTestServer(),
       chromium.launchPersistentContext(folder, {
@@ -51,19 +51,20 @@ describe('the page', { skip: missing.chromium }, () => {
     await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   });
 
-  /** A page that keeps account of what a page should not do. */
-  async function open(): Promise<{ page: Page; wrong: string[] }> {
+  /** Opens a page and records console errors, exceptions and requests to other hosts. */
+  async function open(): Promise<{ page: Page; problems: string[] }> {
     const page = await context.newPage();
-    const wrong: string[] = [];
+    const problems: string[] = [];
     page.on('console', (message) => {
-      if (['error', 'warning'].includes(message.type())) wrong.push(`console: ${message.text()}`);
+      if (['error', 'warning'].includes(message.type())) problems.push(`console: ${message.text()}`);
     });
-    page.on('pageerror', (error) => wrong.push(`error: ${error.message}`));
+    page.on('pageerror', (error) => problems.push(`error: ${error.message}`));
     page.on('request', (request) => {
       const { origin } = new URL(request.url());
-      if (origin !== 'null' && origin !== s.url && origin !== storeOrigin) wrong.push(`asks ${origin}`);
+      if (origin !== 'null' && origin !== s.url && origin !== storeOrigin)
+        problems.push(`request to ${origin}`);
     });
-    return { page, wrong };
+    return { page, problems };
   }
   const signedIn = async () => {
     const opened = await open();
@@ -72,19 +73,19 @@ describe('the page', { skip: missing.chromium }, () => {
     return opened;
   };
 
-  /** Now rather than in three seconds: as when somebody comes back to the page. */
-  const look = (page: Page) => page.evaluate(`document.dispatchEvent(new Event('visibilitychange'))`);
+  /** Refreshes now and not within three seconds, as when a user returns to the page. */
+  const refresh = (page: Page) => page.evaluate(`document.dispatchEvent(new Event('visibilitychange'))`);
 
-  /** Not waitForFunction: it tries again inside the page, where our policy forbids to evaluate text. */
+  /** Polls a condition. Not waitForFunction: it evaluates text inside the page, which our security policy forbids. */
   async function until(page: Page, condition: string): Promise<void> {
     const end = performance.now() + 15_000;
     while (!(await page.evaluate(condition))) {
-      assert.ok(performance.now() < end, `never: ${condition}`);
+      assert.ok(performance.now() < end, `not within 15 s: ${condition}`);
       await page.waitForTimeout(50);
     }
   }
 
-  it('shows the door to strangers, in their language, with status 401', async () => {
+  it('shows the sign-in page with status 401 to clients without a session', async () => {
     const { page } = await open();
     const response = await page.goto(`${s.url}/`);
     assert.equal(response?.status(), 401);
@@ -102,7 +103,7 @@ describe('the page', { skip: missing.chromium }, () => {
     await page.close();
   });
 
-  it('opens by the link even from the page of another site', async () => {
+  it('opens with a login link on a page of another site', async () => {
     const { page } = await open();
     const link = s.server.createLoginLink();
     const chat = createServer((_request, response) => {
@@ -110,7 +111,7 @@ describe('the page', { skip: missing.chromium }, () => {
       response.end(`<a id="go" href="${link}">go</a>`);
     }).listen(0, '127.0.0.1');
     await new Promise((resolve) => chat.once('listening', resolve));
-    // By another name, so that it is another site.
+    // Another host name, so that it is another site.
     await page.goto(`http://localhost:${(chat.address() as { port: number }).port}/`);
     await page.click('#go');
     await page.waitForSelector('body[data-shown]');
@@ -120,15 +121,15 @@ describe('the page', { skip: missing.chromium }, () => {
     chat.closeAllConnections();
   });
 
-  it('with nothing archived says what to paste into the console of WeChat', async () => {
-    const { page, wrong } = await signedIn();
+  it('shows the callback URL to paste while nothing has arrived', async () => {
+    const { page, problems } = await signedIn();
     assert.match(await page.innerText('#empty'), new RegExp(`${s.url}/wechat/${PLAIN.account}`));
-    assert.deepEqual(wrong, []);
+    assert.deepEqual(problems, []);
     await page.close();
   });
 
-  it('shows what arrives by itself: pictures, films, voices to keep, failures with their sentence', async () => {
-    const { page, wrong } = await signedIn();
+  it('shows new pictures, videos, voices and failures without a reload', async () => {
+    const { page, problems } = await signedIn();
     for (const kind of ['image', 'video', 'voice'] as const) {
       const { contentType, extension, chunks } = contentOf({ kind, seed: 7, sizeBytes: 0 });
       const content = { body: Buffer.concat([...chunks()]), contentType, extension, fileName: HOSTILE };
@@ -153,11 +154,11 @@ describe('the page', { skip: missing.chromium }, () => {
     assert.equal(await page.innerText('.count[data-status=archived] .count-number'), '3');
     assert.equal(await page.title(), 'wechat-media-archiver');
     assert.equal(await page.locator('.name', { hasText: HOSTILE }).count(), 3);
-    assert.deepEqual(wrong, []);
+    assert.deepEqual(problems, []);
     await page.close();
   });
 
-  it('looks again without rebuilding what has not changed', async () => {
+  it('refreshes without rebuilding cards that have not changed', async () => {
     const { page } = await signedIn();
     await page.evaluate(`for (const card of document.querySelectorAll('.card')) card.dataset.mark = '1'`);
     await page.waitForResponse((response) => response.url().includes('/v1/stats'));
@@ -167,22 +168,22 @@ describe('the page', { skip: missing.chromium }, () => {
     await page.close();
   });
 
-  it('names a picture by its sender, not by its media id', async () => {
+  it('names a picture by its sender and not by its media id', async () => {
     const { page } = await signedIn();
     const { contentType, extension, chunks } = contentOf({ kind: 'image', seed: 8, sizeBytes: 0 });
-    const one = reference({ openId: 'o-sender' });
+    const input = reference({ openId: 'o-sender' });
     const content = { body: Buffer.concat([...chunks()]), contentType, extension };
-    await s.createArchived(one, { ...content, fileName: `${one.mediaId}.${extension}` });
-    await look(page);
+    await s.createArchived(input, { ...content, fileName: `${input.mediaId}.${extension}` });
+    await refresh(page);
     await page.waitForSelector('a[title^="Picture from o-sender"] img');
-    assert.doesNotMatch(await page.innerText('#media'), new RegExp(one.mediaId));
+    assert.doesNotMatch(await page.innerText('#media'), new RegExp(input.mediaId));
     await page.close();
   });
 
-  it('tries a dead media again at the press of a button', async () => {
-    const { page, wrong } = await signedIn();
+  it('retries a dead media item with a button', async () => {
+    const { page, problems } = await signedIn();
     const id = await s.createDead(reference({ kind: 'voice' }));
-    await look(page);
+    await refresh(page);
     const card = page.locator(`.card[data-key="${id}"]`);
     assert.match(await card.innerText(), /larger than MAX_MEDIA_BYTES/);
     await card.locator('button:has-text("Try again")').click();
@@ -190,46 +191,47 @@ describe('the page', { skip: missing.chromium }, () => {
     assert.equal((await s.context.catalogue.media.get(id))?.status, 'pending');
     const [accepted] = await s.context.accept([reference({ kind: 'file', mediaId: 'msg:7', msgId: '7' })]);
     const files = accepted?.id;
-    await look(page);
+    await refresh(page);
     await page.waitForSelector(`.card[data-key="${files}"] .gone`);
     assert.equal(await page.locator(`.card[data-key="${files}"] button`).count(), 0);
-    assert.deepEqual(wrong, []);
+    assert.deepEqual(problems, []);
     await page.close();
   });
 
-  it('says above all that an account is held, and releases it', async () => {
+  it('shows at the top that an account is held, and releases it', async () => {
     const why = { code: 'held_by_hand', class: 'account', reason: HOSTILE, by: 'ops' } as const;
     const until = new Date(Date.now() + 3_600_000);
     await s.context.catalogue.accounts.holdByHand(PLAIN.account, until, why, new Date());
-    const { page, wrong } = await signedIn();
+    const { page, problems } = await signedIn();
     assert.ok((await page.innerText('#holds')).includes(`shop is on hold. Held by ops: ${HOSTILE}`));
     await page.waitForSelector('#state:has-text("Account shop is held")');
     await page.click('#holds button:has-text("Release")');
     await page.waitForSelector('#holds', { state: 'hidden' });
-    assert.deepEqual(wrong, []);
+    assert.deepEqual(problems, []);
     await page.close();
   });
 
-  it('says above all that the store takes nothing, why, and what to do', async () => {
+  it('shows at the top that the store is held, why, and what to do', async () => {
     const { storeHold } = s.context.catalogue;
     const now = new Date();
     await storeHold.takeProbe('a', now, now);
     await storeHold.probeFailed('a', now, { code: 'store_refused', class: 'store' }, now);
-    const { page, wrong } = await signedIn();
+    const { page, problems } = await signedIn();
     assert.match(
       await page.innerText('#holds'),
       /All archiving is on hold\. The storage refused.*S3_BUCKET.*wma doctor/s,
     );
     await page.waitForSelector('#state:has-text("All archiving is held")');
-    assert.equal(await page.locator('#holds button').count(), 0, 'it is tried again by itself');
+    assert.equal(await page.locator('#holds button').count(), 0, 'it is probed automatically');
     await storeHold.takeProbe('a', now, now);
     await storeHold.probeSucceeded('a', now, now);
+    await refresh(page);
     await page.waitForSelector('#holds', { state: 'hidden' });
-    assert.deepEqual(wrong, []);
+    assert.deepEqual(problems, []);
     await page.close();
   });
 
-  it('offers nothing that the key does not reach', async () => {
+  it('offers nothing that the key does not allow', async () => {
     await context.clearCookies();
     const { page } = await open();
     await s.context.catalogue.accounts.hold(PLAIN.account, new Date(Date.now() + 60_000), {
@@ -247,11 +249,11 @@ describe('the page', { skip: missing.chromium }, () => {
   });
 
   describe('with dead letters', () => {
-    const deadOnes = async (count: number, errcode: number) => {
+    const createDeadItems = async (count: number, errcode: number) => {
       const ids: string[] = [];
       for (let n = 0; n < count; n++) ids.push(await s.createDead(reference({ account: SAFE.account })));
       const why = { code: 'invalid_media_id', class: 'permanent_media', errcode };
-      // Moved by way of pending, as the tally of dead letters is kept when a status changes.
+      // By way of pending, because the counts of dead letters change with the status.
       const set = `UPDATE wma.media SET failure = $2, status = $3, stage = $4, updated_at = now() WHERE id = ANY($1)`;
       await s.context.database.query(set, [ids, why, 'pending', 0]);
       await s.context.database.query(set, [ids, why, 'dead', null]);
@@ -260,16 +262,16 @@ describe('the page', { skip: missing.chromium }, () => {
     const takePage = async (id: string) =>
       (await s.context.catalogue.redrives.runPage(id, new Date(Date.now() + 60_000)))?.redriven;
 
-    it('says what a redrive would take, starts it, shows how far it is, and stops it', async () => {
-      await deadOnes(12, 40007);
-      const { page, wrong } = await signedIn();
+    it('previews a redrive, starts it, shows its progress, and stops it', async () => {
+      await createDeadItems(12, 40007);
+      const { page, problems } = await signedIn();
       await page.getByRole('button', { name: 'Try again what failed with 40007…' }).click();
       const dialog = page.getByRole('dialog', { name: /does not know|not valid|media id/i });
       await dialog.getByText('12 media items would be tried again').waitFor();
       await dialog.getByRole('textbox', { name: /Reason/ }).fill(HOSTILE);
       for (const colorScheme of ['light', 'dark'] as const) {
         await page.emulateMedia({ colorScheme });
-        assert.deepEqual(await page.evaluate(FAINT_TEXTS), []);
+        assert.deepEqual(await page.evaluate(LOW_CONTRAST_TEXTS), []);
       }
       await dialog.getByRole('button', { name: 'Try 12 again' }).click();
       const shown = page.locator('.redrive');
@@ -279,22 +281,22 @@ describe('the page', { skip: missing.chromium }, () => {
       const [redrive] = await s.context.catalogue.redrives.list(1);
       assert.deepEqual(redrive?.filter.account, [SAFE.account]);
       assert.equal(await takePage(redrive.id), 10);
-      await look(page);
+      await refresh(page);
       await shown.getByText('10 of 12 tried again').waitFor();
       assert.equal(await shown.getByRole('progressbar', { name: 'Progress' }).count(), 1);
       for (const colorScheme of ['light', 'dark'] as const) {
         await page.emulateMedia({ colorScheme });
-        assert.deepEqual(await page.evaluate(FAINT_TEXTS), []);
+        assert.deepEqual(await page.evaluate(LOW_CONTRAST_TEXTS), []);
       }
       await shown.getByRole('button', { name: 'Stop' }).click();
       await shown.getByText('stopped: 10 of 12 tried again').waitFor();
       assert.equal(await takePage(redrive.id), undefined);
-      assert.deepEqual(wrong, []);
+      assert.deepEqual(problems, []);
       await page.close();
     });
 
-    it('narrows the list to a group and back', async () => {
-      const ids = await deadOnes(1, 46001);
+    it('filters the list by a group and back', async () => {
+      const ids = await createDeadItems(1, 46001);
       const { page } = await signedIn();
       await page.getByRole('button', { name: 'Show the media items that failed with 46001' }).click();
       await until(page, `document.querySelectorAll('.card').length === 1`);
@@ -305,7 +307,7 @@ describe('the page', { skip: missing.chromium }, () => {
       await page.close();
     });
 
-    it('offers to try all again, and nothing where the key does not reach', async () => {
+    it('offers to redrive everything, but not with a key that may not', async () => {
       const { page } = await signedIn();
       await page.click('#dead-all');
       await page.getByRole('dialog').getByText('media items would be tried again').waitFor();
@@ -321,8 +323,8 @@ describe('the page', { skip: missing.chromium }, () => {
     });
   });
 
-  it('speaks Chinese when asked, remembers it, and fits a phone', async () => {
-    const { page, wrong } = await signedIn();
+  it('switches to Chinese, stores the choice, and fits a phone', async () => {
+    const { page, problems } = await signedIn();
     await page.click('#language');
     await until(page, `document.documentElement.lang === 'zh-CN'`);
     await until(page, `/文件大小超过/.test(document.querySelector('#dead-rows').textContent)`);
@@ -333,21 +335,21 @@ describe('the page', { skip: missing.chromium }, () => {
     assert.equal(await page.evaluate('document.documentElement.scrollWidth'), 360);
     await page.click('#language');
     await until(page, `document.documentElement.lang === 'en'`);
-    assert.deepEqual(wrong, []);
+    assert.deepEqual(problems, []);
     await page.close();
   });
 
   for (const colorScheme of ['light', 'dark'] as const) {
-    it(`has contrast enough in the ${colorScheme}`, async () => {
+    it(`has sufficient contrast in ${colorScheme} mode`, async () => {
       const { page } = await signedIn();
       await page.setViewportSize({ width: 1280, height: 800 });
       await page.emulateMedia({ colorScheme });
-      assert.deepEqual(await page.evaluate(FAINT_TEXTS), []);
+      assert.deepEqual(await page.evaluate(LOW_CONTRAST_TEXTS), []);
       await page.close();
     });
   }
 
-  it('filters, and says when there is nothing', async () => {
+  it('filters by status, with a text when nothing matches', async () => {
     const { page } = await signedIn();
     await page.click('.filter:has-text("Expired")');
     await page.waitForSelector('#empty:not([hidden])');
@@ -356,71 +358,71 @@ describe('the page', { skip: missing.chromium }, () => {
     await page.close();
   });
 
-  it('of the queue makes no foreign request, and only shows', async () => {
-    const { page, wrong } = await signedIn();
+  it('has a page for the queue: read only, without requests to other hosts', async () => {
+    const { page, problems } = await signedIn();
     await page.goto(`${s.url}/queues`);
     await page.waitForSelector('text=wma-archive');
     assert.doesNotMatch(await page.content(), /fonts\.googleapis/);
     await page.goto(`${s.url}/queues/queue/wma-archive`);
     await page.waitForSelector('text=wma-archive');
-    assert.deepEqual(wrong, []);
+    assert.deepEqual(problems, []);
     const pause = await s.call('/queues/api/queues/wma-archive/pause', { method: 'PUT', key: 'admin' });
     assert.equal(pause.status, 405);
     await page.close();
   });
 
-  it('of the documentation makes no foreign request', async () => {
-    const { page, wrong } = await signedIn();
+  it('has a page for the API, without requests to other hosts', async () => {
+    const { page, problems } = await signedIn();
     await page.goto(`${s.url}/docs`);
     await page.click('[data-path="/v1/media/batch"]');
     await page.waitForSelector('text=A problem');
-    assert.deepEqual(wrong, []);
+    assert.deepEqual(problems, []);
     await page.close();
   });
 
-  it('tells a file that is gone, one that is refused and one that cannot be shown from each other', async () => {
+  it('distinguishes a missing file from one that the browser cannot show', async () => {
     const { page } = await signedIn();
     const { contentType, extension, chunks } = contentOf({ kind: 'image', seed: 8, sizeBytes: 0 });
-    const film = contentOf({ kind: 'video', seed: 8, sizeBytes: 0 });
+    const video = contentOf({ kind: 'video', seed: 8, sizeBytes: 0 });
     const body = Buffer.concat([...chunks()]);
     const broken = { body: Buffer.from('no picture'), contentType, extension };
     const ids = {
-      gone: await s.createArchived(reference({ kind: 'image', account: SAFE.account }), {
+      missingImage: await s.createArchived(reference({ kind: 'image', account: SAFE.account }), {
         body,
         contentType,
         extension,
       }),
-      goneFilm: await s.createArchived(reference({ kind: 'video', account: SAFE.account }), {
-        ...film,
-        body: Buffer.concat([...film.chunks()]),
+      missingVideo: await s.createArchived(reference({ kind: 'video', account: SAFE.account }), {
+        ...video,
+        body: Buffer.concat([...video.chunks()]),
       }),
       broken: await s.createArchived(reference({ kind: 'image', account: SAFE.account }), broken),
-      goneVoice: await s.createArchived(reference({ kind: 'voice', account: SAFE.account }), {
+      missingVoice: await s.createArchived(reference({ kind: 'voice', account: SAFE.account }), {
         body,
         contentType: 'audio/amr',
         extension: 'amr',
       }),
     };
-    for (const id of [ids.gone, ids.goneFilm, ids.goneVoice]) {
+    for (const id of [ids.missingImage, ids.missingVideo, ids.missingVoice]) {
       const row = await s.context.catalogue.media.get(id);
       await s.context.store.delete(row!.objectKey!, AbortSignal.timeout(5_000));
     }
-    await look(page);
+    await refresh(page);
     const hint = (id: string) => page.locator(`.card[data-key="${id}"] .hint`);
-    const gone = 'The file is missing: its object is no longer in the bucket.';
-    for (const [id, words] of [
-      [ids.gone, gone],
-      [ids.goneFilm, gone],
+    const missingText = 'The file is missing: its object is no longer in the bucket.';
+    for (const [id, text] of [
+      [ids.missingImage, missingText],
+      [ids.missingVideo, missingText],
       [ids.broken, 'The file is there, but this browser cannot show it.'],
-      [ids.goneVoice, 'Browsers cannot play this format.'],
+      [ids.missingVoice, 'Browsers cannot play this format.'],
     ] as const) {
       await hint(id).waitFor();
-      assert.equal(await hint(id).innerText(), words);
+      assert.equal(await hint(id).innerText(), text);
     }
-    await page.click(`.card[data-key="${ids.goneVoice}"] .button`);
+    await page.click(`.card[data-key="${ids.missingVoice}"] .button`);
     await until(
       page,
-      `document.querySelector('.card[data-key="${ids.goneVoice}"] .hint').innerText === '${gone}'`,
+      `document.querySelector('.card[data-key="${ids.missingVoice}"] .hint').innerText === '${missingText}'`,
     );
     await page.close();
   });
