@@ -77,7 +77,7 @@ const en = {
   heldUntil: (time) => `tried again ${time}`,
   untilReleased: 'until it is released',
   release: 'Release',
-  probe: 'Try now',
+  probe: 'Probe now',
   callbacksToday: (n) => `callbacks today: ${n}`,
   refusedToday: (n) => `(${n} refused)`,
   skew: (n) => `It is off by ${n} s.`,

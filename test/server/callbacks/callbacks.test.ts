@@ -43,6 +43,9 @@ describe('a callback', () => {
   });
 
   it('gets no response before the reference is committed', async () => {
+    const startedMs = performance.now();
+    await s.callback(message('quick-commit'));
+    const usualMs = performance.now() - startedMs;
     // While a transaction holds the only session of the embedded database, nothing else is committed.
     const begun = Promise.withResolvers<void>();
     const released = Promise.withResolvers<void>();
@@ -56,8 +59,8 @@ describe('a callback', () => {
     const response = s.callback(message('slow-commit')).finally(() => {
       hasResponse = true;
     });
-    // Less than the time after which the spool is used.
-    await wait(1_000);
+    // Several times as long as a callback takes; less than the time after which the spool is used.
+    await wait(Math.max(100, 3 * usualMs));
     assert.equal(hasResponse, false);
     released.resolve();
     await holding;

@@ -21,7 +21,7 @@ const UNAVAILABLE = {
 /** Its counts can be mistaken for the backlog; a bar at the bottom of the page explains them. */
 const NOTICE: Readonly<Record<Language, { text: string; link: string }>> = {
   en: {
-    text: 'This is the working set, not the backlog: at most QUEUE_WINDOW jobs of an account stand here, finished jobs are kept for a short time and up to a limit, and an item shows once for each time it was dispatched.',
+    text: 'This is the working set, not the backlog: at most QUEUE_WINDOW jobs of an account are here, finished jobs are stored for a short time and up to a limit, and an item shows once for each time it was dispatched.',
     link: 'Backlog and results: the dashboard',
   },
   zh: {
