@@ -120,7 +120,7 @@ export async function openAppContext(config: Config, options: OpenOptions): Prom
       { config, catalogue, gather, accounts, clock, lifetimes, metrics, log, shutdown },
       options.program,
     );
-    const watching = createClockWatch({ clock, catalogue, log }).run(shutdown.signal);
+    const watching = createClockWatch({ clock, catalogue, log, metrics }).run(shutdown.signal);
     shutdown.step('clock', () => watching);
     const due = createDue();
     const accept = createInsertBatcher({ catalogue, clock, metrics, onAccepted: due.notify });

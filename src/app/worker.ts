@@ -17,6 +17,7 @@ import { createStoreHold } from '../pipeline/dispatch/store-hold.ts';
 import { createStoreProbe } from '../pipeline/dispatch/store-probe.ts';
 import { createKfSyncer } from '../pipeline/ingest/kf-sync.ts';
 import { createEraser } from '../pipeline/maintenance/eraser.ts';
+import { createEraserLoop } from '../pipeline/maintenance/eraser-loop.ts';
 import { createRecounter } from '../pipeline/maintenance/recount.ts';
 import { createRedriver } from '../pipeline/maintenance/redriver.ts';
 import { createSweeper, type SweepOptions } from '../pipeline/maintenance/sweeper.ts';
@@ -267,15 +268,15 @@ export function startSweeper(
   const redriver = createRedriver({ catalogue, metrics, clock, log, onRedriven: () => feeder?.notify() });
   const redriving = redriver.run(shutdown.signal);
   shutdown.step('redrives', () => redriving);
-  const recounting = createRecounter({ catalogue, clock, log }).run(shutdown.signal);
+  const recounting = createRecounter({ catalogue, clock, log, metrics }).run(shutdown.signal);
   shutdown.step('recount', () => recounting);
   startVerifier(parts, timing);
-  // A loop of its own: a store that is slow to let go must not keep lost jobs from being freed.
+  // A loop of its own: a store that is slow to delete must not keep lost jobs from being freed.
   const { retentionMs } = config;
   const eraser = createEraser(parts, {
     ...timing,
     retentionMs: retentionMs === undefined ? undefined : lifetimes.scale(retentionMs),
   });
-  const erasing = eraser.run(shutdown.signal);
+  const erasing = createEraserLoop({ eraser, clock, log, metrics }, timing).run(shutdown.signal);
   shutdown.step('erasing', () => erasing);
 }

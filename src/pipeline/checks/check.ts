@@ -116,7 +116,7 @@ export interface Facts {
   readonly conditions?: readonly Condition[];
 }
 
-/** `find` of a check that the parts of a process report; see ../../vital-health.ts. */
+/** `find` of a check that the parts of a process report; see ../../runtime/health.ts. */
 export const findReported =
   (code: string): Check['find'] =>
   ({ conditions, process, processes = [] }) => {

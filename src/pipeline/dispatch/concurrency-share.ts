@@ -11,7 +11,7 @@ import { createPollLoop } from '../../runtime/poll-loop.ts';
 export interface ConcurrencyShares {
   /** Returns how many downloads of the account this worker may run at once; 0 where others have them all. */
   shareOf(account: string, concurrency: number): number;
-  /** Sends heartbeats until the signal aborts, then health off from the registry. Never rejects. */
+  /** Sends heartbeats until the signal aborts, then signs off from the registry. Never rejects. */
   run(signal: AbortSignal): Promise<void>;
 }
 

@@ -1,7 +1,7 @@
 /**
- * Erasing: a media is marked, and thereby out of reach of feeder, tries and repeats; then its jobs and objects are
- * removed; then its row is finished. Each step may be done twice, so whoever finds an erasure unfinished goes on
- * with it: the request itself, and after it the sweeper, until nothing is left.
+ * Erases items: an item is marked, so that dispatcher, attempts and repeats skip it; then its jobs are removed and its
+ * objects deleted; then its row is finished. Each step is idempotent, so the request itself and after it the loop of
+ * eraser-loop.ts continue an unfinished erasure until nothing is left.
  */
 import type { Accounts } from '../../account.ts';
 import type { Catalogue } from '../../catalogue/catalogue.ts';
@@ -37,15 +37,13 @@ export interface EraserDeps {
 }
 
 export interface EraserOptions {
-  /** Default 2,000. */
-  readonly everyMs?: number;
-  /** Default 10,000: a job is added within 2 s of its row being marked as fed or not at all. */
+  /** Default 10,000: a job is added within 2 s of the claim of its row or not at all. */
   readonly claimAgeMs?: number;
-  /** Media whose message is older than this are erased; default: none are. */
+  /** Items whose message is older than this are erased. Default: none are. */
   readonly retentionMs?: number | undefined;
 }
 
-/** Longer than {@link WORK_MS}: whoever died over an erasure leaves it to others after this. */
+/** Longer than {@link WORK_MS}: after this another process continues the erasure of a process that died. */
 const LEASE_MS = 60_000;
 const WORK_MS = 40_000;
 const BATCH = 50;
@@ -53,16 +51,34 @@ const AT_ONCE = 8;
 const MARK_BATCH = 200;
 const RETENTION_EVERY_MS = 60_000;
 
-export type Eraser = ReturnType<typeof createEraser>;
+export type EraseRequest = Requester & { account: string } & (
+    | { ids: readonly string[] }
+    | { openId: string }
+  );
 
-export function createEraser(deps: EraserDeps, options: EraserOptions = {}) {
+export interface Eraser {
+  /**
+   * Erases items by their ids, with what belongs to them, as far as possible now; the rows record the rest. `kept`: the
+   * objects that the store does not delete.
+   */
+  erase(ids: readonly string[], why: Requester, signal: AbortSignal): Promise<{ kept: RemainingObject[] }>;
+  /**
+   * Opens an erasure of many items and works on it until `signal` aborts. On disk when it resolves. With `openId` the
+   * account must be configured: its secret encrypts the openId.
+   */
+  openRequest(request: EraseRequest, signal: AbortSignal): Promise<{ id: string; notFound: string[] }>;
+  /** Continues open erasures and erases what is past its retention. Resolves with whether there was anything to do. */
+  sweep(signal: AbortSignal): Promise<boolean>;
+}
+
+export function createEraser(deps: EraserDeps, options: EraserOptions = {}): Eraser {
   const { catalogue, queue, store, clock, log } = deps;
-  const { everyMs = 2_000, claimAgeMs: fedAgeMs = 10_000, retentionMs } = options;
-  const soon = () => new Date(clock.now().getTime() + LEASE_MS);
+  const { claimAgeMs = 10_000, retentionMs } = options;
+  const leaseEnd = () => new Date(clock.now().getTime() + LEASE_MS);
   let retainedAtMs = Number.NEGATIVE_INFINITY;
 
-  /** What the store does not let go of. */
-  async function removeObjects(
+  /** Resolves with the objects that the store does not delete. */
+  async function deleteObjects(
     { objects, uploadId }: MarkedItem,
     signal: AbortSignal,
   ): Promise<RemainingObject[]> {
@@ -73,9 +89,9 @@ export function createEraser(deps: EraserDeps, options: EraserOptions = {}) {
         left.push({ ...at, why: 'otherBucket' });
         continue;
       }
-      // Each as far as it goes: what cannot be removed must not keep the rest.
+      // An object that cannot be deleted must not keep the others.
       try {
-        // Of whichever of its keys it is; of another the store knows no such upload, which is as good.
+        // The upload belongs to one of the keys. For the others the store knows no such upload, which is no error.
         if (uploadId) await store.abortMultipart(at.key, uploadId, signal);
       } catch (error) {
         signal.throwIfAborted();
@@ -94,8 +110,8 @@ export function createEraser(deps: EraserDeps, options: EraserOptions = {}) {
   }
 
   /**
-   * `busy`: as the queue said before the objects were looked at, so that what was stored by then is found. Answers why
-   * it is not finished, if it is not.
+   * `busy`: the queue's response from before the objects are read, so that what was stored by then is found. Resolves
+   * with the reason why the erasure is not finished, or with undefined.
    */
   async function eraseOne(
     marked: MarkedItem,
@@ -105,17 +121,18 @@ export function createEraser(deps: EraserDeps, options: EraserOptions = {}) {
   ): Promise<Unfinished | undefined> {
     let unfinished: Unfinished | undefined;
     try {
-      const left = await removeObjects(marked, signal);
+      const left = await deleteObjects(marked, signal);
       if (left.length > 0) unfinished = { why: 'kept', left };
-      else if (busy instanceof Error) unfinished = { why: 'trouble', problem: wordsOf(busy) };
-      else if (busy || mayBeFed(marked)) unfinished = { why: 'busy' };
+      else if (busy instanceof Error) unfinished = { why: 'trouble', problem: describeError(busy) };
+      else if (busy || mayBeDispatched(marked)) unfinished = { why: 'busy' };
     } catch (error) {
-      // Whoever asked did not want to wait; that is no trouble.
-      unfinished = outer.aborted ? { why: 'busy' } : { why: 'trouble', problem: wordsOf(error) };
+      // The caller did not want to wait: that is no error.
+      unfinished = outer.aborted ? { why: 'busy' } : { why: 'trouble', problem: describeError(error) };
     }
     const now = clock.now();
     if (!unfinished) return (await catalogue.mediaErasure.finish(marked, now)) ? undefined : { why: 'busy' };
-    if (unfinished.why !== 'busy') log.warn({ id: marked.id, unfinished }, 'an erasure is not finished');
+    if (unfinished.why !== 'busy')
+      log.warn({ id: marked.id, unfinished }, 'eraser: erasure not finished, retrying later');
     await catalogue.mediaErasure.postpone(
       marked,
       unfinished,
@@ -125,11 +142,11 @@ export function createEraser(deps: EraserDeps, options: EraserOptions = {}) {
     return unfinished;
   }
 
-  /** Its job may be on its way from the feeder to the queue. */
-  const mayBeFed = ({ claimedAt: fedAt }: MarkedItem) =>
-    fedAt !== undefined && fedAt.getTime() + fedAgeMs > clock.now().getTime();
+  /** Whether its job may be on the way from the dispatcher to the queue. */
+  const mayBeDispatched = ({ claimedAt }: MarkedItem) =>
+    claimedAt !== undefined && claimedAt.getTime() + claimAgeMs > clock.now().getTime();
 
-  /** Goes on with what is in hand. A store or a queue in trouble is no error: the rows say so. */
+  /** Erases what this process has taken. An error of the store or the queue is recorded in the rows and not thrown. */
   async function work(
     taken: readonly MarkedItem[],
     outer: AbortSignal,
@@ -154,33 +171,33 @@ export function createEraser(deps: EraserDeps, options: EraserOptions = {}) {
     return result;
   }
 
-  /** True while there may be more to mark. */
+  /** Resolves with true while there may be more to mark. */
   async function mark(erasure: UnmarkedErasure): Promise<boolean> {
     const account = deps.accounts.find(erasure.account);
-    // Configured in another process, perhaps: it will take it up.
+    // Another process may have it in its configuration, and will continue.
     if (!account) return false;
     const openId = decryptAtRest(account, erasure.openIdCiphertext);
     if (openId === undefined) {
       const problem = 'the secret of the account has changed since; ask again for what is left';
       await catalogue.erasures.abandon(erasure.id, problem, clock.now());
-      log.warn({ erasure: erasure.id }, problem);
+      log.warn({ erasure: erasure.id, problem }, 'eraser: erasure given up');
       return false;
     }
     return await catalogue.erasures.markNext(erasure, openId, MARK_BATCH, clock.now());
   }
 
-  /** Marks a batch of the request that has waited longest. */
+  /** Marks items of the erasure that has waited longest. */
   async function markOpen(): Promise<boolean> {
-    const erasure = await catalogue.erasures.claimUnmarked(clock.now(), soon());
+    const erasure = await catalogue.erasures.claimUnmarked(clock.now(), leaseEnd());
     if (!erasure) return false;
     let more = true;
     for (let batches = 0; more && batches < 20; batches++) more = await mark(erasure);
     return true;
   }
 
-  /** Media past their retention are marked like any other. */
+  /** Marks items past their retention like any other. */
   async function retain(): Promise<boolean> {
-    // A clock that is days ahead would erase what is to be kept for days.
+    // A clock that is days ahead would erase items days too early.
     if (retentionMs === undefined || clock.isCertain === false) return false;
     if (performance.now() - retainedAtMs < Math.min(RETENTION_EVERY_MS, retentionMs)) return false;
     const before = new Date(clock.now().getTime() - retentionMs);
@@ -191,55 +208,41 @@ export function createEraser(deps: EraserDeps, options: EraserOptions = {}) {
     return ids.length > 0;
   }
 
-  /** One round of the sweeper's. Answers whether there was anything to do. */
+  async function open(
+    request: EraseRequest,
+    signal: AbortSignal,
+  ): Promise<{ id: string; notFound: string[] }> {
+    if ('ids' in request) return await catalogue.erasures.createForIds(request, clock.now());
+    const { actor, reason } = request;
+    const account = deps.accounts.find(request.account)!;
+    const openIdCiphertext = encryptAtRest(account, request.openId);
+    const now = clock.now();
+    const erasure = { account: account.account, actor, reason, openIdCiphertext };
+    const id = await catalogue.erasures.createForOpenId(erasure, now, leaseEnd());
+    while (!signal.aborted && (await mark({ id, ...erasure, createdAt: now })));
+    return { id, notFound: [] };
+  }
+
   async function sweep(signal: AbortSignal): Promise<boolean> {
     const marked = [await markOpen(), await retain()].includes(true);
-    const taken = await catalogue.mediaErasure.takeDue(clock.now(), soon(), BATCH);
+    const taken = await catalogue.mediaErasure.takeDue(clock.now(), leaseEnd(), BATCH);
     const { finished } = await work(taken, signal);
-    if (finished > 0) log.info({ erased: finished }, 'media are erased');
+    if (finished > 0) log.info({ erased: finished }, 'eraser: items erased');
     await catalogue.erasures.finishDone(clock.now());
     return marked || finished > 0;
   }
 
   return {
-    /**
-     * Erases media by their ids, with what belongs to them, as far as it goes now; the rows tell how far. `kept`:
-     * what the store does not let go of.
-     */
-    erase: async (
-      ids: readonly string[],
-      why: Requester,
-      signal: AbortSignal,
-    ): Promise<{ kept: RemainingObject[] }> => {
+    erase: async (ids, why, signal) => {
       const marked = await catalogue.mediaErasure.erase(ids, why, clock.now());
-      const taken = await catalogue.mediaErasure.take([...new Set([...ids, ...marked])], soon());
+      const taken = await catalogue.mediaErasure.take([...new Set([...ids, ...marked])], leaseEnd());
       return await work(taken, signal);
     },
 
-    /**
-     * Opens a request for many, and begins with it until `signal` aborts. On disk when it resolves. `openId` wants a
-     * configured account: its secret seals it.
-     */
-    openRequest: async (
-      given: Requester & { account: string } & ({ ids: readonly string[] } | { openId: string }),
-      signal: AbortSignal,
-    ): Promise<{ id: string; notFound: string[] }> => {
-      const { account: name, actor, reason } = given;
-      let opened: { id: string; notFound: string[] };
-      if ('ids' in given) {
-        opened = await catalogue.erasures.createForIds(given, clock.now());
-      } else {
-        const account = deps.accounts.find(name)!;
-        const subject = encryptAtRest(account, given.openId);
-        const now = clock.now();
-        const of = { account: account.account, actor, reason, openIdCiphertext: subject };
-        const id = await catalogue.erasures.createForOpenId(of, now, soon());
-        const open = { id, ...of, createdAt: now };
-        while (!signal.aborted && (await mark(open)));
-        opened = { id, notFound: [] };
-      }
+    openRequest: async (request, signal) => {
+      const opened = await open(request, signal);
       while (!signal.aborted) {
-        const taken = await catalogue.mediaErasure.takeOfErasure(opened.id, clock.now(), soon(), BATCH);
+        const taken = await catalogue.mediaErasure.takeOfErasure(opened.id, clock.now(), leaseEnd(), BATCH);
         if ((await work(taken, signal)).finished === 0) break;
       }
       await catalogue.erasures.finishDone(clock.now());
@@ -247,23 +250,12 @@ export function createEraser(deps: EraserDeps, options: EraserOptions = {}) {
     },
 
     sweep,
-
-    /** Goes on until the signal aborts. Never rejects. */
-    run: async (signal: AbortSignal): Promise<void> => {
-      while (!signal.aborted) {
-        const more = await sweep(signal).catch((error) => {
-          if (!signal.aborted) log.warn({ err: error }, 'erasing did not get on; the next round does');
-          return false;
-        });
-        if (!more) await clock.sleep(everyMs, signal).catch(() => undefined);
-      }
-    },
   };
 }
 
-/** What a row may keep of an error: a failure's own words, which hold no address and no secret. */
-function wordsOf(error: unknown): string {
-  const words =
+/** Returns what a row may keep of an error: a failure's own text, which holds no address and no secret. */
+function describeError(error: unknown): string {
+  const text =
     error instanceof FailureError ? error.message : `${(error as Error).name}: ${(error as Error).message}`;
-  return redact(words).slice(0, 300);
+  return redact(text).slice(0, 300);
 }

@@ -1,8 +1,10 @@
-/** Recounts the counts by status once a day for all processes: cheap, and right again whatever was restored. */
-import { randomUUID } from 'node:crypto';
+/** Recounts the counts by status once a day for all processes, so that they are right after a restore too. */
 import type { Catalogue } from '../../catalogue/catalogue.ts';
 import type { Clock } from '../../runtime/clock.ts';
+import { createLease } from '../../runtime/lease.ts';
 import type { Log } from '../../runtime/log.ts';
+import type { Metrics } from '../../runtime/metrics.ts';
+import { createPollLoop } from '../../runtime/poll-loop.ts';
 
 export interface RecounterDeps {
   catalogue: {
@@ -10,42 +12,47 @@ export interface RecounterDeps {
     stats: Pick<Catalogue['stats'], 'recount'>;
   };
   clock: Clock;
-  log: Pick<Log, 'info' | 'warn'>;
+  log: Pick<Log, 'info' | 'warn' | 'error'>;
+  metrics: Pick<Metrics, 'backgroundErrors'>;
 }
 
-const LEASE = 'recount';
-export const RECOUNT_EVERY_MS = 24 * 3_600_000;
-const LOOK_MS = 10 * 60_000;
+export interface Recounter {
+  /** Resolves with the number of corrected counts, or with undefined where a recount was done within a day. */
+  recount(signal: AbortSignal): Promise<number | undefined>;
+  /** Recounts until the signal aborts. Never rejects. */
+  run(signal: AbortSignal): Promise<void>;
+}
 
-export function createRecounter({ catalogue, clock, log }: RecounterDeps) {
-  /** Undefined: it has been done within a day. */
+export const RECOUNT_EVERY_MS = 24 * 3_600_000;
+const POLL_MS = 10 * 60_000;
+
+export function createRecounter({ catalogue, clock, log, metrics }: RecounterDeps): Recounter {
   async function recount(signal: AbortSignal): Promise<number | undefined> {
-    // The lease is kept for a day and not renewed: it records when the last recount was.
-    const holder = randomUUID();
-    const now = clock.now();
-    const until = new Date(now.getTime() + RECOUNT_EVERY_MS);
-    if (!(await catalogue.leases.take(LEASE, holder, now, until))) return undefined;
+    // Kept for a day and never renewed, so each recount has a lease of its own: it records when the last one was.
+    const lease = createLease(
+      { leases: catalogue.leases, clock },
+      { name: 'recount', durationMs: RECOUNT_EVERY_MS },
+    );
+    if (!(await lease.take())) return undefined;
     try {
       const { corrected, accounts } = await catalogue.stats.recount(signal);
-      if (corrected > 0) log.warn({ corrected, accounts }, 'recount: counts by status were wrong, corrected');
+      if (corrected > 0) log.warn({ corrected, accounts }, 'recount: corrected wrong counts by status');
       return corrected;
     } catch (error) {
-      await catalogue.leases.drop(LEASE, holder).catch(() => undefined);
+      await lease.drop().catch(() => undefined);
       throw error;
     }
   }
 
-  return {
-    recount,
-    /** Until the signal aborts. Never rejects. */
-    run: async (signal: AbortSignal): Promise<void> => {
-      while (!signal.aborted) {
-        await clock.sleep(LOOK_MS, signal).catch(() => undefined);
-        if (signal.aborted) return;
-        await recount(signal).catch((error) => {
-          if (!signal.aborted) log.warn({ err: error }, 'recount: not finished, again in ten minutes');
-        });
-      }
-    },
-  };
+  const loop = createPollLoop({
+    name: 'recount',
+    everyMs: POLL_MS,
+    waitsFirst: true,
+    log,
+    metrics,
+    sleep: clock.sleep,
+    work: async (signal) => void (await recount(signal)),
+  });
+
+  return { recount, run: loop.run };
 }

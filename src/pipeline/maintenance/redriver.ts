@@ -1,81 +1,84 @@
-/** Works redrives off: page after page at the rate that was asked for, whoever asked and whichever process it is. */
-import { randomUUID } from 'node:crypto';
+/** Processes redrives page by page at the rate that was asked for, in whichever process holds the lease. */
 import type { Catalogue } from '../../catalogue/catalogue.ts';
 import type { Clock } from '../../runtime/clock.ts';
+import { createLease } from '../../runtime/lease.ts';
 import type { Log } from '../../runtime/log.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
+import { createPollLoop } from '../../runtime/poll-loop.ts';
+import { combineErrors, isNonEmpty } from './combine-errors.ts';
 
 export interface RedriverDeps {
   catalogue: { leases: Pick<Catalogue['leases'], 'take' | 'drop'> } & {
     redrives: Pick<Catalogue['redrives'], 'listRunning' | 'runPage'>;
   };
-  metrics: Pick<Metrics, 'redriven'>;
+  metrics: Pick<Metrics, 'redriven' | 'backgroundErrors'>;
   clock: Clock;
-  log: Pick<Log, 'info' | 'warn'>;
-  /** Wakes the feeder: media are due. */
+  log: Pick<Log, 'info' | 'warn' | 'error'>;
+  /** Called when items are due: wakes the dispatcher. */
   onRedriven: () => void;
 }
 
-const LEASE = 'redrive';
-/** What a killed holder costs. The lease only spares work: the row of a redrive itself lets one page at a time. */
+export interface Redriver {
+  /**
+   * Redrives one page of each redrive that is due. Resolves with the milliseconds until the next call. Rejects where a
+   * page failed, after the others had their turn.
+   */
+  runDue(signal: AbortSignal): Promise<number>;
+  /** Works until the signal aborts, then gives the lease back. Never rejects. */
+  run(signal: AbortSignal): Promise<void>;
+}
+
+/** The delay after its holder was killed. The lease only saves work: the row of a redrive admits one page at a time. */
 const LEASE_MS = 10_000;
-const LOOK_MS = 500;
-/** The longest overdue go first, so that of more than these each has its turn. */
+const POLL_MS = 500;
+/** The longest overdue come first, so that each of more than these has its turn. */
 const RUNNING_LIMIT = 20;
 
-export function createRedriver({ catalogue, metrics, clock, log, onRedriven }: RedriverDeps) {
-  const holder = randomUUID();
-  let isHolder = false;
+export function createRedriver({ catalogue, metrics, clock, log, onRedriven }: RedriverDeps): Redriver {
+  const lease = createLease({ leases: catalogue.leases, clock }, { name: 'redrive', durationMs: LEASE_MS });
 
-  async function takePage(id: string): Promise<void> {
+  async function redrivePage(id: string): Promise<void> {
     const page = await catalogue.redrives.runPage(id, clock.now());
     if (!page) return;
     if (page.redriven > 0) {
       metrics.redriven.inc(page.redriven);
       onRedriven();
     }
-    if (page.ended) log.info({ redrive: id }, 'a redrive is done');
+    if (page.ended) log.info({ redrive: id }, 'redriver: redrive done');
   }
 
-  /** A page of each redrive that is due. Answers when to look again, in milliseconds. */
   async function runDue(signal: AbortSignal): Promise<number> {
     const now = clock.now();
     const running = await catalogue.redrives.listRunning(RUNNING_LIMIT);
     const due = running.filter((one) => one.nextPageAt <= now);
     if (due.length === 0) {
       const nextMs = (running[0]?.nextPageAt.getTime() ?? Number.POSITIVE_INFINITY) - now.getTime();
-      return Math.min(LOOK_MS, nextMs);
+      return Math.min(POLL_MS, nextMs);
     }
-    isHolder = await catalogue.leases.take(LEASE, holder, now, new Date(now.getTime() + LEASE_MS));
-    if (!isHolder) return LOOK_MS;
-    let waitMs = 0;
+    if (!(await lease.take())) return POLL_MS;
+    const errors: Error[] = [];
     for (const { id } of due) {
       if (signal.aborted) break;
       try {
-        await takePage(id);
+        await redrivePage(id);
       } catch (error) {
-        // What the page had changed is undone with it; the next one begins where it began. Others have their turn.
-        log.warn({ err: error, redrive: id }, 'a page of a redrive did not finish; it is tried again');
-        waitMs = LOOK_MS;
+        // The page was rolled back, and the next one starts where it started.
+        errors.push(new Error(`a page of the redrive ${id} failed`, { cause: error }));
       }
     }
-    return waitMs;
+    if (isNonEmpty(errors)) throw combineErrors(errors);
+    return 0;
   }
 
-  return {
-    look: runDue,
-    /** Works until the signal aborts, then gives the lease back. Never rejects. */
-    run: async (signal: AbortSignal): Promise<void> => {
-      while (!signal.aborted) {
-        let waitMs = LOOK_MS;
-        try {
-          waitMs = await runDue(signal);
-        } catch (error) {
-          if (!signal.aborted) log.warn({ err: error }, 'redrives wait: the catalogue cannot be asked');
-        }
-        await clock.sleep(waitMs, signal).catch(() => undefined);
-      }
-      if (isHolder) await catalogue.leases.drop(LEASE, holder).catch(() => undefined);
-    },
-  };
+  const loop = createPollLoop({
+    name: 'redriver',
+    everyMs: POLL_MS,
+    log,
+    metrics,
+    sleep: clock.sleep,
+    work: runDue,
+    lease,
+  });
+
+  return { runDue, run: loop.run };
 }

@@ -1,4 +1,4 @@
-/** A page of a comparison: a few seconds' work that is written down before the next begins. */
+/** A page of a verification: a few seconds of work whose progress is recorded before the next page starts. */
 import type { Catalogue } from '../../catalogue/catalogue.ts';
 import type { Finding, VerificationOptions } from '../../catalogue/verification/verifications.ts';
 import { FailureError } from '../../failures.ts';
@@ -6,7 +6,7 @@ import type { Clock } from '../../runtime/clock.ts';
 import type { Store } from '../../storage/store.ts';
 import { createThrottle, type Throttle } from './throttle.ts';
 
-/** What one row or object came to. Of what is as it should be only `what` is told. */
+/** The result for one row or object. `finding` is absent where it is as it should be. */
 export interface CheckResult {
   readonly what: string;
   readonly finding?: Finding;
@@ -15,7 +15,7 @@ export interface CheckResult {
 
 export interface Page {
   readonly results: readonly CheckResult[];
-  /** Where the next page begins; undefined: there is none. */
+  /** Where the next page starts. Undefined after the last page. */
   readonly next: string | undefined;
 }
 
@@ -27,15 +27,15 @@ export interface ScanDeps {
   store: Pick<Store, 'bucket' | 'head' | 'get' | 'checkHealth' | 'list' | 'delete'>;
   clock: Clock;
   prefix: string;
-  /** Objects younger than this may be somebody's work in progress: they are never removed. */
+  /** Objects younger than this may belong to a running attempt: they are never removed. */
   safeAgeMs: number;
-  /** Then what is done is written down, also in the middle of a page. */
+  /** After so many milliseconds progress is recorded, also in the middle of a page. */
   pageMs: number;
 }
 
-/** What one comparison is given besides. */
+/** What one verification was asked for, and its rate limits. */
 export interface ScanContext {
-  /** Makes the places of a sample this comparison's own. */
+  /** Makes the sample of each verification a different one. */
   readonly id: string;
   readonly options: VerificationOptions;
   readonly by: { readonly actor: string; readonly reason: string };
@@ -43,12 +43,12 @@ export interface ScanContext {
   readonly objects: Throttle;
 }
 
-/** `after`: where the page before ended; empty at the beginning. */
+/** Checks one page. `after`: where the page before ended; empty at the start. */
 export type Scan = (deps: ScanDeps, of: ScanContext, after: string, signal: AbortSignal) => Promise<Page>;
 
 /**
- * What is wrong with one object alone. Rejects where it is the store as a whole: then the comparison stands still and
- * goes on later.
+ * Resolves with a description of a failure that concerns one object alone. Rejects with the error where the store as a
+ * whole fails: then the verification is interrupted and continued later.
  */
 export async function describeSingleFailure(
   { store }: Pick<ScanDeps, 'store'>,
@@ -59,14 +59,14 @@ export async function describeSingleFailure(
   const { code, detail = code } = error.failure;
   if (code === 'store_refused') return detail;
   if (code !== 'store_unavailable') throw error;
-  // It broke off, or was an error of the store's: for this object, or for all?
+  // The response was cut off or an error of the store: the check rejects where other objects fail too.
   await store.checkHealth(signal);
   return detail;
 }
 
 export const PAGE_SIZE = 100;
 const AT_ONCE = 4;
-/** Unless asked for otherwise: a store shared with the archiving, and with others, is not crowded out. */
+/** The default rates leave capacity for archiving and for other users of the store. */
 const BYTES_PER_SECOND = 50 * 1024 * 1024;
 const OBJECTS_PER_SECOND = 200;
 
@@ -78,23 +78,22 @@ export function createThrottles(options: VerificationOptions, clock: Pick<Clock,
   };
 }
 
-/** Looks at items in order, a few at once, until all are done or it is time to write down how far it is. */
+/** Checks items in order, a few at once, until all are done or progress is to be recorded. */
 export async function checkInOrder<T>(
   items: readonly T[],
   pageMs: number,
-  look: (item: T) => Promise<CheckResult>,
-): Promise<{ looked: CheckResult[]; all: boolean }> {
-  const startedAt = performance.now();
-  const looked: CheckResult[] = [];
-  while (looked.length < items.length) {
-    const group = items.slice(looked.length, looked.length + AT_ONCE);
-    // All settle before the first failure is told: none goes on behind the back of the next try.
-    const results = await Promise.allSettled(group.map(look));
-    for (const result of results) {
-      if (result.status === 'rejected') throw result.reason;
-      looked.push(result.value);
+  check: (item: T) => Promise<CheckResult>,
+): Promise<{ results: CheckResult[]; isComplete: boolean }> {
+  const startedAtMs = performance.now();
+  const results: CheckResult[] = [];
+  while (results.length < items.length) {
+    const group = items.slice(results.length, results.length + AT_ONCE);
+    // All of a group end before its first error is thrown, so that none runs on beside the next attempt.
+    for (const outcome of await Promise.allSettled(group.map(check))) {
+      if (outcome.status === 'rejected') throw outcome.reason;
+      results.push(outcome.value);
     }
-    if (performance.now() - startedAt > pageMs) break;
+    if (performance.now() - startedAtMs > pageMs) break;
   }
-  return { looked, all: looked.length === items.length };
+  return { results, isComplete: results.length === items.length };
 }

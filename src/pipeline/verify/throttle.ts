@@ -1,9 +1,9 @@
-/** So many a second, whatever is counted: bytes, objects. */
+/** Limits a rate per second, of bytes or of objects. */
 import type { Clock } from '../../runtime/clock.ts';
 
 export type Throttle = (amount: number, signal: AbortSignal) => Promise<void>;
 
-/** Who takes more than there is waits for it afterwards: one object larger than a second's bytes passes, too. */
+/** An amount larger than one second's is let through, and the next caller waits for it. */
 export function createThrottle(perSecond: number, clock: Pick<Clock, 'sleep'>): Throttle {
   let freeAtMs = Number.NEGATIVE_INFINITY;
   return async (amount, signal) => {

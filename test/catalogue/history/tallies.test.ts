@@ -4,12 +4,13 @@ import { describe, it } from 'node:test';
 import { idOf } from '../../../src/media.ts';
 import { createRecounter } from '../../../src/pipeline/maintenance/recount.ts';
 import { systemClock } from '../../../src/runtime/clock.ts';
+import { createMetrics } from '../../../src/runtime/metrics.ts';
 import { type Bundle, backends, setup } from '../backends.ts';
 
 const A = 'wxaaaaaaaaaaaaaaaa';
 const B = 'wxbbbbbbbbbbbbbbbb';
 const never = new AbortController().signal;
-const log = { info: () => undefined, warn: () => undefined };
+const log = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
 const add = ({ catalogue }: Bundle, account: string, from: number, to: number) =>
   catalogue.media.insert(
@@ -82,8 +83,8 @@ describe('the counts by status', () => {
       let now = new Date();
       const clock = { now: () => now, sleep: systemClock.sleep };
       const [one, other] = [
-        createRecounter({ catalogue, clock, log }),
-        createRecounter({ catalogue, clock, log }),
+        createRecounter({ catalogue, clock, log, metrics: createMetrics() }),
+        createRecounter({ catalogue, clock, log, metrics: createMetrics() }),
       ];
       assert.equal(await one.recount(never), 3);
       assert.equal(await one.recount(never), undefined);

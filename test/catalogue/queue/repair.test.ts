@@ -99,7 +99,7 @@ for (const backend of backends) {
             metrics: createMetrics(),
             clock: systemClock,
             lifetimes,
-            log: { info: () => undefined, warn: () => undefined },
+            log: { info: () => undefined, warn: () => undefined, error: () => undefined },
             windowRows: 1_000,
             onFreed: () => undefined,
           },

@@ -70,7 +70,7 @@ function setup({
     metrics,
     clock: { now: () => NOW, sleep: async () => undefined },
     lifetimes: { closingMs: 7_200_000 },
-    log: { info: () => undefined, warn: () => undefined },
+    log: { info: () => undefined, warn: () => undefined, error: () => undefined },
     windowRows: 1_000,
     onFreed: () => woken++,
   });
