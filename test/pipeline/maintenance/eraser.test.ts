@@ -1,4 +1,4 @@
-/** How an erasure gets on with a store that locks, hides or is away; a real catalogue, a store with versions. */
+/** How an erasure proceeds with a store that locks, hides or is unavailable; a real catalogue, a store with versions. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { createAccounts } from '../../../src/account.ts';
@@ -23,36 +23,36 @@ const WHY = { actor: 'a key', reason: 'asked for' };
 const soon = () => AbortSignal.timeout(20_000);
 const log = createLog({ level: 'silent', program: 'test', secrets: [] });
 
-describe('when an erasure is tried again', () => {
+describe('decideNextErase', () => {
   const at = (ms: number) => new Date(NOW.getTime() + ms);
   const after = (why: Unfinished, sinceMs: number) =>
     decideNextErase(why, at(-sinceMs), NOW).getTime() - NOW.getTime();
   const locked = (ms: number) =>
     ({ bucket: 'b', key: 'k', why: 'locked', until: at(ms).toISOString() }) as const;
-  const trouble = { why: 'trouble', problem: 'x' } as const;
+  const failed = { why: 'trouble', problem: 'x' } as const;
 
-  it('is soon while a try is in flight, however long that takes', () => {
+  it('retries soon while an attempt is in flight, however long that takes', () => {
     assert.equal(after({ why: 'busy' }, DAY_MS), SECOND_MS);
   });
-  it('is ever later after trouble, within an hour', () => {
+  it('retries later and later after errors, up to an hour', () => {
     assert.deepEqual(
-      [0, 60 * SECOND_MS, 9 * DAY_MS].map((sinceMs) => after(trouble, sinceMs)),
+      [0, 60 * SECOND_MS, 9 * DAY_MS].map((sinceMs) => after(failed, sinceMs)),
       [5 * SECOND_MS, 60 * SECOND_MS, HOUR_MS],
     );
   });
-  it('is when the first lock ends, but within a day, and not before the usual patience', () => {
+  it('retries when the first lock ends, but within a day, and not before the usual backoff', () => {
     const kept = (...ends: number[]) => after({ why: 'kept', left: ends.map(locked) }, 0);
     assert.equal(kept(9 * HOUR_MS, 2 * HOUR_MS), 2 * HOUR_MS);
     assert.equal(kept(9 * DAY_MS), DAY_MS);
     assert.equal(kept(-HOUR_MS), 5 * SECOND_MS);
   });
-  it('is after the usual patience where nobody knows an end', () => {
+  it('retries after the usual backoff where the end of a lock is unknown', () => {
     const left = [locked(DAY_MS), { bucket: 'b', key: 'k', why: 'refused' } as const];
     assert.equal(after({ why: 'kept', left }, 60 * SECOND_MS), 60 * SECOND_MS);
   });
 });
 
-describe('an eraser', () => {
+describe('the eraser', () => {
   let catalogue: Catalogue;
   let store: Store;
   let s3: VersionedS3;
@@ -62,7 +62,7 @@ describe('an eraser', () => {
   before(async () => {
     ({ catalogue } = (await setup(cleanup.hooks, backends[0]!.open))!);
     s3 = await openVersionedS3(cleanup.hooks);
-    // The store compares the time of its answers with ours.
+    // The store compares the time of its responses with ours.
     store = createStore({ ...s3.options, clock: systemClock });
     cleanup.hooks.after(() => store.close());
   });
@@ -103,7 +103,7 @@ describe('an eraser', () => {
   }
   const row = async (id: string) => (await catalogue.media.get(id))!;
 
-  it('removes every object the row ever named, in all versions', async () => {
+  it('deletes every object that the row ever named, in all versions', async () => {
     const { id, keys } = await archived(['a.jpg', 'a-pic.jpg', 'a.jpg', 'b.png']);
     assert.equal(s3.versions('a.jpg').length, 2);
     await eraser().erase([id], WHY, soon());
@@ -111,7 +111,7 @@ describe('an eraser', () => {
     for (const key of keys) assert.deepEqual(s3.versions(key), []);
   });
 
-  it('names what is locked and until when, and finishes once the store lets go', async () => {
+  it('reports what is locked and until when, and finishes when the lock has ended', async () => {
     const until = new Date(Date.now() + DAY_MS);
     s3.lock(until);
     const { id, keys } = await archived();
@@ -131,7 +131,7 @@ describe('an eraser', () => {
     assert.deepEqual(s3.versions(keys[0]!), []);
   });
 
-  it('claims nothing while the store is away, and goes on when it is back', async () => {
+  it('does not report success while the store is down, and continues when it is back', async () => {
     const { id, keys } = await archived();
     s3.status = 503;
     await eraser().erase([id], WHY, soon());
@@ -144,7 +144,7 @@ describe('an eraser', () => {
     assert.deepEqual(s3.versions(keys[0]!), []);
   });
 
-  it('removes the object though the queue is away, and finishes when the queue has forgotten too', async () => {
+  it('deletes the object although the queue is down, and finishes when the job is removed too', async () => {
     const { id, keys } = await archived();
     forget = async () => {
       throw new Error('queue: forget: no answer');
@@ -158,7 +158,7 @@ describe('an eraser', () => {
     assert.ok((await row(id)).erasedAt);
   });
 
-  it('waits for the worker that has it in hand, and looks for what that has stored', async () => {
+  it('waits for the worker that runs the job, and deletes what that has stored', async () => {
     const { id, keys } = await archived();
     forget = async () => [id];
     await eraser().erase([id], WHY, soon());
@@ -172,7 +172,7 @@ describe('an eraser', () => {
     assert.deepEqual(s3.versions(keys[0]!), []);
   });
 
-  it('goes on to the other objects of a media where the store is in trouble with one', async () => {
+  it('deletes the other objects of an item where the store fails for one', async () => {
     for (const index of [0, 1, 2]) {
       const { id, keys } = await archived(['c', 'd', 'e'].map((name) => `${name}${index}.jpg`));
       const troubled: EraserDeps['store'] = {
@@ -191,7 +191,7 @@ describe('an eraser', () => {
     }
   });
 
-  it('says what lies in another bucket, and does not claim that it is gone', async () => {
+  it('reports what is in another bucket, and does not report that as erased', async () => {
     const { id, keys } = await archived();
     const { kept } = await eraser({ store: { ...store, bucket: 'the-new-one' } }).erase([id], WHY, soon());
     assert.deepEqual(kept, [{ bucket: 'media', key: keys[0], why: 'otherBucket' }]);
@@ -199,7 +199,7 @@ describe('an eraser', () => {
     assert.equal(s3.versions(keys[0]!).length, 1);
   });
 
-  it('aborts the upload of a media, and waits for the job that may be on its way to the queue', async () => {
+  it('aborts the upload of an item, and waits for a job that may be on its way to the queue', async () => {
     const account = `eraser-${++serial}`;
     await catalogue.media.insert([{ account, mediaId: 'm', kind: 'image', sentAt: now }], now, false);
     const [job] = (await catalogue.queue.claim([{ account, capacity: 9 }], now, 9)).claimed;
@@ -218,7 +218,7 @@ describe('an eraser', () => {
     assert.ok((await row(job!.id)).erasedAt);
   });
 
-  it('erases what is past its retention, by a clock that is certain and not by another', async () => {
+  it('erases what is past its retention only by a clock that is certain', async () => {
     const { id } = await archived();
     later(2 * DAY_MS);
     const uncertain = { now: () => now, sleep: async () => undefined, isCertain: false };
@@ -230,7 +230,7 @@ describe('an eraser', () => {
     assert.equal((await row(id)).status, 'erased');
   });
 
-  it('gives up an openId that it cannot read any more, and says so', async () => {
+  it('gives up an openId that it cannot decrypt any more, and records why', async () => {
     const account = {
       account: 'wx1',
       product: 'official',

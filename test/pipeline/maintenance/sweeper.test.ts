@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import { failure } from '../../../src/failures.ts';
 import { createSweeper, type SweeperDeps } from '../../../src/pipeline/maintenance/sweeper.ts';
 import { createMetrics } from '../../../src/runtime/metrics.ts';
+import { createRecordingLog } from '../recording-log.ts';
 
 const NOW = new Date('2026-05-01T12:00:00Z');
 const ago = (ms: number) => new Date(NOW.getTime() - ms);
@@ -30,19 +31,20 @@ function setup({
   ...outcomes
 }: Changed = {}) {
   const calls: unknown[][] = [];
-  const note =
-    <T>(name: string, answer: T) =>
+  const record =
+    <T>(name: string, result: T) =>
     async (...args: unknown[]): Promise<T> => {
       calls.push([name, ...args]);
-      return answer;
+      return result;
     };
   let woken = 0;
   const metrics = createMetrics();
+  const { log, lines } = createRecordingLog();
   const sweeper = createSweeper({
     catalogue: {
-      leases: { take: takeLease ?? note('takeLease', true), drop: note('dropLease', undefined) },
+      leases: { take: takeLease ?? record('takeLease', true), drop: record('dropLease', undefined) },
       queue: {
-        listClaimedBefore: note('listClaimedBefore', [
+        listClaimedBefore: record('listClaimedBefore', [
           { id: 'm_1', generation: 1, claimed_at: ago(70_000) },
           { id: 'm_2', generation: 5, claimed_at: ago(15_000) },
         ]),
@@ -52,7 +54,7 @@ function setup({
         },
       },
       outcomes: {
-        listExpiring: note('listExpiring', []),
+        listExpiring: record('listExpiring', []),
         closeExpired: async (ids) => {
           calls.push(['closeExpired', ids]);
           return ids.map((id) => ({ id }));
@@ -60,17 +62,17 @@ function setup({
         ...outcomes,
       },
       uploads: {
-        listOpen: listOpenUploads ?? note('listOpenUploads', []),
-        clear: note('clearUpload', undefined),
+        listOpen: listOpenUploads ?? record('listOpenUploads', []),
+        clear: record('clearUpload', undefined),
       },
     },
     queue: { lost: lost ?? (async () => []), misplaced: misplaced ?? (async () => []) },
-    store: { bucket: 'b', abortMultipart: abortMultipart ?? note('abort', undefined) },
+    store: { bucket: 'b', abortMultipart: abortMultipart ?? record('abort', undefined) },
     stored: { adopt: adopt ?? (async () => false) },
     metrics,
     clock: { now: () => NOW, sleep: async () => undefined },
     lifetimes: { closingMs: 7_200_000 },
-    log: { info: () => undefined, warn: () => undefined, error: () => undefined },
+    log,
     windowRows: 1_000,
     onFreed: () => woken++,
   });
@@ -78,20 +80,26 @@ function setup({
     sweeper,
     woken: () => woken,
     of: (name: string) => calls.filter(([called]) => called === name).map((call) => call.slice(1)),
+    messages: () => lines.map(({ message }) => message),
+    backgroundErrors: async () => (await metrics.backgroundErrors.get()).values[0]?.value,
     expired: async () => (await metrics.expired.get()).values[0]?.value ?? 0,
   };
 }
 
-describe('sweeper', () => {
-  it('frees the rows whose job is gone, those only, and wakes the feeder', async () => {
+describe('the sweeper', () => {
+  it('frees only the rows whose job is gone, and wakes the dispatcher', async () => {
     const { sweeper, of, woken } = setup({ lost: async (ids) => ids.filter((id) => id === 'm_2-5') });
     assert.equal((await sweeper.sweep(never))?.freed, 1);
     assert.deepEqual(of('requeue'), [[[{ id: 'm_2', generation: 5 }]]]);
-    assert.deepEqual(of('listClaimedBefore'), [[ago(10_000), 1_000]], 'a job on its way is not lost');
+    assert.deepEqual(
+      of('listClaimedBefore'),
+      [[ago(10_000), 1_000]],
+      'a job that was just claimed is not lost',
+    );
     assert.equal(woken(), 1);
   });
 
-  it('looks for the place of those jobs alone that were added a minute ago', async () => {
+  it('checks the place only of jobs that were added at least a minute ago', async () => {
     const asked: (readonly string[])[] = [];
     const misplaced = async (ids: readonly string[]) => {
       asked.push(ids);
@@ -103,20 +111,20 @@ describe('sweeper', () => {
     assert.deepEqual(of('requeue'), [[[{ id: 'm_1', generation: 1 }]]]);
   });
 
-  it('leaves everything alone where nothing is lost', async () => {
+  it('changes nothing where nothing is lost', async () => {
     const { sweeper, of, woken } = setup();
-    assert.deepEqual(await sweeper.sweep(never), { freed: 0, expired: 0, aborted: 0 });
+    assert.deepEqual(await sweeper.sweep(never), { freed: 0, expired: 0, aborted: 0, errors: [] });
     assert.deepEqual(of('requeue'), []);
     assert.equal(woken(), 0);
   });
 
-  it('counts what it closes', async () => {
+  it('counts the rows that it closes', async () => {
     const { sweeper, expired } = setup({ listExpiring: async () => [row('m_1'), row('m_2')] });
     assert.equal((await sweeper.sweep(never))?.expired, 2);
     assert.equal(await expired(), 2);
   });
 
-  it('asks the bucket before it closes: what is stored whole is archived, not closed', async () => {
+  it('checks the bucket before it closes: a row whose object is stored whole is archived, not closed', async () => {
     const { sweeper, of, expired } = setup({
       listExpiring: async () => [row('m_1'), row('m_2'), row('m_3')],
       adopt: async ({ id }) => id === 'm_2',
@@ -126,7 +134,7 @@ describe('sweeper', () => {
     assert.equal(await expired(), 2);
   });
 
-  it('closes nothing while the bucket cannot be asked', async () => {
+  it('closes nothing while the store is unavailable', async () => {
     const { sweeper, of, expired } = setup({
       listExpiring: async () => Array.from({ length: 30 }, (_, n) => row(`m_${n}`)),
       adopt: async () => {
@@ -138,7 +146,7 @@ describe('sweeper', () => {
     assert.equal(await expired(), 0);
   });
 
-  it('closes the others where the bucket does not answer for one, and asks for that one last the next time', async () => {
+  it('closes the others where the store does not respond for one, and checks that one last in the next sweep', async () => {
     const asked: string[] = [];
     const { sweeper, of } = setup({
       listExpiring: async () => Array.from({ length: 30 }, (_, n) => row(`m_${n}`)),
@@ -156,7 +164,7 @@ describe('sweeper', () => {
     assert.equal(asked.at(-1), 'm_0');
   });
 
-  it('aborts the other uploads where one may not be aborted, and leaves that one alone for a while', async () => {
+  it('aborts the other uploads where one may not be aborted, and retries that one later', async () => {
     const aborted: string[] = [];
     const { sweeper, of } = setup({
       listOpenUploads: async () =>
@@ -175,7 +183,7 @@ describe('sweeper', () => {
     assert.deepEqual(aborted, ['u1', 'u2', 'u3', 'u2', 'u3']);
   });
 
-  it('aborts uploads that were left open, and only forgets those of another bucket', async () => {
+  it('aborts uploads that were left open, and only clears those of another bucket', async () => {
     const uploads = [
       { id: 'm_1', bucket: 'b', object_key: 'k1', upload_id: 'u1' },
       { id: 'm_2', bucket: 'old', object_key: 'k2', upload_id: 'u2' },
@@ -192,38 +200,47 @@ describe('sweeper', () => {
     ]);
   });
 
-  it('does each deed even where another fails, and remembers the upload it could not abort', async () => {
+  it('does each step even where another fails, and keeps the upload that it could not abort', async () => {
     const { sweeper, of } = setup({
       lost: async () => {
-        throw new Error('the queue is away');
+        throw new Error('the queue is down');
       },
       listOpenUploads: async () => [{ id: 'm_1', bucket: 'b', object_key: 'k1', upload_id: 'u1' }],
       abortMultipart: async () => {
         throw failure('store_unavailable');
       },
     });
-    assert.deepEqual(await sweeper.sweep(never), { freed: 0, expired: 0, aborted: 0 });
+    const { errors, ...counts } = (await sweeper.sweep(never))!;
+    assert.deepEqual(counts, { freed: 0, expired: 0, aborted: 0 });
+    assert.match(
+      errors.map(({ message }) => message).join(', '),
+      /^freeLost: the queue is down, abortUploads: /,
+    );
     assert.equal(of('listExpiring').length, 1);
     assert.deepEqual(of('clearUpload'), []);
   });
 
-  it('leaves the work to the one who holds the lease', async () => {
+  it('leaves the work to the process that has the lease', async () => {
     const { sweeper, of } = setup({ takeLease: async () => false });
     assert.equal(await sweeper.sweep(never), undefined);
     assert.deepEqual(of('listClaimedBefore'), []);
   });
 
-  it('sweeps until it is told to stop, whatever fails, and gives the lease back', async () => {
+  it('sweeps until its signal aborts, whatever fails, and gives the lease back', async () => {
     const controller = new AbortController();
-    let rounds = 0;
-    const { sweeper, of } = setup({
+    let sweeps = 0;
+    const { sweeper, of, messages, backgroundErrors } = setup({
       takeLease: async () => {
-        if (++rounds === 3) controller.abort(new Error('closing'));
-        throw new Error('away');
+        sweeps++;
+        if (sweeps === 1) return true;
+        if (sweeps === 4) controller.abort(new Error('closing'));
+        throw new Error('down');
       },
     });
     await sweeper.run(controller.signal);
-    assert.equal(rounds, 3);
+    assert.equal(sweeps, 4);
+    assert.equal(await backgroundErrors(), 2);
+    assert.equal(messages()[0], 'sweeper: failed, retrying');
     assert.equal(of('dropLease').length, 1);
   });
 });

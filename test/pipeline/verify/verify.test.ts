@@ -1,4 +1,4 @@
-/** What a comparison makes of one row and of one object, with a store that misbehaves on request. */
+/** The results of a verification for one row and for one object, with a store that fails on request. */
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { FailureError } from '../../../src/failures.ts';
@@ -32,7 +32,7 @@ const ROW = {
 };
 type Row = { [Field in keyof typeof ROW]: (typeof ROW)[Field] };
 
-/** A row, as the catalogue has it now and as the comparison found it before. */
+/** `row`: as the verification read it. `now`: what has changed since. */
 async function setup(t: TestContext, given: { row?: Partial<Row>; now?: Partial<Row>; ageMs?: number } = {}) {
   const s3 = await openStore(t, { idleTimeoutMs: 2_000 });
   const row = { ...ROW, ...given.row };
@@ -55,7 +55,7 @@ async function setup(t: TestContext, given: { row?: Partial<Row>; now?: Partial<
     safeAgeMs: DAY_MS,
     pageMs: 3_000,
   };
-  const look = async (scan: Scan, options: ScanContext['options'] = {}) => {
+  const check = async (scan: Scan, options: ScanContext['options'] = {}) => {
     const count = async (amount: number) => {
       taken.bytes += amount;
     };
@@ -64,21 +64,21 @@ async function setup(t: TestContext, given: { row?: Partial<Row>; now?: Partial<
   };
   const put = (key: string, body = BODY, metadata: Record<string, string> = { id: ID }) =>
     s3.store.put({ ...picture, key, body: flow(body), metadata, signal: soon() });
-  return { ...s3, look, put, taken };
+  return { ...s3, check, put, taken };
 }
 
-describe('a row', () => {
+describe('the verification of a row', () => {
   const read = scanRows('bytes');
 
-  it('is as it should be where the object has its very bytes, which are counted as they come', async (t) => {
-    const { look, put, taken } = await setup(t);
+  it('succeeds where the object has its bytes, which count for the rate limit', async (t) => {
+    const { check, put, taken } = await setup(t);
     await put(KEY);
-    assert.deepEqual(await look(read), ['ok']);
+    assert.deepEqual(await check(read), ['ok']);
     assert.equal(taken.bytes, BODY.length);
   });
 
-  it('differs where the bytes that come are others than HEAD promises', async (t) => {
-    const { look, put, meddle } = await setup(t);
+  it('finds bytes that differ from what HEAD reports', async (t) => {
+    const { check, put, meddle } = await setup(t);
     await put(KEY);
     const other = Buffer.from(BODY).fill(7).toString('latin1');
     for (const [text, what] of [
@@ -86,12 +86,12 @@ describe('a row', () => {
       [other.slice(1), 'wrongSize'],
     ] as const) {
       meddle(({ method }) => (method === 'GET' ? { text } : undefined));
-      assert.deepEqual(await look(read), [what]);
+      assert.deepEqual(await check(read), [what]);
     }
   });
 
-  it('differs by the headers alone where they tell of another size, other bytes or another media', async (t) => {
-    const { look, put } = await setup(t);
+  it('finds another size, other bytes or another item by the headers alone', async (t) => {
+    const { check, put } = await setup(t);
     for (const [body, metadata, what] of [
       [BODY, { id: ID }, 'ok'],
       [BODY.subarray(1), { id: ID }, 'wrongSize'],
@@ -99,85 +99,85 @@ describe('a row', () => {
       [BODY, { id: idOf('wx1', 'media-2') }, 'otherMedia'],
     ] as const) {
       await put(KEY, body, metadata);
-      assert.deepEqual(await look(scanRows('headers')), [what]);
+      assert.deepEqual(await check(scanRows('headers')), [what]);
     }
   });
 
-  it('that changed while it was looked at is no finding', async (t) => {
+  it('reports no finding for a row that changed meanwhile', async (t) => {
     for (const now of [{ status: 'erased' }, { objectKey: `${STEM}-pic.jpg` }, { sha256: 'f'.repeat(64) }]) {
-      const { look } = await setup(t, { now });
-      assert.deepEqual(await look(read), ['changed'], JSON.stringify(now));
+      const { check } = await setup(t, { now });
+      assert.deepEqual(await check(read), ['changed'], JSON.stringify(now));
     }
   });
 
-  it('of another bucket is said to be, and this one is not asked', async (t) => {
-    const { look, put, operations } = await setup(t, { row: { bucket: 'the-old-one' } });
+  it('reports a row of another bucket without a request to this one', async (t) => {
+    const { check, put, operations } = await setup(t, { row: { bucket: 'the-old-one' } });
     await put(KEY);
     const before = operations().length;
-    assert.deepEqual(await look(read), ['otherBucket']);
+    assert.deepEqual(await check(read), ['otherBucket']);
     assert.equal(operations().length, before);
   });
 
-  it('whose object breaks off is unreadable, and with the store away nothing is known', async (t) => {
-    const { look, put, meddle } = await setup(t);
+  it('reports an object that cannot be read to its end, and rejects while the store is down', async (t) => {
+    const { check, put, meddle } = await setup(t);
     await put(KEY);
     const isObject = ({ url }: { url: URL }) => url.pathname.endsWith(KEY);
     meddle((request) => (request.method === 'GET' && isObject(request) ? { cutAnswer: true } : undefined));
-    assert.deepEqual(await look(read), ['unreadable']);
+    assert.deepEqual(await check(read), ['unreadable']);
     meddle((request) =>
       isObject(request) && request.method === 'HEAD' ? undefined : { answer: 503, code: 'SlowDown' },
     );
-    const isAway = (error: unknown) =>
+    const isUnavailable = (error: unknown) =>
       error instanceof FailureError && error.failure.code === 'store_unavailable';
-    await assert.rejects(look(read), isAway);
+    await assert.rejects(check(read), isUnavailable);
   });
 });
 
-describe('an object that is left behind', () => {
+describe('a leftover object', () => {
   const LEFT = `${STEM}.left`;
-  const remove = (look: Awaited<ReturnType<typeof setup>>['look']) =>
-    look(scanObjects('report'), { remove: true });
+  const remove = (check: Awaited<ReturnType<typeof setup>>['check']) =>
+    check(scanObjects('report'), { remove: true });
 
-  it('goes only while the one that its row names is there whole', async (t) => {
-    const { look, put, stored } = await setup(t);
+  it('is removed only while the object that its row names is there whole', async (t) => {
+    const { check, put, stored } = await setup(t);
     await put(LEFT);
-    assert.deepEqual(await remove(look), ['leftover'], 'the other one is gone');
+    assert.deepEqual(await remove(check), ['leftover'], 'the other object is missing');
     await put(KEY, BODY.subarray(1));
-    assert.deepEqual((await remove(look)).sort(), ['known', 'leftover'], 'the other one is cut');
+    assert.deepEqual((await remove(check)).sort(), ['known', 'leftover'], 'the other object is too short');
     assert.ok(await stored(LEFT));
     await put(KEY);
-    assert.deepEqual((await remove(look)).sort(), ['known', 'removed']);
+    assert.deepEqual((await remove(check)).sort(), ['known', 'removed']);
     assert.equal(await stored(LEFT), undefined);
     assert.ok(await stored(KEY));
   });
 
-  it('stays while it is young, where removing was not asked for, and where it says that it is another', async (t) => {
+  it('stays while it is young, without remove, and where its metadata names another item', async (t) => {
     for (const [given, metadata, options, what] of [
       [{ ageMs: DAY_MS - 60_000 }, { id: ID }, { remove: true }, 'leftover'],
       [{}, { id: ID }, {}, 'leftover'],
       [{}, { id: idOf('wx1', 'media-2') }, { remove: true }, 'foreign'],
       [{ row: { status: 'erased' } }, {}, { remove: true }, 'foreign'],
     ] as const) {
-      const { look, put, stored } = await setup(t, given);
+      const { check, put, stored } = await setup(t, given);
       await put(KEY);
       await put(LEFT, BODY, metadata);
-      const found = await look(scanObjects('report'), options);
+      const found = await check(scanObjects('report'), options);
       assert.ok(found.includes(what), `${found} for ${what}`);
       assert.ok(await stored(LEFT), what);
     }
   });
 
-  it('stays where its row names it by now', async (t) => {
-    const { look, put, stored } = await setup(t, { now: { objectKey: LEFT } });
+  it('stays where its row names it now', async (t) => {
+    const { check, put, stored } = await setup(t, { now: { objectKey: LEFT } });
     await put(LEFT);
-    assert.deepEqual(await remove(look), ['changed']);
+    assert.deepEqual(await remove(check), ['changed']);
     assert.ok(await stored(LEFT));
   });
 
-  it('stays where the media of it was erased and is there again', async (t) => {
-    const { look, put, stored } = await setup(t, { row: { status: 'erased' }, now: { status: 'archived' } });
+  it('stays where its item was erased and is archived again', async (t) => {
+    const { check, put, stored } = await setup(t, { row: { status: 'erased' }, now: { status: 'archived' } });
     await put(LEFT, BODY, metadataOf(ID, reference, 'media_get'));
-    assert.deepEqual(await remove(look), ['changed']);
+    assert.deepEqual(await remove(check), ['changed']);
     assert.ok(await stored(LEFT));
   });
 });
