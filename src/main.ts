@@ -5,7 +5,7 @@ import { startAlerts } from './app/alerts.ts';
 import { openAppContext } from './app/app-context.ts';
 import { runProgram } from './app/run.ts';
 import { reportAtStart } from './app/start-report.ts';
-import { startConsumer, startFeeder, startSweeper } from './app/worker.ts';
+import { startConsumer, startDispatcher, startSweeper } from './app/worker.ts';
 import { loadConfig } from './config/config.ts';
 import { loadKeys } from './server/auth/api-key-file.ts';
 import { callbackUrlOf } from './server/callbacks/callback-url.ts';
@@ -40,7 +40,7 @@ await runProgram('wechat-media-archiver', async (onOpened) => {
   const server = await openServer(context, { keys });
   const showLoginLink = mayShowLoginLink(config, process.stdout);
   process.stdout.write(startMessage(context, server, { showLoginLink, keyFile: file }));
-  const feeder = startFeeder(context);
+  const feeder = startDispatcher(context);
   const opening = startConsumer(
     context,
     simulator
@@ -56,7 +56,7 @@ await runProgram('wechat-media-archiver', async (onOpened) => {
     config.shape.database === 'embedded' ? SINGLE_PROCESS : {},
   );
   reportAtStart(context, opening);
-  const { tryAccounts } = await opening;
+  const { checkTokens: tryAccounts } = await opening;
   tryAccounts();
   startSweeper(context, feeder);
   startAlerts(context);

@@ -4,7 +4,7 @@ import { openAppContext } from '../src/app/app-context.ts';
 import { openMetricsPort } from '../src/app/metrics-port.ts';
 import { requireShared, runProgram } from '../src/app/run.ts';
 import { reportAtStart } from '../src/app/start-report.ts';
-import { startConsumer, startFeeder } from '../src/app/worker.ts';
+import { startConsumer, startDispatcher } from '../src/app/worker.ts';
 import { loadConfig } from '../src/config/config.ts';
 
 await runProgram('worker', async (onOpened) => {
@@ -15,10 +15,10 @@ await runProgram('worker', async (onOpened) => {
   context.health.setUnhealthy('consumer_closed');
   await openMetricsPort(context);
   startAlerts(context);
-  const feeder = startFeeder(context);
+  const feeder = startDispatcher(context);
   const opening = startConsumer(context, { ...config.wechat, allowHosts: config.fetch.allowHosts }, feeder);
   reportAtStart(context, opening);
-  const { tryAccounts } = await opening;
+  const { checkTokens: tryAccounts } = await opening;
   tryAccounts();
   context.log.info({ concurrency: config.work.concurrency }, 'worker: started');
 });

@@ -4,7 +4,7 @@ import { openAppContext } from '../src/app/app-context.ts';
 import { openMetricsPort } from '../src/app/metrics-port.ts';
 import { requireShared, runProgram } from '../src/app/run.ts';
 import { reportAtStart } from '../src/app/start-report.ts';
-import { startFeeder, startHeartbeat, startSweeper } from '../src/app/worker.ts';
+import { startDispatcher, startHeartbeat, startSweeper } from '../src/app/worker.ts';
 import { loadConfig } from '../src/config/config.ts';
 
 await runProgram('sweep', async (onOpened) => {
@@ -14,7 +14,7 @@ await runProgram('sweep', async (onOpened) => {
   onOpened(context.shutdown);
   await openMetricsPort(context);
   startAlerts(context);
-  startSweeper(context, startFeeder(context));
+  startSweeper(context, startDispatcher(context));
   startHeartbeat(context, { isWorker: false });
   reportAtStart(context);
   context.log.info('sweeper: started');

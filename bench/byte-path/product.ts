@@ -75,10 +75,10 @@ export const openProduct =
         ping: async () => undefined,
       },
       budget: createByteBudget(options.byteBudgetBytes),
-      gate: createAccountLimiter(),
+      limiter: createAccountLimiter(),
       holds: { admit: async () => ({ to: 'proceed', isProbe: false }), invalidate: () => undefined },
       accept: async () => [],
-      settle: async (_job, _startedAt, error) => {
+      handleFailure: async (_job, _startedAt, error) => {
         throw error;
       },
       clock,
@@ -103,7 +103,8 @@ export const openProduct =
         const job = { jobId: `${id}-1`, id, generation: 1, reference, attempt: 1 };
         // As the queue's consumer does: a signal of each job's own.
         const disposition = await archive(job, new AbortController().signal);
-        if (disposition.do !== 'finish') throw new Error(`the program did not archive: ${disposition.do}`);
+        if (disposition.action !== 'finish')
+          throw new Error(`the program did not archive: ${disposition.action}`);
       },
     };
   };

@@ -1,6 +1,6 @@
 /** docs/retries.md, written by asking the policy itself. */
 import type { Failure, FailureClass } from '../../src/failures.ts';
-import { type Decision, decideNext } from '../../src/pipeline/archive/retry-policy.ts';
+import { decideNextAttempt, type RetryDecision } from '../../src/pipeline/archive/retry-policy.ts';
 import { decideProbeMs } from '../../src/pipeline/dispatch/store-hold.ts';
 import { createRandom } from '../../src/runtime/seeded-random.ts';
 
@@ -28,10 +28,10 @@ const NOTES: Record<FailureClass, string> = {
 };
 const CLASSES = Object.keys(NOTES) as FailureClass[];
 
-const decide = (failureClass: FailureClass, tries: number, nowMs: number, random: number): Decision =>
-  decideNext({
+const decide = (failureClass: FailureClass, tries: number, nowMs: number, random: number): RetryDecision =>
+  decideNextAttempt({
     failure: { code: 'example', class: failureClass },
-    tries,
+    attempts: tries,
     startedAt: new Date(nowMs),
     now: new Date(nowMs),
     expiresAt: new Date(SENT_MS + LIFE_MS),

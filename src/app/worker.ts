@@ -4,9 +4,9 @@ import { dueChannelOf } from '../catalogue/media/insert.ts';
 import { rereadAccounts } from '../config/config.ts';
 import { failure } from '../failures.ts';
 import { createArchiver } from '../pipeline/archive/archive.ts';
-import { createStoredMedia, recogniseStored } from '../pipeline/archive/find-stored.ts';
-import { createSettle } from '../pipeline/archive/handle-failure.ts';
-import { createReadQuota, watchQuotas } from '../pipeline/archive/remaining-quota.ts';
+import { createStoredObjects, recogniseStored } from '../pipeline/archive/find-stored.ts';
+import { createFailureHandler } from '../pipeline/archive/handle-failure.ts';
+import { createQuotaRefresh, watchQuotas } from '../pipeline/archive/remaining-quota.ts';
 import { createAccountHolds, pictureWindowMs } from '../pipeline/dispatch/account-hold.ts';
 import { createAccountLimiter } from '../pipeline/dispatch/account-limiter.ts';
 import { checkAccountTokens } from '../pipeline/dispatch/check-account-tokens.ts';
@@ -44,12 +44,12 @@ export interface WechatAddresses {
 }
 
 /** Rows of an account that may stand in the queue before anything is known of how fast they leave it. */
-const LEAST_ROOM = 16;
+const MIN_WINDOW = 16;
 
 const PICTURE_RETRY_MS = 5 * 60_000;
 
 /** Secrets that somebody may have corrected. What cannot be read leaves those in use as they are. */
-function reread({ config, accounts, log }: AppContext): void {
+function renewAccounts({ config, accounts, log }: AppContext): void {
   try {
     accounts.renew(rereadAccounts(config));
   } catch (error) {
@@ -58,57 +58,58 @@ function reread({ config, accounts, log }: AppContext): void {
 }
 
 /** Every process feeds: a callback's row is in the queue a moment after it is on disk. */
-export function startFeeder(parts: AppContext): Dispatcher {
-  const { config, catalogue, queue, accounts, clock, log, metrics, database, shutdown, health, due } = parts;
-  const feeder = createDispatcher(
+export function startDispatcher(context: AppContext): Dispatcher {
+  const { config, catalogue, queue, accounts, clock, log, metrics, database, shutdown, health, due } =
+    context;
+  const dispatcher = createDispatcher(
     { catalogue, queue, accounts, clock, log, metrics, health },
     {
-      min: LEAST_ROOM,
+      min: MIN_WINDOW,
       max: config.queue.windowSize,
-      pictureWindowMs: pictureWindowMs(parts.lifetimes),
+      pictureWindowMs: pictureWindowMs(context.lifetimes),
     },
   );
-  due.subscribe(() => feeder.notify());
+  due.subscribe(() => dispatcher.notify());
   if (config.shape.database === 'postgres') {
     database
-      .listen(dueChannelOf(config.database.schema), () => feeder.notify(), shutdown.signal)
+      .listen(dueChannelOf(config.database.schema), () => dispatcher.notify(), shutdown.signal)
       .catch((error) => log.warn({ err: error }, 'no notifications; the feeder looks four times a second'));
   }
-  const running = feeder.run(shutdown.signal);
+  const running = dispatcher.run(shutdown.signal);
   shutdown.step('feeder', () => running);
-  return feeder;
+  return dispatcher;
 }
 
 /** Every process says that it lives, and what it reports of itself; see pipeline/checks. */
-export function startHeartbeat(parts: AppContext, options: { isWorker: boolean }): ConcurrencyShares {
-  const { shutdown } = parts;
+export function startHeartbeat(context: AppContext, options: { isWorker: boolean }): ConcurrencyShares {
+  const { shutdown } = context;
   // Its own clock, and not the one that follows the database's: how far it is off is what the heartbeat tells.
-  const fleet = createConcurrencyShares(
-    { ...parts, clock: systemClock },
-    { name: parts.process, ...options },
+  const shares = createConcurrencyShares(
+    { ...context, clock: systemClock },
+    { name: context.process, ...options },
   );
-  const beating = fleet.run(shutdown.signal);
+  const beating = shares.run(shutdown.signal);
   shutdown.step('heartbeat', () => beating);
-  return fleet;
+  return shares;
 }
 
-export interface Consuming {
+export interface RunningConsumer {
   /**
    * Asks for a token of each account, where none is at hand. An account that is refused as a whole is held, as if one
    * of its items had met it: so its reason shows before the first item comes. In the background.
    */
-  tryAccounts(): void;
+  checkTokens(): void;
 }
 
 /** `timing`: how soon the queue notices a worker that is gone; BullMQ's own half a minute unless told. */
 export async function startConsumer(
-  parts: AppContext,
+  context: AppContext,
   wechat: WechatAddresses,
-  feeder: Dispatcher,
+  dispatcher: Dispatcher,
   timing: Omit<ConsumeOptions, 'concurrency'> = {},
-): Promise<Consuming> {
+): Promise<RunningConsumer> {
   const { config, catalogue, queue, accounts, clock, lifetimes, log, metrics, store, accept, shutdown } =
-    parts;
+    context;
   const { fetch, work } = config;
   const secureContext = secureContextOf(config.authorities.wechat);
   const api = createWechatApi({
@@ -141,7 +142,13 @@ export async function startConsumer(
     onInsecureVideo: () => metrics.insecureVideo.inc(),
   });
   shutdown.step('downloader', () => downloader.close());
-  const holds = createAccountHolds({ catalogue, clock, lifetimes, log, rereadAccounts: () => reread(parts) });
+  const holds = createAccountHolds({
+    catalogue,
+    clock,
+    lifetimes,
+    log,
+    rereadAccounts: () => renewAccounts(context),
+  });
   if (accounts.all.some(({ product }) => product === 'wecom')) {
     const syncer = createKfSyncer({
       catalogue,
@@ -153,15 +160,15 @@ export async function startConsumer(
       random: Math.random,
       metrics,
       log,
-      onAccepted: parts.due.notify,
-      rereadAccounts: () => reread(parts),
+      onAccepted: context.due.notify,
+      rereadAccounts: () => renewAccounts(context),
     });
     const syncing = syncer.run(shutdown.signal);
     shutdown.step('customer service', () => syncing);
   }
   const quotaOf = createQuotaReader({ api, tokens });
-  const readQuota = createReadQuota({ quotaOf, accounts, catalogue, clock });
-  const reading = watchQuotas({ ...parts, readQuota }, randomUUID(), shutdown.signal);
+  const readQuota = createQuotaRefresh({ quotaOf, accounts, catalogue, clock });
+  const reading = watchQuotas({ ...context, readQuota }, randomUUID(), shutdown.signal);
   shutdown.step('quotas', () => reading);
   const storeHold = createStoreHold({
     catalogue,
@@ -170,17 +177,17 @@ export async function startConsumer(
     lifetimes,
     metrics,
     log,
-    onReleased: () => feeder.notify(),
+    onReleased: () => dispatcher.notify(),
     onClockSkew: (why) => {
-      if (!why) return parts.health.setHealthy('store_clock_skewed');
-      parts.health.setUnhealthy('store_clock_skewed', { detail: { words: why.detail ?? why.code } });
+      if (!why) return context.health.setHealthy('store_clock_skewed');
+      context.health.setUnhealthy('store_clock_skewed', { detail: { words: why.detail ?? why.code } });
     },
   });
   const keeping = storeHold.run(shutdown.signal);
   shutdown.step('hold of the store', () => keeping);
-  const fleet = startHeartbeat(parts, { isWorker: true });
-  const stored = createStoredMedia({ store, catalogue, clock, log, prefix: config.objects.prefix });
-  const settle = createSettle({
+  const shares = startHeartbeat(context, { isWorker: true });
+  const stored = createStoredObjects({ store, catalogue, clock, log, prefix: config.objects.prefix });
+  const settle = createFailureHandler({
     catalogue,
     holds,
     storeHold,
@@ -199,10 +206,10 @@ export async function startConsumer(
     store,
     catalogue,
     budget: createByteBudget(work.byteBudgetBytes),
-    gate: createAccountLimiter(fleet.shareOf),
+    limiter: createAccountLimiter(shares.shareOf),
     holds,
     accept,
-    settle,
+    handleFailure: settle,
     clock,
     metrics,
     log,
@@ -212,19 +219,19 @@ export async function startConsumer(
   });
   const archive = recogniseStored(archiver, { catalogue, log }, stored);
   const watchdog = await openConsumerWatchdog(
-    { queue, health: parts.health, metrics, clock, log },
+    { queue, health: context.health, metrics, clock, log },
     async (job, signal) => {
       try {
         return await storeHold.runUnlessHeld(job, signal, (within) => archive(job, within));
       } finally {
-        feeder.jobFinished();
+        dispatcher.jobFinished();
       }
     },
     {
       consume: {
         ...timing,
         concurrency: work.concurrency,
-        onUnreadable: async (row, reason) => {
+        onInvalidJob: async (row, reason) => {
           await settle(row, clock.now(), failure('internal', `its job could not be read: ${reason}`));
         },
       },
@@ -235,7 +242,7 @@ export async function startConsumer(
   shutdown.step('watchdog', () => guarding);
   shutdown.step('consumer', () => watchdog.close(work.shutdownGraceMs), work.shutdownGraceMs + 10_000);
   return {
-    tryAccounts: () => {
+    checkTokens: () => {
       const trying = checkAccountTokens({ accounts, tokens, holds, clock, lifetimes, log }, shutdown.signal);
       shutdown.step('trying accounts', () => trying);
     },
@@ -243,37 +250,37 @@ export async function startConsumer(
 }
 
 export function startSweeper(
-  parts: AppContext,
-  feeder?: Dispatcher,
+  context: AppContext,
+  dispatcher?: Dispatcher,
   timing: SweepOptions & VerifyOptions = {},
 ): void {
-  const { config, catalogue, queue, store, metrics, clock, lifetimes, log, accounts, shutdown } = parts;
+  const { config, catalogue, queue, store, metrics, clock, lifetimes, log, accounts, shutdown } = context;
   const sweeper = createSweeper(
     {
       catalogue,
       queue,
       store,
-      stored: createStoredMedia({ store, catalogue, clock, log, prefix: config.objects.prefix }),
+      stored: createStoredObjects({ store, catalogue, clock, log, prefix: config.objects.prefix }),
       metrics,
       clock,
       lifetimes,
       log,
       windowRows: config.queue.windowSize * Math.max(1, accounts.all.length),
-      onFreed: () => feeder?.notify(),
+      onFreed: () => dispatcher?.notify(),
     },
     timing,
   );
   const running = sweeper.run(shutdown.signal);
   shutdown.step('sweeper', () => running);
-  const redriver = createRedriver({ catalogue, metrics, clock, log, onRedriven: () => feeder?.notify() });
+  const redriver = createRedriver({ catalogue, metrics, clock, log, onRedriven: () => dispatcher?.notify() });
   const redriving = redriver.run(shutdown.signal);
   shutdown.step('redrives', () => redriving);
   const recounting = createRecounter({ catalogue, clock, log, metrics }).run(shutdown.signal);
   shutdown.step('recount', () => recounting);
-  startVerifier(parts, timing);
+  startVerifier(context, timing);
   // A loop of its own: a store that is slow to delete must not keep lost jobs from being freed.
   const { retentionMs } = config;
-  const eraser = createEraser(parts, {
+  const eraser = createEraser(context, {
     ...timing,
     retentionMs: retentionMs === undefined ? undefined : lifetimes.scale(retentionMs),
   });

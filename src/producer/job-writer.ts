@@ -32,6 +32,7 @@ export function openJobWriter(options: JobProducerOptions) {
       await queue.add(
         references.map((reference) => ({
           id: idOf(reference.account, reference.mediaId),
+          generation: undefined,
           reference,
         })),
       );

@@ -72,7 +72,7 @@ export interface BullWorker {
 }
 
 /** BullMQ bound to one backend. */
-export interface Bull {
+export interface BullBackend {
   /** Before the first Queue is built. Redis: waits shortly, never fails. Postgres: waits longer, migrates, may fail. */
   prepare(signal?: AbortSignal): Promise<void>;
   createQueue(): BullQueue;
@@ -81,14 +81,14 @@ export interface Bull {
   /** `disconnect` cuts the worker's own connections when it does not close by itself. */
   createWorker(processor: Processor, settings: ConsumerSettings): { worker: BullWorker; disconnect(): void };
   /** Of these job ids those that are known and not finished: waiting, active, delayed, prioritized. */
-  alive(queue: BullQueue, jobIds: readonly string[]): Promise<Set<string>>;
+  unfinished(queue: BullQueue, jobIds: readonly string[]): Promise<Set<string>>;
   /**
    * Of these job ids those that no worker will take although the queue knows them: in no list, delayed for longer than
    * this program ever delays, or locked until a time that only a wrong clock can have written.
    */
   misplaced(queue: BullQueue, jobIds: readonly string[]): Promise<string[]>;
   /** Of these job ids those that the queue holds, in whatever state. */
-  known(queue: BullQueue, jobIds: readonly string[]): Promise<string[]>;
+  existing(queue: BullQueue, jobIds: readonly string[]): Promise<string[]>;
   /** See {@link ArchiveQueue.mark}; absent where a queue cannot be another catalogue's. */
   mark?(owner: string, forMs: number): Promise<boolean>;
   /** A write that changes nothing. Fails where jobs could not be added. */

@@ -2,10 +2,10 @@
 import type { Job } from 'bullmq';
 import type { Reference } from '../media.ts';
 import type { Log } from '../runtime/log.ts';
-import type { Bull, ConsumerSettings } from './backend.ts';
+import type { BullBackend, ConsumerSettings } from './backend.ts';
 import { JOB_OPTIONS, parseJob, rowOfJobId } from './job.ts';
-import { backoffStrategy, type Disposition, JobAborted, settle } from './job-result.ts';
-import { createQuietReport } from './redact-errors.ts';
+import { applyJobResult, backoffStrategy, JobAbortedError, type JobResult } from './job-result.ts';
+import { createErrorReporter } from './redact-errors.ts';
 import { endsWithin, keepStarting } from './timeouts.ts';
 
 /** One job in hand. `attempt` starts at 1 and counts tries that were spent, also by workers that are gone. */
@@ -18,11 +18,11 @@ export interface ArchiveJob {
   readonly reference: Reference;
   readonly attempt: number;
   /** A worker had it in hand before, and died. */
-  readonly isRetaken?: boolean;
+  readonly wasStalled?: boolean;
 }
 
-/** Aborted with a {@link JobAborted}, it should throw or return soon; what it returns then is honoured where it can be. */
-export type JobHandler = (job: ArchiveJob, signal: AbortSignal) => Promise<Disposition>;
+/** Aborted with a {@link JobAbortedError}, it should throw or return soon; what it returns then is honoured where it can be. */
+export type JobHandler = (job: ArchiveJob, signal: AbortSignal) => Promise<JobResult>;
 
 export interface ConsumeOptions {
   /** Jobs at once. */
@@ -34,7 +34,7 @@ export interface ConsumeOptions {
   /** After a handler failed unexpectedly. */
   readonly internalRetryMs?: number;
   /** A job of a row that cannot be read: it fails for good, and the row has to learn that an attempt was spent. */
-  readonly onUnreadable?: (row: { id: string; generation: number }, reason: string) => Promise<void>;
+  readonly onInvalidJob?: (row: { id: string; generation: number }, reason: string) => Promise<void>;
   /** How long a handler may go on after its signal was aborted, before the job is put back without it. */
   readonly abortMs?: number;
 }
@@ -49,16 +49,21 @@ export interface Consumer {
   readonly lastStartedAt: Date | undefined;
 }
 
-const RETURN_MS = 3_000;
+const CLOSE_MS = 3_000;
 
-export function createConsumer(bull: Bull, handler: JobHandler, options: ConsumeOptions, log: Log): Consumer {
+export function createConsumer(
+  bull: BullBackend,
+  handler: JobHandler,
+  options: ConsumeOptions,
+  log: Log,
+): Consumer {
   const { lockDurationMs = 30_000, stalledIntervalMs = 30_000, abortMs = 5_000 } = options;
-  const report = createQuietReport(log);
-  const inHand = new Map<string, AbortController>();
+  const report = createErrorReporter(log);
+  const running = new Map<string, AbortController>();
   let isShutDown = false;
   let lastStartedAt: Date | undefined;
   let closing: Promise<void> | undefined;
-  let noticeIdle = () => {};
+  let notifyIdle = () => {};
 
   const settings: ConsumerSettings = {
     concurrency: options.concurrency,
@@ -78,22 +83,22 @@ export function createConsumer(bull: Bull, handler: JobHandler, options: Consume
     const jobId = String(job.id);
     const controller = new AbortController();
     // The same job twice in one process: the first run has lost its lock and does not know it yet.
-    inHand.get(jobId)?.abort(new JobAborted('lockLost'));
-    inHand.set(jobId, controller);
+    running.get(jobId)?.abort(new JobAbortedError('lockLost'));
+    running.set(jobId, controller);
     const { signal } = controller;
     // Fetched while the consumer was closing.
-    if (isShutDown) controller.abort(new JobAborted('shutdown'));
+    if (isShutDown) controller.abort(new JobAbortedError('shutdown'));
     try {
-      return await settle(job, token, {
-        decide: () => decide(job, jobId, signal),
+      return await applyJobResult(job, token, {
+        handle: () => decide(job, jobId, signal),
         signal,
         log,
         report,
         internalRetryMs: options.internalRetryMs,
       });
     } finally {
-      if (inHand.get(jobId) === controller) inHand.delete(jobId);
-      if (inHand.size === 0) noticeIdle();
+      if (running.get(jobId) === controller) running.delete(jobId);
+      if (running.size === 0) notifyIdle();
     }
   }
 
@@ -101,20 +106,20 @@ export function createConsumer(bull: Bull, handler: JobHandler, options: Consume
     job: Job,
     jobId: string,
     signal: AbortSignal,
-  ): Promise<Disposition | { invalid: string }> {
+  ): Promise<JobResult | { invalid: string }> {
     signal.throwIfAborted();
     const parsed = parseJob({ id: jobId, name: job.name, data: job.data });
     if ('invalid' in parsed) {
       const row = rowOfJobId(jobId);
-      if (row) await options.onUnreadable?.(row, parsed.invalid);
+      if (row) await options.onInvalidJob?.(row, parsed.invalid);
       return parsed;
     }
     lastStartedAt = new Date();
     const running = handler(
-      { jobId, ...parsed, attempt: job.attemptsMade + 1, isRetaken: job.stalledCounter > 0 },
+      { jobId, ...parsed, attempt: job.attemptsMade + 1, wasStalled: job.stalledCounter > 0 },
       signal,
     );
-    return await orAbandoned(running, signal, abortMs);
+    return await untilAbandoned(running, signal, abortMs);
   }
 
   const connections: { disconnect(): void }[] = [];
@@ -125,7 +130,7 @@ export function createConsumer(bull: Bull, handler: JobHandler, options: Consume
     worker.on('stalled', (jobId) => log.info({ jobId }, 'queue: took over a job whose worker is gone'));
     // BullMQ only tells. Whoever holds the job now must not meet our upload.
     worker.on('lockRenewalFailed', (jobIds) => {
-      for (const jobId of jobIds) inHand.get(jobId)?.abort(new JobAborted('lockLost'));
+      for (const jobId of jobIds) running.get(jobId)?.abort(new JobAbortedError('lockLost'));
     });
     return worker;
   }, report);
@@ -135,14 +140,14 @@ export function createConsumer(bull: Bull, handler: JobHandler, options: Consume
     const closed = workers.current.close();
     closed.catch(report);
     const idle = new Promise<void>((resolve) => {
-      noticeIdle = resolve;
-      if (inHand.size === 0) resolve();
+      notifyIdle = resolve;
+      if (running.size === 0) resolve();
     });
     await endsWithin(graceMs, idle);
     isShutDown = true;
-    for (const controller of inHand.values()) controller.abort(new JobAborted('shutdown'));
+    for (const controller of running.values()) controller.abort(new JobAbortedError('shutdown'));
     await endsWithin(abortMs, idle);
-    if (!(await endsWithin(RETURN_MS, closed))) {
+    if (!(await endsWithin(CLOSE_MS, closed))) {
       log.warn('queue: the backend does not answer; jobs in hand will be taken over as stalled');
     }
     for (const connection of connections) connection.disconnect();
@@ -163,7 +168,7 @@ export function createConsumer(bull: Bull, handler: JobHandler, options: Consume
  * The handler's answer, or the abort's reason if the handler does not heed its signal for `abortMs`. No controller of
  * its own: aborting one at the end of each job, for nothing but its listeners, was 3 % of a media's CPU.
  */
-function orAbandoned<T>(running: Promise<T>, signal: AbortSignal, abortMs: number): Promise<T> {
+function untilAbandoned<T>(running: Promise<T>, signal: AbortSignal, abortMs: number): Promise<T> {
   return new Promise((resolve, reject) => {
     let timer: NodeJS.Timeout | undefined;
     const start = () => {

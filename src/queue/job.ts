@@ -31,7 +31,7 @@ export const JOB_OPTIONS = {
  * Longer than a job of this program waits in the queue, and than it is locked for: a minute and half a minute. What is
  * further ahead was written by a wrong clock, since BullMQ goes by the clocks of the processes.
  */
-export const LONGEST_MS = 10 * 60_000;
+export const MAX_WAIT_MS = 10 * 60_000;
 
 /** BullMQ logs events for listeners we do not have; 10,000 by default. */
 export const STREAMS = { events: { maxLen: 500 } } as const;

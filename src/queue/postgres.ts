@@ -13,9 +13,9 @@ import {
 } from 'bullmq';
 import { systemClock } from '../runtime/clock.ts';
 import type { Log } from '../runtime/log.ts';
-import type { Bull, QueuePool } from './backend.ts';
-import { JOB_OPTIONS, LONGEST_MS, queueNameOf, STREAMS } from './job.ts';
-import { createQuietReport } from './redact-errors.ts';
+import type { BullBackend, QueuePool } from './backend.ts';
+import { JOB_OPTIONS, MAX_WAIT_MS, queueNameOf, STREAMS } from './job.ts';
+import { createErrorReporter } from './redact-errors.ts';
 import { within } from './timeouts.ts';
 
 /** BullMQ takes no schema beside a pool, and believes it to be `bullmq`. */
@@ -39,10 +39,10 @@ const PREPARE_MS = 60_000;
 export function connectPostgres(
   options: { pool: QueuePool; prefix: string; schema?: string },
   log: Log,
-): Bull {
+): BullBackend {
   const { pool, prefix, schema = 'bullmq' } = options;
   const { Queue, Worker } = classesOn(schema);
-  pool.on('error', createQuietReport(log));
+  pool.on('error', createErrorReporter(log));
   const connection = withoutListeners(pool);
   const name = queueNameOf(prefix);
   return {
@@ -53,7 +53,7 @@ export function connectPostgres(
       worker: new Worker(name, processor, { ...settings, ...KEPT, connection }),
       disconnect: () => {},
     }),
-    alive: async (_queue, jobIds) => {
+    unfinished: async (_queue, jobIds) => {
       // BullMQ asks for one job at a time; a window of a thousand would be a thousand statements.
       const { rows } = await pool.query<{ id: string }>(
         `SELECT id FROM ${schema}.job
@@ -75,11 +75,11 @@ export function connectPostgres(
          UNION
          SELECT id FROM ${schema}.job, clock WHERE queue = $1 AND id = ANY($2::text[]) AND (
            (state = 'delayed' AND process_at_ms > now_ms + $3) OR state NOT IN ('waiting', 'active', 'delayed'))`,
-        [name, [...jobIds], LONGEST_MS],
+        [name, [...jobIds], MAX_WAIT_MS],
       );
       return rows.map((row) => row.id);
     },
-    known: async (_queue, jobIds) => {
+    existing: async (_queue, jobIds) => {
       const { rows } = await pool.query<{ id: string }>(
         `SELECT id FROM ${schema}.job WHERE queue = $1 AND id = ANY($2::text[])`,
         [name, [...jobIds]],

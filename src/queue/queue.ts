@@ -3,14 +3,14 @@
 import type { Reference } from '../media.ts';
 import { systemClock } from '../runtime/clock.ts';
 import type { Log } from '../runtime/log.ts';
-import type { Bull, QueueBackend } from './backend.ts';
+import type { BullBackend, QueueBackend } from './backend.ts';
 import { type ConsumeOptions, type Consumer, createConsumer, type JobHandler } from './consumer.ts';
 import { JOB_NAME, jobIdOf, toJobData } from './job.ts';
 import { connectPostgres } from './postgres.ts';
-import { createQuietReport } from './redact-errors.ts';
+import { createErrorReporter } from './redact-errors.ts';
 import { connectRedis } from './redis.ts';
 import { asRefusal } from './refusal.ts';
-import { forgetJobs } from './remove-jobs.ts';
+import { removeJobs } from './remove-jobs.ts';
 import { endsWithin, keepStarting, within } from './timeouts.ts';
 
 /** Jobs by state. `waiting` includes prioritized ones; finished ones as far as the backend keeps them. */
@@ -29,7 +29,7 @@ export interface ArchiveQueue {
    * 2 s; what was sent by then may still arrive, and adding again finds it there.
    */
   add(
-    jobs: readonly { id: string; generation?: number; reference: Reference }[],
+    jobs: readonly { id: string; generation: number | undefined; reference: Reference }[],
     signal?: AbortSignal,
   ): Promise<void>;
   /** Of these job ids those that will never run (again): absent, completed or failed. Fails after 2 s per thousand. */
@@ -43,7 +43,7 @@ export interface ArchiveQueue {
    * Removes every job of these media, kept ones too. Answers the media that a worker has in hand; their jobs have
    * lost their data. Fails after 10 s; to be asked again then.
    */
-  forget(media: readonly { id: string; generation: number }[], signal?: AbortSignal): Promise<string[]>;
+  remove(media: readonly { id: string; generation: number }[], signal?: AbortSignal): Promise<string[]>;
   counts(signal?: AbortSignal): Promise<QueueCounts>;
   /**
    * Resolves where jobs can be added: it writes, since a Redis that is full or demoted goes on to answer reads. Rejects
@@ -62,12 +62,12 @@ export interface ArchiveQueue {
   close(): Promise<void>;
 }
 
-const ANSWER_MS = 2_000;
+const TIMEOUT_MS = 2_000;
 const STATES = ['waiting', 'prioritized', 'active', 'delayed', 'completed', 'failed'] as const;
-const REPREPARE_MS = 4_000;
+const PREPARE_RETRY_MS = 4_000;
 const LOST_BATCH = 1_000;
 const MISPLACED_MS = 5_000;
-const FORGET_MS = 10_000;
+const REMOVE_MS = 10_000;
 
 /**
  * Opens the queue. Redis may be away: the queue opens nevertheless, says so in the log, fails `add` quickly and heals
@@ -76,12 +76,12 @@ const FORGET_MS = 10_000;
  */
 export async function openArchiveQueue(
   backend: QueueBackend,
-  { log, signal, isAway = false }: { log: Log; signal?: AbortSignal; isAway?: boolean },
+  { log, signal, isAway: isUnavailable = false }: { log: Log; signal?: AbortSignal; isAway?: boolean },
 ): Promise<ArchiveQueue> {
   const bull = backend.kind === 'redis' ? connectRedis(backend, log) : connectPostgres(backend, log);
-  if (isAway) void keepPreparing(bull, log, signal);
+  if (isUnavailable) void prepareUntilReady(bull, log, signal);
   else await bull.prepare(signal);
-  const report = createQuietReport(log);
+  const report = createErrorReporter(log);
   const queues = keepStarting(() => {
     const queue = bull.createQueue();
     queue.on('error', report);
@@ -96,14 +96,19 @@ export async function openArchiveQueue(
         data: toJobData(reference),
         opts: { jobId: jobIdOf(id, generation) },
       }));
-      await within('queue: add', ANSWER_MS, () => queues.current.addBulk(entries), signal);
+      await within('queue: add', TIMEOUT_MS, () => queues.current.addBulk(entries), signal);
     },
 
     lost: async (jobIds, signal) => {
       const lost: string[] = [];
       for (let start = 0; start < jobIds.length; start += LOST_BATCH) {
         const batch = jobIds.slice(start, start + LOST_BATCH);
-        const alive = await within('queue: lost', ANSWER_MS, () => bull.alive(queues.current, batch), signal);
+        const alive = await within(
+          'queue: lost',
+          TIMEOUT_MS,
+          () => bull.unfinished(queues.current, batch),
+          signal,
+        );
         lost.push(...batch.filter((jobId) => !alive.has(jobId)));
       }
       return lost;
@@ -119,15 +124,15 @@ export async function openArchiveQueue(
       return found;
     },
 
-    forget: async (media, signal) => {
+    remove: async (media, signal) => {
       if (media.length === 0) return [];
-      return await within('queue: forget', FORGET_MS, () => forgetJobs(bull, queues.current, media), signal);
+      return await within('queue: forget', REMOVE_MS, () => removeJobs(bull, queues.current, media), signal);
     },
 
     counts: async (signal) => {
       const counts = await within(
         'queue: counts',
-        ANSWER_MS,
+        TIMEOUT_MS,
         () => queues.current.getJobCounts(...STATES),
         signal,
       );
@@ -143,7 +148,7 @@ export async function openArchiveQueue(
 
     probe: async (signal) => {
       try {
-        await within('queue: probe', ANSWER_MS, () => bull.probe(), signal);
+        await within('queue: probe', TIMEOUT_MS, () => bull.probe(), signal);
       } catch (error) {
         throw asRefusal(error) ?? error;
       }
@@ -151,14 +156,14 @@ export async function openArchiveQueue(
 
     firstWaiting: async (signal) => {
       const ask = () => Promise.all([queues.current.getWaiting(0, 0), queues.current.isPaused()]);
-      const [jobs, isPaused] = await within('queue: first', ANSWER_MS, ask, signal);
+      const [jobs, isPaused] = await within('queue: first', TIMEOUT_MS, ask, signal);
       return isPaused ? undefined : jobs[0]?.id;
     },
 
     consume: async (handler, options) => createConsumer(bull, handler, options, log),
 
     mark: async (owner, forMs, signal) =>
-      !bull.mark || (await within('queue: mark', ANSWER_MS, () => bull.mark!(owner, forMs), signal)),
+      !bull.mark || (await within('queue: mark', TIMEOUT_MS, () => bull.mark!(owner, forMs), signal)),
 
     get board() {
       return queues.current;
@@ -166,21 +171,21 @@ export async function openArchiveQueue(
 
     close: async () => {
       queues.stop();
-      await endsWithin(ANSWER_MS, queues.current.close());
+      await endsWithin(TIMEOUT_MS, queues.current.close());
       bull.close();
     },
   };
 }
 
 /** In the background; until then the queue that is built every second fails at its start. */
-async function keepPreparing(bull: Bull, log: Log, signal?: AbortSignal): Promise<void> {
+async function prepareUntilReady(bull: BullBackend, log: Log, signal?: AbortSignal): Promise<void> {
   while (!signal?.aborted) {
     try {
       return await bull.prepare(signal);
     } catch (error) {
       if (signal?.aborted) return;
       log.error({ err: error }, 'queue: cannot be opened; tried again');
-      await systemClock.sleep(REPREPARE_MS, signal).catch(() => undefined);
+      await systemClock.sleep(PREPARE_RETRY_MS, signal).catch(() => undefined);
     }
   }
 }

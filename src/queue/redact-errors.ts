@@ -9,7 +9,7 @@ const TEXT_LIMIT = 1000;
  * A text every backend can keep: Postgres refuses NUL and lone surrogates, and the statement that fails is the one
  * that should have recorded the reason, so the job would die as "stalled" instead. Scrubbed, at most 1,000 characters.
  */
-export function storable(text: string): string {
+export function storableText(text: string): string {
   return redact(text.replaceAll('\0', '').slice(0, TEXT_LIMIT).toWellFormed());
 }
 
@@ -17,7 +17,7 @@ export function storable(text: string): string {
 export function failureText(failure: Failure): string {
   const errcode = failure.errcode === undefined ? '' : ` (errcode ${failure.errcode})`;
   const words = failure.detail ?? failure.errmsg;
-  return storable(`${failure.code}${errcode}${words ? `: ${words}` : ''}`);
+  return storableText(`${failure.code}${errcode}${words ? `: ${words}` : ''}`);
 }
 
 const QUIET_MS = 30_000;
@@ -26,7 +26,7 @@ const QUIET_MS = 30_000;
  * Logs an error of the connection once, then at most every 30 s with the number kept back: a backend that is away
  * raises one for every command and every reconnect.
  */
-export function createQuietReport(log: Pick<Log, 'warn'>): (error: unknown) => void {
+export function createErrorReporter(log: Pick<Log, 'warn'>): (error: unknown) => void {
   const kinds = new Map<string, { quietUntil: number; keptBack: number }>();
   return (error) => {
     const { code, name } = error as { code?: unknown; name?: unknown };

@@ -4,21 +4,21 @@
  */
 import type { Redis } from 'ioredis';
 import type { BullQueue } from './backend.ts';
-import { LONGEST_MS } from './job.ts';
+import { MAX_WAIT_MS } from './job.ts';
 
 const LISTS = ['active', 'wait', 'paused'] as const;
 const PAGE = 5_000;
 /** Foreign producers may fill the queue without a bound: lists are read so far, and what stands behind is not looked for. */
 const READ_LIMIT = 100_000;
 /** BullMQ's own word on a job searches its lists; the rest of the suspects is asked about the next time. */
-const CONFIRMED_AT_ONCE = 100;
+const MAX_CONFIRMED = 100;
 /** BullMQ's score of a delayed job: its time in milliseconds, and twelve bits for the order of equals. */
 const SCORE_UNIT = 0x1000;
 
 /** Of these, those without a lock and without a place in a sorted set; and those that are delayed for too long. */
 async function suspectsOf(redis: Redis, key: string, jobIds: readonly string[]) {
   const [seconds] = await redis.time();
-  const latestMs = Number(seconds) * 1_000 + LONGEST_MS;
+  const latestMs = Number(seconds) * 1_000 + MAX_WAIT_MS;
   const delayedTooLong: string[] = [];
   const suspects = new Set<string>();
   // Sent in one go.
@@ -54,7 +54,7 @@ export async function misplacedIn(
   // Lists are not read at one moment: a job may have moved meanwhile.
   const states = await Promise.all(
     [...suspects]
-      .slice(0, CONFIRMED_AT_ONCE)
+      .slice(0, MAX_CONFIRMED)
       .map(async (jobId) => [jobId, await queue.getBackend().getState(jobId)] as const),
   );
   const unknown = states.filter(([, state]) => state === 'unknown').map(([jobId]) => jobId);

@@ -5,9 +5,9 @@ import type { Log } from '../runtime/log.ts';
 import { createRedisConnection } from '../runtime/network/redis-connection.ts';
 import { createRepeatedLog } from '../runtime/repeated-log.ts';
 import { TLS_PLACES, tlsSentence } from '../tls-failures.ts';
-import type { Bull, QueueBackend } from './backend.ts';
+import type { BullBackend, QueueBackend } from './backend.ts';
 import { JOB_OPTIONS, QUEUE_NAME, STREAMS } from './job.ts';
-import { createQuietReport } from './redact-errors.ts';
+import { createErrorReporter } from './redact-errors.ts';
 import { misplacedIn } from './redis-marker.ts';
 import { endsWithin } from './timeouts.ts';
 
@@ -15,7 +15,7 @@ import { endsWithin } from './timeouts.ts';
  * Redis keeps a job's data as text, and what is not JSON makes BullMQ throw before any code of ours sees the job: it
  * would stall and be fetched again for ever. Read as null, it fails for good with a reason.
  */
-class PatientWorker extends Worker {
+class TolerantWorker extends Worker {
   protected override createJob(job: JobJson, jobId: string) {
     return super.createJob(isJson(job.data) ? job : { ...job, data: 'null' }, jobId);
   }
@@ -34,26 +34,26 @@ const KEPT = {
   removeOnComplete: { age: 3_600, count: 1_000 },
   removeOnFail: { age: 7 * 24 * 3_600, count: 5_000 },
 };
-const ANSWER_MS = 2_000;
+const TIMEOUT_MS = 2_000;
 const SILENT_MS = 5_000;
 const PROBE_KEPT_MS = 60_000;
 /** At most this long between two tries to reconnect (ioredis: up to 5 s), so that a short outage stays short. */
 const reconnectAfterMs = (times: number) => Math.min(50 * 2 ** times, 2_000);
 
-export function connectRedis(options: Extract<QueueBackend, { kind: 'redis' }>, log: Log): Bull {
+export function connectRedis(options: Extract<QueueBackend, { kind: 'redis' }>, log: Log): BullBackend {
   const { url, prefix, secureContext } = options;
   const tls = secureContext && { tls: { secureContext } };
-  const report = createQuietReport(log);
+  const report = createErrorReporter(log);
   // By default commands given while Redis is away wait for it, for ever. A producer wants to hear at once.
   let closed = false;
-  const contact = createContactLog(log, () => closed);
+  const contact = createConnectionLog(log, () => closed);
   const producer = createRedisConnection(
     url,
     {
       ...tls,
       enableOfflineQueue: false,
       maxRetriesPerRequest: 1,
-      commandTimeout: ANSWER_MS,
+      commandTimeout: TIMEOUT_MS,
       // A line that fell silent stays "ready": nothing would be fed until the kernel gives it up, a quarter of an hour.
       socketTimeout: SILENT_MS,
       retryStrategy: reconnectAfterMs,
@@ -66,7 +66,7 @@ export function connectRedis(options: Extract<QueueBackend, { kind: 'redis' }>, 
     prepare: async (signal) => {
       if (producer.status === 'ready') return;
       const ready = new Promise((resolve) => producer.once('ready', resolve));
-      await endsWithin(ANSWER_MS, ready, signal);
+      await endsWithin(TIMEOUT_MS, ready, signal);
     },
     createQueue: () =>
       new Queue(QUEUE_NAME, {
@@ -93,13 +93,13 @@ export function connectRedis(options: Extract<QueueBackend, { kind: 'redis' }>, 
       );
       connections.push(connection);
       return {
-        worker: new PatientWorker(QUEUE_NAME, processor, { ...settings, ...KEPT, connection, prefix }),
+        worker: new TolerantWorker(QUEUE_NAME, processor, { ...settings, ...KEPT, connection, prefix }),
         disconnect: () => {
           for (const each of connections) each.disconnect();
         },
       };
     },
-    alive: async (queue, jobIds) => {
+    unfinished: async (queue, jobIds) => {
       const states = await Promise.all(
         // Written in one go, answered in one go: a pipeline, on BullMQ's own script (0: not finished).
         jobIds.map(async (jobId) => [jobId, await queue.getBackend().isFinished(jobId)] as const),
@@ -107,7 +107,7 @@ export function connectRedis(options: Extract<QueueBackend, { kind: 'redis' }>, 
       return new Set(states.filter(([, finished]) => finished === 0).map(([jobId]) => jobId));
     },
     misplaced: (queue, jobIds) => misplacedIn(producer, queue, `${prefix}:${QUEUE_NAME}`, jobIds),
-    known: async (_queue, jobIds) => {
+    existing: async (_queue, jobIds) => {
       const found = await Promise.all(
         jobIds.map((jobId) => producer.exists(`${prefix}:${QUEUE_NAME}:${jobId}`)),
       );
@@ -135,7 +135,7 @@ export function connectRedis(options: Extract<QueueBackend, { kind: 'redis' }>, 
  * Says that Redis went away and that it came back, once a minute at most: a server that refuses writes is connected to
  * anew every second. At first contact looks at its settings.
  */
-function createContactLog(log: Log, isClosed: () => boolean) {
+function createConnectionLog(log: Log, isClosed: () => boolean) {
   const repeated = createRepeatedLog(log);
   let away = false;
   let looked = false;

@@ -3,7 +3,7 @@ import { startAlerts } from '../app/alerts.ts';
 import { openAppContext } from '../app/app-context.ts';
 import { requireShared, runProgram } from '../app/run.ts';
 import { reportAtStart } from '../app/start-report.ts';
-import { startFeeder, startHeartbeat } from '../app/worker.ts';
+import { startDispatcher, startHeartbeat } from '../app/worker.ts';
 import { loadConfig } from '../config/config.ts';
 import { loadKeys } from './auth/api-key-file.ts';
 import { mayShowLoginLink, openServer, startMessage } from './start.ts';
@@ -15,7 +15,7 @@ await runProgram('server', async (onOpened) => {
   const context = await openAppContext(config, { program: 'server', whenAway: 'later' });
   onOpened(context.shutdown);
   startAlerts(context);
-  startFeeder(context);
+  startDispatcher(context);
   startHeartbeat(context, { isWorker: false });
   reportAtStart(context);
   const server = await openServer(context, { keys });

@@ -88,8 +88,8 @@ for (const shape of SHAPES) {
         async (job) => {
           seen.add(job.id);
           return seen.size % 2
-            ? { do: 'finish', result: 'nothing' }
-            : { do: 'giveUp', failure: { code: 'internal', class: 'unknown' } };
+            ? { action: 'finish', result: 'nothing' }
+            : { action: 'fail', failure: { code: 'internal', class: 'unknown' } };
         },
         { concurrency: 2 },
       );

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { openAppContext } from '../../src/app/app-context.ts';
-import { startFeeder } from '../../src/app/worker.ts';
+import { startDispatcher } from '../../src/app/worker.ts';
 import { parseApiKeys } from '../../src/config/api-keys.ts';
 import { loadConfig } from '../../src/config/config.ts';
 import { idOf } from '../../src/media.ts';
@@ -43,7 +43,7 @@ async function setup(t: TestContext) {
     simulatedAccounts: [PLAIN],
     writeLog: () => undefined,
   });
-  startFeeder(parts);
+  startDispatcher(parts);
   const keys = parseApiKeys(`write:${SECRET}`);
   assert.ok('value' in keys);
   const { url } = await openServer(parts, { keys: keys.value });

@@ -10,7 +10,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { ListMultipartUploadsCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
 import { Redis } from 'ioredis';
 import { type AppContext, openAppContext } from '../../src/app/app-context.ts';
-import { startConsumer, startFeeder, startSweeper } from '../../src/app/worker.ts';
+import { startConsumer, startDispatcher, startSweeper } from '../../src/app/worker.ts';
 import type { MediaRow } from '../../src/catalogue/media/row.ts';
 import { loadConfig } from '../../src/config/config.ts';
 import { openEmbeddedS3 } from '../../src/embedded/s3/server.ts';
@@ -242,7 +242,7 @@ async function layOn(
       program: 'test',
       writeLog: (line) => void logLines.push(line),
     });
-    const feeder = startFeeder(parts);
+    const feeder = startDispatcher(parts);
     const addresses = { ...config.wechat, allowHosts: config.fetch.allowHosts };
     const consume = async () =>
       void (await startConsumer(parts, addresses, feeder, options.timing ?? TIMING));

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { openAppContext } from '../../src/app/app-context.ts';
-import { startConsumer, startFeeder, startSweeper } from '../../src/app/worker.ts';
+import { startConsumer, startDispatcher, startSweeper } from '../../src/app/worker.ts';
 import { type ApiKey, parseApiKeys } from '../../src/config/api-keys.ts';
 import { loadConfig } from '../../src/config/config.ts';
 import { idOf } from '../../src/media.ts';
@@ -47,7 +47,7 @@ export async function wecomGround(t: TestContext, timeScale = 60) {
   );
   const listening = { ...config, http: { ...config.http, port: 0 } };
   const parts = await openAppContext(listening, { program: 'test' });
-  const feeder = startFeeder(parts);
+  const feeder = startDispatcher(parts);
   await startConsumer(parts, { ...config.wechat, allowHosts: [] }, feeder);
   startSweeper(parts, feeder);
   const { value: keys } = parseApiKeys(`admin:${KEY}`) as { value: readonly ApiKey[] };

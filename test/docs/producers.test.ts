@@ -138,7 +138,7 @@ test("BullMQ's port for Python adds a job that a worker takes", {
   const consumer = await queue.consume(
     async (job) => {
       arrived.resolve(job);
-      return { do: 'finish', result: 'seen' };
+      return { action: 'finish', result: 'seen' };
     },
     { concurrency: 1 },
   );

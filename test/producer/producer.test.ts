@@ -142,7 +142,7 @@ test('jobs: a worker gets the reference with the id of its media item as job id'
   const consumer = await queue.consume(
     async (job) => {
       arrived.resolve(job);
-      return { do: 'finish', result: 'seen' };
+      return { action: 'finish', result: 'seen' };
     },
     { concurrency: 1 },
   );

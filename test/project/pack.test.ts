@@ -175,7 +175,7 @@ describe('the published package', () => {
     const consumer = await queue.consume(
       async (job) => {
         arrived.resolve(job);
-        return { do: 'finish', result: 'seen' };
+        return { action: 'finish', result: 'seen' };
       },
       { concurrency: 1 },
     );

@@ -9,7 +9,7 @@ import type { Reference } from '../../src/media.ts';
 import { idOf } from '../../src/media.ts';
 import type { ConsumeOptions, JobHandler } from '../../src/queue/consumer.ts';
 import { jobIdOf } from '../../src/queue/job.ts';
-import { JobAborted } from '../../src/queue/job-result.ts';
+import { JobAbortedError } from '../../src/queue/job-result.ts';
 import { keepsEnded, openBelow, openQueue, PLACES, type Place } from './backends.ts';
 import { createHandled, entryOf, eventually, failed, finish, isIdle, untilAborted } from './handled.ts';
 
@@ -68,7 +68,7 @@ for (const { name, skip, find } of PLACES) {
       const consumer = await consume(handled.handler);
       await handled.until(1);
       assert.deepEqual(handled.jobs, [
-        { jobId: `${id}-7`, id, generation: 7, reference, attempt: 1, isRetaken: false },
+        { jobId: `${id}-7`, id, generation: 7, reference, attempt: 1, wasStalled: false },
       ]);
       assert.ok(consumer.lastStartedAt);
       await eventually('it has ended', () => isIdle(queue));
@@ -115,7 +115,7 @@ for (const { name, skip, find } of PLACES) {
       const times: number[] = [];
       const handled = createHandled(({ attempt }) => {
         times.push(performance.now());
-        return attempt < 3 ? { do: 'retry', delayMs: 300, failure: failed('network') } : finish;
+        return attempt < 3 ? { action: 'retry', delayMs: 300, failure: failed('network') } : finish;
       });
       await consume(handled.handler);
       await queue.add([entryOf('a')]);
@@ -134,7 +134,7 @@ for (const { name, skip, find } of PLACES) {
     on('gives up at once, with a reason that any backend can keep', async (t, place) => {
       const { queue, consume } = await setup(t, place);
       const handled = createHandled(() => ({
-        do: 'giveUp',
+        action: 'fail',
         failure: failed('too_large', 'NUL \0 and half a pair \ud83d of access_token=abcdefghijkl'),
       }));
       await consume(handled.handler);
@@ -148,8 +148,8 @@ for (const { name, skip, find } of PLACES) {
     on('puts a job back without spending an attempt', async (t, place) => {
       const { queue, consume } = await setup(t, place);
       const handled = createHandled(() => {
-        if (handled.jobs.length === 1) return { do: 'putBack', delayMs: 100 };
-        if (handled.jobs.length === 2) return { do: 'putBack', delayMs: 0 };
+        if (handled.jobs.length === 1) return { action: 'requeue', delayMs: 100 };
+        if (handled.jobs.length === 2) return { action: 'requeue', delayMs: 0 };
         return finish;
       });
       await consume(handled.handler);
@@ -166,7 +166,7 @@ for (const { name, skip, find } of PLACES) {
       const { queue, consume } = await setup(t, place);
       const handled = createHandled(({ attempt }) => {
         // An orderly retry in between neither counts nor resets.
-        if (attempt === 3) return { do: 'retry', delayMs: 10, failure: failed('network') };
+        if (attempt === 3) return { action: 'retry', delayMs: 10, failure: failed('network') };
         throw new Error('broken \0 \ud800');
       });
       await consume(handled.handler);
@@ -184,7 +184,7 @@ for (const { name, skip, find } of PLACES) {
         const id = idOf(reference.account, reference.mediaId);
         const data = { ...reference, sentAt: '2026-11-23T12:05:06+08:00', v: 1 };
         const handled = createHandled(({ attempt }) =>
-          attempt === 1 ? { do: 'retry', delayMs: 10, failure: failed('network') } : finish,
+          attempt === 1 ? { action: 'retry', delayMs: 10, failure: failed('network') } : finish,
         );
         await consume(handled.handler);
         await below.addForeign({ data, jobId: id });
@@ -195,7 +195,7 @@ for (const { name, skip, find } of PLACES) {
           generation: undefined,
           reference: { ...reference, sentAt: new Date('2026-11-23T04:05:06Z') },
           attempt: 2,
-          isRetaken: false,
+          wasStalled: false,
         });
 
         const hostile: [string, unknown, RegExp][] = [
@@ -253,7 +253,8 @@ for (const { name, skip, find } of PLACES) {
         } catch (error) {
           reasons.push(error);
           // As an archiver would say of a download that broke off; it must cost nothing.
-          if (reference.mediaId === 'b') return { do: 'retry', delayMs: 60_000, failure: failed('network') };
+          if (reference.mediaId === 'b')
+            return { action: 'retry', delayMs: 60_000, failure: failed('network') };
           if (reference.mediaId === 'deaf') return new Promise(() => {});
           throw error;
         }
@@ -266,7 +267,7 @@ for (const { name, skip, find } of PLACES) {
       const tookMs = performance.now() - startedAt;
       assert.ok(tookMs >= 190 && tookMs < 4_000, `closed in ${tookMs} ms`);
       assert.deepEqual(
-        reasons.map((reason) => reason instanceof JobAborted && reason.why),
+        reasons.map((reason) => reason instanceof JobAbortedError && reason.reason),
         ['shutdown', 'shutdown', 'shutdown'],
       );
       const completed = keepsEnded(place) ? 1 : 0;
@@ -344,8 +345,8 @@ for (const { name, skip, find } of PLACES) {
       const { queue, consume } = await setup(t, place);
       const handled = createHandled(({ reference }, signal) => {
         if (reference.mediaId === 'active') return untilAborted(signal);
-        if (reference.mediaId === 'delayed') return { do: 'putBack', delayMs: 60_000 };
-        if (reference.mediaId === 'failed') return { do: 'giveUp', failure: failed('too_large') };
+        if (reference.mediaId === 'delayed') return { action: 'requeue', delayMs: 60_000 };
+        if (reference.mediaId === 'failed') return { action: 'fail', failure: failed('too_large') };
         return finish;
       });
       await consume(handled.handler, { concurrency: 1 });
@@ -397,7 +398,7 @@ for (const { name, skip, find } of PLACES) {
         handled.jobs.map((job) => `${job.reference.mediaId} ${job.generation}`),
         ['held 1', 'waiting 2', 'new 1'],
       );
-      assert.ok(aborted[0] instanceof JobAborted && aborted[0].why === 'lockLost');
+      assert.ok(aborted[0] instanceof JobAbortedError && aborted[0].reason === 'lockLost');
     });
 
     on('aborts a job whose lock somebody else holds, and leaves it alone', async (t, place) => {
@@ -414,7 +415,7 @@ for (const { name, skip, find } of PLACES) {
       await handled.until(1);
       await below.stealLock(jobIdOf(entryOf('a').id, 1));
       await eventually('the signal is aborted', async () => reason !== undefined);
-      assert.ok(reason instanceof JobAborted && reason.why === 'lockLost');
+      assert.ok(reason instanceof JobAbortedError && reason.reason === 'lockLost');
       const { active, completed } = await queue.counts();
       assert.deepEqual({ active, completed }, { active: 1, completed: 0 });
     });

@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Job, UnrecoverableError, WaitingError } from 'bullmq';
-import type { Bull } from '../../src/queue/backend.ts';
+import type { BullBackend } from '../../src/queue/backend.ts';
 import { createConsumer } from '../../src/queue/consumer.ts';
 import { toJobData } from '../../src/queue/job.ts';
-import { type Disposition, JobAborted, settle } from '../../src/queue/job-result.ts';
+import { applyJobResult, JobAbortedError, type JobResult } from '../../src/queue/job-result.ts';
 import { createLog } from '../../src/runtime/log.ts';
 import { failed, finish, referenceOf } from './handled.ts';
 
@@ -31,15 +31,15 @@ function recordedJob() {
 
 for (const decided of [
   finish,
-  { do: 'giveUp', failure: failed('network') },
-  { do: 'putBack', delayMs: 5 },
-  { do: 'retry', delayMs: 5, failure: failed('network') },
-] as const satisfies readonly Disposition[]) {
-  test(`a job whose lock was lost is left alone where the handler says ${decided.do}`, async () => {
+  { action: 'fail', failure: failed('network') },
+  { action: 'requeue', delayMs: 5 },
+  { action: 'retry', delayMs: 5, failure: failed('network') },
+] as const satisfies readonly JobResult[]) {
+  test(`a job whose lock was lost is left alone whatever its handler returned: ${decided.action}`, async () => {
     const { done, job } = recordedJob();
-    const signal = AbortSignal.abort(new JobAborted('lockLost'));
-    const settling = { decide: async () => decided, signal, log, report: () => undefined };
-    await assert.rejects(settle(job, 'token', settling), WaitingError);
+    const signal = AbortSignal.abort(new JobAbortedError('lockLost'));
+    const settling = { handle: async () => decided, signal, log, report: () => undefined };
+    await assert.rejects(applyJobResult(job, 'token', settling), WaitingError);
     assert.deepEqual(done, []);
   });
 }
@@ -53,7 +53,7 @@ test('a job that is fetched while the consumer closes goes back without being be
       processor = given;
       return { worker, disconnect: () => {} };
     },
-  } as unknown as Bull;
+  } as unknown as BullBackend;
   let begun = 0;
   const handler = async () => {
     begun++;

@@ -3,10 +3,10 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { FAILURES, type FailureCode } from '../../src/failures.ts';
 import { idOf, type Reference } from '../../src/media.ts';
 import type { ArchiveJob } from '../../src/queue/consumer.ts';
-import type { Disposition } from '../../src/queue/job-result.ts';
+import type { JobResult } from '../../src/queue/job-result.ts';
 import type { ArchiveQueue } from '../../src/queue/queue.ts';
 
-export const finish: Disposition = { do: 'finish', result: 'archived' };
+export const finish: JobResult = { action: 'finish', result: 'archived' };
 
 export const failed = (code: FailureCode, detail?: string) => ({
   code,
@@ -30,7 +30,7 @@ export function entryOf(mediaId: string, generation = 1) {
 
 /** Calls `decide` for each job and keeps what came: `handled.jobs`. `until(n)` waits for the n-th. */
 export function createHandled(
-  decide: (job: ArchiveJob, signal: AbortSignal) => Disposition | Promise<Disposition> = () => finish,
+  decide: (job: ArchiveJob, signal: AbortSignal) => JobResult | Promise<JobResult> = () => finish,
 ) {
   const jobs: ArchiveJob[] = [];
   return {

@@ -5,7 +5,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import pg from 'pg';
 import { QUEUE_POOL_OPTIONS, type QueueBackend } from '../../src/queue/backend.ts';
-import type { Disposition } from '../../src/queue/job-result.ts';
+import type { JobResult } from '../../src/queue/job-result.ts';
 import { openArchiveQueue } from '../../src/queue/queue.ts';
 import { createLog } from '../../src/runtime/log.ts';
 import { missing, postgresForTest, startPostgres, startRedis } from '../machine/services.ts';
@@ -108,7 +108,7 @@ describe('when Redis is away', { skip: missing.redisServer }, () => {
     const redis = await startRedis(t);
     if (!redis) return;
     const { queue, said } = await setup(t, { kind: 'redis', url: redis.url, prefix: '{wma}' });
-    const handled = createHandled(() => new Promise<Disposition>(() => {}));
+    const handled = createHandled(() => new Promise<JobResult>(() => {}));
     const consumer = await queue.consume(handled.handler, { ...FAST, abortMs: 200 });
     await queue.add([entryOf('a')]);
     await handled.until(1);
@@ -130,7 +130,7 @@ describe('when Redis is away', { skip: missing.redisServer }, () => {
     const handled = createHandled(() =>
       handled.jobs.length > 1
         ? finish
-        : new Promise<Disposition>((resolve) => {
+        : new Promise<JobResult>((resolve) => {
             end = () => resolve(finish);
           }),
     );
@@ -179,7 +179,7 @@ describe('when Postgres is away', { skip: missing.postgresServer }, () => {
     const { queue, lines } = await setup(t, { kind: 'postgres', pool, prefix: '{wma}' });
     const handled = createHandled(({ reference, attempt }) =>
       reference.mediaId === 'slow' && attempt === 1
-        ? { do: 'retry', delayMs: 500, failure: failed('network') }
+        ? { action: 'retry', delayMs: 500, failure: failed('network') }
         : finish,
     );
     const consumer = await queue.consume(handled.handler, FAST);

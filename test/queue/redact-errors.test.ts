@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createQuietReport, failureText, storable } from '../../src/queue/redact-errors.ts';
+import { createErrorReporter, failureText, storableText } from '../../src/queue/redact-errors.ts';
 
 test('a text is bounded, whole Unicode without NUL, and holds no secret', () => {
-  assert.equal(storable('a\0b\ud83dc'), 'ab\ufffdc');
-  assert.equal(storable('x'.repeat(5_000)).length, 1_000);
-  assert.equal(storable(`${'x'.repeat(999)}😀`).isWellFormed(), true);
-  assert.equal(storable('https://h/?access_token=abcdefghijkl'), 'https://h/?access_token=[redacted]');
+  assert.equal(storableText('a\0b\ud83dc'), 'ab\ufffdc');
+  assert.equal(storableText('x'.repeat(5_000)).length, 1_000);
+  assert.equal(storableText(`${'x'.repeat(999)}😀`).isWellFormed(), true);
+  assert.equal(storableText('https://h/?access_token=abcdefghijkl'), 'https://h/?access_token=[redacted]');
 });
 
 test('a failure is told by its code, its number and its words', () => {
@@ -19,7 +19,7 @@ test('a failure is told by its code, its number and its words', () => {
 
 test('an error that comes in a storm is logged once', () => {
   const lines: unknown[] = [];
-  const report = createQuietReport({ warn: (line: unknown) => lines.push(line) });
+  const report = createErrorReporter({ warn: (line: unknown) => lines.push(line) });
   for (let count = 0; count < 1_000; count++) {
     report(Object.assign(new Error('refused'), { code: 'ECONNREFUSED' }));
   }

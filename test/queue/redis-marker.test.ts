@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Redis } from 'ioredis';
 import type { Reference } from '../../src/media.ts';
-import { jobIdOf, LONGEST_MS, QUEUE_NAME, queueNameOf } from '../../src/queue/job.ts';
+import { jobIdOf, MAX_WAIT_MS, QUEUE_NAME, queueNameOf } from '../../src/queue/job.ts';
 import { type Below, openBelow, openQueue, PLACES, type Place } from './backends.ts';
 
 const entryOf = (name: string) => ({
@@ -87,7 +87,7 @@ describe('jobs without a place', () => {
       assert.deepEqual(await queue.misplaced(all), [inFourDays]);
       if (place.kind === 'redis') return;
       // Redis ends locks by its own clock; in SQL the worker's clock says until when.
-      await tamper.lockUntil(inWork, Date.now() + LONGEST_MS + 86_400_000);
+      await tamper.lockUntil(inWork, Date.now() + MAX_WAIT_MS + 86_400_000);
       assert.deepEqual(new Set(await queue.misplaced(all)), new Set([inFourDays, inWork]));
       assert.deepEqual(await queue.misplaced(all), [inFourDays], 'its lock was ended');
     });

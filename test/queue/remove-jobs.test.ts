@@ -39,9 +39,9 @@ for (const { name, skip, find } of PLACES) {
       async (t, place) => {
         const { below, queue, consume, dump } = await setup(t, place);
         const handled = createHandled(({ generation }) => {
-          if (generation === 1) return { do: 'finish', result: 'archived' };
-          if (generation === 2) return { do: 'giveUp', failure: failed('too_large') };
-          return { do: 'putBack', delayMs: 600_000 };
+          if (generation === 1) return { action: 'finish', result: 'archived' };
+          if (generation === 2) return { action: 'fail', failure: failed('too_large') };
+          return { action: 'requeue', delayMs: 600_000 };
         });
         const consumer = await consume(handled.handler, 2);
         await queue.add([entryOf('gone', 1), entryOf('gone', 2), entryOf('gone', 3), entryOf('stays', 2)]);
@@ -54,11 +54,11 @@ for (const { name, skip, find } of PLACES) {
         await queue.add([entryOf('gone', 4)]);
         await below.addForeign({ data: toJobData(referenceOf('gone')), jobId: id });
         assert.ok((await dump()).includes('"gone') || (await dump()).includes('\\"gone'), 'it was there');
-        assert.deepEqual(await queue.forget([{ id, generation: 4 }]), []);
+        assert.deepEqual(await queue.remove([{ id, generation: 4 }]), []);
         const after = await dump();
         assert.doesNotMatch(after, /mediaId\W+gone/);
         assert.match(after, /mediaId\W+stays/);
-        assert.deepEqual(await queue.forget([{ id, generation: 4 }]), [], 'again is the same');
+        assert.deepEqual(await queue.remove([{ id, generation: 4 }]), [], 'again is the same');
         assert.deepEqual(await queue.counts(), {
           waiting: 0,
           active: 0,
@@ -76,16 +76,16 @@ for (const { name, skip, find } of PLACES) {
         const release = Promise.withResolvers<void>();
         const handled = createHandled(async () => {
           await release.promise;
-          return { do: 'finish', result: 'superseded', forget: true };
+          return { action: 'finish', result: 'superseded', forget: true };
         });
         await consume(handled.handler, 1);
         const entry = entryOf('in hand');
         await queue.add([entry]);
         await handled.until(1);
-        assert.deepEqual(await queue.forget([entry]), [entry.id]);
+        assert.deepEqual(await queue.remove([entry]), [entry.id]);
         assert.doesNotMatch(await dump(), /mediaId\W+in hand/);
         release.resolve();
-        await eventually('nobody is at it', async () => (await queue.forget([entry])).length === 0);
+        await eventually('nobody is at it', async () => (await queue.remove([entry])).length === 0);
         const counts = await queue.counts();
         assert.deepEqual([counts.active, counts.completed], [0, 0]);
       },

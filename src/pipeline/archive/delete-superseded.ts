@@ -17,7 +17,7 @@ export interface SupersededDeps {
  * Removes the object, unless the row names it. Of an erased media the row learns of it first: should the store be away
  * now, or this process die, the erasure is open again and whoever retries it removes the object.
  */
-export async function removeSuperseded(
+export async function deleteSuperseded(
   { catalogue, store, clock }: SupersededDeps,
   id: string,
   at: StoredAt,

@@ -5,14 +5,14 @@ import type { FoundObject } from '../../catalogue/verification/objects.ts';
 import { FailureError } from '../../failures.ts';
 import { keyPrefixOf } from '../../media.ts';
 import type { ArchiveJob } from '../../queue/consumer.ts';
-import type { Disposition } from '../../queue/job-result.ts';
+import type { JobResult } from '../../queue/job-result.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Log } from '../../runtime/log.ts';
 import type { Store } from '../../storage/store.ts';
 import { digestOf } from './digest.ts';
 import { describeObject } from './object-metadata.ts';
 
-export interface StoredDeps {
+export interface StoredObjectsDeps {
   store: Pick<Store, 'bucket' | 'head' | 'get' | 'list'>;
   catalogue: { media: Pick<Catalogue['media'], 'get'>; objects: Pick<Catalogue['objects'], 'adopt'> };
   clock: Pick<Clock, 'now'>;
@@ -20,7 +20,7 @@ export interface StoredDeps {
   prefix: string;
 }
 
-export interface StoredMedia {
+export interface StoredObjects {
   /**
    * The row's object, where it is in the bucket whole and says that it is this media's; looked for under the row's
    * key, or, where the row has none, under the keys it could have. Undefined too where the store refuses to tell.
@@ -32,14 +32,14 @@ export interface StoredMedia {
 }
 
 /** Refused for this key or request alone; a wrong key or bucket, or silence, is something else. */
-export const isRefusedRight = (error: unknown): error is FailureError =>
+export const isAccessRefused = (error: unknown): error is FailureError =>
   error instanceof FailureError && error.failure.code === 'store_refused';
 
 /** Keys of one media: by WeChat's copy and by the link of its picture, and room for what nobody thought of. */
 const KEYS_LIMIT = 10;
 
 /** One object, described and with its digest: the recorded one, or that of its bytes. A text: why it is not ours. */
-export async function examine(
+export async function readFoundObject(
   store: Pick<Store, 'bucket' | 'head' | 'get'>,
   at: { key: string; modifiedAt?: Date | undefined },
   signal: AbortSignal,
@@ -57,7 +57,13 @@ export async function examine(
   return { ...found, stored: { ...found.stored, sha256 } };
 }
 
-export function createStoredMedia({ store, catalogue, clock, log, prefix }: StoredDeps): StoredMedia {
+export function createStoredObjects({
+  store,
+  catalogue,
+  clock,
+  log,
+  prefix,
+}: StoredObjectsDeps): StoredObjects {
   async function keysOf(
     row: MediaRow,
     signal: AbortSignal,
@@ -76,7 +82,7 @@ export function createStoredMedia({ store, catalogue, clock, log, prefix }: Stor
    * row waits for a right that it may never get.
    */
   function refused(error: unknown): undefined {
-    if (!isRefusedRight(error)) throw error;
+    if (!isAccessRefused(error)) throw error;
     if (!isTold)
       log.warn({ failure: error.failure }, 'the bucket does not tell what it holds (s3:ListBucket)');
     isTold = true;
@@ -84,7 +90,7 @@ export function createStoredMedia({ store, catalogue, clock, log, prefix }: Stor
 
   async function find(row: MediaRow, signal: AbortSignal): Promise<FoundObject | undefined> {
     for (const at of (await keysOf(row, signal).catch(refused)) ?? []) {
-      const found = await examine(store, at, signal).catch(refused);
+      const found = await readFoundObject(store, at, signal).catch(refused);
       if (found && typeof found !== 'string' && found.id === row.id) return found;
     }
     return undefined;
@@ -103,13 +109,13 @@ export function createStoredMedia({ store, catalogue, clock, log, prefix }: Stor
   };
 }
 
-type Handler = (job: ArchiveJob, signal: AbortSignal) => Promise<Disposition>;
+type Handler = (job: ArchiveJob, signal: AbortSignal) => Promise<JobResult>;
 
 /** In front of the archiver: a try that was made before may have stored the media and died before it could say so. */
 export function recogniseStored(
   archive: Handler,
-  { catalogue, log }: Pick<StoredDeps, 'catalogue' | 'log'>,
-  stored: Pick<StoredMedia, 'adopt'>,
+  { catalogue, log }: Pick<StoredObjectsDeps, 'catalogue' | 'log'>,
+  stored: Pick<StoredObjects, 'adopt'>,
 ): Handler {
   async function isStored(job: ArchiveJob, signal: AbortSignal): Promise<boolean> {
     try {
@@ -126,8 +132,8 @@ export function recogniseStored(
 
   return async (job, signal) => {
     const isFirst =
-      job.generation === undefined || (job.generation <= 1 && job.attempt <= 1 && !job.isRetaken);
-    if (!isFirst && (await isStored(job, signal))) return { do: 'finish', result: 'found' };
+      job.generation === undefined || (job.generation <= 1 && job.attempt <= 1 && !job.wasStalled);
+    if (!isFirst && (await isStored(job, signal))) return { action: 'finish', result: 'found' };
     return await archive(job, signal);
   };
 }

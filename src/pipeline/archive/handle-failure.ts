@@ -2,7 +2,7 @@
 import type { Catalogue } from '../../catalogue/catalogue.ts';
 import { type Failure, FailureError, failure } from '../../failures.ts';
 import type { ArchiveJob } from '../../queue/consumer.ts';
-import type { Disposition } from '../../queue/job-result.ts';
+import type { JobResult } from '../../queue/job-result.ts';
 import type { Clock, Lifetimes } from '../../runtime/clock.ts';
 import type { Log } from '../../runtime/log.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
@@ -10,11 +10,11 @@ import { isMediaGone } from '../../wechat/api/errcodes.ts';
 import type { AccountHolds } from '../dispatch/account-hold.ts';
 import type { StoreHold } from '../dispatch/store-hold.ts';
 import { isCatalogueUnavailable } from '../ingest/insert-batcher.ts';
-import type { StoredMedia } from './find-stored.ts';
+import type { StoredObjects } from './find-stored.ts';
 import type { ReadQuota } from './remaining-quota.ts';
-import { type Decision, decideNext } from './retry-policy.ts';
+import { decideNextAttempt, type RetryDecision } from './retry-policy.ts';
 
-export interface SettleDeps {
+export interface FailureHandlerDeps {
   catalogue: { media: Pick<Catalogue['media'], 'get'>; outcomes: Pick<Catalogue['outcomes'], 'markFailed'> };
   holds: Pick<AccountHolds, 'hold' | 'reportMediaResponse'>;
   storeHold: Pick<StoreHold, 'probeAfterFailure'>;
@@ -23,7 +23,7 @@ export interface SettleDeps {
   random: () => number;
   metrics: Pick<Metrics, 'failed' | 'expired'>;
   log: Pick<Log, 'info' | 'error'>;
-  stored: Pick<StoredMedia, 'adopt'>;
+  stored: Pick<StoredObjects, 'adopt'>;
   readQuota: ReadQuota;
 }
 
@@ -34,19 +34,19 @@ const QUEUE_WAIT_MS = 60_000;
 const isOfStore = ({ class: its, code }: Failure) => its === 'store' && code !== 'store_mismatch';
 
 /** Somebody else has settled the media, or it is erased: then the queue must not keep what the job says of it. */
-export const SUPERSEDED: Disposition = { do: 'finish', result: 'superseded', forget: true };
+export const SUPERSEDED: JobResult = { action: 'finish', result: 'superseded', removeOnComplete: true };
 
 /** What settling needs to know of a job; the data of one that cannot be read is not among it. */
-type SettledJob = Pick<ArchiveJob, 'id' | 'generation'>;
+type FailedJob = Pick<ArchiveJob, 'id' | 'generation'>;
 
-export type Settle = (job: SettledJob, startedAt: Date, error: unknown) => Promise<Disposition>;
+export type HandleFailure = (job: FailedJob, startedAt: Date, error: unknown) => Promise<JobResult>;
 
 const ASK_MS = 20_000;
 
 const UNCERTAIN_MS = 10 * 60_000;
 
 /** While nobody knows what time it is, no item is closed for its age, nor does one wait long for a time. */
-function withoutClock(decision: Decision, now: Date): Decision {
+function withoutClock(decision: RetryDecision, now: Date): RetryDecision {
   const latest = new Date(now.getTime() + UNCERTAIN_MS);
   if (decision.next === 'expired') return { next: 'retry', at: latest, reason: 'retry', spent: true };
   return 'at' in decision && decision.at > latest ? { ...decision, at: latest } : decision;
@@ -56,7 +56,7 @@ function withoutClock(decision: Decision, now: Date): Decision {
 const asStoreFailure = (error: unknown) =>
   error instanceof FailureError ? error : failure('store_unavailable', 'no answer', { cause: error });
 
-export function createSettle(deps: SettleDeps): Settle {
+export function createFailureHandler(deps: FailureHandlerDeps): HandleFailure {
   return async (job, startedAt, error) => {
     try {
       return await settle(job, startedAt, error);
@@ -71,7 +71,7 @@ export function createSettle(deps: SettleDeps): Settle {
     }
   };
 
-  async function settle(job: SettledJob, startedAt: Date, error: unknown): Promise<Disposition> {
+  async function settle(job: FailedJob, startedAt: Date, error: unknown): Promise<JobResult> {
     const known =
       error instanceof FailureError ? error : failure('internal', String(error), { cause: error });
     if (known.failure.code === 'internal')
@@ -85,9 +85,9 @@ export function createSettle(deps: SettleDeps): Settle {
     // A store that takes nothing says nothing of this media: it costs it no try.
     const held = isOfStore(known.failure) ? await deps.storeHold.probeAfterFailure(known.failure) : undefined;
     const now = deps.clock.now();
-    const planned = decideNext({
+    const planned = decideNextAttempt({
       failure: cause,
-      tries: row.attempts + 1,
+      attempts: row.attempts + 1,
       startedAt,
       now,
       expiresAt: row.expiresAt,
@@ -105,7 +105,7 @@ export function createSettle(deps: SettleDeps): Settle {
     );
     if (held) {
       await deps.catalogue.outcomes.markFailed(of, known.failure, { to: 'due' }, false);
-      return { do: 'finish', result: 'later' };
+      return { action: 'finish', result: 'later' };
     }
 
     // WeChat has looked: that this media is no good says that the account is.
@@ -115,7 +115,7 @@ export function createSettle(deps: SettleDeps): Settle {
       if (decision.next === 'expired' || isMediaGone(known.failure)) {
         try {
           if (await deps.stored.adopt(row, 'WeChat has it no more', AbortSignal.timeout(ASK_MS)))
-            return { do: 'finish', result: 'found' };
+            return { action: 'finish', result: 'found' };
         } catch (unanswered) {
           if (known.failure.class !== 'store')
             return await settle(job, startedAt, asStoreFailure(unanswered));
@@ -126,13 +126,13 @@ export function createSettle(deps: SettleDeps): Settle {
             reason: 'retry',
           } as const;
           await deps.catalogue.outcomes.markFailed(of, known.failure, later, false);
-          return { do: 'finish', result: 'later' };
+          return { action: 'finish', result: 'later' };
         }
       }
       const ours = await deps.catalogue.outcomes.markFailed(of, known.failure, { to: decision.next }, true);
       if (!ours) return SUPERSEDED;
       if (decision.next === 'expired') deps.metrics.expired.inc();
-      return { do: 'giveUp', failure: known.failure };
+      return { action: 'fail', failure: known.failure };
     }
     if (decision.next === 'holdAccount') {
       // Unknown to this process only, perhaps: one that was started with another ACCOUNTS_FILE may go on.
@@ -142,7 +142,7 @@ export function createSettle(deps: SettleDeps): Settle {
         ? ({ to: 'later', at: decision.at, reason: 'accountHeld' } as const)
         : ({ to: 'held', at: decision.at } as const);
       await deps.catalogue.outcomes.markFailed(of, known.failure, next, false);
-      return { do: 'finish', result: 'later' };
+      return { action: 'finish', result: 'later' };
     }
     const delayMs = decision.at.getTime() - now.getTime();
     // What only waits to be closed must not wait in the queue: there the sweeper leaves it alone, and it is tried again.
@@ -155,7 +155,7 @@ export function createSettle(deps: SettleDeps): Settle {
     );
     if (!ours) return SUPERSEDED;
     return to === 'queue'
-      ? { do: 'retry', delayMs, failure: known.failure }
-      : { do: 'finish', result: 'later' };
+      ? { action: 'retry', delayMs, failure: known.failure }
+      : { action: 'finish', result: 'later' };
   }
 }

@@ -16,7 +16,7 @@ export function metadataOf(id: string, reference: Reference, source: Source): Re
   };
 }
 
-const saidSchema = referenceSchema.pick({ account: true, mediaId: true, msgId: true }).extend({
+const metadataSchema = referenceSchema.pick({ account: true, mediaId: true, msgId: true }).extend({
   kind: referenceSchema.shape.kind,
   sentAt: timestamp,
 });
@@ -27,17 +27,17 @@ export function idOfKey(key: string): string | undefined {
 }
 
 /** Everything of a found object but its digest, which not every object carries. */
-export type Described = Omit<FoundObject, 'stored'> & { stored: Omit<FoundObject['stored'], 'sha256'> };
+export type DescribedObject = Omit<FoundObject, 'stored'> & { stored: Omit<FoundObject['stored'], 'sha256'> };
 
 /** What a found object is, by its own words; a text says why it cannot be one of ours. */
 export function describeObject(
   at: { bucket: string; key: string; modifiedAt?: Date | undefined },
   object: Omit<StoredObject, 'sha256'>,
-): Described | string {
+): DescribedObject | string {
   const { metadata } = object;
   const { id } = metadata;
   if (id === undefined) return 'it carries no metadata of this program';
-  const parsed = saidSchema.safeParse({
+  const parsed = metadataSchema.safeParse({
     account: metadata.account,
     mediaId: metadata.mediaid,
     kind: metadata.kind,

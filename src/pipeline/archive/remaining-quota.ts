@@ -19,7 +19,7 @@ export interface QuotaDeps {
 
 const QUOTA_MS = 5_000;
 
-export function createReadQuota({ quotaOf, accounts, catalogue, clock }: QuotaDeps): ReadQuota {
+export function createQuotaRefresh({ quotaOf, accounts, catalogue, clock }: QuotaDeps): ReadQuota {
   return async (name) => {
     const account = accounts.find(name);
     const quota = account && (await quotaOf(account, AbortSignal.timeout(QUOTA_MS)).catch(() => undefined));

@@ -3,10 +3,10 @@ import type { Failure } from '../../failures.ts';
 import type { WaitingReason } from '../../media.ts';
 import { isMediaGone } from '../../wechat/api/errcodes.ts';
 
-export interface Situation {
+export interface RetryFacts {
   readonly failure: Failure;
   /** Tries spent, the one that just failed included. */
-  readonly tries: number;
+  readonly attempts: number;
   /** When the try began that just failed; it may have been half a minute ago, and before the deadline. */
   readonly startedAt: Date;
   readonly now: Date;
@@ -20,7 +20,7 @@ export interface Situation {
   scale(ms: number): number;
 }
 
-export type Decision =
+export type RetryDecision =
   | { readonly next: 'dead'; readonly spent: true }
   | { readonly next: 'expired'; readonly spent: true }
   | { readonly next: 'retry'; readonly at: Date; readonly reason: WaitingReason; readonly spent: boolean }
@@ -32,17 +32,17 @@ const MINUTE_MS = 60 * SECOND_MS;
 const HOUR_MS = 60 * MINUTE_MS;
 
 /** Waits before the second and third try, jitter included: three tries within 30 s. */
-const QUICK_MS = [
+const QUICK_RETRIES_MS = [
   { least: 1 * SECOND_MS, spread: 3 * SECOND_MS },
   { least: 6 * SECOND_MS, spread: 12 * SECOND_MS },
 ] as const;
-const UNKNOWN_TRIES = 3;
+const MAX_UNKNOWN_ATTEMPTS = 3;
 const FIRST_BACKOFF_MS = 1 * MINUTE_MS;
-const LEAST_BACKOFF_MS = 20 * SECOND_MS;
+const MIN_BACKOFF_MS = 20 * SECOND_MS;
 /** No wait is longer than this part of the life left: tries grow denser towards the deadline. */
-const SHARE_OF_LIFE_LEFT = 1 / 8;
+const MAX_SHARE_OF_TIME_LEFT = 1 / 8;
 /** No wait is shorter than this part of its ceiling: with full jitter alone, bad dice know no bound of tries. */
-const LEAST_SHARE = 1 / 8;
+const MIN_JITTER_SHARE = 1 / 8;
 const ACCOUNT_PROBE_MS = 5 * MINUTE_MS;
 /** Beijing keeps no summer time. */
 const BEIJING_OFFSET_MS = 8 * HOUR_MS;
@@ -56,7 +56,7 @@ export function untilBeijingMidnightMs(now: Date): number {
 export const beijingMidnightBefore = (now: Date): Date =>
   new Date(now.getTime() + untilBeijingMidnightMs(now) - DAY_MS);
 
-export function decideNext(situation: Situation): Decision {
+export function decideNextAttempt(situation: RetryFacts): RetryDecision {
   const { failure, now, random, scale } = situation;
   const inMs = (ms: number) => new Date(now.getTime() + ms);
   switch (failure.class) {
@@ -85,7 +85,7 @@ export function decideNext(situation: Situation): Decision {
         spent: false,
       };
     case 'unknown':
-      if (situation.tries >= UNKNOWN_TRIES) return { next: 'dead', spent: true };
+      if (situation.attempts >= MAX_UNKNOWN_ATTEMPTS) return { next: 'dead', spent: true };
       return decideRetry(situation);
     case 'token':
     case 'transient':
@@ -94,16 +94,16 @@ export function decideNext(situation: Situation): Decision {
   }
 }
 
-function decideRetry(situation: Situation): Decision {
-  const { startedAt, now, expiresAt, closesAt, tries, random, scale } = situation;
+function decideRetry(situation: RetryFacts): RetryDecision {
+  const { startedAt, now, expiresAt, closesAt, attempts: tries, random, scale } = situation;
   if (now >= closesAt) return { next: 'expired', spent: true };
-  const retry = (at: Date): Decision => ({ next: 'retry', at, reason: 'retry', spent: true });
+  const retry = (at: Date): RetryDecision => ({ next: 'retry', at, reason: 'retry', spent: true });
 
   // The far end's wish counts as long as it leaves enough of the life: an hour asked for in the last one would be all.
   const lifeLeftMs = (now < expiresAt ? expiresAt : closesAt).getTime() - now.getTime();
-  const askedMs = Math.min(situation.retryAfterMs ?? 0, lifeLeftMs * SHARE_OF_LIFE_LEFT);
+  const askedMs = Math.min(situation.retryAfterMs ?? 0, lifeLeftMs * MAX_SHARE_OF_TIME_LEFT);
 
-  const quick = QUICK_MS[tries - 1];
+  const quick = QUICK_RETRIES_MS[tries - 1];
   if (quick) {
     const waitMs = scale(quick.least + random * quick.spread);
     return retry(new Date(now.getTime() + Math.max(waitMs, askedMs)));
@@ -117,9 +117,9 @@ function decideRetry(situation: Situation): Decision {
 
   const ceilingMs = Math.min(
     scale(FIRST_BACKOFF_MS) * 2 ** Math.min(tries - 3, 20),
-    lifeLeftMs * SHARE_OF_LIFE_LEFT,
+    lifeLeftMs * MAX_SHARE_OF_TIME_LEFT,
   );
-  const waitMs = Math.max(scale(LEAST_BACKOFF_MS), ceilingMs * Math.max(LEAST_SHARE, random), askedMs);
+  const waitMs = Math.max(scale(MIN_BACKOFF_MS), ceilingMs * Math.max(MIN_JITTER_SHARE, random), askedMs);
   if (waitMs < lifeLeftMs) return retry(new Date(now.getTime() + waitMs));
   return last;
 }

@@ -16,7 +16,7 @@ import type { Downloader, MediaBody } from '../../wechat/media/download.ts';
 import type { Tokens } from '../../wechat/tokens/tokens.ts';
 import { isCatalogueUnavailable } from '../ingest/insert-batcher.ts';
 import { digestOf } from './digest.ts';
-import { isRefusedRight } from './find-stored.ts';
+import { isAccessRefused } from './find-stored.ts';
 import { metadataOf } from './object-metadata.ts';
 
 export interface TransferDeps {
@@ -38,9 +38,9 @@ export interface TransferDeps {
 /** Undefined: the row belongs to another generation by now, or is erased; nothing was stored. */
 export interface Transfer {
   /** WeChat's own copy; a picture's link where WeChat says for good that there is none to be had. */
-  either(job: ArchiveJob, account: Account, signal: AbortSignal): Promise<StoredObject | undefined>;
+  fromWechat(job: ArchiveJob, account: Account, signal: AbortSignal): Promise<StoredObject | undefined>;
   /** The picture behind the link that came with the message: no token, no quota; perhaps a rendition. */
-  picture(job: ArchiveJob, url: string, signal: AbortSignal): Promise<StoredObject | undefined>;
+  fromPicUrl(job: ArchiveJob, url: string, signal: AbortSignal): Promise<StoredObject | undefined>;
 }
 
 const UNNAMED_TYPE = { contentType: 'application/octet-stream', extension: 'bin' };
@@ -75,7 +75,7 @@ export function createTransfer(deps: TransferDeps): Transfer {
   }
 
   const picture = (job: ArchiveJob, url: string, signal: AbortSignal) =>
-    bring(
+    downloadAndStore(
       job,
       (within) => deps.downloader.openLink({ url, source: 'pic_url', kind: 'image' }, within),
       signal,
@@ -88,7 +88,7 @@ export function createTransfer(deps: TransferDeps): Transfer {
   ): Promise<StoredObject | undefined> {
     const { reference } = job;
     try {
-      return await bring(job, (within) => open(reference, account, within), signal);
+      return await downloadAndStore(job, (within) => open(reference, account, within), signal);
     } catch (error) {
       if (!isRefused(error) || reference.kind !== 'image' || !reference.picUrl) throw error;
       try {
@@ -101,7 +101,7 @@ export function createTransfer(deps: TransferDeps): Transfer {
     }
   }
 
-  async function bring(
+  async function downloadAndStore(
     job: ArchiveJob,
     open: (signal: AbortSignal) => Promise<MediaBody>,
     signal: AbortSignal,
@@ -143,7 +143,7 @@ export function createTransfer(deps: TransferDeps): Transfer {
           await store.abortMultipart(reserved.leftObjectKey, reserved.leftUploadId, signal);
         } catch (error) {
           // Without `s3:AbortMultipartUpload` the parts stay for the bucket's lifecycle rule; the file does not wait.
-          if (!isRefusedRight(error)) throw error;
+          if (!isAccessRefused(error)) throw error;
           deps.log.info({ err: error, id: job.id }, 'the upload of an earlier try cannot be aborted');
         }
         await catalogue.uploads.clear(job.id, reserved.leftUploadId);
@@ -181,7 +181,7 @@ export function createTransfer(deps: TransferDeps): Transfer {
     }
   }
 
-  return { either, picture };
+  return { fromWechat: either, fromPicUrl: picture };
 }
 
 /** WeChat's own word that it will not give this media, now or later. */

@@ -12,7 +12,7 @@ import type { Catalogue } from '../../catalogue/catalogue.ts';
 import type { StoreHoldState } from '../../catalogue/queue/store-hold.ts';
 import type { Failure } from '../../failures.ts';
 import type { ArchiveJob } from '../../queue/consumer.ts';
-import type { Disposition } from '../../queue/job-result.ts';
+import type { JobResult } from '../../queue/job-result.ts';
 import type { Clock, Lifetimes } from '../../runtime/clock.ts';
 import type { Log } from '../../runtime/log.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
@@ -45,8 +45,8 @@ export interface StoreHold {
   runUnlessHeld(
     job: ArchiveJob,
     signal: AbortSignal,
-    run: (signal: AbortSignal) => Promise<Disposition>,
-  ): Promise<Disposition>;
+    run: (signal: AbortSignal) => Promise<JobResult>,
+  ): Promise<JobResult>;
   /**
    * Call after a failed put. Resolves with `held` where the store accepts nothing and all archiving is held, with
    * `clockSkewed` where the clock of this process is wrong, and with undefined where a probe succeeded.
@@ -177,12 +177,12 @@ export function createStoreHold(deps: StoreHoldDeps): StoreHold {
 
   return {
     runUnlessHeld: async (job, signal, run) => {
-      if (known && (await requeueIfHeld(job))) return { do: 'finish', result: 'later' };
+      if (known && (await requeueIfHeld(job))) return { action: 'finish', result: 'later' };
       if (skewed) {
         // Nothing is downloaded that could not be stored. The job waits here, so that it does not circle between the
         // queue and this process; then another process may take it.
         await clock.sleep(SKEWED_WAIT_MS, signal);
-        if (skewed) return { do: 'putBack', delayMs: RESULT_POLL_MS };
+        if (skewed) return { action: 'requeue', delayMs: RESULT_POLL_MS };
       }
       const attempt = new AbortController();
       running.add(attempt);
@@ -191,8 +191,8 @@ export function createStoreHold(deps: StoreHoldDeps): StoreHold {
         return await run(bounded);
       } catch (error) {
         if (signal.aborted || !(bounded.reason instanceof StoreHeldError)) throw error;
-        if (!(await requeueIfHeld(job))) return { do: 'putBack', delayMs: RESULT_POLL_MS };
-        return { do: 'finish', result: 'later' };
+        if (!(await requeueIfHeld(job))) return { action: 'requeue', delayMs: RESULT_POLL_MS };
+        return { action: 'finish', result: 'later' };
       } finally {
         running.delete(attempt);
       }

@@ -29,7 +29,7 @@ export interface EraserDeps {
     >;
     media: Pick<Catalogue['media'], 'listSentBefore'>;
   } & Pick<Catalogue, 'erasures'>;
-  queue: Pick<ArchiveQueue, 'forget'>;
+  queue: Pick<ArchiveQueue, 'remove'>;
   store: Pick<Store, 'bucket' | 'erase' | 'abortMultipart'>;
   accounts: Pick<Accounts, 'find'>;
   clock: Clock;
@@ -154,7 +154,7 @@ export function createEraser(deps: EraserDeps, options: EraserOptions = {}): Era
     const result = { finished: 0, kept: [] as RemainingObject[] };
     if (taken.length === 0) return result;
     const signal = AbortSignal.any([outer, AbortSignal.timeout(WORK_MS)]);
-    const busy = await queue.forget(taken, signal).then(
+    const busy = await queue.remove(taken, signal).then(
       (ids) => new Set(ids),
       (error: Error) => error,
     );

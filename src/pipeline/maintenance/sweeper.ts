@@ -9,7 +9,7 @@ import type { Log } from '../../runtime/log.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
 import { createPollLoop } from '../../runtime/poll-loop.ts';
 import type { Store } from '../../storage/store.ts';
-import { isRefusedRight, type StoredMedia } from '../archive/find-stored.ts';
+import { isAccessRefused, type StoredObjects } from '../archive/find-stored.ts';
 import { combineErrors, isNonEmpty } from './combine-errors.ts';
 
 export interface SweeperDeps {
@@ -21,7 +21,7 @@ export interface SweeperDeps {
   };
   queue: Pick<ArchiveQueue, 'lost' | 'misplaced'>;
   store: Pick<Store, 'bucket' | 'abortMultipart'>;
-  stored: Pick<StoredMedia, 'adopt'>;
+  stored: Pick<StoredObjects, 'adopt'>;
   metrics: Pick<Metrics, 'expired' | 'backgroundErrors'>;
   clock: Clock;
   lifetimes: Pick<Lifetimes, 'closingMs'>;
@@ -158,9 +158,9 @@ export function createSweeper(
         } catch (error) {
           signal.throwIfAborted();
           // The next sweep begins with the others.
-          const retryMs = isRefusedRight(error) ? ABORT_REFUSED_RETRY_MS : ABORT_RETRY_MS;
+          const retryMs = isAccessRefused(error) ? ABORT_REFUSED_RETRY_MS : ABORT_RETRY_MS;
           notAborted.set(upload.upload_id, performance.now() + retryMs);
-          if (!isRefusedRight(error)) throw error;
+          if (!isAccessRefused(error)) throw error;
           log.warn(
             { err: error, id: upload.id },
             'sweeper: no right to abort an upload (s3:AbortMultipartUpload)',

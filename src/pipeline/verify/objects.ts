@@ -2,7 +2,7 @@
 import type { ObjectRow } from '../../catalogue/verification/objects.ts';
 import type { VerificationOptions } from '../../catalogue/verification/verifications.ts';
 import type { ListPage } from '../../storage/store.ts';
-import { examine } from '../archive/find-stored.ts';
+import { readFoundObject } from '../archive/find-stored.ts';
 import { idOfKey } from '../archive/object-metadata.ts';
 import {
   type CheckResult,
@@ -81,7 +81,7 @@ async function checkObject(
   if (row?.status === 'erased') return await checkLeftover(deps, context, object, report, 'erased', signal);
   if (row?.status === 'archived')
     return await checkLeftover(deps, context, object, report, 'leftover', signal);
-  const found = await examine(store, { key, modifiedAt: object.modifiedAt }, signal);
+  const found = await readFoundObject(store, { key, modifiedAt: object.modifiedAt }, signal);
   if (!found) return { what: 'changed' };
   if (typeof found === 'string') return report('foreign', found);
   if (mode === 'report' || context.options.dryRun)

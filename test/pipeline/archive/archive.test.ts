@@ -120,7 +120,7 @@ function setup(changes: Changes = {}) {
       ping: changes.ping ?? (async () => void deeds.push(['ping'])),
     },
     budget,
-    gate: createAccountLimiter(),
+    limiter: createAccountLimiter(),
     holds: {
       admit: async () => changes.admission ?? { to: 'proceed', isProbe: false },
       invalidate: () => void deeds.push(['holds are read again']),
@@ -129,8 +129,8 @@ function setup(changes: Changes = {}) {
       accepted.push(...inputs);
       return [];
     },
-    settle: async (_, __, error) => ({
-      do: 'retry',
+    handleFailure: async (_, __, error) => ({
+      action: 'retry',
       delayMs: 1,
       failure: (error as FailureError).failure,
     }),
@@ -250,7 +250,7 @@ describe('archive', () => {
 
   it('stores the file under its key and tells the row', async () => {
     const { archive, archived, budget, deeds } = setup();
-    assert.deepEqual(await archive(), { do: 'finish', result: 'archived' });
+    assert.deepEqual(await archive(), { action: 'finish', result: 'archived' });
     assert.deepEqual(deeds.at(-1), ['put', KEY, { lengthBytes: 9 }]);
     assert.equal(archived[0]?.stored.sha256, createHash('sha256').update(BYTES).digest('hex'));
     assert.equal(archived[0]?.stored.lengthVerified, true);
@@ -308,20 +308,20 @@ describe('archive', () => {
       return body();
     };
     const healed = setup({ open: refuse });
-    assert.deepEqual(await healed.archive(), { do: 'finish', result: 'archived' });
+    assert.deepEqual(await healed.archive(), { action: 'finish', result: 'archived' });
     assert.deepEqual(healed.opened(), ['token1', 'token2']);
     const hopeless = setup({
       open: async () => {
         throw new FailureError({ code: 'x', class: 'token', errcode: 40001 });
       },
     });
-    assert.equal((await hopeless.archive()).do, 'retry');
+    assert.equal((await hopeless.archive()).action, 'retry');
     assert.deepEqual(hopeless.opened(), ['token1', 'token2']);
   });
 
   it('stores nothing for a row that is not its round’s any more', async () => {
     const { archive, deeds, budget } = setup({ outcomes: { reserve: async () => undefined } });
-    assert.deepEqual(await archive(), { do: 'finish', result: 'superseded', forget: true });
+    assert.deepEqual(await archive(), { action: 'finish', result: 'superseded', removeOnComplete: true });
     assert.ok(!deeds.some(([deed]) => deed === 'put'));
     assert.equal(budget.freeBytes, budget.totalBytes);
   });
@@ -371,7 +371,7 @@ describe('archive', () => {
         outcomes: { reserve: async () => left },
         abortMultipart: () => Promise.reject(failure(code)),
       });
-      assert.equal((await archive()).do, result, code);
+      assert.equal((await archive()).action, result, code);
       assert.deepEqual(
         deeds.map(([deed]) => deed).filter((deed) => deed === 'forget' || deed === 'put'),
         done,
@@ -393,7 +393,7 @@ describe('archive', () => {
           },
         },
       });
-      assert.deepEqual(await archive(), { do: 'finish', result: 'superseded', forget: true });
+      assert.deepEqual(await archive(), { action: 'finish', result: 'superseded', removeOnComplete: true });
       assert.deepEqual(told, [[ID, { bucket: 'b', key: KEY }]], 'an erasure hears of it first');
       return deeds.some(([deed, key]) => deed === 'remove' && key === KEY);
     };
@@ -408,7 +408,7 @@ describe('archive', () => {
   it('gives a foreign job its row, and nothing more', async () => {
     const { archive, accepted, opened } = setup();
     const foreign = { generation: undefined, reference: { ...reference, account: 'shop' } };
-    assert.deepEqual(await archive(foreign), { do: 'finish', result: 'accepted' });
+    assert.deepEqual(await archive(foreign), { action: 'finish', result: 'accepted' });
     assert.deepEqual(accepted, [reference], 'with the identity of the account that is named');
     assert.deepEqual(opened(), []);
   });
@@ -417,7 +417,7 @@ describe('archive', () => {
     const { archive } = setup();
     const unknown = { generation: undefined, reference: { ...reference, account: 'wx9' } };
     const disposition = await archive(unknown as never);
-    assert.equal(disposition.do, 'giveUp');
+    assert.equal(disposition.action, 'fail');
   });
 
   it('puts the media back at no cost while the catalogue is away, and leaves WeChat alone until it is back', async () => {
@@ -426,10 +426,10 @@ describe('archive', () => {
       outcomes: { reserve: async () => (isAway ? away() : {}) },
       ping: async () => (isAway ? away() : undefined),
     });
-    for (let times = 0; times < 3; times++) assert.equal((await archive()).do, 'putBack');
+    for (let times = 0; times < 3; times++) assert.equal((await archive()).action, 'requeue');
     assert.equal(opened().length, 1, 'calls are counted against a quota');
     isAway = false;
-    assert.deepEqual(await archive(), { do: 'finish', result: 'archived' });
+    assert.deepEqual(await archive(), { action: 'finish', result: 'archived' });
   });
 
   it('leaves WeChat alone for whoever waited for its place, too', async () => {
@@ -444,7 +444,7 @@ describe('archive', () => {
     await reached.promise;
     const second = archive();
     held.reject(new DatabaseUnavailableError('away'));
-    const back = { do: 'putBack', delayMs: 2_000 };
+    const back = { action: 'requeue', delayMs: 2_000 };
     assert.deepEqual(await Promise.all([first, second]), [back, back]);
     assert.equal(opened().length, 1);
   });
@@ -453,9 +453,9 @@ describe('archive', () => {
     const full = Promise.withResolvers<never>();
     const { archive } = setup({ open: () => full.promise });
     const first = archive();
-    assert.deepEqual(await archive(), { do: 'putBack', delayMs: 500 });
+    assert.deepEqual(await archive(), { action: 'requeue', delayMs: 500 });
     full.reject(failure('network'));
-    assert.equal((await first).do, 'retry');
+    assert.equal((await first).action, 'retry');
   });
 
   const gone = async () => {
@@ -466,7 +466,7 @@ describe('archive', () => {
 
   it('takes the picture behind picUrl where WeChat has none for good, and says so', async () => {
     const { archive, archived, deeds } = setup({ reference: { picUrl: PIC_URL }, open: gone });
-    assert.deepEqual(await archive(), { do: 'finish', result: 'archived' });
+    assert.deepEqual(await archive(), { action: 'finish', result: 'archived' });
     assert.deepEqual(deeds.at(-1)?.slice(0, 2), ['put', PIC_KEY]);
     assert.equal(archived[0]?.stored.source, 'pic_url');
   });
@@ -492,12 +492,12 @@ describe('archive', () => {
     };
     const { archive } = setup({ reference: { picUrl: PIC_URL }, open: gone, openLink });
     const disposition = await archive();
-    assert.equal(disposition.do === 'retry' && disposition.failure.code, 'invalid_media_id');
+    assert.equal(disposition.action === 'retry' && disposition.failure.code, 'invalid_media_id');
   });
 
   it('makes no call for a media that stood back with its account', async () => {
     const { archive, opened } = setup({ admission: { to: 'requeued' } });
-    assert.deepEqual(await archive(), { do: 'finish', result: 'later' });
+    assert.deepEqual(await archive(), { action: 'finish', result: 'later' });
     assert.deepEqual(opened(), []);
   });
 
@@ -505,10 +505,10 @@ describe('archive', () => {
     const why = { code: 'day_quota', class: 'day_quota', errcode: 45009 } as const;
     const admission = { to: 'pictureOnly', hold: { account: 'wx1', until: NOW, why } } as const;
     const healed = setup({ reference: { picUrl: PIC_URL }, admission });
-    assert.deepEqual(await healed.archive(), { do: 'finish', result: 'archived' });
+    assert.deepEqual(await healed.archive(), { action: 'finish', result: 'archived' });
     assert.deepEqual(healed.opened(), []);
     const failing = setup({ reference: { picUrl: PIC_URL }, admission, openLink: gone });
-    assert.deepEqual(await failing.archive(), { do: 'finish', result: 'later' });
+    assert.deepEqual(await failing.archive(), { action: 'finish', result: 'later' });
     const at = new Date(NOW.getTime() + 5_000);
     const next = { to: 'later', at, reason: 'accountHeld' };
     assert.deepEqual(failing.deeds.at(-1), ['failed', 'day_quota', next, false]);

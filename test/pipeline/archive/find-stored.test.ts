@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { FailureError } from '../../../src/failures.ts';
 import { idOf, keyPrefixOf, type Reference } from '../../../src/media.ts';
-import { createStoredMedia } from '../../../src/pipeline/archive/find-stored.ts';
+import { createStoredObjects } from '../../../src/pipeline/archive/find-stored.ts';
 import { metadataOf } from '../../../src/pipeline/archive/object-metadata.ts';
 import { bytes, flow, MIB, picture, setup, sha256 } from '../../storage/setup.ts';
 
@@ -25,7 +25,7 @@ describe('what is stored already', () => {
   async function open(...of: Parameters<typeof setup>) {
     const s = await setup(...of);
     const warned: unknown[] = [];
-    const stored = createStoredMedia({
+    const stored = createStoredObjects({
       store: s.store,
       catalogue: { media: { get: async () => undefined }, objects: { adopt: async () => 'created' } },
       clock: { now: () => NOW },

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { MediaRow } from '../../../src/catalogue/media/row.ts';
 import { FailureError, failure } from '../../../src/failures.ts';
-import { createSettle } from '../../../src/pipeline/archive/handle-failure.ts';
+import { createFailureHandler } from '../../../src/pipeline/archive/handle-failure.ts';
 import { createLifetimes } from '../../../src/runtime/clock.ts';
 import { createMetrics } from '../../../src/runtime/metrics.ts';
 
@@ -47,7 +47,7 @@ function setup(given: Given = {}) {
     updatedAt: NOW,
     ...given.row,
   } as const;
-  const settle = createSettle({
+  const settle = createFailureHandler({
     storeHold: {
       probeAfterFailure: async () => {
         judged++;
@@ -106,7 +106,7 @@ describe('settle', () => {
   for (const code of [40007, 46001]) {
     it(`asks the bucket before it gives a media up on ${code}`, async () => {
       const { settle, recorded } = setup({ adopt: async () => true });
-      assert.deepEqual(await settle(errcode(code, 'permanent_media')), { do: 'finish', result: 'found' });
+      assert.deepEqual(await settle(errcode(code, 'permanent_media')), { action: 'finish', result: 'found' });
       assert.deepEqual(recorded, []);
     });
 
@@ -116,7 +116,7 @@ describe('settle', () => {
           throw failure('store_unavailable');
         },
       });
-      assert.equal((await settle(errcode(code, 'permanent_media'))).do, 'retry');
+      assert.equal((await settle(errcode(code, 'permanent_media'))).action, 'retry');
       assert.deepEqual(
         recorded.map(([, why]) => why),
         ['store_unavailable'],
@@ -128,7 +128,7 @@ describe('settle', () => {
     const { settle, recorded } = setup();
     const disposition = await settle(failure('network'));
     assert.deepEqual(disposition, {
-      do: 'retry',
+      action: 'retry',
       delayMs: 2_500,
       failure: { code: 'network', class: 'transient' },
     });
@@ -137,13 +137,13 @@ describe('settle', () => {
 
   it('sends a long wait back to the row', async () => {
     const { settle, recorded } = setup({ row: { attempts: 9 } });
-    assert.deepEqual(await settle(failure('network')), { do: 'finish', result: 'later' });
+    assert.deepEqual(await settle(failure('network')), { action: 'finish', result: 'later' });
     assert.equal((recorded[0]![2] as { to: string }).to, 'later');
   });
 
   it('sends what had its last try back to its row, however soon it is closed', async () => {
     const { settle, recorded } = setup({ row: { attempts: 9, expiresAt: at(-10), closesAt: at(20) } });
-    assert.deepEqual(await settle(failure('network')), { do: 'finish', result: 'later' });
+    assert.deepEqual(await settle(failure('network')), { action: 'finish', result: 'later' });
     assert.equal((recorded[0]![2] as { to: string }).to, 'later');
   });
 
@@ -157,7 +157,7 @@ describe('settle', () => {
         return true;
       },
     });
-    assert.deepEqual(await found.settle(failure('network')), { do: 'finish', result: 'found' });
+    assert.deepEqual(await found.settle(failure('network')), { action: 'finish', result: 'found' });
     assert.deepEqual(asked, ['bucket']);
     assert.deepEqual(found.recorded, [], 'what is in the bucket whole is not closed');
     const gone = setup(past);
@@ -189,18 +189,18 @@ describe('settle', () => {
 
   it('closes what is gone: dead before its deadline, expired after it', async () => {
     const early = setup();
-    assert.equal((await early.settle(errcode(40007, 'permanent_media'))).do, 'giveUp');
+    assert.equal((await early.settle(errcode(40007, 'permanent_media'))).action, 'fail');
     assert.deepEqual(early.recorded[0]?.[2], { to: 'dead' });
     assert.equal(await early.expired(), 0);
     const late = setup({ row: { expiresAt: at(-1) } });
-    assert.equal((await late.settle(errcode(40007, 'permanent_media'))).do, 'giveUp');
+    assert.equal((await late.settle(errcode(40007, 'permanent_media'))).action, 'fail');
     assert.deepEqual(late.recorded[0]?.[2], { to: 'expired' });
     assert.equal(await late.expired(), 1);
   });
 
   it('holds the account and spends no try: the media waits among the due', async () => {
     const { settle, recorded, holds } = setup();
-    assert.deepEqual(await settle(errcode(48001, 'account')), { do: 'finish', result: 'later' });
+    assert.deepEqual(await settle(errcode(48001, 'account')), { action: 'finish', result: 'later' });
     assert.deepEqual(recorded[0]?.slice(2), [{ to: 'held', at: at(5 * 60_000) }, false]);
     assert.deepEqual(holds[0]?.slice(0, 2), ['wx1', at(5 * 60_000)]);
   });
@@ -209,15 +209,15 @@ describe('settle', () => {
     const storeHold = 'held';
     for (const code of ['store_refused', 'store_unavailable', 'disk_full'] as const) {
       const held = setup({ storeHold });
-      assert.deepEqual(await held.settle(failure(code)), { do: 'finish', result: 'later' });
+      assert.deepEqual(await held.settle(failure(code)), { action: 'finish', result: 'later' });
       assert.deepEqual(held.recorded, [[3, code, { to: 'due' }, false]]);
       const own = setup();
-      assert.equal((await own.settle(failure(code))).do, 'retry');
+      assert.equal((await own.settle(failure(code))).action, 'retry');
       assert.equal(own.recorded[0]?.[3], true);
     }
     const other = setup({ storeHold });
-    assert.equal((await other.settle(failure('store_mismatch'))).do, 'retry');
-    assert.equal((await other.settle(failure('network'))).do, 'retry');
+    assert.equal((await other.settle(failure('store_mismatch'))).action, 'retry');
+    assert.equal((await other.settle(failure('network'))).action, 'retry');
     assert.equal(other.judged(), 0, 'neither says anything of the store');
   });
 
@@ -242,9 +242,9 @@ describe('settle', () => {
     for (const row of [{ status: 'archived' }, { status: 'erased' }, undefined] as const) {
       const { settle, recorded } = setup({ row });
       assert.deepEqual(await settle(failure('network')), {
-        do: 'finish',
+        action: 'finish',
         result: 'superseded',
-        forget: true,
+        removeOnComplete: true,
       });
       assert.deepEqual(recorded, []);
     }
@@ -253,13 +253,13 @@ describe('settle', () => {
   it('counts nothing where another generation has taken over', async () => {
     const { settle, expired } = setup({ ours: false, row: { expiresAt: at(-1) } });
     const disposition = await settle(errcode(40007, 'permanent_media'));
-    assert.deepEqual(disposition, { do: 'finish', result: 'superseded', forget: true });
+    assert.deepEqual(disposition, { action: 'finish', result: 'superseded', removeOnComplete: true });
     assert.equal(await expired(), 0);
   });
 
   it('treats an error that nobody foresaw as unknown, and says it aloud', async () => {
     const { settle, recorded, said } = setup({ row: { attempts: 2 } });
-    assert.equal((await settle(new TypeError('x is not a function'))).do, 'giveUp');
+    assert.equal((await settle(new TypeError('x is not a function'))).action, 'fail');
     assert.deepEqual(recorded[0]?.slice(1, 3), ['internal', { to: 'dead' }]);
     assert.deepEqual(said, ['unexpected error in a try']);
   });

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { createAccounts } from '../../../src/account.ts';
 import type { AccountQuota, AccountState } from '../../../src/catalogue/accounts/accounts.ts';
 import {
-  createReadQuota,
+  createQuotaRefresh,
   type QuotaDeps,
   quotaOfToday,
   watchQuotas,
@@ -16,7 +16,7 @@ const fails = async () => Promise.reject(new Error('away'));
 function setup(changes: { quotaOf?: QuotaDeps['quotaOf']; noteQuota?: () => Promise<never> } = {}) {
   const noted: [string, AccountQuota][] = [];
   const noteQuota = async (account: string, note: AccountQuota) => void noted.push([account, note]);
-  const read = createReadQuota({
+  const read = createQuotaRefresh({
     quotaOf: changes.quotaOf ?? (async () => QUOTA),
     accounts: createAccounts([{ account: 'wx1' } as never]),
     catalogue: { accounts: { saveQuota: changes.noteQuota ?? noteQuota } },

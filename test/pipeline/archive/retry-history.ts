@@ -1,6 +1,6 @@
 /** A media's life as a random history of troubles, played through the policy: when it is tried, and what becomes of it. */
 import type { Failure } from '../../../src/failures.ts';
-import { decideNext } from '../../../src/pipeline/archive/retry-policy.ts';
+import { decideNextAttempt } from '../../../src/pipeline/archive/retry-policy.ts';
 import { decideProbeMs } from '../../../src/pipeline/dispatch/store-hold.ts';
 
 export const SECOND_MS = 1_000;
@@ -75,9 +75,9 @@ export function play(sentAtMs: number, outages: readonly Outage[], random: () =>
       : ({ code: 'invalid_media_id', class: 'permanent_media', errcode: 40007 } as const);
     const startedAt = new Date(nowMs);
     const lastedMs = random() * LONGEST_TRY_MS;
-    const decision = decideNext({
+    const decision = decideNextAttempt({
       failure,
-      tries: triedAtMs.length + 1,
+      attempts: triedAtMs.length + 1,
       startedAt,
       now: new Date(nowMs + lastedMs),
       expiresAt,

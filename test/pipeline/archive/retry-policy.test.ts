@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { FailureClass } from '../../../src/failures.ts';
 import {
-  decideNext,
-  type Situation,
+  decideNextAttempt,
+  type RetryFacts,
   untilBeijingMidnightMs,
 } from '../../../src/pipeline/archive/retry-policy.ts';
 
@@ -12,9 +12,9 @@ const HOUR_MS = 3_600_000;
 const EXPIRES = new Date(SENT.getTime() + 72 * HOUR_MS);
 const CLOSES = new Date(SENT.getTime() + 74 * HOUR_MS);
 
-const situation = (failureClass: FailureClass, more: Partial<Situation> = {}): Situation => ({
+const situation = (failureClass: FailureClass, more: Partial<RetryFacts> = {}): RetryFacts => ({
   failure: { code: 'x', class: failureClass },
-  tries: 1,
+  attempts: 1,
   startedAt: more.now ?? SENT,
   now: SENT,
   expiresAt: EXPIRES,
@@ -39,7 +39,9 @@ function playOutage(failureClass: FailureClass, seed: number): { triedAt: number
   const triedAt = [SENT.getTime()];
   for (let tries = 1; tries < 10_000; tries++) {
     const now = new Date(triedAt.at(-1)!);
-    const decision = decideNext(situation(failureClass, { tries, now, random: random.next().value }));
+    const decision = decideNextAttempt(
+      situation(failureClass, { attempts: tries, now, random: random.next().value }),
+    );
     if (decision.next === 'dead' || decision.next === 'expired') return { triedAt, end: decision.next };
     // The sweeper closes what waits beyond closesAt.
     if (decision.at > CLOSES) return { triedAt, end: 'closed' };
@@ -72,14 +74,14 @@ describe('retry policy', () => {
       for (const lateMs of [0, 30_000, HOUR_MS]) {
         const now = inMs(EXPIRES, lateMs);
         const straddling = { tries: 9, startedAt: inMs(EXPIRES, -1), now, random };
-        const decision = decideNext(situation('transient', straddling));
+        const decision = decideNextAttempt(situation('transient', straddling));
         assert.ok(
           'at' in decision && decision.at > now && decision.at < CLOSES,
           `${random}, ${lateMs} ms late`,
         );
       }
-      const late = decideNext(
-        situation('transient', { tries: 10, startedAt: EXPIRES, now: EXPIRES, random }),
+      const late = decideNextAttempt(
+        situation('transient', { attempts: 10, startedAt: EXPIRES, now: EXPIRES, random }),
       );
       assert.ok('at' in late && late.at > CLOSES, 'and no other after it');
     }
@@ -99,37 +101,37 @@ describe('retry policy', () => {
 
   it('calls 40007 a wrong id before the deadline and an expired one after it', () => {
     const gone = { failure: { code: 'invalid_media_id', class: 'permanent_media', errcode: 40007 } } as const;
-    assert.equal(decideNext(situation('permanent_media', gone)).next, 'dead');
-    assert.equal(decideNext(situation('permanent_media', { ...gone, now: EXPIRES })).next, 'expired');
+    assert.equal(decideNextAttempt(situation('permanent_media', gone)).next, 'dead');
+    assert.equal(decideNextAttempt(situation('permanent_media', { ...gone, now: EXPIRES })).next, 'expired');
     const other = { failure: { code: 'too_large', class: 'permanent_media' }, now: EXPIRES } as const;
-    assert.equal(decideNext(situation('permanent_media', other)).next, 'dead');
+    assert.equal(decideNextAttempt(situation('permanent_media', other)).next, 'dead');
   });
 
   it('gives an unknown errcode three tries', () => {
-    assert.equal(decideNext(situation('unknown', { tries: 2 })).next, 'retry');
-    assert.equal(decideNext(situation('unknown', { tries: 3 })).next, 'dead');
+    assert.equal(decideNextAttempt(situation('unknown', { attempts: 2 })).next, 'retry');
+    assert.equal(decideNextAttempt(situation('unknown', { attempts: 3 })).next, 'dead');
   });
 
   it('holds the account for quotas and faults of the account, and spends no try', () => {
     for (const failureClass of ['minute_limit', 'day_quota', 'account'] as const) {
-      const decision = decideNext(situation(failureClass));
+      const decision = decideNextAttempt(situation(failureClass));
       assert.equal(decision.next, 'holdAccount');
       assert.equal(decision.spent, false);
     }
-    const quota = decideNext(situation('day_quota', { random: 0 }));
+    const quota = decideNextAttempt(situation('day_quota', { random: 0 }));
     assert.ok('at' in quota);
     assert.equal(quota.at.toISOString(), '2026-05-01T16:00:00.000Z', 'Beijing midnight');
   });
 
   it('comes back no sooner than the far end asked', () => {
-    const decision = decideNext(situation('transient', { retryAfterMs: 25_000 }));
+    const decision = decideNextAttempt(situation('transient', { retryAfterMs: 25_000 }));
     assert.ok('at' in decision);
     assert.equal(decision.at.getTime() - SENT.getTime(), 25_000);
   });
 
   it('holds an account for as long as the far end asked of it, where that is longer than the minute', () => {
     const at = (retryAfterMs?: number) => {
-      const decision = decideNext(
+      const decision = decideNextAttempt(
         situation('minute_limit', { random: 0, ...(retryAfterMs ? { retryAfterMs } : {}) }),
       );
       assert.ok('at' in decision);
@@ -146,7 +148,7 @@ describe('retry policy', () => {
 
   it('plays in scaled time', () => {
     const scale = (ms: number) => ms / 720;
-    const decision = decideNext(situation('transient', { scale }));
+    const decision = decideNextAttempt(situation('transient', { scale }));
     assert.ok('at' in decision);
     assert.ok(decision.at.getTime() - SENT.getTime() < 10);
   });

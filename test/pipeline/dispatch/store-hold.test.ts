@@ -14,7 +14,7 @@ import { createRecordingLog } from '../recording-log.ts';
 
 const REFUSED: Failure = { code: 'store_refused', class: 'store', detail: 'HTTP 403 AccessDenied' };
 const JOB = { jobId: 'm_1-3', id: 'm_1', generation: 3, reference: {} as never, attempt: 1 } as never;
-const DONE = { do: 'finish', result: 'archived' } as const;
+const DONE = { action: 'finish', result: 'archived' } as const;
 
 /** The row of the database in memory, shared by as many processes as a test opens. */
 function setup() {
@@ -139,7 +139,7 @@ describe('the store hold', () => {
     state.probeFailure = REFUSED;
     await probeAfterFailure(REFUSED);
     const disposition = await runUnlessHeld(JOB, never, async () => assert.fail('it ran'));
-    assert.deepEqual(disposition, { do: 'finish', result: 'later' });
+    assert.deepEqual(disposition, { action: 'finish', result: 'later' });
     assert.deepEqual(state.requeued, ['m_1']);
     // Released by another process, which this one has not noticed: the row was not requeued.
     state.row.hold = undefined;
@@ -155,7 +155,7 @@ describe('the store hold', () => {
     state.probeFailure = REFUSED;
     await one.probeAfterFailure(REFUSED);
     for (const disposition of await Promise.all(cut))
-      assert.deepEqual(disposition, { do: 'finish', result: 'later' });
+      assert.deepEqual(disposition, { action: 'finish', result: 'later' });
     stop.abort(new Error('closing'));
     await watching;
   });

@@ -57,7 +57,7 @@ describe('the eraser', () => {
   let store: Store;
   let s3: VersionedS3;
   let now = NOW;
-  let forget: EraserDeps['queue']['forget'] = async () => [];
+  let forget: EraserDeps['queue']['remove'] = async () => [];
   const cleanup = createCleanup();
   before(async () => {
     ({ catalogue } = (await setup(cleanup.hooks, backends[0]!.open))!);
@@ -80,7 +80,7 @@ describe('the eraser', () => {
         clock,
         log,
         accounts: createAccounts([]),
-        queue: { forget: (...given) => forget(...given) },
+        queue: { remove: (...given) => forget(...given) },
         ...changed,
       },
       options,
@@ -242,7 +242,7 @@ describe('the eraser', () => {
     } as const;
     const given = { account: 'wx1', openIdCiphertext: 'v1.sealed-with-another-secret', ...WHY };
     const id = await catalogue.erasures.createForOpenId(given, now, now);
-    const deps = { catalogue, store, clock, log, queue: { forget } };
+    const deps = { catalogue, store, clock, log, queue: { remove: forget } };
     await createEraser({ ...deps, accounts: createAccounts([account]) }).sweep(soon());
     const erasure = await catalogue.erasures.get(id);
     assert.equal(erasure?.state, 'failed');
