@@ -95,11 +95,11 @@ export function mediaRoutes(
       },
       async (request, reply) => {
         resolveAccount(request.principal, accounts, request.body.account);
-        const [taken] = (await deps.ingest.ingestRequest([request.body])) as [Ingested];
-        reply.header('location', `/v1/media/${taken.id}`);
-        const row = taken.spooled ? undefined : await readAccepted(taken.id);
-        if (!row) return reply.code(202).send({ ...request.body, ...summaryOf(taken) });
-        return reply.code(taken.created ? 202 : 200).send(mediaJson(row, languageOf(request)));
+        const [ingested] = (await deps.ingest.ingestRequest([request.body])) as [Ingested];
+        reply.header('location', `/v1/media/${ingested.id}`);
+        const row = ingested.spooled ? undefined : await readAccepted(ingested.id);
+        if (!row) return reply.code(202).send({ ...request.body, ...summaryOf(ingested) });
+        return reply.code(ingested.created ? 202 : 200).send(mediaJson(row, languageOf(request)));
       },
     );
 
@@ -136,9 +136,9 @@ export function mediaRoutes(
             results[index] = { index, problem: problemBody(problem, language) };
           }
         }
-        const taken = await deps.ingest.ingestRequest(valid.map(({ input }) => input));
+        const ingested = await deps.ingest.ingestRequest(valid.map(({ input }) => input));
         for (const [position, { index }] of valid.entries()) {
-          const { account: _, ...summary } = summaryOf(taken[position] as Ingested);
+          const { account: _, ...summary } = summaryOf(ingested[position] as Ingested);
           results[index] = { index, ...summary };
         }
         return reply.code(202).send({ results });
