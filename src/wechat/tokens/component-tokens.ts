@@ -1,7 +1,8 @@
 /**
- * Tokens of accounts that authorised a third-party platform: a ticket, pushed every ten minutes, gives the platform's
- * token; that and the account's refresh token give the account's. A refresh token that changes is kept before the
- * access token it came with is used, for without it the account would have to authorise again.
+ * Tokens of accounts that authorised a third-party platform. WeChat pushes a ticket every ten minutes; with the ticket
+ * the platform requests its own token, and with that and the account's refresh token it requests the account's token.
+ * A new refresh token is stored before the access token that came with it is used: without it the account would have
+ * to authorise again.
  */
 import type { Account } from '../../account.ts';
 import { FailureError } from '../../failures.ts';
@@ -17,10 +18,10 @@ import {
 } from './managed-tokens.ts';
 import { REFRESH_PAUSE_MS } from './refresh-policy.ts';
 
-/** Where tickets and refresh tokens outlive a process. Implemented by the catalogue; values are sealed. */
+/** The store of tickets and refresh tokens. Implemented by the catalogue; values are encrypted. */
 export interface SecretStore {
   read(name: string): Promise<string | undefined>;
-  write(name: string, sealed: string, now: Date): Promise<void>;
+  write(name: string, encrypted: string, now: Date): Promise<void>;
 }
 
 interface Platform extends TokenOwner {
@@ -31,6 +32,7 @@ interface Platform extends TokenOwner {
 export interface ComponentTokensDeps
   extends Pick<ManagedTokensDeps<Account>, 'store' | 'clock' | 'lifetimes' | 'log'> {
   api: Pick<WechatApi, 'call'>;
+  /** Without it tickets and refresh tokens are not found. */
   secrets?: SecretStore;
 }
 
@@ -38,13 +40,13 @@ const AUTHORIZER_TOKEN = '/cgi-bin/component/api_authorizer_token';
 const AUTHORIZER_INFO = '/cgi-bin/component/api_get_authorizer_info';
 const COMPONENT_TOKEN = '/cgi-bin/component/api_component_token';
 const REFRESH_TOKEN_CHANGED = 61023;
-/** Up to five calls in a row, all within the time after which the flight is given up. */
+/** Up to five calls in sequence, all within the time after which the request is given up. */
 const LEASE_MS = 25_000;
 
 const ticketName = (platform: string) => `component_verify_ticket ${platform}`;
 const refreshName = (platform: string, account: string) => `authorizer_refresh_token ${platform} ${account}`;
 
-/** What is to be kept of a callback of kind `ticket`; valid for twelve hours, the latest counts. */
+/** Returns the secret to store for a callback of kind `ticket`. A ticket is valid for twelve hours; the latest counts. */
 export function encryptTicket(account: Account, ticket: string): { name: string; encrypted: string } {
   const platform = platformOf(account);
   return { name: ticketName(platform.account), encrypted: encryptAtRest(platform, ticket) };
@@ -54,18 +56,18 @@ export function createComponentTokens(
   deps: ComponentTokensDeps,
   options: ManagedTokensOptions = {},
 ): Tokens<Account> {
-  const { api, secrets: kept, clock } = deps;
+  const { api, secrets, clock } = deps;
   const pauseMs = () => deps.lifetimes.scale(REFRESH_PAUSE_MS);
   const platformTokens = createManagedTokens<Platform>(
-    { ...deps, requestToken: askPlatformToken, pauseMs },
+    { ...deps, requestToken: requestPlatformToken, pauseMs },
     options,
   );
 
-  async function askPlatformToken(platform: Platform, signal: AbortSignal): Promise<IssuedToken> {
-    const sealed = await kept?.read(ticketName(platform.account));
-    const ticket = sealed === undefined ? undefined : decryptAtRest(platform, sealed);
+  async function requestPlatformToken(platform: Platform, signal: AbortSignal): Promise<IssuedToken> {
+    const encrypted = await secrets?.read(ticketName(platform.account));
+    const ticket = encrypted === undefined ? undefined : decryptAtRest(platform, encrypted);
     if (ticket === undefined) throw new FailureError({ code: 'component_ticket_missing', class: 'account' });
-    const asked = api.call(
+    const call = api.call(
       {
         product: 'official',
         endpoint: 'token',
@@ -79,18 +81,24 @@ export function createComponentTokens(
       },
       signal,
     );
-    const answer = await asked.catch((error) => {
-      // A ticket that WeChat refuses is no token to be replaced: the account waits for the next ticket.
+    const response = await call.catch((error) => {
+      // A ticket that WeChat refuses cannot be replaced like a token: the account waits for the next ticket.
       throw error instanceof FailureError && error.failure.class === 'token' ? asAccount(error) : error;
     });
-    return readIssuedToken(answer, 'component_access_token', COMPONENT_TOKEN);
+    return readIssuedToken(response, 'component_access_token', COMPONENT_TOKEN);
   }
 
-  /** A call with the platform's token, which is replaced once where WeChat refuses it. */
-  async function callAs(platform: Platform, path: string, body: object, signal: AbortSignal, again = true) {
+  /** Makes a call with the platform's token, which is replaced once where WeChat refuses it. */
+  async function callAs(
+    platform: Platform,
+    path: string,
+    body: object,
+    signal: AbortSignal,
+    mayRetry = true,
+  ) {
     const token: AccessToken = await platformTokens.get(platform, signal);
     try {
-      const answer = await api.call(
+      const response = await api.call(
         {
           product: 'official',
           endpoint: 'any',
@@ -102,18 +110,18 @@ export function createComponentTokens(
         signal,
       );
       platformTokens.reportAccepted(platform);
-      return answer;
+      return response;
     } catch (error) {
       if (!(error instanceof FailureError) || error.failure.class !== 'token') throw error;
       const { retryAfterMs } = await platformTokens.reportRefused(platform, token, signal);
-      if (retryAfterMs === 0 && again) return await callAs(platform, path, body, signal, false);
-      // Not a token of this account's: replacing that one would not help, the account waits.
+      if (retryAfterMs === 0 && mayRetry) return await callAs(platform, path, body, signal, false);
+      // The platform's token was refused: replacing the account's token would not help, so the account is held.
       throw asAccount(error);
     }
   }
 
-  /** The refresh token as the platform has it now; it also serves where none was configured. */
-  async function askRefreshToken(account: Account, platform: Platform, signal: AbortSignal) {
+  /** Requests the current refresh token of an account; also used where none is configured. */
+  async function requestRefreshToken(account: Account, platform: Platform, signal: AbortSignal) {
     const body = { authorizer_appid: account.appId };
     const info = (await callAs(platform, AUTHORIZER_INFO, body, signal)).authorization_info;
     const token = (info as { authorizer_refresh_token?: unknown } | undefined)?.authorizer_refresh_token;
@@ -121,35 +129,35 @@ export function createComponentTokens(
     throw new FailureError({ code: 'component_unauthorized', class: 'account', detail: AUTHORIZER_INFO });
   }
 
-  async function askAccountToken(account: Account, signal: AbortSignal): Promise<IssuedToken> {
+  async function requestAccountToken(account: Account, signal: AbortSignal): Promise<IssuedToken> {
     const platform = platformOf(account);
     const name = refreshName(platform.account, account.account);
-    const sealed = await kept?.read(name);
-    const keptToken = sealed === undefined ? undefined : decryptAtRest(account, sealed);
+    const encrypted = await secrets?.read(name);
+    const storedToken = encrypted === undefined ? undefined : decryptAtRest(account, encrypted);
     const configured =
       account.tokenSource?.type === 'component' ? account.tokenSource.refreshToken : undefined;
-    const refreshToken = keptToken ?? configured ?? (await askRefreshToken(account, platform, signal));
+    const refreshToken = storedToken ?? configured ?? (await requestRefreshToken(account, platform, signal));
     const exchange = async (authorizer_refresh_token: string) => {
       const body = { authorizer_appid: account.appId, authorizer_refresh_token };
-      const answer = await callAs(platform, AUTHORIZER_TOKEN, body, signal);
-      const next = answer.authorizer_refresh_token;
+      const response = await callAs(platform, AUTHORIZER_TOKEN, body, signal);
+      const next = response.authorizer_refresh_token;
       const latest = isToken(next) ? next : authorizer_refresh_token;
-      if (latest !== keptToken) await kept?.write(name, encryptAtRest(account, latest), clock.now());
-      return readIssuedToken(answer, 'authorizer_access_token', AUTHORIZER_TOKEN);
+      if (latest !== storedToken) await secrets?.write(name, encryptAtRest(account, latest), clock.now());
+      return readIssuedToken(response, 'authorizer_access_token', AUTHORIZER_TOKEN);
     };
     try {
       return await exchange(refreshToken);
     } catch (error) {
       if (!(error instanceof FailureError) || error.failure.errcode !== REFRESH_TOKEN_CHANGED) throw error;
-      // Whoever authorised again elsewhere has changed it.
-      const changed = await askRefreshToken(account, platform, signal);
+      // The account authorised again elsewhere, which changed its refresh token.
+      const changed = await requestRefreshToken(account, platform, signal);
       if (changed === refreshToken) throw error;
       return await exchange(changed);
     }
   }
 
   return createManagedTokens<Account>(
-    { ...deps, requestToken: askAccountToken, pauseMs },
+    { ...deps, requestToken: requestAccountToken, pauseMs },
     { leaseMs: LEASE_MS, ...options },
   );
 }

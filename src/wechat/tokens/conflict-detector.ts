@@ -1,17 +1,14 @@
-/** Two programs that refresh the token of one account, noticed. */
+/** Detects that another program also refreshes the token of an account. */
 import type { Clock, Lifetimes } from '../../runtime/clock.ts';
 import type { Log } from '../../runtime/log.ts';
 import { explain } from '../api/errcodes.ts';
 import { CONFLICT_LIMIT, EARLY_REFUSAL_WINDOW_MS, MARGIN_MS } from './refresh-policy.ts';
 
-const CONFLICT_MESSAGE =
-  'access tokens die long before their end: somebody else keeps refreshing the token of this account';
-
-/** Waits for `promise`, or until `signal` says to wait no longer. */
+const CONFLICT_MESSAGE = 'tokens: conflict, another program keeps refreshing the token of this account';
 
 /**
- * Notices a token that keeps dying before its time although every replacement works: two programs that refresh the
- * same account chase each other for ever, quietly, and eat its quota of 2,000 tokens a day.
+ * Warns when tokens are repeatedly refused long before they expire although every replacement works: two programs that
+ * refresh the same account invalidate each other's tokens without an error, and use up its quota of 2,000 tokens a day.
  */
 export function createConflictDetector(deps: {
   clock: Pick<Clock, 'now'>;
@@ -22,7 +19,7 @@ export function createConflictDetector(deps: {
   const windowMs = lifetimes.scale(EARLY_REFUSAL_WINDOW_MS);
   const earlyRefusals = new Map<string, Map<string, Date>>();
   return {
-    /** The token was refused, and another one has taken its place. */
+    /** Records that a token was refused and has been replaced. */
     tokenReplaced: (account: string, token: { fingerprint: string; expiresAt: Date }): void => {
       const now = clock.now();
       if (now.getTime() >= token.expiresAt.getTime() - lifetimes.scale(MARGIN_MS)) return;

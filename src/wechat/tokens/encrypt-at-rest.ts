@@ -1,4 +1,4 @@
-/** Access tokens at rest: AES-256-GCM under a key that only who knows the account's secret can derive. */
+/** Encrypts tokens and other secrets for the database: AES-256-GCM, with a key derived from the account's secret. */
 import { createCipheriv, createDecipheriv, createHash, hkdfSync, randomBytes } from 'node:crypto';
 import type { Account } from '../../account.ts';
 
@@ -10,7 +10,7 @@ function keyOf(account: Pick<Account, 'account' | 'secret'>): Buffer {
   return Buffer.from(hkdfSync('sha256', account.secret, account.account, 'wma access token v1', 32));
 }
 
-/** `v1.` + base64url of iv, tag and ciphertext; bound to the account, so that rows cannot be swapped. */
+/** Returns `v1.` + base64url of iv, tag and ciphertext. Bound to the account, so that values cannot be exchanged. */
 export function encryptAtRest(account: Pick<Account, 'account' | 'secret'>, token: string): string {
   const iv = randomBytes(IV_BYTES);
   const cipher = createCipheriv('aes-256-gcm', keyOf(account), iv).setAAD(Buffer.from(account.account));
@@ -18,7 +18,7 @@ export function encryptAtRest(account: Pick<Account, 'account' | 'secret'>, toke
   return `${VERSION}.${Buffer.concat([iv, cipher.getAuthTag(), sealed]).toString('base64url')}`;
 }
 
-/** Undefined where it does not open: tampered with, of another account, or sealed before the secret was reset. */
+/** Returns undefined where it cannot be decrypted: changed, of another account, or older than the current secret. */
 export function decryptAtRest(
   account: Pick<Account, 'account' | 'secret'>,
   sealed: string,
@@ -37,7 +37,7 @@ export function decryptAtRest(
   }
 }
 
-/** What may be shown and compared instead of a token. */
+/** Returns a short hash that may be logged and compared instead of a token. */
 export function fingerprintOf(token: string): string {
   return createHash('sha256').update(token).digest('hex').slice(0, 16);
 }

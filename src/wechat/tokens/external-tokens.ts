@@ -1,15 +1,16 @@
 /**
- * Tokens that belong to somebody else: read from a Redis, an HTTP service or the configuration, and never refreshed
- * by us. Where one is refused, its owner is told if there is a way to, and what it supplies is read again.
+ * Tokens that other programs maintain: read from Redis, an HTTP service or the configuration, and never refreshed here.
+ * Where WeChat refuses one, it is reported to its owner if a report URL is configured, and read again.
  */
 import { type Account, tokenSourceOf } from '../../account.ts';
 import { FailureError, failure } from '../../failures.ts';
 import type { Clock, Lifetimes } from '../../runtime/clock.ts';
 import type { Log } from '../../runtime/log.ts';
+import { untilAborted } from '../../runtime/timeout.ts';
 import { isToken } from '../api/client.ts';
 import { fingerprintOf } from './encrypt-at-rest.ts';
 import { createHttpTokenSource } from './http-source.ts';
-import { type AccessToken, leaving, type Tokens } from './managed-tokens.ts';
+import type { AccessToken, Tokens } from './managed-tokens.ts';
 import type { ExternalToken } from './parse-external-token.ts';
 import { createRedisTokenSource } from './redis-source.ts';
 import { CONFLICT_LIMIT, CONFLICT_WINDOW_MS, REQUEST_PAUSE_MS } from './refresh-policy.ts';
@@ -20,13 +21,13 @@ export interface ExternalTokensDeps {
   log: Pick<Log, 'info' | 'warn'>;
 }
 
-/** The owner may replace its token at any time; an old one works for five minutes more. */
+/** The owner may replace its token at any time; the old one works for five more minutes. */
 const RECHECK_MS = 10_000;
-/** A token whose end is unknown is read again long before this anyway. */
+/** For a token whose end is unknown. It is read again long before this. */
 const ASSUMED_LIFE_MS = 7_200_000;
 
 interface Refused {
-  /** Refusals at least a pause apart, of whatever tokens the owner supplied. */
+  /** Refusals of any tokens of this source, at least a pause apart. */
   readonly at: Date[];
   readonly fingerprints: Set<string>;
 }
@@ -34,51 +35,51 @@ interface Refused {
 export function createExternalTokens(deps: ExternalTokensDeps): Tokens & { close(): Promise<void> } {
   const { clock, log } = deps;
   const redis = createRedisTokenSource(log);
-  const service = createHttpTokenSource();
-  const rereadMs = deps.lifetimes.scale(RECHECK_MS);
+  const http = createHttpTokenSource();
+  const recheckMs = deps.lifetimes.scale(RECHECK_MS);
   const pauseMs = deps.lifetimes.scale(REQUEST_PAUSE_MS);
   const known = new Map<string, { token: AccessToken; readAt: Date }>();
   const flights = new Map<string, Promise<AccessToken>>();
   const refused = new Map<string, Refused>();
 
-  async function ask(account: Account, now: Date): Promise<ExternalToken> {
+  async function readSource(account: Account, now: Date): Promise<ExternalToken> {
     const source = tokenSourceOf(account);
     switch (source.type) {
       case 'redis':
         return await redis.read(source, now);
       case 'http':
-        return await service.read(source, now);
+        return await http.read(source, now);
       case 'static':
         if (isToken(source.accessToken)) return { value: source.accessToken, expiresAt: undefined };
     }
-    throw failure('token_unavailable', 'no token is supplied');
+    throw failure('token_unavailable', 'the source provides no token');
   }
 
-  async function readAgain(account: Account): Promise<AccessToken> {
+  async function refresh(account: Account): Promise<AccessToken> {
     const now = clock.now();
-    const supplied = await ask(account, now);
-    const fingerprint = fingerprintOf(supplied.value);
+    const external = await readSource(account, now);
+    const fingerprint = fingerprintOf(external.value);
     const before = known.get(account.account)?.token;
     const issuedAt = before?.fingerprint === fingerprint ? before.issuedAt : now;
-    const expiresAt = supplied.expiresAt ?? new Date(now.getTime() + ASSUMED_LIFE_MS);
-    if (expiresAt <= now) throw failure('token_unavailable', 'the supplied token has expired');
-    const token = { value: supplied.value, fingerprint, issuedAt, expiresAt };
+    const expiresAt = external.expiresAt ?? new Date(now.getTime() + ASSUMED_LIFE_MS);
+    if (expiresAt <= now) throw failure('token_unavailable', 'the token of the source has expired');
+    const token = { value: external.value, fingerprint, issuedAt, expiresAt };
     if (before?.fingerprint !== fingerprint)
-      log.info({ account: account.account, fingerprint, expiresAt }, 'supplied access token');
+      log.info({ account: account.account, fingerprint, expiresAt }, 'tokens: new external access token');
     known.set(account.account, { token, readAt: now });
     return token;
   }
 
-  /** One reading per account at a time; who waits for it may leave. */
+  /** Reads the source, once per account at a time. A caller that stops waiting does not end it for others. */
   function read(account: Account, signal: AbortSignal): Promise<AccessToken> {
     const flight =
-      flights.get(account.account) ?? readAgain(account).finally(() => flights.delete(account.account));
+      flights.get(account.account) ?? refresh(account).finally(() => flights.delete(account.account));
     flight.catch(() => {});
     flights.set(account.account, flight);
-    return leaving(flight, signal);
+    return untilAborted(flight, signal);
   }
 
-  const youngest = (account: string): AccessToken | undefined => {
+  const lastValid = (account: string): AccessToken | undefined => {
     const entry = known.get(account);
     return entry && clock.now() < entry.token.expiresAt ? entry.token : undefined;
   };
@@ -87,10 +88,13 @@ export function createExternalTokens(deps: ExternalTokensDeps): Tokens & { close
     const source = tokenSourceOf(account);
     if (source.type !== 'http' || !source.reportUrl) return;
     try {
-      await service.report(source, { appId: account.appId, accessToken: token.value }, signal);
+      await http.report(source, { appId: account.appId, accessToken: token.value }, signal);
     } catch (error) {
       signal.throwIfAborted();
-      log.warn({ account: account.account, err: error }, 'the bad token could not be reported');
+      log.warn(
+        { account: account.account, err: error },
+        'tokens: refused external token could not be reported',
+      );
     }
   }
 
@@ -98,17 +102,20 @@ export function createExternalTokens(deps: ExternalTokensDeps): Tokens & { close
     get: async (account, signal) => {
       const entry = known.get(account.account);
       const now = clock.now();
-      const isRecent = entry && now.getTime() - entry.readAt.getTime() < rereadMs;
+      const isRecent = entry && now.getTime() - entry.readAt.getTime() < recheckMs;
       if (entry && isRecent && now < entry.token.expiresAt) return entry.token;
       try {
         return await read(account, signal);
       } catch (error) {
         signal.throwIfAborted();
-        const last = youngest(account.account);
+        const last = lastValid(account.account);
         if (!last) throw error;
-        // Its owner is away for a moment: what it supplied last is good until its end.
+        // The source is unavailable for a moment: its last token is valid until its end.
         known.set(account.account, { token: last, readAt: now });
-        log.warn({ account: account.account, err: error }, 'the supplied token could not be read again');
+        log.warn(
+          { account: account.account, err: error },
+          'tokens: external source unavailable, using its last token',
+        );
         return last;
       }
     },
@@ -135,7 +142,7 @@ export function createExternalTokens(deps: ExternalTokensDeps): Tokens & { close
       refused.delete(account.account);
     },
     close: async () => {
-      service.close();
+      http.close();
       await redis.close();
     },
   };

@@ -1,9 +1,13 @@
-/** Tokens that we ask for: one per account for all processes, kept sealed in the catalogue, renewed by one at a time. */
+/**
+ * Tokens that this service requests: one per account for all processes, stored encrypted in the catalogue. One process
+ * at a time renews it.
+ */
 import { randomUUID } from 'node:crypto';
 import type { Account } from '../../account.ts';
 import { FailureError, failure } from '../../failures.ts';
 import type { Clock, Lifetimes } from '../../runtime/clock.ts';
 import type { Log } from '../../runtime/log.ts';
+import { untilAborted } from '../../runtime/timeout.ts';
 import type { IssuedToken } from '../api/client.ts';
 import { createConflictDetector } from './conflict-detector.ts';
 import { decryptAtRest, encryptAtRest, fingerprintOf } from './encrypt-at-rest.ts';
@@ -15,7 +19,7 @@ import {
   REQUEST_PAUSE_MS,
 } from './refresh-policy.ts';
 
-/** A token as it is kept: opaque but for its fingerprint. `issuedAt`: when the platform last handed it out. */
+/** A token as it is stored. `issuedAt`: when WeChat last returned it. */
 export interface StoredToken {
   readonly encrypted: string;
   readonly fingerprint: string;
@@ -23,12 +27,12 @@ export interface StoredToken {
   readonly expiresAt: Date;
 }
 
-/** Where processes share tokens. Implemented by the catalogue. */
+/** The store through which processes share tokens. Implemented by the catalogue. */
 export interface TokenStore {
   read(account: string): Promise<StoredToken | undefined>;
-  /** True where the lease was free, lapsed or already the holder's. */
+  /** Resolves with true where the lease was free, had ended or is already the holder's. */
   takeLease(account: string, holder: string, now: Date, until: Date): Promise<boolean>;
-  /** Compare-and-set on the fingerprint (null: none stored yet); clears the lease. */
+  /** Compare-and-set on the fingerprint (null: none stored yet); clears the lease. False where another was stored. */
   write(account: string, token: StoredToken, replaces: string | null, now: Date): Promise<boolean>;
   dropLease(account: string, holder: string): Promise<void>;
 }
@@ -41,28 +45,28 @@ export interface AccessToken {
   readonly expiresAt: Date;
 }
 
-/** Whose token it is. A third-party platform's own token is kept like an account's. */
+/** The account that a token belongs to. The own token of a third-party platform is stored like that of an account. */
 export type TokenOwner = Pick<Account, 'account' | 'secret'>;
 
 export interface Tokens<Owner extends TokenOwner = Account> {
-  /** A token to call with. Rejects with the failure of the token call, or `token_unavailable`. */
+  /** Resolves with a token for a call. Rejects with the failure of the token call, or `token_unavailable`. */
   get(owner: Owner, signal: AbortSignal): Promise<AccessToken>;
   /**
-   * WeChat refused this token (class `token`). Afterwards {@link get} answers with a better one, if there is any.
-   * `retryAfterMs`: when the same call is worth another try; 0 is at once. Rejects with a failure of class account
-   * where replacing has not helped (`token_conflict`) or is not ours to do (`supplied_token_refused`), and with the
-   * token call's own failure.
+   * Reports that WeChat refused this token (class `token`). Afterwards {@link get} returns a newer one, if there is
+   * one. Resolves with the wait before the same call should be repeated; 0: at once. Rejects with a failure of class
+   * `account` where replacing the token has not helped (`token_conflict`) or is the task of another program
+   * (`supplied_token_refused`), and with the failure of the token call.
    */
   reportRefused(owner: Owner, token: AccessToken, signal: AbortSignal): Promise<{ retryAfterMs: number }>;
-  /** A call with a token of this account succeeded: earlier replacements have helped. Costs nothing. */
+  /** Reports that a call with a token of this account succeeded: earlier replacements have helped. Makes no call. */
   reportAccepted(owner: Owner): void;
 }
 
 export interface ManagedTokensDeps<Owner> {
   requestToken(owner: Owner, signal: AbortSignal): Promise<IssuedToken>;
   /**
-   * For so long after the platform handed a token out it is not asked again. Where asking changes nothing this is
-   * only politeness; where asking voids the token in use it is what keeps a burst of 40001 from eating the quota.
+   * Shortest time between two token requests. Where a request does not change the token, it only saves calls. Where a
+   * request invalidates the token in use, it prevents that a burst of 40001 uses up the quota.
    */
   pauseMs(owner: Owner): number;
   store: TokenStore;
@@ -71,7 +75,7 @@ export interface ManagedTokensDeps<Owner> {
   log: Pick<Log, 'info' | 'warn'>;
 }
 
-/** Longer than a token call may take, so that a lease lapses only under a holder that died. */
+/** Longer than a token call may take, so that a lease ends only where its holder died. */
 const LEASE_MS = 15_000;
 const GIVE_UP_MS = 20_000;
 const POLL_MS = 100;
@@ -102,34 +106,41 @@ export function createManagedTokens<Owner extends TokenOwner>(
     return { stored, token: { value, fingerprint, issuedAt, expiresAt } };
   }
 
-  /** Asks the platform and shares the answer. The lease is ours when this is called, and gone when it returns. */
-  async function ask(account: Owner, replaces: string | null, signal: AbortSignal): Promise<AccessToken> {
-    let written = false;
+  /** Requests a token and stores it. The caller must hold the lease; it is released when this returns. */
+  async function requestAndStore(
+    account: Owner,
+    replaces: string | null,
+    signal: AbortSignal,
+  ): Promise<AccessToken> {
+    let isWritten = false;
     try {
       const { value, expiresInMs } = await deps.requestToken(account, signal);
       const issuedAt = clock.now();
       const expiresAt = new Date(issuedAt.getTime() + expiresInMs);
       const fingerprint = fingerprintOf(value);
       const stored = { encrypted: encryptAtRest(account, value), fingerprint, issuedAt, expiresAt };
-      written = await store.write(account.account, stored, replaces, issuedAt);
+      isWritten = await store.write(account.account, stored, replaces, issuedAt);
       if (fingerprint !== replaces) {
         deps.log.info(
-          { account: account.account, fingerprint, replaces, expiresAt, written },
-          'new access token',
+          { account: account.account, fingerprint, replaces, expiresAt, isWritten },
+          'tokens: new access token',
         );
       }
-      // Not written: we outlived our lease and somebody wrote before us. Theirs is shared, ours is as good.
+      // Not written: the lease ended and another process stored a token first. This one is valid too.
       return { value, fingerprint, issuedAt, expiresAt };
     } finally {
-      if (!written) await store.dropLease(account.account, holder);
+      if (!isWritten) await store.dropLease(account.account, holder);
     }
   }
 
-  /** Shared if it is what is wanted, else asked for by whoever gets the lease. `meanwhile` is used rather than wait. */
+  /**
+   * Resolves with the stored token if `isWanted`, otherwise with a new one that the holder of the lease requests. While
+   * another process holds the lease, the stored token is used where `isUsableMeanwhile`.
+   */
   async function obtain(
     account: Owner,
     isWanted: (token: AccessToken) => boolean,
-    meanwhile: (token: AccessToken) => boolean,
+    isUsableMeanwhile: (token: AccessToken) => boolean,
     signal: AbortSignal,
   ): Promise<AccessToken> {
     for (;;) {
@@ -137,82 +148,89 @@ export function createManagedTokens<Owner extends TokenOwner>(
       if (before.token && isWanted(before.token)) return before.token;
       const now = clock.now();
       if (await store.takeLease(account.account, holder, now, new Date(now.getTime() + leaseMs))) {
-        // Between the reading and the lease another may have come and gone.
+        // Another process may have stored a token since the token was read.
         const { token, stored } = await readStored(account);
-        if (!token || !isWanted(token)) return await ask(account, stored?.fingerprint ?? null, signal);
+        if (!token || !isWanted(token))
+          return await requestAndStore(account, stored?.fingerprint ?? null, signal);
         await store.dropLease(account.account, holder);
         return token;
       }
-      if (before.token && meanwhile(before.token)) return before.token;
+      if (before.token && isUsableMeanwhile(before.token)) return before.token;
       if (signal.aborted) throw failure('token_unavailable', 'another process holds the lease');
       await clock.sleep(POLL_MS * (1 + Math.random()), signal).catch(() => {});
     }
   }
 
-  /** One flight per account in this process; who joins it may leave it by `signal` without ending it for others. */
+  /** Starts the only request of an account in this process. A caller that stops waiting does not end it for others. */
   function startFlight(
     account: Owner,
     start: (signal: AbortSignal) => Promise<AccessToken>,
   ): Promise<AccessToken> {
-    const limit = AbortSignal.timeout(giveUpMs);
-    const flight = start(limit)
+    const timeout = AbortSignal.timeout(giveUpMs);
+    const flight = start(timeout)
       .then((token) => {
         known.set(account.account, token);
         return token;
       })
       .catch((error: unknown) => {
-        throw error === limit.reason ? failure('token_unavailable', `not within ${giveUpMs} ms`) : error;
+        throw error === timeout.reason ? failure('token_unavailable', `not within ${giveUpMs} ms`) : error;
       })
       .finally(() => flights.delete(account.account));
-    flight.catch(() => {}); // Everybody may have left by then.
+    // All callers may have stopped waiting before it rejects.
+    flight.catch(() => {});
     flights.set(account.account, flight);
     return flight;
   }
 
-  const isAlive = (token: AccessToken) => clock.now() < token.expiresAt;
+  const isValid = (token: AccessToken) => clock.now() < token.expiresAt;
 
+  /** Renews a token before it expires. Where that fails, the current token is used as long as it is valid. */
   async function renewAhead(account: Owner, signal: AbortSignal): Promise<AccessToken> {
     const current = known.get(account.account);
     try {
       const isWanted = (token: AccessToken) => isFresh(token, clock.now(), marginMs);
-      return await obtain(account, isWanted, isAlive, signal);
+      return await obtain(account, isWanted, isValid, signal);
     } catch (error) {
-      if (!current || !isAlive(current)) throw error;
+      if (!current || !isValid(current)) throw error;
       const code = error instanceof FailureError ? error.failure.code : 'internal';
-      deps.log.warn({ account: account.account, code }, 'access token not renewed ahead of its end');
+      deps.log.warn({ account: account.account, code }, 'tokens: renewal failed, using the current token');
       return current;
     }
   }
 
-  function unhelpful(account: Owner): { fingerprint: string; at: Date }[] {
+  /** Returns the replacements within the window after which no call has succeeded. */
+  function unhelpfulReplacements(account: Owner): { fingerprint: string; at: Date }[] {
     const since = clock.now().getTime() - deps.lifetimes.scale(CONFLICT_WINDOW_MS);
     const recent = (refusals.get(account.account) ?? []).filter(({ at }) => at.getTime() > since);
     refusals.set(account.account, recent);
     return recent;
   }
 
-  async function reportBad(
+  async function reportRefused(
     account: Owner,
     used: AccessToken,
     signal: AbortSignal,
   ): Promise<{ retryAfterMs: number }> {
-    // Who renews already may be curing this very refusal; only what is shared afterwards counts.
-    await leaving(
-      flights.get(account.account)?.catch(() => {}),
-      signal,
-    );
-    const { token: shared } = await readStored(account);
-    const recent = unhelpful(account);
+    signal.throwIfAborted();
+    // A running request may already replace the refused token: decide by what is stored after it.
+    const earlier = flights.get(account.account);
+    if (earlier !== undefined)
+      await untilAborted(
+        earlier.catch(() => {}),
+        signal,
+      );
+    const { token: stored } = await readStored(account);
+    const recent = unhelpfulReplacements(account);
     const now = clock.now();
     const cure = decideOnRefusedToken({
       usedFingerprint: used.fingerprint,
-      stored: shared,
-      unhelpful: recent.length,
+      stored,
+      unhelpfulReplacements: recent.length,
       now,
       pauseMs: deps.pauseMs(account),
     });
-    const note = { fingerprint: used.fingerprint, at: now };
-    // Sooner than the pause ends: a good token refused under burst works again within seconds.
+    const replacement = { fingerprint: used.fingerprint, at: now };
+    // Earlier than the end of the pause: a valid token that is refused in a burst works again within seconds.
     if (cure.do === 'wait') return { retryAfterMs: Math.min(cure.ms, retrySoonMs) };
     if (cure.do === 'conflict') {
       throw new FailureError({
@@ -221,26 +239,27 @@ export function createManagedTokens<Owner extends TokenOwner>(
         detail: `${recent.length} replacements`,
       });
     }
-    if (cure.do === 'use_shared') {
-      if (!recent.some(({ fingerprint }) => fingerprint === used.fingerprint)) recent.push(note);
+    if (cure.do === 'use_stored') {
+      if (!recent.some(({ fingerprint }) => fingerprint === used.fingerprint)) recent.push(replacement);
       conflicts.tokenReplaced(account.account, used);
-      known.set(account.account, shared!);
+      known.set(account.account, stored!);
       return { retryAfterMs: 0 };
     }
-    // Several jobs may have read the same refused token; the first to get here flies, the others come along.
+    // Several jobs may report the same token: the first one starts the request, the others wait for it.
     const running = flights.get(account.account);
     const isOther = (token: AccessToken) =>
-      token.fingerprint !== used.fingerprint || (shared !== undefined && token.issuedAt > shared.issuedAt);
-    const flight = running ?? startFlight(account, (limit) => obtain(account, isOther, () => false, limit));
-    const token = await leaving(flight, signal);
-    if (!running) recent.push(note);
+      token.fingerprint !== used.fingerprint || (stored !== undefined && token.issuedAt > stored.issuedAt);
+    const flight =
+      running ?? startFlight(account, (timeout) => obtain(account, isOther, () => false, timeout));
+    const token = await untilAborted(flight, signal);
+    if (!running) recent.push(replacement);
     if (token.fingerprint !== used.fingerprint) {
       conflicts.tokenReplaced(account.account, used);
       return { retryAfterMs: 0 };
     }
     deps.log.warn(
       { account: account.account, fingerprint: used.fingerprint },
-      'refused token confirmed as valid',
+      'tokens: refused token confirmed as valid',
     );
     return { retryAfterMs: retrySoonMs };
   }
@@ -250,34 +269,12 @@ export function createManagedTokens<Owner extends TokenOwner>(
       const token = known.get(account.account);
       if (token && isFresh(token, clock.now(), marginMs)) return token;
       const flight =
-        flights.get(account.account) ?? startFlight(account, (limit) => renewAhead(account, limit));
-      return await leaving(flight, signal);
+        flights.get(account.account) ?? startFlight(account, (timeout) => renewAhead(account, timeout));
+      return await untilAborted(flight, signal);
     },
-    reportRefused: reportBad,
+    reportRefused,
     reportAccepted: (account) => {
       refusals.delete(account.account);
     },
   };
-}
-
-/** Waits for `promise`, or until `signal` says to wait no longer. */
-export async function leaving<T>(promise: Promise<T>, signal: AbortSignal): Promise<T>;
-export async function leaving<T>(
-  promise: Promise<T> | undefined,
-  signal: AbortSignal,
-): Promise<T | undefined>;
-export async function leaving<T>(
-  promise: Promise<T> | undefined,
-  signal: AbortSignal,
-): Promise<T | undefined> {
-  signal.throwIfAborted();
-  if (!promise) return undefined;
-  const left = Promise.withResolvers<never>();
-  const leave = () => left.reject(signal.reason);
-  signal.addEventListener('abort', leave, { once: true });
-  try {
-    return await Promise.race([promise, left.promise]);
-  } finally {
-    signal.removeEventListener('abort', leave);
-  }
 }

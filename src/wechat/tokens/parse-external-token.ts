@@ -1,11 +1,10 @@
-/** Reads an access token as other programs keep it: bare, JSON of several dialects, serialised by PHP. */
-
+/** Parses an access token in the formats that other programs store: bare, several JSON formats, serialised by PHP. */
 import { isToken } from '../api/client.ts';
 import { type ApiResponse, errcodeOf, parseApiResponse } from '../api/response.ts';
 
 export interface ExternalToken {
   readonly value: string;
-  /** Undefined: whoever keeps it did not say. */
+  /** Undefined: the value does not hold it. */
   readonly expiresAt: Date | undefined;
 }
 
@@ -14,44 +13,44 @@ const END_NAMES = ['expireTime', 'expire_time', 'expires_at', 'expiresAt', 'expi
 const LIFE_NAMES = ['expires_in', 'expiresIn'];
 
 /**
- * The token in `text`, or undefined where no known layout fits. Bare (WxJava), a JSON string (wechatpy, silenceper),
- * JSON `{accessToken, expireTime}` in milliseconds (the SDKs of Node), PHP's `s:136:"…";` or an array with
- * `access_token` (EasyWeChat), the answer of a token call as it is. `isJustSaid`: `expires_in` counts from `now`; in
- * a value that was written at some time it says nothing.
+ * Returns the token in `text`, or undefined for an unknown format. Known are: bare (WxJava), a JSON string (wechatpy,
+ * silenceper), JSON `{accessToken, expireTime}` in milliseconds (the Node SDKs), PHP's `s:136:"…";` or an array with
+ * `access_token` (EasyWeChat), and an unchanged response of a token call. `isFresh`: the value was created just now, so
+ * `expires_in` counts from `now`. In a stored value `expires_in` is ignored, because its start is unknown.
  */
-export function parseExternalToken(text: string, now: Date, isJustSaid: boolean): ExternalToken | undefined {
+export function parseExternalToken(text: string, now: Date, isFresh: boolean): ExternalToken | undefined {
   const trimmed = text.replace(/^\uFEFF/, '').trim();
   if (trimmed.startsWith('{')) {
-    const answer = parseApiResponse(trimmed);
-    return answer && parseExternalTokenFields(answer, now, isJustSaid);
+    const fields = parseApiResponse(trimmed);
+    return fields && parseExternalTokenFields(fields, now, isFresh);
   }
   const quoted = trimmed.startsWith('"') ? parseString(trimmed) : undefined;
   const value = quoted ?? phpString(trimmed) ?? trimmed;
-  // Real tokens have no quotes and braces: what is left of another layout does.
+  // Tokens contain no quotes and braces: a value with them is in an unknown format.
   return isToken(value) && !/["'{}<>;]/.test(value) ? { value, expiresAt: undefined } : undefined;
 }
 
-/** The same where the fields are apart already, as in a hash of Redis. */
+/** The same for a value that is already split into fields, like a Redis hash. */
 export function parseExternalTokenFields(
   fields: ApiResponse,
   now: Date,
-  isJustSaid: boolean,
+  isFresh: boolean,
 ): ExternalToken | undefined {
   if (errcodeOf(fields)) return undefined;
   const value = TOKEN_NAMES.map((name) => fields[name]).find(isToken);
   if (value === undefined) {
     const { data } = fields;
     return typeof data === 'object' && data !== null && !Array.isArray(data) && data !== fields
-      ? parseExternalTokenFields(data as ApiResponse, now, isJustSaid)
+      ? parseExternalTokenFields(data as ApiResponse, now, isFresh)
       : undefined;
   }
-  const end = END_NAMES.map((name) => timeOf(fields[name])).find((time) => time !== undefined);
+  const expiresAt = END_NAMES.map((name) => timeOf(fields[name])).find((time) => time !== undefined);
   const seconds = LIFE_NAMES.map((name) => Number(fields[name])).find((life) => life > 0 && life <= 86_400);
-  const counted = isJustSaid && seconds ? new Date(now.getTime() + seconds * 1000) : undefined;
-  return { value, expiresAt: end ?? counted };
+  const countedFromNow = isFresh && seconds ? new Date(now.getTime() + seconds * 1000) : undefined;
+  return { value, expiresAt: expiresAt ?? countedFromNow };
 }
 
-/** Seconds or milliseconds since 1970, or a date as text. */
+/** Parses seconds or milliseconds since 1970, or a date as text. */
 function timeOf(value: unknown): Date | undefined {
   if (typeof value !== 'string' && typeof value !== 'number') return undefined;
   const number = Number(value);
@@ -71,7 +70,7 @@ function parseString(json: string): string | undefined {
   }
 }
 
-/** `s:3:"abc";`, alone or as `access_token` of an array. Lengths are checked: cut values are no tokens. */
+/** Parses `s:3:"abc";`, alone or as `access_token` of an array. The length is checked: a cut value is not a token. */
 function phpString(text: string): string | undefined {
   const found =
     /^s:(\d{1,4}):"([^"]*)";$/.exec(text) ?? /s:12:"access_token";s:(\d{1,4}):"([^"]*)";/.exec(text);

@@ -1,4 +1,4 @@
-/** An access token out of the Redis of another program. Three reading commands are all that is ever sent. */
+/** Reads an access token from the Redis of another program. Sends only GET, HGET, HMGET and PTTL. */
 import type { Redis } from 'ioredis';
 import type { TokenSource } from '../../account.ts';
 import { FailureError, failure } from '../../failures.ts';
@@ -24,7 +24,7 @@ const FIELDS = [
 
 export function createRedisTokenSource(log: Pick<Log, 'warn'>) {
   const connections = new Map<string, Redis>();
-  /** A command that was given up says nothing of why there is no connection. */
+  /** The error of a command that was given up does not hold the reason why there is no connection. */
   const lastErrors = new Map<string, Error>();
 
   function connect(url: string): Redis {
@@ -43,7 +43,7 @@ export function createRedisTokenSource(log: Pick<Log, 'warn'>) {
           lastErrors.set(url, error);
           log.warn(
             { code: error.code ?? error.name },
-            tlsSentence(error, TLS_PLACES.tokens) ?? 'the Redis that keeps access tokens is in trouble',
+            tlsSentence(error, TLS_PLACES.tokens) ?? 'tokens: Redis of the token source unavailable',
           );
         },
       },
@@ -72,23 +72,23 @@ export function createRedisTokenSource(log: Pick<Log, 'warn'>) {
   }
 
   return {
-    /** Rejects with `token_unavailable`, which names the key. */
+    /** Rejects with `token_unavailable`, whose detail names the key. */
     read: async (source: RedisSource, now: Date): Promise<ExternalToken> => {
       const redis = connect(source.url);
       const where = `Redis key ${source.key}${source.field === undefined ? '' : ` field ${source.field}`}`;
       try {
         const token = await readValue(redis, source, now);
-        if (!token) throw failure('token_unavailable', `${where}: not there, or of an unknown layout`);
-        const restMs = token.expiresAt ? -1 : await redis.pttl(source.key);
-        return restMs > 0 ? { ...token, expiresAt: new Date(now.getTime() + restMs) } : token;
+        if (!token) throw failure('token_unavailable', `${where}: not found, or in an unknown format`);
+        const timeLeftMs = token.expiresAt ? -1 : await redis.pttl(source.key);
+        return timeLeftMs > 0 ? { ...token, expiresAt: new Date(now.getTime() + timeLeftMs) } : token;
       } catch (error) {
         if (error instanceof FailureError) throw error;
-        // ioredis' own words may quote the command; the code, or the first word of Redis' answer, is enough.
+        // The message of ioredis may quote the command. The code, or the first word of Redis' error, is enough.
         const { code, message } = error as NodeJS.ErrnoException;
         const tls = redis.status !== 'ready' && tlsSentence(lastErrors.get(source.url), TLS_PLACES.tokens);
         throw failure(
           'token_unavailable',
-          `${where}: ${tls || code || /^[A-Z]{2,20}\b/.exec(message)?.[0] || 'no answer'}`,
+          `${where}: ${tls || code || /^[A-Z]{2,20}\b/.exec(message)?.[0] || 'no response'}`,
         );
       }
     },

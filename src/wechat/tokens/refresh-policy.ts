@@ -1,53 +1,53 @@
-/** When a refused access token is replaced. Pure: every argument is plain, nothing is asked or remembered. */
+/** Decides when a refused access token is replaced. Pure functions without state. */
 
 /** Refusals of a token within this time count together. */
 export const CONFLICT_WINDOW_MS = 10 * 60_000;
-/** So many replacements that did not help, and the account waits: somebody else is refreshing its token. */
+/** After so many replacements that did not help the account is held: another program is refreshing its token. */
 export const CONFLICT_LIMIT = 3;
-/** The fleet asks again for a refused token at most this often. */
+/** Shortest time between two requests for a refused token, over all processes. */
 export const REQUEST_PAUSE_MS = 5_000;
-/** So many tokens that died early within this time are somebody else's doing, even where each replacement works. */
+/** {@link CONFLICT_LIMIT} tokens refused early within this time mean that another program refreshes them. */
 export const EARLY_REFUSAL_WINDOW_MS = 60 * 60_000;
-/** Where asking is refreshing (/cgi-bin/token), a token is left alone in its first minute. */
+/** Where each request issues a new token (/cgi-bin/token), a token is not replaced in its first minute. */
 export const REFRESH_PAUSE_MS = 60_000;
-/** WeCom blocks who asks for tokens often. */
+/** WeCom blocks callers that request tokens often. */
 export const GETTOKEN_PAUSE_MS = 30_000;
-/** Refresh ahead of the end: stable_token hands out the next token when less than this is left of the last. */
+/** Tokens are renewed this long before they expire: from then on stable_token returns the next token. */
 export const MARGIN_MS = 5 * 60_000;
 
 export type RefusedTokenCure =
-  /** Somebody has replaced it already: try with theirs, at once. */
-  | { readonly do: 'use_shared' }
-  | { readonly do: 'ask_again' }
-  /** It was handed out or confirmed a moment ago: 40001 also comes with good tokens, under burst. */
+  /** Another process has replaced it already: repeat the call at once with the stored token. */
+  | { readonly do: 'use_stored' }
+  | { readonly do: 'request' }
+  /** It was issued or confirmed a moment ago: in a burst of calls WeChat returns 40001 for valid tokens too. */
   | { readonly do: 'wait'; readonly ms: number }
   | { readonly do: 'conflict' };
 
 /**
- * What to do about a token that WeChat refused. Large SDKs refresh at once and so chase each other; careful ones
- * leave a token alone in its first minute. Asking stable_token in normal mode is neither a refresh nor a theft: while
- * the token is valid the same one comes back. So it may be asked soon, which heals an invalidated token within
- * seconds, and `shared.issuedAt` – the last time the platform handed this token out, to any process – keeps the
- * whole fleet to one question per pause.
+ * Decides what to do about a token that WeChat refused. Large SDKs refresh at once and so invalidate each other's
+ * tokens; careful ones do not replace a token in its first minute. A request to stable_token in normal mode does not
+ * invalidate a valid token, it returns the same one; so it is made soon, which replaces an invalidated token within
+ * seconds. `stored.issuedAt`, the last time that WeChat returned this token to any process, limits all processes
+ * together to one request per pause.
  */
-export function decideOnRefusedToken(given: {
+export function decideOnRefusedToken(situation: {
   usedFingerprint: string;
   stored: { readonly fingerprint: string; readonly issuedAt: Date } | undefined;
-  /** Replacements within the window after which no call has succeeded. */
-  unhelpful: number;
+  /** Replacements within {@link CONFLICT_WINDOW_MS} after which no call has succeeded. */
+  unhelpfulReplacements: number;
   now: Date;
   pauseMs: number;
 }): RefusedTokenCure {
-  const { stored: shared } = given;
-  if (shared && shared.fingerprint !== given.usedFingerprint) return { do: 'use_shared' };
-  if (given.unhelpful >= CONFLICT_LIMIT) return { do: 'conflict' };
-  const ageMs = shared ? given.now.getTime() - shared.issuedAt.getTime() : Number.POSITIVE_INFINITY;
-  // A clock that ran ahead elsewhere must not make the wait longer than the pause.
-  if (ageMs < given.pauseMs) return { do: 'wait', ms: Math.min(given.pauseMs, given.pauseMs - ageMs) };
-  return { do: 'ask_again' };
+  const { stored, now, pauseMs } = situation;
+  if (stored && stored.fingerprint !== situation.usedFingerprint) return { do: 'use_stored' };
+  if (situation.unhelpfulReplacements >= CONFLICT_LIMIT) return { do: 'conflict' };
+  const ageMs = stored ? now.getTime() - stored.issuedAt.getTime() : Number.POSITIVE_INFINITY;
+  // A process whose clock is ahead must not make the wait longer than the pause.
+  if (ageMs < pauseMs) return { do: 'wait', ms: Math.min(pauseMs, pauseMs - ageMs) };
+  return { do: 'request' };
 }
 
-/** Whether a token is good for a request begun now. The margin shrinks for tokens that live only briefly. */
+/** Whether a token can be used for a call that begins now. The margin is at most half of the token's life. */
 export function isFresh(
   token: { readonly issuedAt: Date; readonly expiresAt: Date },
   now: Date,

@@ -1,4 +1,4 @@
-/** Access tokens of every account, wherever they come from. */
+/** Access tokens of all accounts, by the source that each account configures. */
 import { type Account, tokenSourceOf } from '../../account.ts';
 import type { WechatApi } from '../api/client.ts';
 import { createComponentTokens, type SecretStore } from './component-tokens.ts';
@@ -17,7 +17,7 @@ import { GETTOKEN_PAUSE_MS, REFRESH_PAUSE_MS, REQUEST_PAUSE_MS } from './refresh
 export type { AccessToken, StoredToken, TokenStore };
 
 export interface Tokens extends TokensOf<Account> {
-  /** Lets go of the Redis and HTTP connections of supplied tokens. */
+  /** Closes the Redis and HTTP connections to external token sources. */
   close(): Promise<void>;
 }
 
@@ -30,12 +30,12 @@ export interface TokensDeps
 
 export function createTokens(deps: TokensDeps, options: ManagedTokensOptions = {}): Tokens {
   const { scale } = deps.lifetimes;
-  const shared = createManagedTokens<Account>(
+  const managed = createManagedTokens<Account>(
     { ...deps, requestToken: deps.api.requestToken, pauseMs: (account) => scale(pauseMsOf(account)) },
     options,
   );
   const component = createComponentTokens(deps, options);
-  const supplied = createExternalTokens(deps);
+  const external = createExternalTokens(deps);
   const sourceOf = (account: Account): TokensOf<Account> => {
     switch (tokenSourceOf(account).type) {
       case 'component':
@@ -43,16 +43,16 @@ export function createTokens(deps: TokensDeps, options: ManagedTokensOptions = {
       case 'redis':
       case 'http':
       case 'static':
-        return supplied;
+        return external;
       default:
-        return shared;
+        return managed;
     }
   };
   return {
     get: (account, signal) => sourceOf(account).get(account, signal),
     reportRefused: (account, token, signal) => sourceOf(account).reportRefused(account, token, signal),
     reportAccepted: (account) => sourceOf(account).reportAccepted(account),
-    close: supplied.close,
+    close: external.close,
   };
 }
 

@@ -4,32 +4,32 @@ import { decryptAtRest, encryptAtRest, fingerprintOf } from '../../../src/wechat
 
 const account = { account: 'wx1', secret: 'secret-1' };
 
-test('a sealed token opens for its account alone, and shows nothing of itself', () => {
-  const sealed = encryptAtRest(account, 'the-token');
+test('an encrypted token can be decrypted only with the account and secret it was encrypted for', () => {
+  const encrypted = encryptAtRest(account, 'the-token');
   assert.ok(
-    !sealed.includes('the-token') && !Buffer.from(sealed.slice(3), 'base64url').includes('the-token'),
+    !encrypted.includes('the-token') && !Buffer.from(encrypted.slice(3), 'base64url').includes('the-token'),
   );
-  assert.notEqual(sealed, encryptAtRest(account, 'the-token'));
-  assert.equal(decryptAtRest(account, sealed), 'the-token');
-  assert.equal(decryptAtRest({ ...account, secret: 'secret-2' }, sealed), undefined);
-  assert.equal(decryptAtRest({ ...account, account: 'wx2' }, sealed), undefined);
+  assert.notEqual(encrypted, encryptAtRest(account, 'the-token'));
+  assert.equal(decryptAtRest(account, encrypted), 'the-token');
+  assert.equal(decryptAtRest({ ...account, secret: 'secret-2' }, encrypted), undefined);
+  assert.equal(decryptAtRest({ ...account, account: 'wx2' }, encrypted), undefined);
 });
 
-test('what was tampered with does not open', () => {
-  const sealed = encryptAtRest(account, 'the-token');
-  for (const spoilt of [
+test('a changed ciphertext cannot be decrypted', () => {
+  const encrypted = encryptAtRest(account, 'the-token');
+  for (const changed of [
     '',
     'v1.',
     'v2.abc',
-    sealed.slice(0, -4),
-    sealed.replace('v1', 'v9'),
-    `${sealed}AAAA`,
+    encrypted.slice(0, -4),
+    encrypted.replace('v1', 'v9'),
+    `${encrypted}AAAA`,
   ]) {
-    assert.equal(decryptAtRest(account, spoilt), undefined, spoilt);
+    assert.equal(decryptAtRest(account, changed), undefined, changed);
   }
 });
 
-test('a fingerprint is short hex and tells tokens apart', () => {
+test('a fingerprint is short hex and differs between tokens', () => {
   assert.match(fingerprintOf('a'), /^[0-9a-f]{16}$/);
   assert.notEqual(fingerprintOf('a'), fingerprintOf('b'));
 });

@@ -9,31 +9,31 @@ import {
 
 const NOW = new Date('2026-01-01T00:00:00Z');
 const ago = (ms: number) => new Date(NOW.getTime() - ms);
-const decide = (given: Partial<Parameters<typeof decideOnRefusedToken>[0]>) =>
+const decide = (situation: Partial<Parameters<typeof decideOnRefusedToken>[0]>) =>
   decideOnRefusedToken({
     usedFingerprint: 'a',
     stored: { fingerprint: 'a', issuedAt: ago(60_000) },
-    unhelpful: 0,
+    unhelpfulReplacements: 0,
     now: NOW,
     pauseMs: REQUEST_PAUSE_MS,
-    ...given,
+    ...situation,
   });
 
-test('a token that somebody has replaced meanwhile is not asked for again', () => {
-  assert.deepEqual(decide({ stored: { fingerprint: 'b', issuedAt: ago(0) } }), { do: 'use_shared' });
-  assert.deepEqual(decide({ stored: { fingerprint: 'b', issuedAt: ago(0) }, unhelpful: 9 }), {
-    do: 'use_shared',
+test('a token that another process has replaced is not requested again', () => {
+  assert.deepEqual(decide({ stored: { fingerprint: 'b', issuedAt: ago(0) } }), { do: 'use_stored' });
+  assert.deepEqual(decide({ stored: { fingerprint: 'b', issuedAt: ago(0) }, unhelpfulReplacements: 9 }), {
+    do: 'use_stored',
   });
 });
 
-test('a refused token is asked for again, even a young one, but once per pause for all', () => {
-  assert.deepEqual(decide({}), { do: 'ask_again' });
-  assert.deepEqual(decide({ stored: { fingerprint: 'a', issuedAt: ago(5_000) } }), { do: 'ask_again' });
+test('a refused token is requested again, even a new one, but once per pause for all processes', () => {
+  assert.deepEqual(decide({}), { do: 'request' });
+  assert.deepEqual(decide({ stored: { fingerprint: 'a', issuedAt: ago(5_000) } }), { do: 'request' });
   assert.deepEqual(decide({ stored: { fingerprint: 'a', issuedAt: ago(4_000) } }), { do: 'wait', ms: 1_000 });
-  assert.deepEqual(decide({ stored: undefined }), { do: 'ask_again' });
+  assert.deepEqual(decide({ stored: undefined }), { do: 'request' });
 });
 
-test('a clock ahead of ours makes the wait no longer than the pause', () => {
+test('a clock that is ahead does not make the wait longer than the pause', () => {
   assert.deepEqual(decide({ stored: { fingerprint: 'a', issuedAt: ago(-3_600_000) } }), {
     do: 'wait',
     ms: 5_000,
@@ -41,11 +41,11 @@ test('a clock ahead of ours makes the wait no longer than the pause', () => {
 });
 
 test('three replacements that did not help are a conflict', () => {
-  assert.deepEqual(decide({ unhelpful: 2 }), { do: 'ask_again' });
-  assert.deepEqual(decide({ unhelpful: 3 }), { do: 'conflict' });
+  assert.deepEqual(decide({ unhelpfulReplacements: 2 }), { do: 'request' });
+  assert.deepEqual(decide({ unhelpfulReplacements: 3 }), { do: 'conflict' });
 });
 
-test('a token is renewed five minutes ahead; one of a brief life in the middle of it', () => {
+test('a token is renewed five minutes before it expires, and a short-lived one after half its life', () => {
   const token = (leftMs: number, lifeMs: number) => ({
     issuedAt: ago(lifeMs - leftMs),
     expiresAt: new Date(NOW.getTime() + leftMs),
