@@ -15,7 +15,7 @@ import {
 
 const USERS = ['XiaoMing', 'LiLei', 'HanMeimei', 'AhQiang', 'LaoWang', 'Xiaofang', 'Tiantian'].map(openIdOf);
 
-/** Cumulative shares of all messages. Videos are few, because each needs ten times the space of a picture. */
+/** Cumulative shares of all messages. Videos are few, because each needs four times the space of a picture. */
 const KINDS: readonly (readonly [MessageKind, number])[] = [
   ['image', 0.52],
   ['voice', 0.72],
@@ -33,7 +33,7 @@ const FAST_MESSAGES = 40;
 const FAST_PAUSE_MS = 3_000;
 const SLOW_PAUSE_MS = 30_000;
 
-/** Fast for the first two minutes, when people watch, then slow: a day then needs about 200 MB of disk. */
+/** Fast for the first two minutes, when people watch, then slow: a day then needs about 50 MB of disk. */
 export function pauseBefore(count: number): number {
   return count < FAST_MESSAGES ? FAST_PAUSE_MS : SLOW_PAUSE_MS;
 }

@@ -1,4 +1,4 @@
-/** From a recipe to the file itself: the same bytes whenever and wherever it is made. */
+/** Makes the file of a recipe: always the same bytes for the same recipe. */
 import { createHash } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { pdfOf, smallFileOf } from './files.ts';
@@ -11,7 +11,7 @@ export interface Content {
   readonly contentType: string;
   /** Without the dot. */
   readonly extension: string;
-  /** The sender's name of it, with the extension; only WeCom's files have one. */
+  /** The sender's name of the file, with the extension; only WeCom's files have one. */
   readonly fileName?: string;
   readonly sizeBytes: number;
   chunks(): Iterable<Buffer>;
@@ -24,10 +24,9 @@ const whole = (contentType: string, extension: string, bytes: Buffer): Content =
   chunks: () => [bytes],
 });
 
-/** `jssdk`: as /media/get/jssdk gives it. */
+/** `jssdk`: as /media/get/jssdk returns it. */
 export type Rendition = 'plain' | 'jssdk';
 
-/** The file of a recipe. */
 export function contentOf(
   recipe: Pick<MediaRecipe, 'kind' | 'seed' | 'sizeBytes'>,
   rendition: Rendition = 'plain',
@@ -54,7 +53,7 @@ export function contentOf(
     }
     case 'voice':
     case 'voice16k': {
-      // WeChat says audio/amr and .amr of both.
+      // WeChat sends both as audio/amr with the extension .amr.
       return whole('audio/amr', 'amr', voiceOf(kind, seed, sizeBytes).bytes);
     }
     case 'video':
@@ -69,7 +68,7 @@ export interface Digest {
   readonly sizeBytes: number;
 }
 
-/** What the file behind an id must be, for a judge; undefined for an id this account never had. */
+/** Resolves with size and sha256 of the file of a media id; undefined for an id that the account never had. */
 export async function digestOf(
   mediaId: string,
   appId: string,
@@ -79,13 +78,13 @@ export async function digestOf(
   if (!recipe) return undefined;
   const content = contentOf(recipe, rendition);
   const hash = createHash('sha256');
-  let turnBytes = 0;
+  let hashedBytes = 0;
   for (const chunk of content.chunks()) {
     hash.update(chunk);
-    turnBytes += chunk.length;
-    if (turnBytes < 4 * 2 ** 20) continue;
-    turnBytes = 0;
-    await nextTurn(); // a large film must not hold up the answers of the same process
+    hashedBytes += chunk.length;
+    if (hashedBytes < 4 * 2 ** 20) continue;
+    hashedBytes = 0;
+    await nextTurn(); // a large file must not block other responses of this process
   }
   return { sha256: hash.digest('hex'), sizeBytes: content.sizeBytes };
 }

@@ -1,4 +1,4 @@
-/** The files that WeCom lets people send: a PDF, and two that look like an answer of WeCom and are none. */
+/** Files as people send them at WeCom: a PDF, and two that look like an error response of WeCom. */
 import { paddingOf } from './padding.ts';
 
 const PDF_HEAD = Buffer.from(
@@ -6,23 +6,23 @@ const PDF_HEAD = Buffer.from(
   'latin1',
 );
 const PDF_TAIL = Buffer.from('\ntrailer\n<< /Root 1 0 R >>\n%%EOF\n');
-const NATURAL_BYTES = 20_000;
+const BODY_BYTES_MIN = 20_000;
 
-/** A PDF in name and magic, full of noise; of `sizeBytes` exactly where that is more than 20 kB. */
+/** Returns a PDF by name and magic bytes only, of 20 to 30 kB, or of exactly `sizeBytes` where that is larger. */
 export function pdfOf(seed: number, sizeBytes = 0) {
-  const noiseBytes = Math.max(NATURAL_BYTES + (seed % 10_000), sizeBytes - PDF_HEAD.length - PDF_TAIL.length);
+  const bodyBytes = Math.max(BODY_BYTES_MIN + (seed % 10_000), sizeBytes - PDF_HEAD.length - PDF_TAIL.length);
   return {
     fileName: `季度报告-${seed}.pdf`,
-    sizeBytes: PDF_HEAD.length + noiseBytes + PDF_TAIL.length,
+    sizeBytes: PDF_HEAD.length + bodyBytes + PDF_TAIL.length,
     chunks: function* (): Generator<Buffer> {
       yield PDF_HEAD;
-      yield* paddingOf(seed, noiseBytes);
+      yield* paddingOf(seed, bodyBytes);
       yield PDF_TAIL;
     },
   };
 }
 
-/** Files whose content could be taken for an errcode or for an error page; their disposition says what they are. */
+/** Returns a file whose content looks like an errcode or an error page; its Content-disposition shows that it is none. */
 export function smallFileOf(kind: 'jsonFile' | 'htmlFile', seed: number) {
   return kind === 'jsonFile'
     ? {

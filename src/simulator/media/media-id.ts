@@ -1,13 +1,14 @@
 /**
- * Media ids that look like WeChat's (64 characters of `[A-Za-z0-9_-]`) and carry everything needed to make the file
- * again: kind, seed, size, behaviour and birth. So a simulator that was killed and started again serves the same
- * bytes for an id it minted in its former life, and refuses every id it did not mint.
+ * Media ids that look like WeChat's (64 characters of `[A-Za-z0-9_-]`) and contain everything needed to make the file
+ * again: kind, seed, size, fault and time of creation. So a restarted simulator serves the same bytes for an id from
+ * before its restart, and refuses every id that it did not mint.
  */
 import { createHmac, timingSafeEqual } from 'node:crypto';
 
 /**
- * The files the simulator can make. `voice16k` is what a voice message names in MediaId16K; `jssdkVoice` has a second,
- * better form at /media/get/jssdk; `silkVoice` is SILK under the name and type of AMR; the three files are WeCom's. Ids hold the position: add at the end, never reorder.
+ * The kinds of files. `voice16k` is the voice of MediaId16K; `jssdkVoice` has a second, better form at
+ * /media/get/jssdk; `silkVoice` is SILK under the name and type of AMR; `file`, `jsonFile` and
+ * `htmlFile` are WeCom's. Ids contain the index: add at the end, never reorder.
  */
 export const SIMULATED_KINDS = [
   'image',
@@ -24,7 +25,7 @@ export const SIMULATED_KINDS = [
 ] as const;
 export type SimulatedKind = (typeof SIMULATED_KINDS)[number];
 
-/** Ids hold the position in this list: add at the end, never reorder. What each does: misbehaviour.ts. */
+/** Ids contain the index of this list: add at the end, never reorder. faults/response-faults.ts has what each does. */
 export const RESPONSE_FAULT_NAMES = [
   'none',
   'invalid',
@@ -91,25 +92,25 @@ export type ResponseFaultName = (typeof RESPONSE_FAULT_NAMES)[number];
 
 export interface ResponseFault {
   readonly name: ResponseFaultName;
-  /** How many tries see it before the answer becomes good; absent or 0: all of them. At most 255. */
+  /** The number of attempts that see the fault; absent or 0: all. At most 255. */
   readonly times?: number;
-  /** What the row of misbehaviour.ts says it means: an errcode, milliseconds, a count. A 32-bit integer. */
+  /** An errcode, milliseconds or a count: faults/response-faults.ts has the meaning. A 32-bit integer. */
   readonly amount?: number;
 }
 
 export interface MediaRecipe {
   readonly kind: SimulatedKind;
-  /** A 32-bit number; another seed is another file. */
+  /** A 32-bit number; every seed is another file. */
   readonly seed: number;
   /**
-   * Wanted size: the file is padded up to it, and never smaller than its natural size. Absent: natural. Only videos
-   * and files are made as a stream; the others are whole in memory and at most 32 MiB.
+   * The file is padded to this size, and never smaller than its natural size, which is the default. Only videos and
+   * files are streamed; the others are in memory as a whole and have at most 32 MiB.
    */
   readonly sizeBytes?: number;
-  /** When WeChat "received" it; its life begins here. */
+  /** When WeChat "received" it; its lifetime begins here. */
   readonly createdAt: Date;
   readonly fault?: ResponseFault;
-  /** The account it was sent to, or the corp; no other can fetch it. */
+  /** The app id of the account, or the corp id; no other account can download the file. */
   readonly appId: string;
 }
 
@@ -125,13 +126,13 @@ const digest = (...parts: (string | Buffer)[]): Buffer => {
   return hmac.digest().subarray(0, RECIPE_BYTES);
 };
 
-/** Hides the recipe behind its own digest, so that neighbouring seeds give ids without resemblance. */
+/** Masks the recipe with its own digest, so that the ids of neighbouring seeds do not resemble each other. */
 const masked = (recipe: Buffer, tag: Buffer): Buffer => {
   const mask = digest('mask', tag);
   return recipe.map((byte, index) => byte ^ mask[index]!) as Buffer;
 };
 
-/** The id of a file; the same recipe always gives the same id. Throws RangeError for numbers out of range. */
+/** Returns the id of a recipe, always the same for the same recipe. Throws RangeError for numbers out of range. */
 export function mintMediaId(recipe: MediaRecipe): string {
   const { name = 'none', times = 0, amount = 0 } = recipe.fault ?? {};
   const streamed = STREAMED.has(recipe.kind);
@@ -149,7 +150,7 @@ export function mintMediaId(recipe: MediaRecipe): string {
   return Buffer.concat([tag, masked(plain, tag)]).toString('base64url');
 }
 
-/** The recipe behind an id, or undefined for an id that was not minted for this account. */
+/** Returns the recipe of an id, or undefined for an id that was not minted for this account. */
 export function readMediaId(mediaId: string, appId: string): MediaRecipe | undefined {
   if (!MEDIA_ID.test(mediaId)) return undefined;
   const bytes = Buffer.from(mediaId, 'base64url');

@@ -1,12 +1,12 @@
-/** Bytes that mean nothing, fill a file to its size, and are always the same for a seed. */
+/** Random-looking bytes that fill a file to its size and are always the same for a seed. */
 import { createCipheriv } from 'node:crypto';
 
 const CHUNK_BYTES = 65_536;
 const ZEROS = Buffer.alloc(CHUNK_BYTES);
 
 /**
- * `sizeBytes` of noise in chunks of 64 KiB. Noise and not zeros: a chunk lost, doubled or swapped on the way must
- * change the digest.
+ * Generates `sizeBytes` in chunks of 64 KiB. They are not zeros, so that a chunk lost, doubled or swapped on the way
+ * changes the digest.
  */
 export function* paddingOf(seed: number, sizeBytes: number): Generator<Buffer> {
   const key = Buffer.alloc(16);

@@ -1,51 +1,11 @@
-/** Real pictures: JPEG as WeChat's are, now and then a PNG. */
-import { crc32, deflateSync } from 'node:zlib';
-import { COMMENT_BYTES, commentSegment, encodeJpeg } from './jpeg.ts';
-import { type Painting, paintScene } from './landscape.ts';
-import { keepLast } from './memoize.ts';
+/** Pictures: JPEG as WeChat's are, and a PNG for one seed in eight. A comment inside makes every seed another file. */
+import { crc32 } from 'node:zlib';
+import { loadFixture } from './fixtures.ts';
 import { paddingOf } from './padding.ts';
 
-const PNG_SIGNATURE = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
-
-function pngChunk(type: string, content: Buffer): Buffer {
-  const body = Buffer.concat([Buffer.from(type, 'latin1'), content]);
-  const frame = Buffer.alloc(8);
-  frame.writeUInt32BE(content.length, 0);
-  frame.writeUInt32BE(crc32(body), 4);
-  return Buffer.concat([frame.subarray(0, 4), body, frame.subarray(4)]);
-}
-
-/** Truecolour, every row filtered with Sub, which suits gradients. */
-function encodePng(painting: Painting): { head: Buffer; rest: Buffer } {
-  const { width, height, pixels } = painting;
-  const stride = width * 3;
-  const rows = Buffer.alloc((stride + 1) * height);
-  for (let row = 0; row < height; row++) {
-    rows[row * (stride + 1)] = 1;
-    for (let at = 0; at < stride; at++) {
-      const left = at < 3 ? 0 : pixels[row * stride + at - 3]!;
-      rows[row * (stride + 1) + 1 + at] = pixels[row * stride + at]! - left;
-    }
-  }
-  const header = Buffer.alloc(13);
-  header.writeUInt32BE(width, 0);
-  header.writeUInt32BE(height, 4);
-  header.set([8, 2], 8);
-  return {
-    head: Buffer.concat([PNG_SIGNATURE, pngChunk('IHDR', header)]),
-    rest: Buffer.concat([pngChunk('IDAT', deflateSync(rows)), pngChunk('IEND', Buffer.alloc(0))]),
-  };
-}
-
-// Painting and encoding costs tens of milliseconds, so few scenes are made and kept (64 × about 30 KB); what makes
-// the bytes of every seed different is the comment inside.
-const SCENES = 64;
-const PNG_EVERY = 8;
-const imageOf = keepLast(SCENES, (scene) => {
-  const painting = paintScene({ seed: scene, width: 640, height: 480 });
-  return scene % PNG_EVERY === PNG_EVERY - 1 ? encodePng(painting) : encodeJpeg(painting);
-});
-const thumbOf = keepLast(SCENES, (scene) => encodeJpeg(paintScene({ seed: scene, width: 240, height: 176 })));
+const PICTURES = 8;
+const PNG_PICTURE = 7;
+const THUMBS = 4;
 
 export interface Picture {
   readonly contentType: 'image/jpeg' | 'image/png';
@@ -53,36 +13,73 @@ export interface Picture {
   readonly bytes: Buffer;
 }
 
-/** Exactly `sizeBytes` of comment segments or chunks, the first of which begins with the seed's own words. */
-function commentsOf(png: boolean, seed: number, sizeBytes: number): Buffer {
-  const words = Buffer.from(`simulated, seed ${seed}. `);
-  const overheadBytes = png ? 12 : 4;
-  const count = png ? 1 : Math.ceil(sizeBytes / (COMMENT_BYTES + overheadBytes)) || 1;
-  const contentBytes = Math.max(words.length, sizeBytes - count * overheadBytes);
-  const content = Buffer.concat([words, ...paddingOf(seed, contentBytes - words.length)]);
-  // PNG: ancillary, private, safe to copy.
-  if (png) return pngChunk('paDd', content);
-  return Buffer.concat(
-    Array.from({ length: count }, (_, index) =>
-      commentSegment(
-        content.subarray(
-          Math.floor((index * contentBytes) / count),
-          Math.floor(((index + 1) * contentBytes) / count),
-        ),
-      ),
-    ),
-  );
+/** A picture format: where a comment goes, and how it is written. */
+interface Format {
+  readonly contentType: Picture['contentType'];
+  readonly extension: Picture['extension'];
+  /** The bytes before the comment. */
+  readonly headBytes: number;
+  /** Length and type, and the checksum of a PNG chunk. */
+  readonly commentOverheadBytes: number;
+  readonly commentBytesMax: number;
+  comment(content: Buffer): Buffer;
 }
 
-/** A landscape of 640×480, or a thumb of 240×176; padded to `sizeBytes` by a comment where that is larger. */
+const JPEG: Format = {
+  contentType: 'image/jpeg',
+  extension: 'jpg',
+  // Start of image (2 bytes) and the JFIF segment.
+  headBytes: 20,
+  commentOverheadBytes: 4,
+  commentBytesMax: 65_533,
+  comment(content) {
+    const head = Buffer.from([0xff, 0xfe, 0, 0]);
+    head.writeUInt16BE(content.length + 2, 2);
+    return Buffer.concat([head, content]);
+  },
+};
+
+const PNG: Format = {
+  contentType: 'image/png',
+  extension: 'png',
+  // Signature (8 bytes) and the IHDR chunk.
+  headBytes: 33,
+  commentOverheadBytes: 12,
+  commentBytesMax: Number.POSITIVE_INFINITY,
+  comment(content) {
+    // `paDd` by its letters: ancillary, private, safe to copy.
+    const body = Buffer.concat([Buffer.from('paDd'), content]);
+    const frame = Buffer.alloc(8);
+    frame.writeUInt32BE(content.length, 0);
+    frame.writeUInt32BE(crc32(body), 4);
+    return Buffer.concat([frame.subarray(0, 4), body, frame.subarray(4)]);
+  },
+};
+
+/** Returns comments of `sizeBytes` together, or as many bytes as the seed's own text needs. */
+function commentsOf(format: Format, seed: number, sizeBytes: number): Buffer {
+  const { commentOverheadBytes, commentBytesMax } = format;
+  const text = Buffer.from(`simulated, seed ${seed}. `);
+  const count = Math.max(1, Math.ceil(sizeBytes / (commentBytesMax + commentOverheadBytes)));
+  const contentBytes = Math.max(text.length, sizeBytes - count * commentOverheadBytes);
+  const content = Buffer.concat([text, ...paddingOf(seed, contentBytes - text.length)]);
+  const startOf = (index: number) => Math.floor((index * contentBytes) / count);
+  const parts = Array.from({ length: count }, (_, index) =>
+    format.comment(content.subarray(startOf(index), startOf(index + 1))),
+  );
+  return Buffer.concat(parts);
+}
+
+/** Returns a picture of 480×360 or a thumb of 240×176, padded to `sizeBytes` by comments where that is larger. */
 export function pictureOf(kind: 'image' | 'thumb', seed: number, sizeBytes = 0): Picture {
-  const scene = seed % SCENES;
-  const { head, rest } = kind === 'image' ? imageOf(scene) : thumbOf(scene);
-  const png = head[0] === PNG_SIGNATURE[0];
+  const format = kind === 'image' && seed % PICTURES === PNG_PICTURE ? PNG : JPEG;
+  const name = kind === 'image' ? `picture-${seed % PICTURES}` : `thumb-${seed % THUMBS}`;
+  const picture = loadFixture(`${name}.${format.extension}`);
+  const comments = commentsOf(format, seed, sizeBytes - picture.length);
+  const [head, rest] = [picture.subarray(0, format.headBytes), picture.subarray(format.headBytes)];
   return {
-    ...(png
-      ? { contentType: 'image/png', extension: 'png' }
-      : { contentType: 'image/jpeg', extension: 'jpg' }),
-    bytes: Buffer.concat([head, commentsOf(png, seed, sizeBytes - head.length - rest.length), rest]),
+    contentType: format.contentType,
+    extension: format.extension,
+    bytes: Buffer.concat([head, comments, rest]),
   };
 }

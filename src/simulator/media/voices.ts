@@ -3,7 +3,7 @@ import { paddingOf } from './padding.ts';
 
 interface VoiceFormat {
   readonly magic: Buffer;
-  /** Two frames of near silence; the seed's bits choose between them, so that every seed is another file. */
+  /** Two frames of near silence; the bits of the seed select between them, so that every seed is another file. */
   readonly frames: readonly [Buffer, Buffer];
 }
 
@@ -17,7 +17,7 @@ const frame = (header: number, payloadBytes: number, start = ''): Buffer => {
 // Header byte: frame type << 3, and the quality bit 4. Speech frames, because decoders treat comfort noise unevenly.
 const NARROW: VoiceFormat = {
   magic: Buffer.from('#!AMR\n'),
-  // 12.2 kbit/s: the frame phones send for silence; 4.75 kbit/s: all parameters at their lowest.
+  // 12.2 kbit/s: the frame that phones send for silence; 4.75 kbit/s: all parameters at their lowest.
   frames: [frame(0x3c, 31, '911716be6679e1e001e7aff0'), frame(0x04, 12)],
 };
 const WIDE: VoiceFormat = {
@@ -35,8 +35,8 @@ export interface Voice {
 }
 
 /**
- * A quiet voice of 2 to 17 seconds: AMR at 8 kHz, or AMR-WB at 16 kHz. `sizeBytes` makes it longer; it ends with
- * the first whole frame that reaches it.
+ * Returns a quiet voice of 2 to 17 seconds: AMR at 8 kHz, or AMR-WB at 16 kHz. `sizeBytes` makes it longer: it ends with
+ * the first whole frame at or above that size.
  */
 export function voiceOf(kind: 'voice' | 'voice16k', seed: number, sizeBytes = 0): Voice {
   const { magic, frames } = kind === 'voice' ? NARROW : WIDE;
@@ -54,8 +54,8 @@ export function voiceOf(kind: 'voice' | 'voice16k', seed: number, sizeBytes = 0)
 const HD_FRAME_BYTES = 70;
 
 /**
- * What /media/get/jssdk gives: Tencent's own frames of speex at 16 kHz, which have no magic to know them by. Nothing
- * here can decode them; they only have the right length, and never begin like a text.
+ * Returns a voice as /media/get/jssdk does: Tencent's own frames of speex at 16 kHz, which have no magic bytes. They
+ * cannot be decoded; they have the right length, and their first byte is not that of a text.
  */
 export function hdVoiceOf(seed: number, sizeBytes = 0): Buffer {
   const wanted = FRAMES_PER_SECOND * (2 + (seed % 16));
@@ -65,7 +65,7 @@ export function hdVoiceOf(seed: number, sizeBytes = 0): Buffer {
   return bytes;
 }
 
-/** SILK as phones send it, which WeChat calls AMR: the magic and frames behind their lengths, in noise. */
+/** Returns SILK, which WeChat calls AMR: the magic bytes as phones send them, then random bytes. */
 export function silkVoiceOf(seed: number, sizeBytes = 0): Buffer {
   const payload = Buffer.concat([...paddingOf(seed, Math.max(sizeBytes, 2000 + (seed % 8000)))]);
   return Buffer.concat([Buffer.from('\x02#!SILK_V3', 'latin1'), payload]);
