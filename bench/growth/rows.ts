@@ -19,7 +19,7 @@ async function fill(pool: pg.Pool, from: number, to: number, say: PartOptions['s
   for (let start = from; start < to; start += BATCH) {
     await pool.query(
       `INSERT INTO ${SCHEMA}.media (id, account, media_id, kind, open_id, msg_id, sent_at, expires_at, closes_at, status,
-         stage, tries, bucket, object_key, size_bytes, sha256, content_type, failure, created_at, updated_at, archived_at)
+         stage, attempts, bucket, object_key, size_bytes, sha256, content_type, failure, created_at, updated_at, archived_at)
        SELECT 'm_' || md5(n::text), 'account-' || n % ${ACCOUNTS}, 'media-' || n,
          (ARRAY['image', 'image', 'voice', 'video'])[1 + n % 4], 'open-' || n % 50000, n::text, at, at + interval '72 h',
          at + interval '74 h', status, CASE WHEN status = 'pending' THEN 1 END, 1, 'bucket', 'key-' || n, 100000,

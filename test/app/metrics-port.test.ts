@@ -26,7 +26,7 @@ function partsOn(t: TestContext, port: number | undefined) {
   const catalogue = {
     accounts: { states: () => respond(away.catalogue, []) },
     fleet: { read: async () => ({ processes: [], workers: { alive: 1 } }) },
-    storeHold: { read: async () => ({ hold: undefined, passedAt: undefined }) },
+    storeHold: { read: async () => ({ hold: undefined, lastProbeSuccessAt: undefined }) },
     verifications: { lastDone: async () => undefined },
     facts: {
       atRisk: async () => NONE,

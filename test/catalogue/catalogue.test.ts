@@ -549,7 +549,7 @@ for (const backend of backends) {
       await kfSyncs.requestRead('ww1', 'wk1', 'sealed', NOW);
       assert.equal(await kfSyncs.claim(['ww2'], NOW, at(1000), NOW), undefined, 'of another account');
       const first = await take(0);
-      const wanted = { account: 'ww1', openKfId: 'wk1', wantedAt: NOW, token: 'sealed' };
+      const wanted = { account: 'ww1', openKfId: 'wk1', requestedAt: NOW, tokenCiphertext: 'sealed' };
       assert.deepEqual(first, { ...wanted, failures: 0 });
       assert.equal(await take(999), undefined, 'somebody reads it');
       await kfSyncs.markFailed(
@@ -567,7 +567,7 @@ for (const backend of backends) {
         { until: at(2000), ofAccount: false, dropToken: true },
         at(600),
       );
-      const { token: _, ...untold } = wanted;
+      const { tokenCiphertext: _, ...untold } = wanted;
       const third = await take(2000);
       assert.deepEqual(third, { ...untold, failures: 2, failure }, 'a token that failed is not');
       assert.deepEqual(await kfSyncs.list(['ww1']), [

@@ -43,7 +43,7 @@ test('a worker four days ahead archives nothing, says by how much, and leaves no
   const right = startProgram(t, { file: 'workers/archive.ts', folder, env });
   const sweeper = startProgram(t, { file: 'workers/sweep.ts', folder, env });
   const row = await untilArchived(id);
-  assert.equal(row.tries, 1, 'a clock that is wrong costs no attempt');
+  assert.equal(row.attempts, 1, 'a clock that is wrong costs no attempt');
   await assertStored(row);
   for (const program of [right, sweeper, server]) await program.end('SIGTERM');
 });

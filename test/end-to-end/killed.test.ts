@@ -96,7 +96,7 @@ test(
 
     const second = await start();
     const row = await untilArchived(id);
-    assert.equal(row.tries, 1);
+    assert.equal(row.attempts, 1);
     await assertStored(row);
     await assertStored(await untilArchived(late));
     assert.equal(await (await store()).openUploads(), 0);

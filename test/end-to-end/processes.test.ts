@@ -58,7 +58,7 @@ test(
     await assertStored(await untilArchived(besides));
     for (const id of stuck) {
       const row = await untilArchived(id);
-      assert.equal(row.tries, 1);
+      assert.equal(row.attempts, 1);
       await assertStored(row);
     }
     const { Uploads = [] } = await s3.client.send(new ListMultipartUploadsCommand({ Bucket: BUCKET }));

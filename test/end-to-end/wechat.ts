@@ -24,7 +24,7 @@ export interface Row {
   readonly id: string;
   readonly mediaId: string;
   readonly status: string;
-  readonly tries: number;
+  readonly attempts: number;
   readonly waiting?: { readonly reason: string };
   readonly objectKey?: string;
   readonly link?: { readonly url: string };

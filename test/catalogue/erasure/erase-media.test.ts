@@ -103,7 +103,7 @@ for (const backend of backends) {
         id,
         account: given.account,
         status: 'erased',
-        tries: 0,
+        attempts: 0,
         bucket: 'b',
         objectKey: `${id}.jpg`,
         createdAt: at(5 * SECOND_MS),
@@ -120,7 +120,7 @@ for (const backend of backends) {
         id,
         account: given.account,
         status: 'erased',
-        tries: 0,
+        attempts: 0,
         createdAt: at(6 * SECOND_MS),
         updatedAt: at(6 * SECOND_MS),
         erasedAt: at(6 * SECOND_MS),
@@ -176,13 +176,13 @@ for (const backend of backends) {
       await catalogue.outcomes.reserve(of, { bucket: 'b', objectKey: 'first-pic.jpg' }, NOW);
       await catalogue.uploads.record(of, 'upload-1');
       await catalogue.mediaErasure.erase([id], WHY, NOW);
-      const { objects, uploadId, claimedAt: fedAt } = await take(id);
+      const { objects, uploadId, claimedAt } = await take(id);
       assert.deepEqual(objects.map(({ bucket, key }) => `${bucket}: ${key}`).sort(), [
         'b: first-pic.jpg',
         'b: first.jpg',
         'other: a/first.jpg',
       ]);
-      assert.deepEqual([uploadId, fedAt], ['upload-1', NOW]);
+      assert.deepEqual([uploadId, claimedAt], ['upload-1', NOW]);
     });
 
     it('takes thumbs and variants along, and nothing of another account', async () => {

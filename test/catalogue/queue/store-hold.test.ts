@@ -73,7 +73,7 @@ for (const backend of backends) {
       assert.equal(await storeHold.probeSucceeded('a', NOW, at(31_000)), false, 'it came too late');
       assert.equal(await storeHold.probeFailed('e', at(60_000), WHY, at(31_000)), false, 'held already');
       const { hold } = await storeHold.read();
-      assert.deepEqual(hold, { since: NOW, until: at(60_000), why: WHY, probes: 1 });
+      assert.deepEqual(hold, { since: NOW, until: at(60_000), failure: WHY, probes: 1 });
       await end(at(60_000));
     });
 
@@ -105,7 +105,7 @@ for (const backend of backends) {
       const { storeHold, auditLog: events } = bundle.catalogue;
       const before = (await events.list({ target: 'store' }, 100)).length;
       assert.equal(await end(at(HOUR_MS)), false);
-      assert.deepEqual(await storeHold.read(), { hold: undefined, passedAt: at(HOUR_MS) });
+      assert.deepEqual(await storeHold.read(), { hold: undefined, lastProbeSuccessAt: at(HOUR_MS) });
       assert.equal((await events.list({ target: 'store' }, 100)).length, before);
       await begin(at(HOUR_MS));
       await end(at(2 * HOUR_MS));

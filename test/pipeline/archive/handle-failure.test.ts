@@ -148,7 +148,7 @@ describe('settle', () => {
   });
 
   it('closes nothing as expired before the bucket was asked, whatever the last failure was', async () => {
-    const past = { row: { expiresAt: at(-3 * HOUR_MS), closesAt: at(-HOUR_MS), tries: 9 } };
+    const past = { row: { expiresAt: at(-3 * HOUR_MS), closesAt: at(-HOUR_MS), attempts: 9 } };
     const asked: string[] = [];
     const found = setup({
       ...past,
@@ -166,7 +166,7 @@ describe('settle', () => {
   });
 
   it('closes nothing for its age while nobody knows what time it is', async () => {
-    const past = { row: { expiresAt: at(-3 * HOUR_MS), closesAt: at(-HOUR_MS), tries: 9 } };
+    const past = { row: { expiresAt: at(-3 * HOUR_MS), closesAt: at(-HOUR_MS), attempts: 9 } };
     const { settle, recorded } = setup({ ...past, isCertain: false });
     await settle(failure('network'));
     assert.deepEqual(recorded[0]?.[2], { to: 'later', at: at(600_000), reason: 'retry' });

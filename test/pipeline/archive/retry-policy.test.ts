@@ -73,7 +73,7 @@ describe('retry policy', () => {
     for (const random of [0, 0.5, 0.999]) {
       for (const lateMs of [0, 30_000, HOUR_MS]) {
         const now = inMs(EXPIRES, lateMs);
-        const straddling = { tries: 9, startedAt: inMs(EXPIRES, -1), now, random };
+        const straddling = { attempts: 9, startedAt: inMs(EXPIRES, -1), now, random };
         const decision = decideNextAttempt(situation('transient', straddling));
         assert.ok(
           'at' in decision && decision.at > now && decision.at < CLOSES,
