@@ -21,8 +21,13 @@ describe('a flood of unsigned callbacks', () => {
   async function signedMs(): Promise<number> {
     const body = `<xml><FromUserName>o</FromUserName><MsgType>image</MsgType><MsgId>1</MsgId><MediaId>flood-${serial++}</MediaId></xml>`;
     const startedMs = performance.now();
-    assert.equal(await (await s.callback(body, { account: PLAIN.account })).text(), 'success');
-    return performance.now() - startedMs;
+    // WeChat too sends a callback up to three times; on a busy machine one may not be written in 4 s.
+    for (let attempt = 1; ; attempt++) {
+      const response = await s.callback(body, { account: PLAIN.account });
+      const text = await response.text();
+      if (text === 'success') return performance.now() - startedMs;
+      assert.ok(response.status === 503 && attempt < 3, text);
+    }
   }
   // The median, because single ones are late on a busy machine also without a flood.
   const medianOf = (all: readonly number[]) => all.toSorted((a, b) => a - b)[all.length >> 1] ?? 0;
