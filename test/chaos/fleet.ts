@@ -18,8 +18,6 @@ export interface FleetOptions {
   readonly programs: Partial<Record<Role, string>>;
   readonly env: Readonly<Record<string, string>>;
   readonly folder: string;
-  /** Given to node before the program. */
-  readonly nodeArgs?: readonly string[];
 }
 
 export interface Fleet {
@@ -59,11 +57,11 @@ export function createFleet(options: FleetOptions): Fleet {
     const out = openSync(logFile(role), 'a');
     const child = spawn(
       process.execPath,
-      ['--disable-warning=ExperimentalWarning', ...(options.nodeArgs ?? []), join(ROOT, programs[role]!)],
+      ['--disable-warning=ExperimentalWarning', join(ROOT, programs[role]!)],
       {
         // No .env of the project is read there, and every role has a disk of its own.
         cwd: folder,
-        env: { ...basics(), ...options.env, DATA_DIR: join(folder, `data-${role}`) },
+        env: { ...basics(), ...options.env, CHAOS_ROLE: role, DATA_DIR: join(folder, `data-${role}`) },
         stdio: ['ignore', out, out],
       },
     );
@@ -142,6 +140,6 @@ function readFrom(file: string, at: number): string {
 
 /** What a process of ours may see of this shell: never somebody's DATABASE_URL or account. */
 export function basics(): NodeJS.ProcessEnv {
-  const passed = /^(PATH|HOME|USER|LANG|LC_\w+|TZ|TMPDIR|LD_\w+)$/;
+  const passed = /^(PATH|HOME|USER|LANG|LC_\w+|TZ|TMPDIR|LD_\w+|NODE_COMPILE_CACHE)$/;
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => passed.test(name)));
 }

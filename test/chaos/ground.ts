@@ -32,8 +32,7 @@ export interface GroundOptions {
   /** A foreign stand-in that runs already, and its accounts. */
   readonly wechatUrl?: string;
   readonly accountsFile?: string;
-  /** Put before the programs of the service, and into their environment. */
-  readonly nodeArgs?: readonly string[];
+  /** Added to the environment of the programs of the service. */
   readonly env?: Readonly<Record<string, string>>;
   /** Instead of the service's own programs. */
   readonly programs?: Partial<Record<Role, string>>;
@@ -207,7 +206,6 @@ export async function openGround(options: GroundOptions): Promise<Ground> {
       programs: options.programs ?? PROGRAMS[shape],
       env,
       folder,
-      nodeArgs: options.nodeArgs ?? [],
     });
     closing.push(() => fleet.stop());
     const storeAccess = async (): Promise<StoreAccess> => {

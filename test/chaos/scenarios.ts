@@ -1,18 +1,14 @@
 /** For each sabotage a short script of its own, in which the broken promise shows by necessity and not by luck. */
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { type Ground, openGround, untilReady } from './ground.ts';
 import type { CellName, Findings } from './judge/findings.ts';
 import { conclude, startFleet, untilQuiet } from './play.ts';
-import { sabotaged } from './sabotage.ts';
-import { SABOTAGES, type SabotageMode } from './sabotage-modes.ts';
-import type { Role, Sending, Shape, Wish } from './script.ts';
+import type { SabotageMode } from './sabotage-modes.ts';
+import type { Role, Sending, Wish } from './script.ts';
 import { createSender, type Sender } from './sender.ts';
 
 interface Scenario {
-  readonly shape: Shape;
+  readonly shape: 'embedded' | 'redis';
   /** The cell that must not be zero. */
   readonly cell: CellName;
   play(ground: Ground, sender: Sender): Promise<void>;
@@ -23,8 +19,11 @@ const LIMIT_MS = 60_000;
 const MEDIA = 6;
 /** Longer than the product needs to find what was lost: a job is looked for ten seconds after it was made. */
 const REPAIR_MS = 45_000;
-const LOADER = new URL('sabotage.ts', import.meta.url).href;
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const SABOTAGED = 'test/chaos/sabotaged-program.ts';
+const PROGRAMS: Readonly<Record<'embedded' | 'redis', Partial<Record<Role, string>>>> = {
+  embedded: { all: SABOTAGED },
+  redis: { server: SABOTAGED, 'worker-1': SABOTAGED, 'sweeper-1': SABOTAGED },
+};
 
 const send = (sender: Sender, wish: Omit<Wish, 'seed'>) =>
   sender.play(
@@ -64,7 +63,7 @@ export const SCENARIOS: Readonly<Record<SabotageMode, Scenario>> = {
       await untilQuiet(ground, LIMIT_MS);
     },
   },
-  'no-length-check': {
+  'body-cut': {
     shape: 'embedded',
     cell: 'archived with wrong bytes',
     play: async (ground, sender) => {
@@ -123,23 +122,17 @@ export const SCENARIOS: Readonly<Record<SabotageMode, Scenario>> = {
   },
 };
 
-/** Throws where a rewrite has nothing to rewrite any more, before anything is started. */
-export function checkSabotage(mode: SabotageMode): void {
-  for (const rewrite of SABOTAGES[mode]) sabotaged(readFileSync(join(ROOT, rewrite.file), 'utf8'), rewrite);
-}
-
 /** Plays the scenario of `mode`; with `broken: false` the same on the product as it is, where all must be zero. */
 export async function playScenario(
   mode: SabotageMode,
   { broken, keep = false }: { broken: boolean; keep?: boolean },
 ): Promise<{ findings: Findings; cell: CellName; folder: string }> {
-  checkSabotage(mode);
   const { shape, cell, play } = SCENARIOS[mode];
   const ground = await openGround({
     shape,
     lifeMs: LIFE_MS,
     keep,
-    ...(broken && { nodeArgs: ['--import', LOADER], env: { CHAOS_SABOTAGE: mode } }),
+    ...(broken && { programs: PROGRAMS[shape], env: { CHAOS_SABOTAGE: mode } }),
   });
   try {
     const sender = createSender(ground, { lifeMs: LIFE_MS, patient: true });
