@@ -1,8 +1,9 @@
 /**
- * `npm test [-- [filter…] [--no-check] [--record] [--times=<file>] [--test-…]]`: checks the sources, finds or starts
- * Redis and Postgres, runs every test file whose path contains one of the filters, and prints in bold what it could not
- * run and why. REQUIRE_SERVICES=1 installs what is missing (root, Debian) and fails for what is missing still.
- * `--record` writes test/machine/durations.json, `--times` the seconds of every file as JSON.
+ * `npm test [-- [filter…] [--no-check] [--all] [--record] [--times=<file>] [--test-…]]`: checks the sources, finds or
+ * starts Redis and Postgres, runs every test file whose path contains one of the filters, and prints in bold what it
+ * could not run and why. REQUIRE_SERVICES=1 installs what is missing (root, Debian) and fails for what is missing still.
+ * `--all` is npm run test:all (machine/selection.ts), `--record` writes machine/durations.json, `--times` writes the
+ * seconds of every file as JSON.
  */
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -16,7 +17,6 @@ import { openEnvironment } from './machine/environment.ts';
 import { type FileResult, runFiles } from './machine/file-pool.ts';
 import { findMachine, installMissing, type Machine } from './machine/find.ts';
 import { killLeftovers } from './machine/leftovers.ts';
-import { runsAll } from './machine/selection.ts';
 import type { ThrowawayServer } from './machine/server.ts';
 import { rememberUnsteady } from './machine/unsteady.ts';
 
@@ -24,6 +24,8 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const CACHE = join(ROOT, 'node_modules/.cache');
 /** Overridable for a CI whose node_modules are new in every run. */
 const STATE_FILE = process.env.WMA_TEST_STATE || join(CACHE, 'wma/unsteady.json');
+const args = process.argv.slice(2);
+const runsAll = args.includes('--all') || process.env.WMA_TEST_ALL === '1';
 /** Their limits are in seconds of a machine that does nothing else; the short forms run beside others. */
 const RUNS_ALONE = runsAll ? /^test\/(contract\/fairness|chaos\/)/ : /^$/;
 /** When more files than this fail, the cause is not a busy machine and they are not repeated. */
@@ -39,7 +41,6 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
 }
 
 const startedAt = performance.now();
-const args = process.argv.slice(2);
 const required = process.env.REQUIRE_SERVICES === '1';
 const problems: string[] = [];
 const untested: string[] = [];
@@ -62,6 +63,7 @@ try {
     print,
     onMissing: reportMissing,
   });
+  if (runsAll) environment.WMA_TEST_ALL = '1';
   stopped.signal.throwIfAborted();
   print(`running ${files.length} test files${runsAll ? ', whole' : ''}`);
   const ordered = longestFirst(files, await readDurations());

@@ -8,7 +8,7 @@ import type { ThrowawayServer } from './server.ts';
 
 /** What tests may see of this shell: not its DATABASE_URL, accounts or NODE_ENV. */
 const PASSED =
-  /^(PATH|HOME|USER|LOGNAME|LANG|LC_\w+|TZ|TERM|CI|FORCE_COLOR|NO_COLOR|NODE_OPTIONS|LD_\w+|REQUIRE_SERVICES|WMA_TEST_ALL)$/;
+  /^(PATH|HOME|USER|LOGNAME|LANG|LC_\w+|TZ|TERM|CI|FORCE_COLOR|NO_COLOR|NODE_OPTIONS|LD_\w+|REQUIRE_SERVICES)$/;
 
 export interface EnvironmentOptions {
   readonly machine: Machine;
