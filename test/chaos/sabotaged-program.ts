@@ -4,7 +4,7 @@
  */
 import { openAppContext } from '../../src/app/app-context.ts';
 import { runProgram } from '../../src/app/run.ts';
-import { startConsumer, startFeeder, startHeartbeat, startSweeper } from '../../src/app/worker.ts';
+import { startConsumer, startDispatcher, startHeartbeat, startSweeper } from '../../src/app/worker.ts';
 import { loadConfig } from '../../src/config/config.ts';
 import { loadKeys } from '../../src/server/auth/api-key-file.ts';
 import { openServer } from '../../src/server/start.ts';
@@ -24,9 +24,9 @@ await runProgram(program, async (attend) => {
   const context = SABOTAGES[mode](opened);
   process.stderr.write(`sabotaged: ${mode} in ${role}\n`);
   if (isAll || program === 'server') await openServer(context, { keys: (await loadKeys(config)).keys });
-  const feeder = startFeeder(context);
+  const dispatcher = startDispatcher(context);
   if (isAll || program === 'worker')
-    await startConsumer(context, { ...config.wechat, allowHosts: config.fetch.allowHosts }, feeder);
-  else startHeartbeat(context, { takesMedia: false });
-  if (isAll || program === 'sweep') startSweeper(context, feeder);
+    await startConsumer(context, { ...config.wechat, allowHosts: config.fetch.allowHosts }, dispatcher);
+  else startHeartbeat(context, { isWorker: false });
+  if (isAll || program === 'sweep') startSweeper(context, dispatcher);
 });

@@ -36,11 +36,11 @@ export const SABOTAGES: Readonly<Record<SabotageMode, Sabotage>> = {
     const { outcomes } = context.catalogue;
     const markFailed: typeof outcomes.markFailed = async (of, ...rest) => {
       const { schema } = context.config.database;
-      const rows = await context.database.query<{ round: number }>(
-        `SELECT round FROM ${schema}.media WHERE id = $1`,
+      const rows = await context.database.query<{ generation: number }>(
+        `SELECT generation FROM ${schema}.media WHERE id = $1`,
         [of.id],
       );
-      return outcomes.markFailed({ ...of, round: rows[0]?.round ?? of.round }, ...rest);
+      return outcomes.markFailed({ ...of, generation: rows[0]?.generation ?? of.generation }, ...rest);
     };
     return { ...context, catalogue: { ...context.catalogue, outcomes: { ...outcomes, markFailed } } };
   },
