@@ -91,7 +91,14 @@ describe('health', () => {
     assert.deepEqual([posted.status, posted.headers.get('location')], [202, `/v1/media/${id}`]);
     const accepted = await posted.json();
     acceptedMediaSchema.parse(accepted);
-    assert.deepEqual(accepted, { ...input, id, status: 'pending', spooled: true });
+    const { sentAt } = input;
+    assert.deepEqual(accepted, {
+      ...input,
+      ...(sentAt && { sentAt: sentAt.toISOString() }),
+      id,
+      status: 'pending',
+      spooled: true,
+    });
     const items = [reference(), { account: 'nobody', mediaId: 'x', kind: 'image' }, reference()];
     const batch = await fetch(`${url}/v1/media/batch`, {
       method: 'POST',

@@ -44,11 +44,11 @@ describe('erasing', () => {
     mediaSchema.parse(row);
     assert.deepEqual(Object.keys(row).sort(), [
       'account',
+      'attempts',
       'createdAt',
       'erasedAt',
       'id',
       'status',
-      'attempts',
       'updatedAt',
     ]);
     assert.equal(row.status, 'erased');
