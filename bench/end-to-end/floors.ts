@@ -6,6 +6,7 @@ import { fastify } from 'fastify';
 import pg from 'pg';
 import { openEmbeddedDatabase } from '../../src/embedded/database/database.ts';
 import { createLog } from '../../src/runtime/log.ts';
+import { createMetrics } from '../../src/runtime/metrics.ts';
 import { answerParent } from '../child.ts';
 import type { Shape } from '../shapes.ts';
 
@@ -38,7 +39,9 @@ async function openPool({ shape, databaseUrl, folder }: Opened): Promise<pg.Pool
   }
   const log = createLog({ level: 'error', program: 'bench', secrets: [] });
   // BullMQ speaks to a pool: the bare PGlite has none, and the program's is the thinnest there is.
-  return (await openEmbeddedDatabase({ folder, log, fsync: true, searchPath: 'public,bullmq' })).pool;
+  const metrics = createMetrics();
+  return (await openEmbeddedDatabase({ folder, log, metrics, fsync: true, searchPath: 'public,bullmq' }))
+    .pool;
 }
 
 /** One no-op job after the other through a queue and a worker of BullMQ's own, added a hundred at a time. */

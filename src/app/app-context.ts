@@ -85,7 +85,7 @@ export async function openAppContext(config: Config, options: OpenOptions): Prom
     const accounts = createAccounts(all);
     const metrics = createMetrics();
     exposeOnlyMetricsOf(options.program, metrics);
-    const pools = await openPools(config, log, shutdown);
+    const pools = await openPools(config, { log, metrics, shutdown });
     const { schema } = config.database;
     const { database, isAway } = await openDatabase(createDatabase(pools.catalogue), {
       whenAway: config.shape.database === 'postgres' ? (options.whenAway ?? 'fail') : 'fail',

@@ -7,6 +7,7 @@ import { openEmbeddedDatabase } from '../embedded/database/database.ts';
 import type { QueueBackend } from '../queue/backend.ts';
 import { lockFolder } from '../runtime/disk/folder-lock.ts';
 import type { Log } from '../runtime/log.ts';
+import type { Metrics } from '../runtime/metrics.ts';
 import { secureContextOf } from '../runtime/network/tls-context.ts';
 import type { Shutdown } from '../runtime/shutdown.ts';
 
@@ -19,7 +20,11 @@ export interface Pools {
 }
 
 /** Locks DATA_DIR first where anything in it is embedded. */
-export async function openPools(config: Config, log: Log, shutdown: Shutdown): Promise<Pools> {
+export async function openPools(
+  config: Config,
+  deps: { log: Log; metrics: Metrics; shutdown: Shutdown },
+): Promise<Pools> {
+  const { log, metrics, shutdown } = deps;
   const { shape, database, queue, redis } = config;
   if (shape.database === 'embedded' || shape.store === 'embedded') {
     const lock = await lockFolder(config.dataFolder);
@@ -30,6 +35,7 @@ export async function openPools(config: Config, log: Log, shutdown: Shutdown): P
     const embedded = await openEmbeddedDatabase({
       folder: join(config.dataFolder, 'database'),
       log,
+      metrics,
       // A power cut may lose what a simulated account sent, never what a real one did.
       fsync: shape.wechat === 'real',
       searchPath: `${schema},public`,

@@ -9,6 +9,7 @@ import { QUEUE_POOL_OPTIONS, type QueueBackend, type QueuePool } from '../../src
 import { QUEUE_NAME, queueNameOf } from '../../src/queue/job.ts';
 import { openArchiveQueue } from '../../src/queue/queue.ts';
 import { createLog } from '../../src/runtime/log.ts';
+import { createMetrics } from '../../src/runtime/metrics.ts';
 import { makeDatabaseFolder } from '../embedded/database/open.ts';
 import { missing, postgresForTest, redisForTest } from '../machine/services.ts';
 
@@ -55,6 +56,7 @@ export async function openBelow(place: Place): Promise<Below> {
   const database = await openEmbeddedDatabase({
     folder: place.folder,
     log: quiet,
+    metrics: createMetrics(),
     fsync: false,
     freeSpaceFloorBytes: 0,
   });

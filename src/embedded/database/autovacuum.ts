@@ -1,11 +1,11 @@
-/** What Postgres does by itself in a server, and nobody does in single-user mode: VACUUM, ANALYZE, CHECKPOINT. */
+/** VACUUM, ANALYZE and CHECKPOINT, which a Postgres server runs in the background and single-user mode does not. */
 import type { Pool } from 'pg';
-import type { Log } from '../../runtime/log.ts';
+import { createPollLoop, type PollLoopDeps } from '../../runtime/poll-loop.ts';
 
 export interface Autovacuum {
-  /** One round now; resolves when it is done. Used by the timer. */
+  /** Runs once; a call during a run joins it. The poll loop calls this. */
   runOnce(): Promise<void>;
-  /** Stops the timer and waits for a round that runs. */
+  /** Stops the poll loop and waits for a run in progress. */
   close(): Promise<void>;
 }
 
@@ -15,40 +15,45 @@ const CHANGED_TABLES = `
   WHERE greatest(n_dead_tup, n_ins_since_vacuum, n_mod_since_analyze) > 50 + 0.2 * n_live_tup`;
 
 /**
- * Every table is a statement of its own, so that others get their turn in between (and VACUUM refuses company).
- * Without checkpoints the write-ahead log grows by 4.4 MB per 1,000 jobs for ever; with them it stays at 65 MB.
+ * Each table is a statement of its own, so that other clients get their turn in between (VACUUM allows no other
+ * statement beside it). Without checkpoints the write-ahead log grows by 4.4 MB per 1,000 jobs; with them it stays at
+ * 65 MB.
  */
 export function createAutovacuum(
   pool: Pick<Pool, 'query'>,
-  options: { log: Pick<Log, 'warn'>; everyMs: number },
+  options: PollLoopDeps & { everyMs: number },
 ): Autovacuum {
-  let closed = false;
+  const { log, metrics, everyMs } = options;
+  const stop = new AbortController();
   let running: Promise<void> | undefined;
 
-  async function work(): Promise<void> {
-    // Postgres counts changes at most once a second, otherwise.
+  async function vacuum(): Promise<void> {
+    // Postgres would otherwise update its statistics at most once a second.
     await pool.query('SELECT pg_stat_force_next_flush()');
     const { rows } = await pool.query<{ name: string }>(CHANGED_TABLES);
-    for (const { name } of rows) if (!closed) await pool.query(`VACUUM (ANALYZE) ${name}`);
-    if (!closed) await pool.query('CHECKPOINT');
+    for (const { name } of rows) if (!stop.signal.aborted) await pool.query(`VACUUM (ANALYZE) ${name}`);
+    if (!stop.signal.aborted) await pool.query('CHECKPOINT');
   }
-  const round = () => {
-    running ??= work().finally(() => {
+  const runOnce = () => {
+    running ??= vacuum().finally(() => {
       running = undefined;
     });
     return running;
   };
 
-  const timer = setInterval(() => {
-    round().catch((error: unknown) => options.log.warn({ err: error }, 'upkeep of the database failed'));
-  }, options.everyMs);
-  timer.unref();
+  const loop = createPollLoop({
+    name: 'autovacuum',
+    everyMs,
+    waitsFirst: true,
+    log,
+    metrics,
+    work: runOnce,
+  }).run(stop.signal);
   return {
-    runOnce: round,
+    runOnce,
     close: async () => {
-      closed = true;
-      clearInterval(timer);
-      await running?.catch(() => {});
+      stop.abort();
+      await loop;
     },
   };
 }

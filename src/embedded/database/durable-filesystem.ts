@@ -1,4 +1,4 @@
-/** PGlite's folder on disk, with an fsync that reaches the disk. */
+/** PGlite's file system in a folder, with an fsync that reaches the disk. */
 import { closeSync, fsyncSync, openSync } from 'node:fs';
 import { open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -6,7 +6,7 @@ import { NodeFS } from '@electric-sql/pglite/nodefs';
 
 type Init = NodeFS['init'];
 
-/** What is used of Emscripten's NODEFS: internals of the pinned PGlite, proven at every start by `syncs`. */
+/** The used part of Emscripten's NODEFS: internals of the pinned PGlite, verified at every start by `syncs`. */
 interface Module {
   NODEFS: {
     stream_ops: { fsync?: (stream: { nfd: number | undefined; node: object }) => number };
@@ -15,15 +15,15 @@ interface Module {
   FS: { ErrnoError: new (errno: number) => Error };
 }
 
-/** As WASI numbers it. */
+/** The number of WASI. */
 const EIO = 29;
 
 /**
- * PGlite asks for fsync, but its NODEFS has none and answers "done". Measured: kill -9 loses nothing either way,
- * power loss may; the real fsync costs about 30 % of throughput.
+ * PGlite calls fsync, but its NODEFS has none and reports success. Measured: kill -9 loses nothing either way, a power
+ * cut may; the real fsync costs about 30 % of throughput.
  */
 export class SyncedFolder extends NodeFS {
-  /** How often the disk was asked to keep what it was given. */
+  /** How often fsync was called. */
   syncs = 0;
 
   override async init(...[pg, options]: Parameters<Init>): ReturnType<Init> {
@@ -35,7 +35,7 @@ export class SyncedFolder extends NodeFS {
           fsyncSync(fd);
           this.syncs++;
         } catch {
-          // Postgres then stops at once, as it must: what the disk holds is unknown until it recovers from its log.
+          // Postgres then stops at once, as it must: the content of the disk is unknown until it recovers from its log.
           throw new FS.ErrnoError(EIO);
         } finally {
           if (nfd === undefined) closeSync(fd);
@@ -49,10 +49,10 @@ export class SyncedFolder extends NodeFS {
 }
 
 /**
- * Makes the disk keep everything in the folder: PGlite writes a new database, and all of a start without fsync,
- * without asking. 1,000 files, 0.2–0.4 s.
+ * Syncs every file and folder below `folder`, because PGlite writes a new database, and everything at a start, without
+ * fsync. 1,000 files take 0.2–0.4 s.
  */
-export async function syncFolder(folder: string): Promise<void> {
+export async function syncTree(folder: string): Promise<void> {
   for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
     if (!entry.isFile() && !entry.isDirectory()) continue;
     await using file = await open(join(entry.parentPath, entry.name), 'r');

@@ -1,6 +1,6 @@
 /**
- * What node-postgres takes for its socket. Everything a client says or hears – parameters, rows, types, errors,
- * timeouts – stays node-postgres' own code; only the server at the far end is in this process.
+ * The socket that node-postgres gets for a connection. Parameters, rows, types, errors and timeouts stay node-postgres'
+ * own code; only the server at the other end is in this process.
  */
 import { Duplex } from 'node:stream';
 import { authenticationOk } from './protocol.ts';
@@ -10,13 +10,13 @@ const QUERY = 0x51;
 const SYNC = 0x53;
 const TERMINATE = 0x58;
 /** Bind, Close, Describe, Execute, Parse. Cursors (Flush) and COPY need a connection of their own. */
-const PARTS = new Set([0x42, 0x43, 0x44, 0x45, 0x50]);
+const EXTENDED_QUERY = new Set([0x42, 0x43, 0x44, 0x45, 0x50]);
 
 export class PgSocket extends Duplex implements SessionClient {
   readonly #session: SessionPool;
   #incoming: Buffer = Buffer.alloc(0);
-  #parts: Buffer[] = [];
-  #greeted = false;
+  #messages: Buffer[] = [];
+  #started = false;
   #ended = false;
 
   constructor(session: SessionPool) {
@@ -25,7 +25,7 @@ export class PgSocket extends Duplex implements SessionClient {
   }
 
   deliver(bytes: Buffer): void {
-    // A listener that throws must hit the process like any other, not the session's loop.
+    // An error of a listener is then uncaught as with a real socket, and does not reach the session's queue.
     process.nextTick(() => {
       if (!this.#ended && !this.destroyed) this.push(bytes);
     });
@@ -54,9 +54,9 @@ export class PgSocket extends Duplex implements SessionClient {
     done(error);
   }
 
-  /** Takes one whole message off what came in; false when there is none yet. */
+  /** Handles one whole message of the received bytes; returns false where there is none yet. */
   #takeMessage(): boolean {
-    const head = this.#greeted ? 1 : 0; // the startup message has no type
+    const head = this.#started ? 1 : 0; // the startup message has no type
     if (this.#incoming.length < head + 4) return false;
     const size = head + this.#incoming.readInt32BE(head);
     if (this.#incoming.length < size) return false;
@@ -64,21 +64,21 @@ export class PgSocket extends Duplex implements SessionClient {
     this.#incoming = this.#incoming.subarray(size);
 
     const type = message[0]!;
-    if (!this.#greeted) {
-      this.#greeted = true;
+    if (!this.#started) {
+      this.#started = true;
       this.deliver(authenticationOk());
     } else if (type === QUERY || type === SYNC) {
-      this.#session.submit(this, Buffer.concat([...this.#parts, message]));
-      this.#parts = [];
-    } else if (PARTS.has(type)) {
-      this.#parts.push(message);
+      this.#session.submit(this, Buffer.concat([...this.#messages, message]));
+      this.#messages = [];
+    } else if (EXTENDED_QUERY.has(type)) {
+      this.#messages.push(message);
     } else if (type !== TERMINATE) {
-      throw new Error('the embedded database knows neither cursors nor COPY');
+      throw new Error('the embedded database supports neither cursors nor COPY');
     }
     return true;
   }
 
-  // What node-postgres asks of a socket beside the stream.
+  // The methods of a socket that node-postgres calls beside those of a stream.
   connect(): this {
     process.nextTick(() => this.emit('connect'));
     return this;

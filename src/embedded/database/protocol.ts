@@ -3,10 +3,10 @@
  * https://www.postgresql.org/docs/current/protocol-message-formats.html
  */
 
-/** What a client must have sent before the server answers: a simple query, or an extended one up to its Sync. */
+/** What a client sends before the server responds: a simple query, or an extended one up to its Sync. */
 export type QueryRequest = Buffer;
 
-/** A message that carries its type in its first byte; the length counts itself but not the type. */
+/** Returns a message: its type, its length (which counts itself but not the type), its body. */
 export function backendMessage(type: string, body: Buffer): Buffer {
   const head = Buffer.alloc(5);
   head.write(type, 'latin1');
@@ -24,31 +24,31 @@ export function errorResponse(code: string, message: string): Buffer {
   return backendMessage('E', Buffer.from(fields, 'utf8'));
 }
 
-/** Authentication passed, and ready: all that node-postgres waits for. */
+/** AuthenticationOk and ReadyForQuery: all that node-postgres waits for. */
 export function authenticationOk(): Buffer {
   return Buffer.concat([backendMessage('R', Buffer.alloc(4)), readyForQuery('I')]);
 }
 
-/** An answer, taken apart: what belongs to the asker, and what was announced to whoever listens. */
-export interface Response {
+/** A response: the messages for the client that sent the request, and notifications for those that listen. */
+export interface BackendResponse {
   readonly bytes: Buffer;
   readonly status: string;
   readonly failed: boolean;
-  /** FATAL or PANIC: the server has ended itself. */
+  /** FATAL or PANIC: the server has ended. */
   readonly ended: boolean;
   readonly notifications: readonly { channel: string; bytes: Buffer }[];
 }
 
-export function parseResponse(answer: Buffer): Response {
+export function parseResponse(response: Buffer): BackendResponse {
   const own: Buffer[] = [];
   const notifications: { channel: string; bytes: Buffer }[] = [];
   let status = 'I';
   let failed = false;
   let ended = false;
-  for (let offset = 0; offset + 5 <= answer.length; ) {
-    const type = answer.toString('latin1', offset, offset + 1);
-    const end = offset + 1 + answer.readInt32BE(offset + 1);
-    const message = answer.subarray(offset, end);
+  for (let offset = 0; offset + 5 <= response.length; ) {
+    const type = response.toString('latin1', offset, offset + 1);
+    const end = offset + 1 + response.readInt32BE(offset + 1);
+    const message = response.subarray(offset, end);
     if (type === 'A') {
       // 5 bytes of head, 4 of process id, then the channel.
       notifications.push({ channel: textAt(message, 9), bytes: message });
@@ -62,15 +62,15 @@ export function parseResponse(answer: Buffer): Response {
     }
     offset = end;
   }
-  const bytes = notifications.length === 0 ? answer : Buffer.concat(own);
+  const bytes = notifications.length === 0 ? response : Buffer.concat(own);
   return { bytes, status, failed, ended, notifications };
 }
 
-/** The SQL of a unit, without leading comments: enough to know LISTEN and ROLLBACK when they pass. */
-export function statementOf(unit: QueryRequest): string {
+/** Returns the SQL of a request without leading comments: enough to recognise LISTEN and ROLLBACK. */
+export function statementOf(request: QueryRequest): string {
   // Q: the text follows the head. P: the statement's name comes first.
-  const start = unit[0] === 0x50 ? unit.indexOf(0, 5) + 1 : 5;
-  return textAt(unit, start).replace(/^(\s+|--[^\n]*(\n|$)|\/\*[\s\S]*?\*\/)+/, '');
+  const start = request[0] === 0x50 ? request.indexOf(0, 5) + 1 : 5;
+  return textAt(request, start).replace(/^(\s+|--[^\n]*(\n|$)|\/\*[\s\S]*?\*\/)+/, '');
 }
 
 function textAt(message: Buffer, start: number): string {

@@ -1,15 +1,15 @@
 /**
  * One Postgres session shared by many clients. PGlite runs in single-user mode: there is one session, and every
- * statement blocks the thread while it runs. This file decides whose turn it is.
+ * statement blocks the thread while it runs. This file queues the clients' requests.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type PGlite, protocol } from '@electric-sql/pglite';
 import type { Log } from '../../runtime/log.ts';
 import {
+  type BackendResponse,
   errorResponse,
   parseResponse,
   type QueryRequest,
-  type Response,
   readyForQuery,
   statementOf,
 } from './protocol.ts';
@@ -21,22 +21,25 @@ export interface SessionClient {
 }
 
 export interface SessionPool {
-  /** Runs a unit when it is its turn and delivers the answer to the peer. */
-  submit(peer: SessionClient, unit: QueryRequest): void;
-  /** The peer is given back to its pool: a transaction it left open is rolled back. */
-  release(peer: SessionClient): void;
-  /** The peer is gone: its waiting units, its open transaction and its LISTENs go with it. */
-  leave(peer: SessionClient): void;
-  /** Resolves when everything submitted so far is done; false when the database has broken off. */
+  /** Queues a request. Its response is delivered to the client. */
+  submit(client: SessionClient, request: QueryRequest): void;
+  /** Called when the client returns to its pool: rolls back a transaction that it left open. */
+  release(client: SessionClient): void;
+  /** Called when the client is closed: drops its queued requests, its open transaction and its LISTENs. */
+  leave(client: SessionClient): void;
+  /** Resolves when everything submitted so far is done; with false where the database has crashed. */
   drain(): Promise<boolean>;
 }
 
-/** With this, 1,500 adds leave a p99 loop delay of 9 ms; without any turn they starve timers and HTTP for 5 s. */
+/**
+ * How long requests run before the event loop gets a turn. With 1,500 adds the p99 loop delay is 9 ms; without turns the
+ * adds starve timers and HTTP for 5 s.
+ */
 const TIME_SLICE_MS = 4;
-/** Postgres would wait for rows inside the call that nobody can send it, and give up by ending the program. */
+/** Refused: inside the one call the rows cannot be sent, and Postgres would end the program. */
 const COPY_IN = /(?:^|;)\s*COPY\b[^;]*\bFROM\s+STDIN\b/i;
-const BROKEN = 'the embedded database broke off: restart the program';
-/** A table's columns have changed since. */
+const CRASHED = 'the embedded database has crashed: restart the program';
+/** The error of a cached plan whose table has new columns. */
 const STALE_PLAN = 'cached plan must not change result type';
 const LISTENING = /(?:^|;)\s*(LISTEN|UNLISTEN)\s+("(?:[^"]|"")+"|\w+|\*)/gi;
 
@@ -44,173 +47,173 @@ export function createSessionPool(
   db: Pick<PGlite, 'execProtocolRawStream'>,
   options: {
     log: Pick<Log, 'warn' | 'error'>;
-    /** A transaction whose client says nothing for so long is rolled back, since everybody waits for it. */
+    /** A transaction that is idle for so long is rolled back, because all other clients wait for it. */
     idleInTransactionMs: number;
-    /** Asked before every statement outside a transaction; true makes Postgres refuse to write. */
+    /** Called before every statement outside a transaction; where true, Postgres refuses writes. */
     isReadOnly: () => boolean;
   },
 ): SessionPool {
-  const waiting: { peer: SessionClient; run: () => Promise<void> }[] = [];
+  const queue: { client: SessionClient; run: () => Promise<void> }[] = [];
   const channels = new Map<SessionClient, Set<string>>();
-  /** Peers whose transaction was rolled back behind their back, until they have been told. */
+  /** Clients whose idle transaction was rolled back, until they have received the error. */
   const expired = new WeakSet<SessionClient>();
-  /** Whoever is inside a transaction has the session alone. */
+  /** The client inside a transaction, which has the session alone. */
   let owner: SessionClient | undefined;
   let idleTimer: NodeJS.Timeout | undefined;
   let readOnly = false;
-  let turning = false;
-  /** Once the WASM program has ended, another call spins for ever. */
-  let isBroken = false;
+  let isRunning = false;
+  /** Set once the WASM program has ended: another call into it would never return. */
+  let hasCrashed = false;
 
-  async function execute(unit: QueryRequest): Promise<Response> {
+  async function execute(request: QueryRequest): Promise<BackendResponse> {
     const chunks: Buffer[] = [];
-    // The streaming call, because the plain one also parses every answer and keeps the result for ever.
-    await db.execProtocolRawStream(unit, {
+    // The streaming call, because the plain one also parses every response and never frees the result.
+    await db.execProtocolRawStream(request, {
       syncToFs: false,
       onRawData: (bytes) => chunks.push(Buffer.from(bytes)),
     });
-    const answer = parseResponse(Buffer.concat(chunks));
-    if (answer.ended) throw new Error(answer.bytes.toString('latin1').replaceAll('\0', ' '));
-    for (const { channel, bytes } of answer.notifications) {
-      for (const [peer, heard] of channels) if (heard.has(channel)) peer.deliver(bytes);
+    const response = parseResponse(Buffer.concat(chunks));
+    if (response.ended) throw new Error(response.bytes.toString('latin1').replaceAll('\0', ' '));
+    for (const { channel, bytes } of response.notifications) {
+      for (const [client, subscribed] of channels) if (subscribed.has(channel)) client.deliver(bytes);
     }
-    return answer;
+    return response;
   }
-  const plans = createStatementCache();
-  async function executePlanned(unit: QueryRequest): Promise<Response> {
-    const planned = plans.use(unit);
-    const result = await execute(planned.request);
-    planned.end(result.failed);
-    // Refused before anything was done; inside a transaction there is no saying it again.
-    const isStale = result.failed && planned.isCached && !owner && result.bytes.includes(STALE_PLAN);
-    return isStale ? execute(unit) : result;
+  const statementCache = createStatementCache();
+  async function executeCached(request: QueryRequest): Promise<BackendResponse> {
+    const cached = statementCache.use(request);
+    const result = await execute(cached.request);
+    cached.end(result.failed);
+    // Such a statement was refused before it did anything. Inside a transaction it cannot be repeated.
+    const isStale = result.failed && cached.isCached && !owner && result.bytes.includes(STALE_PLAN);
+    return isStale ? execute(request) : result;
   }
-  const say = (sql: string) => execute(Buffer.from(protocol.serialize.query(sql)));
+  const runSql = (sql: string) => execute(Buffer.from(protocol.serialize.query(sql)));
 
-  async function rollBack(peer: SessionClient): Promise<void> {
-    if (owner !== peer) return;
+  async function rollBack(client: SessionClient): Promise<void> {
+    if (owner !== client) return;
     clearTimeout(idleTimer);
     owner = undefined;
-    if (isBroken) return;
-    await say('ROLLBACK');
+    if (hasCrashed) return;
+    await runSql('ROLLBACK');
   }
 
-  const status = (peer: SessionClient) => (expired.has(peer) ? 'E' : owner === peer ? 'T' : 'I');
-  const refusal = (code: string, message: string, peer?: SessionClient) =>
-    Buffer.concat([errorResponse(code, message), readyForQuery(peer ? status(peer) : 'I')]);
+  const status = (client: SessionClient) => (expired.has(client) ? 'E' : owner === client ? 'T' : 'I');
+  const refusal = (code: string, message: string, client?: SessionClient) =>
+    Buffer.concat([errorResponse(code, message), readyForQuery(client ? status(client) : 'I')]);
 
-  async function answer(peer: SessionClient, unit: QueryRequest): Promise<void> {
-    const statement = statementOf(unit);
-    if (isBroken) return peer.deliver(refusal('XX000', BROKEN));
+  async function handle(client: SessionClient, request: QueryRequest): Promise<void> {
+    const statement = statementOf(request);
+    if (hasCrashed) return client.deliver(refusal('XX000', CRASHED));
     if (COPY_IN.test(statement)) {
-      return peer.deliver(refusal('0A000', 'the embedded database has no COPY FROM STDIN', peer));
+      return client.deliver(refusal('0A000', 'the embedded database has no COPY FROM STDIN', client));
     }
-    if (expired.has(peer) && !/^rollback\b/i.test(statement)) {
-      // COMMIT above all must not look as if it had worked.
-      if (/^(commit|end)\b/i.test(statement)) expired.delete(peer);
-      return peer.deliver(
-        refusal('25P03', 'the transaction was idle for too long and was rolled back', peer),
+    if (expired.has(client) && !/^rollback\b/i.test(statement)) {
+      // COMMIT must fail as well, since nothing was committed.
+      if (/^(commit|end)\b/i.test(statement)) expired.delete(client);
+      return client.deliver(
+        refusal('25P03', 'the transaction was idle for too long and was rolled back', client),
       );
     }
-    expired.delete(peer);
+    expired.delete(client);
     clearTimeout(idleTimer);
     if (!owner && options.isReadOnly() !== readOnly) {
       readOnly = !readOnly;
-      await say(`SET default_transaction_read_only = ${readOnly ? 'on' : 'off'}`);
+      await runSql(`SET default_transaction_read_only = ${readOnly ? 'on' : 'off'}`);
     }
-    const result = await executePlanned(unit);
-    owner = result.status === 'I' ? undefined : peer;
+    const result = await executeCached(request);
+    owner = result.status === 'I' ? undefined : client;
     if (owner) idleTimer = setTimeout(expire, options.idleInTransactionMs, owner);
-    if (!result.failed) await noteChannels(peer, statement);
-    peer.deliver(result.bytes);
+    if (!result.failed) await trackListens(client, statement);
+    client.deliver(result.bytes);
   }
 
-  /** The session hears for all: who listens to what is kept here. */
-  async function noteChannels(peer: SessionClient, statement: string): Promise<void> {
+  /** Records the channels of each client: the session itself receives the notifications of all. */
+  async function trackListens(client: SessionClient, statement: string): Promise<void> {
     for (const [, verb, name] of statement.matchAll(LISTENING)) {
       const quoted = name!.startsWith('"');
       const channel = quoted ? name!.slice(1, -1).replaceAll('""', '"') : name!.toLowerCase();
-      const heard = channels.get(peer) ?? new Set();
-      channels.set(peer, heard);
+      const subscribed = channels.get(client) ?? new Set();
+      channels.set(client, subscribed);
       if (verb!.toUpperCase() === 'LISTEN') {
-        heard.add(channel);
+        subscribed.add(channel);
         continue;
       }
-      if (channel === '*') heard.clear();
-      else heard.delete(channel);
-      // UNLISTEN deafened the one session; the others still want to hear.
+      if (channel === '*') subscribed.clear();
+      else subscribed.delete(channel);
+      // UNLISTEN concerns the one session: the channels of the other clients are subscribed again.
       for (const others of channels.values())
-        for (const other of others) await say(`LISTEN "${other.replaceAll('"', '""')}"`);
+        for (const other of others) await runSql(`LISTEN "${other.replaceAll('"', '""')}"`);
     }
   }
 
-  function expire(peer: SessionClient): void {
+  function expire(client: SessionClient): void {
     options.log.warn(
       { idleMs: options.idleInTransactionMs },
-      'a transaction stood idle for too long and was rolled back',
+      'embedded-database: idle transaction rolled back',
     );
     const run = async () => {
-      await rollBack(peer);
-      expired.add(peer);
+      await rollBack(client);
+      expired.add(client);
     };
-    // Before whatever the peer has just sent: it must learn that its transaction is gone.
-    waiting.unshift({ peer, run });
-    wake();
+    // Before the requests that the client has just sent, which are to fail.
+    queue.unshift({ client, run });
+    startQueue();
   }
 
-  function enqueue(peer: SessionClient, run: () => Promise<void>): void {
-    waiting.push({ peer, run });
-    wake();
+  function enqueue(client: SessionClient, run: () => Promise<void>): void {
+    queue.push({ client, run });
+    startQueue();
   }
 
-  function wake(): void {
-    if (!turning) void takeTurns();
+  function startQueue(): void {
+    if (!isRunning) void runQueue();
   }
 
-  async function takeTurns(): Promise<void> {
-    turning = true;
+  async function runQueue(): Promise<void> {
+    isRunning = true;
     while (true) {
-      // Also before the first: callers that await one statement after the other would else never let the loop turn.
+      // Before the first request as well: a caller that awaits one statement after the other would starve the loop.
       await nextTurn();
       const until = performance.now() + TIME_SLICE_MS;
       do {
-        const index = waiting.findIndex(({ peer }) => !owner || peer === owner);
+        const index = queue.findIndex(({ client }) => !owner || client === owner);
         if (index < 0) {
-          turning = false;
+          isRunning = false;
           return;
         }
-        const { peer, run } = waiting.splice(index, 1)[0]!;
+        const { client, run } = queue.splice(index, 1)[0]!;
         await run().catch((error: unknown) => {
-          isBroken = true;
+          hasCrashed = true;
           owner = undefined;
           clearTimeout(idleTimer);
-          options.log.error({ err: error }, BROKEN);
-          peer.deliver(refusal('XX000', BROKEN));
+          options.log.error({ err: error }, 'embedded-database: crashed, restart the program');
+          client.deliver(refusal('XX000', CRASHED));
         });
       } while (performance.now() < until);
     }
   }
 
-  const release = (peer: SessionClient) => {
-    // Most releases leave nothing behind, and need no turn.
-    if (owner !== peer && !expired.has(peer) && !waiting.some((work) => work.peer === peer)) return;
-    enqueue(peer, async () => {
-      await rollBack(peer);
-      expired.delete(peer);
+  const release = (client: SessionClient) => {
+    // After most releases there is nothing to do.
+    if (owner !== client && !expired.has(client) && !queue.some((queued) => queued.client === client)) return;
+    enqueue(client, async () => {
+      await rollBack(client);
+      expired.delete(client);
     });
   };
 
   return {
-    submit: (peer, unit) => enqueue(peer, () => answer(peer, unit)),
+    submit: (client, request) => enqueue(client, () => handle(client, request)),
     release,
-    leave: (peer) => {
-      channels.delete(peer);
-      for (let i = waiting.length - 1; i >= 0; i--) if (waiting[i]!.peer === peer) waiting.splice(i, 1);
-      release(peer);
+    leave: (client) => {
+      channels.delete(client);
+      for (let i = queue.length - 1; i >= 0; i--) if (queue[i]!.client === client) queue.splice(i, 1);
+      release(client);
     },
     drain: async () => {
-      if (!isBroken) await new Promise<void>((done) => enqueue({ deliver: () => {} }, async () => done()));
-      return !isBroken;
+      if (!hasCrashed) await new Promise<void>((done) => enqueue({ deliver: () => {} }, async () => done()));
+      return !hasCrashed;
     },
   };
 }

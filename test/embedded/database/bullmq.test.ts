@@ -13,14 +13,14 @@ describe('BullMQ on the embedded database', () => {
     database = await openForTest();
     const client = await database.pool.connect();
     await runMigrations(client);
-    await runMigrations(client); // what is there already is left alone
+    await runMigrations(client); // idempotent
     client.release();
   });
   after(() => database.close());
   const queueOf = (name: string) =>
     new Queue(name, { connection: database.pool as unknown as PgPool }, createPostgresBackend);
 
-  test('adds, wakes a waiting worker, retries, and reports the end', async () => {
+  test('an added job wakes a waiting worker, is retried, and its end is reported', async () => {
     const queue = queueOf('wake');
     const events = new QueueEvents(
       'wake',
@@ -31,38 +31,38 @@ describe('BullMQ on the embedded database', () => {
     const worker = new Worker(
       'wake',
       async (job) => {
-        if (job.attemptsMade === 0) throw new Error('the first try fails');
+        if (job.attemptsMade === 0) throw new Error('the first attempt fails');
         return { seen: job.data.text };
       },
       { connection: database.pool as unknown as PgPool },
       createPostgresBackend,
     );
     await worker.waitUntilReady();
-    const job = await queue.add('try', { text: 'ü€😀' }, { attempts: 2 });
+    const job = await queue.add('n', { text: 'ü€😀' }, { attempts: 2 });
     assert.deepEqual(await job.waitUntilFinished(events, 20_000), { seen: 'ü€😀' });
     await Promise.all([worker.close(), events.close()]);
     await queue.close();
   });
 
-  test('runs every job once with many workers on one pool', async () => {
+  test('every job runs once with many workers on one pool', async () => {
     const queue = queueOf('many');
     const jobs = Array.from({ length: 200 }, (_, index) => ({ name: 'n', data: { index } }));
     await queue.addBulk(jobs);
     const seen: number[] = [];
-    const enough = Promise.withResolvers<void>();
+    const allSeen = Promise.withResolvers<void>();
     const workers = [1, 2, 3].map(
       () =>
         new Worker(
           'many',
           async (job) => {
             seen.push(job.data.index);
-            if (seen.length === jobs.length) enough.resolve();
+            if (seen.length === jobs.length) allSeen.resolve();
           },
           { connection: database.pool as unknown as PgPool, concurrency: 8 },
           createPostgresBackend,
         ),
     );
-    await enough.promise;
+    await allSeen.promise;
     await Promise.all(workers.map((worker) => worker.close()));
     assert.deepEqual(
       seen.sort((a, b) => a - b),
@@ -72,22 +72,24 @@ describe('BullMQ on the embedded database', () => {
     await queue.close();
   });
 
-  test(`leaves timers their turn while ${ADDS} adds run`, async () => {
+  test(`timers fire while ${ADDS} adds run`, async () => {
     const queue = queueOf('crowd');
     await queue.waitUntilReady();
     let ticks = 0;
     const timer = setInterval(() => ticks++, 5);
-    const startedAt = performance.now();
+    const startedAt = process.cpuUsage();
     await Promise.all(Array.from({ length: ADDS }, (_, index) => queue.add('n', { index })));
-    const elapsedMs = performance.now() - startedAt;
+    const { user, system } = process.cpuUsage(startedAt);
+    const cpuMs = (user + system) / 1000;
     clearInterval(timer);
-    // Starved, there are none; with a turn every few milliseconds, about 0.8 of what an idle loop would give.
-    assert.ok(ticks > elapsedMs / 5 / 10, `${ticks} ticks of 5 ms in ${Math.round(elapsedMs)} ms`);
+    // A starved loop has none; with a turn every few milliseconds there are about 0.8 of those of an idle loop. In CPU
+    // time, because on a busy machine the process itself gets few turns.
+    assert.ok(ticks > cpuMs / 5 / 10, `${ticks} ticks of 5 ms in ${Math.round(cpuMs)} ms of CPU`);
     assert.equal(await queue.getWaitingCount(), ADDS);
     await queue.close();
   });
 
-  test('a worker that waits is woken by another’s add, not by its timeout', async () => {
+  test('a waiting worker is woken by an add, not by its timeout', async () => {
     const queue = queueOf('idle');
     const worker = new Worker(
       'idle',
@@ -96,7 +98,7 @@ describe('BullMQ on the embedded database', () => {
       createPostgresBackend,
     );
     await worker.waitUntilReady();
-    for (let round = 0; round < 3; round++) {
+    for (let times = 0; times < 3; times++) {
       const completed = once(worker, 'completed', { signal: AbortSignal.timeout(20_000) });
       await queue.add('n', {});
       await completed;

@@ -21,9 +21,9 @@ async function count(): Promise<number> {
   return Number((await pool.query('SELECT count(*) FROM note')).rows[0].count);
 }
 
-describe('what is asked and answered', () => {
+describe('a query of the embedded database', () => {
   const at = new Date('2026-11-20T10:00:00.123Z');
-  const asked: [string, unknown[]?][] = [
+  const queries: [string, unknown[]?][] = [
     ['SELECT 5::int8 AS big, 1.50::numeric AS exact, 7 AS small, 0.5::float8 AS real, true AS yes'],
     [
       'SELECT $1::timestamptz AS at, $2::bytea AS bytes, $3::jsonb AS json',
@@ -53,17 +53,17 @@ describe('what is asked and answered', () => {
       fields: fields.map(({ name, dataTypeID }) => ({ name, dataTypeID })),
     }));
 
-  test('is the same as on a Postgres server', async (t) => {
+  test('a query returns the same results and errors as on a Postgres server', async (t) => {
     const connectionString = await postgresForTest(t);
     if (!connectionString) return;
     const server = new pg.Pool({ connectionString, max: 1 });
     t.after(() => server.end());
-    for (const [text, values] of asked) {
+    for (const [text, values] of queries) {
       const here = await pool.query(text, values);
       assert.deepEqual(shape(here), shape(await server.query(text, values)), text);
     }
     for (const wrong of ['SELEC 1', 'SELECT 1/0', 'SELECT * FROM nowhere', "SELECT 'x'::int"]) {
-      const fault = async (target: pg.Pool) => {
+      const errorOf = async (target: pg.Pool) => {
         const error: pg.DatabaseError = await target.query(wrong).then(
           () => assert.fail(wrong),
           (reason) => reason,
@@ -71,11 +71,11 @@ describe('what is asked and answered', () => {
         const { code, message, position, severity } = error;
         return { isDatabaseError: error instanceof pg.DatabaseError, code, message, position, severity };
       };
-      assert.deepEqual(await fault(pool), await fault(server), wrong);
+      assert.deepEqual(await errorOf(pool), await errorOf(server), wrong);
     }
   });
 
-  test('has the types node-postgres gives', async () => {
+  test('a result has the types of node-postgres', async () => {
     const { rows } = await pool.query(
       'SELECT 5::int8 AS big, 1.50::numeric AS exact, $1::timestamptz AS at, $2::bytea AS bytes, $3::jsonb AS json',
       [at, Buffer.from('x'), { a: [null] }],
@@ -83,7 +83,7 @@ describe('what is asked and answered', () => {
     assert.deepEqual(rows, [{ big: '5', exact: '1.50', at, bytes: Buffer.from('x'), json: { a: [null] } }]);
   });
 
-  test('a constraint tells its SQLSTATE and its name, and the client goes on', async () => {
+  test('a violated constraint gives its SQLSTATE and name, and the client stays usable', async () => {
     const client = await pool.connect();
     await client.query('INSERT INTO note VALUES ($1, $2)', [1, 'a']);
     await assert.rejects(client.query('INSERT INTO note VALUES ($1, $2)', [1, 'b']), {
@@ -94,17 +94,17 @@ describe('what is asked and answered', () => {
     client.release();
   });
 
-  test('two clients may use one name for two statements', async () => {
+  test('two clients may use the same name for different statements', async () => {
     const [one, other] = await Promise.all([pool.connect(), pool.connect()]);
-    const ask = (client: pg.PoolClient, text: string) =>
+    const query = (client: pg.PoolClient, text: string) =>
       client.query({ name: 'same', text, rowMode: 'array' });
-    assert.deepEqual((await ask(one, 'SELECT 1')).rows, [[1]]);
-    assert.deepEqual((await ask(other, 'SELECT 2')).rows, [[2]]);
+    assert.deepEqual((await query(one, 'SELECT 1')).rows, [[1]]);
+    assert.deepEqual((await query(other, 'SELECT 2')).rows, [[2]]);
     one.release();
     other.release();
   });
 
-  test('a large answer and a large parameter arrive whole', async () => {
+  test('a large result and a large parameter arrive whole', async () => {
     const text = 'x'.repeat(3_000_000);
     assert.equal((await pool.query('SELECT $1::text AS text', [text])).rows[0].text, text);
     assert.equal((await pool.query('SELECT * FROM generate_series(1, 20000)')).rowCount, 20_000);
@@ -126,8 +126,8 @@ describe('what is asked and answered', () => {
   });
 });
 
-describe('a transaction', () => {
-  test('has the session alone until it ends', async () => {
+describe('a transaction of the embedded database', () => {
+  test('a transaction has the session alone until it ends', async () => {
     const client = await pool.connect();
     const order: string[] = [];
     await client.query('BEGIN');
@@ -142,7 +142,7 @@ describe('a transaction', () => {
     assert.equal(await count(), 2);
   });
 
-  test('fails as a whole when one statement fails', async () => {
+  test('a transaction fails as a whole when one statement fails', async () => {
     const client = await pool.connect();
     await client.query('BEGIN');
     await client.query('INSERT INTO note VALUES (1)');
@@ -153,13 +153,13 @@ describe('a transaction', () => {
     assert.equal(await count(), 0);
   });
 
-  test('cannot be begun on the pool itself', async () => {
+  test('a transaction cannot be begun on the pool itself', async () => {
     for (const text of ['BEGIN', ' begin isolation level serializable', 'START TRANSACTION']) {
       await assert.rejects(pool.query(text), /pool\.connect/);
     }
   });
 
-  test('left open at release is rolled back', async () => {
+  test('a transaction left open at release is rolled back', async () => {
     for (const how of [undefined, true]) {
       const client = await pool.connect();
       await client.query('BEGIN');
@@ -169,7 +169,7 @@ describe('a transaction', () => {
     }
   });
 
-  test('that stands idle is rolled back, others go on, and its COMMIT fails', async () => {
+  test('an idle transaction is rolled back, other clients continue, and its COMMIT fails', async () => {
     const client = await pool.connect();
     await client.query('BEGIN');
     await client.query('INSERT INTO note VALUES (1)');
@@ -190,17 +190,17 @@ describe('a transaction', () => {
   });
 });
 
-describe('LISTEN', () => {
+describe('LISTEN on the embedded database', () => {
   async function listener(t: { after(done: () => void): void }, sql: string) {
     const client = await pool.connect();
-    const heard: string[] = [];
-    client.on('notification', ({ channel, payload }) => heard.push(`${channel}: ${payload}`));
+    const received: string[] = [];
+    client.on('notification', ({ channel, payload }) => received.push(`${channel}: ${payload}`));
     t.after(() => client.release(true));
     await client.query(sql);
-    return { client, heard };
+    return { client, received };
   }
-  /** Two marks on a channel of the test's own: what was announced before them has been delivered. */
-  async function settle(): Promise<void> {
+  /** Resolves when all earlier notifications are delivered: one on another channel comes after them. */
+  async function untilDelivered(): Promise<void> {
     const client = await pool.connect();
     await client.query('LISTEN mark');
     const marked = once(client, 'notification');
@@ -209,37 +209,37 @@ describe('LISTEN', () => {
     client.release(true);
   }
 
-  test('is each client’s own', async (t) => {
+  test('LISTEN subscribes only its own client', async (t) => {
     const a = await listener(t, '-- comment\nLISTEN Jobs;');
     const b = await listener(t, 'LISTEN "Quoted ""one"""');
     await pool.query("SELECT pg_notify('jobs', 'q1'), pg_notify('Quoted \"one\"', 'q2')");
     await a.client.query("NOTIFY jobs, 'own'");
-    await settle();
-    assert.deepEqual(a.heard, ['jobs: q1', 'jobs: own']);
-    assert.deepEqual(b.heard, ['Quoted "one": q2']);
+    await untilDelivered();
+    assert.deepEqual(a.received, ['jobs: q1', 'jobs: own']);
+    assert.deepEqual(b.received, ['Quoted "one": q2']);
   });
 
-  test('hears at COMMIT, and nothing of a ROLLBACK', async (t) => {
-    const { heard } = await listener(t, 'LISTEN jobs');
+  test('a notification is delivered at COMMIT and never after a ROLLBACK', async (t) => {
+    const { received } = await listener(t, 'LISTEN jobs');
     for (const end of ['ROLLBACK', 'COMMIT']) {
       const client = await pool.connect();
       await client.query('BEGIN');
       await client.query("SELECT pg_notify('jobs', $1)", [end]);
-      assert.deepEqual(heard, []);
+      assert.deepEqual(received, []);
       await client.query(end);
       client.release();
     }
-    await settle();
-    assert.deepEqual(heard, ['jobs: COMMIT']);
+    await untilDelivered();
+    assert.deepEqual(received, ['jobs: COMMIT']);
   });
 
-  test('goes on for the others when one stops', async (t) => {
+  test('UNLISTEN of one client leaves the others subscribed', async (t) => {
     const a = await listener(t, 'LISTEN jobs');
     const b = await listener(t, 'LISTEN jobs');
     await a.client.query('UNLISTEN jobs');
     await pool.query('NOTIFY jobs');
-    await settle();
-    assert.deepEqual([a.heard.length, b.heard.length], [0, 1]);
+    await untilDelivered();
+    assert.deepEqual([a.received.length, b.received.length], [0, 1]);
   });
 });
 
@@ -250,14 +250,14 @@ test('timers fire while many statements wait for their turn', async () => {
     immediate = setImmediate(count);
   };
   let immediate = setImmediate(count);
-  // Each takes longer than the session works without a pause; all clients wait at once.
+  // Each takes longer than a time slice of the session; all clients wait at once.
   const slow = 'SELECT count(*) FROM generate_series(1, 50000)';
   await Promise.all(Array.from({ length: 96 }, () => pool.query(slow)));
   clearImmediate(immediate);
   assert.ok(turns >= 48, `${turns} turns of the event loop during 96 statements`);
 });
 
-test('timers fire between statements, also when a caller never lets the loop turn', async () => {
+test('timers fire between the statements of a caller that awaits one after the other', async () => {
   const client = await pool.connect();
   let turns = 0;
   const count = () => {
@@ -271,9 +271,9 @@ test('timers fire between statements, also when a caller never lets the loop tur
   assert.ok(turns >= 150, `${turns} turns of the event loop during 200 statements`);
 });
 
-test('an ended pool refuses in node-postgres’ words', async () => {
+test('an ended pool refuses queries with the error of node-postgres', async () => {
   const other = await openForTest();
-  const client = await other.pool.connect(); // never released: cut off
+  const client = await other.pool.connect(); // never released: closed
   const failed = once(client, 'error');
   await other.close();
   await failed;

@@ -10,14 +10,14 @@ import { describe, mock, type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { createAutovacuum } from '../../../src/embedded/database/autovacuum.ts';
 import { openEmbeddedDatabase } from '../../../src/embedded/database/database.ts';
-import { log, makeDatabaseFolder, makeFolder, openForTest } from './open.ts';
+import { log, makeDatabaseFolder, makeFolder, metrics, openForTest } from './open.ts';
 
 const PROGRAM = fileURLToPath(new URL('write-until-killed.ts', import.meta.url));
 
 describe('a process killed with kill -9', () => {
   for (const mode of ['fsync', 'no-fsync']) {
-    test(`loses nothing it had acknowledged (${mode})`, async () => {
-      // Once from nothing, once from a database that is there.
+    test(`a killed process loses no acknowledged row (${mode})`, async () => {
+      // Once with a new database, once with an existing one.
       await using folder = await (mode === 'fsync' ? makeFolder() : makeDatabaseFolder());
       const acknowledged: number[] = [];
       const child = spawn(process.execPath, [PROGRAM, folder.path, mode], {
@@ -30,21 +30,21 @@ describe('a process killed with kill -9', () => {
       }
       assert.deepEqual(await exited, [null, 'SIGKILL']);
 
-      const database = await openEmbeddedDatabase({ folder: folder.path, log, fsync: false });
+      const database = await openEmbeddedDatabase({ folder: folder.path, log, metrics, fsync: false });
       const { rows } = await database.pool.query('SELECT n FROM written ORDER BY n');
       await database.close();
-      const kept = new Set(rows.map(({ n }) => n));
+      const found = new Set(rows.map(({ n }) => n));
       assert.ok(acknowledged.length >= 300);
       assert.deepEqual(
-        acknowledged.filter((n) => !kept.has(n)),
+        acknowledged.filter((n) => !found.has(n)),
         [],
       );
     });
   }
 });
 
-describe('fsync', () => {
-  /** The real fsync, watched. */
+describe('fsync of the embedded database', () => {
+  /** Counts the calls of the real fsync. */
   function watchFsync(t: TestContext) {
     const watched = mock.method(fs, 'fsyncSync');
     syncBuiltinESMExports();
@@ -55,19 +55,19 @@ describe('fsync', () => {
     return watched.mock;
   }
 
-  test('comes before a commit is acknowledged when asked for, and not when not', async (t) => {
+  test('fsync precedes the acknowledgement of a commit where it is configured, and only there', async (t) => {
     const fsync = watchFsync(t);
-    for (const asked of [true, false]) {
-      const database = await openForTest({ fsync: asked });
+    for (const isConfigured of [true, false]) {
+      const database = await openForTest({ fsync: isConfigured });
       await database.pool.query('CREATE TABLE note (id int)');
       const before = fsync.callCount();
       await database.pool.query('INSERT INTO note VALUES (1)');
-      assert.equal(fsync.callCount() > before, asked);
+      assert.equal(fsync.callCount() > before, isConfigured);
       await database.close();
     }
   });
 
-  test('that fails stops the database, which then answers with errors and closes', async (t) => {
+  test('a failed fsync stops the database: queries fail and it can be closed', async (t) => {
     const fsync = watchFsync(t);
     const database = await openForTest({ fsync: true });
     await database.pool.query('CREATE TABLE note (id int)');
@@ -80,7 +80,7 @@ describe('fsync', () => {
   });
 });
 
-describe('upkeep', () => {
+describe('autovacuum of the embedded database', () => {
   const walBytes = async (folder: string) => {
     const files = await readdir(join(folder, 'pg_wal'), { withFileTypes: true });
     const sizes = files.map(async (file) =>
@@ -89,25 +89,25 @@ describe('upkeep', () => {
     return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
   };
 
-  test('keeps the write-ahead log from growing and removes dead rows', async () => {
+  test('autovacuum keeps the write-ahead log small and removes dead rows', async () => {
     const { pool, folder, close } = await openForTest({ autovacuumEveryMs: 3_600_000 });
-    const upkeep = createAutovacuum(pool, { log, everyMs: 3_600_000 });
+    const autovacuum = createAutovacuum(pool, { log, metrics, everyMs: 3_600_000 });
     await pool.query('CREATE TABLE "Odd name" (id int, text text)');
-    for (let round = 0; round < 6; round++) {
+    for (let times = 0; times < 6; times++) {
       await pool.query(`INSERT INTO "Odd name" SELECT g, repeat('x', 500) FROM generate_series(1, 50000) g`);
       await pool.query('DELETE FROM "Odd name"');
-      await upkeep.runOnce();
+      await autovacuum.runOnce();
     }
-    // 6 rounds write about 230 MB.
+    // They write about 230 MB.
     const bytes = await walBytes(folder);
     assert.ok(bytes < 120e6, `${bytes} bytes of write-ahead log`);
     const { rows } = await pool.query(`SELECT pg_table_size('"Odd name"')::int AS bytes`);
     assert.ok(rows[0].bytes < 1e6, `${rows[0].bytes} bytes for an empty table`);
-    await upkeep.close();
+    await autovacuum.close();
     await close();
   });
 
-  test('runs by itself', async (t) => {
+  test('autovacuum runs on its timer', async (t) => {
     const { pool, close } = await openForTest({ autovacuumEveryMs: 50 });
     t.after(close);
     await pool.query('CREATE TABLE note AS SELECT g FROM generate_series(1, 1000) g');

@@ -1,4 +1,4 @@
-/** The embedded database for a test: a folder of its own, closed and removed at the end. */
+/** Opens an embedded database for a test, in a folder that is removed at the end. */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { cp, mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises';
@@ -10,14 +10,16 @@ import {
   openEmbeddedDatabase,
 } from '../../../src/embedded/database/database.ts';
 import { createLog } from '../../../src/runtime/log.ts';
+import { createMetrics } from '../../../src/runtime/metrics.ts';
 
 export const log = createLog({ level: 'silent', program: 'test', secrets: [] });
+export const metrics = createMetrics();
 
 interface Folder extends AsyncDisposable {
   path: string;
 }
 
-/** An empty folder, in a folder that nothing else uses. */
+/** Creates an empty temporary folder. */
 export async function makeFolder(): Promise<Folder> {
   const path = await mkdtemp(join(tmpdir(), 'wma-embedded-'));
   return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) };
@@ -27,8 +29,8 @@ const ROOT = new URL('../../../', import.meta.url);
 let template: Promise<string> | undefined;
 
 /**
- * A folder with a new database in it, to be copied and never written to. Making one takes 3 s, with a busy machine 10,
- * so it is made once for all test processes and runs, and again with another release of PGlite or another setup.
+ * Returns a folder with a new database, to be copied and never written to. Creating one takes 3 s, on a busy machine 10,
+ * so it is created once for all test processes and runs, and again for another release of PGlite or another setup.
  */
 export function databaseTemplate(): Promise<string> {
   template ??= (async () => {
@@ -40,16 +42,16 @@ export function databaseTemplate(): Promise<string> {
     if (existsSync(path)) return path;
     await mkdir(cache, { recursive: true });
     const aside = await mkdtemp(join(cache, 'new-'));
-    const database = await openEmbeddedDatabase({ folder: aside, log, fsync: false });
+    const database = await openEmbeddedDatabase({ folder: aside, log, metrics, fsync: false });
     await database.close();
-    // Of two that are made at once the first stays; renaming onto a folder that is not empty fails.
+    // Of two that are created at once the first one stays: a rename onto a folder that is not empty fails.
     await rename(aside, path).catch(() => rm(aside, { recursive: true, force: true }));
     return path;
   })();
   return template;
 }
 
-/** A folder with a new database in it: a copy takes 0.1 s. */
+/** Creates a folder with a new database, by copying the template in 0.1 s. */
 export async function makeDatabaseFolder(): Promise<Folder> {
   const folder = await makeFolder();
   await cp(await databaseTemplate(), folder.path, { recursive: true });
@@ -58,7 +60,13 @@ export async function makeDatabaseFolder(): Promise<Folder> {
 
 export async function openForTest(options: Partial<EmbeddedDatabaseOptions> = {}) {
   const folder = await makeDatabaseFolder();
-  const database = await openEmbeddedDatabase({ folder: folder.path, log, fsync: false, ...options });
+  const database = await openEmbeddedDatabase({
+    folder: folder.path,
+    log,
+    metrics,
+    fsync: false,
+    ...options,
+  });
   return {
     folder: folder.path,
     pool: database.pool,

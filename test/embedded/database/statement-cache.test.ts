@@ -1,4 +1,4 @@
-/** Statements that are said often stay planned in the one session, and nobody notices but by the time it takes. */
+/** Repeated statements stay planned in the session; their results and errors are those of new ones. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { protocol } from '@electric-sql/pglite';
@@ -16,33 +16,33 @@ before(async () => {
 });
 after(() => database.close());
 
-async function plans(like: string): Promise<{ uses: number }[]> {
+async function cachedPlans(like: string): Promise<{ uses: number }[]> {
   const { rows } = await pool.query(
     `SELECT (generic_plans + custom_plans)::int AS uses FROM pg_prepared_statements WHERE statement LIKE '${like}'`,
   );
   return rows;
 }
 
-test('answers each time as the first time, whichever client asks, from one plan', async () => {
+test('a repeated statement returns the same result for every client, from one plan', async () => {
   const [one, other] = [await pool.connect(), await pool.connect()];
   try {
     for (let n = 1; n <= 8; n++) {
       const client = n % 2 ? one : other;
-      const { rows, rowCount } = await client.query('SELECT $1::int + 1 AS next, $2::text AS said', [
+      const { rows, rowCount } = await client.query('SELECT $1::int + 1 AS next, $2::text AS echo', [
         n,
         `ü${n}`,
       ]);
-      assert.deepEqual({ rows, rowCount }, { rows: [{ next: n + 1, said: `ü${n}` }], rowCount: 1 });
+      assert.deepEqual({ rows, rowCount }, { rows: [{ next: n + 1, echo: `ü${n}` }], rowCount: 1 });
     }
   } finally {
     one.release();
     other.release();
   }
-  // The first time nobody knows that there will be a second.
-  assert.deepEqual(await plans('SELECT $1::int + 1%'), [{ uses: 7 }]);
+  // The first execution is not cached.
+  assert.deepEqual(await cachedPlans('SELECT $1::int + 1%'), [{ uses: 7 }]);
 });
 
-test('an execution that fails leaves nothing behind', async () => {
+test('a failed execution leaves no plan behind', async () => {
   const insert = (id: number) => pool.query('INSERT INTO note VALUES ($1, $2)', [id, 'text']);
   await insert(1);
   await insert(2);
@@ -53,11 +53,11 @@ test('an execution that fails leaves nothing behind', async () => {
   for (let times = 0; times < 3; times++) {
     await assert.rejects(pool.query('SELECT nothing FROM nowhere WHERE $1', [true]), { code: '42P01' });
   }
-  assert.equal((await plans('INSERT INTO note%')).length, 1);
-  assert.equal((await plans('SELECT nothing%')).length, 0);
+  assert.equal((await cachedPlans('INSERT INTO note%')).length, 1);
+  assert.equal((await cachedPlans('SELECT nothing%')).length, 0);
 });
 
-test('inside a transaction that has failed it is refused like any other', async () => {
+test('a cached statement is refused inside a failed transaction', async () => {
   const count = (client: pg.Pool | pg.PoolClient) =>
     client.query('SELECT count(*)::int AS n FROM note WHERE id < $1', [2]);
   for (let times = 0; times < 3; times++) await count(pool);
@@ -73,7 +73,7 @@ test('inside a transaction that has failed it is refused like any other', async 
   }
 });
 
-test('a table whose columns have changed is read as it is now', async () => {
+test('a table whose columns have changed is read with its new columns', async () => {
   await pool.query('CREATE TABLE growing (a int); INSERT INTO growing VALUES (1)');
   const read = async () => (await pool.query('SELECT * FROM growing WHERE a = $1', [1])).rows;
   for (let times = 0; times < 3; times++) assert.deepEqual(await read(), [{ a: 1 }]);
@@ -81,30 +81,30 @@ test('a table whose columns have changed is read as it is now', async () => {
   for (let times = 0; times < 3; times++) assert.deepEqual(await read(), [{ a: 1, b: 2 }]);
 });
 
-test('no more are kept than a hundred', async () => {
+test('at most a hundred statements are cached', async () => {
   for (let n = 0; n < 130; n++) {
     for (let times = 0; times < 2; times++) await pool.query(`SELECT $1::int AS many${n}`, [n]);
   }
-  // Those that made room are closed with the next that is kept.
-  const kept = (await plans('%')).length;
-  assert.ok(kept >= 100 && kept <= 101, `${kept} are kept`);
-  assert.equal((await plans('%many129')).length, 1);
-  assert.equal((await plans('%many0')).length, 0);
+  // A dropped statement is closed together with the next one that is cached.
+  const cached = (await cachedPlans('%')).length;
+  assert.ok(cached >= 100 && cached <= 101, `${cached} are cached`);
+  assert.equal((await cachedPlans('%many129')).length, 1);
+  assert.equal((await cachedPlans('%many0')).length, 0);
 });
 
-test('one is made anew when it is ten seconds old, for its table may have grown', () => {
+test('a statement is planned again after ten seconds, because its table may have grown', () => {
   let nowMs = 0;
-  const kept = createStatementCache({ now: () => nowMs });
+  const cache = createStatementCache({ now: () => nowMs });
   const { parse, bind, execute, sync } = protocol.serialize;
-  const unit = Buffer.concat([parse({ text: 'SELECT 1' }), bind(), execute(), sync()]);
-  const isKept = () => {
-    const planned = kept.use(unit);
-    planned.end(false);
-    return planned.isCached;
+  const request = Buffer.concat([parse({ text: 'SELECT 1' }), bind(), execute(), sync()]);
+  const isCached = () => {
+    const cached = cache.use(request);
+    cached.end(false);
+    return cached.isCached;
   };
-  assert.deepEqual([isKept(), isKept(), isKept()], [false, false, true]);
+  assert.deepEqual([isCached(), isCached(), isCached()], [false, false, true]);
   nowMs = 9_999;
-  assert.equal(isKept(), true);
+  assert.equal(isCached(), true);
   nowMs = 10_000;
-  assert.deepEqual([isKept(), isKept()], [false, true]);
+  assert.deepEqual([isCached(), isCached()], [false, true]);
 });

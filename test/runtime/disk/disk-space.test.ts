@@ -3,14 +3,14 @@ import { test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { openEmbeddedDatabase } from '../../../src/embedded/database/database.ts';
 import { freeBytes, watchDiskSpace } from '../../../src/runtime/disk/disk-space.ts';
-import { log, makeDatabaseFolder, makeFolder } from '../../embedded/database/open.ts';
+import { log, makeDatabaseFolder, makeFolder, metrics } from '../../embedded/database/open.ts';
 
 const MORE_THAN_ANY_DISK = 2 ** 60;
 const isDiskFull = (error: { failure?: { code: string } }) => error.failure?.code === 'disk_full';
 
 test('below the floor writes are refused as disk_full, on the pool and in functions, and reads go on', async () => {
   await using folder = await makeDatabaseFolder();
-  const options = { folder: folder.path, log, fsync: false };
+  const options = { folder: folder.path, log, metrics, fsync: false };
   const roomy = await openEmbeddedDatabase(options);
   await roomy.pool.query('CREATE TABLE note (id int)');
   await roomy.pool.query(
@@ -39,6 +39,7 @@ test('no new database is created below the floor', async () => {
   const opening = openEmbeddedDatabase({
     folder: folder.path,
     log,
+    metrics,
     fsync: false,
     freeSpaceFloorBytes: MORE_THAN_ANY_DISK,
   });

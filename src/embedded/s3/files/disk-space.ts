@@ -1,5 +1,5 @@
 /** Refuses a body before its first byte where it would leave too little free space on the disk. */
-import { statfs } from 'node:fs/promises';
+import { freeBytes } from '../../../runtime/disk/disk-space.ts';
 import { S3Error } from '../protocol/responses.ts';
 
 export interface DiskSpace {
@@ -14,8 +14,7 @@ export function createDiskSpace(folder: string, floorBytes: number): DiskSpace {
     reserve: async (bytes) => {
       reservedBytes += bytes;
       try {
-        const { bavail, bsize } = await statfs(folder);
-        if (bavail * bsize - reservedBytes < floorBytes)
+        if ((await freeBytes(folder)) - reservedBytes < floorBytes)
           throw new S3Error('InsufficientStorage', 'Free space on the disk is below the floor.');
       } catch (error) {
         reservedBytes -= bytes;
