@@ -1,11 +1,10 @@
 /**
- * The two statements of a media that goes well, each for all media that are there at the same moment: sixteen
- * downloads at once make three or four statements of thirty-two. Guarded by the generation, row by row.
+ * The two statements of an attempt that succeeds, each for all items that are there at the same moment: sixteen downloads
+ * at once make three or four statements instead of thirty-two. Each row is guarded by its own generation.
  */
-
+import { createBatcher } from '../../runtime/concurrency/batcher.ts';
 import { releaseEntries } from '../audit-log/audit-log.ts';
-import type { Database } from '../database/database.ts';
-import { createGrouping } from '../database/statement-batcher.ts';
+import { type Database, DatabaseUnavailableError } from '../database/database.ts';
 import type { JobAttempt, ReservedKey, StoredObject } from './outcomes.ts';
 
 interface Reservation {
@@ -16,10 +15,27 @@ interface Reservation {
   readonly now: Date;
 }
 
-type Done = JobAttempt & StoredObject;
+type Success = JobAttempt & StoredObject;
+
+/** `write` resolves with the results by id; an item whose row was not changed has none. */
+function createStatementBatcher<Item extends { readonly id: string }, Result>(
+  write: (items: readonly Item[]) => Promise<ReadonlyMap<string, Result>>,
+): (item: Item) => Promise<Result | undefined> {
+  return createBatcher<Item, Result | undefined>({
+    write: async (items) => {
+      const results = await write(items);
+      return items.map(({ id }) => results.get(id));
+    },
+    maxSize: 100,
+    idOf: ({ id }) => id,
+    isShared: (error) => error instanceof DatabaseUnavailableError,
+    // A statement may wait for a lock.
+    overlapAfterMs: 250,
+  }).add;
+}
 
 export function createSuccessOutcomes(database: Database, schema: string) {
-  const reserveAll = createGrouping<Reservation, ReservedKey>(async (given) => {
+  const reserve = createStatementBatcher<Reservation, ReservedKey>(async (given) => {
     const rows = await database.query<{
       id: string;
       upload_id: string | null;
@@ -51,7 +67,7 @@ export function createSuccessOutcomes(database: Database, schema: string) {
     return new Map(
       rows.map((row) => [
         row.id,
-        // In a bucket of another configuration nothing can be done from here; its lifecycle rule has to.
+        // This program cannot abort an upload in another bucket; that bucket's lifecycle rule must.
         row.upload_id && row.upload_key && row.is_here
           ? { leftUploadId: row.upload_id, leftObjectKey: row.upload_key }
           : {},
@@ -59,14 +75,14 @@ export function createSuccessOutcomes(database: Database, schema: string) {
     );
   });
 
-  async function writeArchived(given: readonly Done[]): Promise<ReadonlyMap<string, true>> {
+  async function writeArchived(given: readonly Success[]): Promise<ReadonlyMap<string, true>> {
     const rows = await database.query<{ id: string }>(
       `WITH given AS (
          SELECT * FROM unnest($1::text[], $2::integer[], $3::timestamptz[], $4::timestamptz[], $5::text[], $6::text[],
              $7::bigint[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::boolean[])
            AS given (id, generation, started_at, ended_at, bucket, object_key, size_bytes, sha256, content_type,
              declared_type, file_name, source, length_verified)
-       ), settled AS (
+       ), updated AS (
          UPDATE ${schema}.media m
          SET status = 'archived', stage = NULL, claimed_at = NULL, running_since = NULL, next_attempt_at = NULL,
              waiting_reason = NULL, upload_id = NULL, upload_key = NULL, upload_bucket = NULL, failure = NULL,
@@ -80,17 +96,17 @@ export function createSuccessOutcomes(database: Database, schema: string) {
        ), released AS (
          UPDATE ${schema}.account a
          SET held_until = NULL, held_since = NULL, hold = NULL, probe = NULL, probe_until = NULL
-         FROM (SELECT account, max(ended_at) AS at FROM settled WHERE source <> 'pic_url' GROUP BY account) AS got
+         FROM (SELECT account, max(ended_at) AS at FROM updated WHERE source <> 'pic_url' GROUP BY account) AS got
          WHERE a.account = got.account AND a.held_until <= got.at
          RETURNING a.account, got.at
        ), noted AS (
          ${releaseEntries(schema, 'at')}
        ), logged AS (
          INSERT INTO ${schema}.attempt (media, started_at, ended_at, generation, outcome, bytes)
-         SELECT id, started_at, ended_at, generation, 'archived', size_bytes FROM settled
+         SELECT id, started_at, ended_at, generation, 'archived', size_bytes FROM updated
          ON CONFLICT DO NOTHING
        )
-       SELECT id FROM settled`,
+       SELECT id FROM updated`,
       [
         given.map((one) => one.id),
         given.map((one) => one.generation),
@@ -110,22 +126,22 @@ export function createSuccessOutcomes(database: Database, schema: string) {
     return new Map(rows.map(({ id }) => [id, true]));
   }
 
-  // One account's rows only: the tally is locked account by account, and two statements that took several accounts in
-  // different orders would wait for each other. As many as there are accounts.
-  const archivedOf = new Map<string, (done: Done) => Promise<true | undefined>>();
+  // One batcher for each account: media_count is locked account by account, and two statements that took several accounts
+  // in different orders would wait for each other.
+  const batchers = new Map<string, (success: Success) => Promise<true | undefined>>();
 
   return {
     /**
-     * Fixes the object's key in the row before the first byte is sent, so that whatever happens later can be found
-     * and removed. Undefined: the row is not this generation's any more; nothing may be stored. An upload left open stays
-     * recorded until it is forgotten: its abort may fail.
+     * Writes the object's key to the row before the first byte is sent, so that the object can be found and deleted
+     * whatever happens later. Undefined: the row has another generation, and nothing may be stored. An upload that was
+     * left open stays in the row until it is cleared: aborting it may fail.
      */
     reserve: (
       job: { readonly id: string; readonly generation: number },
       object: { readonly bucket: string; readonly objectKey: string },
       now: Date,
     ): Promise<ReservedKey | undefined> =>
-      reserveAll({
+      reserve({
         id: job.id,
         generation: job.generation,
         bucket: object.bucket,
@@ -134,22 +150,22 @@ export function createSuccessOutcomes(database: Database, schema: string) {
       }),
 
     /**
-     * Archived wins over every status but erased, and lifts a hold of its account that has lapsed, unless
-     * the file came by a link that needs no account. False: another
-     * generation has been there, or the row is erased. Those of one `account` share a statement.
+     * Archived wins over every status but erased. It ends a hold of its account that has lapsed, unless the file came by
+     * a link, which needs no account. False: the row has another generation, or is erased. Items of one `account`
+     * share a statement.
      */
     markArchived: async (
-      of: JobAttempt & { readonly account?: string },
-      stored: StoredObject,
+      attempt: JobAttempt & { readonly account?: string },
+      object: StoredObject,
     ): Promise<boolean> => {
-      const done = { ...of, ...stored };
-      if (of.account === undefined) return (await writeArchived([done])).size > 0;
-      let write = archivedOf.get(of.account);
-      if (!write) {
-        write = createGrouping(writeArchived);
-        archivedOf.set(of.account, write);
+      const success = { ...attempt, ...object };
+      if (attempt.account === undefined) return (await writeArchived([success])).size > 0;
+      let add = batchers.get(attempt.account);
+      if (!add) {
+        add = createStatementBatcher(writeArchived);
+        batchers.set(attempt.account, add);
       }
-      return (await write(done)) ?? false;
+      return (await add(success)) ?? false;
     },
   };
 }
