@@ -1,42 +1,42 @@
-/** The log of deeds: who did what to what, and why. Append-only; the database itself refuses to change it. */
+/** The audit log: who did what to what, and why. The database refuses to change or delete an entry. */
 import type { Database, Queryable } from '../database/database.ts';
 
 export type AuditAction = 'redrive' | 'redrive.stop' | 'erase' | 'hold' | 'release' | 'adopt';
 
 export interface AuditEntry {
   readonly at: Date;
-  /** The name of the API key, or the part of the program that did it. */
+  /** The name of the API key, or the part of the program. */
   readonly actor: string;
   readonly action: AuditAction;
-  /** An id of a media, an account or a redrive; never an openId. */
+  /** The id of an item, an account, a redrive or an erasure; never an openId. */
   readonly target: string;
   readonly reason?: string | undefined;
 }
 
-/** Writes events with the deed they are about: `transaction` is the deed's own. */
+/** Writes entries in the transaction of the change that they are about. */
 export async function writeAuditEntries(
   transaction: Queryable,
   schema: string,
-  events: readonly AuditEntry[],
+  entries: readonly AuditEntry[],
 ): Promise<void> {
-  if (events.length === 0) return;
+  if (entries.length === 0) return;
   await transaction.query(
     `INSERT INTO ${schema}.audit_log (at, actor, action, target, reason)
      SELECT * FROM unnest($1::timestamptz[], $2::text[], $3::text[], $4::text[], $5::text[])`,
     [
-      events.map((event) => event.at),
-      events.map((event) => event.actor),
-      events.map((event) => event.action),
-      events.map((event) => event.target),
-      events.map((event) => event.reason ?? null),
+      entries.map((entry) => entry.at),
+      entries.map((entry) => entry.actor),
+      entries.map((entry) => entry.action),
+      entries.map((entry) => entry.target),
+      entries.map((entry) => entry.reason ?? null),
     ],
   );
 }
 
-/** The part of the program that holds and releases accounts by itself, as events name it. */
+/** The actor of entries about accounts that the program itself holds or releases. */
 export const WORKER = 'worker';
 
-/** SQL: notes that the program itself has released the accounts of the statement's `released`. */
+/** An SQL statement that writes an entry for each account of the CTE `released`: the program has released it. */
 export const releaseEntries = (schema: string, at: string): string =>
   `INSERT INTO ${schema}.audit_log (at, actor, action, target, reason)
    SELECT ${at}, '${WORKER}', 'release', account, 'WeChat answered for one of its media' FROM released`;
@@ -44,8 +44,8 @@ export const releaseEntries = (schema: string, at: string): string =>
 export function createAuditLog(database: Database, schema: string) {
   return {
     /**
-     * Newest first, `target` one id or account; at most `limit`. `before`: the `seq` of the last one seen. `accounts`:
-     * only of these, their media, and the redrives of nothing but them.
+     * Entries, newest first. `target`: an id or an account. `before`: the `seq` of the last entry of the page before.
+     * `accounts`: only entries about these, their items, and redrives of no other account.
      */
     list: async (
       of: {
@@ -65,8 +65,8 @@ export function createAuditLog(database: Database, schema: string) {
          ORDER BY seq DESC LIMIT $3`,
         [of.target ?? null, of.before ?? null, limit, of.accounts ? [...of.accounts] : null],
       );
-      return rows.map(({ seq, reason, ...event }) => ({
-        ...event,
+      return rows.map(({ seq, reason, ...entry }) => ({
+        ...entry,
         seq: Number(seq),
         reason: reason ?? undefined,
       }));

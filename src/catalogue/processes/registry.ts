@@ -1,8 +1,8 @@
-/** The processes that live: a row each, renewed every few seconds by the database's clock. */
+/** The worker registry: a row for each live process, renewed every few seconds by the database's clock. */
 import type { Condition } from '../../runtime/health.ts';
 import type { Database } from '../database/database.ts';
 
-/** How many workers live, and which place among them, by id, is this one's. */
+/** How many workers are alive, and the rank of this one among them, by id. */
 export interface WorkerRank {
   readonly live: number;
   readonly rank: number;
@@ -10,7 +10,7 @@ export interface WorkerRank {
   readonly at: Date;
 }
 
-/** What a process tells of itself. */
+/** What a process reports about itself. */
 export interface Heartbeat {
   readonly name: string;
   readonly isWorker: boolean;
@@ -29,13 +29,14 @@ export interface WorkerStatus {
   readonly alive: number;
   /** How long ago the last worker was seen, while none is alive; absent: not within the last minutes. */
   readonly lastSeenMs?: number;
-  /** While none is alive: since when the oldest item in the queue waits for one. */
+  /** While none is alive: since when the oldest claimed item waits. */
   readonly dueSince?: Date;
 }
 
-/** A process that was not seen for so long has died. */
-const DEAD = "interval '15 s'";
-const KEPT = "interval '10 min'";
+/** A process without a heartbeat for so long has died. */
+const DEAD_AFTER = "interval '15 s'";
+/** The row of a dead process is kept for so long: a check asks whether a worker was there lately. */
+const KEPT_FOR = "interval '10 min'";
 
 interface ProcessRecord {
   name: string;
@@ -47,13 +48,13 @@ interface ProcessRecord {
 }
 
 export function createProcessRegistry(database: Database, schema: string) {
-  const alive = `left_at IS NULL AND heartbeat_at >= clock_timestamp() - ${DEAD}`;
+  const alive = `left_at IS NULL AND heartbeat_at >= clock_timestamp() - ${DEAD_AFTER}`;
   return {
-    /** Says that `id` lives, forgets processes that are gone for minutes, and returns the place among the workers. */
-    heartbeat: async (id: string, beat: Heartbeat): Promise<WorkerRank> => {
+    /** Renews the row of `id`, deletes rows of processes that died minutes ago, and returns the rank among the workers. */
+    heartbeat: async (id: string, heartbeat: Heartbeat): Promise<WorkerRank> => {
       const [row] = await database.query<{ others: string; before: string; at: Date }>(
         `WITH gone AS (
-           DELETE FROM ${schema}.process WHERE heartbeat_at < clock_timestamp() - ${KEPT} AND id <> $1),
+           DELETE FROM ${schema}.process WHERE heartbeat_at < clock_timestamp() - ${KEPT_FOR} AND id <> $1),
          mine AS (
            INSERT INTO ${schema}.process (id, name, is_worker, heartbeat_at, clock_ahead_ms, conditions)
            VALUES ($1, $2, $3, clock_timestamp(), $4, $5)
@@ -61,16 +62,23 @@ export function createProcessRegistry(database: Database, schema: string) {
              clock_ahead_ms = excluded.clock_ahead_ms, conditions = excluded.conditions)
          SELECT count(*) AS others, count(*) FILTER (WHERE id < $1) AS before, clock_timestamp() AS at
          FROM ${schema}.process WHERE id <> $1 AND is_worker AND ${alive}`,
-        [id, beat.name, beat.isWorker, beat.clockAheadMs ?? null, JSON.stringify(beat.conditions)],
+        [
+          id,
+          heartbeat.name,
+          heartbeat.isWorker,
+          heartbeat.clockAheadMs ?? null,
+          JSON.stringify(heartbeat.conditions),
+        ],
       );
       return { live: Number(row!.others) + 1, rank: Number(row!.before), at: row!.at };
     },
 
+    /** The process shuts down in order. */
     markLeft: async (id: string): Promise<void> => {
       await database.query(`UPDATE ${schema}.process SET left_at = clock_timestamp() WHERE id = $1`, [id]);
     },
 
-    /** The processes that live, and what is known of the workers. */
+    /** The live processes, and whether workers are among them. */
     read: async (): Promise<{ processes: LiveProcess[]; workers: WorkerStatus }> => {
       const rows = await database.query<ProcessRecord>(
         `SELECT name, is_worker, clock_ahead_ms, conditions, ${alive} AS is_alive,

@@ -1,10 +1,10 @@
-/** Sessions that were ended and login links that were used, for every server process. */
+/** Ended sessions and used login links, for all server processes. */
 import type { Database } from '../database/database.ts';
 
 export function createRevocations(database: Database, schema: string) {
   const table = `${schema}.revoked_credential`;
   return {
-    /** True for the first caller alone, whichever process it is in. Rows that expired before `now` are removed. */
+    /** True only for the first caller of all processes. Deletes rows that expired before `now`. */
     add: async (digest: Buffer, expiresAt: Date, now: Date): Promise<boolean> => {
       const rows = await database.query(
         `WITH expired AS (DELETE FROM ${table} WHERE expires_at < $3 AND digest <> $1)

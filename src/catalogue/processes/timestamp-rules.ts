@@ -1,7 +1,7 @@
 /**
- * Times that a wrong clock wrote. A hold, a lease or a planned time further ahead of the database's clock than its kind
- * can last was not written by a right clock: it is set to now, which ends it. So nothing outlives the longest duration
- * of its kind, whichever process wrote it and whatever became of that process.
+ * Corrects timestamps that a wrong clock wrote. A hold, a lease or a planned time further ahead of the database's clock
+ * than its kind can last was written by a wrong clock: it is set to now, which ends it. So nothing outlives the longest
+ * duration of its kind, whichever process wrote it.
  */
 import type { Lifetimes } from '../../runtime/clock.ts';
 import type { Database } from '../database/database.ts';
@@ -11,7 +11,7 @@ export interface TimestampRule {
   readonly column: string;
   /** How far ahead of now a right clock writes it at most. */
   readonly longestMs: number;
-  /** Rows that the rule is about; default: all. */
+  /** The rows that the rule concerns; default: all. */
   readonly where?: string;
   /** What is set; default: the column to now. `$now` stands for the database's clock. */
   readonly set?: string;
@@ -28,15 +28,15 @@ const MINUTE_MS = 60 * SECOND_MS;
 const HOUR_MS = 60 * MINUTE_MS;
 const DAY_MS = 24 * HOUR_MS;
 /** Clocks differ by some seconds where nothing is wrong. */
-const SLACK_MS = 10 * SECOND_MS;
-/** What a producer writes may come from a machine that nobody keeps right to the second. */
+const TOLERANCE_MS = 10 * SECOND_MS;
+/** The clock of a producer's machine may be wrong by this. */
 export const PRODUCER_CLOCK_TOLERANCE_MS = 10 * MINUTE_MS;
-/** Rows in one statement; what is left waits for the next look. */
+/** Rows in one statement; the rest is corrected by the next call. */
 const LIMIT = 1_000;
 
 /**
- * Every column that holds a time, or why it needs no rule in {@link TIMESTAMPS_WITHOUT_RULE}. A hold by hand ends when a
- * person says, however late that is.
+ * A rule for every column that holds a timestamp; {@link TIMESTAMPS_WITHOUT_RULE} has the others. A hold by hand has no
+ * longest duration.
  */
 export function timestampRules({ lifetimeMs, closingMs, scale }: Lifetimes): readonly TimestampRule[] {
   const past = (table: string, ...columns: string[]): TimestampRule[] =>
@@ -55,7 +55,7 @@ export function timestampRules({ lifetimeMs, closingMs, scale }: Lifetimes): rea
     ...past('account', 'last_callback_at', 'held_since', 'clock_skew_at'),
     { table: 'account', column: 'probe_until', longestMs: 30 * SECOND_MS },
     { table: 'account', column: 'token_lease_until', longestMs: 30 * SECOND_MS },
-    // When it really ends is not known: it is asked for again.
+    // When it really ends is unknown: a new token is requested.
     {
       table: 'account',
       column: 'token_issued_at',
@@ -127,14 +127,14 @@ export const TIMESTAMPS_WITHOUT_RULE: Readonly<Record<string, string>> = {
   'attempt.ended_at': 'a record; nothing waits for it',
   'audit_log.at': 'a record that is never changed; listed in the order of seq',
   'migration.applied_at': 'a record',
-  'revoked_credential.expires_at': 'a row that is kept too long lets nobody in and keeps nobody out',
-  'redrive.cursor_sent_at': "a place among the items' own times",
+  'revoked_credential.expires_at': 'a row that is kept too long changes nothing',
+  'redrive.cursor_sent_at': 'a position among sent_at of the items',
   'redrive.updated_at': 'only shown',
   'redrive.ended_at': 'only shown',
   'erasure.marked_at': 'whether it is set counts, not when',
   'erasure.finished_at': 'whether it is set counts, not when',
   'alert.ended_at': 'whether it is set counts, not when',
-  'alert.end_sent_at': 'a month after it the record is removed; later by as much as the clock was wrong',
+  'alert.end_sent_at': 'a month after it the row is deleted; later by as much as the clock was wrong',
   'verification.started_at': 'only shown',
   'verification.updated_at': 'only shown',
   'verification.ended_at': 'only shown',
@@ -144,9 +144,9 @@ export const TIMESTAMPS_WITHOUT_RULE: Readonly<Record<string, string>> = {
 export function createTimestamps(database: Database, schema: string, lifetimes: Lifetimes) {
   const rules = timestampRules(lifetimes);
   const conditionOf = ({ column, longestMs, where = 'true' }: TimestampRule, now: string) =>
-    `${column} > ${now} + interval '${Math.ceil(longestMs + SLACK_MS)} milliseconds' AND ${where}`;
-  // One round trip says which rules have something to do: nearly always none.
-  const looking = `SELECT clock_timestamp() AS now, ARRAY[${rules
+    `${column} > ${now} + interval '${Math.ceil(longestMs + TOLERANCE_MS)} milliseconds' AND ${where}`;
+  // One round trip finds the rules that have rows to correct: nearly always none.
+  const findRows = `SELECT clock_timestamp() AS now, ARRAY[${rules
     .map(
       (rule) =>
         `EXISTS (SELECT FROM ${schema}.${rule.table} WHERE ${conditionOf(rule, 'clock_timestamp()')})`,
@@ -169,15 +169,15 @@ export function createTimestamps(database: Database, schema: string, lifetimes: 
   }
 
   return {
-    /** What time it is by the database. */
+    /** The time of the database's clock. */
     now: async (): Promise<Date> => {
       const [row] = await database.query<{ now: Date }>('SELECT clock_timestamp() AS now');
       return row!.now;
     },
 
-    /** Ends what is further ahead of the database's clock than its kind can be. Safe in many processes at once. */
+    /** Corrects every timestamp that is too far ahead of the database's clock. Many processes may call it at once. */
     correct: async (): Promise<CorrectedTimestamps[]> => {
-      const [row] = await database.query<{ now: Date; found: boolean[] }>(looking);
+      const [row] = await database.query<{ now: Date; found: boolean[] }>(findRows);
       const corrected: CorrectedTimestamps[] = [];
       for (const [index, rule] of rules.entries()) {
         if (!row!.found[index]) continue;

@@ -1,23 +1,23 @@
-/** From backlog to working set: which rows go into the queue next, and which come back out. */
+/** Which rows the dispatcher puts into the queue next, and which rows come back from it. */
 import type { Reference } from '../../media.ts';
 import type { Database } from '../database/database.ts';
 import { type MediaRecord, REFERENCE_COLUMNS, type ReferenceRecord, toReference } from '../media/row.ts';
 import { storeIsHeld } from './store-hold.ts';
 
-/** A row that has been marked as fed and wants a job. */
+/** A claimed row, which needs a job. */
 export interface ClaimedItem {
   readonly id: string;
   readonly generation: number;
   readonly reference: Reference;
 }
 
-/** How many rows of an account may stand in the queue, those in a short backoff not counted. */
+/** How many rows of an account may be in the queue, those in a short backoff not counted. */
 export interface AccountCapacity {
   readonly account: string;
   readonly capacity: number;
 }
 
-/** What one claim took for an account, and what was already in the queue: the feeder's feedback. */
+/** What one claim took, and how many rows of each account were already in the queue. */
 export interface Claim {
   readonly claimed: readonly ClaimedItem[];
   readonly inQueue: ReadonlyMap<string, number>;
@@ -31,10 +31,10 @@ export function createClaims(database: Database, schema: string) {
       ORDER BY next_attempt_at LIMIT $2 FOR UPDATE SKIP LOCKED)
     RETURNING id`;
 
-  // A job in its short backoff (next_attempt_at set while fed) is not in anybody's way and counts for the window only.
-  // Where a hold has lapsed but no success has lifted it yet, one row probes for all. While it lasts, only pictures
-  // near their deadline are fed: they have a link that needs no account (holds.ts in pipeline/ has the same rule). The
-  // rows of the accounts interleave by their rank: round robin.
+  // A job in its short backoff (next_attempt_at is set in a claimed row) occupies no worker: it counts for the window
+  // only. After a hold has lapsed, and until a success ends it, one row is the probe of its account. During the hold only
+  // pictures near their deadline are claimed: they have a link that needs no account (pipeline/dispatch/account-hold.ts
+  // has the same rule). The rows of the accounts interleave by their rank: round robin.
   const claim = `
     WITH given AS (
       SELECT * FROM unnest($1::text[], $2::integer[]) AS given (account, capacity)
@@ -43,8 +43,8 @@ export function createClaims(database: Database, schema: string) {
       FROM given
       LEFT JOIN ${schema}.account a ON a.account = given.account
       CROSS JOIN LATERAL (
-        SELECT count(*) FILTER (WHERE f.next_attempt_at IS NULL)::integer AS n, count(*)::integer AS fed
-        FROM ${schema}.media f WHERE f.account = given.account AND f.stage = 2) AS in_queue
+        SELECT count(*) FILTER (WHERE c.next_attempt_at IS NULL)::integer AS n, count(*)::integer AS claimed
+        FROM ${schema}.media c WHERE c.account = given.account AND c.stage = 2) AS in_queue
       CROSS JOIN LATERAL (
         SELECT d.id, d.expires_at FROM ${schema}.media d WHERE d.account = given.account AND d.stage = 1
           AND d.expires_at <= CASE WHEN a.held_until > $3 THEN $5::timestamptz ELSE 'infinity' END
@@ -52,7 +52,7 @@ export function createClaims(database: Database, schema: string) {
             d.kind = 'image' AND d.pic_url IS NOT NULL
             AND (a.hold ->> 'class' IS DISTINCT FROM 'minute_limit' OR a.held_until > d.expires_at)))
         ORDER BY d.expires_at, d.id LIMIT greatest(0, least(
-          CASE WHEN a.held_until <= $3 THEN 1 ELSE given.capacity END - in_queue.n, $4 - in_queue.fed))
+          CASE WHEN a.held_until <= $3 THEN 1 ELSE given.capacity END - in_queue.n, $4 - in_queue.claimed))
         FOR UPDATE SKIP LOCKED) AS due
       WHERE NOT ${storeIsHeld(schema)}
         AND (a.held_until IS NULL OR a.held_until > $3 OR a.probe_until IS NULL OR a.probe_until <= $3)
@@ -61,20 +61,21 @@ export function createClaims(database: Database, schema: string) {
     SET stage = 2, generation = m.generation + 1, claimed_at = $3, running_since = NULL, next_attempt_at = NULL,
         waiting_reason = NULL
     FROM picked WHERE m.id = picked.id
-    RETURNING m.id, m.generation, ${REFERENCE_COLUMNS.map((column) => `m.${column}`).join(', ')}, picked.n AS in_queue, picked.rank`;
+    RETURNING m.id, m.generation, ${REFERENCE_COLUMNS.map((column) => `m.${column}`).join(', ')},
+      picked.n AS in_queue, picked.rank`;
 
   return {
-    /** Rows whose waiting time is over become due. Answers how many; at most `limit`. */
+    /** Makes at most `limit` rows due whose waiting time is over. Returns how many. */
     promote: async (now: Date, limit: number): Promise<number> =>
       (await database.query(promote, [now, limit])).length,
 
     /**
-     * Marks due rows as fed, earliest deadline first inside an account, round robin across accounts. Never more than
-     * `window` rows of an account are fed at once. Of accounts that are held, only pictures with a link and less than
-     * `pictureWindowMs` left. Nothing while the store is held.
+     * Claims due rows, earliest deadline first inside an account, round robin across accounts. At most `window` rows of
+     * an account are claimed at the same time. Of held accounts it claims only pictures that have a link and less than
+     * `pictureWindowMs` left. Claims nothing while the store is held.
      */
     claim: async (
-      rooms: readonly AccountCapacity[],
+      accounts: readonly AccountCapacity[],
       now: Date,
       window: number,
       pictureWindowMs = 0,
@@ -82,8 +83,8 @@ export function createClaims(database: Database, schema: string) {
       const rows = await database.query<
         Pick<MediaRecord, 'id' | 'generation'> & ReferenceRecord & { in_queue: number; rank: string }
       >(claim, [
-        rooms.map((room) => room.account),
-        rooms.map((room) => room.capacity),
+        accounts.map(({ account }) => account),
+        accounts.map(({ capacity }) => capacity),
         now,
         window,
         new Date(now.getTime() + pictureWindowMs),
@@ -98,7 +99,7 @@ export function createClaims(database: Database, schema: string) {
       };
     },
 
-    /** Puts rows that could not be queued, or whose job is gone, back among the due. Guarded by the generation. */
+    /** Makes claimed rows due again that could not be queued or whose job is lost. Guarded by the generation. */
     requeue: async (jobs: readonly { id: string; generation: number }[]): Promise<number> => {
       const rows = await database.query(
         `UPDATE ${schema}.media m
@@ -110,7 +111,7 @@ export function createClaims(database: Database, schema: string) {
       return rows.length;
     },
 
-    /** Puts a fed row back among the due, to wait with its account. False: not this generation's, or nothing holds it. */
+    /** Makes a claimed row due again; it waits with its account. False: another generation, or no hold. */
     requeueHeld: async (job: { id: string; generation: number }): Promise<boolean> => {
       const rows = await database.query(
         `UPDATE ${schema}.media m
@@ -124,14 +125,17 @@ export function createClaims(database: Database, schema: string) {
       return rows.length > 0;
     },
 
-    /** Rows marked as fed before `before`, oldest first: never more than the window times the accounts. */
-    listClaimedBefore: (
+    /** Rows claimed before `before`, oldest first: never more than the window times the number of accounts. */
+    listClaimedBefore: async (
       before: Date,
       limit: number,
-    ): Promise<{ id: string; generation: number; claimed_at: Date }[]> =>
-      database.query(
-        `SELECT id, generation, claimed_at FROM ${schema}.media WHERE stage = 2 AND claimed_at < $1 ORDER BY account, claimed_at LIMIT $2`,
+    ): Promise<{ id: string; generation: number; claimedAt: Date }[]> => {
+      const rows = await database.query<{ id: string; generation: number; claimed_at: Date }>(
+        `SELECT id, generation, claimed_at FROM ${schema}.media WHERE stage = 2 AND claimed_at < $1
+         ORDER BY account, claimed_at LIMIT $2`,
         [before, limit],
-      ),
+      );
+      return rows.map(({ claimed_at, ...row }) => ({ ...row, claimedAt: claimed_at }));
+    },
   };
 }

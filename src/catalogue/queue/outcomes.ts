@@ -1,6 +1,6 @@
 /**
- * What became of a try, but for the one that went well (archiving.ts). Every statement is guarded by the generation: a late
- * worker changes nothing.
+ * Outcomes of attempts that do not succeed; success-outcomes.ts has the others. Every statement is guarded by the
+ * generation, so that a late worker changes nothing.
  */
 import type { Failure } from '../../failures.ts';
 import type { Source, WaitingReason } from '../../media.ts';
@@ -9,7 +9,7 @@ import type { Database } from '../database/database.ts';
 import { type MediaRecord, type MediaRow, toMediaRow } from '../media/row.ts';
 import { storeIsHeld } from './store-hold.ts';
 
-/** The try that settles: `id` and `generation` name the job, the times go to the log of attempts. */
+/** One run of one job: `id` and `generation` identify the job, the times go to the log of attempts. */
 export interface JobAttempt {
   readonly id: string;
   readonly generation: number;
@@ -30,24 +30,25 @@ export interface StoredObject {
 }
 
 /**
- * Where a failed media goes: `queue` stays in the queue and is tried again at `at`; `later` leaves the queue until
- * `at`; `held` waits with its account; `due` is as good as never tried; `dead` and `expired` close the row.
+ * The next state of a failed item: `queue` stays in the queue and is attempted again at `at`; `later` leaves the queue
+ * until `at`; `held` waits with its account; `due` is as if there had been no attempt; `dead` and `expired` close the
+ * row.
  */
 export type NextState =
-  /** Back among the due, which are not fed while their account is held. `at`: when that may end. */
+  /** Due again; due rows are not claimed while their account is held. `at`: when the hold may end. */
   | { readonly to: 'held'; readonly at: Date }
-  /** Back among the due, which are not fed while the store is held. */
+  /** Due again; due rows are not claimed while the store is held. */
   | { readonly to: 'due' }
   | { readonly to: 'queue' | 'later'; readonly at: Date; readonly reason: WaitingReason }
   | { readonly to: 'dead' | 'expired' };
 
 export interface ReservedKey {
-  /** An upload that an earlier try left open, to be aborted. */
+  /** An upload that an earlier attempt left open; the caller aborts it. */
   readonly leftUploadId?: string;
   readonly leftObjectKey?: string;
 }
 
-/** `media.errcode` is an integer made of the failure: a number that it cannot hold is left out. */
+/** The column errcode is an integer generated from the failure: a number that it cannot hold is left out. */
 function toColumn({ errcode, ...failure }: Failure): string {
   return storableJson(errcode !== undefined && isInt4(errcode) ? { ...failure, errcode } : failure);
 }
@@ -55,8 +56,8 @@ function toColumn({ errcode, ...failure }: Failure): string {
 export function createFailureOutcomes(database: Database, schema: string) {
   return {
     /**
-     * A try that failed, or a wait that spends none (`spent: false`: holds and quotas). False: not this generation's row
-     * any more.
+     * Writes the failure of an attempt, or of a wait that costs no attempt (`spent: false`: holds and quotas). False: the
+     * row has another generation.
      */
     markFailed: async (
       of: JobAttempt,
@@ -66,9 +67,9 @@ export function createFailureOutcomes(database: Database, schema: string) {
     ): Promise<boolean> => {
       const pending = next.to !== 'dead' && next.to !== 'expired';
       const rows = await database.query(
-        `WITH settled AS (
+        `WITH updated AS (
            UPDATE ${schema}.media
-           -- Freed while this try was still under way, it has no claimed_at, and without one nobody would look for its job.
+           -- A row that was requeued during this attempt has no claimed_at. Without one its job could not be found missing.
            SET status = $5, stage = $6::smallint,
                claimed_at = CASE WHEN $6::smallint = 2 THEN coalesce(claimed_at, $4) END, running_since = NULL,
                next_attempt_at = $7, waiting_reason = $8, failure = $9::jsonb, attempts = attempts + $10, updated_at = $4
@@ -76,9 +77,9 @@ export function createFailureOutcomes(database: Database, schema: string) {
            RETURNING id),
          logged AS (
            INSERT INTO ${schema}.attempt (media, started_at, ended_at, generation, outcome, code, errcode)
-           SELECT id, $3, $4, $2, $11, $9::jsonb ->> 'code', ($9::jsonb ->> 'errcode')::integer FROM settled
+           SELECT id, $3, $4, $2, $11, $9::jsonb ->> 'code', ($9::jsonb ->> 'errcode')::integer FROM updated
            ON CONFLICT DO NOTHING)
-         SELECT id FROM settled`,
+         SELECT id FROM updated`,
         [
           of.id,
           of.generation,
@@ -97,9 +98,9 @@ export function createFailureOutcomes(database: Database, schema: string) {
     },
 
     /**
-     * Rows that have run out and are in nobody's hand, oldest first; closeExpired closes them. None while the store is
-     * held: nobody could make the last try. What waited for it gets that try when it is back, for as long after its
-     * release as any row has between expiresAt and closesAt; then WeChat's own word closes it.
+     * Rows past closesAt that are not in the queue, oldest first; closeExpired closes them. None while the store is held,
+     * because the last attempt could not be made. Rows that waited for the store still get that attempt: for as long
+     * after the release as lies between expiresAt and closesAt they are not listed.
      */
     listExpiring: async (now: Date, closingMs: number, limit: number): Promise<MediaRow[]> =>
       (
@@ -115,8 +116,8 @@ export function createFailureOutcomes(database: Database, schema: string) {
       ).map(toMediaRow),
 
     /**
-     * Closes those of the given rows whose closesAt has passed, except what is in the queue by now (a try may be
-     * running: the worker closes them). Answers the closed rows.
+     * Closes those of the given rows whose closesAt has passed, except rows that are in the queue by now: an attempt may
+     * be running, and the worker closes them. Returns the closed rows.
      */
     closeExpired: (ids: readonly string[], now: Date, failure: Failure): Promise<{ id: string }[]> =>
       database.query(

@@ -1,4 +1,4 @@
-/** The store that takes nothing: one row for the whole fleet, so that one process finds out and all of them wait. */
+/** The hold of the store: one row for all processes, so that one process probes and all of them wait. */
 import type { Failure } from '../../failures.ts';
 import { storableJson } from '../../storable.ts';
 import { type AuditAction, writeAuditEntries } from '../audit-log/audit-log.ts';
@@ -7,20 +7,20 @@ import { dueChannelOf } from '../media/insert.ts';
 
 export interface StoreHoldState {
   readonly since: Date;
-  /** Then the store is probed again. */
+  /** The time of the next probe. */
   readonly until: Date;
   readonly failure: Failure;
-  /** Probes that were refused since it began. */
+  /** Probes that failed since the hold began. */
   readonly probes: number;
 }
 
 export interface StoreState {
   readonly hold: StoreHoldState | undefined;
-  /** When the last probe began that got through. */
+  /** When the last successful probe began. */
   readonly lastProbeSuccessAt: Date | undefined;
 }
 
-/** Stands in the statements of others: whether all archiving waits. */
+/** An SQL condition: whether the store is held, and all archiving waits. */
 export const storeIsHeld = (schema: string): string =>
   `EXISTS (SELECT FROM ${schema}.store_hold WHERE since IS NOT NULL)`;
 
@@ -30,15 +30,15 @@ const ACTOR = 'worker';
 export function createStoreHold(database: Database, schema: string) {
   const table = `${schema}.store_hold`;
 
-  /** Changes the row and writes the event in one transaction. False: somebody else was first. */
-  const turn = (
+  /** Changes the row and writes the audit entry in one transaction. False: another process was first. */
+  const change = (
     statement: string,
     values: unknown[],
-    event: { at: Date; action: AuditAction; reason?: string },
+    entry: { at: Date; action: AuditAction; reason?: string },
   ) =>
     database.transaction(async (transaction) => {
       const changed = (await transaction.query(statement, values)).length > 0;
-      if (changed) await writeAuditEntries(transaction, schema, [{ ...event, actor: ACTOR, target: TARGET }]);
+      if (changed) await writeAuditEntries(transaction, schema, [{ ...entry, actor: ACTOR, target: TARGET }]);
       return changed;
     });
 
@@ -58,7 +58,7 @@ export function createStoreHold(database: Database, schema: string) {
       };
     },
 
-    /** True: this holder, and nobody else in the fleet until `leaseUntil`, is to probe the store now. */
+    /** True: this holder probes the store now, and no other process does until `leaseUntil`. */
     takeProbe: async (holder: string, now: Date, leaseUntil: Date): Promise<boolean> => {
       const rows = await database.query(
         `UPDATE ${table} SET probe_holder = $1, probe_until = $3
@@ -68,27 +68,31 @@ export function createStoreHold(database: Database, schema: string) {
       return rows.length > 0;
     },
 
-    /** The probe was refused: nothing is archived before `until`. True: nothing was held until now. */
-    probeFailed: async (holder: string, until: Date, why: Failure, now: Date): Promise<boolean> => {
-      const begun = await turn(
+    /** The probe failed: nothing is archived before `until`. True: this began the hold. */
+    probeFailed: async (holder: string, until: Date, failure: Failure, now: Date): Promise<boolean> => {
+      const isNew = await change(
         `UPDATE ${table} SET since = $4, until = $2, failure = $3, probes = 0, probe_holder = NULL, probe_until = NULL
          WHERE since IS NULL AND probe_holder = $1 RETURNING singleton`,
-        [holder, until, storableJson(why), now],
-        { at: now, action: 'hold', reason: why.detail ? `${why.code}: ${why.detail}` : why.code },
+        [holder, until, storableJson(failure), now],
+        {
+          at: now,
+          action: 'hold',
+          reason: failure.detail ? `${failure.code}: ${failure.detail}` : failure.code,
+        },
       );
-      if (!begun) {
+      if (!isNew) {
         await database.query(
           `UPDATE ${table} SET until = $2, failure = $3, probes = probes + 1, probe_holder = NULL, probe_until = NULL
            WHERE since IS NOT NULL AND probe_holder = $1`,
-          [holder, until, storableJson(why)],
+          [holder, until, storableJson(failure)],
         );
       }
-      return begun;
+      return isNew;
     },
 
-    /** The probe that began at `startedAt` got through. True: this ended a hold; feeders everywhere are woken. */
+    /** The probe that began at `startedAt` succeeded. True: this ended a hold; all dispatchers are notified. */
     probeSucceeded: async (holder: string, startedAt: Date, now: Date): Promise<boolean> => {
-      const ended = await turn(
+      const ended = await change(
         `WITH ended AS (
            UPDATE ${table} SET since = NULL, until = NULL, failure = NULL, probes = 0, probe_holder = NULL,
              probe_until = NULL, last_probe_success_at = $2, released_at = $3
@@ -107,7 +111,7 @@ export function createStoreHold(database: Database, schema: string) {
       return ended;
     },
 
-    /** The probe said nothing of the store: it is somebody else's turn, and a hold stays as it was. */
+    /** The probe had no result: another process may probe, and a hold stays as it was. */
     releaseProbe: async (holder: string): Promise<void> => {
       await database.query(
         `UPDATE ${table} SET probe_holder = NULL, probe_until = NULL WHERE probe_holder = $1`,
@@ -115,7 +119,7 @@ export function createStoreHold(database: Database, schema: string) {
       );
     },
 
-    /** Somebody wants the store probed now, whatever was planned. False: it is not held. */
+    /** A person asks for a probe now. False: the store is not held. */
     release: async (actor: string, now: Date): Promise<boolean> =>
       database.transaction(async (transaction) => {
         const rows = await transaction.query(
@@ -127,7 +131,7 @@ export function createStoreHold(database: Database, schema: string) {
         return true;
       }),
 
-    /** Puts a fed row back among the due, as it was. False: not this generation's, or the store is not held. */
+    /** Makes a claimed row due again. False: another generation, or the store is not held. */
     requeue: async (job: { id: string; generation: number }): Promise<boolean> => {
       const rows = await database.query(
         `UPDATE ${schema}.media
