@@ -343,7 +343,7 @@ for (const backend of backends) {
       assert.equal(await catalogue.uploads.record(first, 'upload-1'), true);
       await catalogue.queue.requeue([first]);
       assert.deepEqual(
-        (await catalogue.uploads.listOpen(at(HOUR_MS), 10)).map((upload) => upload.upload_id),
+        (await catalogue.uploads.listOpen(at(HOUR_MS), 10)).map((upload) => upload.uploadId),
         ['upload-1'],
       );
       const second = await claimOne(one);

@@ -89,7 +89,7 @@ export function createSweeper(
     const lost = new Set(await deps.queue.lost(claimed.map((row) => jobIdOf(row.id, row.generation))));
     const before = ago(misplacedAgeMs);
     const old = claimed
-      .filter((row) => row.claimed_at < before)
+      .filter((row) => row.claimedAt < before)
       .map((row) => jobIdOf(row.id, row.generation));
     for (const jobId of await deps.queue.misplaced(old.filter((jobId) => !lost.has(jobId)))) lost.add(jobId);
     const gone = claimed.flatMap(({ id, generation }) =>
@@ -150,16 +150,16 @@ export function createSweeper(
     for (const [id, untilMs] of notAborted) if (untilMs <= performance.now()) notAborted.delete(id);
     for (const upload of open) {
       signal.throwIfAborted();
-      if (notAborted.has(upload.upload_id)) continue;
+      if (notAborted.has(upload.uploadId)) continue;
       // The bucket of another configuration cannot be reached from here: its lifecycle rule has to abort the upload.
       if (upload.bucket === deps.store.bucket) {
         try {
-          await deps.store.abortMultipart(upload.object_key, upload.upload_id, signal);
+          await deps.store.abortMultipart(upload.objectKey, upload.uploadId, signal);
         } catch (error) {
           signal.throwIfAborted();
           // The next sweep begins with the others.
           const retryMs = isAccessRefused(error) ? ABORT_REFUSED_RETRY_MS : ABORT_RETRY_MS;
-          notAborted.set(upload.upload_id, performance.now() + retryMs);
+          notAborted.set(upload.uploadId, performance.now() + retryMs);
           if (!isAccessRefused(error)) throw error;
           log.warn(
             { err: error, id: upload.id },
@@ -169,11 +169,11 @@ export function createSweeper(
         }
       } else {
         log.warn(
-          { bucket: upload.bucket, key: upload.object_key },
+          { bucket: upload.bucket, key: upload.objectKey },
           'sweeper: an upload in another bucket stays open',
         );
       }
-      await catalogue.uploads.clear(upload.id, upload.upload_id);
+      await catalogue.uploads.clear(upload.id, upload.uploadId);
       aborted++;
     }
     return aborted;

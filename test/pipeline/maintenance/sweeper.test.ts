@@ -45,8 +45,8 @@ function setup({
       leases: { take: takeLease ?? record('takeLease', true), drop: record('dropLease', undefined) },
       queue: {
         listClaimedBefore: record('listClaimedBefore', [
-          { id: 'm_1', generation: 1, claimed_at: ago(70_000) },
-          { id: 'm_2', generation: 5, claimed_at: ago(15_000) },
+          { id: 'm_1', generation: 1, claimedAt: ago(70_000) },
+          { id: 'm_2', generation: 5, claimedAt: ago(15_000) },
         ]),
         requeue: async (jobs) => {
           calls.push(['requeue', jobs]);
@@ -168,7 +168,7 @@ describe('the sweeper', () => {
     const aborted: string[] = [];
     const { sweeper, of } = setup({
       listOpenUploads: async () =>
-        ['u1', 'u2', 'u3'].map((id) => ({ id: `m_${id}`, bucket: 'b', object_key: 'k', upload_id: id })),
+        ['u1', 'u2', 'u3'].map((id) => ({ id: `m_${id}`, bucket: 'b', objectKey: 'k', uploadId: id })),
       abortMultipart: async (_, uploadId) => {
         aborted.push(uploadId);
         if (uploadId === 'u1') throw failure('store_refused', 'HTTP 403 AccessDenied');
@@ -185,8 +185,8 @@ describe('the sweeper', () => {
 
   it('aborts uploads that were left open, and only clears those of another bucket', async () => {
     const uploads = [
-      { id: 'm_1', bucket: 'b', object_key: 'k1', upload_id: 'u1' },
-      { id: 'm_2', bucket: 'old', object_key: 'k2', upload_id: 'u2' },
+      { id: 'm_1', bucket: 'b', objectKey: 'k1', uploadId: 'u1' },
+      { id: 'm_2', bucket: 'old', objectKey: 'k2', uploadId: 'u2' },
     ];
     const { sweeper, of } = setup({ listOpenUploads: async () => uploads });
     await sweeper.sweep(never);
@@ -205,7 +205,7 @@ describe('the sweeper', () => {
       lost: async () => {
         throw new Error('the queue is down');
       },
-      listOpenUploads: async () => [{ id: 'm_1', bucket: 'b', object_key: 'k1', upload_id: 'u1' }],
+      listOpenUploads: async () => [{ id: 'm_1', bucket: 'b', objectKey: 'k1', uploadId: 'u1' }],
       abortMultipart: async () => {
         throw failure('store_unavailable');
       },
