@@ -69,7 +69,7 @@ test('a reference may omit its account, and its time is a Date or text', () => {
 
 for (const [input, message] of [
   [{ MsgType: 'image' }, /without its media id/],
-  [{ MsgType: 'image', MediaId: 'a\0b' }, /cannot be one/],
+  [{ MsgType: 'image', MediaId: 'a\0b' }, /invalid media id/],
   [{ MediaId: 'media-1' }, /no MsgType/],
   [{ mediaId: 'a', kind: 'gif' }, /kind: /],
   [{ mediaId: 'a', kind: 'image', colour: 'red' }, /colour/],

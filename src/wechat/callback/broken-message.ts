@@ -1,23 +1,23 @@
 /**
- * What can be read in a message that is not well-formed. WeChat does not escape what users type: `]]>` and tags stand
- * inside CDATA as they were typed, in texts, labels of places, titles of links, results of scans and transcripts.
+ * Reads what can be read of a message that is not well-formed. WeChat does not escape what users type: `]]>` and tags
+ * are sent inside CDATA as they were typed, in texts, place labels, link titles, scan results and transcripts.
  *
- * Linear in the body up to a fixed number of fields, and nothing is expanded.
+ * Takes linear time for at most a fixed number of fields, and expands nothing.
  */
 
-/** More than any message has. */
+/** More fields than any message has. */
 const MAX_FIELDS = 200;
-/** Each costs a search through the rest of the body. */
+/** Each unclosed element costs a search through the rest of the body. */
 const MAX_UNCLOSED = 10;
-/** A text of 2,048 bytes holds more; WeChat's own comes after it. */
+/** Only the last ones are checked: a user's text of 2,048 bytes can contain more, and WeChat's own comes after it. */
 const MAX_ENCRYPTED = 100;
 const OPEN = /<([A-Za-z_][\w.-]{0,63})(?:\s[^<>]*)?>/g;
 const CDATA = '<![CDATA[';
 
 /**
- * The fields inside the root element; the first of a name counts, since WeChat's own stand before those with a user's
- * text. A CDATA section ends where its field does, not at the first `]]>`. Undefined where there is no root element
- * that ends with the text.
+ * Returns the fields of the root element. The first field of a name counts, because WeChat's own fields come before
+ * those with a user's text. A CDATA section ends with its field, not at the first `]]>`. Undefined where the text has
+ * no root element that closes at its end.
  */
 export function scanXml(text: string): ReadonlyMap<string, string> | undefined {
   const [root, name] = /^(?:<\?xml[^<>]*\?>\s*)?<([A-Za-z_][\w.-]{0,63})(?:\s[^<>]*)?>/.exec(text) ?? [];
@@ -40,14 +40,14 @@ export function scanXml(text: string): ReadonlyMap<string, string> | undefined {
       continue;
     }
     const value = inside.slice(start, at);
-    // What holds elements is no field of ours, but they are not fields of the message either.
+    // An element with children is not a field that is needed; its children are skipped, they are not fields either.
     if (!fields.has(opened[1]!) && (isCdata || !/[<&]/.test(value))) fields.set(opened[1]!, value);
     open.lastIndex = at + close.length;
   }
   return fields;
 }
 
-/** Every text that stands as `Encrypt`: the signature finds the one that WeChat made, wherever a user typed another. */
+/** Returns all `Encrypt` texts of a body. The signature shows which one WeChat made: users may have typed others. */
 export function encryptedIn(body: string): string[] {
   const found = /^\s*\{/.test(body.replace(/^\uFEFF/, ''))
     ? [...body.matchAll(/"Encrypt"\s*:\s*("[^"]*")/g)].map(([, text = '']) => jsonString(text))

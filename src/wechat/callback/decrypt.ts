@@ -1,7 +1,7 @@
-/** Opens the `Encrypt` member of a callback: AES-256-CBC, plaintext = 16 random bytes, length, message, appid. */
+/** Decrypts the `Encrypt` member of a callback: AES-256-CBC, plaintext = 16 random bytes, length, message, app id. */
 import { createDecipheriv, createSecretKey, type KeyObject } from 'node:crypto';
 
-/** PKCS#7 with blocks of 32, not 16: Node's own unpadding throws on every pad above 16. */
+/** PKCS#7 with blocks of 32 instead of 16: Node's own unpadding throws for padding above 16. */
 const PAD_BLOCK = 32;
 const RANDOM_BYTES = 16;
 const PREFIX_BYTES = RANDOM_BYTES + 4;
@@ -11,26 +11,26 @@ interface Key {
   readonly iv: Buffer;
 }
 
-/** As many as there are accounts configured: made anew for each callback they were most of what opening it cost. */
+/** Cached, because creating the key took most of the time of decrypting a callback. One entry per account. */
 const keys = new Map<string, Key>();
-const KEYS_LIMIT = 1_000;
+const MAX_KEYS = 1_000;
 
-/** Of an EncodingAESKey (43 characters of base64 without its last `=`); undefined unless it makes 32 bytes. */
+/** Parses an EncodingAESKey (43 characters of base64, without the last `=`). Undefined unless it has 32 bytes. */
 function keyOf(encodingAesKey: string): Key | undefined {
   const known = keys.get(encodingAesKey);
   if (known) return known;
   const bytes = Buffer.from(`${encodingAesKey}=`, 'base64');
   if (bytes.length !== 32) return undefined;
   const key = { secret: createSecretKey(bytes), iv: bytes.subarray(0, 16) };
-  if (keys.size >= KEYS_LIMIT) keys.clear();
+  if (keys.size >= MAX_KEYS) keys.clear();
   keys.set(encodingAesKey, key);
   return key;
 }
 
 /**
- * The message inside `encrypted` (base64), or undefined if none of the keys opens it to a well-formed plaintext that
- * ends in `appId`. Keys are tried in order: the current one, then the previous one while a rotation is under way.
- * Whoever calls has verified msg_signature before, so that no padding can be probed from outside.
+ * Returns the message in `encrypted` (base64), or undefined if no key decrypts it to a well-formed plaintext that ends
+ * with `appId`. The keys are used in order: the current one, then the previous one during a rotation. The caller must
+ * have verified msg_signature, so that nobody without the token can use this as a padding oracle.
  */
 export function decrypt(
   encrypted: string,
@@ -43,13 +43,13 @@ export function decrypt(
   if (ciphertext.length === 0 || ciphertext.length % 16 !== 0) return undefined;
   for (const encodingAesKey of encodingAesKeys) {
     const key = encodingAesKey === undefined ? undefined : keyOf(encodingAesKey);
-    const message = key && open(ciphertext, key, appId);
+    const message = key && decryptWithKey(ciphertext, key, appId);
     if (message !== undefined) return message;
   }
   return undefined;
 }
 
-function open(ciphertext: Buffer, { secret, iv }: Key, appId: string): string | undefined {
+function decryptWithKey(ciphertext: Buffer, { secret, iv }: Key, appId: string): string | undefined {
   const decipher = createDecipheriv('aes-256-cbc', secret, iv).setAutoPadding(false);
   const padded = Buffer.concat([decipher.update(ciphertext), decipher.final()]);
   const pad = padded.at(-1)!;

@@ -1,18 +1,18 @@
 /**
- * Reads the text of a message, XML or JSON, into its fields. Only top-level values count: every field this service
- * needs stands there, and what is nested (SendPicsInfo and the like) is checked for form and passed over.
+ * Parses a message, XML or JSON, into its fields. Only top-level values count: all fields that this service needs are
+ * there. Nested values (SendPicsInfo and others) must be well-formed and are skipped.
  *
- * The XML reader is ours because a strict one is short: a general parser has to be told one by one to forget DTDs,
- * entities, attributes, numbers and prototypes, takes `<a></b>` unless a second pass validates it, and would still
- * hand over a tree to be narrowed. This one is linear in the body, knows no DTD at all, and cannot expand anything.
- * What a user typed may break the form after MsgType: then broken-message.ts reads what it can.
+ * There is an own XML parser because a strict one is short. In a general parser DTDs, entities, attributes, numbers
+ * and prototypes must be turned off one by one, `<a></b>` is accepted unless a second pass validates it, and its
+ * result is a tree. This one takes linear time, does not know DTDs and cannot expand anything. A user's text after
+ * MsgType may break the message: then broken-message.ts reads what it can.
  */
 import { scanXml } from './broken-message.ts';
 
-/** Field name → text. A Map: names come from outside, and `__proto__` is one. A repeated name keeps its first value. */
+/** Field name → text. A Map, because `__proto__` may be a name. The first value of a repeated name counts. */
 export type Fields = ReadonlyMap<string, string>;
 
-/** The text is no message; `message` says why in words of ours. */
+/** The text is not a message. `message` holds the reason and nothing of the text. */
 export class MalformedMessage extends Error {
   override readonly name = 'MalformedMessage';
 }
@@ -30,7 +30,7 @@ const TOKEN = {
   text: /[^<]+/y,
 };
 
-/** Reads whatever `body` turns out to be; its first character decides, since Content-Type is set at will. */
+/** Parses XML or JSON. The first character decides, because Content-Type is unreliable. */
 export function readMessage(body: string): Fields {
   const text = body.replace(/^\uFEFF/, '').trim();
   return text.startsWith('{') ? readJson(text) : readXml(text);
@@ -45,8 +45,8 @@ function readXml(text: string): Fields {
   let rootSeen = false;
   let cdataSeen = false;
 
-  /** WeChat puts MsgType before what a user typed, which stands in a CDATA section or at least inside the root. */
-  const scanned = (): Fields | undefined =>
+  /** Only after MsgType can a user's text have broken the message, inside a CDATA section or the root element. */
+  const scanBroken = (): Fields | undefined =>
     fields.has('MsgType') && (cdataSeen || path.length > 0) ? scanXml(text) : undefined;
 
   const take = (token: RegExp): RegExpExecArray | undefined => {
@@ -97,7 +97,7 @@ function readXml(text: string): Fields {
     read();
     return fields;
   } catch (error) {
-    const found = error instanceof MalformedMessage ? scanned() : undefined;
+    const found = error instanceof MalformedMessage ? scanBroken() : undefined;
     if (!found) throw error;
     return new Map([...found, ...fields]);
   }
@@ -116,7 +116,7 @@ function unescapeXml(text: string): string {
   });
 }
 
-/** JSON.parse as Node 24 has it: the reviver is shown the source, so that a 64-bit MsgId keeps its last digits. */
+/** JSON.parse of Node 24, whose reviver gets the source text: so a 64-bit MsgId keeps its last digits. */
 const parseJson = JSON.parse as (
   text: string,
   reviver: (key: string, value: unknown, context: { source?: string }) => unknown,
@@ -125,12 +125,12 @@ const parseJson = JSON.parse as (
 function readJson(text: string): Fields {
   let parsed: unknown;
   try {
-    // Raw control characters inside strings, which JSON forbids, are known of WeChat.
+    // WeChat sends raw control characters inside strings, which JSON forbids.
     parsed = parseJson(text.replace(/[\x00-\x1f]/g, ' '), (_key, value, { source }) =>
       typeof value === 'number' ? source : value,
     );
   } catch {
-    // A SyntaxError; or a RangeError, since the reviver recurses into what is nested thousands deep.
+    // A SyntaxError, or a RangeError: the reviver recurses, and the text may be nested thousands of levels deep.
     throw new MalformedMessage('JSON that cannot be parsed');
   }
   const entries = Object.entries(parsed as object);

@@ -1,4 +1,4 @@
-/** What WeChat posts to us: checked, opened, and read into references. Nothing here waits or remembers. */
+/** Verifies and decrypts what WeChat posts, and reads references from it. Pure functions without state. */
 import { type Account, callbackAppIdOf } from '../../account.ts';
 import { toInt4 } from '../../storable.ts';
 import { encryptedIn } from './broken-message.ts';
@@ -7,7 +7,7 @@ import { type Fields, MalformedMessage, readMessage } from './parse-message.ts';
 import { type MessageRead, readReferences } from './references.ts';
 import { isSignatureOf } from './signature.ts';
 
-/** A query as a server parses it; a repeated parameter (an array) counts as missing. */
+/** A query as the server parses it. A repeated parameter (an array) counts as missing. */
 export type CallbackQuery = Readonly<Record<string, unknown>>;
 
 export type RefusalCode =
@@ -18,7 +18,7 @@ export type RefusalCode =
   | 'cannot_decrypt'
   | 'malformed_message';
 
-/** Why a callback is turned away. `message` is in our own words and holds nothing of what was sent. */
+/** Why a callback is refused. `message` contains nothing of what was sent. */
 export interface Refusal {
   readonly kind: 'refused';
   readonly status: 400 | 403;
@@ -26,19 +26,19 @@ export interface Refusal {
   readonly message: string;
 }
 
-/** `text` is to be answered as it is, as text/plain. */
-export type HandshakeResult = { readonly kind: 'answer'; readonly text: string } | Refusal;
+/** `text` is the body of the response, sent unchanged as text/plain. */
+export type HandshakeResult = { readonly kind: 'accepted'; readonly text: string } | Refusal;
 
 export type CallbackResult =
   | Exclude<MessageRead, { kind: 'malformed' }>
-  /** WeCom customer service only says that there is something: see kf-sync.ts. `token` is good for ten minutes. */
+  /** WeCom customer service has new messages, which sync-messages.ts reads. `token` is valid for ten minutes. */
   | {
       readonly kind: 'sync';
       readonly messageType: string;
       readonly token: string;
       readonly openKfId: string;
     }
-  /** The ticket of a third-party platform, to be kept as `sealTicket` of component-tokens.ts says. */
+  /** The ticket of a third-party platform, to be stored by `encryptTicket` of component-tokens.ts. */
   | { readonly kind: 'ticket'; readonly messageType: string; readonly ticket: string }
   | Refusal;
 
@@ -54,33 +54,35 @@ type SigningAccount = Pick<
   | 'tokenSource'
 >;
 
-const WINDOW_SECONDS = 15 * 60;
+/** How far the timestamp of a plain callback may be from the clock. */
+const TIMESTAMP_WINDOW_SECONDS = 15 * 60;
 
 /**
- * Answers the GET by which WeChat's console tries the URL. Official accounts and mini programs send `echostr` in
- * plain even in safe mode; WeCom encrypts it and wants the decrypted text back.
+ * Reads the GET by which WeChat's console checks the URL. Official accounts and mini programs send `echostr` in plain
+ * text even in safe mode; WeCom encrypts it and expects the decrypted text.
  */
 export function readHandshake(account: SigningAccount, query: CallbackQuery): HandshakeResult {
   const { signature, msgSignature, echostr: sent, ...rest } = readQuery(query);
-  // WeCom's is base64: a plus sign that was not escaped in the address arrives as a space.
+  // That of WeCom is base64: a plus sign that was not escaped in the URL arrives as a space.
   const echostr = account.product === 'wecom' ? sent?.trim().replaceAll(' ', '+') : sent;
   if (echostr === undefined || !/^[\x21-\x7e]{1,512}$/.test(echostr)) {
-    return refuse(403, 'bad_signature', 'echostr is missing: this is not a handshake of WeChat.');
+    return refuse(403, 'bad_signature', 'echostr is missing: this is not a handshake from WeChat.');
   }
   const signed = plainParts(account, rest);
   if (account.product !== 'wecom') {
     if (!isSignatureOf(signature, signed)) return badSignature();
-    return { kind: 'answer', text: echostr };
+    return { kind: 'accepted', text: echostr };
   }
   const encrypted = signedText(msgSignature, signed, [echostr]);
   if (encrypted === undefined) return badSignature();
   const text = decrypt(encrypted, keysOf(account), account.appId);
-  return text === undefined ? cannotDecrypt() : { kind: 'answer', text };
+  return text === undefined ? cannotDecrypt() : { kind: 'accepted', text };
 }
 
 /**
- * What the query of a POST says before its body is there. `valid`: `signature` is right, as official accounts send it in
- * every mode. `over the body`: only msg_signature is there, which covers what is encrypted. `none`: it cannot be signed.
+ * Checks the query of a POST before its body has arrived. `valid`: `signature` is correct; official accounts send it in
+ * every mode. `over the body`: there is only msg_signature, which covers the encrypted text. `none`: no signature can
+ * be valid.
  */
 export function signatureInQuery(
   account: SigningAccount,
@@ -92,10 +94,10 @@ export function signatureInQuery(
 }
 
 /**
- * Reads a POST: plain, compatible and safe mode, XML and JSON. Where the body is encrypted, msg_signature over four
- * items is what counts (the plain `signature` does not cover the body) and only the decrypted copy is believed.
- * A plain body is bound to nothing but a signed timestamp, hence the window of 15 minutes around `now`. An encrypted
- * one needs no window: a replay of it meets its own row. The size of `body` is the server's to bound.
+ * Reads a POST in plain, compatible and safe mode, as XML and JSON. Where the body is encrypted, msg_signature over
+ * four items must be valid, because the plain `signature` does not cover the body, and only the decrypted copy is used.
+ * A plain body is protected only by a signed timestamp, which must be within 15 minutes of `now`. An encrypted body
+ * needs no window: a replay leads to the row it already has. The server limits the size of `body`.
  */
 export function readCallback(
   account: SigningAccount,
@@ -104,27 +106,27 @@ export function readCallback(
   const query = readQuery(request.query);
   const body = request.body.toString('utf8');
   try {
-    // Before the body is read: in compatible mode its plain copy may be broken by what a user typed.
-    const opened = openEncrypted(account, query, encryptedIn(body));
-    const message = opened ?? openMessage(account, query, readMessage(body), request.now);
+    // Before the body is parsed: in compatible mode a user's text may break its plain copy.
+    const decrypted = decryptSigned(account, query, encryptedIn(body));
+    const message = decrypted ?? verifyMessage(account, query, readMessage(body), request.now);
     return 'kind' in message ? message : readPush(account, message);
   } catch (error) {
     if (!(error instanceof MalformedMessage)) throw error;
-    // Whoever cannot sign learns nothing of our parser; WeChat sends the plain signature in every mode.
+    // Details of the parser are only for callers that can sign; WeChat sends the plain signature in every mode.
     return isSignatureOf(query.signature, plainParts(account, query))
       ? malformed(error.message)
       : badSignature();
   }
 }
 
-interface Opened {
+interface VerifiedMessage {
   readonly fields: Fields;
   readonly isEncrypted: boolean;
 }
 
 /**
- * The one of `texts` that msg_signature covers. Whoever laid out the body may have put white space around or into the
- * base64, before signing or after.
+ * Returns the one of `texts` that msg_signature covers. There may be white space around or in the base64, added before
+ * or after signing.
  */
 function signedText(
   msgSignature: string | undefined,
@@ -138,33 +140,33 @@ function signedText(
   );
 }
 
-/** Undefined: none of `texts` is signed. */
-function openEncrypted(
+/** Returns undefined where msg_signature covers none of `texts`, or there is no key. */
+function decryptSigned(
   account: SigningAccount,
   query: ReturnType<typeof readQuery>,
   texts: readonly string[],
-): Opened | Refusal | undefined {
+): VerifiedMessage | Refusal | undefined {
   const encrypted = signedText(query.msgSignature, plainParts(account, query), texts);
   if (encrypted === undefined || account.encodingAesKey === undefined) return undefined;
   const text = decrypt(encrypted, keysOf(account), callbackAppIdOf(account));
-  return text === undefined ? cannotDecrypt() : readInner(text);
+  return text === undefined ? cannotDecrypt() : readDecrypted(text);
 }
 
-function openMessage(
+function verifyMessage(
   account: SigningAccount,
   query: ReturnType<typeof readQuery>,
   outer: Fields,
   now: Date,
-): Opened | Refusal {
+): VerifiedMessage | Refusal {
   const signed = plainParts(account, query);
   const encrypted = outer.get('Encrypt');
-  // In compatible mode the fields stand in the body twice. Without a key, and only then, the plain copy serves.
+  // In compatible mode the body contains the fields twice. The plain copy is used only without a key.
   if (encrypted !== undefined && isEncryptedOnly(account, query, outer)) {
     if (signedText(query.msgSignature, signed, [encrypted]) === undefined) return badSignature();
     if (account.encodingAesKey === undefined) {
       return refuse(403, 'encryption_key_missing', 'The callback is encrypted: configure encodingAesKey.');
     }
-    return openEncrypted(account, query, [encrypted]) ?? badSignature();
+    return decryptSigned(account, query, [encrypted]) ?? badSignature();
   }
   if (!isSignatureOf(query.signature, signed)) return badSignature();
   if (account.requireEncryption) {
@@ -175,7 +177,7 @@ function openMessage(
     );
   }
   const skewSeconds = clockSkewSeconds(query.timestamp, now);
-  if (skewSeconds === undefined || Math.abs(skewSeconds) > WINDOW_SECONDS) {
+  if (skewSeconds === undefined || Math.abs(skewSeconds) > TIMESTAMP_WINDOW_SECONDS) {
     const away =
       skewSeconds === undefined
         ? 'no time'
@@ -186,8 +188,8 @@ function openMessage(
 }
 
 /**
- * Whether the `Encrypt` of a body is the message, and its plain fields are not to be believed. In plain mode, which
- * has no msg_signature, a user may have typed the tag: then it holds no blocks of a cipher.
+ * Whether the message is the `Encrypt` of a body, so that its plain fields must not be used. In plain mode, which has
+ * no msg_signature, a user may have typed the tag: then its text is not ciphertext.
  */
 function isEncryptedOnly(
   account: SigningAccount,
@@ -202,8 +204,8 @@ function isEncryptedOnly(
   return msgSignature !== undefined || isCipher;
 }
 
-/** What came out of msg_signature and decryption is the platform's word: its mistakes may be named. */
-function readInner(text: string): Opened | Refusal {
+/** Parses a decrypted message. WeChat has sent it, so the error may name what is malformed. */
+function readDecrypted(text: string): VerifiedMessage | Refusal {
   try {
     return { fields: readMessage(text), isEncrypted: true };
   } catch (error) {
@@ -212,15 +214,15 @@ function readInner(text: string): Opened | Refusal {
   }
 }
 
-function readPush(account: SigningAccount, { fields, isEncrypted }: Opened): CallbackResult {
+function readPush(account: SigningAccount, { fields, isEncrypted }: VerifiedMessage): CallbackResult {
   const field = (name: string): string | undefined => fields.get(name)?.trim() || undefined;
-  // Pushes to a third-party platform say what they are by InfoType; they have no MsgType.
+  // Pushes to a third-party platform have an InfoType and no MsgType.
   const infoType = field('InfoType');
   if (infoType !== undefined && account.tokenSource?.type !== 'component' && !field('MsgType'))
     return { kind: 'ignored', messageType: 'info' };
   if (infoType !== undefined && account.tokenSource?.type === 'component') {
     const ticket = field('ComponentVerifyTicket');
-    // Only from an encrypted body: a plain one that was replayed with another ticket would cut the platform off.
+    // Only from an encrypted body: a replayed plain body with another ticket would lock the platform out.
     const isTicket = isEncrypted && infoType === 'component_verify_ticket' && ticket && ticket.length <= 512;
     return isTicket
       ? { kind: 'ticket', messageType: 'component_verify_ticket', ticket }
@@ -234,8 +236,8 @@ function readPush(account: SigningAccount, { fields, isEncrypted }: Opened): Cal
 }
 
 /**
- * How many seconds the timestamp that WeChat signed lies behind `now` (negative: ahead of it); undefined without one.
- * WeChat's clock is right: what is more than a few seconds is the clock of this server, or a late delivery.
+ * Returns how many seconds WeChat's signed timestamp is behind `now` (negative: ahead of it); undefined without one.
+ * WeChat's clock is correct: more than a few seconds mean a wrong clock of this server, or a late delivery.
  */
 export function clockSkewSeconds(timestamp: unknown, now: Date): number | undefined {
   if (typeof timestamp !== 'string' || !/^\d{1,12}$/.test(timestamp)) return undefined;
@@ -274,7 +276,7 @@ const cannotDecrypt = () =>
   refuse(
     403,
     'cannot_decrypt',
-    'The body does not open with the encodingAesKey of this account, or is not for it.',
+    'The body cannot be decrypted with the encodingAesKey of this account, or is not for this account.',
   );
 const malformed = (why: string) =>
-  refuse(400, 'malformed_message', `The body is no message of WeChat: ${why}.`);
+  refuse(400, 'malformed_message', `The body is not a WeChat message: ${why}.`);

@@ -1,10 +1,10 @@
-/** From the fields of a message to the media it mentions: for callbacks, and for producers that parsed it themselves. */
+/** Reads references from the fields of a message, for callbacks and for producers that parse messages themselves. */
 import { identitySchema, idOf, type Kind, type ReferenceInput, referenceSchema } from '../../media.ts';
 import type { Fields } from './parse-message.ts';
 
 /**
- * `messageType` is WeChat's MsgType (`image`, `event`, …) or `other`; fit for a metric's label. `why` is in words of
- * ours.
+ * `messageType` is WeChat's MsgType (`image`, `event`, …) or `other`, so it can be a label of a metric. `why` contains
+ * nothing of the message.
  */
 export type MessageRead =
   | { readonly kind: 'media'; readonly messageType: string; readonly references: readonly ReferenceInput[] }
@@ -12,8 +12,8 @@ export type MessageRead =
   | { readonly kind: 'malformed'; readonly why: string };
 
 /**
- * Reads the fields of one message. Optional fields that are not what they should be are left out; a media id that
- * cannot be one makes the message malformed. A video gives two references, its own and its thumb's.
+ * Reads the fields of one message. Invalid optional fields are left out; an invalid media id makes the message
+ * malformed. A video has two references: its own and that of its thumb.
  */
 export function readReferences(account: string, fields: Fields): MessageRead {
   const field = (name: string): string | undefined => fields.get(name)?.trim() || undefined;
@@ -24,8 +24,8 @@ export function readReferences(account: string, fields: Fields): MessageRead {
   const { openId, msgId, picUrl } = referenceSchema.shape;
   const shared = {
     account,
-    ...keep('openId', openId, field('FromUserName')),
-    ...keep('msgId', msgId, field('MsgId') ?? field('MsgID')),
+    ...optional('openId', openId, field('FromUserName')),
+    ...optional('msgId', msgId, field('MsgId') ?? field('MsgID')),
     ...timeOf(field('CreateTime')),
   };
   const media = (kind: Kind, mediaId: string | undefined, extra: Partial<ReferenceInput> = {}) =>
@@ -33,17 +33,17 @@ export function readReferences(account: string, fields: Fields): MessageRead {
   const mediaId = field('MediaId');
   const parent = () => (mediaId === undefined ? {} : { parentId: idOf(account, mediaId) });
   const withMedia = (references: ReferenceInput[]): MessageRead => {
-    // The loud way: WeChat shows a refusal in its console, while a media nobody recorded would just be missing.
+    // Refused, because WeChat shows the refusal in its console; an item that is not recorded would be lost unnoticed.
     if (references.length === 0) return malformed(`a message of type ${messageType} without its media id`);
     if (!references.every((reference) => identitySchema.safeParse(reference).success)) {
-      return malformed(`a message of type ${messageType} with a media id that cannot be one`);
+      return malformed(`a message of type ${messageType} with an invalid media id`);
     }
     return { kind: 'media', messageType, references };
   };
 
   switch (messageType) {
     case 'image':
-      return withMedia(media('image', mediaId, keep('picUrl', picUrl, field('PicUrl'))));
+      return withMedia(media('image', mediaId, optional('picUrl', picUrl, field('PicUrl'))));
     case 'voice':
       return withMedia([
         ...media('voice', mediaId),
@@ -57,21 +57,21 @@ export function readReferences(account: string, fields: Fields): MessageRead {
       return thumb.length > 0 ? withMedia(thumb) : { kind: 'ignored', messageType };
     }
     case 'file':
-      // Official accounts get no media id for files (WeCom does): recorded so that somebody sees what was lost.
+      // Official accounts get no media id for files (WeCom does). Recorded so that the loss is visible.
       return withMedia(media('file', mediaId ?? (shared.msgId && `msg:${shared.msgId}`)));
     default: {
-      // A type of a later time that carries a media id shall not lose it.
-      const later = NO_MEDIA.has(messageType)
+      // A future message type may carry a media id, which must not be lost.
+      const found = TYPES_WITHOUT_MEDIA.has(messageType)
         ? []
         : [...media('file', mediaId), ...media('thumb', field('ThumbMediaId'), parent())];
-      const read = later.length > 0 ? withMedia(later) : undefined;
+      const read = found.length > 0 ? withMedia(found) : undefined;
       return read?.kind === 'media' ? read : { kind: 'ignored', messageType };
     }
   }
 }
 
-/** Types known to carry no media id of their own; what a user typed in them may look like a field. */
-const NO_MEDIA: ReadonlySet<string> = new Set([
+/** Types without a media id of their own. A user's text in them may look like a field. */
+const TYPES_WITHOUT_MEDIA: ReadonlySet<string> = new Set([
   'text',
   'location',
   'link',
@@ -80,8 +80,8 @@ const NO_MEDIA: ReadonlySet<string> = new Set([
   'other',
 ]);
 
-/** An optional field, kept only if it is what it should be: a bad PicUrl must not cost the picture. */
-function keep<Name extends 'openId' | 'msgId' | 'picUrl'>(
+/** Returns an optional field if it is valid: an invalid PicUrl must not make the picture get lost. */
+function optional<Name extends 'openId' | 'msgId' | 'picUrl'>(
   name: Name,
   schema: (typeof referenceSchema.shape)[Name],
   value: string | undefined,

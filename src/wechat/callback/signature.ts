@@ -1,15 +1,15 @@
-/** The signature of a callback: sha1 over the sorted parts, as WeChat's console and servers compute it. */
+/** The signature of a callback: sha1 over the sorted parts, as WeChat computes it. */
 import { hash, timingSafeEqual } from 'node:crypto';
 
 /**
- * sha1 hex of the parts, sorted by code unit (never by locale) and joined. Three parts (token, timestamp, nonce) sign
- * a plain callback, which leaves its body unsigned; the fourth (`Encrypt`) signs an encrypted one whole.
+ * Returns the sha1 hex of the parts, sorted by code unit (not by locale) and joined. Three parts (token, timestamp,
+ * nonce) sign a plain callback, whose body stays unsigned; with a fourth (`Encrypt`) the whole message is signed.
  */
 export function signatureOf(parts: readonly string[]): string {
   return hash('sha1', parts.toSorted().join(''));
 }
 
-/** Compares in constant time; anything but 40 hex digits is simply wrong. */
+/** Compares in constant time. False for anything that is not 40 hex digits. */
 export function isSignatureOf(given: string | undefined, parts: readonly string[]): boolean {
   if (given === undefined || !/^[0-9a-f]{40}$/i.test(given)) return false;
   return timingSafeEqual(

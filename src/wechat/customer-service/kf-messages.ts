@@ -1,7 +1,7 @@
-/** From messages of customer service to the media they mention, those inside forwarded records included. */
+/** Reads references from messages of WeCom customer service, including those in forwarded records. */
 import { identitySchema, idOf, type Kind, type ReferenceInput, referenceSchema } from '../../media.ts';
 
-/** What is passed over is counted by these types; all others are `other`. */
+/** Types by which skipped messages are counted; all others count as `other`. */
 export const MESSAGE_TYPES = [
   'text',
   'image',
@@ -25,8 +25,8 @@ export const MESSAGE_TYPES = [
 export type MessageType = (typeof MESSAGE_TYPES)[number] | 'other';
 
 /**
- * Why nothing of a message is archived: it has no media id; one that cannot be one; it is no message of a known form;
- * it is a record inside too many records.
+ * Why nothing of a message is archived: `no_media`: it has no media id; `unusable`: its media id is invalid;
+ * `unreadable`: it has an unknown format; `too_deep`: it is nested in too many forwarded records.
  */
 export type SkipReason = 'no_media' | 'unusable' | 'unreadable' | 'too_deep';
 
@@ -35,7 +35,7 @@ export interface KfMessages {
   readonly skipped: readonly { readonly type: MessageType; readonly why: SkipReason }[];
 }
 
-/** Records of records of records: people do not forward more, and a page is bounded anyway. */
+/** Levels of records forwarded inside records. Users do not forward deeper ones. */
 const MAX_DEPTH = 5;
 const KINDS: Readonly<Record<string, Kind>> = {
   image: 'image',
@@ -47,18 +47,18 @@ const KINDS: Readonly<Record<string, Kind>> = {
 type Fields = Readonly<Record<string, unknown>>;
 type Outer = Pick<ReferenceInput, 'account' | 'openId' | 'msgId' | 'sentAt'>;
 
-/** All messages of a page, customers' and staff's alike, in order. Never throws, whatever the page holds. */
+/** Reads all messages of a page in order, of customers and staff. Never throws, whatever the page contains. */
 export function parseKfMessages(account: string, list: readonly unknown[]): KfMessages {
   const references = new Map<string, ReferenceInput>();
-  const passedOver: KfMessages['skipped'][number][] = [];
+  const skipped: KfMessages['skipped'][number][] = [];
 
   function readTyped(outer: Outer, type: string, content: unknown, level: number): void {
     const why = readContent(outer, type, content, level);
     const named = MESSAGE_TYPES.find((one) => one === type) ?? 'other';
-    if (why) passedOver.push({ type: named, why });
+    if (why) skipped.push({ type: named, why });
   }
 
-  /** `content`: what stands under the message's type. The same media id twice is one. */
+  /** `content`: the member that is named after the type. A media id that occurs twice is one reference. */
   function readContent(outer: Outer, type: string, content: unknown, level: number): SkipReason | undefined {
     const fields = objectOf(content);
     if (!fields) return Object.hasOwn(KINDS, type) || type === 'merged_msg' ? 'unreadable' : 'no_media';
@@ -69,25 +69,25 @@ export function parseKfMessages(account: string, list: readonly unknown[]): KfMe
       return undefined;
     }
     const kind = Object.hasOwn(KINDS, type) ? KINDS[type] : undefined;
-    // A type of a later time that carries a file shall not lose it: bytes tell what they are.
+    // A future type may carry a file, which must not be lost; its bytes show its format.
     const found = [
       [kind ?? 'file', fields.media_id],
       ['thumb', fields.thumb_media_id],
     ] as const;
-    const given = found.filter(([, mediaId]) => mediaId !== undefined && mediaId !== null);
-    if (given.length === 0) return kind ? 'unusable' : 'no_media';
+    const present = found.filter(([, mediaId]) => mediaId !== undefined && mediaId !== null);
+    if (present.length === 0) return kind ? 'unusable' : 'no_media';
     let why: SkipReason | undefined;
-    for (const [its, mediaId] of given) {
-      const ofVideo = its === 'thumb' && kind && typeof fields.media_id === 'string';
+    for (const [itemKind, mediaId] of present) {
+      const ofVideo = itemKind === 'thumb' && kind && typeof fields.media_id === 'string';
       const parent = ofVideo ? { parentId: idOf(account, fields.media_id as string) } : {};
-      const parsed = identitySchema.safeParse({ account, mediaId, kind: its });
+      const parsed = identitySchema.safeParse({ account, mediaId, kind: itemKind });
       if (parsed.success) references.set(parsed.data.mediaId, { ...outer, ...parsed.data, ...parent });
       else why = 'unusable';
     }
     return why;
   }
 
-  /** One line of a forwarded record. `msg_content` is the JSON of an ordinary message, or of what stands in it. */
+  /** Reads one entry of a forwarded record. `msg_content` is the JSON of a whole message, or of its content. */
   function readItem(outer: Outer, item: unknown, level: number): void {
     const fields = objectOf(item);
     const content = objectOf(parsed(fields?.msg_content)) ?? objectOf(parsed(fields?.content));
@@ -96,7 +96,7 @@ export function parseKfMessages(account: string, list: readonly unknown[]): KfMe
       textOf(content?.msgtype) ??
       MESSAGE_TYPES.find((one) => content && Object.hasOwn(content, one));
     if (type === undefined) {
-      passedOver.push({ type: 'other', why: 'unreadable' });
+      skipped.push({ type: 'other', why: 'unreadable' });
       return;
     }
     const inner = content && Object.hasOwn(content, type) ? parsed(content[type]) : content;
@@ -107,20 +107,20 @@ export function parseKfMessages(account: string, list: readonly unknown[]): KfMe
     const fields = objectOf(message);
     const type = textOf(fields?.msgtype);
     if (!fields || type === undefined) {
-      passedOver.push({ type: 'other', why: 'unreadable' });
+      skipped.push({ type: 'other', why: 'unreadable' });
       continue;
     }
     const seconds = Number(fields.send_time);
     const isTime = seconds > 1_300_000_000 && seconds < 4_102_444_800;
     const outer = {
       account,
-      ...keep('openId', fields.external_userid),
-      ...keep('msgId', fields.msgid),
+      ...optional('openId', fields.external_userid),
+      ...optional('msgId', fields.msgid),
       ...(isTime ? { sentAt: new Date(seconds * 1000) } : {}),
     };
     readTyped(outer, type, Object.hasOwn(fields, type) ? fields[type] : undefined, 1);
   }
-  return { references: [...references.values()], skipped: passedOver };
+  return { references: [...references.values()], skipped: skipped };
 }
 
 const textOf = (value: unknown): string | undefined =>
@@ -129,7 +129,7 @@ const textOf = (value: unknown): string | undefined =>
 const objectOf = (value: unknown): Fields | undefined =>
   typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Fields) : undefined;
 
-/** The value itself, or what its JSON says. */
+/** Returns the value itself, or the parsed value of a JSON string. */
 function parsed(value: unknown): unknown {
   if (typeof value !== 'string') return value;
   try {
@@ -139,7 +139,7 @@ function parsed(value: unknown): unknown {
   }
 }
 
-function keep(name: 'openId' | 'msgId', value: unknown): { [key in typeof name]?: string } {
+function optional(name: 'openId' | 'msgId', value: unknown): { [key in typeof name]?: string } {
   return typeof value === 'string' && referenceSchema.shape[name].safeParse(value).success
     ? { [name]: value }
     : {};

@@ -1,6 +1,6 @@
 /**
- * Messages of WeCom customer service (微信客服): the callback only says that there are some, sync_msg has them, in
- * pages behind a cursor. Messages of the last three days; documentation path 94699.
+ * Fetches messages of WeCom customer service (微信客服). A callback only announces them; sync_msg returns them in pages
+ * with a cursor, for the last three days. Documentation path 94699.
  */
 import type { Account } from '../../account.ts';
 import { FailureError, failure } from '../../failures.ts';
@@ -9,18 +9,18 @@ import type { Tokens } from '../tokens/tokens.ts';
 import { type KfMessages, parseKfMessages } from './kf-messages.ts';
 
 export interface KfPage extends KfMessages {
-  /** To be committed together with the references: a page asked for again meets its own rows. */
+  /** Must be committed together with the references. A page that is fetched again leads to the same rows. */
   readonly nextCursor: string;
-  /** Whether to ask again at once, with `nextCursor`. */
+  /** Whether the next page should be fetched at once, with `nextCursor`. */
   readonly hasMore: boolean;
-  /** Messages on the page, with and without media. */
+  /** Number of messages on the page, with and without media. */
   readonly messages: number;
 }
 
 export interface KfSync {
   /**
-   * One page, up to 1,000 messages. `token` is the one of the callback; without it WeCom limits the call strictly.
-   * Without `cursor` it begins three days ago. Rejects with what the calls fail with.
+   * Fetches one page of up to 1,000 messages. `token` is that of the callback; without it WeCom limits the call
+   * strictly. Without `cursor` the page begins three days ago. Rejects with the failure of the calls.
    */
   fetchPage(
     account: Account,
@@ -30,10 +30,11 @@ export interface KfSync {
 }
 
 const PATH = '/cgi-bin/kf/sync_msg';
-const PAGE = 1_000;
-/** A thousand texts of 2,048 bytes each, and what stands around them. */
+const PAGE_SIZE = 1_000;
+/** A thousand texts of 2,048 bytes each, and the JSON around them. */
 const MAX_PAGE_BYTES = 8 * 1024 * 1024;
-const AMR = 0;
+const VOICE_FORMAT_AMR = 0;
+
 export function createKfSync(deps: {
   api: Pick<WechatApi, 'call'>;
   tokens: Pick<Tokens, 'get' | 'reportRefused' | 'reportAccepted'>;
@@ -42,12 +43,12 @@ export function createKfSync(deps: {
     const { openKfId, token, cursor } = from;
     const body = {
       open_kfid: openKfId,
-      limit: PAGE,
-      voice_format: AMR,
+      limit: PAGE_SIZE,
+      voice_format: VOICE_FORMAT_AMR,
       ...(token ? { token } : {}),
       ...(cursor ? { cursor } : {}),
     };
-    const answer = await withToken(account, signal, (accessToken) =>
+    const response = await withToken(account, signal, (accessToken) =>
       deps.api.call(
         {
           product: account.product,
@@ -61,18 +62,18 @@ export function createKfSync(deps: {
         signal,
       ),
     );
-    const { msg_list: list, next_cursor: next } = answer;
-    if (!Array.isArray(list) && answer.errcode === undefined)
+    const { msg_list: list, next_cursor: next } = response;
+    if (!Array.isArray(list) && response.errcode === undefined)
       throw failure('malformed_answer', `${PATH}: neither errcode nor msg_list`);
-    // A page without a list is an empty one: "has_more" with nothing in it occurs.
+    // A page without a list is empty: WeCom sends has_more without messages.
     const messages = Array.isArray(list) ? list : [];
     const nextCursor = typeof next === 'string' && next !== '' ? next : (cursor ?? '');
     return {
       ...parseKfMessages(account.account, messages),
       messages: messages.length,
       nextCursor,
-      // A cursor that stands still would be asked for ever.
-      hasMore: Number(answer.has_more) === 1 && nextCursor !== (cursor ?? ''),
+      // A cursor that does not change would be fetched in an endless loop.
+      hasMore: Number(response.has_more) === 1 && nextCursor !== (cursor ?? ''),
     };
   };
 
@@ -80,15 +81,15 @@ export function createKfSync(deps: {
     account: Account,
     signal: AbortSignal,
     use: (accessToken: string) => Promise<T>,
-    again = true,
+    mayRetry = true,
   ): Promise<T> {
     const token = await deps.tokens.get(account, signal);
     try {
-      const answer = await use(token.value);
+      const result = await use(token.value);
       deps.tokens.reportAccepted(account);
-      return answer;
+      return result;
     } catch (error) {
-      if (!(error instanceof FailureError) || error.failure.class !== 'token' || !again) throw error;
+      if (!(error instanceof FailureError) || error.failure.class !== 'token' || !mayRetry) throw error;
       const { retryAfterMs } = await deps.tokens.reportRefused(account, token, signal);
       if (retryAfterMs > 0) throw error;
       return await withToken(account, signal, use, false);

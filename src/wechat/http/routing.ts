@@ -1,4 +1,4 @@
-/** Chooses the connection of a request and the form of the request: direct, through a tunnel, or forwarded by a proxy. */
+/** Chooses the connection and the form of a request: direct, through a tunnel, or forwarded by a proxy. */
 import type { SecureContext } from 'node:tls';
 import { buildConnector } from 'undici';
 import { type ConnectionPool, createConnectionPool } from './connection-pool.ts';

@@ -1,4 +1,4 @@
-/** GET requests with a streamed body. Every wait has a timeout and every body a maximum size; knows nothing of media. */
+/** GET requests with a streamed body. Every wait has a timeout, and every body a maximum size. */
 import type { Dispatcher } from 'undici';
 import { FailureError, failure } from '../../failures.ts';
 import { joinHeaders } from '../../runtime/network/http-headers.ts';
@@ -23,8 +23,8 @@ export interface HttpResponse {
   /** Whether a clean end of the body proves that it is complete: by its length or by the last chunk. */
   readonly endIsProven: boolean;
   /**
-   * Ends cleanly only after exactly the announced bytes. Otherwise throws `body_too_short`, `body_too_long`, `too_large`,
-   * `timeout`, `network`, or the reason of the caller's signal.
+   * Ends cleanly only after exactly the announced bytes. Otherwise throws `body_too_short`, `body_too_long`,
+   * `too_large`, `timeout`, `network`, or the reason of the caller's signal.
    */
   readonly body: AsyncIterable<Uint8Array>;
   /** Releases the connection, whether the body was read or not. Idempotent, and allowed at any time. */

@@ -1,4 +1,4 @@
-/** Recognises pages, errors and texts that were sent instead of a file. Used where no Content-Disposition names a file. */
+/** Recognises pages, errors and texts that were sent instead of a file, where no Content-Disposition names a file. */
 
 /**
  * Shorter bodies of no known format are not a file: no picture, voice, video or document is that short. WeCom itself

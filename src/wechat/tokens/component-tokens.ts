@@ -46,7 +46,7 @@ const LEASE_MS = 25_000;
 const ticketName = (platform: string) => `component_verify_ticket ${platform}`;
 const refreshName = (platform: string, account: string) => `authorizer_refresh_token ${platform} ${account}`;
 
-/** Returns the secret to store for a callback of kind `ticket`. A ticket is valid for twelve hours; the latest counts. */
+/** Returns the secret to store for a callback of kind `ticket`. It is valid for twelve hours; the latest counts. */
 export function encryptTicket(account: Account, ticket: string): { name: string; encrypted: string } {
   const platform = platformOf(account);
   return { name: ticketName(platform.account), encrypted: encryptAtRest(platform, ticket) };

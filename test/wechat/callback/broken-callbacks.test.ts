@@ -148,7 +148,7 @@ test('the handshake of WeCom passes over white space, and reads a plus sign that
   const msg_signature = signatureOf(['AAAAA', signed.timestamp, signed.nonce, echo]);
   for (const echostr of [echo, ` ${echo}\n`, echo.replaceAll('+', ' ')]) {
     const answer = readHandshake(corp, { ...signed, msg_signature, echostr });
-    assert.deepEqual(answer, { kind: 'answer', text: '1616140317555161061' });
+    assert.deepEqual(answer, { kind: 'accepted', text: '1616140317555161061' });
     const wrong = readHandshake(corp, { ...signed, msg_signature: 'a'.repeat(40), echostr });
     assert.equal(wrong.kind === 'refused' && wrong.code, 'bad_signature');
   }

@@ -56,7 +56,7 @@ test('the official handshake is answered with its echostr', () => {
     timestamp: '1714036504',
     nonce: '1514711492',
   };
-  assert.deepEqual(readHandshake(account(), query), { kind: 'answer', text: '4375120948345356249' });
+  assert.deepEqual(readHandshake(account(), query), { kind: 'accepted', text: '4375120948345356249' });
   for (const wrong of [
     { signature: 'f464' },
     { nonce: '1' },
@@ -73,7 +73,7 @@ test('WeCom gets its encrypted echostr back in plain', () => {
   const echostr = encrypt('1616140317555161061', AES_KEY, APP_ID);
   const { signature: _, ...query } = encryptedQuery(echostr);
   assert.deepEqual(readHandshake(wecom, { ...query, echostr }), {
-    kind: 'answer',
+    kind: 'accepted',
     text: '1616140317555161061',
   });
   const other = readHandshake(wecom, { ...query, echostr: encrypt('1', AES_KEY, APP_ID) });

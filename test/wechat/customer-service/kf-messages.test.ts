@@ -55,7 +55,7 @@ test('records inside records are read, five deep and no deeper', () => {
       : line('merged_msg', { merged_msg: { title: 't', item: [nested(levels - 1)] } });
   assert.deepEqual(mediaOf(record(nested(3))), ['image m-deep']);
   const deeper = read(record(nested(4)));
-  assert.deepEqual(deeper, { references: [], passedOver: [{ type: 'merged_msg', why: 'too_deep' }] });
+  assert.deepEqual(deeper, { references: [], skipped: [{ type: 'merged_msg', why: 'too_deep' }] });
 });
 
 test('the picture of a mini program is a thumb, that of a video belongs to it, also in a record', () => {
@@ -103,7 +103,7 @@ test('what is passed over is named by a type of the list, whatever the page hold
     [record({ msg_content: '{}' }), 'other', 'unreadable'],
   ];
   for (const [message, type, why] of odd)
-    assert.deepEqual(read(message), { references: [], passedOver: [{ type, why }] }, JSON.stringify(message));
+    assert.deepEqual(read(message), { references: [], skipped: [{ type, why }] }, JSON.stringify(message));
 });
 
 test('the same media id twice on a page is one reference, and odd fields cost no media', () => {
