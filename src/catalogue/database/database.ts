@@ -1,20 +1,20 @@
-/** The one way SQL is spoken: a few verbs over a pg.Pool or anything that looks like one. */
+/** A database: query, transaction and listen, over a pg.Pool or an object with the same interface. */
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Notification, PoolClient, QueryResult, QueryResultRow } from 'pg';
 import { storableText } from '../../storable.ts';
 import { tlsFailureOf } from '../../tls-failures.ts';
 import { refusalOf } from './refusal.ts';
 
-/** What is asked of a pool; node-postgres' and the embedded database's both answer to it. */
+/** The part of a pool that is used; node-postgres and the embedded database both implement it. */
 export interface PoolLike {
   query<Row extends QueryResultRow>(text: string, values?: unknown[]): Promise<QueryResult<Row>>;
   connect(): Promise<PoolClient>;
 }
 
-/** The database could not be reached, did not answer or refused us: nothing is known to be written. */
+/** The database could not be reached, did not respond or refused the connection. Nothing is known to be written. */
 export class DatabaseUnavailableError extends Error {
   override readonly name = 'DatabaseAwayError';
-  /** Where waiting does not help: what it refuses and what to change. */
+  /** Where waiting does not help: what the database refuses, and what to change. */
   readonly refusal: string | undefined;
   constructor(message: string, options: ErrorOptions & { refusal?: string | undefined } = {}) {
     super(message, options);
@@ -28,53 +28,53 @@ export interface Queryable {
 
 export interface Database extends Queryable {
   /**
-   * Runs `work` in one transaction on one connection; commits on return, rolls back on a throw. `work` may run more
-   * than once, where it met another transaction in a deadlock: it should do nothing but speak SQL.
+   * Runs `work` in one transaction on one connection. Commits when it resolves, rolls back when it rejects. After a
+   * deadlock with another transaction `work` runs again: it should do nothing but run SQL.
    */
   transaction<T>(work: (transaction: Queryable) => Promise<T>): Promise<T>;
-  /** Calls back at each NOTIFY on the channel until closed. Reconnects by itself; a notification may be missed. */
+  /** Calls `onNotify` at each NOTIFY on the channel until the signal aborts. Reconnects; a notification may be missed. */
   listen(channel: string, onNotify: () => void, signal: AbortSignal): Promise<void>;
 }
 
-/** SQLSTATE classes that say "the server is not there", or too slow to answer, rather than "the statement is wrong". */
-const AWAY = /^(08|53|57P0|57014|58|25006|25P03)/;
-/** What node-postgres says without a code. */
-const AWAY_WORDS = /terminated|timeout|closed|ended|not queryable/i;
+/** SQLSTATEs of a server that is unavailable or too slow, as opposed to a statement that is wrong. */
+const UNAVAILABLE = /^(08|53|57P0|57014|58|25006|25P03)/;
+/** Messages of node-postgres that come without a code. */
+const UNAVAILABLE_MESSAGES = /terminated|timeout|closed|ended|not queryable/i;
 
 function translate(error: unknown): unknown {
   if (!(error instanceof Error) || error instanceof TypeError || 'failure' in error) return error;
   const refusal = refusalOf(error);
-  if (refusal === undefined && !isAway(error)) return error;
+  if (refusal === undefined && !isUnavailable(error)) return error;
   return new DatabaseUnavailableError('the catalogue database is away', { cause: error, refusal });
 }
 
-/** FATAL ends the connection, whatever its SQLSTATE. Codes with E are the machine's: sockets, files, names, memory. */
-function isAway(error: Error): boolean {
+/** FATAL ends the connection, whatever its SQLSTATE. Codes with E are the system's: sockets, files, names, memory. */
+function isUnavailable(error: Error): boolean {
   const { code, severity } = error as { code?: string; severity?: string };
   // A certificate that has expired may be renewed.
   if (tlsFailureOf(error)) return true;
-  if (code === undefined) return AWAY_WORDS.test(error.message);
-  return AWAY.test(code) || /^E[A-Z]/.test(code) || severity === 'FATAL' || severity === 'PANIC';
+  if (code === undefined) return UNAVAILABLE_MESSAGES.test(error.message);
+  return UNAVAILABLE.test(code) || /^E[A-Z]/.test(code) || severity === 'FATAL' || severity === 'PANIC';
 }
 
-/** Two statements that met in another order: the database undid one of them whole, so that it can be said again. */
-const UNDONE = new Set(['40P01', '40001']);
-const UNDONE_TIMES = 3;
+/** Deadlock and serialization failure: the database rolled the transaction back, so it can be run again. */
+const ROLLED_BACK = new Set(['40P01', '40001']);
+const MAX_RUNS = 3;
 
-async function again<T>(work: () => Promise<T>): Promise<T> {
-  for (let times = 1; ; times++) {
+async function runAgainAfterDeadlock<T>(work: () => Promise<T>): Promise<T> {
+  for (let run = 1; ; run++) {
     try {
       return await work();
     } catch (error) {
       const { code } = error as { code?: string };
-      if (times === UNDONE_TIMES || code === undefined || !UNDONE.has(code)) throw error;
+      if (run === MAX_RUNS || code === undefined || !ROLLED_BACK.has(code)) throw error;
     }
   }
 }
 
 const RELISTEN_MS = 1_000;
 
-/** Texts without what Postgres refuses in any of them: NUL and lone surrogates. JSON is made by storableJson. */
+/** Removes from texts what Postgres refuses: NUL and lone surrogates. JSON is made by storableJson. */
 function storable(value: unknown): unknown {
   if (typeof value === 'string') return storableText(value);
   return Array.isArray(value) ? value.map(storable) : value;
@@ -83,7 +83,7 @@ function storable(value: unknown): unknown {
 export function createDatabase(pool: PoolLike): Database {
   async function query<Row extends QueryResultRow>(text: string, values?: unknown[]): Promise<Row[]> {
     try {
-      return (await again(() => pool.query<Row>(text, values?.map(storable)))).rows;
+      return (await runAgainAfterDeadlock(() => pool.query<Row>(text, values?.map(storable)))).rows;
     } catch (error) {
       throw translate(error);
     }
@@ -101,7 +101,7 @@ export function createDatabase(pool: PoolLike): Database {
     const client = await connect();
     let broken: Error | undefined;
     try {
-      // Said here and not in the session: a pooler in transaction mode shares that out.
+      // In the statement, not in the session: a pooler in transaction mode shares one session among its clients.
       await client.query('BEGIN ISOLATION LEVEL READ COMMITTED');
       const result = await work({
         query: async <Row extends QueryResultRow>(text: string, values?: unknown[]) =>
@@ -121,11 +121,11 @@ export function createDatabase(pool: PoolLike): Database {
 
   return {
     query,
-    transaction: (work) => again(() => transactOnce(work)),
+    transaction: (work) => runAgainAfterDeadlock(() => transactOnce(work)),
 
     listen: async (channel, onNotify, signal) => {
       const name = `"${channel.replaceAll('"', '""')}"`;
-      /** Resolves, when it listens, with a promise of its end: the line broke, or the signal was given. */
+      /** Resolves once it listens. `ended` resolves when the connection breaks or the signal aborts. */
       const open = async (): Promise<{ ended: Promise<void> }> => {
         const client = await connect();
         const end = Promise.withResolvers<void>();
@@ -149,17 +149,17 @@ export function createDatabase(pool: PoolLike): Database {
         }
         return { ended };
       };
-      // One at a time: a second listener beside the first would keep a connection for ever.
-      const keep = async (first: { ended: Promise<void> }): Promise<void> => {
+      // One listener at a time: a second one would never release its connection.
+      const keepListening = async (first: { ended: Promise<void> }): Promise<void> => {
         let listening: { ended: Promise<void> } | undefined = first;
         while (!signal.aborted) {
           await listening?.ended;
-          // The feeder's own timer carries on meanwhile.
+          // Meanwhile the dispatcher works by its own timer.
           await wait(RELISTEN_MS, undefined, { ref: false, signal }).catch(() => undefined);
           if (!signal.aborted) listening = await open().catch(() => undefined);
         }
       };
-      void keep(await open());
+      void keepListening(await open());
     },
   };
 }

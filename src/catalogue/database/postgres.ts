@@ -1,11 +1,11 @@
-/** The pool to a real Postgres. */
+/** The connection pool to Postgres. */
 import pg from 'pg';
 import type { Log } from '../../runtime/log.ts';
 import { prepareSession, type SessionOptions, strictTimes } from './session.ts';
 
 export interface PostgresOptions {
   url: string;
-  /** First on the search path; our own SQL names it anyway. */
+  /** First on the search path; the SQL of the catalogue names its schema anyway. */
   searchPath: string;
   maxConnections: number;
   log: Pick<Log, 'warn'>;
@@ -19,7 +19,7 @@ export interface PostgresOptions {
 const CONNECT_TIMEOUT_MS = 5_000;
 const STATEMENT_TIMEOUT_MS = 30_000;
 
-/** Opens no connection yet. A hung server is noticed by `query_timeout`, a dead idle one by the error event. */
+/** Opens no connection yet. `query_timeout` detects a hung server, the error event a broken idle connection. */
 export function createPostgresPool(options: PostgresOptions): pg.Pool {
   const { use = 'catalogue' } = options;
   const session: SessionOptions = {
@@ -35,14 +35,14 @@ export function createPostgresPool(options: PostgresOptions): pg.Pool {
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     query_timeout: STATEMENT_TIMEOUT_MS + 5_000,
     application_name: 'wechat-media-archiver',
-    // Awaited by the pool, whatever its type says.
+    // The pool awaits it, although its type does not say so.
     onConnect: (client) => prepareSession(client, session),
     types: strictTimes,
   });
-  // Each client has a listener for its whole life. The pool listens to idle clients only, so that a connection reset
-  // inside a transaction would end the process: whoever has the client learns of it from its next statement.
+  // Each client has a listener for its whole life. The pool listens to idle clients only: without this a connection reset
+  // inside a transaction would end the process. The user of the client gets the error from its next statement.
   pool.on('connect', (client) => {
-    client.on('error', (error) => options.log.warn({ err: error }, 'database: connection broke'));
+    client.on('error', (error) => options.log.warn({ err: error }, 'database: connection broken'));
   });
   pool.on('error', () => {}); // the client's own listener has logged it
   return pool;

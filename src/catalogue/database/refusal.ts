@@ -1,8 +1,8 @@
-/** What a database refuses for good, in a sentence that says what to change. What passes by waiting is not here. */
+/** Errors of a database that waiting does not cure, as sentences that say what to change. */
 
 import { isTlsMisconfigured, TLS_PLACES, tlsFailureOf, tlsSentence } from '../../tls-failures.ts';
 
-interface Refused {
+interface Refusal {
   /** SQLSTATE, or a code of Node. */
   readonly code?: RegExp;
   readonly message?: RegExp;
@@ -16,10 +16,10 @@ const RIGHTS =
 const SSL = 'Add ?sslmode=verify-full to DATABASE_URL (no-verify: without checking the certificate).';
 
 /**
- * In this order. PgBouncer gives 08P01 to all it says, so there the words decide, and they are English always.
- * Postgres translates its words (lc_messages), so there the SQLSTATE decides.
+ * The first match counts. PgBouncer uses 08P01 for all its errors, so there the message decides; it is always English.
+ * Postgres translates its messages (lc_messages), so there the SQLSTATE decides.
  */
-const REFUSED: readonly Refused[] = [
+const REFUSALS: readonly Refusal[] = [
   {
     code: /^08P01$/,
     message: /unsupported startup parameter/i,
@@ -33,7 +33,7 @@ const REFUSED: readonly Refused[] = [
       /no such user|password authentication failed|SASL authentication failed|wrong password|auth(entication)? failed|login rejected|not allowed|role .* does not exist/i,
     cure: `${CREDENTIALS} Behind a pooler its own list of users counts.`,
   },
-  // Both with the words of Postgres and without a match: the address of this machine, or the way it connects.
+  // pg_hba.conf has no line for the address of this machine, or for the way it connects.
   {
     code: /^28000$/,
     message: /pg_hba\.conf/,
@@ -45,23 +45,23 @@ const REFUSED: readonly Refused[] = [
   { message: /^SASL|password must be a (non-empty )?string/, cure: CREDENTIALS },
   {
     message: /received invalid response|error establishing an SSL connection|Unknown authenticationOk/,
-    cure: 'Correct host and port: what answers there does not speak the protocol of Postgres.',
+    cure: 'Correct host and port: the server there does not speak the protocol of Postgres.',
   },
 ];
 
-/** The sentence for an error that no waiting cures; undefined for every other one. Holds the words of the server. */
+/** Returns the sentence for an error that waiting does not cure, with the server's message; else undefined. */
 export function refusalOf(error: Error): string | undefined {
   const tls = tlsFailureOf(error);
   if (tls) return isTlsMisconfigured(tls) ? tlsSentence(error, TLS_PLACES.database) : undefined;
   const { code, syscall, path } = error as NodeJS.ErrnoException;
-  // A socket that is missing is a database that is away; a file of a certificate is a wrong path.
+  // A missing socket is an unavailable database; a missing certificate file is a wrong path.
   if (syscall === 'open' && path)
     return `${path} cannot be read (${code}). Correct sslrootcert, sslcert or sslkey in DATABASE_URL.`;
   const name = typeof code === 'string' ? code : '';
-  const refused = REFUSED.find(
+  const refusal = REFUSALS.find(
     (one) => (!one.code || one.code.test(name)) && (!one.message || one.message.test(error.message)),
   );
-  if (!refused) return undefined;
+  if (!refusal) return undefined;
   const words = name === '' ? error.message : `${error.message} (${name})`;
-  return `The database of DATABASE_URL refuses: ${words}. ${refused.cure}`;
+  return `The database of DATABASE_URL refuses: ${words}. ${refusal.cure}`;
 }

@@ -1,38 +1,38 @@
-/** What a database must be before anything is written to it. Found at the start, said with the statement that cures. */
+/** Checks at the start whether the program can work on the database. A reason holds the statement that helps. */
 import type { Queryable } from './database.ts';
 
-/** The database is not one that this program can work on; the program ends with exit code 78. */
+/** The program cannot work on this database. It ends with exit code 78. */
 export class DatabaseUnfitError extends Error {
   override readonly name = 'DatabaseUnfitError';
   readonly exitCode = 78;
 }
 
 const OLDEST_VERSION = 13;
-/** Longer than any of our statements should take, far shorter than anything an operator limits by intent. */
+/** Longer than any statement of this program should take, far shorter than a limit that an operator sets on purpose. */
 const LEAST_TIMEOUT_MS = 5_000;
 
-const is =
+const isOneOf =
   (...fit: string[]) =>
   (setting: string) =>
     fit.includes(setting.toLowerCase());
 const isLongTimeout = (setting: string) => setting === '0' || Number(setting) >= LEAST_TIMEOUT_MS;
 
-/** Settings that this program cannot set behind a pooler (session.ts), or never: setting → whether it is fit, cure. */
+/** Settings that this program cannot set behind a pooler (session.ts), or never. `value`: what to set instead. */
 const SETTINGS: Readonly<Record<string, { isFit(setting: string): boolean; value: string }>> = {
   DateStyle: { isFit: (setting) => setting.startsWith('ISO'), value: 'ISO' },
-  array_nulls: { isFit: is('on'), value: 'on' },
-  default_transaction_isolation: { isFit: is('read committed'), value: "'read committed'" },
-  default_transaction_read_only: { isFit: is('off'), value: 'off' },
+  array_nulls: { isFit: isOneOf('on'), value: 'on' },
+  default_transaction_isolation: { isFit: isOneOf('read committed'), value: "'read committed'" },
+  default_transaction_read_only: { isFit: isOneOf('off'), value: 'off' },
   lock_timeout: { isFit: isLongTimeout, value: '0' },
-  session_replication_role: { isFit: is('origin'), value: 'origin' },
-  standard_conforming_strings: { isFit: is('on'), value: 'on' },
+  session_replication_role: { isFit: isOneOf('origin'), value: 'origin' },
+  standard_conforming_strings: { isFit: isOneOf('on'), value: 'on' },
   statement_timeout: { isFit: isLongTimeout, value: "'30s'" },
   transaction_timeout: { isFit: isLongTimeout, value: '0' },
 };
 
 /**
- * Throws {@link DatabaseUnfitError} with every reason at once. Returns what works and yet breaks a promise, as
- * sentences for the log.
+ * Throws {@link DatabaseUnfitError} with all reasons at once. Returns warnings for the log: what works and yet breaks a
+ * promise.
  */
 export async function requireUsableDatabase(database: Queryable): Promise<string[]> {
   const [server] = await database.query<{
@@ -50,7 +50,7 @@ export async function requireUsableDatabase(database: Queryable): Promise<string
     'SELECT name, setting FROM pg_settings WHERE name = ANY ($1::text[])',
     [[...Object.keys(SETTINGS), 'synchronous_commit']],
   );
-  if (!server) throw new DatabaseUnfitError('The database of DATABASE_URL does not say what it is.');
+  if (!server) throw new DatabaseUnfitError('The database of DATABASE_URL does not report its version.');
   const reasons: string[] = [];
   if (server.version < OLDEST_VERSION) {
     reasons.push(`it is Postgres ${server.words}; ${OLDEST_VERSION} or newer is needed`);
@@ -62,7 +62,7 @@ export async function requireUsableDatabase(database: Queryable): Promise<string
   }
   for (const { name, setting } of settings) {
     const rule = SETTINGS[name];
-    // A standby is read only by itself, and waited for until it is promoted.
+    // A standby is read-only; the program waits until it is promoted.
     if (!rule || rule.isFit(setting) || (server.is_standby && name === 'default_transaction_read_only'))
       continue;
     reasons.push(
@@ -77,12 +77,12 @@ export async function requireUsableDatabase(database: Queryable): Promise<string
   );
   return isAsynchronous
     ? [
-        `synchronous_commit of the database is off: a callback that was answered may be lost when the server crashes; run ALTER ROLE ${server.role} SET synchronous_commit = on`,
+        `synchronous_commit of the database is off: an acknowledged callback may be lost when the server crashes; run ALTER ROLE ${server.role} SET synchronous_commit = on`,
       ]
     : [];
 }
 
-/** Statements name the schema without quotes, so a reserved word of this server's version cannot be one. */
+/** Statements name the schema without quotes, so it cannot be a reserved word of this server's version. */
 export async function requireSchemaName(database: Queryable, schema: string): Promise<void> {
   const reserved = await database.query(
     "SELECT FROM pg_get_keywords() WHERE word = $1 AND catcode IN ('R', 'T')",

@@ -1,4 +1,4 @@
-/** Whether the role of DATABASE_URL may do at run time what the program does. Reads the system catalogue alone. */
+/** Checks whether the role of DATABASE_URL has the rights that the program needs. Reads only the system catalogue. */
 import type { Queryable } from './database.ts';
 import { DatabaseUnfitError } from './requirements.ts';
 
@@ -9,7 +9,7 @@ interface Missing {
   readonly rights: string;
 }
 
-/** The audit log is only added to, and what was migrated is written by whoever migrates. Functions are open to all. */
+/** The audit log is only inserted into, and only the migrating role writes the table migration. */
 const MISSING = `
   WITH space AS (
     SELECT oid, nspname FROM pg_namespace WHERE nspname = ANY ($1::text[])
@@ -26,12 +26,12 @@ const MISSING = `
     UNION ALL
     SELECT nspname, 'sequence', c.relname, 'USAGE'
     FROM space JOIN pg_class c ON c.relnamespace = space.oid
-    -- CASE, because of other kinds this function is an error, and a plan may ask it first.
+    -- CASE: for other kinds this function is an error, and a plan may call it first.
     WHERE CASE WHEN c.relkind = 'S' THEN NOT has_sequence_privilege(c.oid, 'USAGE') ELSE false END
       -- Identity columns need no right on their sequence.
       AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = c.oid AND d.classid = 'pg_class'::regclass AND d.deptype = 'i')
     UNION ALL
-    -- BullMQ adds jobs by way of a temporary table.
+    -- BullMQ adds jobs through a temporary table.
     SELECT current_database(), 'database', '', 'TEMPORARY'
     WHERE cardinality($1::text[]) > 1 AND NOT has_database_privilege(current_database(), 'TEMPORARY')
     UNION ALL
@@ -47,8 +47,8 @@ const NEEDED = { table: 'SELECT, INSERT, UPDATE, DELETE', sequence: 'USAGE', fun
 const NAMED = 3;
 
 /**
- * Throws {@link DatabaseUnfitError} that names each right that is missing and the GRANT that gives it. A schema that is
- * not there is passed over.
+ * Throws {@link DatabaseUnfitError} with the missing rights and the GRANT for each. A schema that does not exist is
+ * skipped.
  */
 export async function requireRights(
   database: Queryable,

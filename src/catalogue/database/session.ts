@@ -1,6 +1,6 @@
 /**
- * The settings of a session that change what a statement means or what a value looks like. A role, a database or
- * postgresql.conf may set each of them to anything, so every connection gets them from here.
+ * The settings of a session that change the meaning of a statement or the text of a value. A role, a database or
+ * postgresql.conf may set each of them to anything, so every connection sets them.
  *
  * They are set by a statement after connecting and not in the startup packet: PgBouncer refuses packets with
  * parameters that it does not track (08P01), in every pool mode.
@@ -8,7 +8,7 @@
 import type { ClientBase, CustomTypesConfig } from 'pg';
 import pg from 'pg';
 
-/** PgBouncer keeps these for each client, in transaction mode too: docs of pgbouncer.ini, ignore_startup_parameters. */
+/** PgBouncer tracks these for each client, in transaction mode too: pgbouncer.ini, ignore_startup_parameters. */
 const TRACKED = {
   client_encoding: 'UTF8',
   DateStyle: 'ISO, MDY',
@@ -16,7 +16,7 @@ const TRACKED = {
   standard_conforming_strings: 'on',
 } as const;
 
-/** The others belong to one server connection, which a pooler in transaction mode shares out among its clients. */
+/** These belong to one server connection, which a pooler in transaction mode shares among its clients. */
 const UNTRACKED = {
   IntervalStyle: 'postgres',
   array_nulls: 'on',
@@ -36,7 +36,7 @@ const UNTRACKED = {
 export interface SessionOptions {
   /** First on the search path; plain identifiers. */
   readonly searchPath: string;
-  /** A statement and an idle transaction that last longer are ended by the server. */
+  /** The server ends a statement or an idle transaction that lasts longer. */
   readonly timeoutMs: number;
   /** True: an acknowledged commit is on the server's disk, whatever `synchronous_commit` of the role says. */
   readonly isDurable: boolean;
@@ -68,7 +68,7 @@ function settingsStatement(processId: number, options: SessionOptions): string {
       AND (NOT is_own OR ${needsSession} OR pg_backend_pid() = ${processId})`;
 }
 
-/** A pooler gives its clients process ids of its own. */
+/** Behind a pooler this is not the process id of the server's session. */
 export const processIdOf = (client: unknown): number =>
   Number((client as { processID?: number | null }).processID ?? 0);
 
@@ -80,8 +80,8 @@ const { builtins } = pg.types;
 const TIMES = new Set<number>([builtins.TIMESTAMPTZ, builtins.TIMESTAMP, builtins.DATE]);
 
 /**
- * The parsers of node-postgres take a time in another DateStyle for no time at all (null) or for another one. Here it
- * is an error: some pooler between us and the server did not keep the setting.
+ * The parsers of node-postgres read a time in another DateStyle as null or as another time. Here it is an error: a pooler
+ * between the program and the server did not keep the setting.
  */
 export const strictTimes = {
   getTypeParser: ((oid: number, format?: 'text' | 'binary') => {

@@ -1,4 +1,4 @@
-/** Writing references down: the statement behind "accepted is durable". */
+/** Inserts references: the statement behind "accepted is durable". */
 
 import { FAILURES, type Failure } from '../../failures.ts';
 import { idOf, type Reference, type Status } from '../../media.ts';
@@ -11,27 +11,27 @@ export interface Accepted {
   readonly id: string;
   readonly account: string;
   readonly status: Status;
-  /** False: the row was there already. */
+  /** False: the row existed already. */
   readonly created: boolean;
 }
 
-/** The channel that tells feeders in other processes of new rows. */
+/** The channel that notifies dispatchers in other processes of new rows. */
 export const dueChannelOf = (schema: string): string => `${schema}_due`;
 
 const NOT_DOWNLOADABLE: Failure = { code: 'not_downloadable', class: FAILURES.not_downloadable.class };
 
-/** Official accounts get no media id for files; the message's id stands for it. WeCom's files have one. */
+/** For files official accounts get no media id; the message id stands for it. Files of WeCom have a media id. */
 const isDownloadable = ({ kind, mediaId }: Reference) => kind !== 'file' || !mediaId.startsWith('msg:');
 
-/** Two references of one media, as one: the earliest time, empty fields filled. */
+/** Merges two references to one item: the earliest time, empty fields filled. */
 function merge(first: Reference, second: Reference): Reference {
   const sentAt = first.sentAt <= second.sentAt ? first.sentAt : second.sentAt;
   return { ...second, ...first, sentAt };
 }
 
 /**
- * A message of tomorrow would be tried for a day longer than WeChat keeps it. What is a few minutes ahead comes from a
- * machine whose clock is; what is further ahead says nothing, and counts as sent now.
+ * A message dated tomorrow would be attempted for a day longer than WeChat keeps its file. A time that is ahead by a few
+ * minutes comes from a machine whose clock is ahead; a time further ahead is replaced by now.
  */
 const notInTheFuture = (reference: Reference, now: Date): Reference =>
   reference.sentAt.getTime() > now.getTime() + PRODUCER_CLOCK_TOLERANCE_MS
@@ -39,19 +39,19 @@ const notInTheFuture = (reference: Reference, now: Date): Reference =>
     : reference;
 
 export function createMediaInserts(database: Queryable, schema: string, lifetimes: Lifetimes) {
-  // The merge itself stands in the schema (002_producer.sql), where producers in other languages meet it too.
+  // The merge is a function of the schema, because producers in other languages use it too.
   const statement = `SELECT * FROM ${schema}.accept($1::json, $2, $3)`;
 
   return {
     /**
-     * Inserts references, or merges them into the rows they meet: sentAt the earliest, empty fields filled. One
-     * statement, so all or none are on disk when it resolves. Files without a media id are dead on arrival
-     * (`not_downloadable`). Answers in the order given; `notify` wakes feeders in other processes.
+     * Inserts references, or merges them into existing rows: sentAt the earliest, empty fields filled. One statement, so
+     * all or none are on disk when it resolves. Files without a media id are inserted as dead (`not_downloadable`). The
+     * results have the order of the references. `notify`: dispatchers in other processes are woken.
      */
     insert: async (references: readonly Reference[], now: Date, notify: boolean): Promise<Accepted[]> => {
       const merged = new Map<string, Reference>();
-      const ids = references.map((said) => {
-        const reference = notInTheFuture(said, now);
+      const ids = references.map((original) => {
+        const reference = notInTheFuture(original, now);
         const id = idOf(reference.account, reference.mediaId);
         const other = merged.get(id);
         merged.set(id, other ? merge(other, reference) : reference);

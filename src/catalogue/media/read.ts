@@ -1,4 +1,4 @@
-/** Reading rows: one by id, many by filter with keyset pagination, and a row's log of attempts. */
+/** Reads rows: one by id, many by filter with keyset pagination, and the log of attempts of a row. */
 import type { Kind, Status } from '../../media.ts';
 import { storableJson } from '../../storable.ts';
 import type { Database } from '../database/database.ts';
@@ -59,10 +59,10 @@ function conditionsOf(filter: MediaFilter, bind: (value: unknown) => string): st
   if (filter.sentTo) conditions.push(`sent_at < ${bind(filter.sentTo)}`);
   if (filter.expiresBefore) {
     conditions.push(`expires_at < ${bind(filter.expiresBefore)}`);
-    // What has no deadline any more does not expire; this also lets the backlog's own index serve.
+    // Only pending rows have a deadline; the condition also makes the index media_backlog usable.
     if (!filter.statuses) conditions.push(`status = 'pending'`);
   }
-  // As one object: its index knows pairs (026_labels.sql), not what stands behind a name.
+  // As one object: the index media_labels holds pairs of name and value.
   if (filter.labels && Object.keys(filter.labels).length > 0) {
     conditions.push(`labels @> ${bind(storableJson(filter.labels))}::jsonb`);
   }
@@ -70,7 +70,7 @@ function conditionsOf(filter: MediaFilter, bind: (value: unknown) => string): st
 }
 
 export function createMediaReads(database: Database, schema: string) {
-  // A row that never left for the queue does not know that its account, or the store, is held.
+  // A row that was never claimed does not hold the reason that its account, or the store, is held.
   const media = `SELECT *, (SELECT a.held_until FROM ${schema}.account a WHERE a.account = media.account) AS held_until,
       (SELECT until FROM ${schema}.store_hold WHERE since IS NOT NULL) AS store_held_until
     FROM ${schema}.media`;
@@ -80,7 +80,7 @@ export function createMediaReads(database: Database, schema: string) {
       return record && toMediaRow(record);
     },
 
-    /** Newest first by sentAt; `updatedAt` oldest first, for pollers. Throws RangeError at a cursor not of ours. */
+    /** By sentAt newest first; by updatedAt oldest first, for pollers. Throws RangeError for a cursor of another list. */
     list: async (
       filter: MediaFilter,
       page: { sort: Sort; limit: number; cursor?: string },
@@ -90,7 +90,7 @@ export function createMediaReads(database: Database, schema: string) {
       const conditions = conditionsOf(filter, bind);
       const bySent = page.sort === 'sentAt';
       const column = bySent ? 'sent_at' : 'updated_at';
-      // Erased rows have no sent_at; only pollers see them.
+      // Erased rows have no sent_at; they are listed by updatedAt only.
       if (bySent) conditions.push('sent_at IS NOT NULL');
       if (page.cursor !== undefined) {
         const { atMicros, id } = decodeCursor(page.cursor, page.sort);
@@ -98,9 +98,9 @@ export function createMediaReads(database: Database, schema: string) {
         conditions.push(`(${column}, id) ${bySent ? '<' : '>'} (${at}, ${bind(id)})`);
       }
       const direction = bySent ? 'DESC' : 'ASC';
-      const place = `(extract(epoch FROM ${column}) * 1000000)::bigint AS place`;
-      const records = await database.query<MediaRecord & { place: string }>(
-        `SELECT page.*, ${place} FROM (${media} ${conditions.length ? `WHERE ${conditions.join(' AND ')}` : ''}
+      const micros = `(extract(epoch FROM ${column}) * 1000000)::bigint AS micros`;
+      const records = await database.query<MediaRecord & { micros: string }>(
+        `SELECT page.*, ${micros} FROM (${media} ${conditions.length ? `WHERE ${conditions.join(' AND ')}` : ''}
          ORDER BY ${column} ${direction}, id ${direction} LIMIT ${bind(page.limit + 1)}) AS page`,
         values,
       );
@@ -109,12 +109,12 @@ export function createMediaReads(database: Database, schema: string) {
       return {
         items: items.map(toMediaRow),
         ...(records.length > page.limit && last
-          ? { nextCursor: encodeCursor(Number(last.place), last.id, page.sort) }
+          ? { nextCursor: encodeCursor(Number(last.micros), last.id, page.sort) }
           : {}),
       };
     },
 
-    /** Closed media whose message is older than `before`, the oldest first. By media_sent, backwards. */
+    /** Closed items whose message is older than `before`, oldest first; by the index media_sent, backwards. */
     listSentBefore: async (before: Date, limit: number): Promise<string[]> => {
       const rows = await database.query<{ id: string }>(
         `SELECT id FROM ${schema}.media WHERE sent_at < $1 AND status IN ('archived', 'dead', 'expired')
@@ -124,6 +124,7 @@ export function createMediaReads(database: Database, schema: string) {
       return rows.map(({ id }) => id);
     },
 
+    /** The last 200 attempts of an item, oldest first. */
     attempts: async (id: string): Promise<Attempt[]> => {
       const rows = await database.query<{
         started_at: Date;

@@ -1,4 +1,4 @@
-/** A media's row as the program sees it. */
+/** The row of a media item, as SQL gives it and as the program uses it. */
 import type { Failure } from '../../failures.ts';
 import type { Kind, Reference, Source, Status, WaitingReason } from '../../media.ts';
 import type { Unfinished } from '../erasure/erase-media.ts';
@@ -9,7 +9,7 @@ export interface MediaRow {
   readonly status: Status;
   /** Of pending rows only: why it waits, and until when where that is known. */
   readonly waiting?: { readonly reason: WaitingReason; readonly until?: Date };
-  /** Everything below is absent of erased rows. */
+  /** Erased rows have none of the following, up to `attempts`. */
   readonly mediaId?: string;
   readonly kind?: Kind;
   readonly variant?: '16k' | 'jssdk';
@@ -32,13 +32,13 @@ export interface MediaRow {
   readonly source?: Source;
   readonly lengthVerified?: boolean;
   readonly failure?: Failure;
-  /** How often somebody had it tried again, and the last time of it. */
+  /** How often the item was redriven, and the last time. */
   readonly redrives?: number;
   readonly lastRedrive?: LastRedrive;
   readonly createdAt: Date;
   readonly updatedAt: Date;
   readonly archivedAt?: Date;
-  /** Of an erased row: nothing of the media is left. Until then `erasing` says why something is. */
+  /** Of an erased row: nothing is left of the item. Until then `erasing` has the reason. */
   readonly erasedAt?: Date;
   readonly erasing?: { readonly since: Date } & Partial<Unfinished>;
 }
@@ -49,7 +49,7 @@ export interface LastRedrive {
   /** The name of a key. */
   readonly by: string;
   readonly reason?: string;
-  /** The redrive of many that it was part of. */
+  /** The id of the redrive, if it redrove many. */
   readonly redrive?: string;
 }
 
@@ -74,9 +74,9 @@ export interface MediaRecord {
   running_since: Date | null;
   next_attempt_at: Date | null;
   waiting_reason: WaitingReason | null;
-  /** The account's, where the statement asks for it. */
+  /** Of the account; only in statements that select it. */
   held_until?: Date | null;
-  /** When the store is probed again, where the statement asks for it and the store is held. */
+  /** The next probe of a held store; only in statements that select it. */
   store_held_until?: Date | null;
   attempts: number;
   bucket: string | null;
@@ -99,14 +99,14 @@ export interface MediaRecord {
   erase_unfinished: Unfinished | null;
 }
 
-/** Drops the members that are null or undefined: an absent field is absent, in JSON too. */
-function present<T extends object>(members: { [K in keyof T]: T[K] | null | undefined }): T {
+/** Removes members that are null or undefined: an absent field is absent, in JSON too. */
+function withoutAbsent<T extends object>(members: { [K in keyof T]: T[K] | null | undefined }): T {
   return Object.fromEntries(
     Object.entries(members).filter(([, value]) => value !== null && value !== undefined),
   ) as T;
 }
 
-/** A hold without an end is kept as a date that nobody lives to see. */
+/** A hold without an end is stored as a later date than this. */
 const ENDLESS = new Date('9000-01-01T00:00:00Z');
 
 function waitingOf(record: MediaRecord): MediaRow['waiting'] | null {
@@ -117,13 +117,13 @@ function waitingOf(record: MediaRecord): MediaRow['waiting'] | null {
   }
   if (record.stage === 1 && record.held_until) {
     const until = record.held_until < ENDLESS ? record.held_until : null;
-    return present<NonNullable<MediaRow['waiting']>>({ reason: 'accountHeld', until });
+    return withoutAbsent<NonNullable<MediaRow['waiting']>>({ reason: 'accountHeld', until });
   }
   const reason = record.waiting_reason ?? 'queued';
-  return present<NonNullable<MediaRow['waiting']>>({ reason, until: record.next_attempt_at });
+  return withoutAbsent<NonNullable<MediaRow['waiting']>>({ reason, until: record.next_attempt_at });
 }
 
-/** Columns of what a producer said. The feeder wants no more of a row's forty. */
+/** The columns of a reference. A claim selects only these of about forty columns. */
 export const REFERENCE_COLUMNS = [
   'account',
   'media_id',
@@ -138,8 +138,8 @@ export const REFERENCE_COLUMNS = [
 ] as const;
 export type ReferenceRecord = Pick<MediaRecord, (typeof REFERENCE_COLUMNS)[number]>;
 
-/** What a producer said, but for the account. */
-const saidOf = (record: ReferenceRecord) => ({
+/** The fields of a reference except the account. */
+const referenceFieldsOf = (record: ReferenceRecord) => ({
   mediaId: record.media_id,
   kind: record.kind,
   variant: record.variant,
@@ -152,12 +152,12 @@ const saidOf = (record: ReferenceRecord) => ({
 });
 
 export function toMediaRow(record: MediaRecord): MediaRow {
-  return present<MediaRow>({
+  return withoutAbsent<MediaRow>({
     id: record.id,
     account: record.account,
     status: record.status,
     waiting: waitingOf(record),
-    ...saidOf(record),
+    ...referenceFieldsOf(record),
     expiresAt: record.expires_at,
     closesAt: record.closes_at,
     attempts: record.attempts,
@@ -181,9 +181,9 @@ export function toMediaRow(record: MediaRecord): MediaRow {
   });
 }
 
-/** The reference a row was made of; undefined of erased rows. */
+/** The reference that the row was made from; undefined for erased rows. */
 export function toReference(record: ReferenceRecord): Reference | undefined {
-  const { mediaId, kind, sentAt, ...said } = saidOf(record);
+  const { mediaId, kind, sentAt, ...optional } = referenceFieldsOf(record);
   if (!mediaId || !kind || !sentAt) return undefined;
-  return present<Reference>({ account: record.account, mediaId, kind, sentAt, ...said });
+  return withoutAbsent<Reference>({ account: record.account, mediaId, kind, sentAt, ...optional });
 }
