@@ -26,7 +26,7 @@ export interface Played {
 
 export type Say = (line: string) => void;
 
-const LOOK_MS = 1_000;
+const LOOK_MS = 500;
 /** So many looks in a row must find nothing to do: callbacks may still come out of a spool. */
 const QUIET_LOOKS = 4;
 /** A sweeper aborts uploads that are a minute old. */

@@ -18,7 +18,7 @@ const LIFE_MS = 10 * 60_000;
 const LIMIT_MS = 60_000;
 const MEDIA = 6;
 /** Longer than the product needs to find what was lost: a job is looked for ten seconds after it was made. */
-const REPAIR_MS = 45_000;
+const REPAIR_MS = 30_000;
 const SABOTAGED = 'test/chaos/sabotaged-program.ts';
 const PROGRAMS: Readonly<Record<'embedded' | 'redis', Partial<Record<Role, string>>>> = {
   embedded: { all: SABOTAGED },

@@ -68,7 +68,7 @@ for (const shape of SHAPES) {
       // A purge takes what waits in the queue, not what is in work: where nothing waited, nothing was lost by it.
       await until('the next round', async () => {
         await ground.purge(program);
-        await wait(500);
+        await wait(100);
         const again = await program.parts.database.query(
           'SELECT id FROM wma.media WHERE generation > 1 LIMIT 1',
         );

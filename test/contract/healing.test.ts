@@ -10,6 +10,8 @@ import { ended, type Ground, type Program, SHAPES, sent, sha256Of, until } from 
 /** WeChat hangs up after five seconds. */
 const ACCEPT_LIMIT_MS = 5_000;
 const HEAL_LIMIT_MS = 60_000;
+/** How long it is watched that nothing happens; calls that go on would be dozens. */
+const WATCHED_MS = 1_000;
 
 for (const shape of SHAPES) {
   describe(`healing with ${shape.name}`, { skip: shape.skip, timeout: 240_000 }, () => {
@@ -214,7 +216,7 @@ for (const shape of SHAPES) {
           ground.logLines.some((line) => line.includes('outcomes cannot be kept')),
         );
         const asked = ground.simulator.requestLog.report().totals.mediaRequests;
-        await wait(3_000);
+        await wait(WATCHED_MS);
         const more = ground.simulator.requestLog.report().totals.mediaRequests - asked;
         // Those that were under way.
         assert.ok(more <= 4, `${more} calls of WeChat whose outcome could not be kept`);
