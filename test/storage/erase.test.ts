@@ -1,4 +1,4 @@
-/** Removing an object for good, from stores with and without versions. */
+/** Erasing an object, in stores with and without versions. */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { systemClock } from '../../src/runtime/clock.ts';
@@ -19,7 +19,7 @@ async function setup(t: TestContext, options: { versioning?: boolean } = {}) {
   return { s3, store, put };
 }
 
-test('every version and every delete marker goes, over as many pages as it takes', async (t) => {
+test('all versions and delete markers are deleted, over several pages', async (t) => {
   const { s3, store, put } = await setup(t);
   for (const text of ['one', 'two', 'three']) await put(text);
   await store.delete(KEY, soon());
@@ -30,7 +30,7 @@ test('every version and every delete marker goes, over as many pages as it takes
   assert.deepEqual(s3.keys, []);
 });
 
-test('a version that a late PUT brings while the others go is found, and goes too', async (t) => {
+test('a version that a late PUT adds during the erasure is found and deleted', async (t) => {
   const { s3, store, put } = await setup(t);
   await put('one');
   s3.meanwhile = async () => {
@@ -41,7 +41,7 @@ test('a version that a late PUT brings while the others go is found, and goes to
   assert.deepEqual(s3.keys, []);
 });
 
-test('what only begins with the key stays', async (t) => {
+test('objects whose key only begins with the key stay', async (t) => {
   const { s3, store, put } = await setup(t);
   const neighbours = [`${KEY}.bak`, `${KEY}/part`, KEY.replace('m_1', 'm_10')];
   for (const key of [KEY, ...neighbours]) await put('x', key);
@@ -49,13 +49,13 @@ test('what only begins with the key stays', async (t) => {
   assert.deepEqual(s3.keys.sort(), neighbours.sort());
 });
 
-test('what is not there is erased already, and no delete marker is made of it', async (t) => {
+test('an object that does not exist is erased without adding a delete marker', async (t) => {
   const { s3, store } = await setup(t);
   assert.deepEqual(await store.erase(KEY, soon()), []);
   assert.deepEqual(s3.keys, []);
 });
 
-test('locked versions are named, with the end of their retention; the others go', async (t) => {
+test('locked versions are returned with the end of their retention, and the others are deleted', async (t) => {
   const { s3, store, put } = await setup(t);
   await put('free');
   const until = new Date(Date.now() + DAY_MS);
@@ -63,8 +63,8 @@ test('locked versions are named, with the end of their retention; the others go'
   await put('locked');
   s3.lock(undefined, true);
   await put('held');
-  const kept = await store.erase(KEY, soon());
-  assert.deepEqual(kept, [
+  const undeleted = await store.erase(KEY, soon());
+  assert.deepEqual(undeleted, [
     { versionId: 'v3', why: 'locked', legalHold: true, detail: 'HTTP 403 AccessDenied' },
     { versionId: 'v2', why: 'locked', until, detail: 'HTTP 403 AccessDenied' },
   ]);
@@ -78,7 +78,7 @@ test('locked versions are named, with the end of their retention; the others go'
 });
 
 for (const listing of ['refused', 'unknown', 'ignored'] as const) {
-  test(`a bucket without versions whose list of them is ${listing} is erased all the same`, async (t) => {
+  test(`an object is erased in a bucket without versions whose list of versions is ${listing}`, async (t) => {
     const { s3, store, put } = await setup(t, { versioning: false });
     s3.listing = listing;
     await put('one');
@@ -88,14 +88,14 @@ for (const listing of ['refused', 'unknown', 'ignored'] as const) {
   });
 }
 
-test('versions that cannot be listed are not claimed to be gone, however often it is tried', async (t) => {
+test('versions that cannot be listed are reported as not deleted, however often it is tried', async (t) => {
   const { s3, store, put } = await setup(t);
   await put('one');
   s3.listing = 'refused';
-  for (let tries = 0; tries < 3; tries++) {
-    const [kept] = await store.erase(KEY, soon());
-    assert.equal(kept?.why, 'refused');
-    assert.match(kept.detail, /s3:ListBucketVersions/);
+  for (let attempt = 0; attempt < 3; attempt++) {
+    const [undeleted] = await store.erase(KEY, soon());
+    assert.equal(undeleted?.why, 'refused');
+    assert.match(undeleted.detail, /s3:ListBucketVersions/);
   }
   assert.equal(s3.versions(KEY).length, 2, 'hidden once, not three times');
   s3.listing = 'true';
@@ -103,7 +103,7 @@ test('versions that cannot be listed are not claimed to be gone, however often i
   assert.deepEqual(s3.keys, []);
 });
 
-test('a store in trouble is no answer: it is asked again another time', async (t) => {
+test('an unavailable store fails the erasure, which then succeeds later', async (t) => {
   const { s3, store, put } = await setup(t);
   await put('one');
   s3.status = 503;
@@ -112,7 +112,7 @@ test('a store in trouble is no answer: it is asked again another time', async (t
   assert.deepEqual(await store.erase(KEY, soon()), []);
 });
 
-test('the embedded store, which knows no versions, lets go of an object at once', async (t) => {
+test('the embedded store, which has no versions, deletes an object at once', async (t) => {
   const { store, stored } = await setupEmbedded(t);
   await store.put({ ...picture, key: KEY, body: flow(bytes(1000)), signal: soon() });
   assert.deepEqual(await store.erase(KEY, soon()), []);

@@ -1,6 +1,6 @@
 /**
- * The store against the embedded S3 server, which checks signatures, hashes and lengths, with a man in the middle
- * who misbehaves on request.
+ * The store against the embedded S3 server, which verifies signatures, hashes and lengths, with a proxy in between that
+ * injects faults.
  */
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
@@ -18,25 +18,27 @@ import { systemClock } from '../../src/runtime/clock.ts';
 import { createStore, type StoreOptions } from '../../src/storage/store.ts';
 
 export const MIB = 1024 * 1024;
+/** Small, so that tests move few bytes, and above 512 KiB, so that a part is written in pieces. */
+export const PART_BYTES = 640 * 1024;
 export const ACCESS_KEY_ID = 'AKIDFORTESTS';
 export const SECRET_ACCESS_KEY = 'a-secret-for-tests-only';
 export const BUCKET = 'media';
 
-/** What is done to one request. Undefined: it passes. */
-export type Mischief =
-  | { answer: number; code?: string; headers?: Record<string, string> }
+/** What the proxy does to one request. Undefined: it passes the request on. */
+export type Fault =
+  | { status: number; code?: string; headers?: Record<string, string> }
   | { reset: true }
   | { stall: true }
-  /** Passes, and the answer is replaced. */
-  | { passThenAnswer: number; code?: string }
-  /** Passes, and the connection breaks before the answer. */
+  /** The request is passed on, and the response is replaced. */
+  | { passThenStatus: number; code?: string }
+  /** The request is passed on, and the connection breaks before the response. */
   | { passThenReset: true }
-  /** Passes with one bit of the body turned. */
+  /** The request is passed on with one bit of the body changed. */
   | { flipBit: true }
-  /** 200 and this. */
+  /** The response is 200 with this body. */
   | { text: string }
-  /** Passes, and the connection breaks in the middle of the answer. */
-  | { cutAnswer: true };
+  /** The request is passed on, and the connection breaks in the middle of the response. */
+  | { cutResponse: true };
 
 export interface Seen {
   readonly method: string;
@@ -58,54 +60,61 @@ export async function setup(t: TestContext, options: Partial<StoreOptions> = {})
   const credentials = { accessKeyId: ACCESS_KEY_ID, secretAccessKey: SECRET_ACCESS_KEY };
   const log = pino({ level: 'silent' });
   const base = { bucket: BUCKET, region: 'us-east-1', clock: systemClock, ...credentials };
-  const server = await openEmbeddedS3({ ...base, folder, log, freeSpaceFloorBytes: 0, fsync: false });
+  const server = await openEmbeddedS3({
+    ...base,
+    folder,
+    log,
+    freeSpaceFloorBytes: 0,
+    fsync: false,
+    minPartBytes: PART_BYTES,
+  });
   const seen: Seen[] = [];
-  let meddle: (request: Seen) => Mischief | undefined = () => undefined;
+  let faultOf: (request: Seen) => Fault | undefined = () => undefined;
 
-  function refuse(response: ServerResponse, mischief: { status: number; code?: string | undefined }) {
-    const xml = `<?xml version="1.0"?><Error><Code>${mischief.code ?? 'InternalError'}</Code><Message>${ACCESS_KEY_ID}</Message></Error>`;
-    response.writeHead(mischief.status, { 'content-type': 'application/xml' }).end(xml);
+  function refuse(response: ServerResponse, fault: { status: number; code?: string | undefined }) {
+    const xml = `<?xml version="1.0"?><Error><Code>${fault.code ?? 'InternalError'}</Code><Message>${ACCESS_KEY_ID}</Message></Error>`;
+    response.writeHead(fault.status, { 'content-type': 'application/xml' }).end(xml);
   }
 
-  async function middle(request: IncomingMessage, response: ServerResponse) {
+  async function proxyRequest(request: IncomingMessage, response: ServerResponse) {
     const url = new URL(request.url ?? '/', server.endpoint);
     const method = request.method ?? '';
     const entry = { method, url, operation: operationOf(method, url), headers: request.headers };
     seen.push(entry);
-    const mischief = meddle(entry);
-    if (mischief && 'reset' in mischief) return request.socket.resetAndDestroy();
-    if (mischief && 'stall' in mischief) return request.resume();
+    const fault = faultOf(entry);
+    if (fault && 'reset' in fault) return request.socket.resetAndDestroy();
+    if (fault && 'stall' in fault) return request.resume();
     const body: Buffer[] = [];
     for await (const chunk of request) body.push(chunk);
-    if (mischief && 'answer' in mischief) {
-      for (const [name, value] of Object.entries(mischief.headers ?? {})) response.setHeader(name, value);
-      return refuse(response, { status: mischief.answer, code: mischief.code });
+    if (fault && 'status' in fault) {
+      for (const [name, value] of Object.entries(fault.headers ?? {})) response.setHeader(name, value);
+      return refuse(response, { status: fault.status, code: fault.code });
     }
-    if (mischief && 'text' in mischief) return response.end(mischief.text);
-    if (mischief && 'flipBit' in mischief && body[0]) body[0].writeUInt8(body[0].readUInt8(0) ^ 1, 0);
+    if (fault && 'text' in fault) return response.end(fault.text);
+    if (fault && 'flipBit' in fault && body[0]) body[0].writeUInt8(body[0].readUInt8(0) ^ 1, 0);
     const onward = forward(url, { method, path: request.url, headers: request.headers, agent: false });
-    const [answer] = (await once(onward.end(Buffer.concat(body)), 'response')) as [IncomingMessage];
-    if (mischief && 'passThenAnswer' in mischief) {
-      answer.resume();
-      await once(answer, 'end');
-      return refuse(response, { status: mischief.passThenAnswer, code: mischief.code });
+    const [upstream] = (await once(onward.end(Buffer.concat(body)), 'response')) as [IncomingMessage];
+    if (fault && 'passThenStatus' in fault) {
+      upstream.resume();
+      await once(upstream, 'end');
+      return refuse(response, { status: fault.passThenStatus, code: fault.code });
     }
-    if (mischief && 'passThenReset' in mischief) {
-      answer.resume();
-      await once(answer, 'end');
+    if (fault && 'passThenReset' in fault) {
+      upstream.resume();
+      await once(upstream, 'end');
       return request.socket.resetAndDestroy();
     }
-    response.writeHead(answer.statusCode ?? 500, answer.headers);
-    if (mischief && 'cutAnswer' in mischief) {
-      const [chunk] = await once(answer, 'data');
+    response.writeHead(upstream.statusCode ?? 500, upstream.headers);
+    if (fault && 'cutResponse' in fault) {
+      const [chunk] = await once(upstream, 'data');
       return response.write(chunk, () => request.socket.resetAndDestroy());
     }
-    answer.on('error', () => response.destroy()).pipe(response);
+    upstream.on('error', () => response.destroy()).pipe(response);
   }
 
   const proxy = createServer((request, response) => {
     // A client that leaves in the middle is part of the tests.
-    middle(request, response).catch(() => response.destroy());
+    proxyRequest(request, response).catch(() => response.destroy());
   });
   proxy.listen(0, '127.0.0.1');
   await once(proxy, 'listening');
@@ -127,7 +136,7 @@ export async function setup(t: TestContext, options: Partial<StoreOptions> = {})
     await rm(folder, { recursive: true, force: true });
   });
 
-  /** Uploads begun and neither completed nor aborted, as the server itself lists them. */
+  /** Counts the uploads that are neither completed nor aborted, as the server lists them. */
   const openUploads = async () =>
     (await direct.send(new ListMultipartUploadsCommand({ Bucket: BUCKET }))).Uploads?.length ?? 0;
 
@@ -137,22 +146,22 @@ export async function setup(t: TestContext, options: Partial<StoreOptions> = {})
     directEndpoint: server.endpoint,
     seen,
     operations: () => seen.map((request) => request.operation),
-    meddle: (decide: typeof meddle) => {
-      meddle = decide;
+    injectFaults: (decide: typeof faultOf) => {
+      faultOf = decide;
     },
     openUploads,
-    /** A put waits half a second for its Abort, which goes on behind it where the machine is busy. */
+    /** A failed put waits half a second for its Abort, which may take longer on a busy machine. */
     untilNoOpenUpload: async () => {
       const giveUpAt = performance.now() + 10_000;
       while ((await openUploads()) > 0) {
-        if (performance.now() > giveUpAt) throw new Error(`${await openUploads()} uploads stay open`);
+        if (performance.now() > giveUpAt) throw new Error(`${await openUploads()} uploads are still open`);
         await wait(20);
       }
     },
-    /** As another process begins one, past the man in the middle. */
+    /** Begins an upload like another process, not through the proxy. */
     beginUpload: async (Key: string) =>
       void (await direct.send(new CreateMultipartUploadCommand({ Bucket: BUCKET, Key }))),
-    /** Sha256 of an object as read back, undefined where there is none. */
+    /** Reads an object back and returns its sha256; undefined where there is none. */
     stored: async (key: string) => {
       const signal = AbortSignal.timeout(10_000);
       if (!(await store.head(key, signal))) return undefined;
@@ -164,7 +173,7 @@ export async function setup(t: TestContext, options: Partial<StoreOptions> = {})
   };
 }
 
-/** Bytes that differ from place to place, so that parts put together wrongly are noticed. */
+/** Returns bytes that differ from place to place, so that parts in the wrong order are noticed. */
 export function bytes(sizeBytes: number): Buffer {
   const buffer = Buffer.alloc(sizeBytes);
   for (let at = 0; at + 4 <= sizeBytes; at += 4096) buffer.writeUInt32LE((at * 2654435761) % 2 ** 32, at);
@@ -173,7 +182,7 @@ export function bytes(sizeBytes: number): Buffer {
 
 export const sha256 = (body: Uint8Array) => createHash('sha256').update(body).digest('hex');
 
-/** A body as a download gives it: chunks of up to 64 KiB. `ending` comes after the last. */
+/** Yields a body like a download, in chunks of up to 64 KiB. `ending` runs after the last one. */
 export async function* flow(body: Buffer, ending?: () => Promise<void>): AsyncGenerator<Uint8Array> {
   for (let at = 0; at < body.byteLength; at += 65_536) yield body.subarray(at, at + 65_536);
   await ending?.();
@@ -181,7 +190,7 @@ export async function* flow(body: Buffer, ending?: () => Promise<void>): AsyncGe
 
 export const never = () => new Promise<void>(() => undefined);
 
-/** What every put of a test has in common. */
+/** The object that the tests put. */
 export const picture = {
   key: 'wx1/2026/11/20/m_1.jpg',
   contentType: 'image/jpeg',

@@ -14,7 +14,7 @@ async function setupWith(t: Parameters<typeof setup>[0], keys: readonly string[]
   return bundle;
 }
 
-test('a range is passed through, and one beyond the end is answered 416', async (t) => {
+test('a range is passed through, and a range beyond the end is a 416', async (t) => {
   const { store } = await setupWith(t, ['a.jpg']);
   const part = (await store.get('a.jpg', { range: 'bytes=2-4', signal: soon() }))!;
   assert.deepEqual([part.status, part.headers['content-range']], [206, 'bytes 2-4/10']);
@@ -24,7 +24,7 @@ test('a range is passed through, and one beyond the end is answered 416', async 
   beyond.body.destroy();
 });
 
-test('a missing object is undefined for head and get, and removing it is no error', async (t) => {
+test('a missing object is undefined for head and get, and deleting it is no error', async (t) => {
   const { store } = await setup(t);
   assert.equal(await store.head('no.jpg', soon()), undefined);
   assert.equal(await store.get('no.jpg', { signal: soon() }), undefined);
@@ -32,24 +32,24 @@ test('a missing object is undefined for head and get, and removing it is no erro
   await store.abortMultipart('no.jpg', 'no-such-upload', soon());
 });
 
-test('404 for another reason than that the object is missing is no answer to any of them', async (t) => {
-  const { store, meddle } = await setup(t);
+test('a 404 for another reason than a missing object is a failure', async (t) => {
+  const { store, injectFaults } = await setup(t);
   const isSo = (error: unknown) =>
     error instanceof FailureError && error.failure.code === 'store_bucket_missing';
-  meddle(() => ({ answer: 404, code: 'NoSuchBucket' }));
+  injectFaults(() => ({ status: 404, code: 'NoSuchBucket' }));
   await assert.rejects(store.delete('a.jpg', soon()), isSo);
   await assert.rejects(store.head('a.jpg', soon()), isSo);
   await assert.rejects(store.get('a.jpg', { signal: soon() }), isSo);
   await assert.rejects(store.erase('a.jpg', soon()), isSo);
 });
 
-test('what is removed is gone', async (t) => {
+test('a deleted object does not exist', async (t) => {
   const { store } = await setupWith(t, ['a.jpg']);
   await store.delete('a.jpg', soon());
   assert.equal(await store.head('a.jpg', soon()), undefined);
 });
 
-test('a list leads from page to page, in order and under its prefix', async (t) => {
+test('a list is read page by page, in order and under its prefix', async (t) => {
   const keys = Array.from({ length: 7 }, (_, index) => `wx1/照 片/${index}&<'()*+!.jpg`);
   const { store } = await setupWith(t, [...keys, 'wx2/other.jpg']);
   const whole = await store.list({ prefix: 'wx1/', signal: soon() });
@@ -73,7 +73,7 @@ test('a list leads from page to page, in order and under its prefix', async (t) 
   assert.equal(pages, 3);
 });
 
-test('a link opens without a key, with ranges; altered or outdated it does not', async (t) => {
+test('a link opens without credentials and with ranges, but not altered or expired', async (t) => {
   const { store } = await setupWith(t, ["wx1/照 片'(1)*!.jpg"]);
   const { url, expiresAt } = await store.link("wx1/照 片'(1)*!.jpg", { now: new Date(), ttlMs: HOUR_MS });
   assert.ok(expiresAt.getTime() >= Date.now() + HOUR_MS / 2 - 1000);
@@ -89,7 +89,7 @@ test('a link opens without a key, with ranges; altered or outdated it does not',
   assert.equal((await fetch(yesterday.url)).status, 403);
 });
 
-test('links point to the public endpoint, and no request is made for them', async (t) => {
+test('links point to the public endpoint and are made without a request', async (t) => {
   const { store, operations, directEndpoint, endpoint } = await setup(t);
   const other = await setup(t, { publicEndpoint: 'https://media.example.com', publicAddressing: 'cname' });
   const now = new Date();
@@ -103,18 +103,18 @@ test('links point to the public endpoint, and no request is made for them', asyn
   assert.deepEqual([...operations(), ...other.operations()], []);
 });
 
-test('a body cut on its way from the store is an error, not an end', async (t) => {
-  const { store, meddle } = await setup(t);
+test('a body from the store that is cut off is an error', async (t) => {
+  const { store, injectFaults } = await setup(t);
   await store.put({ ...picture, body: flow(bytes(3_000_000)), signal: soon() });
-  meddle(() => ({ cutAnswer: true }));
+  injectFaults(() => ({ cutResponse: true }));
   const { body } = (await store.get(picture.key, { signal: soon() }))!;
   await assert.rejects(text(body));
 });
 
-test('a store that speaks HTML, or without end, is unavailable or refused, and no crash', async (t) => {
-  const { store, meddle } = await setup(t);
-  meddle(() => ({ text: '<html><body>Bad gateway' }));
+test('a store that sends HTML or an endless document is a failure', async (t) => {
+  const { store, injectFaults } = await setup(t);
+  injectFaults(() => ({ text: '<html><body>Bad gateway' }));
   await assert.rejects(store.list({ signal: soon() }), FailureError);
-  meddle(() => ({ text: 'x'.repeat(5 * 1024 * 1024) }));
+  injectFaults(() => ({ text: 'x'.repeat(5 * 1024 * 1024) }));
   await assert.rejects(store.list({ signal: soon() }), /store_unavailable: response body too long/);
 });

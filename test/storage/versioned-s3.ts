@@ -1,4 +1,4 @@
-/** A small foreign S3 with versions, delete markers and object lock: what an erasure meets. Checks no signature. */
+/** A fake S3 with versions, delete markers and object lock, for erasures. It verifies no signature. */
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
@@ -16,20 +16,20 @@ interface Version {
 }
 
 export interface VersionedS3 {
-  /** How a store gets there. */
+  /** The options of a store that uses it. */
   readonly options: Omit<StoreOptions, 'clock'>;
   /** Newest first; delete markers as `marker`. */
   versions(key: string): { id: string; body: string }[];
   readonly keys: string[];
-  /** What comes from now on is kept so long. */
+  /** Locks the versions that are added from now on. */
   lock(retainUntil: Date | undefined, legalHold?: boolean): void;
-  /** Lets go of everything that is locked. */
+  /** Unlocks all versions. */
   unlock(): void;
-  /** How the list of versions is answered; default: truthfully, two to a page. */
+  /** The response to a list of versions; default: correct, two to a page. */
   listing: 'true' | 'refused' | 'unknown' | 'ignored';
-  /** Happens before a version is removed. */
+  /** Called before a version is deleted. */
   meanwhile: (() => Promise<unknown>) | undefined;
-  /** Answers everything with this status while set. */
+  /** The status of every response while it is set. */
   status: number | undefined;
 }
 

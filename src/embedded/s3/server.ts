@@ -32,6 +32,8 @@ export interface EmbeddedS3Options extends Credentials {
   freeSpaceFloorBytes?: number;
   /** Default true: an object survives a power cut once its PUT has succeeded. */
   fsync?: boolean;
+  /** The smallest part of a multipart upload but the last. Default 5 MiB, as in S3. */
+  minPartBytes?: number;
   /** A silent socket is closed after this. Default 30 s. */
   idleTimeoutMs?: number;
 }
@@ -88,7 +90,8 @@ export async function openEmbeddedS3(options: EmbeddedS3Options): Promise<Embedd
     throw new Error(`"${options.bucket}" is not a valid bucket name`);
   const objects = await openObjectFolder(folder, fsync);
   const disk = createDiskSpace(folder, options.freeSpaceFloorBytes ?? 256 * 1024 * 1024);
-  const uploads = await openUploads(folder, objects, { fsync, disk });
+  const { minPartBytes = 5 * 1024 * 1024 } = options;
+  const uploads = await openUploads(folder, objects, { fsync, disk, minPartBytes });
   const bucket: Bucket = { name: options.bucket, clock, objects, uploads, disk };
 
   async function refuse(request: IncomingMessage, response: ServerResponse, error: unknown): Promise<void> {

@@ -36,8 +36,10 @@ describe('what is stored already', () => {
   }
 
   it('is not known to a key that may not list the bucket: it is not found, and that is said once', async (t) => {
-    const { stored, meddle, warned } = await open(t);
-    meddle(({ method }) => (/HEAD|GET/.test(method) ? { answer: 403, code: 'AccessDenied' } : undefined));
+    const { stored, injectFaults, warned } = await open(t);
+    injectFaults(({ method }) =>
+      /HEAD|GET/.test(method) ? { status: 403, code: 'AccessDenied' } : undefined,
+    );
     for (const row of [rowOf('wx1/a.jpg'), rowOf(), rowOf('wx1/b.jpg')])
       assert.equal(await stored.find(row, soon()), undefined);
     assert.equal(warned.length, 1);
@@ -45,13 +47,13 @@ describe('what is stored already', () => {
 
   it('is asked again another time where the store as a whole is wrong or away', async (t) => {
     const whole = [
-      [{ answer: 404, code: 'NoSuchBucket' }, 'store_bucket_missing'],
-      [{ answer: 403, code: 'InvalidAccessKeyId' }, 'store_key_unknown'],
-      [{ answer: 503, code: 'SlowDown' }, 'store_unavailable'],
+      [{ status: 404, code: 'NoSuchBucket' }, 'store_bucket_missing'],
+      [{ status: 403, code: 'InvalidAccessKeyId' }, 'store_key_unknown'],
+      [{ status: 503, code: 'SlowDown' }, 'store_unavailable'],
     ] as const;
     for (const [mischief, code] of whole) {
-      const { stored, meddle } = await open(t);
-      meddle(() => mischief);
+      const { stored, injectFaults } = await open(t);
+      injectFaults(() => mischief);
       const isSo = (error: unknown) => error instanceof FailureError && error.failure.code === code;
       await assert.rejects(stored.find(rowOf('wx1/a.jpg'), soon()), isSo, code);
     }
@@ -72,9 +74,9 @@ describe('what is stored already', () => {
     }
 
     it('is found with the digest of its bytes, and not where other bytes come than HEAD promises', async (t) => {
-      const { stored, meddle } = await openWithFilm(t, { partSizeBytes: 5 * MIB });
+      const { stored, injectFaults } = await openWithFilm(t, { partSizeBytes: 5 * MIB });
       assert.equal((await stored.find(row, soon()))?.stored.sha256, sha256(body));
-      meddle(({ method }) => (method === 'GET' ? { text: 'short' } : undefined));
+      injectFaults(({ method }) => (method === 'GET' ? { text: 'short' } : undefined));
       assert.equal(await stored.find(row, soon()), undefined);
     });
 

@@ -71,30 +71,36 @@ describe('the store check', () => {
   });
 
   it('passes with an access key that may not learn whether an object exists', async (t) => {
-    const { code, meddle } = await setupHealth(t);
-    meddle(({ operation }) => (operation === 'GET' ? { answer: 403, code: 'AccessDenied' } : undefined));
+    const { code, injectFaults } = await setupHealth(t);
+    injectFaults(({ operation }) =>
+      operation === 'GET' ? { status: 403, code: 'AccessDenied' } : undefined,
+    );
     assert.equal(await code(), undefined);
   });
 
   it('fails where reads work and writes are refused, and writes once for two checks', async (t) => {
-    const { code, meddle, operations } = await setupHealth(t);
-    meddle(({ operation }) => (operation === 'PUT' ? { answer: 403, code: 'AccessDenied' } : undefined));
+    const { code, injectFaults, operations } = await setupHealth(t);
+    injectFaults(({ operation }) =>
+      operation === 'PUT' ? { status: 403, code: 'AccessDenied' } : undefined,
+    );
     assert.deepEqual([await code(), await code()], ['store_refused', 'store_refused']);
     assert.equal(operations().filter((operation) => operation === 'PUT').length, 1, 'not with each check');
   });
 
   it('writes again after an outage', async (t) => {
-    const { code, meddle } = await setupHealth(t);
+    const { code, injectFaults } = await setupHealth(t);
     assert.equal(await code(), undefined);
-    meddle(() => ({ reset: true }));
+    injectFaults(() => ({ reset: true }));
     assert.equal(await code(), 'store_unavailable');
-    meddle(({ operation }) => (operation === 'PUT' ? { answer: 507, code: 'XMinioStorageFull' } : undefined));
+    injectFaults(({ operation }) =>
+      operation === 'PUT' ? { status: 507, code: 'XMinioStorageFull' } : undefined,
+    );
     assert.equal(await code(), 'store_full');
   });
 
   it('ends with the signal of its caller, and shares one write between callers', async (t) => {
-    const { health, meddle, operations } = await setupHealth(t);
-    meddle(({ operation }) => (operation === 'PUT' ? { stall: true } : undefined));
+    const { health, injectFaults, operations } = await setupHealth(t);
+    injectFaults(({ operation }) => (operation === 'PUT' ? { stall: true } : undefined));
     const checks = [1, 2, 3].map(() => health.check(AbortSignal.timeout(300)));
     for (const check of checks) await assert.rejects(check, { name: 'TimeoutError' });
     assert.equal(operations().filter((operation) => operation === 'PUT').length, 1);

@@ -19,39 +19,39 @@ describe('the store probe', () => {
   });
 
   it('resolves with the reason why the store accepts nothing', async (t) => {
-    const { store, meddle } = await setup(t);
+    const { store, injectFaults } = await setup(t);
     const probe = createStoreProbe(store, '');
     for (const [fault, code] of [
-      [{ answer: 403, code: 'AccessDenied' }, 'store_refused'],
-      [{ answer: 404, code: 'NoSuchBucket' }, 'store_bucket_missing'],
-      [{ answer: 403, code: 'SignatureDoesNotMatch' }, 'store_secret_wrong'],
-      [{ answer: 503, code: 'SlowDown' }, 'store_unavailable'],
-      [{ answer: 507 }, 'store_full'],
-      [{ answer: 507, code: 'InsufficientStorage' }, 'disk_full'],
+      [{ status: 403, code: 'AccessDenied' }, 'store_refused'],
+      [{ status: 404, code: 'NoSuchBucket' }, 'store_bucket_missing'],
+      [{ status: 403, code: 'SignatureDoesNotMatch' }, 'store_secret_wrong'],
+      [{ status: 503, code: 'SlowDown' }, 'store_unavailable'],
+      [{ status: 507 }, 'store_full'],
+      [{ status: 507, code: 'InsufficientStorage' }, 'disk_full'],
       [{ reset: true }, 'store_unavailable'],
     ] as const) {
-      meddle(() => fault);
+      injectFaults(() => fault);
       assert.equal((await probe(soon()))?.code, code);
     }
   });
 
   it('deletes its object although the response to the put was an error', async (t) => {
-    const { store, seen, meddle } = await setup(t);
-    meddle(({ method }) => (method === 'PUT' ? { answer: 500, code: 'InternalError' } : undefined));
+    const { store, seen, injectFaults } = await setup(t);
+    injectFaults(({ method }) => (method === 'PUT' ? { status: 500, code: 'InternalError' } : undefined));
     assert.equal((await createStoreProbe(store, '')(soon()))?.code, 'store_unavailable');
     assert.equal(seen.at(-1)?.method, 'DELETE');
   });
 
   it('times out where the store is silent', async (t) => {
-    const { store, meddle } = await setup(t);
-    meddle(() => ({ stall: true }));
+    const { store, injectFaults } = await setup(t);
+    injectFaults(() => ({ stall: true }));
     const why = await createStoreProbe(store, '', 200)(soon());
     assert.deepEqual([why?.code, why?.detail], ['store_unavailable', 'no response within 200 ms']);
   });
 
   it('succeeds with an access key that may write and not delete', async (t) => {
-    const { store, meddle } = await setup(t);
-    meddle(({ method }) => (method === 'DELETE' ? { answer: 403, code: 'AccessDenied' } : undefined));
+    const { store, injectFaults } = await setup(t);
+    injectFaults(({ method }) => (method === 'DELETE' ? { status: 403, code: 'AccessDenied' } : undefined));
     assert.equal(await createStoreProbe(store, '')(soon()), undefined);
   });
 });

@@ -78,14 +78,14 @@ describe('the verification of a row', () => {
   });
 
   it('finds bytes that differ from what HEAD reports', async (t) => {
-    const { check, put, meddle } = await setup(t);
+    const { check, put, injectFaults } = await setup(t);
     await put(KEY);
     const other = Buffer.from(BODY).fill(7).toString('latin1');
     for (const [text, what] of [
       [other, 'wrongDigest'],
       [other.slice(1), 'wrongSize'],
     ] as const) {
-      meddle(({ method }) => (method === 'GET' ? { text } : undefined));
+      injectFaults(({ method }) => (method === 'GET' ? { text } : undefined));
       assert.deepEqual(await check(read), [what]);
     }
   });
@@ -119,13 +119,15 @@ describe('the verification of a row', () => {
   });
 
   it('reports an object that cannot be read to its end, and rejects while the store is down', async (t) => {
-    const { check, put, meddle } = await setup(t);
+    const { check, put, injectFaults } = await setup(t);
     await put(KEY);
     const isObject = ({ url }: { url: URL }) => url.pathname.endsWith(KEY);
-    meddle((request) => (request.method === 'GET' && isObject(request) ? { cutAnswer: true } : undefined));
+    injectFaults((request) =>
+      request.method === 'GET' && isObject(request) ? { cutResponse: true } : undefined,
+    );
     assert.deepEqual(await check(read), ['unreadable']);
-    meddle((request) =>
-      isObject(request) && request.method === 'HEAD' ? undefined : { answer: 503, code: 'SlowDown' },
+    injectFaults((request) =>
+      isObject(request) && request.method === 'HEAD' ? undefined : { status: 503, code: 'SlowDown' },
     );
     const isUnavailable = (error: unknown) =>
       error instanceof FailureError && error.failure.code === 'store_unavailable';

@@ -47,7 +47,7 @@ const EXAMPLES: readonly (readonly [string, UnsignedRequest, string])[] = [
   ],
 ];
 
-test("Amazon's own examples come out as published", () => {
+test("Amazon's examples get their published signatures", () => {
   const signer = createSigner({ region, credentials });
   for (const [name, request, signature] of EXAMPLES)
     assert.ok(signer.sign({ host }, request, now).authorization?.endsWith(`Signature=${signature}`), name);
@@ -59,7 +59,7 @@ test("Amazon's own examples come out as published", () => {
   assert.equal(query['X-Amz-Signature'], 'aeeed9bbccd4d02ee5c0109b86d86835f995330da4c265957d157751f604d404');
 });
 
-test("what the SDK's signer makes of our requests is what ours makes, day after day and with a session token", async () => {
+test("our signer signs like the SDK's, on several days and with a session token", async () => {
   class Keyed {
     readonly #hash;
     constructor(secret?: Parameters<typeof createHmac>[1]) {

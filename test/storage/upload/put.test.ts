@@ -2,11 +2,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { FailureError } from '../../../src/failures.ts';
-import { bytes, flow, MIB, never, picture, SECRET_ACCESS_KEY, setup, sha256 } from '../setup.ts';
+import { bytes, flow, never, PART_BYTES, picture, SECRET_ACCESS_KEY, setup, sha256 } from '../setup.ts';
 
 const unhurried = () => AbortSignal.timeout(30_000);
-/** The smallest part S3 knows, so that tests move few bytes. */
-const small = { partSizeBytes: 5 * MIB };
+const small = { partSizeBytes: PART_BYTES };
+/** The sizes of bodies of two and of three parts. */
+const TWO_PARTS = PART_BYTES + 100_000;
+const THREE_PARTS = 2 * PART_BYTES + 100_000;
 const failsWith = (code: string, detail?: RegExp) => (error: unknown) => {
   assert.ok(error instanceof FailureError, `a ${String(error)}`);
   assert.equal(error.failure.code, code);
@@ -14,7 +16,7 @@ const failsWith = (code: string, detail?: RegExp) => (error: unknown) => {
   return true;
 };
 
-test('a picture is one PUT, and comes back with its type, name and metadata', async (t) => {
+test('a picture is one PUT and is read back with its type, name and metadata', async (t) => {
   const { store, operations, seen, stored } = await setup(t);
   const body = bytes(100_000);
   const put = await store.put({
@@ -37,8 +39,8 @@ test('a picture is one PUT, and comes back with its type, name and metadata', as
     mark: undefined,
     metadata: { mediaid: 'ab/c+d', account: '公众号' },
   });
-  const { headers, body: answer } = (await store.get(picture.key, { signal: unhurried() }))!;
-  answer.destroy();
+  const { headers, body: response } = (await store.get(picture.key, { signal: unhurried() }))!;
+  response.destroy();
   assert.equal(headers['cache-control'], 'private');
   assert.equal(
     headers['content-disposition'],
@@ -46,9 +48,9 @@ test('a picture is one PUT, and comes back with its type, name and metadata', as
   );
 });
 
-test('a video is multipart: known to the caller before its first part, whole and read back', async (t) => {
+test('a video is a multipart upload whose id the caller gets before the first part', async (t) => {
   const { store, operations, stored, openUploads } = await setup(t, small);
-  const body = bytes(12 * MIB + 7);
+  const body = bytes(2 * PART_BYTES + 7);
   let known: { uploadId: string; before: string[] } | undefined;
   const put = await store.put({
     ...picture,
@@ -81,16 +83,16 @@ test('a video is multipart: known to the caller before its first part, whole and
     [head?.contentType, head?.fileName, head?.metadata],
     ['video/mp4', '影片.mp4', { account: 'wx1' }],
   );
-  const { headers, body: answer } = (await store.get(picture.key, { signal: unhurried() }))!;
-  answer.destroy();
+  const { headers, body: response } = (await store.get(picture.key, { signal: unhurried() }))!;
+  response.destroy();
   assert.equal(headers['cache-control'], 'private');
   assert.match(headers['content-disposition'] ?? '', /^attachment; /);
   assert.equal(await openUploads(), 0);
 });
 
-test('what fits into one part needs no multipart, whether or not its length was known', async (t) => {
+test('a body that fits into one part is one PUT, with or without a known length', async (t) => {
   const { store, operations, stored } = await setup(t, small);
-  for (const size of [0, 1, 5 * MIB]) {
+  for (const size of [0, 1, PART_BYTES]) {
     for (const expect of [undefined, { lengthBytes: size }]) {
       const body = bytes(size);
       const put = await store.put({ ...picture, body: flow(body), expect, signal: unhurried() });
@@ -101,9 +103,9 @@ test('what fits into one part needs no multipart, whether or not its length was 
   assert.ok(!operations().includes('create'));
 });
 
-test('one byte more than a part is two parts, also of unknown length', async (t) => {
+test('a body of one byte more than a part is two parts, also with an unknown length', async (t) => {
   const { store, operations, stored } = await setup(t, small);
-  const body = bytes(5 * MIB + 1);
+  const body = bytes(PART_BYTES + 1);
   const put = await store.put({ ...picture, body: flow(body), signal: unhurried() });
   assert.deepEqual(put, { sizeBytes: body.byteLength, sha256: sha256(body), multipart: true });
   assert.equal(operations().filter((operation) => operation.startsWith('part')).length, 2);
@@ -112,7 +114,7 @@ test('one byte more than a part is two parts, also of unknown length', async (t)
 
 for (const [size, path] of [
   [300_000, 'one PUT'],
-  [11 * MIB, 'multipart'],
+  [THREE_PARTS, 'multipart'],
 ] as const) {
   test(`${path}: a short, long or altered body leaves no object and no open upload`, async (t) => {
     const { store, stored, openUploads, operations } = await setup(t, small);
@@ -136,16 +138,18 @@ for (const [size, path] of [
     assert.ok(!operations().includes('complete') && !operations().includes('PUT'));
   });
 
-  test(`${path}: the source's own error comes through, even where Abort fails too`, async (t) => {
-    const { store, stored, meddle } = await setup(t, small);
-    meddle(({ operation }) => (operation === 'abort' ? { answer: 403, code: 'AccessDenied' } : undefined));
+  test(`${path}: the error of the source is thrown, even where Abort fails too`, async (t) => {
+    const { store, stored, injectFaults } = await setup(t, small);
+    injectFaults(({ operation }) =>
+      operation === 'abort' ? { status: 403, code: 'AccessDenied' } : undefined,
+    );
     const cut = new Error('the download was cut');
     const body = flow(bytes(size), () => Promise.reject(cut));
     await assert.rejects(store.put({ ...picture, body, signal: unhurried() }), (error) => error === cut);
     assert.equal(await stored(picture.key), undefined);
   });
 
-  test(`${path}: a caller who gives up on a silent source is not kept waiting for it`, async (t) => {
+  test(`${path}: an aborted put does not wait for a silent source`, async (t) => {
     const { store, stored, openUploads } = await setup(t, small);
     const controller = new AbortController();
     let closed = false;
@@ -163,50 +167,46 @@ for (const [size, path] of [
     await assert.rejects(put, /lock lost/);
     const abortedAfterMs = performance.now() - startedAt;
     assert.ok(abortedAfterMs < 10_000, `${abortedAfterMs} ms`);
-    assert.equal(
-      closed,
-      false,
-      'a generator asleep in its own await cannot be closed, and must not be waited for',
-    );
+    assert.equal(closed, false, 'a generator that waits in its own await cannot be closed');
     assert.equal(await stored(picture.key), undefined);
     assert.equal(await openUploads(), 0);
   });
 
-  test(`${path}: a source that falls silent is a timeout`, async (t) => {
+  test(`${path}: a silent source is a timeout`, async (t) => {
     const { store, untilNoOpenUpload } = await setup(t, { ...small, sourceIdleTimeoutMs: 100 });
     const body = flow(bytes(size), never);
     await assert.rejects(store.put({ ...picture, body, signal: unhurried() }), failsWith('timeout'));
     await untilNoOpenUpload();
   });
 
-  test(`${path}: a caller who gives up on a silent store is not kept waiting for it`, async (t) => {
-    const { store, meddle } = await setup(t, small);
+  test(`${path}: an aborted put does not wait for a silent store`, async (t) => {
+    const { store, injectFaults } = await setup(t, small);
     const controller = new AbortController();
-    let at = 0;
-    meddle(({ operation }) => {
+    let abortedAtMs = 0;
+    injectFaults(({ operation }) => {
       if (operation !== 'PUT' && operation !== 'part 2') return undefined;
-      at = performance.now();
+      abortedAtMs = performance.now();
       controller.abort(new Error('closing'));
       return { stall: true };
     });
     const put = store.put({ ...picture, body: flow(bytes(size)), signal: controller.signal });
     await assert.rejects(put, /closing/);
-    assert.ok(performance.now() - at < 10_000);
+    assert.ok(performance.now() - abortedAtMs < 10_000);
   });
 
-  test(`${path}: a store that falls silent is unavailable`, async (t) => {
-    const { store, meddle } = await setup(t, { ...small, idleTimeoutMs: 200 });
-    meddle(({ operation }) => (/PUT|part/.test(operation) ? { stall: true } : undefined));
+  test(`${path}: a silent store is unavailable`, async (t) => {
+    const { store, injectFaults } = await setup(t, { ...small, idleTimeoutMs: 200 });
+    injectFaults(({ operation }) => (/PUT|part/.test(operation) ? { stall: true } : undefined));
     const put = store.put({ ...picture, body: flow(bytes(size)), signal: unhurried() });
     await assert.rejects(put, failsWith('store_unavailable', /UND_ERR_HEADERS_TIMEOUT/));
   });
 
-  test(`${path}: hiccups are repeated: an error, a reset, bytes that changed on the way`, async (t) => {
-    const { store, meddle, stored } = await setup(t, small);
-    const hiccups = [{ answer: 503, code: 'SlowDown' }, { reset: true }] as const;
-    for (const hiccup of [...hiccups, { flipBit: true } as const]) {
+  test(`${path}: temporary errors are retried: a 503, a reset, bytes changed on the way`, async (t) => {
+    const { store, injectFaults, stored } = await setup(t, small);
+    const errors = [{ status: 503, code: 'SlowDown' }, { reset: true }] as const;
+    for (const fault of [...errors, { flipBit: true } as const]) {
       let left = 2;
-      meddle(({ operation }) => (/PUT|part 1/.test(operation) && left-- > 0 ? hiccup : undefined));
+      injectFaults(({ operation }) => (/PUT|part 1/.test(operation) && left-- > 0 ? fault : undefined));
       const body = bytes(size);
       await store.put({
         ...picture,
@@ -214,24 +214,24 @@ for (const [size, path] of [
         expect: { lengthBytes: size },
         signal: unhurried(),
       });
-      assert.ok(left <= 0, 'the hiccup happened');
+      assert.ok(left <= 0, 'the fault was injected');
       assert.equal(await stored(picture.key), sha256(body));
     }
   });
 
-  test(`${path}: bytes that change on the way every time never become an object`, async (t) => {
-    const { store, meddle, stored, openUploads } = await setup(t, small);
-    meddle(({ operation }) => (/PUT|part 2/.test(operation) ? { flipBit: true } : undefined));
+  test(`${path}: bytes that are changed on the way every time never become an object`, async (t) => {
+    const { store, injectFaults, stored, openUploads } = await setup(t, small);
+    injectFaults(({ operation }) => (/PUT|part 2/.test(operation) ? { flipBit: true } : undefined));
     const put = store.put({ ...picture, body: flow(bytes(size)), signal: unhurried() });
     await assert.rejects(put, failsWith('store_unavailable', /HTTP 400 XAmzContentSHA256Mismatch/));
     assert.equal(await stored(picture.key), undefined);
     assert.equal(await openUploads(), 0);
   });
 
-  test(`${path}: a refusal is said in words, without a secret, and not repeated`, async (t) => {
-    const { store, meddle, operations } = await setup(t, small);
-    meddle(({ operation }) =>
-      /PUT|create/.test(operation) ? { answer: 403, code: 'AccessDenied' } : undefined,
+  test(`${path}: a refusal is a failure without secrets and is not retried`, async (t) => {
+    const { store, injectFaults, operations } = await setup(t, small);
+    injectFaults(({ operation }) =>
+      /PUT|create/.test(operation) ? { status: 403, code: 'AccessDenied' } : undefined,
     );
     const put = store.put({ ...picture, body: flow(bytes(size)), signal: unhurried() });
     await assert.rejects(put, (error: unknown) => {
@@ -247,9 +247,9 @@ for (const [size, path] of [
     assert.equal(operations().filter((operation) => operation !== 'list uploads').length, 1);
   });
 
-  test(`${path}: a store that asks for more patience than seconds is left to the queue`, async (t) => {
-    const { store, meddle } = await setup(t, small);
-    meddle(() => ({ answer: 503, code: 'SlowDown', headers: { 'retry-after': '120' } }));
+  test(`${path}: a Retry-After of minutes is left to the queue`, async (t) => {
+    const { store, injectFaults } = await setup(t, small);
+    injectFaults(() => ({ status: 503, code: 'SlowDown', headers: { 'retry-after': '120' } }));
     const put = store.put({ ...picture, body: flow(bytes(size)), signal: unhurried() });
     await assert.rejects(put, (error: unknown) => {
       assert.ok(error instanceof FailureError);
@@ -260,7 +260,7 @@ for (const [size, path] of [
   });
 }
 
-test('keys and buckets that are wrong are refused by the server and named', async (t) => {
+test('wrong keys and buckets are refused by the server with a failure of their own', async (t) => {
   const wrong = [
     [{ secretAccessKey: `${SECRET_ACCESS_KEY}!` }, 'store_secret_wrong', /HTTP 403 SignatureDoesNotMatch/],
     [{ accessKeyId: 'AKIDOFSOMEBODYELSE' }, 'store_key_unknown', /HTTP 403 InvalidAccessKeyId/],
@@ -268,27 +268,27 @@ test('keys and buckets that are wrong are refused by the server and named', asyn
   ] as const;
   for (const [options, code, detail] of wrong) {
     const { store } = await setup(t, { ...small, ...options });
-    for (const size of [10, 6 * MIB]) {
+    for (const size of [10, TWO_PARTS]) {
       const put = store.put({ ...picture, body: flow(bytes(size)), signal: unhurried() });
       await assert.rejects(put, failsWith(code, detail));
     }
-    for (const ask of [() => store.checkHealth(unhurried()), () => store.head('a.jpg', unhurried())])
-      await assert.rejects(ask(), failsWith(code, detail));
+    for (const request of [() => store.checkHealth(unhurried()), () => store.head('a.jpg', unhurried())])
+      await assert.rejects(request(), failsWith(code, detail));
   }
 });
 
-test('a port where nobody listens is unreachable', async (t) => {
+test('a port without a listener is unreachable', async (t) => {
   const { store } = await setup(t, { endpoint: 'http://127.0.0.1:9' });
   const put = store.put({ ...picture, body: flow(bytes(10)), signal: unhurried() });
   await assert.rejects(put, failsWith('store_unreachable', /ECONNREFUSED/));
 });
 
-/** Done by the store, and never heard of: a 500 in place of the answer, or a connection that breaks. */
-const LOST = [{ passThenAnswer: 500 }, { passThenReset: true }] as const;
+/** The store does the request, but its response is a 500 or is lost with the connection. */
+const LOST = [{ passThenStatus: 500 }, { passThenReset: true }] as const;
 for (const lost of LOST) {
-  test(`a picture whose answer was lost is stored, not sent a fourth time (${JSON.stringify(lost)})`, async (t) => {
-    const { store, meddle, operations, stored } = await setup(t);
-    meddle(({ operation }) => (operation === 'PUT' ? lost : undefined));
+  test(`a picture whose response was lost is stored and not sent a fourth time (${JSON.stringify(lost)})`, async (t) => {
+    const { store, injectFaults, operations, stored } = await setup(t);
+    injectFaults(({ operation }) => (operation === 'PUT' ? lost : undefined));
     const body = bytes(100_000);
     const put = await store.put({
       ...picture,
@@ -301,10 +301,10 @@ for (const lost of LOST) {
     assert.equal(operations().filter((operation) => operation === 'PUT').length, 3);
   });
 
-  test(`a video whose Complete was not heard of is stored (${JSON.stringify(lost)})`, async (t) => {
-    const { store, meddle, operations, stored, openUploads } = await setup(t, small);
-    meddle(({ operation }) => (operation === 'complete' ? lost : undefined));
-    const body = bytes(5 * MIB + 1);
+  test(`a video whose response to Complete was lost is stored (${JSON.stringify(lost)})`, async (t) => {
+    const { store, injectFaults, operations, stored, openUploads } = await setup(t, small);
+    injectFaults(({ operation }) => (operation === 'complete' ? lost : undefined));
+    const body = bytes(PART_BYTES + 1);
     await store.put({ ...picture, body: flow(body), expect: undefined, signal: unhurried() });
     assert.equal(await stored(picture.key), sha256(body));
     assert.ok(!operations().includes('abort'));
@@ -313,64 +313,64 @@ for (const lost of LOST) {
 }
 
 for (const lost of LOST) {
-  test(`an upload whose start was not heard of is not left open (${JSON.stringify(lost)})`, async (t) => {
-    const { store, meddle, stored, openUploads } = await setup(t, small);
-    const body = bytes(5 * MIB + 1);
+  test(`an upload whose response to Create was lost is not left open (${JSON.stringify(lost)})`, async (t) => {
+    const { store, injectFaults, stored, openUploads } = await setup(t, small);
+    const body = bytes(PART_BYTES + 1);
     const put = () => store.put({ ...picture, body: flow(body), expect: undefined, signal: unhurried() });
-    let starts = 0;
-    meddle(({ operation }) => (operation === 'create' && ++starts === 1 ? lost : undefined));
+    let creates = 0;
+    injectFaults(({ operation }) => (operation === 'create' && ++creates === 1 ? lost : undefined));
     await put();
-    assert.equal(starts, 2);
-    assert.equal(await openUploads(), 0, 'the start was repeated');
-    meddle(({ operation }) => (operation === 'create' ? lost : undefined));
+    assert.equal(creates, 2);
+    assert.equal(await openUploads(), 0, 'Create was retried');
+    injectFaults(({ operation }) => (operation === 'create' ? lost : undefined));
     await assert.rejects(put(), failsWith('store_unavailable'));
-    assert.ok((await openUploads()) > 0, 'nobody knows their names');
-    meddle(() => undefined);
+    assert.ok((await openUploads()) > 0, 'their ids are unknown');
+    injectFaults(() => undefined);
     await put();
     assert.equal(await stored(picture.key), sha256(body));
-    assert.equal(await openUploads(), 0, 'the next try finds them');
+    assert.equal(await openUploads(), 0, 'the next attempt finds them');
   });
 }
 
-test('uploads of other keys that begin alike are let be', async (t) => {
+test('uploads of other keys with the same prefix are left alone', async (t) => {
   const { store, openUploads, beginUpload, operations } = await setup(t, small);
   const { key } = picture;
   const others = [`${key}-pic.mp4`, `${key}/part`, key.replace('m_1', 'm_10')];
   for (const other of [key, ...others]) await beginUpload(other);
-  await store.put({ ...picture, body: flow(bytes(5 * MIB + 1)), signal: unhurried() });
+  await store.put({ ...picture, body: flow(bytes(PART_BYTES + 1)), signal: unhurried() });
   assert.equal(operations().filter((operation) => operation === 'abort').length, 1, 'the one of this key');
   assert.equal(await openUploads(), others.length);
 });
 
-test('nothing of an upload is sent once its Abort is', async (t) => {
-  const { store, meddle, operations, openUploads } = await setup(t, small);
+test('no part is sent after the Abort of its upload', async (t) => {
+  const { store, injectFaults, operations, openUploads } = await setup(t, small);
   const refused = Promise.withResolvers<void>();
   let parts = 0;
-  meddle(({ operation }) => {
+  injectFaults(({ operation }) => {
     if (!operation.startsWith('part')) return undefined;
     if (++parts === 2) refused.resolve();
-    return { answer: 503, code: 'SlowDown', headers: { 'retry-after': '1' } };
+    return { status: 503, code: 'SlowDown', headers: { 'retry-after': '1' } };
   });
   const cut = new Error('the download was cut');
-  const body = flow(bytes(11 * MIB), async () => {
+  const body = flow(bytes(THREE_PARTS), async () => {
     await refused.promise;
     throw cut;
   });
   await assert.rejects(store.put({ ...picture, body, signal: unhurried() }), (error) => error === cut);
   assert.equal(await openUploads(), 0);
-  // Beyond the second after which both parts would have been sent again.
+  // Both parts would have been sent again after one second (Retry-After, whose unit is a second).
   await wait(1_200);
   assert.deepEqual(operations().slice(-1), ['abort']);
 });
 
-test('an upload whose start was answered when its caller had left is aborted', async (t) => {
-  const { store, meddle, operations, openUploads } = await setup(t, small);
+test('an upload is aborted where its put was aborted before the response to Create', async (t) => {
+  const { store, injectFaults, operations, openUploads } = await setup(t, small);
   const controller = new AbortController();
-  meddle(({ operation }) => {
+  injectFaults(({ operation }) => {
     if (operation === 'create') controller.abort(new Error('closing'));
     return undefined;
   });
-  const putting = store.put({ ...picture, body: flow(bytes(6 * MIB)), signal: controller.signal });
+  const putting = store.put({ ...picture, body: flow(bytes(TWO_PARTS)), signal: controller.signal });
   await assert.rejects(putting, /closing/);
   for (const until = Date.now() + 10_000; !operations().includes('abort') && Date.now() < until; )
     await wait(10);
@@ -379,26 +379,26 @@ test('an upload whose start was answered when its caller had left is aborted', a
   assert.equal(await openUploads(), 0);
 });
 
-test('an Abort is done where the upload is gone, and not where the store refuses it or is away', async (t) => {
-  const { store, meddle, beginUpload, openUploads } = await setup(t);
+test('an Abort succeeds where the upload does not exist, and fails where the store refuses it or is unavailable', async (t) => {
+  const { store, injectFaults, beginUpload, openUploads } = await setup(t);
   const abort = async () => await store.abortMultipart(picture.key, 'f'.repeat(32), unhurried());
   await abort();
   await beginUpload(picture.key);
-  for (const [mischief, code] of [
-    [{ answer: 403, code: 'AccessDenied' }, 'store_refused'],
-    [{ answer: 503, code: 'SlowDown' }, 'store_unavailable'],
-    [{ answer: 404, code: 'NoSuchBucket' }, 'store_bucket_missing'],
+  for (const [fault, code] of [
+    [{ status: 403, code: 'AccessDenied' }, 'store_refused'],
+    [{ status: 503, code: 'SlowDown' }, 'store_unavailable'],
+    [{ status: 404, code: 'NoSuchBucket' }, 'store_bucket_missing'],
   ] as const) {
-    meddle(() => mischief);
+    injectFaults(() => fault);
     await assert.rejects(abort(), failsWith(code));
   }
   assert.equal(await openUploads(), 1);
 });
 
-test('200 without the name of what was kept is no success: neither of a PUT nor of a part', async (t) => {
-  const { store, meddle, stored, openUploads } = await setup(t, small);
-  meddle(({ operation }) => (/PUT|part 1/.test(operation) ? { text: 'welcome' } : undefined));
-  for (const size of [10, 6 * MIB]) {
+test('a 200 without an ETag is no success, neither of a PUT nor of a part', async (t) => {
+  const { store, injectFaults, stored, openUploads } = await setup(t, small);
+  injectFaults(({ operation }) => (/PUT|part 1/.test(operation) ? { text: 'welcome' } : undefined));
+  for (const size of [10, TWO_PARTS]) {
     const put = store.put({ ...picture, body: flow(bytes(size)), signal: unhurried() });
     await assert.rejects(put, failsWith('store_not_s3', /no ETag/));
   }
@@ -406,70 +406,77 @@ test('200 without the name of what was kept is no success: neither of a PUT nor 
   assert.equal(await openUploads(), 0);
 });
 
-test('a bucket whose uploads may not be listed takes large files none the less', async (t) => {
-  const { store, meddle, stored } = await setup(t, small);
-  meddle(({ operation }) => (operation === 'list uploads' ? { answer: 403 } : undefined));
-  const body = bytes(5 * MIB + 1);
+test('a large file is stored in a bucket whose uploads may not be listed', async (t) => {
+  const { store, injectFaults, stored } = await setup(t, small);
+  injectFaults(({ operation }) => (operation === 'list uploads' ? { status: 403 } : undefined));
+  const body = bytes(PART_BYTES + 1);
   await store.put({ ...picture, body: flow(body), expect: undefined, signal: unhurried() });
   assert.equal(await stored(picture.key), sha256(body));
 });
 
-test('other bytes under the key are no answer to a PUT that was refused', async (t) => {
-  const { store, meddle, stored } = await setup(t);
+test('an object with other bytes does not make a failed PUT a success', async (t) => {
+  const { store, injectFaults, stored } = await setup(t);
   const before = bytes(1000);
   await store.put({ ...picture, body: flow(before), expect: undefined, signal: unhurried() });
-  meddle(({ operation }) => (operation === 'PUT' ? { answer: 500 } : undefined));
+  injectFaults(({ operation }) => (operation === 'PUT' ? { status: 500 } : undefined));
   const other = Buffer.from(before).fill(7);
   const putting = store.put({ ...picture, body: flow(other), expect: undefined, signal: unhurried() });
   await assert.rejects(putting, failsWith('store_unavailable'));
   assert.equal(await stored(picture.key), sha256(before));
 });
 
-test('an object of the same size that an earlier upload left is no answer to a Complete that failed', async (t) => {
-  const { store, meddle, openUploads } = await setup(t, small);
-  const body = bytes(5 * MIB + 1);
+test('an object of the same size from an earlier upload does not make a failed Complete a success', async (t) => {
+  const { store, injectFaults, openUploads } = await setup(t, small);
+  const body = bytes(PART_BYTES + 1);
   await store.put({ ...picture, body: flow(body), expect: undefined, signal: unhurried() });
-  meddle(({ operation }) => (operation === 'complete' ? { answer: 500 } : undefined));
+  injectFaults(({ operation }) => (operation === 'complete' ? { status: 500 } : undefined));
   const putting = store.put({ ...picture, body: flow(body), expect: undefined, signal: unhurried() });
   await assert.rejects(putting, failsWith('store_unavailable'));
   assert.equal(await openUploads(), 0);
 });
 
-test('Complete that was done but answered 500 is a success: the object tells', async (t) => {
-  const { store, meddle, stored, operations } = await setup(t, small);
-  meddle(({ operation }) => (operation === 'complete' ? { passThenAnswer: 500 } : undefined));
-  const body = bytes(6 * MIB);
+test('a Complete that succeeded with a 500 is a success, as HEAD shows', async (t) => {
+  const { store, injectFaults, stored, operations } = await setup(t, small);
+  injectFaults(({ operation }) => (operation === 'complete' ? { passThenStatus: 500 } : undefined));
+  const body = bytes(TWO_PARTS);
   const put = await store.put({ ...picture, body: flow(body), signal: unhurried() });
   assert.equal(put.multipart, true);
-  assert.ok(operations().filter((operation) => operation === 'complete').length > 1, 'it was repeated');
+  assert.ok(operations().filter((operation) => operation === 'complete').length > 1, 'it was retried');
   assert.equal(await stored(picture.key), sha256(body));
 });
 
-test('Complete that was not done fails, and the upload is aborted', async (t) => {
-  const { store, meddle, stored, openUploads } = await setup(t, small);
-  meddle(({ operation }) => (operation === 'complete' ? { answer: 500 } : undefined));
-  const put = store.put({ ...picture, body: flow(bytes(6 * MIB)), signal: unhurried() });
+test('a Complete that failed fails the put, and the upload is aborted', async (t) => {
+  const { store, injectFaults, stored, openUploads } = await setup(t, small);
+  injectFaults(({ operation }) => (operation === 'complete' ? { status: 500 } : undefined));
+  const put = store.put({ ...picture, body: flow(bytes(TWO_PARTS)), signal: unhurried() });
   await assert.rejects(put, failsWith('store_unavailable', /HTTP 500 InternalError/));
   assert.equal(await stored(picture.key), undefined);
   assert.equal(await openUploads(), 0);
 });
 
-test('Complete that was answered 200 over nothing is a mismatch', async (t) => {
-  const { store, meddle } = await setup(t, small);
-  meddle(({ operation }) => (/HEAD|GET/.test(operation) ? { answer: 404, code: 'NoSuchKey' } : undefined));
-  const put = store.put({ ...picture, body: flow(bytes(6 * MIB)), signal: unhurried() });
-  await assert.rejects(put, failsWith('store_mismatch', /sent 6291456 bytes, HEAD finds no object/));
+test('a Complete with a 200 and no object is a mismatch', async (t) => {
+  const { store, injectFaults } = await setup(t, small);
+  injectFaults(({ operation }) =>
+    /HEAD|GET/.test(operation) ? { status: 404, code: 'NoSuchKey' } : undefined,
+  );
+  const put = store.put({ ...picture, body: flow(bytes(TWO_PARTS)), signal: unhurried() });
+  await assert.rejects(
+    put,
+    failsWith('store_mismatch', new RegExp(`sent ${TWO_PARTS} bytes, HEAD finds no object`)),
+  );
 });
 
-test('a part that fails for good ends the whole: the source is closed and no later part is sent', async (t) => {
-  const { store, meddle, operations, untilNoOpenUpload } = await setup(t, small);
-  meddle(({ operation }) => (operation === 'part 1' ? { answer: 400, code: 'EntityTooSmall' } : undefined));
-  let given = 0;
+test('a refused part ends the put: the source is closed and no later part is sent', async (t) => {
+  const { store, injectFaults, operations, untilNoOpenUpload } = await setup(t, small);
+  injectFaults(({ operation }) =>
+    operation === 'part 1' ? { status: 400, code: 'EntityTooSmall' } : undefined,
+  );
+  let readBytes = 0;
   let closed = false;
   async function* long() {
     try {
-      for await (const chunk of flow(bytes(60 * MIB))) {
-        given += chunk.byteLength;
+      for await (const chunk of flow(bytes(12 * PART_BYTES))) {
+        readBytes += chunk.byteLength;
         yield chunk;
       }
     } finally {
@@ -479,52 +486,52 @@ test('a part that fails for good ends the whole: the source is closed and no lat
   const put = store.put({ ...picture, body: long(), signal: unhurried() });
   await assert.rejects(put, failsWith('store_refused', /HTTP 400 EntityTooSmall/));
   assert.ok(closed);
-  assert.ok(given < 30 * MIB, `${given} bytes were read`);
+  assert.ok(readBytes < 6 * PART_BYTES, `${readBytes} bytes were read`);
   assert.ok(!operations().includes('part 5'));
   await untilNoOpenUpload();
 });
 
-test('a caller who cannot note the upload id gets his error, and the upload is aborted', async (t) => {
+test('an upload is aborted where onMultipart rejects, and its error is thrown', async (t) => {
   const { store, operations, openUploads } = await setup(t, small);
-  const onMultipart = () => Promise.reject(new Error('database away'));
-  const put = store.put({ ...picture, body: flow(bytes(6 * MIB)), onMultipart, signal: unhurried() });
-  await assert.rejects(put, /database away/);
+  const onMultipart = () => Promise.reject(new Error('database unavailable'));
+  const put = store.put({ ...picture, body: flow(bytes(TWO_PARTS)), onMultipart, signal: unhurried() });
+  await assert.rejects(put, /database unavailable/);
   assert.deepEqual(operations(), ['list uploads', 'create', 'abort']);
   assert.equal(await openUploads(), 0);
 });
 
-test('no more than three parts of a file are held: two on their way, one filling', async (t) => {
-  const { store, meddle } = await setup(t, small);
-  let given = 0;
+test('at most three parts of a file are in memory: two in flight and one being filled', async (t) => {
+  const { store, injectFaults } = await setup(t, small);
+  let readBytes = 0;
   const controller = new AbortController();
-  meddle(({ operation }) => (operation.startsWith('part') ? { stall: true } : undefined));
+  injectFaults(({ operation }) => (operation.startsWith('part') ? { stall: true } : undefined));
   async function* counted() {
-    for await (const chunk of flow(bytes(40 * MIB))) {
-      given += chunk.byteLength;
+    for await (const chunk of flow(bytes(8 * PART_BYTES))) {
+      readBytes += chunk.byteLength;
       yield chunk;
     }
   }
   const put = store.put({ ...picture, body: counted(), signal: controller.signal });
-  // Waits until the source is no longer asked: the same count over many turns of the loop.
-  for (let before = -1, calm = 0; calm < 20; before = given) {
+  // Waits until the source is no longer read: the same count many times.
+  for (let before = -1, steady = 0; steady < 20; before = readBytes) {
     await new Promise((resolve) => setTimeout(resolve, 10));
-    calm = given > 0 && given === before ? calm + 1 : 0;
+    steady = readBytes > 0 && readBytes === before ? steady + 1 : 0;
   }
-  assert.ok(given <= 15 * MIB + 2 * 65_536, `${given} bytes were taken`);
+  assert.ok(readBytes <= 3 * PART_BYTES + 2 * 65_536, `${readBytes} bytes were taken`);
   controller.abort(new Error('enough'));
   await assert.rejects(put, /enough/);
 });
 
 for (const [path, size, digests] of [
   ['one PUT', 100_000, ['PUT']],
-  ['parts', 11 * MIB, ['part 1', 'part 2', 'part 3']],
+  ['parts', THREE_PARTS, ['part 1', 'part 2', 'part 3']],
 ] as const) {
-  test(`${path}: a bucket with default retention gets Content-MD5, and its wish is learned once`, async (t) => {
-    const { store, meddle, seen, stored } = await setup(t, small);
+  test(`${path}: a bucket with default retention gets Content-MD5 after its first refusal`, async (t) => {
+    const { store, injectFaults, seen, stored } = await setup(t, small);
     const isUpload = (operation: string) => /^(PUT|part)/.test(operation);
-    // As AWS: the signed payload hash does not count. The embedded server compares the digest with the body.
-    meddle(({ operation, headers }) =>
-      isUpload(operation) && !headers['content-md5'] ? { answer: 400, code: 'InvalidRequest' } : undefined,
+    // As AWS does: the signed payload hash does not count. The embedded server verifies the digest.
+    injectFaults(({ operation, headers }) =>
+      isUpload(operation) && !headers['content-md5'] ? { status: 400, code: 'InvalidRequest' } : undefined,
     );
     for (const learned of [false, true]) {
       seen.length = 0;
@@ -543,16 +550,18 @@ for (const [path, size, digests] of [
   });
 }
 
-test('what is refused with a digest too is refused, and the digest is not sent with all that follows', async (t) => {
-  const { store, meddle, seen } = await setup(t);
+test('a PUT that is refused with a digest too fails, and the digest is not sent with later ones', async (t) => {
+  const { store, injectFaults, seen } = await setup(t);
   const put = () => store.put({ ...picture, body: flow(bytes(10)), expect: undefined, signal: unhurried() });
-  meddle(({ operation }) => (operation === 'PUT' ? { answer: 400, code: 'InvalidRequest' } : undefined));
+  injectFaults(({ operation }) =>
+    operation === 'PUT' ? { status: 400, code: 'InvalidRequest' } : undefined,
+  );
   await assert.rejects(put(), failsWith('store_refused', /HTTP 400 InvalidRequest/));
   assert.deepEqual(
     seen.map(({ headers }) => 'content-md5' in headers),
     [false, true],
   );
-  meddle(() => undefined);
+  injectFaults(() => undefined);
   await put();
   assert.equal('content-md5' in seen.at(-1)!.headers, false);
 });

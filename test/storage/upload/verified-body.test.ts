@@ -3,25 +3,25 @@ import { test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { createVerifiedBody, readVerified } from '../../../src/storage/upload/verified-body.ts';
 
-const CHUNKS = 6;
+const CHUNKS = 9;
 
-/** Longer as a whole than the silence that ends a body, and never silent so long. */
+/** As a whole it takes longer than the idle timeout; between two chunks it does not. */
 async function* slowly() {
   for (let n = 0; n < CHUNKS; n++) {
-    await wait(400);
+    await wait(100);
     yield Buffer.from('a');
   }
 }
-const options = () => ({ expect: undefined, idleTimeoutMs: 1_500, signal: AbortSignal.timeout(20_000) });
+const options = () => ({ expect: undefined, idleTimeoutMs: 800, signal: AbortSignal.timeout(20_000) });
 
-test('a slow body that goes on is read to its end, whole and in parts', async () => {
+test('a slow body that is never idle for long is read to its end', async () => {
   const whole = readVerified(slowly(), options()).then(({ digest }) => digest.sizeBytes);
-  const guard = createVerifiedBody(slowly(), options());
-  for await (const _ of guard.chunks);
-  assert.deepEqual([await whole, guard.digest().sizeBytes], [CHUNKS, CHUNKS]);
+  const verified = createVerifiedBody(slowly(), options());
+  for await (const _ of verified.chunks);
+  assert.deepEqual([await whole, verified.digest().sizeBytes], [CHUNKS, CHUNKS]);
 });
 
-test('the last chunk of a body that is not proven is never given out', async () => {
+test('the last chunk of a body that fails verification is never yielded', async () => {
   const chunks = ['a', 'b', 'c'].map((text) => Buffer.from(text));
   async function* body() {
     yield* chunks;
@@ -32,13 +32,13 @@ test('the last chunk of a body that is not proven is never given out', async () 
     [{ lengthBytes: 2 }, 'body_too_long'],
     [{ sizeBytes: 3, sha256 }, 'bytes_differ'],
   ] as const) {
-    const guard = createVerifiedBody(body(), { ...options(), expect });
-    const given: Uint8Array[] = [];
+    const verified = createVerifiedBody(body(), { ...options(), expect });
+    const yielded: Uint8Array[] = [];
     const reading = (async () => {
-      for await (const chunk of guard.chunks) given.push(chunk);
+      for await (const chunk of verified.chunks) yielded.push(chunk);
     })();
     await assert.rejects(reading, new RegExp(code));
-    assert.ok(given.length < chunks.length, `${given.length} chunks`);
-    assert.throws(() => guard.digest());
+    assert.ok(yielded.length < chunks.length, `${yielded.length} chunks`);
+    assert.throws(() => verified.digest());
   }
 });

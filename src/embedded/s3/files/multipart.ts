@@ -31,7 +31,6 @@ export interface Uploads {
   abort(upload: Upload): Promise<void>;
 }
 
-const MIN_PART_BYTES = 5 * 1024 * 1024;
 const COPY_BYTES = 1024 * 1024;
 const MANIFEST = 'upload.json';
 
@@ -60,7 +59,7 @@ function createKeyedMutex(): <T>(name: string, task: () => Promise<T>) => Promis
 export async function openUploads(
   folder: string,
   objects: ObjectFolder,
-  options: { fsync: boolean; disk: DiskSpace },
+  options: { fsync: boolean; disk: DiskSpace; minPartBytes: number },
 ): Promise<Uploads> {
   const root = join(folder, 'uploads');
   const aside = join(folder, 'aside');
@@ -102,8 +101,8 @@ export async function openUploads(
           'InvalidPart',
           `Part ${partNumber} was not uploaded, or is not the one that is named.`,
         );
-      if (index < named.length - 1 && info.sizeBytes < MIN_PART_BYTES)
-        throw new S3Error('EntityTooSmall', `Part ${partNumber} has less than 5 MiB and is not the last.`);
+      if (index < named.length - 1 && info.sizeBytes < options.minPartBytes)
+        throw new S3Error('EntityTooSmall', `Part ${partNumber} is too small and is not the last.`);
       sizeBytes += info.sizeBytes;
     }
     return sizeBytes;
