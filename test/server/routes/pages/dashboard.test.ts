@@ -8,6 +8,7 @@ import { after, before, describe, it, type TestContext } from 'node:test';
 import { type BrowserContext, chromium, type Page } from 'playwright-core';
 import { contentOf } from '../../../../src/simulator/media/contents.ts';
 import { chromiumForTest, missing } from '../../../machine/services.ts';
+import { eventually } from '../../../queue/handled.ts';
 import { KEYS, openTestServer, PLAIN, reference, SAFE, type TestServer } from '../../setup.ts';
 
 const FLAGS = [
@@ -76,6 +77,17 @@ describe('the dashboard', { skip: missing.chromium }, () => {
 
   /** Refreshes now and not within three seconds, as when a user returns to the page. */
   const refresh = (page: Page) => page.evaluate(`document.dispatchEvent(new Event('visibilitychange'))`);
+
+  /** Refreshes until an element is there: the server runs its checks once a second. */
+  async function untilShown(page: Page, selector: string): Promise<void> {
+    await eventually(selector, async () => {
+      await refresh(page);
+      return await page
+        .waitForSelector(selector, { timeout: 500 })
+        .then(() => true)
+        .catch(() => false);
+    });
+  }
 
   /** Polls a condition. Not waitForFunction: it evaluates text inside the page, which our security policy forbids. */
   async function until(page: Page, condition: string): Promise<void> {
@@ -164,6 +176,7 @@ describe('the dashboard', { skip: missing.chromium }, () => {
     await page.evaluate(`for (const card of document.querySelectorAll('.card')) card.dataset.mark = '1'`);
     await page.waitForResponse((response) => response.url().includes('/v1/stats'));
     await s.context.accept([reference({ kind: 'thumb' })]);
+    await refresh(page);
     await page.waitForSelector('.card:not([data-mark])');
     assert.equal(await page.locator('.card:not([data-mark])').count(), 1);
     await page.close();
@@ -205,7 +218,7 @@ describe('the dashboard', { skip: missing.chromium }, () => {
     await s.context.catalogue.accounts.holdByHand(PLAIN.account, until, why, new Date());
     const { page, problems } = await signedIn();
     assert.ok((await page.innerText('#holds')).includes(`shop is on hold. Held by ops: ${HOSTILE}`));
-    await page.waitForSelector('#state:has-text("Account shop is held")');
+    await untilShown(page, '#state:has-text("Account shop is held")');
     await page.click('#holds button:has-text("Release")');
     await page.waitForSelector('#holds', { state: 'hidden' });
     assert.deepEqual(problems, []);
@@ -222,7 +235,7 @@ describe('the dashboard', { skip: missing.chromium }, () => {
       await page.innerText('#holds'),
       /All archiving is on hold\. The storage refused.*S3_BUCKET.*wma doctor/s,
     );
-    await page.waitForSelector('#state:has-text("All archiving is held")');
+    await untilShown(page, '#state:has-text("All archiving is held")');
     assert.equal(await page.locator('#holds button').count(), 0, 'it is probed automatically');
     await storeHold.takeProbe('a', now, now);
     await storeHold.probeSucceeded('a', now, now);
