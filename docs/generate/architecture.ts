@@ -14,7 +14,7 @@ const PURPOSES: Readonly<Record<string, string>> = {
   spool: 'keeps callbacks on disk while the catalogue is unavailable',
   pipeline: 'what the program does: ingest, dispatch, archive, maintenance, verification, checks, alerts',
   app: 'opens all parts that a program needs, and closes them',
-  simulator: 'a program: a WeChat that misbehaves on request; knows nothing of `wechat`',
+  simulator: 'a program: a simulated WeChat with faults on request; imports nothing of `wechat`',
   server: 'a program: callbacks, API, dashboard',
   cli: 'a program: `wma`, over HTTP',
   workers: 'two programs: `npm run worker`, `npm run sweep`',
