@@ -7,7 +7,7 @@ import { describe, test } from 'node:test';
 import { oneByCommit, runsAll } from '../machine/selection.ts';
 import { missing } from '../machine/services.ts';
 import { readSources } from '../structure/sources.ts';
-import { brokenCells } from './judge/findings.ts';
+import { brokenCells } from './check/findings.ts';
 import { planOf } from './plan.ts';
 import { play } from './play.ts';
 import { SHAPES, type Shape } from './script.ts';
@@ -39,15 +39,17 @@ describe('chaos', { concurrency: 3, ...LONG }, () => {
 describe('the judge', () => {
   test('knows nothing of the code under test', async () => {
     const sources = new Map((await readSources(['test'])).map((source) => [source.path, source]));
-    const judges = [...sources.keys()].filter((path) => /^test\/chaos\/judge\/(?!.*\.test\.ts$)/.test(path));
-    assert.ok(judges.length >= 4);
+    const checkFiles = [...sources.keys()].filter((path) =>
+      /^test\/chaos\/judge\/(?!.*\.test\.ts$)/.test(path),
+    );
+    assert.ok(checkFiles.length >= 4);
     const seen = new Set<string>();
     const visit = (path: string): void => {
       if (seen.has(path)) return;
       seen.add(path);
       for (const next of sources.get(path)?.imports ?? []) visit(next);
     };
-    for (const path of judges) visit(path);
+    for (const path of checkFiles) visit(path);
     assert.deepEqual(
       [...seen].filter((path) => !path.startsWith('test/')),
       [],
@@ -63,12 +65,12 @@ describe('the script', () => {
   });
 
   test('sends a thousand media and kills ten times a minute; a third of the callbacks come twice', () => {
-    const { sendings, deeds, loadMs } = planOf({ seed: 1, shape: 'redis', minutes: 4, accounts: 3 });
+    const { sendings, actions, loadMs } = planOf({ seed: 1, shape: 'redis', minutes: 4, accounts: 3 });
     assert.equal(sendings.length, 4_000);
-    const deaths = deeds.filter(({ what }) => ['kill', 'freeze', 'redis', 'postgres'].includes(what));
+    const deaths = actions.filter(({ what }) => ['kill', 'freeze', 'redis', 'postgres'].includes(what));
     assert.equal(deaths.length, 40);
     const again = sendings.filter(({ how, againAfterMs }) => how !== 'inOrder' || againAfterMs !== undefined);
     assert.ok(Math.abs(again.length / sendings.length - 1 / 3) < 0.05);
-    assert.ok(deeds.every((deed) => deed.atMs + deed.forMs <= loadMs));
+    assert.ok(actions.every((action) => action.atMs + action.forMs <= loadMs));
   });
 });

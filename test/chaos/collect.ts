@@ -13,7 +13,6 @@ import {
 import { PGlite } from '@electric-sql/pglite';
 import { Redis } from 'ioredis';
 import pg from 'pg';
-import type { Ground } from './ground.ts';
 import {
   type ApiRow,
   type Digest,
@@ -21,7 +20,8 @@ import {
   EVIDENCE,
   type RunFacts,
   type StoredObject,
-} from './judge/evidence.ts';
+} from './check/evidence.ts';
+import type { Fixture } from './fixture.ts';
 import type { StoreAccess } from './machines.ts';
 import type { SentLine } from './sender.ts';
 
@@ -36,22 +36,22 @@ async function inParallel<Item>(items: readonly Item[], work: (item: Item) => Pr
 }
 
 /** GET of the API as an admin; throws at anything but 2xx. */
-export async function askApi<Answer>(ground: Ground, path: string): Promise<Answer> {
-  const answer = await fetch(`${ground.url}${path}`, {
-    headers: { authorization: `Bearer ${ground.apiKey}` },
+export async function askApi<Answer>(fixture: Fixture, path: string): Promise<Answer> {
+  const answer = await fetch(`${fixture.url}${path}`, {
+    headers: { authorization: `Bearer ${fixture.apiKey}` },
     signal: AbortSignal.timeout(15_000),
   });
   if (!answer.ok) throw new Error(`GET ${path} was answered ${answer.status}`);
   return (await answer.json()) as Answer;
 }
 
-export async function allRows(ground: Ground): Promise<ApiRow[]> {
+export async function allRows(fixture: Fixture): Promise<ApiRow[]> {
   const rows: ApiRow[] = [];
   let cursor: string | null = null;
   do {
     const after: string = cursor === null ? '' : `&cursor=${encodeURIComponent(cursor)}`;
     const page: { items: ApiRow[]; nextCursor: string | null } = await askApi(
-      ground,
+      fixture,
       `/v1/media?limit=200${after}`,
     );
     rows.push(...page.items);
@@ -106,10 +106,10 @@ async function allObjects(access: StoreAccess): Promise<StoredObject[]> {
 }
 
 /** What every file must be, from the stand-in. */
-async function allDigests(ground: Ground, ids: readonly { account: string; mediaId: string }[]) {
+async function allDigests(fixture: Fixture, ids: readonly { account: string; mediaId: string }[]) {
   const digests: Record<string, Digest> = {};
   await inParallel(ids, async ({ account, mediaId }) => {
-    const digest = await ground.wechat.digest(account, mediaId).catch(() => undefined);
+    const digest = await fixture.wechat.digest(account, mediaId).catch(() => undefined);
     if (digest) digests[digestKey(account, mediaId)] = digest;
   });
   return digests;
@@ -132,15 +132,15 @@ async function dumpTables(query: Query, file: string): Promise<void> {
 }
 
 /** Once the service has ended: the embedded database lets nobody else in while it lives. */
-async function dumpDatabase(ground: Ground, file: string): Promise<void> {
-  if (ground.postgres) {
-    const client = new pg.Client({ connectionString: ground.postgres.url });
+async function dumpDatabase(fixture: Fixture, file: string): Promise<void> {
+  if (fixture.postgres) {
+    const client = new pg.Client({ connectionString: fixture.postgres.url });
     await client.connect();
     await dumpTables((sql) => client.query(sql), file);
     await client.end();
   } else {
-    const copy = join(ground.folder, 'database-copy');
-    await cp(join(ground.folder, 'data-all', 'database'), copy, { recursive: true });
+    const copy = join(fixture.folder, 'database-copy');
+    await cp(join(fixture.folder, 'data-all', 'database'), copy, { recursive: true });
     const database = await PGlite.create(copy);
     await dumpTables((sql) => database.query(sql), file);
     await database.close();
@@ -168,32 +168,32 @@ async function dumpRedis(url: string, file: string): Promise<void> {
   await new Promise((resolve) => out.end(resolve));
 }
 
-/** `hasRows`: there is an API and a database to ask. Ends the fleet. */
+/** `hasRows`: there is an API and a database to ask. Ends the processes. */
 export async function collect(
-  ground: Ground,
+  fixture: Fixture,
   facts: Omit<RunFacts, 'secrets'>,
   sent: readonly SentLine[],
   hasRows: boolean,
 ): Promise<void> {
-  const folder = join(ground.folder, EVIDENCE);
+  const folder = join(fixture.folder, EVIDENCE);
   mkdirSync(folder, { recursive: true });
   const write = (name: string, value: unknown) =>
     writeFileSync(join(folder, name), JSON.stringify(value, null, 1));
-  const access = await ground.storeAccess();
-  const rows = hasRows ? await allRows(ground) : [];
+  const access = await fixture.storeAccess();
+  const rows = hasRows ? await allRows(fixture) : [];
   writeFileSync(join(folder, 'rows.jsonl'), rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
   write('objects.json', await allObjects(access));
   write('uploads.json', await openUploads(access));
-  write('ledger.json', await ground.wechat.ledger());
+  write('ledger.json', await fixture.wechat.ledger());
   const ids = new Map<string, { account: string; mediaId: string }>();
   const named = [
     ...sent.flatMap(({ account, mediaIds }) => mediaIds.map((mediaId) => ({ account, mediaId }))),
     ...rows.flatMap(({ account, mediaId }) => (mediaId ? [{ account, mediaId }] : [])),
   ];
   for (const one of named) ids.set(digestKey(one.account, one.mediaId), one);
-  write('digests.json', await allDigests(ground, [...ids.values()]));
-  write('run.json', { ...facts, secrets: await ground.secrets() } satisfies RunFacts);
-  await ground.fleet.stop();
-  if (hasRows) await dumpDatabase(ground, join(folder, 'database.jsonl'));
-  if (ground.redis) await dumpRedis(ground.redis.url, join(folder, 'redis.jsonl'));
+  write('digests.json', await allDigests(fixture, [...ids.values()]));
+  write('run.json', { ...facts, secrets: await fixture.secrets() } satisfies RunFacts);
+  await fixture.processes.stop();
+  if (hasRows) await dumpDatabase(fixture, join(folder, 'database.jsonl'));
+  if (fixture.redis) await dumpRedis(fixture.redis.url, join(folder, 'redis.jsonl'));
 }

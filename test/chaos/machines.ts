@@ -10,7 +10,7 @@ import { DOCKER } from '../machine/docker.ts';
 import { findMachine } from '../machine/find.ts';
 import { createPostgresServer, onPostgres } from '../machine/postgres.ts';
 import { createRedisServer } from '../machine/redis.ts';
-import { basics } from './fleet.ts';
+import { basics } from './processes.ts';
 import type { StoreFault } from './script.ts';
 
 const START_LIMIT_MS = 60_000;

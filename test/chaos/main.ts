@@ -1,6 +1,6 @@
 /** `npm run test:chaos`: docs/reliability.md says what it does, and what the table means. */
 import { styleText } from 'node:util';
-import { isClean } from './judge/findings.ts';
+import { isClean } from './check/findings.ts';
 import { type Options, readOptions, USAGE } from './options.ts';
 import { planOf } from './plan.ts';
 import { type Played, play } from './play.ts';
@@ -24,22 +24,22 @@ const listOf = (counts: Readonly<Record<string, number>>) =>
     .join(', ');
 
 function tell(title: string, played: Played): void {
-  const { sent, accepted, byStatus, deeds, unasked, settleSeconds } = played;
+  const { sent, accepted, byStatus, actions, crashes, settleSeconds } = played;
   process.stdout.write(
     `${title}: ${sent} callbacks sent, ${accepted} accepted, became ${listOf(byStatus)}; quiet ${settleSeconds} s after ` +
-      `the last trouble\n  done to it: ${listOf(deeds)}\n` +
-      (unasked.length > 0 ? `  ended by themselves: ${unasked.join('; ')}\n` : ''),
+      `the last trouble\n  done to it: ${listOf(actions)}\n` +
+      (crashes.length > 0 ? `  ended by themselves: ${crashes.join('; ')}\n` : ''),
   );
 }
 
 async function run(script: Script, options: Options): Promise<{ columns: Column[]; facts: object }> {
   const { wechatUrl, accountsFile, keep, naive, shape } = options;
-  const ground = { keep, ...(wechatUrl && accountsFile && { wechatUrl, accountsFile }) };
-  const product = await play(script, ground, say);
+  const fixture = { keep, ...(wechatUrl && accountsFile && { wechatUrl, accountsFile }) };
+  const product = await play(script, fixture, say);
   const columns: Column[] = [{ title: shape, findings: product.findings }];
   tell(shape, product);
   if (!naive) return { columns, facts: { product } };
-  const other = await play(script, { ...ground, way: 'naive' }, say);
+  const other = await play(script, { ...fixture, way: 'naive' }, say);
   tell('naive', other);
   return {
     columns: [...columns, { title: 'naive', findings: other.findings }],

@@ -1,7 +1,7 @@
 /** The script of a run, decided before it begins: a pure function of the seed and of how long it may take. */
 import { createRandom, type Random } from './random.ts';
 import {
-  type Deed,
+  type Action,
   type Role,
   type Script,
   type Sending,
@@ -118,13 +118,15 @@ function sendingsOf(random: Random, options: PlanOptions, loadMs: number): Sendi
 }
 
 /** What may die, and how often beside each other. */
-function killsOf(shape: Shape): readonly (readonly [weight: number, deed: (random: Random) => DeedBody])[] {
+function killsOf(
+  shape: Shape,
+): readonly (readonly [weight: number, action: (random: Random) => ActionBody])[] {
   const kill =
     (...who: Role[]) =>
     (random: Random) =>
       ({ what: 'kill', who: random.pick(who), forMs: random.between(200, 2_500) }) as const;
   if (shape === 'embedded') return [[1, kill('all')]];
-  const fleet = [
+  const processes = [
     [40, kill('worker-1', 'worker-2')],
     [16, kill('server')],
     [12, kill('sweeper-1', 'sweeper-2')],
@@ -143,13 +145,13 @@ function killsOf(shape: Shape): readonly (readonly [weight: number, deed: (rando
         }) as const,
     ],
   ] as const;
-  if (shape === 'postgres') return fleet;
+  if (shape === 'postgres') return processes;
   const redis = (how: 'kill' | 'forget' | 'flush' | 'rewind') => (random: Random) =>
     ({ what: 'redis', how, forMs: random.between(100, 3_000) }) as const;
-  return [...fleet, [7, redis('kill')], [4, redis('forget')], [6, redis('flush')], [2, redis('rewind')]];
+  return [...processes, [7, redis('kill')], [4, redis('forget')], [6, redis('flush')], [2, redis('rewind')]];
 }
 
-type DeedBody = Deed extends infer One ? (One extends Deed ? Omit<One, 'atMs'> : never) : never;
+type ActionBody = Action extends infer One ? (One extends Action ? Omit<One, 'atMs'> : never) : never;
 
 const WECHAT_FAULTS: readonly WechatFault[] = [
   { trouble: 'busyPercent', amount: 100 },
@@ -181,15 +183,15 @@ function spread(
   random: Random,
   loadMs: number,
   perMinute: number,
-  deed: (random: Random) => DeedBody,
-): Deed[] {
+  action: (random: Random) => ActionBody,
+): Action[] {
   const span = loadMs * (1 - CALM_SHARE);
   const count = Math.max(1, Math.round((perMinute * loadMs) / MINUTE_MS));
   return Array.from({ length: count }, (_, index) => {
-    const body = deed(random);
+    const body = action(random);
     const atMs = Math.round(((index + random.next()) * span) / count);
     // Everything has ended when the load has.
-    return { atMs, ...body, forMs: Math.min(body.forMs, Math.max(200, loadMs - atMs)) } as Deed;
+    return { atMs, ...body, forMs: Math.min(body.forMs, Math.max(200, loadMs - atMs)) } as Action;
   });
 }
 
@@ -199,9 +201,9 @@ export function planOf(options: PlanOptions): Script {
   const loadMs = Math.round(minutes * MINUTE_MS);
   const kills = killsOf(shape);
   const perMinute = shape === 'embedded' ? KILLS_PER_MINUTE_OF_ONE : KILLS_PER_MINUTE;
-  const deeds = spread(random, loadMs, perMinute, (chance) => weighted(chance, kills)(chance));
+  const actions = spread(random, loadMs, perMinute, (chance) => weighted(chance, kills)(chance));
   for (let account = 0; account < options.accounts; account++) {
-    deeds.push(
+    actions.push(
       ...spread(random, loadMs, 1.5, (chance) => ({
         what: 'wechat',
         account,
@@ -212,7 +214,7 @@ export function planOf(options: PlanOptions): Script {
     );
   }
   if (shape !== 'embedded') {
-    deeds.push(
+    actions.push(
       ...spread(random, loadMs, 2, (chance) => ({
         what: 'store',
         how: chance.pick(STORE_FAULTS),
@@ -226,6 +228,6 @@ export function planOf(options: PlanOptions): Script {
     loadMs,
     lifeMs: options.lifeMs ?? LIFE_MS,
     sendings: sendingsOf(random, options, loadMs),
-    deeds: deeds.sort((a, b) => a.atMs - b.atMs),
+    actions: actions.sort((a, b) => a.atMs - b.atMs),
   };
 }

@@ -2,12 +2,12 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
+import { createActions } from './actions.ts';
+import { checkEvidence } from './check/check-evidence.ts';
+import { readEvidence } from './check/evidence.ts';
+import type { Findings } from './check/findings.ts';
 import { askApi, collect, openUploads } from './collect.ts';
-import { createDeeds } from './deeds.ts';
-import { type Ground, type GroundOptions, openGround, untilReady } from './ground.ts';
-import { readEvidence } from './judge/evidence.ts';
-import type { Findings } from './judge/findings.ts';
-import { judge } from './judge/judge.ts';
+import { type Fixture, type FixtureOptions, openFixture, untilReady } from './fixture.ts';
 import type { Script } from './script.ts';
 import { createSender, type SentLine } from './sender.ts';
 
@@ -16,10 +16,10 @@ export interface Played {
   readonly sent: number;
   readonly accepted: number;
   readonly byStatus: Readonly<Record<string, number>>;
-  /** How often each deed was done. */
-  readonly deeds: Readonly<Record<string, number>>;
+  /** How often each action was done. */
+  readonly actions: Readonly<Record<string, number>>;
   /** Ends of programs that nobody had asked for. */
-  readonly unasked: readonly string[];
+  readonly crashes: readonly string[];
   readonly settleSeconds: number;
   readonly folder: string;
 }
@@ -38,20 +38,20 @@ const MARGIN_MS = 90_000;
 const LEAST_ACCEPTED = 0.3;
 
 /** All at once, as a machine that comes up does; ready when the server is. */
-export async function startFleet(ground: Ground): Promise<void> {
-  for (const role of ground.fleet.roles) ground.fleet.start(role);
-  await untilReady(ground);
+export async function startProcesses(fixture: Fixture): Promise<void> {
+  for (const role of fixture.processes.roles) fixture.processes.start(role);
+  await untilReady(fixture);
 }
 
 /** Until nothing is pending, looked at several times; or until `limitMs` have passed. Answers how long it took. */
-export async function untilQuiet(
-  ground: Ground,
+export async function untilIdle(
+  fixture: Fixture,
   limitMs: number,
   way: 'product' | 'naive' = 'product',
 ): Promise<number> {
   const unfinished = async () => {
-    if (way === 'naive') return await ground.redis?.unfinished();
-    return (await askApi<{ byStatus: { pending?: number } }>(ground, '/v1/stats')).byStatus.pending;
+    if (way === 'naive') return await fixture.redis?.unfinished();
+    return (await askApi<{ byStatus: { pending?: number } }>(fixture, '/v1/stats')).byStatus.pending;
   };
   const startedAt = performance.now();
   let quiet = 0;
@@ -62,8 +62,8 @@ export async function untilQuiet(
   return performance.now() - startedAt;
 }
 
-async function untilNoUploads(ground: Ground): Promise<void> {
-  const access = await ground.storeAccess();
+async function untilNoUploads(fixture: Fixture): Promise<void> {
+  const access = await fixture.storeAccess();
   const deadline = performance.now() + UPLOADS_LIMIT_MS;
   while (performance.now() < deadline && (await openUploads(access)).length > 0) await wait(LOOK_MS);
 }
@@ -74,21 +74,21 @@ const statusesOf = (statuses: readonly string[]) => {
   return count;
 };
 
-/** Gathers the evidence, ends the fleet, and judges. */
+/** Gathers the evidence, ends the processes, and judges. */
 export async function conclude(
-  ground: Ground,
+  fixture: Fixture,
   of: { script: Pick<Script, 'shape' | 'seed' | 'lifeMs'>; way: 'product' | 'naive' },
   sent: readonly SentLine[],
 ): Promise<{ findings: Findings; byStatus: Record<string, number> }> {
   const { shape, seed, lifeMs } = of.script;
-  await collect(ground, { way: of.way, shape, seed, lifeMs }, sent, of.way === 'product');
-  const evidence = readEvidence(ground.folder);
+  await collect(fixture, { way: of.way, shape, seed, lifeMs }, sent, of.way === 'product');
+  const evidence = readEvidence(fixture.folder);
   const statuses =
     of.way === 'product' ? evidence.rows.map(({ status }) => status) : evidence.objects.map(() => 'archived');
-  return { findings: judge(evidence), byStatus: statusesOf(statuses) };
+  return { findings: checkEvidence(evidence), byStatus: statusesOf(statuses) };
 }
 
-const NAIVE: NonNullable<GroundOptions['programs']> = {
+const NAIVE: NonNullable<FixtureOptions['programs']> = {
   server: 'test/chaos/naive/server.ts',
   'worker-1': 'test/chaos/naive/worker.ts',
   'worker-2': 'test/chaos/naive/worker.ts',
@@ -96,27 +96,29 @@ const NAIVE: NonNullable<GroundOptions['programs']> = {
 
 export async function play(
   script: Script,
-  options: Omit<GroundOptions, 'shape' | 'lifeMs' | 'programs'> & { way?: 'product' | 'naive' },
+  options: Omit<FixtureOptions, 'shape' | 'lifeMs' | 'programs'> & { way?: 'product' | 'naive' },
   say: Say,
 ): Promise<Played> {
   const { shape, lifeMs, loadMs } = script;
   const { way = 'product', ...machines } = options;
   const programs = way === 'naive' ? { programs: NAIVE } : {};
-  const ground = await openGround({ ...machines, ...programs, shape, lifeMs });
+  const fixture = await openFixture({ ...machines, ...programs, shape, lifeMs });
   try {
-    say(`folder ${ground.folder}`);
-    writeFileSync(join(ground.folder, 'script.json'), JSON.stringify(script, null, 1));
-    await startFleet(ground);
-    say(`ready; ${script.sendings.length} callbacks and ${script.deeds.length} deeds in ${loadMs / 1000} s`);
-    const sender = createSender(ground, script);
-    const deeds = createDeeds(ground, AbortSignal.timeout(loadMs));
+    say(`folder ${fixture.folder}`);
+    writeFileSync(join(fixture.folder, 'script.json'), JSON.stringify(script, null, 1));
+    await startProcesses(fixture);
+    say(
+      `ready; ${script.sendings.length} callbacks and ${script.actions.length} actions in ${loadMs / 1000} s`,
+    );
+    const sender = createSender(fixture, script);
+    const actions = createActions(fixture, AbortSignal.timeout(loadMs));
     const startedAt = performance.now();
-    await Promise.all([sender.play(script.sendings, startedAt), deeds.play(script.deeds, startedAt)]);
+    await Promise.all([sender.play(script.sendings, startedAt), actions.play(script.actions, startedAt)]);
     await sender.close();
     say('all sent, all troubles over; waiting until nothing is left to do');
     const limitMs = lifeMs + closingMsOf(lifeMs) + MARGIN_MS;
-    const settleMs = await untilQuiet(ground, limitMs, way);
-    await untilNoUploads(ground);
+    const settleMs = await untilIdle(fixture, limitMs, way);
+    await untilNoUploads(fixture);
     const accepted = sender.lines.filter((line) => line.accepted).length;
     const named = new Set(sender.lines.filter((line) => line.accepted).map((line) => line.mediaIds[0]));
     if (named.size < script.sendings.length * LEAST_ACCEPTED)
@@ -125,15 +127,15 @@ export async function play(
       `${accepted} of ${sender.lines.length} accepted; quiet after ${Math.round(settleMs / 1000)} s; judging`,
     );
     return {
-      ...(await conclude(ground, { script, way }, sender.lines)),
+      ...(await conclude(fixture, { script, way }, sender.lines)),
       sent: sender.lines.length,
       accepted,
-      deeds: deeds.count,
-      unasked: ground.fleet.unasked,
+      actions: actions.count,
+      crashes: fixture.processes.crashes,
       settleSeconds: Math.round(settleMs / 1000),
-      folder: ground.folder,
+      folder: fixture.folder,
     };
   } finally {
-    await ground.close();
+    await fixture.close();
   }
 }

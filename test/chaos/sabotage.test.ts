@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { oneByCommit } from '../machine/selection.ts';
 import { missing } from '../machine/services.ts';
-import { brokenCells } from './judge/findings.ts';
+import { brokenCells } from './check/findings.ts';
 import { SABOTAGE_MODES } from './sabotage-modes.ts';
 import { playScenario, SCENARIOS } from './scenarios.ts';
 import type { Shape } from './script.ts';

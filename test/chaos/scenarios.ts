@@ -1,8 +1,8 @@
 /** For each sabotage a short script of its own, in which the broken promise shows by necessity and not by luck. */
 import { setTimeout as wait } from 'node:timers/promises';
-import { type Ground, openGround, untilReady } from './ground.ts';
-import type { CellName, Findings } from './judge/findings.ts';
-import { conclude, startFleet, untilQuiet } from './play.ts';
+import type { CellName, Findings } from './check/findings.ts';
+import { type Fixture, openFixture, untilReady } from './fixture.ts';
+import { conclude, startProcesses, untilIdle } from './play.ts';
 import type { SabotageMode } from './sabotage-modes.ts';
 import type { Role, Sending, Wish } from './script.ts';
 import { createSender, type Sender } from './sender.ts';
@@ -11,7 +11,7 @@ interface Scenario {
   readonly shape: 'embedded' | 'redis';
   /** The cell that must not be zero. */
   readonly cell: CellName;
-  play(ground: Ground, sender: Sender): Promise<void>;
+  play(fixture: Fixture, sender: Sender): Promise<void>;
 }
 
 const LIFE_MS = 10 * 60_000;
@@ -43,54 +43,54 @@ async function until(what: string, isSo: () => Promise<boolean>): Promise<void> 
 }
 
 /** The server and a sweeper, so that rows become jobs and nobody works on them. */
-async function startWithoutWorkers(ground: Ground): Promise<void> {
-  ground.fleet.start('server');
-  await untilReady(ground);
-  ground.fleet.start('sweeper-1');
+async function startWithoutWorkers(fixture: Fixture): Promise<void> {
+  fixture.processes.start('server');
+  await untilReady(fixture);
+  fixture.processes.start('sweeper-1');
 }
-const untilFed = ({ redis }: Ground) =>
+const untilFed = ({ redis }: Fixture) =>
   until('the media are in the queue', async () => (await redis!.jobs()) >= MEDIA);
 
 export const SCENARIOS: Readonly<Record<SabotageMode, Scenario>> = {
   'answer-before-commit': {
     shape: 'embedded',
     cell: 'answered, never accepted',
-    play: async (ground, sender) => {
-      await startFleet(ground);
+    play: async (fixture, sender) => {
+      await startProcesses(fixture);
       await send(sender, { kind: 'voice' });
-      await ground.fleet.kill('all', 0);
-      await untilReady(ground);
-      await untilQuiet(ground, LIMIT_MS);
+      await fixture.processes.kill('all', 0);
+      await untilReady(fixture);
+      await untilIdle(fixture, LIMIT_MS);
     },
   },
   'body-cut': {
     shape: 'embedded',
     cell: 'archived with wrong bytes',
-    play: async (ground, sender) => {
-      await startFleet(ground);
+    play: async (fixture, sender) => {
+      await startProcesses(fixture);
       await send(sender, { kind: 'image', fault: { name: 'lengthTooSmall', times: 1 } });
-      await untilQuiet(ground, LIMIT_MS);
+      await untilIdle(fixture, LIMIT_MS);
     },
   },
   'token-logged': {
     shape: 'embedded',
     cell: 'secrets found',
-    play: async (ground, sender) => {
-      await startFleet(ground);
+    play: async (fixture, sender) => {
+      await startProcesses(fixture);
       await send(sender, { kind: 'voice' });
-      await untilQuiet(ground, LIMIT_MS);
+      await untilIdle(fixture, LIMIT_MS);
     },
   },
   'no-repair': {
     shape: 'redis',
     cell: 'rows stuck',
-    play: async (ground, sender) => {
-      await startWithoutWorkers(ground);
+    play: async (fixture, sender) => {
+      await startWithoutWorkers(fixture);
       await send(sender, { kind: 'voice' });
-      await untilFed(ground);
-      await ground.redis!.flush();
-      ground.fleet.start('worker-1');
-      await untilQuiet(ground, REPAIR_MS);
+      await untilFed(fixture);
+      await fixture.redis!.flush();
+      fixture.processes.start('worker-1');
+      await untilIdle(fixture, REPAIR_MS);
     },
   },
   /**
@@ -100,24 +100,24 @@ export const SCENARIOS: Readonly<Record<SabotageMode, Scenario>> = {
   'no-round-guard': {
     shape: 'redis',
     cell: 'accepted and lost',
-    play: async (ground, sender) => {
-      const { redis, wechat, fleet } = ground;
-      const { account } = ground.accounts[0]!;
-      await startWithoutWorkers(ground);
+    play: async (fixture, sender) => {
+      const { redis, wechat, processes } = fixture;
+      const { account } = fixture.accounts[0]!;
+      await startWithoutWorkers(fixture);
       await send(sender, { kind: 'voice' });
-      await untilFed(ground);
+      await untilFed(fixture);
       await redis!.keep();
       await redis!.flush();
-      await untilFed(ground);
+      await untilFed(fixture);
       await wechat.trouble(account, 'mediaErrcode', 40007);
       await redis!.kill(0, 'past');
-      fleet.start('worker-1');
+      processes.start('worker-1');
       await until('all were denied', async () => {
         const { errcodes } = (await wechat.ledger()) as { errcodes: Record<string, number> };
         return (errcodes['40007'] ?? 0) >= MEDIA;
       });
       await wechat.heal(account, 'mediaErrcode');
-      await untilQuiet(ground, LIMIT_MS);
+      await untilIdle(fixture, LIMIT_MS);
     },
   },
 };
@@ -128,25 +128,25 @@ export async function playScenario(
   { broken, keep = false }: { broken: boolean; keep?: boolean },
 ): Promise<{ findings: Findings; cell: CellName; folder: string }> {
   const { shape, cell, play } = SCENARIOS[mode];
-  const ground = await openGround({
+  const fixture = await openFixture({
     shape,
     lifeMs: LIFE_MS,
     keep,
     ...(broken && { programs: PROGRAMS[shape], env: { CHAOS_SABOTAGE: mode } }),
   });
   try {
-    const sender = createSender(ground, { lifeMs: LIFE_MS, patient: true });
-    await play(ground, sender);
+    const sender = createSender(fixture, { lifeMs: LIFE_MS, patient: true });
+    await play(fixture, sender);
     await sender.close();
     const script = { shape, seed: 0, lifeMs: LIFE_MS };
-    const { findings } = await conclude(ground, { script, way: 'product' }, sender.lines);
+    const { findings } = await conclude(fixture, { script, way: 'product' }, sender.lines);
     if (!sender.lines.some(({ accepted }) => accepted))
       throw new Error('nothing was accepted: that proves nothing');
-    const said = ground.fleet.roles.map((role: Role) => ground.fleet.log(role)).join('');
+    const said = fixture.processes.roles.map((role: Role) => fixture.processes.log(role)).join('');
     if (said.includes(`sabotaged: ${mode}`) !== broken)
       throw new Error(`the programs were ${broken ? 'not ' : ''}sabotaged:\n${said.slice(-2_000)}`);
-    return { findings, cell, folder: ground.folder };
+    return { findings, cell, folder: fixture.folder };
   } finally {
-    await ground.close();
+    await fixture.close();
   }
 }

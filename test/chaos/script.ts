@@ -44,7 +44,7 @@ export type WechatFault =
   | { readonly trouble: string; readonly amount?: number }
   | { readonly misbehave: string; readonly amount?: number };
 
-export type Deed = { readonly atMs: number } & (
+export type Action = { readonly atMs: number } & (
   | { readonly what: 'kill'; readonly who: Role; readonly forMs: number }
   /** SIGSTOP, then SIGCONT: a machine that slept. What it had in hand is somebody else's by then. */
   | { readonly what: 'freeze'; readonly who: Role; readonly forMs: number }
@@ -64,9 +64,9 @@ export interface Script {
   /** WeChat's three days, as they are played here. */
   readonly lifeMs: number;
   /** WeChat gives a callback up after three tries; here it begins anew, so that a slow machine accepts as much. */
-  readonly patient?: true;
+  readonly untilAccepted?: true;
   readonly sendings: readonly Sending[];
-  readonly deeds: readonly Deed[];
+  readonly actions: readonly Action[];
 }
 
 const DAY_MS = 86_400_000;

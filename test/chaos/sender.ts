@@ -2,7 +2,7 @@
 import { createWriteStream } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import type { Ground } from './ground.ts';
+import type { Fixture } from './fixture.ts';
 import type { Script, Sending } from './script.ts';
 
 /** One line of sent.jsonl. */
@@ -33,20 +33,20 @@ export interface Sender {
 const PATIENCE_MS = 90_000;
 
 export function createSender(
-  ground: Ground,
+  fixture: Fixture,
   { lifeMs, patient = false }: Pick<Script, 'lifeMs'> & { readonly patient?: boolean },
 ): Sender {
-  const file = createWriteStream(join(ground.folder, 'sent.jsonl'));
+  const file = createWriteStream(join(fixture.folder, 'sent.jsonl'));
   const lines: SentLine[] = [];
 
   async function send(sending: Sending, sentAt: number): Promise<boolean> {
-    const { account } = ground.accounts[sending.account]!;
-    const to = `${ground.url}/wechat/${account}`;
+    const { account } = fixture.accounts[sending.account]!;
+    const to = `${fixture.url}/wechat/${account}`;
     const { wish, how } = sending;
     const line = { account, sentAt, ...(wish.fault && { fault: wish.fault }) };
     let answer: Pick<SentLine, 'mediaIds' | 'accepted' | 'statuses' | 'unknown'>;
     try {
-      const { mediaIds, deliveries } = await ground.wechat.send(
+      const { mediaIds, deliveries } = await fixture.wechat.send(
         account,
         to,
         { ...wish, sentAt: new Date(sentAt).toISOString() },

@@ -1,12 +1,12 @@
 /** The short form that CI runs: fewer media, and each kind of death and trouble once, at a time chosen by hand. */
 import { planOf } from './plan.ts';
-import type { Deed, Script, Shape } from './script.ts';
+import type { Action, Script, Shape } from './script.ts';
 
 const LOAD_MS = 15_000;
 const MEDIA_PER_MINUTE = 480;
 
 /** A worker dies early: its jobs come back only after half a minute to a minute. */
-const FLEET: readonly Deed[] = [
+const FLEET: readonly Action[] = [
   { atMs: 1_500, what: 'kill', who: 'worker-1', forMs: 300 },
   { atMs: 2_500, what: 'wechat', account: 0, how: { trouble: 'busyPercent', amount: 70 }, forMs: 2_500 },
   { atMs: 3_000, what: 'kill', who: 'sweeper-1', forMs: 500 },
@@ -21,12 +21,12 @@ const FLEET: readonly Deed[] = [
   { atMs: 10_500, what: 'wechat', account: 0, how: { misbehave: 'tokenRefused' }, forMs: 2_000 },
   { atMs: 11_000, what: 'postgres', how: 'crash', forMs: 500 },
 ];
-const REDIS: readonly Deed[] = [
+const REDIS: readonly Action[] = [
   { atMs: 2_200, what: 'redis', how: 'flush', forMs: 0 },
   { atMs: 6_000, what: 'redis', how: 'kill', forMs: 500 },
   { atMs: 9_000, what: 'redis', how: 'forget', forMs: 500 },
 ];
-const EMBEDDED: readonly Deed[] = [
+const EMBEDDED: readonly Action[] = [
   { atMs: 2_500, what: 'wechat', account: 0, how: { trouble: 'busyPercent', amount: 70 }, forMs: 2_500 },
   { atMs: 3_000, what: 'kill', who: 'all', forMs: 200 },
   { atMs: 4_500, what: 'wechat', account: 1, how: { misbehave: 'lengthTooSmall' }, forMs: 2_500 },
@@ -43,6 +43,6 @@ export function shortPlanOf(shape: Shape, seed: number): Script {
     accounts: 3,
     mediaPerMinute: MEDIA_PER_MINUTE,
   });
-  const deeds = shape === 'embedded' ? EMBEDDED : shape === 'postgres' ? FLEET : [...FLEET, ...REDIS];
-  return { ...script, patient: true, deeds: deeds.toSorted((a, b) => a.atMs - b.atMs) };
+  const actions = shape === 'embedded' ? EMBEDDED : shape === 'postgres' ? FLEET : [...FLEET, ...REDIS];
+  return { ...script, untilAccepted: true, actions: actions.toSorted((a, b) => a.atMs - b.atMs) };
 }

@@ -1,5 +1,5 @@
 /** The table at the end: a row for each way of breaking the promise, a column for each run. */
-import { CELLS, type CellName, type Findings } from './judge/findings.ts';
+import { CELLS, type CellName, type Findings } from './check/findings.ts';
 
 const EXAMPLES = 5;
 const WIDTH = 12;

@@ -8,7 +8,7 @@ import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { parseApiKeys } from '../../src/config/api-keys.ts';
 import { PROBLEMS } from '../../src/server/problem.ts';
 import { openServer } from '../../src/server/start.ts';
-import { A, B, ended, type Ground, type Program, SHAPES, sent } from '../contract/shapes.ts';
+import { A, B, type Fixture, type Program, receive, SHAPES, untilEnded } from '../contract/shapes.ts';
 import { freePort } from '../machine/server.ts';
 import { runWma, type Settings, spawnWma } from './wma.ts';
 
@@ -16,11 +16,11 @@ const ADMIN = 'admin-secret-0123456789';
 const READ = 'read-secret-0123456789';
 
 describe('wma', { timeout: 240_000 }, () => {
-  let ground: Ground;
+  let ground: Fixture;
   let program: Program;
   let env: Record<string, string>;
   before(async () => {
-    ground = await SHAPES[0]!.lay();
+    ground = await SHAPES[0]!.open();
     program = await ground.start({ env: { PORT: String(await freePort()) } });
     const keys = parseApiKeys(`admin:${ADMIN},read:${READ}`);
     assert.ok('value' in keys);
@@ -37,23 +37,23 @@ describe('wma', { timeout: 240_000 }, () => {
     return done.json();
   }
   const archive = async (count: number) => {
-    const inputs = Array.from({ length: count }, () => sent(ground.simulator));
+    const inputs = Array.from({ length: count }, () => receive(ground.simulator));
     const ids = (await program.parts.accept(inputs)).map(({ id }) => id);
-    return await ended(program, ids);
+    return await untilEnded(program, ids);
   };
   /** Items that are dead because WeChat returned 40007. */
   const dead = async (count: number) => {
     const inputs = Array.from({ length: count }, (_, n) => ({
-      ...sent(ground.simulator),
+      ...receive(ground.simulator),
       mediaId: `unknown-${count}-${n}-${Math.random()}`,
     }));
     const ids = (await program.parts.accept(inputs)).map(({ id }) => id);
-    assert.ok((await ended(program, ids)).every(({ status }) => status === 'dead'));
+    assert.ok((await untilEnded(program, ids)).every(({ status }) => status === 'dead'));
     return ids;
   };
 
   it('adds a media item, lists it and shows it with its attempts and a link', async () => {
-    const input = sent(ground.simulator, { kind: 'image' });
+    const input = receive(ground.simulator, { kind: 'image' });
     const options = [
       '--kind',
       'image',
@@ -65,7 +65,7 @@ describe('wma', { timeout: 240_000 }, () => {
       'till=2',
     ];
     const { id } = await ok('add', A, input.mediaId, ...options);
-    await ended(program, [id]);
+    await untilEnded(program, [id]);
     const { items } = await ok('list', '--status', 'archived', '--label', 'shop=7');
     assert.deepEqual(
       items.map((row: { id: string }) => row.id),
@@ -96,9 +96,9 @@ describe('wma', { timeout: 240_000 }, () => {
     assert.equal((await run(['redrive'])).code, 2, 'all dead letters need --all');
     const done = await ok('redrive', '--errcode', '40007', '--yes', '--reason', 'a test');
     assert.deepEqual([done.state, done.done, done.total], ['done', 3, 3]);
-    assert.ok((await ended(program, ids)).every(({ status }) => status === 'dead'));
+    assert.ok((await untilEnded(program, ids)).every(({ status }) => status === 'dead'));
     assert.equal((await run(['redrive', ids[0]!])).code, 0);
-    await ended(program, ids);
+    await untilEnded(program, ids);
   });
 
   it('stops a redrive; Ctrl-C ends the watching without stopping it', async () => {
@@ -121,7 +121,7 @@ describe('wma', { timeout: 240_000 }, () => {
     assert.equal((await program.parts.catalogue.redrives.get(id))?.state, 'running');
     const stopped = await ok('redrive', '--stop', id);
     assert.equal(stopped.state, 'stopped');
-    await ended(program, ids);
+    await untilEnded(program, ids);
   });
 
   it('verifies a sample and everything, and exits with 1 where the bucket has drifted', async () => {
@@ -217,7 +217,7 @@ describe('wma', { timeout: 240_000 }, () => {
     const { stdout } = await run(['export', '--status', 'archived']);
     const lines = stdout.trim().split('\n');
     assert.ok(lines.length >= 4);
-    const input = sent(ground.simulator);
+    const input = receive(ground.simulator);
     const text = `${lines.join('\n')}\n\n${JSON.stringify(input)}\n${JSON.stringify({ ...input, kind: 'x' })}\n`;
     const imported = await run(['import', '--json'], { input: text });
     assert.deepEqual(imported.json(), { accepted: lines.length + 1, refused: 1 });

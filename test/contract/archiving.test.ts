@@ -6,16 +6,16 @@ import type { MediaRecipe, ResponseFault } from '../../src/simulator/media/media
 import {
   A,
   B,
-  ended,
-  type Ground,
+  type Fixture,
   idOfInput,
   itOnce,
   lifetimeMs,
   type Program,
+  receive,
   SHAPES,
-  sent,
   sha256Of,
   until,
+  untilEnded,
 } from './shapes.ts';
 
 const MIB = 1024 * 1024;
@@ -114,28 +114,28 @@ const PASSING: readonly { wish: Wish; code: RegExp }[] = [
 for (const shape of SHAPES) {
   describe(`archiving with ${shape.name}`, { skip: shape.skip, timeout: 240_000 }, () => {
     const once = itOnce(shape);
-    let ground: Ground;
+    let fixture: Fixture;
     let program: Program;
     before(async () => {
-      ground = await shape.lay();
-      program = await ground.start();
+      fixture = await shape.open();
+      program = await fixture.start();
     });
-    after(() => ground?.close());
+    after(() => fixture?.close());
 
     const accept = async (inputs: readonly Reference[]) =>
       (await program.parts.accept(inputs)).map(({ id }) => id);
 
     it('archives, tries again, gives up and expires, and takes a repeat for one item', async () => {
       const inputs = [
-        sent(ground.simulator, { kind: 'image' }),
-        sent(ground.simulator, { kind: 'video', sizeBytes: 12 * MIB }),
-        sent(ground.simulator, { fault: { name: 'shortBody', times: 1 } }),
-        sent(ground.simulator, { fault: { name: 'invalid' } }),
-        sent(ground.simulator, { createdAt: new Date(Date.now() - lifetimeMs - 1_000) }),
+        receive(fixture.simulator, { kind: 'image' }),
+        receive(fixture.simulator, { kind: 'video', sizeBytes: 12 * MIB }),
+        receive(fixture.simulator, { fault: { name: 'shortBody', times: 1 } }),
+        receive(fixture.simulator, { fault: { name: 'invalid' } }),
+        receive(fixture.simulator, { createdAt: new Date(Date.now() - lifetimeMs - 1_000) }),
       ];
       const ids = await accept([...inputs, inputs[0]!]);
       assert.equal(ids.at(-1), idOfInput(inputs[0]!));
-      const rows = await ended(program, ids);
+      const rows = await untilEnded(program, ids);
       assert.deepEqual(
         rows.map(({ status }) => status),
         ['archived', 'archived', 'archived', 'dead', 'expired', 'archived'],
@@ -143,20 +143,20 @@ for (const shape of SHAPES) {
       const [first] = await program.parts.catalogue.media.attempts(ids[2]!);
       assert.deepEqual([first?.outcome, first?.code], ['failed', 'body_too_short']);
       for (const [index, row] of rows.slice(0, 3).entries())
-        assert.equal(row.sha256, await sha256Of(ground.simulator, inputs[index]!));
+        assert.equal(row.sha256, await sha256Of(fixture.simulator, inputs[index]!));
     });
 
     once('stores the very bytes, under the key of the rule, and says what they are', async () => {
-      const inputs = GOOD.map(({ wish }) => sent(ground.simulator, wish));
-      const rows = await ended(program, await accept(inputs));
-      const objects = await ground.objects(program);
+      const inputs = GOOD.map(({ wish }) => receive(fixture.simulator, wish));
+      const rows = await untilEnded(program, await accept(inputs));
+      const objects = await fixture.objects(program);
       for (const [index, { what, is, extension }] of GOOD.entries()) {
         const row = rows[index]!;
         const input = inputs[index]!;
         assert.equal(row.status, 'archived', `${what}: ${JSON.stringify(row.failure)}`);
         const day = input.sentAt.toISOString().slice(0, 10).replaceAll('-', '/');
         assert.equal(row.objectKey, `${A}/${day}/${row.id}.${extension}`, what);
-        const digest = await ground.simulator.digestOf(A, input.mediaId);
+        const digest = await fixture.simulator.digestOf(A, input.mediaId);
         assert.deepEqual(digest, { sha256: row.sha256, sizeBytes: row.sizeBytes }, what);
         assert.equal(objects.get(row.objectKey), digest?.sha256, what);
         const said = Object.fromEntries(Object.keys(is).map((name) => [name, row[name as keyof typeof row]]));
@@ -170,50 +170,50 @@ for (const shape of SHAPES) {
           [{ outcome: 'archived', bytes: row.sizeBytes }],
         );
       }
-      const { media } = ground.simulator.requestLog.report();
+      const { media } = fixture.simulator.requestLog.report();
       assert.equal(media[inputs[5]!.mediaId]?.served, 1, 'a last chunk is proof enough');
       assert.equal(media[inputs[6]!.mediaId]?.served, 2, 'what proves nothing is fetched twice');
       assert.equal(media[inputs[0]!.mediaId]?.served, 1);
     });
 
     once('takes a repeat for what it is: one row, one object, one download', async () => {
-      const input = sent(ground.simulator);
+      const input = receive(fixture.simulator);
       const [id] = await accept([input, { ...input, openId: 'o1' }]);
-      const [row] = await ended(program, [id!]);
+      const [row] = await untilEnded(program, [id!]);
       const [again] = await program.parts.accept([input]);
       assert.deepEqual(again, { id, account: A, status: 'archived', created: false });
       assert.equal(row?.openId, 'o1');
-      assert.equal(ground.simulator.requestLog.report().media[input.mediaId]?.requests, 1);
+      assert.equal(fixture.simulator.requestLog.report().media[input.mediaId]?.requests, 1);
     });
 
     once('succeeds on a later try where the first was spoiled, and leaves nothing half-done', async () => {
-      const inputs = PASSING.map(({ wish }) => sent(ground.simulator, wish));
-      const rows = await ended(program, await accept(inputs));
+      const inputs = PASSING.map(({ wish }) => receive(fixture.simulator, wish));
+      const rows = await untilEnded(program, await accept(inputs));
       for (const [index, { wish, code }] of PASSING.entries()) {
         const row = rows[index]!;
         const what = `${wish.fault?.name} ${wish.sizeBytes ?? ''}`;
         assert.equal(row.status, 'archived', `${what}: ${JSON.stringify(row.failure)}`);
-        assert.equal(row.sha256, await sha256Of(ground.simulator, inputs[index]!), what);
+        assert.equal(row.sha256, await sha256Of(fixture.simulator, inputs[index]!), what);
         const [first] = await program.parts.catalogue.media.attempts(row.id);
         assert.equal(first?.outcome, 'failed', what);
         assert.match(first.code ?? '', code, what);
         assert.equal(row.failure, undefined, 'a success forgets the failures before it');
       }
-      assert.equal(await ground.openUploads(), 0);
+      assert.equal(await fixture.openUploads(), 0);
     });
 
     once('goes on when the token is invalidated in the middle', async () => {
-      const some = () => Array.from({ length: 12 }, () => sent(ground.simulator));
+      const some = () => Array.from({ length: 12 }, () => receive(fixture.simulator));
       const first = await accept(some());
-      ground.simulator.invalidateTokens(A);
-      const rows = await ended(program, [...first, ...(await accept(some()))]);
+      fixture.simulator.invalidateTokens(A);
+      const rows = await untilEnded(program, [...first, ...(await accept(some()))]);
       assert.ok(rows.every((row) => row.status === 'archived'));
     });
 
     once('gives up at once where WeChat will never give the file, and keeps its words', async () => {
-      const [row] = await ended(
+      const [row] = await untilEnded(
         program,
-        await accept([sent(ground.simulator, { fault: { name: 'invalid' } })]),
+        await accept([receive(fixture.simulator, { fault: { name: 'invalid' } })]),
       );
       assert.equal(row?.status, 'dead');
       assert.equal(row.attempts, 1);
@@ -224,14 +224,14 @@ for (const shape of SHAPES) {
     });
 
     once('calls expired what WeChat has forgotten after its three days', async () => {
-      const old = sent(ground.simulator, { createdAt: new Date(Date.now() - lifetimeMs - 1_000) });
-      const [row] = await ended(program, await accept([old]));
+      const old = receive(fixture.simulator, { createdAt: new Date(Date.now() - lifetimeMs - 1_000) });
+      const [row] = await untilEnded(program, await accept([old]));
       assert.deepEqual([row?.status, row?.attempts, row?.failure?.errcode], ['expired', 1, 40007]);
     });
 
     once('gives an errcode nobody knows three tries', async () => {
-      const odd = sent(ground.simulator, { fault: { name: 'errcode', amount: 123_456 } });
-      const [row] = await ended(program, await accept([odd]));
+      const odd = receive(fixture.simulator, { fault: { name: 'errcode', amount: 123_456 } });
+      const [row] = await untilEnded(program, await accept([odd]));
       assert.deepEqual(
         [row?.status, row?.attempts, row?.failure?.code],
         ['dead', 3, 'unknown_errcode'],
@@ -243,9 +243,9 @@ for (const shape of SHAPES) {
     once(
       'refuses what is larger than it may store, and a file message, which nobody can download',
       async () => {
-        const large = sent(ground.simulator, { kind: 'video', sizeBytes: 41 * MIB });
+        const large = receive(fixture.simulator, { kind: 'video', sizeBytes: 41 * MIB });
         const file: Reference = { account: A, mediaId: 'msg:1', kind: 'file', sentAt: new Date() };
-        const rows = await ended(program, await accept([large, file]));
+        const rows = await untilEnded(program, await accept([large, file]));
         assert.deepEqual(
           rows.map((row) => [row.status, row.failure?.code, row.attempts]),
           [
@@ -257,17 +257,17 @@ for (const shape of SHAPES) {
     );
 
     once('lets an account in trouble wait as a whole, at no try’s cost, while others go on', async () => {
-      ground.simulator.setAccountWideFault(B, { name: 'errcode', amount: 45011 });
-      const [held] = await accept([sent(ground.simulator, { account: B })]);
+      fixture.simulator.setAccountWideFault(B, { name: 'errcode', amount: 45011 });
+      const [held] = await accept([receive(fixture.simulator, { account: B })]);
       const wait = await until('the hold', async () => {
         const waiting = (await program.parts.catalogue.media.get(held!))?.waiting;
         return waiting?.reason === 'accountHeld' && waiting;
       });
       assert.ok(wait.until! > new Date());
-      const later = await accept([sent(ground.simulator, { account: B }), sent(ground.simulator)]);
-      assert.equal((await ended(program, [later[1]!]))[0]?.status, 'archived');
-      ground.simulator.setAccountWideFault(B, undefined);
-      const rows = await ended(program, [held!, later[0]!]);
+      const later = await accept([receive(fixture.simulator, { account: B }), receive(fixture.simulator)]);
+      assert.equal((await untilEnded(program, [later[1]!]))[0]?.status, 'archived');
+      fixture.simulator.setAccountWideFault(B, undefined);
+      const rows = await untilEnded(program, [held!, later[0]!]);
       assert.deepEqual(
         rows.map((row) => [row.status, row.attempts]),
         [
@@ -277,11 +277,11 @@ for (const shape of SHAPES) {
       );
       const states = await program.parts.catalogue.accounts.list();
       assert.equal(states.find((state) => state.account === B)?.heldUntil, undefined, 'the hold is lifted');
-      assert.equal(ground.logLines.filter((line) => line.includes('"account: held"')).length, 1);
+      assert.equal(fixture.logLines.filter((line) => line.includes('"account: held"')).length, 1);
     });
 
     it('has in its bucket the objects of archived rows, whole, and nothing else', async () => {
-      const objects = await ground.objects(program);
+      const objects = await fixture.objects(program);
       const { items } = await program.parts.catalogue.media.list(
         { statuses: ['archived'] },
         { sort: 'sentAt', limit: 200 },
@@ -290,7 +290,7 @@ for (const shape of SHAPES) {
         new Map(items.map((row) => [row.objectKey, row.sha256]).sort() as [string, string][]),
         new Map([...objects].sort()),
       );
-      assert.equal(await ground.openUploads(), 0);
+      assert.equal(await fixture.openUploads(), 0);
     });
   });
 }

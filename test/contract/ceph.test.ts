@@ -17,7 +17,7 @@ import { createStore, type Store } from '../../src/storage/store.ts';
 import { type Ceph, type Keys, startCeph } from '../machine/ceph.ts';
 import { PROGRAM_PACKAGES } from '../machine/programs.ts';
 import { bytes, flow, MIB, picture, sha256 } from '../storage/setup.ts';
-import { A, ended, type Ground, type Program, SHAPES, sent, until } from './shapes.ts';
+import { A, type Fixture, type Program, receive, SHAPES, until, untilEnded } from './shapes.ts';
 
 const radosgw = process.env.TEST_PROGRAM_RADOSGW;
 const skip = radosgw ? false : `no radosgw: apt-get install ${PROGRAM_PACKAGES.radosgw.join(' ')}`;
@@ -168,14 +168,14 @@ describe('Ceph', { skip, timeout: 300_000 }, () => {
   });
 
   describe('a program whose key may not list the bucket', () => {
-    let ground: Ground;
+    let fixture: Fixture;
     let program: Program;
     before(async () => {
       await make('narrow');
       await allow('narrow', ['s3:PutObject', 's3:GetObject', 's3:DeleteObject', 's3:AbortMultipartUpload']);
-      ground = await SHAPES[0]!.lay();
+      fixture = await SHAPES[0]!.open();
       const { accessKeyId, secretAccessKey, endpoint, bucket, region } = optionsOf('narrow', narrow!);
-      program = await ground.start({
+      program = await fixture.start({
         env: {
           S3_BUCKET: bucket,
           S3_ENDPOINT: endpoint,
@@ -186,14 +186,14 @@ describe('Ceph', { skip, timeout: 300_000 }, () => {
         },
       });
     });
-    after(() => ground?.close());
+    after(() => fixture?.close());
     const accept = async (...inputs: Parameters<Program['parts']['accept']>[0][number][]) =>
       (await program.parts.accept(inputs)).map(({ id }) => id);
 
     it('archives, and closes with the reason of WeChat at once', async () => {
-      const good = sent(ground.simulator, { account: A });
-      const bad = sent(ground.simulator, { account: A, fault: { name: 'invalid' } });
-      const [archived, dead] = await ended(program, await accept(good, bad));
+      const good = receive(fixture.simulator, { account: A });
+      const bad = receive(fixture.simulator, { account: A, fault: { name: 'invalid' } });
+      const [archived, dead] = await untilEnded(program, await accept(good, bad));
       assert.equal(archived?.status, 'archived');
       assert.deepEqual([dead?.status, dead?.failure?.errcode, dead?.attempts], ['dead', 40007, 1]);
       assert.equal((await program.parts.catalogue.storeHold.read()).hold, undefined);
@@ -201,16 +201,16 @@ describe('Ceph', { skip, timeout: 300_000 }, () => {
 
     it('closes what has run out', async () => {
       const late = {
-        ...sent(ground.simulator, { account: A, fault: { name: 'invalid' } }),
+        ...receive(fixture.simulator, { account: A, fault: { name: 'invalid' } }),
         sentAt: new Date(0),
       };
-      const [row] = await ended(program, await accept(late));
+      const [row] = await untilEnded(program, await accept(late));
       assert.equal(row?.status, 'expired');
     });
 
     it('erases', async () => {
-      const [id] = await accept(sent(ground.simulator, { account: A }));
-      await ended(program, [id!]);
+      const [id] = await accept(receive(fixture.simulator, { account: A }));
+      await untilEnded(program, [id!]);
       await createEraser(program.parts).erase([id!], { actor: 'a key', reason: 'asked for' }, soon());
       await until('the erasure', async () => (await program.parts.catalogue.media.get(id!))?.erasedAt);
     });

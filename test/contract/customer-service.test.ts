@@ -4,7 +4,7 @@ import { describe, it, type TestContext } from 'node:test';
 import { systemClock } from '../../src/runtime/clock.ts';
 import { composeMessage } from '../../src/simulator/callbacks/messages.ts';
 import { composeServiceMessage } from '../../src/simulator/callbacks/service-messages.ts';
-import { assertArchived, type WecomGround, wecomGround } from './wecom-ground.ts';
+import { assertArchived, openWecomFixture, type WecomFixture } from './wecom-fixture.ts';
 
 const NEVER = new AbortController().signal;
 /** Five minutes are 0.2 s, an hour is 2.5. */
@@ -19,8 +19,8 @@ interface Shown {
   }[];
 }
 
-async function ground(t: TestContext) {
-  const all = await wecomGround(t, FAST);
+async function fixture(t: TestContext) {
+  const all = await openWecomFixture(t, FAST);
   let seed = 0;
   const compose = (kind: 'image' | 'text' = 'image', openKfId = 'wk1') =>
     composeServiceMessage(all.simulator, { account: all.account.account, openKfId, kind, seed: ++seed });
@@ -39,12 +39,12 @@ async function until<T>(what: string, look: () => Promise<T | undefined | false>
   }
   throw new Error(`never: ${what}`);
 }
-const syncRequests = ({ simulator }: Pick<WecomGround, 'simulator'>) =>
+const syncRequests = ({ simulator }: Pick<WecomFixture, 'simulator'>) =>
   simulator.requestLog.report().totals.syncRequests;
 
 describe('customer service', () => {
   it('that is refused for good holds the account, is told of everywhere, and goes on once it is allowed', async (t) => {
-    const all = await ground(t);
+    const all = await fixture(t);
     const { account, simulator, callbacks, call, compose, shown, parts } = all;
     simulator.setAccountWideFault(account.account, { name: 'errcode', amount: 48002 }, 'sync');
     const message = compose();
@@ -80,7 +80,7 @@ describe('customer service', () => {
   });
 
   it('that is refused does not hold up the media of the app again and again', async (t) => {
-    const all = await ground(t);
+    const all = await fixture(t);
     const { account, simulator, callbacks, compose, shown } = all;
     simulator.setAccountWideFault(account.account, { name: 'errcode', amount: 48002 }, 'sync');
     assert.equal((await callbacks.send(compose(), NEVER)).accepted, true);
@@ -101,7 +101,7 @@ describe('customer service', () => {
   });
 
   it('makes a lost callback good by an hourly read, without a token', async (t) => {
-    const all = await ground(t);
+    const all = await fixture(t);
     assert.equal((await all.callbacks.send(all.compose(), NEVER)).accepted, true);
     await until('a first read', async () => (await all.shown()).customerService?.[0]?.lastReadAt);
     const lost = all.compose();
@@ -109,7 +109,7 @@ describe('customer service', () => {
   });
 
   it('keeps the token of the callback over failures that pass, and waits longer after each', async (t) => {
-    const all = await ground(t);
+    const all = await fixture(t);
     const { account, simulator, callbacks, compose, parts } = all;
     // Without the token no more than five calls a minute are let through; these are more.
     for (const openKfId of ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h']) {
@@ -123,7 +123,7 @@ describe('customer service', () => {
   });
 
   it('backs off where its calls are limited', async (t) => {
-    const all = await ground(t);
+    const all = await fixture(t);
     const { account, simulator, callbacks, compose, shown } = all;
     simulator.setAccountWideFault(account.account, { name: 'errcode', amount: 45009 }, 'sync');
     const message = compose();
@@ -135,7 +135,7 @@ describe('customer service', () => {
   });
 
   it('of one account that WeCom does not know any more holds nobody else', async (t) => {
-    const all = await ground(t);
+    const all = await fixture(t);
     const { account, simulator, callbacks, compose, shown } = all;
     simulator.setAccountWideFault(account.account, { name: 'errcode', amount: 95000, times: 1 }, 'sync');
     assert.equal((await callbacks.send(compose('text', 'gone'), NEVER)).accepted, true);

@@ -7,8 +7,18 @@ import { createEraser } from '../../src/pipeline/maintenance/eraser.ts';
 import { jobIdOf, toJobData } from '../../src/queue/job.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
 import { dumpQueue } from '../queue/dump.ts';
-import { A, ended, type Ground, idOfInput, itOnce, type Program, SHAPES, sent, until } from './shapes.ts';
-import { openUnwillingStore, type UnwillingStore } from './unwilling-store.ts';
+import { type FaultyStore, openFaultyStore } from './faulty-store.ts';
+import {
+  A,
+  type Fixture,
+  idOfInput,
+  itOnce,
+  type Program,
+  receive,
+  SHAPES,
+  until,
+  untilEnded,
+} from './shapes.ts';
 
 const MIB = 1024 * 1024;
 const WHY = { actor: 'a key', reason: 'asked for' };
@@ -17,16 +27,16 @@ const soon = () => AbortSignal.timeout(20_000);
 for (const shape of SHAPES) {
   describe(`erasing with ${shape.name}`, { skip: shape.skip, timeout: 240_000 }, () => {
     const once = itOnce(shape);
-    let ground: Ground;
-    let store: UnwillingStore;
+    let fixture: Fixture;
+    let store: FaultyStore;
     let program: Program;
     before(async () => {
-      store = await openUnwillingStore();
-      ground = await shape.lay();
-      program = await ground.start({ env: store.env });
+      store = await openFaultyStore();
+      fixture = await shape.open();
+      program = await fixture.start({ env: store.env });
     });
     after(async () => {
-      await ground?.close();
+      await fixture?.close();
       await store?.close();
     });
 
@@ -35,7 +45,7 @@ for (const shape of SHAPES) {
     const accept = async (...inputs: Reference[]) => (await program.parts.accept(inputs)).map(({ id }) => id);
     const erase = async (id: string) => await eraser().erase([id], WHY, soon());
     const gone = (id: string) => until(`the end of ${id}`, async () => (await row(id))?.erasedAt, 60_000);
-    const asked = () => ground.simulator.requestLog.report().totals.mediaRequests;
+    const asked = () => fixture.simulator.requestLog.report().totals.mediaRequests;
 
     async function keys(): Promise<string[]> {
       const found: string[] = [];
@@ -84,9 +94,9 @@ for (const shape of SHAPES) {
     }
 
     it('one that is archived, at once, and duplicates of any kind do not bring it back', async () => {
-      const input = { ...sent(ground.simulator), openId: 'o-single', msgId: '77' };
+      const input = { ...receive(fixture.simulator), openId: 'o-single', msgId: '77' };
       const [id] = (await accept(input)) as [string];
-      const [archived] = await ended(program, [id]);
+      const [archived] = await untilEnded(program, [id]);
       assert.equal(archived?.status, 'archived');
       assert.deepEqual(await keysOf(id), [archived.objectKey]);
       await until('the end of its feeding', async () => Date.now() - archived.archivedAt!.getTime() > 1_500);
@@ -112,7 +122,7 @@ for (const shape of SHAPES) {
     });
 
     it('one in the middle of its download', async () => {
-      const input = sent(ground.simulator, { fault: { name: 'slow', amount: 900 } });
+      const input = receive(fixture.simulator, { fault: { name: 'slow', amount: 900 } });
       const before = asked();
       const [id] = (await accept(input)) as [string];
       await until('the download', async () => asked() > before);
@@ -125,7 +135,7 @@ for (const shape of SHAPES) {
     });
 
     once('one in the middle of its multipart', async () => {
-      const input = sent(ground.simulator, {
+      const input = receive(fixture.simulator, {
         kind: 'video',
         sizeBytes: 20 * MIB,
         fault: { name: 'trickle', amount: 250 },
@@ -140,21 +150,21 @@ for (const shape of SHAPES) {
     });
 
     once('one whose try is at its PUT while the store goes away for that and for removing', async () => {
-      const input = sent(ground.simulator, { fault: { name: 'trickle', amount: 60 } });
+      const input = receive(fixture.simulator, { fault: { name: 'trickle', amount: 60 } });
       const [id] = (await accept(input)) as [string];
       await until('the reservation', async () => (await row(id))?.objectKey);
       await program.parts.catalogue.mediaErasure.erase([id], WHY, systemClock.now());
-      store.meet({ status: 503, code: 'SlowDown' });
+      store.respondWith({ status: 503, code: 'SlowDown' });
       await until('trouble that is told', async () => (await row(id))?.erasing?.why === 'trouble');
       assert.equal((await row(id))?.erasedAt, undefined, 'nothing is claimed');
-      store.meet('open');
+      store.respondWith('open');
       await gone(id);
       assert.deepEqual(await keysOf(id), []);
     });
 
     once('an object that a try stored after the end of the erasure', async () => {
-      const [id] = (await accept(sent(ground.simulator))) as [string];
-      const [archived] = await ended(program, [id]);
+      const [id] = (await accept(receive(fixture.simulator))) as [string];
+      const [archived] = await untilEnded(program, [id]);
       await erase(id);
       await gone(id);
       // As a worker that was cut off all along does at last, with the store away when it wants to clean up.
@@ -176,8 +186,8 @@ for (const shape of SHAPES) {
     });
 
     once('one whose erasure died after it was marked', async () => {
-      const [id] = (await accept(sent(ground.simulator))) as [string];
-      await ended(program, [id]);
+      const [id] = (await accept(receive(fixture.simulator))) as [string];
+      await untilEnded(program, [id]);
       await program.parts.catalogue.mediaErasure.erase([id], WHY, systemClock.now());
       await gone(id);
       assert.deepEqual(await keysOf(id), []);
@@ -185,8 +195,11 @@ for (const shape of SHAPES) {
 
     it('those that wait and those that are queued, without a worker', async () => {
       await program.close();
-      program = await ground.start({ env: store.env, consume: false });
-      const inputs = Array.from({ length: 30 }, () => ({ ...sent(ground.simulator), openId: 'o-waiting' }));
+      program = await fixture.start({ env: store.env, consume: false });
+      const inputs = Array.from({ length: 30 }, () => ({
+        ...receive(fixture.simulator),
+        openId: 'o-waiting',
+      }));
       const ids = await accept(...inputs);
       await until('a job', async () => await program.board.getJob(jobIdOf(ids[0]!, 1)));
       const { id } = await eraser().openRequest({ account: A, openId: 'o-waiting', ...WHY }, soon());
@@ -199,11 +212,11 @@ for (const shape of SHAPES) {
 
     once('300 media of a user with all that is known of him, and nobody else’s', async () => {
       await program.close();
-      program = await ground.start({ env: store.env });
+      program = await fixture.start({ env: store.env });
       const mine = Array.from({ length: 300 }, (_, n) => ({
         // A few with objects; the others are files without a media id, which are dead on arrival.
         ...(n < 30
-          ? sent(ground.simulator)
+          ? receive(fixture.simulator)
           : { account: A, mediaId: `msg:of-many-${n}`, kind: 'file' as const, sentAt: new Date() }),
         openId: 'o-with-many',
         msgId: `msg-of-many-${n}`,
@@ -211,9 +224,9 @@ for (const shape of SHAPES) {
         picUrl: `http://pictures.example.com/of-many-${n}`,
         ...(n % 3 === 1 ? { parentId: idOf(A, 'somebody') } : {}),
       }));
-      const other = { ...sent(ground.simulator), openId: 'o-of-another' };
+      const other = { ...receive(fixture.simulator), openId: 'o-of-another' };
       const ids = await accept(...mine, other);
-      await ended(program, ids, 120_000);
+      await untilEnded(program, ids, 120_000);
       const before = await dump();
       const traces = ['o-with-many', 'msg-of-many', 'label-of-many', 'of-many-', mine[7]!.mediaId];
       for (const trace of traces) assert.ok(before.includes(trace), `${trace} was there`);
@@ -230,7 +243,7 @@ for (const shape of SHAPES) {
       const after = await dump();
       for (const trace of traces) assert.ok(!after.includes(trace), `${trace} is left`);
       for (const one of mine) assert.ok(!after.includes(one.mediaId));
-      assert.ok(ground.logLines.every((line) => !line.includes('o-with-many')));
+      assert.ok(fixture.logLines.every((line) => !line.includes('o-with-many')));
       assert.deepEqual(await keys(), await keysOf(idOfInput(other)));
       assert.equal((await row(idOfInput(other)))?.status, 'archived');
     });
@@ -238,9 +251,9 @@ for (const shape of SHAPES) {
     once('what is older than its retention', async () => {
       await program.close();
       // A sixtieth, as all of policy: a second.
-      program = await ground.start({ env: { ...store.env, RETENTION: '1m' } });
-      const [id] = (await accept(sent(ground.simulator))) as [string];
-      await ended(program, [id]);
+      program = await fixture.start({ env: { ...store.env, RETENTION: '1m' } });
+      const [id] = (await accept(receive(fixture.simulator))) as [string];
+      await untilEnded(program, [id]);
       await gone(id);
       const [event] = await program.parts.catalogue.auditLog.list({ target: id }, 9);
       assert.deepEqual([event?.actor, event?.action], ['retention', 'erase']);

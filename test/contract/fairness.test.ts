@@ -4,7 +4,7 @@ import { after, before, describe, it } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { idOf } from '../../src/media.ts';
 import { sizeFor } from '../machine/selection.ts';
-import { A, B, ended, type Ground, type Program, SHAPES, sent, until } from './shapes.ts';
+import { A, B, type Fixture, type Program, receive, SHAPES, until, untilEnded } from './shapes.ts';
 
 const BACKLOG = sizeFor(10_000, 100_000);
 const CHUNK = 10_000;
@@ -12,18 +12,18 @@ const LIMIT_MS = 5_000;
 
 for (const shape of SHAPES) {
   describe(`fairness with ${shape.name}`, { skip: shape.skip, timeout: 240_000 }, () => {
-    let ground: Ground;
+    let fixture: Fixture;
     let program: Program;
     before(async () => {
       // Its own servers: the queue is purged.
-      ground = await shape.lay({ private: true });
-      program = await ground.start();
+      fixture = await shape.open({ private: true });
+      program = await fixture.start();
     });
-    after(() => ground?.close());
+    after(() => fixture?.close());
 
     async function fill(): Promise<void> {
       for (let from = 0; from < BACKLOG; from += CHUNK) {
-        const inputs = Array.from({ length: CHUNK }, () => sent(ground.simulator));
+        const inputs = Array.from({ length: CHUNK }, () => receive(fixture.simulator));
         const ids = inputs.map(({ mediaId }) => idOf(A, mediaId));
         await program.parts.database.query(
           `INSERT INTO wma.media (id, account, media_id, kind, sent_at, expires_at, closes_at, stage, created_at, updated_at)
@@ -36,15 +36,15 @@ for (const shape of SHAPES) {
 
     async function startsSoon(): Promise<void> {
       const acceptedAt = Date.now();
-      const [accepted] = await program.parts.accept([sent(ground.simulator, { account: B })]);
-      await ended(program, [accepted!.id]);
+      const [accepted] = await program.parts.accept([receive(fixture.simulator, { account: B })]);
+      await untilEnded(program, [accepted!.id]);
       const [attempt] = await program.parts.catalogue.media.attempts(accepted!.id);
       const startedMs = attempt!.startedAt.getTime() - acceptedAt;
       assert.ok(startedMs < LIMIT_MS, `started after ${startedMs} ms`);
     }
 
     it('starts it within five seconds while thousands of others wait and WeChat is slow with them', async () => {
-      ground.simulator.setAccountWideFault(A, { name: 'slow', amount: 50 });
+      fixture.simulator.setAccountWideFault(A, { name: 'slow', amount: 50 });
       await fill();
       // Not by stats: they count the whole backlog, and the embedded database does one thing at a time.
       const archived = async () =>
@@ -67,7 +67,7 @@ for (const shape of SHAPES) {
     it('as soon after the queue was purged and the backlog is rescued', async () => {
       // A purge takes what waits in the queue, not what is in work: where nothing waited, nothing was lost by it.
       await until('the next round', async () => {
-        await ground.purge(program);
+        await fixture.purge(program);
         await wait(100);
         const again = await program.parts.database.query(
           'SELECT id FROM wma.media WHERE generation > 1 LIMIT 1',

@@ -5,7 +5,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { DatabaseUnavailableError } from '../../src/catalogue/database/database.ts';
 import { jobIdOf } from '../../src/queue/job.ts';
-import { ended, type Ground, type Program, SHAPES, sent, sha256Of, until } from './shapes.ts';
+import { type Fixture, type Program, receive, SHAPES, sha256Of, until, untilEnded } from './shapes.ts';
 
 /** WeChat hangs up after five seconds. */
 const ACCEPT_LIMIT_MS = 5_000;
@@ -15,22 +15,22 @@ const WATCHED_MS = 1_000;
 
 for (const shape of SHAPES) {
   describe(`healing with ${shape.name}`, { skip: shape.skip, timeout: 240_000 }, () => {
-    let ground: Ground;
+    let fixture: Fixture;
     let program: Program;
     before(async () => {
-      ground = await shape.lay({ private: true });
-      program = await ground.start();
+      fixture = await shape.open({ private: true });
+      program = await fixture.start();
     });
-    after(() => ground?.close());
+    after(() => fixture?.close());
 
-    const many = (count: number) => Array.from({ length: count }, () => sent(ground.simulator));
+    const many = (count: number) => Array.from({ length: count }, () => receive(fixture.simulator));
 
     /** Each archived with the bytes it was sent with. */
     async function allArchived(inputs: ReturnType<typeof many>, ids: readonly string[]): Promise<void> {
-      const rows = await ended(program, ids, HEAL_LIMIT_MS);
+      const rows = await untilEnded(program, ids, HEAL_LIMIT_MS);
       for (const [index, row] of rows.entries()) {
         assert.equal(row.status, 'archived', JSON.stringify(row.failure));
-        assert.equal(row.sha256, await sha256Of(ground.simulator, inputs[index]!));
+        assert.equal(row.sha256, await sha256Of(fixture.simulator, inputs[index]!));
       }
     }
 
@@ -40,7 +40,7 @@ for (const shape of SHAPES) {
       (await program.parts.accept(inputs)).map(({ id }) => id);
 
     const redisSays = async (command: string, ...words: string[]) => {
-      const redis = new Redis(ground.redis!.url, { maxRetriesPerRequest: 1 });
+      const redis = new Redis(fixture.redis!.url, { maxRetriesPerRequest: 1 });
       await redis.call(command, ...words);
       redis.disconnect();
     };
@@ -56,19 +56,19 @@ for (const shape of SHAPES) {
     it('feeds again what stood in a queue that was purged', async () => {
       // Slow, so that most of them stand in the queue, some already taken.
       const inputs = Array.from({ length: 30 }, () =>
-        sent(ground.simulator, { fault: { name: 'slow', amount: 400 } }),
+        receive(fixture.simulator, { fault: { name: 'slow', amount: 400 } }),
       );
       const ids = await accept(inputs);
       await until('a filled queue', async () => (await fed()) >= 10);
-      await ground.purge(program);
+      await fixture.purge(program);
       await allArchived(inputs, ids);
-      assert.equal((await ground.objects(program)).size, 30);
+      assert.equal((await fixture.objects(program)).size, 30);
     });
 
     it('feeds again one media whose job was removed by hand', async () => {
       // A job can be removed only while nobody runs it.
       await program.close();
-      program = await ground.start({ consume: false });
+      program = await fixture.start({ consume: false });
       const inputs = many(1);
       const [id] = await accept(inputs);
       const job = await until('the job', () => program.board.getJob(jobIdOf(id!, 1)));
@@ -81,7 +81,7 @@ for (const shape of SHAPES) {
 
     it('feeds again what a job finished without saying what became of it', async () => {
       await program.close();
-      program = await ground.start({ consume: false });
+      program = await fixture.start({ consume: false });
       const inputs = many(6);
       const ids = await accept(inputs);
       const seen = new Set<string>();
@@ -103,16 +103,16 @@ for (const shape of SHAPES) {
 
     it('feeds again what the queue failed because its workers died too often', async () => {
       await program.close();
-      program = await ground.start({ env: { FETCH_IDLE_TIMEOUT: '1m' } });
+      program = await fixture.start({ env: { FETCH_IDLE_TIMEOUT: '1m' } });
       // Stands still in the middle, once, for as long as nobody ends it.
-      const input = sent(ground.simulator, { kind: 'image', fault: { name: 'stall', times: 1 } });
+      const input = receive(fixture.simulator, { kind: 'image', fault: { name: 'stall', times: 1 } });
       const [id] = await accept([input]);
       await until(
         'a try',
         async () => (await program.parts.catalogue.media.get(id!))?.waiting?.reason === 'running',
       );
-      await ground.wearOut(program, jobIdOf(id!, 1));
-      await ground.stealLock(program, jobIdOf(id!, 1));
+      await fixture.exhaustStalls(program, jobIdOf(id!, 1));
+      await fixture.stealLock(program, jobIdOf(id!, 1));
       await allArchived([input], [id!]);
       const job = await program.board.getJob(jobIdOf(id!, 1));
       assert.match(job!.failedReason!, /stalled more than allowable limit/);
@@ -125,17 +125,17 @@ for (const shape of SHAPES) {
     if (shape.name !== SHAPES[0]!.name) {
       it('heals with many sweepers as with one: nothing is fed twice', async () => {
         await program.close();
-        program = await ground.start({ consume: false });
-        const others = await Promise.all([1, 2].map(() => ground.start({ consume: false })));
+        program = await fixture.start({ consume: false });
+        const others = await Promise.all([1, 2].map(() => fixture.start({ consume: false })));
         const inputs = many(40);
         const ids = await accept(inputs);
         await until('a filled queue', async () => (await fed()) >= 16);
-        await ground.purge(program);
+        await fixture.purge(program);
         await program.consume();
         await others[0]!.consume();
         await allArchived(inputs, ids);
         for (const other of others) await other.close();
-        const rows = await ended(program, ids);
+        const rows = await untilEnded(program, ids);
         assert.deepEqual(new Set(rows.map((row) => row.attempts)), new Set([1]));
       });
     }
@@ -143,9 +143,11 @@ for (const shape of SHAPES) {
     if (shape.name.includes('Redis')) {
       it('heals what Redis forgot: killed, it comes back as it was some seconds before', async () => {
         await program.close();
-        program = await ground.start();
+        program = await fixture.start();
         const slow = () =>
-          Array.from({ length: 15 }, () => sent(ground.simulator, { fault: { name: 'slow', amount: 300 } }));
+          Array.from({ length: 15 }, () =>
+            receive(fixture.simulator, { fault: { name: 'slow', amount: 300 } }),
+          );
         const before = slow();
         const ids = await accept(before);
         await until('a filled queue', async () => (await fed()) >= 10);
@@ -154,28 +156,28 @@ for (const shape of SHAPES) {
         const after = slow();
         ids.push(...(await accept(after)));
         await until('the first archived', () => oneArchived(ids));
-        await ground.redis!.kill();
-        await ground.redis!.start();
+        await fixture.redis!.kill();
+        await fixture.redis!.start();
         await allArchived([...before, ...after], ids);
-        const keys = [...(await ground.objects(program)).keys()];
+        const keys = [...(await fixture.objects(program)).keys()];
         assert.equal(keys.filter((key) => ids.some((id) => key.includes(id))).length, 30);
       });
 
       it('heals when Redis comes back empty', async () => {
         const inputs = Array.from({ length: 20 }, () =>
-          sent(ground.simulator, { fault: { name: 'slow', amount: 300 } }),
+          receive(fixture.simulator, { fault: { name: 'slow', amount: 300 } }),
         );
         const ids = await accept(inputs);
         await until('a filled queue', async () => (await fed()) >= 10);
         await redisSays('FLUSHALL');
-        await ground.redis!.kill();
-        await ground.redis!.start();
+        await fixture.redis!.kill();
+        await fixture.redis!.start();
         await allArchived(inputs, ids);
       });
 
       it('feeds again what was purged by hand', async () => {
         const inputs = Array.from({ length: 20 }, () =>
-          sent(ground.simulator, { fault: { name: 'slow', amount: 300 } }),
+          receive(fixture.simulator, { fault: { name: 'slow', amount: 300 } }),
         );
         const ids = await accept(inputs);
         await until('a filled queue', async () => (await fed()) >= 10);
@@ -186,7 +188,7 @@ for (const shape of SHAPES) {
       it('accepts at once while Redis is away, and archives when it is back', async () => {
         const before = many(20);
         const idsBefore = await accept(before);
-        await ground.redis!.stop();
+        await fixture.redis!.stop();
         const during = many(20);
         const idsDuring: string[] = [];
         for (const input of during) {
@@ -195,7 +197,7 @@ for (const shape of SHAPES) {
           const tookMs = performance.now() - startedAt;
           assert.ok(tookMs < ACCEPT_LIMIT_MS, `accepting took ${tookMs} ms`);
         }
-        await ground.redis!.start();
+        await fixture.redis!.start();
         await allArchived([...before, ...during], [...idsBefore, ...idsDuring]);
       });
     }
@@ -203,26 +205,26 @@ for (const shape of SHAPES) {
     if (shape.name.includes('Postgres')) {
       it('says so while Postgres is away, and loses nothing of what it accepted before', async () => {
         const inputs = Array.from({ length: 30 }, () =>
-          sent(ground.simulator, { fault: { name: 'slow', amount: 200 } }),
+          receive(fixture.simulator, { fault: { name: 'slow', amount: 200 } }),
         );
         const ids = await accept(inputs);
         // Any of them: of those sent in one second, the id decides who goes first.
         await until('the first archived', () => oneArchived(ids));
-        await ground.postgres!.stop();
+        await fixture.postgres!.stop();
         const startedAt = performance.now();
         await assert.rejects(accept(many(1)), DatabaseUnavailableError);
         assert.ok(performance.now() - startedAt < ACCEPT_LIMIT_MS);
         await until('a try that cannot be recorded', async () =>
-          ground.logLines.some((line) => line.includes('outcomes cannot be kept')),
+          fixture.logLines.some((line) => line.includes('outcomes cannot be kept')),
         );
-        const asked = ground.simulator.requestLog.report().totals.mediaRequests;
+        const asked = fixture.simulator.requestLog.report().totals.mediaRequests;
         await wait(WATCHED_MS);
-        const more = ground.simulator.requestLog.report().totals.mediaRequests - asked;
+        const more = fixture.simulator.requestLog.report().totals.mediaRequests - asked;
         // Those that were under way.
         assert.ok(more <= 4, `${more} calls of WeChat whose outcome could not be kept`);
-        await ground.postgres!.start();
+        await fixture.postgres!.start();
         await allArchived(inputs, ids);
-        const tries = (await ended(program, ids)).map((row) => row.attempts);
+        const tries = (await untilEnded(program, ids)).map((row) => row.attempts);
         assert.deepEqual(new Set(tries), new Set([1]), 'a catalogue that is away costs a media nothing');
       });
 
@@ -234,15 +236,15 @@ for (const shape of SHAPES) {
             )
           ).length;
         await until('the listener', async () => (await listening()) === 1);
-        await ground.postgres!.kill();
-        await ground.postgres!.start();
+        await fixture.postgres!.kill();
+        await fixture.postgres!.start();
         await until('the listener', async () => (await listening().catch(() => 0)) === 1);
       });
     }
 
     it('closes cleanly', async () => {
       await program.close();
-      const unclean = ground.logLines.filter((line) => line.includes('shutdown: step failed'));
+      const unclean = fixture.logLines.filter((line) => line.includes('shutdown: step failed'));
       assert.deepEqual(unclean, []);
     });
   });

@@ -13,8 +13,8 @@ import { openServer } from '../../src/server/start.ts';
 import { signatureOf } from '../../src/simulator/callbacks/envelope.ts';
 import { missing, postgresForTest } from '../machine/services.ts';
 import { PLAIN } from '../server/setup.ts';
-import { openGatekeeper } from './gatekeeper.ts';
 import { until } from './shapes.ts';
+import { openTcpProxy } from './tcp-proxy.ts';
 
 const SECRET = 'write-secret-0123456789';
 /** WeChat cuts the connection then. */
@@ -22,7 +22,7 @@ const WECHAT_MS = 5_000;
 
 async function setup(t: TestContext) {
   const database = new URL((await postgresForTest(t))!);
-  const gate = await openGatekeeper({ host: database.hostname, port: Number(database.port) });
+  const gate = await openTcpProxy({ host: database.hostname, port: Number(database.port) });
   const folder = await mkdtemp(join(tmpdir(), 'wma-outage-'));
   database.port = String(gate.port);
   const loaded = loadConfig(

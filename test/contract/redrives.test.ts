@@ -8,15 +8,15 @@ import { sizeFor } from '../machine/selection.ts';
 import {
   A,
   B,
-  ended,
-  type Ground,
+  type Fixture,
   idOfInput,
   itOnce,
   lifetimeMs,
   type Program,
+  receive,
   SHAPES,
-  sent,
   until,
+  untilEnded,
 } from './shapes.ts';
 
 /** WeChat denies the media once, then has it: what was wrong has been put right meanwhile. */
@@ -28,18 +28,21 @@ const MANY = sizeFor(60, 200);
 for (const shape of SHAPES) {
   describe(`redrives with ${shape.name}`, { skip: shape.skip, timeout: 600_000 }, () => {
     const once = itOnce(shape);
-    let ground: Ground;
+    let fixture: Fixture;
     let program: Program;
     before(async () => {
-      ground = await shape.lay();
-      program = await ground.start();
+      fixture = await shape.open();
+      program = await fixture.start();
     });
-    after(() => ground?.close());
+    after(() => fixture?.close());
 
-    async function dead(count: number, wish: Parameters<typeof sent>[1] = DENIED_ONCE): Promise<Reference[]> {
-      const inputs = Array.from({ length: count }, () => sent(ground.simulator, { account: B, ...wish }));
+    async function dead(
+      count: number,
+      wish: Parameters<typeof receive>[1] = DENIED_ONCE,
+    ): Promise<Reference[]> {
+      const inputs = Array.from({ length: count }, () => receive(fixture.simulator, { account: B, ...wish }));
       await program.parts.accept(inputs);
-      for (const row of await ended(program, inputs.map(idOfInput), LONG_MS))
+      for (const row of await untilEnded(program, inputs.map(idOfInput), LONG_MS))
         assert.equal(row.status, 'dead');
       return inputs;
     }
@@ -60,7 +63,7 @@ for (const shape of SHAPES) {
       );
     /** Archived by one redrive; of two tries that had both settled it, the count would tell. */
     async function assertOnce(inputs: readonly Reference[]): Promise<void> {
-      for (const row of await ended(program, inputs.map(idOfInput), LONG_MS)) {
+      for (const row of await untilEnded(program, inputs.map(idOfInput), LONG_MS)) {
         assert.deepEqual([row.status, row.redrives], ['archived', 1], JSON.stringify(row));
         // One, where a worker lost its job after the last byte and the object was recognised.
         assert.ok(row.attempts <= 2, JSON.stringify(row));
@@ -74,7 +77,7 @@ for (const shape of SHAPES) {
       const { done, skipped, total } = await over(id);
       assert.deepEqual([done, skipped, total], [MANY, 0, MANY]);
       await assertOnce(inputs);
-      const keys = [...(await ground.objects(program)).keys()];
+      const keys = [...(await fixture.objects(program)).keys()];
       assert.equal(keys.filter((key) => key.includes(B)).length, MANY);
     });
 
@@ -85,7 +88,7 @@ for (const shape of SHAPES) {
       const before = await get(id);
       assert.equal(before.state, 'running', `${before.done} of 40`);
       await program.close();
-      program = await ground.start();
+      program = await fixture.start();
       const { done, skipped } = await over(id);
       assert.deepEqual([done, skipped], [40, 0]);
       await assertOnce(inputs);
@@ -127,17 +130,17 @@ for (const shape of SHAPES) {
       'by force of expired media asks WeChat once more: served it is archived, refused it is expired again',
       async () => {
         const createdAt = new Date(program.parts.clock.now().getTime() - lifetimeMs - 1000);
-        const gone = sent(ground.simulator, { account: A, createdAt });
-        const served = sent(ground.simulator, { account: A, fault: { name: 'invalid', times: 1 } });
+        const gone = receive(fixture.simulator, { account: A, createdAt });
+        const served = receive(fixture.simulator, { account: A, fault: { name: 'invalid', times: 1 } });
         await program.parts.accept([gone, served]);
         const ids = [gone, served].map(idOfInput);
-        const [first] = await ended(program, ids, LONG_MS);
+        const [first] = await untilEnded(program, ids, LONG_MS);
         assert.equal(first?.status, 'expired');
         await program.parts.database.query(`UPDATE wma.media SET status = 'expired' WHERE id = $1`, [ids[1]]);
         const { id, matched } = await ask({}, { account: [A], status: ['dead', 'expired'] });
         assert.equal(matched, 2);
         assert.equal((await over(id)).done, 2);
-        const rows = await ended(program, ids, LONG_MS);
+        const rows = await untilEnded(program, ids, LONG_MS);
         assert.deepEqual(
           rows.map((row) => [row.status, row.redrives]),
           [

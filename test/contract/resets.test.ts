@@ -6,7 +6,7 @@ import { createRandom } from '../../src/runtime/seeded-random.ts';
 import { openCutter } from '../machine/cutter.ts';
 import { sizeFor } from '../machine/selection.ts';
 import { missing, postgresForTest, redisForTest } from '../machine/services.ts';
-import { ended, type Program, SHAPES, sent, until } from './shapes.ts';
+import { type Program, receive, SHAPES, until, untilEnded } from './shapes.ts';
 
 const LONG = { timeout: 180_000 };
 const SEED = 29_939;
@@ -16,25 +16,25 @@ const RESETS = sizeFor(30, 100);
 /** `pieces`: how long a connection lives at most. */
 async function setup(t: TestContext, shape: string, pieces: number) {
   const random = createRandom(SEED);
-  const ground = await SHAPES.find(({ name }) => name === shape)!.lay();
-  t.after(() => ground.close());
+  const fixture = await SHAPES.find(({ name }) => name === shape)!.open();
+  t.after(() => fixture.close());
   const databaseUrl = (await postgresForTest(t))!;
   // The migrations are one transaction, longer than a connection lives here.
-  await (await ground.start({ consume: false, env: { DATABASE_URL: databaseUrl } })).close();
+  await (await fixture.start({ consume: false, env: { DATABASE_URL: databaseUrl } })).close();
   const database = await openCutter(databaseUrl, random, pieces);
   const redisAt = shape.includes('Redis') ? (await redisForTest(t))! : undefined;
   const redis = redisAt && (await openCutter(redisAt.url, random, pieces));
   const cutters = [database, ...(redis ? [redis] : [])];
   t.after(() => Promise.all(cutters.map((cutter) => cutter.close())));
   return {
-    ground,
+    fixture,
     random,
     resets: () => cutters.reduce((sum, cutter) => sum + cutter.resets(), 0),
     spare: () => {
       for (const cutter of cutters) cutter.spare();
     },
     start: () =>
-      ground.start({
+      fixture.start({
         env: {
           DATABASE_URL: database.url,
           ...(redisAt && redis ? { REDIS_URL: redis.url, QUEUE_PREFIX: redisAt.prefix } : {}),
@@ -62,19 +62,19 @@ for (const shape of ['Postgres', 'Redis and Postgres']) {
       'at dozens of random moments of work end no process, and all that was accepted is archived',
       LONG,
       async (t) => {
-        const { ground, start, resets, spare } = await setup(t, shape, 24);
+        const { fixture, start, resets, spare } = await setup(t, shape, 24);
         const program = await startAtLast(start);
         const accepted: string[] = [];
         t.diagnostic(`seed ${SEED}`);
         while (resets() < RESETS) {
-          const media = Array.from({ length: 2 }, () => sent(ground.simulator, { kind: 'voice' }));
+          const media = Array.from({ length: 2 }, () => receive(fixture.simulator, { kind: 'voice' }));
           const rows = await program.parts.accept(media).catch(() => []);
           accepted.push(...rows.map(({ id }) => id));
           await wait(50);
         }
         spare();
         assert.ok(accepted.length > RESETS / 5, `${accepted.length} accepted`);
-        const rows = await ended(program, accepted, 90_000);
+        const rows = await untilEnded(program, accepted, 90_000);
         assert.deepEqual(
           rows.filter(({ status }) => status !== 'archived'),
           [],

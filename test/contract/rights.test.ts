@@ -7,7 +7,7 @@ import { startFailureOf } from '../../src/app/run.ts';
 import { loadConfig } from '../../src/config/config.ts';
 import { onPostgres } from '../machine/postgres.ts';
 import { missing, postgresForTest } from '../machine/services.ts';
-import { ended, idOfInput, type Program, SHAPES, sent } from './shapes.ts';
+import { idOfInput, type Program, receive, SHAPES, untilEnded } from './shapes.ts';
 
 /** As docs/operations.md gives them. */
 const grants = (role: string) =>
@@ -22,8 +22,8 @@ test('a role without CREATE starts on a schema that its owner migrated; what it 
 }, async (t) => {
   const admin = await postgresForTest(t);
   if (!admin) return;
-  const ground = await SHAPES.find(({ name }) => name === 'Postgres')!.lay();
-  t.after(() => ground.close());
+  const fixture = await SHAPES.find(({ name }) => name === 'Postgres')!.open();
+  t.after(() => fixture.close());
   const word = randomBytes(4).toString('hex');
   const [owner, app] = [`owner_${word}`, `app_${word}`];
   const as = (role: string) => Object.assign(new URL(admin), { username: role }).href;
@@ -33,7 +33,7 @@ test('a role without CREATE starts on a schema that its owner migrated; what it 
     t.after(() => t.after(() => onPostgres(process.env.TEST_DATABASE_URL!, `DROP ROLE ${owner}, ${app}`))),
   );
   await onPostgres(admin, `GRANT CREATE ON DATABASE ${database} TO ${owner}`);
-  const start = () => ground.start({ env: { DATABASE_URL: as(app) } });
+  const start = () => fixture.start({ env: { DATABASE_URL: as(app) } });
   const refusal = async () => {
     const error = await start().then(
       (program: Program) => program.close().then(() => assert.fail('it started')),
@@ -77,9 +77,12 @@ test('a role without CREATE starts on a schema that its owner migrated; what it 
 
   const program = await start();
   const { catalogue, accept } = program.parts;
-  const inputs = [sent(ground.simulator, { kind: 'image' }), sent(ground.simulator, { kind: 'voice' })];
+  const inputs = [
+    receive(fixture.simulator, { kind: 'image' }),
+    receive(fixture.simulator, { kind: 'voice' }),
+  ];
   await accept(inputs);
-  const rows = await ended(program, inputs.map(idOfInput));
+  const rows = await untilEnded(program, inputs.map(idOfInput));
   assert.deepEqual(
     rows.map(({ status }) => status),
     ['archived', 'archived'],
@@ -91,7 +94,7 @@ test('a role without CREATE starts on a schema that its owner migrated; what it 
     true,
   );
   await catalogue.leases.drop('sweep-test', 'me');
-  const errors = ground.logLines.filter((line) => /permission denied|must be owner/.test(line));
+  const errors = fixture.logLines.filter((line) => /permission denied|must be owner/.test(line));
   assert.deepEqual(errors, []);
   await program.close();
 });

@@ -2,20 +2,20 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { missing } from '../machine/services.ts';
-import { ended, idOfInput, SHAPES, sent, until } from './shapes.ts';
+import { idOfInput, receive, SHAPES, until, untilEnded } from './shapes.ts';
 
 test('two schemas in one database share neither jobs nor wake-ups', { skip: missing.postgres }, async (t) => {
-  const ground = await SHAPES.find(({ name }) => name === 'Postgres')!.lay();
-  t.after(() => ground.close());
-  const first = await ground.start({ consume: false });
-  const second = await ground.start({ env: { DATABASE_SCHEMA: 'photos' } });
+  const fixture = await SHAPES.find(({ name }) => name === 'Postgres')!.open();
+  t.after(() => fixture.close());
+  const first = await fixture.start({ consume: false });
+  const second = await fixture.start({ env: { DATABASE_SCHEMA: 'photos' } });
 
-  const mine = sent(ground.simulator, { kind: 'image' });
+  const mine = receive(fixture.simulator, { kind: 'image' });
   await first.parts.accept([mine]);
   await until('the job of the first', async () => (await first.parts.queue.counts()).waiting === 1);
-  const other = sent(ground.simulator, { kind: 'image' });
+  const other = receive(fixture.simulator, { kind: 'image' });
   await second.parts.accept([other]);
-  const [archived] = await ended(second, [idOfInput(other)]);
+  const [archived] = await untilEnded(second, [idOfInput(other)]);
   assert.equal(archived?.status, 'archived');
   // The second's worker was free all the while, and has taken everything that its queue holds.
   assert.equal((await first.parts.queue.counts()).waiting, 1);
@@ -37,5 +37,5 @@ test('two schemas in one database share neither jobs nor wake-ups', { skip: miss
   );
 
   await first.consume();
-  assert.equal((await ended(first, [idOfInput(mine)]))[0]?.status, 'archived');
+  assert.equal((await untilEnded(first, [idOfInput(mine)]))[0]?.status, 'archived');
 });

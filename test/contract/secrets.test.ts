@@ -6,14 +6,14 @@ import {
   ACCOUNTS,
   API_SECRET,
   B,
-  ended,
-  type Ground,
+  type Fixture,
   idOfInput,
   type Program,
+  receive,
   runsWhole,
   SHAPES,
-  sent,
   until,
+  untilEnded,
 } from './shapes.ts';
 
 const TABLES = ['media', 'attempt', 'account', 'lease', 'media_count', 'migration'];
@@ -21,43 +21,43 @@ const TABLES = ['media', 'attempt', 'account', 'lease', 'media_count', 'migratio
 // What a job holds is the same on every queue.
 for (const shape of SHAPES.filter(runsWhole)) {
   describe(`secrets with ${shape.name}`, { skip: shape.skip, timeout: 120_000 }, () => {
-    let ground: Ground;
+    let fixture: Fixture;
     let program: Program;
     before(async () => {
-      ground = await shape.lay();
-      program = await ground.start({ env: { LOG_LEVEL: 'trace' } });
+      fixture = await shape.open();
+      program = await fixture.start({ env: { LOG_LEVEL: 'trace' } });
     });
-    after(() => ground?.close());
+    after(() => fixture?.close());
 
     /** What WeChat itself would say the token is now. */
     async function tokenOf(appId: string): Promise<string> {
       const { secret } = ACCOUNTS.find((account) => account.appId === appId)!;
       const body = JSON.stringify({ grant_type: 'client_credential', appid: appId, secret });
-      const answer = await fetch(`${ground.simulator.url}/cgi-bin/stable_token`, { method: 'POST', body });
+      const answer = await fetch(`${fixture.simulator.url}/cgi-bin/stable_token`, { method: 'POST', body });
       return ((await answer.json()) as { access_token: string }).access_token;
     }
 
     it('keeps them out of every log line, row and job', async () => {
       const behaviours = ['tokenRefused', 'shortBody', 'html200', 'http502', 'invalid', 'none'] as const;
-      const inputs = behaviours.map((name) => sent(ground.simulator, { fault: { name, times: 1 } }));
-      const dead = sent(ground.simulator, { fault: { name: 'invalid' } });
+      const inputs = behaviours.map((name) => receive(fixture.simulator, { fault: { name, times: 1 } }));
+      const dead = receive(fixture.simulator, { fault: { name: 'invalid' } });
       const videos = ['videoUrl', 'videoUrlHtml'].map((name) =>
-        sent(ground.simulator, { kind: 'video', fault: { name: name as 'videoUrl', times: 1 } }),
+        receive(fixture.simulator, { kind: 'video', fault: { name: name as 'videoUrl', times: 1 } }),
       );
       const first = await program.parts.accept([...inputs, dead, ...videos]);
-      await ended(
+      await untilEnded(
         program,
         first.map(({ id }) => id),
       );
       const tokens = [await tokenOf(A)];
-      ground.simulator.invalidateTokens(A);
-      const later = await program.parts.accept([sent(ground.simulator)]);
-      await ended(
+      fixture.simulator.invalidateTokens(A);
+      const later = await program.parts.accept([receive(fixture.simulator)]);
+      await untilEnded(
         program,
         later.map(({ id }) => id),
       );
-      ground.simulator.setAccountWideFault(B, { name: 'errcode', amount: 40164 });
-      const [held] = await program.parts.accept([sent(ground.simulator, { account: B })]);
+      fixture.simulator.setAccountWideFault(B, { name: 'errcode', amount: 40164 });
+      const [held] = await program.parts.accept([receive(fixture.simulator, { account: B })]);
       await until(
         'the hold',
         async () => (await program.parts.catalogue.media.get(held!.id))?.waiting?.reason === 'accountHeld',
@@ -77,7 +77,7 @@ for (const shape of SHAPES.filter(runsWhole)) {
       }
       await program.close();
 
-      const seen = { logs: ground.logLines.join(''), rows: rows.join('\n'), jobs: jobs.join('\n') };
+      const seen = { logs: fixture.logLines.join(''), rows: rows.join('\n'), jobs: jobs.join('\n') };
       // That it was looked at at all.
       for (const [where, text] of Object.entries(seen)) assert.ok(text.includes(idOfInput(dead)), where);
       const secrets = {
@@ -85,7 +85,7 @@ for (const shape of SHAPES.filter(runsWhole)) {
         'callback token': ACCOUNTS.map(({ token }) => token),
         'AES key': ACCOUNTS.map(({ encodingAesKey }) => encodingAesKey),
         'access token': tokens,
-        'S3 secret': [await ground.secret()],
+        'S3 secret': [await fixture.secret()],
         'API key': [API_SECRET],
         'video link': ['vkey='],
         'signed URL': ['X-Amz-Signature='],

@@ -77,7 +77,7 @@ export interface StartOptions {
   readonly sweeping?: Parameters<typeof startSweeper>[2];
 }
 
-export interface Ground {
+export interface Fixture {
   readonly simulator: Simulator;
   /** Every log line of every program so far. */
   readonly logLines: readonly string[];
@@ -98,18 +98,18 @@ export interface Ground {
   /** Another worker has taken the job, for three seconds. */
   stealLock(program: Program, jobId: string): Promise<void>;
   /** The job counts as one that killed as many workers as a job may. */
-  wearOut(program: Program, jobId: string): Promise<void>;
+  exhaustStalls(program: Program, jobId: string): Promise<void>;
   close(): Promise<void>;
 }
 
 export interface Shape {
   readonly name: string;
   readonly skip: string | false;
-  lay(options?: LayOptions): Promise<Ground>;
+  open(options?: FixtureOptions): Promise<Fixture>;
 }
 
-export interface LayOptions {
-  /** Servers of the ground's own, that may be flushed and stopped. */
+export interface FixtureOptions {
+  /** Servers of the fixture's own, that may be flushed and stopped. */
   readonly private?: boolean;
   /** Other accounts than A and B; what ACCOUNTS_FILE is to say of one beside them stands in `entry`. */
   readonly accounts?: readonly (SimulatedAccount & { entry?: Record<string, unknown> })[];
@@ -151,7 +151,7 @@ const shapeOf = (
 ): Shape => ({
   name,
   skip: why.shared || why.private,
-  lay: (options = {}) => lay(services, options),
+  open: (options = {}) => openServicesAndFixture(services, options),
 });
 
 export const SHAPES: readonly Shape[] = [
@@ -174,24 +174,24 @@ export const runsWhole = (shape: Shape): boolean => runsAll || shape === WHOLE;
 export const itOnce = (shape: Shape): typeof it =>
   runsWhole(shape) ? it : ((() => Promise.resolve()) as unknown as typeof it);
 
-async function lay(
+async function openServicesAndFixture(
   services: (hooks: Hooks, isPrivate: boolean) => Promise<Services>,
-  { private: isPrivate = false, accounts = ACCOUNTS, life = LIFE }: LayOptions,
-): Promise<Ground> {
+  { private: isPrivate = false, accounts = ACCOUNTS, life = LIFE }: FixtureOptions,
+): Promise<Fixture> {
   const cleanup = createCleanup();
   try {
-    return await layOn(cleanup, await services(cleanup.hooks, isPrivate), { accounts, life });
+    return await openFixture(cleanup, await services(cleanup.hooks, isPrivate), { accounts, life });
   } catch (error) {
     await cleanup.run();
     throw error;
   }
 }
 
-async function layOn(
+async function openFixture(
   cleanup: ReturnType<typeof createCleanup>,
   found: Services,
-  { accounts, life }: Required<Pick<LayOptions, 'accounts' | 'life'>>,
-): Promise<Ground> {
+  { accounts, life }: Required<Pick<FixtureOptions, 'accounts' | 'life'>>,
+): Promise<Fixture> {
   const { redis, redisAt, postgres } = found;
   const shared = found.env.DATABASE_URL !== undefined;
   const folder = await folderForTest(cleanup.hooks);
@@ -329,7 +329,7 @@ async function layOn(
       );
       if (rows.length === 0) throw new Error('the job has no lock');
     },
-    wearOut: async ({ parts }, jobId) => {
+    exhaustStalls: async ({ parts }, jobId) => {
       const times = 8;
       if (redisAt) {
         const key = `${redisAt.prefix}:wma-archive:${jobId}`;
@@ -370,7 +370,11 @@ export async function until<T>(
 }
 
 /** The rows, in the order of the ids, once none of them is pending. */
-export async function ended(program: Program, ids: readonly string[], limitMs = 30_000): Promise<MediaRow[]> {
+export async function untilEnded(
+  program: Program,
+  ids: readonly string[],
+  limitMs = 30_000,
+): Promise<MediaRow[]> {
   const rows: MediaRow[] = [];
   const look = async () => {
     while (rows.length < ids.length) {
@@ -392,7 +396,7 @@ let seeds = 0;
 type Wish = Partial<Omit<MediaRecipe, 'appId'>> & { account?: string };
 
 /** A reference of a media that the simulator has just received; every call another one. */
-export function sent(simulator: Simulator, wish: Wish = {}): Reference {
+export function receive(simulator: Simulator, wish: Wish = {}): Reference {
   const { account = A, kind = 'voice', ...recipe } = wish;
   const createdAt = recipe.createdAt ?? systemClock.now();
   const mediaId = simulator.mint(account, { seed: ++seeds, ...recipe, kind, createdAt });

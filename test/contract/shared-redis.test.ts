@@ -10,15 +10,15 @@ import { SHAPES, until } from './shapes.ts';
 test('a queue in Redis that another catalogue uses is refused with the variable to set', {
   skip: missing.redis || missing.postgres,
 }, async (t) => {
-  const ground = await SHAPES.find(({ name }) => name === 'Redis and Postgres')!.lay();
+  const fixture = await SHAPES.find(({ name }) => name === 'Redis and Postgres')!.open();
   const other = await postgresForTest(t);
-  t.after(() => ground.close());
+  t.after(() => fixture.close());
   if (!other) return;
-  await ground.start({ consume: false });
+  await fixture.start({ consume: false });
   // Of the same catalogue any number.
-  await (await ground.start({ consume: false })).close();
+  await (await fixture.start({ consume: false })).close();
   const env = { DATABASE_URL: other };
-  const error = await ground.start({ consume: false, env }).then(
+  const error = await fixture.start({ consume: false, env }).then(
     () => assert.fail('it started'),
     (reason: unknown) => reason,
   );
@@ -27,7 +27,7 @@ test('a queue in Redis that another catalogue uses is refused with the variable 
   assert.match(text, /belongs to another archiver.*Set QUEUE_PREFIX/);
 
   const apart = { ...env, QUEUE_PREFIX: '{another}' };
-  await (await ground.start({ consume: false, env: apart })).close();
+  await (await fixture.start({ consume: false, env: apart })).close();
 });
 
 test('the mark of a queue is renewed by its owner, and lapses without', {

@@ -1,10 +1,21 @@
 /** A store that takes nothing costs no media a try and WeChat no call; one probe at a time finds when it is back. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { A, B, ended, type Ground, idOfInput, itOnce, type Program, SHAPES, sent, until } from './shapes.ts';
-import { type Mood, openUnwillingStore, type UnwillingStore } from './unwilling-store.ts';
+import { type FaultyStore, openFaultyStore, type StoreBehaviour } from './faulty-store.ts';
+import {
+  A,
+  B,
+  type Fixture,
+  idOfInput,
+  itOnce,
+  type Program,
+  receive,
+  SHAPES,
+  until,
+  untilEnded,
+} from './shapes.ts';
 
-const MOODS: readonly { what: string; mood: Mood; code: string }[] = [
+const MOODS: readonly { what: string; mood: StoreBehaviour; code: string }[] = [
   { what: 'wrong keys', mood: { status: 403, code: 'SignatureDoesNotMatch' }, code: 'store_secret_wrong' },
   { what: 'a store that breaks off', mood: 'reset', code: 'store_unavailable' },
 ];
@@ -15,30 +26,30 @@ const isProbe = (key: string) => key.includes('.probe/');
 for (const shape of SHAPES) {
   describe(`the hold of the store with ${shape.name}`, { skip: shape.skip, timeout: 240_000 }, () => {
     const once = itOnce(shape);
-    let ground: Ground;
-    let store: UnwillingStore;
+    let fixture: Fixture;
+    let store: FaultyStore;
     /** Two of them where the shape allows. */
     const programs: Program[] = [];
     let program: Program;
     before(async () => {
-      ground = await shape.lay({ life: LIFE });
-      store = await openUnwillingStore();
-      for (let place = 0; place < (ground.shared ? 2 : 1); place++)
-        programs.push(await ground.start({ env: store.env }));
+      fixture = await shape.open({ life: LIFE });
+      store = await openFaultyStore();
+      for (let place = 0; place < (fixture.shared ? 2 : 1); place++)
+        programs.push(await fixture.start({ env: store.env }));
       program = programs[0]!;
     });
     after(async () => {
-      await ground?.close();
+      await fixture?.close();
       await store?.close();
     });
 
     const many = (count: number, account = A) =>
-      Array.from({ length: count }, () => sent(ground.simulator, { account }));
+      Array.from({ length: count }, () => receive(fixture.simulator, { account }));
     const accept = async (inputs: ReturnType<typeof many>) =>
       (await program.parts.accept(inputs)).map(({ id }) => id);
     const hold = async () => (await program.parts.catalogue.storeHold.read()).hold;
-    const said = (words: string) => ground.logLines.filter((line) => line.includes(words)).length;
-    const asked = () => ground.simulator.requestLog.report().totals.mediaRequests;
+    const said = (words: string) => fixture.logLines.filter((line) => line.includes(words)).length;
+    const asked = () => fixture.simulator.requestLog.report().totals.mediaRequests;
     const inQueue = async () =>
       (await program.parts.database.query('SELECT id FROM wma.media WHERE stage = 2')).length;
     const deeds = async () =>
@@ -48,7 +59,7 @@ for (const shape of SHAPES) {
       const test = mood === 'reset' ? it : once;
       test(`${what}: no tries spent, one warning, one prober, and all is archived once it is over`, async () => {
         const before = { held: said('all archiving is held'), deeds: (await deeds()).length };
-        store.meet(mood);
+        store.respondWith(mood);
         const ids = [...(await accept(many(25, A))), ...(await accept(many(25, B)))];
         const found = await until('the hold', hold);
         assert.equal(found.failure.code, code);
@@ -79,8 +90,8 @@ for (const shape of SHAPES) {
         const stats = await program.parts.catalogue.stats.read(new Date());
         assert.deepEqual(stats.waiting, { storeHeld: 50 });
 
-        store.meet('open');
-        const rows = await ended(program, ids);
+        store.respondWith('open');
+        const rows = await untilEnded(program, ids);
         assert.deepEqual(
           new Set(rows.map((row) => `${row.status} ${row.attempts}`)),
           new Set(['archived 1']),
@@ -96,27 +107,27 @@ for (const shape of SHAPES) {
       const before = said('all archiving is held');
       const inputs = many(6);
       const refused = idOfInput(inputs[0]!);
-      store.meet((key) => (key.includes(refused) ? { status: 403, code: 'AccessDenied' } : 'open'));
+      store.respondWith((key) => (key.includes(refused) ? { status: 403, code: 'AccessDenied' } : 'open'));
       const [, ...others] = await accept(inputs);
       const row = await until('its failure', async () => {
         const found = await program.parts.catalogue.media.get(refused);
         return found?.failure && found;
       });
       assert.deepEqual([row.failure?.code, row.attempts >= 1], ['store_refused', true]);
-      for (const one of await ended(program, others)) assert.equal(one.status, 'archived');
+      for (const one of await untilEnded(program, others)) assert.equal(one.status, 'archived');
       assert.equal(said('all archiving is held'), before);
-      store.meet('open');
-      assert.equal((await ended(program, [refused]))[0]?.status, 'archived');
+      store.respondWith('open');
+      assert.equal((await untilEnded(program, [refused]))[0]?.status, 'archived');
     });
 
     once('cuts a download under way when a hold begins, and logs no try', async () => {
-      const slow = sent(ground.simulator, { account: B, fault: { name: 'trickle', amount: 900 } });
+      const slow = receive(fixture.simulator, { account: B, fault: { name: 'trickle', amount: 900 } });
       const [slowId] = await accept([slow]);
       await until(
         'the slow one under way',
         async () => (await program.parts.catalogue.media.get(slowId!))?.waiting?.reason === 'running',
       );
-      store.meet({ status: 403, code: 'AccessDenied' });
+      store.respondWith({ status: 403, code: 'AccessDenied' });
       const [other] = await accept(many(1));
       await until('the hold', hold);
       await until('both are back', async () => (await inQueue()) === 0);

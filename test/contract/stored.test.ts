@@ -9,7 +9,18 @@ import type {
 import { idOf, keyPrefixOf, type Reference } from '../../src/media.ts';
 import { metadataOf } from '../../src/pipeline/archive/object-metadata.ts';
 import { driftOf } from '../../src/pipeline/verify/verifier.ts';
-import { A, B, ended, type Ground, itOnce, type Program, SHAPES, sent, sha256Of, until } from './shapes.ts';
+import {
+  A,
+  B,
+  type Fixture,
+  itOnce,
+  type Program,
+  receive,
+  SHAPES,
+  sha256Of,
+  until,
+  untilEnded,
+} from './shapes.ts';
 
 const MIB = 1024 * 1024;
 const soon = () => AbortSignal.timeout(20_000);
@@ -17,22 +28,22 @@ const soon = () => AbortSignal.timeout(20_000);
 for (const shape of SHAPES) {
   describe(`what is stored, with ${shape.name}`, { skip: shape.skip, timeout: 240_000 }, () => {
     const once = itOnce(shape);
-    let ground: Ground;
+    let fixture: Fixture;
     let program: Program;
     before(async () => {
-      ground = await shape.lay();
-      program = await ground.start();
+      fixture = await shape.open();
+      program = await fixture.start();
     });
-    after(() => ground?.close());
+    after(() => fixture?.close());
 
     const query = (text: string, values: unknown[] = []) => program.parts.database.query(text, values);
     const rowOf = async (id: string) => (await program.parts.catalogue.media.get(id))!;
-    const asked = (mediaId: string) => ground.simulator.requestLog.report().media[mediaId]?.requests ?? 0;
+    const asked = (mediaId: string) => fixture.simulator.requestLog.report().media[mediaId]?.requests ?? 0;
 
-    async function archived(count: number, wish: Parameters<typeof sent>[1] = {}) {
-      const inputs = Array.from({ length: count }, () => sent(ground.simulator, wish));
+    async function archived(count: number, wish: Parameters<typeof receive>[1] = {}) {
+      const inputs = Array.from({ length: count }, () => receive(fixture.simulator, wish));
       const ids = (await program.parts.accept(inputs)).map(({ id }) => id);
-      const rows = await ended(program, ids);
+      const rows = await untilEnded(program, ids);
       assert.ok(rows.every((row) => row.status === 'archived'));
       return rows;
     }
@@ -179,7 +190,7 @@ for (const shape of SHAPES) {
       assert.deepEqual((await compare('adopt')).counts.adopted, undefined, 'once');
       await program.parts.catalogue.accounts.release(A, new Date());
       // The foreign objects stay where they are.
-      const keys = [...(await ground.objects(program)).keys()];
+      const keys = [...(await fixture.objects(program)).keys()];
       for (const key of ['holiday.png', `${stranger}.png`, `${stranger}-pic.png`])
         assert.ok(keys.includes(key));
     });
@@ -192,20 +203,20 @@ for (const shape of SHAPES) {
       assert.equal(young.counts.removed, undefined);
       assert.equal(young.counts.leftover, 1);
       await program.close();
-      program = await ground.start({ sweeping: { safeAgeMs: 0 } });
+      program = await fixture.start({ sweeping: { safeAgeMs: 0 } });
       const reported = await compare('orphans');
       assert.equal(reported.counts.leftover, 1);
       const { counts } = await compare('orphans', { remove: true });
       // With the object of the erased media above.
       assert.equal(counts.removed, 2);
-      const keys = [...(await ground.objects(program)).keys()];
+      const keys = [...(await fixture.objects(program)).keys()];
       assert.ok(!keys.includes(leftover));
       assert.ok(keys.includes(row!.objectKey!) && keys.includes('holiday.png'));
     });
 
     once('stops where it is told to, and goes on where it was when a sweeper dies', async () => {
       await program.close();
-      program = await ground.start({ sweeping: { pageMs: 200 } });
+      program = await fixture.start({ sweeping: { pageMs: 200 } });
       const { verifications } = program.parts.catalogue;
       const slow = { rate: { objectsPerSecond: 8 } };
       const id = await verifications.create({ kind: 'verify', options: slow, by: 'tester' }, new Date());
@@ -215,7 +226,7 @@ for (const shape of SHAPES) {
       });
       assert.ok(part.done < part.total!);
       await program.close();
-      program = await ground.start({ sweeping: { pageMs: 200 } });
+      program = await fixture.start({ sweeping: { pageMs: 200 } });
       const further = await until('a second page', async () => {
         const state = await program.parts.catalogue.verifications.get(id);
         return (state?.done ?? 0) > part.done && state;
@@ -229,8 +240,8 @@ for (const shape of SHAPES) {
 
     once('finds what an earlier try had stored, and asks WeChat for nothing', async () => {
       await program.close();
-      program = await ground.start({ consume: false });
-      const input = sent(ground.simulator, { kind: 'image' });
+      program = await fixture.start({ consume: false });
+      const input = receive(fixture.simulator, { kind: 'image' });
       const [{ id }] = (await program.parts.accept([input])) as unknown as [{ id: string }];
       await until(
         'its first round',
@@ -243,9 +254,9 @@ for (const shape of SHAPES) {
         program.parts.store.bucket,
         key,
       ]);
-      await ground.purge(program);
+      await fixture.purge(program);
       await program.consume();
-      const [row] = await ended(program, [id]);
+      const [row] = await untilEnded(program, [id]);
       assert.deepEqual([row!.status, row!.objectKey, row!.sizeBytes], ['archived', key, 13]);
       assert.equal(asked(input.mediaId), 0);
       const [last] = (await program.parts.catalogue.media.attempts(id)).slice(-1);
@@ -258,7 +269,7 @@ for (const shape of SHAPES) {
       const missing = { ...unknown, mediaId: 'nobody-sent-this-either' };
       const given = [unknown, missing];
       const ids = (await program.parts.accept(given)).map(({ id }) => id);
-      const [found, lost] = await ended(program, ids);
+      const [found, lost] = await untilEnded(program, ids);
       assert.deepEqual([found!.status, found!.objectKey], ['archived', key]);
       assert.equal(lost!.status, 'dead');
     });
@@ -278,20 +289,20 @@ for (const shape of SHAPES) {
       const given = [stored, lost];
       const ids = (await program.parts.accept(given)).map(({ id }) => id);
       await query('UPDATE wma.media SET attempts = 1 WHERE id = ANY ($1)', [ids]);
-      const [first, second] = await ended(program, ids);
+      const [first, second] = await untilEnded(program, ids);
       assert.deepEqual([first!.status, first!.objectKey, second!.status], ['archived', key, 'expired']);
       await program.parts.catalogue.accounts.release(B, new Date());
     });
 
     once('leaves an upload recorded where it stands, whatever key the row has by then', async () => {
       const { catalogue, store } = program.parts;
-      const input = sent(ground.simulator, {
+      const input = receive(fixture.simulator, {
         kind: 'video',
         sizeBytes: 20 * MIB,
         fault: { name: 'stall', times: 1 },
       });
       const [{ id }] = (await program.parts.accept([input])) as unknown as [{ id: string }];
-      await until('an open upload', async () => (await ground.openUploads()) === 1);
+      await until('an open upload', async () => (await fixture.openUploads()) === 1);
       const before = await until('its record', async () => {
         const [row] = await query('SELECT object_key, upload_key, upload_id FROM wma.media WHERE id = $1', [
           id,
@@ -311,9 +322,9 @@ for (const shape of SHAPES) {
       );
       assert.equal(left?.leftObjectKey, before.upload_key);
       await catalogue.queue.requeue([{ id, generation: round }]);
-      const [row] = await ended(program, [id], 60_000);
-      assert.equal(row!.sha256, await sha256Of(ground.simulator, input));
-      await until('no open upload', async () => (await ground.openUploads()) === 0);
+      const [row] = await untilEnded(program, [id], 60_000);
+      assert.equal(row!.sha256, await sha256Of(fixture.simulator, input));
+      await until('no open upload', async () => (await fixture.openUploads()) === 0);
     });
   });
 }

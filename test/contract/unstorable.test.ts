@@ -4,7 +4,7 @@ import { after, before, describe, it } from 'node:test';
 import type { Reference } from '../../src/media.ts';
 import { createCleanup } from '../machine/cleanup.ts';
 import { type RecordingServer, startHttpServer } from '../wechat/servers.ts';
-import { A, B, ended, type Ground, type Program, SHAPES } from './shapes.ts';
+import { A, B, type Fixture, type Program, SHAPES, untilEnded } from './shapes.ts';
 
 const REFUSED = 'invalid media_id poison';
 const ANSWERS: Readonly<Record<string, { text: string; code: string; calls: number }>> = {
@@ -27,12 +27,12 @@ for (const shape of SHAPES.slice(0, 2)) {
     skip: shape.skip,
     timeout: 120_000,
   }, () => {
-    let ground: Ground;
+    let fixture: Fixture;
     let wechat: RecordingServer;
     let program: Program;
     const cleanup = createCleanup();
     before(async () => {
-      ground = await shape.lay();
+      fixture = await shape.open();
       wechat = await startHttpServer(cleanup.hooks, (request, response) => {
         const { pathname, searchParams } = new URL(request.url!, 'http://wechat');
         response.setHeader('content-type', 'application/json');
@@ -41,10 +41,10 @@ for (const shape of SHAPES.slice(0, 2)) {
           response.end(text ?? `{"errcode":40007,"errmsg":"${REFUSED}"}`);
         } else response.end('{"access_token":"token-of-the-far-end","expires_in":7200}');
       });
-      program = await ground.start({ env: { WECHAT_API_BASE_URL: wechat.url } });
+      program = await fixture.start({ env: { WECHAT_API_BASE_URL: wechat.url } });
     });
     after(async () => {
-      await ground?.close();
+      await fixture?.close();
       await cleanup.run();
     });
 
@@ -52,7 +52,7 @@ for (const shape of SHAPES.slice(0, 2)) {
       it(`a dead letter after ${calls} of them: ${mediaId}`, async () => {
         const input: Reference = { account: A, mediaId, kind: 'image', sentAt: new Date() };
         const [accepted] = await program.parts.accept([input]);
-        const [row] = await ended(program, [accepted!.id]);
+        const [row] = await untilEnded(program, [accepted!.id]);
         assert.equal(row!.status, 'dead');
         assert.equal(row!.failure?.code, code);
         assert.equal(row!.attempts, calls);
@@ -70,7 +70,7 @@ for (const shape of SHAPES.slice(0, 2)) {
       const [accepted] = await program.parts.accept([
         { account: A, mediaId: 'poison', kind: 'image', sentAt: new Date() },
       ]);
-      const [row] = await ended(program, [accepted!.id]);
+      const [row] = await untilEnded(program, [accepted!.id]);
       assert.equal(row!.status, 'dead');
       assert.equal(row!.failure?.code, 'internal');
       assert.match(row!.failure!.detail!, /SQLSTATE 23514/);
@@ -92,7 +92,7 @@ for (const shape of SHAPES.slice(0, 2)) {
       // As a producer in SQL, or a restored table, may have written it.
       await database.query(`UPDATE wma.media SET pic_url = 'no address' WHERE id = $1`, [accepted!.id]);
       await catalogue.accounts.release(B, clock.now());
-      const [row] = await ended(program, [accepted!.id]);
+      const [row] = await untilEnded(program, [accepted!.id]);
       assert.equal(row!.status, 'dead');
       assert.match(row!.failure!.detail!, /its job could not be read: .*picUrl/);
       assert.equal(row!.attempts, 3);

@@ -4,13 +4,13 @@ import { describe, it } from 'node:test';
 import { idOf } from '../../src/media.ts';
 import { composeMessage, type Message } from '../../src/simulator/callbacks/messages.ts';
 import { composeServiceMessage } from '../../src/simulator/callbacks/service-messages.ts';
-import { assertArchived, wecomGround } from './wecom-ground.ts';
+import { assertArchived, openWecomFixture } from './wecom-fixture.ts';
 
 const NEVER = new AbortController().signal;
 
 describe('WeCom', () => {
   it('archives what users send to an app and to customer service, files included', async (t) => {
-    const bundle = await wecomGround(t);
+    const bundle = await openWecomFixture(t);
     const { account, simulator, callbacks, parts } = bundle;
     assert.equal(await callbacks.sendHandshake(NEVER), true, 'the echostr comes back decrypted');
 

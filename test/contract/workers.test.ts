@@ -3,15 +3,15 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { jobIdOf } from '../../src/queue/job.ts';
 import {
-  ended,
-  type Ground,
+  type Fixture,
   idOfInput,
   itOnce,
   type Program,
+  receive,
   SHAPES,
-  sent,
   sha256Of,
   until,
+  untilEnded,
 } from './shapes.ts';
 
 const MIB = 1024 * 1024;
@@ -19,20 +19,21 @@ const MIB = 1024 * 1024;
 for (const shape of SHAPES) {
   describe(`workers with ${shape.name}`, { skip: shape.skip, timeout: 240_000 }, () => {
     const caseOnce = itOnce(shape);
-    let ground: Ground;
+    let fixture: Fixture;
     let program: Program;
     before(async () => {
-      ground = await shape.lay();
-      program = await ground.start();
+      fixture = await shape.open();
+      program = await fixture.start();
     });
-    after(() => ground?.close());
+    after(() => fixture?.close());
 
-    const acceptOne = async (input: ReturnType<typeof sent>) => (await program.parts.accept([input]))[0]!.id;
+    const acceptOne = async (input: ReturnType<typeof receive>) =>
+      (await program.parts.accept([input]))[0]!.id;
 
     /** A media whose first download stands still in the middle of a multipart, for as long as nobody ends it. */
-    async function halfDone(): Promise<{ input: ReturnType<typeof sent>; id: string }> {
+    async function halfDone(): Promise<{ input: ReturnType<typeof receive>; id: string }> {
       const behaviour = { name: 'stall', times: 1 } as const;
-      const input = sent(ground.simulator, { kind: 'video', sizeBytes: 24 * MIB, fault: behaviour });
+      const input = receive(fixture.simulator, { kind: 'video', sizeBytes: 24 * MIB, fault: behaviour });
       const id = await acceptOne(input);
       await until('an open upload', async () => {
         const [row] = await program.parts.database.query<{ upload_id: string | null }>(
@@ -46,40 +47,40 @@ for (const shape of SHAPES) {
 
     it('gives media in hand back when it closes: no try is lost, and the next start takes them up', async () => {
       await program.close();
-      program = await ground.start({ env: { SHUTDOWN_GRACE: '1ms', FETCH_IDLE_TIMEOUT: '1m' } });
+      program = await fixture.start({ env: { SHUTDOWN_GRACE: '1ms', FETCH_IDLE_TIMEOUT: '1m' } });
       const { input, id } = await halfDone();
       await program.close();
-      program = await ground.start();
+      program = await fixture.start();
       const between = await program.parts.catalogue.media.get(id);
       assert.deepEqual(
         [between?.status === 'dead', between?.attempts, between?.failure],
         [false, 0, undefined],
       );
-      const [row] = await ended(program, [id]);
+      const [row] = await untilEnded(program, [id]);
       assert.deepEqual([row?.status, row?.attempts], ['archived', 1]);
-      assert.equal(row?.sha256, await sha256Of(ground.simulator, input));
-      assert.equal(await ground.openUploads(), 0);
+      assert.equal(row?.sha256, await sha256Of(fixture.simulator, input));
+      assert.equal(await fixture.openUploads(), 0);
     });
 
     it('stops downloading and storing when it loses the lock of its job', async () => {
       await program.close();
-      program = await ground.start({ env: { FETCH_IDLE_TIMEOUT: '1m' } });
+      program = await fixture.start({ env: { FETCH_IDLE_TIMEOUT: '1m' } });
       const { input, id } = await halfDone();
-      await ground.stealLock(program, jobIdOf(id, 1));
-      await until('the end of the upload', async () => (await ground.openUploads()) === 0);
+      await fixture.stealLock(program, jobIdOf(id, 1));
+      await until('the end of the upload', async () => (await fixture.openUploads()) === 0);
       await until('a word of it', async () =>
-        ground.logLines.some((line) => line.includes('lost the lock of a job')),
+        fixture.logLines.some((line) => line.includes('lost the lock of a job')),
       );
       // Whoever stole it is gone, too.
-      const [row] = await ended(program, [id]);
+      const [row] = await untilEnded(program, [id]);
       assert.deepEqual([row?.status, row?.attempts], ['archived', 1]);
-      assert.equal(row?.sha256, await sha256Of(ground.simulator, input));
-      const keys = [...(await ground.objects(program)).keys()].filter((key) => key.includes(id));
+      assert.equal(row?.sha256, await sha256Of(fixture.simulator, input));
+      const keys = [...(await fixture.objects(program)).keys()].filter((key) => key.includes(id));
       assert.deepEqual(keys, [row?.objectKey]);
     });
 
     caseOnce('removes its object when the row was erased meanwhile', async () => {
-      const input = sent(ground.simulator, { kind: 'video', sizeBytes: 38 * MIB });
+      const input = receive(fixture.simulator, { kind: 'video', sizeBytes: 38 * MIB });
       const id = await acceptOne(input);
       const erased = await until('a row to erase', async () => {
         const rows = await program.parts.database.query(
@@ -93,7 +94,7 @@ for (const shape of SHAPES) {
       assert.ok(erased);
       await until('the end of the job', async () => (await program.parts.queue.counts()).active === 0);
       assert.equal((await program.parts.catalogue.media.get(id))?.status, 'erased');
-      const keys = [...(await ground.objects(program)).keys()];
+      const keys = [...(await fixture.objects(program)).keys()];
       assert.deepEqual(
         keys.filter((key) => key.includes(id)),
         [],
@@ -101,13 +102,13 @@ for (const shape of SHAPES) {
     });
 
     it('gives the job of a foreign producer a row, once', async () => {
-      const input = sent(ground.simulator);
+      const input = receive(fixture.simulator);
       const id = idOfInput(input);
       await program.board.add('archive', { v: 1, ...input }, { jobId: id });
       const row = await until('the row', () => program.parts.catalogue.media.get(id));
       assert.equal(row.mediaId, input.mediaId);
-      const [done] = await ended(program, [id]);
-      assert.equal(done?.sha256, await sha256Of(ground.simulator, input));
+      const [done] = await untilEnded(program, [id]);
+      assert.equal(done?.sha256, await sha256Of(fixture.simulator, input));
       await program.board.remove(id);
       await program.board.add('archive', { v: 1, ...input }, { jobId: id });
       // Redis keeps what has ended well, Postgres does not; a job that failed is kept by both.
@@ -119,7 +120,7 @@ for (const shape of SHAPES) {
     });
 
     it('fails hostile jobs with a reason, and goes on', async () => {
-      const good = sent(ground.simulator);
+      const good = receive(fixture.simulator);
       const hostile: Record<string, [name: string, data: unknown, reason: RegExp]> = {
         'no-data': ['archive', {}, /invalid job data/],
         'a-list': ['archive', [1, 2], /invalid job data/],
@@ -140,14 +141,14 @@ for (const shape of SHAPES) {
         });
         assert.match(failedReason, reason);
       }
-      const [row] = await ended(program, [id]);
+      const [row] = await untilEnded(program, [id]);
       assert.deepEqual([row?.status, row?.attempts], ['archived', 1]);
     });
 
     it('makes one row and one object of a media whoever works on it', async () => {
-      const other = ground.shared ? await ground.start() : program;
-      if (!ground.shared) await program.consume();
-      const inputs = Array.from({ length: 60 }, () => sent(ground.simulator));
+      const other = fixture.shared ? await fixture.start() : program;
+      if (!fixture.shared) await program.consume();
+      const inputs = Array.from({ length: 60 }, () => receive(fixture.simulator));
       // The same callbacks reach both.
       const answers = await Promise.all([program, other].map(({ parts }) => parts.accept(inputs)));
       const ids = answers[0]!.map(({ id }) => id);
@@ -157,13 +158,13 @@ for (const shape of SHAPES) {
       );
       const made = answers.flat().filter(({ created }) => created);
       assert.equal(made.length, 60);
-      const rows = await ended(program, ids);
+      const rows = await untilEnded(program, ids);
       assert.ok(rows.every((row) => row.status === 'archived' && row.attempts === 1));
-      const keys = [...(await ground.objects(program)).keys()].filter((key) =>
+      const keys = [...(await fixture.objects(program)).keys()].filter((key) =>
         ids.some((id) => key.includes(id)),
       );
       assert.deepEqual(keys.sort(), rows.map((row) => row.objectKey!).sort());
-      const { media } = ground.simulator.requestLog.report();
+      const { media } = fixture.simulator.requestLog.report();
       // On a busy machine a job may be taken for stalled and be run again; as a rule it is not.
       const once = inputs.filter(({ mediaId }) => media[mediaId]?.served === 1);
       assert.ok(once.length > 45, `${once.length} of 60 were fetched once`);

@@ -30,12 +30,12 @@ test('a worker four days ahead archives nothing, says by how much, and leaves no
   const server = startProgram(t, { file: 'src/server/main.ts', folder, env });
   await untilReady(url);
   const ahead = startProgram(t, { file: 'workers/archive.ts', folder, env: { ...env, ...library } });
-  await ahead.says(/"worker: started"/);
+  await ahead.untilOutput(/"worker: started"/);
   const id = await send({ kind: 'image' });
   assert.ok(id);
-  const [, seconds] = await ahead.says(/this clock is (\d+) s ahead of the store's/);
+  const [, seconds] = await ahead.untilOutput(/this clock is (\d+) s ahead of the store's/);
   assert.ok(Math.abs(Number(seconds) - FOUR_DAYS_S) < 60);
-  await ahead.says(/this machine's clock differs from the database's/);
+  await ahead.untilOutput(/this machine's clock differs from the database's/);
   assert.doesNotMatch(ahead.stderr(), /all archiving is held/);
 
   assert.equal((await get<{ hold: object | null }>('/v1/store')).hold, null);

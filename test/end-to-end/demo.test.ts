@@ -74,7 +74,7 @@ test('a day that is killed twice goes on where it was', { timeout: 240_000 }, as
   const folder = await folderForTest(t);
   const start = () => startProgram(t, { file: FILE, folder, args: ['--json'], group: true });
   const someArchived = (program: Program, count: number) =>
-    program.says(new RegExp(`(^archived[^]*?){${count}}`, 'm'));
+    program.untilOutput(new RegExp(`(^archived[^]*?){${count}}`, 'm'));
 
   const first = start();
   await someArchived(first, 3);

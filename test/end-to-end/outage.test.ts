@@ -34,9 +34,9 @@ test(
     const readiness = async () => (await (await fetch(`${url}/readyz`)).json()) as Readiness;
 
     const first = await startServer();
-    await first.says(/database: no response from DATABASE_URL/);
+    await first.untilOutput(/database: no response from DATABASE_URL/);
     const worker = startProgram(t, { file: 'workers/archive.ts', folder, env });
-    await worker.says(/database: no response from DATABASE_URL/);
+    await worker.untilOutput(/database: no response from DATABASE_URL/);
 
     const accepted: string[] = [];
     const sending = (async () => {
@@ -52,7 +52,7 @@ test(
     assert.ok(answered > 0 && answered < 60, `it was killed in the middle: ${answered}`);
 
     const second = await startServer();
-    await second.says(/spool: holds records of an earlier run/);
+    await second.untilOutput(/spool: holds records of an earlier run/);
     await sending;
     const { status, degraded, spool } = await readiness();
     assert.equal(status, 'degraded');
@@ -62,7 +62,7 @@ test(
     assert.equal((await fetch(`${url}/v1/media`)).status, 401);
 
     await postgres.start();
-    await worker.says(/"worker: started"/);
+    await worker.untilOutput(/"worker: started"/);
     await until('all of it is in the catalogue', async () => (await readiness()).spool.records === 0);
     const client = new pg.Client(postgres.url);
     await client.connect();

@@ -34,8 +34,8 @@ test(
     const sweeper = start('workers/sweep.ts');
     const first = start('workers/archive.ts');
     await untilReady(url);
-    await sweeper.says(/"sweeping"/);
-    await first.says(/"worker: started"/);
+    await sweeper.untilOutput(/"sweeping"/);
+    await first.untilOutput(/"worker: started"/);
 
     const picture = await send({ kind: 'image' });
     assert.ok(picture);
@@ -50,7 +50,7 @@ test(
     }
     for (const id of stuck) await untilRunning(id);
     const second = start('workers/archive.ts');
-    await second.says(/"worker: started"/);
+    await second.untilOutput(/"worker: started"/);
     await first.end('SIGKILL');
 
     const besides = await send({ kind: 'voice' });

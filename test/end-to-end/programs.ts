@@ -22,7 +22,7 @@ export interface Program {
   stdout(): string;
   stderr(): string;
   /** Until stdout or stderr match; fails with all it said where the program ends first. */
-  says(pattern: RegExp): Promise<RegExpExecArray>;
+  untilOutput(pattern: RegExp): Promise<RegExpExecArray>;
   /** Sends a signal and waits for the end; SIGKILL by default. */
   end(signal?: NodeJS.Signals): Promise<Exit>;
   /** Fails after 100 s with all it said. */
@@ -96,7 +96,7 @@ export function startProgram(
     stdout: () => stdout,
     stderr: () => stderr,
     exit,
-    says: async (pattern) => {
+    untilOutput: async (pattern) => {
       const deadline = performance.now() + WAIT_MS;
       for (;;) {
         const found = pattern.exec(stdout) ?? pattern.exec(stderr);

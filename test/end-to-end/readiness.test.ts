@@ -33,7 +33,7 @@ test('worker and sweeper say what they lack; without ALERT_URL that nobody is to
   const worker = await start('workers/archive.ts', `${receiver.url}/hook?key=${ROBOT_KEY}`);
   const sweeper = await start('workers/sweep.ts', '');
   const programs = [worker, sweeper];
-  await sweeper.program.says(/ALERT_URL is not set/);
+  await sweeper.program.untilOutput(/ALERT_URL is not set/);
   const readyz = async (url: string) => {
     const answer = await fetch(`${url}/readyz`);
     return (await answer.json()) as { degraded: string[]; status: string };

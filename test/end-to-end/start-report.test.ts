@@ -33,7 +33,7 @@ test('a wrong key of the store, a wrong secret and a queue that is away are said
     /"check":"queue_away".*start: The queue does not answer.*REDIS_URL/,
     /start: no token for account \S+: .*[Ss]ecret/,
   ])
-    await program.says(line);
+    await program.untilOutput(line);
   const codes = await until('all of it is in /readyz', async () => {
     const { degraded } = (await (await fetch(`${url}/readyz`)).json()) as { degraded: string[] };
     return degraded.includes('account_held') && degraded;

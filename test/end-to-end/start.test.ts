@@ -22,8 +22,8 @@ test('the first start says where everything is and shows media; the second on th
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
   const program = startProgram(t, { file: MAIN, folder, env: { PORT: String(port) } });
-  const [, page = ''] = await program.says(/(http:\S+\/login\?ticket=\S+)/);
-  await program.says(/WeChat is SIMULATED/);
+  const [, page = ''] = await program.untilOutput(/(http:\S+\/login\?ticket=\S+)/);
+  await program.untilOutput(/WeChat is SIMULATED/);
   assert.match(program.stdout(), new RegExp(`${url}/wechat/wx\\w+`));
   assert.equal((await fetch(page)).status, 200);
 
@@ -68,7 +68,7 @@ test('a second signal leaves at once, also while an answer is in progress', asyn
   );
   await once(stuck, 'data'); // 100 Continue: the request is being read
   process.kill(program.pid, 'SIGTERM');
-  await program.says(/"msg":"closing"/);
+  await program.untilOutput(/"msg":"closing"/);
   assert.deepEqual(await program.end('SIGTERM'), { code: 143, signal: null });
 });
 
@@ -80,7 +80,7 @@ describe('a database that is not there is waited for: the program is ready for c
       folder: await folderForTest(t),
       env: { ...ACCOUNT, PORT: String(port), DATABASE_URL: `postgres://u:hidden@${address}/x` },
     });
-    await program.says(/database: no response from DATABASE_URL/);
+    await program.untilOutput(/database: no response from DATABASE_URL/);
     await untilReady(`http://127.0.0.1:${port}`);
     const ready = (await (await fetch(`http://127.0.0.1:${port}/readyz`)).json()) as { status: string };
     assert.equal(ready.status, 'degraded');

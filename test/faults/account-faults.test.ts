@@ -4,7 +4,7 @@ import { after, before, describe, it } from 'node:test';
 import type { Reference } from '../../src/media.ts';
 import { createLifetimes } from '../../src/runtime/clock.ts';
 import { ACCOUNT_FAULT_NAMES } from '../../src/simulator/faults/account-fault-table.ts';
-import { ended, type Ground, idOfInput, type Program, SHAPES, until } from '../contract/shapes.ts';
+import { type Fixture, idOfInput, type Program, SHAPES, until, untilEnded } from '../contract/shapes.ts';
 import { ACCOUNT_FAULT_CASES, type AccountFaultCase, caseName } from './account-faults.ts';
 import { accountFor, digestOf, nothingIsLeftBehind, received, wecomAccountFor } from './setup.ts';
 
@@ -30,7 +30,7 @@ const accountOf = (plight: AccountFaultCase) =>
         ...(plight.tokenSource ? { entry: { tokenSource: plight.tokenSource } } : {}),
       };
 
-function story({ ground, program }: { ground: Ground; program: Program }) {
+function story({ ground, program }: { ground: Fixture; program: Program }) {
   const { simulator } = ground;
   const { catalogue } = program.parts;
   const accept = async (inputs: readonly Reference[]) =>
@@ -41,7 +41,7 @@ function story({ ground, program }: { ground: Ground; program: Program }) {
     await Promise.all(ids.map(async (id) => (await catalogue.media.get(id))!));
 
   async function allArchived(inputs: readonly Reference[], tries: readonly [number, number] = [1, 99]) {
-    const rows = await ended(program, inputs.map(idOfInput), LIMIT_MS);
+    const rows = await untilEnded(program, inputs.map(idOfInput), LIMIT_MS);
     for (const [index, row] of rows.entries()) {
       const { status, sha256, sizeBytes } = row;
       assert.equal(status, 'archived', JSON.stringify(row.failure));
@@ -88,7 +88,7 @@ function story({ ground, program }: { ground: Ground; program: Program }) {
     const inputs = Array.from({ length: MEDIA }, () => received(ground, account));
     const ids = await accept(inputs);
     if (plight.meanwhile === 'dead') {
-      for (const row of await ended(program, ids, LIMIT_MS)) {
+      for (const row of await untilEnded(program, ids, LIMIT_MS)) {
         assert.equal(row.status, 'dead');
         assert.match(row.failure!.code, plight.code!);
         assert.equal(row.attempts, 1);
@@ -129,9 +129,9 @@ describe('faults of an account', () => {
     for (const scale of Object.keys(SCALES) as Scale[]) {
       describe(`with ${shape.name}, ${scale}`, { skip: shape.skip, timeout: 240_000 }, () => {
         const plights = ACCOUNT_FAULT_CASES.filter(({ days = false }) => days === (scale === 'days'));
-        let opened: { ground: Ground; program: Program };
+        let opened: { ground: Fixture; program: Program };
         before(async () => {
-          const ground = await shape.lay({
+          const ground = await shape.open({
             accounts: [...plights.map(accountOf), NEIGHBOUR, THEFT, PICTURES, BY_PIC_URL],
             life: lifeOf(scale),
           });
@@ -152,7 +152,7 @@ describe('faults of an account', () => {
   }
 });
 
-type Opened = { ground: Ground; program: Program };
+type Opened = { ground: Fixture; program: Program };
 
 function theftNowAndThen(opened: () => Opened): void {
   it('tokenConflict: now and then: all go on, and somebody is told', async () => {
@@ -176,7 +176,7 @@ function theftNowAndThen(opened: () => Opened): void {
   });
 }
 
-const withPicUrl = ({ simulator }: Ground, input: Reference): Reference => ({
+const withPicUrl = ({ simulator }: Fixture, input: Reference): Reference => ({
   ...input,
   picUrl: simulator.picUrl(input.mediaId),
 });
@@ -195,7 +195,7 @@ function picturesOfWrongIds(opened: () => Opened): void {
 
 /** The account has no call left today, and these media end before tomorrow. */
 function deadlinesInAQuota(opened: () => Opened): void {
-  const late = (ground: Ground, account: string) => {
+  const late = (ground: Fixture, account: string) => {
     const { lifetimeMs } = createLifetimes(lifeOf('days'));
     const createdAt = new Date(Date.now() - lifetimeMs + LATE_MS);
     ground.simulator.beginAccountFault(account, { name: 'dayQuota', amount: 0 });
@@ -204,7 +204,7 @@ function deadlinesInAQuota(opened: () => Opened): void {
   it('dayQuota: what ends before tomorrow expires by name', async () => {
     const { ground, program } = opened();
     const [id] = await story(opened()).accept([late(ground, PICTURES.account)]);
-    const [row] = await ended(program, [id!], LIMIT_MS);
+    const [row] = await untilEnded(program, [id!], LIMIT_MS);
     assert.equal(row?.status, 'expired');
     assert.ok(row.failure);
   });

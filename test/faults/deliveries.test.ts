@@ -15,7 +15,7 @@ import {
 } from '../../src/simulator/callbacks/delivery-patterns.ts';
 import { composeMessage, type MessageSpec } from '../../src/simulator/callbacks/messages.ts';
 import type { CallbackMode } from '../../src/simulator/callbacks/signing.ts';
-import { ended, type Ground, type Program, SHAPES } from '../contract/shapes.ts';
+import { type Fixture, type Program, SHAPES, untilEnded } from '../contract/shapes.ts';
 import { accountFor, nothingIsLeftBehind } from './setup.ts';
 
 const LIFE = { mediaLifetimeMs: 72 * 3_600_000, timeScale: 60 };
@@ -36,12 +36,12 @@ const WISHES: readonly Omit<MessageSpec, 'account' | 'seed'>[] = [
 describe('deliveries of callbacks', () => {
   for (const shape of SHAPES) {
     describe(`with ${shape.name}`, { skip: shape.skip, timeout: 240_000 }, () => {
-      let ground: Ground;
+      let ground: Fixture;
       let program: Program;
       let url: string;
       let seeds = 0;
       before(async () => {
-        ground = await shape.lay({ accounts: [ACCOUNT], life: LIFE });
+        ground = await shape.open({ accounts: [ACCOUNT], life: LIFE });
         program = await ground.start({ env: { PORT: '0', FETCH_IDLE_TIMEOUT: '5s' } });
         const server = await openServer(program.parts, { keys: [] });
         url = callbackUrlOf(server.url, ACCOUNT.account);
@@ -69,7 +69,7 @@ describe('deliveries of callbacks', () => {
 
         const mediaIds = messages.flatMap((message) => message.mediaIds);
         assert.equal(new Set(mediaIds).size, 8);
-        const rows = await ended(
+        const rows = await untilEnded(
           program,
           mediaIds.map((mediaId) => idOf(ACCOUNT.account, mediaId)),
           LIMIT_MS,

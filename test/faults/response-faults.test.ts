@@ -4,7 +4,7 @@ import { after, before, describe, it } from 'node:test';
 import type { Reference } from '../../src/media.ts';
 import { createLifetimes } from '../../src/runtime/clock.ts';
 import { RESPONSE_FAULT_NAMES } from '../../src/simulator/media/media-id.ts';
-import { ended, type Ground, idOfInput, type Program, SHAPES, until } from '../contract/shapes.ts';
+import { type Fixture, idOfInput, type Program, SHAPES, until, untilEnded } from '../contract/shapes.ts';
 import { caseName, FAULT_CASES, type FaultCase } from './response-faults.ts';
 import { accountFor, digestOf, nothingIsLeftBehind, received, wecomAccountFor } from './setup.ts';
 
@@ -24,7 +24,7 @@ const ENV = { WORKER_CONCURRENCY: '20', ACCOUNT_CONCURRENCY: '20', FETCH_IDLE_TI
 /** Of a JPEG; some seeds give a PNG. */
 const SEED = 16;
 
-function play(ground: Ground, fault: FaultCase): Reference {
+function play(ground: Fixture, fault: FaultCase): Reference {
   const { fault: name, times = 0, amount = 0, kind = 'voice', sizeBytes, late } = fault;
   return received(ground, accountOf(fault).account, {
     kind,
@@ -35,8 +35,8 @@ function play(ground: Ground, fault: FaultCase): Reference {
   });
 }
 
-async function judge(ground: Ground, program: Program, fault: FaultCase, input: Reference): Promise<void> {
-  const [row] = await ended(program, [idOfInput(input)], LIMIT_MS);
+async function judge(ground: Fixture, program: Program, fault: FaultCase, input: Reference): Promise<void> {
+  const [row] = await untilEnded(program, [idOfInput(input)], LIMIT_MS);
   const attempts = await program.parts.catalogue.media.attempts(row!.id);
   const { status, attempts: tries, failure } = row!;
   const story = JSON.stringify({
@@ -82,16 +82,16 @@ describe('faults of one answer', () => {
 
   for (const shape of SHAPES) {
     describe(`with ${shape.name}`, { skip: shape.skip, timeout: 240_000 }, () => {
-      let ground: Ground;
+      let ground: Fixture;
       let program: Program;
       const inputs = new Map<FaultCase, Reference>();
       before(async () => {
-        ground = await shape.lay({ accounts: ACCOUNTS, life: LIFE });
+        ground = await shape.open({ accounts: ACCOUNTS, life: LIFE });
         program = await ground.start({ env: ENV, timing: {} });
         // A first one has the token and the connections ready, before the clock of the late ones runs.
         const first = received(ground, accountFor('all together').account);
         await program.parts.accept([first]);
-        await ended(program, [idOfInput(first)], LIMIT_MS);
+        await untilEnded(program, [idOfInput(first)], LIMIT_MS);
         const late = FAULT_CASES.filter((fault) => fault.late);
         await accept(late);
         // Each has met its fault before the others come, or a slow machine meets its end first.

@@ -6,7 +6,7 @@ import type { Kind, Reference } from '../../src/media.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
 import type { SimulatedAccount } from '../../src/simulator/accounts/access-tokens.ts';
 import type { MediaRecipe } from '../../src/simulator/media/media-id.ts';
-import { type Ground, type Program, until } from '../contract/shapes.ts';
+import { type Fixture, type Program, until } from '../contract/shapes.ts';
 
 /** An account made of a name, the same each time. */
 export function accountFor(name: string): SimulatedAccount & { encodingAesKey: string } {
@@ -47,7 +47,7 @@ let seeds = 0;
 
 /** A reference of a media that the account has just received, or at `createdAt`; every call another one. */
 export function received(
-  ground: Pick<Ground, 'simulator'>,
+  ground: Pick<Fixture, 'simulator'>,
   account: string,
   wish: Partial<Omit<MediaRecipe, 'appId'>> = {},
 ): Reference {
@@ -58,7 +58,7 @@ export function received(
 }
 
 /** What the file must be, in the form that was asked for. */
-export async function digestOf({ simulator }: Pick<Ground, 'simulator'>, input: Reference) {
+export async function digestOf({ simulator }: Pick<Fixture, 'simulator'>, input: Reference) {
   const rendition = input.variant === 'jssdk' ? 'jssdk' : 'plain';
   return (await simulator.digestOf(input.account, input.mediaId, rendition))!;
 }
@@ -67,7 +67,7 @@ export async function digestOf({ simulator }: Pick<Ground, 'simulator'>, input: 
 const ACCESS_TOKEN = /9\d_[A-Za-z0-9_-]{100}/;
 
 /** Tests of what must be true whatever was played; to stand at the end of a suite. */
-export function nothingIsLeftBehind(opened: () => { ground: Ground; program: Program }): void {
+export function nothingIsLeftBehind(opened: () => { ground: Fixture; program: Program }): void {
   it('the bucket holds the objects of archived rows, whole, and nothing else', async () => {
     const { ground, program } = opened();
     const named = new Map<string, string>();

@@ -88,9 +88,7 @@ export function createSweeper(
     if (claimed.length === 0) return 0;
     const lost = new Set(await deps.queue.lost(claimed.map((row) => jobIdOf(row.id, row.generation))));
     const before = ago(misplacedAgeMs);
-    const old = claimed
-      .filter((row) => row.claimedAt < before)
-      .map((row) => jobIdOf(row.id, row.generation));
+    const old = claimed.filter((row) => row.claimedAt < before).map((row) => jobIdOf(row.id, row.generation));
     for (const jobId of await deps.queue.misplaced(old.filter((jobId) => !lost.has(jobId)))) lost.add(jobId);
     const gone = claimed.flatMap(({ id, generation }) =>
       lost.has(jobIdOf(id, generation)) ? [{ id, generation }] : [],

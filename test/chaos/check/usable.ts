@@ -1,5 +1,5 @@
 /** How long nothing stood between a media and its archive. */
-import type { Window } from '../deeds.ts';
+import type { Window } from '../actions.ts';
 import type { AcceptedMedia } from './accepted.ts';
 
 /** Less of its life than this, and nobody can be blamed. */

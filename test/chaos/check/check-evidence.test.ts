@@ -1,9 +1,9 @@
 /** Each cell of the table from evidence made by hand: what must be found is found, and nothing else is. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { checkEvidence, idOf } from './check-evidence.ts';
 import { type ApiRow, digestKey, type Evidence } from './evidence.ts';
 import { brokenCells, type CellName } from './findings.ts';
-import { idOf, judge } from './judge.ts';
 
 const ACCOUNT = 'wx1';
 const SENT_AT = Date.parse('2026-05-01T12:00:00Z');
@@ -107,11 +107,11 @@ const BAD: readonly (readonly [cell: CellName, what: string, changes: Partial<Ev
   ],
 ];
 
-test('finds nothing where all is well', () => assert.deepEqual(brokenCells(judge(GOOD)), {}));
+test('finds nothing where all is well', () => assert.deepEqual(brokenCells(checkEvidence(GOOD)), {}));
 
 for (const [cell, what, changes] of BAD) {
   test(`${cell}: ${what}`, () => {
-    const found = brokenCells(judge({ ...GOOD, ...changes }));
+    const found = brokenCells(checkEvidence({ ...GOOD, ...changes }));
     assert.deepEqual(Object.keys(found), [cell], JSON.stringify(found));
     assert.equal(found[cell]?.length, 1);
   });
@@ -122,8 +122,8 @@ test('blames nobody for a media that never could be fetched', () => {
     { what: 'wechat', name: 'dayQuota', account: ACCOUNT, from: SENT_AT, to: SENT_AT + 60_000 },
     { what: 'store', name: 'unavailable', from: SENT_AT + 50_000, to: SENT_AT + 95_000 },
   ] as const;
-  assert.deepEqual(brokenCells(judge({ ...GOOD, ...expired, windows })), {});
+  assert.deepEqual(brokenCells(checkEvidence({ ...GOOD, ...expired, windows })), {});
   const [sent] = GOOD.sent;
   const never = [{ ...sent!, fault: { name: 'shortBody' } }];
-  assert.deepEqual(brokenCells(judge({ ...GOOD, ...expired, sent: never })), {});
+  assert.deepEqual(brokenCells(checkEvidence({ ...GOOD, ...expired, sent: never })), {});
 });

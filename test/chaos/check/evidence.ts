@@ -1,7 +1,7 @@
 /** What the judge may look at, as files in one folder. Nothing here or in the judge knows the code under test. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Window } from '../deeds.ts';
+import type { Window } from '../actions.ts';
 import type { SentLine } from '../sender.ts';
 
 /** A row as GET /v1/media answers it. */

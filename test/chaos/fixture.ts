@@ -1,4 +1,4 @@
-/** Everything a run needs, opened for a shape: machines, the stand-in for WeChat, and the fleet that is under test. */
+/** Everything a run needs, opened for a shape: machines, the simulated WeChat, and the processes of the service. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
@@ -7,7 +7,6 @@ import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { freePort } from '../machine/server.ts';
-import { basics, createFleet, type Fleet } from './fleet.ts';
 import {
   openPostgres,
   openRedis,
@@ -17,6 +16,7 @@ import {
   type StoreAccess,
   type StoreMachine,
 } from './machines.ts';
+import { basics, createProcesses, type Processes } from './processes.ts';
 import { type Role, type Shape, timeScaleOf } from './script.ts';
 import { type ChaosAccount, createWechat, type Wechat } from './wechat.ts';
 
@@ -26,7 +26,7 @@ const EXIT_INTERRUPTED = 130;
 const START_LIMIT_MS = 60_000;
 const READY_LIMIT_MS = 180_000;
 
-export interface GroundOptions {
+export interface FixtureOptions {
   readonly shape: Shape;
   readonly lifeMs: number;
   /** A foreign stand-in that runs already, and its accounts. */
@@ -39,7 +39,7 @@ export interface GroundOptions {
   readonly keep?: boolean;
 }
 
-export interface Ground {
+export interface Fixture {
   readonly folder: string;
   readonly shape: Shape;
   /** Of the server. */
@@ -47,7 +47,7 @@ export interface Ground {
   readonly apiKey: string;
   readonly accounts: readonly ChaosAccount[];
   readonly wechat: Wechat;
-  readonly fleet: Fleet;
+  readonly processes: Processes;
   readonly redis: RedisMachine | undefined;
   readonly postgres: PostgresMachine | undefined;
   readonly store: StoreMachine | undefined;
@@ -60,11 +60,11 @@ export interface Ground {
 
 const PROGRAMS: Readonly<Record<Shape, Partial<Record<Role, string>>>> = {
   embedded: { all: 'src/main.ts' },
-  postgres: fleetOfMany(),
-  redis: fleetOfMany(),
+  postgres: severalProcesses(),
+  redis: severalProcesses(),
 };
 
-function fleetOfMany(): Partial<Record<Role, string>> {
+function severalProcesses(): Partial<Record<Role, string>> {
   return {
     server: 'src/server/main.ts',
     'worker-1': 'workers/archive.ts',
@@ -131,9 +131,9 @@ const storeEnv = (access: StoreAccess) => ({
   S3_SECRET_ACCESS_KEY: access.secretAccessKey,
 });
 
-/** Until the server says so, for three minutes at most; throws with what the first program said last. */
+/** Waits until /readyz succeeds, three minutes at most; throws with the last output of the first program. */
 export async function untilReady(
-  { url, fleet }: Pick<Ground, 'url' | 'fleet'>,
+  { url, processes }: Pick<Fixture, 'url' | 'processes'>,
   signal?: AbortSignal,
 ): Promise<void> {
   const deadline = performance.now() + READY_LIMIT_MS;
@@ -143,13 +143,13 @@ export async function untilReady(
     await answer?.body?.cancel();
     if (answer?.ok) return;
     if (performance.now() > deadline)
-      throw new Error(`the service is not ready:\n${fleet.log(fleet.roles[0]!).slice(-4_000)}`);
+      throw new Error(`the service is not ready:\n${processes.log(processes.roles[0]!).slice(-4_000)}`);
     await wait(200);
   }
 }
 
-/** Opens all but the fleet, which is started by whoever plays; what is open is closed when a part fails. */
-export async function openGround(options: GroundOptions): Promise<Ground> {
+/** Opens all but the processes, which the caller starts. When a part fails, closes what is open and throws. */
+export async function openFixture(options: FixtureOptions): Promise<Fixture> {
   const { shape, lifeMs } = options;
   const folder = await mkdtemp(join(process.env.TEST_FOLDER ?? tmpdir(), 'wma-chaos-'));
   const closing: (() => Promise<unknown>)[] = [];
@@ -202,12 +202,12 @@ export async function openGround(options: GroundOptions): Promise<Ground> {
       ...(store && storeEnv(store.access)),
       ...options.env,
     };
-    const fleet = createFleet({
+    const processes = createProcesses({
       programs: options.programs ?? PROGRAMS[shape],
       env,
       folder,
     });
-    closing.push(() => fleet.stop());
+    closing.push(() => processes.stop());
     const storeAccess = async (): Promise<StoreAccess> => {
       if (store) return store.behind;
       const keys = JSON.parse(await readFile(join(folder, 'data-all', 's3-keys.json'), 'utf8'));
@@ -220,7 +220,7 @@ export async function openGround(options: GroundOptions): Promise<Ground> {
       apiKey: API_KEY,
       accounts,
       wechat,
-      fleet,
+      processes,
       redis,
       postgres,
       store,

@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 
-export interface Gatekeeper {
+export interface TcpProxy {
   readonly port: number;
   /** Connections are let through; those that hung go on. */
   open(): void;
@@ -13,7 +13,7 @@ export interface Gatekeeper {
   close(): Promise<void>;
 }
 
-export async function openGatekeeper(behind: { host: string; port: number }): Promise<Gatekeeper> {
+export async function openTcpProxy(behind: { host: string; port: number }): Promise<TcpProxy> {
   let mode: 'open' | 'refuse' | 'hang' = 'open';
   const pairs = new Map<Socket, Socket | undefined>();
 

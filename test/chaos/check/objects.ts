@@ -76,7 +76,7 @@ function lost(evidence: Evidence, owners: Map<string, StoredObject[]>): string[]
   });
 }
 
-export function judgeObjects(evidence: Evidence): Findings {
+export function checkObjects(evidence: Evidence): Findings {
   const owners = ownersOf(evidence);
   return {
     'accepted and lost': lost(evidence, owners),

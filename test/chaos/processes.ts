@@ -13,14 +13,14 @@ const UP_LIMIT_MS = 100_000;
 const UP = /worker: started|sweeper: started/;
 const STOP_LIMIT_MS = 20_000;
 
-export interface FleetOptions {
+export interface ProcessesOptions {
   /** The file of each role, relative to the project. */
   readonly programs: Partial<Record<Role, string>>;
   readonly env: Readonly<Record<string, string>>;
   readonly folder: string;
 }
 
-export interface Fleet {
+export interface Processes {
   readonly roles: readonly Role[];
   start(role: Role): void;
   /** SIGKILL; started again after `backMs`. Resolves when it has been started. */
@@ -33,11 +33,11 @@ export interface Fleet {
   /** All that a role said so far, over all its lives. */
   log(role: Role): string;
   /** Ends that nobody had asked for: `worker-1 ended with 1`. */
-  readonly unasked: readonly string[];
+  readonly crashes: readonly string[];
 }
 
 /** Standard output and error of all lives go to one file per role: a pipe would lose what a killed process said last. */
-export function createFleet(options: FleetOptions): Fleet {
+export function createProcesses(options: ProcessesOptions): Processes {
   const { programs, folder } = options;
   const logs = join(folder, 'logs');
   mkdirSync(logs, { recursive: true });
@@ -45,7 +45,7 @@ export function createFleet(options: FleetOptions): Fleet {
   /** Where in its log the last life of a role begins. */
   const bornAt = new Map<Role, number>();
   const asked = new WeakSet<ChildProcess>();
-  const unasked: string[] = [];
+  const crashes: string[] = [];
   let isOver = false;
 
   const logFile = (role: Role) => join(logs, `${role}.log`);
@@ -70,7 +70,7 @@ export function createFleet(options: FleetOptions): Fleet {
     closeSync(out);
     child.once('exit', (code, signal) => {
       if (isOver || asked.has(child)) return;
-      unasked.push(`${role} ended with ${code ?? signal}`);
+      crashes.push(`${role} ended with ${code ?? signal}`);
       setTimeout(() => start(role), SUPERVISOR_MS).unref();
     });
   }
@@ -125,7 +125,7 @@ export function createFleet(options: FleetOptions): Fleet {
         await wait(200);
       }
     },
-    unasked,
+    crashes: crashes,
   };
 }
 

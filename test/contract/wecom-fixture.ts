@@ -20,7 +20,7 @@ import { databaseTemplate } from '../embedded/database/open.ts';
 const log = createLog({ level: 'silent', program: 'test', secrets: [] });
 const KEY = 'admin-secret-0123456789';
 
-export async function wecomGround(t: TestContext, timeScale = 60) {
+export async function openWecomFixture(t: TestContext, timeScale = 60) {
   const life = { mediaLifetimeMs: 72 * 3_600_000, timeScale };
   const folder = await mkdtemp(join(tmpdir(), 'wma-wecom-'));
   await cp(await databaseTemplate(), join(folder, 'data', 'database'), { recursive: true });
@@ -71,11 +71,11 @@ export async function wecomGround(t: TestContext, timeScale = 60) {
   return { account, simulator, parts, callbacks, call };
 }
 
-export type WecomGround = Awaited<ReturnType<typeof wecomGround>>;
+export type WecomFixture = Awaited<ReturnType<typeof openWecomFixture>>;
 
 /** Waits until the media are archived, and compares each with what the simulator served. */
 export async function assertArchived(
-  { account, simulator, parts }: WecomGround,
+  { account, simulator, parts }: WecomFixture,
   mediaIds: readonly string[],
 ) {
   for (const mediaId of mediaIds) {

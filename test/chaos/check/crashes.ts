@@ -5,7 +5,7 @@ import type { Evidence } from './evidence.ts';
 const FELL = /^\S+ failed unexpectedly: .*|^Node\.js v\d+\.\d+\.\d+$/gm;
 const SHOWN = 300;
 
-export function judgeFalls({ texts }: Pick<Evidence, 'texts'>): string[] {
+export function findCrashes({ texts }: Pick<Evidence, 'texts'>): string[] {
   const found: string[] = [];
   for (const { name, text } of texts()) {
     if (!name.startsWith('logs')) continue;

@@ -69,7 +69,7 @@ function expiredThoughUsable(evidence: Evidence): string[] {
   });
 }
 
-export function judgeEnds(evidence: Evidence): Findings {
+export function checkOutcomes(evidence: Evidence): Findings {
   return {
     'rows stuck': stuck(evidence),
     ...(evidence.run.way === 'product' && {

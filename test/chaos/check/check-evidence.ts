@@ -4,12 +4,12 @@
  */
 import { createHash } from 'node:crypto';
 import { acceptedOf } from './accepted.ts';
-import { judgeEnds } from './ends.ts';
+import { findCrashes } from './crashes.ts';
 import type { Evidence } from './evidence.ts';
-import { judgeFalls } from './falls.ts';
 import type { Findings } from './findings.ts';
-import { judgeObjects } from './objects.ts';
-import { judgeSecrets } from './secrets.ts';
+import { checkObjects } from './objects.ts';
+import { checkOutcomes } from './outcomes.ts';
+import { findSecrets } from './secrets.ts';
 
 /** As the API documents it: m_ and the first 32 hex digits of sha256(account, NUL, media id). */
 export const idOf = (account: string, mediaId: string): string =>
@@ -23,12 +23,12 @@ function neverAccepted(evidence: Evidence): string[] {
     .map(({ id, at }) => `${id}: answered success at ${new Date(at).toISOString()}, no row`);
 }
 
-export function judge(evidence: Evidence): Findings {
+export function checkEvidence(evidence: Evidence): Findings {
   return {
     ...(evidence.run.way === 'product' && { 'answered, never accepted': neverAccepted(evidence) }),
-    ...judgeObjects(evidence),
-    ...judgeEnds(evidence),
-    'secrets found': judgeSecrets(evidence),
-    'programs that fell over': judgeFalls(evidence),
+    ...checkObjects(evidence),
+    ...checkOutcomes(evidence),
+    'secrets found': findSecrets(evidence),
+    'programs that fell over': findCrashes(evidence),
   };
 }

@@ -11,19 +11,19 @@ const KEYS = { accessKeyId: 'WMATESTKEY', secretAccessKey: 's3-secret-for-tests-
 const BUCKET = 'wechat-media';
 
 /** What the door does to a request. */
-export type Mood = 'open' | 'reset' | { readonly status: number; readonly code: string };
+export type StoreBehaviour = 'open' | 'reset' | { readonly status: number; readonly code: string };
 
-export interface UnwillingStore {
+export interface FaultyStore {
   /** For a program that is to use it. */
   readonly env: Record<string, string>;
   /** Every key of every PUT so far, let in or not. */
   readonly puts: readonly string[];
   /** `of` says how a key is met; for all of them alike by default. */
-  meet(mood: Mood | ((key: string) => Mood)): void;
+  respondWith(mood: StoreBehaviour | ((key: string) => StoreBehaviour)): void;
   close(): Promise<void>;
 }
 
-export async function openUnwillingStore(): Promise<UnwillingStore> {
+export async function openFaultyStore(): Promise<FaultyStore> {
   const cleanup = createCleanup();
   const folder = await folderForTest(cleanup.hooks);
   const log = createLog({ level: 'silent', program: 'test', secrets: [] });
@@ -38,7 +38,7 @@ export async function openUnwillingStore(): Promise<UnwillingStore> {
   });
   cleanup.hooks.after(() => server.close());
   const puts: string[] = [];
-  let moodOf: (key: string) => Mood = () => 'open';
+  let moodOf: (key: string) => StoreBehaviour = () => 'open';
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = new URL(request.url ?? '/', server.endpoint);
@@ -76,7 +76,7 @@ export async function openUnwillingStore(): Promise<UnwillingStore> {
       S3_SECRET_ACCESS_KEY: KEYS.secretAccessKey,
     },
     puts,
-    meet: (mood) => {
+    respondWith: (mood) => {
       moodOf = typeof mood === 'function' ? mood : () => mood;
     },
     close: async () => {

@@ -11,7 +11,7 @@ const FORMS: readonly (readonly [name: string, form: RegExp])[] = [
 ];
 const SHOWN = 12;
 
-export function judgeSecrets({ run, texts }: Pick<Evidence, 'run' | 'texts'>): string[] {
+export function findSecrets({ run, texts }: Pick<Evidence, 'run' | 'texts'>): string[] {
   const found: string[] = [];
   for (const { name, text } of texts()) {
     for (const line of text.split('\n')) {
