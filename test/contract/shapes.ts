@@ -358,7 +358,7 @@ async function withRedis<T>(url: string, ask: (redis: Redis) => Promise<T>): Pro
 export async function until<T>(
   what: string,
   look: () => Promise<T | undefined | false>,
-  limitMs = 30_000,
+  limitMs = 60_000,
 ): Promise<T> {
   const giveUpAt = performance.now() + limitMs;
   for (;;) {
@@ -373,7 +373,7 @@ export async function until<T>(
 export async function untilEnded(
   program: Program,
   ids: readonly string[],
-  limitMs = 30_000,
+  limitMs = 60_000,
 ): Promise<MediaRow[]> {
   const rows: MediaRow[] = [];
   const look = async () => {
