@@ -17,20 +17,20 @@ machine at \`PORT\`; its key in \`--key\`, \`WMA_API_KEY\` or \`WMA_API_KEY_FILE
 the key travels in clear, and it says so.
 
 Data go to stdout, everything else to stderr: a progress bar on a terminal, elsewhere a line every ten seconds. With
-\`--json\` stdout is one JSON value, as the API gave it (\`export\`: one a line). Long work is done by the server; Ctrl-C
-ends only the watching, and says how to look again. A \`<time>\` is a date (\`2026-11-20\`, \`2026-11-20T08:00:00+08:00\`)
-or a duration from now (\`90m\`, \`24h\`, \`7d\`): ago, but ahead for \`--until\` and \`--expires-before\`. Sentences come in Chinese where \`LANG\` begins with \`zh\`.
+\`--json\` stdout is one JSON value, as the API returns it (\`export\`: one a line). Long work runs on the server; Ctrl-C
+ends only the display, and prints how to resume it. A \`<time>\` is a date (\`2026-11-20\`, \`2026-11-20T08:00:00+08:00\`)
+or a duration from now (\`90m\`, \`24h\`, \`7d\`): ago, but ahead for \`--until\` and \`--expires-before\`. Sentences are in Chinese where \`LANG\` begins with \`zh\`.
 
 | exit code | means |
 |---|---|
 | 0 | done |
-| 1 | done, and what it found is not as it should be: drift, a doctor's finding, lines that were refused |
-| 2 | wrong usage, or nobody to ask where \`--yes\` is missing |
+| 1 | done, with findings: drift, a finding of the doctor, refused lines |
+| 2 | wrong usage, or no terminal to confirm on and \`--yes\` is missing |
 | 3 | the server refused: unknown id, invalid value, or a status that does not allow it |
 | 4 | the key is missing, wrong, or does not allow this |
 | 5 | the server is unavailable |
 | 78 | a mistake in the configuration (\`migrate\`) |
-| 130 | left by Ctrl-C |
+| 130 | ended by Ctrl-C |
 `;
 
 const nowhere = { write: () => true } as unknown as NodeJS.WriteStream;

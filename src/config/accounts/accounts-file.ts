@@ -62,7 +62,7 @@ const entrySchema = z.strictObject({
     .max(2048)
     .refine(isHandlerUrl, 'must be an http:// or https:// URL without user, password or fragment')
     .optional()
-    .describe('A handler that gets every callback and gives the reply; media are archived beside it'),
+    .describe('Your handler: gets every callback and returns the response; items are archived all the same'),
   upstreamOnFailure: z
     .enum(['fail', 'success'])
     .optional()
