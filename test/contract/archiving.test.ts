@@ -1,4 +1,4 @@
-/** What becomes of media, from an accepted reference to an object and a row: the same in all three shapes. */
+/** From an accepted reference to an object and a row: the same on all three shapes. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { Reference } from '../../src/media.ts';
@@ -21,7 +21,7 @@ import {
 const MIB = 1024 * 1024;
 type Wish = Partial<Omit<MediaRecipe, 'appId'>>;
 
-/** What WeChat sends, and what the row must say of it. */
+/** What WeChat sends, and what the row must hold. */
 const GOOD: readonly { what: string; wish: Wish; is: Record<string, unknown>; extension: string }[] = [
   {
     what: 'a picture',
@@ -88,7 +88,7 @@ const GOOD: readonly { what: string; wish: Wish; is: Record<string, unknown>; ex
 /** Which of the two ends of a connection is noticed first is the machine's choice. */
 const BROKEN = /^(network|body_too_short)$/;
 
-/** What spoils a first try. */
+/** What makes a first attempt fail. */
 const PASSING: readonly { wish: Wish; code: RegExp }[] = [
   ...(
     [
@@ -125,7 +125,7 @@ for (const shape of SHAPES) {
     const accept = async (inputs: readonly Reference[]) =>
       (await program.parts.accept(inputs)).map(({ id }) => id);
 
-    it('archives, tries again, gives up and expires, and takes a repeat for one item', async () => {
+    it('archives, retries, gives up and expires, and takes a repeated reference for one item', async () => {
       const inputs = [
         receive(fixture.simulator, { kind: 'image' }),
         receive(fixture.simulator, { kind: 'video', sizeBytes: 12 * MIB }),
@@ -146,7 +146,7 @@ for (const shape of SHAPES) {
         assert.equal(row.sha256, await sha256Of(fixture.simulator, inputs[index]!));
     });
 
-    once('stores the very bytes, under the key of the rule, and says what they are', async () => {
+    once('stores the bytes that WeChat sent, under the key of the rule, with their type', async () => {
       const inputs = GOOD.map(({ wish }) => receive(fixture.simulator, wish));
       const rows = await untilEnded(program, await accept(inputs));
       const objects = await fixture.objects(program);
@@ -176,7 +176,7 @@ for (const shape of SHAPES) {
       assert.equal(media[inputs[0]!.mediaId]?.served, 1);
     });
 
-    once('takes a repeat for what it is: one row, one object, one download', async () => {
+    once('makes one row, one object and one download of a repeated reference', async () => {
       const input = receive(fixture.simulator);
       const [id] = await accept([input, { ...input, openId: 'o1' }]);
       const [row] = await untilEnded(program, [id!]);
@@ -186,7 +186,7 @@ for (const shape of SHAPES) {
       assert.equal(fixture.simulator.requestLog.report().media[input.mediaId]?.requests, 1);
     });
 
-    once('succeeds on a later try where the first was spoiled, and leaves nothing half-done', async () => {
+    once('succeeds on a later attempt after a first that failed, and leaves no open upload', async () => {
       const inputs = PASSING.map(({ wish }) => receive(fixture.simulator, wish));
       const rows = await untilEnded(program, await accept(inputs));
       for (const [index, { wish, code }] of PASSING.entries()) {
@@ -202,7 +202,7 @@ for (const shape of SHAPES) {
       assert.equal(await fixture.openUploads(), 0);
     });
 
-    once('goes on when the token is invalidated in the middle', async () => {
+    once('archives everything although the token is invalidated in the middle', async () => {
       const some = () => Array.from({ length: 12 }, () => receive(fixture.simulator));
       const first = await accept(some());
       fixture.simulator.invalidateTokens(A);
@@ -210,7 +210,7 @@ for (const shape of SHAPES) {
       assert.ok(rows.every((row) => row.status === 'archived'));
     });
 
-    once('gives up at once where WeChat will never give the file, and keeps its words', async () => {
+    once('gives up at once when WeChat will never return the file, and stores its message', async () => {
       const [row] = await untilEnded(
         program,
         await accept([receive(fixture.simulator, { fault: { name: 'invalid' } })]),
@@ -223,13 +223,13 @@ for (const shape of SHAPES) {
       assert.match(row.failure.rid ?? '', /^[\w-]+$/);
     });
 
-    once('calls expired what WeChat has forgotten after its three days', async () => {
+    once('marks items as expired that WeChat deleted after three days', async () => {
       const old = receive(fixture.simulator, { createdAt: new Date(Date.now() - lifetimeMs - 1_000) });
       const [row] = await untilEnded(program, await accept([old]));
       assert.deepEqual([row?.status, row?.attempts, row?.failure?.errcode], ['expired', 1, 40007]);
     });
 
-    once('gives an errcode nobody knows three tries', async () => {
+    once('gives an unknown errcode three attempts', async () => {
       const odd = receive(fixture.simulator, { fault: { name: 'errcode', amount: 123_456 } });
       const [row] = await untilEnded(program, await accept([odd]));
       assert.deepEqual(
@@ -240,47 +240,47 @@ for (const shape of SHAPES) {
       assert.equal((await program.parts.catalogue.media.attempts(row!.id)).length, 3);
     });
 
+    once('refuses an item above the size limit, and a file message, which cannot be downloaded', async () => {
+      const large = receive(fixture.simulator, { kind: 'video', sizeBytes: 41 * MIB });
+      const file: Reference = { account: A, mediaId: 'msg:1', kind: 'file', sentAt: new Date() };
+      const rows = await untilEnded(program, await accept([large, file]));
+      assert.deepEqual(
+        rows.map((row) => [row.status, row.failure?.code, row.attempts]),
+        [
+          ['dead', 'too_large', 1],
+          ['dead', 'not_downloadable', 0],
+        ],
+      );
+    });
+
     once(
-      'refuses what is larger than it may store, and a file message, which nobody can download',
+      'holds an account whose calls are refused, without spending attempts, while others continue',
       async () => {
-        const large = receive(fixture.simulator, { kind: 'video', sizeBytes: 41 * MIB });
-        const file: Reference = { account: A, mediaId: 'msg:1', kind: 'file', sentAt: new Date() };
-        const rows = await untilEnded(program, await accept([large, file]));
+        fixture.simulator.setAccountWideFault(B, { name: 'errcode', amount: 45011 });
+        const [held] = await accept([receive(fixture.simulator, { account: B })]);
+        const wait = await until('the hold', async () => {
+          const waiting = (await program.parts.catalogue.media.get(held!))?.waiting;
+          return waiting?.reason === 'accountHeld' && waiting;
+        });
+        assert.ok(wait.until! > new Date());
+        const later = await accept([receive(fixture.simulator, { account: B }), receive(fixture.simulator)]);
+        assert.equal((await untilEnded(program, [later[1]!]))[0]?.status, 'archived');
+        fixture.simulator.setAccountWideFault(B, undefined);
+        const rows = await untilEnded(program, [held!, later[0]!]);
         assert.deepEqual(
-          rows.map((row) => [row.status, row.failure?.code, row.attempts]),
+          rows.map((row) => [row.status, row.attempts]),
           [
-            ['dead', 'too_large', 1],
-            ['dead', 'not_downloadable', 0],
+            ['archived', 1],
+            ['archived', 1],
           ],
         );
+        const states = await program.parts.catalogue.accounts.list();
+        assert.equal(states.find((state) => state.account === B)?.heldUntil, undefined, 'the hold is lifted');
+        assert.equal(fixture.logLines.filter((line) => line.includes('"account: held"')).length, 1);
       },
     );
 
-    once('lets an account in trouble wait as a whole, at no try’s cost, while others go on', async () => {
-      fixture.simulator.setAccountWideFault(B, { name: 'errcode', amount: 45011 });
-      const [held] = await accept([receive(fixture.simulator, { account: B })]);
-      const wait = await until('the hold', async () => {
-        const waiting = (await program.parts.catalogue.media.get(held!))?.waiting;
-        return waiting?.reason === 'accountHeld' && waiting;
-      });
-      assert.ok(wait.until! > new Date());
-      const later = await accept([receive(fixture.simulator, { account: B }), receive(fixture.simulator)]);
-      assert.equal((await untilEnded(program, [later[1]!]))[0]?.status, 'archived');
-      fixture.simulator.setAccountWideFault(B, undefined);
-      const rows = await untilEnded(program, [held!, later[0]!]);
-      assert.deepEqual(
-        rows.map((row) => [row.status, row.attempts]),
-        [
-          ['archived', 1],
-          ['archived', 1],
-        ],
-      );
-      const states = await program.parts.catalogue.accounts.list();
-      assert.equal(states.find((state) => state.account === B)?.heldUntil, undefined, 'the hold is lifted');
-      assert.equal(fixture.logLines.filter((line) => line.includes('"account: held"')).length, 1);
-    });
-
-    it('has in its bucket the objects of archived rows, whole, and nothing else', async () => {
+    it('has in its bucket the whole objects of archived rows and nothing else', async () => {
       const objects = await fixture.objects(program);
       const { items } = await program.parts.catalogue.media.list(
         { statuses: ['archived'] },

@@ -84,7 +84,7 @@ describe('Ceph', { skip, timeout: 300_000 }, () => {
   const without = (...gone: string[]) => PERMISSIONS.filter((action) => !gone.includes(action));
   const examine = (store: Store) => checkStore(store, { prefix: '', clock: systemClock, signal: soon() });
 
-  it('lets the doctor name exactly the right that is missing, and what does not work without it', async () => {
+  it('makes the doctor name exactly the permission that is missing, and what does not work without it', async () => {
     await make('rights');
     await client.send(
       new PutBucketVersioningCommand({ Bucket: 'rights', VersioningConfiguration: { Status: 'Enabled' } }),
@@ -135,7 +135,7 @@ describe('Ceph', { skip, timeout: 300_000 }, () => {
     assert.deepEqual(await open('health', narrow!).checkHealth(soon()), { isForbidden: true });
   });
 
-  it('keeps objects of a bucket with default retention, in one piece and in parts, and says until when', async () => {
+  it('stores objects in a bucket with default retention, whole and in parts, and reports until when they are kept', async () => {
     const Bucket = 'retention';
     await client.send(new CreateBucketCommand({ Bucket, ObjectLockEnabledForBucket: true }));
     await client.send(

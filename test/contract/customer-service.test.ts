@@ -1,4 +1,4 @@
-/** Customer service that is refused, silent, limited or endless: seen, told of, and made good without a human. */
+/** Customer service that is refused, silent or limited: it is reported, and read again without an operator. */
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { systemClock } from '../../src/runtime/clock.ts';
@@ -43,7 +43,7 @@ const syncRequests = ({ simulator }: Pick<WecomFixture, 'simulator'>) =>
   simulator.requestLog.report().totals.syncRequests;
 
 describe('customer service', () => {
-  it('that is refused for good holds the account, is told of everywhere, and goes on once it is allowed', async (t) => {
+  it('that is refused for good holds the account, is reported everywhere, and is read again once it is allowed', async (t) => {
     const all = await fixture(t);
     const { account, simulator, callbacks, call, compose, shown, parts } = all;
     simulator.setAccountWideFault(account.account, { name: 'errcode', amount: 48002 }, 'sync');
@@ -79,7 +79,7 @@ describe('customer service', () => {
     );
   });
 
-  it('that is refused does not hold up the media of the app again and again', async (t) => {
+  it('that is refused does not hold the items of the app again and again', async (t) => {
     const all = await fixture(t);
     const { account, simulator, callbacks, compose, shown } = all;
     simulator.setAccountWideFault(account.account, { name: 'errcode', amount: 48002 }, 'sync');
@@ -100,7 +100,7 @@ describe('customer service', () => {
     assert.equal(now.customerService?.[0]?.failure?.errcode, 48002, 'and what is refused is still shown');
   });
 
-  it('makes a lost callback good by an hourly read, without a token', async (t) => {
+  it('is read hourly without a token, so that a lost callback loses no item', async (t) => {
     const all = await fixture(t);
     assert.equal((await all.callbacks.send(all.compose(), NEVER)).accepted, true);
     await until('a first read', async () => (await all.shown()).customerService?.[0]?.lastReadAt);
@@ -108,7 +108,7 @@ describe('customer service', () => {
     await assertArchived(all, lost.mediaIds);
   });
 
-  it('keeps the token of the callback over failures that pass, and waits longer after each', async (t) => {
+  it('keeps the token of the callback over temporary failures, and waits longer after each', async (t) => {
     const all = await fixture(t);
     const { account, simulator, callbacks, compose, parts } = all;
     // Without the token no more than five calls a minute are let through; these are more.
@@ -122,7 +122,7 @@ describe('customer service', () => {
     await assertArchived(all, message.mediaIds);
   });
 
-  it('backs off where its calls are limited', async (t) => {
+  it('backs off when its calls are rate limited', async (t) => {
     const all = await fixture(t);
     const { account, simulator, callbacks, compose, shown } = all;
     simulator.setAccountWideFault(account.account, { name: 'errcode', amount: 45009 }, 'sync');
@@ -134,7 +134,7 @@ describe('customer service', () => {
     await assertArchived(all, message.mediaIds);
   });
 
-  it('of one account that WeCom does not know any more holds nobody else', async (t) => {
+  it('that WeCom no longer knows holds no other account', async (t) => {
     const all = await fixture(t);
     const { account, simulator, callbacks, compose, shown } = all;
     simulator.setAccountWideFault(account.account, { name: 'errcode', amount: 95000, times: 1 }, 'sync');

@@ -1,4 +1,4 @@
-/** What is erased is gone: from rows, jobs and bucket, whatever it was in the middle of; and nothing brings it back. */
+/** An erased item is gone from rows, jobs and bucket, whatever state it was in, and nothing brings it back. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { ListMultipartUploadsCommand, S3Client } from '@aws-sdk/client-s3';
@@ -93,7 +93,7 @@ for (const shape of SHAPES) {
       return texts.join('\n');
     }
 
-    it('one that is archived, at once, and duplicates of any kind do not bring it back', async () => {
+    it('removes an archived item at once, and duplicates of any kind do not bring it back', async () => {
       const input = { ...receive(fixture.simulator), openId: 'o-single', msgId: '77' };
       const [id] = (await accept(input)) as [string];
       const [archived] = await untilEnded(program, [id]);
@@ -121,7 +121,7 @@ for (const shape of SHAPES) {
       assert.doesNotMatch(await dump(), /o-single|"77"/);
     });
 
-    it('one in the middle of its download', async () => {
+    it('removes an item in the middle of its download', async () => {
       const input = receive(fixture.simulator, { fault: { name: 'slow', amount: 900 } });
       const before = asked();
       const [id] = (await accept(input)) as [string];
@@ -134,7 +134,7 @@ for (const shape of SHAPES) {
       assert.doesNotMatch(await dump(), new RegExp(input.mediaId));
     });
 
-    once('one in the middle of its multipart', async () => {
+    once('removes an item in the middle of its multipart upload', async () => {
       const input = receive(fixture.simulator, {
         kind: 'video',
         sizeBytes: 20 * MIB,
@@ -149,20 +149,23 @@ for (const shape of SHAPES) {
       assert.doesNotMatch(await dump(), new RegExp(input.mediaId));
     });
 
-    once('one whose try is at its PUT while the store goes away for that and for removing', async () => {
-      const input = receive(fixture.simulator, { fault: { name: 'trickle', amount: 60 } });
-      const [id] = (await accept(input)) as [string];
-      await until('the reservation', async () => (await row(id))?.objectKey);
-      await program.parts.catalogue.mediaErasure.erase([id], WHY, systemClock.now());
-      store.respondWith({ status: 503, code: 'SlowDown' });
-      await until('trouble that is told', async () => (await row(id))?.erasing?.why === 'trouble');
-      assert.equal((await row(id))?.erasedAt, undefined, 'nothing is claimed');
-      store.respondWith('open');
-      await gone(id);
-      assert.deepEqual(await keysOf(id), []);
-    });
+    once(
+      'removes an item that is being put while the store is away for the put and for the delete',
+      async () => {
+        const input = receive(fixture.simulator, { fault: { name: 'trickle', amount: 60 } });
+        const [id] = (await accept(input)) as [string];
+        await until('the reservation', async () => (await row(id))?.objectKey);
+        await program.parts.catalogue.mediaErasure.erase([id], WHY, systemClock.now());
+        store.respondWith({ status: 503, code: 'SlowDown' });
+        await until('trouble that is told', async () => (await row(id))?.erasing?.why === 'trouble');
+        assert.equal((await row(id))?.erasedAt, undefined, 'nothing is claimed');
+        store.respondWith('open');
+        await gone(id);
+        assert.deepEqual(await keysOf(id), []);
+      },
+    );
 
-    once('an object that a try stored after the end of the erasure', async () => {
+    once('removes an object that an attempt stored after the end of the erasure', async () => {
       const [id] = (await accept(receive(fixture.simulator))) as [string];
       const [archived] = await untilEnded(program, [id]);
       await erase(id);
@@ -185,7 +188,7 @@ for (const shape of SHAPES) {
       assert.deepEqual(await keysOf(id), []);
     });
 
-    once('one whose erasure died after it was marked', async () => {
+    once('removes an item whose erasure died after the row was marked', async () => {
       const [id] = (await accept(receive(fixture.simulator))) as [string];
       await untilEnded(program, [id]);
       await program.parts.catalogue.mediaErasure.erase([id], WHY, systemClock.now());
@@ -193,7 +196,7 @@ for (const shape of SHAPES) {
       assert.deepEqual(await keysOf(id), []);
     });
 
-    it('those that wait and those that are queued, without a worker', async () => {
+    it('removes items that wait and items in the queue, without a worker', async () => {
       await program.close();
       program = await fixture.start({ env: store.env, consume: false });
       const inputs = Array.from({ length: 30 }, () => ({
@@ -210,11 +213,11 @@ for (const shape of SHAPES) {
       for (const { mediaId } of inputs) assert.ok(!text.includes(mediaId));
     });
 
-    once('300 media of a user with all that is known of him, and nobody else’s', async () => {
+    once('removes 300 items of a user with everything known of the user, and no item of others', async () => {
       await program.close();
       program = await fixture.start({ env: store.env });
       const mine = Array.from({ length: 300 }, (_, n) => ({
-        // A few with objects; the others are files without a media id, which are dead on arrival.
+        // A few have objects. The others are files without a media id, which are dead letters at once.
         ...(n < 30
           ? receive(fixture.simulator)
           : { account: A, mediaId: `msg:of-many-${n}`, kind: 'file' as const, sentAt: new Date() }),
@@ -248,7 +251,7 @@ for (const shape of SHAPES) {
       assert.equal((await row(idOfInput(other)))?.status, 'archived');
     });
 
-    once('what is older than its retention', async () => {
+    once('removes what is older than its retention', async () => {
       await program.close();
       // A sixtieth, as all of policy: a second.
       program = await fixture.start({ env: { ...store.env, RETENTION: '1m' } });

@@ -1,4 +1,4 @@
-/** An S3 server behind a door that a test can close: it refuses, is busy, breaks off, and counts who knocked. */
+/** An S3 server behind a proxy that refuses, is busy or resets connections when a test asks for it, and records PUTs. */
 import { once } from 'node:events';
 import { createServer, request as forward, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -10,15 +10,15 @@ import { createCleanup, folderForTest } from '../machine/cleanup.ts';
 const KEYS = { accessKeyId: 'WMATESTKEY', secretAccessKey: 's3-secret-for-tests-0123456789' };
 const BUCKET = 'wechat-media';
 
-/** What the door does to a request. */
+/** What the proxy does with a request. */
 export type StoreBehaviour = 'open' | 'reset' | { readonly status: number; readonly code: string };
 
 export interface FaultyStore {
   /** For a program that is to use it. */
   readonly env: Record<string, string>;
-  /** Every key of every PUT so far, let in or not. */
+  /** The key of every PUT so far, passed on or not. */
   readonly puts: readonly string[];
-  /** `of` says how a key is met; for all of them alike by default. */
+  /** A function decides by the key; a behaviour applies to every key. */
   respondWith(mood: StoreBehaviour | ((key: string) => StoreBehaviour)): void;
   close(): Promise<void>;
 }
@@ -60,16 +60,16 @@ export async function openFaultyStore(): Promise<FaultyStore> {
     back.on('error', () => response.destroy()).pipe(response);
   }
 
-  const door = createServer((request, response) => {
-    // A client that leaves in the middle is part of the tests.
+  const proxy = createServer((request, response) => {
+    // Clients that disconnect in the middle are part of the tests.
     answer(request, response).catch(() => response.destroy());
   });
-  door.listen(0, '127.0.0.1');
-  await once(door, 'listening');
+  proxy.listen(0, '127.0.0.1');
+  await once(proxy, 'listening');
   return {
     env: {
       S3_BUCKET: BUCKET,
-      S3_ENDPOINT: `http://127.0.0.1:${(door.address() as AddressInfo).port}`,
+      S3_ENDPOINT: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`,
       S3_REGION: 'us-east-1',
       S3_ADDRESSING: 'path',
       S3_ACCESS_KEY_ID: KEYS.accessKeyId,
@@ -80,8 +80,8 @@ export async function openFaultyStore(): Promise<FaultyStore> {
       moodOf = typeof mood === 'function' ? mood : () => mood;
     },
     close: async () => {
-      door.closeAllConnections();
-      door.close();
+      proxy.closeAllConnections();
+      proxy.close();
       await cleanup.run();
     },
   };

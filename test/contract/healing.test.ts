@@ -1,4 +1,4 @@
-/** Parts that forget, stop or go away: nothing that was accepted is lost, and nobody waits who need not. */
+/** A queue or database that loses data, stops or goes away: nothing that was accepted is lost. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -34,7 +34,7 @@ for (const shape of SHAPES) {
       }
     }
 
-    const fed = async () =>
+    const claimed = async () =>
       (await program.parts.database.query('SELECT id FROM wma.media WHERE stage = 2')).length;
     const accept = async (inputs: ReturnType<typeof many>) =>
       (await program.parts.accept(inputs)).map(({ id }) => id);
@@ -53,20 +53,20 @@ for (const shape of SHAPES) {
         )
       ).length === 1;
 
-    it('feeds again what stood in a queue that was purged', async () => {
+    it('dispatches again what was in a queue that was purged', async () => {
       // Slow, so that most of them stand in the queue, some already taken.
       const inputs = Array.from({ length: 30 }, () =>
         receive(fixture.simulator, { fault: { name: 'slow', amount: 400 } }),
       );
       const ids = await accept(inputs);
-      await until('a filled queue', async () => (await fed()) >= 10);
+      await until('a filled queue', async () => (await claimed()) >= 10);
       await fixture.purge(program);
       await allArchived(inputs, ids);
       assert.equal((await fixture.objects(program)).size, 30);
     });
 
-    it('feeds again one media whose job was removed by hand', async () => {
-      // A job can be removed only while nobody runs it.
+    it('dispatches again one item whose job was removed by hand', async () => {
+      // A job can be removed only while no worker runs it.
       await program.close();
       program = await fixture.start({ consume: false });
       const inputs = many(1);
@@ -79,7 +79,7 @@ for (const shape of SHAPES) {
       await allArchived(inputs, [id!]);
     });
 
-    it('feeds again what a job finished without saying what became of it', async () => {
+    it('dispatches again an item whose job finished without an outcome', async () => {
       await program.close();
       program = await fixture.start({ consume: false });
       const inputs = many(6);
@@ -101,10 +101,10 @@ for (const shape of SHAPES) {
       await allArchived(inputs, ids);
     });
 
-    it('feeds again what the queue failed because its workers died too often', async () => {
+    it('dispatches again what the queue failed because its workers died too often', async () => {
       await program.close();
       program = await fixture.start({ env: { FETCH_IDLE_TIMEOUT: '1m' } });
-      // Stands still in the middle, once, for as long as nobody ends it.
+      // The first download stalls in the middle until it is ended.
       const input = receive(fixture.simulator, { kind: 'image', fault: { name: 'stall', times: 1 } });
       const [id] = await accept([input]);
       await until(
@@ -123,13 +123,13 @@ for (const shape of SHAPES) {
     });
 
     if (shape.name !== SHAPES[0]!.name) {
-      it('heals with many sweepers as with one: nothing is fed twice', async () => {
+      it('repairs with many sweepers as with one: nothing is dispatched twice', async () => {
         await program.close();
         program = await fixture.start({ consume: false });
         const others = await Promise.all([1, 2].map(() => fixture.start({ consume: false })));
         const inputs = many(40);
         const ids = await accept(inputs);
-        await until('a filled queue', async () => (await fed()) >= 16);
+        await until('a filled queue', async () => (await claimed()) >= 16);
         await fixture.purge(program);
         await program.consume();
         await others[0]!.consume();
@@ -141,7 +141,7 @@ for (const shape of SHAPES) {
     }
 
     if (shape.name.includes('Redis')) {
-      it('heals what Redis forgot: killed, it comes back as it was some seconds before', async () => {
+      it('repairs what a killed Redis lost that comes back as it was some seconds before', async () => {
         await program.close();
         program = await fixture.start();
         const slow = () =>
@@ -150,7 +150,7 @@ for (const shape of SHAPES) {
           );
         const before = slow();
         const ids = await accept(before);
-        await until('a filled queue', async () => (await fed()) >= 10);
+        await until('a filled queue', async () => (await claimed()) >= 10);
         // What is written from here on is what an everysec that lost its seconds would lack.
         await redisSays('CONFIG', 'SET', 'appendonly', 'no');
         const after = slow();
@@ -163,24 +163,24 @@ for (const shape of SHAPES) {
         assert.equal(keys.filter((key) => ids.some((id) => key.includes(id))).length, 30);
       });
 
-      it('heals when Redis comes back empty', async () => {
+      it('repairs the queue when Redis comes back empty', async () => {
         const inputs = Array.from({ length: 20 }, () =>
           receive(fixture.simulator, { fault: { name: 'slow', amount: 300 } }),
         );
         const ids = await accept(inputs);
-        await until('a filled queue', async () => (await fed()) >= 10);
+        await until('a filled queue', async () => (await claimed()) >= 10);
         await redisSays('FLUSHALL');
         await fixture.redis!.kill();
         await fixture.redis!.start();
         await allArchived(inputs, ids);
       });
 
-      it('feeds again what was purged by hand', async () => {
+      it('dispatches again what was purged by hand', async () => {
         const inputs = Array.from({ length: 20 }, () =>
           receive(fixture.simulator, { fault: { name: 'slow', amount: 300 } }),
         );
         const ids = await accept(inputs);
-        await until('a filled queue', async () => (await fed()) >= 10);
+        await until('a filled queue', async () => (await claimed()) >= 10);
         await program.board.obliterate({ force: true });
         await allArchived(inputs, ids);
       });
@@ -203,7 +203,7 @@ for (const shape of SHAPES) {
     }
 
     if (shape.name.includes('Postgres')) {
-      it('says so while Postgres is away, and loses nothing of what it accepted before', async () => {
+      it('refuses while Postgres is away, and loses nothing of what it accepted before', async () => {
         const inputs = Array.from({ length: 30 }, () =>
           receive(fixture.simulator, { fault: { name: 'slow', amount: 200 } }),
         );
@@ -228,7 +228,7 @@ for (const shape of SHAPES) {
         assert.deepEqual(new Set(tries), new Set([1]), 'a catalogue that is away costs a media nothing');
       });
 
-      it('hears of new rows again after Postgres was away', async () => {
+      it('is notified of new rows again after Postgres was away', async () => {
         const listening = async () =>
           (
             await program.parts.database.query(

@@ -1,4 +1,4 @@
-/** What is wrong with an account as a whole costs its media nothing, other accounts less, and heals by itself. */
+/** A failure of a whole account spends no attempt of its items, does not affect other accounts, and ends without an operator. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { HELD_BY_HAND } from '../../src/catalogue/accounts/accounts.ts';
@@ -39,7 +39,7 @@ for (const shape of SHAPES) {
 
     for (const { name, amount, code } of ROWS) {
       const test = name === 'unauthorized' ? it : once;
-      test(`${name}: no tries spent, one warning, the others go on, and all is archived once it is over`, async () => {
+      test(`${name}: no attempts spent, one warning, the others continue, and all is archived once it is over`, async () => {
         const saidBefore = said(B);
         fixture.simulator.beginAccountFault(B, { name, ...(amount === undefined ? {} : { amount }) });
         const held = await accept(many(B, 20));
@@ -50,7 +50,7 @@ for (const shape of SHAPES) {
         assert.match(String(state.hold?.code), code);
         const free = await accept(many(A, 10));
         for (const row of await untilEnded(program, free)) assert.equal(row.status, 'archived');
-        await until('what was fed has gone back', async () => {
+        await until('claimed rows are requeued', async () => {
           const rows = await program.parts.database.query(
             `SELECT id FROM wma.media WHERE account = $1 AND stage = 2`,
             [B],
@@ -63,7 +63,7 @@ for (const shape of SHAPES) {
         );
         assert.equal((await program.parts.catalogue.media.get(first!.id))?.waiting?.reason, 'accountHeld');
         fixture.simulator.endAccountFault(B, name);
-        // Somebody who has mended it need not wait; what waits for midnight would wait for longer than this test.
+        // An operator can release the account; a quota that ends at midnight would last longer than this test.
         if (name === 'dayQuota') await program.parts.catalogue.accounts.release(B, new Date());
         const rows = await untilEnded(program, held);
         assert.deepEqual(
@@ -75,7 +75,7 @@ for (const shape of SHAPES) {
       });
     }
 
-    it('asks WeChat one media at a time while the trouble lasts', async () => {
+    it('asks WeChat for one item at a time while the fault lasts', async () => {
       fixture.simulator.beginAccountFault(B, { name: 'unauthorized' });
       const held = await accept(many(B, 20));
       await until('the hold', async () => (await stateOf(B))?.heldUntil);

@@ -1,4 +1,4 @@
-/** Dead letters tried again once their cause is mended: each once, whoever stops, dies or asks at the same time. */
+/** Dead letters are redriven once each, although processes stop or die and redrives overlap. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { RedriveFilter } from '../../src/catalogue/redrive/filter.ts';
@@ -19,7 +19,7 @@ import {
   untilEnded,
 } from './shapes.ts';
 
-/** WeChat denies the media once, then has it: what was wrong has been put right meanwhile. */
+/** WeChat denies the item once and then returns it, as after a corrected mistake. */
 const DENIED_ONCE = { fault: { name: 'invalid', times: 1 } } as const;
 /** A busy machine needs a minute for 200 media. */
 const LONG_MS = 120_000;
@@ -81,7 +81,7 @@ for (const shape of SHAPES) {
       assert.equal(keys.filter((key) => key.includes(B)).length, MANY);
     });
 
-    it('goes on in another process where one ended in the middle', async () => {
+    it('continues in another process when one ended in the middle', async () => {
       const inputs = await dead(40);
       const { id } = await ask({ rate: 20 });
       await until('a beginning', async () => (await get(id)).done > 0);
@@ -94,7 +94,7 @@ for (const shape of SHAPES) {
       await assertOnce(inputs);
     });
 
-    once('stops when it is told to, and takes up nothing more', async () => {
+    once('stops on request, and redrives nothing more', async () => {
       const inputs = await dead(30);
       const { id } = await ask({ rate: 4 });
       await until('a beginning', async () => (await get(id)).done > 0);

@@ -43,7 +43,7 @@ async function setup(t: TestContext, shape: string, pieces: number) {
   };
 }
 
-/** A program whose start was cut says so and is started again. */
+/** Starts a program again whose start was cut. */
 async function startAtLast(start: () => Promise<Program>): Promise<Program> {
   for (;;) {
     try {

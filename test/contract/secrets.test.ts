@@ -29,7 +29,7 @@ for (const shape of SHAPES.filter(runsWhole)) {
     });
     after(() => fixture?.close());
 
-    /** What WeChat itself would say the token is now. */
+    /** Returns the token that WeChat has issued last. */
     async function tokenOf(appId: string): Promise<string> {
       const { secret } = ACCOUNTS.find((account) => account.appId === appId)!;
       const body = JSON.stringify({ grant_type: 'client_credential', appid: appId, secret });

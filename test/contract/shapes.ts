@@ -1,5 +1,5 @@
 /**
- * The three shapes the service runs in, each opened as its programs open it: configuration, parts, feeder, consumer,
+ * The three shapes the service runs in, each opened as its programs open it: configuration, app context, dispatcher, consumer,
  * sweeper. WeChat is the simulator; the store of the shapes with a real database is an S3 server beside them.
  */
 import { createHash } from 'node:crypto';
@@ -27,7 +27,7 @@ import { runsAll } from '../machine/selection.ts';
 import type { TestServer } from '../machine/server.ts';
 import { missing, postgresForTest, redisForTest, startPostgres, startRedis } from '../machine/services.ts';
 
-/** Policy durations are a sixtieth, so that the first three tries are over in half a second. */
+/** Policy durations are a sixtieth, so that the first three attempts are over in half a second. */
 export const TIME_SCALE = 60;
 const LIFE = { mediaLifetimeMs: 72 * 3_600_000, timeScale: TIME_SCALE };
 export const { lifetimeMs } = createLifetimes(LIFE);
@@ -50,7 +50,7 @@ const BUCKET = 'wechat-media';
 const TIMING = { lockDurationMs: 2_000, stalledIntervalMs: 1_000, internalRetryMs: 500 };
 const SWEEPING = { everyMs: 250, fedAgeMs: 1_500, uploadAgeMs: 2_000 };
 
-/** What a test does to the queue behind the program's back; BullMQ's Queue answers to it on every backend. */
+/** What a test does to the queue without the program. BullMQ's Queue offers it on every backend. */
 export interface Board {
   add(name: string, data: unknown, options: { jobId: string }): Promise<unknown>;
   getJob(jobId: string): Promise<{ failedReason?: string; data: unknown } | undefined>;
@@ -93,7 +93,7 @@ export interface Fixture {
   /** A client of another make than the program's own store. */
   client(): Promise<S3Client>;
   openUploads(): Promise<number>;
-  /** Forgets all jobs: FLUSHALL, or what comes nearest to it. */
+  /** Deletes all jobs: FLUSHALL, or obliterate where there is no Redis of the fixture's own. */
   purge(program: Program): Promise<void>;
   /** Another worker has taken the job, for three seconds. */
   stealLock(program: Program, jobId: string): Promise<void>;
@@ -111,7 +111,7 @@ export interface Shape {
 export interface FixtureOptions {
   /** Servers of the fixture's own, that may be flushed and stopped. */
   readonly private?: boolean;
-  /** Other accounts than A and B; what ACCOUNTS_FILE is to say of one beside them stands in `entry`. */
+  /** Instead of A and B. `entry` holds further fields for ACCOUNTS_FILE. */
   readonly accounts?: readonly (SimulatedAccount & { entry?: Record<string, unknown> })[];
   /** Of the simulator and of every program; default three days, a sixtieth of them. */
   readonly life?: { readonly mediaLifetimeMs: number; readonly timeScale: number };
@@ -354,7 +354,7 @@ async function withRedis<T>(url: string, ask: (redis: Redis) => Promise<T>): Pro
   }
 }
 
-/** Asks until there is an answer. What is waited for is said where it does not come. */
+/** Polls until the result is neither undefined nor false; throws with `what` after the limit. */
 export async function until<T>(
   what: string,
   look: () => Promise<T | undefined | false>,
@@ -395,7 +395,7 @@ export async function untilEnded(
 let seeds = 0;
 type Wish = Partial<Omit<MediaRecipe, 'appId'>> & { account?: string };
 
-/** A reference of a media that the simulator has just received; every call another one. */
+/** Returns the reference of a new item that the simulator has just received. */
 export function receive(simulator: Simulator, wish: Wish = {}): Reference {
   const { account = A, kind = 'voice', ...recipe } = wish;
   const createdAt = recipe.createdAt ?? systemClock.now();

@@ -1,4 +1,4 @@
-/** A store that takes nothing costs no media a try and WeChat no call; one probe at a time finds when it is back. */
+/** A store that refuses everything spends no attempts and no calls of WeChat; one probe at a time finds when it is back. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { type FaultyStore, openFaultyStore, type StoreBehaviour } from './faulty-store.ts';
@@ -57,7 +57,7 @@ for (const shape of SHAPES) {
 
     for (const { what, mood, code } of MOODS) {
       const test = mood === 'reset' ? it : once;
-      test(`${what}: no tries spent, one warning, one prober, and all is archived once it is over`, async () => {
+      test(`${what}: no attempts spent, one warning, one prober, and all is archived once it is over`, async () => {
         const before = { held: said('all archiving is held'), deeds: (await deeds()).length };
         store.respondWith(mood);
         const ids = [...(await accept(many(25, A))), ...(await accept(many(25, B)))];
@@ -103,24 +103,27 @@ for (const shape of SHAPES) {
       });
     }
 
-    once('takes the refusal of one object, while others are stored, for that object’s own', async () => {
-      const before = said('all archiving is held');
-      const inputs = many(6);
-      const refused = idOfInput(inputs[0]!);
-      store.respondWith((key) => (key.includes(refused) ? { status: 403, code: 'AccessDenied' } : 'open'));
-      const [, ...others] = await accept(inputs);
-      const row = await until('its failure', async () => {
-        const found = await program.parts.catalogue.media.get(refused);
-        return found?.failure && found;
-      });
-      assert.deepEqual([row.failure?.code, row.attempts >= 1], ['store_refused', true]);
-      for (const one of await untilEnded(program, others)) assert.equal(one.status, 'archived');
-      assert.equal(said('all archiving is held'), before);
-      store.respondWith('open');
-      assert.equal((await untilEnded(program, [refused]))[0]?.status, 'archived');
-    });
+    once(
+      'takes the refusal of one object, while others are stored, for a failure of that object',
+      async () => {
+        const before = said('all archiving is held');
+        const inputs = many(6);
+        const refused = idOfInput(inputs[0]!);
+        store.respondWith((key) => (key.includes(refused) ? { status: 403, code: 'AccessDenied' } : 'open'));
+        const [, ...others] = await accept(inputs);
+        const row = await until('its failure', async () => {
+          const found = await program.parts.catalogue.media.get(refused);
+          return found?.failure && found;
+        });
+        assert.deepEqual([row.failure?.code, row.attempts >= 1], ['store_refused', true]);
+        for (const one of await untilEnded(program, others)) assert.equal(one.status, 'archived');
+        assert.equal(said('all archiving is held'), before);
+        store.respondWith('open');
+        assert.equal((await untilEnded(program, [refused]))[0]?.status, 'archived');
+      },
+    );
 
-    once('cuts a download under way when a hold begins, and logs no try', async () => {
+    once('cuts a running download when a hold begins, and records no attempt', async () => {
       const slow = receive(fixture.simulator, { account: B, fault: { name: 'trickle', amount: 900 } });
       const [slowId] = await accept([slow]);
       await until(

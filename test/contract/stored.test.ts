@@ -1,4 +1,4 @@
-/** Stored means true: the bucket is asked before a media is given up, and catalogue and bucket can be compared. */
+/** The bucket is checked before an item is given up, and catalogue and bucket can be compared. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type {
@@ -129,7 +129,7 @@ for (const shape of SHAPES) {
       for (const row of [cut, altered, swapped]) await program.parts.store.delete(row!.objectKey!, soon());
     });
 
-    once('looks at a part: of an account, of a time, of a sample', async () => {
+    once('verifies a part: an account, a time, a sample', async () => {
       await archived(12, { account: B });
       assert.deepEqual((await compare('verify', { filter: { accounts: [B] } })).counts, { ok: 12 });
       const ago = new Date(Date.now() - 3_600_000).toISOString();
@@ -140,7 +140,7 @@ for (const shape of SHAPES) {
       assert.equal(driftOf(sample.counts), 0);
     });
 
-    it('gives objects their rows back: the rows of a restored dump, and those it never had', async () => {
+    it('restores rows from objects: rows of a restored dump, and rows that are missing', async () => {
       const rows = await archived(4);
       const [gone, pending, dead, erased] = rows.map(({ id }) => id);
       await query('DELETE FROM wma.media WHERE id = $1', [gone]);
@@ -214,7 +214,7 @@ for (const shape of SHAPES) {
       assert.ok(keys.includes(row!.objectKey!) && keys.includes('holiday.png'));
     });
 
-    once('stops where it is told to, and goes on where it was when a sweeper dies', async () => {
+    once('stops on request, and continues where it was when a sweeper dies', async () => {
       await program.close();
       program = await fixture.start({ sweeping: { pageMs: 200 } });
       const { verifications } = program.parts.catalogue;
@@ -238,7 +238,7 @@ for (const shape of SHAPES) {
       assert.equal((await program.parts.catalogue.verifications.get(id))?.state, 'stopped');
     });
 
-    once('finds what an earlier try had stored, and asks WeChat for nothing', async () => {
+    once('finds what an earlier attempt had stored, and does not call WeChat', async () => {
       await program.close();
       program = await fixture.start({ consume: false });
       const input = receive(fixture.simulator, { kind: 'image' });
@@ -263,7 +263,7 @@ for (const shape of SHAPES) {
       assert.equal(last?.outcome, 'adopted');
     });
 
-    once('asks the bucket before a media that WeChat no longer knows is given up', async () => {
+    once('checks the bucket before it gives up an item that WeChat no longer knows', async () => {
       const unknown = { account: A, mediaId: 'nobody-sent-this', kind: 'image' as const, sentAt: new Date() };
       const key = await putAsWorker(unknown, Buffer.from('from before the dump'));
       const missing = { ...unknown, mediaId: 'nobody-sent-this-either' };
@@ -274,7 +274,7 @@ for (const shape of SHAPES) {
       assert.equal(lost!.status, 'dead');
     });
 
-    once('asks the bucket before a media that has run out is closed', async () => {
+    once('checks the bucket before it closes an expired item', async () => {
       const held = new Date(Date.now() + 3_600_000);
       await program.parts.catalogue.accounts.holdByHand(
         B,

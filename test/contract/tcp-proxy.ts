@@ -1,14 +1,14 @@
-/** A door in front of a server that a test may shut, or behind which nobody answers: as a stopped process is. */
+/** A TCP proxy in front of a server that refuses connections, or hangs as a stopped process does, when a test asks for it. */
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 
 export interface TcpProxy {
   readonly port: number;
-  /** Connections are let through; those that hung go on. */
+  /** Connections are passed on, those that hung included. */
   open(): void;
   /** Connections break, and new ones at once. */
   refuse(): void;
-  /** Connections stay, nothing is said any more. */
+  /** Connections stay open and transfer nothing. */
   hang(): void;
   close(): Promise<void>;
 }

@@ -1,4 +1,4 @@
-/** What WeChat says in words or numbers that no column takes costs attempts like any other response, and ends. */
+/** Responses of WeChat that no column can store spend attempts like any other failure, and end. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { Reference } from '../../src/media.ts';
@@ -77,7 +77,7 @@ for (const shape of SHAPES.slice(0, 2)) {
       assert.equal(row!.attempts, 3);
     });
 
-    it('a row whose job nobody can read is a dead letter after three of them', async () => {
+    it('makes a dead letter of a row whose job cannot be read, after three attempts', async () => {
       const { accounts, accept, catalogue, clock, database } = program.parts;
       assert.ok(accounts.find(B));
       await catalogue.accounts.holdByHand(

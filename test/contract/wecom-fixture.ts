@@ -73,7 +73,7 @@ export async function openWecomFixture(t: TestContext, timeScale = 60) {
 
 export type WecomFixture = Awaited<ReturnType<typeof openWecomFixture>>;
 
-/** Waits until the media are archived, and compares each with what the simulator served. */
+/** Waits until the items are archived, and compares each with what the simulator served. */
 export async function assertArchived(
   { account, simulator, parts }: WecomFixture,
   mediaIds: readonly string[],

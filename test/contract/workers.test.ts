@@ -1,4 +1,4 @@
-/** Workers that close, lose their job or share it with others: one row, one object, and no try lost. */
+/** Workers that close, lose their job or share it with others: one row, one object, and no attempt spent. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { jobIdOf } from '../../src/queue/job.ts';
@@ -30,7 +30,7 @@ for (const shape of SHAPES) {
     const acceptOne = async (input: ReturnType<typeof receive>) =>
       (await program.parts.accept([input]))[0]!.id;
 
-    /** A media whose first download stands still in the middle of a multipart, for as long as nobody ends it. */
+    /** An item whose first download stalls in the middle of a multipart upload until it is ended. */
     async function halfDone(): Promise<{ input: ReturnType<typeof receive>; id: string }> {
       const behaviour = { name: 'stall', times: 1 } as const;
       const input = receive(fixture.simulator, { kind: 'video', sizeBytes: 24 * MIB, fault: behaviour });
@@ -45,7 +45,7 @@ for (const shape of SHAPES) {
       return { input, id };
     }
 
-    it('gives media in hand back when it closes: no try is lost, and the next start takes them up', async () => {
+    it('requeues running items when it closes: no attempt is spent, and the next start continues them', async () => {
       await program.close();
       program = await fixture.start({ env: { SHUTDOWN_GRACE: '1ms', FETCH_IDLE_TIMEOUT: '1m' } });
       const { input, id } = await halfDone();
@@ -71,7 +71,7 @@ for (const shape of SHAPES) {
       await until('a word of it', async () =>
         fixture.logLines.some((line) => line.includes('lost the lock of a job')),
       );
-      // Whoever stole it is gone, too.
+      // The other worker is gone, too.
       const [row] = await untilEnded(program, [id]);
       assert.deepEqual([row?.status, row?.attempts], ['archived', 1]);
       assert.equal(row?.sha256, await sha256Of(fixture.simulator, input));
@@ -119,7 +119,7 @@ for (const shape of SHAPES) {
       assert.equal((await program.parts.catalogue.media.get(id))?.attempts, 1);
     });
 
-    it('fails hostile jobs with a reason, and goes on', async () => {
+    it('fails hostile jobs with a reason, and continues with others', async () => {
       const good = receive(fixture.simulator);
       const hostile: Record<string, [name: string, data: unknown, reason: RegExp]> = {
         'no-data': ['archive', {}, /invalid job data/],
@@ -145,7 +145,7 @@ for (const shape of SHAPES) {
       assert.deepEqual([row?.status, row?.attempts], ['archived', 1]);
     });
 
-    it('makes one row and one object of a media whoever works on it', async () => {
+    it('makes one row and one object of an item that two workers accept', async () => {
       const other = fixture.shared ? await fixture.start() : program;
       if (!fixture.shared) await program.consume();
       const inputs = Array.from({ length: 60 }, () => receive(fixture.simulator));

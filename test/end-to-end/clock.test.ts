@@ -1,4 +1,4 @@
-/** A worker whose machine is four days ahead, as a real process on real parts: it says so, and it holds nobody else. */
+/** A worker process whose machine is four days ahead: it reports that, and does not affect others. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { run } from '../machine/server.ts';
@@ -9,7 +9,7 @@ import { setup } from './wechat.ts';
 
 const FOUR_DAYS_S = 4 * 86_400;
 
-test('a worker four days ahead archives nothing, says by how much, and leaves nothing behind that holds others', {
+test('a worker four days ahead archives nothing, reports by how much, and holds no other worker', {
   timeout: 240_000,
 }, async (t) => {
   const faketime = programForTest(t, 'faketime');

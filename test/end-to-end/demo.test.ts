@@ -70,7 +70,7 @@ test('a day on Redis, Postgres and a foreign S3', async (t) => {
   });
 });
 
-test('a day that is killed twice goes on where it was', { timeout: 240_000 }, async (t) => {
+test('a day that is killed twice continues where it was', { timeout: 240_000 }, async (t) => {
   const folder = await folderForTest(t);
   const start = () => startProgram(t, { file: FILE, folder, args: ['--json'], group: true });
   const someArchived = (program: Program, count: number) =>

@@ -43,7 +43,7 @@ test('kill -9 in a burst of media: all that was accepted is archived, once, whol
   const accepted = [large];
   let killed = false;
   const sending = (async () => {
-    // However fast it is: the burst goes on until it is killed, and a little longer.
+    // On any machine: the burst lasts until the process is killed, and a little longer.
     for (let count = 1; count < 600 && !(killed && count > 60); count += 4) {
       const wishes = Array.from({ length: 4 }, (_, index) => index);
       const sent = await Promise.all(
@@ -56,11 +56,11 @@ test('kill -9 in a burst of media: all that was accepted is archived, once, whol
   await first.end('SIGKILL');
   killed = true;
 
-  // WeChat sends three times: what the dead program did not answer comes again, or is lost with three failures.
+  // WeChat sends three times: a callback without response comes again, or is lost after three failures.
   const second = await start();
   await sending;
   assert.ok(accepted.length > 10);
-  // A callback may be on disk without having been answered: its row must end well, too.
+  // A callback may be on disk without a response: its row must be archived, too.
   const archived = await until('nothing is left to do', async () => {
     const found = await rows('&include=link');
     return found.every(({ status }) => status === 'archived') && found;
@@ -77,7 +77,7 @@ test('kill -9 in a burst of media: all that was accepted is archived, once, whol
 });
 
 test(
-  'SIGTERM in the middle of a download: callbacks are taken until it ends within its grace, and no try is lost',
+  'SIGTERM in the middle of a download: callbacks are taken until it ends within its grace, and no attempt is spent',
   LONG,
   async (t) => {
     const { url, start, store, send, untilRunning, untilArchived, assertStored } = await setup(t);

@@ -69,7 +69,7 @@ test(
     const { rows } = await client.query<{ id: string }>('SELECT id FROM wma.media');
     await client.end();
     const ids = new Set(rows.map(({ id }) => id));
-    // Beside them rows of callbacks may stand whose answer the kill cut off.
+    // There may also be rows of callbacks whose response the kill cut off.
     assert.deepEqual(
       accepted.filter((id) => !ids.has(id)),
       [],

@@ -21,11 +21,11 @@ export interface Program {
   readonly pid: number;
   stdout(): string;
   stderr(): string;
-  /** Until stdout or stderr match; fails with all it said where the program ends first. */
+  /** Waits until stdout or stderr match; throws with the whole output when the program ends first. */
   untilOutput(pattern: RegExp): Promise<RegExpExecArray>;
   /** Sends a signal and waits for the end; SIGKILL by default. */
   end(signal?: NodeJS.Signals): Promise<Exit>;
-  /** Fails after 100 s with all it said. */
+  /** Waits for the end; throws after 100 s with the whole output. */
   readonly exit: () => Promise<Exit>;
 }
 
@@ -112,7 +112,7 @@ export function startProgram(
   };
 }
 
-/** Asks every 50 ms until the answer is neither undefined nor false; errors count as no answer, the last is told. */
+/** Polls every 50 ms until the result is neither undefined nor false. Errors are retried; the last is the cause. */
 export async function until<T>(
   what: string,
   ask: () => Promise<T | undefined | false>,

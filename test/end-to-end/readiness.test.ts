@@ -1,4 +1,4 @@
-/** A worker and a sweeper as processes: what they answer on METRICS_PORT while Redis goes and comes. */
+/** A worker and a sweeper as processes: their responses on METRICS_PORT while Redis goes away and comes back. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { freePort } from '../machine/server.ts';
@@ -10,7 +10,7 @@ import { setup } from './wechat.ts';
 
 const ROBOT_KEY = 'robot-key-0123456789abcdef';
 
-test('worker and sweeper say what they lack; without ALERT_URL that nobody is told, and with it never its key', async (t) => {
+test('worker and sweeper report what they lack, and that ALERT_URL is missing, but never its key', async (t) => {
   const [database, redis] = [await postgresForTest(t), await startRedis(t)];
   if (!database || !redis) return;
   const receiver = await openReceiver(t, [{ status: 200 }]);

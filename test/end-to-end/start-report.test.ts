@@ -1,4 +1,4 @@
-/** A program that starts with everything wrong says each thing in a line, with its cure, and goes on. */
+/** A program that starts with everything wrong logs a line for each problem, with its cure, and runs. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { freePort } from '../machine/server.ts';
@@ -7,7 +7,7 @@ import { foreignS3 } from './foreign-s3.ts';
 import { folderForTest, startProgram, until } from './programs.ts';
 import { setup } from './wechat.ts';
 
-test('a wrong key of the store, a wrong secret and a queue that is away are said at the start', {
+test('a wrong key of the store, a wrong secret and an unavailable queue are logged at the start', {
   skip: missing.postgres,
 }, async (t) => {
   const database = await postgresForTest(t);

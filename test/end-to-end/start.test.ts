@@ -1,4 +1,4 @@
-/** What whoever starts the program sees: the first start, the second, the end, and every start that cannot be. */
+/** What an operator sees: the first start, the second, the end, and every start that fails. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
@@ -17,7 +17,7 @@ const ACCOUNT = {
   ALLOW_EMBEDDED: '1',
 };
 
-test('the first start says where everything is and shows media; the second on the folder refuses; signals end it', async (t) => {
+test('the first start prints all addresses and archives; a second one on the folder refuses; signals end it', async (t) => {
   const folder = await folderForTest(t);
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
@@ -52,7 +52,7 @@ test('the first start says where everything is and shows media; the second on th
   assert.doesNotMatch(program.stderr(), /shutdown: step failed/);
 });
 
-test('a second signal leaves at once, also while an answer is in progress', async (t) => {
+test('a second signal ends the program at once, also during a response', async (t) => {
   const folder = await folderForTest(t);
   const port = await freePort();
   const program = startProgram(t, { file: MAIN, folder, env: { PORT: String(port) } });
@@ -72,7 +72,7 @@ test('a second signal leaves at once, also while an answer is in progress', asyn
   assert.deepEqual(await program.end('SIGTERM'), { code: 143, signal: null });
 });
 
-describe('a database that is not there is waited for: the program is ready for callbacks, and says what is missing', () => {
+describe('a program without its database waits for it, is ready for callbacks, and reports what is missing', () => {
   const start = async (t: TestContext, address: string) => {
     const port = await freePort();
     const program = startProgram(t, {
@@ -88,9 +88,9 @@ describe('a database that is not there is waited for: the program is ready for c
     assert.doesNotMatch(program.stderr(), /hidden|shutdown: step failed/);
   };
 
-  test('where nobody listens', (t) => start(t, '127.0.0.1:1'));
+  test('when the port is closed', (t) => start(t, '127.0.0.1:1'));
 
-  test('where somebody accepts and never says a word', async (t) => {
+  test('when the server accepts connections and never responds', async (t) => {
     const silent = createServer(() => undefined).listen(0, '127.0.0.1');
     await once(silent, 'listening');
     t.after(() => silent.close());
@@ -98,7 +98,7 @@ describe('a database that is not there is waited for: the program is ready for c
   });
 });
 
-describe('a start that cannot be ends with a sentence and an exit code', () => {
+describe('a start that fails ends with a sentence and an exit code', () => {
   const refusals: [
     what: string,
     env: Record<string, string>,

@@ -1,4 +1,4 @@
-/** A pretend WeChat in the test's own process, and a service that takes it for the real one. */
+/** The simulated WeChat in the test's own process, and the environment for a service that uses it. */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
@@ -70,7 +70,7 @@ export async function setup(t: TestContext) {
     env,
     get,
     row,
-    /** Posts a callback in safe mode; the media's id, or undefined where it was not answered `success`. */
+    /** Posts a callback in safe mode. Resolves with the item's id, or undefined when the response was not `success`. */
     send: async (wish: Omit<MessageSpec, 'account' | 'seed'>): Promise<string | undefined> => {
       const message = composeMessage(simulator, {
         withThumb: false,

@@ -1,6 +1,6 @@
 /**
- * Loaded before every test file: node:test waits for ever for a process that a forgotten timer, socket or child
- * keeps alive. Here it fails, and says what was left open.
+ * Loaded before every test file: node:test waits without limit for a process that a timer, socket or child process
+ * keeps alive. Here the file fails and reports what was left open.
  */
 import { after } from 'node:test';
 

@@ -60,7 +60,7 @@ function found(
   return { ...(url ? { url } : {}), ...(via ? { via } : { why }) };
 }
 
-/** A URL that was given and does not answer is a mistake to be told, not a reason to look elsewhere. */
+/** A URL that was given and does not respond is an error, not a reason to use another server. */
 async function answering(
   url: string | undefined,
   ping: (url: string) => Promise<void>,
@@ -80,7 +80,7 @@ function postgresFolders(env: NodeJS.ProcessEnv): string[] {
   return folders.filter((folder) => isExecutable(join(folder, 'initdb')));
 }
 
-/** Installs what is missing with apt where we are root on Debian; says why where it cannot. */
+/** Installs what is missing with apt when we are root on Debian; prints the reason when it cannot. */
 export async function installMissing(machine: Machine, say: (line: string) => void): Promise<void> {
   const services = (Object.keys(DEBIAN_PACKAGES) as (keyof Machine)[]).filter(
     (name) => !isThere(machine[name]),

@@ -30,7 +30,7 @@ export async function createPostgresServer(options: {
       env,
       args: flags,
     });
-    // The image restarts the server once after preparing its folder: only TCP answers count, and those come after.
+    // The image restarts the server once after preparing its folder: only TCP responses count, and those come after.
     return {
       ...createTestServer(url, container.command, () => pingPostgres(url)),
       release: container.remove,

@@ -27,7 +27,7 @@ export async function createRedisServer(options: { via: string; folder: string }
   return { ...createTestServer(url, command, () => pingRedis(url)), release: async () => {} };
 }
 
-/** One connection, one PING, one try. A server still reading its append-only file answers with an error. */
+/** One connection, one PING, no retry. A server that still reads its append-only file responds with an error. */
 export async function pingRedis(url: string): Promise<void> {
   const redis = new Redis(url, {
     lazyConnect: true,

@@ -10,11 +10,11 @@ export const run = promisify(execFile);
 
 export interface TestServer {
   readonly url: string;
-  /** Starts on the data it left behind; resolves once it answers. */
+  /** Starts on the data it left behind; resolves once it responds. */
   start(): Promise<void>;
   /** Asks it to close and waits until it has; killed after 20 s. */
   stop(): Promise<void>;
-  /** As after a power cut of the process: nothing is flushed, nothing is said. */
+  /** As after a crash of the process: nothing is flushed or closed. */
   kill(): Promise<void>;
 }
 
@@ -54,8 +54,12 @@ export async function freePort(): Promise<number> {
   throw new Error('no free port on 127.0.0.1 between 20000 and 32000');
 }
 
-/** `answers` is asked every 50 ms until it resolves; its last error is in the message if it never does. */
-export function createTestServer(url: string, command: Command, answers: () => Promise<unknown>): TestServer {
+/** `responds` is called every 50 ms until it resolves; its last error is in the message if it never does. */
+export function createTestServer(
+  url: string,
+  command: Command,
+  responds: () => Promise<unknown>,
+): TestServer {
   let child: ChildProcess | undefined;
   let output = '';
 
@@ -64,11 +68,11 @@ export function createTestServer(url: string, command: Command, answers: () => P
     for (;;) {
       if (ended(process)) throw new Error(`${command.program} ended at start:\n${output}`);
       try {
-        await answers();
+        await responds();
         return;
       } catch (error) {
         if (performance.now() > deadline) {
-          throw new Error(`${command.program} does not answer: ${error}\n${output}`, { cause: error });
+          throw new Error(`${command.program} does not respond: ${error}\n${output}`, { cause: error });
         }
         await wait(50);
       }

@@ -83,7 +83,7 @@ test('a Postgres of its own, stopped or killed and started again, still has what
   assert.deepEqual((await onPostgres(server.url, 'SELECT value FROM kept')).rows, [{ value: 1 }]);
 });
 
-test('the browser that was found says its version', async (t) => {
+test('the browser that was found prints its version', async (t) => {
   const path = chromiumForTest(t);
   if (!path) return;
   const { stdout } = await promisify(execFile)(path, ['--version']);

@@ -1,6 +1,6 @@
 /**
- * Redis, Postgres and a browser for a test. `test/run.ts` finds or starts them and says in the environment where
- * they are; where one is missing, the test is skipped with the reason and the run says so in bold at its end.
+ * Redis, Postgres and a browser for a test. `test/run.ts` finds or starts them and passes in the environment where
+ * they are; where one is missing, the test is skipped with the reason and the run prints that in bold at its end.
  */
 import { randomBytes } from 'node:crypto';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';

@@ -40,7 +40,7 @@ test('the smallest part ends, prints its ratios first and writes them with the m
   for (const bar of bars) assert.ok(bar.measured > 0 && (bar.atMost ?? bar.atLeast));
 });
 
-test('what cannot be meant is a mistake that says how it is called', async () => {
+test('an invalid argument is an error that prints the usage', async () => {
   const mistakes: [args: string[], said: RegExp][] = [
     [
       ['--part', 'nonsense'],

@@ -61,7 +61,7 @@ const NOT_PASSED: Readonly<Record<string, string>> = {
   WMA_URL: 'the command line finds the server beside it',
   WMA_API_KEY: 'the command line finds API_KEYS',
 };
-/** Version 2 alone: docker-compose 1.29 of Debian reads an older language, and its verdict says nothing. */
+/** Version 2 alone: docker-compose 1.29 of Debian reads an older language, and its result means nothing. */
 const composeClient = [['docker', 'compose']].find(
   ([program, ...args]) => spawnSync(program!, [...args, 'version'], { timeout: 20_000 }).status === 0,
 );
@@ -154,7 +154,7 @@ describe('docker-compose.yml', () => {
     }
   });
 
-  test('compose.env.example names every variable that must be set, and none that nobody asks for', () => {
+  test('compose.env.example names every variable that must be set, and no other', () => {
     const text = read('docker-compose.yml');
     const asked = new Set([...text.matchAll(/(?<!\$)\$\{(\w+)/g)].map(([, name]) => name!));
     const required = new Set([...text.matchAll(/(?<!\$)\$\{(\w+):?\?/g)].map(([, name]) => name!));
@@ -244,7 +244,7 @@ describe('the bucket is made', () => {
 
   const skip =
     spawnSync('curl', ['--version'], { timeout: 10_000 }).status === 0 ? false : 'NOT TESTED: no curl here';
-  test('by a request that says how long it is: stores answer 411 to one that does not', {
+  test('by a request with a Content-Length: stores respond with 411 without one', {
     skip,
   }, async (t) => {
     const store = await startHttpServer(t, (_request, response) => response.end());

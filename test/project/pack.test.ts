@@ -1,4 +1,4 @@
-/** The package as a stranger gets it: packed, installed by npm, imported by the machine's own Node, type-checked. */
+/** The package as another project installs it: packed, installed by npm, imported by the machine's own Node, type-checked. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { existsSync, realpathSync } from 'node:fs';
@@ -33,7 +33,7 @@ const MESSAGE = {
   MsgId: '22800264023876468',
 };
 
-/** The PATH of a stranger's shell: without what npm put into it for our scripts. */
+/** The PATH of another shell: without what npm put into it for our scripts. */
 const PATH = (process.env.PATH ?? '')
   .split(delimiter)
   .filter((folder) => existsSync(folder) && !realpathSync(folder).startsWith(join(ROOT, 'node_modules')))
@@ -79,7 +79,7 @@ describe('the published package', () => {
   });
   after(() => rm(folder, { recursive: true, force: true }));
 
-  /** Runs a module of the consumer's on the machine's own Node; answers what it prints. */
+  /** Runs a module of the consumer's on the machine's own Node; returns what it prints. */
   async function onOwnNode(script: string, ...args: string[]): Promise<unknown> {
     await writeFile(join(consumer, 'main.js'), script);
     const { stdout, stderr } = await run('node', ['main.js', ...args], {

@@ -83,7 +83,7 @@ function isExecutable(path: string): boolean {
   }
 }
 
-/** A project of two files: the launcher, and a program that says which Node runs it and with what. */
+/** A project of two files: the launcher, and a program that prints which Node runs it and with what arguments. */
 async function setup(t: TestContext) {
   const folder = await mkdtemp(join(tmpdir(), 'launcher-'));
   t.after(() => rm(folder, { recursive: true, force: true }));
@@ -128,7 +128,7 @@ describe('the launcher', () => {
     assert.equal(status, 3);
   });
 
-  test('on an old Node without one says in a sentence what to do', { skip }, async (t) => {
+  test('on an old Node without one prints what to do', { skip }, async (t) => {
     const { run } = await setup(t);
     const { stdout, stderr, status } = run(oldNode!);
     assert.equal(status, 78);
