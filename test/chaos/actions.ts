@@ -37,7 +37,7 @@ export function createActions(fixture: Fixture, signal: AbortSignal) {
         const startedAt = performance.now();
         if (action.who === 'all' || action.who === 'server') await untilReady(fixture, signal);
         else await processes.untilUp(action.who, signal);
-        // One that dies before it has done anything proves little: on a slow machine it would be down for the whole run.
+        // A process that is killed before it worked proves little: on a slow machine it would be down for the whole run.
         if (!signal.aborted) await wait(Math.max(WORK_MS, performance.now() - startedAt));
         return { name: `kill -9 ${action.who}` };
       }
@@ -67,17 +67,17 @@ export function createActions(fixture: Fixture, signal: AbortSignal) {
       case 'wechat': {
         const { account } = fixture.accounts[action.account]!;
         const { how } = action;
-        if ('trouble' in how) {
-          await wechat.trouble(account, how.trouble, how.amount);
+        if ('accountFault' in how) {
+          await wechat.accountFault(account, how.accountFault, how.amount);
           await wait(action.forMs);
-          await wechat.heal(account, how.trouble);
-          if (how.trouble === 'dayQuota') await wechat.midnight(account);
-          return { name: how.trouble, account };
+          await wechat.endAccountFault(account, how.accountFault);
+          if (how.accountFault === 'dayQuota') await wechat.resetQuotas(account);
+          return { name: how.accountFault, account };
         }
-        await wechat.misbehave(account, how.misbehave, how.amount);
+        await wechat.accountWideFault(account, how.accountWideFault, how.amount);
         await wait(action.forMs);
-        await wechat.misbehave(account);
-        return { name: how.misbehave, account };
+        await wechat.accountWideFault(account);
+        return { name: how.accountWideFault, account };
       }
     }
   }

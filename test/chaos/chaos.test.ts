@@ -1,6 +1,5 @@
 /**
- * The short form of `npm run test:chaos`: every shape through a quarter of a minute of deaths and troubles, judged as
- * strictly as the long form.
+ * The short form of `npm run test:chaos`: a quarter of a minute of kills and faults, checked as strictly as the long form.
  */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
@@ -14,7 +13,7 @@ import { SHAPES, type Shape } from './script.ts';
 import { shortPlanOf } from './short-plan.ts';
 
 const SEED = 20_260_901;
-/** Half a minute on a quiet machine, where no worker dies; the queue takes a minute to notice that one has. */
+/** Two minutes on a quiet machine: the queue takes a minute to notice that a worker was killed. */
 const LONG = { timeout: 900_000 };
 
 const lacks = (shape: Shape) =>
@@ -36,11 +35,11 @@ describe('chaos', { concurrency: 3, ...LONG }, () => {
   }
 });
 
-describe('the judge', () => {
-  test('knows nothing of the code under test', async () => {
+describe('the check of the evidence', () => {
+  test('imports nothing of the code under test', async () => {
     const sources = new Map((await readSources(['test'])).map((source) => [source.path, source]));
     const checkFiles = [...sources.keys()].filter((path) =>
-      /^test\/chaos\/judge\/(?!.*\.test\.ts$)/.test(path),
+      /^test\/chaos\/check\/(?!.*\.test\.ts$)/.test(path),
     );
     assert.ok(checkFiles.length >= 4);
     const seen = new Set<string>();
@@ -57,7 +56,7 @@ describe('the judge', () => {
   });
 });
 
-describe('the script', () => {
+describe('the chaos script', () => {
   test('is the same for the same seed, and another for another', () => {
     const plan = (seed: number) => planOf({ seed, shape: 'redis', minutes: 1, accounts: 3 });
     assert.deepEqual(plan(7), plan(7));
@@ -67,8 +66,8 @@ describe('the script', () => {
   test('sends a thousand media and kills ten times a minute; a third of the callbacks come twice', () => {
     const { sendings, actions, loadMs } = planOf({ seed: 1, shape: 'redis', minutes: 4, accounts: 3 });
     assert.equal(sendings.length, 4_000);
-    const deaths = actions.filter(({ what }) => ['kill', 'freeze', 'redis', 'postgres'].includes(what));
-    assert.equal(deaths.length, 40);
+    const kills = actions.filter(({ what }) => ['kill', 'freeze', 'redis', 'postgres'].includes(what));
+    assert.equal(kills.length, 40);
     const again = sendings.filter(({ how, againAfterMs }) => how !== 'inOrder' || againAfterMs !== undefined);
     assert.ok(Math.abs(again.length / sendings.length - 1 / 3) < 0.05);
     assert.ok(actions.every((action) => action.atMs + action.forMs <= loadMs));

@@ -29,20 +29,20 @@ const AT_ONCE = 8;
 
 async function inParallel<Item>(items: readonly Item[], work: (item: Item) => Promise<void>): Promise<void> {
   const left = [...items];
-  const lane = async () => {
+  const worker = async () => {
     for (let item = left.pop(); item !== undefined; item = left.pop()) await work(item);
   };
-  await Promise.all(Array.from({ length: AT_ONCE }, lane));
+  await Promise.all(Array.from({ length: AT_ONCE }, worker));
 }
 
 /** GET of the API as an admin; throws at anything but 2xx. */
-export async function askApi<Answer>(fixture: Fixture, path: string): Promise<Answer> {
-  const answer = await fetch(`${fixture.url}${path}`, {
+export async function askApi<Body>(fixture: Fixture, path: string): Promise<Body> {
+  const response = await fetch(`${fixture.url}${path}`, {
     headers: { authorization: `Bearer ${fixture.apiKey}` },
     signal: AbortSignal.timeout(15_000),
   });
-  if (!answer.ok) throw new Error(`GET ${path} was answered ${answer.status}`);
-  return (await answer.json()) as Answer;
+  if (!response.ok) throw new Error(`GET ${path}: status ${response.status}`);
+  return (await response.json()) as Body;
 }
 
 export async function allRows(fixture: Fixture): Promise<ApiRow[]> {
@@ -131,7 +131,7 @@ async function dumpTables(query: Query, file: string): Promise<void> {
   await new Promise((resolve) => out.end(resolve));
 }
 
-/** Once the service has ended: the embedded database lets nobody else in while it lives. */
+/** Called when the service has ended: the embedded database allows one process. */
 async function dumpDatabase(fixture: Fixture, file: string): Promise<void> {
   if (fixture.postgres) {
     const client = new pg.Client({ connectionString: fixture.postgres.url });

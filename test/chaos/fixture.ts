@@ -107,7 +107,7 @@ async function untilIt(what: string, works: () => Promise<unknown>): Promise<voi
       await works();
       return;
     } catch (error) {
-      if (performance.now() > deadline) throw new Error(`${what} does not answer`, { cause: error });
+      if (performance.now() > deadline) throw new Error(`${what} does not respond`, { cause: error });
       await wait(100);
     }
   }
@@ -139,9 +139,9 @@ export async function untilReady(
   const deadline = performance.now() + READY_LIMIT_MS;
   while (!signal?.aborted) {
     const limit = AbortSignal.timeout(5_000);
-    const answer = await fetch(`${url}/readyz`, { signal: limit }).catch(() => undefined);
-    await answer?.body?.cancel();
-    if (answer?.ok) return;
+    const response = await fetch(`${url}/readyz`, { signal: limit }).catch(() => undefined);
+    await response?.body?.cancel();
+    if (response?.ok) return;
     if (performance.now() > deadline)
       throw new Error(`the service is not ready:\n${processes.log(processes.roles[0]!).slice(-4_000)}`);
     await wait(200);

@@ -42,7 +42,7 @@ export async function openRedis(folder: string): Promise<RedisMachine> {
   const server = await createRedisServer({ via: redis.via, folder: data });
   await server.start();
 
-  async function ask<Answer>(question: (client: Redis) => Promise<Answer>): Promise<Answer> {
+  async function ask<Result>(question: (client: Redis) => Promise<Result>): Promise<Result> {
     const client = new Redis(server.url, { maxRetriesPerRequest: 2 });
     client.on('error', () => undefined);
     try {
@@ -138,7 +138,7 @@ export interface StoreAccess {
 }
 
 export interface StoreMachine {
-  /** As the service is told. */
+  /** As in the environment of the service. */
   readonly access: StoreAccess;
   /** Past the proxy: for the listing at the end. */
   readonly behind: StoreAccess;
@@ -168,12 +168,12 @@ export async function openStore(folder: string): Promise<StoreMachine> {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     },
   );
-  const [said] = (await once(child, 'message', { signal: AbortSignal.timeout(START_LIMIT_MS) })) as [
+  const [addresses] = (await once(child, 'message', { signal: AbortSignal.timeout(START_LIMIT_MS) })) as [
     { endpoint: string; behind: string },
   ];
   return {
-    access: { ...keys, endpoint: said.endpoint },
-    behind: { ...keys, endpoint: said.behind },
+    access: { ...keys, endpoint: addresses.endpoint },
+    behind: { ...keys, endpoint: addresses.behind },
     fault: (name) => {
       if (child.exitCode !== null || child.signalCode !== null)
         throw new Error(`the store has ended with ${child.exitCode ?? child.signalCode}`);

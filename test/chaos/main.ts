@@ -1,4 +1,4 @@
-/** `npm run test:chaos`: docs/reliability.md says what it does, and what the table means. */
+/** `npm run test:chaos`: docs/reliability.md describes what it does and what the table means. */
 import { styleText } from 'node:util';
 import { isClean } from './check/findings.ts';
 import { type Options, readOptions, USAGE } from './options.ts';
@@ -23,11 +23,11 @@ const listOf = (counts: Readonly<Record<string, number>>) =>
     .map(([name, count]) => `${name} ×${count}`)
     .join(', ');
 
-function tell(title: string, played: Played): void {
-  const { sent, accepted, byStatus, actions, crashes, settleSeconds } = played;
+function printRun(title: string, played: Played): void {
+  const { sent, accepted, byStatus, actions, crashes, idleAfterSeconds } = played;
   process.stdout.write(
-    `${title}: ${sent} callbacks sent, ${accepted} accepted, became ${listOf(byStatus)}; quiet ${settleSeconds} s after ` +
-      `the last trouble\n  done to it: ${listOf(actions)}\n` +
+    `${title}: ${sent} callbacks sent, ${accepted} accepted, became ${listOf(byStatus)}; quiet ${idleAfterSeconds} s after ` +
+      `the last fault\n  actions: ${listOf(actions)}\n` +
       (crashes.length > 0 ? `  ended by themselves: ${crashes.join('; ')}\n` : ''),
   );
 }
@@ -37,10 +37,10 @@ async function run(script: Script, options: Options): Promise<{ columns: Column[
   const fixture = { keep, ...(wechatUrl && accountsFile && { wechatUrl, accountsFile }) };
   const product = await play(script, fixture, say);
   const columns: Column[] = [{ title: shape, findings: product.findings }];
-  tell(shape, product);
+  printRun(shape, product);
   if (!naive) return { columns, facts: { product } };
   const other = await play(script, { ...fixture, way: 'naive' }, say);
-  tell('naive', other);
+  printRun('naive', other);
   return {
     columns: [...columns, { title: 'naive', findings: other.findings }],
     facts: { product, naive: other },

@@ -6,7 +6,7 @@ import { SHAPES, type Shape } from './script.ts';
 export const USAGE = `Usage: npm run test:chaos -- [--minutes 2] [--seed 1] [--shape embedded|postgres|redis] [--json] [--keep] [--plan]
                            [--naive] [--sabotage ${SABOTAGE_MODES.join('|')}]
                            [--wechat-url http://127.0.0.1:9700 --accounts-file accounts.json]
-docs/reliability.md says what it does and what the table means.
+docs/reliability.md describes what it does and what the table means.
 `;
 
 export interface Options {

@@ -14,9 +14,9 @@ import {
 const MINUTE_MS = 60_000;
 const MEDIA_PER_MINUTE = 1_000;
 const KILLS_PER_MINUTE = 10;
-/** Where everything dies at once and must come back before it can die again. */
+/** When one process is everything: it must be back before it can be killed again. */
 const KILLS_PER_MINUTE_OF_ONE = 6;
-/** The last part of the load is without new troubles, so that what they did is still met by work. */
+/** The last part of the load is without new faults, so that there is still work after the last one. */
 const CALM_SHARE = 0.1;
 /**
  * A tenth of it must be more than the minute that the queue needs to notice a dead worker, for that minute is not
@@ -34,7 +34,7 @@ export interface PlanOptions {
   readonly lifeMs?: number;
 }
 
-/** Answers that go wrong once or twice and are good then: whoever tries again has the file. */
+/** Responses that fail once or twice and then succeed: a later attempt gets the file. */
 const PASSING: readonly (readonly [name: string, amount?: number])[] = [
   ['shortBody'],
   ['reset'],
@@ -154,20 +154,20 @@ function killsOf(
 type ActionBody = Action extends infer One ? (One extends Action ? Omit<One, 'atMs'> : never) : never;
 
 const WECHAT_FAULTS: readonly WechatFault[] = [
-  { trouble: 'busyPercent', amount: 100 },
-  { trouble: 'busyPercent', amount: 60 },
-  { trouble: 'dayQuota', amount: 0 },
-  { trouble: 'minuteQuota', amount: 5 },
-  { trouble: 'ipNotAllowed' },
-  { trouble: 'unauthorized' },
-  { trouble: 'tokenConflict', amount: 1_500 },
-  { trouble: 'concurrencyLimit', amount: 2 },
-  { misbehave: 'tokenRefused' },
-  { misbehave: 'shortBody' },
-  { misbehave: 'lengthTooLarge' },
-  { misbehave: 'lengthTooSmall' },
-  { misbehave: 'stall' },
-  { misbehave: 'http502' },
+  { accountFault: 'busyPercent', amount: 100 },
+  { accountFault: 'busyPercent', amount: 60 },
+  { accountFault: 'dayQuota', amount: 0 },
+  { accountFault: 'minuteQuota', amount: 5 },
+  { accountFault: 'ipNotAllowed' },
+  { accountFault: 'unauthorized' },
+  { accountFault: 'tokenConflict', amount: 1_500 },
+  { accountFault: 'concurrencyLimit', amount: 2 },
+  { accountWideFault: 'tokenRefused' },
+  { accountWideFault: 'shortBody' },
+  { accountWideFault: 'lengthTooLarge' },
+  { accountWideFault: 'lengthTooSmall' },
+  { accountWideFault: 'stall' },
+  { accountWideFault: 'http502' },
 ];
 
 function weighted<Item>(random: Random, items: readonly (readonly [weight: number, item: Item])[]): Item {

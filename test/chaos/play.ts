@@ -18,17 +18,17 @@ export interface Played {
   readonly byStatus: Readonly<Record<string, number>>;
   /** How often each action was done. */
   readonly actions: Readonly<Record<string, number>>;
-  /** Ends of programs that nobody had asked for. */
+  /** Ends of processes that no action caused. */
   readonly crashes: readonly string[];
-  readonly settleSeconds: number;
+  readonly idleAfterSeconds: number;
   readonly folder: string;
 }
 
 export type Say = (line: string) => void;
 
-const LOOK_MS = 500;
+const POLL_MS = 500;
 /** So many looks in a row must find nothing to do: callbacks may still come out of a spool. */
-const QUIET_LOOKS = 4;
+const IDLE_POLLS = 4;
 /** A sweeper aborts uploads that are a minute old. */
 const UPLOADS_LIMIT_MS = 120_000;
 /** Two hours of grace after the three days, played as everything else; and time for a machine that is slow. */
@@ -43,7 +43,7 @@ export async function startProcesses(fixture: Fixture): Promise<void> {
   await untilReady(fixture);
 }
 
-/** Until nothing is pending, looked at several times; or until `limitMs` have passed. Answers how long it took. */
+/** Waits until nothing is pending in several polls in a row, or until `limitMs`. Resolves with the milliseconds. */
 export async function untilIdle(
   fixture: Fixture,
   limitMs: number,
@@ -55,8 +55,8 @@ export async function untilIdle(
   };
   const startedAt = performance.now();
   let quiet = 0;
-  while (quiet < QUIET_LOOKS && performance.now() - startedAt < limitMs) {
-    await wait(LOOK_MS);
+  while (quiet < IDLE_POLLS && performance.now() - startedAt < limitMs) {
+    await wait(POLL_MS);
     quiet = (await unfinished().catch(() => undefined)) === 0 ? quiet + 1 : 0;
   }
   return performance.now() - startedAt;
@@ -65,7 +65,7 @@ export async function untilIdle(
 async function untilNoUploads(fixture: Fixture): Promise<void> {
   const access = await fixture.storeAccess();
   const deadline = performance.now() + UPLOADS_LIMIT_MS;
-  while (performance.now() < deadline && (await openUploads(access)).length > 0) await wait(LOOK_MS);
+  while (performance.now() < deadline && (await openUploads(access)).length > 0) await wait(POLL_MS);
 }
 
 const statusesOf = (statuses: readonly string[]) => {
@@ -74,7 +74,7 @@ const statusesOf = (statuses: readonly string[]) => {
   return count;
 };
 
-/** Gathers the evidence, ends the processes, and judges. */
+/** Gathers the evidence, ends the processes, and checks the evidence. */
 export async function conclude(
   fixture: Fixture,
   of: { script: Pick<Script, 'shape' | 'seed' | 'lifeMs'>; way: 'product' | 'naive' },
@@ -115,16 +115,16 @@ export async function play(
     const startedAt = performance.now();
     await Promise.all([sender.play(script.sendings, startedAt), actions.play(script.actions, startedAt)]);
     await sender.close();
-    say('all sent, all troubles over; waiting until nothing is left to do');
+    say('all sent, all faults over; waiting until nothing is left to do');
     const limitMs = lifeMs + closingMsOf(lifeMs) + MARGIN_MS;
-    const settleMs = await untilIdle(fixture, limitMs, way);
+    const idleAfterMs = await untilIdle(fixture, limitMs, way);
     await untilNoUploads(fixture);
     const accepted = sender.lines.filter((line) => line.accepted).length;
     const named = new Set(sender.lines.filter((line) => line.accepted).map((line) => line.mediaIds[0]));
     if (named.size < script.sendings.length * LEAST_ACCEPTED)
       throw new Error(`${named.size} of ${script.sendings.length} media were accepted: that proves nothing`);
     say(
-      `${accepted} of ${sender.lines.length} accepted; quiet after ${Math.round(settleMs / 1000)} s; judging`,
+      `${accepted} of ${sender.lines.length} accepted; quiet after ${Math.round(idleAfterMs / 1000)} s; checking`,
     );
     return {
       ...(await conclude(fixture, { script, way }, sender.lines)),
@@ -132,7 +132,7 @@ export async function play(
       accepted,
       actions: actions.count,
       crashes: fixture.processes.crashes,
-      settleSeconds: Math.round(settleMs / 1000),
+      idleAfterSeconds: Math.round(idleAfterMs / 1000),
       folder: fixture.folder,
     };
   } finally {

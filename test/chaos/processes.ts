@@ -1,4 +1,4 @@
-/** The service's processes: killed, frozen and started again, as a supervisor and a bad day would. */
+/** The service's processes: killed, frozen and started again. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, fstatSync, mkdirSync, openSync, readFileSync, readSync } from 'node:fs';
@@ -28,22 +28,22 @@ export interface Processes {
   freeze(role: Role, forMs: number): Promise<void>;
   /** SIGTERM to all; nothing is started again. */
   stop(): Promise<void>;
-  /** Until the life that began last says that it works (servers are asked instead); at most 100 s. */
+  /** Waits until the latest start has logged that it works (see untilReady for servers); at most 100 s. */
   untilUp(role: Role, signal: AbortSignal): Promise<void>;
-  /** All that a role said so far, over all its lives. */
+  /** The output of a role so far, over all its starts. */
   log(role: Role): string;
-  /** Ends that nobody had asked for: `worker-1 ended with 1`. */
+  /** Ends that no action caused: `worker-1 ended with 1`. */
   readonly crashes: readonly string[];
 }
 
-/** Standard output and error of all lives go to one file per role: a pipe would lose what a killed process said last. */
+/** Standard output and error of all starts go to one file per role: a pipe would lose the last output of a killed process. */
 export function createProcesses(options: ProcessesOptions): Processes {
   const { programs, folder } = options;
   const logs = join(folder, 'logs');
   mkdirSync(logs, { recursive: true });
   const children = new Map<Role, ChildProcess>();
-  /** Where in its log the last life of a role begins. */
-  const bornAt = new Map<Role, number>();
+  /** Where in its log the latest start of a role begins. */
+  const startedAt = new Map<Role, number>();
   const asked = new WeakSet<ChildProcess>();
   const crashes: string[] = [];
   let isOver = false;
@@ -66,7 +66,7 @@ export function createProcesses(options: ProcessesOptions): Processes {
       },
     );
     children.set(role, child);
-    bornAt.set(role, fstatSync(out).size);
+    startedAt.set(role, fstatSync(out).size);
     closeSync(out);
     child.once('exit', (code, signal) => {
       if (isOver || asked.has(child)) return;
@@ -121,7 +121,7 @@ export function createProcesses(options: ProcessesOptions): Processes {
       if (!programs[role]) return;
       const deadline = performance.now() + UP_LIMIT_MS;
       while (!signal.aborted && performance.now() < deadline) {
-        if (UP.test(readFrom(logFile(role), bornAt.get(role) ?? 0))) return;
+        if (UP.test(readFrom(logFile(role), startedAt.get(role) ?? 0))) return;
         await wait(200);
       }
     },
@@ -138,7 +138,7 @@ function readFrom(file: string, at: number): string {
   return bytes.toString('utf8', 0, length);
 }
 
-/** What a process of ours may see of this shell: never somebody's DATABASE_URL or account. */
+/** What the processes may see of this shell: not its DATABASE_URL or accounts. */
 export function basics(): NodeJS.ProcessEnv {
   const passed = /^(PATH|HOME|USER|LANG|LC_\w+|TZ|TMPDIR|LD_\w+|NODE_COMPILE_CACHE)$/;
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => passed.test(name)));

@@ -1,4 +1,4 @@
-/** Every sabotage must turn its cell, and no other: a judge that cannot find fault proves nothing. */
+/** Each sabotage must turn its cell and no other: a check that cannot find a fault proves nothing. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { oneByCommit } from '../machine/selection.ts';

@@ -42,14 +42,14 @@ async function until(what: string, isSo: () => Promise<boolean>): Promise<void> 
   }
 }
 
-/** The server and a sweeper, so that rows become jobs and nobody works on them. */
+/** The server and a sweeper, so that rows become jobs and no worker takes them. */
 async function startWithoutWorkers(fixture: Fixture): Promise<void> {
   fixture.processes.start('server');
   await untilReady(fixture);
   fixture.processes.start('sweeper-1');
 }
-const untilFed = ({ redis }: Fixture) =>
-  until('the media are in the queue', async () => (await redis!.jobs()) >= MEDIA);
+const untilQueued = ({ redis }: Fixture) =>
+  until('the items are in the queue', async () => (await redis!.jobs()) >= MEDIA);
 
 export const SCENARIOS: Readonly<Record<SabotageMode, Scenario>> = {
   'answer-before-commit': {
@@ -87,7 +87,7 @@ export const SCENARIOS: Readonly<Record<SabotageMode, Scenario>> = {
     play: async (fixture, sender) => {
       await startWithoutWorkers(fixture);
       await send(sender, { kind: 'voice' });
-      await untilFed(fixture);
+      await untilQueued(fixture);
       await fixture.redis!.flush();
       fixture.processes.start('worker-1');
       await untilIdle(fixture, REPAIR_MS);
@@ -105,18 +105,18 @@ export const SCENARIOS: Readonly<Record<SabotageMode, Scenario>> = {
       const { account } = fixture.accounts[0]!;
       await startWithoutWorkers(fixture);
       await send(sender, { kind: 'voice' });
-      await untilFed(fixture);
+      await untilQueued(fixture);
       await redis!.keep();
       await redis!.flush();
-      await untilFed(fixture);
-      await wechat.trouble(account, 'mediaErrcode', 40007);
+      await untilQueued(fixture);
+      await wechat.accountFault(account, 'mediaErrcode', 40007);
       await redis!.kill(0, 'past');
       processes.start('worker-1');
       await until('all were denied', async () => {
         const { errcodes } = (await wechat.ledger()) as { errcodes: Record<string, number> };
         return (errcodes['40007'] ?? 0) >= MEDIA;
       });
-      await wechat.heal(account, 'mediaErrcode');
+      await wechat.endAccountFault(account, 'mediaErrcode');
       await untilIdle(fixture, LIMIT_MS);
     },
   },
@@ -135,16 +135,16 @@ export async function playScenario(
     ...(broken && { programs: PROGRAMS[shape], env: { CHAOS_SABOTAGE: mode } }),
   });
   try {
-    const sender = createSender(fixture, { lifeMs: LIFE_MS, patient: true });
+    const sender = createSender(fixture, { lifeMs: LIFE_MS, untilAccepted: true });
     await play(fixture, sender);
     await sender.close();
     const script = { shape, seed: 0, lifeMs: LIFE_MS };
     const { findings } = await conclude(fixture, { script, way: 'product' }, sender.lines);
     if (!sender.lines.some(({ accepted }) => accepted))
       throw new Error('nothing was accepted: that proves nothing');
-    const said = fixture.processes.roles.map((role: Role) => fixture.processes.log(role)).join('');
-    if (said.includes(`sabotaged: ${mode}`) !== broken)
-      throw new Error(`the programs were ${broken ? 'not ' : ''}sabotaged:\n${said.slice(-2_000)}`);
+    const output = fixture.processes.roles.map((role: Role) => fixture.processes.log(role)).join('');
+    if (output.includes(`sabotaged: ${mode}`) !== broken)
+      throw new Error(`the programs were ${broken ? 'not ' : ''}sabotaged:\n${output.slice(-2_000)}`);
     return { findings, cell, folder: fixture.folder };
   } finally {
     await fixture.close();

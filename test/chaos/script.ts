@@ -39,14 +39,14 @@ export const STORE_FAULTS = [
 ] as const;
 export type StoreFault = (typeof STORE_FAULTS)[number];
 
-/** A trouble of the stand-in, or a behaviour for every answer of media/get to the account. */
+/** A fault of the account, or a fault of every response of media/get to the account. */
 export type WechatFault =
-  | { readonly trouble: string; readonly amount?: number }
-  | { readonly misbehave: string; readonly amount?: number };
+  | { readonly accountFault: string; readonly amount?: number }
+  | { readonly accountWideFault: string; readonly amount?: number };
 
 export type Action = { readonly atMs: number } & (
   | { readonly what: 'kill'; readonly who: Role; readonly forMs: number }
-  /** SIGSTOP, then SIGCONT: a machine that slept. What it had in hand is somebody else's by then. */
+  /** SIGSTOP, then SIGCONT: a machine that slept. Other workers have its items by then. */
   | { readonly what: 'freeze'; readonly who: Role; readonly forMs: number }
   /** `forget`: without what was on its disk. `rewind`: with what it held a while ago. */
   | { readonly what: 'redis'; readonly how: 'kill' | 'forget' | 'flush' | 'rewind'; readonly forMs: number }
@@ -59,11 +59,11 @@ export type Action = { readonly atMs: number } & (
 export interface Script {
   readonly seed: number;
   readonly shape: Shape;
-  /** Sending and troubles; what comes after is quiet, until nothing is left to do. */
+  /** How long callbacks are sent and faults begin; afterwards the run waits until nothing is left to do. */
   readonly loadMs: number;
   /** WeChat's three days, as they are played here. */
   readonly lifeMs: number;
-  /** WeChat gives a callback up after three tries; here it begins anew, so that a slow machine accepts as much. */
+  /** WeChat gives up a callback after three attempts; here it is sent again, so that a slow machine accepts as much. */
   readonly untilAccepted?: true;
   readonly sendings: readonly Sending[];
   readonly actions: readonly Action[];

@@ -1,4 +1,4 @@
-/** Sends what the script says, and writes down what was answered: the side of the promise that a user could hold. */
+/** Sends the callbacks of the script and records the responses: what a user could claim was promised. */
 import { createWriteStream } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -7,34 +7,34 @@ import type { Script, Sending } from './script.ts';
 
 /** One line of sent.jsonl. */
 export interface SentLine {
-  /** When the answer to the last delivery was known, in milliseconds of the epoch. */
+  /** When the response to the last delivery was known, in milliseconds of the epoch. */
   readonly at: number;
   readonly account: string;
   /** The message's own media first, then its thumb. */
   readonly mediaIds: readonly string[];
-  /** One delivery at least was answered 200 and `success`. */
+  /** The response to one delivery at least was 200 and `success`. */
   readonly accepted: boolean;
   readonly statuses: readonly (readonly number[])[];
-  /** When the media was born, in milliseconds of the epoch. */
+  /** CreateTime of the item, in milliseconds of the epoch. */
   readonly sentAt: number;
   readonly fault?: { readonly name: string; readonly times?: number };
-  /** The stand-in did not answer us: nothing is known of this one. */
+  /** The simulated WeChat did not respond: nothing is known of this one. */
   readonly unknown?: string;
 }
 
 export interface Sender {
-  /** Sends at its time, from `startedAt` (performance.now) on; resolves when all was answered. */
+  /** Sends at its time, from `startedAt` (performance.now) on; resolves when all responses are known. */
   play(sendings: readonly Sending[], startedAt: number): Promise<void>;
   readonly lines: readonly SentLine[];
   close(): Promise<void>;
 }
 
-/** How long one who is patient goes on. */
-const PATIENCE_MS = 90_000;
+/** How long a callback is sent again with `untilAccepted`. */
+const SEND_AGAIN_MS = 90_000;
 
 export function createSender(
   fixture: Fixture,
-  { lifeMs, patient = false }: Pick<Script, 'lifeMs'> & { readonly patient?: boolean },
+  { lifeMs, untilAccepted = false }: Pick<Script, 'lifeMs'> & { readonly untilAccepted?: boolean },
 ): Sender {
   const file = createWriteStream(join(fixture.folder, 'sent.jsonl'));
   const lines: SentLine[] = [];
@@ -44,7 +44,7 @@ export function createSender(
     const to = `${fixture.url}/wechat/${account}`;
     const { wish, how } = sending;
     const line = { account, sentAt, ...(wish.fault && { fault: wish.fault }) };
-    let answer: Pick<SentLine, 'mediaIds' | 'accepted' | 'statuses' | 'unknown'>;
+    let response: Pick<SentLine, 'mediaIds' | 'accepted' | 'statuses' | 'unknown'>;
     try {
       const { mediaIds, deliveries } = await fixture.wechat.send(
         account,
@@ -52,23 +52,23 @@ export function createSender(
         { ...wish, sentAt: new Date(sentAt).toISOString() },
         how,
       );
-      answer = {
+      response = {
         mediaIds: mediaIds[0] ?? [],
         accepted: deliveries.some(({ accepted }) => accepted),
         statuses: deliveries.map(({ statuses }) => statuses),
       };
     } catch (error) {
-      answer = { mediaIds: [], accepted: false, statuses: [], unknown: String(error) };
+      response = { mediaIds: [], accepted: false, statuses: [], unknown: String(error) };
     }
-    const full: SentLine = { at: Date.now(), ...line, ...answer };
+    const full: SentLine = { at: Date.now(), ...line, ...response };
     lines.push(full);
     file.write(`${JSON.stringify(full)}\n`);
     return full.accepted;
   }
 
   async function sendUntilAccepted(sending: Sending, sentAt: number): Promise<void> {
-    const givesUpAt = performance.now() + PATIENCE_MS;
-    while (!(await send(sending, sentAt)) && patient && performance.now() < givesUpAt);
+    const givesUpAt = performance.now() + SEND_AGAIN_MS;
+    while (!(await send(sending, sentAt)) && untilAccepted && performance.now() < givesUpAt);
   }
 
   async function one(sending: Sending, startedAt: number): Promise<void> {

@@ -1,6 +1,6 @@
 /**
  * An S3 of the test's own as a process: the embedded server behind a proxy that fails on request. Started with an IPC
- * channel; says `{ endpoint, behind }` when it listens, and takes the name of a fault, or '' for none.
+ * channel; sends `{ endpoint, behind }` when it listens, and takes the name of a fault, or '' for none.
  */
 import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -18,7 +18,7 @@ const store = await openEmbeddedS3({
   region: 'us-east-1',
   clock: { now: () => new Date() },
   log,
-  // This process is not killed: what it said it has, it has.
+  // This process is not killed: what it acknowledged is there.
   fsync: false,
   freeSpaceFloorBytes: 0,
 });
@@ -33,7 +33,7 @@ const sorry = (response: ServerResponse, status: number, code: string) =>
     .end(`<?xml version="1.0"?><Error><Code>${code}</Code><Message>as the test wishes</Message></Error>`);
 
 /** Host and signature pass unchanged: the server behind verifies them as they are. */
-function pass(incoming: IncomingMessage, response: ServerResponse, answer: (from: IncomingMessage) => void) {
+function pass(incoming: IncomingMessage, response: ServerResponse, respond: (from: IncomingMessage) => void) {
   const outgoing = request(
     {
       host: '127.0.0.1',
@@ -42,7 +42,7 @@ function pass(incoming: IncomingMessage, response: ServerResponse, answer: (from
       path: incoming.url,
       headers: incoming.headers,
     },
-    answer,
+    respond,
   );
   outgoing.on('error', () => response.destroy());
   incoming.on('error', () => outgoing.destroy());
@@ -54,7 +54,7 @@ function pass(incoming: IncomingMessage, response: ServerResponse, answer: (from
 
 const server = createServer((incoming, response) => {
   const isWrite = incoming.method === 'PUT' || incoming.method === 'POST';
-  /** Of an upload in parts, whose name is in the answer alone. */
+  /** Of an upload in parts, whose name is in the response alone. */
   const isStart = incoming.method === 'POST' && /[?&]uploads\b/.test(incoming.url ?? '');
   switch (fault) {
     case 'unavailable':
@@ -70,7 +70,7 @@ const server = createServer((incoming, response) => {
       return;
     default:
       pass(incoming, response, (from) => {
-        // Done, and nobody is told: the answer that a load balancer loses.
+        // Done without a response, as when a load balancer loses it.
         if (fault === (isStart ? 'forgetfulStart' : 'forgetful') && isWrite) {
           from.resume();
           return void from.once('end', () => sorry(response, 500, 'InternalError'));

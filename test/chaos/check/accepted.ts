@@ -1,10 +1,10 @@
-/** What was promised: the media that callbacks named which were answered `success`. */
+/** What was promised: the items of callbacks whose response was `success`. */
 import { digestKey, type Evidence } from './evidence.ts';
 
 export interface AcceptedMedia {
   readonly account: string;
   readonly mediaId: string;
-  /** When it was answered first, in milliseconds of the epoch. */
+  /** When the first response was `success`, in milliseconds of the epoch. */
   readonly at: number;
   readonly sentAt: number;
 }
@@ -22,13 +22,13 @@ export function acceptedOf({ sent }: Pick<Evidence, 'sent'>): ReadonlyMap<string
   return accepted;
 }
 
-/** Behaviours that spoil the file for as long as they last. */
-const SPOILS = new Set(['shortBody', 'lengthTooLarge', 'lengthTooSmall', 'stall', 'html200', 'http502']);
+/** Faults that break the file for as long as they last. */
+const BREAKS_FILE = new Set(['shortBody', 'lengthTooLarge', 'lengthTooSmall', 'stall', 'html200', 'http502']);
 
 /** Media that WeChat never served, whatever was tried: an id it does not know, a file that is always cut. */
 export function unservedOf({ sent }: Pick<Evidence, 'sent'>): ReadonlySet<string> {
   const unserved = sent.filter(
-    ({ fault }) => fault && (fault.name === 'invalid' || (SPOILS.has(fault.name) && !fault.times)),
+    ({ fault }) => fault && (fault.name === 'invalid' || (BREAKS_FILE.has(fault.name) && !fault.times)),
   );
   // The behaviour is that of the message's own media; thumbs are always good.
   return new Set(

@@ -51,10 +51,10 @@ const GOOD: Evidence = {
   texts: () => [{ name: 'logs/server.log', text: 'all is well\n' }],
 };
 const expired = { rows: [row('a', { status: 'expired' })], objects: [] };
-const says = (text: string) => ({ texts: () => [{ name: 'logs/worker-1.log', text }] });
+const output = (text: string) => ({ texts: () => [{ name: 'logs/worker-1.log', text }] });
 
 const BAD: readonly (readonly [cell: CellName, what: string, changes: Partial<Evidence>])[] = [
-  ['answered, never accepted', 'an answer and no row', { rows: [], objects: [] }],
+  ['answered, never accepted', 'a response and no row', { rows: [], objects: [] }],
   ['accepted and lost', 'an object that is not there', { objects: [] }],
   [
     'accepted and lost',
@@ -68,7 +68,7 @@ const BAD: readonly (readonly [cell: CellName, what: string, changes: Partial<Ev
   ],
   [
     'archived with wrong bytes',
-    'a row that says something else',
+    'a row that differs',
     { rows: [row('a', { objectKey: 'a.jpg', sizeBytes: 3, sha256: 'b' })] },
   ],
   [
@@ -76,7 +76,7 @@ const BAD: readonly (readonly [cell: CellName, what: string, changes: Partial<Ev
     'an object without a row',
     { objects: [...GOOD.objects, { key: 'b.jpg', sizeBytes: 1, sha256: SHA }] },
   ],
-  ['open multiparts', 'an upload that nobody ends', { uploads: [{ key: 'a.jpg', uploadId: 'u' }] }],
+  ['open multiparts', 'an upload that stays open', { uploads: [{ key: 'a.jpg', uploadId: 'u' }] }],
   ['rows stuck', 'a row that is pending', { rows: [row('a', { status: 'pending' })], objects: [] }],
   [
     'tries spent in holds',
@@ -95,19 +95,15 @@ const BAD: readonly (readonly [cell: CellName, what: string, changes: Partial<Ev
       database: [attempt('a'), attempt('a', { outcome: 'failed', code: 'store_refused' })],
     },
   ],
-  ['tries spent in holds', 'a try that the log does not know', { rows: [row('a', { attempts: 2 })] }],
-  ['secrets found', 'a secret to the letter', says('it is the-secret')],
-  ['secrets found', 'a token by its form', says(`{"note":"92_${'x'.repeat(120)}"}`)],
-  ['secrets found', 'a signed link', says(`https://s3/b/k?X-Amz-Signature=${'0'.repeat(64)}`)],
+  ['tries spent in holds', 'an attempt that the log does not know', { rows: [row('a', { attempts: 2 })] }],
+  ['secrets found', 'a secret to the letter', output('it is the-secret')],
+  ['secrets found', 'a token by its form', output(`{"note":"92_${'x'.repeat(120)}"}`)],
+  ['secrets found', 'a signed link', output(`https://s3/b/k?X-Amz-Signature=${'0'.repeat(64)}`)],
   ['expired though usable', 'a life in which nothing was wrong', expired],
-  [
-    'programs that fell over',
-    'an error that nobody caught',
-    says('worker failed unexpectedly: TypeError: x\n'),
-  ],
+  ['programs that fell over', 'an uncaught error', output('worker failed unexpectedly: TypeError: x\n')],
 ];
 
-test('finds nothing where all is well', () => assert.deepEqual(brokenCells(checkEvidence(GOOD)), {}));
+test('finds nothing when everything is right', () => assert.deepEqual(brokenCells(checkEvidence(GOOD)), {}));
 
 for (const [cell, what, changes] of BAD) {
   test(`${cell}: ${what}`, () => {
@@ -117,7 +113,7 @@ for (const [cell, what, changes] of BAD) {
   });
 }
 
-test('blames nobody for a media that never could be fetched', () => {
+test('finds nothing wrong with an item that could never be fetched', () => {
   const windows = [
     { what: 'wechat', name: 'dayQuota', account: ACCOUNT, from: SENT_AT, to: SENT_AT + 60_000 },
     { what: 'store', name: 'unavailable', from: SENT_AT + 50_000, to: SENT_AT + 95_000 },

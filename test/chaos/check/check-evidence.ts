@@ -1,5 +1,5 @@
 /**
- * The judge: from evidence alone to one cell for each way of breaking the promise. Imports nothing of the code under
+ * Checks the evidence: from files alone to one cell for each way of breaking the promise. Imports nothing of the code under
  * test, not even how an id is made; a test keeps it so.
  */
 import { createHash } from 'node:crypto';
@@ -20,7 +20,7 @@ function neverAccepted(evidence: Evidence): string[] {
   return [...acceptedOf(evidence).values()]
     .map(({ account, mediaId, at }) => ({ id: idOf(account, mediaId), at }))
     .filter(({ id }) => !rows.has(id))
-    .map(({ id, at }) => `${id}: answered success at ${new Date(at).toISOString()}, no row`);
+    .map(({ id, at }) => `${id}: response success at ${new Date(at).toISOString()}, no row`);
 }
 
 export function checkEvidence(evidence: Evidence): Findings {

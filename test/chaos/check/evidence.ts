@@ -1,10 +1,10 @@
-/** What the judge may look at, as files in one folder. Nothing here or in the judge knows the code under test. */
+/** What the check may read, as files in one folder. Nothing in this folder imports the code under test. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Window } from '../actions.ts';
 import type { SentLine } from '../sender.ts';
 
-/** A row as GET /v1/media answers it. */
+/** A row as GET /v1/media returns it. */
 export interface ApiRow {
   readonly id: string;
   readonly account: string;
@@ -39,7 +39,7 @@ export interface DumpedRow {
   readonly row: Readonly<Record<string, unknown>>;
 }
 
-/** What run.json says of the run itself. */
+/** The content of run.json: the run itself. */
 export interface RunFacts {
   readonly way: 'product' | 'naive';
   readonly shape: string;
@@ -78,7 +78,7 @@ function readLines<Line>(file: string): Line[] {
     .map((line) => JSON.parse(line) as Line);
 }
 
-/** Reads what `collect` and the players wrote; a file that must be there and is not is an error, not an empty answer. */
+/** Reads what `collect` and the players wrote; a file that must be there and is not is an error, not an empty list. */
 export function readEvidence(folder: string): Evidence {
   const at = (name: string) => join(folder, EVIDENCE, name);
   const json = <Value>(name: string) => JSON.parse(readFileSync(at(name), 'utf8')) as Value;

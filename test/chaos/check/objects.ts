@@ -1,11 +1,11 @@
-/** What lies in the bucket, against what the rows say and what WeChat sent. */
+/** Compares the bucket with the rows and with what WeChat sent. */
 
 import { acceptedOf, unservedOf } from './accepted.ts';
 import { digestKey, type Evidence, type StoredObject } from './evidence.ts';
 import type { Findings } from './findings.ts';
 import { USABLE_SHARE, usableMs } from './usable.ts';
 
-/** The object of each media: by the row where there are rows, else by the media id in its key. */
+/** The object of each item: by the row where there are rows, else by the media id in its key. */
 function ownersOf(evidence: Evidence): Map<string, StoredObject[]> {
   const owners = new Map<string, StoredObject[]>();
   const give = (key: string, object: StoredObject) => owners.set(key, [...(owners.get(key) ?? []), object]);
@@ -38,7 +38,7 @@ function wrongBytes(evidence: Evidence, owners: Map<string, StoredObject[]>): st
     const object = status === 'archived' && objectKey ? byKey.get(objectKey) : undefined;
     if (object && (object.sizeBytes !== sizeBytes || object.sha256 !== sha256))
       wrong.push(
-        `${id}: the row says ${sizeBytes} bytes, ${sha256}; the object is ${object.sizeBytes}, ${object.sha256}`,
+        `${id}: the row has ${sizeBytes} bytes, ${sha256}; the object is ${object.sizeBytes}, ${object.sha256}`,
       );
   }
   return wrong;
@@ -63,13 +63,13 @@ function lost(evidence: Evidence, owners: Map<string, StoredObject[]>): string[]
     return [...acceptedOf(evidence)]
       .filter(([key]) => !owners.has(key) && !unserved.has(key))
       .filter(([, media]) => usableMs(media, lifeMs, evidence.windows) >= lifeMs * USABLE_SHARE)
-      .map(([key]) => `${key}: answered success, no object`);
+      .map(([key]) => `${key}: response success, no object`);
   }
   return evidence.rows.flatMap((row) => {
     const key = digestKey(row.account, row.mediaId ?? '');
     if (row.status === 'archived' && !owners.has(key))
       return [`${row.id}: archived as ${row.objectKey}, which is not in the bucket`];
-    if (row.status === 'erased') return [`${row.id}: erased, and nobody asked for it`];
+    if (row.status === 'erased') return [`${row.id}: erased without a request`];
     if (row.status === 'dead' && !unserved.has(key))
       return [`${row.id}: dead (${row.failure?.code} ${row.failure?.errcode ?? ''}), and WeChat has it`];
     return [];

@@ -5,7 +5,7 @@ import { digestKey, type Evidence } from './evidence.ts';
 import type { Findings } from './findings.ts';
 import { USABLE_SHARE, usableMs } from './usable.ts';
 
-/** What WeChat says when the account as a whole has to wait: quota, minute, addresses, permission, secret. */
+/** Errcodes by which a whole account has to wait: quota, minute, addresses, permission, secret. */
 const HOLD_ERRCODES = new Set([45009, 45011, 40164, 60020, 48001, 40125, 40243]);
 /** A try that met the last moment of a refusal, and the canary that came after it, are honest. */
 const EDGE_MS = 3_000;

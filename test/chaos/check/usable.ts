@@ -1,13 +1,13 @@
-/** How long nothing stood between a media and its archive. */
+/** For how long nothing kept an item from being archived. */
 import type { Window } from '../actions.ts';
 import type { AcceptedMedia } from './accepted.ts';
 
-/** Less of its life than this, and nobody can be blamed. */
+/** An item that had less of its life than this may expire. */
 export const USABLE_SHARE = 0.1;
 
 /**
  * Milliseconds from when it was accepted to when WeChat dropped it in which neither the store nor its account was in
- * trouble. Deaths of processes, of Redis and of Postgres do not count: those the service has to survive.
+ * trouble. Kills of processes, of Redis and of Postgres do not count: those the service has to survive.
  */
 export function usableMs(
   { account, at, sentAt }: AcceptedMedia,

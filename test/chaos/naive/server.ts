@@ -1,5 +1,5 @@
 /**
- * The naive way, as a competent developer writes it from the READMEs: the handler adds a job and says `success`. The
+ * The naive way, as a competent developer writes it from the READMEs: the handler adds a job and responds with `success`. The
  * media id is the job's id, so that WeChat's repeats make no second job.
  */
 import { Queue } from 'bullmq';
