@@ -21,7 +21,7 @@ export type {
 };
 export { ProducerError };
 
-export interface ArchivedReference {
+export interface Archived {
   /** The id of the media item: `GET /v1/media/{id}`. */
   readonly id: string;
   readonly account: string;
@@ -40,7 +40,7 @@ export interface Producer {
   archive(
     input: ProducerInput | readonly ProducerInput[],
     options?: { account?: string },
-  ): Promise<ArchivedReference[]>;
+  ): Promise<Archived[]>;
   /** Closes the connections, which would otherwise keep the process alive. */
   close(): Promise<void>;
 }
@@ -65,7 +65,7 @@ export function createProducer(options: ProducerOptions): Producer {
   async function archive(
     input: ProducerInput | readonly ProducerInput[],
     { account = options.account }: { account?: string } = {},
-  ): Promise<ArchivedReference[]> {
+  ): Promise<Archived[]> {
     if (isClosed) throw new ProducerError('misused', 'the producer is closed');
     const now = systemClock.now();
     const references = readInputs(Array.isArray(input) ? input : [input], account).map((reference) => ({

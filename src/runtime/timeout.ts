@@ -17,13 +17,17 @@ export async function withTimeout<T>(
   signal?: AbortSignal,
 ): Promise<T> {
   signal?.throwIfAborted();
-  const late = Promise.withResolvers<never>();
-  const timer = setTimeout(() => late.reject(new TimeoutError(`${what}: no response within ${ms} ms`)), ms);
-  const abort = () => late.reject(signal?.reason);
-  signal?.addEventListener('abort', abort, { once: true });
+  let timer: NodeJS.Timeout | undefined;
+  let abort = () => {};
+  // Not Promise.withResolvers: the published producer also runs on Node 20.
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new TimeoutError(`${what}: no response within ${ms} ms`)), ms);
+    abort = () => reject(signal?.reason);
+    signal?.addEventListener('abort', abort, { once: true });
+  });
   try {
     // A loser of the race may reject later: Promise.race has subscribed to it, so that is not unhandled.
-    return await Promise.race([typeof work === 'function' ? work() : work, late.promise]);
+    return await Promise.race([typeof work === 'function' ? work() : work, late]);
   } finally {
     clearTimeout(timer);
     signal?.removeEventListener('abort', abort);
@@ -46,11 +50,13 @@ export async function settledWithin(
 /** Resolves or rejects with `promise`; rejects with the signal's reason when it aborts first. */
 export async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   signal.throwIfAborted();
-  const aborted = Promise.withResolvers<never>();
-  const abort = () => aborted.reject(signal.reason);
-  signal.addEventListener('abort', abort, { once: true });
+  let abort = () => {};
+  const aborted = new Promise<never>((_, reject) => {
+    abort = () => reject(signal.reason);
+    signal.addEventListener('abort', abort, { once: true });
+  });
   try {
-    return await Promise.race([promise, aborted.promise]);
+    return await Promise.race([promise, aborted]);
   } finally {
     signal.removeEventListener('abort', abort);
   }
