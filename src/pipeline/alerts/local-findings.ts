@@ -1,21 +1,21 @@
-/** Findings of this process: remembered while they last, so that they can be told with the catalogue away. */
+/** The findings about this process, kept in memory so that alerts can be sent while the catalogue is unavailable. */
 import type { Finding } from '../checks/findings.ts';
 
 export interface LocalFinding extends Finding {
-  /** When it was last told, by any process. */
+  /** When it was last sent, by any process. */
   alertedAt: Date | undefined;
-  /** A row knows it: the process that leads tells it, and that it ended. */
+  /** It has a row: the leading process sends it, and its end. */
   isRecorded: boolean;
   endedAt: Date | undefined;
 }
 
 export interface LocalFindings {
-  /** These are so now, and no others. */
+  /** Replaces the open findings. */
   update(found: readonly Finding[], now: Date): void;
   open(): LocalFinding[];
-  /** Told by this process alone and over: the end is this process's to tell too. */
+  /** Ended findings that only this process has sent: it sends their end too. */
   endedAlone(): LocalFinding[];
-  /** Its end was told. */
+  /** Its end was sent. */
   remove(local: LocalFinding): void;
 }
 

@@ -1,9 +1,9 @@
-/** An incident as it is sent: as JSON, and as a text for people in a chat. */
+/** An alert as it is sent: as JSON, and as a text for people in a chat. */
 import { redact } from '../../runtime/redaction.ts';
 import type { FindingFields } from '../checks/check.ts';
 import { type CheckCode, checkOf } from '../checks/table.ts';
 
-/** What any address that is no robot is sent; documented in docs/operations.md. Fields are added, never changed. */
+/** The JSON for an address that is not a chat robot; documented in docs/operations.md. Fields are added, never changed. */
 export interface Alert {
   readonly version: 1;
   readonly service: typeof KEYWORD;
@@ -25,39 +25,39 @@ export interface Alert {
 
 export type State = 'begun' | 'continues' | 'ended' | 'test';
 
-/** Every message holds it: robots that want a keyword are given this one. */
+/** Contained in every message, for robots that require a keyword. */
 export const KEYWORD = 'wechat-media-archiver';
 
 export interface AlertNaming {
-  /** The account as people call it. */
+  /** Returns the account's label for people. */
   nameOf(account: string): string;
   readonly publicUrl: string | undefined;
 }
 
 export interface AlertInput extends FindingFields {
   readonly code: CheckCode;
-  readonly lastSaidAt?: Date | undefined;
+  readonly lastSentAt?: Date | undefined;
   readonly endedAt?: Date | undefined;
 }
 
-export function createAlert(incident: AlertInput, { nameOf, publicUrl }: AlertNaming): Alert {
-  const check = checkOf(incident.code);
-  const { target, count, endedAt } = incident;
-  const said = { ...incident, target: tame(check.target === 'account' ? nameOf(target) : target) };
-  const sentence = endedAt ? check.ended(said) : check.begun(said);
-  const advice = check.advice(said);
+export function createAlert(input: AlertInput, { nameOf, publicUrl }: AlertNaming): Alert {
+  const check = checkOf(input.code);
+  const { target, count, endedAt } = input;
+  const finding = { ...input, target: sanitize(check.target === 'account' ? nameOf(target) : target) };
+  const sentence = endedAt ? check.ended(finding) : check.begun(finding);
+  const advice = check.advice(finding);
   return {
     version: 1,
     service: KEYWORD,
-    kind: incident.code,
-    state: endedAt ? 'ended' : incident.lastSaidAt ? 'continues' : 'begun',
+    kind: input.code,
+    state: endedAt ? 'ended' : input.lastSentAt ? 'continues' : 'begun',
     ...(check.target ? { [check.target]: target } : {}),
-    since: incident.since.toISOString(),
+    since: input.since.toISOString(),
     ...(endedAt ? { until: endedAt.toISOString() } : {}),
     count,
-    sentence: tame(sentence.en),
+    sentence: sanitize(sentence.en),
     advice: advice.en,
-    zh: { sentence: tame(sentence.zh), advice: advice.zh },
+    zh: { sentence: sanitize(sentence.zh), advice: advice.zh },
     ...(publicUrl ? { link: `${publicUrl}/` } : {}),
   };
 }
@@ -77,13 +77,13 @@ export function createTestAlert(now: Date, publicUrl: string | undefined): Alert
   };
 }
 
-/** Words of others (a reason, a name) must not mention everybody, open a link or carry a secret. */
-const tame = (text: string): string =>
+/** A text from outside (a reason, a name) must not mention all members of a chat, open a link or contain a secret. */
+const sanitize = (text: string): string =>
   redact(text)
     .replaceAll(/[\p{Cc}\p{Cf}<>[\]]+/gu, ' ')
     .slice(0, 400);
 
-const STATE_WORDS = {
+const STATE_LABELS = {
   begun: { en: 'Alert', zh: '告警' },
   continues: { en: 'Still', zh: '仍在持续' },
   ended: { en: 'Over', zh: '已恢复' },
@@ -93,8 +93,8 @@ const STATE_WORDS = {
 const bytesOf = (text: string) => Buffer.byteLength(text);
 
 /**
- * One text for all of them, in the markdown that the robots have in common; `plain` leaves the marks out. What does
- * not fit is counted: the dashboard has the rest.
+ * Renders all alerts as one text, in the markdown that the robots have in common; `plain` omits the markup. Alerts that
+ * do not fit are counted: the dashboard shows them.
  */
 export function renderText(
   alerts: readonly Alert[],
@@ -107,7 +107,7 @@ export function renderText(
   let text = `${strong}${KEYWORD}${strong}`;
   for (const [index, alert] of alerts.entries()) {
     const { sentence, advice } = language === 'zh' ? alert.zh : alert;
-    const head = `${strong}${STATE_WORDS[alert.state][language]}${strong} ${sentence}`;
+    const head = `${strong}${STATE_LABELS[alert.state][language]}${strong} ${sentence}`;
     const since = `${alert.since}${alert.until ? ` – ${alert.until}` : ''}`;
     const block = [head, ...(alert.until ? [] : [quote + advice]), quote + since].join('\n');
     const left = alerts.length - index;

@@ -1,4 +1,4 @@
-/** Sends alerts to ALERT_URL: bounded in time and tries, beside all work, and without its address in any word. */
+/** Sends alerts to ALERT_URL: with a bounded number of attempts, and without its secrets in any log line or error. */
 import { randomInt } from 'node:crypto';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Log } from '../../runtime/log.ts';
@@ -10,24 +10,24 @@ import { type RobotName, robotOf, type SendResult } from './robots.ts';
 
 export interface AlertDelivery {
   readonly sent: boolean;
-  /** Of the alerts given, how many from the first on were taken. */
+  /** How many of the alerts, from the first on, were accepted. */
   readonly sentCount: number;
   readonly to: RobotName;
-  /** What went wrong, in the words of the robot where it had some. */
+  /** The reason of a failure, in the robot's own text where it gave one. */
   readonly why?: string;
 }
 
 export interface AlertSender {
-  /** Never rejects, but with the reason of `signal`. */
+  /** Rejects with the reason of `signal` only. */
   send(alerts: readonly Alert[], signal: AbortSignal): Promise<AlertDelivery>;
 }
 
-const TRIES = 3;
-const PAUSE_MS = 1_000;
-/** Robots take 20 messages a minute of all who know their address; one every 4 s leaves room for others. */
+const ATTEMPTS = 3;
+const BACKOFF_MS = 1_000;
+/** Robots accept 20 messages a minute from all senders; one every 4 s leaves capacity for others. */
 const GAP_MS = 4_000;
 
-/** `url`: ALERT_URL. `secrets`: the parts of it that nobody is to read, also where a robot repeats them. */
+/** `url`: ALERT_URL. `secrets`: parts of it that must not be shown, also where a robot repeats them. */
 export function createAlertSender(
   deps: {
     http: Pick<JsonClient, 'send'>;
@@ -38,11 +38,11 @@ export function createAlertSender(
   { url, secrets }: { url: string; secrets: readonly string[] },
 ): AlertSender {
   const robot = robotOf(url);
-  const withoutSecrets = createRedactor(secrets);
+  const redactSecrets = createRedactor(secrets);
   let nextAtMs = Number.NEGATIVE_INFINITY;
   let queue: Promise<unknown> = Promise.resolve();
 
-  async function once(request: { url: string; body: object }, signal: AbortSignal): Promise<SendResult> {
+  async function postOnce(request: { url: string; body: object }, signal: AbortSignal): Promise<SendResult> {
     try {
       const { status, text } = await deps.http.send({ ...request, where: 'ALERT_URL' }, signal);
       return robot.parseResponse(status, text);
@@ -54,9 +54,9 @@ export function createAlertSender(
 
   async function post(request: { url: string; body: object }, signal: AbortSignal): Promise<SendResult> {
     for (let attempt = 1; ; attempt++) {
-      const verdict = await once(request, signal);
-      if (verdict.ok || !verdict.canRetry || attempt === TRIES) return verdict;
-      await deps.clock.sleep(PAUSE_MS * 2 ** attempt + randomInt(500), signal);
+      const result = await postOnce(request, signal);
+      if (result.ok || !result.canRetry || attempt === ATTEMPTS) return result;
+      await deps.clock.sleep(BACKOFF_MS * 2 ** attempt + randomInt(500), signal);
     }
   }
 
@@ -65,23 +65,23 @@ export function createAlertSender(
       await deps.clock.sleep(Math.max(0, nextAtMs - performance.now()), signal);
       nextAtMs = performance.now() + GAP_MS;
     }
-    let taken = 0;
+    let sentCount = 0;
     for (const request of robot.requests(alerts, deps.clock.now())) {
-      const verdict = await post(request, signal);
-      deps.metrics.alerts.inc({ outcome: verdict.ok ? 'sent' : 'failed' });
-      if (!verdict.ok) {
-        const why = withoutSecrets(verdict.why);
-        deps.log.warn({ to: robot.name, why }, 'an alert could not be sent');
-        return { sent: false, sentCount: taken, to: robot.name, why };
+      const result = await post(request, signal);
+      deps.metrics.alerts.inc({ outcome: result.ok ? 'sent' : 'failed' });
+      if (!result.ok) {
+        const why = redactSecrets(result.why);
+        deps.log.warn({ to: robot.name, why }, 'alerts: message not sent');
+        return { sent: false, sentCount, to: robot.name, why };
       }
-      taken++;
+      sentCount++;
     }
     return { sent: true, sentCount: alerts.length, to: robot.name };
   }
 
   return {
     send: (alerts, signal) => {
-      // One after the other: the gap between two messages is that of the process.
+      // One after the other, because the gap between messages is per process.
       const sending = queue.then(() => sendNow(alerts, signal));
       queue = sending.catch(() => undefined);
       return sending;

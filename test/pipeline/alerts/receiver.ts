@@ -1,15 +1,15 @@
-/** A server that keeps what it is sent and answers as told. */
+/** A server that keeps the requests it gets and sends canned responses. */
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { TestContext } from 'node:test';
 
-export interface Answer {
+export interface CannedResponse {
   readonly status?: number;
   readonly headers?: Record<string, string>;
   readonly body?: object;
   readonly text?: string;
-  /** No answer: the connection breaks off. */
+  /** No response: the connection is cut. */
   readonly cut?: boolean;
 }
 
@@ -18,24 +18,24 @@ export interface Received {
   readonly body: unknown;
 }
 
-/** The last of `answers` is given again and again. */
-export async function openReceiver(t: Pick<TestContext, 'after'>, answers: readonly Answer[]) {
+/** The last of `responses` is sent repeatedly. */
+export async function openReceiver(t: Pick<TestContext, 'after'>, responses: readonly CannedResponse[]) {
   const requests: Received[] = [];
-  let current = answers;
+  let current = responses;
   const server = createServer((request, response) => {
     let text = '';
     request.setEncoding('utf8').on('data', (chunk: string) => {
       text += chunk;
     });
     request.on('end', () => {
-      const answer = current[0] ?? {};
+      const canned = current[0] ?? {};
       if (current.length > 1) current = current.slice(1);
       requests.push({ path: request.url ?? '', body: JSON.parse(text) });
-      if (answer.cut) request.socket.destroy();
+      if (canned.cut) request.socket.destroy();
       else
         response
-          .writeHead(answer.status ?? 200, { 'content-type': 'application/json', ...answer.headers })
-          .end(answer.text ?? (answer.body && JSON.stringify(answer.body)));
+          .writeHead(canned.status ?? 200, { 'content-type': 'application/json', ...canned.headers })
+          .end(canned.text ?? (canned.body && JSON.stringify(canned.body)));
     });
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -46,7 +46,7 @@ export async function openReceiver(t: Pick<TestContext, 'after'>, answers: reado
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     requests: requests as readonly Received[],
-    answer: (...next: Answer[]) => {
+    respondWith: (...next: CannedResponse[]) => {
       current = next;
     },
   };

@@ -1,4 +1,4 @@
-/** Robots that answer as the real ones do, on a socket: HTTP 200 to everything, and a code in the body. */
+/** Robots that respond like the real ones, on a socket: HTTP 200 to everything, and a code in the body. */
 import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
 import { describe, type TestContext, test } from 'node:test';
@@ -8,7 +8,7 @@ import { createAlertSender } from '../../../src/pipeline/alerts/sender.ts';
 import { createLog } from '../../../src/runtime/log.ts';
 import { createMetrics } from '../../../src/runtime/metrics.ts';
 import { createJsonClient } from '../../../src/wechat/http/json-client.ts';
-import { type Answer, openReceiver } from './receiver.ts';
+import { type CannedResponse, openReceiver } from './receiver.ts';
 
 const KEY = '693a91f6-7c1e-4bc4-97a0-0ec2f1fa5aaa';
 const SIGNING = 'SECf5e1d2c3b4a596877869504132abcdef';
@@ -21,7 +21,7 @@ const ADDRESS = {
 } as const;
 type Name = keyof typeof ADDRESS;
 
-const TAKEN: Record<Name, Answer> = {
+const ACCEPTED: Record<Name, CannedResponse> = {
   wecom: { body: { errcode: 0, errmsg: 'ok' } },
   dingtalk: { body: { errcode: 0, errmsg: 'ok' } },
   feishu: {
@@ -45,9 +45,13 @@ const held = (account: string): Alert =>
     naming,
   );
 
-/** A sender whose address is the real one, on a line that ends at a server of ours. */
-async function setup(t: TestContext, name: Name, options: { answers?: Answer[]; secret?: string } = {}) {
-  const receiver = await openReceiver(t, options.answers ?? [TAKEN[name]]);
+/** A sender with the real address whose requests go to a server of the test. */
+async function setup(
+  t: TestContext,
+  name: Name,
+  options: { responses?: CannedResponse[]; secret?: string } = {},
+) {
+  const receiver = await openReceiver(t, options.responses ?? [ACCEPTED[name]]);
   const lines: string[] = [];
   const http = createJsonClient({ timeoutMs: 2_000 });
   t.after(() => http.close());
@@ -73,10 +77,10 @@ async function setup(t: TestContext, name: Name, options: { answers?: Answer[]; 
   return { send, receiver, lines, metrics, sleeps };
 }
 
-describe('each robot gets the message it documents', () => {
-  test('WeCom: markdown, at the address with its key', async (t) => {
+describe('the message format', () => {
+  test('WeCom gets markdown, at the address with its key', async (t) => {
     const { send, receiver } = await setup(t, 'wecom');
-    assert.deepEqual(await send([held('wx1')]), { sent: true, taken: 1, to: 'wecom' });
+    assert.deepEqual(await send([held('wx1')]), { sent: true, sentCount: 1, to: 'wecom' });
     const [{ path, body }] = receiver.requests as [{ path: string; body: { markdown: { content: string } } }];
     assert.equal(path, `/cgi-bin/webhook/send?key=${KEY}`);
     assert.deepEqual(Object.keys(body), ['msgtype', 'markdown']);
@@ -85,7 +89,7 @@ describe('each robot gets the message it documents', () => {
     assert.match(body.markdown.content, /https:\/\/media\.example\.com\/$/);
   });
 
-  test('DingTalk: markdown with a title', async (t) => {
+  test('DingTalk gets markdown with a title', async (t) => {
     const { send, receiver } = await setup(t, 'dingtalk');
     await send([held('wx1')]);
     const [{ path, body }] = receiver.requests as [{ path: string; body: Record<string, unknown> }];
@@ -96,7 +100,7 @@ describe('each robot gets the message it documents', () => {
     assert.match(text, /\*\*告警\*\* 账号 shop/);
   });
 
-  test('DingTalk with a signing secret: timestamp and sign in the address, the secret nowhere', async (t) => {
+  test('DingTalk with a signing secret gets timestamp and sign in the address, and never the secret', async (t) => {
     const { send, receiver } = await setup(t, 'dingtalk', { secret: SIGNING });
     await send([held('wx1')]);
     const { searchParams } = new URL(receiver.requests[0]!.path, 'http://x');
@@ -107,7 +111,7 @@ describe('each robot gets the message it documents', () => {
     assert.doesNotMatch(JSON.stringify(receiver.requests), new RegExp(SIGNING));
   });
 
-  test('Feishu: text without marks, signed in its body', async (t) => {
+  test('Feishu gets text without markup, signed in its body', async (t) => {
     const { send, receiver } = await setup(t, 'feishu', { secret: SIGNING });
     await send([held('wx1')]);
     const body = receiver.requests[0]!.body as Record<string, unknown>;
@@ -120,7 +124,7 @@ describe('each robot gets the message it documents', () => {
     assert.doesNotMatch(text, /\*\*|^> /m);
   });
 
-  test('Lark: the same in English, unsigned without a secret', async (t) => {
+  test('Lark gets the same in English, unsigned without a secret', async (t) => {
     const { send, receiver } = await setup(t, 'lark');
     await send([held('wx1')]);
     const body = receiver.requests[0]!.body as Record<string, unknown>;
@@ -128,7 +132,7 @@ describe('each robot gets the message it documents', () => {
     assert.match((body.content as { text: string }).text, /Alert Account shop \(wx1\) is held/);
   });
 
-  test('any other address: one JSON document for each incident', async (t) => {
+  test('any other address gets one JSON document for each alert', async (t) => {
     const { send, receiver } = await setup(t, 'json');
     const ended = createAlert(
       { code: 'at_risk', target: '', since, count: 3, detail: { nearestSeconds: 60 }, endedAt: since },
@@ -155,8 +159,8 @@ describe('each robot gets the message it documents', () => {
   });
 });
 
-describe('a robot that refuses says so inside HTTP 200', () => {
-  for (const [name, body, words] of [
+describe('a refusal inside HTTP 200', () => {
+  for (const [name, body, expected] of [
     ['wecom', { errcode: 93000, errmsg: 'invalid webhook url' }, /93000 invalid webhook url/],
     ['wecom', { errcode: 45009, errmsg: 'api freq out of limit' }, /45009/],
     ['dingtalk', { errcode: 310000, errmsg: 'keywords not in content' }, /310000 keywords/],
@@ -168,34 +172,34 @@ describe('a robot that refuses says so inside HTTP 200', () => {
     ],
     ['lark', { code: 19024, msg: 'Key Words Not Found', data: {} }, /19024/],
   ] as const) {
-    test(`${name} ${JSON.stringify(body)}`, async (t) => {
-      const { send, receiver, metrics } = await setup(t, name, { answers: [{ body }] });
+    test(`is a failure without a retry for ${name}: ${JSON.stringify(body)}`, async (t) => {
+      const { send, receiver, metrics } = await setup(t, name, { responses: [{ body }] });
       const delivery = await send([held('wx1')]);
       assert.deepEqual([delivery.sent, delivery.sentCount], [false, 0]);
-      assert.match(delivery.why!, words);
-      // Once: to a robot that was asked too often, again makes it worse.
+      assert.match(delivery.why!, expected);
+      // Once, because a retry makes an exceeded rate limit worse.
       assert.equal(receiver.requests.length, 1);
       assert.match(await metrics.registry.metrics(), /wma_alerts_total\{outcome="failed"\} 1/);
     });
   }
 
-  test('a page that is no answer of a robot is none', async (t) => {
-    const { send } = await setup(t, 'wecom', { answers: [{ text: '<html>welcome</html>' }] });
+  test('a page that is not the response of a robot is a failure', async (t) => {
+    const { send } = await setup(t, 'wecom', { responses: [{ text: '<html>welcome</html>' }] });
     assert.match((await send([held('wx1')])).why!, /not one of a robot/);
   });
 
   test('a redirect is not followed', async (t) => {
     const { send, receiver } = await setup(t, 'json', {
-      answers: [{ status: 302, headers: { location: '/elsewhere' } }, TAKEN.json],
+      responses: [{ status: 302, headers: { location: '/elsewhere' } }, ACCEPTED.json],
     });
     assert.match((await send([held('wx1')])).why!, /redirects are not followed/);
     assert.equal(receiver.requests.length, 1);
   });
 });
 
-test('an address that fails is tried three times, with pauses; what was taken before is known', async (t) => {
+test('an address that fails is tried three times with pauses, and what was accepted before is counted', async (t) => {
   const { send, receiver, sleeps } = await setup(t, 'json', {
-    answers: [TAKEN.json, { status: 500 }, { cut: true }, { status: 503 }],
+    responses: [ACCEPTED.json, { status: 500 }, { cut: true }, { status: 503 }],
   });
   const delivery = await send([held('wx1'), held('wx2'), held('wx3')]);
   assert.deepEqual([delivery.sent, delivery.sentCount, delivery.why], [false, 1, 'HTTP 503']);
@@ -203,7 +207,7 @@ test('an address that fails is tried three times, with pauses; what was taken be
   assert.equal(sleeps.length, 2);
 });
 
-test('many incidents are one message of a robot, within its length, and two messages keep a distance', async (t) => {
+test('many alerts are one message of a robot within its length, and two messages keep a gap', async (t) => {
   const { send, receiver, sleeps } = await setup(t, 'wecom');
   await send(Array.from({ length: 60 }, (_, index) => held(`wx${index}`)));
   await send([held('wx1')]);
@@ -214,10 +218,13 @@ test('many incidents are one message of a robot, within its length, and two mess
   assert.ok(sleeps.at(-1)! > 3_000);
 });
 
-test('the key, the token and the signing secret stand in no word of ours, even where the robot repeats them', async (t) => {
+test('key, token and signing secret are in no log line and no result, even where the robot repeats them', async (t) => {
   for (const name of Object.keys(ADDRESS) as Name[]) {
     const echo = { errcode: 1, code: 1, errmsg: `bad ${KEY} ${SIGNING}`, msg: `bad ${KEY} ${SIGNING}` };
-    const { send, lines } = await setup(t, name, { answers: [{ status: 400, body: echo }], secret: SIGNING });
+    const { send, lines } = await setup(t, name, {
+      responses: [{ status: 400, body: echo }],
+      secret: SIGNING,
+    });
     const delivery = await send([held('wx1')]);
     assert.equal(delivery.sent, false);
     assert.equal(lines.length, 1);
@@ -225,7 +232,7 @@ test('the key, the token and the signing secret stand in no word of ours, even w
   }
 });
 
-test('words of others mention nobody, open no link and carry no secret', () => {
+test('texts from outside mention no member, open no link and contain no secret', () => {
   const detail = {
     code: 'held_by_hand',
     by: 'eve',
@@ -235,6 +242,6 @@ test('words of others mention nobody, open no link and carry no secret', () => {
   assert.doesNotMatch(JSON.stringify([alert.sentence, alert.zh]), /<@|\]\(|abcdef0123456789/);
 });
 
-test('the test message says that it is one', () => {
+test('the test alert has the state test', () => {
   assert.equal(createTestAlert(since, undefined).state, 'test');
 });

@@ -1,4 +1,4 @@
-/** Once for the whole fleet, again after six hours, once at the end; alone where the catalogue is away. */
+/** Alerts are sent once for all processes, again after six hours, and once at the end; per process while the catalogue is down. */
 import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -21,10 +21,10 @@ import { openReceiver } from './receiver.ts';
 const ACCOUNT = 'wx0000000000000001';
 const EVERY_MS = 100;
 const HOUR_MS = 3_600_000;
-const TAKEN = { status: 204 };
+const ACCEPTED = { status: 204 };
 const counts = { waiting: 0, active: 0, delayed: 0, completed: 0, failed: 0 };
 
-/** The same database behind a line that can be cut. */
+/** The same database behind a connection that can be cut. */
 function cuttable(database: Database): { database: Database; line: { isCut: boolean } } {
   const line = { isCut: false };
   const refused = () => Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' });
@@ -44,7 +44,7 @@ async function setup(t: TestContext, open: (typeof backends)[number]['open']) {
   const bundle = await setupCatalogue(t, open);
   if (!bundle) return undefined;
   await bundle.catalogue.accounts.ensure([ACCOUNT]);
-  const receiver = await openReceiver(t, [TAKEN]);
+  const receiver = await openReceiver(t, [ACCEPTED]);
   const http = createJsonClient({ timeoutMs: 5_000 });
   t.after(() => http.close());
   const offset = { ms: 0 };
@@ -52,11 +52,11 @@ async function setup(t: TestContext, open: (typeof backends)[number]['open']) {
   const log = createLog({ level: 'silent', program: 'test', secrets: [] });
   const { database, line } = cuttable(bundle.database);
   const catalogue: Catalogue = createCatalogue(database, SCHEMA, lifetimes);
-  const queue = { isAway: false };
+  const queue = { isDown: false };
   const { signal, ...controller } = withSignal(t);
 
-  /** As a process of its own would, with a sender of its own. */
-  function process(name: string, options: { awayMs?: number } = {}) {
+  /** Opens what a process has of its own, with a sender of its own. */
+  function process(name: string, options: { downMs?: number } = {}) {
     const health = createHealth(clock.now);
     const all = [{ account: ACCOUNT }] as never[];
     const gather = createFactGatherer({
@@ -64,7 +64,7 @@ async function setup(t: TestContext, open: (typeof backends)[number]['open']) {
       queue: {
         probe: async () => undefined,
         counts: async () => {
-          if (queue.isAway) throw new Error('away');
+          if (queue.isDown) throw new Error('down');
           return counts;
         },
       },
@@ -79,9 +79,9 @@ async function setup(t: TestContext, open: (typeof backends)[number]['open']) {
       { http, clock, log, metrics: createMetrics() },
       { url: `${receiver.url}/hook`, secrets: [] },
     );
-    const { awayMs = 60_000 } = options;
+    const { downMs = 60_000 } = options;
     const afterMs = (code: CheckCode) =>
-      code === 'catalogue_away' ? awayMs : Math.min(200, checkOf(code).alertAfterMs ?? 0);
+      code === 'catalogue_away' ? downMs : Math.min(200, checkOf(code).alertAfterMs ?? 0);
     const watch = createAlertWatch(
       {
         catalogue,
@@ -91,27 +91,28 @@ async function setup(t: TestContext, open: (typeof backends)[number]['open']) {
         clock,
         lifetimes,
         log,
+        metrics: createMetrics(),
       },
       { alertsOnCatalogue: true, everyMs: EVERY_MS, afterMs },
     );
     return { ...watch, report: health.setUnhealthy, clear: health.setHealthy };
   }
 
-  const told = () => receiver.requests.map(({ body }) => body as Alert);
-  const states = (kind: string) => told().flatMap((one) => (one.kind === kind ? [one.state] : []));
+  const sent = () => receiver.requests.map(({ body }) => body as Alert);
+  const states = (kind: string) => sent().flatMap((one) => (one.kind === kind ? [one.state] : []));
   return {
     ...bundle,
     receiver,
     line,
     queue,
     process,
-    told,
+    sent,
     states,
-    /** All of them look until what was told of the kind is this, and is recorded as told. */
+    /** Waits until the alerts of this kind are as expected, and are recorded as sent. */
     until: async (kind: string, expected: readonly string[]) => {
       await eventually(`${kind} ${expected}`, async () => states(kind).length >= expected.length, 60_000);
       assert.deepEqual(states(kind), expected);
-      // The robot has it before the row says so; a clock that jumps in between would end the claim.
+      // The robot has the message before the row records it; a clock that jumps in between would end the claim.
       const claimed = () =>
         bundle.database.query(`SELECT 1 FROM ${SCHEMA}.alert WHERE claimed_until IS NOT NULL`);
       await eventually('no claim', async () => (await claimed()).length === 0, 60_000);
@@ -138,38 +139,41 @@ function withSignal(t: TestContext) {
 const why = { code: 'ip_not_allowed', class: 'account', errcode: 40164 } as const;
 
 for (const backend of backends) {
-  // What is not SQL is the same on both, and on a busy machine PGlite takes seconds to open.
+  // Tests without SQL of their own run on one backend: on a busy machine PGlite takes seconds to open.
   const onOne = backend.name === 'Postgres' ? test : undefined;
   describe(`alerts on ${backend.name}`, { skip: backend.skip }, () => {
-    onOne?.('three processes say it once, again after six hours, and once that it is over', async (t) => {
-      const s = await setup(t, backend.open);
-      if (!s) return;
-      for (const name of ['a', 'b', 'c']) s.run(s.process(name));
-      await s.catalogue.accounts.hold(ACCOUNT, new Date(s.now().getTime() + 30 * HOUR_MS), why, s.now());
-      await s.until('account_held', ['begun']);
-      s.pass(5.9 * HOUR_MS);
-      await wait(EVERY_MS * 8);
-      assert.deepEqual(s.states('account_held'), ['begun']);
-      s.pass(0.2 * HOUR_MS);
-      await s.until('account_held', ['begun', 'continues']);
-      await s.catalogue.accounts.endLapsedHold(ACCOUNT, new Date(s.now().getTime() + 40 * HOUR_MS));
-      await s.until('account_held', ['begun', 'continues', 'ended']);
-      await wait(EVERY_MS * 8);
-      assert.equal(s.told().length, 3);
-      const [first] = s.told();
-      assert.deepEqual([first?.account, first?.count], [ACCOUNT, 1]);
-      assert.match(first!.sentence, /is held/);
-    });
+    onOne?.(
+      'three processes send an alert once, again after six hours, and once when it has ended',
+      async (t) => {
+        const s = await setup(t, backend.open);
+        if (!s) return;
+        for (const name of ['a', 'b', 'c']) s.run(s.process(name));
+        await s.catalogue.accounts.hold(ACCOUNT, new Date(s.now().getTime() + 30 * HOUR_MS), why, s.now());
+        await s.until('account_held', ['begun']);
+        s.pass(5.9 * HOUR_MS);
+        await wait(EVERY_MS * 8);
+        assert.deepEqual(s.states('account_held'), ['begun']);
+        s.pass(0.2 * HOUR_MS);
+        await s.until('account_held', ['begun', 'continues']);
+        await s.catalogue.accounts.endLapsedHold(ACCOUNT, new Date(s.now().getTime() + 40 * HOUR_MS));
+        await s.until('account_held', ['begun', 'continues', 'ended']);
+        await wait(EVERY_MS * 8);
+        assert.equal(s.sent().length, 3);
+        const [first] = s.sent();
+        assert.deepEqual([first?.account, first?.count], [ACCOUNT, 1]);
+        assert.match(first!.sentence, /is held/);
+      },
+    );
 
-    test('of many at the same moment one is given an incident, and a dead one leaves it to the next', async (t) => {
+    test('one of many claims an alert, and the claim of a dead process ends', async (t) => {
       const s = await setup(t, backend.open);
       if (!s) return;
-      const { alerts: incidents } = s.catalogue;
-      const trouble = { kind: 'queue_away', target: '', since: s.now(), count: 1, detail: {} };
-      await Promise.all(Array.from({ length: 5 }, () => incidents.report([trouble], s.now())));
+      const { alerts } = s.catalogue;
+      const condition = { kind: 'queue_away', target: '', since: s.now(), count: 1, detail: {} };
+      await Promise.all(Array.from({ length: 5 }, () => alerts.report([condition], s.now())));
       const claim = (holder: string, at: Date) => {
         const until = new Date(at.getTime() + 60_000);
-        return incidents.claim(holder, { now: at, until, repeatBefore: new Date(0) }, 10);
+        return alerts.claim(holder, { now: at, until, repeatBefore: new Date(0) }, 10);
       };
       const claims = await Promise.all(Array.from({ length: 5 }, (_, index) => claim(`p${index}`, s.now())));
       assert.equal(claims.flat().length, 1);
@@ -177,19 +181,19 @@ for (const backend of backends) {
       assert.equal((await claim('next', later)).length, 1);
     });
 
-    onOne?.('what the robot did not take is said when it does', async (t) => {
+    onOne?.('an alert that the robot refused is sent again until it is accepted', async (t) => {
       const s = await setup(t, backend.open);
       if (!s) return;
-      s.receiver.answer({ status: 403 }, { status: 403 }, TAKEN);
+      s.receiver.respondWith({ status: 403 }, { status: 403 }, ACCEPTED);
       await s.catalogue.accounts.hold(ACCOUNT, new Date(s.now().getTime() + HOUR_MS), why, s.now());
       s.run(s.process('a'));
       await s.until('account_held', ['begun', 'begun', 'begun']);
       await wait(EVERY_MS * 8);
-      assert.equal(s.told().length, 3);
+      assert.equal(s.sent().length, 3);
     });
 
     onOne?.(
-      'a trouble of one process is said by the one that looks, and is over when the process is gone',
+      'an alert about one process is sent by the leader, and ends when the process is gone',
       async (t) => {
         const s = await setup(t, backend.open);
         if (!s) return;
@@ -197,15 +201,15 @@ for (const backend of backends) {
         await leader.check(s.signal);
         worker.report('worker_quiet', { count: 2 });
         await worker.check(s.signal);
-        assert.equal(s.told().length, 0);
+        assert.equal(s.sent().length, 0);
         s.run(leader);
         await s.until('worker_quiet', ['begun', 'ended']);
-        assert.deepEqual([s.told()[0]?.process, s.told()[0]?.count], ['worker', 2]);
+        assert.deepEqual([s.sent()[0]?.process, s.sent()[0]?.count], ['worker', 2]);
       },
     );
 
     onOne?.(
-      'with the catalogue away each process says its own, once; back again nobody repeats it',
+      'while the catalogue is down each process sends its own alert once, and none repeats it afterwards',
       async (t) => {
         const s = await setup(t, backend.open);
         if (!s) return;
@@ -214,19 +218,19 @@ for (const backend of backends) {
         for (const server of servers) server.report('spool_in_use', { count: 7 });
         for (const server of servers) s.run(server);
         await s.until('spool_in_use', ['begun', 'begun']);
-        assert.deepEqual(new Set(s.told().map((one) => one.process)), new Set(['server 1', 'server 2']));
+        assert.deepEqual(new Set(s.sent().map((one) => one.process)), new Set(['server 1', 'server 2']));
         s.pass(6.1 * HOUR_MS);
         await s.until('spool_in_use', ['begun', 'begun', 'continues', 'continues']);
         s.line.isCut = false;
         await wait(EVERY_MS * 10);
-        assert.equal(s.told().length, 4);
+        assert.equal(s.sent().length, 4);
         for (const server of servers) server.clear('spool_in_use');
         await s.until('spool_in_use', ['begun', 'begun', 'continues', 'continues', 'ended', 'ended']);
       },
     );
 
     onOne?.(
-      'a spool that is empty before anybody could agree on it is said to be by who said it',
+      'an alert that ended while the catalogue was down is ended by the process that sent it',
       async (t) => {
         const s = await setup(t, backend.open);
         if (!s) return;
@@ -240,27 +244,27 @@ for (const backend of backends) {
       },
     );
 
-    onOne?.('a catalogue that stays away is said, and that it is back', async (t) => {
+    onOne?.('an alert is sent for a catalogue that stays down, and when it is back', async (t) => {
       const s = await setup(t, backend.open);
       if (!s) return;
-      s.run(s.process('server', { awayMs: 100 }));
+      s.run(s.process('server', { downMs: 100 }));
       s.line.isCut = true;
       await s.until('catalogue_away', ['begun']);
       s.line.isCut = false;
       await s.until('catalogue_away', ['begun', 'ended']);
     });
 
-    onOne?.('a queue that stays away is said', async (t) => {
+    onOne?.('an alert is sent for a queue that stays down, and when it is back', async (t) => {
       const s = await setup(t, backend.open);
       if (!s) return;
       s.run(s.process('a'));
-      s.queue.isAway = true;
+      s.queue.isDown = true;
       await s.until('queue_away', ['begun']);
-      s.queue.isAway = false;
+      s.queue.isDown = false;
       await s.until('queue_away', ['begun', 'ended']);
     });
 
-    test('media near their deadline, expired ones and refused ones are counted, fresh arrivals are not', async (t) => {
+    test('items near their deadline, expired and refused ones are counted, and new arrivals are not', async (t) => {
       const s = await setup(t, backend.open);
       if (!s) return;
       const insert = (id: string, row: { status: string; left: number; ageMs: number; failure?: string }) => {
@@ -291,26 +295,35 @@ for (const backend of backends) {
       await insert('late', { status: 'expired', left: -HOUR_MS, ageMs: 80 * HOUR_MS });
       await s.until('at_risk', ['begun']);
       await s.until('expired', ['begun']);
-      const of = (kind: string) => s.told().find((one) => one.kind === kind);
+      const of = (kind: string) => s.sent().find((one) => one.kind === kind);
       assert.deepEqual([of('at_risk')?.count, of('expired')?.count, of('store_refused')?.count], [1, 1, 1]);
       assert.match(of('at_risk')!.sentence, /nearest deadline is in (2 h|1\d\d min)/);
     });
 
-    onOne?.('a silent account that used to get messages is said, and that they arrive again', async (t) => {
-      const s = await setup(t, backend.open);
-      if (!s) return;
-      const daysAgo = (days: number) => new Date(s.now().getTime() - days * 24 * HOUR_MS);
-      const day = (days: number) => daysAgo(days).toISOString().slice(0, 10);
-      const some = Array.from({ length: 8 }, (_, index) => index + 2);
-      await s.catalogue.callbackCounts.add(
-        some.map((days) => ({ account: ACCOUNT, day: day(days), refused: false, what: 'image', count: 30 })),
-        [{ account: ACCOUNT, lastCallbackAt: daysAgo(2) }],
-        day(40),
-      );
-      s.run(s.process('a'));
-      await s.until('no_callbacks', ['begun']);
-      await s.catalogue.callbackCounts.add([], [{ account: ACCOUNT, lastCallbackAt: s.now() }], day(40));
-      await s.until('no_callbacks', ['begun', 'ended']);
-    });
+    onOne?.(
+      'an alert is sent for an account without its usual messages, and when they arrive again',
+      async (t) => {
+        const s = await setup(t, backend.open);
+        if (!s) return;
+        const daysAgo = (days: number) => new Date(s.now().getTime() - days * 24 * HOUR_MS);
+        const day = (days: number) => daysAgo(days).toISOString().slice(0, 10);
+        const some = Array.from({ length: 8 }, (_, index) => index + 2);
+        await s.catalogue.callbackCounts.add(
+          some.map((days) => ({
+            account: ACCOUNT,
+            day: day(days),
+            refused: false,
+            what: 'image',
+            count: 30,
+          })),
+          [{ account: ACCOUNT, lastCallbackAt: daysAgo(2) }],
+          day(40),
+        );
+        s.run(s.process('a'));
+        await s.until('no_callbacks', ['begun']);
+        await s.catalogue.callbackCounts.add([], [{ account: ACCOUNT, lastCallbackAt: s.now() }], day(40));
+        await s.until('no_callbacks', ['begun', 'ended']);
+      },
+    );
   });
 }

@@ -47,7 +47,7 @@ describe('the test of alerts', () => {
     assert.deepEqual([accepted.status, body], [200, { sent: true, to: 'json' }]);
     assert.equal((receiver.requests[0]!.body as { state: string }).state, 'test');
 
-    receiver.answer({ status: 404 });
+    receiver.respondWith({ status: 404 });
     const refused = await post(url);
     const problem = (await refused.json()) as { code: string; detail: string };
     assert.deepEqual(
