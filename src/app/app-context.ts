@@ -113,7 +113,7 @@ export async function openAppContext(config: Config, options: OpenOptions): Prom
     await claimQueue({ queue, catalogue, health, log, metrics, signal: shutdown.signal });
     const storeHealth = createStoreHealth({ store, probe: createStoreProbe(store, config.objects.prefix) });
     const gather = createProgramFacts(
-      { config, catalogue, queue, storeHealth, accounts, health, clock, lifetimes },
+      { config, catalogue, queue, storeHealth, accounts, health, clock, lifetimes, log, metrics },
       options.program,
     );
     const alerts = createAlerts(

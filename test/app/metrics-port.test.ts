@@ -24,11 +24,11 @@ function partsOn(t: TestContext, port: number | undefined) {
   };
   const health = createHealth(systemClock.now);
   const catalogue = {
-    accounts: { states: () => respond(away.catalogue, []) },
-    fleet: { read: async () => ({ processes: [], workers: { alive: 1 } }) },
+    accounts: { list: () => respond(away.catalogue, []) },
+    processes: { read: async () => ({ processes: [], workers: { alive: 1 } }) },
     storeHold: { read: async () => ({ hold: undefined, lastProbeSuccessAt: undefined }) },
-    verifications: { lastDone: async () => undefined },
-    facts: {
+    verifications: { getLastDone: async () => undefined },
+    alertFacts: {
       atRisk: async () => NONE,
       closedSince: async () => NONE,
       storeRefused: async () => NONE,
@@ -44,6 +44,8 @@ function partsOn(t: TestContext, port: number | undefined) {
     clock: systemClock,
     lifetimes: createLifetimes({ mediaLifetimeMs: 3_600_000, timeScale: 1 }),
     process: 'this one',
+    log: { info() {}, warn() {}, error() {} },
+    metrics: createMetrics(),
   });
   return {
     config: { ...loadConfig({}), metrics: { port } },

@@ -30,7 +30,7 @@ test('a wrong key of the store, a wrong secret and an unavailable queue are logg
   });
   for (const line of [
     /"check":"store_key_unknown".*start: The storage does not know the access key.*Correct S3_ACCESS_KEY_ID/,
-    /"check":"queue_away".*start: The queue does not answer.*REDIS_URL/,
+    /"check":"queue_away".*start: The queue does not respond.*REDIS_URL/,
     /start: no token for account \S+: .*[Ss]ecret/,
   ])
     await program.untilOutput(line);

@@ -1,18 +1,18 @@
 /**
- * What a check is: one condition that people must be told of. All checks stand in one list (table.ts), and five users
- * are computed from it: /readyz, the doctor, the metric `wma_check_failing`, the alerts and the page's state line. No
- * user has a check of its own.
+ * A check is one condition that people must know of. All checks are in one list (table.ts), and five users are computed
+ * from it: /readyz, the doctor, the metric `wma_check_failing`, the alerts and the dashboard's state line. No user has a
+ * check of its own.
  *
  * To add a check:
- * 1. The fact. A condition of the whole: add a field to {@link Facts} and read it in gather.ts. A condition of one
+ * 1. The fact. A condition of the installation: add a field to {@link Facts} and read it in gather.ts. A condition of one
  *    process: report it there with `health.setUnhealthy(code)` and `health.setHealthy(code)`; it is then in
  *    `facts.conditions` already.
- * 2. The entry: in the file of its part (parts.ts, store.ts, processes.ts, accounts.ts, media.ts), with its words in
- *    English and Chinese, and `find`, which turns the fact into findings. `reported(code)` is the `find` of a condition
- *    of a process.
+ * 2. The entry: in the file of its component (infrastructure.ts, store.ts, processes.ts, accounts.ts, media.ts), with its
+ *    texts in English and Chinese, and `find`, which turns the fact into findings. `findReported(code)` is the `find` of a
+ *    condition of a process.
  * 3. The test: one entry in test/server/checks/checks.test.ts that makes the condition real, and ends it.
  * 4. `node bin/run.js docs/generate/main.ts` writes it into docs/operations.md.
- * Nothing else: all five users show it from then on.
+ * Nothing else is needed: all five users show it from then on.
  */
 import type { AccountState } from '../../catalogue/accounts/accounts.ts';
 import type { KfAccountState } from '../../catalogue/accounts/kf-cursors.ts';
@@ -26,7 +26,7 @@ import type { StoreFinding } from '../maintenance/store-check.ts';
 
 export type LocalizedText = Explanation['message'];
 
-/** A part of the program, as /readyz lists it under `checks`. */
+/** The components of the program, as /readyz lists them under `checks`. */
 export const COMPONENTS = [
   'catalogue',
   'spool',
@@ -39,66 +39,66 @@ export const COMPONENTS = [
 ] as const;
 export type Component = (typeof COMPONENTS)[number];
 
-/** A finding in the words of its sentence. `target` is named as people know it. */
+/** A finding as its sentence is made of it. `target` is the name that people know. */
 export type NamedFinding = Pick<FindingFields, 'target' | 'count' | 'detail'>;
 
 export interface FindingFields {
-  /** An account, a process, or empty for all of it. */
+  /** An account, a process, or empty for the whole installation. */
   readonly target: string;
   readonly since: Date;
   readonly count: number;
-  /** What its sentence is made of; no secret. */
+  /** The values in its sentence. Never a secret. */
   readonly detail: Readonly<Record<string, string | number>>;
 }
 
 export type Audience = 'readyz' | 'doctor' | 'alerts' | 'page';
 
 export interface Check {
-  /** error: something stands still. warning: something is to be fixed. notice: something is to be looked at. */
+  /** error: some work has stopped. warning: something must be fixed. notice: something should be examined. */
   readonly severity: 'error' | 'warning' | 'notice';
   readonly component: Component;
-  /** What `target` is; absent: there is one of it. */
+  /** What `target` is. Absent where there is only one. */
   readonly target?: 'account' | 'process';
   /** For docs/operations.md: when it begins and when it ends. */
   readonly rule: string;
-  readonly begun: (said: NamedFinding) => LocalizedText;
-  readonly ended: (said: NamedFinding) => LocalizedText;
-  readonly advice: (said: NamedFinding) => LocalizedText;
-  /** Undefined: the facts do not tell, so it has neither begun nor ended. */
+  readonly begun: (finding: NamedFinding) => LocalizedText;
+  readonly ended: (finding: NamedFinding) => LocalizedText;
+  readonly advice: (finding: NamedFinding) => LocalizedText;
+  /** Returns undefined where the facts are missing: the condition has then neither begun nor ended. */
   readonly find: (facts: Facts) => readonly Partial<FindingFields>[] | undefined;
-  /** Who is not told of it; the entry says why. The metric is told of all. */
+  /** Users that do not show it; the entry says why. The metric shows all. */
   readonly except?: readonly Audience[];
   /** How long it must last before an alert is sent. Real time. Default: 0. */
   readonly alertAfterMs?: number;
-  /** No alert while one of these is found: it is the same incident. */
+  /** No alert while one of these is found: they have the same cause. */
   readonly alertUnless?: readonly string[];
 }
 
-/** Whether a part responds, and if not, since when and why. */
+/** Whether a component responds, and if not, why. */
 export type ComponentFact =
   | { readonly ok: true }
   | { readonly ok: false; readonly failure?: Failure | undefined };
 
 export interface AccountFact extends AccountState {
-  /** Its callbacks by day, read where it has been silent for a day. */
+  /** Its callbacks by day. Read only where it has been silent for a day. */
   readonly days?: ReturnType<CallbackDays['get']>;
 }
 
-/** What was seen. A field that is absent could not be asked, or was not. */
+/** What was read. A field is absent where it could not be read or was not needed. */
 export interface Facts {
   readonly now: Date;
-  /** `host (program, pid)` of the process that looks. */
+  /** `host (program, pid)` of the process that runs the checks. */
   readonly process: string;
   readonly catalogue?: ComponentFact;
-  /** `refused`: it responds, and takes no jobs. */
+  /** `refused`: it responds, but accepts no jobs. */
   readonly queue?: ComponentFact & { readonly counts?: QueueCounts; readonly refused?: string };
-  /** As a probe of the store met it. */
+  /** The result of a store check. */
   readonly store?: ComponentFact;
-  /** As the doctor tried it: all that is ever asked of it. */
+  /** The results of the doctor's complete test of the store. */
   readonly storeFindings?: readonly StoreFinding[];
   /** The configured accounts. */
   readonly accounts?: readonly AccountFact[];
-  /** The customer-service accounts whose messages are not read. */
+  /** The customer-service accounts whose messages could not be read. */
   readonly customerService?: readonly KfAccountState[];
   readonly storeHold?: { readonly hold: StoreHoldState | undefined };
   readonly atRisk?: AtRisk;
@@ -107,16 +107,16 @@ export interface Facts {
   /** Dead letters of the last seven days. */
   readonly dead?: Counted;
   readonly storeRefused?: Counted;
-  /** Those that live, as their heartbeats tell it. */
+  /** The live processes, by their heartbeats. */
   readonly processes?: readonly LiveProcess[];
   readonly workers?: WorkerStatus;
   /** The last verification that ended. */
   readonly drift?: { readonly id: string; readonly count: number; readonly total: number; readonly at: Date };
-  /** What the parts of this process report. What others report stands with them in `processes`. */
+  /** The conditions that this process reports. Those of the others are in `processes`. */
   readonly conditions?: readonly Condition[];
 }
 
-/** `find` of a check that the parts of a process report; see ../../runtime/health.ts. */
+/** Returns the `find` of a check that processes report; see ../../runtime/health.ts. */
 export const findReported =
   (code: string): Check['find'] =>
   ({ conditions, process, processes = [] }) => {

@@ -1,4 +1,4 @@
-/** From the facts to the findings. Pure: everything that is told of is computed here, for all who tell it. */
+/** Computes the findings from the facts, for all users of the checks. Pure. */
 import type { Audience, Component, Facts, FindingFields } from './check.ts';
 import { COMPONENTS } from './check.ts';
 import { CHECK_CODES, type CheckCode, checkOf } from './table.ts';
@@ -10,7 +10,7 @@ export interface Finding extends FindingFields {
 export interface Findings {
   /** Errors first; among equals in the order of the list. */
   readonly found: readonly Finding[];
-  /** The checks that the facts could tell of; what is known and not found is not so. */
+  /** The checks whose facts were read. A check that is known and not found has passed. */
   readonly known: readonly CheckCode[];
 }
 
@@ -30,13 +30,13 @@ export function findingsOf(facts: Facts): Findings {
   return { known, found: found.sort((a, b) => rank(a) - rank(b)) };
 }
 
-/** What is for this audience. */
+/** Returns the findings for this audience. */
 export const findingsFor = (audience: Audience, { found }: Pick<Findings, 'found'>): readonly Finding[] =>
   found.filter(({ code }) => !checkOf(code).except?.includes(audience));
 
 export type ComponentState = { ok: true } | { ok: false; codes: CheckCode[] };
 
-/** For /readyz, which is open: codes and nothing else. */
+/** Returns the state for /readyz: codes only, because that route is open. */
 export function readinessOf(findings: Findings): {
   degraded: CheckCode[];
   checks: Record<Component, ComponentState>;

@@ -1,12 +1,16 @@
-/** Reads the facts that the checks are computed from, at the cost of a few small questions. */
+/** Reads the facts that the checks are computed from, with a few small queries. */
 import type { Accounts } from '../../account.ts';
 import type { KfAccountState } from '../../catalogue/accounts/kf-cursors.ts';
 import type { Catalogue } from '../../catalogue/catalogue.ts';
+import { DatabaseUnavailableError } from '../../catalogue/database/database.ts';
 import type { Failure } from '../../failures.ts';
 import type { ArchiveQueue } from '../../queue/queue.ts';
 import { QueueRefusedError } from '../../queue/refusal.ts';
 import type { Clock, Lifetimes } from '../../runtime/clock.ts';
 import type { Health } from '../../runtime/health.ts';
+import type { Log } from '../../runtime/log.ts';
+import type { Metrics } from '../../runtime/metrics.ts';
+import { createRepeatedLog } from '../../runtime/repeated-log.ts';
 import { untilAborted } from '../../runtime/timeout.ts';
 import type { StoreHealth } from '../dispatch/store-health.ts';
 import { driftOf } from '../verify/verifier.ts';
@@ -28,37 +32,51 @@ export interface FactGathererDeps {
   clock: Pick<Clock, 'now'>;
   lifetimes: Pick<Lifetimes, 'lifetimeMs' | 'scale'>;
   process: string;
+  log: Pick<Log, 'info' | 'warn' | 'error'>;
+  metrics: Pick<Metrics, 'backgroundErrors'>;
 }
 
 export interface FactGatherer {
-  /** Of the whole, or of these accounts. Throws what the catalogue throws. */
+  /** Reads the facts of the installation, or of these accounts. Rejects with the errors of the catalogue. */
   catalogue(accounts?: readonly string[]): Promise<Partial<Facts>>;
-  /** Never reject; a part that does not respond until `signal` aborts does not respond. */
+  /** Never rejects: a queue that has not responded when `signal` aborts counts as unavailable. */
   queue(signal: AbortSignal): Promise<Partial<Facts>>;
+  /** Never rejects, like `queue`. */
   store(signal: AbortSignal): Promise<Partial<Facts>>;
-  /** Of this process alone. Never rejects. */
+  /** Reads the conditions of this process. Never rejects. */
   process(): Promise<Pick<Facts, 'now' | 'process' | 'conditions'>>;
 }
 
-/** As {@link Catalogue.stats} counts what is at risk: six hours of three days. */
+/** The same share as in `stats`: six hours of three days. */
 const AT_RISK_SHARE = 12;
-/** What arrives late is close to its deadline from the start, and is archived within seconds. */
+/** An item that arrives late is near its deadline from the start, and is usually archived within seconds. */
 const KNOWN_MS = 5 * 60_000;
 const RECENT_MS = 6 * 3_600_000;
 const FAILING_MS = 10 * 60_000;
-/** It is read each hour. */
+/** Messages are read each hour. */
 const UNREAD_MS = 3 * 3_600_000;
-/** Longer than a request to the store with its quick repeats. */
+/** Longer than a request to the store with its quick retries. */
 const PROBE_MS = 20_000;
 const WEEK_MS = 7 * 24 * 3_600_000;
 
+const LOOP = 'checks';
+
+const isTimeout = (error: unknown) => error instanceof DOMException && error.name === 'TimeoutError';
+
 export function createFactGatherer(deps: FactGathererDeps): FactGatherer {
+  const errors = createRepeatedLog(deps.log);
   const { catalogue, clock, lifetimes } = deps;
   const { alertFacts: facts } = catalogue;
 
+  /** A check that cannot read its facts shows a component as unavailable, so an unexpected error is logged here. */
+  function reportError(error: unknown, component: string): void {
+    deps.metrics.backgroundErrors.inc({ loop: LOOP });
+    errors.write('warn', component, { err: error, component }, 'checks: facts not read');
+  }
+
   async function readAccounts(now: Date, mine?: readonly string[]): Promise<AccountFact[]> {
     const states = new Map((await catalogue.accounts.list()).map((state) => [state.account, state]));
-    // Rows of accounts that are not configured any more stay, and nobody is to be told of them.
+    // Accounts that are not configured any more keep their rows, but are not checked.
     const known = deps.accounts.all
       .filter(({ account }) => mine?.includes(account) ?? true)
       .map(({ account }) => states.get(account) ?? { account });
@@ -94,9 +112,41 @@ export function createFactGatherer(deps: FactGathererDeps): FactGatherer {
     return { drift: { id: last.id, count: driftOf(last.counts), total: last.done, at: last.endedAt } };
   }
 
+  async function readCatalogue(mine?: readonly string[]): Promise<Partial<Facts>> {
+    const now = clock.now();
+    const ago = (ms: number) => new Date(now.getTime() - lifetimes.scale(ms));
+    const near = new Date(now.getTime() + lifetimes.lifetimeMs / AT_RISK_SHARE);
+    const [live, accounts, customerService, { hold }, atRisk, recent, week, dead, storeRefused, drift] =
+      await Promise.all([
+        catalogue.processes.read(),
+        readAccounts(now, mine),
+        readCustomerService(ago, mine),
+        catalogue.storeHold.read(),
+        facts.atRisk(near, ago(KNOWN_MS), mine),
+        facts.closedSince('expired', ago(RECENT_MS), mine),
+        facts.closedSince('expired', ago(WEEK_MS), mine),
+        facts.closedSince('dead', ago(WEEK_MS), mine),
+        facts.storeRefused(mine),
+        // A verification covers the whole bucket, not single accounts.
+        mine ? {} : readDrift(),
+      ]);
+    return {
+      catalogue: { ok: true },
+      accounts,
+      customerService,
+      storeHold: { hold },
+      atRisk,
+      expired: { recent, week },
+      dead,
+      storeRefused,
+      ...live,
+      ...drift,
+    };
+  }
+
   let probing: Promise<Failure | undefined> | undefined;
   let lastFailure: Failure | undefined;
-  /** One at a time, whoever asks: it goes on where a caller does not wait for it. */
+  /** One probe at a time for all callers. It goes on when a caller stops waiting. */
   function probeStore(): Promise<Failure | undefined> {
     probing ??= deps.storeHealth
       .check(AbortSignal.timeout(PROBE_MS))
@@ -112,35 +162,13 @@ export function createFactGatherer(deps: FactGathererDeps): FactGatherer {
 
   return {
     catalogue: async (mine) => {
-      const now = clock.now();
-      const ago = (ms: number) => new Date(now.getTime() - lifetimes.scale(ms));
-      const near = new Date(now.getTime() + lifetimes.lifetimeMs / AT_RISK_SHARE);
-      const [live, accounts, customerService, { hold }, atRisk, recent, week, dead, storeRefused, drift] =
-        await Promise.all([
-          catalogue.processes.read(),
-          readAccounts(now, mine),
-          readCustomerService(ago, mine),
-          catalogue.storeHold.read(),
-          facts.atRisk(near, ago(KNOWN_MS), mine),
-          facts.closedSince('expired', ago(RECENT_MS), mine),
-          facts.closedSince('expired', ago(WEEK_MS), mine),
-          facts.closedSince('dead', ago(WEEK_MS), mine),
-          facts.storeRefused(mine),
-          // It is of the whole bucket.
-          mine ? {} : readDrift(),
-        ]);
-      return {
-        catalogue: { ok: true },
-        accounts,
-        customerService,
-        storeHold: { hold },
-        atRisk,
-        expired: { recent, week },
-        dead,
-        storeRefused,
-        ...live,
-        ...drift,
-      };
+      try {
+        return await readCatalogue(mine);
+      } catch (error) {
+        // An unavailable database is a finding of its own. Any other error is a defect.
+        if (!(error instanceof DatabaseUnavailableError)) reportError(error, 'catalogue');
+        throw error;
+      }
     },
     queue: async (signal) => {
       try {
@@ -148,6 +176,7 @@ export function createFactGatherer(deps: FactGathererDeps): FactGatherer {
         return { queue: { ok: true, counts } };
       } catch (error) {
         const refused = error instanceof QueueRefusedError ? error.code : undefined;
+        if (!refused && !signal.aborted) reportError(error, 'queue');
         return { queue: { ok: false, ...(refused ? { refused } : {}) } };
       }
     },
@@ -155,8 +184,9 @@ export function createFactGatherer(deps: FactGathererDeps): FactGatherer {
       try {
         const failure = await untilAborted(probeStore(), signal);
         return { store: failure ? { ok: false, failure } : { ok: true } };
-      } catch {
-        // It takes its time: what it met last says more than silence does.
+      } catch (error) {
+        if (!signal.aborted && !isTimeout(error)) reportError(error, 'store');
+        // Too slow: its last failure says more than the missing response.
         return { store: { ok: false, failure: lastFailure } };
       }
     },

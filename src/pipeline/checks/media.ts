@@ -1,4 +1,4 @@
-/** Checks of what became, or is about to become, of media items. */
+/** Checks of media items that are lost or may be lost soon. */
 import {
   type Check,
   findCounted,
@@ -19,7 +19,7 @@ const nearest = ({ detail }: NamedFinding): LocalizedText => {
 };
 
 const SEE_EXPIRED = fixedText(
-  'See why in GET /v1/media?status=expired; where WeChat still has one, redrive it with force.',
+  'See the reasons in GET /v1/media?status=expired. Redrive with force what WeChat still has.',
   '原因见 GET /v1/media?status=expired；若微信仍保留素材，可强制重新归档（force）。',
 );
 
@@ -27,14 +27,14 @@ export const MEDIA_CHECKS = {
   at_risk: {
     severity: 'error',
     component: 'media',
-    rule: 'Media known for five minutes are not archived and within a twelfth of a life (6 h) of their deadline, or past it. Ends when none is left.',
+    rule: 'Media items known for five minutes are not archived and within a twelfth of their lifetime (6 h) of their deadline, or past it. Ends when none is left.',
     begun: (it) => ({
-      en: `${it.count} media are close to expiring and not archived: ${nearest(it).en}.`,
+      en: `${it.count} media items are close to expiring and not archived: ${nearest(it).en}.`,
       zh: `${it.count} 个素材即将过期且尚未归档：${nearest(it).zh}。`,
     }),
-    ended: fixedText('No media is close to expiring any more.', '已没有即将过期的素材。'),
+    ended: fixedText('No media item is close to expiring any more.', '已没有即将过期的素材。'),
     advice: fixedText(
-      'Look at the held accounts and at the failures of the pending media, on the dashboard or in GET /v1/stats.',
+      'Check the held accounts and the failures of pending media items, on the dashboard or in GET /v1/stats.',
       '请在控制台或 GET /v1/stats 查看被暂停的账号和待归档素材的失败原因。',
     ),
     find: ({ atRisk, now }) => {
@@ -48,43 +48,43 @@ export const MEDIA_CHECKS = {
   expired: {
     severity: 'error',
     component: 'media',
-    rule: 'Media expired: WeChat keeps them no longer. `count` is of the last 6 h, so when it is said again, of those since the last message. Ends when none has for 6 h.',
+    rule: 'Media items expired: WeChat has deleted them. `count` is that of the last 6 h, so a repeated alert counts those since the last one. Ends when none has expired for 6 h.',
     begun: (it) => ({
-      en: `${it.count} media expired before they could be archived.`,
+      en: `${it.count} media items expired before they could be archived.`,
       zh: `${it.count} 个素材在归档前已过期。`,
     }),
-    ended: fixedText('No media has expired for six hours.', '最近六小时内没有素材过期。'),
+    ended: fixedText('No media item has expired for six hours.', '最近六小时内没有素材过期。'),
     advice: SEE_EXPIRED,
     find: ({ expired }) => findCounted(expired?.recent),
   },
   lost: {
     severity: 'warning',
     component: 'media',
-    rule: 'Media expired within the last seven days. Ends when they are redriven or erased, or seven days after the last.',
+    rule: 'Media items expired within the last seven days. Ends when they are redriven or erased, or seven days after the last one.',
     begun: (it) => ({
-      en: `${it.count} media expired in the last seven days and are lost.`,
+      en: `${it.count} media items expired in the last seven days and are lost.`,
       zh: `最近七天有 ${it.count} 个素材过期丢失。`,
     }),
-    ended: fixedText('No media has expired in the last seven days.', '最近七天没有素材过期。'),
+    ended: fixedText('No media item has expired in the last seven days.', '最近七天没有素材过期。'),
     advice: SEE_EXPIRED,
-    // `expired` was alerted of; and the service is ready again although this is not forgotten.
+    // `expired` has raised the alert, and the service is ready although items were lost.
     except: ['alerts', 'readyz'],
     find: ({ expired }) => findCounted(expired?.week),
   },
   dead_letters: {
     severity: 'notice',
     component: 'media',
-    rule: 'Media were given up for good within the last seven days. Ends when they are redriven or erased, or seven days after the last.',
+    rule: 'Media items became dead letters within the last seven days. Ends when they are redriven or erased, or seven days after the last one.',
     begun: (it) => ({
-      en: `${it.count} media were given up in the last seven days (dead letters).`,
+      en: `${it.count} media items failed for good in the last seven days (dead letters).`,
       zh: `最近七天有 ${it.count} 个素材归档失败（死信）。`,
     }),
-    ended: fixedText('No media was given up in the last seven days.', '最近七天没有新的死信。'),
+    ended: fixedText('No media item has failed for good in the last seven days.', '最近七天没有新的死信。'),
     advice: fixedText(
-      'See why with wma dead-letters or GET /v1/dead-letters, mend it, and redrive them.',
+      'See the reasons with wma dead-letters or GET /v1/dead-letters, correct them, and redrive the items.',
       '请用 wma dead-letters 或 GET /v1/dead-letters 查看原因，处理后重新投递。',
     ),
-    // Some media are dead by their nature (a recalled picture): no reason to wake anybody.
+    // Some items cannot be archived at all (a recalled picture): no reason for an alert.
     except: ['alerts', 'readyz'],
     find: ({ dead }) => findCounted(dead),
   },
@@ -93,7 +93,7 @@ export const MEDIA_CHECKS = {
     component: 'media',
     rule: 'The last verification found catalogue and bucket to differ. Ends with one that does not.',
     begun: (it) => ({
-      en: `${it.count} of ${it.detail.total} differed when catalogue and bucket were compared.`,
+      en: `Catalogue and bucket differed in ${it.count} of ${it.detail.total} cases in the last verification.`,
       zh: `目录与存储桶核对时，${it.detail.total} 个中有 ${it.count} 个不一致。`,
     }),
     ended: fixedText('Catalogue and bucket agree.', '目录与存储桶一致。'),
@@ -101,7 +101,7 @@ export const MEDIA_CHECKS = {
       en: `See them: wma verify --watch ${it.detail.id}`,
       zh: `查看详情：wma verify --watch ${it.detail.id}`,
     }),
-    // Who asked for the comparison waits for its result.
+    // The person who started the verification waits for its result.
     except: ['alerts', 'readyz'],
     find: ({ drift }) =>
       drift &&

@@ -1,8 +1,8 @@
-/** The list of checks as a metric. */
+/** Exports the list of checks as a metric. */
 import type { Metrics } from '../../runtime/metrics.ts';
 import type { Findings } from './findings.ts';
 
-/** What is not known is not shown: 0 would say that all is well. */
+/** A check whose facts could not be read is not exported: 0 would mean that it has passed. */
 export function updateCheckMetrics(
   { checkFailing }: Pick<Metrics, 'checkFailing'>,
   { known, found }: Findings,

@@ -1,4 +1,4 @@
-/** Checks of single processes: workers above all. */
+/** Checks of single processes, above all of workers. */
 import { FAILURES } from '../../failures.ts';
 import {
   type Check,
@@ -9,14 +9,14 @@ import {
   type NamedFinding,
 } from './check.ts';
 
-/** Real time: it is about processes. A worker that is killed counts as alive for 15 s more. */
+/** Real time, because it is about processes. A worker that is killed counts as alive for another 15 s. */
 const MISSING_MS = 10_000;
-/** A deployment ends workers and starts others meanwhile. */
+/** During a deployment workers end before others have started. */
 const MISSING_ALERT_MS = 60_000;
-/** Leases are some seconds long; measuring is good to half a second. */
+/** Leases last some seconds, and the measurement is exact to half a second. */
 const SKEW_MS = 10_000;
 
-/** Since when items wait for a worker although none has been alive for {@link MISSING_MS}. */
+/** Returns since when items wait for a worker while none has been alive for {@link MISSING_MS}. */
 function missingSince({ workers, now }: Facts): Date | undefined {
   if (!workers || workers.alive > 0 || !workers.dueSince) return undefined;
   const { dueSince, lastSeenMs = Number.POSITIVE_INFINITY } = workers;
@@ -42,14 +42,14 @@ export const PROCESS_CHECKS = {
   workers_missing: {
     severity: 'error',
     component: 'workers',
-    rule: 'Media wait in the queue, and no worker has been alive for 10 s. The alert comes after a minute. Ends with the first heartbeat of a worker, or when nothing waits.',
+    rule: 'Media items wait in the queue, and no worker has been alive for 10 s. The alert is sent after a minute. Ends with the first heartbeat of a worker, or when nothing waits.',
     begun: fixedText(
-      'No worker is alive although media wait: nothing is archived.',
+      'No worker is alive although media items wait: nothing is archived.',
       '有素材等待，但没有存活的工作进程，归档已停止。',
     ),
     ended: fixedText('A worker is alive again, or nothing waits.', '工作进程已恢复，或已没有等待的素材。'),
     advice: fixedText(
-      'Start a worker (npm run worker), and look at the log of those that ended.',
+      'Start a worker (npm run worker), and check the log of the workers that ended.',
       '请启动工作进程（npm run worker），并查看已退出进程的日志。',
     ),
     find: (facts) => {
@@ -59,15 +59,15 @@ export const PROCESS_CHECKS = {
     },
     alertAfterMs: MISSING_ALERT_MS,
   },
-  // Before the first item comes, somebody who starts the service should know. Scaling to zero is no fault.
+  // Operators who start the service should know this before the first item arrives. Scaling to zero is no fault.
   workers_none: {
     severity: 'notice',
     component: 'workers',
-    rule: 'No worker is alive, and nothing has waited for one yet (else it is `workers_missing`). Ends with the first heartbeat of a worker.',
+    rule: 'No worker is alive, and no item waits for one (else it is `workers_missing`). Ends with the first heartbeat of a worker.',
     begun: fixedText('No worker is alive.', '没有存活的工作进程。'),
     ended: fixedText('A worker is alive.', '工作进程已在运行。'),
     advice: fixedText(
-      'Start one (npm run worker): what comes will wait until then.',
+      'Start one (npm run worker): new items wait until then.',
       '请启动工作进程（npm run worker）：在此之前收到的素材会一直等待。',
     ),
     find: (facts) => {
@@ -80,17 +80,17 @@ export const PROCESS_CHECKS = {
     severity: 'error',
     component: 'workers',
     target: 'process',
-    rule: 'A worker has not opened its consumer yet. Ends when it takes jobs. The alert comes after two minutes.',
+    rule: 'A worker has not opened its consumer yet. The alert is sent after two minutes. Ends when it takes jobs.',
     begun: (it) => ({
       en: `The worker ${it.target} takes no jobs yet.`,
       zh: `工作进程 ${it.target} 尚未开始接收任务。`,
     }),
     ended: (it) => ({
-      en: `The worker ${it.target} takes jobs, or is gone.`,
+      en: `The worker ${it.target} takes jobs, or has ended.`,
       zh: `工作进程 ${it.target} 已开始接收任务或已退出。`,
     }),
     advice: fixedText(
-      'It waits for the queue: look at the Redis of REDIS_URL, or at Postgres.',
+      'It waits for the queue: check the Redis of REDIS_URL, or Postgres.',
       '它在等待队列：请检查 REDIS_URL 指向的 Redis（或 Postgres）。',
     ),
     find: findReported('consumer_closed'),
@@ -100,17 +100,17 @@ export const PROCESS_CHECKS = {
     severity: 'error',
     component: 'workers',
     target: 'process',
-    rule: 'The watchdog of a worker has restarted its consumer. Ends when the worker begins a media again, or is gone.',
+    rule: 'The watchdog of a worker has restarted its consumer. Ends when the worker takes a job again, or has ended.',
     begun: (it) => ({
-      en: `The worker ${it.target} began no media although some wait; its consumer was restarted (${it.count}×).`,
+      en: `The worker ${it.target} took no job although some wait; its consumer was restarted (${it.count}×).`,
       zh: `工作进程 ${it.target} 在有素材等待时没有开始处理；已重启其消费者（${it.count} 次）。`,
     }),
     ended: (it) => ({
-      en: `The worker ${it.target} works again, or is gone.`,
+      en: `The worker ${it.target} works again, or has ended.`,
       zh: `工作进程 ${it.target} 已恢复或已退出。`,
     }),
     advice: fixedText(
-      'Look at the connection from the worker to Redis or Postgres; a supervisor that heeds /livez restarts it.',
+      'Check the connection from the worker to Redis or Postgres. A supervisor that uses /livez restarts the worker.',
       '请检查该进程到 Redis 或 Postgres 的网络；按 /livez 监控的守护程序会自动重启它。',
     ),
     find: findReported('worker_quiet'),
@@ -119,14 +119,14 @@ export const PROCESS_CHECKS = {
     severity: 'error',
     component: 'process',
     target: 'process',
-    rule: "The clock of a process and the database's are more than 10 s apart. Ends when they are not.",
+    rule: "The clock of a process and the database's clock differ by more than 10 s. Ends when they do not.",
     begun: skewWords,
     ended: (it) => ({
-      en: `The clock of ${it.target} agrees with the database's, or it is gone.`,
+      en: `The clock of ${it.target} agrees with the database's, or the process has ended.`,
       zh: `${it.target} 的时钟已与数据库一致，或该进程已退出。`,
     }),
     advice: fixedText(
-      'Set the clocks of all machines by NTP; wma doctor shows each of them.',
+      'Set the clocks of all machines by NTP. wma doctor shows each of them.',
       '请用 NTP 校准所有机器的时钟；wma doctor 会逐一列出。',
     ),
     find: ({ processes }) =>
@@ -138,13 +138,13 @@ export const PROCESS_CHECKS = {
     severity: 'error',
     component: 'process',
     target: 'process',
-    rule: "The store refuses a process for the time at which it signs; the sentence says by how many seconds the process's clock differs from the store's. That process archives nothing, the others go on. Ends when the store takes its test object.",
+    rule: "The store refuses the requests of a process because of its clock; the sentence contains the difference to the store's clock in seconds. That process archives nothing, the others continue. Ends when the store accepts its test object.",
     begun: (it) => ({
-      en: `${it.target} archives nothing, the store refuses its clock: ${it.detail.words ?? 'clock_skewed'}.`,
+      en: `${it.target} archives nothing because the store refuses its clock: ${it.detail.words ?? 'clock_skewed'}.`,
       zh: `${it.target} 已停止归档，对象存储不接受其时钟：${it.detail.words ?? 'clock_skewed'}。`,
     }),
     ended: (it) => ({
-      en: `The store takes what ${it.target} signs again, or the process is gone.`,
+      en: `The store accepts requests of ${it.target} again, or the process has ended.`,
       zh: `对象存储重新接受 ${it.target} 的签名，或该进程已退出。`,
     }),
     advice: () => FAILURES.clock_skewed.advice,
@@ -154,22 +154,22 @@ export const PROCESS_CHECKS = {
         failure?.code === 'clock_skewed'
           ? [{ target: facts.process, detail: { words: failure.detail ?? failure.code } }]
           : [];
-      const told = findReported('store_clock_skewed')(facts);
-      if (!told && !facts.store) return undefined;
-      return [...here, ...(told ?? []).filter(({ target }) => target !== here[0]?.target)];
+      const reported = findReported('store_clock_skewed')(facts);
+      if (!reported && !facts.store) return undefined;
+      return [...here, ...(reported ?? []).filter(({ target }) => target !== here[0]?.target)];
     },
   },
   disk_floor: {
     severity: 'error',
     component: 'process',
     target: 'process',
-    rule: 'The disk of `DATA_DIR` has less than the floor free, in a process that writes there. Ends when it has more.',
+    rule: 'The disk of `DATA_DIR` has less free space than its minimum, in a process that writes there. Ends when it has more.',
     begun: (it) => ({
       en: `The disk of ${it.target} is almost full: new writes are refused.`,
       zh: `${it.target} 的磁盘空间即将用尽，新的写入已被拒绝。`,
     }),
     ended: (it) => ({
-      en: `The disk of ${it.target} has room again.`,
+      en: `The disk of ${it.target} has enough free space again.`,
       zh: `${it.target} 的磁盘空间已恢复。`,
     }),
     advice: () => FAILURES.disk_full.advice,

@@ -1,14 +1,14 @@
 /**
- * Checks of the store. One for each failure of ../../store-failures.ts, with its words: a probe meets one of them at a
- * time. A hold tells the same incident, with the same cause, so it alone is alerted of.
+ * Checks of the store: one for each failure of ../../store-failures.ts, with its texts. A probe meets one of them at a
+ * time. A store hold has the same cause, so only the hold raises an alert.
  */
 import { isStoreAway, STORE_FAILURES, type StoreFailureCode } from '../../store-failures.ts';
 import { explain } from '../../wechat/api/errcodes.ts';
 import type { StoreFinding } from '../maintenance/store-check.ts';
 import { type Check, type Facts, findCounted, fixedText } from './check.ts';
 
-const ended = fixedText('The storage takes objects again.', '对象存储已恢复写入。');
-/** A probe that got no response at all in time. */
+const ended = fixedText('The storage accepts objects again.', '对象存储已恢复写入。');
+/** The code of a probe without a response in time. */
 const SILENCE: StoreFailureCode = 'store_unavailable';
 const meets = ({ store }: Facts, code: StoreFailureCode): boolean =>
   store?.ok === false && (store.failure?.code ?? SILENCE) === code;
@@ -18,7 +18,7 @@ const probeCheck = (code: StoreFailureCode): Check => {
   return {
     severity: 'error',
     component: 'store',
-    rule: `A probe of the store meets it.${isStoreAway(code) ? ' The alert comes after two minutes.' : ''} Ends when a probe is taken.`,
+    rule: `A probe of the store fails with it.${isStoreAway(code) ? ' The alert is sent after two minutes.' : ''} Ends when a probe succeeds.`,
     begun: () => message,
     ended,
     advice: () => advice,
@@ -28,7 +28,7 @@ const probeCheck = (code: StoreFailureCode): Check => {
   };
 };
 
-/** A clock that is wrong is a fault of the process that probes: processes.ts tells of it. */
+/** A wrong clock is a fault of the process that probes: its check is in processes.ts. */
 type Probed = Exclude<StoreFailureCode, 'store_refused' | 'clock_skewed'>;
 const PROBED = (Object.keys(STORE_FAILURES) as StoreFailureCode[]).filter(
   (code): code is Probed => code !== 'store_refused' && code !== 'clock_skewed',
@@ -52,12 +52,15 @@ export const STORE_CHECKS = {
   store_held: {
     severity: 'error',
     component: 'store',
-    rule: 'The store took neither a media nor a test object, because it refuses or is away: all archiving waits. Ends when a test object is taken.',
+    rule: 'The store accepted neither a media item nor a test object, because it refuses writes or is unavailable: all archiving waits. Ends when it accepts a test object.',
     begun: ({ detail }) => {
       const { message } = explain({ code: String(detail.code ?? 'store_unavailable') });
       return { en: `All archiving is held: ${message.en}`, zh: `归档已全部暂停：${message.zh}` };
     },
-    ended: fixedText('The storage takes objects again; archiving goes on.', '对象存储已恢复，归档继续进行。'),
+    ended: fixedText(
+      'The storage accepts objects again; archiving continues.',
+      '对象存储已恢复，归档继续进行。',
+    ),
     advice: ({ detail }) => explain({ code: String(detail.code ?? 'store_unavailable') }).advice,
     find: ({ storeHold }) =>
       storeHold &&
@@ -69,18 +72,18 @@ export const STORE_CHECKS = {
   store_incomplete: {
     severity: 'error',
     component: 'store',
-    rule: 'The doctor tried all that is asked of a store (writing in one piece and in parts, reading, links, removing), and something did not work.',
+    rule: 'The doctor tried every operation that a store must support (writing in one piece and in parts, reading, links, deleting), and one failed.',
     begun: ({ detail }) => ({ en: `${detail.message}`, zh: `${detail.messageZh}` }),
     ended,
     advice: ({ detail }) => ({ en: `${detail.advice}`, zh: `${detail.adviceZh}` }),
-    // Only the doctor tries it.
+    // Only the doctor runs this test.
     except: ['readyz', 'alerts', 'page'],
     find: ({ storeFindings: storeExamined }) => examined(storeExamined?.filter(({ ok }) => !ok)),
   },
   store_limited: {
     severity: 'notice',
     component: 'store',
-    rule: 'The doctor tried each right of the access key that README lists, and found one missing without which archiving goes on; or the bucket keeps what is erased (Object Lock).',
+    rule: 'The doctor tried each right of the access key that README lists, and one is missing that archiving does not need; or the bucket retains what is erased (Object Lock).',
     begun: ({ detail }) => ({ en: `${detail.message}`, zh: `${detail.messageZh}` }),
     ended,
     advice: ({ detail }) => ({ en: `${detail.advice}`, zh: `${detail.adviceZh}` }),
@@ -91,12 +94,12 @@ export const STORE_CHECKS = {
   store_refused: {
     severity: 'error',
     component: 'store',
-    rule: 'The store refused a media when it was last tried, or refuses a test object, and archiving as a whole is not held. Ends when none is left and a test object is taken.',
+    rule: 'The store refused media items at their last attempt, or refuses a test object, and archiving as a whole is not held. Ends when no such item is left and a test object is accepted.',
     begun: ({ count, detail }) =>
       detail.probed
         ? STORE_FAILURES.store_refused.message
-        : { en: `The storage refused ${count} media.`, zh: `对象存储拒绝了 ${count} 个素材。` },
-    ended: fixedText('Nothing is refused by the storage any more.', '对象存储不再拒绝任何写入。'),
+        : { en: `The storage refused ${count} media items.`, zh: `对象存储拒绝了 ${count} 个素材。` },
+    ended: fixedText('The storage refuses nothing any more.', '对象存储不再拒绝任何写入。'),
     advice: () => STORE_FAILURES.store_refused.advice,
     find: (facts) => {
       if (meets(facts, 'store_refused')) return [{ detail: { probed: 1 } }];

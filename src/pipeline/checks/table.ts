@@ -16,6 +16,6 @@ export const CHECKS = {
 
 export type CheckCode = keyof typeof CHECKS;
 export const CHECK_CODES = Object.keys(CHECKS) as CheckCode[];
-/** A newer release may know more. */
+/** A newer release may have stored codes that are unknown here. */
 export const isCheckCode = (code: string): code is CheckCode => Object.hasOwn(CHECKS, code);
 export const checkOf = (code: CheckCode): Check => CHECKS[code];

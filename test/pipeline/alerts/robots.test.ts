@@ -185,7 +185,7 @@ describe('a refusal inside HTTP 200', () => {
 
   test('a page that is not the response of a robot is a failure', async (t) => {
     const { send } = await setup(t, 'wecom', { responses: [{ text: '<html>welcome</html>' }] });
-    assert.match((await send([held('wx1')])).why!, /not one of a robot/);
+    assert.match((await send([held('wx1')])).why!, /not that of a robot/);
   });
 
   test('a redirect is not followed', async (t) => {

@@ -74,6 +74,8 @@ async function setup(t: TestContext, open: (typeof backends)[number]['open']) {
       clock,
       lifetimes,
       process: name,
+      log,
+      metrics: createMetrics(),
     });
     const sender = createAlertSender(
       { http, clock, log, metrics: createMetrics() },

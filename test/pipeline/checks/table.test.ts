@@ -1,4 +1,4 @@
-/** The list of checks is whole, and it is the only one. */
+/** The list of checks is complete, and it is the only one. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,7 +9,7 @@ import { CHECK_CODES, checkOf, isCheckCode } from '../../../src/pipeline/checks/
 import { readinessResponses } from '../../../src/server/routes/health.ts';
 import { ROOT, readSources } from '../../structure/sources.ts';
 
-const SAID = {
+const FINDING = {
   target: 'shop',
   count: 7,
   detail: {
@@ -24,34 +24,34 @@ const SAID = {
 };
 const HAN = /\p{Script=Han}/u;
 
-describe('each check has words in both languages and a rule', () => {
+describe('a check has texts in both languages and a rule', () => {
   for (const code of CHECK_CODES) {
     const { begun, ended, advice, rule, target } = checkOf(code);
     test(code, () => {
-      // What only the doctor tries is said in the words of what it tried.
-      const isSaid = code !== 'store_incomplete' && code !== 'store_limited';
+      // The checks that only the doctor runs take their texts from its results.
+      const hasTexts = code !== 'store_incomplete' && code !== 'store_limited';
       for (const [what, words] of Object.entries({ begun, ended, advice })) {
-        if (!isSaid && what !== 'ended') continue;
-        const { en, zh } = words(SAID);
+        if (!hasTexts && what !== 'ended') continue;
+        const { en, zh } = words(FINDING);
         assert.match(en, /[a-z]{2}.*[a-z]{2}/, `${what}: ${en}`);
         assert.doesNotMatch(en, HAN, `${what}: ${en}`);
         assert.match(zh, HAN, `${what}: ${zh}`);
         assert.doesNotMatch(en + zh, /undefined|NaN|\[object/);
       }
       assert.match(rule, /\.$/);
-      if (target) assert.match(begun(SAID).en + begun(SAID).zh, /shop.*shop/s, 'it names what it is of');
+      if (target) assert.match(begun(FINDING).en + begun(FINDING).zh, /shop.*shop/s, 'it names its target');
     });
   }
 });
 
-describe('no user of the list has a check of its own', async () => {
+describe('the list of checks is the only one', async () => {
   const sources = await readSources(['src', 'workers']);
   const text = (path: string) => readFileSync(join(ROOT, path), 'utf8');
   const reports = sources.flatMap(({ path }) =>
     [...text(path).matchAll(/\bsetUnhealthy\('(\w+)'/g)].map(([, code]) => ({ path, code: code! })),
   );
 
-  test('what parts of a process report is in the list, and the list finds it', () => {
+  test('every condition that a process reports is in the list and is found by it', () => {
     assert.ok(reports.length >= 6);
     const now = new Date();
     for (const { path, code } of reports) {
@@ -65,7 +65,7 @@ describe('no user of the list has a check of its own', async () => {
     }
   });
 
-  test('health, doctor, metrics, alerts and page are computed from the list', () => {
+  test('health, doctor, metrics, alerts and dashboard are computed from it', () => {
     const users = {
       'src/server/routes/health.ts': /readinessOf\(findings\)/,
       'src/app/metrics-port.ts': /readinessOf\(findings\).*updateCheckMetrics\(/s,
@@ -78,17 +78,17 @@ describe('no user of the list has a check of its own', async () => {
     for (const [path, pattern] of Object.entries(users)) assert.match(text(path), pattern, path);
   });
 
-  test('only the list writes the code of a check as that of a finding', () => {
+  test('no other file makes findings', () => {
     const makers = sources
       .map(({ path }) => path)
       .filter((path) => !path.startsWith('src/pipeline/checks/'))
       .filter((path) => /\bok: false,\s*(reason|message):/.test(text(path)));
-    // What the doctor tries with the store is a fact of the list.
+    // The doctor's test of the store is one of the facts.
     assert.deepEqual(makers, ['src/pipeline/maintenance/store-check.ts']);
   });
 });
 
-test('/readyz knows every part and takes no word but the codes of the list', () => {
+test('/readyz has every component and accepts only codes of the list', () => {
   const { degraded, checks } = readinessOf(
     findingsOf({
       now: new Date(),
@@ -102,13 +102,13 @@ test('/readyz knows every part and takes no word but the codes of the list', () 
   assert.deepEqual(checks.queue, { ok: false, codes: ['queue_away'] });
   readinessResponses[200].parse({ status: 'degraded', degraded, checks });
   assert.equal(
-    readinessResponses[200].safeParse({ status: 'degraded', degraded: ['Redis at 10.0.0.1 is away'], checks })
+    readinessResponses[200].safeParse({ status: 'degraded', degraded: ['Redis at 10.0.0.1 is down'], checks })
       .success,
     false,
   );
 });
 
-test('what the facts do not tell is neither found nor known', () => {
+test('a check without its facts is neither found nor known', () => {
   const { found, known } = findingsOf({ now: new Date(), process: 'p' });
   assert.deepEqual([found, known], [[], []]);
 });
