@@ -168,8 +168,8 @@ describe('a callback', () => {
   });
 
   it('for an unknown account gets 404', async () => {
-    await rejected(await s.callback(message('x'), { account: 'wx-nobody' }), 404, 'account_not_found');
-    await rejected(await s.call('/wechat/wx-nobody?echostr=1'), 404, 'account_not_found');
+    await rejected(await s.callback(message('x'), { account: 'wx-unknown' }), 404, 'account_not_found');
+    await rejected(await s.call('/wechat/wx-unknown?echostr=1'), 404, 'account_not_found');
   });
 
   it('over 64 KiB gets 413, with and without Content-Length', async () => {
@@ -233,7 +233,7 @@ describe('a callback', () => {
     const time = String(now());
     const query = `timestamp=${time}&nonce=1&echostr=abc&signature=${signatureOf(PLAIN.token, time, '1')}`;
     assert.equal(await (await s.call(`/wechat/${PLAIN.account}/?${query}`)).text(), 'abc');
-    await rejected(await s.call(`/wechat/wx-nobody/?${query}`), 404, 'account_not_found');
+    await rejected(await s.call(`/wechat/wx-unknown/?${query}`), 404, 'account_not_found');
     await rejected(await s.call(`/wechat/${PLAIN.account}/`, { body: message('x') }), 403, 'bad_signature');
     const { paths } = await s.json<{ paths: object }>('/openapi.json', { key: 'read' });
     const documented = Object.keys(paths).filter((path) => path.startsWith('/wechat/'));

@@ -99,10 +99,10 @@ const CASES: Partial<Record<CheckCode, Case>> = {
   worker_quiet: reportedElsewhere('worker_quiet'),
   disk_floor: reportedElsewhere('disk_floor'),
   workers_missing: {
-    begin: (g) => insert(g, 'fed', { status: 'pending', stage: 2, expires: inHours(60) }),
+    begin: (g) => insert(g, 'claimed', { status: 'pending', stage: 2, expires: inHours(60) }),
     end: async (g) => {
       await beat(g, 'worker', { isWorker: true });
-      await remove(g, 'fed');
+      await remove(g, 'claimed');
     },
   },
   workers_none: {

@@ -8,7 +8,7 @@ const BODY = Buffer.from(`<xml><Encrypt><![CDATA[${'A'.repeat(30_000)}]]></Encry
 
 /** In turn: without a signature, with one that covers the body, for an unknown account. */
 function once(turn: number): Promise<void> {
-  const account = turn % 3 === 2 ? 'wx-nobody' : 'wx0000000000000001';
+  const account = turn % 3 === 2 ? 'wx-unknown' : 'wx0000000000000001';
   const query = turn % 3 === 1 ? `?msg_signature=${randomBytes(20).toString('hex')}&timestamp=1&nonce=1` : '';
   return new Promise((resolve) => {
     const sent = request(`${url}/wechat/${account}${query}`, { method: 'POST', agent }, (response) => {

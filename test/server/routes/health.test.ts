@@ -16,7 +16,7 @@ import { openServer } from '../../../src/server/start.ts';
 import { KEYS, openTestServer, PLAIN, reference, type TestServer } from '../setup.ts';
 
 /** Port 1 is reserved: nothing listens there. */
-const NOWHERE = 'postgres://nobody@127.0.0.1:1/nothing';
+const NOWHERE = 'postgres://unknown@127.0.0.1:1/nothing';
 const MESSAGE =
   '<xml><FromUserName>o</FromUserName><MsgType>image</MsgType><MsgId>1</MsgId><MediaId>gone</MediaId></xml>';
 
@@ -99,7 +99,7 @@ describe('health', () => {
       status: 'pending',
       spooled: true,
     });
-    const items = [reference(), { account: 'nobody', mediaId: 'x', kind: 'image' }, reference()];
+    const items = [reference(), { account: 'unknown', mediaId: 'x', kind: 'image' }, reference()];
     const batch = await fetch(`${url}/v1/media/batch`, {
       method: 'POST',
       headers,

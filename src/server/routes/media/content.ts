@@ -84,8 +84,8 @@ export function contentRoutes(deps: Pick<RouteDeps, 'catalogue' | 'clock' | 'con
         }
         // An object that another program has written may declare `inline` for any type.
         if (!isRenderable(object.headers['content-type'] ?? '')) {
-          const disposition = object.headers['content-disposition'] ?? 'attachment';
-          reply.header('content-disposition', disposition.replace(/^\s*[^\s;]*/, 'attachment'));
+          const contentDisposition = object.headers['content-disposition'] ?? 'attachment';
+          reply.header('content-disposition', contentDisposition.replace(/^\s*[^\s;]*/, 'attachment'));
         }
         // What a user sent may be shown but never executed: no scripts, no sniffing of types.
         reply.header(

@@ -159,8 +159,8 @@ describe('erasing', () => {
         `${field} in ${JSON.stringify(errors)}`,
       );
     }
-    assert.equal((await requestErasure({ account: 'wx-nobody', openId: 'o' })).status, 400);
-    assert.equal((await erase(idOf('nobody', 'nothing'))).status, 404);
+    assert.equal((await requestErasure({ account: 'wx-unknown', openId: 'o' })).status, 400);
+    assert.equal((await erase(idOf('unknown', 'nothing'))).status, 404);
     assert.equal((await erase('nonsense')).status, 400);
     const unknown = await server.call(`/v1/erasures/e_${'0'.repeat(32)}`, { key: 'read' });
     assert.equal(unknown.status, 404);

@@ -97,7 +97,7 @@ describe('the list of media items', () => {
         );
       }
       assert.deepEqual((await json('/v1/media?openId=o-1&status=dead&errcode=40008')).items, []);
-      assert.deepEqual((await json('/v1/media?account=wx-nobody')).items, []);
+      assert.deepEqual((await json('/v1/media?account=wx-unknown')).items, []);
     });
 
     it('rejects a cursor of another list or another order', async () => {

@@ -65,8 +65,8 @@ describe('the media routes', () => {
     it('rejects unknown fields, unknown accounts, and bodies that are not JSON', async () => {
       const more = await json('/v1/media', { key: 'write', json: { ...reference(), colour: 'red' } }, 400);
       assert.match(JSON.stringify(more.errors), /colour/);
-      const nobody = await json('/v1/media', { key: 'write', json: reference({ account: 'wx9' }) }, 400);
-      assert.equal(nobody.code, 'unknown_account');
+      const unknown = await json('/v1/media', { key: 'write', json: reference({ account: 'wx9' }) }, 400);
+      assert.equal(unknown.code, 'unknown_account');
       const headers = { 'content-type': 'application/json' };
       assert.equal(
         (await json('/v1/media', { key: 'write', headers, body: '{' }, 400)).code,

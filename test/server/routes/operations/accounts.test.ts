@@ -177,7 +177,7 @@ describe('an account', () => {
     assert.equal(await statusOf(hold({ json, key: 'write' })), 403);
     assert.equal(await statusOf(release({ key: 'write' })), 403);
     assert.equal(await statusOf(hold({ json, key: undefined })), 401);
-    assert.equal(await statusOf(hold({ json }, '/v1/accounts/nobody/hold')), 404);
+    assert.equal(await statusOf(hold({ json }, '/v1/accounts/unknown/hold')), 404);
     for (const bad of [
       {},
       { reason: '' },
