@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { fuzz } from './fuzzing.ts';
 
-test('mutated and hostile callbacks are answered or refused, never thrown at, never slowly', () => {
+test('mutated and hostile callbacks are accepted or refused quickly, without an exception', () => {
   const { outcomes, slowestMs, slowest } = fuzz({ cases: 5_000, seed: 20_260_101 });
   assert.ok(slowestMs < 500, `${slowestMs} ms for ${slowest}`);
   for (const met of [

@@ -114,7 +114,7 @@ export function casesOf(seed: number): () => FuzzCase {
   }
 
   /** A ciphertext, honest or of a plaintext that no honest sender makes, and sometimes broken. */
-  function sealed(message: string): string {
+  function ciphertextOf(message: string): string {
     const key = Buffer.from(`${AES_KEY}=`, 'base64');
     const hostile = () => {
       const bytes = Buffer.alloc(16 * (1 + below(8)), below(256));
@@ -133,7 +133,7 @@ export function casesOf(seed: number): () => FuzzCase {
       const body = flip(Buffer.from(message));
       return { who, query: random() < 0.9 ? plainQuery() : { signature: mutate('a'.repeat(40)) }, body };
     }
-    const encrypted = sealed(message);
+    const encrypted = ciphertextOf(message);
     const outer =
       random() < 0.5 ? xml({ ToUserName: 'gh', Encrypt: encrypted }) : JSON.stringify({ Encrypt: encrypted });
     const body = Buffer.from(random() < 0.2 ? mutate(outer) : outer);

@@ -27,7 +27,7 @@ async function failureOf(promise: Promise<unknown>) {
   return error.failure;
 }
 
-test('a token is asked of stable_token in normal mode', async (t) => {
+test('a token is requested by stable_token in normal mode', async (t) => {
   const wechat = await startHttpServer(t, (_request, response) =>
     response.end('{"access_token":"T1","expires_in":7200}'),
   );
@@ -43,7 +43,7 @@ test('a token is asked of stable_token in normal mode', async (t) => {
   });
 });
 
-test('an errcode is the failure of its class, however sloppily it is written', async (t) => {
+test('an errcode is read in every form in which WeChat sends it', async (t) => {
   const answers: [string, string, string][] = [
     [
       '{"errcode":40164,"errmsg":"invalid ip 1.2.3.4, not in whitelist rid: 60-ab"}',
@@ -70,7 +70,7 @@ test('an errcode is the failure of its class, however sloppily it is written', a
   }
 });
 
-test('what is no usable token is a malformed answer', async (t) => {
+test('a response without a usable token is malformed_answer', async (t) => {
   const answers = [
     '',
     '<html>',
@@ -96,7 +96,7 @@ test('what is no usable token is a malformed answer', async (t) => {
   }
 });
 
-test('expires_in may be a string, and is never taken for longer than a day', async (t) => {
+test('expires_in may be a string, and is cut to a day', async (t) => {
   let answer = '{"access_token":"T1","expires_in":"300"}';
   const wechat = await startHttpServer(t, (_request, response) => response.end(answer));
   const api = open(t, wechat.url);
@@ -105,7 +105,7 @@ test('expires_in may be a string, and is never taken for longer than a day', asy
   assert.equal((await api.requestToken(ACCOUNT, NEVER)).expiresInMs, 86_400_000);
 });
 
-test('an HTTP status has its class, a redirect is not followed', async (t) => {
+test('an HTTP status has its failure class, and a redirect is not followed', async (t) => {
   let status = 0;
   const wechat = await startHttpServer(t, (_request, response) => {
     response.writeHead(status, { location: '/elsewhere' }).end('nothing');
@@ -125,7 +125,7 @@ test('an HTTP status has its class, a redirect is not followed', async (t) => {
   assert.equal(wechat.requests.length, 5);
 });
 
-test('a refused, broken or silent connection is a failure without the secret', async (t) => {
+test('a refused, broken or inactive connection is a failure without the secret', async (t) => {
   const refused = open(t, `http://127.0.0.1:${await closedPort()}`);
   assert.equal((await failureOf(refused.requestToken(ACCOUNT, NEVER))).code, 'network');
   const broken = await startTcpServer(t, (socket) => socket.destroy());
@@ -135,7 +135,7 @@ test('a refused, broken or silent connection is a failure without the secret', a
   assert.equal((await failureOf(impatient.requestToken(ACCOUNT, NEVER))).code, 'timeout');
 });
 
-test('the whole call has a limit, even where bytes keep trickling', async (t) => {
+test('the whole call has a timeout, even while bytes arrive slowly', async (t) => {
   const trickling = await startHttpServer(t, (_request, response) => {
     const timer = setInterval(() => response.write(' '), 20);
     response.on('close', () => clearInterval(timer));
@@ -144,7 +144,7 @@ test('the whole call has a limit, even where bytes keep trickling', async (t) =>
   assert.equal((await failureOf(api.requestToken(ACCOUNT, NEVER))).code, 'timeout');
 });
 
-test("the caller's abort comes through as it was given", async (t) => {
+test("a call rejects with the reason of the caller's abort", async (t) => {
   const silent = await startTcpServer(t, () => {});
   const reason = new Error('closing');
   const controller = new AbortController();
@@ -153,7 +153,7 @@ test("the caller's abort comes through as it was given", async (t) => {
   await assert.rejects(asked, (error) => error === reason);
 });
 
-test('the call goes through the configured proxy, and through none of the environment', async (t) => {
+test('a call uses the configured proxy and no proxy of the environment', async (t) => {
   const wechat = await startHttpServer(t, (_request, response) =>
     response.end('{"access_token":"T1","expires_in":7200}'),
   );

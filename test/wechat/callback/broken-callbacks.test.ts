@@ -52,7 +52,7 @@ const TYPED = [
 ];
 
 for (const typed of TYPED) {
-  test(`a text, a place, a link and a scan are success with ${JSON.stringify(typed.slice(0, 60))} in them`, () => {
+  test(`a text, a place, a link and a scan are accepted with ${JSON.stringify(typed.slice(0, 60))} in them`, () => {
     const start = `<xml><ToUserName><![CDATA[gh_1]]></ToUserName><FromUserName><![CDATA[o1]]></FromUserName><CreateTime>1714112445</CreateTime>`;
     const messages = {
       text: `<MsgType><![CDATA[text]]></MsgType><Content><![CDATA[${typed}]]></Content><MsgId>1</MsgId>`,
@@ -65,7 +65,7 @@ for (const typed of TYPED) {
     }
   });
 
-  test(`a voice is not lost whose transcript holds ${JSON.stringify(typed.slice(0, 60))}`, () => {
+  test(`a voice is read whose transcript contains ${JSON.stringify(typed.slice(0, 60))}`, () => {
     const voice = `${xml({ ...MEDIA, MsgType: 'voice' }).replace('</xml>', '')}<Recognition><![CDATA[${typed}]]></Recognition><MediaId16K><![CDATA[media-2]]></MediaId16K></xml>`;
     const found = readInEveryMode(voice);
     for (const got of found) assert.match(got, /^media media-1(?: media-2)?$/);
@@ -78,7 +78,7 @@ for (const typed of TYPED) {
   });
 }
 
-test('text that is not in CDATA and not escaped does not cost the message', () => {
+test('a message with unescaped text outside CDATA is read', () => {
   const of = (type: string, rest: string) => read(`<xml><MsgType>${type}</MsgType>${rest}</xml>`);
   assert.equal(of('text', '<Content>a & b</Content>'), 'ignored text');
   assert.equal(of('text', '<Content>a < b</Content>'), 'ignored text');
@@ -89,7 +89,7 @@ test('text that is not in CDATA and not escaped does not cost the message', () =
   );
 });
 
-test('a broken plain copy does not hide a good Encrypt, nor does one that a user typed', () => {
+test('a broken plain copy or an Encrypt that a user typed does not hide the valid Encrypt', () => {
   const encrypted = encrypt(xml(MEDIA), AES_KEY, APP_ID);
   const good = `<Encrypt><![CDATA[${encrypted}]]></Encrypt>`;
   for (const plain of [
@@ -112,7 +112,7 @@ test('a broken plain copy does not hide a good Encrypt, nor does one that a user
   }
 });
 
-test('white space around and inside the base64 is passed over, whether it was signed or not', () => {
+test('white space around and inside the base64 is ignored, whether it was signed or not', () => {
   const encrypted = encrypt(xml(MEDIA), AES_KEY, APP_ID);
   const lines = encrypted.replace(/.{76}/g, '$&\r\n');
   for (const sent of [encrypted, `\n  ${encrypted}\t\n`, lines, `\n${lines}\n`]) {
@@ -138,7 +138,7 @@ test('white space around and inside the base64 is passed over, whether it was si
   }
 });
 
-test('the handshake of WeCom passes over white space, and reads a plus sign that arrives as a space', () => {
+test('the handshake of WeCom ignores white space and reads a plus sign that arrives as a space', () => {
   const corp = account({ product: 'wecom', appId: 'ww1', account: 'ww1-2' });
   let echo = '';
   for (let salt = 0; !echo.includes('+'); salt++) {
@@ -154,7 +154,7 @@ test('the handshake of WeCom passes over white space, and reads a plus sign that
   }
 });
 
-test('declarations, attributes, comments, duplicates, odd numbers and missing fields do not cost a message', () => {
+test('a message with declarations, attributes, comments, duplicates, odd numbers or missing fields is read', () => {
   const body = xml(MEDIA);
   const read1 = (text: string) => {
     const result = readCallback(account(), { query: plainQuery(), body: Buffer.from(text), now: NOW });
@@ -184,7 +184,7 @@ test('declarations, attributes, comments, duplicates, odd numbers and missing fi
     assert.equal(read1(xml({ ...MEDIA, CreateTime })).sentAt, undefined, CreateTime);
 });
 
-test('only fields of the message itself count, not what stands inside another', () => {
+test('only top-level fields of a message count, not nested ones', () => {
   const nested = '<Extra><MediaId>nested</MediaId><MsgType>text</MsgType></Extra>';
   assert.equal(read(xml(MEDIA).replace('<xml>', `<xml>${nested}`)), 'media media-1');
   const broken = xml(MEDIA)
@@ -194,7 +194,7 @@ test('only fields of the message itself count, not what stands inside another', 
   assert.equal(read(JSON.stringify({ Extra: { MediaId: 'nested' }, ...MEDIA })), 'media media-1');
 });
 
-test('JSON with odd members is read by the members that count', () => {
+test('JSON with unexpected members is read by its known members', () => {
   const odd = { ...MEDIA, Extra: null, Nested: { MediaId: 'no' }, List: [1], Flag: true, '': '', MsgId: 1.5 };
   assert.equal(read(JSON.stringify(odd)), 'media media-1');
   assert.equal(read('{"MsgType":"text","Content":"a\nb\u0001","MsgId":1}'), 'ignored text');
@@ -205,11 +205,11 @@ test('JSON with odd members is read by the members that count', () => {
   assert.equal(read(xml({ ...MEDIA, MsgType: 'hologram' })), 'media media-1', 'a type of a later time');
 });
 
-test('a push without MsgType that says what it is by InfoType is success for every account', () => {
+test('a push with InfoType and without MsgType is accepted for every account', () => {
   assert.equal(read(xml({ InfoType: 'unauthorized', AppId: 'wx1' })), 'ignored info');
 });
 
-test('a body that only resembles a cipher is read in linear time, and no further than is bounded', () => {
+test('a body that resembles ciphertext is read in linear time and with a limit', () => {
   const bodies = [
     `<xml>${'<Encrypt>'.repeat(7_000)}</xml>`,
     `<xml><Encrypt>${' '.repeat(65_000)}</xml>`,

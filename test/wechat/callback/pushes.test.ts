@@ -14,7 +14,7 @@ function sealed(who: Account, tail: string, message: string) {
   return readCallback(who, { query, body, now: NOW });
 }
 
-test('a message to an application of WeCom is read, with a file that can be fetched', () => {
+test('a file message to a WeCom application is read with its media id', () => {
   const fields = { FromUserName: 'user', CreateTime: '1714112445', MsgId: '1', AgentID: '2' };
   for (const kind of ['image', 'voice', 'video', 'file']) {
     const result = sealed(CORP, 'ww1', xml({ ...fields, MsgType: kind, MediaId: 'm' }));
@@ -24,7 +24,7 @@ test('a message to an application of WeCom is read, with a file that can be fetc
   }
 });
 
-test('customer service of WeCom asks to be synced, and only WeCom does', () => {
+test('an event of customer service leads to a sync for WeCom only', () => {
   const event = xml({ MsgType: 'event', Event: 'kf_msg_or_event', Token: 'T', OpenKfId: 'wk1' });
   assert.deepEqual(sealed(CORP, 'ww1', event), {
     kind: 'sync',
@@ -35,7 +35,7 @@ test('customer service of WeCom asks to be synced, and only WeCom does', () => {
   assert.deepEqual(sealed(account(), account().appId, event), { kind: 'ignored', messageType: 'event' });
 });
 
-test('WeCom without encryption, or of another corporation, is refused; its mistakes are named', () => {
+test('a WeCom callback without encryption or of another corporation is refused with the reason', () => {
   const plain = { query: plainQuery(), body: Buffer.from(xml({ MsgType: 'image', MediaId: 'm' })), now: NOW };
   const codeOf = (result: ReturnType<typeof readCallback>) =>
     result.kind === 'refused' ? result.code : result.kind;
@@ -44,7 +44,7 @@ test('WeCom without encryption, or of another corporation, is refused; its mista
   assert.equal(codeOf(sealed(CORP, 'ww1', '<xml><MsgType>')), 'malformed_message');
 });
 
-test("a third-party platform's ticket is taken from an encrypted push with the platform's id alone", () => {
+test("the ticket of a third-party platform is accepted only from an encrypted push with the platform's id", () => {
   const push = xml({
     AppId: 'wxcomponent',
     InfoType: 'component_verify_ticket',
@@ -62,7 +62,7 @@ test("a third-party platform's ticket is taken from an encrypted push with the p
   assert.equal(sealed(PLATFORM, 'wxcomponent', xml({ InfoType: 'unauthorized' })).kind, 'ignored');
 });
 
-test('a mini program sends its customer-service messages as JSON or XML', () => {
+test('customer-service messages of a mini program are read as JSON and XML', () => {
   const mini = account({ product: 'miniprogram' });
   const read = (body: string) =>
     readCallback(mini, { query: plainQuery(), body: Buffer.from(body), now: NOW });

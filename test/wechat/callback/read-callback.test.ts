@@ -49,7 +49,7 @@ const safe = (message: string, more: Partial<Account> = {}, key = AES_KEY): Call
 const outcomeOf = (result: CallbackResult) =>
   result.kind === 'refused' ? `${result.status} ${result.code}` : result.kind;
 
-test('the official handshake is answered with its echostr', () => {
+test('the handshake of the documentation returns its echostr', () => {
   const query = {
     signature: 'f464b24fc39322e44b38aa78f5edd27bd1441696',
     echostr: '4375120948345356249',
@@ -68,7 +68,7 @@ test('the official handshake is answered with its echostr', () => {
   }
 });
 
-test('WeCom gets its encrypted echostr back in plain', () => {
+test('the handshake of WeCom returns the decrypted echostr', () => {
   const wecom = account({ product: 'wecom', account: `${APP_ID}-1` });
   const echostr = encrypt('1616140317555161061', AES_KEY, APP_ID);
   const { signature: _, ...query } = encryptedQuery(echostr);
@@ -80,7 +80,7 @@ test('WeCom gets its encrypted echostr back in plain', () => {
   assert.equal(other.kind === 'refused' && other.code, 'bad_signature');
 });
 
-test('the official safe-mode body, in JSON, is read', () => {
+test('the JSON body of the documentation in safe mode is read', () => {
   const query = {
     signature: SAFE_MODE.signature,
     timestamp: SAFE_MODE.timestamp,
@@ -93,7 +93,7 @@ test('the official safe-mode body, in JSON, is read', () => {
   assert.deepEqual(result, { kind: 'ignored', messageType: 'event' });
 });
 
-test('an image becomes a reference in plain and in safe mode, in XML and in JSON', () => {
+test('an image message becomes a reference in plain and safe mode, in XML and JSON', () => {
   const expected: CallbackResult = {
     kind: 'media',
     messageType: 'image',
@@ -112,7 +112,7 @@ test('a 64-bit MsgId keeps all its digits in JSON', () => {
   assert.equal(result.kind === 'media' && result.references[0]!.msgId, '6074746557628292943');
 });
 
-test('a voice gives two references where there is a 16 kHz copy', () => {
+test('a voice message with a 16 kHz copy becomes two references', () => {
   const result = plain(
     `<?xml version="1.0" encoding="UTF-8"?>
      <xml> <!-- as documented -->
@@ -135,7 +135,7 @@ test('a voice gives two references where there is a 16 kHz copy', () => {
   ]);
 });
 
-test('video and shortvideo bring their thumb along', () => {
+test('video and shortvideo messages become two references, with their thumb', () => {
   for (const MsgType of ['video', 'shortvideo'] as const) {
     const { PicUrl: _, ...rest } = IMAGE;
     const result = safe(xml({ ...rest, MsgType, ThumbMediaId: 'thumb-1' }));
@@ -146,7 +146,7 @@ test('video and shortvideo bring their thumb along', () => {
   }
 });
 
-test('a mini program page has a thumb and nothing else', () => {
+test('a mini program page becomes a reference of its thumb only', () => {
   const result = plain(xml({ MsgType: 'miniprogrampage', ThumbMediaId: 'thumb-1' }));
   assert.deepEqual(result.kind === 'media' && result.references, [
     { account: APP_ID, kind: 'thumb', mediaId: 'thumb-1' },
@@ -161,7 +161,7 @@ test('a file message is recorded by its message id', () => {
   ]);
 });
 
-test('everything else is ignored by its type', () => {
+test('messages of other types are ignored', () => {
   for (const type of ['text', 'location', 'link', 'event', 'transfer_customer_service']) {
     assert.deepEqual(plain(xml({ MsgType: type })), { kind: 'ignored', messageType: type });
   }
@@ -171,7 +171,7 @@ test('everything else is ignored by its type', () => {
   assert.deepEqual(plain(xml({ MsgType: 'Nobody Knows "this"' })), { kind: 'ignored', messageType: 'other' });
 });
 
-test('an optional field that is not what it should be does not cost the media', () => {
+test('an invalid optional field is left out and the item is kept', () => {
   const odd = { PicUrl: 'javascript:alert(1)', CreateTime: '15925801090000', FromUserName: 'x'.repeat(200) };
   assert.deepEqual(plain(xml({ ...IMAGE, ...odd })), {
     kind: 'media',
@@ -188,7 +188,7 @@ test('a media message without a usable media id is refused', () => {
   assert.equal(outcomeOf(plain('<xml></xml>')), '400 malformed_message');
 });
 
-test('in compatible mode only the encrypted copy is believed', () => {
+test('in compatible mode only the encrypted copy is used', () => {
   const encrypted = encrypt(xml(IMAGE), AES_KEY, APP_ID);
   const body = Buffer.from(xml({ ...IMAGE, MediaId: 'planted', Encrypt: encrypted }));
   const query = encryptedQuery(encrypted);
@@ -222,7 +222,7 @@ test('an encrypted body with another signature, key or account is refused', () =
   assert.equal(read(keyless, query), '403 encryption_key_missing');
 });
 
-test('during a rotation the previous EncodingAESKey still opens', () => {
+test('a callback is decrypted with the previous EncodingAESKey during a rotation', () => {
   const previous = 'abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG';
   assert.equal(safe(xml(IMAGE), { previousEncodingAesKey: previous }, previous).kind, 'media');
 });
@@ -247,7 +247,7 @@ test('a plain body is refused when unsigned, stale, from the future, or when enc
   assert.equal(outcomeOf(unsigned), '403 bad_signature', 'who cannot sign learns nothing of the parser');
 });
 
-test('an encrypted body is not bound to the clock: a replay of it meets its own row', () => {
+test('an encrypted body is accepted whatever its timestamp', () => {
   const encrypted = encrypt(xml(IMAGE), AES_KEY, APP_ID);
   const query = encryptedQuery(encrypted, 'AAAAA', new Date(NOW.getTime() - 86_400_000));
   const result = readCallback(account(), { query, body: Buffer.from(xml({ Encrypt: encrypted })), now: NOW });
@@ -284,7 +284,7 @@ test('hostile XML is refused', () => {
   }
 });
 
-test('the predefined entities and character references are read, and names like __proto__ are only names', () => {
+test('predefined entities, character references and names like __proto__ are read', () => {
   const body =
     '<xml><__proto__>x</__proto__><MsgType>image</MsgType><MediaId>&lt;&#97;&#x62;&amp;&gt;</MediaId></xml>';
   const result = plain(body);
@@ -292,7 +292,7 @@ test('the predefined entities and character references are read, and names like 
   assert.equal(plain('{"__proto__":{"MsgType":"image"},"MsgType":"text"}').kind, 'ignored');
 });
 
-test('no refusal repeats what was sent or configured', () => {
+test('a refusal contains nothing of what was sent or configured', () => {
   const { secret, token, encodingAesKey } = account();
   for (const result of [plain('<MARKER'), safe('{"MARKER"'), plain(xml(IMAGE), { token: 'other' })]) {
     const text = JSON.stringify(result);
@@ -300,7 +300,7 @@ test('no refusal repeats what was sent or configured', () => {
   }
 });
 
-test('thousands of mutated bodies give values and refusals, never an exception', () => {
+test('mutated bodies lead to results and refusals, never to an exception', () => {
   // Seeded, so that a find can be played again.
   const random = createRandom(20_240_426);
   const pick = (below: number) => Math.floor(random() * below);

@@ -26,7 +26,7 @@ const read = (...list: unknown[]) => parseKfMessages(ACCOUNT, list);
 const mediaOf = (...list: unknown[]) =>
   read(...list).references.map(({ kind, mediaId }) => `${kind} ${mediaId}`);
 
-test('media inside a forwarded record are archived as of the message that carries it', () => {
+test('media in a forwarded record become references of the message that carries it', () => {
   const found = read(
     record(
       line('text', { text: { content: 'hi' } }),
@@ -48,7 +48,7 @@ test('media inside a forwarded record are archived as of the message that carrie
   assert.deepEqual(found.skipped, [{ type: 'text', why: 'no_media' }]);
 });
 
-test('records inside records are read, five deep and no deeper', () => {
+test('records inside records are read up to five levels', () => {
   const nested = (levels: number): ReturnType<typeof line> =>
     levels === 0
       ? line('image', { image: { media_id: 'm-deep' } })
@@ -58,7 +58,7 @@ test('records inside records are read, five deep and no deeper', () => {
   assert.deepEqual(deeper, { references: [], skipped: [{ type: 'merged_msg', why: 'too_deep' }] });
 });
 
-test('the picture of a mini program is a thumb, that of a video belongs to it, also in a record', () => {
+test('the picture of a mini program is a thumb, and that of a video has it as its parent', () => {
   const program = { title: 't', appid: 'wx1', thumb_media_id: 'm-thumb' };
   assert.deepEqual(mediaOf({ ...OUTER, msgtype: 'miniprogram', miniprogram: program }), ['thumb m-thumb']);
   assert.deepEqual(mediaOf(record(line('miniprogram', { miniprogram: program }))), ['thumb m-thumb']);
@@ -69,14 +69,14 @@ test('the picture of a mini program is a thumb, that of a video belongs to it, a
   ]);
 });
 
-test('a type of a later time that carries a media id is archived as a file', () => {
+test('an unknown message type with a media id becomes a reference of a file', () => {
   assert.deepEqual(mediaOf({ ...OUTER, msgtype: 'hologram', hologram: { media_id: 'm-1' } }), ['file m-1']);
   assert.deepEqual(mediaOf({ ...OUTER, msgtype: 'link', link: { title: 't', thumb_media_id: 'm-2' } }), [
     'thumb m-2',
   ]);
 });
 
-test('what is passed over is named by a type of the list, whatever the page holds', () => {
+test('skipped messages are counted by the listed types, whatever the page contains', () => {
   const odd: [message: unknown, type: string, why: string][] = [
     [null, 'other', 'unreadable'],
     [[], 'other', 'unreadable'],
@@ -106,7 +106,7 @@ test('what is passed over is named by a type of the list, whatever the page hold
     assert.deepEqual(read(message), { references: [], skipped: [{ type, why }] }, JSON.stringify(message));
 });
 
-test('the same media id twice on a page is one reference, and odd fields cost no media', () => {
+test('a media id that occurs twice on a page is one reference, and invalid fields are left out', () => {
   const image = { ...OUTER, msgtype: 'image', image: { media_id: 'm-1' } };
   assert.deepEqual(mediaOf(image, record(line('image', { image: { media_id: 'm-1' } }))), ['image m-1']);
   const odd = { ...image, external_userid: 'x'.repeat(500), msgid: 7, send_time: 'soon' };

@@ -35,7 +35,7 @@ async function setup(t: TestContext, answers: object[]) {
   return { wecom, bad, sync: createKfSync({ api, tokens }) };
 }
 
-test('customer service gives its media page by page, behind a cursor', async (t) => {
+test('messages of customer service are fetched page by page with a cursor', async (t) => {
   const media = (msgtype: string) => ({
     ...SENT,
     msgid: `id-${msgtype}`,
@@ -94,7 +94,7 @@ test('customer service gives its media page by page, behind a cursor', async (t)
   assert.deepEqual([last.nextCursor, last.hasMore], ['C2', false], 'a cursor that stands still is the end');
 });
 
-test('a refused token is replaced once; other trouble has its own name', async (t) => {
+test('a refused token is replaced once, and other failures are passed on', async (t) => {
   const again = await setup(t, [
     { errcode: 42001 },
     { errcode: 0, next_cursor: 'C', has_more: 0, msg_list: [] },
@@ -115,7 +115,7 @@ test('a refused token is replaced once; other trouble has its own name', async (
   assert.equal(await code([{}]), 'malformed_answer');
 });
 
-test('a page without a list is empty, and has no more where its cursor does not move', async (t) => {
+test('a page without a list is empty, and the last one where its cursor does not change', async (t) => {
   const pages = [
     [{ errcode: 0, errmsg: 'ok' }, ['C1', false]],
     [{ errcode: 0, has_more: 1 }, ['C1', false]],

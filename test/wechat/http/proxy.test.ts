@@ -78,7 +78,7 @@ async function bytesOf(body: AsyncIterable<Uint8Array>): Promise<Buffer> {
   return Buffer.concat(pieces);
 }
 
-test('API calls go by CONNECT, links of plain http in absolute form, with the user of the URL', async (t) => {
+test('the proxy gets CONNECT for API calls and absolute form for http links, with the user of its URL', async (t) => {
   const certificates = await certificatesForTest(t);
   if (!certificates) return;
   const cdn = await startHttpServer(t, (_request, response) => response.end(MP4));
@@ -108,7 +108,7 @@ test('API calls go by CONNECT, links of plain http in absolute form, with the us
   }
 });
 
-test('JSON calls over plain http go in absolute form', async (t) => {
+test('JSON calls over plain http are sent to the proxy in absolute form', async (t) => {
   const certificates = await certificatesForTest(t);
   const squid = await squidForTest(t, { user: USER });
   if (!squid || !certificates) return;
@@ -121,7 +121,7 @@ test('JSON calls over plain http go in absolute form', async (t) => {
   assert.match(String(gateway.requests[0]?.headers.via), /squid/);
 });
 
-test('what the proxy refuses is a failure of its own, with its own cure, for calls and for media', async (t) => {
+test('every error of the proxy is a failure with its own advice, for API calls and downloads', async (t) => {
   const certificates = await certificatesForTest(t);
   if (!certificates) return;
   const wechat = await wechatOverTls(t, certificates, 'http://127.0.0.1:1/');
@@ -166,7 +166,7 @@ test('what the proxy refuses is a failure of its own, with its own cure, for cal
   }
 });
 
-test('a plain link that the proxy refuses costs that media its tries, and holds no account', async (t) => {
+test('a link that the proxy refuses is a transient failure of the item and does not hold the account', async (t) => {
   const certificates = await certificatesForTest(t);
   const link = {
     url: `http://${PUBLIC}/vweixinp.tc.qq.com/1.mp4`,
@@ -186,7 +186,7 @@ test('a plain link that the proxy refuses costs that media its tries, and holds 
   }
 });
 
-test("the link host's own 403 and 404 through the proxy stay its own", async (t) => {
+test("an HTTP error of the link's host is not taken for an error of the proxy", async (t) => {
   const certificates = await certificatesForTest(t);
   const squid = await squidForTest(t);
   if (!squid || !certificates) return;
@@ -201,7 +201,7 @@ test("the link host's own 403 and 404 through the proxy stay its own", async (t)
   }
 });
 
-test('the guard holds through the proxy: private addresses, and names that lead to them, are not asked for', async (t) => {
+test('the SSRF guard refuses private addresses, and names that resolve to them, behind a proxy too', async (t) => {
   const certificates = await certificatesForTest(t);
   const cdn = await startHttpServer(t, (_request, response) => response.end(MP4));
   const squid = await squidForTest(t, { hosts: { 'vweixinp.tc.qq.com': '127.0.0.1' } });

@@ -13,7 +13,7 @@ const NEVER = new AbortController().signal;
 
 const refused = (error: unknown) => error instanceof FailureError && error.failure.code === 'address_refused';
 
-test('public addresses are told from all others', () => {
+test('public addresses are distinguished from all others', () => {
   for (const address of ['203.205.137.89', '61.182.130.30', '8.8.8.8', '2402:4e00::1', '2606:4700::1111']) {
     assert.ok(isPublicAddress(address), address);
   }
@@ -63,7 +63,7 @@ test('public addresses are told from all others', () => {
   for (const address of others) assert.ok(!isPublicAddress(address), address);
 });
 
-test('links of WeChat may be fetched', () => {
+test('links to hosts of WeChat are allowed', () => {
   const links = [
     'http://203.205.137.89/vweixinp.tc.qq.com/1007_ab.f10.mp4?vkey=1',
     'http://203.205.137.89:443/vweixinp.tc.qq.com/1007_ab.f10.mp4',
@@ -75,7 +75,7 @@ test('links of WeChat may be fetched', () => {
   for (const link of links) assert.equal(checkLink(new URL(link), []), 'guarded', link);
 });
 
-test('other links may not, however they are written', () => {
+test('other links are refused, however they are written', () => {
   const links = [
     'http://127.0.0.1/vweixinp.tc.qq.com/a',
     'http://2130706433/vweixinp.tc.qq.com/a',
@@ -102,7 +102,7 @@ test('other links may not, however they are written', () => {
   for (const link of links) assert.throws(() => checkLink(new URL(link), []), refused, link);
 });
 
-test('FETCH_ALLOW_HOSTS is an exception by host, or by host and port', () => {
+test('FETCH_ALLOW_HOSTS allows further hosts, with or without a port', () => {
   const link = new URL('http://127.0.0.1:9000/a.mp4');
   assert.equal(checkLink(link, ['127.0.0.1']), 'trusted');
   assert.equal(checkLink(link, ['127.0.0.1:9000']), 'trusted');
@@ -111,12 +111,12 @@ test('FETCH_ALLOW_HOSTS is an exception by host, or by host and port', () => {
   assert.throws(() => checkLink(new URL('ftp://127.0.0.1/a'), ['127.0.0.1']), refused);
 });
 
-test('no refusal repeats the path or the key of a link', () => {
+test('a refusal does not contain the path or the key of a link', () => {
   const check = () => checkLink(new URL('http://10.0.0.1/private?vkey=KEY'), []);
   assert.throws(check, (error) => refused(error) && !/private|KEY/.test(String((error as Error).stack)));
 });
 
-test('a name is connected to only if all its addresses are public, and to what was checked', async () => {
+test('a connection is made only to checked addresses, and only where all addresses of a name are public', async () => {
   const answering = (...addresses: string[]) => {
     const found: LookupAddress[] = addresses.map((address) => ({
       address,
@@ -151,7 +151,7 @@ test('a name is connected to only if all its addresses are public, and to what w
   ]);
 });
 
-test('the services that clouds keep for their machines cannot be reached, however their address is written', () => {
+test('cloud metadata services are not reached, however their address is written', () => {
   const hosts = [
     '168.63.129.16',
     '2822734096',

@@ -4,7 +4,7 @@ import { parseFileName } from '../../../src/wechat/media/file-name.ts';
 
 const latin1 = (text: string) => Buffer.from(text, 'utf8').toString('latin1');
 
-test('the forms met in the wild are read', () => {
+test('the forms of file names that WeChat sends are read', () => {
   const forms: [string | undefined, string | undefined][] = [
     [undefined, undefined],
     ['', undefined],
@@ -29,7 +29,7 @@ test('the forms met in the wild are read', () => {
   for (const [header, name] of forms) assert.equal(parseFileName(header), name, header);
 });
 
-test('a name is never a path, never invisible, never endless', () => {
+test('a file name has no path, no invisible characters and a maximum length', () => {
   const name = (given: string) => parseFileName(`attachment; filename*=UTF-8''${encodeURIComponent(given)}`);
   assert.equal(name('../../etc/passwd'), 'passwd');
   assert.equal(name('C:\\windows\\a.jpg'), 'a.jpg');
@@ -43,7 +43,7 @@ test('a name is never a path, never invisible, never endless', () => {
   assert.equal([...name('😀'.repeat(400))!].length, 255);
 });
 
-test('no header makes it throw', () => {
+test('no Content-Disposition makes the parser throw', () => {
   for (const header of [
     ';;;',
     '=',

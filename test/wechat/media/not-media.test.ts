@@ -94,7 +94,7 @@ const sends =
     response.writeHead(status, headers).end(body);
 
 for (const [name, body] of Object.entries(TEXTS)) {
-  test(`${name} is no media of any kind, whatever its Content-Type`, async (t) => {
+  test(`${name} is not media of any kind, whatever its Content-Type`, async (t) => {
     for (const type of ['image/jpeg', 'text/plain']) {
       const wechat = await startHttpServer(t, sends(body, { 'content-type': type }));
       const { downloader } = open(t, wechat.url);
@@ -105,7 +105,7 @@ for (const [name, body] of Object.entries(TEXTS)) {
     }
   });
 
-  test(`${name} is a file where it comes as an attachment, and of no other kind`, async (t) => {
+  test(`${name} is media as an attachment of kind file, and of no other kind`, async (t) => {
     const wechat = await startHttpServer(t, sends(body, ATTACHED));
     const { downloader } = open(t, wechat.url);
     const get = (kind: Kind) =>
@@ -115,7 +115,7 @@ for (const [name, body] of Object.entries(TEXTS)) {
     if (!/handful|one byte/.test(name)) assert.equal(await get('image'), NOT_MEDIA);
   });
 
-  test(`${name} is no media at a link, from jssdk, or as a piece`, async (t) => {
+  test(`${name} is not media behind a link, from jssdk, or as a range`, async (t) => {
     let isFirst = true;
     const wechat = await startHttpServer(t, (request, response) => {
       const { pathname, searchParams } = new URL(request.url!, 'http://x');
@@ -142,7 +142,7 @@ for (const [name, body] of Object.entries(TEXTS)) {
   });
 }
 
-test('a page in place of a later piece is no part of the file, whatever its Content-Range', async (t) => {
+test('a page in place of a later range is not part of the file, whatever its Content-Range', async (t) => {
   const file = Buffer.concat([Buffer.from('%PDF-1.7\n\xe2\xe3'), Buffer.alloc(2_500, '\x01\xfe')]);
   const page = Buffer.from(PAGE.padEnd(1_000));
   for (const asPiece of [true, false]) {
@@ -162,7 +162,7 @@ test('a page in place of a later piece is no part of the file, whatever its Cont
   }
 });
 
-test('an errcode is one whatever stands in front of it, and with a name too unless it is a file', async (t) => {
+test('an errcode is recognised after any white space, and in an attachment unless the kind is file', async (t) => {
   const errors: [body: string | Buffer, headers: Record<string, string>, kind: Kind][] = [
     [`${' \n'.repeat(3_000)}{"errcode":40007}`, {}, 'image'],
     [utf16('{"errcode":40007,"errmsg":"中文"}', 'le', true), {}, 'voice'],
@@ -179,7 +179,7 @@ test('an errcode is one whatever stands in front of it, and with a name too unle
   }
 });
 
-test('an errcode that stands alone after its white space is found in pieces of any size', async (t) => {
+test('an errcode after white space is found in chunks of any size', async (t) => {
   const wechat = await startHttpServer(t, async (_request, response) => {
     for (const piece of ['\n', ' '.repeat(5_000), '{"errcode"', ':40007}']) {
       await new Promise<void>((written) => response.write(piece, () => written()));
@@ -191,14 +191,14 @@ test('an errcode that stands alone after its white space is found in pieces of a
   assert.equal(got, 'invalid_media_id permanent_media');
 });
 
-test('JSON with errcode 0 and no file is told by its name, for a file too', async (t) => {
+test('JSON with errcode 0 and no file has its own failure code, for a file too', async (t) => {
   const wechat = await startHttpServer(t, sends('{"errcode":0,"errmsg":"ok"}'));
   const request = { account: CORP, token: 'T', mediaId: 'm', kind: 'file' } as const;
   const got = await outcome(open(t, wechat.url).downloader.open(request, NEVER));
   assert.equal(got, 'ok_without_media transient');
 });
 
-test('media without a disposition are media: pictures, voices, videos, documents, frames without magic', async (t) => {
+test('pictures, voices, videos, documents and frames without a magic number are media without a disposition', async (t) => {
   const noise = (size: number) => Buffer.from(Array.from({ length: size }, (_, at) => (at * 167 + 13) % 256));
   const media: Record<string, Buffer> = {
     jpeg: Buffer.concat([Buffer.from('ffd8ffe000104a464946', 'hex'), Buffer.alloc(200, 'j')]),
@@ -225,7 +225,7 @@ test('media without a disposition are media: pictures, voices, videos, documents
   }
 });
 
-test('a video whose error is cut is not asked for in clear', async (t) => {
+test('a video whose error response is cut is not requested over http', async (t) => {
   const clear = await startHttpServer(t, sends('never'));
   for (const body of [
     '{"errcode":40014,"errmsg":"invalid acc',

@@ -31,14 +31,14 @@ function reader(answer: () => Record<string, unknown>) {
   return { read, calls };
 }
 
-test('asks for the quota of media/get and reads what is left', async () => {
+test('the quota of media/get is requested and read', async () => {
   const { read, calls } = reader(() => ({ errcode: 0, quota: { daily_limit: 200, used: 150, remain: 50 } }));
   assert.deepEqual(await read(account, NEVER), { dailyLimit: 200, used: 150, remain: 50 });
   assert.equal(calls[0]?.path, '/cgi-bin/openapi/quota/get');
   assert.deepEqual(calls[0]?.body, { cgi_path: '/cgi-bin/media/get' });
 });
 
-test('what cannot be read changes nothing', async () => {
+test('a quota that cannot be read is undefined', async () => {
   const unreadable = [() => ({}), () => ({ quota: 'none' }), () => ({ quota: { daily_limit: 'x' } })];
   for (const answer of unreadable) assert.equal(await reader(answer).read(account, NEVER), undefined);
   const refused = reader(() => {
@@ -47,7 +47,7 @@ test('what cannot be read changes nothing', async () => {
   assert.equal(await refused.read(account, NEVER), undefined);
 });
 
-test('WeCom has no such call', async () => {
+test('no quota is requested for WeCom', async () => {
   const { read, calls } = reader(() => ({}));
   assert.equal(await read({ ...account, product: 'wecom' }, NEVER), undefined);
   assert.equal(calls.length, 0);

@@ -77,7 +77,7 @@ async function wecom(t: TestContext, answer: Answer = honest, more: Partial<Down
   return { server, ranges, whole, failure };
 }
 
-test('a file of WeCom that is too large for one answer comes in pieces, as one body', async (t) => {
+test('a WeCom file that is too large for one response is downloaded in ranges, as one body', async (t) => {
   const { whole, ranges } = await wecom(t);
   const media = await whole();
   assert.ok(media.bytes.equals(FILE));
@@ -88,14 +88,14 @@ test('a file of WeCom that is too large for one answer comes in pieces, as one b
   assert.deepEqual(ranges, [undefined, 'bytes=0-999', 'bytes=1000-1999', 'bytes=2000-2776']);
 });
 
-test('pieces may be shorter than asked for', async (t) => {
+test('a range may be shorter than requested', async (t) => {
   const { whole } = await wecom(t, ({ from, to }, ...rest) =>
     honest({ from, to: Math.min(to, from + 399) }, ...rest),
   );
   assert.ok((await whole()).bytes.equals(FILE));
 });
 
-test('a gateway that answers a range with the whole is taken at its word', async (t) => {
+test('the whole file in response to a range is accepted', async (t) => {
   const { whole } = await wecom(t, (_range, response) => response.end(FILE));
   const media = await whole();
   assert.ok(media.bytes.equals(FILE));
@@ -103,7 +103,7 @@ test('a gateway that answers a range with the whole is taken at its word', async
 
 const head = (range: string, length: number) => ({ 'content-range': range, 'content-length': length });
 
-test('a piece that is not what was asked for ends the download', async (t) => {
+test('a response that is not the requested range fails the download', async (t) => {
   const total = FILE.length;
   const liars: [name: string, answer: Answer, code: string][] = [
     [
@@ -172,7 +172,7 @@ test('a piece that is not what was asked for ends the download', async (t) => {
   }
 });
 
-test('trouble in the middle is told by its name', async (t) => {
+test('a failure of a later range has its own code', async (t) => {
   const troubles: [name: string, trouble: Answer, code: string][] = [
     [
       'token',
@@ -205,7 +205,7 @@ test('trouble in the middle is told by its name', async (t) => {
   }
 });
 
-test('all pieces together have one time limit', async (t) => {
+test('all ranges together have one timeout', async (t) => {
   const { failure } = await wecom(
     t,
     (range, ...rest) => void setTimeout(() => honest(range, ...rest), range.from === 0 ? 0 : 150),
@@ -214,7 +214,7 @@ test('all pieces together have one time limit', async (t) => {
   assert.equal((await failure()).code, 'timeout');
 });
 
-test('official accounts have no ranges: the code is an answer like another', async (t) => {
+test('the errcode for ranges is an ordinary errcode for official accounts', async (t) => {
   const server = await startHttpServer(t, (_request, response) => response.end('{"errcode":830002}'));
   const downloader = createDownloader({
     baseUrl: server.url,
