@@ -1,5 +1,5 @@
 /**
- * Sends the hostile callbacks of test/wechat/fuzzing.ts to the HTTP server, so that everything before the parser is
+ * Sends the hostile callbacks of test/wechat/callback/fuzzing.ts to the HTTP server, so that everything before the parser is
  * tested too. `node bin/run.js test/server/hostile/fuzzing.ts --cases 100000 --seed 7` prints figures.
  */
 import { parseArgs } from 'node:util';
@@ -8,7 +8,7 @@ import { createMetrics } from '../../../src/runtime/metrics.ts';
 import { buildCallbackServer } from '../../../src/server/app.ts';
 import type { RouteDeps } from '../../../src/server/route-deps.ts';
 import { NOW } from '../../wechat/callback/vectors.ts';
-import { ACCOUNTS, casesOf } from '../../wechat/fuzzing.ts';
+import { ACCOUNTS, casesOf } from '../../wechat/callback/fuzzing.ts';
 
 export interface ServerFuzzFigures {
   readonly cases: number;

@@ -1,4 +1,4 @@
-/** `node bin/run.js test/wechat/fuzz.ts --cases 100000 --seed 7`: prints figures, exit 1 if anything threw. */
+/** `node bin/run.js test/wechat/callback/fuzz.ts --cases 100000 --seed 7`: prints figures, exit 1 if anything threw. */
 import { parseArgs } from 'node:util';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';

@@ -1,16 +1,7 @@
 /** Callbacks as nobody sends them: mutated, cut, spliced and hostile, signed and not. Repeatable by seed. */
-import { createRandom } from '../../src/runtime/seeded-random.ts';
-import { readCallback, readHandshake } from '../../src/wechat/callback/read-callback.ts';
-import {
-  AES_KEY,
-  account,
-  encrypt,
-  encryptedQuery,
-  encryptRaw,
-  NOW,
-  plainQuery,
-  xml,
-} from './callback/vectors.ts';
+import { createRandom } from '../../../src/runtime/seeded-random.ts';
+import { readCallback, readHandshake } from '../../../src/wechat/callback/read-callback.ts';
+import { AES_KEY, account, encrypt, encryptedQuery, encryptRaw, NOW, plainQuery, xml } from './vectors.ts';
 
 export interface FuzzFigures {
   readonly cases: number;
