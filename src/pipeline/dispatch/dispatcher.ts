@@ -67,12 +67,14 @@ export interface WindowBounds {
   readonly pictureWindowMs?: number;
   /** How long adding must fail before it is reported. Default 60,000. */
   readonly addsFailingMs?: number;
+  /** The wait after an error. Default 1,000. */
+  readonly retryMs?: number;
 }
 
 export function createDispatcher(deps: DispatcherDeps, bounds: WindowBounds): Dispatcher {
   const { accounts, log, metrics } = deps;
   const rows = deps.catalogue.queue;
-  const { addsFailingMs = ADDS_FAILING_MS } = bounds;
+  const { addsFailingMs = ADDS_FAILING_MS, retryMs = RETRY_MS } = bounds;
   const windows = new Map<string, number>();
   const wakeSignal = createWakeSignal();
   let unfinished = 0;
@@ -156,7 +158,7 @@ export function createDispatcher(deps: DispatcherDeps, bounds: WindowBounds): Di
     sleep: async (ms, signal) => {
       // After an error new rows end no wait: they would only fail at once.
       if (!hasFailed) await wakeSignal.wait(ms, signal);
-      const earlyMs = (hasFailed ? RETRY_MS : MIN_INTERVAL_MS) - (performance.now() - startedAtMs);
+      const earlyMs = (hasFailed ? retryMs : MIN_INTERVAL_MS) - (performance.now() - startedAtMs);
       if (earlyMs > 0) await wait(earlyMs, undefined, { signal });
     },
   });
