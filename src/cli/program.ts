@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { EXIT } from './client.ts';
 import { parseUrl, type Terminal } from './command.ts';
 import { addAccountCommands } from './commands/accounts.ts';
+import { addAuditLogCommand } from './commands/audit-log.ts';
 import { addDeadLetterCommands } from './commands/dead-letters.ts';
 import { addDoctorCommand } from './commands/doctor.ts';
 import { addEraseCommand } from './commands/erase.ts';
@@ -41,6 +42,7 @@ export function buildProgram(terminal: Terminal): Command {
   addEraseCommand(program, terminal);
   addVerifyCommand(program, terminal);
   addAccountCommands(program, terminal);
+  addAuditLogCommand(program, terminal);
   addDoctorCommand(program, terminal);
   addLoginCommand(program, terminal);
   addMigrateCommand(program, terminal);

@@ -172,11 +172,20 @@ describe('wma', { timeout: 240_000 }, () => {
     assert.equal((await ok('verify', '--stop', slow.id)).state, 'stopped');
   });
 
-  it('holds and releases an account', async () => {
+  it('holds and releases an account, with entries in the audit log', async () => {
     const held = await ok('hold', B, '--reason', 'the till is being counted', '--until', '2099-01-01');
     assert.equal(held.hold.reason, 'the till is being counted');
     assert.match((await run(['accounts'])).stdout, new RegExp(`${B} .*the till is being counted until 2099`));
     assert.equal((await ok('release', B)).hold, null);
+    const { items } = await ok('audit-log', '--target', B, '--limit', '2');
+    assert.deepEqual(
+      items.map(({ action, reason }: { action: string; reason?: string }) => [action, reason]),
+      [
+        ['release', undefined],
+        ['hold', 'the till is being counted'],
+      ],
+    );
+    assert.match((await run(['audit-log', '--target', B])).stdout, /^AT .*\n.* release +/m);
   });
 
   it('erases only after a confirmation', async () => {
@@ -193,7 +202,7 @@ describe('wma', { timeout: 240_000 }, () => {
     const found = await run(['doctor']);
     assert.equal(found.code, 1, 'this service has received no callback');
     assert.match(found.stdout, /^✓ catalogue: /m);
-    assert.match(found.stdout, /^! media: \d+ media were given up in the last seven days/m);
+    assert.match(found.stdout, /^! media: \d+ media items failed for good in the last seven days/m);
     assert.match(found.stdout, /^✓ store: \S+ is written, read, linked to and cleaned up$/m);
     assert.match(
       found.stdout,

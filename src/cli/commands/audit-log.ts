@@ -1,0 +1,49 @@
+/** wma audit-log. */
+import type { Command } from 'commander';
+import { EXIT } from '../client.ts';
+import { parseCount, setAction, type Terminal } from '../command.ts';
+import { table } from '../output.ts';
+
+interface Entry {
+  readonly seq: number;
+  readonly at: string;
+  readonly actor: string;
+  readonly action: string;
+  readonly target: string;
+  readonly reason?: string;
+}
+
+interface Page {
+  readonly items: readonly Entry[];
+  readonly nextBefore: number | null;
+}
+
+const PAGE_SIZE = 200;
+
+export function addAuditLogCommand(program: Command, terminal: Terminal): void {
+  const auditLog = program
+    .command('audit-log')
+    .summary('list who did what to what, and why, newest first')
+    .option('--target <id>', 'of a media item, a redrive or an account (also by its name)')
+    .option('--limit <n>', 'how many at most', parseCount, 50);
+  setAction(terminal, auditLog, async ({ client, output }) => {
+    const { target, limit } = auditLog.opts();
+    const items: Entry[] = [];
+    let before: number | undefined;
+    do {
+      const query = { target, before, limit: Math.min(PAGE_SIZE, limit - items.length) };
+      const page = await client.request<Page>('GET', '/v1/audit-log', { query });
+      items.push(...page.items);
+      before = page.nextBefore ?? undefined;
+    } while (before !== undefined && items.length < limit);
+    output.show({ items, nextBefore: before ?? null }, () =>
+      items.length === 0
+        ? 'No entries match.'
+        : table(
+            ['AT', 'ACTOR', 'ACTION', 'TARGET', 'REASON'],
+            items.map(({ at, actor, action, target, reason }) => [at, actor, action, target, reason]),
+          ),
+    );
+    return EXIT.ok;
+  });
+}
