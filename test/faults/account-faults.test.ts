@@ -1,123 +1,130 @@
-/** Accounts in trouble, all at once on every shape, each beside a neighbour that is well. */
+/** Applies every account fault to an account of its own, all at once, beside an account without faults. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { Reference } from '../../src/media.ts';
 import { createLifetimes } from '../../src/runtime/clock.ts';
 import { ACCOUNT_FAULT_NAMES } from '../../src/simulator/faults/account-fault-table.ts';
-import { type Fixture, idOfInput, type Program, SHAPES, until, untilEnded } from '../contract/shapes.ts';
-import { ACCOUNT_FAULT_CASES, type AccountFaultCase, caseName } from './account-faults.ts';
-import { accountFor, digestOf, nothingIsLeftBehind, received, wecomAccountFor } from './setup.ts';
+import { type Fixture, idOfInput, runsWhole, SHAPES, until, untilEnded } from '../contract/shapes.ts';
+import { ACCOUNT_FAULT_CASES, type AccountFaultCase, caseName } from './account-fault-cases.ts';
+import {
+  accountFor,
+  digestOf,
+  nothingIsLeftBehind,
+  type Opened,
+  received,
+  wecomAccountFor,
+} from './setup.ts';
 
 const LIMIT_MS = 60_000;
-const MEDIA = 6;
+const ITEMS = 6;
 const CONCURRENCY = 4;
-/** `minutes`: a minute is a second, so tokens have time to be wrong. `days`: a day is twelve seconds. */
+/** `minutes`: a minute is a second, so that tokens live long enough. `days`: a day is twelve seconds. */
 const SCALES = { minutes: 60, days: 7_200 } as const;
 type Scale = keyof typeof SCALES;
 const lifeOf = (scale: Scale) => ({ mediaLifetimeMs: 24 * 86_400_000, timeScale: SCALES[scale] });
-/** How long a media waits for its end where no day is over before. */
-const LATE_MS = 4_000;
+/** How long an item still lives that must end before the next day. */
+const TIME_LEFT_MS = 4_000;
 
-const NEIGHBOUR = accountFor('neighbour');
-const THEFT = accountFor('theft now and then');
+const HEALTHY = accountFor('healthy');
+const SECOND_REFRESHER = accountFor('second refresher');
 const PICTURES = accountFor('pictures');
 const BY_PIC_URL = accountFor('by PicUrl');
-const accountOf = (plight: AccountFaultCase) =>
-  plight.wecom
-    ? wecomAccountFor(caseName(plight))
+const OTHER_ACCOUNTS = [HEALTHY, SECOND_REFRESHER, PICTURES, BY_PIC_URL];
+const accountOf = (testCase: AccountFaultCase) =>
+  testCase.wecom
+    ? wecomAccountFor(caseName(testCase))
     : {
-        ...accountFor(caseName(plight)),
-        ...(plight.tokenSource ? { entry: { tokenSource: plight.tokenSource } } : {}),
+        ...accountFor(caseName(testCase)),
+        ...(testCase.tokenSource ? { entry: { tokenSource: testCase.tokenSource } } : {}),
       };
 
-function story({ ground, program }: { ground: Fixture; program: Program }) {
-  const { simulator } = ground;
+function createChecks({ fixture, program }: Opened) {
+  const { simulator } = fixture;
   const { catalogue } = program.parts;
   const accept = async (inputs: readonly Reference[]) =>
     (await program.parts.accept(inputs)).map(({ id }) => id);
-  const stateOf = async (account: string) =>
-    (await catalogue.accounts.list()).find((state) => state.account === account);
+  const holdOf = async (account: string) =>
+    (await catalogue.accounts.list()).find((state) => state.account === account)?.hold;
   const rowsOf = async (ids: readonly string[]) =>
     await Promise.all(ids.map(async (id) => (await catalogue.media.get(id))!));
 
-  async function allArchived(inputs: readonly Reference[], tries: readonly [number, number] = [1, 99]) {
+  async function allArchived(inputs: readonly Reference[], [min, max]: readonly [number, number] = [1, 99]) {
     const rows = await untilEnded(program, inputs.map(idOfInput), LIMIT_MS);
-    for (const [index, row] of rows.entries()) {
-      const { status, sha256, sizeBytes } = row;
-      assert.equal(status, 'archived', JSON.stringify(row.failure));
-      assert.deepEqual({ sha256, sizeBytes }, await digestOf(ground, inputs[index]!));
-      assert.ok(
-        row.attempts >= tries[0] && row.attempts <= tries[1],
-        `${row.attempts} tries, not ${tries.join(' to ')}`,
-      );
+    for (const [index, { status, sha256, sizeBytes, attempts, failure }] of rows.entries()) {
+      assert.equal(status, 'archived', JSON.stringify(failure));
+      assert.deepEqual({ sha256, sizeBytes }, await digestOf(fixture, inputs[index]!));
+      assert.ok(attempts >= min && attempts <= max, `${attempts} attempts, not ${min} to ${max}`);
     }
   }
 
-  /** While it lasts: the account waits, its media with it, and nobody else. */
-  async function isHeld(plight: AccountFaultCase, account: string, ids: readonly string[]) {
-    const hold = await until(
-      `the hold of ${caseName(plight)}`,
-      async () => (await stateOf(account))?.hold,
-      LIMIT_MS,
-    );
-    assert.match(hold.code, plight.code ?? /./);
-    const waiting = await until('all to wait or to be archived', async () => {
+  async function allDead(ids: readonly string[], code: RegExp) {
+    for (const { status, failure, attempts } of await untilEnded(program, ids, LIMIT_MS)) {
+      assert.equal(status, 'dead');
+      assert.match(failure!.code, code);
+      assert.equal(attempts, 1);
+    }
+  }
+
+  /** The account is held and its items wait, and another account is not affected. */
+  async function isHeld(testCase: AccountFaultCase, account: string, ids: readonly string[]) {
+    const name = caseName(testCase);
+    const hold = await until(`the hold of ${name}`, () => holdOf(account), LIMIT_MS);
+    assert.match(hold.code, testCase.code ?? /./);
+    const waiting = await until('every item to wait or to be archived', async () => {
       const rows = await rowsOf(ids);
       const pending = rows.filter(({ status }) => status === 'pending');
       const archived = rows.filter(({ status }) => status === 'archived');
-      assert.equal(pending.length + archived.length, rows.length, 'no media may end for its account');
-      return archived.length === (plight.before ?? 0) && pending;
+      assert.equal(pending.length + archived.length, rows.length, 'a hold must not end an item');
+      return archived.length === (testCase.archivedBefore ?? 0) && pending;
     });
-    if (!plight.tries) assert.deepEqual(new Set(waiting.map(({ attempts: tries }) => tries)), new Set([0]));
-    const unaffected = [received(ground, NEIGHBOUR.account)];
+    if (!testCase.attempts)
+      assert.deepEqual(
+        new Set(waiting.map(({ attempts }) => attempts)),
+        new Set([0]),
+        'a hold costs no attempt',
+      );
+    const unaffected = [received(fixture, HEALTHY.account)];
     await accept(unaffected);
     await allArchived(unaffected);
-    const { media } = simulator.requestLog.report();
-    const refused = Object.values(media)
+    // The downloads that were running, and single probes. Token conflicts and quotas have bounds of their own.
+    if (testCase.attempts || testCase.needsDays || testCase.accountFault?.name === 'minuteQuota') return;
+    const refused = Object.values(simulator.requestLog.report().media)
       .filter((entry) => entry.account === account)
       .reduce((sum, entry) => sum + entry.refused, 0);
-    // Those that were under way, and single ones that look whether it is over; token trouble has its own bound.
-    if (!plight.tries && !plight.days && plight.accountFault?.name !== 'minuteQuota')
-      assert.ok(refused <= CONCURRENCY + 2, `${refused} calls for an account that is held`);
+    assert.ok(refused <= CONCURRENCY + 2, `${refused} calls for an account that is held`);
   }
 
-  async function play(plight: AccountFaultCase): Promise<void> {
-    const { account } = accountOf(plight);
-    if (plight.accountFault) simulator.beginAccountFault(account, plight.accountFault);
-    if (plight.responseFault) simulator.setAccountWideFault(account, plight.responseFault);
-    const inputs = Array.from({ length: MEDIA }, () => received(ground, account));
+  async function check(testCase: AccountFaultCase): Promise<void> {
+    const { account } = accountOf(testCase);
+    const { effect, attempts } = testCase;
+    if (testCase.accountFault) simulator.beginAccountFault(account, testCase.accountFault);
+    if (testCase.responseFault) simulator.setAccountWideFault(account, testCase.responseFault);
+    const inputs = Array.from({ length: ITEMS }, () => received(fixture, account));
     const ids = await accept(inputs);
-    if (plight.meanwhile === 'dead') {
-      for (const row of await untilEnded(program, ids, LIMIT_MS)) {
-        assert.equal(row.status, 'dead');
-        assert.match(row.failure!.code, plight.code!);
-        assert.equal(row.attempts, 1);
-      }
-      return;
-    }
-    if (plight.meanwhile === 'held') await isHeld(plight, account, ids);
-    if (plight.meanwhile === 'retries') {
-      await until('two tries of each', async () =>
-        (await rowsOf(ids)).every(({ status, attempts: tries }) => status === 'pending' && tries >= 2),
+    if (effect === 'dead') return allDead(ids, testCase.code!);
+    if (effect === 'archived') return allArchived(inputs, attempts);
+    if (effect === 'held') await isHeld(testCase, account, ids);
+    else
+      await until('two attempts at each item', async () =>
+        (await rowsOf(ids)).every((row) => row.status === 'pending' && row.attempts >= 2),
       );
-    }
-    if (plight.meanwhile !== 'goesOn') {
-      simulator.endAccountFault(account);
-      simulator.setAccountWideFault(account, undefined);
-    }
-    await allArchived(inputs, plight.tries ?? (plight.meanwhile === 'held' ? [1, 1] : [1, 99]));
-    if (plight.meanwhile !== 'held') return;
-    assert.equal((await stateOf(account))?.hold, undefined, 'the hold is lifted');
-    const said = ground.logLines.filter((line) => line.includes('"account: held"') && line.includes(account));
-    assert.equal(said.length, 1, 'said once');
+    simulator.endAccountFault(account);
+    simulator.setAccountWideFault(account, undefined);
+    await allArchived(inputs, attempts ?? (effect === 'held' ? [1, 1] : [1, 99]));
+    if (effect !== 'held') return;
+    assert.equal(await holdOf(account), undefined, 'the hold is released');
+    const holdLines = fixture.logLines.filter(
+      (line) => line.includes('"account: held"') && line.includes(account),
+    );
+    assert.equal(holdLines.length, 1, 'the hold is logged once');
   }
 
-  return { play, accept, allArchived, stateOf };
+  return { check, accept, allArchived };
 }
 
-describe('faults of an account', () => {
-  it('every trouble has its test, under a name of its own', () => {
-    const tested = new Set(ACCOUNT_FAULT_CASES.map(({ accountFault: trouble }) => trouble?.name));
+describe('account faults', () => {
+  it('every account fault has a case, and every case a name of its own', () => {
+    const tested = new Set(ACCOUNT_FAULT_CASES.map(({ accountFault }) => accountFault?.name));
     assert.deepEqual(
       ACCOUNT_FAULT_NAMES.filter((name) => !tested.has(name)),
       [],
@@ -126,25 +133,29 @@ describe('faults of an account', () => {
   });
 
   for (const shape of SHAPES) {
-    for (const scale of Object.keys(SCALES) as Scale[]) {
+    const whole = runsWhole(shape);
+    const scales: readonly Scale[] = whole ? ['minutes', 'days'] : ['minutes'];
+    for (const scale of scales) {
+      const cases = ACCOUNT_FAULT_CASES.filter(
+        ({ needsDays = false, smoke = false }) => needsDays === (scale === 'days') && (whole || smoke),
+      );
       describe(`with ${shape.name}, ${scale}`, { skip: shape.skip, timeout: 240_000 }, () => {
-        const plights = ACCOUNT_FAULT_CASES.filter(({ days = false }) => days === (scale === 'days'));
-        let opened: { ground: Fixture; program: Program };
+        let opened: Opened;
         before(async () => {
-          const ground = await shape.open({
-            accounts: [...plights.map(accountOf), NEIGHBOUR, THEFT, PICTURES, BY_PIC_URL],
+          const fixture = await shape.open({
+            accounts: [...cases.map(accountOf), ...OTHER_ACCOUNTS],
             life: lifeOf(scale),
           });
           const env = { ACCOUNT_CONCURRENCY: `${CONCURRENCY}`, FETCH_IDLE_TIMEOUT: '3s' };
-          opened = { ground, program: await ground.start({ env, timing: {} }) };
+          opened = { fixture, program: await fixture.start({ env, timing: {} }) };
         });
-        after(() => opened?.ground.close());
+        after(() => opened?.fixture.close());
 
         describe('all at once', { concurrency: true }, () => {
-          for (const plight of plights) it(caseName(plight), () => story(opened).play(plight));
-          if (scale === 'minutes') theftNowAndThen(() => opened);
-          if (scale === 'minutes') picturesOfWrongIds(() => opened);
-          if (scale === 'days') deadlinesInAQuota(() => opened);
+          for (const testCase of cases) it(caseName(testCase), () => createChecks(opened).check(testCase));
+          if (whole && scale === 'minutes') repeatedRefreshes(() => opened);
+          if (whole && scale === 'minutes') picturesOfInvalidIds(() => opened);
+          if (whole && scale === 'days') deadlinesInAQuota(() => opened);
         });
         describe('afterwards', () => nothingIsLeftBehind(() => opened));
       });
@@ -152,24 +163,21 @@ describe('faults of an account', () => {
   }
 });
 
-type Opened = { ground: Fixture; program: Program };
-
-function theftNowAndThen(opened: () => Opened): void {
-  it('tokenConflict: now and then: all go on, and somebody is told', async () => {
-    const { ground } = opened();
-    const { accept, allArchived } = story(opened());
-    ground.simulator.beginAccountFault(THEFT.account, { name: 'tokenConflict', amount: 400 });
-    const isSaid = () =>
-      ground.logLines.some(
-        (line) => line.includes('somebody else keeps refreshing') && line.includes(THEFT.account),
-      );
+function repeatedRefreshes(opened: () => Opened): void {
+  it('tokenConflict: every 400 ms: everything is archived, and the conflict is logged', async () => {
+    const { fixture } = opened();
+    const { accept, allArchived } = createChecks(opened());
+    const { account } = SECOND_REFRESHER;
+    fixture.simulator.beginAccountFault(account, { name: 'tokenConflict', amount: 400 });
     await until(
       'the warning',
       async () => {
-        const inputs = [received(ground, THEFT.account)];
+        const inputs = [received(fixture, account)];
         await accept(inputs);
         await allArchived(inputs);
-        return isSaid();
+        return fixture.logLines.some(
+          (line) => line.includes('somebody else keeps refreshing') && line.includes(account),
+        );
       },
       LIMIT_MS,
     );
@@ -181,39 +189,37 @@ const withPicUrl = ({ simulator }: Fixture, input: Reference): Reference => ({
   picUrl: simulator.picUrl(input.mediaId),
 });
 
-function picturesOfWrongIds(opened: () => Opened): void {
-  it('invalid: a picture with a PicUrl comes by that, and says so', async () => {
-    const { ground, program } = opened();
-    const { accept, allArchived } = story(opened());
-    const wish = { kind: 'image', fault: { name: 'invalid' } } as const;
-    const inputs = [withPicUrl(ground, received(ground, PICTURES.account, wish))];
-    const ids = await accept(inputs);
-    await allArchived(inputs);
-    assert.equal((await program.parts.catalogue.media.get(ids[0]!))?.source, 'pic_url');
+async function archivedByPicUrl({ fixture, program }: Opened, input: Reference): Promise<void> {
+  const { accept, allArchived } = createChecks({ fixture, program });
+  const inputs = [withPicUrl(fixture, input)];
+  const [id] = await accept(inputs);
+  await allArchived(inputs);
+  assert.equal((await program.parts.catalogue.media.get(id!))?.source, 'pic_url');
+}
+
+function picturesOfInvalidIds(opened: () => Opened): void {
+  it('invalid: a picture with a PicUrl is archived from there', async () => {
+    const recipe = { kind: 'image', fault: { name: 'invalid' } } as const;
+    await archivedByPicUrl(opened(), received(opened().fixture, PICTURES.account, recipe));
   });
 }
 
-/** The account has no call left today, and these media end before tomorrow. */
+/** The account has no call left today, and these items end before tomorrow. */
 function deadlinesInAQuota(opened: () => Opened): void {
-  const late = (ground: Fixture, account: string) => {
+  const lateItem = ({ simulator }: Fixture, account: string) => {
     const { lifetimeMs } = createLifetimes(lifeOf('days'));
-    const createdAt = new Date(Date.now() - lifetimeMs + LATE_MS);
-    ground.simulator.beginAccountFault(account, { name: 'dayQuota', amount: 0 });
-    return received(ground, account, { kind: 'image', createdAt });
+    const createdAt = new Date(Date.now() - lifetimeMs + TIME_LEFT_MS);
+    simulator.beginAccountFault(account, { name: 'dayQuota', amount: 0 });
+    return received({ simulator }, account, { kind: 'image', createdAt });
   };
-  it('dayQuota: what ends before tomorrow expires by name', async () => {
-    const { ground, program } = opened();
-    const [id] = await story(opened()).accept([late(ground, PICTURES.account)]);
+  it('dayQuota: an item that ends before tomorrow expires with a failure', async () => {
+    const { fixture, program } = opened();
+    const [id] = await createChecks(opened()).accept([lateItem(fixture, PICTURES.account)]);
     const [row] = await untilEnded(program, [id!], LIMIT_MS);
     assert.equal(row?.status, 'expired');
     assert.ok(row.failure);
   });
-  it('dayQuota: a picture that ends before tomorrow comes by its PicUrl', async () => {
-    const { ground, program } = opened();
-    const { accept, allArchived } = story(opened());
-    const inputs = [withPicUrl(ground, late(ground, BY_PIC_URL.account))];
-    const ids = await accept(inputs);
-    await allArchived(inputs);
-    assert.equal((await program.parts.catalogue.media.get(ids[0]!))?.source, 'pic_url');
+  it('dayQuota: a picture that ends before tomorrow is archived from its PicUrl', async () => {
+    await archivedByPicUrl(opened(), lateItem(opened().fixture, BY_PIC_URL.account));
   });
 }

@@ -1,77 +1,83 @@
-/** Every behaviour of the simulator, played at once on every shape; then each judged by what must be true after it. */
+/** Applies every response fault to one media item each, all at once, and checks what becomes of the item. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { Reference } from '../../src/media.ts';
 import { createLifetimes } from '../../src/runtime/clock.ts';
 import { RESPONSE_FAULT_NAMES } from '../../src/simulator/media/media-id.ts';
-import { type Fixture, idOfInput, type Program, SHAPES, until, untilEnded } from '../contract/shapes.ts';
-import { caseName, FAULT_CASES, type FaultCase } from './response-faults.ts';
+import {
+  type Fixture,
+  idOfInput,
+  type Program,
+  runsWhole,
+  SHAPES,
+  until,
+  untilEnded,
+} from '../contract/shapes.ts';
+import { caseName, type FaultCase } from './fault-case.ts';
+import { FAULT_CASES, SMOKE_CASES } from './response-fault-cases.ts';
 import { accountFor, digestOf, nothingIsLeftBehind, received, wecomAccountFor } from './setup.ts';
 
-/** Backoffs are milliseconds; a media lives for twenty minutes, and is closed five seconds after its end. */
+/** Backoffs are milliseconds; an item lives for twenty minutes, and is closed five seconds after its end. */
 const LIFE = { mediaLifetimeMs: 24 * 86_400_000, timeScale: 1_440 };
 const { lifetimeMs } = createLifetimes(LIFE);
-const LATE_MS = 7_000;
+/** How long an item still lives that must expire. */
+const TIME_LEFT_MS = 7_000;
 const LIMIT_MS = 60_000;
 
-const accountOf = (fault: FaultCase) =>
-  fault.wecom ? wecomAccountFor('all together') : accountFor(fault.alone ? caseName(fault) : 'all together');
-const ACCOUNTS = [
-  ...new Map(FAULT_CASES.map((fault) => [accountOf(fault).account, accountOf(fault)])).values(),
-];
-/** Many at once, since most of them only wait; not all, or a slow machine loses locks and meets timeouts of its own. */
+const accountOf = (testCase: FaultCase) =>
+  testCase.wecom ? wecomAccountFor('shared') : accountFor(testCase.alone ? caseName(testCase) : 'shared');
+/** Many at once, because most cases only wait; with more, a slow machine loses locks and has timeouts of its own. */
 const ENV = { WORKER_CONCURRENCY: '20', ACCOUNT_CONCURRENCY: '20', FETCH_IDLE_TIMEOUT: '3s' };
-/** Of a JPEG; some seeds give a PNG. */
-const SEED = 16;
+/** A seed whose picture is a JPEG, not a PNG. */
+const JPEG_SEED = 16;
 
-function play(ground: Fixture, fault: FaultCase): Reference {
-  const { fault: name, times = 0, amount = 0, kind = 'voice', sizeBytes, late } = fault;
-  return received(ground, accountOf(fault).account, {
+function receive(fixture: Fixture, testCase: FaultCase): Reference {
+  const { fault: name, times = 0, amount = 0, kind = 'voice', sizeBytes, late } = testCase;
+  return received(fixture, accountOf(testCase).account, {
     kind,
-    ...(kind === 'image' ? { seed: SEED } : {}),
+    ...(kind === 'image' ? { seed: JPEG_SEED } : {}),
     fault: { name, times, amount },
     ...(sizeBytes ? { sizeBytes } : {}),
-    ...(late ? { createdAt: new Date(Date.now() - lifetimeMs + LATE_MS) } : {}),
+    ...(late ? { createdAt: new Date(Date.now() - lifetimeMs + TIME_LEFT_MS) } : {}),
   });
 }
 
-async function judge(ground: Fixture, program: Program, fault: FaultCase, input: Reference): Promise<void> {
+async function check(
+  fixture: Fixture,
+  program: Program,
+  testCase: FaultCase,
+  input: Reference,
+): Promise<void> {
   const [row] = await untilEnded(program, [idOfInput(input)], LIMIT_MS);
-  const attempts = await program.parts.catalogue.media.attempts(row!.id);
-  const { status, attempts: tries, failure } = row!;
-  const story = JSON.stringify({
-    status,
-    tries,
-    failure,
-    attempts: attempts.map(({ outcome, code, errcode }) => [outcome, code, errcode].join(' ')),
-  });
-  assert.equal(row?.status, fault.becomes, story);
+  const attemptLog = await program.parts.catalogue.media.attempts(row!.id);
+  const { status, attempts, failure } = row!;
+  const outcomes = attemptLog.map(({ outcome, code, errcode }) => [outcome, code, errcode].join(' '));
+  const details = JSON.stringify({ status, attempts, failure, outcomes });
+  assert.equal(row?.status, testCase.becomes, details);
 
-  const failed = attempts.filter(({ outcome }) => !['archived', 'expired'].includes(outcome ?? ''));
-  for (const { code } of failed) assert.match(code ?? '', fault.code ?? /^none must fail$/, story);
-  const defaults = { archived: fault.code ? 2 : 1, dead: 1, expired: [2, 999] as const };
-  const expected = fault.tries ?? defaults[fault.becomes];
-  const [least, most] = typeof expected === 'number' ? [expected, expected] : expected;
-  assert.ok(
-    row.attempts >= least && row.attempts <= most,
-    `${row.attempts} tries, not ${least} to ${most}: ${story}`,
-  );
+  const failed = attemptLog.filter(({ outcome }) => !['archived', 'expired'].includes(outcome ?? ''));
+  for (const { code } of failed) assert.match(code ?? '', testCase.code ?? /^no attempt may fail$/, details);
+  const defaults = { archived: testCase.code ? 2 : 1, dead: 1, expired: [2, 999] as const };
+  const expected = testCase.attempts ?? defaults[testCase.becomes];
+  const [min, max] = typeof expected === 'number' ? [expected, expected] : expected;
+  assert.ok(attempts >= min && attempts <= max, `${attempts} attempts, not ${min} to ${max}: ${details}`);
 
-  if (fault.becomes === 'archived') {
-    assert.deepEqual({ sha256: row.sha256, sizeBytes: row.sizeBytes }, await digestOf(ground, input), story);
-    assert.equal(row.failure, undefined, 'a success forgets the failures before it');
+  if (testCase.becomes === 'archived') {
+    const { sha256, sizeBytes } = row;
+    assert.deepEqual({ sha256, sizeBytes }, await digestOf(fixture, input), details);
+    assert.equal(row.failure, undefined, 'an archived row has no failure');
   } else {
-    assert.equal(row.sha256, undefined, story);
-    assert.ok(row.failure, story);
-    assert.ok(failed.length > 0, `the fault was never seen: ${story}`);
-    if (fault.errcode !== undefined) assert.equal(row.failure.errcode, fault.errcode, story);
+    assert.equal(row.sha256, undefined, details);
+    assert.ok(row.failure, details);
+    assert.ok(failed.length > 0, `no attempt met the fault: ${details}`);
+    if (testCase.errcode !== undefined) assert.equal(row.failure.errcode, testCase.errcode, details);
   }
-  for (const [name, value] of Object.entries(fault.is ?? {}))
-    assert.deepEqual(row[name as keyof typeof row], value, `${name}: ${story}`);
+  for (const [name, value] of Object.entries(testCase.row ?? {}))
+    assert.deepEqual(row[name as keyof typeof row], value, `${name}: ${details}`);
 }
 
-describe('faults of one answer', () => {
-  it('every behaviour has its test, under a name of its own', () => {
+describe('response faults', () => {
+  it('every response fault has a case, and every case a name of its own', () => {
     const tested = new Set(FAULT_CASES.map(({ fault }) => fault));
     assert.deepEqual(
       RESPONSE_FAULT_NAMES.filter((name) => !tested.has(name)),
@@ -81,39 +87,41 @@ describe('faults of one answer', () => {
   });
 
   for (const shape of SHAPES) {
+    const cases = runsWhole(shape) ? FAULT_CASES : SMOKE_CASES;
+    const accounts = new Map(
+      [accountFor('shared'), ...cases.map(accountOf)].map((account) => [account.account, account]),
+    );
     describe(`with ${shape.name}`, { skip: shape.skip, timeout: 240_000 }, () => {
-      let ground: Fixture;
+      let fixture: Fixture;
       let program: Program;
       const inputs = new Map<FaultCase, Reference>();
       before(async () => {
-        ground = await shape.open({ accounts: ACCOUNTS, life: LIFE });
-        program = await ground.start({ env: ENV, timing: {} });
-        // A first one has the token and the connections ready, before the clock of the late ones runs.
-        const first = received(ground, accountFor('all together').account);
+        fixture = await shape.open({ accounts: [...accounts.values()], life: LIFE });
+        program = await fixture.start({ env: ENV, timing: {} });
+        // The first item gets the token and opens the connections, before the time of the late items runs.
+        const first = received(fixture, accountFor('shared').account);
         await program.parts.accept([first]);
         await untilEnded(program, [idOfInput(first)], LIMIT_MS);
-        const late = FAULT_CASES.filter((fault) => fault.late);
+        const late = cases.filter((testCase) => testCase.late);
         await accept(late);
-        // Each has met its fault before the others come, or a slow machine meets its end first.
-        for (const fault of late) {
-          const id = idOfInput(inputs.get(fault)!);
-          await until(
-            'a first try',
-            async () => ((await program.parts.catalogue.media.get(id))?.attempts ?? 0) > 0,
-          );
+        // Each late item meets its fault before the others are accepted, or it could expire first on a slow machine.
+        for (const testCase of late) {
+          const id = idOfInput(inputs.get(testCase)!);
+          const attemptsOf = async () => (await program.parts.catalogue.media.get(id))?.attempts ?? 0;
+          await until('a first attempt', async () => (await attemptsOf()) > 0);
         }
-        await accept(FAULT_CASES.filter((fault) => !fault.late));
+        await accept(cases.filter((testCase) => !testCase.late));
       });
-      after(() => ground?.close());
+      after(() => fixture?.close());
 
-      async function accept(faults: readonly FaultCase[]): Promise<void> {
-        for (const fault of faults) inputs.set(fault, play(ground, fault));
-        await program.parts.accept(faults.map((fault) => inputs.get(fault)!));
+      async function accept(accepted: readonly FaultCase[]): Promise<void> {
+        for (const testCase of accepted) inputs.set(testCase, receive(fixture, testCase));
+        await program.parts.accept(accepted.map((testCase) => inputs.get(testCase)!));
       }
 
-      for (const fault of FAULT_CASES)
-        it(caseName(fault), () => judge(ground, program, fault, inputs.get(fault)!));
-      nothingIsLeftBehind(() => ({ ground, program }));
+      for (const testCase of cases)
+        it(caseName(testCase), () => check(fixture, program, testCase, inputs.get(testCase)!));
+      nothingIsLeftBehind(() => ({ fixture, program }));
     });
   }
 });

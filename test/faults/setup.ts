@@ -1,4 +1,4 @@
-/** Accounts and media for faults, and what every one of them leaves behind. */
+/** Accounts and media items for the tests of faults, and checks of what is left after them. */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { it } from 'node:test';
@@ -8,7 +8,7 @@ import type { SimulatedAccount } from '../../src/simulator/accounts/access-token
 import type { MediaRecipe } from '../../src/simulator/media/media-id.ts';
 import { type Fixture, type Program, until } from '../contract/shapes.ts';
 
-/** An account made of a name, the same each time. */
+/** Returns an account derived from a name, always the same for one name. */
 export function accountFor(name: string): SimulatedAccount & { encodingAesKey: string } {
   const hex = createHash('sha256').update(name).digest('hex');
   const account = `wx${hex.slice(0, 16)}`;
@@ -21,7 +21,7 @@ export function accountFor(name: string): SimulatedAccount & { encodingAesKey: s
   };
 }
 
-/** The same of WeCom, as ACCOUNTS_FILE wants it: identity is corpId-agentId, and what is minted is the corporation's. */
+/** Returns an account of WeCom derived from a name; `entry` has its members of ACCOUNTS_FILE. Its media ids are the corp's. */
 export function wecomAccountFor(name: string) {
   const { account: _, appId, ...rest } = accountFor(name);
   const corpId = `ww${appId.slice(2)}`;
@@ -43,21 +43,21 @@ const KIND_OF: Readonly<Partial<Record<string, Partial<Reference>>>> = {
   htmlFile: { kind: 'file' },
 };
 
-let seeds = 0;
+let seed = 0;
 
-/** A reference of a media that the account has just received, or at `createdAt`; every call another one. */
+/** Returns a reference to a new media item that the account received at `createdAt`, by default now. */
 export function received(
-  ground: Pick<Fixture, 'simulator'>,
+  fixture: Pick<Fixture, 'simulator'>,
   account: string,
-  wish: Partial<Omit<MediaRecipe, 'appId'>> = {},
+  options: Partial<Omit<MediaRecipe, 'appId'>> = {},
 ): Reference {
-  const { kind = 'voice', createdAt = systemClock.now(), ...recipe } = wish;
-  const mediaId = ground.simulator.mint(account, { seed: ++seeds, ...recipe, kind, createdAt });
+  const { kind = 'voice', createdAt = systemClock.now(), ...recipe } = options;
+  const mediaId = fixture.simulator.mint(account, { seed: ++seed, ...recipe, kind, createdAt });
   const known = KIND_OF[kind] ?? { kind: kind as Kind };
   return { account, mediaId, sentAt: createdAt, ...known } as Reference;
 }
 
-/** What the file must be, in the form that was asked for. */
+/** Resolves with size and sha256 of the file, in the form that the reference names. */
 export async function digestOf({ simulator }: Pick<Fixture, 'simulator'>, input: Reference) {
   const rendition = input.variant === 'jssdk' ? 'jssdk' : 'plain';
   return (await simulator.digestOf(input.account, input.mediaId, rendition))!;
@@ -66,36 +66,41 @@ export async function digestOf({ simulator }: Pick<Fixture, 'simulator'>, input:
 /** The simulator's access tokens. */
 const ACCESS_TOKEN = /9\d_[A-Za-z0-9_-]{100}/;
 
-/** Tests of what must be true whatever was played; to stand at the end of a suite. */
-export function nothingIsLeftBehind(opened: () => { ground: Fixture; program: Program }): void {
-  it('the bucket holds the objects of archived rows, whole, and nothing else', async () => {
-    const { ground, program } = opened();
-    const named = new Map<string, string>();
+export interface Opened {
+  readonly fixture: Fixture;
+  readonly program: Program;
+}
+
+/** Adds tests of what must be true after any fault; call it at the end of a suite. */
+export function nothingIsLeftBehind(opened: () => Opened): void {
+  it('the bucket contains the whole objects of the archived rows, and nothing else', async () => {
+    const { fixture, program } = opened();
+    const expected = new Map<string, string>();
     let cursor: string | undefined;
     do {
       const page = await program.parts.catalogue.media.list(
         { statuses: ['archived'] },
         { sort: 'sentAt', limit: 200, ...(cursor ? { cursor } : {}) },
       );
-      for (const row of page.items) named.set(row.objectKey!, row.sha256!);
+      for (const row of page.items) expected.set(row.objectKey!, row.sha256!);
       cursor = page.nextCursor;
     } while (cursor);
-    assert.deepEqual(new Map([...(await ground.objects(program))].sort()), new Map([...named].sort()));
-    // What an interrupted try left open is the sweeper's.
-    await until('no upload in parts left open', async () => (await ground.openUploads()) === 0);
+    assert.deepEqual(new Map([...(await fixture.objects(program))].sort()), new Map([...expected].sort()));
+    // The sweeper aborts the uploads of interrupted attempts.
+    await until('no open upload in parts', async () => (await fixture.openUploads()) === 0);
   });
 
-  it('nobody was asked who is not WeChat, and no link was told a token, a cookie or where we come from', () => {
-    const { foreignHostRequests, leaks } = opened().ground.simulator.requestLog.report().totals;
+  it('no request went to a host that is not WeChat’s, and no link got a token, a cookie or a Referer', () => {
+    const { foreignHostRequests, leaks } = opened().fixture.simulator.requestLog.report().totals;
     assert.deepEqual({ foreignHostRequests, leaks }, { foreignHostRequests: 0, leaks: 0 });
   });
 
-  it('no log line holds a token or a secret', () => {
-    const { ground, program } = opened();
+  it('no log line contains a token or a secret', () => {
+    const { fixture, program } = opened();
     const secrets = program.parts.accounts.all.flatMap(({ secret, token, encodingAesKey }) =>
       [secret, token, encodingAesKey].filter((text) => text !== undefined),
     );
-    for (const line of ground.logLines) {
+    for (const line of fixture.logLines) {
       assert.doesNotMatch(line, ACCESS_TOKEN);
       for (const secret of secrets) assert.ok(!line.includes(secret), line);
     }
