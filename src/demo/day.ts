@@ -1,4 +1,4 @@
-/** The demo's own folder: remembers when the day began, so that a day that was killed goes on where it was. */
+/** The demo's own folder: stores when the day began, so that an interrupted day continues. */
 import { randomInt } from 'node:crypto';
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -13,33 +13,33 @@ export interface Day {
   readonly startedAt: Date;
   readonly seed: number;
   readonly resumed: boolean;
-  /** The day is over: the next demo begins a new one in an empty folder. */
+  /** Ends the day: the next demo begins a new one in an empty folder. */
   end(): Promise<void>;
 }
 
-/** A service whose demo was killed leaves by itself within its grace. */
-const LEAVING_MS = 15_000;
-const LOOK_MS = 250;
+/** A service whose demo was killed exits within its grace period. */
+const EXIT_MS = 15_000;
+const POLL_MS = 250;
 
 async function waitUntilFree(folder: string, clock: Clock, signal: AbortSignal): Promise<void> {
-  const giveUpAt = clock.now().getTime() + LEAVING_MS;
+  const giveUpAt = clock.now().getTime() + EXIT_MS;
   for (;;) {
     try {
       return await (await lockFolder(folder)).release();
     } catch (error) {
       if (!(error instanceof FolderInUseError) || clock.now().getTime() > giveUpAt) throw error;
-      await clock.sleep(LOOK_MS, signal);
+      await clock.sleep(POLL_MS, signal);
     }
   }
 }
 
 /**
- * Opens the day in `folder`. One that began less than `goodForMs` ago and was interrupted goes on; else the folder,
- * which is the demo's alone, is emptied. Throws FolderInUseError where another demo is playing in it.
+ * Opens the day in `folder`. A day that began less than `resumableMs` ago and was interrupted continues; otherwise the
+ * folder, which only the demo uses, is emptied. Throws FolderInUseError while another demo uses it.
  */
 export async function openDay(
   folder: string,
-  goodForMs: number,
+  resumableMs: number,
   clock: Clock,
   signal: AbortSignal,
 ): Promise<Day> {
@@ -58,7 +58,7 @@ export async function openDay(
     await rename(`${file}.new`, file);
   };
   const resumed =
-    known !== undefined && !known.over && now.getTime() - Date.parse(known.startedAt) < goodForMs;
+    known !== undefined && !known.over && now.getTime() - Date.parse(known.startedAt) < resumableMs;
   if (!resumed || !known) {
     await rm(folder, { recursive: true, force: true });
     await mkdir(folder, { recursive: true });

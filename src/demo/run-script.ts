@@ -1,4 +1,4 @@
-/** Plays the script against the running service: sends the messages, then watches the rows until all are settled. */
+/** Runs the script against the service: sends the messages, then polls the rows until none is pending. */
 import type { Account } from '../account.ts';
 import { idOf } from '../media.ts';
 import type { Clock } from '../runtime/clock.ts';
@@ -10,8 +10,8 @@ import type { RowWithLink } from './check.ts';
 import type { ScriptItem } from './script.ts';
 import type { DemoService } from './service.ts';
 
-/** A scene with the media it got. */
-export interface SentItem extends ScriptItem {
+/** An item of the script with its message and the media id in it. */
+export interface ComposedItem extends ScriptItem {
   readonly mediaId: string;
   readonly id: string;
   readonly composed: Message;
@@ -25,47 +25,47 @@ export interface DemoContext {
   readonly log: Log;
 }
 
-const LOOK_MS = 500;
-const PAGE = 200;
+const POLL_MS = 500;
+const PAGE_ROWS = 200;
 
 export function composeItems(
   script: readonly ScriptItem[],
-  stage: Pick<DemoContext, 'account' | 'simulator'>,
-): SentItem[] {
-  return script.map((scene) => {
-    const composed = composeMessage(stage.simulator, scene.message);
+  { account, simulator }: Pick<DemoContext, 'account' | 'simulator'>,
+): ComposedItem[] {
+  return script.map((item) => {
+    const composed = composeMessage(simulator, item.message);
     const mediaId = composed.mediaIds[0]!;
-    return { ...scene, composed, mediaId, id: idOf(stage.account.account, mediaId) };
+    return { ...item, composed, mediaId, id: idOf(account.account, mediaId) };
   });
 }
 
-/** Answers how many references the service accepted, repeats included. */
+/** Resolves with the number of references that the service accepted, repeats included. */
 export async function sendItems(
-  parts: readonly SentItem[],
-  stage: DemoContext,
+  items: readonly ComposedItem[],
+  context: DemoContext,
   signal: AbortSignal,
 ): Promise<number> {
-  const { account, simulator, service, clock, log } = stage;
+  const { account, simulator, service, clock, log } = context;
   const url = `${service.url}/wechat/${account.account}`;
   const callbacks = createCallbacks({ account, url, clock, log, requestLog: simulator.requestLog });
   if (!(await callbacks.sendHandshake(signal))) throw new Error('the handshake of the callback URL failed');
   let accepted = 0;
-  for (const { composed: message, twice = false, invalidateTokens: killTokens } of parts) {
-    if (killTokens) simulator.invalidateTokens(account.account);
-    const delivery = await callbacks.send(message, signal, { twice });
+  for (const { composed, twice = false, invalidateTokens } of items) {
+    if (invalidateTokens) simulator.invalidateTokens(account.account);
+    const delivery = await callbacks.send(composed, signal, { twice });
     accepted += delivery.accepted ? (twice ? 2 : 1) : 0;
   }
   return accepted;
 }
 
-/** Every row of messages sent since `from`, with links. */
+/** Resolves with the rows of all messages sent since `from`, by id, with links. */
 async function rowsSince(from: Date, { account, service }: DemoContext): Promise<Map<string, RowWithLink>> {
   const rows = new Map<string, RowWithLink>();
   const query = new URLSearchParams({
     account: account.account,
     sentFrom: from.toISOString(),
     include: 'link',
-    limit: String(PAGE),
+    limit: String(PAGE_ROWS),
   });
   for (;;) {
     const page = await service.get<{ items: RowWithLink[]; nextCursor: string | null }>(`/v1/media?${query}`);
@@ -75,19 +75,23 @@ async function rowsSince(from: Date, { account, service }: DemoContext): Promise
   }
 }
 
-/** Until nothing is pending or the signal aborts; `onLook` is told of every row at every look. */
+/**
+ * Resolves with the rows once no item is pending, or once the signal has aborted. `onPoll` receives the rows of each
+ * poll. Rejects when the service exits.
+ */
 export async function waitUntilFinished(
-  parts: readonly SentItem[],
+  items: readonly ComposedItem[],
   from: Date,
-  stage: DemoContext,
-  onLook: (rows: ReadonlyMap<string, RowWithLink>) => void,
+  context: DemoContext,
+  onPoll: (rows: ReadonlyMap<string, RowWithLink>) => void,
   signal: AbortSignal,
 ): Promise<Map<string, RowWithLink>> {
+  const { clock, service } = context;
   for (;;) {
-    const rows = await rowsSince(from, stage);
-    onLook(rows);
-    if (parts.every(({ id }) => (rows.get(id)?.status ?? 'pending') !== 'pending')) return rows;
+    const rows = await rowsSince(from, context);
+    onPoll(rows);
+    if (items.every(({ id }) => (rows.get(id)?.status ?? 'pending') !== 'pending')) return rows;
     if (signal.aborted) return rows;
-    await Promise.race([stage.clock.sleep(LOOK_MS, signal).catch(() => undefined), stage.service.ended]);
+    await Promise.race([clock.sleep(POLL_MS, signal).catch(() => undefined), service.ended]);
   }
 }

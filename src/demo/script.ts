@@ -1,23 +1,23 @@
-/** The scripted day: what the simulated users send, and what must have become of it by the evening. */
+/** The scripted day: what the simulated users send, and what must become of it. */
 import type { MessageKind, MessageSpec } from '../simulator/callbacks/messages.ts';
 
-export type Fate = 'archived' | 'dead' | 'expired';
+export type FinalStatus = 'archived' | 'dead' | 'expired';
 
 export interface ScriptItem {
   readonly message: MessageSpec;
-  readonly expectedStatus: Fate;
+  readonly expectedStatus: FinalStatus;
   readonly description: string;
-  /** What else must be true of the row. */
+  /** Checks more of the row; returns what is wrong. */
   readonly check?: (row: RowView) => string | undefined;
-  /** Must have been uploaded in parts. */
+  /** It must be uploaded in parts. */
   readonly multipart?: true;
-  /** Sent again after it was answered. */
+  /** It is sent again after its response. */
   readonly twice?: true;
-  /** Every access token dies just before it is sent. */
+  /** Every access token is invalidated before it is sent. */
   readonly invalidateTokens?: true;
 }
 
-/** What the demo reads of a row. */
+/** The part of a row that the demo reads. */
 export interface RowView {
   readonly id: string;
   readonly status: string;
@@ -36,12 +36,12 @@ const PICTURES = 40;
 const VOICES = 10;
 const VIDEOS = 6;
 const LARGE_BYTES = 30 * 1024 * 1024;
-/** How long before its end of life the expiring media is sent. */
-const LAST_MOMENTS_MS = 15_000;
+/** How long before its end the expiring item is sent. */
+const TIME_LEFT_MS = 15_000;
 
-const must = (holds: boolean, what: string): string | undefined => (holds ? undefined : what);
+const problemUnless = (holds: boolean, what: string): string | undefined => (holds ? undefined : what);
 
-/** The day of one account; the same `startedAt` and `seed` give the same media ids. */
+/** Returns the day of one account; the same `startedAt` and `seed` give the same media ids. */
 export function writeScript(day: {
   account: string;
   startedAt: Date;
@@ -50,18 +50,18 @@ export function writeScript(day: {
 }): ScriptItem[] {
   const { account, startedAt, seed } = day;
   let serial = 0;
-  const wish = (kind: MessageKind, more: Partial<MessageSpec> = {}): MessageSpec => ({
+  const message = (kind: MessageKind, options: Partial<MessageSpec> = {}): MessageSpec => ({
     account,
     kind,
     seed: (seed + serial++) >>> 0,
     sentAt: startedAt,
     withThumb: false,
-    ...more,
+    ...options,
   });
-  const good = (kind: MessageKind, says: string, more: Partial<MessageSpec> = {}): ScriptItem => ({
-    message: wish(kind, more),
+  const good = (kind: MessageKind, description: string, options: Partial<MessageSpec> = {}): ScriptItem => ({
+    message: message(kind, options),
     expectedStatus: 'archived',
-    description: says,
+    description,
   });
 
   const pictures = Array.from({ length: PICTURES }, () => good('image', 'picture'));
@@ -70,36 +70,37 @@ export function writeScript(day: {
   const linked = [1, 2].map(
     (): ScriptItem => ({
       ...good('video', 'video behind video_url', { fault: { name: 'videoUrl' } }),
-      check: (row) => must(row.source === 'video_url', `came by ${row.source}, not by video_url`),
+      check: (row) => problemUnless(row.source === 'video_url', `came by ${row.source}, not by video_url`),
     }),
   );
   const large: ScriptItem = {
     ...good('video', 'video of 30 MB, uploaded in parts', { sizeBytes: LARGE_BYTES }),
     multipart: true,
-    check: (row) => must((row.sizeBytes ?? 0) >= LARGE_BYTES, 'is smaller than 30 MB'),
+    check: (row) => problemUnless((row.sizeBytes ?? 0) >= LARGE_BYTES, 'is smaller than 30 MB'),
   };
-  // Two of the pictures meet trouble, one is delivered twice.
+  // One picture has a faulty body, one meets an invalidated token, and one callback is delivered twice.
   pictures[7] = { ...good('image', 'picture, callback delivered twice'), twice: true };
   pictures[13] = {
     ...good('image', 'picture, body cut short once', { fault: { name: 'shortBody', times: 1 } }),
-    check: (row) => must(row.attempts >= 2, 'was not tried again after the short body'),
+    check: (row) => problemUnless(row.attempts >= 2, 'was not attempted again after the short body'),
   };
-  pictures[20] = { ...good('image', 'picture, after tokens were killed'), invalidateTokens: true };
+  pictures[20] = { ...good('image', 'picture, after tokens were invalidated'), invalidateTokens: true };
 
   const invalid: ScriptItem = {
-    message: wish('image', { fault: { name: 'invalid' }, withPicUrl: false }),
+    message: message('image', { fault: { name: 'invalid' }, withPicUrl: false }),
     expectedStatus: 'dead',
     description: 'picture, invalid media id',
-    check: (row) => must(row.failure?.errcode === 40007, `errcode is ${row.failure?.errcode}, not 40007`),
+    check: (row) =>
+      problemUnless(row.failure?.errcode === 40007, `errcode is ${row.failure?.errcode}, not 40007`),
   };
   const expiring: ScriptItem = {
-    message: wish('image', {
-      sentAt: new Date(startedAt.getTime() - day.lifetimeMs + LAST_MOMENTS_MS),
+    message: message('image', {
+      sentAt: new Date(startedAt.getTime() - day.lifetimeMs + TIME_LEFT_MS),
       fault: { name: 'systemBusy' },
       withPicUrl: false,
     }),
     expectedStatus: 'expired',
-    description: 'picture, WeChat busy till it expires',
+    description: 'picture, WeChat busy until it expires',
   };
   return [
     expiring,

@@ -1,4 +1,4 @@
-/** The service under show: the real program in a process of its own, spoken to over HTTP alone. */
+/** Starts the service in a process of its own, and calls its API over HTTP. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
@@ -9,21 +9,21 @@ import type { Shutdown } from '../runtime/shutdown.ts';
 
 export interface DemoService {
   readonly url: string;
-  /** GET with the demo's key, answered within 15 s; parsed JSON. Throws at anything but 2xx. */
+  /** Sends a GET with the demo's key, with a timeout of 15 s; resolves with the JSON. Rejects for any status but 2xx. */
   get<T>(path: string): Promise<T>;
-  /** The value of a counter in /metrics. */
+  /** Resolves with the value of a counter in /metrics. */
   counter(name: string): Promise<number>;
-  /** Rejects when the program ends by itself. */
+  /** Rejects when the service exits. */
   readonly ended: Promise<never>;
 }
 
 const PROGRAM = fileURLToPath(new URL('../main.ts', import.meta.url));
 const START_MS = 55_000;
-const LOOK_MS = 200;
+const POLL_MS = 200;
 const STOP_MS = 12_000;
-const ANSWER_MS = 15_000;
+const RESPONSE_MS = 15_000;
 
-/** A port nobody listens on now; somebody else may take it first, then the program says so. */
+/** Returns a free port. Where another program takes it first, the service fails to start and reports it. */
 export async function freePort(): Promise<number> {
   const server = createServer();
   server.listen(0, '127.0.0.1');
@@ -34,7 +34,7 @@ export async function freePort(): Promise<number> {
   return port;
 }
 
-/** Starts it and waits until it is ready; ends with `shutdown`. */
+/** Starts the service and resolves when it is ready; `shutdown` stops it. */
 export async function startService(
   options: {
     environment: NodeJS.ProcessEnv;
@@ -48,13 +48,13 @@ export async function startService(
   const { url, key, clock } = options;
   const child = spawn(process.execPath, [PROGRAM], {
     env: options.environment,
-    // Logs stay on stderr; what the program prints for people is the demo's to say. It leaves when we do (ipc).
+    // Logs go to stderr; the demo prints in place of the service's stdout. With ipc the service exits when the demo does.
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   });
   const hasEnded = () => child.exitCode !== null || child.signalCode !== null;
   const exited = once(child, 'exit');
   const ended = exited.then(([code, reason]): never => {
-    throw new StartError(`The service under show ended by itself (${code ?? reason}).`);
+    throw new StartError(`The service exited (${code ?? reason}).`);
   });
   ended.catch(() => undefined);
 
@@ -70,12 +70,12 @@ export async function startService(
     STOP_MS + 3_000,
   );
 
-  const answer = (path: string, within: AbortSignal): Promise<Response> =>
-    fetch(`${url}${path}`, { headers: { authorization: `Bearer ${key}` }, signal: within });
+  const request = (path: string, timeout: AbortSignal): Promise<Response> =>
+    fetch(`${url}${path}`, { headers: { authorization: `Bearer ${key}` }, signal: timeout });
 
   async function get(path: string): Promise<Response> {
-    const response = await answer(path, AbortSignal.timeout(ANSWER_MS));
-    if (!response.ok) throw new Error(`GET ${path.split('?')[0]} was answered ${response.status}`);
+    const response = await request(path, AbortSignal.timeout(RESPONSE_MS));
+    if (!response.ok) throw new Error(`GET ${path.split('?')[0]} returned ${response.status}`);
     return response;
   }
 
@@ -85,13 +85,13 @@ export async function startService(
       signal.throwIfAborted();
       if (deadline.aborted) {
         throw new StartError(
-          `The service under show was not ready within ${START_MS / 1000} s: this machine is too busy.`,
+          `The service was not ready within ${START_MS / 1000} s: this machine is too busy.`,
         );
       }
-      const response = await answer('/readyz', deadline).catch(() => undefined);
+      const response = await request('/readyz', deadline).catch(() => undefined);
       await response?.body?.cancel();
       if (response?.ok) return;
-      await clock.sleep(LOOK_MS, signal);
+      await clock.sleep(POLL_MS, signal);
     }
     return ended;
   }
@@ -103,7 +103,7 @@ export async function startService(
     get: async <T>(path: string) => (await (await get(path)).json()) as T,
     counter: async (name) => {
       const [, value] = new RegExp(`^${name} (\\d+)$`, 'm').exec(await (await get('/metrics')).text()) ?? [];
-      if (value === undefined) throw new Error(`/metrics knows no ${name}`);
+      if (value === undefined) throw new Error(`/metrics has no ${name}`);
       return Number(value);
     },
   };

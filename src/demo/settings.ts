@@ -1,21 +1,21 @@
-/** What the service under show is told. */
+/** The environment of the demo's service. */
 import type { Account } from '../account.ts';
 import { type Config, childEnvironment, loadConfig } from '../config/config.ts';
 
-/** Three days in six minutes: long enough that nothing expires which should not, short enough to see one that must. */
+/** Three days in six minutes: long enough that nothing expires too early, short enough that one item does expire. */
 const TIME_SCALE = 720;
 const EMBEDDED = /^DATA_DIR$/;
-/** Of what is configured: where database, queue and bucket are. Never an account, never an alert. */
+/** The configured variables that the demo uses: database, queue and bucket, but no account and no alert. */
 const CONFIGURED = /^(DATA_DIR|DATABASE_\w+|REDIS_\w+|QUEUE_PREFIX|S3_\w+|AWS_\w+)$/;
 
 export interface DemoSettings {
-  /** As the service will read it. */
+  /** The configuration that the service will load. */
   readonly config: Config;
-  /** The environment of the service, but for what is known later. */
-  environment(changes: Readonly<Record<string, string>>): NodeJS.ProcessEnv;
+  /** Returns the environment of the service with what is known only later. */
+  environment(overrides: Readonly<Record<string, string>>): NodeJS.ProcessEnv;
 }
 
-/** Throws a ConfigError as the service would. Beside real media the demo keeps a schema, a queue and a folder of its own. */
+/** Throws a ConfigError as the service would. On configured parts the demo has its own schema, queue and S3 prefix. */
 export function demoSettings(options: {
   account: Account;
   port: number;
@@ -23,7 +23,7 @@ export function demoSettings(options: {
   configured: boolean;
 }): DemoSettings {
   const { account, port, key, configured } = options;
-  const kept = configured ? CONFIGURED : EMBEDDED;
+  const passedOn = configured ? CONFIGURED : EMBEDDED;
   const settings: Record<string, string> = {
     ALLOW_EMBEDDED: '1',
     HOST: '127.0.0.1',
@@ -37,11 +37,11 @@ export function demoSettings(options: {
     LOG_LEVEL: 'error',
     SHUTDOWN_GRACE: '2s',
   };
-  const config = loadConfig(childEnvironment(settings, kept));
+  const config = loadConfig(childEnvironment(settings, passedOn));
   if (configured) {
     settings.DATABASE_SCHEMA = `${config.database.schema}_demo`;
     settings.QUEUE_PREFIX = `${config.queue.prefix}-demo`;
     settings.S3_PREFIX = `${config.objects.prefix}demo/`;
   }
-  return { config, environment: (changes) => childEnvironment({ ...settings, ...changes }, kept) };
+  return { config, environment: (overrides) => childEnvironment({ ...settings, ...overrides }, passedOn) };
 }

@@ -1,4 +1,4 @@
-/** The verdicts of all media and what was counted beside them, added up. */
+/** Adds up the checks of all items and the counts of the day. */
 import type { ItemCheck } from './check.ts';
 
 export interface Summary {
@@ -7,56 +7,61 @@ export interface Summary {
   readonly archived: number;
   readonly dead: number;
   readonly expired: number;
-  /** Repeats that made no row. */
+  /** Repeats that created no row. */
   readonly duplicates: number;
   readonly bytes: number;
-  /** Read back with the digest WeChat's file has. */
+  /** Items whose stored bytes have the digest of WeChat's file. */
   readonly verified: number;
-  /** `id` is empty where the day as a whole is meant. */
+  /** `id` is empty for a failure of the day as a whole. */
   readonly failures: readonly { readonly id: string; readonly what: string }[];
 }
 
 export interface DayCounts {
-  /** References that callbacks brought and were answered `success`, repeats included. */
+  /** References in callbacks that got `success`, repeats included. */
   readonly accepted: number;
-  /** Rows that the service says it made. */
+  /** Rows that the service reports as created. */
   readonly created: number;
-  /** How many of `accepted` were sent as repeats. */
+  /** The repeats among `accepted`. */
   readonly repeats: number;
-  /** Rows made today that nobody sent. */
+  /** Rows created today without a message of the script. */
   readonly unexpectedRows: number;
-  /** Requests that the simulated WeChat refused because of an invalidated token. */
+  /** Requests that the simulator refused because of an invalidated token. */
   readonly tokensRefused: number;
-  /** The day was cut off before: some rows were made and some trouble was met by a process that is gone. */
+  /** The day continues an interrupted run, so rows and refusals of its process are missing in the counts. */
   readonly resumed: boolean;
 }
 
-export function summaryOf(verdicts: readonly ItemCheck[], counted: DayCounts): Summary {
-  const of = (status: string) => verdicts.filter(({ row }) => row?.status === status);
-  const failures = verdicts.flatMap(({ id, description: says, problems: wrong }) =>
-    wrong.map((what) => ({ id, what: `${says}: ${what}` })),
+export function summaryOf(checks: readonly ItemCheck[], counted: DayCounts): Summary {
+  const withStatus = (status: string) => checks.filter(({ row }) => row?.status === status);
+  const failures = checks.flatMap(({ id, description, problems }) =>
+    problems.map((problem) => ({ id, what: `${description}: ${problem}` })),
   );
-  const day = (holds: boolean, what: string) => {
+  const require = (holds: boolean, what: string) => {
     if (!holds) failures.push({ id: '', what });
   };
   const duplicates = counted.accepted - counted.created;
-  const keys = of('archived').map(({ row }) => row?.objectKey);
-  day(new Set(keys).size === keys.length, 'two media share one object');
-  day(counted.unexpectedRows === 0, `${counted.unexpectedRows} rows that nobody sent`);
-  day(counted.accepted === verdicts.length + counted.repeats, 'not every callback was answered success');
+  const keys = withStatus('archived').map(({ row }) => row?.objectKey);
+  require(new Set(keys).size === keys.length, 'two media items share one object');
+  require(counted.unexpectedRows === 0, `${counted.unexpectedRows} rows without a message of the script`);
+  require(counted.accepted === checks.length + counted.repeats, 'not every callback got success');
   if (counted.resumed) {
-    day(duplicates >= counted.repeats, 'a repeated callback made a row of its own');
+    require(duplicates >= counted.repeats, 'a repeated callback created a row of its own');
   } else {
-    day(duplicates === counted.repeats, `${duplicates} repeats made no row, should be ${counted.repeats}`);
-    day(counted.tokensRefused > 0, 'no request met the invalidated token');
+    require(duplicates ===
+      counted.repeats, `${duplicates} repeats created no row, should be ${counted.repeats}`);
+    require(counted.tokensRefused > 0, 'no request met the invalidated token');
   }
-  const settled = { archived: of('archived').length, dead: of('dead').length, expired: of('expired').length };
+  const byStatus = {
+    archived: withStatus('archived').length,
+    dead: withStatus('dead').length,
+    expired: withStatus('expired').length,
+  };
   return {
-    received: settled.archived + settled.dead + settled.expired,
-    ...settled,
+    received: byStatus.archived + byStatus.dead + byStatus.expired,
+    ...byStatus,
     duplicates,
-    bytes: of('archived').reduce((sum, { row }) => sum + (row?.sizeBytes ?? 0), 0),
-    verified: verdicts.filter(({ verified }) => verified).length,
+    bytes: withStatus('archived').reduce((sum, { row }) => sum + (row?.sizeBytes ?? 0), 0),
+    verified: checks.filter(({ verified }) => verified).length,
     failures,
   };
 }

@@ -1,4 +1,4 @@
-/** The demo's judge must be able to say no: each row here is wrong in one way. */
+/** The demo's checks must find each way in which a row can be wrong. */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
@@ -15,7 +15,7 @@ const digestOf = (bytes: Buffer) => ({
   sizeBytes: bytes.length,
 });
 const SENT = digestOf(BYTES);
-const SCENE: ScriptItem = {
+const ITEM: ScriptItem = {
   message: { account: 'wx1', kind: 'image', seed: 1 },
   expectedStatus: 'archived',
   description: 'picture',
@@ -30,7 +30,7 @@ const ROW: RowWithLink = {
   createdAt: '2026-01-01T00:00:00Z',
 };
 
-/** A store with one object; answers the judge's verdict on a row that links to it. */
+/** Opens a store with one object; `checkRow` checks a row against it. */
 async function setup(t: TestContext, stored: Buffer = BYTES, etag = '"abc"') {
   const server = createServer((request, response) => {
     const status = request.url === '/object' ? 200 : 403;
@@ -43,63 +43,63 @@ async function setup(t: TestContext, stored: Buffer = BYTES, etag = '"abc"') {
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/object`;
   return {
     url,
-    verdictOn: (row: RowWithLink | undefined, scene: Partial<ScriptItem> = {}) =>
-      checkItem({ ...SCENE, ...scene }, 'm_1', row, async () => SENT, AbortSignal.timeout(5_000)),
+    checkRow: (row: RowWithLink | undefined, item: Partial<ScriptItem> = {}) =>
+      checkItem({ ...ITEM, ...item }, 'm_1', row, async () => SENT, AbortSignal.timeout(5_000)),
   };
 }
 
-describe('the judge of one media', () => {
-  test('has nothing to say of an archived media whose object has the bytes that were sent', async (t) => {
-    const { url, verdictOn } = await setup(t);
-    const { problems: wrong, verified } = await verdictOn({ ...ROW, link: { url } });
-    assert.deepEqual({ wrong, verified }, { wrong: [], verified: true });
+describe('the check of one media item', () => {
+  test('an archived item whose object has the bytes that were sent has no problem', async (t) => {
+    const { url, checkRow } = await setup(t);
+    const { problems, verified } = await checkRow({ ...ROW, link: { url } });
+    assert.deepEqual({ problems, verified }, { problems: [], verified: true });
   });
 
-  test('sees other bytes in the store', async (t) => {
-    const { url, verdictOn } = await setup(t, Buffer.from('the very bytez'));
-    const { problems: wrong, verified } = await verdictOn({ ...ROW, link: { url } });
+  test('other bytes in the store are a problem', async (t) => {
+    const { url, checkRow } = await setup(t, Buffer.from('the very bytez'));
+    const { problems, verified } = await checkRow({ ...ROW, link: { url } });
     assert.equal(verified, false);
-    assert.match(wrong.join(), /not those WeChat sent/);
+    assert.match(problems.join(), /not those that WeChat sent/);
   });
 
-  test('sees a catalogue that tells another digest than the store holds', async (t) => {
-    const { url, verdictOn } = await setup(t);
-    const { verified } = await verdictOn({ ...ROW, sha256: 'f'.repeat(64), link: { url } });
+  test('a row with another digest than the stored object is not verified', async (t) => {
+    const { url, checkRow } = await setup(t);
+    const { verified } = await checkRow({ ...ROW, sha256: 'f'.repeat(64), link: { url } });
     assert.equal(verified, false);
   });
 
-  for (const [what, row, scene, pattern] of [
-    ['a media without a row', undefined, {}, /has no row/],
-    ['one still pending', { ...ROW, status: 'pending' }, {}, /is pending, should be archived/],
-    ['one dead that should be archived', { ...ROW, status: 'dead' }, {}, /is dead/],
-    ['one archived that should be dead', ROW, { expectedStatus: 'dead' }, /should be dead/],
-    ['one without a link', ROW, {}, /has no link/],
-    ['one that fails its own check', ROW, { check: () => 'came too late' }, /came too late/],
+  for (const [what, row, item, pattern] of [
+    ['an item without a row', undefined, {}, /has no row/],
+    ['a pending item', { ...ROW, status: 'pending' }, {}, /is pending, should be archived/],
+    ['a dead item that should be archived', { ...ROW, status: 'dead' }, {}, /is dead/],
+    ['an archived item that should be dead', ROW, { expectedStatus: 'dead' }, /should be dead/],
+    ['an archived item without a link', ROW, {}, /has no link/],
+    ['an item that fails its own check', ROW, { check: () => 'came too late' }, /came too late/],
   ] as const) {
-    test(`sees ${what}`, async (t) => {
-      const { verdictOn } = await setup(t);
-      assert.match((await verdictOn(row, scene)).problems.join(), pattern);
+    test(`${what} is a problem`, async (t) => {
+      const { checkRow } = await setup(t);
+      assert.match((await checkRow(row, item)).problems.join(), pattern);
     });
   }
 
-  test('sees a link that is refused', async (t) => {
-    const { url, verdictOn } = await setup(t);
-    const { problems: wrong } = await verdictOn({ ...ROW, link: { url: `${url}-elsewhere` } });
-    assert.match(wrong.join(), /cannot be read back: the link was answered 403/);
+  test('a link that is refused is a problem', async (t) => {
+    const { url, checkRow } = await setup(t);
+    const { problems } = await checkRow({ ...ROW, link: { url: `${url}-elsewhere` } });
+    assert.match(problems.join(), /cannot be read back: the link returned 403/);
   });
 
-  test('sees a large file that was not uploaded in parts', async (t) => {
+  test('a large file that was not uploaded in parts is a problem', async (t) => {
     const whole = await setup(t);
     const parts = await setup(t, BYTES, '"abc-4"');
-    const ask = ({ url, verdictOn }: typeof whole) =>
-      verdictOn({ ...ROW, link: { url } }, { multipart: true });
-    assert.match((await ask(whole)).problems.join(), /not uploaded in parts/);
-    assert.deepEqual((await ask(parts)).problems, []);
+    const checkMultipart = ({ url, checkRow }: typeof whole) =>
+      checkRow({ ...ROW, link: { url } }, { multipart: true });
+    assert.match((await checkMultipart(whole)).problems.join(), /not uploaded in parts/);
+    assert.deepEqual((await checkMultipart(parts)).problems, []);
   });
 });
 
-describe('the summary of a day', () => {
-  const verdict = (id: string): ItemCheck => ({
+describe('the summary of the demo', () => {
+  const checkOf = (id: string): ItemCheck => ({
     id,
     description: 'picture',
     row: { ...ROW, id, objectKey: `wx1/${id}.jpg` },
@@ -114,9 +114,9 @@ describe('the summary of a day', () => {
     tokensRefused: 1,
     resumed: false,
   };
-  const two = [verdict('m_1'), verdict('m_2')];
+  const two = [checkOf('m_1'), checkOf('m_2')];
 
-  test('of a good day holds no failure', () => {
+  test('a good day has no failure', () => {
     assert.deepEqual(summaryOf(two, GOOD), {
       received: 2,
       archived: 2,
@@ -129,21 +129,21 @@ describe('the summary of a day', () => {
     });
   });
 
-  for (const [what, verdicts, counted, pattern] of [
-    ['a wrong media', [{ ...verdict('m_1'), problems: ['is dead'] }, verdict('m_2')], {}, /is dead/],
-    ['two media in one object', [verdict('m_1'), { ...verdict('m_2'), row: two[0]?.row }], {}, /share one/],
-    ['a repeat that made a row', two, { created: 3 }, /0 repeats made no row/],
+  for (const [what, checks, counted, pattern] of [
+    ['an item with a problem', [{ ...checkOf('m_1'), problems: ['is dead'] }, checkOf('m_2')], {}, /is dead/],
+    ['two items with one object', [checkOf('m_1'), { ...checkOf('m_2'), row: two[0]?.row }], {}, /share one/],
+    ['a repeat that created a row', two, { created: 3 }, /0 repeats created no row/],
     ['a callback that was not accepted', two, { accepted: 2, created: 1 }, /not every callback/],
-    ['a row that nobody sent', two, { strangers: 1 }, /nobody sent/],
-    ['an invalidated token that nobody met', two, { tokensRefused: 0 }, /invalidated token/],
+    ['a row without a message', two, { strangers: 1 }, /without a message/],
+    ['an invalidated token that no request met', two, { tokensRefused: 0 }, /invalidated token/],
   ] as const) {
-    test(`fails for ${what}`, () => {
-      const { failures } = summaryOf(verdicts, { ...GOOD, ...counted });
+    test(`the day fails for ${what}`, () => {
+      const { failures } = summaryOf(checks, { ...GOOD, ...counted });
       assert.match(failures.map((failure) => failure.what).join(), pattern);
     });
   }
 
-  test('of a resumed day counts what the first half had accepted as repeats', () => {
+  test('a resumed day counts the items of the interrupted run as repeats', () => {
     const { duplicates, failures } = summaryOf(two, { ...GOOD, created: 1, tokensRefused: 0, resumed: true });
     assert.deepEqual({ duplicates, failures }, { duplicates: 2, failures: [] });
   });
