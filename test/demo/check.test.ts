@@ -154,11 +154,11 @@ test('the script is the same for the same day, and has the 40 pictures, 10 voice
   const script = writeScript(day);
   const good = script
     .filter(({ expectedStatus: fate }) => fate === 'archived')
-    .map(({ message: wish }) => wish.kind);
+    .map(({ message }) => message.kind);
   const count = (kind: string) => good.filter((one) => one === kind).length;
   assert.deepEqual([count('image'), count('voice'), count('video'), script.length], [40, 10, 6, 58]);
   assert.deepEqual(
-    writeScript(day).map(({ message: wish }) => wish),
-    script.map(({ message: wish }) => wish),
+    writeScript(day).map(({ message }) => message),
+    script.map(({ message }) => message),
   );
 });

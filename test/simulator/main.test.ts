@@ -15,41 +15,41 @@ function start(t: TestContext, ...options: string[]) {
   return child;
 }
 
-it('the simulator as a program says what to set, answers, and leaves when told', async (t) => {
+it('npm run simulator prints the settings, responds, and exits at SIGTERM', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'simulator-'));
   t.after(() => rm(folder, { recursive: true }));
   const accountsFile = join(folder, 'accounts.json');
   const child = start(t, '--port', '0', '--accounts-file', accountsFile);
-  let said = '';
+  let output = '';
   for await (const piece of child.stdout.setEncoding('utf8')) {
-    said += piece;
-    if (said.includes('docs/simulator.md')) break;
+    output += piece;
+    if (output.includes('docs/simulator.md')) break;
   }
-  const url = /^WECHAT_API_BASE_URL=(http:\/\/127\.0\.0\.1:\d+)$/m.exec(said)?.[1];
-  assert.ok(url, said);
+  const url = /^WECHAT_API_BASE_URL=(http:\/\/127\.0\.0\.1:\d+)$/m.exec(output)?.[1];
+  assert.ok(url, output);
   for (const name of ['WECOM_API_BASE_URL', 'WECHAT_VIDEO_BASE_URL'])
-    assert.ok(said.includes(`\n${name}=${url}\n`), `${name}: ${said}`);
-  assert.match(said, /^FETCH_ALLOW_HOSTS=127\.0\.0\.1:\d+$/m);
+    assert.ok(output.includes(`\n${name}=${url}\n`), `${name}: ${output}`);
+  assert.match(output, /^FETCH_ALLOW_HOSTS=127\.0\.0\.1:\d+$/m);
   const accounts = JSON.parse(await readFile(accountsFile, 'utf8')) as { product: string; secret: string }[];
   assert.deepEqual(
     accounts.map(({ product }) => product),
     ['official', 'miniprogram', 'wecom'],
   );
   const { corpId, secret } = accounts[2] as unknown as { corpId: string; secret: string };
-  const answer = await fetch(`${url}/cgi-bin/gettoken?corpid=${corpId}&corpsecret=${secret}`);
-  assert.equal(((await answer.json()) as { errcode: number }).errcode, 0);
+  const response = await fetch(`${url}/cgi-bin/gettoken?corpid=${corpId}&corpsecret=${secret}`);
+  assert.equal(((await response.json()) as { errcode: number }).errcode, 0);
   child.kill('SIGTERM');
   assert.deepEqual(await once(child, 'exit'), [0, null]);
 });
 
-it('the simulator as a program refuses what it does not know, and says how it is used', async (t) => {
+it('npm run simulator refuses unknown options and prints its usage', async (t) => {
   for (const options of [['--port', '99999'], ['--nonsense'], ['--send-to', 'here']]) {
     const child = start(t, ...options);
-    let said = '';
+    let output = '';
     child.stderr.setEncoding('utf8').on('data', (piece) => {
-      said += piece;
+      output += piece;
     });
     assert.deepEqual(await once(child, 'close'), [64, null]);
-    assert.match(said, /Usage: npm run simulator/);
+    assert.match(output, /Usage: npm run simulator/);
   }
 });

@@ -6,20 +6,20 @@ import { ACCOUNT, setup } from './setup.ts';
 
 const HOUR_MS = 3_600_000;
 const sha256 = (bytes: ArrayBuffer) => createHash('sha256').update(Buffer.from(bytes)).digest('hex');
-const errcodeOf = async (answer: Response) => ((await answer.json()) as { errcode?: number }).errcode;
+const errcodeOf = async (response: Response) => ((await response.json()) as { errcode?: number }).errcode;
 
 describe('media/get of the simulator', () => {
-  it('serves a file under the documented headers, byte for byte what the digest promises', async (t) => {
+  it('media/get serves a file with the documented headers and the promised digest', async (t) => {
     const { simulator, get, tokenOf } = await setup(t);
     const mediaId = simulator.mint(ACCOUNT.account, { kind: 'image', seed: 1 });
-    const answer = await get(mediaId, await tokenOf());
-    assert.equal(answer.status, 200);
-    assert.equal(answer.headers.get('content-type'), 'image/jpeg');
-    assert.equal(answer.headers.get('content-disposition'), `attachment; filename="${mediaId}.jpg"`);
-    assert.equal(answer.headers.get('cache-control'), 'no-cache, must-revalidate');
-    assert.equal(answer.headers.get('connection'), 'close');
-    const bytes = await answer.arrayBuffer();
-    assert.equal(answer.headers.get('content-length'), String(bytes.byteLength));
+    const response = await get(mediaId, await tokenOf());
+    assert.equal(response.status, 200);
+    assert.equal(response.headers.get('content-type'), 'image/jpeg');
+    assert.equal(response.headers.get('content-disposition'), `attachment; filename="${mediaId}.jpg"`);
+    assert.equal(response.headers.get('cache-control'), 'no-cache, must-revalidate');
+    assert.equal(response.headers.get('connection'), 'close');
+    const bytes = await response.arrayBuffer();
+    assert.equal(response.headers.get('content-length'), String(bytes.byteLength));
     assert.deepEqual(await simulator.digestOf(ACCOUNT.account, mediaId), {
       sha256: sha256(bytes),
       sizeBytes: bytes.byteLength,
@@ -28,7 +28,7 @@ describe('media/get of the simulator', () => {
     assert.deepEqual(await (await fetch(url)).json(), { sha256: sha256(bytes), sizeBytes: bytes.byteLength });
   });
 
-  it('serves the same bytes after a restart', async (t) => {
+  it('media/get serves the same bytes after a restart', async (t) => {
     const first = await setup(t);
     const mediaId = first.simulator.mint(ACCOUNT.account, { kind: 'video', seed: 7, sizeBytes: 500_000 });
     const before = await (await first.get(mediaId, await first.tokenOf())).arrayBuffer();
@@ -38,17 +38,19 @@ describe('media/get of the simulator', () => {
     assert.equal(sha256(after), sha256(before));
   });
 
-  it('serves thirty megabytes to many at once', async (t) => {
+  it('media/get serves thirty megabytes to several clients at once', async (t) => {
     const { simulator, get, tokenOf } = await setup(t);
     const token = await tokenOf();
     const mediaId = simulator.mint(ACCOUNT.account, { kind: 'video', seed: 2, sizeBytes: 30_000_000 });
-    const answers = await Promise.all([1, 2, 3].map(() => get(mediaId, token)));
-    const digests = await Promise.all(answers.map(async (answer) => sha256(await answer.arrayBuffer())));
+    const responses = await Promise.all([1, 2, 3].map(() => get(mediaId, token)));
+    const digests = await Promise.all(
+      responses.map(async (response) => sha256(await response.arrayBuffer())),
+    );
     const expected = (await simulator.digestOf(ACCOUNT.account, mediaId))!.sha256;
     assert.deepEqual(digests, [expected, expected, expected]);
   });
 
-  it('knows a media for three days and not a millisecond longer', async (t) => {
+  it('a media id is valid for three days and not a millisecond longer', async (t) => {
     const { simulator, get, tokenOf, pass } = await setup(t, { tokenLifetimeMs: 100 * HOUR_MS });
     const token = await tokenOf();
     const mediaId = simulator.mint(ACCOUNT.account, { kind: 'voice', seed: 1 });
@@ -58,7 +60,7 @@ describe('media/get of the simulator', () => {
     assert.equal(await errcodeOf(await get(mediaId, token)), 40007);
   });
 
-  it('says 40007 of ids it never minted and 41006 of none', async (t) => {
+  it('an unknown media id gets 40007, a missing one 41006', async (t) => {
     const { simulator, get, tokenOf } = await setup(t);
     const token = await tokenOf();
     assert.equal(await errcodeOf(await get('A'.repeat(64), token)), 40007);
@@ -67,12 +69,12 @@ describe('media/get of the simulator', () => {
     assert.deepEqual(simulator.requestLog.report().errcodes, { 40007: 2, 41006: 1 });
   });
 
-  it('gives the picture of a PicUrl without a token', async (t) => {
+  it('a PicUrl serves the picture without a token', async (t) => {
     const { simulator } = await setup(t);
     const mediaId = simulator.mint(ACCOUNT.account, { kind: 'image', seed: 3 });
-    const answer = await fetch(simulator.picUrl(mediaId));
+    const response = await fetch(simulator.picUrl(mediaId));
     assert.equal(
-      sha256(await answer.arrayBuffer()),
+      sha256(await response.arrayBuffer()),
       (await simulator.digestOf(ACCOUNT.account, mediaId))!.sha256,
     );
     assert.equal((await fetch(simulator.picUrl('A'.repeat(64)))).status, 404);
@@ -82,7 +84,7 @@ describe('media/get of the simulator', () => {
 });
 
 describe('the simulator', () => {
-  it('keeps a ledger of what it sent, was asked and served', async (t) => {
+  it('the request log counts what was sent, requested and served', async (t) => {
     const { simulator, get, tokenOf } = await setup(t);
     const token = await tokenOf();
     const good = simulator.mint(ACCOUNT.account, { kind: 'voice', seed: 1 });
@@ -97,8 +99,8 @@ describe('the simulator', () => {
     const read = async () =>
       (await (await fetch(`${simulator.url}/__simulator/request-log`)).json()) as RequestLogReport;
     let report = await read();
-    // The client may have the last byte a moment before the server knows it.
-    for (let looks = 0; report.totals.mediaRequests < 3 && looks < 50; looks++) report = await read();
+    // The client can have the last byte before the server has counted it.
+    for (let polls = 0; report.totals.mediaRequests < 3 && polls < 50; polls++) report = await read();
     const none = {
       account: ACCOUNT.account,
       callbacks: 0,
@@ -118,21 +120,21 @@ describe('the simulator', () => {
     assert.ok(report.totals.bytesServed <= bytes && report.totals.bytesServed > bytes - 200);
   });
 
-  it('says which port is taken', async (t) => {
+  it('an occupied port is named in the error', async (t) => {
     const { simulator } = await setup(t);
     const port = Number(new URL(simulator.url).port);
     await assert.rejects(setup(t, { port }), new RegExp(`port ${port} is taken`));
   });
 
-  it('closes while somebody is downloading', async (t) => {
+  it('the simulator closes during a download', async (t) => {
     const { simulator, get, tokenOf } = await setup(t);
     const mediaId = simulator.mint(ACCOUNT.account, { kind: 'video', seed: 1, fault: { name: 'stall' } });
-    const answer = await get(mediaId, await tokenOf());
+    const response = await get(mediaId, await tokenOf());
     await simulator.close();
-    await assert.rejects(answer.arrayBuffer());
+    await assert.rejects(response.arrayBuffer());
   });
 
-  it('answers bad requests of its own routes with 400 and 404', async (t) => {
+  it('invalid requests to admin routes get 400 or 404', async (t) => {
     const { simulator } = await setup(t);
     const post = (path: string, body: unknown) =>
       fetch(`${simulator.url}/__simulator/${path}`, { method: 'POST', body: JSON.stringify(body) });

@@ -29,9 +29,10 @@ export const COMPONENT = {
   authorizers: [ACCOUNT.account],
 };
 
-export const errcodeOf = async (answer: Response) => ((await answer.json()) as { errcode?: number }).errcode;
+export const errcodeOf = async (response: Response) =>
+  ((await response.json()) as { errcode?: number }).errcode;
 
-/** A simulator at 08:00 whose clock only moves when told, closed at the end of the test. */
+/** Opens a simulator at 08:00 whose clock moves only by `pass`; closed at the end of the test. */
 export async function setup(t: TestContext, options: Partial<SimulatorOptions> = {}) {
   let nowMs = Date.parse('2026-11-05T08:00:00.250Z');
   const clock = { now: () => new Date(nowMs) };
@@ -66,10 +67,10 @@ export async function setup(t: TestContext, options: Partial<SimulatorOptions> =
     },
     stable,
     tokenOf: async (account = ACCOUNT): Promise<string> => {
-      const answer = (await (await stable({ appid: account.appId, secret: account.secret })).json()) as {
+      const response = (await (await stable({ appid: account.appId, secret: account.secret })).json()) as {
         access_token: string;
       };
-      return answer.access_token;
+      return response.access_token;
     },
     get: (mediaId: string, accessToken: string, headers: Record<string, string> = {}) =>
       fetch(`${simulator.url}/cgi-bin/media/get?access_token=${accessToken}&media_id=${mediaId}`, {

@@ -30,11 +30,11 @@ const fileName = (mediaId: string) => `1007_${Buffer.from(mediaId, 'base64url').
 export function videoLink(
   base: string,
   mediaId: string,
-  life: { issuedAt: Date; lifetimeMs: number },
+  validity: { issuedAt: Date; lifetimeMs: number },
 ): string {
   const name = fileName(mediaId);
-  const issuedAtMs = life.issuedAt.getTime();
-  const vkey = vkeyOf(name.slice(5, -8), issuedAtMs, issuedAtMs + life.lifetimeMs);
+  const issuedAtMs = validity.issuedAt.getTime();
+  const vkey = vkeyOf(name.slice(5, -8), issuedAtMs, issuedAtMs + validity.lifetimeMs);
   return `${base}/${name}?vkey=${vkey}&sha=0&save=1`;
 }
 

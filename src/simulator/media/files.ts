@@ -28,7 +28,7 @@ export function smallFileOf(kind: 'jsonFile' | 'htmlFile', seed: number) {
     ? {
         contentType: 'application/json',
         extension: 'json',
-        fileName: `answer-${seed}.json`,
+        fileName: `response-${seed}.json`,
         bytes: Buffer.from(`{"errcode":40007,"errmsg":"saved by a user, and no error of ours: ${seed}"}`),
       }
     : {

@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { ACCOUNT, COMPONENT, OTHER, setup } from '../setup.ts';
 
-type Answer = Record<string, unknown> & { errcode?: number };
+type ApiResponse = Record<string, unknown> & { errcode?: number };
 
 async function setupPlatform(t: TestContext) {
   const bundle = await setup(t);
   const { simulator, post } = bundle;
-  const json = async (path: string, body: unknown) => (await (await post(path, body)).json()) as Answer;
+  const json = async (path: string, body: unknown) => (await (await post(path, body)).json()) as ApiResponse;
   const own = (more: object = {}) =>
     json('/cgi-bin/component/api_component_token', {
       component_appid: COMPONENT.appId,
@@ -25,8 +25,8 @@ async function setupPlatform(t: TestContext) {
   return { ...bundle, json, own, token, authorizer };
 }
 
-describe('a third-party platform of the simulator', () => {
-  it('gives its own token for a ticket of the last twelve hours', async (t) => {
+describe('third-party platform', () => {
+  it('a ticket of the last twelve hours gets a component token', async (t) => {
     const { own, simulator, pass } = await setupPlatform(t);
     const ticket = simulator.components.ticket(COMPONENT.appId);
     assert.equal((await own()).expires_in, 7200);
@@ -39,22 +39,22 @@ describe('a third-party platform of the simulator', () => {
     assert.equal((await own({ component_verify_ticket: ticket })).errcode, 61006);
   });
 
-  it('gives tokens of an account, with another refresh token each time; 61023 for an old one', async (t) => {
+  it('each token of an account comes with a new refresh token; an old one gets 61023', async (t) => {
     const { authorizer, simulator, get } = await setupPlatform(t);
     const first = simulator.components.refreshToken(ACCOUNT.account);
-    const answer = await authorizer(first);
+    const response = await authorizer(first);
     const mediaId = simulator.mint(ACCOUNT.account, { kind: 'voice', seed: 1 });
-    const media = await get(mediaId, answer.authorizer_access_token as string);
+    const media = await get(mediaId, response.authorizer_access_token as string);
     assert.equal(media.headers.get('content-type'), 'audio/amr');
     assert.equal((await authorizer(first)).errcode, 61023);
-    const second = answer.authorizer_refresh_token as string;
+    const second = response.authorizer_refresh_token as string;
     assert.equal((await authorizer(second)).expires_in, 7200);
     const third = simulator.components.rotateRefreshToken(ACCOUNT.account);
     assert.notEqual(third, second);
     assert.equal((await authorizer(third)).errcode, undefined);
   });
 
-  it('tells the refresh token that works now to whoever lost it', async (t) => {
+  it('api_get_authorizer_info returns the valid refresh token', async (t) => {
     const { json, token, authorizer, simulator } = await setupPlatform(t);
     await authorizer(simulator.components.refreshToken(ACCOUNT.account));
     const path = `/cgi-bin/component/api_get_authorizer_info?component_access_token=${await token()}`;
@@ -65,7 +65,7 @@ describe('a third-party platform of the simulator', () => {
     assert.equal((await authorizer(authorization_info.authorizer_refresh_token)).errcode, undefined);
   });
 
-  it('refuses its own tokens when they are missing, forged or expired, and accounts that left', async (t) => {
+  it('missing, forged and expired component tokens are refused, and accounts without authorisation', async (t) => {
     const { authorizer, token, pass, simulator } = await setupPlatform(t);
     const refresh = () => simulator.components.refreshToken(ACCOUNT.account);
     const own = await token();

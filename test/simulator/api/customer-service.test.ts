@@ -34,8 +34,8 @@ async function setupService(t: TestContext) {
   };
 }
 
-describe('WeCom customer service of the simulator', () => {
-  it('calls back with a token; sync_msg gives the messages, whose media can be fetched', async (t) => {
+describe('WeCom customer service', () => {
+  it('a callback has a token, and sync_msg lists the messages, whose files can be downloaded', async (t) => {
     const { receive, sync, get, token } = await setupService(t);
     const messages = SERVICE_KINDS.map((kind) => receive(kind));
     const { fields } = messages[0]!;
@@ -69,7 +69,7 @@ describe('WeCom customer service of the simulator', () => {
     assert.equal(new Set(page.msg_list.map(({ msgid }) => msgid)).size, messages.length);
   });
 
-  it('goes by cursor, limit and has_more; a cursor may be used again', async (t) => {
+  it('sync_msg pages by cursor, limit and has_more; a cursor can be used again', async (t) => {
     const { receive, sync } = await setupService(t);
     const Token = [0, 1, 2, 3, 4].map(() => receive()).at(-1)!.fields.Token;
     const first = await sync({ token: Token, limit: 2 });
@@ -90,7 +90,7 @@ describe('WeCom customer service of the simulator', () => {
     assert.equal((await sync({ token: Token, cursor: end.next_cursor })).msg_list.length, 1);
   });
 
-  it('gives one desk alone where asked, and nothing older than three days', async (t) => {
+  it('sync_msg lists one open_kfid where it is given, and nothing older than three days', async (t) => {
     const { receive, sync, pass, wecomToken } = await setupService(t);
     receive('text', 'wk1');
     const { Token } = receive('text', 'wk2').fields;
@@ -103,7 +103,7 @@ describe('WeCom customer service of the simulator', () => {
     assert.deepEqual((await sync({}, await wecomToken())).msg_list, []);
   });
 
-  it('refuses a token after ten minutes, foreign cursors, limits and access tokens', async (t) => {
+  it('a token older than ten minutes and foreign cursors, limits and access tokens are refused', async (t) => {
     const { receive, sync, pass, tokenOf, post } = await setupService(t);
     const { Token } = receive().fields;
     assert.equal((await sync({ token: Token, limit: 1001 })).errcode, 40058);
@@ -119,7 +119,7 @@ describe('WeCom customer service of the simulator', () => {
     assert.equal((await sync({ token: Token })).errcode, 95007);
   });
 
-  it('limits calls without a token strictly', async (t) => {
+  it('calls without a token are limited to five a minute', async (t) => {
     const { receive, sync } = await setupService(t);
     const { Token } = receive().fields;
     for (let times = 0; times < 5; times++) assert.equal((await sync({})).errcode, 0);

@@ -13,8 +13,8 @@ async function linked(t: Test, fault: ResponseFault) {
 }
 const totals = ({ simulator }: Awaited<ReturnType<typeof setup>>) => simulator.requestLog.report().totals;
 
-describe('video links of the simulator', () => {
-  it('videoUrlLate: 404 for a while, then the video', async (t) => {
+describe('links of the simulator', () => {
+  it('videoUrlLate responds 404 for some time, then with the video', async (t) => {
     const { link, pass, sizeBytes } = await linked(t, { name: 'videoUrlLate', amount: 5000 });
     const url = await link();
     pass(4999);
@@ -23,13 +23,13 @@ describe('video links of the simulator', () => {
     await assertGood(await fetch(url), sizeBytes);
   });
 
-  it('videoUrlForbidden: 403 at first, also for a fresh link', async (t) => {
+  it('videoUrlForbidden responds 403 at first, also at a new link', async (t) => {
     const { link, sizeBytes } = await linked(t, { name: 'videoUrlForbidden', amount: 1 });
     assert.equal((await fetch(await link())).status, 403);
     await assertGood(await fetch(await link()), sizeBytes);
   });
 
-  it('videoUrlShort: the vkey ends, a fresh link works', async (t) => {
+  it('videoUrlShort ends its vkey, and a new link works', async (t) => {
     const { link, pass, sizeBytes } = await linked(t, { name: 'videoUrlShort', amount: 1000 });
     const url = await link();
     pass(1000);
@@ -37,20 +37,20 @@ describe('video links of the simulator', () => {
     await assertGood(await fetch(await link()), sizeBytes);
   });
 
-  it('videoUrlCut: half of it and FIN, then whole', async (t) => {
+  it('videoUrlCut ends half of the video with FIN, then sends it whole', async (t) => {
     const { link, sizeBytes } = await linked(t, { name: 'videoUrlCut', amount: 1 });
     const url = await link();
     await assert.rejects((await fetch(url)).arrayBuffer());
     await assertGood(await fetch(url), sizeBytes);
   });
 
-  it('videoUrlRedirect, videoUrlForeignHost, redirect: lead to a host that counts who comes', async (t) => {
+  it('videoUrlRedirect, videoUrlForeignHost and redirect lead to a host that counts its requests', async (t) => {
     const redirected = await linked(t, { name: 'videoUrlRedirect' });
-    const answer = await fetch(await redirected.link(), { redirect: 'manual' });
-    assert.equal(answer.status, 302);
-    assert.ok(answer.headers.get('location')!.startsWith(`http://${redirected.simulator.foreignHost}/`));
+    const response = await fetch(await redirected.link(), { redirect: 'manual' });
+    assert.equal(response.status, 302);
+    assert.ok(response.headers.get('location')!.startsWith(`http://${redirected.simulator.foreignHost}/`));
     assert.equal(totals(redirected).foreignHostRequests, 0);
-    await (await fetch(answer.headers.get('location')!)).text();
+    await (await fetch(response.headers.get('location')!)).text();
     assert.equal(totals(redirected).foreignHostRequests, 1);
     const off = await linked(t, { name: 'videoUrlForeignHost' });
     assert.equal(new URL(await off.link()).host, off.simulator.foreignHost);
@@ -60,12 +60,12 @@ describe('video links of the simulator', () => {
     assert.equal(totals(media).leaks, 0, 'the token stood in the address before');
   });
 
-  it('videoUrlPrivate: the address of a metadata service', async (t) => {
+  it('videoUrlPrivate leads to the address of a metadata service', async (t) => {
     const { link } = await linked(t, { name: 'videoUrlPrivate' });
     assert.equal(new URL(await link()).hostname, '169.254.169.254');
   });
 
-  it('write down who brings a token, a cookie or a Referer', async (t) => {
+  it('requests of links with a token, a cookie, a Referer or an Authorization are counted as leaks', async (t) => {
     const bundle = await linked(t, { name: 'videoUrl' });
     const url = await bundle.link();
     for (const headers of [{ cookie: 'a=b' }, { referer: 'http://x/' }, { authorization: 'Bearer x' }])
@@ -76,7 +76,7 @@ describe('video links of the simulator', () => {
     assert.equal(totals(bundle).leaks, 4);
   });
 
-  it('carry public addresses on request, and are answered with or without the domain in the path', async (t) => {
+  it('links can have public addresses, and work with or without the domain in the path', async (t) => {
     const { simulator, tokenOf, get } = await setup(t, {
       publicUrls: {
         videos: 'http://203.205.137.89/vweixinp.tc.qq.com',

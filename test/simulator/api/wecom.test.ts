@@ -6,10 +6,10 @@ import { parseRange, RANGE_BYTES_MAX } from '../../../src/simulator/media/ranges
 import { ACCOUNT, errcodeOf, setup, WECOM, WECOM_TWIN } from '../setup.ts';
 
 const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
-const bytesOf = async (answer: Response) => Buffer.from(await answer.arrayBuffer());
+const bytesOf = async (response: Response) => Buffer.from(await response.arrayBuffer());
 
-describe('WeCom of the simulator: tokens', () => {
-  it('gettoken: the same token as long as it lives, one for every app', async (t) => {
+describe('tokens of WeCom', () => {
+  it('gettoken returns the same token until it expires, another for each app', async (t) => {
     const { wecomToken, pass } = await setup(t);
     const first = await wecomToken();
     pass(7_199_000);
@@ -19,7 +19,7 @@ describe('WeCom of the simulator: tokens', () => {
     assert.notEqual(await wecomToken(), first);
   });
 
-  it('gettoken: refuses by corp, secret, and secret of another corp', async (t) => {
+  it('gettoken refuses an unknown corp, a wrong secret, and the secret of another corp', async (t) => {
     const foreign = { ...WECOM, account: 'wwelse-1', appId: 'wwelse', secret: 'secret-of-another-corp' };
     const { simulator } = await setup(t, { accounts: [ACCOUNT, WECOM, foreign] });
     const ask = async (corpid: string, corpsecret: string) =>
@@ -33,7 +33,7 @@ describe('WeCom of the simulator: tokens', () => {
     assert.equal(await ask('wwcorp', ''), 41004);
   });
 
-  it('of media/get: 41001, 40014 and 42001, never 40001', async (t) => {
+  it('media/get refuses tokens with 41001, 40014 and 42001, never 40001', async (t) => {
     const { wecomToken, get, pass, simulator } = await setup(t);
     const token = await wecomToken();
     assert.equal(await errcodeOf(await get('x', '')), 41001);
@@ -47,8 +47,8 @@ describe('WeCom of the simulator: tokens', () => {
   });
 });
 
-describe('WeCom of the simulator: media', () => {
-  it('belong to the corp: every app of it may fetch them, no other account', async (t) => {
+describe('files of WeCom', () => {
+  it('every app of a corp can download its files, and no other account', async (t) => {
     const { wecomToken, tokenOf, get, simulator } = await setup(t);
     const mediaId = simulator.mint(WECOM.account, { kind: 'image', seed: 1 });
     for (const account of [WECOM, WECOM_TWIN])
@@ -59,26 +59,26 @@ describe('WeCom of the simulator: media', () => {
     assert.equal(await errcodeOf(await get(mediaId, await tokenOf())), 40007);
   });
 
-  it('come in pieces: 206, Accept-Ranges, Content-Range, together the whole file', async (t) => {
+  it('ranges come with 206, Accept-Ranges and Content-Range, and together are the file', async (t) => {
     const { wecomToken, get, simulator } = await setup(t);
     const token = await wecomToken();
     const mediaId = simulator.mint(WECOM.account, { kind: 'file', seed: 1, sizeBytes: 300_000 });
     const { sizeBytes, sha256: expected } = (await simulator.digestOf(WECOM.account, mediaId))!;
     const pieces = [];
     for (let start = 0; start < sizeBytes; start += 100_001) {
-      const answer = await get(mediaId, token, { range: `bytes=${start}-${start + 100_000}` });
+      const response = await get(mediaId, token, { range: `bytes=${start}-${start + 100_000}` });
       const end = Math.min(start + 100_000, sizeBytes - 1);
-      assert.equal(answer.status, 206);
-      assert.equal(answer.headers.get('accept-ranges'), 'bytes');
-      assert.equal(answer.headers.get('content-range'), `bytes ${start}-${end}/${sizeBytes}`);
-      assert.equal(answer.headers.get('content-length'), String(end - start + 1));
-      pieces.push(await bytesOf(answer));
+      assert.equal(response.status, 206);
+      assert.equal(response.headers.get('accept-ranges'), 'bytes');
+      assert.equal(response.headers.get('content-range'), `bytes ${start}-${end}/${sizeBytes}`);
+      assert.equal(response.headers.get('content-length'), String(end - start + 1));
+      pieces.push(await bytesOf(response));
     }
     assert.equal(sha256(Buffer.concat(pieces)), expected);
     assert.equal((await get(mediaId, token, { range: `bytes=${sizeBytes}-` })).status, 416);
   });
 
-  it('too large without a Range, or in a piece too large: 830002', async (t) => {
+  it('a file that is too large without a Range, and a range that is too large, get 830002', async (t) => {
     const { wecomToken, get, simulator } = await setup(t);
     const token = await wecomToken();
     const mediaId = simulator.mint(WECOM.account, { kind: 'file', seed: 1, sizeBytes: RANGE_BYTES_MAX + 1 });
@@ -90,15 +90,15 @@ describe('WeCom of the simulator: media', () => {
     assert.equal((await bytesOf(await get(small, token))).length, RANGE_BYTES_MAX);
   });
 
-  it('official accounts know no Range', async (t) => {
+  it('official accounts ignore a Range', async (t) => {
     const { tokenOf, get, simulator } = await setup(t);
     const mediaId = simulator.mint(ACCOUNT.account, { kind: 'voice', seed: 1 });
-    const answer = await get(mediaId, await tokenOf(), { range: 'bytes=0-9' });
-    assert.equal(answer.status, 200);
-    assert.ok((await bytesOf(answer)).length > 10);
+    const response = await get(mediaId, await tokenOf(), { range: 'bytes=0-9' });
+    assert.equal(response.status, 200);
+    assert.ok((await bytesOf(response)).length > 10);
   });
 
-  it('rangeIgnored and rangeWrong: the whole file, and a piece that lies about its place', async (t) => {
+  it('rangeIgnored sends the whole file, rangeWrong a wrong Content-Range', async (t) => {
     const { wecomToken, get, simulator } = await setup(t);
     const token = await wecomToken();
     const ask = (name: 'rangeIgnored' | 'rangeWrong') => {
@@ -114,22 +114,22 @@ describe('WeCom of the simulator: media', () => {
     assert.equal((await bytesOf(wrong)).length, 10);
   });
 
-  it('may be files that look like an errcode or a page: their disposition says what they are', async (t) => {
+  it('files that look like an errcode or a page have a Content-disposition', async (t) => {
     const { wecomToken, get, simulator } = await setup(t);
     for (const [kind, type, name] of [
-      ['jsonFile', 'application/json', 'answer-7.json'],
+      ['jsonFile', 'application/json', 'response-7.json'],
       ['htmlFile', 'text/html', '网页-7.html'],
       ['file', 'application/octet-stream', '季度报告-7.pdf'],
     ] as const) {
       const mediaId = simulator.mint(WECOM.account, { kind, seed: 7 });
-      const answer = await get(mediaId, await wecomToken());
-      assert.equal(answer.headers.get('content-type'), type);
-      const disposition = answer.headers.get('content-disposition')!;
+      const response = await get(mediaId, await wecomToken());
+      assert.equal(response.headers.get('content-type'), type);
+      const disposition = response.headers.get('content-disposition')!;
       assert.ok(
         disposition.startsWith(`attachment; filename*=utf-8''${encodeURIComponent(name)}; filename="`),
       );
       assert.ok(Buffer.from(disposition, 'latin1').toString().endsWith(`filename="${name}"`));
-      const bytes = await bytesOf(answer);
+      const bytes = await bytesOf(response);
       assert.equal(sha256(bytes), (await simulator.digestOf(WECOM.account, mediaId))!.sha256);
       if (kind === 'jsonFile') assert.equal(JSON.parse(bytes.toString()).errcode, 40007);
     }
@@ -137,7 +137,7 @@ describe('WeCom of the simulator: media', () => {
 });
 
 describe('voices of the JS-SDK', () => {
-  it('are speex at /jssdk and amr without; other media are the same at both', async (t) => {
+  it('a JS-SDK voice is speex at /jssdk and AMR without; other files are the same at both', async (t) => {
     const { tokenOf, simulator } = await setup(t);
     const token = await tokenOf();
     const ask = (mediaId: string, path: string) =>
@@ -154,19 +154,19 @@ describe('voices of the JS-SDK', () => {
   });
 });
 
-describe('voices that lie', () => {
-  it('are SILK under the name and type of AMR', async (t) => {
+describe('SILK voices', () => {
+  it('a SILK voice has the name and type of AMR', async (t) => {
     const { tokenOf, get, simulator } = await setup(t);
-    const wish = { account: ACCOUNT.account, kind: 'voice', fileKind: 'silkVoice', seed: 1 } as const;
-    const [mediaId] = composeMessage(simulator, wish).mediaIds;
-    const answer = await get(mediaId!, await tokenOf());
-    assert.equal(answer.headers.get('content-type'), 'audio/amr');
-    assert.match(answer.headers.get('content-disposition')!, /\.amr"$/);
-    assert.match((await bytesOf(answer)).toString('latin1'), /^\x02#!SILK_V3/);
+    const spec = { account: ACCOUNT.account, kind: 'voice', fileKind: 'silkVoice', seed: 1 } as const;
+    const [mediaId] = composeMessage(simulator, spec).mediaIds;
+    const response = await get(mediaId!, await tokenOf());
+    assert.equal(response.headers.get('content-type'), 'audio/amr');
+    assert.match(response.headers.get('content-disposition')!, /\.amr"$/);
+    assert.match((await bytesOf(response)).toString('latin1'), /^\x02#!SILK_V3/);
   });
 });
 
-describe('a Range', () => {
+describe('parseRange', () => {
   for (const [header, range] of [
     ['bytes=0-9', { start: 0, end: 9 }],
     ['bytes=90-200', { start: 90, end: 99 }],
@@ -178,6 +178,7 @@ describe('a Range', () => {
     ['bytes=-', undefined],
     [undefined, undefined],
   ] as const) {
-    it(`${header} of 100 bytes`, () => assert.deepEqual(parseRange(header, 100), range));
+    it(`${header} of 100 bytes is ${JSON.stringify(range)}`, () =>
+      assert.deepEqual(parseRange(header, 100), range));
   }
 });

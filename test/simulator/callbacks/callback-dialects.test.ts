@@ -8,10 +8,10 @@ import { composeTicket } from '../../../src/simulator/callbacks/service-messages
 import { ACCOUNT, COMPONENT, setup, WECOM } from '../setup.ts';
 import { decrypt, fieldOf, respondWith, setupCallbacks } from './handler.ts';
 
-type Answerer = Parameters<typeof setupCallbacks>[1][number];
+type Responder = Parameters<typeof setupCallbacks>[1][number];
 
 describe('callbacks of WeCom', () => {
-  it('are sealed for the corp, say their AgentID, and are signed by msg_signature alone', async (t) => {
+  it('callbacks of WeCom are encrypted for the corp, contain their AgentID, and are signed only by msg_signature', async (t) => {
     const { simulator, callbacks, received, signal } = await setupCallbacks(t, [respondWith('success')], {
       account: WECOM,
       mode: 'plain',
@@ -34,11 +34,13 @@ describe('callbacks of WeCom', () => {
     assert.equal(fieldOf(message, 'MediaId'), image.mediaIds[0]);
   });
 
-  it('begin with a handshake whose echostr is sealed and wanted back opened', async (t) => {
-    const open: Answerer = (response, { query }) =>
+  it('the handshake of WeCom encrypts its echostr and expects it decrypted', async (t) => {
+    const decrypted: Responder = (response, { query }) =>
       response.end(decrypt(query.get('echostr')!, WECOM.encodingAesKey).message);
-    const asItIs: Answerer = (response, { query }) => response.end(query.get('echostr'));
-    const { callbacks, received, signal } = await setupCallbacks(t, [open, asItIs], { account: WECOM });
+    const unchanged: Responder = (response, { query }) => response.end(query.get('echostr'));
+    const { callbacks, received, signal } = await setupCallbacks(t, [decrypted, unchanged], {
+      account: WECOM,
+    });
     assert.equal(await callbacks.sendHandshake(signal), true);
     assert.equal(await callbacks.sendHandshake(signal), false);
     const { query } = received[0]!;
@@ -49,7 +51,7 @@ describe('callbacks of WeCom', () => {
 });
 
 describe('callbacks of a third-party platform', () => {
-  it('are sealed and signed by the platform, not by the account', async (t) => {
+  it('callbacks through a platform are encrypted and signed by the platform, not by the account', async (t) => {
     const { callbacks, image, received, signal } = await setupCallbacks(t, [respondWith('success')], {
       component: COMPONENT,
     });
@@ -61,7 +63,7 @@ describe('callbacks of a third-party platform', () => {
     assert.equal(decrypt(encrypted, COMPONENT.encodingAesKey).tail, COMPONENT.appId);
   });
 
-  it('push the ticket', async (t) => {
+  it('a platform gets its ticket', async (t) => {
     const { callbacks, simulator, received, signal } = await setupCallbacks(t, [respondWith('success')], {
       component: COMPONENT,
     });
@@ -77,7 +79,7 @@ describe('callbacks of a third-party platform', () => {
 });
 
 describe('the clock of WeChat', () => {
-  it('may be ahead of ours', async (t) => {
+  it('the clock of WeChat can be ahead', async (t) => {
     const { callbacks, image, received, signal, clock } = await setupCallbacks(t, [respondWith('success')], {
       skewMs: 3_600_000,
     });
@@ -87,8 +89,8 @@ describe('the clock of WeChat', () => {
   });
 });
 
-describe('odd messages of the simulator', () => {
-  it('in JSON, encrypted or not: a mini program’s', async (t) => {
+describe('unusual messages', () => {
+  it('a message can be JSON, as for a mini program', async (t) => {
     const { callbacks, image, received, signal } = await setupCallbacks(t, [respondWith('success')], {
       format: 'json',
       mode: 'safe',
@@ -99,10 +101,10 @@ describe('odd messages of the simulator', () => {
     assert.equal(decrypt(outer.Encrypt!, ACCOUNT.encodingAesKey).message, toJson(image.fields));
   });
 
-  it('events of every form, nested lists too; a MsgType nobody knows; a message from an article', async (t) => {
+  it('events can contain lists, a MsgType can be undocumented, and a message can come from an article', async (t) => {
     const { simulator } = await setup(t);
-    const fieldsOf = (wish: Pick<MessageSpec, 'kind'> & Partial<MessageSpec>) =>
-      composeMessage(simulator, { account: ACCOUNT.account, seed: 1, ...wish }).fields;
+    const fieldsOf = (spec: Pick<MessageSpec, 'kind'> & Partial<MessageSpec>) =>
+      composeMessage(simulator, { account: ACCOUNT.account, seed: 1, ...spec }).fields;
     for (const name of Object.keys(EVENTS)) assert.equal(fieldsOf({ kind: 'event', text: name }).Event, name);
     const photos = fieldsOf({ kind: 'event', text: 'pic_weixin' });
     assert.match(

@@ -8,12 +8,12 @@ import { signMessage } from '../../../src/simulator/callbacks/signing.ts';
 import { ACCOUNT, setup } from '../setup.ts';
 import { decrypt, fieldOf, type Received, respondWith, setupCallbacks, silence } from './handler.ts';
 
-describe('messages of the simulator', () => {
-  it('have the fields of their type, and ids that can be fetched', async (t) => {
+describe('messages', () => {
+  it('messages have the fields of their type, and media ids that can be downloaded', async (t) => {
     const { simulator } = await setup(t);
     const fieldsOf = (kind: (typeof MESSAGE_KINDS)[number]) => {
-      const wish = { account: ACCOUNT.account, kind, seed: 1, with16k: true };
-      return Object.keys(composeMessage(simulator, wish).fields).slice(4).join(' ');
+      const spec = { account: ACCOUNT.account, kind, seed: 1, with16k: true };
+      return Object.keys(composeMessage(simulator, spec).fields).slice(4).join(' ');
     };
     assert.equal(fieldsOf('image'), 'PicUrl MediaId MsgId');
     assert.equal(fieldsOf('voice'), 'MediaId Format Recognition MediaId16K MsgId');
@@ -27,15 +27,15 @@ describe('messages of the simulator', () => {
     for (const mediaId of video.mediaIds) assert.ok(await simulator.digestOf(ACCOUNT.account, mediaId));
   });
 
-  it('are written with CDATA, bare numbers, and a MsgId of 64 bits', async (t) => {
+  it('messages are written with CDATA, bare numbers, and a MsgId of 64 bits', async (t) => {
     const { simulator } = await setup(t);
-    const wish = {
+    const spec = {
       account: ACCOUNT.account,
       kind: 'text',
       seed: 1,
       msgId: 6_074_746_557_628_292_943n,
     } as const;
-    const { fields } = composeMessage(simulator, { ...wish, text: 'a ]]> b' });
+    const { fields } = composeMessage(simulator, { ...spec, text: 'a ]]> b' });
     const xml = toXml(fields);
     assert.match(xml, /^<xml>\n<ToUserName><!\[CDATA\[gh_[0-9a-f]{12}\]\]><\/ToUserName>\n<FromUserName>/);
     assert.match(xml, /<CreateTime>1793865600<\/CreateTime>/);
@@ -45,13 +45,13 @@ describe('messages of the simulator', () => {
     assert.equal((JSON.parse(toJson(fields)) as { Content: string }).Content, 'a ]]> b');
   });
 
-  it('come from openids of 28 characters that one can tell apart', () => {
+  it('openids have 28 characters and contain the nickname', () => {
     assert.match(openIdOf('LiLei'), /^oLiLei_[\w-]{21}$/);
   });
 });
 
-describe('callbacks of the simulator', () => {
-  it('plain: signed over token, timestamp and nonce, the message in clear', async (t) => {
+describe('callbacks', () => {
+  it('plain callbacks are signed over token, timestamp and nonce, with the message in clear', async (t) => {
     const { callbacks, image, received, signal, clock } = await setupCallbacks(t, [respondWith('success')], {
       mode: 'plain',
     });
@@ -69,7 +69,7 @@ describe('callbacks of the simulator', () => {
     assert.equal(fieldOf(body, 'MediaId'), image.mediaIds[0]);
   });
 
-  it('safe: only the encrypted copy, signed with it; compatible: both', async (t) => {
+  it('safe callbacks contain only the encrypted message, compatible ones both', async (t) => {
     const { simulator } = await setup(t);
     const image = composeMessage(simulator, { account: ACCOUNT.account, kind: 'image', seed: 1 });
     for (const mode of ['safe', 'compatible'] as const) {
@@ -93,7 +93,7 @@ describe('callbacks of the simulator', () => {
     }
   });
 
-  it('are sent three times in all while the answer is not success', async (t) => {
+  it('a callback is sent three times in all while the response is not success', async (t) => {
     const refusals = [respondWith('', 503), respondWith('{"ok":true}'), respondWith('success')];
     const { callbacks, image, received, signal, simulator, pauses } = await setupCallbacks(t, refusals);
     assert.deepEqual(await callbacks.send(image, signal), { accepted: true, statuses: [503, 200, 200] });
@@ -104,7 +104,7 @@ describe('callbacks of the simulator', () => {
     assert.equal(report.totals.callbacksAccepted, 1);
   });
 
-  it('are lost after the third attempt', async (t) => {
+  it('a callback is lost after the third attempt', async (t) => {
     const { callbacks, image, received, signal, simulator } = await setupCallbacks(t, [
       respondWith('no', 500),
     ]);
@@ -113,14 +113,14 @@ describe('callbacks of the simulator', () => {
     assert.equal(simulator.requestLog.report().totals.callbacksLost, 1);
   });
 
-  it('wait no longer for an answer than the timeout; an empty body is an answer', async (t) => {
+  it('an attempt ends at the timeout, and an empty body counts as success', async (t) => {
     const { callbacks, image, signal } = await setupCallbacks(t, [silence, respondWith('')], {
       timeoutMs: 80,
     });
     assert.deepEqual(await callbacks.send(image, signal), { accepted: true, statuses: [0, 200] });
   });
 
-  it('come twice on request, though the first was accepted', async (t) => {
+  it('an accepted callback can be sent twice', async (t) => {
     const { callbacks, image, received, signal } = await setupCallbacks(t, [respondWith('success')], {
       mode: 'plain',
     });
@@ -131,13 +131,13 @@ describe('callbacks of the simulator', () => {
     assert.equal(received[0]!.body, received[1]!.body);
   });
 
-  it('stop at once when aborted', async (t) => {
+  it('callbacks stop at once when aborted', async (t) => {
     const controller = new AbortController();
     const { callbacks, image } = await setupCallbacks(t, [() => controller.abort(new Error('closing'))]);
     await assert.rejects(callbacks.send(image, controller.signal), /closing/);
   });
 
-  it('begin with a handshake that wants its echostr back', async (t) => {
+  it('the handshake expects its echostr back', async (t) => {
     const echo = (response: ServerResponse, { query }: Received) => response.end(query.get('echostr'));
     const { callbacks, received, signal } = await setupCallbacks(t, [echo, respondWith('something else')]);
     assert.equal(await callbacks.sendHandshake(signal), true);

@@ -10,7 +10,7 @@ import { composeMessage } from '../../../src/simulator/callbacks/messages.ts';
 import { ACCOUNT } from '../setup.ts';
 import { fieldOf, type Received, respondWith, setupCallbacks } from './handler.ts';
 
-/** Sends three messages; answers the places of what came, in order, and the requests. */
+/** Sends three messages; resolves with their indexes in order of arrival, and the requests. */
 async function deliver(t: TestContext, how: DeliveryPatternName) {
   const { simulator, callbacks, received, signal } = await setupCallbacks(t, [respondWith('success')], {
     mode: 'plain',
@@ -20,12 +20,12 @@ async function deliver(t: TestContext, how: DeliveryPatternName) {
   );
   const deliveries = await callbacks.sendAll(messages, how, signal);
   const ids = messages.map(({ mediaIds }) => mediaIds[0]);
-  const places = received.map(({ body }) => ids.indexOf(fieldOf(body, 'MediaId')));
-  return { places, received, deliveries };
+  const order = received.map(({ body }) => ids.indexOf(fieldOf(body, 'MediaId')));
+  return { order, received, deliveries };
 }
 const stampOf = ({ query }: Received) => `${query.get('nonce')} ${query.get('signature')}`;
 
-describe('deliveries of the simulator', () => {
+describe('delivery patterns', () => {
   for (const [how, expected] of [
     ['inOrder', [0, 1, 2]],
     ['redelivered', [0, 0, 1, 1, 2, 2]],
@@ -34,22 +34,22 @@ describe('deliveries of the simulator', () => {
     ['replayed', [0, 0, 1, 1, 2, 2]],
     ['reversed', [2, 1, 0]],
   ] as const) {
-    it(`${how}: ${expected.join(' ')}`, async (t) => {
-      const { places, deliveries } = await deliver(t, how);
-      assert.deepEqual(places, expected);
+    it(`${how} sends the messages as ${expected.join(' ')}`, async (t) => {
+      const { order, deliveries } = await deliver(t, how);
+      assert.deepEqual(order, expected);
       assert.equal(deliveries.length, expected.length);
       assert.ok(deliveries.every(({ accepted }) => accepted));
     });
   }
 
-  it('shuffled and atOnce: each once, in an order that may be any', async (t) => {
+  it('shuffled and atOnce send each message once, in any order', async (t) => {
     for (const how of ['shuffled', 'atOnce'] as const)
-      assert.deepEqual((await deliver(t, how)).places.toSorted(), [0, 1, 2]);
+      assert.deepEqual((await deliver(t, how)).order.toSorted(), [0, 1, 2]);
     const row: DeliveryPattern = DELIVERY_PATTERNS.shuffled;
     assert.deepEqual(row.plan([], Math.random), []);
   });
 
-  it('replayed: the same bytes and signature; redelivered: signed anew', async (t) => {
+  it('replayed sends the same bytes and signature, redelivered signs anew', async (t) => {
     const replayed = (await deliver(t, 'replayed')).received;
     assert.equal(stampOf(replayed[0]!), stampOf(replayed[1]!));
     assert.equal(replayed[0]!.body, replayed[1]!.body);
@@ -57,7 +57,7 @@ describe('deliveries of the simulator', () => {
     assert.notEqual(stampOf(redelivered[0]!), stampOf(redelivered[1]!));
   });
 
-  it('say what they do, each', () => {
+  it('every pattern has a description', () => {
     for (const name of DELIVERY_PATTERN_NAMES) assert.ok(DELIVERY_PATTERNS[name].description);
   });
 });

@@ -7,19 +7,19 @@ import { encryptMessage, signatureOf } from '../../../src/simulator/callbacks/en
 const KEY = 'A'.repeat(43);
 const APP_ID = 'wxba5fad812f8e6fb9';
 
-describe('the envelope of callbacks agrees with the official vectors', () => {
-  it('signs a handshake', () => {
+describe('the envelope of callbacks', () => {
+  it('a handshake is signed as in the official vector', () => {
     assert.equal(
       signatureOf('AAAAA', '1714036504', '1514711492'),
       'f464b24fc39322e44b38aa78f5edd27bd1441696',
     );
   });
 
-  it('signs a plain message', () => {
+  it('a plain message is signed as in the official vector', () => {
     assert.equal(signatureOf('AAAAA', '1714037059', '486452656'), '899cf89e464efb63f54ddac96b0a0a235f53aa78');
   });
 
-  it('encrypts and signs in safe mode', () => {
+  it('a message in safe mode is encrypted and signed as in the official vector', () => {
     const message =
       '{"ToUserName":"gh_97417a04a28d","FromUserName":"o9AgO5Kd5ggOC-bXrbNODIiE3bGY","CreateTime":1714112445,"MsgType":"event","Event":"debug_demo","debug_str":"hello world"}';
     const encrypted = encryptMessage(message, {
@@ -38,7 +38,7 @@ describe('the envelope of callbacks agrees with the official vectors', () => {
     );
   });
 
-  it('encrypts and signs a short message, padded to a block of 32', () => {
+  it('a short message is padded to a block of 32 as in the official vector', () => {
     const encrypted = encryptMessage('{"demo_resp":"good luck"}', {
       encodingAesKey: KEY,
       appId: APP_ID,
@@ -54,7 +54,7 @@ describe('the envelope of callbacks agrees with the official vectors', () => {
     );
   });
 
-  it('counts Chinese text in bytes', () => {
+  it('the length of Chinese text is in bytes', () => {
     const encrypted = encryptMessage('我是中文abcd123', {
       encodingAesKey: 'abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG',
       appId: 'wxb11529c136998cb6',
@@ -66,7 +66,7 @@ describe('the envelope of callbacks agrees with the official vectors', () => {
     );
   });
 
-  it('never repeats a ciphertext', () => {
+  it('the same message is encrypted differently each time', () => {
     const options = { encodingAesKey: KEY, appId: APP_ID };
     const [one, two] = [encryptMessage('again', options), encryptMessage('again', options)];
     assert.notEqual(one, two);

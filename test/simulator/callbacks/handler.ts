@@ -1,4 +1,4 @@
-/** A handler of callbacks on the other side of the simulator. */
+/** A server that receives the simulator's callbacks. */
 import { createDecipheriv } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -14,10 +14,10 @@ export interface Received {
   body: string;
 }
 
-/** A handler of callbacks that answers in turn what the list says; the last answer stays. */
+/** Opens a server that responds with each of the list in turn, and with the last one from then on. */
 export async function openHandler(
   t: TestContext,
-  answers: readonly ((response: ServerResponse, received: Received) => void)[],
+  responders: readonly ((response: ServerResponse, received: Received) => void)[],
 ) {
   const received: Received[] = [];
   const server = createServer(async (request: IncomingMessage, response) => {
@@ -26,7 +26,7 @@ export async function openHandler(
     const url = new URL(request.url!, 'http://handler.invalid');
     const one = { method: request.method!, query: url.searchParams, body };
     received.push(one);
-    answers[Math.min(received.length, answers.length) - 1]!(response, one);
+    responders[Math.min(received.length, responders.length) - 1]!(response, one);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   t.after(() => {
@@ -44,11 +44,11 @@ export const silence = () => {};
 
 export async function setupCallbacks(
   t: TestContext,
-  answers: Parameters<typeof openHandler>[1],
+  responders: Parameters<typeof openHandler>[1],
   options: Partial<CallbacksOptions> = {},
 ) {
   const bundle = await setup(t);
-  const handler = await openHandler(t, answers);
+  const handler = await openHandler(t, responders);
   const pauses: number[] = [];
   const clock = {
     ...bundle.clock,
@@ -73,7 +73,7 @@ export async function setupCallbacks(
 export const fieldOf = (xml: string, name: string) =>
   new RegExp(`<${name}>(?:<!\\[CDATA\\[)?(.*?)(?:\\]\\]>)?</${name}>`).exec(xml)?.[1];
 
-/** What stands in a sealed text: the message, and the id after it. */
+/** Decrypts a text into the message and the app id after it. */
 export function decrypt(encrypted: string, encodingAesKey: string): { message: string; tail: string } {
   const key = Buffer.from(`${encodingAesKey}=`, 'base64');
   const cipher = createDecipheriv('aes-256-cbc', key, key.subarray(0, 16)).setAutoPadding(false);

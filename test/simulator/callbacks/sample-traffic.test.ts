@@ -9,8 +9,8 @@ import {
 } from '../../../src/simulator/callbacks/sample-traffic.ts';
 import { ACCOUNT, setup } from '../setup.ts';
 
-describe('the endless sender', () => {
-  it('decides the same messages for the same seed, of every kind, some of them twice or troubled', () => {
+describe('sample traffic', () => {
+  it('one seed gives the same messages, of every kind, some of them twice or with a fault', () => {
     const decide = () => {
       const random = createRandom(42);
       return Array.from({ length: 400 }, () => randomMessage('wx1', random));
@@ -25,11 +25,11 @@ describe('the endless sender', () => {
     assert.ok(new Set(decided.map(({ spec }) => spec.openId)).size > 4);
   });
 
-  it('is lively at first and calm later', () => {
+  it('pauses are short at first and long later', () => {
     assert.ok(pauseBefore(0) < pauseBefore(1000));
   });
 
-  it('sends until it is aborted, and a lost message does not stop it', async (t) => {
+  it('messages are sent until the signal aborts, also after one is lost', async (t) => {
     const { simulator, log, clock } = await setup(t);
     const controller = new AbortController();
     const sent: Message[] = [];

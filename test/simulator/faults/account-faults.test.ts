@@ -7,10 +7,10 @@ import {
 } from '../../../src/simulator/faults/account-fault-table.ts';
 import { ACCOUNT, errcodeOf, OTHER, setup, WECOM } from '../setup.ts';
 
-/** Media gets of one good voice: `file`, or the errcode. */
-async function troubled(
+/** Begins a fault; `ask` downloads one voice and resolves with `file` or the errcode. */
+async function setupFault(
   t: TestContext,
-  trouble: AccountFault,
+  fault: AccountFault,
   account: typeof ACCOUNT | typeof WECOM = ACCOUNT,
 ) {
   const bundle = await setup(t, { tokenLifetimeMs: 1000 * 3_600_000 });
@@ -18,11 +18,11 @@ async function troubled(
   const tokenNow = () => (account === WECOM ? bundle.wecomToken() : bundle.tokenOf(account));
   const token = await tokenNow();
   const mediaId = simulator.mint(account.account, { kind: 'voice', seed: 1 });
-  simulator.beginAccountFault(account.account, trouble);
+  simulator.beginAccountFault(account.account, fault);
   const ask = async (given = token) => {
-    const answer = await bundle.get(mediaId, given);
-    if (answer.headers.get('content-type') !== 'audio/amr') return errcodeOf(answer);
-    await answer.arrayBuffer();
+    const response = await bundle.get(mediaId, given);
+    if (response.headers.get('content-type') !== 'audio/amr') return errcodeOf(response);
+    await response.arrayBuffer();
     return 'file';
   };
   const several = async (times: number) => {
@@ -33,13 +33,13 @@ async function troubled(
   return { ...bundle, token, tokenNow, ask, several, mediaId };
 }
 
-describe('troubles of a simulated account', () => {
-  it('say what they do, each', () => {
+describe('account faults', () => {
+  it('every account fault has a description', () => {
     for (const name of ACCOUNT_FAULT_NAMES) assert.ok(ACCOUNT_FAULTS[name].description);
   });
 
-  it('rateLimit: 40001 with a good token beyond so many in a second', async (t) => {
-    const { several, pass } = await troubled(t, { name: 'rateLimit', amount: 2 });
+  it('rateLimit refuses with 40001 above its requests in a second', async (t) => {
+    const { several, pass } = await setupFault(t, { name: 'rateLimit', amount: 2 });
     assert.deepEqual(await several(3), ['file', 'file', 40001]);
     pass(1000);
     assert.deepEqual(await several(1), ['file']);
@@ -49,8 +49,8 @@ describe('troubles of a simulated account', () => {
     [ACCOUNT, 40001],
     [WECOM, 45033],
   ] as const) {
-    it(`concurrencyLimit: ${errcode} beyond so many at once`, async (t) => {
-      const { simulator, get, token, ask } = await troubled(
+    it(`concurrencyLimit refuses with ${errcode} above its concurrent requests`, async (t) => {
+      const { simulator, get, token, ask } = await setupFault(
         t,
         { name: 'concurrencyLimit', amount: 1 },
         account,
@@ -62,14 +62,14 @@ describe('troubles of a simulated account', () => {
       assert.equal(simulator.requestLog.report().totals.maxConcurrentDownloads, 2);
       await first.body!.cancel();
       let result = await ask();
-      // The simulator learns a moment later that the first has gone.
-      for (let looks = 0; result === errcode && looks < 100; looks++) result = await ask();
+      // The simulator notices a little later that the first client has disconnected.
+      for (let polls = 0; result === errcode && polls < 100; polls++) result = await ask();
       assert.equal(result, 'file');
     });
   }
 
-  it('busyPercent: -1 to a share of the requests', async (t) => {
-    const { several } = await troubled(t, { name: 'busyPercent', amount: 50 });
+  it('busyPercent refuses a share of the requests with -1', async (t) => {
+    const { several } = await setupFault(t, { name: 'busyPercent', amount: 50 });
     assert.deepEqual(await several(4), ['file', -1, 'file', -1]);
   });
 
@@ -77,8 +77,8 @@ describe('troubles of a simulated account', () => {
     [ACCOUNT, 45011],
     [WECOM, 45009],
   ] as const) {
-    it(`minuteQuota: ${errcode} until the next minute`, async (t) => {
-      const { several, pass } = await troubled(t, { name: 'minuteQuota', amount: 1 }, account);
+    it(`minuteQuota refuses with ${errcode} until the next minute`, async (t) => {
+      const { several, pass } = await setupFault(t, { name: 'minuteQuota', amount: 1 }, account);
       assert.deepEqual(await several(2), ['file', errcode]);
       pass(59_000);
       assert.deepEqual(await several(1), [errcode]);
@@ -87,8 +87,8 @@ describe('troubles of a simulated account', () => {
     });
   }
 
-  it('dayQuota: 45009 until midnight in Beijing', async (t) => {
-    const { several, pass } = await troubled(t, { name: 'dayQuota', amount: 2 });
+  it('dayQuota refuses with 45009 until midnight in Beijing', async (t) => {
+    const { several, pass } = await setupFault(t, { name: 'dayQuota', amount: 2 });
     assert.deepEqual(await several(3), ['file', 'file', 45009]);
     // It is 16:00 in Beijing, and a quarter of a second.
     pass(8 * 3_600_000 - 251);
@@ -97,8 +97,8 @@ describe('troubles of a simulated account', () => {
     assert.deepEqual(await several(1), ['file']);
   });
 
-  it('dayQuota: ends by midnight on request, or healed', async (t) => {
-    const { several, simulator } = await troubled(t, { name: 'dayQuota', amount: 1 });
+  it('dayQuota ends with a reset of the quotas or with the fault', async (t) => {
+    const { several, simulator } = await setupFault(t, { name: 'dayQuota', amount: 1 });
     assert.deepEqual(await several(2), ['file', 45009]);
     simulator.resetQuotas(ACCOUNT.account);
     assert.deepEqual(await several(2), ['file', 45009]);
@@ -106,15 +106,15 @@ describe('troubles of a simulated account', () => {
     assert.deepEqual(await several(1), ['file']);
   });
 
-  it('tokenQuota: 45009 from /cgi-bin/token', async (t) => {
-    const { simulator } = await troubled(t, { name: 'tokenQuota', amount: 1 });
+  it('tokenQuota refuses /cgi-bin/token with 45009', async (t) => {
+    const { simulator } = await setupFault(t, { name: 'tokenQuota', amount: 1 });
     const url = `${simulator.url}/cgi-bin/token?grant_type=client_credential&appid=${ACCOUNT.appId}&secret=${ACCOUNT.secret}`;
     assert.equal(await errcodeOf(await fetch(url)), undefined);
     assert.equal(await errcodeOf(await fetch(url)), 45009);
   });
 
-  it('ipNotAllowed: no token, the address in errmsg; downloads go on; heals on request', async (t) => {
-    const { stable, simulator, several } = await troubled(t, { name: 'ipNotAllowed' });
+  it('ipNotAllowed refuses tokens with the address in errmsg, but not downloads, until it is ended', async (t) => {
+    const { stable, simulator, several } = await setupFault(t, { name: 'ipNotAllowed' });
     const refusal = (await (await stable()).json()) as { errcode: number; errmsg: string };
     assert.equal(refusal.errcode, 40164);
     assert.match(refusal.errmsg, /invalid ip 203\.0\.113\.7/);
@@ -124,21 +124,21 @@ describe('troubles of a simulated account', () => {
     assert.equal(await errcodeOf(await stable()), undefined);
   });
 
-  it('ipNotAllowed at WeCom: 60020 to downloads', async (t) => {
-    const { several } = await troubled(t, { name: 'ipNotAllowed' }, WECOM);
+  it('ipNotAllowed at WeCom refuses downloads with 60020', async (t) => {
+    const { several } = await setupFault(t, { name: 'ipNotAllowed' }, WECOM);
     assert.deepEqual(await several(1), [60020]);
   });
 
-  it('unauthorized, mediaErrcode, tokenErrcode: 48001, or any other', async (t) => {
-    assert.deepEqual(await (await troubled(t, { name: 'unauthorized' })).several(1), [48001]);
-    const media = await troubled(t, { name: 'mediaErrcode', amount: 50_002, times: 2 });
-    assert.deepEqual(await media.several(3), [50_002, 50_002, 'file'], 'heals by itself after its times');
-    const { stable } = await troubled(t, { name: 'tokenErrcode', amount: 40_243 });
+  it('unauthorized, mediaErrcode and tokenErrcode refuse with 48001 or with their errcode', async (t) => {
+    assert.deepEqual(await (await setupFault(t, { name: 'unauthorized' })).several(1), [48001]);
+    const media = await setupFault(t, { name: 'mediaErrcode', amount: 50_002, times: 2 });
+    assert.deepEqual(await media.several(3), [50_002, 50_002, 'file'], 'it ends after its times');
+    const { stable } = await setupFault(t, { name: 'tokenErrcode', amount: 40_243 });
     assert.equal(await errcodeOf(await stable()), 40_243);
   });
 
-  it('tokenConflict: every token dies again and again; a fresh one works until the next theft', async (t) => {
-    const { ask, tokenNow, pass, simulator } = await troubled(t, { name: 'tokenConflict', amount: 1000 });
+  it('tokenConflict invalidates every token at each refresh; a new one works until the next', async (t) => {
+    const { ask, tokenNow, pass, simulator } = await setupFault(t, { name: 'tokenConflict', amount: 1000 });
     assert.equal(await ask(), 'file');
     pass(1000);
     assert.equal(await ask(), 40001);
@@ -149,19 +149,19 @@ describe('troubles of a simulated account', () => {
     assert.equal(simulator.requestLog.report().totals.externalTokenRefreshes, 2);
   });
 
-  it('classicRefresher: a classic token works five minutes after the other refresher came', async (t) => {
-    const { ask, pass, simulator } = await troubled(t, { name: 'classicRefresher', amount: 3_600_000 });
+  it('classicRefresher leaves a classic token valid for five minutes', async (t) => {
+    const { ask, pass, simulator } = await setupFault(t, { name: 'classicRefresher', amount: 3_600_000 });
     const url = `${simulator.url}/cgi-bin/token?grant_type=client_credential&appid=${ACCOUNT.appId}&secret=${ACCOUNT.secret}`;
     const { access_token } = (await (await fetch(url)).json()) as { access_token: string };
     pass(3_600_000);
     assert.equal(await ask(access_token), 'file');
     pass(300_000);
     assert.equal(await ask(access_token), 40001);
-    assert.equal(await ask(), 'file', 'a stable token is not disturbed');
+    assert.equal(await ask(), 'file', 'a stable token is not affected');
   });
 
-  it('touch nobody else, and several are on at once', async (t) => {
-    const { simulator, several } = await troubled(t, { name: 'rateLimit', amount: 100 });
+  it('several faults are active at once, and affect only their account', async (t) => {
+    const { simulator, several } = await setupFault(t, { name: 'rateLimit', amount: 100 });
     simulator.beginAccountFault(ACCOUNT.account, { name: 'unauthorized' });
     assert.deepEqual(
       simulator.accountFaultsOf(ACCOUNT.account).map(({ name }) => name),
@@ -173,21 +173,21 @@ describe('troubles of a simulated account', () => {
   });
 });
 
-describe('quotas of a simulated account', () => {
-  it('openapi/quota/get: limit, used, remain; 76003 for other paths', async (t) => {
-    const { several, post, token } = await troubled(t, { name: 'dayQuota', amount: 10 });
+describe('quotas', () => {
+  it('openapi/quota/get returns limit, used and remain, or 76003 for other paths', async (t) => {
+    const { several, post, token } = await setupFault(t, { name: 'dayQuota', amount: 10 });
     await several(3);
     const ask = (cgi_path: string) => post(`/cgi-bin/openapi/quota/get?access_token=${token}`, { cgi_path });
-    const answer = (await (await ask('/cgi-bin/media/get')).json()) as { errcode: number; quota: unknown };
-    assert.equal(answer.errcode, 0);
-    assert.deepEqual(answer.quota, { daily_limit: 10, used: 3, remain: 7 });
+    const response = (await (await ask('/cgi-bin/media/get')).json()) as { errcode: number; quota: unknown };
+    assert.equal(response.errcode, 0);
+    assert.deepEqual(response.quota, { daily_limit: 10, used: 3, remain: 7 });
     assert.equal(await errcodeOf(await ask('/cgi-bin/nothing')), 76003);
     const bad = await post('/cgi-bin/openapi/quota/get?access_token=x', { cgi_path: '/cgi-bin/media/get' });
     assert.equal(await errcodeOf(bad), 40014);
   });
 
-  it('clear_quota: ten times a month, then 48006; by secret too; one API fifty times', async (t) => {
-    const { several, post, token } = await troubled(t, { name: 'dayQuota', amount: 1 });
+  it('clear_quota works ten times a month, with a secret too, then gets 48006; for one API fifty times', async (t) => {
+    const { several, post, token } = await setupFault(t, { name: 'dayQuota', amount: 1 });
     const clear = () => post(`/cgi-bin/clear_quota?access_token=${token}`, { appid: ACCOUNT.appId });
     assert.deepEqual(await several(2), ['file', 45009]);
     assert.equal(await errcodeOf(await clear()), 0);

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { ACCOUNT, errcodeOf, setup, WECOM } from '../setup.ts';
 
-describe('places of the simulator beside media/get', () => {
-  it('tokens: a page, an errcode, a reset, as often as asked', async (t) => {
+describe('account-wide faults', () => {
+  it('calls for tokens get a page, an errcode or a reset, as often as set', async (t) => {
     const { simulator, stable, wecomToken } = await setup(t);
     const { account } = ACCOUNT;
     simulator.setAccountWideFault(account, { name: 'html200', times: 1 }, 'token');
@@ -18,13 +18,13 @@ describe('places of the simulator beside media/get', () => {
     assert.equal(await errcodeOf(await stable()), undefined);
   });
 
-  it('noResponse: no answer until the client leaves, or for so many milliseconds', async (t) => {
+  it('noResponse ends a call for a token after its milliseconds', async (t) => {
     const { simulator, stable } = await setup(t);
     simulator.setAccountWideFault(ACCOUNT.account, { name: 'noResponse', amount: 30 }, 'token');
     await assert.rejects(stable());
   });
 
-  it('sync_msg', async (t) => {
+  it('sync_msg gets an HTML page as often as set', async (t) => {
     const { simulator, post, wecomToken } = await setup(t);
     simulator.setAccountWideFault(WECOM.account, { name: 'http502', times: 1 }, 'sync');
     const ask = async () => post(`/cgi-bin/kf/sync_msg?access_token=${await wecomToken()}`, {});
@@ -32,7 +32,7 @@ describe('places of the simulator beside media/get', () => {
     assert.equal(await errcodeOf(await ask()), 0);
   });
 
-  it('refuse what needs a file', async (t) => {
+  it('a fault that needs a file is refused for tokens', async (t) => {
     const { simulator, post } = await setup(t);
     assert.throws(
       () => simulator.setAccountWideFault(ACCOUNT.account, { name: 'gzip' }, 'token'),

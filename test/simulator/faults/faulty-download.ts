@@ -1,11 +1,11 @@
-/** One media that misbehaves, and two ways to ask for it. */
+/** A media item with a response fault, and two ways to download it. */
 import assert from 'node:assert/strict';
 import { connect } from 'node:net';
 import type { TestContext } from 'node:test';
 import type { ResponseFault, SimulatedKind } from '../../../src/simulator/media/media-id.ts';
 import { ACCOUNT, setup } from '../setup.ts';
 
-/** Everything the socket says until it ends, and how it ended. */
+/** Resolves with everything that the socket receives until it closes, and the error that closed it. */
 function readRaw(
   url: string,
   path: string,
@@ -44,7 +44,7 @@ export async function setupFaulty(t: TestContext, fault: ResponseFault, kind: Si
   };
 }
 
-export async function assertGood(answer: Response, sizeBytes: number) {
-  assert.equal((await answer.arrayBuffer()).byteLength, sizeBytes);
-  assert.equal(answer.headers.get('content-length'), String(sizeBytes));
+export async function assertGood(response: Response, sizeBytes: number) {
+  assert.equal((await response.arrayBuffer()).byteLength, sizeBytes);
+  assert.equal(response.headers.get('content-length'), String(sizeBytes));
 }

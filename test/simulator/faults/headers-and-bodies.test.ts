@@ -3,8 +3,8 @@ import { describe, it } from 'node:test';
 import { errcodeOf } from '../setup.ts';
 import { assertGood, setupFaulty } from './faulty-download.ts';
 
-describe('errcodes of the simulator, in every spelling', () => {
-  it('errcodeAsText, errcodeInBaseResp, errcodeAfterBom', async (t) => {
+describe('faults of errcodes', () => {
+  it('errcodeAsText, errcodeInBaseResp and errcodeAfterBom send the errcode in their form', async (t) => {
     const plain = await (await setupFaulty(t, { name: 'errcodeAsText', amount: 45011 })).ask();
     assert.equal(plain.headers.get('content-type'), 'text/plain');
     assert.equal(await errcodeOf(plain), 45011);
@@ -14,42 +14,42 @@ describe('errcodes of the simulator, in every spelling', () => {
     assert.match(body.toString(), /^\uFEFF\n\{"errcode":-1,/);
   });
 
-  it('errcodeZero, tokenExpired: 0 without a media, 42001 with a good token', async (t) => {
+  it('errcodeZero sends 0 without a file, tokenExpired 42001 with a valid token', async (t) => {
     assert.equal(await errcodeOf(await (await setupFaulty(t, { name: 'errcodeZero' })).ask()), 0);
     assert.equal(await errcodeOf(await (await setupFaulty(t, { name: 'tokenExpired' })).ask()), 42001);
   });
 
-  it('busyThenInvalid: expires in the middle of the retries', async (t) => {
+  it('busyThenInvalid sends -1 as often as set, then 40007', async (t) => {
     const { ask } = await setupFaulty(t, { name: 'busyThenInvalid', amount: 2 });
     const codes = [];
-    for (let tries = 0; tries < 4; tries++) codes.push(await errcodeOf(await ask()));
+    for (let attempt = 0; attempt < 4; attempt++) codes.push(await errcodeOf(await ask()));
     assert.deepEqual(codes, [-1, -1, 40007, 40007]);
   });
 });
 
-describe('bodies of the simulator', () => {
-  it('longBody: a true length, and more after it', async (t) => {
+describe('faults of bodies', () => {
+  it('longBody sends more bytes than its correct length', async (t) => {
     const { raw, sizeBytes } = await setupFaulty(t, { name: 'longBody' });
     const { head, body } = await raw();
     assert.match(head, new RegExp(`Content-Length: ${sizeBytes}\r`));
     assert.equal(body.length, sizeBytes + 1000);
   });
 
-  it('lengthTooSmall: announces less than there is', async (t) => {
+  it('lengthTooSmall announces fewer bytes than it sends', async (t) => {
     const { raw, sizeBytes } = await setupFaulty(t, { name: 'lengthTooSmall' });
     const { head, body } = await raw();
     assert.match(head, new RegExp(`Content-Length: ${sizeBytes - 1000}\r`));
     assert.equal(body.length, sizeBytes);
   });
 
-  it('resetAtOnce, closedAtOnce: no answer at all', async (t) => {
+  it('resetAtOnce and closedAtOnce send no response', async (t) => {
     const reset = await (await setupFaulty(t, { name: 'resetAtOnce' })).raw();
     assert.deepEqual([reset.head, reset.error], ['', 'ECONNRESET']);
     const closed = await (await setupFaulty(t, { name: 'closedAtOnce' })).raw();
     assert.deepEqual([closed.head, closed.error], ['', undefined]);
   });
 
-  it('cutChunked: no last chunk', async (t) => {
+  it('cutChunked leaves out the last chunk', async (t) => {
     const { raw, ask } = await setupFaulty(t, { name: 'cutChunked' });
     const { head, body } = await raw();
     assert.match(head, /Transfer-Encoding: chunked/);
@@ -58,19 +58,19 @@ describe('bodies of the simulator', () => {
     await assert.rejects((await ask()).arrayBuffer());
   });
 
-  it('trickle: whole, but slowly', async (t) => {
+  it('trickle sends the whole file slowly', async (t) => {
     const { ask, sizeBytes } = await setupFaulty(t, { name: 'trickle', amount: 5 });
     const startedAt = performance.now();
     await assertGood(await ask(), sizeBytes);
     assert.ok(performance.now() - startedAt >= 75);
   });
 
-  it('httpStatus: the status given as amount', async (t) => {
+  it('httpStatus sends the status given as amount', async (t) => {
     assert.equal((await (await setupFaulty(t, { name: 'httpStatus', amount: 429 })).ask()).status, 429);
   });
 });
 
-describe('headers of the simulator', () => {
+describe('faults of headers', () => {
   for (const [name, header, value] of [
     ['noType', 'content-type', null],
     ['oddType', 'content-type', 'text/jpeg'],
@@ -80,22 +80,22 @@ describe('headers of the simulator', () => {
     ['noExtension', 'content-disposition', 'attachment; filename="voice"'],
     ['pathTraversalName', 'content-disposition', 'attachment; filename="../../../../tmp/%2e%2e%2fowned.jpg"'],
   ] as const) {
-    it(`${name}: ${header}: ${value}, and the right bytes`, async (t) => {
+    it(`${name} sends the right bytes with ${header} ${value}`, async (t) => {
       const { ask, sizeBytes } = await setupFaulty(t, { name });
-      const answer = await ask();
-      assert.equal(answer.headers.get(header), value);
-      await assertGood(answer, sizeBytes);
+      const response = await ask();
+      assert.equal(response.headers.get(header), value);
+      await assertGood(response, sizeBytes);
     });
   }
 
-  it('fullWidthName: the bytes of UTF-8', async (t) => {
-    const answer = await (await setupFaulty(t, { name: 'fullWidthName' })).ask();
-    const value = answer.headers.get('content-disposition')!;
+  it('fullWidthName sends the file name as bytes of UTF-8', async (t) => {
+    const response = await (await setupFaulty(t, { name: 'fullWidthName' })).ask();
+    const value = response.headers.get('content-disposition')!;
     const name = '报告\uFF08终稿\uFF09【二】.jpg';
     assert.equal(Buffer.from(value, 'latin1').toString(), `attachment; filename="${name}"`);
   });
 
-  it('invalidLength: a length that is no number', async (t) => {
+  it('invalidLength sends a length that is not a number', async (t) => {
     const { raw, sizeBytes } = await setupFaulty(t, { name: 'invalidLength' });
     const { head, body } = await raw();
     assert.match(head, /Content-Length: 12abc/);

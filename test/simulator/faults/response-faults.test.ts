@@ -6,20 +6,20 @@ import { RESPONSE_FAULT_NAMES, type ResponseFault } from '../../../src/simulator
 import { ACCOUNT, setup } from '../setup.ts';
 import { assertGood, setupFaulty } from './faulty-download.ts';
 
-describe('the simulator misbehaves on request', () => {
-  it('has a row for every name, and each says what it does', () => {
+describe('response faults', () => {
+  it('every name has a fault with a description', () => {
     assert.deepEqual(Object.keys(RESPONSE_FAULTS).sort(), [...RESPONSE_FAULT_NAMES].sort());
     for (const { description } of Object.values(RESPONSE_FAULTS)) assert.ok(description);
   });
 
-  it('as often as asked, then no more; for ever where not told', () => {
+  it('a fault ends after its times, and never without times', () => {
     assert.equal(activeFault({ name: 'reset', times: 2 }, 2), 'reset');
     assert.equal(activeFault({ name: 'reset', times: 2 }, 3), 'none');
     assert.equal(activeFault({ name: 'reset' }, 1000), 'reset');
     assert.equal(activeFault(undefined, 1), 'none');
   });
 
-  it('shortBody: half of the announced length and FIN, then good', async (t) => {
+  it('shortBody ends half of the announced length with FIN, as often as set', async (t) => {
     const { raw, ask, sizeBytes } = await setupFaulty(t, { name: 'shortBody', times: 1 });
     const { head, body, error } = await raw();
     assert.match(head, new RegExp(`Content-Length: ${sizeBytes}`));
@@ -28,51 +28,51 @@ describe('the simulator misbehaves on request', () => {
     await assertGood(await ask(), sizeBytes);
   });
 
-  it('reset: ends with RST', async (t) => {
+  it('reset ends the connection with RST', async (t) => {
     const { raw } = await setupFaulty(t, { name: 'reset' });
     assert.equal((await raw()).error, 'ECONNRESET');
   });
 
-  it('lengthTooLarge: announces more than there is', async (t) => {
+  it('lengthTooLarge announces more bytes than it sends', async (t) => {
     const { raw, sizeBytes } = await setupFaulty(t, { name: 'lengthTooLarge' });
     const { head, body } = await raw();
     assert.match(head, new RegExp(`Content-Length: ${sizeBytes + 1000}`));
     assert.equal(body.length, sizeBytes);
   });
 
-  it('noLength: the connection ends the body', async (t) => {
+  it('noLength ends the body with the connection', async (t) => {
     const { raw, sizeBytes } = await setupFaulty(t, { name: 'noLength' });
     const { head, body } = await raw();
     assert.doesNotMatch(head, /content-length|transfer-encoding/i);
     assert.equal(body.length, sizeBytes);
   });
 
-  it('chunked: whole, without a length', async (t) => {
+  it('chunked sends the whole file without a length', async (t) => {
     const { ask, sizeBytes } = await setupFaulty(t, { name: 'chunked' });
-    const answer = await ask();
-    assert.equal(answer.headers.get('transfer-encoding'), 'chunked');
-    assert.equal(answer.headers.get('content-length'), null);
-    assert.equal((await answer.arrayBuffer()).byteLength, sizeBytes);
+    const response = await ask();
+    assert.equal(response.headers.get('transfer-encoding'), 'chunked');
+    assert.equal(response.headers.get('content-length'), null);
+    assert.equal((await response.arrayBuffer()).byteLength, sizeBytes);
   });
 
-  it('stall: half of the file, then silence', async (t) => {
+  it('stall sends half of the file and then nothing', async (t) => {
     const { raw, sizeBytes } = await setupFaulty(t, { name: 'stall', amount: 50 });
     assert.equal((await raw()).body.length, Math.floor(sizeBytes / 2));
   });
 
-  it('slow: the first byte comes late', async (t) => {
+  it('slow delays the first byte', async (t) => {
     const { ask, sizeBytes } = await setupFaulty(t, { name: 'slow', amount: 120 });
     const startedAt = performance.now();
-    const answer = await ask();
+    const response = await ask();
     assert.ok(performance.now() - startedAt >= 115);
-    await assertGood(answer, sizeBytes);
+    await assertGood(response, sizeBytes);
   });
 
-  it('errcodes: any number, as JSON, as a string, with control characters', async (t) => {
+  it('errcode faults send any errcode as JSON, as a string, or with control characters', async (t) => {
     const plain = await setupFaulty(t, { name: 'errcode', amount: 9_001_002 });
-    const answer = await plain.ask();
-    assert.equal(answer.headers.get('content-type'), 'application/json; encoding=utf-8');
-    assert.equal(((await answer.json()) as { errcode: number }).errcode, 9_001_002);
+    const response = await plain.ask();
+    assert.equal(response.headers.get('content-type'), 'application/json; encoding=utf-8');
+    assert.equal(((await response.json()) as { errcode: number }).errcode, 9_001_002);
     const quoted = await setupFaulty(t, { name: 'errcodeAsString', amount: 45011 });
     assert.match(await (await quoted.ask()).text(), /^\{"errcode":"45011",/);
     const dirty = await setupFaulty(t, { name: 'errcodeWithControlCharacters', amount: -1 });
@@ -81,7 +81,7 @@ describe('the simulator misbehaves on request', () => {
     assert.throws(() => JSON.parse(text));
   });
 
-  it('systemBusy, tokenRefused, invalid: -1, 40001, 40007', async (t) => {
+  it('systemBusy, tokenRefused and invalid send -1, 40001 and 40007', async (t) => {
     for (const [name, errcode] of [
       ['systemBusy', -1],
       ['tokenRefused', 40001],
@@ -92,7 +92,7 @@ describe('the simulator misbehaves on request', () => {
     }
   });
 
-  it('html200, http502, emptyBody: no file at all', async (t) => {
+  it('html200, http502 and emptyBody send no file', async (t) => {
     const page = await (await setupFaulty(t, { name: 'html200' })).ask();
     assert.equal(page.status, 200);
     assert.match(await page.text(), /^<!DOCTYPE html>/);
@@ -100,18 +100,18 @@ describe('the simulator misbehaves on request', () => {
     assert.equal(await (await (await setupFaulty(t, { name: 'emptyBody' })).ask()).text(), '');
   });
 
-  it('gzip: compressed although nobody asked', async (t) => {
+  it('gzip compresses a response that must not be', async (t) => {
     const { raw, sizeBytes } = await setupFaulty(t, { name: 'gzip' });
     const { head, body } = await raw();
     assert.match(head, /Content-Encoding: gzip/);
     assert.equal(gunzipSync(body).length, sizeBytes);
   });
 
-  it('wrongType, noDisposition, oddDisposition: the right bytes under wrong headers', async (t) => {
+  it('wrongType, noDisposition and oddDisposition send the right bytes under wrong headers', async (t) => {
     const type = await setupFaulty(t, { name: 'wrongType' });
-    const answer = await type.ask();
-    assert.equal(answer.headers.get('content-type'), 'text/plain');
-    await assertGood(answer, type.sizeBytes);
+    const response = await type.ask();
+    assert.equal(response.headers.get('content-type'), 'text/plain');
+    await assertGood(response, type.sizeBytes);
     const none = await setupFaulty(t, { name: 'noDisposition' });
     assert.equal((await none.ask()).headers.get('content-disposition'), null);
     const odd = await setupFaulty(t, { name: 'oddDisposition' });
@@ -120,12 +120,12 @@ describe('the simulator misbehaves on request', () => {
     assert.equal(Buffer.from(/filename="(.*)"/.exec(value)![1]!, 'latin1').toString(), '测试(一).jpg');
   });
 
-  it('videoUrl: a link that needs no token, is missing at first, and ends', async (t) => {
+  it('videoUrl gives a link that needs no token, responds 404 at first, and ends', async (t) => {
     const { ask, simulator, mediaId, pass } = await setupFaulty(t, { name: 'videoUrl', amount: 1 }, 'video');
-    const answer = await ask();
-    assert.equal(answer.headers.get('content-type'), 'text/plain');
-    assert.equal(answer.headers.get('content-disposition'), null);
-    const { video_url: link } = (await answer.json()) as { video_url: string };
+    const response = await ask();
+    assert.equal(response.headers.get('content-type'), 'text/plain');
+    assert.equal(response.headers.get('content-disposition'), null);
+    const { video_url: link } = (await response.json()) as { video_url: string };
     assert.match(
       link,
       /^http:\/\/127\.0\.0\.1:\d+\/vweixinp\.tc\.qq\.com\/1007_[0-9a-f]+\.f10\.mp4\?vkey=[0-9a-f]+&/,
@@ -139,7 +139,7 @@ describe('the simulator misbehaves on request', () => {
     assert.equal((await fetch(link)).status, 403);
   });
 
-  it('videoUrlEscaped and videoUrlHtml', async (t) => {
+  it('videoUrlEscaped escapes its slashes, and the link of videoUrlHtml is a page', async (t) => {
     const escaped = await setupFaulty(t, { name: 'videoUrlEscaped' }, 'video');
     const text = await (await escaped.ask()).text();
     assert.match(text, /http:\\\/\\\/127/);
@@ -151,7 +151,7 @@ describe('the simulator misbehaves on request', () => {
     assert.equal(page.headers.get('content-type'), 'text/html');
   });
 
-  it('a whole account at run time, before the media id is looked at, until its times are used up', async (t) => {
+  it('an account-wide fault applies to every media id, until its times are used up', async (t) => {
     const { simulator, get, tokenOf } = await setup(t);
     const token = await tokenOf();
     const mediaId = simulator.mint(ACCOUNT.account, { kind: 'voice', seed: 1 });
@@ -163,10 +163,10 @@ describe('the simulator misbehaves on request', () => {
     const errcodes = async (...mediaIds: string[]) => {
       const found = [];
       for (const id of mediaIds) {
-        const answer = await get(id, token);
-        const isFile = answer.headers.get('content-type') === 'audio/amr';
-        found.push(isFile ? 'file' : ((await answer.json()) as { errcode: number }).errcode);
-        if (isFile) await answer.arrayBuffer();
+        const response = await get(id, token);
+        const isFile = response.headers.get('content-type') === 'audio/amr';
+        found.push(isFile ? 'file' : ((await response.json()) as { errcode: number }).errcode);
+        if (isFile) await response.arrayBuffer();
       }
       return found;
     };

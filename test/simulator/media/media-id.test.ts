@@ -17,18 +17,18 @@ const recipe: MediaRecipe = {
   appId: 'wx0123456789abcdef',
 };
 
-describe('a simulated media id', () => {
-  it('looks like one of WeChat', () => {
+describe('simulated media ids', () => {
+  it('a media id looks like one of WeChat', () => {
     assert.match(mintMediaId(recipe), /^[A-Za-z0-9_-]{64}$/);
   });
 
-  it('is the same for the same recipe, and gives the recipe back', () => {
+  it('a media id is the same for the same recipe, and contains the recipe', () => {
     const mediaId = mintMediaId(recipe);
     assert.equal(mintMediaId(recipe), mediaId);
     assert.deepEqual(readMediaId(mediaId, recipe.appId), recipe);
   });
 
-  it('holds every kind and every fault', () => {
+  it('a media id can contain every kind and every fault', () => {
     for (const kind of SIMULATED_KINDS) {
       for (const name of RESPONSE_FAULT_NAMES.slice(1)) {
         const wanted = { ...recipe, kind, sizeBytes: 1, fault: { name, times: 255, amount: 9_001_002 } };
@@ -37,11 +37,11 @@ describe('a simulated media id', () => {
     }
   });
 
-  it('is nothing to another account', () => {
+  it('a media id is unknown to another account', () => {
     assert.equal(readMediaId(mintMediaId(recipe), 'wxfedcba9876543210'), undefined);
   });
 
-  it('is not recognised once any character of it is changed', () => {
+  it('a media id with any changed character is unknown', () => {
     const mediaId = mintMediaId(recipe);
     for (let at = 0; at < mediaId.length; at++) {
       const other = mediaId[at] === 'A' ? 'B' : 'A';
@@ -52,7 +52,7 @@ describe('a simulated media id', () => {
     }
   });
 
-  it('is not recognised with another length or alphabet', () => {
+  it('a media id of another length or alphabet is unknown', () => {
     const mediaId = mintMediaId(recipe);
     for (const wrong of [
       '',
@@ -65,7 +65,7 @@ describe('a simulated media id', () => {
       assert.equal(readMediaId(wrong, recipe.appId), undefined);
   });
 
-  it('refuses numbers it cannot hold, and pictures too large for memory', () => {
+  it('numbers out of range and pictures too large for memory are refused', () => {
     assert.throws(() => mintMediaId({ ...recipe, seed: 2 ** 32 }), RangeError);
     assert.throws(() => mintMediaId({ ...recipe, fault: { name: 'slow', times: 256 } }), RangeError);
     assert.throws(() => mintMediaId({ ...recipe, kind: 'image', sizeBytes: 64 * 2 ** 20 }), RangeError);
