@@ -1,4 +1,4 @@
-/** Far ends for these tests: real servers on real sockets that do as they are told. */
+/** HTTP and TCP servers on real sockets for tests. */
 import { createServer, type IncomingMessage, type RequestListener } from 'node:http';
 import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net';
 import type { TestContext } from 'node:test';
@@ -9,7 +9,7 @@ export interface RecordingServer {
   requests: { method: string; url: string; headers: IncomingMessage['headers']; body: string }[];
 }
 
-/** An HTTP server that lives as long as the test and remembers what it was asked. */
+/** Starts an HTTP server for the time of a test. It records its requests. */
 export async function startHttpServer(
   t: Pick<TestContext, 'after'>,
   respond: (...args: [...Parameters<RequestListener>, body: string]) => unknown,
@@ -34,7 +34,7 @@ export async function startHttpServer(
   return { url: `http://127.0.0.1:${port}`, port, requests };
 }
 
-/** A server that says byte for byte what it is told once the request's head has come in. */
+/** Starts a TCP server that calls `respond` when the head of a request has arrived. */
 export async function startTcpServer(
   t: TestContext,
   respond: (socket: Socket, head: string) => void,
@@ -63,7 +63,7 @@ export async function startTcpServer(
   return { url: `http://127.0.0.1:${port}`, port, heads };
 }
 
-/** A port nobody listens on. */
+/** Returns a port without a listener. */
 export async function closedPort(): Promise<number> {
   const server = createTcpServer();
   await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));

@@ -22,14 +22,14 @@ export function readReferences(account: string, fields: Fields): MessageRead {
   const messageType = /^[a-z][a-z0-9_]{0,31}$/.test(msgType) ? msgType : 'other';
 
   const { openId, msgId, picUrl } = referenceSchema.shape;
-  const shared = {
+  const common = {
     account,
     ...optional('openId', openId, field('FromUserName')),
     ...optional('msgId', msgId, field('MsgId') ?? field('MsgID')),
     ...timeOf(field('CreateTime')),
   };
   const media = (kind: Kind, mediaId: string | undefined, extra: Partial<ReferenceInput> = {}) =>
-    mediaId === undefined ? [] : [{ ...shared, kind, mediaId, ...extra } satisfies ReferenceInput];
+    mediaId === undefined ? [] : [{ ...common, kind, mediaId, ...extra } satisfies ReferenceInput];
   const mediaId = field('MediaId');
   const parent = () => (mediaId === undefined ? {} : { parentId: idOf(account, mediaId) });
   const withMedia = (references: ReferenceInput[]): MessageRead => {
@@ -58,7 +58,7 @@ export function readReferences(account: string, fields: Fields): MessageRead {
     }
     case 'file':
       // Official accounts get no media id for files (WeCom does). Recorded so that the loss is visible.
-      return withMedia(media('file', mediaId ?? (shared.msgId && `msg:${shared.msgId}`)));
+      return withMedia(media('file', mediaId ?? (common.msgId && `msg:${common.msgId}`)));
     default: {
       // A future message type may carry a media id, which must not be lost.
       const found = TYPES_WITHOUT_MEDIA.has(messageType)

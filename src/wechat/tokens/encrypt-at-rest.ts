@@ -14,16 +14,16 @@ function keyOf(account: Pick<Account, 'account' | 'secret'>): Buffer {
 export function encryptAtRest(account: Pick<Account, 'account' | 'secret'>, token: string): string {
   const iv = randomBytes(IV_BYTES);
   const cipher = createCipheriv('aes-256-gcm', keyOf(account), iv).setAAD(Buffer.from(account.account));
-  const sealed = Buffer.concat([cipher.update(token, 'utf8'), cipher.final()]);
-  return `${VERSION}.${Buffer.concat([iv, cipher.getAuthTag(), sealed]).toString('base64url')}`;
+  const encrypted = Buffer.concat([cipher.update(token, 'utf8'), cipher.final()]);
+  return `${VERSION}.${Buffer.concat([iv, cipher.getAuthTag(), encrypted]).toString('base64url')}`;
 }
 
 /** Returns undefined where it cannot be decrypted: changed, of another account, or older than the current secret. */
 export function decryptAtRest(
   account: Pick<Account, 'account' | 'secret'>,
-  sealed: string,
+  encrypted: string,
 ): string | undefined {
-  const [version, text] = sealed.split('.');
+  const [version, text] = encrypted.split('.');
   const bytes = Buffer.from(text ?? '', 'base64url');
   if (version !== VERSION || bytes.length <= IV_BYTES + TAG_BYTES) return undefined;
   const iv = bytes.subarray(0, IV_BYTES);

@@ -44,7 +44,7 @@ test('a token is requested by stable_token in normal mode', async (t) => {
 });
 
 test('an errcode is read in every form in which WeChat sends it', async (t) => {
-  const answers: [string, string, string][] = [
+  const bodies: [string, string, string][] = [
     [
       '{"errcode":40164,"errmsg":"invalid ip 1.2.3.4, not in whitelist rid: 60-ab"}',
       'account',
@@ -57,11 +57,11 @@ test('an errcode is read in every form in which WeChat sends it', async (t) => {
     ['{"errcode":123456,"rid":"60-ab"}', 'unknown', 'unknown_errcode'],
     [`{"errcode":40125,"errmsg":"secret ${ACCOUNT.secret} rid: 60-ab"}`, 'account', 'app_secret_wrong'],
   ];
-  let answer = '';
-  const wechat = await startHttpServer(t, (_request, response) => response.end(answer));
+  let body = '';
+  const wechat = await startHttpServer(t, (_request, response) => response.end(body));
   const api = open(t, wechat.url);
-  for (const [text, failureClass, code] of answers) {
-    answer = text;
+  for (const [text, failureClass, code] of bodies) {
+    body = text;
     const failure = await failureOf(api.requestToken(ACCOUNT, NEVER));
     assert.equal(failure.class, failureClass, text);
     assert.equal(failure.code, code);
@@ -71,7 +71,7 @@ test('an errcode is read in every form in which WeChat sends it', async (t) => {
 });
 
 test('a response without a usable token is malformed_answer', async (t) => {
-  const answers = [
+  const bodies = [
     '',
     '<html>',
     '[]',
@@ -83,11 +83,11 @@ test('a response without a usable token is malformed_answer', async (t) => {
     '{"access_token":"T1","expires_in":-1}',
     `{"access_token":"${'T'.repeat(100_000)}","expires_in":7200}`,
   ];
-  let answer = '';
-  const wechat = await startHttpServer(t, (_request, response) => response.end(answer));
+  let body = '';
+  const wechat = await startHttpServer(t, (_request, response) => response.end(body));
   const api = open(t, wechat.url);
-  for (const text of answers) {
-    answer = text;
+  for (const text of bodies) {
+    body = text;
     assert.equal(
       (await failureOf(api.requestToken(ACCOUNT, NEVER))).code,
       'malformed_answer',
@@ -97,11 +97,11 @@ test('a response without a usable token is malformed_answer', async (t) => {
 });
 
 test('expires_in may be a string, and is cut to a day', async (t) => {
-  let answer = '{"access_token":"T1","expires_in":"300"}';
-  const wechat = await startHttpServer(t, (_request, response) => response.end(answer));
+  let body = '{"access_token":"T1","expires_in":"300"}';
+  const wechat = await startHttpServer(t, (_request, response) => response.end(body));
   const api = open(t, wechat.url);
   assert.equal((await api.requestToken(ACCOUNT, NEVER)).expiresInMs, 300_000);
-  answer = '{"access_token":"T1","expires_in":1e300}';
+  body = '{"access_token":"T1","expires_in":1e300}';
   assert.equal((await api.requestToken(ACCOUNT, NEVER)).expiresInMs, 86_400_000);
 });
 
@@ -148,9 +148,9 @@ test("a call rejects with the reason of the caller's abort", async (t) => {
   const silent = await startTcpServer(t, () => {});
   const reason = new Error('closing');
   const controller = new AbortController();
-  const asked = open(t, silent.url).requestToken(ACCOUNT, controller.signal);
+  const call = open(t, silent.url).requestToken(ACCOUNT, controller.signal);
   controller.abort(reason);
-  await assert.rejects(asked, (error) => error === reason);
+  await assert.rejects(call, (error) => error === reason);
 });
 
 test('a call uses the configured proxy and no proxy of the environment', async (t) => {

@@ -17,7 +17,7 @@ function read(body: string | Buffer, query: Query = plainQuery(), who: Account =
   if (result.kind === 'media') return `media ${result.references.map(({ mediaId }) => mediaId).join(' ')}`;
   return result.kind === 'ignored' ? `ignored ${result.messageType}` : result.kind;
 }
-/** In plain, in safe mode, and in compatible mode beside a plain copy that says the same. */
+/** In plain, in safe mode, and in compatible mode beside an equal plain copy. */
 function readInEveryMode(message: string) {
   const encrypted = encrypt(message, AES_KEY, APP_ID);
   const query = encryptedQuery(encrypted);
@@ -147,8 +147,8 @@ test('the handshake of WeCom ignores white space and reads a plus sign that arri
   const { signature: _, ...signed } = plainQuery();
   const msg_signature = signatureOf(['AAAAA', signed.timestamp, signed.nonce, echo]);
   for (const echostr of [echo, ` ${echo}\n`, echo.replaceAll('+', ' ')]) {
-    const answer = readHandshake(corp, { ...signed, msg_signature, echostr });
-    assert.deepEqual(answer, { kind: 'accepted', text: '1616140317555161061' });
+    const handshake = readHandshake(corp, { ...signed, msg_signature, echostr });
+    assert.deepEqual(handshake, { kind: 'accepted', text: '1616140317555161061' });
     const wrong = readHandshake(corp, { ...signed, msg_signature: 'a'.repeat(40), echostr });
     assert.equal(wrong.kind === 'refused' && wrong.code, 'bad_signature');
   }

@@ -75,9 +75,9 @@ test('a malformed plaintext is refused before it is sliced', () => {
       APP_ID,
     ),
     'rrrrr',
-    'the block is good before it is spoilt',
+    'the block is valid before it is changed',
   );
-  const spoilt: ((bytes: Buffer) => void)[] = [
+  const changes: ((bytes: Buffer) => void)[] = [
     (bytes) => bytes.fill(0, 63),
     (bytes) => bytes.fill(33, 63),
     (bytes) => bytes.fill(255, 63),
@@ -85,7 +85,7 @@ test('a malformed plaintext is refused before it is sliced', () => {
     (bytes) => bytes.writeUInt32BE(6, 16),
     (bytes) => bytes.writeUInt32BE(0, 16),
   ];
-  for (const change of spoilt) assert.equal(decrypt(block(change), [AES_KEY], APP_ID), undefined);
+  for (const change of changes) assert.equal(decrypt(block(change), [AES_KEY], APP_ID), undefined);
   assert.equal(decrypt(encryptRaw(Buffer.alloc(16, 16), KEY), [AES_KEY], APP_ID), undefined);
   assert.equal(decrypt(encryptRaw(Buffer.alloc(32, 32), KEY), [AES_KEY], ''), undefined);
 });

@@ -1,4 +1,4 @@
-/** Callbacks as nobody sends them: mutated, cut, spliced and hostile, signed and not. Repeatable by seed. */
+/** Mutated, cut, spliced and hostile callbacks, signed and unsigned. Repeatable by seed. */
 import { createRandom } from '../../../src/runtime/seeded-random.ts';
 import { readCallback, readHandshake } from '../../../src/wechat/callback/read-callback.ts';
 import { AES_KEY, account, encrypt, encryptedQuery, encryptRaw, NOW, plainQuery, xml } from './vectors.ts';
@@ -81,7 +81,7 @@ export interface FuzzCase {
   readonly body: Buffer;
 }
 
-/** An endless row of cases, the same for the same seed. */
+/** Returns an endless sequence of cases, the same for the same seed. */
 export function casesOf(seed: number): () => FuzzCase {
   const random = createRandom(seed);
   const below = (limit: number) => Math.floor(random() * limit);
@@ -104,7 +104,7 @@ export function casesOf(seed: number): () => FuzzCase {
     return bytes;
   }
 
-  /** A ciphertext, honest or of a plaintext that no honest sender makes, and sometimes broken. */
+  /** Returns a valid ciphertext or one of a malformed plaintext; some are changed. */
   function ciphertextOf(message: string): string {
     const key = Buffer.from(`${AES_KEY}=`, 'base64');
     const hostile = () => {
@@ -132,7 +132,7 @@ export function casesOf(seed: number): () => FuzzCase {
   };
 }
 
-/** Throws what the reading threw, with the case; a returned figure means that nothing did. */
+/** Runs the cases. Throws with the case where reading it threw. */
 export function fuzz(options: { cases: number; seed: number }): FuzzFigures {
   const make = casesOf(options.seed);
   const outcomes: Record<string, number> = {};

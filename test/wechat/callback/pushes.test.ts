@@ -7,7 +7,7 @@ import { AES_KEY, account, encrypt, encryptedQuery, NOW, plainQuery, xml } from 
 const CORP = account({ account: 'ww1-2', appId: 'ww1', product: 'wecom', requireEncryption: true });
 const PLATFORM = account({ tokenSource: { type: 'component', componentAppId: 'wxcomponent' } });
 
-function sealed(who: Account, tail: string, message: string) {
+function readEncrypted(who: Account, tail: string, message: string) {
   const encrypted = encrypt(message, AES_KEY, tail);
   const { signature: _, ...query } = encryptedQuery(encrypted);
   const body = Buffer.from(xml({ ToUserName: tail, AgentID: '2', Encrypt: encrypted }));
@@ -17,7 +17,7 @@ function sealed(who: Account, tail: string, message: string) {
 test('a file message to a WeCom application is read with its media id', () => {
   const fields = { FromUserName: 'user', CreateTime: '1714112445', MsgId: '1', AgentID: '2' };
   for (const kind of ['image', 'voice', 'video', 'file']) {
-    const result = sealed(CORP, 'ww1', xml({ ...fields, MsgType: kind, MediaId: 'm' }));
+    const result = readEncrypted(CORP, 'ww1', xml({ ...fields, MsgType: kind, MediaId: 'm' }));
     assert.ok(result.kind === 'media', kind);
     const [reference] = result.references;
     assert.deepEqual([reference?.account, reference?.kind, reference?.mediaId], ['ww1-2', kind, 'm']);
@@ -26,13 +26,16 @@ test('a file message to a WeCom application is read with its media id', () => {
 
 test('an event of customer service leads to a sync for WeCom only', () => {
   const event = xml({ MsgType: 'event', Event: 'kf_msg_or_event', Token: 'T', OpenKfId: 'wk1' });
-  assert.deepEqual(sealed(CORP, 'ww1', event), {
+  assert.deepEqual(readEncrypted(CORP, 'ww1', event), {
     kind: 'sync',
     messageType: 'event',
     token: 'T',
     openKfId: 'wk1',
   });
-  assert.deepEqual(sealed(account(), account().appId, event), { kind: 'ignored', messageType: 'event' });
+  assert.deepEqual(readEncrypted(account(), account().appId, event), {
+    kind: 'ignored',
+    messageType: 'event',
+  });
 });
 
 test('a WeCom callback without encryption or of another corporation is refused with the reason', () => {
@@ -40,8 +43,8 @@ test('a WeCom callback without encryption or of another corporation is refused w
   const codeOf = (result: ReturnType<typeof readCallback>) =>
     result.kind === 'refused' ? result.code : result.kind;
   assert.equal(codeOf(readCallback(CORP, plain)), 'encryption_required');
-  assert.equal(codeOf(sealed(CORP, 'ww2', xml({ MsgType: 'image', MediaId: 'm' }))), 'cannot_decrypt');
-  assert.equal(codeOf(sealed(CORP, 'ww1', '<xml><MsgType>')), 'malformed_message');
+  assert.equal(codeOf(readEncrypted(CORP, 'ww2', xml({ MsgType: 'image', MediaId: 'm' }))), 'cannot_decrypt');
+  assert.equal(codeOf(readEncrypted(CORP, 'ww1', '<xml><MsgType>')), 'malformed_message');
 });
 
 test("the ticket of a third-party platform is accepted only from an encrypted push with the platform's id", () => {
@@ -50,16 +53,16 @@ test("the ticket of a third-party platform is accepted only from an encrypted pu
     InfoType: 'component_verify_ticket',
     ComponentVerifyTicket: 'ticket@@@1',
   });
-  assert.deepEqual(sealed(PLATFORM, 'wxcomponent', push), {
+  assert.deepEqual(readEncrypted(PLATFORM, 'wxcomponent', push), {
     kind: 'ticket',
     messageType: 'component_verify_ticket',
     ticket: 'ticket@@@1',
   });
-  const foreign = sealed(PLATFORM, PLATFORM.appId, push);
+  const foreign = readEncrypted(PLATFORM, PLATFORM.appId, push);
   assert.ok(foreign.kind === 'refused' && foreign.code === 'cannot_decrypt');
   const plain = readCallback(PLATFORM, { query: plainQuery(), body: Buffer.from(push), now: NOW });
   assert.equal(plain.kind, 'ignored');
-  assert.equal(sealed(PLATFORM, 'wxcomponent', xml({ InfoType: 'unauthorized' })).kind, 'ignored');
+  assert.equal(readEncrypted(PLATFORM, 'wxcomponent', xml({ InfoType: 'unauthorized' })).kind, 'ignored');
 });
 
 test('customer-service messages of a mini program are read as JSON and XML', () => {

@@ -202,8 +202,8 @@ test('mutated bodies lead to results and refusals, never to an exception', () =>
     '<?',
   ];
   const seen = new Map<string, number>();
-  for (let round = 0; round < 6_000; round++) {
-    let bytes: Buffer = Buffer.from(seeds[round % seeds.length]!);
+  for (let index = 0; index < 6_000; index++) {
+    let bytes: Buffer = Buffer.from(seeds[index % seeds.length]!);
     for (let change = 0; change <= pick(4); change++) {
       const at = pick(bytes.length + 1);
       const upTo = Math.min(bytes.length, at + pick(20));

@@ -11,9 +11,9 @@ const NEVER = new AbortController().signal;
 const CORP = account({ account: 'ww1-2', appId: 'ww1', product: 'wecom' });
 const SENT = { external_userid: 'wmUSER', open_kfid: 'wk1', send_time: 1_615_478_585, origin: 3 };
 
-async function setup(t: TestContext, answers: object[]) {
+async function setup(t: TestContext, responses: object[]) {
   const wecom = await startHttpServer(t, (_request, response) =>
-    response.end(JSON.stringify(answers.shift())),
+    response.end(JSON.stringify(responses.shift())),
   );
   const api = createWechatApi({ baseUrl: 'http://127.0.0.1:1', wecomBaseUrl: wecom.url });
   t.after(() => api.close());
@@ -101,8 +101,8 @@ test('a refused token is replaced once, and other failures are passed on', async
   ]);
   await again.sync.fetchPage(CORP, { openKfId: 'wk1' }, NEVER);
   assert.deepEqual(again.bad, ['TOKEN-1']);
-  const code = async (answers: object[]) => {
-    const { sync } = await setup(t, answers);
+  const code = async (responses: object[]) => {
+    const { sync } = await setup(t, responses);
     const error = await sync.fetchPage(CORP, { openKfId: 'wk1' }, NEVER).catch((reason: unknown) => reason);
     return error instanceof FailureError ? error.failure.code : error;
   };

@@ -1,4 +1,4 @@
-/** WECHAT_PROXY on a real squid: what goes through, what it refuses, and that nobody takes it for WeChat. */
+/** WECHAT_PROXY on a real squid: what passes, what it refuses, and that its errors are not taken for those of WeChat. */
 import assert from 'node:assert/strict';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
@@ -21,7 +21,7 @@ const MP4 = Buffer.concat([
 ]);
 const PUBLIC = '203.205.137.89';
 const USER = { name: 'wma', password: 'p@ss:word %' };
-const ASKED = { account: account(), token: 'TOKEN-0123456789', mediaId: 'media-1', kind: 'video' } as const;
+const REQUEST = { account: account(), token: 'TOKEN-0123456789', mediaId: 'media-1', kind: 'video' } as const;
 
 /** WeChat over https: a token, and for a media the link of a video. */
 async function wechatOverTls(t: TestContext, certificates: Certificates, videoUrl: string) {
@@ -97,7 +97,7 @@ test('the proxy gets CONNECT for API calls and absolute form for http links, wit
     const allowHosts = [`127.0.0.1:${cdn.port}`];
     const { api, downloader } = clients(t, wechat.url, proxyUrl, certificates, { allowHosts });
     assert.equal((await api.requestToken(account(), signal)).value, 't0ken', url);
-    const media = await downloader.open(ASKED, signal);
+    const media = await downloader.open(REQUEST, signal);
     assert.deepEqual(await bytesOf(media.body), MP4, url);
   }
   for (const { url, headers } of cdn.requests) {
@@ -140,7 +140,7 @@ test('every error of the proxy is a failure with its own advice, for API calls a
     ['a wrong password', wrong, 'proxy_unauthenticated', 'account', /WECHAT_PROXY/],
     ['a closed port', closed, 'proxy_failed', 'transient', /proxy/],
     [
-      'a far end that is away',
+      'an unavailable target',
       asking.url.replace('//', `//${USER.name}:${encodeURIComponent(USER.password)}@`),
       'proxy_failed',
       'transient',
@@ -156,9 +156,12 @@ test('every error of the proxy is a failure with its own advice, for API calls a
     ],
   ] as const;
   for (const [what, proxyUrl, code, failureClass, advice] of cases) {
-    const baseUrl = what === 'a far end that is away' ? 'https://api2.weixin.qq.com' : wechat.url;
+    const baseUrl = what === 'an unavailable target' ? 'https://api2.weixin.qq.com' : wechat.url;
     const { api, downloader } = clients(t, baseUrl, proxyUrl, certificates);
-    for (const attempt of [() => api.requestToken(account(), signal), () => downloader.open(ASKED, signal)]) {
+    for (const attempt of [
+      () => api.requestToken(account(), signal),
+      () => downloader.open(REQUEST, signal),
+    ]) {
       const { failure } = await failureOf(attempt());
       assert.deepEqual([failure.code, failure.class], [code, failureClass], `${what}: ${failure.detail}`);
       assert.match(explain(failure).advice.en, advice, what);

@@ -136,8 +136,8 @@ test('a connection is made only to checked addresses, and only where all address
   await assert.rejects(resolvePublicAddress('a.tc.qq.com', answering(), NEVER));
   const controller = new AbortController();
   const silent = resolvePublicAddress('a.tc.qq.com', () => {}, controller.signal);
-  controller.abort(new Error('a name server that never answers'));
-  await assert.rejects(silent, /never answers/);
+  controller.abort(new Error('the name server does not respond'));
+  await assert.rejects(silent, /does not respond/);
   const all = await new Promise((resolved) => {
     ssrfGuardedLookup(answering('203.205.137.89', '2402:4e00::1'))(
       'a.tc.qq.com',

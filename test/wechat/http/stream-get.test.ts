@@ -138,7 +138,7 @@ test('a body that is discarded closes its connection, and a body read to the end
     response.on('close', closed).write(JPEG);
   });
   const { downloader } = open(t, wechat.url);
-  for (let round = 0; round < 20; round++)
+  for (let index = 0; index < 20; index++)
     await bytesOf((await downloader.open(downloadRequest(), NEVER)).body);
   assert.equal(sockets.size, 1);
   const media = await downloader.open(downloadRequest({ mediaId: 'endless' }), NEVER);
@@ -148,27 +148,31 @@ test('a body that is discarded closes its connection, and a body read to the end
 });
 
 test('a proxy that closes, refuses or does not respond gets one request', async (t) => {
-  const proxies: [name: string, answer: (socket: Socket) => void, code: string, cause: string | undefined][] =
+  const proxies: [
+    name: string,
+    respond: (socket: Socket) => void,
+    code: string,
+    cause: string | undefined,
+  ][] = [
+    ['hangs up', (socket) => socket.destroy(), 'proxy_failed', 'PROXY_HTTP_NONE'],
+    ['ends', (socket) => socket.end(), 'proxy_failed', 'PROXY_HTTP_NONE'],
     [
-      ['hangs up', (socket) => socket.destroy(), 'proxy_failed', 'PROXY_HTTP_NONE'],
-      ['ends', (socket) => socket.end(), 'proxy_failed', 'PROXY_HTTP_NONE'],
-      [
-        'wants a password',
-        (socket) => socket.end('HTTP/1.1 407 No\r\n\r\n'),
-        'proxy_unauthenticated',
-        'PROXY_HTTP_407',
-      ],
-      [
-        'refuses with a page',
-        (socket) => socket.write('HTTP/1.1 403 No\r\n\r\n<html>'),
-        'proxy_refused',
-        'PROXY_HTTP_403',
-      ],
-      ['talks on', (socket) => socket.write('x'.repeat(20_000)), 'proxy_unfit', 'PROXY_HTTP_0'],
-      ['is silent', () => {}, 'proxy_failed', 'PROXY_HTTP_NONE'],
-    ];
-  for (const [name, answer, code, cause] of proxies) {
-    const proxy = await startTcpServer(t, answer);
+      'wants a password',
+      (socket) => socket.end('HTTP/1.1 407 No\r\n\r\n'),
+      'proxy_unauthenticated',
+      'PROXY_HTTP_407',
+    ],
+    [
+      'refuses with a page',
+      (socket) => socket.write('HTTP/1.1 403 No\r\n\r\n<html>'),
+      'proxy_refused',
+      'PROXY_HTTP_403',
+    ],
+    ['talks on', (socket) => socket.write('x'.repeat(20_000)), 'proxy_unfit', 'PROXY_HTTP_0'],
+    ['is silent', () => {}, 'proxy_failed', 'PROXY_HTTP_NONE'],
+  ];
+  for (const [name, respond, code, cause] of proxies) {
+    const proxy = await startTcpServer(t, respond);
     const { downloader } = open(t, 'https://api.weixin.qq.com', {
       proxyUrl: proxy.url.replace('//', '//user:p%40ss@'),
       idleTimeoutMs: 300,

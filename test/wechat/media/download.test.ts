@@ -88,7 +88,7 @@ test('the jssdk variant of a voice is downloaded by its own call', async (t) => 
 
 test('a voice without an HD form is downloaded as plain AMR, but not after other failures', async (t) => {
   const AMR = Buffer.from('#!AMR\nvoice');
-  const answers: [hd: RequestListener, source: string][] = [
+  const responses: [hd: RequestListener, source: string][] = [
     [respondWith(AMR), 'jssdk'],
     [respondWith('{"errcode":40007}'), 'media_get'],
     [(_request, response) => response.writeHead(404).end(), 'media_get'],
@@ -97,7 +97,7 @@ test('a voice without an HD form is downloaded as plain AMR, but not after other
     [respondWith('{"errcode":45009}'), 'day_quota'],
     [respondWith('{"errcode":42001}'), 'access_token_expired'],
   ];
-  for (const [hd, expected] of answers) {
+  for (const [hd, expected] of responses) {
     const wechat = await startHttpServer(t, (request, response) => {
       if (request.url!.includes('/jssdk?')) hd(request, response);
       else response.end(AMR);

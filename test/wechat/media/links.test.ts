@@ -61,7 +61,7 @@ test('a video_url is fetched without token, cookie or Referer', async (t) => {
 });
 
 test('a link without a video fails so that a fresh one is requested', async (t) => {
-  const answers: ((response: ServerResponse) => void)[] = [
+  const responses: ((response: ServerResponse) => void)[] = [
     (response) => response.writeHead(302, { location: 'http://127.0.0.1:1/' }).end(),
     (response) => response.writeHead(503).end(),
     (response) => response.writeHead(200, { 'content-type': 'text/html' }).end('<html>'),
@@ -69,8 +69,8 @@ test('a link without a video fails so that a fresh one is requested', async (t) 
     (response) => response.writeHead(200).end('{"errcode":40007}'),
     (response) => response.writeHead(200).end('{"video_url":"http://127.0.0.1:1/again"}'),
   ];
-  for (const answer of answers) {
-    const { cdn, wechat } = await withLink(t, answer);
+  for (const respond of responses) {
+    const { cdn, wechat } = await withLink(t, respond);
     const failure = await failureOf(t, wechat.url, { kind: 'video' }, { allowHosts: ['127.0.0.1'] });
     assert.deepEqual(
       [failure.code, failure.class, failure.retryAfterMs],

@@ -18,7 +18,7 @@ const utf16 = (text: string, order: 'le' | 'be', mark: boolean): Buffer => {
   return order === 'le' ? bytes : bytes.swap16();
 };
 
-/** What is no file unless it comes as an attachment, and then only as a `file`. */
+/** Bodies that are a file only as an attachment of kind `file`. */
 const TEXTS: Readonly<Record<string, string | Buffer>> = {
   'a page': PAGE,
   'a page after white space': `${'\r\n\t '.repeat(200)}${PAGE}`,
@@ -111,7 +111,7 @@ for (const [name, body] of Object.entries(TEXTS)) {
     const get = (kind: Kind) =>
       outcome(downloader.open({ account: CORP, token: 'T', mediaId: 'm', kind }, NEVER));
     assert.deepEqual(await get('file'), Buffer.from(body));
-    // Frames of speex have no magic and may be few: their name is all that tells.
+    // Speex frames have no magic number and may be few: only the file name shows what they are.
     if (!/handful|one byte/.test(name)) assert.equal(await get('image'), NOT_MEDIA);
   });
 

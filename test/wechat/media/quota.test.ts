@@ -17,13 +17,13 @@ const account = {
 const NEVER = new AbortController().signal;
 const token = { value: 'TOKEN', fingerprint: 'f', issuedAt: new Date(0), expiresAt: new Date(1) };
 
-function reader(answer: () => Record<string, unknown>) {
+function reader(respond: () => Record<string, unknown>) {
   const calls: ApiCall[] = [];
   const read = createQuotaReader({
     api: {
       call: async (call) => {
         calls.push(call);
-        return answer();
+        return respond();
       },
     },
     tokens: { get: async () => token },
@@ -40,7 +40,7 @@ test('the quota of media/get is requested and read', async () => {
 
 test('a quota that cannot be read is undefined', async () => {
   const unreadable = [() => ({}), () => ({ quota: 'none' }), () => ({ quota: { daily_limit: 'x' } })];
-  for (const answer of unreadable) assert.equal(await reader(answer).read(account, NEVER), undefined);
+  for (const respond of unreadable) assert.equal(await reader(respond).read(account, NEVER), undefined);
   const refused = reader(() => {
     throw failure('malformed_answer');
   });

@@ -15,13 +15,13 @@ const FILE = Buffer.concat([
   Buffer.from('<html>'.padEnd(777, 'h')),
 ]);
 
-type Answer = (
+type Respond = (
   range: { from: number; to: number },
   response: ServerResponse,
   request: IncomingMessage,
 ) => void;
 
-const honest: Answer = ({ from, to }, response) => {
+const honest: Respond = ({ from, to }, response) => {
   const piece = FILE.subarray(from, to + 1);
   const last = from + piece.length - 1;
   response
@@ -33,14 +33,14 @@ const honest: Answer = ({ from, to }, response) => {
 };
 
 /** WeCom with a file too large to be sent whole. */
-async function wecom(t: TestContext, answer: Answer = honest, more: Partial<DownloaderOptions> = {}) {
+async function wecom(t: TestContext, respond: Respond = honest, more: Partial<DownloaderOptions> = {}) {
   const ranges: (string | undefined)[] = [];
   const server = await startHttpServer(t, (request, response) => {
     const { range } = request.headers;
     ranges.push(range);
     const [, from, to] = /^bytes=(\d+)-(\d+)$/.exec(range ?? '') ?? [];
     if (from === undefined) response.end('{"errcode":830002,"errmsg":"need range"}');
-    else answer({ from: Number(from), to: Number(to) }, response, request);
+    else respond({ from: Number(from), to: Number(to) }, response, request);
   });
   const downloader = createDownloader({
     baseUrl: 'http://127.0.0.1:1',
@@ -105,7 +105,7 @@ const head = (range: string, length: number) => ({ 'content-range': range, 'cont
 
 test('a response that is not the requested range fails the download', async (t) => {
   const total = FILE.length;
-  const liars: [name: string, answer: Answer, code: string][] = [
+  const wrongRanges: [name: string, respond: Respond, code: string][] = [
     [
       'no Content-Range',
       (_range, response) => response.writeHead(206).end(FILE.subarray(0, 1000)),
@@ -123,7 +123,7 @@ test('a response that is not the requested range fails the download', async (t) 
       'malformed_answer',
     ],
     [
-      'more than asked',
+      'more than requested',
       (_range, response) =>
         response.writeHead(206, head(`bytes 0-1999/${total}`, 2000)).end(FILE.subarray(0, 2000)),
       'malformed_answer',
@@ -166,14 +166,14 @@ test('a response that is not the requested range fails the download', async (t) 
     ],
     ['again too large', (_range, response) => void response.end('{"errcode":830002}'), 'range_required'],
   ];
-  for (const [name, answer, code] of liars) {
-    const { failure } = await wecom(t, answer);
+  for (const [name, respond, code] of wrongRanges) {
+    const { failure } = await wecom(t, respond);
     assert.equal((await failure()).code, code, name);
   }
 });
 
 test('a failure of a later range has its own code', async (t) => {
-  const troubles: [name: string, trouble: Answer, code: string][] = [
+  const failures: [name: string, fail: Respond, code: string][] = [
     [
       'token',
       (_range, response) => void response.end('{"errcode":42001,"errmsg":"expired"}'),
@@ -197,9 +197,9 @@ test('a failure of a later range has its own code', async (t) => {
       'body_too_short',
     ],
   ];
-  for (const [name, trouble, code] of troubles) {
+  for (const [name, fail, code] of failures) {
     const { failure } = await wecom(t, (range, ...rest) =>
-      (range.from === 1000 ? trouble : honest)(range, ...rest),
+      (range.from === 1000 ? fail : honest)(range, ...rest),
     );
     assert.equal((await failure()).code, code, name);
   }

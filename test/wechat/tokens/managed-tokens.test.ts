@@ -23,8 +23,8 @@ async function openAccount(t: TestContext) {
 test('one token request serves many callers and many processes', async (t) => {
   const { process, platform } = await openAccount(t);
   const processes = [process(), process(), process()];
-  const asked = processes.flatMap((tokens) => [1, 2, 3, 4].map(() => tokens.get(ACCOUNT, NEVER)));
-  const values = new Set((await Promise.all(asked)).map((token) => token.value));
+  const requests = processes.flatMap((tokens) => [1, 2, 3, 4].map(() => tokens.get(ACCOUNT, NEVER)));
+  const values = new Set((await Promise.all(requests)).map((token) => token.value));
   assert.deepEqual([...values], ['TOKEN-1-of-the-account']);
   assert.equal(platform.requests.length, 1);
   await process().get(ACCOUNT, NEVER);
