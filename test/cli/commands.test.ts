@@ -206,7 +206,7 @@ describe('wma', { timeout: 240_000 }, () => {
     assert.match(found.stdout, /^✓ store: \S+ is written, read, linked to and cleaned up$/m);
     assert.match(
       found.stdout,
-      /^✗ account (\S+): Account \1: no callback has ever come\.\n {4}Paste its callbackUrl/m,
+      /^✗ account (\S+): Account \1 has never had a callback\.\n {4}Paste its callbackUrl/m,
     );
     assert.ok(![...(await ground.objects(program)).keys()].some((key) => key.includes('.probe')));
   });
