@@ -30,7 +30,7 @@ function keyOf(encodingAesKey: string): Key | undefined {
 /**
  * Returns the message in `encrypted` (base64), or undefined if no key decrypts it to a well-formed plaintext that ends
  * with `appId`. The keys are used in order: the current one, then the previous one during a rotation. The caller must
- * have verified msg_signature, so that nobody without the token can use this as a padding oracle.
+ * have verified msg_signature, so that only holders of the token could use this as a padding oracle.
  */
 export function decrypt(
   encrypted: string,

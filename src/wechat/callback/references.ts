@@ -61,7 +61,7 @@ export function readReferences(account: string, fields: Fields): MessageRead {
       return withMedia(media('file', mediaId ?? (common.msgId && `msg:${common.msgId}`)));
     default: {
       // A future message type may carry a media id, which must not be lost.
-      const found = TYPES_WITHOUT_MEDIA.has(messageType)
+      const found = TYPES_WITHOUT_MEDIA_ID.has(messageType)
         ? []
         : [...media('file', mediaId), ...media('thumb', field('ThumbMediaId'), parent())];
       const read = found.length > 0 ? withMedia(found) : undefined;
@@ -71,7 +71,7 @@ export function readReferences(account: string, fields: Fields): MessageRead {
 }
 
 /** Types without a media id of their own. A user's text in them may look like a field. */
-const TYPES_WITHOUT_MEDIA: ReadonlySet<string> = new Set([
+const TYPES_WITHOUT_MEDIA_ID: ReadonlySet<string> = new Set([
   'text',
   'location',
   'link',

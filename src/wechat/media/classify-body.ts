@@ -77,7 +77,7 @@ const isTextual = (contentType: string) =>
 
 /**
  * Formats of a body that a gateway compressed without Content-Encoding; it is most likely an error page. A real .gz
- * file is a `file` with a disposition.
+ * file is a `file` with a Content-Disposition.
  */
 const COMPRESSED: ReadonlySet<string> = new Set([
   'application/gzip',

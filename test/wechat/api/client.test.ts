@@ -131,8 +131,8 @@ test('a refused, broken or inactive connection is a failure without the secret',
   const broken = await startTcpServer(t, (socket) => socket.destroy());
   assert.equal((await failureOf(open(t, broken.url).requestToken(ACCOUNT, NEVER))).code, 'network');
   const silent = await startTcpServer(t, () => {});
-  const impatient = open(t, silent.url, { timeoutMs: 100 });
-  assert.equal((await failureOf(impatient.requestToken(ACCOUNT, NEVER))).code, 'timeout');
+  const withTimeout = open(t, silent.url, { timeoutMs: 100 });
+  assert.equal((await failureOf(withTimeout.requestToken(ACCOUNT, NEVER))).code, 'timeout');
 });
 
 test('the whole call has a timeout, even while bytes arrive slowly', async (t) => {

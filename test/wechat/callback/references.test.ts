@@ -81,7 +81,7 @@ test('messages of other types are ignored', () => {
   const event =
     '<xml><MsgType>event</MsgType><SendPicsInfo><PicList><item><MediaId>no</MediaId></item></PicList>';
   assert.equal(plain(`${event}</SendPicsInfo></xml>`).kind, 'ignored');
-  assert.deepEqual(plain(xml({ MsgType: 'Nobody Knows "this"' })), { kind: 'ignored', messageType: 'other' });
+  assert.deepEqual(plain(xml({ MsgType: 'Unknown Type "this"' })), { kind: 'ignored', messageType: 'other' });
 });
 
 test('an invalid optional field is left out and the item is kept', () => {
@@ -93,7 +93,7 @@ test('an invalid optional field is left out and the item is kept', () => {
   });
 });
 
-test('a media message without a usable media id is refused', () => {
+test('a message without a usable media id is refused', () => {
   for (const MediaId of ['', 'x'.repeat(600), 'a\0b']) {
     assert.equal(outcomeOf(plain(xml({ ...IMAGE, MediaId }))), '400 malformed_message');
   }

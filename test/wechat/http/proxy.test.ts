@@ -23,7 +23,7 @@ const PUBLIC = '203.205.137.89';
 const USER = { name: 'wma', password: 'p@ss:word %' };
 const REQUEST = { account: account(), token: 'TOKEN-0123456789', mediaId: 'media-1', kind: 'video' } as const;
 
-/** WeChat over https: a token, and for a media the link of a video. */
+/** WeChat over https: a token, and for an item the link of a video. */
 async function wechatOverTls(t: TestContext, certificates: Certificates, videoUrl: string) {
   const server = createServer(certificates.good, (request, response) => {
     if (request.url!.startsWith('/cgi-bin/media')) response.end(JSON.stringify({ video_url: videoUrl }));

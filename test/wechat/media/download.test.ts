@@ -147,7 +147,7 @@ test('an errcode counts more than the HTTP status', async (t) => {
   assert.equal((await failureOf(t, wechat.url)).code, 'api_unauthorized');
 });
 
-test('a response that is not media has the failure code of what it is', async (t) => {
+test('every response other than a media file has its own failure code', async (t) => {
   const cases: [string, string | Buffer, Record<string, string>][] = [
     ['body_empty', '', { 'content-type': 'image/jpeg' }],
     ['body_not_media', '<!DOCTYPE html><html></html>', { 'content-type': 'image/jpeg' }],

@@ -198,7 +198,7 @@ test('JSON with errcode 0 and no file has its own failure code, for a file too',
   assert.equal(got, 'ok_without_media transient');
 });
 
-test('pictures, voices, videos, documents and frames without a magic number are media without a disposition', async (t) => {
+test('pictures, voices, videos, documents and frames without a magic number are media without a Content-Disposition', async (t) => {
   const noise = (size: number) => Buffer.from(Array.from({ length: size }, (_, at) => (at * 167 + 13) % 256));
   const media: Record<string, Buffer> = {
     jpeg: Buffer.concat([Buffer.from('ffd8ffe000104a464946', 'hex'), Buffer.alloc(200, 'j')]),
