@@ -1,12 +1,12 @@
-/** The other side of processes.ts: what a process of the benchmark answers its parent. */
+/** The child's side of processes.ts. */
 
-/** Requests are answered one at a time or together, as they come; the process ends with its parent. */
-export function answerParent(answers: Record<string, (argument: never) => unknown>): void {
+/** Handles calls of the parent, several at once where they arrive so; the process ends with its parent. */
+export function serveParent(handlers: Record<string, (argument: never) => unknown>): void {
   process.on('message', async ({ id, ask, argument }: { id: number; ask: string; argument: never }) => {
     try {
-      const answer = answers[ask];
-      if (!answer) throw new Error(`nobody answers ${ask}`);
-      process.send?.({ id, answer: await answer(argument) });
+      const handler = handlers[ask];
+      if (!handler) throw new Error(`there is no handler for ${ask}`);
+      process.send?.({ id, result: await handler(argument) });
     } catch (error) {
       process.send?.({ id, error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
     }

@@ -1,8 +1,8 @@
 /** The processes of one part: started one by one, stopped together in reverse. */
-import { type Child, openChild } from './processes.ts';
+import { type Child, startChild } from './processes.ts';
 
 export interface Children {
-  start(...given: Parameters<typeof openChild>): Promise<Child>;
+  start(...given: Parameters<typeof startChild>): Promise<Child>;
   stop(): Promise<void>;
 }
 
@@ -10,7 +10,7 @@ export function createChildren(): Children {
   const children: Child[] = [];
   return {
     start: async (...given) => {
-      const child = await openChild(...given);
+      const child = await startChild(...given);
       children.push(child);
       return child;
     },

@@ -1,19 +1,19 @@
 /**
- * `npm run bench`: compares the program with the floor beneath it and with the naive way, on this machine. Ratios are
- * the result; no test depends on them.
+ * `npm run bench`: compares the program with a floor (the least work that any program would do) and with a naive
+ * program, on this machine. The results are ratios; no test depends on them.
  */
 import { hostname, loadavg } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs, styleText } from 'node:util';
 import { PARTS } from './parts.ts';
-import { joinServers, pinning } from './processes.ts';
+import { pinning, pinToServerCores } from './processes.ts';
 import { describeMachine, formatPart, type Report, writeReport } from './report.ts';
 
 const USAGE = `npm run bench -- [--part <name>]… [--quick] [--rounds <n>] [--json <file>] [--set <name>=<value>]…
 parts: ${Object.keys(PARTS).join(', ')}
 `;
 
-/** Ends the process where they cannot be meant. */
+/** Reads the arguments; prints the usage and exits where they are wrong. */
 function readArguments() {
   const refuse = (why: string) => {
     process.stderr.write(`${why}\n${USAGE}`);
@@ -46,7 +46,7 @@ function readArguments() {
 }
 
 const values = readArguments();
-const say = (line: string) => process.stdout.write(`${line}\n`);
+const print = (line: string) => process.stdout.write(`${line}\n`);
 const stopped = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => stopped.abort(new Error(`interrupted by ${signal}`)));
@@ -57,7 +57,7 @@ const options = {
   quick,
   rounds,
   set: Object.fromEntries(values.set.map((pair) => pair.split('=', 2) as [string, string])),
-  say,
+  print,
   signal: stopped.signal,
 };
 const report: Report = {
@@ -75,11 +75,11 @@ const file =
     ),
   );
 
-joinServers();
-say(Object.values(report.machine).join(' · '));
+pinToServerCores();
+print(Object.values(report.machine).join(' · '));
 try {
   for (const name of values.part.length > 0 ? values.part : Object.keys(PARTS)) {
-    say(styleText('bold', `\n${name}`));
+    print(styleText('bold', `\n${name}`));
     const startedAt = new Date();
     const [loadBefore] = loadavg() as [number, number, number];
     const result = await PARTS[name]!(options);
@@ -89,10 +89,10 @@ try {
       loadBefore: Number(loadBefore.toFixed(1)),
       ...result,
     };
-    say(formatPart(result));
+    print(formatPart(result));
     await writeReport(file, report);
   }
-  say(`\nwritten to ${file}`);
+  print(`\nwritten to ${file}`);
 } catch (error) {
   process.stderr.write(`${error instanceof Error ? error.stack : error}\n`);
   process.exitCode = 1;

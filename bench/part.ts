@@ -1,4 +1,4 @@
-/** What a part of the benchmark is given and answers. */
+/** The options and the result of a part of the benchmark. */
 import type { PartResult } from './report.ts';
 
 export interface PartOptions {
@@ -6,9 +6,9 @@ export interface PartOptions {
   readonly quick: boolean;
   /** How often each variant is measured; medians are taken over these. */
   readonly rounds: number;
-  /** Options of a single part, given as `--set name=value`. */
+  /** Options of a single part, set by `--set name=value`. */
   readonly set: Readonly<Record<string, string>>;
-  readonly say: (line: string) => void;
+  readonly print: (line: string) => void;
   readonly signal: AbortSignal;
 }
 

@@ -1,4 +1,4 @@
-/** Processes of the benchmark, each on a core of its own where the machine allows: what is measured shares none. */
+/** Processes of the benchmark, on separate cores where the machine allows it, so that what is measured shares none. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
@@ -10,11 +10,11 @@ export type Side = 'client' | 'servers';
 export interface Child {
   readonly pid: number;
   /** Calls one of the functions that the program gave to answerParent. */
-  ask<T>(what: string, argument?: unknown): Promise<T>;
+  call<T>(what: string, argument?: unknown): Promise<T>;
   stop(): Promise<void>;
 }
 
-// Once this process is pinned itself it sees fewer.
+// Read before this process is pinned: afterwards it sees fewer.
 const CORES = availableParallelism();
 const STOP_LIMIT_MS = 5_000;
 
@@ -30,21 +30,21 @@ export const pinning: { readonly on: boolean; readonly why: string } = (() => {
 })();
 
 /** Program and arguments that run a command on the cores of a side. */
-export function onSide(side: Side, program: string, args: readonly string[]): [string, string[]] {
+export function commandOnCores(side: Side, program: string, args: readonly string[]): [string, string[]] {
   if (!pinning.on) return [program, [...args]];
   const cores = side === 'client' ? '0' : `1-${CORES - 1}`;
   return ['taskset', ['-c', cores, program, ...args]];
 }
 
-/** Puts this process (its main thread, which starts others), and with it whatever it starts without a side (Postgres, Redis), beside the servers. */
-export function joinServers(): void {
+/** Pins this process, and the processes that it starts without a side (Postgres, Redis), to the cores of the servers. */
+export function pinToServerCores(): void {
   if (!pinning.on) return;
   const cores = `1-${CORES - 1}`;
   execFileSync('taskset', ['-c', '-p', cores, String(process.pid)], { stdio: 'ignore' });
 }
 
 /** Starts a TypeScript program of this folder that calls answerParent; resolves when it is ready. */
-export async function openChild(
+export async function startChild(
   file: string,
   options: {
     side: Side;
@@ -55,8 +55,8 @@ export async function openChild(
 ): Promise<Child> {
   const path = fileURLToPath(new URL(file, import.meta.url));
   const args = ['--disable-warning=ExperimentalWarning', ...(options.nodeArgs ?? []), path];
-  const [program, all] = onSide(options.side, process.execPath, [...args, ...(options.args ?? [])]);
-  if (!existsSync(path)) throw new Error(`${path} is not there`);
+  const [program, all] = commandOnCores(options.side, process.execPath, [...args, ...(options.args ?? [])]);
+  if (!existsSync(path)) throw new Error(`${path} does not exist`);
   const child = spawn(program, all, {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     env: { ...process.env, ...options.env },
@@ -65,14 +65,14 @@ export async function openChild(
 }
 
 async function wrap(child: ChildProcess, name: string): Promise<Child> {
-  const waiting = new Map<number, { resolve(answer: unknown): void; reject(error: Error): void }>();
+  const waiting = new Map<number, { resolve(result: unknown): void; reject(error: Error): void }>();
   let last = 0;
   const ready = new Promise<void>((resolve, reject) => {
-    child.on('message', (message: { ready?: true; id?: number; answer?: unknown; error?: string }) => {
+    child.on('message', (message: { ready?: true; id?: number; result?: unknown; error?: string }) => {
       if (message.ready) return resolve();
       const one = waiting.get(message.id ?? 0);
       waiting.delete(message.id ?? 0);
-      if (message.error === undefined) one?.resolve(message.answer);
+      if (message.error === undefined) one?.resolve(message.result);
       else one?.reject(new Error(`${name}: ${message.error}`));
     });
     child.once('error', reject);
@@ -85,10 +85,10 @@ async function wrap(child: ChildProcess, name: string): Promise<Child> {
   await ready;
   return {
     pid: child.pid!,
-    ask: <T>(ask: string, argument?: unknown) =>
+    call: <T>(ask: string, argument?: unknown) =>
       new Promise<T>((resolve, reject) => {
         const id = ++last;
-        waiting.set(id, { resolve: resolve as (answer: unknown) => void, reject });
+        waiting.set(id, { resolve: resolve as (result: unknown) => void, reject });
         child.send({ id, ask, argument });
       }),
     stop: async () => {

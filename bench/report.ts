@@ -1,4 +1,4 @@
-/** What a part of the benchmark answers, how it is printed and where it is kept. */
+/** The result of a part of the benchmark, how it is printed and where it is stored. */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { arch, availableParallelism, cpus, hostname, platform, release, totalmem } from 'node:os';
 import { dirname } from 'node:path';
@@ -12,7 +12,7 @@ export interface Table {
   readonly rows: readonly (readonly Cell[])[];
 }
 
-/** What issue and documentation promise of a ratio. It decides no test. */
+/** The wanted limit of a ratio. It decides no test. */
 export interface Bar {
   readonly what: string;
   readonly measured: number;
@@ -23,7 +23,7 @@ export interface Bar {
 export interface PartResult {
   readonly tables: readonly Table[];
   readonly bars: readonly Bar[];
-  /** What a reader must know to judge the figures. */
+  /** What a reader must know to interpret the figures. */
   readonly notes: readonly string[];
 }
 
@@ -37,7 +37,7 @@ export interface Report {
 export interface PartRun extends PartResult {
   readonly startedAt: string;
   readonly seconds: number;
-  /** Processes that wanted a core when the part began: what the machine was busy with already. */
+  /** The load of the machine when the part began. */
   readonly loadBefore: number;
 }
 
@@ -63,21 +63,21 @@ export function median(numbers: readonly number[]): number {
   return sorted.length % 2 ? sorted[middle]! : ((sorted[middle - 1] ?? NaN) + (sorted[middle] ?? NaN)) / 2;
 }
 
-/** The value that the given share of all is not above; `share` 0.99 is p99. */
+/** The value that a share of all values does not exceed; `share` 0.99 is p99. */
 export function percentile(numbers: readonly number[], share: number): number {
   const sorted = numbers.toSorted((a, b) => a - b);
   return sorted[Math.min(sorted.length - 1, Math.ceil(sorted.length * share) - 1)] ?? Number.NaN;
 }
 
-/** Three significant digits, no exponent: what a reader compares. */
-export function brief(cell: Cell): string {
+/** Formats a number with three significant digits and no exponent. */
+export function formatCell(cell: Cell): string {
   if (typeof cell === 'string') return cell;
   if (!Number.isFinite(cell)) return '–';
   return Math.abs(cell) >= 100 ? cell.toFixed(0) : `${Number(cell.toPrecision(3))}`;
 }
 
 export function formatTable({ title, columns, rows }: Table): string {
-  const cells = [columns, ...rows.map((row) => row.map(brief))];
+  const cells = [columns, ...rows.map((row) => row.map(formatCell))];
   const widths = columns.map((_, index) => Math.max(...cells.map((row) => row[index]?.length ?? 0)));
   const lines = cells.map((row) =>
     row
@@ -100,7 +100,7 @@ export function formatTable({ title, columns, rows }: Table): string {
 export function formatPart(result: PartResult): string {
   const bars = result.bars.map((bar) => {
     const limit = bar.atMost === undefined ? `at least ${bar.atLeast}` : `at most ${bar.atMost}`;
-    return `  ${holds(bar) ? 'holds ' : 'MISSED'}  ${bar.what}: ${brief(bar.measured)} (${limit})`;
+    return `  ${holds(bar) ? 'holds ' : 'MISSED'}  ${bar.what}: ${formatCell(bar.measured)} (${limit})`;
   });
   const notes = result.notes.map((note) => `  ${note}`);
   return [
@@ -110,7 +110,7 @@ export function formatPart(result: PartResult): string {
   ].join('\n');
 }
 
-/** Parts that were run alone join those of the same day, machine and size. */
+/** Writes the report. Parts of earlier runs of the same day, machine and size are kept. */
 export async function writeReport(path: string, report: Report): Promise<void> {
   await mkdir(dirname(path), { recursive: true });
   const before = await readReport(path).catch(() => undefined);

@@ -1,4 +1,4 @@
-/** A Postgres and a Redis of the benchmark's own, or those the test variables name. */
+/** A Postgres and a Redis of the benchmark's own, or those that the test variables name. */
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

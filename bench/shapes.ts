@@ -1,7 +1,7 @@
 /** The three shapes the program runs in, and the environment that makes each of them. */
 import { randomBytes } from 'node:crypto';
 import { Redis } from 'ioredis';
-import { BUCKET, KEYS, REGION } from './byte-path/way.ts';
+import { BUCKET, KEYS, REGION } from './byte-path/variant.ts';
 import type { PartOptions } from './part.ts';
 import type { Services } from './services.ts';
 
@@ -23,13 +23,13 @@ export const ACCOUNT = {
 };
 export const API_KEY = 'benchmark-admin-key-0123456789';
 
-/** Those a part is to measure: the one that was asked for; in a quick run the first, else all. */
+/** Returns the shapes to measure: the selected one, in a quick run the first, else all. */
 export function shapesOf({ quick, set }: Pick<PartOptions, 'quick' | 'set'>): readonly Shape[] {
   if (set.shape) return SHAPES.filter((shape) => shape === set.shape);
   return quick ? SHAPES.slice(0, 1) : SHAPES;
 }
 
-/** Why a shape cannot run here; undefined where it can. */
+/** Returns why a shape cannot run here, or undefined where it can. */
 export function missingFor(shape: Shape, services: Services): string | undefined {
   if (shape !== 'embedded' && !services.postgresUrl) return services.missing.join('; ');
   if (shape === 'redis' && !services.redisUrl) return services.missing.join('; ');
@@ -69,7 +69,7 @@ export async function environmentOf(
   };
 }
 
-/** Commands Redis has run so far, its own and blocking reads of nothing aside. */
+/** Commands that Redis has run so far, without its own and without blocking reads of an empty queue. */
 export async function redisCommands(url: string): Promise<{ commands: number; bytes: number }> {
   const redis = new Redis(url, { maxRetriesPerRequest: 1 });
   try {

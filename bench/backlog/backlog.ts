@@ -1,4 +1,4 @@
-/** Part 7: what a backlog costs Redis. Rows are the backlog; the queue holds a window of it, whatever waits behind. */
+/** Part 7: what a backlog costs Redis. Rows are the backlog; the queue holds only a window of it. */
 import { Redis } from 'ioredis';
 import pg from 'pg';
 import { createCatalogue } from '../../src/catalogue/catalogue.ts';
@@ -15,12 +15,12 @@ import { missingFor } from '../shapes.ts';
 
 const SCHEMA = 'wma';
 const ACCOUNTS = Array.from({ length: 10 }, (_, index) => `wxbacklog${index}`);
-/** QUEUE_WINDOW as it is by default, and full: nobody takes any. */
+/** The default of QUEUE_WINDOW, and full: no worker runs. */
 const WINDOW = 1_000;
 const BATCH = 100_000;
 const MIB = 1024 * 1024;
 const CLAIMS = 20;
-/** The queue gives up on an answer after two seconds. */
+/** So many jobs are added at once: the queue's timeout is two seconds. */
 const ADDED = 500;
 
 export const measureBacklog: Part = async (options): Promise<PartResult> => {
@@ -51,15 +51,15 @@ async function measure(services: Services, options: PartOptions): Promise<PartRe
     const catalogue = createCatalogue(database, SCHEMA, lifetimes);
     await catalogue.accounts.ensure(ACCOUNTS);
     const usedBytes = async () => Number(/^used_memory:(\d+)/m.exec(await redis.info('memory'))?.[1]);
-    const rooms = ACCOUNTS.map((account) => ({ account, capacity: WINDOW }));
+    const capacities = ACCOUNTS.map((account) => ({ account, capacity: WINDOW }));
 
-    /** As the feeder, until nothing has room any more; then how long one look takes. */
-    async function feed(): Promise<{ inQueue: number; claimMs: number }> {
+    /** Dispatches until every window is full, then measures one claim. */
+    async function dispatch(): Promise<{ inQueue: number; claimMs: number }> {
       for (;;) {
-        const { claimed: fed } = await catalogue.queue.claim(rooms, new Date(), WINDOW);
-        if (fed.length === 0) break;
-        for (let from = 0; from < fed.length; from += ADDED)
-          await queue.add(fed.slice(from, from + ADDED), options.signal);
+        const { claimed } = await catalogue.queue.claim(capacities, new Date(), WINDOW);
+        if (claimed.length === 0) break;
+        for (let from = 0; from < claimed.length; from += ADDED)
+          await queue.add(claimed.slice(from, from + ADDED), options.signal);
       }
       const times: number[] = [];
       for (let look = 0; look < CLAIMS; look++) {
@@ -68,7 +68,7 @@ async function measure(services: Services, options: PartOptions): Promise<PartRe
         );
         if (taken) await catalogue.queue.requeue([taken]);
         const startedAt = performance.now();
-        await catalogue.queue.claim(rooms, new Date(), WINDOW);
+        await catalogue.queue.claim(capacities, new Date(), WINDOW);
         times.push(performance.now() - startedAt);
       }
       const { waiting } = await queue.counts(options.signal);
@@ -79,16 +79,16 @@ async function measure(services: Services, options: PartOptions): Promise<PartRe
     const rows: [string, number, number, number, number][] = [];
     let there = 0;
     for (const size of sizes) {
-      options.say(`  ${size} rows waiting …`);
+      options.print(`  ${size} rows waiting …`);
       for (; there < size; there += Math.min(BATCH, size - there))
         await fill(pool, there, Math.min(size, there + BATCH));
       await pool.query(`VACUUM ANALYZE ${SCHEMA}.media`);
-      const { inQueue, claimMs } = await feed();
+      const { inQueue, claimMs } = await dispatch();
       rows.push(['rows', size, inQueue, (await usedBytes()) / MIB, claimMs]);
     }
 
     const naive = sizes[1]!;
-    options.say(`  ${naive} jobs, the naive way …`);
+    options.print(`  ${naive} jobs, all as jobs …`);
     const before = await usedBytes();
     const jobs = await open('jobs');
     for (let from = 0; from < naive; from += ADDED)
@@ -153,7 +153,7 @@ function jobsOf(from: number, to: number): ClaimedItem[] {
   }));
 }
 
-/** A Redis that was given to us is left as it was. */
+/** Deletes the keys of this run: the Redis may be a shared one. */
 async function removeKeys(redis: Redis): Promise<void> {
   for await (const keys of redis.scanStream({ match: `{bench-${process.pid}-*`, count: 5_000 })) {
     if (keys.length > 0) await redis.unlink(...(keys as string[]));

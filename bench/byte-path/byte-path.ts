@@ -1,9 +1,9 @@
 /** Part 1: the bytes' way through the process, beside the floor and the naive way, each in a process of its own. */
 import type { Part } from '../part.ts';
-import { type Child, openChild } from '../processes.ts';
+import { type Child, startChild } from '../processes.ts';
 import { type Bar, type Cell, median, type Table } from '../report.ts';
 import type { Burst, Cost } from './client.ts';
-import type { File } from './way.ts';
+import type { File } from './variant.ts';
 
 interface Shape {
   readonly name: string;
@@ -111,18 +111,18 @@ const NOTES = [
 
 export const measureBytePath: Part = async (options) => {
   const children: Child[] = [];
-  const start = async (...given: Parameters<typeof openChild>) => {
-    const child = await openChild(...given);
+  const start = async (...given: Parameters<typeof startChild>) => {
+    const child = await startChild(...given);
     children.push(child);
     return child;
   };
   try {
-    const origin = await start('./origin.ts', { side: 'servers' });
-    const sink = await start('./sink.ts', { side: 'servers' });
-    const ends = { originUrl: await origin.ask<string>('url'), sinkUrl: await sink.ask<string>('url') };
+    const origin = await start('./wechat-stand-in.ts', { side: 'servers' });
+    const sink = await start('./store-stand-in.ts', { side: 'servers' });
+    const ends = { originUrl: await origin.call<string>('url'), sinkUrl: await sink.call<string>('url') };
     const openWay = async (name: string) => {
       const client = await start('./byte-path/client.ts', { side: 'client' });
-      await client.ask('open', { name, ...ends });
+      await client.call('open', { name, ...ends });
       return client;
     };
     const only = options.set.shape;
@@ -132,7 +132,7 @@ export const measureBytePath: Part = async (options) => {
     const tables: Table[] = [];
     const bars: Bar[] = [];
     for (const shape of shapes) {
-      options.say(`  ${shape.name} …`);
+      options.print(`  ${shape.name} …`);
       // New processes for each shape: what one shape taught the compiler and the heap is not the next one's.
       const ways = new Map<string, Child>();
       for (const name of ['product', ...shape.floors, 'naive']) ways.set(name, await openWay(name));
@@ -158,8 +158,8 @@ async function measureShape(
   const burst = async (name: string, files: number): Promise<Cost> => {
     options.signal.throwIfAborted();
     const asked: Burst = { file: shape.file, files, concurrency: shape.concurrency };
-    const { cpuMs, wallMs } = await ways.get(name)!.ask<Cost>('run', asked);
-    const taken = await sink.ask<{ objects: number; objectBytes: number }>('take');
+    const { cpuMs, wallMs } = await ways.get(name)!.call<Cost>('run', asked);
+    const taken = await sink.call<{ objects: number; objectBytes: number }>('take');
     if (taken.objects !== files || taken.objectBytes !== files * shape.file.sizeBytes) {
       throw new Error(`${name} stored ${taken.objects} of ${files} files, ${taken.objectBytes} bytes`);
     }

@@ -2,7 +2,7 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { answerParent } from '../child.ts';
+import { serveParent } from '../child.ts';
 import {
   openFloorMultipart,
   openFloorProven,
@@ -12,7 +12,7 @@ import {
 } from './floor.ts';
 import { openNaive } from './naive.ts';
 import { openProduct } from './product.ts';
-import type { File, OpenWay, Way } from './way.ts';
+import type { File, OpenVariant, Way } from './variant.ts';
 
 export interface Burst {
   readonly file: File;
@@ -26,7 +26,7 @@ export interface Cost {
   readonly wallMs: number;
 }
 
-const WAYS: Readonly<Record<string, OpenWay>> = {
+const WAYS: Readonly<Record<string, OpenVariant>> = {
   product: openProduct({ byteBudgetBytes: Number(process.env.BENCH_BYTE_BUDGET ?? 256 * 1024 * 1024) }),
   naive: openNaive,
   whole: openFloorWhole,
@@ -44,17 +44,17 @@ const collect = runInNewContext('gc') as () => void;
 
 async function run({ file, files, concurrency }: Burst): Promise<Cost> {
   let begun = 0;
-  const lane = async () => {
+  const runOne = async () => {
     while (begun++ < files) await way.move(file);
   };
   const before = process.cpuUsage();
   const startedAt = performance.now();
-  await Promise.all(Array.from({ length: Math.min(concurrency, files) }, lane));
+  await Promise.all(Array.from({ length: Math.min(concurrency, files) }, runOne));
   const { user, system } = process.cpuUsage(before);
   return { cpuMs: (user + system) / 1000, wallMs: performance.now() - startedAt };
 }
 
-answerParent({
+serveParent({
   open: ({ name, ...ends }: { name: string; originUrl: string; sinkUrl: string }) => {
     const open = WAYS[name];
     if (!open) throw new Error(`no way ${name}`);

@@ -4,7 +4,7 @@
  */
 import { createHash, createHmac, createSecretKey, type KeyObject } from 'node:crypto';
 import { Agent } from 'undici';
-import { BUCKET, type File, KEYS, type OpenWay, REGION, sourceUrl } from './way.ts';
+import { BUCKET, type File, KEYS, type OpenVariant, REGION, sourceUrl } from './variant.ts';
 
 const PART_BYTES = 8 * 1024 * 1024;
 const UNSIGNED = 'UNSIGNED-PAYLOAD';
@@ -41,7 +41,7 @@ function createSigning(host: string) {
 
 type Body = Buffer | AsyncIterable<Buffer> | Iterable<Buffer>;
 
-function createFloor({ originUrl, sinkUrl }: Parameters<OpenWay>[0]) {
+function createFloor({ originUrl, sinkUrl }: Parameters<OpenVariant>[0]) {
   const agent = new Agent();
   const sign = createSigning(new URL(sinkUrl).host);
   let serial = 0;
@@ -84,7 +84,7 @@ function createFloor({ originUrl, sinkUrl }: Parameters<OpenWay>[0]) {
 }
 
 /** In memory, hashed on the way in, one PUT with the hash: what a picture needs. */
-export const openFloorWhole: OpenWay = (ends) => {
+export const openFloorWhole: OpenVariant = (ends) => {
   const { download, send, newPath } = createFloor(ends);
   return {
     move: async (file) => {
@@ -101,7 +101,7 @@ export const openFloorWhole: OpenWay = (ends) => {
 };
 
 /** One streaming PUT, hashed as it passes: the cheapest for a large file of known length; cannot be repeated. */
-export const openFloorStream: OpenWay = (ends) => {
+export const openFloorStream: OpenVariant = (ends) => {
   const { download, send, newPath } = createFloor(ends);
   return {
     move: async (file) => {
@@ -124,7 +124,7 @@ export const openFloorStream: OpenWay = (ends) => {
  * the store refuses any other bytes. `twice`: a length that is not told is proven by a first download.
  */
 const openFloorParts =
-  (how: { proven: boolean; twice: boolean }): OpenWay =>
+  (how: { proven: boolean; twice: boolean }): OpenVariant =>
   (ends) => {
     const { download, send, newPath } = createFloor(ends);
     return {

@@ -1,13 +1,13 @@
-/** The way everybody writes first: axios as a stream through a hash into lib-storage's Upload, all defaults. */
+/** The obvious program: axios as a stream through a hash into lib-storage's Upload, all with defaults. */
 import { createHash } from 'node:crypto';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { S3Client } from '@aws-sdk/client-s3';
 import { Upload } from '@aws-sdk/lib-storage';
 import axios from 'axios';
-import { BUCKET, KEYS, type OpenWay, REGION, sourceUrl } from './way.ts';
+import { BUCKET, KEYS, type OpenVariant, REGION, sourceUrl } from './variant.ts';
 
-export const openNaive: OpenWay = ({ originUrl, sinkUrl }) => {
+export const openNaive: OpenVariant = ({ originUrl, sinkUrl }) => {
   const client = new S3Client({
     endpoint: sinkUrl,
     region: REGION,

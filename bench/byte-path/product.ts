@@ -8,7 +8,7 @@ import { createLog } from '../../src/runtime/log.ts';
 import { createMetrics } from '../../src/runtime/metrics.ts';
 import { createStore } from '../../src/storage/store.ts';
 import { createDownloader } from '../../src/wechat/media/download.ts';
-import { BUCKET, KEYS, type OpenWay, REGION } from './way.ts';
+import { BUCKET, KEYS, type OpenVariant, REGION } from './variant.ts';
 
 const MIB = 1024 * 1024;
 const ACCOUNT = {
@@ -26,7 +26,7 @@ export interface ProductOptions {
 }
 
 export const openProduct =
-  (options: ProductOptions): OpenWay =>
+  (options: ProductOptions): OpenVariant =>
   ({ originUrl, sinkUrl }) => {
     const clock = systemClock;
     const log = createLog({ level: 'silent', program: 'bench', secrets: [] });
@@ -102,9 +102,8 @@ export const openProduct =
         };
         const job = { jobId: `${id}-1`, id, generation: 1, reference, attempt: 1 };
         // As the queue's consumer does: a signal of each job's own.
-        const disposition = await archive(job, new AbortController().signal);
-        if (disposition.action !== 'finish')
-          throw new Error(`the program did not archive: ${disposition.action}`);
+        const result = await archive(job, new AbortController().signal);
+        if (result.action !== 'finish') throw new Error(`the program did not archive: ${result.action}`);
       },
     };
   };

@@ -1,12 +1,12 @@
 /** Part 2: from a callback to an archived picture, beside the sum of the floors of every step, on each shape. */
 import { setTimeout as wait } from 'node:timers/promises';
 import { idOf } from '../../src/media.ts';
+import { type BenchServers, openFloors, withBenchServers } from '../bench-servers.ts';
 import type { Cost } from '../byte-path/client.ts';
+import type { Sent } from '../callback-sender.ts';
 import type { Part } from '../part.ts';
 import { type Bar, type Cell, median, type PartResult, percentile, type Table } from '../report.ts';
-import type { Sent } from '../sender.ts';
 import { ACCOUNT, missingFor, redisCommands, SHAPE_NAMES, type Shape, shapesOf } from '../shapes.ts';
-import { onStage, openFloors, type Stage } from '../stage.ts';
 import type { Usage } from './program.ts';
 import { type Running, startProgram, waitForObjects } from './running.ts';
 
@@ -19,7 +19,7 @@ const SETTLE_MS = 300;
 const WARM = { redis: 16_000, postgres: 16_000, embedded: 6_000 };
 const WARM_BATCH = 2_000;
 
-/** CPU milliseconds a media of each step's floor. */
+/** CPU milliseconds per item of the floor of each step. */
 interface Floors {
   readonly route: number;
   readonly bytes: number;
@@ -36,9 +36,9 @@ interface Spent {
   readonly redisBytes: number;
 }
 
-export const measureEndToEnd: Part = (options) => onStage(options, measureShapes);
+export const measureEndToEnd: Part = (options) => withBenchServers(options, measureShapes);
 
-async function measureShapes(stage: Stage): Promise<PartResult> {
+async function measureShapes(stage: BenchServers): Promise<PartResult> {
   const { options, services } = stage;
   const notes = [
     'CPU of the client process alone: not of Postgres, Redis, origin and sink. The store is the sink in every shape.',
@@ -54,7 +54,7 @@ async function measureShapes(stage: Stage): Promise<PartResult> {
       notes.push(`NOT MEASURED: ${SHAPE_NAMES[shape]}: ${missing}`);
       continue;
     }
-    options.say(`  ${SHAPE_NAMES[shape]} …`);
+    options.print(`  ${SHAPE_NAMES[shape]} …`);
     const { ratio, spent, floors, latency, usage } = await measureShape(shape, stage);
     const name = SHAPE_NAMES[shape];
     costs.push([
@@ -90,9 +90,9 @@ function tablesOf(costs: Cell[][], floors: Cell[][], trips: Cell[][]): Table[] {
       columns: [
         'shape',
         'CPU ÷ floors',
-        'CPU ms/media',
+        'CPU ms/item',
         'floors ms',
-        'media/s',
+        'items/s',
         'p50 ms',
         'p99 ms',
         'RSS MiB',
@@ -101,45 +101,45 @@ function tablesOf(costs: Cell[][], floors: Cell[][], trips: Cell[][]): Table[] {
       rows: costs,
     },
     {
-      title: 'The floors, CPU ms/media',
+      title: 'The floors, CPU ms/item',
       columns: ['shape', 'fastify + insert', 'bytes', 'no-op job', 'update + attempt'],
       rows: floors,
     },
     {
-      title: 'Round trips of a media',
+      title: 'Round trips of an item',
       columns: ['shape', 'statements', 'Redis commands', 'KiB database', 'KiB Redis'],
       rows: trips,
     },
   ];
 }
 
-async function measureShape(shape: Shape, stage: Stage) {
+async function measureShape(shape: Shape, stage: BenchServers) {
   const { options, children, sender, sink, ends } = stage;
   const count = options.quick ? 120 : 400;
   const rounds = options.quick ? 2 : Math.max(3, Math.round(options.rounds / 3));
   const program = await startProgram(shape, stage);
   const { floors, route } = await openFloors(shape, stage);
   const bytes = await children.start('./byte-path/client.ts', { side: 'client' });
-  await bytes.ask('open', { name: 'whole', ...ends });
+  await bytes.call('open', { name: 'whole', ...ends });
   let run = 0;
   const prepare = (many: number) =>
-    sender.ask('prepare', { count: many, sizeBytes: PICTURE_BYTES, run: `${shape}${++run}` });
+    sender.call('prepare', { count: many, sizeBytes: PICTURE_BYTES, run: `${shape}${++run}` });
 
   async function throughFloors(many: number): Promise<Floors> {
     const costOf = async (work: () => Promise<unknown>) => {
-      const before = await floors.ask<number>('cpuMs');
+      const before = await floors.call<number>('cpuMs');
       await work();
-      return ((await floors.ask<number>('cpuMs')) - before) / many;
+      return ((await floors.call<number>('cpuMs')) - before) / many;
     };
     await prepare(many);
     const file = { mediaId: `image-${PICTURE_BYTES}`, sizeBytes: PICTURE_BYTES, kind: 'image' };
-    const bytesCost = await bytes.ask<Cost>('run', { file, files: many, concurrency: 8 });
-    await sink.ask('take');
+    const bytesCost = await bytes.call<Cost>('run', { file, files: many, concurrency: 8 });
+    await sink.call('take');
     return {
-      route: await costOf(() => sender.ask('send', { url: route, count: many, concurrency: SENDERS })),
+      route: await costOf(() => sender.call('send', { url: route, count: many, concurrency: SENDERS })),
       bytes: bytesCost.cpuMs / many,
-      job: await costOf(() => floors.ask('jobs', many)),
-      update: await costOf(() => floors.ask('updates')),
+      job: await costOf(() => floors.call('jobs', many)),
+      update: await costOf(() => floors.call('updates')),
     };
   }
 
@@ -170,7 +170,7 @@ async function measureShape(shape: Shape, stage: Stage) {
   return { ratio, spent: middle(spent), floors: middle(floored), latency, usage };
 }
 
-async function throughProgram(program: Running, count: number, stage: Stage): Promise<Spent> {
+async function throughProgram(program: Running, count: number, stage: BenchServers): Promise<Spent> {
   const { services, sender, sink, options } = stage;
   const { DATABASE_URL, REDIS_URL } = program.environment;
   const commands = async () =>
@@ -178,14 +178,14 @@ async function throughProgram(program: Running, count: number, stage: Stage): Pr
   const redisBefore = await commands();
   const before = await program.usage();
   const startedAt = performance.now();
-  const sent = await sender.ask<Sent>('send', { url: program.url, count, concurrency: SENDERS });
+  const sent = await sender.call<Sent>('send', { url: program.url, count, concurrency: SENDERS });
   if (sent.refused > 0) throw new Error(`${sent.refused} of ${count} callbacks were refused`);
   await waitForObjects(sink, count, options.signal);
   const wallMs = performance.now() - startedAt;
   await wait(SETTLE_MS);
   const after = await program.usage();
   const redisAfter = await commands();
-  await sink.ask('take');
+  await sink.call('take');
   const port = DATABASE_URL ? new URL(DATABASE_URL).port : '';
   const bytes = (usage: Usage) => usage.bytesByPort[port] ?? 0;
   return {
@@ -198,19 +198,19 @@ async function throughProgram(program: Running, count: number, stage: Stage): Pr
   };
 }
 
-/** Milliseconds from a callback's departure to its picture in the store, at a rate that tires nobody. */
-async function latencies(program: Running, count: number, stage: Stage): Promise<number[]> {
+/** Milliseconds from sending a callback to its stored picture, at a rate far below the limit. */
+async function latencies(program: Running, count: number, stage: BenchServers): Promise<number[]> {
   const { sender, sink, options } = stage;
   const how = { url: program.url, count, concurrency: SENDERS, perSecond: 30 };
-  const { sentAt } = await sender.ask<Sent>('send', how);
+  const { sentAt } = await sender.call<Sent>('send', how);
   await waitForObjects(sink, count, options.signal);
   const storedAt = new Map(
-    Object.entries(await sink.ask<Record<string, number>>('storedAt')).map(([path, at]) => [
+    Object.entries(await sink.call<Record<string, number>>('storedAt')).map(([path, at]) => [
       /m_[0-9a-f]{32}/.exec(path)?.[0],
       at,
     ]),
   );
-  await sink.ask('take');
+  await sink.call('take');
   return Object.entries(sentAt).map(
     ([mediaId, at]) => (storedAt.get(idOf(ACCOUNT.account, mediaId)) ?? Number.NaN) - at,
   );

@@ -1,4 +1,4 @@
-/** The floors beneath a media's way through the program, each as bare as it can be and still do its work. */
+/** The floors of a media item's path through the program: the least that each step costs. */
 import { randomBytes } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import { createPostgresBackend, type PgPool, Queue, runMigrations, Worker, withBackend } from 'bullmq';
@@ -7,7 +7,7 @@ import pg from 'pg';
 import { openEmbeddedDatabase } from '../../src/embedded/database/database.ts';
 import { createLog } from '../../src/runtime/log.ts';
 import { createMetrics } from '../../src/runtime/metrics.ts';
-import { answerParent } from '../child.ts';
+import { serveParent } from '../child.ts';
 import type { Shape } from '../shapes.ts';
 
 interface Opened {
@@ -38,7 +38,7 @@ async function openPool({ shape, databaseUrl, folder }: Opened): Promise<pg.Pool
     return new pg.Pool({ connectionString: databaseUrl, max: CONNECTIONS, keepAlive: true, options });
   }
   const log = createLog({ level: 'error', program: 'bench', secrets: [] });
-  // BullMQ speaks to a pool: the bare PGlite has none, and the program's is the thinnest there is.
+  // BullMQ needs a pool: PGlite has none, and the program's is the thinnest one.
   const metrics = createMetrics();
   return (await openEmbeddedDatabase({ folder, log, metrics, fsync: true, searchPath: 'public,bullmq' }))
     .pool;
@@ -105,17 +105,17 @@ async function updates(): Promise<number> {
   const ids = inserted;
   inserted = [];
   let next = 0;
-  const lane = async () => {
+  const runOne = async () => {
     for (let id = ids[next++]; id; id = ids[next++]) {
       const now = new Date();
       await pool.query(UPDATE, [id, now, now, 102_400]);
     }
   };
-  await Promise.all(Array.from({ length: AT_ONCE }, lane));
+  await Promise.all(Array.from({ length: AT_ONCE }, runOne));
   return ids.length;
 }
 
-answerParent({
+serveParent({
   /** The address of the route. */
   open: async (opened: Opened) => {
     pool = await openPool(opened);

@@ -1,25 +1,25 @@
-/** The program as it is, with a counter on everything it says to a database. */
+/** The program itself, with counters on its statements and sockets. */
 import { Socket } from 'node:net';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import pg from 'pg';
-import { answerParent } from '../child.ts';
+import { serveParent } from '../child.ts';
 
 let statements = 0;
 const { query } = pg.Client.prototype;
-pg.Client.prototype.query = function counted(this: pg.Client, ...given: unknown[]) {
+pg.Client.prototype.query = function countedQuery(this: pg.Client, ...args: unknown[]) {
   statements++;
-  return (query as (...given: unknown[]) => unknown).apply(this, given);
+  return (query as (...args: unknown[]) => unknown).apply(this, args);
 } as typeof query;
 
-/** By the port at the other end. Of closed sockets the count alone: kept, they were the growth of an hour's soak. */
+/** By the port of the other end. Of closed sockets only the count is kept, because the sockets themselves would leak. */
 const sockets = new Map<number, Set<Socket>>();
 const closedBytes = new Map<number, number>();
 const bytesOf = (socket: Socket) => socket.bytesRead + socket.bytesWritten;
 const { connect } = Socket.prototype;
-Socket.prototype.connect = function noted(this: Socket, ...given: unknown[]) {
-  const [first] = given.flat() as [{ port?: number | string } | number];
+Socket.prototype.connect = function countedConnect(this: Socket, ...args: unknown[]) {
+  const [first] = args.flat() as [{ port?: number | string } | number];
   const port = Number(typeof first === 'object' ? first?.port : first);
   if (port) {
     const open = sockets.get(port) ?? new Set();
@@ -29,7 +29,7 @@ Socket.prototype.connect = function noted(this: Socket, ...given: unknown[]) {
       closedBytes.set(port, (closedBytes.get(port) ?? 0) + bytesOf(this));
     });
   }
-  return (connect as (...given: unknown[]) => Socket).apply(this, given);
+  return (connect as (...args: unknown[]) => Socket).apply(this, args);
 } as typeof connect;
 
 const delay = monitorEventLoopDelay({ resolution: 20 });
@@ -48,16 +48,16 @@ export interface Usage {
 setFlagsFromString('--expose-gc');
 const collect = runInNewContext('gc') as () => void;
 
-let said = '';
+let printed = '';
 const { write } = process.stdout;
 process.stdout.write = ((text: string, ...rest: never[]) => {
-  said += text;
+  printed += text;
   return typeof rest.at(-1) === 'function' ? (rest.at(-1) as unknown as () => void)() : true;
 }) as typeof write;
 
-answerParent({
-  /** What `npm start` prints; holds the address of the page. */
-  said: () => said,
+serveParent({
+  /** The output of `npm start`, which has the address of the dashboard. */
+  printed: () => printed,
   collect: () => collect(),
   usage: (): Usage => {
     const { user, system } = process.cpuUsage();

@@ -1,8 +1,8 @@
-/** The program in one of its shapes, running and asked from outside. */
+/** The program in one of its shapes, running and measured from outside. */
 import { setTimeout as wait } from 'node:timers/promises';
+import type { BenchServers } from '../bench-servers.ts';
 import type { Child } from '../processes.ts';
 import { environmentOf, type Shape } from '../shapes.ts';
-import type { Stage } from '../stage.ts';
 import type { Usage } from './program.ts';
 
 export interface Running {
@@ -16,10 +16,10 @@ export interface Running {
 
 const START_LIMIT_MS = 180_000;
 
-/** Starts `npm start`'s program and waits until it says where it answers. */
+/** Starts the program of `npm start` and waits until it prints its address. */
 export async function startProgram(
   shape: Shape,
-  stage: Pick<Stage, 'children' | 'services' | 'ends'>,
+  stage: Pick<BenchServers, 'children' | 'services' | 'ends'>,
   env: Record<string, string> = {},
 ): Promise<Running> {
   const environment = { ...(await environmentOf(shape, stage.services, stage.ends)), ...env };
@@ -28,8 +28,8 @@ export async function startProgram(
   return {
     url,
     environment,
-    usage: () => child.ask<Usage>('usage'),
-    collect: () => child.ask<void>('collect'),
+    usage: () => child.call<Usage>('usage'),
+    collect: () => child.call<void>('collect'),
     stop: () => child.stop(),
   };
 }
@@ -37,10 +37,10 @@ export async function startProgram(
 async function addressOf(child: Child): Promise<string> {
   const giveUpAt = performance.now() + START_LIMIT_MS;
   for (;;) {
-    const said = await child.ask<string>('said');
-    const url = /http:\/\/127\.0\.0\.1:\d+/.exec(said)?.[0];
+    const printed = await child.call<string>('printed');
+    const url = /http:\/\/127\.0\.0\.1:\d+/.exec(printed)?.[0];
     if (url) return url;
-    if (performance.now() > giveUpAt) throw new Error(`the program does not start: ${said}`);
+    if (performance.now() > giveUpAt) throw new Error(`the program does not start: ${printed}`);
     await wait(50);
   }
 }
@@ -50,10 +50,10 @@ export async function waitForObjects(sink: Child, count: number, signal: AbortSi
   const giveUpAt = performance.now() + 180_000;
   for (;;) {
     signal.throwIfAborted();
-    const stored = await sink.ask<number>('count');
+    const stored = await sink.call<number>('count');
     if (stored >= count) return;
     if (performance.now() > giveUpAt)
-      throw new Error(`${stored} of ${count} media were archived in three minutes`);
+      throw new Error(`${stored} of ${count} items were archived in three minutes`);
     await wait(20);
   }
 }

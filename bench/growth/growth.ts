@@ -1,11 +1,12 @@
 /** Part 5: more worker processes, more rows. */
+
+import { withBenchServers } from '../bench-servers.ts';
+import type { Sent } from '../callback-sender.ts';
 import { startProgram, waitForObjects } from '../end-to-end/running.ts';
 import type { Part, PartOptions } from '../part.ts';
 import type { Bar, Cell, PartResult, Table } from '../report.ts';
-import type { Sent } from '../sender.ts';
 import { openServices, type Services } from '../services.ts';
 import { missingFor, SHAPE_NAMES, type Shape } from '../shapes.ts';
-import { onStage } from '../stage.ts';
 import { measureRows } from './rows.ts';
 
 /** An answer of WeChat takes its time; workers mostly wait for it. */
@@ -24,7 +25,7 @@ export const measureGrowth: Part = async (options): Promise<PartResult> => {
       tables: [...(rows?.tables ?? []), ...(workers ? [workers.table] : [])],
       bars: [...(rows?.bars ?? []), ...(workers?.bars ?? [])],
       notes: [
-        `Workers of ${AT_ONCE} media at once each, an origin that answers after ${ORIGIN_LATENCY_MS} ms: bound by waiting, so that more processes help on few cores too.`,
+        `Workers of ${AT_ONCE} items at once each, a WeChat that responds after ${ORIGIN_LATENCY_MS} ms: bound by waiting, so that more processes help on few cores too.`,
         'Rows: --set rows=10000000 for ten million.',
       ],
     };
@@ -43,7 +44,7 @@ async function measureWorkers(
   for (const shape of options.quick ? all.slice(0, 1) : all) {
     const rates: number[] = [];
     for (const processes of options.quick ? [1] : [1, 2, 4]) {
-      options.say(`  ${SHAPE_NAMES[shape]}, ${processes} worker${processes > 1 ? 's' : ''} …`);
+      options.print(`  ${SHAPE_NAMES[shape]}, ${processes} worker${processes > 1 ? 's' : ''} …`);
       rates.push(await drain(shape, processes, services, options));
       const ratio = rates.at(-1)! / rates[0]!;
       rows.push([SHAPE_NAMES[shape], processes, ratio, rates.at(-1)!]);
@@ -56,7 +57,7 @@ async function measureWorkers(
     }
   }
   return {
-    table: { title: 'Worker processes', columns: ['shape', 'processes', 'over one', 'media/s'], rows },
+    table: { title: 'Worker processes', columns: ['shape', 'processes', 'over one', 'items/s'], rows },
     bars,
   };
 }
@@ -64,7 +65,7 @@ async function measureWorkers(
 /** Media a second: callbacks first, then so many workers. */
 function drain(shape: Shape, processes: number, services: Services, options: PartOptions): Promise<number> {
   const settings = { origin: { LATENCY_MS: String(ORIGIN_LATENCY_MS) }, services };
-  return onStage(
+  return withBenchServers(
     options,
     async (stage) => {
       const { children, sender, sink } = stage;
@@ -81,13 +82,13 @@ function drain(shape: Shape, processes: number, services: Services, options: Par
         });
       }
       const send = async (many: number, run: string) => {
-        await sender.ask('prepare', { count: many, sizeBytes: 20 * 1024, run });
-        await sender.ask<Sent>('send', { url: server.url, count: many, concurrency: 16 });
+        await sender.call('prepare', { count: many, sizeBytes: 20 * 1024, run });
+        await sender.call<Sent>('send', { url: server.url, count: many, concurrency: 16 });
       };
       // Warm, and every worker there.
       await send(20 * processes, 'warm');
       await waitForObjects(sink, 20 * processes, options.signal);
-      await sink.ask('take');
+      await sink.call('take');
       const startedAt = performance.now();
       await send(count, 'measured');
       await waitForObjects(sink, count, options.signal);

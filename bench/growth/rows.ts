@@ -1,4 +1,4 @@
-/** A catalogue of many rows: what the page, the API, the feeder and the sweeper ask of it, with the plans. */
+/** A catalogue of many rows: the queries of dashboard, API, dispatcher and sweeper, with their plans. */
 import pg from 'pg';
 import { createCatalogue } from '../../src/catalogue/catalogue.ts';
 import { createDatabase, type PoolLike } from '../../src/catalogue/database/database.ts';
@@ -11,11 +11,11 @@ const SCHEMA = 'wma';
 const ACCOUNTS = 20;
 const HOUR_MS = 3_600_000;
 const BATCH = 100_000;
-/** Of all rows: dead, expired, and this many pending whatever the size, since a backlog does not grow with age. */
+/** The number of pending rows, independent of the size, because a backlog does not grow with age. */
 const PENDING = 5_000;
 
-/** `rows` media over a year, most of them archived; one account in twenty has a twentieth of them. */
-async function fill(pool: pg.Pool, from: number, to: number, say: PartOptions['say']): Promise<void> {
+/** `rows` items over a year, most of them archived, spread evenly over twenty accounts. */
+async function fill(pool: pg.Pool, from: number, to: number, say: PartOptions['print']): Promise<void> {
   for (let start = from; start < to; start += BATCH) {
     await pool.query(
       `INSERT INTO ${SCHEMA}.media (id, account, media_id, kind, open_id, msg_id, sent_at, expires_at, closes_at, status,
@@ -38,17 +38,17 @@ async function fill(pool: pg.Pool, from: number, to: number, say: PartOptions['s
   await pool.query(`VACUUM ANALYZE ${SCHEMA}.media`);
 }
 
-/** The last statement a call made, to be explained afterwards. */
-function withEars(pool: pg.Pool) {
-  const heard: { text: string; values: unknown[] | undefined }[] = [];
-  const listening: PoolLike = {
+/** Records the statements of a call, to be explained afterwards. */
+function recordStatements(pool: pg.Pool) {
+  const statements: { text: string; values: unknown[] | undefined }[] = [];
+  const recording: PoolLike = {
     connect: () => pool.connect(),
     query: (text: string, values?: unknown[]) => {
-      heard.push({ text, values });
+      statements.push({ text, values });
       return pool.query(text, values);
     },
   };
-  return { listening, take: () => heard.splice(0) };
+  return { recording, take: () => statements.splice(0) };
 }
 
 /** The nodes that read tables, each with its index. */
@@ -77,8 +77,8 @@ export async function measureRows(
   options: PartOptions,
 ): Promise<{ tables: Table[]; bars: Bar[] }> {
   const pool = new pg.Pool({ connectionString: databaseUrl, max: 4, options: '-c search_path=public' });
-  const { listening, take } = withEars(pool);
-  const database = createDatabase(listening);
+  const { recording, take } = recordStatements(pool);
+  const database = createDatabase(recording);
   const lifetimes = createLifetimes({ mediaLifetimeMs: 72 * HOUR_MS, timeScale: 1 });
   await migrate(database, SCHEMA, new Date());
   const catalogue = createCatalogue(database, SCHEMA, lifetimes);
@@ -92,7 +92,7 @@ export async function measureRows(
   let size = small;
   // Rows that exist, spread over the whole table.
   const anyRow = () => ((Math.random() * (size / ACCOUNTS)) | 0) * ACCOUNTS + 7;
-  const questions: Record<string, () => Promise<unknown>> = {
+  const queries: Record<string, () => Promise<unknown>> = {
     list: () => catalogue.media.list({}, page),
     'list, account': () => catalogue.media.list({ accounts: [account] }, page),
     'list, archived': () => catalogue.media.list({ statuses: ['archived'] }, page),
@@ -114,46 +114,46 @@ export async function measureRows(
     'by openId, any account': () => catalogue.media.list({ openId: `open-${anyRow() % 50_000}` }, page),
     'dead-letter groups': () => catalogue.stats.deadLetterGroups(100),
     stats: () => catalogue.stats.read(now()),
-    'repair: fed before': () => catalogue.queue.listClaimedBefore(now(), 1000),
+    'repair: claimed before': () => catalogue.queue.listClaimedBefore(now(), 1000),
     'repair: expiring': () => catalogue.outcomes.listExpiring(new Date(0), 0, 1000),
     'repair: open uploads': () => catalogue.uploads.listOpen(now(), 100),
-    'feed: promote': () => catalogue.queue.promote(now(), 2000),
-    'feed: claim 16': async () => {
-      const { claimed: fed } = await catalogue.queue.claim([{ account, capacity: 16 }], now(), 1000);
-      await catalogue.queue.requeue(fed);
+    'dispatch: promote': () => catalogue.queue.promote(now(), 2000),
+    'dispatch: claim 16': async () => {
+      const { claimed } = await catalogue.queue.claim([{ account, capacity: 16 }], now(), 1000);
+      await catalogue.queue.requeue(claimed);
     },
   };
-  async function ask(): Promise<Map<string, { p50: number; p99: number; plans: string[] }>> {
-    const answers = new Map<string, { p50: number; p99: number; plans: string[] }>();
-    for (const [name, question] of Object.entries(questions)) {
+  async function measureQueries(): Promise<Map<string, { p50: number; p99: number; plans: string[] }>> {
+    const results = new Map<string, { p50: number; p99: number; plans: string[] }>();
+    for (const [name, query] of Object.entries(queries)) {
       options.signal.throwIfAborted();
       const times: number[] = [];
-      const times_ = options.quick ? 10 : 60;
-      for (let index = -2; index < times_; index++) {
+      const repeats = options.quick ? 10 : 60;
+      for (let index = -2; index < repeats; index++) {
         take();
         const startedAt = performance.now();
-        await question();
+        await query();
         if (index >= 0) times.push(performance.now() - startedAt);
       }
       const plans: string[] = [];
       for (const statement of take()) plans.push(...(await planOf(pool, statement)));
-      answers.set(name, {
+      results.set(name, {
         p50: percentile(times, 0.5),
         p99: percentile(times, 0.99),
         plans: [...new Set(plans)],
       });
     }
-    return answers;
+    return results;
   }
   try {
-    options.say(`  ${small} rows …`);
-    await fill(pool, 0, small, options.say);
-    const before = await ask();
-    options.say(`  ${rows} rows …`);
+    options.print(`  ${small} rows …`);
+    await fill(pool, 0, small, options.print);
+    const before = await measureQueries();
+    options.print(`  ${rows} rows …`);
     await pool.query(`TRUNCATE ${SCHEMA}.media, ${SCHEMA}.media_count`);
     size = rows;
-    await fill(pool, 0, rows, options.say);
-    const after = await ask();
+    await fill(pool, 0, rows, options.print);
+    const after = await measureQueries();
     const table = [...after].map(([name, { p50, p99, plans }]): Cell[] => [
       name,
       p50 / before.get(name)!.p50,
@@ -167,18 +167,18 @@ export async function measureRows(
       tables: [
         {
           title: `${rows} rows beside a tenth of them`,
-          columns: ['question', 'p50 ÷ a tenth', 'p50 ms', 'p99 ms', 'a tenth: p50 ms', 'read by'],
+          columns: ['query', 'p50 ÷ a tenth', 'p50 ms', 'p99 ms', 'a tenth: p50 ms', 'read by'],
           rows: table,
         },
       ],
       bars: [
         {
-          what: `questions that scan the media${scanned.length ? ` (${scanned.map(([name]) => name).join(', ')})` : ''}`,
+          what: `queries that scan the table media${scanned.length ? ` (${scanned.map(([name]) => name).join(', ')})` : ''}`,
           measured: scanned.length,
           atMost: 0,
         },
         {
-          what: 'the slowest p99 of a question, ms',
+          what: 'the slowest p99 of a query, ms',
           measured: Math.max(...[...after.values()].map((one) => one.p99)),
           atMost: 100,
         },

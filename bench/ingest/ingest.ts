@@ -1,11 +1,11 @@
 /** Part 3: how many callbacks a second are written down in time, beside a bare route with one insert; and a burst. */
 import { setTimeout as wait } from 'node:timers/promises';
+import { type BenchServers, openFloors, withBenchServers } from '../bench-servers.ts';
+import type { Sent } from '../callback-sender.ts';
 import { type Running, startProgram } from '../end-to-end/running.ts';
 import type { Part } from '../part.ts';
 import { type Bar, type Cell, median, type PartResult, percentile } from '../report.ts';
-import type { Sent } from '../sender.ts';
 import { missingFor, SHAPE_NAMES, type Shape, shapesOf } from '../shapes.ts';
-import { onStage, openFloors, type Stage } from '../stage.ts';
 
 const SENDERS = [4, 8, 16, 32, 64];
 const P99_LIMIT_MS = 50;
@@ -14,9 +14,9 @@ const BURST_SENDERS = 256;
 const BURST_RSS_LIMIT_MIB = 256;
 const PICTURE_BYTES = 100 * 1024;
 
-export const measureIngest: Part = (options) => onStage(options, measureShapes);
+export const measureIngest: Part = (options) => withBenchServers(options, measureShapes);
 
-async function measureShapes(stage: Stage): Promise<PartResult> {
+async function measureShapes(stage: BenchServers): Promise<PartResult> {
   const { options, services } = stage;
   const rates: Cell[][] = [];
   const steps: Cell[][] = [];
@@ -24,7 +24,7 @@ async function measureShapes(stage: Stage): Promise<PartResult> {
   const bars: Bar[] = [];
   const notes = [
     `Safe mode; the highest rate whose p99 stays under ${P99_LIMIT_MS} ms with ${SENDERS.join(', ')} senders at once.`,
-    'Postgres shapes: the server program, workers elsewhere. Embedded: everything in one process, one media at a time.',
+    'Postgres shapes: the server program, workers elsewhere. Embedded: everything in one process, one item at a time.',
     'The sender shares its core with Postgres: rates are lower than of a machine of its own, for both sides alike.',
   ];
   for (const shape of shapesOf(options)) {
@@ -34,7 +34,7 @@ async function measureShapes(stage: Stage): Promise<PartResult> {
       notes.push(`NOT MEASURED: ${name}: ${missing}`);
       continue;
     }
-    options.say(`  ${name} …`);
+    options.print(`  ${name} …`);
     const { program, bare, byStep } = await measureRates(shape, stage);
     steps.push(...byStep);
     rates.push([name, program.rate / bare.rate, program.rate, program.p99Ms, bare.rate, bare.p99Ms]);
@@ -95,7 +95,7 @@ async function measureShapes(stage: Stage): Promise<PartResult> {
                 'p99 ms',
                 'grown MiB',
                 'loop p99 ms',
-                'media/s during',
+                'items/s during',
                 'after',
               ],
               rows: bursts,
@@ -116,7 +116,7 @@ interface Rate {
 
 async function measureRates(
   shape: Shape,
-  stage: Stage,
+  stage: BenchServers,
 ): Promise<{ program: Rate; bare: Rate; byStep: Cell[][] }> {
   const { options, sender } = stage;
   const env: Record<string, string> =
@@ -129,14 +129,18 @@ async function measureRates(
   const count = (options.quick ? 300 : 1_200) / (shape === 'embedded' ? 3 : 1);
   const sides = {
     program: { url: program.url, cpuMs: async () => (await program.usage()).cpuMs },
-    bare: { url: route, cpuMs: () => floors.ask<number>('cpuMs') },
+    bare: { url: route, cpuMs: () => floors.call<number>('cpuMs') },
   };
   const burst = async (side: keyof typeof sides, concurrency: number): Promise<Rate> => {
     options.signal.throwIfAborted();
     const { url, cpuMs } = sides[side];
-    await sender.ask('prepare', { count, sizeBytes: PICTURE_BYTES, run: `in${shape}${++run}` });
+    await sender.call('prepare', { count, sizeBytes: PICTURE_BYTES, run: `in${shape}${++run}` });
     const before = await cpuMs();
-    const { wallMs, answerMs, refused } = await sender.ask<Sent>('send', { url, count, concurrency });
+    const {
+      wallMs,
+      responseMs: answerMs,
+      refused,
+    } = await sender.call<Sent>('send', { url, count, concurrency });
     const after = await cpuMs();
     if (refused > 0) throw new Error(`${refused} of ${count} callbacks were refused`);
     return {
@@ -190,32 +194,32 @@ function highest(rates: readonly Rate[]): Rate {
     : rates.toSorted((a, b) => a.p99Ms - b.p99Ms)[0]!;
 }
 
-async function measureBurst(shape: Shape, stage: Stage) {
+async function measureBurst(shape: Shape, stage: BenchServers) {
   const { options, sender, sink } = stage;
   const program = await startProgram(shape, stage);
   const prepare = (count: number, run: string) =>
-    sender.ask('prepare', { count, sizeBytes: 10 * 1024, run: `burst${shape}${run}` });
+    sender.call('prepare', { count, sizeBytes: 10 * 1024, run: `burst${shape}${run}` });
   const send = (count: number) =>
-    sender.ask<Sent>('send', { url: program.url, count, concurrency: BURST_SENDERS });
+    sender.call<Sent>('send', { url: program.url, count, concurrency: BURST_SENDERS });
   await prepare(500, 'warm');
   await send(500);
   await wait(3_000);
   await prepare(BURST, '');
-  await sink.ask('take');
+  await sink.call('take');
   const base = (await program.usage()).rssBytes;
   const watched = watchRss(program, options.signal);
   const sent = await send(BURST);
-  const during = (await sink.ask<number>('count')) / (sent.wallMs / 1000);
+  const during = (await sink.call<number>('count')) / (sent.wallMs / 1000);
   const { peakBytes, loopP99Ms } = await watched.end();
-  const before = await sink.ask<number>('count');
+  const before = await sink.call<number>('count');
   await wait(3_000);
-  const after = ((await sink.ask<number>('count')) - before) / 3;
+  const after = ((await sink.call<number>('count')) - before) / 3;
   await program.stop();
-  await sink.ask('take');
+  await sink.call('take');
   return {
     refused: sent.refused,
     perSecond: (BURST / sent.wallMs) * 1000,
-    p99Ms: percentile(sent.answerMs, 0.99),
+    p99Ms: percentile(sent.responseMs, 0.99),
     grownMiB: (peakBytes - base) / 2 ** 20,
     loopP99Ms,
     during,

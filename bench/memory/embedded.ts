@@ -1,12 +1,12 @@
 /** Everything embedded, the store too: sixteen videos of 50 MB at once in one process. */
 import { setTimeout as wait } from 'node:timers/promises';
+import { type BenchServers, withBenchServers } from '../bench-servers.ts';
+import type { Sent } from '../callback-sender.ts';
 import { type Running, startProgram } from '../end-to-end/running.ts';
 import { watchRss } from '../ingest/ingest.ts';
 import type { PartOptions } from '../part.ts';
 import type { Bar, Cell, Table } from '../report.ts';
-import type { Sent } from '../sender.ts';
 import { API_KEY } from '../shapes.ts';
-import { onStage, type Stage } from '../stage.ts';
 
 const MIB = 1024 * 1024;
 const VIDEOS = 16;
@@ -20,13 +20,13 @@ const EMBEDDED_STORE = { S3_BUCKET: '', S3_ENDPOINT: '', S3_ACCESS_KEY_ID: '', S
 const BUDGETS = ['64MiB', '256MiB'];
 
 export function peakEmbedded(options: PartOptions): Promise<{ tables: Table[]; bars: Bar[] }> {
-  return onStage(options, async (stage) => {
+  return withBenchServers(options, async (stage) => {
     const sizeBytes = (options.quick ? 10 : 50) * MIB;
     const rows: Cell[][] = [];
     const bars: Bar[] = [];
     for (const budget of options.quick ? BUDGETS.slice(0, 1) : BUDGETS) {
       const label = `everything embedded, ${VIDEOS} × ${sizeBytes / MIB} MB, BYTE_BUDGET=${budget}`;
-      options.say(`  ${label} …`);
+      options.print(`  ${label} …`);
       const { peakBytes, baseBytes, loopP99Ms, seconds } = await peakOf(sizeBytes, budget, stage);
       rows.push([label, peakBytes / MIB, baseBytes / MIB, loopP99Ms, seconds]);
       bars.push({ what: `${label}: RSS MiB`, measured: peakBytes / MIB, atMost: RSS_LIMIT_MIB });
@@ -44,7 +44,7 @@ export function peakEmbedded(options: PartOptions): Promise<{ tables: Table[]; b
   });
 }
 
-async function peakOf(sizeBytes: number, budget: string, stage: Stage) {
+async function peakOf(sizeBytes: number, budget: string, stage: BenchServers) {
   const program = await startProgram('embedded', stage, {
     ...EMBEDDED_STORE,
     WORKER_CONCURRENCY: String(VIDEOS),
@@ -53,8 +53,8 @@ async function peakOf(sizeBytes: number, budget: string, stage: Stage) {
   const { rssBytes: baseBytes } = await program.usage();
   const watched = watchRss(program, stage.options.signal);
   const startedAt = performance.now();
-  await stage.sender.ask('prepare', { count: VIDEOS, sizeBytes, run: 'em', kind: 'video' });
-  await stage.sender.ask<Sent>('send', { url: program.url, count: VIDEOS, concurrency: VIDEOS });
+  await stage.sender.call('prepare', { count: VIDEOS, sizeBytes, run: 'em', kind: 'video' });
+  await stage.sender.call<Sent>('send', { url: program.url, count: VIDEOS, concurrency: VIDEOS });
   await waitForArchived(program, VIDEOS, stage.options.signal);
   const seconds = (performance.now() - startedAt) / 1000;
   const { peakBytes, loopP99Ms } = await watched.end();

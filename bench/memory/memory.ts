@@ -46,12 +46,12 @@ export const measureMemory: Part = async (options): Promise<PartResult> => {
 async function measurePeaks(options: PartOptions): Promise<{ tables: Table[]; bars: Bar[] }> {
   const children = createChildren();
   try {
-    const origin = await children.start('./origin.ts', { side: 'servers' });
-    const sink = await children.start('./sink.ts', {
+    const origin = await children.start('./wechat-stand-in.ts', { side: 'servers' });
+    const sink = await children.start('./store-stand-in.ts', {
       side: 'servers',
       env: { BYTES_PER_SECOND: String(STORE_BYTES_PER_SECOND) },
     });
-    const ends = { originUrl: await origin.ask<string>('url'), sinkUrl: await sink.ask<string>('url') };
+    const ends = { originUrl: await origin.call<string>('url'), sinkUrl: await sink.call<string>('url') };
     const sizeMib = options.quick ? 16 : 200;
     const rows: Cell[][] = [];
     const bars: Bar[] = [];
@@ -59,12 +59,12 @@ async function measurePeaks(options: PartOptions): Promise<{ tables: Table[]; ba
     for (const end of options.quick ? [''] : ['', '-chunked']) {
       for (const name of ways) {
         const label = `${name}, ${AT_ONCE} × ${sizeMib} MB${end ? ', no length' : ''}`;
-        options.say(`  ${label} …`);
+        options.print(`  ${label} …`);
         const client = await children.start('./byte-path/client.ts', {
           side: 'client',
           env: { BENCH_BYTE_BUDGET: String(BUDGET_MIB * MIB) },
         });
-        await client.ask('open', { name, ...ends });
+        await client.call('open', { name, ...ends });
         const peak = await peakOf(client, { sizeMib, end }, options);
         await client.stop();
         rows.push([label, peak.grownMib, peak.baseMib, peak.externalMib, peak.loopP99Ms, peak.seconds]);
@@ -89,13 +89,13 @@ async function peakOf(client: Child, how: { sizeMib: number; end: string }, opti
     sizeBytes,
     kind: 'video',
   });
-  await client.ask('run', { file: file(9 * MIB), files: 2, concurrency: 1 });
-  await client.ask('collect');
-  const base = await client.ask<Memory>('memory');
+  await client.call('run', { file: file(9 * MIB), files: 2, concurrency: 1 });
+  await client.call('collect');
+  const base = await client.call<Memory>('memory');
   const startedAt = performance.now();
   let ended = false;
   const running = client
-    .ask('run', { file: file(how.sizeMib * MIB, how.end), files: AT_ONCE, concurrency: AT_ONCE })
+    .call('run', { file: file(how.sizeMib * MIB, how.end), files: AT_ONCE, concurrency: AT_ONCE })
     .finally(() => {
       ended = true;
     });
@@ -103,7 +103,7 @@ async function peakOf(client: Child, how: { sizeMib: number; end: string }, opti
   const seen: Memory[] = [base];
   while (!ended) {
     options.signal.throwIfAborted();
-    seen.push(await client.ask<Memory>('memory'));
+    seen.push(await client.call<Memory>('memory'));
     await wait(50);
   }
   await running;

@@ -1,11 +1,11 @@
 /** The whole program for an hour, at a rate that leaves it time: does the heap come back to what it was? */
 import { setTimeout as wait } from 'node:timers/promises';
+import { withBenchServers } from '../bench-servers.ts';
+import type { Sent } from '../callback-sender.ts';
 import { startProgram, waitForObjects } from '../end-to-end/running.ts';
 import type { PartOptions } from '../part.ts';
 import { type Bar, type Cell, percentile, type Table } from '../report.ts';
-import type { Sent } from '../sender.ts';
 import { missingFor, SHAPE_NAMES, type Shape } from '../shapes.ts';
-import { onStage } from '../stage.ts';
 
 const MIB = 1024 * 1024;
 const EVERY_MS = 6_000;
@@ -18,7 +18,7 @@ export function soak(
   shape: Shape,
   options: PartOptions,
 ): Promise<{ tables: Table[]; bars: Bar[]; notes: string[] }> {
-  return onStage(options, async (stage) => {
+  return withBenchServers(options, async (stage) => {
     const { services, sender, sink } = stage;
     const missing = missingFor(shape, services);
     if (missing) return { tables: [], bars: [], notes: [`NOT MEASURED: soak: ${missing}`] };
@@ -31,14 +31,14 @@ export function soak(
     let cycles = 0;
     const cycle = async () => {
       const run = `soak${++cycles}`;
-      await sender.ask('prepare', { count: PICTURES, sizeBytes: 100 * 1024, run });
-      await sender.ask('prepare', { count: VIDEOS, sizeBytes: VIDEO_BYTES, run, kind: 'video' });
+      await sender.call('prepare', { count: PICTURES, sizeBytes: 100 * 1024, run });
+      await sender.call('prepare', { count: VIDEOS, sizeBytes: VIDEO_BYTES, run, kind: 'video' });
       const count = PICTURES + VIDEOS;
-      const { refused } = await sender.ask<Sent>('send', { url: program.url, count, concurrency: 16 });
+      const { refused } = await sender.call<Sent>('send', { url: program.url, count, concurrency: 16 });
       // On a machine that others keep busy an hour has moments in which 503 is the honest answer.
       refusals += refused;
       await waitForObjects(sink, count - refused, options.signal);
-      await sink.ask('take');
+      await sink.call('take');
       sent += count - refused;
     };
     // Code that is compiled and caches that fill up are no leak.

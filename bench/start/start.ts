@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Part } from '../part.ts';
-import { onSide } from '../processes.ts';
+import { commandOnCores } from '../processes.ts';
 import { type Cell, median, type PartResult } from '../report.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -15,7 +15,7 @@ const START_LIMIT_MS = 60_000;
 /** Milliseconds from spawning to the first output that matches; the process is then closed and waited for. */
 async function timeOf(args: readonly string[], env: Record<string, string>, ready: RegExp): Promise<number> {
   const startedAt = performance.now();
-  const [program, all] = onSide('client', process.execPath, args);
+  const [program, all] = commandOnCores('client', process.execPath, args);
   const child = spawn(program, all, {
     cwd: ROOT,
     env: { ...process.env, ...env },

@@ -7,8 +7,8 @@ import { createLog } from '../../../src/runtime/log.ts';
 import { createMetrics } from '../../../src/runtime/metrics.ts';
 import { buildCallbackServer } from '../../../src/server/app.ts';
 import type { RouteDeps } from '../../../src/server/route-deps.ts';
-import { NOW } from '../../wechat/callback/vectors.ts';
 import { ACCOUNTS, casesOf } from '../../wechat/callback/fuzzing.ts';
+import { NOW } from '../../wechat/callback/vectors.ts';
 
 export interface ServerFuzzFigures {
   readonly cases: number;

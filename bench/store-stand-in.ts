@@ -1,15 +1,15 @@
-/** Stands for the store: counts the bytes of objects and parts and keeps none. `BYTES_PER_SECOND` makes it slow. */
+/** Stands in for the store: counts the bytes of objects and parts and stores none. `BYTES_PER_SECOND` limits its speed. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
-import { answerParent } from './child.ts';
+import { serveParent } from './child.ts';
 
 const limit = Number(process.env.BYTES_PER_SECOND ?? 0);
-/** When the last byte admitted so far is through, by the clock of the limit. */
+/** When the last admitted byte has passed, by the limit. */
 let admittedUntilMs = 0;
 
 const objects = new Map<string, number>();
-/** Path → milliseconds since 1970: when the object was whole. */
+/** Path → milliseconds since 1970 when the object was complete. */
 let storedAt: Record<string, number> = {};
 const uploads = new Map<string, number>();
 let requests = 0;
@@ -44,7 +44,7 @@ const xml = (response: ServerResponse, body: string) => {
   response.end(`<?xml version="1.0" encoding="UTF-8"?>${body}`);
 };
 
-async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function respond(request: IncomingMessage, response: ServerResponse): Promise<void> {
   requests++;
   const url = new URL(request.url ?? '/', 'http://sink.invalid');
   const size = await drain(request);
@@ -91,16 +91,16 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
 }
 
 const server = createServer((request, response) => {
-  answer(request, response).catch(() => response.destroy());
+  respond(request, response).catch(() => response.destroy());
 });
 server.keepAliveTimeout = 600_000;
 server.requestTimeout = 0;
 server.listen(0, '127.0.0.1', () =>
-  answerParent({
+  serveParent({
     url: () => `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     count: () => objects.size,
     storedAt: () => storedAt,
-    /** What was stored since the last call, and forgets it. */
+    /** Returns what was stored since the last call, and resets the counts. */
     take: () => {
       const sizes = [...objects.values()];
       const taken = { requests, bytes, objects: sizes.length, objectBytes: sizes.reduce((a, b) => a + b, 0) };

@@ -1,16 +1,16 @@
 /**
- * Fills the tables of docs/performance.md from bench/results: `node bin/run.js bench/page.ts`. Of each part the latest
- * full run, or the latest quick one where there is no other; what was taken on a busy machine says so.
+ * Fills the tables of docs/performance.md from bench/results: `node bin/run.js bench/performance-page.ts`. Of each part the latest
+ * full run, or the latest quick one where there is no other; results of a busy machine are marked.
  */
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { brief, holds, type PartRun, type Report, readReport, type Table } from './report.ts';
+import { formatCell, holds, type PartRun, type Report, readReport, type Table } from './report.ts';
 
 const RESULTS = new URL('results/', import.meta.url);
 const PAGE = new URL('../docs/performance.md', import.meta.url);
-/** The part before leaves a load of one to three of its own. */
+/** The part before leaves a load of one to three. */
 const BUSY_LOAD = 4;
-const PLACE = /(?<=<!-- (\S+): written by bench\/page\.ts -->\n).*?(?=<!-- \/\1 -->)/gs;
+const PLACE = /(?<=<!-- (\S+): written by bench\/performance-page\.ts -->\n).*?(?=<!-- \/\1 -->)/gs;
 
 interface Run extends PartRun {
   readonly machine: Report['machine'];
@@ -36,7 +36,7 @@ function markdownOf({ title, columns, rows }: Table): string {
     '',
     row(columns),
     row(rule),
-    ...rows.map((cells) => row(cells.map(brief))),
+    ...rows.map((cells) => row(cells.map(formatCell))),
     '',
   ].join('\n');
 }
@@ -48,12 +48,12 @@ function sectionOf(run: Run | undefined): string {
   const when = `${run.startedAt.slice(0, 10)}, ${run.seconds} s${run.quick ? ', quick' : ''}`;
   const busy =
     run.loadBefore > BUSY_LOAD ? ` **The machine was busy: ${run.loadBefore} others wanted a core.**` : '';
-  const kept = bars.map((bar) => {
+  const shown = bars.map((bar) => {
     const limit = bar.atMost === undefined ? `at least ${bar.atLeast}` : `at most ${bar.atMost}`;
-    return row([bar.what, brief(bar.measured), limit, holds(bar) ? 'holds' : '**missed**']);
+    return row([bar.what, formatCell(bar.measured), limit, holds(bar) ? 'holds' : '**missed**']);
   });
   const table = bars.length
-    ? [row(['bar', 'measured', 'wanted', '']), row(['---', '--:', '---', '---']), ...kept, '']
+    ? [row(['bar', 'measured', 'wanted', '']), row(['---', '--:', '---', '---']), ...shown, '']
     : [];
   return [
     `*${when}; ${where}.*${busy}`,

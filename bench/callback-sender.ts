@@ -1,8 +1,8 @@
-/** Stands for WeChat's callbacks: signed and encrypted beforehand, so that sending is all that costs while measuring. */
+/** Sends callbacks like WeChat: signed and encrypted beforehand, so that only sending costs time while measuring. */
 import { setTimeout as wait } from 'node:timers/promises';
 import { Pool } from 'undici';
 import { signMessage } from '../src/simulator/callbacks/signing.ts';
-import { answerParent } from './child.ts';
+import { serveParent } from './child.ts';
 import { ACCOUNT } from './shapes.ts';
 
 interface Prepared {
@@ -15,7 +15,7 @@ const prepared: Prepared[] = [];
 let serial = 0;
 const pools = new Map<string, Pool>();
 
-/** Messages of one media each, under media ids that were never sent; added to what was prepared before. */
+/** Prepares further messages, each with a media id that was never sent. */
 function prepare(what: { count: number; sizeBytes: number; run: string; kind?: 'image' | 'video' }): void {
   const { count, sizeBytes, run, kind = 'image' } = what;
   const messages = Array.from({ length: count }, () => {
@@ -47,14 +47,14 @@ function prepare(what: { count: number; sizeBytes: number; run: string; kind?: '
 
 export interface Sent {
   readonly wallMs: number;
-  /** Of each callback, from sending to its answer. */
-  readonly answerMs: readonly number[];
+  /** Of each callback, from sending to its response. */
+  readonly responseMs: readonly number[];
   /** When each was sent, milliseconds since 1970, by media id. */
   readonly sentAt: Readonly<Record<string, number>>;
   readonly refused: number;
 }
 
-/** Posts `count` of what was prepared: `concurrency` at once, or at a steady rate whatever becomes of the answers. */
+/** Posts `count` prepared messages: `concurrency` at once, or at a steady rate independent of the responses. */
 async function send(how: {
   url: string;
   count: number;
@@ -64,18 +64,18 @@ async function send(how: {
   const pool = pools.get(how.url) ?? new Pool(how.url, { connections: how.concurrency, pipelining: 1 });
   pools.set(how.url, pool);
   const batch = prepared.splice(0, how.count);
-  const answerMs: number[] = [];
+  const responseMs: number[] = [];
   const sentAt: Record<string, number> = {};
   let refused = 0;
   const post = async ({ mediaId, path, body }: Prepared, dueAt?: number) => {
     sentAt[mediaId] = Date.now();
-    // From when it should have gone: a sender that is late itself must not hide a server that is.
+    // Counted from the time when it was due: a late sender must not hide a slow server.
     const startedAt = dueAt ?? performance.now();
     const headers = { 'content-type': 'text/xml' };
-    const answer = await pool.request({ path, method: 'POST', headers, body });
-    if (answer.statusCode !== 200) refused++;
-    await answer.body.dump();
-    answerMs.push(performance.now() - startedAt);
+    const response = await pool.request({ path, method: 'POST', headers, body });
+    if (response.statusCode !== 200) refused++;
+    await response.body.dump();
+    responseMs.push(performance.now() - startedAt);
   };
   const startedAt = performance.now();
   if (how.perSecond) {
@@ -89,12 +89,12 @@ async function send(how: {
     await Promise.all(posts);
   } else {
     let next = 0;
-    const lane = async () => {
+    const sendNext = async () => {
       for (let one = batch[next++]; one; one = batch[next++]) await post(one);
     };
-    await Promise.all(Array.from({ length: how.concurrency }, lane));
+    await Promise.all(Array.from({ length: how.concurrency }, sendNext));
   }
-  return { wallMs: performance.now() - startedAt, answerMs, sentAt, refused };
+  return { wallMs: performance.now() - startedAt, responseMs: responseMs, sentAt, refused };
 }
 
-answerParent({ prepare, send });
+serveParent({ prepare, send });

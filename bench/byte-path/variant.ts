@@ -11,7 +11,7 @@ export interface Way {
   move(file: File): Promise<void>;
 }
 
-export type OpenWay = (ends: { originUrl: string; sinkUrl: string }) => Way;
+export type OpenVariant = (ends: { originUrl: string; sinkUrl: string }) => Way;
 
 export const BUCKET = 'bench';
 export const REGION = 'us-east-1';

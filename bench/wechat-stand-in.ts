@@ -1,10 +1,10 @@
-/** Stands for WeChat: answers media/get at once with as many bytes as the media id asks for. */
+/** Stands in for WeChat: media/get returns as many bytes as the media id says. */
 import { randomBytes } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { answerParent } from './child.ts';
+import { serveParent } from './child.ts';
 
 const JPEG = Buffer.from('ffd8ffe000104a46494600010100000100010000', 'hex');
 const MP4 = Buffer.from('0000002066747970', 'hex');
@@ -14,8 +14,8 @@ const PIECE_BYTES = 256 * 1024;
 const noise = randomBytes(PIECE_BYTES);
 
 /**
- * `image-102400`, `video-52428800`, `video-52428800-chunked` (no length is told, the encoding has an end of its own),
- * `video-52428800-closed` (the end of the connection is the only end); what follows a dot is a serial number.
+ * `image-102400`, `video-52428800`, `video-52428800-chunked` (no length in the headers; the encoding has an end),
+ * `video-52428800-closed` (the end of the connection is the only end); a serial number follows a dot.
  */
 interface Media {
   readonly kind: 'image' | 'video';
@@ -51,11 +51,11 @@ function pictureOf(media: Media): Buffer {
 const latencyMs = Number(process.env.LATENCY_MS ?? 0);
 
 const server = createServer((request, response) => {
-  if (latencyMs > 0) setTimeout(() => answer(request, response), latencyMs);
-  else answer(request, response);
+  if (latencyMs > 0) setTimeout(() => respond(request, response), latencyMs);
+  else respond(request, response);
 });
 
-function answer(request: IncomingMessage, response: ServerResponse): void {
+function respond(request: IncomingMessage, response: ServerResponse): void {
   const url = new URL(request.url ?? '/', 'http://origin.invalid');
   if (url.pathname === '/cgi-bin/stable_token') {
     request.resume();
@@ -69,11 +69,11 @@ function answer(request: IncomingMessage, response: ServerResponse): void {
   if (media.end === 'length') response.setHeader('content-length', media.sizeBytes);
   if (media.end === 'closed') response.removeHeader('transfer-encoding');
   if (media.kind === 'image') response.end(pictureOf(media));
-  // A client that leaves is its own affair.
+  // A client that disconnects is no error here.
   else pipeline(Readable.from(piecesOf(media), { objectMode: false }), response).catch(() => undefined);
 }
 
 server.keepAliveTimeout = 600_000;
 server.listen(0, '127.0.0.1', () =>
-  answerParent({ url: () => `http://127.0.0.1:${(server.address() as AddressInfo).port}` }),
+  serveParent({ url: () => `http://127.0.0.1:${(server.address() as AddressInfo).port}` }),
 );
