@@ -16,7 +16,8 @@ describe('sabotage', { concurrency: 3, ...LONG }, () => {
     const { cell, shape } = SCENARIOS[mode];
     test(`sabotage ${mode} shows as «${cell}»`, { ...LONG, skip: lacks(shape) }, async () => {
       const { findings } = await playScenario(mode, { broken: true });
-      assert.deepEqual(Object.keys(brokenCells(findings)), [cell]);
+      const broken = brokenCells(findings);
+      assert.deepEqual(Object.keys(broken), [cell], JSON.stringify(broken));
     });
   }
 });

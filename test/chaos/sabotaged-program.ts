@@ -19,7 +19,10 @@ const isAll = program === 'all';
 
 await runProgram(program, async (attend) => {
   const config = loadConfig();
-  const opened = await openAppContext(config, { program, whenAway: 'later' });
+  const opened = await openAppContext(config, {
+    program,
+    whenAway: isAll || program === 'server' ? 'later' : 'wait',
+  });
   attend(opened.shutdown);
   const context = SABOTAGES[mode](opened);
   process.stderr.write(`sabotaged: ${mode} in ${role}\n`);
