@@ -49,7 +49,7 @@ test('a picture is one PUT and is read back with its type, name and metadata', a
 });
 
 test('a video is a multipart upload whose id the caller gets before the first part', async (t) => {
-  const { store, operations, stored, openUploads } = await setup(t, small);
+  const { store, operations, stored, untilNoOpenUpload } = await setup(t, small);
   const body = bytes(2 * PART_BYTES + 7);
   let known: { uploadId: string; before: string[] } | undefined;
   const put = await store.put({
@@ -87,7 +87,7 @@ test('a video is a multipart upload whose id the caller gets before the first pa
   response.destroy();
   assert.equal(headers['cache-control'], 'private');
   assert.match(headers['content-disposition'] ?? '', /^attachment; /);
-  assert.equal(await openUploads(), 0);
+  await untilNoOpenUpload();
 });
 
 test('a body that fits into one part is one PUT, with or without a known length', async (t) => {
@@ -117,7 +117,7 @@ for (const [size, path] of [
   [THREE_PARTS, 'multipart'],
 ] as const) {
   test(`${path}: a short, long or altered body leaves no object and no open upload`, async (t) => {
-    const { store, stored, openUploads, operations } = await setup(t, small);
+    const { store, stored, operations, untilNoOpenUpload } = await setup(t, small);
     const body = bytes(size);
     const other = Buffer.from(body);
     other.writeUInt8(255, size - 1);
@@ -134,7 +134,7 @@ for (const [size, path] of [
       );
     }
     assert.equal(await stored(picture.key), undefined);
-    assert.equal(await openUploads(), 0);
+    await untilNoOpenUpload();
     assert.ok(!operations().includes('complete') && !operations().includes('PUT'));
   });
 
@@ -150,7 +150,7 @@ for (const [size, path] of [
   });
 
   test(`${path}: an aborted put does not wait for a silent source`, async (t) => {
-    const { store, stored, openUploads } = await setup(t, small);
+    const { store, stored, untilNoOpenUpload } = await setup(t, small);
     const controller = new AbortController();
     let closed = false;
     async function* silent() {
@@ -169,7 +169,7 @@ for (const [size, path] of [
     assert.ok(abortedAfterMs < 10_000, `${abortedAfterMs} ms`);
     assert.equal(closed, false, 'a generator that waits in its own await cannot be closed');
     assert.equal(await stored(picture.key), undefined);
-    assert.equal(await openUploads(), 0);
+    await untilNoOpenUpload();
   });
 
   test(`${path}: a silent source is a timeout`, async (t) => {
@@ -220,12 +220,12 @@ for (const [size, path] of [
   });
 
   test(`${path}: bytes that are changed on the way every time never become an object`, async (t) => {
-    const { store, injectFaults, stored, openUploads } = await setup(t, small);
+    const { store, injectFaults, stored, untilNoOpenUpload } = await setup(t, small);
     injectFaults(({ operation }) => (/PUT|part 2/.test(operation) ? { flipBit: true } : undefined));
     const put = store.put({ ...picture, body: flow(bytes(size)), signal: unhurried() });
     await assert.rejects(put, failsWith('store_unavailable', /HTTP 400 XAmzContentSHA256Mismatch/));
     assert.equal(await stored(picture.key), undefined);
-    assert.equal(await openUploads(), 0);
+    await untilNoOpenUpload();
   });
 
   test(`${path}: a refusal is a failure without secrets and is not retried`, async (t) => {
@@ -302,33 +302,33 @@ for (const lost of LOST) {
   });
 
   test(`a video whose response to Complete was lost is stored (${JSON.stringify(lost)})`, async (t) => {
-    const { store, injectFaults, operations, stored, openUploads } = await setup(t, small);
+    const { store, injectFaults, operations, stored, untilNoOpenUpload } = await setup(t, small);
     injectFaults(({ operation }) => (operation === 'complete' ? lost : undefined));
     const body = bytes(PART_BYTES + 1);
     await store.put({ ...picture, body: flow(body), expect: undefined, signal: unhurried() });
     assert.equal(await stored(picture.key), sha256(body));
     assert.ok(!operations().includes('abort'));
-    assert.equal(await openUploads(), 0);
+    await untilNoOpenUpload();
   });
 }
 
 for (const lost of LOST) {
   test(`an upload whose response to Create was lost is not left open (${JSON.stringify(lost)})`, async (t) => {
-    const { store, injectFaults, stored, openUploads } = await setup(t, small);
+    const { store, injectFaults, stored, openUploads, untilNoOpenUpload } = await setup(t, small);
     const body = bytes(PART_BYTES + 1);
     const put = () => store.put({ ...picture, body: flow(body), expect: undefined, signal: unhurried() });
     let creates = 0;
     injectFaults(({ operation }) => (operation === 'create' && ++creates === 1 ? lost : undefined));
     await put();
     assert.equal(creates, 2);
-    assert.equal(await openUploads(), 0, 'Create was retried');
+    await untilNoOpenUpload(); // Create was retried
     injectFaults(({ operation }) => (operation === 'create' ? lost : undefined));
     await assert.rejects(put(), failsWith('store_unavailable'));
     assert.ok((await openUploads()) > 0, 'their ids are unknown');
     injectFaults(() => undefined);
     await put();
     assert.equal(await stored(picture.key), sha256(body));
-    assert.equal(await openUploads(), 0, 'the next attempt finds them');
+    await untilNoOpenUpload(); // the next attempt finds them
   });
 }
 
@@ -343,7 +343,7 @@ test('uploads of other keys with the same prefix are left alone', async (t) => {
 });
 
 test('no part is sent after the Abort of its upload', async (t) => {
-  const { store, injectFaults, operations, openUploads } = await setup(t, small);
+  const { store, injectFaults, operations, untilNoOpenUpload } = await setup(t, small);
   const refused = Promise.withResolvers<void>();
   let parts = 0;
   injectFaults(({ operation }) => {
@@ -357,14 +357,14 @@ test('no part is sent after the Abort of its upload', async (t) => {
     throw cut;
   });
   await assert.rejects(store.put({ ...picture, body, signal: unhurried() }), (error) => error === cut);
-  assert.equal(await openUploads(), 0);
+  await untilNoOpenUpload();
   // Both parts would have been sent again after one second (Retry-After, whose unit is a second).
   await wait(1_200);
   assert.deepEqual(operations().slice(-1), ['abort']);
 });
 
 test('an upload is aborted where its put was aborted before the response to Create', async (t) => {
-  const { store, injectFaults, operations, openUploads } = await setup(t, small);
+  const { store, injectFaults, operations, untilNoOpenUpload } = await setup(t, small);
   const controller = new AbortController();
   injectFaults(({ operation }) => {
     if (operation === 'create') controller.abort(new Error('closing'));
@@ -376,7 +376,7 @@ test('an upload is aborted where its put was aborted before the response to Crea
     await wait(10);
   assert.deepEqual(operations(), ['list uploads', 'create', 'abort']);
   await store.close();
-  assert.equal(await openUploads(), 0);
+  await untilNoOpenUpload();
 });
 
 test('an Abort succeeds where the upload does not exist, and fails where the store refuses it or is unavailable', async (t) => {
@@ -396,14 +396,14 @@ test('an Abort succeeds where the upload does not exist, and fails where the sto
 });
 
 test('a 200 without an ETag is no success, neither of a PUT nor of a part', async (t) => {
-  const { store, injectFaults, stored, openUploads } = await setup(t, small);
+  const { store, injectFaults, stored, untilNoOpenUpload } = await setup(t, small);
   injectFaults(({ operation }) => (/PUT|part 1/.test(operation) ? { text: 'welcome' } : undefined));
   for (const size of [10, TWO_PARTS]) {
     const put = store.put({ ...picture, body: flow(bytes(size)), signal: unhurried() });
     await assert.rejects(put, failsWith('store_not_s3', /no ETag/));
   }
   assert.equal(await stored(picture.key), undefined);
-  assert.equal(await openUploads(), 0);
+  await untilNoOpenUpload();
 });
 
 test('a large file is stored in a bucket whose uploads may not be listed', async (t) => {
@@ -426,13 +426,13 @@ test('an object with other bytes does not make a failed PUT a success', async (t
 });
 
 test('an object of the same size from an earlier upload does not make a failed Complete a success', async (t) => {
-  const { store, injectFaults, openUploads } = await setup(t, small);
+  const { store, injectFaults, untilNoOpenUpload } = await setup(t, small);
   const body = bytes(PART_BYTES + 1);
   await store.put({ ...picture, body: flow(body), expect: undefined, signal: unhurried() });
   injectFaults(({ operation }) => (operation === 'complete' ? { status: 500 } : undefined));
   const putting = store.put({ ...picture, body: flow(body), expect: undefined, signal: unhurried() });
   await assert.rejects(putting, failsWith('store_unavailable'));
-  assert.equal(await openUploads(), 0);
+  await untilNoOpenUpload();
 });
 
 test('a Complete that succeeded with a 500 is a success, as HEAD shows', async (t) => {
@@ -446,12 +446,12 @@ test('a Complete that succeeded with a 500 is a success, as HEAD shows', async (
 });
 
 test('a Complete that failed fails the put, and the upload is aborted', async (t) => {
-  const { store, injectFaults, stored, openUploads } = await setup(t, small);
+  const { store, injectFaults, stored, untilNoOpenUpload } = await setup(t, small);
   injectFaults(({ operation }) => (operation === 'complete' ? { status: 500 } : undefined));
   const put = store.put({ ...picture, body: flow(bytes(TWO_PARTS)), signal: unhurried() });
   await assert.rejects(put, failsWith('store_unavailable', /HTTP 500 InternalError/));
   assert.equal(await stored(picture.key), undefined);
-  assert.equal(await openUploads(), 0);
+  await untilNoOpenUpload();
 });
 
 test('a Complete with a 200 and no object is a mismatch', async (t) => {
@@ -492,12 +492,12 @@ test('a refused part ends the put: the source is closed and no later part is sen
 });
 
 test('an upload is aborted where onMultipart rejects, and its error is thrown', async (t) => {
-  const { store, operations, openUploads } = await setup(t, small);
+  const { store, operations, untilNoOpenUpload } = await setup(t, small);
   const onMultipart = () => Promise.reject(new Error('database unavailable'));
   const put = store.put({ ...picture, body: flow(bytes(TWO_PARTS)), onMultipart, signal: unhurried() });
   await assert.rejects(put, /database unavailable/);
   assert.deepEqual(operations(), ['list uploads', 'create', 'abort']);
-  assert.equal(await openUploads(), 0);
+  await untilNoOpenUpload();
 });
 
 test('at most three parts of a file are in memory: two in flight and one being filled', async (t) => {
