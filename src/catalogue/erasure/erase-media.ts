@@ -1,4 +1,7 @@
-/** Erasing a media: marked at once with all that is personal gone from the row, finished when nothing is left of it. */
+/**
+ * Erases items. An item is marked at once, and all personal data removed from its row; it is finished when none of its
+ * objects is left.
+ */
 import { storableJson } from '../../storable.ts';
 import { writeAuditEntries } from '../audit-log/audit-log.ts';
 import type { Database, Queryable } from '../database/database.ts';
@@ -8,38 +11,38 @@ export interface StoredAt {
   readonly key: string;
 }
 
-/** An object, or one version of it, that could not be removed. */
+/** An object, or one version of it, that could not be deleted. */
 export interface RemainingObject extends StoredAt {
   readonly versionId?: string;
-  /** `otherBucket`: it lies in a bucket that is not the configured one. */
+  /** `otherBucket`: it is in a bucket other than the configured one. */
   readonly why: 'locked' | 'refused' | 'otherBucket';
-  /** When the store lets go of it, where it tells. */
+  /** When the lock ends, if the store reports it. */
   readonly until?: string;
   readonly legalHold?: true;
   readonly detail?: string;
 }
 
-/** Why an erasure is not finished. `busy`: a try is in flight, or a job may still be on its way into the queue. */
+/** Why an erasure is not finished. `busy`: an attempt is running, or a job may still be added to the queue. */
 export type Unfinished =
   | { readonly why: 'busy' }
   | { readonly why: 'trouble'; readonly problem: string }
   | { readonly why: 'kept'; readonly left: readonly RemainingObject[] };
 
-/** A marked media in hand until `dueAt`. */
+/** A marked item that this process works on until `dueAt`. */
 export interface MarkedItem {
   readonly id: string;
   readonly generation: number;
-  /** When it was put into the queue, if it was there when it was marked. */
+  /** When it was claimed, if it was in the queue when it was marked. */
   readonly claimedAt?: Date;
   readonly since: Date;
   readonly dueAt: Date;
   readonly uploadId?: string;
-  /** Every object the row ever named. */
+  /** Every object that the row has named. */
   readonly objects: readonly StoredAt[];
 }
 
 export interface Requester {
-  /** The name of a key, or of the part of the program. */
+  /** The name of the API key, or the part of the program. */
   readonly actor: string;
   readonly reason?: string | undefined;
 }
@@ -76,8 +79,8 @@ function toMarked(record: MarkedRecord): MarkedItem {
 }
 
 /**
- * Marks the media and, of the same account, what belongs to them (thumbs, variants), inside the caller's transaction;
- * an event for each. Those erased already are left alone. Answers the ids marked.
+ * Marks items and their children of the same account (thumbs, variants) in the caller's transaction, with an audit entry
+ * for each. Items that are erased already stay as they are. Returns the marked ids.
  */
 export async function markErased(
   transaction: Queryable,
@@ -108,13 +111,13 @@ export async function markErased(
   );
   const marked = rows.map(({ id }) => id);
   await transaction.query(`DELETE FROM ${schema}.attempt WHERE media = ANY ($1::text[])`, [marked]);
-  const events = marked.map((target) => ({ at: now, actor, action: 'erase', target, reason }) as const);
-  await writeAuditEntries(transaction, schema, events);
+  const entries = marked.map((target) => ({ at: now, actor, action: 'erase', target, reason }) as const);
+  await writeAuditEntries(transaction, schema, entries);
   return marked;
 }
 
 export function createMediaErasure(database: Database, schema: string) {
-  /** Takes what `where` finds until `until`; nobody else's sweep is at it meanwhile. */
+  /** Takes the items that `where` finds; no other sweeper takes them before `until`. */
   const take = async (where: string, values: unknown[], until: Date): Promise<MarkedItem[]> => {
     const rows = await database.query<MarkedRecord>(
       `UPDATE ${schema}.media m SET erase_due_at = $1 WHERE m.id IN (
@@ -126,19 +129,19 @@ export function createMediaErasure(database: Database, schema: string) {
   };
 
   return {
-    /** One media and what belongs to it. From here on it is out of reach of everything but the erasing itself. */
+    /** Marks items and their children. From then on only the erasure changes them. Returns the marked ids. */
     erase: (ids: readonly string[], why: Requester, now: Date): Promise<string[]> =>
       database.transaction((transaction) => markErased(transaction, schema, ids, why, now)),
 
-    /** Of these, the ones not finished, whoever else is at them: all deeds may be done twice. */
+    /** Takes the unfinished of these items, even if another process works on them: every step is idempotent. */
     take: (ids: readonly string[], until: Date): Promise<MarkedItem[]> =>
       take('id = ANY ($2::text[])', [[...ids]], until),
 
-    /** Whose time has come, oldest first. */
+    /** Takes items that are due, oldest first. */
     takeDue: (now: Date, until: Date, limit: number): Promise<MarkedItem[]> =>
       take('erase_due_at <= $2 ORDER BY erase_due_at LIMIT $3', [now, limit], until),
 
-    /** The same, of one request. */
+    /** Takes items of one request that are due, oldest first. */
     takeOfErasure: (erasure: string, now: Date, until: Date, limit: number): Promise<MarkedItem[]> =>
       take(
         'erasure = $2 AND erase_due_at <= $3 ORDER BY erase_due_at LIMIT $4',
@@ -146,7 +149,7 @@ export function createMediaErasure(database: Database, schema: string) {
         until,
       ),
 
-    /** Nothing is left of it. False: it was taken by another meanwhile, or an object came to it. */
+    /** Nothing is left of it. False: another process has taken it meanwhile, or an object was added. */
     finish: async ({ id, dueAt }: Pick<MarkedItem, 'id' | 'dueAt'>, now: Date): Promise<boolean> => {
       const rows = await database.query(
         `UPDATE ${schema}.media
@@ -159,7 +162,7 @@ export function createMediaErasure(database: Database, schema: string) {
       return rows.length > 0;
     },
 
-    /** Something is left; tried again at `dueAt`. */
+    /** Something is left; the next attempt is at `next`. */
     postpone: async (
       { id, dueAt }: Pick<MarkedItem, 'id' | 'dueAt'>,
       why: Unfinished,
@@ -174,8 +177,8 @@ export function createMediaErasure(database: Database, schema: string) {
     },
 
     /**
-     * A try that was in flight has stored an object all the same: the erasure is open again, and knows the object.
-     * False: the media is not erased.
+     * An attempt that was running has stored an object after all: opens the erasure again, with this object. False: the
+     * item is not erased.
      */
     reopen: async (id: string, { bucket, key }: StoredAt, now: Date): Promise<boolean> => {
       const rows = await database.query(
@@ -188,7 +191,7 @@ export function createMediaErasure(database: Database, schema: string) {
       return rows.length > 0;
     },
 
-    /** How many erasures of media are not finished. */
+    /** How many items are marked and not finished. */
     countUnfinished: async (): Promise<number> => {
       const [row] = await database.query<{ n: string }>(
         `SELECT count(*) AS n FROM ${schema}.media WHERE erase_due_at IS NOT NULL`,

@@ -1,4 +1,4 @@
-/** Requests to erase many: what was asked, how far it is, and, only while it is needed, whose media they are. */
+/** Requests to erase many items: the request, the progress, and the person's openId only while it is needed. */
 import { randomUUID } from 'node:crypto';
 import { writeAuditEntries } from '../audit-log/audit-log.ts';
 import type { Database, Queryable } from '../database/database.ts';
@@ -9,7 +9,7 @@ export interface Erasure {
   readonly account: string;
   readonly actor: string;
   readonly reason?: string;
-  /** `running`: media are being marked or removed; `kept`: what is left the store does not let go of. */
+  /** `running`: items are being marked or deleted; `kept`: the store refuses to delete what is left. */
   readonly state: 'running' | 'kept' | 'done' | 'failed';
   readonly total: number;
   readonly done: number;
@@ -20,7 +20,7 @@ export interface Erasure {
   readonly unfinished: readonly ({ id: string; since: Date } & Partial<Unfinished>)[];
 }
 
-/** A request whose media are not all marked yet, in hand for a while. */
+/** A request whose items are not all marked, which this process works on for a while. */
 export interface UnmarkedErasure extends Requester {
   readonly id: string;
   readonly account: string;
@@ -41,10 +41,10 @@ interface ErasureRecord {
   finished_at: Date | null;
 }
 
-const SHOWN = 100;
+const MAX_UNFINISHED = 100;
 
 export function createErasures(database: Database, schema: string) {
-  async function open(
+  async function insert(
     transaction: Queryable,
     given: Requester & { account: string; openIdCiphertext?: string },
     now: Date,
@@ -76,7 +76,7 @@ export function createErasures(database: Database, schema: string) {
   }
 
   return {
-    /** Marks those of the ids that are the account's, in one transaction. */
+    /** Creates a request and marks those of the ids that belong to the account, in one transaction. */
     createForIds: (
       given: Requester & { account: string; ids: readonly string[] },
       now: Date,
@@ -87,19 +87,19 @@ export function createErasures(database: Database, schema: string) {
           [[...given.ids], given.account],
         );
         const found = new Set(rows.map(({ id }) => id));
-        const id = await open(transaction, given, now, now);
+        const id = await insert(transaction, given, now, now);
         await mark(transaction, { ...given, id }, [...found], now);
         return { id, notFound: given.ids.filter((one) => !found.has(one)) };
       }),
 
-    /** `openIdCiphertext`: the openId, encrypted. On disk when it resolves; in the caller's hand until `until`. */
+    /** Creates a request. It is on disk when this resolves, and the caller's to work on until `until`. */
     createForOpenId: (
       given: Requester & { account: string; openIdCiphertext: string },
       now: Date,
       until: Date,
-    ): Promise<string> => database.transaction((transaction) => open(transaction, given, now, until)),
+    ): Promise<string> => database.transaction((transaction) => insert(transaction, given, now, until)),
 
-    /** The one whose media have waited longest to be marked, until `until`. */
+    /** Takes the request that is due longest and not fully marked; no other process takes it before `until`. */
     claimUnmarked: async (now: Date, until: Date): Promise<UnmarkedErasure | undefined> => {
       const [row] = await database.query<ErasureRecord>(
         `UPDATE ${schema}.erasure SET due_at = $2 WHERE id IN (
@@ -120,8 +120,8 @@ export function createErasures(database: Database, schema: string) {
     },
 
     /**
-     * Marks up to `limit` media of the openId, of messages until the request. False: there were none any more, and
-     * the record has forgotten the openId.
+     * Marks up to `limit` items of the openId, of messages before the request. False: there were none left, and the
+     * openId was removed from the request.
      */
     markNext: (of: UnmarkedErasure, openId: string, limit: number, now: Date): Promise<boolean> =>
       database.transaction(async (transaction) => {
@@ -142,7 +142,7 @@ export function createErasures(database: Database, schema: string) {
         return false;
       }),
 
-    /** The openId cannot be read any more: what is marked goes, the rest has to be asked for again. */
+    /** The openId cannot be decrypted: marked items are still erased, the others need a new request. */
     abandon: async (id: string, problem: string, now: Date): Promise<void> => {
       await database.query(
         `UPDATE ${schema}.erasure SET open_id_ciphertext = NULL, marked_at = $2, problem = $3 WHERE id = $1`,
@@ -150,7 +150,7 @@ export function createErasures(database: Database, schema: string) {
       );
     },
 
-    /** Those of which no media is left. */
+    /** Finishes the requests of which no item is left. */
     finishDone: async (now: Date): Promise<void> => {
       await database.query(
         `UPDATE ${schema}.erasure e SET finished_at = $1, due_at = NULL
@@ -171,7 +171,7 @@ export function createErasures(database: Database, schema: string) {
       if (!row) return undefined;
       const unfinished = await database.query<{ id: string; since: Date; left: Unfinished | null }>(
         `SELECT id, erasing_since AS since, erase_unfinished AS left FROM ${schema}.media WHERE erasure = $1
-         ORDER BY id LIMIT ${SHOWN}`,
+         ORDER BY id LIMIT ${MAX_UNFINISHED}`,
         [id],
       );
       const isDone = row.marked_at !== null && row.open === '0';

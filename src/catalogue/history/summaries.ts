@@ -1,4 +1,4 @@
-/** Counts for the dashboard and the metrics. By status they come from the tally, never from a scan. */
+/** Statistics for the dashboard and the metrics. Counts by status are read from media_count, never by a scan. */
 import type { FailureClass } from '../../failures.ts';
 import { STATUSES, type Status } from '../../media.ts';
 import type { Database } from '../database/database.ts';
@@ -17,7 +17,7 @@ export interface DeadLetterGroup {
 export interface DeadLetterRecord {
   account: string;
   failure_code: string;
-  /** 0: WeChat gave none. */
+  /** 0: the failure has no errcode. */
   errcode: number;
   n: string;
   class: FailureClass | null;
@@ -25,7 +25,7 @@ export interface DeadLetterRecord {
   last_at: Date | null;
 }
 
-/** None where the last of its media is gone meanwhile. */
+/** Empty if the last item of the group is gone meanwhile. */
 export function toGroup(row: DeadLetterRecord): DeadLetterGroup[] {
   if (!row.first_at || !row.last_at) return [];
   return [
@@ -43,7 +43,7 @@ export function toGroup(row: DeadLetterRecord): DeadLetterGroup[] {
 
 export interface Stats {
   readonly byStatus: Readonly<Record<Status, number>>;
-  /** Pending media by the time left until expiresAt. */
+  /** Pending items by the time left until expiresAt. */
   readonly backlog: {
     readonly overdue: number;
     readonly under1h: number;
@@ -51,30 +51,30 @@ export interface Stats {
     readonly under24h: number;
     readonly over24h: number;
   };
-  /** Pending media by why they wait. */
+  /** Pending items by the reason they wait for. */
   readonly waiting: Readonly<Record<string, number>>;
-  /** Pending media whose deadline is nearer than a twelfth of a life (six hours). */
+  /** Pending items with less than a twelfth of the media lifetime left (six hours of 72). */
   readonly atRisk: number;
-  /** Of the pending media; absent where none is pending. Negative once past. */
+  /** Of the pending items; absent if none is pending. Negative after the deadline. */
   readonly tightestExpirySeconds?: number;
   readonly oldestPendingSeconds?: number;
   readonly archivedPerMinute: number;
 }
 
-/** A part of a media's life, in real milliseconds; see {@link Stats.atRisk}. */
+/** The share of the media lifetime in {@link Stats.atRisk}. */
 const AT_RISK_SHARE = 12;
-const LIFE_HOURS = 72;
+const LIFETIME_HOURS = 72;
 
 export function createStats(database: Database, schema: string, lifetimeMs: number) {
-  const hoursMs = (hours: number) => (lifetimeMs * hours) / LIFE_HOURS;
+  const hoursMs = (hours: number) => (lifetimeMs * hours) / LIFETIME_HOURS;
   return {
-    /** Of all accounts, or of those given. */
+    /** Of all accounts, or of the given ones. */
     read: async (now: Date, accounts?: readonly string[]): Promise<Stats> => {
-      const mine = (place: number) => (accounts ? `account = ANY($${place}::text[])` : 'true');
+      const isIncluded = (parameter: number) => (accounts ? `account = ANY($${parameter}::text[])` : 'true');
       const given = accounts ? [[...accounts]] : [];
       const inMs = (ms: number) => new Date(now.getTime() + ms);
-      const tally = await database.query<{ status: Status; n: string }>(
-        `SELECT status, greatest(0, sum(n)) AS n FROM ${schema}.media_count WHERE ${mine(1)} GROUP BY status`,
+      const byStatus = await database.query<{ status: Status; n: string }>(
+        `SELECT status, greatest(0, sum(n)) AS n FROM ${schema}.media_count WHERE ${isIncluded(1)} GROUP BY status`,
         given,
       );
       const waiting = await database.query<{ reason: string; n: string }>(
@@ -85,7 +85,7 @@ export function createStats(database: Database, schema: string, lifetimeMs: numb
                 count(*) AS n
          FROM ${schema}.media
          LEFT JOIN (SELECT account FROM ${schema}.account WHERE held_until IS NOT NULL) AS held USING (account)
-         WHERE status = 'pending' AND ${mine(1)} GROUP BY 1`,
+         WHERE status = 'pending' AND ${isIncluded(1)} GROUP BY 1`,
         given,
       );
       const [backlog] = await database.query<Record<string, string>>(
@@ -95,7 +95,7 @@ export function createStats(database: Database, schema: string, lifetimeMs: numb
                 count(*) FILTER (WHERE expires_at > $3 AND expires_at <= $4) AS under24h,
                 count(*) FILTER (WHERE expires_at > $4) AS over24h,
                 count(*) FILTER (WHERE expires_at <= $5) AS at_risk
-         FROM ${schema}.media WHERE status = 'pending' AND ${mine(6)}`,
+         FROM ${schema}.media WHERE status = 'pending' AND ${isIncluded(6)}`,
         [
           now,
           inMs(hoursMs(1)),
@@ -106,12 +106,12 @@ export function createStats(database: Database, schema: string, lifetimeMs: numb
         ],
       );
       const [edge] = await database.query<{ tightest: Date | null; oldest: Date | null; archived: string }>(
-        `SELECT (SELECT min(expires_at) FROM ${schema}.media WHERE status = 'pending' AND ${mine(2)}) AS tightest,
-                (SELECT min(sent_at) FROM ${schema}.media WHERE status = 'pending' AND ${mine(2)}) AS oldest,
-                (SELECT count(*) FROM ${schema}.media WHERE archived_at > $1 AND ${mine(2)}) AS archived`,
+        `SELECT (SELECT min(expires_at) FROM ${schema}.media WHERE status = 'pending' AND ${isIncluded(2)}) AS tightest,
+                (SELECT min(sent_at) FROM ${schema}.media WHERE status = 'pending' AND ${isIncluded(2)}) AS oldest,
+                (SELECT count(*) FROM ${schema}.media WHERE archived_at > $1 AND ${isIncluded(2)}) AS archived`,
         [inMs(-60_000), ...given],
       );
-      const counts = new Map(tally.map((row) => [row.status, Number(row.n)]));
+      const counts = new Map(byStatus.map((row) => [row.status, Number(row.n)]));
       const number = (key: string) => Number(backlog?.[key] ?? 0);
       const seconds = (ms: number) => Math.round(ms / 1000);
       return {
@@ -137,7 +137,7 @@ export function createStats(database: Database, schema: string, lifetimeMs: numb
       };
     },
 
-    /** Dead letters by account and failure, largest first; counts from the tally, edges from an index. */
+    /** Dead letters by account and failure, largest first. Counts are from media_count, first and last from an index. */
     deadLetterGroups: async (limit: number, accounts?: readonly string[]): Promise<DeadLetterGroup[]> => {
       const rows = await database.query<DeadLetterRecord>(
         `WITH dead AS (

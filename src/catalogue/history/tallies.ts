@@ -1,41 +1,41 @@
 /**
- * Counts by status, recounted. Triggers keep them right as long as every change passes through them; a table that was
- * restored, or rows that were removed by hand, leave them wrong for good.
+ * Recounts the counts by status. Triggers keep them right; after a table was restored, or rows were deleted by hand,
+ * they stay wrong until a recount.
  */
 import type { Database } from '../database/database.ts';
 
 export interface Recount {
-  /** By how much the counts were wrong, in items. */
+  /** By how many items the counts were wrong. */
   readonly corrected: number;
   /** Accounts whose counts were wrong. */
   readonly accounts: readonly string[];
 }
 
 export function createStatusCounts(database: Database, schema: string) {
-  // Distinct accounts by jumps in an index: a plain DISTINCT reads the table.
+  // Distinct accounts by jumps in an index: a plain DISTINCT would read the table.
   const accounts = `
-    WITH RECURSIVE named AS (
+    WITH RECURSIVE found AS (
       (SELECT account FROM ${schema}.media ORDER BY account LIMIT 1)
       UNION ALL
-      SELECT (SELECT m.account FROM ${schema}.media m WHERE m.account > named.account ORDER BY m.account LIMIT 1)
-      FROM named WHERE named.account IS NOT NULL
+      SELECT (SELECT m.account FROM ${schema}.media m WHERE m.account > found.account ORDER BY m.account LIMIT 1)
+      FROM found WHERE found.account IS NOT NULL
     )
-    SELECT account FROM named WHERE account IS NOT NULL
+    SELECT account FROM found WHERE account IS NOT NULL
     UNION SELECT account FROM ${schema}.media_count`;
 
-  // One statement sees one moment: rows and counts that are written meanwhile are in neither, and what is added is
-  // the difference alone. So nothing is locked but the counts that were wrong, and those for a moment.
+  // One statement reads one snapshot: rows and counts written meanwhile are in neither, and only the difference is
+  // added. So it locks only the counts that were wrong, for a moment.
   const recount = `
     WITH truth AS (
       SELECT status, ${schema}.count_code(status, failure_code) AS failure_code,
              ${schema}.count_errcode(status, errcode) AS errcode, count(*) AS n
       FROM ${schema}.media WHERE account = $1 GROUP BY 1, 2, 3
-    ), kept AS (
+    ), counted AS (
       SELECT status, failure_code, errcode, sum(n) AS n
       FROM ${schema}.media_count WHERE account = $1 GROUP BY 1, 2, 3
     ), difference AS (
-      SELECT status, failure_code, errcode, (coalesce(truth.n, 0) - coalesce(kept.n, 0))::bigint AS n
-      FROM truth FULL JOIN kept USING (status, failure_code, errcode)
+      SELECT status, failure_code, errcode, (coalesce(truth.n, 0) - coalesce(counted.n, 0))::bigint AS n
+      FROM truth FULL JOIN counted USING (status, failure_code, errcode)
     ), corrected AS (
       INSERT INTO ${schema}.media_count AS t (account, status, failure_code, errcode, shard, n)
       SELECT $1, status, failure_code, errcode, 0, n FROM difference WHERE n <> 0 ORDER BY 2, 3, 4
@@ -44,7 +44,7 @@ export function createStatusCounts(database: Database, schema: string) {
     SELECT coalesce(sum(abs(n)), 0) AS n FROM difference`;
 
   return {
-    /** Makes the counts by status those of the rows. Reads every row once, an account at a time; locks none. */
+    /** Corrects the counts by status. Reads every row once, one account at a time; locks no row. */
     recount: async (signal: AbortSignal): Promise<Recount> => {
       const found: string[] = [];
       let corrected = 0;

@@ -1,4 +1,4 @@
-/** The catalogue against the bucket: rows of given objects, objects of given rows, and giving an object its row. */
+/** Comparing rows with objects: rows of given objects, samples of archived rows, and a row for a found object. */
 
 import type { Reference, Status } from '../../media.ts';
 import type { Lifetimes } from '../../runtime/clock.ts';
@@ -7,7 +7,7 @@ import type { Database } from '../database/database.ts';
 import { type MediaRecord, type MediaRow, toMediaRow } from '../media/row.ts';
 import type { StoredObject } from '../queue/outcomes.ts';
 
-/** What a row says of its object. */
+/** The part of a row that names its object. */
 export interface ObjectRow {
   readonly id: string;
   readonly status: Status;
@@ -15,12 +15,12 @@ export interface ObjectRow {
   readonly objectKey?: string;
 }
 
-/** An object that is in the store whole, and the reference it was made of. */
+/** A complete object in the store, and the reference it was made from. */
 export interface FoundObject {
   readonly id: string;
   readonly reference: Reference;
   readonly stored: StoredObject;
-  /** When it was stored, where the store says. */
+  /** When it was stored, if the store reports it. */
   readonly storedAt?: Date | undefined;
 }
 
@@ -40,6 +40,7 @@ const filterValues = ({ accounts, sentFrom, sentTo }: ObjectFilter) => [
 
 export function createObjectRows(database: Database, schema: string, lifetimes: Lifetimes) {
   return {
+    /** Rows by id; ids without a row are absent. */
     rowsById: async (ids: readonly string[]): Promise<Map<string, ObjectRow>> => {
       const rows = await database.query<Pick<MediaRecord, 'id' | 'status' | 'bucket' | 'object_key'>>(
         `SELECT id, status, bucket, object_key FROM ${schema}.media WHERE id = ANY ($1::text[])`,
@@ -53,7 +54,7 @@ export function createObjectRows(database: Database, schema: string, lifetimes: 
       );
     },
 
-    /** How many rows are archived; by the tallies where no time is asked for, else by one scan of an index. */
+    /** How many rows are archived: from the counts by status if no time is given, else by one scan of an index. */
     countArchived: async (filter: ObjectFilter): Promise<number> => {
       const [row] = await database.query<{ n: string }>(
         filter.sentFrom || filter.sentTo
@@ -66,8 +67,8 @@ export function createObjectRows(database: Database, schema: string, lifetimes: 
     },
 
     /**
-     * One archived row of each range of ids [from, to), if it has one. Ids are digests: the first of a range is as
-     * good as a random one, and a range costs a look into the index however large the catalogue is.
+     * One archived row of each range of ids [from, to), if there is one. Ids are digests, so the first of a range is a
+     * random one. A range costs one index lookup, whatever the size of the catalogue.
      */
     sampleArchived: async (
       ranges: readonly { from: string; to: string }[],
@@ -84,9 +85,9 @@ export function createObjectRows(database: Database, schema: string, lifetimes: 
     },
 
     /**
-     * An object that is stored whole gets its row, or its row learns of it: archived wins over every status but
-     * erased. The log of attempts and the log of events say so; the try that stored it counts where none was counted.
-     * `known`: the row is archived already, or erased; nothing was changed.
+     * Inserts the row of a complete object, or makes its row archived: archived wins over every status but erased. Writes
+     * an attempt and an audit entry. The attempt that stored the object is counted if none was. `known`: the row is
+     * already archived, or erased; nothing was changed.
      */
     adopt: (
       { id, reference, stored, storedAt }: FoundObject,

@@ -1,18 +1,18 @@
-/** Comparisons of catalogue and bucket: what was asked for, how far it is, what it found. */
+/** Verifications, which compare the catalogue with the bucket: the request, the progress, the findings. */
 import { randomBytes } from 'node:crypto';
 import { storableJson } from '../../storable.ts';
 import type { Database } from '../database/database.ts';
 
-/** `verify` reads objects of rows, `adopt` gives objects without a row theirs, `orphans` looks both ways. */
+/** `verify` reads the objects of rows, `adopt` creates rows for objects without one, `orphans` compares both ways. */
 export const VERIFICATION_KINDS = ['verify', 'adopt', 'orphans'] as const;
 export type VerificationKind = (typeof VERIFICATION_KINDS)[number];
 export type VerificationState = 'waiting' | 'running' | 'done' | 'stopped';
 
-/** As asked for over the API; times are RFC 3339. */
+/** As requested over the API; times are RFC 3339. */
 export interface VerificationOptions {
-  /** `orphans`: the objects of all rows are read, not only asked for by HEAD. `verify` reads them anyway. */
+  /** `orphans`: reads the objects of all rows instead of a HEAD request for each. `verify` always reads them. */
   readonly all?: true | undefined;
-  /** So many objects, spread evenly; absent: all. Of `verify` only. */
+  /** `verify`: so many objects, evenly spread; absent: all. */
   readonly sample?: number | undefined;
   readonly filter?:
     | {
@@ -24,9 +24,9 @@ export interface VerificationOptions {
   readonly rate?:
     | { readonly bytesPerSecond?: number | undefined; readonly objectsPerSecond?: number | undefined }
     | undefined;
-  /** `orphans`: removes what is left of lost races. */
+  /** `orphans`: deletes leftovers of lost races. */
   readonly remove?: boolean | undefined;
-  /** `adopt`: says what it would do. */
+  /** `adopt`: changes nothing, only counts. */
   readonly dryRun?: boolean | undefined;
 }
 
@@ -35,16 +35,16 @@ export interface Verification {
   readonly kind: VerificationKind;
   readonly state: VerificationState;
   readonly options: VerificationOptions;
-  /** The name of the key that asked. */
+  /** The name of the API key. */
   readonly by: string;
   readonly reason?: string;
   readonly cursor?: string;
-  /** Rows and objects looked at. */
+  /** Rows and objects compared so far. */
   readonly done: number;
   readonly total?: number;
-  /** Read from the store. */
+  /** Bytes read from the store. */
   readonly bytes: number;
-  /** By what was found; see {@link Finding}. */
+  /** Counts by kind of finding; see {@link Finding}. */
   readonly counts: Readonly<Record<string, number>>;
   readonly problem?: string;
   readonly createdAt: Date;
@@ -60,9 +60,9 @@ export interface Finding {
   readonly detail?: string | undefined;
 }
 
-/** One page of work: what it adds, and where the next begins. */
+/** One page of work: what it adds, and the cursor of the next page. */
 export interface VerificationPage {
-  /** The cursor this page began at. */
+  /** The cursor at which this page began. */
   readonly from: string | undefined;
   readonly to: string;
   readonly ended: boolean;
@@ -92,8 +92,8 @@ interface VerificationRecord {
   ended_at: Date | null;
 }
 
-/** How many are remembered; older ones go with what they found. */
-const KEPT = 200;
+/** So many verifications are kept; older ones are deleted with their findings. */
+const MAX_KEPT = 200;
 
 function toVerification(row: VerificationRecord): Verification {
   return {
@@ -124,9 +124,9 @@ export function createVerifications(database: Database, schema: string) {
   };
 
   return {
-    /** Asks for one; the sweeper takes it up. Answers its id. */
+    /** Creates one, for the sweeper to do. Returns its id. */
     create: async (
-      asked: {
+      request: {
         kind: VerificationKind;
         options: VerificationOptions;
         by: string;
@@ -136,12 +136,12 @@ export function createVerifications(database: Database, schema: string) {
     ): Promise<string> => {
       const id = `v_${randomBytes(12).toString('hex')}`;
       await database.query(
-        `WITH forgotten AS (
+        `WITH deleted AS (
            DELETE FROM ${table} WHERE state IN ('done', 'stopped') AND id IN (
-             SELECT id FROM ${table} ORDER BY created_at DESC OFFSET ${KEPT - 1}))
+             SELECT id FROM ${table} ORDER BY created_at DESC OFFSET ${MAX_KEPT - 1}))
          INSERT INTO ${table} (id, kind, state, options, actor, reason, created_at, updated_at)
          VALUES ($1, $2, 'waiting', $3, $4, $5, $6, $6)`,
-        [id, asked.kind, storableJson(asked.options), asked.by, asked.reason ?? null, now],
+        [id, request.kind, storableJson(request.options), request.by, request.reason ?? null, now],
       );
       return id;
     },
@@ -157,18 +157,18 @@ export function createVerifications(database: Database, schema: string) {
         )
       ).map(toVerification),
 
-    /** The comparison of rows with the bucket that ended last. */
+    /** The last verification of kind `verify` that has ended. */
     getLastDone: () =>
       one(
         `SELECT * FROM ${table} WHERE kind = 'verify' AND state = 'done' ORDER BY created_at DESC, id LIMIT 1`,
         [],
       ),
 
-    /** The one whose turn it is: first asked, first done. */
+    /** The one to work on: the oldest that has not ended. */
     getNext: () =>
       one(`SELECT * FROM ${table} WHERE state IN ('waiting', 'running') ORDER BY created_at, id LIMIT 1`, []),
 
-    /** Undefined: stopped meanwhile. */
+    /** Undefined: it was stopped meanwhile. */
     start: (id: string, total: number | undefined, now: Date) =>
       one(
         `UPDATE ${table} SET state = 'running', total = $2, started_at = $3, updated_at = $3
@@ -176,34 +176,34 @@ export function createVerifications(database: Database, schema: string) {
         [id, total ?? null, now],
       ),
 
-    /** Writes a page down, all or nothing. Undefined: stopped, or another one did this page; nothing is counted. */
-    savePage: (id: string, step: VerificationPage, now: Date): Promise<Verification | undefined> =>
+    /** Writes a page in one transaction. Undefined: it was stopped, or another process did this page; nothing is counted. */
+    savePage: (id: string, page: VerificationPage, now: Date): Promise<Verification | undefined> =>
       database.transaction(async (transaction) => {
         const [row] = await transaction.query<VerificationRecord>(
           `UPDATE ${table}
            SET cursor = $3, done = done + $4, bytes = bytes + $5, counts = $6, problem = NULL, updated_at = $7,
                state = CASE WHEN $8 THEN 'done' ELSE state END, ended_at = CASE WHEN $8 THEN $7::timestamptz END
            WHERE id = $1 AND state = 'running' AND cursor IS NOT DISTINCT FROM $2 RETURNING *`,
-          [id, step.from ?? null, step.to, step.done, step.bytes, storableJson(step.counts), now, step.ended],
+          [id, page.from ?? null, page.to, page.done, page.bytes, storableJson(page.counts), now, page.ended],
         );
         if (!row) return undefined;
-        if (step.findings.length > 0)
+        if (page.findings.length > 0)
           await transaction.query(
             `INSERT INTO ${table}_finding (verification, at, what, media, object_key, detail)
              SELECT $1, $2, * FROM unnest($3::text[], $4::text[], $5::text[], $6::text[])`,
             [
               id,
               now,
-              step.findings.map(({ what }) => what),
-              step.findings.map((finding) => finding.id ?? null),
-              step.findings.map(({ objectKey }) => objectKey ?? null),
-              step.findings.map(({ detail }) => detail ?? null),
+              page.findings.map(({ what }) => what),
+              page.findings.map((finding) => finding.id ?? null),
+              page.findings.map(({ objectKey }) => objectKey ?? null),
+              page.findings.map(({ detail }) => detail ?? null),
             ],
           );
         return toVerification(row);
       }),
 
-    /** Why it stands still for now. */
+    /** Writes why it makes no progress for now. */
     saveProblem: async (id: string, problem: string, now: Date): Promise<void> => {
       await database.query(
         `UPDATE ${table} SET problem = $2, updated_at = $3 WHERE id = $1 AND state = 'running'`,
@@ -211,7 +211,7 @@ export function createVerifications(database: Database, schema: string) {
       );
     },
 
-    /** Ends it where it is; undefined where there is none. One that has ended stays as it ended. */
+    /** Stops it; one that has ended stays as it is. Undefined: there is none. */
     stop: async (id: string, now: Date): Promise<Verification | undefined> => {
       await database.query(
         `UPDATE ${table} SET state = 'stopped', ended_at = $2, updated_at = $2
@@ -221,7 +221,7 @@ export function createVerifications(database: Database, schema: string) {
       return one(`SELECT * FROM ${table} WHERE id = $1`, [id]);
     },
 
-    /** In the order they were found; `after`: the `seq` of the last one seen. */
+    /** Findings in the order they were found. `after`: the `seq` of the last finding of the page before. */
     findings: async (id: string, after: number, limit: number) => {
       const rows = await database.query<{
         seq: string;
