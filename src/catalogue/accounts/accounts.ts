@@ -1,10 +1,10 @@
-/** What all processes share about an account: its ciphertext access token, its hold, its last callback. */
+/** What all processes share about an account: its encrypted access token, its hold, its last callback. */
 import type { Failure } from '../../failures.ts';
 import { storableJson } from '../../storable.ts';
 import { releaseEntries, WORKER } from '../audit-log/audit-log.ts';
 import type { Database } from '../database/database.ts';
 
-/** An access token at rest: ciphertext by `wechat/`, opaque here. */
+/** An access token, encrypted by `wechat/`. */
 export interface StoredToken {
   readonly encrypted: string;
   readonly fingerprint: string;
@@ -12,16 +12,16 @@ export interface StoredToken {
   readonly expiresAt: Date;
 }
 
-/** Why an account is held; `by` is the name of the key where somebody wanted it, `reason` their words. */
+/** Why an account is held. Of a hold by hand: `by` is the name of the API key, `reason` the text given with it. */
 export type Hold = Failure & { readonly by?: string; readonly reason?: string };
 
-/** The code of a hold that somebody wanted; see FAILURES. */
+/** The code of a hold by hand; see FAILURES. */
 export const HELD_BY_HAND = 'held_by_hand';
 
-/** An account whose media wait as a whole. */
+/** A held account: all its items wait. */
 export interface AccountHold {
   readonly account: string;
-  /** Then one of its media is tried. */
+  /** Then one of its items is attempted. */
   readonly until: Date;
   readonly reason?: Hold;
 }
@@ -33,10 +33,10 @@ export interface AccountState {
   readonly heldSince?: Date;
   /** Why it is held. */
   readonly hold?: Hold;
-  /** As the last callback with a right signature showed it; positive: our clock is ahead of WeChat's. */
+  /** From the last callback with a valid signature; positive: our clock is ahead of WeChat's. */
   readonly clockSkew?: { readonly seconds: number; readonly at: Date };
   readonly tokenExpiresAt?: Date;
-  /** As the platform last told it. */
+  /** As WeChat reported it last. */
   readonly quota?: AccountQuota;
 }
 
@@ -65,7 +65,7 @@ interface AccountRecord {
 
 export function createAccountStates(database: Database, schema: string) {
   return {
-    /** Gives every configured account its row; repeats change nothing. */
+    /** Creates missing rows of configured accounts. Idempotent. */
     ensure: async (accounts: readonly string[]): Promise<void> => {
       await database.query(
         `INSERT INTO ${schema}.account (account) SELECT unnest($1::text[]) ON CONFLICT DO NOTHING`,
@@ -97,11 +97,12 @@ export function createAccountStates(database: Database, schema: string) {
     },
 
     /**
-     * Nothing of the account is fed before `until`; running attempts go on. The longer hold wins, and its reason with it.
-     * Once it has lapsed one media at a time is tried, until one is archived. True: it was not held before.
+     * Holds an account: none of its items is claimed before `until`; running attempts continue. Of two holds the longer
+     * one stays, with its reason. After `until` one item at a time is attempted, until one is archived. True: it was not
+     * held before.
      */
     hold: async (account: string, until: Date, why: object, now = new Date()): Promise<boolean> => {
-      // Locked before it is read: of two that hold it at the same moment one is the first.
+      // Locked before it is read: of two processes that hold it at the same moment one is the first.
       const [row] = await database.query<{ is_new: boolean }>(
         `WITH before AS (SELECT held_until FROM ${schema}.account WHERE account = $1 FOR UPDATE),
          held AS (
@@ -113,7 +114,7 @@ export function createAccountStates(database: Database, schema: string) {
              hold = CASE WHEN a.held_until > $2 THEN a.hold ELSE $3::jsonb END,
              probe = NULL, probe_until = NULL
            RETURNING account, (SELECT held_until FROM before) IS NULL AS is_new),
-         noted AS (
+         audited AS (
            INSERT INTO ${schema}.audit_log (at, actor, action, target, reason)
            SELECT $4, '${WORKER}', 'hold', account, $3::jsonb ->> 'code' FROM held WHERE is_new)
          SELECT is_new FROM held`,
@@ -122,7 +123,7 @@ export function createAccountStates(database: Database, schema: string) {
       return row?.is_new ?? false;
     },
 
-    /** The accounts that wait as a whole: those whose hold has lapsed too, until one of their media got through. */
+    /** The held accounts. A lapsed hold is included until one of the account's items is archived. */
     listHolds: async (): Promise<AccountHold[]> => {
       const rows = await database.query<Pick<AccountRecord, 'account' | 'hold'> & { held_until: Date }>(
         `SELECT account, held_until, hold FROM ${schema}.account WHERE held_until IS NOT NULL`,
@@ -134,7 +135,7 @@ export function createAccountStates(database: Database, schema: string) {
       }));
     },
 
-    /** Whether this media is the one that is tried for all, now that the hold has lapsed. Until `until` no other is. */
+    /** True: the hold has lapsed, and this item is the probe of its account; no other one is before `until`. */
     takeProbe: async (account: string, id: string, now: Date, until: Date): Promise<boolean> => {
       const rows = await database.query(
         `UPDATE ${schema}.account SET probe = $2, probe_until = $4
@@ -152,14 +153,14 @@ export function createAccountStates(database: Database, schema: string) {
            UPDATE ${schema}.account
            SET held_until = NULL, held_since = NULL, hold = NULL, probe = NULL, probe_until = NULL
            WHERE account = $1 AND held_until <= $2 RETURNING account),
-         noted AS (${releaseEntries(schema, '$2')})
+         audited AS (${releaseEntries(schema, '$2')})
          SELECT account FROM released`,
         [account, now],
       );
       return rows.length > 0;
     },
 
-    /** Somebody wants it held until then, whatever held it before. */
+    /** Holds an account for a person, whatever held it before. */
     holdByHand: async (account: string, until: Date, why: Hold, now: Date): Promise<void> => {
       await database.query(
         `WITH held AS (
@@ -172,8 +173,8 @@ export function createAccountStates(database: Database, schema: string) {
     },
 
     /**
-     * What somebody wanted held goes on at once. A hold of the program's own lapses instead: one media is tried now,
-     * and the rest follows when that one is archived. Media that wait for the hold's end are due.
+     * Ends a hold by hand at once. A hold of the program itself lapses instead: one item is attempted now, and the others
+     * follow when it is archived. Items that wait for the end of the hold become due.
      */
     release: async (account: string, now: Date, actor = WORKER): Promise<void> => {
       await database.query(
@@ -183,7 +184,7 @@ export function createAccountStates(database: Database, schema: string) {
              hold = CASE WHEN hold ->> 'code' = '${HELD_BY_HAND}' THEN NULL ELSE hold END,
              probe = NULL, probe_until = NULL
            WHERE account = $1 AND held_until IS NOT NULL RETURNING account),
-         noted AS (
+         audited AS (
            INSERT INTO ${schema}.audit_log (at, actor, action, target) SELECT $2, $3, 'release', account FROM released)
          UPDATE ${schema}.media SET stage = 1, next_attempt_at = NULL, waiting_reason = NULL
          WHERE account = $1 AND stage < 2 AND waiting_reason = 'accountHeld'`,
@@ -191,7 +192,7 @@ export function createAccountStates(database: Database, schema: string) {
       );
     },
 
-    /** The token store `wechat/tokens.ts` asks for. */
+    /** The token store of `wechat/tokens`. */
     tokens: {
       read: async (account: string): Promise<StoredToken | undefined> => {
         const [row] = await database.query<AccountRecord>(
@@ -208,7 +209,7 @@ export function createAccountStates(database: Database, schema: string) {
           : undefined;
       },
 
-      /** True when the lease was free, lapsed or already the holder's. */
+      /** True: the lease was free, lapsed or already the holder's. */
       takeLease: async (account: string, holder: string, now: Date, until: Date): Promise<boolean> => {
         const rows = await database.query(
           `INSERT INTO ${schema}.account AS a (account, token_lease, token_lease_until) VALUES ($1, $2, $4)
@@ -220,7 +221,7 @@ export function createAccountStates(database: Database, schema: string) {
         return rows.length > 0;
       },
 
-      /** Compare-and-set on the fingerprint that is replaced (null: none is stored); clears the lease. */
+      /** Replaces the token with the fingerprint `replaces` (null: none is stored) and ends the lease. False: another is stored. */
       write: async (account: string, token: StoredToken, replaces: string | null): Promise<boolean> => {
         const rows = await database.query(
           `UPDATE ${schema}.account

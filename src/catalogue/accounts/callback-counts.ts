@@ -1,4 +1,4 @@
-/** How many callbacks of which type came for an account, and how many were refused for what. */
+/** Counts of callbacks by account, day and type, and of refused ones by reason. */
 import type { Database } from '../database/database.ts';
 
 export interface CallbackCount {
@@ -6,26 +6,26 @@ export interface CallbackCount {
   /** UTC, `2026-01-31`. */
   readonly day: string;
   readonly refused: boolean;
-  /** The message's type, or why it was refused. */
+  /** The type of the message, or why it was refused. */
   readonly what: string;
   readonly count: number;
 }
 
-/** The latest sign of WeChat for an account. */
+/** When an account's last callback came, and what it showed of the clocks. */
 export interface CallbackTimes {
   readonly account: string;
-  /** Of the last callback that was not refused. */
+  /** The last callback that was not refused. */
   readonly lastCallbackAt?: Date;
-  /** Of the last callback with a right signature; positive: our clock is ahead of WeChat's. */
+  /** From the last callback with a valid signature; positive: our clock is ahead of WeChat's. */
   readonly clockSkew?: { readonly seconds: number; readonly at: Date };
 }
 
 export function createCallbackCounts(database: Database, schema: string) {
   return {
-    /** Adds the counts and moves the signs on, all or nothing. Forgets days before `keepFrom`. */
+    /** Adds the counts and updates the times in one transaction. Deletes days before `keepFrom`. */
     add: (
       counts: readonly CallbackCount[],
-      signs: readonly CallbackTimes[],
+      times: readonly CallbackTimes[],
       keepFrom: string,
     ): Promise<void> =>
       database.transaction(async (transaction) => {
@@ -54,16 +54,16 @@ export function createCallbackCounts(database: Database, schema: string) {
                clock_skew_at = coalesce(given.skew_at, a.clock_skew_at)
            FROM given JOIN locked USING (account) WHERE a.account = given.account`,
           [
-            signs.map((one) => one.account),
-            signs.map((one) => one.lastCallbackAt?.toISOString() ?? null),
-            signs.map((one) => one.clockSkew?.seconds ?? null),
-            signs.map((one) => one.clockSkew?.at.toISOString() ?? null),
+            times.map((one) => one.account),
+            times.map((one) => one.lastCallbackAt?.toISOString() ?? null),
+            times.map((one) => one.clockSkew?.seconds ?? null),
+            times.map((one) => one.clockSkew?.at.toISOString() ?? null),
           ],
         );
         await transaction.query(`DELETE FROM ${schema}.callback_count WHERE day < $1::date`, [keepFrom]);
       }),
 
-    /** Of the day given and those after it. */
+    /** The counts of this day and later ones. */
     listSince: async (day: string): Promise<CallbackCount[]> => {
       const rows = await database.query<Omit<CallbackCount, 'count'> & { n: string }>(
         `SELECT account, to_char(day, 'YYYY-MM-DD') AS day, refused, what, n FROM ${schema}.callback_count WHERE day >= $1::date

@@ -1,4 +1,4 @@
-/** Sealed secrets that cannot be asked for again; opaque here. */
+/** Secrets that cannot be requested again. They are encrypted by their owner in wechat/. */
 import type { Database } from '../database/database.ts';
 
 export function createEncryptedSecrets(database: Database, schema: string) {
@@ -10,17 +10,17 @@ export function createEncryptedSecrets(database: Database, schema: string) {
       );
       return row?.ciphertext;
     },
-    /** What was written later stays: for secrets that may reach us late and out of order. */
+    /** Keeps a value with a later time: secrets may arrive late and out of order. */
     writeUnlessNewer: async (name: string, ciphertext: string, at: Date): Promise<void> => {
       await database.query(
-        `INSERT INTO ${schema}.encrypted_secret AS kept (name, ciphertext, updated_at) VALUES ($1, $2, $3)
-         ON CONFLICT (name) DO UPDATE SET ciphertext = $2, updated_at = $3 WHERE kept.updated_at <= $3`,
+        `INSERT INTO ${schema}.encrypted_secret AS old (name, ciphertext, updated_at) VALUES ($1, $2, $3)
+         ON CONFLICT (name) DO UPDATE SET ciphertext = $2, updated_at = $3 WHERE old.updated_at <= $3`,
         [name, ciphertext, at],
       );
     },
     write: async (name: string, ciphertext: string, now: Date): Promise<void> => {
       await database.query(
-        `INSERT INTO ${schema}.encrypted_secret AS kept (name, ciphertext, updated_at) VALUES ($1, $2, $3)
+        `INSERT INTO ${schema}.encrypted_secret AS old (name, ciphertext, updated_at) VALUES ($1, $2, $3)
          ON CONFLICT (name) DO UPDATE SET ciphertext = $2, updated_at = $3`,
         [name, ciphertext, now],
       );

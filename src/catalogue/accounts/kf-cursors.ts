@@ -1,4 +1,4 @@
-/** How far the messages of WeCom customer service have been read: the cursor moves in the transaction of the rows. */
+/** WeCom customer service: how far the messages of each account were read, and which accounts are to be read. */
 
 import type { Failure } from '../../failures.ts';
 import type { Reference } from '../../media.ts';
@@ -7,21 +7,21 @@ import { isNeverStorable, storableJson } from '../../storable.ts';
 import type { Database } from '../database/database.ts';
 import { type Accepted, createMediaInserts } from '../media/insert.ts';
 
-/** A customer-service account that is to be read now. */
+/** A customer-service account that this process reads now. */
 export interface ClaimedKfAccount {
   readonly account: string;
   readonly openKfId: string;
-  /** When a callback last spoke of it; absent: none did since it was read. */
+  /** When the last callback announced messages; absent: none since it was read. */
   readonly requestedAt?: Date;
   readonly cursor?: string;
-  /** Sealed by `wechat/`. */
+  /** The token of the callback, encrypted by `wechat/`. */
   readonly tokenCiphertext?: string;
-  /** Why it could not be read last, and how often in a row. */
+  /** Why the last read failed, and how many failed in a row. */
   readonly failure?: Failure;
   readonly failures: number;
 }
 
-/** How it is with a customer-service account. */
+/** The state of a customer-service account. */
 export interface KfAccountState {
   readonly account: string;
   readonly openKfId: string;
@@ -43,11 +43,11 @@ interface KfRecord {
   failures: number;
 }
 
-/** Longer than any wait of sync-policy.ts: what lies further ahead was written by a wrong clock. */
+/** Longer than any delay of kf-sync-policy.ts: a time further ahead was written by a wrong clock. */
 const LONGEST_WAIT = "interval '2 hours'";
 
 export function createKfCursors(database: Database, schema: string, lifetimes: Lifetimes) {
-  /** The cursor moves in the transaction of the rows; undefined: another process moved it. */
+  /** Moves the cursor in the transaction of the rows. Undefined: another process has moved it. */
   const commit = (
     sync: ClaimedKfAccount,
     page: { references: readonly Reference[]; nextCursor: string },
@@ -55,7 +55,7 @@ export function createKfCursors(database: Database, schema: string, lifetimes: L
     until: Date | undefined,
   ): Promise<Accepted[] | undefined> =>
     database.transaction(async (transaction) => {
-      // A callback that came meanwhile has another requested_at: the account stays wanted.
+      // A callback that came meanwhile has another requested_at: then the request stays.
       const moved = await transaction.query(
         `UPDATE ${schema}.kf_cursor SET cursor = $4, not_before = $5,
            requested_at = CASE WHEN $5::timestamptz IS NULL AND requested_at = $6 THEN NULL ELSE requested_at END,
@@ -76,25 +76,25 @@ export function createKfCursors(database: Database, schema: string, lifetimes: L
       return createMediaInserts(transaction, schema, lifetimes).insert(page.references, now, true);
     });
 
-  /** Those that the catalogue takes, found by writing each alone: a repeat of a row changes nothing. */
+  /** Returns the references that can be stored. It inserts each alone: a repeat of a row changes nothing. */
   async function storableOf(references: readonly Reference[], now: Date): Promise<Reference[]> {
     const { insert } = createMediaInserts(database, schema, lifetimes);
-    const taken: Reference[] = [];
+    const storable: Reference[] = [];
     for (const reference of references) {
       try {
         await insert([reference], now, false);
-        taken.push(reference);
+        storable.push(reference);
       } catch (error) {
         if (!isNeverStorable(error)) throw error;
       }
     }
-    return taken;
+    return storable;
   }
 
   return {
-    /** There is something to read. On disk when it resolves; a repeat renews the token, unless it is older. */
+    /** Requests a read. On disk when it resolves. A repeat renews the token, unless it is older. */
     requestRead: async (account: string, openKfId: string, token: string, now: Date): Promise<void> => {
-      // Always another moment, for a reader that is at it must see that somebody came; a Date holds milliseconds.
+      // Always another time, so that a running reader notices the new request; a Date holds milliseconds.
       await database.query(
         `INSERT INTO ${schema}.kf_cursor AS k (account, open_kfid, requested_at, token_ciphertext) VALUES ($1, $2, $3, $4)
          ON CONFLICT (account, open_kfid) DO UPDATE SET requested_at = greatest(k.requested_at + interval '1 ms', $3),
@@ -104,8 +104,8 @@ export function createKfCursors(database: Database, schema: string, lifetimes: L
     },
 
     /**
-     * Takes the one of these accounts that waits longest, until `until`; a holder that dies lets it lapse. What no
-     * callback spoke of is taken where it was not read since `readBefore`: a callback may have been lost.
+     * Claims the one of these accounts that waits longest; the claim lapses at `until`. An account without a request is
+     * claimed if it was not read since `readBefore`, because a callback may have been lost.
      */
     claim: async (
       accounts: readonly string[],
@@ -137,9 +137,9 @@ export function createKfCursors(database: Database, schema: string, lifetimes: L
     },
 
     /**
-     * Writes a page's references and moves the cursor, both or neither. Undefined: the cursor was moved by another,
-     * and nothing was written. `until`: the next page is ours till then; absent after the last one. References
-     * that no column takes are left out: then fewer are returned than were given.
+     * Inserts the references of a page and moves the cursor in one transaction. Undefined: another process has moved the
+     * cursor, and nothing was written. `until`: the claim for the next page; absent after the last page. References
+     * that cannot be stored are left out: then the result is shorter.
      */
     commitPage: async (
       sync: ClaimedKfAccount,
@@ -151,15 +151,15 @@ export function createKfCursors(database: Database, schema: string, lifetimes: L
         return await commit(sync, page, now, until);
       } catch (error) {
         if (!isNeverStorable(error)) throw error;
-        // One message must not keep the page from being read for good.
+        // One message must not block the page for ever.
         const references = await storableOf(page.references, now);
         return await commit(sync, { ...page, references }, now, until);
       }
     },
 
     /**
-     * Nothing of it before `until`, nor of the account's others where `ofAccount`: what refuses one refuses them. The
-     * callback's token is kept, unless it is what failed. A callback that came meanwhile brought a new one.
+     * Writes a failure: no read before `until`, with `ofAccount` also none of the others of its account. `dropToken`
+     * removes the token, unless a callback has brought a new one meanwhile.
      */
     markFailed: async (
       sync: ClaimedKfAccount,
@@ -188,7 +188,7 @@ export function createKfCursors(database: Database, schema: string, lifetimes: L
       );
     },
 
-    /** Gives back what was taken: it can be taken at once. */
+    /** Ends the claim: the account can be claimed at once. */
     release: async ({ account, openKfId }: ClaimedKfAccount): Promise<void> => {
       await database.query(
         `UPDATE ${schema}.kf_cursor SET not_before = NULL WHERE account = $1 AND open_kfid = $2`,
@@ -196,7 +196,7 @@ export function createKfCursors(database: Database, schema: string, lifetimes: L
       );
     },
 
-    /** What failed is read now, and not when its wait is over. */
+    /** Ends the delay after failures: the failed ones of the account can be claimed at once. */
     retryNow: async (account: string): Promise<void> => {
       await database.query(
         `UPDATE ${schema}.kf_cursor SET not_before = NULL, failures = least(failures, 1)
@@ -205,7 +205,7 @@ export function createKfCursors(database: Database, schema: string, lifetimes: L
       );
     },
 
-    /** Of these accounts, or of all; at most a thousand. */
+    /** The states of these accounts, or of all; at most a thousand. */
     list: async (accounts?: readonly string[]): Promise<KfAccountState[]> => {
       const rows = await database.query<KfRecord>(
         `SELECT * FROM ${schema}.kf_cursor WHERE $1::text[] IS NULL OR account = ANY($1)

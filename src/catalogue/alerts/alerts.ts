@@ -1,14 +1,14 @@
-/** What somebody is to be told about: a row for each trouble, claimed by the one process that says it. */
+/** Alerts: a row for each, claimed by the one process that sends it. */
 import { storableJson } from '../../storable.ts';
 import type { Database } from '../database/database.ts';
 
-/** A trouble as it is found. `target`: an account, a process, or empty for all of it. */
+/** A condition as a check finds it. `target`: an account, a process, or empty for the whole service. */
 export interface AlertCondition {
   readonly kind: string;
   readonly target: string;
   readonly since: Date;
   readonly count: number;
-  /** What its sentence is made of; no secret. */
+  /** The values in its text; no secret. */
   readonly detail: Readonly<Record<string, string | number>>;
 }
 
@@ -18,7 +18,7 @@ export interface Alert extends AlertCondition {
   readonly endedAt?: Date;
 }
 
-interface IncidentRecord {
+interface AlertRecord {
   id: string;
   kind: string;
   target: string;
@@ -29,7 +29,7 @@ interface IncidentRecord {
   ended_at: Date | null;
 }
 
-const toIncident = (row: IncidentRecord): Alert => ({
+const toAlert = (row: AlertRecord): Alert => ({
   id: row.id,
   kind: row.kind,
   target: row.target,
@@ -42,35 +42,35 @@ const toIncident = (row: IncidentRecord): Alert => ({
 
 export function createAlerts(database: Database, schema: string) {
   return {
-    /** Opens what is not open and renews the rest. `saidAt`: a process has said it by itself already. */
+    /** Opens new alerts and renews open ones. `sentAt`: a process has already sent the alert. */
     report: async (
-      troubles: readonly (AlertCondition & { saidAt?: Date | undefined })[],
+      conditions: readonly (AlertCondition & { sentAt?: Date | undefined })[],
       now: Date,
     ): Promise<Alert[]> => {
-      if (troubles.length === 0) return [];
-      const rows = await database.query<IncidentRecord>(
-        `INSERT INTO ${schema}.alert AS i (kind, target, since, seen_at, count, detail, last_sent_at)
-         SELECT kind, target, since, $1, count, detail, said
+      if (conditions.length === 0) return [];
+      const rows = await database.query<AlertRecord>(
+        `INSERT INTO ${schema}.alert AS a (kind, target, since, seen_at, count, detail, last_sent_at)
+         SELECT kind, target, since, $1, count, detail, sent_at
          FROM unnest($2::text[], $3::text[], $4::timestamptz[], $5::bigint[], $6::jsonb[], $7::timestamptz[])
-           AS given (kind, target, since, count, detail, said) ORDER BY kind, target
+           AS given (kind, target, since, count, detail, sent_at) ORDER BY kind, target
          ON CONFLICT (kind, target) WHERE ended_at IS NULL DO UPDATE SET
-           seen_at = greatest(i.seen_at, $1), count = excluded.count, detail = excluded.detail,
-           last_sent_at = greatest(i.last_sent_at, excluded.last_sent_at)
+           seen_at = greatest(a.seen_at, $1), count = excluded.count, detail = excluded.detail,
+           last_sent_at = greatest(a.last_sent_at, excluded.last_sent_at)
          RETURNING *`,
         [
           now,
-          troubles.map(({ kind }) => kind),
-          troubles.map(({ target }) => target),
-          troubles.map(({ since }) => since.toISOString()),
-          troubles.map(({ count }) => count),
-          troubles.map(({ detail }) => storableJson(detail)),
-          troubles.map(({ saidAt }) => saidAt?.toISOString() ?? null),
+          conditions.map(({ kind }) => kind),
+          conditions.map(({ target }) => target),
+          conditions.map(({ since }) => since.toISOString()),
+          conditions.map(({ count }) => count),
+          conditions.map(({ detail }) => storableJson(detail)),
+          conditions.map(({ sentAt: saidAt }) => saidAt?.toISOString() ?? null),
         ],
       );
-      return rows.map(toIncident);
+      return rows.map(toAlert);
     },
 
-    /** Those of `kinds` that nobody has found to be so since `before` are over. */
+    /** Ends the alerts of `kinds` whose condition no process has found since `before`. */
     endUnseen: async (kinds: readonly string[], before: Date, now: Date): Promise<void> => {
       await database.query(
         `UPDATE ${schema}.alert SET ended_at = $3
@@ -80,15 +80,15 @@ export function createAlerts(database: Database, schema: string) {
     },
 
     /**
-     * What is to be said now, oldest first: new, last said before `repeatBefore`, or ended. Nobody else is given it
-     * until `until`; a holder that dies without {@link said} leaves it to the next.
+     * Claims the alerts to be sent now, oldest first: new, last sent before `repeatBefore`, or ended. No other process
+     * gets them before `until`, also if the holder dies.
      */
     claim: async (
       holder: string,
       times: { now: Date; until: Date; repeatBefore: Date },
       limit: number,
     ): Promise<Alert[]> => {
-      const rows = await database.query<IncidentRecord>(
+      const rows = await database.query<AlertRecord>(
         `UPDATE ${schema}.alert SET claimed_by = $1, claimed_until = $3
          WHERE id IN (
            SELECT id FROM ${schema}.alert
@@ -98,13 +98,13 @@ export function createAlerts(database: Database, schema: string) {
          RETURNING *`,
         [holder, times.now, times.until, times.repeatBefore, limit],
       );
-      return rows.map(toIncident).sort((a, b) => a.since.getTime() - b.since.getTime());
+      return rows.map(toAlert).sort((a, b) => a.since.getTime() - b.since.getTime());
     },
 
-    /** They were said as claimed: an incident that has ended since is said once more, as ended. */
-    markSent: async (holder: string, incidents: readonly Alert[], now: Date): Promise<void> => {
+    /** They were sent as claimed. An alert that has ended since then is sent once more, as ended. */
+    markSent: async (holder: string, alerts: readonly Alert[], now: Date): Promise<void> => {
       const ids = (ended: boolean) =>
-        incidents.filter(({ endedAt }) => (endedAt !== undefined) === ended).map(({ id }) => id);
+        alerts.filter(({ endedAt }) => (endedAt !== undefined) === ended).map(({ id }) => id);
       await database.query(
         `UPDATE ${schema}.alert SET
            last_sent_at = $4, claimed_by = NULL, claimed_until = NULL,
@@ -114,7 +114,7 @@ export function createAlerts(database: Database, schema: string) {
       );
     },
 
-    /** They could not be said. */
+    /** They could not be sent; another process may claim them. */
     release: async (holder: string): Promise<void> => {
       await database.query(
         `UPDATE ${schema}.alert SET claimed_by = NULL, claimed_until = NULL WHERE claimed_by = $1`,
@@ -122,6 +122,7 @@ export function createAlerts(database: Database, schema: string) {
       );
     },
 
+    /** Deletes alerts whose end was sent before `endedBefore`. */
     deleteEnded: async (endedBefore: Date): Promise<void> => {
       await database.query(`DELETE FROM ${schema}.alert WHERE end_sent_at < $1`, [endedBefore]);
     },

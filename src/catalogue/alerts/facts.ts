@@ -1,8 +1,8 @@
-/** What alerts want to know, asked often: each answer comes from an index of few rows. */
+/** Facts for checks and alerts. They are read often, so each comes from an index of few rows. */
 import type { Database } from '../database/database.ts';
 
-/** A number that is more than this is this: what is said is "very many", and counting stays cheap. */
-const COUNTED = 100_000;
+/** Counting stops here, so that it stays cheap. */
+const MAX_COUNT = 100_000;
 
 export interface AtRisk {
   readonly count: number;
@@ -12,58 +12,58 @@ export interface AtRisk {
 
 export interface Counted {
   readonly count: number;
-  /** When the first of them came to be so. */
+  /** The time of the first of them. */
   readonly firstAt: Date | undefined;
 }
 
-/** Callbacks with a message, by UTC day (`2026-01-31`), of an account. */
+/** Callbacks with a message: account → UTC day (`2026-01-31`) → count. */
 export type CallbackDays = ReadonlyMap<string, ReadonlyMap<string, number>>;
 
-/** Only of these accounts; absent: of all. */
-type Mine = readonly string[];
-const OF_MINE = (place: number) => `($${place}::text[] IS NULL OR account = ANY($${place}))`;
-const mine = (accounts?: Mine) => (accounts ? [...accounts] : null);
+/** Only these accounts; absent: all. */
+type OnlyAccounts = readonly string[];
+const isIncluded = (place: number) => `($${place}::text[] IS NULL OR account = ANY($${place}))`;
+const orNull = (accounts?: OnlyAccounts) => (accounts ? [...accounts] : null);
 
 export function createAlertFacts(database: Database, schema: string) {
   async function counted(select: string, values: unknown[]): Promise<Counted> {
     const [row] = await database.query<{ n: string; first: Date | null }>(
       `SELECT count(*) AS n, min(updated_at) AS first
-       FROM (${select} ORDER BY updated_at LIMIT ${COUNTED}) AS counted`,
+       FROM (${select} ORDER BY updated_at LIMIT ${MAX_COUNT}) AS counted`,
       values,
     );
     return { count: Number(row?.n ?? 0), firstAt: row?.first ?? undefined };
   }
 
   return {
-    /** Pending media whose deadline is before `before`, known since before `knownBefore`. */
-    atRisk: async (before: Date, knownBefore: Date, accounts?: Mine): Promise<AtRisk> => {
+    /** Pending items with a deadline before `before` that were inserted before `knownBefore`. */
+    atRisk: async (before: Date, knownBefore: Date, accounts?: OnlyAccounts): Promise<AtRisk> => {
       const [row] = await database.query<{ n: string; nearest: Date | null }>(
         `SELECT count(*) AS n, min(expires_at) AS nearest FROM (
            SELECT expires_at FROM ${schema}.media
-           WHERE status = 'pending' AND expires_at <= $1 AND created_at <= $2 AND ${OF_MINE(3)}
-           ORDER BY expires_at LIMIT ${COUNTED}) AS near`,
-        [before, knownBefore, mine(accounts)],
+           WHERE status = 'pending' AND expires_at <= $1 AND created_at <= $2 AND ${isIncluded(3)}
+           ORDER BY expires_at LIMIT ${MAX_COUNT}) AS near`,
+        [before, knownBefore, orNull(accounts)],
       );
       return { count: Number(row?.n ?? 0), expiresAt: row?.nearest ?? undefined };
     },
 
-    /** Media that expired or died after `after`. */
-    closedSince: async (status: 'expired' | 'dead', after: Date, accounts?: Mine): Promise<Counted> =>
+    /** Items that expired or died after `after`. */
+    closedSince: async (status: 'expired' | 'dead', after: Date, accounts?: OnlyAccounts): Promise<Counted> =>
       counted(
         `SELECT updated_at FROM ${schema}.media
-         WHERE status = '${status}' AND updated_at > $1 AND ${OF_MINE(2)}`,
-        [after, mine(accounts)],
+         WHERE status = '${status}' AND updated_at > $1 AND ${isIncluded(2)}`,
+        [after, orNull(accounts)],
       ),
 
-    /** Pending media that the store refused when they were last tried. */
-    storeRefused: async (accounts?: Mine): Promise<Counted> =>
+    /** Pending items whose last attempt the store refused. */
+    storeRefused: async (accounts?: OnlyAccounts): Promise<Counted> =>
       counted(
         `SELECT updated_at FROM ${schema}.media
-         WHERE status = 'pending' AND failure_code = 'store_refused' AND ${OF_MINE(1)}`,
-        [mine(accounts)],
+         WHERE status = 'pending' AND failure_code = 'store_refused' AND ${isIncluded(1)}`,
+        [orNull(accounts)],
       ),
 
-    /** Of these accounts, from the day given on. */
+    /** Of these accounts, from the given day on. */
     callbackDays: async (accounts: readonly string[], day: string): Promise<CallbackDays> => {
       const rows = await database.query<{ account: string; day: string; n: string }>(
         `SELECT account, day::text, sum(n) AS n FROM ${schema}.callback_count

@@ -22,7 +22,7 @@ export interface RedriveFilter {
 /** A walk along media_closed (status, sent_at, id), whose order never changes under it. */
 export interface RedrivePhase {
   readonly status: Redrivable;
-  /** Of dead media only: those that WeChat still had when it was asked for, or the others. */
+  /** Of dead items only: those whose file WeChat still had when the redrive was created, or the others. */
   readonly isAvailable?: boolean;
 }
 
@@ -32,20 +32,20 @@ const LEGS: readonly RedrivePhase[] = [
   { status: 'expired' },
 ];
 
-/** In this order: what can still be had goes before what only might be. */
+/** The phases in order: items that can still be downloaded come first. */
 export const phasesOf = (filter: RedriveFilter): readonly RedrivePhase[] =>
   LEGS.filter(({ status }) => filter.status.includes(status));
 
 /** When a row became dead or expired. */
 export const CLOSED_AT = 'coalesce(m.closed_at, m.updated_at)';
 
-/** Conditions on media `m`; every value is a parameter. What died after `askedAt` is not meant. */
+/** Conditions on media `m`; every value is a parameter. Items that died after `createdAt` are excluded. */
 export function conditionsOf(
   filter: RedriveFilter,
-  askedAt: Date,
+  createdAt: Date,
   bind: (value: unknown) => string,
 ): string[] {
-  const conditions = [`m.failure_code <> 'not_downloadable'`, `${CLOSED_AT} <= ${bind(askedAt)}`];
+  const conditions = [`m.failure_code <> 'not_downloadable'`, `${CLOSED_AT} <= ${bind(createdAt)}`];
   const any = (column: string, values: readonly unknown[] | undefined, type = 'text') => {
     if (values) conditions.push(`${column} = ANY(${bind([...values])}::${type}[])`);
   };
@@ -64,6 +64,6 @@ export function conditionsOf(
   return conditions;
 }
 
-/** Literals rather than parameters, so that the planner sees that media_closed holds all of them. */
+/** Literals, not parameters, so that the planner sees that the index media_closed holds all of them. */
 export const statusIs = (statuses: readonly Redrivable[]): string =>
   `m.status IN (${[...new Set(statuses)].map((status) => `'${status}'`).join(', ')})`;

@@ -1,4 +1,4 @@
-/** Dead letters become pending again: one by hand, or many by a filter, a page at a time. */
+/** Redrives: dead letters become pending again, one by hand, or many by a filter, a page at a time. */
 import { randomBytes } from 'node:crypto';
 import type { Lifetimes } from '../../runtime/clock.ts';
 import { storableJson } from '../../storable.ts';
@@ -10,13 +10,13 @@ import { CLOSED_AT, conditionsOf, phasesOf, type RedriveFilter, statusIs } from 
 export interface Redrive {
   readonly id: string;
   readonly state: 'running' | 'stopped' | 'done';
-  /** Media that became pending by it. */
+  /** Items that it made pending. */
   readonly done: number;
-  /** Known at its end: what was archived, erased or pending by the time its turn came. */
+  /** Known at the end: items that were archived, erased or pending when their page came. */
   readonly skipped: number;
   readonly total: number;
   readonly filter: RedriveFilter;
-  /** Media per second. */
+  /** Items per second. */
   readonly rate: number;
   readonly actor: string;
   readonly reason?: string;
@@ -27,9 +27,9 @@ export interface Redrive {
 export interface RedriveRequest {
   readonly filter: RedriveFilter;
   readonly limit?: number | undefined;
-  /** Media per second. */
+  /** Items per second. */
   readonly rate: number;
-  /** The name of a key. */
+  /** The name of the API key. */
   readonly actor: string;
   readonly reason?: string | undefined;
 }
@@ -47,13 +47,13 @@ interface RedriveRecord {
   created_at: Date;
   available_after: Date;
   phase: number;
-  /** As text: microseconds, which another producer's sent_at may have, are lost in a Date. */
+  /** As text: a Date would lose the microseconds that sent_at of another producer may have. */
   cursor_sent_at: string | null;
   cursor_id: string | null;
   ended_at: Date | null;
 }
 
-/** A page is what the rate lets through in this time. */
+/** A page holds what the rate allows in this time. */
 const PAGE_SECONDS = 0.5;
 const GROUPS_LIMIT = 500;
 
@@ -74,13 +74,13 @@ const toRedrive = (record: RedriveRecord): Redrive => ({
 export function createRedrives(database: Database, schema: string, lifetimes: Lifetimes) {
   const closesAt = (now: Date) => new Date(now.getTime() + lifetimes.closingMs);
 
-  /** $1 now, $2 closesAt at the earliest, $3 provenance. The generation moves on: a try of before cannot settle it. */
-  const again = `
+  /** $1 now, $2 the earliest closesAt, $3 last_redrive. The generation grows, so that an earlier attempt changes nothing. */
+  const setPending = `
     SET status = 'pending', stage = 1, generation = m.generation + 1, claimed_at = NULL, running_since = NULL,
         next_attempt_at = NULL, waiting_reason = NULL, updated_at = $1, closes_at = greatest(m.closes_at, $2),
         redrives = coalesce(m.redrives, 0) + 1, last_redrive = $3::jsonb`;
 
-  /** Whose accounts are all among `$n`; every redrive where `$n` is null. */
+  /** Redrives whose accounts are all among parameter `n`; every redrive if that is null. */
   const visible = (n: number) =>
     `($${n}::text[] IS NULL OR (filter -> 'account') <@ to_jsonb($${n}::text[]))`;
 
@@ -106,30 +106,30 @@ export function createRedrives(database: Database, schema: string, lifetimes: Li
 
   return {
     /**
-     * A dead media, with `force` an expired one too, becomes pending and due again, with at least the closing window
-     * left before it may be closed. False: it is neither, or never downloadable.
+     * Makes a dead item, with `force` also an expired one, pending and due, with at least the closing window left until
+     * closesAt. False: it is neither, or was never downloadable.
      */
     redriveOne: async (
       id: string,
       now: Date,
       { actor, reason, force = false }: { actor: string; reason?: string | undefined; force?: boolean },
     ): Promise<boolean> => {
-      const provenance = storableJson({ at: now, by: actor, reason });
+      const lastRedrive = storableJson({ at: now, by: actor, reason });
       const statuses = statusIs(force ? ['dead', 'expired'] : ['dead']);
       const rows = await database.query(
         `WITH redriven AS (
-           UPDATE ${schema}.media m ${again}
+           UPDATE ${schema}.media m ${setPending}
            WHERE m.id = $4 AND ${statuses} AND m.failure_code <> 'not_downloadable' RETURNING m.id),
-         noted AS (
+         audited AS (
            INSERT INTO ${schema}.audit_log (at, actor, action, target, reason)
            SELECT $1, $5, 'redrive', id, $6 FROM redriven)
          SELECT id FROM redriven`,
-        [now, closesAt(now), provenance, id, actor, reason ?? null],
+        [now, closesAt(now), lastRedrive, id, actor, reason ?? null],
       );
       return rows.length > 0;
     },
 
-    /** What a redrive would take if it were asked for now: how many, and by failure, largest first. */
+    /** What a redrive would take now: how many items, and by failure, largest first. */
     preview: async (
       filter: RedriveFilter,
       now: Date,
@@ -147,14 +147,14 @@ export function createRedrives(database: Database, schema: string, lifetimes: Li
       return { matched: Number(rows[0]?.matched ?? 0), groups: rows.flatMap(toGroup) };
     },
 
-    /** Writes a redrive down; it is worked off by {@link page}. What dies from now on is not in it. */
-    create: (wish: RedriveRequest, now: Date): Promise<{ id: string; matched: number }> =>
+    /** Creates a redrive, for `runPage` to do. Items that die from now on are not part of it. */
+    create: (request: RedriveRequest, now: Date): Promise<{ id: string; matched: number }> =>
       database.transaction(async (transaction) => {
         const values: unknown[] = [];
-        const conditions = conditionsOf(wish.filter, now, (value) => `$${values.push(value)}`);
+        const conditions = conditionsOf(request.filter, now, (value) => `$${values.push(value)}`);
         const [counted] = await transaction.query<{ n: string }>(
           `SELECT count(*) AS n FROM ${schema}.media m
-           WHERE ${[statusIs(wish.filter.status), ...conditions].join(' AND ')}`,
+           WHERE ${[statusIs(request.filter.status), ...conditions].join(' AND ')}`,
           values,
         );
         const matched = Number(counted?.n ?? 0);
@@ -166,23 +166,23 @@ export function createRedrives(database: Database, schema: string, lifetimes: Li
           [
             id,
             matched === 0 ? 'done' : 'running',
-            storableJson(wish.filter),
-            wish.rate,
-            wish.actor,
-            wish.reason ?? null,
-            Math.min(matched, wish.limit ?? matched),
+            storableJson(request.filter),
+            request.rate,
+            request.actor,
+            request.reason ?? null,
+            Math.min(matched, request.limit ?? matched),
             now,
             new Date(now.getTime() - lifetimes.lifetimeMs),
           ],
         );
-        const { actor, reason } = wish;
+        const { actor, reason } = request;
         await writeAuditEntries(transaction, schema, [
           { at: now, actor, action: 'redrive', target: id, reason },
         ]);
         return { id, matched };
       }),
 
-    /** Undefined: there is none, or it reaches beyond `accounts`. */
+    /** Undefined: there is none, or it covers other accounts than `accounts`. */
     get: async (id: string, accounts?: readonly string[]): Promise<Redrive | undefined> => {
       const [record] = await database.query<RedriveRecord>(
         `SELECT * FROM ${schema}.redrive WHERE id = $1 AND ${visible(2)}`,
@@ -200,13 +200,13 @@ export function createRedrives(database: Database, schema: string, lifetimes: Li
       return records.map(toRedrive);
     },
 
-    /** No further page is begun once it resolves. False: it had ended already. */
+    /** Once it resolves no further page begins. False: it had ended already. */
     stop: async (id: string, actor: string, now: Date): Promise<boolean> => {
       const rows = await database.query(
         `WITH stopped AS (
            UPDATE ${schema}.redrive SET state = 'stopped', updated_at = $2, ended_at = $2
            WHERE id = $1 AND state = 'running' RETURNING id),
-         noted AS (
+         audited AS (
            INSERT INTO ${schema}.audit_log (at, actor, action, target)
            SELECT $2, $3, 'redrive.stop', id FROM stopped)
          SELECT id FROM stopped`,
@@ -215,7 +215,7 @@ export function createRedrives(database: Database, schema: string, lifetimes: Li
       return rows.length > 0;
     },
 
-    /** Those that run, the longest overdue first: when each may take its next page. */
+    /** Running redrives by the time of their next page. */
     listRunning: async (limit: number): Promise<{ id: string; nextPageAt: Date }[]> => {
       const rows = await database.query<{ id: string; next_page_at: Date }>(
         `SELECT id, next_page_at FROM ${schema}.redrive WHERE state = 'running' ORDER BY next_page_at, id LIMIT $1`,
@@ -225,8 +225,8 @@ export function createRedrives(database: Database, schema: string, lifetimes: Li
     },
 
     /**
-     * Takes the next page of a redrive: its media, its counts and its cursor move in one transaction, which holds
-     * the redrive's row, so that two processes take two pages. Undefined: it is not due, or does not run.
+     * Redrives the next page: its items, its counts and its cursor change in one transaction that locks the row of the
+     * redrive, so that two processes take two pages. Undefined: it is not due, or not running.
      */
     runPage: (id: string, now: Date): Promise<{ redriven: number; ended: boolean } | undefined> =>
       database.transaction(async (transaction) => {
@@ -240,14 +240,14 @@ export function createRedrives(database: Database, schema: string, lifetimes: Li
         const most = Math.min(Math.ceil(redrive.rate * PAGE_SECONDS), left);
         const page = await pageOf(transaction, redrive, most);
         const { actor: by, reason } = redrive;
-        // Locked in the order in which accept() locks its rows: neither waits for the other in a circle. A row that
+        // Locked in the order in which accept() locks rows, so that the two cannot deadlock. A row that
         // has moved on since the page was read is left as it is.
         const redriven = await transaction.query(
           `WITH locked AS (
              SELECT m.id FROM ${schema}.media m
              WHERE m.id = ANY($4::text[]) AND ${statusIs(redrive.filter.status)} AND ${CLOSED_AT} <= $5
              ORDER BY m.id FOR UPDATE)
-           UPDATE ${schema}.media m ${again} FROM locked WHERE m.id = locked.id RETURNING m.id`,
+           UPDATE ${schema}.media m ${setPending} FROM locked WHERE m.id = locked.id RETURNING m.id`,
           [
             now,
             closesAt(now),

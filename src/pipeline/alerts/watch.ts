@@ -113,7 +113,7 @@ export function createAlertWatch(deps: AlertWatchDeps, options: AlertWatchOption
     // The leading process finds what it reports about itself a second time.
     const others = found.filter((one) => !locals.some((finding) => isSame(finding, one)));
     const conditions = [
-      ...locals.map((one) => ({ ...one, kind: one.code, saidAt: one.alertedAt })),
+      ...locals.map((one) => ({ ...one, kind: one.code, sentAt: one.alertedAt })),
       ...others.map((one) => ({ ...one, kind: one.code })),
     ];
     const rows = await alerts.report(conditions, now);

@@ -300,7 +300,7 @@ for (const backend of backends) {
       assert.deepEqual([kinds(repeated), repeated[0]?.endedAt], [['lasts'], undefined]);
       await incidents.markSent('c', repeated, at(73));
       // Another process has said it without being asked.
-      await incidents.report([{ ...trouble('lasts'), saidAt: at(90) }], at(90));
+      await incidents.report([{ ...trouble('lasts'), sentAt: at(90) }], at(90));
       assert.deepEqual(await claim('c', 91, at(80)), []);
       assert.deepEqual(kinds(await claim('c', 91, at(90))), ['lasts']);
     });
