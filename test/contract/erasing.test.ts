@@ -179,7 +179,7 @@ for (const shape of SHAPES) {
         })(),
         expect: { lengthBytes: 4 },
         contentType: 'audio/amr',
-        disposition: 'inline',
+        contentDisposition: 'inline',
         metadata: {},
         signal: soon(),
       });

@@ -55,7 +55,7 @@ for (const shape of SHAPES) {
           yield body;
         })(),
         contentType: 'image/png',
-        disposition: 'inline',
+        contentDisposition: 'inline',
         metadata,
         signal: soon(),
       });

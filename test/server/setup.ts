@@ -187,7 +187,7 @@ export async function openTestServer(
         })(),
         expect: { lengthBytes: body.length },
         contentType,
-        disposition: 'inline',
+        contentDisposition: 'inline',
         metadata: {},
         signal: AbortSignal.timeout(10_000),
       });

@@ -194,6 +194,6 @@ export const never = () => new Promise<void>(() => undefined);
 export const picture = {
   key: 'wx1/2026/11/20/m_1.jpg',
   contentType: 'image/jpeg',
-  disposition: 'inline',
+  contentDisposition: 'inline',
   metadata: {},
 } as const;

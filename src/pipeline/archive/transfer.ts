@@ -155,7 +155,7 @@ export function createTransfer(deps: TransferDeps): Transfer {
         expect,
         contentType: type.contentType,
         ...(body.fileName ? { fileName: body.fileName } : {}),
-        disposition: isRenderable(type.contentType) ? 'inline' : 'attachment',
+        contentDisposition: isRenderable(type.contentType) ? 'inline' : 'attachment',
         metadata: metadataOf(job.id, reference, body.source),
         onMultipart: async (uploadId) => {
           if (!(await catalogue.uploads.record(guard, uploadId)))

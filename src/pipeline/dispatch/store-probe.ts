@@ -30,7 +30,7 @@ export function createStoreProbe(
         })(),
         expect: { lengthBytes: CONTENT.byteLength },
         contentType: 'text/plain',
-        disposition: 'attachment',
+        contentDisposition: 'attachment',
         metadata: {},
         signal: bounded,
       });

@@ -133,7 +133,7 @@ async function tryBytes(
         })(),
         expect: { lengthBytes: sizeBytes },
         contentType: 'text/plain',
-        disposition: 'attachment',
+        contentDisposition: 'attachment',
         metadata: { id: 'doctor' },
         signal,
       });

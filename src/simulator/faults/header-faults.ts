@@ -15,7 +15,7 @@ const headers = (description: string, changes: (context: FaultContext) => Header
 const utf8 = (text: string): string => Buffer.from(text).toString('latin1');
 
 /** A Content-disposition as reported in issues of other SDKs. */
-const disposition = (description: string, value: (extension: string) => string): FaultSpec =>
+const contentDisposition = (description: string, value: (extension: string) => string): FaultSpec =>
   headers(description, ({ content }) => ({ 'Content-disposition': value(content.extension) }));
 
 export const HEADER_FAULTS = {
@@ -32,24 +32,24 @@ export const HEADER_FAULTS = {
   })),
   videoStream: headers('the file as a stream of video/mpeg4', () => ({ 'Content-Type': 'video/mpeg4' })),
   noDisposition: headers('no Content-disposition', () => ({ 'Content-disposition': undefined })),
-  oddDisposition: disposition(
+  oddDisposition: contentDisposition(
     '`filename*` first and in lower case, `filename` as UTF-8 read as latin1',
     (extension) => {
       const name = `测试(一).${extension}`;
       return `attachment; filename*=utf-8''${encodeURIComponent(name)}; filename="${utf8(name)}"`;
     },
   ),
-  noBaseName: disposition(
+  noBaseName: contentDisposition(
     '`filename=".amr"`: only an extension (iOS)',
     (extension) => `attachment; filename=".${extension}"`,
   ),
-  silkName: disposition('a .silk name (Android)', () => 'attachment; filename="1586412345678.silk"'),
-  noExtension: disposition('`filename="voice"`', () => 'attachment; filename="voice"'),
-  fullWidthName: disposition(
+  silkName: contentDisposition('a .silk name (Android)', () => 'attachment; filename="1586412345678.silk"'),
+  noExtension: contentDisposition('`filename="voice"`', () => 'attachment; filename="voice"'),
+  fullWidthName: contentDisposition(
     'full-width brackets in the name',
     (extension) => `attachment; filename="${utf8(`报告\uFF08终稿\uFF09【二】.${extension}`)}"`,
   ),
-  pathTraversalName: disposition(
+  pathTraversalName: contentDisposition(
     'a name with `../` in it',
     (extension) => `attachment; filename="../../../../tmp/%2e%2e%2fowned.${extension}"`,
   ),

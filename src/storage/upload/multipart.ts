@@ -17,7 +17,7 @@ import type { Sdk } from '../http/sdk.ts';
 import type { SignedHttp } from '../http/signed-request.ts';
 import type { StoredObject } from '../stored-object.ts';
 import type { NewObject } from './new-object.ts';
-import { CACHE_CONTROL, dispositionOf, etagOf, metadataOf } from './object-headers.ts';
+import { CACHE_CONTROL, contentDispositionOf, etagOf, metadataOf } from './object-headers.ts';
 import type { Part } from './parts.ts';
 import type { VerifiedBody } from './verified-body.ts';
 
@@ -108,7 +108,7 @@ export function createMultipartUploads(
       Bucket: bucket,
       Key: key,
       ContentType: object.contentType,
-      ContentDisposition: dispositionOf(object.disposition, object.fileName),
+      ContentDisposition: contentDispositionOf(object.contentDisposition, object.fileName),
       CacheControl: CACHE_CONTROL,
       Metadata: metadataOf({ ...object.metadata, mark }),
     });

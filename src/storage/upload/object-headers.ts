@@ -1,11 +1,11 @@
 /** The headers an object is stored with. Values are ASCII: undici and half of the vendors refuse anything else. */
-import { create as createDisposition, parse as parseDisposition } from 'content-disposition';
+import { create as createContentDisposition, parse as parseContentDisposition } from 'content-disposition';
 import { failure } from '../../failures.ts';
 import type { BufferedResponse } from '../http/signed-request.ts';
 
 export interface ObjectHeaders {
   readonly contentType: string;
-  readonly disposition: 'inline' | 'attachment';
+  readonly contentDisposition: 'inline' | 'attachment';
   readonly fileName?: string;
   /** `mediaId` becomes x-amz-meta-wma-mediaid: header names have no case. */
   readonly metadata: Readonly<Record<string, string>>;
@@ -20,11 +20,17 @@ const MAX_NAME_LENGTH = 180;
  * Returns `attachment; filename="____.jpg"; filename*=UTF-8''…`. Control characters and path separators become `_`,
  * because the name was typed by a user.
  */
-export function dispositionOf(disposition: ObjectHeaders['disposition'], fileName?: string): string {
+export function contentDispositionOf(
+  disposition: ObjectHeaders['contentDisposition'],
+  fileName?: string,
+): string {
   if (!fileName) return disposition;
   const clean = fileName.toWellFormed().replace(/[\u0000-\u001f\u007f-\u009f/\\]/g, '_');
   const name = clean.length > MAX_NAME_LENGTH ? [...clean].slice(0, MAX_NAME_LENGTH).join('') : clean;
-  return createDisposition(name, { type: disposition, fallback: name.replace(/[^\u0020-\u007e]/gu, '_') });
+  return createContentDisposition(name, {
+    type: disposition,
+    fallback: name.replace(/[^\u0020-\u007e]/gu, '_'),
+  });
 }
 
 /** Returns user metadata as S3 stores it: names in lower case with the prefix `wma-`, values percent-encoded. */
@@ -45,7 +51,7 @@ export const CACHE_CONTROL = 'private';
 export function headersOf(object: ObjectHeaders): Record<string, string> {
   return {
     'content-type': object.contentType,
-    'content-disposition': dispositionOf(object.disposition, object.fileName),
+    'content-disposition': contentDispositionOf(object.contentDisposition, object.fileName),
     'cache-control': CACHE_CONTROL,
     ...metadataOf(object.metadata, META_HEADER),
   };
@@ -59,10 +65,10 @@ export function readMetadata(headers: Readonly<Record<string, string>>): Record<
   return found;
 }
 
-/** Returns the file name that {@link dispositionOf} was given, with the replaced characters. */
-export function fileNameOf(disposition: string | undefined): string | undefined {
+/** Returns the file name that {@link contentDispositionOf} was given, with the replaced characters. */
+export function fileNameOf(contentDisposition: string | undefined): string | undefined {
   try {
-    return disposition && parseDisposition(disposition).parameters.filename;
+    return contentDisposition && parseContentDisposition(contentDisposition).parameters.filename;
   } catch {
     return undefined;
   }

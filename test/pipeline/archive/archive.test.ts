@@ -271,7 +271,7 @@ describe('archive', () => {
       const stored: unknown[] = [];
       const { archive } = setup({
         open: async () => body({ sniffed: { contentType, extension: 'x' } }),
-        put: async ({ contentType: type, disposition: how }) => {
+        put: async ({ contentType: type, contentDisposition: how }) => {
           stored.push(type, how);
           return { sizeBytes: BYTES.length, sha256: '', multipart: false };
         },

@@ -124,11 +124,11 @@ describe('files of WeCom', () => {
       const mediaId = simulator.mint(WECOM.account, { kind, seed: 7 });
       const response = await get(mediaId, await wecomToken());
       assert.equal(response.headers.get('content-type'), type);
-      const disposition = response.headers.get('content-disposition')!;
+      const contentDisposition = response.headers.get('content-contentDisposition')!;
       assert.ok(
-        disposition.startsWith(`attachment; filename*=utf-8''${encodeURIComponent(name)}; filename="`),
+        contentDisposition.startsWith(`attachment; filename*=utf-8''${encodeURIComponent(name)}; filename="`),
       );
-      assert.ok(Buffer.from(disposition, 'latin1').toString().endsWith(`filename="${name}"`));
+      assert.ok(Buffer.from(contentDisposition, 'latin1').toString().endsWith(`filename="${name}"`));
       const bytes = await bytesOf(response);
       assert.equal(sha256(bytes), (await simulator.digestOf(WECOM.account, mediaId))!.sha256);
       if (kind === 'jsonFile') assert.equal(JSON.parse(bytes.toString()).errcode, 40007);

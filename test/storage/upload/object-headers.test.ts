@@ -1,16 +1,20 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { dispositionOf, metadataOf, readMetadata } from '../../../src/storage/upload/object-headers.ts';
+import {
+  contentDispositionOf,
+  metadataOf,
+  readMetadata,
+} from '../../../src/storage/upload/object-headers.ts';
 
 test('a content disposition is ASCII for any file name', () => {
-  assert.equal(dispositionOf('attachment'), 'attachment');
-  assert.equal(dispositionOf('inline', 'a.jpg'), 'inline; filename=a.jpg');
+  assert.equal(contentDispositionOf('attachment'), 'attachment');
+  assert.equal(contentDispositionOf('inline', 'a.jpg'), 'inline; filename=a.jpg');
   assert.equal(
-    dispositionOf('attachment', '报告"2".pdf'),
+    contentDispositionOf('attachment', '报告"2".pdf'),
     `attachment; filename="__\\"2\\".pdf"; filename*=UTF-8''%E6%8A%A5%E5%91%8A%222%22.pdf`,
   );
   for (const name of ['../../etc/passwd', 'a\r\nx: y', '\u0000', '\ud800', '😀'.repeat(500), 'é%41.jpg']) {
-    const value = dispositionOf('attachment', name);
+    const value = contentDispositionOf('attachment', name);
     assert.match(value, /^[\x20-\x7e]+$/);
     assert.doesNotMatch(value, /\//);
     assert.ok(value.length < 3_000);

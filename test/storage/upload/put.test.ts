@@ -56,7 +56,7 @@ test('a video is a multipart upload whose id the caller gets before the first pa
     ...picture,
     contentType: 'video/mp4',
     fileName: '影片.mp4',
-    disposition: 'attachment',
+    contentDisposition: 'attachment',
     metadata: { account: 'wx1' },
     body: flow(body),
     expect: { lengthBytes: body.byteLength },
