@@ -203,7 +203,7 @@ describe('wma', { timeout: 240_000 }, () => {
     assert.equal(found.code, 1, 'this service has received no callback');
     assert.match(found.stdout, /^✓ catalogue: /m);
     assert.match(found.stdout, /^! media: \d+ media items failed for good in the last seven days/m);
-    assert.match(found.stdout, /^✓ store: \S+ is written, read, linked to and cleaned up$/m);
+    assert.match(found.stdout, /^✓ store: \S+ can be written, read, linked to and cleaned up$/m);
     assert.match(
       found.stdout,
       /^✗ account (\S+): Account \1 has never had a callback\.\n {4}Paste its callbackUrl/m,

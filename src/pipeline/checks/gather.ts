@@ -186,7 +186,7 @@ export function createFactGatherer(deps: FactGathererDeps): FactGatherer {
         return { store: failure ? { ok: false, failure } : { ok: true } };
       } catch (error) {
         if (!signal.aborted && !isTimeout(error)) reportError(error, 'store');
-        // Too slow: its last failure says more than the missing response.
+        // Too slow: its last failure is more specific than the missing response.
         return { store: { ok: false, failure: lastFailure } };
       }
     },

@@ -86,7 +86,7 @@ export function createAccountHolds(deps: AccountHoldsDeps): AccountHolds {
     readAtMs = Number.NEGATIVE_INFINITY;
   };
 
-  async function answered(account: string): Promise<void> {
+  async function reportMediaResponse(account: string): Promise<void> {
     if (!known.has(account)) return;
     if (await catalogue.accounts.endLapsedHold(account, clock.now()))
       log.info({ account }, 'account: works again, released');
@@ -121,11 +121,11 @@ export function createAccountHolds(deps: AccountHoldsDeps): AccountHolds {
       await refresh();
     },
 
-    reportMediaResponse: answered,
+    reportMediaResponse,
 
     reportCallSucceeded: async (account) => {
       await refresh();
-      if (known.get(account)?.reason?.class === 'account') await answered(account);
+      if (known.get(account)?.reason?.class === 'account') await reportMediaResponse(account);
     },
 
     invalidate,

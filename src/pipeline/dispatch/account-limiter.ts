@@ -1,4 +1,4 @@
-/** Limits the downloads of one account that run at once: WeChat answers bursts with a false 40001. */
+/** Limits the downloads of one account that run at once: WeChat responds to bursts with a false 40001. */
 import { createLimiter, type Release } from '../../runtime/concurrency/limiter.ts';
 import type { ConcurrencyShares } from './concurrency-share.ts';
 

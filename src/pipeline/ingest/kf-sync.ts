@@ -52,12 +52,10 @@ export function createKfSyncer(deps: KfSyncerDeps): KfSyncer {
   const { catalogue, clock, lifetimes, log } = deps;
   const inMs = (ms: number) => new Date(clock.now().getTime() + ms);
 
-  function tokenOf(
-    account: Account,
-    { tokenCiphertext: token, requestedAt: wantedAt }: ClaimedKfAccount,
-  ): string | undefined {
-    if (!token || !wantedAt || clock.now().getTime() - wantedAt.getTime() > TOKEN_LIFE_MS) return undefined;
-    return decryptAtRest(account, token);
+  function tokenOf(account: Account, { tokenCiphertext, requestedAt }: ClaimedKfAccount): string | undefined {
+    if (!tokenCiphertext || !requestedAt) return undefined;
+    if (clock.now().getTime() - requestedAt.getTime() > TOKEN_LIFE_MS) return undefined;
+    return decryptAtRest(account, tokenCiphertext);
   }
 
   function reportSkipped(account: string, { skipped }: KfPage): void {
@@ -71,14 +69,14 @@ export function createKfSyncer(deps: KfSyncerDeps): KfSyncer {
     log[level]({ account, counts }, 'kf-sync: messages skipped');
   }
 
-  async function read(account: Account, wanted: ClaimedKfAccount, signal: AbortSignal): Promise<void> {
-    const { openKfId } = wanted;
-    const token = tokenOf(account, wanted);
+  async function read(account: Account, claimed: ClaimedKfAccount, signal: AbortSignal): Promise<void> {
+    const { openKfId } = claimed;
+    const token = tokenOf(account, claimed);
     // Reading ends where cursors repeat, and where only empty pages follow.
     const cursors = new Set<string>();
     let messages = 0;
-    let sync = wanted;
-    let from = isCursorSuspect(wanted.failure, wanted.failures) ? undefined : wanted.cursor;
+    let sync = claimed;
+    let from = isCursorSuspect(claimed.failure, claimed.failures) ? undefined : claimed.cursor;
     for (let pages = 1; ; pages++) {
       const page = await deps.kfSync.fetchPage(
         account,
@@ -126,23 +124,23 @@ export function createKfSyncer(deps: KfSyncerDeps): KfSyncer {
    */
   async function fail(
     account: Account,
-    wanted: ClaimedKfAccount,
+    claimed: ClaimedKfAccount,
     why: Failure,
     retryAfterMs = 0,
   ): Promise<void> {
-    const failures = wanted.failures + 1;
+    const failures = claimed.failures + 1;
     const waitMs = Math.max(retryAfterMs, lifetimes.scale(decideSyncDelayMs(why, failures, deps.random())));
     const until = inMs(Math.max(POLL_MS, waitMs));
     deps.metrics.failed.inc({ class: why.class, errcode: String(why.errcode ?? '') });
     const next = { until, ofAccount: isAccountWide(why), dropToken: why.errcode === INVALID_TOKEN };
-    await catalogue.kfCursors.markFailed(wanted, why, next, clock.now());
+    await catalogue.kfCursors.markFailed(claimed, why, next, clock.now());
     // Once for each kind of failure: where its downloads succeed all the same, they are not held again and again.
-    const isNew = wanted.failure?.code !== why.code;
+    const isNew = claimed.failure?.code !== why.code;
     if (why.class === 'account' && isAccountWide(why) && isNew)
       await deps.holds.hold(account.account, until, why);
     const level = isNew ? 'warn' : 'info';
     log[level](
-      { account: account.account, openKfId: wanted.openKfId, failure: why, failures, until },
+      { account: account.account, openKfId: claimed.openKfId, failure: why, failures, until },
       'kf-sync: messages not read, retrying later',
     );
   }
@@ -150,21 +148,21 @@ export function createKfSyncer(deps: KfSyncerDeps): KfSyncer {
   async function syncOne(signal: AbortSignal): Promise<boolean> {
     const wecomAccounts = deps.accounts.all.filter(({ product }) => product === 'wecom');
     const readBefore = inMs(-lifetimes.scale(READ_EVERY_MS));
-    const wanted = await catalogue.kfCursors.claim(
+    const claimed = await catalogue.kfCursors.claim(
       wecomAccounts.map(({ account }) => account),
       clock.now(),
       inMs(PAGE_LEASE_MS),
       readBefore,
     );
-    if (wanted?.failure?.class === 'account') deps.rereadAccounts();
-    const account = wanted && deps.accounts.find(wanted.account);
-    if (!wanted || !account) return false;
+    if (claimed?.failure?.class === 'account') deps.rereadAccounts();
+    const account = claimed && deps.accounts.find(claimed.account);
+    if (!claimed || !account) return false;
     try {
-      await read(account, wanted, signal);
-      if (wanted.failure?.class === 'account') await deps.holds.reportCallSucceeded(account.account);
+      await read(account, claimed, signal);
+      if (claimed.failure?.class === 'account') await deps.holds.reportCallSucceeded(account.account);
     } catch (error) {
       if (signal.aborted) {
-        await catalogue.kfCursors.release(wanted);
+        await catalogue.kfCursors.release(claimed);
         return true;
       }
       const known =
@@ -173,7 +171,7 @@ export function createKfSyncer(deps: KfSyncerDeps): KfSyncer {
         deps.metrics.backgroundErrors.inc({ loop: LOOP });
         log.error({ err: error, account: account.account }, 'kf-sync: unexpected error, retrying later');
       }
-      await fail(account, wanted, known.failure, known.retryAfterMs);
+      await fail(account, claimed, known.failure, known.retryAfterMs);
     }
     return true;
   }

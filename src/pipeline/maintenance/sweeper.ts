@@ -102,7 +102,7 @@ export function createSweeper(
   }
 
   /**
-   * Closes no row before the bucket was checked: an object that is there whole is archived, whatever the row says.
+   * Closes no row before the bucket was checked: a row whose object is stored whole becomes archived.
    * While the store does not respond, rows stay open; they are past their deadline and lose nothing by it.
    */
   async function closeExpired(signal: AbortSignal, errors: Error[]): Promise<number> {

@@ -1,4 +1,4 @@
-/** When a silence is strange, and when it is a night, a weekend or a slow shop. */
+/** When a silence of an account is unusual, and when it is a night, a weekend or a slow business. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { dayOf, silentSince, usualSilenceMs } from '../../../src/pipeline/checks/silence.ts';
@@ -10,10 +10,10 @@ const silentFor = (hours: number) => new Date(last.getTime() + hours * HOUR_MS);
 
 /** Messages on the day of the last callback and on those before it. */
 const daysBack = (...counts: number[]) => new Map(counts.map((count, back) => [dayOf(last, -back), count]));
-const said = (days: Map<string, number>, hours: number) =>
+const isUnusual = (days: Map<string, number>, hours: number) =>
   silentSince({ lastCallbackAt: last, days }, silentFor(hours)) !== undefined;
 
-describe('an account gets no callback', () => {
+describe('the silence of an account', () => {
   const busy = daysBack(...Array<number>(28).fill(50));
   const fewEveryDay = daysBack(...Array<number>(28).fill(1));
   // 20 March 2026 is a Friday.
@@ -21,33 +21,38 @@ describe('an account gets no callback', () => {
     ...Array.from({ length: 28 }, (_, back) => ([0, 6].includes((5 - back + 700) % 7) ? 0 : 30)),
   );
 
-  for (const [what, days, quietHours, strangeHours] of [
-    ['busy every day: a night is nothing, a day is', busy, 23, 25],
-    ['a message a day, at any hour', fewEveryDay, 47, 49],
-    ['on workdays: from Friday night to Tuesday morning is nothing', workdays, 84, 97],
-    ['once a week', daysBack(1, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1), 190, 193],
+  for (const [name, days, usualHours, unusualHours] of [
+    ['is unusual after a day where every day is busy, and usual for a night', busy, 23, 25],
+    ['is unusual after two days where there is a message a day', fewEveryDay, 47, 49],
+    ['is usual from Friday night to Tuesday morning where messages come on workdays', workdays, 84, 97],
+    [
+      'is unusual after eight days where there is a message a week',
+      daysBack(1, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1),
+      190,
+      193,
+    ],
   ] as const) {
-    test(what, () => {
-      assert.equal(said(days, quietHours), false);
-      assert.equal(said(days, strangeHours), true);
+    test(name, () => {
+      assert.equal(isUnusual(days, usualHours), false);
+      assert.equal(isUnusual(days, unusualHours), true);
     });
   }
 
-  test('which has had messages on two days only: nothing can be said of it', () => {
+  test('is never unusual where there were messages on two days only', () => {
     assert.equal(usualSilenceMs(daysBack(9, 0, 9), last), undefined);
-    assert.equal(said(daysBack(9, 0, 9), 1_000), false);
+    assert.equal(isUnusual(daysBack(9, 0, 9), 1_000), false);
   });
 
-  test('a new account has no silence before its first message', () => {
+  test('does not count before the first message of a new account', () => {
     assert.equal(usualSilenceMs(daysBack(5, 5, 5), last), 48 * HOUR_MS);
   });
 
-  test('which never had one', () => {
+  test('is undefined without a callback', () => {
     assert.equal(silentSince({}, last), undefined);
   });
 });
 
-test('the limit of a minute is no incident, a day without quota is', () => {
+test('a limit per minute is no finding, a used-up day quota is one', () => {
   const heldUntil = silentFor(1);
   const find = (state: object) =>
     checkOf('account_held').find({ now: last, process: 'p', accounts: [{ account: 'wx', ...state }] });

@@ -1,4 +1,4 @@
-/** The door: the catalogue if it answers in time, else the spool; and back again. */
+/** References go into the catalogue if it responds in time, else into the spool, and from there into the catalogue. */
 import assert from 'node:assert/strict';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -21,10 +21,10 @@ import { PLAIN } from '../../server/setup.ts';
 
 const NOON = new Date('2026-05-01T12:00:00Z');
 const input = (mediaId: string): ReferenceInput => ({ account: 'shop', mediaId, kind: 'image' });
-const away = () => new DatabaseUnavailableError('away');
+const unavailable = () => new DatabaseUnavailableError('unavailable');
 
 async function setup(t: TestContext, timing: DatabaseAvailabilityTiming = {}, limitBytes = 1024 * 1024) {
-  const folder = await mkdtemp(join(tmpdir(), 'intake-'));
+  const folder = await mkdtemp(join(tmpdir(), 'ingest-'));
   const log = createLog({ level: 'silent', program: 'test', secrets: [] });
   const spool = await openSpool({ folder, limitBytes, floorBytes: 0, log });
   const stop = new AbortController();
@@ -34,17 +34,17 @@ async function setup(t: TestContext, timing: DatabaseAvailabilityTiming = {}, li
   const uses: SpoolUseChange[] = [];
   const rows = new Map<string, Reference>();
   const others: unknown[][] = [];
-  let asked = 0;
-  const state = { trouble: undefined as (() => Promise<never>) | undefined };
-  const answer = async () => {
-    asked++;
-    await state.trouble?.();
+  let queries = 0;
+  const state = { fault: undefined as (() => Promise<never>) | undefined };
+  const respond = async () => {
+    queries++;
+    await state.fault?.();
   };
   const catalogue = {
-    ping: answer,
+    ping: respond,
     media: {
       insert: async (references: readonly Reference[]) => {
-        await answer();
+        await respond();
         if (references.some(({ mediaId }) => mediaId === 'unfit'))
           throw Object.assign(new Error('out of range'), { code: '22003' });
         return references.map((reference) => {
@@ -57,13 +57,13 @@ async function setup(t: TestContext, timing: DatabaseAvailabilityTiming = {}, li
     },
     encryptedSecrets: {
       writeUnlessNewer: async (...given: unknown[]) => {
-        await answer();
+        await respond();
         others.push(given);
       },
     },
     kfCursors: {
       requestRead: async (...given: unknown[]) => {
-        await answer();
+        await respond();
         others.push(given);
       },
     },
@@ -75,7 +75,7 @@ async function setup(t: TestContext, timing: DatabaseAvailabilityTiming = {}, li
     metrics,
     onAccepted: () => undefined,
   };
-  const intake = createIngest(
+  const ingest = createIngest(
     { ...shared, accept: createInsertBatcher(shared), log, spool, onSpoolUse: (use) => uses.push(use) },
     { retryMs: 20, ...timing },
   );
@@ -87,17 +87,17 @@ async function setup(t: TestContext, timing: DatabaseAvailabilityTiming = {}, li
     await rm(folder, { recursive: true, force: true });
   });
   return {
-    intake,
+    ingest,
     spool,
     state,
     time,
     uses,
     rows,
     others,
-    asked: () => asked,
+    queries: () => queries,
     folder,
     run: () => {
-      running = intake.run(stop.signal);
+      running = ingest.run(stop.signal);
     },
     emptied: async () => {
       while (spool.size.records > 0) await new Promise((resolve) => setTimeout(resolve, 5));
@@ -105,19 +105,20 @@ async function setup(t: TestContext, timing: DatabaseAvailabilityTiming = {}, li
   };
 }
 
-describe('the intake', () => {
-  it('writes what was spooled when the catalogue is back, with the time of acceptance, and says begun and ended', async (t) => {
-    const { intake, state, time, uses, rows, run, emptied } = await setup(t);
-    state.trouble = async () => Promise.reject(away());
-    const [taken] = await intake.ingestCallback([input('late')]);
+describe('ingest', () => {
+  it('replays the spool when the catalogue is back, with the time of acceptance, and reports begin and end', async (t) => {
+    const { ingest, state, time, uses, rows, run, emptied } = await setup(t);
+    state.fault = async () => Promise.reject(unavailable());
+    const [taken] = await ingest.ingestCallback([input('late')]);
     const id = idOf(PLAIN.account, 'late');
     assert.deepEqual(taken, { id, account: PLAIN.account, status: 'pending', created: true, spooled: true });
     time.now = new Date('2026-05-01T15:00:00Z');
-    state.trouble = undefined;
+    state.fault = undefined;
     run();
     await emptied();
     assert.deepEqual(rows.get(id), { account: PLAIN.account, mediaId: 'late', kind: 'image', sentAt: NOON });
-    await new Promise((resolve) => setImmediate(resolve));
+    // Reported just after the last record has left the spool.
+    while (uses.length < 2) await new Promise((resolve) => setTimeout(resolve, 5));
     assert.deepEqual(
       uses.map((use) => [use.state, use.records]),
       [
@@ -127,60 +128,60 @@ describe('the intake', () => {
     );
   });
 
-  it('asks a catalogue that is known to be away no more, and notices by itself that it is back', async (t) => {
-    const { intake, state, asked, run } = await setup(t);
-    state.trouble = async () => Promise.reject(away());
-    await intake.ingestCallback([input('a')]);
-    assert.equal(asked(), 1);
-    for (const name of ['b', 'c', 'd']) await intake.ingestCallback([input(name)]);
-    assert.equal(asked(), 1);
-    assert.equal(intake.state.isDatabaseDown, true);
-    state.trouble = undefined;
+  it('does not query a database that is known to be down, and notices when it is back', async (t) => {
+    const { ingest, state, queries, run } = await setup(t);
+    state.fault = async () => Promise.reject(unavailable());
+    await ingest.ingestCallback([input('a')]);
+    assert.equal(queries(), 1);
+    for (const name of ['b', 'c', 'd']) await ingest.ingestCallback([input(name)]);
+    assert.equal(queries(), 1);
+    assert.equal(ingest.state.isDatabaseDown, true);
+    state.fault = undefined;
     run();
-    while (intake.state.isDatabaseDown) await new Promise((resolve) => setTimeout(resolve, 5));
-    const [taken] = await intake.ingestCallback([input('e')]);
+    while (ingest.state.isDatabaseDown) await new Promise((resolve) => setTimeout(resolve, 5));
+    const [taken] = await ingest.ingestCallback([input('e')]);
     assert.equal(taken?.spooled, undefined);
   });
 
-  it('waits for a catalogue that hangs once, and not again', async (t) => {
-    const { intake, state, asked } = await setup(t, { timeoutMs: 30 });
-    state.trouble = () => new Promise(() => undefined);
+  it('waits once for a database that hangs, and not again', async (t) => {
+    const { ingest, state, queries } = await setup(t, { timeoutMs: 30 });
+    state.fault = () => new Promise(() => undefined);
     for (const name of ['a', 'b', 'c'])
-      assert.equal((await intake.ingestCallback([input(name)]))[0]?.spooled, true);
-    assert.equal(asked(), 1);
+      assert.equal((await ingest.ingestCallback([input(name)]))[0]?.spooled, true);
+    assert.equal(queries(), 1);
   });
 
-  it('keeps tickets and customer-service triggers likewise, sealed as they came, of the moment they came', async (t) => {
-    const { intake, state, time, others, run, emptied, folder } = await setup(t);
-    state.trouble = async () => Promise.reject(away());
-    await intake.storeSecret({ name: 'ticket of a platform', encrypted: 'v1.sealed-ticket' });
-    await intake.requestKfSync('wx', 'wk1', 'v1.sealed-token');
+  it('spools tickets and customer-service triggers too, encrypted and with the time of their arrival', async (t) => {
+    const { ingest, state, time, others, run, emptied, folder } = await setup(t);
+    state.fault = async () => Promise.reject(unavailable());
+    await ingest.storeSecret({ name: 'ticket of a platform', encrypted: 'v1.encrypted-ticket' });
+    await ingest.requestKfSync('wx', 'wk1', 'v1.encrypted-token');
     const [file = ''] = (await readdir(join(folder, '1'))).filter((name) => name.endsWith('.log'));
     const text = await readFile(join(folder, '1', file), 'utf8');
-    assert.match(text, /v1\.sealed-ticket.*\n.*v1\.sealed-token/);
+    assert.match(text, /v1\.encrypted-ticket.*\n.*v1\.encrypted-token/);
     time.now = new Date('2026-05-01T15:00:00Z');
-    state.trouble = undefined;
+    state.fault = undefined;
     run();
     await emptied();
     assert.deepEqual(others, [
-      ['ticket of a platform', 'v1.sealed-ticket', NOON],
-      ['wx', 'wk1', 'v1.sealed-token', NOON],
+      ['ticket of a platform', 'v1.encrypted-ticket', NOON],
+      ['wx', 'wk1', 'v1.encrypted-token', NOON],
     ]);
   });
 
-  it('refuses what would be refused anyway: an unknown account, a value no column takes', async (t) => {
-    const { intake, state, spool } = await setup(t);
-    await assert.rejects(intake.ingestCallback([input('unfit')]), { code: '22003' });
-    state.trouble = async () => Promise.reject(away());
-    await assert.rejects(intake.ingestCallback([{ ...input('x'), account: 'nobody' }]), UnknownAccountError);
+  it('refuses an unknown account and a value that no column can hold, whether or not the database is down', async (t) => {
+    const { ingest, state, spool } = await setup(t);
+    await assert.rejects(ingest.ingestCallback([input('unfit')]), { code: '22003' });
+    state.fault = async () => Promise.reject(unavailable());
+    await assert.rejects(ingest.ingestCallback([{ ...input('x'), account: 'nobody' }]), UnknownAccountError);
     assert.equal(spool.size.records, 0);
   });
 
-  it('sets aside what no column takes, and writes its neighbours', async (t) => {
-    const { intake, state, rows, run, emptied, folder } = await setup(t);
-    state.trouble = async () => Promise.reject(away());
-    for (const name of ['a', 'unfit', 'b']) await intake.ingestCallback([input(name)]);
-    state.trouble = undefined;
+  it('sets aside what no column can hold, and writes the rest', async (t) => {
+    const { ingest, state, rows, run, emptied, folder } = await setup(t);
+    state.fault = async () => Promise.reject(unavailable());
+    for (const name of ['a', 'unfit', 'b']) await ingest.ingestCallback([input(name)]);
+    state.fault = undefined;
     run();
     await emptied();
     assert.deepEqual(
@@ -190,53 +191,53 @@ describe('the intake', () => {
     assert.match(await readFile(join(folder, 'set-aside.log'), 'utf8'), /"unfit"/);
   });
 
-  it('under more than can be written turns requests away early, and takes every callback', async (t) => {
-    const { intake, state } = await setup(t, { timeoutMs: 60_000 });
+  it('refuses API requests early under overload, and accepts every callback', async (t) => {
+    const { ingest, state } = await setup(t, { timeoutMs: 60_000 });
     const held = Promise.withResolvers<never>();
-    state.trouble = () => held.promise;
+    state.fault = () => held.promise;
     const group = (at: number) => Array.from({ length: 500 }, (_, n) => input(`media-${at}-${n}`));
     const waiting: Promise<unknown>[] = [];
     let refusal: unknown;
     for (let at = 0; !refusal; at++) {
       // Settled at once where it is refused; else it waits.
-      const asked = intake.ingestRequest(group(at));
-      waiting.push(asked.catch(() => undefined));
-      refusal = await Promise.race([asked.catch((error) => error), new Promise((r) => setImmediate(r))]);
+      const result = ingest.ingestRequest(group(at));
+      waiting.push(result.catch(() => undefined));
+      refusal = await Promise.race([result.catch((error) => error), new Promise((r) => setImmediate(r))]);
     }
     assert.ok(refusal instanceof OverloadedError);
     let spooled: boolean | undefined;
     for (let at = 100; !spooled; at++) {
-      const asked = intake.ingestCallback(group(at));
-      waiting.push(asked.catch(() => undefined));
-      const full = at > 150 ? asked : Promise.race([asked, new Promise<[]>((r) => setTimeout(r, 100, []))]);
+      const result = ingest.ingestCallback(group(at));
+      waiting.push(result.catch(() => undefined));
+      const full = at > 150 ? result : Promise.race([result, new Promise<[]>((r) => setTimeout(r, 100, []))]);
       spooled = (await full)[0]?.spooled;
     }
-    assert.equal(intake.state.isDatabaseDown, false);
-    held.reject(away());
+    assert.equal(ingest.state.isDatabaseDown, false);
+    held.reject(unavailable());
     await Promise.all(waiting);
   });
 
-  it('lets requests fill three quarters of the spool, and keeps the last one for callbacks', async (t) => {
-    const { intake, state, spool } = await setup(t, {}, 40_000);
-    state.trouble = async () => Promise.reject(away());
+  it('lets API requests fill three quarters of the spool, and reserves the rest for callbacks', async (t) => {
+    const { ingest, state, spool } = await setup(t, {}, 40_000);
+    state.fault = async () => Promise.reject(unavailable());
     let taken = 0;
-    const fill = async (take: typeof intake.ingestRequest) => {
+    const fill = async (take: typeof ingest.ingestRequest) => {
       for (;;) await take([input(`media-${taken++}`)]);
     };
-    await assert.rejects(fill(intake.ingestRequest), DatabaseUnavailableError);
+    await assert.rejects(fill(ingest.ingestRequest), DatabaseUnavailableError);
     assert.ok(spool.size.bytes > 29_000 && spool.size.bytes <= 30_000, `${spool.size.bytes} bytes`);
-    assert.equal((await intake.ingestCallback([input('voice')]))[0]?.spooled, true);
-    await intake.storeSecret({ name: 'ticket of a platform', encrypted: 'v1.sealed-ticket' });
-    await intake.requestKfSync('wx', 'wk1', 'v1.sealed-token');
-    await assert.rejects(fill(intake.ingestCallback), DatabaseUnavailableError);
+    assert.equal((await ingest.ingestCallback([input('voice')]))[0]?.spooled, true);
+    await ingest.storeSecret({ name: 'ticket of a platform', encrypted: 'v1.encrypted-ticket' });
+    await ingest.requestKfSync('wx', 'wk1', 'v1.encrypted-token');
+    await assert.rejects(fill(ingest.ingestCallback), DatabaseUnavailableError);
     assert.ok(spool.size.bytes > 39_000 && spool.size.bytes <= 40_000, `${spool.size.bytes} bytes`);
   });
 
-  it('with neither says what the catalogue said', async (t) => {
-    const { intake, state, spool } = await setup(t);
+  it('rejects with the error of the catalogue where the spool cannot be written either', async (t) => {
+    const { ingest, state, spool } = await setup(t);
     t.mock.method(spool, 'append', async () => Promise.reject(new Error('disk')));
-    state.trouble = async () => Promise.reject(away());
-    await assert.rejects(intake.ingestCallback([input('a')]), DatabaseUnavailableError);
-    await assert.rejects(intake.ingestCallback([input('b')]), DatabaseUnavailableError);
+    state.fault = async () => Promise.reject(unavailable());
+    await assert.rejects(ingest.ingestCallback([input('a')]), DatabaseUnavailableError);
+    await assert.rejects(ingest.ingestCallback([input('b')]), DatabaseUnavailableError);
   });
 });

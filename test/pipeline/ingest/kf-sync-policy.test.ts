@@ -20,14 +20,14 @@ const FAILURE_CLASSES = [
   'unknown',
 ] as const satisfies readonly Failure['class'][];
 
-test('a failure that passes is tried five times within the ten minutes of the callback’s token', () => {
+test('a transient failure is retried five times within the ten minutes of the callback’s token', () => {
   let passedMs = 0;
-  let tries = 0;
-  while (passedMs < 10 * MINUTE_MS) passedMs += decideSyncDelayMs(of('transient'), ++tries, 1);
-  assert.ok(tries > 5, `${tries} tries`);
+  let attempts = 0;
+  while (passedMs < 10 * MINUTE_MS) passedMs += decideSyncDelayMs(of('transient'), ++attempts, 1);
+  assert.ok(attempts > 5, `${attempts} attempts`);
 });
 
-test('a limit is waited for a minute, then twice as long each time, up to an hour', () => {
+test('the delay after a limit is a minute, and doubles each time up to an hour', () => {
   const waits = Array.from(
     { length: 9 },
     (_, index) => decideSyncDelayMs(of('minute_limit'), index + 1, 0) / MINUTE_MS,
@@ -35,7 +35,7 @@ test('a limit is waited for a minute, then twice as long each time, up to an hou
   assert.deepEqual(waits, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
 });
 
-test('what is refused for the account is asked every five minutes, and no wait is longer than the lease allows', () => {
+test('an account that is refused is retried every five minutes, and no delay is longer than 75 minutes', () => {
   for (const failures of [1, 2, 50])
     assert.equal(decideSyncDelayMs(of('account'), failures, 0), 5 * MINUTE_MS);
   for (const failureClass of FAILURE_CLASSES) {
@@ -48,13 +48,13 @@ test('what is refused for the account is asked every five minutes, and no wait i
   assert.equal(decideSyncDelayMs(unknown, 1, 0), 60 * MINUTE_MS);
 });
 
-test('limits and refusals are of the account, one that WeCom does not know is not', () => {
+test('limits and refusals concern the account, an unknown customer-service account does not', () => {
   const classes = FAILURE_CLASSES.filter((one) => isAccountWide(of(one)));
   assert.deepEqual([...classes].sort(), ['account', 'day_quota', 'minute_limit']);
   assert.equal(isAccountWide(of('account', 'customer_service_account_unknown')), false);
 });
 
-test('a cursor is suspect only after three refusals that nobody understands', () => {
+test('a cursor is suspect only after three failures of an unknown class', () => {
   assert.equal(isCursorSuspect(of('unknown'), 2), false);
   assert.equal(isCursorSuspect(of('unknown'), 3), true);
   assert.equal(isCursorSuspect(of('permanent_media'), 3), true);

@@ -1,4 +1,4 @@
-/** Reading customer service, on a real catalogue and a real socket; the clock is the test's. */
+/** Reads customer-service messages with a real catalogue and a real socket; the test controls the clock. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it, type TestContext } from 'node:test';
 import { createAccountHolds } from '../../../src/pipeline/dispatch/account-hold.ts';
@@ -26,20 +26,20 @@ const image = (mediaId: string) => ({
   image: { media_id: mediaId },
 });
 
-type Answer = object | string;
+type CannedResponse = object | string;
 
-/** One database for all, emptied before each: opening one takes longer than all the rest. */
+/** One database for all tests, emptied before each: opening one takes longer than all tests together. */
 let bundle: Bundle;
 
-async function setup(t: TestContext, answer: (body: { cursor?: string; token?: string }) => Answer) {
+async function setup(t: TestContext, respond: (body: { cursor?: string; token?: string }) => CannedResponse) {
   const { catalogue, database } = bundle;
-  for (const table of ['kf_sync', 'account']) await database.query(`DELETE FROM wma.${table}`);
+  for (const table of ['kf_cursor', 'account']) await database.query(`DELETE FROM wma.${table}`);
   let nowMs = START.getTime();
-  const asked: { cursor?: string; token?: string; open_kfid: string }[] = [];
+  const requests: { cursor?: string; token?: string; open_kfid: string }[] = [];
   const wecom = await startHttpServer(t, (_request, response, body) => {
     const request = JSON.parse(body);
-    asked.push(request);
-    const reply = answer(request);
+    requests.push(request);
+    const reply = respond(request);
     if (typeof reply === 'string') response.writeHead(502).end(reply);
     else response.end(JSON.stringify(reply));
   });
@@ -47,9 +47,9 @@ async function setup(t: TestContext, answer: (body: { cursor?: string; token?: s
   t.after(() => api.close());
   const clock = { now: () => new Date(nowMs), sleep: async () => {} };
   const lines: { level: string; line: Record<string, unknown>; text: string }[] = [];
-  const say = (level: string) => (line: object, text: string) =>
+  const write = (level: string) => (line: object, text: string) =>
     void lines.push({ level, line: line as Record<string, unknown>, text });
-  const log = { info: say('info'), warn: say('warn'), error: say('error') } as never;
+  const log = { info: write('info'), warn: write('warn'), error: write('error') } as never;
   const reread: Date[] = [];
   const rereadAccounts = () => void reread.push(new Date(nowMs));
   await catalogue.accounts.ensure([CORP.account]);
@@ -82,14 +82,14 @@ async function setup(t: TestContext, answer: (body: { cursor?: string; token?: s
   const advance = (ms: number) => {
     nowMs += ms;
   };
-  /** Reads whatever is wanted now. */
+  /** Reads everything that is due now. */
   const sync = async () => {
     while (await syncer.syncOne(NEVER));
   };
-  return { catalogue, asked, lines, reread, metrics, syncer, want, state, advance, sync };
+  return { catalogue, requests, lines, reread, metrics, syncer, want, state, advance, sync };
 }
 
-describe('customer service is read', () => {
+describe('the customer-service sync', () => {
   const closing: (() => unknown)[] = [];
   before(async () => {
     const owner = { after: (close: () => unknown) => void closing.push(close), skip: () => undefined };
@@ -99,42 +99,42 @@ describe('customer service is read', () => {
     for (const close of closing) await close();
   });
 
-  it('with the callback’s token while that is young, and each hour without one', async (t) => {
+  it('uses the callback’s token while it is valid, and reads each hour without one', async (t) => {
     const s = await setup(t, () => OK);
     await s.want();
     await s.sync();
     assert.deepEqual(
-      s.asked.map(({ token, cursor }) => [token, cursor]),
+      s.requests.map(({ token, cursor }) => [token, cursor]),
       [['CALLBACK', undefined]],
     );
     assert.deepEqual((await s.state())?.readAt, START);
     s.advance(HOUR_MS - 1);
     await s.sync();
-    assert.equal(s.asked.length, 1, 'not before its hour');
+    assert.equal(s.requests.length, 1, 'not before its hour');
     s.advance(1);
     await s.sync();
-    assert.deepEqual(s.asked.map(({ token, cursor }) => [token, cursor]).at(-1), [undefined, 'C1']);
+    assert.deepEqual(s.requests.map(({ token, cursor }) => [token, cursor]).at(-1), [undefined, 'C1']);
     await s.want();
     s.advance(11 * MINUTE_MS);
     await s.sync();
-    assert.equal(s.asked.at(-1)?.token, undefined, 'a token of eleven minutes is over');
+    assert.equal(s.requests.at(-1)?.token, undefined, 'a token of eleven minutes is invalid');
   });
 
-  it('again after what passes, with the token kept and longer waits, until it succeeds', async (t) => {
+  it('retries a transient failure with the same token and longer delays until it succeeds', async (t) => {
     let failures = 3;
     const s = await setup(t, () => (failures-- > 0 ? '<html>' : { ...OK, msg_list: [image('m-1')] }));
     await s.want();
     for (const waitMs of [2_000, 4_000, 8_000]) {
       await s.sync();
-      const before = s.asked.length;
+      const before = s.requests.length;
       s.advance(waitMs - 1);
       await s.sync();
-      assert.equal(s.asked.length, before, `not before ${waitMs} ms`);
+      assert.equal(s.requests.length, before, `not before ${waitMs} ms`);
       s.advance(1);
     }
     await s.sync();
     assert.deepEqual(
-      s.asked.map(({ token }) => token),
+      s.requests.map(({ token }) => token),
       Array(4).fill('CALLBACK'),
     );
     assert.equal((await s.state())?.failure, undefined);
@@ -146,24 +146,24 @@ describe('customer service is read', () => {
     );
   });
 
-  it('without the callback’s token where that is what is refused', async (t) => {
+  it('retries without the callback’s token where that token is refused', async (t) => {
     const s = await setup(t, ({ token }) => (token ? { errcode: 95007 } : OK));
     await s.want();
     await s.sync();
     s.advance(2_000);
     await s.sync();
     assert.deepEqual(
-      s.asked.map(({ token }) => token),
+      s.requests.map(({ token }) => token),
       ['CALLBACK', undefined],
     );
   });
 
-  it('not where it is refused for the account, which is held and goes on by itself', async (t) => {
+  it('holds an account that is refused, and continues without help when it is accepted', async (t) => {
     let isRefused = true;
     const s = await setup(t, () => (isRefused ? { errcode: 48002, errmsg: 'no permission' } : OK));
     for (const openKfId of ['wk1', 'wk2']) await s.want(openKfId);
     await s.sync();
-    assert.equal(s.asked.length, 1, 'what refuses one refuses the other');
+    assert.equal(s.requests.length, 1, 'one refusal is for both');
     const [hold] = await s.catalogue.accounts.listHolds();
     assert.deepEqual(
       [hold?.reason?.errcode, hold?.until],
@@ -172,12 +172,12 @@ describe('customer service is read', () => {
     isRefused = false;
     s.advance(5 * MINUTE_MS);
     await s.sync();
-    assert.equal(s.reread.length, 1, 'a corrected secret is read before');
+    assert.equal(s.reread.length, 1, 'a corrected secret is read first');
     assert.deepEqual(await s.catalogue.accounts.listHolds(), []);
     for (const one of await s.catalogue.kfCursors.list([CORP.account])) assert.equal(one.failure, undefined);
   });
 
-  it('and holds its account no second time where the media of that get through all the same', async (t) => {
+  it('holds the account no second time where its downloads succeed', async (t) => {
     const s = await setup(t, () => ({ errcode: 48002 }));
     await s.want();
     await s.sync();
@@ -187,34 +187,34 @@ describe('customer service is read', () => {
       true,
     );
     await s.sync();
-    assert.equal(s.asked.length, 2);
+    assert.equal(s.requests.length, 2);
     assert.deepEqual(await s.catalogue.accounts.listHolds(), []);
-    assert.equal((await s.state())?.failure?.errcode, 48002, 'it is still told of');
+    assert.equal((await s.state())?.failure?.errcode, 48002, 'the failure is still recorded');
   });
 
-  it('after a limit no sooner than a minute, then two, for all of the account', async (t) => {
+  it('waits a minute after a limit, then two, for the whole account', async (t) => {
     const s = await setup(t, () => ({ errcode: 45009 }));
     await s.want();
     await s.sync();
     await s.want('wk2');
     s.advance(MINUTE_MS - 1);
-    assert.equal(s.asked.length, 1);
+    assert.equal(s.requests.length, 1);
     assert.deepEqual(await s.catalogue.accounts.listHolds(), [], 'downloads have a limit of their own');
     s.advance(1);
     await s.sync();
-    const second = s.asked.length;
+    const second = s.requests.length;
     s.advance(MINUTE_MS - 1);
     await s.sync();
-    assert.equal(s.asked.length, second);
+    assert.equal(s.requests.length, second);
   });
 
-  it('from its beginning after three refusals that nobody understands, for the cursor may be one of them', async (t) => {
+  it('reads from the beginning after three failures of an unknown class, because the cursor may be refused', async (t) => {
     const s = await setup(t, ({ cursor }) =>
       cursor === 'C1' ? { errcode: 987_654 } : { ...OK, next_cursor: cursor ? 'C9' : 'C1' },
     );
     await s.want();
     await s.sync();
-    for (let tries = 0; tries < 3; tries++) {
+    for (let attempts = 0; attempts < 3; attempts++) {
       await s.want();
       s.advance(31 * MINUTE_MS);
       await s.sync();
@@ -223,24 +223,24 @@ describe('customer service is read', () => {
     s.advance(3 * HOUR_MS);
     await s.sync();
     assert.deepEqual(
-      s.asked.map(({ cursor }) => cursor),
+      s.requests.map(({ cursor }) => cursor),
       [undefined, 'C1', 'C1', 'C1', undefined],
     );
   });
 
-  it('not for ever, where its cursors go round in a circle or its pages are empty without an end', async (t) => {
-    // Without its guard each of them would end after some hundred calls, so that the test does.
+  it('stops where cursors repeat or only empty pages follow', async (t) => {
+    // Without the limits under test both would end after some hundred calls.
     let calls = 0;
-    const circle = await setup(t, ({ cursor }) => ({
+    const cycle = await setup(t, ({ cursor }) => ({
       errcode: 0,
       has_more: ++calls < 300 ? 1 : 0,
       next_cursor: cursor === 'A' ? 'B' : 'A',
       msg_list: [{ msgtype: 'text', text: {} }],
     }));
-    await circle.want();
-    await circle.sync();
-    assert.ok(circle.asked.length <= 4, `${circle.asked.length} calls`);
-    assert.ok(circle.lines.some(({ level, text }) => level === 'warn' && /without an end/.test(text)));
+    await cycle.want();
+    await cycle.sync();
+    assert.ok(cycle.requests.length <= 4, `${cycle.requests.length} calls`);
+    assert.ok(cycle.lines.some(({ level, text }) => level === 'warn' && /without an end/.test(text)));
 
     let page = 0;
     const empty = await setup(t, () => ({
@@ -251,10 +251,10 @@ describe('customer service is read', () => {
     }));
     await empty.want();
     await empty.sync();
-    assert.equal(empty.asked.length, 50);
+    assert.equal(empty.requests.length, 50);
   });
 
-  it('to its end, where there are more pages than one turn reads', async (t) => {
+  it('reads to the end in more than one turn where there are many pages', async (t) => {
     let page = 0;
     const s = await setup(t, () => ({
       errcode: 0,
@@ -264,14 +264,14 @@ describe('customer service is read', () => {
     }));
     await s.want();
     assert.equal(await s.syncer.syncOne(NEVER), true);
-    assert.equal(s.asked.length, 50, 'others have their turn');
+    assert.equal(s.requests.length, 50, 'other accounts have their turn');
     assert.equal((await s.state())?.readAt, undefined);
     await s.sync();
-    assert.deepEqual([s.asked.length, s.asked.at(-1)?.cursor], [70, 'C69']);
+    assert.deepEqual([s.requests.length, s.requests.at(-1)?.cursor], [70, 'C69']);
     assert.deepEqual((await s.state())?.readAt, START);
   });
 
-  it('and what is passed over is counted and said by type', async (t) => {
+  it('counts and logs skipped messages by type', async (t) => {
     const s = await setup(t, () => ({
       ...OK,
       msg_list: [{ msgtype: 'text', text: {} }, { msgtype: 'image', image: {} }, { msgtype: 'x'.repeat(99) }],
@@ -287,12 +287,12 @@ describe('customer service is read', () => {
         ['other', 'no_media', 1],
       ],
     );
-    const said = s.lines.find(({ text }) => /skipped/.test(text));
-    assert.equal(said?.level, 'warn');
-    assert.deepEqual(said?.line.counts, { 'text no_media': 1, 'image unusable': 1, 'other no_media': 1 });
+    const line = s.lines.find(({ text }) => /skipped/.test(text));
+    assert.equal(line?.level, 'warn');
+    assert.deepEqual(line?.line.counts, { 'text no_media': 1, 'image unusable': 1, 'other no_media': 1 });
   });
 
-  it('again at once by another process where this one is stopped in the middle', async (t) => {
+  it('is continued at once by another process where this one is stopped in the middle', async (t) => {
     const s = await setup(t, () => OK);
     await s.want();
     const gone = AbortSignal.abort(new Error('stopped'));
