@@ -131,7 +131,7 @@ export function createAccountStates(database: Database, schema: string) {
       return rows.map((row) => ({
         account: row.account,
         until: row.held_until,
-        ...(row.hold ? { why: row.hold } : {}),
+        ...(row.hold ? { reason: row.hold } : {}),
       }));
     },
 
