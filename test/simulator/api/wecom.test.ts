@@ -124,7 +124,7 @@ describe('files of WeCom', () => {
       const mediaId = simulator.mint(WECOM.account, { kind, seed: 7 });
       const response = await get(mediaId, await wecomToken());
       assert.equal(response.headers.get('content-type'), type);
-      const contentDisposition = response.headers.get('content-contentDisposition')!;
+      const contentDisposition = response.headers.get('content-disposition')!;
       assert.ok(
         contentDisposition.startsWith(`attachment; filename*=utf-8''${encodeURIComponent(name)}; filename="`),
       );
