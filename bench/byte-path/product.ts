@@ -1,6 +1,8 @@
 /** The program's own archiver, downloader and store, with a catalogue that agrees to everything. */
 import { createAccounts } from '../../src/account.ts';
 import { createArchiver } from '../../src/pipeline/archive/archive.ts';
+import type { HandleFailure } from '../../src/pipeline/archive/handle-failure.ts';
+import { composeMiddleware, createJobMiddleware } from '../../src/pipeline/archive/job-middleware.ts';
 import { createAccountLimiter } from '../../src/pipeline/dispatch/account-limiter.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
 import { createByteBudget } from '../../src/runtime/concurrency/byte-budget.ts';
@@ -49,8 +51,26 @@ export const openProduct =
       log,
     });
     const now = new Date();
-    const archive = createArchiver({
-      accounts: createAccounts([ACCOUNT]),
+    const accounts = createAccounts([ACCOUNT]);
+    const accept = async () => [];
+    const handleFailure: HandleFailure = async (_job, _startedAt, error) => {
+      throw error;
+    };
+    const middleware = createJobMiddleware({
+      accounts,
+      accept,
+      handleFailure,
+      clock,
+      log,
+      catalogue: { media: { get: async () => undefined }, ping: async () => undefined },
+      dispatcher: { jobFinished: () => undefined },
+      storeHold: { runUnlessHeld: (_job, signal, run) => run(signal) },
+      storedObjects: { adopt: async () => false },
+      limiter: createAccountLimiter(),
+      holds: { admit: async () => ({ to: 'proceed', isProbe: false }), invalidate: () => undefined },
+    });
+    const attempt = createArchiver({
+      accounts,
       tokens: {
         get: async () => ({
           value: 'benchmark-access-token',
@@ -72,15 +92,10 @@ export const openProduct =
           markFailed: async () => true,
         },
         uploads: { record: async () => true, clear: async () => undefined },
-        ping: async () => undefined,
       },
       budget: createByteBudget(options.byteBudgetBytes),
-      limiter: createAccountLimiter(),
-      holds: { admit: async () => ({ to: 'proceed', isProbe: false }), invalidate: () => undefined },
-      accept: async () => [],
-      handleFailure: async (_job, _startedAt, error) => {
-        throw error;
-      },
+      accept,
+      handleFailure,
       clock,
       metrics: createMetrics(),
       log,
@@ -88,6 +103,7 @@ export const openProduct =
       lifetimeMs: 72 * 3_600_000,
       pictureRetryMs: 300_000,
     });
+    const archive = composeMiddleware(middleware, attempt);
     let serial = 0;
     return {
       move: async (file) => {

@@ -1,19 +1,19 @@
-/** The working part of a program: feeder, consumer and, where wanted, the sweeper. */
-import { randomUUID } from 'node:crypto';
+/** The working part of a program: dispatcher, heartbeat, consumer and, where wanted, the sweeper. */
 import { dueChannelOf } from '../catalogue/media/insert.ts';
 import { rereadAccounts } from '../config/config.ts';
 import { failure } from '../failures.ts';
 import { createArchiver } from '../pipeline/archive/archive.ts';
-import { createStoredObjects, recogniseStored } from '../pipeline/archive/find-stored.ts';
+import { createStoredObjects, type StoredObjects } from '../pipeline/archive/find-stored.ts';
 import { createFailureHandler } from '../pipeline/archive/handle-failure.ts';
-import { createQuotaRefresh, watchQuotas } from '../pipeline/archive/remaining-quota.ts';
+import { composeMiddleware, createJobMiddleware } from '../pipeline/archive/job-middleware.ts';
+import { createQuotaLoop, createReadQuota } from '../pipeline/archive/remaining-quota.ts';
 import { createAccountHolds, pictureWindowMs } from '../pipeline/dispatch/account-hold.ts';
 import { createAccountLimiter } from '../pipeline/dispatch/account-limiter.ts';
 import { checkAccountTokens } from '../pipeline/dispatch/check-account-tokens.ts';
 import { type ConcurrencyShares, createConcurrencyShares } from '../pipeline/dispatch/concurrency-share.ts';
 import { openConsumerWatchdog } from '../pipeline/dispatch/consumer-watchdog.ts';
 import { createDispatcher, type Dispatcher } from '../pipeline/dispatch/dispatcher.ts';
-import { createStoreHold } from '../pipeline/dispatch/store-hold.ts';
+import { createStoreHold, type StoreHold } from '../pipeline/dispatch/store-hold.ts';
 import { createStoreProbe } from '../pipeline/dispatch/store-probe.ts';
 import { createKfSyncer } from '../pipeline/ingest/kf-sync.ts';
 import { createEraser } from '../pipeline/maintenance/eraser.ts';
@@ -25,39 +25,36 @@ import type { VerifyOptions } from '../pipeline/verify/verifier.ts';
 import type { ConsumeOptions } from '../queue/consumer.ts';
 import { systemClock } from '../runtime/clock.ts';
 import { createByteBudget } from '../runtime/concurrency/byte-budget.ts';
-import { secureContextOf } from '../runtime/network/tls-context.ts';
-import { createWechatApi } from '../wechat/api/client.ts';
 import { createKfSync } from '../wechat/customer-service/sync-messages.ts';
-import { createDownloader } from '../wechat/media/download.ts';
 import { createQuotaReader } from '../wechat/media/quota.ts';
-import { createTokens } from '../wechat/tokens/tokens.ts';
 import type { AppContext } from './app-context.ts';
 import { startVerifier } from './verifier.ts';
+import { openWechatClients, type WechatAddresses } from './wechat-clients.ts';
 
-/** Where WeChat answers; the simulator's addresses stand for the configured ones. */
-export interface WechatAddresses {
-  readonly apiBaseUrl: string;
-  readonly wecomBaseUrl: string;
-  readonly videoBaseUrl: string | undefined;
-  readonly proxyUrl: string | undefined;
-  readonly allowHosts: AppContext['config']['fetch']['allowHosts'];
-}
-
-/** Rows of an account that may stand in the queue before anything is known of how fast they leave it. */
+/** Rows of an account that may be in the queue before anything is known of how fast they leave it. */
 const MIN_WINDOW = 16;
-
 const PICTURE_RETRY_MS = 5 * 60_000;
 
-/** Secrets that somebody may have corrected. What cannot be read leaves those in use as they are. */
+/** Runs a loop until shutdown, which waits for its last turn. */
+function runInBackground(
+  { shutdown }: Pick<AppContext, 'shutdown'>,
+  name: string,
+  loop: { run(signal: AbortSignal): Promise<void> },
+): void {
+  const running = loop.run(shutdown.signal);
+  shutdown.step(name, () => running);
+}
+
+/** Rereads secrets that an operator may have corrected. Where they cannot be read, those in use stay. */
 function renewAccounts({ config, accounts, log }: AppContext): void {
   try {
     accounts.renew(rereadAccounts(config));
   } catch (error) {
-    log.warn({ err: error }, 'the accounts cannot be read again; those read before are used');
+    log.warn({ err: error }, 'accounts: not reread, the previous ones stay in use');
   }
 }
 
-/** Every process feeds: a callback's row is in the queue a moment after it is on disk. */
+/** Every process dispatches, so that the row of a callback is in the queue a moment after it is on disk. */
 export function startDispatcher(context: AppContext): Dispatcher {
   const { config, catalogue, queue, accounts, clock, log, metrics, database, shutdown, health, due } =
     context;
@@ -73,178 +70,121 @@ export function startDispatcher(context: AppContext): Dispatcher {
   if (config.shape.database === 'postgres') {
     database
       .listen(dueChannelOf(config.database.schema), () => dispatcher.notify(), shutdown.signal)
-      .catch((error) => log.warn({ err: error }, 'no notifications; the feeder looks four times a second'));
+      .catch((error) =>
+        log.warn({ err: error }, 'dispatcher: no notifications, polling four times a second'),
+      );
   }
-  const running = dispatcher.run(shutdown.signal);
-  shutdown.step('feeder', () => running);
+  runInBackground(context, 'dispatcher', dispatcher);
   return dispatcher;
 }
 
-/** Every process says that it lives, and what it reports of itself; see pipeline/checks. */
+/** Every process sends a heartbeat with what it reports of itself; see pipeline/checks. */
 export function startHeartbeat(context: AppContext, options: { isWorker: boolean }): ConcurrencyShares {
-  const { shutdown } = context;
-  // Its own clock, and not the one that follows the database's: how far it is off is what the heartbeat tells.
+  // With the machine's own clock, not the one that follows the database's: the heartbeat measures how far it is off.
   const shares = createConcurrencyShares(
     { ...context, clock: systemClock },
     { name: context.process, ...options },
   );
-  const beating = shares.run(shutdown.signal);
-  shutdown.step('heartbeat', () => beating);
+  runInBackground(context, 'heartbeat', shares);
   return shares;
+}
+
+function startStoreHold(context: AppContext, dispatcher: Dispatcher): StoreHold {
+  const { config, store, health } = context;
+  const storeHold = createStoreHold({
+    ...context,
+    probe: createStoreProbe(store, config.objects.prefix),
+    onReleased: () => dispatcher.notify(),
+    onClockSkew: (why) => {
+      if (!why) return health.setHealthy('store_clock_skewed');
+      health.setUnhealthy('store_clock_skewed', { detail: { words: why.detail ?? why.code } });
+    },
+  });
+  runInBackground(context, 'store hold', storeHold);
+  return storeHold;
+}
+
+function createStoredObjectsOf({ config, store, catalogue, clock, log }: AppContext): StoredObjects {
+  return createStoredObjects({ store, catalogue, clock, log, prefix: config.objects.prefix });
 }
 
 export interface RunningConsumer {
   /**
-   * Asks for a token of each account, where none is at hand. An account that is refused as a whole is held, as if one
-   * of its items had met it: so its reason shows before the first item comes. In the background.
+   * Gets a token for each account that has none, in the background. An account that is refused as a whole is held, as
+   * if one of its items had met the refusal: so its reason shows before the first item comes.
    */
   checkTokens(): void;
 }
 
-/** `timing`: how soon the queue notices a worker that is gone; BullMQ's own half a minute unless told. */
+/** `timing`: how soon the queue notices a dead worker; default: BullMQ's half a minute. */
 export async function startConsumer(
   context: AppContext,
-  wechat: WechatAddresses,
+  addresses: WechatAddresses,
   dispatcher: Dispatcher,
   timing: Omit<ConsumeOptions, 'concurrency'> = {},
 ): Promise<RunningConsumer> {
-  const { config, catalogue, queue, accounts, clock, lifetimes, log, metrics, store, accept, shutdown } =
-    context;
-  const { fetch, work } = config;
-  const secureContext = secureContextOf(config.authorities.wechat);
-  const api = createWechatApi({
-    baseUrl: wechat.apiBaseUrl,
-    wecomBaseUrl: wechat.wecomBaseUrl,
-    proxyUrl: wechat.proxyUrl,
-    secureContext,
-  });
-  shutdown.step('WeChat calls', () => api.close());
-  const tokens = createTokens({
-    api,
-    store: catalogue.accounts.tokens,
-    secrets: catalogue.encryptedSecrets,
-    clock,
-    lifetimes,
-    log,
-  });
-  shutdown.step('tokens', () => tokens.close());
-  const downloader = createDownloader({
-    baseUrl: wechat.apiBaseUrl,
-    wecomBaseUrl: wechat.wecomBaseUrl,
-    videoBaseUrl: wechat.videoBaseUrl,
-    ...(wechat.proxyUrl ? { proxyUrl: wechat.proxyUrl } : {}),
-    secureContext,
-    allowHosts: wechat.allowHosts.map(({ host, port }) => (port ? `${host}:${port}` : host)),
-    idleTimeoutMs: fetch.idleTimeoutMs,
-    totalTimeoutMs: fetch.totalTimeoutMs,
-    maxMediaBytes: work.maxMediaBytes,
-    log,
-    onInsecureVideo: () => metrics.insecureVideo.inc(),
-  });
-  shutdown.step('downloader', () => downloader.close());
-  const holds = createAccountHolds({
-    catalogue,
-    clock,
-    lifetimes,
-    log,
-    rereadAccounts: () => renewAccounts(context),
-  });
+  const { config, catalogue, accounts, clock, lifetimes, log, shutdown } = context;
+  const { work } = config;
+  const { api, tokens, downloader } = openWechatClients(context, addresses);
+  const renew = () => renewAccounts(context);
+  const holds = createAccountHolds({ catalogue, clock, lifetimes, log, rereadAccounts: renew });
   if (accounts.all.some(({ product }) => product === 'wecom')) {
     const syncer = createKfSyncer({
-      catalogue,
+      ...context,
       kfSync: createKfSync({ api, tokens }),
-      accounts,
       holds,
-      clock,
-      lifetimes,
       random: Math.random,
-      metrics,
-      log,
       onAccepted: context.due.notify,
-      rereadAccounts: () => renewAccounts(context),
+      rereadAccounts: renew,
     });
-    const syncing = syncer.run(shutdown.signal);
-    shutdown.step('customer service', () => syncing);
+    runInBackground(context, 'customer service', syncer);
   }
-  const quotaOf = createQuotaReader({ api, tokens });
-  const readQuota = createQuotaRefresh({ quotaOf, accounts, catalogue, clock });
-  const reading = watchQuotas({ ...context, readQuota }, randomUUID(), shutdown.signal);
-  shutdown.step('quotas', () => reading);
-  const storeHold = createStoreHold({
-    catalogue,
-    probe: createStoreProbe(store, config.objects.prefix),
-    clock,
-    lifetimes,
-    metrics,
-    log,
-    onReleased: () => dispatcher.notify(),
-    onClockSkew: (why) => {
-      if (!why) return context.health.setHealthy('store_clock_skewed');
-      context.health.setUnhealthy('store_clock_skewed', { detail: { words: why.detail ?? why.code } });
-    },
-  });
-  const keeping = storeHold.run(shutdown.signal);
-  shutdown.step('hold of the store', () => keeping);
+  const readQuota = createReadQuota({ ...context, quotaOf: createQuotaReader({ api, tokens }) });
+  runInBackground(context, 'quota', createQuotaLoop({ ...context, readQuota }));
+  const storeHold = startStoreHold(context, dispatcher);
   const shares = startHeartbeat(context, { isWorker: true });
-  const stored = createStoredObjects({ store, catalogue, clock, log, prefix: config.objects.prefix });
-  const settle = createFailureHandler({
-    catalogue,
+  const storedObjects = createStoredObjectsOf(context);
+  const handleFailure = createFailureHandler({
+    ...context,
     holds,
     storeHold,
-    clock,
-    lifetimes,
-    random: Math.random,
-    metrics,
-    log,
-    stored,
+    stored: storedObjects,
     readQuota,
+    random: Math.random,
   });
-  const archiver = createArchiver({
-    accounts,
+  const attempt = createArchiver({
+    ...context,
     tokens,
     downloader,
-    store,
-    catalogue,
+    handleFailure,
     budget: createByteBudget(work.byteBudgetBytes),
-    limiter: createAccountLimiter(shares.shareOf),
-    holds,
-    accept,
-    handleFailure: settle,
-    clock,
-    metrics,
-    log,
     prefix: config.objects.prefix,
     lifetimeMs: lifetimes.lifetimeMs,
     pictureRetryMs: lifetimes.scale(PICTURE_RETRY_MS),
   });
-  const archive = recogniseStored(archiver, { catalogue, log }, stored);
-  const watchdog = await openConsumerWatchdog(
-    { queue, health: context.health, metrics, clock, log },
-    async (job, signal) => {
-      try {
-        return await storeHold.runUnlessHeld(job, signal, (within) => archive(job, within));
-      } finally {
-        dispatcher.jobFinished();
-      }
-    },
-    {
-      consume: {
-        ...timing,
-        concurrency: work.concurrency,
-        onInvalidJob: async (row, reason) => {
-          await settle(row, clock.now(), failure('internal', `its job could not be read: ${reason}`));
-        },
-      },
-      graceMs: work.shutdownGraceMs,
-    },
-  );
-  const guarding = watchdog.run(shutdown.signal);
-  shutdown.step('watchdog', () => guarding);
+  const limiter = createAccountLimiter(shares.shareOf);
+  const middleware = createJobMiddleware({
+    ...context,
+    dispatcher,
+    storeHold,
+    storedObjects,
+    limiter,
+    holds,
+    handleFailure,
+  });
+  const onInvalidJob: ConsumeOptions['onInvalidJob'] = async (row, reason) => {
+    await handleFailure(row, clock.now(), failure('internal', `its job could not be read: ${reason}`));
+  };
+  const watchdog = await openConsumerWatchdog(context, composeMiddleware(middleware, attempt), {
+    consume: { ...timing, concurrency: work.concurrency, onInvalidJob },
+    graceMs: work.shutdownGraceMs,
+  });
+  runInBackground(context, 'consumer watchdog', watchdog);
   shutdown.step('consumer', () => watchdog.close(work.shutdownGraceMs), work.shutdownGraceMs + 10_000);
   return {
     checkTokens: () => {
-      const trying = checkAccountTokens({ accounts, tokens, holds, clock, lifetimes, log }, shutdown.signal);
-      shutdown.step('trying accounts', () => trying);
+      const run = (signal: AbortSignal) => checkAccountTokens({ ...context, tokens, holds }, signal);
+      runInBackground(context, 'token check', { run });
     },
   };
 }
@@ -254,29 +194,20 @@ export function startSweeper(
   dispatcher?: Dispatcher,
   timing: SweepOptions & VerifyOptions = {},
 ): void {
-  const { config, catalogue, queue, store, metrics, clock, lifetimes, log, accounts, shutdown } = context;
+  const { config, lifetimes, accounts } = context;
+  const notify = () => dispatcher?.notify();
   const sweeper = createSweeper(
     {
-      catalogue,
-      queue,
-      store,
-      stored: createStoredObjects({ store, catalogue, clock, log, prefix: config.objects.prefix }),
-      metrics,
-      clock,
-      lifetimes,
-      log,
+      ...context,
+      stored: createStoredObjectsOf(context),
       windowRows: config.queue.windowSize * Math.max(1, accounts.all.length),
-      onFreed: () => dispatcher?.notify(),
+      onFreed: notify,
     },
     timing,
   );
-  const running = sweeper.run(shutdown.signal);
-  shutdown.step('sweeper', () => running);
-  const redriver = createRedriver({ catalogue, metrics, clock, log, onRedriven: () => dispatcher?.notify() });
-  const redriving = redriver.run(shutdown.signal);
-  shutdown.step('redrives', () => redriving);
-  const recounting = createRecounter({ catalogue, clock, log, metrics }).run(shutdown.signal);
-  shutdown.step('recount', () => recounting);
+  runInBackground(context, 'sweeper', sweeper);
+  runInBackground(context, 'redrives', createRedriver({ ...context, onRedriven: notify }));
+  runInBackground(context, 'recount', createRecounter(context));
   startVerifier(context, timing);
   // A loop of its own: a store that is slow to delete must not keep lost jobs from being freed.
   const { retentionMs } = config;
@@ -284,6 +215,5 @@ export function startSweeper(
     ...timing,
     retentionMs: retentionMs === undefined ? undefined : lifetimes.scale(retentionMs),
   });
-  const erasing = createEraserLoop({ eraser, clock, log, metrics }, timing).run(shutdown.signal);
-  shutdown.step('erasing', () => erasing);
+  runInBackground(context, 'eraser', createEraserLoop({ ...context, eraser }, timing));
 }

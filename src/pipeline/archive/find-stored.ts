@@ -4,8 +4,6 @@ import type { MediaRow } from '../../catalogue/media/row.ts';
 import type { FoundObject } from '../../catalogue/verification/objects.ts';
 import { FailureError } from '../../failures.ts';
 import { keyPrefixOf } from '../../media.ts';
-import type { ArchiveJob } from '../../queue/consumer.ts';
-import type { JobResult } from '../../queue/job-result.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Log } from '../../runtime/log.ts';
 import type { Store } from '../../storage/store.ts';
@@ -106,34 +104,5 @@ export function createStoredObjects({
         log.info({ id: row.id, key: found.stored.objectKey, why }, 'found in the bucket, whole');
       return true;
     },
-  };
-}
-
-type Handler = (job: ArchiveJob, signal: AbortSignal) => Promise<JobResult>;
-
-/** In front of the archiver: a try that was made before may have stored the media and died before it could say so. */
-export function recogniseStored(
-  archive: Handler,
-  { catalogue, log }: Pick<StoredObjectsDeps, 'catalogue' | 'log'>,
-  stored: Pick<StoredObjects, 'adopt'>,
-): Handler {
-  async function isStored(job: ArchiveJob, signal: AbortSignal): Promise<boolean> {
-    try {
-      const row = await catalogue.media.get(job.id);
-      if (row?.status !== 'pending' || !row.objectKey) return false;
-      return await stored.adopt(row, 'an earlier try had stored it', signal);
-    } catch (error) {
-      signal.throwIfAborted();
-      // Whatever keeps it from being known, the archiver meets it too and knows what to do.
-      log.warn({ err: error, id: job.id }, 'whether it is stored already is not known');
-      return false;
-    }
-  }
-
-  return async (job, signal) => {
-    const isFirst =
-      job.generation === undefined || (job.generation <= 1 && job.attempt <= 1 && !job.wasStalled);
-    if (!isFirst && (await isStored(job, signal))) return { action: 'finish', result: 'found' };
-    return await archive(job, signal);
   };
 }

@@ -1,13 +1,14 @@
-/** What is left of an account's day at WeChat: asked when a refusal raises the question, and now and then for its page. */
+/** How many calls WeChat leaves an account today: read when a failure raises the question, and regularly for display. */
 import type { Accounts } from '../../account.ts';
 import type { AccountQuota, AccountState } from '../../catalogue/accounts/accounts.ts';
 import type { Catalogue } from '../../catalogue/catalogue.ts';
 import type { Clock, Lifetimes } from '../../runtime/clock.ts';
-import type { Log } from '../../runtime/log.ts';
+import { createLease } from '../../runtime/lease.ts';
+import { createPollLoop, type PollLoop, type PollLoopDeps } from '../../runtime/poll-loop.ts';
 import type { Quota, QuotaReader } from '../../wechat/media/quota.ts';
 import { beijingMidnightBefore } from './retry-policy.ts';
 
-/** Undefined where it cannot be known. Never rejects. */
+/** Reads the quota of an account and saves it. Resolves with undefined where it cannot be known. Never rejects. */
 export type ReadQuota = (account: string) => Promise<Pick<Quota, 'remain'> | undefined>;
 
 export interface QuotaDeps {
@@ -17,76 +18,78 @@ export interface QuotaDeps {
   clock: Pick<Clock, 'now'>;
 }
 
-const QUOTA_MS = 5_000;
+const READ_TIMEOUT_MS = 5_000;
 
-export function createQuotaRefresh({ quotaOf, accounts, catalogue, clock }: QuotaDeps): ReadQuota {
+export function createReadQuota({ quotaOf, accounts, catalogue, clock }: QuotaDeps): ReadQuota {
   return async (name) => {
     const account = accounts.find(name);
-    const quota = account && (await quotaOf(account, AbortSignal.timeout(QUOTA_MS)).catch(() => undefined));
+    if (!account) return undefined;
+    const quota = await quotaOf(account, AbortSignal.timeout(READ_TIMEOUT_MS)).catch(() => undefined);
     if (!quota) return undefined;
-    const note = { ...quota, readAt: clock.now().toISOString() };
-    await catalogue.accounts.saveQuota(name, note).catch(() => undefined);
+    const reading = { ...quota, readAt: clock.now().toISOString() };
+    await catalogue.accounts.saveQuota(name, reading).catch(() => undefined);
     return quota;
   };
 }
 
-/** What was read since the last reset: what is older tells nothing of today. */
+/** Returns the reading, or undefined where it is older than the last reset: then it says nothing about today. */
 export function quotaOfToday(quota: AccountQuota | undefined, now: Date): AccountQuota | undefined {
   return quota && Date.parse(quota.readAt) >= beijingMidnightBefore(now).getTime() ? quota : undefined;
 }
 
-export interface QuotaWatchDeps {
+export interface QuotaLoopDeps extends PollLoopDeps {
   readQuota: ReadQuota;
   accounts: Pick<Accounts, 'all'>;
-  catalogue: { leases: Pick<Catalogue['leases'], 'take'> } & {
-    accounts: Pick<Catalogue['accounts'], 'list'>;
-  };
+  catalogue: Pick<Catalogue, 'leases'> & { accounts: Pick<Catalogue['accounts'], 'list'> };
   clock: Clock;
   lifetimes: Pick<Lifetimes, 'scale'>;
-  log: Pick<Log, 'info'>;
 }
 
 const MINUTE_MS = 60_000;
-const LOOK_MS = MINUTE_MS;
+const POLL_MS = MINUTE_MS;
 const READ_EVERY_MS = 10 * MINUTE_MS;
-/** An account that may not ask (48001, a platform that does not tell) is left alone for so long. */
+/** An account that may not read its quota (48001) is not asked again for so long. */
 const REFUSED_MS = 6 * 60 * MINUTE_MS;
-const LEASE = 'quota';
 
-/**
- * Reads the quota of every official account that has a token anyway: one process of all, each account every ten
- * minutes. Until the signal aborts. Never rejects.
- */
-export async function watchQuotas(deps: QuotaWatchDeps, holder: string, signal: AbortSignal): Promise<void> {
-  const { accounts, catalogue, clock, lifetimes } = deps;
+/** Reads the quota of every official account that has a token, each every ten minutes, in one process of all. */
+export function createQuotaLoop(deps: QuotaLoopDeps): PollLoop {
+  const { accounts, catalogue, clock, log, metrics } = deps;
+  const { scale } = deps.lifetimes;
+  const lease = createLease(
+    { leases: catalogue.leases, clock },
+    { name: 'quota', durationMs: 2 * scale(POLL_MS) },
+  );
   const refusedAt = new Map<string, number>();
-  const isDue = ({ account, tokenExpiresAt, quota }: AccountState, now: Date): boolean => {
-    const sinceMs = (at: number) => now.getTime() - at;
-    if (!tokenExpiresAt || tokenExpiresAt <= now) return false;
-    if (sinceMs(refusedAt.get(account) ?? 0) < lifetimes.scale(REFUSED_MS)) return false;
-    const today = quotaOfToday(quota, now);
-    return !today || sinceMs(Date.parse(today.readAt)) >= lifetimes.scale(READ_EVERY_MS);
-  };
 
-  async function look(): Promise<void> {
+  function isDue({ account, tokenExpiresAt, quota }: AccountState, now: Date): boolean {
+    const elapsedMs = (sinceMs: number) => now.getTime() - sinceMs;
+    // No token is issued only to read a quota.
+    if (!tokenExpiresAt || tokenExpiresAt <= now) return false;
+    if (elapsedMs(refusedAt.get(account) ?? 0) < scale(REFUSED_MS)) return false;
+    const today = quotaOfToday(quota, now);
+    return !today || elapsedMs(Date.parse(today.readAt)) >= scale(READ_EVERY_MS);
+  }
+
+  async function readDue(signal: AbortSignal): Promise<void> {
+    if (!(await lease.take())) return;
     const now = clock.now();
-    const until = new Date(now.getTime() + 2 * lifetimes.scale(LOOK_MS));
-    if (!(await catalogue.leases.take(LEASE, holder, now, until))) return;
-    const official = new Set(
-      accounts.all.filter(({ product }) => product === 'official').map(({ account }) => account),
-    );
+    const official = accounts.all.filter(({ product }) => product === 'official');
+    const names = new Set(official.map(({ account }) => account));
     for (const state of await catalogue.accounts.list()) {
-      if (signal.aborted || !official.has(state.account) || !isDue(state, now)) continue;
+      if (signal.aborted) return;
+      if (!names.has(state.account) || !isDue(state, now)) continue;
       if (!(await deps.readQuota(state.account))) refusedAt.set(state.account, now.getTime());
     }
   }
 
-  while (!signal.aborted) {
-    await clock.sleep(lifetimes.scale(LOOK_MS), signal).catch(() => undefined);
-    if (signal.aborted) return;
-    await look().catch((error) => {
-      // The catalogue is away: it is asked again.
-      deps.log.info({ err: error }, 'quota: cannot be read now');
-    });
-  }
+  return createPollLoop({
+    name: 'quota',
+    everyMs: scale(POLL_MS),
+    waitsFirst: true,
+    work: readDue,
+    sleep: clock.sleep,
+    lease,
+    log,
+    metrics,
+  });
 }

@@ -8,6 +8,11 @@ import { uploadMemoryBytes } from '../../../src/config/upload-parts.ts';
 import { FailureError, failure } from '../../../src/failures.ts';
 import { idOf, type Reference } from '../../../src/media.ts';
 import { type ArchiverDeps, createArchiver } from '../../../src/pipeline/archive/archive.ts';
+import {
+  composeMiddleware,
+  createJobMiddleware,
+  type JobMiddlewareDeps,
+} from '../../../src/pipeline/archive/job-middleware.ts';
 import type { Admission } from '../../../src/pipeline/dispatch/account-hold.ts';
 import { createAccountLimiter } from '../../../src/pipeline/dispatch/account-limiter.ts';
 import { createByteBudget } from '../../../src/runtime/concurrency/byte-budget.ts';
@@ -44,7 +49,7 @@ interface Changes {
   uploads?: Partial<ArchiverDeps['catalogue']['uploads']>;
   media?: ArchiverDeps['catalogue']['media'];
   mediaErasure?: ArchiverDeps['catalogue']['mediaErasure'];
-  ping?: ArchiverDeps['catalogue']['ping'];
+  ping?: JobMiddlewareDeps['catalogue']['ping'];
   open?: (token: string) => Promise<ReturnType<typeof body>>;
   reportBad?: () => Promise<{ retryAfterMs: number }>;
   put?: ArchiverDeps['store']['put'];
@@ -62,8 +67,11 @@ function setup(changes: Changes = {}) {
   const accepted: Reference[] = [];
   const archived: { of: JobAttempt; stored: StoredObject }[] = [];
   let tokens = 0;
-  const archive = createArchiver({
+  const deps: ArchiverDeps & JobMiddlewareDeps = {
     accounts: createAccounts([account]),
+    dispatcher: { jobFinished: () => undefined },
+    storeHold: { runUnlessHeld: (_job, signal, run) => run(signal) },
+    storedObjects: { adopt: async () => false },
     tokens: {
       get: async () => token(`token${++tokens}`),
       reportRefused: changes.reportBad ?? (async () => ({ retryAfterMs: 0 })),
@@ -140,7 +148,8 @@ function setup(changes: Changes = {}) {
     prefix: 'p/',
     lifetimeMs: 72 * 3_600_000,
     pictureRetryMs: 5_000,
-  });
+  };
+  const archive = composeMiddleware(createJobMiddleware(deps), createArchiver(deps));
   return {
     archive: (job: Partial<typeof JOB> | { generation: undefined } = {}) =>
       archive(
@@ -502,8 +511,8 @@ describe('archive', () => {
   });
 
   it('goes straight to picUrl for a picture that the hold would outlive', async () => {
-    const why = { code: 'day_quota', class: 'day_quota', errcode: 45009 } as const;
-    const admission = { to: 'pictureOnly', hold: { account: 'wx1', until: NOW, why } } as const;
+    const reason = { code: 'day_quota', class: 'day_quota', errcode: 45009 } as const;
+    const admission = { to: 'pictureOnly', hold: { account: 'wx1', until: NOW, reason } } as const;
     const healed = setup({ reference: { picUrl: PIC_URL }, admission });
     assert.deepEqual(await healed.archive(), { action: 'finish', result: 'archived' });
     assert.deepEqual(healed.opened(), []);

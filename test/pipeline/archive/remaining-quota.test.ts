@@ -3,60 +3,63 @@ import { test } from 'node:test';
 import { createAccounts } from '../../../src/account.ts';
 import type { AccountQuota, AccountState } from '../../../src/catalogue/accounts/accounts.ts';
 import {
-  createQuotaRefresh,
+  createQuotaLoop,
+  createReadQuota,
   type QuotaDeps,
   quotaOfToday,
-  watchQuotas,
 } from '../../../src/pipeline/archive/remaining-quota.ts';
+import { createMetrics } from '../../../src/runtime/metrics.ts';
 
 const NOW = new Date('2026-05-01T12:00:00Z');
 const QUOTA = { dailyLimit: 200, used: 150, remain: 50 };
-const fails = async () => Promise.reject(new Error('away'));
+const fails = async () => Promise.reject(new Error('unavailable'));
 
-function setup(changes: { quotaOf?: QuotaDeps['quotaOf']; noteQuota?: () => Promise<never> } = {}) {
-  const noted: [string, AccountQuota][] = [];
-  const noteQuota = async (account: string, note: AccountQuota) => void noted.push([account, note]);
-  const read = createQuotaRefresh({
+function setup(changes: { quotaOf?: QuotaDeps['quotaOf']; saveQuota?: () => Promise<never> } = {}) {
+  const saved: [string, AccountQuota][] = [];
+  const saveQuota = async (account: string, quota: AccountQuota) => void saved.push([account, quota]);
+  const read = createReadQuota({
     quotaOf: changes.quotaOf ?? (async () => QUOTA),
     accounts: createAccounts([{ account: 'wx1' } as never]),
-    catalogue: { accounts: { saveQuota: changes.noteQuota ?? noteQuota } },
+    catalogue: { accounts: { saveQuota: changes.saveQuota ?? saveQuota } },
     clock: { now: () => NOW },
   });
-  return { read, noted };
+  return { read, saved };
 }
 
-test('says what is left and keeps it with the time it was read', async () => {
-  const { read, noted } = setup();
+test('a reading returns what is left and saves it with its time', async () => {
+  const { read, saved } = setup();
   assert.equal((await read('wx1'))?.remain, 50);
-  assert.deepEqual(noted, [['wx1', { ...QUOTA, readAt: NOW.toISOString() }]]);
+  assert.deepEqual(saved, [['wx1', { ...QUOTA, readAt: NOW.toISOString() }]]);
 });
 
-test('knows nothing, and keeps nothing, where WeChat does not tell or the account is configured no more', async () => {
+test('a reading that WeChat refuses, or of an unknown account, returns and saves nothing', async () => {
   for (const [name, quotaOf] of [
     ['wx1', async () => undefined],
     ['wx1', fails],
     ['wx9', async () => QUOTA],
   ] as const) {
-    const { read, noted } = setup({ quotaOf });
+    const { read, saved } = setup({ quotaOf });
     assert.equal(await read(name), undefined);
-    assert.deepEqual(noted, []);
+    assert.deepEqual(saved, []);
   }
 });
 
-test('says it even where it cannot be kept', async () => {
-  assert.equal((await setup({ noteQuota: fails }).read('wx1'))?.remain, 50);
+test('a reading returns what is left even where it cannot be saved', async () => {
+  assert.equal((await setup({ saveQuota: fails }).read('wx1'))?.remain, 50);
 });
 
-test('what was read before midnight in Beijing tells nothing of today', () => {
-  const noted = { ...QUOTA, remain: 0, readAt: '2026-05-01T15:59:59.000Z' };
-  assert.deepEqual(quotaOfToday(noted, new Date('2026-05-01T15:59:59.900Z')), noted);
-  assert.equal(quotaOfToday(noted, new Date('2026-05-01T16:00:00Z')), undefined);
-  const fresh = { ...noted, readAt: '2026-05-01T16:00:00.000Z' };
+test('a reading from before midnight in Beijing does not count for today', () => {
+  const saved = { ...QUOTA, remain: 0, readAt: '2026-05-01T15:59:59.000Z' };
+  assert.deepEqual(quotaOfToday(saved, new Date('2026-05-01T15:59:59.900Z')), saved);
+  assert.equal(quotaOfToday(saved, new Date('2026-05-01T16:00:00Z')), undefined);
+  const fresh = { ...saved, readAt: '2026-05-01T16:00:00.000Z' };
   assert.deepEqual(quotaOfToday(fresh, new Date('2026-05-02T15:59:59Z')), fresh);
   assert.equal(quotaOfToday(undefined, NOW), undefined);
 });
 
-test('one process reads the quota of each official account with a token, every ten minutes and after the reset', async (t) => {
+const noLine = () => assert.fail('nothing fails');
+
+test('one process of all reads the quota of each official account with a token, every ten minutes and after the reset', async (t) => {
   const stopped = new AbortController();
   t.after(() => stopped.abort());
   let now = new Date('2026-05-01T15:30:00Z');
@@ -68,47 +71,48 @@ test('one process reads the quota of each official account with a token, every t
     { account: 'corp', tokenExpiresAt },
   ];
   const read: string[] = [];
-  const looks: (() => void)[] = [];
-  let leads = true;
-  const running = watchQuotas(
-    {
-      readQuota: async (account) => {
-        read.push(account);
-        if (account === 'wx3') return undefined;
-        states[0] = { ...states[0]!, quota: { ...QUOTA, readAt: now.toISOString() } };
-        return QUOTA;
-      },
-      accounts: createAccounts([
-        { account: 'wx1', product: 'official' },
-        { account: 'wx2', product: 'official' },
-        { account: 'wx3', product: 'official' },
-        { account: 'corp', product: 'wecom' },
-      ] as never),
-      catalogue: { leases: { take: async () => leads }, accounts: { list: async () => states } },
-      clock: { now: () => now, sleep: () => new Promise<void>((resolve) => void looks.push(resolve)) },
-      lifetimes: { scale: (ms) => ms },
-      log: { info: () => assert.fail('nothing fails') },
+  const waits: (() => void)[] = [];
+  let hasLease = true;
+  const loop = createQuotaLoop({
+    readQuota: async (account) => {
+      read.push(account);
+      if (account === 'wx3') return undefined;
+      states[0] = { ...states[0]!, quota: { ...QUOTA, readAt: now.toISOString() } };
+      return QUOTA;
     },
-    'a',
-    stopped.signal,
-  );
-  const lookAt = async (time: string) => {
+    accounts: createAccounts([
+      { account: 'wx1', product: 'official' },
+      { account: 'wx2', product: 'official' },
+      { account: 'wx3', product: 'official' },
+      { account: 'corp', product: 'wecom' },
+    ] as never),
+    catalogue: {
+      leases: { take: async () => hasLease, drop: async () => undefined },
+      accounts: { list: async () => states },
+    },
+    clock: { now: () => now, sleep: () => new Promise<void>((resolve) => void waits.push(resolve)) },
+    lifetimes: { scale: (ms) => ms },
+    log: { info: noLine, warn: noLine, error: noLine },
+    metrics: createMetrics(),
+  });
+  const running = loop.run(stopped.signal);
+  const pollAt = async (time: string) => {
     now = new Date(time);
     read.length = 0;
-    looks.pop()!();
-    while (looks.length === 0) await new Promise((resolve) => setImmediate(resolve));
+    waits.pop()!();
+    while (waits.length === 0) await new Promise((resolve) => setImmediate(resolve));
     return [...read];
   };
   // No token is asked for only to read a quota; the account that may not ask is left alone for six hours.
-  assert.deepEqual(await lookAt('2026-05-01T15:30:00Z'), ['wx1', 'wx3']);
-  assert.deepEqual(await lookAt('2026-05-01T15:39:00Z'), []);
-  assert.deepEqual(await lookAt('2026-05-01T15:55:00Z'), ['wx1']);
-  assert.deepEqual(await lookAt('2026-05-01T16:01:00Z'), ['wx1'], 'the day began anew');
-  leads = false;
-  assert.deepEqual(await lookAt('2026-05-01T20:00:00Z'), [], 'another process does');
-  leads = true;
-  assert.deepEqual(await lookAt('2026-05-01T22:00:00Z'), ['wx1', 'wx3']);
+  assert.deepEqual(await pollAt('2026-05-01T15:30:00Z'), ['wx1', 'wx3']);
+  assert.deepEqual(await pollAt('2026-05-01T15:39:00Z'), []);
+  assert.deepEqual(await pollAt('2026-05-01T15:55:00Z'), ['wx1']);
+  assert.deepEqual(await pollAt('2026-05-01T16:01:00Z'), ['wx1'], 'the day began anew');
+  hasLease = false;
+  assert.deepEqual(await pollAt('2026-05-01T20:00:00Z'), [], 'another process has the lease');
+  hasLease = true;
+  assert.deepEqual(await pollAt('2026-05-01T22:00:00Z'), ['wx1', 'wx3']);
   stopped.abort();
-  looks.pop()!();
+  waits.pop()!();
   await running;
 });
