@@ -21,14 +21,13 @@ import { createEraserLoop } from '../pipeline/maintenance/eraser-loop.ts';
 import { createRecounter } from '../pipeline/maintenance/recount.ts';
 import { createRedriver } from '../pipeline/maintenance/redriver.ts';
 import { createSweeper, type SweepOptions } from '../pipeline/maintenance/sweeper.ts';
-import type { VerifyOptions } from '../pipeline/verify/verifier.ts';
+import { createVerifier, type VerifyOptions } from '../pipeline/verify/verifier.ts';
 import type { ConsumeOptions } from '../queue/consumer.ts';
 import { systemClock } from '../runtime/clock.ts';
 import { createByteBudget } from '../runtime/concurrency/byte-budget.ts';
 import { createKfSync } from '../wechat/customer-service/sync-messages.ts';
 import { createQuotaReader } from '../wechat/media/quota.ts';
 import type { AppContext } from './app-context.ts';
-import { startVerifier } from './verifier.ts';
 import { openWechatClients, type WechatAddresses } from './wechat-clients.ts';
 
 /** Rows of an account that may be in the queue before anything is known of how fast they leave it. */
@@ -208,7 +207,8 @@ export function startSweeper(
   runInBackground(context, 'sweeper', sweeper);
   runInBackground(context, 'redrives', createRedriver({ ...context, onRedriven: notify }));
   runInBackground(context, 'recount', createRecounter(context));
-  startVerifier(context, timing);
+  const verifier = createVerifier({ ...context, prefix: config.objects.prefix }, timing);
+  runInBackground(context, 'verifier', verifier);
   // A loop of its own: a store that is slow to delete must not keep lost jobs from being freed.
   const { retentionMs } = config;
   const eraser = createEraser(context, {
