@@ -61,7 +61,7 @@ const ODD: readonly (readonly [name: string, amount?: number])[] = [
   ['slow', 700],
   ['trickle', 60],
   ['wrongType'],
-  ['oddDisposition'],
+  ['oddContentDisposition'],
   ['pathTraversalName'],
 ];
 const ODD_VIDEOS = ['videoUrl', 'videoUrlEscaped', 'videoUrlCut', 'videoUrlForbidden'] as const;

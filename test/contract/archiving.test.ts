@@ -79,7 +79,7 @@ const GOOD: readonly { what: string; wish: Wish; is: Record<string, unknown>; ex
   },
   {
     what: 'a file name in a wrong encoding',
-    wish: { kind: 'image', seed: 19, fault: { name: 'oddDisposition' } },
+    wish: { kind: 'image', seed: 19, fault: { name: 'oddContentDisposition' } },
     is: { fileName: '测试(一).jpg' },
     extension: 'jpg',
   },

@@ -134,7 +134,7 @@ describe('the summary of the demo', () => {
     ['two items with one object', [checkOf('m_1'), { ...checkOf('m_2'), row: two[0]?.row }], {}, /share one/],
     ['a repeat that created a row', two, { created: 3 }, /0 repeats created no row/],
     ['a callback that was not accepted', two, { accepted: 2, created: 1 }, /not every callback/],
-    ['a row without a message', two, { strangers: 1 }, /without a message/],
+    ['a row without a message', two, { unexpectedRows: 1 }, /without a message/],
     ['an invalidated token that no request met', two, { tokensRefused: 0 }, /invalidated token/],
   ] as const) {
     test(`the day fails for ${what}`, () => {

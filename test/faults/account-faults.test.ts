@@ -175,9 +175,7 @@ function repeatedRefreshes(opened: () => Opened): void {
         const inputs = [received(fixture, account)];
         await accept(inputs);
         await allArchived(inputs);
-        return fixture.logLines.some(
-          (line) => line.includes('somebody else keeps refreshing') && line.includes(account),
-        );
+        return fixture.logLines.some((line) => line.includes('tokens: conflict') && line.includes(account));
       },
       LIMIT_MS,
     );

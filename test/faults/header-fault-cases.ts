@@ -34,8 +34,8 @@ export const HEADER_CASES: readonly FaultCase[] = [
     { contentType: 'video/mp4', declaredType: 'video/mpeg4' },
     { kind: 'video' },
   ),
-  good('noDisposition', 'archived without a file name', { fileName: undefined! }),
-  good('oddDisposition', 'the file name is read', { fileName: '测试(一).jpg' }, { kind: 'image' }),
+  good('noContentDisposition', 'archived without a file name', { fileName: undefined! }),
+  good('oddContentDisposition', 'the file name is read', { fileName: '测试(一).jpg' }, { kind: 'image' }),
   good('noBaseName', 'the file name is stored, and the object key does not contain it', { fileName: '.amr' }),
   good('silkName', 'the file name does not decide the type', {
     fileName: '1586412345678.silk',

@@ -31,8 +31,8 @@ export const HEADER_FAULTS = {
     'Content-Type': 'text/jpeg',
   })),
   videoStream: headers('the file as a stream of video/mpeg4', () => ({ 'Content-Type': 'video/mpeg4' })),
-  noDisposition: headers('no Content-disposition', () => ({ 'Content-disposition': undefined })),
-  oddDisposition: contentDisposition(
+  noContentDisposition: headers('no Content-disposition', () => ({ 'Content-disposition': undefined })),
+  oddContentDisposition: contentDisposition(
     '`filename*` first and in lower case, `filename` as UTF-8 read as latin1',
     (extension) => {
       const name = `测试(一).${extension}`;

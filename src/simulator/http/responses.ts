@@ -25,7 +25,7 @@ export function sendText(response: ServerResponse, body: string, contentType: st
 }
 
 /** Node writes headers as latin1; WeCom sends the bytes of UTF-8. */
-function contentDispositionOf(mediaId: string, { fileName, extension }: Content): string {
+function contentDisposition(mediaId: string, { fileName, extension }: Content): string {
   if (fileName === undefined) return `attachment; filename="${mediaId}.${extension}"`;
   const latin1 = Buffer.from(fileName).toString('latin1');
   return `attachment; filename*=utf-8''${encodeURIComponent(fileName)}; filename="${latin1}"`;
@@ -36,7 +36,7 @@ export function fileHeaders(mediaId: string, content: Content): OutgoingHttpHead
   return {
     Connection: 'close',
     'Content-Type': content.contentType,
-    'Content-disposition': contentDispositionOf(mediaId, content),
+    'Content-disposition': contentDisposition(mediaId, content),
     'Cache-Control': 'no-cache, must-revalidate',
     'Content-Length': content.sizeBytes,
   };

@@ -107,14 +107,14 @@ describe('response faults', () => {
     assert.equal(gunzipSync(body).length, sizeBytes);
   });
 
-  it('wrongType, noDisposition and oddDisposition send the right bytes under wrong headers', async (t) => {
+  it('wrongType, noContentDisposition and oddContentDisposition send the right bytes under wrong headers', async (t) => {
     const type = await setupFaulty(t, { name: 'wrongType' });
     const response = await type.ask();
     assert.equal(response.headers.get('content-type'), 'text/plain');
     await assertGood(response, type.sizeBytes);
-    const none = await setupFaulty(t, { name: 'noDisposition' });
+    const none = await setupFaulty(t, { name: 'noContentDisposition' });
     assert.equal((await none.ask()).headers.get('content-disposition'), null);
-    const odd = await setupFaulty(t, { name: 'oddDisposition' });
+    const odd = await setupFaulty(t, { name: 'oddContentDisposition' });
     const value = (await odd.ask()).headers.get('content-disposition')!;
     assert.match(value, /^attachment; filename\*=utf-8''%E6%B5%8B/);
     assert.equal(Buffer.from(/filename="(.*)"/.exec(value)![1]!, 'latin1').toString(), '测试(一).jpg');
