@@ -60,7 +60,7 @@ export function createMultipartUploads(
   const { bucket, partsInFlight } = options;
   const cleanups = new Set<Promise<void>>();
 
-  /** Lets `work` go on in the background; its error is of no use to anybody who waits. */
+  /** Lets `work` continue in the background and ignores its error: the error of the upload is thrown instead. */
   function cleanUp(work: Promise<void>): Promise<void> {
     const done: Promise<void> = work.catch(() => undefined).finally(() => cleanups.delete(done));
     cleanups.add(done);
@@ -80,7 +80,7 @@ export function createMultipartUploads(
   }
 
   /**
-   * Aborts uploads of this key whose id nobody knows: the response to their Create was lost, or the process died before
+   * Aborts orphaned uploads of this key, whose id is unknown: the response to their Create was lost, or the process died before
    * it recorded the id. This is one request for a file of ten; where listing is not allowed, the bucket's lifecycle
    * rule has to remove them.
    */

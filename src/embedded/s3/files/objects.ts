@@ -52,11 +52,11 @@ export async function openObjectFolder(folder: string, fsync: boolean): Promise<
       }
       if (fsync) await syncFolder(dirname(path)).catch(() => {}); // removed by the delete of another key
       for (let parent = dirname(path); parent !== root; parent = dirname(parent)) {
-        const gone = await rmdir(parent).then(
+        const isRemoved = await rmdir(parent).then(
           () => true,
-          () => false, // not empty, or gone already
+          () => false, // not empty, or removed already
         );
-        if (!gone) return;
+        if (!isRemoved) return;
       }
     },
   };
