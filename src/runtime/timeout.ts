@@ -16,6 +16,7 @@ export async function withTimeout<T>(
   what: string,
   signal?: AbortSignal,
 ): Promise<T> {
+  if (typeof work !== 'function') ignoreRejection(work);
   signal?.throwIfAborted();
   let timer: NodeJS.Timeout | undefined;
   let abort = () => {};
@@ -49,6 +50,7 @@ export async function settledWithin(
 
 /** Resolves or rejects with `promise`; rejects with the signal's reason when it aborts first. */
 export async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  ignoreRejection(promise);
   signal.throwIfAborted();
   let abort = () => {};
   const aborted = new Promise<never>((_, reject) => {
@@ -60,4 +62,9 @@ export async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal):
   } finally {
     signal.removeEventListener('abort', abort);
   }
+}
+
+/** Where the signal has aborted before the race, work that rejects later must not be an unhandled rejection. */
+function ignoreRejection(work: Promise<unknown>): void {
+  work.catch(() => undefined);
 }

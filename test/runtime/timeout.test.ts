@@ -57,3 +57,12 @@ test('a wait without a bound of its own ends with its signal', async () => {
   end.abort(new Error('stopped'));
   await assert.rejects(waiting, /stopped/);
 });
+
+test('work that rejects after the signal had aborted is no unhandled rejection', async () => {
+  const late = Promise.withResolvers<never>();
+  const stopped = AbortSignal.abort(new Error('stopped'));
+  await assert.rejects(untilAborted(late.promise, stopped), /stopped/);
+  await assert.rejects(withTimeout(late.promise, HOUR_MS, 'it', stopped), /stopped/);
+  late.reject(new Error('too late'));
+  await new Promise(setImmediate);
+});
