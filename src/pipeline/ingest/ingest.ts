@@ -174,13 +174,13 @@ export function createIngest(deps: IngestDeps, timing: DatabaseAvailabilityTimin
   return {
     ingestCallback: async (references) => ingestReferences(references, false),
     ingestRequest: async (references) => ingestReferences(references, true),
-    requestKfSync: (account, openKfId, sealedToken) => {
+    requestKfSync: (account, openKfId, encryptedToken) => {
       const at = clock.now();
-      return writeEntry(() => catalogue.kfCursors.requestRead(account, openKfId, sealedToken, at), {
+      return writeEntry(() => catalogue.kfCursors.requestRead(account, openKfId, encryptedToken, at), {
         kind: 'sync',
         account,
         openKfId,
-        encryptedToken: sealedToken,
+        encryptedToken,
         at,
       });
     },

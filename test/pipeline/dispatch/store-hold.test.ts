@@ -138,8 +138,8 @@ describe('the store hold', () => {
     assert.equal(await runUnlessHeld(JOB, never, async () => DONE), DONE);
     state.probeFailure = REFUSED;
     await probeAfterFailure(REFUSED);
-    const disposition = await runUnlessHeld(JOB, never, async () => assert.fail('it ran'));
-    assert.deepEqual(disposition, { action: 'finish', result: 'later' });
+    const result = await runUnlessHeld(JOB, never, async () => assert.fail('it ran'));
+    assert.deepEqual(result, { action: 'finish', result: 'later' });
     assert.deepEqual(state.requeued, ['m_1']);
     // Released by another process, which this one has not noticed: the row was not requeued.
     state.row.hold = undefined;
@@ -154,8 +154,8 @@ describe('the store hold', () => {
     const cut = [one.runUnlessHeld(JOB, never, running), other.runUnlessHeld(JOB, never, running)];
     state.probeFailure = REFUSED;
     await one.probeAfterFailure(REFUSED);
-    for (const disposition of await Promise.all(cut))
-      assert.deepEqual(disposition, { action: 'finish', result: 'later' });
+    for (const result of await Promise.all(cut))
+      assert.deepEqual(result, { action: 'finish', result: 'later' });
     stop.abort(new Error('closing'));
     await watching;
   });

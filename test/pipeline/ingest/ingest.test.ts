@@ -173,7 +173,7 @@ describe('ingest', () => {
     const { ingest, state, spool } = await setup(t);
     await assert.rejects(ingest.ingestCallback([input('unfit')]), { code: '22003' });
     state.fault = async () => Promise.reject(unavailable());
-    await assert.rejects(ingest.ingestCallback([{ ...input('x'), account: 'nobody' }]), UnknownAccountError);
+    await assert.rejects(ingest.ingestCallback([{ ...input('x'), account: 'unknown' }]), UnknownAccountError);
     assert.equal(spool.size.records, 0);
   });
 

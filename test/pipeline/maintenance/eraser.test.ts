@@ -175,14 +175,14 @@ describe('the eraser', () => {
   it('deletes the other objects of an item where the store fails for one', async () => {
     for (const index of [0, 1, 2]) {
       const { id, keys } = await archived(['c', 'd', 'e'].map((name) => `${name}${index}.jpg`));
-      const troubled: EraserDeps['store'] = {
+      const failing: EraserDeps['store'] = {
         ...store,
         erase: async (key, signal) => {
           if (key === keys[index]) throw failure('store_unavailable');
           return await store.erase(key, signal);
         },
       };
-      await eraser({ store: troubled }).erase([id], WHY, soon());
+      await eraser({ store: failing }).erase([id], WHY, soon());
       assert.equal((await row(id)).erasing?.why, 'trouble');
       assert.deepEqual(
         keys.filter((key) => s3.versions(key).length > 0),
@@ -240,7 +240,7 @@ describe('the eraser', () => {
       requireEncryption: false,
       concurrency: 1,
     } as const;
-    const given = { account: 'wx1', openIdCiphertext: 'v1.sealed-with-another-secret', ...WHY };
+    const given = { account: 'wx1', openIdCiphertext: 'v1.encrypted-with-another-secret', ...WHY };
     const id = await catalogue.erasures.createForOpenId(given, now, now);
     const deps = { catalogue, store, clock, log, queue: { remove: forget } };
     await createEraser({ ...deps, accounts: createAccounts([account]) }).sweep(soon());
