@@ -2,7 +2,7 @@
 
 /** Handles calls of the parent, several at once where they arrive so; the process ends with its parent. */
 export function serveParent(handlers: Record<string, (argument: never) => unknown>): void {
-  process.on('message', async ({ id, ask, argument }: { id: number; ask: string; argument: never }) => {
+  async function handle({ id, ask, argument }: { id: number; ask: string; argument: never }): Promise<void> {
     try {
       const handler = handlers[ask];
       if (!handler) throw new Error(`there is no handler for ${ask}`);
@@ -10,7 +10,8 @@ export function serveParent(handlers: Record<string, (argument: never) => unknow
     } catch (error) {
       process.send?.({ id, error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
     }
-  });
+  }
+  process.on('message', (message: { id: number; ask: string; argument: never }) => void handle(message));
   process.once('disconnect', () => process.exit());
   process.send?.({ ready: true });
 }

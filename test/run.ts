@@ -109,6 +109,7 @@ async function checkSources(): Promise<void> {
   const tools = [
     ['biome', '@biomejs/biome/bin/biome', ['check', '.']],
     ['tsc', 'typescript/bin/tsc', []],
+    ['eslint', 'eslint/bin/eslint.js', []],
   ] as const;
   for (const [name, file, toolArgs] of tools) {
     const path = join(ROOT, 'node_modules', file);

@@ -136,7 +136,6 @@ export async function buildServer(deps: RouteDeps): Promise<App> {
   app.decorateRequest('principal');
   // Outside the scope of the others, without their hooks: WeChat has neither a browser nor a key, and calls often.
   await app.register(callbackRoutes(deps));
-  // biome-ignore lint/nursery/noMisusedPromises: fastify awaits an asynchronous plugin.
   await app.register((scope) => addKeyedRoutes(scope, deps));
   await app.ready();
   return app;

@@ -42,8 +42,8 @@ async function setup(t: TestContext, place: Place) {
 
 for (const { name, skip, find } of PLACES) {
   describe(`the queue on ${name}`, { skip }, () => {
-    const on = (what: string, run: (t: TestContext, place: Place) => Promise<void>) =>
-      test(what, async (t) => {
+    const on = (what: string, run: (t: TestContext, place: Place) => Promise<void>): void =>
+      void test(what, async (t) => {
         const place = await find(t);
         if (place) await run(t, place);
       });

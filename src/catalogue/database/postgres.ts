@@ -35,7 +35,7 @@ export function createPostgresPool(options: PostgresOptions): pg.Pool {
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     query_timeout: STATEMENT_TIMEOUT_MS + 5_000,
     application_name: 'wechat-media-archiver',
-    // The pool awaits it, although its type does not say so.
+    // eslint-disable-next-line @typescript-eslint/no-misused-promises -- the pool awaits it, its type lacks that
     onConnect: (client) => prepareSession(client, session),
     types: strictTimes,
   });

@@ -1,5 +1,5 @@
 /** The HTTP client that sends callbacks and handshakes to the service under test. */
-import { request as requestHttp } from 'node:http';
+import { type IncomingMessage, request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
 
 const BODY_BYTES_MAX = 65_536;
@@ -35,21 +35,19 @@ export function sendRequest(
           }),
         },
       },
-      async (incoming) => {
-        try {
-          let text = '';
-          incoming.setEncoding('utf8');
-          for await (const chunk of incoming) {
-            text += chunk;
-            if (text.length > BODY_BYTES_MAX) throw new Error('the response body is too long');
-          }
-          resolve({ status: incoming.statusCode ?? 0, body: text });
-        } catch (error) {
-          reject(error);
-        }
-      },
+      (incoming) => void readResponse(incoming).then(resolve, reject),
     );
     outgoing.once('error', reject);
     outgoing.end(body);
   });
+}
+
+async function readResponse(incoming: IncomingMessage): Promise<HttpResponse> {
+  let body = '';
+  incoming.setEncoding('utf8');
+  for await (const chunk of incoming) {
+    body += chunk;
+    if (body.length > BODY_BYTES_MAX) throw new Error('the response body is too long');
+  }
+  return { status: incoming.statusCode ?? 0, body };
 }

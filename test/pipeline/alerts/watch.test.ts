@@ -142,7 +142,10 @@ const why = { code: 'ip_not_allowed', class: 'account', errcode: 40164 } as cons
 
 for (const backend of backends) {
   // Tests without SQL of their own run on one backend: on a busy machine PGlite takes seconds to open.
-  const onOne = backend.name === 'Postgres' ? test : undefined;
+  const onOne =
+    backend.name === 'Postgres'
+      ? (name: string, run: (t: TestContext) => Promise<void>): void => void test(name, run)
+      : undefined;
   describe(`alerts on ${backend.name}`, { skip: backend.skip }, () => {
     onOne?.(
       'three processes send an alert once, again after six hours, and once when it has ended',

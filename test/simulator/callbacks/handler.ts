@@ -20,14 +20,15 @@ export async function openHandler(
   responders: readonly ((response: ServerResponse, received: Received) => void)[],
 ) {
   const received: Received[] = [];
-  const server = createServer(async (request: IncomingMessage, response) => {
+  async function respond(request: IncomingMessage, response: ServerResponse): Promise<void> {
     let body = '';
     for await (const chunk of request) body += chunk;
     const url = new URL(request.url!, 'http://handler.invalid');
     const one = { method: request.method!, query: url.searchParams, body };
     received.push(one);
     responders[Math.min(received.length, responders.length) - 1]!(response, one);
-  });
+  }
+  const server = createServer((request, response) => void respond(request, response));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   t.after(() => {
     server.closeAllConnections();

@@ -66,7 +66,6 @@ export async function registerOpenApi(app: App): Promise<void> {
 /** To be registered after the hooks that apply to its pages. */
 export async function apiDocRoutes(app: App): Promise<void> {
   const logo = await readFile(new URL('../../dashboard/sign-in/icon.svg', import.meta.url));
-  // biome-ignore lint/nursery/noMisusedPromises: fastify awaits an asynchronous plugin.
   await app.register(async (scope) => {
     scope.addHook('onRoute', (route) => {
       route.config = { ...route.config, scope: 'read', accountScoped: true };

@@ -36,7 +36,6 @@ export function dashboardRoutes(deps: Pick<RouteDeps, 'access'>) {
       return reply.type('text/html; charset=utf-8').send(pageFor(page, user));
     });
 
-    // biome-ignore lint/nursery/noMisusedPromises: fastify awaits an asynchronous plugin.
     await app.register(async (scope) => {
       scope.addHook('onRoute', (route) => {
         route.config = { ...route.config, scope: 'read', accountScoped: true };
