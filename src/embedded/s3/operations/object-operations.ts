@@ -1,8 +1,8 @@
 /** PutObject, GetObject, HeadObject, DeleteObject. */
 import { pipeline } from 'node:stream/promises';
 import type { ObjectInfo } from '../files/record-file.ts';
-import { decideRange, isNotModified } from '../protocol/conditions.ts';
 import { S3Error } from '../protocol/responses.ts';
+import { decideRange, isNotModified } from './conditions.ts';
 import { type Operation, receiveInto, send } from './request-context.ts';
 
 /** Headers of a write that are stored and sent back with the object, beside x-amz-meta-*. */

@@ -1,6 +1,6 @@
 /** Range and the conditions that browsers send, as pure decisions over headers (RFC 9110 §13, §14). */
 import type { ObjectInfo } from '../files/record-file.ts';
-import { S3Error } from './responses.ts';
+import { S3Error } from '../protocol/responses.ts';
 
 type Headers = NodeJS.Dict<string[]>;
 
