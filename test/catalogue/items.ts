@@ -1,0 +1,43 @@
+/** References, stored objects and attempts for the tests of the catalogue. */
+import type { Catalogue } from '../../src/catalogue/catalogue.ts';
+import type { Reference } from '../../src/media.ts';
+
+export const NOW = new Date('2026-05-01T12:00:00Z');
+export const at = (ms: number) => new Date(NOW.getTime() + ms);
+export const HOUR_MS = 3_600_000;
+export const WINDOW = 1_000;
+
+let serial = 0;
+/** A reference to a new item of a new account. */
+export function reference(fields: Partial<Reference> = {}): Reference {
+  serial++;
+  return { account: `wx${serial}`, mediaId: `media-${serial}`, kind: 'image', sentAt: NOW, ...fields };
+}
+
+export const STORED = {
+  bucket: 'b',
+  objectKey: 'k.jpg',
+  sizeBytes: 5_000_000_000,
+  sha256: 'f'.repeat(64),
+  contentType: 'image/jpeg',
+  declaredType: 'text/jpeg',
+  fileName: '照片.jpg',
+  source: 'media_get',
+  lengthVerified: true,
+} as const;
+
+export const insertOne = async (catalogue: Catalogue, one: Reference) =>
+  (await catalogue.media.insert([one], NOW, false))[0]!;
+
+/** Claims all due items of the account and returns the job of this one. */
+export async function claimOne(catalogue: Catalogue, one: Reference, now = NOW) {
+  const { claimed } = await catalogue.queue.claim([{ account: one.account, capacity: 100 }], now, WINDOW);
+  return claimed.find((job) => job.reference.mediaId === one.mediaId)!;
+}
+
+export const attemptOf = (job: { id: string; generation: number }, endedAt = at(1000)) => ({
+  id: job.id,
+  generation: job.generation,
+  startedAt: NOW,
+  endedAt,
+});
