@@ -157,7 +157,7 @@ for (const shape of SHAPES) {
         await until('the reservation', async () => (await row(id))?.objectKey);
         await program.parts.catalogue.mediaErasure.erase([id], WHY, systemClock.now());
         store.respondWith({ status: 503, code: 'SlowDown' });
-        await until('trouble that is told', async () => (await row(id))?.erasing?.why === 'trouble');
+        await until('its failure is visible', async () => (await row(id))?.erasing?.why === 'failure');
         assert.equal((await row(id))?.erasedAt, undefined, 'nothing is claimed');
         store.respondWith('open');
         await gone(id);

@@ -25,7 +25,7 @@ export interface RemainingObject extends StoredAt {
 /** Why an erasure is not finished. `busy`: an attempt is running, or a job may still be added to the queue. */
 export type Unfinished =
   | { readonly why: 'busy' }
-  | { readonly why: 'trouble'; readonly problem: string }
+  | { readonly why: 'failure'; readonly problem: string }
   | { readonly why: 'kept'; readonly left: readonly RemainingObject[] };
 
 /** A marked item that this process works on until `dueAt`. */

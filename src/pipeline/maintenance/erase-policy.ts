@@ -15,7 +15,7 @@ export function decideNextErase(unfinished: Unfinished, since: Date, now: Date):
   const at = (ms: number) => new Date(now.getTime() + ms);
   if (unfinished.why === 'busy') return at(BUSY_MS);
   const backoffMs = Math.min(Math.max(now.getTime() - since.getTime(), MIN_MS), MAX_MS);
-  if (unfinished.why === 'trouble') return at(backoffMs);
+  if (unfinished.why === 'failure') return at(backoffMs);
   const ends = unfinished.left.map(({ until }) => (until ? Date.parse(until) : Number.NaN));
   if (ends.some(Number.isNaN)) return at(backoffMs);
   return at(Math.max(Math.min(Math.min(...ends) - now.getTime(), DAY_MS), backoffMs));

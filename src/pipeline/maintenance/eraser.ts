@@ -123,11 +123,11 @@ export function createEraser(deps: EraserDeps, options: EraserOptions = {}): Era
     try {
       const left = await deleteObjects(marked, signal);
       if (left.length > 0) unfinished = { why: 'kept', left };
-      else if (busy instanceof Error) unfinished = { why: 'trouble', problem: describeError(busy) };
+      else if (busy instanceof Error) unfinished = { why: 'failure', problem: describeError(busy) };
       else if (busy || mayBeDispatched(marked)) unfinished = { why: 'busy' };
     } catch (error) {
       // The caller did not want to wait: that is no error.
-      unfinished = outer.aborted ? { why: 'busy' } : { why: 'trouble', problem: describeError(error) };
+      unfinished = outer.aborted ? { why: 'busy' } : { why: 'failure', problem: describeError(error) };
     }
     const now = clock.now();
     if (!unfinished) return (await catalogue.mediaErasure.finish(marked, now)) ? undefined : { why: 'busy' };

@@ -29,7 +29,7 @@ describe('decideNextErase', () => {
     decideNextErase(why, at(-sinceMs), NOW).getTime() - NOW.getTime();
   const locked = (ms: number) =>
     ({ bucket: 'b', key: 'k', why: 'locked', until: at(ms).toISOString() }) as const;
-  const failed = { why: 'trouble', problem: 'x' } as const;
+  const failed = { why: 'failure', problem: 'x' } as const;
 
   it('retries soon while an attempt is in flight, however long that takes', () => {
     assert.equal(after({ why: 'busy' }, DAY_MS), SECOND_MS);
@@ -135,7 +135,7 @@ describe('the eraser', () => {
     const { id, keys } = await archived();
     s3.status = 503;
     await eraser().erase([id], WHY, soon());
-    assert.equal((await row(id)).erasing?.why, 'trouble');
+    assert.equal((await row(id)).erasing?.why, 'failure');
     s3.status = undefined;
     assert.equal(s3.versions(keys[0]!).length, 1);
     later(HOUR_MS);
@@ -151,7 +151,7 @@ describe('the eraser', () => {
     };
     await eraser().erase([id], WHY, soon());
     assert.deepEqual(s3.versions(keys[0]!), []);
-    assert.deepEqual((await row(id)).erasing?.why, 'trouble');
+    assert.deepEqual((await row(id)).erasing?.why, 'failure');
     forget = async () => [];
     later(HOUR_MS);
     await eraser().sweep(soon());
@@ -183,7 +183,7 @@ describe('the eraser', () => {
         },
       };
       await eraser({ store: failing }).erase([id], WHY, soon());
-      assert.equal((await row(id)).erasing?.why, 'trouble');
+      assert.equal((await row(id)).erasing?.why, 'failure');
       assert.deepEqual(
         keys.filter((key) => s3.versions(key).length > 0),
         [keys[index]],

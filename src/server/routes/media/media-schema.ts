@@ -7,7 +7,7 @@ import { count, responseTime } from '../field-schemas.ts';
 /** Why an erasure is not finished. */
 export const unfinishedErasureFields = {
   since: responseTime,
-  why: z.enum(['busy', 'trouble', 'kept']).optional(),
+  why: z.enum(['busy', 'failure', 'kept']).optional(),
   problem: z.string().optional(),
   left: z
     .array(
