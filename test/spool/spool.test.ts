@@ -244,7 +244,7 @@ test('a full spool refuses appends, those with a smaller share sooner, and so do
   await assert.rejects(small.append(['{}']), /disk of the spool is full/);
 });
 
-const PROGRAM = fileURLToPath(new URL('append-forever.ts', import.meta.url));
+const PROGRAM = fileURLToPath(new URL('append-until-killed.ts', import.meta.url));
 
 /** Starts another process that appends to the same spool and prints the records that are on disk. */
 async function startWriter(t: TestContext, folder: string) {

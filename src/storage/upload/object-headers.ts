@@ -20,15 +20,12 @@ const MAX_NAME_LENGTH = 180;
  * Returns `attachment; filename="____.jpg"; filename*=UTF-8''…`. Control characters and path separators become `_`,
  * because the name was typed by a user.
  */
-export function contentDispositionOf(
-  disposition: ObjectHeaders['contentDisposition'],
-  fileName?: string,
-): string {
-  if (!fileName) return disposition;
+export function contentDispositionOf(type: ObjectHeaders['contentDisposition'], fileName?: string): string {
+  if (!fileName) return type;
   const clean = fileName.toWellFormed().replace(/[\u0000-\u001f\u007f-\u009f/\\]/g, '_');
   const name = clean.length > MAX_NAME_LENGTH ? [...clean].slice(0, MAX_NAME_LENGTH).join('') : clean;
   return createContentDisposition(name, {
-    type: disposition,
+    type,
     fallback: name.replace(/[^\u0020-\u007e]/gu, '_'),
   });
 }
