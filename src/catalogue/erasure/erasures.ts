@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { writeAuditEntries } from '../audit-log/audit-log.ts';
 import type { Database, Queryable } from '../database/database.ts';
-import { markErased, type Requester, type Unfinished } from './erase-media.ts';
+import { markErased, type Requester, type Unfinished } from './media-erasure.ts';
 
 export interface Erasure {
   readonly id: string;

@@ -1,7 +1,7 @@
 /** The row of a media item, as SQL gives it and as the program uses it. */
 import type { Failure } from '../../failures.ts';
 import type { Kind, Reference, Source, Status, WaitingReason } from '../../media.ts';
-import type { Unfinished } from '../erasure/erase-media.ts';
+import type { Unfinished } from '../erasure/media-erasure.ts';
 
 export interface MediaRow {
   readonly id: string;

@@ -4,7 +4,7 @@ import type { Lifetimes } from '../../runtime/clock.ts';
 import { storableJson } from '../../storable.ts';
 import { writeAuditEntries } from '../audit-log/audit-log.ts';
 import type { Database, Queryable } from '../database/database.ts';
-import { type DeadLetterGroup, type DeadLetterRecord, toGroup } from '../history/summaries.ts';
+import { type DeadLetterGroup, type DeadLetterRecord, toGroup } from '../history/stats.ts';
 import { CLOSED_AT, conditionsOf, phasesOf, type RedriveFilter, statusIs } from './filter.ts';
 
 export interface Redrive {

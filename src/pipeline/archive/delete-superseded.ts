@@ -1,6 +1,6 @@
 /** What becomes of an object whose try lost: another generation was faster, or the media has been erased meanwhile. */
 import type { Catalogue } from '../../catalogue/catalogue.ts';
-import type { StoredAt } from '../../catalogue/erasure/erase-media.ts';
+import type { StoredAt } from '../../catalogue/erasure/media-erasure.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Store } from '../../storage/store.ts';
 

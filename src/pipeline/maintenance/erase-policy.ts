@@ -1,5 +1,5 @@
 /** Decides when an unfinished erasure is continued. Real time, because stores and their locks know no other. */
-import type { Unfinished } from '../../catalogue/erasure/erase-media.ts';
+import type { Unfinished } from '../../catalogue/erasure/media-erasure.ts';
 
 const BUSY_MS = 1_000;
 const MIN_MS = 5_000;

@@ -5,13 +5,13 @@
  */
 import type { Accounts } from '../../account.ts';
 import type { Catalogue } from '../../catalogue/catalogue.ts';
+import type { UnmarkedErasure } from '../../catalogue/erasure/erasures.ts';
 import type {
   MarkedItem,
   RemainingObject,
   Requester,
   Unfinished,
-} from '../../catalogue/erasure/erase-media.ts';
-import type { UnmarkedErasure } from '../../catalogue/erasure/erasures.ts';
+} from '../../catalogue/erasure/media-erasure.ts';
 import { FailureError } from '../../failures.ts';
 import type { ArchiveQueue } from '../../queue/queue.ts';
 import type { Clock } from '../../runtime/clock.ts';

@@ -1,5 +1,5 @@
 /** Groups of dead letters as the API returns them: with message and advice in the client's language. */
-import type { DeadLetterGroup } from '../../catalogue/history/summaries.ts';
+import type { DeadLetterGroup } from '../../catalogue/history/stats.ts';
 import { explain } from '../../wechat/api/errcodes.ts';
 import type { Language } from '../problem.ts';
 

@@ -43,8 +43,8 @@ for (const backend of backends) {
     it('finds live workers by the clock of the database, whatever their own clocks are', async () => {
       const beat = async (id: string, aheadMs?: number, isWorker = true) => {
         const conditions = [{ code: 'worker_quiet', since: NOW, count: 2, detail: { n: 1 } }];
-        const told = { name: `host (${id})`, isWorker, clockAheadMs: aheadMs, conditions };
-        const { live, rank } = await catalogue.processes.heartbeat(id, told);
+        const heartbeat = { name: `host (${id})`, isWorker, clockAheadMs: aheadMs, conditions };
+        const { live, rank } = await catalogue.processes.heartbeat(id, heartbeat);
         return { live, rank };
       };
       const age = (id: string, seconds: number) =>
@@ -93,7 +93,7 @@ for (const backend of backends) {
       const first = await take(0);
       const wanted = { account: 'ww1', openKfId: 'wk1', requestedAt: NOW, tokenCiphertext: 'ciphertext' };
       assert.deepEqual(first, { ...wanted, failures: 0 });
-      assert.equal(await take(999), undefined, 'somebody reads it');
+      assert.equal(await take(999), undefined, 'another process reads it');
       await kfCursors.markFailed(
         first!,
         failure,
@@ -148,14 +148,14 @@ for (const backend of backends) {
       );
       assert.equal(await take('ww3', 299_999), undefined);
       await kfCursors.retryNow('ww3');
-      assert.equal(await take('ww3', 20), one!.openKfId, 'released, the one that failed is tried');
+      assert.equal(await take('ww3', 20), one!.openKfId, 'released, the one that failed is claimed');
       assert.equal(await take('ww3', 20), undefined);
       assert.ok(await take('ww3', 300_000));
 
       await kfCursors.requestRead('ww4', 'wk1', 'ciphertext', NOW);
       const ahead = await kfCursors.claim(['ww4'], at(4 * 86_400_000), at(4 * 86_400_000 + 60_000), NOW);
       assert.equal(ahead?.openKfId, 'wk1', 'by a clock four days ahead');
-      assert.equal(await take('ww4', 1), 'wk1', 'it binds nobody else');
+      assert.equal(await take('ww4', 1), 'wk1', 'it delays no other account');
     });
 
     it('keeps the newest encrypted secret of a name', async () => {

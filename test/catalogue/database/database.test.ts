@@ -10,7 +10,7 @@ import { missing, postgresForTest } from '../../machine/services.ts';
 
 const log = createLog({ level: 'silent', program: 'test', secrets: [] });
 
-test('a transaction undone in a deadlock is said again', { skip: missing.postgres }, async (t) => {
+test('a transaction that was rolled back by a deadlock runs again', { skip: missing.postgres }, async (t) => {
   const url = await postgresForTest(t);
   if (!url) return;
   const pool = createPostgresPool({ url, searchPath: 'public', maxConnections: 4, log });
@@ -37,7 +37,7 @@ test('a transaction undone in a deadlock is said again', { skip: missing.postgre
   ]);
 });
 
-test('a process with too many open files finds its database away, and there again', {
+test('a process with too many open files finds its database unavailable, and later available again', {
   skip: missing.postgres || (findProgram('prlimit', process.env) ? false : 'no prlimit on this machine'),
 }, async (t) => {
   const url = await postgresForTest(t);

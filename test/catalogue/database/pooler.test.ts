@@ -66,7 +66,7 @@ async function refusalAt(database: Database): Promise<{ exitCode: number; text: 
 }
 
 describe('behind PgBouncer', { skip: missing.postgres }, () => {
-  test('in transaction mode the catalogue works and leaves no setting to the other clients', async (t) => {
+  test('the catalogue works behind PgBouncer in transaction mode and leaves no setting to other clients', async (t) => {
     const ground = await lay(t);
     if (!ground) return;
     const { pooler, direct } = ground;
@@ -97,7 +97,7 @@ describe('behind PgBouncer', { skip: missing.postgres }, () => {
     assert.deepEqual(await show(), before);
   });
 
-  test('a setting that it cannot change there is refused with the statement that does', async (t) => {
+  test('a setting that cannot be changed behind PgBouncer is refused with the statement that changes it', async (t) => {
     const ground = await lay(t);
     if (!ground) return;
     const name = new URL(ground.direct).pathname.slice(1);
@@ -111,7 +111,7 @@ describe('behind PgBouncer', { skip: missing.postgres }, () => {
     assert.match(text, /ALTER ROLE postgres SET default_transaction_isolation = 'read committed'/);
   });
 
-  test('a startup parameter that it refuses is a mistake of the configuration, not waited for', async (t) => {
+  test('a startup parameter that PgBouncer refuses is a configuration error, and the start does not wait', async (t) => {
     const ground = await lay(t);
     if (!ground) return;
     for (const parameter of ['statement_timeout=5000', 'options=-c%20jit%3Doff', 'lock_timeout=5000']) {
@@ -126,7 +126,7 @@ describe('behind PgBouncer', { skip: missing.postgres }, () => {
     }
   });
 
-  test('an unknown user or database is a mistake of the configuration', async (t) => {
+  test('a user or database that PgBouncer does not know is a configuration error', async (t) => {
     const ground = await lay(t);
     if (!ground) return;
     const { pooler } = ground;
@@ -145,7 +145,7 @@ describe('behind PgBouncer', { skip: missing.postgres }, () => {
     );
   });
 
-  test('in transaction mode the queue in Postgres is refused, in session mode it works', async (t) => {
+  test('the queue in Postgres is refused behind PgBouncer in transaction mode and works in session mode', async (t) => {
     const transaction = await lay(t);
     if (!transaction) return;
     const { pool } = open(t, transaction.pooler.url, 'queue');

@@ -8,7 +8,7 @@ import { missing, postgresForTest } from '../../machine/services.ts';
 
 const log = { warn() {}, error() {}, info() {}, debug() {} } as never;
 
-test('exactly the words that Postgres takes for no schema are refused, with a name to choose', {
+test('exactly the words that cannot be a schema name are refused, with a name that can', {
   skip: missing.postgres,
 }, async (t) => {
   const url = await postgresForTest(t);

@@ -51,7 +51,7 @@ async function liveADay(url: string, ACCOUNT: string): Promise<void> {
     await migrate(database, SCHEMA, new Date());
     const catalogue = createCatalogue(database, SCHEMA, lifetimes);
     await catalogue.accounts.ensure([ACCOUNT]);
-    // The day and the month can be told apart in no other order.
+    // In another order the day could be read as the month.
     const at = (second: number) => new Date(Date.UTC(2026, 2, 4, 5, 6, second, 789));
     const text = String.raw`C:\new\x00 ' 图片 "NULL"`;
     const references = Array.from({ length: 8 }, (_, index) => ({
@@ -63,10 +63,10 @@ async function liveADay(url: string, ACCOUNT: string): Promise<void> {
       labels: { text },
     }));
     await Promise.all(references.map((one) => catalogue.media.insert([one], at(10), true)));
-    const { claimed: fed } = await catalogue.queue.claim([{ account: ACCOUNT, capacity: 8 }], at(11), 8);
-    assert.equal(fed.length, 8);
+    const { claimed } = await catalogue.queue.claim([{ account: ACCOUNT, capacity: 8 }], at(11), 8);
+    assert.equal(claimed.length, 8);
     const stored = await Promise.all(
-      fed.map(async (job, index) => {
+      claimed.map(async (job, index) => {
         const object = { bucket: 'b', objectKey: `key-${job.id}` };
         await catalogue.outcomes.reserve(job, object, at(12));
         const times = { startedAt: at(12), endedAt: at(13) };
@@ -129,7 +129,7 @@ async function liveADay(url: string, ACCOUNT: string): Promise<void> {
 }
 
 describe('settings of the session', { skip: missing.postgres }, () => {
-  test('of the database do not change what is written and read, each alone and all at once', async (t) => {
+  test('settings of the database do not change what is written and read, each alone and all at once', async (t) => {
     const url = await postgresForTest(t);
     if (!url) return;
     const database = new URL(url).pathname.slice(1);
@@ -154,7 +154,7 @@ describe('settings of the session', { skip: missing.postgres }, () => {
     assert.equal(await sessionOf(), session, 'a session that is idle between statements is not cut off');
   });
 
-  test('the function for producers means the same in a session that has them all', async (t) => {
+  test('the function for producers does the same in a session with all these settings', async (t) => {
     const url = await postgresForTest(t);
     if (!url) return;
     const ACCOUNT = 'wx0123456789abcdef';
@@ -177,9 +177,9 @@ describe('settings of the session', { skip: missing.postgres }, () => {
   });
 });
 
-describe('a database that cannot be used is refused with what cures it', { skip: missing.postgres }, () => {
+describe('a database that cannot be used', { skip: missing.postgres }, () => {
   for (const encoding of ['SQL_ASCII', 'LATIN1']) {
-    test(`encoding ${encoding}`, async (t) => {
+    test(`a database with the encoding ${encoding} is refused with the statement that helps`, async (t) => {
       const url = await postgresForTest(t);
       if (!url) return;
       const name = `${new URL(url).pathname.slice(1)}_other`;
@@ -195,7 +195,7 @@ describe('a database that cannot be used is refused with what cures it', { skip:
     });
   }
 
-  test('triggers turned off for the role', async (t) => {
+  test('a role with triggers turned off is refused with the statement that helps', async (t) => {
     const url = await postgresForTest(t);
     if (!url) return;
     const name = new URL(url).pathname.slice(1);

@@ -1,4 +1,4 @@
-/** A search by label looks at the rows that have it, however many there are. */
+/** A search by label reads only the rows that have the label. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { createCatalogue } from '../../../src/catalogue/catalogue.ts';
@@ -10,7 +10,7 @@ const NOW = new Date('2026-05-01T12:00:00Z');
 
 for (const { name, skip, open } of backends) {
   describe(`labels on ${name}`, { skip }, () => {
-    test('are searched by their index, alone and together', async (t) => {
+    test('labels are searched by their index, one and several', async (t) => {
       const { database } = (await setup(t, open))!;
       await database.query(
         `INSERT INTO ${SCHEMA}.media (id, account, media_id, kind, labels, sent_at, expires_at, closes_at, status,

@@ -49,7 +49,7 @@ for (const backend of backends) {
     });
     after(() => cleanup.run());
 
-    it('makes the same row as accepting the same reference', async () => {
+    it('makes the same row as inserting the same reference', async () => {
       const reference: Reference = {
         account: ACCOUNT,
         mediaId: 'by-sql',
@@ -72,18 +72,14 @@ for (const backend of backends) {
         return row;
       };
       assert.deepEqual(await strip(id), await strip(accepted!.id));
-      const { claimed: fed } = await catalogue.queue.claim(
-        [{ account: ACCOUNT, capacity: 9 }],
-        new Date(),
-        9,
-      );
-      assert.equal(fed.length, 2);
-      for (const { reference: kept } of fed) {
+      const { claimed } = await catalogue.queue.claim([{ account: ACCOUNT, capacity: 9 }], new Date(), 9);
+      assert.equal(claimed.length, 2);
+      for (const { reference: kept } of claimed) {
         referenceSchema.parse({ ...kept, sentAt: kept.sentAt.toISOString() });
       }
     });
 
-    it('makes the same ids as every other producer, whatever the script', async () => {
+    it('makes the same ids as every other producer, in any script', async () => {
       const words = [
         '媒体-1',
         'e\u0301',
@@ -101,7 +97,7 @@ for (const backend of backends) {
       }
     });
 
-    it('merges a repeat as the program does: the earliest time, empty fields filled', async () => {
+    it('merges a repeat as the program does: keeps the earliest time, fills empty fields', async () => {
       const one = { account: ACCOUNT, mediaId: 'repeated', kind: 'image' };
       const id = await archive(database, { ...one, sentAt: '2026-05-01T13:00:00Z', openId: 'first' });
       await archive(database, { ...one, sentAt: SENT_AT, openId: 'second', msgId: '7' });
@@ -111,7 +107,7 @@ for (const backend of backends) {
       assert.deepEqual(row?.closesAt, new Date(Date.parse(SENT_AT) + 74 * 3_600_000));
     });
 
-    it('a file message without a media id is dead on arrival, one with an id is not', async () => {
+    it('inserts a file message without a media id as dead, and one with an id as pending', async () => {
       const lost = await archive(database, { account: ACCOUNT, mediaId: 'msg:7', kind: 'file' });
       const row = await catalogue.media.get(lost);
       assert.deepEqual([row?.status, row?.failure?.code], ['dead', 'not_downloadable']);
@@ -119,7 +115,7 @@ for (const backend of backends) {
       assert.equal((await catalogue.media.get(file))?.status, 'pending');
     });
 
-    it('what the caller rolls back was never asked for', async () => {
+    it('inserts nothing when the caller rolls back', async () => {
       const one = { account: ACCOUNT, mediaId: 'rolled-back', kind: 'image' };
       const rolledBack = database.transaction(async (transaction) => {
         await archive(transaction, one);
@@ -129,7 +125,7 @@ for (const backend of backends) {
       assert.equal(await catalogue.media.get(idOf(ACCOUNT, 'rolled-back')), undefined);
     });
 
-    it('refuses what the schema of references refuses, and takes what it takes', async () => {
+    it('refuses and accepts the same references as the schema of the API', async () => {
       const base = { account: ACCOUNT, mediaId: 'm', kind: 'image' };
       const eight = (count: number) =>
         Object.fromEntries(Array.from({ length: count }, (_, i) => [`k${i}`, 'v']));
@@ -186,7 +182,7 @@ for (const backend of backends) {
       }
     });
 
-    it('refuses an account that no archiver has, a name above all', async () => {
+    it('refuses an unknown account, and the name of an account', async () => {
       const stranger = archive(database, { account: 'shop', mediaId: 'm', kind: 'image' });
       await assert.rejects(stranger, { code: '23503', message: /appId/ });
     });
@@ -202,7 +198,7 @@ function openAt(t: TestContext, url: string): Database {
 describe('wma.archive for a role of its own', { skip: missing.postgres }, () => {
   const postgres = backends.find(({ name }) => name === 'Postgres')!;
 
-  it('wakes the feeders, once there is new work', async (t) => {
+  it('notifies the dispatchers of new work', async (t) => {
     const { database, catalogue } = (await setup(t, postgres.open))!;
     await catalogue.accounts.ensure([ACCOUNT]);
     const ended = new AbortController();
@@ -216,7 +212,7 @@ describe('wma.archive for a role of its own', { skip: missing.postgres }, () => 
     }
   });
 
-  it('needs USAGE and EXECUTE, and no temporary table of the caller comes between', async (t) => {
+  it('needs only USAGE and EXECUTE, and uses no temporary table of the caller', async (t) => {
     const url = (await postgresForTest(t))!;
     const { database, catalogue } = (await setup(t, async () => openAt(t, url)))!;
     await catalogue.accounts.ensure([ACCOUNT]);

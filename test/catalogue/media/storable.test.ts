@@ -45,7 +45,10 @@ const ERRCODES = [
 
 describe('text and numbers from outside', () => {
   for (const { name, skip, open } of backends) {
-    it(`go into every column on ${name}`, { skip, timeout: 120_000 }, async (t) => {
+    it(`hostile texts and numbers can be stored in every column, on ${name}`, {
+      skip,
+      timeout: 120_000,
+    }, async (t) => {
       const bundle = await setup(t, open);
       if (!bundle) return;
       const random = createRandom(36);
@@ -58,7 +61,7 @@ describe('text and numbers from outside', () => {
         await writeEverywhere(bundle, generation, hostile, random);
     });
 
-    it(`are cleaned rather than refused on ${name}`, { skip }, async (t) => {
+    it(`texts that Postgres refuses are cleaned, on ${name}`, { skip }, async (t) => {
       const bundle = await setup(t, open);
       if (!bundle) return;
       const { id, generation } = await dispatched(bundle, 'x');
@@ -76,7 +79,9 @@ describe('text and numbers from outside', () => {
       assert.equal(row?.failure?.errcode, undefined, 'a number that no column holds is left out');
     });
 
-    it(`one row that no column takes fails none of its neighbours on ${name}`, { skip }, async (t) => {
+    it(`a row that cannot be stored fails none of the others of its batch, on ${name}`, {
+      skip,
+    }, async (t) => {
       const bundle = await setup(t, open);
       if (!bundle) return;
       await refuse(bundle);
@@ -107,7 +112,7 @@ describe('text and numbers from outside', () => {
       assert.equal((await bundle.catalogue.media.get(good.id))?.status, 'archived');
     });
 
-    it(`one customer-service message that no row can hold does not keep its page from being read on ${name}`, {
+    it(`a customer-service message that cannot be stored does not block its page, on ${name}`, {
       skip,
     }, async (t) => {
       const bundle = await setup(t, open);

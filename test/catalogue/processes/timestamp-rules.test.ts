@@ -13,7 +13,7 @@ const ACCOUNT = 'wx0123456789abcdef';
 const RULES = timestampRules(lifetimes);
 const nameOf = ({ table, column }: TimestampRule) => `${table}.${column}`;
 
-/** A row in every table that has a rule, so that the rule can be tried on it. */
+/** A row in every table that has a rule, so that the rule can be tested. */
 async function fill({ database, catalogue }: Bundle, now: Date): Promise<void> {
   const soon = new Date(now.getTime() + 1_000);
   const media = ['waits', 'dispatched', 'erased'];
@@ -84,7 +84,7 @@ async function setAhead({ database }: Bundle, rule: TimestampRule, ms: number): 
 
 describe('times that a wrong clock wrote', () => {
   for (const { name, skip, open } of backends) {
-    it(`have a rule, or a reason to need none, in every column on ${name}`, { skip }, async (t) => {
+    it(`every timestamp column has a rule or a reason to have none, on ${name}`, { skip }, async (t) => {
       const bundle = await setup(t, open);
       if (!bundle) return;
       const columns = await bundle.database.query<{ name: string }>(
@@ -97,7 +97,7 @@ describe('times that a wrong clock wrote', () => {
       assert.deepEqual(
         [...inSchema].filter((column) => !known.has(column)),
         [],
-        'columns that nobody thought of',
+        'columns without a rule or a reason',
       );
       assert.deepEqual(
         [...known].filter((column) => !inSchema.has(column)),
@@ -106,7 +106,9 @@ describe('times that a wrong clock wrote', () => {
       );
     });
 
-    it(`end within the longest duration of their kind on ${name}`, { skip }, async (t) => {
+    it(`a timestamp of a wrong clock ends within the longest duration of its kind, on ${name}`, {
+      skip,
+    }, async (t) => {
       const bundle = await setup(t, open);
       if (!bundle) return;
       await fill(bundle, new Date());
@@ -133,7 +135,7 @@ describe('times that a wrong clock wrote', () => {
       }
     });
 
-    it(`leave a hold by hand as long as a person wanted it on ${name}`, { skip }, async (t) => {
+    it(`a hold by hand lasts as long as the person wanted, on ${name}`, { skip }, async (t) => {
       const bundle = await setup(t, open);
       if (!bundle) return;
       const until = new Date('2100-01-01T00:00:00Z');
@@ -144,7 +146,9 @@ describe('times that a wrong clock wrote', () => {
       assert.deepEqual(state?.heldUntil, until);
     });
 
-    it(`move an item that was sent in the future, its deadline with it, on ${name}`, { skip }, async (t) => {
+    it(`an item that was sent in the future is corrected together with its deadline, on ${name}`, {
+      skip,
+    }, async (t) => {
       const bundle = await setup(t, open);
       if (!bundle) return;
       const now = new Date();

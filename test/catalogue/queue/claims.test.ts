@@ -19,17 +19,21 @@ for (const backend of backends) {
       const a = [3, 1, 2].map((n) => reference({ account: 'fair-a', sentAt: at(-n * 1000) }));
       const b = [9, 8].map((n) => reference({ account: 'fair-b', sentAt: at(n * 1000) }));
       await catalogue.media.insert([...a, ...b], NOW, false);
-      const rooms = [
+      const accounts = [
         { account: 'fair-a', capacity: 2 },
         { account: 'fair-b', capacity: 5 },
       ];
-      const first = await catalogue.queue.claim(rooms, NOW, WINDOW);
+      const first = await catalogue.queue.claim(accounts, NOW, WINDOW);
       assert.deepEqual(
         first.claimed.map((job) => job.reference.mediaId),
         [a[0], b[1], a[2], b[0]].map((one) => one!.mediaId),
       );
       assert.equal(first.inQueue.get('fair-a'), 0);
-      assert.equal((await catalogue.queue.claim(rooms, NOW, WINDOW)).claimed.length, 0, 'the room is taken');
+      assert.equal(
+        (await catalogue.queue.claim(accounts, NOW, WINDOW)).claimed.length,
+        0,
+        'the capacity is used',
+      );
     });
 
     it('claims nothing of a held account until the hold is over', async () => {
@@ -47,7 +51,7 @@ for (const backend of backends) {
 
     it('lets one item of all processes probe a lapsed hold and claims nothing else of the account meanwhile', async () => {
       const account = 'leased';
-      const rooms = [{ account, capacity: 10 }];
+      const accounts = [{ account, capacity: 10 }];
       await catalogue.media.insert([reference({ account }), reference({ account })], NOW, false);
       await catalogue.accounts.hold(account, NOW, { code: 'x' });
       const take = (id: string, ms: number) =>
@@ -56,7 +60,7 @@ for (const backend of backends) {
         [await take('m_1', 0), await take('m_2', 0), await take('m_1', 0)],
         [true, false, true],
       );
-      assert.equal((await catalogue.queue.claim(rooms, NOW, WINDOW)).claimed.length, 0);
+      assert.equal((await catalogue.queue.claim(accounts, NOW, WINDOW)).claimed.length, 0);
       assert.equal(await take('m_2', 1000), true, 'the first one died');
       await catalogue.accounts.hold(account, at(HOUR_MS), { code: 'x' });
       assert.equal(await take('m_2', 1000), false, 'held again');
@@ -94,7 +98,7 @@ for (const backend of backends) {
 
     it('claims one item after a hold has lapsed and ends the hold when it is archived', async () => {
       const account = 'probed';
-      const rooms = [{ account, capacity: 10 }];
+      const accounts = [{ account, capacity: 10 }];
       await catalogue.media.insert(
         [reference({ account }), reference({ account }), reference({ account })],
         NOW,
@@ -102,17 +106,17 @@ for (const backend of backends) {
       );
       assert.equal(await catalogue.accounts.hold(account, NOW, { code: 'x' }), true);
       assert.equal(await catalogue.accounts.hold(account, NOW, { code: 'x' }), false, 'held already');
-      const { claimed: probe } = await catalogue.queue.claim(rooms, NOW, WINDOW);
+      const { claimed: probe } = await catalogue.queue.claim(accounts, NOW, WINDOW);
       assert.equal(probe.length, 1);
       assert.equal(
-        (await catalogue.queue.claim(rooms, NOW, WINDOW)).claimed.length,
+        (await catalogue.queue.claim(accounts, NOW, WINDOW)).claimed.length,
         0,
         'the probe is on its way',
       );
       await catalogue.outcomes.markArchived(attemptOf(probe[0]!), STORED);
       const states = await catalogue.accounts.list();
       assert.equal(states.find((state) => state.account === account)?.heldUntil, undefined);
-      assert.equal((await catalogue.queue.claim(rooms, NOW, WINDOW)).claimed.length, 2);
+      assert.equal((await catalogue.queue.claim(accounts, NOW, WINDOW)).claimed.length, 2);
     });
 
     it('never claims more than the window, jobs in a short backoff included', async () => {

@@ -37,8 +37,8 @@ for (const backend of backends) {
     async function claimed(account: string, more: Partial<Reference> = {}) {
       const one = { account, mediaId: `g-${serial++}`, kind: 'image', sentAt: NOW, ...more } as const;
       const [accepted] = await catalogue.media.insert([one], NOW, false);
-      const { claimed: fed } = await catalogue.queue.claim([{ account, capacity: 99 }], NOW, 99);
-      const { id, generation } = fed.find((job) => job.id === accepted!.id)!;
+      const { claimed: jobs } = await catalogue.queue.claim([{ account, capacity: 99 }], NOW, 99);
+      const { id, generation } = jobs.find((job) => job.id === accepted!.id)!;
       return { id, generation, startedAt: NOW, endedAt: at(1) };
     }
     async function archived(account: string, stored: Partial<typeof STORED> | { sha256: string } = {}) {
@@ -56,14 +56,14 @@ for (const backend of backends) {
     }
     const statusOf = async (id: string) => (await catalogue.media.get(id))?.status;
 
-    it('an erased media has no log of attempts any more', async () => {
+    it('an erased item has no log of attempts', async () => {
       const id = await archived(newAccount());
       assert.equal((await catalogue.media.attempts(id)).length, 1);
       await catalogue.mediaErasure.erase([id], { actor: 'a' }, at(5));
       assert.deepEqual(await catalogue.media.attempts(id), []);
     });
 
-    it('the filter by sha256 finds the media with that digest and no other', async () => {
+    it('the filter by sha256 finds the item with that digest and no other', async () => {
       const account = newAccount();
       const [first, second] = ['1'.repeat(64), '2'.repeat(64)];
       const id = await archived(account, { sha256: first });
@@ -76,7 +76,7 @@ for (const backend of backends) {
       assert.deepEqual(await find('3'.repeat(64)), []);
     });
 
-    it('the filters by id, by message and by deadline find what they name; what is closed has no deadline', async () => {
+    it('the filters by id, message and deadline find what they name; closed items have no deadline', async () => {
       const account = newAccount();
       const stored = await archived(account);
       const { id: waiting } = await claimed(account, { msgId: 'message-1' });
@@ -92,7 +92,7 @@ for (const backend of backends) {
       assert.deepEqual(await find({ expiresBefore: NOW }), []);
     });
 
-    it('forgetting an upload leaves a newer one of the same media remembered', async () => {
+    it('clearing an upload keeps a newer one of the same item', async () => {
       const job = await claimed(newAccount());
       const object = { bucket: 'b', objectKey: 'k.jpg' };
       await catalogue.outcomes.reserve(job, object, NOW);
@@ -104,7 +104,7 @@ for (const backend of backends) {
       assert.deepEqual(await catalogue.outcomes.reserve(job, object, NOW), {});
     });
 
-    it('what is in the queue is not closed by the sweep, whatever the time is', async () => {
+    it('a claimed row is not closed by the sweep, whatever the time is', async () => {
       const job = await claimed(newAccount());
       assert.deepEqual(await catalogue.outcomes.closeExpired([job.id], at(1e6), INVALID), []);
       assert.equal(await statusOf(job.id), 'pending');
@@ -112,7 +112,7 @@ for (const backend of backends) {
       assert.deepEqual(await catalogue.outcomes.closeExpired([job.id], at(1e6), INVALID), [{ id: job.id }]);
     });
 
-    it('an upload is not given for aborting while its media is in the queue', async () => {
+    it('an upload is not listed as open while its item is in the queue', async () => {
       const job = await claimed(newAccount());
       await catalogue.outcomes.reserve(job, { bucket: 'b', objectKey: 'k.jpg' }, NOW);
       await catalogue.uploads.record(job, 'running');
@@ -123,16 +123,16 @@ for (const backend of backends) {
       assert.equal(await given(), true);
     });
 
-    it('a job of an earlier generation takes nothing out of the queue', async () => {
+    it('a job of an earlier generation requeues nothing', async () => {
       const account = newAccount();
       const early = await claimed(account);
       assert.equal(await catalogue.queue.requeue([early]), 1);
-      const { claimed: fed } = await catalogue.queue.claim([{ account, capacity: 9 }], NOW, 9);
+      const { claimed: jobs } = await catalogue.queue.claim([{ account, capacity: 9 }], NOW, 9);
       assert.equal(await catalogue.queue.requeue([early]), 0);
-      assert.equal(await catalogue.queue.requeue(fed), 1);
+      assert.equal(await catalogue.queue.requeue(jobs), 1);
     });
 
-    it('only an account that is held takes a media back from the queue', async () => {
+    it('only a held account takes an item back from the queue', async () => {
       const account = newAccount();
       await catalogue.accounts.ensure([account]);
       const job = await claimed(account);
@@ -150,7 +150,7 @@ for (const backend of backends) {
       }
     });
 
-    it('a success lifts a hold that has lapsed, unless it lasts or the file came by a link', async () => {
+    it('a success ends a lapsed hold, unless the file came by a link', async () => {
       const cases = [
         { until: at(-10), source: 'media_get', isHeld: false },
         { until: at(-10), source: 'pic_url', isHeld: true },
@@ -167,7 +167,7 @@ for (const backend of backends) {
       }
     });
 
-    it('nothing but its release ends a hold by hand that lasts, nor shortens it, nor changes its reason', async () => {
+    it('only its release ends, shortens or changes a hold by hand', async () => {
       const { accounts } = catalogue;
       const account = newAccount();
       const stateOf = async () => {
@@ -185,16 +185,20 @@ for (const backend of backends) {
       assert.equal(
         await accounts.endLapsedHold(account, at(1)),
         false,
-        'WeChat answered about a media of it',
+        'a response of WeChat for one of its items does not end it',
       );
-      assert.equal(await accounts.hold(account, at(60), refused, at(1)), false, 'a running try was refused');
+      assert.equal(
+        await accounts.hold(account, at(60), refused, at(1)),
+        false,
+        'a running attempt was refused',
+      );
       assert.deepEqual(await stateOf(), held);
       await accounts.release(account, at(2));
       const { until, why: left } = await stateOf();
       assert.deepEqual([until, left], [undefined, undefined]);
     });
 
-    it('of two times of one media in one batch the earlier counts, in either order', async () => {
+    it('the earlier of two times of one item in a batch counts, in either order', async () => {
       for (const seconds of [
         [0, 60],
         [60, 0],
@@ -209,7 +213,7 @@ for (const backend of backends) {
       }
     });
 
-    it('an object that is found does not bring back an erased media', async () => {
+    it('a found object does not restore an erased item', async () => {
       const account = newAccount();
       const mediaId = 'found-after-erasure';
       const [accepted] = await catalogue.media.insert(
@@ -228,7 +232,7 @@ for (const backend of backends) {
       assert.equal(await statusOf(id), 'erased');
     });
 
-    it('nothing is found to have run out while the store is held', async () => {
+    it('no row is listed as expiring while the store is held', async () => {
       const account = newAccount();
       const [accepted] = await catalogue.media.insert(
         [{ account, mediaId: 'runs-out', kind: 'image', sentAt: NOW }],
@@ -245,7 +249,7 @@ for (const backend of backends) {
       await catalogue.storeHold.probeSucceeded('me', at(61), at(61));
     });
 
-    it('a failed reading of customer service drops no later token, and shortens the wait of no other', async () => {
+    it('a failed read of customer service drops no later token and shortens no other delay', async () => {
       const { kfCursors: kfSyncs } = catalogue;
       const account = newAccount();
       const take = (second: number) => kfSyncs.claim([account], at(second), at(second + 10), at(-1e6));
@@ -266,55 +270,55 @@ for (const backend of backends) {
       assert.ok(await take(500));
     });
 
-    it('an incident that ends after it was claimed is told once more, by its holder alone, and then forgotten', async () => {
-      const { alerts: incidents } = catalogue;
+    it('an alert that ends after it was claimed is sent once more, by its holder only, and then deleted', async () => {
+      const { alerts } = catalogue;
       const target = newAccount();
-      const trouble = (kind: string) => ({ kind, target, since: NOW, count: 1, detail: {} });
+      const conditionOf = (kind: string) => ({ kind, target, since: NOW, count: 1, detail: {} });
       const claim = async (holder: string, second: number, repeatBefore = at(-1e6)) =>
-        (await incidents.claim(holder, { now: at(second), until: at(second + 60), repeatBefore }, 99))
+        (await alerts.claim(holder, { now: at(second), until: at(second + 60), repeatBefore }, 99))
           .filter((one) => one.target === target)
           .sort((one, other) => (one.kind < other.kind ? -1 : 1));
       const kinds = (all: readonly { kind: string }[]) => all.map(({ kind }) => kind);
-      await incidents.report([trouble('ends'), trouble('lasts')], NOW);
+      await alerts.report([conditionOf('ends'), conditionOf('lasts')], NOW);
       const lost = await claim('a', 1);
       assert.deepEqual(kinds(lost), ['ends', 'lasts']);
       assert.deepEqual(await claim('b', 60), []);
       assert.equal((await claim('b', 61)).length, 2, 'the claim has lapsed');
-      await incidents.markSent('a', lost, at(62));
+      await alerts.markSent('a', lost, at(62));
       assert.deepEqual(await claim('c', 63), [], 'it is no longer for this one to say');
-      await incidents.release('b');
-      const told = await claim('c', 64);
-      assert.deepEqual([told.length, told[0]?.lastSentAt], [2, undefined]);
+      await alerts.release('b');
+      const claimedAlerts = await claim('c', 64);
+      assert.deepEqual([claimedAlerts.length, claimedAlerts[0]?.lastSentAt], [2, undefined]);
 
-      await incidents.report([trouble('lasts')], at(65));
-      await incidents.endUnseen(['ends', 'lasts'], at(65), at(66));
-      await incidents.markSent('c', told, at(67));
+      await alerts.report([conditionOf('lasts')], at(65));
+      await alerts.endUnseen(['ends', 'lasts'], at(65), at(66));
+      await alerts.markSent('c', claimedAlerts, at(67));
       const ended = await claim('c', 68);
       assert.deepEqual([kinds(ended), ended[0]?.endedAt], [['ends'], at(66)]);
-      await incidents.markSent('c', ended, at(69));
+      await alerts.markSent('c', ended, at(69));
       assert.deepEqual(await claim('c', 70), []);
 
-      await incidents.endUnseen(['ends'], at(1e6), at(71));
-      await incidents.deleteEnded(at(1e6));
+      await alerts.endUnseen(['ends'], at(1e6), at(71));
+      await alerts.deleteEnded(at(1e6));
       const repeated = await claim('c', 72, at(67));
       assert.deepEqual([kinds(repeated), repeated[0]?.endedAt], [['lasts'], undefined]);
-      await incidents.markSent('c', repeated, at(73));
-      // Another process has said it without being asked.
-      await incidents.report([{ ...trouble('lasts'), sentAt: at(90) }], at(90));
+      await alerts.markSent('c', repeated, at(73));
+      // Another process has sent it already.
+      await alerts.report([{ ...conditionOf('lasts'), sentAt: at(90) }], at(90));
       assert.deepEqual(await claim('c', 91, at(80)), []);
       assert.deepEqual(kinds(await claim('c', 91, at(90))), ['lasts']);
     });
 
-    const wish = (account: string) => ({
+    const requestFor = (account: string) => ({
       filter: { status: ['dead'] as ['dead'], account: [account] },
       rate: 100,
       actor: 'ops',
     });
 
-    it('a redrive does not take what died after it was asked for, though it has room for it', async () => {
+    it('a redrive does not take items that died after it was created, although its limit allows it', async () => {
       const account = newAccount();
       const [stays, leaves] = [await dead(account, at(1)), await dead(account, at(1))];
-      const { id, matched } = await catalogue.redrives.create(wish(account), at(10));
+      const { id, matched } = await catalogue.redrives.create(requestFor(account), at(10));
       assert.equal(matched, 2);
       await catalogue.redrives.redriveOne(leaves, at(11), { actor: 'somebody' });
       // Sent before the others, so that it would be the first of the page.
@@ -323,10 +327,10 @@ for (const backend of backends) {
       assert.deepEqual([await statusOf(stays), await statusOf(later)], ['pending', 'dead']);
     });
 
-    it('a redrive leaves what died again between the reading of its page and the writing', async () => {
+    it('a redrive skips an item that died again while its page was read', async () => {
       const account = newAccount();
       const [stays, again] = [await dead(account, at(1)), await dead(account, at(1))];
-      const { id } = await catalogue.redrives.create(wish(account), at(10));
+      const { id } = await catalogue.redrives.create(requestFor(account), at(10));
       const between: Database = {
         ...database,
         transaction: (work) =>

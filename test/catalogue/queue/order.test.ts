@@ -40,13 +40,13 @@ for (const backend of backends) {
         WINDOW,
       );
 
-    /** All of it, a few at a time as the feeder takes it. */
+    /** Claims everything, a few rows at a time, as the dispatcher does. */
     async function inOrder(): Promise<void> {
       const taken: { account: string; sentAtMs: number }[] = [];
       for (let generation = 1; taken.length < ACCOUNTS.length * EACH; generation++) {
-        const { claimed: fed } = await claim(3 * generation);
-        assert.ok(fed.length > 0, `${taken.length} taken, and no more`);
-        taken.push(...fed.map(({ reference }) => ({ ...reference, sentAtMs: reference.sentAt.getTime() })));
+        const { claimed: jobs } = await claim(3 * generation);
+        assert.ok(jobs.length > 0, `${taken.length} taken, and no more`);
+        taken.push(...jobs.map(({ reference }) => ({ ...reference, sentAtMs: reference.sentAt.getTime() })));
       }
       const turns = taken.map(({ account }) => account);
       assert.deepEqual(
@@ -65,8 +65,8 @@ for (const backend of backends) {
     }
 
     const settleAll = async (next: Parameters<Bundle['catalogue']['outcomes']['markFailed']>[2]) => {
-      const { claimed: fed } = await claim(EACH, NOW);
-      for (const job of fed)
+      const { claimed: jobs } = await claim(EACH, NOW);
+      for (const job of jobs)
         await bundle.catalogue.outcomes.markFailed(
           { ...job, startedAt: NOW, endedAt: NOW },
           FAILURE,
@@ -88,18 +88,18 @@ for (const backend of backends) {
       },
       'media of accounts that were held and are released': async () => {
         const why = { code: 'held_by_hand', class: 'account', by: 'test', reason: 'a test' } as const;
-        const { claimed: fed } = await claim(EACH / 2, NOW);
+        const { claimed: jobs } = await claim(EACH / 2, NOW);
         for (const account of ACCOUNTS) await bundle.catalogue.accounts.holdByHand(account, LATER, why, NOW);
-        for (const job of fed) assert.ok(await bundle.catalogue.queue.requeueHeld(job));
+        for (const job of jobs) assert.ok(await bundle.catalogue.queue.requeueHeld(job));
         assert.equal((await claim(EACH, NOW)).claimed.length, 0);
         for (const account of ACCOUNTS) await bundle.catalogue.accounts.release(account, NOW);
       },
       'media of a store that was held': async () => {
         const { storeHold } = bundle.catalogue;
-        const { claimed: fed } = await claim(EACH / 2, NOW);
+        const { claimed: jobs } = await claim(EACH / 2, NOW);
         await storeHold.takeProbe('a', NOW, LATER);
         await storeHold.probeFailed('a', NOW, { code: 'store_refused', class: 'store' }, NOW);
-        for (const job of fed) assert.ok(await storeHold.requeue(job));
+        for (const job of jobs) assert.ok(await storeHold.requeue(job));
         await storeHold.takeProbe('a', NOW, LATER);
         await storeHold.probeSucceeded('a', NOW, NOW);
       },
@@ -113,7 +113,7 @@ for (const backend of backends) {
       },
     };
     for (const [what, comeBack] of Object.entries(ways)) {
-      it(`takes ${what} in turns, and by deadline`, async () => {
+      it(`claims ${what} account by account in turn, and by deadline`, async () => {
         await fill();
         await comeBack();
         await inOrder();

@@ -28,7 +28,7 @@ for (const backend of backends) {
     const statements: { text: string; values: unknown[] }[] = [];
     const cleaning = {
       after: (step: () => unknown) => void closing.push(step),
-      skip: () => assert.fail('it was said to be here'),
+      skip: () => assert.fail('Postgres is available'),
     } as unknown as Parameters<typeof setup>[0];
 
     before(async () => {
@@ -70,7 +70,7 @@ for (const backend of backends) {
     }
 
     const soon = new Date(Date.now() + 60_000);
-    const looks: [string, (catalogue: Catalogue) => Promise<unknown>, number][] = [
+    const lookups: [string, (catalogue: Catalogue) => Promise<unknown>, number][] = [
       ['for lost jobs', (it) => it.queue.listClaimedBefore(soon, 1_000), FED],
       ['for what has run out', (it) => it.outcomes.listExpiring(soon, 0, 1_000), 0],
       ['for uploads left open', (it) => it.uploads.listOpen(soon, 100), 0],
@@ -78,15 +78,15 @@ for (const backend of backends) {
       ['for a row each of a sample', (it) => it.objects.sampleArchived([{ from: 'm_4', to: 'm_5' }], {}), 1],
       ['for the rows of a page of objects', (it) => it.objects.rowsById(['m_1', 'm_2']), 2],
     ];
-    for (const [name, look, most] of looks) {
-      it(`looks ${name} by an index, at no more than there is of them`, async () => {
-        const { nodes, touched } = await costOf(() => look(catalogue));
+    for (const [name, lookUp, most] of lookups) {
+      it(`finds ${name} by an index and touches no other rows`, async () => {
+        const { nodes, touched } = await costOf(() => lookUp(catalogue));
         assert.ok(!nodes.includes('Seq Scan media'), nodes.join(' > '));
         assert.ok(touched <= most, `${touched} rows were touched, by ${nodes.join(' > ')}`);
       });
     }
 
-    it('frees each lost row once, however many sweepers are at it at once', async () => {
+    it('requeues each lost row once, with any number of sweepers at work', async () => {
       const freed: number[] = [];
       const sweepers = Array.from({ length: 5 }, () =>
         createSweeper(
@@ -120,14 +120,10 @@ for (const backend of backends) {
         stages.map(({ stage, generation, n }) => [stage, generation, Number(n)]),
         [[1, 1, FED]],
       );
-      // A sweeper that looked before the row was fed again does not free it a second time.
-      const { claimed: fed } = await catalogue.queue.claim(
-        [{ account: 'wx1', capacity: FED }],
-        new Date(),
-        FED,
-      );
-      assert.equal(fed.length, FED);
-      assert.equal(await catalogue.queue.requeue(fed.map(({ id }) => ({ id, generation: 1 }))), 0);
+      // A sweeper that looked before the row was claimed again does not free it a second time.
+      const { claimed } = await catalogue.queue.claim([{ account: 'wx1', capacity: FED }], new Date(), FED);
+      assert.equal(claimed.length, FED);
+      assert.equal(await catalogue.queue.requeue(claimed.map(({ id }) => ({ id, generation: 1 }))), 0);
     });
   });
 }
@@ -144,7 +140,7 @@ async function fill(database: Database): Promise<void> {
   await database.query(
     `INSERT INTO ${SCHEMA}.media (${columns}, status, stage, generation, claimed_at)
      SELECT ${values}, 'pending', 2, 1, now() FROM generate_series(1, ${FED}) AS n`,
-    ['fed-'],
+    ['claimed-'],
   );
   await database.query(`ANALYZE ${SCHEMA}.media`);
 }

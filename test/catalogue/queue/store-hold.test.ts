@@ -1,4 +1,4 @@
-/** One row holds the whole fleet: what is fed, shown and closed while it does, and after. */
+/** The hold of the store: what is claimed, shown and closed during it and after it. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { createCleanup } from '../../machine/cleanup.ts';
@@ -37,19 +37,19 @@ for (const backend of backends) {
     const claim = async (account: string, now: Date) =>
       (await bundle.catalogue.queue.claim([{ account, capacity: 10 }], now, 10)).claimed;
 
-    it('feeds nothing while it lasts, and all of it after; the rows say so and are not rewritten', async () => {
+    it('claims nothing during the hold and everything after it; rows show the hold without being updated', async () => {
       const { catalogue } = bundle;
-      const account = 'wx-fed';
+      const account = 'wx-jobs';
       const ids = [await accept(account, NOW), await accept(account, NOW)];
-      const [fed] = (await catalogue.queue.claim([{ account, capacity: 1 }], NOW, 10)).claimed;
-      assert.equal(await catalogue.storeHold.requeue(fed!), false, 'nothing holds it');
+      const [jobs] = (await catalogue.queue.claim([{ account, capacity: 1 }], NOW, 10)).claimed;
+      assert.equal(await catalogue.storeHold.requeue(jobs!), false, 'nothing holds it');
       assert.equal(await begin(NOW), true);
       assert.equal(
-        await catalogue.storeHold.requeue({ ...fed!, generation: 7 }),
+        await catalogue.storeHold.requeue({ ...jobs!, generation: 7 }),
         false,
         'another generation',
       );
-      assert.equal(await catalogue.storeHold.requeue(fed!), true);
+      assert.equal(await catalogue.storeHold.requeue(jobs!), true);
       assert.deepEqual(await claim(account, NOW), []);
       for (const id of ids) {
         const row = await catalogue.media.get(id);
@@ -61,7 +61,7 @@ for (const backend of backends) {
       assert.equal((await claim(account, at(20_000))).length, 2);
     });
 
-    it('has one prober in the fleet, when it is time; one that died lapses', async () => {
+    it('lets one process probe when the probe is due; the lease of a dead one lapses', async () => {
       const { storeHold } = bundle.catalogue;
       await begin(NOW);
       assert.equal(await storeHold.takeProbe('a', at(14_999), at(30_000)), false, 'not yet');
@@ -77,7 +77,7 @@ for (const backend of backends) {
       await end(at(60_000));
     });
 
-    it('heeds nothing of a prober whose lease another has, and a release by hand ends any lease', async () => {
+    it('ignores a probe whose lease another process has; a release by hand ends every lease', async () => {
       const { storeHold } = bundle.catalogue;
       assert.ok(await storeHold.takeProbe('late', NOW, at(15_000)));
       assert.ok(await storeHold.takeProbe('next', at(15_000), at(30_000)));
@@ -101,7 +101,7 @@ for (const backend of backends) {
       assert.equal(await storeHold.release('ops', at(64_000)), false, 'nothing is held');
     });
 
-    it('remembers when a canary got through though nothing was held, and writes no event of it', async () => {
+    it('stores when a probe succeeded without a hold, and writes no audit entry', async () => {
       const { storeHold, auditLog: events } = bundle.catalogue;
       const before = (await events.list({ target: 'store' }, 100)).length;
       assert.equal(await end(at(HOUR_MS)), false);
@@ -116,13 +116,13 @@ for (const backend of backends) {
       );
     });
 
-    it('closes nothing while it lasts; what waited for it gets a try when it is back', async () => {
+    it('closes no row during the hold; rows that waited for the store get an attempt after it', async () => {
       const { catalogue } = bundle;
       const account = 'wx-late';
       const sentAt = at(-73 * HOUR_MS);
       const closesAt = new Date(sentAt.getTime() + lifetimes.lifetimeMs + lifetimes.closingMs);
       const waiting = await accept(account, sentAt, sentAt);
-      const tried = await accept(account, sentAt, sentAt);
+      const attempted = await accept(account, sentAt, sentAt);
       await begin(NOW);
       const later = new Date(closesAt.getTime() + HOUR_MS);
       const expiring = async (now: Date) =>
@@ -132,24 +132,24 @@ for (const backend of backends) {
       assert.deepEqual(await expiring(later), []);
       await end(later);
       assert.deepEqual(await expiring(later), []);
-      const { claimed: fed } = await catalogue.queue.claim([{ account, capacity: 2 }], later, 10);
-      const job = fed.find(({ id }) => id === tried)!;
-      await catalogue.queue.requeue(fed.filter(({ id }) => id !== tried));
+      const { claimed: jobs } = await catalogue.queue.claim([{ account, capacity: 2 }], later, 10);
+      const job = jobs.find(({ id }) => id === attempted)!;
+      await catalogue.queue.requeue(jobs.filter(({ id }) => id !== attempted));
       const next = { to: 'later', at: at(100 * HOUR_MS), reason: 'retry' } as const;
       await catalogue.outcomes.markFailed({ ...job, startedAt: later, endedAt: later }, WHY, next, true);
-      assert.deepEqual(await expiring(later), [tried], 'it had its try');
+      assert.deepEqual(await expiring(later), [attempted], 'it had its attempt');
       const window = new Date(later.getTime() + lifetimes.closingMs);
       assert.deepEqual(
         (await expiring(window)).sort(),
-        [tried, waiting].sort(),
+        [attempted, waiting].sort(),
         'no longer than any row has',
       );
-      const closed = await catalogue.outcomes.closeExpired([tried, waiting], window, EXPIRED);
+      const closed = await catalogue.outcomes.closeExpired([attempted, waiting], window, EXPIRED);
       assert.equal(closed.length, 2);
-      assert.equal((await catalogue.media.get(tried))?.failure?.code, 'store_refused', 'why it was lost');
+      assert.equal((await catalogue.media.get(attempted))?.failure?.code, 'store_refused', 'why it was lost');
     });
 
-    it('asks for no upload to be aborted that the store would not abort', async () => {
+    it('lists no open upload while the store is held', async () => {
       const { catalogue, database } = bundle;
       const account = 'wx-upload';
       const id = await accept(account, NOW);

@@ -1,4 +1,4 @@
-/** A hundred thousand rows: a page of a redrive, its preview and the groups look at dead letters, never at them all. */
+/** With a hundred thousand rows a page of a redrive, its preview and the groups read only dead letters. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createCatalogue } from '../../../src/catalogue/catalogue.ts';
@@ -24,7 +24,7 @@ const nodesOf = (plan: Plan): Plan[] => [plan, ...(plan.Plans ?? []).flatMap(nod
 
 const postgres = backends.find(({ name }) => name === 'Postgres')!;
 
-test('pages, previews and groups read dead letters alone', {
+test('pages, previews and groups of redrives read only dead letters', {
   skip: missing.postgres,
   timeout: 120_000,
 }, async (t) => {
@@ -44,9 +44,9 @@ test('pages, previews and groups read dead letters alone', {
   );
   await database.query(`ANALYZE ${SCHEMA}.media`);
 
-  /** Rows of the media table that each SELECT of `work` has looked at. */
-  async function looksOf(work: (database: Database) => Promise<unknown>): Promise<number[]> {
-    const looks: number[] = [];
+  /** Rows of the media table that each SELECT of `work` has read at. */
+  async function readsOf(work: (database: Database) => Promise<unknown>): Promise<number[]> {
+    const reads: number[] = [];
     const watched = (queryable: Queryable): Queryable => ({
       query: async <Row extends Record<string, unknown>>(text: string, values?: unknown[]) => {
         if (/^\s*(SELECT|WITH dead)/.test(text) && text.includes(`${SCHEMA}.media`)) {
@@ -62,7 +62,7 @@ test('pages, previews and groups read dead letters alone', {
           const seen = nodes.map(
             (node) => node['Actual Loops'] * (node['Actual Rows'] + (node['Rows Removed by Filter'] ?? 0)),
           );
-          looks.push(seen.reduce((sum, count) => sum + count, 0));
+          reads.push(seen.reduce((sum, count) => sum + count, 0));
         }
         return queryable.query<Row>(text, values);
       },
@@ -72,12 +72,12 @@ test('pages, previews and groups read dead letters alone', {
       ...watched(database),
       transaction: (inner) => database.transaction((transaction) => inner(watched(transaction))),
     });
-    return looks;
+    return reads;
   }
   const catalogueOf = (on: Database) => createCatalogue(on, SCHEMA, lifetimes);
 
   const dead = ROWS / DEAD_EVERY;
-  const groups = await looksOf((on) => catalogueOf(on).stats.deadLetterGroups(100));
+  const groups = await readsOf((on) => catalogueOf(on).stats.deadLetterGroups(100));
   assert.ok(groups[0]! <= 8, `groups: ${groups}`);
 
   for (const [name, filter, most] of [
@@ -87,16 +87,16 @@ test('pages, previews and groups read dead letters alone', {
     ['a rare errcode', { errcode: [46001] }, dead],
     ['a time of death', { failedFrom: '2026-04-25T00:00:00Z' }, dead],
   ] as const) {
-    const wish = { filter: { status: ['dead'] as const, ...filter }, rate: 20, actor: 'ops' };
-    const preview = await looksOf((on) => catalogueOf(on).redrives.preview(wish.filter, NOW));
+    const request = { filter: { status: ['dead'] as const, ...filter }, rate: 20, actor: 'ops' };
+    const preview = await readsOf((on) => catalogueOf(on).redrives.preview(request.filter, NOW));
     assert.ok(preview[0]! <= dead, `preview of ${name}: ${preview}`);
-    const { id } = await catalogueOf(database).redrives.create(wish, NOW);
-    const pages = await looksOf(async (on) => {
+    const { id } = await catalogueOf(database).redrives.create(request, NOW);
+    const pages = await readsOf(async (on) => {
       for (let second = 1; second <= 3; second++) {
         await catalogueOf(on).redrives.runPage(id, new Date(NOW.getTime() + second * 1000));
       }
     });
     assert.equal(pages.length, 3);
-    for (const looked of pages) assert.ok(looked <= most, `a page of ${name}: ${pages}`);
+    for (const read of pages) assert.ok(read <= most, `a page of ${name}: ${pages}`);
   }
 });

@@ -1,4 +1,4 @@
-/** A dead media is tried again, on both databases. */
+/** Redriving one item. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { Catalogue } from '../../../src/catalogue/catalogue.ts';
@@ -32,7 +32,7 @@ for (const backend of backends) {
       return { id: job.id, of, claim };
     }
 
-    it('makes it pending and due at once, and keeps what is known of it', async () => {
+    it('makes a dead item pending and due and keeps its other fields', async () => {
       const { id, claim } = await deadOne();
       assert.equal(await catalogue.redrives.redriveOne(id, at(HOUR_MS), OPS), true);
       const row = await catalogue.media.get(id);
@@ -41,7 +41,7 @@ for (const backend of backends) {
       assert.equal((await claim(at(HOUR_MS)))?.id, id);
     });
 
-    it('leaves it the closing window even when its life is over', async () => {
+    it('leaves an item the closing window even after its deadline', async () => {
       const { id } = await deadOne();
       await catalogue.redrives.redriveOne(id, at(1000 * HOUR_MS), OPS);
       const row = await catalogue.media.get(id);
@@ -49,14 +49,14 @@ for (const backend of backends) {
       assert.deepEqual(row?.expiresAt, at(72 * HOUR_MS), "WeChat's own deadline is a fact");
     });
 
-    it('does not let a try of before settle it', async () => {
+    it('lets an attempt of an earlier generation change nothing', async () => {
       const { id, of } = await deadOne();
       await catalogue.redrives.redriveOne(id, at(HOUR_MS), OPS);
       assert.equal(await catalogue.outcomes.markFailed(of, WHY, { to: 'dead' }, true), false);
       assert.equal((await catalogue.media.get(id))?.status, 'pending');
     });
 
-    it('leaves alone what is not dead, was never downloadable, or is not there', async () => {
+    it('changes no item that is not dead, was never downloadable, or does not exist', async () => {
       const { id } = await deadOne();
       await catalogue.redrives.redriveOne(id, NOW, OPS);
       assert.equal(await catalogue.redrives.redriveOne(id, NOW, OPS), false, 'pending');
@@ -66,7 +66,7 @@ for (const backend of backends) {
       assert.equal(await catalogue.redrives.redriveOne('m_nothing', NOW, OPS), false);
     });
 
-    it('counts the dead of the accounts asked for', async () => {
+    it('counts the dead letters of the given accounts', async () => {
       await deadOne();
       const account = `redrive-${serial - 1}`;
       assert.equal((await catalogue.stats.read(NOW, [account])).byStatus.dead, 1);

@@ -1,4 +1,4 @@
-/** Many dead letters tried again by filter, on both databases: what is in it, in which order, and what a crash leaves. */
+/** Redrives of many dead letters by a filter: what they take, in which order, and what a crash leaves. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { createCatalogue } from '../../../src/catalogue/catalogue.ts';
@@ -15,7 +15,7 @@ const at = (ms: number) => new Date(NOW.getTime() + ms);
 const INVALID = { code: 'invalid_media_id', class: 'permanent_media', errcode: 40007 } as const;
 const TOO_LARGE = { code: 'too_large', class: 'permanent_media' } as const;
 
-interface Wish {
+interface DeadOptions {
   count?: number;
   failure?: Failure;
   kind?: Kind;
@@ -37,7 +37,7 @@ for (const backend of backends) {
     const newAccount = () => `many-${serial++}`;
     const claim = async (account: string, now: Date) =>
       (await bundle.catalogue.queue.claim([{ account, capacity: 999 }], now, 999)).claimed;
-    const settle = (
+    const fail = (
       job: { id: string; generation: number },
       now: Date,
       failure: Failure,
@@ -46,8 +46,15 @@ for (const backend of backends) {
       bundle.catalogue.outcomes.markFailed({ ...job, startedAt: now, endedAt: now }, failure, { to }, true);
 
     /** Media that failed for good; their ids in the order in which they were sent. */
-    async function dead(account: string, wish: Wish = {}): Promise<string[]> {
-      const { count = 1, failure = INVALID, kind = 'image', to = 'dead', sentAt = NOW, diedAt = NOW } = wish;
+    async function dead(account: string, options: DeadOptions = {}): Promise<string[]> {
+      const {
+        count = 1,
+        failure = INVALID,
+        kind = 'image',
+        to = 'dead',
+        sentAt = NOW,
+        diedAt = NOW,
+      } = options;
       const references = Array.from({ length: count }, (_, n) => ({
         account,
         mediaId: `m-${serial++}`,
@@ -55,7 +62,7 @@ for (const backend of backends) {
         sentAt: new Date(sentAt.getTime() + n),
       }));
       await bundle.catalogue.media.insert(references, diedAt, false);
-      for (const job of await claim(account, diedAt)) assert.ok(await settle(job, diedAt, failure, to));
+      for (const job of await claim(account, diedAt)) assert.ok(await fail(job, diedAt, failure, to));
       return references.map(({ mediaId }) => idOf(account, mediaId));
     }
 
@@ -85,7 +92,7 @@ for (const backend of backends) {
       return { state, done, skipped, total };
     };
 
-    it('makes all that matches pending, at its rate, and says on each how often, by whom and why', async () => {
+    it('makes all matching items pending at its rate and stores in each how often, by whom and why', async () => {
       const account = newAccount();
       const ids = await dead(account, { count: 25 });
       const { id, matched } = await ask(filterOf(account), at(1000), {
@@ -114,14 +121,14 @@ for (const backend of backends) {
       assert.equal(ended.getTime() - at(1000).getTime(), 1000);
     });
 
-    it('leaves out what died after it was asked for, and takes nothing twice', async () => {
+    it('takes no item that died after it was created and none twice', async () => {
       const account = newAccount();
       const ids = await dead(account, { count: 12 });
       const { id } = await ask(filterOf(account), at(1000));
       const late = await dead(account, { count: 3, sentAt: at(-HOUR_MS), diedAt: at(2000) });
       assert.equal((await bundle.catalogue.redrives.runPage(id, at(3000)))?.redriven, 10);
       // WeChat refuses again, before the rest has had its turn.
-      for (const job of await claim(account, at(3000))) await settle(job, at(3000), INVALID, 'dead');
+      for (const job of await claim(account, at(3000))) await fail(job, at(3000), INVALID, 'dead');
       assert.deepEqual(await workOff(id, at(4000)), [2]);
       const rows = await Promise.all(ids.map((one) => bundle.catalogue.media.get(one)));
       assert.deepEqual(
@@ -131,7 +138,7 @@ for (const backend of backends) {
       assert.deepEqual(await statusesOf(late), all(3, 'dead'));
     });
 
-    it('takes those first that WeChat still has, the nearest deadline before the others', async () => {
+    it('takes items first that WeChat still has, the nearest deadline before the others', async () => {
       const account = newAccount();
       const old = await dead(account, { count: 2, sentAt: at(-100 * HOUR_MS) });
       const fresh = await dead(account, { count: 2, sentAt: at(-HOUR_MS) });
@@ -152,7 +159,7 @@ for (const backend of backends) {
       assert.deepEqual(order, [...near, ...fresh, ...old, ...gone]);
     });
 
-    it('takes expired ones where they are asked for, gives them the closing window and one more try', async () => {
+    it('takes expired items if the filter has them and gives them the closing window for one more attempt', async () => {
       const account = newAccount();
       const [gone] = (await dead(account, { to: 'expired', sentAt: at(-90 * HOUR_MS) })) as [string];
       assert.equal((await ask(filterOf(account), at(1000))).matched, 0, 'dead ones only');
@@ -161,7 +168,7 @@ for (const backend of backends) {
       const row = await bundle.catalogue.media.get(gone);
       assert.deepEqual([row?.status, row?.closesAt], ['pending', at(2000 + 2 * HOUR_MS)]);
       const [job] = await claim(account, at(3000));
-      await settle(job!, at(3000), INVALID, 'expired');
+      await fail(job!, at(3000), INVALID, 'expired');
       assert.equal((await bundle.catalogue.media.get(gone))?.status, 'expired');
       assert.deepEqual((await countsOf(id)).state, 'done');
       // Again and again, it is the same window.
@@ -170,7 +177,7 @@ for (const backend of backends) {
       assert.equal((await bundle.catalogue.media.get(gone))?.redrives, 2);
     });
 
-    it('counts as skipped what is archived, pending or erased by the time its turn comes', async () => {
+    it('counts items as skipped that are archived, pending or erased when their page comes', async () => {
       const account = newAccount();
       const ids = await dead(account, { count: 5 });
       const { id } = await ask(filterOf(account), at(1000));
@@ -188,7 +195,7 @@ for (const backend of backends) {
       );
     });
 
-    it('shares the same rows with another redrive: each media once', async () => {
+    it('takes each item once when two redrives match the same items', async () => {
       const account = newAccount();
       const ids = await dead(account, { count: 40 });
       const [first, second] = await Promise.all([
@@ -207,7 +214,7 @@ for (const backend of backends) {
       assert.equal(other.done + other.skipped, 40);
     });
 
-    it('goes on where it was when a process dies in the middle of a page', async () => {
+    it('continues where it was after a process died in the middle of a page', async () => {
       const account = newAccount();
       const ids = await dead(account, { count: 25 });
       const { id } = await ask(filterOf(account), at(1000));
@@ -235,7 +242,7 @@ for (const backend of backends) {
       );
     });
 
-    it('gives two processes that ask at once two pages, or one of them none', async () => {
+    it('gives two processes at the same time two pages, or one of them none', async () => {
       const account = newAccount();
       await dead(account, { count: 30 });
       const { id } = await ask(filterOf(account), at(1000));
@@ -245,7 +252,7 @@ for (const backend of backends) {
       await bundle.catalogue.redrives.stop(id, 'ops', at(3000));
     });
 
-    it('stops between two pages, once, and says who did it', async () => {
+    it('stops between two pages, once, and writes who stopped it', async () => {
       const account = newAccount();
       const ids = await dead(account, { count: 15 });
       const { id } = await ask(filterOf(account), at(1000));
@@ -259,7 +266,7 @@ for (const backend of backends) {
       assert.deepEqual([stop?.action, stop?.actor], ['redrive.stop', 'boss']);
     });
 
-    it('takes no more than its limit', async () => {
+    it('takes no more items than its limit', async () => {
       const account = newAccount();
       const ids = await dead(account, { count: 8 });
       const { id, matched } = await ask(filterOf(account), at(1000), { limit: 5 });
@@ -269,12 +276,12 @@ for (const backend of backends) {
       assert.deepEqual(await statusesOf(ids), [...all(5, 'pending'), ...all(3, 'dead')]);
     });
 
-    it('with nothing to take is done at once', async () => {
+    it('is done at once if nothing matches', async () => {
       const { id } = await ask(filterOf(newAccount()), at(1000));
       assert.deepEqual(await countsOf(id), { state: 'done', done: 0, skipped: 0, total: 0 });
     });
 
-    it('filters by account, errcode, code, class, kind and both times, and says beforehand what it would take', async () => {
+    it('filters by account, errcode, code, class, kind and both times, and previews what it would take', async () => {
       const [one, other] = [newAccount(), newAccount()];
       await dead(one, { count: 3 });
       await dead(one, { count: 2, failure: TOO_LARGE, kind: 'video' });
@@ -318,7 +325,7 @@ for (const backend of backends) {
       );
     });
 
-    it('shows a redrive to those who may see all of its accounts', async () => {
+    it('shows a redrive only to keys that may see all of its accounts', async () => {
       const account = newAccount();
       const { id } = await ask(filterOf(account), at(1000));
       const { id: everything } = await ask({ status: ['dead'], code: ['nothing'] }, at(1000));
@@ -337,7 +344,7 @@ for (const backend of backends) {
       assert.deepEqual(await events.list({ accounts: ['other'], target: id }, 50), []);
     });
 
-    it('notes holds and releases, by hand and by the program itself, with their reason', async () => {
+    it('writes audit entries for holds and releases, by hand and by the program, with their reason', async () => {
       const account = newAccount();
       const { accounts, auditLog: events } = bundle.catalogue;
       await accounts.ensure([account]);

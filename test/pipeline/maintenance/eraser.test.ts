@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { createAccounts } from '../../../src/account.ts';
 import type { Catalogue } from '../../../src/catalogue/catalogue.ts';
-import type { Unfinished } from '../../../src/catalogue/erasure/erase-media.ts';
+import type { Unfinished } from '../../../src/catalogue/erasure/media-erasure.ts';
 import { failure } from '../../../src/failures.ts';
 import { decideNextErase } from '../../../src/pipeline/maintenance/erase-policy.ts';
 import { createEraser, type EraserDeps } from '../../../src/pipeline/maintenance/eraser.ts';

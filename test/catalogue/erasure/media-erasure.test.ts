@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { Catalogue } from '../../../src/catalogue/catalogue.ts';
 import type { Database } from '../../../src/catalogue/database/database.ts';
-import type { MarkedItem } from '../../../src/catalogue/erasure/erase-media.ts';
+import type { MarkedItem } from '../../../src/catalogue/erasure/media-erasure.ts';
 import { idOf, type Reference } from '../../../src/media.ts';
 import { createCleanup } from '../../machine/cleanup.ts';
 import { backends, SCHEMA, setup } from '../backends.ts';
@@ -54,18 +54,18 @@ for (const backend of backends) {
       const [{ id } = { id: '' }] = await catalogue.media.insert([given], NOW, false);
       return { id, given };
     }
-    async function fed(more: Partial<Reference> = {}) {
+    async function jobs(more: Partial<Reference> = {}) {
       const { id, given } = await accepted(more);
-      const { claimed: fed } = await catalogue.queue.claim(
+      const { claimed: jobs } = await catalogue.queue.claim(
         [{ account: given.account, capacity: 99 }],
         NOW,
         99,
       );
-      const job = fed.find((one) => one.id === id)!;
+      const job = jobs.find((one) => one.id === id)!;
       return { id, given, of: { id, generation: job.generation, startedAt: NOW, endedAt: at(SECOND_MS) } };
     }
     async function archived(more: Partial<Reference> = {}) {
-      const { id, given, of } = await fed(more);
+      const { id, given, of } = await jobs(more);
       const objectKey = `${id}.jpg`;
       await catalogue.outcomes.reserve(of, { bucket: 'b', objectKey }, NOW);
       assert.ok(await catalogue.outcomes.markArchived(of, { ...STORED, objectKey }));
@@ -83,7 +83,7 @@ for (const backend of backends) {
       return JSON.stringify(rows);
     };
 
-    it('takes all that is personal out of the database at once, and keeps what finds the object', async () => {
+    it('removes all personal data from the row at once and keeps what finds the object', async () => {
       const { id, given, of } = await archived({ mediaId: 'media-id-to-be-gone' });
       const personal = [
         'media-id-to-be-gone',
@@ -128,7 +128,7 @@ for (const backend of backends) {
       assert.equal(await take(id), undefined);
     });
 
-    it('tells who asked for it and why, once, in the log of events', async () => {
+    it('writes one audit entry with the actor and the reason of an erasure', async () => {
       const { id } = await archived();
       await catalogue.mediaErasure.erase([id], WHY, NOW);
       assert.deepEqual(await catalogue.mediaErasure.erase([id], { actor: 'another' }, at(1)), []);
@@ -139,9 +139,9 @@ for (const backend of backends) {
       );
     });
 
-    it('is out of reach of the feeder, of tries and of repeats from then on', async () => {
+    it('keeps an erased item from being claimed, attempted or inserted again', async () => {
       const waiting = await accepted();
-      const running = await fed({ account: waiting.given.account, mediaId: 'running' });
+      const running = await jobs({ account: waiting.given.account, mediaId: 'running' });
       const object = { bucket: 'b', objectKey: 'late.jpg' };
       await catalogue.mediaErasure.erase([waiting.id, running.id], WHY, NOW);
       assert.equal(await catalogue.outcomes.reserve(running.of, object, NOW), undefined);
@@ -168,8 +168,8 @@ for (const backend of backends) {
       assert.equal((await catalogue.media.get(waiting.id))?.status, 'erased');
     });
 
-    it('remembers every object that a row ever named, whoever changed it', async () => {
-      const { id, of } = await fed();
+    it('keeps every object that a row has named, whichever statement changed it', async () => {
+      const { id, of } = await jobs();
       await catalogue.outcomes.reserve(of, { bucket: 'b', objectKey: 'first.jpg' }, NOW);
       await catalogue.outcomes.reserve(of, { bucket: 'b', objectKey: 'first-pic.jpg' }, NOW);
       await catalogue.outcomes.reserve(of, { bucket: 'other', objectKey: 'a/first.jpg' }, NOW);
@@ -185,7 +185,7 @@ for (const backend of backends) {
       assert.deepEqual([uploadId, claimedAt], ['upload-1', NOW]);
     });
 
-    it('takes thumbs and variants along, and nothing of another account', async () => {
+    it('erases thumbs and variants with an item, and nothing of another account', async () => {
       const { id, given } = await archived({ kind: 'video' });
       const child = await archived({ account: given.account, mediaId: 'thumb', kind: 'thumb', parentId: id });
       const grandchild = await accepted({ account: given.account, mediaId: 'g', parentId: child.id });
@@ -201,7 +201,7 @@ for (const backend of backends) {
       );
     });
 
-    it('is finished by who has it in hand, unless an object came to it meanwhile', async () => {
+    it('is finished by the process that has taken it, unless an object was added meanwhile', async () => {
       const { id } = await archived();
       await catalogue.mediaErasure.erase([id], WHY, NOW);
       const first = await take(id);
@@ -214,7 +214,7 @@ for (const backend of backends) {
       assert.equal(await catalogue.mediaErasure.finish(third, NOW), true);
     });
 
-    it('is open again when a try that was in flight stored an object after its end', async () => {
+    it('opens an erasure again when a running attempt stores an object after its end', async () => {
       const { id } = await archived();
       await catalogue.mediaErasure.erase([id], WHY, NOW);
       await catalogue.mediaErasure.finish(await take(id), NOW);
@@ -229,7 +229,7 @@ for (const backend of backends) {
       assert.equal(await catalogue.mediaErasure.reopen(alive.id, { bucket: 'b', key: 'x' }, NOW), false);
     });
 
-    it('says why it is not finished, and is due again at its time', async () => {
+    it('stores why an erasure is not finished and makes it due again', async () => {
       const { id } = await archived();
       await catalogue.mediaErasure.erase([id], WHY, NOW);
       const left = [
@@ -244,7 +244,7 @@ for (const backend of backends) {
       assert.equal(await due(at(DAY_MS)), false, 'it is in hand');
     });
 
-    it('erases all of an openId in batches, and forgets whose they were with the last one', async () => {
+    it('erases all items of an openId in batches and removes the openId with the last one', async () => {
       const account = `erase-${serial++}`;
       const openId = 'open-id-of-many';
       const mine = Array.from({ length: 7 }, (_, n) => reference({ account, mediaId: `m${n}`, openId }));
@@ -294,7 +294,7 @@ for (const backend of backends) {
         assert.equal((await catalogue.media.get(idOf(one.account, one.mediaId)))?.status, 'pending');
     });
 
-    it('erases those of given ids that are the account’s, and names the others', async () => {
+    it('erases the given ids that belong to the account and returns the others', async () => {
       const mine = await archived();
       const other = await archived();
       const unknown = idOf('nobody', 'nothing');
@@ -306,7 +306,7 @@ for (const backend of backends) {
       assert.equal((await catalogue.media.get(other.id))?.status, 'archived');
     });
 
-    it('finds what is older than its retention, by an index, and leaves alone what may still come', async () => {
+    it('finds items older than the retention by an index, and none that is pending', async () => {
       const old = new Date('2020-01-01T00:00:00Z');
       const { id } = await archived({ sentAt: old });
       const { id: pending } = await accepted({ sentAt: old });
@@ -327,7 +327,7 @@ for (const backend of backends) {
       assert.match(JSON.stringify(plan), /Index Scan Backward using media_sent/);
     });
 
-    it('counts an erased media as such', async () => {
+    it('counts an erased item by its status', async () => {
       const { id, given } = await archived();
       await catalogue.mediaErasure.erase([id], WHY, NOW);
       const { byStatus } = await catalogue.stats.read(NOW, [given.account]);

@@ -43,14 +43,14 @@ for (const backend of backends) {
       },
     });
 
-    it('are one row however often they come, with the earliest time', async () => {
+    it('a replayed record makes one row, with the earliest time', async () => {
       for (const minutes of [5, 1, 5, 3]) assert.deepEqual(await write([media('again', minutes)]), []);
       assert.deepEqual(await write([media('again', 4, 'o'), media('again', 2)]), []);
       const row = await bundle.catalogue.media.get(idOf('wx', 'again'));
       assert.deepEqual([row?.sentAt, row?.openId, row?.status], [at(1), 'o', 'pending']);
     });
 
-    it('leave an erased media erased', async () => {
+    it('a replayed record leaves an erased item erased', async () => {
       const id = idOf('wx', 'gone');
       await write([media('gone', 1)]);
       await bundle.catalogue.mediaErasure.erase([id], { actor: 'ops' }, at(2));
@@ -59,7 +59,7 @@ for (const backend of backends) {
       assert.deepEqual([row?.status, row?.openId], ['erased', undefined]);
     });
 
-    it('never put an older ticket in the place of a newer one', async () => {
+    it('a replayed ticket never replaces a newer one', async () => {
       const { encryptedSecrets: kept } = bundle.catalogue;
       const ticket = (sealed: string, minutes: number): SpoolEntry => ({
         kind: 'secret',
@@ -74,7 +74,7 @@ for (const backend of backends) {
       assert.equal(await kept.read('ticket'), 'newer');
     });
 
-    it('keep a newer token of customer service, and a reader that is at it sees that somebody came', async () => {
+    it('a replayed customer-service callback keeps a newer token, and a running reader notices it', async () => {
       const { kfCursors: kfSyncs } = bundle.catalogue;
       const sync = (sealedToken: string, minutes: number): SpoolEntry => ({
         kind: 'sync',

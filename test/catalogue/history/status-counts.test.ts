@@ -29,7 +29,9 @@ const byStatus = async ({ catalogue }: Bundle, account?: string) =>
 
 describe('the counts by status', () => {
   for (const { name, skip, open } of backends) {
-    it(`are counted anew after rows went behind the triggers' back on ${name}`, { skip }, async (t) => {
+    it(`the counts by status are corrected after rows changed without the triggers, on ${name}`, {
+      skip,
+    }, async (t) => {
       const bundle = await setup(t, open);
       if (!bundle) return;
       const { catalogue, database } = bundle;
@@ -49,7 +51,7 @@ describe('the counts by status', () => {
       assert.deepEqual(await catalogue.stats.recount(never), { corrected: 0, accounts: [] });
     });
 
-    it(`never show less than nothing on ${name}`, { skip }, async (t) => {
+    it(`the counts by status are never shown as negative, on ${name}`, { skip }, async (t) => {
       const bundle = await setup(t, open);
       if (!bundle) return;
       await add(bundle, A, 0, 3);
@@ -61,7 +63,9 @@ describe('the counts by status', () => {
       assert.deepEqual(await byStatus(bundle), { pending: 2, archived: 0, dead: 1, expired: 0, erased: 0 });
     });
 
-    it(`stay right where items are written while they are counted on ${name}`, { skip }, async (t) => {
+    it(`the counts by status stay right when items are written during a recount, on ${name}`, {
+      skip,
+    }, async (t) => {
       const bundle = await setup(t, open);
       if (!bundle) return;
       await add(bundle, A, 0, 200);
@@ -74,7 +78,9 @@ describe('the counts by status', () => {
       assert.equal((await byStatus(bundle)).pending, 400);
     });
 
-    it(`are counted by one process of all, once a day, on ${name}`, { skip }, async (t) => {
+    it(`the counts by status are recounted by one of all processes once a day, on ${name}`, {
+      skip,
+    }, async (t) => {
       const bundle = await setup(t, open);
       if (!bundle) return;
       const { catalogue } = bundle;

@@ -8,7 +8,7 @@ const at = (ms: number) => new Date(NOW.getTime() + ms);
 const WHY = { code: 'network', class: 'transient' } as const;
 
 for (const { name, skip, open } of backends) {
-  test(`a try that ends after its row was freed leaves a row that is freed again, on ${name}`, {
+  test(`an attempt that ends after its row was requeued leaves a row that is requeued again, on ${name}`, {
     skip,
   }, async (t) => {
     const bundle = await setup(t, open);
@@ -21,9 +21,9 @@ for (const { name, skip, open } of backends) {
 
     const of = { id: job.id, generation: job.generation, startedAt: NOW, endedAt: at(1_000) };
     await catalogue.outcomes.markFailed(of, WHY, { to: 'queue', at: at(2_000), reason: 'retry' }, true);
-    const fed = await catalogue.queue.listClaimedBefore(at(60_000), 10);
+    const claimed = await catalogue.queue.listClaimedBefore(at(60_000), 10);
     assert.deepEqual(
-      fed.map(({ id }) => id),
+      claimed.map(({ id }) => id),
       [job.id],
     );
   });
