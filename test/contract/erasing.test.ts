@@ -116,7 +116,7 @@ for (const shape of SHAPES) {
       });
       assert.equal(await program.parts.catalogue.redrives.redriveOne(id, systemClock.now(), WHY), false);
       assert.deepEqual(await row(id), erased);
-      assert.ok(asked() - before <= 1, 'a job of a round of its own may ask once, and stores nothing');
+      assert.ok(asked() - before <= 1, 'a job of the current generation may call once, and stores nothing');
       assert.deepEqual(await keysOf(id), []);
       assert.doesNotMatch(await dump(), /o-single|"77"/);
     });

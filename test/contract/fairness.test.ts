@@ -66,7 +66,7 @@ for (const shape of SHAPES) {
 
     it('as soon after the queue was purged and the backlog is rescued', async () => {
       // A purge takes what waits in the queue, not what is in work: where nothing waited, nothing was lost by it.
-      await until('the next round', async () => {
+      await until('the next dispatch', async () => {
         await fixture.purge(program);
         await wait(100);
         const again = await program.parts.database.query(
@@ -86,7 +86,7 @@ for (const shape of SHAPES) {
       await startsSoon();
       await accounts.release(A, new Date());
       program.parts.due.notify();
-      await until('it is fed again', async () => (await inQueue(A)) > 0);
+      await until('it is dispatched again', async () => (await inQueue(A)) > 0);
       await startsSoon();
     });
   });

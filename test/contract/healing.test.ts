@@ -74,7 +74,7 @@ for (const shape of SHAPES) {
       const job = await until('the job', () => program.board.getJob(jobIdOf(id!, 1)));
       assert.ok(job);
       assert.equal(await program.board.remove(jobIdOf(id!, 1)), 1);
-      await until('the next round', () => program.board.getJob(jobIdOf(id!, 2)));
+      await until('the next dispatch', () => program.board.getJob(jobIdOf(id!, 2)));
       await program.consume();
       await allArchived(inputs, [id!]);
     });
@@ -119,7 +119,7 @@ for (const shape of SHAPES) {
       const [row] = await program.parts.database.query('SELECT generation FROM wma.media WHERE id = $1', [
         id,
       ]);
-      assert.deepEqual(row, { round: 2 }, 'another round');
+      assert.deepEqual(row, { generation: 2 }, 'it was dispatched again');
     });
 
     if (shape.name !== SHAPES[0]!.name) {
@@ -224,8 +224,8 @@ for (const shape of SHAPES) {
         assert.ok(more <= 4, `${more} calls of WeChat whose outcome could not be kept`);
         await fixture.postgres!.start();
         await allArchived(inputs, ids);
-        const tries = (await untilEnded(program, ids)).map((row) => row.attempts);
-        assert.deepEqual(new Set(tries), new Set([1]), 'a catalogue that is away costs a media nothing');
+        const attempts = (await untilEnded(program, ids)).map((row) => row.attempts);
+        assert.deepEqual(new Set(attempts), new Set([1]), 'a catalogue that is away costs a media nothing');
       });
 
       it('is notified of new rows again after Postgres was away', async () => {

@@ -61,7 +61,7 @@ for (const shape of SHAPES) {
         },
         LONG_MS,
       );
-    /** Archived by one redrive; of two tries that had both settled it, the count would tell. */
+    /** Archived by one redrive; with two attempts that both finished it, the count would be higher. */
     async function assertOnce(inputs: readonly Reference[]): Promise<void> {
       for (const row of await untilEnded(program, inputs.map(idOfInput), LONG_MS)) {
         assert.deepEqual([row.status, row.redrives], ['archived', 1], JSON.stringify(row));

@@ -62,7 +62,7 @@ export interface Board {
 /** One process of the service. */
 export interface Program {
   readonly parts: AppContext;
-  readonly feeder: Dispatcher;
+  readonly dispatcher: Dispatcher;
   readonly board: Board;
   /** A further consumer in this process. */
   consume(): Promise<void>;
@@ -242,15 +242,15 @@ async function openFixture(
       program: 'test',
       writeLog: (line) => void logLines.push(line),
     });
-    const feeder = startDispatcher(parts);
+    const dispatcher = startDispatcher(parts);
     const addresses = { ...config.wechat, allowHosts: config.fetch.allowHosts };
     const consume = async () =>
-      void (await startConsumer(parts, addresses, feeder, options.timing ?? TIMING));
+      void (await startConsumer(parts, addresses, dispatcher, options.timing ?? TIMING));
     if (options.consume ?? true) await consume();
-    startSweeper(parts, feeder, { ...SWEEPING, ...options.sweeping });
+    startSweeper(parts, dispatcher, { ...SWEEPING, ...options.sweeping });
     const program: Program = {
       parts,
-      feeder,
+      dispatcher,
       board: parts.queue.board as Board,
       consume,
       close: async () => {

@@ -244,7 +244,7 @@ for (const shape of SHAPES) {
       const input = receive(fixture.simulator, { kind: 'image' });
       const [{ id }] = (await program.parts.accept([input])) as unknown as [{ id: string }];
       await until(
-        'its first round',
+        'its first dispatch',
         async () => (await query('SELECT 1 FROM wma.media WHERE id = $1 AND stage = 2', [id])).length > 0,
       );
       const reference = input;
@@ -310,18 +310,18 @@ for (const shape of SHAPES) {
         return row?.upload_id ? row : undefined;
       });
       assert.equal(before.upload_key, before.object_key);
-      // Another round takes over with another key, and dies before it aborted what was left.
-      const [{ round }] = (await query(
+      // Another attempt takes over with another key, and dies before it aborts what is left.
+      const [{ generation }] = (await query(
         'UPDATE wma.media SET generation = generation + 1, claimed_at = now() WHERE id = $1 RETURNING generation',
         [id],
-      )) as [{ round: number }];
+      )) as [{ generation: number }];
       const left = await catalogue.outcomes.reserve(
-        { id, generation: round },
+        { id, generation },
         { bucket: store.bucket, objectKey: 'elsewhere.mp4' },
         new Date(),
       );
       assert.equal(left?.leftObjectKey, before.upload_key);
-      await catalogue.queue.requeue([{ id, generation: round }]);
+      await catalogue.queue.requeue([{ id, generation }]);
       const [row] = await untilEnded(program, [id], 60_000);
       assert.equal(row!.sha256, await sha256Of(fixture.simulator, input));
       await until('no open upload', async () => (await fixture.openUploads()) === 0);

@@ -47,9 +47,9 @@ export async function openWecomFixture(t: TestContext, timeScale = 60) {
   );
   const listening = { ...config, http: { ...config.http, port: 0 } };
   const parts = await openAppContext(listening, { program: 'test' });
-  const feeder = startDispatcher(parts);
-  await startConsumer(parts, { ...config.wechat, allowHosts: [] }, feeder);
-  startSweeper(parts, feeder);
+  const dispatcher = startDispatcher(parts);
+  await startConsumer(parts, { ...config.wechat, allowHosts: [] }, dispatcher);
+  startSweeper(parts, dispatcher);
   const { value: keys } = parseApiKeys(`admin:${KEY}`) as { value: readonly ApiKey[] };
   const { url } = await openServer(parts, { keys });
   t.after(async () => {
