@@ -105,7 +105,11 @@ export async function openAppContext(config: Config, options: OpenOptions): Prom
       signal: shutdown.signal,
     });
     const catalogue = createCatalogue(database, schema, lifetimes);
-    const queue = await openArchiveQueue(pools.queue, { log, signal: shutdown.signal, isAway });
+    const queue = await openArchiveQueue(pools.queue, {
+      log,
+      signal: shutdown.signal,
+      ...(isAway ? { unavailable: { metrics } } : {}),
+    });
     shutdown.step('queue', () => queue.close());
     // Requests are signed with the machine's own clock: where it is wrong, the store's error shows by how much.
     const store = await openStore(config, { clock: systemClock, log, shutdown });

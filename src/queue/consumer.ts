@@ -1,52 +1,51 @@
-/** Taking jobs out of the queue and turning what a handler decides into BullMQ's words. */
+/** Takes jobs from the queue, hands them to a handler, and closes without losing one. */
 import type { Job } from 'bullmq';
 import type { Reference } from '../media.ts';
 import type { Log } from '../runtime/log.ts';
+import { settledWithin } from '../runtime/timeout.ts';
 import type { BullBackend, ConsumerSettings } from './backend.ts';
 import { JOB_OPTIONS, parseJob, rowOfJobId } from './job.ts';
 import { applyJobResult, backoffStrategy, JobAbortedError, type JobResult } from './job-result.ts';
+import { keepStarting } from './keep-starting.ts';
 import { createErrorReporter } from './redact-errors.ts';
-import { endsWithin, keepStarting } from './timeouts.ts';
 
-/** One job in hand. `attempt` starts at 1 and counts tries that were spent, also by workers that are gone. */
+/** An active job. `attempt` starts at 1 and includes the counted attempts of dead workers. */
 export interface ArchiveJob {
   readonly jobId: string;
-  /** The media's id as the job's data gives it. A foreign producer may have written an account's name there. */
+  /** The item's id, made of the job's data. A foreign producer may have put an account's name there. */
   readonly id: string;
   /** Undefined for jobs of foreign producers. */
   readonly generation: number | undefined;
   readonly reference: Reference;
   readonly attempt: number;
-  /** A worker had it in hand before, and died. */
+  /** A worker that ran the job before has died. */
   readonly wasStalled?: boolean;
 }
 
-/** Aborted with a {@link JobAbortedError}, it should throw or return soon; what it returns then is honoured where it can be. */
+/** Once aborted with a {@link JobAbortedError}, it should end soon; its result is then applied where that is possible. */
 export type JobHandler = (job: ArchiveJob, signal: AbortSignal) => Promise<JobResult>;
 
 export interface ConsumeOptions {
-  /** Jobs at once. */
+  /** Jobs that run at once. */
   readonly concurrency: number;
-  /** How long a job stays ours without being renewed; renewed at half of it. */
+  /** How long the lock of a job lasts without renewal; it is renewed after half of that. Default 30,000. */
   readonly lockDurationMs?: number;
-  /** How often jobs of dead workers are looked for; they come back after one to two of these. */
+  /** How often stalled jobs are looked for; the jobs of a dead worker run again after one to two of these. Default 30,000. */
   readonly stalledIntervalMs?: number;
-  /** After a handler failed unexpectedly. */
+  /** The wait after an unexpected error of the handler. Default 5,000. */
   readonly internalRetryMs?: number;
-  /** A job of a row that cannot be read: it fails for good, and the row has to learn that an attempt was spent. */
+  /** Called for an invalid job of a row: the job fails for good, and the row has to record an attempt. */
   readonly onInvalidJob?: (row: { id: string; generation: number }, reason: string) => Promise<void>;
-  /** How long a handler may go on after its signal was aborted, before the job is put back without it. */
+  /** How long a handler may go on after its signal was aborted, before its job is requeued without it. Default 5,000. */
   readonly abortMs?: number;
 }
 
 export interface Consumer {
   /**
-   * Takes no more jobs, waits `graceMs` for those in hand, aborts the rest and puts them back without spending an
-   * attempt. Ends within graceMs + abortMs + 3 s, whatever the backend does.
+   * Takes no more jobs, waits `graceMs` for the active ones, aborts the rest and requeues them without counting an
+   * attempt. Resolves within graceMs + abortMs + 3 s, whatever the backend does.
    */
   close(graceMs: number): Promise<void>;
-  /** When a job was last handed to the handler. */
-  readonly lastStartedAt: Date | undefined;
 }
 
 const CLOSE_MS = 3_000;
@@ -61,7 +60,6 @@ export function createConsumer(
   const report = createErrorReporter(log);
   const running = new Map<string, AbortController>();
   let isShutDown = false;
-  let lastStartedAt: Date | undefined;
   let closing: Promise<void> | undefined;
   let notifyIdle = () => {};
 
@@ -76,13 +74,13 @@ export function createConsumer(
     settings: { backoffStrategy },
   };
 
-  /** Runs one job to its end. BullMQ's own signal is not used: it is aborted by nothing but a call of ours. */
+  /** Runs one job to its end. BullMQ's own signal is not used: only a call of ours would abort it. */
   async function run(job: Job, token: string): Promise<string> {
-    // A foreign producer's options must not decide how often a job is tried, or how long it is kept.
+    // A foreign producer's options must not decide how often a job is attempted, or how long it is kept.
     Object.assign(job.opts, JOB_OPTIONS, bull.jobOptions);
     const jobId = String(job.id);
     const controller = new AbortController();
-    // The same job twice in one process: the first run has lost its lock and does not know it yet.
+    // The same job twice in one process: the first run has lost its lock without a notice so far.
     running.get(jobId)?.abort(new JobAbortedError('lockLost'));
     running.set(jobId, controller);
     const { signal } = controller;
@@ -90,7 +88,7 @@ export function createConsumer(
     if (isShutDown) controller.abort(new JobAbortedError('shutdown'));
     try {
       return await applyJobResult(job, token, {
-        handle: () => decide(job, jobId, signal),
+        handle: () => handle(job, jobId, signal),
         signal,
         log,
         report,
@@ -102,7 +100,7 @@ export function createConsumer(
     }
   }
 
-  async function decide(
+  async function handle(
     job: Job,
     jobId: string,
     signal: AbortSignal,
@@ -114,12 +112,11 @@ export function createConsumer(
       if (row) await options.onInvalidJob?.(row, parsed.invalid);
       return parsed;
     }
-    lastStartedAt = new Date();
-    const running = handler(
+    const result = handler(
       { jobId, ...parsed, attempt: job.attemptsMade + 1, wasStalled: job.stalledCounter > 0 },
       signal,
     );
-    return await untilAbandoned(running, signal, abortMs);
+    return await untilAbandoned(result, signal, abortMs);
   }
 
   const connections: { disconnect(): void }[] = [];
@@ -127,8 +124,8 @@ export function createConsumer(
     const { worker, disconnect } = bull.createWorker((job, token) => run(job, token ?? ''), settings);
     connections.push({ disconnect });
     worker.on('error', report);
-    worker.on('stalled', (jobId) => log.info({ jobId }, 'queue: took over a job whose worker is gone'));
-    // BullMQ only tells. Whoever holds the job now must not meet our upload.
+    worker.on('stalled', (jobId) => log.info({ jobId }, 'queue: stalled job taken over'));
+    // BullMQ only reports it. The worker that holds the job now must not meet an upload of this one.
     worker.on('lockRenewalFailed', (jobIds) => {
       for (const jobId of jobIds) running.get(jobId)?.abort(new JobAbortedError('lockLost'));
     });
@@ -143,12 +140,12 @@ export function createConsumer(
       notifyIdle = resolve;
       if (running.size === 0) resolve();
     });
-    await endsWithin(graceMs, idle);
+    await settledWithin(idle, graceMs);
     isShutDown = true;
     for (const controller of running.values()) controller.abort(new JobAbortedError('shutdown'));
-    await endsWithin(abortMs, idle);
-    if (!(await endsWithin(CLOSE_MS, closed))) {
-      log.warn('queue: the backend does not answer; jobs in hand will be taken over as stalled');
+    await settledWithin(idle, abortMs);
+    if (!(await settledWithin(closed, CLOSE_MS))) {
+      log.warn('queue: no response from the backend, running jobs will be taken over as stalled');
     }
     for (const connection of connections) connection.disconnect();
   }
@@ -158,17 +155,15 @@ export function createConsumer(
       closing ??= close(graceMs);
       return closing;
     },
-    get lastStartedAt() {
-      return lastStartedAt;
-    },
   };
 }
 
 /**
- * The handler's answer, or the abort's reason if the handler does not heed its signal for `abortMs`. No controller of
- * its own: aborting one at the end of each job, for nothing but its listeners, was 3 % of a media's CPU.
+ * Resolves with the handler's result; rejects with the abort's reason where the handler goes on for `abortMs` after its
+ * signal was aborted. It has no controller of its own: aborting one at the end of each job, only to remove its
+ * listeners, was 3 % of the CPU of a media item.
  */
-function untilAbandoned<T>(running: Promise<T>, signal: AbortSignal, abortMs: number): Promise<T> {
+function untilAbandoned<T>(result: Promise<T>, signal: AbortSignal, abortMs: number): Promise<T> {
   return new Promise((resolve, reject) => {
     let timer: NodeJS.Timeout | undefined;
     const start = () => {
@@ -179,6 +174,6 @@ function untilAbandoned<T>(running: Promise<T>, signal: AbortSignal, abortMs: nu
       signal.removeEventListener('abort', start);
     };
     signal.addEventListener('abort', start, { once: true });
-    running.finally(end).then(resolve, reject);
+    result.finally(end).then(resolve, reject);
   });
 }

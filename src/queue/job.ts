@@ -1,6 +1,6 @@
 /**
  * The contract of a job: its queue, its name, its data and its id. Producers in any language may add jobs of this
- * shape; the consumer checks every one of them, whoever sent it.
+ * shape; the consumer checks every job against the schema.
  */
 import { z } from 'zod';
 import { idOf, type Reference, referenceSchema, timestamp } from '../media.ts';
@@ -17,9 +17,9 @@ export const jobDataSchema = referenceSchema.extend({
 export type JobData = z.input<typeof jobDataSchema>;
 
 /**
- * Options of every job, whoever sent it: how often and when to try again is our policy's, not BullMQ's. The default
- * backoffs know nothing of a media's deadline; `deadline` reads the delay off the error (disposition.ts). No stack
- * traces: they would be kept for every try.
+ * Options of every job, also of foreign producers: how often and when to retry is our policy's, not BullMQ's. Its
+ * default backoffs do not know the deadline of a media item; `deadline` takes the delay from the error (job-result.ts).
+ * No stack traces: they would be kept for every attempt.
  */
 export const JOB_OPTIONS = {
   attempts: 1_000_000,
@@ -28,12 +28,12 @@ export const JOB_OPTIONS = {
 } as const;
 
 /**
- * Longer than a job of this program waits in the queue, and than it is locked for: a minute and half a minute. What is
- * further ahead was written by a wrong clock, since BullMQ goes by the clocks of the processes.
+ * Longer than any job of this program waits in the queue (a minute) or is locked (half a minute). A later time was
+ * written by a wrong clock: BullMQ uses the clocks of the processes.
  */
 export const MAX_WAIT_MS = 10 * 60_000;
 
-/** BullMQ logs events for listeners we do not have; 10,000 by default. */
+/** BullMQ keeps events for listeners, of which there are none here; 10,000 by default. */
 export const STREAMS = { events: { maxLen: 500 } } as const;
 
 /** The queue's name where BullMQ knows no prefix: `{wma}` → `wma-archive`. */
@@ -42,15 +42,15 @@ export function queueNameOf(prefix: string): string {
 }
 
 /**
- * The id of a job we feed: `{id}-{generation}`. BullMQ ignores an id it still knows, finished jobs included, so every
- * feeding of a row is a new generation. (BullMQ refuses ids that are all digits or contain a colon; ours do neither.)
- * A producer that feeds no row gives no generation: its job id is the media's id.
+ * Returns the id of a dispatched job: `{id}-{generation}`. BullMQ ignores an id that it still knows, also of a finished
+ * job, so every dispatch of a row is a new generation. (BullMQ refuses ids that are all digits or contain a colon; ours
+ * do neither.) A foreign producer has no generation: its job id is the item's id.
  */
 export function jobIdOf(id: string, generation?: number): string {
   return generation === undefined ? id : `${id}-${generation}`;
 }
 
-/** The way back; undefined for job ids of foreign producers. */
+/** The reverse of {@link jobIdOf}; undefined for job ids of foreign producers. */
 export function rowOfJobId(jobId: string): { id: string; generation: number } | undefined {
   const [, id, generation] = /^(m_[0-9a-f]{32})-(\d{1,9})$/.exec(jobId) ?? [];
   return id && generation ? { id, generation: Number(generation) } : undefined;
@@ -61,17 +61,17 @@ export function toJobData(reference: Reference): JobData {
 }
 
 export interface ParsedJob {
-  /** The media's id, from account and media id as the data gives them. */
+  /** The item's id, from account and media id as they are in the data. */
   readonly id: string;
-  /** Undefined for a job of a foreign producer: its job id is the media's id, or anything else. */
+  /** Undefined for a job of a foreign producer, whose job id is the item's id or anything else. */
   readonly generation: number | undefined;
   readonly reference: Reference;
 }
 
 /**
- * Reads a job that anybody may have sent. A generation counts only in a job id that belongs to the media in the data, so
- * that nobody finishes somebody else's generation.
- * @returns what the job asks for, or the reason why it can never run: at most 500 characters.
+ * Parses a job of any producer. A generation counts only in a job id that belongs to the item in the data, so that no
+ * job finishes the generation of another item. Returns the reason, at most 500 characters, why an invalid job can
+ * never run.
  */
 export function parseJob(job: { id: string; name: string; data: unknown }): ParsedJob | { invalid: string } {
   if (job.name !== JOB_NAME)

@@ -1,4 +1,4 @@
-/** BullMQ on Postgres, or on anything whose pool looks like pg's: the embedded database. */
+/** BullMQ on Postgres, and on the embedded database, whose pool has the same shape. */
 import {
   assertSchemaCompatibility,
   createPostgresBackend,
@@ -13,12 +13,12 @@ import {
 } from 'bullmq';
 import { systemClock } from '../runtime/clock.ts';
 import type { Log } from '../runtime/log.ts';
+import { withTimeout } from '../runtime/timeout.ts';
 import type { BullBackend, QueuePool } from './backend.ts';
 import { JOB_OPTIONS, MAX_WAIT_MS, queueNameOf, STREAMS } from './job.ts';
 import { createErrorReporter } from './redact-errors.ts';
-import { within } from './timeouts.ts';
 
-/** BullMQ takes no schema beside a pool, and believes it to be `bullmq`. */
+/** BullMQ has no option for the schema beside a pool, and assumes `bullmq`. */
 const classesOn = (schema: string) =>
   withBackend((...given: Parameters<typeof createPostgresBackend>) => {
     const backend = createPostgresBackend(...given);
@@ -32,7 +32,7 @@ const PROBE_MS = 10_000;
  * serve a plan that is made for any state): with a thousand kept, 4.3 ms a job in the embedded database, against 0.8.
  */
 const JOB_OPTIONS_HERE = { removeOnComplete: true } as const;
-/** Refused jobs are few, and worth a look. */
+/** Invalid jobs are few, and their reasons are of use. */
 const KEPT = { removeOnFail: { count: 500 } };
 const PREPARE_MS = 60_000;
 
@@ -54,7 +54,7 @@ export function connectPostgres(
       disconnect: () => {},
     }),
     unfinished: async (_queue, jobIds) => {
-      // BullMQ asks for one job at a time; a window of a thousand would be a thousand statements.
+      // BullMQ reads one job at a time; a window of a thousand would be a thousand statements.
       const { rows } = await pool.query<{ id: string }>(
         `SELECT id FROM ${schema}.job
           WHERE queue = $1 AND id = ANY($2::text[]) AND state NOT IN ('completed', 'failed')`,
@@ -93,8 +93,8 @@ export function connectPostgres(
 }
 
 /**
- * The pool for BullMQ. Every Queue and Worker listens for the pool's errors and never stops, so each one built again
- * after a failed start would leave a listener behind; one listener for all is enough.
+ * Returns the pool for BullMQ. Every Queue and Worker adds a listener for the pool's errors and never removes it, so each
+ * one built again after a failed start would leave one behind; one listener for all is enough.
  */
 function withoutListeners(pool: QueuePool): PgPool {
   const shown = {
@@ -108,7 +108,7 @@ function withoutListeners(pool: QueuePool): PgPool {
   return shown as unknown as PgPool;
 }
 
-/** What no waiting cures; the program ends with exit code 78. */
+/** A configuration that no waiting cures; the program ends with exit code 78. */
 class QueueUnfitError extends Error {
   override readonly name = 'QueueUnfitError';
   readonly exitCode = 78;
@@ -124,27 +124,27 @@ async function prepare(
   const giveUpAt = performance.now() + PREPARE_MS;
   for (let waitMs = 250; ; waitMs = Math.min(waitMs * 2, 4_000)) {
     try {
-      return await within('queue: Postgres', PROBE_MS, () => open(pool, at), signal);
+      return await withTimeout(() => open(pool, at), PROBE_MS, 'queue: Postgres', signal);
     } catch (error) {
       signal?.throwIfAborted();
-      if (!mayPass(error) || performance.now() + waitMs > giveUpAt) throw error;
-      log.warn({ err: error, waitMs }, 'queue: Postgres is away; trying again');
+      if (!isTemporary(error) || performance.now() + waitMs > giveUpAt) throw error;
+      log.warn({ err: error, waitMs }, 'queue: Postgres unavailable, retrying');
       await systemClock.sleep(waitMs, signal);
     }
   }
 }
 
-function mayPass(error: unknown): boolean {
+function isTemporary(error: unknown): boolean {
   if (error instanceof QueueUnfitError) return false;
   if (error instanceof SchemaVersionMismatchError || error instanceof UnsupportedPostgresVersionError)
     return false;
-  // 28: who are you; 3D: no such database; 42: not allowed, or no such thing.
+  // 28: invalid authorization; 3D: no such database; 42: no privilege, or no such object.
   return !/^(28|3D|42)/.test(String((error as { code?: unknown }).code));
 }
 
 /**
- * Brings BullMQ's tables up to date: whether there was anything to do. Looks first: migrating takes a lock and needs
- * CREATE, which the role of a worker may not have.
+ * Brings BullMQ's tables up to date. Returns whether there was anything to do. It reads the version first: migrating
+ * takes a lock and needs CREATE, which the role of a worker may not have.
  */
 export async function migrateQueue(
   pool: Pick<QueuePool, 'connect'>,
@@ -165,7 +165,7 @@ export async function migrateQueue(
   }
 }
 
-/** BullMQ makes the sequence of a queue's job ids with the first job, even if that brings its own id. */
+/** BullMQ creates the sequence of a queue's job ids with the first job, even if that has its own id. */
 async function makeSequence(client: PgQueryable, schema: string, queue: string): Promise<boolean> {
   const { rows } = await client.query<{ name: string; found: boolean }>(
     `SELECT name, EXISTS (SELECT FROM pg_class WHERE relname = name AND relnamespace =
@@ -218,19 +218,19 @@ const SESSION_PROBES = 3;
 
 /**
  * BullMQ keeps its search_path and its LISTEN in a session. A pooler in transaction mode gives a server connection to
- * one client after the other: then a second client meets the backend of the first, which is still connected.
+ * one client after the other: then a second client gets the backend process of the first, which is still connected.
  */
 async function requireSession(pool: QueuePool): Promise<void> {
   const first = await pool.connect();
   try {
-    // In the embedded database, and where the process id is the server's own, there is no pooler.
+    // In the embedded database, and where the process id is the server's, there is no pooler.
     const { processID } = first as { processID?: number | null };
     if (!processID || processID === (await backendOf(first))) return;
     const second = await pool.connect();
     try {
       for (let probe = 0; probe < SESSION_PROBES; probe++) {
         if ((await backendOf(first)) !== (await backendOf(second))) continue;
-        await first.query('RESET ALL'); // what was set for us is other clients' too
+        await first.query('RESET ALL'); // The settings would be those of other clients too.
         throw new QueueUnfitError(
           'DATABASE_URL leads through a pooler in transaction mode, and the queue in Postgres needs sessions. Set REDIS_URL, or let DATABASE_URL lead to Postgres itself or to a pool in session mode (pgbouncer.ini: pool_mode = session).',
         );

@@ -1,17 +1,18 @@
-/** The queue between the feeder and the workers: a bounded working set, never the truth. */
+/** The queue between the dispatcher and the workers: a bounded working set, which can be rebuilt from the rows. */
 
 import type { Reference } from '../media.ts';
-import { systemClock } from '../runtime/clock.ts';
 import type { Log } from '../runtime/log.ts';
+import { createPollLoop, type PollLoopDeps } from '../runtime/poll-loop.ts';
+import { settledWithin, withTimeout } from '../runtime/timeout.ts';
 import type { BullBackend, QueueBackend } from './backend.ts';
 import { type ConsumeOptions, type Consumer, createConsumer, type JobHandler } from './consumer.ts';
 import { JOB_NAME, jobIdOf, toJobData } from './job.ts';
+import { keepStarting } from './keep-starting.ts';
 import { connectPostgres } from './postgres.ts';
 import { createErrorReporter } from './redact-errors.ts';
 import { connectRedis } from './redis.ts';
 import { asRefusal } from './refusal.ts';
 import { removeJobs } from './remove-jobs.ts';
-import { endsWithin, keepStarting, within } from './timeouts.ts';
 
 /** Jobs by state. `waiting` includes prioritized ones; finished ones as far as the backend keeps them. */
 export interface QueueCounts {
@@ -24,39 +25,39 @@ export interface QueueCounts {
 
 export interface ArchiveQueue {
   /**
-   * Adds all jobs in one round trip, first in first out. A job whose id (`{id}-{generation}`; `{id}` of a producer that
-   * has no row) is known is left alone, finished ones too while they are kept, so adding again is safe. Fails after
-   * 2 s; what was sent by then may still arrive, and adding again finds it there.
+   * Adds all jobs in one round trip, first in first out. Idempotent: a job whose id (`{id}-{generation}`; `{id}` of a
+   * foreign producer) exists is left alone, also a finished one while it is kept. Rejects after 2 s; what was sent by
+   * then may still arrive.
    */
   add(
     jobs: readonly { id: string; generation: number | undefined; reference: Reference }[],
     signal?: AbortSignal,
   ): Promise<void>;
-  /** Of these job ids those that will never run (again): absent, completed or failed. Fails after 2 s per thousand. */
+  /** Returns those of the job ids that will not run again: absent, completed or failed. Rejects after 2 s per thousand. */
   lost(jobIds: readonly string[], signal?: AbortSignal): Promise<string[]>;
   /**
-   * Of these job ids, whose jobs were added long ago, those that no worker will take although the queue knows them.
-   * Asked less often than {@link lost}: it reads the lists of the queue. Fails after 5 s per thousand.
+   * Returns those of the job ids, added long ago, that no worker will take although their jobs exist. To be called less
+   * often than {@link lost}: it reads the lists of the queue. Rejects after 5 s per thousand.
    */
   misplaced(jobIds: readonly string[], signal?: AbortSignal): Promise<string[]>;
   /**
-   * Removes every job of these media, kept ones too. Answers the media that a worker has in hand; their jobs have
-   * lost their data. Fails after 10 s; to be asked again then.
+   * Removes every job of these media items, kept ones too. Returns the ids of the items whose jobs are active: those
+   * have only lost their data. Rejects after 10 s, and is then to be called again.
    */
   remove(media: readonly { id: string; generation: number }[], signal?: AbortSignal): Promise<string[]>;
   counts(signal?: AbortSignal): Promise<QueueCounts>;
   /**
-   * Resolves where jobs can be added: it writes, since a Redis that is full or demoted goes on to answer reads. Rejects
-   * after 2 s, or with {@link QueueRefusedError}.
+   * Resolves where jobs can be added. It writes, since a Redis that is full or demoted still serves reads. Rejects after
+   * 2 s, or with {@link QueueRefusedError}.
    */
   probe(signal?: AbortSignal): Promise<void>;
-  /** The job that is to be taken next: while it stays the same, nobody takes any. Undefined: none waits, or paused. */
+  /** Returns the job that is taken next; while it stays the same, no worker takes any. Undefined: none waits, or paused. */
   firstWaiting(signal?: AbortSignal): Promise<string | undefined>;
-  /** Hands jobs to `handler` from now on; while the backend is away it waits for it by itself. */
+  /** Hands jobs to `handler` from now on; while the backend is unavailable, the consumer waits for it. */
   consume(handler: JobHandler, options: ConsumeOptions): Promise<Consumer>;
-  /** Whether the queue is `owner`'s for the next `forMs`: nobody else has marked it, or the mark has lapsed. */
+  /** Marks the queue as `owner`'s for `forMs`. False where it has the mark of another owner, which has not expired. */
   mark(owner: string, forMs: number, signal?: AbortSignal): Promise<boolean>;
-  /** What Bull Board's BullMQAdapter wants. */
+  /** For Bull Board's BullMQAdapter. */
   readonly board: unknown;
   /** Close consumers first. Leaves a pool open: it is its owner's. */
   close(): Promise<void>;
@@ -69,17 +70,23 @@ const LOST_BATCH = 1_000;
 const MISPLACED_MS = 5_000;
 const REMOVE_MS = 10_000;
 
+export interface OpenQueueOptions {
+  readonly log: Log;
+  readonly signal?: AbortSignal;
+  /** The backend is known to be unavailable: the queue opens at once and is prepared in the background. */
+  readonly unavailable?: Pick<PollLoopDeps, 'metrics'>;
+}
+
 /**
- * Opens the queue. Redis may be away: the queue opens nevertheless, says so in the log, fails `add` quickly and heals
- * by itself. Postgres is waited for up to a minute; then BullMQ's schema is brought up to date. `isAway`: it is known
- * not to be there, and the queue opens as it does without Redis.
+ * Opens the queue. While Redis is unavailable, the queue opens nevertheless, logs it, rejects `add` quickly and recovers
+ * when Redis is back. Postgres is waited for up to a minute; then BullMQ's schema is brought up to date.
  */
 export async function openArchiveQueue(
   backend: QueueBackend,
-  { log, signal, isAway: isUnavailable = false }: { log: Log; signal?: AbortSignal; isAway?: boolean },
+  { log, signal, unavailable }: OpenQueueOptions,
 ): Promise<ArchiveQueue> {
   const bull = backend.kind === 'redis' ? connectRedis(backend, log) : connectPostgres(backend, log);
-  if (isUnavailable) void prepareUntilReady(bull, log, signal);
+  if (unavailable) void prepareUntilReady(bull, { log, ...unavailable }, signal);
   else await bull.prepare(signal);
   const report = createErrorReporter(log);
   const queues = keepStarting(() => {
@@ -96,17 +103,17 @@ export async function openArchiveQueue(
         data: toJobData(reference),
         opts: { jobId: jobIdOf(id, generation) },
       }));
-      await within('queue: add', TIMEOUT_MS, () => queues.current.addBulk(entries), signal);
+      await withTimeout(() => queues.current.addBulk(entries), TIMEOUT_MS, 'queue: add', signal);
     },
 
     lost: async (jobIds, signal) => {
       const lost: string[] = [];
       for (let start = 0; start < jobIds.length; start += LOST_BATCH) {
         const batch = jobIds.slice(start, start + LOST_BATCH);
-        const alive = await within(
-          'queue: lost',
-          TIMEOUT_MS,
+        const alive = await withTimeout(
           () => bull.unfinished(queues.current, batch),
+          TIMEOUT_MS,
+          'queue: lost',
           signal,
         );
         lost.push(...batch.filter((jobId) => !alive.has(jobId)));
@@ -119,21 +126,26 @@ export async function openArchiveQueue(
       for (let start = 0; start < jobIds.length; start += LOST_BATCH) {
         const batch = jobIds.slice(start, start + LOST_BATCH);
         const ask = () => bull.misplaced(queues.current, batch);
-        found.push(...(await within('queue: misplaced', MISPLACED_MS, ask, signal)));
+        found.push(...(await withTimeout(ask, MISPLACED_MS, 'queue: misplaced', signal)));
       }
       return found;
     },
 
     remove: async (media, signal) => {
       if (media.length === 0) return [];
-      return await within('queue: forget', REMOVE_MS, () => removeJobs(bull, queues.current, media), signal);
+      return await withTimeout(
+        () => removeJobs(bull, queues.current, media),
+        REMOVE_MS,
+        'queue: remove',
+        signal,
+      );
     },
 
     counts: async (signal) => {
-      const counts = await within(
-        'queue: counts',
-        TIMEOUT_MS,
+      const counts = await withTimeout(
         () => queues.current.getJobCounts(...STATES),
+        TIMEOUT_MS,
+        'queue: counts',
         signal,
       );
       const of = (state: string) => counts[state] ?? 0;
@@ -148,7 +160,7 @@ export async function openArchiveQueue(
 
     probe: async (signal) => {
       try {
-        await within('queue: probe', TIMEOUT_MS, () => bull.probe(), signal);
+        await withTimeout(() => bull.probe(), TIMEOUT_MS, 'queue: probe', signal);
       } catch (error) {
         throw asRefusal(error) ?? error;
       }
@@ -156,14 +168,14 @@ export async function openArchiveQueue(
 
     firstWaiting: async (signal) => {
       const ask = () => Promise.all([queues.current.getWaiting(0, 0), queues.current.isPaused()]);
-      const [jobs, isPaused] = await within('queue: first', TIMEOUT_MS, ask, signal);
+      const [jobs, isPaused] = await withTimeout(ask, TIMEOUT_MS, 'queue: first', signal);
       return isPaused ? undefined : jobs[0]?.id;
     },
 
     consume: async (handler, options) => createConsumer(bull, handler, options, log),
 
     mark: async (owner, forMs, signal) =>
-      !bull.mark || (await within('queue: mark', TIMEOUT_MS, () => bull.mark!(owner, forMs), signal)),
+      !bull.mark || (await withTimeout(() => bull.mark!(owner, forMs), TIMEOUT_MS, 'queue: mark', signal)),
 
     get board() {
       return queues.current;
@@ -171,21 +183,28 @@ export async function openArchiveQueue(
 
     close: async () => {
       queues.stop();
-      await endsWithin(TIMEOUT_MS, queues.current.close());
+      await settledWithin(queues.current.close(), TIMEOUT_MS);
       bull.close();
     },
   };
 }
 
-/** In the background; until then the queue that is built every second fails at its start. */
-async function prepareUntilReady(bull: BullBackend, log: Log, signal?: AbortSignal): Promise<void> {
-  while (!signal?.aborted) {
-    try {
-      return await bull.prepare(signal);
-    } catch (error) {
-      if (signal?.aborted) return;
-      log.error({ err: error }, 'queue: cannot be opened; tried again');
-      await systemClock.sleep(PREPARE_RETRY_MS, signal).catch(() => undefined);
-    }
-  }
+/** In the background. Until it has succeeded, every Queue that is built fails at its start. */
+async function prepareUntilReady(
+  bull: BullBackend,
+  { log, metrics }: PollLoopDeps,
+  signal?: AbortSignal,
+): Promise<void> {
+  const ready = new AbortController();
+  const loop = createPollLoop({
+    name: 'queue-open',
+    everyMs: PREPARE_RETRY_MS,
+    work: async () => {
+      await bull.prepare(signal);
+      ready.abort();
+    },
+    log,
+    metrics,
+  });
+  await loop.run(signal ? AbortSignal.any([signal, ready.signal]) : ready.signal);
 }

@@ -1,44 +1,35 @@
-/** Texts and errors on their way into the queue, where anybody with a Bull Board may read them. */
+/** Redacts texts and errors on their way into the queue, where every user of Bull Board can read them. */
 import type { Failure } from '../failures.ts';
 import type { Log } from '../runtime/log.ts';
 import { redact } from '../runtime/redaction.ts';
+import { createRepeatedLog } from '../runtime/repeated-log.ts';
+import { storableText } from '../storable.ts';
 
-const TEXT_LIMIT = 1000;
+const MAX_TEXT = 1_000;
 
 /**
- * A text every backend can keep: Postgres refuses NUL and lone surrogates, and the statement that fails is the one
- * that should have recorded the reason, so the job would die as "stalled" instead. Scrubbed, at most 1,000 characters.
+ * Returns the text without secrets, at most 1,000 characters, in a form that every backend stores. Postgres refuses
+ * NUL and lone surrogates, and the statement that fails would be the one that records the reason of a failed job.
  */
-export function storableText(text: string): string {
-  return redact(text.replaceAll('\0', '').slice(0, TEXT_LIMIT).toWellFormed());
+export function queueText(text: string): string {
+  return redact(storableText(text.slice(0, MAX_TEXT)));
 }
 
-/** What a failed job shows as its reason. */
+/** Returns what a failed job shows as its reason. */
 export function failureText(failure: Failure): string {
   const errcode = failure.errcode === undefined ? '' : ` (errcode ${failure.errcode})`;
-  const words = failure.detail ?? failure.errmsg;
-  return storableText(`${failure.code}${errcode}${words ? `: ${words}` : ''}`);
+  const detail = failure.detail ?? failure.errmsg;
+  return queueText(`${failure.code}${errcode}${detail ? `: ${detail}` : ''}`);
 }
 
-const QUIET_MS = 30_000;
-
 /**
- * Logs an error of the connection once, then at most every 30 s with the number kept back: a backend that is away
- * raises one for every command and every reconnect.
+ * Returns a function that logs errors of the connection, each code once a minute with its count: a backend that is
+ * unavailable raises one for every command and every reconnect.
  */
-export function createErrorReporter(log: Pick<Log, 'warn'>): (error: unknown) => void {
-  const kinds = new Map<string, { quietUntil: number; keptBack: number }>();
+export function createErrorReporter(log: Pick<Log, 'info' | 'warn' | 'error'>): (error: unknown) => void {
+  const repeated = createRepeatedLog(log);
   return (error) => {
-    const { code, name } = error as { code?: unknown; name?: unknown };
-    const kind = String(code ?? name);
-    const now = performance.now();
-    if (kinds.size > 50) kinds.clear();
-    const seen = kinds.get(kind);
-    if (seen && now < seen.quietUntil) {
-      seen.keptBack++;
-      return;
-    }
-    log.warn({ err: error, keptBack: seen?.keptBack ?? 0 }, 'queue error');
-    kinds.set(kind, { quietUntil: now + QUIET_MS, keptBack: 0 });
+    const { code, name } = Object(error) as { code?: unknown; name?: unknown };
+    repeated.write('warn', String(code ?? name), { err: error }, 'queue: backend error');
   };
 }

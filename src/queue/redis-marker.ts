@@ -1,6 +1,6 @@
 /**
- * Where jobs stand in Redis. BullMQ keeps a job as a hash, and its place in a list or a sorted set: where the place is
- * gone (deleted, evicted, lost in a failover) the hash says "not finished" for good, and no worker ever sees the job.
+ * Finds jobs that Redis has misplaced. BullMQ keeps a job as a hash, and its place in a list or a sorted set. Where the
+ * place is gone (deleted, evicted, lost in a failover), the hash stays "not finished", and no worker ever gets the job.
  */
 import type { Redis } from 'ioredis';
 import type { BullQueue } from './backend.ts';
@@ -8,20 +8,20 @@ import { MAX_WAIT_MS } from './job.ts';
 
 const LISTS = ['active', 'wait', 'paused'] as const;
 const PAGE = 5_000;
-/** Foreign producers may fill the queue without a bound: lists are read so far, and what stands behind is not looked for. */
+/** Foreign producers may fill the queue without a bound: lists are read up to here, and not searched behind it. */
 const READ_LIMIT = 100_000;
-/** BullMQ's own word on a job searches its lists; the rest of the suspects is asked about the next time. */
+/** To confirm a suspect, BullMQ searches its lists; the rest of the suspects follows at the next call. */
 const MAX_CONFIRMED = 100;
-/** BullMQ's score of a delayed job: its time in milliseconds, and twelve bits for the order of equals. */
+/** BullMQ's score of a delayed job: its time in milliseconds, and twelve bits for the order of equal times. */
 const SCORE_UNIT = 0x1000;
 
-/** Of these, those without a lock and without a place in a sorted set; and those that are delayed for too long. */
+/** Returns the jobs without a lock and without a place in a sorted set, and those that are delayed for too long. */
 async function suspectsOf(redis: Redis, key: string, jobIds: readonly string[]) {
   const [seconds] = await redis.time();
   const latestMs = Number(seconds) * 1_000 + MAX_WAIT_MS;
   const delayedTooLong: string[] = [];
   const suspects = new Set<string>();
-  // Sent in one go.
+  // One pipeline.
   await Promise.all(
     jobIds.map(async (jobId) => {
       const [locked, delayed, prioritized] = await Promise.all([
@@ -51,7 +51,7 @@ export async function misplacedIn(
       if (page.length < PAGE) break;
     }
   }
-  // Lists are not read at one moment: a job may have moved meanwhile.
+  // The lists are not read at one moment: a job may have moved meanwhile.
   const states = await Promise.all(
     [...suspects]
       .slice(0, MAX_CONFIRMED)

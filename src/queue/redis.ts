@@ -1,19 +1,19 @@
-/** BullMQ on Redis. Redis may be away at any time, at the start too: nothing here hangs or fails for it. */
+/** BullMQ on Redis. Redis may be unavailable at any time, also at the start: nothing here waits for it without a limit. */
 import { type JobJson, Queue, Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
 import type { Log } from '../runtime/log.ts';
 import { createRedisConnection } from '../runtime/network/redis-connection.ts';
 import { createRepeatedLog } from '../runtime/repeated-log.ts';
+import { settledWithin } from '../runtime/timeout.ts';
 import { TLS_PLACES, tlsSentence } from '../tls-failures.ts';
 import type { BullBackend, QueueBackend } from './backend.ts';
 import { JOB_OPTIONS, QUEUE_NAME, STREAMS } from './job.ts';
 import { createErrorReporter } from './redact-errors.ts';
 import { misplacedIn } from './redis-marker.ts';
-import { endsWithin } from './timeouts.ts';
 
 /**
- * Redis keeps a job's data as text, and what is not JSON makes BullMQ throw before any code of ours sees the job: it
- * would stall and be fetched again for ever. Read as null, it fails for good with a reason.
+ * Redis keeps a job's data as text. Text that is not JSON makes BullMQ throw before any code of ours gets the job, which
+ * would stall and be fetched again without end. Read as null, the job fails with a reason.
  */
 class TolerantWorker extends Worker {
   protected override createJob(job: JobJson, jobId: string) {
@@ -37,16 +37,16 @@ const KEPT = {
 const TIMEOUT_MS = 2_000;
 const SILENT_MS = 5_000;
 const PROBE_KEPT_MS = 60_000;
-/** At most this long between two tries to reconnect (ioredis: up to 5 s), so that a short outage stays short. */
+/** At most 2 s between two attempts to reconnect (ioredis: up to 5 s), so that a short outage stays short. */
 const reconnectAfterMs = (times: number) => Math.min(50 * 2 ** times, 2_000);
 
 export function connectRedis(options: Extract<QueueBackend, { kind: 'redis' }>, log: Log): BullBackend {
   const { url, prefix, secureContext } = options;
   const tls = secureContext && { tls: { secureContext } };
   const report = createErrorReporter(log);
-  // By default commands given while Redis is away wait for it, for ever. A producer wants to hear at once.
-  let closed = false;
-  const contact = createConnectionLog(log, () => closed);
+  let isClosed = false;
+  const connectionLog = createConnectionLog(log, () => isClosed);
+  // By default commands wait for an unavailable Redis without a limit. A producer needs the error at once.
   const producer = createRedisConnection(
     url,
     {
@@ -54,19 +54,19 @@ export function connectRedis(options: Extract<QueueBackend, { kind: 'redis' }>, 
       enableOfflineQueue: false,
       maxRetriesPerRequest: 1,
       commandTimeout: TIMEOUT_MS,
-      // A line that fell silent stays "ready": nothing would be fed until the kernel gives it up, a quarter of an hour.
+      // A silent connection stays "ready": nothing would be added until the kernel ends it, after a quarter of an hour.
       socketTimeout: SILENT_MS,
       retryStrategy: reconnectAfterMs,
     },
-    { onError: contact.lost },
+    { onError: connectionLog.lost },
   );
-  contact.watch(producer);
+  connectionLog.watch(producer);
 
   return {
     prepare: async (signal) => {
       if (producer.status === 'ready') return;
       const ready = new Promise((resolve) => producer.once('ready', resolve));
-      await endsWithin(TIMEOUT_MS, ready, signal);
+      await settledWithin(ready, TIMEOUT_MS, signal);
     },
     createQueue: () =>
       new Queue(QUEUE_NAME, {
@@ -77,9 +77,9 @@ export function connectRedis(options: Extract<QueueBackend, { kind: 'redis' }>, 
       }),
     jobOptions: {},
     createWorker: (processor, settings) => {
-      // BullMQ demands null here. A half-open line would then wait for ever; longer than the longest BZPOPMIN (10 s).
-      // The worker makes a second connection to block on and gives no handle on it; without one a worker cannot be
-      // closed while Redis is away.
+      // BullMQ demands null here. On a half-open connection a command would then wait without end, hence the socket
+      // timeout; it is longer than the longest BZPOPMIN (10 s). The worker duplicates the connection for blocking commands
+      // and does not expose the copy, without which a worker cannot be closed while Redis is unavailable.
       const connections: Redis[] = [];
       const connection = createRedisConnection(
         url,
@@ -101,7 +101,7 @@ export function connectRedis(options: Extract<QueueBackend, { kind: 'redis' }>, 
     },
     unfinished: async (queue, jobIds) => {
       const states = await Promise.all(
-        // Written in one go, answered in one go: a pipeline, on BullMQ's own script (0: not finished).
+        // One pipeline, with BullMQ's own script (0: not finished).
         jobIds.map(async (jobId) => [jobId, await queue.getBackend().isFinished(jobId)] as const),
       );
       return new Set(states.filter(([, finished]) => finished === 0).map(([jobId]) => jobId));
@@ -115,39 +115,39 @@ export function connectRedis(options: Extract<QueueBackend, { kind: 'redis' }>, 
     },
     mark: async (owner, forMs) => {
       const key = `${prefix}:catalogue`;
-      // Renewed by whoever has it; no clock but that of Redis.
+      // Its owner renews it; the only clock is that of Redis.
       if ((await producer.set(key, owner, 'PX', forMs, 'NX')) === 'OK') return true;
       if ((await producer.get(key)) !== owner) return false;
       await producer.pexpire(key, forMs);
       return true;
     },
-    // A demoted master, one that is full, or rights taken away: all of them go on to answer reads.
+    // A Redis that is demoted, full or has revoked the right to write still serves reads.
     probe: () => producer.set(`${prefix}:probe`, '1', 'PX', PROBE_KEPT_MS),
     close: () => {
-      closed = true;
+      isClosed = true;
       producer.disconnect();
-      contact.close();
+      connectionLog.close();
     },
   };
 }
 
 /**
- * Says that Redis went away and that it came back, once a minute at most: a server that refuses writes is connected to
- * anew every second. At first contact looks at its settings.
+ * Logs that Redis became unavailable and available, at most once a minute: to a server that refuses writes the program
+ * reconnects every second. At the first connection it checks the settings of Redis.
  */
 function createConnectionLog(log: Log, isClosed: () => boolean) {
   const repeated = createRepeatedLog(log);
-  let away = false;
-  let looked = false;
+  let isAway = false;
+  let isChecked = false;
   const lost = (error?: Error) => {
-    if (away || isClosed()) return;
-    away = true;
+    if (isAway || isClosed()) return;
+    isAway = true;
     const why = tlsSentence(error, TLS_PLACES.redis);
     repeated.write(
       'warn',
       'away',
       { err: error },
-      `queue: Redis is away; media stay in their rows until it is back${why ? `. ${why}` : ''}`,
+      `queue: Redis unavailable, media items wait in their rows${why ? `. ${why}` : ''}`,
     );
   };
   return {
@@ -156,12 +156,12 @@ function createConnectionLog(log: Log, isClosed: () => boolean) {
     watch: (redis: Redis) => {
       redis.on('close', () => lost());
       redis.on('ready', () => {
-        if (away) repeated.write('info', 'back', {}, 'queue: Redis is back');
-        away = false;
-        if (looked) return;
-        looked = true;
+        if (isAway) repeated.write('info', 'back', {}, 'queue: Redis available again');
+        isAway = false;
+        if (isChecked) return;
+        isChecked = true;
         warnOfSettings(redis, log).catch((error) =>
-          log.warn({ err: error }, 'queue: could not read the settings of Redis'),
+          log.warn({ err: error }, 'queue: settings of Redis not read'),
         );
       });
     },
@@ -173,11 +173,9 @@ async function warnOfSettings(redis: Redis, log: Log): Promise<void> {
   const info = await redis.info();
   const policy = /^maxmemory_policy:(\S+)/m.exec(info)?.[1];
   if (policy && policy !== 'noeviction') {
-    log.warn({ policy }, 'queue: Redis may evict jobs; set maxmemory-policy noeviction');
+    log.warn({ policy }, 'queue: Redis may evict jobs, set maxmemory-policy noeviction');
   }
   if (/^aof_enabled:0/m.test(info)) {
-    log.warn(
-      'queue: Redis forgets its jobs in a crash; set appendonly yes (media are fed again from their rows)',
-    );
+    log.warn('queue: Redis loses its jobs in a crash, set appendonly yes (lost jobs are dispatched again)');
   }
 }

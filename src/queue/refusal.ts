@@ -1,6 +1,6 @@
-/** A queue that answers and takes no jobs. */
+/** Errors of a queue that responds but accepts no jobs. */
 
-/** `code`: the first word of Redis' response (OOM, READONLY, NOPERM, …) or the SQLSTATE. No other text of theirs. */
+/** `code`: the first word of Redis' response (OOM, READONLY, NOPERM, …) or the SQLSTATE; no other text of theirs. */
 export class QueueRefusedError extends Error {
   override readonly name = 'QueueRefusedError';
   readonly code: string;
@@ -12,10 +12,11 @@ export class QueueRefusedError extends Error {
 
 /** Read-only, no right, no room, no such table, wrong password: the server was reached. */
 const SQLSTATE = /^(25006|28...|3D000|3F000|42...|53[1-4]..)$/;
-/** `ERR` says nothing; `LOADING` passes by itself and counts as away. */
+/** Without `ERR`, which names no cause, and `LOADING`, which ends without help and counts as unavailable. */
 const REDIS_CODE =
   /^(OOM|READONLY|NOPERM|NOAUTH|WRONGPASS|MISCONF|NOREPLICAS|MASTERDOWN|CLUSTERDOWN|MOVED|WRONGTYPE)\b/;
 
+/** Returns the refusal that `error` is, or undefined for any other error. */
 export function asRefusal(error: unknown): QueueRefusedError | undefined {
   if (!(error instanceof Error)) return undefined;
   const { code } = error as { code?: unknown };

@@ -1,22 +1,22 @@
-/** Taking what the queue holds of a media out of it: waiting, delayed, completed and failed jobs, of every generation. */
+/** Removes all jobs of a media item: waiting, delayed, completed and failed ones, of every generation. */
 import type { BullBackend, BullQueue } from './backend.ts';
 import { jobIdOf } from './job.ts';
 
-/** A media has about a generation for each try and each hold; what is further back the queue has let go of by itself. */
+/** A media item has about one generation for each attempt and each hold; older jobs have left the queue long ago. */
 const MAX_GENERATIONS = 1_000;
 
-/** What stands in a job whose worker is still at it. No job's data is valid like this. */
+/** Replaces the data of a job that a worker is running. The schema of a job refuses it. */
 const REMOVED_DATA = { v: 1, erased: true } as const;
 
-/** Every id under which a job of the media may be known: each generation's, and that of a producer that gave none. */
+/** Every id that a job of the item may have: one for each generation, and that of a foreign producer. */
 function jobIdsOf({ id, generation }: { id: string; generation: number }): string[] {
   const first = Math.max(0, generation - MAX_GENERATIONS);
   return [id, ...Array.from({ length: generation - first + 1 }, (_, index) => jobIdOf(id, first + index))];
 }
 
 /**
- * Answers the media that a worker has in hand: their jobs cannot be removed, and only lose their data. What the
- * worker has read it has in memory, until its try ends.
+ * Returns the ids of the items whose jobs are active: those cannot be removed and only lose their data. What the
+ * worker has read stays in its memory until the attempt ends.
  */
 export async function removeJobs(
   bull: Pick<BullBackend, 'existing'>,
@@ -29,7 +29,7 @@ export async function removeJobs(
   const active = known.length > 0 ? await bull.existing(queue, known) : [];
   for (const jobId of active) {
     const job = await queue.getJob(jobId);
-    // Gone meanwhile is as good.
+    // A job that has ended meanwhile has nothing to lose.
     await job?.updateData(REMOVED_DATA).catch(async (error) => {
       if ((await bull.existing(queue, [jobId])).length > 0) throw error;
     });

@@ -68,7 +68,7 @@ const LOOPS: Record<string, (deps: LoopDeps) => Runnable | Promise<Runnable>> = 
         ...deps,
         queue: {
           firstWaiting: fail,
-          consume: async () => ({ close: async () => undefined, lastStartedAt: undefined }),
+          consume: async () => ({ close: async () => undefined }),
         },
         health: { setUnhealthy: () => undefined, setHealthy: () => undefined },
       },

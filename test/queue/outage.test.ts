@@ -66,8 +66,8 @@ describe('when Redis is away', { skip: missing.redisServer }, () => {
     await untilAdded(queue, 'after');
     await handled.until(2);
     assert.equal(handled.jobs.at(-1)?.reference.mediaId, 'after');
-    assert.equal(said(/Redis is away/), 1);
-    assert.equal(said(/Redis is back/), 1);
+    assert.equal(said(/Redis unavailable/), 1);
+    assert.equal(said(/Redis available again/), 1);
     assert.ok(lines.length < 10, `${lines.length} lines:\n${lines.map((line) => line.msg).join('\n')}`);
   });
 
@@ -85,8 +85,8 @@ describe('when Redis is away', { skip: missing.redisServer }, () => {
       await queue.probe().catch(() => undefined);
       return (await connections()) >= before + 4;
     });
-    assert.equal(said(/Redis is away/), 1);
-    assert.ok(said(/Redis is back/) <= 1);
+    assert.equal(said(/Redis unavailable/), 1);
+    assert.ok(said(/Redis available again/) <= 1);
   });
 
   test('the queue opens, takes a consumer and works as soon as Redis comes up', async (t) => {
@@ -94,7 +94,7 @@ describe('when Redis is away', { skip: missing.redisServer }, () => {
     if (!redis) return;
     await redis.stop();
     const { queue, said } = await setup(t, { kind: 'redis', url: redis.url, prefix: '{wma}' });
-    assert.equal(said(/Redis is away/), 1);
+    assert.equal(said(/Redis unavailable/), 1);
     const handled = createHandled();
     const consumer = await queue.consume(handled.handler, FAST);
     t.after(() => consumer.close(0));

@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createErrorReporter, failureText, storableText } from '../../src/queue/redact-errors.ts';
+import { createErrorReporter, failureText, queueText } from '../../src/queue/redact-errors.ts';
 
 test('a text is bounded, whole Unicode without NUL, and holds no secret', () => {
-  assert.equal(storableText('a\0b\ud83dc'), 'ab\ufffdc');
-  assert.equal(storableText('x'.repeat(5_000)).length, 1_000);
-  assert.equal(storableText(`${'x'.repeat(999)}😀`).isWellFormed(), true);
-  assert.equal(storableText('https://h/?access_token=abcdefghijkl'), 'https://h/?access_token=[redacted]');
+  assert.equal(queueText('a\0b\ud83dc'), 'ab\ufffdc');
+  assert.equal(queueText('x'.repeat(5_000)).length, 1_000);
+  assert.equal(queueText(`${'x'.repeat(999)}😀`).isWellFormed(), true);
+  assert.equal(queueText('https://h/?access_token=abcdefghijkl'), 'https://h/?access_token=[redacted]');
 });
 
-test('a failure is told by its code, its number and its words', () => {
+test('the text of a failure has its code, its errcode and its detail', () => {
   assert.equal(failureText({ code: 'too_large', class: 'permanent_media' }), 'too_large');
   assert.equal(
     failureText({ code: 'invalid_media_id', class: 'permanent_media', errcode: 40007, errmsg: 'invalid' }),
@@ -17,9 +17,10 @@ test('a failure is told by its code, its number and its words', () => {
   );
 });
 
-test('an error that comes in a storm is logged once', () => {
+test('an error that repeats is logged once', () => {
   const lines: unknown[] = [];
-  const report = createErrorReporter({ warn: (line: unknown) => lines.push(line) });
+  const log = { info: () => undefined, warn: (line: unknown) => lines.push(line), error: () => undefined };
+  const report = createErrorReporter(log);
   for (let count = 0; count < 1_000; count++) {
     report(Object.assign(new Error('refused'), { code: 'ECONNREFUSED' }));
   }

@@ -198,7 +198,7 @@ test('after restarts without effect the process is reported as stuck, until a jo
     firstWaiting: async () => 'first',
     consume: async (handler: JobHandler, _options: ConsumeOptions): Promise<Consumer> => {
       take = handler;
-      return { close: async (graceMs) => void closed.push(graceMs), lastStartedAt: undefined };
+      return { close: async (graceMs) => void closed.push(graceMs) };
     },
   };
   const watchdog = await openConsumerWatchdog({ ...deps, queue }, createHandled().handler, {
@@ -251,7 +251,7 @@ for (const during of ['closing', 'opening'] as const) {
           await pass('closing');
           open.delete(number);
         };
-        return { close, lastStartedAt: undefined };
+        return { close };
       },
     };
     const stop = new AbortController();
@@ -275,7 +275,7 @@ test('a queue that does not respond leads to no restart of the consumer', async 
       calls++;
       throw new Error('unavailable');
     },
-    consume: async (): Promise<Consumer> => ({ close: async () => {}, lastStartedAt: undefined }),
+    consume: async (): Promise<Consumer> => ({ close: async () => {} }),
   };
   const options = { consume: FAST, graceMs: 0, quietMs: 20, everyMs: 5 };
   const watchdog = await openConsumerWatchdog({ ...deps, queue }, createHandled().handler, options);
