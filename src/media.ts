@@ -1,4 +1,4 @@
-/** The words for a media: what a producer gives, what a row answers, and the rules that make one from the other. */
+/** The vocabulary of media items: the reference that a producer sends, and the rules for ids and object keys. */
 import { hash } from 'node:crypto';
 import { z } from 'zod';
 
@@ -57,8 +57,8 @@ export interface Reference extends Omit<ReferenceInput, 'sentAt'> {
 }
 
 /**
- * The id of a media's row: `m_` + the first 32 hex digits of sha256(account + NUL + mediaId). Any producer in any
- * language arrives at the same id, so that a repeat meets its own row.
+ * Returns the id of an item's row: `m_` + the first 32 hex digits of sha256(account + NUL + mediaId). Every producer in
+ * every language computes the same id, so that a repeated reference meets its own row.
  */
 export function idOf(account: string, mediaId: string): string {
   return `m_${hash('sha256', `${account}\0${mediaId}`).slice(0, 32)}`;

@@ -67,7 +67,14 @@ function classTable(): string {
       holdAccount: 'the account is held',
     }[first.next];
     const later = first.next === 'retry' ? [2, 3, 12].map((attempts) => waits(name, attempts)) : ['', '', ''];
-    return [`\`${name}\``, what, first.spent ? 'yes' : 'no', waits(name, 1), ...later, NOTES[name]];
+    return [
+      `\`${name}\``,
+      what,
+      first.next === 'holdAccount' ? 'no' : 'yes',
+      waits(name, 1),
+      ...later,
+      NOTES[name],
+    ];
   });
   return table(['class', 'what happens', 'costs an attempt', '1st failure', '2nd', '3rd', '12th', ''], rows);
 }

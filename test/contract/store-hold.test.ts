@@ -58,7 +58,7 @@ for (const shape of SHAPES) {
     for (const { what, mood, code } of MOODS) {
       const test = mood === 'reset' ? it : once;
       test(`${what}: no attempts spent, one warning, one prober, and all is archived once it is over`, async () => {
-        const before = { held: said('all archiving is held'), deeds: (await deeds()).length };
+        const before = { held: said('archiving is held'), deeds: (await deeds()).length };
         store.respondWith(mood);
         const ids = [...(await accept(many(25, A))), ...(await accept(many(25, B)))];
         const found = await until('the hold', hold);
@@ -97,7 +97,7 @@ for (const shape of SHAPES) {
           new Set(['archived 1']),
         );
         assert.equal(await hold(), undefined);
-        assert.equal(said('all archiving is held') - before.held, 1);
+        assert.equal(said('archiving is held') - before.held, 1);
         const done = (await deeds()).slice(0, -before.deeds || undefined);
         assert.deepEqual(done, ['release', 'hold'], 'newest first');
       });
@@ -106,7 +106,7 @@ for (const shape of SHAPES) {
     once(
       'takes the refusal of one object, while others are stored, for a failure of that object',
       async () => {
-        const before = said('all archiving is held');
+        const before = said('archiving is held');
         const inputs = many(6);
         const refused = idOfInput(inputs[0]!);
         store.respondWith((key) => (key.includes(refused) ? { status: 403, code: 'AccessDenied' } : 'open'));
@@ -117,7 +117,7 @@ for (const shape of SHAPES) {
         });
         assert.deepEqual([row.failure?.code, row.attempts >= 1], ['store_refused', true]);
         for (const one of await untilEnded(program, others)) assert.equal(one.status, 'archived');
-        assert.equal(said('all archiving is held'), before);
+        assert.equal(said('archiving is held'), before);
         store.respondWith('open');
         assert.equal((await untilEnded(program, [refused]))[0]?.status, 'archived');
       },

@@ -103,7 +103,7 @@ function causeOf({ failure, quotaRemain = 0 }: FailureFacts): Failure {
 /** While the time is not known, no item is closed for its age, and none waits long. */
 function withoutClock(decision: RetryDecision, now: Date): RetryDecision {
   const latest = new Date(now.getTime() + UNCERTAIN_WAIT_MS);
-  if (decision.next === 'expired') return { next: 'retry', at: latest, reason: 'retry', spent: true };
+  if (decision.next === 'expired') return { next: 'retry', at: latest, reason: 'retry' };
   return 'at' in decision && decision.at > latest ? { ...decision, at: latest } : decision;
 }
 

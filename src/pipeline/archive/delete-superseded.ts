@@ -1,4 +1,4 @@
-/** What becomes of an object whose try lost: another generation was faster, or the media has been erased meanwhile. */
+/** Deletes the object of a superseded attempt: another generation was faster, or the item has been erased meanwhile. */
 import type { Catalogue } from '../../catalogue/catalogue.ts';
 import type { StoredAt } from '../../catalogue/erasure/media-erasure.ts';
 import type { Clock } from '../../runtime/clock.ts';
@@ -14,8 +14,8 @@ export interface SupersededDeps {
 }
 
 /**
- * Removes the object, unless the row names it. Of an erased media the row learns of it first: should the store be away
- * now, or this process die, the erasure is open again and whoever retries it removes the object.
+ * Deletes the object, unless the row names it. The row of an erased item records the object first: where the store is
+ * unavailable or this process dies, the erasure is open again, and its next attempt deletes the object.
  */
 export async function deleteSuperseded(
   { catalogue, store, clock }: SupersededDeps,

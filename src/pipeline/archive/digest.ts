@@ -1,4 +1,4 @@
-/** Reading a body to its end for nothing but its digest and size. */
+/** Reads a body to its end for its digest and size. */
 import { createHash } from 'node:crypto';
 
 export async function digestOf(

@@ -1,4 +1,4 @@
-/** Asking the bucket before a media is given up, or fetched again: it may be there, whole, and only the row not know. */
+/** Searches the bucket for an item before it is closed or attempted again: it may be stored without its row knowing. */
 import type { Catalogue } from '../../catalogue/catalogue.ts';
 import type { MediaRow } from '../../catalogue/media/row.ts';
 import type { FoundObject } from '../../catalogue/verification/objects.ts';
@@ -20,23 +20,26 @@ export interface StoredObjectsDeps {
 
 export interface StoredObjects {
   /**
-   * The row's object, where it is in the bucket whole and says that it is this media's; looked for under the row's
-   * key, or, where the row has none, under the keys it could have. Undefined too where the store refuses to tell.
-   * Rejects where the store is away or wrong as a whole.
+   * Resolves with the row's object, where it is in the bucket, whole, and its metadata names this item. It is searched
+   * under the row's key or, where the row has none, under the keys it could have. Undefined also where the store denies
+   * access to it. Rejects where the store is unavailable or its configuration wrong.
    */
   find(row: MediaRow, signal: AbortSignal): Promise<FoundObject | undefined>;
-  /** Finds it and archives the row with it. True: the row needs nothing more. */
+  /** Finds the object and archives the row with it. True: the row needs nothing more. */
   adopt(row: MediaRow, why: string, signal: AbortSignal): Promise<boolean>;
 }
 
-/** Refused for this key or request alone; a wrong key or bucket, or silence, is something else. */
+/** Access was denied to this key or request alone; a wrong access key or bucket has another code. */
 export const isAccessRefused = (error: unknown): error is FailureError =>
   error instanceof FailureError && error.failure.code === 'store_refused';
 
-/** Keys of one media: by WeChat's copy and by the link of its picture, and room for what nobody thought of. */
+/** An item has at most two keys, for WeChat's copy and for the link of its picture; the rest is reserve. */
 const KEYS_LIMIT = 10;
 
-/** One object, described and with its digest: the recorded one, or that of its bytes. A text: why it is not ours. */
+/**
+ * Resolves with the description of one object and its digest: the recorded one, or that of its bytes. A text is the
+ * reason why the object is not ours; undefined where there is none.
+ */
 export async function readFoundObject(
   store: Pick<Store, 'bucket' | 'head' | 'get'>,
   at: { key: string; modifiedAt?: Date | undefined },
@@ -68,22 +71,22 @@ export function createStoredObjects({
   ): Promise<{ key: string; modifiedAt?: Date | undefined }[]> {
     if (row.objectKey) return row.bucket === store.bucket ? [{ key: row.objectKey }] : [];
     if (!row.sentAt) return [];
-    // Its extension is known only once its bytes are.
-    const stem = keyPrefixOf({ prefix, account: row.account, sentAt: row.sentAt, id: row.id });
-    return (await store.list({ prefix: stem, pageSize: KEYS_LIMIT, signal })).objects.slice();
+    // The extension of a key is known only once the bytes are.
+    const keyPrefix = keyPrefixOf({ prefix, account: row.account, sentAt: row.sentAt, id: row.id });
+    return (await store.list({ prefix: keyPrefix, pageSize: KEYS_LIMIT, signal })).objects.slice();
   }
 
-  let isTold = false;
+  let isWarned = false;
 
   /**
-   * A key without `s3:ListBucket` is refused for an object that is not there. Undefined then: it is not known, and no
-   * row waits for a right that it may never get.
+   * Access is denied to an absent object where the access key lacks `s3:ListBucket`. Undefined then: no row waits for a
+   * right that it may never get.
    */
   function refused(error: unknown): undefined {
     if (!isAccessRefused(error)) throw error;
-    if (!isTold)
-      log.warn({ failure: error.failure }, 'the bucket does not tell what it holds (s3:ListBucket)');
-    isTold = true;
+    if (!isWarned)
+      log.warn({ failure: error.failure }, 'archive: no right to list the bucket (s3:ListBucket)');
+    isWarned = true;
   }
 
   async function find(row: MediaRow, signal: AbortSignal): Promise<FoundObject | undefined> {
@@ -101,7 +104,7 @@ export function createStoredObjects({
       if (!found) return false;
       const outcome = await catalogue.objects.adopt(found, { actor: 'archiver', reason: why }, clock.now());
       if (outcome !== 'known')
-        log.info({ id: row.id, key: found.stored.objectKey, why }, 'found in the bucket, whole');
+        log.info({ id: row.id, key: found.stored.objectKey, why }, 'archive: found in the bucket');
       return true;
     },
   };

@@ -1,9 +1,9 @@
-/** What an object says of itself, and the way back: a bucket alone rebuilds the catalogue. */
+/** The metadata of an object, written and read: with it a bucket alone rebuilds the catalogue. */
 import type { FoundObject } from '../../catalogue/verification/objects.ts';
 import { idOf, type Reference, referenceSchema, SOURCES, type Source, timestamp } from '../../media.ts';
 import type { StoredObject } from '../../storage/stored-object.ts';
 
-/** Stored as x-amz-meta-wma-*. No openId: objects outlive an erasure request's reach. */
+/** Stored as x-amz-meta-wma-*. Without openId: an erasure may not reach every copy of an object. */
 export function metadataOf(id: string, reference: Reference, source: Source): Record<string, string> {
   return {
     id,
@@ -21,15 +21,15 @@ const metadataSchema = referenceSchema.pick({ account: true, mediaId: true, msgI
   sentAt: timestamp,
 });
 
-/** The id in an object's key; undefined where no key of ours looks like it. */
+/** Returns the id in an object's key; undefined for keys of another form. */
 export function idOfKey(key: string): string | undefined {
   return /(?:^|\/)(m_[0-9a-f]{32})(?:-pic)?\.[A-Za-z0-9]{1,16}$/.exec(key)?.[1];
 }
 
-/** Everything of a found object but its digest, which not every object carries. */
+/** A found object without its digest, which not every object has in its metadata. */
 export type DescribedObject = Omit<FoundObject, 'stored'> & { stored: Omit<FoundObject['stored'], 'sha256'> };
 
-/** What a found object is, by its own words; a text says why it cannot be one of ours. */
+/** Describes an object by its metadata. A text is the reason why it cannot be one of ours. */
 export function describeObject(
   at: { bucket: string; key: string; modifiedAt?: Date | undefined },
   object: Omit<StoredObject, 'sha256'>,
@@ -49,7 +49,7 @@ export function describeObject(
   const { data: reference } = parsed;
   if (idOf(reference.account, reference.mediaId) !== id)
     return 'its id is not that of its account and media id';
-  if (idOfKey(at.key) !== id) return 'its key is that of another media';
+  if (idOfKey(at.key) !== id) return 'its key is that of another media item';
   const source = SOURCES.find((one) => one === metadata.source);
   return {
     id,

@@ -1,7 +1,7 @@
-/** From WeChat into the bucket: token → download → first bytes decide → measure → store. The row is told its key first. */
+/** From WeChat into the bucket: token → download → classify → reserve the key in the row → store with its digest. */
 import type { Account } from '../../account.ts';
 import type { Catalogue } from '../../catalogue/catalogue.ts';
-import type { StoredObject } from '../../catalogue/queue/outcomes.ts';
+import type { ReservedKey, StoredObject } from '../../catalogue/queue/outcomes.ts';
 import { FailureError, failure } from '../../failures.ts';
 import { objectKeyOf, type Reference } from '../../media.ts';
 import { isRenderable } from '../../media-type.ts';
@@ -31,15 +31,15 @@ export interface TransferDeps {
   clock: Pick<Clock, 'now'>;
   metrics: Pick<Metrics, 'download' | 'store'>;
   log: Pick<Log, 'info'>;
-  /** In front of every object's key. */
+  /** The first part of every object's key. */
   prefix: string;
 }
 
-/** Undefined: the row belongs to another generation by now, or is erased; nothing was stored. */
+/** Both resolve with undefined, and store nothing, where the row belongs to another generation by now or is erased. */
 export interface Transfer {
-  /** WeChat's own copy; a picture's link where WeChat says for good that there is none to be had. */
+  /** Stores WeChat's copy, or a picture by its link where WeChat refuses its copy for good. */
   fromWechat(job: ArchiveJob, account: Account, signal: AbortSignal): Promise<StoredObject | undefined>;
-  /** The picture behind the link that came with the message: no token, no quota; perhaps a rendition. */
+  /** Stores the picture behind the link of the message: it needs no token and no quota, and may be re-encoded. */
   fromPicUrl(job: ArchiveJob, url: string, signal: AbortSignal): Promise<StoredObject | undefined>;
 }
 
@@ -48,12 +48,12 @@ const UNNAMED_TYPE = { contentType: 'application/octet-stream', extension: 'bin'
 export function createTransfer(deps: TransferDeps): Transfer {
   const { catalogue, clock, metrics, store } = deps;
 
-  /** A refused token is replaced; where another one is there at once, the same try goes on with it. */
+  /** A refused token is reported; where another one is available at once, the same attempt continues with it. */
   async function open(
     reference: Reference,
     account: Account,
     signal: AbortSignal,
-    again = true,
+    mayRetry = true,
   ): Promise<MediaBody> {
     const token = await deps.tokens.get(account, signal);
     const stop = metrics.download.startTimer();
@@ -69,33 +69,33 @@ export function createTransfer(deps: TransferDeps): Transfer {
     } catch (error) {
       if (!(error instanceof FailureError) || error.failure.class !== 'token') throw error;
       const { retryAfterMs } = await deps.tokens.reportRefused(account, token, signal);
-      if (retryAfterMs === 0 && again) return await open(reference, account, signal, false);
+      if (retryAfterMs === 0 && mayRetry) return await open(reference, account, signal, false);
       throw new FailureError(error.failure, { retryAfterMs });
     }
   }
 
-  const picture = (job: ArchiveJob, url: string, signal: AbortSignal) =>
+  const fromPicUrl = (job: ArchiveJob, url: string, signal: AbortSignal) =>
     downloadAndStore(
       job,
-      (within) => deps.downloader.openLink({ url, source: 'pic_url', kind: 'image' }, within),
+      () => deps.downloader.openLink({ url, source: 'pic_url', kind: 'image' }, signal),
       signal,
     );
 
-  async function either(
+  async function fromWechat(
     job: ArchiveJob,
     account: Account,
     signal: AbortSignal,
   ): Promise<StoredObject | undefined> {
     const { reference } = job;
     try {
-      return await downloadAndStore(job, (within) => open(reference, account, within), signal);
+      return await downloadAndStore(job, () => open(reference, account, signal), signal);
     } catch (error) {
       if (!isRefused(error) || reference.kind !== 'image' || !reference.picUrl) throw error;
       try {
-        return await picture(job, reference.picUrl, signal);
+        return await fromPicUrl(job, reference.picUrl, signal);
       } catch (second) {
         if (signal.aborted || isCatalogueUnavailable(second)) throw second;
-        deps.log.info({ err: second, id: job.id }, 'the link of a picture did not help');
+        deps.log.info({ err: second, id: job.id }, 'archive: picture link failed too');
         throw second instanceof FailureError && second.failure.class === 'store' ? second : error;
       }
     }
@@ -103,24 +103,24 @@ export function createTransfer(deps: TransferDeps): Transfer {
 
   async function downloadAndStore(
     job: ArchiveJob,
-    open: (signal: AbortSignal) => Promise<MediaBody>,
+    open: () => Promise<MediaBody>,
     signal: AbortSignal,
   ): Promise<StoredObject | undefined> {
     const { reference } = job;
-    // Before the request, because what a body will need is known only when it is on its way.
+    // The worst case before the request: the length of the body is known only with its headers.
     const reservation = await deps.budget.reserve(store.uploadMemoryBytes(undefined), signal);
     let body: MediaBody | undefined;
     try {
-      body = await open(signal);
+      body = await open();
       const lengthVerified = body.endIsProven;
       let expect: NewObject['expect'];
       if (body.lengthBytes !== undefined) {
         expect = { lengthBytes: body.lengthBytes };
         reservation.shrink(store.uploadMemoryBytes(body.lengthBytes));
       } else if (!body.endIsProven) {
-        // A body cut there cannot be told from a whole one: fetch twice, the digests must agree.
+        // A cut body looks like a whole one here: the item is downloaded twice, and the digests must agree.
         expect = await digestOf(body.body, signal);
-        body = await open(signal);
+        body = await open();
       }
       const type = body.sniffed ?? UNNAMED_TYPE;
       const objectKey = objectKeyOf({
@@ -131,23 +131,14 @@ export function createTransfer(deps: TransferDeps): Transfer {
         source: body.source,
         extension: type.extension,
       });
-      const guard = { id: job.id, generation: job.generation ?? 0 };
+      const attempt = { id: job.id, generation: job.generation ?? 0 };
       const reserved = await catalogue.outcomes.reserve(
-        guard,
+        attempt,
         { bucket: store.bucket, objectKey },
         clock.now(),
       );
       if (!reserved) return undefined;
-      if (reserved.leftUploadId && reserved.leftObjectKey) {
-        try {
-          await store.abortMultipart(reserved.leftObjectKey, reserved.leftUploadId, signal);
-        } catch (error) {
-          // Without `s3:AbortMultipartUpload` the parts stay for the bucket's lifecycle rule; the file does not wait.
-          if (!isAccessRefused(error)) throw error;
-          deps.log.info({ err: error, id: job.id }, 'the upload of an earlier try cannot be aborted');
-        }
-        await catalogue.uploads.clear(job.id, reserved.leftUploadId);
-      }
+      await abortLeftUpload(job.id, reserved, signal);
       const stop = metrics.store.startTimer();
       const { sizeBytes, sha256 } = await store.put({
         key: objectKey,
@@ -158,7 +149,7 @@ export function createTransfer(deps: TransferDeps): Transfer {
         contentDisposition: isRenderable(type.contentType) ? 'inline' : 'attachment',
         metadata: metadataOf(job.id, reference, body.source),
         onMultipart: async (uploadId) => {
-          if (!(await catalogue.uploads.record(guard, uploadId)))
+          if (!(await catalogue.uploads.record(attempt, uploadId)))
             throw failure('interrupted', 'another generation took over');
         },
         signal,
@@ -181,10 +172,27 @@ export function createTransfer(deps: TransferDeps): Transfer {
     }
   }
 
-  return { fromWechat: either, fromPicUrl: picture };
+  /** Of an earlier attempt. */
+  async function abortLeftUpload(
+    id: string,
+    { leftUploadId, leftObjectKey }: ReservedKey,
+    signal: AbortSignal,
+  ): Promise<void> {
+    if (!leftUploadId || !leftObjectKey) return;
+    try {
+      await store.abortMultipart(leftObjectKey, leftUploadId, signal);
+    } catch (error) {
+      // Without `s3:AbortMultipartUpload` the parts stay for the bucket's lifecycle rule; the item does not wait.
+      if (!isAccessRefused(error)) throw error;
+      deps.log.info({ err: error, id }, 'archive: no right to abort the upload of an earlier attempt');
+    }
+    await catalogue.uploads.clear(id, leftUploadId);
+  }
+
+  return { fromWechat, fromPicUrl };
 }
 
-/** WeChat's own word that it will not give this media, now or later. */
+/** WeChat itself refuses this item, now and later. */
 function isRefused(error: unknown): boolean {
   if (!(error instanceof FailureError)) return false;
   return error.failure.class === 'permanent_media' && error.failure.errcode !== undefined;

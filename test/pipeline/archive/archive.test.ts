@@ -60,9 +60,9 @@ interface Changes {
   onSignal?: (signal: AbortSignal) => void;
 }
 
-/** An archiver for whom everything goes well but for what a test changes. */
+/** An archiver whose calls succeed, except for what a test changes. */
 function setup(changes: Changes = {}) {
-  const deeds: unknown[][] = [];
+  const calls: unknown[][] = [];
   const budget = createByteBudget(64 * 2 ** 20);
   const accepted: Reference[] = [];
   const archived: { of: JobAttempt; stored: StoredObject }[] = [];
@@ -75,17 +75,17 @@ function setup(changes: Changes = {}) {
     tokens: {
       get: async () => token(`token${++tokens}`),
       reportRefused: changes.reportBad ?? (async () => ({ retryAfterMs: 0 })),
-      reportAccepted: () => void deeds.push(['good token']),
+      reportAccepted: () => void calls.push(['good token']),
     },
     downloader: {
       open: async (request, signal) => {
         changes.onSignal?.(signal);
-        deeds.push(['open', request.token]);
+        calls.push(['open', request.token]);
         return await (changes.open?.(request.token) ?? body());
       },
       openLink: async ({ url, source }, signal) => {
         changes.onSignal?.(signal);
-        deeds.push(['link', url, source]);
+        calls.push(['link', url, source]);
         return { ...(await (changes.openLink?.(url) ?? body())), source };
       },
       close: async () => undefined,
@@ -98,12 +98,12 @@ function setup(changes: Changes = {}) {
         (async ({ key, expect, signal: _, ...object }) => {
           const hash = createHash('sha256');
           for await (const chunk of object.body) hash.update(chunk);
-          deeds.push(['put', key, expect]);
+          calls.push(['put', key, expect]);
           return { sizeBytes: BYTES.length, sha256: hash.digest('hex'), multipart: false };
         }),
-      delete: async (key) => void deeds.push(['remove', key]),
+      delete: async (key) => void calls.push(['remove', key]),
       abortMultipart:
-        changes.abortMultipart ?? (async (key, uploadId) => void deeds.push(['abort', key, uploadId])),
+        changes.abortMultipart ?? (async (key, uploadId) => void calls.push(['abort', key, uploadId])),
     },
     catalogue: {
       media: changes.media ?? { get: async () => ({ id: ID, status: 'pending' }) as never },
@@ -111,7 +111,7 @@ function setup(changes: Changes = {}) {
       outcomes: {
         reserve: async () => ({}),
         markFailed: async (_, why, next, spent) => {
-          deeds.push(['failed', why.code, next, spent]);
+          calls.push(['failed', why.code, next, spent]);
           return true;
         },
         markArchived: async (of, stored) => {
@@ -122,16 +122,16 @@ function setup(changes: Changes = {}) {
       },
       uploads: {
         record: async () => true,
-        clear: async (_, uploadId) => void deeds.push(['forget', uploadId]),
+        clear: async (_, uploadId) => void calls.push(['clear', uploadId]),
         ...changes.uploads,
       },
-      ping: changes.ping ?? (async () => void deeds.push(['ping'])),
+      ping: changes.ping ?? (async () => void calls.push(['ping'])),
     },
     budget,
     limiter: createAccountLimiter(),
     holds: {
       admit: async () => changes.admission ?? { to: 'proceed', isProbe: false },
-      invalidate: () => void deeds.push(['holds are read again']),
+      invalidate: () => void calls.push(['holds are read again']),
     },
     accept: async (inputs) => {
       accepted.push(...inputs);
@@ -156,11 +156,11 @@ function setup(changes: Changes = {}) {
         { ...JOB, reference: { ...reference, ...changes.reference }, ...job } as never,
         changes.signal ?? never,
       ),
-    deeds,
+    calls,
     accepted,
     archived,
     budget,
-    opened: () => deeds.filter(([deed]) => deed === 'open').map(([, value]) => value),
+    opened: () => calls.filter(([name]) => name === 'open').map(([, value]) => value),
   };
 }
 
@@ -170,7 +170,7 @@ const away = async () => {
 };
 
 describe('archive', () => {
-  it('gives the abort of its caller to the download, to the link of a picture and to the store', async () => {
+  it('passes the signal of its caller to the download, to the link of a picture and to the store', async () => {
     const hold = { account: 'wx1', until: NOW } as never;
     for (const admission of [
       { to: 'proceed', isProbe: false },
@@ -198,11 +198,11 @@ describe('archive', () => {
     }
   });
 
-  it('releases each body of WeChat, whatever becomes of it', async () => {
+  it('discards each body of WeChat, also after a failure', async () => {
     const cases: [string, Changes][] = [
       ['stored', {}],
       ['refused by the store', { put: async () => Promise.reject(failure('store_refused')) }],
-      ['of another round', { outcomes: { reserve: async () => undefined } }],
+      ['of another generation', { outcomes: { reserve: async () => undefined } }],
       ['fetched twice', { open: async () => released({ lengthBytes: undefined, endIsProven: false }) }],
     ];
     let opened = 0;
@@ -222,7 +222,7 @@ describe('archive', () => {
     }
   });
 
-  it('holds memory for its bytes before they are asked for and until the store has them', async () => {
+  it('reserves memory before the request and until the store has the bytes', async () => {
     const MIB = 2 ** 20;
     const unknown = { lengthBytes: undefined, endIsProven: false };
     const cases = [
@@ -257,10 +257,10 @@ describe('archive', () => {
     }
   });
 
-  it('stores the file under its key and tells the row', async () => {
-    const { archive, archived, budget, deeds } = setup();
+  it('stores the file under its key and records it in the row', async () => {
+    const { archive, archived, budget, calls } = setup();
     assert.deepEqual(await archive(), { action: 'finish', result: 'archived' });
-    assert.deepEqual(deeds.at(-1), ['put', KEY, { lengthBytes: 9 }]);
+    assert.deepEqual(calls.at(-1), ['put', KEY, { lengthBytes: 9 }]);
     assert.equal(archived[0]?.stored.sha256, createHash('sha256').update(BYTES).digest('hex'));
     assert.equal(archived[0]?.stored.lengthVerified, true);
     assert.equal(budget.freeBytes, budget.totalBytes, 'nothing stays reserved');
@@ -290,28 +290,28 @@ describe('archive', () => {
     });
   }
 
-  it('fetches a body whose end proves nothing twice, and stores only what was the same both times', async () => {
-    const { archive, archived, opened, deeds } = setup({
+  it('downloads a body whose end proves nothing twice, and stores it only where both are the same', async () => {
+    const { archive, archived, opened, calls } = setup({
       open: async () => body({ lengthBytes: undefined, endIsProven: false }) as never,
     });
     await archive();
     assert.equal(opened().length, 2);
     const sha256 = createHash('sha256').update(BYTES).digest('hex');
-    assert.deepEqual(deeds.at(-1), ['put', KEY, { sha256, sizeBytes: 9 }]);
+    assert.deepEqual(calls.at(-1), ['put', KEY, { sha256, sizeBytes: 9 }]);
     assert.equal(archived[0]?.stored.lengthVerified, false);
   });
 
-  it('fetches a body of unknown length once where its end proves that it is whole', async () => {
-    const { archive, archived, opened, deeds } = setup({
+  it('downloads a body of unknown length once where its end proves that it is whole', async () => {
+    const { archive, archived, opened, calls } = setup({
       open: async () => body({ lengthBytes: undefined }) as never,
     });
     await archive();
     assert.equal(opened().length, 1);
-    assert.deepEqual(deeds.at(-1), ['put', KEY, undefined]);
+    assert.deepEqual(calls.at(-1), ['put', KEY, undefined]);
     assert.equal(archived[0]?.stored.lengthVerified, true);
   });
 
-  it('goes on with a better token in the same try, once', async () => {
+  it('continues with a better token in the same attempt, once', async () => {
     const refuse = async (value: string) => {
       if (value === 'token1') throw new FailureError({ code: 'x', class: 'token', errcode: 40001 });
       return body();
@@ -328,27 +328,27 @@ describe('archive', () => {
     assert.deepEqual(hopeless.opened(), ['token1', 'token2']);
   });
 
-  it('stores nothing for a row that is not its round’s any more', async () => {
-    const { archive, deeds, budget } = setup({ outcomes: { reserve: async () => undefined } });
+  it('stores nothing for a row of another generation', async () => {
+    const { archive, calls, budget } = setup({ outcomes: { reserve: async () => undefined } });
     assert.deepEqual(await archive(), { action: 'finish', result: 'superseded', removeOnComplete: true });
-    assert.ok(!deeds.some(([deed]) => deed === 'put'));
+    assert.ok(!calls.some(([name]) => name === 'put'));
     assert.equal(budget.freeBytes, budget.totalBytes);
   });
 
-  it('aborts what an earlier try left open before it begins, and forgets it only then', async () => {
+  it('aborts the upload that an earlier attempt left open, and clears it from the row only then', async () => {
     const left = { leftUploadId: 'u1', leftObjectKey: 'k1' };
-    const { archive, deeds } = setup({ outcomes: { reserve: async () => left } });
+    const { archive, calls } = setup({ outcomes: { reserve: async () => left } });
     await archive();
-    assert.deepEqual(deeds.slice(0, -1), [
+    assert.deepEqual(calls.slice(0, -1), [
       ['open', 'token1'],
       ['good token'],
       ['abort', 'k1', 'u1'],
-      ['forget', 'u1'],
+      ['clear', 'u1'],
     ]);
-    assert.deepEqual(deeds.at(-1)?.slice(0, 2), ['put', KEY]);
+    assert.deepEqual(calls.at(-1)?.slice(0, 2), ['put', KEY]);
   });
 
-  it('begins no upload that the row of its round cannot hold', async () => {
+  it('begins no upload that the row of its generation does not record', async () => {
     for (const isOurs of [true, false]) {
       let told: unknown;
       const { archive, archived } = setup({
@@ -369,30 +369,30 @@ describe('archive', () => {
     }
   });
 
-  it('forgets an upload that it has no right to abort, and keeps it in mind while the store is away', async () => {
+  it('clears an upload that it has no right to abort, and keeps it in the row while the store is unavailable', async () => {
     const left = { leftUploadId: 'u1', leftObjectKey: 'k1' };
     for (const [code, result, done] of [
-      ['store_refused', 'finish', ['forget', 'put']],
+      ['store_refused', 'finish', ['clear', 'put']],
       ['store_unavailable', 'retry', []],
       ['store_bucket_missing', 'retry', []],
     ] as const) {
-      const { archive, deeds } = setup({
+      const { archive, calls } = setup({
         outcomes: { reserve: async () => left },
         abortMultipart: () => Promise.reject(failure(code)),
       });
       assert.equal((await archive()).action, result, code);
       assert.deepEqual(
-        deeds.map(([deed]) => deed).filter((deed) => deed === 'forget' || deed === 'put'),
+        calls.map(([name]) => name).filter((name) => name === 'clear' || name === 'put'),
         done,
         code,
       );
     }
   });
 
-  it('removes its object where the row names another or is erased, and keeps one that the row names', async () => {
+  it('deletes its object where the row names another or is erased, and keeps one that the row names', async () => {
     const lose = async (row: { status: string; objectKey?: string } | undefined) => {
       const told: unknown[] = [];
-      const { archive, deeds } = setup({
+      const { archive, calls } = setup({
         outcomes: { markArchived: async () => false },
         media: { get: async () => row as never },
         mediaErasure: {
@@ -403,8 +403,8 @@ describe('archive', () => {
         },
       });
       assert.deepEqual(await archive(), { action: 'finish', result: 'superseded', removeOnComplete: true });
-      assert.deepEqual(told, [[ID, { bucket: 'b', key: KEY }]], 'an erasure hears of it first');
-      return deeds.some(([deed, key]) => deed === 'remove' && key === KEY);
+      assert.deepEqual(told, [[ID, { bucket: 'b', key: KEY }]], 'the erasure records it first');
+      return calls.some(([name, key]) => name === 'remove' && key === KEY);
     };
     assert.equal(await lose({ status: 'erased' }), true);
     assert.equal(await lose({ status: 'erased', objectKey: KEY }), true);
@@ -422,14 +422,14 @@ describe('archive', () => {
     assert.deepEqual(opened(), []);
   });
 
-  it('refuses a foreign job of an account nobody knows, which has no row to wait in', async () => {
+  it('fails a foreign job of an unknown account, which has no row that could wait', async () => {
     const { archive } = setup();
     const unknown = { generation: undefined, reference: { ...reference, account: 'wx9' } };
-    const disposition = await archive(unknown as never);
-    assert.equal(disposition.action, 'fail');
+    const result = await archive(unknown as never);
+    assert.equal(result.action, 'fail');
   });
 
-  it('puts the media back at no cost while the catalogue is away, and leaves WeChat alone until it is back', async () => {
+  it('requeues a job while the catalogue is unavailable, and calls WeChat only when it is available again', async () => {
     let isAway = true;
     const { archive, opened } = setup({
       outcomes: { reserve: async () => (isAway ? away() : {}) },
@@ -441,7 +441,7 @@ describe('archive', () => {
     assert.deepEqual(await archive(), { action: 'finish', result: 'archived' });
   });
 
-  it('leaves WeChat alone for whoever waited for its place, too', async () => {
+  it('makes no call for a job that waited for the place of one that met the outage', async () => {
     const reached = Promise.withResolvers<void>();
     const held = Promise.withResolvers<never>();
     const reserve = () => {
@@ -458,7 +458,7 @@ describe('archive', () => {
     assert.equal(opened().length, 1);
   });
 
-  it('puts a media back when its account has no place free', async () => {
+  it('requeues a job whose account has no free place', async () => {
     const full = Promise.withResolvers<never>();
     const { archive } = setup({ open: () => full.promise });
     const first = archive();
@@ -473,14 +473,14 @@ describe('archive', () => {
   const PIC_URL = 'http://mmbiz.qpic.cn/mmbiz_jpg/x/0';
   const PIC_KEY = KEY.replace('.jpg', '-pic.jpg');
 
-  it('takes the picture behind picUrl where WeChat has none for good, and says so', async () => {
-    const { archive, archived, deeds } = setup({ reference: { picUrl: PIC_URL }, open: gone });
+  it('stores the picture behind picUrl where WeChat refuses its copy for good, and records that source', async () => {
+    const { archive, archived, calls } = setup({ reference: { picUrl: PIC_URL }, open: gone });
     assert.deepEqual(await archive(), { action: 'finish', result: 'archived' });
-    assert.deepEqual(deeds.at(-1)?.slice(0, 2), ['put', PIC_KEY]);
+    assert.deepEqual(calls.at(-1)?.slice(0, 2), ['put', PIC_KEY]);
     assert.equal(archived[0]?.stored.source, 'pic_url');
   });
 
-  it('never prefers picUrl: not while the media may still be had, nor for what is no picture', async () => {
+  it('never prefers picUrl: not while WeChat may still serve the item, and not for other kinds', async () => {
     const busy = async () => {
       throw failure('network');
     };
@@ -489,28 +489,28 @@ describe('archive', () => {
       { reference: { picUrl: PIC_URL, kind: 'thumb' }, open: gone },
       { reference: { picUrl: PIC_URL } },
     ]) {
-      const { archive, deeds } = setup(changes);
+      const { archive, calls } = setup(changes);
       await archive();
-      assert.ok(!deeds.some(([deed]) => deed === 'link'));
+      assert.ok(!calls.some(([name]) => name === 'link'));
     }
   });
 
-  it('keeps the failure of the media where picUrl fails too', async () => {
+  it('keeps the failure of the item where picUrl fails too', async () => {
     const openLink = async () => {
       throw failure('http_status', 'HTTP 404');
     };
     const { archive } = setup({ reference: { picUrl: PIC_URL }, open: gone, openLink });
-    const disposition = await archive();
-    assert.equal(disposition.action === 'retry' && disposition.failure.code, 'invalid_media_id');
+    const result = await archive();
+    assert.equal(result.action === 'retry' && result.failure.code, 'invalid_media_id');
   });
 
-  it('makes no call for a media that stood back with its account', async () => {
+  it('makes no call for an item that was requeued with its account', async () => {
     const { archive, opened } = setup({ admission: { to: 'requeued' } });
     assert.deepEqual(await archive(), { action: 'finish', result: 'later' });
     assert.deepEqual(opened(), []);
   });
 
-  it('goes straight to picUrl for a picture that the hold would outlive', async () => {
+  it('uses picUrl alone for a picture that the hold would outlive', async () => {
     const reason = { code: 'day_quota', class: 'day_quota', errcode: 45009 } as const;
     const admission = { to: 'pictureOnly', hold: { account: 'wx1', until: NOW, reason } } as const;
     const healed = setup({ reference: { picUrl: PIC_URL }, admission });
@@ -520,12 +520,12 @@ describe('archive', () => {
     assert.deepEqual(await failing.archive(), { action: 'finish', result: 'later' });
     const at = new Date(NOW.getTime() + 5_000);
     const next = { to: 'later', at, reason: 'accountHeld' };
-    assert.deepEqual(failing.deeds.at(-1), ['failed', 'day_quota', next, false]);
+    assert.deepEqual(failing.calls.at(-1), ['failed', 'day_quota', next, false]);
   });
 
-  it('looks at the holds again when its media was tried for all', async () => {
-    const { archive, deeds } = setup({ admission: { to: 'proceed', isProbe: true } });
+  it('reads the holds again when its item was the probe', async () => {
+    const { archive, calls } = setup({ admission: { to: 'proceed', isProbe: true } });
     await archive();
-    assert.deepEqual(deeds.at(-1), ['holds are read again']);
+    assert.deepEqual(calls.at(-1), ['holds are read again']);
   });
 });

@@ -51,9 +51,9 @@ describe('what is stored already', () => {
       [{ status: 403, code: 'InvalidAccessKeyId' }, 'store_key_unknown'],
       [{ status: 503, code: 'SlowDown' }, 'store_unavailable'],
     ] as const;
-    for (const [mischief, code] of whole) {
+    for (const [fault, code] of whole) {
       const { stored, injectFaults } = await open(t);
-      injectFaults(() => mischief);
+      injectFaults(() => fault);
       const isSo = (error: unknown) => error instanceof FailureError && error.failure.code === code;
       await assert.rejects(stored.find(rowOf('wx1/a.jpg'), soon()), isSo, code);
     }
