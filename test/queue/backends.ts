@@ -1,4 +1,4 @@
-/** The three places a queue may live in, with what a test does to them behind the queue's back. */
+/** The three backends of a queue, and what a test changes in them without the queue. */
 import { randomBytes } from 'node:crypto';
 import { after, type TestContext } from 'node:test';
 import { createPostgresBackend, type PgPool, Queue, withBackend } from 'bullmq';
@@ -13,13 +13,13 @@ import { createMetrics } from '../../src/runtime/metrics.ts';
 import { makeDatabaseFolder } from '../embedded/database/open.ts';
 import { missing, postgresForTest, redisForTest } from '../machine/services.ts';
 
-/** Where a queue lives, as another process can be told. */
+/** Where a queue is, in a form that can be passed to another process. */
 export type Place =
   | { kind: 'redis'; url: string; prefix: string }
   | { kind: 'postgres'; url: string; prefix: string }
   | { kind: 'pglite'; folder: string; prefix: string };
 
-/** Whether jobs that went well can be looked at afterwards. */
+/** Whether completed jobs are kept. */
 export const keepsEnded = (place: Place) => place.kind === 'redis';
 
 export interface Foreign {
@@ -28,14 +28,14 @@ export interface Foreign {
   jobId: string;
 }
 
-/** What stands below a queue: opened on a place, closed with the process. */
+/** The backend of a queue, opened at a place and closed with the process. */
 export interface Below {
   readonly backend: QueueBackend;
-  /** As a foreign producer with another BullMQ would: none of our options. */
+  /** Adds a job as a foreign producer with another BullMQ does, without our options. */
   addForeign(job: Foreign): Promise<void>;
-  /** Somebody else took the job. */
+  /** Gives the lock of a job to another worker. */
   stealLock(jobId: string): Promise<void>;
-  /** Everything is gone, nobody is told. */
+  /** Deletes everything, without an event. */
   purge(): Promise<void>;
   close(): Promise<void>;
 }
@@ -60,7 +60,7 @@ export async function openBelow(place: Place): Promise<Below> {
     fsync: false,
     freeSpaceFloorBytes: 0,
   });
-  database.pool.setMaxListeners(30); // each foreign producer leaves one behind
+  database.pool.setMaxListeners(30); // Each foreign producer leaves one behind.
   return onPool(database.pool, place.prefix, () => database.close());
 }
 
@@ -74,7 +74,7 @@ function openRedis(place: { url: string; prefix: string }): Below {
       return addAndClose(new Queue(QUEUE_NAME, { connection: redis, prefix }), name, data, jobId);
     },
     stealLock: async (jobId) => {
-      const stolen = await redis.set(`${prefix}:${QUEUE_NAME}:${jobId}:lock`, 'somebody', 'PX', 60_000, 'XX');
+      const stolen = await redis.set(`${prefix}:${QUEUE_NAME}:${jobId}:lock`, 'another', 'PX', 60_000, 'XX');
       if (stolen !== 'OK') throw new Error('the job has no lock');
     },
     purge: async () => {
@@ -104,7 +104,7 @@ function onPool(pool: QueuePool, prefix: string, close: () => Promise<void>): Be
       );
     },
     stealLock: (jobId) =>
-      changeAll(`UPDATE bullmq.job SET lock_token = 'somebody' WHERE id = $1 AND state = 'active'`, [jobId]),
+      changeAll(`UPDATE bullmq.job SET lock_token = 'another' WHERE id = $1 AND state = 'active'`, [jobId]),
     purge: () => changeAll('DELETE FROM bullmq.job WHERE queue = $1', [queue]),
     close,
   };
@@ -126,7 +126,7 @@ async function addAndClose(
 let pglite: Awaited<ReturnType<typeof makeDatabaseFolder>> | undefined;
 after(() => pglite?.[Symbol.asyncDispose]());
 
-/** A place of the test's own, removed after it. Undefined: skipped, return. */
+/** Resolves with a place of the test's own, removed after it; undefined where the test is skipped. */
 type FindPlace = (t: TestContext) => Promise<Place | undefined>;
 
 export const PLACES: readonly { name: string; skip: string | false; find: FindPlace }[] = [

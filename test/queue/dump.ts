@@ -1,4 +1,4 @@
-/** Everything a queue's backend holds, as text, read past BullMQ. */
+/** Returns everything in a queue's backend as text, read without BullMQ. */
 import { Redis } from 'ioredis';
 import type { QueueBackend } from '../../src/queue/backend.ts';
 
@@ -17,7 +17,7 @@ async function dumpRedis(url: string): Promise<string> {
     const lines = [];
     for (const key of await redis.keys('*')) {
       const type = await redis.type(key);
-      // A lock may have lapsed in between.
+      // A lock may have expired in between.
       if (type !== 'none') lines.push(`${key} ${JSON.stringify(await READERS[type]!(redis, key))}`);
     }
     return lines.join('\n');

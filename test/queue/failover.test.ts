@@ -1,4 +1,4 @@
-/** Redis goes on to answer and takes no jobs: demoted, full, closed to our user. On a real redis-server. */
+/** Redis responds but accepts no jobs: demoted, full, without the right to write. On a real redis-server. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
@@ -14,7 +14,7 @@ import { createHandled, entryOf, eventually, finish } from './handled.ts';
 const FAST = { concurrency: 2, lockDurationMs: 2_000, stalledIntervalMs: 1_000, internalRetryMs: 100 };
 const quiet = createLog({ level: 'silent', program: 'test', secrets: [] });
 
-/** An address that can be moved to another server; connections that are open stay where they are. */
+/** An address that can be moved to another server; open connections stay with the old one. */
 async function openMovableAddress(t: TestContext, first: string) {
   let target = new URL(first);
   const sockets = new Set<Socket>();
@@ -64,8 +64,8 @@ const works = (probe: () => Promise<void>) =>
     ),
   );
 
-describe('a Redis that answers and takes no jobs', { skip: missing.redisServer }, () => {
-  it('is left for the new master although it keeps the connections of its clients open', async (t) => {
+describe('a Redis that responds but accepts no jobs', { skip: missing.redisServer }, () => {
+  it('is replaced by the new master although it keeps the connections of its clients open', async (t) => {
     const [old, next] = [await startRedis(t), await startRedis(t)];
     if (!old || !next) return;
     const address = await openMovableAddress(t, old.url);
@@ -100,7 +100,7 @@ describe('a Redis that answers and takes no jobs', { skip: missing.redisServer }
       ),
     );
     await handled.until(2);
-    // The worker's ordinary connection: nothing but its own errors tell it.
+    // The worker's ordinary connection notices the failover only by its own errors.
     finishSlow();
     await eventually('all have ended', async () => {
       const { waiting, active, completed } = await queue.counts();
@@ -117,7 +117,7 @@ describe('a Redis that answers and takes no jobs', { skip: missing.redisServer }
     await queue.probe();
     await server.config('SET', 'maxmemory', '1');
     await assert.rejects(queue.probe(), refusedWith('OOM'));
-    assert.equal((await queue.counts()).waiting, 0, 'a read says nothing');
+    assert.equal((await queue.counts()).waiting, 0, 'a read still succeeds');
     await server.config('SET', 'maxmemory', '0');
     await works(() => queue.probe());
   });
@@ -156,8 +156,8 @@ describe('a Redis that answers and takes no jobs', { skip: missing.redisServer }
   });
 });
 
-describe('what a Redis says when it refuses', () => {
-  it('leads to another connection where another server may be meant, in scripts too', () => {
+describe('a refusal of Redis', () => {
+  it('leads to a new connection where another server may be meant, also inside a script', () => {
     const other = [
       "READONLY You can't write against a read only replica.",
       "ERR Error running script (call to f_1): @user_script:7: @user_script: 7: -READONLY You can't write against a read only replica.",
@@ -181,7 +181,7 @@ describe('what a Redis says when it refuses', () => {
     );
   });
 
-  it('is told by its code alone', () => {
+  it('is reported by its code alone', () => {
     const refusal = asRefusal(
       new Error("OOM command not allowed when used memory > 'maxmemory'. script: secret"),
     );

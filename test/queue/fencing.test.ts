@@ -1,4 +1,4 @@
-/** What a consumer does with a job that is not its own any more, or that came while it closed. */
+/** What a consumer does with a job that it has lost, or that arrives while it closes. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Job, UnrecoverableError, WaitingError } from 'bullmq';
@@ -11,7 +11,7 @@ import { failed, finish, referenceOf } from './handled.ts';
 
 const log = createLog({ level: 'silent', program: 'test', secrets: [] });
 
-/** A job that records what is done to it. */
+/** A job that records the calls it receives. */
 function recordedJob() {
   const done: string[] = [];
   const job = {
@@ -38,13 +38,13 @@ for (const decided of [
   test(`a job whose lock was lost is left alone whatever its handler returned: ${decided.action}`, async () => {
     const { done, job } = recordedJob();
     const signal = AbortSignal.abort(new JobAbortedError('lockLost'));
-    const settling = { handle: async () => decided, signal, log, report: () => undefined };
-    await assert.rejects(applyJobResult(job, 'token', settling), WaitingError);
+    const run = { handle: async () => decided, signal, log, report: () => undefined };
+    await assert.rejects(applyJobResult(job, 'token', run), WaitingError);
     assert.deepEqual(done, []);
   });
 }
 
-test('a job that is fetched while the consumer closes goes back without being begun', async () => {
+test('a job that is fetched while the consumer closes is requeued without being started', async () => {
   let processor: ((job: Job, token?: string) => Promise<unknown>) | undefined;
   const worker = { waitUntilReady: async () => {}, on: () => worker, close: async () => {} };
   const bull = {
@@ -54,14 +54,14 @@ test('a job that is fetched while the consumer closes goes back without being be
       return { worker, disconnect: () => {} };
     },
   } as unknown as BullBackend;
-  let begun = 0;
+  let started = 0;
   const handler = async () => {
-    begun++;
+    started++;
     return finish;
   };
   const consumer = createConsumer(bull, handler, { concurrency: 1 }, log);
   await consumer.close(0);
   const { done, job } = recordedJob();
   await assert.rejects(processor!(job, 'token'), (error) => !(error instanceof UnrecoverableError));
-  assert.deepEqual([begun, done], [0, ['moveToWait']]);
+  assert.deepEqual([started, done], [0, ['moveToWait']]);
 });

@@ -1,4 +1,4 @@
-/** A handler that keeps a record, and a wait for what it will record. */
+/** A handler that records its jobs, and a wait for them. */
 import { setTimeout as wait } from 'node:timers/promises';
 import { FAILURES, type FailureCode } from '../../src/failures.ts';
 import { idOf, type Reference } from '../../src/media.ts';
@@ -28,7 +28,7 @@ export function entryOf(mediaId: string, generation = 1) {
   return { id: idOf(reference.account, mediaId), generation, reference };
 }
 
-/** Calls `decide` for each job and keeps what came: `handled.jobs`. `until(n)` waits for the n-th. */
+/** Calls `decide` for each job and records the job in `jobs`; `until(n)` waits for the n-th. */
 export function createHandled(
   decide: (job: ArchiveJob, signal: AbortSignal) => JobResult | Promise<JobResult> = () => finish,
 ) {
@@ -43,7 +43,7 @@ export function createHandled(
   };
 }
 
-/** Asks until the answer is true (or no error); says what was not so after 20 s. */
+/** Polls until `isSo` resolves with true; rejects with `what` after 20 s. */
 export async function eventually(
   what: string,
   isSo: () => Promise<boolean>,
@@ -57,7 +57,7 @@ export async function eventually(
   }
 }
 
-/** Rejects with the signal's reason when it aborts; resolves never. */
+/** Rejects with the signal's reason when it aborts; never resolves. */
 export function untilAborted(signal: AbortSignal): Promise<never> {
   return new Promise((_, reject) => {
     if (signal.aborted) reject(signal.reason);
@@ -65,7 +65,7 @@ export function untilAborted(signal: AbortSignal): Promise<never> {
   });
 }
 
-/** Nothing waits and nothing is in hand. */
+/** No job waits, is delayed or active. */
 export async function isIdle(queue: Pick<ArchiveQueue, 'counts'>): Promise<boolean> {
   const { waiting, active, delayed } = await queue.counts();
   return waiting + active + delayed === 0;

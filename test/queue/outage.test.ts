@@ -1,4 +1,4 @@
-/** The backend goes away and comes back: nothing hangs, nothing needs a restart of ours. */
+/** The backend becomes unavailable and comes back: no call waits without a limit, and no restart is needed. */
 import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -21,7 +21,7 @@ function recordLog() {
     secrets: [],
     write: (line) => lines.push(JSON.parse(line)),
   });
-  return { log, lines, said: (words: RegExp) => lines.filter((line) => words.test(line.msg)).length };
+  return { log, lines, logged: (words: RegExp) => lines.filter((line) => words.test(line.msg)).length };
 }
 
 async function setup(t: TestContext, backend: QueueBackend) {
@@ -38,7 +38,7 @@ async function rejectsSoon(work: Promise<unknown>): Promise<void> {
   assert.ok(tookMs < 10_000, `took ${tookMs} ms`);
 }
 
-/** Redis says it is ready before every client has noticed. */
+/** Redis responds before every client has reconnected. */
 const untilAdded = (queue: { add(jobs: ReturnType<typeof entryOf>[]): Promise<void> }, mediaId: string) =>
   eventually(`${mediaId} is added`, () =>
     queue.add([entryOf(mediaId)]).then(
@@ -47,11 +47,11 @@ const untilAdded = (queue: { add(jobs: ReturnType<typeof entryOf>[]): Promise<vo
     ),
   );
 
-describe('when Redis is away', { skip: missing.redisServer }, () => {
-  test('adding fails soon, and everything goes on when it is back', async (t) => {
+describe('while Redis is unavailable', { skip: missing.redisServer }, () => {
+  test('adding a job fails soon, and the queue works again when the server is back', async (t) => {
     const redis = await startRedis(t);
     if (!redis) return;
-    const { queue, lines, said } = await setup(t, { kind: 'redis', url: redis.url, prefix: '{wma}' });
+    const { queue, lines, logged } = await setup(t, { kind: 'redis', url: redis.url, prefix: '{wma}' });
     const handled = createHandled();
     const consumer = await queue.consume(handled.handler, FAST);
     t.after(() => consumer.close(0));
@@ -66,35 +66,35 @@ describe('when Redis is away', { skip: missing.redisServer }, () => {
     await untilAdded(queue, 'after');
     await handled.until(2);
     assert.equal(handled.jobs.at(-1)?.reference.mediaId, 'after');
-    assert.equal(said(/Redis unavailable/), 1);
-    assert.equal(said(/Redis available again/), 1);
+    assert.equal(logged(/Redis unavailable/), 1);
+    assert.equal(logged(/Redis available again/), 1);
     assert.ok(lines.length < 10, `${lines.length} lines:\n${lines.map((line) => line.msg).join('\n')}`);
   });
 
-  test('a server that stays demoted is connected to anew all the time, and said once', async (t) => {
+  test('the queue reconnects to a demoted server all the time, and logs that once', async (t) => {
     const redis = await startRedis(t);
     if (!redis) return;
-    const { queue, said } = await setup(t, { kind: 'redis', url: redis.url, prefix: '{wma}' });
+    const { queue, logged } = await setup(t, { kind: 'redis', url: redis.url, prefix: '{wma}' });
     const admin = new Redis(redis.url);
     t.after(() => admin.disconnect());
     const connections = async () =>
       Number(/total_connections_received:(\d+)/.exec(await admin.info('stats'))?.[1]);
     const before = await connections();
     await admin.replicaof('127.0.0.1', '1');
-    await eventually('four connections more', async () => {
+    await eventually('four more connections', async () => {
       await queue.probe().catch(() => undefined);
       return (await connections()) >= before + 4;
     });
-    assert.equal(said(/Redis unavailable/), 1);
-    assert.ok(said(/Redis available again/) <= 1);
+    assert.equal(logged(/Redis unavailable/), 1);
+    assert.ok(logged(/Redis available again/) <= 1);
   });
 
-  test('the queue opens, takes a consumer and works as soon as Redis comes up', async (t) => {
+  test('the queue opens, takes a consumer and works as soon as Redis starts', async (t) => {
     const redis = await startRedis(t);
     if (!redis) return;
     await redis.stop();
-    const { queue, said } = await setup(t, { kind: 'redis', url: redis.url, prefix: '{wma}' });
-    assert.equal(said(/Redis unavailable/), 1);
+    const { queue, logged } = await setup(t, { kind: 'redis', url: redis.url, prefix: '{wma}' });
+    assert.equal(logged(/Redis unavailable/), 1);
     const handled = createHandled();
     const consumer = await queue.consume(handled.handler, FAST);
     t.after(() => consumer.close(0));
@@ -104,10 +104,10 @@ describe('when Redis is away', { skip: missing.redisServer }, () => {
     await handled.until(1);
   });
 
-  test('queue and consumer close nevertheless', async (t) => {
+  test('queue and consumer close', async (t) => {
     const redis = await startRedis(t);
     if (!redis) return;
-    const { queue, said } = await setup(t, { kind: 'redis', url: redis.url, prefix: '{wma}' });
+    const { queue, logged } = await setup(t, { kind: 'redis', url: redis.url, prefix: '{wma}' });
     const handled = createHandled(() => new Promise<JobResult>(() => {}));
     const consumer = await queue.consume(handled.handler, { ...FAST, abortMs: 200 });
     await queue.add([entryOf('a')]);
@@ -119,10 +119,10 @@ describe('when Redis is away', { skip: missing.redisServer }, () => {
     await queue.close();
     const tookMs = performance.now() - startedAt;
     assert.ok(tookMs < 30_000, `took ${tookMs} ms`);
-    assert.ok(said(/taken over as stalled/) >= 1);
+    assert.ok(logged(/taken over as stalled/) >= 1);
   });
 
-  test('a job finished meanwhile is finished when Redis is back', async (t) => {
+  test('a job that finished meanwhile is completed when Redis is back', async (t) => {
     const redis = await startRedis(t);
     if (!redis) return;
     const { queue } = await setup(t, { kind: 'redis', url: redis.url, prefix: '{wma}' });
@@ -152,7 +152,9 @@ describe('when Redis is away', { skip: missing.redisServer }, () => {
   });
 });
 
-test('a Redis that may lose jobs is warned about', { skip: missing.redisServer }, async (t) => {
+test('the queue warns of settings with which Redis may lose jobs', {
+  skip: missing.redisServer,
+}, async (t) => {
   const redis = await startRedis(t);
   if (!redis) return;
   const admin = new Redis(redis.url);
@@ -161,18 +163,18 @@ test('a Redis that may lose jobs is warned about', { skip: missing.redisServer }
   await admin.config('SET', 'maxmemory-policy', 'allkeys-lru');
   await admin.config('SET', 'appendonly', 'no');
   const careless = await setup(t, { kind: 'redis', url: redis.url, prefix: '{wma}' });
-  await eventually('both warnings', async () => careless.said(/noeviction|appendonly/) === 2);
-  assert.equal(careful.said(/noeviction|appendonly/), 0);
+  await eventually('both warnings are logged', async () => careless.logged(/noeviction|appendonly/) === 2);
+  assert.equal(careful.logged(/noeviction|appendonly/), 0);
 });
 
-describe('when Postgres is away', { skip: missing.postgresServer }, () => {
+describe('while Postgres is unavailable', { skip: missing.postgresServer }, () => {
   const poolOf = (t: TestContext, url: string) => {
     const pool = new pg.Pool({ connectionString: url, ...QUEUE_POOL_OPTIONS });
     t.after(() => t.after(() => pool.end()));
     return pool;
   };
 
-  test('adding fails soon, and everything goes on when it is back', async (t) => {
+  test('adding a job fails soon, and the queue works again when the server is back', async (t) => {
     const postgres = await startPostgres(t);
     if (!postgres) return;
     const pool = poolOf(t, postgres.url);
@@ -201,7 +203,7 @@ describe('when Postgres is away', { skip: missing.postgresServer }, () => {
     assert.ok(lines.length < 15, `${lines.length} lines:\n${lines.map((line) => line.msg).join('\n')}`);
   });
 
-  test('no job is lost or failed by a kill in the middle of many', async (t) => {
+  test('no job of many is lost or failed by a kill of the server', async (t) => {
     const postgres = await startPostgres(t);
     if (!postgres) return;
     const pool = poolOf(t, postgres.url);
@@ -221,7 +223,7 @@ describe('when Postgres is away', { skip: missing.postgresServer }, () => {
     assert.equal(new Set(handled.jobs.map((job) => job.jobId)).size, 300);
   });
 
-  test('opening waits for it', async (t) => {
+  test('opening the queue waits for the server', async (t) => {
     const postgres = await startPostgres(t);
     if (!postgres) return;
     await postgres.stop();
@@ -236,7 +238,7 @@ describe('when Postgres is away', { skip: missing.postgresServer }, () => {
   });
 });
 
-test('many processes may open the queue of a new database at once', { skip: missing.postgres }, async (t) => {
+test('many processes can open the queue of a new database at once', { skip: missing.postgres }, async (t) => {
   const url = await postgresForTest(t);
   if (!url) return;
   const queues = await Promise.all(
@@ -250,7 +252,9 @@ test('many processes may open the queue of a new database at once', { skip: miss
   assert.equal((await queues[0]?.counts())?.waiting, 1);
 });
 
-test('a pool with another search_path is refused with what to do', { skip: missing.postgres }, async (t) => {
+test('a pool with another search_path is refused with the option to set', {
+  skip: missing.postgres,
+}, async (t) => {
   const connectionString = await postgresForTest(t);
   if (!connectionString) return;
   const pool = new pg.Pool({ connectionString });
@@ -261,7 +265,7 @@ test('a pool with another search_path is refused with what to do', { skip: missi
   );
 });
 
-test('two installations in one database keep apart by their prefix', {
+test('two installations in one database are separated by their prefix', {
   skip: missing.postgres,
 }, async (t) => {
   const connectionString = await postgresForTest(t);

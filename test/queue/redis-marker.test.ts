@@ -1,4 +1,4 @@
-/** A job that the queue knows and no worker will ever take is found, wherever the queue lives. */
+/** A job that exists and that no worker will ever take is found, on every backend. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Redis } from 'ioredis';
@@ -12,13 +12,13 @@ const entryOf = (name: string) => ({
   reference: { account: 'wx1', mediaId: name, kind: 'image', sentAt: new Date() } satisfies Reference,
 });
 
-/** What becomes of a job behind the program's back. */
+/** Changes jobs without the program. */
 interface Tamper {
-  /** It is to be taken at this time. */
+  /** Delays the job until this time. */
   delayUntil(jobId: string, at: number): Promise<unknown>;
-  /** A worker has taken it, and its lock ends at this time. */
+  /** Makes the job active, with a lock that ends at this time. */
   lockUntil(jobId: string, at: number): Promise<unknown>;
-  /** All places of one list are gone, the jobs are not. Redis alone: elsewhere a job and its place are one. */
+  /** Deletes all places of one list, but not the jobs. Only on Redis: elsewhere a job and its place are one. */
   dropList?(name: 'wait' | 'active' | 'delayed'): Promise<unknown>;
 }
 
@@ -35,7 +35,7 @@ function tamperWith(below: Below, place: Place): Tamper {
     };
   }
   const key = `${place.prefix}:${QUEUE_NAME}`;
-  const say = async <T>(act: (redis: Redis) => Promise<T>): Promise<T> => {
+  const withRedis = async <T>(act: (redis: Redis) => Promise<T>): Promise<T> => {
     const redis = new Redis(place.url);
     try {
       return await act(redis);
@@ -45,23 +45,25 @@ function tamperWith(below: Below, place: Place): Tamper {
   };
   return {
     delayUntil: (jobId, at) =>
-      say(async (redis) => {
+      withRedis(async (redis) => {
         await redis.lrem(`${key}:wait`, 0, jobId);
         await redis.zadd(`${key}:delayed`, at * 0x1000, jobId);
       }),
     lockUntil: (jobId, at) =>
-      say(async (redis) => {
+      withRedis(async (redis) => {
         await redis.lrem(`${key}:wait`, 0, jobId);
         await redis.lpush(`${key}:active`, jobId);
         await redis.set(`${key}:${jobId}:lock`, 'x', 'PX', at - Date.now());
       }),
-    dropList: (name) => say((redis) => redis.del(`${key}:${name}`)),
+    dropList: (name) => withRedis((redis) => redis.del(`${key}:${name}`)),
   };
 }
 
-describe('jobs without a place', () => {
+describe('misplaced jobs', () => {
   for (const { name, skip, find } of PLACES) {
-    it(`are those that wait for a time no right clock wrote, on ${name}`, { skip }, async (t) => {
+    it(`are those that wait for a time that only a wrong clock can have written, on ${name}`, {
+      skip,
+    }, async (t) => {
       const place = await find(t);
       if (!place) return;
       const below = await openBelow(place);
@@ -83,10 +85,10 @@ describe('jobs without a place', () => {
       await tamper.delayUntil(inFourDays, Date.now() + 4 * 86_400_000);
       await tamper.lockUntil(inWork, Date.now() + 30_000);
       const all = [waits, soon, inFourDays, inWork];
-      assert.deepEqual(await queue.lost(all), [], 'the queue knows all of them');
+      assert.deepEqual(await queue.lost(all), [], 'all of them exist');
       assert.deepEqual(await queue.misplaced(all), [inFourDays]);
       if (place.kind === 'redis') return;
-      // Redis ends locks by its own clock; in SQL the worker's clock says until when.
+      // Redis ends locks by its own clock; in SQL the clock of the worker decides.
       await tamper.lockUntil(inWork, Date.now() + MAX_WAIT_MS + 86_400_000);
       assert.deepEqual(new Set(await queue.misplaced(all)), new Set([inFourDays, inWork]));
       assert.deepEqual(await queue.misplaced(all), [inFourDays], 'its lock was ended');
@@ -114,7 +116,7 @@ describe('jobs without a place', () => {
     await tamper.lockUntil(jobIds[0]!, Date.now() + 30_000);
     await tamper.delayUntil(jobIds[1]!, Date.now() + 1_000);
     await tamper.dropList!('wait');
-    assert.deepEqual(await queue.lost(first), [], 'their hashes are there');
+    assert.deepEqual(await queue.lost(first), [], 'their hashes exist');
     assert.deepEqual(await queue.misplaced(first), jobIds.slice(2, 50));
     await tamper.dropList!('delayed');
     assert.deepEqual(await queue.misplaced(first.slice(0, 2)), [jobIds[1]]);

@@ -1,4 +1,4 @@
-/** What only Redis can do to a queue. */
+/** What only Redis can return to a queue. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Redis } from 'ioredis';
@@ -8,7 +8,7 @@ import { missing, redisForTest } from '../machine/services.ts';
 import { quiet } from './backends.ts';
 import { createHandled, entryOf, eventually } from './handled.ts';
 
-test('job data that are not JSON fail with a reason and hold up nobody', {
+test('a job whose data are not JSON fails with a reason and delays no other', {
   skip: missing.redis,
 }, async (t) => {
   const place = await redisForTest(t);

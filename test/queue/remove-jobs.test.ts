@@ -1,4 +1,4 @@
-/** What the queue holds of an erased media is taken out of it, on every backend. */
+/** Removing jobs leaves nothing of a media item in the queue. */
 import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
 import type { Consumer, JobHandler } from '../../src/queue/consumer.ts';
@@ -27,7 +27,7 @@ async function setup(t: TestContext, place: Place) {
 }
 
 for (const { name, skip, find } of PLACES) {
-  describe(`forgetting on ${name}`, { skip }, () => {
+  describe(`removing jobs on ${name}`, { skip }, () => {
     const on = (what: string, run: (t: TestContext, place: Place) => Promise<void>): void =>
       void test(what, async (t) => {
         const place = await find(t);
@@ -35,7 +35,7 @@ for (const { name, skip, find } of PLACES) {
       });
 
     on(
-      'removes waiting, delayed, completed and failed jobs of every generation, and nobody else’s',
+      'removes waiting, delayed, completed and failed jobs of every generation, and no job of another item',
       async (t, place) => {
         const { below, queue, consume, dump } = await setup(t, place);
         const handled = createHandled(({ generation }) => {
@@ -58,7 +58,7 @@ for (const { name, skip, find } of PLACES) {
         const after = await dump();
         assert.doesNotMatch(after, /mediaId\W+gone/);
         assert.match(after, /mediaId\W+stays/);
-        assert.deepEqual(await queue.remove([{ id, generation: 4 }]), [], 'again is the same');
+        assert.deepEqual(await queue.remove([{ id, generation: 4 }]), [], 'idempotent');
         assert.deepEqual(await queue.counts(), {
           waiting: 0,
           active: 0,
@@ -69,26 +69,23 @@ for (const { name, skip, find } of PLACES) {
       },
     );
 
-    on(
-      'empties the job that a worker has in hand, names its media, and is rid of it once it ends',
-      async (t, place) => {
-        const { queue, consume, dump } = await setup(t, place);
-        const release = Promise.withResolvers<void>();
-        const handled = createHandled(async () => {
-          await release.promise;
-          return { action: 'finish', result: 'superseded', forget: true };
-        });
-        await consume(handled.handler, 1);
-        const entry = entryOf('in hand');
-        await queue.add([entry]);
-        await handled.until(1);
-        assert.deepEqual(await queue.remove([entry]), [entry.id]);
-        assert.doesNotMatch(await dump(), /mediaId\W+in hand/);
-        release.resolve();
-        await eventually('nobody is at it', async () => (await queue.remove([entry])).length === 0);
-        const counts = await queue.counts();
-        assert.deepEqual([counts.active, counts.completed], [0, 0]);
-      },
-    );
+    on('empties an active job, returns its item, and removes it once it has ended', async (t, place) => {
+      const { queue, consume, dump } = await setup(t, place);
+      const release = Promise.withResolvers<void>();
+      const handled = createHandled(async () => {
+        await release.promise;
+        return { action: 'finish', result: 'superseded', removeOnComplete: true };
+      });
+      await consume(handled.handler, 1);
+      const entry = entryOf('active');
+      await queue.add([entry]);
+      await handled.until(1);
+      assert.deepEqual(await queue.remove([entry]), [entry.id]);
+      assert.doesNotMatch(await dump(), /mediaId\W+active/);
+      release.resolve();
+      await eventually('it has ended', async () => (await queue.remove([entry])).length === 0);
+      const counts = await queue.counts();
+      assert.deepEqual([counts.active, counts.completed], [0, 0]);
+    });
   });
 }

@@ -1,4 +1,4 @@
-/** A worker in a process of its own, to be killed: takes jobs, says which, and never finishes one. */
+/** A worker in its own process, to be killed: takes jobs, prints them, and never finishes one. */
 import { openBelow, openQueue, type Place } from './backends.ts';
 
 const place = JSON.parse(process.argv[2] ?? '') as Place;

@@ -266,7 +266,7 @@ describe('archive', () => {
     assert.equal(budget.freeBytes, budget.totalBytes, 'nothing stays reserved');
   });
 
-  for (const [contentType, disposition] of [
+  for (const [contentType, contentDisposition] of [
     ['image/jpeg', 'inline'],
     ['audio/amr', 'inline'],
     ['video/mp4', 'inline'],
@@ -276,7 +276,7 @@ describe('archive', () => {
     ['application/pdf', 'attachment'],
     ['application/octet-stream', 'attachment'],
   ] as const) {
-    it(`stores a file of the type ${contentType} as ${disposition}`, async () => {
+    it(`stores a file of the type ${contentType} as ${contentDisposition}`, async () => {
       const stored: unknown[] = [];
       const { archive } = setup({
         open: async () => body({ sniffed: { contentType, extension: 'x' } }),
@@ -286,7 +286,7 @@ describe('archive', () => {
         },
       });
       await archive();
-      assert.deepEqual(stored, [contentType, disposition]);
+      assert.deepEqual(stored, [contentType, contentDisposition]);
     });
   }
 
