@@ -1,6 +1,8 @@
 /** References, stored objects and attempts for the tests of the catalogue. */
 import type { Catalogue } from '../../src/catalogue/catalogue.ts';
+import type { Database } from '../../src/catalogue/database/database.ts';
 import type { Reference } from '../../src/media.ts';
+import { SCHEMA } from './backends.ts';
 
 export const NOW = new Date('2026-05-01T12:00:00Z');
 export const at = (ms: number) => new Date(NOW.getTime() + ms);
@@ -41,3 +43,15 @@ export const attemptOf = (job: { id: string; generation: number }, endedAt = at(
   startedAt: NOW,
   endedAt,
 });
+
+/** Every row of every table as one text, to find out whether a value is anywhere in the database. */
+export async function dumpRows(database: Database): Promise<string> {
+  const tables = await database.query<{ name: string }>(
+    'SELECT table_name AS name FROM information_schema.tables WHERE table_schema = $1',
+    [SCHEMA],
+  );
+  const rows = await Promise.all(
+    tables.map(({ name }) => database.query(`SELECT to_jsonb(t) AS row FROM ${SCHEMA}.${name} AS t`)),
+  );
+  return JSON.stringify(rows);
+}

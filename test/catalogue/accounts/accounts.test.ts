@@ -83,81 +83,6 @@ for (const backend of backends) {
       assert.ok((await catalogue.processes.read()).workers.lastSeenMs! >= 61_000);
     });
 
-    it('lets one reader at a time continue a customer-service account from its cursor', async () => {
-      const { kfCursors } = catalogue;
-      const take = (ms: number, readBefore = -1) =>
-        kfCursors.claim(['ww1'], at(ms), at(ms + 1000), at(readBefore));
-      const failure = { code: 'network', class: 'transient' } as const;
-      await kfCursors.requestRead('ww1', 'wk1', 'ciphertext', NOW);
-      assert.equal(await kfCursors.claim(['ww2'], NOW, at(1000), NOW), undefined, 'of another account');
-      const first = await take(0);
-      const wanted = { account: 'ww1', openKfId: 'wk1', requestedAt: NOW, tokenCiphertext: 'ciphertext' };
-      assert.deepEqual(first, { ...wanted, failures: 0 });
-      assert.equal(await take(999), undefined, 'another process reads it');
-      await kfCursors.markFailed(
-        first!,
-        failure,
-        { until: at(500), ofAccount: false, dropToken: false },
-        at(400),
-      );
-      assert.equal(await take(499), undefined, 'it waits after a failure');
-      const second = await take(500);
-      assert.deepEqual(second, { ...wanted, failures: 1, failure }, 'the token is kept');
-      await kfCursors.markFailed(
-        second!,
-        failure,
-        { until: at(2000), ofAccount: false, dropToken: true },
-        at(600),
-      );
-      const { tokenCiphertext: _, ...untold } = wanted;
-      const third = await take(2000);
-      assert.deepEqual(third, { ...untold, failures: 2, failure }, 'a token that failed is not');
-      assert.deepEqual(await kfCursors.list(['ww1']), [
-        { account: 'ww1', openKfId: 'wk1', failure, failingSince: at(400) },
-      ]);
-      const page = { references: [reference({ account: 'ww1' })], nextCursor: 'c1' };
-      assert.equal((await kfCursors.commitPage(third!, page, at(2000)))?.[0]?.created, true);
-      assert.equal(await kfCursors.commitPage(third!, page, at(2000)), undefined, 'the cursor has moved');
-      assert.deepEqual(await kfCursors.list(['ww1']), [
-        { account: 'ww1', openKfId: 'wk1', readAt: at(2000) },
-      ]);
-      assert.equal(await take(9000), undefined, 'all is read');
-      const hourly = await take(9000, 2000);
-      assert.deepEqual(
-        hourly,
-        { account: 'ww1', openKfId: 'wk1', cursor: 'c1', failures: 0 },
-        'not for long',
-      );
-      await kfCursors.release(hourly!);
-      await kfCursors.requestRead('ww1', 'wk1', 'newer', at(9000));
-      assert.equal((await take(9000))?.cursor, 'c1');
-    });
-
-    it('delays all customer-service accounts of an account that is refused, and none because of a wrong clock', async () => {
-      const { kfCursors } = catalogue;
-      const take = (account: string, ms: number) =>
-        kfCursors.claim([account], at(ms), at(ms + 10), at(-1)).then((taken) => taken?.openKfId);
-      const refused = { code: 'api_unauthorized', class: 'account', errcode: 48002 } as const;
-      for (const openKfId of ['wk1', 'wk2']) await kfCursors.requestRead('ww3', openKfId, 'ciphertext', NOW);
-      const one = await kfCursors.claim(['ww3'], NOW, at(10), at(-1));
-      await kfCursors.markFailed(
-        one!,
-        refused,
-        { until: at(300_000), ofAccount: true, dropToken: false },
-        NOW,
-      );
-      assert.equal(await take('ww3', 299_999), undefined);
-      await kfCursors.retryNow('ww3');
-      assert.equal(await take('ww3', 20), one!.openKfId, 'released, the one that failed is claimed');
-      assert.equal(await take('ww3', 20), undefined);
-      assert.ok(await take('ww3', 300_000));
-
-      await kfCursors.requestRead('ww4', 'wk1', 'ciphertext', NOW);
-      const ahead = await kfCursors.claim(['ww4'], at(4 * 86_400_000), at(4 * 86_400_000 + 60_000), NOW);
-      assert.equal(ahead?.openKfId, 'wk1', 'by a clock four days ahead');
-      assert.equal(await take('ww4', 1), 'wk1', 'it delays no other account');
-    });
-
     it('keeps the newest encrypted secret of a name', async () => {
       assert.equal(await catalogue.encryptedSecrets.read('ticket'), undefined);
       await catalogue.encryptedSecrets.write('ticket', 'first', NOW);
@@ -170,6 +95,35 @@ for (const backend of backends) {
       const all = await readdir(new URL('../../../src/catalogue/migrations/', import.meta.url));
       assert.deepEqual(applied.flat(), all.sort());
       assert.deepEqual(await migrate(database, 'wma_twice', NOW), []);
+    });
+
+    it('writes audit entries for holds and releases, by hand and by the program, with their reason', async () => {
+      const { account } = reference();
+      const { accounts, auditLog } = catalogue;
+      await accounts.ensure([account]);
+      const why = { code: 'ip_not_allowed', class: 'account', errcode: 40164 } as const;
+      await accounts.hold(account, at(1000), why, NOW);
+      await accounts.hold(account, at(2000), why, NOW);
+      await accounts.endLapsedHold(account, at(500));
+      await accounts.endLapsedHold(account, at(3000));
+      await accounts.holdByHand(
+        account,
+        at(9000),
+        { code: 'held_by_hand', class: 'account', by: 'ops', reason: 'migration' },
+        at(4000),
+      );
+      await accounts.release(account, at(5000), 'ops');
+      await accounts.release(account, at(5000), 'ops');
+      const entries = await auditLog.list({ target: account }, 50);
+      assert.deepEqual(
+        entries.reverse().map(({ action, actor, reason }) => [action, actor, reason]),
+        [
+          ['hold', 'worker', 'ip_not_allowed'],
+          ['release', 'worker', 'WeChat answered for one of its media'],
+          ['hold', 'ops', 'migration'],
+          ['release', 'ops', undefined],
+        ],
+      );
     });
   });
 }

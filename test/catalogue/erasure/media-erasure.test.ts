@@ -1,12 +1,13 @@
-/** A media is erased: what goes at once, what is kept until its objects are gone, and that nothing brings it back. */
+/** Erasing one item: what is removed at once, what is kept until its objects are gone, and that nothing restores it. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { Catalogue } from '../../../src/catalogue/catalogue.ts';
 import type { Database } from '../../../src/catalogue/database/database.ts';
 import type { MarkedItem } from '../../../src/catalogue/erasure/media-erasure.ts';
-import { idOf, type Reference } from '../../../src/media.ts';
+import type { Reference } from '../../../src/media.ts';
 import { createCleanup } from '../../machine/cleanup.ts';
 import { backends, SCHEMA, setup } from '../backends.ts';
+import { dumpRows } from '../items.ts';
 
 const NOW = new Date('2026-05-01T12:00:00Z');
 const SECOND_MS = 1_000;
@@ -22,8 +23,8 @@ const STORED = {
   source: 'media_get',
   lengthVerified: true,
 } as const;
-/** Everything a row may know of a person. */
-const SAID = {
+/** The fields of a reference that may identify a person. */
+const PERSONAL = {
   openId: 'open-id-of-somebody',
   msgId: 'msg-id-of-something',
   picUrl: 'http://mmbiz.qpic.cn/picture-of-somebody',
@@ -31,7 +32,7 @@ const SAID = {
 } as const;
 
 for (const backend of backends) {
-  describe(`erasing on ${backend.name}`, { skip: backend.skip }, () => {
+  describe(`the erasure of an item on ${backend.name}`, { skip: backend.skip }, () => {
     let catalogue: Catalogue;
     let database: Database;
     const cleanup = createCleanup();
@@ -46,7 +47,7 @@ for (const backend of backends) {
       mediaId: 'media-id-of-something',
       kind: 'image',
       sentAt: NOW,
-      ...SAID,
+      ...PERSONAL,
       ...more,
     });
     async function accepted(more: Partial<Reference> = {}) {
@@ -54,42 +55,33 @@ for (const backend of backends) {
       const [{ id } = { id: '' }] = await catalogue.media.insert([given], NOW, false);
       return { id, given };
     }
-    async function jobs(more: Partial<Reference> = {}) {
+    async function claimedItem(more: Partial<Reference> = {}) {
       const { id, given } = await accepted(more);
-      const { claimed: jobs } = await catalogue.queue.claim(
+      const { claimed: rows } = await catalogue.queue.claim(
         [{ account: given.account, capacity: 99 }],
         NOW,
         99,
       );
-      const job = jobs.find((one) => one.id === id)!;
+      const job = rows.find((one) => one.id === id)!;
       return { id, given, of: { id, generation: job.generation, startedAt: NOW, endedAt: at(SECOND_MS) } };
     }
     async function archived(more: Partial<Reference> = {}) {
-      const { id, given, of } = await jobs(more);
+      const { id, given, of } = await claimedItem(more);
       const objectKey = `${id}.jpg`;
       await catalogue.outcomes.reserve(of, { bucket: 'b', objectKey }, NOW);
       assert.ok(await catalogue.outcomes.markArchived(of, { ...STORED, objectKey }));
       return { id, given, of };
     }
     const take = async (id: string) => (await catalogue.mediaErasure.take([id], at(DAY_MS)))[0] as MarkedItem;
-    const dump = async () => {
-      const tables = await database.query<{ name: string }>(
-        'SELECT table_name AS name FROM information_schema.tables WHERE table_schema = $1',
-        [SCHEMA],
-      );
-      const rows = await Promise.all(
-        tables.map(({ name }) => database.query(`SELECT to_jsonb(t) AS row FROM ${SCHEMA}.${name} AS t`)),
-      );
-      return JSON.stringify(rows);
-    };
+    const dump = () => dumpRows(database);
 
     it('removes all personal data from the row at once and keeps what finds the object', async () => {
       const { id, given, of } = await archived({ mediaId: 'media-id-to-be-gone' });
       const personal = [
         'media-id-to-be-gone',
-        SAID.openId,
-        SAID.msgId,
-        SAID.picUrl,
+        PERSONAL.openId,
+        PERSONAL.msgId,
+        PERSONAL.picUrl,
         'label-of-something',
         STORED.fileName,
         STORED.sha256,
@@ -141,7 +133,7 @@ for (const backend of backends) {
 
     it('keeps an erased item from being claimed, attempted or inserted again', async () => {
       const waiting = await accepted();
-      const running = await jobs({ account: waiting.given.account, mediaId: 'running' });
+      const running = await claimedItem({ account: waiting.given.account, mediaId: 'running' });
       const object = { bucket: 'b', objectKey: 'late.jpg' };
       await catalogue.mediaErasure.erase([waiting.id, running.id], WHY, NOW);
       assert.equal(await catalogue.outcomes.reserve(running.of, object, NOW), undefined);
@@ -169,7 +161,7 @@ for (const backend of backends) {
     });
 
     it('keeps every object that a row has named, whichever statement changed it', async () => {
-      const { id, of } = await jobs();
+      const { id, of } = await claimedItem();
       await catalogue.outcomes.reserve(of, { bucket: 'b', objectKey: 'first.jpg' }, NOW);
       await catalogue.outcomes.reserve(of, { bucket: 'b', objectKey: 'first-pic.jpg' }, NOW);
       await catalogue.outcomes.reserve(of, { bucket: 'other', objectKey: 'a/first.jpg' }, NOW);
@@ -241,69 +233,7 @@ for (const backend of backends) {
         (await catalogue.mediaErasure.takeDue(now, at(9 * DAY_MS), 99)).some((one) => one.id === id);
       assert.equal(await due(at(DAY_MS - 1)), false);
       assert.equal(await due(at(DAY_MS)), true);
-      assert.equal(await due(at(DAY_MS)), false, 'it is in hand');
-    });
-
-    it('erases all items of an openId in batches and removes the openId with the last one', async () => {
-      const account = `erase-${serial++}`;
-      const openId = 'open-id-of-many';
-      const mine = Array.from({ length: 7 }, (_, n) => reference({ account, mediaId: `m${n}`, openId }));
-      const others = [
-        reference({ account, mediaId: 'not mine', openId: 'somebody else' }),
-        reference({ openId }),
-        reference({ account, mediaId: 'sent later', openId, sentAt: at(3 * DAY_MS) }),
-      ];
-      await catalogue.media.insert(mine, NOW, false);
-      await catalogue.media.insert(others, at(3 * DAY_MS), false);
-      const given = { account, openIdCiphertext: 'sealed-open-id', ...WHY };
-      const id = await catalogue.erasures.createForOpenId(given, at(DAY_MS), at(DAY_MS));
-      const open = (await catalogue.erasures.claimUnmarked(at(DAY_MS), at(2 * DAY_MS)))!;
-      assert.deepEqual(open, { id, ...given, createdAt: at(DAY_MS) });
-      assert.equal(
-        await catalogue.erasures.claimUnmarked(at(DAY_MS), at(2 * DAY_MS)),
-        undefined,
-        'it is in hand',
-      );
-      const again = await catalogue.erasures.claimUnmarked(at(2 * DAY_MS), at(3 * DAY_MS));
-      assert.equal(again?.id, id, 'whoever had it has died');
-      const marks = [];
-      for (let n = 0; n < 4; n++) marks.push(await catalogue.erasures.markNext(open, openId, 3, at(DAY_MS)));
-      assert.deepEqual(marks, [true, true, true, false]);
-      assert.ok(!(await dump()).includes('sealed-open-id'));
-      assert.equal((await catalogue.erasures.get(id))?.state, 'running');
-      assert.equal((await catalogue.erasures.get(id))?.total, 7);
-      const taken = await catalogue.mediaErasure.takeOfErasure(id, at(DAY_MS), at(2 * DAY_MS), 99);
-      assert.deepEqual(
-        taken.map((one) => one.id).sort(),
-        mine.map((one) => idOf(account, one.mediaId)).sort(),
-      );
-      for (const one of taken) assert.ok(await catalogue.mediaErasure.finish(one, at(2 * DAY_MS)));
-      await catalogue.erasures.finishDone(at(2 * DAY_MS));
-      assert.deepEqual(await catalogue.erasures.get(id), {
-        id,
-        account,
-        ...WHY,
-        state: 'done',
-        total: 7,
-        done: 7,
-        createdAt: at(DAY_MS),
-        finishedAt: at(2 * DAY_MS),
-        unfinished: [],
-      });
-      for (const one of others)
-        assert.equal((await catalogue.media.get(idOf(one.account, one.mediaId)))?.status, 'pending');
-    });
-
-    it('erases the given ids that belong to the account and returns the others', async () => {
-      const mine = await archived();
-      const other = await archived();
-      const unknown = idOf('nobody', 'nothing');
-      const given = { account: mine.given.account, ids: [mine.id, other.id, unknown], ...WHY };
-      const { id, notFound } = await catalogue.erasures.createForIds(given, NOW);
-      assert.deepEqual(notFound, [other.id, unknown]);
-      const { state, total, done, unfinished } = (await catalogue.erasures.get(id))!;
-      assert.deepEqual([state, total, done, unfinished], ['running', 1, 0, [{ id: mine.id, since: NOW }]]);
-      assert.equal((await catalogue.media.get(other.id))?.status, 'archived');
+      assert.equal(await due(at(DAY_MS)), false, 'another process has taken it');
     });
 
     it('finds items older than the retention by an index, and none that is pending', async () => {

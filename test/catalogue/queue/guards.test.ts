@@ -1,4 +1,4 @@
-/** Conditions of statements that only a row in an unusual state shows. */
+/** Conditions in statements that matter only for a row in an unusual state. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { HELD_BY_HAND } from '../../../src/catalogue/accounts/accounts.ts';
@@ -23,7 +23,7 @@ const STORED = {
 } as const;
 
 for (const backend of backends) {
-  describe(`guards on ${backend.name}`, { skip: backend.skip }, () => {
+  describe(`the guards of statements on ${backend.name}`, { skip: backend.skip }, () => {
     let catalogue: Catalogue;
     let database: Database;
     const cleanup = createCleanup();
@@ -247,66 +247,6 @@ for (const backend of backends) {
       assert.equal(await hasRunOut(), false);
       assert.ok(await catalogue.storeHold.takeProbe('me', at(61), at(62)));
       await catalogue.storeHold.probeSucceeded('me', at(61), at(61));
-    });
-
-    it('a failed read of customer service drops no later token and shortens no other delay', async () => {
-      const { kfCursors: kfSyncs } = catalogue;
-      const account = newAccount();
-      const take = (second: number) => kfSyncs.claim([account], at(second), at(second + 10), at(-1e6));
-      const busy = { code: 'network', class: 'transient' } as const;
-      await kfSyncs.requestRead(account, 'wk1', 'older', NOW);
-      const first = await take(1);
-      await kfSyncs.requestRead(account, 'wk1', 'newer', at(2));
-      await kfSyncs.markFailed(first!, busy, { until: at(20), ofAccount: false, dropToken: true }, at(3));
-      const second = await take(20);
-      assert.equal(second?.tokenCiphertext, 'newer');
-      await kfSyncs.requestRead(account, 'wk2', 'token', at(21));
-      const other = await take(21);
-      assert.equal(other?.openKfId, 'wk2');
-      await kfSyncs.markFailed(other!, busy, { until: at(500), ofAccount: false, dropToken: false }, at(22));
-      await kfSyncs.markFailed(second!, busy, { until: at(100), ofAccount: true, dropToken: false }, at(23));
-      assert.equal((await take(100))?.openKfId, 'wk1');
-      assert.equal(await take(109), undefined, 'the other one waits as long as it had to');
-      assert.ok(await take(500));
-    });
-
-    it('an alert that ends after it was claimed is sent once more, by its holder only, and then deleted', async () => {
-      const { alerts } = catalogue;
-      const target = newAccount();
-      const conditionOf = (kind: string) => ({ kind, target, since: NOW, count: 1, detail: {} });
-      const claim = async (holder: string, second: number, repeatBefore = at(-1e6)) =>
-        (await alerts.claim(holder, { now: at(second), until: at(second + 60), repeatBefore }, 99))
-          .filter((one) => one.target === target)
-          .sort((one, other) => (one.kind < other.kind ? -1 : 1));
-      const kinds = (all: readonly { kind: string }[]) => all.map(({ kind }) => kind);
-      await alerts.report([conditionOf('ends'), conditionOf('lasts')], NOW);
-      const lost = await claim('a', 1);
-      assert.deepEqual(kinds(lost), ['ends', 'lasts']);
-      assert.deepEqual(await claim('b', 60), []);
-      assert.equal((await claim('b', 61)).length, 2, 'the claim has lapsed');
-      await alerts.markSent('a', lost, at(62));
-      assert.deepEqual(await claim('c', 63), [], 'it is no longer for this one to say');
-      await alerts.release('b');
-      const claimedAlerts = await claim('c', 64);
-      assert.deepEqual([claimedAlerts.length, claimedAlerts[0]?.lastSentAt], [2, undefined]);
-
-      await alerts.report([conditionOf('lasts')], at(65));
-      await alerts.endUnseen(['ends', 'lasts'], at(65), at(66));
-      await alerts.markSent('c', claimedAlerts, at(67));
-      const ended = await claim('c', 68);
-      assert.deepEqual([kinds(ended), ended[0]?.endedAt], [['ends'], at(66)]);
-      await alerts.markSent('c', ended, at(69));
-      assert.deepEqual(await claim('c', 70), []);
-
-      await alerts.endUnseen(['ends'], at(1e6), at(71));
-      await alerts.deleteEnded(at(1e6));
-      const repeated = await claim('c', 72, at(67));
-      assert.deepEqual([kinds(repeated), repeated[0]?.endedAt], [['lasts'], undefined]);
-      await alerts.markSent('c', repeated, at(73));
-      // Another process has sent it already.
-      await alerts.report([{ ...conditionOf('lasts'), sentAt: at(90) }], at(90));
-      assert.deepEqual(await claim('c', 91, at(80)), []);
-      assert.deepEqual(kinds(await claim('c', 91, at(90))), ['lasts']);
     });
 
     const requestFor = (account: string) => ({

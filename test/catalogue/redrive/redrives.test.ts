@@ -2,27 +2,9 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { createCatalogue } from '../../../src/catalogue/catalogue.ts';
-import type { RedriveFilter } from '../../../src/catalogue/redrive/filter.ts';
-import type { RedriveRequest } from '../../../src/catalogue/redrive/redrives.ts';
-import type { Failure } from '../../../src/failures.ts';
-import { idOf, type Kind } from '../../../src/media.ts';
 import { createCleanup } from '../../machine/cleanup.ts';
 import { type Bundle, backends, lifetimes, SCHEMA, setup } from '../backends.ts';
-
-const NOW = new Date('2026-05-01T12:00:00Z');
-const HOUR_MS = 3_600_000;
-const at = (ms: number) => new Date(NOW.getTime() + ms);
-const INVALID = { code: 'invalid_media_id', class: 'permanent_media', errcode: 40007 } as const;
-const TOO_LARGE = { code: 'too_large', class: 'permanent_media' } as const;
-
-interface DeadOptions {
-  count?: number;
-  failure?: Failure;
-  kind?: Kind;
-  to?: 'dead' | 'expired';
-  sentAt?: Date;
-  diedAt?: Date;
-}
+import { at, createDeadLetters, HOUR_MS, INVALID } from './dead-letters.ts';
 
 for (const backend of backends) {
   describe(`redriving many on ${backend.name}`, { skip: backend.skip }, () => {
@@ -33,64 +15,8 @@ for (const backend of backends) {
     });
     after(() => cleanup.run());
 
-    let serial = 0;
-    const newAccount = () => `many-${serial++}`;
-    const claim = async (account: string, now: Date) =>
-      (await bundle.catalogue.queue.claim([{ account, capacity: 999 }], now, 999)).claimed;
-    const fail = (
-      job: { id: string; generation: number },
-      now: Date,
-      failure: Failure,
-      to: 'dead' | 'expired',
-    ) =>
-      bundle.catalogue.outcomes.markFailed({ ...job, startedAt: now, endedAt: now }, failure, { to }, true);
-
-    /** Media that failed for good; their ids in the order in which they were sent. */
-    async function dead(account: string, options: DeadOptions = {}): Promise<string[]> {
-      const {
-        count = 1,
-        failure = INVALID,
-        kind = 'image',
-        to = 'dead',
-        sentAt = NOW,
-        diedAt = NOW,
-      } = options;
-      const references = Array.from({ length: count }, (_, n) => ({
-        account,
-        mediaId: `m-${serial++}`,
-        kind,
-        sentAt: new Date(sentAt.getTime() + n),
-      }));
-      await bundle.catalogue.media.insert(references, diedAt, false);
-      for (const job of await claim(account, diedAt)) assert.ok(await fail(job, diedAt, failure, to));
-      return references.map(({ mediaId }) => idOf(account, mediaId));
-    }
-
-    const filterOf = (account: string, more: Partial<RedriveFilter> = {}): RedriveFilter => ({
-      status: ['dead'],
-      account: [account],
-      ...more,
-    });
-    const ask = (filter: RedriveFilter, now: Date, more: Partial<RedriveRequest> = {}) =>
-      bundle.catalogue.redrives.create({ filter, rate: 20, actor: 'ops', ...more }, now);
-    /** Page after page, each when it is due. Answers what is pending by it, page by page. */
-    async function workOff(id: string, now: Date, catalogue = bundle.catalogue): Promise<number[]> {
-      const pages: number[] = [];
-      for (;;) {
-        const next = (await catalogue.redrives.listRunning(99)).find((one) => one.id === id);
-        if (!next) return pages;
-        const page = await catalogue.redrives.runPage(id, next.nextPageAt > now ? next.nextPageAt : now);
-        assert.ok(page);
-        pages.push(page.redriven);
-      }
-    }
-    const statusesOf = async (ids: readonly string[]) =>
-      Promise.all(ids.map(async (id) => (await bundle.catalogue.media.get(id))?.status));
-    const all = (count: number, status: string) => Array.from({ length: count }, () => status);
-    const countsOf = async (id: string) => {
-      const { state, done, skipped, total } = (await bundle.catalogue.redrives.get(id))!;
-      return { state, done, skipped, total };
-    };
+    const { newAccount, claim, fail, dead, filterOf, ask, workOff, statusesOf, all, countsOf } =
+      createDeadLetters(() => bundle);
 
     it('makes all matching items pending at its rate and stores in each how often, by whom and why', async () => {
       const account = newAccount();
@@ -279,98 +205,6 @@ for (const backend of backends) {
     it('is done at once if nothing matches', async () => {
       const { id } = await ask(filterOf(newAccount()), at(1000));
       assert.deepEqual(await countsOf(id), { state: 'done', done: 0, skipped: 0, total: 0 });
-    });
-
-    it('filters by account, errcode, code, class, kind and both times, and previews what it would take', async () => {
-      const [one, other] = [newAccount(), newAccount()];
-      await dead(one, { count: 3 });
-      await dead(one, { count: 2, failure: TOO_LARGE, kind: 'video' });
-      await dead(other, { failure: { code: 'odd', class: 'unknown', errcode: 7 }, sentAt: at(-5 * HOUR_MS) });
-      await dead(other, { diedAt: at(5000) });
-      const never = { account: one, mediaId: 'msg:1', kind: 'file', sentAt: NOW } as const;
-      await bundle.catalogue.media.insert([never], NOW, false);
-      const count = async (more: Partial<RedriveFilter>) => {
-        const filter: RedriveFilter = { status: ['dead'], account: [one, other], ...more };
-        const { matched } = await bundle.catalogue.redrives.preview(filter, at(9000));
-        const asked = await ask(filter, at(9000));
-        assert.equal(asked.matched, matched);
-        await bundle.catalogue.redrives.stop(asked.id, 'ops', at(9000));
-        return matched;
-      };
-      const iso = (ms: number) => at(ms).toISOString();
-      assert.deepEqual(
-        [
-          await count({}),
-          await count({ account: [one] }),
-          await count({ errcode: [40007] }),
-          await count({ errcode: [40007, 7] }),
-          await count({ code: ['too_large'] }),
-          await count({ class: ['unknown'] }),
-          await count({ kind: ['video'] }),
-          await count({ failedFrom: iso(5000) }),
-          await count({ failedTo: iso(5000) }),
-          await count({ sentTo: iso(-HOUR_MS) }),
-          await count({ sentFrom: iso(-HOUR_MS), kind: ['image'] }),
-          await count({ status: ['expired'] }),
-        ],
-        [7, 5, 4, 5, 2, 1, 2, 1, 6, 1, 4, 0],
-      );
-      const { groups } = await bundle.catalogue.redrives.preview(filterOf(one), at(9000));
-      assert.deepEqual(
-        groups.map((group) => [group.code, group.errcode, group.class, group.count]),
-        [
-          ['invalid_media_id', 40007, 'permanent_media', 3],
-          ['too_large', undefined, 'permanent_media', 2],
-        ],
-      );
-    });
-
-    it('shows a redrive only to keys that may see all of its accounts', async () => {
-      const account = newAccount();
-      const { id } = await ask(filterOf(account), at(1000));
-      const { id: everything } = await ask({ status: ['dead'], code: ['nothing'] }, at(1000));
-      const { redrives, auditLog: events } = bundle.catalogue;
-      assert.ok(await redrives.get(id, [account, 'other']));
-      assert.equal(await redrives.get(id, ['other']), undefined);
-      assert.equal(await redrives.get(everything, [account]), undefined);
-      assert.deepEqual(
-        (await redrives.list(50, [account])).map((one) => one.id),
-        [id],
-      );
-      assert.deepEqual(
-        (await events.list({ accounts: [account] }, 50)).map((one) => one.target),
-        [id],
-      );
-      assert.deepEqual(await events.list({ accounts: ['other'], target: id }, 50), []);
-    });
-
-    it('writes audit entries for holds and releases, by hand and by the program, with their reason', async () => {
-      const account = newAccount();
-      const { accounts, auditLog: events } = bundle.catalogue;
-      await accounts.ensure([account]);
-      const why = { code: 'ip_not_allowed', class: 'account', errcode: 40164 } as const;
-      await accounts.hold(account, at(1000), why, NOW);
-      await accounts.hold(account, at(2000), why, NOW);
-      await accounts.endLapsedHold(account, at(500));
-      await accounts.endLapsedHold(account, at(3000));
-      await accounts.holdByHand(
-        account,
-        at(9000),
-        { code: 'held_by_hand', class: 'account', by: 'ops', reason: 'migration' },
-        at(4000),
-      );
-      await accounts.release(account, at(5000), 'ops');
-      await accounts.release(account, at(5000), 'ops');
-      const noted = await events.list({ target: account }, 50);
-      assert.deepEqual(
-        noted.reverse().map(({ action, actor, reason }) => [action, actor, reason]),
-        [
-          ['hold', 'worker', 'ip_not_allowed'],
-          ['release', 'worker', 'WeChat answered for one of its media'],
-          ['hold', 'ops', 'migration'],
-          ['release', 'ops', undefined],
-        ],
-      );
     });
   });
 }

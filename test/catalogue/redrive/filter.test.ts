@@ -1,0 +1,83 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import type { RedriveFilter } from '../../../src/catalogue/redrive/filter.ts';
+import { createCleanup } from '../../machine/cleanup.ts';
+import { type Bundle, backends, setup } from '../backends.ts';
+import { at, createDeadLetters, HOUR_MS, NOW } from './dead-letters.ts';
+
+const TOO_LARGE = { code: 'too_large', class: 'permanent_media' } as const;
+
+for (const backend of backends) {
+  describe(`the filter of a redrive on ${backend.name}`, { skip: backend.skip }, () => {
+    let bundle: Bundle;
+    const cleanup = createCleanup();
+    before(async () => {
+      bundle = (await setup(cleanup.hooks, backend.open))!;
+    });
+    after(() => cleanup.run());
+    const { ask, dead, filterOf, newAccount } = createDeadLetters(() => bundle);
+
+    it('filters by account, errcode, code, class, kind and both times, and previews what it would take', async () => {
+      const [one, other] = [newAccount(), newAccount()];
+      await dead(one, { count: 3 });
+      await dead(one, { count: 2, failure: TOO_LARGE, kind: 'video' });
+      await dead(other, { failure: { code: 'odd', class: 'unknown', errcode: 7 }, sentAt: at(-5 * HOUR_MS) });
+      await dead(other, { diedAt: at(5000) });
+      const never = { account: one, mediaId: 'msg:1', kind: 'file', sentAt: NOW } as const;
+      await bundle.catalogue.media.insert([never], NOW, false);
+      const count = async (more: Partial<RedriveFilter>) => {
+        const filter: RedriveFilter = { status: ['dead'], account: [one, other], ...more };
+        const { matched } = await bundle.catalogue.redrives.preview(filter, at(9000));
+        const asked = await ask(filter, at(9000));
+        assert.equal(asked.matched, matched);
+        await bundle.catalogue.redrives.stop(asked.id, 'ops', at(9000));
+        return matched;
+      };
+      const iso = (ms: number) => at(ms).toISOString();
+      assert.deepEqual(
+        [
+          await count({}),
+          await count({ account: [one] }),
+          await count({ errcode: [40007] }),
+          await count({ errcode: [40007, 7] }),
+          await count({ code: ['too_large'] }),
+          await count({ class: ['unknown'] }),
+          await count({ kind: ['video'] }),
+          await count({ failedFrom: iso(5000) }),
+          await count({ failedTo: iso(5000) }),
+          await count({ sentTo: iso(-HOUR_MS) }),
+          await count({ sentFrom: iso(-HOUR_MS), kind: ['image'] }),
+          await count({ status: ['expired'] }),
+        ],
+        [7, 5, 4, 5, 2, 1, 2, 1, 6, 1, 4, 0],
+      );
+      const { groups } = await bundle.catalogue.redrives.preview(filterOf(one), at(9000));
+      assert.deepEqual(
+        groups.map((group) => [group.code, group.errcode, group.class, group.count]),
+        [
+          ['invalid_media_id', 40007, 'permanent_media', 3],
+          ['too_large', undefined, 'permanent_media', 2],
+        ],
+      );
+    });
+
+    it('shows a redrive only to keys that may see all of its accounts', async () => {
+      const account = newAccount();
+      const { id } = await ask(filterOf(account), at(1000));
+      const { id: everything } = await ask({ status: ['dead'], code: ['nothing'] }, at(1000));
+      const { redrives, auditLog } = bundle.catalogue;
+      assert.ok(await redrives.get(id, [account, 'other']));
+      assert.equal(await redrives.get(id, ['other']), undefined);
+      assert.equal(await redrives.get(everything, [account]), undefined);
+      assert.deepEqual(
+        (await redrives.list(50, [account])).map((one) => one.id),
+        [id],
+      );
+      assert.deepEqual(
+        (await auditLog.list({ accounts: [account] }, 50)).map((one) => one.target),
+        [id],
+      );
+      assert.deepEqual(await auditLog.list({ accounts: ['other'], target: id }, 50), []);
+    });
+  });
+}
