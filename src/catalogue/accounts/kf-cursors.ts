@@ -151,7 +151,7 @@ export function createKfCursors(database: Database, schema: string, lifetimes: L
         return await commit(sync, page, now, until);
       } catch (error) {
         if (!isNeverStorable(error)) throw error;
-        // One message must not block the page for ever.
+        // One message must not block the page.
         const references = await storableOf(page.references, now);
         return await commit(sync, { ...page, references }, now, until);
       }

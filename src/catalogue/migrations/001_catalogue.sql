@@ -437,7 +437,7 @@ CREATE INDEX alert_unsent ON alert (since) WHERE end_sent_at IS NULL;
 -- 10. Processes of the service ----------------------------------------------------------------------------------------
 
 -- The worker registry: every live process, what it reports about itself, and how its clock compares. The times are those
--- of the database's clock, so that a process with a wrong clock neither counts as alive for ever nor ends the others.
+-- of the database's clock, so that a process with a wrong clock does not count as alive too long and ends no other.
 CREATE TABLE process (
   id             text PRIMARY KEY,
   -- `host (program, pid)`.
@@ -461,8 +461,8 @@ CREATE TABLE lease (
   until  timestamptz NOT NULL
 );
 
--- Sessions that were ended and login links that were used, until they expire. Only a digest of each: nobody can sign in
--- with what is in this table.
+-- Sessions that were ended and login links that were used, until they expire. Only a digest of each, so that a reader of
+-- this table cannot sign in with it.
 CREATE TABLE revoked_credential (
   digest     bytea PRIMARY KEY,
   expires_at timestamptz NOT NULL

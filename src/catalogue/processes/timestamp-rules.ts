@@ -155,7 +155,7 @@ export function createTimestamps(database: Database, schema: string, lifetimes: 
 
   async function correct(rule: TimestampRule, now: Date): Promise<number> {
     const { table, column, set = `${column} = $now` } = rule;
-    // Rows of media are many: they are corrected in bounded steps, past those that others have locked.
+    // This table is large: its rows are corrected in bounded steps, past those that others have locked.
     const limit =
       table === 'media'
         ? `id IN (SELECT id FROM ${schema}.media WHERE ${conditionOf(rule, '$1::timestamptz')}

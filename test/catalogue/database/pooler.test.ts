@@ -135,7 +135,7 @@ describe('behind PgBouncer', { skip: missing.postgres }, () => {
       change(url);
       return open(t, url.href).database;
     };
-    const user = await refusalAt(wrong((url) => Object.assign(url, { username: 'nobody-here' })));
+    const user = await refusalAt(wrong((url) => Object.assign(url, { username: 'unknown-user' })));
     assert.deepEqual([user.exitCode, /Correct the user/.test(user.text)], [78, true], user.text);
     const database = await refusalAt(wrong((url) => Object.assign(url, { pathname: '/not-there' })));
     assert.deepEqual(

@@ -32,7 +32,7 @@ for (const backend of backends) {
       ];
       await catalogue.media.insert(mine, NOW, false);
       await catalogue.media.insert(others, at(3 * DAY_MS), false);
-      const given = { account, openIdCiphertext: 'sealed-open-id', ...WHY };
+      const given = { account, openIdCiphertext: 'encrypted-open-id', ...WHY };
       const id = await catalogue.erasures.createForOpenId(given, at(DAY_MS), at(DAY_MS));
       const open = (await catalogue.erasures.claimUnmarked(at(DAY_MS), at(2 * DAY_MS)))!;
       assert.deepEqual(open, { id, ...given, createdAt: at(DAY_MS) });
@@ -46,7 +46,7 @@ for (const backend of backends) {
       const marks = [];
       for (let n = 0; n < 4; n++) marks.push(await catalogue.erasures.markNext(open, openId, 3, at(DAY_MS)));
       assert.deepEqual(marks, [true, true, true, false]);
-      assert.ok(!(await dumpRows(database)).includes('sealed-open-id'));
+      assert.ok(!(await dumpRows(database)).includes('encrypted-open-id'));
       assert.equal((await catalogue.erasures.get(id))?.state, 'running');
       assert.equal((await catalogue.erasures.get(id))?.total, 7);
       const taken = await catalogue.mediaErasure.takeOfErasure(id, at(DAY_MS), at(2 * DAY_MS), 99);
@@ -75,7 +75,7 @@ for (const backend of backends) {
       const [one, another] = [reference(), reference()];
       const mine = await insertOne(catalogue, one);
       const other = await insertOne(catalogue, another);
-      const unknown = idOf('nobody', 'nothing');
+      const unknown = idOf('unknown', 'nothing');
       const given = { account: one.account, ids: [mine.id, other.id, unknown], ...WHY };
       const { id, notFound } = await catalogue.erasures.createForIds(given, NOW);
       assert.deepEqual(notFound, [other.id, unknown]);

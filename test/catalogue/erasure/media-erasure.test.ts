@@ -25,9 +25,9 @@ const STORED = {
 } as const;
 /** The fields of a reference that may identify a person. */
 const PERSONAL = {
-  openId: 'open-id-of-somebody',
+  openId: 'open-id-of-a-person',
   msgId: 'msg-id-of-something',
-  picUrl: 'http://mmbiz.qpic.cn/picture-of-somebody',
+  picUrl: 'http://mmbiz.qpic.cn/picture-of-a-person',
   labels: { shop: 'label-of-something' },
 } as const;
 

@@ -156,7 +156,7 @@ for (const backend of backends) {
         `SELECT bool_and(t.n = m.n) AS same FROM (SELECT status, sum(n) AS n FROM ${SCHEMA}.media_count GROUP BY 1 HAVING sum(n) > 0) t
          FULL JOIN (SELECT status, count(*) AS n FROM ${SCHEMA}.media GROUP BY 1) m USING (status)`,
       );
-      assert.equal(counted?.same, true, 'the tally equals a count');
+      assert.equal(counted?.same, true, 'the counts are those of the rows');
       assert.deepEqual(
         (await catalogue.stats.deadLetterGroups(50)).filter((group) => group.account === account),
         [

@@ -118,14 +118,14 @@ describe('text and numbers from outside', () => {
       const bundle = await setup(t, open);
       if (!bundle) return;
       await refuse(bundle);
-      const { kfCursors: kfSyncs } = bundle.catalogue;
-      await kfSyncs.requestRead(ACCOUNT, 'kf', 'sealed', NOW);
-      const sync = (await kfSyncs.claim([ACCOUNT], NOW, later(60_000), later(-1)))!;
+      const { kfCursors } = bundle.catalogue;
+      await kfCursors.requestRead(ACCOUNT, 'kf', 'ciphertext', NOW);
+      const sync = (await kfCursors.claim([ACCOUNT], NOW, later(60_000), later(-1)))!;
       const references = ['one', 'poison', 'two'].map((mediaId) => reference(mediaId, { openId: mediaId }));
-      const accepted = await kfSyncs.commitPage(sync, { references, nextCursor: 'next' }, NOW);
+      const accepted = await kfCursors.commitPage(sync, { references, nextCursor: 'next' }, NOW);
       assert.equal(accepted?.length, 2);
       assert.equal(
-        await kfSyncs.claim([ACCOUNT], later(120_000), later(180_000), later(-1)),
+        await kfCursors.claim([ACCOUNT], later(120_000), later(180_000), later(-1)),
         undefined,
         'the page has been read',
       );

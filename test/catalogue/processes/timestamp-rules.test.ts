@@ -37,27 +37,27 @@ async function fill({ database, catalogue }: Bundle, now: Date): Promise<void> {
        last_callback_at = $1, clock_skew_at = $1`,
     [now],
   );
-  await catalogue.leases.take('sweep', 'somebody', now, soon);
-  await catalogue.leases.take('alerts', 'somebody', now, soon);
-  await catalogue.leases.take('recount', 'somebody', now, soon);
+  await catalogue.leases.take('sweep', 'other', now, soon);
+  await catalogue.leases.take('alerts', 'other', now, soon);
+  await catalogue.leases.take('recount', 'other', now, soon);
   await catalogue.storeHold.takeProbe('p', now, soon);
   await catalogue.storeHold.probeFailed('p', soon, { code: 'store_refused', class: 'store' }, now);
   await database.query(
     'UPDATE wma.store_hold SET probe_until = $1, last_probe_success_at = $1, released_at = $1',
     [now],
   );
-  await catalogue.kfCursors.requestRead(ACCOUNT, 'kf', 'sealed', now);
+  await catalogue.kfCursors.requestRead(ACCOUNT, 'kf', 'ciphertext', now);
   await database.query('UPDATE wma.kf_cursor SET not_before = $1, read_at = $1, failing_since = $1', [now]);
   await catalogue.redrives.create({ filter: { status: ['dead'] }, rate: 1, actor: 'test' }, now);
   await catalogue.erasures.createForOpenId(
-    { account: ACCOUNT, openIdCiphertext: 'sealed', actor: 'test' },
+    { account: ACCOUNT, openIdCiphertext: 'ciphertext', actor: 'test' },
     now,
     soon,
   );
   await catalogue.alerts.report([{ kind: 'x', target: '', since: now, count: 1, detail: {} }], now);
   await database.query('UPDATE wma.alert SET claimed_until = $1, last_sent_at = $1', [now]);
   await catalogue.verifications.create({ kind: 'orphans', options: {}, by: 'test' }, now);
-  await catalogue.encryptedSecrets.write('secret', 'sealed', now);
+  await catalogue.encryptedSecrets.write('secret', 'ciphertext', now);
   await catalogue.processes.heartbeat('p', { name: 'p', isWorker: true, clockAheadMs: 0, conditions: [] });
   await catalogue.processes.markLeft('p');
 }

@@ -260,7 +260,7 @@ for (const backend of backends) {
       const [stays, leaves] = [await dead(account, at(1)), await dead(account, at(1))];
       const { id, matched } = await catalogue.redrives.create(requestFor(account), at(10));
       assert.equal(matched, 2);
-      await catalogue.redrives.redriveOne(leaves, at(11), { actor: 'somebody' });
+      await catalogue.redrives.redriveOne(leaves, at(11), { actor: 'operator' });
       // Sent before the others, so that it would be the first of the page.
       const later = await dead(account, at(20), at(-60));
       await catalogue.redrives.runPage(id, at(30));

@@ -1,4 +1,4 @@
-/** Whatever brought a media back among the due, accounts take turns and the nearest deadline of each goes first. */
+/** Accounts take turns, and the nearest deadline of each goes first, however an item became due. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { createCleanup } from '../../machine/cleanup.ts';

@@ -9,7 +9,7 @@ import { createMetrics } from '../../../src/runtime/metrics.ts';
 import { backends, lifetimes, SCHEMA, setup } from '../backends.ts';
 
 const ARCHIVED = 20_000;
-const FED = 200;
+const CLAIMED = 200;
 const never = new AbortController().signal;
 
 interface Plan {
@@ -71,7 +71,7 @@ for (const backend of backends) {
 
     const soon = new Date(Date.now() + 60_000);
     const lookups: [string, (catalogue: Catalogue) => Promise<unknown>, number][] = [
-      ['for lost jobs', (it) => it.queue.listClaimedBefore(soon, 1_000), FED],
+      ['for lost jobs', (it) => it.queue.listClaimedBefore(soon, 1_000), CLAIMED],
       ['for what has run out', (it) => it.outcomes.listExpiring(soon, 0, 1_000), 0],
       ['for uploads left open', (it) => it.uploads.listOpen(soon, 100), 0],
       ['for what waits no longer', (it) => it.queue.promote(soon, 2_000), 0],
@@ -110,7 +110,7 @@ for (const backend of backends) {
       for (const round of rounds) freed.push(round!.freed);
       assert.equal(
         freed.reduce((sum, n) => sum + n, 0),
-        FED,
+        CLAIMED,
         JSON.stringify(freed),
       );
       const stages = await database.query<{ stage: number; generation: number; n: string }>(
@@ -118,11 +118,15 @@ for (const backend of backends) {
       );
       assert.deepEqual(
         stages.map(({ stage, generation, n }) => [stage, generation, Number(n)]),
-        [[1, 1, FED]],
+        [[1, 1, CLAIMED]],
       );
       // A sweeper that looked before the row was claimed again does not free it a second time.
-      const { claimed } = await catalogue.queue.claim([{ account: 'wx1', capacity: FED }], new Date(), FED);
-      assert.equal(claimed.length, FED);
+      const { claimed } = await catalogue.queue.claim(
+        [{ account: 'wx1', capacity: CLAIMED }],
+        new Date(),
+        CLAIMED,
+      );
+      assert.equal(claimed.length, CLAIMED);
       assert.equal(await catalogue.queue.requeue(claimed.map(({ id }) => ({ id, generation: 1 }))), 0);
     });
   });
@@ -139,7 +143,7 @@ async function fill(database: Database): Promise<void> {
   );
   await database.query(
     `INSERT INTO ${SCHEMA}.media (${columns}, status, stage, generation, claimed_at)
-     SELECT ${values}, 'pending', 2, 1, now() FROM generate_series(1, ${FED}) AS n`,
+     SELECT ${values}, 'pending', 2, 1, now() FROM generate_series(1, ${CLAIMED}) AS n`,
     ['claimed-'],
   );
   await database.query(`ANALYZE ${SCHEMA}.media`);

@@ -60,38 +60,38 @@ for (const backend of backends) {
     });
 
     it('a replayed ticket never replaces a newer one', async () => {
-      const { encryptedSecrets: kept } = bundle.catalogue;
-      const ticket = (sealed: string, minutes: number): SpoolEntry => ({
+      const { encryptedSecrets } = bundle.catalogue;
+      const ticket = (encrypted: string, minutes: number): SpoolEntry => ({
         kind: 'secret',
         name: 'ticket',
-        encrypted: sealed,
+        encrypted,
         at: at(minutes),
       });
-      await kept.writeUnlessNewer('ticket', 'direct', at(5));
+      await encryptedSecrets.writeUnlessNewer('ticket', 'direct', at(5));
       await write([ticket('older', 4)]);
-      assert.equal(await kept.read('ticket'), 'direct');
+      assert.equal(await encryptedSecrets.read('ticket'), 'direct');
       await write([ticket('newer', 6), ticket('between', 5.5)]);
-      assert.equal(await kept.read('ticket'), 'newer');
+      assert.equal(await encryptedSecrets.read('ticket'), 'newer');
     });
 
     it('a replayed customer-service callback keeps a newer token, and a running reader notices it', async () => {
-      const { kfCursors: kfSyncs } = bundle.catalogue;
-      const sync = (sealedToken: string, minutes: number): SpoolEntry => ({
+      const { kfCursors } = bundle.catalogue;
+      const sync = (encryptedToken: string, minutes: number): SpoolEntry => ({
         kind: 'sync',
         account: 'wx',
         openKfId: 'wk',
-        encryptedToken: sealedToken,
+        encryptedToken,
         at: at(minutes),
       });
-      await kfSyncs.requestRead('wx', 'wk', 'newer', at(5));
-      const wanted = (await kfSyncs.claim(['wx'], at(6), at(7), at(0)))!;
+      await kfCursors.requestRead('wx', 'wk', 'newer', at(5));
+      const wanted = (await kfCursors.claim(['wx'], at(6), at(7), at(0)))!;
       await write([sync('older', 4)]);
       const none = { references: [], nextCursor: 'c1' };
-      assert.ok(await kfSyncs.commitPage(wanted, none, at(6)));
-      const again = await kfSyncs.claim(['wx'], at(8), at(9), at(0));
+      assert.ok(await kfCursors.commitPage(wanted, none, at(6)));
+      const again = await kfCursors.claim(['wx'], at(8), at(9), at(0));
       assert.equal(again?.tokenCiphertext, 'newer');
-      assert.ok(await kfSyncs.commitPage(again!, { ...none, nextCursor: 'c2' }, at(8)));
-      assert.equal(await kfSyncs.claim(['wx'], at(20), at(21), at(0)), undefined);
+      assert.ok(await kfCursors.commitPage(again!, { ...none, nextCursor: 'c2' }, at(8)));
+      assert.equal(await kfCursors.claim(['wx'], at(20), at(21), at(0)), undefined);
     });
   });
 }

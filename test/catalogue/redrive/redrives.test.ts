@@ -107,7 +107,7 @@ for (const backend of backends) {
       const account = newAccount();
       const ids = await dead(account, { count: 5 });
       const { id } = await ask(filterOf(account), at(1000));
-      await bundle.catalogue.redrives.redriveOne(ids[0]!, at(1500), { actor: 'somebody' });
+      await bundle.catalogue.redrives.redriveOne(ids[0]!, at(1500), { actor: 'operator' });
       await bundle.database.query(
         `UPDATE ${SCHEMA}.media SET status = 'archived', failure = NULL, archived_at = $2 WHERE id = $1`,
         [ids[1], at(1500)],
@@ -117,7 +117,7 @@ for (const backend of backends) {
       const rows = await Promise.all(ids.map((one) => bundle.catalogue.media.get(one)));
       assert.deepEqual(
         rows.map((row) => [row?.status, row?.lastRedrive?.by]),
-        [['pending', 'somebody'], ['archived', undefined], ...ids.slice(2).map(() => ['pending', 'ops'])],
+        [['pending', 'operator'], ['archived', undefined], ...ids.slice(2).map(() => ['pending', 'ops'])],
       );
     });
 
