@@ -144,7 +144,7 @@ export async function untilReady(
     if (response?.ok) return;
     if (performance.now() > deadline)
       throw new Error(`the service is not ready:\n${processes.log(processes.roles[0]!).slice(-4_000)}`);
-    await wait(200);
+    await wait(100);
   }
 }
 

@@ -122,7 +122,7 @@ export function createProcesses(options: ProcessesOptions): Processes {
       const deadline = performance.now() + UP_LIMIT_MS;
       while (!signal.aborted && performance.now() < deadline) {
         if (UP.test(readFrom(logFile(role), startedAt.get(role) ?? 0))) return;
-        await wait(200);
+        await wait(100);
       }
     },
     crashes: crashes,

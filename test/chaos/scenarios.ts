@@ -38,7 +38,7 @@ async function until(what: string, isSo: () => Promise<boolean>): Promise<void> 
   const deadline = performance.now() + LIMIT_MS;
   while (!(await isSo().catch(() => false))) {
     if (performance.now() > deadline) throw new Error(`not within ${LIMIT_MS / 1000} s: ${what}`);
-    await wait(200);
+    await wait(100);
   }
 }
 
