@@ -19,7 +19,7 @@ import { eventually } from '../../queue/handled.ts';
 import { openReceiver } from './receiver.ts';
 
 const ACCOUNT = 'wx0000000000000001';
-const EVERY_MS = 10;
+const EVERY_MS = 100;
 const HOUR_MS = 3_600_000;
 const ACCEPTED = { status: 204 };
 const counts = { waiting: 0, active: 0, delayed: 0, completed: 0, failed: 0 };
