@@ -1,7 +1,7 @@
 /**
- * The errcodes of WeChat as data: where a number comes from, its class, and the texts for users. One row per meaning,
- * because many numbers share a meaning and one number (40001) has several. The meanings are those of the platform's
- * common error code pages and of the enums in the large SDKs.
+ * The errcodes of WeChat as data: the call that returns a number, its class, and the texts for users. The table has one
+ * row per meaning, because many numbers share a meaning and one number (40001) has several. The meanings come from the
+ * platform's common error code pages and from the enums in the large SDKs.
  */
 
 import { ACCESS_ERRCODES } from './errcode-rows/access-errcodes.ts';
@@ -19,7 +19,7 @@ export const MEANINGS: readonly Meaning[] = [
   ...PERMISSION_ERRCODES,
 ];
 
-/** Failures of calls to WeChat that carry no errcode, beyond those of `failures.ts`. */
+/** Failures of calls to WeChat that have no errcode and are not in `failures.ts`. */
 export const OTHER_MEANINGS: readonly Meaning[] = [
   meaning(
     'http_busy',

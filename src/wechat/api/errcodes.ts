@@ -1,12 +1,12 @@
-/** Looks up errcodes in the table, and explains failures in words. The data is in errcode-table.ts. */
+/** Looks up errcodes in the table of errcode-table.ts, and returns the texts that explain a failure. */
 import type { Product } from '../../account.ts';
 import { type Explanation, FAILURES, type Failure } from '../../failures.ts';
 import type { Endpoint, ErrcodeScope, Meaning } from './errcode-rows/meaning.ts';
 import { MEANINGS, OTHER_MEANINGS } from './errcode-table.ts';
 
 /**
- * Returns how closely a scope fits; 0 where it does not. A single number counts more than a range, and a product
- * counts more than an endpoint.
+ * Returns how specifically a scope matches the errcode; 0: it does not match. A single number counts more than a range,
+ * and a product counts more than an endpoint.
  */
 function specificity(
   scope: ErrcodeScope,
@@ -26,7 +26,7 @@ function specificity(
 
 /**
  * Returns the class and the code of an errcode. They depend on the product and the call that returned it: 40001 has
- * three meanings. The code is `unknown_errcode` where the table has no row.
+ * three meanings. If the table has no row, the code is `unknown_errcode`.
  */
 export function classifyErrcode(
   product: Product,
@@ -54,16 +54,19 @@ const MEDIA_GONE_CODES: ReadonlySet<string> = new Set(
   ALL_MEANINGS.filter(({ isMediaGone }) => isMediaGone).map(({ code }) => code),
 );
 
-/** The code of every failure there is. */
+/** The codes of all failures. */
 export const FAILURE_CODES: readonly string[] = [...EXPLANATIONS.keys()];
 
 /**
- * Whether WeChat reported that it does not have the item (any more). Before the deadline the media id is wrong, after
- * it the item has expired.
+ * Whether the failure means that WeChat no longer has the item, or never had it. Before the deadline the media id is
+ * wrong, after it the item has expired.
  */
 export const isMediaGone = ({ code }: Pick<Failure, 'code'>): boolean => MEDIA_GONE_CODES.has(code);
 
-/** Returns the sentence and the advice for any failure, in both languages; also for a code that is not in the table. */
+/**
+ * Returns the message and the advice for a failure, in both languages. A code that is not in the table gets those of
+ * `unknown_errcode`.
+ */
 export function explain(failure: Pick<Failure, 'code' | 'errcode'>): Explanation {
   const known = EXPLANATIONS.get(failure.code);
   if (known && failure.code !== 'unknown_errcode') return { message: known.message, advice: known.advice };

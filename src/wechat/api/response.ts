@@ -9,8 +9,8 @@ import { classifyErrcode } from './errcodes.ts';
 export type ApiResponse = Readonly<Record<string, unknown>>;
 
 /**
- * Returns the JSON object in `text`, or undefined. Accepts a byte order mark and raw control characters inside
- * strings: JSON forbids them, WeChat sends them, and several SDKs strip them.
+ * Returns the JSON object in `text`, or undefined. Accepts a byte order mark, and raw control characters inside
+ * strings: JSON forbids both, but WeChat sends them, and several SDKs remove them.
  */
 export function parseApiResponse(text: string): ApiResponse | undefined {
   try {
@@ -25,7 +25,7 @@ export function parseApiResponse(text: string): ApiResponse | undefined {
 
 /**
  * Returns the errcode of a response. Some servers send it as a string, and the device APIs wrap it in `base_resp`. A
- * number that JavaScript cannot hold exactly is still an error, and becomes the largest safe integer.
+ * number that JavaScript cannot represent exactly is still an error, and becomes the largest safe integer.
  */
 export function errcodeOf(response: ApiResponse): number | undefined {
   const { errcode, base_resp } = response;
@@ -38,7 +38,7 @@ export function errcodeOf(response: ApiResponse): number | undefined {
   return Number.isInteger(number) ? number : undefined;
 }
 
-/** Returns `errmsg` without secrets, cut to 300 characters. The given secrets are replaced wherever they occur. */
+/** Returns `errmsg` cut to 300 characters, with `[redacted]` in place of each secret. */
 function errmsgOf(response: ApiResponse, secrets: readonly string[]): string | undefined {
   const { errmsg } = response;
   if (typeof errmsg !== 'string' || errmsg.trim() === '') return undefined;
@@ -48,14 +48,16 @@ function errmsgOf(response: ApiResponse, secrets: readonly string[]): string | u
   return storableLine(redact(clean), 300);
 }
 
-/** Returns the failure for an errcode. `secrets` are removed from errmsg: that of 40001 quotes the token. */
+/**
+ * Returns the failure for an errcode. `secrets` are removed from errmsg, because the errmsg of 40001 quotes the token.
+ */
 export function errcodeFailure(
   response: ApiResponse,
   errcode: number,
   from: { product: Product; endpoint: Endpoint; secrets: readonly string[] },
 ): FailureError {
   const errmsg = errmsgOf(response, from.secrets);
-  // Tencent's request id is a member of its own or the end of errmsg: "… rid: 6087f0d0-5c83dcaa-438ebbcc".
+  // Tencent's request id is a separate member, or the end of errmsg: "… rid: 6087f0d0-5c83dcaa-438ebbcc".
   const rid = typeof response.rid === 'string' ? response.rid : /\brid:\s*([\w-]+)/.exec(errmsg ?? '')?.[1];
   return new FailureError({
     ...classifyErrcode(from.product, from.endpoint, errcode),
@@ -66,7 +68,7 @@ export function errcodeFailure(
   });
 }
 
-/** Returns the failure for an HTTP status without an errcode. */
+/** Returns the failure for an HTTP status, when the response has no errcode. */
 export function httpFailure(status: number, where: string, retryAfterMs?: number): FailureError {
   const detail = `HTTP ${status} from ${where}`;
   const options = retryAfterMs === undefined ? {} : { retryAfterMs };

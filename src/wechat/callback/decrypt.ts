@@ -1,7 +1,10 @@
-/** Decrypts the `Encrypt` member of a callback: AES-256-CBC, plaintext = 16 random bytes, length, message, app id. */
+/**
+ * Decrypts the `Encrypt` member of a callback with AES-256-CBC. The plaintext is: 16 random bytes, length, message, app
+ * id.
+ */
 import { createDecipheriv, createSecretKey, type KeyObject } from 'node:crypto';
 
-/** PKCS#7 with blocks of 32 instead of 16: Node's own unpadding throws for padding above 16. */
+/** WeChat pads to blocks of 32 bytes (PKCS#7) instead of 16. Node's own unpadding throws for padding above 16. */
 const PAD_BLOCK = 32;
 const RANDOM_BYTES = 16;
 const PREFIX_BYTES = RANDOM_BYTES + 4;
@@ -11,11 +14,15 @@ interface Key {
   readonly iv: Buffer;
 }
 
-/** Cached, because creating the key took most of the time of decrypting a callback. One entry per account. */
+/**
+ * Cached, because creating the key took most of the time of decrypting a callback. The map has one entry per account.
+ */
 const keys = new Map<string, Key>();
 const MAX_KEYS = 1_000;
 
-/** Parses an EncodingAESKey (43 characters of base64, without the last `=`). Undefined unless it has 32 bytes. */
+/**
+ * Parses an EncodingAESKey (43 characters of base64, without the last `=`). Returns undefined unless it has 32 bytes.
+ */
 function keyOf(encodingAesKey: string): Key | undefined {
   const known = keys.get(encodingAesKey);
   if (known) return known;
@@ -29,8 +36,8 @@ function keyOf(encodingAesKey: string): Key | undefined {
 
 /**
  * Returns the message in `encrypted` (base64), or undefined if no key decrypts it to a well-formed plaintext that ends
- * with `appId`. The keys are used in order: the current one, then the previous one during a rotation. The caller must
- * have verified msg_signature, so that only holders of the token could use this as a padding oracle.
+ * with `appId`. The keys are tried in order: the current one, then the previous one during a rotation. The caller must
+ * have verified msg_signature; otherwise this function would be a padding oracle for callers without the token.
  */
 export function decrypt(
   encrypted: string,

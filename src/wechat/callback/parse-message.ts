@@ -1,18 +1,20 @@
 /**
- * Parses a message, XML or JSON, into its fields. Only top-level values count: all fields that this service needs are
- * there. Nested values (SendPicsInfo and others) must be well-formed and are skipped.
+ * Parses a message, XML or JSON, into its fields. Only top-level values are read, because all fields that this service
+ * needs are at the top level. Nested values (SendPicsInfo and others) must be well-formed and are skipped.
  *
- * There is an own XML parser because a strict one is short. In a general parser DTDs, entities, attributes, numbers
- * and prototypes must be turned off one by one, `<a></b>` is accepted unless a second pass validates it, and its
- * result is a tree. This one takes linear time, does not know DTDs and cannot expand anything. A user's text after
- * MsgType may break the message: then broken-message.ts reads what it can.
+ * This service has its own XML parser, because a strict one is short. In a general parser DTDs, entities, attributes,
+ * numbers and prototypes must be turned off one by one, `<a></b>` is accepted unless a second pass validates it, and
+ * the result is a tree. This parser takes linear time, does not support DTDs and cannot expand anything. A user's text
+ * after MsgType may make the message malformed; then broken-message.ts reads as many fields as possible.
  */
 import { scanXml } from './broken-message.ts';
 
-/** Field name → text. A Map, because `__proto__` may be a name. The first value of a repeated name counts. */
+/**
+ * Field name → text. It is a Map, because `__proto__` may be a name. If a name occurs twice, the first value counts.
+ */
 export type Fields = ReadonlyMap<string, string>;
 
-/** The text is not a message. `message` holds the reason and nothing of the text. */
+/** The text is not a message. `message` contains the reason and no part of the text. */
 export class MalformedMessage extends Error {
   override readonly name = 'MalformedMessage';
 }
@@ -45,7 +47,9 @@ function readXml(text: string): Fields {
   let rootSeen = false;
   let cdataSeen = false;
 
-  /** Only after MsgType can a user's text have broken the message, inside a CDATA section or the root element. */
+  /**
+   * A user's text can have broken the message only after MsgType, and only inside a CDATA section or the root element.
+   */
   const scanBroken = (): Fields | undefined =>
     fields.has('MsgType') && (cdataSeen || path.length > 0) ? scanXml(text) : undefined;
 
@@ -116,7 +120,9 @@ function unescapeXml(text: string): string {
   });
 }
 
-/** JSON.parse of Node 24, whose reviver gets the source text: so a 64-bit MsgId keeps its last digits. */
+/**
+ * JSON.parse of Node 24. Its reviver gets the source text of a number, so that a 64-bit MsgId keeps its last digits.
+ */
 const parseJson = JSON.parse as (
   text: string,
   reviver: (key: string, value: unknown, context: { source?: string }) => unknown,
@@ -130,7 +136,8 @@ function readJson(text: string): Fields {
       typeof value === 'number' ? source : value,
     );
   } catch {
-    // A SyntaxError, or a RangeError: the reviver recurses, and the text may be nested thousands of levels deep.
+    // A SyntaxError, or a RangeError: JSON.parse calls the reviver recursively, and the text may be nested thousands of
+    // levels deep.
     throw new MalformedMessage('JSON that cannot be parsed');
   }
   const entries = Object.entries(parsed as object);

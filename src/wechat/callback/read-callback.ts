@@ -1,4 +1,4 @@
-/** Verifies and decrypts what WeChat posts, and reads references from it. Pure functions without state. */
+/** Verifies and decrypts callbacks of WeChat, and reads references from them. All functions are pure. */
 import { type Account, callbackAppIdOf } from '../../account.ts';
 import { toInt4 } from '../../storable.ts';
 import { encryptedIn } from './broken-message.ts';
@@ -18,7 +18,7 @@ export type RefusalCode =
   | 'cannot_decrypt'
   | 'malformed_message';
 
-/** Why a callback is refused. `message` contains nothing of what was sent. */
+/** Why a callback is refused. `message` contains no part of the request. */
 export interface Refusal {
   readonly kind: 'refused';
   readonly status: 400 | 403;
@@ -26,7 +26,7 @@ export interface Refusal {
   readonly message: string;
 }
 
-/** `text` is the body of the response, sent unchanged as text/plain. */
+/** `text` is the body of the response. It must be sent unchanged, as text/plain. */
 export type HandshakeResult = { readonly kind: 'accepted'; readonly text: string } | Refusal;
 
 export type CallbackResult =
@@ -58,12 +58,12 @@ type SigningAccount = Pick<
 const TIMESTAMP_WINDOW_SECONDS = 15 * 60;
 
 /**
- * Reads the GET by which WeChat's console checks the URL. Official accounts and mini programs send `echostr` in plain
- * text even in safe mode; WeCom encrypts it and expects the decrypted text.
+ * Reads the GET request by which WeChat's console checks the URL. Official accounts and mini programs send `echostr` in
+ * plain text even in safe mode; WeCom encrypts it and expects the decrypted text.
  */
 export function readHandshake(account: SigningAccount, query: CallbackQuery): HandshakeResult {
   const { signature, msgSignature, echostr: sent, ...rest } = readQuery(query);
-  // That of WeCom is base64: a plus sign that was not escaped in the URL arrives as a space.
+  // WeCom's echostr is base64: a plus sign that was not escaped in the URL arrives as a space.
   const echostr = account.product === 'wecom' ? sent?.trim().replaceAll(' ', '+') : sent;
   if (echostr === undefined || !/^[\x21-\x7e]{1,512}$/.test(echostr)) {
     return refuse(403, 'bad_signature', 'echostr is missing: this is not a handshake from WeChat.');
@@ -81,8 +81,8 @@ export function readHandshake(account: SigningAccount, query: CallbackQuery): Ha
 
 /**
  * Checks the query of a POST before its body has arrived. `valid`: `signature` is correct; official accounts send it in
- * every mode. `over the body`: there is only msg_signature, which covers the encrypted text. `none`: no signature can
- * be valid.
+ * every mode. `over the body`: the query has only msg_signature, which covers the encrypted text. `none`: the query has
+ * no signature that could be valid.
  */
 export function signatureInQuery(
   account: SigningAccount,
@@ -94,10 +94,10 @@ export function signatureInQuery(
 }
 
 /**
- * Reads a POST in plain, compatible and safe mode, as XML and JSON. Where the body is encrypted, msg_signature over
- * four items must be valid, because the plain `signature` does not cover the body, and only the decrypted copy is used.
- * A plain body is protected only by a signed timestamp, which must be within 15 minutes of `now`. An encrypted body
- * needs no window: a replay leads to the row it already has. The server limits the size of `body`.
+ * Reads a POST in plain, compatible and safe mode, as XML and JSON. If the body is encrypted, msg_signature over four
+ * items must be valid, because the plain `signature` does not cover the body; then only the decrypted copy is used. A
+ * plain body is protected only by a signed timestamp, which must be within 15 minutes of `now`. An encrypted body needs
+ * no such window: a replayed callback leads to the row that already exists. The server limits the size of `body`.
  */
 export function readCallback(
   account: SigningAccount,
@@ -106,13 +106,13 @@ export function readCallback(
   const query = readQuery(request.query);
   const body = request.body.toString('utf8');
   try {
-    // Before the body is parsed: in compatible mode a user's text may break its plain copy.
+    // Decrypted before the body is parsed: in compatible mode a user's text may make the plain copy malformed.
     const decrypted = decryptSigned(account, query, encryptedIn(body));
     const message = decrypted ?? verifyMessage(account, query, readMessage(body), request.now);
     return 'kind' in message ? message : readPush(account, message);
   } catch (error) {
     if (!(error instanceof MalformedMessage)) throw error;
-    // Details of the parser are only for callers that can sign; WeChat sends the plain signature in every mode.
+    // Only callers that can sign get the details of the parser. WeChat sends the plain signature in every mode.
     return isSignatureOf(query.signature, plainParts(account, query))
       ? malformed(error.message)
       : badSignature();
@@ -125,7 +125,7 @@ interface VerifiedMessage {
 }
 
 /**
- * Returns the one of `texts` that msg_signature covers. There may be white space around or in the base64, added before
+ * Returns the one of `texts` that msg_signature covers. White space may have been added around or in the base64, before
  * or after signing.
  */
 function signedText(
@@ -140,7 +140,7 @@ function signedText(
   );
 }
 
-/** Returns undefined where msg_signature covers none of `texts`, or there is no key. */
+/** Returns undefined if msg_signature covers none of `texts`, or if the account has no key. */
 function decryptSigned(
   account: SigningAccount,
   query: ReturnType<typeof readQuery>,
@@ -160,7 +160,8 @@ function verifyMessage(
 ): VerifiedMessage | Refusal {
   const signed = plainParts(account, query);
   const encrypted = outer.get('Encrypt');
-  // In compatible mode the body contains the fields twice. The plain copy is used only without a key.
+  // In compatible mode the body contains the fields twice: plain and encrypted. The plain copy is used only if the
+  // account has no key.
   if (encrypted !== undefined && isEncryptedOnly(account, query, outer)) {
     if (signedText(query.msgSignature, signed, [encrypted]) === undefined) return badSignature();
     if (account.encodingAesKey === undefined) {
@@ -178,18 +179,18 @@ function verifyMessage(
   }
   const skewSeconds = clockSkewSeconds(query.timestamp, now);
   if (skewSeconds === undefined || Math.abs(skewSeconds) > TIMESTAMP_WINDOW_SECONDS) {
-    const away =
+    const difference =
       skewSeconds === undefined
         ? 'no time'
         : `${Math.abs(skewSeconds)} seconds ${skewSeconds > 0 ? 'behind' : 'ahead of'} the clock of this server`;
-    return refuse(403, 'stale_timestamp', `The timestamp is ${away}; 15 minutes are allowed.`);
+    return refuse(403, 'stale_timestamp', `The timestamp is ${difference}; 15 minutes are allowed.`);
   }
   return { fields: outer, isEncrypted: false };
 }
 
 /**
- * Whether the message is the `Encrypt` of a body, so that its plain fields must not be used. In plain mode, which has
- * no msg_signature, a user may have typed the tag: then its text is not ciphertext.
+ * Whether the message is in `Encrypt`, so that the plain fields must not be used. In plain mode, which has no
+ * msg_signature, a user may have typed the tag; its text is then not ciphertext.
  */
 function isEncryptedOnly(
   account: SigningAccount,
@@ -204,7 +205,7 @@ function isEncryptedOnly(
   return msgSignature !== undefined || isCipher;
 }
 
-/** Parses a decrypted message. WeChat has sent it, so the error may name what is malformed. */
+/** Parses a decrypted message. WeChat has sent it, so the error may describe the malformed part. */
 function readDecrypted(text: string): VerifiedMessage | Refusal {
   try {
     return { fields: readMessage(text), isEncrypted: true };
@@ -222,7 +223,8 @@ function readPush(account: SigningAccount, { fields, isEncrypted }: VerifiedMess
     return { kind: 'ignored', messageType: 'info' };
   if (infoType !== undefined && account.tokenSource?.type === 'component') {
     const ticket = field('ComponentVerifyTicket');
-    // Only from an encrypted body: a replayed plain body with another ticket would lock the platform out.
+    // A ticket is accepted only from an encrypted body: the signature does not cover a plain body, and a forged ticket
+    // would stop all calls of the platform.
     const isTicket = isEncrypted && infoType === 'component_verify_ticket' && ticket && ticket.length <= 512;
     return isTicket
       ? { kind: 'ticket', messageType: 'component_verify_ticket', ticket }
@@ -236,8 +238,9 @@ function readPush(account: SigningAccount, { fields, isEncrypted }: VerifiedMess
 }
 
 /**
- * Returns how many seconds WeChat's signed timestamp is behind `now` (negative: ahead of it); undefined without one.
- * WeChat's clock is correct: more than a few seconds mean a wrong clock of this server, or a late delivery.
+ * Returns how many seconds WeChat's signed timestamp is behind `now` (negative: ahead of it); undefined without a
+ * timestamp. WeChat's clock is correct: a difference of more than a few seconds means that this server's clock is wrong
+ * or that the delivery was late.
  */
 export function clockSkewSeconds(timestamp: unknown, now: Date): number | undefined {
   if (typeof timestamp !== 'string' || !/^\d{1,12}$/.test(timestamp)) return undefined;

@@ -4,7 +4,7 @@ import type { Fields } from './parse-message.ts';
 
 /**
  * `messageType` is WeChat's MsgType (`image`, `event`, …) or `other`, so it can be a label of a metric. `why` contains
- * nothing of the message.
+ * no part of the message.
  */
 export type MessageRead =
   | { readonly kind: 'media'; readonly messageType: string; readonly references: readonly ReferenceInput[] }
@@ -13,7 +13,7 @@ export type MessageRead =
 
 /**
  * Reads the fields of one message. Invalid optional fields are left out; an invalid media id makes the message
- * malformed. A video has two references: its own and that of its thumb.
+ * malformed. A video has two references: one for the video and one for its thumb.
  */
 export function readReferences(account: string, fields: Fields): MessageRead {
   const field = (name: string): string | undefined => fields.get(name)?.trim() || undefined;
@@ -33,7 +33,8 @@ export function readReferences(account: string, fields: Fields): MessageRead {
   const mediaId = field('MediaId');
   const parent = () => (mediaId === undefined ? {} : { parentId: idOf(account, mediaId) });
   const withMedia = (references: ReferenceInput[]): MessageRead => {
-    // Refused, because WeChat shows the refusal in its console; an item that is not recorded would be lost unnoticed.
+    // The message is refused, because WeChat shows refusals in its console. An item that is not recorded would be lost
+    // without a trace.
     if (references.length === 0) return malformed(`a message of type ${messageType} without its media id`);
     if (!references.every((reference) => identitySchema.safeParse(reference).success)) {
       return malformed(`a message of type ${messageType} with an invalid media id`);
@@ -57,7 +58,8 @@ export function readReferences(account: string, fields: Fields): MessageRead {
       return thumb.length > 0 ? withMedia(thumb) : { kind: 'ignored', messageType };
     }
     case 'file':
-      // Official accounts get no media id for files (WeCom does). Recorded so that the loss is visible.
+      // Official accounts get no media id for files (WeCom accounts do). The reference is recorded so that the loss is
+      // visible.
       return withMedia(media('file', mediaId ?? (common.msgId && `msg:${common.msgId}`)));
     default: {
       // A future message type may carry a media id, which must not be lost.
@@ -70,7 +72,7 @@ export function readReferences(account: string, fields: Fields): MessageRead {
   }
 }
 
-/** Types without a media id of their own. A user's text in them may look like a field. */
+/** Types without a media id. A user's text in such a message may look like a field. */
 const TYPES_WITHOUT_MEDIA_ID: ReadonlySet<string> = new Set([
   'text',
   'location',
@@ -80,7 +82,7 @@ const TYPES_WITHOUT_MEDIA_ID: ReadonlySet<string> = new Set([
   'other',
 ]);
 
-/** Returns an optional field if it is valid: an invalid PicUrl must not make the picture get lost. */
+/** Returns an optional field if it is valid. A picture must not be lost because its PicUrl is invalid. */
 function optional<Name extends 'openId' | 'msgId' | 'picUrl'>(
   name: Name,
   schema: (typeof referenceSchema.shape)[Name],
@@ -90,7 +92,7 @@ function optional<Name extends 'openId' | 'msgId' | 'picUrl'>(
   return { [name]: value } as { [key in Name]?: string };
 }
 
-/** CreateTime is in seconds. Without a plausible one (2011 to 2099) the moment of arrival counts. */
+/** CreateTime is in seconds. Without a plausible value (2011 to 2099) the time of arrival is used. */
 function timeOf(seconds: string | undefined): { sentAt?: Date } {
   if (seconds === undefined || !/^\d{1,10}$/.test(seconds)) return {};
   const sentAt = new Date(Number(seconds) * 1000);

@@ -1,7 +1,7 @@
 /** Reads references from messages of WeCom customer service, including those in forwarded records. */
 import { identitySchema, idOf, type Kind, type ReferenceInput, referenceSchema } from '../../media.ts';
 
-/** Types by which skipped messages are counted; all others count as `other`. */
+/** The types by which skipped messages are counted. All other types count as `other`. */
 export const MESSAGE_TYPES = [
   'text',
   'image',
@@ -25,8 +25,8 @@ export const MESSAGE_TYPES = [
 export type MessageType = (typeof MESSAGE_TYPES)[number] | 'other';
 
 /**
- * Why nothing of a message is archived: `no_media`: it has no media id; `unusable`: its media id is invalid;
- * `unreadable`: it has an unknown format; `too_deep`: it is nested in too many forwarded records.
+ * Why a message was skipped. `no_media`: it has no media id; `unusable`: its media id is invalid; `unreadable`: its
+ * format is unknown; `too_deep`: it is nested in too many forwarded records.
  */
 export type SkipReason = 'no_media' | 'unusable' | 'unreadable' | 'too_deep';
 
@@ -35,7 +35,7 @@ export interface KfMessages {
   readonly skipped: readonly { readonly type: MessageType; readonly why: SkipReason }[];
 }
 
-/** Levels of records forwarded inside records. Users do not forward deeper ones. */
+/** How deep forwarded records may be nested. Users do not nest them deeper. */
 const MAX_DEPTH = 5;
 const KINDS: Readonly<Record<string, Kind>> = {
   image: 'image',
@@ -47,7 +47,10 @@ const KINDS: Readonly<Record<string, Kind>> = {
 type Fields = Readonly<Record<string, unknown>>;
 type Outer = Pick<ReferenceInput, 'account' | 'openId' | 'msgId' | 'sentAt'>;
 
-/** Reads all messages of a page in order, of customers and staff. Never throws, whatever the page contains. */
+/**
+ * Reads all messages of a page in order, those of customers and those of staff. Does not throw for any content of the
+ * page.
+ */
 export function parseKfMessages(account: string, list: readonly unknown[]): KfMessages {
   const references = new Map<string, ReferenceInput>();
   const skipped: KfMessages['skipped'][number][] = [];
@@ -58,7 +61,7 @@ export function parseKfMessages(account: string, list: readonly unknown[]): KfMe
     if (why) skipped.push({ type: named, why });
   }
 
-  /** `content`: the member that is named after the type. A media id that occurs twice is one reference. */
+  /** `content` is the member that is named after the type. A media id that occurs twice leads to one reference. */
   function readContent(outer: Outer, type: string, content: unknown, level: number): SkipReason | undefined {
     const fields = objectOf(content);
     if (!fields) return Object.hasOwn(KINDS, type) || type === 'merged_msg' ? 'unreadable' : 'no_media';
@@ -69,7 +72,7 @@ export function parseKfMessages(account: string, list: readonly unknown[]): KfMe
       return undefined;
     }
     const kind = Object.hasOwn(KINDS, type) ? KINDS[type] : undefined;
-    // A future type may carry a file, which must not be lost; its bytes show its format.
+    // A future type may contain a file, which must not be lost. Its format is recognised later by its bytes.
     const found = [
       [kind ?? 'file', fields.media_id],
       ['thumb', fields.thumb_media_id],

@@ -9,7 +9,7 @@ import type { Tokens } from '../tokens/tokens.ts';
 import { type KfMessages, parseKfMessages } from './kf-messages.ts';
 
 export interface KfPage extends KfMessages {
-  /** Must be committed together with the references. A page that is fetched again leads to the same rows. */
+  /** Must be committed together with the references. A page that is fetched twice leads to the same rows. */
   readonly nextCursor: string;
   /** Whether the next page should be fetched at once, with `nextCursor`. */
   readonly hasMore: boolean;
@@ -19,8 +19,8 @@ export interface KfPage extends KfMessages {
 
 export interface KfSync {
   /**
-   * Fetches one page of up to 1,000 messages. `token` is that of the callback; without it WeCom limits the call
-   * strictly. Without `cursor` the page begins three days ago. Rejects with the failure of the calls.
+   * Fetches one page of up to 1,000 messages. `token` comes from the callback; without it WeCom allows very few calls.
+   * Without `cursor` the page begins three days ago. Rejects with the failure of a call.
    */
   fetchPage(
     account: Account,
@@ -31,7 +31,7 @@ export interface KfSync {
 
 const PATH = '/cgi-bin/kf/sync_msg';
 const PAGE_SIZE = 1_000;
-/** A thousand texts of 2,048 bytes each, and the JSON around them. */
+/** Enough for a thousand texts of 2,048 bytes each, and the JSON around them. */
 const MAX_PAGE_BYTES = 8 * 1024 * 1024;
 const VOICE_FORMAT_AMR = 0;
 
@@ -65,14 +65,14 @@ export function createKfSync(deps: {
     const { msg_list: list, next_cursor: next } = response;
     if (!Array.isArray(list) && response.errcode === undefined)
       throw failure('malformed_answer', `${PATH}: neither errcode nor msg_list`);
-    // A page without a list is empty: WeCom sends has_more without messages.
+    // A page without a list is empty: WeCom also sends has_more without messages.
     const messages = Array.isArray(list) ? list : [];
     const nextCursor = typeof next === 'string' && next !== '' ? next : (cursor ?? '');
     return {
       ...parseKfMessages(account.account, messages),
       messages: messages.length,
       nextCursor,
-      // A cursor that does not change would be fetched in an endless loop.
+      // If the cursor does not change, fetching the next page would be an endless loop.
       hasMore: Number(response.has_more) === 1 && nextCursor !== (cursor ?? ''),
     };
   };

@@ -1,4 +1,7 @@
-/** Turns errors of sockets, TLS and proxies into failures. Their messages are left out: they may quote the request. */
+/**
+ * Turns errors of sockets, TLS and proxies into failures. The messages of the errors are left out, because they may
+ * quote the request.
+ */
 import { type FailureCode, FailureError, failure } from '../../failures.ts';
 import { TLS_PLACES, type TlsPlace, tlsFailureOf, tlsSentence } from '../../tls-failures.ts';
 
@@ -25,8 +28,9 @@ function proxyCodeOf({ status, cause }: ProxyError): FailureCode {
 }
 
 /**
- * Whether the proxy itself wrote the response to a plain http request that it should have forwarded. Only proxies
- * send 407. Otherwise headers show it: those that a proxy adds to its own errors (RFC 9209, squid), or its name.
+ * Whether the proxy itself created the response to a plain http request that it should have forwarded. Only proxies
+ * send 407. Other such responses are recognised by headers: those that a proxy adds to its own errors (RFC 9209,
+ * squid), or its name in `server`.
  */
 export function isProxyResponse(status: number, headers: Readonly<Record<string, unknown>>): boolean {
   if (status < 400) return false;
@@ -40,7 +44,7 @@ interface ConnectionContext {
   readonly where: string;
   /** The server whose certificate was checked; default WeChat. */
   readonly place?: TlsPlace;
-  /** The request was for the link of one item: its failure does not concern the account. */
+  /** Whether the request was for the link of one item, so that its failure does not concern the account. */
   readonly isLink?: boolean;
 }
 

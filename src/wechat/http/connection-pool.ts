@@ -1,10 +1,11 @@
 /**
- * A pool of connections with one request at a time on each, which also counts the bytes after the end of a body.
+ * A pool of connections, with one request at a time on each. It also counts the bytes that arrive after the announced
+ * end of a body.
  *
- * An HTTP parser stops at Content-Length: a server that announces too little yields a file that looks complete and is
- * cut. undici (8.12) does not report this: the body ends cleanly, and the connection is closed without an error. Only
- * the owner of the socket can count: bytes read, less head, less body, is the excess. That is why the pool holds one
- * Client per connection: undici's Agent does not tell which of its connections a response came from.
+ * An HTTP parser stops at Content-Length: if a server announces too few bytes, the file looks complete but is cut.
+ * undici (8.12) does not report this: the body ends cleanly, and the connection is closed without an error. Only the
+ * owner of the socket can count the excess: bytes read, minus head, minus body. Therefore the pool holds one Client per
+ * connection: undici's Agent does not show on which of its connections a response arrived.
  */
 import type { Socket } from 'node:net';
 import { type buildConnector, Client } from 'undici';
@@ -23,7 +24,7 @@ export interface PooledConnection {
 export interface ConnectionPool {
   /** Returns an idle connection to this origin, or a new one. The caller limits how many are in use at once. */
   acquire(origin: string): PooledConnection;
-  /** `isReusable`: the response was read to its end. Otherwise the connection is destroyed. */
+  /** `isReusable`: whether the response was read to its end. If not, the connection is destroyed. */
   release(connection: PooledConnection, isReusable: boolean): void;
   close(): Promise<void>;
 }

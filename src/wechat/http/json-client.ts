@@ -1,4 +1,7 @@
-/** Small JSON calls over axios, limited in time and size; no redirects, and no proxy except the configured one. */
+/**
+ * Makes small JSON calls with axios. Time and size are limited, redirects are not followed, and only the configured
+ * proxy is used.
+ */
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import type { SecureContext } from 'node:tls';
@@ -11,7 +14,7 @@ import { createProxyAgents } from './proxy-agents.ts';
 export interface JsonClientOptions {
   /** The only proxy that is used: HTTP_PROXY and similar variables are ignored. */
   readonly proxyUrl?: string | undefined;
-  /** For a whole call, from connecting to the last byte; default 10 s. */
+  /** The timeout of a whole call, from connecting to the last byte; default 10 s. */
   readonly timeoutMs?: number;
   readonly secureContext?: SecureContext | undefined;
   /** The server whose certificate is checked; default WeChat. */
@@ -30,8 +33,8 @@ export interface JsonRequest {
 
 export interface JsonClient {
   /**
-   * Resolves with the response whatever its status. Rejects with `timeout`, `network`, `malformed_answer`, a failure
-   * of the proxy or of TLS, or the signal's reason.
+   * Resolves with the response, also when its status is an error. Rejects with `timeout`, `network`,
+   * `malformed_answer`, a failure of the proxy or of TLS, or the signal's reason.
    */
   send(request: JsonRequest, signal: AbortSignal): Promise<{ status: number; text: string }>;
   close(): void;
@@ -44,7 +47,7 @@ export function createJsonClient(options: JsonClientOptions = {}): JsonClient {
   const timeoutMs = options.timeoutMs ?? TIMEOUT_MS;
   const { proxyUrl, secureContext } = options;
   const agentOptions = { keepAlive: true, maxSockets: 8, ...(secureContext && { secureContext }) };
-  // Own agents, because NODE_USE_ENV_PROXY can make the global ones use a proxy of the environment.
+  // The client has its own agents, because NODE_USE_ENV_PROXY can make the global ones use a proxy of the environment.
   const { httpAgent, httpsAgent } = proxyUrl
     ? createProxyAgents({ proxyUrl, timeoutMs, secureContext }, agentOptions)
     : { httpAgent: new HttpAgent(agentOptions), httpsAgent: new HttpsAgent(agentOptions) };
@@ -62,7 +65,7 @@ export function createJsonClient(options: JsonClientOptions = {}): JsonClient {
 
   return {
     send: async (request, signal) => {
-      // The timeout of axios is for inactivity; this one is for the whole call.
+      // The timeout of axios limits inactivity; this signal limits the whole call.
       const total = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
       const response = await client
         .request<string>({
@@ -93,7 +96,10 @@ export function createJsonClient(options: JsonClientOptions = {}): JsonClient {
   };
 }
 
-/** Returns the failure without its AxiosError, because that contains the request and with it the secret. */
+/**
+ * Returns the failure without the AxiosError, because that error contains the request, and the request contains the
+ * secret.
+ */
 function toFailure(error: AxiosError, where: string, place?: TlsPlace): FailureError {
   const known = connectionFailure(error, { where, ...(place && { place }) });
   if (known) return known;

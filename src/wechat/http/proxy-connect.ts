@@ -1,7 +1,8 @@
 /**
- * Connections through an HTTP proxy: by CONNECT for https, and to the proxy itself for plain http requests in absolute
- * form, because squid refuses CONNECT to port 80. undici's ProxyAgent (7.30) is not used: where a proxy closes the
- * connection on CONNECT, it retries without a pause, a thousand times a second, past every timeout and abort.
+ * Opens connections through an HTTP proxy: by CONNECT for https, and to the proxy itself for plain http requests in
+ * absolute form, because squid refuses CONNECT to port 80. undici's ProxyAgent (7.30) is not used: if a proxy closes
+ * the connection on CONNECT, the agent retries a thousand times a second without a pause, and ignores every timeout and
+ * abort.
  */
 import { isIP, type Socket } from 'node:net';
 import type { SecureContext } from 'node:tls';
@@ -10,7 +11,9 @@ import { ProxyError } from './connection-failure.ts';
 
 export interface ProxyOptions {
   readonly proxyUrl: string;
-  /** For connecting to the proxy and its response; applies a second time to TLS through the tunnel. */
+  /**
+   * The timeout for connecting to the proxy and for its response. It applies a second time to TLS through the tunnel.
+   */
   readonly timeoutMs: number;
   /** Returns the address that the proxy connects to instead of the name; rejects for forbidden addresses. */
   readonly resolve?: (hostname: string, signal: AbortSignal) => Promise<string>;
@@ -27,7 +30,7 @@ export function proxyAuthorization(proxyUrl: string): string | undefined {
   return `Basic ${Buffer.from(user).toString('base64')}`;
 }
 
-/** Text that is not valid percent-encoding is used as it is: the password may contain a `%`. */
+/** Decodes percent-encoding. Returns invalid text unchanged, because a password may contain a `%`. */
 function decoded(text: string): string {
   try {
     return decodeURIComponent(text);
@@ -36,7 +39,7 @@ function decoded(text: string): string {
   }
 }
 
-/** Returns a connector that always connects to the proxy itself: for requests in absolute form. */
+/** Returns a connector that always connects to the proxy itself, for requests in absolute form. */
 export function createProxyDialer(options: ProxyOptions): buildConnector.connector {
   const proxy = new URL(options.proxyUrl);
   const { secureContext, timeoutMs } = options;
@@ -116,20 +119,21 @@ async function requestTunnel(
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const proxyError = (what: string, status?: number) =>
     new ProxyError(`the proxy ${what} at CONNECT ${to}`, status === undefined ? {} : { status });
-  const onError = () => reject(proxyError('broke the connection'));
+  const onError = () => reject(proxyError('failed the connection'));
   let head = Buffer.alloc(0);
   const read = () => {
     for (let piece = socket.read(); piece !== null; piece = socket.read()) {
       head = Buffer.concat([head, piece as Buffer]);
       const end = head.indexOf('\r\n\r\n');
-      if (end < 0 && head.length > MAX_HEAD_BYTES) return reject(proxyError('does not speak HTTP', 0));
+      if (end < 0 && head.length > MAX_HEAD_BYTES) return reject(proxyError('did not respond with HTTP', 0));
       if (end < 0) continue;
-      // Before unshift: bytes that are put back are readable at once, so this listener would read them in a loop.
+      // Removed before unshift: the bytes that are put back are readable at once, so this listener would read them in a
+      // loop.
       socket.off('readable', read);
       if (head.length > end + 4) socket.unshift(head.subarray(end + 4));
       const status = Number(/^HTTP\/1\.[01] (\d{3})/.exec(head.toString('latin1', 0, 16))?.[1]);
       if (status >= 200 && status < 300) return resolve();
-      return reject(proxyError(status ? `responded ${status}` : 'does not speak HTTP', status || 0));
+      return reject(proxyError(status ? `responded ${status}` : 'did not respond with HTTP', status || 0));
     }
   };
   const onClose = () => reject(proxyError('closed the connection'));

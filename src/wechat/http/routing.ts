@@ -8,9 +8,9 @@ import { resolvePublicAddress, ssrfGuardedLookup } from './ssrf-guard.ts';
 export interface RouteOptions {
   readonly proxyUrl?: string | undefined;
   readonly idleTimeoutMs: number;
-  /** Idle connections that are kept open; default 32. The caller limits how many are in use at once. */
+  /** How many idle connections stay open; default 32. The caller limits how many are in use at once. */
   readonly maxIdleConnections?: number;
-  /** DNS lookup for requests with the SSRF guard; default the system's. */
+  /** The DNS lookup for requests with the SSRF guard; default: the lookup of the system. */
   readonly resolve?: Parameters<typeof ssrfGuardedLookup>[0];
   /** Trusts the authorities of WECHAT_CA_FILE. */
   readonly secureContext?: SecureContext | undefined;
@@ -74,8 +74,8 @@ export function createRoutes(options: RouteOptions): Routes {
           headers: {},
           isForwarded: false,
         };
-      // A proxy takes the host from the request line, whatever the Host header holds, so the line must hold the name.
-      // The proxy resolves the name a second time; only names of WeChat's own domains get here.
+      // A proxy reads the host from the request line and ignores the Host header, so the line must contain the name.
+      // The proxy resolves the name a second time. This is safe, because only names of WeChat's own domains get here.
       if (ssrfGuard) await resolvePublic(url.hostname, AbortSignal.timeout(timeout));
       return {
         pool: pools.forwarded,

@@ -1,7 +1,7 @@
 /**
- * The SSRF guard: which addresses the links of video_url and PicUrl may lead to. Such a link is often a bare address
- * with the real host as first path segment (`http://203.205.137.89/vweixinp.tc.qq.com/…`), so a list of hosts is not
- * enough: the address itself is checked, at the moment of connecting.
+ * The SSRF guard: checks that the links of video_url and PicUrl lead to public addresses. Such a link is often a bare
+ * address with the real host as first path segment (`http://203.205.137.89/vweixinp.tc.qq.com/…`), so a list of hosts
+ * is not enough: the address itself is checked when the connection is opened.
  */
 import { type LookupAddress, type LookupOptions, lookup as systemLookup } from 'node:dns';
 import { BlockList, isIP, type LookupFunction } from 'node:net';
@@ -18,7 +18,7 @@ for (const [net, prefix] of [
   ['10.0.0.0', 8],
   ['100.64.0.0', 10],
   ['127.0.0.0', 8],
-  // A public address by its number, but a service of the host itself in Azure.
+  // The number is in a public range, but in Azure it is a service of the host itself.
   ['168.63.129.16', 32],
   ['169.254.0.0', 16],
   ['172.16.0.0', 12],
@@ -41,7 +41,10 @@ for (const [net, prefix] of [
 ] as const) {
   SPECIAL.addSubnet(net, prefix, 'ipv6');
 }
-/** Contains all public IPv6 addresses, and no mapped, compatible, NAT64, unique-local or link-local ones. */
+/**
+ * The range of all public IPv6 addresses. It contains no mapped, compatible, NAT64, unique-local or link-local
+ * addresses.
+ */
 const GLOBAL_IPV6 = new BlockList();
 GLOBAL_IPV6.addSubnet('2000::', 3, 'ipv6');
 
@@ -55,9 +58,9 @@ export function isPublicAddress(address: string): boolean {
 const withoutBrackets = (hostname: string) => hostname.replace(/^\[|\]$/g, '');
 
 /**
- * Checks whether `url` may be fetched. Returns `trusted` where `allowHosts` (host, or host:port) contains it, and
- * `guarded` where its addresses must still be checked on connecting. Throws `address_refused` with the host only,
- * because links contain keys.
+ * Checks whether `url` may be fetched. Returns `trusted` if `allowHosts` (host, or host:port) contains the host, and
+ * `guarded` if its addresses must still be checked on connecting. Throws `address_refused`, whose detail names only the
+ * host, because links contain keys.
  */
 export function checkLink(url: URL, allowHosts: readonly string[]): 'trusted' | 'guarded' {
   const host = url.hostname.toLowerCase();
@@ -101,7 +104,7 @@ export function ssrfGuardedLookup(resolve: ResolveAll = systemLookup): LookupFun
   };
 }
 
-/** Resolves with one public address of the host, for connections that a proxy opens. Rejects as the lookup does. */
+/** Resolves with one public address of the host, for connections that a proxy opens. Rejects like the lookup. */
 export async function resolvePublicAddress(
   hostname: string,
   resolve: ResolveAll | undefined,

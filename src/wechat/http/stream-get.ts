@@ -1,4 +1,4 @@
-/** GET requests with a streamed body. Every wait has a timeout, and every body a maximum size. */
+/** Makes GET requests with a streamed body. Every wait has a timeout, and every body has a maximum size. */
 import type { Dispatcher } from 'undici';
 import { FailureError, failure } from '../../failures.ts';
 import { joinHeaders } from '../../runtime/network/http-headers.ts';
@@ -20,32 +20,32 @@ export interface HttpResponse {
   readonly headers: Readonly<Record<string, string>>;
   /** From Content-Length. */
   readonly lengthBytes: number | undefined;
-  /** Whether a clean end of the body proves that it is complete: by its length or by the last chunk. */
+  /** Whether a clean end of the body proves that the body is complete: by its length or by the last chunk. */
   readonly endIsProven: boolean;
   /**
    * Ends cleanly only after exactly the announced bytes. Otherwise throws `body_too_short`, `body_too_long`,
    * `too_large`, `timeout`, `network`, or the reason of the caller's signal.
    */
   readonly body: AsyncIterable<Uint8Array>;
-  /** Releases the connection, whether the body was read or not. Idempotent, and allowed at any time. */
+  /** Releases the connection. May be called at any time, also when the body was not read. Idempotent. */
   discard(): void;
 }
 
 export interface HttpRequest {
-  /** Connect to public addresses only. */
+  /** Whether to connect to public addresses only. */
   readonly ssrfGuard: boolean;
-  /** The URL is the link of one item: its failure does not concern the account. */
+  /** Whether the URL is the link of one item, so that its failure does not concern the account. */
   readonly isLink?: boolean;
   /** Used in errors instead of the URL, which may contain a token. */
   readonly where: string;
   /** The value of a Range header. */
   readonly range?: string;
-  /** Replaces the total timeout where less time is left. */
+  /** Replaces the total timeout, when less time is left. */
   readonly timeoutMs?: number;
 }
 
 export interface HttpClient {
-  /** Redirects are not followed: they are returned like any other response. */
+  /** Does not follow redirects: they are returned like any other response. */
   get(url: URL, request: HttpRequest, signal: AbortSignal): Promise<HttpResponse>;
   close(): Promise<void>;
 }
@@ -135,7 +135,7 @@ function toHttpResponse(
   const announced = headers['content-length'];
   const lengthBytes = announced !== undefined && /^\d{1,15}$/.test(announced) ? Number(announced) : undefined;
 
-  /** An iterator written by hand: an async generator costs extra event loop turns for every chunk. */
+  /** Written without an async generator, which would cost extra turns of the event loop for every chunk. */
   function bytes(): AsyncIterableIterator<Uint8Array> {
     const chunks = (body as AsyncIterable<Uint8Array>)[Symbol.asyncIterator]();
     let received = 0;
@@ -177,7 +177,7 @@ function toHttpResponse(
       },
     };
   }
-  // undici ends a chunked body cleanly only after its last chunk; a cut one throws.
+  // undici ends a chunked body cleanly only after its last chunk; a body that is cut throws.
   const isChunked = /\bchunked\s*$/i.test(headers['transfer-encoding'] ?? '');
   const endIsProven = lengthBytes !== undefined || isChunked;
   return { status: response.statusCode, headers, lengthBytes, endIsProven, body: bytes(), discard };
@@ -185,7 +185,10 @@ function toHttpResponse(
 
 export const tooLarge = (maxBytes: number) => failure('too_large', `more than ${maxBytes} bytes`);
 
-/** Returns the failure for an error of undici or a socket. Only its code is kept: its message may quote the request. */
+/**
+ * Returns the failure for an error of undici or a socket. It contains only the code of the error, because the message
+ * may quote the request.
+ */
 function connectionErrorToFailure(
   error: unknown,
   { where, isLink = false }: Pick<HttpRequest, 'where' | 'isLink'>,

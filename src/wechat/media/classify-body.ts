@@ -1,10 +1,10 @@
-/** Decides from the first bytes of a body what WeChat sent: neither the status nor Content-Type is reliable. */
+/** Classifies a response body by its first bytes, because neither the status nor Content-Type of WeChat is reliable. */
 import type { Kind } from '../../media.ts';
 import type { MediaType } from '../../media-type.ts';
 import { type ApiResponse, errcodeOf, parseApiResponse } from '../api/response.ts';
 import { isTextLike, textOf } from './text-like.ts';
 
-/** Enough for any magic number. */
+/** Enough for every known magic number. */
 export const HEAD_BYTES = 4096;
 /** A body that begins like JSON is read up to this size, because JSON must be parsed as a whole. */
 export const JSON_BYTES = 64 * 1024;
@@ -17,7 +17,7 @@ export type BodyClass =
 
 const UNKNOWN_FORMAT: MediaType = { contentType: 'application/octet-stream', extension: 'bin' };
 
-/** Whether a body that starts with these bytes may be JSON. White space alone may be the start of JSON. */
+/** Whether a body that begins with these bytes may be JSON. White space alone may also be the beginning of JSON. */
 export const mayBecomeJson = (head: Uint8Array): boolean =>
   /^\s*(?:\{|$)/.test(textOf(head.subarray(0, HEAD_BYTES)));
 
@@ -27,8 +27,9 @@ export const mayBecomeJson = (head: Uint8Array): boolean =>
  * 1. No bytes: `body_empty`.
  * 2. JSON with an errcode is an error; JSON with `video_url` is a link.
  * 3. Bytes that look like text are not a file.
- * 4. A textual or compressed type is not media: the sniffed one, or Content-Type where no magic number is known.
- * 5. All other bytes are media; without a known magic number as application/octet-stream.
+ * 4. A textual or compressed type is not media. The type is the sniffed one, or Content-Type if the bytes have no known
+ *    magic number.
+ * 5. All other bytes are media. Without a known magic number the type is application/octet-stream.
  *
  * Only a `file` that is sent as an attachment may itself be JSON, HTML or text: WeCom sends all files that way.
  */
@@ -39,7 +40,7 @@ export function classifyBody(body: {
   readonly sniffed: MediaType | undefined;
   readonly contentType: string | undefined;
   readonly kind: Kind;
-  /** By its Content-Disposition. */
+  /** According to Content-Disposition. */
   readonly isAttachment: boolean;
 }): BodyClass {
   const { head, isWhole, sniffed, kind, isAttachment } = body;
@@ -53,11 +54,11 @@ export function classifyBody(body: {
       return { is: 'video_url', url: response.video_url };
     if (response && errcode !== undefined) return { is: 'errcode', response, errcode };
   }
-  // A voice without a magic number is sent as an attachment too, and may then be of any length.
+  // A voice without a magic number is also sent as an attachment, and may be of any length.
   const isKnown = sniffed !== undefined || isAttachment;
   const start = head.subarray(0, HEAD_BYTES);
   if (isTextLike(start, { isWhole: isWhole && start.length === head.length, isKnown })) {
-    // JSON that is cut, or longer than JSON_BYTES: an error of WeChat that cannot be parsed.
+    // JSON that is cut, or longer than JSON_BYTES, is an error of WeChat that cannot be parsed.
     const cause = /^\s*\{\s*"(?:errcode|errmsg|base_resp)"/.test(textOf(start))
       ? ({ cause: 'errcode' } as const)
       : {};

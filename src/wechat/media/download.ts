@@ -21,14 +21,14 @@ export interface DownloaderOptions
   readonly wecomBaseUrl?: string | undefined;
   /** The same over http, for videos that WeChat does not serve over https; undefined or empty turns it off. */
   readonly videoBaseUrl?: string | undefined;
-  /** `host` or `host:port`: the only exceptions from the SSRF guard. */
+  /** Each is `host` or `host:port`. They are the only exceptions from the SSRF guard. */
   readonly allowHosts: readonly string[];
   readonly idleTimeoutMs: number;
   readonly totalTimeoutMs: number;
   readonly maxMediaBytes: number;
-  /** Wait before a link that returned 404 is fetched once more; default 3 s. Not scaled by TIME_SCALE. */
+  /** The delay before a link that returned 404 is fetched once more; default 3 s. Not scaled by TIME_SCALE. */
   readonly linkRetryDelayMs?: number;
-  /** Size of the ranges in which large files of WeCom are requested; default 16 MiB. */
+  /** The size of the ranges in which large files of WeCom are requested; default 16 MiB. */
   readonly rangeBytes?: number;
   /** Called for each call that sends a token over plain http. */
   readonly onInsecureVideo?: (account: string) => void;
@@ -44,7 +44,7 @@ export interface DownloadRequest {
 }
 
 export interface Downloader {
-  /** Rejects with the failure for WeChat's response. No error contains the token. */
+  /** Downloads the media item. Rejects with the failure for WeChat's response. No error contains the token. */
   open(request: DownloadRequest, signal: AbortSignal): Promise<MediaBody>;
   /** Fetches a link from a message, through the SSRF guard, without token, cookie or Referer. */
   openLink(link: Link, signal: AbortSignal): Promise<MediaBody>;
@@ -53,7 +53,7 @@ export interface Downloader {
 
 const MEDIA_GET = 'media/get';
 const JSSDK = 'media/get/jssdk';
-/** WeCom: the file is too large for one response. */
+/** The errcode of WeCom for a file that is too large for one response. */
 const RANGE_REQUIRED = 830002;
 
 export function createDownloader(options: DownloaderOptions): Downloader {
@@ -117,7 +117,7 @@ export function createDownloader(options: DownloaderOptions): Downloader {
     return throwFailure(request, got);
   }
 
-  /** Downloads an HD voice (speex, 16 kHz), or the plain AMR voice where there is no HD one. */
+  /** Downloads an HD voice (speex, 16 kHz), or the plain AMR voice if WeChat has no HD voice. */
   async function callJssdk(baseUrl: string, request: DownloadRequest, signal: AbortSignal) {
     try {
       const got = await mediaGet(baseUrl, request, JSSDK, signal)();
@@ -130,7 +130,7 @@ export function createDownloader(options: DownloaderOptions): Downloader {
     }
   }
 
-  /** Calls media/get over https, and for a video that https does not serve once more over http. */
+  /** Calls media/get over https. A video that WeChat does not serve over https is requested once more over http. */
   async function callWithHttpFallback(request: DownloadRequest, signal: AbortSignal) {
     const baseUrl = baseUrlOf(request);
     try {
@@ -159,14 +159,14 @@ export function createDownloader(options: DownloaderOptions): Downloader {
   };
 }
 
-/** The HD call is not possible for this voice or this account; the plain one may be. */
+/** Whether the HD call is impossible for this voice or this account. The plain call may still be possible. */
 const hasNoHdVoice = ({ failure: { class: failureClass, code } }: FailureError) =>
   failureClass === 'permanent_media' || code === 'http_refused' || code === 'api_unauthorized';
 
 /**
- * Whether a video may have to be requested over http: the documentation of record says that videos are not served over
- * https. Only for responses that fit: a page, an empty body, a refused connection, or one that cannot be understood.
- * Not for an errcode, even a cut one, and not for failures that may pass.
+ * Whether a video may have to be requested over http: WeChat's documentation states that videos are not served over
+ * https. True only for failures that this can cause: a page, an empty body, a refused connection, or a malformed
+ * response. False for an errcode, also for one that is cut, and for temporary failures.
  */
 function mayNeedHttp(kind: Kind, error: unknown): error is FailureError {
   if (kind !== 'video' && kind !== 'shortvideo') return false;

@@ -1,11 +1,14 @@
-/** Reads the name of a file from Content-Disposition. It is for display only, never part of a path or a key. */
+/**
+ * Reads the name of a file from Content-Disposition. The name is only displayed. It is never part of a path or a key.
+ */
 import { parse } from 'content-disposition';
 
 const MAX_LENGTH = 255;
 
 /**
- * Returns the file name in a Content-Disposition header, or undefined. WeChat sends: `filename*` first with a
- * lower-case charset, UTF-8 bytes in a plain `filename`, full-width brackets, an empty base name (`.amr`), no name.
+ * Returns the file name in a Content-Disposition header, or undefined. WeChat sends all of these: `filename*` first
+ * with a lower-case charset, UTF-8 bytes in a plain `filename`, full-width brackets, an empty base name (`.amr`), no
+ * name.
  */
 export function parseFileName(contentDisposition: string | undefined): string | undefined {
   if (contentDisposition === undefined) return undefined;
@@ -14,16 +17,16 @@ export function parseFileName(contentDisposition: string | undefined): string | 
 }
 
 function fileNameParameter(header: string): string | undefined {
-  // Not decoded by the library: the decoder below accepts charsets in any case, and ignores broken values.
+  // The library does not decode it, because the decoder below accepts charsets in any case and ignores broken values.
   const { parameters } = parse(header, { extended: false });
   const extended = decodeExtended(parameters['filename*']);
   if (extended !== undefined) return extended;
-  // The library finds no parameters where the disposition type is missing.
+  // The library finds no parameters if the disposition type is missing.
   const plain = parameters.filename ?? /filename\s*=\s*"?([^";]*)/i.exec(header)?.[1];
   return plain === undefined ? undefined : decodeUtf8(plain);
 }
 
-/** Decodes `utf-8''%E6%B5%8B.xlsx` (RFC 5987). Undefined for another charset or broken escapes. */
+/** Decodes `utf-8''%E6%B5%8B.xlsx` (RFC 5987). Returns undefined for another charset or broken escapes. */
 function decodeExtended(value: string | undefined): string | undefined {
   const encoded = /^utf-8'[^']*'(.+)$/i.exec(value ?? '')?.[1];
   if (encoded === undefined) return undefined;
@@ -34,7 +37,7 @@ function decodeExtended(value: string | undefined): string | undefined {
   }
 }
 
-/** Header bytes arrive as latin1 characters; decodes them as UTF-8 where they are valid UTF-8. */
+/** Decodes the text as UTF-8 if it is valid UTF-8, because header bytes arrive as latin1 characters. */
 function decodeUtf8(value: string): string {
   if (!/[\x80-\xff]/.test(value) || /[^\0-\xff]/.test(value)) return value;
   try {
@@ -44,7 +47,10 @@ function decodeUtf8(value: string): string {
   }
 }
 
-/** Removes path parts, control and direction characters; cuts to 255 characters and keeps the extension. */
+/**
+ * Removes path parts, control characters and direction characters. Cuts the name to 255 characters without losing the
+ * extension.
+ */
 function sanitize(name: string): string | undefined {
   const base = name.toWellFormed().split(/[/\\]/).at(-1)!;
   const clean = base.replace(/[\p{Cc}\p{Cf}\uFFFD]/gu, '').trim();

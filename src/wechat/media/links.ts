@@ -1,4 +1,4 @@
-/** Fetches the links in responses and messages: through the SSRF guard, without token, cookie or Referer. */
+/** Fetches the links of responses and messages, through the SSRF guard and without token, cookie or Referer. */
 import { setTimeout as wait } from 'node:timers/promises';
 import { FailureError, failure } from '../../failures.ts';
 import type { Kind, Source } from '../../media.ts';
@@ -15,11 +15,13 @@ export interface Link {
 /** Resolves with a fresh link, or with the video itself: WeChat may send either for the same media id. */
 export type RequestFreshLink = () => Promise<MediaBody | { videoUrl: string }>;
 
-/** Users report that a video_url returns 404 and works a few seconds later: it is fetched once more after this time. */
+/**
+ * The delay before a video_url that returned 404 is fetched once more: users report that it works a few seconds later.
+ */
 const RETRY_DELAY_MS = 3_000;
-/** There is no connection over https, or none through this proxy. */
+/** The failures which mean that https is not available, directly or through this proxy. */
 const NO_HTTPS = /^(network|tls_\w+|proxy_(refused|unfit|failed))$/;
-/** The next attempt requests a fresh link, so it need not wait as long as after other failures. */
+/** The delay before the next attempt. It is short, because the next attempt requests a fresh link. */
 const FRESH_LINK_MS = 5_000;
 
 export function createLinks(
@@ -54,7 +56,7 @@ export function createLinks(
   }
 
   return {
-    /** Opens the picture of a PicUrl. Uses https where the host has it, although WeChat writes http. */
+    /** Opens the picture of a PicUrl. Uses https if the host supports it, although WeChat's link is http. */
     openPicture: async (link: Link, signal: AbortSignal): Promise<MediaBody> => {
       const url = parse(link);
       const secure = toHttps(url, options.allowHosts);
@@ -62,13 +64,16 @@ export function createLinks(
       try {
         return await fetchLink(secure, link, signal);
       } catch (error) {
-        // That https works is reported by users, not documented. The link contains nothing secret.
+        // Users report that https works, but it is not documented. The link contains no secret.
         if (!(error instanceof FailureError) || !NO_HTTPS.test(error.failure.code)) throw error;
         return await fetchLink(url, link, signal);
       }
     },
 
-    /** Opens the video of a link. One that is too new (404) or has expired (403) is fetched a second time, not more. */
+    /**
+     * Opens the video of a link. A link that is too new (404) or has expired (403) is fetched a second time, but not
+     * more often.
+     */
     openVideo: async (
       link: Link,
       requestFreshLink: RequestFreshLink,
@@ -92,7 +97,7 @@ export function createLinks(
   };
 }
 
-/** Rejects with the signal's own reason, where the timer of Node would reject with an AbortError. */
+/** Waits. Rejects with the signal's own reason, whereas the timer of Node rejects with an AbortError. */
 async function sleep(ms: number, signal: AbortSignal): Promise<void> {
   try {
     await wait(ms, undefined, { signal });
@@ -101,7 +106,7 @@ async function sleep(ms: number, signal: AbortSignal): Promise<void> {
   }
 }
 
-/** Returns the same link over https, for hosts that are known to have it; undefined for all others. */
+/** Returns the same link over https, if the host is known to support it. */
 function toHttps(url: URL, allowHosts: readonly string[]): URL | undefined {
   const isKnown = url.hostname.toLowerCase().endsWith('.qpic.cn');
   if (url.protocol !== 'http:' || url.port !== '' || !isKnown) return undefined;

@@ -1,4 +1,4 @@
-/** One GET whose body is classified by its first bytes; shared by download.ts, links.ts and ranges.ts. */
+/** Makes a GET request and classifies the body by its first bytes. Used by download.ts, links.ts and ranges.ts. */
 import { failure } from '../../failures.ts';
 import type { Kind, Source } from '../../media.ts';
 import { type MediaType, sniff } from '../../media-type.ts';
@@ -15,13 +15,13 @@ export interface MediaBody {
   /** From Content-Length, or the total of the ranges; `body` ends cleanly only after this many bytes. */
   readonly lengthBytes?: number;
   /**
-   * Whether a clean end of `body` proves that it is complete: by its length, or by the last chunk of a chunked body.
-   * False where the body ends with the connection: a body that is cut ends the same way.
+   * Whether a clean end of `body` proves that the body is complete: by its length, or by the last chunk of a chunked
+   * body. False if the body ends with the connection, because a body that is cut ends in the same way.
    */
   readonly endIsProven: boolean;
-  /** The type by the first bytes; application/octet-stream and `bin` for formats without a magic number. */
+  /** The type according to the first bytes; application/octet-stream and `bin` for formats without a magic number. */
   readonly sniffed: MediaType;
-  /** All bytes from the first on. Can be read once. Throws FailureErrors, or the signal's reason. */
+  /** All bytes of the file. Can be read once. Throws a FailureError, or the signal's reason. */
   readonly body: AsyncIterable<Uint8Array>;
   /** Releases the connection. Must always be called; idempotent. */
   discard(): void;
@@ -30,7 +30,7 @@ export interface MediaBody {
 export interface ClassifiedResponse {
   readonly response: HttpResponse;
   readonly bodyClass: BodyClass;
-  /** All bytes, including those that were read to classify it. */
+  /** All bytes, including those that were read for the classification. */
   readonly body: AsyncIterable<Uint8Array>;
 }
 
@@ -56,7 +56,9 @@ export function createGetClassified(http: HttpClient, maxMediaBytes: number): Ge
   };
 }
 
-/** WeChat also sends a file name without a disposition type: `filename=".amr"`. */
+/**
+ * Whether the response is an attachment. WeChat also sends a file name without a disposition type: `filename=".amr"`.
+ */
 export const isAttachment = ({ headers }: Pick<HttpResponse, 'headers'>): boolean =>
   /^\s*(?:attachment\b|filename\*?\s*=)/i.test(headers['content-disposition'] ?? '');
 
@@ -77,7 +79,7 @@ async function readHead(
     } else {
       chunks.push(next.value);
       size += next.value.length;
-      // White space before the JSON may arrive in a chunk of its own.
+      // White space before the JSON may arrive in a separate chunk.
       neededBytes = mayBecomeJson(chunks.length === 1 ? next.value : Buffer.concat(chunks))
         ? JSON_BYTES
         : HEAD_BYTES;

@@ -1,25 +1,25 @@
-/** Reads the daily quota of media/get, where the platform allows the account to read it. */
+/** Reads the daily quota of media/get, if the platform allows the account to read it. */
 import type { Account } from '../../account.ts';
 import type { WechatApi } from '../api/client.ts';
 import type { Tokens } from '../tokens/tokens.ts';
 
 export interface Quota {
-  /** Calls per day; grows with the number of followers. */
+  /** Calls per day. It grows with the number of followers. */
   readonly dailyLimit: number;
   readonly used: number;
   readonly remain: number;
 }
 
-/** Resolves with undefined where the quota cannot be read. Rejects only with the signal's reason. */
+/** Resolves with undefined if the quota cannot be read. Rejects only with the signal's reason. */
 export type QuotaReader = (account: Account, signal: AbortSignal) => Promise<Quota | undefined>;
 
 const PATH = '/cgi-bin/openapi/quota/get';
 const QUERIED_PATH = '/cgi-bin/media/get';
 
 /**
- * Reads how much of the daily quota is left. After 45009 this distinguishes an exhausted daily quota from a limit per
- * minute, for which some accounts get the same errcode. The quota cannot be read for WeCom, which has no such call,
- * without the permission, or when the call fails; callers then continue as if they had not asked.
+ * Creates a reader of the daily quota. After 45009 the quota shows whether the daily quota is used up or a limit per
+ * minute was reached: some accounts get the same errcode for both. The quota cannot be read for WeCom, which has no
+ * such call, without the permission, or when the call fails.
  */
 export function createQuotaReader(deps: {
   api: Pick<WechatApi, 'call'>;

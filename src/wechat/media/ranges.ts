@@ -1,22 +1,22 @@
 /**
- * Large files of WeCom, which media/get refuses to send at once (830002): requested range by range and returned as one
- * body. Documentation path 96486: 206 with Content-Range, ranges of at most 20 MB.
+ * Downloads large files of WeCom, which media/get refuses to send at once (830002): requests one range after the other
+ * and returns them as one body. Documentation path 96486: 206 with Content-Range, ranges of at most 20 MB.
  */
 import { failure } from '../../failures.ts';
 import { type HttpResponse, tooLarge } from '../http/stream-get.ts';
 import { type ClassifiedResponse, isAttachment, type MediaBody, toMediaBody } from './media-body.ts';
 
-/** Two parts of a multipart upload; below the limit, whether it means 20 MB or 20 MiB. */
+/** The size of two parts of a multipart upload. It is below the limit, whether the limit means 20 MB or 20 MiB. */
 export const RANGE_BYTES = 16 * 1024 * 1024;
 
 export interface RangesOptions {
   readonly maxMediaBytes: number;
-  /** For all ranges together. */
+  /** The timeout for all ranges together. */
   readonly totalTimeoutMs: number;
   readonly rangeBytes?: number | undefined;
 }
 
-/** Requests one range. `range`: the value of the Range header. `timeoutMs`: what is left of the total timeout. */
+/** Requests one range. `range`: the value of the Range header. `timeoutMs`: the time left of the total timeout. */
 export type GetRange = (range: string, timeoutMs: number) => Promise<ClassifiedResponse>;
 
 interface Range {
@@ -26,7 +26,7 @@ interface Range {
   readonly total: number;
 }
 
-/** `throwFailure` throws the failure for a response that is not a range of the file. */
+/** Opens the file as one body. `throwFailure` must throw the failure for a response that is not a range of the file. */
 export async function openRanges(
   get: GetRange,
   throwFailure: (response: ClassifiedResponse) => never,
@@ -36,7 +36,7 @@ export async function openRanges(
   const endsAtMs = performance.now() + options.totalTimeoutMs;
   let current: HttpResponse | undefined;
 
-  /** Requests the range that begins at `from`. `range` is undefined where the response is not a 206. */
+  /** Requests the range that begins at `from`. `range` is undefined if the status is not 206. */
   async function requestRange(
     from: number,
     total?: number,
@@ -84,7 +84,9 @@ export async function openRanges(
   };
 }
 
-/** Returns the range that a response holds. It may end earlier than requested, but must begin where requested. */
+/**
+ * Returns the range that a response contains. It must begin at the requested byte, but may end earlier than requested.
+ */
 function parseContentRange(
   response: HttpResponse,
   requested: { from: number; to: number; total: number | undefined },
@@ -104,7 +106,7 @@ function parseContentRange(
   return { from, to, total };
 }
 
-/** Yields the body of a range. Throws unless it has exactly the range's length. */
+/** Yields the body of a range. Throws unless the body has exactly the length of the range. */
 async function* verifyLength(
   body: AsyncIterable<Uint8Array>,
   { from, to }: Range,

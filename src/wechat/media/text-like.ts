@@ -1,15 +1,20 @@
-/** Recognises pages, errors and texts that were sent instead of a file, where no Content-Disposition names a file. */
+/** Recognises pages, errors and texts that were sent instead of a file, when no Content-Disposition names a file. */
 
 /**
- * Shorter bodies of no known format are not a file: no picture, voice, video or document is that short. WeCom itself
+ * A shorter body of an unknown format is not a file: no picture, voice, video or document is that short. WeCom itself
  * refuses files of 5 bytes.
  */
 const MIN_FILE_BYTES = 64;
-/** Long magic numbers, with which no page and no error begins. Words can begin like short ones (`BM`, `ID3`, `MZ`). */
+/**
+ * Long magic numbers. No page and no error begins with one of them. Short magic numbers (`BM`, `ID3`, `MZ`) can also be
+ * the beginning of a word.
+ */
 const LONG_MAGIC = /^(?:#!AMR|\x02?#!SILK_V3|Speex {3}|%PDF-\d|GIF8[79]a)/;
 const MARKUP = /^<[a-z!?/]/i;
 const JSON_LIKE = /^(?:\{\s*(?:["'}]|$)|\[\s*(?:[[{"\d\]tfn-]|$))/;
-/** C0 controls except white space and escape, which some Chinese charsets use. Media contain many of these bytes. */
+/**
+ * C0 controls except white space and escape, which some Chinese charsets use. Media files contain many of these bytes.
+ */
 const CONTROL = /[\x00-\x07\x0e-\x1a\x1c-\x1f\x7f]/;
 
 /**
@@ -28,8 +33,8 @@ export function textOf(head: Uint8Array): string {
 }
 
 /**
- * Whether `head` is markup, complete or cut JSON, printable characters in any charset, white space, or shorter than a
- * file can be. `isKnown`: the bytes have the magic number of a format, or come as an attachment.
+ * Whether `head` is markup, JSON (complete or cut), printable characters in any charset, white space, or too short for
+ * a file. `isKnown`: whether the bytes have the magic number of a format or were sent as an attachment.
  */
 export function isTextLike(head: Uint8Array, is: { isWhole: boolean; isKnown: boolean }): boolean {
   // Servers written in C sometimes send the zero byte that ends their strings.
@@ -42,7 +47,7 @@ export function isTextLike(head: Uint8Array, is: { isWhole: boolean; isKnown: bo
   return !CONTROL.test(text) && !/[\xfe\xff]/.test(text) && text.isWellFormed();
 }
 
-/** Whether in the first 32 bytes every other byte, from `offset` on, is zero and the others are printable ASCII. */
+/** Whether every second of the first 32 bytes, starting at `offset`, is zero and all others are printable ASCII. */
 function hasZerosAt(bytes: Buffer, offset: 0 | 1): boolean {
   if (bytes.length < 4) return false;
   return bytes
@@ -52,7 +57,7 @@ function hasZerosAt(bytes: Buffer, offset: 0 | 1): boolean {
     );
 }
 
-/** An odd last byte is half a character and is dropped. */
+/** Decodes UTF-16 BE. An odd last byte is half a character and is ignored. */
 const decodeBigEndian = (bytes: Buffer): string =>
   Buffer.from(bytes.subarray(0, bytes.length & ~1))
     .swap16()

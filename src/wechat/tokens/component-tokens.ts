@@ -1,8 +1,8 @@
 /**
- * Tokens of accounts that authorised a third-party platform. WeChat pushes a ticket every ten minutes; with the ticket
- * the platform requests its own token, and with that and the account's refresh token it requests the account's token.
- * A new refresh token is stored before the access token that came with it is used: without it the account would have
- * to authorise again.
+ * Tokens of accounts that authorised a third-party platform. WeChat pushes a ticket every ten minutes. With the ticket
+ * the platform requests its own token. With its own token and the account's refresh token it requests the account's
+ * token. A new refresh token is stored before the access token that came with it is used: if the refresh token were
+ * lost, the account would have to authorise again.
  */
 import type { Account } from '../../account.ts';
 import { FailureError } from '../../failures.ts';
@@ -18,7 +18,7 @@ import {
 } from './managed-tokens.ts';
 import { REFRESH_PAUSE_MS } from './refresh-policy.ts';
 
-/** The store of tickets and refresh tokens. Implemented by the catalogue; values are encrypted. */
+/** The store of tickets and refresh tokens. The catalogue implements it; all values are encrypted. */
 export interface SecretStore {
   read(name: string): Promise<string | undefined>;
   write(name: string, encrypted: string, now: Date): Promise<void>;
@@ -32,7 +32,7 @@ interface Platform extends TokenOwner {
 export interface ComponentTokensDeps
   extends Pick<ManagedTokensDeps<Account>, 'store' | 'clock' | 'lifetimes' | 'log'> {
   api: Pick<WechatApi, 'call'>;
-  /** Without it tickets and refresh tokens are not found. */
+  /** Without it no tickets and refresh tokens are found. */
   secrets?: SecretStore;
 }
 
@@ -40,13 +40,16 @@ const AUTHORIZER_TOKEN = '/cgi-bin/component/api_authorizer_token';
 const AUTHORIZER_INFO = '/cgi-bin/component/api_get_authorizer_info';
 const COMPONENT_TOKEN = '/cgi-bin/component/api_component_token';
 const REFRESH_TOKEN_CHANGED = 61023;
-/** Up to five calls in sequence, all within the time after which the request is given up. */
+/** A lease covers up to five calls in sequence, and the time after which the request is given up. */
 const LEASE_MS = 25_000;
 
 const ticketName = (platform: string) => `component_verify_ticket ${platform}`;
 const refreshName = (platform: string, account: string) => `authorizer_refresh_token ${platform} ${account}`;
 
-/** Returns the secret to store for a callback of kind `ticket`. It is valid for twelve hours; the latest counts. */
+/**
+ * Returns the secret to store for a callback of kind `ticket`. A ticket is valid for twelve hours; only the latest one
+ * is used.
+ */
 export function encryptTicket(account: Account, ticket: string): { name: string; encrypted: string } {
   const platform = platformOf(account);
   return { name: ticketName(platform.account), encrypted: encryptAtRest(platform, ticket) };
@@ -82,13 +85,13 @@ export function createComponentTokens(
       signal,
     );
     const response = await call.catch((error) => {
-      // A ticket that WeChat refuses cannot be replaced like a token: the account waits for the next ticket.
+      // A ticket that WeChat refuses cannot be replaced like a token, so the account is held until the next ticket.
       throw error instanceof FailureError && error.failure.class === 'token' ? asAccount(error) : error;
     });
     return readIssuedToken(response, 'component_access_token', COMPONENT_TOKEN);
   }
 
-  /** Makes a call with the platform's token, which is replaced once where WeChat refuses it. */
+  /** Makes a call with the platform's token. If WeChat refuses the token, it is replaced once. */
   async function callAs(
     platform: Platform,
     path: string,
@@ -115,12 +118,12 @@ export function createComponentTokens(
       if (!(error instanceof FailureError) || error.failure.class !== 'token') throw error;
       const { retryAfterMs } = await platformTokens.reportRefused(platform, token, signal);
       if (retryAfterMs === 0 && mayRetry) return await callAs(platform, path, body, signal, false);
-      // The platform's token was refused: replacing the account's token would not help, so the account is held.
+      // The platform's token was refused. Replacing the account's token would not help, so the account is held.
       throw asAccount(error);
     }
   }
 
-  /** Requests the current refresh token of an account; also used where none is configured. */
+  /** Requests the current refresh token of an account. Also used when none is configured. */
   async function requestRefreshToken(account: Account, platform: Platform, signal: AbortSignal) {
     const body = { authorizer_appid: account.appId };
     const info = (await callAs(platform, AUTHORIZER_INFO, body, signal)).authorization_info;
@@ -149,7 +152,7 @@ export function createComponentTokens(
       return await exchange(refreshToken);
     } catch (error) {
       if (!(error instanceof FailureError) || error.failure.errcode !== REFRESH_TOKEN_CHANGED) throw error;
-      // The account authorised again elsewhere, which changed its refresh token.
+      // The account authorised again in another place, which changed its refresh token.
       const changed = await requestRefreshToken(account, platform, signal);
       if (changed === refreshToken) throw error;
       return await exchange(changed);

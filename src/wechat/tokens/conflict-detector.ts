@@ -7,8 +7,9 @@ import { CONFLICT_LIMIT, EARLY_REFUSAL_WINDOW_MS, MARGIN_MS } from './refresh-po
 const CONFLICT_MESSAGE = 'tokens: conflict, another program keeps refreshing the token of this account';
 
 /**
- * Warns when tokens are repeatedly refused long before they expire although every replacement works: two programs that
- * refresh the same account invalidate each other's tokens without an error, and use up its quota of 2,000 tokens a day.
+ * Logs a warning when WeChat refuses tokens repeatedly long before they expire, although every replacement works: two
+ * programs that refresh the same account invalidate each other's tokens without an error, and use up the quota of 2,000
+ * tokens a day.
  */
 export function createConflictDetector(deps: {
   clock: Pick<Clock, 'now'>;

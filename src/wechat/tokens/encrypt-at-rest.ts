@@ -10,7 +10,10 @@ function keyOf(account: Pick<Account, 'account' | 'secret'>): Buffer {
   return Buffer.from(hkdfSync('sha256', account.secret, account.account, 'wma access token v1', 32));
 }
 
-/** Returns `v1.` + base64url of iv, tag and ciphertext. Bound to the account, so that values cannot be exchanged. */
+/**
+ * Returns `v1.` + base64url of iv, tag and ciphertext. The value is bound to the account: it cannot be decrypted for
+ * another account.
+ */
 export function encryptAtRest(account: Pick<Account, 'account' | 'secret'>, token: string): string {
   const iv = randomBytes(IV_BYTES);
   const cipher = createCipheriv('aes-256-gcm', keyOf(account), iv).setAAD(Buffer.from(account.account));
@@ -18,7 +21,10 @@ export function encryptAtRest(account: Pick<Account, 'account' | 'secret'>, toke
   return `${VERSION}.${Buffer.concat([iv, cipher.getAuthTag(), encrypted]).toString('base64url')}`;
 }
 
-/** Returns undefined where it cannot be decrypted: changed, of another account, or older than the current secret. */
+/**
+ * Decrypts a stored value. Returns undefined if it was changed, belongs to another account, or is older than the
+ * current secret.
+ */
 export function decryptAtRest(
   account: Pick<Account, 'account' | 'secret'>,
   encrypted: string,

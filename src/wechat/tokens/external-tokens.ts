@@ -1,6 +1,6 @@
 /**
- * Tokens that other programs maintain: read from Redis, an HTTP service or the configuration, and never refreshed here.
- * Where WeChat refuses one, it is reported to its owner if a report URL is configured, and read again.
+ * Tokens that other programs maintain. They are read from Redis, an HTTP service or the configuration, and never
+ * refreshed here. If WeChat refuses a token, it is read again, and reported to its owner if a report URL is configured.
  */
 import { type Account, tokenSourceOf } from '../../account.ts';
 import { FailureError, failure } from '../../failures.ts';
@@ -21,13 +21,16 @@ export interface ExternalTokensDeps {
   log: Pick<Log, 'info' | 'warn'>;
 }
 
-/** The owner may replace its token at any time; the old one works for five more minutes. */
+/**
+ * How long a token is used before it is read again. The owner may replace its token at any time; the old one works for
+ * five more minutes.
+ */
 const RECHECK_MS = 10_000;
-/** For a token whose end is unknown. It is read again long before this. */
+/** The assumed life of a token whose expiry is unknown. It is read again long before that time has passed. */
 const ASSUMED_LIFE_MS = 7_200_000;
 
 interface Refused {
-  /** Refusals of any tokens of this source, at least a pause apart. */
+  /** The times when tokens of this source were refused, each at least one pause after the one before. */
   readonly at: Date[];
   readonly fingerprints: Set<string>;
 }
@@ -70,7 +73,10 @@ export function createExternalTokens(deps: ExternalTokensDeps): Tokens & { close
     return token;
   }
 
-  /** Reads the source, once per account at a time. A caller that stops waiting does not end it for others. */
+  /**
+   * Reads the source, at most once at a time per account. A caller that stops waiting does not abort the read for the
+   * others.
+   */
   function read(account: Account, signal: AbortSignal): Promise<AccessToken> {
     const flight =
       flights.get(account.account) ?? refresh(account).finally(() => flights.delete(account.account));
@@ -110,7 +116,7 @@ export function createExternalTokens(deps: ExternalTokensDeps): Tokens & { close
         signal.throwIfAborted();
         const last = lastValid(account.account);
         if (!last) throw error;
-        // The source is unavailable for a moment: its last token is valid until its end.
+        // The source is unavailable for a moment. Its last token is valid until it expires.
         known.set(account.account, { token: last, readAt: now });
         log.warn(
           { account: account.account, err: error },

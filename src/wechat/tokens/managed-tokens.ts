@@ -1,6 +1,6 @@
 /**
- * Tokens that this service requests: one per account for all processes, stored encrypted in the catalogue. One process
- * at a time renews it.
+ * Tokens that this service requests. All processes share one token per account, which is stored encrypted in the
+ * catalogue. One process at a time renews it.
  */
 import { randomUUID } from 'node:crypto';
 import type { Account } from '../../account.ts';
@@ -19,7 +19,7 @@ import {
   REQUEST_PAUSE_MS,
 } from './refresh-policy.ts';
 
-/** A token as it is stored. `issuedAt`: when WeChat last returned it. */
+/** A stored token. `issuedAt`: when WeChat last returned it. */
 export interface StoredToken {
   readonly encrypted: string;
   readonly fingerprint: string;
@@ -27,34 +27,37 @@ export interface StoredToken {
   readonly expiresAt: Date;
 }
 
-/** The store through which processes share tokens. Implemented by the catalogue. */
+/** The store through which processes share tokens. The catalogue implements it. */
 export interface TokenStore {
   read(account: string): Promise<StoredToken | undefined>;
-  /** Resolves with true where the lease was free, had ended or is already the holder's. */
+  /** Resolves with true if the lease was free, had ended, or already belonged to the holder. */
   takeLease(account: string, holder: string, now: Date, until: Date): Promise<boolean>;
-  /** Compare-and-set on the fingerprint (null: none stored yet); clears the lease. False where another was stored. */
+  /**
+   * Stores a token if the fingerprint of the stored one is `replaces` (null: none is stored yet), and drops the lease.
+   * Resolves with false if another process has stored a different token.
+   */
   write(account: string, token: StoredToken, replaces: string | null, now: Date): Promise<boolean>;
   dropLease(account: string, holder: string): Promise<void>;
 }
 
 export interface AccessToken {
   readonly value: string;
-  /** May be logged; the value may not. */
+  /** The fingerprint may be logged; the value must not be. */
   readonly fingerprint: string;
   readonly issuedAt: Date;
   readonly expiresAt: Date;
 }
 
-/** The account that a token belongs to. The own token of a third-party platform is stored like that of an account. */
+/** The account that a token belongs to. A third-party platform's own token is stored like the token of an account. */
 export type TokenOwner = Pick<Account, 'account' | 'secret'>;
 
 export interface Tokens<Owner extends TokenOwner = Account> {
   /** Resolves with a token for a call. Rejects with the failure of the token call, or `token_unavailable`. */
   get(owner: Owner, signal: AbortSignal): Promise<AccessToken>;
   /**
-   * Reports that WeChat refused this token (class `token`). Afterwards {@link get} returns a newer one, if there is
-   * one. Resolves with the wait before the same call should be repeated; 0: at once. Rejects with a failure of class
-   * `account` where replacing the token has not helped (`token_conflict`) or is the task of another program
+   * Reports that WeChat refused this token (class `token`). Afterwards {@link get} returns a newer one, if one exists.
+   * Resolves with the delay after which the same call should be repeated; 0: at once. Rejects with a failure of class
+   * `account` if replacing the token has not helped (`token_conflict`) or is the task of another program
    * (`supplied_token_refused`), and with the failure of the token call.
    */
   reportRefused(owner: Owner, token: AccessToken, signal: AbortSignal): Promise<{ retryAfterMs: number }>;
@@ -65,8 +68,8 @@ export interface Tokens<Owner extends TokenOwner = Account> {
 export interface ManagedTokensDeps<Owner> {
   requestToken(owner: Owner, signal: AbortSignal): Promise<IssuedToken>;
   /**
-   * Shortest time between two token requests. Where a request does not change the token, it only saves calls. Where a
-   * request invalidates the token in use, it prevents that a burst of 40001 uses up the quota.
+   * The shortest time between two token requests. If a request does not change the token, the pause only saves calls.
+   * If a request invalidates the token in use, the pause prevents a burst of 40001 from using up the quota.
    */
   pauseMs(owner: Owner): number;
   store: TokenStore;
@@ -75,7 +78,7 @@ export interface ManagedTokensDeps<Owner> {
   log: Pick<Log, 'info' | 'warn'>;
 }
 
-/** Longer than a token call may take, so that a lease ends only where its holder died. */
+/** Longer than a token call may take, so that a lease ends only if its holder has died. */
 const LEASE_MS = 15_000;
 const GIVE_UP_MS = 20_000;
 const POLL_MS = 100;
@@ -106,7 +109,7 @@ export function createManagedTokens<Owner extends TokenOwner>(
     return { stored, token: { value, fingerprint, issuedAt, expiresAt } };
   }
 
-  /** Requests a token and stores it. The caller must hold the lease; it is released when this returns. */
+  /** Requests a token and stores it. The caller must hold the lease, which is dropped before this function returns. */
   async function requestAndStore(
     account: Owner,
     replaces: string | null,
@@ -134,8 +137,8 @@ export function createManagedTokens<Owner extends TokenOwner>(
   }
 
   /**
-   * Resolves with the stored token if `isWanted`, otherwise with a new one that the holder of the lease requests. While
-   * another process holds the lease, the stored token is used where `isUsableMeanwhile`.
+   * Resolves with the stored token if it `isWanted`; otherwise with a new one, which the holder of the lease requests.
+   * While another process holds the lease, the stored token is used if it `isUsableMeanwhile`.
    */
   async function obtain(
     account: Owner,
@@ -161,7 +164,10 @@ export function createManagedTokens<Owner extends TokenOwner>(
     }
   }
 
-  /** Starts the only request of an account in this process. A caller that stops waiting does not end it for others. */
+  /**
+   * Starts a request. An account has at most one at a time in this process. A caller that stops waiting does not abort
+   * the request for the others.
+   */
   function startFlight(
     account: Owner,
     start: (signal: AbortSignal) => Promise<AccessToken>,
@@ -184,7 +190,7 @@ export function createManagedTokens<Owner extends TokenOwner>(
 
   const isValid = (token: AccessToken) => clock.now() < token.expiresAt;
 
-  /** Renews a token before it expires. Where that fails, the current token is used as long as it is valid. */
+  /** Renews a token before it expires. If that fails, the current token is used as long as it is valid. */
   async function renewAhead(account: Owner, signal: AbortSignal): Promise<AccessToken> {
     const current = known.get(account.account);
     try {
@@ -212,7 +218,8 @@ export function createManagedTokens<Owner extends TokenOwner>(
     signal: AbortSignal,
   ): Promise<{ retryAfterMs: number }> {
     signal.throwIfAborted();
-    // A running request may already replace the refused token: decide by what is stored after it.
+    // A running request may already be replacing the refused token. The decision uses the token that is stored after
+    // that request.
     const earlier = flights.get(account.account);
     if (earlier !== undefined)
       await untilAborted(
@@ -230,7 +237,7 @@ export function createManagedTokens<Owner extends TokenOwner>(
       pauseMs: deps.pauseMs(account),
     });
     const replacement = { fingerprint: used.fingerprint, at: now };
-    // Earlier than the end of the pause: a valid token that is refused in a burst works again within seconds.
+    // The call is repeated before the pause ends: a valid token that is refused in a burst works again within seconds.
     if (cure.do === 'wait') return { retryAfterMs: Math.min(cure.ms, retrySoonMs) };
     if (cure.do === 'conflict') {
       throw new FailureError({

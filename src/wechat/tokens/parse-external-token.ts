@@ -4,7 +4,7 @@ import { type ApiResponse, errcodeOf, parseApiResponse } from '../api/response.t
 
 export interface ExternalToken {
   readonly value: string;
-  /** Undefined: the value does not hold it. */
+  /** Undefined: the stored value does not contain the expiry. */
   readonly expiresAt: Date | undefined;
 }
 
@@ -13,10 +13,11 @@ const END_NAMES = ['expireTime', 'expire_time', 'expires_at', 'expiresAt', 'expi
 const LIFE_NAMES = ['expires_in', 'expiresIn'];
 
 /**
- * Returns the token in `text`, or undefined for an unknown format. Known are: bare (WxJava), a JSON string (wechatpy,
- * silenceper), JSON `{accessToken, expireTime}` in milliseconds (the Node SDKs), PHP's `s:136:"…";` or an array with
- * `access_token` (EasyWeChat), and an unchanged response of a token call. `isFresh`: the value was created just now, so
- * `expires_in` counts from `now`. In a stored value `expires_in` is ignored, because its start is unknown.
+ * Returns the token in `text`, or undefined for an unknown format. The known formats are: bare (WxJava), a JSON string
+ * (wechatpy, silenceper), JSON `{accessToken, expireTime}` in milliseconds (the Node SDKs), PHP's `s:136:"…";` or an
+ * array with `access_token` (EasyWeChat), and an unchanged response of a token call. `isFresh`: whether the value was
+ * created just now, so that `expires_in` counts from `now`. In a stored value `expires_in` is ignored, because its
+ * start is unknown.
  */
 export function parseExternalToken(text: string, now: Date, isFresh: boolean): ExternalToken | undefined {
   const trimmed = text.replace(/^\uFEFF/, '').trim();
@@ -26,11 +27,11 @@ export function parseExternalToken(text: string, now: Date, isFresh: boolean): E
   }
   const quoted = trimmed.startsWith('"') ? parseString(trimmed) : undefined;
   const value = quoted ?? phpString(trimmed) ?? trimmed;
-  // Tokens contain no quotes and braces: a value with them is in an unknown format.
+  // Tokens contain no quotes or braces: a value that contains them has an unknown format.
   return isToken(value) && !/["'{}<>;]/.test(value) ? { value, expiresAt: undefined } : undefined;
 }
 
-/** The same for a value that is already split into fields, like a Redis hash. */
+/** Returns the token of a value that is already split into fields, like a Redis hash. */
 export function parseExternalTokenFields(
   fields: ApiResponse,
   now: Date,

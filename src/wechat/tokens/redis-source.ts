@@ -24,7 +24,10 @@ const FIELDS = [
 
 export function createRedisTokenSource(log: Pick<Log, 'warn'>) {
   const connections = new Map<string, Redis>();
-  /** The error of a command that was given up does not hold the reason why there is no connection. */
+  /**
+   * The last connection error of each URL. The error of a command that was given up does not contain the reason why the
+   * connection failed.
+   */
   const lastErrors = new Map<string, Error>();
 
   function connect(url: string): Redis {

@@ -1,8 +1,8 @@
-/** Decides when a refused access token is replaced. Pure functions without state. */
+/** Decides when a refused access token is replaced. All functions are pure. */
 
-/** Refusals of a token within this time count together. */
+/** Refusals of a token within this time are counted together. */
 export const CONFLICT_WINDOW_MS = 10 * 60_000;
-/** After so many replacements that did not help the account is held: another program is refreshing its token. */
+/** After this many replacements that did not help, the account is held: another program is refreshing its token. */
 export const CONFLICT_LIMIT = 3;
 /** Shortest time between two requests for a refused token, over all processes. */
 export const REQUEST_PAUSE_MS = 5_000;
@@ -16,19 +16,19 @@ export const GETTOKEN_PAUSE_MS = 30_000;
 export const MARGIN_MS = 5 * 60_000;
 
 export type RefusedTokenCure =
-  /** Another process has replaced it already: repeat the call at once with the stored token. */
+  /** Another process has already replaced the token: repeat the call at once with the stored one. */
   | { readonly do: 'use_stored' }
   | { readonly do: 'request' }
-  /** It was issued or confirmed a moment ago: in a burst of calls WeChat returns 40001 for valid tokens too. */
+  /** WeChat issued or confirmed the token a moment ago: in a burst of calls it also returns 40001 for valid tokens. */
   | { readonly do: 'wait'; readonly ms: number }
   | { readonly do: 'conflict' };
 
 /**
  * Decides what to do about a token that WeChat refused. Large SDKs refresh at once and so invalidate each other's
  * tokens; careful ones do not replace a token in its first minute. A request to stable_token in normal mode does not
- * invalidate a valid token, it returns the same one; so it is made soon, which replaces an invalidated token within
- * seconds. `stored.issuedAt`, the last time that WeChat returned this token to any process, limits all processes
- * together to one request per pause.
+ * invalidate a valid token, but returns the same one. Such a request is therefore sent soon, so that an invalidated
+ * token is replaced within seconds. `stored.issuedAt`, the last time that WeChat returned this token to any process,
+ * limits all processes together to one request per pause.
  */
 export function decideOnRefusedToken(situation: {
   usedFingerprint: string;
@@ -42,7 +42,7 @@ export function decideOnRefusedToken(situation: {
   if (stored && stored.fingerprint !== situation.usedFingerprint) return { do: 'use_stored' };
   if (situation.unhelpfulReplacements >= CONFLICT_LIMIT) return { do: 'conflict' };
   const ageMs = stored ? now.getTime() - stored.issuedAt.getTime() : Number.POSITIVE_INFINITY;
-  // A process whose clock is ahead must not make the wait longer than the pause.
+  // If the clock of another process is ahead, the wait must still not be longer than the pause.
   if (ageMs < pauseMs) return { do: 'wait', ms: Math.min(pauseMs, pauseMs - ageMs) };
   return { do: 'request' };
 }

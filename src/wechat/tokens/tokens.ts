@@ -1,4 +1,4 @@
-/** Access tokens of all accounts, by the source that each account configures. */
+/** Provides the access tokens of all accounts. The configuration of an account names the source of its token. */
 import { type Account, tokenSourceOf } from '../../account.ts';
 import type { WechatApi } from '../api/client.ts';
 import { createComponentTokens, type SecretStore } from './component-tokens.ts';
@@ -24,7 +24,7 @@ export interface Tokens extends TokensOf<Account> {
 export interface TokensDeps
   extends Pick<ManagedTokensDeps<Account>, 'store' | 'clock' | 'lifetimes' | 'log'> {
   api: Pick<WechatApi, 'requestToken' | 'call'>;
-  /** Needed for accounts of a third-party platform only. */
+  /** Needed only for accounts of a third-party platform. */
   secrets?: SecretStore;
 }
 

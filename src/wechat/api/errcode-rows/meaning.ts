@@ -1,4 +1,4 @@
-/** The shape of a row of the errcode table, and what the rows share. */
+/** Defines a row of the errcode table, and the texts that several rows share. */
 import type { Explanation, FailureClass } from '../../../failures.ts';
 
 /** The WeChat call that returned an errcode. `quota` is the quota API, which no download depends on. */
@@ -7,7 +7,7 @@ export type Endpoint = 'media_get' | 'token' | 'quota' | 'sync_msg' | 'any';
 /** Mini programs use the host, the calls and the errcodes of official accounts. */
 export type ErrcodeProduct = 'official' | 'wecom' | 'any';
 
-/** Where an errcode has the meaning of a row. */
+/** The product, the call and the numbers to which a row applies. */
 export interface ErrcodeScope {
   readonly product: ErrcodeProduct;
   readonly endpoint: Endpoint;
@@ -21,8 +21,8 @@ export interface Meaning extends Explanation {
   /** Empty for failures without an errcode. */
   readonly scopes: readonly ErrcodeScope[];
   /**
-   * WeChat does not have the item (any more): before the deadline the id is wrong, after it the item has expired. An
-   * earlier attempt may have stored it.
+   * Whether WeChat no longer has the item, or never had it: before the deadline the id is wrong, after it the item has
+   * expired. An earlier attempt may have stored the item.
    */
   readonly isMediaGone: boolean;
 }

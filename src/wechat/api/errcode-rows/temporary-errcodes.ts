@@ -1,4 +1,4 @@
-/** Errcodes that pass: transient errors, and limits per minute and per day. */
+/** Errcodes of temporary conditions: transient errors, and limits per minute and per day. */
 import { type Meaning, meaning, NOTHING_TO_DO, scope } from './meaning.ts';
 
 export const TEMPORARY_ERRCODES: readonly Meaning[] = [

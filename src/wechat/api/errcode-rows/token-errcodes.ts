@@ -1,4 +1,4 @@
-/** Errcodes of the class `token`: the access token is replaced. */
+/** Errcodes of the class `token`: this service replaces the access token and repeats the call. */
 import { type Bilingual, type Meaning, meaning, scope } from './meaning.ts';
 
 const TOKEN: Bilingual = [
