@@ -1,4 +1,4 @@
-/** Builds the HTTP server, not yet listening: plugins, error responses, route plugins. */
+/** Builds the HTTP server with its plugins, error responses and routes. It does not listen yet. */
 import cookie from '@fastify/cookie';
 import helmet, { type FastifyHelmetOptions } from '@fastify/helmet';
 import Fastify, { type FastifyError, type FastifyReply, type FastifyRequest } from 'fastify';
@@ -57,7 +57,7 @@ function createApp(deps: RouteDeps): App {
   }).withTypeProvider<ZodTypeProvider>();
   limitConnections(app.server, limits.connections);
   app.setValidatorCompiler(validatorCompiler);
-  // Response schemas are documentation, which the tests verify; validating our own rows here would cost time.
+  // Response schemas are only documentation, which the tests verify. Validating our own rows here would cost time.
   app.setSerializerCompiler(() => (body) => JSON.stringify(body));
   app.setErrorHandler((error, request, reply) => {
     const problem = problemOf(error as FastifyError);
@@ -80,7 +80,7 @@ function createApp(deps: RouteDeps): App {
 const notFound = (request: FastifyRequest, reply: FastifyReply) =>
   sendProblem(request, reply, new Problem('not_found'));
 
-/** The problem for any error that a route threw; `internal`, without details, for errors of no known kind. */
+/** Returns the problem for an error that a route threw; `internal`, without details, for an unknown kind of error. */
 function problemOf(error: FastifyError): Problem {
   if (error instanceof Problem) return error;
   if (hasZodFastifySchemaValidationErrors(error)) {
@@ -128,20 +128,21 @@ function problemOf(error: FastifyError): Problem {
   return new Problem('internal');
 }
 
-/** The whole server: callbacks, API, health, metrics, Bull Board, dashboard. */
+/** Builds the whole server: callbacks, API, health, metrics, Bull Board, dashboard. */
 export async function buildServer(deps: RouteDeps): Promise<App> {
   const app = createApp(deps);
   rejectUnknownParameters(app);
   await registerOpenApi(app);
   app.decorateRequest('principal');
-  // Outside the scope of the others, without their hooks: WeChat has neither a browser nor a key, and calls often.
+  // Registered outside the scope of the other routes, so without their hooks: WeChat has neither a browser nor a key,
+  // and calls often.
   await app.register(callbackRoutes(deps));
   await app.register((scope) => addKeyedRoutes(scope, deps));
   await app.ready();
   return app;
 }
 
-/** The routes for browsers and API keys, with authorization, security headers and load shedding. */
+/** Adds the routes for browsers and API keys, with authorization, security headers and load shedding. */
 async function addKeyedRoutes(app: App, deps: RouteDeps): Promise<void> {
   app.setNotFoundHandler(notFound);
   await app.register(cookie);
@@ -186,7 +187,10 @@ async function addKeyedRoutes(app: App, deps: RouteDeps): Promise<void> {
   for (const plugin of plugins) await app.register(plugin(deps));
 }
 
-/** The origin that browsers load pictures and sound from, taken from a signed link: right for any addressing style. */
+/**
+ * Resolves with the origin from which browsers load pictures and sound. It is read from a signed link, so that it is
+ * correct for path-style and for virtual-hosted addresses.
+ */
 async function storeOrigin(deps: Pick<RouteDeps, 'clock' | 'store'>): Promise<string> {
   const { url } = await deps.store.link('any', { now: deps.clock.now(), ttlMs: 60_000 });
   return new URL(url).origin;
@@ -209,18 +213,21 @@ function securityHeaders(mediaOrigin: string): FastifyHelmetOptions {
         baseUri: ["'none'"],
       },
     },
-    // TLS ends at the proxy, which may set HSTS; over plain http on localhost it would lock users out.
+    // TLS ends at the proxy, which may set HSTS. On localhost over plain http, HSTS would lock users out.
     hsts: false,
-    // Over plain http browsers ignore it and warn in the console.
+    // Over plain http, browsers ignore this header and log a warning in the console.
     crossOriginOpenerPolicy: false,
     originAgentCluster: false,
     crossOriginResourcePolicy: { policy: 'same-origin' },
-    // Not no-referrer: the Origin of a form would be null, which counts as another site's page.
+    // Not no-referrer: with it, the Origin of a form would be null, which counts as a page of another site.
     referrerPolicy: { policy: 'same-origin' },
   };
 }
 
-/** The server of CALLBACK_PORT: only /wechat/, so that it can be the only port that the Internet reaches. */
+/**
+ * Builds the server of CALLBACK_PORT. It serves only /wechat/, so that only this port need be reachable from the
+ * Internet.
+ */
 export async function buildCallbackServer(deps: RouteDeps): Promise<App> {
   const app = createApp(deps);
   app.setNotFoundHandler(notFound);

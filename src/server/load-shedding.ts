@@ -1,6 +1,7 @@
 /**
- * Load shedding: refuses API requests before callbacks become slow. It limits the requests in progress, half of them for
- * one key, and the delay of the event loop. A refused request gets Retry-After. /wechat/ is never refused here.
+ * Load shedding: refuses API requests before callbacks become slow. It limits the delay of the event loop and the
+ * number of requests in progress; one key may use half of that number. A refused request gets Retry-After. Requests to
+ * /wechat/ are never refused here.
  */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { FastifyRequest } from 'fastify';
@@ -11,15 +12,18 @@ import type { App } from './route-deps.ts';
 type RequestKind = 'read' | 'write';
 
 /**
- * Reads share ten connections with the rows of callbacks: 128 of the slowest (0.1 s) delay those by little more than a
- * second. References are inserted in batches, so many more may wait, and the batcher bounds the memory they take.
+ * Reads share ten database connections with the inserts of callbacks: 128 of the slowest reads (0.1 s) delay an insert
+ * by little more than a second. References are inserted in batches, so many more may wait, and the batcher limits the
+ * memory that they use.
  */
 const REQUEST_LIMITS: Readonly<Record<RequestKind, number>> = { read: 128, write: 2_000 };
-/** The mean over a second, so that one long statement of the embedded database does not count as overload. */
+/**
+ * The delay is a mean over a second, so that one long statement of the embedded database does not count as overload.
+ */
 const LOOP_DELAY_LIMIT_MS = 1_000;
 const LOOP_DELAY_WINDOW_MS = 1_000;
 const NS_PER_MS = 1e6;
-/** The time limit of a GET; not for the content of a file, whose transfer may take long. */
+/** The timeout of a GET request. It does not apply to the content of a file, whose transfer may take long. */
 const READ_TIMEOUT_MS = 10_000;
 
 const EXEMPT_ROUTES: ReadonlySet<string> = new Set(['/wechat/:account', '/livez', '/readyz', '/metrics']);
@@ -27,7 +31,10 @@ const WRITE_ROUTES: ReadonlySet<string> = new Set(['/v1/media', '/v1/media/batch
 const RETRY = { retryAfterSeconds: 2 };
 
 export interface RequestLimiter {
-  /** Returns the release. Throws Problem: 429 for a key with too many requests in progress, 503 when there are too many. */
+  /**
+   * Returns the function that releases the request. Throws Problem: 429 if the key has too many requests in progress,
+   * 503 if all keys together have too many.
+   */
   acquire(key: string, kind: RequestKind): () => void;
 }
 
@@ -79,7 +86,7 @@ function watchLoopDelay(): { delayMs(): number; close(): void } {
   };
 }
 
-/** To be added after the hook that sets `request.principal`. */
+/** Must be added after the hook that sets `request.principal`. */
 export function addLoadShedding(app: App, deps: { ingest: Pick<Ingest, 'state'> }): void {
   const loop = watchLoopDelay();
   app.addHook('onClose', async () => loop.close());
@@ -96,7 +103,8 @@ export function addLoadShedding(app: App, deps: { ingest: Pick<Ingest, 'state'> 
     if (EXEMPT_ROUTES.has(url) || reply.sent) return;
     const isWrite = request.method === 'POST' && WRITE_ROUTES.has(url);
     try {
-      // Refused at once while the database is known to be down: the request would wait for a connection of the pool.
+      // Refused at once while the database is known to be down, because the request would wait for a connection of the
+      // pool.
       if (!isWrite && url.startsWith('/v1/') && deps.ingest.state.isDatabaseDown)
         throw new Problem('database_away', { retryAfterSeconds: 5 });
       const key = (request.principal as { name: string } | undefined)?.name ?? '';

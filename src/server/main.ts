@@ -1,4 +1,4 @@
-/** The server program: callbacks, API, dashboard. Workers download in processes of their own. */
+/** The server program: callbacks, API, dashboard. Workers, which are separate processes, download the files. */
 import { startAlerts } from '../app/alerts.ts';
 import { openAppContext } from '../app/app-context.ts';
 import { requireShared, runProgram } from '../app/run.ts';

@@ -1,4 +1,6 @@
-/** Error responses (RFC 9457, application/problem+json): one table of all problems, with advice in two languages. */
+/**
+ * Error responses (RFC 9457, application/problem+json). One table contains all problems, with advice in two languages.
+ */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 
 interface ProblemRow {
@@ -17,7 +19,7 @@ export const PROBLEMS = {
   invalid_request: row(
     400,
     'The request does not match the schema',
-    'Correct the fields named under errors; /docs shows what each takes.',
+    'Correct the fields named under errors; /docs describes each field.',
     '请按 errors 中列出的字段修改；各字段说明见 /docs。',
   ),
   unknown_account: row(
@@ -41,7 +43,7 @@ export const PROBLEMS = {
   unauthorized: row(
     401,
     'A key is needed',
-    'Send Authorization: Bearer <secret> with a secret of API_KEYS, or sign in with a link that wma login makes.',
+    'Send Authorization: Bearer <secret> with a secret of API_KEYS, or sign in with a link of wma login.',
     '请在请求头中携带 Authorization: Bearer <密钥>（见 API_KEYS），或打开 wma login 生成的登录链接。',
   ),
   forbidden: row(
@@ -80,16 +82,11 @@ export const PROBLEMS = {
     "Compare EncodingAESKey and AppID with WeChat's console.",
     '请核对 EncodingAESKey 与 AppID 是否与微信后台一致。',
   ),
-  not_found: row(
-    404,
-    'There is nothing at this address',
-    'See /docs for the routes.',
-    '可用的接口见 /docs。',
-  ),
+  not_found: row(404, 'No route has this address', 'See /docs for the routes.', '可用的接口见 /docs。'),
   media_not_found: row(
     404,
     'No media item has this id',
-    'Look it up by mediaId or msgId: GET /v1/media?mediaId=…',
+    'Search by mediaId or msgId: GET /v1/media?mediaId=…',
     '可通过 mediaId 或 msgId 查询：GET /v1/media?mediaId=…',
   ),
   object_missing: row(
@@ -101,7 +98,7 @@ export const PROBLEMS = {
   erasure_not_found: row(
     404,
     'No erasure has this id',
-    'The id is in the response of POST /v1/erasures.',
+    'The response of POST /v1/erasures contains the id.',
     '该 id 由 POST /v1/erasures 返回。',
   ),
   redrive_not_found: row(
@@ -112,7 +109,7 @@ export const PROBLEMS = {
   ),
   account_not_found: row(
     404,
-    'No such account',
+    'No account has this id',
     "The callback URL ends in the appId of a configured account; compare it with WeChat's console.",
     '回调地址应以已配置账号的 appId 结尾，请与微信后台核对。',
   ),
@@ -125,7 +122,7 @@ export const PROBLEMS = {
   ),
   erasure_kept: row(
     409,
-    'The media item is erased here; the storage refuses to delete what is listed under left',
+    'The media item is erased in the catalogue, but the storage refuses to delete the objects listed under left',
     'Locked versions are deleted when their retention ends; remove a legal hold, or grant the right to delete versions. It is retried automatically.',
     '被锁定的版本在保留期结束后会自动删除；请解除依法保留，或授予删除版本的权限。系统会自动重试。',
   ),
@@ -144,7 +141,7 @@ export const PROBLEMS = {
   ),
   range_not_satisfiable: row(
     416,
-    'The range is not in the file',
+    'The range is outside the file',
     'Compare it with sizeBytes.',
     '请参考 sizeBytes。',
   ),
@@ -204,7 +201,7 @@ export const PROBLEMS = {
   ),
   overloaded: row(
     503,
-    'More requests arrive than can be processed',
+    'The server is overloaded',
     'Send it again after Retry-After; nothing was stored.',
     '请在 Retry-After 之后重新发送；本次内容未保存。',
   ),
@@ -217,7 +214,7 @@ export interface FieldError {
   readonly message: string;
 }
 
-/** Thrown by a route, sent by the error handler. `detail` is our own text and holds no secret. */
+/** Thrown by a route and sent by the error handler. `detail` is our own text and contains no secret. */
 export class Problem extends Error {
   override readonly name = 'Problem';
   readonly code: ProblemCode;
@@ -245,7 +242,7 @@ export class Problem extends Error {
 
 export type Language = 'en' | 'zh';
 
-/** The preferred of the API's two languages by Accept-Language. Default: English. */
+/** Returns the language that Accept-Language prefers. Default: English. */
 export function languageOf(request: Pick<FastifyRequest, 'headers'>): Language {
   const accepted = request.headers['accept-language'] ?? '';
   let best: { language: Language; weight: number } = { language: 'en', weight: 0 };
@@ -259,7 +256,7 @@ export function languageOf(request: Pick<FastifyRequest, 'headers'>): Language {
   return best.language;
 }
 
-/** The body of a problem response; also the result of an item in a batch. */
+/** Returns the body of a problem response, which is also the result of a refused item in a batch. */
 export function problemBody(problem: Problem, language: Language): Record<string, unknown> {
   const { status, title, advice } = PROBLEMS[problem.code];
   return {

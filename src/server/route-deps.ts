@@ -1,4 +1,4 @@
-/** What every route plugin gets: the app context, and what the server adds to it. */
+/** The dependencies of every route plugin: the app context, and the parts that the server adds. */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
@@ -28,12 +28,14 @@ export interface RouteDeps
     | 'store'
   > {
   access: Access;
-  /** For log lines that clients can cause at any rate. */
+  /** For log lines that clients can cause at a high rate. */
   repeatedLog: RepeatedLog;
   /** Limits of connections and requests. Default: LISTENER_LIMITS. */
   limits?: ListenerLimits;
   ingest: Ingest;
-  /** Runs the list of checks, at most once a second; for the named accounts: at every call. */
+  /**
+   * Runs the list of checks. Without `accounts` at most once a second; with `accounts` at every call, for these only.
+   */
   runChecks: (accounts?: readonly string[]) => Promise<CheckRun>;
 }
 

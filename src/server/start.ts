@@ -14,18 +14,21 @@ import { callbackUrlOf } from './callbacks/callback-url.ts';
 import type { App } from './route-deps.ts';
 
 export interface RunningServer {
-  /** The address of dashboard and API, as reached from this machine. */
+  /** The address of dashboard and API for programs on this machine. */
   readonly url: string;
-  /** The address of CALLBACK_PORT, which serves only /wechat/; absent without it. */
+  /** The address of CALLBACK_PORT, which serves only /wechat/; absent without CALLBACK_PORT. */
   readonly callbackUrl?: string;
-  /** A link that signs a browser in: works once, for 15 minutes. */
+  /** Returns a link that signs a browser in. It works once, for 15 minutes. */
   createLoginLink(): string;
 }
 
 /** How long requests in progress may take at shutdown before their connections are closed. */
 const DRAIN_MS = 5_000;
 
-/** Listens on HOST:PORT, and on CALLBACK_PORT where set. Throws StartError, naming the variable, for a port in use. */
+/**
+ * Listens on HOST:PORT, and on CALLBACK_PORT if it is set. Throws a StartError that names the variable if the port is
+ * in use.
+ */
 export async function openServer(
   context: AppContext,
   { keys, limits }: { keys: readonly ApiKey[]; limits?: ListenerLimits },
@@ -36,7 +39,7 @@ export async function openServer(
   context.shutdown.step('repeated log lines', async () => repeatedLog.close());
   const runChecksOf = (accounts?: readonly string[]) =>
     runChecks(context.gather, {
-      isAway: () => ingest.state.isDatabaseDown,
+      isDatabaseDown: () => ingest.state.isDatabaseDown,
       suspect: ingest.suspect,
       ...(accounts ? { accounts } : {}),
     });
@@ -90,7 +93,7 @@ async function listen(
   return `http://${localHost(at.host)}:${port}`;
 }
 
-/** The host by which this machine reaches a server that listens on `host`, which may be a wildcard. */
+/** Returns the host by which this machine reaches a server that listens on `host`, which may be a wildcard. */
 function localHost(host: string): string {
   if (host === '0.0.0.0') return '127.0.0.1';
   if (host === '::') return '[::1]';
@@ -99,7 +102,7 @@ function localHost(host: string): string {
 
 /**
  * Whether a login link may be printed: on a terminal, or with the embedded database outside production. The output of a
- * server in production is a log with more readers; there `wma login` makes a link.
+ * server in production is a log that more people can read; there, `wma login` creates a link.
  */
 export function mayShowLoginLink(
   { production, shape }: Pick<Config, 'production' | 'shape'>,
@@ -108,7 +111,7 @@ export function mayShowLoginLink(
   return output.isTTY === true || (shape.database === 'embedded' && !production);
 }
 
-/** The message printed at start: the dashboard, the addresses to paste into WeChat's console, the key file. */
+/** Returns the message that is printed at start: the dashboard, the addresses for WeChat's console, the key file. */
 export function startMessage(
   context: Pick<AppContext, 'accounts' | 'config'>,
   server: RunningServer,
@@ -128,7 +131,7 @@ export function startMessage(
       'Page',
       options.showLoginLink
         ? [server.createLoginLink(), 'signs this browser in; works once, for 15 minutes']
-        : [server.url, 'sign in with an API key, or with a link that wma login makes'],
+        : [server.url, 'sign in with an API key, or with a link of wma login'],
     ],
     ["For WeChat's console", [...callbacks, ...hint]],
     ['API key', options.keyFile ? [options.keyFile] : []],

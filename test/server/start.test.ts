@@ -75,7 +75,7 @@ describe('the server', () => {
       const context = { ...s.context, config: { ...config, http: { ...config.http, ...http } } };
       await assert.rejects(openServer(context, { keys: [] }), {
         exitCode: 78,
-        message: `Port ${port} on 127.0.0.1 is taken by another program. Stop that one, or set ${variable} to another port.`,
+        message: `Port ${port} on 127.0.0.1 is used by another program. Stop that program, or set ${variable} to another port.`,
       });
     }
     other.close();

@@ -1,4 +1,4 @@
-/** Authorization: API keys as bearer tokens, and the session cookie that a browser gets at /login. */
+/** Authorizes requests by an API key as bearer token, or by the session cookie that a browser gets at /login. */
 import type { FastifyRequest } from 'fastify';
 import type { Catalogue } from '../../catalogue/catalogue.ts';
 import { type ApiKey, SCOPES, type Scope } from '../../config/api-keys.ts';
@@ -12,39 +12,46 @@ import { isCrossOrigin } from './same-origin.ts';
 export interface Principal {
   readonly name: string;
   readonly scopes: readonly Scope[];
-  /** Only these accounts; absent: all. */
+  /** The accounts that the principal may see; absent: all. */
   readonly accounts?: readonly string[];
 }
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Who sends the request; not set on open routes. */
+    /** The principal that sends the request; not set on open routes. */
     principal: Principal;
   }
   interface FastifyContextConfig {
     /** The scope that a route requires. Default: admin. */
     scope?: Scope | 'open';
-    /** The route limits itself to the accounts of the key. Other routes refuse keys that are bound to accounts. */
+    /**
+     * Whether the route returns only data of the key's accounts. Other routes refuse keys that are bound to accounts.
+     */
     accountScoped?: true;
   }
 }
 
-/** A session, or for how many seconds failures from this address get 429 (0: not yet). */
+/** A session, or the number of seconds for which failures from this address get 429 (0: not yet). */
 export type SignInResult = { readonly session: string } | { readonly waitSeconds: number };
 
 export interface Access {
-  /** Throws Problem unauthorized, forbidden, too_many_requests; database_away where a session cannot be checked. */
+  /** Throws Problem unauthorized, forbidden or too_many_requests; database_away if a session cannot be checked. */
   authorize(
     request: FastifyRequest,
     required: { scope: Scope; accountScoped?: true | undefined },
   ): Promise<Principal>;
-  /** The secret of a login link with the rights of the principal (default: all): works once, for 15 minutes. */
+  /**
+   * Returns the secret of a login link with the rights of the principal (default: all). It works once, for 15 minutes.
+   */
   createLoginTicket(principal?: Principal): { ticket: string; expiresAt: Date };
-  /** A session for the secret of a login link; none where it was used, has expired or is wrong. */
+  /**
+   * Resolves with a session for the secret of a login link; without one if the secret was used, has expired or is
+   * wrong.
+   */
   redeemLoginTicket(request: FastifyRequest, ticket: string): Promise<SignInResult>;
-  /** A session with the scopes and accounts of an API key; none for an unknown key. */
+  /** Returns a session with the scopes and accounts of an API key; none for an unknown key. */
   signIn(request: FastifyRequest, secret: string): SignInResult;
-  /** Ends the session of the request's cookie: no server process accepts it any more, nor a copy of it. */
+  /** Ends the session of the request's cookie: no server process accepts the cookie or a copy of it any more. */
   signOut(request: FastifyRequest): Promise<void>;
 }
 
@@ -52,7 +59,7 @@ export const SESSION_COOKIE = 'wma_session';
 export const SESSION_MS = 12 * 3_600_000;
 export const TICKET_MS = 15 * 60_000;
 const OPERATOR: Principal = { name: 'login link', scopes: SCOPES };
-/** Never the name of a configured key: those consist of letters, digits, dots, _ and -. */
+/** Cannot be the name of a configured key, because such names consist of letters, digits, dots, _ and -. */
 const OPERATOR_NAME = '*';
 const SAFE_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
 
@@ -67,7 +74,7 @@ export function createAccess(
     clock: Pick<Clock, 'now'>;
     revocations: Pick<Catalogue['revocations'], 'add' | 'has'>;
     publicUrl?: string | undefined;
-    /** Whether the database is known to be down: then no query is sent, because it would wait for a connection. */
+    /** Whether the database is known to be down. Then no query is sent, because it would wait for a connection. */
     isDatabaseDown?: () => boolean;
   },
 ): Access {
@@ -78,14 +85,14 @@ export function createAccess(
   const later = (ms: number) => new Date(clock.now().getTime() + ms);
   const createSession = (name: string) => credentials.issue('session', name, later(SESSION_MS));
 
-  // Compares with every key, so that the time taken shows nothing.
+  // Compares with every key, so that the time taken does not depend on the key.
   const keyOf = (secret: string): ApiKey | undefined =>
     keys.filter((key) => isSameText(key.secret, secret)).at(0);
 
   const cookieOf = (request: FastifyRequest) =>
     (request.cookies as Record<string, string | undefined> | undefined)?.[SESSION_COOKIE];
 
-  /** Counts a wrong credential. A valid one is accepted however many wrong ones came before it. */
+  /** Counts a wrong credential and throws. A valid credential is accepted after any number of wrong ones. */
   function rejectCredential(request: FastifyRequest): never {
     const waitSeconds = rateLimit.countFailure(clientAddressOf(request));
     throw waitSeconds > 0
@@ -123,9 +130,9 @@ export function createAccess(
     authorize: async (request, { scope, accountScoped }) => {
       const principal = await identify(request);
       if (!includesScope(principal.scopes, scope))
-        throw new Problem('forbidden', { detail: `needs scope ${scope}` });
+        throw new Problem('forbidden', { detail: `requires the scope ${scope}` });
       if (principal.accounts && !accountScoped)
-        throw new Problem('forbidden', { detail: 'needs a key for all accounts' });
+        throw new Problem('forbidden', { detail: 'requires a key for all accounts' });
       return principal;
     },
     createLoginTicket: (principal = OPERATOR) => {
@@ -154,9 +161,9 @@ export function createAccess(
 }
 
 /**
- * The id of the account with this id or name; the text itself where no account has it. Throws Problem `forbidden` where
- * the principal is bound to other accounts: with the same text whether the account exists or not, and without the id
- * behind a name.
+ * Returns the id of the account with this id or name; the text itself if no account has it. Throws Problem `forbidden`
+ * if the principal is bound to other accounts. The text of the problem is the same whether the account exists or not,
+ * and does not contain the id that belongs to a name.
  */
 export function resolveAccount(
   principal: Principal,

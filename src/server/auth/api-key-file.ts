@@ -1,4 +1,6 @@
-/** The API key of a server without API_KEYS: generated once, stored in DATA_DIR, readable only by its owner. */
+/**
+ * The API key of a server without API_KEYS. It is generated once and stored in DATA_DIR, readable only by its owner.
+ */
 import { randomBytes } from 'node:crypto';
 import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -14,7 +16,7 @@ export interface Keys {
 
 const SECRET = /^[\x21-\x7e]{16,512}$/;
 
-/** API_KEYS as configured; without them one admin key from `DATA_DIR/api-key`, which is generated if missing. */
+/** Loads API_KEYS as configured; without them one admin key from `DATA_DIR/api-key`, which is generated if missing. */
 export async function loadKeys(config: Pick<Config, 'apiKeys' | 'dataFolder'>): Promise<Keys> {
   if (config.apiKeys.length > 0) return { keys: config.apiKeys };
   const file = join(config.dataFolder, 'api-key');
@@ -34,7 +36,9 @@ async function readIfExists(file: string): Promise<string | undefined> {
   }
 }
 
-/** Writes a temporary file and links it into place: two processes that start at once end with the same key. */
+/**
+ * Writes a temporary file and links it into place, so that two processes that start at the same time use the same key.
+ */
 async function createKeyFile(file: string): Promise<string> {
   await mkdir(join(file, '..'), { recursive: true, mode: 0o700 });
   const temporaryFile = `${file}.${randomBytes(6).toString('hex')}`;

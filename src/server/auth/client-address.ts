@@ -1,10 +1,10 @@
-/** The address by which failed logins of a client are counted. */
+/** Determines the address by which failed logins of a client are counted. */
 import { isIPv4, isIPv6 } from 'node:net';
 import type { FastifyRequest } from 'fastify';
 
 /**
- * The client's address, or the one that a proxy of TRUSTED_PROXIES reports. IPv6 is cut to its /64: providers assign at
- * least that much to each customer.
+ * Returns the client's address, or the address that a proxy of TRUSTED_PROXIES reports. IPv6 addresses are cut to their
+ * /64 prefix, because providers assign at least a /64 to each customer.
  */
 export function clientAddressOf(
   request: Pick<FastifyRequest, 'ip'> & { raw: FastifyRequest['raw'] },
@@ -12,7 +12,7 @@ export function clientAddressOf(
   return rateLimitKeyOf(request.ip) ?? rateLimitKeyOf(request.raw.socket?.remoteAddress) ?? 'unknown';
 }
 
-/** Undefined for text that is not an address. Some proxies add a port, and link-local addresses have a zone. */
+/** Returns undefined for text that is not an address. Some proxies add a port, and link-local addresses have a zone. */
 export function rateLimitKeyOf(text: string | undefined): string | undefined {
   const address = /^\[([^\]]+)\](?::\d+)?$/.exec(text ?? '')?.[1] ?? text ?? '';
   const bare = address.replace(/%.*$/, '');
@@ -21,7 +21,7 @@ export function rateLimitKeyOf(text: string | undefined): string | undefined {
   if (!isIPv6(bare)) return undefined;
   const [head = '', tail] = bare.split('::');
   const groups = (part: string | undefined) => (part ? part.split(':') : []);
-  // An address that ends in IPv4 notation (::1.2.3.4) has one part less than it has groups.
+  // An address that ends in IPv4 notation (::1.2.3.4) has one part fewer than it has groups.
   const length = (part: string[]) => part.length + (part.at(-1)?.includes('.') ? 1 : 0);
   const [first, last] = [groups(head), groups(tail)];
   const zeros = tail === undefined ? 0 : 8 - length(first) - length(last);

@@ -1,4 +1,4 @@
-/** Session cookies and login tickets: signed texts, so that the server stores none of them. */
+/** Session cookies and login tickets. They are signed texts, so that the server need not store them. */
 import { createHash, createHmac, hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto';
 
 type CredentialKind = 'session' | 'login link';
@@ -6,24 +6,24 @@ type CredentialKind = 'session' | 'login link';
 export interface Credential {
   readonly name: string;
   readonly expiresAt: Date;
-  /** Identifies it among revoked ones. */
+  /** Identifies the credential in the list of revoked ones. */
   readonly digest: Buffer;
 }
 
 export interface Credentials {
   issue(kind: CredentialKind, name: string, expiresAt: Date): string;
-  /** Undefined where the signature is not ours. Does not check the expiry. */
+  /** Returns undefined if the signature is not ours. Does not check the expiry. */
   read(kind: CredentialKind, text: string): Credential | undefined;
 }
 
 const digestOf = (text: string): Buffer => createHash('sha256').update(text).digest();
 
-/** Takes the same time wherever two texts differ and whatever their lengths are. */
+/** Compares in constant time, independent of the lengths and of the position of the first difference. */
 export const isSameText = (a: string, b: string): boolean => timingSafeEqual(digestOf(a), digestOf(b));
 
 /**
- * The signing key is derived from all API keys: every server process accepts what another one issued, and a changed
- * key ends all sessions.
+ * The signing key is derived from all API keys: every server process accepts the credentials of the others, and a
+ * changed API key ends all sessions.
  */
 export function createCredentials(secrets: readonly string[]): Credentials {
   const signingKey = Buffer.from(

@@ -1,10 +1,12 @@
-/** Login rate limit: counts wrong keys, cookies and login links by client address, in memory, per process. */
+/**
+ * The login rate limit. Counts wrong keys, cookies and login links by client address, in the memory of each process.
+ */
 import type { Clock } from '../../runtime/clock.ts';
 
 export interface LoginRateLimit {
   /**
-   * Counts a wrong credential. Returns for how many seconds failures of this address get 429; 0: it may learn that the
-   * credential was wrong. Valid credentials are never counted and never refused.
+   * Counts a wrong credential. Returns the number of seconds for which failures from this address get 429; 0: the
+   * client may learn that the credential was wrong. Valid credentials are never counted and never refused.
    */
   countFailure(address: string): number;
 }
@@ -22,13 +24,13 @@ export function createLoginRateLimit(clock: Pick<Clock, 'now'>): LoginRateLimit 
     countFailure: (address) => {
       const nowMs = clock.now().getTime();
       const known = windows.get(address);
-      // A window that ends later than a whole one from now was opened before the clock was set back.
+      // If a window ends more than WINDOW_MS from now, it was opened before the clock was set back.
       const isCurrent = known && known.endsAtMs > nowMs && known.endsAtMs <= nowMs + WINDOW_MS;
       const window = isCurrent ? known : { endsAtMs: nowMs + WINDOW_MS, failures: 0 };
       window.failures++;
       windows.delete(address);
       windows.set(address, window);
-      // Drops the oldest first: a Map keeps the order of insertion.
+      // Removes the oldest windows first: a Map iterates in the order of insertion.
       for (const oldest of windows.keys()) {
         if (windows.size <= ADDRESS_LIMIT) break;
         windows.delete(oldest);

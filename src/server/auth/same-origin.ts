@@ -7,9 +7,9 @@ const hostOf = (url: string | undefined): string | undefined =>
   url && URL.canParse(url) ? new URL(url).host : undefined;
 
 /**
- * True where the Origin is none of this server's hosts: Host, X-Forwarded-Host, or the host of PUBLIC_URL. A page cannot
- * set these headers without a CORS preflight, which is never granted. Without Origin, Sec-Fetch-Site and Referer count;
- * a request without all three is not from a browser.
+ * Whether the Origin is none of this server's hosts: Host, X-Forwarded-Host, or the host of PUBLIC_URL. A page cannot
+ * set these headers without a CORS preflight, which is never granted. Without Origin, Sec-Fetch-Site and Referer are
+ * used. A request without all three does not come from a browser.
  */
 export function isCrossOrigin(request: HeadersOnly, publicUrl: string | undefined): boolean {
   const { origin, host, referer } = request.headers;
@@ -25,7 +25,7 @@ export function isCrossOrigin(request: HeadersOnly, publicUrl: string | undefine
   }
 }
 
-/** Whether the browser uses TLS, to this server or to the proxy in front of it: only then may a cookie be `secure`. */
+/** Whether the browser uses TLS, to this server or to the proxy in front of it. Only then may a cookie be `secure`. */
 export function isOverTls(request: HeadersOnly, publicUrl: string | undefined): boolean {
   if (request.headers['x-forwarded-proto'] === 'https') return true;
   return (publicUrl?.startsWith('https:') ?? false) && request.headers.host === hostOf(publicUrl);

@@ -1,11 +1,11 @@
-/** The sign-in page. Without scripts: it must work where no script may be loaded. */
+/** The sign-in page. It has no scripts, so that it also works where none may be loaded. */
 import type { Language } from '../problem.ts';
 
 const WORDS = {
   en: {
     lang: 'en',
     lead: 'Sign in to see what has been archived.',
-    link: 'Open a login link: the command wma login makes one, and npm start prints one. It works once, for 15 minutes.',
+    link: 'Open a login link: the command wma login creates one, and npm start prints one. It works once, for 15 minutes.',
     or: 'Or paste an API key',
     field: 'API key',
     button: 'Sign in',
@@ -34,7 +34,7 @@ const WORDS = {
 
 export type SignInError = 'wrong' | 'spent' | 'wait';
 
-/** Nothing a visitor sent may be in it: texts are not escaped. */
+/** Returns the HTML document. Texts are not escaped, so they must not contain anything that a visitor sent. */
 function document(language: Language, head: string, body: string): string {
   return `<!doctype html>
 <html lang="${WORDS[language].lang}">
@@ -77,8 +77,8 @@ ${error ? `<p class="sign-in-error" role="alert">${words[error]}</p>\n` : ''}<p>
 }
 
 /**
- * The page between login link and dashboard. A SameSite=Strict cookie is not sent with a redirect that another site
- * (a chat, web mail) started; it is sent with a navigation that this page starts.
+ * Returns the page between login link and dashboard. A SameSite=Strict cookie is not sent with a redirect that another
+ * site (a chat, web mail) started; it is sent with a navigation that this page starts.
  */
 export function signedInPage(language: Language): string {
   const words = WORDS[language];

@@ -1,4 +1,4 @@
-/** Counts callbacks in memory and writes the counts every few seconds, so that no response waits for it. */
+/** Counts callbacks in memory and writes the counts every few seconds, so that no response waits for the write. */
 import type { CallbackCount, CallbackTimes } from '../../catalogue/accounts/callback-counts.ts';
 import type { Catalogue } from '../../catalogue/catalogue.ts';
 import type { Clock } from '../../runtime/clock.ts';
@@ -8,21 +8,24 @@ export interface CallbackCounter {
   /** Counts a message by its type, or a handshake. */
   countReceived(account: string, type: string): void;
   countRefused(account: string, code: string): void;
-  /** Records how far our clock is from the timestamp that WeChat signed. Positive: our clock is ahead. */
+  /** Records the difference between our clock and the timestamp that WeChat signed. Positive: our clock is ahead. */
   recordClockSkew(account: string, seconds: number): void;
-  /** Writes the last counts and ends. Counts that cannot be written then are lost. */
+  /** Writes the last counts and ends. Counts that cannot be written at that time are lost. */
   close(): Promise<void>;
 }
 
-/** WeChat abandons a callback after five seconds and sends it again: a larger difference comes from a clock. */
+/**
+ * The largest difference that a late delivery explains: WeChat abandons a callback after five seconds and sends it
+ * again. A larger difference means that a clock is wrong.
+ */
 export const SKEW_SECONDS = 120;
 const SKEW_LOG_EVERY_MS = 3_600_000;
 const FLUSH_MS = 2_000;
-/** The wait after a failed write: usually the database is down. */
+/** The delay after a failed write; usually the database is down. */
 const RETRY_MS = 15_000;
 const RETENTION_DAYS = 31;
 
-/** Message types come from outside: every other type counts as `other`, which bounds the number of counts. */
+/** Message types come from outside. Every other type counts as `other`, which limits the number of counts. */
 const KNOWN_TYPES: ReadonlySet<string> = new Set([
   'text',
   'image',
@@ -39,7 +42,7 @@ const KNOWN_TYPES: ReadonlySet<string> = new Set([
   'handshake',
 ]);
 
-/** The UTC day of a date: `2026-11-20`. */
+/** Returns the UTC day of a date: `2026-11-20`. */
 export const dayOf = (date: Date): string => date.toISOString().slice(0, 10);
 export const daysBefore = (date: Date, days: number): string =>
   dayOf(new Date(date.getTime() - days * 86_400_000));
@@ -50,7 +53,7 @@ export function createCallbackCounter(
 ): CallbackCounter {
   // One entry for each account, type and day that is not yet written.
   let counts = new Map<string, CallbackCount>();
-  let signs = new Map<string, CallbackTimes>();
+  let timesByAccount = new Map<string, CallbackTimes>();
   const skewLoggedAtMs = new Map<string, number>();
 
   function add(count: CallbackCount): void {
@@ -58,21 +61,27 @@ export function createCallbackCounter(
     counts.set(key, { ...count, count: count.count + (counts.get(key)?.count ?? 0) });
   }
 
-  function setSign(account: string, change: Partial<CallbackTimes>): void {
-    signs.set(account, { ...signs.get(account), ...change, account });
+  function setTimes(account: string, change: Partial<CallbackTimes>): void {
+    timesByAccount.set(account, { ...timesByAccount.get(account), ...change, account });
   }
 
   async function flush(): Promise<void> {
-    const [ours, ourSigns] = [counts, signs];
-    [counts, signs] = [new Map(), new Map()];
-    if (ours.size === 0 && ourSigns.size === 0) return;
+    const [writtenCounts, writtenTimes] = [counts, timesByAccount];
+    [counts, timesByAccount] = [new Map(), new Map()];
+    if (writtenCounts.size === 0 && writtenTimes.size === 0) return;
     try {
       const before = daysBefore(deps.clock.now(), RETENTION_DAYS);
-      await deps.catalogue.callbackCounts.add([...ours.values()], [...ourSigns.values()], before);
+      await deps.catalogue.callbackCounts.add(
+        [...writtenCounts.values()],
+        [...writtenTimes.values()],
+        before,
+      );
     } catch (error) {
-      // Where only the response of the database was lost, these are counted twice: the numbers are only displayed.
-      for (const count of ours.values()) add(count);
-      for (const sign of ourSigns.values()) setSign(sign.account, { ...sign, ...signs.get(sign.account) });
+      // If only the response of the database was lost, these callbacks are counted twice. The numbers are only
+      // displayed.
+      for (const count of writtenCounts.values()) add(count);
+      for (const times of writtenTimes.values())
+        setTimes(times.account, { ...times, ...timesByAccount.get(times.account) });
       throw error;
     }
   }
@@ -94,14 +103,14 @@ export function createCallbackCounter(
       const now = deps.clock.now();
       const what = KNOWN_TYPES.has(type) ? type : 'other';
       add({ account, day: dayOf(now), refused: false, what, count: 1 });
-      setSign(account, { lastCallbackAt: now });
+      setTimes(account, { lastCallbackAt: now });
     },
     countRefused: (account, code) => {
       add({ account, day: dayOf(deps.clock.now()), refused: true, what: code, count: 1 });
     },
     recordClockSkew: (account, seconds) => {
       const at = deps.clock.now();
-      setSign(account, { clockSkew: { seconds, at } });
+      setTimes(account, { clockSkew: { seconds, at } });
       const loggedAtMs = skewLoggedAtMs.get(account) ?? Number.NEGATIVE_INFINITY;
       if (Math.abs(seconds) <= SKEW_SECONDS || at.getTime() - loggedAtMs < SKEW_LOG_EVERY_MS) return;
       skewLoggedAtMs.set(account, at.getTime());

@@ -1,8 +1,8 @@
 /**
- * Callback forwarding, for accounts that already have a handler: the callback is forwarded to it while its media items
- * are accepted here. WeChat gets the handler's reply, but only after the items are durable, because a reply ends the
- * matter for WeChat. If either is missing after 4.4 s, WeChat gets 504 and sends the callback again. The handler then
- * gets it twice, as it also may without this service.
+ * Forwards callbacks of accounts that already have a handler, while the media items of the callback are accepted here.
+ * WeChat gets the handler's reply, but only after the items are durable, because WeChat does not send a callback again
+ * after a reply. If the reply or the write is not complete after 4.4 s, WeChat gets 504 and sends the callback again.
+ * The handler then gets it twice, which also happens without this service.
  */
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Account } from '../../account.ts';
@@ -12,11 +12,14 @@ import { withTimeout } from '../../runtime/timeout.ts';
 import { Problem } from '../problem.ts';
 import type { Upstream, UpstreamReply } from './upstream.ts';
 
-/** WeChat waits 5 s. The response should leave after 4.5 s, and the timers of a busy process fire late. */
+/** WeChat waits 5 s. The response should be sent within 4.5 s, and the timers of a busy process fire late. */
 const TOTAL_MS = 4_400;
 
 export interface CallbackForwarder {
-  /** `durable` settles when the media items are on disk, or cannot be. Throws Problem with status 504. */
+  /**
+   * `durable` resolves when the media items are on disk, and rejects if they cannot be written. Rejects with a Problem
+   * of status 504.
+   */
   forward(
     account: Account & { upstreamUrl: string },
     callback: { query: string; headers: IncomingHttpHeaders; body: Buffer },

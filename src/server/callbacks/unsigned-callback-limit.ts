@@ -1,6 +1,7 @@
 /**
- * Limits callbacks without a valid signature. They are refused before the body is read where the query shows that they
- * cannot be signed, and their number is limited while the body must be read first. They never reach database or queue.
+ * Limits callbacks without a valid signature. If the query shows that no signature can be valid, the callback is
+ * refused before the body is read. If the body must be read first, the number of such callbacks is limited. Unsigned
+ * callbacks never reach the database or the queue.
  */
 import type { IncomingMessage } from 'node:http';
 import type { Account } from '../../account.ts';
@@ -8,13 +9,16 @@ import { type CallbackQuery, signatureInQuery } from '../../wechat/callback/read
 
 export interface UnsignedCallbackLimit {
   /**
-   * False: no body could make this callback signed. True: the body may be read. If too many callbacks whose signature
-   * covers the body are being read, the connection of the oldest of them is closed.
+   * Returns true if the body may be read, and false if the signature cannot be valid for any body. If too many
+   * callbacks whose signature covers the body are being read, the connection of the oldest one is closed.
    */
   admit(account: Account, query: CallbackQuery, request: IncomingMessage): boolean;
 }
 
-/** Times 64 KiB is the memory they can take. A genuine one consists of one or two packets and is read in a millisecond. */
+/**
+ * Multiplied by 64 KiB, this is the memory that they can use. A genuine callback consists of one or two packets and is
+ * read within a millisecond.
+ */
 const READING_LIMIT = 256;
 
 export function createUnsignedCallbackLimit({

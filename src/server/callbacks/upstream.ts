@@ -1,4 +1,4 @@
-/** HTTP client for the handler of `upstreamUrl`: forwards a callback unchanged and returns the reply unchanged. */
+/** The HTTP client for the handler of `upstreamUrl`. Forwards a callback unchanged and returns the reply unchanged. */
 import type { IncomingHttpHeaders } from 'node:http';
 import { Agent } from 'undici';
 import { TLS_PLACES, tlsSentence } from '../../tls-failures.ts';
@@ -6,21 +6,21 @@ import { TLS_PLACES, tlsSentence } from '../../tls-failures.ts';
 export interface UpstreamReply {
   readonly status: number;
   readonly contentType: string | undefined;
-  /** Only where the handler compresses although it was not asked to. */
+  /** Set only if the handler compresses its reply although the request did not allow it. */
   readonly contentEncoding: string | undefined;
   readonly body: Buffer;
 }
 
 /**
- * The handler did not reply in time, closed the connection, or replied with more than a megabyte. The message holds
- * nothing of the URL.
+ * The handler did not reply in time, closed the connection, or replied with more than a megabyte. The message contains
+ * no part of the URL.
  */
 export class UpstreamError extends Error {
   override readonly name = 'UpstreamError';
 }
 
 export interface Upstream {
-  /** Does not follow redirects. Throws {@link UpstreamError}, also when the signal aborts. */
+  /** Forwards a callback. Does not follow redirects. Throws {@link UpstreamError}, also when the signal aborts. */
   post(
     upstreamUrl: string,
     callback: { query: string; headers: IncomingHttpHeaders; body: Buffer },
@@ -31,12 +31,12 @@ export interface Upstream {
 
 const REPLY_BYTES = 1024 * 1024;
 const CONNECT_MS = 4_000;
-/** For each handler. */
+/** The maximum for each handler. */
 const CONNECTIONS = 64;
-/** While a handler hangs, the callbacks of 4.5 s wait for it: this limit bounds the memory they take. */
+/** While a handler hangs, the callbacks of 4.5 s wait for it. This limit bounds the memory that they use. */
 const IN_FLIGHT_LIMIT = 256;
 
-/** Hop-by-hop headers, headers we set ourselves, and those that ask for what WeChat cannot read. */
+/** Hop-by-hop headers, headers that we set ourselves, and headers that request encodings which WeChat cannot read. */
 const NOT_FORWARDED: ReadonlySet<string> = new Set([
   'connection',
   'keep-alive',
@@ -62,7 +62,10 @@ function forwardedHeaders(headers: IncomingHttpHeaders): Record<string, string |
   return Object.fromEntries(passed);
 }
 
-/** The path with both queries. WeChat's is copied literally: parsing and serializing could change an escape. */
+/**
+ * Returns the path with both queries. WeChat's query is copied literally, because parsing and serializing could change
+ * an escape.
+ */
 export function pathOf(upstreamUrl: URL, query: string): string {
   const queries = [upstreamUrl.search.slice(1), query].filter((part) => part !== '');
   return upstreamUrl.pathname + (queries.length > 0 ? `?${queries.join('&')}` : '');
@@ -71,7 +74,7 @@ export function pathOf(upstreamUrl: URL, query: string): string {
 const first = (value: string | string[] | undefined) => (Array.isArray(value) ? value[0] : value);
 
 export function createUpstream(): Upstream {
-  // undici keeps idle connections for less than the 5 s after which Node's own servers close theirs.
+  // undici closes idle connections before Node's own servers do, which is after 5 s.
   const agent = new Agent({
     connections: CONNECTIONS,
     pipelining: 1,
@@ -121,7 +124,7 @@ export function createUpstream(): Upstream {
       } catch (error) {
         if (error instanceof UpstreamError) throw error;
         if (signal.aborted) throw new UpstreamError('did not reply in time');
-        // Only the code: messages may quote the address, which may hold a key.
+        // Only the code is used: messages may quote the address, which may contain a key.
         const { code = 'connection closed' } = error as { code?: string };
         throw new UpstreamError(`did not reply (${tlsSentence(error, TLS_PLACES.upstream) ?? code})`);
       } finally {

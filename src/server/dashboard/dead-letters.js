@@ -3,7 +3,7 @@ import { el, reconcile, setText, timeOf } from './elements.js';
 
 /** How long a redrive is shown after its end. */
 const SHOWN_MS = 10 * 60_000;
-/** The code of items that WeChat offers no way to download: redriving them is pointless. */
+/** The code of items that WeChat does not let anyone download. Redriving them is useless. */
 const NOT_DOWNLOADABLE = 'not_downloadable';
 
 const filterOf = ({ account, code, errcode }) => ({
@@ -13,8 +13,8 @@ const filterOf = ({ account, code, errcode }) => ({
 });
 
 /**
- * `actions.redrive` is undefined where the user may not. `actions.showOnly` filters the list of media items by a group.
- * @param {{section, list, all}} elements
+ * `actions.redrive` is undefined if the user may not redrive. `actions.showOnly` filters the list of media items by a
+ * group. @param {{section, list, all}} elements
  */
 export function showDead({ section, list, all }, groups, locale, accountNames, actions) {
   const { texts } = locale;
@@ -86,7 +86,7 @@ function progressText({ state, done, skipped, total }, locale) {
   return skipped > 0 ? `${text} ${texts.redriveSkipped(locale.number(skipped))}` : text;
 }
 
-/** Redrives that run or have just ended. `stop` is undefined where the user may not. */
+/** Shows the redrives that run or have just ended. `stop` is undefined if the user may not stop them. */
 export function showRedrives(list, redrives, locale, accountNames, { stop }) {
   const { texts } = locale;
   const shown = redrives.filter(
@@ -130,13 +130,16 @@ export function showRedrives(list, redrives, locale, accountNames, { stop }) {
       ),
     update: (child, one) => {
       setText(child.querySelector('[role=status]'), progressText(one, locale));
-      // A redrive that is done is complete, also where items were skipped.
+      // A redrive that is done counts as complete, also if items were skipped.
       child.querySelector('progress').value = one.state === 'done' ? Math.max(1, one.total) : one.done;
     },
   });
 }
 
-/** Shows how many items match before anything is done. `redrive(dryRun, reason)` rejects where it failed. */
+/**
+ * Opens the dialog, which shows how many items match before the redrive is requested. `redrive(dryRun, reason)` rejects
+ * if the request failed.
+ */
 export function openRedrive(dialog, title, locale, redrive) {
   const { texts } = locale;
   const count = el('p', { role: 'status' }, texts.counting);

@@ -1,6 +1,6 @@
 // Creates and updates elements. Text from outside becomes text nodes, never markup.
 
-/** An element with attributes and children; null and undefined children are left out. */
+/** Returns an element with attributes and children. Children that are null or undefined are left out. */
 export function el(name, attributes = {}, ...children) {
   const element = document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) {
@@ -12,7 +12,7 @@ export function el(name, attributes = {}, ...children) {
   return element;
 }
 
-/** An icon of the set below, hidden from screen readers. */
+/** Returns an icon of the set below. It is hidden from screen readers. */
 export function icon(name) {
   const svg = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
   svg.setAttribute('viewBox', '0 0 24 24');
@@ -34,8 +34,9 @@ const ICONS = {
 };
 
 /**
- * Gives `parent` one child for each item and keeps children that have not changed: nothing flickers, and a video goes on
- * playing. `version` stands for what a child shows; when it changes, `build` creates a new child. `update` runs each time.
+ * Updates `parent` to have one child for each item. Children that have not changed stay in place, so that nothing
+ * flickers and a video continues to play. `version` returns a text that represents the content of a child; when it
+ * changes, `build` creates a new child. `update` runs each time.
  */
 export function reconcile(parent, items, { key, version, build, update }) {
   const old = new Map([...parent.children].map((child) => [child.dataset.key, child]));
@@ -65,17 +66,17 @@ export function reconcile(parent, items, { key, version, build, update }) {
   for (const child of old.values()) child.remove();
 }
 
-/** Sets text only where it differs, so that screen readers announce only changes. */
+/** Sets the text only if it differs, so that screen readers announce only changes. */
 export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-/** The URL if its scheme is http or https; undefined for any other link from outside. */
+/** Returns the URL if its scheme is http or https; undefined for any other link from outside. */
 export function safeUrl(url) {
   return /^https?:\/\//i.test(url ?? '') ? url : undefined;
 }
 
-/** A relative time, which updateTimes keeps current, with the exact time as its title. `format` is the name of a text. */
+/** Returns a relative time with the exact time as its title. updateTimes updates it. `format` is the name of a text. */
 export function timeOf(iso, format) {
   return el('time', { datetime: iso, 'data-format': format });
 }

@@ -8,10 +8,13 @@ const contentPath = (media) => `/v1/media/${encodeURIComponent(media.id)}/conten
 const glyph = (media) =>
   ({ voice: 'voice', video: 'video', shortvideo: 'video', file: 'file' })[media.kind] ?? 'image';
 
-/** The name of a file, unless WeChat made it from the media id: that name means nothing to a user. */
+/**
+ * Returns the name of the file; undefined if WeChat created it from the media id, because users cannot recognise such a
+ * name.
+ */
 const ownName = ({ fileName, mediaId }) => (fileName && !fileName.startsWith(mediaId) ? fileName : undefined);
 
-/** What a user would call it: its file name, else its kind and sender. */
+/** Returns the name that is displayed: the file name, or the kind and the sender. */
 function nameOf(media, { texts }) {
   const kind = texts[media.kind] ?? media.kind;
   return ownName(media) ?? (media.openId ? texts.from(kind, media.openId) : kind);
@@ -32,14 +35,19 @@ const SHOWN = [
   'kind',
 ];
 
-/** Stands for what the card shows, without the link, whose change must not interrupt a player. */
+/**
+ * Returns a text that represents the content of the card, without the link, whose change must not interrupt a player.
+ */
 export function versionOf(media, locale) {
   return JSON.stringify([locale.language, ...SHOWN.map((name) => media[name])]);
 }
 
 const CHECK_MS = 15_000;
 
-/** Requests one byte through this server. Resolves with why the file is not available; undefined where it is. */
+/**
+ * Requests one byte through this server. Resolves with the reason why the file is not available; undefined if it is
+ * available.
+ */
 async function contentProblem(media, { texts, tag }) {
   try {
     const response = await fetch(`${contentPath(media)}?proxy=true`, {
@@ -59,8 +67,8 @@ async function contentProblem(media, { texts, tag }) {
 }
 
 /**
- * When the browser cannot load a file that is available, loads it once more through this server: the link may have
- * expired, or lead to a host that this browser cannot reach. Else shows why there is no file.
+ * If the browser cannot load a file that is available, loads it once more through this server: the link may have
+ * expired, or may lead to a host that this browser cannot reach. If the file is not available, shows why.
  */
 function explainLoadErrors(element, box, media, locale) {
   let isRetried = false;
@@ -74,7 +82,7 @@ function explainLoadErrors(element, box, media, locale) {
   return box;
 }
 
-/** The download button. Where the file is not available, the card shows why instead. */
+/** Returns the download button. If the file is not available, a click makes the card show why. */
 function download(media, locale) {
   const { texts } = locale;
   const start = async (event) => {
@@ -97,7 +105,7 @@ function download(media, locale) {
   );
 }
 
-/** The file itself where a browser can show it. */
+/** Returns the picture or player if the browser can show the file. */
 function preview(media, locale, actions) {
   const url = safeUrl(media.link?.url);
   const type = media.contentType ?? '';
@@ -129,7 +137,7 @@ function player(kind, url, name, more = {}) {
   return el(kind, { src: url, controls: true, preload: 'metadata', 'aria-label': name, ...more });
 }
 
-/** For files that no browser can show, such as voices in AMR: an icon and a download. */
+/** Returns an icon and a download button, for files that no browser can show, such as voices in AMR. */
 function downloadSheet(media, locale, why = locale.texts.noPlayer) {
   return el(
     'div',
@@ -140,7 +148,10 @@ function downloadSheet(media, locale, why = locale.texts.noPlayer) {
   );
 }
 
-/** Instead of a file: what the item waits for, or why it failed. The advice is shown with the dead letters. */
+/**
+ * Returns what is shown instead of a file: why the item waits, or why it failed. The advice is shown with the dead
+ * letters.
+ */
 function placeholder(media, locale, { retry }) {
   const { texts } = locale;
   if (media.status === 'pending') {
@@ -155,7 +166,7 @@ function placeholder(media, locale, { retry }) {
     );
   }
   const message = media.failure?.message ?? texts[media.status] ?? media.status;
-  // WeChat offers no way to download files of official accounts: a retry is pointless.
+  // WeChat does not let anyone download files of official accounts, so a retry is useless.
   const mayRetry = retry && media.status === 'dead' && media.kind !== 'file';
   return el(
     'div',
@@ -172,7 +183,7 @@ function placeholder(media, locale, { retry }) {
   );
 }
 
-/** `actions.retry` is undefined where the user may not. */
+/** `actions.retry` is undefined if the user may not retry. */
 export function buildCard(media, locale, accountNames, actions) {
   const { texts } = locale;
   const failure = media.status === 'archived' ? undefined : media.failure;

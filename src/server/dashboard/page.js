@@ -11,7 +11,7 @@ const SHOWN = 24;
 const FILTERS = ['all', 'archived', 'pending', 'dead', 'expired'];
 const LANGUAGE_KEY = 'wma-language';
 
-const at = (id) => document.getElementById(id);
+const byId = (id) => document.getElementById(id);
 const storedLanguage = () => {
   try {
     return localStorage.getItem(LANGUAGE_KEY);
@@ -27,7 +27,7 @@ let group;
 let timer;
 let refreshing;
 
-/** Whether the user's key has the scope. It only decides what is offered: the server checks each request. */
+/** Whether the user's key has the scope. This only decides which buttons are shown; the server checks each request. */
 const may = (scope) => document.body.dataset.scopes.split(' ').includes(scope);
 
 async function request(path, signal, method = 'GET', body = undefined) {
@@ -41,7 +41,7 @@ async function request(path, signal, method = 'GET', body = undefined) {
     body: body && JSON.stringify(body),
     signal: AbortSignal.any([signal, AbortSignal.timeout(RESPONSE_MS)]),
   });
-  // Signed out, or the session has expired: the same address shows the sign-in page.
+  // The user has signed out, or the session has expired. After a reload the same address shows the sign-in page.
   if (response.status === 401) location.reload();
   if (!response.ok) throw new Error(String(response.status));
   return response.json();
@@ -69,7 +69,7 @@ const actions = {
     : undefined,
   redrive: may('admin')
     ? ({ title, body }) =>
-        openRedrive(at('redrive'), title, locale, async (dryRun, reason) => {
+        openRedrive(byId('redrive'), title, locale, async (dryRun, reason) => {
           const redrive = { ...body, dryRun, ...(reason ? { reason } : {}) };
           const response = await request('/v1/redrives', AbortSignal.timeout(RESPONSE_MS), 'POST', redrive);
           if (!dryRun) void refresh();
@@ -81,14 +81,14 @@ const actions = {
     : undefined,
   showOnly: (wanted) => {
     choose('dead', wanted);
-    at('media-title').scrollIntoView();
+    byId('media-title').scrollIntoView();
     document.querySelector('.filter[data-key=group]')?.focus({ preventScroll: true });
   },
 };
 
 function showError(name) {
-  setText(at('error'), locale.texts[name]);
-  at('error').hidden = false;
+  setText(byId('error'), locale.texts[name]);
+  byId('error').hidden = false;
 }
 
 async function refresh() {
@@ -108,7 +108,7 @@ async function refresh() {
       request('/v1/redrives', controller.signal),
     ]);
     show(stats, page.items, { groups: dead.groups, redrives: redrives.items }, accounts.items);
-    at('error').hidden = true;
+    byId('error').hidden = true;
   } catch (error) {
     if (controller.signal.aborted) return;
     showError(error.message === '403' ? 'forbidden' : 'lost');
@@ -119,25 +119,28 @@ async function refresh() {
 function show(stats, media, { groups, redrives }, accounts) {
   const names = new Map(accounts.map(({ account, name }) => [account, name ?? account]));
   showState(stats);
-  showHolds(at('holds'), stats, accounts, locale, actions);
-  showCounts(at('counts'), stats, locale);
-  showBacklog({ bar: at('bar'), legend: at('legend'), aside: at('backlog-aside') }, stats, locale);
-  reconcile(at('media'), media, {
+  showHolds(byId('holds'), stats, accounts, locale, actions);
+  showCounts(byId('counts'), stats, locale);
+  showBacklog({ bar: byId('bar'), legend: byId('legend'), aside: byId('backlog-aside') }, stats, locale);
+  reconcile(byId('media'), media, {
     key: (one) => one.id,
     version: (one) => versionOf(one, locale),
     build: (one) => buildCard(one, locale, names, actions),
     update: refreshLink,
   });
-  showEmpty(at('empty'), { isEmpty: media.length === 0, isFiltered: filter !== 'all', accounts }, locale);
-  showRedrives(at('redrives'), redrives, locale, names, actions);
-  const elements = { section: at('dead'), list: at('dead-rows'), all: at('dead-all') };
+  showEmpty(byId('empty'), { isEmpty: media.length === 0, isFiltered: filter !== 'all', accounts }, locale);
+  showRedrives(byId('redrives'), redrives, locale, names, actions);
+  const elements = { section: byId('dead'), list: byId('dead-rows'), all: byId('dead-all') };
   showDead(elements, groups, locale, names, actions);
-  showAccounts(at('account-rows'), accounts, locale);
+  showAccounts(byId('account-rows'), accounts, locale);
   updateTimes(document, locale);
   document.body.dataset.shown = 'true';
 }
 
-/** The state of the service in one line, announced when it changes. `calm` only where no check finds anything. */
+/**
+ * Shows the state of the service in one line, which screen readers announce when it changes. `calm` is shown only if no
+ * check has a finding.
+ */
 function showState({ checks, byStatus }) {
   const { texts } = locale;
   const [worst, ...others] = checks;
@@ -146,15 +149,15 @@ function showState({ checks, byStatus }) {
     : byStatus.pending > 0
       ? ['busy', texts.busy(locale.number(byStatus.pending))]
       : ['good', texts.calm];
-  at('state').dataset.tone = tone;
-  setText(at('state'), text);
+  byId('state').dataset.tone = tone;
+  setText(byId('state'), text);
 }
 
 function showFilters() {
   const { texts } = locale;
   const names = group ? [...FILTERS, 'group'] : FILTERS;
   // The button of the group removes this filter again.
-  reconcile(at('filters'), names, {
+  reconcile(byId('filters'), names, {
     key: (name) => name,
     version: (name) => JSON.stringify([locale.language, name === 'group' && group.errcode]),
     build: (name) =>
@@ -187,17 +190,17 @@ function setLanguage(language) {
     element.setAttribute('aria-label', locale.texts[element.dataset.label]);
   }
   const other = language === 'zh' ? { text: 'English', tag: 'en' } : { text: '中文', tag: 'zh-CN' };
-  setText(at('language'), other.text);
-  at('language').lang = other.tag;
+  setText(byId('language'), other.text);
+  byId('language').lang = other.tag;
   showFilters();
 }
 
-at('language').addEventListener('click', () => {
+byId('language').addEventListener('click', () => {
   const language = locale.language === 'zh' ? 'en' : 'zh';
   try {
     localStorage.setItem(LANGUAGE_KEY, language);
   } catch {
-    // Without storage the choice lasts for this visit.
+    // Without storage the choice lasts only for this visit.
   }
   setLanguage(language);
   void refresh();

@@ -1,4 +1,4 @@
-// Counts, backlog, holds, accounts, and the page before anything has arrived.
+// Shows counts, backlog, holds and accounts, and a hint while nothing has arrived yet.
 import { el, reconcile, setText, timeOf } from './elements.js';
 
 const COUNTED = ['archived', 'pending', 'dead', 'expired', 'erased'];
@@ -60,13 +60,16 @@ export function showBacklog({ bar, legend, aside }, stats, locale) {
   });
 }
 
-/** Why an account is held: the reason given by hand, or the failure with advice. */
+/** Returns why an account is held: the reason that a person gave, or the failure with advice. */
 function holdText({ code, reason, by, message, advice }, texts) {
   if (code === 'held_by_hand') return reason === message ? message : texts.heldBy(by ?? '–', reason);
   return `${message} ${advice}`;
 }
 
-/** Holds, at the top of the page, the store's first. `release` is undefined where the user may not. */
+/**
+ * Shows the holds at the top of the page, with the store hold first. `release` is undefined if the user may not release
+ * them.
+ */
 export function showHolds(list, { storeHold }, accounts, locale, { release }) {
   const { texts } = locale;
   const store = storeHold ? [{ account: '', hold: storeHold }] : [];
@@ -112,7 +115,7 @@ const listed = (counts, locale) =>
     .map(([what, count]) => `${what} ${locale.number(count)}`)
     .join(' · ');
 
-/** How many callbacks were received and refused today. */
+/** Returns how many callbacks were received and refused today. */
 function callbackCounts({ today }, locale) {
   const [received, refused] = [total(today.received), total(today.refused)];
   if (received + refused === 0) return null;
@@ -201,6 +204,6 @@ function copyButton(text, texts) {
     await navigator.clipboard.writeText(text);
     setText(button, texts.copied);
   });
-  // Over plain http from another machine browsers offer no clipboard.
+  // Browsers do not offer a clipboard to pages that come over plain http from another machine.
   return navigator.clipboard ? button : null;
 }

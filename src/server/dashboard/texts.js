@@ -36,7 +36,7 @@ const en = {
   perMinute: (n) => `${n} in the last minute`,
   nothingWaits: 'Nothing is waiting.',
   tightest: (time) => `nearest deadline ${time}`,
-  calm: 'All is well',
+  calm: 'No problems',
   busy: (n) => `Archiving ${n}`,
   found: (message, others) => (others > 0 ? `${message} (and ${others} more)` : message),
   lost: 'The server does not respond. This page keeps trying.',
@@ -49,10 +49,10 @@ const en = {
   copied: 'Copied',
   download: 'Download',
   noPlayer: 'Browsers cannot play this format.',
-  unplayable: 'The file is there, but this browser cannot show it.',
+  unplayable: 'The file is available, but this browser cannot show it.',
   objectMissing: 'The file is missing: its object is no longer in the bucket.',
   objectRefused: (code) => `The storage refuses to return the file (${code}).`,
-  objectAway: 'The storage does not respond now.',
+  objectAway: 'The storage does not respond at the moment.',
   open: 'Open',
   openNamed: (name) => `Open ${name}`,
   from: (kind, who) => `${kind} from ${who}`,
@@ -74,7 +74,7 @@ const en = {
   isHeld: (name) => `${name} is on hold.`,
   heldBy: (who, reason) => `Held by ${who}: ${reason}`,
   since: (time) => `began ${time}`,
-  heldUntil: (time) => `tried again ${time}`,
+  heldUntil: (time) => `next probe ${time}`,
   untilReleased: 'until it is released',
   release: 'Release',
   probe: 'Probe now',
@@ -83,16 +83,16 @@ const en = {
   skew: (n) => `It is off by ${n} s.`,
   working: 'working',
   last: (time) => `last ${time}`,
-  redrives: 'Being tried again',
+  redrives: 'Redrives',
   redrive: 'Try again…',
-  redriveNamed: (code) => `Try again what failed with ${code}…`,
+  redriveNamed: (code) => `Try the media items that failed with ${code} again…`,
   redriveAll: 'Try all again…',
   redriveCount: (n) => `Try ${n} again`,
   showOnly: (code) => `Show the media items that failed with ${code}`,
   only: (code) => `only ${code} ✕`,
   counting: 'Counting …',
   matched: (n) => `${n} media items would be tried again, 20 per second.`,
-  reason: 'Reason (optional; kept with the media items and in the audit log)',
+  reason: 'Reason (optional; stored with the media items and in the audit log)',
   cancel: 'Cancel',
   stop: 'Stop',
   progress: 'Progress',
@@ -219,7 +219,7 @@ export function chooseLanguage(preferred) {
   return 'en';
 }
 
-/** All that depends on the language: texts, and the formats of times and numbers. */
+/** Returns everything that depends on the language: the texts, and the formats of times and numbers. */
 export function createLocale(language) {
   const { texts, tag } = LANGUAGES[language];
   const number = new Intl.NumberFormat(tag);

@@ -1,4 +1,4 @@
-/** /wechat/{account}: handshake and callbacks. `success` is sent only after the references are on disk. */
+/** /wechat/{account}: the handshake and the callbacks. `success` is sent only after the references are on disk. */
 import { Readable } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Account } from '../../account.ts';
@@ -22,16 +22,19 @@ import { createUpstream, type UpstreamReply } from '../callbacks/upstream.ts';
 import { Problem } from '../problem.ts';
 import type { App, RouteDeps } from '../route-deps.ts';
 
-/** A callback has a few hundred bytes; with voice recognition or long texts some thousands. */
+/** A callback has a few hundred bytes; with voice recognition or a long text it has some thousand. */
 const BODY_BYTES = 64 * 1024;
-/** WeChat waits 5 s, then sends again. After this time the response is 503, although the row may still be written. */
+/**
+ * WeChat waits 5 s and then sends the callback again. After RESPONSE_MS the response is 503, although the row may still
+ * be written.
+ */
 const RESPONSE_MS = 4_000;
 /** Refusals of callbacks whose signature is not verified. */
 const NOT_VERIFIED: ReadonlySet<RefusalCode> = new Set(['bad_signature']);
 /**
- * Refusals that are not forwarded to the owner's handler: unsigned callbacks would make this server an open relay, and
- * `requireEncryption` is meant to keep plain bodies out. The handler decides about all others (our parser fails, our
- * key or our clock is wrong).
+ * Refusals that are not forwarded to the account's handler. If unsigned callbacks were forwarded, this server would be
+ * an open relay, and `requireEncryption` must also keep plain bodies away from the handler. All other refused callbacks
+ * are forwarded: the cause may be our parser, our key or our clock.
  */
 const NOT_FORWARDED: ReadonlySet<RefusalCode> = new Set(['bad_signature', 'encryption_required']);
 
@@ -40,7 +43,7 @@ const handshakeDocs = { tags, summary: "WeChat's handshake: returns echostr when
 const callbackDocs = {
   tags,
   summary:
-    '`success` once the media ids of the message are on disk; plain, compatible and safe mode, XML or JSON',
+    'Receives a callback and returns `success` once its media ids are on disk; plain, compatible and safe mode, XML or JSON',
 };
 
 type CallbackRequest = FastifyRequest<{
@@ -136,7 +139,7 @@ export function callbackRoutes(
   const asText = (reply: FastifyReply) =>
     reply.header('content-type', 'text/plain; charset=utf-8').header('x-content-type-options', 'nosniff');
 
-  /** Sends the body as a stream: Fastify would add a content type to a Buffer that has none. */
+  /** Sends the body as a stream, because Fastify would add a content type to a Buffer. */
   function sendUpstreamReply(
     reply: FastifyReply,
     { status, contentType, contentEncoding, body }: UpstreamReply,
@@ -152,12 +155,12 @@ export function callbackRoutes(
     app.addHook('onClose', async () => {
       await Promise.all([counter.close(), upstream.close()]);
     });
-    // The console accepts an address with a trailing slash, and WeChat then calls that one.
+    // WeChat's console accepts an address with a trailing slash, and WeChat then calls that address.
     app.addHook('onRoute', (route) => {
       if (route.url.endsWith('/') || route.method === 'HEAD') return;
       app.route({ ...route, url: `${route.url}/`, schema: { ...route.schema, hide: true } });
     });
-    // Whatever content type WeChat declares (text/xml, application/json, none), the body is read as bytes.
+    // The body is read as bytes for every content type that WeChat declares (text/xml, application/json, none).
     app.removeAllContentTypeParsers();
     app.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit: BODY_BYTES }, (_request, body, done) =>
       done(null, body),

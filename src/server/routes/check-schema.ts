@@ -1,4 +1,4 @@
-/** The schema of what the list of checks (docs/operations.md) finds. */
+/** The schema of the findings of the list of checks (docs/operations.md). */
 import { z } from 'zod';
 import { COMPONENTS } from '../../pipeline/checks/check.ts';
 import { CHECK_CODES } from '../../pipeline/checks/table.ts';
@@ -19,4 +19,4 @@ export const currentChecksSchema: z.ZodType = z
       advice: z.string(),
     }),
   )
-  .describe('what the list of checks finds now, worst first; empty: nothing is wrong');
+  .describe('current findings of the list of checks, worst first; empty: nothing is wrong');

@@ -1,4 +1,4 @@
-/** The schema of a failure: of a media item, of an account's hold, of the store. */
+/** The schema of a failure. Media items, account holds and the store use it. */
 import { z } from 'zod';
 
 export const failureSchema = z

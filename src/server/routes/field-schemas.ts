@@ -3,8 +3,8 @@ import { z } from 'zod';
 import { momentOf } from '../../config/values/moment.ts';
 import { text } from '../../media.ts';
 
-// Schemas of whole responses are declared as plain `z.ZodType`: they describe the JSON, where a Date has become a
-// string, and the type provider would otherwise compare them with what a handler returns.
+// Schemas of whole responses are declared as plain `z.ZodType`. They describe the JSON, in which a Date is a string.
+// With a more specific type, the type provider would compare them with the values that a handler returns.
 
 export const count = z.number().int().nonnegative();
 
@@ -14,16 +14,19 @@ export const responseTime = z.iso.datetime();
 /** A time in a request body: RFC 3339 with any offset from UTC. */
 export const requestTime = z.iso.datetime({ offset: true });
 
-/** Text that a person typed: surrounding blanks are removed. */
+/** Text that a person typed. Surrounding blanks are removed. */
 export const trimmedText = (max: number) => text(max, z.string().trim());
 
-/** A time in a query, also as a date or as a duration from now: `1h` is an hour ago (`past`) or in an hour (`future`). */
+/**
+ * A time in a query. It may also be a date, or a duration from now: `1h` is an hour ago (`past`) or in an hour
+ * (`future`).
+ */
 export const queryTime = (direction: 'past' | 'future') =>
   z
     .string()
     .max(40)
     .transform((value, context) => {
-      // An unescaped + of the offset arrives as a blank.
+      // A + in the offset that was not escaped arrives as a blank.
       const at = momentOf(value.replace(/ (\d{2}:?\d{2})$/, '+$1'), direction, new Date());
       if (at) return at.toISOString();
       context.addIssue({

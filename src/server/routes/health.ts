@@ -1,4 +1,4 @@
-/** /livez and /readyz, for whatever restarts the process or routes traffic to it. */
+/** /livez and /readyz, for supervisors that restart the process and load balancers that route traffic to it. */
 import { z } from 'zod';
 import { COMPONENTS } from '../../pipeline/checks/check.ts';
 import { readinessOf } from '../../pipeline/checks/findings.ts';
@@ -16,12 +16,14 @@ export const livenessResponses = { 200: livenessSchema, 503: livenessSchema };
 const partSchema = z.object({ ok: z.boolean(), codes: z.array(checkCodeSchema).optional() });
 const readinessSchema: z.ZodType = z.object({
   status: z.enum(['ok', 'degraded', 'closing', 'unavailable']),
-  degraded: z.array(checkCodeSchema).describe('codes of the list of checks in docs/operations.md'),
+  degraded: z.array(checkCodeSchema).describe('codes from the list of checks in docs/operations.md'),
   checks: z.object(Object.fromEntries(COMPONENTS.map((part) => [part, partSchema]))),
   spool: z
     .object({ records: count, bytes: count })
     .optional()
-    .describe('what was accepted while the catalogue was unavailable and is not written into it yet'),
+    .describe(
+      'records that were accepted while the catalogue was unavailable and are not yet written into it',
+    ),
 });
 export const readinessResponses = { 200: readinessSchema, 503: readinessSchema };
 

@@ -1,4 +1,4 @@
-/** GET /metrics: Prometheus. The gauges are read from the catalogue at each scrape. */
+/** GET /metrics, for Prometheus. The gauges are read from the catalogue at each scrape. */
 import { quotaOfToday } from '../../pipeline/archive/remaining-quota.ts';
 import { updateCheckMetrics } from '../../pipeline/checks/metrics.ts';
 import type { App, RouteDeps } from '../route-deps.ts';
@@ -39,7 +39,7 @@ export function metricsRoutes(deps: Pick<RouteDeps, 'catalogue' | 'clock' | 'met
     metrics.tokenExpiresIn.set(secondsLeft.length > 0 ? Math.min(...secondsLeft) : Number.NaN);
   }
 
-  /** A value that cannot be read now is neither its last value nor 0. */
+  /** Clears the gauges whose values cannot be read now: their last value would be wrong, and so would 0. */
   function clearGauges(): void {
     for (const gauge of [metrics.backlog, metrics.deadLetters, metrics.accountHeld]) gauge.reset();
     for (const gauge of [

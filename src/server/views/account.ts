@@ -1,4 +1,4 @@
-/** An account as the API returns it: its state, without secrets. */
+/** The JSON of an account in the API: its state, without secrets. */
 import type { Account } from '../../account.ts';
 import { type AccountState, HELD_BY_HAND } from '../../catalogue/accounts/accounts.ts';
 import type { CallbackCount } from '../../catalogue/accounts/callback-counts.ts';
@@ -8,22 +8,22 @@ import { explain } from '../../wechat/api/errcodes.ts';
 import { dayOf, SKEW_SECONDS } from '../callbacks/callback-counter.ts';
 import type { Language } from '../problem.ts';
 
-/** The end of a hold that lasts until it is released; later than any date a person would choose. */
+/** The end of a hold that lasts until it is released. It is later than any date that a person would choose. */
 export const ENDLESS = new Date('9999-12-31T00:00:00Z');
 const SKEW_SHOWN_MS = 3_600_000;
 
-const SKEW_WORDS = {
+const SKEW_TEXTS = {
   message: {
     ahead: { en: 'The clock of this server is ahead of WeChat’s.', zh: '本机时钟比微信服务器快。' },
     behind: { en: 'The clock of this server is behind WeChat’s.', zh: '本机时钟比微信服务器慢。' },
   },
   advice: {
-    en: 'Set it by NTP: plain callbacks more than 15 minutes away are refused.',
+    en: 'Set the clock by NTP: plain callbacks are refused if the difference is more than 15 minutes.',
     zh: '请用 NTP 校准：明文模式下，相差超过 15 分钟的回调会被拒绝。',
   },
 } as const;
 
-/** Whether no item of the account is dispatched now. */
+/** Whether the account is held, so that none of its items is dispatched now. */
 export const isHeld = ({ heldUntil }: Pick<AccountState, 'heldUntil'>, now: Date): boolean =>
   heldUntil !== undefined && heldUntil > now;
 
@@ -43,7 +43,7 @@ function holdJson({ hold, heldUntil, heldSince }: AccountState, language: Langua
 function skewJson({ clockSkew }: AccountState, now: Date, language: Language) {
   if (!clockSkew || Math.abs(clockSkew.seconds) <= SKEW_SECONDS) return {};
   if (now.getTime() - clockSkew.at.getTime() > SKEW_SHOWN_MS) return {};
-  const { message, advice } = SKEW_WORDS;
+  const { message, advice } = SKEW_TEXTS;
   const direction = clockSkew.seconds > 0 ? 'ahead' : 'behind';
   return { clockSkew: { ...clockSkew, message: message[direction][language], advice: advice[language] } };
 }
@@ -76,7 +76,7 @@ function serviceJson(services: readonly KfAccountState[], language: Language) {
   return { customerService: shown };
 }
 
-/** `counts`: of this account, for the last seven days. */
+/** `counts`: the callback counts of this account for the last seven days. */
 export function accountJson(
   { account, name, product }: Account,
   state: AccountState,

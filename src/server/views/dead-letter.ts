@@ -1,4 +1,4 @@
-/** Groups of dead letters as the API returns them: with message and advice in the client's language. */
+/** The JSON of a group of dead letters in the API, with message and advice in the client's language. */
 import type { DeadLetterGroup } from '../../catalogue/history/stats.ts';
 import { explain } from '../../wechat/api/errcodes.ts';
 import type { Language } from '../problem.ts';

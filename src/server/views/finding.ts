@@ -1,4 +1,7 @@
-/** What the list of checks finds, as API and doctor return it: in the client's language, only for its accounts. */
+/**
+ * The JSON of the findings of the list of checks, for the API and the doctor: in the client's language, and only for
+ * its accounts.
+ */
 import type { Accounts } from '../../account.ts';
 import type { Audience, FindingFields } from '../../pipeline/checks/check.ts';
 import { type Findings, findingsFor } from '../../pipeline/checks/findings.ts';
@@ -11,7 +14,7 @@ export interface Viewer {
   readonly accounts: readonly string[] | undefined;
 }
 
-/** Processes are named by their host, which a key that is bound to accounts must not see. */
+/** The name of a process contains its host, which must not be sent to a key that is bound to accounts. */
 const ANONYMOUS_PROCESS = { en: 'a process', zh: '某个进程' } as const;
 
 export function findingsJson(

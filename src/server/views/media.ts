@@ -1,4 +1,4 @@
-/** A media item as the API returns it: failures with message and advice in the client's language. */
+/** The JSON of a media item in the API. Its failure has message and advice in the client's language. */
 import type { MediaRow } from '../../catalogue/media/row.ts';
 import { explain } from '../../wechat/api/errcodes.ts';
 import type { Language } from '../problem.ts';
@@ -8,7 +8,7 @@ export type MediaJson = Omit<MediaRow, 'failure'> & {
   link?: { url: string; expiresAt: Date };
 };
 
-/** JSON.stringify turns its dates into RFC 3339. */
+/** Returns the JSON with Date objects; JSON.stringify formats them as RFC 3339. */
 export function mediaJson(row: MediaRow, language: Language): MediaJson {
   const { failure, ...rest } = row;
   if (!failure) return rest;

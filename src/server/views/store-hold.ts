@@ -1,4 +1,4 @@
-/** The store hold as the API returns it: why, until when, and what to correct. */
+/** The JSON of the store hold in the API: the failure, the end, and the advice. */
 import type { StoreHoldState } from '../../catalogue/queue/store-hold.ts';
 import { explain } from '../../wechat/api/errcodes.ts';
 import type { Language } from '../problem.ts';

@@ -56,7 +56,7 @@ function scopeOf(method: string, route: string): Scope | 'open' {
 /** Routes that concern all accounts: refused to a key that is bound to some of them. */
 const SHARED = /^\/(metrics|queues|v1\/(alerts|doctor|moves|settings|store|verifications))/;
 const isShared = ({ route, description }: ApiRequest) =>
-  SHARED.test(route) || description.includes('needs a key for all accounts');
+  SHARED.test(route) || description.includes('requires a key for all accounts');
 
 const VOLATILE = /"(\w*Seconds|archivedPerMinute|url|expiresAt)":("[^"]*"|-?[\d.]+)/g;
 

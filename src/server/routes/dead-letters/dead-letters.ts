@@ -1,4 +1,4 @@
-/** GET /v1/dead-letters: what failed for good, grouped by failure, with a message and advice. */
+/** GET /v1/dead-letters: the media items that failed permanently, grouped by failure, with a message and advice. */
 import { z } from 'zod';
 import { languageOf } from '../../problem.ts';
 import type { App, RouteDeps } from '../../route-deps.ts';

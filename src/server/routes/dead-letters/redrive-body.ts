@@ -28,7 +28,7 @@ const oneOrMany = <T extends z.ZodType>(item: T) =>
   z
     .preprocess((value) => (Array.isArray(value) ? value : [value]), z.array(item).min(1).max(VALUE_LIMIT))
     .optional();
-const reason = trimmedText(300).optional().describe('kept with the media item and in the audit log');
+const reason = trimmedText(300).optional().describe('stored with the media item and in the audit log');
 
 const filterSchema = z.strictObject({
   account: oneOrMany(trimmedText(128)).describe('an account, by its id or its name'),
@@ -42,7 +42,7 @@ const filterSchema = z.strictObject({
   code: oneOrMany(
     trimmedText(64).refine(
       (code) => KNOWN_CODES.has(code),
-      'is not the code of a failure; GET /v1/dead-letters shows them',
+      'is not the code of a failure; GET /v1/dead-letters lists the codes',
     ),
   ),
   class: oneOrMany(z.enum(CLASSES)),
@@ -57,15 +57,18 @@ const filterSchema = z.strictObject({
 export const redriveBody = z
   .strictObject({
     filter: filterSchema.default({}),
-    all: z.boolean().default(false).describe('needed where the filter is empty'),
-    limit: z.number().int().min(1).max(MEDIA_LIMIT).optional().describe('how many media items at most'),
+    all: z.boolean().default(false).describe('required if the filter is empty'),
+    limit: z.number().int().min(1).max(MEDIA_LIMIT).optional().describe('the maximum number of media items'),
     rate: z.number().int().min(1).max(1000).default(20).describe('media items per second'),
     reason,
-    dryRun: z.boolean().default(false).describe('only returns what it would redrive'),
+    dryRun: z
+      .boolean()
+      .default(false)
+      .describe('only returns the media items that would be redriven, without redriving them'),
     force: z
       .boolean()
       .default(false)
-      .describe('expired media items too, although WeChat may have deleted them'),
+      .describe('also redrives expired media items, although WeChat may have deleted them'),
   })
   .superRefine(({ filter, all, force }, context) => {
     const addIssue = (field: string[], message: string) =>

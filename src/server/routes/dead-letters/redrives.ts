@@ -1,4 +1,4 @@
-/** /v1/redrives: redrives dead letters by filter; with a preview, a rate, progress and a way to stop. */
+/** /v1/redrives: redrives dead letters by filter, with a preview, a rate and progress. A redrive can be stopped. */
 import { z } from 'zod';
 import type { RedriveFilter } from '../../../catalogue/redrive/filter.ts';
 import { type Principal, resolveAccount } from '../../auth/access.ts';
@@ -21,9 +21,9 @@ export const redriveSchema: z.ZodType = z
   .object({
     id: z.string(),
     state: z.enum(['running', 'stopped', 'done']),
-    done: count.describe('media items that became pending by it'),
+    done: count.describe('media items that this redrive made pending'),
     skipped: count.describe(
-      'at the end: media items that were archived, erased or pending before their turn came',
+      'at the end: media items that were archived, erased or pending before they could be redriven',
     ),
     total: count,
     filter: z.looseObject({}),
@@ -39,7 +39,9 @@ export const redrivesSchema: z.ZodType = z.object({ items: z.array(redriveSchema
 export function redriveRoutes(deps: Pick<RouteDeps, 'accounts' | 'catalogue' | 'clock' | 'log'>) {
   const { accounts, catalogue, clock, log } = deps;
 
-  /** The ids of the named accounts, checked against those that the principal may see; undefined: all accounts. */
+  /**
+   * Returns the ids of the named accounts, or throws if the principal may not see one of them; undefined: all accounts.
+   */
   function accountsOf(principal: Principal, names: readonly string[] | undefined) {
     const errors: FieldError[] = [];
     const ids = names?.map((name, index) => {
@@ -65,7 +67,7 @@ export function redriveRoutes(deps: Pick<RouteDeps, 'accounts' | 'catalogue' | '
         config: { scope: 'admin', accountScoped: true },
         schema: {
           tags,
-          summary: 'Redrive dead letters: 202, or with dryRun 200 and what it would redrive',
+          summary: 'Redrive dead letters: 202, or with dryRun 200 and the matching groups',
           body: redriveBody,
           response: { 200: previewSchema, 202: acceptedSchema },
         },
@@ -122,7 +124,7 @@ export function redriveRoutes(deps: Pick<RouteDeps, 'accounts' | 'catalogue' | '
         config: { scope: 'admin', accountScoped: true },
         schema: {
           tags,
-          summary: 'Stop a redrive: media items that are pending by it stay pending, no others follow',
+          summary: 'Stop a redrive: media items that it made pending stay pending, and no others follow',
           params: redriveParams,
           response: { 200: redriveSchema },
         },

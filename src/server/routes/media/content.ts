@@ -1,4 +1,4 @@
-/** /v1/media/{id}/content: the file itself, by a signed link or through this server. */
+/** /v1/media/{id}/content: returns the file, by a signed link or through this server. */
 import type { IncomingHttpHeaders } from 'node:http';
 import { z } from 'zod';
 import { isRenderable } from '../../../media-type.ts';
@@ -9,7 +9,7 @@ import { findMedia, mediaIdParams } from './find-media.ts';
 import { mediaSchema } from './media-schema.ts';
 
 const RETRY_AFTER_SECONDS = 5;
-/** Headers of the store's response that are passed on. */
+/** Headers of the store's response that are forwarded to the client. */
 const FORWARDED_HEADERS = [
   'content-type',
   'content-length',
@@ -24,12 +24,12 @@ const contentResponses: Record<200 | 202 | 206 | 302, z.ZodType> = {
   200: z.unknown().describe('the file (proxy=true)'),
   202: mediaSchema,
   206: z.unknown().describe('a range of the file (proxy=true)'),
-  302: z.null().describe('a signed link; the same inside its time window'),
+  302: z.null().describe('a signed link, which is the same for all requests within one time window'),
 };
 
 /**
- * One plain range, or undefined: a server may always return the whole file. If-Range is not supported, because it
- * needs the validators of the store.
+ * Returns the requested range if it is a single one; otherwise undefined: a server may always return the whole file.
+ * If-Range is not supported, because it needs the validators of the store.
  */
 function rangeOf(headers: IncomingHttpHeaders): string | undefined {
   if (headers['if-range'] !== undefined) return undefined;
@@ -46,7 +46,7 @@ export function contentRoutes(deps: Pick<RouteDeps, 'catalogue' | 'clock' | 'con
         schema: {
           tags: ['media'],
           summary:
-            'The file: 302 to a signed link, 202 while pending, 410 when it will not come; proxy=true streams it',
+            'The file: 302 to a signed link, 202 while pending, 410 if it will never be available; proxy=true streams it',
           params: mediaIdParams,
           querystring: z.strictObject({ proxy: z.enum(['true', 'false']).default('false') }),
           response: contentResponses,
@@ -82,12 +82,12 @@ export function contentRoutes(deps: Pick<RouteDeps, 'catalogue' | 'clock' | 'con
           const value = object.headers[name];
           if (value !== undefined) reply.header(name, value);
         }
-        // An object that another program has written may declare `inline` for any type.
+        // Another program may have written the object and declared `inline` for any type.
         if (!isRenderable(object.headers['content-type'] ?? '')) {
           const contentDisposition = object.headers['content-disposition'] ?? 'attachment';
           reply.header('content-disposition', contentDisposition.replace(/^\s*[^\s;]*/, 'attachment'));
         }
-        // What a user sent may be shown but never executed: no scripts, no sniffing of types.
+        // A file that a user sent may be displayed but never executed: no scripts, no sniffing of types.
         reply.header(
           'content-security-policy',
           "default-src 'none'; media-src 'self'; img-src 'self'; sandbox",

@@ -1,4 +1,4 @@
-/** Erasing for good: DELETE /v1/media/{id}, and /v1/erasures for many media items. */
+/** Permanent erasure: DELETE /v1/media/{id}, and /v1/erasures for many media items. */
 import { z } from 'zod';
 import { createEraser } from '../../../pipeline/maintenance/eraser.ts';
 import { resolveAccount } from '../../auth/access.ts';
@@ -10,11 +10,13 @@ import { findMedia, mediaId, mediaIdParams } from './find-media.ts';
 import { mediaSchema, unfinishedErasureFields } from './media-schema.ts';
 
 const ID_LIMIT = 1_000;
-/** How long a request waits for the store. The sweeper finishes what is not done by then. */
+/** How long a request waits for the store. After that time the sweeper completes the erasure. */
 const ERASE_TIMEOUT_MS = 5_000;
 const tags = ['erasures'];
 
-const reason = trimmedText(300).describe('kept permanently in the audit log: no personal data').optional();
+const reason = trimmedText(300)
+  .describe('stored permanently in the audit log: do not include personal data')
+  .optional();
 
 const erasureBody = z
   .strictObject({
@@ -27,12 +29,12 @@ const erasureBody = z
   })
   .superRefine(({ openId, ids, reason }, context) => {
     if ((openId === undefined) === (ids === undefined))
-      context.addIssue({ code: 'custom', path: ['openId'], message: 'give either openId or ids' });
+      context.addIssue({ code: 'custom', path: ['openId'], message: 'specify either openId or ids' });
     if (openId !== undefined && reason?.includes(openId))
       context.addIssue({
         code: 'custom',
         path: ['reason'],
-        message: 'is kept permanently: leave out the openId',
+        message: 'is stored permanently: remove the openId',
       });
   });
 
@@ -44,9 +46,9 @@ export const erasureSchema: z.ZodType = z
     reason: z.string().optional(),
     state: z
       .enum(['running', 'kept', 'done', 'failed'])
-      .describe('kept: the storage refuses to delete what is left; it is tried again automatically'),
-    total: count.describe('media items marked so far, thumbs and variants included'),
-    done: count.describe('media items of which nothing is left'),
+      .describe('kept: the storage refuses to delete the rest; the deletion is retried automatically'),
+    total: count.describe('media items marked so far, including thumbs and variants'),
+    done: count.describe('media items whose data is completely deleted'),
     problem: z.string().optional(),
     createdAt: responseTime,
     finishedAt: responseTime.optional(),
@@ -70,7 +72,7 @@ export function erasureRoutes(
         schema: {
           tags,
           summary:
-            'Erase a media item with its thumb and variants: 200 when nothing is left, 202 while it goes on',
+            'Erase a media item with its thumb and variants: 200 when the erasure is complete, 202 while it continues',
           params: mediaIdParams,
           querystring: z.strictObject({ reason }),
           response: { 200: mediaSchema, 202: mediaSchema },
@@ -97,7 +99,7 @@ export function erasureRoutes(
         config: { scope: 'admin', accountScoped: true },
         schema: {
           tags,
-          summary: `Erase all media items of a user, or up to ${ID_LIMIT} by their ids; its id shows the progress`,
+          summary: `Erase all media items of a user, or up to ${ID_LIMIT} by their ids; GET /v1/erasures/{id} shows the progress`,
           body: erasureBody,
           response: { 200: erasureSchema, 202: erasureSchema },
         },
@@ -105,7 +107,8 @@ export function erasureRoutes(
       async (request, reply) => {
         const { openId, ids, reason } = request.body;
         const account = resolveAccount(request.principal, deps.accounts, request.body.account);
-        // An account that is no longer configured still has rows, but no secret to encrypt an openId with.
+        // An account that is no longer configured still has rows, but no secret with which an openId could be
+        // encrypted.
         if (!deps.accounts.find(account) && openId !== undefined)
           throw new Problem('unknown_account', {
             detail: 'erase media items of a former account by their ids',
@@ -128,7 +131,7 @@ export function erasureRoutes(
         config: { scope: 'read', accountScoped: true },
         schema: {
           tags,
-          summary: 'Progress of an erasure, and what the store refuses to delete',
+          summary: 'Progress of an erasure, and the objects that the store refuses to delete',
           params: z.object({ id: z.string().regex(/^e_[0-9a-f]{32}$/, 'is not the id of an erasure') }),
           response: { 200: erasureSchema },
         },

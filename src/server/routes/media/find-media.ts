@@ -9,7 +9,10 @@ import { Problem } from '../../problem.ts';
 export const mediaId = z.string().regex(ID_PATTERN, 'is not the id of a media item');
 export const mediaIdParams = z.object({ id: mediaId });
 
-/** Throws Problem `media_not_found`, also for an item of an account that the key does not cover: it must not leak. */
+/**
+ * Throws Problem `media_not_found`, also for an item of an account that the key does not cover, so that the response
+ * does not reveal whether the item exists.
+ */
 export async function findMedia(
   catalogue: { media: Pick<Catalogue['media'], 'get'> },
   id: string,

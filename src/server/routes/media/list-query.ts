@@ -59,7 +59,10 @@ const LABEL = /^label\.[^\0\p{Surrogate}]{1,64}$/u;
 
 type ListQuery = z.infer<typeof listQuery>;
 
-/** The query as a filter of the catalogue. `accounts`: those the client asked for and may see; undefined: all. */
+/**
+ * Returns the query as a filter of the catalogue. `accounts`: the requested accounts that the client may see;
+ * undefined: all.
+ */
 export function filterOf(query: ListQuery, accounts: readonly string[] | undefined): MediaFilter {
   const { sentFrom, sentTo, expiresBefore, openId, sha256 } = query;
   const labels = Object.entries(query)

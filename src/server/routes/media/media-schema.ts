@@ -16,13 +16,13 @@ export const unfinishedErasureFields = {
         key: z.string(),
         versionId: z.string().optional(),
         why: z.enum(['locked', 'refused', 'otherBucket']),
-        until: z.string().optional().describe('when the retention of the storage ends, where it is known'),
+        until: z.string().optional().describe('when the retention of the storage ends, if it is known'),
         legalHold: z.boolean().optional(),
         detail: z.string().optional(),
       }),
     )
     .optional()
-    .describe('what the storage refuses to delete'),
+    .describe('the objects that the storage refuses to delete'),
 };
 
 const attemptSchema = z.object({
@@ -75,12 +75,12 @@ export const mediaSchema: z.ZodType = z
     createdAt: responseTime,
     updatedAt: responseTime,
     archivedAt: responseTime.optional(),
-    erasedAt: responseTime.optional().describe('of an erased media item: nothing of it is left'),
+    erasedAt: responseTime.optional().describe('when all data of an erased media item was deleted'),
     erasing: z.object(unfinishedErasureFields).optional().describe('an erasure that is not finished'),
     link: z.object({ url: z.url(), expiresAt: responseTime }).optional().describe('with include=link'),
     attemptLog: z.array(attemptSchema).optional().describe('with include=attempts'),
   })
   .meta({
     id: 'Media',
-    description: 'A media item and where it is. Absent fields are unknown or do not apply.',
+    description: 'A media item and its object. Absent fields are unknown or do not apply.',
   });

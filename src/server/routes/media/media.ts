@@ -1,4 +1,4 @@
-/** /v1/media: accepts references, lists and shows media items, redrives one. */
+/** /v1/media: accepts references, lists media items, returns one, redrives one. */
 import { z } from 'zod';
 import { DatabaseUnavailableError } from '../../../catalogue/database/database.ts';
 import { type ReferenceInput, referenceSchema, STATUSES } from '../../../media.ts';
@@ -28,10 +28,10 @@ const spooled = z
   .literal(true)
   .optional()
   .describe(
-    'the catalogue is unavailable: kept on local disk and written when it is back; an existing row stays as it is',
+    'the catalogue is unavailable: the reference is on local disk, and is written when the catalogue is available again; an existing row does not change',
   );
 
-/** While the row cannot be read: the reference as it was sent, with its id. */
+/** The row of the item. While it cannot be read: the reference that the client sent, with its id. */
 export const acceptedMediaSchema: z.ZodType = z.union([
   mediaSchema,
   referenceSchema.extend({
@@ -63,7 +63,10 @@ export function mediaRoutes(
   >,
 ) {
   const { accounts, catalogue, clock, config, store } = deps;
-  /** The row of an item just accepted. Undefined: the database is unavailable, but the item is durable already. */
+  /**
+   * Resolves with the row of an item that was just accepted. Undefined: the database is unavailable, but the item is
+   * already durable.
+   */
   async function readAccepted(id: string) {
     try {
       const row = await catalogue.media.get(id);
@@ -109,7 +112,7 @@ export function mediaRoutes(
         config: { scope: 'write', accountScoped: true },
         schema: {
           tags,
-          summary: `Archive up to ${BATCH_LIMIT} media items; each is accepted or refused on its own`,
+          summary: `Archive up to ${BATCH_LIMIT} media items; each is accepted or refused separately`,
           body: z.strictObject({ items: z.array(z.unknown()).min(1).max(BATCH_LIMIT) }),
           response: { 202: batchResultsSchema },
         },
@@ -207,7 +210,7 @@ export function mediaRoutes(
         config: { scope: 'write', accountScoped: true },
         schema: {
           tags,
-          summary: 'Redrive a dead media item, or with force an expired one: it is pending and due again',
+          summary: 'Redrive a dead media item, or with force an expired one: it becomes pending and due',
           params: mediaIdParams,
           body: retryBody,
           response: { 202: mediaSchema },
@@ -226,7 +229,7 @@ export function mediaRoutes(
   };
 }
 
-/** What is known of an accepted item without its row. */
+/** The fields of an accepted item that are known without its row. */
 const summaryOf = ({ id, account, status, spooled }: Ingested) => ({
   id,
   account,

@@ -15,7 +15,7 @@ import { count, requestTime, responseTime, trimmedText } from '../field-schemas.
 const tags = ['accounts'];
 const accountParams = z.object({ account: z.string().min(1).max(128) });
 const holdBody = z.strictObject({
-  reason: trimmedText(300).describe('shown wherever the hold is shown'),
+  reason: trimmedText(300).describe('displayed together with the hold'),
   until: requestTime.optional().describe('absent: until it is released'),
 });
 
@@ -37,7 +37,9 @@ export const accountSchema: z.ZodType = z
     clockSkew: z
       .object({ seconds: z.number().int(), at: responseTime, message: z.string(), advice: z.string() })
       .optional()
-      .describe('the clock of this server compared with the timestamps WeChat signs, where it is wrong'),
+      .describe(
+        'the clock of this server compared with the timestamps that WeChat signs; only if the clock is wrong',
+      ),
     token: z.object({ expiresAt: responseTime }).optional(),
     customerService: z
       .array(
@@ -54,12 +56,17 @@ export const accountSchema: z.ZodType = z
       .describe('WeCom: the customer-service accounts that callbacks have named'),
     hold: failureSchema
       .extend({
-        reason: z.string().describe('the reason given by the person who holds it; else why it is held'),
+        reason: z
+          .string()
+          .describe('the reason that was given when a person set the hold; otherwise the cause of the hold'),
         since: responseTime.optional(),
         until: responseTime
           .optional()
-          .describe('when one media item is tried as a probe; absent: until it is released'),
-        by: z.string().optional().describe('the name of the key that holds it; absent: held automatically'),
+          .describe('when one media item is dispatched as a probe; absent: until it is released'),
+        by: z
+          .string()
+          .optional()
+          .describe('the name of the key that set the hold; absent: set automatically'),
       })
       .nullable(),
   })
@@ -67,7 +74,9 @@ export const accountSchema: z.ZodType = z
 
 export const accountsSchema: z.ZodType = z.object({ items: z.array(accountSchema) });
 
-/** The base of the addresses that WeChat calls: PUBLIC_URL, or the host by which the client reached this server. */
+/**
+ * Returns the base of the addresses that WeChat calls: PUBLIC_URL, or the host by which the client reached this server.
+ */
 function callbackBase(http: RouteDeps['config']['http'], request: FastifyRequest): string {
   if (http.publicUrl) return http.publicUrl;
   return `http://${http.callbackPort ? `${request.hostname}:${http.callbackPort}` : request.host}`;
@@ -162,7 +171,7 @@ export function accountRoutes(
         schema: {
           tags,
           summary:
-            'Release an account: one held by hand continues, one held automatically is probed with one media item now',
+            'Release an account: after a hold by hand it continues; after an automatic hold one media item is dispatched now as a probe',
           params: accountParams,
           response: { 200: accountSchema },
         },

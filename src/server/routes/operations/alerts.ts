@@ -1,9 +1,9 @@
-/** POST /v1/alerts/test: sends a test message, to show whether alerts arrive. */
+/** POST /v1/alerts/test: sends a test message, so that operators can check whether alerts arrive. */
 import { z } from 'zod';
 import { Problem } from '../../problem.ts';
 import type { App, RouteDeps } from '../../route-deps.ts';
 
-/** For all attempts, with a robot that is slow to respond. */
+/** The timeout for all attempts, also with a robot that is slow to respond. */
 const SEND_TIMEOUT_MS = 40_000;
 
 export const alertSentSchema: z.ZodType = z.object({
@@ -22,7 +22,7 @@ export function alertRoutes({ alerts, shutdown }: Pick<RouteDeps, 'alerts' | 'sh
         schema: {
           tags: ['health'],
           summary:
-            'Send a test message to ALERT_URL; the response says whether it was accepted, and if not, why',
+            'Send a test message to ALERT_URL; the response shows whether it was accepted, and if not, why',
           response: { 200: alertSentSchema },
         },
       },

@@ -1,4 +1,4 @@
-/** GET /v1/audit-log: who did what to what, and why. */
+/** GET /v1/audit-log: the actions of people and programs, each with actor, target and reason. */
 import { z } from 'zod';
 import { text } from '../../../media.ts';
 import type { App, RouteDeps } from '../../route-deps.ts';

@@ -1,4 +1,4 @@
-/** POST /v1/doctor: runs every check now, writes to the store, and returns what to fix. */
+/** POST /v1/doctor: runs every check now, writes to the store, and returns all findings with advice. */
 import { z } from 'zod';
 import { COMPONENTS, type Facts } from '../../../pipeline/checks/check.ts';
 import { findingsOf } from '../../../pipeline/checks/findings.ts';
@@ -15,7 +15,7 @@ const doctorSchema: z.ZodType = z.object({
     z.object({
       name: z.string(),
       ok: z.boolean(),
-      message: z.string().describe('what was seen'),
+      message: z.string().describe('what the check observed'),
       advice: z.string().optional().describe('what to do'),
       code: z.string().optional().describe('the check of docs/operations.md that found it'),
       severity: z.enum(['error', 'warning', 'notice']).optional(),
@@ -25,7 +25,10 @@ const doctorSchema: z.ZodType = z.object({
 
 type Deps = Pick<RouteDeps, 'accounts' | 'clock' | 'config' | 'runChecks' | 'store'>;
 
-/** What was seen in each part without findings. Accounts and the verification have lines of their own. */
+/**
+ * Returns a line for each component, which is shown if the component has no findings. Accounts and the verification
+ * have separate lines.
+ */
 function observationsOf(
   { queue, storeFindings, workers, processes }: Facts,
   language: Language,
@@ -41,7 +44,7 @@ function observationsOf(
   };
 }
 
-/** Clocks of processes are compared with the clock of the database. */
+/** Describes the differences between the clocks of the processes and the clock of the database. */
 function clocksOf(processes: NonNullable<Facts['processes']>): string {
   const aheadMs = processes.flatMap(({ clockAheadMs }) => clockAheadMs ?? []);
   if (aheadMs.length === 0) return 'their clocks are not compared yet';
@@ -57,7 +60,7 @@ export function doctorRoutes(deps: Deps) {
         config: { scope: 'admin' },
         schema: {
           tags: ['health'],
-          summary: 'Run every check, write to the store, and return what to fix',
+          summary: 'Run every check, write to the store, and return all findings with advice',
           response: { 200: doctorSchema },
         },
       },

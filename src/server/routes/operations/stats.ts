@@ -17,7 +17,7 @@ export const statsSchema: z.ZodType = z.object({
   backlog: z
     .object({ overdue: count, under1h: count, under6h: count, under24h: count, over24h: count })
     .describe('pending media items by the time left until expiresAt'),
-  waiting: z.record(z.string(), count).describe('pending media items by what they wait for'),
+  waiting: z.record(z.string(), count).describe('pending media items by the reason why they wait'),
   atRisk: count.describe('pending media items with less than six hours left'),
   tightestExpirySeconds: z.number().optional(),
   oldestPendingSeconds: z.number().optional(),
@@ -27,7 +27,7 @@ export const statsSchema: z.ZodType = z.object({
 });
 
 const recountSchema: z.ZodType = z.object({
-  corrected: count.describe('by how many items the counts were wrong'),
+  corrected: count.describe('the number of items by which the counts were wrong'),
   accounts: z.array(z.string()).describe('accounts whose counts were wrong'),
 });
 
@@ -52,7 +52,8 @@ export function statsRoutes(deps: Pick<RouteDeps, 'accounts' | 'catalogue' | 'cl
           deps.runChecks(accounts),
         ]);
         const storeHold = hold ? storeHoldJson(hold, language) : null;
-        // A key that is bound to accounts sees why its items wait, but not what the store returned.
+        // For a key that is bound to accounts, the response contains why its items wait, but not the error of the
+        // store.
         const { detail: _, ...withoutDetail } = storeHold ?? {};
         return {
           ...stats,
@@ -69,7 +70,7 @@ export function statsRoutes(deps: Pick<RouteDeps, 'accounts' | 'catalogue' | 'cl
         schema: {
           tags: ['stats'],
           summary:
-            'Count the rows again, as happens daily: after tables were restored or rows were removed by hand',
+            'Count the rows again now, as happens daily; use it after tables were restored or rows were removed by hand',
           response: { 200: recountSchema },
         },
       },

@@ -1,4 +1,4 @@
-/** /v1/store: the stores and what is wrong with them; releasing the hold of all archiving. */
+/** /v1/store: returns the stores and their failures, and releases the store hold. */
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { languageOf } from '../../problem.ts';
@@ -20,7 +20,7 @@ export const storesSchema: z.ZodType = z.object({
       name: z.string(),
       bucket: z.string(),
       embedded: z.boolean(),
-      failure: failureSchema.nullable().describe('what is wrong with it now'),
+      failure: failureSchema.nullable().describe('the current failure'),
     }),
   ),
   hold: storeHoldSchema.nullable().describe('why all archiving waits'),
@@ -56,7 +56,7 @@ export function storeRoutes(
         config: { scope: 'read' },
         schema: {
           tags,
-          summary: 'Each store and what is wrong with it; why and until when all archiving is held',
+          summary: 'Each store and its failure; why and until when all archiving is held',
           response: { 200: storesSchema },
         },
       },

@@ -1,4 +1,6 @@
-/** /v1/verifications: comparing catalogue and bucket, which the sweeper does, and what it found. */
+/**
+ * /v1/verifications: requests comparisons of catalogue and bucket, and returns their findings. The sweeper runs them.
+ */
 import { z } from 'zod';
 import { VERIFICATION_KINDS, type Verification } from '../../../catalogue/verification/verifications.ts';
 import { text } from '../../../media.ts';
@@ -20,15 +22,15 @@ const verificationBody = z
       .enum(VERIFICATION_KINDS)
       .default('verify')
       .describe(
-        'verify: rows against their objects; adopt: objects get their rows; orphans: both ways, reported',
+        'verify: compares rows with their objects; adopt: creates missing rows from objects; orphans: compares in both directions and reports',
       ),
     all: z
       .literal(true)
       .optional()
       .describe(
-        'verify: every archived media item; orphans: reads the bytes of every row, not only its headers',
+        'verify: every archived media item; orphans: reads the bytes of each object, not only the headers',
       ),
-    sample: z.int().min(1).max(10_000_000).optional().describe('verify: how many items, evenly spread'),
+    sample: z.int().min(1).max(10_000_000).optional().describe('verify: the number of items, evenly spread'),
     filter: z
       .strictObject({
         account: z.union([text(128), z.array(text(128)).min(1).max(200)]).optional(),
@@ -46,16 +48,16 @@ const verificationBody = z
       .boolean()
       .optional()
       .describe(
-        'orphans: deletes objects of erased media items, and those whose row has its bytes under another key',
+        'orphans: deletes objects of erased media items, and objects whose row refers to the same bytes under another key',
       ),
-    dryRun: z.boolean().optional().describe('adopt: only reports what it would do'),
+    dryRun: z.boolean().optional().describe('adopt: only reports the rows that it would create'),
     reason: trimmedText(300).optional(),
   })
   .superRefine((body, context) => {
     const addIssue = (field: string, message: string) =>
       context.addIssue({ code: 'custom', path: [field], message });
     if (body.kind === 'verify' && (body.all === undefined) === (body.sample === undefined))
-      addIssue('sample', 'give either a sample or all: true');
+      addIssue('sample', 'specify either a sample or all: true');
     if (body.kind === 'adopt' && body.all) addIssue('all', 'is not for adopt, which lists the whole bucket');
     if (body.kind === 'verify' && body.dryRun) addIssue('dryRun', 'is not for verify, which changes nothing');
     if (body.kind !== 'verify' && body.sample !== undefined)
@@ -87,10 +89,10 @@ export const verificationSchema: z.ZodType = z
     remove: z.boolean().optional(),
     dryRun: z.boolean().optional(),
     done: count.describe('rows and objects compared'),
-    total: count.optional().describe('absent where only a listing of the bucket would show it'),
+    total: count.optional().describe('absent if only a listing of the bucket could show it'),
     bytes: count.describe('read from the store'),
-    counts: z.record(z.string(), count).describe('by what was found; docs/verification.md names them'),
-    drift: count.describe('where catalogue and bucket contradict each other'),
+    counts: z.record(z.string(), count).describe('by kind of finding; docs/verification.md lists the kinds'),
+    drift: count.describe('the number of contradictions between catalogue and bucket'),
     problem: z.string().optional().describe('why it makes no progress now'),
     createdAt: responseTime,
     startedAt: responseTime.optional(),
@@ -202,7 +204,7 @@ export function verificationRoutes(deps: Pick<RouteDeps, 'accounts' | 'catalogue
         config: { scope: 'read' },
         schema: {
           tags,
-          summary: 'What a verification found, in pages: after is the seq of the last finding seen',
+          summary: 'The findings of a verification, in pages; after is the seq of the last finding seen',
           params: verificationParams,
           querystring: z.strictObject({
             after: z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER).default(0),

@@ -16,14 +16,20 @@ const DESCRIPTION = [
   'and `advice` in English or Chinese by Accept-Language. Scopes: read (all GET), write (POST media, retry), admin.',
 ].join(' ');
 
-/** Named schemas describe responses; the variants generated for input add nothing. */
+/**
+ * Removes the variants of named schemas that are generated for input. They are redundant, because the named schemas
+ * describe responses.
+ */
 function withoutInputs(document: ReturnType<typeof jsonSchemaTransformObject>): typeof document {
   const schemas = ('components' in document && document.components?.schemas) || {};
   for (const name of Object.keys(schemas)) if (name.endsWith('Input')) delete schemas[name];
   return document;
 }
 
-/** To be registered before the routes: it collects those registered after it. */
+/**
+ * Must be called before the routes are registered, because the plugin collects only the routes that are registered
+ * after it.
+ */
 export async function registerOpenApi(app: App): Promise<void> {
   await app.register(swagger, {
     openapi: {
@@ -40,8 +46,8 @@ export async function registerOpenApi(app: App): Promise<void> {
       if (schema.hide) return { schema, url };
       const { scope = 'admin', accountScoped } = document.route.config ?? {};
       const accounts = accountScoped
-        ? 'a key that is bound to accounts sees only those'
-        : 'needs a key for all accounts';
+        ? 'a key that is bound to accounts gets only the data of these accounts'
+        : 'requires a key for all accounts';
       const responses = (schema.response ?? { 200: { type: 'string' } }) as Record<string, unknown>;
       return {
         url,
@@ -63,7 +69,7 @@ export async function registerOpenApi(app: App): Promise<void> {
   });
 }
 
-/** To be registered after the hooks that apply to its pages. */
+/** Must be called after the hooks that apply to its pages are added. */
 export async function apiDocRoutes(app: App): Promise<void> {
   const logo = await readFile(new URL('../../dashboard/sign-in/icon.svg', import.meta.url));
   await app.register(async (scope) => {

@@ -1,4 +1,6 @@
-/** `/`: the dashboard for signed-in users, the sign-in page for all others; and the dashboard's files. */
+/**
+ * `/`: the dashboard for signed-in users and the sign-in page for all others. Also serves the files of the dashboard.
+ */
 import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -9,10 +11,13 @@ import { Problem } from '../../problem.ts';
 import type { App, RouteDeps } from '../../route-deps.ts';
 import { sendSignInPage } from './login.ts';
 
-/** The main script, which imports the others: its whole folder is served. */
+/** The main script. It imports the others, so its whole folder is served. */
 const SCRIPT = new URL('../../dashboard/page.js', import.meta.url);
 
-/** The page with the scopes of its user, which decide what it offers. They need no escaping: the words are fixed. */
+/**
+ * Returns the page with the scopes of its user, which decide which actions the page offers. The scopes need no
+ * escaping, because they are fixed words.
+ */
 function pageFor(page: string, { scopes }: Principal): string {
   const included = SCOPES.filter((scope) => includesScope(scopes, scope)).join(' ');
   return page.replace('data-scopes=""', `data-scopes="${included}"`);
@@ -28,7 +33,7 @@ export function dashboardRoutes(deps: Pick<RouteDeps, 'access'>) {
         user = await deps.access.authorize(request, { scope: 'read', accountScoped: true });
       } catch (error) {
         if (!(error instanceof Problem)) throw error;
-        // A cookie signed with former keys counts as a wrong credential; the form still accepts a valid key.
+        // A cookie that was signed with former keys counts as a wrong credential. The form still accepts a valid key.
         if (error.code === 'too_many_requests') return sendSignInPage(request, reply, 429, 'wait');
         if (error.code === 'unauthorized') return sendSignInPage(request, reply, 401);
         throw error;

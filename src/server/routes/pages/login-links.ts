@@ -1,4 +1,4 @@
-/** POST /v1/login-links: a link that signs a browser in, for `wma login`. */
+/** POST /v1/login-links: creates a link that signs a browser in, for `wma login`. */
 import { z } from 'zod';
 import { isOverTls } from '../../auth/same-origin.ts';
 import { Problem } from '../../problem.ts';
@@ -18,15 +18,16 @@ export function loginLinkRoutes({ access, config, log }: Pick<RouteDeps, 'access
         config: { scope: 'admin', accountScoped: true },
         schema: {
           tags: ['login'],
-          summary: 'A link that signs a browser in as this key: it works once, for 15 minutes',
+          summary:
+            'Create a link that signs a browser in with the rights of this key; it works once, for 15 minutes',
           response: { 201: loginLinkSchema },
         },
       },
       async (request, reply) => {
-        // With a copied cookie an attacker could otherwise extend access past the end of the session.
+        // Otherwise an attacker with a copied cookie could keep access after the session has ended.
         if (request.headers.authorization === undefined)
           throw new Problem('forbidden', {
-            detail: 'a login link is made with an API key, not by a session',
+            detail: 'a login link can be created only with an API key, not with a session',
           });
         const { ticket, expiresAt } = access.createLoginTicket(request.principal);
         log.info({ by: request.principal.name }, 'login link: created');

@@ -1,4 +1,7 @@
-/** /login and /logout: a session cookie for a one-time login link, or for an API key pasted into the form. */
+/**
+ * /login and /logout. A browser gets a session cookie for a one-time login link, or for an API key pasted into the
+ * form.
+ */
 import { fileURLToPath } from 'node:url';
 import statics from '@fastify/static';
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -68,7 +71,7 @@ export function loginRoutes(deps: Pick<RouteDeps, 'access' | 'config'>) {
 
     app.get(
       '/login',
-      // No HEAD: link previews send one, and it would use up the ticket.
+      // Without a HEAD route: link previews send HEAD, which would use up the ticket.
       {
         exposeHeadRoute: false,
         schema: { querystring: z.object({ ticket: z.string().max(300).optional() }) },

@@ -1,4 +1,4 @@
-/** Validates requests to Bull Board's API, which validates little itself and returns 500 for invalid ones. */
+/** Validates requests to Bull Board's API, which validates little itself and returns 500 for invalid requests. */
 
 const STATUSES: ReadonlySet<string> = new Set([
   'latest',
@@ -14,7 +14,7 @@ const STATUSES: ReadonlySet<string> = new Set([
 const LIMITS: Readonly<Record<string, number>> = { page: 1_000_000, jobsPerPage: 100 };
 const CONTROL = /[\0-\x1f\x7f]/;
 
-/** False for what is not text when decoded once or twice: Bull Board's handlers decode a second time. */
+/** Whether a part of the URL is text, decoded once and decoded twice: Bull Board's handlers decode a second time. */
 function isText(encoded: string): boolean {
   try {
     const once = decodeURIComponent(encoded);
@@ -24,7 +24,7 @@ function isText(encoded: string): boolean {
   }
 }
 
-/** What is wrong with a URL of its API; undefined: nothing. */
+/** Returns what is wrong with a URL of Bull Board's API; undefined: nothing. */
 export function problemInQueueBoardUrl(url: string): string | undefined {
   const [path = '', ...query] = url.split('?');
   if (!path.split('/').every(isText)) return 'the path contains invalid characters';
@@ -35,7 +35,7 @@ export function problemInQueueBoardUrl(url: string): string | undefined {
     if (!isText(name) || !isText(text)) return 'a parameter contains invalid characters';
     const key = decodeURIComponent(name);
     const value = decodeURIComponent(text);
-    if (seen.has(key)) return `${key} is given twice`;
+    if (seen.has(key)) return `${key} occurs twice`;
     seen.add(key);
     if (key === 'status' && value !== '' && !STATUSES.has(value))
       return `status is none of ${[...STATUSES].join(', ')}`;

@@ -1,4 +1,4 @@
-/** /queues: Bull Board, read only. For admins: jobs hold openIds and media ids. */
+/** /queues: Bull Board, read only. The scope is admin, because jobs contain openIds and media ids. */
 import { createBullBoard } from '@bull-board/api';
 import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
 import { FastifyAdapter } from '@bull-board/fastify';
@@ -7,10 +7,10 @@ import type { App, RouteDeps } from '../../route-deps.ts';
 import { problemInQueueBoardUrl } from './queue-board-url.ts';
 
 const PATH = '/queues';
-/** Its page has inline styles and sets styles by script; its scripts are files. */
+/** Bull Board's page has inline styles and sets styles by script. Its scripts are files. */
 const CSP =
   "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'self'";
-/** It loads fonts from Google, which blocks the page where Google is unreachable; its styles name fallbacks. */
+/** The page loads fonts from Google, which blocks it if Google is unreachable. Its styles name fallbacks. */
 const EXTERNAL_LINK = /<link[^>]+href="https?:[^>]*>/g;
 
 const UNAVAILABLE = {
@@ -18,10 +18,10 @@ const UNAVAILABLE = {
   message: 'the queue does not respond',
 };
 
-/** Its counts can be mistaken for the backlog; a bar at the bottom of the page explains them. */
+/** The counts of Bull Board can be mistaken for the backlog. A bar at the bottom of the page explains them. */
 const NOTICE: Readonly<Record<Language, { text: string; link: string }>> = {
   en: {
-    text: 'This is the working set, not the backlog: at most QUEUE_WINDOW jobs of an account are here, finished jobs are stored for a short time and up to a limit, and an item shows once for each time it was dispatched.',
+    text: 'This is the working set, not the backlog: each account has at most QUEUE_WINDOW jobs here, finished jobs are stored for a short time and up to a limit, and an item appears once for each time it was dispatched.',
     link: 'Backlog and results: the dashboard',
   },
   zh: {
@@ -37,7 +37,7 @@ function notice(language: Language): string {
   return `<p id="wma-notice" lang="${language}" role="note" style="${style}">${text} <a href="/" style="color:#0b4a8f">${link}</a></p>`;
 }
 
-/** Bull Board waits without limit for a queue that does not respond. */
+/** Bull Board itself waits without a timeout for a queue that does not respond. */
 const RESPONSE_MS = 2_000;
 
 type BoardQueue = ConstructorParameters<typeof BullMQAdapter>[0];

@@ -279,7 +279,7 @@ describe('the dashboard', { skip: missing.chromium }, () => {
     it('previews a redrive, starts it, shows its progress, and stops it', async () => {
       await createDeadItems(12, 40007);
       const { page, problems } = await signedIn();
-      await page.getByRole('button', { name: 'Try again what failed with 40007…' }).click();
+      await page.getByRole('button', { name: 'Try the media items that failed with 40007 again…' }).click();
       const dialog = page.getByRole('dialog', { name: /does not know|not valid|media id/i });
       await dialog.getByText('12 media items would be tried again').waitFor();
       await dialog.getByRole('textbox', { name: /Reason/ }).fill(HOSTILE);
@@ -427,7 +427,7 @@ describe('the dashboard', { skip: missing.chromium }, () => {
     for (const [id, text] of [
       [ids.missingImage, missingText],
       [ids.missingVideo, missingText],
-      [ids.broken, 'The file is there, but this browser cannot show it.'],
+      [ids.broken, 'The file is available, but this browser cannot show it.'],
       [ids.missingVoice, 'Browsers cannot play this format.'],
     ] as const) {
       await hint(id).waitFor();
