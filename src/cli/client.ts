@@ -1,15 +1,15 @@
-/** The client of the HTTP API: sends a request, and turns every error into a message with an exit code. */
+/** The client of the HTTP API. Sends requests, and turns every error into a message with an exit code. */
 import { TLS_PLACES, tlsSentence } from '../tls-failures.ts';
 
 /** Exit codes; docs/cli.md lists them. */
 export const EXIT = {
   ok: 0,
-  /** The command succeeded and found something wrong. */
+  /** The command succeeded, but reports at least one finding. */
   findings: 1,
   usage: 2,
-  /** The server refused the request: unknown id, invalid value, or a status that does not allow it. */
+  /** The server refused the request: unknown id, invalid value, or a status that does not allow the action. */
   refused: 3,
-  /** The key is missing, wrong, or does not allow this. */
+  /** The key is missing or wrong, or does not allow the action. */
   key: 4,
   /** The server cannot be reached, or cannot process the request now. */
   unavailable: 5,
@@ -31,13 +31,13 @@ export interface RequestOptions {
   readonly body?: unknown;
   /** Default 60,000. */
   readonly timeoutMs?: number;
-  /** Further statuses that are not errors. */
+  /** Other statuses that are not errors. */
   readonly accept?: readonly number[];
 }
 
 export interface Client {
   readonly url: string;
-  /** Throws {@link CliError}, or the signal's reason. */
+  /** Sends a request and resolves with the parsed JSON. Rejects with a {@link CliError}, or the signal's reason. */
   request<T>(method: 'GET' | 'POST' | 'PUT' | 'DELETE', path: string, options?: RequestOptions): Promise<T>;
 }
 
@@ -121,7 +121,7 @@ function errorOf(
   try {
     problem = JSON.parse(text) as ProblemBody;
   } catch {
-    // Perhaps the error page of a proxy, which would not help here.
+    // Not JSON, for example the error page of a proxy. Its text would not help here.
   }
   if (status === 401) {
     const found = at.hasKey

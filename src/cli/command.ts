@@ -1,4 +1,4 @@
-/** What all commands share: global options, the client created from them, parsers of options, exit codes. */
+/** The parts that all commands share: global options, the client created from them, parsers of options, exit codes. */
 import { type Command, InvalidArgumentError } from 'commander';
 import type { ClientSettings } from '../config/client-settings.ts';
 import { momentOf } from '../config/values/moment.ts';
@@ -22,7 +22,7 @@ interface GlobalOptions {
 }
 
 export interface Terminal extends Streams {
-  /** Address and key of the server, from the environment. */
+  /** Returns the address and the key of the server, from the environment. */
   settings(): ClientSettings;
   /** Called once, with the command's exit code. */
   exit(code: number): void;
@@ -55,10 +55,10 @@ export function setAction(terminal: Terminal, command: Command, run: Run): Comma
   });
 }
 
-/** Throws CliError unless the user confirms; also where there is no terminal to ask on. */
+/** Throws a CliError unless the user confirms. Without a terminal nobody can confirm, so it throws. */
 export async function confirm({ output }: Pick<Context, 'output'>, question: string): Promise<void> {
   if (!(await output.confirm(question)))
-    throw new CliError('Nothing was done. Use --yes where there is no terminal.', EXIT.usage);
+    throw new CliError('Nothing was changed. Without a terminal, use --yes.', EXIT.usage);
 }
 
 function sendsKeyUnencrypted(url: string): boolean {
@@ -72,7 +72,7 @@ export function parseUrl(text: string): string {
   return text;
 }
 
-/** An option that may be repeated. */
+/** The parser of an option that may be repeated. */
 export const collect = (value: string, before: readonly string[] = []): string[] => [...before, value];
 
 export function parseCount(text: string): number {

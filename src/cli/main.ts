@@ -8,7 +8,7 @@ const SAME_INTERRUPT_MS = 300;
 
 allowSlowConnects();
 
-// A reader that closes the pipe early (head, less) is not an error.
+// It is not an error if the reader of the pipe (head, less) closes it early.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
 
 await runCli(

@@ -1,15 +1,15 @@
-/** Output of commands: data on stdout, everything else on stderr. */
+/** The output of commands. Data goes to stdout, everything else to stderr. */
 
 export interface Output {
   readonly json: boolean;
-  /** Prints a value: as JSON with --json, else as formatted by `text`. */
+  /** Prints a value as JSON with --json, and otherwise as formatted by `text`. */
   show<T>(value: T, text: (value: T) => string): void;
   info(line: string): void;
-  /** Shows progress: a bar on a terminal, elsewhere a line every 10 s. */
+  /** Shows progress: on a terminal as a bar, otherwise as a line every 10 s. */
   progress(done: number, total: number | undefined, words: string): void;
   /** Ends the line of a progress bar. */
   endProgress(): void;
-  /** False where there is no terminal to ask on. */
+  /** Asks the user. Resolves with false if there is no terminal. */
   confirm(question: string): Promise<boolean>;
 }
 
@@ -77,7 +77,10 @@ export function progressText(done: number, total: number | undefined): string {
   return `[${bar}] ${String(Math.floor(share * 100)).padStart(3)} %  ${count} of ${total.toLocaleString('en-US')}`;
 }
 
-/** Columns as wide as their widest cell. Control characters are replaced: cells may hold text that users typed. */
+/**
+ * Returns a table whose columns are as wide as their widest cell. Control characters are replaced, because cells may
+ * contain text that users typed.
+ */
 export function table(head: readonly string[], rows: readonly (readonly unknown[])[]): string {
   const cells = [head, ...rows.map((row) => row.map(cell))];
   const widths = head.map((_, column) => Math.max(...cells.map((row) => row[column]?.length ?? 0)));
@@ -91,7 +94,7 @@ export function table(head: readonly string[], rows: readonly (readonly unknown[
     .join('\n');
 }
 
-/** Named values, one a line; absent ones are left out. */
+/** Returns named values, one per line. Absent values are left out. */
 export function fields(pairs: readonly (readonly [name: string, value: unknown])[]): string {
   const present = pairs.filter(([, value]) => value !== undefined && value !== '');
   const width = Math.max(...present.map(([name]) => name.length));

@@ -14,15 +14,15 @@ import { addTransferCommands } from './commands/transfer.ts';
 import { addVerifyCommand } from './commands/verify.ts';
 
 const EPILOGUE = `
-The default is the server on this machine with the key it was configured with or generated; for another one set
+The default is the server on this machine, with its configured or generated key. For another server set
 WMA_URL and WMA_API_KEY, in the environment or in .env.
 
-Exit codes: 0 success; 1 success, and something wrong was found; 2 wrong usage; 3 the server refused; 4 the key is
-missing or does not allow this; 5 the server is unavailable; 78 configuration; 130 Ctrl-C.`;
+Exit codes: 0 success; 1 success with findings; 2 wrong usage; 3 the server refused the request; 4 the key is
+missing or does not allow the action; 5 the server is unavailable; 78 configuration; 130 Ctrl-C.`;
 
 export function buildProgram(terminal: Terminal): Command {
   const program = new Command('wma')
-    .description('Archives what users send to WeChat accounts, and finds it again.')
+    .description('Archives the media items that users send to WeChat accounts, and finds them again.')
     .option('--url <url>', 'the server; default WMA_URL', parseUrl)
     .option(
       '--key <secret>',
@@ -47,17 +47,17 @@ export function buildProgram(terminal: Terminal): Command {
   addLoginCommand(program, terminal);
   addMigrateCommand(program, terminal);
   addTransferCommands(program, terminal);
-  // Commander does not pass these settings on to commands that exist already.
+  // Commander does not apply these settings to commands that already exist.
   for (const command of program.commands) command.exitOverride().helpOption('-h, --help', 'show this');
   return program.helpOption('-h, --help', 'show this').helpCommand(false);
 }
 
-/** Runs one command line; passes its exit code to the terminal. */
-export async function runCli(terminal: Terminal, words: readonly string[]): Promise<void> {
+/** Runs one command line and passes its exit code to the terminal. */
+export async function runCli(terminal: Terminal, args: readonly string[]): Promise<void> {
   try {
     const program = buildProgram(terminal);
-    if (words.length === 0) program.help({ error: true });
-    await program.parseAsync([...words], { from: 'user' });
+    if (args.length === 0) program.help({ error: true });
+    await program.parseAsync([...args], { from: 'user' });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     terminal.exit(error.exitCode === 0 ? EXIT.ok : EXIT.usage);

@@ -1,10 +1,12 @@
-/** A long task of the server that a command starts: it can be watched, left running, or stopped by its id. */
+/**
+ * A long task of the server that a command starts. The command can watch it, leave it running, or stop it by its id.
+ */
 import { EXIT } from './client.ts';
 import type { Context } from './command.ts';
 import { pollUntilEnded, type Watched } from './watch.ts';
 
 export interface ServerTask<T> extends Pick<Watched<T>, 'hasEnded' | 'progress'> {
-  /** The command that starts it: `wma <command> --watch <id>`. */
+  /** The name of the command that starts the task: `wma <command> --watch <id>`. */
   readonly command: string;
   readonly path: (id: string) => string;
   readonly text: (state: T) => string;
@@ -13,7 +15,7 @@ export interface ServerTask<T> extends Pick<Watched<T>, 'hasEnded' | 'progress'>
 export function createServerTask<T>({ command, path, text, hasEnded, progress }: ServerTask<T>) {
   const watchCommand = (id: string) => `wma ${command} --watch ${id}`;
   return {
-    /** Resolves with the last state. */
+    /** Watches the task until it ends. Resolves with the last state. */
     watch: (context: Context, id: string): Promise<T> =>
       pollUntilEnded<T>(context, {
         path: path(id),
@@ -21,7 +23,7 @@ export function createServerTask<T>({ command, path, text, hasEnded, progress }:
         progress,
         again: `${watchCommand(id)}; stop it: wma ${command} --stop ${id}`,
       }),
-    /** For --no-watch. */
+    /** Prints how to watch the task later, for --no-watch. */
     leave: ({ output }: Context, id: string): number => {
       output.show({ id }, () => `${id}\nWatch it: ${watchCommand(id)}`);
       return EXIT.ok;

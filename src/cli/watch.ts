@@ -1,22 +1,25 @@
-/** Watches a long task of the server until it ends. The task goes on whether or not it is watched. */
+/** Watches a long task of the server until it ends. The task also continues when no command watches it. */
 import { setTimeout as wait } from 'node:timers/promises';
 import { CliError, EXIT } from './client.ts';
 import type { Context } from './command.ts';
 
 const POLL_MS = 1_000;
-/** How many polls in a row may fail: the server may be restarting. */
+/** How many consecutive polls may fail, because the server may be restarting. */
 const FAILURE_LIMIT = 60;
 
 export interface Watched<T> {
-  /** Polled until `hasEnded`. */
+  /** The path that is polled until `hasEnded` returns true. */
   readonly path: string;
   readonly hasEnded: (state: T) => boolean;
   readonly progress: (state: T) => { done: number; total?: number | undefined; words: string };
-  /** What to type to watch it again. */
+  /** The command that watches the task again. */
   readonly again: string;
 }
 
-/** Resolves with the last state. Ctrl-C ends the watching, not the task, and prints how to watch it again. */
+/**
+ * Polls the task and resolves with its last state. Ctrl-C ends only the watching, not the task, and prints how to watch
+ * the task again.
+ */
 export async function pollUntilEnded<T>(
   { client, output, signal }: Context,
   watched: Watched<T>,
@@ -35,10 +38,7 @@ export async function pollUntilEnded<T>(
       await wait(POLL_MS, undefined, { signal });
     } catch (error) {
       if (signal.aborted) {
-        throw new CliError(
-          `It goes on without being watched. Watch it again: ${watched.again}`,
-          EXIT.interrupted,
-        );
+        throw new CliError(`The server continues. Watch it again: ${watched.again}`, EXIT.interrupted);
       }
       if (!(error instanceof CliError) || error.exitCode !== EXIT.unavailable || ++failures > FAILURE_LIMIT)
         throw error;

@@ -264,11 +264,17 @@ describe('wma', { timeout: 240_000 }, () => {
         ['verify', '--orphans', '--sample', '9'],
         {},
         2,
-        /--sample is not for it/,
+        /--sample does not apply to it/,
       ],
       ['for a filter with --adopt', ['verify', '--adopt', '--account', A], {}, 2, /whole bucket/],
       ['for --all with --adopt', ['verify', '--adopt', '--all'], {}, 2, /whole bucket/],
-      ['for watching and starting at once', ['verify', '--watch', 'v_1', '--all'], {}, 2, /no other option/],
+      [
+        'for watching and starting at once',
+        ['verify', '--watch', 'v_1', '--all'],
+        {},
+        2,
+        /without other options/,
+      ],
     ];
     for (const [when, args, changed, code, message] of cases) {
       it(`${when} is a message and exit code ${code}`, async () => {

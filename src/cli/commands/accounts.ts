@@ -44,8 +44,8 @@ export function addAccountCommands(program: Command, terminal: Terminal): void {
     .summary('hold an account')
     .description('Media items of the account wait and spend no attempts; callbacks are still accepted.')
     .argument('<account>', 'appId or name')
-    .requiredOption('--reason <text>', 'shown wherever the hold is shown')
-    .option('--until <time>', 'default: until it is released', parseTimeAhead);
+    .requiredOption('--reason <text>', 'displayed together with the hold')
+    .option('--until <time>', 'default: until the account is released', parseTimeAhead);
   setAction(terminal, hold, async ({ client, output }, [account]) => {
     const { reason, until } = hold.opts();
     const held = await client.request<Account>('PUT', pathOf(account!), { body: { reason, until } });
@@ -57,14 +57,14 @@ export function addAccountCommands(program: Command, terminal: Terminal): void {
     .command('release')
     .summary('release the hold of an account or of the store')
     .description(
-      'An account held by hand continues at once; one held automatically is probed with one media item now. The store is probed now, and archiving continues when the probe succeeds.',
+      'After a hold by hand, the account continues at once. After an automatic hold, one media item is dispatched now as a probe. With --store, the store is probed now, and archiving continues when the probe succeeds.',
     )
     .argument('[account]', 'appId or name')
     .option('--store', 'the hold of the store instead of an account');
   setAction(terminal, release, async ({ client, output }, [account]) => {
     const { store } = release.opts();
     if ((account === undefined) === !store)
-      throw new CliError('Name an account, or --store, not both.', EXIT.usage);
+      throw new CliError('Specify either an account or --store.', EXIT.usage);
     if (store) {
       const state = await client.request<Store>('DELETE', '/v1/store/hold');
       output.show(state, ({ hold }) =>

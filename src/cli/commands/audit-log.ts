@@ -23,9 +23,9 @@ const PAGE_SIZE = 200;
 export function addAuditLogCommand(program: Command, terminal: Terminal): void {
   const auditLog = program
     .command('audit-log')
-    .summary('list who did what to what, and why, newest first')
-    .option('--target <id>', 'of a media item, a redrive or an account (also by its name)')
-    .option('--limit <n>', 'how many at most', parseCount, 50);
+    .summary('list the audit log: actions with actor, target and reason, newest first')
+    .option('--target <id>', 'the id of a media item, a redrive or an account, or the name of an account')
+    .option('--limit <n>', 'the maximum number of entries', parseCount, 50);
   setAction(terminal, auditLog, async ({ client, output }) => {
     const { target, limit } = auditLog.opts();
     const items: Entry[] = [];

@@ -46,9 +46,9 @@ const redrives = createServerTask<Redrive>({
 export function addDeadLetterCommands(program: Command, terminal: Terminal): void {
   const deadLetters = program
     .command('dead-letters')
-    .summary('list what failed for good, by reason, with advice')
+    .summary('list the dead letters by reason, with advice')
     .description(
-      'Lists the media items that failed for good, grouped by account and reason, with advice for each group.',
+      'Lists the media items that failed permanently, grouped by account and reason, with advice for each group.',
     );
   setAction(terminal, deadLetters, async ({ client, output }) => {
     const response = await client.request<{ groups: readonly Group[] }>('GET', '/v1/dead-letters');
@@ -60,27 +60,27 @@ export function addDeadLetterCommands(program: Command, terminal: Terminal): voi
     .command('redrive')
     .summary('redrive dead letters')
     .description(
-      'Makes media items that failed for good pending again: those with the given ids, or all that the options match. ' +
-        'What matches is shown first. The server does the work; Ctrl-C only stops watching.',
+      'Makes media items that failed permanently pending again: those with the given ids, or all that match the options. ' +
+        'The command first shows what matches. The server does the work; Ctrl-C only stops watching.',
     )
     .argument('[ids...]', 'm_ and 32 hex digits')
     .option('--account <account>', 'may be repeated', collect)
     .option('--errcode <number>', "WeChat's number; may be repeated", collect)
-    .option('--code <code>', 'as wma dead-letters shows it; may be repeated', collect)
-    .option('--class <class>', 'class of the failure; may be repeated', collect)
+    .option('--code <code>', 'as shown by wma dead-letters; may be repeated', collect)
+    .option('--class <class>', 'the class of the failure; may be repeated', collect)
     .option('--kind <kind>', 'image, voice, video …; may be repeated', collect)
     .option('--failed-from <time>', 'failed at this time or later', parseTime)
     .option('--failed-to <time>', 'failed before this time', parseTime)
     .option('--sent-from <time>', 'sent at this time or later', parseTime)
     .option('--sent-to <time>', 'sent before this time', parseTime)
     .option('--all', 'all dead letters')
-    .option('--limit <n>', 'how many at most', parseCount)
+    .option('--limit <n>', 'the maximum number of media items', parseCount)
     .option('--rate <n>', 'media items per second', parseCount)
-    .option('--force', 'expired media items too, although WeChat may have deleted them')
-    .option('--reason <text>', 'kept in the audit log')
+    .option('--force', 'also redrive expired media items, although WeChat may have deleted them')
+    .option('--reason <text>', 'stored in the audit log')
     .option('--dry-run', 'only show what would be redriven')
-    .option('-y, --yes', 'do not ask')
-    .option('--no-watch', 'do not wait until it ends')
+    .option('-y, --yes', 'do not ask for confirmation')
+    .option('--no-watch', 'do not wait until the redrive ends')
     .option('--watch <id>', 'watch a running redrive')
     .option('--stop <id>', 'stop a redrive')
     .addHelpText(
@@ -96,7 +96,7 @@ export function addDeadLetterCommands(program: Command, terminal: Terminal): voi
 
     const filter = { ...rest, ...(rest.errcode && { errcode: rest.errcode.map(Number) }) };
     if (Object.keys(filter).length === 0 && !all)
-      throw new CliError('Give ids, options like --errcode, or --all.', EXIT.usage);
+      throw new CliError('Specify ids, options like --errcode, or --all.', EXIT.usage);
     const body = { filter, ...(all && { all }), limit, rate, force, reason };
     const preview = await client.request<{ matched: number; groups: readonly Group[] }>(
       'POST',

@@ -10,20 +10,20 @@ interface DoctorReport {
     readonly ok: boolean;
     readonly message: string;
     readonly advice?: string;
-    /** `notice`: worth a look, nothing has to be fixed. */
+    /** `notice`: for information only; nothing has to be fixed. */
     readonly severity?: 'error' | 'warning' | 'notice';
   }[];
 }
 
-/** The doctor writes to the store, in one part and in several, and the store may be slow. */
+/** The doctor writes an object in one part and one in several parts, and the store may be slow. */
 const DOCTOR_TIMEOUT_MS = 120_000;
 
 export function addDoctorCommand(program: Command, terminal: Terminal): void {
   const doctor = program
     .command('doctor')
-    .summary('check everything and show what to fix')
+    .summary('run all checks and show what must be fixed')
     .description(
-      'Lets the server check its catalogue, queue, store (by writing, reading and deleting two small objects), workers, ' +
+      'The server checks its catalogue, queue, store (by writing, reading and deleting two small objects), workers, ' +
         'clocks, accounts and the last verification: the list of checks in docs/operations.md. Exit code 1 if ' +
         'something has to be fixed; notices are marked with !.',
     );

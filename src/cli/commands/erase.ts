@@ -17,23 +17,23 @@ interface Erasure {
 export function addEraseCommand(program: Command, terminal: Terminal): void {
   const erase = program
     .command('erase')
-    .summary('erase media items, or all those of a user, for good')
+    .summary('permanently erase media items, or all media items of a user')
     .description(
-      'Deletes objects in all their versions and everything personal in the rows. What is erased is never downloaded ' +
+      'Deletes all versions of the objects and all personal data in the rows. An erased item is never downloaded ' +
         'again and cannot be restored.',
     )
     .argument('[ids...]', 'm_ and 32 hex digits')
-    .requiredOption('--account <account>', 'the account they belong to')
+    .requiredOption('--account <account>', 'the account of the media items')
     .option('--open-id <id>', 'all media items that this user has sent')
-    .option('--reason <text>', 'kept permanently: no personal data')
-    .option('-y, --yes', 'do not ask');
+    .option('--reason <text>', 'stored permanently: do not include personal data')
+    .option('-y, --yes', 'do not ask for confirmation');
   setAction(terminal, erase, async (context, ids) => {
     const { client, output } = context;
     const { account, openId, reason, yes } = erase.opts();
     if (ids.length > 0 === (openId !== undefined))
-      throw new CliError('Give either ids or --open-id.', EXIT.usage);
+      throw new CliError('Specify either ids or --open-id.', EXIT.usage);
     const what = openId === undefined ? `${ids.length} media items` : 'all media items of this user';
-    if (!yes) await confirm(context, `Erase ${what} of ${account} for good?`);
+    if (!yes) await confirm(context, `Permanently erase ${what} of ${account}?`);
     const body = { account, reason, ...(openId === undefined ? { ids } : { openId }) };
     const requested = await client.request<Erasure>('POST', '/v1/erasures', { body });
     const ended =
@@ -42,16 +42,16 @@ export function addEraseCommand(program: Command, terminal: Terminal): void {
             path: `/v1/erasures/${requested.id}`,
             hasEnded: ({ state }) => state !== 'running',
             progress: ({ done, total }) => ({ done, total, words: 'erased' }),
-            again: `the server goes on without it; GET /v1/erasures/${requested.id}`,
+            again: `GET /v1/erasures/${requested.id}`,
           })
         : requested;
     const { notFound = [] } = requested;
     output.show({ ...ended, ...(notFound.length > 0 && { notFound }) }, (erasure) =>
       [
-        `${erasure.id} is ${erasure.state}: nothing is left of ${erasure.done} of ${erasure.total} media items.`,
+        `${erasure.id} is ${erasure.state}: ${erasure.done} of ${erasure.total} media items are completely erased.`,
         ...(erasure.problem ? [erasure.problem] : []),
         ...(erasure.state === 'kept'
-          ? ['The storage refuses to delete the rest; it is tried again automatically.']
+          ? ['The storage refuses to delete the rest; the deletion is retried automatically.']
           : []),
         ...notFound.map((id) => `${id} is not a media item of ${account}.`),
       ].join('\n'),

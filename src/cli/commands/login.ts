@@ -11,14 +11,14 @@ interface LoginLink {
 export function addLoginCommand(program: Command, terminal: Terminal): void {
   const login = program
     .command('login')
-    .summary('make a link that signs a browser in')
+    .summary('create a link that signs a browser in')
     .description(
       'Prints a link that signs a browser in to the dashboard with the rights of the key. It works once, for 15 minutes; ' +
         'the first person to open it is signed in. Requires a key with the scope admin.',
     );
   setAction(terminal, login, async ({ client, output }) => {
     const link = await client.request<LoginLink>('POST', '/v1/login-links');
-    // The browser should reach the server by the same address as this command.
+    // The link uses the address by which this command reached the server.
     const { pathname, search } = new URL(link.url);
     const shown = { ...link, url: `${client.url}${pathname}${search}` };
     output.show(shown, ({ url }) => url);

@@ -50,15 +50,17 @@ export function addMediaCommands(program: Command, terminal: Terminal): void {
   const add = program
     .command('add')
     .summary('archive a media item')
-    .description('Requests that a media item be archived. Idempotent: one row, one object.')
+    .description(
+      'Requests that a media item be archived. Idempotent: repeating it creates no second row and no second object.',
+    )
     .argument('<account>', 'appId (WeCom: corpId-agentId) or its name')
-    .argument('<mediaId>', 'as WeChat gave it')
+    .argument('<mediaId>', 'as in the message of WeChat')
     .addOption(new Option('--kind <kind>', 'kind of the media item').choices(KINDS).makeOptionMandatory())
     .addOption(new Option('--variant <variant>', 'of a voice').choices(['16k', 'jssdk']))
     .option('--sent-at <time>', "the message's time; default: now", parseTime)
     .option('--msg-id <id>', 'id of the message')
-    .option('--open-id <id>', 'who sent it')
-    .option('--parent-id <id>', 'id of the media item this one belongs to')
+    .option('--open-id <id>', 'the user who sent it')
+    .option('--parent-id <id>', 'id of the media item to which this one belongs')
     .option('--pic-url <url>', 'the link that came with a picture')
     .option('--label <name=value>', 'a label; may be repeated', parsePair);
   setAction(terminal, add, async ({ client, output }, [account, mediaId]) => {
@@ -76,14 +78,14 @@ export function addMediaCommands(program: Command, terminal: Terminal): void {
     .addOption(new Option('--status <status>', STATUSES.join(', ')).argParser(collect))
     .addOption(new Option('--kind <kind>', KINDS.join(', ')).argParser(collect))
     .option('--errcode <number>', "WeChat's number of the failure", collect)
-    .option('--open-id <id>', 'who sent it')
+    .option('--open-id <id>', 'the user who sent it')
     .option('--msg-id <id>', 'id of the message', collect)
-    .option('--media-id <id>', 'as WeChat gave it', collect)
+    .option('--media-id <id>', 'as in the message of WeChat', collect)
     .option('--label <name=value>', 'may be repeated', parsePair)
     .option('--sent-from <time>', 'sent at this time or later', parseTime)
     .option('--sent-to <time>', 'sent before this time', parseTime)
     .option('--expires-before <time>', 'pending items that expire before this time', parseTimeAhead)
-    .option('--limit <n>', 'how many at most', parseCount, 50)
+    .option('--limit <n>', 'the maximum number of media items', parseCount, 50)
     .addHelpText('after', '\nExample:\n  wma list --status dead --account shop --limit 20');
   setAction(terminal, list, async ({ client, output }) => {
     const { limit, label = {}, ...filter } = list.opts();
@@ -97,7 +99,7 @@ export function addMediaCommands(program: Command, terminal: Terminal): void {
       cursor = page.nextCursor ?? undefined;
     } while (cursor !== undefined && items.length < limit);
     output.show({ items, nextCursor: cursor ?? null }, () => mediaTable(items));
-    if (cursor !== undefined) output.info(`There are more: use a higher --limit, or wma export.`);
+    if (cursor !== undefined) output.info(`More media items match: use a higher --limit, or wma export.`);
     return EXIT.ok;
   });
 

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { CliError, EXIT } from '../client.ts';
 import { setAction, type Terminal } from '../command.ts';
 
-// Not imported statically: the published package contains the command line without the service.
+// Imported dynamically, because the published package contains the command line without the service.
 const MIGRATE = new URL('../../app/migrate.ts', import.meta.url);
 
 export function addMigrateCommand(program: Command, terminal: Terminal): void {
@@ -11,13 +11,13 @@ export function addMigrateCommand(program: Command, terminal: Terminal): void {
     .command('migrate')
     .summary('migrate the schema of DATABASE_URL to this release')
     .description(
-      'Every program does this when it starts; this command does it beforehand, with a role that may. Requires ' +
+      'Every program migrates the schema when it starts; this command does it beforehand, with a role that has the rights. Requires ' +
         'DATABASE_URL, and the service itself: its repository or its image.',
     );
   setAction(terminal, migrate, async ({ output }) => {
     const { migrateOnly } = (await import(MIGRATE.href).catch(() => {
       throw new CliError(
-        'This package holds only the command line: run wma migrate where the service is installed.',
+        'This package contains only the command line: run wma migrate where the service is installed.',
         EXIT.usage,
       );
     })) as { migrateOnly(): Promise<readonly string[]> };

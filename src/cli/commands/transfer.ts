@@ -54,7 +54,7 @@ export function addTransferCommands(program: Command, terminal: Terminal): void 
     .summary('archive the references in lines of JSON')
     .description(
       'Reads references, or rows of an export, one JSON object per line, and requests that each be archived. Known items ' +
-        'stay as they are. Objects are not copied: wma verify --adopt creates rows from objects.',
+        'do not change. Objects are not copied: wma verify --adopt creates rows from objects.',
     )
     .argument('[file]', 'default: stdin');
   setAction(terminal, imported, async (context, [file]) => {
@@ -76,7 +76,7 @@ export function addTransferCommands(program: Command, terminal: Terminal): void 
       }
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
-      throw code === 'ENOENT' ? new CliError(`There is no file ${file}.`, EXIT.usage) : error;
+      throw code === 'ENOENT' ? new CliError(`The file ${file} does not exist.`, EXIT.usage) : error;
     }
     await flush();
     context.output.show(totals, ({ accepted, refused }) => `${accepted} accepted, ${refused} refused.`);

@@ -33,21 +33,21 @@ interface Finding {
   readonly detail?: string;
 }
 
-/** What the counts mean, in the order of display. */
+/** The meanings of the counts, in the order in which they are displayed. */
 const COUNT_TEXTS: Readonly<Record<string, string>> = {
-  ok: 'as it should be',
-  known: 'objects the catalogue knows',
-  adopted: 'objects that got a row',
+  ok: 'no difference',
+  known: 'objects that have a row',
+  adopted: 'objects for which a row was created',
   removed: 'leftover objects deleted',
-  missing: 'archived, and the object is missing',
-  wrongSize: 'archived, and the object has another size',
-  wrongDigest: 'archived, and the object has other bytes',
-  otherMedia: 'archived, and the object belongs to another media item',
-  unreadable: 'archived, and the store refuses to return the object',
-  adoptable: 'objects without a row: wma verify --adopt creates it',
-  leftover: 'leftover objects of a race: wma verify --orphans --remove deletes them',
+  missing: 'archived, but the object is missing',
+  wrongSize: 'archived, but the object has another size',
+  wrongDigest: 'archived, but the object has other bytes',
+  otherMedia: 'archived, but the object belongs to another media item',
+  unreadable: 'archived, but the store refuses to return the object',
+  adoptable: 'objects without a row: wma verify --adopt creates the rows',
+  leftover: 'leftover objects of lost races: wma verify --orphans --remove deletes them',
   erased: 'objects of erased media items: wma verify --orphans --remove deletes them',
-  otherBucket: 'in a bucket that is not the configured one: not compared',
+  otherBucket: 'objects in another bucket than the configured one: not compared',
   foreign: 'objects of other programs: never changed',
   probe: 'probe objects of the store',
   outside: 'objects of other accounts or times: not compared',
@@ -63,7 +63,7 @@ export function addVerifyCommand(program: Command, terminal: Terminal): void {
       'Reads archived objects and compares length, sha256 and metadata with their rows (default: a sample of 1,000). ' +
         'Only --adopt and --remove change anything. The server does the work; Ctrl-C only stops watching.',
     )
-    .option('--sample <n>', 'how many objects, evenly spread (default 1000)', parseCount)
+    .option('--sample <n>', 'the number of objects, evenly spread (default 1000)', parseCount)
     .option('--all', 'every archived media item; with --orphans: read the bytes, not only the headers')
     .option('--account <account>', 'may be repeated; not with --adopt', collect)
     .option('--sent-from <time>', 'sent at this time or later', parseTime)
@@ -72,16 +72,19 @@ export function addVerifyCommand(program: Command, terminal: Terminal): void {
     .option('--objects-per-second <n>', 'default 200', parseCount)
     .option('--adopt', 'list the bucket and create missing rows from the metadata of objects')
     .option('--orphans', 'compare in both directions: objects without a row, rows without an object')
-    .option('--remove', 'with --orphans: delete objects that lost races left behind, once they are a day old')
+    .option(
+      '--remove',
+      'with --orphans: delete the leftover objects of lost races that are at least a day old',
+    )
     .option('--dry-run', 'with --adopt or --orphans: change nothing')
-    .option('--reason <text>', 'kept with the verification')
-    .option('--no-watch', 'do not wait until it ends')
+    .option('--reason <text>', 'stored with the verification')
+    .option('--no-watch', 'do not wait until the verification ends')
     .option('--watch <id>', 'watch a running verification, or show one that ended')
     .option('--stop <id>', 'stop a verification')
     .addHelpText(
       'after',
       `
-Exit code 1 where catalogue and bucket differ.
+Exit code 1 if catalogue and bucket differ.
 
 Examples:
   wma verify                                  a sample
@@ -93,7 +96,10 @@ Examples:
     const { stop, watch: watching, ...others } = verify.opts();
     const isRunning = stop !== undefined || typeof watching === 'string';
     if (isRunning && (Object.keys(others).length > 0 || (stop !== undefined && typeof watching === 'string')))
-      throw new CliError('--watch <id> and --stop <id> start nothing: give no other option.', EXIT.usage);
+      throw new CliError(
+        '--watch <id> and --stop <id> start no verification: use them without other options.',
+        EXIT.usage,
+      );
     if (stop !== undefined) return await verifications.stop(context, stop);
     if (typeof watching === 'string') return await follow(context, watching);
     const { id } = await context.client.request<Verification>('POST', '/v1/verifications', {
@@ -120,22 +126,25 @@ const verifications = createServerTask<Verification>({
 function bodyOf(options: ReturnType<Command['opts']>): Record<string, unknown> {
   const { sample, all, account, sentFrom, sentTo, bytesPerSecond, objectsPerSecond } = options;
   const { adopt, orphans, remove, dryRun, reason } = options;
-  if (adopt && orphans) throw new CliError('Give either --adopt or --orphans.', EXIT.usage);
+  if (adopt && orphans) throw new CliError('Specify either --adopt or --orphans.', EXIT.usage);
   const isFiltered = [account, sentFrom, sentTo].some((value) => value !== undefined);
   if (adopt && (all || sample !== undefined || isFiltered))
     throw new CliError(
-      '--adopt lists the whole bucket: --all, --sample, --account, --sent-from and --sent-to are not for it.',
+      '--adopt lists the whole bucket: --all, --sample, --account, --sent-from and --sent-to do not apply to it.',
       EXIT.usage,
     );
   if (orphans && sample !== undefined)
     throw new CliError(
-      '--orphans compares everything: --sample is not for it; --all reads the bytes too.',
+      '--orphans compares everything: --sample does not apply to it; --all also reads the bytes.',
       EXIT.usage,
     );
-  if (all && sample !== undefined) throw new CliError('Give either --sample or --all.', EXIT.usage);
-  if (remove && !orphans) throw new CliError('--remove goes with --orphans.', EXIT.usage);
+  if (all && sample !== undefined) throw new CliError('Specify either --sample or --all.', EXIT.usage);
+  if (remove && !orphans) throw new CliError('--remove requires --orphans.', EXIT.usage);
   if (dryRun && !adopt && !orphans)
-    throw new CliError('--dry-run goes with --adopt or --orphans; verify changes nothing.', EXIT.usage);
+    throw new CliError(
+      '--dry-run requires --adopt or --orphans; without them nothing is changed anyway.',
+      EXIT.usage,
+    );
   const kind = adopt ? 'adopt' : orphans ? 'orphans' : 'verify';
   const filter = { account, sentFrom, sentTo };
   const rate = { bytesPerSecond, objectsPerSecond };
