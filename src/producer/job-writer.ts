@@ -1,4 +1,4 @@
-/** Adds references as jobs in Redis. A worker validates each and inserts its row. */
+/** Adds references as jobs in Redis. A worker validates each reference and inserts its row. */
 import { idOf, type Reference } from '../media.ts';
 import { createLog } from '../runtime/log.ts';
 import type { JobProducerOptions } from './options.ts';
@@ -10,13 +10,13 @@ export function openJobWriter(options: JobProducerOptions) {
   if (!/^[\x21-\x7e]{1,64}$/.test(prefix)) {
     throw new ProducerError('misused', 'prefix must be 1 to 64 printable ASCII characters without spaces');
   }
-  // Loading starts here: a producer that writes rows never loads BullMQ.
+  // BullMQ is loaded here, so that a producer that writes rows never loads it.
   const loading = import('../queue/queue.ts');
-  loading.catch(() => undefined); // the first call rejects with it
-  // Opens even while Redis is unavailable.
+  loading.catch(() => undefined); // The first call rejects with the error.
+  // Opening succeeds even while Redis is unavailable.
   const open = async () => {
     const { openArchiveQueue } = await loading;
-    // A library writes no log: its callers get every error.
+    // A library writes no log; its callers get every error.
     return openArchiveQueue(
       { kind: 'redis', url, prefix },
       { log: createLog({ level: 'silent', program: 'producer', secrets: [] }) },

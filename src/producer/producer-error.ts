@@ -2,10 +2,10 @@ import { parseDatabaseUrl } from '../config/database-address.ts';
 
 /**
  * Why `archive` or `createProducer` failed.
- * - `invalid`: an invalid message or reference; nothing of the call was written.
- * - `unknown_account`: no archiver of this database has the account.
+ * - `invalid`: a message or reference is invalid; nothing of the call was written.
+ * - `unknown_account`: the account is not configured in any archiver of this database.
  * - `unavailable`: no response in time; the references may have been written, and a repeat is safe.
- * - `misconfigured`: Postgres or Redis refuses (password, rights, missing tables).
+ * - `misconfigured`: Postgres or Redis refuses the call (password, rights, missing tables).
  * - `misused`: invalid options, or a call after close.
  */
 export type ProducerErrorCode = 'invalid' | 'unknown_account' | 'unavailable' | 'misconfigured' | 'misused';
@@ -19,7 +19,10 @@ export class ProducerError extends Error {
   }
 }
 
-/** Checks that a URL has one of `schemes`. The error names the option and never quotes the URL, which holds a password. */
+/**
+ * Checks that a URL has one of `schemes`. The error names the option and never quotes the URL, which contains a
+ * password.
+ */
 export function checkUrl(option: string, text: string, schemes: readonly string[]): string {
   const { protocol = '' } = parseDatabaseUrl(text) ?? {};
   if (schemes.includes(protocol.slice(0, -1))) return text;

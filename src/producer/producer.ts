@@ -1,6 +1,6 @@
 /**
- * The package `wechat-media-archiver`: for a program that receives WeChat's callbacks itself and wants its media items
- * archived. No server in between; the same schema and the same ids as every other producer.
+ * The package `wechat-media-archiver`, for programs that receive WeChat's callbacks themselves and want their media
+ * items archived. It needs no server, and uses the same schema and the same ids as every other producer.
  */
 import { idOf, type Kind, type Reference, type Status } from '../media.ts';
 import { systemClock } from '../runtime/clock.ts';
@@ -27,36 +27,39 @@ export interface Archived {
   readonly account: string;
   readonly mediaId: string;
   readonly kind: Kind;
-  /** The status of the row; absent where only a job was added. */
+  /** The status of the row; absent if only a job was added. */
   readonly status?: Status;
 }
 
 export interface Producer {
   /**
-   * Hands over the media items of messages or references, all of them or none. Idempotent. Resolves with one entry per
-   * item in the order of the input: none for a message without media, two for a video with its thumb. At most 500
-   * inputs. Rejects with {@link ProducerError} within `timeoutMs`.
+   * Writes the media items of messages or references: all of them or none. Idempotent. Resolves with one entry per item
+   * in the order of the input: no entry for a message without media, two for a video with its thumb. Accepts at most
+   * 500 inputs. Rejects with a {@link ProducerError} within `timeoutMs`.
    */
   archive(
     input: ProducerInput | readonly ProducerInput[],
     options?: { account?: string },
   ): Promise<Archived[]>;
-  /** Closes the connections, which would otherwise keep the process alive. */
+  /** Closes the connections. While they are open, the process does not exit. */
   close(): Promise<void>;
 }
 
-/** Where references go: rows in Postgres, or jobs in Redis. */
+/** Writes references: as rows in Postgres, or as jobs in Redis. */
 interface ReferenceWriter {
-  /** Resolves with the status of each row in the order of the references; undefined where there is no row yet. */
+  /** Resolves with the status of each row in the order of the references; undefined if a row does not exist yet. */
   write(references: readonly Reference[]): Promise<(Status | undefined)[]>;
-  /** Loads modules, whose time does not count as the call's. */
+  /** Loads modules. The time for it does not count towards the timeout of a call. */
   preload?(): Promise<unknown>;
   close(): Promise<void>;
 }
 
 const TIMEOUT_MS = 2_000;
 
-/** Connects at the first `archive` and reconnects when needed. Throws {@link ProducerError} for invalid options. */
+/**
+ * Creates a producer, which connects at the first `archive` and reconnects when needed. Throws a {@link ProducerError}
+ * for invalid options.
+ */
 export function createProducer(options: ProducerOptions): Producer {
   const { timeoutMs = TIMEOUT_MS } = options;
   const writer = openWriter(options);
@@ -98,13 +101,13 @@ export function createProducer(options: ProducerOptions): Producer {
 
 function openWriter(options: ProducerOptions): ReferenceWriter {
   if (typeof options?.account !== 'string' || options.account === '') {
-    throw new ProducerError('misused', 'account is missing: give the appId (WeCom: corpId-agentId)');
+    throw new ProducerError('misused', 'account is missing: set the appId (WeCom: corpId-agentId)');
   }
   const { databaseUrl, redisUrl } = options;
   if (databaseUrl && redisUrl) {
-    throw new ProducerError('misused', 'give databaseUrl or redisUrl, not both: a row needs no job');
+    throw new ProducerError('misused', 'set either databaseUrl or redisUrl, not both: a row needs no job');
   }
   if (databaseUrl) return openRowWriter(options as RowProducerOptions);
   if (redisUrl) return openJobWriter(options as JobProducerOptions);
-  throw new ProducerError('misused', 'give databaseUrl (writes rows) or redisUrl (adds jobs)');
+  throw new ProducerError('misused', 'set databaseUrl (writes rows) or redisUrl (adds jobs)');
 }

@@ -1,4 +1,4 @@
-/** Reads and validates the input of a producer: messages as its program parsed them, or references. */
+/** Reads and validates the input of a producer: messages that its program has parsed, or references. */
 import { type ReferenceInput, referenceSchema } from '../media.ts';
 import { readReferences } from '../wechat/callback/references.ts';
 import { ProducerError } from './producer-error.ts';
@@ -12,13 +12,16 @@ export interface WechatMessage {
   readonly MediaId16K?: unknown;
   /** Seconds. */
   readonly CreateTime?: unknown;
-  /** 64 bits: a string, or a bigint. A number above 2^53 has lost its last digits and is left out. */
+  /** 64 bits: a string or a bigint. A number above 2^53 has lost its last digits and is ignored. */
   readonly MsgId?: unknown;
   readonly FromUserName?: unknown;
   readonly [otherField: string]: unknown;
 }
 
-/** A reference to a media item, with the fields of the HTTP API. Defaults: the producer's `account`, `sentAt` now. */
+/**
+ * A reference to a media item, with the fields of the HTTP API. The defaults are the producer's `account`, and the
+ * current time for `sentAt`.
+ */
 export interface MediaReference extends Omit<ReferenceInput, 'account' | 'sentAt'> {
   readonly account?: string;
   readonly sentAt?: string | Date;
@@ -28,7 +31,10 @@ export type ProducerInput = WechatMessage | MediaReference;
 
 const INPUT_LIMIT = 500;
 
-/** The references of all inputs, in order. Throws {@link ProducerError} `invalid` with the index of the invalid one. */
+/**
+ * Returns the references of all inputs, in order. Throws a {@link ProducerError} `invalid` with the index of the
+ * invalid one.
+ */
 export function readInputs(inputs: readonly ProducerInput[], account: string): ReferenceInput[] {
   if (inputs.length > INPUT_LIMIT) throw new ProducerError('invalid', `at most ${INPUT_LIMIT} at once`);
   return inputs.flatMap((input, index) => {
@@ -55,7 +61,10 @@ function readMessage(message: object, account: string): ReferenceInput[] {
   return read.kind === 'media' ? [...read.references] : [];
 }
 
-/** Parsers differ: xml2js wraps every text in an array with one element, JSON.parse returns numbers. */
+/**
+ * Returns the text of a value. Parsers differ: xml2js wraps every text in an array with one element, JSON.parse returns
+ * numbers.
+ */
 function textOf(value: unknown): string | undefined {
   if (typeof value === 'string') return value;
   if (typeof value === 'bigint' || (typeof value === 'number' && Number.isSafeInteger(value)))
@@ -77,5 +86,5 @@ function readReference(input: unknown, account: string): ReferenceInput {
   throw new ProducerError('invalid', reasons.join('; ').slice(0, 500));
 }
 
-/** An invalid Date becomes a text that the schema rejects. */
+/** Formats a date. An invalid Date becomes a text that the schema rejects. */
 const isoOf = (date: Date) => (Number.isNaN(date.getTime()) ? 'Invalid Date' : date.toISOString());

@@ -23,7 +23,7 @@ export function openRowWriter(options: RowProducerOptions) {
     url: checkUrl('databaseUrl', options.databaseUrl, ['postgres', 'postgresql']),
     searchPath: schema,
     maxConnections: CONNECTIONS,
-    // An idle connection that breaks is replaced at the next call, which rejects if that fails.
+    // If an idle connection breaks, the next call replaces it, and rejects if that fails.
     log: { warn: () => {} },
   });
   const database = createDatabase(pool);
@@ -31,7 +31,7 @@ export function openRowWriter(options: RowProducerOptions) {
   const { insert } = createMediaInserts(database, schema, createLifetimes({ mediaLifetimeMs, timeScale: 1 }));
   let known = new Set<string>();
 
-  /** Throws for an account that no archiver has: its rows would wait until they expire. */
+  /** Throws if an account is not configured in any archiver, because its rows would wait until they expire. */
   async function requireKnown(ids: readonly string[]): Promise<void> {
     if (ids.every((account) => known.has(account))) return;
     known = new Set((await accounts.list()).map(({ account }) => account));
@@ -39,7 +39,7 @@ export function openRowWriter(options: RowProducerOptions) {
     if (unknown !== undefined) {
       throw new ProducerError(
         'unknown_account',
-        `no archiver of this database has the account ${unknown}; give the appId (WeCom: corpId-agentId)`,
+        `no archiver of this database has the account ${unknown}; use the appId (WeCom: corpId-agentId)`,
       );
     }
   }
@@ -59,13 +59,16 @@ export function openRowWriter(options: RowProducerOptions) {
   };
 }
 
-/** A ProducerError for errors that a retry cannot cure, by SQLSTATE; other errors unchanged. */
+/** Returns a ProducerError for an error that a retry cannot fix, according to its SQLSTATE; other errors unchanged. */
 function toProducerError(error: unknown, schema: string): unknown {
   const cause =
     error instanceof DatabaseUnavailableError && error.refusal !== undefined ? error.cause : error;
   const code = String((cause as { code?: unknown }).code);
   const refusals: [RegExp, string][] = [
-    [/^(42P01|42883|3F000)$/, `the schema ${schema} is not there or too old: start the archiver on it first`],
+    [
+      /^(42P01|42883|3F000)$/,
+      `the schema ${schema} does not exist or is too old: start the archiver on it first`,
+    ],
     [/^42501$/, `the role of databaseUrl may not write to the schema ${schema}`],
     [/^28/, 'Postgres refuses the user or the password of databaseUrl'],
     [/^3D000$/, 'the database of databaseUrl does not exist'],

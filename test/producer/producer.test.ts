@@ -172,7 +172,7 @@ test('jobs: a Redis that is down costs two seconds at most, at the start too', {
 
 for (const [options, message] of [
   [{ databaseUrl: 'postgres://localhost/wma' }, /account is missing/],
-  [{ account: 'wx1' }, /give databaseUrl/],
+  [{ account: 'wx1' }, /set databaseUrl/],
   [{ account: 'wx1', databaseUrl: 'postgres://h/d', redisUrl: 'redis://h' }, /not both/],
   [{ account: 'wx1', databaseUrl: 'postgres://u:p#ssword@h/d' }, /percent-encoded/],
   [{ account: 'wx1', databaseUrl: 'mysql://u:secret@h/d' }, /postgres:\/\//],
