@@ -1,15 +1,15 @@
-/** API_KEYS: who may do what. */
+/** Parses API_KEYS: the keys, their scopes and their accounts. */
 import type { Parsed } from './values/kinds.ts';
 
 export const SCOPES = ['read', 'write', 'admin'] as const;
 export type Scope = (typeof SCOPES)[number];
 
 export interface ApiKey {
-  /** As configured, or `key-1`, `key-2`, … by position. For the log and the audit log. */
+  /** The configured name, or `key-1`, `key-2`, … by position. Used in the log and the audit log. */
   readonly name: string;
   /** All scopes of the key: admin includes all three, write includes read. */
   readonly scopes: readonly Scope[];
-  /** Only these accounts; absent: all. */
+  /** The accounts that the key may use; absent: all. */
   readonly accounts?: readonly string[];
   readonly secret: string;
 }
@@ -38,7 +38,7 @@ export function parseApiKeys(text: string): Parsed<readonly ApiKey[]> {
 function parseEntry(entry: string, place: number): ApiKey | string {
   const parts = entry.split(':');
   if (parts.length !== 2 && parts.length !== 3) {
-    return 'must be scope:secret or name:scope:secret (a secret holds neither colon nor comma)';
+    return 'must be scope:secret or name:scope:secret (a secret contains neither colon nor comma)';
   }
   const [name, grant, secret] = parts.length === 3 ? parts : [`key-${place}`, ...parts];
   if (!NAME.test(name!)) return 'the name must be 1 to 64 letters, digits, dots, _ or -';
@@ -49,7 +49,7 @@ function parseEntry(entry: string, place: number): ApiKey | string {
   }
   const accounts = accountWords?.split('+');
   if (accounts?.includes('')) return 'an account after @ is empty';
-  // Other characters do not fit into an Authorization header.
+  // Other characters are not allowed in an Authorization header.
   if (!/^[\x21-\x7e]*$/.test(secret!)) return 'the secret must be printable ASCII without spaces';
   if (secret!.length < MIN_SECRET_LENGTH)
     return `the secret must have at least ${MIN_SECRET_LENGTH} characters`;

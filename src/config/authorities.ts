@@ -1,8 +1,10 @@
-/** DATABASE_CA_FILE and the other *_CA_FILE variables: certificates of a company's own authorities. */
+/**
+ * Reads DATABASE_CA_FILE and the other *_CA_FILE variables: certificates of a company's own certificate authorities.
+ */
 import { X509Certificate } from 'node:crypto';
 import type { ReadEnvironment, ReadFile, ReportMistake } from './values/environment.ts';
 
-/** PEM texts; undefined: only the authorities that Node knows. */
+/** Certificates in PEM form; undefined: only the authorities that Node trusts. */
 export interface Authorities {
   readonly redis: string | undefined;
   readonly store: string | undefined;
@@ -28,13 +30,16 @@ export function readAuthorities(
     }
     const certificates = text.match(CERTIFICATE) ?? [];
     if (certificates.length > 0 && certificates.every(isCertificate)) return certificates.join('\n');
-    report(variable, `holds no certificate in PEM form: ${path} must have lines -----BEGIN CERTIFICATE-----`);
+    report(
+      variable,
+      `contains no certificate in PEM form: ${path} must have lines -----BEGIN CERTIFICATE-----`,
+    );
     return undefined;
   };
   read('DATABASE_CA_FILE');
   const redis = read('REDIS_CA_FILE');
   if (redis && values.REDIS_URL && !/^rediss:/i.test(values.REDIS_URL))
-    report('REDIS_CA_FILE', 'is set, and REDIS_URL does not ask for TLS: begin it with rediss://');
+    report('REDIS_CA_FILE', 'is set, but REDIS_URL does not use TLS: begin it with rediss://');
   return { redis, store: read('S3_CA_FILE'), wechat: read('WECHAT_CA_FILE') };
 }
 
@@ -47,17 +52,17 @@ function isCertificate(pem: string): boolean {
 }
 
 /**
- * Returns the URL of Postgres with the authority as sslrootcert, which libpq and node-postgres read. It also turns TLS
- * on, unless the URL has an sslmode of its own.
+ * Returns the URL of Postgres with the authority as sslrootcert, which libpq and node-postgres read. Also turns TLS on,
+ * unless the URL already has an sslmode.
  */
 export function withAuthority(url: string | undefined, path: string | undefined): string | undefined {
   if (url === undefined || path === undefined) return url;
   // A Unix socket needs no TLS.
   if (!/^postgres(ql)?:\/\/([^@/]*@)?[^/%?]/i.test(url)) return url;
-  const given = new URLSearchParams(url.split('?')[1] ?? '');
+  const query = new URLSearchParams(url.split('?')[1] ?? '');
   const more = new URLSearchParams();
-  if (!given.has('sslmode')) more.set('sslmode', 'verify-full');
-  if (!given.has('sslrootcert')) more.set('sslrootcert', path);
-  if (given.get('sslmode') === 'disable' || more.size === 0) return url;
+  if (!query.has('sslmode')) more.set('sslmode', 'verify-full');
+  if (!query.has('sslrootcert')) more.set('sslrootcert', path);
+  if (query.get('sslmode') === 'disable' || more.size === 0) return url;
   return `${url}${url.includes('?') ? '&' : '?'}${more}`;
 }

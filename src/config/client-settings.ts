@@ -1,4 +1,4 @@
-/** The server and the key that the command line uses. */
+/** Determines the server and the key that the command line uses. */
 import { join } from 'node:path';
 import { parseApiKeys } from './api-keys.ts';
 import { type Environment, type ReadFile, withDotEnv } from './values/environment.ts';
@@ -7,7 +7,7 @@ export interface ClientSettings {
   /** Without a trailing slash. */
   readonly url: string;
   readonly key: string | undefined;
-  /** The key file that was tried last, for the message that there is no key. */
+  /** The path of the generated key file, for the message that no key was found. */
   readonly keyFile: string;
   readonly language: 'en' | 'zh';
 }
@@ -15,11 +15,11 @@ export interface ClientSettings {
 const DEFAULT_PORT = '8080';
 
 /**
- * WMA_URL and WMA_API_KEY; where they are not set, what a server beside us was isSet: PORT, and of API_KEYS the one
- * that reaches furthest, or the key file that the server made for itself.
+ * Returns WMA_URL and WMA_API_KEY. If they are not set, uses the settings of the server on this machine: PORT, and the
+ * key of API_KEYS with the most rights, or the key file that the server generated.
  */
-export function clientSettings(isSet: Environment, readFile: ReadFile): ClientSettings {
-  const env = withDotEnv(isSet, '.env', readFile);
+export function clientSettings(environment: Environment, readFile: ReadFile): ClientSettings {
+  const env = withDotEnv(environment, '.env', readFile);
   const text = (name: string) => env[name]?.trim() || undefined;
   const read = (path: string | undefined): string | undefined => {
     try {
@@ -33,15 +33,15 @@ export function clientSettings(isSet: Environment, readFile: ReadFile): ClientSe
   const url = text('WMA_URL') ?? `http://127.0.0.1:${text('PORT') ?? DEFAULT_PORT}`;
   return {
     url: url.replace(/\/+$/, ''),
-    key: secret('WMA_API_KEY') ?? widest(secret('API_KEYS')) ?? read(keyFile),
+    key: secret('WMA_API_KEY') ?? mostPowerful(secret('API_KEYS')) ?? read(keyFile),
     keyFile,
     language: /^zh/i.test(text('LC_ALL') ?? text('LC_MESSAGES') ?? text('LANG') ?? '') ? 'zh' : 'en',
   };
 }
 
-function widest(keys: string | undefined): string | undefined {
+function mostPowerful(keys: string | undefined): string | undefined {
   const parsed = keys === undefined ? undefined : parseApiKeys(keys);
   if (!parsed || !('value' in parsed)) return undefined;
-  const reach = (key: (typeof parsed.value)[number]) => key.scopes.length - (key.accounts ? 0.5 : 0);
-  return parsed.value.toSorted((a, b) => reach(b) - reach(a))[0]?.secret;
+  const rank = (key: (typeof parsed.value)[number]) => key.scopes.length - (key.accounts ? 0.5 : 0);
+  return parsed.value.toSorted((a, b) => rank(b) - rank(a))[0]?.secret;
 }

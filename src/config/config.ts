@@ -1,4 +1,7 @@
-/** The configuration: read once, all mistakes reported together, the result frozen. The only reader of process.env. */
+/**
+ * The configuration. It is read once, all mistakes are reported together, and the result is frozen. Only this file
+ * reads process.env.
+ */
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { type Account, secretsOf } from '../account.ts';
@@ -24,11 +27,14 @@ import {
 } from './values/environment.ts';
 import type { AllowedHost } from './values/kinds.ts';
 
-/** Undefined means not set, off, or embedded. URLs have no trailing slash; durations are not scaled by TIME_SCALE. */
+/**
+ * The values of the configuration. Undefined means not set, off, or embedded. URLs have no trailing slash; durations
+ * are not scaled by TIME_SCALE.
+ */
 export interface Config {
   readonly production: boolean;
   readonly shape: Shape;
-  /** Absolute. */
+  /** An absolute path. */
   readonly dataFolder: string;
   readonly log: { readonly level: Values['LOG_LEVEL'] };
   readonly http: {
@@ -36,21 +42,21 @@ export interface Config {
     readonly port: number;
     readonly callbackPort: number | undefined;
     readonly publicUrl: string | undefined;
-    /** Addresses and networks whose X-Forwarded-For is believed. */
+    /** Addresses and networks whose X-Forwarded-For is trusted. */
     readonly trustedProxies: readonly string[];
   };
   readonly metrics: { readonly port: number | undefined };
   readonly apiKeys: readonly ApiKey[];
   readonly database: { readonly url: string | undefined; readonly schema: string };
   readonly redis: { readonly url: string | undefined };
-  /** Further authorities that TLS trusts, in PEM. The one for Postgres is in the URL. */
+  /** Additional certificate authorities that TLS trusts, in PEM form. The authority for Postgres is in the URL. */
   readonly authorities: Authorities;
-  /** `schema`: BullMQ's, where the queue is in the database. */
+  /** `schema`: the schema of BullMQ, if the queue is in the database. */
   readonly queue: { readonly prefix: string; readonly windowSize: number; readonly schema: string };
   readonly s3: S3Settings | undefined;
-  /** For every store, the embedded one too. */
+  /** Settings for every store, also for the embedded one. */
   readonly objects: { readonly prefix: string; readonly linkTtlMs: number };
-  /** Empty where WeChat is simulated. */
+  /** Empty if WeChat is simulated. */
   readonly accounts: readonly Account[];
   readonly wechat: {
     readonly apiBaseUrl: string;
@@ -76,11 +82,11 @@ export interface Config {
   /** The age in milliseconds at which a media item is erased; undefined: never. */
   readonly retentionMs: number | undefined;
   readonly alerts: { readonly url: string | undefined };
-  /** What was ignored in the environment, for the log. */
+  /** Log messages about variables that were ignored. */
   readonly warnings: readonly string[];
 }
 
-/** EX_CONFIG of sysexits.h: a supervisor that knows it does not restart the program. */
+/** EX_CONFIG of sysexits.h: a supervisor that knows this code does not restart the program. */
 export const EXIT_CONFIG = 78;
 
 export class ConfigError extends Error {
@@ -100,8 +106,9 @@ export class ConfigError extends Error {
 }
 
 /**
- * Reads `.env` of `dotEnvFolder` (default: the working directory) under `env`, and the files that NAME_FILE and
- * ACCOUNTS_FILE name. Throws a ConfigError that lists every mistake and no secret.
+ * Reads `env`, then `.env` in `dotEnvFolder` (default: the working directory) for variables that `env` does not set,
+ * and the files that NAME_FILE and ACCOUNTS_FILE name. Throws a ConfigError that lists every mistake and contains no
+ * secret.
  */
 export function loadConfig(
   env: Environment = process.env,
@@ -148,30 +155,33 @@ export function loadConfig(
       s3,
       authorities,
       warnings,
-      videoGiven: read.isSet('WECHAT_VIDEO_BASE_URL'),
+      isVideoUrlSet: read.isSet('WECHAT_VIDEO_BASE_URL'),
     }),
   );
   rereaders.set(config, () => loadConfig(env, options).accounts);
   return config;
 }
 
-/** Everyone who can reach the port can try keys: in production they must be too random to be guessed. */
+/**
+ * Reports keys that can be guessed. In production this is a mistake, because every client that reaches the port can try
+ * keys.
+ */
 function refuseWeakKeys(keys: readonly ApiKey[], report: ReportMistake): void {
   keys.forEach(({ secret }, index) => {
     if (entropyBits(secret) >= STRONG_BITS) return;
     report(
       'API_KEYS',
-      `entry ${index + 1}: in production a secret must be random and carry ${STRONG_BITS} bits, such as 32 hexadecimal digits or 22 letters and digits; make one with: openssl rand -hex 32`,
+      `entry ${index + 1}: in production a secret must be random and have ${STRONG_BITS} bits, such as 32 hexadecimal digits or 22 letters and digits; create one with: openssl rand -hex 32`,
     );
   });
 }
 
-/** How the accounts of a configuration are read again. */
+/** For each configuration, the function that reads its accounts again. */
 const rereaders = new WeakMap<Config, () => readonly Account[]>();
 
 /**
- * Reads the accounts from ACCOUNTS_FILE and the secret files again, because secrets change while a program runs.
- * Throws ConfigError where they cannot be read.
+ * Reads the accounts from ACCOUNTS_FILE and the secret files again, because secrets change while a program runs. Throws
+ * a ConfigError if they cannot be read.
  */
 export function rereadAccounts(config: Config): readonly Account[] {
   return rereaders.get(config)?.() ?? config.accounts;
@@ -180,7 +190,7 @@ export function rereadAccounts(config: Config): readonly Account[] {
 function configOf(
   values: Values,
   parts: Pick<Config, 'production' | 'shape' | 'accounts' | 'apiKeys' | 's3' | 'authorities' | 'warnings'> & {
-    videoGiven: boolean;
+    isVideoUrlSet: boolean;
   },
 ): Config {
   const { production, shape, accounts, apiKeys, s3, authorities, warnings } = parts;
@@ -215,7 +225,7 @@ function configOf(
     wechat: {
       apiBaseUrl: values.WECHAT_API_BASE_URL,
       wecomBaseUrl: values.WECOM_API_BASE_URL,
-      videoBaseUrl: parts.videoGiven
+      videoBaseUrl: parts.isVideoUrlSet
         ? values.WECHAT_VIDEO_BASE_URL
         : values.WECHAT_API_BASE_URL.replace(/^https:/i, 'http:'),
       proxyUrl: values.WECHAT_PROXY,
@@ -241,8 +251,8 @@ function configOf(
 }
 
 /**
- * Returns the environment for a child process: of our variables only those that `kept` matches, and `changes`. The
- * others are set to an empty value, which overrides `.env` and NAME_FILE there.
+ * Returns the environment for a child process: those of our variables whose names `kept` matches, and `changes`. The
+ * other variables are set to an empty value, which overrides `.env` and NAME_FILE in the child.
  */
 export function childEnvironment(changes: Readonly<Record<string, string>>, kept: RegExp): NodeJS.ProcessEnv {
   const environment = { ...process.env };
@@ -260,12 +270,15 @@ export function secretsOfAlertUrl(url: string): string[] {
   return [url, ...passwordsOf(url), ...parts.filter((part) => part.length >= 16)];
 }
 
-/** Reads what the command line needs from the environment and `.env`, and ignores other mistakes in them. */
+/** Reads the settings of the command line from the environment and `.env`, and ignores mistakes in other variables. */
 export function loadClientSettings(env: Environment = process.env): ClientSettings {
   return clientSettings(env, (path) => readFileSync(path, 'utf8'));
 }
 
-/** Returns every configured secret, for createLog. The id of an access key is not one: every signed link shows it. */
+/**
+ * Returns every configured secret, for createLog. The id of an access key is not a secret: every signed link contains
+ * it.
+ */
 export function configSecrets(config: Config): string[] {
   const { database, redis, s3, wechat, alerts } = config;
   const secrets = [

@@ -1,14 +1,14 @@
-/** S3 vendors by their documentation: their endpoints and how they address a bucket. */
+/** The endpoints and addressing styles of S3 vendors, according to their documentation. */
 
 export const ADDRESSINGS = ['virtual', 'path', 'cname'] as const;
 /** `virtual`: bucket.host/key; `path`: host/bucket/key; `cname`: the endpoint's host is the bucket. */
 export type Addressing = (typeof ADDRESSINGS)[number];
 
 export interface S3Preset {
-  /** With placeholders `{region}` and `{account}`; absent for self-hosted stores. */
+  /** May contain the placeholders `{region}` and `{account}`; absent for self-hosted stores. */
   readonly endpoint?: string;
   readonly addressing: Addressing;
-  /** Set where any region works, or only this one. */
+  /** Set if any region works, or only this one. */
   readonly region?: string;
   readonly notes: string;
 }
@@ -22,13 +22,12 @@ export const S3_PRESETS = {
   'aliyun-oss': {
     endpoint: 'https://s3.oss-{region}.aliyuncs.com',
     addressing: 'virtual',
-    notes:
-      'Path style is refused (SecondLevelDomainForbidden); mainland buckets may need a domain of your own.',
+    notes: 'Path style is refused (SecondLevelDomainForbidden); mainland buckets may need a custom domain.',
   },
   'tencent-cos': {
     endpoint: 'https://cos.{region}.myqcloud.com',
     addressing: 'virtual',
-    notes: "The bucket's name is name-APPID; path style is refused for buckets made since 2024.",
+    notes: "The bucket's name is name-APPID; path style is refused for buckets created since 2024.",
   },
   'huawei-obs': {
     endpoint: 'https://obs.{region}.myhuaweicloud.com',
@@ -38,7 +37,7 @@ export const S3_PRESETS = {
   'volc-tos': {
     endpoint: 'https://tos-s3-{region}.volces.com',
     addressing: 'virtual',
-    notes: 'The domain without `s3` does not speak S3.',
+    notes: 'The domain without `s3` does not support S3.',
   },
   'qiniu-kodo': {
     endpoint: 'https://s3.{region}.qiniucs.com',
@@ -49,7 +48,7 @@ export const S3_PRESETS = {
     endpoint: 'https://{account}.r2.cloudflarestorage.com',
     addressing: 'path',
     region: 'auto',
-    notes: 'The endpoint carries the account: give it in S3_ENDPOINT.',
+    notes: 'The endpoint contains the account id: set S3_ENDPOINT.',
   },
   'backblaze-b2': {
     endpoint: 'https://s3.{region}.backblazeb2.com',
@@ -65,7 +64,7 @@ export const S3_PRESETS = {
 export type S3PresetName = keyof typeof S3_PRESETS;
 export const S3_PRESET_NAMES = Object.keys(S3_PRESETS) as S3PresetName[];
 
-/** The preset's endpoint in a region, or undefined where the preset leaves it open. */
+/** Returns the preset's endpoint in a region, or undefined if the preset does not determine it. */
 export function presetEndpoint(name: S3PresetName, region: string): string | undefined {
   const { endpoint }: S3Preset = S3_PRESETS[name];
   if (!endpoint || endpoint.includes('{account}')) return undefined;
@@ -73,7 +72,10 @@ export function presetEndpoint(name: S3PresetName, region: string): string | und
   return name === 'aws' && region.startsWith('cn-') ? `${filled}.cn` : filled;
 }
 
-/** Whose endpoint is this? So that S3_ENDPOINT alone still gets the right addressing and, where it shows, region. */
+/**
+ * Returns the vendor of an endpoint, and its region if the endpoint contains it. So S3_ENDPOINT alone is enough for the
+ * correct addressing.
+ */
 export function readEndpoint(endpoint: string): { preset?: S3PresetName; region?: string } {
   const { hostname } = new URL(endpoint);
   for (const name of S3_PRESET_NAMES) {

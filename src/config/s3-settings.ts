@@ -1,12 +1,12 @@
-/** Turns the S3_… and AWS_… variables into one endpoint, one addressing style and one pair of keys. */
+/** Derives the endpoint, the addressing style and the pair of keys from the S3_… and AWS_… variables. */
 import { type Addressing, presetEndpoint, readEndpoint, S3_PRESETS, type S3Preset } from './s3-presets.ts';
 import type { ReadEnvironment, ReportMistake } from './values/environment.ts';
 
 export interface S3Settings {
   readonly bucket: string;
-  /** Without the bucket, without a trailing slash; for `cname` the host that is the bucket. */
+  /** Without the bucket and without a trailing slash; for `cname` the host that is the bucket. */
   readonly endpoint: string;
-  /** The endpoint in signed links; `endpoint` unless set. */
+  /** The endpoint in signed links; default: `endpoint`. */
   readonly publicEndpoint: string;
   readonly region: string;
   readonly addressing: Addressing;
@@ -15,7 +15,7 @@ export interface S3Settings {
   readonly sessionToken: string | undefined;
 }
 
-/** Returns undefined where the store is embedded, or after a reported mistake. */
+/** Returns undefined if the store is embedded, or after a reported mistake. */
 export function s3Settings(
   { values, isSet }: ReadEnvironment,
   report: ReportMistake,
@@ -49,14 +49,14 @@ function placeOf({ values, isSet }: Read, report: ReportMistake) {
     return undefined;
   }
   if (!fixed && preset?.endpoint?.includes('{region}') && !configured) {
-    if (!isSet('S3_REGION')) report('S3_REGION', `is missing: the endpoint of ${name} is made from it`);
+    if (!isSet('S3_REGION')) report('S3_REGION', `is missing: the endpoint of ${name} contains it`);
     return undefined;
   }
   const endpoint = fixed ?? (name && presetEndpoint(name, region));
   if (!endpoint) {
     report(
       'S3_ENDPOINT',
-      `is missing: S3_PRESET=${name} leaves it open${preset?.endpoint ? ` (${preset.endpoint})` : ''}`,
+      `is missing: S3_PRESET=${name} does not determine it${preset?.endpoint ? ` (${preset.endpoint})` : ''}`,
     );
     return undefined;
   }

@@ -1,6 +1,6 @@
 /**
- * Every variable the program reads: name, kind, default, example, meaning. Parsing, error messages, `.env.example`,
- * docs/configuration.md and the check for misspelt names all come from this table.
+ * All variables that the program reads: name, kind, default, example, meaning. Parsing, error messages, `.env.example`,
+ * docs/configuration.md and the check for misspelt names all use this table.
  */
 import { parseApiKeys } from './api-keys.ts';
 import { SCHEMA_PATTERN, SCHEMA_RULE } from './database-address.ts';
@@ -10,17 +10,20 @@ import * as kind from './values/kinds.ts';
 
 export interface Variable<T = unknown> {
   readonly kind: kind.Kind<T>;
-  /** In the form of the variable; absent where the variable may stay unset. */
+  /** The default as text; absent if the variable may be unset. */
   readonly default?: string;
-  /** What an unset variable means where there is no fixed default. */
+  /** What it means if the variable is unset and has no fixed default. */
   readonly unset?: string;
   readonly example: string;
   readonly about: string;
-  /** Never shown, and may be set as NAME_FILE. */
+  /** The value is never displayed, and may be set as NAME_FILE. */
   readonly secret?: true;
-  /** A variable of other programs that is read too: no misspellings of it are reported, no NAME_FILE. */
+  /**
+   * A variable of other programs that this program also reads. Misspellings of it are not reported, and it has no
+   * NAME_FILE.
+   */
   readonly foreign?: true;
-  /** Set but empty means off, not unset. */
+  /** An empty value means off, not unset. */
   readonly emptyIsOff?: true;
 }
 
@@ -34,14 +37,20 @@ const listening = {
     kind: kind.text(/^[A-Za-z0-9._:-]+$/, 'must be a host name or an IP address, without port'),
     default: '127.0.0.1',
     example: '0.0.0.0',
-    about: 'The address the server listens on.',
+    about: 'The address on which the server listens.',
   },
-  PORT: { kind: kind.port(), default: '8080', example: '8080', about: 'The port it listens on.' },
+  PORT: {
+    kind: kind.port(),
+    default: '8080',
+    example: '8080',
+    about: 'The port on which the server listens.',
+  },
   CALLBACK_PORT: {
     kind: kind.optionalPort(),
     unset: 'off',
     example: '8081',
-    about: 'A second port that serves only /wechat/, so that the Internet needs to reach only this one.',
+    about:
+      'A second port that serves only /wechat/, so that only this port must be reachable from the Internet.',
   },
   PUBLIC_URL: {
     kind: kind.baseUrl(),
@@ -57,7 +66,7 @@ const listening = {
     kind: kind.text(),
     default: './data',
     example: '/var/lib/wma',
-    about: 'The folder of the embedded parts, the spool and the key file.',
+    about: 'The folder of the embedded database and store, the spool and the key file.',
   },
   LOG_LEVEL: {
     kind: kind.choice(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']),
@@ -69,7 +78,8 @@ const listening = {
     kind: kind.text(),
     example: 'production',
     foreign: true,
-    about: '`production` refuses to start without API_KEYS, and embedded without ALLOW_EMBEDDED.',
+    about:
+      'With `production` the program does not start without API_KEYS, and embedded only with ALLOW_EMBEDDED.',
   },
   ALLOW_EMBEDDED: {
     kind: kind.flag(),
@@ -82,7 +92,7 @@ const listening = {
     example: 'admin:replace-by-a-long-random-text',
     secret: true,
     about:
-      'Comma list of `scope:secret` or `name:scope[+scope][@account+account]:secret`; scopes read, write, admin, each including the one before. Make secrets with `openssl rand -hex 32`: production refuses secrets that can be guessed.',
+      'Comma list of `scope:secret` or `name:scope[+scope][@account+account]:secret`; scopes read, write, admin, each of which includes the previous one. Create secrets with `openssl rand -hex 32`: production refuses secrets that can be guessed.',
   },
 } as const satisfies Record<string, Variable>;
 
@@ -93,21 +103,21 @@ const catalogue = {
     example: 'postgres://wma:password@localhost:5432/wma',
     secret: true,
     about:
-      'The catalogue, and the queue where there is no Redis. A Unix socket as in libpq: `postgres://wma@/wma?host=/var/run/postgresql`.',
+      'The catalogue, and the queue if REDIS_URL is unset. A Unix socket is written as in libpq: `postgres://wma@/wma?host=/var/run/postgresql`.',
   },
   DATABASE_SCHEMA: {
     kind: kind.text(SCHEMA_PATTERN, SCHEMA_RULE),
     default: 'wma',
     example: 'wma',
     about:
-      'The Postgres schema of all tables. A queue in Postgres has a schema of its own: `bullmq` for `wma`, else this name with `_queue`.',
+      'The Postgres schema of all tables. A queue in Postgres has a separate schema: `bullmq` for `wma`, otherwise this name with `_queue`.',
   },
   REDIS_URL: {
     kind: kind.url(['redis', 'rediss']),
     unset: 'the queue is in the database',
     example: 'redis://localhost:6379',
     secret: true,
-    about: 'The queue in Redis: one server, not a cluster; needs DATABASE_URL.',
+    about: 'The queue in Redis: one server, not a cluster; requires DATABASE_URL.',
   },
   DATABASE_CA_FILE: {
     kind: kind.text(),
@@ -119,14 +129,14 @@ const catalogue = {
     kind: kind.text(),
     example: '/etc/wma/redis-ca.pem',
     about:
-      'The authority (PEM) that signed the certificate of Redis, in addition to those that Node knows; needs rediss://.',
+      'The authority (PEM) that signed the certificate of Redis, in addition to those that Node trusts; requires rediss://.',
   },
   QUEUE_PREFIX: {
     kind: kind.text(/^[\x21-\x7e]{1,64}$/, 'must be 1 to 64 printable ASCII characters without spaces'),
     default: '{wma}',
     example: '{wma}',
     about:
-      'The prefix of all keys of the queue. Installations that share a Redis need one each; keep the braces.',
+      'The prefix of all keys of the queue. Installations that share a Redis need different prefixes; the braces are required.',
   },
   QUEUE_WINDOW: {
     kind: kind.count({ min: 1, max: 100_000 }),
@@ -148,11 +158,11 @@ const store = {
     kind: kind.choice(S3_PRESET_NAMES),
     unset: 'guessed from S3_ENDPOINT',
     example: 'aliyun-oss',
-    about: 'The vendor: gives endpoint and addressing.',
+    about: 'The vendor, which determines endpoint and addressing.',
   },
   S3_ENDPOINT: {
     kind: kind.baseUrl(),
-    unset: "the preset's; without preset AWS",
+    unset: "the preset's; AWS without a preset",
     example: 'https://s3.oss-cn-hangzhou.aliyuncs.com',
     about: 'The endpoint, without the bucket (with addressing `cname`: the host that is the bucket).',
   },
@@ -160,7 +170,7 @@ const store = {
     kind: kind.text(/^[A-Za-z0-9-]{1,64}$/, 'must be letters, digits and -'),
     unset: "AWS_REGION, the endpoint's, or us-east-1",
     example: 'cn-hangzhou',
-    about: 'The region, part of every signature.',
+    about: 'The region, which is part of every signature.',
   },
   S3_ADDRESSING: {
     kind: kind.choice(ADDRESSINGS),
@@ -171,7 +181,7 @@ const store = {
   S3_PREFIX: {
     kind: kind.text(
       /^(?!\/)(?!.*\/\/)(?!(?:.*\/)?\.{1,2}(?:\/|$))[A-Za-z0-9/._=-]{1,200}$/,
-      'must be at most 200 letters, digits and / . _ = -, not begin with / and hold no empty, . or .. part',
+      'must be at most 200 letters, digits and / . _ = -, not begin with / and contain no empty, . or .. part',
     ),
     example: 'wechat/',
     about: 'The prefix of all object keys, used literally: it usually ends in /.',
@@ -180,7 +190,7 @@ const store = {
     kind: kind.baseUrl(),
     unset: 'S3_ENDPOINT',
     example: 'https://files.example.com',
-    about: 'The endpoint in signed links, where browsers reach the store under another host.',
+    about: 'The endpoint in signed links, if browsers reach the store under another host.',
   },
   S3_ACCESS_KEY_ID: {
     kind: secretText(),
@@ -199,7 +209,7 @@ const store = {
     example: 'AKIAEXAMPLE',
     secret: true,
     foreign: true,
-    about: 'Used with the next two where S3_ACCESS_KEY_ID is unset.',
+    about: 'Used with the next two variables if S3_ACCESS_KEY_ID is unset.',
   },
   AWS_SECRET_ACCESS_KEY: {
     kind: secretText(),
@@ -219,13 +229,13 @@ const store = {
     kind: kind.text(),
     example: 'eu-central-1',
     foreign: true,
-    about: 'Used where S3_REGION is unset.',
+    about: 'Used if S3_REGION is unset.',
   },
   S3_CA_FILE: {
     kind: kind.text(),
     example: '/etc/wma/store-ca.pem',
     about:
-      'The authority (PEM) that signed the certificate of S3_ENDPOINT, in addition to those that Node knows.',
+      'The authority (PEM) that signed the certificate of S3_ENDPOINT, in addition to those that Node trusts.',
   },
   LINK_TTL: {
     // A presigned URL is valid for at most seven days.
@@ -253,7 +263,7 @@ const wechat = {
     kind: secretText(/^[\x21-\x7e]{1,128}$/, 'must be printable ASCII without spaces'),
     example: 'the-token-of-the-console',
     secret: true,
-    about: "The token typed into WeChat's console; signs callbacks.",
+    about: "The token that was typed into WeChat's console; WeChat signs callbacks with it.",
   },
   WECHAT_ENCODING_AES_KEY: {
     kind: secretText(/^[A-Za-z0-9]{43}$/, 'must be the 43 letters and digits that the console shows'),
@@ -265,7 +275,7 @@ const wechat = {
   ACCOUNTS_FILE: {
     kind: kind.text(),
     example: '/etc/wma/accounts.json',
-    about: 'Several accounts, instead of WECHAT_APP_ID: a JSON array as docs/configuration.md shows.',
+    about: 'Several accounts, instead of WECHAT_APP_ID: a JSON array as in docs/configuration.md.',
   },
   WECHAT_API_BASE_URL: {
     kind: kind.baseUrl(),
@@ -285,19 +295,19 @@ const wechat = {
     unset: 'WECHAT_API_BASE_URL over http',
     example: 'http://api.weixin.qq.com',
     about:
-      'Used for a video that https did not deliver. Sends the token in clear; an empty value turns it off.',
+      'Used for videos that WeChat does not serve over https. The token is sent unencrypted; an empty value turns this off.',
   },
   WECHAT_PROXY: {
     kind: kind.url(['http', 'https']),
     example: 'http://proxy.example.com:3128',
     secret: true,
-    about: "A proxy to WeChat, such as the only host on WeChat's IP allow-list.",
+    about: "A proxy for requests to WeChat, for example the only host on WeChat's IP allow-list.",
   },
   WECHAT_CA_FILE: {
     kind: kind.text(),
     example: '/etc/wma/proxy-ca.pem',
     about:
-      'The authority (PEM) of a proxy or gateway that terminates TLS in place of WeChat, in addition to those that Node knows.',
+      'The authority (PEM) of a proxy or gateway that terminates TLS in place of WeChat, in addition to those that Node trusts.',
   },
 } as const satisfies Record<string, Variable>;
 
@@ -305,7 +315,7 @@ const work = {
   FETCH_ALLOW_HOSTS: {
     kind: kind.hosts(),
     example: 'cdn.example.com,10.0.0.5:8443',
-    about: 'Hosts that video and picture links may reach although the SSRF guard would refuse them.',
+    about: 'Hosts to which video and picture links may lead although the SSRF guard would refuse them.',
   },
   FETCH_IDLE_TIMEOUT: {
     kind: kind.duration({ min: '10ms', max: '1h' }),
@@ -317,26 +327,26 @@ const work = {
     kind: kind.duration({ min: '10ms', max: '24h' }),
     default: '10m',
     example: '20m',
-    about: 'The longest download.',
+    about: 'The longest duration of a download.',
   },
   WORKER_CONCURRENCY: {
     kind: concurrency(),
     default: '16',
     example: '32',
-    about: 'Jobs that run at once in a process.',
+    about: 'How many jobs run at once in a process.',
   },
   ACCOUNT_CONCURRENCY: {
     kind: concurrency(),
     default: '4',
     example: '8',
-    about: 'Downloads of one account that run at once in a process.',
+    about: 'How many downloads of one account run at once in a process.',
   },
   BYTE_BUDGET: {
-    // The memory of one multipart upload: with less it would never start.
+    // The memory of one multipart upload: with a smaller budget it would never start.
     kind: kind.size({ min: `${uploadMemoryBytes(undefined) / 2 ** 20}MiB`, max: '1024GiB' }),
     default: '256MiB',
     example: '512MiB',
-    about: 'Bytes of media items in the memory of a process at once.',
+    about: 'How many bytes of media items a process may have in memory at once.',
   },
   MAX_MEDIA_BYTES: {
     // The largest multipart upload.
@@ -353,7 +363,7 @@ const work = {
     default: '256MiB',
     example: '1GiB',
     about:
-      'Room in DATA_DIR for callbacks that arrive while the database is away: about 500 bytes each. When it is full, callbacks get 503.',
+      'The space in DATA_DIR for callbacks that arrive while the database is unavailable: about 500 bytes each. When it is full, callbacks get 503.',
   },
   RETENTION: {
     kind: kind.duration({ min: '1s', max: '36500d' }),
@@ -365,13 +375,13 @@ const work = {
     kind: kind.duration({ min: '1s', max: LONGEST }),
     default: '72h',
     example: '72h',
-    about: 'How long WeChat keeps a media item.',
+    about: 'How long WeChat stores a media item.',
   },
   TIME_SCALE: {
     kind: kind.factor({ min: 1, max: 1_000_000 }),
     default: '1',
     example: '720',
-    about: 'For tests and the demo: with 720 three days take six minutes.',
+    about: 'For tests and the demo: with 720, three days take six minutes.',
   },
   ALERT_URL: {
     kind: kind.url(['http', 'https']),
@@ -384,7 +394,8 @@ const work = {
     kind: kind.optionalPort(),
     unset: 'off',
     example: '9090',
-    about: 'The port where a worker or sweeper serves /metrics, /livez and /readyz, on HOST, without a key.',
+    about:
+      'The port on which a worker or sweeper serves /metrics, /livez and /readyz, on HOST, without a key.',
   },
   SHUTDOWN_GRACE: {
     kind: kind.duration({ min: '0', max: '1h' }),
@@ -403,7 +414,7 @@ const commandLine = {
   },
   WMA_API_KEY: {
     kind: secretText(/^[\x21-\x7e]+$/, 'must be printable ASCII without spaces'),
-    unset: 'of API_KEYS, or the key file in DATA_DIR',
+    unset: 'a key of API_KEYS, or the key file in DATA_DIR',
     example: 'a-secret-of-API_KEYS',
     secret: true,
     about: 'The key that the command `wma` sends; only the secret.',
@@ -419,7 +430,7 @@ export const VARIABLES = {
   ...commandLine,
 } as const;
 
-/** In the order of the documentation. */
+/** The sections in the order of the documentation. */
 export const SECTIONS: readonly (readonly [title: string, variables: Readonly<Record<string, Variable>>])[] =
   [
     ['Server', listening],

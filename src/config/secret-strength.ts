@@ -1,4 +1,4 @@
-/** Estimates whether a secret is long and random enough that guessing it is hopeless. */
+/** Estimates whether a secret is so long and random that it cannot be guessed. */
 
 /** The minimum for a secret of API_KEYS in production. */
 export const STRONG_BITS = 128;
@@ -9,17 +9,17 @@ const ALPHABETS: readonly (readonly [RegExp, number])[] = [
   [/^([0-9a-f-]+|[0-9A-F-]+)$/, 16],
   [/^([a-z]+|[A-Z]+)$/, 26],
   [/^([a-z0-9]+|[A-Z0-9]+)$/, 36],
-  // Letters of both cases are base64 without a digit by chance.
+  // Letters of both cases may be base64 that happens to contain no digit.
   [/^[A-Za-z0-9]+$/, 62],
   [/^[A-Za-z0-9+/_-]+$/, 64],
 ];
 const PRINTABLE = 94;
-/** A word out of 7,776, as in diceware passphrases. */
+/** The bits of one word out of 7,776, as in diceware passphrases. */
 const WORD_BITS = Math.log2(7_776);
 
 /**
- * Returns an upper estimate of a text's entropy in bits, by its length and characters. Runs (aaaa, 1234, dcba), repeated
- * pieces and words count little. Every random text passes; a text that passes need not be random.
+ * Returns an upper estimate of a text's entropy in bits, by its length and characters. Runs (aaaa, 1234, dcba),
+ * repeated pieces and words add little. Every random text passes, but a text that passes need not be random.
  */
 export function entropyBits(secret: string): number {
   const text = secret.replace(/=+$/, '');
@@ -27,14 +27,14 @@ export function entropyBits(secret: string): number {
   if (parts.length > 1 && parts.every((part) => /^(\p{L}?\p{Ll}+|\p{Lu}+)$/u.test(part)))
     return parts.reduce((sum, part) => sum + Math.min(WORD_BITS, entropyBits(part)), 0);
   const size = ALPHABETS.find(([pattern]) => pattern.test(text))?.[1] ?? PRINTABLE;
-  // The dashes of a UUID hold no entropy.
+  // The dashes of a UUID add no entropy.
   const characters = size === 16 ? text.replaceAll('-', '') : text;
   const fresh = freshCharacters(characters);
-  // A random text has a short run or repetition now and then; that must not cost it anything.
+  // A random text sometimes contains a short run or repetition, which must not reduce its estimate.
   return (fresh >= characters.length * 0.75 ? characters.length : fresh) * Math.log2(size);
 }
 
-/** Counts the characters that continue neither a run nor a piece that occurred before. */
+/** Counts the characters that do not continue a run or a piece that occurred before. */
 function freshCharacters(text: string): number {
   let fresh = 0;
   for (let index = 0; index < text.length; index++) {

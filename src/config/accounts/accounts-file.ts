@@ -1,4 +1,4 @@
-/** ACCOUNTS_FILE: a JSON array of accounts, refused field by field. */
+/** Parses ACCOUNTS_FILE, a JSON array of accounts, and reports every invalid field. */
 import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
 import { type Account, PRODUCTS, type Product, type TokenSource } from '../../account.ts';
@@ -34,20 +34,20 @@ const entrySchema = z.strictObject({
     .describe('WeCom: the application (the one with access to customer service)'),
   name: z
     .string()
-    // Names stand in URLs and in API_KEYS, between its : , @ and +.
+    // Names are used in URLs, and in API_KEYS between the separators : , @ and +.
     .regex(/^(?!\.{1,2}$)[\p{L}\p{N}_.-]{1,64}$/u, 'must be 1 to 64 letters, digits, dots, _ or -')
     .optional()
-    .describe('A label accepted wherever an account is asked for'),
+    .describe('A label that can be used instead of the identity'),
   secret: z
     .string()
     .min(1, 'must not be empty')
     .optional()
-    .describe('The AppSecret; not needed where `tokenSource` supplies the token'),
-  secretFile: z.string().min(1).optional().describe('A file that holds it; relative to this file'),
+    .describe('The AppSecret; not needed if `tokenSource` provides the token'),
+  secretFile: z.string().min(1).optional().describe('A file that contains the secret; relative to this file'),
   token: z
     .string()
     .regex(/^[\x21-\x7e]{1,128}$/, 'must be printable ASCII without spaces')
-    .describe('The token typed into the console'),
+    .describe('The token that was typed into the console'),
   encodingAesKey: AES_KEY.describe('43 letters and digits; absent in plain mode'),
   previousEncodingAesKey: AES_KEY.describe('The key before the last change'),
   requireEncryption: z
@@ -56,23 +56,25 @@ const entrySchema = z.strictObject({
     .describe('Refuse callbacks in plain text; default true in production with a key'),
   tokenSource: tokenSourceSchema
     .optional()
-    .describe('Where access tokens come from; see below. Default `stable_token`, for WeCom `gettoken`'),
+    .describe('The source of access tokens; see below. Default `stable_token`, for WeCom `gettoken`'),
   upstreamUrl: z
     .string()
     .max(2048)
     .refine(isHandlerUrl, 'must be an http:// or https:// URL without user, password or fragment')
     .optional()
-    .describe('Your handler: gets every callback and returns the response; items are archived all the same'),
+    .describe('Your handler: gets every callback and returns the response; the media items are archived too'),
   upstreamOnFailure: z
     .enum(['fail', 'success'])
     .optional()
-    .describe('Where that handler fails: `fail`, WeChat gets 504 and sends again (default), or `success`'),
+    .describe(
+      'The response to WeChat if that handler fails: `fail`: 504, WeChat sends the callback again (default); `success`: success',
+    ),
   concurrency: z.int().min(1).max(1000).optional().describe('Downloads at once; default ACCOUNT_CONCURRENCY'),
 });
 
 type Entry = z.infer<typeof entrySchema>;
 
-/** For the documentation. */
+/** The fields and their descriptions, for the documentation. */
 export const ACCOUNT_FIELDS = Object.entries(entrySchema.shape).map(([name, field]) => ({
   name,
   about: field.description ?? '',
@@ -83,7 +85,10 @@ export interface AccountDefaults {
   readonly production: boolean;
 }
 
-/** `wrong` lists every mistake with index and field; no sentence repeats a value. Reads `secretFile`s. */
+/**
+ * Parses the file and reads the `secretFile`s. `wrong` lists every mistake with index and field; no sentence repeats a
+ * value.
+ */
 export function parseAccounts(
   text: string,
   options: AccountDefaults & { path: string; readFile: (path: string) => string },
@@ -92,7 +97,7 @@ export function parseAccounts(
   try {
     json = JSON.parse(text.replace(/^\uFEFF/, ''));
   } catch (error) {
-    // The message quotes the text around the mistake, and that may be a secret.
+    // The message quotes the text around the mistake, which may be a secret.
     const place = /line \d+ column \d+/.exec(String(error))?.[0];
     return { accounts: [], wrong: [`is not JSON${place ? `: see ${place}` : ''}`] };
   }
@@ -106,7 +111,7 @@ export function parseAccounts(
       wrong.push(`[${index}]${field && `.${field}`} ${problem}`);
     const parsed = entrySchema.safeParse(raw);
     if (!parsed.success) {
-      sayIssues(parsed.error, report);
+      reportIssues(parsed.error, report);
       continue;
     }
     const entry = parsed.data;
@@ -121,9 +126,9 @@ export function parseAccounts(
   return { accounts, wrong };
 }
 
-type Say = (field: string, problem: string) => void;
+type Report = (field: string, problem: string) => void;
 
-function sayIssues(error: z.ZodError, report: Say): void {
+function reportIssues(error: z.ZodError, report: Report): void {
   for (const issue of error.issues) {
     if (issue.code !== 'unrecognized_keys') {
       const missing = issue.code === 'invalid_type' && issue.message.endsWith('received undefined');
@@ -143,22 +148,25 @@ function sayIssues(error: z.ZodError, report: Say): void {
   }
 }
 
-/** The token source and the secret: a platform's own for `component`, none where the token is supplied. */
+/**
+ * Returns the token source and the secret. For `component` it is the secret of the platform; it is empty if the token
+ * comes from another program.
+ */
 function readSecrets(
   entry: Entry,
   options: { path: string; readFile: (path: string) => string },
-  report: Say,
+  report: Report,
 ): { secret: string; tokenSource: TokenSource | undefined } | undefined {
   const readerOf =
     (prefix: string): ReadSecret =>
     (from, name, need) => {
-      const sayOf: Say = (field, problem) => report(prefix + field, problem);
-      return readSecret(from, name, need, options, sayOf);
+      const reportPrefixed: Report = (field, problem) => report(prefix + field, problem);
+      return readSecret(from, name, need, options, reportPrefixed);
     };
   let read: ReadSource | undefined;
   if (entry.tokenSource) {
-    const sayInside: Say = (field, problem) => report(`tokenSource.${field}`, problem);
-    read = readTokenSource(entry.tokenSource, readerOf('tokenSource.'), sayInside);
+    const reportInside: Report = (field, problem) => report(`tokenSource.${field}`, problem);
+    read = readTokenSource(entry.tokenSource, readerOf('tokenSource.'), reportInside);
     if (!read) return undefined;
   }
   const tokenSource = read?.source;
@@ -176,7 +184,7 @@ function readSecret(
   name: string,
   need: 'needed' | 'optional',
   options: { path: string; readFile: (path: string) => string },
-  report: Say,
+  report: Report,
 ): string | undefined {
   const { [name]: value, [`${name}File`]: file } = from;
   if (value !== undefined && file !== undefined) report(`${name}File`, `is set, and ${name} too`);
@@ -196,7 +204,7 @@ function readSecret(
   return undefined;
 }
 
-function identityOf(entry: Entry, report: Say): { account: string; appId: string } | undefined {
+function identityOf(entry: Entry, report: Report): { account: string; appId: string } | undefined {
   const { product, appId, corpId, agentId } = entry;
   if (product === 'wecom') {
     if (appId !== undefined) report('appId', 'is not for product wecom: set corpId and agentId');
@@ -217,8 +225,8 @@ const SOURCES_OF: Record<Product, readonly TokenSource['type'][]> = {
   wecom: ['gettoken', 'redis', 'http', 'static'],
 };
 
-/** What cannot stand together. */
-function checkTogether(entry: Entry, report: Say): void {
+/** Reports combinations of fields that are not allowed. */
+function checkTogether(entry: Entry, report: Report): void {
   const { product, encodingAesKey } = entry;
   if (entry.upstreamOnFailure && !entry.upstreamUrl) report('upstreamOnFailure', 'needs upstreamUrl');
   if (entry.tokenSource && !SOURCES_OF[product].includes(entry.tokenSource.type))
@@ -231,7 +239,10 @@ function checkTogether(entry: Entry, report: Say): void {
   else if (entry.previousEncodingAesKey) report('previousEncodingAesKey', 'needs encodingAesKey');
 }
 
-/** One account with its defaults; `requireEncryption` is on only in production with a key. */
+/**
+ * Returns one account with its defaults. For official accounts, `requireEncryption` defaults to true only in production
+ * with a key.
+ */
 export function accountOf(
   entry: Pick<Account, 'appId' | 'secret' | 'token'> & {
     [F in
@@ -270,7 +281,7 @@ export function accountOf(
   };
 }
 
-/** Every word that finds an account finds one. */
+/** Reports names and identities that would find more than one account. */
 function collisions(accounts: readonly Account[]): string[] {
   const ids = new Set<string>();
   const names = new Set<string>();

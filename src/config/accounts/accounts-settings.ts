@@ -4,7 +4,9 @@ import type { ApiKey } from '../api-keys.ts';
 import type { ReadEnvironment, ReadFile, ReportMistake } from '../values/environment.ts';
 import { accountOf, parseAccounts } from './accounts-file.ts';
 
-/** Returns the account of WECHAT_… or those of ACCOUNTS_FILE; none where neither is set or after a reported mistake. */
+/**
+ * Returns the account of WECHAT_… or the accounts of ACCOUNTS_FILE; none if neither is set or after a reported mistake.
+ */
 export function configuredAccounts(
   { isSet, values }: ReadEnvironment,
   production: boolean,
@@ -54,7 +56,7 @@ function readAccountsFile(
   return accounts;
 }
 
-/** Replaces account names in keys by identities. Without real accounts the keys stay as they are. */
+/** Replaces account names in keys by identities. Without real accounts the keys are not changed. */
 export function withAccounts(
   keys: readonly ApiKey[],
   accounts: readonly Account[],

@@ -1,4 +1,4 @@
-/** `tokenSource` of an account in ACCOUNTS_FILE, and the secrets in it that may stand in files. */
+/** Reads `tokenSource` of an account in ACCOUNTS_FILE. Its secrets may be in separate files. */
 import { z } from 'zod';
 import type { TokenSource } from '../../account.ts';
 import { url } from '../values/kinds.ts';
@@ -42,42 +42,42 @@ export const tokenSourceSchema = z.preprocess(
   ]),
 );
 
-/** For the documentation. */
+/** The types and their descriptions, for the documentation. */
 export const TOKEN_SOURCES: readonly (readonly [type: string, fields: string, about: string])[] = [
   [
     'stable_token',
     '–',
-    'Requested by us, in normal mode only, which invalidates no other token. The default',
+    'Requested by this service, only in normal mode, which invalidates no other token. The default',
   ],
   [
     'token',
     '–',
-    'The classic /cgi-bin/token, renewed by one process at a time. A request invalidates the token of other programs',
+    'The older /cgi-bin/token, renewed by one process at a time. A request invalidates the token of other programs',
   ],
   ['gettoken', '–', 'WeCom; its default'],
   [
     'component',
     '`componentAppId` `componentSecret` 🔒 `refreshToken` 🔒 (optional)',
-    'An account that authorised a third-party platform. The URL for authorisation events must reach /wechat/{account} too, for its ticket',
+    'An account that authorised a third-party platform. The authorisation events must also be sent to /wechat/{account}, because they contain the ticket',
   ],
   [
     'redis',
     '`url` 🔒 `key` `field` (of a hash)',
-    'Stored by another program: WxJava `wx:access_token:{appId}`, silenceper/wechat `gowechat_officialaccount__access_token_{appId}`, wechatpy `wechatpy:{appId}_access_token`, EasyWeChat, the JSON of SDKs for Node. Only read',
+    'Stored by another program: WxJava `wx:access_token:{appId}`, silenceper/wechat `gowechat_officialaccount__access_token_{appId}`, wechatpy `wechatpy:{appId}_access_token`, EasyWeChat, the JSON of SDKs for Node. This service only reads it',
   ],
   [
     'http',
     '`url` 🔒 `authorization` 🔒 `reportUrl` 🔒 (both optional)',
     'A token service: GET returns the token, or JSON with `access_token` and `expires_in`; a refused token is POSTed to `reportUrl` as `{appId, accessToken}`',
   ],
-  ['static', '`accessToken` 🔒', 'For a test of two hours'],
+  ['static', '`accessToken` 🔒', 'For tests of up to two hours'],
 ];
 
 type Entry = z.infer<typeof tokenSourceSchema>;
 
 /**
- * Returns the secret under `name`, or in the file under `nameFile`; undefined where there is none, or after a mistake,
- * which it reports. With `needed`, a missing secret is a mistake.
+ * Returns the secret in the field `name`, or in the file that the field `nameFile` names. Returns undefined if neither
+ * is set, or after a mistake, which it reports. With `needed`, a missing secret is a mistake.
  */
 export type ReadSecret = (
   from: Readonly<Record<string, unknown>>,
@@ -87,7 +87,7 @@ export type ReadSecret = (
 
 export interface ReadSource {
   readonly source: TokenSource;
-  /** The secret of a third-party platform; it replaces the account's own. */
+  /** The secret of a third-party platform. It replaces the account's secret. */
   readonly secret?: string;
 }
 

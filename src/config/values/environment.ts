@@ -1,4 +1,4 @@
-/** Reads the environment into typed values by the table of schema.ts, and collects all mistakes. */
+/** Reads the environment into typed values according to the table in schema.ts, and collects all mistakes. */
 import { parseEnv } from 'node:util';
 import { createRedactor } from '../../runtime/redaction.ts';
 import { parseDatabaseUrl } from '../database-address.ts';
@@ -11,7 +11,7 @@ export type ReadFile = (path: string) => string;
 
 export interface Mistake {
   readonly variable: string;
-  /** Continues a sentence that begins with the variable's name. Holds no secret. */
+  /** Continues a sentence that begins with the variable's name. Contains no secret. */
   readonly problem: string;
   readonly example?: string;
 }
@@ -22,7 +22,7 @@ export type ReportMistake = (variable: VariableName, problem: string) => void;
 export interface ReadEnvironment {
   /** Undefined for a variable with a mistake. */
   readonly values: { readonly [N in VariableName]?: Values[N] };
-  /** Whether the variable is set, rightly or wrongly: one mistake must not cause a second one. */
+  /** Whether the variable is set, also if its value is invalid: one mistake must not cause a second one. */
   isSet(name: VariableName): boolean;
   readonly mistakes: Mistake[];
   /** Removes every secret that was read from a text. */
@@ -35,10 +35,14 @@ const OURS = NAMES.filter((name) => !TABLE[name]!.foreign);
 const FILE_NAMES = OURS.filter((name) => TABLE[name]!.secret).map((name) => `${name}_FILE`);
 const KNOWN = new Set<string>([...NAMES, ...FILE_NAMES]);
 export const isVariable = (name: string): boolean => KNOWN.has(name);
-// Other programs have REDIS_… and DATABASE_… variables of their own, so shortened names count as mistakes only here.
+// Only shortened names of these variables count as mistakes. Other programs have their own REDIS_… and DATABASE_…
+// variables.
 const ABBREVIABLE = OURS.filter((name) => /^(WECHAT|S3|FETCH)_/.test(name));
 
-/** Returns `.env` overridden by the environment. A secret set as NAME in one replaces NAME_FILE of the other. */
+/**
+ * Returns `.env` overridden by the environment. If the environment sets NAME or NAME_FILE of a secret, `.env` sets
+ * neither of them.
+ */
 export function withDotEnv(env: Environment, path: string, readFile: ReadFile): Environment {
   let file: NodeJS.Dict<string>;
   try {
@@ -58,12 +62,12 @@ export function withDotEnv(env: Environment, path: string, readFile: ReadFile): 
 export function readEnvironment(env: Environment, readFile: ReadFile): ReadEnvironment {
   const mistakes: Mistake[] = [];
   const values: Record<string, unknown> = {};
-  const given = new Set<string>();
+  const setNames = new Set<string>();
   for (const { name, meant } of misspelt(env)) {
     const example = TABLE[meant]?.example ?? '/run/secrets/the-file';
     const problem = `is not a variable of this program; did you mean ${meant}?`;
     mistakes.push({ variable: name, problem, example: `${meant}=${example}` });
-    given.add(meant.replace(/(?<!ACCOUNTS)_FILE$/, ''));
+    setNames.add(meant.replace(/(?<!ACCOUNTS)_FILE$/, ''));
   }
   const reportOf = (name: VariableName) => (problem: string) => {
     mistakes.push({ variable: name, problem, example: `${name}=${TABLE[name]!.example}` });
@@ -74,14 +78,14 @@ export function readEnvironment(env: Environment, readFile: ReadFile): ReadEnvir
   for (const name of NAMES) {
     const variable = TABLE[name]!;
     const text = textOf(name, variable, env, readFile, reportOf(name));
-    if (text !== undefined) given.add(name);
+    if (text !== undefined) setNames.add(name);
     const written = text ?? variable.default;
     if (!written) continue;
     texts.set(name, written);
     if (variable.secret) secrets.push(written, ...passwordsOf(written), ...pieces(written));
   }
 
-  // All secrets are known before the first value is shown: a secret may be set in the wrong variable.
+  // All secrets are collected before a value is displayed, because a secret may be set in the wrong variable.
   const redact = createRedactor(secrets);
   for (const [name, text] of texts) {
     const variable = TABLE[name]!;
@@ -93,16 +97,19 @@ export function readEnvironment(env: Environment, readFile: ReadFile): ReadEnvir
 
   return {
     values: values as ReadEnvironment['values'],
-    isSet: (name) => given.has(name),
+    isSet: (name) => setNames.has(name),
     mistakes,
-    redact: redact,
+    redact,
   };
 }
 
-/** The secrets inside API_KEYS and similar variables. */
+/** Returns the secrets inside API_KEYS and similar variables. */
 const pieces = (secret: string) => secret.split(/[,:@]/).filter((piece) => piece.length > 11);
 
-/** Returns undefined for unset, '' for off or after a reported mistake. Compose files set unset variables to ''. */
+/**
+ * Returns undefined if the variable is unset, and '' if it is off or after a reported mistake. Compose files set unset
+ * variables to ''.
+ */
 function textOf(
   name: string,
   variable: Variable,

@@ -1,4 +1,6 @@
-/** The kinds of values of variables: each parses a text into a typed value or a description of the mistake. */
+/**
+ * The kinds of values that variables have. Each kind parses a text into a typed value or a description of the mistake.
+ */
 import { isIP } from 'node:net';
 import { parseDatabaseUrl } from '../database-address.ts';
 import { parseDuration, parseSize } from './units.ts';
@@ -6,7 +8,7 @@ import { parseDuration, parseSize } from './units.ts';
 export type Parsed<T> = { readonly value: T } | { readonly wrong: string };
 
 export interface Kind<T> {
-  /** For the documentation. */
+  /** The name of the kind, for the documentation. */
   readonly label: string;
   /** `wrong` continues a sentence that begins with the variable's name. It never repeats the text, which may be a secret. */
   parse(text: string): Parsed<T>;
@@ -38,7 +40,7 @@ export const count = ({
   },
 });
 
-/** 0 lets the system choose a free port. */
+/** A port number. With 0 the system chooses a free port. */
 export const port = (): Kind<number> => count({ min: 0, max: 65_535, label: 'port' });
 
 /** Like {@link port}, and accepts `off`. */
@@ -70,9 +72,9 @@ const measured =
     },
   });
 
-/** Bytes. */
+/** A size in bytes. */
 export const size = measured('size', parseSize, 'such as 256MiB (KiB MiB GiB, KB MB GB, or bytes)');
-/** Milliseconds. */
+/** A duration in milliseconds. */
 export const duration = measured('duration', parseDuration, 'such as 15s (ms s m h d, or milliseconds)');
 
 export const flag = (): Kind<boolean> => ({
@@ -118,7 +120,7 @@ export const url = (schemes: readonly string[]): Kind<string> => ({
   },
 });
 
-/** In libpq's forms, with the folder of a socket as host too. */
+/** The URL of Postgres in libpq's forms. The host may also be the folder of a socket. */
 export const databaseUrl = (): Kind<string> => ({
   label: 'URL',
   parse: (value) => {

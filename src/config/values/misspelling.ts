@@ -1,4 +1,4 @@
-/** Finds the name that was probably meant, for variables and for fields of a file. */
+/** Finds the name that was probably intended, for variables and for fields of a file. */
 
 /** Counts the edits between two words: insert, delete, replace, swap neighbours (optimal string alignment). */
 export function editDistance(a: string, b: string): number {
@@ -29,13 +29,13 @@ export function closestWord(word: string, known: readonly string[]): string | un
   });
 }
 
-// Common in other programs, and a known name but for the underscore.
+// Common names in other programs that differ from a known name only by the underscore.
 const FOREIGN = new Set(['LOGLEVEL', 'DATADIR']);
 
 /**
- * Returns the known variable that `name` probably stands for. An unrelated variable must not prevent a start, so two
- * edits anywhere are not enough: HOME is two edits from HOST, APP_KEY from API_KEYS, DATABASE_SSL from DATABASE_URL,
- * and DATABASE_URL_2 may be another program's second database.
+ * Returns the known variable that was probably intended by `name`. An unrelated variable must not prevent a start, so
+ * two edits at any position are not enough: HOME is two edits from HOST, APP_KEY from API_KEYS, DATABASE_SSL from
+ * DATABASE_URL, and DATABASE_URL_2 may be another program's second database.
  */
 export function intendedVariable(name: string, known: readonly string[]): string | undefined {
   const word = name.toUpperCase();
@@ -43,7 +43,10 @@ export function intendedVariable(name: string, known: readonly string[]): string
   return closest(known, (target) => editsBetweenVariables(word, target));
 }
 
-/** WECHAT_SECRET → WECHAT_APP_SECRET: the words of `name` are some of the known variable's, in its order. */
+/**
+ * Returns the known variable whose words include the words of `name` in the same order: WECHAT_SECRET →
+ * WECHAT_APP_SECRET.
+ */
 export function abbreviatedVariable(name: string, known: readonly string[]): string | undefined {
   const words = name.toUpperCase().split('_');
   if (words.length < 2) return undefined;
@@ -71,7 +74,10 @@ function editsBetweenVariables(word: string, target: string): number | undefined
   return near ? edits : undefined;
 }
 
-/** PROT for PORT: of the short names only this is caught, else half the environment would look like them. */
+/**
+ * Whether two letters are swapped (PROT for PORT). Short names are only checked for this; otherwise many unrelated
+ * variables would look like misspellings.
+ */
 function isSwap(word: string, target: string): boolean {
   return editDistance(word, target) === 1 && [...word].sort().join('') === [...target].sort().join('');
 }

@@ -1,10 +1,13 @@
-/** A moment as people write it: a date, a date with its time and offset, or a duration from now. */
+/** Parses a time that a person wrote: a date, a date with time and offset, or a duration from now. */
 import { parseDuration } from './units.ts';
 
 const DATE = /^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?\s*(Z|[+-]\d{2}:?\d{2})?)?$/i;
 const DURATION = /^([+-]?)(\d+(?:\.\d+)?\s?(?:ms|s|m|h|d))$/;
 
-/** `1h` is an hour ago or in an hour, as `direction` says, unless it has a sign. Undefined: none of these. */
+/**
+ * Returns the time, or undefined for another format. `1h` is an hour ago or in an hour, depending on `direction`,
+ * unless it has a sign.
+ */
 export function momentOf(text: string, direction: 'past' | 'future', now: Date): Date | undefined {
   const [, sign, duration] = DURATION.exec(text.trim()) ?? [];
   const ms = duration === undefined ? undefined : parseDuration(duration);

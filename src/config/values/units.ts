@@ -1,4 +1,4 @@
-/** Sizes and durations as people write them. */
+/** Parses sizes and durations that a person wrote. */
 
 const SIZE_UNITS: Record<string, number> = {
   b: 1,
@@ -20,7 +20,7 @@ const DURATION_UNITS: Record<string, number> = {
 
 /** `256MiB` → bytes; KiB MiB GiB are powers of 1024, KB MB GB of 1000, a bare number is bytes. */
 export function parseSize(text: string): number | undefined {
-  // `256M` is refused: half of the world means MB by it, the other half MiB.
+  // `256M` is refused, because it is ambiguous: it may mean MB or MiB.
   const match = /^(\d+(?:\.\d+)?) ?(B|KB|MB|GB|KiB|MiB|GiB)?$/i.exec(text.trim());
   return match ? amount(match[1]!, SIZE_UNITS[(match[2] ?? 'b').toLowerCase()]!) : undefined;
 }
