@@ -1,4 +1,4 @@
-/** The conditions of this process, as its parts report them: one for each code of the list of checks. */
+/** The conditions of this process that its parts report: at most one for each code of the list of checks. */
 
 export interface Condition {
   /** A code of the list of checks. */
@@ -6,18 +6,18 @@ export interface Condition {
   readonly since: Date;
   readonly count: number;
   readonly detail: Readonly<Record<string, string | number>>;
-  /** Only a restart of the process helps. */
+  /** Whether only a restart of the process helps. */
   readonly isFatal?: boolean;
 }
 
 export interface Health {
-  /** Sets a condition or updates its count and detail; `since` stays that of the first call. */
+  /** Sets a condition, or updates its count and detail; `since` does not change. */
   setUnhealthy(
     code: string,
     facts?: { count?: number; detail?: Condition['detail']; isFatal?: boolean },
   ): void;
   setHealthy(code: string): void;
-  /** Adds a function that {@link Health.refresh} calls: for conditions that are found only by checking. */
+  /** Adds a function that {@link Health.refresh} calls, for conditions that only a check can find. */
   addProbe(probe: () => Promise<void>): void;
   /** Calls all probes. Never rejects: a probe that fails changes no condition. */
   refresh(): Promise<void>;
@@ -45,7 +45,10 @@ export function createHealth(now: () => Date): Health {
   };
 }
 
-/** The response of /livez: 200 also during shutdown, because a supervisor would kill the jobs that are ending. */
+/**
+ * Returns the response of /livez. It is also 200 during shutdown; otherwise a supervisor would kill the jobs that are
+ * about to end.
+ */
 export function liveness(health: Pick<Health, 'list'>): {
   code: 200 | 503;
   body: { status: 'ok' | 'stuck'; reasons: string[] };

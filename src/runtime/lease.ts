@@ -1,23 +1,26 @@
-/** A named lease: work that one process at a time may do. The lease is a row with an end, never a lock that is held. */
+/**
+ * A named lease, for work that only one process at a time may do. The lease is a row with an expiry time, not a
+ * database lock.
+ */
 import { randomUUID } from 'node:crypto';
 import type { Clock } from './clock.ts';
 
-/** Where leases are kept; the catalogue's `leases`. */
+/** Stores the leases; implemented by `leases` of the catalogue. */
 export interface LeaseStore {
-  /** Takes the lease or renews the holder's own; false while another holder has it. */
+  /** Takes the lease, or renews it if the holder already has it. Resolves with false while another holder has it. */
   take(name: string, holder: string, now: Date, until: Date): Promise<boolean>;
-  /** Gives it back, where this holder has it. */
+  /** Drops the lease, if this holder has it. */
   drop(name: string, holder: string): Promise<void>;
 }
 
 export interface Lease {
   /** Takes or renews the lease. Resolves with false while another process has it. */
   take(): Promise<boolean>;
-  /** Gives the lease back, if this process has taken it. */
+  /** Drops the lease, if this process has taken it. */
   drop(): Promise<void>;
   /**
-   * Runs `work` and renews the lease every third of its duration meanwhile. The signal given to `work` aborts when
-   * `signal` does, when another process has the lease, or when it cannot be renewed.
+   * Runs `work`, and meanwhile renews the lease three times per duration. The signal of `work` aborts when `signal`
+   * aborts, when another process has the lease, or when it cannot be renewed.
    */
   whileHeld<T>(work: (signal: AbortSignal) => Promise<T>, signal: AbortSignal): Promise<T>;
 }

@@ -1,5 +1,5 @@
 /**
- * The program's logger, on stderr: JSON lines for machines, short lines on a terminal. The last step removes secrets
+ * The program's logger. It writes to stderr: JSON lines, or short lines on a terminal. The last step removes secrets
  * from every line.
  */
 import { type Logger, pino } from 'pino';
@@ -9,11 +9,11 @@ export type Log = Logger;
 
 export interface LogOptions {
   level: string;
-  /** The program's name, on every line. */
+  /** The program's name, which every line contains. */
   program: string;
-  /** Configured secrets; removed from every line wherever they stand. */
+  /** Configured secrets, which are removed from every line. */
   secrets: readonly string[];
-  /** Where lines go. Default: stderr, because stdout is for the output of commands. */
+  /** Writes a line. Default: to stderr, because stdout is for the output of commands. */
   write?: (line: string) => void;
 }
 
@@ -32,7 +32,7 @@ function writeToStderr(line: string): void {
 
 const MARKS: Readonly<Record<number, string>> = { 40: 'WARN  ', 50: 'ERROR ', 60: 'FATAL ' };
 
-/** `05:10:14 archived  id=m_f1e7… bytes=19266`; a line that is no JSON object is returned unchanged. */
+/** Returns `05:10:14 archived id=m_f1e7… bytes=19266`. A line that is not JSON is returned unchanged. */
 export function formatForTerminal(line: string): string {
   let fields: Record<string, unknown>;
   try {

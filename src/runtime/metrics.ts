@@ -1,4 +1,4 @@
-/** The program's metrics for Prometheus. Labels never hold ids. */
+/** The program's metrics for Prometheus. Labels never contain ids. */
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 
 /** The programs that export a metric; a metric that is not listed is exported by all of them. */
@@ -16,7 +16,7 @@ const PROGRAMS_OF: Readonly<Partial<Record<Exclude<keyof Metrics, 'registry'>, r
   spoolBytes: ['server'],
   redriven: ['server', 'sweep'],
   insecureVideo: ['worker'],
-  // Read from the catalogue, whichever process changed it.
+  // These values are read from the catalogue, which all processes change.
   backlog: ['server'],
   atRisk: ['server'],
   tightestExpiry: ['server'],
@@ -40,8 +40,8 @@ export const programsOf = (name: string): readonly ProgramKind[] =>
   (PROGRAMS_OF as Partial<Record<string, readonly ProgramKind[]>>)[name] ?? PROGRAM_KINDS;
 
 /**
- * Removes the metrics that this program does not count: `archived_total 0` from a server would be taken for the truth.
- * A program of any other name does the work of all three and keeps all metrics.
+ * Removes the metrics that this program does not count: `archived_total 0` from a server would be misleading. A program
+ * with another name does the work of all three, so all metrics stay.
  */
 export function exposeOnlyMetricsOf(program: string, { registry, ...metrics }: Metrics): void {
   if (!PROGRAM_KINDS.some((one) => one === program)) return;
@@ -53,7 +53,7 @@ export function exposeOnlyMetricsOf(program: string, { registry, ...metrics }: M
 
 export type Metrics = ReturnType<typeof createMetrics>;
 
-/** Archiving takes milliseconds when all is well and days when it is not. */
+/** Archiving takes milliseconds normally, and up to days during an outage. */
 const LIFE_SECONDS = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 3600, 21_600, 86_400, 259_200];
 const TRANSFER_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300];
 
@@ -76,7 +76,7 @@ export function createMetrics() {
     ]),
     passedOver: counter(
       'passed_over_total',
-      'Messages of customer service, and lines of forwarded records, that hold nothing to archive.',
+      'Skipped messages of customer service and skipped lines of forwarded records.',
       ['type', 'why'],
     ),
     archived: counter('archived_total', 'Media items stored and verified.'),
@@ -89,7 +89,7 @@ export function createMetrics() {
     redriven: counter('redriven_total', 'Dead or expired media items that were redriven.'),
     insecureVideo: counter(
       'insecure_video_total',
-      'Video downloads repeated over http, with the token in clear.',
+      'Video downloads repeated over http, with the token unencrypted.',
     ),
     backlog: gauge('backlog', 'Pending media items by the reason why they wait.', ['reason']),
     atRisk: gauge('at_risk', 'Pending media items with less than a twelfth of MEDIA_LIFETIME left.'),
@@ -103,10 +103,10 @@ export function createMetrics() {
     ),
     checkFailing: gauge(
       'check_failing',
-      'How many findings each check has now (by account, by process, or 1). Absent: unknown.',
+      'The number of current findings of each check (by account, by process, or 1). Absent: unknown.',
       ['code'],
     ),
-    deadLetters: gauge('dead_letters', 'Dead letters by errcode, or by code where WeChat sent no errcode.', [
+    deadLetters: gauge('dead_letters', 'Dead letters by errcode, or by code if WeChat sent no errcode.', [
       'errcode',
     ]),
     accountHeld: gauge('account_held', 'Accounts on hold, by reason.', ['reason']),
@@ -127,23 +127,27 @@ export function createMetrics() {
     ),
     consumerRestarts: counter(
       'consumer_restarts_total',
-      'How often the watchdog reopened the consumer of this worker.',
+      'How many times the watchdog reopened the consumer of this worker.',
     ),
     timeToArchive: histogram(
       'time_to_archive_seconds',
-      'From sentAt of the message to archived.',
+      'Time from sentAt of the message until the item was archived.',
       LIFE_SECONDS,
     ),
     expirySlack: histogram(
       'expiry_slack_seconds',
-      'Time left until the deadline when archived.',
+      'Time left until the deadline when the item was archived.',
       LIFE_SECONDS,
     ),
     download: histogram(
       'download_seconds',
-      "From the request to the classification of WeChat's first bytes.",
+      "Time from the request until WeChat's first bytes were classified.",
       TRANSFER_SECONDS,
     ),
-    store: histogram('store_seconds', 'From the first bytes to the stored object.', TRANSFER_SECONDS),
+    store: histogram(
+      'store_seconds',
+      'Time from the first bytes until the object was stored.',
+      TRANSFER_SECONDS,
+    ),
   };
 }

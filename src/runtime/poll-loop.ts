@@ -1,4 +1,4 @@
-/** The one loop behind everything that runs in the background: work, wait, again, until the signal aborts. */
+/** The loop of all background work: it works and waits until the signal aborts. */
 import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
 import { createRepeatedLog } from './repeated-log.ts';
@@ -12,23 +12,23 @@ export interface PollLoopDeps {
 export interface PollLoopOptions extends PollLoopDeps {
   /** Names the loop in log lines and in `wma_background_errors_total{loop}`: lower case, words joined by `-`. */
   readonly name: string;
-  /** The wait between two turns, in milliseconds, and after a turn that failed. */
+  /** The wait in milliseconds between two turns, and after a turn that failed. */
   readonly everyMs: number;
   /**
-   * One turn. Returns the milliseconds until the next one (0: at once); undefined means `everyMs`. What it throws is
-   * logged and counted, and the next turn follows after `everyMs`.
+   * Does the work of one turn. Returns the milliseconds until the next one (0: at once); undefined means `everyMs`. An
+   * error is logged and counted, and the next turn follows after `everyMs`.
    */
   work(signal: AbortSignal): Promise<number | undefined> | Promise<void>;
   /** Spreads each wait over ±this share of it (0.2: ±20 %), so that many processes do not act at the same moment. */
   readonly jitter?: number;
   readonly random?: () => number;
-  /** Ends a wait early: `notify` it when there is work. */
+  /** Ends a wait early when it is notified. */
   readonly wakeSignal?: WakeSignal;
   /** Replaces the wait; for loops whose clock is not the machine's. May reject when the signal aborts. */
   sleep?(ms: number, signal: AbortSignal): Promise<unknown>;
-  /** The first turn comes after a wait, not at once. */
+  /** Whether the first turn comes after a wait, not at once. */
   readonly waitsFirst?: boolean;
-  /** Dropped after the last turn, so that another process need not wait until it runs out. */
+  /** Dropped after the last turn, so that another process need not wait until the lease expires. */
   readonly lease?: { drop(): Promise<void> };
 }
 
@@ -42,7 +42,8 @@ export function createPollLoop(options: PollLoopOptions): PollLoop {
   const wakeSignal = options.wakeSignal ?? createWakeSignal();
   const sleep = options.sleep ?? wakeSignal.wait;
   const spread = (ms: number) => ms * (1 + jitter * (2 * random() - 1));
-  // So that a loop is seen with 0 before its first error: a rate over a series that appears later misses that error.
+  // The series exists with 0 before the first error. A rate over a series that appears with the first error would miss
+  // it.
   metrics.backgroundErrors.inc({ loop: name }, 0);
 
   async function wait(ms: number, signal: AbortSignal): Promise<void> {
@@ -71,7 +72,7 @@ export function createPollLoop(options: PollLoopOptions): PollLoop {
 
       if (options.waitsFirst) await wait(everyMs, signal);
       while (!signal.aborted) {
-        // A notification before this point concerns what this turn is about to see.
+        // A notification before this point is about work that this turn will find.
         wakeSignal.clear();
         const waitMs = await turn();
         if (waitMs > 0) await wait(waitMs, signal);
@@ -79,7 +80,7 @@ export function createPollLoop(options: PollLoopOptions): PollLoop {
       errors.close();
       await options.lease?.drop().catch((error: unknown) => {
         metrics.backgroundErrors.inc({ loop: name });
-        log.warn({ err: error }, `${name}: lease not given back, it runs out by its time`);
+        log.warn({ err: error }, `${name}: lease not dropped, it expires later`);
       });
     },
   };

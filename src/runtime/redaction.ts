@@ -1,6 +1,6 @@
 /** Removes secrets from texts that go into log lines, errors, rows and pages. */
 
-/** What names of secrets end with: `access_token`, `X-Amz-Security-Token`, `corpsecret`, `S3_SECRET_ACCESS_KEY`, … */
+/** The endings of names of secrets: `access_token`, `X-Amz-Security-Token`, `corpsecret`, `S3_SECRET_ACCESS_KEY`, … */
 const NAMED = '(?:token|secret|access_?key|api_?key|aes_?key|password|authorization|cookie)';
 
 /** Names that occur only as parameters: presigned links, callback signatures, video links. */
@@ -12,8 +12,8 @@ const RULES: readonly (readonly [RegExp, string])[] = [
     new RegExp(`((?:${NAMED}|${SIGNED})(?:=|%3D)\\\\*["']?)(?:(?!%26)[^&\\s"'\\\\<>])+`, 'gi'),
     '$1[redacted]',
   ],
-  // "name":"value", also where the JSON was quoted again: ends at a quote as deep as the opening one, or at a bare
-  // one where the text was cut in between.
+  // "name":"value", also if the JSON was quoted again. Ends at a quote with as many backslashes as the opening one, or
+  // at a bare quote if the text was cut in between.
   [
     new RegExp(`(${NAMED}\\\\*["']?\\s*:\\s*)(\\\\*")[^\\n]*?(?=(?<!\\\\)(?:\\2|")|$)`, 'gi'),
     '$1$2[redacted]',
@@ -24,18 +24,22 @@ const RULES: readonly (readonly [RegExp, string])[] = [
   [/(cookie\\*["']?\s*:\s*)\[\s*\\*["'][^[\]\n]*\]/gi, '$1[]'],
   [/((?:authorization|cookie):\s*)[^\s"'\\[][^"'\\\n]*/gi, '$1[redacted]'],
   [/\b(Bearer|Basic)\s+[A-Za-z0-9._~+/=-]{6,}/gi, '$1 [redacted]'],
-  // user:password@host in database and queue URLs; up to the last @, because an @ in a password is often not encoded.
+  // user:password@host in database and queue URLs. The match ends at the last @, because an @ in a password is often
+  // not encoded.
   [/(:\/\/[^/\s:@"]*:)[^\s"'\\<>]{1,512}@/g, '$1[redacted]@'],
 ];
 
-/** Replaces what looks like a secret by `[redacted]`. Idempotent. */
+/** Replaces text that looks like a secret by `[redacted]`. Idempotent. */
 export function redact(text: string): string {
   let result = text;
   for (const [pattern, replacement] of RULES) result = result.replace(pattern, replacement);
   return result;
 }
 
-/** Like {@link redact}, and also replaces the given secrets literally. Values under 6 characters are ignored. */
+/**
+ * Returns a function that does the same as {@link redact} and also replaces the known secrets. Secrets under 6
+ * characters are ignored.
+ */
 export function createRedactor(known: readonly string[]): (text: string) => string {
   const spellings = new Set(known.filter((value) => value.length >= 6).flatMap(spellingsOf));
   const values = [...spellings].sort((a, b) => b.length - a.length);
@@ -46,7 +50,7 @@ export function createRedactor(known: readonly string[]): (text: string) => stri
   };
 }
 
-/** The spellings of a value in a text, in JSON, in JSON inside JSON, and in a URL. */
+/** Returns the spellings of a value in a text, in JSON, in JSON inside JSON, and in a URL. */
 function spellingsOf(value: string): string[] {
   const quoted = JSON.stringify(value).slice(1, -1);
   return [value, quoted, JSON.stringify(quoted).slice(1, -1), encodeURIComponent(value.toWellFormed())];

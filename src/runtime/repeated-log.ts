@@ -1,20 +1,26 @@
 /**
- * Log lines that may repeat without bound, caused from outside or by a fault that lasts. The first is written at once;
- * the following ones are counted and written as one line a minute.
+ * Limits log lines that may repeat without bound, because clients or a lasting fault cause them. The first is written
+ * at once; the following ones are counted and written as one line a minute.
  */
 import type { Log } from './log.ts';
 
 type Level = 'info' | 'warn' | 'error';
 
 export interface RepeatedLog {
-  /** Lines of one `key` count as the same. The line of a minute has the fields of the last one and a `count`. */
+  /**
+   * Writes or counts a line. Lines with the same `key` are counted together. The line of a minute has the fields of the
+   * last one and a `count`.
+   */
   write(level: Level, key: string, fields: object, message: string): void;
   /** Writes the counts that are not yet written. */
   close(): void;
 }
 
 const EVERY_MS = 60_000;
-/** Keys hold nothing of a request. This bounds the memory all the same: keys beyond it share one count. */
+/**
+ * The maximum number of keys, which limits the memory. Keys contain no part of a request, so they are few. Keys beyond
+ * the limit share one count.
+ */
 const KEYS_LIMIT = 1_000;
 
 interface Window {

@@ -1,6 +1,6 @@
 /**
- * Returns a generator of numbers in [0, 1) that is the same for a seed on every machine: for pictures, test plans and
- * generated pages. mulberry32, 32 bits of state: not for secrets.
+ * Returns a generator of numbers in [0, 1). A seed leads to the same numbers on every machine; used for pictures, test
+ * plans and generated pages. The algorithm is mulberry32 with 32 bits of state, so it must not be used for secrets.
  */
 export function createRandom(seed: number): () => number {
   let state = seed >>> 0;

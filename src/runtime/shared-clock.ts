@@ -1,7 +1,7 @@
 /**
- * The clock that all processes of one installation share: the database's. A machine's own clock may be wrong by days,
- * and a time that one process writes binds all others. Between two comparisons the monotonic clock counts, so a jump
- * of the machine's clock changes nothing.
+ * The clock that all processes of one installation share: the clock of the database. A machine's own clock may be wrong
+ * by days, and all processes rely on the times that one of them writes. Between two comparisons the monotonic clock is
+ * used, so that a jump of the machine's clock has no effect.
  */
 import { type Clock, systemClock } from './clock.ts';
 
@@ -9,17 +9,17 @@ export interface SharedClock extends Clock {
   /** Milliseconds by which this machine's clock is ahead of the database's. Undefined until the first comparison. */
   readonly skewMs: number | undefined;
   /**
-   * False while the two clocks disagree, and for ten minutes after either has jumped: which one is right is unknown,
-   * so nothing may be closed or erased because of its age.
+   * False while the two clocks disagree, and for ten minutes after one of them has jumped. It is unknown which one is
+   * correct, so no item may be closed or erased because of its age.
    */
   readonly isCertain: boolean;
-  /** Compares this machine's clock with the time that `read` resolves with. Rejects as `read` does. */
+  /** Compares this machine's clock with the time that `read` resolves with. Rejects if `read` rejects. */
   compare(read: () => Promise<Date>): Promise<void>;
 }
 
-/** Up to this the machine's clock counts as right: NTP and a round trip differ by as much. */
+/** Up to this difference the machine's clock counts as correct: NTP and the round trip cause such differences. */
 export const TOLERATED_SKEW_MS = 5_000;
-/** Beyond this one of the two clocks is wrong. */
+/** Above this difference one of the two clocks is wrong. */
 export const DISAGREEMENT_MS = 60_000;
 const CERTAIN_AFTER_MS = 10 * 60_000;
 

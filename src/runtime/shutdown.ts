@@ -1,13 +1,13 @@
-/** Closing a program: named steps in order, each with a time limit. */
+/** Closes a program by named steps in order, each with a time limit. */
 import type { Log } from './log.ts';
 import { withTimeout } from './timeout.ts';
 
 export interface Shutdown {
-  /** Adds a step. The step added last runs first, so that each part closes before the parts it uses. */
+  /** Adds a step. The step that was added last runs first, so that each part closes before the parts that it uses. */
   step(name: string, close: () => Promise<unknown> | unknown, limitMs?: number): void;
   /** Runs all steps once; a second call waits for the first. Never throws: a failed step is logged. */
   run(reason: string): Promise<void>;
-  /** Aborts when closing begins: for loops and waits. */
+  /** Aborts when closing begins. Loops and waits use it. */
   readonly signal: AbortSignal;
 }
 

@@ -1,14 +1,14 @@
-/** Bounds for waits: a promise against a timer or a signal, in one place. */
+/** Limits waits: races a promise against a timer or a signal. */
 
-/** The work did not end within its time. It may still end later; its result is then dropped. */
+/** The work did not end within its time. It may still end later; its result is then ignored. */
 export class TimeoutError extends Error {
   override readonly name = 'TimeoutError';
 }
 
 /**
- * Resolves with what `work` returns. Rejects with {@link TimeoutError} after `ms` milliseconds, and with the signal's
- * reason when it aborts. `what` stands in the error's message. The work itself goes on: give it a signal of its own
- * where it can be ended.
+ * Resolves with the result of `work`. Rejects with a {@link TimeoutError} after `ms` milliseconds, and with the
+ * signal's reason when it aborts. The error's message contains `what`. The work itself continues; if it can be aborted,
+ * pass it a separate signal.
  */
 export async function withTimeout<T>(
   work: Promise<T> | (() => Promise<T>),
@@ -27,7 +27,8 @@ export async function withTimeout<T>(
     signal?.addEventListener('abort', abort, { once: true });
   });
   try {
-    // A loser of the race may reject later: Promise.race has subscribed to it, so that is not unhandled.
+    // The promise that loses the race may reject later. That is not an unhandled rejection, because Promise.race has
+    // subscribed to it.
     return await Promise.race([typeof work === 'function' ? work() : work, late]);
   } finally {
     clearTimeout(timer);
@@ -35,7 +36,10 @@ export async function withTimeout<T>(
   }
 }
 
-/** Whether `work` resolved or rejected within `ms` milliseconds; false also when the signal aborts. Never rejects. */
+/**
+ * Resolves with whether `work` resolved or rejected within `ms` milliseconds; with false also when the signal aborts.
+ * Never rejects.
+ */
 export async function settledWithin(
   work: Promise<unknown>,
   ms: number,

@@ -1,9 +1,9 @@
-/** A sleep that can be ended early: a loop waits, and code that has work for it notifies. */
+/** A wait that can be ended early: a loop waits, and code that has work for the loop notifies it. */
 
 export interface WakeSignal {
-  /** Ends the wait in progress; without one, the next wait ends at once. */
+  /** Ends the wait in progress; if none is in progress, the next wait ends at once. */
   notify(): void;
-  /** Notifications so far no longer end a wait: the turn that begins now sees what they were about. */
+  /** Discards earlier notifications: the turn that begins now finds the work that they were about. */
   clear(): void;
   /** Resolves when notified, after `ms` milliseconds, or when the signal aborts. Never rejects. One wait at a time. */
   wait(ms: number, signal: AbortSignal): Promise<void>;

@@ -116,7 +116,7 @@ describe('a poll loop', () => {
     await createPollLoop({ ...deps, name: 'demo', everyMs: 70, lease, work: async () => end.abort() }).run(
       end.signal,
     );
-    assert.match(lines[0] ?? '', /lease not given back/);
+    assert.match(lines[0] ?? '', /lease not dropped/);
     assert.equal(await errors(), 1);
   });
 });

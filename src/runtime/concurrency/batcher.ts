@@ -1,24 +1,34 @@
-/** Many small writes as one statement: what is added while a statement runs goes together into the next one. */
+/**
+ * Combines many small writes into one statement: items that are added while a statement runs are written together by
+ * the next one.
+ */
 
 export interface BatcherOptions<Item, Result> {
   /** Writes a batch. Resolves with one result for each item, in the order of the items. */
   write(items: readonly Item[]): Promise<readonly Result[]>;
-  /** The most that one batch may hold, in units of `sizeOf`. An item larger than that is a batch of its own. */
+  /** The maximum size of a batch, in units of `sizeOf`. A larger item is written in a separate batch. */
   readonly maxSize: number;
-  /** Default: each item counts 1. */
+  /** The size of an item. Default: 1. */
   sizeOf?(item: Item): number;
-  /** Two items of one id never share a batch: a statement can change a row once. */
+  /** Two items with the same id are never in one batch, because a statement can change a row only once. */
   idOf?(item: Item): string;
-  /** Whether an error concerns all items alike. For any other error each item of the batch is written alone. */
+  /**
+   * Whether an error concerns all items of a batch. After any other error each item of the batch is written separately.
+   */
   isShared(error: unknown): boolean;
-  /** After so many milliseconds the next batch no longer waits for this one: it may wait for a lock. Default: waits. */
+  /**
+   * After this many milliseconds the next batch no longer waits for the running one, which may wait for a lock.
+   * Default: it waits.
+   */
   readonly overlapAfterMs?: number;
 }
 
 export interface Batcher<Item, Result> {
-  /** Resolves with the item's result once its batch is written. One failing item fails none of its neighbours. */
+  /** Resolves with the item's result once its batch is written. An item that fails does not make other items fail. */
   add(item: Item): Promise<Result>;
-  /** What waits for a batch, in units of `sizeOf`. Items in a running statement are not counted. */
+  /**
+   * The size of the items that wait for a batch, in units of `sizeOf`. Items in a running statement are not counted.
+   */
   readonly waitingSize: number;
 }
 
@@ -32,7 +42,7 @@ interface Waiting<Item, Result> {
 export function createBatcher<Item, Result>(options: BatcherOptions<Item, Result>): Batcher<Item, Result> {
   let waiting: Waiting<Item, Result>[] = [];
   let waitingSize = 0;
-  /** A statement runs, or will start at the end of this turn of the event loop. */
+  /** Whether a statement runs, or will start at the end of this turn of the event loop. */
   let isBusy = false;
 
   function nextBatch(): Waiting<Item, Result>[] {

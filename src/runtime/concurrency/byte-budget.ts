@@ -1,14 +1,14 @@
 /**
- * How many bytes of media items this process may hold at once. Each attempt reserves the worst case of its path before
- * its request, so memory depends on BYTE_BUDGET and not on how many large files arrive together.
+ * Limits the bytes of media items that this process has in memory. Each attempt reserves the worst case before its
+ * request, so the memory depends on BYTE_BUDGET and not on how many large files arrive together.
  */
 
 export interface Reservation {
-  /** Bytes reserved now. */
+  /** The bytes that are reserved at the moment. */
   readonly bytes: number;
-  /** Gives back what is not needed, once the headers show the length. Never grows. */
+  /** Reduces the reservation, once the headers show the length. Never increases it. */
   shrink(toBytes: number): void;
-  /** Gives everything back. A second call does nothing. */
+  /** Releases all bytes. A second call does nothing. */
   release(): void;
 }
 
@@ -18,9 +18,9 @@ export interface ByteBudget {
   /** Number of reservations that wait. */
   readonly waiting: number;
   /**
-   * Waits for `bytes`, first in first out: a small reservation does not overtake a large one, which would then
-   * starve. A reservation larger than the whole budget is cut to it and so runs alone: refused, such a file could
-   * never be archived on a small machine. Rejects with the signal's reason when it aborts.
+   * Reserves `bytes`, first in first out: if small reservations could overtake a large one, the large one might wait
+   * without end. A reservation larger than the whole budget is cut to the budget and so runs alone; if it were refused,
+   * such a file could never be archived on a small machine. Rejects with the signal's reason when it aborts.
    */
   reserve(bytes: number, signal: AbortSignal): Promise<Reservation>;
 }
@@ -34,7 +34,7 @@ export function createByteBudget(totalBytes: number): ByteBudget {
   let freeBytes = totalBytes;
   const queue: Waiter[] = [];
 
-  function serve(): void {
+  function grantWaiting(): void {
     for (let head = queue[0]; head && head.bytes <= freeBytes; head = queue[0]) {
       queue.shift();
       freeBytes -= head.bytes;
@@ -42,13 +42,13 @@ export function createByteBudget(totalBytes: number): ByteBudget {
     }
   }
 
-  function hold(granted: number): Reservation {
+  function createReservation(granted: number): Reservation {
     let bytes = granted;
     const shrink = (toBytes: number) => {
       const next = Math.max(0, Math.min(bytes, toBytes));
       freeBytes += bytes - next;
       bytes = next;
-      serve();
+      grantWaiting();
     };
     return {
       get bytes() {
@@ -72,26 +72,26 @@ export function createByteBudget(totalBytes: number): ByteBudget {
       const bytes = Math.min(wanted, totalBytes);
       if (queue.length === 0 && bytes <= freeBytes) {
         freeBytes -= bytes;
-        return hold(bytes);
+        return createReservation(bytes);
       }
       await new Promise<void>((resolve, reject) => {
         const waiter: Waiter = {
           bytes,
           grant: () => {
-            signal.removeEventListener('abort', leave);
+            signal.removeEventListener('abort', cancel);
             resolve();
           },
         };
-        // The one that leaves may have been a large one that blocked the others.
-        const leave = () => {
+        // The removed reservation may have been a large one that blocked the others.
+        const cancel = () => {
           queue.splice(queue.indexOf(waiter), 1);
           reject(signal.reason);
-          serve();
+          grantWaiting();
         };
-        signal.addEventListener('abort', leave, { once: true });
+        signal.addEventListener('abort', cancel, { once: true });
         queue.push(waiter);
       });
-      return hold(bytes);
+      return createReservation(bytes);
     },
   };
 }

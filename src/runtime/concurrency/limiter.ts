@@ -1,65 +1,65 @@
-/** A counting limiter: at most so many at once, separately for each key. */
+/** A counting limiter: limits how many operations run at once, separately for each key. */
 
-/** Gives the place back. Calling it again does nothing. */
+/** Releases what was acquired. A second call does nothing. */
 export type Release = () => void;
 
 export interface AcquireOptions {
-  /** At most so many at once. It may differ from call to call; the latest one counts. */
+  /** How many may run at once. It may differ between calls; the latest value is used. */
   readonly limit: number;
-  /** How long to wait for a place, in milliseconds. */
+  /** How long to wait, in milliseconds. */
   readonly waitMs: number;
 }
 
 export interface Limiter {
   /**
-   * Resolves with the release of a place, in the order of the calls, or with undefined when none came free within
+   * Resolves with the release function, in the order of the calls, or with undefined if the limit was not free within
    * `waitMs`. Rejects with the signal's reason when it aborts.
    */
   acquire(key: string, options: AcquireOptions, signal: AbortSignal): Promise<Release | undefined>;
 }
 
-interface Line {
+interface KeyState {
   running: number;
   limit: number;
   readonly waiting: (() => void)[];
 }
 
 export function createLimiter(): Limiter {
-  const lines = new Map<string, Line>();
+  const states = new Map<string, KeyState>();
 
-  function giveBack(key: string, line: Line): void {
-    const next = line.running <= line.limit ? line.waiting.shift() : undefined;
+  function releaseOne(key: string, state: KeyState): void {
+    const next = state.running <= state.limit ? state.waiting.shift() : undefined;
     if (next) next();
-    else if (--line.running === 0 && line.waiting.length === 0) lines.delete(key);
+    else if (--state.running === 0 && state.waiting.length === 0) states.delete(key);
   }
 
-  function releaseOf(key: string, line: Line): Release {
+  function releaseOf(key: string, state: KeyState): Release {
     let isReleased = false;
     return () => {
-      if (!isReleased) giveBack(key, line);
+      if (!isReleased) releaseOne(key, state);
       isReleased = true;
     };
   }
 
   return {
     acquire: (key, { limit, waitMs }, signal) => {
-      const line = lines.get(key) ?? { running: 0, limit, waiting: [] };
-      line.limit = limit;
-      lines.set(key, line);
-      if (line.running < limit) {
-        line.running++;
-        return Promise.resolve(releaseOf(key, line));
+      const state = states.get(key) ?? { running: 0, limit, waiting: [] };
+      state.limit = limit;
+      states.set(key, state);
+      if (state.running < limit) {
+        state.running++;
+        return Promise.resolve(releaseOf(key, state));
       }
       return new Promise((resolve, reject) => {
         const end = () => {
           clearTimeout(timer);
           signal.removeEventListener('abort', abort);
-          const index = line.waiting.indexOf(admit);
-          if (index >= 0) line.waiting.splice(index, 1);
+          const index = state.waiting.indexOf(admit);
+          if (index >= 0) state.waiting.splice(index, 1);
         };
         const admit = () => {
           end();
-          resolve(releaseOf(key, line));
+          resolve(releaseOf(key, state));
         };
         const abort = () => {
           end();
@@ -70,7 +70,7 @@ export function createLimiter(): Limiter {
           resolve(undefined);
         }, waitMs);
         signal.addEventListener('abort', abort, { once: true });
-        line.waiting.push(admit);
+        state.waiting.push(admit);
       });
     },
   };

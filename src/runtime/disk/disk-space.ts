@@ -14,7 +14,10 @@ export async function freeBytes(folder: string): Promise<number> {
   return bavail * bsize;
 }
 
-/** Checks once before it resolves, then every second: a disk takes longer than that to fill a floor of 256 MiB. */
+/**
+ * Checks the disk once before it resolves, and then every second: writing 256 MiB, the usual floor, takes longer than
+ * that.
+ */
 export async function watchDiskSpace(options: {
   folder: string;
   floorBytes: number;
@@ -36,7 +39,7 @@ export async function watchDiskSpace(options: {
 
   await check();
   const timer = setInterval(() => {
-    // An error is no reason to refuse writes: the last result stays in force.
+    // An error is no reason to refuse writes: the last result remains valid.
     check().catch((error: unknown) => options.log.warn({ err: error }, 'disk: free space unknown'));
   }, options.everyMs ?? 1000);
   timer.unref();

@@ -1,6 +1,6 @@
 /**
- * One process for one folder, by a Unix socket in the folder: the kernel closes it at kill -9, and unlike a pid file it
- * cannot name a process that is another program by now.
+ * Locks a folder for one process, with a Unix socket in the folder. The kernel closes the socket at kill -9. A pid
+ * file, in contrast, may contain the pid of a program that was started later.
  */
 import { createHash } from 'node:crypto';
 import { type BigIntStats, closeSync, openSync, statSync, unlinkSync } from 'node:fs';
@@ -15,7 +15,7 @@ export class FolderInUseError extends Error {
   readonly folder: string;
   constructor(folder: string) {
     super(
-      `Another copy of this program is running on the folder ${folder}, and two would lose each other's work. ` +
+      `Another copy of this program is running on the folder ${folder}, and two copies would overwrite each other's data. ` +
         'Stop the other one, or set DATA_DIR to another folder.',
     );
     this.folder = folder;
@@ -27,7 +27,7 @@ export interface FolderLock {
 }
 
 const SOCKET_NAME = 'in-use.sock';
-/** sun_path holds 108 bytes on Linux and 104 elsewhere, the closing NUL included. */
+/** sun_path has 108 bytes on Linux and 104 on other systems, including the final NUL. */
 const MAX_PATH_BYTES = 103;
 const CONNECT_TIMEOUT_MS = 2_000;
 /** Far longer than another process needs between its check of a dead socket and its unlink. */
@@ -35,9 +35,9 @@ const SETTLE_MS = 50;
 const ATTEMPTS = 5;
 
 /**
- * Locks the folder (created if missing) for this process until release or the end of the process.
- * Throws {@link FolderInUseError} when another process, or another call in this one, holds it. Containers that share
- * the folder on one machine see each other; machines that share it over a network do not.
+ * Locks the folder (created if missing) for this process until release or the end of the process. Throws a {@link
+ * FolderInUseError} if another process, or another call in this one, holds the lock. The lock works between containers
+ * that share the folder on one machine, but not between machines that share it over a network.
  */
 export async function lockFolder(folder: string): Promise<FolderLock> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
@@ -52,7 +52,7 @@ export async function lockFolder(folder: string): Promise<FolderLock> {
         return {
           release: async () => {
             if (!server.listening) return;
-            await new Promise((resolve) => server.close(resolve)); // removes the socket, too
+            await new Promise((resolve) => server.close(resolve)); // Also removes the socket.
             place.close();
           },
         };
@@ -67,7 +67,7 @@ export async function lockFolder(folder: string): Promise<FolderLock> {
   }
 }
 
-/** Returns a path for the socket that is short enough for the kernel, however deep the folder lies. */
+/** Returns a path for the socket that is short enough for the kernel, also for a deeply nested folder. */
 function placeSocket(folder: string): { path: string; close(): void } {
   const path = join(folder, SOCKET_NAME);
   if (Buffer.byteLength(path) <= MAX_PATH_BYTES) return { path, close: () => {} };
@@ -79,12 +79,12 @@ function placeSocket(folder: string): { path: string; close(): void } {
   return { path: join(tmpdir(), `wma-${name}.sock`), close: () => {} };
 }
 
-/** One attempt. Resolves with undefined when another process was faster and a new attempt makes sense. */
+/** Makes one attempt. Resolves with undefined if another process was faster and the attempt should be repeated. */
 async function take(path: string): Promise<Server | undefined> {
   const found = inode(path);
   if (found) {
     if (await isInUse(path)) throw Object.assign(new Error('in use'), { code: 'EADDRINUSE' });
-    // Two calls without a pause: only the socket that was found dead is removed, not one created since.
+    // Two calls without a pause, so that only the dead socket is removed, and not one that was created later.
     if (!same(found, inode(path))) return undefined;
     unlinkSync(path);
   }
@@ -92,10 +92,11 @@ async function take(path: string): Promise<Server | undefined> {
   const listening = await listen(server, path);
   if (!listening) return undefined;
   const mine = inode(path);
-  // A process that had checked the dead socket before us may have removed ours between its two calls.
+  // Another process may have checked the dead socket before us, and removed our socket between its two calls.
   await wait(SETTLE_MS);
   if (mine && same(mine, inode(path))) return server;
-  // Not closed: closing would remove the path, which belongs to the other process now. The kernel closes ours at exit.
+  // Our socket is not closed, because that would remove the path, which now belongs to the other process. The kernel
+  // closes ours at exit.
   return undefined;
 }
 
@@ -109,7 +110,7 @@ function listen(server: Server, path: string): Promise<boolean> {
   });
 }
 
-/** Whether a living process holds the socket; one that is too busy to accept in time counts as living. */
+/** Whether a live process has the socket. A process that is too busy to accept in time counts as live. */
 function isInUse(path: string): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(path);
@@ -129,7 +130,7 @@ function inode(path: string): BigIntStats | undefined {
   return statSync(path, { bigint: true, throwIfNoEntry: false });
 }
 
-/** Compares the change time too, because inode numbers are reused at once. */
+/** Also compares the change time, because inode numbers are reused at once. */
 function same(one: BigIntStats, other: BigIntStats | undefined): boolean {
   return one.ino === other?.ino && one.ctimeNs === other.ctimeNs;
 }

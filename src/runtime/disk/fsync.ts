@@ -1,4 +1,7 @@
-/** Makes names in a folder durable: a created, renamed or deleted file is on disk only when its folder is. */
+/**
+ * Makes changes of names in a folder durable: a created, renamed or deleted file is on disk only after its folder was
+ * synced.
+ */
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 
@@ -6,9 +9,9 @@ const running = new Map<string, Promise<void>>();
 const next = new Map<string, Promise<void>>();
 
 /**
- * Resolves when every change of names made in `folder` before the call survives a power cut. Callers that arrive
- * while a sync is running share the one after it: 16 uploads of one day lie in one folder and need two syncs, not 16.
- * Rejects with the error of the file system, such as ENOENT.
+ * Resolves when every change of names in `folder` before the call survives a power failure. Calls that arrive while a
+ * sync is running share the next one: 16 uploads of one day are in one folder and need two syncs, not 16. Rejects with
+ * the error of the file system, such as ENOENT.
  */
 export function syncFolder(folder: string): Promise<void> {
   const waiting = next.get(folder);

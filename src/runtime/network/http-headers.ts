@@ -1,4 +1,4 @@
-/** Returns a response's headers with each name once: repeated ones are joined, as RFC 9110 §5.3 allows. */
+/** Returns the headers of a response with each name once. Repeated headers are joined, as RFC 9110 §5.3 allows. */
 export function joinHeaders(
   headers: Readonly<Record<string, string | string[] | undefined>>,
 ): Record<string, string> {

@@ -1,20 +1,26 @@
-/** Every connection to Redis: adds to ioredis what a failover needs. */
+/** Creates every connection to Redis. Extends ioredis with the behaviour that a failover needs. */
 import { Redis, type RedisOptions } from 'ioredis';
 
 /**
- * Error codes of a server that refuses all writes, or everything, while another server may work: a demoted master whose
- * connections stay open, one that loads its data, a replica without its master, a cluster that has lost slots.
- * A blocking command gets UNBLOCKED at the moment of the demotion. Errors of scripts have the code inside other text.
+ * Error codes of a server that refuses all writes, or all commands, while another server may work: a demoted master
+ * whose connections stay open, a server that loads its data, a replica without its master, a cluster that has lost
+ * slots. A blocking command gets UNBLOCKED at the moment of the demotion. In errors of scripts the code is inside other
+ * text.
  */
 const REFUSES = /(^|[\s-])(READONLY|LOADING|MASTERDOWN|UNBLOCKED|CLUSTERDOWN)\b/;
 
-/** How often a server that keeps refusing is connected to anew; meanwhile the callers get its errors. */
+/**
+ * The shortest time between two reconnections to a server that continues to refuse. Meanwhile the callers get its
+ * errors.
+ */
 const RECONNECT_EVERY_MS = 1_000;
 
 /** Whether the error means that a new connection may lead to a server that works. */
 export const needsOtherServer = (error: Error): boolean => REFUSES.test(error.message);
 
-/** Twice CONNECT_ATTEMPT_MS and a little: an IPv6 address that swallows packets may stand before the IPv4 one. */
+/**
+ * A little more than twice CONNECT_ATTEMPT_MS: an IPv6 address that drops packets may be tried before the IPv4 address.
+ */
 const CONNECT_MS = 6_000;
 
 /** Members of an ioredis instance that its types do not declare. */
@@ -25,8 +31,8 @@ interface Hidden {
 
 export interface RedisHooks {
   /**
-   * Called with every error of the connection and of its duplicates (BullMQ makes one for blocking commands): without
-   * a listener ioredis writes to stderr, past our log.
+   * Called with every error of the connection and of its duplicates (BullMQ creates one for blocking commands). Without
+   * a listener ioredis writes to stderr instead of our log.
    */
   readonly onError: (error: Error) => void;
   /** Called with each duplicate. */
@@ -57,8 +63,9 @@ class RedisConnection extends Redis {
   }
 
   /**
-   * Between two attempts to connect there is no socket whose close could end the connection: ioredis stays
-   * `reconnecting`, its commands never resolve, and a BullMQ worker that waits for the end never closes.
+   * Also ends the connection between two attempts to connect, when it has no socket that could be closed. Otherwise
+   * ioredis would stay `reconnecting`, its commands would never resolve, and a BullMQ worker that waits for the end
+   * would never close.
    */
   override disconnect(reconnect = false): void {
     super.disconnect(reconnect);
@@ -80,7 +87,9 @@ function createReconnectPolicy({ enableOfflineQueue = true }: RedisOptions) {
   };
 }
 
-/** Connects at once, unless `lazyConnect` is set; reconnects as `retryStrategy` says. */
+/**
+ * Creates a connection. It connects at once, unless `lazyConnect` is set, and reconnects according to `retryStrategy`.
+ */
 export function createRedisConnection(url: string, options: RedisOptions, hooks: RedisHooks): Redis {
   return new RedisConnection(url, options, hooks);
 }

@@ -2,10 +2,10 @@
 import { setDefaultAutoSelectFamilyAttemptTimeout } from 'node:net';
 
 /**
- * Node gives each address 250 ms and then drops the attempt. Where there is no IPv6 and the round trip takes longer,
- * a host with A and AAAA cannot be connected to at all, whatever the timeout of the caller. 2.5 s outlive one lost
- * SYN (sent again after 1 s), and are at most half of every connect timeout of ours, so that an IPv6 address which
- * swallows packets leaves time for the IPv4 address.
+ * Node allows each address 250 ms and then ends the attempt. Without IPv6 and with a longer round trip, a host with A
+ * and AAAA records cannot be reached at all, also with a longer timeout of the caller. 2.5 s are enough for one lost
+ * SYN (which is sent again after 1 s), and are at most half of each of our connect timeouts, so that an IPv6 address
+ * that drops packets leaves time for the IPv4 address.
  */
 export const CONNECT_ATTEMPT_MS = 2_500;
 

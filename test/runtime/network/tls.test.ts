@@ -234,7 +234,7 @@ test('Postgres: a start reports why, exits with 78 for a wrong configuration, an
     assert.deepEqual([last.exitCode, words.test(last.text)], [exitCode, true], last.text);
     assert.doesNotMatch(last.text, /unexpectedly/);
   };
-  await refused(secure, 78, /does not speak TLS.*DATABASE_URL/);
+  await refused(secure, 78, /does not support TLS.*DATABASE_URL/);
   await show(certificates.good);
   const deadline = performance.now() + 10_000;
   while ((await ask(trusted)) !== true)
@@ -290,7 +290,7 @@ test('Postgres: a start reports why, exits with 78 for a wrong configuration, an
   assert.equal(waiting.child.exitCode, null);
 });
 
-test('an authority of a _CA_FILE is trusted in addition to those that Node knows', async (t) => {
+test('an authority of a _CA_FILE is trusted in addition to those that Node trusts', async (t) => {
   const certificates = await certificatesForTest(t);
   const others = await certificatesForTest(t);
   if (!certificates || !others) return;
@@ -326,14 +326,17 @@ test('a _CA_FILE without a certificate is a mistake in the configuration', async
     return 'it is taken';
   };
   assert.match(wrong({ S3_CA_FILE: '/no/such.pem' }), /S3_CA_FILE cannot be read/);
-  assert.match(wrong({ WECHAT_CA_FILE: certificates.good.keyFile }), /WECHAT_CA_FILE holds no certificate/);
+  assert.match(
+    wrong({ WECHAT_CA_FILE: certificates.good.keyFile }),
+    /WECHAT_CA_FILE contains no certificate/,
+  );
   assert.match(
     wrong({
       REDIS_CA_FILE: certificates.authorityFile,
       REDIS_URL: 'redis://localhost',
       DATABASE_URL: 'postgres://x@y/z',
     }),
-    /REDIS_CA_FILE is set, and REDIS_URL does not ask for TLS/,
+    /REDIS_CA_FILE is set, but REDIS_URL does not use TLS/,
   );
   assert.equal(wrong({ WECHAT_CA_FILE: certificates.authorityFile }), 'it is taken');
 });
