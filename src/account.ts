@@ -1,55 +1,59 @@
-/** A WeChat account as configured. Secrets live here and in memory only. */
+/** A WeChat account as configured. Its secrets are only here, in memory. */
 
 export const PRODUCTS = ['official', 'miniprogram', 'wecom'] as const;
 export type Product = (typeof PRODUCTS)[number];
 
 /**
- * Where an account's access token comes from. Tokens of the first four types are managed: requested by us and shared by
- * our processes. The others are external tokens: issued by another program, and only read.
+ * The source of an account's access token. Tokens of the first four types are managed tokens: this service requests
+ * them, and its processes share them. The others are external tokens: another program issues them, and this service
+ * only reads them.
  */
 export type TokenSource =
   /** Official accounts and mini programs. A request neither refreshes the token nor invalidates another one. */
   | { readonly type: 'stable_token' }
-  /** The classic /cgi-bin/token: each response invalidates the token before it. */
+  /** The older /cgi-bin/token. Each response invalidates the previous token. */
   | { readonly type: 'token' }
-  /** WeCom. */
+  /** The token call of WeCom. */
   | { readonly type: 'gettoken' }
-  /** A third-party platform; the account's `secret` is the platform's. */
+  /** A third-party platform. The `secret` of the account is the platform's secret. */
   | { readonly type: 'component'; readonly componentAppId: string; readonly refreshToken?: string }
-  /** A string, or a `field` of a hash, as the common SDKs store it. */
+  /** A string, or a `field` of a hash, in the formats of the common SDKs. */
   | { readonly type: 'redis'; readonly url: string; readonly key: string; readonly field?: string }
   | {
       readonly type: 'http';
       readonly url: string;
-      /** Value of the Authorization header. */
+      /** The value of the Authorization header. */
       readonly authorization?: string;
-      /** Receives a POST when WeChat refused a token. */
+      /** Receives a POST request when WeChat has refused a token. */
       readonly reportUrl?: string;
     }
   | { readonly type: 'static'; readonly accessToken: string };
 
 export interface Account {
-  /** The platform's identity, never changes: appId (WeCom: corpId-agentId). */
+  /** The account's identity at WeChat, which never changes: appId (WeCom: corpId-agentId). */
   readonly account: string;
   readonly product: Product;
-  /** A label accepted wherever an account is expected; never stored. */
+  /** A label that can be used instead of the identity. It is never stored. */
   readonly name?: string;
-  /** WeCom: the corp id. */
+  /** For WeCom the corp id. */
   readonly appId: string;
   /** Empty for external tokens. */
   readonly secret: string;
-  /** Default: stable_token, for WeCom gettoken. */
+  /** Default: stable_token; for WeCom gettoken. */
   readonly tokenSource?: TokenSource;
-  /** The token typed into WeChat's console; signs callbacks. */
+  /** The token that was typed into WeChat's console. WeChat signs callbacks with it. */
   readonly token: string;
   /** 43 characters; absent in plain mode. */
   readonly encodingAesKey?: string;
   readonly previousEncodingAesKey?: string;
-  /** The owner's handler, to which callbacks are forwarded and whose response WeChat gets. */
+  /** The account's own handler. Callbacks are forwarded to it, and WeChat gets its response. */
   readonly upstreamUrl?: string;
-  /** The response to WeChat when that handler fails: `fail` (default) is 504, so WeChat sends again; or `success`. */
+  /**
+   * The response to WeChat if that handler fails: `fail` (default) is 504, so that WeChat sends the callback again; or
+   * `success`.
+   */
   readonly upstreamOnFailure?: 'fail' | 'success';
-  /** Refuse callbacks whose body is not encrypted. */
+  /** Whether callbacks are refused if their body is not encrypted. */
   readonly requireEncryption: boolean;
   /** How many downloads of this account may run at once in one process. */
   readonly concurrency: number;
@@ -58,11 +62,14 @@ export interface Account {
 export const tokenSourceOf = (account: Pick<Account, 'product' | 'tokenSource'>): TokenSource =>
   account.tokenSource ?? { type: account.product === 'wecom' ? 'gettoken' : 'stable_token' };
 
-/** Returns the id at the end of an encrypted callback: of a third-party platform its own, not that of the account. */
+/**
+ * Returns the app id at the end of an encrypted callback. For a third-party platform it is the platform's id, not the
+ * id of the account.
+ */
 export const callbackAppIdOf = (account: Pick<Account, 'appId' | 'tokenSource'>): string =>
   account.tokenSource?.type === 'component' ? account.tokenSource.componentAppId : account.appId;
 
-/** Returns everything about an account that must stay out of logs. */
+/** Returns all values of an account that must not appear in logs. */
 export function secretsOf(account: Account): string[] {
   const { tokenSource: source } = account;
   const secrets = [
@@ -70,7 +77,7 @@ export function secretsOf(account: Account): string[] {
     account.token,
     account.encodingAesKey,
     account.previousEncodingAesKey,
-    // The address of a handler often carries its key.
+    // The address of a handler often contains its key.
     account.upstreamUrl,
     ...(source?.type === 'component' ? [source.refreshToken] : []),
     ...(source?.type === 'redis' ? [source.url, passwordOf(source.url)] : []),
@@ -99,23 +106,23 @@ export interface Accounts {
 
 export function createAccounts(configured: readonly Account[]): Accounts {
   let all = configured;
-  let byWord = indexOf(all);
+  let byNameOrId = indexOf(all);
   return {
     get all() {
       return all;
     },
-    find: (word) => byWord.get(word),
+    find: (nameOrId) => byNameOrId.get(nameOrId),
     renew: (accounts) => {
       const renewed = indexOf(accounts);
       all = all.map((old) => renewed.get(old.account) ?? old);
-      byWord = indexOf(all);
+      byNameOrId = indexOf(all);
     },
   };
 }
 
 function indexOf(all: readonly Account[]): ReadonlyMap<string, Account> {
-  const byWord = new Map<string, Account>();
-  for (const account of all) if (account.name) byWord.set(account.name, account);
-  for (const account of all) byWord.set(account.account, account);
-  return byWord;
+  const byNameOrId = new Map<string, Account>();
+  for (const account of all) if (account.name) byNameOrId.set(account.name, account);
+  for (const account of all) byNameOrId.set(account.account, account);
+  return byNameOrId;
 }

@@ -1,4 +1,4 @@
-/** What happened and what to do, each a sentence in both languages of the API. */
+/** A message and an advice, each in both languages of the API. */
 export interface Explanation {
   readonly message: { readonly en: string; readonly zh: string };
   readonly advice: { readonly en: string; readonly zh: string };

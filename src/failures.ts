@@ -1,13 +1,13 @@
 /**
- * What can go wrong with a media item, in the terms that every layer uses: the classes of failures, and the failures
- * that are no errcode of WeChat. The errcodes are in wechat/api/errcode-table.ts.
+ * The failures of media items, which every layer uses: their classes, and those that are not an errcode of WeChat. The
+ * errcodes are in wechat/api/errcode-table.ts.
  */
 import type { Explanation } from './explanation.ts';
 import { storableLine } from './storable.ts';
 import { STORE_FAILURES } from './store-failures.ts';
 import { explainTls, TLS_PLACES, type TlsPlace, type TlsReason } from './tls-failures.ts';
 
-/** The class decides the cure; see docs/errcodes.md. */
+/** The class decides what happens after a failure; see docs/errcodes.md. */
 export type FailureClass =
   | 'token'
   | 'transient'
@@ -20,22 +20,22 @@ export type FailureClass =
 
 export type { Explanation };
 
-/** What a row, an attempt and a dead-letter group store of a failure. Plain JSON without secrets. */
+/** A failure as it is stored in a row, an attempt and a dead-letter group. Plain JSON without secrets. */
 export interface Failure {
-  /** Machine name, stable: `invalid_media_id`, `body_too_short`, … */
+  /** A stable name for programs: `invalid_media_id`, `body_too_short`, … */
   readonly code: string;
   readonly class: FailureClass;
-  /** WeChat's error number, where it sent one. */
+  /** WeChat's error number, if it sent one. */
   readonly errcode?: number;
   /** WeChat's error text, redacted and cut to 300 characters. */
   readonly errmsg?: string;
   /** Tencent's request id; their support asks for it. */
   readonly rid?: string;
-  /** Where it happened, for a log: `HTTP 502 from store`. Redacted, at most 300 characters. */
+  /** Where the failure happened, for logs: `HTTP 502 from store`. Redacted, at most 300 characters. */
   readonly detail?: string;
 }
 
-/** An error with its failure. `retryAfterMs`: the wait that the other side asked for (Retry-After). */
+/** An error with its failure. `retryAfterMs`: the delay that the other side requested (Retry-After). */
 export class FailureError extends Error {
   override readonly name = 'FailureError';
   readonly failure: Failure;
@@ -77,25 +77,28 @@ const tlsRows = <P extends string>(prefix: P, failureClass: FailureClass, at: Tl
 export const FAILURES = {
   network: row(
     'transient',
-    'The connection to WeChat failed or broke off.',
+    'The connection to WeChat failed or was interrupted.',
     '与微信的连接失败或中断。',
     ...RETRIED,
   ),
   timeout: row('transient', 'WeChat did not respond in time.', '微信未在规定时间内响应。', ...RETRIED),
-  /** Spends no attempt, because a certificate is no property of the item. Those of a link's host are `transient`. */
+  /**
+   * Spends no attempt, because the certificate does not depend on the item. Such failures of a link's host are
+   * `transient`.
+   */
   ...tlsRows('tls', 'account', TLS_PLACES.wechat),
   proxy_unauthenticated: row(
     'account',
-    'The proxy of WECHAT_PROXY requires a user and a password, or refuses the given ones (407).',
+    'The proxy of WECHAT_PROXY requires a user and a password, or refuses the configured ones (407).',
     'WECHAT_PROXY 所指代理要求认证，或拒绝了所提供的用户名和密码（407）。',
-    'Write them into WECHAT_PROXY, percent-encoded: http://user:password@proxy.example.com:3128.',
+    'Set them in WECHAT_PROXY, percent-encoded: http://user:password@proxy.example.com:3128.',
     '请在 WECHAT_PROXY 中填写百分号编码的用户名和密码：http://user:password@proxy.example.com:3128。',
   ),
   proxy_refused: row(
     'account',
     'The proxy of WECHAT_PROXY does not allow this connection (403).',
     'WECHAT_PROXY 所指代理不允许该连接（403）。',
-    'Allow at the proxy: CONNECT to port 443, and GET over http to port 80, for the host named in the detail.',
+    'Allow in the proxy CONNECT to port 443, and GET over http to port 80, for the host in the detail.',
     '请在代理上放行 detail 中的主机：443 端口的 CONNECT，以及 80 端口的 http GET。',
   ),
   proxy_unfit: row(
@@ -109,14 +112,14 @@ export const FAILURES = {
     'account',
     'The TLS handshake with the proxy of WECHAT_PROXY failed.',
     '与 WECHAT_PROXY 所指代理的 TLS 握手失败。',
-    "Give the certificate of the proxy's authority in WECHAT_CA_FILE, correct its host name, or write http://.",
+    "Set WECHAT_CA_FILE to the certificate of the proxy's authority, correct the host name, or use http://.",
     '请通过 WECHAT_CA_FILE 提供代理证书的签发机构证书，更正其主机名，或改用 http://。',
   ),
   proxy_failed: row(
     'transient',
     'The proxy of WECHAT_PROXY does not respond, or cannot reach WeChat.',
     'WECHAT_PROXY 所指代理无响应，或无法连通目标。',
-    'It is retried automatically. If it lasts, check that the proxy runs and reaches the Internet; see its log.',
+    'It is retried automatically. If it lasts, check that the proxy runs and can reach the Internet; see its log.',
     '系统会自动重试；若持续出现，请检查代理是否运行并能访问外网（详见代理日志）。',
   ),
   http_status: row('transient', 'WeChat responded with an HTTP error.', '微信返回了 HTTP 错误。', ...RETRIED),
@@ -147,7 +150,7 @@ export const FAILURES = {
   ),
   bytes_differ: row(
     'transient',
-    'Two downloads of a file without a known length gave different bytes.',
+    'Two downloads of a file without a known length returned different bytes.',
     '对长度未知的文件下载两次，内容不一致。',
     ...RETRIED,
   ),
@@ -179,16 +182,16 @@ export const FAILURES = {
   ),
   not_downloadable: row(
     'permanent_media',
-    'Official accounts receive no media id for file messages, so WeChat offers no way to download them.',
+    'Official accounts receive no media id for file messages, so they cannot be downloaded.',
     '公众号收到的文件消息不带 media_id，微信未提供下载方式。',
-    'Ask the user to send it as a picture or video, or by another channel.',
+    'Ask the user to send the file as a picture or video, or by another channel.',
     '请让用户改为发送图片、视频，或使用其他渠道。',
   ),
   token_unavailable: row(
     'transient',
     'No access token is available.',
     '无法获取 access_token。',
-    'The reason is shown with the account on the dashboard.',
+    'The dashboard shows the reason at the account.',
     '请在控制台查看该账号的状态及原因。',
   ),
   account_unknown: row(
@@ -208,7 +211,7 @@ export const FAILURES = {
   ...ofStore(STORE_FAILURES),
   expired: row(
     'permanent_media',
-    'WeChat deletes media after three days, and they have passed.',
+    'WeChat deletes media items after three days, which have passed.',
     '微信仅保留素材三天，现已过期。',
     'The file cannot be recovered. If many items expired, find out when and why archiving stopped.',
     '无法找回。若大量出现，请检查归档停滞的时间和原因。',

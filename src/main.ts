@@ -1,4 +1,6 @@
-/** `npm start`: everything in one process, on the configured services; without configuration, on embedded ones. */
+/**
+ * `npm start`: runs everything in one process, with the configured services; without configuration, with embedded ones.
+ */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { startAlerts } from './app/alerts.ts';
@@ -14,7 +16,9 @@ import { simulatedAccount } from './simulator/account.ts';
 import { sendSampleTraffic } from './simulator/callbacks/sample-traffic.ts';
 import { openSimulator } from './simulator/server.ts';
 
-/** DATA_DIR has one process, so jobs that were running when it died may be taken up soon after the next start. */
+/**
+ * Only one process uses DATA_DIR, so jobs that were running when it died may be restarted soon after the next start.
+ */
 const SINGLE_PROCESS = { lockDurationMs: 10_000, stalledIntervalMs: 5_000 };
 
 await runProgram('wechat-media-archiver', async (onOpened) => {
@@ -36,11 +40,12 @@ await runProgram('wechat-media-archiver', async (onOpened) => {
 
   const simulator = simulated && (await openSimulator({ clock, lifetimes, accounts: [simulated], log }));
   if (simulator) shutdown.step('simulator', () => simulator.close());
-  // Opened before the consumer, and so closed after it: a restart refuses no callback while running jobs end.
+  // Opened before the consumer and so closed after it: during a restart callbacks are still accepted while running jobs
+  // end.
   const server = await openServer(context, { keys });
   const showLoginLink = mayShowLoginLink(config, process.stdout);
   process.stdout.write(startMessage(context, server, { showLoginLink, keyFile: file }));
-  const feeder = startDispatcher(context);
+  const dispatcher = startDispatcher(context);
   const opening = startConsumer(
     context,
     simulator
@@ -52,18 +57,18 @@ await runProgram('wechat-media-archiver', async (onOpened) => {
           allowHosts: [{ host: new URL(simulator.url).hostname, port: Number(new URL(simulator.url).port) }],
         }
       : { ...config.wechat, allowHosts: config.fetch.allowHosts },
-    feeder,
+    dispatcher,
     config.shape.database === 'embedded' ? SINGLE_PROCESS : {},
   );
   reportAtStart(context, opening);
-  const { checkTokens: tryAccounts } = await opening;
-  tryAccounts();
-  startSweeper(context, feeder);
+  const { checkTokens } = await opening;
+  checkTokens();
+  startSweeper(context, dispatcher);
   startAlerts(context);
 
   if (simulator && simulated) {
     process.stdout.write(
-      '  WeChat is SIMULATED: no account is configured, so a pretend one sends pictures, voices and videos.\n\n',
+      '  WeChat is SIMULATED: no account is configured, so a simulated one sends pictures, voices and videos.\n\n',
     );
     const callbackUrl = callbackUrlOf(server.url, simulated.account);
     const sending = sendSampleTraffic(

@@ -1,17 +1,17 @@
 /**
- * Makes untrusted values fit their columns. Postgres refuses NUL and lone surrogates in text, their escapes in JSON, and
- * numbers beyond the type of the column. The statement that then fails is often the one that records a failure.
+ * Makes untrusted values fit their columns. Postgres refuses NUL and lone surrogates in text, their escapes in JSON,
+ * and numbers outside the range of the column. The statement that then fails is often the one that records a failure.
  */
 /** The range of a Postgres `integer`. */
 const INT4_MAX = 2 ** 31 - 1;
 const INT4_MIN = -(2 ** 31);
 
-/** Removes what Postgres refuses. Returns the same text where there is nothing to remove. */
+/** Removes the characters that Postgres refuses. */
 export function storableText(text: string): string {
   return (text.includes('\0') ? text.replaceAll('\0', '') : text).toWellFormed();
 }
 
-/** Makes one line of at most `max` characters; control characters become spaces. */
+/** Returns one line of at most `max` characters. Control characters become spaces. */
 export function storableLine(text: string, max: number): string {
   return storableText(text)
     .replace(/\p{Cc}+/gu, ' ')
@@ -23,7 +23,7 @@ export function storableLine(text: string, max: number): string {
 /** Returns JSON that `json` and `jsonb` accept: every string and every name in it is storable. */
 export function storableJson(value: unknown): string {
   const text = JSON.stringify(value);
-  // A fast path: most values hold none of these escapes.
+  // A fast path: most values contain none of these escapes.
   if (!/\\u(?:0000|d[89a-f])/i.test(text)) return text;
   return JSON.stringify(value, (_name, member: unknown) => {
     if (typeof member === 'string') return storableText(member);
@@ -40,6 +40,6 @@ export function toInt4(value: number): number {
   return Number.isNaN(value) ? 0 : Math.min(INT4_MAX, Math.max(INT4_MIN, Math.round(value)));
 }
 
-/** Whether an error is of SQLSTATE class 22 or 23: a retry cannot make the value fit its column. */
+/** Whether an error has SQLSTATE class 22 or 23, so that the value does not fit its column and a retry is useless. */
 export const isNeverStorable = (error: unknown): boolean =>
   /^2[23][0-9A-Z]{3}$/.test(String((error as { code?: unknown } | null)?.code));

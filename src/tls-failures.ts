@@ -1,14 +1,14 @@
-/** Why TLS failed: one table from error codes to explanations, for every kind of connection. */
+/** Explains why TLS failed, for every kind of connection. One table maps error codes to explanations. */
 import type { Explanation } from './explanation.ts';
 
 export type TlsReason = 'expired' | 'not_yet_valid' | 'untrusted' | 'other_host' | 'no_tls' | 'refused';
 
-/** The other end of a connection: its name for people, and the variables that cure a failure. */
+/** The other end of a connection: its name in texts, and the variables that may have to be changed after a failure. */
 export interface TlsPlace {
   readonly name: { readonly en: string; readonly zh: string };
-  /** The variable (or field) that holds the address. */
+  /** The variable (or field) that contains the address. */
   readonly address: string;
-  /** The variable that names further authorities. */
+  /** The variable for additional certificate authorities. */
   readonly authority: string;
 }
 
@@ -31,7 +31,7 @@ export const TLS_PLACES = {
   server: place('the server', '服务端', 'WMA_URL'),
 } as const;
 
-/** OpenSSL's and Node's names: https://nodejs.org/api/tls.html#x509-certificate-error-codes */
+/** The names of OpenSSL and Node: https://nodejs.org/api/tls.html#x509-certificate-error-codes */
 const REASONS: Readonly<Record<string, TlsReason>> = {
   CERT_HAS_EXPIRED: 'expired',
   CERT_NOT_YET_VALID: 'not_yet_valid',
@@ -60,18 +60,18 @@ const REASONS: Readonly<Record<string, TlsReason>> = {
   EPROTO: 'refused',
 };
 
-/** OpenSSL's messages under EPROTO where the server does not use TLS. */
+/** OpenSSL's messages with the code EPROTO, if the server does not use TLS. */
 const PLAIN = /wrong version number|packet length too long|http request/i;
-/** node-postgres' message, without a code, for a server that responded with N to the request for TLS. */
+/** The message of node-postgres, which has no code, if the server responded with N to the request for TLS. */
 const NO_TLS = /^The server does not support SSL connections$/;
 
 export interface TlsFailure {
   readonly reason: TlsReason;
-  /** OpenSSL's name of the error, to search for. */
+  /** OpenSSL's name of the error, so that users can search for it. */
   readonly code: string;
 }
 
-/** Returns why TLS failed, from `error` or its causes; undefined where the error is not about TLS. */
+/** Returns why TLS failed, from `error` or its causes; undefined if the error is not about TLS. */
 export function tlsFailureOf(error: unknown, depth = 0): TlsFailure | undefined {
   if (!(error instanceof Error) || depth > 5) return undefined;
   const { code } = error as { code?: unknown };
@@ -87,11 +87,11 @@ export function tlsFailureOf(error: unknown, depth = 0): TlsFailure | undefined 
   return undefined;
 }
 
-/** Whether the configuration has to be changed, not a certificate or a clock. */
+/** Whether the configuration must be changed, and not a certificate or a clock. */
 export const isTlsMisconfigured = ({ reason }: TlsFailure): boolean =>
   reason !== 'expired' && reason !== 'not_yet_valid';
 
-const WORDS: Readonly<Record<TlsReason, (at: TlsPlace) => Explanation>> = {
+const EXPLANATIONS: Readonly<Record<TlsReason, (at: TlsPlace) => Explanation>> = {
   expired: ({ name, address }) => ({
     message: { en: `The certificate of ${name.en} has expired.`, zh: `${name.zh}的证书已过期。` },
     advice: {
@@ -102,17 +102,17 @@ const WORDS: Readonly<Record<TlsReason, (at: TlsPlace) => Explanation>> = {
   not_yet_valid: ({ name, address }) => ({
     message: { en: `The certificate of ${name.en} is not valid yet.`, zh: `${name.zh}的证书尚未生效。` },
     advice: {
-      en: `Set this machine's clock by NTP; if it is right, correct the certificate behind ${address}.`,
+      en: `Set this machine's clock by NTP; if it is correct, replace the certificate behind ${address}.`,
       zh: `请用 NTP 校准本机时钟；若时钟正确，请更正 ${address} 所指服务的证书。`,
     },
   }),
   untrusted: ({ name, address, authority }) => ({
     message: {
-      en: `The certificate of ${name.en} is signed by an authority that this machine does not know.`,
+      en: `The certificate of ${name.en} is signed by an authority that this machine does not trust.`,
       zh: `${name.zh}的证书由本机不信任的机构签发。`,
     },
     advice: {
-      en: `Give the authority's certificate (PEM) in ${authority}, or correct ${address}.`,
+      en: `Set ${authority} to the authority's certificate (PEM), or correct ${address}.`,
       zh: `请通过 ${authority} 提供签发机构的证书（PEM），或更正 ${address}。`,
     },
   }),
@@ -122,29 +122,32 @@ const WORDS: Readonly<Record<TlsReason, (at: TlsPlace) => Explanation>> = {
       zh: `${name.zh}的证书与主机名不符。`,
     },
     advice: {
-      en: `Write the host name that the certificate names into ${address}, or have a certificate made for this one.`,
+      en: `Use the host name of the certificate in ${address}, or get a certificate for this host name.`,
       zh: `请在 ${address} 中使用证书所含的主机名，或为该主机名签发证书。`,
     },
   }),
   no_tls: ({ name, address }) => ({
-    message: { en: `The port of ${name.en} does not speak TLS.`, zh: `${name.zh}的端口不支持 TLS。` },
+    message: { en: `The port of ${name.en} does not support TLS.`, zh: `${name.zh}的端口不支持 TLS。` },
     advice: {
-      en: `Correct the port in ${address}, or write its form without TLS (http, redis, sslmode=disable).`,
+      en: `Correct the port in ${address}, or use its form without TLS (http, redis, sslmode=disable).`,
       zh: `请更正 ${address} 中的端口，或改用不带 TLS 的写法（http、redis、sslmode=disable）。`,
     },
   }),
   refused: ({ name, address, authority }) => ({
     message: { en: `The TLS handshake with ${name.en} failed.`, zh: `与${name.zh}的 TLS 握手失败。` },
     advice: {
-      en: `Look at the certificate and the TLS versions behind ${address}; a further authority goes into ${authority}.`,
+      en: `Check the certificate and the TLS versions behind ${address}; an additional authority can be set in ${authority}.`,
       zh: `请检查 ${address} 所指服务的证书与 TLS 版本；其他签发机构可通过 ${authority} 提供。`,
     },
   }),
 };
 
-export const explainTls = (reason: TlsReason, at: TlsPlace): Explanation => WORDS[reason](at);
+export const explainTls = (reason: TlsReason, at: TlsPlace): Explanation => EXPLANATIONS[reason](at);
 
-/** Returns what happened and what to do; undefined where the error is not about TLS. Contains nothing of the address. */
+/**
+ * Returns a sentence with message and advice; undefined if the error is not about TLS. It contains no part of the
+ * address.
+ */
 export function tlsSentence(error: unknown, at: TlsPlace): string | undefined {
   const tlsFailure = tlsFailureOf(error);
   if (!tlsFailure) return undefined;

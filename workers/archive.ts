@@ -15,10 +15,14 @@ await runProgram('worker', async (onOpened) => {
   context.health.setUnhealthy('consumer_closed');
   await openMetricsPort(context);
   startAlerts(context);
-  const feeder = startDispatcher(context);
-  const opening = startConsumer(context, { ...config.wechat, allowHosts: config.fetch.allowHosts }, feeder);
+  const dispatcher = startDispatcher(context);
+  const opening = startConsumer(
+    context,
+    { ...config.wechat, allowHosts: config.fetch.allowHosts },
+    dispatcher,
+  );
   reportAtStart(context, opening);
-  const { checkTokens: tryAccounts } = await opening;
-  tryAccounts();
+  const { checkTokens } = await opening;
+  checkTokens();
   context.log.info({ concurrency: config.work.concurrency }, 'worker: started');
 });

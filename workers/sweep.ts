@@ -1,4 +1,7 @@
-/** `npm run sweep`: repairs what a killed process left and closes expired rows. One is enough; more do no harm. */
+/**
+ * `npm run sweep`: requeues the work of killed processes and closes expired rows. One sweeper is enough; several may
+ * run.
+ */
 import { startAlerts } from '../src/app/alerts.ts';
 import { openAppContext } from '../src/app/app-context.ts';
 import { openMetricsPort } from '../src/app/metrics-port.ts';

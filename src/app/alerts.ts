@@ -1,4 +1,4 @@
-/** Alerts of a program: the loop that sends what the list of checks finds to ALERT_URL. */
+/** The alerts of a program: a loop that sends the findings of the list of checks to ALERT_URL. */
 import type { Accounts } from '../account.ts';
 import type { Catalogue } from '../catalogue/catalogue.ts';
 import { type Config, secretsOfAlertUrl } from '../config/config.ts';
@@ -14,13 +14,13 @@ import { TLS_PLACES } from '../tls-failures.ts';
 import { createJsonClient } from '../wechat/http/json-client.ts';
 
 export interface Alerts {
-  /** Sends a test alert. Resolves with undefined where ALERT_URL is not set. */
+  /** Sends a test alert. Resolves with undefined if ALERT_URL is not set. */
   test(signal: AbortSignal): Promise<AlertDelivery | undefined>;
   /** Runs until the signal aborts. Never rejects. */
   run(signal: AbortSignal): Promise<void>;
 }
 
-/** Without ALERT_URL nothing is checked and nothing is sent. */
+/** Creates the alerts. Without ALERT_URL they check nothing and send nothing. */
 export function createAlerts(
   deps: {
     config: Pick<Config, 'alerts' | 'http'>;
@@ -56,7 +56,7 @@ export function createAlerts(
   };
 }
 
-/** Every program runs the alert loop: any of them may be the last one alive. */
+/** Starts the alert loop. Every program runs it, because any of them may be the last one that is alive. */
 export function startAlerts({
   config,
   alerts,

@@ -1,4 +1,6 @@
-/** Turns the configuration into an app context: parts opened in order and closed in reverse. */
+/**
+ * Opens the app context that the configuration describes. The parts are opened in order and closed in reverse order.
+ */
 import { type Account, type Accounts, createAccounts } from '../account.ts';
 import { type Catalogue, createCatalogue } from '../catalogue/catalogue.ts';
 import { createDatabase, type Database } from '../catalogue/database/database.ts';
@@ -28,7 +30,7 @@ import { openDatabase, type WhenAway } from './database-start.ts';
 import { claimQueue } from './queue-owner.ts';
 import { openStore } from './store.ts';
 
-/** What every program uses. */
+/** The parts that every program uses. */
 export interface AppContext {
   readonly config: Config;
   readonly accounts: Accounts;
@@ -43,7 +45,7 @@ export interface AppContext {
   readonly accept: AcceptReferences;
   /** Wakes the dispatcher of this process when rows have become due. */
   readonly due: { notify(): void; subscribe(wake: () => void): void };
-  /** Conditions of this process as a whole. */
+  /** The conditions of this process. */
   readonly health: Health;
   /** `host (program, pid)`. */
   readonly process: string;
@@ -55,17 +57,17 @@ export interface AppContext {
 
 export interface OpenOptions {
   program: string;
-  /** Further secrets, beside those of the configuration; removed from every log line. */
+  /** Secrets besides those of the configuration, which are also removed from every log line. */
   secrets?: readonly string[];
-  /** What to do when a real database does not respond at the start. Default: fail. */
+  /** What to do if a real database does not respond at the start. Default: fail. */
   whenAway?: WhenAway;
-  /** Replaces the configured accounts where WeChat is simulated. */
+  /** Replaces the configured accounts if WeChat is simulated. */
   simulatedAccounts?: readonly Account[];
   /** Default: JSON lines on stderr. */
   writeLog?: (line: string) => void;
 }
 
-/** Opens everything. On an error, closes what was open already and rethrows. */
+/** Opens all parts. On an error, closes the parts that are already open and rethrows. */
 export async function openAppContext(config: Config, options: OpenOptions): Promise<AppContext> {
   const all = options.simulatedAccounts ?? config.accounts;
   const log = createLog({
@@ -111,7 +113,7 @@ export async function openAppContext(config: Config, options: OpenOptions): Prom
       ...(isAway ? { unavailable: { metrics } } : {}),
     });
     shutdown.step('queue', () => queue.close());
-    // Requests are signed with the machine's own clock: where it is wrong, the store's error shows by how much.
+    // Requests are signed with the machine's own clock. If it is wrong, the store's error shows by how much.
     const store = await openStore(config, { clock: systemClock, log, shutdown });
     const health = createHealth(clock.now);
     await claimQueue({ queue, catalogue, health, log, metrics, signal: shutdown.signal });

@@ -1,4 +1,4 @@
-/** Runs the list of checks for a program, bounded in time and in frequency. */
+/** Runs the list of checks for a program, with limits for time and frequency. */
 import { hostname } from 'node:os';
 import type { Config } from '../config/config.ts';
 import type { Facts } from '../pipeline/checks/check.ts';
@@ -8,10 +8,10 @@ import { freeBytes } from '../runtime/disk/disk-space.ts';
 import type { Health } from '../runtime/health.ts';
 import { withTimeout } from '../runtime/timeout.ts';
 
-/** How long a part may take to respond. */
+/** The timeout for the response of each part. */
 export const CHECK_MS = 2_000;
 
-/** `host (program, pid)`: the target of findings of this process. */
+/** Returns `host (program, pid)`, the target of findings about this process. */
 export const processName = (program: string): string => `${hostname()} (${program}, ${process.pid})`;
 
 export function createProgramFacts(
@@ -34,7 +34,10 @@ export function createProgramFacts(
 
 const MIB = 1024 * 1024;
 
-/** The free space below which the embedded parts or the spool stop writing; undefined: nothing is written in DATA_DIR. */
+/**
+ * Returns the free space below which the embedded parts or the spool stop writing; undefined: the program writes
+ * nothing in DATA_DIR.
+ */
 function floorOf({ shape }: Pick<Config, 'shape'>, program: string): number | undefined {
   if (shape.database === 'embedded' || shape.store === 'embedded') return 256 * MIB;
   return ['all', 'server'].includes(program) ? 64 * MIB : undefined;
@@ -45,44 +48,47 @@ export interface CheckRun extends Findings {
 }
 
 /**
- * Reads all facts within 2 s (or `withinMs`) and computes the findings. A catalogue that is known to be away is not
- * queried: each query would hold a connection for half a minute.
+ * Reads all facts within 2 s (or `timeoutMs`) and computes the findings. A catalogue that is known to be unavailable is
+ * not queried, because each query would occupy a connection for half a minute.
  */
 export async function runChecks(
   gather: FactGatherer,
   catalogue: {
-    isAway?: () => boolean;
+    isDatabaseDown?: () => boolean;
     suspect?: () => void;
     accounts?: readonly string[];
-    withinMs?: number;
+    timeoutMs?: number;
   } = {},
 ): Promise<CheckRun> {
-  const { withinMs = CHECK_MS } = catalogue;
-  const signal = AbortSignal.timeout(withinMs);
+  const { timeoutMs = CHECK_MS } = catalogue;
+  const signal = AbortSignal.timeout(timeoutMs);
   const factsOfCatalogue = async (): Promise<Partial<Facts>> => {
-    if (catalogue.isAway?.()) return { catalogue: { ok: false } };
-    const facts = await resultWithin(gather.catalogue(catalogue.accounts), withinMs);
+    if (catalogue.isDatabaseDown?.()) return { catalogue: { ok: false } };
+    const facts = await resultWithin(gather.catalogue(catalogue.accounts), timeoutMs);
     if (!facts) catalogue.suspect?.();
     return facts ?? { catalogue: { ok: false } };
   };
-  const [here, ...parts] = await Promise.all([
+  const [processFacts, ...parts] = await Promise.all([
     gather.process(),
     factsOfCatalogue(),
-    resultWithin(gather.queue(signal), withinMs),
-    resultWithin(gather.store(signal), withinMs),
+    resultWithin(gather.queue(signal), timeoutMs),
+    resultWithin(gather.store(signal), timeoutMs),
   ]);
   const [fromCatalogue, queue = { queue: { ok: false } }, store = { store: { ok: false } }] = parts;
-  const facts: Facts = { ...here, ...fromCatalogue, ...queue, ...store };
+  const facts: Facts = { ...processFacts, ...fromCatalogue, ...queue, ...store };
   return { facts, ...findingsOf(facts) };
 }
 
-/** Resolves with undefined where the work failed or took longer. Never rejects. */
+/** Resolves with undefined if the work failed or took longer. Never rejects. */
 const resultWithin = <T>(work: Promise<T>, ms: number): Promise<T | undefined> =>
   withTimeout(work, ms, 'check').catch(() => undefined);
 
 const CACHE_MS = 1_000;
 
-/** Open routes may be called at any rate: the parts behind them are queried once a second. `run` never rejects. */
+/**
+ * Returns a function that runs `run` at most once a second and shares the result: open routes may be called at a high
+ * rate. `run` must never reject.
+ */
 export function atMostOncePerSecond<T>(run: () => Promise<T>): () => Promise<T> {
   let last: { atMs: number; result: Promise<T> } | undefined;
   return () => {

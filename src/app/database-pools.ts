@@ -1,4 +1,4 @@
-/** Connection pools to the database, real or embedded, for the catalogue and for the queue. */
+/** Opens the connection pools of catalogue and queue to the real or the embedded database. */
 import { join } from 'node:path';
 import type { PoolLike } from '../catalogue/database/database.ts';
 import { createPostgresPool } from '../catalogue/database/postgres.ts';
@@ -19,7 +19,7 @@ export interface Pools {
   readonly queue: QueueBackend;
 }
 
-/** Locks DATA_DIR first where anything in it is embedded. */
+/** Opens the pools. If database or store is embedded, locks DATA_DIR first. */
 export async function openPools(
   config: Config,
   deps: { log: Log; metrics: Metrics; shutdown: Shutdown },
@@ -36,7 +36,7 @@ export async function openPools(
       folder: join(config.dataFolder, 'database'),
       log,
       metrics,
-      // A power cut may lose what a simulated account sent, never what a real one did.
+      // A power failure may lose messages of a simulated account, but never those of a real one.
       fsync: shape.wechat === 'real',
       searchPath: `${schema},public`,
     });
@@ -53,7 +53,8 @@ export async function openPools(
     const secureContext = secureContextOf(config.authorities.redis);
     return { catalogue, queue: { kind: 'redis', url: redis.url, prefix, secureContext } };
   }
-  // A pool of its own: a slow list of the catalogue must not delay the statement that renews a job's lock.
+  // The queue has a separate pool: a slow list query of the catalogue must not delay the statement that renews a job's
+  // lock.
   const pool = open('queue', schema, QUEUE_CONNECTIONS);
   return { catalogue, queue: { kind: 'postgres', pool, prefix, schema } };
 }

@@ -1,4 +1,4 @@
-/** The catalogue's database at the start of a program: opened, waited for, or opened later in the background. */
+/** Opens the catalogue's database at the start of a program: at once, after a wait, or later in the background. */
 import { setTimeout as wait } from 'node:timers/promises';
 import { type Database, DatabaseUnavailableError } from '../catalogue/database/database.ts';
 import type { Log } from '../runtime/log.ts';
@@ -6,29 +6,29 @@ import { tlsFailureOf } from '../tls-failures.ts';
 import { startFailureOf } from './run.ts';
 
 /**
- * What a program does when the database does not respond at its start: `fail` ends it, `wait` opens once the database
- * responds, `later` opens at once and works with the spool until then.
+ * What a program does if the database does not respond at its start. `fail`: it ends. `wait`: it waits until the
+ * database responds. `later`: it starts at once and uses the spool until the database responds.
  */
 export type WhenAway = 'fail' | 'wait' | 'later';
 
 const FIRST_WAIT_MS = 250;
 const LONGEST_WAIT_MS = 4_000;
-const SAY_EVERY_MS = 30_000;
+const LOG_EVERY_MS = 30_000;
 
-/** Whether waiting can help: the database is away for a reason that no change of the configuration removes. */
+/** Whether waiting can help: the database is unavailable for a reason that is not in the configuration. */
 const isCurable = (error: unknown) =>
   error instanceof DatabaseUnavailableError && error.refusal === undefined;
 
 export interface OpenedDatabase {
-  /** Throws {@link DatabaseUnavailableError} until the database is ready, then works as the database. */
+  /** Rejects with {@link DatabaseUnavailableError} until the database is ready, and then works like the database. */
   readonly database: Database;
-  /** True while it is not ready yet. */
+  /** Whether the database is not ready yet. */
   readonly isAway: boolean;
 }
 
 /**
- * Calls `prepare` until it succeeds. Throws what it throws where waiting cannot help. With `later` the program works
- * already: such errors are then logged, and `prepare` is called again.
+ * Calls `prepare` until it succeeds. Rejects with its error if waiting cannot help. With `later` the program already
+ * runs, so such errors are only logged, and `prepare` is called again.
  */
 export async function openDatabase(
   database: Database,
@@ -42,38 +42,38 @@ export async function openDatabase(
   const { whenAway, prepare, log, signal } = options;
   const ready = Promise.withResolvers<void>();
   let isReady = false;
-  let saidAtMs = Number.NEGATIVE_INFINITY;
+  let loggedAtMs = Number.NEGATIVE_INFINITY;
 
-  function say(error: unknown): void {
-    if (performance.now() - saidAtMs < SAY_EVERY_MS) return;
-    saidAtMs = performance.now();
+  function logFailure(error: unknown): void {
+    if (performance.now() - loggedAtMs < LOG_EVERY_MS) return;
+    loggedAtMs = performance.now();
     if (isCurable(error) && !tlsFailureOf(error))
       log.warn({ err: (error as Error).cause ?? error }, 'database: no response from DATABASE_URL, retrying');
     else log.error(startFailureOf('database', error).text);
   }
 
-  /** Resolves once the database is ready. Throws an error for which `isTriedAgain` returns false. */
-  async function keepPreparing(isTriedAgain: (error: unknown) => boolean): Promise<void> {
+  /** Resolves once the database is ready. Rejects with an error for which `isRetried` returns false. */
+  async function prepareUntilReady(isRetried: (error: unknown) => boolean): Promise<void> {
     for (let waitMs = FIRST_WAIT_MS; ; waitMs = Math.min(waitMs * 2, LONGEST_WAIT_MS)) {
       try {
         return await prepare(database);
       } catch (error) {
-        if (signal.aborted || !isTriedAgain(error)) throw error;
-        say(error);
+        if (signal.aborted || !isRetried(error)) throw error;
+        logFailure(error);
       }
       await wait(waitMs, undefined, { signal });
     }
   }
 
   try {
-    await (whenAway === 'wait' ? keepPreparing(isCurable) : prepare(database));
+    await (whenAway === 'wait' ? prepareUntilReady(isCurable) : prepare(database));
     return { database, isAway: false };
   } catch (error) {
     if (whenAway !== 'later' || !isCurable(error)) throw error;
-    say(error);
+    logFailure(error);
   }
 
-  keepPreparing(() => true).then(
+  prepareUntilReady(() => true).then(
     () => {
       isReady = true;
       ready.resolve();
@@ -81,19 +81,19 @@ export async function openDatabase(
     },
     () => undefined, // closing
   );
-  /** Before it is ready its tables may be missing or those of an older release: no statement gets through. */
-  const verb =
-    <Args extends unknown[], Answer>(speak: (...args: Args) => Promise<Answer>) =>
-    async (...args: Args): Promise<Answer> => {
+  /** Rejects all statements until the database is ready, because its tables may be missing or of an older release. */
+  const whenReady =
+    <Args extends unknown[], Result>(method: (...args: Args) => Promise<Result>) =>
+    async (...args: Args): Promise<Result> => {
       if (!isReady)
         throw new DatabaseUnavailableError('the catalogue database has not responded since the start');
-      return await speak(...args);
+      return await method(...args);
     };
   return {
     isAway: true,
     database: {
-      query: verb(database.query) as Database['query'],
-      transaction: verb(database.transaction) as Database['transaction'],
+      query: whenReady(database.query) as Database['query'],
+      transaction: whenReady(database.transaction) as Database['transaction'],
       listen: async (...args) => {
         await ready.promise;
         await database.listen(...args);

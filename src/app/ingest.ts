@@ -1,4 +1,7 @@
-/** How a server accepts references: into the catalogue, or into a spool in DATA_DIR while the catalogue is away. */
+/**
+ * Opens the ingest of a server, which writes references into the catalogue, or into a spool in DATA_DIR while the
+ * catalogue is unavailable.
+ */
 import { join } from 'node:path';
 import { createIngest, type Ingest } from '../pipeline/ingest/ingest.ts';
 import { openSpool, type Spool } from '../spool/spool.ts';
@@ -9,11 +12,11 @@ export type IngestContext = Pick<
   'accept' | 'accounts' | 'catalogue' | 'clock' | 'config' | 'due' | 'log' | 'metrics' | 'shutdown' | 'health'
 >;
 
-/** Also replays what an earlier run, or a process that died, left in the spool. */
+/** Opens the ingest, and replays the records that an earlier run or a process that died left in the spool. */
 export async function openIngest(parts: IngestContext): Promise<Ingest> {
   const { log, shutdown, health } = parts;
   const spool = await openSpoolIfPossible(parts);
-  const intake = createIngest({
+  const ingest = createIngest({
     ...parts,
     onAccepted: parts.due.notify,
     onSpoolUse: ({ state, records }) =>
@@ -27,17 +30,17 @@ export async function openIngest(parts: IngestContext): Promise<Ingest> {
     if (spool && !spool.isWritable) health.setUnhealthy('spool_full');
     else health.setHealthy('spool_full');
   });
-  const running = intake.run(shutdown.signal);
+  const running = ingest.run(shutdown.signal);
   shutdown.step('spool', async () => {
     await running;
     await spool?.close();
   });
-  const { spool: left } = intake.state;
-  if (left && left.records > 0) log.info(left, 'spool: holds records of an earlier run');
-  return intake;
+  const { spool: left } = ingest.state;
+  if (left && left.records > 0) log.info(left, 'spool: contains records of an earlier run');
+  return ingest;
 }
 
-/** A server without a spool is better than no server: the error is logged, and a check reports it. */
+/** Opens the spool. An error does not prevent the start: it is logged, and a check reports it. */
 async function openSpoolIfPossible({ config, log, metrics }: IngestContext): Promise<Spool | undefined> {
   const folder = join(config.dataFolder, 'spool');
   try {
@@ -53,7 +56,7 @@ async function openSpoolIfPossible({ config, log, metrics }: IngestContext): Pro
   } catch (error) {
     log.error(
       { err: error, folder },
-      'spool: not usable, callbacks are refused while the database is away; let this user write to DATA_DIR',
+      'spool: not usable, callbacks are refused while the database is unavailable; allow this user to write to DATA_DIR',
     );
     return undefined;
   }

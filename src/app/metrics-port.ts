@@ -1,4 +1,4 @@
-/** METRICS_PORT: metrics and health of a worker or sweeper, for Prometheus and for a supervisor. */
+/** The server of METRICS_PORT: metrics and health of a worker or sweeper, for Prometheus and for a supervisor. */
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { findingsFor, readinessOf } from '../pipeline/checks/findings.ts';
@@ -20,10 +20,13 @@ const LIMITS: ListenerLimits = { ...LISTENER_LIMITS, requestMs: 5_000, connectio
 
 type MetricsPortContext = Pick<AppContext, 'config' | 'gather' | 'metrics' | 'shutdown' | 'health'>;
 
-/** Ready: the catalogue and the queue respond, and no check of this process has failed with an error. */
-function readiness({ shutdown }: MetricsPortContext, look: () => Promise<CheckRun>) {
+/**
+ * Returns a function that computes the response of /readyz. Ready means: the catalogue and the queue respond, and no
+ * check of this process has failed with an error.
+ */
+function readiness({ shutdown }: MetricsPortContext, recentChecks: () => Promise<CheckRun>) {
   return async () => {
-    const findings = await look();
+    const findings = await recentChecks();
     const isClosing = shutdown.signal.aborted;
     const stops = findingsFor('readyz', findings).some(({ code, target }) => {
       const { component: part, severity } = checkOf(code);
@@ -38,16 +41,16 @@ function readiness({ shutdown }: MetricsPortContext, look: () => Promise<CheckRu
 }
 
 /**
- * Listens where METRICS_PORT is set. Serves GET /metrics, /livez and /readyz without a key: bind it to an inner
- * address. Returns its URL, or undefined without METRICS_PORT.
+ * Listens if METRICS_PORT is set. Serves GET /metrics, /livez and /readyz without a key, so it should be bound to an
+ * internal address. Resolves with its URL, or undefined without METRICS_PORT.
  */
 export async function openMetricsPort(parts: MetricsPortContext): Promise<string | undefined> {
   const { config, metrics, shutdown } = parts;
   const { port } = config.metrics;
   const { host } = config.http;
   if (port === undefined) return undefined;
-  const look = atMostOncePerSecond(() => runChecks(parts.gather));
-  const ready = readiness(parts, look);
+  const recentChecks = atMostOncePerSecond(() => runChecks(parts.gather));
+  const ready = readiness(parts, recentChecks);
   const json = ({ code, body }: { code: number; body: object }) => ({
     code,
     type: 'application/json',
@@ -57,7 +60,7 @@ export async function openMetricsPort(parts: MetricsPortContext): Promise<string
     '/livez': async () => json(liveness(parts.health)),
     '/readyz': async () => json(await ready()),
     '/metrics': async () => {
-      updateCheckMetrics(metrics, await look());
+      updateCheckMetrics(metrics, await recentChecks());
       return { code: 200, type: metrics.registry.contentType, text: await metrics.registry.metrics() };
     },
   };
@@ -80,7 +83,7 @@ export async function openMetricsPort(parts: MetricsPortContext): Promise<string
   } catch (error) {
     throw listenError(error, { host, port, portVariable: 'METRICS_PORT' });
   }
-  // Closed last: a supervisor polls during the shutdown and must see that the process is alive.
+  // Closed last, because a supervisor polls during the shutdown and must see that the process is alive.
   shutdown.step('metrics', async () => {
     server.closeAllConnections();
     server.close();

@@ -1,4 +1,4 @@
-/** `wma migrate`: migrates the schema alone, for a deployment that does so before it starts the programs. */
+/** `wma migrate`: only migrates the schema, for deployments that do this before they start the programs. */
 import { createDatabase } from '../catalogue/database/database.ts';
 import { migrate } from '../catalogue/database/migrate.ts';
 import { createPostgresPool } from '../catalogue/database/postgres.ts';
@@ -8,14 +8,15 @@ import { migrateQueue } from '../queue/postgres.ts';
 import { createLog } from '../runtime/log.ts';
 
 /**
- * Returns the names of the applied migrations, the queue's tables last where they are in the database. Throws
- * ConfigError, DatabaseAwayError, MigrationError and other errors that `startFailureOf` turns into text.
+ * Resolves with the names of the applied migrations; the queue's tables are last if the queue is in the database.
+ * Rejects with ConfigError, DatabaseUnavailableError, MigrationError and other errors that `startFailureOf` turns into
+ * text.
  */
 export async function migrateOnly(config = loadConfig()): Promise<string[]> {
   const { database: address, queue } = config;
   const { url, schema } = address;
   if (!url) {
-    const problem = 'is missing: the embedded database is brought up to date when the program starts';
+    const problem = 'is missing: the embedded database is migrated when the program starts';
     throw new ConfigError([
       { variable: 'DATABASE_URL', problem, example: 'DATABASE_URL=postgres://wma@db/wma' },
     ]);

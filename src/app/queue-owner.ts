@@ -1,6 +1,7 @@
 /**
- * Two archivers on one Redis with one QUEUE_PREFIX would take each other's jobs and insert rows of each other's media
- * items. So the queue carries the mark of its catalogue, which expires soon after the last of its processes has ended.
+ * Prevents that two archivers use one Redis with the same QUEUE_PREFIX: they would process each other's jobs and insert
+ * rows of each other's media items. The queue therefore has the mark of its catalogue, which expires soon after the
+ * last of its processes has ended.
  */
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Catalogue } from '../catalogue/catalogue.ts';
@@ -22,11 +23,12 @@ const MARK_MS = 10_000;
 const RENEW_MS = 3_000;
 
 const REFUSED =
-  'The queue of REDIS_URL belongs to another archiver: a program with another DATABASE_URL or DATABASE_SCHEMA uses it now. Set QUEUE_PREFIX (for example {wma2}) for one of the two, or end the other one; its mark expires within 15 seconds.';
+  'The queue of REDIS_URL belongs to another archiver: a program with another DATABASE_URL or DATABASE_SCHEMA uses it. Set QUEUE_PREFIX (for example {wma2}) for one of the two, or stop the other one; its mark expires within 15 seconds.';
 
 /**
- * Throws {@link StartError} where another catalogue renews its mark on the queue; waits for the mark of one that has
- * just ended. Then renews its own mark until the signal aborts. A queue or catalogue that is away does not fail a start.
+ * Throws a {@link StartError} if another catalogue renews its mark on the queue. If the other catalogue's programs have
+ * just ended, waits until its mark expires. Then renews its own mark until the signal aborts. A queue or catalogue that
+ * is unavailable does not prevent the start.
  */
 export async function claimQueue({
   queue,

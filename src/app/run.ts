@@ -1,4 +1,4 @@
-/** What all programs share: a start that succeeds or prints in one sentence why not, and an orderly end. */
+/** The start and the end of all programs. A start that fails prints one sentence with the reason. */
 import { DatabaseUnavailableError } from '../catalogue/database/database.ts';
 import { type Config, ConfigError, EXIT_CONFIG } from '../config/config.ts';
 import { FolderInUseError } from '../runtime/disk/folder-lock.ts';
@@ -7,19 +7,19 @@ import { redact } from '../runtime/redaction.ts';
 import { closeOnSignals, type Shutdown } from '../runtime/shutdown.ts';
 import { TLS_PLACES, tlsSentence } from '../tls-failures.ts';
 
-/** The program cannot start with this configuration; the message says what to change. */
+/** The program cannot start with this configuration. The message describes what to change. */
 export class StartError extends Error {
   override readonly name = 'StartError';
   readonly exitCode = EXIT_CONFIG;
 }
 
 /**
- * Throws ConfigError where a part is embedded: programs that run beside others need parts that all of them reach, and
- * an embedded part belongs to one process.
+ * Throws a ConfigError if a part is embedded: an embedded part belongs to one process, but programs that run together
+ * need parts that all of them can reach.
  */
 export function requireShared(config: Pick<Config, 'shape'>, program: string): void {
   const { shape } = config;
-  const needed = `is missing: ${program} runs beside other processes and meets them there; without it, run everything in one process with npm start`;
+  const needed = `is missing: ${program} shares it with other processes; without it, run everything in one process with npm start`;
   const mistakes = [
     ...(shape.database === 'embedded'
       ? [{ variable: 'DATABASE_URL', problem: needed, example: 'DATABASE_URL=postgres://wma@db/wma' }]
@@ -40,36 +40,38 @@ export function listenError(
   switch ((error as NodeJS.ErrnoException).code) {
     case 'EADDRINUSE':
       return new StartError(
-        `Port ${port} on ${host} is taken by another program. Stop that one, or set ${portVariable} to another port.`,
+        `Port ${port} on ${host} is used by another program. Stop that program, or set ${portVariable} to another port.`,
       );
     case 'EACCES':
       return new StartError(
-        `Port ${port} may not be opened by this user. Set ${portVariable} to one above 1023.`,
+        `Port ${port} may not be opened by this user. Set ${portVariable} to a port above 1023.`,
       );
     case 'EADDRNOTAVAIL':
     case 'ENOTFOUND':
-      return new StartError(`${host} is no address of this machine. Set HOST to one, or to 0.0.0.0 for all.`);
+      return new StartError(
+        `${host} is not an address of this machine. Set HOST to one of its addresses, or to 0.0.0.0 for all.`,
+      );
     default:
       return error;
   }
 }
 
-/** Errors of the file system for a file or folder that cannot be used, as text. */
+/** The texts for errors of the file system, when a file or folder cannot be used. */
 const FILE_ERRORS: Readonly<Record<string, string>> = {
   EACCES: 'this user may not write there',
   EPERM: 'this user may not write there',
-  EROFS: 'the disk can only be read',
+  EROFS: 'the disk is read-only',
   ENOTDIR: 'a part of the path is a file, not a folder',
-  EEXIST: 'a file stands where a folder must be',
-  EISDIR: 'a folder stands where a file must be',
+  EEXIST: 'it is a file, but must be a folder',
+  EISDIR: 'it is a folder, but must be a file',
   ENOSPC: 'the disk is full',
 };
 
-/** Why a program did not start and what to change, where the cause is known. */
+/** Returns why a program did not start and what to change, if the cause is known. */
 function knownCause(error: Error): { exitCode: number; text: string } | undefined {
   const { exitCode, code, path, address } = error as Error &
     Partial<Record<'exitCode' | 'code' | 'path' | 'address', unknown>>;
-  // Not redacted: its examples look like secrets, and it holds none.
+  // Not redacted, because the message contains no secrets, but its examples look like secrets.
   if (error instanceof ConfigError) return { exitCode: EXIT_CONFIG, text: error.message };
   if (typeof exitCode === 'number') return { exitCode, text: error.message };
   if (error instanceof FolderInUseError) return { exitCode: EXIT_CONFIG, text: error.message };
@@ -89,19 +91,22 @@ function knownCause(error: Error): { exitCode: number; text: string } | undefine
   return { exitCode: EXIT_CONFIG, text };
 }
 
-/** Returns exit code and text for an error that keeps a program from starting: a sentence where the cause is known. */
+/**
+ * Returns exit code and text for an error that prevents the start of a program. The text is a sentence if the cause is
+ * known, and otherwise the stack.
+ */
 export function startFailureOf(name: string, error: unknown): { exitCode: number; text: string } {
   return (error instanceof Error ? knownCause(error) : undefined) ?? unexpected(name, error);
 }
 
 function unexpected(name: string, error: unknown): { exitCode: number; text: string } {
-  const story = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  return { exitCode: 1, text: redact(`${name} failed unexpectedly: ${story}`) };
+  const details = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return { exitCode: 1, text: redact(`${name} failed unexpectedly: ${details}`) };
 }
 
 /**
- * Runs a program's start. The program calls `onOpened` with its shutdown, so that signals and a start that fails
- * half-way close what is open. Never rejects: an error is printed on stderr and becomes the exit code.
+ * Runs a program's start. The program calls `onOpened` with its shutdown, so that the open parts are closed after a
+ * signal or a failed start. Never rejects: an error is printed on stderr and determines the exit code.
  */
 export async function runProgram(
   name: string,
@@ -109,12 +114,13 @@ export async function runProgram(
 ): Promise<void> {
   allowSlowConnects();
   let open: Shutdown | undefined;
-  const leave = ({ exitCode, text }: { exitCode: number; text: string }): void => {
+  const exitWith = ({ exitCode, text }: { exitCode: number; text: string }): void => {
     process.stderr.write(`${text}\n`, () => process.exit(exitCode));
   };
-  // An error outside every promise chain: the state is unknown, so no closing steps run. What was accepted is on disk.
-  process.on('uncaughtException', (error) => leave(unexpected(name, error)));
-  // A parent that started this process with an IPC channel (the demo) and was killed must not leave it running.
+  // For an error outside every promise chain. The state is unknown, so the shutdown steps do not run. Accepted items
+  // are already on disk.
+  process.on('uncaughtException', (error) => exitWith(unexpected(name, error)));
+  // If a parent started this process with an IPC channel (the demo) and was killed, this process must end too.
   process.once(
     'disconnect',
     () => void (open?.run('parent gone') ?? Promise.resolve()).then(() => process.exit(1)),
@@ -126,6 +132,6 @@ export async function runProgram(
     });
   } catch (error) {
     await open?.run('could not start');
-    leave(startFailureOf(name, error));
+    exitWith(startFailureOf(name, error));
   }
 }

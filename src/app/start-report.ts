@@ -1,18 +1,18 @@
-/** Logs what does not work at the start of a program: a line for each failing check, with its cure. */
+/** Logs the failing checks at the start of a program: one line for each, with advice. */
 import { findingsFor } from '../pipeline/checks/findings.ts';
 import { checkOf } from '../pipeline/checks/table.ts';
 import { settledWithin, untilAborted } from '../runtime/timeout.ts';
 import type { AppContext } from './app-context.ts';
 import { runChecks } from './checks.ts';
 
-/** Longer than a request to a store that does not respond, with its retries. */
-const WITHIN_MS = 25_000;
+/** Longer than a request, with its retries, to a store that does not respond. */
+const TIMEOUT_MS = 25_000;
 
 const READY_MS = 10_000;
 
 /**
- * Runs in the background. A process with a consumer waits until that is open or ten seconds have passed. Its own
- * heartbeat may not be written then, so a worker does not report that no worker is alive.
+ * Runs the checks in the background. With a consumer it first waits until the consumer is open or ten seconds have
+ * passed. A worker does not report that no worker is alive, because its own heartbeat may not be written yet.
  */
 export function reportAtStart(
   parts: Pick<AppContext, 'accounts' | 'gather' | 'log' | 'shutdown'>,
@@ -21,7 +21,7 @@ export function reportAtStart(
   const { gather, log, shutdown } = parts;
   async function report(): Promise<void> {
     if (consumer !== undefined) await settledWithin(consumer, READY_MS, shutdown.signal);
-    const findings = await runChecks(gather, { withinMs: WITHIN_MS });
+    const findings = await runChecks(gather, { timeoutMs: TIMEOUT_MS });
     if (shutdown.signal.aborted) return;
     const found = findingsFor('readyz', findings).filter(
       ({ code }) => !(consumer && code === 'workers_missing'),

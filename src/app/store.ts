@@ -1,4 +1,4 @@
-/** The store: the configured bucket, or the embedded server with keys of its own in DATA_DIR. */
+/** Opens the store: the configured bucket, or the embedded server, whose keys are in DATA_DIR. */
 import { randomBytes } from 'node:crypto';
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -18,7 +18,7 @@ const EMBEDDED_REGION = 'us-east-1';
 const keysSchema = z.object({
   accessKeyId: z.string().min(1),
   secretAccessKey: z.string().min(1),
-  /** The port of the last run, so that signed links stay valid over a restart. */
+  /** The port of the last run, so that signed links stay valid after a restart. */
   port: z.int().min(0).max(65_535),
 });
 type EmbeddedKeys = z.infer<typeof keysSchema>;
@@ -87,12 +87,14 @@ async function loadKeys(path: string): Promise<EmbeddedKeys> {
     return keysSchema.parse(JSON.parse(text));
   } catch {
     throw new StartError(
-      `The keys in ${path} are not usable. Delete the file to have new keys made; links signed with the old ones then stop working.`,
+      `The keys in ${path} are not usable. Delete the file, and new keys are generated; links that were signed with the old keys then stop working.`,
     );
   }
 }
 
-/** Written to another file first: a process that was killed half-way must find whole keys at its next start. */
+/**
+ * Writes the keys to another file first, so that the file is complete even if the process is killed during the write.
+ */
 async function saveKeys(path: string, keys: EmbeddedKeys): Promise<void> {
   await writeFile(`${path}.new`, JSON.stringify(keys), { mode: 0o600 });
   await rename(`${path}.new`, path);

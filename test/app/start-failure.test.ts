@@ -33,14 +33,14 @@ describe('a listening address that cannot be used', () => {
     assert.equal(exitCode, 78);
     assert.equal(
       text,
-      `Port ${port} on 127.0.0.1 is taken by another program. Stop that one, or set CALLBACK_PORT to another port.`,
+      `Port ${port} on 127.0.0.1 is used by another program. Stop that program, or set CALLBACK_PORT to another port.`,
     );
   });
 
-  test('is reported for a host that is no address of this machine', async () => {
+  test('is reported for a host that is not an address of this machine', async () => {
     const at = { host: '192.0.2.1', port: 1, portVariable: 'PORT' };
     const { text } = startFailureOf('it', listenError(await refusalOf('192.0.2.1', 0), at));
-    assert.match(text, /^192\.0\.2\.1 is no address of this machine\. Set HOST/);
+    assert.match(text, /^192\.0\.2\.1 is not an address of this machine\. Set HOST/);
   });
 });
 

@@ -52,7 +52,7 @@ test(
     assert.ok(answered > 0 && answered < 60, `it was killed in the middle: ${answered}`);
 
     const second = await startServer();
-    await second.untilOutput(/spool: holds records of an earlier run/);
+    await second.untilOutput(/spool: contains records of an earlier run/);
     await sending;
     const { status, degraded, spool } = await readiness();
     assert.equal(status, 'degraded');
