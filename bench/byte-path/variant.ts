@@ -1,6 +1,6 @@
-/** One way to bring a file from the origin to the sink: the program's, the floor beneath it, the naive one. */
+/** A variant of moving a file from WeChat to the store: the program, a floor, or the naive one. */
 export interface File {
-  /** Of origin.ts: tells kind, size and how the body ends. */
+  /** A media id of wechat-stand-in.ts, with kind, size and how the body ends. */
   readonly mediaId: string;
   readonly sizeBytes: number;
   readonly kind: 'image' | 'video';

@@ -1,5 +1,5 @@
 /** Writes the pages that are made from tables of the program: `node bin/run.js docs/generate/main.ts`. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { layersDiagram, layersTable, siblingsTable } from './architecture.ts';
 import { checksTable } from './checks.ts';
 import { cliPage } from './cli.ts';
@@ -18,10 +18,15 @@ const PAGES = {
   'docs/simulator.md': simulatorPage,
 };
 
-for (const [path, page] of Object.entries(PAGES)) {
-  writeFileSync(new URL(`../../${path}`, import.meta.url), page());
+/** Writes a page and prints its path, if it differs from the file. */
+function write(path: string, page: string): void {
+  const file = new URL(`../../${path}`, import.meta.url);
+  if (existsSync(file) && readFileSync(file, 'utf8') === page) return;
+  writeFileSync(file, page);
   console.log(path);
 }
+
+for (const [path, page] of Object.entries(PAGES)) write(path, page());
 
 /** Tables inside pages that are written by hand. */
 const TABLES = {
@@ -37,6 +42,5 @@ for (const [path, tables] of Object.entries(TABLES)) {
     const between = new RegExp(`(?<=${start})[^]*?(?=${end})`);
     page = page.replace(between, () => `${table()}\n`);
   }
-  writeFileSync(file, page);
-  console.log(path);
+  write(path, page);
 }

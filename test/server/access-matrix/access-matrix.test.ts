@@ -44,7 +44,7 @@ const CLIENTS: readonly Client[] = [
   },
 ];
 
-/** design: all GET are read; POST media and retry are write; the rest, and the queue's pages, are admin. */
+/** The rule of scopes: every GET is read, POST of media and retry is write; the rest, and the queue's pages, are admin. */
 function scopeOf(method: string, route: string): Scope | 'open' {
   if (/^\/(wechat\/|livez$|readyz$|login|logout|$)/.test(route)) return 'open';
   if (route.startsWith('/queues')) return 'admin';
@@ -128,7 +128,7 @@ describe('the access matrix of routes and keys', { timeout: 240_000 }, () => {
     return shop.secrets.filter((secret) => received.includes(secret) && !sent.includes(secret));
   }
 
-  /** Asserts that the status is the one that design.md gives this key. */
+  /** Asserts that the status is the one that the rule of scopes gives this key. */
   function assertStatus(who: Client, request: ApiRequest, status: number): void {
     const wanted = scopeOf(request.method, request.route);
     if (wanted === 'open') return;
