@@ -21,7 +21,7 @@ if (process.env.npm_lifecycle_event) {
 
 if (Number.parseInt(process.versions.node, 10) >= NEEDED) {
   // Types stripped and code compiled once, not at every start: a quarter of one. Where it cannot be written, nothing
-  // is kept. Not in the folder for temporary files: whoever else can write there would be writing our code.
+  // is kept. Not in the folder for temporary files: other users who can write there could change our code.
   nodeModule.enableCompileCache?.(`${root}node_modules/.cache/compiled`);
   process.argv = [process.argv[0], `${root}${program}`, ...rest];
   await import(pathToFileURL(`${root}${program}`).href);

@@ -55,7 +55,7 @@ export function setAction(terminal: Terminal, command: Command, run: Run): Comma
   });
 }
 
-/** Throws a CliError unless the user confirms. Without a terminal nobody can confirm, so it throws. */
+/** Throws a CliError unless the user confirms. Without a terminal it throws too. */
 export async function confirm({ output }: Pick<Context, 'output'>, question: string): Promise<void> {
   if (!(await output.confirm(question)))
     throw new CliError('Nothing was changed. Without a terminal, use --yes.', EXIT.usage);

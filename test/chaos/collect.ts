@@ -1,4 +1,4 @@
-/** Gathers the evidence: the API, a listing of the bucket, the stand-in's ledger, dumps of database and Redis. */
+/** Collects the evidence: the API, a listing of the bucket, the simulator's request log, dumps of database and Redis. */
 import { createHash } from 'node:crypto';
 import { createWriteStream, mkdirSync, writeFileSync } from 'node:fs';
 import { cp } from 'node:fs/promises';
@@ -184,7 +184,7 @@ export async function collect(
   writeFileSync(join(folder, 'rows.jsonl'), rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
   write('objects.json', await allObjects(access));
   write('uploads.json', await openUploads(access));
-  write('ledger.json', await fixture.wechat.ledger());
+  write('request-log.json', await fixture.wechat.requestLog());
   const ids = new Map<string, { account: string; mediaId: string }>();
   const named = [
     ...sent.flatMap(({ account, mediaIds }) => mediaIds.map((mediaId) => ({ account, mediaId }))),

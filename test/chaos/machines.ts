@@ -14,7 +14,7 @@ import { basics } from './processes.ts';
 import type { StoreFault } from './script.ts';
 
 const START_LIMIT_MS = 60_000;
-/** Postgres trusts everybody here; the password is in the URL to be seen where it must not be. */
+/** Postgres accepts every connection here; the URL has a password so that a leak of it can be found. */
 const DATABASE_PASSWORD = 'chaos-database-password-5d0f';
 const DATABASE = 'chaos';
 

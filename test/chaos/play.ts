@@ -122,7 +122,7 @@ export async function play(
     const accepted = sender.lines.filter((line) => line.accepted).length;
     const named = new Set(sender.lines.filter((line) => line.accepted).map((line) => line.mediaIds[0]));
     if (named.size < script.sendings.length * LEAST_ACCEPTED)
-      throw new Error(`${named.size} of ${script.sendings.length} media were accepted: that proves nothing`);
+      throw new Error(`${named.size} of ${script.sendings.length} items were accepted: that proves nothing`);
     say(
       `${accepted} of ${sender.lines.length} accepted; quiet after ${Math.round(idleAfterMs / 1000)} s; checking`,
     );

@@ -113,7 +113,7 @@ export const SCENARIOS: Readonly<Record<SabotageMode, Scenario>> = {
       await redis!.kill(0, 'past');
       processes.start('worker-1');
       await until('all were denied', async () => {
-        const { errcodes } = (await wechat.ledger()) as { errcodes: Record<string, number> };
+        const { errcodes } = (await wechat.requestLog()) as { errcodes: Record<string, number> };
         return (errcodes['40007'] ?? 0) >= MEDIA;
       });
       await wechat.endAccountFault(account, 'mediaErrcode');

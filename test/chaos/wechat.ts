@@ -54,7 +54,7 @@ export function createWechat(url: string) {
   return {
     url,
     names: () => ask('GET', 'names'),
-    ledger: () => ask<Record<string, unknown>>('GET', 'request-log'),
+    requestLog: () => ask<Record<string, unknown>>('GET', 'request-log'),
     digest: (account: string, mediaId: string) =>
       ask<{ sha256: string; sizeBytes: number }>(
         'GET',

@@ -75,7 +75,7 @@ describe('customer service', () => {
     assert.deepEqual(
       await parts.catalogue.accounts.listHolds(),
       [],
-      'the read itself is the probe: no media was needed',
+      'the read itself is the probe: no media item was needed',
     );
   });
 

@@ -225,7 +225,7 @@ for (const shape of SHAPES) {
         await fixture.postgres!.start();
         await allArchived(inputs, ids);
         const attempts = (await untilEnded(program, ids)).map((row) => row.attempts);
-        assert.deepEqual(new Set(attempts), new Set([1]), 'a catalogue that is away costs a media nothing');
+        assert.deepEqual(new Set(attempts), new Set([1]), 'an unavailable catalogue spends no attempt');
       });
 
       it('is notified of new rows again after Postgres was away', async () => {

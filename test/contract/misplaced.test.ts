@@ -11,7 +11,7 @@ describe(`a queue without its lists, with ${shape.name}`, { skip: shape.skip, ti
   it('dispatches again what stood in a wait list that was deleted', async (t) => {
     const fixture = await shape.open({ private: true });
     t.after(() => fixture.close());
-    const sweeping = { everyMs: 250, fedAgeMs: 1_000, placeAgeMs: 2_000 };
+    const sweeping = { everyMs: 250, claimAgeMs: 1_000, misplacedAgeMs: 2_000 };
     const program = await fixture.start({ consume: false, sweeping });
     const inputs = Array.from({ length: 40 }, () => receive(fixture.simulator));
     const ids = (await program.parts.accept(inputs)).map(({ id }) => id);

@@ -82,10 +82,10 @@ describe('an outage of the database', { skip: missing.postgres }, () => {
     const { gate, parts, folder, callback, api, spooled } = await setup(t);
     const answers: Awaited<ReturnType<typeof callback>>[] = [];
     let isOver = false;
-    const lane = async () => {
+    const sendOneByOne = async () => {
       while (!isOver) answers.push(await callback());
     };
-    const lanes = Promise.all(Array.from({ length: 4 }, lane));
+    const senders = Promise.all(Array.from({ length: 4 }, sendOneByOne));
     const more = async (count: number) => {
       const goal = answers.length + count;
       await until(`${count} more answers`, async () => answers.length >= goal);
@@ -112,7 +112,7 @@ describe('an outage of the database', { skip: missing.postgres }, () => {
       assert.equal((await api(posted.headers.get('location')!)).status, 200);
     }
     isOver = true;
-    await lanes;
+    await senders;
     await drained();
 
     assert.deepEqual(

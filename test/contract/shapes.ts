@@ -48,7 +48,7 @@ const BUCKET = 'wechat-media';
 
 /** Jobs of a worker that is gone are noticed in seconds rather than minutes. */
 const TIMING = { lockDurationMs: 2_000, stalledIntervalMs: 1_000, internalRetryMs: 500 };
-const SWEEPING = { everyMs: 250, fedAgeMs: 1_500, uploadAgeMs: 2_000 };
+const SWEEPING = { everyMs: 250, claimAgeMs: 1_500, uploadAgeMs: 2_000 };
 
 /** What a test does to the queue without the program. BullMQ's Queue offers it on every backend. */
 export interface Board {
@@ -319,12 +319,12 @@ async function openFixture(
     stealLock: async ({ parts }, jobId) => {
       if (redisAt) {
         const key = `${redisAt.prefix}:wma-archive:${jobId}:lock`;
-        const stolen = await withRedis(redisAt.url, (it) => it.set(key, 'somebody', 'PX', 3_000, 'XX'));
+        const stolen = await withRedis(redisAt.url, (it) => it.set(key, 'another-worker', 'PX', 3_000, 'XX'));
         if (stolen !== 'OK') throw new Error('the job has no lock');
         return;
       }
       const rows = await parts.database.query(
-        `UPDATE bullmq.job SET lock_token = 'somebody' WHERE id = $1 AND state = 'active' RETURNING id`,
+        `UPDATE bullmq.job SET lock_token = 'another-worker' WHERE id = $1 AND state = 'active' RETURNING id`,
         [jobId],
       );
       if (rows.length === 0) throw new Error('the job has no lock');

@@ -52,13 +52,13 @@ for (const shape of SHAPES) {
     const asked = () => fixture.simulator.requestLog.report().totals.mediaRequests;
     const inQueue = async () =>
       (await program.parts.database.query('SELECT id FROM wma.media WHERE stage = 2')).length;
-    const deeds = async () =>
+    const auditEntries = async () =>
       (await program.parts.catalogue.auditLog.list({ target: 'store' }, 100)).map(({ action }) => action);
 
     for (const { what, mood, code } of MOODS) {
       const test = mood === 'reset' ? it : once;
       test(`${what}: no attempts spent, one warning, one prober, and all is archived once it is over`, async () => {
-        const before = { held: said('archiving is held'), deeds: (await deeds()).length };
+        const before = { held: said('archiving is held'), auditEntries: (await auditEntries()).length };
         store.respondWith(mood);
         const ids = [...(await accept(many(25, A))), ...(await accept(many(25, B)))];
         const found = await until('the hold', hold);
@@ -98,7 +98,7 @@ for (const shape of SHAPES) {
         );
         assert.equal(await hold(), undefined);
         assert.equal(said('archiving is held') - before.held, 1);
-        const done = (await deeds()).slice(0, -before.deeds || undefined);
+        const done = (await auditEntries()).slice(0, -before.auditEntries || undefined);
         assert.deepEqual(done, ['release', 'hold'], 'newest first');
       });
     }

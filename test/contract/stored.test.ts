@@ -264,9 +264,9 @@ for (const shape of SHAPES) {
     });
 
     once('checks the bucket before it gives up an item that WeChat no longer knows', async () => {
-      const unknown = { account: A, mediaId: 'nobody-sent-this', kind: 'image' as const, sentAt: new Date() };
+      const unknown = { account: A, mediaId: 'never-sent', kind: 'image' as const, sentAt: new Date() };
       const key = await putAsWorker(unknown, Buffer.from('from before the dump'));
-      const missing = { ...unknown, mediaId: 'nobody-sent-this-either' };
+      const missing = { ...unknown, mediaId: 'never-sent-either' };
       const given = [unknown, missing];
       const ids = (await program.parts.accept(given)).map(({ id }) => id);
       const [found, lost] = await untilEnded(program, ids);

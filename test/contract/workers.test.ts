@@ -127,7 +127,7 @@ for (const shape of SHAPES) {
         'wrong-name': ['erase', { v: 1, ...good }, /unknown job name/],
         'wrong-kind': ['archive', { v: 1, ...good, kind: 'secrets' }, /kind/],
         'more-fields': ['archive', { v: 1, ...good, bucket: 'mine' }, /bucket/],
-        'nobody-s-account': ['archive', { v: 1, ...good, account: 'wxnobody' }, /account_unknown/],
+        'unknown-account': ['archive', { v: 1, ...good, account: 'wxunknown' }, /account_unknown/],
         'broken-unicode': ['archive', { v: 1, ...good, openId: `${'x'.repeat(500)}` }, /openId/],
         [`${idOfInput(good)}-77`]: ['archive', { v: 1, ...good, sentAt: 'yesterday' }, /sentAt/],
       };

@@ -65,7 +65,7 @@ describe('over HTTP', () => {
     ['java', 'Archive.java', 'java', [], ['java', '--list-modules']],
   ] as const) {
     const skip = unable(probe[0], ...probe.slice(1));
-    test(`${language} hands over a media`, { skip }, async (t) => {
+    test(`${language} adds a reference`, { skip }, async (t) => {
       const code = example(language, 'http://127.0.0.1:8080').replace('http://127.0.0.1:8080', server.url);
       const path = await write(t, file, code);
       const env = { ...process.env, ARCHIVER_KEY: KEYS.write };
@@ -73,7 +73,7 @@ describe('over HTTP', () => {
       const name = language === 'sh' ? 'curl' : language;
       const answer = await server.call(`/v1/media/${idFrom(`media-from-${name}`)}`, { key: 'read' });
       assert.equal(answer.status, 200);
-      // A key that is wrong makes it fail, so that nobody answers WeChat as if all were well.
+      // A key that is wrong makes it fail, so that a handler does not return success to WeChat.
       const wrong = run(command, [...args, path], { env: { ...env, ARCHIVER_KEY: 'x' }, timeout: 60_000 });
       await assert.rejects(wrong);
     });

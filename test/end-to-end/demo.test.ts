@@ -44,7 +44,7 @@ async function assertDay(t: TestContext, args: string[], env: Record<string, str
 
 test('a day on embedded parts, whatever else is configured', async (t) => {
   const demo = await assertDay(t, [], {
-    DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none',
+    DATABASE_URL: 'postgres://unused@127.0.0.1:1/none',
     S3_BUCKET: 'a-real-one',
     WECHAT_APP_SECRET_FILE: '/nowhere',
     NODE_ENV: 'production',
@@ -81,7 +81,7 @@ test('a day that is killed twice continues where it was', { timeout: 240_000 }, 
   const children = await readFile(`/proc/${first.pid}/task/${first.pid}/children`, 'utf8');
   const [service = 0] = children.trim().split(' ').map(Number);
   process.kill(first.pid, 'SIGKILL');
-  await until('the service has left by itself', async () => !(await isAlive(service)), 15_000);
+  await until('the service has ended without a signal', async () => !(await isAlive(service)), 15_000);
   await first.exit();
 
   const second = start();

@@ -9,7 +9,7 @@ import { setup } from './wechat.ts';
 
 const LONG = { timeout: 240_000 };
 
-test('backup, more archived, restore, wma verify --adopt: every media has its row again', LONG, async (t) => {
+test('backup, more archived, restore, wma verify --adopt: every item has its row again', LONG, async (t) => {
   const wechat = await setup(t);
   const folder = await folderForTest(t);
   const database = join(folder, 'data/database');

@@ -24,7 +24,7 @@ test('a wrong key of the store, a wrong secret and an unavailable queue are logg
       ALLOW_EMBEDDED: '',
       DATABASE_URL: database,
       REDIS_URL: `redis://127.0.0.1:${redisPort}`,
-      S3_ACCESS_KEY_ID: 'NOBODY',
+      S3_ACCESS_KEY_ID: 'UNKNOWNKEY',
       WECHAT_APP_SECRET: 'not-the-secret-0123456789abcdef',
     },
   });

@@ -31,7 +31,7 @@ test('the first start prints all addresses and archives; a second one on the fol
   assert.ok(program.stdout().includes(keyFile));
   assert.equal((await stat(keyFile)).mode & 0o777, 0o600);
   const authorization = `Bearer ${(await readFile(keyFile, 'utf8')).trim()}`;
-  await until('a media is archived and its link opens', async () => {
+  await until('an item is archived and its link opens', async () => {
     const answer = await fetch(`${url}/v1/media?status=archived&include=link`, {
       headers: { authorization },
     });
@@ -113,8 +113,8 @@ describe('a start that fails ends with a sentence and an exit code', () => {
     ['DATA_DIR is a file', { DATA_DIR: 'file' }, { code: 78, says: /file, not a folder.*Set DATA_DIR/ }],
     [
       'a file in the place of the database',
-      { DATA_DIR: 'spoilt' },
-      { code: 78, says: /spoilt\/database cannot/ },
+      { DATA_DIR: 'damaged' },
+      { code: 78, says: /damaged\/database cannot/ },
     ],
     [
       'an account beside embedded parts',
@@ -149,8 +149,8 @@ describe('a start that fails ends with a sentence and an exit code', () => {
     test(what, async (t) => {
       const folder = await folderForTest(t);
       await writeFile(join(folder, 'file'), '');
-      await mkdir(join(folder, 'spoilt'));
-      await writeFile(join(folder, 'spoilt/database'), '');
+      await mkdir(join(folder, 'damaged'));
+      await writeFile(join(folder, 'damaged/database'), '');
       const program = startProgram(t, { file, folder, env: { PORT: '0', LOG_LEVEL: 'error', ...env } });
       assert.deepEqual(await program.exit(), { code, signal: null }, program.stderr());
       assert.match(program.stderr(), says);

@@ -96,7 +96,7 @@ export async function setup(t: TestContext) {
       until(`${id} is on its way`, async () => (await row(id)).waiting?.reason === 'running'),
     /** Opens the link and compares with what the simulator made. */
     assertStored: async ({ mediaId, link }: Row): Promise<void> => {
-      assert.ok(link, 'an archived media has a link');
+      assert.ok(link, 'an archived item has a link');
       const answer = await fetch(link.url);
       assert.equal(answer.status, 200);
       const bytes = Buffer.from(await answer.arrayBuffer());

@@ -20,7 +20,7 @@ export interface Ceph {
 }
 
 const LIMIT_MS = 90_000;
-/** /usr/sbin is not on everybody's PATH. */
+/** /usr/sbin is not on every user's PATH. */
 const env = { ...process.env, PATH: `${process.env.PATH}${delimiter}/usr/sbin${delimiter}/usr/bin` };
 
 const configOf = (folder: string, fsid: string, monitorPort: number) => `[global]

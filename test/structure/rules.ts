@@ -59,7 +59,7 @@ export function importsAgainstTheOrder(
   return problems;
 }
 
-/** Folders with several folders inside whose order nobody has stated. */
+/** Folders with several folders inside whose order is not stated. */
 export function foldersWithoutAnOrder(
   sources: readonly SourceFile[],
   siblings: Record<string, readonly string[]> = SIBLINGS,

@@ -41,7 +41,11 @@ export const OLD_WORDS: readonly OldWord[] = [
   word('address guard', 'SSRF guard'),
   word('load sheds?|pressure', 'load shedding', /memory pressure/g),
   // How we write.
-  word('somebody|someone else|whoever|anybody|everybody|nobody', 'name who it is'),
+  word(
+    'somebody|someone else|whoever|anybody|everybody|nobody',
+    'name who it is',
+    /user postgres nor nobody|made or nobody|'nobody'/g,
+  ),
   word('for ever|forever|by itself', 'permanently, without a limit, automatically'),
   word('as good', 'say what it is equivalent to'),
   word(
@@ -50,7 +54,7 @@ export const OLD_WORDS: readonly OldWord[] = [
     /a media (?:items?|ids?|types?|rows?|query|queries|range|get|element|file)\b/g,
   ),
   word('tries (?:left|spent|so far)|(?:of|no|how many|many|more|failed|three|its|the) tries', 'attempts'),
-  word('media (?:is|are|was|were|has|have|wait|waits) ', 'media items', /social media|media are files/g),
+  word('media (?:is|are|was|were|has|have|waits?)\\b', 'media items', /social media|media are files/g),
 ];
 
 /** `openTheFeeder`, `open_the_feeder`, `OPEN_THE_FEEDER` → `open the feeder`; keeps the lines. */

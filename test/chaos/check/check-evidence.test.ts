@@ -45,7 +45,7 @@ const GOOD: Evidence = {
   objects: [{ key: 'a.jpg', sizeBytes: 3, sha256: SHA }],
   uploads: [],
   digests: { [digestKey(ACCOUNT, 'a')]: { sizeBytes: 3, sha256: SHA } },
-  ledger: {},
+  requestLog: {},
   database: [attempt('a')],
   redis: [],
   texts: () => [{ name: 'logs/server.log', text: 'all is well\n' }],
@@ -79,7 +79,7 @@ const BAD: readonly (readonly [cell: CellName, what: string, changes: Partial<Ev
   ['open multiparts', 'an upload that stays open', { uploads: [{ key: 'a.jpg', uploadId: 'u' }] }],
   ['rows stuck', 'a row that is pending', { rows: [row('a', { status: 'pending' })], objects: [] }],
   [
-    'tries spent in holds',
+    'attempts spent in holds',
     'a quota that costs a try',
     {
       rows: [row('a', { attempts: 2 })],
@@ -87,7 +87,7 @@ const BAD: readonly (readonly [cell: CellName, what: string, changes: Partial<Ev
     },
   ],
   [
-    'tries spent in holds',
+    'attempts spent in holds',
     'a refusal of the whole store that costs a try',
     {
       windows: [{ what: 'store', name: 'refused', from: SENT_AT, to: SENT_AT + 20_000 }],
@@ -95,12 +95,12 @@ const BAD: readonly (readonly [cell: CellName, what: string, changes: Partial<Ev
       database: [attempt('a'), attempt('a', { outcome: 'failed', code: 'store_refused' })],
     },
   ],
-  ['tries spent in holds', 'an attempt that the log does not know', { rows: [row('a', { attempts: 2 })] }],
+  ['attempts spent in holds', 'an attempt that the log does not know', { rows: [row('a', { attempts: 2 })] }],
   ['secrets found', 'a secret to the letter', output('it is the-secret')],
   ['secrets found', 'a token by its form', output(`{"note":"92_${'x'.repeat(120)}"}`)],
   ['secrets found', 'a signed link', output(`https://s3/b/k?X-Amz-Signature=${'0'.repeat(64)}`)],
   ['expired though usable', 'a life in which nothing was wrong', expired],
-  ['programs that fell over', 'an uncaught error', output('worker failed unexpectedly: TypeError: x\n')],
+  ['programs that crashed', 'an uncaught error', output('worker failed unexpectedly: TypeError: x\n')],
 ];
 
 test('finds nothing when everything is right', () => assert.deepEqual(brokenCells(checkEvidence(GOOD)), {}));

@@ -29,6 +29,6 @@ export function checkEvidence(evidence: Evidence): Findings {
     ...checkObjects(evidence),
     ...checkOutcomes(evidence),
     'secrets found': findSecrets(evidence),
-    'programs that fell over': findCrashes(evidence),
+    'programs that crashed': findCrashes(evidence),
   };
 }

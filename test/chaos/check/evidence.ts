@@ -58,7 +58,7 @@ export interface Evidence {
   /** By account and media id, see {@link digestKey}; absent where the stand-in never had it. */
   readonly digests: Readonly<Record<string, Digest>>;
   /** The stand-in's own count by media id. */
-  readonly ledger: Readonly<Record<string, { readonly requests: number; readonly served: number }>>;
+  readonly requestLog: Readonly<Record<string, { readonly requests: number; readonly served: number }>>;
   readonly database: readonly DumpedRow[];
   /** Jobs that are left: BullMQ's hashes in Redis by key. */
   readonly redis: readonly { readonly key: string; readonly value: unknown }[];
@@ -94,7 +94,7 @@ export function readEvidence(folder: string): Evidence {
     objects: json('objects.json'),
     uploads: json('uploads.json'),
     digests: json('digests.json'),
-    ledger: json<{ media: Evidence['ledger'] }>('ledger.json').media,
+    requestLog: json<{ media: Evidence['requestLog'] }>('request-log.json').media,
     database: readLines(at('database.jsonl')),
     redis: readLines(at('redis.jsonl')),
     *texts() {

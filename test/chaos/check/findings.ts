@@ -6,10 +6,10 @@ export const CELLS = [
   'objects doubled or orphaned',
   'open multiparts',
   'rows stuck',
-  'tries spent in holds',
+  'attempts spent in holds',
   'secrets found',
   'expired though usable',
-  'programs that fell over',
+  'programs that crashed',
 ] as const;
 export type CellName = (typeof CELLS)[number];
 

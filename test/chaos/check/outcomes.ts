@@ -7,7 +7,7 @@ import { USABLE_SHARE, usableMs } from './usable.ts';
 
 /** Errcodes by which a whole account has to wait: quota, minute, addresses, permission, secret. */
 const HOLD_ERRCODES = new Set([45009, 45011, 40164, 60020, 48001, 40125, 40243]);
-/** A try that met the last moment of a refusal, and the canary that came after it, are honest. */
+/** An attempt at the last moment of a refusal, and the probe after it, are allowed. */
 const EDGE_MS = 3_000;
 /** BullMQ's states of a job that is not finished, by the end of the keys of its lists. */
 const WAITING_LISTS = [':wait', ':active', ':delayed', ':prioritized', ':paused'];
@@ -34,7 +34,7 @@ function stuck(evidence: Evidence): string[] {
   });
 }
 
-function triesInHolds(evidence: Evidence): string[] {
+function attemptsInHolds(evidence: Evidence): string[] {
   const attempts = evidence.database
     .filter(({ table }) => table === 'attempt')
     .map(({ row }) => row as unknown as Attempt);
@@ -73,7 +73,7 @@ export function checkOutcomes(evidence: Evidence): Findings {
   return {
     'rows stuck': stuck(evidence),
     ...(evidence.run.way === 'product' && {
-      'tries spent in holds': triesInHolds(evidence),
+      'attempts spent in holds': attemptsInHolds(evidence),
       'expired though usable': expiredThoughUsable(evidence),
     }),
   };

@@ -7,7 +7,7 @@ export const USABLE_SHARE = 0.1;
 
 /**
  * Milliseconds from when it was accepted to when WeChat dropped it in which neither the store nor its account was in
- * trouble. Kills of processes, of Redis and of Postgres do not count: those the service has to survive.
+ * such a fault. Kills of processes, of Redis and of Postgres do not count: those the service has to survive.
  */
 export function usableMs(
   { account, at, sentAt }: AcceptedMedia,

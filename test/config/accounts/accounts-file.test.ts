@@ -146,18 +146,18 @@ test('an account of WeCom is identified by corporation and application, and alwa
 });
 
 test('a token may be external, and its secrets in files', () => {
-  const supplied = (tokenSource: object | string, more: object = {}) => ({
+  const external = (tokenSource: object | string, more: object = {}) => ({
     appId: `wx${JSON.stringify(tokenSource).length}`,
     token: 't',
     tokenSource,
     ...more,
   });
   const { accounts, wrong } = parse([
-    supplied('token', { secret: 's' }),
-    supplied({ type: 'redis', url: 'redis://:pw@cache:6379/1', key: 'wx:access_token', field: 'f' }),
-    supplied({ type: 'http', urlFile: 'shop.url', authorization: 'Bearer abc' }),
-    supplied({ type: 'static', accessTokenFile: 'shop.secret' }),
-    supplied(
+    external('token', { secret: 's' }),
+    external({ type: 'redis', url: 'redis://:pw@cache:6379/1', key: 'wx:access_token', field: 'f' }),
+    external({ type: 'http', urlFile: 'shop.url', authorization: 'Bearer abc' }),
+    external({ type: 'static', accessTokenFile: 'shop.secret' }),
+    external(
       { type: 'component', componentAppId: 'wxc', componentSecretFile: 'shop.secret', refreshToken: 'r' },
       { encodingAesKey: AES_KEY },
     ),
