@@ -61,7 +61,7 @@ describe('customer service', () => {
     const ready = await call<{ degraded: string[] }>('/readyz');
     assert.ok(ready.degraded.includes('customer_service_unread'), JSON.stringify(ready));
     assert.ok(ready.degraded.includes('account_held'), JSON.stringify(ready));
-    assert.match(JSON.stringify(await call('/v1/doctor', 'POST')), /customer service/i);
+    assert.match(JSON.stringify(await call('/v1/doctor', 'POST')), /customer.service/i);
     const metrics = await call<string>('/metrics');
     assert.match(metrics, /wma_failed_total\{class="account",errcode="48002"\} [1-9]/);
 

@@ -215,7 +215,7 @@ for (const shape of SHAPES) {
         await assert.rejects(accept(many(1)), DatabaseUnavailableError);
         assert.ok(performance.now() - startedAt < ACCEPT_LIMIT_MS);
         await until('a try that cannot be recorded', async () =>
-          fixture.logLines.some((line) => line.includes('outcomes cannot be kept')),
+          fixture.logLines.some((line) => line.includes('catalogue unavailable, requeueing jobs')),
         );
         const asked = fixture.simulator.requestLog.report().totals.mediaRequests;
         await wait(WATCHED_MS);

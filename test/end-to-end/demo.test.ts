@@ -91,6 +91,6 @@ test('a day that is killed twice continues where it was', { timeout: 240_000 }, 
   const third = start();
   const { code } = await third.exit();
   assert.equal(code, 0, `${third.stdout()}\n${third.stderr()}`);
-  assert.match(third.stdout(), /goes on where it was/);
+  assert.match(third.stdout(), /its day continues/);
   assertWholeDay(summaryOf(third));
 });

@@ -34,7 +34,7 @@ test(
     const sweeper = start('workers/sweep.ts');
     const first = start('workers/archive.ts');
     await untilReady(url);
-    await sweeper.untilOutput(/"sweeping"/);
+    await sweeper.untilOutput(/"sweeper: started"/);
     await first.untilOutput(/"worker: started"/);
 
     const picture = await send({ kind: 'image' });
