@@ -1,12 +1,14 @@
 /** The loop of all background work: it works and waits until the signal aborts. */
 import type { Log } from './log.ts';
-import type { Metrics } from './metrics.ts';
 import { createRepeatedLog } from './repeated-log.ts';
 import { createWakeSignal, type WakeSignal } from './wake-signal.ts';
 
 export interface PollLoopDeps {
   readonly log: Pick<Log, 'info' | 'warn' | 'error'>;
-  readonly metrics: Pick<Metrics, 'backgroundErrors'>;
+  /** The counter of `wma_background_errors_total`; structural, so that the npm package needs no prom-client. */
+  readonly metrics: {
+    readonly backgroundErrors: { inc(labels: { loop: string }, value?: number): void };
+  };
 }
 
 export interface PollLoopOptions extends PollLoopDeps {
