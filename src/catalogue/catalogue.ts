@@ -61,14 +61,14 @@ export function createCatalogue(database: Database, schema: string, lifetimes: L
     revocations: createRevocations(database, schema),
     timestamps: createTimestamps(database, schema, lifetimes),
 
-    /** The same for as long as the catalogue lives, in a restored or moved one too. */
+    /** The id of the catalogue; it stays the same when the database is moved or restored. */
     identity: async (): Promise<string> => {
       const [row] = await database.query<{ id: string }>(`SELECT id FROM ${schema}.catalogue`);
       if (!row) throw new Error(`the table ${schema}.catalogue is empty`);
       return row.id;
     },
 
-    /** Throws DatabaseAwayError where nothing could be written now. */
+    /** Throws DatabaseUnavailableError if the database cannot be reached. */
     ping: async (): Promise<void> => {
       await database.query('SELECT 1');
     },

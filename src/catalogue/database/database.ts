@@ -13,7 +13,7 @@ export interface PoolLike {
 
 /** The database could not be reached, did not respond or refused the connection. Nothing is known to be written. */
 export class DatabaseUnavailableError extends Error {
-  override readonly name = 'DatabaseAwayError';
+  override readonly name = 'DatabaseUnavailableError';
   /** Where waiting does not help: what the database refuses, and what to change. */
   readonly refusal: string | undefined;
   constructor(message: string, options: ErrorOptions & { refusal?: string | undefined } = {}) {
@@ -45,7 +45,7 @@ function translate(error: unknown): unknown {
   if (!(error instanceof Error) || error instanceof TypeError || 'failure' in error) return error;
   const refusal = refusalOf(error);
   if (refusal === undefined && !isUnavailable(error)) return error;
-  return new DatabaseUnavailableError('the catalogue database is away', { cause: error, refusal });
+  return new DatabaseUnavailableError('the catalogue database is unavailable', { cause: error, refusal });
 }
 
 /** FATAL ends the connection, whatever its SQLSTATE. Codes with E are the system's: sockets, files, names, memory. */

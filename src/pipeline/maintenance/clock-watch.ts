@@ -13,7 +13,7 @@ export interface ClockWatchDeps {
 }
 
 export interface ClockWatch {
-  /** Compares the clocks once and corrects times once. Rejects with a DatabaseAwayError. */
+  /** Compares the clocks once and corrects times once. Rejects with a DatabaseUnavailableError. */
   check(): Promise<void>;
   /** Checks until the signal aborts. Never rejects. */
   run(signal: AbortSignal): Promise<void>;
