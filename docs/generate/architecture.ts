@@ -1,32 +1,33 @@
-/** The diagram and the tables of docs/architecture.md, drawn from the rules that the structure test enforces. */
+/** Writes the diagram and the tables of docs/architecture.md, from the rules that the structure test enforces. */
 import { ADAPTERS, DOMAIN, LAYERS, SIBLINGS } from '../../test/structure/layers.ts';
 
-/** What a layer is for; a layer without an entry fails the test of this page. */
+/** The purpose of each layer. A layer without an entry fails the test of this page. */
 const PURPOSES: Readonly<Record<string, string>> = {
-  [DOMAIN]: 'the files right inside `src/`: account, media item, media type, failures',
-  runtime: 'what any service needs: log, metrics, clock, poll loop, timeouts, shutdown, connections',
+  [DOMAIN]: 'the files directly in `src/`: account, media item, media type, failures',
+  runtime:
+    'the parts that any service needs: log, metrics, clock, poll loop, timeouts, shutdown, connections',
   config: 'turns the environment into one frozen object',
-  wechat: "speaks WeChat's protocols: callbacks, tokens, media/get, customer service",
-  storage: 'speaks S3',
-  catalogue: 'speaks SQL: every statement of the program, grouped by subject',
-  queue: 'speaks BullMQ, and is its only importer',
+  wechat: "implements WeChat's protocols: callbacks, tokens, media/get, customer service",
+  storage: 'implements the S3 client',
+  catalogue: 'contains every SQL statement of the program, grouped by subject',
+  queue: 'wraps BullMQ, which no other layer imports',
   embedded: 'a Postgres (PGlite) and an S3 server inside the process, for `npm start` without services',
-  spool: 'keeps callbacks on disk while the catalogue is unavailable',
+  spool: 'stores callbacks on disk while the catalogue is unavailable',
   pipeline: 'what the program does: ingest, dispatch, archive, maintenance, verification, checks, alerts',
   app: 'opens all parts that a program needs, and closes them',
   simulator: 'a program: a simulated WeChat with faults on request; imports nothing of `wechat`',
   server: 'a program: callbacks, API, dashboard',
   cli: 'a program: `wma`, over HTTP',
   workers: 'two programs: `npm run worker`, `npm run sweep`',
-  producer: 'the npm package for programs that hand over references',
+  producer: 'the npm package for programs that add references',
   demo: 'a program: the scripted day of `npm run demo`',
   main: 'a program: `npm start`, everything in one process',
 };
 
-/** The layers that are drawn as one box: none of them imports another one. */
+/** Returns the box of a layer. The adapters are drawn as one box, because none of them imports another one. */
 const boxOf = (layer: string) => (ADAPTERS.includes(layer) ? 'adapters' : layer);
 
-/** The imports between boxes without those that follow from others (a → b → c makes a → c superfluous). */
+/** Returns the imports between boxes, without those that follow from others (a → b → c makes a → c superfluous). */
 function edges(): [from: string, to: string][] {
   const below = new Map<string, Set<string>>();
   for (const [layer, allowed] of Object.entries(LAYERS)) {
@@ -42,7 +43,7 @@ function edges(): [from: string, to: string][] {
   );
 }
 
-/** A diagram for Mermaid, which GitHub, GitLab and Gitea render. An arrow means: may import. */
+/** Returns a diagram for Mermaid, which GitHub, GitLab and Gitea render. An arrow means: may import. */
 export function layersDiagram(): string {
   const boxes = [...new Set(Object.keys(LAYERS).map(boxOf))];
   const label = (box: string) =>
@@ -59,7 +60,7 @@ export function layersDiagram(): string {
 export function layersTable(): string {
   const rows = Object.entries(LAYERS).map(([layer, allowed]) => {
     const purpose = PURPOSES[layer];
-    if (!purpose) throw new Error(`docs/generate/architecture.ts says nothing of the layer ${layer}`);
+    if (!purpose) throw new Error(`docs/generate/architecture.ts has no purpose for the layer ${layer}`);
     return `| ${layer} | ${purpose} | ${allowed.join(', ') || '–'} |`;
   });
   return ['| layer | purpose | may import |', '|---|---|---|', ...rows].join('\n');

@@ -1,4 +1,4 @@
-/** The checks in docs/operations.md, written from the list that the program itself tells them by. */
+/** Writes the table of checks in docs/operations.md, from the list that the program uses. */
 import { CHECK_CODES, checkOf } from '../../src/pipeline/checks/table.ts';
 
 const EXAMPLE = {
@@ -23,7 +23,7 @@ export function checksTable(): string {
     return `| \`${code}\` | ${severity} | ${part} | ${target} | ${rule} | ${except.join(', ')} | ${begun(EXAMPLE).en} |`;
   });
   return [
-    '| code | severity | part | of | when | not told to | for example |',
+    '| code | severity | part | of | when | not reported to | for example |',
     '|---|---|---|---|---|---|---|',
     ...rows,
   ].join('\n');

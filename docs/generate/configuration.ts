@@ -1,10 +1,10 @@
-/** `.env.example` and docs/configuration.md, written from the tables by which the program reads its configuration. */
+/** Generates `.env.example` and docs/configuration.md from the tables by which the program reads its configuration. */
 import { ACCOUNT_FIELDS } from '../../src/config/accounts/accounts-file.ts';
 import { TOKEN_SOURCES } from '../../src/config/accounts/token-source.ts';
 import { S3_PRESETS, type S3Preset } from '../../src/config/s3-presets.ts';
 import { SECTIONS, type Variable } from '../../src/config/schema.ts';
 
-/** Every variable, commented out: an unchanged copy of the file has no effect. */
+/** Returns all variables, commented out, so that an unchanged copy of the file has no effect. */
 export function envExample(): string {
   const blocks = SECTIONS.map(([title, variables]) => {
     const own = Object.entries(variables).filter(([, variable]) => !variable.foreign);
@@ -12,7 +12,7 @@ export function envExample(): string {
     return `## ${title}\n\n${lines.join('\n')}`;
   });
   const head =
-    '# Copy to .env and uncomment what you need; docs/configuration.md has more. The environment overrides .env.';
+    '# Copy this file to .env and uncomment what you need; docs/configuration.md has more. The environment overrides .env.';
   return `${head}\n\n${blocks.join('\n')}`;
 }
 
@@ -22,13 +22,13 @@ export function configurationPage(): string {
 
 const INTRODUCTION = `# Configuration
 
-Everything is set by environment variables; \`.env\` in the working directory is read too; the environment overrides it.
-All mistakes are reported together, each with an example, and the program exits with code 78. A name that looks like a
-misspelt one of these is a mistake too. An empty value counts as unset, except for \`WECHAT_VIDEO_BASE_URL\`.
+Everything is set by environment variables. \`.env\` in the working directory is also read; the environment overrides it.
+All mistakes are reported together, each with an example, and the program exits with code 78. A name that seems to be a
+misspelling of a variable is also a mistake. An empty value counts as unset, except for \`WECHAT_VIDEO_BASE_URL\`.
 
 Sizes: \`256MiB\` (KiB MiB GiB, KB MB GB, a bare number is bytes). Durations: \`15s\` (ms s m h d, a bare number is
 milliseconds). A variable marked 🔒 is a secret and can be set as a file instead: \`NAME_FILE=/run/secrets/…\`;
-white space, line breaks and a byte order mark around it are removed.
+surrounding white space, line breaks and a byte order mark are removed.
 
 Two variables choose the shape:
 
@@ -38,12 +38,12 @@ Two variables choose the shape:
 | set | unset | Postgres | Postgres | many |
 | set | set | Redis | Postgres | many; the fastest |
 
-Without \`S3_BUCKET\` the store is embedded too. With nothing configured WeChat is simulated; \`DATABASE_URL\` or
-\`S3_BUCKET\` without an account is a mistake. An account without \`DATABASE_URL\` or without \`S3_BUCKET\` needs
-\`ALLOW_EMBEDDED=1\`, and so does anything embedded under \`NODE_ENV=production\`.
+Without \`S3_BUCKET\` the store is also embedded. Without any configuration WeChat is simulated; \`DATABASE_URL\` or
+\`S3_BUCKET\` without an account is a mistake. An account without \`DATABASE_URL\` or without \`S3_BUCKET\` requires
+\`ALLOW_EMBEDDED=1\`, and so do embedded parts with \`NODE_ENV=production\`.
 
 Kubernetes sets a variable for each Service in a pod: one named \`metrics\` becomes \`METRICS_PORT=tcp://…\`. Such
-values are ignored, with a warning where the name is one of these; \`enableServiceLinks: false\` keeps them out.
+values are ignored, with a warning if the name is one of these variables; \`enableServiceLinks: false\` prevents them.
 `;
 
 function section([title, variables]: (typeof SECTIONS)[number]): string {

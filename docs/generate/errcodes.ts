@@ -11,7 +11,7 @@ const CURES: Record<FailureClass, string> = {
   day_quota: 'the account is held until midnight in Beijing; no attempt is spent',
   account: 'the account is held and probed every few minutes; no attempt is spent',
   permanent_media: 'dead letter at once; for images the `picUrl` is tried before that',
-  store: 'retried; an error that a probe of the store meets too holds all archiving',
+  store: 'retried; if a probe of the store fails with the same error, all archiving is held',
   unknown: 'three attempts, then a dead letter marked unknown',
 };
 

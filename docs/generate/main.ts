@@ -1,4 +1,4 @@
-/** Writes the pages that are made from tables of the program: `node bin/run.js docs/generate/main.ts`. */
+/** Writes the pages that are generated from tables of the program: `node bin/run.js docs/generate/main.ts`. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { layersDiagram, layersTable, siblingsTable } from './architecture.ts';
 import { checksTable } from './checks.ts';
@@ -28,7 +28,7 @@ function write(path: string, page: string): void {
 
 for (const [path, page] of Object.entries(PAGES)) write(path, page());
 
-/** Tables inside pages that are written by hand. */
+/** The generated tables inside pages that are written by hand. */
 const TABLES = {
   'docs/architecture.md': { layers: layersDiagram, 'layer table': layersTable, siblings: siblingsTable },
   'docs/operations.md': { checks: checksTable, metrics: metricsTable },

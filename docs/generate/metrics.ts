@@ -1,4 +1,4 @@
-/** The metrics in docs/operations.md, written from the registry. */
+/** Writes the table of metrics in docs/operations.md, from the registry. */
 import { createMetrics, programsOf } from '../../src/runtime/metrics.ts';
 
 export function metricsTable(): string {
@@ -13,5 +13,5 @@ export function metricsTable(): string {
     const type = metric.constructor.name.toLowerCase();
     return `| \`${name}\` | ${type} | ${labels.join(', ')} | ${programsOf(key).join(', ')} | ${help} |`;
   });
-  return ['| metric | type | labels | shown by | what |', '|---|---|---|---|---|', ...rows].join('\n');
+  return ['| metric | type | labels | exported by | meaning |', '|---|---|---|---|---|', ...rows].join('\n');
 }

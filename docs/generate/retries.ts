@@ -1,4 +1,4 @@
-/** docs/retries.md, computed from the retry policy itself. */
+/** Generates docs/retries.md from the retry policy of the program. */
 import type { Failure, FailureClass } from '../../src/failures.ts';
 import { decideNextAttempt, type RetryDecision } from '../../src/pipeline/archive/retry-policy.ts';
 import { decideProbeMs } from '../../src/pipeline/dispatch/store-hold.ts';
@@ -11,18 +11,18 @@ const SENT_MS = Date.parse('2026-05-01T04:00:00Z');
 const LIFE_MS = 72 * HOUR_MS;
 const CLOSING_MS = 2 * HOUR_MS;
 
-/** What the computed columns do not show. */
+/** Facts that the computed columns do not show. */
 const NOTES: Record<FailureClass, string> = {
   token:
     'the managed token is read again and replaced only if it is still the one that failed; after three replacements without success the account is put on hold',
   transient: '–',
   minute_limit: 'to the next minute',
   day_quota:
-    'to midnight in Beijing, with up to 10 min of jitter; pictures with a link are downloaded by it near their deadline',
+    'to midnight in Beijing, with up to 10 min of jitter; pictures with a link are downloaded through the link near their deadline',
   permanent_media:
     'pictures try their `picUrl` first; 40007 at or after expiresAt is `expired`; the bucket is checked before either',
   account:
-    'each time one item is a probe for all, with the secrets read again; the hold ends at once when it succeeds',
+    'then one item is dispatched as a probe, and the secrets are read again; the hold ends at once when it succeeds',
   store: 'a probe decides first; see below',
   unknown: 'three attempts, then dead letter',
 };
@@ -46,7 +46,7 @@ export function duration(ms: number): string {
   return `${(ms / HOUR_MS).toFixed(1)} h`;
 }
 
-/** How long an item sent three hours ago waits after its first, second, … failure, with the lowest and highest random. */
+/** Returns how long an item that was sent three hours ago waits, with the lowest and the highest random number. */
 function waits(failureClass: FailureClass, attempts: number): string {
   const nowMs = SENT_MS + 3 * HOUR_MS;
   const [least, most] = [0, 1 - Number.EPSILON].map((random) =>
@@ -147,9 +147,9 @@ ${classTable()}
 minute and of a day, held accounts and stores) and fails on the first that breaks one of these:
 
 - An item that WeChat still serves in the last tenth of its life, with store, token and quota usable, is archived. Less is enough: a
-  period of an eighth of the time left when it begins (at least 30 s), and the end of a hold where there is one, at most 12 min later.
-- An item gets at most ${schedule(() => 0).length} attempts, if every random wait were the shortest. Usual for one that fails for three days: about ${example.length}.
-- After an outage of a day its items come back over hours: 5,000 of them, sent evenly during it, make at most 51 attempts a minute
+  period of an eighth of the time left when it begins (at least 30 s), and the end of a hold, if the account or the store is held, at most 12 min later.
+- An item gets at most ${schedule(() => 0).length} attempts, which would need the shortest random wait every time. An item that fails for three days usually gets about ${example.length}.
+- After an outage of a day its items are attempted again over hours: 5,000 items, sent evenly during it, cause at most 51 attempts a minute
   where the mean is 15 (dispatched at once they would be 5,000).
 - Holds of an account and of the store spend no attempt.
 
@@ -164,8 +164,8 @@ process: nothing is dispatched or downloaded, running downloads are aborted, run
 They wait as \`storeHeld\`. Callbacks are accepted as usual.
 
 This applies to a store that refuses (403, NoSuchBucket, a wrong signature) and to one that is unavailable (errors, timeouts, a full
-disk): what is downloaded then cannot be stored, and every download is a call of WeChat's daily quota. They differ in how often one
-process of all probes:
+disk): a file that is downloaded then cannot be stored, and every download uses a call of WeChat's daily quota. They differ in how often one
+process, on behalf of all, probes:
 
 ${probeTable()}
 The first probe that succeeds releases everything at once. \`/v1/stats\`, \`/readyz\`, the dashboard, \`wma_store_held\`, the log (one

@@ -8,18 +8,18 @@ import { RESPONSE_FAULTS } from '../../src/simulator/faults/response-faults.ts';
 const INTRODUCTION = `# The simulated WeChat
 
 A simulated WeChat on a real socket, for trying the service out and for tests. \`npm start\` and \`npm run demo\` start
-one where no account is configured. As a program of its own it has an official account, a mini program, a WeCom app and
+one if no account is configured. As a separate program it has an official account, a mini program, a WeCom app and
 a third-party platform:
 
 \`\`\`sh
 npm run simulator -- --port 9700 --accounts-file accounts.json
 \`\`\`
 
-It listens on 127.0.0.1 alone and prints the settings that the service needs: \`WECHAT_API_BASE_URL\`,
+It listens only on 127.0.0.1 and prints the settings that the service needs: \`WECHAT_API_BASE_URL\`,
 \`WECOM_API_BASE_URL\`, \`WECHAT_VIDEO_BASE_URL\`, \`FETCH_ALLOW_HOSTS\`, and the accounts.
 \`--send-to http://127.0.0.1:8080\` sends messages to a service until the simulator stops. \`--time-scale\` must be the
-service's \`TIME_SCALE\`. A media id contains everything that its file is made from, so media ids outlive a restart;
-quotas, faults and the messages of customer service do not.
+service's \`TIME_SCALE\`. A media id contains everything from which its file is generated, so media ids are valid after a restart;
+quotas, faults and the messages of customer service are lost.
 
 It has these routes of WeChat: \`/cgi-bin/token\`, \`stable_token\`, \`media/get\`, \`media/get/jssdk\`,
 \`openapi/quota/get\` and \`clear\`, \`clear_quota\` and its \`v2\`; of a third-party platform:
@@ -59,19 +59,19 @@ export function simulatorPage(): string {
     INTRODUCTION,
     section(
       'Admin routes',
-      'JSON requests and responses; members may stand in the query too. 400 explains what is invalid, 404 means not found.',
+      'Requests and responses are JSON; members may also be in the query. 400 explains what is invalid, 404 means not found.',
       table(['route', 'parameters', 'what it does'], routes),
     ),
     section(
       'Response faults',
       `A fault of one response of media/get. It is part of a media id (\`POST mint\`, \`POST send\`) or applies to every response
-to an account (\`POST account-wide-fault\`). \`times\` is the number of attempts that see it; 0: all. As an account-wide
+to an account (\`POST account-wide-fault\`). \`times\` is the number of attempts that get the fault; 0: all. As an account-wide
 fault, some apply to any media id, the others only to media ids that the account knows.`,
       table(['name', 'response', 'amount', 'media ids'], responseFaults),
     ),
     section(
       'Account faults',
-      'Faults that see all requests of an account. Several may be active at once: from `POST account-fault` to\n`POST end-account-fault`, or until so many refusals as `times`.',
+      'Faults that affect all requests of an account. Several may be active at once: from `POST account-fault` to\n`POST end-account-fault`, or until `times` requests were refused.',
       table(['name', 'effect', 'amount'], accountFaults),
     ),
     section(
