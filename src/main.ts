@@ -31,7 +31,7 @@ await runProgram('wechat-media-archiver', async (onOpened) => {
   }
   const context = await openAppContext(config, {
     program: 'all',
-    whenAway: 'later',
+    whenUnavailable: 'later',
     secrets: keys.map((key) => key.secret),
     ...(simulated ? { simulatedAccounts: [simulated] } : {}),
   });

@@ -10,7 +10,7 @@ import { loadConfig } from '../src/config/config.ts';
 await runProgram('worker', async (onOpened) => {
   const config = loadConfig();
   requireShared(config, 'npm run worker');
-  const context = await openAppContext(config, { program: 'worker', whenAway: 'wait' });
+  const context = await openAppContext(config, { program: 'worker', whenUnavailable: 'wait' });
   onOpened(context.shutdown);
   context.health.setUnhealthy('consumer_closed');
   await openMetricsPort(context);

@@ -13,7 +13,7 @@ import { loadConfig } from '../src/config/config.ts';
 await runProgram('sweep', async (onOpened) => {
   const config = loadConfig();
   requireShared(config, 'npm run sweep');
-  const context = await openAppContext(config, { program: 'sweep', whenAway: 'wait' });
+  const context = await openAppContext(config, { program: 'sweep', whenUnavailable: 'wait' });
   onOpened(context.shutdown);
   await openMetricsPort(context);
   startAlerts(context);

@@ -26,7 +26,7 @@ import type { Store } from '../storage/store.ts';
 import { type Alerts, createAlerts } from './alerts.ts';
 import { createProgramFacts, processName } from './checks.ts';
 import { openPools } from './database-pools.ts';
-import { openDatabase, type WhenAway } from './database-start.ts';
+import { openDatabase, type WhenUnavailable } from './database-start.ts';
 import { claimQueue } from './queue-owner.ts';
 import { openStore } from './store.ts';
 
@@ -60,7 +60,7 @@ export interface OpenOptions {
   /** Secrets besides those of the configuration, which are also removed from every log line. */
   secrets?: readonly string[];
   /** What to do if a real database does not respond at the start. Default: fail. */
-  whenAway?: WhenAway;
+  whenUnavailable?: WhenUnavailable;
   /** Replaces the configured accounts if WeChat is simulated. */
   simulatedAccounts?: readonly Account[];
   /** Default: JSON lines on stderr. */
@@ -89,8 +89,8 @@ export async function openAppContext(config: Config, options: OpenOptions): Prom
     exposeOnlyMetricsOf(options.program, metrics);
     const pools = await openPools(config, { log, metrics, shutdown });
     const { schema } = config.database;
-    const { database, isAway } = await openDatabase(createDatabase(pools.catalogue), {
-      whenAway: config.shape.database === 'postgres' ? (options.whenAway ?? 'fail') : 'fail',
+    const { database, isUnavailable } = await openDatabase(createDatabase(pools.catalogue), {
+      whenUnavailable: config.shape.database === 'postgres' ? (options.whenUnavailable ?? 'fail') : 'fail',
       prepare: async (bare) => {
         const warnings = await requireUsableDatabase(bare).catch((error) =>
           explainUnavailable(error, config.database.url),
@@ -110,7 +110,7 @@ export async function openAppContext(config: Config, options: OpenOptions): Prom
     const queue = await openArchiveQueue(pools.queue, {
       log,
       signal: shutdown.signal,
-      ...(isAway ? { unavailable: { metrics } } : {}),
+      ...(isUnavailable ? { unavailable: { metrics } } : {}),
     });
     shutdown.step('queue', () => queue.close());
     // Requests are signed with the machine's own clock. If it is wrong, the store's error shows by how much.

@@ -9,7 +9,7 @@ import { startFailureOf } from './run.ts';
  * What a program does if the database does not respond at its start. `fail`: it ends. `wait`: it waits until the
  * database responds. `later`: it starts at once and uses the spool until the database responds.
  */
-export type WhenAway = 'fail' | 'wait' | 'later';
+export type WhenUnavailable = 'fail' | 'wait' | 'later';
 
 const FIRST_WAIT_MS = 250;
 const LONGEST_WAIT_MS = 4_000;
@@ -23,7 +23,7 @@ export interface OpenedDatabase {
   /** Rejects with {@link DatabaseUnavailableError} until the database is ready, and then works like the database. */
   readonly database: Database;
   /** Whether the database is not ready yet. */
-  readonly isAway: boolean;
+  readonly isUnavailable: boolean;
 }
 
 /**
@@ -33,13 +33,13 @@ export interface OpenedDatabase {
 export async function openDatabase(
   database: Database,
   options: {
-    whenAway: WhenAway;
+    whenUnavailable: WhenUnavailable;
     prepare: (database: Database) => Promise<void>;
     log: Pick<Log, 'info' | 'warn' | 'error'>;
     signal: AbortSignal;
   },
 ): Promise<OpenedDatabase> {
-  const { whenAway, prepare, log, signal } = options;
+  const { whenUnavailable, prepare, log, signal } = options;
   const ready = Promise.withResolvers<void>();
   let isReady = false;
   let loggedAtMs = Number.NEGATIVE_INFINITY;
@@ -66,10 +66,10 @@ export async function openDatabase(
   }
 
   try {
-    await (whenAway === 'wait' ? prepareUntilReady(isCurable) : prepare(database));
-    return { database, isAway: false };
+    await (whenUnavailable === 'wait' ? prepareUntilReady(isCurable) : prepare(database));
+    return { database, isUnavailable: false };
   } catch (error) {
-    if (whenAway !== 'later' || !isCurable(error)) throw error;
+    if (whenUnavailable !== 'later' || !isCurable(error)) throw error;
     logFailure(error);
   }
 
@@ -90,7 +90,7 @@ export async function openDatabase(
       return await method(...args);
     };
   return {
-    isAway: true,
+    isUnavailable: true,
     database: {
       query: whenReady(database.query) as Database['query'],
       transaction: whenReady(database.transaction) as Database['transaction'],

@@ -12,7 +12,7 @@ await runProgram('server', async (onOpened) => {
   const config = loadConfig();
   requireShared(config, 'npm run server');
   const { keys, file } = await loadKeys(config);
-  const context = await openAppContext(config, { program: 'server', whenAway: 'later' });
+  const context = await openAppContext(config, { program: 'server', whenUnavailable: 'later' });
   onOpened(context.shutdown);
   startAlerts(context);
   startDispatcher(context);

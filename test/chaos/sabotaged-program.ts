@@ -21,7 +21,7 @@ await runProgram(program, async (attend) => {
   const config = loadConfig();
   const opened = await openAppContext(config, {
     program,
-    whenAway: isAll || program === 'server' ? 'later' : 'wait',
+    whenUnavailable: isAll || program === 'server' ? 'later' : 'wait',
   });
   attend(opened.shutdown);
   const context = SABOTAGES[mode](opened);

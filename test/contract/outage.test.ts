@@ -39,7 +39,7 @@ async function setup(t: TestContext) {
   const config = { ...loaded, http: { ...loaded.http, port: 0 } };
   const parts = await openAppContext(config, {
     program: 'test',
-    whenAway: 'later',
+    whenUnavailable: 'later',
     simulatedAccounts: [PLAIN],
     writeLog: () => undefined,
   });
