@@ -251,12 +251,15 @@ function configOf(
 }
 
 /**
- * Returns the environment for a child process: those of our variables whose names `kept` matches, and `changes`. The
- * other variables are set to an empty value, which overrides `.env` and NAME_FILE in the child.
+ * Returns the environment for a child process: those of our variables whose names `inherited` matches, and `changes`.
+ * The other variables are set to an empty value, which overrides `.env` and NAME_FILE in the child.
  */
-export function childEnvironment(changes: Readonly<Record<string, string>>, kept: RegExp): NodeJS.ProcessEnv {
+export function childEnvironment(
+  changes: Readonly<Record<string, string>>,
+  inherited: RegExp,
+): NodeJS.ProcessEnv {
   const environment = { ...process.env };
-  for (const name of Object.keys(VARIABLES).filter((one) => !kept.test(one))) {
+  for (const name of Object.keys(VARIABLES).filter((one) => !inherited.test(one))) {
     environment[name] = '';
     delete environment[`${name}_FILE`];
   }

@@ -35,9 +35,9 @@ const SETTLE_MS = 50;
 const ATTEMPTS = 5;
 
 /**
- * Locks the folder (created if missing) for this process until release or the end of the process. Throws a {@link
- * FolderInUseError} if another process, or another call in this one, holds the lock. The lock works between containers
- * that share the folder on one machine, but not between machines that share it over a network.
+ * Locks the folder (created if missing) for this process until release or the end of the process. If another process,
+ * or another call in this one, holds the lock, throws {@link FolderInUseError}. The lock works between containers that
+ * share the folder on one machine, but not between machines that share it over a network.
  */
 export async function lockFolder(folder: string): Promise<FolderLock> {
   await mkdir(folder, { recursive: true, mode: 0o700 });

@@ -22,7 +22,7 @@ export interface ProxyOptions {
 
 const MAX_HEAD_BYTES = 16 * 1024;
 
-/** Returns the value of Proxy-Authorization, or undefined where the proxy's URL has no user. */
+/** Returns the value of Proxy-Authorization, or undefined if the proxy's URL has no user. */
 export function proxyAuthorization(proxyUrl: string): string | undefined {
   const { username, password } = new URL(proxyUrl);
   if (!username) return undefined;

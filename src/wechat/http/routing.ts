@@ -26,7 +26,7 @@ export interface Route {
 }
 
 export interface Routes {
-  /** `ssrfGuard`: rejects with `address_refused` where the host resolves to an address that is not public. */
+  /** `ssrfGuard`: rejects with `address_refused` if the host resolves to an address that is not public. */
   to(url: URL, ssrfGuard: boolean): Promise<Route>;
   close(): Promise<void>;
 }
