@@ -1,7 +1,4 @@
-/**
- * The configuration. It is read once, all mistakes are reported together, and the result is frozen. Only this file
- * reads process.env.
- */
+/** Reads the configuration once, reports all mistakes together, and freezes it. Only this file reads process.env. */
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { type Account, secretsOf } from '../account.ts';
@@ -27,10 +24,7 @@ import {
 } from './values/environment.ts';
 import type { AllowedHost } from './values/kinds.ts';
 
-/**
- * The values of the configuration. Undefined means not set, off, or embedded. URLs have no trailing slash; durations
- * are not scaled by TIME_SCALE.
- */
+/** Undefined means not set, off, or embedded. URLs have no trailing slash; durations are not scaled by TIME_SCALE. */
 export interface Config {
   readonly production: boolean;
   readonly shape: Shape;
@@ -278,10 +272,7 @@ export function loadClientSettings(env: Environment = process.env): ClientSettin
   return clientSettings(env, (path) => readFileSync(path, 'utf8'));
 }
 
-/**
- * Returns every configured secret, for createLog. The id of an access key is not a secret: every signed link contains
- * it.
- */
+/** Returns all secrets, for createLog. The id of an access key is not secret: every signed link contains it. */
 export function configSecrets(config: Config): string[] {
   const { database, redis, s3, wechat, alerts } = config;
   const secrets = [
