@@ -7,7 +7,7 @@ import { backends, SCHEMA, setup } from '../backends.ts';
 const NOW = new Date('2026-05-01T12:00:00Z');
 
 for (const { name, skip, open } of backends) {
-  test(`a schema of the releases before 1.0 is refused with the way to move its rows, on ${name}`, {
+  test(`a schema of an earlier release is refused with the way to move its rows, on ${name}`, {
     skip,
   }, async (t) => {
     const database = await open(t);
