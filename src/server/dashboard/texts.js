@@ -36,7 +36,7 @@ const en = {
   perMinute: (n) => `${n} in the last minute`,
   nothingWaits: 'Nothing is waiting.',
   tightest: (time) => `nearest deadline ${time}`,
-  calm: 'No problems',
+  calm: 'All is well',
   busy: (n) => `Archiving ${n}`,
   found: (message, others) => (others > 0 ? `${message} (and ${others} more)` : message),
   lost: 'The server does not respond. This page keeps trying.',
