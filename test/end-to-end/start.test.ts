@@ -46,7 +46,7 @@ test('the first start prints all addresses and archives; a second one on the fol
 
   const third = startProgram(t, { file: MAIN, folder, env: { PORT: String(port), DATA_DIR: 'other' } });
   assert.equal((await third.exit()).code, 78);
-  assert.match(third.stderr(), new RegExp(`Port ${port} on 127.0.0.1 is taken.*set PORT`));
+  assert.match(third.stderr(), new RegExp(`Port ${port} on 127.0.0.1 is used by another program.*set PORT`));
 
   assert.deepEqual(await program.end('SIGTERM'), { code: 0, signal: null });
   assert.doesNotMatch(program.stderr(), /shutdown: step failed/);
