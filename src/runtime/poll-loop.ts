@@ -1,4 +1,5 @@
 /** The loop of all background work: it works and waits until the signal aborts. */
+import { setImmediate as yieldToEventLoop } from 'node:timers/promises';
 import type { Log } from './log.ts';
 import { createRepeatedLog } from './repeated-log.ts';
 import { createWakeSignal, type WakeSignal } from './wake-signal.ts';
@@ -78,6 +79,8 @@ export function createPollLoop(options: PollLoopOptions): PollLoop {
         wakeSignal.clear();
         const waitMs = await turn();
         if (waitMs > 0) await wait(waitMs, signal);
+        // Without a timer or a socket in between, turns would keep timers, sockets and the abort itself from running.
+        else await yieldToEventLoop();
       }
       errors.close();
       await options.lease?.drop().catch((error: unknown) => {

@@ -60,6 +60,13 @@ describe('a poll loop', () => {
     assert.ok(waits.every((ms) => ms === 70));
   });
 
+  test('lets timers run between turns that ask for no wait', async () => {
+    const { deps, end } = setup();
+    setTimeout(() => end.abort(), 5);
+    await createPollLoop({ ...deps, name: 'demo', everyMs: 70, work: async () => 0 }).run(end.signal);
+    assert.ok(end.signal.aborted);
+  });
+
   test('exports its counter with 0 before the first error', async () => {
     const { deps, errors } = setup();
     createPollLoop({ ...deps, name: 'demo', everyMs: 70, work: async () => undefined });
