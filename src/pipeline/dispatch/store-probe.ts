@@ -8,6 +8,7 @@ export type StoreProbe = (signal: AbortSignal) => Promise<Failure | undefined>;
 
 /** Longer than a working store needs for a hundred bytes: three requests and the pauses between them. */
 const TIMEOUT_MS = 10_000;
+const DELETE_TIMEOUT_MS = 2_000;
 const CONTENT = Buffer.from('Written by wechat-media-archiver to test whether it may write.\n');
 
 /**
@@ -22,6 +23,11 @@ export function createStoreProbe(
   return async (signal) => {
     const key = `${prefix}.probe/${randomUUID()}`;
     const bounded = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
+    // With a time of its own: the put may have used up the probe's, and the object may be there all the same.
+    const deleteObject = () =>
+      store
+        .delete(key, AbortSignal.any([signal, AbortSignal.timeout(DELETE_TIMEOUT_MS)]))
+        .catch(() => undefined);
     try {
       await store.put({
         key,
@@ -37,12 +43,12 @@ export function createStoreProbe(
     } catch (error) {
       signal.throwIfAborted();
       // The put may have been done, and only its response lost.
-      await store.delete(key, bounded).catch(() => undefined);
+      await deleteObject();
       if (error instanceof FailureError && error.failure.class === 'store') return error.failure;
       if (bounded.aborted) return failure('store_unavailable', `no response within ${timeoutMs} ms`).failure;
       throw error;
     }
-    await store.delete(key, bounded).catch(() => undefined);
+    await deleteObject();
     return undefined;
   };
 }

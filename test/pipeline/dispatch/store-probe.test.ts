@@ -49,6 +49,13 @@ describe('the store probe', () => {
     assert.deepEqual([why?.code, why?.detail], ['store_unavailable', 'no response within 200 ms']);
   });
 
+  it('deletes its object although the put used up the time of the probe', async (t) => {
+    const { store, seen, injectFaults } = await setup(t);
+    injectFaults(({ method }) => (method === 'PUT' ? { stall: true } : undefined));
+    assert.equal((await createStoreProbe(store, '', 200)(soon()))?.code, 'store_unavailable');
+    assert.equal(seen.at(-1)?.method, 'DELETE');
+  });
+
   it('succeeds with an access key that may write and not delete', async (t) => {
     const { store, injectFaults } = await setup(t);
     injectFaults(({ method }) => (method === 'DELETE' ? { status: 403, code: 'AccessDenied' } : undefined));
