@@ -53,17 +53,6 @@ test('an account of a third-party platform waits for the first ticket, then gets
   assert.doesNotMatch(atRest + lines.join(''), /ticket@@@1|REFRESH-|ACCOUNT-1|COMPONENT-1/);
 });
 
-test('an account of a third-party platform waits for the first ticket, then gets its token', async (t) => {
-  const { process, secrets, SHOP, lines, state } = await component(t);
-  const tokens = process();
-  assert.equal(await codeOf(tokens.get(SHOP, NEVER)), 'component_ticket_missing');
-  await storeTicket(secrets, SHOP, 'ticket@@@1');
-  assert.equal((await tokens.get(SHOP, NEVER)).value, 'ACCOUNT-1');
-  assert.equal(state.info, 1, 'the refresh token is requested, because none is configured');
-  const atRest = [...secrets.values.values()].join();
-  assert.doesNotMatch(atRest + lines.join(''), /ticket@@@1|REFRESH-|ACCOUNT-1|COMPONENT-1/);
-});
-
 test('a rotated refresh token is stored beyond the process, and a configured one that is too old is replaced', async (t) => {
   const { process, secrets, SHOP, state, time } = await component(t);
   await storeTicket(secrets, SHOP, 'ticket@@@1');

@@ -26,17 +26,6 @@ test('the classic token is requested by GET, once for many processes', async (t)
   );
 });
 
-test('the classic token is requested by GET, once for many processes', async (t) => {
-  const { platform, process, SHOP } = await classic(t);
-  const processes = [process(), process(), process()];
-  const got = await Promise.all(processes.flatMap((tokens) => [1, 2, 3].map(() => tokens.get(SHOP, NEVER))));
-  assert.deepEqual([...new Set(got.map(({ value }) => value))], ['CLASSIC-1']);
-  assert.deepEqual(
-    platform.requests.map(({ method, url }) => [method, url]),
-    [['GET', `/cgi-bin/token?grant_type=client_credential&appid=${SHOP.appId}&secret=${SHOP.secret}`]],
-  );
-});
-
 test('a classic token is not refreshed again after another process did it', async (t) => {
   const { platform, process, SHOP, time } = await classic(t);
   const [one, two] = [process(), process()];
