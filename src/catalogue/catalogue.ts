@@ -13,6 +13,7 @@ import { createAuditLog } from './audit-log/audit-log.ts';
 import type { Database } from './database/database.ts';
 import { createErasures } from './erasure/erasures.ts';
 import { createMediaErasure } from './erasure/media-erasure.ts';
+import { createChangeMark } from './history/change-mark.ts';
 import { createStats } from './history/stats.ts';
 import { createStatusCounts } from './history/status-counts.ts';
 import { createMediaInserts } from './media/insert.ts';
@@ -56,6 +57,7 @@ export function createCatalogue(database: Database, schema: string, lifetimes: L
       ...createStats(database, schema, lifetimes.lifetimeMs),
       ...createStatusCounts(database, schema),
     },
+    changeMark: createChangeMark(database, schema),
     processes: createProcessRegistry(database, schema),
     leases: createLeases(database, schema),
     revocations: createRevocations(database, schema),

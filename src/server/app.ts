@@ -13,6 +13,7 @@ import { OverloadedError, UnknownAccountError } from '../pipeline/ingest/insert-
 import { LISTENER_LIMITS, limitConnections, timeoutsOf } from '../runtime/network/server-limits.ts';
 import { redact } from '../runtime/redaction.ts';
 import { isStoreRefusal } from '../store-failures.ts';
+import { dashboardRoutes } from './dashboard/routes.ts';
 import { addLoadShedding } from './load-shedding.ts';
 import { type FieldError, Problem, type ProblemCode, sendProblem } from './problem.ts';
 import type { App, RouteDeps } from './route-deps.ts';
@@ -32,7 +33,6 @@ import { statsRoutes } from './routes/operations/stats.ts';
 import { storeRoutes } from './routes/operations/store.ts';
 import { verificationRoutes } from './routes/operations/verifications.ts';
 import { apiDocRoutes, registerOpenApi } from './routes/pages/api-docs.ts';
-import { dashboardRoutes } from './routes/pages/dashboard.ts';
 import { loginRoutes } from './routes/pages/login.ts';
 import { loginLinkRoutes } from './routes/pages/login-links.ts';
 import { queueBoardRoutes } from './routes/pages/queue-board.ts';

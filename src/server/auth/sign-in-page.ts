@@ -13,6 +13,7 @@ const WORDS = {
     wrong: 'This server does not know that key.',
     spent: 'That link was already used or has expired.',
     wait: 'Too many wrong keys from this address. The right key is still accepted.',
+    ended: 'Your session has ended. After signing in you are back where you were.',
     signedIn: 'Signed in. One moment …',
     go: 'Continue',
   },
@@ -27,14 +28,24 @@ const WORDS = {
     wrong: '该密钥不属于本服务。',
     spent: '该链接已使用过或已过期。',
     wait: '此地址输错次数过多。正确的密钥仍可登录。',
+    ended: '会话已结束。登录后会回到刚才的页面。',
     signedIn: '已登录，请稍候…',
     go: '继续',
   },
 } as const;
 
-export type SignInError = 'wrong' | 'spent' | 'wait';
+export type SignInError = 'wrong' | 'spent' | 'wait' | 'ended';
 
-/** Returns the HTML document. Texts are not escaped, so they must not contain anything that a visitor sent. */
+export interface SignInOptions {
+  readonly error?: SignInError;
+  /** The page to which the sign-in leads; an address of this server. Default: `/`. */
+  readonly next?: string;
+}
+
+const escapeAttribute = (text: string): string =>
+  text.replace(/[&"<>]/g, (character) => `&#${character.charCodeAt(0)};`);
+
+/** Returns the HTML document. Texts are not escaped here: what a visitor sent must be escaped before. */
 function document(language: Language, head: string, body: string): string {
   return `<!doctype html>
 <html lang="${WORDS[language].lang}">
@@ -58,7 +69,7 @@ ${body}</main>
 `;
 }
 
-export function signInPage(language: Language, error?: SignInError): string {
+export function signInPage(language: Language, { error, next = '/' }: SignInOptions = {}): string {
   const words = WORDS[language];
   return document(
     language,
@@ -66,6 +77,7 @@ export function signInPage(language: Language, error?: SignInError): string {
     `<p class="sign-in-lead">${words.lead}</p>
 ${error ? `<p class="sign-in-error" role="alert">${words[error]}</p>\n` : ''}<p>${words.link}</p>
 <form method="post" action="/login">
+<input type="hidden" name="next" value="${escapeAttribute(next)}">
 <h2>${words.or}</h2>
 <label for="key">${words.field}</label>
 <input id="key" name="key" type="password" autocomplete="current-password" required maxlength="512" aria-describedby="key-hint"${error === 'wrong' ? ' aria-invalid="true"' : ''}>
@@ -80,11 +92,12 @@ ${error ? `<p class="sign-in-error" role="alert">${words[error]}</p>\n` : ''}<p>
  * Returns the page between login link and dashboard. A SameSite=Strict cookie is not sent with a redirect that another
  * site (a chat, web mail) started; it is sent with a navigation that this page starts.
  */
-export function signedInPage(language: Language): string {
+export function signedInPage(language: Language, next = '/'): string {
   const words = WORDS[language];
+  const address = escapeAttribute(next);
   return document(
     language,
-    '<meta http-equiv="refresh" content="0; url=/">\n',
-    `<p class="sign-in-lead" role="status">${words.signedIn}</p>\n<p><a href="/">${words.go}</a></p>\n`,
+    `<meta http-equiv="refresh" content="0; url=${address}">\n`,
+    `<p class="sign-in-lead" role="status">${words.signedIn}</p>\n<p><a href="${address}">${words.go}</a></p>\n`,
   );
 }

@@ -7,12 +7,15 @@ import statics from '@fastify/static';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { SESSION_COOKIE, SESSION_MS, type SignInResult } from '../../auth/access.ts';
+import { pageAddress } from '../../auth/page-address.ts';
 import { isCrossOrigin, isOverTls } from '../../auth/same-origin.ts';
-import { type SignInError, signedInPage, signInPage } from '../../auth/sign-in-page.ts';
+import { type SignInError, type SignInOptions, signedInPage, signInPage } from '../../auth/sign-in-page.ts';
 import { languageOf, Problem } from '../../problem.ts';
 import type { App, RouteDeps } from '../../route-deps.ts';
 
-const FORM_BYTES = 4 * 1024;
+const FORM_BYTES = 8 * 1024;
+/** A longer or foreign address leads to `/`; see pageAddress. */
+const nextAddress = z.string().max(4_000).optional();
 /** The files of the sign-in page, served without a key. */
 const SIGN_IN_FILES = fileURLToPath(new URL('../../dashboard/sign-in/', import.meta.url));
 
@@ -20,13 +23,13 @@ export function sendSignInPage(
   request: FastifyRequest,
   reply: FastifyReply,
   code: 401 | 429,
-  error?: SignInError,
+  options: SignInOptions = {},
 ): FastifyReply {
   return reply
     .code(code)
     .header('vary', 'Accept-Language')
     .type('text/html; charset=utf-8')
-    .send(signInPage(languageOf(request), error));
+    .send(signInPage(languageOf(request), { ...options, next: pageAddress(options.next) }));
 }
 
 export function loginRoutes(deps: Pick<RouteDeps, 'access' | 'config'>) {
@@ -38,14 +41,16 @@ export function loginRoutes(deps: Pick<RouteDeps, 'access' | 'config'>) {
     request: FastifyRequest,
     reply: FastifyReply,
     signIn: SignInResult,
-    { to, error }: { to: string; error: SignInError },
+    { to, error, next }: { to: string; error: SignInError; next?: string | undefined },
   ): FastifyReply {
     if ('session' in signIn) {
       const options = { ...cookieFor(request), maxAge: SESSION_MS / 1000 };
       return reply.setCookie(SESSION_COOKIE, signIn.session, options).redirect(to, 303);
     }
-    if (signIn.waitSeconds === 0) return sendSignInPage(request, reply, 401, error);
-    return sendSignInPage(request, reply.header('retry-after', String(signIn.waitSeconds)), 429, 'wait');
+    const target = next === undefined ? {} : { next };
+    if (signIn.waitSeconds === 0) return sendSignInPage(request, reply, 401, { error, ...target });
+    reply.header('retry-after', String(signIn.waitSeconds));
+    return sendSignInPage(request, reply, 429, { error: 'wait', ...target });
   }
   const rejectCrossOrigin = (request: FastifyRequest) => {
     if (isCrossOrigin(request, publicUrl))
@@ -74,25 +79,31 @@ export function loginRoutes(deps: Pick<RouteDeps, 'access' | 'config'>) {
       // Without a HEAD route: link previews send HEAD, which would use up the ticket.
       {
         exposeHeadRoute: false,
-        schema: { querystring: z.object({ ticket: z.string().max(300).optional() }) },
+        schema: { querystring: z.object({ ticket: z.string().max(300).optional(), next: nextAddress }) },
       },
       async (request, reply) => {
         const { ticket } = request.query;
+        const next = pageAddress(request.query.next);
         if (ticket === undefined) {
-          return reply.type('text/html; charset=utf-8').send(signedInPage(languageOf(request)));
+          return reply.type('text/html; charset=utf-8').send(signedInPage(languageOf(request), next));
         }
         const signIn = await deps.access.redeemLoginTicket(request, ticket);
-        return sendResult(request, reply, signIn, { to: '/login', error: 'spent' });
+        const to = next === '/' ? '/login' : `/login?${new URLSearchParams({ next })}`;
+        return sendResult(request, reply, signIn, { to, error: 'spent', next });
       },
     );
 
     app.post(
       '/login',
-      { bodyLimit: FORM_BYTES, schema: { body: z.object({ key: z.string().max(512) }) } },
+      {
+        bodyLimit: FORM_BYTES,
+        schema: { body: z.object({ key: z.string().max(512), next: nextAddress }) },
+      },
       async (request, reply) => {
         rejectCrossOrigin(request);
+        const next = pageAddress(request.body.next);
         const signIn = deps.access.signIn(request, request.body.key.trim());
-        return sendResult(request, reply, signIn, { to: '/', error: 'wrong' });
+        return sendResult(request, reply, signIn, { to: next, error: 'wrong', next });
       },
     );
 

@@ -1,0 +1,85 @@
+/**
+ * The dashboard reads and acts only through the API of the same process. So a page shows no more than the key may see,
+ * an action is checked, limited and recorded like any other, and a number on a page is the number that a program gets.
+ */
+import type { FastifyRequest, InjectOptions } from 'fastify';
+import type { App } from '../../route-deps.ts';
+import { addressOf, type Query } from './address.ts';
+
+/** What JSON makes of a value: a Date is a string. */
+export type Json<T> = T extends Date ? string : T extends object ? { [K in keyof T]: Json<T[K]> } : T;
+
+/** A response that is no success, with the problem in the language of the page. */
+export class ApiError extends Error {
+  override readonly name = 'ApiError';
+  readonly status: number;
+  readonly problem: ApiProblem;
+  constructor(status: number, problem: ApiProblem) {
+    super(`${status} ${problem.code}`);
+    this.status = status;
+    this.problem = problem;
+  }
+}
+
+export interface ApiProblem {
+  readonly code: string;
+  readonly title: string;
+  readonly detail?: string;
+  readonly advice: string;
+  readonly errors?: readonly { field: string; message: string }[];
+}
+
+export interface Api {
+  /** Throws ApiError. `T` is the JSON of the route's response. */
+  get<T>(path: string, query?: Query): Promise<T>;
+  /** Throws ApiError. An empty response resolves with undefined. */
+  send<T>(method: 'POST' | 'PUT' | 'DELETE', path: string, body?: object): Promise<T>;
+}
+
+/** Headers by which the API recognises the client and its page, and refuses a page of another origin. */
+const FORWARDED = [
+  'authorization',
+  'cookie',
+  'host',
+  'origin',
+  'referer',
+  'sec-fetch-site',
+  'user-agent',
+  'x-forwarded-for',
+  'x-forwarded-host',
+  'x-forwarded-proto',
+] as const;
+
+const NO_PROBLEM: ApiProblem = { code: 'internal', title: 'Something unexpected happened', advice: '' };
+
+/** Calls the API with the rights of the request's client. */
+export function createApi(app: App, request: FastifyRequest, language: string): Api {
+  const headers: Record<string, string> = { accept: 'application/json', 'accept-language': language };
+  for (const name of FORWARDED) {
+    const value = request.headers[name];
+    if (typeof value === 'string') headers[name] = value;
+  }
+  async function call<T>(options: InjectOptions): Promise<T> {
+    const remoteAddress = request.socket.remoteAddress ?? '127.0.0.1';
+    const response = await app.inject({
+      ...options,
+      remoteAddress,
+      headers: { ...headers, ...options.headers },
+    });
+    const isJson = /json/.test(String(response.headers['content-type'] ?? ''));
+    const body: unknown = isJson && response.body !== '' ? JSON.parse(response.body) : undefined;
+    if (response.statusCode < 400) return body as T;
+    throw new ApiError(response.statusCode, { ...NO_PROBLEM, ...(body as Partial<ApiProblem> | undefined) });
+  }
+  return {
+    get: (path, query) => call({ method: 'GET', url: addressOf(path, query) }),
+    send: (method, path, body) =>
+      call({
+        method,
+        url: path,
+        ...(body === undefined
+          ? {}
+          : { payload: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
+      }),
+  };
+}

@@ -1,0 +1,90 @@
+/**
+ * Builds HTML in which every inserted value is escaped. A template engine was not used, because two rules must hold for
+ * each value without anybody thinking of them: markup comes only from our own templates, and text from outside is
+ * isolated ({@link outside}).
+ */
+
+/** Markup that is safe to send. Only the functions of this file make it. */
+export class Html {
+  readonly text: string;
+  private constructor(text: string) {
+    this.text = text;
+  }
+  /** For this file only: the text must be markup of our own. */
+  static trusted(text: string): Html {
+    return new Html(text);
+  }
+  toString(): string {
+    return this.text;
+  }
+}
+
+/** `false`, null and undefined are left out, so that `condition && html…` may be written. */
+export type Child = Html | string | number | false | null | undefined | readonly Child[];
+
+const ENTITIES: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&#39;',
+};
+
+/** Escapes text for the content of an element and for an attribute in quotes. */
+export const escapeHtml = (text: string): string =>
+  text.replace(/[&<>"']/g, (character) => ENTITIES[character]!);
+
+function render(child: Child): string {
+  if (child === false || child === null || child === undefined) return '';
+  if (child instanceof Html) return child.text;
+  if (Array.isArray(child)) return child.map(render).join('');
+  return escapeHtml(String(child));
+}
+
+/** A template of markup: html`<p>${text}</p>`. Values are escaped, except markup made by this function. */
+export function html(parts: TemplateStringsArray, ...children: readonly Child[]): Html {
+  let text = parts[0]!;
+  children.forEach((child, index) => {
+    text += render(child) + parts[index + 1]!;
+  });
+  return Html.trusted(text);
+}
+
+type Attribute = string | number | boolean | null | undefined;
+
+/** Returns attributes for use inside a tag. `true` gives an attribute without a value; false, null, undefined none. */
+export function attributes(values: Readonly<Record<string, Attribute>>): Html {
+  const text = Object.entries(values)
+    .filter(([, value]) => value !== false && value !== null && value !== undefined)
+    .map(([name, value]) => (value === true ? ` ${name}` : ` ${name}="${escapeHtml(String(value))}"`));
+  return Html.trusted(text.join(''));
+}
+
+/**
+ * Characters that nobody sees, or that change the order of what is seen: controls, direction marks (U+202E), zero-width
+ * characters. U+200D and U+FE0F are left alone, because emoji are made of them.
+ */
+const INVISIBLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Surrogate}]/gu;
+const isJoiner = (character: string) => character === '\u200d';
+const nameOfCharacter = (character: string) =>
+  `U+${character.codePointAt(0)!.toString(16).toUpperCase().padStart(4, '0')}`;
+
+/** Text from outside for an attribute or a title: invisible characters are shown by their names. */
+export const visible = (text: string): string =>
+  text.replace(INVISIBLE, (character) =>
+    isJoiner(character) ? character : `[${nameOfCharacter(character)}]`,
+  );
+
+/**
+ * Text from outside (an openId, a file name, an error text) as an isolated element: its direction cannot change the
+ * order of the text around it, and invisible characters are shown by their names.
+ */
+export function outside(text: string | number): Html {
+  const parts = String(text).split(/([\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Surrogate}])/u);
+  const shown = parts.map((part, index) =>
+    index % 2 === 1 && !isJoiner(part)
+      ? `<span class="escape">${nameOfCharacter(part)}</span>`
+      : escapeHtml(part),
+  );
+  return Html.trusted(`<bdi>${shown.join('')}</bdi>`);
+}

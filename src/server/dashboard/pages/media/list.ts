@@ -1,0 +1,180 @@
+/** /media: search, filters, gallery and list. */
+import { KINDS, STATUSES } from '../../../../media.ts';
+import { chip, empty, panel, table, time } from '../../components/elements.ts';
+import { mediaView, nameOf, pageOf } from '../../components/media-view.ts';
+import { addressOf } from '../../core/address.ts';
+import { attributes, type Html, html, outside } from '../../core/html.ts';
+import type { Locale } from '../../core/locale.ts';
+import type { PageContent, PageContext } from '../../core/page.ts';
+import { WORDS } from '../../texts/words.ts';
+import { apiQueryOf, isFiltered, type MediaView, parametersOf, viewOf } from './filters.ts';
+import { MEDIA } from './texts.ts';
+import type { AccountSummary, Media, MediaPage } from './types.ts';
+
+const SHOWN = 24;
+
+const addressFor = (view: MediaView, change: Partial<MediaView>): string =>
+  addressOf('/media', parametersOf({ ...view, cursor: '', ...change }));
+
+function select(
+  name: string,
+  label: string,
+  chosen: string,
+  options: readonly (readonly [value: string, text: string])[],
+): Html {
+  return html`<p class="field"><label for="f-${name}">${label}</label><select id="f-${name}" name="${name}">${options.map(
+    ([value, text]) =>
+      html`<option value="${value}"${attributes({ selected: value === chosen })}>${text}</option>`,
+  )}</select></p>`;
+}
+
+const input = (
+  name: string,
+  label: string,
+  value: string,
+  more: Parameters<typeof attributes>[0] = {},
+): Html =>
+  html`<p class="field"><label for="f-${name}">${label}</label><input id="f-${name}" name="${name}" value="${value}"${attributes(more)}></p>`;
+
+function filterForm(view: MediaView, accounts: readonly AccountSummary[], locale: Locale): Html {
+  const [t, words] = [locale.of(MEDIA), locale.of(WORDS)];
+  const any = ['', words.any] as const;
+  // The search box is in the header, and the form must not lose what stands there.
+  return html`<details class="panel filters" id="filters" data-keep-open${attributes({ open: isFiltered(view) })}><summary>${t.filters}</summary>
+<form method="get" action="/media" class="filter-form">
+<input type="hidden" name="q" value="${view.q}">
+${select('account', words.account, view.account, [any, ...accounts.map(({ account, name }) => [account, name ?? account] as const)])}
+${select('kind', t.kind, view.kind, [any, ...KINDS.map((kind) => [kind, words.kind[kind]] as const)])}
+${select('status', t.status, view.status, [any, ...STATUSES.map((status) => [status, words.status[status]] as const)])}
+${input('errcode', t.errcode, view.errcode, { inputmode: 'numeric', size: 8 })}
+${input('label', t.label, view.label, { placeholder: t.labelHint })}
+${input('from', t.from, view.from, { type: 'date' })}
+${input('to', t.to, view.to, { type: 'date' })}
+${input('due', t.due, view.due, { placeholder: '6h', size: 6 })}
+${input('openId', t.openId, view.openId, { autocomplete: 'off' })}
+${input('msgId', t.msgId, view.msgId, { autocomplete: 'off' })}
+<input type="hidden" name="view" value="${view.view === 'list' ? 'list' : ''}">
+<p class="field choices"><button type="submit" class="primary">${t.apply}</button> <a class="button" href="/media">${t.clear}</a></p>
+</form></details>`;
+}
+
+function card(
+  media: Media,
+  locale: Locale,
+  names: ReadonlyMap<string, string>,
+  poster: Media | undefined,
+): Html {
+  const words = locale.of(WORDS);
+  const { failure } = media;
+  const facts = [
+    media.sizeBytes === undefined ? undefined : locale.size(media.sizeBytes),
+    media.status === 'archived' || !failure ? undefined : String(failure.errcode ?? failure.code),
+    names.get(media.account) ?? media.account,
+  ].filter((fact) => fact !== undefined);
+  return html`<li class="card" id="${media.id}">
+<div class="frame">${mediaView(media, locale, { size: 'card', poster })}</div>
+<div class="about">
+<p class="line">${chip(locale, media.status)} <strong>${media.kind && words.kind[media.kind]}</strong></p>
+<p class="name"><a href="${pageOf(media)}">${outside(nameOf(media, locale))}</a></p>
+${media.text && html`<p class="text">${outside(media.text)}</p>`}
+<p class="facts">${time(locale, media.sentAt ?? media.createdAt)}${facts.map((fact) => html` · ${outside(fact)}`)}</p>
+</div></li>`;
+}
+
+function listTable(items: readonly Media[], locale: Locale, names: ReadonlyMap<string, string>): Html {
+  const [t, words] = [locale.of(MEDIA), locale.of(WORDS)];
+  const heads = [t.sent, t.status, t.kind, t.item, t.sender, words.account, t.size, t.text];
+  return table(
+    t.title,
+    heads,
+    items.map((media) => [
+      time(locale, media.sentAt ?? media.createdAt),
+      html`${chip(locale, media.status)}${media.status !== 'archived' && media.failure && html` <code>${outside(media.failure.errcode ?? media.failure.code)}</code>`}`,
+      media.kind && words.kind[media.kind],
+      html`<a href="${pageOf(media)}">${outside(nameOf(media, locale))}</a>`,
+      media.openId &&
+        html`<a href="${addressOf('/media', { openId: media.openId })}">${outside(media.openId)}</a>`,
+      outside(names.get(media.account) ?? media.account),
+      media.sizeBytes === undefined ? '' : locale.size(media.sizeBytes),
+      media.text && html`<span class="text">${outside(media.text)}</span>`,
+    ]),
+  );
+}
+
+function pager(view: MediaView, page: MediaPage, locale: Locale): Html | undefined {
+  const { nextCursor, previousCursor } = page;
+  if (!nextCursor && !previousCursor) return undefined;
+  const words = locale.of(WORDS);
+  const step = (cursor: string | null | undefined, text: string, rel: string) =>
+    cursor && html`<a class="button" rel="${rel}" href="${addressFor(view, { cursor })}">${text}</a>`;
+  return html`<nav class="pager" aria-label="${words.pages}">${step(previousCursor, words.newer, 'prev')} ${step(nextCursor, words.older, 'next')}</nav>`;
+}
+
+/** What an operator may do with all items of the filter. Each leads to a page that first shows how many they are. */
+function actions(view: MediaView, page: PageContext): Html | undefined {
+  const t = page.locale.of(MEDIA);
+  if (!isFiltered(view)) return undefined;
+  const query = { ...parametersOf({ ...view, cursor: '' }), view: undefined };
+  return html`<p class="actions"><span class="hint">${t.actions}</span>
+${page.may('admin') && html`<a class="button" href="${addressOf('/redrive', query)}">${t.redrive}</a>`}
+<a class="button" href="${addressOf('/export', query)}">${t.export}</a>
+${page.may('admin') && html`<a class="button danger" href="${addressOf('/erase', query)}">${t.erase}</a>`}</p>`;
+}
+
+function nothing(view: MediaView, accounts: readonly AccountSummary[], locale: Locale): Html {
+  const t = locale.of(MEDIA);
+  if (isFiltered(view) || view.cursor !== '') return empty(t.none);
+  return html`<div class="empty" id="empty"><h2>${t.nothingYet}</h2><p>${t.paste}</p>${accounts.map(
+    ({ callbackUrl }) => html`<p class="paste"><code>${outside(callbackUrl)}</code></p>`,
+  )}</div>`;
+}
+
+export async function mediaListPage(page: PageContext): Promise<PageContent> {
+  const { api, locale } = page;
+  const [t, words] = [locale.of(MEDIA), locale.of(WORDS)];
+  const view = viewOf(page.query);
+  const query = { ...apiQueryOf(view, locale), limit: SHOWN, cursor: view.cursor, include: 'link,count' };
+  const [found, { items: accounts }] = await Promise.all([
+    api.get<MediaPage>('/v1/media', query),
+    api.get<{ items: AccountSummary[] }>('/v1/accounts'),
+  ]);
+  const names = new Map(accounts.map(({ account, name }) => [account, name ?? account]));
+  const posters = await postersOf(found.items, page);
+  const count =
+    found.count === undefined ? '' : t.count(locale.number(found.count), found.countIsExact !== false);
+  const views = html`<p class="views" role="group" aria-label="${t.viewAs}">${(
+    ['gallery', 'list'] as const
+  ).map(
+    (name) =>
+      html`<a class="filter" href="${addressFor(view, { view: name, cursor: view.cursor })}"${attributes({ 'aria-current': view.view === name && 'true' })}>${t[name]}</a> `,
+  )}</p>`;
+  const shown =
+    view.view === 'list'
+      ? listTable(found.items, locale, names)
+      : html`<ul class="grid" id="media">${found.items.map((media) => card(media, locale, names, posters.get(media.id)))}</ul>`;
+  return {
+    title: view.q === '' ? t.title : `${t.title}: ${view.q}`,
+    section: '/media',
+    scripts: ['media'],
+    main: html`${filterForm(view, accounts, locale)}
+${panel(
+  'results',
+  count === '' ? words.all : count,
+  html`${actions(view, page)}${found.items.length > 0 ? shown : nothing(view, accounts, locale)}${pager(view, found, locale)}`,
+  { aside: views },
+)}`,
+  };
+}
+
+/** The archived covers of the videos of a page, by the id of the video. */
+async function postersOf(items: readonly Media[], page: PageContext): Promise<Map<string, Media>> {
+  const videos = items.filter(({ kind, status }) => status === 'archived' && kind?.endsWith('video'));
+  if (videos.length === 0) return new Map();
+  const { items: covers } = await page.api.get<MediaPage>('/v1/media', {
+    parentId: videos.map(({ id }) => id),
+    kind: 'thumb',
+    status: 'archived',
+    limit: 200,
+  });
+  return new Map(covers.flatMap((cover) => (cover.parentId ? [[cover.parentId, cover]] : [])));
+}

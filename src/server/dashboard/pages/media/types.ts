@@ -1,0 +1,33 @@
+/** The JSON of the API as these pages read it. */
+import type { MediaJson } from '../../../views/media.ts';
+import type { Json } from '../../core/api.ts';
+
+export type Media = Omit<Json<MediaJson>, 'failure'> & {
+  /** What WeChat recognised in a voice, or the title of a forwarded item. */
+  readonly text?: string;
+  readonly failure?: Failure;
+};
+
+export interface Failure {
+  readonly code: string;
+  readonly errcode?: number;
+  readonly errmsg?: string;
+  readonly rid?: string;
+  readonly message: string;
+  readonly advice: string;
+}
+
+export interface MediaPage {
+  readonly items: readonly Media[];
+  readonly nextCursor: string | null;
+  readonly previousCursor?: string | null;
+  /** Exact to 10,000. */
+  readonly count?: number;
+  readonly countIsExact?: boolean;
+}
+
+export interface AccountSummary {
+  readonly account: string;
+  readonly name?: string;
+  readonly callbackUrl: string;
+}
