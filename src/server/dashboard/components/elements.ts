@@ -1,5 +1,6 @@
 /** Small pieces that many pages use. */
 import type { Status } from '../../../media.ts';
+import type { ApiProblem } from '../core/api.ts';
 import { attributes, type Child, type Html, html, outside, visible } from '../core/html.ts';
 import type { Locale } from '../core/locale.ts';
 import { WORDS } from '../texts/words.ts';
