@@ -155,15 +155,28 @@ export async function mediaListPage(page: PageContext): Promise<PageContent> {
   return {
     title: view.q === '' ? t.title : `${t.title}: ${view.q}`,
     section: '/media',
-    scripts: ['media'],
+    scripts: view.view === 'gallery' ? ['media', 'lightbox'] : ['media'],
     main: html`${filterForm(view, accounts, locale)}
 ${panel(
   'results',
   count === '' ? words.all : count,
   html`${actions(view, page)}${found.items.length > 0 ? shown : nothing(view, accounts, locale)}${pager(view, found, locale)}`,
   { aside: views },
-)}`,
+)}
+${view.view === 'gallery' && lightbox(locale)}`,
   };
+}
+
+/** Filled and opened by lightbox.js. */
+function lightbox(locale: Locale): Html {
+  const t = locale.of(MEDIA);
+  return html`<dialog class="lightbox" id="lightbox" data-keep aria-labelledby="lightbox-title">
+<div class="lightbox-view"></div>
+<div class="lightbox-bar"><button type="button" class="button" data-step="-1">${t.previousItem}</button>
+<a class="lightbox-more" href="/media"><span class="lightbox-title" id="lightbox-title">${t.item}</span></a>
+<button type="button" class="button" data-step="1">${t.nextItem}</button>
+<button type="button" class="button" data-close>${t.close}</button></div>
+</dialog>`;
 }
 
 /** The archived covers of the videos of a page, by the id of the video. */

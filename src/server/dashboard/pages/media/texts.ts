@@ -33,10 +33,9 @@ const en = {
   redrive: 'Redrive…',
   erase: 'Erase…',
   export: 'Download as ZIP…',
-  from_: (kind: string) => `${kind} from`,
-  expires: 'expires',
-  nextAttempt: 'next attempt',
-  poster: 'Cover of the video',
+  previousItem: '← Previous',
+  nextItem: 'Next →',
+  close: 'Close',
 };
 
 export type MediaTexts = typeof en;
@@ -72,10 +71,9 @@ const zh: MediaTexts = {
   redrive: '重试…',
   erase: '清除…',
   export: '打包下载…',
-  from_: (kind) => `${kind}，来自`,
-  expires: '过期时间',
-  nextAttempt: '下次尝试',
-  poster: '视频封面',
+  previousItem: '← 上一个',
+  nextItem: '下一个 →',
+  close: '关闭',
 };
 
 export const MEDIA: Texts<MediaTexts> = { en, zh };
