@@ -19,6 +19,7 @@ import { isKnownTimeZone, LANGUAGE_COOKIE, TIME_ZONE_COOKIE } from './core/local
 import { createPageSender, type Layout } from './core/page.ts';
 import type { PageRoute } from './core/route.ts';
 import { mediaPages } from './pages/media/routes.ts';
+import { overviewPage } from './pages/overview/overview.ts';
 import { SHELL } from './texts/shell.ts';
 
 const FORM_BYTES = 64 * 1024;
@@ -32,7 +33,7 @@ const VENDOR_SCRIPTS = {
   'uplot.css': 'uplot/dist/uPlot.min.css',
 } as const;
 
-const PAGES: readonly PageRoute[] = [...mediaPages];
+const PAGES: readonly PageRoute[] = [{ method: 'GET', path: '/', handler: overviewPage }, ...mediaPages];
 
 type DashboardDeps = ChangeStreamDeps & Pick<RouteDeps, 'accounts' | 'config'>;
 

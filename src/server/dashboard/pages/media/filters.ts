@@ -16,6 +16,8 @@ export interface MediaView {
   readonly to: string;
   /** Pending items whose deadline is in less than this duration (`6h`). */
   readonly due: string;
+  /** And not in less than this one. */
+  readonly dueFrom: string;
   readonly openId: string;
   readonly msgId: string;
   readonly view: 'gallery' | 'list';
@@ -33,6 +35,7 @@ export const FILTER_FIELDS = [
   'from',
   'to',
   'due',
+  'dueFrom',
   'openId',
   'msgId',
 ] as const satisfies readonly (keyof MediaView)[];
@@ -55,6 +58,7 @@ export function viewOf(query: URLSearchParams): MediaView {
     from: day('from'),
     to: day('to'),
     due: value('due'),
+    dueFrom: value('dueFrom'),
     openId: value('openId'),
     msgId: value('msgId'),
     view: value('view') === 'list' ? 'list' : 'gallery',
@@ -99,6 +103,7 @@ export function apiQueryOf(view: MediaView, locale: Locale): Query {
     // The day `to` is included, so the end is the next midnight.
     sentTo: view.to === '' ? undefined : midnight(view.to, locale, 1),
     expiresBefore: view.due,
+    expiresFrom: view.dueFrom,
     ...labelOf(view.label),
   };
 }

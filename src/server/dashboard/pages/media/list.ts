@@ -1,7 +1,8 @@
 /** /media: search, filters, gallery and list. */
 import { KINDS, STATUSES } from '../../../../media.ts';
 import { chip, empty, panel, table, time } from '../../components/elements.ts';
-import { mediaView, nameOf, pageOf } from '../../components/media-view.ts';
+import { mediaCard, postersOf } from '../../components/media-card.ts';
+import { nameOf, pageOf } from '../../components/media-view.ts';
 import { addressOf } from '../../core/address.ts';
 import { attributes, type Html, html, outside } from '../../core/html.ts';
 import type { Locale } from '../../core/locale.ts';
@@ -56,29 +57,6 @@ ${input('msgId', t.msgId, view.msgId, { autocomplete: 'off' })}
 <input type="hidden" name="view" value="${view.view === 'list' ? 'list' : ''}">
 <p class="field choices"><button type="submit" class="primary">${t.apply}</button> <a class="button" href="/media">${t.clear}</a></p>
 </form></details>`;
-}
-
-function card(
-  media: Media,
-  locale: Locale,
-  names: ReadonlyMap<string, string>,
-  poster: Media | undefined,
-): Html {
-  const words = locale.of(WORDS);
-  const { failure } = media;
-  const facts = [
-    media.sizeBytes === undefined ? undefined : locale.size(media.sizeBytes),
-    media.status === 'archived' || !failure ? undefined : String(failure.errcode ?? failure.code),
-    names.get(media.account) ?? media.account,
-  ].filter((fact) => fact !== undefined);
-  return html`<li class="card" id="${media.id}">
-<div class="frame">${mediaView(media, locale, { size: 'card', poster })}</div>
-<div class="about">
-<p class="line">${chip(locale, media.status)} <strong>${media.kind && words.kind[media.kind]}</strong></p>
-<p class="name"><a href="${pageOf(media)}">${outside(nameOf(media, locale))}</a></p>
-${media.text && html`<p class="text">${outside(media.text)}</p>`}
-<p class="facts">${time(locale, media.sentAt ?? media.createdAt)}${facts.map((fact) => html` · ${outside(fact)}`)}</p>
-</div></li>`;
 }
 
 function listTable(items: readonly Media[], locale: Locale, names: ReadonlyMap<string, string>): Html {
@@ -151,7 +129,7 @@ export async function mediaListPage(page: PageContext): Promise<PageContent> {
   const shown =
     view.view === 'list'
       ? listTable(found.items, locale, names)
-      : html`<ul class="grid" id="media">${found.items.map((media) => card(media, locale, names, posters.get(media.id)))}</ul>`;
+      : html`<ul class="grid" id="media">${found.items.map((media) => mediaCard(media, locale, names, posters.get(media.id)))}</ul>`;
   return {
     title: view.q === '' ? t.title : `${t.title}: ${view.q}`,
     section: '/media',
@@ -177,17 +155,4 @@ function lightbox(locale: Locale): Html {
 <button type="button" class="button" data-step="1">${t.nextItem}</button>
 <button type="button" class="button" data-close>${t.close}</button></div>
 </dialog>`;
-}
-
-/** The archived covers of the videos of a page, by the id of the video. */
-async function postersOf(items: readonly Media[], page: PageContext): Promise<Map<string, Media>> {
-  const videos = items.filter(({ kind, status }) => status === 'archived' && kind?.endsWith('video'));
-  if (videos.length === 0) return new Map();
-  const { items: covers } = await page.api.get<MediaPage>('/v1/media', {
-    parentId: videos.map(({ id }) => id),
-    kind: 'thumb',
-    status: 'archived',
-    limit: 200,
-  });
-  return new Map(covers.flatMap((cover) => (cover.parentId ? [[cover.parentId, cover]] : [])));
 }

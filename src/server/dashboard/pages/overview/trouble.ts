@@ -1,0 +1,82 @@
+/** What needs attention: the findings with their cures, and the holds with a button. */
+import type { Stats as CatalogueStats } from '../../../../catalogue/history/stats.ts';
+import { panel, time } from '../../components/elements.ts';
+import { type PageFinding, pageOfFinding } from '../../components/state-line.ts';
+import type { Json } from '../../core/api.ts';
+import { type Html, html, outside } from '../../core/html.ts';
+import type { PageContext } from '../../core/page.ts';
+import { OVERVIEW } from './texts.ts';
+
+export interface Hold {
+  readonly code: string;
+  readonly reason?: string;
+  readonly by?: string;
+  readonly since?: string;
+  readonly until?: string;
+  readonly message: string;
+  readonly advice: string;
+}
+
+export type Stats = Json<CatalogueStats> & {
+  readonly storeHold: Hold | null;
+  readonly lostLast7Days?: number;
+  readonly checks: readonly Json<PageFinding>[];
+};
+
+export interface OverviewAccount {
+  readonly account: string;
+  readonly name?: string;
+  readonly hold: Hold | null;
+  readonly lastCallbackAt?: string;
+  readonly callbacks: { readonly today: { readonly received: Readonly<Record<string, number>> } };
+}
+
+/** The checks that the holds below them tell in more detail. */
+const SHOWN_AS_HOLD: ReadonlySet<string> = new Set(['account_held', 'store_held']);
+/** The findings that a person ends by saying that they were seen. */
+const ACKNOWLEDGED: Readonly<Record<string, string>> = {
+  lost: 'expired',
+  expired: 'expired',
+  dead_letters: 'dead',
+};
+
+export function holdsPanel(
+  stats: Stats,
+  accounts: readonly OverviewAccount[],
+  { locale, may }: PageContext,
+): Html | undefined {
+  const t = locale.of(OVERVIEW);
+  const findings = stats.checks.filter(({ code }) => !SHOWN_AS_HOLD.has(code));
+  const held = accounts.filter(({ hold }) => hold);
+  if (findings.length === 0 && held.length === 0 && !stats.storeHold) return undefined;
+
+  const row = (
+    title: Html,
+    hold: Hold,
+    action: string,
+  ): Html => html`<li class="trouble" data-severity="error">
+<div><p><strong>${title}</strong> ${outside(hold.message)} ${hold.code === 'held_by_hand' && hold.reason !== hold.message && outside(`${hold.by ?? '–'}: ${hold.reason}`)}</p>
+<p class="hint">${outside(hold.advice)}</p>
+<p class="hint">${hold.since && html`${t.since} ${time(locale, hold.since)} `}${hold.until && html`· ${t.nextProbe} ${time(locale, hold.until)}`}</p></div>
+${may('admin') && html`<form method="post" action="${action}"><input type="hidden" name="next" value="/"><button type="submit" class="button">${t.release}</button></form>`}</li>`;
+
+  const finding = ({ code, severity, message, advice, since, ...more }: Json<PageFinding>): Html => {
+    const status = ACKNOWLEDGED[code];
+    return html`<li class="trouble" data-severity="${severity}"><div><p><a href="${pageOfFinding({ code, ...more } as PageFinding)}"><strong>${outside(message)}</strong></a></p>
+<p class="hint">${outside(advice)}</p><p class="hint">${t.since} ${time(locale, since)}</p></div>
+${status && may('write') && html`<form method="post" action="/acknowledge"><input type="hidden" name="status" value="${status}"><input type="hidden" name="next" value="/"><button type="submit" class="button">${t.seen}</button></form>`}</li>`;
+  };
+
+  return panel(
+    'holds',
+    t.trouble,
+    html`<ul class="troubles">${stats.storeHold && row(html`${t.allHeld}`, stats.storeHold, '/store/release')}${held.map(
+      ({ account, name, hold }) =>
+        row(
+          html`<a href="/accounts#${encodeURIComponent(account)}">${outside(name ?? account)}</a> ${t.isHeld}`,
+          hold!,
+          `/accounts/${encodeURIComponent(account)}/release`,
+        ),
+    )}${findings.map(finding)}</ul>`,
+  );
+}
