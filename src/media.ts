@@ -24,6 +24,17 @@ export const text = (max: number, string = z.string()) =>
     .max(max)
     .refine((value) => !value.includes('\0') && value.isWellFormed(), 'contains NUL or broken Unicode');
 
+/** The longest recognised text or title of an item, in characters (code points, as Postgres counts them). */
+export const TEXT_LIMIT = 2_000;
+
+/** Returns the beginning of a text, at most `max` whole characters (code points). */
+export function cutText(value: string, max: number): string {
+  // A character takes one or two units, so that most texts need no count.
+  if (value.length <= max) return value;
+  // The iterator of a string never splits a surrogate pair.
+  return [...value.slice(0, 2 * max)].slice(0, max).join('');
+}
+
 /** A time: in JSON RFC 3339 with any offset, and after parsing a `Date`. */
 export const timestamp = z.iso.datetime({ offset: true }).transform((time) => new Date(time));
 
@@ -41,6 +52,11 @@ export const referenceSchema = z.strictObject({
     .url({ protocol: /^https?$/ })
     .max(2048)
     .optional(),
+  text: text(2 * TEXT_LIMIT)
+    .refine((value) => cutText(value, TEXT_LIMIT) === value, `more than ${TEXT_LIMIT} characters`)
+    .meta({ maxLength: TEXT_LIMIT })
+    .optional()
+    .describe('what WeChat recognised in a voice, or the title of a forwarded item'),
   labels: z
     .record(text(64), text(256))
     .refine((labels) => Object.keys(labels).length <= 8, 'at most 8 labels')

@@ -17,6 +17,7 @@ import { createChangeMark } from './history/change-mark.ts';
 import { createStats } from './history/stats.ts';
 import { createStatusCounts } from './history/status-counts.ts';
 import { createMediaInserts } from './media/insert.ts';
+import { createMediaPages } from './media/pages.ts';
 import { createMediaReads } from './media/read.ts';
 import { createLeases } from './processes/leases.ts';
 import { createProcessRegistry } from './processes/registry.ts';
@@ -36,7 +37,11 @@ export type Catalogue = ReturnType<typeof createCatalogue>;
 /** `schema` is a plain identifier, checked by the configuration: it stands in the text of statements. */
 export function createCatalogue(database: Database, schema: string, lifetimes: Lifetimes) {
   return {
-    media: { ...createMediaInserts(database, schema, lifetimes), ...createMediaReads(database, schema) },
+    media: {
+      ...createMediaInserts(database, schema, lifetimes),
+      ...createMediaReads(database, schema),
+      ...createMediaPages(database, schema),
+    },
     queue: createClaims(database, schema),
     outcomes: { ...createSuccessOutcomes(database, schema), ...createFailureOutcomes(database, schema) },
     uploads: createUploads(database, schema),

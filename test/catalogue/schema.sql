@@ -84,6 +84,7 @@ media.parent_id text
 media.open_id text
 media.msg_id text
 media.pic_url text
+media.text text
 media.labels jsonb
 media.sent_at timestamp with time zone
 media.expires_at timestamp with time zone
@@ -108,6 +109,7 @@ media.length_verified boolean
 media.upload_id text
 media.upload_key text
 media.upload_bucket text
+media.search_text text GENERATED ALWAYS AS (wma.search_text_of(text, file_name, media_id)) STORED
 media.failure jsonb
 media.failure_code text NOT NULL GENERATED ALWAYS AS (COALESCE((failure ->> 'code'::text), ''::text)) STORED
 media.errcode integer GENERATED ALWAYS AS (((failure ->> 'errcode'::text))::integer) STORED
@@ -266,6 +268,8 @@ CREATE INDEX media_open_id ON wma.media USING btree (open_id, sent_at DESC, id D
 CREATE INDEX media_parent ON wma.media USING btree (parent_id) WHERE (parent_id IS NOT NULL)
 CREATE INDEX media_pending ON wma.media USING btree (sent_at DESC, id DESC) WHERE (status = 'pending'::text)
 CREATE UNIQUE INDEX media_pkey ON wma.media USING btree (id)
+CREATE INDEX media_search ON wma.media USING gin (wma.bigrams(search_text)) WHERE (search_text IS NOT NULL)
+CREATE INDEX media_search_sent ON wma.media USING btree (sent_at DESC, id DESC) WHERE (search_text IS NOT NULL)
 CREATE INDEX media_sent ON wma.media USING btree (sent_at DESC, id DESC)
 CREATE INDEX media_sha256 ON wma.media USING btree (sha256) WHERE (sha256 IS NOT NULL)
 CREATE INDEX media_store_refused ON wma.media USING btree (updated_at) WHERE ((status = 'pending'::text) AND (failure_code = 'store_refused'::text))
@@ -292,10 +296,11 @@ AS $function$
   WITH given AS (
     SELECT * FROM json_to_recordset(refs) AS given (
       id text, account text, media_id text, kind text, variant text, parent_id text, open_id text, msg_id text,
-      pic_url text, labels jsonb, sent_at timestamptz, expires_at timestamptz, closes_at timestamptz, failure jsonb)
+      pic_url text, text text, labels jsonb, sent_at timestamptz, expires_at timestamptz, closes_at timestamptz,
+      failure jsonb)
   ), written AS (
     INSERT INTO media AS m (id, account, media_id, kind, variant, parent_id, open_id, msg_id, pic_url,
-      labels, sent_at, expires_at, closes_at, failure, status, stage, created_at, updated_at)
+      text, labels, sent_at, expires_at, closes_at, failure, status, stage, created_at, updated_at)
     SELECT given.*, CASE WHEN failure IS NULL THEN 'pending' ELSE 'dead' END,
       CASE WHEN failure IS NULL THEN 1 END, accepted_at, accepted_at
     FROM given ORDER BY id
@@ -308,14 +313,16 @@ AS $function$
       open_id = coalesce(m.open_id, excluded.open_id),
       msg_id = coalesce(m.msg_id, excluded.msg_id),
       pic_url = coalesce(m.pic_url, excluded.pic_url),
+      text = coalesce(m.text, excluded.text),
       labels = coalesce(m.labels, excluded.labels),
       updated_at = accepted_at
     WHERE m.status <> 'erased' AND (
       excluded.sent_at < m.sent_at OR
-      (m.variant, m.parent_id, m.open_id, m.msg_id, m.pic_url, m.labels) IS DISTINCT FROM
+      (m.variant, m.parent_id, m.open_id, m.msg_id, m.pic_url, m.text, m.labels) IS DISTINCT FROM
       (coalesce(m.variant, excluded.variant), coalesce(m.parent_id, excluded.parent_id),
        coalesce(m.open_id, excluded.open_id), coalesce(m.msg_id, excluded.msg_id),
-       coalesce(m.pic_url, excluded.pic_url), coalesce(m.labels, excluded.labels)))
+       coalesce(m.pic_url, excluded.pic_url), coalesce(m.text, excluded.text),
+       coalesce(m.labels, excluded.labels)))
     RETURNING m.id, m.status, m.xmax = 0 AS created
   ), notified AS (
     SELECT pg_notify(channel, '')
@@ -328,7 +335,7 @@ AS $function$
   -- A CTE that is not read is not run: this reads "notified".
   WHERE (SELECT count(*) FROM notified) >= 0
 $function$
-CREATE OR REPLACE FUNCTION wma.archive(account text, media_id text, kind text, sent_at timestamp with time zone DEFAULT now(), variant text DEFAULT NULL::text, parent_id text DEFAULT NULL::text, open_id text DEFAULT NULL::text, msg_id text DEFAULT NULL::text, pic_url text DEFAULT NULL::text, labels jsonb DEFAULT NULL::jsonb, media_lifetime interval DEFAULT '72:00:00'::interval)
+CREATE OR REPLACE FUNCTION wma.archive(account text, media_id text, kind text, sent_at timestamp with time zone DEFAULT now(), variant text DEFAULT NULL::text, parent_id text DEFAULT NULL::text, open_id text DEFAULT NULL::text, msg_id text DEFAULT NULL::text, pic_url text DEFAULT NULL::text, labels jsonb DEFAULT NULL::jsonb, media_lifetime interval DEFAULT '72:00:00'::interval, text text DEFAULT NULL::text)
  RETURNS text
  LANGUAGE plpgsql
  SECURITY DEFINER
@@ -349,6 +356,7 @@ DECLARE
     WHEN char_length(pic_url) NOT BETWEEN 1 AND 2048
       OR pic_url !~ '^https?://([A-Za-z0-9-]+[.])*[A-Za-z][A-Za-z0-9-]*(:[0-9]{1,4})?([/?#][^[:space:]]*)?$'
       THEN 'pic_url: a link of http or https to a host by its name, at most 2048 characters'
+    WHEN char_length(text) NOT BETWEEN 1 AND 2000 THEN 'text: 1 to 2000 characters'
     WHEN sent NOT BETWEEN '2011-01-01Z' AND '2100-01-01Z' THEN 'sent_at: between 2011 and 2100'
     WHEN media_lifetime IS NULL OR media_lifetime NOT BETWEEN '1 second' AND '30 days'
       THEN 'media_lifetime: from 1 second to 30 days'
@@ -373,14 +381,23 @@ BEGIN
   END IF;
   PERFORM FROM accept(json_build_array(json_build_object(
     'id', new_id, 'account', account, 'media_id', media_id, 'kind', kind, 'variant', variant,
-    'parent_id', parent_id, 'open_id', open_id, 'msg_id', msg_id, 'pic_url', pic_url, 'labels', labels,
-    'sent_at', sent, 'expires_at', sent + media_lifetime, 'closes_at', sent + media_lifetime + interval '2 hours',
+    'parent_id', parent_id, 'open_id', open_id, 'msg_id', msg_id, 'pic_url', pic_url, 'text', text,
+    'labels', labels, 'sent_at', sent, 'expires_at', sent + media_lifetime, 'closes_at', sent + media_lifetime + interval '2 hours',
     'failure', CASE WHEN kind = 'file' AND starts_with(media_id, 'msg:')
       THEN '{"code": "not_downloadable", "class": "permanent_media"}'::json END
   )), now(), current_schema() || '_due');
   RETURN new_id;
 END $function$
 -- 0 rights of PUBLIC
+CREATE OR REPLACE FUNCTION wma.bigrams(value text)
+ RETURNS integer[]
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE STRICT
+AS $function$
+  SELECT ARRAY(SELECT (ascii(first) << 15) # ascii(second)
+    FROM unnest(chars[1:cardinality(chars) - 1], chars[2:]) AS pair (first, second))
+  FROM string_to_array(value, NULL) AS chars
+$function$
 CREATE OR REPLACE FUNCTION wma.count_code(status text, code text)
  RETURNS text
  LANGUAGE sql
@@ -447,6 +464,16 @@ AS $function$
 BEGIN
   RAISE EXCEPTION 'entries of the audit log are never changed';
 END $function$
+CREATE OR REPLACE FUNCTION wma.search_text_of(recognised text, file_name text, media_id text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  SELECT translate(lower(nullif(coalesce(recognised, '') || coalesce(chr(10) ||
+      CASE WHEN starts_with(file_name, media_id) THEN NULL ELSE file_name END, ''), '') COLLATE "C"),
+    chr(8203) || chr(8204) || chr(8205) || chr(8206) || chr(8207) || chr(8234) || chr(8235) || chr(8236) || chr(8237) ||
+    chr(8238) || chr(8288) || chr(8294) || chr(8295) || chr(8296) || chr(8297) || chr(65279), '')
+$function$
 CREATE OR REPLACE FUNCTION wma.set_closed_at()
  RETURNS trigger
  LANGUAGE plpgsql

@@ -69,6 +69,7 @@ for (const { name, skip, find } of PLACES) {
         msgId: '9007199254740993',
         sentAt: new Date('2026-11-23T04:05:06.789Z'),
         picUrl: 'https://example.com/a?b=c',
+        text: '发票抬头改成\n“公司” 👩‍👩‍👧',
         labels: { 客户: '张三 👩‍👩‍👧', empty: ' ' },
       };
       const id = idOf(reference.account, reference.mediaId);

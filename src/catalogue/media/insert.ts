@@ -67,6 +67,7 @@ export function createMediaInserts(database: Queryable, schema: string, lifetime
         open_id: reference.openId,
         msg_id: reference.msgId,
         pic_url: reference.picUrl,
+        text: reference.text,
         labels: reference.labels,
         sent_at: reference.sentAt,
         expires_at: new Date(reference.sentAt.getTime() + lifetimes.lifetimeMs),

@@ -17,6 +17,8 @@ export interface MediaRow {
   readonly openId?: string;
   readonly msgId?: string;
   readonly picUrl?: string;
+  /** What WeChat recognised in a voice, or the title of a forwarded item. */
+  readonly text?: string;
   readonly labels?: Record<string, string>;
   readonly sentAt?: Date;
   readonly expiresAt?: Date;
@@ -64,6 +66,7 @@ export interface MediaRecord {
   open_id: string | null;
   msg_id: string | null;
   pic_url: string | null;
+  text: string | null;
   labels: Record<string, string> | null;
   sent_at: Date | null;
   expires_at: Date | null;
@@ -123,6 +126,14 @@ function waitingOf(record: MediaRecord): MediaRow['waiting'] | null {
   return withoutAbsent<NonNullable<MediaRow['waiting']>>({ reason, until: record.next_attempt_at });
 }
 
+/**
+ * The columns `held_until` and `store_held_until` of media `m`: a row that was never claimed does not hold the reason
+ * that its account, or the store, is held.
+ */
+export const holdsOf = (schema: string): string => `
+  (SELECT a.held_until FROM ${schema}.account a WHERE a.account = m.account) AS held_until,
+  (SELECT until FROM ${schema}.store_hold WHERE since IS NOT NULL) AS store_held_until`;
+
 /** The columns of a reference. A claim selects only these of about forty columns. */
 export const REFERENCE_COLUMNS = [
   'account',
@@ -133,6 +144,7 @@ export const REFERENCE_COLUMNS = [
   'open_id',
   'msg_id',
   'pic_url',
+  'text',
   'labels',
   'sent_at',
 ] as const;
@@ -147,6 +159,7 @@ const referenceFieldsOf = (record: ReferenceRecord) => ({
   openId: record.open_id,
   msgId: record.msg_id,
   picUrl: record.pic_url,
+  text: record.text,
   labels: record.labels,
   sentAt: record.sent_at,
 });

@@ -19,6 +19,7 @@ const REFERENCE = [
   'msgId',
   'sentAt',
   'picUrl',
+  'text',
   'labels',
 ] as const;
 

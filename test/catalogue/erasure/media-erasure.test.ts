@@ -28,6 +28,7 @@ const PERSONAL = {
   openId: 'open-id-of-a-person',
   msgId: 'msg-id-of-something',
   picUrl: 'http://mmbiz.qpic.cn/picture-of-a-person',
+  text: 'what the person said',
   labels: { shop: 'label-of-something' },
 } as const;
 
@@ -82,6 +83,7 @@ for (const backend of backends) {
         PERSONAL.openId,
         PERSONAL.msgId,
         PERSONAL.picUrl,
+        PERSONAL.text,
         'label-of-something',
         STORED.fileName,
         STORED.sha256,

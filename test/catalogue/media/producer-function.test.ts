@@ -23,6 +23,7 @@ const COLUMNS: Record<keyof Reference, string> = {
   msgId: 'msg_id',
   sentAt: 'sent_at',
   picUrl: 'pic_url',
+  text: 'text',
   labels: 'labels',
 };
 
@@ -60,6 +61,7 @@ for (const backend of backends) {
         msgId: '22800264023876468',
         sentAt: new Date(SENT_AT),
         picUrl: 'http://mmbiz.qpic.cn/a/0?wx_fmt=jpeg',
+        text: '你好，发票开好了吗 🎉',
         labels: { 客户: '张三 🎉', shop: '7' },
       };
       const id = await archive(database, { ...reference, sentAt: SENT_AT });
@@ -144,6 +146,10 @@ for (const backend of backends) {
         { openId: '' },
         { openId: '微'.repeat(128) },
         { msgId: 'x'.repeat(129) },
+        { text: '' },
+        { text: '🎉'.repeat(2000) },
+        { text: '🎉'.repeat(2001) },
+        { text: 'x'.repeat(2001) },
         { picUrl: 'ftp://a/b' },
         { picUrl: 'http://' },
         { picUrl: 'not a link' },

@@ -181,6 +181,7 @@ async function writeEverywhere(
         openId: text(),
         msgId: text(),
         picUrl: text(),
+        text: text(),
         labels: { [text()]: text() },
       }),
     ],

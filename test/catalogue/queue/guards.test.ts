@@ -4,7 +4,7 @@ import { after, before, describe, it } from 'node:test';
 import { HELD_BY_HAND } from '../../../src/catalogue/accounts/accounts.ts';
 import { type Catalogue, createCatalogue } from '../../../src/catalogue/catalogue.ts';
 import type { Database } from '../../../src/catalogue/database/database.ts';
-import type { MediaFilter } from '../../../src/catalogue/media/read.ts';
+import type { MediaFilter } from '../../../src/catalogue/media/filter.ts';
 import type { Reference } from '../../../src/media.ts';
 import { createCleanup } from '../../machine/cleanup.ts';
 import { backends, lifetimes, SCHEMA, setup } from '../backends.ts';

@@ -109,14 +109,21 @@ describe('ingest', () => {
   it('replays the spool when the catalogue is back, with the time of acceptance, and reports begin and end', async (t) => {
     const { ingest, state, time, uses, rows, run, emptied } = await setup(t);
     state.fault = async () => Promise.reject(unavailable());
-    const [taken] = await ingest.ingestCallback([input('late')]);
+    const text = '发票开好了吗？🎉';
+    const [taken] = await ingest.ingestCallback([{ ...input('late'), text }]);
     const id = idOf(PLAIN.account, 'late');
     assert.deepEqual(taken, { id, account: PLAIN.account, status: 'pending', created: true, spooled: true });
     time.now = new Date('2026-05-01T15:00:00Z');
     state.fault = undefined;
     run();
     await emptied();
-    assert.deepEqual(rows.get(id), { account: PLAIN.account, mediaId: 'late', kind: 'image', sentAt: NOON });
+    assert.deepEqual(rows.get(id), {
+      account: PLAIN.account,
+      mediaId: 'late',
+      kind: 'image',
+      sentAt: NOON,
+      text,
+    });
     // Reported just after the last record has left the spool.
     while (uses.length < 2) await new Promise((resolve) => setTimeout(resolve, 5));
     assert.deepEqual(

@@ -1,0 +1,87 @@
+/** Which media items a caller asks for, as SQL conditions. */
+import type { Kind, Status } from '../../media.ts';
+import { storableJson } from '../../storable.ts';
+import { type Bind, parseSearch, type Search, wordsByIndex } from './search.ts';
+
+export interface MediaFilter {
+  readonly accounts?: readonly string[];
+  readonly ids?: readonly string[];
+  readonly mediaIds?: readonly string[];
+  readonly msgIds?: readonly string[];
+  readonly openId?: string;
+  readonly kinds?: readonly Kind[];
+  readonly statuses?: readonly Status[];
+  readonly sha256?: string;
+  readonly errcodes?: readonly number[];
+  readonly sentFrom?: Date;
+  readonly sentTo?: Date;
+  readonly expiresBefore?: Date;
+  readonly labels?: Readonly<Record<string, string>>;
+  /** The text of a search box: an id of any kind, the beginning of a digest, or words. */
+  readonly q?: string;
+}
+
+/** The search of a filter. Throws RangeError where {@link parseSearch} finds nothing to search for. */
+export function searchOf({ q }: Pick<MediaFilter, 'q'>): Search | undefined {
+  if (q === undefined) return undefined;
+  const search = parseSearch(q);
+  if (!search) throw new RangeError('a search needs two characters beside each other');
+  return search;
+}
+
+/**
+ * The conditions of the ids that a search may be, each with an index of its own. A row that meets one of them is found,
+ * as is one that has all words.
+ */
+export function idConditionsOf(search: Search, bind: Bind): string[] {
+  const exact = bind([...search.exact]);
+  const { id, mediaIds, sha256 } = search;
+  return [
+    ...(id ? [`id = ${bind(id)}`] : []),
+    `media_id = ANY (${bind([...mediaIds])}::text[])`,
+    `msg_id = ANY (${exact}::text[])`,
+    `open_id = ANY (${exact}::text[])`,
+    ...(sha256 ? [`sha256 >= ${bind(sha256.from)} AND sha256 < ${bind(sha256.to)}`] : []),
+  ];
+}
+
+/** Returns the filter as SQL conditions, of which all must hold. Every value is a parameter. */
+export function conditionsOf(filter: MediaFilter, bind: Bind, schema: string): string[] {
+  const conditions = conditionsWithoutSearch(filter, bind);
+  const search = searchOf(filter);
+  if (search) {
+    const ways = [...idConditionsOf(search, bind), wordsByIndex(search, bind, schema)];
+    conditions.push(`(${ways.map((way) => `(${way})`).join(' OR ')})`);
+  }
+  return conditions;
+}
+
+/** As {@link conditionsOf}, without `q`. */
+export function conditionsWithoutSearch(filter: MediaFilter, bind: Bind): string[] {
+  const conditions: string[] = [];
+  const any = (column: string, values: readonly unknown[] | undefined, type = 'text') => {
+    if (values?.length === 1) conditions.push(`${column} = ${bind(values[0])}`);
+    else if (values) conditions.push(`${column} = ANY(${bind([...values])}::${type}[])`);
+  };
+  any('account', filter.accounts);
+  any('id', filter.ids);
+  any('media_id', filter.mediaIds);
+  any('msg_id', filter.msgIds);
+  any('kind', filter.kinds);
+  any('status', filter.statuses);
+  any('errcode', filter.errcodes, 'integer');
+  if (filter.openId !== undefined) conditions.push(`open_id = ${bind(filter.openId)}`);
+  if (filter.sha256 !== undefined) conditions.push(`sha256 = ${bind(filter.sha256)}`);
+  if (filter.sentFrom) conditions.push(`sent_at >= ${bind(filter.sentFrom)}`);
+  if (filter.sentTo) conditions.push(`sent_at < ${bind(filter.sentTo)}`);
+  if (filter.expiresBefore) {
+    conditions.push(`expires_at < ${bind(filter.expiresBefore)}`);
+    // Only pending rows have a deadline; the condition also makes the index media_backlog usable.
+    if (!filter.statuses) conditions.push(`status = 'pending'`);
+  }
+  // As one object: the index media_labels holds pairs of name and value.
+  if (filter.labels && Object.keys(filter.labels).length > 0) {
+    conditions.push(`labels @> ${bind(storableJson(filter.labels))}::jsonb`);
+  }
+  return conditions;
+}
