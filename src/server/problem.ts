@@ -31,8 +31,8 @@ export const PROBLEMS = {
   invalid_cursor: row(
     400,
     'The cursor is not one of this list',
-    'Use nextCursor of the previous page with the same sort; leave it out for the first page.',
-    '请使用上一页返回的 nextCursor，并保持相同的 sort；第一页请省略该参数。',
+    'Use nextCursor or previousCursor of a page of this list with the same sort; leave it out for the first page.',
+    '请使用本列表某一页返回的 nextCursor 或 previousCursor，并保持相同的 sort；第一页请省略该参数。',
   ),
   malformed_message: row(
     400,

@@ -63,6 +63,8 @@ describe('wma', { timeout: 240_000 }, () => {
       'shop=7',
       '--label',
       'till=2',
+      '--text',
+      '红色的连衣裙',
     ];
     const { id } = await ok('add', A, input.mediaId, ...options);
     await untilEnded(program, [id]);
@@ -71,6 +73,13 @@ describe('wma', { timeout: 240_000 }, () => {
       items.map((row: { id: string }) => row.id),
       [id],
     );
+    const found = await ok('list', '--query', '连衣裙');
+    assert.deepEqual(
+      found.items.map((row: { text: string }) => row.text),
+      ['红色的连衣裙'],
+    );
+    assert.deepEqual((await ok('list', '--query', '连衣帽')).items, []);
+    assert.equal((await run(['list', '--query', '裙'])).code, 3);
     const row = await ok('show', id);
     assert.deepEqual(
       [row.status, row.labels, row.attemptLog.length],
@@ -226,11 +235,13 @@ describe('wma', { timeout: 240_000 }, () => {
     const { stdout } = await run(['export', '--status', 'archived']);
     const lines = stdout.trim().split('\n');
     assert.ok(lines.length >= 4);
-    const input = receive(ground.simulator);
+    const input = { ...receive(ground.simulator), text: '导入的文字' };
     const text = `${lines.join('\n')}\n\n${JSON.stringify(input)}\n${JSON.stringify({ ...input, kind: 'x' })}\n`;
     const imported = await run(['import', '--json'], { input: text });
     assert.deepEqual(imported.json(), { accepted: lines.length + 1, refused: 1 });
     assert.equal(imported.code, 1);
+    assert.equal((await ok('list', '--query', '导入')).items[0].text, input.text);
+    assert.match((await run(['export'])).stdout, /"text":"导入的文字"/);
     assert.match(imported.stderr, new RegExp(`^Line ${lines.length + 3}: .*kind`, 'm'));
     assert.equal((await run(['import'], { input: 'no json' })).code, 2);
     assert.equal((await run(['import', '/nowhere.ndjson'])).code, 2);

@@ -225,13 +225,21 @@ for (const shape of SHAPES) {
         msgId: `msg-of-many-${n}`,
         labels: { shop: `label-of-many-${n}` },
         picUrl: `http://pictures.example.com/of-many-${n}`,
+        text: `said-of-many-${n}`,
         ...(n % 3 === 1 ? { parentId: idOf(A, 'another-item') } : {}),
       }));
       const other = { ...receive(fixture.simulator), openId: 'o-of-another' };
       const ids = await accept(...mine, other);
       await untilEnded(program, ids, 120_000);
       const before = await dump();
-      const traces = ['o-with-many', 'msg-of-many', 'label-of-many', 'of-many-', mine[7]!.mediaId];
+      const traces = [
+        'o-with-many',
+        'msg-of-many',
+        'label-of-many',
+        'said-of-many',
+        'of-many-',
+        mine[7]!.mediaId,
+      ];
       for (const trace of traces) assert.ok(before.includes(trace), `${trace} was there`);
       const { id } = await eraser().openRequest({ account: A, openId: 'o-with-many', ...WHY }, soon());
       const done = await until(

@@ -62,10 +62,11 @@ export function addMediaCommands(program: Command, terminal: Terminal): void {
     .option('--open-id <id>', 'the user who sent it')
     .option('--parent-id <id>', 'id of the media item to which this one belongs')
     .option('--pic-url <url>', 'the link that came with a picture')
+    .option('--text <text>', 'what was recognised in a voice, or the title of a forwarded item')
     .option('--label <name=value>', 'a label; may be repeated', parsePair);
   setAction(terminal, add, async ({ client, output }, [account, mediaId]) => {
-    const { kind, variant, sentAt, msgId, openId, parentId, picUrl, label: labels } = add.opts();
-    const body = { account, mediaId, kind, variant, sentAt, msgId, openId, parentId, picUrl, labels };
+    const { kind, variant, sentAt, msgId, openId, parentId, picUrl, text, label: labels } = add.opts();
+    const body = { account, mediaId, kind, variant, sentAt, msgId, openId, parentId, picUrl, text, labels };
     const row = await client.request<Media>('POST', '/v1/media', { body });
     output.show(row, ({ id, status }) => `${id}  ${status}`);
     return EXIT.ok;
@@ -74,6 +75,7 @@ export function addMediaCommands(program: Command, terminal: Terminal): void {
   const list = program
     .command('list')
     .summary('list media items, newest first')
+    .option('--query <text>', 'an id of any kind, the beginning of a sha256, or words of a text or file name')
     .option('--account <account>', 'may be repeated', collect)
     .addOption(new Option('--status <status>', STATUSES.join(', ')).argParser(collect))
     .addOption(new Option('--kind <kind>', KINDS.join(', ')).argParser(collect))
@@ -88,12 +90,12 @@ export function addMediaCommands(program: Command, terminal: Terminal): void {
     .option('--limit <n>', 'the maximum number of media items', parseCount, 50)
     .addHelpText('after', '\nExample:\n  wma list --status dead --account shop --limit 20');
   setAction(terminal, list, async ({ client, output }) => {
-    const { limit, label = {}, ...filter } = list.opts();
+    const { limit, label = {}, query: q, ...filter } = list.opts();
     const labels = Object.fromEntries(Object.entries(label).map(([name, value]) => [`label.${name}`, value]));
     const items: Media[] = [];
     let cursor: string | undefined;
     do {
-      const query = { ...filter, ...labels, cursor, limit: Math.min(200, limit - items.length) };
+      const query = { q, ...filter, ...labels, cursor, limit: Math.min(200, limit - items.length) };
       const page = await client.request<MediaPage>('GET', '/v1/media', { query });
       items.push(...page.items);
       cursor = page.nextCursor ?? undefined;
@@ -109,7 +111,7 @@ export function addMediaCommands(program: Command, terminal: Terminal): void {
     .argument('<id>', 'm_ and 32 hex digits');
   setAction(terminal, show, async ({ client, output }, [id]) => {
     const path = `/v1/media/${encodeURIComponent(id!)}`;
-    const row = await client.request<Media>('GET', path, { query: { include: 'attempts,link' } });
+    const row = await client.request<Media>('GET', path, { query: { include: 'attemptLog,link' } });
     output.show(row, mediaText);
     return EXIT.ok;
   });

@@ -223,7 +223,7 @@ describe('a callback', () => {
     const voice = message('spoken').replace('image', 'voice');
     const heard = voice.replace('</xml>', `<Recognition><![CDATA[${typed}]]></Recognition></xml>`);
     assert.equal(await (await s.callback(heard)).text(), 'success');
-    assert.equal((await rowOf('spoken'))?.kind, 'voice');
+    assert.equal((await rowOf('spoken'))?.text, typed);
   });
 
   it('may be sent to the address with a trailing slash, also a handshake', async () => {

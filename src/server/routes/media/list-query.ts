@@ -1,6 +1,7 @@
 /** The parameters of GET /v1/media. */
 import { z } from 'zod';
-import type { MediaFilter } from '../../../catalogue/media/read.ts';
+import type { MediaFilter } from '../../../catalogue/media/filter.ts';
+import { parseSearch } from '../../../catalogue/media/search.ts';
 import { KINDS, STATUSES, text } from '../../../media.ts';
 import { queryTime } from '../field-schemas.ts';
 
@@ -14,6 +15,14 @@ const repeatable = <T extends z.ZodType>(item: T) =>
     (value) => (value === undefined || Array.isArray(value) ? value : [value]),
     z.array(item).min(1).max(REPEAT_LIMIT).optional(),
   );
+
+/** `include=a,b` as a list. */
+export const includeOf = <const Names extends readonly [string, ...string[]]>(...names: Names) =>
+  z
+    .string()
+    .optional()
+    .transform((value) => value?.split(',') ?? [])
+    .pipe(z.array(z.enum(names)));
 
 export const listQuery = z
   .object({
@@ -38,10 +47,19 @@ export const listQuery = z
     sentFrom: queryTime('past').optional(),
     sentTo: queryTime('past').optional(),
     expiresBefore: queryTime('future').optional(),
+    q: word
+      .refine(
+        (value) => parseSearch(value) !== undefined,
+        'must have at least two characters beside each other',
+      )
+      .optional()
+      .describe(
+        'a search: an id of any kind, the beginning of a sha256 (6 hex digits or more), or words, all of which occur in the recognised text or file name',
+      ),
     sort: z.enum(['sentAt', 'updatedAt']).default('sentAt'),
     limit: z.coerce.number().int().min(1).max(200).default(50),
     cursor: word.optional(),
-    include: z.enum(['link']).optional(),
+    include: includeOf('link', 'count'),
   })
   .catchall(word)
   .superRefine((query, context) => {
@@ -51,7 +69,7 @@ export const listQuery = z
     }
   });
 const LIST_FIELDS: ReadonlySet<string> = new Set(
-  'account id mediaId msgId openId kind status sha256 errcode sentFrom sentTo expiresBefore sort limit cursor include'.split(
+  'account id mediaId msgId openId kind status sha256 errcode sentFrom sentTo expiresBefore q sort limit cursor include'.split(
     ' ',
   ),
 );
@@ -64,7 +82,7 @@ type ListQuery = z.infer<typeof listQuery>;
  * undefined: all.
  */
 export function filterOf(query: ListQuery, accounts: readonly string[] | undefined): MediaFilter {
-  const { sentFrom, sentTo, expiresBefore, openId, sha256 } = query;
+  const { sentFrom, sentTo, expiresBefore, openId, sha256, q } = query;
   const labels = Object.entries(query)
     .filter(([name]) => name.startsWith('label.'))
     .map(([name, value]) => [name.slice('label.'.length), value as string]);
@@ -78,6 +96,7 @@ export function filterOf(query: ListQuery, accounts: readonly string[] | undefin
     ...(query.errcode ? { errcodes: query.errcode } : {}),
     ...(openId === undefined ? {} : { openId }),
     ...(sha256 === undefined ? {} : { sha256 }),
+    ...(q === undefined ? {} : { q }),
     ...(sentFrom ? { sentFrom: new Date(sentFrom) } : {}),
     ...(sentTo ? { sentTo: new Date(sentTo) } : {}),
     ...(expiresBefore ? { expiresBefore: new Date(expiresBefore) } : {}),

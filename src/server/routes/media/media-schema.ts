@@ -48,6 +48,10 @@ export const mediaSchema: z.ZodType = z
     openId: z.string().optional(),
     msgId: z.string().optional(),
     picUrl: z.string().optional(),
+    text: z
+      .string()
+      .optional()
+      .describe('what WeChat recognised in a voice, or the title of a forwarded item'),
     labels: z.record(z.string(), z.string()).optional(),
     sentAt: responseTime.optional(),
     expiresAt: responseTime.optional(),
@@ -78,7 +82,7 @@ export const mediaSchema: z.ZodType = z
     erasedAt: responseTime.optional().describe('when all data of an erased media item was deleted'),
     erasing: z.object(unfinishedErasureFields).optional().describe('an erasure that is not finished'),
     link: z.object({ url: z.url(), expiresAt: responseTime }).optional().describe('with include=link'),
-    attemptLog: z.array(attemptSchema).optional().describe('with include=attempts'),
+    attemptLog: z.array(attemptSchema).optional().describe('with include=attemptLog'),
   })
   .meta({
     id: 'Media',

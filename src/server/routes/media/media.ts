@@ -1,6 +1,7 @@
 /** /v1/media: accepts references, lists media items, returns one, redrives one. */
 import { z } from 'zod';
 import { DatabaseUnavailableError } from '../../../catalogue/database/database.ts';
+import { COUNT_LIMIT } from '../../../catalogue/media/pages.ts';
 import { type ReferenceInput, referenceSchema, STATUSES } from '../../../media.ts';
 import type { Ingested } from '../../../pipeline/ingest/ingest.ts';
 import { UnknownAccountError } from '../../../pipeline/ingest/insert-batcher.ts';
@@ -12,17 +13,11 @@ import { retryBody } from '../dead-letters/redrive-body.ts';
 import { count } from '../field-schemas.ts';
 import { problemSchema } from '../problem-schema.ts';
 import { findMedia, mediaIdParams } from './find-media.ts';
-import { filterOf, listQuery } from './list-query.ts';
+import { filterOf, includeOf, listQuery } from './list-query.ts';
 import { mediaSchema } from './media-schema.ts';
 
 const BATCH_LIMIT = 500;
 const tags = ['media'];
-
-const includeParameter = z
-  .string()
-  .optional()
-  .transform((value) => value?.split(',') ?? [])
-  .pipe(z.array(z.enum(['attempts', 'link'])));
 
 const spooled = z
   .literal(true)
@@ -54,6 +49,11 @@ const batchResultsSchema: z.ZodType = z.object({
 export const mediaPageSchema: z.ZodType = z.object({
   items: z.array(mediaSchema),
   nextCursor: z.string().nullable().describe('null on the last page'),
+  previousCursor: z.string().nullable().describe('null on the first page'),
+  count: count
+    .optional()
+    .describe(`with include=count: how many items match on all pages together, at most ${COUNT_LIMIT}`),
+  countIsExact: z.boolean().optional().describe('false: more items than count match'),
 });
 
 export function mediaRoutes(
@@ -154,7 +154,8 @@ export function mediaRoutes(
         config: { scope: 'read', accountScoped: true },
         schema: {
           tags,
-          summary: 'List media items, newest first; label.{key}={value} filters by label',
+          summary:
+            'List media items, newest first; label.{key}={value} filters by label, q searches ids, texts and file names',
           querystring: listQuery,
           response: { 200: mediaPageSchema },
         },
@@ -169,14 +170,17 @@ export function mediaRoutes(
             sort: query.sort,
             limit: query.limit,
             ...(query.cursor === undefined ? {} : { cursor: query.cursor }),
+            withCount: query.include.includes('count'),
           })
           .catch((error) => {
             throw error instanceof RangeError ? new Problem('invalid_cursor') : error;
           });
         const items = page.items.map((row) => mediaJson(row, language));
         return {
-          items: query.include ? await Promise.all(items.map(withLink)) : items,
+          items: query.include.includes('link') ? await Promise.all(items.map(withLink)) : items,
           nextCursor: page.nextCursor ?? null,
+          previousCursor: page.previousCursor ?? null,
+          ...(page.count ? { count: page.count.value, countIsExact: page.count.isExact } : {}),
         };
       },
     );
@@ -187,9 +191,9 @@ export function mediaRoutes(
         config: { scope: 'read', accountScoped: true },
         schema: {
           tags,
-          summary: 'One media item; include=attempts,link adds its attempts and a link',
+          summary: 'One media item; include=attemptLog,link adds its attempts and a link',
           params: mediaIdParams,
-          querystring: z.strictObject({ include: includeParameter }),
+          querystring: z.strictObject({ include: includeOf('attemptLog', 'link') }),
           response: { 200: mediaSchema },
         },
       },
@@ -199,7 +203,7 @@ export function mediaRoutes(
         const media = mediaJson(row, languageOf(request));
         return {
           ...(include.includes('link') ? await withLink(media) : media),
-          ...(include.includes('attempts') ? { attemptLog: await catalogue.media.attempts(row.id) } : {}),
+          ...(include.includes('attemptLog') ? { attemptLog: await catalogue.media.attempts(row.id) } : {}),
         };
       },
     );

@@ -35,6 +35,51 @@ describe('the list of media items', () => {
       assert.deepEqual(seen, inputs.map((one) => one.mediaId).reverse());
     });
 
+    it('goes back page by page to the first one, and counts all pages', async () => {
+      const openId = 'o-back';
+      const inputs = Array.from({ length: 5 }, (_, n) =>
+        reference({ openId, sentAt: new Date(Date.UTC(2026, 0, 1, n)) }),
+      );
+      await s.context.accept(inputs);
+      const wanted = inputs.map((one) => one.mediaId).reverse();
+      const list = async (cursor: unknown) => {
+        const page = await json(
+          `/v1/media?openId=${openId}&limit=2&include=count${cursor ? `&cursor=${cursor}` : ''}`,
+        );
+        mediaPageSchema.parse(page);
+        assert.deepEqual([page.count, page.countIsExact], [5, true]);
+        return { ...page, mediaIds: (page.items as Json[]).map((row) => row.mediaId) } as Json;
+      };
+      const first = await list(undefined);
+      assert.equal(first.previousCursor, null);
+      const second = await list(first.nextCursor);
+      const third = await list(second.nextCursor);
+      assert.deepEqual([third.mediaIds, third.nextCursor], [wanted.slice(4), null]);
+      const secondAgain = await list(third.previousCursor);
+      assert.deepEqual(secondAgain.mediaIds, wanted.slice(2, 4));
+      const firstAgain = await list(secondAgain.previousCursor);
+      assert.deepEqual([firstAgain.mediaIds, firstAgain.previousCursor], [wanted.slice(0, 2), null]);
+      assert.deepEqual((await list(firstAgain.nextCursor)).mediaIds, wanted.slice(2, 4));
+      assert.equal((await json(`/v1/media?openId=${openId}`)).count, undefined);
+    });
+
+    it('returns the text of an item, and finds the item by it', async () => {
+      const found = reference({ kind: 'voice', text: '请把发票寄到深圳' });
+      const other = reference({ kind: 'voice', text: '请把发票寄到北京', account: SAFE.account });
+      await s.context.accept([found, other]);
+      const search = async (q: string, key: Call['key']) => {
+        const page = await json(`/v1/media?q=${encodeURIComponent(q)}&include=count`, { key });
+        mediaPageSchema.parse(page);
+        assert.equal(page.count, (page.items as Json[]).length);
+        return (page.items as Json[]).map((row) => row.text).sort();
+      };
+      assert.deepEqual(await search('深圳', 'read'), [found.text]);
+      assert.deepEqual(await search('发票', 'read'), [other.text, found.text].sort());
+      // A key bound to the account of one item does not find the other, by no means.
+      assert.deepEqual(await search('发票', 'schoolRead'), [other.text]);
+      for (const q of [found.mediaId, '深圳']) assert.deepEqual(await search(q, 'schoolRead'), [], q);
+    });
+
     it('filters by every documented parameter', async () => {
       const labels = { 'a b': 'ü', set: 'filters' };
       const old = new Date(Date.now() - 3 * 3_600_000).toISOString();
@@ -77,6 +122,7 @@ describe('the list of media items', () => {
         sentTo: [`sentTo=${at(-1)}`, first],
         // Without a status it matches only pending items.
         expiresBefore: [`status=dead&status=archived&expiresBefore=${at(71)}`, first],
+        q: ['q=9007199254740993', first],
       };
       const filters = Object.keys(cases);
       const document = (await json('/openapi.json')) as {
@@ -106,8 +152,10 @@ describe('the list of media items', () => {
       const forged = (parts: unknown) => Buffer.from(JSON.stringify(parts)).toString('base64url');
       for (const cursor of [
         'nonsense',
-        forged(['sentAt', -8.64e15, 'm_']),
-        forged(['sentAt', 1, '\0']),
+        forged(['sentAt', 'after', -8.64e15, `m_${'0'.repeat(32)}`]),
+        forged(['sentAt', 'after', 1, '\0']),
+        forged(['sentAt', 'beside', 1, `m_${'0'.repeat(32)}`]),
+        forged(['sentAt', 1, `m_${'0'.repeat(32)}`]),
         forged({}),
         '%00',
       ]) {
@@ -138,6 +186,14 @@ describe('the list of media items', () => {
       `openId=${'x'.repeat(8000)}`,
       Array.from({ length: 201 }, () => 'id=x').join('&'),
       'include=attempts',
+      'include=link,attemptLog',
+      'q=',
+      `q=${encodeURIComponent('票')}`,
+      `q=${encodeURIComponent('张 王')}`,
+      'q=%00ab',
+      'q=ab&q=cd',
+      `q=${'x'.repeat(513)}`,
+      `q=${encodeURIComponent('票'.repeat(700))}`,
     ]) {
       it(`responds 400 to ?${query.slice(0, 40)}`, async () => {
         const response = await s.call(`/v1/media?${query}`, { key: 'read' });
@@ -151,6 +207,10 @@ describe('the list of media items', () => {
         '__proto__=1',
         'sentFrom=0000-01-01T00:00:00Z',
         'openId=%ED%A0%80%00',
+        `q=${encodeURIComponent('\'; DROP TABLE media; -- \\ % _ "')}`,
+        `q=${encodeURIComponent('\u202e发票\u202c \u2066')}`,
+        `q=${encodeURIComponent('票'.repeat(512))}`,
+        `q=${encodeURIComponent('a b '.repeat(100))}cd`,
 
         'openId=%',
       ]) {
@@ -171,7 +231,7 @@ describe('the list of media items', () => {
       mediaPageSchema.parse(page);
       const { link } = (page.items as { link: { url: string } }[])[0]!;
       assert.deepEqual(Buffer.from(await (await fetch(link.url)).arrayBuffer()), body);
-      const one = await json(`/v1/media/${id}?include=attempts,link`);
+      const one = await json(`/v1/media/${id}?include=attemptLog,link`);
       mediaSchema.parse(one);
       assert.equal((one.attemptLog as Json[])[0]?.outcome, 'archived');
     });
