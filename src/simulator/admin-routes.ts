@@ -68,6 +68,7 @@ const message = z.strictObject({
   withPicUrl: z.boolean().exactOptional(),
   withThumb: z.boolean().exactOptional(),
   with16k: z.boolean().exactOptional(),
+  recognition: z.string().exactOptional(),
   fromArticle: z.boolean().exactOptional(),
 });
 const serviceMessage = z.strictObject({

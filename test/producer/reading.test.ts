@@ -56,6 +56,12 @@ test('a video includes its thumb, a voice its 16K variant', () => {
   });
 });
 
+test('the recognised text of a voice and the text of a reference are kept', () => {
+  assert.equal(read({ MsgType: 'voice', MediaId: 'v', Recognition: '你好' })[0]?.text, '你好');
+  assert.equal(read({ mediaId: 'v', kind: 'voice', text: '你好' })[0]?.text, '你好');
+  assert.throws(() => read({ mediaId: 'v', kind: 'voice', text: '好'.repeat(2001) }), /text: /);
+});
+
 test('messages without media give no references', () => {
   assert.deepEqual(read({ MsgType: 'text', Content: 'hi' }, { MsgType: 'event', Event: 'CLICK' }), []);
 });

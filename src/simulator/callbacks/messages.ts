@@ -58,6 +58,8 @@ export interface MessageSpec {
   readonly withThumb?: boolean;
   /** Default false: voices also have a version of 16 kHz. */
   readonly with16k?: boolean;
+  /** What WeChat recognised in a voice; default nothing. */
+  readonly recognition?: string;
   /** Default false. Messages sent from an article end with MsgDataId and Idx. */
   readonly fromArticle?: boolean;
   /** The text of a text message, or the name of an event (events.ts); default `subscribe`. */
@@ -115,7 +117,8 @@ export function composeMessage(simulator: MessageSource, spec: MessageSpec): Mes
         return {
           MediaId: add(spec.mediaId ?? mint('voice', true)),
           Format: 'amr',
-          Recognition: '',
+          // WeChat sends the field in every voice, and leaves it empty where it recognised nothing.
+          Recognition: spec.recognition ?? '',
           ...(spec.with16k && { MediaId16K: add(mint('voice16k')) }),
         };
       case 'video':

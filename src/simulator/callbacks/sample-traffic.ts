@@ -28,6 +28,20 @@ const REDELIVERED_SHARE = 0.08;
 const FAULTY_SHARE = 0.06;
 const VIDEO_URL_SHARE = 0.5;
 const WITH_16K_SHARE = 0.3;
+/** The other voices are noise or a dialect, in which WeChat recognises nothing. */
+const RECOGNISED_SHARE = 0.8;
+const SENTENCES = [
+  '你好，请问我的快递到哪里了？',
+  '发票抬头麻烦改成公司的名字，谢谢。',
+  '我想退货，衣服的尺码太小了。',
+  '今天下午三点可以送货上门吗？',
+  '付款成功了，但是订单还显示未支付。',
+  '喂，听得到吗？这边信号不太好。',
+  '请把说明书的照片再发我一遍。',
+  '我妈妈的会员卡丢了，能不能补办一张？',
+  '早上好，昨天说的那个优惠还有吗？',
+  '机器一直响，屏幕上写着 E05，怎么办？',
+];
 
 const FAST_MESSAGES = 40;
 const FAST_PAUSE_MS = 3_000;
@@ -53,6 +67,8 @@ export function randomMessage(account: string, random: () => number): { spec: Me
       seed,
       openId,
       with16k: random() < WITH_16K_SHARE,
+      ...(kind === 'voice' &&
+        random() < RECOGNISED_SHARE && { recognition: SENTENCES[seed % SENTENCES.length]! }),
       ...(kind === 'video' && random() < VIDEO_URL_SHARE
         ? { fault: { name: 'videoUrl' } as const }
         : faulty < FAULTY_SHARE && {

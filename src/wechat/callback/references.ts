@@ -1,5 +1,14 @@
 /** Reads references from the fields of a message, for callbacks and for producers that parse messages themselves. */
-import { identitySchema, idOf, type Kind, type ReferenceInput, referenceSchema } from '../../media.ts';
+import {
+  cutText,
+  identitySchema,
+  idOf,
+  type Kind,
+  type ReferenceInput,
+  referenceSchema,
+  TEXT_LIMIT,
+} from '../../media.ts';
+import { storableText } from '../../storable.ts';
 import type { Fields } from './parse-message.ts';
 
 /**
@@ -47,20 +56,25 @@ export function readReferences(account: string, fields: Fields): MessageRead {
       return withMedia(media('image', mediaId, optional('picUrl', picUrl, field('PicUrl'))));
     case 'voice':
       return withMedia([
-        ...media('voice', mediaId),
-        ...media('voice', field('MediaId16K'), { variant: '16k', ...parent() }),
+        ...media('voice', mediaId, itemText(field('Recognition'))),
+        ...media('voice', field('MediaId16K'), {
+          variant: '16k',
+          ...(mediaId === undefined ? itemText(field('Recognition')) : parent()),
+        }),
       ]);
     case 'video':
     case 'shortvideo':
       return withMedia([...media(messageType, mediaId), ...media('thumb', field('ThumbMediaId'), parent())]);
     case 'miniprogrampage': {
-      const thumb = media('thumb', field('ThumbMediaId'));
+      const thumb = media('thumb', field('ThumbMediaId'), itemText(field('Title')));
       return thumb.length > 0 ? withMedia(thumb) : { kind: 'ignored', messageType };
     }
     case 'file':
       // Official accounts get no media id for files (WeCom accounts do). The reference is recorded so that the loss is
       // visible.
-      return withMedia(media('file', mediaId ?? (common.msgId && `msg:${common.msgId}`)));
+      return withMedia(
+        media('file', mediaId ?? (common.msgId && `msg:${common.msgId}`), itemText(field('Title'))),
+      );
     default: {
       // A future message type may carry a media id, which must not be lost.
       const found = TYPES_WITHOUT_MEDIA_ID.has(messageType)
@@ -90,6 +104,13 @@ function optional<Name extends 'openId' | 'msgId' | 'picUrl'>(
 ): { [key in Name]?: string } {
   if (value === undefined || !schema.safeParse(value).success) return {};
   return { [name]: value } as { [key in Name]?: string };
+}
+
+/** What a search finds the item by: WeChat's transcript of a voice, or a title. A text that is too long is cut. */
+export function itemText(value: string | undefined): { text?: string } {
+  // Stored in a row, in a spool and in a queue, so that it has to be storable from here on.
+  const text = cutText(storableText(value ?? ''), TEXT_LIMIT).trim();
+  return text === '' ? {} : { text };
 }
 
 /** CreateTime is in seconds. Without a plausible value (2011 to 2099) the time of arrival is used. */

@@ -1,5 +1,6 @@
 /** Reads references from messages of WeCom customer service, including those in forwarded records. */
 import { identitySchema, idOf, type Kind, type ReferenceInput, referenceSchema } from '../../media.ts';
+import { itemText } from '../callback/references.ts';
 
 /** The types by which skipped messages are counted. All other types count as `other`. */
 export const MESSAGE_TYPES = [
@@ -45,7 +46,8 @@ const KINDS: Readonly<Record<string, Kind>> = {
 };
 
 type Fields = Readonly<Record<string, unknown>>;
-type Outer = Pick<ReferenceInput, 'account' | 'openId' | 'msgId' | 'sentAt'>;
+/** `text` is the title of the innermost record or card that has one. */
+type Outer = Pick<ReferenceInput, 'account' | 'openId' | 'msgId' | 'sentAt' | 'text'>;
 
 /**
  * Reads all messages of a page in order, those of customers and those of staff. Does not throw for any content of the
@@ -62,8 +64,9 @@ export function parseKfMessages(account: string, list: readonly unknown[]): KfMe
   }
 
   /** `content` is the member that is named after the type. A media id that occurs twice leads to one reference. */
-  function readContent(outer: Outer, type: string, content: unknown, level: number): SkipReason | undefined {
+  function readContent(around: Outer, type: string, content: unknown, level: number): SkipReason | undefined {
     const fields = objectOf(content);
+    const outer = { ...around, ...itemText(textOf(fields?.title)) };
     if (!fields) return Object.hasOwn(KINDS, type) || type === 'merged_msg' ? 'unreadable' : 'no_media';
     if (type === 'merged_msg') {
       if (!Array.isArray(fields.item)) return 'unreadable';

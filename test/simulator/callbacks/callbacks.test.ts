@@ -22,6 +22,8 @@ describe('messages', () => {
     assert.equal(fieldsOf('file'), 'Title Description FileKey FileMd5 FileTotalLen MsgId');
     assert.equal(fieldsOf('text'), 'Content MsgId');
     assert.equal(fieldsOf('event'), 'Event EventKey');
+    const spoken = { account: ACCOUNT.account, kind: 'voice', seed: 1, recognition: '你好' } as const;
+    assert.equal(composeMessage(simulator, spoken).fields.Recognition, '你好');
     const video = composeMessage(simulator, { account: ACCOUNT.account, kind: 'video', seed: 1 });
     assert.equal(video.mediaIds.length, 2);
     for (const mediaId of video.mediaIds) assert.ok(await simulator.digestOf(ACCOUNT.account, mediaId));

@@ -22,6 +22,9 @@ describe('sample traffic', () => {
     const names = new Set(decided.map(({ spec }) => spec.fault?.name));
     assert.deepEqual(names, new Set([undefined, 'videoUrl', 'shortBody', 'systemBusy']));
     assert.ok(decided.some(({ twice }) => twice));
+    const voices = decided.filter(({ spec }) => spec.kind === 'voice').map(({ spec }) => spec.recognition);
+    assert.ok(voices.some((sentence) => /[\u4e00-\u9fff]{2}/.test(sentence ?? '')));
+    assert.ok(voices.includes(undefined), 'nothing is recognised in some voices');
     assert.ok(new Set(decided.map(({ spec }) => spec.openId)).size > 4);
   });
 

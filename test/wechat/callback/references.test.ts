@@ -1,7 +1,7 @@
 /** The references of each type of message. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { idOf } from '../../../src/media.ts';
+import { idOf, referenceSchema } from '../../../src/media.ts';
 import type { CallbackResult } from '../../../src/wechat/callback/read-callback.ts';
 import { COMMON, IMAGE, outcomeOf, plain, safe } from './setup.ts';
 import { APP_ID, xml } from './vectors.ts';
@@ -48,6 +48,40 @@ test('a voice message with a 16 kHz copy becomes two references', () => {
   ]);
 });
 
+test('the recognised text of a voice is kept, in plain and safe mode, in XML and JSON', () => {
+  const { PicUrl: _, ...rest } = IMAGE;
+  const voice = { ...rest, MsgType: 'voice', Format: 'amr', Recognition: '  你好，发票开好了吗？👋 ' };
+  const expected = { ...COMMON, kind: 'voice', mediaId: IMAGE.MediaId, text: '你好，发票开好了吗？👋' };
+  for (const read of [plain, safe]) {
+    for (const body of [xml(voice), JSON.stringify(voice)]) {
+      const result = read(body);
+      assert.deepEqual(result.kind === 'media' && result.references, [expected]);
+    }
+  }
+  const both = plain(xml({ ...voice, MediaId16K: 'copy' }));
+  assert.deepEqual(both.kind === 'media' && both.references.map(({ text }) => text), [
+    expected.text,
+    undefined,
+  ]);
+  const { MediaId: __, ...without } = voice;
+  const only16k = plain(xml({ ...without, MediaId16K: 'copy' }));
+  assert.equal(only16k.kind === 'media' && only16k.references[0]!.text, expected.text);
+});
+
+test('an empty recognised text is absent, a long one is cut at a whole character', () => {
+  const textOf = (Recognition: string) => {
+    const result = plain(JSON.stringify({ MsgType: 'voice', MediaId: 'v', Recognition }));
+    assert.ok(result.kind === 'media');
+    referenceSchema.parse({ ...result.references[0]!, sentAt: undefined });
+    return result.references[0]!.text;
+  };
+  assert.equal(textOf(''), undefined);
+  assert.equal(textOf(' \0 '), undefined);
+  assert.equal(textOf(`a${'🎉'.repeat(2500)}`), `a${'🎉'.repeat(1999)}`);
+  assert.equal(textOf('x'.repeat(30_000)), 'x'.repeat(2000));
+  assert.equal(textOf('a\ud800b'), 'a\ufffdb');
+});
+
 test('video and shortvideo messages become two references, with their thumb', () => {
   for (const MsgType of ['video', 'shortvideo'] as const) {
     const { PicUrl: _, ...rest } = IMAGE;
@@ -65,12 +99,20 @@ test('a mini program page becomes a reference of its thumb only', () => {
     { account: APP_ID, kind: 'thumb', mediaId: 'thumb-1' },
   ]);
   assert.equal(plain(xml({ MsgType: 'miniprogrampage' })).kind, 'ignored');
+  const titled = plain(xml({ MsgType: 'miniprogrampage', Title: '优惠券', ThumbMediaId: 'thumb-1' }));
+  assert.equal(titled.kind === 'media' && titled.references[0]!.text, '优惠券');
 });
 
 test('a file message is recorded by its message id', () => {
   const result = plain(xml({ MsgType: 'file', MsgId: '22800264023876468', Title: 'a.pdf' }));
   assert.deepEqual(result.kind === 'media' && result.references, [
-    { account: APP_ID, msgId: '22800264023876468', kind: 'file', mediaId: 'msg:22800264023876468' },
+    {
+      account: APP_ID,
+      msgId: '22800264023876468',
+      kind: 'file',
+      mediaId: 'msg:22800264023876468',
+      text: 'a.pdf',
+    },
   ]);
 });
 

@@ -43,7 +43,7 @@ test('media in a forwarded record become references of the message that carries 
   const ids = ['image', 'file', 'voice', 'video', 'object', 'beside', 'untyped'];
   assert.deepEqual(
     found.references,
-    ids.map((id, index) => ({ ...SHARED, mediaId: `m-${id}`, kind: kinds[index] })),
+    ids.map((id, index) => ({ ...SHARED, mediaId: `m-${id}`, kind: kinds[index], text: 't' })),
   );
   assert.deepEqual(found.skipped, [{ type: 'text', why: 'no_media' }]);
 });
@@ -111,4 +111,26 @@ test('a media id that occurs twice on a page is one reference, and invalid field
   assert.deepEqual(mediaOf(image, record(line('image', { image: { media_id: 'm-1' } }))), ['image m-1']);
   const odd = { ...image, external_userid: 'x'.repeat(500), msgid: 7, send_time: 'soon' };
   assert.deepEqual(read(odd).references, [{ account: ACCOUNT, mediaId: 'm-1', kind: 'image' }]);
+});
+
+test('a forwarded item has the title of its card, else that of the record around it', () => {
+  const card = { title: '小程序', thumb_media_id: 'm-card' };
+  const found = read(
+    { ...OUTER, msgtype: 'miniprogram', miniprogram: { ...card, thumb_media_id: 'm-plain' } },
+    record(
+      line('image', { image: { media_id: 'm-image' } }),
+      line('miniprogram', { miniprogram: card }),
+      line('merged_msg', {
+        merged_msg: { title: '群聊的聊天记录', item: [line('file', { file: { media_id: 'm-inner' } })] },
+      }),
+    ),
+    { ...OUTER, msgtype: 'image', image: { media_id: 'm-untitled' } },
+  );
+  assert.deepEqual(Object.fromEntries(found.references.map(({ mediaId, text }) => [mediaId, text])), {
+    'm-plain': '小程序',
+    'm-image': 't',
+    'm-card': '小程序',
+    'm-inner': '群聊的聊天记录',
+    'm-untitled': undefined,
+  });
 });
