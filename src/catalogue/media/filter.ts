@@ -15,7 +15,13 @@ export interface MediaFilter {
   readonly errcodes?: readonly number[];
   readonly sentFrom?: Date;
   readonly sentTo?: Date;
+  /** Of pending items: the deadline. */
+  readonly expiresFrom?: Date;
   readonly expiresBefore?: Date;
+  /** The items to which covers and variants belong. */
+  readonly parentIds?: readonly string[];
+  /** Leaves out covers that belong to a video. */
+  readonly withoutCovers?: boolean;
   readonly labels?: Readonly<Record<string, string>>;
   /** The text of a search box: an id of any kind, the beginning of a digest, or words. */
   readonly q?: string;
@@ -74,8 +80,11 @@ export function conditionsWithoutSearch(filter: MediaFilter, bind: Bind): string
   if (filter.sha256 !== undefined) conditions.push(`sha256 = ${bind(filter.sha256)}`);
   if (filter.sentFrom) conditions.push(`sent_at >= ${bind(filter.sentFrom)}`);
   if (filter.sentTo) conditions.push(`sent_at < ${bind(filter.sentTo)}`);
-  if (filter.expiresBefore) {
-    conditions.push(`expires_at < ${bind(filter.expiresBefore)}`);
+  any('parent_id', filter.parentIds);
+  if (filter.withoutCovers) conditions.push(`(kind <> 'thumb' OR parent_id IS NULL)`);
+  if (filter.expiresFrom) conditions.push(`expires_at >= ${bind(filter.expiresFrom)}`);
+  if (filter.expiresBefore) conditions.push(`expires_at < ${bind(filter.expiresBefore)}`);
+  if (filter.expiresFrom || filter.expiresBefore) {
     // Only pending rows have a deadline; the condition also makes the index media_backlog usable.
     if (!filter.statuses) conditions.push(`status = 'pending'`);
   }

@@ -1,4 +1,5 @@
 /** The JSON of a media item in the API. Its failure has message and advice in the client's language. */
+import type { Attempt } from '../../catalogue/media/read.ts';
 import type { MediaRow } from '../../catalogue/media/row.ts';
 import { explain } from '../../wechat/api/errcodes.ts';
 import type { Language } from '../problem.ts';
@@ -18,3 +19,14 @@ export function mediaJson(row: MediaRow, language: Language): MediaJson {
     failure: { ...failure, message: explanation.message[language], advice: explanation.advice[language] },
   };
 }
+
+/** Attempts that failed get the sentence of their failure. */
+export const attemptsJson = (attempts: readonly Attempt[], language: Language) =>
+  attempts.map((attempt) => {
+    const { code, errcode } = attempt;
+    if (code === undefined) return attempt;
+    return {
+      ...attempt,
+      message: explain({ code, ...(errcode === undefined ? {} : { errcode }) }).message[language],
+    };
+  });

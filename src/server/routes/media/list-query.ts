@@ -46,7 +46,10 @@ export const listQuery = z
     ),
     sentFrom: queryTime('past').optional(),
     sentTo: queryTime('past').optional(),
+    expiresFrom: queryTime('future').optional(),
     expiresBefore: queryTime('future').optional(),
+    parentId: repeatable(word).describe('covers and variants of these items'),
+    covers: z.enum(['include', 'exclude']).default('include').describe('exclude: without covers of videos'),
     q: word
       .refine(
         (value) => parseSearch(value) !== undefined,
@@ -69,7 +72,7 @@ export const listQuery = z
     }
   });
 const LIST_FIELDS: ReadonlySet<string> = new Set(
-  'account id mediaId msgId openId kind status sha256 errcode sentFrom sentTo expiresBefore q sort limit cursor include'.split(
+  'account id mediaId msgId openId kind status sha256 errcode sentFrom sentTo expiresFrom expiresBefore parentId covers q sort limit cursor include'.split(
     ' ',
   ),
 );
@@ -82,7 +85,7 @@ type ListQuery = z.infer<typeof listQuery>;
  * undefined: all.
  */
 export function filterOf(query: ListQuery, accounts: readonly string[] | undefined): MediaFilter {
-  const { sentFrom, sentTo, expiresBefore, openId, sha256, q } = query;
+  const { sentFrom, sentTo, expiresFrom, expiresBefore, openId, sha256, q } = query;
   const labels = Object.entries(query)
     .filter(([name]) => name.startsWith('label.'))
     .map(([name, value]) => [name.slice('label.'.length), value as string]);
@@ -99,6 +102,9 @@ export function filterOf(query: ListQuery, accounts: readonly string[] | undefin
     ...(q === undefined ? {} : { q }),
     ...(sentFrom ? { sentFrom: new Date(sentFrom) } : {}),
     ...(sentTo ? { sentTo: new Date(sentTo) } : {}),
+    ...(query.parentId ? { parentIds: query.parentId } : {}),
+    ...(query.covers === 'exclude' ? { withoutCovers: true } : {}),
+    ...(expiresFrom ? { expiresFrom: new Date(expiresFrom) } : {}),
     ...(expiresBefore ? { expiresBefore: new Date(expiresBefore) } : {}),
     ...(labels.length > 0 ? { labels: Object.fromEntries(labels) } : {}),
   };

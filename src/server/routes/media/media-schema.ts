@@ -32,6 +32,7 @@ const attemptSchema = z.object({
   outcome: z.string(),
   code: z.string().optional(),
   errcode: z.number().int().optional(),
+  message: z.string().optional().describe('the failure in words'),
   bytes: count.optional(),
 });
 

@@ -8,7 +8,7 @@ import { UnknownAccountError } from '../../../pipeline/ingest/insert-batcher.ts'
 import { resolveAccount } from '../../auth/access.ts';
 import { type FieldError, languageOf, Problem, problemBody } from '../../problem.ts';
 import type { App, RouteDeps } from '../../route-deps.ts';
-import { type MediaJson, mediaJson } from '../../views/media.ts';
+import { attemptsJson, type MediaJson, mediaJson } from '../../views/media.ts';
 import { retryBody } from '../dead-letters/redrive-body.ts';
 import { count } from '../field-schemas.ts';
 import { problemSchema } from '../problem-schema.ts';
@@ -203,7 +203,9 @@ export function mediaRoutes(
         const media = mediaJson(row, languageOf(request));
         return {
           ...(include.includes('link') ? await withLink(media) : media),
-          ...(include.includes('attemptLog') ? { attemptLog: await catalogue.media.attempts(row.id) } : {}),
+          ...(include.includes('attemptLog')
+            ? { attemptLog: attemptsJson(await catalogue.media.attempts(row.id), languageOf(request)) }
+            : {}),
         };
       },
     );

@@ -107,11 +107,21 @@ function nothing(view: MediaView, accounts: readonly AccountSummary[], locale: L
   )}</div>`;
 }
 
+/** A cover is the poster of its video, and no card of its own, unless it is what was searched for or what failed. */
+const hidesCovers = ({ q, kind, status }: MediaView): boolean =>
+  q === '' && kind === '' && ['', 'archived', 'pending'].includes(status);
+
 export async function mediaListPage(page: PageContext): Promise<PageContent> {
   const { api, locale } = page;
   const [t, words] = [locale.of(MEDIA), locale.of(WORDS)];
   const view = viewOf(page.query);
-  const query = { ...apiQueryOf(view, locale), limit: SHOWN, cursor: view.cursor, include: 'link,count' };
+  const query = {
+    ...apiQueryOf(view, locale),
+    covers: hidesCovers(view) ? 'exclude' : undefined,
+    limit: SHOWN,
+    cursor: view.cursor,
+    include: 'link,count',
+  };
   const [found, { items: accounts }] = await Promise.all([
     api.get<MediaPage>('/v1/media', query),
     api.get<{ items: AccountSummary[] }>('/v1/accounts'),

@@ -166,7 +166,7 @@ export async function overviewPage(page: PageContext): Promise<PageContent> {
     api.get<DeadLetters>('/v1/dead-letters'),
     api.get<{ items: OverviewAccount[] }>('/v1/accounts'),
     api.get<History>('/v1/stats/history', RANGES[range]),
-    api.get<MediaPage>('/v1/media', { limit: NEWEST, include: 'link' }),
+    api.get<MediaPage>('/v1/media', { limit: NEWEST, include: 'link', covers: 'exclude' }),
     readParts(page),
   ]);
   const names = new Map(accounts.map(({ account, name }) => [account, name ?? account]));
