@@ -4,7 +4,7 @@ import { chip, empty, panel, table, time } from '../../components/elements.ts';
 import { mediaCard, postersOf } from '../../components/media-card.ts';
 import { nameOf, pageOf } from '../../components/media-view.ts';
 import { addressOf } from '../../core/address.ts';
-import { attributes, type Html, html, outside } from '../../core/html.ts';
+import { attributes, type Html, html, outside, visible } from '../../core/html.ts';
 import type { Locale } from '../../core/locale.ts';
 import type { PageContent, PageContext } from '../../core/page.ts';
 import { WORDS } from '../../texts/words.ts';
@@ -141,7 +141,7 @@ export async function mediaListPage(page: PageContext): Promise<PageContent> {
       ? listTable(found.items, locale, names)
       : html`<ul class="grid" id="media">${found.items.map((media) => mediaCard(media, locale, names, posters.get(media.id)))}</ul>`;
   return {
-    title: view.q === '' ? t.title : `${t.title}: ${view.q}`,
+    title: view.q === '' ? t.title : t.found(visible(view.q)),
     section: '/media',
     scripts: view.view === 'gallery' ? ['media', 'lightbox'] : ['media'],
     main: html`${filterForm(view, accounts, locale)}

@@ -3,6 +3,7 @@ import type { Texts } from '../../core/locale.ts';
 
 const en = {
   title: 'Media',
+  found: (q: string) => `Media: ${q}`,
   filters: 'Filters',
   kind: 'Kind',
   status: 'Status',
@@ -42,6 +43,7 @@ export type MediaTexts = typeof en;
 
 const zh: MediaTexts = {
   title: '素材',
+  found: (q) => `素材：${q}`,
   filters: '筛选',
   kind: '类型',
   status: '状态',
