@@ -23,6 +23,7 @@ import { redriveRoutes } from './routes/dead-letters/redrives.ts';
 import { healthRoutes } from './routes/health.ts';
 import { contentRoutes } from './routes/media/content.ts';
 import { erasureRoutes } from './routes/media/erasures.ts';
+import { linkRoutes } from './routes/media/links.ts';
 import { mediaRoutes } from './routes/media/media.ts';
 import { metricsRoutes } from './routes/metrics.ts';
 import { accountRoutes } from './routes/operations/accounts.ts';
@@ -170,6 +171,7 @@ async function addKeyedRoutes(app: App, deps: RouteDeps): Promise<void> {
     loginLinkRoutes,
     mediaRoutes,
     contentRoutes,
+    linkRoutes,
     erasureRoutes,
     deadLetterRoutes,
     redriveRoutes,

@@ -120,6 +120,12 @@ export const PROBLEMS = {
     'Only dead media items can be redriven, and expired ones with force: true.',
     '只有 dead 状态的素材可以重试；expired 状态需指定 force: true。',
   ),
+  not_archived: row(
+    409,
+    'The media item is not archived yet',
+    'Send it again when its status is archived; waiting says why it is still pending.',
+    '请待其状态变为 archived 后再试；waiting 说明了仍为 pending 的原因。',
+  ),
   erasure_kept: row(
     409,
     'The media item is erased in the catalogue, but the storage refuses to delete the objects listed under left',

@@ -14,7 +14,7 @@ import { type QuickRetry, retryQuickly } from './http/quick-retry.ts';
 import { createSdk } from './http/sdk.ts';
 import { createSignedHttp, type Headers } from './http/signed-request.ts';
 import { createSigner } from './http/signing.ts';
-import { createLinks, type Link } from './links.ts';
+import { createLinks, type Link, type LinkOptions } from './links.ts';
 import { type CheckPermissions, createPermissionCheck } from './permissions.ts';
 import type { StoredObject } from './stored-object.ts';
 import { createMultipartUploads } from './upload/multipart.ts';
@@ -86,7 +86,7 @@ export interface Store {
     signal: AbortSignal;
   }): Promise<ListPage>;
   /** Resolves with a presigned URL, which opens without credentials; see links.ts. */
-  link(key: string, options: { now: Date; ttlMs: number }): Promise<Link>;
+  link(key: string, options: LinkOptions): Promise<Link>;
   /**
    * Sends one GET of an object that does not exist. The response proves that the address is an S3 service, the bucket
    * exists and the access key is known. `isForbidden`: the response was 403, as for a key without `s3:ListBucket`, but

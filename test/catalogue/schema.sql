@@ -236,6 +236,7 @@ CREATE UNIQUE INDEX alert_open ON wma.alert USING btree (kind, target) WHERE (en
 CREATE UNIQUE INDEX alert_pkey ON wma.alert USING btree (id)
 CREATE INDEX alert_unsent ON wma.alert USING btree (since) WHERE (end_sent_at IS NULL)
 CREATE UNIQUE INDEX attempt_pkey ON wma.attempt USING btree (media, started_at, generation)
+CREATE UNIQUE INDEX audit_log_open ON wma.audit_log USING btree (target, actor, at) WHERE (action = 'open'::text)
 CREATE UNIQUE INDEX audit_log_pkey ON wma.audit_log USING btree (seq)
 CREATE INDEX audit_log_target ON wma.audit_log USING btree (target, seq)
 CREATE UNIQUE INDEX callback_count_pkey ON wma.callback_count USING btree (account, day, refused, what)

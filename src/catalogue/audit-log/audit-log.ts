@@ -1,14 +1,23 @@
 /** The audit log: who did what to what, and why. The database refuses to change or delete an entry. */
 import type { Database, Queryable } from '../database/database.ts';
 
-export type AuditAction = 'redrive' | 'redrive.stop' | 'erase' | 'hold' | 'release' | 'adopt';
+export type AuditAction =
+  | 'redrive'
+  | 'redrive.stop'
+  | 'erase'
+  | 'hold'
+  | 'release'
+  | 'adopt'
+  | 'link'
+  | 'open'
+  | 'export';
 
 export interface AuditEntry {
   readonly at: Date;
   /** The name of the API key, or the part of the program. */
   readonly actor: string;
   readonly action: AuditAction;
-  /** The id of an item, an account, a redrive or an erasure; never an openId. */
+  /** The id of an item, an account, a redrive, an erasure or an export; never an openId. */
   readonly target: string;
   readonly reason?: string | undefined;
 }
@@ -41,8 +50,35 @@ export const releaseEntries = (schema: string, at: string): string =>
   `INSERT INTO ${schema}.audit_log (at, actor, action, target, reason)
    SELECT ${at}, '${WORKER}', 'release', account, 'WeChat answered for one of its media' FROM released`;
 
+/** A key opened the file of an item in this hour. */
+export interface OpenEntry {
+  readonly actor: string;
+  /** The id of the item. */
+  readonly target: string;
+  /** The beginning of the hour. */
+  readonly at: Date;
+}
+
 export function createAuditLog(database: Database, schema: string) {
   return {
+    /** Writes entries about what changes no row: links and exports. */
+    add: (entries: readonly AuditEntry[]): Promise<void> => writeAuditEntries(database, schema, entries),
+
+    /** Writes an entry `open` for each key, item and hour that has none yet. Idempotent. */
+    addOpens: async (entries: readonly OpenEntry[]): Promise<void> => {
+      await database.query(
+        `INSERT INTO ${schema}.audit_log (at, actor, action, target)
+         SELECT at, actor, 'open', target
+         FROM unnest($1::timestamptz[], $2::text[], $3::text[]) AS opens (at, actor, target)
+         ON CONFLICT (target, actor, at) WHERE action = 'open' DO NOTHING`,
+        [
+          entries.map((entry) => entry.at),
+          entries.map((entry) => entry.actor),
+          entries.map((entry) => entry.target),
+        ],
+      );
+    },
+
     /**
      * Entries, newest first. `target`: an id or an account. `before`: the `seq` of the last entry of the page before.
      * `accounts`: only entries about these, their items, and redrives of no other account.

@@ -342,6 +342,8 @@ CREATE TABLE audit_log (
   reason text
 );
 CREATE INDEX audit_log_target ON audit_log (target, seq);
+-- A file that a key opens is recorded once an hour; `at` is then the beginning of the hour.
+CREATE UNIQUE INDEX audit_log_open ON audit_log (target, actor, at) WHERE action = 'open';
 
 CREATE FUNCTION refuse_audit_log_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

@@ -44,14 +44,16 @@ const CLIENTS: readonly Client[] = [
   },
 ];
 
-/** The rule of scopes: every GET is read, POST of media and retry is write; the rest, and the queue's pages, are admin. */
+/**
+ * The rule of scopes: every GET is read, and so are links and exports, which hand out files; POST of media and retry is
+ * write; the rest, and the queue's pages, are admin.
+ */
 function scopeOf(method: string, route: string): Scope | 'open' {
   if (/^\/(wechat\/|livez$|readyz$|login|logout|$)/.test(route)) return 'open';
   if (route.startsWith('/queues')) return 'admin';
   if (method === 'GET') return 'read';
-  return /^\/v1\/media(\/batch|\/\{id\}\/(retry|links))?$/.test(route) && method === 'POST'
-    ? 'write'
-    : 'admin';
+  if (/^\/v1\/(media\/\{id\}\/links|exports)$/.test(route)) return 'read';
+  return /^\/v1\/media(\/batch|\/\{id\}\/retry)?$/.test(route) && method === 'POST' ? 'write' : 'admin';
 }
 /** Routes that concern all accounts: refused to a key that is bound to some of them. */
 const SHARED = /^\/(metrics|queues|v1\/(alerts|doctor|moves|settings|store|verifications))/;

@@ -44,7 +44,15 @@ export async function fillShop(s: TestServer): Promise<Shop> {
   return {
     accounts: [name, PLAIN.account, SAFE.account],
     ids,
-    fields: { ...PERSON, kind: 'image', mediaId: given.mediaId, sha256, reason: 'a reason', include: 'link' },
+    fields: {
+      ...PERSON,
+      kind: 'image',
+      mediaId: given.mediaId,
+      sha256,
+      reason: 'a reason',
+      include: 'link',
+      ttl: '15m',
+    },
     reference: {
       mediaId: 'a-new-media',
       kind: 'image',
@@ -100,7 +108,7 @@ export interface Fingerprint {
 
 /**
  * A fingerprint that changes with any row of the schema, including tables of later migrations. Without the counts of
- * callbacks: those are open to all, and refused ones are counted.
+ * callbacks: those are open to all, and refused ones are counted. Without opened files: they are written later.
  */
 export async function fingerprintDatabase(
   database: Pick<Database, 'query'>,
@@ -111,7 +119,8 @@ export async function fingerprintDatabase(
      WHERE n.nspname = 'wma' AND c.relkind IN ('r', 'p') AND c.relname <> 'callback_count' ORDER BY 1`,
   );
   const of = (name: string, where: string) =>
-    `SELECT '${name}' AS name, md5(string_agg(t::text, '' ORDER BY t::text)) AS mark FROM ${name} t ${where}`;
+    `SELECT '${name}' AS name, md5(string_agg(t::text, '' ORDER BY t::text)) AS mark
+     FROM ${name.endsWith('audit_log') ? `(SELECT * FROM ${name} WHERE action <> 'open')` : name} t ${where}`;
   const marksOf = async (where: string) => {
     const all = tables.map(({ name }) => of(name, where)).join(' UNION ALL ');
     const patterns = where ? [secrets.map((secret) => `%${secret}%`)] : [];

@@ -5,8 +5,10 @@ import { isRenderable } from '../../../media-type.ts';
 import { languageOf, Problem } from '../../problem.ts';
 import type { App, RouteDeps } from '../../route-deps.ts';
 import { mediaJson } from '../../views/media.ts';
+import { requireArchived } from './archived.ts';
 import { findMedia, mediaIdParams } from './find-media.ts';
 import { mediaSchema } from './media-schema.ts';
+import { createOpenRecorder } from './open-recorder.ts';
 
 const RETRY_AFTER_SECONDS = 5;
 /** Headers of the store's response that are forwarded to the client. */
@@ -36,9 +38,14 @@ function rangeOf(headers: IncomingHttpHeaders): string | undefined {
   return /^bytes=(\d{1,15}-\d{0,15}|-\d{1,15})$/.exec(headers.range ?? '')?.[0];
 }
 
-export function contentRoutes(deps: Pick<RouteDeps, 'catalogue' | 'clock' | 'config' | 'store'>) {
+export function contentRoutes(
+  deps: Pick<RouteDeps, 'catalogue' | 'clock' | 'config' | 'log' | 'metrics' | 'store'>,
+) {
   const { catalogue, clock, config, store } = deps;
   return async (app: App): Promise<void> => {
+    const opens = createOpenRecorder(deps);
+    app.addHook('onClose', () => opens.close());
+
     app.get(
       '/v1/media/:id/content',
       {
@@ -53,17 +60,16 @@ export function contentRoutes(deps: Pick<RouteDeps, 'catalogue' | 'clock' | 'con
         },
       },
       async (request, reply) => {
-        const row = await findMedia(catalogue, request.params.id, request.principal);
-        const media = mediaJson(row, languageOf(request));
-        if (row.status === 'pending') {
+        const found = await findMedia(catalogue, request.params.id, request.principal);
+        const media = mediaJson(found, languageOf(request));
+        if (found.status === 'pending') {
           return reply.code(202).header('retry-after', String(RETRY_AFTER_SECONDS)).send(media);
         }
-        if (row.status !== 'archived' || !row.objectKey) {
-          const { status, failure } = media;
-          throw new Problem('media_gone', { more: { mediaStatus: status, ...(failure ? { failure } : {}) } });
-        }
+        const row = requireArchived(found, media);
         if (request.query.proxy === 'false') {
           const link = await store.link(row.objectKey, { now: clock.now(), ttlMs: config.objects.linkTtlMs });
+          // For HEAD too: its response contains the link.
+          opens.record(request.principal.name, row.id);
           return reply.header('cache-control', 'private, no-cache').redirect(link.url, 302);
         }
         const controller = new AbortController();
@@ -78,6 +84,7 @@ export function contentRoutes(deps: Pick<RouteDeps, 'catalogue' | 'clock' | 'con
           object.body.destroy();
           throw new Problem('range_not_satisfiable', { more: { sizeBytes: row.sizeBytes } });
         }
+        if (request.method === 'GET') opens.record(request.principal.name, row.id);
         for (const name of FORWARDED_HEADERS) {
           const value = object.headers[name];
           if (value !== undefined) reply.header(name, value);

@@ -24,7 +24,7 @@ export const auditLogSchema: z.ZodType = z.object({
       seq: count,
       at: responseTime,
       actor: z.string().describe('the name of a key, or the part of the program'),
-      action: z.string().describe('redrive, redrive.stop, erase, hold, release, adopt'),
+      action: z.string().describe('redrive, redrive.stop, erase, hold, release, adopt, link, open, export'),
       target: z.string().describe('the id of a media item, an account or a redrive'),
       reason: z.string().optional(),
     }),
