@@ -19,6 +19,7 @@ import { createStatusCounts } from './history/status-counts.ts';
 import { createMediaInserts } from './media/insert.ts';
 import { createMediaPages } from './media/pages.ts';
 import { createMediaReads } from './media/read.ts';
+import { createSelections } from './media/selection.ts';
 import { createLeases } from './processes/leases.ts';
 import { createProcessRegistry } from './processes/registry.ts';
 import { createRevocations } from './processes/revocations.ts';
@@ -42,6 +43,7 @@ export function createCatalogue(database: Database, schema: string, lifetimes: L
       ...createMediaReads(database, schema),
       ...createMediaPages(database, schema),
     },
+    selections: createSelections(database, schema),
     queue: createClaims(database, schema),
     outcomes: { ...createSuccessOutcomes(database, schema), ...createFailureOutcomes(database, schema) },
     uploads: createUploads(database, schema),

@@ -58,6 +58,7 @@ erasure.reason text
 erasure.open_id_ciphertext text
 erasure.due_at timestamp with time zone
 erasure.total bigint NOT NULL DEFAULT 0
+erasure.removed jsonb NOT NULL DEFAULT '[]'::jsonb
 erasure.problem text
 erasure.created_at timestamp with time zone NOT NULL
 erasure.marked_at timestamp with time zone
@@ -144,6 +145,7 @@ process.conditions jsonb NOT NULL
 redrive.id text NOT NULL
 redrive.state text NOT NULL
 redrive.filter jsonb NOT NULL
+redrive.items text[]
 redrive.rate integer NOT NULL
 redrive.actor text NOT NULL
 redrive.reason text
@@ -242,6 +244,7 @@ CREATE INDEX audit_log_target ON wma.audit_log USING btree (target, seq)
 CREATE UNIQUE INDEX callback_count_pkey ON wma.callback_count USING btree (account, day, refused, what)
 CREATE UNIQUE INDEX catalogue_pkey ON wma.catalogue USING btree (singleton)
 CREATE UNIQUE INDEX encrypted_secret_pkey ON wma.encrypted_secret USING btree (name)
+CREATE INDEX erasure_created ON wma.erasure USING btree (created_at DESC)
 CREATE INDEX erasure_open ON wma.erasure USING btree (due_at) WHERE (finished_at IS NULL)
 CREATE UNIQUE INDEX erasure_pkey ON wma.erasure USING btree (id)
 CREATE UNIQUE INDEX kf_cursor_pkey ON wma.kf_cursor USING btree (account, open_kfid)

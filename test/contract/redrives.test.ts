@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { RedriveFilter } from '../../src/catalogue/redrive/filter.ts';
-import type { RedriveRequest } from '../../src/catalogue/redrive/redrives.ts';
+import type { RedriveRequest } from '../../src/catalogue/redrive/redrive-row.ts';
 import type { Reference } from '../../src/media.ts';
 import { sizeFor } from '../machine/selection.ts';
 import {

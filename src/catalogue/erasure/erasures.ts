@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { writeAuditEntries } from '../audit-log/audit-log.ts';
 import type { Database, Queryable } from '../database/database.ts';
-import { markErased, type Requester, type Unfinished } from './media-erasure.ts';
+import { type ErasedItem, markErased, type Requester, type Unfinished } from './media-erasure.ts';
 
 export interface Erasure {
   readonly id: string;
@@ -13,11 +13,21 @@ export interface Erasure {
   readonly state: 'running' | 'kept' | 'done' | 'failed';
   readonly total: number;
   readonly done: number;
+  /** What the marked items were, by kind. */
+  readonly removed: readonly RemovedItems[];
   readonly problem?: string;
   readonly createdAt: Date;
   readonly finishedAt?: Date;
-  /** At most 100. */
-  readonly unfinished: readonly ({ id: string; since: Date } & Partial<Unfinished>)[];
+  /** At most 100; absent in a list. */
+  readonly unfinished?: readonly ({ id: string; since: Date } & Partial<Unfinished>)[];
+}
+
+export interface RemovedItems {
+  readonly kind: string;
+  readonly count: number;
+  /** How many of them had a stored file, and the sizes of those together. */
+  readonly files: number;
+  readonly bytes: number;
 }
 
 /** A request whose items are not all marked, which this process works on for a while. */
@@ -35,13 +45,50 @@ interface ErasureRecord {
   reason: string | null;
   open_id_ciphertext: string | null;
   total: string;
+  removed: RemovedItems[];
   problem: string | null;
   created_at: Date;
   marked_at: Date | null;
   finished_at: Date | null;
 }
 
+/** The row, and how many of its items are not finished. */
+type CountedRecord = ErasureRecord & { open: string; kept: string };
+
 const MAX_UNFINISHED = 100;
+
+/** Returns the sums by kind with these items added. */
+function addRemoved(before: readonly RemovedItems[], items: readonly ErasedItem[]): RemovedItems[] {
+  const byKind = new Map(before.map((sum) => [sum.kind, sum]));
+  for (const { kind, hadFile, sizeBytes } of items) {
+    const { count, files, bytes } = byKind.get(kind) ?? { count: 0, files: 0, bytes: 0 };
+    byKind.set(kind, {
+      kind,
+      count: count + 1,
+      files: files + (hadFile ? 1 : 0),
+      bytes: bytes + sizeBytes,
+    });
+  }
+  return [...byKind.values()];
+}
+
+function toErasure(row: CountedRecord): Erasure {
+  const isDone = row.marked_at !== null && row.open === '0';
+  const isKept = row.marked_at !== null && row.open === row.kept;
+  return {
+    id: row.id,
+    account: row.account,
+    actor: row.actor,
+    ...(row.reason === null ? {} : { reason: row.reason }),
+    state: isDone ? (row.problem === null ? 'done' : 'failed') : isKept ? 'kept' : 'running',
+    total: Number(row.total),
+    done: Number(row.total) - Number(row.open),
+    removed: row.removed,
+    ...(row.problem === null ? {} : { problem: row.problem }),
+    createdAt: row.created_at,
+    ...(row.finished_at === null ? {} : { finishedAt: row.finished_at }),
+  };
+}
 
 export function createErasures(database: Database, schema: string) {
   async function insert(
@@ -69,11 +116,22 @@ export function createErasures(database: Database, schema: string) {
   ) {
     const { id: erasure, actor, reason } = of;
     const marked = await markErased(transaction, schema, ids, { actor, reason, erasure }, now);
-    await transaction.query(`UPDATE ${schema}.erasure SET total = total + $2 WHERE id = $1`, [
-      erasure,
-      marked.length,
-    ]);
+    const [before] = await transaction.query<{ removed: RemovedItems[] }>(
+      `SELECT removed FROM ${schema}.erasure WHERE id = $1 FOR UPDATE`,
+      [erasure],
+    );
+    await transaction.query(
+      `UPDATE ${schema}.erasure SET total = total + $2, removed = $3::jsonb WHERE id = $1`,
+      [erasure, marked.length, JSON.stringify(addRemoved(before?.removed ?? [], marked))],
+    );
   }
+
+  /** The rows that `where` finds, each with the number of its items that are not finished. */
+  const counted = (where: string) =>
+    `SELECT e.*, of.* FROM ${schema}.erasure e CROSS JOIN LATERAL (
+       SELECT count(*) AS open, count(*) FILTER (WHERE erase_unfinished ->> 'why' = 'kept') AS kept
+       FROM ${schema}.media m WHERE m.erasure = e.id) AS of
+     ${where}`;
 
   return {
     /** Creates a request and marks those of the ids that belong to the account, in one transaction. */
@@ -161,34 +219,26 @@ export function createErasures(database: Database, schema: string) {
     },
 
     get: async (id: string): Promise<Erasure | undefined> => {
-      const [row] = await database.query<ErasureRecord & { open: string; kept: string }>(
-        `SELECT e.*, of.* FROM ${schema}.erasure e CROSS JOIN LATERAL (
-           SELECT count(*) AS open, count(*) FILTER (WHERE erase_unfinished ->> 'why' = 'kept') AS kept
-           FROM ${schema}.media m WHERE m.erasure = e.id) AS of
-         WHERE e.id = $1`,
-        [id],
-      );
+      const [row] = await database.query<CountedRecord>(counted('WHERE e.id = $1'), [id]);
       if (!row) return undefined;
       const unfinished = await database.query<{ id: string; since: Date; left: Unfinished | null }>(
         `SELECT id, erasing_since AS since, erase_unfinished AS left FROM ${schema}.media WHERE erasure = $1
          ORDER BY id LIMIT ${MAX_UNFINISHED}`,
         [id],
       );
-      const isDone = row.marked_at !== null && row.open === '0';
-      const isKept = row.marked_at !== null && row.open === row.kept;
       return {
-        id: row.id,
-        account: row.account,
-        actor: row.actor,
-        ...(row.reason === null ? {} : { reason: row.reason }),
-        state: isDone ? (row.problem === null ? 'done' : 'failed') : isKept ? 'kept' : 'running',
-        total: Number(row.total),
-        done: Number(row.total) - Number(row.open),
-        ...(row.problem === null ? {} : { problem: row.problem }),
-        createdAt: row.created_at,
-        ...(row.finished_at === null ? {} : { finishedAt: row.finished_at }),
+        ...toErasure(row),
         unfinished: unfinished.map(({ id, since, left }) => ({ id, since, ...left })),
       };
+    },
+
+    /** Newest first; of these accounts, if they are given. */
+    list: async (limit: number, accounts?: readonly string[]): Promise<Erasure[]> => {
+      const rows = await database.query<CountedRecord>(
+        counted(`WHERE $2::text[] IS NULL OR e.account = ANY ($2) ORDER BY e.created_at DESC, e.id LIMIT $1`),
+        [limit, accounts ? [...accounts] : null],
+      );
+      return rows.map(toErasure);
     },
   };
 }

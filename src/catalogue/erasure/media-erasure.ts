@@ -79,8 +79,28 @@ function toMarked(record: MarkedRecord): MarkedItem {
 }
 
 /**
+ * The CTE `family` of a recursive query: the items of `given` (id, account) and their children of the same account
+ * (thumbs, variants).
+ */
+export const withChildren = (schema: string, given: string): string =>
+  `family AS (
+     ${given}
+     UNION
+     SELECT child.id, child.account FROM family
+     JOIN ${schema}.media child ON child.parent_id = family.id AND child.account = family.account)`;
+
+/** What an item was before it was marked. */
+export interface ErasedItem {
+  readonly id: string;
+  readonly kind: string;
+  /** Whether it had a stored file, and its size. */
+  readonly hadFile: boolean;
+  readonly sizeBytes: number;
+}
+
+/**
  * Marks items and their children of the same account (thumbs, variants) in the caller's transaction, with an audit entry
- * for each. Items that are erased already stay as they are. Returns the marked ids.
+ * for each. Items that are erased already stay as they are. Returns the marked items.
  */
 export async function markErased(
   transaction: Queryable,
@@ -88,15 +108,17 @@ export async function markErased(
   ids: readonly string[],
   { actor, reason, erasure }: Requester & { erasure?: string },
   now: Date,
-): Promise<string[]> {
-  const rows = await transaction.query<{ id: string }>(
-    `WITH RECURSIVE family AS (
-       SELECT id, account FROM ${schema}.media WHERE id = ANY ($1::text[])
-       UNION
-       SELECT child.id, child.account FROM family
-       JOIN ${schema}.media child ON child.parent_id = family.id AND child.account = family.account
-     ), locked AS (
-       SELECT m.id FROM ${schema}.media m JOIN family USING (id)
+): Promise<ErasedItem[]> {
+  const rows = await transaction.query<{
+    id: string;
+    was_kind: string;
+    had_file: boolean;
+    was_bytes: string;
+  }>(
+    `WITH RECURSIVE ${withChildren(schema, `SELECT id, account FROM ${schema}.media WHERE id = ANY ($1::text[])`)},
+     locked AS (
+       SELECT m.id, m.kind AS was_kind, m.status = 'archived' AS had_file, coalesce(m.size_bytes, 0) AS was_bytes
+       FROM ${schema}.media m JOIN family USING (id)
        WHERE m.status <> 'erased' ORDER BY m.id FOR UPDATE OF m)
      UPDATE ${schema}.media m
      SET status = 'erased', stage = NULL, erasing_since = $2, erase_due_at = $2, erase_unfinished = NULL, erasure = $3,
@@ -107,14 +129,19 @@ export async function markErased(
          content_type = NULL, declared_type = NULL, file_name = NULL, source = NULL, length_verified = NULL,
          failure = NULL, closed_at = NULL, redrives = NULL, last_redrive = NULL, archived_at = NULL,
          created_at = $2, updated_at = $2
-     FROM locked WHERE m.id = locked.id RETURNING m.id`,
+     FROM locked WHERE m.id = locked.id RETURNING m.id, was_kind, had_file, was_bytes`,
     [[...ids], now, erasure ?? null],
   );
   const marked = rows.map(({ id }) => id);
   await transaction.query(`DELETE FROM ${schema}.attempt WHERE media = ANY ($1::text[])`, [marked]);
   const entries = marked.map((target) => ({ at: now, actor, action: 'erase', target, reason }) as const);
   await writeAuditEntries(transaction, schema, entries);
-  return marked;
+  return rows.map((row) => ({
+    id: row.id,
+    kind: row.was_kind,
+    hadFile: row.had_file,
+    sizeBytes: row.had_file ? Number(row.was_bytes) : 0,
+  }));
 }
 
 export function createMediaErasure(database: Database, schema: string) {
@@ -131,8 +158,12 @@ export function createMediaErasure(database: Database, schema: string) {
 
   return {
     /** Marks items and their children. From then on only the erasure changes them. Returns the marked ids. */
-    erase: (ids: readonly string[], why: Requester, now: Date): Promise<string[]> =>
-      database.transaction((transaction) => markErased(transaction, schema, ids, why, now)),
+    erase: async (ids: readonly string[], why: Requester, now: Date): Promise<string[]> => {
+      const marked = await database.transaction((transaction) =>
+        markErased(transaction, schema, ids, why, now),
+      );
+      return marked.map(({ id }) => id);
+    },
 
     /** Takes the unfinished of these items, even if another process works on them: every step is idempotent. */
     take: (ids: readonly string[], until: Date): Promise<MarkedItem[]> =>

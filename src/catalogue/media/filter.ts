@@ -1,4 +1,5 @@
 /** Which media items a caller asks for, as SQL conditions. */
+import type { FailureClass } from '../../failures.ts';
 import type { Kind, Status } from '../../media.ts';
 import { storableJson } from '../../storable.ts';
 import { type Bind, parseSearch, type Search, wordsByIndex } from './search.ts';
@@ -13,6 +14,11 @@ export interface MediaFilter {
   readonly statuses?: readonly Status[];
   readonly sha256?: string;
   readonly errcodes?: readonly number[];
+  readonly codes?: readonly string[];
+  readonly classes?: readonly FailureClass[];
+  /** When it became dead or expired. */
+  readonly failedFrom?: Date;
+  readonly failedTo?: Date;
   readonly sentFrom?: Date;
   readonly sentTo?: Date;
   /** Of pending items: the deadline. */
@@ -76,6 +82,12 @@ export function conditionsWithoutSearch(filter: MediaFilter, bind: Bind): string
   any('kind', filter.kinds);
   any('status', filter.statuses);
   any('errcode', filter.errcodes, 'integer');
+  any('failure_code', filter.codes);
+  any(`failure ->> 'class'`, filter.classes);
+  // A redriven item keeps the time; it has not failed any more.
+  if (filter.failedFrom ?? filter.failedTo) conditions.push(`status IN ('dead', 'expired')`);
+  if (filter.failedFrom) conditions.push(`coalesce(closed_at, updated_at) >= ${bind(filter.failedFrom)}`);
+  if (filter.failedTo) conditions.push(`coalesce(closed_at, updated_at) < ${bind(filter.failedTo)}`);
   if (filter.openId !== undefined) conditions.push(`open_id = ${bind(filter.openId)}`);
   if (filter.sha256 !== undefined) conditions.push(`sha256 = ${bind(filter.sha256)}`);
   if (filter.sentFrom) conditions.push(`sent_at >= ${bind(filter.sentFrom)}`);

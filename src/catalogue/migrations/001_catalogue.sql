@@ -360,6 +360,8 @@ CREATE TABLE redrive (
   id              text PRIMARY KEY,
   state           text NOT NULL CHECK (state IN ('running', 'stopped', 'done')),
   filter          jsonb NOT NULL,
+  -- The items, where the filter named a person or items: their ids instead of the names, and only until it ends.
+  items           text[],
   -- Items per second.
   rate            integer NOT NULL CHECK (rate > 0),
   actor           text NOT NULL,
@@ -395,6 +397,8 @@ CREATE TABLE erasure (
   -- Until then a process marks its items.
   due_at             timestamptz,
   total              bigint NOT NULL DEFAULT 0,
+  -- What the marked items were, by kind: [{kind, count, files, bytes}].
+  removed            jsonb NOT NULL DEFAULT '[]',
   problem            text,
   created_at         timestamptz NOT NULL,
   marked_at          timestamptz,
@@ -402,6 +406,7 @@ CREATE TABLE erasure (
   CHECK (marked_at IS NULL OR open_id_ciphertext IS NULL)
 );
 CREATE INDEX erasure_open ON erasure (due_at) WHERE finished_at IS NULL;
+CREATE INDEX erasure_created ON erasure (created_at DESC);
 
 -- 8. Verifications ----------------------------------------------------------------------------------------------------
 

@@ -17,6 +17,8 @@ export interface RedriveFilter {
   /** When it became dead or expired. */
   readonly failedFrom?: string | undefined;
   readonly failedTo?: string | undefined;
+  /** Fields of the request whose values are not kept, because they lead to a person: the row has the items instead. */
+  readonly notKept?: readonly string[] | undefined;
 }
 
 /** A walk along media_closed (status, sent_at, id), whose order never changes under it. */

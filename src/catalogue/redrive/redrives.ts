@@ -5,71 +5,21 @@ import { storableJson } from '../../storable.ts';
 import { writeAuditEntries } from '../audit-log/audit-log.ts';
 import type { Database, Queryable } from '../database/database.ts';
 import { type DeadLetterGroup, type DeadLetterRecord, toGroup } from '../history/stats.ts';
-import { CLOSED_AT, conditionsOf, phasesOf, type RedriveFilter, statusIs } from './filter.ts';
-
-export interface Redrive {
-  readonly id: string;
-  readonly state: 'running' | 'stopped' | 'done';
-  /** Items that it made pending. */
-  readonly done: number;
-  /** Known at the end: items that were archived, erased or pending when their page came. */
-  readonly skipped: number;
-  readonly total: number;
-  readonly filter: RedriveFilter;
-  /** Items per second. */
-  readonly rate: number;
-  readonly actor: string;
-  readonly reason?: string;
-  readonly askedAt: Date;
-  readonly endedAt?: Date;
-}
-
-export interface RedriveRequest {
-  readonly filter: RedriveFilter;
-  readonly limit?: number | undefined;
-  /** Items per second. */
-  readonly rate: number;
-  /** The name of the API key. */
-  readonly actor: string;
-  readonly reason?: string | undefined;
-}
-
-interface RedriveRecord {
-  id: string;
-  state: Redrive['state'];
-  filter: RedriveFilter;
-  rate: number;
-  actor: string;
-  reason: string | null;
-  total: string;
-  done: string;
-  skipped: string;
-  created_at: Date;
-  available_after: Date;
-  phase: number;
-  /** As text: a Date would lose the microseconds that sent_at of another producer may have. */
-  cursor_sent_at: string | null;
-  cursor_id: string | null;
-  ended_at: Date | null;
-}
+import { conditionsOf as mediaConditionsOf } from '../media/filter.ts';
+import { CLOSED_AT, conditionsOf, phasesOf, statusIs } from './filter.ts';
+import {
+  CHOSEN_LIMIT,
+  COLUMNS,
+  type Redrive,
+  type RedriveRecord,
+  type RedriveRequest,
+  TooManyChosenError,
+  toRedrive,
+} from './redrive-row.ts';
 
 /** A page holds what the rate allows in this time. */
 const PAGE_SECONDS = 0.5;
 const GROUPS_LIMIT = 500;
-
-const toRedrive = (record: RedriveRecord): Redrive => ({
-  id: record.id,
-  state: record.state,
-  done: Number(record.done),
-  skipped: Number(record.skipped),
-  total: Number(record.total),
-  filter: record.filter,
-  rate: record.rate,
-  actor: record.actor,
-  ...(record.reason === null ? {} : { reason: record.reason }),
-  askedAt: record.created_at,
-  ...(record.ended_at ? { endedAt: record.ended_at } : {}),
-});
 
 export function createRedrives(database: Database, schema: string, lifetimes: Lifetimes) {
   const closesAt = (now: Date) => new Date(now.getTime() + lifetimes.closingMs);
@@ -84,12 +34,29 @@ export function createRedrives(database: Database, schema: string, lifetimes: Li
   const visible = (n: number) =>
     `($${n}::text[] IS NULL OR (filter -> 'account') <@ to_jsonb($${n}::text[]))`;
 
+  /** What a new redrive matches, as conditions on media `m`. */
+  function matching(
+    { filter, chosen }: Pick<RedriveRequest, 'filter' | 'chosen'>,
+    now: Date,
+    bind: (value: unknown) => string,
+  ): string {
+    const conditions = [statusIs(filter.status), ...conditionsOf(filter, now, bind)];
+    if (chosen) {
+      const where = mediaConditionsOf(chosen, bind, schema).join(' AND ');
+      conditions.push(`m.id IN (SELECT id FROM ${schema}.media WHERE ${where})`);
+    }
+    return conditions.join(' AND ');
+  }
+
   async function pageOf(transaction: Queryable, redrive: RedriveRecord, most: number) {
     const phase = phasesOf(redrive.filter)[redrive.phase];
     if (!phase) return [];
     const values: unknown[] = [];
     const bind = (value: unknown) => `$${values.push(value)}`;
     const conditions = [statusIs([phase.status]), ...conditionsOf(redrive.filter, redrive.created_at, bind)];
+    if (redrive.has_items) {
+      conditions.push(`m.id IN (SELECT unnest(items) FROM ${schema}.redrive WHERE id = ${bind(redrive.id)})`);
+    }
     if (phase.isAvailable !== undefined) {
       conditions.push(`m.sent_at ${phase.isAvailable ? '>' : '<='} ${bind(redrive.available_after)}`);
     }
@@ -102,6 +69,29 @@ export function createRedrives(database: Database, schema: string, lifetimes: Li
        ORDER BY m.sent_at, m.id LIMIT ${bind(most)}`,
       values,
     );
+  }
+
+  /** How many items a new redrive matches, and which where the filter names persons or items. */
+  async function select(
+    transaction: Queryable,
+    request: RedriveRequest,
+    now: Date,
+  ): Promise<{ matched: number; items: string[] | null }> {
+    const values: unknown[] = [];
+    const where = matching(request, now, (value) => `$${values.push(value)}`);
+    if (request.chosen) {
+      const rows = await transaction.query<{ id: string }>(
+        `SELECT m.id FROM ${schema}.media m WHERE ${where} LIMIT ${CHOSEN_LIMIT + 1}`,
+        values,
+      );
+      if (rows.length > CHOSEN_LIMIT) throw new TooManyChosenError();
+      return { matched: rows.length, items: rows.map(({ id }) => id) };
+    }
+    const [counted] = await transaction.query<{ n: string }>(
+      `SELECT count(*) AS n FROM ${schema}.media m WHERE ${where}`,
+      values,
+    );
+    return { matched: Number(counted?.n ?? 0), items: null };
   }
 
   return {
@@ -129,44 +119,47 @@ export function createRedrives(database: Database, schema: string, lifetimes: Li
       return rows.length > 0;
     },
 
-    /** What a redrive would take now: how many items, and by failure, largest first. */
+    /**
+     * What a redrive would take now: how many items, and by failure, largest first. Throws TooManyChosenError where
+     * `create` would.
+     */
     preview: async (
-      filter: RedriveFilter,
+      request: Pick<RedriveRequest, 'filter' | 'chosen'>,
       now: Date,
     ): Promise<{ matched: number; groups: DeadLetterGroup[] }> => {
       const values: unknown[] = [];
-      const conditions = conditionsOf(filter, now, (value) => `$${values.push(value)}`);
+      const where = matching(request, now, (value) => `$${values.push(value)}`);
       const rows = await database.query<DeadLetterRecord & { matched: string }>(
         `SELECT m.account, m.failure_code, coalesce(m.errcode, 0) AS errcode, count(*) AS n,
                 max(m.failure ->> 'class') AS class, min(${CLOSED_AT}) AS first_at, max(${CLOSED_AT}) AS last_at,
                 sum(count(*)) OVER () AS matched
-         FROM ${schema}.media m WHERE ${[statusIs(filter.status), ...conditions].join(' AND ')}
+         FROM ${schema}.media m WHERE ${where}
          GROUP BY 1, 2, 3 ORDER BY n DESC LIMIT ${GROUPS_LIMIT}`,
         values,
       );
-      return { matched: Number(rows[0]?.matched ?? 0), groups: rows.flatMap(toGroup) };
+      const matched = Number(rows[0]?.matched ?? 0);
+      if (request.chosen && matched > CHOSEN_LIMIT) throw new TooManyChosenError();
+      return { matched, groups: rows.flatMap(toGroup) };
     },
 
-    /** Creates a redrive, for `runPage` to do. Items that die from now on are not part of it. */
+    /**
+     * Creates a redrive, for `runPage` to do. Items that die from now on are not part of it. Throws TooManyChosenError,
+     * and then creates nothing.
+     */
     create: (request: RedriveRequest, now: Date): Promise<{ id: string; matched: number }> =>
       database.transaction(async (transaction) => {
-        const values: unknown[] = [];
-        const conditions = conditionsOf(request.filter, now, (value) => `$${values.push(value)}`);
-        const [counted] = await transaction.query<{ n: string }>(
-          `SELECT count(*) AS n FROM ${schema}.media m
-           WHERE ${[statusIs(request.filter.status), ...conditions].join(' AND ')}`,
-          values,
-        );
-        const matched = Number(counted?.n ?? 0);
+        const { matched, items } = await select(transaction, request, now);
         const id = `r_${randomBytes(16).toString('hex')}`;
         await transaction.query(
           `INSERT INTO ${schema}.redrive
-             (id, state, filter, rate, actor, reason, total, created_at, available_after, next_page_at, updated_at, ended_at)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $8, $8, CASE WHEN $2 = 'done' THEN $8::timestamptz END)`,
+             (id, state, filter, items, rate, actor, reason, total, created_at, available_after, next_page_at, updated_at,
+              ended_at)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $9, $9, CASE WHEN $2 = 'done' THEN $9::timestamptz END)`,
           [
             id,
             matched === 0 ? 'done' : 'running',
             storableJson(request.filter),
+            matched === 0 ? null : items,
             request.rate,
             request.actor,
             request.reason ?? null,
@@ -185,7 +178,7 @@ export function createRedrives(database: Database, schema: string, lifetimes: Li
     /** Undefined: there is none, or it covers other accounts than `accounts`. */
     get: async (id: string, accounts?: readonly string[]): Promise<Redrive | undefined> => {
       const [record] = await database.query<RedriveRecord>(
-        `SELECT * FROM ${schema}.redrive WHERE id = $1 AND ${visible(2)}`,
+        `SELECT ${COLUMNS} FROM ${schema}.redrive WHERE id = $1 AND ${visible(2)}`,
         [id, accounts ? [...accounts] : null],
       );
       return record && toRedrive(record);
@@ -194,7 +187,7 @@ export function createRedrives(database: Database, schema: string, lifetimes: Li
     /** Newest first. */
     list: async (limit: number, accounts?: readonly string[]): Promise<Redrive[]> => {
       const records = await database.query<RedriveRecord>(
-        `SELECT * FROM ${schema}.redrive WHERE ${visible(2)} ORDER BY created_at DESC, id LIMIT $1`,
+        `SELECT ${COLUMNS} FROM ${schema}.redrive WHERE ${visible(2)} ORDER BY created_at DESC, id LIMIT $1`,
         [limit, accounts ? [...accounts] : null],
       );
       return records.map(toRedrive);
@@ -204,7 +197,7 @@ export function createRedrives(database: Database, schema: string, lifetimes: Li
     stop: async (id: string, actor: string, now: Date): Promise<boolean> => {
       const rows = await database.query(
         `WITH stopped AS (
-           UPDATE ${schema}.redrive SET state = 'stopped', updated_at = $2, ended_at = $2
+           UPDATE ${schema}.redrive SET state = 'stopped', items = NULL, updated_at = $2, ended_at = $2
            WHERE id = $1 AND state = 'running' RETURNING id),
          audited AS (
            INSERT INTO ${schema}.audit_log (at, actor, action, target)
@@ -231,7 +224,7 @@ export function createRedrives(database: Database, schema: string, lifetimes: Li
     runPage: (id: string, now: Date): Promise<{ redriven: number; ended: boolean } | undefined> =>
       database.transaction(async (transaction) => {
         const [redrive] = await transaction.query<RedriveRecord>(
-          `SELECT *, cursor_sent_at::text AS cursor_sent_at FROM ${schema}.redrive
+          `SELECT ${COLUMNS} FROM ${schema}.redrive
            WHERE id = $1 AND state = 'running' AND next_page_at <= $2 FOR UPDATE`,
           [id, now],
         );
@@ -264,7 +257,7 @@ export function createRedrives(database: Database, schema: string, lifetimes: Li
         await transaction.query(
           `UPDATE ${schema}.redrive
            SET done = $2, phase = $3, cursor_sent_at = $4::timestamptz, cursor_id = $5, next_page_at = $6, updated_at = $7,
-               state = CASE WHEN $8 THEN 'done' ELSE state END, ended_at = CASE WHEN $8 THEN $7::timestamptz END,
+               state = CASE WHEN $8 THEN 'done' ELSE state END, items = CASE WHEN NOT $8 THEN items END, ended_at = CASE WHEN $8 THEN $7::timestamptz END,
                skipped = CASE WHEN $8 THEN greatest(0, total - $2::bigint) ELSE 0 END
            WHERE id = $1`,
           [

@@ -1,5 +1,6 @@
 /** Schemas of single fields that several routes share. */
 import { z } from 'zod';
+import { parseSearch } from '../../catalogue/media/search.ts';
 import { momentOf } from '../../config/values/moment.ts';
 import { text } from '../../media.ts';
 
@@ -35,3 +36,10 @@ export const queryTime = (direction: 'past' | 'future') =>
       });
       return z.NEVER;
     });
+
+/** The text of a search box. */
+export const searchText = text(512)
+  .refine((value) => parseSearch(value) !== undefined, 'must have at least two characters beside each other')
+  .describe(
+    'a search: an id of any kind, the beginning of a sha256 (6 hex digits or more), or words, all of which occur in the recognised text or file name',
+  );

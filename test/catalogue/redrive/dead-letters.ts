@@ -1,7 +1,7 @@
 /** Dead letters and their redrives, for tests. */
 import assert from 'node:assert/strict';
 import type { RedriveFilter } from '../../../src/catalogue/redrive/filter.ts';
-import type { RedriveRequest } from '../../../src/catalogue/redrive/redrives.ts';
+import type { RedriveRequest } from '../../../src/catalogue/redrive/redrive-row.ts';
 import type { Failure } from '../../../src/failures.ts';
 import { idOf, type Kind } from '../../../src/media.ts';
 import type { Bundle } from '../backends.ts';

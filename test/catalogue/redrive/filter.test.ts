@@ -27,7 +27,7 @@ for (const backend of backends) {
       await bundle.catalogue.media.insert([never], NOW, false);
       const count = async (more: Partial<RedriveFilter>) => {
         const filter: RedriveFilter = { status: ['dead'], account: [one, other], ...more };
-        const { matched } = await bundle.catalogue.redrives.preview(filter, at(9000));
+        const { matched } = await bundle.catalogue.redrives.preview({ filter }, at(9000));
         const asked = await ask(filter, at(9000));
         assert.equal(asked.matched, matched);
         await bundle.catalogue.redrives.stop(asked.id, 'ops', at(9000));
@@ -51,7 +51,7 @@ for (const backend of backends) {
         ],
         [7, 5, 4, 5, 2, 1, 2, 1, 6, 1, 4, 0],
       );
-      const { groups } = await bundle.catalogue.redrives.preview(filterOf(one), at(9000));
+      const { groups } = await bundle.catalogue.redrives.preview({ filter: filterOf(one) }, at(9000));
       assert.deepEqual(
         groups.map((group) => [group.code, group.errcode, group.class, group.count]),
         [

@@ -88,7 +88,7 @@ test('pages, previews and groups of redrives read only dead letters', {
     ['a time of death', { failedFrom: '2026-04-25T00:00:00Z' }, dead],
   ] as const) {
     const request = { filter: { status: ['dead'] as const, ...filter }, rate: 20, actor: 'ops' };
-    const preview = await readsOf((on) => catalogueOf(on).redrives.preview(request.filter, NOW));
+    const preview = await readsOf((on) => catalogueOf(on).redrives.preview(request, NOW));
     assert.ok(preview[0]! <= dead, `preview of ${name}: ${preview}`);
     const { id } = await catalogueOf(database).redrives.create(request, NOW);
     const pages = await readsOf(async (on) => {

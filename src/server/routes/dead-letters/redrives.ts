@@ -1,11 +1,14 @@
 /** /v1/redrives: redrives dead letters by filter, with a preview, a rate and progress. A redrive can be stopped. */
 import { z } from 'zod';
-import type { RedriveFilter } from '../../../catalogue/redrive/filter.ts';
+import type { MediaFilter } from '../../../catalogue/media/filter.ts';
+import type { Redrivable, RedriveFilter } from '../../../catalogue/redrive/filter.ts';
+import { CHOSEN_LIMIT, TooManyChosenError } from '../../../catalogue/redrive/redrive-row.ts';
 import { type Principal, resolveAccount } from '../../auth/access.ts';
 import { type FieldError, languageOf, Problem } from '../../problem.ts';
 import type { App, RouteDeps } from '../../route-deps.ts';
 import { groupJson } from '../../views/dead-letter.ts';
 import { count, responseTime } from '../field-schemas.ts';
+import { type FilterBody, keptFilterOf, mediaFilterOf, personalPartOf } from '../filter-body.ts';
 import { deadLetterGroupsSchema } from './group-schema.ts';
 import { redriveBody } from './redrive-body.ts';
 
@@ -26,7 +29,9 @@ export const redriveSchema: z.ZodType = z
       'at the end: media items that were archived, erased or pending before they could be redriven',
     ),
     total: count,
-    filter: z.looseObject({}),
+    filter: z
+      .looseObject({})
+      .describe('notKept names the fields whose values lead to persons or items, and are not stored'),
     rate: count.describe('media items per second'),
     actor: z.string().describe('the name of the key that requested it'),
     reason: z.string().optional(),
@@ -35,6 +40,24 @@ export const redriveSchema: z.ZodType = z
   })
   .meta({ id: 'Redrive' });
 export const redrivesSchema: z.ZodType = z.object({ items: z.array(redriveSchema) });
+
+/** Divides a filter into what is stored and what is resolved to items when the redrive is created. */
+function selectionOf(
+  requested: FilterBody,
+  account: readonly string[] | undefined,
+  force: boolean,
+): { filter: RedriveFilter; chosen?: MediaFilter } {
+  const status = (requested.status ?? (force ? ['dead', 'expired'] : ['dead'])) as Redrivable[];
+  const filter: RedriveFilter = { ...keptFilterOf(requested), status, account };
+  const chosen = personalPartOf(requested);
+  return chosen ? { filter, chosen: mediaFilterOf(chosen, account) } : { filter };
+}
+
+function explain(error: unknown): never {
+  if (!(error instanceof TooManyChosenError)) throw error;
+  const message = `matches more than ${CHOSEN_LIMIT} media items by the ids of persons or items: narrow the filter`;
+  throw new Problem('invalid_request', { errors: [{ field: 'filter', message }] });
+}
 
 export function redriveRoutes(deps: Pick<RouteDeps, 'accounts' | 'catalogue' | 'clock' | 'log'>) {
   const { accounts, catalogue, clock, log } = deps;
@@ -75,20 +98,17 @@ export function redriveRoutes(deps: Pick<RouteDeps, 'accounts' | 'catalogue' | '
       async (request, reply) => {
         const { filter: requested, limit, rate, reason, dryRun, force } = request.body;
         const { principal } = request;
-        const status = requested.status ?? (force ? ['dead', 'expired'] : ['dead']);
-        const filter: RedriveFilter = {
-          ...requested,
-          status,
-          account: accountsOf(principal, requested.account),
-        };
+        const selected = selectionOf(requested, accountsOf(principal, requested.account), force);
         const now = clock.now();
         if (dryRun) {
-          const { matched, groups } = await catalogue.redrives.preview(filter, now);
+          const { matched, groups } = await catalogue.redrives.preview(selected, now).catch(explain);
           const language = languageOf(request);
           return { matched, groups: groups.map((group) => groupJson(group, language)) };
         }
         const actor = principal.name;
-        const accepted = await catalogue.redrives.create({ filter, limit, rate, reason, actor }, now);
+        const accepted = await catalogue.redrives
+          .create({ ...selected, limit, rate, reason, actor }, now)
+          .catch(explain);
         const { id, matched } = accepted;
         log.info({ redrive: id, matched, by: actor }, 'redrive: requested');
         return reply.code(202).header('location', `/v1/redrives/${id}`).send(accepted);

@@ -1,42 +1,26 @@
 /** Permanent erasure: DELETE /v1/media/{id}, and /v1/erasures for many media items. */
 import { z } from 'zod';
+import type { MediaFilter } from '../../../catalogue/media/filter.ts';
 import { createEraser } from '../../../pipeline/maintenance/eraser.ts';
-import { resolveAccount } from '../../auth/access.ts';
+import { type Principal, resolveAccount } from '../../auth/access.ts';
 import { languageOf, Problem } from '../../problem.ts';
 import type { App, RouteDeps } from '../../route-deps.ts';
 import { mediaJson } from '../../views/media.ts';
-import { count, responseTime, trimmedText } from '../field-schemas.ts';
-import { findMedia, mediaId, mediaIdParams } from './find-media.ts';
+import { count, responseTime } from '../field-schemas.ts';
+import { mediaFilterOf } from '../filter-body.ts';
+import { type ErasureBody, erasureBody, ID_LIMIT, isOfOnePerson, reason } from './erasure-body.ts';
+import { findMedia, mediaIdParams } from './find-media.ts';
 import { mediaSchema, unfinishedErasureFields } from './media-schema.ts';
+import { selectionSchema } from './selection-schema.ts';
 
-const ID_LIMIT = 1_000;
 /** How long a request waits for the store. After that time the sweeper completes the erasure. */
 const ERASE_TIMEOUT_MS = 5_000;
+const LIST_LIMIT = 50;
+/** The most accounts whose items one request erases. */
+const ACCOUNT_LIMIT = 20;
 const tags = ['erasures'];
 
-const reason = trimmedText(300)
-  .describe('stored permanently in the audit log: do not include personal data')
-  .optional();
-
-const erasureBody = z
-  .strictObject({
-    account: trimmedText(128),
-    openId: trimmedText(128)
-      .optional()
-      .describe('erases all media items of messages that this user has sent'),
-    ids: z.array(mediaId).min(1).max(ID_LIMIT).optional(),
-    reason,
-  })
-  .superRefine(({ openId, ids, reason }, context) => {
-    if ((openId === undefined) === (ids === undefined))
-      context.addIssue({ code: 'custom', path: ['openId'], message: 'specify either openId or ids' });
-    if (openId !== undefined && reason?.includes(openId))
-      context.addIssue({
-        code: 'custom',
-        path: ['reason'],
-        message: 'is stored permanently: remove the openId',
-      });
-  });
+type ErasedSelection = { account: string } & ({ ids: readonly string[] } | { openId: string });
 
 export const erasureSchema: z.ZodType = z
   .object({
@@ -48,14 +32,26 @@ export const erasureSchema: z.ZodType = z
       .enum(['running', 'kept', 'done', 'failed'])
       .describe('kept: the storage refuses to delete the rest; the deletion is retried automatically'),
     total: count.describe('media items marked so far, including thumbs and variants'),
-    done: count.describe('media items whose data is completely deleted'),
+    done: count.describe('media items whose data is completely deleted; equal to total when nothing is left'),
+    removed: z
+      .array(z.object({ kind: z.string(), count, files: count, bytes: count }))
+      .describe('what the marked items were, by kind; files: how many of them had a stored file'),
     problem: z.string().optional(),
     createdAt: responseTime,
     finishedAt: responseTime.optional(),
-    unfinished: z.array(z.object({ id: z.string(), ...unfinishedErasureFields })).describe('at most 100'),
+    unfinished: z
+      .array(z.object({ id: z.string(), ...unfinishedErasureFields }))
+      .optional()
+      .describe('at most 100; not in lists'),
     notFound: z.array(z.string()).optional().describe('ids that are not media items of the account'),
   })
   .meta({ id: 'Erasure' });
+
+export const erasuresSchema: z.ZodType = z.object({ items: z.array(erasureSchema) });
+const erasureResponses: Record<200 | 202, z.ZodType> = {
+  200: z.union([erasureSchema, erasuresSchema, selectionSchema]),
+  202: z.union([erasureSchema, erasuresSchema]),
+};
 
 export function erasureRoutes(
   deps: Pick<RouteDeps, 'accounts' | 'catalogue' | 'clock' | 'log' | 'queue' | 'shutdown' | 'store'>,
@@ -63,6 +59,55 @@ export function erasureRoutes(
   const { catalogue } = deps;
   const eraser = createEraser(deps);
   const eraseSignal = () => AbortSignal.any([deps.shutdown.signal, AbortSignal.timeout(ERASE_TIMEOUT_MS)]);
+
+  /** The accounts of a request: those that it names, else those of the key; undefined: all. */
+  function accountsOf(principal: Principal, { account, filter }: ErasureBody): readonly string[] | undefined {
+    const names = account === undefined ? filter?.account : [account];
+    return names?.map((name) => resolveAccount(principal, deps.accounts, name)) ?? principal.accounts;
+  }
+
+  function filterOf(
+    { openId, ids, filter }: ErasureBody,
+    accounts: readonly string[] | undefined,
+  ): MediaFilter {
+    return mediaFilterOf(filter ?? { openId, id: ids }, accounts);
+  }
+
+  /** One request for each account. */
+  async function requestsOf(
+    body: ErasureBody,
+    accounts: readonly string[] | undefined,
+  ): Promise<ErasedSelection[]> {
+    const { openId, ids, filter } = body;
+    if (!filter) {
+      const account = accounts?.[0] as string;
+      if (openId === undefined) return [{ account, ids: [...new Set(ids)] }];
+      requireSecretOf(account);
+      return [{ account, openId }];
+    }
+    const selected = filterOf(body, accounts);
+    if (isOfOnePerson(filter)) {
+      const theirs = await catalogue.selections.accounts(selected, ACCOUNT_LIMIT + 1);
+      if (theirs.length > ACCOUNT_LIMIT) throw tooMany(`items of more than ${ACCOUNT_LIMIT} accounts`);
+      for (const account of theirs) requireSecretOf(account);
+      return theirs.map((account) => ({ account, openId: filter.openId as string }));
+    }
+    const byAccount = await catalogue.selections.ids(selected, ID_LIMIT + 1);
+    const found = [...byAccount.values()].reduce((sum, some) => sum + some.length, 0);
+    if (found > ID_LIMIT) throw tooMany(`more than ${ID_LIMIT} media items`);
+    if (byAccount.size > ACCOUNT_LIMIT) throw tooMany(`items of more than ${ACCOUNT_LIMIT} accounts`);
+    return [...byAccount].map(([account, some]) => ({ account, ids: some }));
+  }
+
+  /**
+   * An account that is no longer configured still has rows, but no secret with which an openId could be encrypted.
+   */
+  function requireSecretOf(account: string): void {
+    if (deps.accounts.find(account)) return;
+    throw new Problem('unknown_account', {
+      detail: 'erase media items of a former account by their ids',
+    });
+  }
 
   return async (app: App): Promise<void> => {
     app.delete(
@@ -99,30 +144,45 @@ export function erasureRoutes(
         config: { scope: 'admin', accountScoped: true },
         schema: {
           tags,
-          summary: `Erase all media items of a user, or up to ${ID_LIMIT} by their ids; GET /v1/erasures/{id} shows the progress`,
+          summary: `Erase all media items of a user, or up to ${ID_LIMIT} by their ids or by a filter, which returns one erasure for each account; with dryRun only count them`,
           body: erasureBody,
-          response: { 200: erasureSchema, 202: erasureSchema },
+          response: erasureResponses,
         },
       },
       async (request, reply) => {
-        const { openId, ids, reason } = request.body;
-        const account = resolveAccount(request.principal, deps.accounts, request.body.account);
-        // An account that is no longer configured still has rows, but no secret with which an openId could be
-        // encrypted.
-        if (!deps.accounts.find(account) && openId !== undefined)
-          throw new Problem('unknown_account', {
-            detail: 'erase media items of a former account by their ids',
-          });
-        const by = { account, actor: request.principal.name, reason };
-        const selection = openId === undefined ? { ids: [...new Set(ids)] } : { openId };
-        const { id, notFound } = await eraser.openRequest({ ...by, ...selection }, eraseSignal());
-        const erasure = await catalogue.erasures.get(id);
-        deps.log.info({ erasure: id, account, by: by.actor, total: erasure?.total }, 'erasure: requested');
-        return reply
-          .code(erasure?.state === 'running' ? 202 : 200)
-          .header('location', `/v1/erasures/${id}`)
-          .send({ ...erasure, ...(notFound.length > 0 ? { notFound } : {}) });
+        const { body, principal } = request;
+        const accounts = accountsOf(principal, body);
+        // Before the dry run too: what would be refused is not previewed.
+        const requests = await requestsOf(body, accounts);
+        if (body.dryRun)
+          return await catalogue.selections.preview(filterOf(body, accounts), { children: true });
+        const by = { actor: principal.name, reason: body.reason };
+        const signal = eraseSignal();
+        const items: Record<string, unknown>[] = [];
+        let isRunning = false;
+        for (const one of requests) {
+          const { id, notFound } = await eraser.openRequest({ ...one, ...by }, signal);
+          const erasure = await catalogue.erasures.get(id);
+          isRunning ||= erasure?.state === 'running';
+          deps.log.info(
+            { erasure: id, account: one.account, by: by.actor, total: erasure?.total },
+            'erasure: requested',
+          );
+          items.push({ ...erasure, ...(notFound.length > 0 ? { notFound } : {}) });
+        }
+        reply.code(isRunning ? 202 : 200);
+        if (body.filter) return reply.send({ items });
+        return reply.header('location', `/v1/erasures/${items[0]?.id}`).send(items[0]);
       },
+    );
+
+    app.get(
+      '/v1/erasures',
+      {
+        config: { scope: 'read', accountScoped: true },
+        schema: { tags, summary: `The latest ${LIST_LIMIT} erasures`, response: { 200: erasuresSchema } },
+      },
+      async (request) => ({ items: await catalogue.erasures.list(LIST_LIMIT, request.principal.accounts) }),
     );
 
     app.get(
@@ -146,3 +206,8 @@ export function erasureRoutes(
     );
   };
 }
+
+const tooMany = (what: string) =>
+  new Problem('invalid_request', {
+    errors: [{ field: 'filter', message: `matches ${what}: narrow the filter` }],
+  });

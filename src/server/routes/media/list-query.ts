@@ -1,9 +1,8 @@
 /** The parameters of GET /v1/media. */
 import { z } from 'zod';
 import type { MediaFilter } from '../../../catalogue/media/filter.ts';
-import { parseSearch } from '../../../catalogue/media/search.ts';
 import { KINDS, STATUSES, text } from '../../../media.ts';
-import { queryTime } from '../field-schemas.ts';
+import { queryTime, searchText } from '../field-schemas.ts';
 
 const REPEAT_LIMIT = 200;
 const INT4_LIMIT = 2 ** 31;
@@ -50,15 +49,7 @@ export const listQuery = z
     expiresBefore: queryTime('future').optional(),
     parentId: repeatable(word).describe('covers and variants of these items'),
     covers: z.enum(['include', 'exclude']).default('include').describe('exclude: without covers of videos'),
-    q: word
-      .refine(
-        (value) => parseSearch(value) !== undefined,
-        'must have at least two characters beside each other',
-      )
-      .optional()
-      .describe(
-        'a search: an id of any kind, the beginning of a sha256 (6 hex digits or more), or words, all of which occur in the recognised text or file name',
-      ),
+    q: searchText.optional(),
     sort: z.enum(['sentAt', 'updatedAt']).default('sentAt'),
     limit: z.coerce.number().int().min(1).max(200).default(50),
     cursor: word.optional(),

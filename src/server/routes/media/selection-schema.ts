@@ -1,0 +1,12 @@
+/** The schema of what a filter selects: the response of a dry run. */
+import { z } from 'zod';
+import { KINDS, STATUSES } from '../../../media.ts';
+import { count } from '../field-schemas.ts';
+
+export const selectionSchema: z.ZodType = z.object({
+  matched: count,
+  bytes: count.describe('the sizes of the stored files together'),
+  groups: z
+    .array(z.object({ account: z.string(), kind: z.enum(KINDS).optional(), status: z.enum(STATUSES), count }))
+    .describe('largest first, at most 500'),
+});
