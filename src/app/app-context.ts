@@ -72,6 +72,7 @@ export async function openAppContext(config: Config, options: OpenOptions): Prom
   const all = options.simulatedAccounts ?? config.accounts;
   const log = createLog({
     level: config.log.level,
+    format: config.log.format,
     program: options.program,
     secrets: [
       ...configSecrets(config),

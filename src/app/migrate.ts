@@ -21,7 +21,7 @@ export async function migrateOnly(config = loadConfig()): Promise<string[]> {
       { variable: 'DATABASE_URL', problem, example: 'DATABASE_URL=postgres://wma@db/wma' },
     ]);
   }
-  const log = createLog({ level: 'warn', program: 'migrate', secrets: [] });
+  const log = createLog({ level: 'warn', format: config.log.format, program: 'migrate', secrets: [] });
   const open = (use: 'catalogue' | 'queue', searchPath: string) =>
     createPostgresPool({ url, searchPath, maxConnections: 1, log, use });
   const pool = open('catalogue', schema);

@@ -3,13 +3,15 @@ import { join } from 'node:path';
 import { parseApiKeys } from './api-keys.ts';
 import { type Environment, type ReadFile, withDotEnv } from './values/environment.ts';
 
+export type Language = 'en' | 'zh';
+
 export interface ClientSettings {
   /** Without a trailing slash. */
   readonly url: string;
   readonly key: string | undefined;
   /** The path of the generated key file, for the message that no key was found. */
   readonly keyFile: string;
-  readonly language: 'en' | 'zh';
+  readonly language: Language;
 }
 
 const DEFAULT_PORT = '8080';
@@ -35,8 +37,14 @@ export function clientSettings(environment: Environment, readFile: ReadFile): Cl
     url: url.replace(/\/+$/, ''),
     key: secret('WMA_API_KEY') ?? mostPowerful(secret('API_KEYS')) ?? read(keyFile),
     keyFile,
-    language: /^zh/i.test(text('LC_ALL') ?? text('LC_MESSAGES') ?? text('LANG') ?? '') ? 'zh' : 'en',
+    language: languageOfLocale(env),
   };
+}
+
+/** Returns the language of the locale, as POSIX determines it: LC_ALL, then LC_MESSAGES, then LANG. Default: English. */
+export function languageOfLocale(env: Environment): Language {
+  const locale = [env.LC_ALL, env.LC_MESSAGES, env.LANG].map((value) => value?.trim()).find(Boolean) ?? '';
+  return /^zh/i.test(locale) ? 'zh' : 'en';
 }
 
 function mostPowerful(keys: string | undefined): string | undefined {

@@ -6,7 +6,7 @@ import { createRedactor } from '../runtime/redaction.ts';
 import { configuredAccounts, withAccounts } from './accounts/accounts-settings.ts';
 import type { ApiKey } from './api-keys.ts';
 import { type Authorities, readAuthorities, withAuthority } from './authorities.ts';
-import { type ClientSettings, clientSettings } from './client-settings.ts';
+import { type ClientSettings, clientSettings, type Language, languageOfLocale } from './client-settings.ts';
 import { queueSchemaOf } from './database-address.ts';
 import { type S3Settings, s3Settings } from './s3-settings.ts';
 import { VARIABLES, type Values } from './schema.ts';
@@ -30,7 +30,10 @@ export interface Config {
   readonly shape: Shape;
   /** An absolute path. */
   readonly dataFolder: string;
-  readonly log: { readonly level: Values['LOG_LEVEL'] };
+  /** Undefined: determined by whether the log goes to a terminal. */
+  readonly log: { readonly level: Values['LOG_LEVEL']; readonly format: Values['LOG_FORMAT'] | undefined };
+  /** The language of what is printed at start. */
+  readonly language: Language;
   readonly http: {
     readonly host: string;
     readonly port: number;
@@ -149,6 +152,7 @@ export function loadConfig(
       s3,
       authorities,
       warnings,
+      language: languageOfLocale(env),
       isVideoUrlSet: read.isSet('WECHAT_VIDEO_BASE_URL'),
     }),
   );
@@ -183,16 +187,18 @@ export function rereadAccounts(config: Config): readonly Account[] {
 
 function configOf(
   values: Values,
-  parts: Pick<Config, 'production' | 'shape' | 'accounts' | 'apiKeys' | 's3' | 'authorities' | 'warnings'> & {
-    isVideoUrlSet: boolean;
-  },
+  parts: Pick<
+    Config,
+    'production' | 'shape' | 'accounts' | 'apiKeys' | 's3' | 'authorities' | 'warnings' | 'language'
+  > & { isVideoUrlSet: boolean },
 ): Config {
   const { production, shape, accounts, apiKeys, s3, authorities, warnings } = parts;
   return {
     production,
     shape,
     dataFolder: resolve(values.DATA_DIR),
-    log: { level: values.LOG_LEVEL },
+    log: { level: values.LOG_LEVEL, format: values.LOG_FORMAT },
+    language: parts.language,
     http: {
       host: values.HOST,
       port: values.PORT,

@@ -74,6 +74,13 @@ const listening = {
     example: 'debug',
     about: 'The lowest level of log lines that are written.',
   },
+  LOG_FORMAT: {
+    kind: kind.choice(['json', 'text']),
+    unset: '`text` on a terminal, otherwise `json`',
+    example: 'json',
+    about:
+      'The format of log lines: `json` for programs, `text` for people. Colours only on a terminal, and never with NO_COLOR.',
+  },
   NODE_ENV: {
     kind: kind.text(),
     example: 'production',

@@ -4,9 +4,9 @@ import { type Config, childEnvironment, loadConfig } from '../config/config.ts';
 
 /** Three days in six minutes: long enough that nothing expires too early, short enough that one item does expire. */
 const TIME_SCALE = 720;
-const EMBEDDED = /^DATA_DIR$/;
+const EMBEDDED = /^(DATA_DIR|LOG_FORMAT)$/;
 /** The configured variables that the demo uses: database, queue and bucket, but no account and no alert. */
-const CONFIGURED = /^(DATA_DIR|DATABASE_\w+|REDIS_\w+|QUEUE_PREFIX|S3_\w+|AWS_\w+)$/;
+const CONFIGURED = /^(DATA_DIR|LOG_FORMAT|DATABASE_\w+|REDIS_\w+|QUEUE_PREFIX|S3_\w+|AWS_\w+)$/;
 
 export interface DemoSettings {
   /** The configuration that the service will load. */

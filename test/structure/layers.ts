@@ -31,7 +31,7 @@ export const LAYERS: Record<string, readonly string[]> = {
  * free where they are not listed: circles of files are refused anyway.
  */
 export const SIBLINGS: Record<string, readonly string[]> = {
-  'src/runtime': ['.', 'concurrency', 'disk', 'network'],
+  'src/runtime': ['text', '.', 'concurrency', 'disk', 'network'],
   'src/config': ['values', 'accounts'],
   'src/wechat': ['http', 'api', 'tokens', 'media', 'callback', 'customer-service'],
   'src/storage': ['http', 'upload'],
