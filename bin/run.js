@@ -3,6 +3,7 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import nodeModule from 'node:module';
+import { constants } from 'node:os';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const NEEDED = 24;
@@ -27,8 +28,10 @@ if (Number.parseInt(process.versions.node, 10) >= NEEDED) {
   await import(pathToFileURL(`${root}${program}`).href);
 } else if (existsSync(supplied)) {
   const child = spawn(supplied, [`${root}${program}`, ...rest], { stdio: 'inherit' });
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
-  child.on('exit', (code, signal) => process.exit(code ?? (signal ? 1 : 0)));
+  for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+  // A terminal sends Ctrl-C to the child too, and a second signal would end it at once, without closing.
+  process.on('SIGINT', () => process.stdin.isTTY || child.kill('SIGINT'));
+  child.on('exit', (code, signal) => process.exit(code ?? 128 + constants.signals[signal]));
 } else {
   console.error(
     `This program needs Node ${NEEDED} or newer and found ${process.versions.node}. npm usually supplies it through the ` +

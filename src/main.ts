@@ -9,9 +9,12 @@ import { runProgram } from './app/run.ts';
 import { reportAtStart } from './app/start-report.ts';
 import { startConsumer, startDispatcher, startSweeper } from './app/worker.ts';
 import { loadConfig } from './config/config.ts';
+import type { Explanation } from './failures.ts';
 import { loadKeys } from './server/auth/api-key-file.ts';
 import { callbackUrlOf } from './server/callbacks/callback-url.ts';
-import { mayShowLoginLink, openServer, startMessage } from './server/start.ts';
+import { announceStart, mayShowLoginLink, startMessage } from './server/start/message.ts';
+import { startTable } from './server/start/table.ts';
+import { type Listeners, openListeners, openServer } from './server/start.ts';
 import { simulatedAccount } from './simulator/account.ts';
 import { sendSampleTraffic } from './simulator/callbacks/sample-traffic.ts';
 import { openSimulator } from './simulator/server.ts';
@@ -20,21 +23,33 @@ import { openSimulator } from './simulator/server.ts';
  * Only one process uses DATA_DIR, so jobs that were running when it died may be restarted soon after the next start.
  */
 const SINGLE_PROCESS = { lockDurationMs: 10_000, stalledIntervalMs: 5_000 };
+/** The width of the table where the output is not a terminal. */
+const COLUMNS = 100;
 
 await runProgram('wechat-media-archiver', async (onOpened) => {
   const config = loadConfig();
+  const { stdout, stderr } = process;
   const simulated =
     config.shape.wechat === 'simulated' ? simulatedAccount(config.work.accountConcurrency) : undefined;
   const { keys, file } = await loadKeys(config);
-  if (config.shape.database === 'embedded' && !existsSync(join(config.dataFolder, 'database'))) {
-    process.stdout.write('\n  First start: creating the embedded database …\n');
-  }
+  const showLoginLink = mayShowLoginLink(config, stdout);
+  const print = (text: string) => void stdout.write(text);
+  const isFirstStart =
+    config.shape.database === 'embedded' && !existsSync(join(config.dataFolder, 'database'));
+  let listeners: Listeners | undefined;
+  let endAnnouncement = () => {};
   const context = await openAppContext(config, {
     program: 'all',
     whenUnavailable: 'later',
     secrets: keys.map((key) => key.secret),
     ...(simulated ? { simulatedAccounts: [simulated] } : {}),
-  });
+    // The port is open before the database is: the login link can be opened at once.
+    beforeOpening: async (shutdown) => {
+      listeners = await openListeners(config, shutdown);
+      const url = showLoginLink ? listeners.main.url : undefined;
+      endAnnouncement = announceStart(config, { isFirstStart, url, keys, print });
+    },
+  }).finally(() => endAnnouncement());
   onOpened(context.shutdown);
   const { clock, lifetimes, log, shutdown } = context;
 
@@ -42,9 +57,7 @@ await runProgram('wechat-media-archiver', async (onOpened) => {
   if (simulator) shutdown.step('simulator', () => simulator.close());
   // Opened before the consumer and so closed after it: during a restart callbacks are still accepted while running jobs
   // end.
-  const server = await openServer(context, { keys });
-  const showLoginLink = mayShowLoginLink(config, process.stdout);
-  process.stdout.write(startMessage(context, server, { showLoginLink, keyFile: file }));
+  const server = await openServer(context, { keys, ...(listeners ? { listeners } : {}) });
   const dispatcher = startDispatcher(context);
   const opening = startConsumer(
     context,
@@ -60,16 +73,26 @@ await runProgram('wechat-media-archiver', async (onOpened) => {
     dispatcher,
     config.shape.database === 'embedded' ? SINGLE_PROCESS : {},
   );
-  reportAtStart(context, opening);
-  const { checkTokens } = await opening;
-  checkTokens();
+  const tokens = new Map<string, Explanation | undefined>();
+  const checkedTokens = opening.then(({ checkTokens }) =>
+    checkTokens(({ account, problem }) => tokens.set(account, problem)),
+  );
+  const shown = reportAtStart(context, {
+    consumer: opening,
+    showAfter: checkedTokens,
+    isLogShown: stdout.isTTY && stderr.isTTY,
+    show: (run) => {
+      const style = { hasColors: stdout.isTTY && stdout.hasColors(), columns: stdout.columns ?? COLUMNS };
+      const table = startTable(context, { run, tokens }, style);
+      print(startMessage(context, server, { showLoginLink, keyFile: file, table }));
+    },
+  });
+  await opening;
   startSweeper(context, dispatcher);
   startAlerts(context);
+  await shown;
 
   if (simulator && simulated) {
-    process.stdout.write(
-      '  WeChat is SIMULATED: no account is configured, so a simulated one sends pictures, voices and videos.\n\n',
-    );
     const callbackUrl = callbackUrlOf(server.url, simulated.account);
     const sending = sendSampleTraffic(
       { simulator, account: simulated, callbackUrl, clock, log },

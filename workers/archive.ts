@@ -21,8 +21,8 @@ await runProgram('worker', async (onOpened) => {
     { ...config.wechat, allowHosts: config.fetch.allowHosts },
     dispatcher,
   );
-  reportAtStart(context, opening);
+  void reportAtStart(context, { consumer: opening });
   const { checkTokens } = await opening;
-  checkTokens();
+  void checkTokens();
   context.log.info({ concurrency: config.work.concurrency }, 'worker: started');
 });

@@ -19,6 +19,6 @@ await runProgram('sweep', async (onOpened) => {
   startAlerts(context);
   startSweeper(context, startDispatcher(context));
   startHeartbeat(context, { isWorker: false });
-  reportAtStart(context);
+  void reportAtStart(context);
   context.log.info('sweeper: started');
 });

@@ -99,6 +99,7 @@ export const openProduct =
       clock,
       metrics: createMetrics(),
       log,
+      archivedLog: { add: () => undefined },
       prefix: 'media/',
       lifetimeMs: 72 * 3_600_000,
       pictureRetryMs: 300_000,

@@ -25,7 +25,7 @@ import { createShutdown, type Shutdown } from '../runtime/shutdown.ts';
 import type { Store } from '../storage/store.ts';
 import { type Alerts, createAlerts } from './alerts.ts';
 import { createProgramFacts, processName } from './checks.ts';
-import { openPools } from './database-pools.ts';
+import { lockDataFolder, openPools } from './database-pools.ts';
 import { openDatabase, type WhenUnavailable } from './database-start.ts';
 import { claimQueue } from './queue-owner.ts';
 import { openStore } from './store.ts';
@@ -63,6 +63,8 @@ export interface OpenOptions {
   whenUnavailable?: WhenUnavailable;
   /** Replaces the configured accounts if WeChat is simulated. */
   simulatedAccounts?: readonly Account[];
+  /** Called before the database is opened, when DATA_DIR is locked if a part is embedded. */
+  beforeOpening?: (shutdown: Shutdown) => Promise<void>;
   /** Default: JSON lines on stderr. */
   writeLog?: (line: string) => void;
 }
@@ -88,6 +90,8 @@ export async function openAppContext(config: Config, options: OpenOptions): Prom
     const accounts = createAccounts(all);
     const metrics = createMetrics();
     exposeOnlyMetricsOf(options.program, metrics);
+    await lockDataFolder(config, shutdown);
+    await options.beforeOpening?.(shutdown);
     const pools = await openPools(config, { log, metrics, shutdown });
     const { schema } = config.database;
     const { database, isUnavailable } = await openDatabase(createDatabase(pools.catalogue), {

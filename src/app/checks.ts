@@ -6,7 +6,7 @@ import { type Findings, findingsOf } from '../pipeline/checks/findings.ts';
 import { createFactGatherer, type FactGatherer, type FactGathererDeps } from '../pipeline/checks/gather.ts';
 import { freeBytes } from '../runtime/disk/disk-space.ts';
 import type { Health } from '../runtime/health.ts';
-import { withTimeout } from '../runtime/timeout.ts';
+import { settledWithin, withTimeout } from '../runtime/timeout.ts';
 
 /** The timeout for the response of each part. */
 export const CHECK_MS = 2_000;
@@ -48,8 +48,9 @@ export interface CheckRun extends Findings {
 }
 
 /**
- * Reads all facts within 2 s (or `timeoutMs`) and computes the findings. A catalogue that is known to be unavailable is
- * not queried, because each query would occupy a connection for half a minute.
+ * Reads all facts within 2 s (or `timeoutMs`) and computes the findings. A part that does not respond in this time is
+ * found to be unavailable; after `unknownAfterMs`, if that is shorter, its facts are left out instead. A catalogue that
+ * is known to be unavailable is not queried, because each query would occupy a connection for half a minute.
  */
 export async function runChecks(
   gather: FactGatherer,
@@ -58,9 +59,12 @@ export async function runChecks(
     suspect?: () => void;
     accounts?: readonly string[];
     timeoutMs?: number;
+    unknownAfterMs?: number;
   } = {},
 ): Promise<CheckRun> {
-  const { timeoutMs = CHECK_MS } = catalogue;
+  const { timeoutMs = CHECK_MS, unknownAfterMs } = catalogue;
+  const unlessLate = async (facts: Promise<Partial<Facts>>): Promise<Partial<Facts>> =>
+    unknownAfterMs === undefined || (await settledWithin(facts, unknownAfterMs)) ? facts : {};
   const signal = AbortSignal.timeout(timeoutMs);
   const factsOfCatalogue = async (): Promise<Partial<Facts>> => {
     if (catalogue.isDatabaseDown?.()) return { catalogue: { ok: false } };
@@ -68,13 +72,15 @@ export async function runChecks(
     if (!facts) catalogue.suspect?.();
     return facts ?? { catalogue: { ok: false } };
   };
+  const factsOf = async (reading: Promise<Partial<Facts>>, unavailable: Partial<Facts>) =>
+    (await resultWithin(reading, timeoutMs)) ?? unavailable;
   const [processFacts, ...parts] = await Promise.all([
     gather.process(),
-    factsOfCatalogue(),
-    resultWithin(gather.queue(signal), timeoutMs),
-    resultWithin(gather.store(signal), timeoutMs),
+    unlessLate(factsOfCatalogue()),
+    unlessLate(factsOf(gather.queue(signal), { queue: { ok: false } })),
+    unlessLate(factsOf(gather.store(signal), { store: { ok: false } })),
   ]);
-  const [fromCatalogue, queue = { queue: { ok: false } }, store = { store: { ok: false } }] = parts;
+  const [fromCatalogue, queue, store] = parts;
   const facts: Facts = { ...processFacts, ...fromCatalogue, ...queue, ...store };
   return { facts, ...findingsOf(facts) };
 }

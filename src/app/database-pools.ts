@@ -19,17 +19,21 @@ export interface Pools {
   readonly queue: QueueBackend;
 }
 
-/** Opens the pools. If database or store is embedded, locks DATA_DIR first. */
+/** Locks DATA_DIR if database or store is embedded. Rejects with FolderInUseError if another process has the lock. */
+export async function lockDataFolder(config: Config, shutdown: Pick<Shutdown, 'step'>): Promise<void> {
+  const { shape, dataFolder } = config;
+  if (shape.database !== 'embedded' && shape.store !== 'embedded') return;
+  const lock = await lockFolder(dataFolder);
+  shutdown.step('folder lock', () => lock.release());
+}
+
+/** Opens the pools. DATA_DIR must be locked. */
 export async function openPools(
   config: Config,
   deps: { log: Log; metrics: Metrics; shutdown: Shutdown },
 ): Promise<Pools> {
   const { log, metrics, shutdown } = deps;
   const { shape, database, queue, redis } = config;
-  if (shape.database === 'embedded' || shape.store === 'embedded') {
-    const lock = await lockFolder(config.dataFolder);
-    shutdown.step('folder lock', () => lock.release());
-  }
   const { prefix, schema } = queue;
   if (shape.database === 'embedded' || !database.url) {
     const embedded = await openEmbeddedDatabase({

@@ -104,6 +104,10 @@ function unexpected(name: string, error: unknown): { exitCode: number; text: str
   return { exitCode: 1, text: redact(`${name} failed unexpectedly: ${details}`) };
 }
 
+/** As a shell reports a program that ended by SIGINT. */
+const EXIT_INTERRUPTED = 130;
+const INTERRUPTED = '\nStopped during the start. Nothing is lost: start it again at any time.';
+
 /**
  * Runs a program's start. The program calls `onOpened` with its shutdown, so that the open parts are closed after a
  * signal or a failed start. Never rejects: an error is printed on stderr and determines the exit code.
@@ -114,6 +118,9 @@ export async function runProgram(
 ): Promise<void> {
   allowSlowConnects();
   let open: Shutdown | undefined;
+  // Until a program has opened its parts there is nothing to close: accepted items are on disk, and a database that is
+  // being created is created again.
+  const interrupt = () => exitWith({ exitCode: EXIT_INTERRUPTED, text: INTERRUPTED });
   const exitWith = ({ exitCode, text }: { exitCode: number; text: string }): void => {
     process.stderr.write(`${text}\n`, () => process.exit(exitCode));
   };
@@ -125,9 +132,11 @@ export async function runProgram(
     'disconnect',
     () => void (open?.run('parent gone') ?? Promise.resolve()).then(() => process.exit(1)),
   );
+  process.once('SIGINT', interrupt);
   try {
     await start((shutdown) => {
       open = shutdown;
+      process.off('SIGINT', interrupt);
       closeOnSignals(shutdown);
     });
   } catch (error) {

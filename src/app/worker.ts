@@ -3,13 +3,14 @@ import { dueChannelOf } from '../catalogue/media/insert.ts';
 import { rereadAccounts } from '../config/config.ts';
 import { failure } from '../failures.ts';
 import { createArchiver } from '../pipeline/archive/archive.ts';
+import { createArchivedLog } from '../pipeline/archive/archived-log.ts';
 import { createStoredObjects, type StoredObjects } from '../pipeline/archive/find-stored.ts';
 import { createFailureHandler } from '../pipeline/archive/handle-failure.ts';
 import { composeMiddleware, createJobMiddleware } from '../pipeline/archive/job-middleware.ts';
 import { createQuotaLoop, createReadQuota } from '../pipeline/archive/remaining-quota.ts';
 import { createAccountHolds, pictureWindowMs } from '../pipeline/dispatch/account-hold.ts';
 import { createAccountLimiter } from '../pipeline/dispatch/account-limiter.ts';
-import { checkAccountTokens } from '../pipeline/dispatch/check-account-tokens.ts';
+import { checkAccountTokens, type TokenCheck } from '../pipeline/dispatch/check-account-tokens.ts';
 import { type ConcurrencyShares, createConcurrencyShares } from '../pipeline/dispatch/concurrency-share.ts';
 import { openConsumerWatchdog } from '../pipeline/dispatch/consumer-watchdog.ts';
 import { createDispatcher, type Dispatcher } from '../pipeline/dispatch/dispatcher.ts';
@@ -110,9 +111,10 @@ function createStoredObjectsOf({ config, store, catalogue, clock, log }: AppCont
 export interface RunningConsumer {
   /**
    * Gets a token for each account that has none, in the background. An account that is refused as a whole is held, as
-   * if one of its items had met the refusal: so its reason shows before the first item comes.
+   * if one of its items had met the refusal: so its reason shows before the first item comes. Resolves when all accounts
+   * are checked; never rejects.
    */
-  checkTokens(): void;
+  checkTokens(onChecked?: (check: TokenCheck) => void): Promise<void>;
 }
 
 /** `timing`: how soon the queue notices a dead worker; default: BullMQ's half a minute. */
@@ -151,8 +153,11 @@ export async function startConsumer(
     readQuota,
     random: Math.random,
   });
+  const archivedLog = createArchivedLog(log);
+  shutdown.step('archived log', async () => archivedLog.close());
   const attempt = createArchiver({
     ...context,
+    archivedLog,
     tokens,
     downloader,
     handleFailure,
@@ -181,9 +186,10 @@ export async function startConsumer(
   runInBackground(context, 'consumer watchdog', watchdog);
   shutdown.step('consumer', () => watchdog.close(work.shutdownGraceMs), work.shutdownGraceMs + 10_000);
   return {
-    checkTokens: () => {
-      const run = (signal: AbortSignal) => checkAccountTokens({ ...context, tokens, holds }, signal);
-      runInBackground(context, 'token check', { run });
+    checkTokens: (onChecked) => {
+      const checking = checkAccountTokens({ ...context, tokens, holds }, shutdown.signal, onChecked);
+      shutdown.step('token check', () => checking);
+      return checking;
     },
   };
 }

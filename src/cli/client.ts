@@ -20,9 +20,12 @@ export const EXIT = {
 export class CliError extends Error {
   override readonly name = 'CliError';
   readonly exitCode: number;
-  constructor(message: string, exitCode: number) {
+  /** The code of the problem with which the server responded. */
+  readonly problemCode: string | undefined;
+  constructor(message: string, exitCode: number, problemCode?: string) {
     super(message);
     this.exitCode = exitCode;
+    this.problemCode = problemCode;
   }
 }
 
@@ -50,6 +53,7 @@ export interface ClientOptions {
 }
 
 interface ProblemBody {
+  readonly code?: string;
   readonly title?: string;
   readonly detail?: string;
   readonly advice?: string;
@@ -134,5 +138,5 @@ function errorOf(
   const lines = [`${title}.`, problem.detail && `${problem.detail}.`, problem.advice].filter(Boolean);
   const exitCode =
     status === 403 ? EXIT.key : status >= 500 || status === 429 ? EXIT.unavailable : EXIT.refused;
-  return new CliError(`${lines.join(' ')}${errors.join('')}`, exitCode);
+  return new CliError(`${lines.join(' ')}${errors.join('')}`, exitCode, problem.code);
 }

@@ -54,9 +54,10 @@ function createApp(deps: RouteDeps): App {
     trustProxy: deps.config.http.trustedProxies.length > 0 ? [...deps.config.http.trustedProxies] : false,
     routerOptions: { maxParamLength: 512 },
     forceCloseConnections: 'idle',
+    ...(deps.listener ? { serverFactory: deps.listener.attach } : {}),
     frameworkErrors: (error, request, reply) => void sendProblem(request, reply, problemOf(error)),
   }).withTypeProvider<ZodTypeProvider>();
-  limitConnections(app.server, limits.connections);
+  if (!deps.listener) limitConnections(app.server, limits.connections);
   app.setValidatorCompiler(validatorCompiler);
   // Response schemas are only documentation, which the tests verify. Validating our own rows here would cost time.
   app.setSerializerCompiler(() => (body) => JSON.stringify(body));

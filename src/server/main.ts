@@ -6,7 +6,8 @@ import { reportAtStart } from '../app/start-report.ts';
 import { startDispatcher, startHeartbeat } from '../app/worker.ts';
 import { loadConfig } from '../config/config.ts';
 import { loadKeys } from './auth/api-key-file.ts';
-import { mayShowLoginLink, openServer, startMessage } from './start.ts';
+import { mayShowLoginLink, startMessage } from './start/message.ts';
+import { openServer } from './start.ts';
 
 await runProgram('server', async (onOpened) => {
   const config = loadConfig();
@@ -17,7 +18,7 @@ await runProgram('server', async (onOpened) => {
   startAlerts(context);
   startDispatcher(context);
   startHeartbeat(context, { isWorker: false });
-  reportAtStart(context);
+  void reportAtStart(context);
   const server = await openServer(context, { keys });
   const showLoginLink = mayShowLoginLink(config, process.stdout);
   process.stdout.write(startMessage(context, server, { showLoginLink, keyFile: file }));

@@ -205,6 +205,12 @@ export const PROBLEMS = {
     'Check the catalogue database: /readyz shows what is unavailable. WeChat sends the message again.',
     '请检查目录数据库（/readyz 会显示不可用的组件）；微信会重新推送该消息。',
   ),
+  starting: row(
+    503,
+    'The service is starting',
+    'Send it again after Retry-After; nothing was stored. The terminal of npm start shows when it is ready.',
+    '服务正在启动，请在 Retry-After 之后重新发送；本次内容未保存。就绪后 npm start 的终端会显示。',
+  ),
   overloaded: row(
     503,
     'The server is overloaded',

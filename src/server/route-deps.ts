@@ -8,6 +8,7 @@ import type { Ingest } from '../pipeline/ingest/ingest.ts';
 import type { ListenerLimits } from '../runtime/network/server-limits.ts';
 import type { RepeatedLog } from '../runtime/repeated-log.ts';
 import type { Access } from './auth/access.ts';
+import type { Listener } from './start/listener.ts';
 
 export interface RouteDeps
   extends Pick<
@@ -32,6 +33,8 @@ export interface RouteDeps
   repeatedLog: RepeatedLog;
   /** Limits of connections and requests. Default: LISTENER_LIMITS. */
   limits?: ListenerLimits;
+  /** The server that already listens. Without it the app opens none. */
+  listener?: Pick<Listener, 'attach'>;
   ingest: Ingest;
   /**
    * Runs the list of checks. Without `accounts` at most once a second; with `accounts` at every call, for these only.

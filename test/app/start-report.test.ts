@@ -30,7 +30,10 @@ async function reportOf(consumer?: Promise<unknown>): Promise<string> {
     write: (line) => void lines.write(line),
   });
   const shutdown = createShutdown(log);
-  reportAtStart({ accounts: createAccounts([]), gather: WAITING, log, shutdown }, consumer);
+  void reportAtStart(
+    { accounts: createAccounts([]), gather: WAITING, log, shutdown },
+    consumer ? { consumer } : {},
+  );
   if (lines.readableLength === 0) await once(lines, 'readable');
   await shutdown.run('the test is over');
   lines.end();

@@ -6,7 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { loadKeys } from '../../src/server/auth/api-key-file.ts';
-import { mayShowLoginLink, openServer, startMessage } from '../../src/server/start.ts';
+import { mayShowLoginLink, startMessage } from '../../src/server/start/message.ts';
+import { openServer } from '../../src/server/start.ts';
 import { openTestServer, PLAIN, type TestServer } from './setup.ts';
 
 describe('the generated key', () => {

@@ -51,7 +51,7 @@ export const SIBLINGS: Record<string, readonly string[]> = {
   'src/embedded': ['database', 's3'],
   'src/embedded/s3': ['protocol', 'files', 'operations'],
   'src/pipeline': ['dispatch', 'ingest', 'archive', 'maintenance', 'verify', 'checks', 'alerts'],
-  'src/server': ['auth', 'callbacks', 'views', 'routes', 'dashboard'],
+  'src/server': ['auth', 'callbacks', 'start', 'views', 'routes', 'dashboard'],
   'src/server/routes': ['dead-letters', 'media', 'operations', 'pages'],
   'src/simulator': ['media', 'accounts', 'http', 'faults', 'api', 'callbacks'],
 };

@@ -12,6 +12,7 @@ import type { Log } from '../../runtime/log.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
 import type { Admission } from '../dispatch/account-hold.ts';
 import { type AcceptReferences, isCatalogueUnavailable } from '../ingest/insert-batcher.ts';
+import type { ArchivedLog } from './archived-log.ts';
 import { deleteSuperseded, type SupersededDeps } from './delete-superseded.ts';
 import { type HandleFailure, SUPERSEDED } from './handle-failure.ts';
 import { type AttemptHandler, insertRow, type JobInProgress } from './job-middleware.ts';
@@ -27,6 +28,7 @@ export interface ArchiverDeps extends Omit<TransferDeps, 'store' | 'catalogue' |
   metrics: TransferDeps['metrics'] &
     Pick<Metrics, 'archived' | 'archivedBytes' | 'timeToArchive' | 'expirySlack'>;
   log: Pick<Log, 'info' | 'warn'>;
+  archivedLog: Pick<ArchivedLog, 'add'>;
   lifetimeMs: number;
   /** How soon a link that failed is used again for a picture of a held account. In real milliseconds. */
   pictureRetryMs: number;
@@ -90,7 +92,7 @@ export function createArchiver(deps: ArchiverDeps): AttemptHandler {
     metrics.archivedBytes.inc(stored.sizeBytes);
     metrics.expirySlack.observe(Math.max(0, (sentAtMs + deps.lifetimeMs - endedAtMs) / 1000));
     metrics.timeToArchive.observe(Math.max(0, (endedAtMs - sentAtMs) / 1000));
-    log.info({ id: attempt.id, key: stored.objectKey, bytes: stored.sizeBytes }, 'archive: archived');
+    deps.archivedLog.add({ id: attempt.id, key: stored.objectKey, bytes: stored.sizeBytes });
     return { action: 'finish', result: 'archived' };
   }
 

@@ -1,6 +1,6 @@
 /** Gets a token for each account at the start of a worker, so that a refusal shows before the first item fails. */
 import type { Accounts } from '../../account.ts';
-import { FailureError } from '../../failures.ts';
+import { type Explanation, FailureError } from '../../failures.ts';
 import type { Clock, Lifetimes } from '../../runtime/clock.ts';
 import type { Log } from '../../runtime/log.ts';
 import { explain } from '../../wechat/api/errcodes.ts';
@@ -12,7 +12,13 @@ const AT_ONCE = 4;
 /** The same as after a failed item (retry-policy.ts). */
 const PROBE_MS = 5 * 60_000;
 
-/** Holds each account that is refused as a whole. Never rejects. */
+/** An account, and why it has no token. */
+export interface TokenCheck {
+  readonly account: string;
+  readonly problem?: Explanation;
+}
+
+/** Holds each account that is refused as a whole. Calls `onChecked` for each account. Never rejects. */
 export async function checkAccountTokens(
   deps: {
     accounts: Pick<Accounts, 'all'>;
@@ -23,16 +29,20 @@ export async function checkAccountTokens(
     log: Pick<Log, 'error'>;
   },
   signal: AbortSignal,
+  onChecked: (check: TokenCheck) => void = () => undefined,
 ): Promise<void> {
   const left = [...deps.accounts.all];
   async function checkNext(): Promise<void> {
     for (let account = left.shift(); account && !signal.aborted; account = left.shift()) {
       try {
         await deps.tokens.get(account, AbortSignal.any([signal, AbortSignal.timeout(TOKEN_MS)]));
+        onChecked({ account: account.account });
       } catch (error) {
         if (signal.aborted) return;
         const why = error instanceof FailureError ? error.failure : undefined;
-        const { message, advice } = explain(why ?? { code: 'token_unavailable' });
+        const problem = explain(why ?? { code: 'token_unavailable' });
+        const { message, advice } = problem;
+        onChecked({ account: account.account, problem });
         const name = account.name ?? account.account;
         deps.log.error(
           { account: account.account, ...(why ? { failure: why } : { err: error }) },

@@ -15,9 +15,12 @@ export const livenessResponses = { 200: livenessSchema, 503: livenessSchema };
 
 const partSchema = z.object({ ok: z.boolean(), codes: z.array(checkCodeSchema).optional() });
 const readinessSchema: z.ZodType = z.object({
-  status: z.enum(['ok', 'degraded', 'closing', 'unavailable']),
+  status: z.enum(['ok', 'degraded', 'starting', 'closing', 'unavailable']),
   degraded: z.array(checkCodeSchema).describe('codes from the list of checks in docs/operations.md'),
-  checks: z.object(Object.fromEntries(COMPONENTS.map((part) => [part, partSchema]))),
+  checks: z
+    .object(Object.fromEntries(COMPONENTS.map((part) => [part, partSchema])))
+    .partial()
+    .describe('empty while the service starts'),
   spool: z
     .object({ records: count, bytes: count })
     .optional()

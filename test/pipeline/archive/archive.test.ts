@@ -147,6 +147,7 @@ function setup(changes: Changes = {}) {
     log: { info: () => undefined, warn: () => undefined },
     prefix: 'p/',
     lifetimeMs: 72 * 3_600_000,
+    archivedLog: { add: () => undefined },
     pictureRetryMs: 5_000,
   };
   const archive = composeMiddleware(createJobMiddleware(deps), createArchiver(deps));

@@ -1,0 +1,88 @@
+/** The texts that are printed at start, in both languages. */
+import type { Config } from '../../config/config.ts';
+
+const EN = {
+  ok: 'ok',
+  problem: 'PROBLEM',
+  attention: 'attention',
+  unknown: 'unknown',
+  catalogue: 'Database',
+  queue: 'Queue',
+  store: 'Store',
+  spool: 'Spool',
+  workers: 'Workers',
+  clock: 'Clock',
+  disk: 'Disk',
+  accounts: 'Accounts',
+  media: 'Media',
+  account: (name: string) => `Account ${name}`,
+  notKnownYet: 'not known yet: no response so far; the log and wma doctor show the result',
+  embeddedIn: (folder: string) => `embedded, in ${folder}`,
+  postgresAt: (host: string) => `Postgres at ${host}`,
+  redisAt: (host: string) => `Redis at ${host}`,
+  bucketAt: (bucket: string, host: string) => `bucket ${bucket} at ${host} accepts objects`,
+  inDatabase: 'in the database',
+  waiting: (count: number) => (count === 1 ? '1 item waits' : `${count} items wait`),
+  clockAgrees: "agrees with the database's",
+  clockOff: (seconds: number) => `${seconds} s from the database's, which is used`,
+  clockUnknown: 'not compared yet: the database has not responded',
+  token: 'WeChat gives it a token',
+  moreAccounts: (count: number) => `${count} accounts: WeChat gives them tokens`,
+  simulated:
+    'WeChat is SIMULATED: no account is configured, so a simulated one sends pictures, voices and videos.',
+  /** The title of the address of the dashboard, with what it does. */
+  page: (what: string) => `Page (${what})`,
+  signsIn: 'signs this browser in; works once, for 15 minutes',
+  signIn: 'sign in with an API key, or with a link of wma login',
+  console: "For WeChat's console",
+  setPublicUrl: 'set PUBLIC_URL to the address by which the Internet reaches this server',
+  key: 'API key',
+  creating: 'Starting … The first start creates the embedded database, which takes some seconds.',
+  starting: 'Starting …',
+  early: 'opens as soon as the service is ready, and signs this browser in; works once',
+};
+
+const ZH: typeof EN = {
+  ok: '正常',
+  problem: '异常',
+  attention: '注意',
+  unknown: '未知',
+  catalogue: '数据库',
+  queue: '队列',
+  store: '对象存储',
+  spool: '本地暂存',
+  workers: '工作进程',
+  clock: '时钟',
+  disk: '磁盘',
+  accounts: '账号',
+  media: '素材',
+  account: (name) => `账号 ${name}`,
+  notKnownYet: '尚未得知：目前没有响应，结果见日志或 wma doctor',
+  embeddedIn: (folder) => `内嵌，位于 ${folder}`,
+  postgresAt: (host) => `Postgres：${host}`,
+  redisAt: (host) => `Redis：${host}`,
+  bucketAt: (bucket, host) => `桶 ${bucket}（${host}）可写入`,
+  inDatabase: '位于数据库中',
+  waiting: (count) => `${count} 条等待`,
+  clockAgrees: '与数据库一致',
+  clockOff: (seconds) => `与数据库相差 ${seconds} 秒，以数据库为准`,
+  clockUnknown: '尚未比对：数据库没有响应',
+  token: '已从微信取得 access_token',
+  moreAccounts: (count) => `${count} 个账号均已从微信取得 access_token`,
+  simulated: '微信为模拟（WeChat is SIMULATED）：未配置账号，由模拟账号发送图片、语音和视频。',
+  page: (what) => `页面（${what}）`,
+  signsIn: '打开即登录；只能使用一次，15 分钟内有效',
+  signIn: '请使用 API 密钥登录，或用 wma login 生成登录链接',
+  console: '填入微信后台的回调地址',
+  setPublicUrl: '请将 PUBLIC_URL 设为外网访问本服务的地址',
+  key: 'API 密钥',
+  creating: '正在启动… 首次启动会创建内嵌数据库，需要几秒钟。',
+  starting: '正在启动…',
+  early: '服务就绪后自动打开并登录；只能使用一次',
+};
+
+const TEXTS: Readonly<Record<Config['language'], typeof EN>> = { en: EN, zh: ZH };
+
+export type StartTexts = typeof EN;
+
+export const startTexts = ({ language }: Pick<Config, 'language'>): StartTexts => TEXTS[language];
