@@ -171,14 +171,14 @@ export const FAILURES = {
     'The link points to an address from which this service does not download.',
     '该链接指向本服务不允许访问的地址。',
     'If the address is trusted, add it to FETCH_ALLOW_HOSTS and redrive.',
-    '如确认该地址可信，请加入 FETCH_ALLOW_HOSTS 后重新投递。',
+    '如确认该地址可信，请加入 FETCH_ALLOW_HOSTS 后重新归档。',
   ),
   too_large: row(
     'permanent_media',
     'The file is larger than MAX_MEDIA_BYTES.',
     '文件大小超过 MAX_MEDIA_BYTES。',
     'Raise MAX_MEDIA_BYTES (and BYTE_BUDGET, if it is smaller) and redrive before the item expires.',
-    '请调大 MAX_MEDIA_BYTES（必要时同时调大 BYTE_BUDGET），并在素材过期前重新投递。',
+    '请调大 MAX_MEDIA_BYTES（必要时同时调大 BYTE_BUDGET），并在素材过期前重新归档。',
   ),
   not_downloadable: row(
     'permanent_media',

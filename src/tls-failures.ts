@@ -7,14 +7,19 @@ export type TlsReason = 'expired' | 'not_yet_valid' | 'untrusted' | 'other_host'
 export interface TlsPlace {
   readonly name: { readonly en: string; readonly zh: string };
   /** The variable (or field) that contains the address. */
-  readonly address: string;
+  readonly address: { readonly en: string; readonly zh: string };
   /** The variable for additional certificate authorities. */
   readonly authority: string;
 }
 
-const place = (en: string, zh: string, address: string, authority = 'NODE_EXTRA_CA_CERTS'): TlsPlace => ({
+const place = (
+  en: string,
+  zh: string,
+  address: string | TlsPlace['address'],
+  authority = 'NODE_EXTRA_CA_CERTS',
+): TlsPlace => ({
   name: { en, zh },
-  address,
+  address: typeof address === 'string' ? { en: address, zh: address } : address,
   authority,
 });
 
@@ -23,10 +28,21 @@ export const TLS_PLACES = {
   redis: place('Redis', 'Redis', 'REDIS_URL', 'REDIS_CA_FILE'),
   store: place('the storage', '对象存储', 'S3_ENDPOINT', 'S3_CA_FILE'),
   storeLinks: place('the public address of the storage', '签名链接中的对象存储', 'S3_PUBLIC_ENDPOINT'),
-  wechat: place('WeChat', '微信', 'WECHAT_API_BASE_URL or WECOM_API_BASE_URL', 'WECHAT_CA_FILE'),
+  wechat: place(
+    'WeChat',
+    '微信',
+    {
+      en: 'WECHAT_API_BASE_URL or WECOM_API_BASE_URL',
+      zh: 'WECHAT_API_BASE_URL 或 WECOM_API_BASE_URL',
+    },
+    'WECHAT_CA_FILE',
+  ),
   proxy: place('the proxy', '代理', 'WECHAT_PROXY', 'WECHAT_CA_FILE'),
   alerts: place('the receiver of alerts', '告警接收方', 'ALERT_URL'),
-  tokens: place('the source of access tokens', 'access_token 来源', 'the url of tokenSource'),
+  tokens: place('the source of access tokens', 'access_token 来源', {
+    en: 'the url of tokenSource',
+    zh: 'tokenSource 的 url',
+  }),
   upstream: place('the handler', '回调处理服务', 'upstreamUrl'),
   server: place('the server', '服务端', 'WMA_URL'),
 } as const;
@@ -95,15 +111,15 @@ const EXPLANATIONS: Readonly<Record<TlsReason, (at: TlsPlace) => Explanation>> =
   expired: ({ name, address }) => ({
     message: { en: `The certificate of ${name.en} has expired.`, zh: `${name.zh}的证书已过期。` },
     advice: {
-      en: `Renew the certificate behind ${address}; if it is valid, set this machine's clock by NTP.`,
-      zh: `请更新 ${address} 所指服务的证书；若证书有效，请用 NTP 校准本机时钟。`,
+      en: `Renew the certificate behind ${address.en}; if it is valid, set this machine's clock by NTP.`,
+      zh: `请更新 ${address.zh} 所指服务的证书；若证书有效，请用 NTP 校准本机时钟。`,
     },
   }),
   not_yet_valid: ({ name, address }) => ({
     message: { en: `The certificate of ${name.en} is not valid yet.`, zh: `${name.zh}的证书尚未生效。` },
     advice: {
-      en: `Set this machine's clock by NTP; if it is correct, replace the certificate behind ${address}.`,
-      zh: `请用 NTP 校准本机时钟；若时钟正确，请更正 ${address} 所指服务的证书。`,
+      en: `Set this machine's clock by NTP; if it is correct, replace the certificate behind ${address.en}.`,
+      zh: `请用 NTP 校准本机时钟；若时钟正确，请更正 ${address.zh} 所指服务的证书。`,
     },
   }),
   untrusted: ({ name, address, authority }) => ({
@@ -112,8 +128,8 @@ const EXPLANATIONS: Readonly<Record<TlsReason, (at: TlsPlace) => Explanation>> =
       zh: `${name.zh}的证书由本机不信任的机构签发。`,
     },
     advice: {
-      en: `Set ${authority} to the authority's certificate (PEM), or correct ${address}.`,
-      zh: `请通过 ${authority} 提供签发机构的证书（PEM），或更正 ${address}。`,
+      en: `Set ${authority} to the authority's certificate (PEM), or correct ${address.en}.`,
+      zh: `请通过 ${authority} 提供签发机构的证书（PEM），或更正 ${address.zh}。`,
     },
   }),
   other_host: ({ name, address }) => ({
@@ -122,22 +138,22 @@ const EXPLANATIONS: Readonly<Record<TlsReason, (at: TlsPlace) => Explanation>> =
       zh: `${name.zh}的证书与主机名不符。`,
     },
     advice: {
-      en: `Use the host name of the certificate in ${address}, or get a certificate for this host name.`,
-      zh: `请在 ${address} 中使用证书所含的主机名，或为该主机名签发证书。`,
+      en: `Use the host name of the certificate in ${address.en}, or get a certificate for this host name.`,
+      zh: `请在 ${address.zh} 中使用证书所含的主机名，或为该主机名签发证书。`,
     },
   }),
   no_tls: ({ name, address }) => ({
     message: { en: `The port of ${name.en} does not support TLS.`, zh: `${name.zh}的端口不支持 TLS。` },
     advice: {
-      en: `Correct the port in ${address}, or use its form without TLS (http, redis, sslmode=disable).`,
-      zh: `请更正 ${address} 中的端口，或改用不带 TLS 的写法（http、redis、sslmode=disable）。`,
+      en: `Correct the port in ${address.en}, or use its form without TLS (http, redis, sslmode=disable).`,
+      zh: `请更正 ${address.zh} 中的端口，或改用不带 TLS 的写法（http、redis、sslmode=disable）。`,
     },
   }),
   refused: ({ name, address, authority }) => ({
     message: { en: `The TLS handshake with ${name.en} failed.`, zh: `与${name.zh}的 TLS 握手失败。` },
     advice: {
-      en: `Check the certificate and the TLS versions behind ${address}; an additional authority can be set in ${authority}.`,
-      zh: `请检查 ${address} 所指服务的证书与 TLS 版本；其他签发机构可通过 ${authority} 提供。`,
+      en: `Check the certificate and the TLS versions behind ${address.en}; an additional authority can be set in ${authority}.`,
+      zh: `请检查 ${address.zh} 所指服务的证书与 TLS 版本；其他签发机构可通过 ${authority} 提供。`,
     },
   }),
 };

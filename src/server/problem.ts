@@ -105,7 +105,7 @@ export const PROBLEMS = {
     404,
     'No redrive has this id',
     'GET /v1/redrives lists the latest ones.',
-    '可通过 GET /v1/redrives 查看最近的批量重试。',
+    '可通过 GET /v1/redrives 查看最近的重新归档。',
   ),
   account_not_found: row(
     404,
@@ -118,7 +118,7 @@ export const PROBLEMS = {
     409,
     'The status of the media item does not allow this',
     'Only dead media items can be redriven, and expired ones with force: true.',
-    '只有 dead 状态的素材可以重试；expired 状态需指定 force: true。',
+    '只有 dead 状态的素材可以重新归档；expired 状态需指定 force: true。',
   ),
   not_archived: row(
     409,
@@ -136,7 +136,7 @@ export const PROBLEMS = {
     410,
     'This media item will not be available',
     'The reason is in failure; a dead item can be redriven with POST /v1/media/{id}/retry.',
-    '原因见 failure;dead 状态可通过 POST /v1/media/{id}/retry 重试。',
+    '原因见 failure；dead 状态可通过 POST /v1/media/{id}/retry 重新归档。',
   ),
   body_too_large: row(413, 'The body is too large', 'Send a smaller body.', '请减小请求体。'),
   unsupported_type: row(
@@ -203,7 +203,7 @@ export const PROBLEMS = {
     504,
     'The media items of this callback could not be written in time',
     'Check the catalogue database: /readyz shows what is unavailable. WeChat sends the message again.',
-    '请检查目录数据库（/readyz 会显示不可用的组件）；微信会重新推送该消息。',
+    '请检查元数据库（/readyz 会显示不可用的组件）；微信会重新推送该消息。',
   ),
   starting: row(
     503,

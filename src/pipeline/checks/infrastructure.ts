@@ -40,11 +40,11 @@ export const INFRASTRUCTURE_CHECKS = {
     rule: 'The catalogue does not respond. The alert is sent after two minutes by each server and sweeper, because without the catalogue they cannot agree on one sender. Ends when the catalogue responds.',
     begun: (it) => ({
       en: `The catalogue does not respond to ${it.target}: nothing is archived.`,
-      zh: `${it.target} 无法访问目录数据库，归档已停止。`,
+      zh: `${it.target} 无法访问元数据库，归档已停止。`,
     }),
     ended: (it) => ({
       en: `The catalogue responds to ${it.target} again.`,
-      zh: `${it.target} 已可访问目录数据库。`,
+      zh: `${it.target} 已可访问元数据库。`,
     }),
     advice: fixedText(
       'Check the database of DATABASE_URL. Accepted items are safe and continue automatically.',
@@ -59,7 +59,7 @@ export const INFRASTRUCTURE_CHECKS = {
     rule: 'The queue (Redis, or the tables of BullMQ) does not respond. The alert is sent after two minutes. Ends with its next response.',
     begun: fixedText(
       'The queue does not respond; media items wait in the catalogue.',
-      '队列无响应，素材在目录数据库中等待。',
+      '队列无响应，素材在元数据库中等待。',
     ),
     ended: fixedText('The queue responds again.', '队列已恢复。'),
     advice: fixedText(
@@ -76,7 +76,7 @@ export const INFRASTRUCTURE_CHECKS = {
     rule: 'The queue responds, but refuses a test write: Redis is full (`OOM`), demoted (`READONLY`), cannot save (`MISCONF`), or refuses the password or the rights; or the database is read-only. The alert is sent after a minute. Ends with the next write that succeeds.',
     begun: (it) => ({
       en: `The queue responds but refuses writes (${it.detail.code ?? 'unknown'}); media items wait in the catalogue.`,
-      zh: `队列有响应但拒绝写入（${it.detail.code ?? '未知'}），素材在目录数据库中等待。`,
+      zh: `队列有响应但拒绝写入（${it.detail.code ?? '未知'}），素材在元数据库中等待。`,
     }),
     ended: fixedText('The queue accepts jobs again.', '队列已恢复写入。'),
     advice: (it) => ADVICE[String(it.detail.code)] ?? ADVICE.other!,
@@ -98,7 +98,7 @@ export const INFRASTRUCTURE_CHECKS = {
     }),
     advice: fixedText(
       'Check the log of that process and the Redis of REDIS_URL (or Postgres). Media items wait in the catalogue.',
-      '请查看该进程的日志以及 REDIS_URL 指向的 Redis（或 Postgres）；素材在目录数据库中等待。',
+      '请查看该进程的日志以及 REDIS_URL 指向的 Redis（或 Postgres）；素材在元数据库中等待。',
     ),
     find: findReported('queue_adds_failing'),
     alertUnless: ['queue_refuses'],
@@ -129,7 +129,7 @@ export const INFRASTRUCTURE_CHECKS = {
     rule: 'A server could not open its spool when it started, because `DATA_DIR` cannot be written. Ends with a restart that succeeds.',
     begun: (it) => ({
       en: `${it.target} has no spool: callbacks are refused while the catalogue is down.`,
-      zh: `${it.target} 没有本地暂存：目录数据库不可用时回调会被拒绝。`,
+      zh: `${it.target} 没有本地暂存：元数据库不可用时回调会被拒绝。`,
     }),
     ended: (it) => ({
       en: `${it.target} has a spool, or has ended.`,
@@ -168,11 +168,11 @@ export const INFRASTRUCTURE_CHECKS = {
     rule: 'Callbacks are stored in the spool of `DATA_DIR` because the catalogue cannot be written. Ends when all of them are in the catalogue.',
     begun: (it) => ({
       en: `The catalogue is down: ${it.target} stores callbacks in its spool.`,
-      zh: `目录数据库不可写：${it.target} 正在将回调暂存到本地。`,
+      zh: `元数据库不可写：${it.target} 正在将回调暂存到本地。`,
     }),
     ended: (it) => ({
       en: `The callbacks from the spool of ${it.target} are in the catalogue.`,
-      zh: `${it.target} 暂存的回调已全部写入目录数据库。`,
+      zh: `${it.target} 暂存的回调已全部写入元数据库。`,
     }),
     advice: fixedText(
       'Restore the database of DATABASE_URL before the spool (SPOOL_BYTES) is full.',

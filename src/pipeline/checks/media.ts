@@ -82,7 +82,7 @@ export const MEDIA_CHECKS = {
     ended: fixedText('No media item has failed for good in the last seven days.', '最近七天没有新的死信。'),
     advice: fixedText(
       'See the reasons with wma dead-letters or GET /v1/dead-letters, correct them, and redrive the items.',
-      '请用 wma dead-letters 或 GET /v1/dead-letters 查看原因，处理后重新投递。',
+      '请用 wma dead-letters 或 GET /v1/dead-letters 查看原因，处理后重新归档。',
     ),
     // Some items cannot be archived at all (a recalled picture): no reason for an alert.
     except: ['alerts', 'readyz'],
@@ -94,9 +94,9 @@ export const MEDIA_CHECKS = {
     rule: 'The last verification found catalogue and bucket to differ. Ends with one that does not.',
     begun: (it) => ({
       en: `Catalogue and bucket differed in ${it.count} of ${it.detail.total} cases in the last verification.`,
-      zh: `目录与存储桶核对时，${it.detail.total} 个中有 ${it.count} 个不一致。`,
+      zh: `元数据库与存储桶核对时，${it.detail.total} 个中有 ${it.count} 个不一致。`,
     }),
-    ended: fixedText('Catalogue and bucket agree.', '目录与存储桶一致。'),
+    ended: fixedText('Catalogue and bucket agree.', '元数据库与存储桶一致。'),
     advice: (it) => ({
       en: `See them: wma verify --watch ${it.detail.id}`,
       zh: `查看详情：wma verify --watch ${it.detail.id}`,

@@ -25,7 +25,7 @@ export const OTHER_MEANINGS: readonly Meaning[] = [
     'http_busy',
     'minute_limit',
     [],
-    ['WeChat reports that it is too busy (HTTP 429 or 503).', '微信提示过于繁忙(HTTP 429 或 503)。'],
+    ['WeChat reports that it is too busy (HTTP 429 or 503).', '微信提示过于繁忙（HTTP 429 或 503）。'],
     NOTHING_TO_DO,
   ),
   meaning(
@@ -41,11 +41,11 @@ export const OTHER_MEANINGS: readonly Meaning[] = [
     [],
     [
       'The access token is rejected repeatedly although it was renewed: another program seems to refresh it.',
-      'access_token 更新后仍反复被拒:似乎有其他程序在刷新它。',
+      'access_token 更新后仍反复被拒：似乎有其他程序在刷新它。',
     ],
     [
       'Let every program use stable_token without force_refresh, or reset the secret and use it in this service only.',
-      '请让所有程序改用 stable_token 且不使用 force_refresh,或重置密钥并仅供本服务使用。',
+      '请让所有程序改用 stable_token 且不使用 force_refresh，或重置密钥并仅供本服务使用。',
     ],
   ),
   meaning(
@@ -54,11 +54,11 @@ export const OTHER_MEANINGS: readonly Meaning[] = [
     [],
     [
       'WeChat rejects the external access token of this account, and its source provides no newer one.',
-      '外部提供的 access_token 被微信拒绝,且来源未提供新的令牌。',
+      '外部提供的 access_token 被微信拒绝，且来源未提供新的令牌。',
     ],
     [
       'Check the program that maintains the token (tokenSource). This service never refreshes tokens that other programs maintain.',
-      '请检查维护该令牌的程序(tokenSource);本服务不会刷新他人维护的令牌。',
+      '请检查维护该令牌的程序（tokenSource）；本服务不会刷新他人维护的令牌。',
     ],
   ),
   meaning(
@@ -71,7 +71,7 @@ export const OTHER_MEANINGS: readonly Meaning[] = [
     ],
     [
       'WeChat pushes one every ten minutes to the URL for authorisation events. Point that URL, or a mirror of it, to /wechat/{account}.',
-      '微信每十分钟向授权事件接收 URL 推送一次:请将该 URL 或其镜像指向 /wechat/{account}。',
+      '微信每十分钟向授权事件接收 URL 推送一次：请将该 URL 或其镜像指向 /wechat/{account}。',
     ],
   ),
   meaning(
@@ -81,7 +81,7 @@ export const OTHER_MEANINGS: readonly Meaning[] = [
     ['WeChat returned an errcode that this service does not know.', '微信返回了本服务未收录的错误码。'],
     [
       'Look up the number in the WeChat documentation and report it, so that it can be added.',
-      '请在微信文档中查询该错误码并反馈,以便收录。',
+      '请在微信文档中查询该错误码并反馈，以便收录。',
     ],
   ),
 ];

@@ -6,10 +6,10 @@ export const ACCESS_ERRCODES: readonly Meaning[] = [
     'app_secret_wrong',
     'account',
     [scope('official', 'token', 40001), scope('official', 'any', 40125), scope('wecom', 'any', 40001, 40091)],
-    ['The secret is wrong or belongs to another account.', '密钥(AppSecret)错误或不属于该账号。'],
+    ['The secret is wrong or belongs to another account.', '密钥（AppSecret）错误或不属于该账号。'],
     [
       "Copy the secret from WeChat's console again. If it was reset there, the old secret is no longer valid.",
-      '请从微信后台重新复制密钥;若曾在后台重置,旧密钥即失效。',
+      '请从微信后台重新复制密钥；若曾在后台重置，旧密钥即失效。',
     ],
   ),
   meaning(
@@ -19,7 +19,7 @@ export const ACCESS_ERRCODES: readonly Meaning[] = [
     ['The secret of this account is frozen.', '该账号的 AppSecret 已被冻结。'],
     [
       "Unfreeze it in WeChat's console. It takes about ten minutes to take effect.",
-      '请在微信后台解冻,约十分钟后生效。',
+      '请在微信后台解冻，约十分钟后生效。',
     ],
   ),
   meaning(
@@ -56,7 +56,7 @@ export const ACCESS_ERRCODES: readonly Meaning[] = [
     ],
     [
       "Add the address from the error message to the IP allow-list in WeChat's console. The account then resumes automatically.",
-      '请把错误信息中的 IP 加入微信后台的 IP 白名单,之后会自动恢复。',
+      '请把错误信息中的 IP 加入微信后台的 IP 白名单，之后会自动恢复。',
     ],
   ),
   meaning(
@@ -69,7 +69,7 @@ export const ACCESS_ERRCODES: readonly Meaning[] = [
     ],
     [
       'The administrator has received a message in WeChat and must confirm it there.',
-      '管理员已在微信中收到确认消息,请其确认。',
+      '管理员已在微信中收到确认消息，请其确认。',
     ],
   ),
   meaning(
@@ -78,11 +78,11 @@ export const ACCESS_ERRCODES: readonly Meaning[] = [
     [scope('any', 'any', 89506)],
     [
       "The administrator rejected this server's IP address twice: calls are blocked for 24 hours.",
-      '管理员两次拒绝了本服务器的 IP,24 小时内不可调用。',
+      '管理员两次拒绝了本服务器的 IP，24 小时内不可调用。',
     ],
     [
       'Contact the administrator. The account is retried automatically.',
-      '请与管理员沟通;之后系统会自动重试。',
+      '请与管理员沟通；之后系统会自动重试。',
     ],
   ),
   meaning(
@@ -91,11 +91,11 @@ export const ACCESS_ERRCODES: readonly Meaning[] = [
     [scope('any', 'any', 89507)],
     [
       "The administrator rejected this server's IP address: calls are blocked for an hour.",
-      '管理员拒绝了本服务器的 IP,1 小时内不可调用。',
+      '管理员拒绝了本服务器的 IP，1 小时内不可调用。',
     ],
     [
       'Contact the administrator. The account is retried automatically.',
-      '请与管理员沟通;之后系统会自动重试。',
+      '请与管理员沟通；之后系统会自动重试。',
     ],
   ),
   meaning(

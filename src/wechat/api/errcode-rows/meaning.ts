@@ -53,10 +53,10 @@ export const scope = (
 
 export const NOTHING_TO_DO: Bilingual = [
   'Nothing to do: it is retried automatically.',
-  '无需处理:系统会自动重试。',
+  '无需处理：系统会自动重试。',
 ];
 
 export const REPORT: Bilingual = [
   'The request itself is wrong. Check WECHAT_API_BASE_URL and any proxy in between; otherwise report it.',
-  '请求本身有误。请检查 WECHAT_API_BASE_URL 及中间代理;若无问题请反馈。',
+  '请求本身有误。请检查 WECHAT_API_BASE_URL 及中间代理；若无问题请反馈。',
 ];

@@ -8,7 +8,7 @@ const RETRY_IS_USELESS: Bilingual = [
 
 const UNEXPECTED: Bilingual = [
   'This code belongs to another WeChat API. If it appears here, report it with the request id (rid).',
-  '该错误码属于微信的其他接口。若在此出现,请附上 rid 反馈。',
+  '该错误码属于微信的其他接口。若在此出现，请附上 rid 反馈。',
 ];
 
 export const MEDIA_ERRCODES: readonly Meaning[] = [
@@ -18,7 +18,7 @@ export const MEDIA_ERRCODES: readonly Meaning[] = [
     [scope('any', 'any', 40007)],
     [
       'WeChat does not know this media id: it has expired, belongs to another account, or is mistyped.',
-      '微信不认识该 media_id:可能已过期、属于其他账号或填写有误。',
+      '微信不认识该 media_id：可能已过期、属于其他账号或填写有误。',
     ],
     [
       'Check that this account received the media id. Permanent material must be downloaded through another API.',
@@ -68,7 +68,7 @@ export const MEDIA_ERRCODES: readonly Meaning[] = [
     [scope('any', 'any', 40008, 40035, 40038, 40118, 40121)],
     [
       'WeChat rejects a parameter of the request, most likely the media id.',
-      '请求参数无效,多半是 media_id。',
+      '请求参数无效，多半是 media_id。',
     ],
     ['Check the format of the media id.', '请检查 media_id 的格式。'],
   ),

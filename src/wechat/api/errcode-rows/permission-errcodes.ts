@@ -3,7 +3,7 @@ import { type Bilingual, type Meaning, meaning, scope } from './meaning.ts';
 
 const COMPONENT: Bilingual = [
   'Authorise the third-party platform for this account again, with the permission set that covers media.',
-  '请让该账号重新授权第三方平台,并勾选包含素材的权限集。',
+  '请让该账号重新授权第三方平台，并勾选包含素材的权限集。',
 ];
 
 export const PERMISSION_ERRCODES: readonly Meaning[] = [
@@ -13,11 +13,11 @@ export const PERMISSION_ERRCODES: readonly Meaning[] = [
     [scope('any', 'any', 48001), scope('wecom', 'any', 48002)],
     [
       'The account is not allowed to use this API: it is not verified or lacks the permission.',
-      '该账号无权调用此接口:未认证或缺少权限。',
+      '该账号无权调用此接口：未认证或缺少权限。',
     ],
     [
       "Check the verification status and the API permissions in WeChat's console, and check that the app id is correct.",
-      '请在微信后台检查认证状态和接口权限,并确认 AppID 无误。',
+      '请在微信后台检查认证状态和接口权限，并确认 AppID 无误。',
     ],
   ),
   meaning(
@@ -73,7 +73,7 @@ export const PERMISSION_ERRCODES: readonly Meaning[] = [
     [scope('official', 'any', 42007)],
     [
       'The password of the account was changed, which invalidated its authorisation.',
-      '账号修改了密码,原有授权已失效。',
+      '账号修改了密码，原有授权已失效。',
     ],
     ['Authorise the account again.', '请重新授权该账号。'],
   ),
@@ -90,7 +90,7 @@ export const PERMISSION_ERRCODES: readonly Meaning[] = [
     [scope('any', 'any', 40234)],
     [
       'The account has turned on API signing, which this service does not support.',
-      '该账号开启了 API 签名,本服务不支持。',
+      '该账号开启了 API 签名，本服务不支持。',
     ],
     ["Turn API signing off for media/get in WeChat's console.", '请在微信后台关闭 media/get 的 API 签名。'],
   ),
@@ -101,7 +101,7 @@ export const PERMISSION_ERRCODES: readonly Meaning[] = [
     ['The monthly quota of calls is used up.', '当月接口调用额度已用完。'],
     [
       "Check the quota in WeChat's console, or wait for the next month.",
-      '请在微信后台查看额度,或等待下月恢复。',
+      '请在微信后台查看额度，或等待下月恢复。',
     ],
   ),
   meaning(
@@ -110,7 +110,7 @@ export const PERMISSION_ERRCODES: readonly Meaning[] = [
     [scope('any', 'any', 61003, 61007, 61011, 61014, 61015, 61017, 61023, 61024, 61028)],
     [
       'The account has not granted this to the third-party platform, or the platform uses the wrong token.',
-      '账号未向第三方平台授予此权限,或平台使用了错误的令牌。',
+      '账号未向第三方平台授予此权限，或平台使用了错误的令牌。',
     ],
     COMPONENT,
   ),

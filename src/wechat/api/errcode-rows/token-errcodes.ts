@@ -3,7 +3,7 @@ import { type Bilingual, type Meaning, meaning, scope } from './meaning.ts';
 
 const TOKEN: Bilingual = [
   'Nothing to do: the token is replaced automatically. If this happens repeatedly, find out which other program refreshes it.',
-  '无需处理:系统会自动更换 access_token。若反复出现,请排查是否有其他程序在刷新它。',
+  '无需处理：系统会自动更换 access_token。若反复出现，请排查是否有其他程序在刷新它。',
 ];
 
 export const TOKEN_ERRCODES: readonly Meaning[] = [
@@ -38,7 +38,7 @@ export const TOKEN_ERRCODES: readonly Meaning[] = [
     ],
     [
       'WeChat pushes a new ticket every ten minutes. Check that the platform receives it.',
-      '微信每十分钟推送一次新的 ticket,请检查第三方平台是否收到。',
+      '微信每十分钟推送一次新的 ticket，请检查第三方平台是否收到。',
     ],
   ),
   meaning(
