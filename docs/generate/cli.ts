@@ -1,7 +1,10 @@
 /** Generates docs/cli.md from the program itself. */
+import { type Command, Help } from 'commander';
 import { buildProgram } from '../../src/cli/program.ts';
 
 const INTRODUCTION = `# wma, the command line
+
+[中文](zh/cli.md)
 
 The command line client of the service. It sends HTTP requests to a server on this or another machine.
 
@@ -35,8 +38,29 @@ or a duration from now (\`90m\`, \`24h\`, \`7d\`): in the past, but in the futur
 
 const nowhere = { write: () => true } as unknown as NodeJS.WriteStream;
 
+type Translate = (english: string) => string;
+
+/** Lets commander write the texts of a command's help in another language. */
+function translateHelp(command: Command, translate: Translate): void {
+  const standard = new Help();
+  command.configureHelp({
+    ...command.configureHelp(),
+    styleTitle: translate,
+    commandDescription: (one) => translate(standard.commandDescription(one)),
+    subcommandDescription: (one) => translate(standard.subcommandDescription(one)),
+    optionDescription: (option) => translate(standard.optionDescription(option)),
+    argumentDescription: (argument) => translate(standard.argumentDescription(argument)),
+    // Chinese has no spaces at which commander could break a line.
+    boxWrap: (text) => text,
+  });
+}
+
+/** Translates what a command adds after its help: sentences, and examples with a remark behind them. */
+const translateEpilogue = (epilogue: string, translate: Translate): string =>
+  epilogue.replaceAll(/^(?!\s)(.+)$|(?<=^ {2}wma .* {2,})(\S.*)$/gm, (text) => translate(text));
+
 /** Returns the page: the common part, and the help of every command. */
-export function cliPage(): string {
+export function cliPage(translate?: Translate): string {
   const program = buildProgram({
     stdin: process.stdin,
     stdout: nowhere,
@@ -48,10 +72,23 @@ export function cliPage(): string {
   const sections = program.commands.map((command) => {
     // The global options are shown once, in the help of the program.
     command.configureHelp({ ...command.configureHelp(), showGlobalOptions: false });
-    const help: string[] = [];
-    command.configureOutput({ writeOut: (text) => void help.push(text) });
-    command.outputHelp();
-    return `## wma ${command.name()}\n\n\`\`\`text\n${help.join('').trim()}\n\`\`\`\n`;
+    if (translate) translateHelp(command, translate);
+    const [help = '', ...epilogue] = helpOf(command);
+    const after = translate ? translateEpilogue(epilogue.join(''), translate) : epilogue.join('');
+    return `## wma ${command.name()}\n\n\`\`\`text\n${(help + after).trim().replaceAll('： ', '：')}\n\`\`\`\n`;
   });
-  return [INTRODUCTION, `\`\`\`text\n${program.helpInformation().trim()}\n\`\`\`\n`, ...sections].join('\n');
+  if (translate) translateHelp(program, translate);
+  return [
+    INTRODUCTION,
+    `\`\`\`text\n${program.helpInformation().trim().replaceAll('： ', '：')}\n\`\`\`\n`,
+    ...sections,
+  ].join('\n');
+}
+
+/** Returns what a command prints as its help: first its own text, then what was added after it. */
+function helpOf(command: Command): string[] {
+  const printed: string[] = [];
+  command.configureOutput({ writeOut: (text) => void printed.push(text) });
+  command.outputHelp();
+  return printed;
 }

@@ -22,6 +22,8 @@ export function configurationPage(): string {
 
 const INTRODUCTION = `# Configuration
 
+[中文](zh/configuration.md)
+
 Everything is set by environment variables. \`.env\` in the working directory is also read; the environment overrides it.
 All mistakes are reported together, each with an example, and the program exits with code 78. A name that seems to be a
 misspelling of a variable is also a mistake. An empty value counts as unset, except for \`WECHAT_VIDEO_BASE_URL\`.

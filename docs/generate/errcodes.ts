@@ -1,5 +1,6 @@
 /** Generates docs/errcodes.md from the errcode table. */
 import { FAILURES, type FailureClass } from '../../src/failures.ts';
+import type { Language } from '../../src/server/problem.ts';
 import type { ErrcodeScope, Meaning } from '../../src/wechat/api/errcode-rows/meaning.ts';
 import { MEANINGS, OTHER_MEANINGS } from '../../src/wechat/api/errcode-table.ts';
 
@@ -30,6 +31,8 @@ const ENDPOINTS: Record<ErrcodeScope['endpoint'], string> = {
 
 const INTRODUCTION = `# Failures and cures
 
+[中文](zh/errcodes.md)
+
 Generated from the table that the program uses, by \`node bin/run.js docs/generate/main.ts\`. The meaning of a number
 depends on the product and the call; the most specific row counts. A number that is not in the table has the class
 \`unknown\`.
@@ -39,7 +42,8 @@ item is \`dead\`; at or after the deadline it is \`expired\`. In both cases the 
 earlier attempt may have stored the object.
 `;
 
-export function errcodesPage(): string {
+/** Returns the page. With `zh` only the texts of the program are Chinese; see zh/translate.ts for the others. */
+export function errcodesPage(language: Language): string {
   const classes = Object.entries(CURES) as [FailureClass, string][];
   return [
     INTRODUCTION,
@@ -47,23 +51,29 @@ export function errcodesPage(): string {
       ['class', 'what is done'],
       classes.map(([name, cure]) => [`\`${name}\``, cure]),
     ),
-    ...classes.map(([name]) => section(name)).filter((text) => text !== ''),
+    ...classes.map(([name]) => section(name, language)).filter((text) => text !== ''),
   ].join('\n');
 }
 
-function section(name: FailureClass): string {
+function section(name: FailureClass, language: Language): string {
   const coded = MEANINGS.filter((meaning) => meaning.class === name).flatMap((meaning) =>
-    meaning.scopes.map((scope) => row(meaning, scope)),
+    meaning.scopes.map((scope) => row(language, meaning, scope)),
   );
-  const others = OTHER_MEANINGS.filter((meaning) => meaning.class === name).map((meaning) => row(meaning));
+  const others = OTHER_MEANINGS.filter((meaning) => meaning.class === name).map((meaning) =>
+    row(language, meaning),
+  );
   const general = Object.entries(FAILURES)
     .filter(([, failure]) => failure.class === name)
-    .map(([code, failure]) => row({ code, ...failure, scopes: [], isMediaGone: false }));
+    .map(([code, failure]) => row(language, { code, ...failure, scopes: [], isMediaGone: false }));
   const head = ['errcode', 'product', 'call', 'code', 'what happened', 'what to do'];
   return `## \`${name}\`\n\n${table(head, [...coded, ...others, ...general])}`;
 }
 
-function row({ code, message, advice, isMediaGone }: Meaning, scope?: ErrcodeScope): string[] {
+function row(
+  language: Language,
+  { code, message, advice, isMediaGone }: Meaning,
+  scope?: ErrcodeScope,
+): string[] {
   return [
     scope
       ? scope.errcodes.map((one) => (typeof one === 'number' ? `${one}` : `${one[0]}–${one[1]}`)).join(' ')
@@ -71,8 +81,8 @@ function row({ code, message, advice, isMediaGone }: Meaning, scope?: ErrcodeSco
     scope ? PRODUCTS[scope.product] : '–',
     scope ? ENDPOINTS[scope.endpoint] : '–',
     `\`${code}\`${isMediaGone ? ' (item gone)' : ''}`,
-    `${message.en}<br>${message.zh}`,
-    `${advice.en}<br>${advice.zh}`,
+    message[language],
+    advice[language],
   ];
 }
 

@@ -129,6 +129,8 @@ export function retriesPage(): string {
   const example = schedule(createRandom(1));
   return `# Retries
 
+[中文](zh/retries.md)
+
 Computed from the policy of the program (\`src/pipeline/archive/retry-policy.ts\`): \`node bin/run.js docs/generate/main.ts\`. The class of
 each errcode: [errcodes.md](errcodes.md).
 

@@ -7,6 +7,8 @@ import { RESPONSE_FAULTS } from '../../src/simulator/faults/response-faults.ts';
 
 const INTRODUCTION = `# The simulated WeChat
 
+[中文](zh/simulator.md)
+
 A simulated WeChat on a real socket, for trying the service out and for tests. \`npm start\` and \`npm run demo\` start
 one if no account is configured. As a separate program it has an official account, a mini program, a WeCom app and
 a third-party platform:
