@@ -91,7 +91,7 @@ export const ACCESS_ERRCODES: readonly Meaning[] = [
     [scope('any', 'any', 89507)],
     [
       "The administrator rejected this server's IP address: calls are blocked for an hour.",
-      '管理员拒绝了本服务器的 IP，1 小时内不可调用。',
+      '管理员拒绝了本服务器的 IP，一小时内不可调用。',
     ],
     [
       'Contact the administrator. The account is retried automatically.',
