@@ -8,6 +8,7 @@ import { metricsTable } from './metrics.ts';
 import { retriesPage } from './retries.ts';
 import { simulatorPage } from './simulator.ts';
 import { chineseCliPage } from './zh/cli.ts';
+import { measuredParts } from './zh/performance.ts';
 import { inChinese } from './zh/translate.ts';
 
 /** Returns the text of each page, by its path. */
@@ -38,6 +39,7 @@ export const PARTS: Readonly<Record<string, Readonly<Record<string, () => string
     checks: () => inChinese('checks', checksTable('zh')),
     metrics: () => inChinese('metrics', metricsTable()),
   },
+  'docs/zh/performance.md': measuredParts(),
 };
 
 /** Returns a page with its generated parts replaced. */

@@ -1,7 +1,8 @@
 /**
  * Translates a generated page into Chinese. The page is taken apart into headings, paragraphs, list items, cells of tables and
  * comments in shell examples. Each has its Chinese text in a table beside this file, `{ "English": "中文" }`. So a text that
- * is new or that changed has no translation, and generating the page fails and names it.
+ * is new or that changed has no translation, and generating the page fails and names it. `#` in a key and its translation stands for a
+ * number, in the same order.
  */
 import { readFileSync } from 'node:fs';
 
@@ -27,21 +28,36 @@ export const isLanguageNeutral = (text: string): boolean =>
 export interface Translator {
   /** Returns the Chinese text; the English one if there is none, which `finish` reports. */
   readonly translate: (english: string) => string;
+  /** Whether a text has a translation or needs none. */
+  readonly has: (english: string) => boolean;
   /** Throws an error that lists the texts without a translation, and the translations without a text. */
   readonly finish: () => void;
 }
 
+const NUMBER = /\d+(?:,\d{3})*(?:\.\d+)?/g;
+
 export function createTranslator(name: string, dictionary: Dictionary = readDictionary(name)): Translator {
   const missing = new Set<string>();
   const unused = new Set(Object.keys(dictionary));
+  const keyOf = (text: string) => {
+    const pattern = text.replaceAll(NUMBER, '#');
+    return text in dictionary ? text : pattern in dictionary ? pattern : undefined;
+  };
+  const normal = (english: string) => english.replaceAll(/\s+/g, ' ').trim();
   return {
+    has: (english) => isLanguageNeutral(normal(english)) || keyOf(normal(english)) !== undefined,
     translate: (english) => {
-      const key = english.replaceAll(/\s+/g, ' ').trim();
-      if (isLanguageNeutral(key)) return key;
+      const text = normal(english);
+      if (isLanguageNeutral(text)) return text;
+      const key = keyOf(text);
+      if (key === undefined) {
+        missing.add(text);
+        return text;
+      }
       unused.delete(key);
-      const chinese = dictionary[key];
-      if (chinese === undefined) missing.add(key);
-      return chinese ?? key;
+      if (key === text) return dictionary[key]!;
+      const numbers = text.match(NUMBER) ?? [];
+      return dictionary[key]!.replaceAll('#', () => numbers.shift() ?? '#');
     },
     finish: () => {
       const file = `docs/generate/zh/${name}.json`;
