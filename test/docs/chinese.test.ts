@@ -59,6 +59,17 @@ describe('the Chinese page', () => {
   }
 });
 
+test('README.zh-CN.md has the headings, examples and tables of README.md, and links to Chinese pages', () => {
+  const [english, chinese] = ['README.md', 'README.zh-CN.md'].map((path) =>
+    blocksOf(path, read(path)).filter(({ kind }) => /^(?:heading|example|row|rule)/.test(kind)),
+  );
+  assert.ok(english!.length > 30, `${english!.length} blocks`);
+  assert.deepEqual(differences('README.md', english!, chinese!), []);
+  const links = [...read('README.zh-CN.md').matchAll(/\]\((docs\/[^)\s]+\.md)\)/g)].map(([, link]) => link!);
+  assert.ok(links.length > 10, `${links.length} links`);
+  for (const link of links) assert.match(link, /^docs\/zh\//);
+});
+
 describe('a Chinese page that was not changed with the English one is found', () => {
   const path = 'verification.md';
   const [english, chinese] = [read(`docs/${path}`), read(`docs/zh/${path}`)];
