@@ -43,9 +43,9 @@ const zh: Words = {
   status: {
     pending: '待处理',
     archived: '已归档',
-    dead: '失败',
+    dead: '死信',
     expired: '已过期',
-    erased: '已清除',
+    erased: '已擦除',
   },
   kind: {
     image: '图片',
@@ -69,7 +69,7 @@ const zh: Words = {
   copied: '已复制',
   cancel: '取消',
   reason: '原因',
-  reasonHint: '会永久保存在操作日志中，请勿填写个人信息。',
+  reasonHint: '会永久保存在审计日志中，请勿填写个人信息。',
   newer: '← 较新',
   older: '较旧 →',
   pages: '列表分页',
