@@ -19,6 +19,7 @@ import { createStoreProbe } from '../pipeline/dispatch/store-probe.ts';
 import { createKfSyncer } from '../pipeline/ingest/kf-sync.ts';
 import { createEraser } from '../pipeline/maintenance/eraser.ts';
 import { createEraserLoop } from '../pipeline/maintenance/eraser-loop.ts';
+import { createHistoryMerge } from '../pipeline/maintenance/history-merge.ts';
 import { createRecounter } from '../pipeline/maintenance/recount.ts';
 import { createRedriver } from '../pipeline/maintenance/redriver.ts';
 import { createSweeper, type SweepOptions } from '../pipeline/maintenance/sweeper.ts';
@@ -213,6 +214,7 @@ export function startSweeper(
   runInBackground(context, 'sweeper', sweeper);
   runInBackground(context, 'redrives', createRedriver({ ...context, onRedriven: notify }));
   runInBackground(context, 'recount', createRecounter(context));
+  runInBackground(context, 'history', createHistoryMerge(context));
   const verifier = createVerifier({ ...context, prefix: config.objects.prefix }, timing);
   runInBackground(context, 'verifier', verifier);
   // A loop of its own: a store that is slow to delete must not keep lost jobs from being freed.

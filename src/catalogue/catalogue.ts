@@ -14,6 +14,7 @@ import type { Database } from './database/database.ts';
 import { createErasures } from './erasure/erasures.ts';
 import { createMediaErasure } from './erasure/media-erasure.ts';
 import { createChangeMark } from './history/change-mark.ts';
+import { createHistory } from './history/history.ts';
 import { createStats } from './history/stats.ts';
 import { createStatusCounts } from './history/status-counts.ts';
 import { createMediaInserts } from './media/insert.ts';
@@ -61,10 +62,11 @@ export function createCatalogue(database: Database, schema: string, lifetimes: L
     alertFacts: createAlertFacts(database, schema),
     auditLog: createAuditLog(database, schema),
     stats: {
-      ...createStats(database, schema, lifetimes.lifetimeMs),
+      ...createStats(database, schema, lifetimes),
       ...createStatusCounts(database, schema),
     },
     changeMark: createChangeMark(database, schema),
+    history: createHistory(database, schema),
     processes: createProcessRegistry(database, schema),
     leases: createLeases(database, schema),
     revocations: createRevocations(database, schema),

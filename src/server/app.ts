@@ -30,6 +30,7 @@ import { accountRoutes } from './routes/operations/accounts.ts';
 import { alertRoutes } from './routes/operations/alerts.ts';
 import { auditLogRoutes } from './routes/operations/audit-log.ts';
 import { doctorRoutes } from './routes/operations/doctor.ts';
+import { historyRoutes } from './routes/operations/history.ts';
 import { statsRoutes } from './routes/operations/stats.ts';
 import { storeRoutes } from './routes/operations/store.ts';
 import { verificationRoutes } from './routes/operations/verifications.ts';
@@ -177,6 +178,7 @@ async function addKeyedRoutes(app: App, deps: RouteDeps): Promise<void> {
     deadLetterRoutes,
     redriveRoutes,
     auditLogRoutes,
+    historyRoutes,
     statsRoutes,
     storeRoutes,
     accountRoutes,

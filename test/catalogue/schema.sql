@@ -63,6 +63,23 @@ erasure.problem text
 erasure.created_at timestamp with time zone NOT NULL
 erasure.marked_at timestamp with time zone
 erasure.finished_at timestamp with time zone
+history_hour.at timestamp with time zone NOT NULL
+history_hour.account text NOT NULL
+history_hour.received integer NOT NULL
+history_hour.archived integer NOT NULL
+history_hour.dead integer NOT NULL
+history_hour.expired integer NOT NULL
+history_hour.bytes bigint NOT NULL
+history_hour.pending_change integer NOT NULL
+history_minute.at timestamp with time zone NOT NULL
+history_minute.account text NOT NULL
+history_minute.shard integer NOT NULL
+history_minute.received integer NOT NULL
+history_minute.archived integer NOT NULL
+history_minute.dead integer NOT NULL
+history_minute.expired integer NOT NULL
+history_minute.bytes bigint NOT NULL
+history_minute.pending_change integer NOT NULL
 kf_cursor.account text NOT NULL
 kf_cursor.open_kfid text NOT NULL
 kf_cursor.cursor text
@@ -196,6 +213,7 @@ verification_finding.object_key text
 verification_finding.detail text
 
 -- Storage options
+history_minute WITH (fillfactor=50)
 media WITH (fillfactor=80, autovacuum_vacuum_scale_factor=0.05)
 media_count WITH (fillfactor=50)
 
@@ -210,6 +228,8 @@ wma.catalogue.catalogue_singleton_check CHECK (singleton)
 wma.encrypted_secret.encrypted_secret_pkey PRIMARY KEY (name)
 wma.erasure.erasure_check CHECK (((marked_at IS NULL) OR (open_id_ciphertext IS NULL)))
 wma.erasure.erasure_pkey PRIMARY KEY (id)
+wma.history_hour.history_hour_pkey PRIMARY KEY (at, account)
+wma.history_minute.history_minute_pkey PRIMARY KEY (at, account, shard)
 wma.kf_cursor.kf_cursor_pkey PRIMARY KEY (account, open_kfid)
 wma.lease.lease_pkey PRIMARY KEY (name)
 wma.media.media_check CHECK (((status = 'erased'::text) OR ((media_id IS NOT NULL) AND (kind IS NOT NULL) AND (closes_at IS NOT NULL))))
@@ -247,6 +267,9 @@ CREATE UNIQUE INDEX encrypted_secret_pkey ON wma.encrypted_secret USING btree (n
 CREATE INDEX erasure_created ON wma.erasure USING btree (created_at DESC)
 CREATE INDEX erasure_open ON wma.erasure USING btree (due_at) WHERE (finished_at IS NULL)
 CREATE UNIQUE INDEX erasure_pkey ON wma.erasure USING btree (id)
+CREATE UNIQUE INDEX history_hour_pkey ON wma.history_hour USING btree (at, account)
+CREATE UNIQUE INDEX history_minute_pkey ON wma.history_minute USING btree (at, account, shard)
+CREATE INDEX history_minute_unmerged ON wma.history_minute USING btree (at) WHERE (shard <> 0)
 CREATE UNIQUE INDEX kf_cursor_pkey ON wma.kf_cursor USING btree (account, open_kfid)
 CREATE INDEX kf_cursor_requested ON wma.kf_cursor USING btree (requested_at) WHERE (requested_at IS NOT NULL)
 CREATE UNIQUE INDEX lease_pkey ON wma.lease USING btree (name)
@@ -418,6 +441,17 @@ CREATE OR REPLACE FUNCTION wma.count_inserted()
  SET search_path TO 'wma', 'pg_temp'
 AS $function$
 BEGIN
+  WITH history AS (
+    INSERT INTO history_minute AS h (at, account, shard, received, archived, dead, expired, bytes, pending_change)
+    SELECT date_trunc('minute', least(created_at, clock_timestamp())), account, pg_backend_pid(), count(*),
+           count(*) FILTER (WHERE status = 'archived'), count(*) FILTER (WHERE status = 'dead'),
+           count(*) FILTER (WHERE status = 'expired'),
+           coalesce(sum(size_bytes) FILTER (WHERE status = 'archived'), 0), count(*) FILTER (WHERE status = 'pending')
+    FROM inserted GROUP BY 1, 2 ORDER BY 1, 2
+    ON CONFLICT (at, account, shard) DO UPDATE SET
+      received = h.received + excluded.received, archived = h.archived + excluded.archived,
+      dead = h.dead + excluded.dead, expired = h.expired + excluded.expired, bytes = h.bytes + excluded.bytes,
+      pending_change = h.pending_change + excluded.pending_change)
   INSERT INTO media_count AS c (account, status, failure_code, errcode, shard, n)
   SELECT account, status, count_code(status, failure_code), count_errcode(status, errcode),
          pg_backend_pid() % 16, count(*)
@@ -431,6 +465,17 @@ CREATE OR REPLACE FUNCTION wma.count_moved()
  SET search_path TO 'wma', 'pg_temp'
 AS $function$
 BEGIN
+  WITH history AS (
+    INSERT INTO history_minute AS h (at, account, shard, received, archived, dead, expired, bytes, pending_change)
+    SELECT date_trunc('minute', least(NEW.updated_at, clock_timestamp())), NEW.account, pg_backend_pid(), 0,
+           (NEW.status = 'archived')::integer, (NEW.status = 'dead')::integer, (NEW.status = 'expired')::integer,
+           CASE WHEN NEW.status = 'archived' THEN coalesce(NEW.size_bytes, 0) ELSE 0 END,
+           (NEW.status = 'pending')::integer - (OLD.status = 'pending')::integer
+    -- The erasure of a closed row is no event of the history.
+    WHERE NEW.status <> 'erased' OR OLD.status = 'pending'
+    ON CONFLICT (at, account, shard) DO UPDATE SET
+      archived = h.archived + excluded.archived, dead = h.dead + excluded.dead, expired = h.expired + excluded.expired,
+      bytes = h.bytes + excluded.bytes, pending_change = h.pending_change + excluded.pending_change)
   INSERT INTO media_count AS c (account, status, failure_code, errcode, shard, n)
   SELECT * FROM (VALUES
     (OLD.account, OLD.status, count_code(OLD.status, OLD.failure_code), count_errcode(OLD.status, OLD.errcode),

@@ -10,6 +10,7 @@ import { createDatabaseAvailability } from '../../src/pipeline/ingest/database-a
 import { createKfSyncer } from '../../src/pipeline/ingest/kf-sync.ts';
 import { createClockWatch } from '../../src/pipeline/maintenance/clock-watch.ts';
 import { createEraserLoop } from '../../src/pipeline/maintenance/eraser-loop.ts';
+import { createHistoryMerge } from '../../src/pipeline/maintenance/history-merge.ts';
 import { createRecounter } from '../../src/pipeline/maintenance/recount.ts';
 import { createRedriver } from '../../src/pipeline/maintenance/redriver.ts';
 import { createSweeper } from '../../src/pipeline/maintenance/sweeper.ts';
@@ -113,6 +114,8 @@ const LOOPS: Record<string, (deps: LoopDeps) => Runnable | Promise<Runnable>> = 
         stats: { recount: fail },
       },
     }),
+  'history-merge': ({ fail, ...deps }) =>
+    createHistoryMerge({ ...deps, catalogue: { history: { merge: fail } } }),
   redriver: ({ fail, ...deps }) =>
     createRedriver({
       ...deps,

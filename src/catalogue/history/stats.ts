@@ -1,6 +1,7 @@
 /** Statistics for the dashboard and the metrics. Counts by status are read from media_count, never by a scan. */
 import type { FailureClass } from '../../failures.ts';
 import { STATUSES, type Status } from '../../media.ts';
+import type { Lifetimes } from '../../runtime/clock.ts';
 import type { Database } from '../database/database.ts';
 import { storeIsHeld } from '../queue/store-hold.ts';
 
@@ -59,13 +60,20 @@ export interface Stats {
   readonly tightestExpirySeconds?: number;
   readonly oldestPendingSeconds?: number;
   readonly archivedPerMinute: number;
+  /** Items that expired in the last seven days and are still expired. */
+  readonly lostLast7Days: number;
 }
 
 /** The share of the media lifetime in {@link Stats.atRisk}. */
 const AT_RISK_SHARE = 12;
 const LIFETIME_HOURS = 72;
+const WEEK_MS = 7 * 24 * 3_600_000;
 
-export function createStats(database: Database, schema: string, lifetimeMs: number) {
+export function createStats(
+  database: Database,
+  schema: string,
+  { lifetimeMs, scale }: Pick<Lifetimes, 'lifetimeMs' | 'scale'>,
+) {
   const hoursMs = (hours: number) => (lifetimeMs * hours) / LIFETIME_HOURS;
   return {
     /** Of all accounts, or of the given ones. */
@@ -105,11 +113,18 @@ export function createStats(database: Database, schema: string, lifetimeMs: numb
           ...given,
         ],
       );
-      const [edge] = await database.query<{ tightest: Date | null; oldest: Date | null; archived: string }>(
-        `SELECT (SELECT min(expires_at) FROM ${schema}.media WHERE status = 'pending' AND ${isIncluded(2)}) AS tightest,
-                (SELECT min(sent_at) FROM ${schema}.media WHERE status = 'pending' AND ${isIncluded(2)}) AS oldest,
-                (SELECT count(*) FROM ${schema}.media WHERE archived_at > $1 AND ${isIncluded(2)}) AS archived`,
-        [inMs(-60_000), ...given],
+      const [edge] = await database.query<{
+        tightest: Date | null;
+        oldest: Date | null;
+        archived: string;
+        lost: string;
+      }>(
+        `SELECT (SELECT min(expires_at) FROM ${schema}.media WHERE status = 'pending' AND ${isIncluded(3)}) AS tightest,
+                (SELECT min(sent_at) FROM ${schema}.media WHERE status = 'pending' AND ${isIncluded(3)}) AS oldest,
+                (SELECT count(*) FROM ${schema}.media WHERE archived_at > $1 AND ${isIncluded(3)}) AS archived,
+                (SELECT count(*) FROM ${schema}.media
+                 WHERE status = 'expired' AND updated_at > $2 AND ${isIncluded(3)}) AS lost`,
+        [inMs(-60_000), inMs(-scale(WEEK_MS)), ...given],
       );
       const counts = new Map(byStatus.map((row) => [row.status, Number(row.n)]));
       const number = (key: string) => Number(backlog?.[key] ?? 0);
@@ -134,6 +149,7 @@ export function createStats(database: Database, schema: string, lifetimeMs: numb
           ? { oldestPendingSeconds: seconds(Math.max(0, now.getTime() - edge.oldest.getTime())) }
           : {}),
         archivedPerMinute: Number(edge?.archived ?? 0),
+        lostLast7Days: Number(edge?.lost ?? 0),
       };
     },
 

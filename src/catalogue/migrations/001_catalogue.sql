@@ -187,7 +187,7 @@ CREATE TABLE attempt (
   PRIMARY KEY (media, started_at, generation)
 );
 
--- 2. Counts by status -------------------------------------------------------------------------------------------------
+-- 2. Counts by status, and their history ------------------------------------------------------------------------------
 
 -- Statistics read these and never scan the items. Each count is spread over 16 shards by the process id of the session,
 -- so that concurrent commits do not wait for one row. The count is the sum over the shards.
@@ -201,6 +201,41 @@ CREATE TABLE media_count (
   PRIMARY KEY (account, status, failure_code, errcode, shard)
 ) WITH (fillfactor = 50);
 
+-- What happened in each minute, written by the triggers that count. The times are those of the statements, but never
+-- ahead of the database's clock, so that a process with a wrong clock writes nothing into the future. Each session has
+-- rows of its own (shard: its process id), so that no commit waits for another one. A background step merges the rows of
+-- a minute into one (shard 0), and minutes older than two days into hours. Hours are kept for good: about 1 MB for an
+-- account and year.
+CREATE TABLE history_minute (
+  at             timestamptz NOT NULL,
+  account        text NOT NULL,
+  shard          integer NOT NULL,
+  -- Rows that were inserted.
+  received       integer NOT NULL,
+  archived       integer NOT NULL,
+  dead           integer NOT NULL,
+  expired        integer NOT NULL,
+  -- Of the archived objects.
+  bytes          bigint NOT NULL,
+  -- By how much the number of pending items changed. The backlog at any time is the number of now minus the changes
+  -- since then.
+  pending_change integer NOT NULL,
+  PRIMARY KEY (at, account, shard)
+) WITH (fillfactor = 50);
+CREATE INDEX history_minute_unmerged ON history_minute (at) WHERE shard <> 0;
+
+CREATE TABLE history_hour (
+  at             timestamptz NOT NULL,
+  account        text NOT NULL,
+  received       integer NOT NULL,
+  archived       integer NOT NULL,
+  dead           integer NOT NULL,
+  expired        integer NOT NULL,
+  bytes          bigint NOT NULL,
+  pending_change integer NOT NULL,
+  PRIMARY KEY (at, account)
+);
+
 -- Only closed rows are counted by failure: the failure of a pending row changes at each attempt.
 CREATE FUNCTION count_code(status text, code text) RETURNS text LANGUAGE sql IMMUTABLE AS
   $$ SELECT CASE WHEN status IN ('dead', 'expired') THEN code ELSE '' END $$;
@@ -213,6 +248,17 @@ SELECT set_config('search_path', quote_ident(current_schema()) || ', pg_temp', t
 
 CREATE FUNCTION count_inserted() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
+  WITH history AS (
+    INSERT INTO history_minute AS h (at, account, shard, received, archived, dead, expired, bytes, pending_change)
+    SELECT date_trunc('minute', least(created_at, clock_timestamp())), account, pg_backend_pid(), count(*),
+           count(*) FILTER (WHERE status = 'archived'), count(*) FILTER (WHERE status = 'dead'),
+           count(*) FILTER (WHERE status = 'expired'),
+           coalesce(sum(size_bytes) FILTER (WHERE status = 'archived'), 0), count(*) FILTER (WHERE status = 'pending')
+    FROM inserted GROUP BY 1, 2 ORDER BY 1, 2
+    ON CONFLICT (at, account, shard) DO UPDATE SET
+      received = h.received + excluded.received, archived = h.archived + excluded.archived,
+      dead = h.dead + excluded.dead, expired = h.expired + excluded.expired, bytes = h.bytes + excluded.bytes,
+      pending_change = h.pending_change + excluded.pending_change)
   INSERT INTO media_count AS c (account, status, failure_code, errcode, shard, n)
   SELECT account, status, count_code(status, failure_code), count_errcode(status, errcode),
          pg_backend_pid() % 16, count(*)
@@ -225,6 +271,17 @@ CREATE TRIGGER media_count_inserted AFTER INSERT ON media
 
 CREATE FUNCTION count_moved() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
+  WITH history AS (
+    INSERT INTO history_minute AS h (at, account, shard, received, archived, dead, expired, bytes, pending_change)
+    SELECT date_trunc('minute', least(NEW.updated_at, clock_timestamp())), NEW.account, pg_backend_pid(), 0,
+           (NEW.status = 'archived')::integer, (NEW.status = 'dead')::integer, (NEW.status = 'expired')::integer,
+           CASE WHEN NEW.status = 'archived' THEN coalesce(NEW.size_bytes, 0) ELSE 0 END,
+           (NEW.status = 'pending')::integer - (OLD.status = 'pending')::integer
+    -- The erasure of a closed row is no event of the history.
+    WHERE NEW.status <> 'erased' OR OLD.status = 'pending'
+    ON CONFLICT (at, account, shard) DO UPDATE SET
+      archived = h.archived + excluded.archived, dead = h.dead + excluded.dead, expired = h.expired + excluded.expired,
+      bytes = h.bytes + excluded.bytes, pending_change = h.pending_change + excluded.pending_change)
   INSERT INTO media_count AS c (account, status, failure_code, errcode, shard, n)
   SELECT * FROM (VALUES
     (OLD.account, OLD.status, count_code(OLD.status, OLD.failure_code), count_errcode(OLD.status, OLD.errcode),

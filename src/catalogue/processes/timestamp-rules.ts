@@ -127,6 +127,8 @@ export const TIMESTAMPS_WITHOUT_RULE: Readonly<Record<string, string>> = {
   'attempt.ended_at': 'a record; nothing waits for it',
   'audit_log.at': 'a record that is never changed; listed in the order of seq',
   'migration.applied_at': 'a record',
+  'history_minute.at': 'never written ahead of the clock of the database',
+  'history_hour.at': 'never written ahead of the clock of the database',
   'revoked_credential.expires_at': 'a row that is kept too long changes nothing',
   'redrive.cursor_sent_at': 'a position among sent_at of the items',
   'redrive.updated_at': 'only shown',

@@ -22,6 +22,7 @@ export const statsSchema: z.ZodType = z.object({
   tightestExpirySeconds: z.number().optional(),
   oldestPendingSeconds: z.number().optional(),
   archivedPerMinute: z.number(),
+  lostLast7Days: count.describe('media items that expired in the last seven days and are still expired'),
   storeHold: storeHoldSchema.nullable().describe('why all archiving waits for the store'),
   checks: currentChecksSchema,
 });
