@@ -47,6 +47,8 @@ export interface AppContext {
   readonly due: { notify(): void; subscribe(wake: () => void): void };
   /** The conditions of this process. */
   readonly health: Health;
+  /** all, server, worker or sweep. */
+  readonly program: string;
   /** `host (program, pid)`. */
   readonly process: string;
   /** Reads the facts from which the list of checks is computed. */
@@ -149,6 +151,7 @@ export async function openAppContext(config: Config, options: OpenOptions): Prom
       accept,
       due,
       health,
+      program: options.program,
       process: processName(options.program),
       gather,
       alerts,

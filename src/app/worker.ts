@@ -12,7 +12,7 @@ import { createAccountHolds, pictureWindowMs } from '../pipeline/dispatch/accoun
 import { createAccountLimiter } from '../pipeline/dispatch/account-limiter.ts';
 import { checkAccountTokens, type TokenCheck } from '../pipeline/dispatch/check-account-tokens.ts';
 import { type ConcurrencyShares, createConcurrencyShares } from '../pipeline/dispatch/concurrency-share.ts';
-import { openConsumerWatchdog } from '../pipeline/dispatch/consumer-watchdog.ts';
+import { type ConsumerWatchdog, openConsumerWatchdog } from '../pipeline/dispatch/consumer-watchdog.ts';
 import { createDispatcher, type Dispatcher } from '../pipeline/dispatch/dispatcher.ts';
 import { createStoreHold, type StoreHold } from '../pipeline/dispatch/store-hold.ts';
 import { createStoreProbe } from '../pipeline/dispatch/store-probe.ts';
@@ -30,6 +30,7 @@ import { createByteBudget } from '../runtime/concurrency/byte-budget.ts';
 import { createKfSync } from '../wechat/customer-service/sync-messages.ts';
 import { createQuotaReader } from '../wechat/media/quota.ts';
 import type { AppContext } from './app-context.ts';
+import { readVersion } from './version.ts';
 import { openWechatClients, type WechatAddresses } from './wechat-clients.ts';
 
 /** Rows of an account that may be in the queue before anything is known of how fast they leave it. */
@@ -80,11 +81,14 @@ export function startDispatcher(context: AppContext): Dispatcher {
 }
 
 /** Every process sends a heartbeat with what it reports of itself; see pipeline/checks. */
-export function startHeartbeat(context: AppContext, options: { isWorker: boolean }): ConcurrencyShares {
+export function startHeartbeat(
+  context: AppContext,
+  options: { isWorker: boolean; inHand?: () => number },
+): ConcurrencyShares {
   // With the machine's own clock, not the one that follows the database's: the heartbeat measures how far it is off.
   const shares = createConcurrencyShares(
     { ...context, clock: systemClock },
-    { name: context.process, ...options },
+    { name: context.process, program: context.program, version: readVersion(), inHand: () => 0, ...options },
   );
   runInBackground(context, 'heartbeat', shares);
   return shares;
@@ -144,7 +148,8 @@ export async function startConsumer(
   const readQuota = createReadQuota({ ...context, quotaOf: createQuotaReader({ api, tokens }) });
   runInBackground(context, 'quota', createQuotaLoop({ ...context, readQuota }));
   const storeHold = startStoreHold(context, dispatcher);
-  const shares = startHeartbeat(context, { isWorker: true });
+  let watchdog: ConsumerWatchdog | undefined;
+  const shares = startHeartbeat(context, { isWorker: true, inHand: () => watchdog?.running ?? 0 });
   const storedObjects = createStoredObjectsOf(context);
   const handleFailure = createFailureHandler({
     ...context,
@@ -180,7 +185,7 @@ export async function startConsumer(
   const onInvalidJob: ConsumeOptions['onInvalidJob'] = async (row, reason) => {
     await handleFailure(row, clock.now(), failure('internal', `its job could not be read: ${reason}`));
   };
-  const watchdog = await openConsumerWatchdog(context, composeMiddleware(middleware, attempt), {
+  watchdog = await openConsumerWatchdog(context, composeMiddleware(middleware, attempt), {
     consume: { ...timing, concurrency: work.concurrency, onInvalidJob },
     graceMs: work.shutdownGraceMs,
   });

@@ -31,6 +31,7 @@ import { alertRoutes } from './routes/operations/alerts.ts';
 import { auditLogRoutes } from './routes/operations/audit-log.ts';
 import { doctorRoutes } from './routes/operations/doctor.ts';
 import { historyRoutes } from './routes/operations/history.ts';
+import { processRoutes } from './routes/operations/processes.ts';
 import { statsRoutes } from './routes/operations/stats.ts';
 import { storeRoutes } from './routes/operations/store.ts';
 import { verificationRoutes } from './routes/operations/verifications.ts';
@@ -179,6 +180,7 @@ async function addKeyedRoutes(app: App, deps: RouteDeps): Promise<void> {
     redriveRoutes,
     auditLogRoutes,
     historyRoutes,
+    processRoutes,
     statsRoutes,
     storeRoutes,
     accountRoutes,

@@ -9,6 +9,9 @@ export const at = (ms: number) => new Date(NOW.getTime() + ms);
 export const HOUR_MS = 3_600_000;
 export const WINDOW = 1_000;
 
+/** The fields of a heartbeat that no rule depends on. */
+export const HEARTBEAT = { program: 'worker', version: '1.2.3', uptimeMs: 60_000, inHand: 2 } as const;
+
 let serial = 0;
 /** A reference to a new item of a new account. */
 export function reference(fields: Partial<Reference> = {}): Reference {

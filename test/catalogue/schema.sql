@@ -154,7 +154,11 @@ migration.name text NOT NULL
 migration.applied_at timestamp with time zone NOT NULL
 process.id text NOT NULL
 process.name text NOT NULL
+process.program text NOT NULL
+process.version text NOT NULL
+process.started_at timestamp with time zone NOT NULL
 process.is_worker boolean NOT NULL
+process.in_hand integer NOT NULL
 process.heartbeat_at timestamp with time zone NOT NULL
 process.left_at timestamp with time zone
 process.clock_ahead_ms bigint

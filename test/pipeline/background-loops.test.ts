@@ -61,7 +61,7 @@ const LOOPS: Record<string, (deps: LoopDeps) => Runnable | Promise<Runnable>> = 
         catalogue: { processes: { heartbeat: fail, markLeft: async () => undefined } },
         health: { list: () => [], refresh: fail },
       },
-      { name: 'host (worker, 1)', isWorker: true },
+      { name: 'host (worker, 1)', program: 'worker', version: '1.2.3', isWorker: true, inHand: () => 0 },
     ),
   'consumer-watchdog': ({ fail, ...deps }) =>
     openConsumerWatchdog(

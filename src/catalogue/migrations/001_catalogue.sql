@@ -534,8 +534,14 @@ CREATE TABLE process (
   id             text PRIMARY KEY,
   -- `host (program, pid)`.
   name           text NOT NULL,
+  -- all, server, worker or sweep.
+  program        text NOT NULL,
+  version        text NOT NULL,
+  started_at     timestamptz NOT NULL,
   -- It runs a consumer, and so has a share of the concurrency of every account.
   is_worker      boolean NOT NULL,
+  -- The items that it works on now.
+  in_hand        integer NOT NULL,
   heartbeat_at   timestamptz NOT NULL,
   -- It has shut down. The row stays for some minutes, because a check asks whether a worker was there lately.
   left_at        timestamptz,

@@ -85,7 +85,7 @@ export function timestampRules({ lifetimeMs, closingMs, scale }: Lifetimes): rea
     ...past('alert', 'since', 'seen_at', 'last_sent_at'),
     ...past('verification', 'created_at'),
     ...past('encrypted_secret', 'updated_at'),
-    ...past('process', 'heartbeat_at', 'left_at'),
+    ...past('process', 'heartbeat_at', 'left_at', 'started_at'),
     {
       table: 'media',
       column: 'next_attempt_at',

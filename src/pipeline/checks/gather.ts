@@ -118,7 +118,7 @@ export function createFactGatherer(deps: FactGathererDeps): FactGatherer {
     const near = new Date(now.getTime() + lifetimes.lifetimeMs / AT_RISK_SHARE);
     const [live, accounts, customerService, { hold }, atRisk, recent, week, dead, storeRefused, drift] =
       await Promise.all([
-        catalogue.processes.read(),
+        catalogue.processes.read(deps.accounts.all.map(({ account }) => account)),
         readAccounts(now, mine),
         readCustomerService(ago, mine),
         catalogue.storeHold.read(),

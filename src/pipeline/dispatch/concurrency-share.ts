@@ -1,7 +1,7 @@
 /** Divides an account's concurrency among all workers, because WeChat sees the sum, and sends this process's heartbeat. */
 import { createHash, randomUUID } from 'node:crypto';
 import type { Catalogue } from '../../catalogue/catalogue.ts';
-import type { WorkerRank } from '../../catalogue/processes/registry.ts';
+import type { Heartbeat, WorkerRank } from '../../catalogue/processes/registry.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Health } from '../../runtime/health.ts';
 import type { Log } from '../../runtime/log.ts';
@@ -42,10 +42,15 @@ export function decideShare(
   return Math.floor(concurrency / place.live) + (position < concurrency % place.live ? 1 : 0);
 }
 
-/** `name`: `host (program, pid)`. `isWorker`: whether this process runs a consumer. */
+/** The process that sends the heartbeats. */
+export interface Self extends Pick<Heartbeat, 'name' | 'program' | 'version' | 'isWorker'> {
+  /** How many items it works on now. */
+  inHand(): number;
+}
+
 export function createConcurrencyShares(
   deps: ConcurrencySharesDeps,
-  self: { name: string; isWorker: boolean },
+  { inHand, ...self }: Self,
 ): ConcurrencyShares {
   const { catalogue, clock, log, metrics, health } = deps;
   const id = randomUUID();
@@ -60,6 +65,8 @@ export function createConcurrencyShares(
     const sentAtMs = performance.now();
     const found = await catalogue.processes.heartbeat(id, {
       ...self,
+      uptimeMs: process.uptime() * 1_000,
+      inHand: inHand(),
       clockAheadMs,
       conditions: health.list(),
     });

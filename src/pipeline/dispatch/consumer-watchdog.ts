@@ -30,6 +30,8 @@ export interface ConsumerWatchdogOptions {
 }
 
 export interface ConsumerWatchdog {
+  /** The jobs that the consumer works on now. */
+  readonly running: number;
   /** Watches until the signal aborts. Never rejects. */
   run(signal: AbortSignal): Promise<void>;
   /** As {@link Consumer.close}. */
@@ -133,6 +135,9 @@ export async function openConsumerWatchdog(
   });
 
   return {
+    get running() {
+      return running;
+    },
     run: loop.run,
     close: async (grace) => {
       isClosed = true;

@@ -6,7 +6,7 @@ import type { Database } from '../../../src/catalogue/database/database.ts';
 import { migrate } from '../../../src/catalogue/database/migrate.ts';
 import { createCleanup } from '../../machine/cleanup.ts';
 import { backends, SCHEMA, setup } from '../backends.ts';
-import { at, NOW, reference } from '../items.ts';
+import { at, HEARTBEAT, NOW, reference } from '../items.ts';
 
 for (const backend of backends) {
   describe(`accounts and processes on ${backend.name}`, { skip: backend.skip }, () => {
@@ -43,7 +43,13 @@ for (const backend of backends) {
     it('finds live workers by the clock of the database, whatever their own clocks are', async () => {
       const beat = async (id: string, aheadMs?: number, isWorker = true) => {
         const conditions = [{ code: 'worker_quiet', since: NOW, count: 2, detail: { n: 1 } }];
-        const heartbeat = { name: `host (${id})`, isWorker, clockAheadMs: aheadMs, conditions };
+        const heartbeat = {
+          ...HEARTBEAT,
+          name: `host (${id})`,
+          isWorker,
+          clockAheadMs: aheadMs,
+          conditions,
+        };
         const { live, rank } = await catalogue.processes.heartbeat(id, heartbeat);
         return { live, rank };
       };
@@ -57,7 +63,7 @@ for (const backend of backends) {
       assert.deepEqual(await beat('a'), { live: 2, rank: 0 });
       await beat('server', 0, false);
       assert.deepEqual(await beat('b', FOUR_DAYS_MS), { live: 2, rank: 1 });
-      const { processes, workers } = await catalogue.processes.read();
+      const { processes, workers } = await catalogue.processes.read([]);
       assert.deepEqual(workers, { alive: 2 });
       assert.deepEqual(
         processes.map(({ name, clockAheadMs }) => [name, clockAheadMs]),
@@ -76,11 +82,64 @@ for (const backend of backends) {
       await catalogue.processes.markLeft('a');
       assert.deepEqual(await beat('b'), { live: 1, rank: 0 }, 'a has left');
       await age('b', 61);
-      const without = (await catalogue.processes.read()).workers;
+      const without = (await catalogue.processes.read([])).workers;
       assert.equal(without.alive, 0);
       assert.ok(without.lastSeenMs! < 60_000, 'a was there until now');
       await age('a', 61);
-      assert.ok((await catalogue.processes.read()).workers.lastSeenMs! >= 61_000);
+      assert.ok((await catalogue.processes.read([])).workers.lastSeenMs! >= 61_000);
+    });
+
+    it('lists the processes with what they report, also those that ended or died within ten minutes', async () => {
+      await database.query(`DELETE FROM ${SCHEMA}.process`);
+      const more = { isWorker: true, clockAheadMs: undefined, conditions: [] };
+      for (const id of ['alive', 'dead', 'left', 'forgotten'])
+        await catalogue.processes.heartbeat(id, { ...HEARTBEAT, ...more, name: `host (${id})` });
+      await database.query(
+        `UPDATE ${SCHEMA}.process SET heartbeat_at = heartbeat_at - CASE id
+           WHEN 'dead' THEN interval '20 s' WHEN 'forgotten' THEN interval '11 min' ELSE interval '0' END`,
+      );
+      await catalogue.processes.markLeft('left');
+      const found = await catalogue.processes.list();
+      assert.deepEqual(
+        found.map(({ name, isAlive, inHand, leftAt }) => [name, isAlive, inHand, leftAt !== undefined]),
+        [
+          ['host (alive)', true, 2, false],
+          ['host (dead)', false, 0, false],
+          ['host (left)', false, 0, true],
+        ],
+      );
+      const { program, version, startedAt, heartbeatAt } = found[0]!;
+      assert.deepEqual([program, version], ['worker', '1.2.3']);
+      assert.equal(Math.round((heartbeatAt.getTime() - startedAt.getTime()) / 1000), 60);
+      await catalogue.processes.heartbeat('alive', {
+        ...HEARTBEAT,
+        ...more,
+        name: 'host (alive)',
+        uptimeMs: 63_000,
+        inHand: 0,
+      });
+      const [again] = await catalogue.processes.list();
+      assert.deepEqual([again?.startedAt, again?.inHand], [startedAt, 0]);
+    });
+
+    it('finds that a due item waits for a worker, unless its account or the store is held', async () => {
+      await database.query(`DELETE FROM ${SCHEMA}.process`);
+      const one = reference();
+      await catalogue.accounts.ensure([one.account]);
+      await catalogue.media.insert([one], NOW, false);
+      const dueSince = async (accounts = [one.account]) =>
+        (await catalogue.processes.read(accounts)).workers.dueSince;
+      assert.deepEqual(await dueSince(), NOW, 'never claimed');
+      assert.equal(await dueSince([]), undefined, 'no account is configured');
+      await catalogue.accounts.hold(one.account, at(60_000), { code: 'x', class: 'account' }, NOW);
+      assert.equal(await dueSince(), undefined, 'its account is held');
+      await catalogue.accounts.endLapsedHold(one.account, at(120_000));
+      assert.deepEqual(await dueSince(), NOW);
+      await catalogue.storeHold.takeProbe('p', NOW, at(1_000));
+      await catalogue.storeHold.probeFailed('p', at(1_000), { code: 'store_full', class: 'store' }, NOW);
+      assert.equal(await dueSince(), undefined, 'the store is held');
+      await database.query(`UPDATE ${SCHEMA}.store_hold SET since = NULL`);
+      await database.query(`DELETE FROM ${SCHEMA}.media`);
     });
 
     it('keeps the newest encrypted secret of a name', async () => {

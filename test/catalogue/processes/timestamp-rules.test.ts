@@ -8,6 +8,7 @@ import {
 } from '../../../src/catalogue/processes/timestamp-rules.ts';
 import { idOf } from '../../../src/media.ts';
 import { type Bundle, backends, lifetimes, SCHEMA, setup } from '../backends.ts';
+import { HEARTBEAT } from '../items.ts';
 
 const ACCOUNT = 'wx0123456789abcdef';
 const RULES = timestampRules(lifetimes);
@@ -58,7 +59,13 @@ async function fill({ database, catalogue }: Bundle, now: Date): Promise<void> {
   await database.query('UPDATE wma.alert SET claimed_until = $1, last_sent_at = $1', [now]);
   await catalogue.verifications.create({ kind: 'orphans', options: {}, by: 'test' }, now);
   await catalogue.encryptedSecrets.write('secret', 'ciphertext', now);
-  await catalogue.processes.heartbeat('p', { name: 'p', isWorker: true, clockAheadMs: 0, conditions: [] });
+  await catalogue.processes.heartbeat('p', {
+    ...HEARTBEAT,
+    name: 'p',
+    isWorker: true,
+    clockAheadMs: 0,
+    conditions: [],
+  });
   await catalogue.processes.markLeft('p');
 }
 

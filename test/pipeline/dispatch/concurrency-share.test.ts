@@ -62,7 +62,7 @@ async function run(sleeps: number, respond: () => Promise<WorkerRank>) {
       log,
       metrics: createMetrics(),
     },
-    { name: 'worker', isWorker: true },
+    { name: 'worker', program: 'worker', version: '1.2.3', isWorker: true, inHand: () => 0 },
   );
   await heartbeat.run(stop.signal);
   return { reported, shares, signOffs, messages: lines.map(({ message }) => message) };

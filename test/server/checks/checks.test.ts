@@ -7,6 +7,7 @@ import type { Audience } from '../../../src/pipeline/checks/check.ts';
 import { findingsOf } from '../../../src/pipeline/checks/findings.ts';
 import { CHECK_CODES, type CheckCode, checkOf } from '../../../src/pipeline/checks/table.ts';
 import { STORE_FAILURES, type StoreFailureCode } from '../../../src/store-failures.ts';
+import { HEARTBEAT } from '../../catalogue/items.ts';
 import { missing } from '../../machine/services.ts';
 import { eventually } from '../../queue/handled.ts';
 import { ACCOUNT, type CheckServer, openCheckServer, WECOM } from './check-server.ts';
@@ -50,6 +51,7 @@ const beat = (
   more: { clockAheadMs?: number; conditions?: string[]; isWorker?: boolean } = {},
 ) =>
   g.context.catalogue.processes.heartbeat(id, {
+    ...HEARTBEAT,
     name: `otherhost (${id})`,
     isWorker: more.isWorker ?? false,
     clockAheadMs: more.clockAheadMs,
