@@ -125,6 +125,11 @@ export function createMetrics() {
       'Errors of background loops, by loop. Each is retried; the log has the reason.',
       ['loop'],
     ),
+    loopFailing: gauge(
+      'background_loop_failing',
+      '1 while a background loop has failed at least three times in a row, for 30 seconds or longer.',
+      ['loop'],
+    ),
     consumerRestarts: counter(
       'consumer_restarts_total',
       'How many times the watchdog reopened the consumer of this worker.',

@@ -9,6 +9,8 @@ export interface PollLoopDeps {
   /** The counter of `wma_background_errors_total`; structural, so that the npm package needs no prom-client. */
   readonly metrics: {
     readonly backgroundErrors: { inc(labels: { loop: string }, value?: number): void };
+    /** The gauge of `wma_background_loop_failing`, from which the process reports a condition. Every program has it. */
+    readonly loopFailing?: { set(labels: { loop: string }, value: number): void };
   };
 }
 
@@ -31,6 +33,8 @@ export interface PollLoopOptions extends PollLoopDeps {
   sleep?(ms: number, signal: AbortSignal): Promise<unknown>;
   /** Whether the first turn comes after a wait, not at once. */
   readonly waitsFirst?: boolean;
+  /** How long a loop must fail before it is reported. Default 30,000. Real time. */
+  readonly failingAfterMs?: number;
   /** Dropped after the last turn, so that another process need not wait until the lease expires. */
   readonly lease?: { drop(): Promise<void> };
 }
@@ -40,14 +44,20 @@ export interface PollLoop {
   run(signal: AbortSignal): Promise<void>;
 }
 
+/** A single error, or two, are nothing unusual: the next turn follows soon. */
+const FAILING_TURNS = 3;
+const FAILING_AFTER_MS = 30_000;
+
 export function createPollLoop(options: PollLoopOptions): PollLoop {
   const { name, everyMs, log, metrics, jitter = 0, random = Math.random } = options;
+  const { failingAfterMs = FAILING_AFTER_MS } = options;
   const wakeSignal = options.wakeSignal ?? createWakeSignal();
   const sleep = options.sleep ?? wakeSignal.wait;
   const spread = (ms: number) => ms * (1 + jitter * (2 * random() - 1));
   // The series exists with 0 before the first error. A rate over a series that appears with the first error would miss
   // it.
   metrics.backgroundErrors.inc({ loop: name }, 0);
+  metrics.loopFailing?.set({ loop: name }, 0);
 
   async function wait(ms: number, signal: AbortSignal): Promise<void> {
     await sleep(spread(ms), signal).catch(() => undefined);
@@ -57,17 +67,24 @@ export function createPollLoop(options: PollLoopOptions): PollLoop {
     run: async (signal) => {
       const errors = createRepeatedLog(log);
       let failures = 0;
+      let failingSinceMs = 0;
 
       async function turn(): Promise<number> {
         try {
           const waitMs = await options.work(signal);
-          if (failures > 0) log.info({ failures }, `${name}: works again`);
+          if (failures > 0) {
+            log.info({ failures }, `${name}: works again`);
+            metrics.loopFailing?.set({ loop: name }, 0);
+          }
           failures = 0;
           return typeof waitMs === 'number' ? waitMs : everyMs;
         } catch (error) {
           if (signal.aborted) return 0;
           failures++;
+          if (failures === 1) failingSinceMs = performance.now();
           metrics.backgroundErrors.inc({ loop: name });
+          if (failures >= FAILING_TURNS && performance.now() - failingSinceMs >= failingAfterMs)
+            metrics.loopFailing?.set({ loop: name }, 1);
           errors.write('warn', name, { err: error, failures }, `${name}: failed, retrying`);
           return everyMs;
         }
@@ -83,6 +100,7 @@ export function createPollLoop(options: PollLoopOptions): PollLoop {
         else await yieldToEventLoop();
       }
       errors.close();
+      metrics.loopFailing?.set({ loop: name }, 0);
       await options.lease?.drop().catch((error: unknown) => {
         metrics.backgroundErrors.inc({ loop: name });
         log.warn({ err: error }, `${name}: lease not dropped, it expires later`);

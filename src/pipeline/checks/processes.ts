@@ -42,7 +42,7 @@ export const PROCESS_CHECKS = {
   workers_missing: {
     severity: 'error',
     component: 'workers',
-    rule: 'Media items wait in the queue, and no worker has been alive for 10 s. The alert is sent after a minute. Ends with the first heartbeat of a worker, or when nothing waits.',
+    rule: 'Media items wait in the queue, or are due although neither their account nor the store is held, and no worker has been alive for 10 s. The alert is sent after a minute. Ends with the first heartbeat of a worker, or when nothing waits.',
     begun: fixedText(
       'No worker is alive although media items wait: nothing is archived.',
       '有素材等待，但没有存活的工作进程，归档已停止。',
@@ -114,6 +114,30 @@ export const PROCESS_CHECKS = {
       '请检查该进程到 Redis 或 Postgres 的网络；按 /livez 监控的守护程序会自动重启它。',
     ),
     find: findReported('worker_quiet'),
+  },
+  loop_failing: {
+    severity: 'error',
+    component: 'process',
+    target: 'process',
+    rule: 'A background loop of a process has failed at least three times in a row, for 30 s or longer. Not known while catalogue or queue do not respond, because most loops fail then. The alert is sent after a minute, unless the store has a finding, or jobs cannot be added. Ends when the loop succeeds, or the process has ended.',
+    begun: (it) => ({
+      en: `Background work of ${it.target} fails again and again: ${it.detail.loops ?? '…'}.`,
+      zh: `${it.target} 的后台任务持续失败：${it.detail.loops ?? '…'}。`,
+    }),
+    ended: (it) => ({
+      en: `All background work of ${it.target} succeeds again, or the process has ended.`,
+      zh: `${it.target} 的后台任务已全部恢复，或该进程已退出。`,
+    }),
+    advice: fixedText(
+      'Search the log of that process for "failed, retrying": the line has the error. wma_background_errors_total counts them.',
+      '请在该进程的日志中搜索 “failed, retrying” 查看错误原因；wma_background_errors_total 有计数。',
+    ),
+    find: (facts) =>
+      facts.catalogue?.ok === false || facts.queue?.ok === false
+        ? undefined
+        : findReported('loop_failing')(facts),
+    alertAfterMs: 60_000,
+    alertUnless: ['queue_adds_failing', 'store_held', 'store_unavailable', 'store_unreachable'],
   },
   clock_skewed: {
     severity: 'error',
