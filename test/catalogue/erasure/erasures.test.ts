@@ -63,6 +63,7 @@ for (const backend of backends) {
         state: 'done',
         total: 7,
         done: 7,
+        removed: [{ kind: 'image', count: 7, files: 0, bytes: 0 }],
         createdAt: at(DAY_MS),
         finishedAt: at(2 * DAY_MS),
         unfinished: [],

@@ -15,7 +15,7 @@ for (const backend of backends) {
       bundle = (await setup(cleanup.hooks, backend.open))!;
     });
     after(() => cleanup.run());
-    const { ask, dead, filterOf, newAccount } = createDeadLetters(() => bundle);
+    const { all, ask, dead, filterOf, newAccount, statusesOf, workOff } = createDeadLetters(() => bundle);
 
     it('filters by account, errcode, code, class, kind and both times, and previews what it would take', async () => {
       const [one, other] = [newAccount(), newAccount()];
@@ -59,6 +59,46 @@ for (const backend of backends) {
           ['too_large', undefined, 'permanent_media', 2],
         ],
       );
+    });
+
+    it('of a person redrives what the preview counted, and keeps only the ids, and those until it ends', async () => {
+      const account = newAccount();
+      const { redrives } = bundle.catalogue;
+      const theirs = await dead(account, { count: 30 });
+      const others = await dead(account, { count: 3 });
+      const expired = await dead(account, { to: 'expired' });
+      await bundle.database.query(`UPDATE wma.media SET open_id = 'o-of-one' WHERE id = ANY ($1::text[])`, [
+        [...theirs, ...expired],
+      ]);
+      const request = {
+        filter: { ...filterOf(account), notKept: ['openId'] },
+        chosen: { openId: 'o-of-one' },
+      };
+      const { matched, groups } = await redrives.preview(request, at(1000));
+      assert.deepEqual([matched, groups.map(({ count }) => count)], [30, [30]]);
+      const { id } = await ask(request.filter, at(1000), { chosen: request.chosen });
+      assert.deepEqual((await redrives.get(id))?.filter, request.filter);
+      const kept = async () =>
+        await bundle.database.query<{ n: number | null; text: string }>(
+          `SELECT cardinality(items) AS n, to_jsonb(r)::text AS text FROM wma.redrive r WHERE id = $1`,
+          [id],
+        );
+      const [running] = await kept();
+      assert.equal(running?.n, 30);
+      assert.ok(!running?.text.includes('o-of-one'));
+      // An item that the person sends and that dies later is not part of it.
+      await bundle.database.query(`UPDATE wma.media SET open_id = 'o-of-one' WHERE id = ANY ($1::text[])`, [
+        others,
+      ]);
+      assert.deepEqual(await workOff(id, at(1000)), [10, 10, 10]);
+      assert.deepEqual(await statusesOf(theirs), all(30, 'pending'));
+      assert.deepEqual(await statusesOf([...others, ...expired]), ['dead', 'dead', 'dead', 'expired']);
+      assert.equal((await kept())[0]?.n, null);
+      const stopped = await ask(filterOf(account), at(2000), { chosen: { ids: others } });
+      assert.equal(stopped.matched, 3);
+      await redrives.stop(stopped.id, 'ops', at(3000));
+      const left = `SELECT id FROM wma.redrive WHERE items IS NOT NULL`;
+      assert.deepEqual(await bundle.database.query(left), []);
     });
 
     it('shows a redrive only to keys that may see all of its accounts', async () => {

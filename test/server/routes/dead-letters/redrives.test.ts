@@ -130,6 +130,51 @@ describe('a redrive', () => {
     await json('/v1/redrives/everything', {}, 400);
   });
 
+  it('takes every field of the list of media items that means something for dead letters', async () => {
+    const openId = 'o-of-a-redriven-person';
+    const given = reference({ openId, msgId: '4711', labels: { till: 'seven', shop: 'a' } });
+    const id = await s.createDead(given);
+    const other = await s.createDead(reference({ openId: 'o-of-another', labels: { till: 'eight' } }));
+    for (const filter of [
+      { openId },
+      { id },
+      { id: [id, 'm_unknown'] },
+      { mediaId: [given.mediaId] },
+      { msgId: '4711' },
+      { label: { till: 'seven' } },
+      { label: { till: 'seven', shop: 'a' }, account: 'shop', code: 'too_large', kind: 'image' },
+    ]) {
+      const preview = await redrive<{ matched: number }>({ filter, dryRun: true }, 200);
+      assert.equal(preview.matched, 1, JSON.stringify(filter));
+    }
+    const none = { openId, label: { till: 'eight' } };
+    assert.equal((await redrive<{ matched: number }>({ filter: none, dryRun: true }, 200)).matched, 0);
+    const accepted = await redrive<{ id: string; matched: number }>({ filter: { openId }, reason: 'asked' });
+    assert.equal(accepted.matched, 1);
+    const shown = await json(`/v1/redrives/${accepted.id}`, {});
+    redriveSchema.parse(shown);
+    assert.deepEqual(shown.filter, { status: ['dead'], notKept: ['openId'] });
+    const { redrives } = s.context.catalogue;
+    const next = (await redrives.listRunning(99)).find((one) => one.id === accepted.id);
+    await redrives.runPage(accepted.id, next!.nextPageAt);
+    assert.equal((await s.context.catalogue.media.get(id))?.status, 'pending');
+    assert.equal((await s.context.catalogue.media.get(other))?.status, 'dead');
+    assert.deepEqual(
+      (await refused({ filter: { openId }, reason: `for ${openId.toUpperCase()}` }))[0],
+      'reason: is stored permanently: remove the openId',
+    );
+    for (const [filter, message] of [
+      [{ status: ['pending'] }, /^filter\.status\.0: only dead and expired/],
+      [{ sha256: 'a'.repeat(64) }, /^filter\.sha256: only archived/],
+      [{ expiresBefore: '2026-05-01T00:00:00Z' }, /^filter\.expiresBefore: only pending/],
+      [{ label: {} }, /^filter\.label: is empty/],
+      [{ id: [] }, /^filter\.id: /],
+      [{ openId: ['a', 'b'] }, /^filter\.openId: /],
+      [{ openid: 'a' }, /openid/],
+    ] as const)
+      assert.match((await refused({ filter, dryRun: true }))[0]!, message);
+  });
+
   it('requires an admin key, and with a key for one account covers only that', async () => {
     await redrive({ all: true }, 403, { key: 'write' });
     await s.createDead(reference());

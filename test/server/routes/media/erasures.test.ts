@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { idOf } from '../../../../src/media.ts';
-import { erasureSchema } from '../../../../src/server/routes/media/erasures.ts';
+import { erasureSchema, erasuresSchema } from '../../../../src/server/routes/media/erasures.ts';
 import { mediaSchema } from '../../../../src/server/routes/media/media-schema.ts';
+import { selectionSchema } from '../../../../src/server/routes/media/selection-schema.ts';
 import { problemSchema } from '../../../../src/server/routes/problem-schema.ts';
 import { openTestServer, PLAIN, reference, SAFE, type TestServer } from '../../setup.ts';
 
@@ -142,6 +143,15 @@ describe('erasing', () => {
     const { account } = PLAIN;
     const wrong: [unknown, string][] = [
       [{ account }, 'openId'],
+      [{ openId: 'o' }, 'account'],
+      [{ ids: [id] }, 'account'],
+      [{ filter: {} }, 'filter'],
+      [{ filter: { label: {} } }, 'filter.label'],
+      [{ filter: { status: ['erased'] } }, 'filter.status.0'],
+      [{ filter: { openId: 'o' }, openId: 'o' }, 'openId'],
+      [{ account, filter: { account } }, 'filter.account'],
+      [{ filter: { mediaId: 'm-named' }, reason: 'about M-NAMED' }, 'reason'],
+      [{ filter: { openid: 'o' } }, 'filter'],
       [{ account, openId: 'o', ids: [id] }, 'openId'],
       [{ account, ids: [] }, 'ids'],
       [{ account, ids: ['nonsense'] }, 'ids.0'],
@@ -165,6 +175,112 @@ describe('erasing', () => {
     const unknown = await server.call(`/v1/erasures/e_${'0'.repeat(32)}`, { key: 'read' });
     assert.equal(unknown.status, 404);
     assert.equal((await rowOf(id)).status, 'archived');
+  });
+
+  it('by a filter is previewed by account, kind and status, and then erases just that', async () => {
+    const labels = { case: 'of-the-filter' };
+    const mine = await archived({ labels, kind: 'voice' });
+    const dead = await server.createDead(reference({ labels }));
+    const theirs = await archived({ labels, account: SAFE.account });
+    const thumb = await archived({ parentId: mine, kind: 'thumb' });
+    const other = await archived({ labels: { case: 'of-another' } });
+    const filter = { label: labels };
+    const preview = async (key: 'admin' | 'schoolAdmin') => {
+      const body = { filter, dryRun: true, reason: 'asked' };
+      const response = await server.call('/v1/erasures', { json: body, key });
+      assert.equal(response.status, 200);
+      const selection = (await response.json()) as { matched: number; bytes: number; groups: unknown[] };
+      selectionSchema.parse(selection);
+      return selection;
+    };
+    const all = await preview('admin');
+    assert.deepEqual([all.matched, all.bytes], [4, 3 * JPEG.body.length]);
+    const groups = all.groups as { account: string; kind: string; status: string; count: number }[];
+    assert.deepEqual(
+      groups
+        .map((one) => `${one.account === PLAIN.account} ${one.kind} ${one.status} ${one.count}`)
+        .toSorted(),
+      ['false image archived 1', 'true image dead 1', 'true thumb archived 1', 'true voice archived 1'],
+    );
+    assert.equal((await preview('schoolAdmin')).matched, 1);
+    for (const id of [mine, dead, theirs]) assert.notEqual((await rowOf(id)).status, 'erased', 'a dry run');
+
+    const response = await requestErasure({ filter, reason: 'asked' });
+    const { items } = (await response.json()) as { items: Record<string, unknown>[] };
+    erasuresSchema.parse({ items });
+    assert.equal(response.status, 200);
+    assert.deepEqual(
+      new Set(items.map(({ account, total, state }) => `${account} ${total} ${state}`)),
+      new Set([`${PLAIN.account} 3 done`, `${SAFE.account} 1 done`]),
+    );
+    for (const id of [mine, dead, theirs, thumb]) assert.equal((await rowOf(id)).status, 'erased');
+    assert.equal((await rowOf(other)).status, 'archived');
+    assert.equal((await preview('admin')).matched, 0);
+    assert.deepEqual(await (await requestErasure({ filter })).json(), { items: [] });
+  });
+
+  it('of everything of one user takes no number of items, and shows what they were', async () => {
+    const openId = 'o-of-everything';
+    await archived({ openId });
+    await archived({ openId });
+    await server.createDead(reference({ openId, kind: 'voice' }));
+    await archived({ openId, account: SAFE.account });
+    const response = await requestErasure({ filter: { openId, account: 'shop' }, reason: 'case 4711' });
+    const { items } = (await response.json()) as { items: Record<string, unknown>[] };
+    const [erasure] = items;
+    assert.deepEqual([items.length, erasure?.state, erasure?.total], [1, 'done', 3]);
+    const removed = erasure?.removed as { kind: string }[];
+    assert.deepEqual(
+      removed.toSorted((a, b) => a.kind.localeCompare(b.kind)),
+      [
+        { kind: 'image', count: 2, files: 2, bytes: 2 * JPEG.body.length },
+        { kind: 'voice', count: 1, files: 0, bytes: 0 },
+      ],
+    );
+    const proof = await server.json(`/v1/erasures/${erasure?.id}`, { key: 'read' });
+    erasureSchema.parse(proof);
+    assert.deepEqual(
+      [proof.actor, proof.reason, proof.done, proof.unfinished, proof.removed],
+      ['key-3', 'case 4711', 3, [], removed],
+    );
+    assert.ok(Date.parse(String(proof.finishedAt)) >= Date.parse(String(proof.createdAt)));
+    const left = { account: PLAIN.account, openId, dryRun: true };
+    assert.equal(((await (await requestErasure(left)).json()) as { matched: number }).matched, 0);
+    const elsewhere = { account: SAFE.account, openId, dryRun: true };
+    assert.equal(((await (await requestErasure(elsewhere)).json()) as { matched: number }).matched, 1);
+  });
+
+  it('of more than a thousand items by a filter is refused, in a dry run too', async () => {
+    const labels = { many: 'items' };
+    const references = Array.from({ length: 1_001 }, () => ({ ...reference({ labels }) }));
+    await server.context.catalogue.media.insert(references, server.context.clock.now(), false);
+    for (const dryRun of [true, false]) {
+      const response = await requestErasure({ filter: { label: labels }, dryRun });
+      const problem = (await response.json()) as { errors: { field: string; message: string }[] };
+      assert.equal(response.status, 400);
+      assert.match(problem.errors[0]?.message ?? '', /more than 1000 media items: narrow the filter/);
+    }
+  });
+
+  it('is in the list of the latest, without openIds, and only for keys of its account', async () => {
+    const openId = 'o-of-the-list';
+    const id = await archived({ openId });
+    await requestErasure({ account: PLAIN.account, openId });
+    const list = async (key: 'read' | 'schoolRead') => {
+      const response = await server.call('/v1/erasures', { key });
+      const text = await response.text();
+      assert.equal(response.status, 200);
+      assert.ok(!text.includes(openId));
+      const body = JSON.parse(text) as { items: { account: string; createdAt: string }[] };
+      erasuresSchema.parse(body);
+      return body.items;
+    };
+    const all = await list('read');
+    assert.deepEqual([all[0]?.account, all.length > 1], [PLAIN.account, true]);
+    const times = all.map(({ createdAt }) => createdAt);
+    assert.deepEqual(times, times.toSorted().toReversed());
+    assert.ok((await list('schoolRead')).every(({ account }) => account === SAFE.account));
+    assert.equal((await rowOf(id)).status, 'erased');
   });
 
   it('hides an erasure from keys of other accounts', async () => {
