@@ -9,6 +9,7 @@ import {
 } from 'fastify-type-provider-zod';
 import { DatabaseUnavailableError } from '../catalogue/database/database.ts';
 import { FailureError } from '../failures.ts';
+import { createExporter } from '../pipeline/export/exporter.ts';
 import { OverloadedError, UnknownAccountError } from '../pipeline/ingest/insert-batcher.ts';
 import { LISTENER_LIMITS, limitConnections, timeoutsOf } from '../runtime/network/server-limits.ts';
 import { redact } from '../runtime/redaction.ts';
@@ -23,6 +24,7 @@ import { redriveRoutes } from './routes/dead-letters/redrives.ts';
 import { healthRoutes } from './routes/health.ts';
 import { contentRoutes } from './routes/media/content.ts';
 import { erasureRoutes } from './routes/media/erasures.ts';
+import { exportRoutes } from './routes/media/exports.ts';
 import { linkRoutes } from './routes/media/links.ts';
 import { mediaRoutes } from './routes/media/media.ts';
 import { metricsRoutes } from './routes/metrics.ts';
@@ -176,6 +178,7 @@ async function addKeyedRoutes(app: App, deps: RouteDeps): Promise<void> {
     contentRoutes,
     linkRoutes,
     erasureRoutes,
+    exportRoutes,
     deadLetterRoutes,
     redriveRoutes,
     auditLogRoutes,
@@ -191,7 +194,9 @@ async function addKeyedRoutes(app: App, deps: RouteDeps): Promise<void> {
     queueBoardRoutes,
     dashboardRoutes,
   ];
-  for (const plugin of plugins) await app.register(plugin(deps));
+  // One for all routes: it limits the exports of the process.
+  const withExporter = { ...deps, exporter: createExporter(deps) };
+  for (const plugin of plugins) await app.register(plugin(withExporter));
 }
 
 /**

@@ -157,6 +157,12 @@ export const PROBLEMS = {
     'Send it again after Retry-After.',
     '请在 Retry-After 之后重试。',
   ),
+  export_running: row(
+    429,
+    'Another export is in progress',
+    'Wait until it ends, or close its download; each key may run one at a time, and each server a few.',
+    '请等待其完成，或取消该下载；每个密钥同时只能导出一个，每台服务器同时导出的数量也有限。',
+  ),
   internal: row(
     500,
     'Something unexpected happened',

@@ -50,7 +50,7 @@ export const SIBLINGS: Record<string, readonly string[]> = {
   ],
   'src/embedded': ['database', 's3'],
   'src/embedded/s3': ['protocol', 'files', 'operations'],
-  'src/pipeline': ['dispatch', 'ingest', 'archive', 'maintenance', 'verify', 'checks', 'alerts'],
+  'src/pipeline': ['dispatch', 'ingest', 'archive', 'maintenance', 'verify', 'export', 'checks', 'alerts'],
   'src/server': ['auth', 'callbacks', 'start', 'views', 'routes', 'dashboard'],
   'src/server/routes': ['dead-letters', 'media', 'operations', 'pages'],
   'src/simulator': ['media', 'accounts', 'http', 'faults', 'api', 'callbacks'],

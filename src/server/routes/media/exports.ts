@@ -1,0 +1,129 @@
+/** POST /v1/exports: the files of a filter as a ZIP. */
+import type { FastifyReply } from 'fastify';
+import { z } from 'zod';
+import {
+  EXPORT_LIMITS,
+  ExportBusyError,
+  type Exporter,
+  ExportTooLargeError,
+} from '../../../pipeline/export/exporter.ts';
+import { type Principal, resolveAccount } from '../../auth/access.ts';
+import { Problem } from '../../problem.ts';
+import type { App, RouteDeps } from '../../route-deps.ts';
+import { trimmedText } from '../field-schemas.ts';
+import {
+  filterSchema,
+  keptFilterOf,
+  mediaFilterOf,
+  refuseFields,
+  refusePersonInReason,
+  refuseStatuses,
+} from '../filter-body.ts';
+import { selectionSchema } from './selection-schema.ts';
+
+const NEVER_ARCHIVED = 'only dead and expired media items have it, and those have no file';
+
+export const exportBody = z
+  .strictObject({
+    filter: filterSchema.describe(
+      'media items that match and have no file are listed in the manifest only; empty: all of the key',
+    ),
+    reason: trimmedText(300)
+      .optional()
+      .describe('stored permanently in the audit log: do not include personal data'),
+    dryRun: z.boolean().default(false).describe('only counts what matches'),
+  })
+  .superRefine(({ filter, reason }, context) => {
+    refuseFields(context, filter, {
+      errcode: NEVER_ARCHIVED,
+      code: NEVER_ARCHIVED,
+      class: NEVER_ARCHIVED,
+      failedFrom: NEVER_ARCHIVED,
+      failedTo: NEVER_ARCHIVED,
+      expiresBefore: 'only pending media items have a deadline, and those have no file',
+    });
+    if (filter.status && !filter.status.includes('archived'))
+      refuseStatuses(context, filter, () => true, 'only archived media items have a file');
+    refusePersonInReason(context, reason, filter);
+  });
+
+export type ExportBody = z.infer<typeof exportBody>;
+
+export type ExportDeps = Pick<RouteDeps, 'accounts' | 'catalogue' | 'clock'> & {
+  readonly exporter: Exporter;
+};
+
+function filterOf({ accounts }: Pick<ExportDeps, 'accounts'>, principal: Principal, { filter }: ExportBody) {
+  const named = filter.account?.map((name) => resolveAccount(principal, accounts, name));
+  return mediaFilterOf(filter, named ?? principal.accounts);
+}
+
+/**
+ * Sends the ZIP, for the route and for the form of a page. Once bytes are sent, an error closes the connection: the
+ * client sees that the response is not complete.
+ */
+export async function sendExport(
+  deps: ExportDeps,
+  principal: Principal,
+  body: ExportBody,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  const { filter, reason } = body;
+  const started = await deps.exporter
+    .start({
+      filter: filterOf(deps, principal, body),
+      actor: principal.name,
+      reason,
+      keptFilter: keptFilterOf(filter),
+    })
+    .catch(explain);
+  const at = deps.clock
+    .now()
+    .toISOString()
+    .replaceAll(/[-:]|\.\d+/g, '');
+  return (
+    reply
+      .header('content-type', 'application/zip')
+      .header('content-disposition', `attachment; filename="wma-${at}.zip"`)
+      .header('x-content-type-options', 'nosniff')
+      // nginx would otherwise read ahead into a file, and report a broken response as a complete one of that length.
+      .header('x-accel-buffering', 'no')
+      .send(started.stream)
+  );
+}
+
+function explain(error: unknown): never {
+  if (error instanceof ExportTooLargeError) {
+    const message = `matches more than ${EXPORT_LIMITS.items} media items or ${EXPORT_LIMITS.bytes / 1024 ** 3} GiB: narrow the filter`;
+    throw new Problem('invalid_request', { errors: [{ field: 'filter', message }] });
+  }
+  if (!(error instanceof ExportBusyError)) throw error;
+  throw new Problem('export_running', {
+    detail:
+      error.of === 'key' ? 'this key has an export in progress' : 'this server has other exports in progress',
+    retryAfterSeconds: 30,
+  });
+}
+
+export function exportRoutes(deps: ExportDeps) {
+  return async (app: App): Promise<void> => {
+    app.post(
+      '/v1/exports',
+      {
+        config: { scope: 'read', accountScoped: true },
+        schema: {
+          tags: ['media'],
+          summary: `The files of up to ${EXPORT_LIMITS.items} media items as a ZIP with a manifest, one at a time for each key; with dryRun only count them`,
+          body: exportBody,
+          response: { 200: z.union([selectionSchema, z.unknown().describe('application/zip')]) },
+        },
+      },
+      async (request, reply) => {
+        const { body, principal } = request;
+        if (!body.dryRun) return await sendExport(deps, principal, body, reply);
+        const filter = filterOf(deps, principal, body);
+        return await deps.catalogue.selections.preview(filter, { children: false });
+      },
+    );
+  };
+}
