@@ -12,6 +12,7 @@ export const STYLES = [
   'tables',
   'media',
   'overview',
+  'operations',
   'small-screens',
 ] as const;
 
