@@ -2,7 +2,10 @@
  * The dashboard reads and acts only through the API of the same process. So a page shows no more than the key may see,
  * an action is checked, limited and recorded like any other, and a number on a page is the number that a program gets.
  */
+import type { Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
 import type { FastifyRequest, InjectOptions } from 'fastify';
+import { type Language, PROBLEMS, type ProblemCode } from '../../problem.ts';
 import type { App } from '../../route-deps.ts';
 import { addressOf, type Query } from './address.ts';
 
@@ -29,11 +32,19 @@ export interface ApiProblem {
   readonly errors?: readonly { field: string; message: string }[];
 }
 
+/** The error of a page about something that no response of the API contains. */
+export function apiErrorOf(code: ProblemCode, language: Language): ApiError {
+  const { status, title, advice } = PROBLEMS[code];
+  return new ApiError(status, { code, title, advice: advice[language] });
+}
+
 export interface Api {
   /** Throws ApiError. `T` is the JSON of the route's response. */
   get<T>(path: string, query?: Query): Promise<T>;
   /** Throws ApiError. An empty response resolves with undefined. */
   send<T>(method: 'POST' | 'PUT' | 'DELETE', path: string, body?: object): Promise<T>;
+  /** A POST whose response is a file. Destroying the body ends the response. Throws ApiError. */
+  stream(path: string, body: object): Promise<{ headers: Readonly<Record<string, string>>; body: Readable }>;
 }
 
 /** Headers by which the API recognises the client and its page, and refuses a page of another origin. */
@@ -50,6 +61,11 @@ const FORWARDED = [
   'x-forwarded-proto',
 ] as const;
 
+const jsonOf = (body: object | undefined) =>
+  body === undefined
+    ? {}
+    : { payload: JSON.stringify(body), headers: { 'content-type': 'application/json' } };
+
 const NO_PROBLEM: ApiProblem = { code: 'internal', title: 'Something unexpected happened', advice: '' };
 
 /** Calls the API with the rights of the request's client. */
@@ -59,17 +75,33 @@ export function createApi(app: App, request: FastifyRequest, language: string): 
     const value = request.headers[name];
     if (typeof value === 'string') headers[name] = value;
   }
+  const withClient = (options: InjectOptions): InjectOptions => ({
+    ...options,
+    remoteAddress: request.socket.remoteAddress ?? '127.0.0.1',
+    headers: { ...headers, ...options.headers },
+  });
+  function parse(contentType: unknown, text: string): unknown {
+    return /json/.test(String(contentType ?? '')) && text !== '' ? JSON.parse(text) : undefined;
+  }
+  function errorOf(status: number, body: unknown): ApiError {
+    return new ApiError(status, { ...NO_PROBLEM, ...(body as Partial<ApiProblem> | undefined) });
+  }
   async function call<T>(options: InjectOptions): Promise<T> {
-    const remoteAddress = request.socket.remoteAddress ?? '127.0.0.1';
-    const response = await app.inject({
-      ...options,
-      remoteAddress,
-      headers: { ...headers, ...options.headers },
-    });
-    const isJson = /json/.test(String(response.headers['content-type'] ?? ''));
-    const body: unknown = isJson && response.body !== '' ? JSON.parse(response.body) : undefined;
+    const response = await app.inject(withClient(options));
+    const body = parse(response.headers['content-type'], response.body);
     if (response.statusCode < 400) return body as T;
-    throw new ApiError(response.statusCode, { ...NO_PROBLEM, ...(body as Partial<ApiProblem> | undefined) });
+    throw errorOf(response.statusCode, body);
+  }
+  async function stream(path: string, body: object) {
+    const response = await app.inject(
+      withClient({ method: 'POST', url: path, ...jsonOf(body), payloadAsStream: true }),
+    );
+    const content = response.stream();
+    // Without this the route would wait for a reader that is gone.
+    content.once('close', () => response.raw.res.destroy());
+    const type = response.headers['content-type'];
+    if (response.statusCode >= 400) throw errorOf(response.statusCode, parse(type, await text(content)));
+    return { headers: response.headers as Record<string, string>, body: content };
   }
   return {
     get: (path, query) => call({ method: 'GET', url: addressOf(path, query) }),
@@ -77,9 +109,8 @@ export function createApi(app: App, request: FastifyRequest, language: string): 
       call({
         method,
         url: path,
-        ...(body === undefined
-          ? {}
-          : { payload: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
+        ...jsonOf(body),
       }),
+    stream,
   };
 }
