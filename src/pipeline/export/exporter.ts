@@ -6,7 +6,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import type { Catalogue } from '../../catalogue/catalogue.ts';
-import type { MediaFilter } from '../../catalogue/media/read.ts';
+import type { MediaFilter } from '../../catalogue/media/filter.ts';
 import type { MediaRow } from '../../catalogue/media/row.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Log } from '../../runtime/log.ts';

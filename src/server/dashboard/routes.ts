@@ -15,10 +15,14 @@ import { findingsJson } from '../views/finding.ts';
 import { type ChangeStreamDeps, changeStreamRoutes } from './changes.ts';
 import { errorContent, layout } from './components/layout.ts';
 import { isStateKnown, stateLine } from './components/state-line.ts';
+import { addressOf } from './core/address.ts';
 import { isKnownTimeZone, LANGUAGE_COOKIE, TIME_ZONE_COOKIE } from './core/locale.ts';
+import { notice } from './core/notice.ts';
 import { createPageSender, type Layout } from './core/page.ts';
 import type { PageRoute } from './core/route.ts';
+import { actPages } from './pages/acts/routes.ts';
 import { mediaPages } from './pages/media/routes.ts';
+import { operationPages } from './pages/operations/routes.ts';
 import { overviewPage } from './pages/overview/overview.ts';
 import { SHELL } from './texts/shell.ts';
 
@@ -33,7 +37,12 @@ const VENDOR_SCRIPTS = {
   'uplot.css': 'uplot/dist/uPlot.min.css',
 } as const;
 
-const PAGES: readonly PageRoute[] = [{ method: 'GET', path: '/', handler: overviewPage }, ...mediaPages];
+const PAGES: readonly PageRoute[] = [
+  { method: 'GET', path: '/', handler: overviewPage },
+  ...mediaPages,
+  ...actPages,
+  ...operationPages,
+];
 
 type DashboardDeps = ChangeStreamDeps & Pick<RouteDeps, 'accounts' | 'config'>;
 
@@ -79,7 +88,7 @@ export function dashboardRoutes(deps: DashboardDeps) {
   };
 }
 
-/** Keeps language and time zone in cookies. Unknown values change nothing. */
+/** Keeps language and time zone in cookies. A time zone that is unknown leads back to its field. */
 function savePreferences(
   request: FastifyRequest,
   reply: FastifyReply,
@@ -97,8 +106,13 @@ function savePreferences(
   } as const;
   const language = form.get('language');
   if (language === 'en' || language === 'zh') reply.setCookie(LANGUAGE_COOKIE, language, options);
-  const timeZone = form.get('timeZone');
-  if (timeZone !== null && isKnownTimeZone(timeZone)) reply.setCookie(TIME_ZONE_COOKIE, timeZone, options);
+  const typedZone = form.get('otherTimeZone')?.trim() ?? '';
+  const timeZone = typedZone === '' ? form.get('timeZone') : typedZone;
+  if (timeZone !== null) {
+    if (!isKnownTimeZone(timeZone))
+      return reply.redirect(`${addressOf('/settings', { unknownZone: timeZone })}#preferences`, 303);
+    reply.setCookie(TIME_ZONE_COOKIE, timeZone, options).setCookie(...notice('saved').cookie);
+  }
   return reply.redirect(pageAddress(form.get('next') ?? undefined), 303);
 }
 

@@ -74,8 +74,8 @@ export const parametersOf = (view: MediaView): Query => ({
 
 export const isFiltered = (view: MediaView): boolean => FILTER_FIELDS.some((name) => view[name] !== '');
 
-/** The start of a day in the zone, as RFC 3339. */
-function midnight(day: string, locale: Locale, plusDays = 0): string | undefined {
+/** The start of a day in the zone, as RFC 3339; undefined for a date that does not exist. */
+export function midnight(day: string, locale: Locale, plusDays = 0): string | undefined {
   const noon = new Date(`${day}T12:00:00Z`);
   if (Number.isNaN(noon.getTime())) return undefined;
   noon.setUTCDate(noon.getUTCDate() + plusDays);

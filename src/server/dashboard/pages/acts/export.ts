@@ -1,0 +1,76 @@
+/** /export: how many files a filter has, and then their ZIP. */
+import type { FastifyReply } from 'fastify';
+import { empty, panel, problemBox } from '../../components/elements.ts';
+import { formEnd, reasonField } from '../../components/forms.ts';
+import { addressOf } from '../../core/address.ts';
+import { ApiError } from '../../core/api.ts';
+import { html } from '../../core/html.ts';
+import { type PageContent, type PageContext, type PageResult, SENT } from '../../core/page.ts';
+import {
+  accountNames,
+  chosenFilterOf,
+  filterBodyOf,
+  filterFacts,
+  filterQueryOf,
+  isEmptyFilter,
+} from './filter-body.ts';
+import { ACTS } from './texts.ts';
+import type { Selection } from './types.ts';
+
+/** Headers of the API's response that the browser needs: what it is, and under which name it is saved. */
+const PASSED_ON = ['content-type', 'content-disposition', 'cache-control'] as const;
+
+async function render(page: PageContext, typed?: { reason: string }, error?: ApiError): Promise<PageContent> {
+  const { api, locale } = page;
+  const t = locale.of(ACTS);
+  const chosen = chosenFilterOf(page.query);
+  const query = filterQueryOf(chosen);
+  const [names, { matched, bytes = 0 }] = await Promise.all([
+    accountNames(page),
+    api.send<Selection>('POST', '/v1/exports', { filter: filterBodyOf(chosen, locale), dryRun: true }),
+  ]);
+  const about = isEmptyFilter(chosen) ? html`<p>${t.everything}</p>` : filterFacts(chosen, locale, names);
+  return {
+    title: t.exportTitle,
+    section: '/media',
+    isLive: false,
+    ...(error ? { status: error.status } : {}),
+    main: html`${problemBox(error?.problem)}
+<p>${t.exportWhat}</p>
+${panel('filter', t.filter, about, { aside: html`<a href="${addressOf('/media', query)}">${t.changeFilter}</a>` })}
+${
+  matched === 0
+    ? empty(t.nothingToExport)
+    : panel(
+        'preview',
+        t.matchedExport(locale.number(matched), locale.size(bytes)),
+        html`<form method="post" action="${addressOf('/export', query)}" class="ask">
+<p class="hint">${t.exportNotice}</p>
+${reasonField(locale, typed?.reason)}
+${formEnd(locale, t.startExport, addressOf('/media', query))}
+</form>`,
+      )
+}`,
+  };
+}
+
+export const exportPage = (page: PageContext): Promise<PageContent> => render(page);
+
+/** Sends the ZIP as the API makes it. A form cannot send JSON, and without scripts there is only the form. */
+export async function startExport(page: PageContext, reply: FastifyReply): Promise<PageResult> {
+  const { api, form, locale } = page;
+  const reason = form.get('reason') ?? '';
+  try {
+    const { headers, body } = await api.stream('/v1/exports', {
+      filter: filterBodyOf(chosenFilterOf(page.query), locale),
+      ...(reason.trim() === '' ? {} : { reason }),
+    });
+    for (const name of PASSED_ON) if (headers[name] !== undefined) reply.header(name, headers[name]);
+    // If the stream breaks, the connection is cut: what has arrived must not look like a complete ZIP.
+    void reply.send(body);
+    return SENT;
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    return render(page, { reason }, error);
+  }
+}

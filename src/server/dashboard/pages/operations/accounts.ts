@@ -1,0 +1,125 @@
+/** /accounts: each account with its hold, quota, token and callbacks; and the form that holds one. */
+import { empty, problemBox } from '../../components/elements.ts';
+import { formEnd, radioField, reasonField } from '../../components/forms.ts';
+import { ApiError, apiErrorOf } from '../../core/api.ts';
+import { attributes, html } from '../../core/html.ts';
+import { offsetOf } from '../../core/locale.ts';
+import { notice } from '../../core/notice.ts';
+import type { PageContent, PageContext, Redirect } from '../../core/page.ts';
+import { accountAddress, accountPath, accountSection } from './account-section.ts';
+import { ACCOUNTS } from './accounts-texts.ts';
+import type { Account } from './types.ts';
+
+const HOUR_MS = 3_600_000;
+const HOURS: Readonly<Record<string, number>> = { '1h': 1, '4h': 4, '12h': 12, '24h': 24 };
+/** Date and time as browsers send them, in no time zone. */
+const LOCAL_TIME = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2})?$/;
+
+const listAccounts = async ({ api }: PageContext): Promise<readonly Account[]> =>
+  (await api.get<{ items: readonly Account[] }>('/v1/accounts')).items;
+
+const idOf = (page: PageContext): string => page.params.account ?? '';
+
+async function render(page: PageContext, error?: ApiError): Promise<PageContent> {
+  const t = page.locale.of(ACCOUNTS);
+  const accounts = await listAccounts(page);
+  return {
+    title: t.title,
+    section: '/accounts',
+    ...(error ? { status: error.status } : {}),
+    main: html`${problemBox(error?.problem)}
+${accounts.length === 0 && empty(t.none)}
+${accounts.map((account) => accountSection(account, page))}`,
+  };
+}
+
+export const accountsPage = (page: PageContext): Promise<PageContent> => render(page);
+
+/** Runs an action on the account of the address, and leads back to its section. */
+const act =
+  (code: string, run: (page: PageContext, path: string) => Promise<unknown>) =>
+  async (page: PageContext): Promise<PageContent | Redirect> => {
+    try {
+      await run(page, `/v1${accountPath(idOf(page))}`);
+      const account = (await listAccounts(page)).find(({ account }) => account === idOf(page));
+      return {
+        redirect: accountAddress(idOf(page)),
+        notice: notice(code, account?.name ?? idOf(page)),
+      };
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      return render(page, error);
+    }
+  };
+
+export const releaseAccount = act('released', ({ api }, path) => api.send('DELETE', `${path}/hold`));
+export const checkAccount = act('checked', ({ api }, path) => api.send('POST', `${path}/check`));
+
+interface Typed {
+  readonly how: string;
+  readonly until: string;
+  readonly reason: string;
+}
+
+async function renderHold(page: PageContext, typed: Typed, wrong?: ApiError | 'time'): Promise<PageContent> {
+  const { locale } = page;
+  const t = locale.of(ACCOUNTS);
+  const account = (await listAccounts(page)).find(({ account }) => account === idOf(page));
+  if (!account) throw apiErrorOf('account_not_found', locale.language);
+  const isWrongTime = wrong === 'time';
+  const untilField = html`<div class="field"><label for="f-until">${t.untilTimeLabel(locale.timeZone)}</label><input id="f-until" name="until" type="datetime-local" value="${typed.until}"${attributes({ 'aria-describedby': isWrongTime && 'f-until-mistake', 'aria-invalid': isWrongTime && 'true' })}>${isWrongTime && html`<span class="mistake" id="f-until-mistake">${t.noTime}</span>`}</div>`;
+  const error = wrong instanceof ApiError ? wrong : undefined;
+  return {
+    title: t.holdTitle(account.name ?? account.account),
+    section: '/accounts',
+    isLive: false,
+    ...(wrong ? { status: error?.status ?? 422 } : {}),
+    main: html`${problemBox(error?.problem)}
+<p>${t.heldHint}</p>
+<form method="post" action="${accountPath(idOf(page))}/hold" class="panel ask">
+${radioField(
+  'how',
+  t.howLong,
+  [
+    ...Object.entries(HOURS).map(([value, hours]) => [value, hours === 1 ? t.hour : t.hours(hours)] as const),
+    ['until', t.untilTime, untilField],
+    ['endless', t.endless],
+  ],
+  typed.how,
+)}
+${reasonField(locale, typed.reason, { isRequired: true })}
+${formEnd(locale, t.startHold, accountAddress(idOf(page)))}
+</form>`,
+  };
+}
+
+export const holdPage = (page: PageContext): Promise<PageContent> =>
+  renderHold(page, { how: '1h', until: '', reason: '' });
+
+/** The end of the hold; undefined: endless; 'time': none was given. */
+function endOf({ how, until }: Typed, { locale }: PageContext): Date | 'time' | undefined {
+  if (how === 'endless') return undefined;
+  const hours = HOURS[how];
+  if (hours !== undefined) return new Date(Date.now() + hours * HOUR_MS);
+  if (!LOCAL_TIME.test(until)) return 'time';
+  const asUtc = new Date(`${until}Z`);
+  if (Number.isNaN(asUtc.getTime())) return 'time';
+  return new Date(`${until.length === 16 ? `${until}:00` : until}${offsetOf(locale.timeZone, asUtc)}`);
+}
+
+export async function holdAccount(page: PageContext): Promise<PageContent | Redirect> {
+  const field = (name: string) => page.form.get(name) ?? '';
+  const typed = { how: field('how'), until: field('until'), reason: field('reason') };
+  const end = endOf(typed, page);
+  if (end === 'time') return renderHold(page, typed, 'time');
+  try {
+    const { name, account } = await page.api.send<Account>('PUT', `/v1${accountPath(idOf(page))}/hold`, {
+      reason: typed.reason,
+      ...(end ? { until: end.toISOString() } : {}),
+    });
+    return { redirect: accountAddress(account), notice: notice('held', name ?? account) };
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    return renderHold(page, typed, error);
+  }
+}
