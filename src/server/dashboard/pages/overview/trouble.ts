@@ -1,6 +1,7 @@
 /** What needs attention: the findings with their cures, and the holds with a button. */
 import type { Stats as CatalogueStats } from '../../../../catalogue/history/stats.ts';
 import { panel, time } from '../../components/elements.ts';
+import { actionButton } from '../../components/forms.ts';
 import { type PageFinding, pageOfFinding } from '../../components/state-line.ts';
 import type { Json } from '../../core/api.ts';
 import { type Html, html, outside } from '../../core/html.ts';
@@ -58,22 +59,23 @@ export function holdsPanel(
 <div><p><strong>${title}</strong> ${outside(hold.message)} ${hold.code === 'held_by_hand' && hold.reason !== hold.message && outside(`${hold.by ?? '–'}: ${hold.reason}`)}</p>
 <p class="hint">${outside(hold.advice)}</p>
 <p class="hint">${hold.since && html`${t.since} ${time(locale, hold.since)} `}${hold.until && html`· ${t.nextProbe} ${time(locale, hold.until)}`}</p></div>
-${may('admin') && html`<form method="post" action="${action}"><input type="hidden" name="next" value="/"><button type="submit" class="button">${t.release}</button></form>`}</li>`;
+${may('admin') && actionButton(action, t.release, { about })}</li>`;
 
   const finding = ({ code, severity, message, advice, since, ...more }: Json<PageFinding>): Html => {
     const status = ACKNOWLEDGED[code];
     return html`<li class="trouble" data-severity="${severity}"><div><p><a href="${pageOfFinding({ code, ...more } as PageFinding)}"><strong>${outside(message)}</strong></a></p>
 <p class="hint">${outside(advice)}</p><p class="hint">${t.since} ${time(locale, since)}</p></div>
-${status && may('write') && html`<form method="post" action="/acknowledge"><input type="hidden" name="status" value="${status}"><input type="hidden" name="next" value="/"><button type="submit" class="button">${t.seen}</button></form>`}</li>`;
+${status && may('admin') && actionButton('/alerts/acknowledge', t.seen, { about: message, fields: { status } })}</li>`;
   };
 
   return panel(
     'holds',
     t.trouble,
-    html`<ul class="troubles">${stats.storeHold && row(html`${t.allHeld}`, stats.storeHold, '/store/release')}${held.map(
+    html`<ul class="troubles">${stats.storeHold && row(html`${t.allHeld}`, t.allHeld, stats.storeHold, '/alerts/release-store')}${held.map(
       ({ account, name, hold }) =>
         row(
           html`<a href="/accounts#${encodeURIComponent(account)}">${outside(name ?? account)}</a> ${t.isHeld}`,
+          name ?? account,
           hold!,
           `/accounts/${encodeURIComponent(account)}/release`,
         ),
