@@ -53,6 +53,7 @@ export function holdsPanel(
 
   const row = (
     title: Html,
+    about: string,
     hold: Hold,
     action: string,
   ): Html => html`<li class="trouble" data-severity="error">
