@@ -72,7 +72,6 @@ export function createLocale(language: Language, timeZone = DEFAULT_TIME_ZONE): 
   const tag = TAGS[language];
   const number = new Intl.NumberFormat(tag);
   const exact = new Intl.DateTimeFormat(tag, {
-    dateStyle: undefined,
     year: 'numeric',
     month: language === 'zh' ? '2-digit' : 'short',
     day: '2-digit',
@@ -81,8 +80,9 @@ export function createLocale(language: Language, timeZone = DEFAULT_TIME_ZONE): 
     second: '2-digit',
     hourCycle: 'h23',
     timeZone,
-    timeZoneName: 'shortOffset',
   });
+  const zone = new Intl.DateTimeFormat('en', { timeZone, timeZoneName: 'shortOffset' });
+  const zoneAt = (at: Date) => zone.formatToParts(at).find(({ type }) => type === 'timeZoneName')?.value;
   const day = new Intl.DateTimeFormat('en-CA', { timeZone, dateStyle: 'short' });
   return {
     language,
@@ -96,7 +96,7 @@ export function createLocale(language: Language, timeZone = DEFAULT_TIME_ZONE): 
       const value = bytes / 1024 ** power;
       return `${number.format(power === 0 ? value : Math.round(value * 10) / 10)} ${units[power]}`;
     },
-    exact: (at) => exact.format(new Date(at)),
+    exact: (at) => `${exact.format(new Date(at))} ${zoneAt(new Date(at))}`,
     day: (at) => day.format(new Date(at)),
     duration: (seconds) => durationOf(seconds, language),
   };
