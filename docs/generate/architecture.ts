@@ -13,6 +13,8 @@ const PURPOSES: Readonly<Record<string, string>> = {
   queue: 'wraps BullMQ, which no other layer imports',
   embedded: 'a Postgres (PGlite) and an S3 server inside the process, for `npm start` without services',
   spool: 'stores callbacks on disk while the catalogue is unavailable',
+  preview:
+    'makes thumbnails of pictures and playable voices, in processes of their own; the store and the catalogue are passed to it',
   pipeline: 'what the program does: ingest, dispatch, archive, maintenance, verification, checks, alerts',
   app: 'opens all parts that a program needs, and closes them',
   simulator: 'a program: a simulated WeChat with faults on request; imports nothing of `wechat`',

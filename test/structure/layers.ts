@@ -5,7 +5,7 @@ export const DOMAIN = 'domain';
 const FOUNDATION = [DOMAIN, 'runtime', 'config'];
 
 /** Each speaks one protocol; none knows another. */
-export const ADAPTERS = ['wechat', 'storage', 'catalogue', 'queue', 'embedded', 'spool'];
+export const ADAPTERS = ['wechat', 'storage', 'catalogue', 'queue', 'embedded', 'spool', 'preview'];
 const SERVICE = [...FOUNDATION, ...ADAPTERS, 'pipeline'];
 const APP = [...SERVICE, 'app'];
 
@@ -50,6 +50,7 @@ export const SIBLINGS: Record<string, readonly string[]> = {
   ],
   'src/embedded': ['database', 's3'],
   'src/embedded/s3': ['protocol', 'files', 'operations'],
+  'src/preview': ['converter', 'process', 'cache'],
   'src/pipeline': ['dispatch', 'ingest', 'archive', 'maintenance', 'verify', 'export', 'checks', 'alerts'],
   'src/server': ['auth', 'callbacks', 'start', 'views', 'routes', 'dashboard'],
   'src/server/routes': ['dead-letters', 'media', 'operations', 'pages'],
