@@ -17,6 +17,7 @@ import { createClockWatch } from '../pipeline/maintenance/clock-watch.ts';
 import type { ArchiveQueue } from '../queue/queue.ts';
 import { openArchiveQueue } from '../queue/queue.ts';
 import { createLifetimes, type Lifetimes, systemClock } from '../runtime/clock.ts';
+import { type ByteBudget, createByteBudget } from '../runtime/concurrency/byte-budget.ts';
 import { createHealth, type Health } from '../runtime/health.ts';
 import { createLog, type Log } from '../runtime/log.ts';
 import { createMetrics, exposeOnlyMetricsOf, type Metrics } from '../runtime/metrics.ts';
@@ -44,6 +45,8 @@ export interface AppContext {
   readonly queue: ArchiveQueue;
   readonly store: Store;
   readonly accept: AcceptReferences;
+  /** The memory of this process for the bytes of media items: for archiving and for previews together. */
+  readonly budget: ByteBudget;
   /** Wakes the dispatcher of this process when rows have become due. */
   readonly due: { notify(): void; subscribe(wake: () => void): void };
   /** The conditions of this process. */
@@ -151,6 +154,7 @@ export async function openAppContext(config: Config, options: OpenOptions): Prom
       queue,
       store,
       accept,
+      budget: createByteBudget(config.work.byteBudgetBytes),
       due,
       health,
       program: options.program,

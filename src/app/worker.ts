@@ -26,7 +26,6 @@ import { createSweeper, type SweepOptions } from '../pipeline/maintenance/sweepe
 import { createVerifier, type VerifyOptions } from '../pipeline/verify/verifier.ts';
 import type { ConsumeOptions } from '../queue/consumer.ts';
 import { systemClock } from '../runtime/clock.ts';
-import { createByteBudget } from '../runtime/concurrency/byte-budget.ts';
 import { createKfSync } from '../wechat/customer-service/sync-messages.ts';
 import { createQuotaReader } from '../wechat/media/quota.ts';
 import type { AppContext } from './app-context.ts';
@@ -167,7 +166,6 @@ export async function startConsumer(
     tokens,
     downloader,
     handleFailure,
-    budget: createByteBudget(work.byteBudgetBytes),
     prefix: config.objects.prefix,
     lifetimeMs: lifetimes.lifetimeMs,
     pictureRetryMs: lifetimes.scale(PICTURE_RETRY_MS),

@@ -76,6 +76,7 @@ export interface Config {
   /** The arguments of createLifetimes (runtime/clock.ts). */
   readonly lifetimes: { readonly mediaLifetimeMs: number; readonly timeScale: number };
   readonly spool: { readonly limitBytes: number };
+  readonly previews: { readonly cacheBytes: number };
   /** The age in milliseconds at which a media item is erased; undefined: never. */
   readonly retentionMs: number | undefined;
   readonly alerts: { readonly url: string | undefined };
@@ -244,6 +245,7 @@ function configOf(
     },
     lifetimes: { mediaLifetimeMs: values.MEDIA_LIFETIME, timeScale: values.TIME_SCALE },
     spool: { limitBytes: values.SPOOL_BYTES },
+    previews: { cacheBytes: values.PREVIEW_CACHE },
     retentionMs: values.RETENTION,
     alerts: { url: values.ALERT_URL },
     warnings,

@@ -372,6 +372,13 @@ const work = {
     about:
       'The space in DATA_DIR for callbacks that arrive while the database is unavailable: about 500 bytes each. When it is full, callbacks get 503.',
   },
+  PREVIEW_CACHE: {
+    kind: kind.size({ min: '0', max: '1024GiB' }),
+    default: '256MiB',
+    example: '1GiB',
+    about:
+      'The space in DATA_DIR for previews: thumbnails of pictures, and voices that were converted for browsers. 0: none is stored.',
+  },
   RETENTION: {
     kind: kind.duration({ min: '1s', max: '36500d' }),
     unset: 'never',

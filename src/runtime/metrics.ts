@@ -24,6 +24,9 @@ const PROGRAMS_OF: Readonly<Partial<Record<Exclude<keyof Metrics, 'registry'>, r
   deadLetters: ['server'],
   accountHeld: ['server'],
   storeHeld: ['server', 'worker'],
+  previews: ['server'],
+  previewSeconds: ['server'],
+  previewCacheBytes: ['server'],
   quotaRemaining: ['server'],
   tokenExpiresIn: ['server'],
   consumerRestarts: ['worker'],
@@ -119,6 +122,13 @@ export function createMetrics() {
       'token_expires_in_seconds',
       'Time left of the stored access token that expires first.',
     ),
+    previews: counter('previews_total', 'Previews of pictures and voices by outcome.', ['outcome']),
+    previewSeconds: histogram(
+      'preview_seconds',
+      'Time to make a preview, with the wait for a converter and the reading of the object.',
+      TRANSFER_SECONDS,
+    ),
+    previewCacheBytes: gauge('preview_cache_bytes', 'Bytes of the previews in DATA_DIR.'),
     alerts: counter('alerts_total', 'Messages to ALERT_URL by outcome.', ['outcome']),
     backgroundErrors: counter(
       'background_errors_total',

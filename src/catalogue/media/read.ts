@@ -22,6 +22,15 @@ export function createMediaReads(database: Database, schema: string) {
       return record && toMediaRow(record);
     },
 
+    /** Returns which of these items are archived now. */
+    archivedAmong: async (ids: readonly string[]): Promise<string[]> => {
+      const rows = await database.query<{ id: string }>(
+        `SELECT id FROM ${schema}.media WHERE id = ANY($1::text[]) AND status = 'archived'`,
+        [[...ids]],
+      );
+      return rows.map(({ id }) => id);
+    },
+
     /** Closed items whose message is older than `before`, oldest first; by the index media_sent, backwards. */
     listSentBefore: async (before: Date, limit: number): Promise<string[]> => {
       const rows = await database.query<{ id: string }>(
