@@ -27,6 +27,7 @@ import { erasureRoutes } from './routes/media/erasures.ts';
 import { exportRoutes } from './routes/media/exports.ts';
 import { linkRoutes } from './routes/media/links.ts';
 import { mediaRoutes } from './routes/media/media.ts';
+import { previewRoutes } from './routes/media/preview.ts';
 import { metricsRoutes } from './routes/metrics.ts';
 import { accountRoutes } from './routes/operations/accounts.ts';
 import { alertRoutes } from './routes/operations/alerts.ts';
@@ -177,6 +178,7 @@ async function addKeyedRoutes(app: App, deps: RouteDeps): Promise<void> {
     mediaRoutes,
     contentRoutes,
     linkRoutes,
+    previewRoutes,
     erasureRoutes,
     exportRoutes,
     deadLetterRoutes,

@@ -23,7 +23,10 @@ const REQUEST_LIMITS: Readonly<Record<RequestKind, number>> = { read: 128, write
 const LOOP_DELAY_LIMIT_MS = 1_000;
 const LOOP_DELAY_WINDOW_MS = 1_000;
 const NS_PER_MS = 1e6;
-/** The timeout of a GET request. It does not apply to the content of a file, whose transfer may take long. */
+/**
+ * The timeout of a GET request. It does not apply to the content of a file, whose transfer may take long, and to
+ * previews, which have timeouts for each step.
+ */
 const READ_TIMEOUT_MS = 10_000;
 
 const EXEMPT_ROUTES: ReadonlySet<string> = new Set(['/wechat/:account', '/livez', '/readyz', '/metrics']);
@@ -95,7 +98,7 @@ export function addLoadShedding(app: App, deps: { ingest: Pick<Ingest, 'state'> 
 
   app.addHook('onRoute', (route) => {
     const isRead = [route.method].flat().includes('GET');
-    if (isRead && route.url.startsWith('/v1/') && !route.url.endsWith('/content'))
+    if (isRead && route.url.startsWith('/v1/') && !/\/(?:content|preview)$/.test(route.url))
       route.handlerTimeout = READ_TIMEOUT_MS;
   });
   app.addHook('onRequest', async (request, reply) => {

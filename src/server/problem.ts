@@ -2,6 +2,7 @@
  * Error responses (RFC 9457, application/problem+json). One table contains all problems, with advice in two languages.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { PREVIEW_PROBLEMS } from './preview-problems.ts';
 
 interface ProblemRow {
   readonly status: number;
@@ -16,6 +17,7 @@ const row = (status: number, title: string, en: string, zh: string): ProblemRow 
 });
 
 export const PROBLEMS = {
+  ...PREVIEW_PROBLEMS,
   invalid_request: row(
     400,
     'The request does not match the schema',

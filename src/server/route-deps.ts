@@ -4,6 +4,7 @@ import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { AppContext } from '../app/app-context.ts';
 import type { CheckRun } from '../app/checks.ts';
+import type { RunningPreviews } from '../app/previews.ts';
 import type { Ingest } from '../pipeline/ingest/ingest.ts';
 import type { ListenerLimits } from '../runtime/network/server-limits.ts';
 import type { RepeatedLog } from '../runtime/repeated-log.ts';
@@ -36,6 +37,7 @@ export interface RouteDeps
   /** The server that already listens. Without it the app opens none. */
   listener?: Pick<Listener, 'attach'>;
   ingest: Ingest;
+  previews: Pick<RunningPreviews, 'get' | 'removeErased'>;
   /**
    * Runs the list of checks. Without `accounts` at most once a second; with `accounts` at every call, for these only.
    */

@@ -2,6 +2,7 @@
 import type { AppContext } from '../app/app-context.ts';
 import { atMostOncePerSecond, runChecks } from '../app/checks.ts';
 import { openIngest } from '../app/ingest.ts';
+import { openPreviews } from '../app/previews.ts';
 import type { ApiKey } from '../config/api-keys.ts';
 import type { Config } from '../config/config.ts';
 import { LISTENER_LIMITS, type ListenerLimits } from '../runtime/network/server-limits.ts';
@@ -67,6 +68,7 @@ export async function openServer(
   const ingest = await openIngest(context);
   const repeatedLog = createRepeatedLog(context.log);
   shutdown.step('repeated log lines', async () => repeatedLog.close());
+  const previews = openPreviews(context, repeatedLog);
   const runChecksOf = (accounts?: readonly string[]) =>
     runChecks(context.gather, {
       isDatabaseDown: () => ingest.state.isDatabaseDown,
@@ -78,6 +80,7 @@ export async function openServer(
     ...context,
     ingest,
     repeatedLog,
+    previews,
     ...(limits ? { limits } : {}),
     access: createAccess(keys, {
       clock: context.clock,

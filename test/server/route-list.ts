@@ -1,5 +1,6 @@
 /** Lists the routes of the server, read from Fastify's own tree. */
 import { runChecks } from '../../src/app/checks.ts';
+import { openPreviews } from '../../src/app/previews.ts';
 import { createIngest } from '../../src/pipeline/ingest/ingest.ts';
 import { createRepeatedLog } from '../../src/runtime/repeated-log.ts';
 import { buildServer } from '../../src/server/app.ts';
@@ -11,6 +12,7 @@ export async function listRoutes(s: TestServer): Promise<string[]> {
   const app = await buildServer({
     ...s.context,
     repeatedLog: createRepeatedLog(s.context.log),
+    previews: openPreviews(s.context, createRepeatedLog(s.context.log)),
     access: createAccess([], { clock: s.context.clock, revocations: s.context.catalogue.revocations }),
     ingest: createIngest({ ...s.context, onAccepted: () => undefined }),
     runChecks: () => runChecks(s.context.gather),

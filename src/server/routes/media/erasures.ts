@@ -54,7 +54,10 @@ const erasureResponses: Record<200 | 202, z.ZodType> = {
 };
 
 export function erasureRoutes(
-  deps: Pick<RouteDeps, 'accounts' | 'catalogue' | 'clock' | 'log' | 'queue' | 'shutdown' | 'store'>,
+  deps: Pick<
+    RouteDeps,
+    'accounts' | 'catalogue' | 'clock' | 'log' | 'previews' | 'queue' | 'shutdown' | 'store'
+  >,
 ) {
   const { catalogue } = deps;
   const eraser = createEraser(deps);
@@ -127,6 +130,7 @@ export function erasureRoutes(
         const { id } = await findMedia(catalogue, request.params.id, request.principal);
         const by = { actor: request.principal.name, reason: request.query.reason };
         const { kept } = await eraser.erase([id], by, eraseSignal());
+        deps.previews.removeErased();
         const row = await findMedia(catalogue, id, request.principal);
         deps.log.info(
           { id, by: by.actor, done: row.erasedAt !== undefined },
@@ -170,6 +174,7 @@ export function erasureRoutes(
           );
           items.push({ ...erasure, ...(notFound.length > 0 ? { notFound } : {}) });
         }
+        deps.previews.removeErased();
         reply.code(isRunning ? 202 : 200);
         if (body.filter) return reply.send({ items });
         return reply.header('location', `/v1/erasures/${items[0]?.id}`).send(items[0]);

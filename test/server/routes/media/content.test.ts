@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { after, before, describe, it } from 'node:test';
 import { runChecks } from '../../../../src/app/checks.ts';
+import { openPreviews } from '../../../../src/app/previews.ts';
 import { parseApiKeys } from '../../../../src/config/api-keys.ts';
 import { idOf } from '../../../../src/media.ts';
 import { createIngest } from '../../../../src/pipeline/ingest/ingest.ts';
@@ -170,6 +171,7 @@ describe('content', () => {
         },
       },
       repeatedLog: createRepeatedLog(s.context.log),
+      previews: openPreviews(s.context, createRepeatedLog(s.context.log)),
       runChecks: () => runChecks(s.context.gather),
       access: createAccess(parseApiKeysOf('read:read-secret-0123456789'), {
         clock: s.context.clock,
