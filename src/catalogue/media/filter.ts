@@ -62,7 +62,7 @@ export function conditionsOf(filter: MediaFilter, bind: Bind, schema: string): s
   const conditions = conditionsWithoutSearch(filter, bind);
   const search = searchOf(filter);
   if (search) {
-    const ways = [...idConditionsOf(search, bind), wordsByIndex(search, bind, schema)];
+    const ways = [...idConditionsOf(search, bind), wordsByIndex(search, filter.accounts, bind, schema)];
     conditions.push(`(${ways.map((way) => `(${way})`).join(' OR ')})`);
   }
   return conditions;

@@ -4,7 +4,7 @@ import type { Database } from '../database/database.ts';
 import { decodeCursor, encodeCursor, type Position } from './cursor.ts';
 import { conditionsWithoutSearch, idConditionsOf, type MediaFilter, searchOf } from './filter.ts';
 import { holdsOf, type MediaRecord, type MediaRow, toMediaRow } from './row.ts';
-import { type Bind, type Search, wordsByIndex, wordsByText } from './search.ts';
+import { type Bind, MORE_MEMORY, ofAccounts, type Search, wordsByIndex, wordsByText } from './search.ts';
 
 export type Sort = 'sentAt' | 'updatedAt';
 
@@ -99,9 +99,12 @@ const isPoint = ({ ids, mediaIds, msgIds, openId, sha256 }: MediaFilter): boolea
  */
 function branchesOf(filter: MediaFilter, sort: Sort): MediaFilter[] {
   const { kinds } = filter;
-  const statuses = filter.statuses?.filter((status) => sort === 'updatedAt' || status !== 'erased');
-  // A filter of ids has few rows, and by updatedAt there is one index for all.
-  if (isPoint(filter) || sort === 'updatedAt') return [filter];
+  // By updatedAt there is one index for all.
+  if (sort === 'updatedAt') return [filter];
+  const statuses = filter.statuses?.filter((status) => status !== 'erased');
+  if (statuses?.length === 0) return [];
+  // A filter of ids has few rows.
+  if (isPoint(filter)) return [filter];
   const closed: readonly Status[] = ['archived', 'dead', 'expired'];
   const groups: (readonly Status[] | undefined)[] =
     statuses?.map((status) => [status]) ?? (kinds ? [['pending'], closed] : [undefined]);
@@ -162,10 +165,21 @@ export function createMediaPages(database: Database, schema: string) {
 
   /** At most one more than {@link COUNT_LIMIT}. */
   async function countOf(filter: MediaFilter, request: PageRequest): Promise<number> {
+    const branches = branchesOf(filter, request.sort);
+    if (branches.length === 0) return 0;
     const statement = createStatement(schema, request, undefined);
-    const conditions = statement.ground(filter).join(' AND ');
+    const limit = COUNT_LIMIT + 1;
+    const parts = branches.map((branch) => {
+      const { labels, accounts } = branch;
+      const conditions = [
+        ...statement.ground(branch),
+        ...(labels ? [MORE_MEMORY] : []),
+        ...(labels && accounts ? [ofAccounts(accounts, statement.bind)] : []),
+      ].join(' AND ');
+      return `(SELECT FROM ${schema}.media WHERE ${conditions} LIMIT ${limit})`;
+    });
     const [row] = await database.query<{ n: string }>(
-      `SELECT count(*) AS n FROM (SELECT FROM ${schema}.media WHERE ${conditions} LIMIT ${COUNT_LIMIT + 1}) AS found`,
+      `SELECT count(*) AS n FROM (SELECT FROM (${parts.join(' UNION ALL ')}) AS found LIMIT ${limit}) AS counted`,
       statement.values,
     );
     return Number(row?.n);
@@ -181,7 +195,7 @@ export function createMediaPages(database: Database, schema: string) {
     const statement = createStatement(schema, request, position);
     const { bind, select } = statement;
     const ground = statement.ground(filter);
-    const ways = [...idConditionsOf(search, bind), wordsByIndex(search, bind, schema)];
+    const ways = [...idConditionsOf(search, bind), wordsByIndex(search, filter.accounts, bind, schema)];
     const parts = ways.map((way) => `(${select([way, ...ground])} LIMIT ${COUNT_LIMIT + 1})`);
     const [beyond] = statement.beyond('at');
     const onPage = statement.rows(beyond ? `(SELECT * FROM found WHERE ${beyond})` : 'found');
@@ -223,7 +237,8 @@ export function createMediaPages(database: Database, schema: string) {
     if (walked.number > request.limit) return walked.records;
     // OFFSET 0: the planner then reads all matches by the index instead of walking again.
     const sorted = await read(
-      ({ select, bind }, ground) => `${select([wordsByIndex(search, bind, schema), ...ground])} OFFSET 0`,
+      ({ select, bind }, ground) =>
+        `${select([wordsByIndex(search, filter.accounts, bind, schema), ...ground])} OFFSET 0`,
     );
     return sorted.records;
   }

@@ -52,9 +52,26 @@ export function parseSearch(query: string): Search | undefined {
   };
 }
 
+/**
+ * True. With the usual 4 MB, a bitmap of the matches of a common word does not remember rows but pages, and every row of
+ * those pages is compared with the words. The setting ends with the statement.
+ */
+export const MORE_MEMORY = `(SELECT set_config('work_mem', '32MB', true)) IS NOT NULL`;
+
+/** The accounts as the indexes media_search and media_labels hold them. */
+export const ofAccounts = (accounts: readonly string[], bind: Bind): string =>
+  `ARRAY[account] && ${bind([...accounts])}::text[]`;
+
 /** The condition that finds the rows of all words by the index media_search. */
-export function wordsByIndex({ words, bigrams }: Search, bind: Bind, schema: string): string {
+export function wordsByIndex(
+  { words, bigrams }: Search,
+  accounts: readonly string[] | undefined,
+  bind: Bind,
+  schema: string,
+): string {
   return [
+    MORE_MEMORY,
+    ...(accounts ? [ofAccounts(accounts, bind)] : []),
     // The planner uses a partial index only where its condition stands in the statement.
     'search_text IS NOT NULL',
     `${schema}.bigrams(search_text) @> ${bind([...bigrams])}::integer[]`,
