@@ -60,6 +60,43 @@ describe('a poll loop', () => {
     assert.ok(waits.every((ms) => ms === 70));
   });
 
+  test('is reported as failing after three errors in a row, and no longer after a success', async () => {
+    const { deps, end } = setup();
+    const failing = async () => (await deps.metrics.loopFailing.get()).values[0]?.value;
+    const reported: unknown[] = [];
+    let turns = 0;
+    const work = async () => {
+      reported.push(await failing());
+      if (++turns === 7) return end.abort();
+      if (turns !== 3) throw new Error('broken');
+    };
+    await createPollLoop({ ...deps, name: 'demo', everyMs: 70, failingAfterMs: 0, work }).run(end.signal);
+    assert.deepEqual(reported, [0, 0, 0, 0, 0, 0, 1]);
+    assert.equal(await failing(), 0, 'it works again');
+  });
+
+  test('is not reported as failing for twenty errors within a moment, or after its end', async () => {
+    const { deps, end } = setup();
+    const failing = async () => (await deps.metrics.loopFailing.get()).values[0]?.value;
+    let turns = 0;
+    const work = async () => {
+      assert.equal(await failing(), 0);
+      if (++turns === 20) end.abort();
+      throw new Error('broken');
+    };
+    await createPollLoop({ ...deps, name: 'demo', everyMs: 70, work }).run(end.signal);
+    const ended = new AbortController();
+    let failures = 0;
+    const broken = async () => {
+      if (++failures === 5) ended.abort();
+      throw new Error('broken');
+    };
+    await createPollLoop({ ...deps, name: 'demo', everyMs: 70, failingAfterMs: 0, work: broken }).run(
+      ended.signal,
+    );
+    assert.equal(await failing(), 0);
+  });
+
   test('lets timers run between turns that ask for no wait', async () => {
     const { deps, end } = setup();
     setTimeout(() => end.abort(), 5);

@@ -80,8 +80,9 @@ interface Doctor {
   checks: { name: string; ok: boolean; code?: string; message: string; advice?: string }[];
 }
 
-export async function openCheckServer(t: TestContext) {
-  const database = await postgresForTest(t);
+/** `url`: a database that the test may stop. Default: one on the shared server. */
+export async function openCheckServer(t: TestContext, url?: string) {
+  const database = url ?? (await postgresForTest(t));
   const redis = await startRedis(t);
   if (!database || !redis) return undefined;
   const s3 = await foreignS3(t);
@@ -110,7 +111,7 @@ export async function openCheckServer(t: TestContext) {
   t.after(() => context.shutdown.run('the test is over'));
   const keys = parseApiKeys(`admin:${KEY}`);
   if (!('value' in keys)) throw new Error(keys.wrong);
-  const { url } = await openServer(context, { keys: keys.value });
+  const server = await openServer(context, { keys: keys.value });
 
   const receiver = await openReceiver(t, [{ status: 204 }]);
   const http = createJsonClient({ timeoutMs: 5_000 });
@@ -126,7 +127,7 @@ export async function openCheckServer(t: TestContext) {
 
   const headers = { authorization: `Bearer ${KEY}` };
   const json = async <T>(path: string, init: RequestInit = {}): Promise<T> =>
-    (await fetch(url + path, { ...init, headers })).json() as Promise<T>;
+    (await fetch(server.url + path, { ...init, headers })).json() as Promise<T>;
   const signal = AbortSignal.timeout(280_000);
 
   /** Whether health, dashboard and metric show each code. */
@@ -134,7 +135,7 @@ export async function openCheckServer(t: TestContext) {
     const [ready, stats, metrics] = await Promise.all([
       json<{ degraded: string[] }>('/readyz'),
       json<{ checks?: { code: string }[] }>('/v1/stats'),
-      fetch(`${url}/metrics`, { headers }).then((response) => response.text()),
+      fetch(`${server.url}/metrics`, { headers }).then((response) => response.text()),
     ]);
     const isFailing = (code: string) =>
       new RegExp(`^wma_check_failing\\{code="${code}"\\} [1-9]`, 'm').test(metrics);
@@ -152,7 +153,7 @@ export async function openCheckServer(t: TestContext) {
   const doctor = () => json<Doctor>('/v1/doctor', { method: 'POST' });
 
   return {
-    url,
+    url: server.url,
     context,
     storeProxy,
     redis,
@@ -176,7 +177,7 @@ export async function openCheckServer(t: TestContext) {
       }),
     checkAlerts: () => watch.check(signal),
     query: (text: string, values: unknown[] = []) => context.database.query(text, values),
-    readyz: async () => await (await fetch(`${url}/readyz`)).text(),
+    readyz: async () => await (await fetch(`${server.url}/readyz`)).text(),
   };
 }
 

@@ -6,6 +6,7 @@ import { Redis } from 'ioredis';
 import type { Audience } from '../../../src/pipeline/checks/check.ts';
 import { findingsOf } from '../../../src/pipeline/checks/findings.ts';
 import { CHECK_CODES, type CheckCode, checkOf } from '../../../src/pipeline/checks/table.ts';
+import { createPollLoop } from '../../../src/runtime/poll-loop.ts';
 import { STORE_FAILURES, type StoreFailureCode } from '../../../src/store-failures.ts';
 import { HEARTBEAT } from '../../catalogue/items.ts';
 import { missing } from '../../machine/services.ts';
@@ -26,9 +27,9 @@ async function insert(
   row: { status: string; stage?: number; expires: Date; failure?: string },
 ) {
   await g.query(
-    `INSERT INTO wma.media (id, account, media_id, kind, sent_at, expires_at, closes_at, status, stage, claimed_at,
+    `INSERT INTO wma.media (id, account, media_id, kind, sent_at, expires_at, closes_at, status, stage,
        failure, created_at, updated_at)
-     VALUES ($1, $2, $1, 'image', $3, $4, $4, $5, $6, $7, $8::jsonb, $3, $9)`,
+     VALUES ($1, $2, $1, 'image', $3, $4, $4, $5, $6, $7::jsonb, $3, $8)`,
     [
       id,
       ACCOUNT,
@@ -36,9 +37,8 @@ async function insert(
       row.expires,
       row.status,
       row.status === 'pending' ? (row.stage ?? 0) : null,
-      row.stage === 2 ? new Date(Date.now() - 61_000) : null,
       row.failure ? JSON.stringify({ code: row.failure, class: 'store' }) : null,
-      new Date(),
+      row.stage === 1 ? inHours(-1 / 60) : new Date(),
     ],
   );
 }
@@ -84,6 +84,8 @@ async function limitMemory(g: CheckServer, bytes: string): Promise<void> {
   redis.disconnect();
 }
 
+let isLoopBroken = false;
+
 const CASES: Partial<Record<CheckCode, Case>> = {
   queue_away: { begin: (g) => g.redis.stop(), end: (g) => g.redis.start() },
   // Redis responds to reads and refuses writes.
@@ -100,16 +102,37 @@ const CASES: Partial<Record<CheckCode, Case>> = {
   consumer_closed: reportedElsewhere('consumer_closed'),
   worker_quiet: reportedElsewhere('worker_quiet'),
   disk_floor: reportedElsewhere('disk_floor'),
+  // The only worker has died, and no dispatcher has claimed the item that is due.
   workers_missing: {
-    begin: (g) => insert(g, 'claimed', { status: 'pending', stage: 2, expires: inHours(60) }),
+    begin: async (g) => {
+      await insert(g, 'due', { status: 'pending', stage: 1, expires: inHours(60) });
+      await beat(g, 'worker', { isWorker: true });
+      await g.query(
+        "UPDATE wma.process SET heartbeat_at = heartbeat_at - interval '30 s' WHERE id = 'worker'",
+      );
+    },
     end: async (g) => {
       await beat(g, 'worker', { isWorker: true });
-      await remove(g, 'claimed');
+      await remove(g, 'due');
     },
   },
   workers_none: {
     begin: (g) => leave(g, 'worker'),
     end: (g) => beat(g, 'worker', { isWorker: true }),
+  },
+  loop_failing: {
+    begin: async ({ context }) => {
+      isLoopBroken = true;
+      const work = async () => {
+        if (isLoopBroken) throw new Error('broken');
+      };
+      const { log, metrics } = context;
+      const loop = createPollLoop({ name: 'test', everyMs: 20, failingAfterMs: 0, log, metrics, work });
+      void loop.run(context.shutdown.signal);
+    },
+    end: async () => {
+      isLoopBroken = false;
+    },
   },
   clock_skewed: {
     begin: (g) => beat(g, 'p2', { clockAheadMs: 4 * 24 * HOUR_MS }),
@@ -208,7 +231,7 @@ const CASES: Partial<Record<CheckCode, Case>> = {
 const GENERATED = (Object.keys(STORE_FAILURES) as StoreFailureCode[]).filter(
   (code) => code !== 'clock_skewed',
 );
-/** Tested in health.test.ts and alerts/watch.test.ts: here the catalogue has to work. */
+/** Tested in catalogue-unavailable.test.ts: here the catalogue has to work. */
 const TESTED_ELSEWHERE: CheckCode[] = ['catalogue_away'];
 
 test('every check of the list has a case here', () => {
@@ -239,8 +262,9 @@ const SEPARATE: CheckCode[][] = [
   // The store hold does not depend on the queue.
   ['queue_refuses', 'store_held'],
   ['store_bucket_missing', 'workers_none'],
-  ['store_key_unknown'],
-  ['store_secret_wrong'],
+  ['store_key_unknown', 'workers_missing'],
+  // Jobs that cannot be added have the same cause as loops that fail.
+  ['store_secret_wrong', 'loop_failing'],
   ['store_elsewhere'],
   ['store_unavailable'],
   ['store_incomplete'],
