@@ -70,6 +70,10 @@ export function createRequestLimiter(
   };
 }
 
+/** The doctor and the test of alerts are asked for above all when something is down; they work without the catalogue. */
+const needsCatalogue = (url: string) =>
+  url.startsWith('/v1/') && url !== '/v1/doctor' && url !== '/v1/alerts/test';
+
 /** Measures the mean delay of the event loop over the last second. `close` stops the measurement. */
 function watchLoopDelay(): { delayMs(): number; close(): void } {
   const histogram = monitorEventLoopDelay({ resolution: 20 });
@@ -108,7 +112,7 @@ export function addLoadShedding(app: App, deps: { ingest: Pick<Ingest, 'state'> 
     try {
       // Refused at once while the database is known to be down, because the request would wait for a connection of the
       // pool.
-      if (!isWrite && url.startsWith('/v1/') && deps.ingest.state.isDatabaseDown)
+      if (!isWrite && needsCatalogue(url) && deps.ingest.state.isDatabaseDown)
         throw new Problem('database_away', { retryAfterSeconds: 5 });
       const key = (request.principal as { name: string } | undefined)?.name ?? '';
       releases.set(request, limiter.acquire(key, isWrite ? 'write' : 'read'));
