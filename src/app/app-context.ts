@@ -28,7 +28,6 @@ import { type Alerts, createAlerts } from './alerts.ts';
 import { createProgramFacts, processName } from './checks.ts';
 import { lockDataFolder, openPools } from './database-pools.ts';
 import { openDatabase, type WhenUnavailable } from './database-start.ts';
-import { reportFailingLoops } from './failing-loops.ts';
 import { claimQueue } from './queue-owner.ts';
 import { openStore } from './store.ts';
 
@@ -127,7 +126,6 @@ export async function openAppContext(config: Config, options: OpenOptions): Prom
     // Requests are signed with the machine's own clock. If it is wrong, the store's error shows by how much.
     const store = await openStore(config, { clock: systemClock, log, shutdown });
     const health = createHealth(clock.now);
-    reportFailingLoops(health, metrics);
     await claimQueue({ queue, catalogue, health, log, metrics, signal: shutdown.signal });
     const storeHealth = createStoreHealth({ store, probe: createStoreProbe(store, config.objects.prefix) });
     const gather = createProgramFacts(

@@ -6,6 +6,7 @@ import { type Findings, findingsOf } from '../pipeline/checks/findings.ts';
 import { createFactGatherer, type FactGatherer, type FactGathererDeps } from '../pipeline/checks/gather.ts';
 import { freeBytes } from '../runtime/disk/disk-space.ts';
 import type { Health } from '../runtime/health.ts';
+import type { Metrics } from '../runtime/metrics.ts';
 import { settledWithin, withTimeout } from '../runtime/timeout.ts';
 
 /** The timeout for the response of each part. */
@@ -18,6 +19,7 @@ export function createProgramFacts(
   deps: Omit<FactGathererDeps, 'process'> & {
     config: Pick<Config, 'dataFolder' | 'shape'>;
     health: Health;
+    metrics: Pick<Metrics, 'backgroundErrors' | 'loopFailing'>;
   },
   program: string,
 ): FactGatherer {
@@ -29,7 +31,19 @@ export function createProgramFacts(
       else health.setHealthy('disk_floor');
     });
   }
+  health.addProbe(() => reportFailingLoops(health, deps.metrics));
   return createFactGatherer({ ...deps, process: processName(program) });
+}
+
+/** Reports the background loops that fail again and again as one condition of this process. */
+async function reportFailingLoops(
+  health: Health,
+  { loopFailing }: Pick<Metrics, 'loopFailing'>,
+): Promise<void> {
+  const { values } = await loopFailing.get();
+  const loops = values.filter(({ value }) => value > 0).map(({ labels }) => String(labels.loop));
+  if (loops.length === 0) return health.setHealthy('loop_failing');
+  health.setUnhealthy('loop_failing', { count: loops.length, detail: { loops: loops.sort().join(', ') } });
 }
 
 const MIB = 1024 * 1024;

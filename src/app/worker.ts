@@ -1,6 +1,7 @@
 /** The working part of a program: dispatcher, heartbeat, consumer and, where wanted, the sweeper. */
 import { dueChannelOf } from '../catalogue/media/insert.ts';
 import { rereadAccounts } from '../config/config.ts';
+import { readVersion } from '../config/version.ts';
 import { failure } from '../failures.ts';
 import { createArchiver } from '../pipeline/archive/archive.ts';
 import { createArchivedLog } from '../pipeline/archive/archived-log.ts';
@@ -29,7 +30,6 @@ import { systemClock } from '../runtime/clock.ts';
 import { createKfSync } from '../wechat/customer-service/sync-messages.ts';
 import { createQuotaReader } from '../wechat/media/quota.ts';
 import type { AppContext } from './app-context.ts';
-import { readVersion } from './version.ts';
 import { openWechatClients, type WechatAddresses } from './wechat-clients.ts';
 
 /** Rows of an account that may be in the queue before anything is known of how fast they leave it. */

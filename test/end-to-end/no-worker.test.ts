@@ -1,4 +1,4 @@
-/** The only worker is killed: within a minute everybody who asks is told, and nothing is lost. */
+/** The only worker is killed: within a minute all users of the list of checks show it, and nothing is lost. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { postgresForTest, redisForTest } from '../machine/services.ts';

@@ -1,4 +1,4 @@
-/** The history equals a count of what happened, however it was merged, and whoever wrote and merged at the same time. */
+/** The history equals a count of what happened, however it was merged, and however many processes wrote and merged at once. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { createHistory } from '../../../src/catalogue/history/history.ts';
