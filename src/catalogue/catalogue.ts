@@ -7,6 +7,7 @@ import { createAccountStates } from './accounts/accounts.ts';
 import { createCallbackCounts } from './accounts/callback-counts.ts';
 import { createEncryptedSecrets } from './accounts/encrypted-secrets.ts';
 import { createKfCursors } from './accounts/kf-cursors.ts';
+import { createAcknowledgements } from './alerts/acknowledgements.ts';
 import { createAlerts } from './alerts/alerts.ts';
 import { createAlertFacts } from './alerts/facts.ts';
 import { createAuditLog } from './audit-log/audit-log.ts';
@@ -60,6 +61,7 @@ export function createCatalogue(database: Database, schema: string, lifetimes: L
     verifications: createVerifications(database, schema),
     alerts: createAlerts(database, schema),
     alertFacts: createAlertFacts(database, schema),
+    acknowledgements: createAcknowledgements(database, schema),
     auditLog: createAuditLog(database, schema),
     stats: {
       ...createStats(database, schema, lifetimes),

@@ -30,7 +30,7 @@ function partsOn(t: TestContext, port: number | undefined) {
     verifications: { getLastDone: async () => undefined },
     alertFacts: {
       atRisk: async () => NONE,
-      closedSince: async () => NONE,
+      unacknowledged: async () => NONE,
       storeRefused: async () => NONE,
       callbackDays: async () => new Map(),
     },

@@ -232,7 +232,7 @@ for (const shape of SHAPES) {
         return (state?.done ?? 0) > part.done && state;
       });
       assert.equal(further.counts.ok, further.done, 'none is counted twice');
-      const stopped = await program.parts.catalogue.verifications.stop(id, new Date());
+      const stopped = await program.parts.catalogue.verifications.stop(id, 'tester', new Date());
       assert.equal(stopped?.state, 'stopped');
       assert.deepEqual((await compare('verify')).state, 'done', 'the next one has its turn');
       assert.equal((await program.parts.catalogue.verifications.get(id))?.state, 'stopped');

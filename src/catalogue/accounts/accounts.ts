@@ -18,6 +18,9 @@ export type Hold = Failure & { readonly by?: string; readonly reason?: string };
 /** The code of a hold by hand; see FAILURES. */
 export const HELD_BY_HAND = 'held_by_hand';
 
+/** The end of a hold that lasts until it is released. It is later than any date that a person would choose. */
+export const ENDLESS = new Date('9999-12-31T00:00:00Z');
+
 /** A held account: all its items wait. */
 export interface AccountHold {
   readonly account: string;
@@ -115,8 +118,8 @@ export function createAccountStates(database: Database, schema: string) {
              probe = NULL, probe_until = NULL
            RETURNING account, (SELECT held_until FROM before) IS NULL AS is_new),
          audited AS (
-           INSERT INTO ${schema}.audit_log (at, actor, action, target, reason)
-           SELECT $4, '${WORKER}', 'hold', account, $3::jsonb ->> 'code' FROM held WHERE is_new)
+           INSERT INTO ${schema}.audit_log (at, actor, action, target, accounts, reason)
+           SELECT $4, '${WORKER}', 'hold', account, ARRAY[account], $3::jsonb ->> 'code' FROM held WHERE is_new)
          SELECT is_new FROM held`,
         [account, until, storableJson(why), now],
       );
@@ -160,15 +163,27 @@ export function createAccountStates(database: Database, schema: string) {
       return rows.length > 0;
     },
 
-    /** Holds an account for a person, whatever held it before. */
+    /**
+     * Holds an account for a person, whatever held it before. `until` and `now` are by the database's clock, because no
+     * rule corrects the times of a hold by hand.
+     */
     holdByHand: async (account: string, until: Date, why: Hold, now: Date): Promise<void> => {
       await database.query(
         `WITH held AS (
            INSERT INTO ${schema}.account (account, held_until, held_since, hold) VALUES ($1, $2, $4, $3)
-           ON CONFLICT (account) DO UPDATE SET held_until = $2, held_since = $4, hold = $3 RETURNING account)
-         INSERT INTO ${schema}.audit_log (at, actor, action, target, reason)
-         SELECT $4, $5, 'hold', account, $6 FROM held`,
-        [account, until, storableJson(why), now, why.by ?? WORKER, why.reason ?? why.code],
+           ON CONFLICT (account) DO UPDATE SET held_until = $2, held_since = $4, hold = $3
+           RETURNING account)
+         INSERT INTO ${schema}.audit_log (at, actor, action, target, accounts, reason, detail)
+         SELECT $4, $5, 'hold', account, ARRAY[account], $6, $7::jsonb FROM held`,
+        [
+          account,
+          until,
+          storableJson(why),
+          now,
+          why.by ?? WORKER,
+          why.reason ?? why.code,
+          until < ENDLESS ? storableJson({ until }) : null,
+        ],
       );
     },
 
@@ -185,7 +200,8 @@ export function createAccountStates(database: Database, schema: string) {
              probe = NULL, probe_until = NULL
            WHERE account = $1 AND held_until IS NOT NULL RETURNING account),
          audited AS (
-           INSERT INTO ${schema}.audit_log (at, actor, action, target) SELECT $2, $3, 'release', account FROM released)
+           INSERT INTO ${schema}.audit_log (at, actor, action, target, accounts)
+           SELECT $2, $3, 'release', account, ARRAY[account] FROM released)
          UPDATE ${schema}.media SET stage = 1, next_attempt_at = NULL, waiting_reason = NULL
          WHERE account = $1 AND stage < 2 AND waiting_reason = 'accountHeld'`,
         [account, now, actor],

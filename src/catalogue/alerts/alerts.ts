@@ -114,6 +114,37 @@ export function createAlerts(database: Database, schema: string) {
       );
     },
 
+    /** There is nowhere to send to: the ends count as sent, or they would be sent when there is, and kept until then. */
+    markEndsSent: async (now: Date): Promise<void> => {
+      await database.query(
+        `UPDATE ${schema}.alert SET end_sent_at = $1 WHERE ended_at IS NOT NULL AND end_sent_at IS NULL`,
+        [now],
+      );
+    },
+
+    /**
+     * The alerts of the last month, newest first. `before`: the id of the last alert of the page before. `about`: only
+     * alerts of these kinds about these targets.
+     */
+    list: async (
+      {
+        before,
+        about,
+      }: {
+        before?: number | undefined;
+        about?: { kinds: readonly string[]; targets: readonly string[] } | undefined;
+      },
+      limit: number,
+    ): Promise<Alert[]> => {
+      const rows = await database.query<AlertRecord>(
+        `SELECT * FROM ${schema}.alert
+         WHERE ($2::bigint IS NULL OR id < $2) AND ($3::text[] IS NULL OR (kind = ANY($3) AND target = ANY($4)))
+         ORDER BY id DESC LIMIT $1`,
+        [limit, before ?? null, about ? [...about.kinds] : null, about ? [...about.targets] : null],
+      );
+      return rows.map(toAlert);
+    },
+
     /** They could not be sent; another process may claim them. */
     release: async (holder: string): Promise<void> => {
       await database.query(

@@ -3,6 +3,8 @@ import type { Database } from '../database/database.ts';
 
 /** Counting stops here, so that it stays cheap. */
 const MAX_COUNT = 100_000;
+/** Counting dead or expired items stops here: they stay until they are acknowledged, and may be millions. */
+export const MAX_CLOSED_COUNT = 10_000;
 
 export interface AtRisk {
   readonly count: number;
@@ -23,6 +25,27 @@ export type CallbackDays = ReadonlyMap<string, ReadonlyMap<string, number>>;
 type OnlyAccounts = readonly string[];
 const isIncluded = (place: number) => `($${place}::text[] IS NULL OR account = ANY($${place}))`;
 const orNull = (accounts?: OnlyAccounts) => (accounts ? [...accounts] : null);
+
+/**
+ * SQL that begins a statement: the CTE `bound` has each account with items of this status, and the time `after` which
+ * they are to be counted: that of its acknowledgement, or a later one. `accounts` (NULL: all) and `after` are SQL.
+ */
+export const boundsOf = (
+  schema: string,
+  status: 'expired' | 'dead',
+  { accounts, after }: { accounts: string; after: string },
+): string => `
+  WITH RECURSIVE found AS (
+    -- Distinct accounts by jumps in an index: a plain DISTINCT would read all closed items.
+    (SELECT account FROM ${schema}.media WHERE status = '${status}' ORDER BY account LIMIT 1)
+    UNION ALL
+    SELECT (SELECT m.account FROM ${schema}.media m WHERE m.status = '${status}' AND m.account > found.account
+            ORDER BY m.account LIMIT 1)
+    FROM found WHERE found.account IS NOT NULL),
+  bound AS (
+    SELECT found.account, greatest(${after}, coalesce(a.until, '-infinity')) AS after
+    FROM found LEFT JOIN ${schema}.acknowledgement a ON a.account = found.account AND a.status = '${status}'
+    WHERE found.account IS NOT NULL AND (${accounts}::text[] IS NULL OR found.account = ANY(${accounts})))`;
 
 export function createAlertFacts(database: Database, schema: string) {
   async function counted(select: string, values: unknown[]): Promise<Counted> {
@@ -47,13 +70,29 @@ export function createAlertFacts(database: Database, schema: string) {
       return { count: Number(row?.n ?? 0), expiresAt: row?.nearest ?? undefined };
     },
 
-    /** Items that expired or died after `after`. */
-    closedSince: async (status: 'expired' | 'dead', after: Date, accounts?: OnlyAccounts): Promise<Counted> =>
-      counted(
-        `SELECT updated_at FROM ${schema}.media
-         WHERE status = '${status}' AND updated_at > $1 AND ${isIncluded(2)}`,
-        [after, orNull(accounts)],
-      ),
+    /**
+     * Items that are dead or expired and not acknowledged, of those that became so after `after`. At most
+     * {@link MAX_CLOSED_COUNT} are counted, however many there are; `firstAt` is exact.
+     */
+    unacknowledged: async (
+      status: 'expired' | 'dead',
+      { after, accounts }: { after?: Date | undefined; accounts?: OnlyAccounts | undefined } = {},
+    ): Promise<Counted> => {
+      const closed = `
+        SELECT closed_at FROM ${schema}.media m
+        WHERE m.status = '${status}' AND m.account = bound.account AND m.closed_at > bound.after
+        ORDER BY closed_at LIMIT`;
+      const [row] = await database.query<{ n: string; first: Date | null }>(
+        `${boundsOf(schema, status, { accounts: '$1', after: `coalesce($2::timestamptz, '-infinity')` })}
+         SELECT
+           (SELECT count(*) FROM (
+              SELECT FROM bound CROSS JOIN LATERAL (${closed} ${MAX_CLOSED_COUNT}) AS closed
+              LIMIT ${MAX_CLOSED_COUNT}) AS counted) AS n,
+           (SELECT min(closed_at) FROM bound CROSS JOIN LATERAL (${closed} 1) AS closed) AS first`,
+        [orNull(accounts), after ?? null],
+      );
+      return { count: Number(row?.n ?? 0), firstAt: row?.first ?? undefined };
+    },
 
     /** Pending items whose last attempt the store refused. */
     storeRefused: async (accounts?: OnlyAccounts): Promise<Counted> =>

@@ -1,25 +1,67 @@
 /** The audit log: who did what to what, and why. The database refuses to change or delete an entry. */
+import { storableJson } from '../../storable.ts';
 import type { Database, Queryable } from '../database/database.ts';
 
-export type AuditAction =
-  | 'redrive'
-  | 'redrive.stop'
-  | 'erase'
-  | 'hold'
-  | 'release'
-  | 'adopt'
-  | 'link'
-  | 'open'
-  | 'export';
+/** Every action, and what its target is. A new one is a line here. */
+export const AUDIT_ACTIONS = {
+  redrive: 'an item or a redrive',
+  'redrive.stop': 'a redrive',
+  erase: 'an item or an erasure',
+  adopt: 'an item',
+  acknowledge: 'an account',
+  hold: 'an account, or store',
+  release: 'an account, or store',
+  'account.check': 'an account',
+  'verification.start': 'a verification',
+  'verification.stop': 'a verification',
+  'alert.test': 'alerts',
+  recount: 'counts',
+  login: 'session',
+  link: 'an item',
+  open: 'an item',
+  export: 'an export',
+} as const satisfies Record<string, string>;
+
+export type AuditAction = keyof typeof AUDIT_ACTIONS;
 
 export interface AuditEntry {
   readonly at: Date;
   /** The name of the API key, or the part of the program. */
   readonly actor: string;
   readonly action: AuditAction;
-  /** The id of an item, an account, a redrive, an erasure or an export; never an openId. */
+  /** What {@link AUDIT_ACTIONS} says; never an openId. */
   readonly target: string;
+  /**
+   * The accounts that it is about; undefined: the whole installation. A key that is bound to accounts sees only entries
+   * whose accounts are all its own.
+   */
+  readonly accounts: readonly string[] | undefined;
   readonly reason?: string | undefined;
+  /** More facts about the action, in few fields. Never a person or a secret. */
+  readonly detail?: Readonly<Record<string, unknown>> | undefined;
+}
+
+export interface AuditFilter {
+  readonly actor?: string | undefined;
+  readonly action?: string | undefined;
+  readonly target?: string | undefined;
+  readonly from?: Date | undefined;
+  readonly to?: Date | undefined;
+  /** The `seq` of the last entry of the page before. */
+  readonly before?: number | undefined;
+  /** Only entries about these accounts and no other. */
+  readonly accounts?: readonly string[] | undefined;
+}
+
+interface AuditRecord {
+  seq: string;
+  at: Date;
+  actor: string;
+  action: AuditAction;
+  target: string;
+  accounts: string[] | null;
+  reason: string | null;
+  detail: Record<string, unknown> | null;
 }
 
 /** Writes entries in the transaction of the change that they are about. */
@@ -30,15 +72,10 @@ export async function writeAuditEntries(
 ): Promise<void> {
   if (entries.length === 0) return;
   await transaction.query(
-    `INSERT INTO ${schema}.audit_log (at, actor, action, target, reason)
-     SELECT * FROM unnest($1::timestamptz[], $2::text[], $3::text[], $4::text[], $5::text[])`,
-    [
-      entries.map((entry) => entry.at),
-      entries.map((entry) => entry.actor),
-      entries.map((entry) => entry.action),
-      entries.map((entry) => entry.target),
-      entries.map((entry) => entry.reason ?? null),
-    ],
+    `INSERT INTO ${schema}.audit_log (at, actor, action, target, accounts, reason, detail)
+     SELECT at, actor, action, target, accounts, reason, detail FROM jsonb_to_recordset($1::jsonb) AS given
+       (at timestamptz, actor text, action text, target text, accounts text[], reason text, detail jsonb)`,
+    [storableJson(entries)],
   );
 }
 
@@ -47,64 +84,64 @@ export const WORKER = 'worker';
 
 /** An SQL statement that writes an entry for each account of the CTE `released`: the program has released it. */
 export const releaseEntries = (schema: string, at: string): string =>
-  `INSERT INTO ${schema}.audit_log (at, actor, action, target, reason)
-   SELECT ${at}, '${WORKER}', 'release', account, 'WeChat answered for one of its media' FROM released`;
+  `INSERT INTO ${schema}.audit_log (at, actor, action, target, accounts, reason)
+   SELECT ${at}, '${WORKER}', 'release', account, ARRAY[account], 'WeChat answered for one of its media' FROM released`;
+
+const CONDITIONS: Readonly<Record<string, (value: string) => string>> = {
+  actor: (value) => `actor = ${value}`,
+  action: (value) => `action = ${value}`,
+  target: (value) => `target = ${value}`,
+  from: (value) => `at >= ${value}::timestamptz`,
+  to: (value) => `at < ${value}::timestamptz`,
+  before: (value) => `seq < ${value}::bigint`,
+  // The first condition is one that the index has, the second one is the rule.
+  accounts: (value) => `accounts && ${value}::text[] AND accounts <@ ${value}::text[]`,
+};
 
 /** A key opened the file of an item in this hour. */
 export interface OpenEntry {
   readonly actor: string;
   /** The id of the item. */
   readonly target: string;
+  readonly account: string;
   /** The beginning of the hour. */
   readonly at: Date;
 }
 
 export function createAuditLog(database: Database, schema: string) {
   return {
-    /** Writes entries about what changes no row: links and exports. */
-    add: (entries: readonly AuditEntry[]): Promise<void> => writeAuditEntries(database, schema, entries),
+    /** Writes an entry of its own, about an action that changes no row. */
+    write: (entry: AuditEntry): Promise<void> => writeAuditEntries(database, schema, [entry]),
 
     /** Writes an entry `open` for each key, item and hour that has none yet. Idempotent. */
     addOpens: async (entries: readonly OpenEntry[]): Promise<void> => {
       await database.query(
-        `INSERT INTO ${schema}.audit_log (at, actor, action, target)
-         SELECT at, actor, 'open', target
-         FROM unnest($1::timestamptz[], $2::text[], $3::text[]) AS opens (at, actor, target)
+        `INSERT INTO ${schema}.audit_log (at, actor, action, target, accounts)
+         SELECT at, actor, 'open', target, ARRAY[account]
+         FROM jsonb_to_recordset($1::jsonb) AS given (at timestamptz, actor text, target text, account text)
          ON CONFLICT (target, actor, at) WHERE action = 'open' DO NOTHING`,
-        [
-          entries.map((entry) => entry.at),
-          entries.map((entry) => entry.actor),
-          entries.map((entry) => entry.target),
-        ],
+        [storableJson(entries)],
       );
     },
 
-    /**
-     * Entries, newest first. `target`: an id or an account. `before`: the `seq` of the last entry of the page before.
-     * `accounts`: only entries about these, their items, and redrives of no other account.
-     */
-    list: async (
-      of: {
-        target?: string | undefined;
-        before?: number | undefined;
-        accounts?: readonly string[] | undefined;
-      },
-      limit: number,
-    ): Promise<(AuditEntry & { seq: number })[]> => {
-      const rows = await database.query<AuditEntry & { seq: string }>(
-        `SELECT seq, at, actor, action, target, reason FROM ${schema}.audit_log e
-         WHERE ($1::text IS NULL OR target = $1) AND ($2::bigint IS NULL OR seq < $2)
-           AND ($4::text[] IS NULL OR target = ANY($4)
-             OR EXISTS (SELECT FROM ${schema}.media m WHERE m.id = e.target AND m.account = ANY($4))
-             OR EXISTS (SELECT FROM ${schema}.redrive r
-                        WHERE r.id = e.target AND (r.filter -> 'account') <@ to_jsonb($4::text[])))
-         ORDER BY seq DESC LIMIT $3`,
-        [of.target ?? null, of.before ?? null, limit, of.accounts ? [...of.accounts] : null],
+    /** Entries, newest first. Every condition given must hold. */
+    list: async (filter: AuditFilter, limit: number): Promise<(AuditEntry & { seq: number })[]> => {
+      const values: unknown[] = [limit];
+      const conditions = Object.entries(CONDITIONS).flatMap(([name, condition]) => {
+        const value = filter[name as keyof AuditFilter];
+        return value === undefined ? [] : [condition(`$${values.push(value)}`)];
+      });
+      const rows = await database.query<AuditRecord>(
+        `SELECT seq, at, actor, action, target, accounts, reason, detail FROM ${schema}.audit_log
+         ${conditions.length > 0 ? `WHERE ${conditions.join(' AND ')}` : ''} ORDER BY seq DESC LIMIT $1`,
+        values,
       );
-      return rows.map(({ seq, reason, ...entry }) => ({
+      return rows.map(({ seq, accounts, reason, detail, ...entry }) => ({
         ...entry,
         seq: Number(seq),
-        reason: reason ?? undefined,
+        accounts: accounts ?? undefined,
+        ...(reason === null ? {} : { reason }),
+        ...(detail === null ? {} : { detail }),
       }));
     },
   };

@@ -104,7 +104,9 @@ export function createErasures(database: Database, schema: string) {
        VALUES ($1, $2, $3, $4, $5, $6, $7::timestamptz, CASE WHEN $5::text IS NULL THEN $7::timestamptz END)`,
       [id, account, actor, reason ?? null, openIdCiphertext ?? null, due, now],
     );
-    await writeAuditEntries(transaction, schema, [{ at: now, actor, action: 'erase', target: id, reason }]);
+    await writeAuditEntries(transaction, schema, [
+      { at: now, actor, action: 'erase', target: id, accounts: [account], reason },
+    ]);
     return id;
   }
 

@@ -111,6 +111,7 @@ export async function markErased(
 ): Promise<ErasedItem[]> {
   const rows = await transaction.query<{
     id: string;
+    account: string;
     was_kind: string;
     had_file: boolean;
     was_bytes: string;
@@ -129,12 +130,15 @@ export async function markErased(
          content_type = NULL, declared_type = NULL, file_name = NULL, source = NULL, length_verified = NULL,
          failure = NULL, closed_at = NULL, redrives = NULL, last_redrive = NULL, archived_at = NULL,
          created_at = $2, updated_at = $2
-     FROM locked WHERE m.id = locked.id RETURNING m.id, was_kind, had_file, was_bytes`,
+     FROM locked WHERE m.id = locked.id RETURNING m.id, m.account, was_kind, had_file, was_bytes`,
     [[...ids], now, erasure ?? null],
   );
   const marked = rows.map(({ id }) => id);
   await transaction.query(`DELETE FROM ${schema}.attempt WHERE media = ANY ($1::text[])`, [marked]);
-  const entries = marked.map((target) => ({ at: now, actor, action: 'erase', target, reason }) as const);
+  const entries = rows.map(
+    ({ id, account }) =>
+      ({ at: now, actor, action: 'erase', target: id, accounts: [account], reason }) as const,
+  );
   await writeAuditEntries(transaction, schema, entries);
   return rows.map((row) => ({
     id: row.id,

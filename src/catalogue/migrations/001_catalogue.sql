@@ -77,7 +77,7 @@ CREATE TABLE media (
   failure         jsonb,
   failure_code    text NOT NULL GENERATED ALWAYS AS (coalesce(failure ->> 'code', '')) STORED,
   errcode         integer GENERATED ALWAYS AS ((failure ->> 'errcode')::integer) STORED,
-  -- When the row became dead or expired; set by a trigger.
+  -- When the row became dead or expired; set by a trigger, see acknowledgement.
   closed_at       timestamptz,
   -- How often the item was redriven, and the last time: {at, by, reason, redrive}.
   redrives        integer,
@@ -149,20 +149,11 @@ CREATE INDEX media_search_sent ON media (sent_at DESC) WHERE search_text IS NOT 
 -- Dead letters by account and failure; checks that run up to once a second; erasures.
 CREATE INDEX media_failed ON media (status, account, failure_code, (coalesce(errcode, 0)), updated_at)
   WHERE status IN ('dead', 'expired');
-CREATE INDEX media_expired ON media (updated_at) WHERE status = 'expired';
-CREATE INDEX media_dead ON media (updated_at) WHERE status = 'dead';
+-- How many items of an account closed since they were last acknowledged.
+CREATE INDEX media_closed_at ON media (status, account, closed_at) WHERE status IN ('dead', 'expired');
 CREATE INDEX media_store_refused ON media (updated_at) WHERE status = 'pending' AND failure_code = 'store_refused';
 CREATE INDEX media_erase_due ON media (erase_due_at) WHERE erase_due_at IS NOT NULL;
 CREATE INDEX media_erasure ON media (erasure) WHERE erasure IS NOT NULL;
-
-CREATE FUNCTION set_closed_at() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-  NEW.closed_at := NEW.updated_at;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER media_closed_at BEFORE UPDATE ON media FOR EACH ROW
-  WHEN (NEW.status IN ('dead', 'expired') AND OLD.status IS DISTINCT FROM NEW.status)
-  EXECUTE FUNCTION set_closed_at();
 
 -- A trigger, so that no statement can make a row lose an object that erasing must find.
 CREATE FUNCTION keep_former_object() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -300,6 +291,32 @@ END $$;
 CREATE TRIGGER media_count_moved AFTER UPDATE ON media
   FOR EACH ROW WHEN (OLD.status IS DISTINCT FROM NEW.status) EXECUTE FUNCTION count_moved();
 
+-- Up to when an operator has seen the dead or expired items of an account. Items that closed later are still to be seen.
+CREATE TABLE acknowledgement (
+  account text NOT NULL,
+  status  text NOT NULL CHECK (status IN ('dead', 'expired')),
+  until   timestamptz NOT NULL,
+  PRIMARY KEY (account, status)
+);
+
+-- closed_at must be later than every acknowledgement that could not see the row, whatever the clocks say, or the item
+-- would never be seen. So transactions that close rows share a lock, which an acknowledgement takes alone: it waits
+-- for those that it cannot see yet, and those that come later find its row here.
+CREATE FUNCTION set_closed_at() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+  seen_until timestamptz;
+BEGIN
+  PERFORM pg_advisory_xact_lock_shared(TG_RELID::integer, 1);
+  SELECT until INTO seen_until FROM acknowledgement a WHERE a.account = NEW.account AND a.status = NEW.status;
+  NEW.closed_at := greatest(least(NEW.updated_at, clock_timestamp()), seen_until + interval '1 microsecond');
+  RETURN NEW;
+END $$;
+CREATE TRIGGER media_closed_at BEFORE UPDATE ON media FOR EACH ROW
+  WHEN (NEW.status IN ('dead', 'expired') AND OLD.status IS DISTINCT FROM NEW.status)
+  EXECUTE FUNCTION set_closed_at();
+CREATE TRIGGER media_inserted_closed BEFORE INSERT ON media FOR EACH ROW
+  WHEN (NEW.status IN ('dead', 'expired')) EXECUTE FUNCTION set_closed_at();
+
 -- 3. Accounts ---------------------------------------------------------------------------------------------------------
 
 -- One row for each account that was ever configured.
@@ -399,11 +416,20 @@ CREATE TABLE audit_log (
   -- The name of the API key, or the part of the program.
   actor  text NOT NULL,
   action text NOT NULL,
-  -- The id of an item, an account, a redrive or an erasure.
+  -- The id of an item, an account, a redrive or an erasure; else the name of the part of the installation.
   target text NOT NULL,
-  reason text
+  -- The accounts that it is about; NULL: the whole installation. A key that is bound to accounts sees an entry if it
+  -- may see all of them, also after the item is erased.
+  accounts text[] CHECK (cardinality(accounts) > 0),
+  reason text,
+  -- More facts about the action. No person, no secret.
+  detail jsonb
 );
 CREATE INDEX audit_log_target ON audit_log (target, seq);
+CREATE INDEX audit_log_actor ON audit_log (actor, seq);
+CREATE INDEX audit_log_action ON audit_log (action, seq);
+CREATE INDEX audit_log_at ON audit_log (at);
+CREATE INDEX audit_log_accounts ON audit_log USING gin (accounts) WHERE accounts IS NOT NULL;
 -- A file that a key opens is recorded once an hour; `at` is then the beginning of the hour.
 CREATE UNIQUE INDEX audit_log_open ON audit_log (target, actor, at) WHERE action = 'open';
 

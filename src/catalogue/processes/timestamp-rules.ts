@@ -84,6 +84,7 @@ export function timestampRules({ lifetimeMs, closingMs, scale }: Lifetimes): rea
     { table: 'alert', column: 'claimed_until', longestMs: 2 * MINUTE_MS },
     ...past('alert', 'since', 'seen_at', 'last_sent_at'),
     ...past('verification', 'created_at'),
+    ...past('acknowledgement', 'until'),
     ...past('encrypted_secret', 'updated_at'),
     ...past('process', 'heartbeat_at', 'left_at', 'started_at'),
     {

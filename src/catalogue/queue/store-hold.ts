@@ -38,7 +38,10 @@ export function createStoreHold(database: Database, schema: string) {
   ) =>
     database.transaction(async (transaction) => {
       const changed = (await transaction.query(statement, values)).length > 0;
-      if (changed) await writeAuditEntries(transaction, schema, [{ ...entry, actor: ACTOR, target: TARGET }]);
+      if (changed)
+        await writeAuditEntries(transaction, schema, [
+          { ...entry, actor: ACTOR, target: TARGET, accounts: undefined },
+        ]);
       return changed;
     });
 
@@ -127,7 +130,9 @@ export function createStoreHold(database: Database, schema: string) {
           [now],
         );
         if (rows.length === 0) return false;
-        await writeAuditEntries(transaction, schema, [{ at: now, actor, action: 'release', target: TARGET }]);
+        await writeAuditEntries(transaction, schema, [
+          { at: now, actor, action: 'release', target: TARGET, accounts: undefined },
+        ]);
         return true;
       }),
 

@@ -109,10 +109,10 @@ export function createRedrives(database: Database, schema: string, lifetimes: Li
       const rows = await database.query(
         `WITH redriven AS (
            UPDATE ${schema}.media m ${setPending}
-           WHERE m.id = $4 AND ${statuses} AND m.failure_code <> 'not_downloadable' RETURNING m.id),
+           WHERE m.id = $4 AND ${statuses} AND m.failure_code <> 'not_downloadable' RETURNING m.id, m.account),
          audited AS (
-           INSERT INTO ${schema}.audit_log (at, actor, action, target, reason)
-           SELECT $1, $5, 'redrive', id, $6 FROM redriven)
+           INSERT INTO ${schema}.audit_log (at, actor, action, target, accounts, reason)
+           SELECT $1, $5, 'redrive', id, ARRAY[account], $6 FROM redriven)
          SELECT id FROM redriven`,
         [now, closesAt(now), lastRedrive, id, actor, reason ?? null],
       );
@@ -170,7 +170,7 @@ export function createRedrives(database: Database, schema: string, lifetimes: Li
         );
         const { actor, reason } = request;
         await writeAuditEntries(transaction, schema, [
-          { at: now, actor, action: 'redrive', target: id, reason },
+          { at: now, actor, action: 'redrive', target: id, accounts: request.filter.account, reason },
         ]);
         return { id, matched };
       }),
@@ -198,10 +198,11 @@ export function createRedrives(database: Database, schema: string, lifetimes: Li
       const rows = await database.query(
         `WITH stopped AS (
            UPDATE ${schema}.redrive SET state = 'stopped', items = NULL, updated_at = $2, ended_at = $2
-           WHERE id = $1 AND state = 'running' RETURNING id),
+           WHERE id = $1 AND state = 'running' RETURNING id, filter),
          audited AS (
-           INSERT INTO ${schema}.audit_log (at, actor, action, target)
-           SELECT $2, $3, 'redrive.stop', id FROM stopped)
+           INSERT INTO ${schema}.audit_log (at, actor, action, target, accounts)
+           SELECT $2, $3, 'redrive.stop', id, CASE WHEN filter ? 'account'
+             THEN ARRAY(SELECT jsonb_array_elements_text(filter -> 'account')) END FROM stopped)
          SELECT id FROM stopped`,
         [id, now, actor],
       );

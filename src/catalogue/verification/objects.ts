@@ -138,7 +138,9 @@ export function createObjectRows(database: Database, schema: string, lifetimes: 
            VALUES ($1, $2, $2, $3, 'adopted', $4) ON CONFLICT DO NOTHING`,
           [id, now, row.generation, stored.sizeBytes],
         );
-        await writeAuditEntries(transaction, schema, [{ at: now, action: 'adopt', target: id, ...by }]);
+        await writeAuditEntries(transaction, schema, [
+          { at: now, action: 'adopt', target: id, accounts: [reference.account], ...by },
+        ]);
         return row.created ? 'created' : 'archived';
       }),
   };

@@ -134,14 +134,18 @@ export function createVerifications(database: Database, schema: string) {
       },
       now: Date,
     ): Promise<string> => {
+      const { kind, options, by: actor, reason } = request;
       const id = `v_${randomBytes(12).toString('hex')}`;
       await database.query(
         `WITH deleted AS (
            DELETE FROM ${table} WHERE state IN ('done', 'stopped') AND id IN (
-             SELECT id FROM ${table} ORDER BY created_at DESC OFFSET ${MAX_KEPT - 1}))
+             SELECT id FROM ${table} ORDER BY created_at DESC OFFSET ${MAX_KEPT - 1})),
+         audited AS (
+           INSERT INTO ${schema}.audit_log (at, actor, action, target, reason, detail)
+           VALUES ($6, $4, 'verification.start', $1, $5, jsonb_build_object('kind', $2::text)))
          INSERT INTO ${table} (id, kind, state, options, actor, reason, created_at, updated_at)
          VALUES ($1, $2, 'waiting', $3, $4, $5, $6, $6)`,
-        [id, request.kind, storableJson(request.options), request.by, request.reason ?? null, now],
+        [id, kind, storableJson(options), actor, reason ?? null, now],
       );
       return id;
     },
@@ -212,11 +216,14 @@ export function createVerifications(database: Database, schema: string) {
     },
 
     /** Stops it; one that has ended stays as it is. Undefined: there is none. */
-    stop: async (id: string, now: Date): Promise<Verification | undefined> => {
+    stop: async (id: string, actor: string, now: Date): Promise<Verification | undefined> => {
       await database.query(
-        `UPDATE ${table} SET state = 'stopped', ended_at = $2, updated_at = $2
-         WHERE id = $1 AND state IN ('waiting', 'running')`,
-        [id, now],
+        `WITH stopped AS (
+           UPDATE ${table} SET state = 'stopped', ended_at = $2, updated_at = $2
+           WHERE id = $1 AND state IN ('waiting', 'running') RETURNING id)
+         INSERT INTO ${schema}.audit_log (at, actor, action, target)
+         SELECT $2, $3, 'verification.stop', id FROM stopped`,
+        [id, now, actor],
       );
       return one(`SELECT * FROM ${table} WHERE id = $1`, [id]);
     },

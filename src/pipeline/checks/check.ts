@@ -102,9 +102,9 @@ export interface Facts {
   readonly customerService?: readonly KfAccountState[];
   readonly storeHold?: { readonly hold: StoreHoldState | undefined };
   readonly atRisk?: AtRisk;
-  /** Expired within six hours, and within seven days. */
-  readonly expired?: { readonly recent: Counted; readonly week: Counted };
-  /** Dead letters of the last seven days. */
+  /** Expired and not acknowledged: within six hours, and at any time. */
+  readonly expired?: { readonly recent: Counted; readonly all: Counted };
+  /** Dead letters that are not acknowledged. */
   readonly dead?: Counted;
   readonly storeRefused?: Counted;
   /** The live processes, by their heartbeats. */

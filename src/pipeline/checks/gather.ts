@@ -57,7 +57,6 @@ const FAILING_MS = 10 * 60_000;
 const UNREAD_MS = 3 * 3_600_000;
 /** Longer than a request to the store with its quick retries. */
 const PROBE_MS = 20_000;
-const WEEK_MS = 7 * 24 * 3_600_000;
 
 const LOOP = 'checks';
 
@@ -116,16 +115,16 @@ export function createFactGatherer(deps: FactGathererDeps): FactGatherer {
     const now = clock.now();
     const ago = (ms: number) => new Date(now.getTime() - lifetimes.scale(ms));
     const near = new Date(now.getTime() + lifetimes.lifetimeMs / AT_RISK_SHARE);
-    const [live, accounts, customerService, { hold }, atRisk, recent, week, dead, storeRefused, drift] =
+    const [live, accounts, customerService, { hold }, atRisk, recent, all, dead, storeRefused, drift] =
       await Promise.all([
         catalogue.processes.read(deps.accounts.all.map(({ account }) => account)),
         readAccounts(now, mine),
         readCustomerService(ago, mine),
         catalogue.storeHold.read(),
         facts.atRisk(near, ago(KNOWN_MS), mine),
-        facts.closedSince('expired', ago(RECENT_MS), mine),
-        facts.closedSince('expired', ago(WEEK_MS), mine),
-        facts.closedSince('dead', ago(WEEK_MS), mine),
+        facts.unacknowledged('expired', { after: ago(RECENT_MS), accounts: mine }),
+        facts.unacknowledged('expired', { accounts: mine }),
+        facts.unacknowledged('dead', { accounts: mine }),
         facts.storeRefused(mine),
         // A verification covers the whole bucket, not single accounts.
         mine ? {} : readDrift(),
@@ -136,7 +135,7 @@ export function createFactGatherer(deps: FactGathererDeps): FactGatherer {
       customerService,
       storeHold: { hold },
       atRisk,
-      expired: { recent, week },
+      expired: { recent, all },
       dead,
       storeRefused,
       ...live,

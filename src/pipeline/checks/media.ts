@@ -1,4 +1,5 @@
 /** Checks of media items that are lost or may be lost soon. */
+import { MAX_CLOSED_COUNT } from '../../catalogue/alerts/facts.ts';
 import {
   type Check,
   findCounted,
@@ -18,9 +19,15 @@ const nearest = ({ detail }: NamedFinding): LocalizedText => {
     : { en: 'the nearest deadline has passed', zh: '最近的截止时间已过' };
 };
 
+/** Above this number, items that are dead or expired are not counted. */
+const closedCount = ({ count }: NamedFinding): LocalizedText =>
+  count < MAX_CLOSED_COUNT
+    ? { en: String(count), zh: String(count) }
+    : { en: 'At least 10,000', zh: '至少 10,000' };
+
 const SEE_EXPIRED = fixedText(
-  'See the reasons in GET /v1/media?status=expired. Redrive with force what WeChat still has.',
-  '原因见 GET /v1/media?status=expired；若微信仍保留素材，可强制重新归档（force）。',
+  'See the reasons in GET /v1/media?status=expired. Redrive with force what WeChat still has, then acknowledge the rest: wma acknowledge expired.',
+  '原因见 GET /v1/media?status=expired；若微信仍保留素材，可强制重新归档（force）；其余的请确认：wma acknowledge expired。',
 );
 
 export const MEDIA_CHECKS = {
@@ -48,10 +55,10 @@ export const MEDIA_CHECKS = {
   expired: {
     severity: 'error',
     component: 'media',
-    rule: 'Media items expired: WeChat has deleted them. `count` is that of the last 6 h, so a repeated alert counts those since the last one. Ends when none has expired for 6 h.',
+    rule: 'Media items expired: WeChat has deleted them. `count` is that of the last 6 h, so a repeated alert counts those since the last one. Ends when none has expired for 6 h, or all are acknowledged, redriven or erased.',
     begun: (it) => ({
-      en: `${it.count} media items expired before they could be archived.`,
-      zh: `${it.count} 个素材在归档前已过期。`,
+      en: `${closedCount(it).en} media items expired before they could be archived.`,
+      zh: `${closedCount(it).zh} 个素材在归档前已过期。`,
     }),
     ended: fixedText('No media item has expired for six hours.', '最近六小时内没有素材过期。'),
     advice: SEE_EXPIRED,
@@ -60,29 +67,29 @@ export const MEDIA_CHECKS = {
   lost: {
     severity: 'warning',
     component: 'media',
-    rule: 'Media items expired within the last seven days. Ends when they are redriven or erased, or seven days after the last one.',
+    rule: 'Media items expired, at any time, and nobody has acknowledged it. Ends when they are acknowledged (`wma acknowledge expired`), redriven or erased; not with time. Items that expire later show again. `count` is at most 10,000.',
     begun: (it) => ({
-      en: `${it.count} media items expired in the last seven days and are lost.`,
-      zh: `最近七天有 ${it.count} 个素材过期丢失。`,
+      en: `${closedCount(it).en} media items expired and are lost; not acknowledged yet.`,
+      zh: `${closedCount(it).zh} 个素材已过期丢失，尚未确认。`,
     }),
-    ended: fixedText('No media item has expired in the last seven days.', '最近七天没有素材过期。'),
+    ended: fixedText('Every lost media item is acknowledged.', '所有丢失的素材均已确认。'),
     advice: SEE_EXPIRED,
     // `expired` has raised the alert, and the service is ready although items were lost.
     except: ['alerts', 'readyz'],
-    find: ({ expired }) => findCounted(expired?.week),
+    find: ({ expired }) => findCounted(expired?.all),
   },
   dead_letters: {
     severity: 'notice',
     component: 'media',
-    rule: 'Media items became dead letters within the last seven days. Ends when they are redriven or erased, or seven days after the last one.',
+    rule: 'Media items failed for good, at any time, and nobody has acknowledged it. Ends when they are acknowledged (`wma acknowledge dead`), redriven or erased; not with time. Items that fail later show again. `count` is at most 10,000.',
     begun: (it) => ({
-      en: `${it.count} media items failed for good in the last seven days (dead letters).`,
-      zh: `最近七天有 ${it.count} 个素材归档失败（死信）。`,
+      en: `${closedCount(it).en} media items failed for good (dead letters); not acknowledged yet.`,
+      zh: `${closedCount(it).zh} 个素材归档失败（死信），尚未确认。`,
     }),
-    ended: fixedText('No media item has failed for good in the last seven days.', '最近七天没有新的死信。'),
+    ended: fixedText('Every dead letter is acknowledged.', '所有死信均已确认。'),
     advice: fixedText(
-      'See the reasons with wma dead-letters or GET /v1/dead-letters, correct them, and redrive the items.',
-      '请用 wma dead-letters 或 GET /v1/dead-letters 查看原因，处理后重新归档。',
+      'See the reasons with wma dead-letters or GET /v1/dead-letters, correct them, and redrive the items; then acknowledge the rest: wma acknowledge dead.',
+      '请用 wma dead-letters 或 GET /v1/dead-letters 查看原因，处理后重新归档；其余的请确认：wma acknowledge dead。',
     ),
     // Some items cannot be archived at all (a recalled picture): no reason for an alert.
     except: ['alerts', 'readyz'],

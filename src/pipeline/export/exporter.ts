@@ -72,7 +72,7 @@ export interface ExporterDeps {
   catalogue: {
     media: Pick<Catalogue['media'], 'list' | 'get'>;
     selections: Pick<Catalogue['selections'], 'total'>;
-    auditLog: Pick<Catalogue['auditLog'], 'add'>;
+    auditLog: Pick<Catalogue['auditLog'], 'write'>;
   };
   store: Pick<Store, 'bucket' | 'get'>;
   clock: Pick<Clock, 'now'>;
@@ -202,8 +202,14 @@ export function createExporter(deps: ExporterDeps, limits: ExportLimits = EXPORT
         if (matched > limits.items || bytes > limits.bytes) throw new ExportTooLargeError();
         const id = `x_${randomBytes(16).toString('hex')}`;
         const what = `${matched} items, ${bytes} bytes, filter ${JSON.stringify(keptFilter)}`;
-        const entry = { at: clock.now(), actor, action: 'export', target: id } as const;
-        await catalogue.auditLog.add([{ ...entry, reason: reason ? `${reason} (${what})` : what }]);
+        const entry = {
+          at: clock.now(),
+          actor,
+          action: 'export',
+          target: id,
+          accounts: filter.accounts,
+        } as const;
+        await catalogue.auditLog.write({ ...entry, reason: reason ? `${reason} (${what})` : what });
         log.info({ export: id, matched, bytes, by: actor }, 'export: started');
         return { id, matched, stream: begin(request, id, release) };
       } catch (error) {

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { parseSearch } from '../../catalogue/media/search.ts';
 import { momentOf } from '../../config/values/moment.ts';
+import { parseDuration } from '../../config/values/units.ts';
 import { text } from '../../media.ts';
 
 // Schemas of whole responses are declared as plain `z.ZodType`. They describe the JSON, in which a Date is a string.
@@ -17,6 +18,23 @@ export const requestTime = z.iso.datetime({ offset: true });
 
 /** Text that a person typed. Surrounding blanks are removed. */
 export const trimmedText = (max: number) => text(max, z.string().trim());
+
+/** Why a person does something. It stays in the audit log, from which nothing is removed, not even by an erasure. */
+export const reason = (max: number) =>
+  trimmedText(max).describe(
+    'kept in the audit log permanently: no names, openIds or other personal data; better the number of a case',
+  );
+
+/** A duration in a request body, such as 1h; ms s m h d. Resolves to milliseconds. */
+export const requestDuration = z
+  .string()
+  .max(20)
+  .transform((value, context) => {
+    const ms = /[a-z]$/.test(value) ? parseDuration(value) : undefined;
+    if (ms !== undefined && ms > 0) return ms;
+    context.addIssue({ code: 'custom', message: 'must be a duration such as 90m, 24h or 7d' });
+    return z.NEVER;
+  });
 
 /**
  * A time in a query. It may also be a date, or a duration from now: `1h` is an hour ago (`past`) or in an hour

@@ -1,6 +1,6 @@
 /** The JSON of an account in the API: its state, without secrets. */
 import type { Account } from '../../account.ts';
-import { type AccountState, HELD_BY_HAND } from '../../catalogue/accounts/accounts.ts';
+import { type AccountState, ENDLESS, HELD_BY_HAND } from '../../catalogue/accounts/accounts.ts';
 import type { CallbackCount } from '../../catalogue/accounts/callback-counts.ts';
 import type { KfAccountState } from '../../catalogue/accounts/kf-cursors.ts';
 import { quotaOfToday } from '../../pipeline/archive/remaining-quota.ts';
@@ -8,8 +8,6 @@ import { explain } from '../../wechat/api/errcodes.ts';
 import { dayOf, SKEW_SECONDS } from '../callbacks/callback-counter.ts';
 import type { Language } from '../problem.ts';
 
-/** The end of a hold that lasts until it is released. It is later than any date that a person would choose. */
-export const ENDLESS = new Date('9999-12-31T00:00:00Z');
 const SKEW_SHOWN_MS = 3_600_000;
 
 const SKEW_TEXTS = {

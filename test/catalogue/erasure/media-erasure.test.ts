@@ -123,13 +123,13 @@ for (const backend of backends) {
     });
 
     it('writes one audit entry with the actor and the reason of an erasure', async () => {
-      const { id } = await archived();
+      const { id, given } = await archived();
       await catalogue.mediaErasure.erase([id], WHY, NOW);
       assert.deepEqual(await catalogue.mediaErasure.erase([id], { actor: 'another' }, at(1)), []);
       const events = await catalogue.auditLog.list({ target: id }, 9);
       assert.deepEqual(
         events.map(({ seq: _, ...event }) => event),
-        [{ at: NOW, action: 'erase', target: id, ...WHY }],
+        [{ at: NOW, action: 'erase', target: id, accounts: [given.account], ...WHY }],
       );
     });
 

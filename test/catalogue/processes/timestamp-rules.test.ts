@@ -58,6 +58,10 @@ async function fill({ database, catalogue }: Bundle, now: Date): Promise<void> {
   await catalogue.alerts.report([{ kind: 'x', target: '', since: now, count: 1, detail: {} }], now);
   await database.query('UPDATE wma.alert SET claimed_until = $1, last_sent_at = $1', [now]);
   await catalogue.verifications.create({ kind: 'orphans', options: {}, by: 'test' }, now);
+  await database.query(`INSERT INTO wma.acknowledgement (account, status, until) VALUES ($1, 'dead', $2)`, [
+    ACCOUNT,
+    now,
+  ]);
   await catalogue.encryptedSecrets.write('secret', 'ciphertext', now);
   await catalogue.processes.heartbeat('p', {
     ...HEARTBEAT,

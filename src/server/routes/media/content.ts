@@ -69,7 +69,7 @@ export function contentRoutes(
         if (request.query.proxy === 'false') {
           const link = await store.link(row.objectKey, { now: clock.now(), ttlMs: config.objects.linkTtlMs });
           // For HEAD too: its response contains the link.
-          opens.record(request.principal.name, row.id);
+          opens.record(request.principal.name, row);
           return reply.header('cache-control', 'private, no-cache').redirect(link.url, 302);
         }
         const controller = new AbortController();
@@ -84,7 +84,7 @@ export function contentRoutes(
           object.body.destroy();
           throw new Problem('range_not_satisfiable', { more: { sizeBytes: row.sizeBytes } });
         }
-        if (request.method === 'GET') opens.record(request.principal.name, row.id);
+        if (request.method === 'GET') opens.record(request.principal.name, row);
         for (const name of FORWARDED_HEADERS) {
           const value = object.headers[name];
           if (value !== undefined) reply.header(name, value);

@@ -74,8 +74,14 @@ export function linkRoutes(deps: Pick<RouteDeps, 'catalogue' | 'clock' | 'config
         const now = clock.now();
         const link = await store.link(objectKey, { now, ttlMs, isExact: true });
         // Before the link leaves this server: an entry that cannot be written must not leave a link without one.
-        const entry = { at: now, actor: principal.name, action: 'link', target: row.id } as const;
-        await catalogue.auditLog.add([{ ...entry, reason: durationText(ttlMs) }]);
+        const entry = {
+          at: now,
+          actor: principal.name,
+          action: 'link',
+          target: row.id,
+          accounts: [row.account],
+        } as const;
+        await catalogue.auditLog.write({ ...entry, reason: durationText(ttlMs) });
         return reply.code(201).send(link);
       },
     );

@@ -8,8 +8,8 @@ import type { Clock } from '../../../runtime/clock.ts';
 import { createPollLoop, type PollLoopDeps } from '../../../runtime/poll-loop.ts';
 
 export interface OpenRecorder {
-  /** `actor`: the name of the key; `target`: the id of the item. Returns at once and never throws. */
-  record(actor: string, target: string): void;
+  /** `actor`: the name of the key; `item`: the one whose file was opened. Returns at once and never throws. */
+  record(actor: string, item: { readonly id: string; readonly account: string }): void;
   /** Writes what is not yet written and ends. What cannot be written at that time is lost. */
   close(): Promise<void>;
 }
@@ -68,12 +68,12 @@ export function createOpenRecorder(
   const running = loop.run(closing.signal);
 
   return {
-    record: (actor, target) => {
+    record: (actor, { id: target, account }) => {
       const at = new Date(Math.floor(deps.clock.now().getTime() / HOUR_MS) * HOUR_MS);
       const key = `${at.getTime()} ${target} ${actor}`;
       if (known.has(key) || waiting.has(key)) return;
       if (waiting.size >= waitingLimit) dropped++;
-      else waiting.set(key, { actor, target, at });
+      else waiting.set(key, { actor, target, account, at });
     },
     close: async () => {
       closing.abort();

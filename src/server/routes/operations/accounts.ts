@@ -2,13 +2,13 @@
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { Account } from '../../../account.ts';
-import { HELD_BY_HAND } from '../../../catalogue/accounts/accounts.ts';
+import { ENDLESS, HELD_BY_HAND } from '../../../catalogue/accounts/accounts.ts';
 import { resolveAccount } from '../../auth/access.ts';
 import { daysBefore } from '../../callbacks/callback-counter.ts';
 import { callbackUrlOf } from '../../callbacks/callback-url.ts';
 import { languageOf, Problem } from '../../problem.ts';
 import type { App, RouteDeps } from '../../route-deps.ts';
-import { accountJson, ENDLESS } from '../../views/account.ts';
+import { accountJson } from '../../views/account.ts';
 import { failureSchema } from '../failure-schema.ts';
 import { count, requestTime, responseTime, trimmedText } from '../field-schemas.ts';
 

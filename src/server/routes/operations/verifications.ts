@@ -7,7 +7,7 @@ import { text } from '../../../media.ts';
 import { driftOf } from '../../../pipeline/verify/verifier.ts';
 import { Problem } from '../../problem.ts';
 import type { App, RouteDeps } from '../../route-deps.ts';
-import { count, requestTime, responseTime, trimmedText } from '../field-schemas.ts';
+import { count, reason, requestTime, responseTime } from '../field-schemas.ts';
 
 const tags = ['verifications'];
 const LIST_LIMIT = 50;
@@ -51,7 +51,7 @@ const verificationBody = z
         'orphans: deletes objects of erased media items, and objects whose row refers to the same bytes under another key',
       ),
     dryRun: z.boolean().optional().describe('adopt: only reports the rows that it would create'),
-    reason: trimmedText(300).optional(),
+    reason: reason(300).optional(),
   })
   .superRefine((body, context) => {
     const addIssue = (field: string, message: string) =>
@@ -231,7 +231,8 @@ export function verificationRoutes(deps: Pick<RouteDeps, 'accounts' | 'catalogue
           response: { 200: verificationSchema },
         },
       },
-      async (request) => showOrThrow(await verifications.stop(request.params.id, clock.now())),
+      async (request) =>
+        showOrThrow(await verifications.stop(request.params.id, request.principal.name, clock.now())),
     );
   };
 }

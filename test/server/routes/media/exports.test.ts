@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { after, before, describe, it } from 'node:test';
-import type { MediaFilter } from '../../../../src/catalogue/media/read.ts';
+import type { MediaFilter } from '../../../../src/catalogue/media/filter.ts';
 import { failure } from '../../../../src/failures.ts';
 import {
   createExporter,

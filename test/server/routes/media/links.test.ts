@@ -170,12 +170,13 @@ describe('the record of opened files', () => {
       },
       { flushMs: 1, retryMs: 1, waitingLimit: 3 },
     );
-    for (const target of ['a', 'b', 'a', 'c', 'd', 'e']) recorder.record('key', target);
+    for (const target of ['a', 'b', 'a', 'c', 'd', 'e'])
+      recorder.record('key', { id: target, account: PLAIN.account });
     await eventually('two were left out', async () => errors.includes(2));
     isDown = false;
     await eventually('three were written', async () => written.length === 3);
-    recorder.record('key', 'a');
-    recorder.record('key', 'f');
+    recorder.record('key', { id: 'a', account: PLAIN.account });
+    recorder.record('key', { id: 'f', account: PLAIN.account });
     await recorder.close();
     assert.deepEqual(written, ['a', 'b', 'c', 'f'], 'written at the end, and known entries not again');
   });
