@@ -3,7 +3,7 @@ import type { Accounts } from '../account.ts';
 import type { Catalogue } from '../catalogue/catalogue.ts';
 import { type Config, secretsOfAlertUrl } from '../config/config.ts';
 import { createTestAlert } from '../pipeline/alerts/message.ts';
-import { type AlertDelivery, createAlertSender } from '../pipeline/alerts/sender.ts';
+import { type AlertDelivery, type AlertSender, createAlertSender } from '../pipeline/alerts/sender.ts';
 import { createAlertWatch } from '../pipeline/alerts/watch.ts';
 import type { FactGatherer } from '../pipeline/checks/gather.ts';
 import type { Clock, Lifetimes } from '../runtime/clock.ts';
@@ -20,7 +20,7 @@ export interface Alerts {
   run(signal: AbortSignal): Promise<void>;
 }
 
-/** Creates the alerts. Without ALERT_URL they check nothing and send nothing. */
+/** Creates the alerts. Without ALERT_URL they are recorded, and nothing is sent. */
 export function createAlerts(
   deps: {
     config: Pick<Config, 'alerts' | 'http'>;
@@ -36,12 +36,8 @@ export function createAlerts(
   program: string,
 ): Alerts {
   const { config, accounts, clock } = deps;
-  const { url } = config.alerts;
   const { publicUrl } = config.http;
-  if (!url) return { test: async () => undefined, run: async () => {} };
-  const http = createJsonClient({ tlsPlace: TLS_PLACES.alerts });
-  deps.shutdown.step('alerts', () => http.close());
-  const sender = createAlertSender({ ...deps, http }, { url, secrets: secretsOfAlertUrl(url) });
+  const sender = openSender(deps);
   const nameOf = (account: string): string => {
     const name = accounts.find(account)?.name;
     return name ? `${name} (${account})` : account;
@@ -52,8 +48,19 @@ export function createAlerts(
   );
   return {
     run: watch.run,
-    test: (signal) => sender.send([createTestAlert(clock.now(), publicUrl)], signal),
+    test: async (signal) => sender?.send([createTestAlert(clock.now(), publicUrl)], signal),
   };
+}
+
+/** Returns undefined without ALERT_URL. */
+function openSender(
+  deps: Pick<Parameters<typeof createAlerts>[0], 'config' | 'clock' | 'metrics' | 'log' | 'shutdown'>,
+): AlertSender | undefined {
+  const { url } = deps.config.alerts;
+  if (!url) return undefined;
+  const http = createJsonClient({ tlsPlace: TLS_PLACES.alerts });
+  deps.shutdown.step('alerts', () => http.close());
+  return createAlertSender({ ...deps, http }, { url, secrets: secretsOfAlertUrl(url) });
 }
 
 /** Starts the alert loop. Every program runs it, because any of them may be the last one that is alive. */

@@ -22,7 +22,8 @@ import type { AlertSender } from './sender.ts';
 export interface AlertWatchDeps extends PollLoopDeps {
   catalogue: { leases: Pick<Catalogue['leases'], 'take' | 'drop'> } & Pick<Catalogue, 'alerts'>;
   gather: FactGatherer;
-  sender: AlertSender;
+  /** Undefined: nowhere to send to. What began and ended is recorded all the same. */
+  sender: AlertSender | undefined;
   naming: AlertNaming;
   clock: Clock;
   lifetimes: Pick<Lifetimes, 'scale'>;
@@ -80,7 +81,7 @@ export function createAlertWatch(deps: AlertWatchDeps, options: AlertWatchOption
 
   /** Resolves with how many, from the first on, were accepted. After failures the pause grows up to 15 minutes. */
   async function send(inputs: readonly AlertInput[], signal: AbortSignal): Promise<number> {
-    if (inputs.length === 0 || performance.now() < notBeforeMs) return 0;
+    if (!deps.sender || inputs.length === 0 || performance.now() < notBeforeMs) return 0;
     const messages = inputs.map((input) => createAlert(input, deps.naming));
     const { sent, sentCount } = await deps.sender.send(messages, signal);
     failures = sent ? 0 : failures + 1;
@@ -147,7 +148,8 @@ export function createAlertWatch(deps: AlertWatchDeps, options: AlertWatchOption
       await alerts.endUnseen([...codes, ...LOCAL_CODES], new Date(now.getTime() - unseenMs), now);
       await alerts.deleteEnded(new Date(now.getTime() - RETENTION_MS));
     }
-    await sendClaimed(signal);
+    if (deps.sender) await sendClaimed(signal);
+    else await alerts.markEndsSent(now);
   }
 
   function updateLocal(facts: Facts): void {

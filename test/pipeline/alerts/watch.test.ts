@@ -56,7 +56,7 @@ async function setup(t: TestContext, open: (typeof backends)[number]['open']) {
   const { signal, ...controller } = withSignal(t);
 
   /** Opens what a process has of its own, with a sender of its own. */
-  function process(name: string, options: { downMs?: number } = {}) {
+  function process(name: string, options: { downMs?: number; sends?: false } = {}) {
     const health = createHealth(clock.now);
     const all = [{ account: ACCOUNT }] as never[];
     const gather = createFactGatherer({
@@ -88,7 +88,7 @@ async function setup(t: TestContext, open: (typeof backends)[number]['open']) {
       {
         catalogue,
         gather,
-        sender,
+        sender: options.sends === false ? undefined : sender,
         naming: { nameOf: (id) => id, publicUrl: undefined },
         clock,
         lifetimes,
@@ -167,6 +167,26 @@ for (const backend of backends) {
         const [first] = s.sent();
         assert.deepEqual([first?.account, first?.count], [ACCOUNT, 1]);
         assert.match(first!.sentence, /is held/);
+      },
+    );
+
+    onOne?.(
+      'without an address alerts are recorded when they begin and end, and never sent later',
+      async (t) => {
+        const s = await setup(t, backend.open);
+        if (!s) return;
+        const silent = s.process('a', { sends: false });
+        s.run(silent);
+        await s.catalogue.accounts.hold(ACCOUNT, new Date(s.now().getTime() + HOUR_MS), why, s.now());
+        const last = async () => (await s.catalogue.alerts.list({}, 1))[0];
+        await eventually('a row', async () => (await last())?.kind === 'account_held');
+        await s.catalogue.accounts.endLapsedHold(ACCOUNT, new Date(s.now().getTime() + 2 * HOUR_MS));
+        await eventually('its end', async () => (await last())?.endedAt !== undefined);
+        const unsent = () =>
+          s.database.query(`SELECT FROM ${SCHEMA}.alert WHERE ended_at IS NOT NULL AND end_sent_at IS NULL`);
+        await eventually('nothing to send', async () => (await unsent()).length === 0);
+        await s.process('b').check(s.signal);
+        assert.deepEqual(s.sent(), []);
       },
     );
 
