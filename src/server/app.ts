@@ -30,6 +30,7 @@ import { mediaRoutes } from './routes/media/media.ts';
 import { previewRoutes } from './routes/media/preview.ts';
 import { metricsRoutes } from './routes/metrics.ts';
 import { accountRoutes } from './routes/operations/accounts.ts';
+import { acknowledgementRoutes } from './routes/operations/acknowledgements.ts';
 import { alertRoutes } from './routes/operations/alerts.ts';
 import { auditLogRoutes } from './routes/operations/audit-log.ts';
 import { doctorRoutes } from './routes/operations/doctor.ts';
@@ -183,6 +184,7 @@ async function addKeyedRoutes(app: App, deps: RouteDeps): Promise<void> {
     exportRoutes,
     deadLetterRoutes,
     redriveRoutes,
+    acknowledgementRoutes,
     auditLogRoutes,
     historyRoutes,
     processRoutes,

@@ -32,7 +32,9 @@ declare module 'fastify' {
 }
 
 /** A session, or the number of seconds for which failures from this address get 429 (0: not yet). */
-export type SignInResult = { readonly session: string } | { readonly waitSeconds: number };
+export type SignInResult =
+  | { readonly session: string; readonly principal: Principal }
+  | { readonly waitSeconds: number };
 
 export interface Access {
   /** Throws Problem unauthorized, forbidden or too_many_requests; database_away if a session cannot be checked. */
@@ -83,7 +85,12 @@ export function createAccess(
   const rateLimit = createLoginRateLimit(clock);
   const hasExpired = ({ expiresAt }: Credential) => !(expiresAt > clock.now());
   const later = (ms: number) => new Date(clock.now().getTime() + ms);
-  const createSession = (name: string) => credentials.issue('session', name, later(SESSION_MS));
+  const principalOf = (name: string): Principal | undefined =>
+    name === OPERATOR_NAME ? OPERATOR : keys.find((key) => key.name === name);
+  const signedIn = (name: string, principal: Principal): SignInResult => ({
+    session: credentials.issue('session', name, later(SESSION_MS)),
+    principal,
+  });
 
   // Compares with every key, so that the time taken does not depend on the key.
   const keyOf = (secret: string): ApiKey | undefined =>
@@ -104,8 +111,7 @@ export function createAccess(
     const session = credentials.read('session', cookie);
     if (!session) return rejectCredential(request);
     if (hasExpired(session)) throw new Problem('unauthorized');
-    const principal =
-      session.name === OPERATOR_NAME ? OPERATOR : keys.find((key) => key.name === session.name);
+    const principal = principalOf(session.name);
     if (!principal) throw new Problem('unauthorized');
     // SameSite ignores the port: a page on another port of this host sends the cookie too.
     if (!SAFE_METHODS.has(request.method) && isCrossOrigin(request, options.publicUrl))
@@ -142,15 +148,16 @@ export function createAccess(
     },
     redeemLoginTicket: async (request, ticket) => {
       const link = credentials.read('login link', ticket);
-      if (!link) return { waitSeconds: rateLimit.countFailure(clientAddressOf(request)) };
+      const principal = link && principalOf(link.name);
+      if (!principal) return { waitSeconds: rateLimit.countFailure(clientAddressOf(request)) };
       if (hasExpired(link) || !(await revocations.add(link.digest, link.expiresAt, clock.now())))
         return { waitSeconds: 0 };
-      return { session: createSession(link.name) };
+      return signedIn(link.name, principal);
     },
     signIn: (request, secret) => {
       const key = keyOf(secret);
       if (!key) return { waitSeconds: rateLimit.countFailure(clientAddressOf(request)) };
-      return { session: createSession(key.name) };
+      return signedIn(key.name, key);
     },
     signOut: async (request) => {
       const session = credentials.read('session', cookieOf(request) ?? '');

@@ -56,7 +56,7 @@ function scopeOf(method: string, route: string): Scope | 'open' {
   return /^\/v1\/media(\/batch|\/\{id\}\/retry)?$/.test(route) && method === 'POST' ? 'write' : 'admin';
 }
 /** Routes that concern all accounts: refused to a key that is bound to some of them. */
-const SHARED = /^\/(metrics|queues|v1\/(alerts|doctor|moves|processes|settings|store|verifications))/;
+const SHARED = /^\/(metrics|queues|v1\/(alerts\/test|doctor|moves|processes|settings|store|verifications))/;
 const isShared = ({ route, description }: ApiRequest) =>
   SHARED.test(route) || description.includes('requires a key for all accounts');
 

@@ -10,14 +10,24 @@ import { languageOf, Problem } from '../../problem.ts';
 import type { App, RouteDeps } from '../../route-deps.ts';
 import { accountJson } from '../../views/account.ts';
 import { failureSchema } from '../failure-schema.ts';
-import { count, requestTime, responseTime, trimmedText } from '../field-schemas.ts';
+import { count, requestDuration, requestTime, responseTime, trimmedText } from '../field-schemas.ts';
 
 const tags = ['accounts'];
 const accountParams = z.object({ account: z.string().min(1).max(128) });
-const holdBody = z.strictObject({
-  reason: trimmedText(300).describe('displayed together with the hold'),
-  until: requestTime.optional().describe('absent: until it is released'),
-});
+const holdBody = z
+  .strictObject({
+    reason: trimmedText(300).describe(
+      'displayed together with the hold, and kept in the audit log permanently: no names, openIds or other personal data',
+    ),
+    for: requestDuration.optional().describe('how long, such as 90m or 24h'),
+    until: requestTime
+      .optional()
+      .describe('instead of for: the time of its end; without both: until it is released'),
+  })
+  .refine((body) => body.for === undefined || body.until === undefined, {
+    path: ['until'],
+    message: 'specify either for or until',
+  });
 
 const callbackCountsSchema = z.object({
   received: z.record(z.string(), count).describe('by type of message'),
@@ -150,9 +160,11 @@ export function accountRoutes(
       },
       async (request) => {
         const account = find(request, request.params.account);
-        const { reason, until } = request.body;
-        const now = clock.now();
-        const end = until === undefined ? ENDLESS : new Date(until);
+        const { reason, for: forMs, until } = request.body;
+        // Of the database: another process must not end the hold early because this machine's clock is wrong.
+        const now = await catalogue.timestamps.now();
+        const asked = forMs === undefined ? new Date(until ?? ENDLESS).getTime() : now.getTime() + forMs;
+        const end = new Date(Math.min(asked, ENDLESS.getTime()));
         if (end <= now) {
           const errors = [{ field: 'until', message: 'is in the past' }];
           throw new Problem('invalid_request', { errors });

@@ -1,10 +1,43 @@
-/** POST /v1/alerts/test: sends a test message, so that operators can check whether alerts arrive. */
+/** GET /v1/alerts: what began, lasted and ended. POST /v1/alerts/test: whether alerts arrive. */
 import { z } from 'zod';
-import { Problem } from '../../problem.ts';
+import { languageOf, Problem } from '../../problem.ts';
 import type { App, RouteDeps } from '../../route-deps.ts';
+import { ACCOUNT_CODES, alertJson } from '../../views/alert.ts';
+import { count, responseTime } from '../field-schemas.ts';
+
+const tags = ['health'];
 
 /** The timeout for all attempts, also with a robot that is slow to respond. */
 const SEND_TIMEOUT_MS = 40_000;
+
+const alertsQuery = z.strictObject({
+  before: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(Number.MAX_SAFE_INTEGER)
+    .optional()
+    .describe('the id of the last alert seen'),
+  limit: z.coerce.number().int().min(1).max(200).default(50),
+});
+
+export const alertsSchema: z.ZodType = z.object({
+  items: z.array(
+    z.object({
+      id: count,
+      code: z.string().describe('docs/operations.md lists them'),
+      severity: z.enum(['error', 'warning', 'notice']),
+      target: z.string().describe('an account or a process; empty: the whole installation'),
+      since: responseTime,
+      endedAt: responseTime.optional().describe('absent: it lasts'),
+      lastSentAt: responseTime.optional().describe('absent: it was not sent to ALERT_URL'),
+      count,
+      message: z.string().describe('what it was, or is'),
+      advice: z.string(),
+    }),
+  ),
+  nextBefore: count.nullable().describe('null on the last page'),
+});
 
 export const alertSentSchema: z.ZodType = z.object({
   to: z
@@ -13,24 +46,61 @@ export const alertSentSchema: z.ZodType = z.object({
   sent: z.literal(true),
 });
 
-export function alertRoutes({ alerts, shutdown }: Pick<RouteDeps, 'alerts' | 'shutdown'>) {
+export function alertRoutes({
+  accounts,
+  alerts,
+  catalogue,
+  clock,
+  shutdown,
+}: Pick<RouteDeps, 'accounts' | 'alerts' | 'catalogue' | 'clock' | 'shutdown'>) {
   return async (app: App): Promise<void> => {
+    app.get(
+      '/v1/alerts',
+      {
+        config: { scope: 'read', accountScoped: true },
+        schema: {
+          tags,
+          summary: 'Alerts that last, and those that ended in the last 30 days, newest first',
+          querystring: alertsQuery,
+          response: { 200: alertsSchema },
+        },
+      },
+      async (request) => {
+        const { before, limit } = request.query;
+        const { principal } = request;
+        // The others are about the whole installation, or name the host of a process.
+        const about = principal.accounts && { kinds: ACCOUNT_CODES, targets: principal.accounts };
+        const found = await catalogue.alerts.list({ before, about }, limit + 1);
+        const language = languageOf(request);
+        const items = found.slice(0, limit).map((alert) => alertJson(alert, language, accounts));
+        return { items, nextBefore: found.length > limit ? (items.at(-1)?.id ?? null) : null };
+      },
+    );
+
     app.post(
       '/v1/alerts/test',
       {
         config: { scope: 'admin' },
         schema: {
-          tags: ['health'],
+          tags,
           summary:
             'Send a test message to ALERT_URL; the response shows whether it was accepted, and if not, why',
           response: { 200: alertSentSchema },
         },
       },
-      async () => {
+      async (request) => {
         const signal = AbortSignal.any([shutdown.signal, AbortSignal.timeout(SEND_TIMEOUT_MS)]);
         const delivery = await alerts.test(signal);
         if (!delivery) throw new Problem('alerts_off');
         const { sent, to, why } = delivery;
+        await catalogue.auditLog.write({
+          at: clock.now(),
+          actor: request.principal.name,
+          action: 'alert.test',
+          target: 'alerts',
+          accounts: undefined,
+          detail: { to, sent },
+        });
         if (!sent) throw new Problem('alert_not_sent', { detail: `${to}: ${why}` });
         return { sent, to };
       },

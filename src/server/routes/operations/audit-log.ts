@@ -1,13 +1,22 @@
 /** GET /v1/audit-log: the actions of people and programs, each with actor, target and reason. */
 import { z } from 'zod';
+import { AUDIT_ACTIONS, type AuditAction } from '../../../catalogue/audit-log/audit-log.ts';
 import { text } from '../../../media.ts';
 import type { App, RouteDeps } from '../../route-deps.ts';
-import { count, responseTime } from '../field-schemas.ts';
+import { count, queryTime, responseTime } from '../field-schemas.ts';
+
+const ACTIONS = Object.keys(AUDIT_ACTIONS) as [AuditAction, ...AuditAction[]];
 
 const auditLogQuery = z.strictObject({
+  actor: text(128).optional().describe('the name of a key, or the part of the program'),
+  action: z.enum(ACTIONS).optional(),
   target: text(128)
     .optional()
-    .describe('the id of a media item or of a redrive; an account by its id or its name'),
+    .describe(
+      'the id of a media item, a redrive, an erasure or a verification; an account by its id or its name',
+    ),
+  from: queryTime('past').optional().describe('entries at this time or later'),
+  to: queryTime('past').optional().describe('entries before this time'),
   before: z.coerce
     .number()
     .int()
@@ -24,9 +33,18 @@ export const auditLogSchema: z.ZodType = z.object({
       seq: count,
       at: responseTime,
       actor: z.string().describe('the name of a key, or the part of the program'),
-      action: z.string().describe('redrive, redrive.stop, erase, hold, release, adopt, link, open, export'),
-      target: z.string().describe('the id of a media item, an account or a redrive'),
+      action: z.string().describe(ACTIONS.join(', ')),
+      target: z
+        .string()
+        .describe(
+          'the id of a media item, an account, a redrive, an erasure or a verification; else store, alerts, counts or session',
+        ),
+      accounts: z
+        .array(z.string())
+        .optional()
+        .describe('the accounts that it is about; absent: the whole installation'),
       reason: z.string().optional(),
+      detail: z.record(z.string(), z.unknown()).optional().describe('more facts about the action'),
     }),
   ),
   nextBefore: count.nullable().describe('null on the last page'),
@@ -40,16 +58,23 @@ export function auditLogRoutes({ accounts, catalogue }: Pick<RouteDeps, 'account
         config: { scope: 'read', accountScoped: true },
         schema: {
           tags: ['audit log'],
-          summary: 'The audit log, newest first: redrives, erasures, holds, releases',
+          summary: 'The audit log, newest first: who did what to what, when and why',
           querystring: auditLogQuery,
           response: { 200: auditLogSchema },
         },
       },
       async (request) => {
-        const { target: name, before, limit } = request.query;
-        const target = name === undefined ? undefined : (accounts.find(name)?.account ?? name);
-        const filter = { target, before, accounts: request.principal.accounts };
-        const entries = await catalogue.auditLog.list(filter, limit + 1);
+        const { target: name, from, to, limit, ...filter } = request.query;
+        const entries = await catalogue.auditLog.list(
+          {
+            ...filter,
+            target: name === undefined ? undefined : (accounts.find(name)?.account ?? name),
+            from: from === undefined ? undefined : new Date(from),
+            to: to === undefined ? undefined : new Date(to),
+            accounts: request.principal.accounts,
+          },
+          limit + 1,
+        );
         const items = entries.slice(0, limit);
         return { items, nextBefore: entries.length > limit ? (items.at(-1)?.seq ?? null) : null };
       },

@@ -75,7 +75,18 @@ export function statsRoutes(deps: Pick<RouteDeps, 'accounts' | 'catalogue' | 'cl
           response: { 200: recountSchema },
         },
       },
-      async () => await deps.catalogue.stats.recount(AbortSignal.timeout(RECOUNT_TIMEOUT_MS)),
+      async (request) => {
+        const recounted = await deps.catalogue.stats.recount(AbortSignal.timeout(RECOUNT_TIMEOUT_MS));
+        await deps.catalogue.auditLog.write({
+          at: deps.clock.now(),
+          actor: request.principal.name,
+          action: 'recount',
+          target: 'counts',
+          accounts: undefined,
+          detail: { corrected: recounted.corrected },
+        });
+        return recounted;
+      },
     );
   };
 }

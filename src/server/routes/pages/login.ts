@@ -6,7 +6,8 @@ import { fileURLToPath } from 'node:url';
 import statics from '@fastify/static';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import { SESSION_COOKIE, SESSION_MS, type SignInResult } from '../../auth/access.ts';
+import { withTimeout } from '../../../runtime/timeout.ts';
+import { type Principal, SESSION_COOKIE, SESSION_MS, type SignInResult } from '../../auth/access.ts';
 import { pageAddress } from '../../auth/page-address.ts';
 import { isCrossOrigin, isOverTls } from '../../auth/same-origin.ts';
 import { type SignInError, type SignInOptions, signedInPage, signInPage } from '../../auth/sign-in-page.ts';
@@ -32,18 +33,37 @@ export function sendSignInPage(
     .send(signInPage(languageOf(request), { ...options, next: pageAddress(options.next) }));
 }
 
-export function loginRoutes(deps: Pick<RouteDeps, 'access' | 'config'>) {
+/** The time to write that someone signed in. */
+const AUDIT_TIMEOUT_MS = 2_000;
+
+export function loginRoutes(
+  deps: Pick<RouteDeps, 'access' | 'catalogue' | 'clock' | 'config' | 'ingest' | 'log'>,
+) {
   const { publicUrl } = deps.config.http;
+
+  /** An operator must be able to sign in while the database is unavailable: then a log line has to do. */
+  async function auditLogin({ name, accounts }: Principal, by: 'link' | 'key'): Promise<void> {
+    const at = deps.clock.now();
+    const entry = { at, actor: name, action: 'login', target: 'session', accounts, detail: { by } } as const;
+    try {
+      if (deps.ingest.state.isDatabaseDown) throw new Error('the database is unavailable');
+      await withTimeout(deps.catalogue.auditLog.write(entry), AUDIT_TIMEOUT_MS, 'audit log');
+    } catch (err) {
+      deps.log.warn({ err, by: name }, 'audit log: sign-in not written');
+    }
+  }
+
   const cookieFor = (request: FastifyRequest) =>
     ({ httpOnly: true, sameSite: 'strict', path: '/', secure: isOverTls(request, publicUrl) }) as const;
   /** Redirects with the session cookie, or sends the form again with the error. */
-  function sendResult(
+  async function sendResult(
     request: FastifyRequest,
     reply: FastifyReply,
     signIn: SignInResult,
-    { to, error, next }: { to: string; error: SignInError; next?: string | undefined },
-  ): FastifyReply {
+    { to, error, next, by }: { to: string; error: SignInError; next?: string; by: 'link' | 'key' },
+  ): Promise<FastifyReply> {
     if ('session' in signIn) {
+      await auditLogin(signIn.principal, by);
       const options = { ...cookieFor(request), maxAge: SESSION_MS / 1000 };
       return reply.setCookie(SESSION_COOKIE, signIn.session, options).redirect(to, 303);
     }
@@ -89,7 +109,7 @@ export function loginRoutes(deps: Pick<RouteDeps, 'access' | 'config'>) {
         }
         const signIn = await deps.access.redeemLoginTicket(request, ticket);
         const to = next === '/' ? '/login' : `/login?${new URLSearchParams({ next })}`;
-        return sendResult(request, reply, signIn, { to, error: 'spent', next });
+        return sendResult(request, reply, signIn, { to, error: 'spent', next, by: 'link' });
       },
     );
 
@@ -103,7 +123,7 @@ export function loginRoutes(deps: Pick<RouteDeps, 'access' | 'config'>) {
         rejectCrossOrigin(request);
         const next = pageAddress(request.body.next);
         const signIn = deps.access.signIn(request, request.body.key.trim());
-        return sendResult(request, reply, signIn, { to: next, error: 'wrong', next });
+        return sendResult(request, reply, signIn, { to: next, error: 'wrong', next, by: 'key' });
       },
     );
 

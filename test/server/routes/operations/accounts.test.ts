@@ -159,6 +159,21 @@ describe('an account', () => {
     await release();
   });
 
+  it('is held for a duration, counted by the clock of the database', async () => {
+    const response = await hold({ json: { reason: 'for 90 minutes', for: '90m' } });
+    const { hold: why } = accountSchema.parse(await response.json()) as AccountJson;
+    const { now } = s.context.catalogue.timestamps;
+    const leftMs = Date.parse(why?.until as string) - (await now()).getTime();
+    assert.ok(leftMs <= 90 * 60_000 && leftMs > 89 * 60_000, `${leftMs}`);
+    assert.equal(Date.parse(why?.until as string) - Date.parse(why?.since as string), 90 * 60_000);
+    const [entry] = await s.context.catalogue.auditLog.list({ target: PLAIN.account, action: 'hold' }, 1);
+    assert.deepEqual(
+      [entry?.actor, entry?.reason, entry?.detail],
+      ['key-3', 'for 90 minutes', { until: why?.until }],
+    );
+    await release();
+  });
+
   it('held automatically is probed with one media item when it is released', async () => {
     await s.context.accept([reference(), reference()]);
     const why = { code: 'ip_not_allowed', class: 'account', errcode: 40164 };
@@ -183,6 +198,12 @@ describe('an account', () => {
       { reason: '' },
       { reason: 'x', until: '2020-01-01T00:00:00Z' },
       { ...json, for: 1 },
+      { ...json, for: '60' },
+      { ...json, for: '0h' },
+      { ...json, for: '-1h' },
+      { ...json, for: 'P1D' },
+      { ...json, for: '999999999999999999d' },
+      { ...json, for: '1h', until: '2100-01-01T00:00:00Z' },
     ]) {
       assert.equal(await statusOf(hold({ json: bad })), 400, JSON.stringify(bad));
     }
