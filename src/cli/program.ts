@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { EXIT } from './client.ts';
 import { parseUrl, type Terminal } from './command.ts';
 import { addAccountCommands } from './commands/accounts.ts';
+import { addAcknowledgeCommand } from './commands/acknowledge.ts';
 import { addAuditLogCommand } from './commands/audit-log.ts';
 import { addDeadLetterCommands } from './commands/dead-letters.ts';
 import { addDoctorCommand } from './commands/doctor.ts';
@@ -39,6 +40,7 @@ export function buildProgram(terminal: Terminal): Command {
     .exitOverride();
   addMediaCommands(program, terminal);
   addDeadLetterCommands(program, terminal);
+  addAcknowledgeCommand(program, terminal);
   addEraseCommand(program, terminal);
   addVerifyCommand(program, terminal);
   addAccountCommands(program, terminal);

@@ -195,6 +195,36 @@ describe('wma', { timeout: 240_000 }, () => {
       ],
     );
     assert.match((await run(['audit-log', '--target', B])).stdout, /^AT .*\n.* release +/m);
+
+    const hour = await ok('hold', B, '--reason', 'for an hour', '--for', '1h');
+    assert.equal(Date.parse(hour.hold.until) - Date.parse(hour.hold.since), 3_600_000);
+    await ok('release', B);
+    assert.equal((await run(['hold', B, '--reason', 'x', '--for', 'soon'])).code, 3);
+    const both = ['--for', '1h', '--until', '2099-01-01'];
+    assert.equal((await run(['hold', B, '--reason', 'x', ...both])).code, 2);
+    const filtered = await ok('audit-log', '--action', 'hold', '--from', '1h', '--limit', '9');
+    const actions = filtered.items.map(({ action, reason }: { action: string; reason: string }) => [
+      action,
+      reason,
+    ]);
+    assert.deepEqual(actions.slice(0, 2), [
+      ['hold', 'for an hour'],
+      ['hold', 'the till is being counted'],
+    ]);
+    assert.equal((await run(['audit-log', '--actor', 'nobody'])).stdout, 'No entries match.\n');
+  });
+
+  it('acknowledges dead letters, which the doctor then does not mention', async () => {
+    await dead(2);
+    const mentioned = async () => (await run(['doctor'])).stdout.includes('dead letters');
+    assert.equal(await mentioned(), true);
+    const { items } = await ok('acknowledge', 'dead', '--account', A, '--reason', 'unknown ids');
+    assert.deepEqual([items[0].account, items[0].count >= 2], [A, true]);
+    assert.equal(await mentioned(), false);
+    assert.equal((await run(['acknowledge', 'dead'])).stdout, 'Nothing to acknowledge.\n');
+    assert.equal((await run(['acknowledge', 'archived'])).code, 2);
+    await dead(1);
+    assert.equal(await mentioned(), true, 'what fails later is new');
   });
 
   it('erases only after a confirmation', async () => {
@@ -211,7 +241,7 @@ describe('wma', { timeout: 240_000 }, () => {
     const found = await run(['doctor']);
     assert.equal(found.code, 1, 'this service has received no callback');
     assert.match(found.stdout, /^✓ catalogue: /m);
-    assert.match(found.stdout, /^! media: \d+ media items failed for good in the last seven days/m);
+    assert.match(found.stdout, /^! media: \d+ media items failed for good/m);
     assert.match(found.stdout, /^✓ store: \S+ can be written, read, linked to and cleaned up$/m);
     assert.match(
       found.stdout,

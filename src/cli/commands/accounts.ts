@@ -44,12 +44,19 @@ export function addAccountCommands(program: Command, terminal: Terminal): void {
     .summary('hold an account')
     .description('Media items of the account wait and spend no attempts; callbacks are still accepted.')
     .argument('<account>', 'appId or name')
-    .requiredOption('--reason <text>', 'displayed together with the hold')
-    .option('--until <time>', 'default: until the account is released', parseTimeAhead);
+    .requiredOption(
+      '--reason <text>',
+      'displayed together with the hold, and kept in the audit log: no personal data',
+    )
+    .option('--for <duration>', 'such as 90m or 24h; default: until the account is released')
+    .option('--until <time>', 'instead of --for', parseTimeAhead);
   setAction(terminal, hold, async ({ client, output }, [account]) => {
-    const { reason, until } = hold.opts();
-    const held = await client.request<Account>('PUT', pathOf(account!), { body: { reason, until } });
-    output.show(held, () => `${held.account} is held${until ? ` until ${until}` : ' until it is released'}.`);
+    const { reason, for: duration, until } = hold.opts();
+    if (duration !== undefined && until !== undefined)
+      throw new CliError('Specify either --for or --until.', EXIT.usage);
+    const body = { reason, for: duration, until };
+    const held = await client.request<Account>('PUT', pathOf(account!), { body });
+    output.show(held, () => `${held.account} is held until ${held.hold?.until ?? 'it is released'}.`);
     return EXIT.ok;
   });
 

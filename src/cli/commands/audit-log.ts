@@ -1,7 +1,7 @@
 /** wma audit-log. */
 import type { Command } from 'commander';
 import { EXIT } from '../client.ts';
-import { parseCount, setAction, type Terminal } from '../command.ts';
+import { parseCount, parseTime, setAction, type Terminal } from '../command.ts';
 import { table } from '../output.ts';
 
 interface Entry {
@@ -25,13 +25,17 @@ export function addAuditLogCommand(program: Command, terminal: Terminal): void {
     .command('audit-log')
     .summary('list the audit log: actions with actor, target and reason, newest first')
     .option('--target <id>', 'the id of a media item, a redrive or an account, or the name of an account')
+    .option('--actor <name>', 'the name of a key, or the part of the program')
+    .option('--action <action>', 'such as redrive, erase, hold, release, acknowledge, login')
+    .option('--from <time>', 'entries since then: a date, or a duration such as 7d', parseTime)
+    .option('--to <time>', 'entries before then', parseTime)
     .option('--limit <n>', 'the maximum number of entries', parseCount, 50);
   setAction(terminal, auditLog, async ({ client, output }) => {
-    const { target, limit } = auditLog.opts();
+    const { limit, ...filter } = auditLog.opts();
     const items: Entry[] = [];
     let before: number | undefined;
     do {
-      const query = { target, before, limit: Math.min(PAGE_SIZE, limit - items.length) };
+      const query = { ...filter, before, limit: Math.min(PAGE_SIZE, limit - items.length) };
       const page = await client.request<Page>('GET', '/v1/audit-log', { query });
       items.push(...page.items);
       before = page.nextBefore ?? undefined;
