@@ -63,10 +63,28 @@ erasure.reason text
 erasure.open_id_ciphertext text
 erasure.due_at timestamp with time zone
 erasure.total bigint NOT NULL DEFAULT 0
+erasure.removed jsonb NOT NULL DEFAULT '[]'::jsonb
 erasure.problem text
 erasure.created_at timestamp with time zone NOT NULL
 erasure.marked_at timestamp with time zone
 erasure.finished_at timestamp with time zone
+history_hour.at timestamp with time zone NOT NULL
+history_hour.account text NOT NULL
+history_hour.received integer NOT NULL
+history_hour.archived integer NOT NULL
+history_hour.dead integer NOT NULL
+history_hour.expired integer NOT NULL
+history_hour.bytes bigint NOT NULL
+history_hour.pending_change integer NOT NULL
+history_minute.at timestamp with time zone NOT NULL
+history_minute.account text NOT NULL
+history_minute.shard integer NOT NULL
+history_minute.received integer NOT NULL
+history_minute.archived integer NOT NULL
+history_minute.dead integer NOT NULL
+history_minute.expired integer NOT NULL
+history_minute.bytes bigint NOT NULL
+history_minute.pending_change integer NOT NULL
 kf_cursor.account text NOT NULL
 kf_cursor.open_kfid text NOT NULL
 kf_cursor.cursor text
@@ -89,6 +107,7 @@ media.parent_id text
 media.open_id text
 media.msg_id text
 media.pic_url text
+media.text text
 media.labels jsonb
 media.sent_at timestamp with time zone
 media.expires_at timestamp with time zone
@@ -113,6 +132,7 @@ media.length_verified boolean
 media.upload_id text
 media.upload_key text
 media.upload_bucket text
+media.search_text text GENERATED ALWAYS AS (wma.search_text_of(text, file_name, media_id)) STORED
 media.failure jsonb
 media.failure_code text NOT NULL GENERATED ALWAYS AS (COALESCE((failure ->> 'code'::text), ''::text)) STORED
 media.errcode integer GENERATED ALWAYS AS (((failure ->> 'errcode'::text))::integer) STORED
@@ -139,7 +159,11 @@ migration.name text NOT NULL
 migration.applied_at timestamp with time zone NOT NULL
 process.id text NOT NULL
 process.name text NOT NULL
+process.program text NOT NULL
+process.version text NOT NULL
+process.started_at timestamp with time zone NOT NULL
 process.is_worker boolean NOT NULL
+process.in_hand integer NOT NULL
 process.heartbeat_at timestamp with time zone NOT NULL
 process.left_at timestamp with time zone
 process.clock_ahead_ms bigint
@@ -147,6 +171,7 @@ process.conditions jsonb NOT NULL
 redrive.id text NOT NULL
 redrive.state text NOT NULL
 redrive.filter jsonb NOT NULL
+redrive.items text[]
 redrive.rate integer NOT NULL
 redrive.actor text NOT NULL
 redrive.reason text
@@ -197,6 +222,7 @@ verification_finding.object_key text
 verification_finding.detail text
 
 -- Storage options
+history_minute WITH (fillfactor=50)
 media WITH (fillfactor=80, autovacuum_vacuum_scale_factor=0.05)
 media_count WITH (fillfactor=50)
 
@@ -214,6 +240,8 @@ wma.catalogue.catalogue_singleton_check CHECK (singleton)
 wma.encrypted_secret.encrypted_secret_pkey PRIMARY KEY (name)
 wma.erasure.erasure_check CHECK (((marked_at IS NULL) OR (open_id_ciphertext IS NULL)))
 wma.erasure.erasure_pkey PRIMARY KEY (id)
+wma.history_hour.history_hour_pkey PRIMARY KEY (at, account)
+wma.history_minute.history_minute_pkey PRIMARY KEY (at, account, shard)
 wma.kf_cursor.kf_cursor_pkey PRIMARY KEY (account, open_kfid)
 wma.lease.lease_pkey PRIMARY KEY (name)
 wma.media.media_check CHECK (((status = 'erased'::text) OR ((media_id IS NOT NULL) AND (kind IS NOT NULL) AND (closes_at IS NOT NULL))))
@@ -247,13 +275,18 @@ CREATE INDEX audit_log_accounts ON wma.audit_log USING gin (accounts) WHERE (acc
 CREATE INDEX audit_log_action ON wma.audit_log USING btree (action, seq)
 CREATE INDEX audit_log_actor ON wma.audit_log USING btree (actor, seq)
 CREATE INDEX audit_log_at ON wma.audit_log USING btree (at)
+CREATE UNIQUE INDEX audit_log_open ON wma.audit_log USING btree (target, actor, at) WHERE (action = 'open'::text)
 CREATE UNIQUE INDEX audit_log_pkey ON wma.audit_log USING btree (seq)
 CREATE INDEX audit_log_target ON wma.audit_log USING btree (target, seq)
 CREATE UNIQUE INDEX callback_count_pkey ON wma.callback_count USING btree (account, day, refused, what)
 CREATE UNIQUE INDEX catalogue_pkey ON wma.catalogue USING btree (singleton)
 CREATE UNIQUE INDEX encrypted_secret_pkey ON wma.encrypted_secret USING btree (name)
+CREATE INDEX erasure_created ON wma.erasure USING btree (created_at DESC)
 CREATE INDEX erasure_open ON wma.erasure USING btree (due_at) WHERE (finished_at IS NULL)
 CREATE UNIQUE INDEX erasure_pkey ON wma.erasure USING btree (id)
+CREATE UNIQUE INDEX history_hour_pkey ON wma.history_hour USING btree (at, account)
+CREATE UNIQUE INDEX history_minute_pkey ON wma.history_minute USING btree (at, account, shard)
+CREATE INDEX history_minute_unmerged ON wma.history_minute USING btree (at) WHERE (shard <> 0)
 CREATE UNIQUE INDEX kf_cursor_pkey ON wma.kf_cursor USING btree (account, open_kfid)
 CREATE INDEX kf_cursor_requested ON wma.kf_cursor USING btree (requested_at) WHERE (requested_at IS NOT NULL)
 CREATE UNIQUE INDEX lease_pkey ON wma.lease USING btree (name)
@@ -262,14 +295,17 @@ CREATE INDEX media_archived ON wma.media USING btree (archived_at) WHERE (archiv
 CREATE INDEX media_backlog ON wma.media USING btree (expires_at) WHERE (status = 'pending'::text)
 CREATE INDEX media_claimed ON wma.media USING btree (account, claimed_at) WHERE (stage = 2)
 CREATE INDEX media_closed ON wma.media USING btree (status, sent_at DESC, id DESC) WHERE (status = ANY (ARRAY['dead'::text, 'expired'::text]))
+CREATE INDEX media_closed_account ON wma.media USING btree (account, status, sent_at DESC, id DESC) WHERE (status = ANY (ARRAY['dead'::text, 'expired'::text]))
 CREATE INDEX media_closed_at ON wma.media USING btree (status, account, closed_at) WHERE (status = ANY (ARRAY['dead'::text, 'expired'::text]))
 CREATE UNIQUE INDEX media_count_pkey ON wma.media_count USING btree (account, status, failure_code, errcode, shard)
 CREATE INDEX media_due ON wma.media USING btree (account, expires_at, id) WHERE (stage = 1)
 CREATE INDEX media_erase_due ON wma.media USING btree (erase_due_at) WHERE (erase_due_at IS NOT NULL)
+CREATE INDEX media_erased ON wma.media USING btree (updated_at, id) WHERE (status = 'erased'::text)
 CREATE INDEX media_erasure ON wma.media USING btree (erasure) WHERE (erasure IS NOT NULL)
 CREATE INDEX media_errcode ON wma.media USING btree (errcode, sent_at DESC, id DESC) WHERE (errcode IS NOT NULL)
 CREATE INDEX media_failed ON wma.media USING btree (status, account, failure_code, COALESCE(errcode, 0), updated_at) WHERE (status = ANY (ARRAY['dead'::text, 'expired'::text]))
-CREATE INDEX media_labels ON wma.media USING gin (labels jsonb_path_ops) WHERE (labels IS NOT NULL)
+CREATE INDEX media_kind ON wma.media USING btree (kind, sent_at DESC) WHERE (status = ANY (ARRAY['archived'::text, 'dead'::text, 'expired'::text]))
+CREATE INDEX media_labels ON wma.media USING gin (labels jsonb_path_ops, (ARRAY[account])) WHERE (labels IS NOT NULL)
 CREATE INDEX media_later ON wma.media USING btree (next_attempt_at) WHERE (stage = 0)
 CREATE INDEX media_media_id ON wma.media USING btree (media_id)
 CREATE INDEX media_msg_id ON wma.media USING btree (msg_id) WHERE (msg_id IS NOT NULL)
@@ -278,6 +314,8 @@ CREATE INDEX media_open_id ON wma.media USING btree (open_id, sent_at DESC, id D
 CREATE INDEX media_parent ON wma.media USING btree (parent_id) WHERE (parent_id IS NOT NULL)
 CREATE INDEX media_pending ON wma.media USING btree (sent_at DESC, id DESC) WHERE (status = 'pending'::text)
 CREATE UNIQUE INDEX media_pkey ON wma.media USING btree (id)
+CREATE INDEX media_search ON wma.media USING gin (wma.bigrams(search_text), (ARRAY[account])) WHERE (search_text IS NOT NULL)
+CREATE INDEX media_search_sent ON wma.media USING btree (sent_at DESC) WHERE (search_text IS NOT NULL)
 CREATE INDEX media_sent ON wma.media USING btree (sent_at DESC, id DESC)
 CREATE INDEX media_sha256 ON wma.media USING btree (sha256) WHERE (sha256 IS NOT NULL)
 CREATE INDEX media_store_refused ON wma.media USING btree (updated_at) WHERE ((status = 'pending'::text) AND (failure_code = 'store_refused'::text))
@@ -304,10 +342,11 @@ AS $function$
   WITH given AS (
     SELECT * FROM json_to_recordset(refs) AS given (
       id text, account text, media_id text, kind text, variant text, parent_id text, open_id text, msg_id text,
-      pic_url text, labels jsonb, sent_at timestamptz, expires_at timestamptz, closes_at timestamptz, failure jsonb)
+      pic_url text, text text, labels jsonb, sent_at timestamptz, expires_at timestamptz, closes_at timestamptz,
+      failure jsonb)
   ), written AS (
     INSERT INTO media AS m (id, account, media_id, kind, variant, parent_id, open_id, msg_id, pic_url,
-      labels, sent_at, expires_at, closes_at, failure, status, stage, created_at, updated_at)
+      text, labels, sent_at, expires_at, closes_at, failure, status, stage, created_at, updated_at)
     SELECT given.*, CASE WHEN failure IS NULL THEN 'pending' ELSE 'dead' END,
       CASE WHEN failure IS NULL THEN 1 END, accepted_at, accepted_at
     FROM given ORDER BY id
@@ -320,14 +359,16 @@ AS $function$
       open_id = coalesce(m.open_id, excluded.open_id),
       msg_id = coalesce(m.msg_id, excluded.msg_id),
       pic_url = coalesce(m.pic_url, excluded.pic_url),
+      text = coalesce(m.text, excluded.text),
       labels = coalesce(m.labels, excluded.labels),
       updated_at = accepted_at
     WHERE m.status <> 'erased' AND (
       excluded.sent_at < m.sent_at OR
-      (m.variant, m.parent_id, m.open_id, m.msg_id, m.pic_url, m.labels) IS DISTINCT FROM
+      (m.variant, m.parent_id, m.open_id, m.msg_id, m.pic_url, m.text, m.labels) IS DISTINCT FROM
       (coalesce(m.variant, excluded.variant), coalesce(m.parent_id, excluded.parent_id),
        coalesce(m.open_id, excluded.open_id), coalesce(m.msg_id, excluded.msg_id),
-       coalesce(m.pic_url, excluded.pic_url), coalesce(m.labels, excluded.labels)))
+       coalesce(m.pic_url, excluded.pic_url), coalesce(m.text, excluded.text),
+       coalesce(m.labels, excluded.labels)))
     RETURNING m.id, m.status, m.xmax = 0 AS created
   ), notified AS (
     SELECT pg_notify(channel, '')
@@ -340,7 +381,7 @@ AS $function$
   -- A CTE that is not read is not run: this reads "notified".
   WHERE (SELECT count(*) FROM notified) >= 0
 $function$
-CREATE OR REPLACE FUNCTION wma.archive(account text, media_id text, kind text, sent_at timestamp with time zone DEFAULT now(), variant text DEFAULT NULL::text, parent_id text DEFAULT NULL::text, open_id text DEFAULT NULL::text, msg_id text DEFAULT NULL::text, pic_url text DEFAULT NULL::text, labels jsonb DEFAULT NULL::jsonb, media_lifetime interval DEFAULT '72:00:00'::interval)
+CREATE OR REPLACE FUNCTION wma.archive(account text, media_id text, kind text, sent_at timestamp with time zone DEFAULT now(), variant text DEFAULT NULL::text, parent_id text DEFAULT NULL::text, open_id text DEFAULT NULL::text, msg_id text DEFAULT NULL::text, pic_url text DEFAULT NULL::text, labels jsonb DEFAULT NULL::jsonb, media_lifetime interval DEFAULT '72:00:00'::interval, text text DEFAULT NULL::text)
  RETURNS text
  LANGUAGE plpgsql
  SECURITY DEFINER
@@ -361,6 +402,7 @@ DECLARE
     WHEN char_length(pic_url) NOT BETWEEN 1 AND 2048
       OR pic_url !~ '^https?://([A-Za-z0-9-]+[.])*[A-Za-z][A-Za-z0-9-]*(:[0-9]{1,4})?([/?#][^[:space:]]*)?$'
       THEN 'pic_url: a link of http or https to a host by its name, at most 2048 characters'
+    WHEN char_length(text) NOT BETWEEN 1 AND 2000 THEN 'text: 1 to 2000 characters'
     WHEN sent NOT BETWEEN '2011-01-01Z' AND '2100-01-01Z' THEN 'sent_at: between 2011 and 2100'
     WHEN media_lifetime IS NULL OR media_lifetime NOT BETWEEN '1 second' AND '30 days'
       THEN 'media_lifetime: from 1 second to 30 days'
@@ -385,14 +427,23 @@ BEGIN
   END IF;
   PERFORM FROM accept(json_build_array(json_build_object(
     'id', new_id, 'account', account, 'media_id', media_id, 'kind', kind, 'variant', variant,
-    'parent_id', parent_id, 'open_id', open_id, 'msg_id', msg_id, 'pic_url', pic_url, 'labels', labels,
-    'sent_at', sent, 'expires_at', sent + media_lifetime, 'closes_at', sent + media_lifetime + interval '2 hours',
+    'parent_id', parent_id, 'open_id', open_id, 'msg_id', msg_id, 'pic_url', pic_url, 'text', text,
+    'labels', labels, 'sent_at', sent, 'expires_at', sent + media_lifetime, 'closes_at', sent + media_lifetime + interval '2 hours',
     'failure', CASE WHEN kind = 'file' AND starts_with(media_id, 'msg:')
       THEN '{"code": "not_downloadable", "class": "permanent_media"}'::json END
   )), now(), current_schema() || '_due');
   RETURN new_id;
 END $function$
 -- 0 rights of PUBLIC
+CREATE OR REPLACE FUNCTION wma.bigrams(value text)
+ RETURNS integer[]
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE STRICT
+AS $function$
+  SELECT ARRAY(SELECT (ascii(first) << 15) # ascii(second)
+    FROM unnest(chars[1:cardinality(chars) - 1], chars[2:]) AS pair (first, second))
+  FROM string_to_array(value, NULL) AS chars
+$function$
 CREATE OR REPLACE FUNCTION wma.count_code(status text, code text)
  RETURNS text
  LANGUAGE sql
@@ -409,6 +460,17 @@ CREATE OR REPLACE FUNCTION wma.count_inserted()
  SET search_path TO 'wma', 'pg_temp'
 AS $function$
 BEGIN
+  WITH history AS (
+    INSERT INTO history_minute AS h (at, account, shard, received, archived, dead, expired, bytes, pending_change)
+    SELECT date_trunc('minute', least(created_at, clock_timestamp())), account, pg_backend_pid(), count(*),
+           count(*) FILTER (WHERE status = 'archived'), count(*) FILTER (WHERE status = 'dead'),
+           count(*) FILTER (WHERE status = 'expired'),
+           coalesce(sum(size_bytes) FILTER (WHERE status = 'archived'), 0), count(*) FILTER (WHERE status = 'pending')
+    FROM inserted GROUP BY 1, 2 ORDER BY 1, 2
+    ON CONFLICT (at, account, shard) DO UPDATE SET
+      received = h.received + excluded.received, archived = h.archived + excluded.archived,
+      dead = h.dead + excluded.dead, expired = h.expired + excluded.expired, bytes = h.bytes + excluded.bytes,
+      pending_change = h.pending_change + excluded.pending_change)
   INSERT INTO media_count AS c (account, status, failure_code, errcode, shard, n)
   SELECT account, status, count_code(status, failure_code), count_errcode(status, errcode),
          pg_backend_pid() % 16, count(*)
@@ -422,6 +484,17 @@ CREATE OR REPLACE FUNCTION wma.count_moved()
  SET search_path TO 'wma', 'pg_temp'
 AS $function$
 BEGIN
+  WITH history AS (
+    INSERT INTO history_minute AS h (at, account, shard, received, archived, dead, expired, bytes, pending_change)
+    SELECT date_trunc('minute', least(NEW.updated_at, clock_timestamp())), NEW.account, pg_backend_pid(), 0,
+           (NEW.status = 'archived')::integer, (NEW.status = 'dead')::integer, (NEW.status = 'expired')::integer,
+           CASE WHEN NEW.status = 'archived' THEN coalesce(NEW.size_bytes, 0) ELSE 0 END,
+           (NEW.status = 'pending')::integer - (OLD.status = 'pending')::integer
+    -- The erasure of a closed row is no event of the history.
+    WHERE NEW.status <> 'erased' OR OLD.status = 'pending'
+    ON CONFLICT (at, account, shard) DO UPDATE SET
+      archived = h.archived + excluded.archived, dead = h.dead + excluded.dead, expired = h.expired + excluded.expired,
+      bytes = h.bytes + excluded.bytes, pending_change = h.pending_change + excluded.pending_change)
   INSERT INTO media_count AS c (account, status, failure_code, errcode, shard, n)
   SELECT * FROM (VALUES
     (OLD.account, OLD.status, count_code(OLD.status, OLD.failure_code), count_errcode(OLD.status, OLD.errcode),
@@ -459,6 +532,16 @@ AS $function$
 BEGIN
   RAISE EXCEPTION 'entries of the audit log are never changed';
 END $function$
+CREATE OR REPLACE FUNCTION wma.search_text_of(recognised text, file_name text, media_id text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  SELECT translate(lower(nullif(coalesce(recognised, '') || coalesce(chr(10) ||
+      CASE WHEN starts_with(file_name, media_id) THEN NULL ELSE file_name END, ''), '') COLLATE "C"),
+    chr(8203) || chr(8204) || chr(8205) || chr(8206) || chr(8207) || chr(8234) || chr(8235) || chr(8236) || chr(8237) ||
+    chr(8238) || chr(8288) || chr(8294) || chr(8295) || chr(8296) || chr(8297) || chr(65279), '')
+$function$
 CREATE OR REPLACE FUNCTION wma.set_closed_at()
  RETURNS trigger
  LANGUAGE plpgsql
