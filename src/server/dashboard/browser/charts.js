@@ -27,7 +27,7 @@ function sizeText(bytes) {
 }
 
 function readTable(figure) {
-  const rows = [...figure.querySelectorAll('tbody tr')];
+  const rows = [...figure.querySelectorAll('.table-box tbody tr')];
   const times = rows.map((row) => Date.parse(row.querySelector('time').dateTime) / 1000);
   const columns = figure.dataset.columns
     .split(' ')
@@ -44,7 +44,7 @@ function draw(figure) {
   plot.replaceChildren();
   const [times] = data;
   const span = (times.at(-1) ?? 0) - (times[0] ?? 0);
-  const heads = [...figure.querySelectorAll('thead th')].map((head) => head.textContent);
+  const heads = [...figure.querySelectorAll('.table-box thead th')].map((head) => head.textContent);
   const number = figure.dataset.size === undefined ? (value) => compact.format(value) : sizeText;
   const axis = { stroke: css('--muted'), grid: { stroke: css('--line'), width: 1 }, ticks: { show: false } };
   const label = (seconds) => (span > 2 * DAY_S ? day : clock).format(seconds * 1000);
