@@ -4,7 +4,7 @@ import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { AppContext } from '../app/app-context.ts';
 import type { CheckRun } from '../app/checks.ts';
-import type { RunningPreviews } from '../app/previews.ts';
+import type { RunningPreviews } from '../app/server-parts/previews.ts';
 import type { Ingest } from '../pipeline/ingest/ingest.ts';
 import type { ListenerLimits } from '../runtime/network/server-limits.ts';
 import type { RepeatedLog } from '../runtime/repeated-log.ts';

@@ -1,8 +1,8 @@
 /** Opens the server on its ports. */
 import type { AppContext } from '../app/app-context.ts';
 import { atMostOncePerSecond, runChecks } from '../app/checks.ts';
-import { openIngest } from '../app/ingest.ts';
-import { openPreviews } from '../app/previews.ts';
+import { openIngest } from '../app/server-parts/ingest.ts';
+import { openPreviews } from '../app/server-parts/previews.ts';
 import type { ApiKey } from '../config/api-keys.ts';
 import type { Config } from '../config/config.ts';
 import { LISTENER_LIMITS, type ListenerLimits } from '../runtime/network/server-limits.ts';

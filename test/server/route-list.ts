@@ -1,6 +1,6 @@
 /** Lists the routes of the server, read from Fastify's own tree. */
 import { runChecks } from '../../src/app/checks.ts';
-import { openPreviews } from '../../src/app/previews.ts';
+import { openPreviews } from '../../src/app/server-parts/previews.ts';
 import { createIngest } from '../../src/pipeline/ingest/ingest.ts';
 import { createRepeatedLog } from '../../src/runtime/repeated-log.ts';
 import { buildServer } from '../../src/server/app.ts';

@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { after, before, describe, it } from 'node:test';
 import { runChecks } from '../../../../src/app/checks.ts';
-import { openPreviews } from '../../../../src/app/previews.ts';
+import { openPreviews } from '../../../../src/app/server-parts/previews.ts';
 import { parseApiKeys } from '../../../../src/config/api-keys.ts';
 import { idOf } from '../../../../src/media.ts';
 import { createIngest } from '../../../../src/pipeline/ingest/ingest.ts';

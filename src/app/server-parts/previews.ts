@@ -1,13 +1,13 @@
 /** Opens the previews of a server: converter processes, the cache in DATA_DIR, and the loop that removes erased items. */
 import { join } from 'node:path';
-import { createPreviewCache } from '../preview/cache/preview-cache.ts';
-import { CONVERTER_LIMITS, type ConverterLimits } from '../preview/limits.ts';
-import { createPreviews, type Previews } from '../preview/previews.ts';
-import { createConverterPool } from '../preview/process/converter-pool.ts';
-import { createPollLoop } from '../runtime/poll-loop.ts';
-import type { RepeatedLog } from '../runtime/repeated-log.ts';
-import { createWakeSignal } from '../runtime/wake-signal.ts';
-import type { AppContext } from './app-context.ts';
+import { createPreviewCache } from '../../preview/cache/preview-cache.ts';
+import { CONVERTER_LIMITS, type ConverterLimits } from '../../preview/limits.ts';
+import { createPreviews, type Previews } from '../../preview/previews.ts';
+import { createConverterPool } from '../../preview/process/converter-pool.ts';
+import { createPollLoop } from '../../runtime/poll-loop.ts';
+import type { RepeatedLog } from '../../runtime/repeated-log.ts';
+import { createWakeSignal } from '../../runtime/wake-signal.ts';
+import type { AppContext } from '../app-context.ts';
 
 export type PreviewContext = Pick<
   AppContext,

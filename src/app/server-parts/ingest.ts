@@ -3,9 +3,9 @@
  * catalogue is unavailable.
  */
 import { join } from 'node:path';
-import { createIngest, type Ingest } from '../pipeline/ingest/ingest.ts';
-import { openSpool, type Spool } from '../spool/spool.ts';
-import type { AppContext } from './app-context.ts';
+import { createIngest, type Ingest } from '../../pipeline/ingest/ingest.ts';
+import { openSpool, type Spool } from '../../spool/spool.ts';
+import type { AppContext } from '../app-context.ts';
 
 export type IngestContext = Pick<
   AppContext,
