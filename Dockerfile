@@ -2,8 +2,9 @@
 FROM node:24-slim AS dependencies
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
-# --omit=optional leaves out the `node` package, which this image need not bring.
-RUN npm ci --omit=dev --omit=optional --ignore-scripts
+# The optional dependencies hold libvips for this machine. The `node` package is one too, but without its script it brings
+# no second Node.
+RUN npm ci --omit=dev --ignore-scripts
 
 FROM node:24-slim
 ENV NODE_ENV=production HOST=0.0.0.0 DATA_DIR=/data
