@@ -1,4 +1,7 @@
-/** Voices in the storage format of RFC 4867 §5: a magic line, then one header byte and its bits every 20 ms. */
+/**
+ * Voices: AMR in the storage format of RFC 4867 §5 (a magic line, then one header byte and its bits every 20 ms), and SILK
+ * as phones send it (its magic bytes, then the length and the bits of a packet every 20 ms).
+ */
 import { paddingOf } from './padding.ts';
 
 interface VoiceFormat {
@@ -26,6 +29,24 @@ const WIDE: VoiceFormat = {
   frames: [frame(0x14, 32), frame(0x04, 17)],
 };
 
+const packet = (hex: string): Buffer => {
+  const bits = Buffer.from(hex, 'hex');
+  const length = Buffer.alloc(2);
+  length.writeInt16LE(bits.length);
+  return Buffer.concat([length, bits]);
+};
+
+// Made by the SILK encoder at 16 kHz: of silence, and of faint noise.
+const SILK: VoiceFormat = {
+  magic: Buffer.from('\x02#!SILK_V3', 'latin1'),
+  frames: [
+    packet('a72b74f7a99ca7a2debf3f'),
+    packet(
+      'b30b30cf17c63886c9254ad1dec37d84c0570d58ac1f3fccc507008c40e4a92027fc6c7cc68cab25621001d7ed6579d6bf0acef72cf8f7',
+    ),
+  ],
+};
+
 const FRAMES_PER_SECOND = 50;
 const SEED_BITS = 32;
 
@@ -39,7 +60,14 @@ export interface Voice {
  * the first whole frame at or above that size.
  */
 export function voiceOf(kind: 'voice' | 'voice16k', seed: number, sizeBytes = 0): Voice {
-  const { magic, frames } = kind === 'voice' ? NARROW : WIDE;
+  const bytes = framesOf(kind === 'voice' ? NARROW : WIDE, seed, sizeBytes);
+  return { contentType: kind === 'voice' ? 'audio/amr' : 'audio/amr-wb', bytes };
+}
+
+/** Returns a quiet voice of 2 to 17 seconds in SILK, which WeChat calls AMR. `sizeBytes` makes it longer. */
+export const silkVoiceOf = (seed: number, sizeBytes = 0): Buffer => framesOf(SILK, seed, sizeBytes);
+
+function framesOf({ magic, frames }: VoiceFormat, seed: number, sizeBytes: number): Buffer {
   const wanted = FRAMES_PER_SECOND * (2 + (seed % 16));
   const parts = [magic];
   let length = magic.length;
@@ -48,7 +76,7 @@ export function voiceOf(kind: 'voice' | 'voice16k', seed: number, sizeBytes = 0)
     parts.push(part);
     length += part.length;
   }
-  return { contentType: kind === 'voice' ? 'audio/amr' : 'audio/amr-wb', bytes: Buffer.concat(parts) };
+  return Buffer.concat(parts);
 }
 
 const HD_FRAME_BYTES = 70;
@@ -63,10 +91,4 @@ export function hdVoiceOf(seed: number, sizeBytes = 0): Buffer {
   const bytes = Buffer.concat([...paddingOf(seed, frames * HD_FRAME_BYTES)]);
   for (let at = 0; at < bytes.length; at += HD_FRAME_BYTES) bytes[at] = 0x9e;
   return bytes;
-}
-
-/** Returns SILK, which WeChat calls AMR: the magic bytes as phones send them, then random bytes. */
-export function silkVoiceOf(seed: number, sizeBytes = 0): Buffer {
-  const payload = Buffer.concat([...paddingOf(seed, Math.max(sizeBytes, 2000 + (seed % 8000)))]);
-  return Buffer.concat([Buffer.from('\x02#!SILK_V3', 'latin1'), payload]);
 }

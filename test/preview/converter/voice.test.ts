@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { describe, test } from 'node:test';
 import { convertVoice } from '../../../src/preview/converter/voice.ts';
 import { PreviewRefusedError } from '../../../src/preview/reasons.ts';
-import { voiceOf } from '../../../src/simulator/media/voices.ts';
+import { silkVoiceOf, voiceOf } from '../../../src/simulator/media/voices.ts';
 import {
   AMR_SIZES,
   AMR_WB_SIZES,
@@ -62,6 +62,13 @@ describe('a voice as WAV', () => {
       }
     });
   }
+
+  test('SILK of the simulator lasts as long as it has packets', async () => {
+    for (const seed of [0, 5, 9]) {
+      const wav = readWav(await convertVoice(silkVoiceOf(seed)));
+      assert.deepEqual([wav.sampleRate, wav.seconds], [24_000, 2 + seed]);
+    }
+  });
 
   for (const sampleRate of [8_000, 12_000, 16_000, 24_000]) {
     test(`SILK that was made from ${sampleRate} Hz has the tone and the duration of its source`, async () => {
