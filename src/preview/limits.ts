@@ -37,6 +37,6 @@ export interface ConverterLimits {
 export const CONVERTER_LIMITS: ConverterLimits = {
   startMs: 20_000,
   conversionCpuMs: 10_000,
-  conversionMs: 30_000,
+  conversionMs: 60_000,
   memoryBytes: 320 * MIB,
 };

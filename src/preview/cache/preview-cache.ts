@@ -1,10 +1,12 @@
 /**
  * A bounded folder of previews. The one that was used longest ago is removed first. Everything in it can be made again,
- * so an error of the disk is never the error of a request.
+ * so an error of the disk is never the error of a request. Servers of one machine may share the folder: what another
+ * one has written is found when the folder is read again.
  */
 import { createHash, hash } from 'node:crypto';
 import { type FileHandle, mkdir, open, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setImmediate as yieldToEventLoop } from 'node:timers/promises';
 import { freeBytes } from '../../runtime/disk/disk-space.ts';
 import type { Log } from '../../runtime/log.ts';
 import { type CacheFile, cacheFileName, parseCacheFileName } from './cache-file.ts';
@@ -19,7 +21,7 @@ export interface PreviewCache {
   find(id: string, version: string): Promise<CachedPreview | undefined>;
   /** Resolves with whether the preview is in the cache. Never rejects. */
   put(key: Pick<CacheFile, 'id' | 'version' | 'extension'>, preview: Buffer): Promise<boolean>;
-  /** The ids of the items with previews. */
+  /** Reads the folder again. Resolves with the ids of all items that have previews in it. */
   ids(): Promise<string[]>;
   /** Removes all previews of these items. Rejects if a file cannot be removed. */
   remove(ids: readonly string[]): Promise<void>;
@@ -34,8 +36,10 @@ export interface PreviewCacheOptions {
 }
 
 interface Entry extends CacheFile {
-  /** Milliseconds since 1970; on disk as the file's time of modification. */
+  /** Milliseconds since 1970. */
   usedAt: number;
+  /** The time of use on disk, as the file's time of modification. */
+  notedAt: number;
   /** Whether its bytes were compared with the digest since the start. */
   isVerified: boolean;
 }
@@ -49,6 +53,10 @@ const USE_ACCURACY_MS = 600_000;
 /** The spool and the embedded database need the last free space more than previews do. */
 const FLOOR_BYTES = 512 * 2 ** 20;
 const READ_BYTES = 256 * 1_024;
+/** A file with another name that is older was left half written by a crash; a younger one may be written now. */
+const HALF_WRITTEN_MS = 600_000;
+/** Names that are read without letting other work run. */
+const NAMES_AT_ONCE = 1_000;
 
 const spaceOf = ({ sizeBytes }: CacheFile): number => Math.ceil(sizeBytes / BLOCK_BYTES) * BLOCK_BYTES;
 const digestOf = (hexadecimal: string): string => hexadecimal.slice(0, 32);
@@ -56,7 +64,7 @@ const isMissing = (error: unknown): boolean => (error as NodeJS.ErrnoException).
 
 export function createPreviewCache(options: PreviewCacheOptions): PreviewCache {
   const { folder, limitBytes, log, onChange = () => undefined } = options;
-  /** By item, then by version; the order of `byUse` is that of use, the longest ago first. */
+  /** By item and version, in the order of use, the longest ago first. */
   const byUse = new Map<string, Entry>();
   let bytes = 0;
   let writes = 0;
@@ -79,26 +87,47 @@ export function createPreviewCache(options: PreviewCacheOptions): PreviewCache {
     onChange(bytes);
   }
 
-  /** Reads the folder once. Files with other names are what a crash left half written, and are removed. */
-  async function load(): Promise<void> {
+  /** Compares what is known with what is in the folder, and removes files that do not fit their names. */
+  async function readFolder(): Promise<void> {
     if (limitBytes === 0) return void (await rm(folder, { recursive: true, force: true }));
     await mkdir(folder, { recursive: true, mode: 0o700 });
-    const found: Entry[] = [];
-    for (const name of await readdir(folder)) {
+    const before = [...byUse.values()];
+    const names = new Set(await readdir(folder));
+    for (const entry of before) if (!names.has(cacheFileName(entry))) drop(entry);
+    const added: Entry[] = [];
+    let read = 0;
+    for (const name of names) {
+      if (++read % NAMES_AT_ONCE === 0) await yieldToEventLoop();
       const file = parseCacheFileName(name);
-      const state = file && (await stat(join(folder, name)).catch(() => undefined));
-      if (file && state?.isFile() && state.size === file.sizeBytes)
-        found.push({ ...file, usedAt: state.mtimeMs, isVerified: false });
-      // On a read-only disk the others are still served.
-      else await rm(join(folder, name), { recursive: true, force: true }).catch(note);
+      if (file && byUse.get(keyOf(file))?.digest === file.digest) continue;
+      const entry = await readEntry(name, file);
+      if (entry) added.push(entry);
     }
-    for (const entry of found.toSorted((one, other) => one.usedAt - other.usedAt)) add(entry);
+    const isNew = (entry: Entry) => !byUse.has(keyOf(entry));
+    for (const entry of added.filter(isNew)) add(entry);
+    if (added.length > 0) {
+      const sorted = [...byUse].toSorted(([, one], [, other]) => one.usedAt - other.usedAt);
+      byUse.clear();
+      for (const [key, entry] of sorted) byUse.set(key, entry);
+    }
     await makeRoom(0);
+  }
+
+  async function readEntry(name: string, file: CacheFile | undefined): Promise<Entry | undefined> {
+    const path = join(folder, name);
+    const state = await stat(path).catch(() => undefined);
+    if (!state) return undefined;
+    if (file && state.isFile() && state.size === file.sizeBytes)
+      return { ...file, usedAt: state.mtimeMs, notedAt: state.mtimeMs, isVerified: false };
+    // On a read-only disk the others are still served.
+    if (file || Date.now() - state.mtimeMs > HALF_WRITTEN_MS)
+      await rm(path, { recursive: true, force: true }).catch(note);
+    return undefined;
   }
 
   /** A folder that could not be read is tried again at the next call. */
   function loaded(): Promise<void> {
-    loading ??= load().catch((error: unknown) => {
+    loading ??= readFolder().catch((error: unknown) => {
       loading = undefined;
       throw error;
     });
@@ -144,8 +173,9 @@ export function createPreviewCache(options: PreviewCacheOptions): PreviewCache {
     byUse.delete(keyOf(entry));
     byUse.set(keyOf(entry), entry);
     const now = Date.now();
-    if (Math.abs(now - entry.usedAt) < USE_ACCURACY_MS) return;
     entry.usedAt = now;
+    if (Math.abs(now - entry.notedAt) < USE_ACCURACY_MS) return;
+    entry.notedAt = now;
     // Without it the order after a restart is less exact.
     void utimes(pathOf(entry), now / 1_000, now / 1_000).catch(() => undefined);
   }
@@ -188,6 +218,7 @@ export function createPreviewCache(options: PreviewCacheOptions): PreviewCache {
       const entry: Entry = {
         ...{ id, version, extension, digest, sizeBytes: preview.length },
         usedAt: Date.now(),
+        notedAt: Date.now(),
         isVerified: true,
       };
       if (limitBytes === 0 || spaceOf(entry) > limitBytes) return false;
@@ -214,6 +245,7 @@ export function createPreviewCache(options: PreviewCacheOptions): PreviewCache {
     ids: async () => {
       try {
         await loaded();
+        await readFolder();
       } catch (error) {
         note(error);
         if (await stat(folder).catch(() => undefined)) throw error;

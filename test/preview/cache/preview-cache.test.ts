@@ -102,11 +102,14 @@ describe('the cache of previews', () => {
     const { cache, folder, open } = await setup(t);
     await cache.put(keyOf(1), bytesOf(1));
     const [name] = await readdir(folder);
-    await writeFile(join(folder, '4711-3.new'), 'half');
+    for (const left of ['4711-3.new', 'notes.txt']) {
+      await writeFile(join(folder, left), 'half');
+      await utimes(join(folder, left), 1_000, 1_000);
+    }
     await writeFile(join(folder, `${idOf(2)}.1-abcdef.3000.${'0'.repeat(32)}.webp`), 'too short');
-    await writeFile(join(folder, 'notes.txt'), 'a file of another program');
+    await writeFile(join(folder, '4712-1.new'), 'another server writes this now');
     assert.deepEqual(await numbersIn(open()), [1]);
-    assert.deepEqual(await readdir(folder), [name]);
+    assert.deepEqual((await readdir(folder)).toSorted(), ['4712-1.new', name].toSorted());
   });
 
   test('does not serve a file that was cut, and one whose bytes have changed', async (t) => {
@@ -131,6 +134,22 @@ describe('the cache of previews', () => {
     await rm(join(folder, (await readdir(folder))[0] as string));
     assert.equal(await read(cache, 1), undefined);
     assert.deepEqual(await cache.ids(), []);
+  });
+
+  test('finds, bounds and removes what another server has put into the same folder', async (t) => {
+    const { cache, folder, open } = await setup(t, 3 * 4_096);
+    const other = open();
+    await cache.put(keyOf(1), bytesOf(1));
+    await other.put(keyOf(2), bytesOf(2));
+    await other.put(keyOf(3), bytesOf(3));
+    assert.equal(await read(cache, 3), undefined);
+    assert.deepEqual(await numbersIn(cache), [1, 2, 3]);
+    assert.deepEqual(await read(cache, 3), bytesOf(3));
+    await cache.put(keyOf(4), bytesOf(4));
+    assert.equal((await readdir(folder)).length, 3);
+    await cache.remove([idOf(3)]);
+    assert.equal(await read(other, 3), undefined);
+    assert.deepEqual(await numbersIn(other), await numbersIn(cache));
   });
 
   test('removes all previews of an item, and none of another', async (t) => {
