@@ -28,12 +28,11 @@ const COLUMNS = 100;
 
 await runProgram('wechat-media-archiver', async (onOpened) => {
   const config = loadConfig();
-  const { stdout, stderr } = process;
   const simulated =
     config.shape.wechat === 'simulated' ? simulatedAccount(config.work.accountConcurrency) : undefined;
   const { keys, file } = await loadKeys(config);
-  const showLoginLink = mayShowLoginLink(config, stdout);
-  const print = (text: string) => void stdout.write(text);
+  const showLoginLink = mayShowLoginLink(config, process.stdout);
+  const print = (text: string) => void process.stdout.write(text);
   const isFirstStart =
     config.shape.database === 'embedded' && !existsSync(join(config.dataFolder, 'database'));
   let listeners: Listeners | undefined;
@@ -80,9 +79,10 @@ await runProgram('wechat-media-archiver', async (onOpened) => {
   const shown = reportAtStart(context, {
     consumer: opening,
     showAfter: checkedTokens,
-    isLogShown: stdout.isTTY && stderr.isTTY,
+    isLogShown: process.stdout.isTTY && process.stderr.isTTY,
     show: (run) => {
-      const style = { hasColors: stdout.isTTY && stdout.hasColors(), columns: stdout.columns ?? COLUMNS };
+      const { isTTY, columns = COLUMNS } = process.stdout;
+      const style = { hasColors: isTTY && process.stdout.hasColors(), columns };
       const table = startTable(context, { run, tokens }, style);
       print(startMessage(context, server, { showLoginLink, keyFile: file, table }));
     },
