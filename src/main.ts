@@ -23,7 +23,7 @@ import { openSimulator } from './simulator/server.ts';
  * Only one process uses DATA_DIR, so jobs that were running when it died may be restarted soon after the next start.
  */
 const SINGLE_PROCESS = { lockDurationMs: 10_000, stalledIntervalMs: 5_000 };
-/** The width of the table where the output is not a terminal. */
+/** The width of the table where that of the output is unknown. */
 const COLUMNS = 100;
 
 await runProgram('wechat-media-archiver', async (onOpened) => {
@@ -81,8 +81,9 @@ await runProgram('wechat-media-archiver', async (onOpened) => {
     showAfter: checkedTokens,
     isLogShown: process.stdout.isTTY && process.stderr.isTTY,
     show: (run) => {
-      const { isTTY, columns = COLUMNS } = process.stdout;
-      const style = { hasColors: isTTY && process.stdout.hasColors(), columns };
+      const { isTTY, columns } = process.stdout;
+      // Some terminals report a width of 0.
+      const style = { hasColors: isTTY && process.stdout.hasColors(), columns: columns || COLUMNS };
       const table = startTable(context, { run, tokens }, style);
       print(startMessage(context, server, { showLoginLink, keyFile: file, table }));
     },

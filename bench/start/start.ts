@@ -109,6 +109,8 @@ function startProgram(data: string): Promise<number> {
     DATABASE_URL: '',
     S3_BUCKET: '',
     WECHAT_APP_ID: '',
+    LC_ALL: 'C',
   };
-  return timeOf(['bin/run.js', 'src/main.ts'], env, /http:\/\/127\.0\.0\.1:\d+/);
+  // The message at the end of the start, not the link that is printed early.
+  return timeOf(['bin/run.js', 'src/main.ts'], env, /for 15 minutes\)\s+http:\/\/127\.0\.0\.1:\d+/);
 }

@@ -73,14 +73,22 @@ test('a second signal ends the program at once, also during a response', async (
 });
 
 describe('a program without its database waits for it, is ready for callbacks, and reports what is missing', () => {
-  const start = async (t: TestContext, address: string) => {
+  const start = async (t: TestContext, address: string, format: 'json' | 'text') => {
     const port = await freePort();
     const program = startProgram(t, {
       file: MAIN,
       folder: await folderForTest(t),
-      env: { ...ACCOUNT, PORT: String(port), DATABASE_URL: `postgres://u:hidden@${address}/x` },
+      env: {
+        ...ACCOUNT,
+        PORT: String(port),
+        DATABASE_URL: `postgres://u:hidden@${address}/x`,
+        LOG_FORMAT: format,
+      },
     });
     await program.untilOutput(/database: no response from DATABASE_URL/);
+    await program.untilOutput(/Database +PROBLEM +The catalogue does not respond[\s\S]*Check the database/);
+    assert.equal(/^\{"level":/m.test(program.stderr()), format === 'json');
+    assert.equal(/^\[\d\d:\d\d:\d\d\] WARN: /m.test(program.stderr()), format === 'text');
     await untilReady(`http://127.0.0.1:${port}`);
     const ready = (await (await fetch(`http://127.0.0.1:${port}/readyz`)).json()) as { status: string };
     assert.equal(ready.status, 'degraded');
@@ -88,13 +96,13 @@ describe('a program without its database waits for it, is ready for callbacks, a
     assert.doesNotMatch(program.stderr(), /hidden|shutdown: step failed/);
   };
 
-  test('when the port is closed', (t) => start(t, '127.0.0.1:1'));
+  test('when the port is closed', (t) => start(t, '127.0.0.1:1', 'json'));
 
   test('when the server accepts connections and never responds', async (t) => {
     const silent = createServer(() => undefined).listen(0, '127.0.0.1');
     await once(silent, 'listening');
     t.after(() => silent.close());
-    await start(t, `127.0.0.1:${(silent.address() as { port: number }).port}`);
+    await start(t, `127.0.0.1:${(silent.address() as { port: number }).port}`, 'text');
   });
 });
 

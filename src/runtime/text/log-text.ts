@@ -1,9 +1,24 @@
-/** Turns JSON log lines into text for people: `[16:27:37] INFO: archive: archived  id=m_4200…  bytes=12050`. */
-import { prettyFactory } from 'pino-pretty';
+/**
+ * Turns JSON log lines into text for people: `[16:27:37] INFO: archive: archived  count=20  bytes=241000`. Written here
+ * and not with pino-pretty, which writes control characters of fields to the terminal or drops them, and which the
+ * published package would have to bring along.
+ */
 import { escapeControls } from './escape-controls.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
+type Paint = (color: keyof typeof COLORS, text: string) => string;
 
+/** The parameters of the escape sequence SGR. */
+const COLORS = { red: 31, green: 32, yellow: 33, blue: 34, gray: 90 } as const;
+
+const LEVELS: Readonly<Record<number, [name: string, color: keyof typeof COLORS]>> = {
+  10: ['TRACE', 'gray'],
+  20: ['DEBUG', 'blue'],
+  30: ['INFO', 'green'],
+  40: ['WARN', 'yellow'],
+  50: ['ERROR', 'red'],
+  60: ['FATAL', 'red'],
+};
 const HIDDEN: ReadonlySet<string> = new Set(['level', 'time', 'program', 'msg', 'err']);
 const ERROR_LEVEL = 50;
 
@@ -13,13 +28,7 @@ const ERROR_LEVEL = 50;
  * cursor, change colours, or look like a line of its own. The time is the machine's local time.
  */
 export function createTextFormat({ hasColors }: { hasColors: boolean }): (line: string) => string {
-  const prettify = prettyFactory({
-    colorize: hasColors,
-    translateTime: 'SYS:HH:MM:ss',
-    ignore: 'program',
-    hideObject: true,
-    messageFormat: (log, _messageKey, _levelLabel, { colors }) => messageOf(log, colors.gray),
-  });
+  const paint: Paint = (color, text) => (hasColors ? `\u001b[${COLORS[color]}m${text}\u001b[39m` : text);
   return (line) => {
     let fields: unknown;
     try {
@@ -28,16 +37,24 @@ export function createTextFormat({ hasColors }: { hasColors: boolean }): (line: 
       fields = undefined;
     }
     if (typeof fields !== 'object' || fields === null) return `${escapeControls(line.trimEnd())}\n`;
-    return prettify(fields);
+    return `${textOfEntry(fields as Fields, paint)}\n`;
   };
 }
 
-function messageOf(log: Fields, gray: (text: string) => string): string {
-  const { msg = '', level, err } = log;
-  const details = Object.entries(log)
-    .filter(([name]) => !HIDDEN.has(name))
-    .map(([name, value]) => gray(`${escapeControls(name)}=${textOf(value)}`));
-  return [escapeControls(String(msg)), ...details].join('  ') + causeOf(err, Number(level));
+function textOfEntry(entry: Fields, paint: Paint): string {
+  const { level, time, msg = '', err } = entry;
+  const [name, color] = LEVELS[Number(level)] ?? [escapeControls(String(level)), 'gray'];
+  const details = Object.entries(entry)
+    .filter(([field]) => !HIDDEN.has(field))
+    .map(([field, value]) => paint('gray', `${escapeControls(field)}=${textOf(value)}`));
+  const message = [escapeControls(String(msg)), ...details].join('  ');
+  return `[${localTime(time)}] ${paint(color, name)}: ${message}${causeOf(err, Number(level))}`;
+}
+
+function localTime(time: unknown): string {
+  const date = new Date(String(time));
+  const parts = [date.getHours(), date.getMinutes(), date.getSeconds()];
+  return parts.map((part) => String(part).padStart(2, '0')).join(':');
 }
 
 const textOf = (value: unknown): string =>
