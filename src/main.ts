@@ -9,7 +9,7 @@ import { runProgram } from './app/run.ts';
 import { reportAtStart } from './app/start-report.ts';
 import { startConsumer, startDispatcher, startSweeper } from './app/worker.ts';
 import { loadConfig } from './config/config.ts';
-import type { Explanation } from './failures.ts';
+import type { TokenProblem } from './pipeline/dispatch/check-account-tokens.ts';
 import { loadKeys } from './server/auth/api-key-file.ts';
 import { callbackUrlOf } from './server/callbacks/callback-url.ts';
 import { announceStart, mayShowLoginLink, startMessage } from './server/start/message.ts';
@@ -72,7 +72,7 @@ await runProgram('wechat-media-archiver', async (onOpened) => {
     dispatcher,
     config.shape.database === 'embedded' ? SINGLE_PROCESS : {},
   );
-  const tokens = new Map<string, Explanation | undefined>();
+  const tokens = new Map<string, TokenProblem | undefined>();
   const checkedTokens = opening.then(({ checkTokens }) =>
     checkTokens(({ account, problem }) => tokens.set(account, problem)),
   );

@@ -6,8 +6,9 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { parseApiKeys } from '../../src/config/api-keys.ts';
+import { createShutdown } from '../../src/runtime/shutdown.ts';
 import { PROBLEMS } from '../../src/server/problem.ts';
-import { openServer } from '../../src/server/start.ts';
+import { openListeners, openServer } from '../../src/server/start.ts';
 import { A, B, type Fixture, type Program, receive, SHAPES, untilEnded } from '../contract/shapes.ts';
 import { freePort } from '../machine/server.ts';
 import { runWma, type Settings, spawnWma } from './wma.ts';
@@ -259,6 +260,27 @@ describe('wma', { timeout: 240_000 }, () => {
     assert.deepEqual([first.status, first.headers.get('location')], [303, '/login']);
     assert.equal((await fetch(url, { redirect: 'manual' })).status, 401);
     assert.equal((await run(['login'], { env: { WMA_API_KEY: READ } })).code, 4);
+  });
+
+  it('waits with a login link for a server that is starting', async () => {
+    const shutdown = createShutdown(program.parts.log);
+    const http = { ...program.parts.config.http, port: 0, callbackPort: undefined };
+    const listeners = await openListeners({ http }, shutdown);
+    const { promise: isWaiting, resolve } = Promise.withResolvers<void>();
+    const running = spawnWma(['login'], {
+      env: { ...env, WMA_URL: listeners.main.url },
+      onStart: ({ stderr }) =>
+        stderr?.on('data', (text) => /server is starting/.test(String(text)) && resolve()),
+    });
+    await isWaiting;
+    await openServer(program.parts, {
+      keys: [{ name: 'admin', scopes: ['admin'], secret: ADMIN }],
+      listeners,
+    });
+    const { code, stdout } = await running;
+    assert.equal(code, 0);
+    assert.ok(stdout.startsWith(`${listeners.main.url}/login?ticket=`));
+    await shutdown.run('the test is over');
   });
 
   it('exports rows as lines of JSON and imports them', async () => {

@@ -72,6 +72,29 @@ test('a second signal ends the program at once, also during a response', async (
   assert.deepEqual(await program.end('SIGTERM'), { code: 143, signal: null });
 });
 
+test('a link that is printed before the database is ready signs in as soon as it is', async (t) => {
+  const folder = await folderForTest(t);
+  const port = await freePort();
+  const program = startProgram(t, { file: MAIN, folder, env: { PORT: String(port), LC_ALL: 'C' } });
+  const [, link = ''] = await program.untilOutput(
+    /creates the embedded database[\s\S]*?(http:\S+\/login\?ticket=\S+)/,
+  );
+  const headers = { accept: 'text/html' };
+  const page = await (await fetch(link, { headers, redirect: 'manual' })).text();
+  const cookie = page.includes('http-equiv="refresh" content="2"')
+    ? await until('the link signs in', async () => {
+        const response = await fetch(link, { headers, redirect: 'manual' });
+        return response.status === 303 && response.headers.getSetCookie()[0]?.split(';')[0];
+      })
+    : undefined;
+  assert.ok(cookie, 'it opens a page that waits');
+  assert.equal((await fetch(`http://127.0.0.1:${port}/v1/media`, { headers: { cookie } })).status, 200);
+  const url = `http://127.0.0.1:${port}`;
+  const wma = startProgram(t, { file: 'src/cli/main.ts', args: ['login'], folder, env: { WMA_URL: url } });
+  assert.equal((await wma.exit()).code, 0, wma.stderr());
+  assert.match(wma.stdout(), /^http:\S+\/login\?ticket=\S+\n$/);
+});
+
 describe('a program without its database waits for it, is ready for callbacks, and reports what is missing', () => {
   const start = async (t: TestContext, address: string, format: 'json' | 'text') => {
     const port = await freePort();

@@ -15,8 +15,18 @@ const PROBE_MS = 5 * 60_000;
 /** An account, and why it has no token. */
 export interface TokenCheck {
   readonly account: string;
-  readonly problem?: Explanation;
+  readonly problem?: TokenProblem;
 }
+
+export interface TokenProblem extends Explanation {
+  /** What was observed, such as ECONNREFUSED. */
+  readonly detail?: string;
+  /** WeChat was not reached: the cause is between this machine and WeChat. */
+  readonly isUnreached: boolean;
+}
+
+/** The codes of failures without a response of WeChat, except those of a proxy, which have advice of their own. */
+const UNREACHED: ReadonlySet<string> = new Set(['network', 'timeout']);
 
 /** Holds each account that is refused as a whole. Calls `onChecked` for each account. Never rejects. */
 export async function checkAccountTokens(
@@ -40,8 +50,13 @@ export async function checkAccountTokens(
       } catch (error) {
         if (signal.aborted) return;
         const why = error instanceof FailureError ? error.failure : undefined;
-        const problem = explain(why ?? { code: 'token_unavailable' });
-        const { message, advice } = problem;
+        const { message, advice } = explain(why ?? { code: 'token_unavailable' });
+        const problem = {
+          message,
+          advice,
+          isUnreached: why !== undefined && UNREACHED.has(why.code),
+          ...(why?.detail ? { detail: why.detail } : {}),
+        };
         onChecked({ account: account.account, problem });
         const name = account.name ?? account.account;
         deps.log.error(

@@ -5,10 +5,10 @@ import type { Account } from '../../account.ts';
 import type { AppContext } from '../../app/app-context.ts';
 import type { CheckRun } from '../../app/checks.ts';
 import type { Config } from '../../config/config.ts';
-import type { Explanation } from '../../failures.ts';
 import type { Component } from '../../pipeline/checks/check.ts';
 import type { Finding } from '../../pipeline/checks/findings.ts';
 import { checkOf } from '../../pipeline/checks/table.ts';
+import type { TokenProblem } from '../../pipeline/dispatch/check-account-tokens.ts';
 import { escapeControls } from '../../runtime/text/escape-controls.ts';
 import { columnsOf, padColumns, wrapColumns } from './columns.ts';
 import { type StartTexts, startTexts } from './texts.ts';
@@ -25,7 +25,7 @@ interface Row {
 export interface TableInput {
   readonly run: CheckRun;
   /** The result of the token check, by account. An account that is missing is not checked yet. */
-  readonly tokens: ReadonlyMap<string, Explanation | undefined>;
+  readonly tokens: ReadonlyMap<string, TokenProblem | undefined>;
 }
 
 export interface TableStyle {
@@ -124,8 +124,10 @@ function accountRows(
     const findings = found.filter(({ target }) => target === account.account);
     const problem = tokens.get(account.account);
     if (problem) {
-      const text = escapeControls(problem.message[config.language]);
-      return [{ name, state: 'problem', text, cure: escapeControls(problem.advice[config.language]) }];
+      const { message, advice, detail, isUnreached } = problem;
+      const text = message[config.language] + (detail ? texts.detail(detail) : '');
+      const cure = isUnreached ? texts.reachWechat : advice[config.language];
+      return [{ name, state: 'problem', text: escapeControls(text), cure: escapeControls(cure) }];
     }
     if (findings.length > 0) return findings.map((finding) => ({ name, ...describe(finding, context) }));
     return tokens.has(account.account)

@@ -27,6 +27,9 @@ const EN = {
   clockOff: (seconds: number) => `${seconds} s from the database's, which is used`,
   clockUnknown: 'not compared yet: the database has not responded',
   token: 'WeChat gives it a token',
+  detail: (detail: string) => ` (${detail})`,
+  reachWechat:
+    "Check this machine's network, DNS and firewall, or set WECHAT_PROXY. It is retried automatically.",
   moreAccounts: (count: number) => `${count} accounts: WeChat gives them tokens`,
   simulated:
     'WeChat is SIMULATED: no account is configured, so a simulated one sends pictures, voices and videos.',
@@ -68,6 +71,8 @@ const ZH: typeof EN = {
   clockOff: (seconds) => `与数据库相差 ${seconds} 秒，以数据库为准`,
   clockUnknown: '尚未比对：数据库没有响应',
   token: '已从微信取得 access_token',
+  detail: (detail) => `（${detail}）`,
+  reachWechat: '请检查本机的网络、DNS 与防火墙，或设置 WECHAT_PROXY；系统会自动重试。',
   moreAccounts: (count) => `${count} 个账号均已从微信取得 access_token`,
   simulated: '微信为模拟（WeChat is SIMULATED）：未配置账号，由模拟账号发送图片、语音和视频。',
   page: (what) => `页面（${what}）`,

@@ -5,16 +5,17 @@ import { createAccounts } from '../../../src/account.ts';
 import type { CheckRun } from '../../../src/app/checks.ts';
 import { runChecks } from '../../../src/app/checks.ts';
 import type { Config } from '../../../src/config/config.ts';
-import type { Explanation } from '../../../src/failures.ts';
 import { findingsFor, findingsOf } from '../../../src/pipeline/checks/findings.ts';
 import type { FactGatherer } from '../../../src/pipeline/checks/gather.ts';
+import type { TokenProblem } from '../../../src/pipeline/dispatch/check-account-tokens.ts';
 import { columnsOf, wrapColumns } from '../../../src/server/start/columns.ts';
 import { startTable } from '../../../src/server/start/table.ts';
 import { openTestServer, PLAIN, SAFE, type TestServer } from '../setup.ts';
 
 const NOW = new Date('2026-11-30T08:00:00Z');
 const WIDE = { hasColors: false, columns: 200 };
-const PROBLEM: Explanation = {
+const PROBLEM: TokenProblem = {
+  isUnreached: false,
   message: { en: 'The secret is wrong.', zh: '密钥错误。' },
   advice: { en: 'Copy it again.', zh: '请重新复制。' },
 };
@@ -95,6 +96,12 @@ describe('the table at start', () => {
     assert.match(table, /Account shop +PROBLEM +The secret is wrong\.\n +Copy it again\.\n/);
     const chinese = startTable(real('zh'), input, WIDE);
     assert.match(chinese, /队列 +异常 +队列无响应，.*\n +请检查 REDIS_URL/);
+    const unreached = { ...PROBLEM, isUnreached: true, detail: 'ECONNREFUSED' };
+    const offline = startTable(real(), { ...input, tokens: new Map([[PLAIN.account, unreached]]) }, WIDE);
+    assert.match(
+      offline,
+      /The secret is wrong\. \(ECONNREFUSED\)\n +Check this machine's network.*WECHAT_PROXY/,
+    );
     assert.match(chinese, /账号 shop +异常 +密钥错误。\n +请重新复制。/);
     assert.doesNotMatch(chinese, /PROBLEM|not known|Queue/);
   });
