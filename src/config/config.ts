@@ -10,13 +10,15 @@ import { type ClientSettings, clientSettings, type Language, languageOfLocale } 
 import { queueSchemaOf } from './database-address.ts';
 import { type S3Settings, s3Settings } from './s3-settings.ts';
 import { VARIABLES, type Values } from './schema.ts';
-import { entropyBits, STRONG_BITS } from './secret-strength.ts';
+import { refuseWeakKeys } from './secret-strength.ts';
 import { withoutServiceLinks } from './service-links.ts';
+import { type Setting, settingsOf } from './settings.ts';
 import { checkShape, type Shape, shapeOf } from './shape.ts';
 import {
   type Environment,
   type Mistake,
   passwordsOf,
+  type ReadEnvironment,
   type ReadFile,
   type ReportMistake,
   readEnvironment,
@@ -82,6 +84,8 @@ export interface Config {
   readonly alerts: { readonly url: string | undefined };
   /** Log messages about variables that were ignored. */
   readonly warnings: readonly string[];
+  /** Every variable as people may see it. */
+  readonly settings: readonly Setting[];
 }
 
 /** EX_CONFIG of sysexits.h: a supervisor that knows this code does not restart the program. */
@@ -142,10 +146,8 @@ export function loadConfig(
     const redact = createRedactor(accounts.flatMap(secretsOf));
     throw new ConfigError(mistakes.map((it) => ({ ...it, problem: read.redact(redact(it.problem)) })));
   }
-  // Without a mistake, every variable with a default has a value.
-  const values = read.values as Values;
   const config = deepFreeze(
-    configOf(values, {
+    configOf(read, {
       production,
       shape,
       accounts,
@@ -154,25 +156,10 @@ export function loadConfig(
       authorities,
       warnings,
       language: languageOfLocale(env),
-      isVideoUrlSet: read.isSet('WECHAT_VIDEO_BASE_URL'),
     }),
   );
   rereaders.set(config, () => loadConfig(env, options).accounts);
   return config;
-}
-
-/**
- * Reports keys that can be guessed. In production this is a mistake, because every client that reaches the port can try
- * keys.
- */
-function refuseWeakKeys(keys: readonly ApiKey[], report: ReportMistake): void {
-  keys.forEach(({ secret }, index) => {
-    if (entropyBits(secret) >= STRONG_BITS) return;
-    report(
-      'API_KEYS',
-      `entry ${index + 1}: in production a secret must be random and have ${STRONG_BITS} bits, such as 32 hexadecimal digits or 22 letters and digits; create one with: openssl rand -hex 32`,
-    );
-  });
 }
 
 /** For each configuration, the function that reads its accounts again. */
@@ -187,17 +174,23 @@ export function rereadAccounts(config: Config): readonly Account[] {
 }
 
 function configOf(
-  values: Values,
+  read: ReadEnvironment,
   parts: Pick<
     Config,
     'production' | 'shape' | 'accounts' | 'apiKeys' | 's3' | 'authorities' | 'warnings' | 'language'
-  > & { isVideoUrlSet: boolean },
+  >,
 ): Config {
   const { production, shape, accounts, apiKeys, s3, authorities, warnings } = parts;
+  // Without a mistake, every variable with a default has a value.
+  const values = read.values as Values;
+  const dataFolder = resolve(values.DATA_DIR);
+  const videoBaseUrl = read.isSet('WECHAT_VIDEO_BASE_URL')
+    ? values.WECHAT_VIDEO_BASE_URL
+    : values.WECHAT_API_BASE_URL.replace(/^https:/i, 'http:');
   return {
     production,
     shape,
-    dataFolder: resolve(values.DATA_DIR),
+    dataFolder,
     log: { level: values.LOG_LEVEL, format: values.LOG_FORMAT },
     language: parts.language,
     http: {
@@ -226,9 +219,7 @@ function configOf(
     wechat: {
       apiBaseUrl: values.WECHAT_API_BASE_URL,
       wecomBaseUrl: values.WECOM_API_BASE_URL,
-      videoBaseUrl: parts.isVideoUrlSet
-        ? values.WECHAT_VIDEO_BASE_URL
-        : values.WECHAT_API_BASE_URL.replace(/^https:/i, 'http:'),
+      videoBaseUrl,
       proxyUrl: values.WECHAT_PROXY,
     },
     fetch: {
@@ -249,6 +240,7 @@ function configOf(
     retentionMs: values.RETENTION,
     alerts: { url: values.ALERT_URL },
     warnings,
+    settings: settingsOf(read, { dataFolder, videoBaseUrl, s3, accounts }),
   };
 }
 

@@ -1,4 +1,6 @@
 /** Estimates whether a secret is so long and random that it cannot be guessed. */
+import type { ApiKey } from './api-keys.ts';
+import type { ReportMistake } from './values/environment.ts';
 
 /** The minimum for a secret of API_KEYS in production. */
 export const STRONG_BITS = 128;
@@ -46,4 +48,18 @@ function freshCharacters(text: string): number {
     if (!isRun && !isRepeated) fresh++;
   }
   return fresh;
+}
+
+/**
+ * Reports keys that can be guessed. In production this is a mistake, because every client that reaches the port can try
+ * keys.
+ */
+export function refuseWeakKeys(keys: readonly ApiKey[], report: ReportMistake): void {
+  keys.forEach(({ secret }, index) => {
+    if (entropyBits(secret) >= STRONG_BITS) return;
+    report(
+      'API_KEYS',
+      `entry ${index + 1}: in production a secret must be random and have ${STRONG_BITS} bits, such as 32 hexadecimal digits or 22 letters and digits; create one with: openssl rand -hex 32`,
+    );
+  });
 }

@@ -36,6 +36,7 @@ import { auditLogRoutes } from './routes/operations/audit-log.ts';
 import { doctorRoutes } from './routes/operations/doctor.ts';
 import { historyRoutes } from './routes/operations/history.ts';
 import { processRoutes } from './routes/operations/processes.ts';
+import { settingsRoutes } from './routes/operations/settings.ts';
 import { statsRoutes } from './routes/operations/stats.ts';
 import { storeRoutes } from './routes/operations/store.ts';
 import { verificationRoutes } from './routes/operations/verifications.ts';
@@ -189,6 +190,7 @@ async function addKeyedRoutes(app: App, deps: RouteDeps): Promise<void> {
     historyRoutes,
     processRoutes,
     statsRoutes,
+    settingsRoutes,
     storeRoutes,
     accountRoutes,
     alertRoutes,

@@ -24,6 +24,8 @@ export interface ReadEnvironment {
   readonly values: { readonly [N in VariableName]?: Values[N] };
   /** Whether the variable is set, also if its value is invalid: one mistake must not cause a second one. */
   isSet(name: VariableName): boolean;
+  /** The text of the variable, or of its default. May be a secret. */
+  textOf(name: VariableName): string | undefined;
   readonly mistakes: Mistake[];
   /** Removes every secret that was read from a text. */
   redact(text: string): string;
@@ -98,6 +100,7 @@ export function readEnvironment(env: Environment, readFile: ReadFile): ReadEnvir
   return {
     values: values as ReadEnvironment['values'],
     isSet: (name) => setNames.has(name),
+    textOf: (name) => texts.get(name),
     mistakes,
     redact,
   };

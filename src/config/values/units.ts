@@ -31,6 +31,20 @@ export function parseDuration(text: string): number | undefined {
   return match ? amount(match[1]!, DURATION_UNITS[match[2] ?? 'ms']!) : undefined;
 }
 
+/** Milliseconds → `90m`, with the largest unit of which it is a whole number. */
+export const formatDuration = (ms: number): string => format(ms, DURATION_UNITS);
+
+/** Bytes → `256MiB`, with the largest unit of 1024 of which it is a whole number. */
+export const formatSize = (bytes: number): string =>
+  format(bytes, { B: 1, KiB: SIZE_UNITS.kib!, MiB: SIZE_UNITS.mib!, GiB: SIZE_UNITS.gib! });
+
+/** `units` from small to large. */
+function format(value: number, units: Readonly<Record<string, number>>): string {
+  const entries = Object.entries(units);
+  const [name, unit] = entries.findLast(([, size]) => value !== 0 && value % size === 0) ?? entries[0]!;
+  return `${value / unit}${name}`;
+}
+
 function amount(digits: string, unit: number): number | undefined {
   const value = Math.round(Number(digits) * unit);
   return Number.isSafeInteger(value) ? value : undefined;

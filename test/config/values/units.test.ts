@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseDuration, parseSize } from '../../../src/config/values/units.ts';
+import { formatDuration, formatSize, parseDuration, parseSize } from '../../../src/config/values/units.ts';
 
 test('sizes are read in powers of 1024 and of 1000, and bare numbers are bytes', () => {
   const read = ['256MiB', '1KiB', '2GiB', '1KB', '3MB', '1GB', '12B', '4096', '1.5MiB', '8 mib', '0'].map(
@@ -32,5 +32,29 @@ test('an ambiguous or empty text is neither a size nor a duration', () => {
   }
   for (const text of ['', '15 seconds', '-1s', 's', '1M', 'Infinity', '1h30m', '99999999999999999d']) {
     assert.equal(parseDuration(text), undefined, text);
+  }
+});
+
+test('an amount is written with the largest unit of which it is a whole number, and read as the same', () => {
+  for (const [ms, text] of [
+    [0, '0ms'],
+    [1, '1ms'],
+    [15_000, '15s'],
+    [90 * 60_000, '90m'],
+    [72 * 3_600_000, '3d'],
+    [86_400_001, '86400001ms'],
+  ] as const) {
+    assert.equal(formatDuration(ms), text);
+    assert.equal(parseDuration(text), ms);
+  }
+  for (const [bytes, text] of [
+    [0, '0B'],
+    [1_000, '1000B'],
+    [1_536, '1536B'],
+    [256 * 2 ** 20, '256MiB'],
+    [2 ** 40, '1024GiB'],
+  ] as const) {
+    assert.equal(formatSize(bytes), text);
+    assert.equal(parseSize(text), bytes);
   }
 });

@@ -50,7 +50,7 @@ const CLIENTS: readonly Client[] = [
  */
 function scopeOf(method: string, route: string): Scope | 'open' {
   if (/^\/(wechat\/|livez$|readyz$|login|logout|$)/.test(route)) return 'open';
-  if (route.startsWith('/queues')) return 'admin';
+  if (/^\/(queues|v1\/settings)/.test(route)) return 'admin';
   if (method === 'GET') return 'read';
   if (/^\/v1\/(media\/\{id\}\/links|exports)$/.test(route)) return 'read';
   return /^\/v1\/media(\/batch|\/\{id\}\/retry)?$/.test(route) && method === 'POST' ? 'write' : 'admin';
