@@ -42,6 +42,11 @@ export interface Client {
   readonly url: string;
   /** Sends a request and resolves with the parsed JSON. Rejects with a {@link CliError}, or the signal's reason. */
   request<T>(method: 'GET' | 'POST' | 'PUT' | 'DELETE', path: string, options?: RequestOptions): Promise<T>;
+  /**
+   * Sends a request and yields the bytes of its response. Throws a {@link CliError} for a status that is an error, and
+   * where the response breaks off.
+   */
+  download(path: string, options: RequestOptions): AsyncGenerator<Uint8Array>;
 }
 
 export interface ClientOptions {
@@ -86,8 +91,24 @@ export function createClient({ url, key, keyFile, language, signal }: ClientOpti
     }
   }
 
+  const refused = (status: number, text: string) =>
+    errorOf(status, text, { url, hasKey: key !== undefined, keyFile });
+
   return {
     url,
+    download: async function* (path, options) {
+      const response = await send('POST', path, options);
+      if (!response.ok) throw refused(response.status, await response.text().catch(() => ''));
+      try {
+        for await (const chunk of response.body ?? []) yield chunk as Uint8Array;
+      } catch {
+        signal.throwIfAborted();
+        throw new CliError(
+          'The download broke off: the server or its storage failed. Nothing was kept; try again.',
+          EXIT.unavailable,
+        );
+      }
+    },
     request: async <T>(method: string, path: string, options: RequestOptions = {}): Promise<T> => {
       const response = await send(method, path, options);
       const text = await response.text().catch((error) => {
@@ -95,7 +116,7 @@ export function createClient({ url, key, keyFile, language, signal }: ClientOpti
         throw new CliError(unreachableMessage(url, error), EXIT.unavailable);
       });
       if (response.ok || options.accept?.includes(response.status)) return parse(text, url) as T;
-      throw errorOf(response.status, text, { url, hasKey: key !== undefined, keyFile });
+      throw refused(response.status, text);
     },
   };
 }

@@ -7,6 +7,7 @@ import { addAcknowledgeCommand } from './commands/acknowledge.ts';
 import { addAuditLogCommand } from './commands/audit-log.ts';
 import { addDeadLetterCommands } from './commands/dead-letters.ts';
 import { addDoctorCommand } from './commands/doctor.ts';
+import { addDownloadCommand } from './commands/download.ts';
 import { addEraseCommand } from './commands/erase.ts';
 import { addLoginCommand } from './commands/login.ts';
 import { addMediaCommands } from './commands/media.ts';
@@ -39,6 +40,7 @@ export function buildProgram(terminal: Terminal): Command {
     .addHelpText('after', EPILOGUE)
     .exitOverride();
   addMediaCommands(program, terminal);
+  addDownloadCommand(program, terminal);
   addDeadLetterCommands(program, terminal);
   addAcknowledgeCommand(program, terminal);
   addEraseCommand(program, terminal);

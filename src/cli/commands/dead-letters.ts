@@ -6,6 +6,7 @@ import {
   collect,
   confirm,
   parseCount,
+  parsePair,
   parseTime,
   setAction,
   type Terminal,
@@ -69,6 +70,10 @@ export function addDeadLetterCommands(program: Command, terminal: Terminal): voi
     .option('--code <code>', 'as shown by wma dead-letters; may be repeated', collect)
     .option('--class <class>', 'the class of the failure; may be repeated', collect)
     .option('--kind <kind>', 'image, voice, video …; may be repeated', collect)
+    .option('--open-id <id>', 'the user who sent it')
+    .option('--msg-id <id>', 'id of the message; may be repeated', collect)
+    .option('--media-id <id>', 'as in the message of WeChat; may be repeated', collect)
+    .option('--label <name=value>', 'may be repeated', parsePair)
     .option('--failed-from <time>', 'failed at this time or later', parseTime)
     .option('--failed-to <time>', 'failed before this time', parseTime)
     .option('--sent-from <time>', 'sent at this time or later', parseTime)

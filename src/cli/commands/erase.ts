@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { CliError, EXIT } from '../client.ts';
 import { confirm, setAction, type Terminal } from '../command.ts';
 import { pollUntilEnded } from '../watch.ts';
+import { type Selection, selectionText } from './selection.ts';
 
 interface Erasure {
   readonly id: string;
@@ -26,15 +27,23 @@ export function addEraseCommand(program: Command, terminal: Terminal): void {
     .requiredOption('--account <account>', 'the account of the media items')
     .option('--open-id <id>', 'all media items that this user has sent')
     .option('--reason <text>', 'stored permanently: do not include personal data')
+    .option('--dry-run', 'only show what would be erased')
     .option('-y, --yes', 'do not ask for confirmation');
   setAction(terminal, erase, async (context, ids) => {
     const { client, output } = context;
-    const { account, openId, reason, yes } = erase.opts();
+    const { account, openId, reason, dryRun, yes } = erase.opts();
     if (ids.length > 0 === (openId !== undefined))
       throw new CliError('Specify either ids or --open-id.', EXIT.usage);
+    const selected = openId === undefined ? { ids } : { openId };
+    if (dryRun) {
+      const body = { account, ...selected, dryRun };
+      const selection = await client.request<Selection>('POST', '/v1/erasures', { body });
+      output.show(selection, selectionText);
+      return EXIT.ok;
+    }
     const what = openId === undefined ? `${ids.length} media items` : 'all media items of this user';
     if (!yes) await confirm(context, `Permanently erase ${what} of ${account}?`);
-    const body = { account, reason, ...(openId === undefined ? { ids } : { openId }) };
+    const body = { account, reason, ...selected };
     const requested = await client.request<Erasure>('POST', '/v1/erasures', { body });
     const ended =
       requested.state === 'running'

@@ -1,4 +1,4 @@
-/** wma add, list, show. */
+/** wma add, list, show, link. */
 import { type Command, Option } from 'commander';
 import { KINDS, STATUSES } from '../../media.ts';
 import { EXIT } from '../client.ts';
@@ -113,6 +113,24 @@ export function addMediaCommands(program: Command, terminal: Terminal): void {
     const path = `/v1/media/${encodeURIComponent(id!)}`;
     const row = await client.request<Media>('GET', path, { query: { include: 'attemptLog,link' } });
     output.show(row, mediaText);
+    return EXIT.ok;
+  });
+
+  const link = program
+    .command('link')
+    .summary('create a link to a file, which opens without a key')
+    .description(
+      'Prints a link that everybody who has it can open until it ends. Recorded in the audit log. A key with the scope ' +
+        'read creates links up to LINK_TTL, one with write up to 7d.',
+    )
+    .argument('<id>', 'm_ and 32 hex digits')
+    .option('--ttl <duration>', 'how long it is valid: 15m, 1h, 1d, at most 7d', '1h');
+  setAction(terminal, link, async ({ client, output }, [id]) => {
+    const path = `/v1/media/${encodeURIComponent(id!)}/links`;
+    const body = { ttl: link.opts().ttl };
+    const created = await client.request<NonNullable<Media['link']>>('POST', path, { body });
+    output.show(created, ({ url }) => url);
+    output.info(`Valid until ${created.expiresAt}.`);
     return EXIT.ok;
   });
 }

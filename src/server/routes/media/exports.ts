@@ -1,4 +1,5 @@
 /** POST /v1/exports: the files of a filter as a ZIP. */
+import { once } from 'node:events';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
 import {
@@ -77,6 +78,10 @@ export async function sendExport(
       keptFilter: keptFilterOf(filter),
     })
     .catch(explain);
+  const { stream } = started;
+  reply.raw.once('close', () => stream.destroy());
+  // Until the first byte an error is a problem like any other, without the headers of a ZIP.
+  await once(stream, 'readable');
   const at = deps.clock
     .now()
     .toISOString()
@@ -88,7 +93,7 @@ export async function sendExport(
       .header('x-content-type-options', 'nosniff')
       // nginx would otherwise read ahead into a file, and report a broken response as a complete one of that length.
       .header('x-accel-buffering', 'no')
-      .send(started.stream)
+      .send(stream)
   );
 }
 
