@@ -120,7 +120,7 @@ export function addMediaCommands(program: Command, terminal: Terminal): void {
     .command('link')
     .summary('create a link to a file, which opens without a key')
     .description(
-      'Prints a link that everybody who has it can open until it ends. Recorded in the audit log. A key with the scope ' +
+      'Prints a link; each person who has it can open the file until it ends. Recorded in the audit log. A key with the scope ' +
         'read creates links up to LINK_TTL, one with write up to 7d.',
     )
     .argument('<id>', 'm_ and 32 hex digits')

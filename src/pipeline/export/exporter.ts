@@ -24,7 +24,7 @@ export const EXPORT_LIMITS = {
   atOnce: 3,
   /** A client that reads nothing for so long loses its export. */
   stallMs: 60_000,
-  /** The longest duration: a client must not keep one of few places for ever. */
+  /** The longest duration: a client must not keep one of the few places without a limit. */
   totalMs: 6 * 3_600_000,
 } as const;
 

@@ -27,7 +27,7 @@ export interface ZipWriterOptions {
   readonly forceZip64?: boolean;
 }
 
-/** Media are compressed already: deflating them again costs a second of CPU for 30 MB, and saves nothing. */
+/** Media items are compressed already: deflating them again costs a second of CPU for 30 MB, and saves nothing. */
 const STORED = { compress: false } as const;
 const HIGH_WATER_BYTES = 256 * 1024;
 

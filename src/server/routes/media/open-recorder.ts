@@ -1,6 +1,6 @@
 /**
  * Records in the audit log which key opened which file: once for each key, item and hour, so that the many requests of
- * a media player are one entry. Written in the background: no response waits for it or fails because of it.
+ * a player are one entry. Written in the background: no response waits for it or fails because of it.
  */
 import type { OpenEntry } from '../../../catalogue/audit-log/audit-log.ts';
 import type { Catalogue } from '../../../catalogue/catalogue.ts';

@@ -22,7 +22,7 @@ describe('a link of a chosen life', () => {
     s.call(`/v1/media/${of}/links`, { json: { ttl }, key });
   const entriesOf = (target: string) => s.context.catalogue.auditLog.list({ target }, 50);
 
-  it('opens the file without a key for the whole time, with its type and disposition', async () => {
+  it('opens the file without a key for the whole time, with its type, shown inline', async () => {
     for (const [ttl, seconds] of [
       ['15m', 900],
       ['1h', 3600],
