@@ -9,6 +9,7 @@ import type { PageContent, PageContext, Redirect } from '../../core/page.ts';
 import { WORDS } from '../../texts/words.ts';
 import { FILTER_FIELDS } from '../media/filters.ts';
 import { MEDIA } from '../media/texts.ts';
+import { erasureAddress } from './erasures.ts';
 import {
   accountNames,
   type ChosenFilter,
@@ -19,7 +20,7 @@ import {
   isEmptyFilter,
 } from './filter-body.ts';
 import { ACTS } from './texts.ts';
-import type { Selection } from './types.ts';
+import type { Erasure, Selection } from './types.ts';
 
 /** Whether the filter is one user of one account and nothing else: a person's right, which the API has a form for. */
 function isOneUser(chosen: ChosenFilter): boolean {
@@ -134,11 +135,14 @@ export async function startErasure(page: PageContext): Promise<PageContent | Red
   if (preview.matched === 0 || typed.confirm !== String(preview.matched))
     return render(page, { preview, typed, isWrong: true });
   try {
-    const { id } = await api.send<{ id: string }>('POST', '/v1/erasures', {
+    const response = await api.send<Erasure | { items: readonly Erasure[] }>('POST', '/v1/erasures', {
       ...bodyOf(chosen, page),
       ...(typed.reason.trim() === '' ? {} : { reason: typed.reason }),
     });
-    return { redirect: `/erasures/${encodeURIComponent(id)}`, notice: notice('erasureStarted') };
+    const [first, ...others] = 'items' in response ? response.items : [response];
+    // An erasure is of one account, so a filter may begin several.
+    const address = first && others.length === 0 ? erasureAddress(first.id) : '/erasures';
+    return { redirect: address, notice: notice('erasureStarted') };
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
     return render(page, { preview, typed, error });

@@ -18,17 +18,20 @@ import { ACTS } from './texts.ts';
 import type { Selection } from './types.ts';
 
 /** Headers of the API's response that the browser needs: what it is, and under which name it is saved. */
-const PASSED_ON = ['content-type', 'content-disposition', 'cache-control'] as const;
+const PASSED_ON = ['content-type', 'content-disposition', 'cache-control', 'x-accel-buffering'] as const;
 
 async function render(page: PageContext, typed?: { reason: string }, error?: ApiError): Promise<PageContent> {
   const { api, locale } = page;
   const t = locale.of(ACTS);
   const chosen = chosenFilterOf(page.query);
   const query = filterQueryOf(chosen);
-  const [names, { matched, bytes = 0 }] = await Promise.all([
+  const [names, { matched, bytes = 0, groups = [] }] = await Promise.all([
     accountNames(page),
     api.send<Selection>('POST', '/v1/exports', { filter: filterBodyOf(chosen, locale), dryRun: true }),
   ]);
+  const files = groups
+    .filter(({ status }) => status === 'archived')
+    .reduce((sum, { count }) => sum + count, 0);
   const about = isEmptyFilter(chosen) ? html`<p>${t.everything}</p>` : filterFacts(chosen, locale, names);
   return {
     title: t.exportTitle,
@@ -39,12 +42,12 @@ async function render(page: PageContext, typed?: { reason: string }, error?: Api
 <p>${t.exportWhat}</p>
 ${panel('filter', t.filter, about, { aside: html`<a href="${addressOf('/media', query)}">${t.changeFilter}</a>` })}
 ${
-  matched === 0
+  files === 0
     ? empty(t.nothingToExport)
     : panel(
         'preview',
-        t.matchedExport(locale.number(matched), locale.size(bytes)),
-        html`<form method="post" action="${addressOf('/export', query)}" class="ask">
+        t.matchedExport(locale.number(files), locale.size(bytes)),
+        html`${matched > files && html`<p>${t.withoutFile(locale.number(matched - files))}</p>`}<form method="post" action="${addressOf('/export', query)}" class="ask">
 <p class="hint">${t.exportNotice}</p>
 ${reasonField(locale, typed?.reason)}
 ${formEnd(locale, t.startExport, addressOf('/media', query))}

@@ -43,7 +43,6 @@ const en = {
   result: 'Result',
   ok: 'passed',
   toMend: 'to be corrected',
-  advice: 'What to do',
 
   verifications: 'Verifications',
   verificationsHint: 'Compares the rows with the objects in the bucket. Nothing is changed.',
@@ -54,7 +53,6 @@ const en = {
   all: 'Every archived media item, by its bytes',
   orphans: 'Rows and bucket in both directions, by name and size',
   start: 'Start',
-  started: 'Started',
   requested: 'Requested',
   ended: 'Ended',
   by: 'By',
@@ -122,7 +120,6 @@ const zh: SettingTexts = {
   result: '结果',
   ok: '通过',
   toMend: '需要处理',
-  advice: '处理建议',
 
   verifications: '核对',
   verificationsHint: '将目录数据库中的记录与存储桶中的对象进行核对，不做任何更改。',
@@ -133,7 +130,6 @@ const zh: SettingTexts = {
   all: '核对全部已归档素材的内容',
   orphans: '双向核对记录与存储桶（名称和大小）',
   start: '开始',
-  started: '开始时间',
   requested: '请求时间',
   ended: '结束时间',
   by: '操作者',
