@@ -1,5 +1,5 @@
 /** Pieces of forms: labelled fields, and buttons that act at once. */
-import { attributes, type Child, type Html, html } from '../core/html.ts';
+import { attributes, type Child, type Html, html, visible } from '../core/html.ts';
 import type { Locale } from '../core/locale.ts';
 import { WORDS } from '../texts/words.ts';
 
@@ -95,8 +95,12 @@ export function actionButton(
   const { about, fields = {} } = options;
   return html`<form method="post" action="${action}" class="inline-form">${Object.entries(fields).map(
     ([name, value]) => html`<input type="hidden" name="${name}" value="${value}">`,
-  )}<button type="submit" class="button ${options.class}"${attributes({ 'aria-label': about === undefined ? undefined : `${text}: ${about}` })}>${text}</button></form>`;
+  )}<button type="submit" class="button ${options.class}"${attributes({ 'aria-label': about === undefined ? undefined : `${text}: ${visible(about)}` })}>${text}</button></form>`;
 }
+
+/** A link that looks like a button, and leads to a page that asks or shows. `about` is as in {@link actionButton}. */
+export const actionLink = (href: string, text: string, about: string | number, classes = ''): Html =>
+  html`<a class="button ${classes}" href="${href}" aria-label="${text}: ${visible(String(about))}">${text}</a>`;
 
 /** The end of a form that asks before something is done. */
 export const formEnd = (locale: Locale, submit: string, back: string, isDanger = false): Html =>

@@ -1,6 +1,6 @@
 /** An account as a section of /accounts. Its id is the HTML id, so that other pages lead to it. */
-import { code, copyButton, type Fact, facts, link, table, time } from '../../components/elements.ts';
-import { actionButton } from '../../components/forms.ts';
+import { code, copyButton, type Fact, facts, table, time } from '../../components/elements.ts';
+import { actionButton, actionLink } from '../../components/forms.ts';
 import { attributes, type Html, html, outside, visible } from '../../core/html.ts';
 import type { Locale } from '../../core/locale.ts';
 import type { PageContext } from '../../core/page.ts';
@@ -118,10 +118,9 @@ export function accountSection(account: Account, page: PageContext): Html {
   const state = hold
     ? html`<span class="chip" data-status="expired">${t.held}</span>`
     : html`<span class="chip" data-status="archived">${t.working}</span>`;
-  const about = html`<span class="visually-hidden">: ${outside(name)}</span>`;
   const buttons =
     page.may('admin') &&
-    html`<div class="actions">${actionButton(`${path}/check`, t.check, { about: name })} ${!hold && link(`${path}/hold`, html`${t.hold}${about}`, 'button')}</div>`;
+    html`<div class="actions">${actionButton(`${path}/check`, t.check, { about: name })} ${!hold && actionLink(`${path}/hold`, t.hold, name)}</div>`;
   return html`<section class="panel" id="${id}" aria-labelledby="${id}-title">
 <div class="panel-head"><h2 id="${id}-title"><span${anchor}>${outside(name)}</span> ${state} <span class="hint">${t.product[account.product]}</span></h2>${buttons}</div>
 ${hold && holdBox(account, hold, page)}

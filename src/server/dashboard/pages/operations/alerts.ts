@@ -1,6 +1,6 @@
 /** /alerts: what is wrong now, and which alerts began, lasted and ended. */
-import { empty, type Fact, facts, link, panel, problemBox, table, time } from '../../components/elements.ts';
-import { actionButton } from '../../components/forms.ts';
+import { empty, type Fact, facts, panel, problemBox, table, time } from '../../components/elements.ts';
+import { actionButton, actionLink } from '../../components/forms.ts';
 import { pageOfFinding } from '../../components/state-line.ts';
 import { addressOf } from '../../core/address.ts';
 import { ApiError } from '../../core/api.ts';
@@ -35,12 +35,11 @@ function findingRow(finding: Finding, page: PageContext): Html {
   const { code, severity, since, count, message, advice } = finding;
   const address = pageOfFinding(finding);
   const status = ACKNOWLEDGED[code];
-  const about = html`<span class="visually-hidden">: ${outside(message)}</span>`;
   return html`<li class="row">
 <h3>${severityChip(severity, locale)} ${outside(message)}</h3>
 <p>${outside(advice)}</p>
 <p class="facts">${t.since} ${time(locale, since)}${count > 1 && ` · ${t.count}: ${locale.number(count)}`} · <code>${code}</code></p>
-<div class="actions">${address !== PATH && link(address, html`${t.see}${about}`, 'button')} ${status !== undefined && page.may('admin') && actionButton(`${PATH}/acknowledge`, t.acknowledge, { about: message, fields: { status } })}</div>
+<div class="actions">${address !== PATH && actionLink(address, t.see, message)} ${status !== undefined && page.may('admin') && actionButton(`${PATH}/acknowledge`, t.acknowledge, { about: message, fields: { status } })}</div>
 </li>`;
 }
 

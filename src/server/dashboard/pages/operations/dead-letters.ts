@@ -1,6 +1,6 @@
 /** /dead-letters: what failed for good, by account and cause, with the cure; and the redrives. */
 import { empty, link, panel, problemBox, time } from '../../components/elements.ts';
-import { actionButton } from '../../components/forms.ts';
+import { actionButton, actionLink } from '../../components/forms.ts';
 import { addressOf } from '../../core/address.ts';
 import { ApiError } from '../../core/api.ts';
 import { type Html, html, outside } from '../../core/html.ts';
@@ -21,14 +21,12 @@ function groupRow(group: DeadLetterGroup, page: PageContext): Html {
   // The list of media items knows no filter for failures without an errcode.
   const filter = { status: 'dead', account, errcode };
   const redrive = addressOf('/redrive', { ...filter, ...(errcode === undefined ? { code } : {}) });
-  // Several buttons have the same text; a screen reader also hears what each is about.
-  const about = html`<span class="visually-hidden">: ${outside(cause)}</span>`;
   return html`<li class="row">
 <h3><code>${outside(cause)}</code> ${t.items(locale.number(count))}</h3>
 <p>${outside(message)}</p>
 <p class="hint">${outside(advice)}</p>
 <p class="facts">${time(locale, firstAt)} – ${time(locale, lastAt)}</p>
-<div class="actions">${page.may('admin') && link(redrive, html`${t.redriveThese}${about}`, 'button')} ${link(addressOf('/media', filter), html`${errcode === undefined ? t.showAll : t.show}${about}`, 'button')}</div>
+<div class="actions">${page.may('admin') && actionLink(redrive, t.redriveThese, cause)} ${actionLink(addressOf('/media', filter), errcode === undefined ? t.showAll : t.show, cause)}</div>
 </li>`;
 }
 
@@ -42,7 +40,7 @@ function accountPanel(
   const name = names.get(account) ?? account;
   const buttons =
     page.may('admin') &&
-    html`<div class="actions">${link(addressOf('/redrive', { status: 'dead', account }), html`${t.redriveAll}<span class="visually-hidden">: ${outside(name)}</span>`, 'button')} ${actionButton(`${PATH}/acknowledge`, t.seen, { about: name, fields: { account } })}</div>`;
+    html`<div class="actions">${actionLink(addressOf('/redrive', { status: 'dead', account }), t.redriveAll, name)} ${actionButton(`${PATH}/acknowledge`, t.seen, { about: name, fields: { account } })}</div>`;
   return panel(
     `account-${account}`,
     name,
