@@ -74,7 +74,7 @@ const zh: ShellTexts = {
   more: (n) => `另有 ${n} 项`,
   pause: '暂停更新',
   resume: '继续更新',
-  lost: '与服务器的连接已断开，正在重新归档。',
+  lost: '与服务器的连接已断开，正在重新连接。',
   ended: '会话已结束。',
   signIn: '重新登录',
   otherLanguage: 'English',

@@ -111,7 +111,7 @@ const zh: SettingTexts = {
   external: '外部（S3）',
   kind: '类型',
   state: '状态',
-  works: '未发现故障',
+  works: '没有发现问题',
   held: '所有归档已暂停',
   testStore: '测试存储',
   testHint: '写入、读取并删除两个小对象，同时运行其他所有检查，最多需要一分钟。',
@@ -122,7 +122,7 @@ const zh: SettingTexts = {
   toMend: '需要处理',
 
   verifications: '核对',
-  verificationsHint: '将目录数据库中的记录与存储桶中的对象进行核对，不做任何更改。',
+  verificationsHint: '将元数据库中的记录与存储桶中的对象进行核对，不做任何更改。',
   verification: '核对',
   what: '核对范围',
   sample: '抽样核对已归档素材的内容',
@@ -151,7 +151,7 @@ const zh: SettingTexts = {
   more: '更多结果 →',
   stop: '停止',
   none: '还没有。',
-  kinds: { verify: '记录与对象', adopt: '由对象补建记录', orphans: '双向' },
+  kinds: { verify: '记录与对象', adopt: '由对象补录', orphans: '双向' },
   states: { waiting: '等待中', running: '进行中', done: '已完成', stopped: '已停止' },
 };
 
