@@ -81,25 +81,30 @@ function keyPanel({ principal, locale }: PageContext): Html {
   );
 }
 
-function shownValue({ value, isSet, isSecret }: Setting, locale: Locale) {
+function shownValue({ value, isSet, isSecret }: Setting, locale: Locale): Html | string {
   const t = locale.of(SETTINGS);
-  if (isSecret) return isSet ? t.secretSet : t.notSet;
-  if (value === undefined || value === null || value === '') return t.notSet;
-  return html`${code(String(value))} <span class="hint">${isSet ? t.isSet : t.isDefault}</span>`;
+  // Of an address with a secret the server is shown.
+  if (value !== undefined && value !== '')
+    return html`<code>${outside(value)}</code> <span class="hint">${isSet ? t.isSet : t.isDefault}</span>`;
+  return isSecret && isSet ? t.secretSet : t.notSet;
 }
+
+/** Text of the documentation, in which code is between backticks. It exists in English. */
+const described = (text: string): Html =>
+  html`<span lang="en">${text.split('`').map((part, index) => (index % 2 === 1 ? code(part) : part))}</span>`;
 
 function settingsPanel(items: readonly Setting[], locale: Locale): Html {
   const t = locale.of(SETTINGS);
-  const rows = items.map((setting) => [
-    html`<code>${setting.variable}</code>`,
-    shownValue(setting, locale),
-    setting.description,
-  ]);
-  return panel(
-    'settings',
-    t.settings,
-    html`<p class="hint">${t.settingsHint}</p>${table(t.settings, [t.variable, t.value, t.meaning], rows)}`,
-  );
+  const sections = Map.groupBy(items, ({ section }) => section);
+  const tables = [...sections].map(([section, settings]) => {
+    const rows = settings.map((setting) => [
+      html`<code>${setting.variable}</code>`,
+      shownValue(setting, locale),
+      described(setting.description),
+    ]);
+    return html`<h3 lang="en">${section}</h3>${table(`${t.settings}: ${section}`, [t.variable, t.value, t.meaning], rows)}`;
+  });
+  return panel('settings', t.settings, html`<p class="hint">${t.settingsHint}</p>${tables}`);
 }
 
 function doctorTable({ checks }: DoctorReport, locale: Locale): Html {

@@ -69,6 +69,7 @@ const en = {
     'verification.start': 'Start a verification',
     'verification.stop': 'Stop a verification',
     'alert.test': 'Test the alerts',
+    recount: 'Count again',
     login: 'Sign in',
   } as Readonly<Record<string, string>>,
 };
@@ -143,6 +144,7 @@ const zh: OperationTexts = {
     'verification.start': '开始核对',
     'verification.stop': '停止核对',
     'alert.test': '测试告警',
+    recount: '重新计数',
     login: '登录',
   },
 };

@@ -95,7 +95,8 @@ export interface DoctorReport {
 
 export interface Setting {
   readonly variable: string;
-  readonly value?: string | number | boolean | null;
+  readonly section: string;
+  readonly value?: string;
   readonly isSet: boolean;
   readonly isSecret: boolean;
   readonly description: string;
