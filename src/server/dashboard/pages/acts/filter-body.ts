@@ -9,6 +9,9 @@ import { WORDS } from '../../texts/words.ts';
 import { apiQueryOf, FILTER_FIELDS, type MediaView, viewOf } from '../media/filters.ts';
 import { MEDIA } from '../media/texts.ts';
 import type { AccountSummary } from '../media/types.ts';
+import { ACTS } from './texts.ts';
+
+type FilterField = (typeof FILTER_FIELDS)[number];
 
 export interface ChosenFilter {
   readonly view: MediaView;
@@ -18,13 +21,21 @@ export interface ChosenFilter {
   readonly ids: readonly string[];
 }
 
-const CODE_LIMIT = 64;
+const VALUE_LIMIT = 300;
 const ID_LIMIT = 1_000;
 
 export function chosenFilterOf(query: URLSearchParams): ChosenFilter {
+  const text = (name: string) => (query.get(name) ?? '').trim().slice(0, VALUE_LIMIT);
   return {
-    view: viewOf(query),
-    code: (query.get('code') ?? '').trim().slice(0, CODE_LIMIT),
+    // The list leaves out a value of these that is unknown. An action must be refused instead.
+    view: {
+      ...viewOf(query),
+      kind: text('kind'),
+      status: text('status'),
+      from: text('from'),
+      to: text('to'),
+    },
+    code: text('code'),
     ids: query.getAll('id').slice(0, ID_LIMIT),
   };
 }
@@ -39,10 +50,10 @@ export const isEmptyFilter = ({ view, code, ids }: ChosenFilter): boolean =>
   FILTER_FIELDS.every((field) => view[field] === '') && code === '' && ids.length === 0;
 
 /**
- * In a body `expiresBefore` is a time, not a duration: what is counted and what is acted on must not be durations from
+ * In a body a deadline is a time, not a duration: what is counted and what is acted on must not be durations from
  * two moments. What is no time is left to the API, which refuses it.
  */
-const expiresBefore = (due: string, now: Date): string => momentOf(due, 'future', now)?.toISOString() ?? due;
+const timeOf = (due: string, now: Date): string => momentOf(due, 'future', now)?.toISOString() ?? due;
 
 /**
  * The filter as the bodies of POST /v1/redrives, /v1/erasures and /v1/exports take it. A value that the list leaves out
@@ -58,21 +69,25 @@ export function filterBodyOf(
   const labels = Object.entries(query)
     .filter(([name]) => name.startsWith('label.'))
     .map(([name, value]) => [name.slice('label.'.length), value]);
-  const filter = {
-    q: view.q,
-    account: view.account,
-    kind: view.kind,
-    status: view.status,
-    errcode: /^-?\d+$/.test(view.errcode) ? Number(view.errcode) : view.errcode,
-    openId: view.openId,
-    msgId: view.msgId,
-    sentFrom: query.sentFrom ?? view.from,
-    sentTo: query.sentTo ?? view.to,
-    expiresBefore: expiresBefore(view.due, now),
+  // A record of all fields, so that a new filter of the list cannot be forgotten here.
+  const byField: Record<FilterField, Readonly<Record<string, unknown>>> = {
+    q: { q: view.q },
+    account: { account: view.account },
+    kind: { kind: view.kind },
+    status: { status: view.status },
+    errcode: { errcode: /^-?\d+$/.test(view.errcode) ? Number(view.errcode) : view.errcode },
+    label: { label: labels.length > 0 ? Object.fromEntries(labels) : view.label },
+    from: { sentFrom: query.sentFrom ?? view.from },
+    to: { sentTo: query.sentTo ?? view.to },
+    due: { expiresBefore: timeOf(view.due, now) },
+    dueFrom: { expiresFrom: timeOf(view.dueFrom, now) },
+    openId: { openId: view.openId },
+    msgId: { msgId: view.msgId },
+  };
+  const filter: Record<string, unknown> = Object.assign({}, ...Object.values(byField), {
     code,
     id: ids.length > 0 ? ids : '',
-    label: labels.length > 0 ? Object.fromEntries(labels) : view.label,
-  };
+  });
   return Object.fromEntries(Object.entries(filter).filter(([, value]) => value !== ''));
 }
 
@@ -90,18 +105,23 @@ export function filterFacts(chosen: ChosenFilter, locale: Locale, names: Readonl
     value === '' ? undefined : { name, value: outside(value) };
   const kinds: Readonly<Record<string, string>> = words.kind;
   const statuses: Readonly<Record<string, string>> = words.status;
+  const byField: Record<FilterField, Fact | undefined> = {
+    q: shown(locale.of(SHELL).search, view.q),
+    account: shown(words.account, names.get(view.account) ?? view.account),
+    kind: shown(t.kind, kinds[view.kind] ?? ''),
+    status: shown(t.status, statuses[view.status] ?? ''),
+    errcode: shown(t.errcode, view.errcode),
+    label: shown(t.label, view.label),
+    from: shown(t.from, view.from),
+    to: shown(t.to, view.to),
+    due: shown(t.due, view.due),
+    dueFrom: shown(locale.of(ACTS).dueFrom, view.dueFrom),
+    openId: shown(t.openId, view.openId),
+    msgId: shown(t.msgId, view.msgId),
+  };
   return facts(locale, [
-    shown(locale.of(SHELL).search, view.q),
-    shown(words.account, names.get(view.account) ?? view.account),
-    shown(t.kind, kinds[view.kind] ?? ''),
-    shown(t.status, statuses[view.status] ?? ''),
-    shown(t.errcode, view.errcode || code),
-    shown(t.label, view.label),
-    shown(t.from, view.from),
-    shown(t.to, view.to),
-    shown(t.due, view.due),
-    shown(t.openId, view.openId),
-    shown(t.msgId, view.msgId),
+    ...Object.values(byField),
+    shown(locale.of(ACTS).cause, code),
     shown(t.item, ids.join(' ')),
   ]);
 }

@@ -10,7 +10,6 @@ import { accountAddress, accountPath, accountSection } from './account-section.t
 import { ACCOUNTS } from './accounts-texts.ts';
 import type { Account } from './types.ts';
 
-const HOUR_MS = 3_600_000;
 const HOURS: Readonly<Record<string, number>> = { '1h': 1, '4h': 4, '12h': 12, '24h': 24 };
 /** Date and time as browsers send them, in no time zone. */
 const LOCAL_TIME = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2})?$/;
@@ -96,26 +95,26 @@ ${formEnd(locale, t.startHold, accountAddress(idOf(page)))}
 export const holdPage = (page: PageContext): Promise<PageContent> =>
   renderHold(page, { how: '1h', until: '', reason: '' });
 
-/** The end of the hold; undefined: endless; 'time': none was given. */
-function endOf({ how, until }: Typed, { locale }: PageContext): Date | 'time' | undefined {
-  if (how === 'endless') return undefined;
-  const hours = HOURS[how];
-  if (hours !== undefined) return new Date(Date.now() + hours * HOUR_MS);
+/** How long, as the API takes it; 'time': the time of the end is missing. */
+function lengthOf({ how, until }: Typed, { locale }: PageContext): { for?: string; until?: string } | 'time' {
+  if (how === 'endless') return {};
+  if (how in HOURS) return { for: how };
   if (!LOCAL_TIME.test(until)) return 'time';
   const asUtc = new Date(`${until}Z`);
   if (Number.isNaN(asUtc.getTime())) return 'time';
-  return new Date(`${until.length === 16 ? `${until}:00` : until}${offsetOf(locale.timeZone, asUtc)}`);
+  const seconds = until.length === 16 ? ':00' : '';
+  return { until: `${until}${seconds}${offsetOf(locale.timeZone, asUtc)}` };
 }
 
 export async function holdAccount(page: PageContext): Promise<PageContent | Redirect> {
   const field = (name: string) => page.form.get(name) ?? '';
   const typed = { how: field('how'), until: field('until'), reason: field('reason') };
-  const end = endOf(typed, page);
-  if (end === 'time') return renderHold(page, typed, 'time');
+  const length = lengthOf(typed, page);
+  if (length === 'time') return renderHold(page, typed, 'time');
   try {
     const { name, account } = await page.api.send<Account>('PUT', `/v1${accountPath(idOf(page))}/hold`, {
       reason: typed.reason,
-      ...(end ? { until: end.toISOString() } : {}),
+      ...length,
     });
     return { redirect: accountAddress(account), notice: notice('held', name ?? account) };
   } catch (error) {
