@@ -15,7 +15,12 @@ for (const backend of backends) {
 
     it('are one entry for each key, item and hour, however often and from how many processes they come', async () => {
       const { auditLog } = bundle.catalogue;
-      const open = (actor: string, target: string, hour = 0) => ({ actor, target, at: at(hour * HOUR_MS) });
+      const open = (actor: string, target: string, hour = 0) => ({
+        actor,
+        target,
+        account: 'wx1',
+        at: at(hour * HOUR_MS),
+      });
       const entries = [open('a', 'm_1'), open('b', 'm_1'), open('a', 'm_2'), open('a', 'm_1', 1)];
       // The same entry twice in one statement, too.
       await Promise.all([1, 2, 3].map(() => auditLog.addOpens([...entries, ...entries])));
@@ -32,8 +37,15 @@ for (const backend of backends) {
 
     it('do not limit other entries about the same item', async () => {
       const { auditLog } = bundle.catalogue;
-      const entry = { at: NOW, actor: 'a', action: 'link', target: 'm_3', reason: '1d' } as const;
-      await auditLog.add([entry, entry]);
+      const entry = {
+        at: NOW,
+        actor: 'a',
+        action: 'link',
+        target: 'm_3',
+        accounts: ['wx1'],
+        reason: '1d',
+      } as const;
+      for (const one of [entry, entry]) await auditLog.write(one);
       assert.equal((await auditLog.list({ target: 'm_3' }, 100)).length, 2);
     });
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import type { MediaFilter } from '../../../src/catalogue/media/read.ts';
+import type { MediaFilter } from '../../../src/catalogue/media/filter.ts';
 import { idOf, type Reference } from '../../../src/media.ts';
 import { createCleanup } from '../../machine/cleanup.ts';
 import { type Bundle, backends, setup } from '../backends.ts';

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
 import { runChecks } from '../../../../src/app/checks.ts';
+import { openPreviews } from '../../../../src/app/server-parts/previews.ts';
 import { parseApiKeys } from '../../../../src/config/api-keys.ts';
 import { failure } from '../../../../src/failures.ts';
 import { createIngest } from '../../../../src/pipeline/ingest/ingest.ts';
@@ -32,6 +33,7 @@ describe('a client of an export', () => {
       ...s.context,
       store: { ...s.context.store, get },
       repeatedLog: createRepeatedLog(s.context.log),
+      previews: openPreviews(s.context, createRepeatedLog(s.context.log)),
       runChecks: () => runChecks(s.context.gather),
       access: createAccess(keys.value, {
         clock: s.context.clock,
