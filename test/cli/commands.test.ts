@@ -7,7 +7,7 @@ import { after, before, describe, it } from 'node:test';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { parseApiKeys } from '../../src/config/api-keys.ts';
 import { createShutdown } from '../../src/runtime/shutdown.ts';
-import { PROBLEMS } from '../../src/server/problem.ts';
+import { PROBLEMS } from '../../src/server/problem-table.ts';
 import { openListeners, openServer } from '../../src/server/start.ts';
 import { A, B, type Fixture, type Program, receive, SHAPES, untilEnded } from '../contract/shapes.ts';
 import { freePort } from '../machine/server.ts';

@@ -53,6 +53,8 @@ export const SIBLINGS: Record<string, readonly string[]> = {
   'src/preview': ['converter', 'process', 'cache'],
   'src/pipeline': ['dispatch', 'ingest', 'archive', 'maintenance', 'verify', 'export', 'checks', 'alerts'],
   'src/server': ['auth', 'callbacks', 'start', 'views', 'routes', 'dashboard'],
+  'src/server/dashboard': ['browser', 'core', 'texts', 'components', 'pages'],
+  'src/server/dashboard/pages': ['media', 'acts', 'operations', 'overview'],
   'src/server/routes': ['dead-letters', 'media', 'operations', 'pages'],
   'src/simulator': ['media', 'accounts', 'http', 'faults', 'api', 'callbacks'],
 };

@@ -1,7 +1,7 @@
 /**
  * /dashboard/changes: a stream of hints that something has changed, for open pages of the dashboard. A hint holds no data:
  * the page is then fetched again, with the rights of its key. One small query a second serves all browsers, and none is
- * sent while nobody listens.
+ * sent while no page is open.
  */
 import { PassThrough } from 'node:stream';
 import type { FastifyRequest } from 'fastify';
@@ -79,7 +79,7 @@ export function changeStreamRoutes(deps: ChangeStreamDeps) {
     await Promise.all(checks);
   }
 
-  /** Runs the loop while somebody listens. */
+  /** Runs the loop while a page is open. */
   function startLoop(): void {
     if (loop) return;
     const own = new AbortController();

@@ -3,7 +3,6 @@
  * Each page is a function from its request to its content; core/page.ts does the rest.
  */
 import { readFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import statics from '@fastify/static';
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -20,6 +19,7 @@ import { isKnownTimeZone, LANGUAGE_COOKIE, TIME_ZONE_COOKIE } from './core/local
 import { notice } from './core/notice.ts';
 import { createPageSender, type Layout } from './core/page.ts';
 import type { PageRoute } from './core/route.ts';
+import { SCRIPTS } from './core/scripts.ts';
 import { actPages } from './pages/acts/routes.ts';
 import { mediaPages } from './pages/media/routes.ts';
 import { operationPages } from './pages/operations/routes.ts';
@@ -28,7 +28,10 @@ import { SHELL } from './texts/shell.ts';
 
 const FORM_BYTES = 64 * 1024;
 const YEAR_SECONDS = 365 * 86_400;
-const HERE = dirname(fileURLToPath(import.meta.url));
+const FOLDERS = {
+  browser: new URL('.', SCRIPTS.main),
+  styles: new URL('./styles/', import.meta.url),
+} as const;
 
 /** Scripts of others that browsers load from this server, by the names under which they are served. */
 const VENDOR_SCRIPTS = {
@@ -50,7 +53,7 @@ function createLayout(deps: DashboardDeps): Layout {
   return async (page, content, shown) => {
     const { locale, principal } = page;
     const run = await deps.runChecks(principal?.accounts);
-    // Without a session only what /readyz shows to everybody: that the catalogue is unavailable.
+    // Without a session only what /readyz shows to every client: that the catalogue is unavailable.
     const visible = principal ? run : { found: run.found.filter(({ code }) => code === 'catalogue_away') };
     const viewer = { language: locale.language, accounts: principal ? principal.accounts : [] };
     const findings = findingsJson('page', visible, viewer, deps.accounts);
@@ -121,10 +124,10 @@ async function addFiles(app: App): Promise<void> {
   app.addHook('onRoute', (route) => {
     route.config = { ...route.config, scope: 'read', accountScoped: true };
   });
-  for (const folder of ['browser', 'styles'])
+  for (const [name, folder] of Object.entries(FOLDERS))
     await app.register(statics, {
-      root: `${HERE}/${folder}`,
-      prefix: `/dashboard/${folder}/`,
+      root: fileURLToPath(folder),
+      prefix: `/dashboard/${name}/`,
       index: false,
       decorateReply: false,
     });

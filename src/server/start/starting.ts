@@ -4,7 +4,8 @@
  */
 import { createHash } from 'node:crypto';
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
-import { type Language, languageOf, PROBLEMS, Problem, problemBody } from '../problem.ts';
+import { type Language, languageOf, Problem, problemBody } from '../problem.ts';
+import { PROBLEMS } from '../problem-table.ts';
 
 const RETRY_SECONDS = 2;
 /** Routes that programs call. The others are pages. */

@@ -1,5 +1,5 @@
 // Draws each chart from the table behind it.
-import UPlot from '../vendor/uplot.js';
+import UPlot from '/dashboard/vendor/uplot.js';
 
 const HEIGHT = 180;
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();

@@ -1,6 +1,6 @@
 // Live updates: one stream of hints that something has changed. After a hint the page is fetched again from its own
 // address, and only what differs is changed in place, so that focus, players and open parts stay as they are.
-import { Idiomorph } from '../vendor/idiomorph.js';
+import { Idiomorph } from '/dashboard/vendor/idiomorph.js';
 
 const LEAST_INTERVAL_MS = 2_000;
 const RESPONSE_MS = 15_000;

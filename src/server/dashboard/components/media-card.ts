@@ -1,8 +1,8 @@
 /** A media item as a card of the gallery. */
 import { type Html, html, outside } from '../core/html.ts';
 import type { Locale } from '../core/locale.ts';
+import type { Media, MediaPage } from '../core/media-json.ts';
 import type { PageContext } from '../core/page.ts';
-import type { Media, MediaPage } from '../pages/media/types.ts';
 import { WORDS } from '../texts/words.ts';
 import { chip, time } from './elements.ts';
 import { mediaView, nameOf, pageOf } from './media-view.ts';

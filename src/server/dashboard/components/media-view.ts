@@ -2,7 +2,7 @@
 import { isRenderable } from '../../../media-type.ts';
 import { attributes, type Html, html, outside, visible } from '../core/html.ts';
 import type { Locale } from '../core/locale.ts';
-import type { Media } from '../pages/media/types.ts';
+import type { Media } from '../core/media-json.ts';
 import { WORDS } from '../texts/words.ts';
 import { time } from './elements.ts';
 

@@ -5,7 +5,8 @@
 import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import type { FastifyRequest, InjectOptions } from 'fastify';
-import { type Language, PROBLEMS, type ProblemCode } from '../../problem.ts';
+import type { Language } from '../../problem.ts';
+import { PROBLEMS, type ProblemCode } from '../../problem-table.ts';
 import type { App } from '../../route-deps.ts';
 import { addressOf, type Query } from './address.ts';
 

@@ -1,6 +1,6 @@
 /**
  * Builds HTML in which every inserted value is escaped. A template engine was not used, because two rules must hold for
- * each value without anybody thinking of them: markup comes only from our own templates, and text from outside is
+ * each value without a thought of the author of a page: markup comes only from our own templates, and text from outside is
  * isolated ({@link outside}).
  */
 
@@ -61,7 +61,7 @@ export function attributes(values: Readonly<Record<string, Attribute>>): Html {
 }
 
 /**
- * Characters that nobody sees, or that change the order of what is seen: controls, direction marks (U+202E), zero-width
+ * Characters that are invisible, or that change the order of what is seen: controls, direction marks (U+202E), zero-width
  * characters. U+200D and U+FE0F are left alone, because emoji are made of them.
  */
 const INVISIBLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Surrogate}]/gu;

@@ -3,13 +3,15 @@ import { hash } from 'node:crypto';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Scope } from '../../../config/api-keys.ts';
 import { includesScope, type Principal } from '../../auth/access.ts';
-import { type Language, PROBLEMS, Problem, type ProblemCode } from '../../problem.ts';
+import { type Language, Problem } from '../../problem.ts';
+import { PROBLEMS, type ProblemCode } from '../../problem-table.ts';
 import type { App, RouteDeps } from '../../route-deps.ts';
 import { sendSignInPage } from '../../routes/pages/login.ts';
 import { type Api, ApiError, type ApiProblem, createApi } from './api.ts';
 import type { Html } from './html.ts';
 import { type Locale, localeOf } from './locale.ts';
 import { type Notice, takeNotice } from './notice.ts';
+import type { ScriptName } from './scripts.ts';
 
 /** A page's view of its request. */
 export interface PageContext {
@@ -34,7 +36,7 @@ export interface PageContent {
   /** The entry of the navigation that is marked as the current one. */
   readonly section?: string;
   /** Names of scripts of `browser/` besides main.js. */
-  readonly scripts?: readonly string[];
+  readonly scripts?: readonly ScriptName[];
   /** Whether the page updates itself when something has changed. Default: true. A form being filled in must not. */
   readonly isLive?: boolean;
 }

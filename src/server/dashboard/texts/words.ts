@@ -31,7 +31,7 @@ const en = {
   copied: 'Copied',
   cancel: 'Cancel',
   reason: 'Reason',
-  reasonHint: 'Kept for ever in the audit log: write no personal data.',
+  reasonHint: 'Kept permanently in the audit log: write no personal data.',
   newer: '← Newer',
   older: 'Older →',
   pages: 'Pages of the list',

@@ -1,4 +1,4 @@
-/** POST /v1/acknowledgements: what is lost stays in sight until somebody says that they have seen it. */
+/** POST /v1/acknowledgements: what is lost stays in sight until an operator acknowledges it. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { acknowledgementSchema } from '../../../../src/server/routes/operations/acknowledgements.ts';

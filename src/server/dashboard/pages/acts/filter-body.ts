@@ -3,12 +3,12 @@ import { momentOf } from '../../../../config/values/moment.ts';
 import { type Fact, facts } from '../../components/elements.ts';
 import { outside } from '../../core/html.ts';
 import type { Locale } from '../../core/locale.ts';
+import type { AccountSummary } from '../../core/media-json.ts';
 import type { PageContext } from '../../core/page.ts';
 import { SHELL } from '../../texts/shell.ts';
 import { WORDS } from '../../texts/words.ts';
 import { apiQueryOf, FILTER_FIELDS, type MediaView, viewOf } from '../media/filters.ts';
 import { MEDIA } from '../media/texts.ts';
-import type { AccountSummary } from '../media/types.ts';
 import { ACTS } from './texts.ts';
 
 type FilterField = (typeof FILTER_FIELDS)[number];

@@ -13,7 +13,7 @@ const en = {
   linkReady: 'Link',
   linkExpires: 'It works until',
   linkHint:
-    'Whoever has the link can open the file. Making it is recorded in the audit log, the link itself is not.',
+    'Every holder of the link can open the file. Making it is recorded in the audit log, the link itself is not.',
   retry: 'Try again',
   retryHint: 'The file has expired at WeChat. One more attempt is made all the same.',
   erase: 'Erase…',

@@ -4,12 +4,12 @@ import { mediaView, nameOf, pageOf } from '../../components/media-view.ts';
 import { addressOf } from '../../core/address.ts';
 import { ApiError } from '../../core/api.ts';
 import { attributes, type Html, html, outside, visible } from '../../core/html.ts';
+import type { Media, MediaPage } from '../../core/media-json.ts';
 import { notice } from '../../core/notice.ts';
 import type { PageContent, PageContext, PageResult } from '../../core/page.ts';
 import { WORDS } from '../../texts/words.ts';
 import { ITEM } from './item-texts.ts';
 import { type AttemptJson, type AuditJson, timeline } from './timeline.ts';
-import type { Media, MediaPage } from './types.ts';
 
 type Item = Media & { readonly attemptLog?: readonly AttemptJson[] };
 

@@ -6,11 +6,11 @@ import { nameOf, pageOf } from '../../components/media-view.ts';
 import { addressOf } from '../../core/address.ts';
 import { attributes, type Html, html, outside, visible } from '../../core/html.ts';
 import type { Locale } from '../../core/locale.ts';
+import type { AccountSummary, Media, MediaPage } from '../../core/media-json.ts';
 import type { PageContent, PageContext } from '../../core/page.ts';
 import { WORDS } from '../../texts/words.ts';
 import { apiQueryOf, isFiltered, type MediaView, parametersOf, viewOf } from './filters.ts';
 import { MEDIA } from './texts.ts';
-import type { AccountSummary, Media, MediaPage } from './types.ts';
 
 const SHOWN = 24;
 

@@ -5,8 +5,8 @@ import { table, time } from '../../components/elements.ts';
 import type { Json } from '../../core/api.ts';
 import { type Child, type Html, html, outside } from '../../core/html.ts';
 import type { Locale } from '../../core/locale.ts';
+import type { Media } from '../../core/media-json.ts';
 import { ITEM } from './item-texts.ts';
-import type { Media } from './types.ts';
 
 export type AttemptJson = Json<Attempt> & { readonly message?: string };
 export type AuditJson = Json<AuditEntry>;

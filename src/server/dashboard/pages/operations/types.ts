@@ -1,7 +1,7 @@
 /** The JSON of the API as these pages read it. */
 import type { PageFinding } from '../../components/state-line.ts';
 import type { Json } from '../../core/api.ts';
-import type { Failure } from '../media/types.ts';
+import type { Failure } from '../../core/media-json.ts';
 
 export interface Hold extends Failure {
   readonly reason: string;

@@ -1,16 +1,16 @@
-/** `/`: the truth about the service on one page, trouble first. Every number leads to the list behind it. */
+/** `/`: the state of the service on one page, what needs attention first. Every number leads to the list behind it. */
 import { panel, table, time } from '../../components/elements.ts';
 import { mediaCard, postersOf } from '../../components/media-card.ts';
 import { addressOf } from '../../core/address.ts';
 import { attributes, type Child, type Html, html, outside } from '../../core/html.ts';
 import type { Locale } from '../../core/locale.ts';
+import type { MediaPage } from '../../core/media-json.ts';
 import type { PageContent, PageContext } from '../../core/page.ts';
 import { WORDS } from '../../texts/words.ts';
-import type { MediaPage } from '../media/types.ts';
+import { holdsPanel, type OverviewAccount, type Stats } from './attention.ts';
 import { charts, type History, isRange, RANGES } from './charts.ts';
 import { partsPanel, readParts } from './parts.ts';
 import { OVERVIEW } from './texts.ts';
-import { holdsPanel, type OverviewAccount, type Stats } from './trouble.ts';
 
 const NEWEST = 8;
 const CAUSES = 5;

@@ -56,7 +56,7 @@ export function holdsPanel(
     about: string,
     hold: Hold,
     action: string,
-  ): Html => html`<li class="trouble" data-severity="error">
+  ): Html => html`<li class="finding" data-severity="error">
 <div><p><strong>${title}</strong> ${outside(hold.message)} ${hold.code === 'held_by_hand' && hold.reason !== hold.message && outside(`${hold.by ?? '–'}: ${hold.reason}`)}</p>
 <p class="hint">${outside(hold.advice)}</p>
 <p class="hint">${hold.since && html`${t.since} ${time(locale, hold.since)} `}${hold.until && html`· ${t.nextProbe} ${time(locale, hold.until)}`}</p></div>
@@ -64,15 +64,15 @@ ${may('admin') && actionButton(action, t.release, { about })}</li>`;
 
   const finding = ({ code, severity, message, advice, since, ...more }: Json<PageFinding>): Html => {
     const status = ACKNOWLEDGED[code];
-    return html`<li class="trouble" data-severity="${severity}"><div><p><a href="${pageOfFinding({ code, ...more } as PageFinding)}"><strong>${outside(message)}</strong></a></p>
+    return html`<li class="finding" data-severity="${severity}"><div><p><a href="${pageOfFinding({ code, ...more } as PageFinding)}"><strong>${outside(message)}</strong></a></p>
 <p class="hint">${outside(advice)}</p><p class="hint">${t.since} ${time(locale, since)}</p></div>
 ${status && may('admin') && actionButton('/alerts/acknowledge', t.seen, { about: message, fields: { status } })}</li>`;
   };
 
   return panel(
     'holds',
-    t.trouble,
-    html`<ul class="troubles">${stats.storeHold && row(html`${t.allHeld}`, t.allHeld, stats.storeHold, '/alerts/release-store')}${held.map(
+    t.attention,
+    html`<ul class="findings">${stats.storeHold && row(html`${t.allHeld}`, t.allHeld, stats.storeHold, '/alerts/release-store')}${held.map(
       ({ account, name, hold }) =>
         row(
           html`<a href="/accounts#${encodeURIComponent(account)}">${outside(name ?? account)}</a> ${t.isHeld}`,

@@ -1,6 +1,6 @@
-/** The JSON of the API as these pages read it. */
-import type { MediaJson } from '../../../views/media.ts';
-import type { Json } from '../../core/api.ts';
+/** The JSON of media items and accounts, as the API returns it. */
+import type { MediaJson } from '../../views/media.ts';
+import type { Json } from './api.ts';
 
 export type Media = Omit<Json<MediaJson>, 'failure'> & {
   /** What WeChat recognised in a voice, or the title of a forwarded item. */
