@@ -15,8 +15,8 @@ export const PREVIEW_REASONS = {
     '浏览器可直接播放该音频，请使用 /content，无需预览。',
   ),
   video: unsupported(
-    'A video has no preview: browsers play it from /content, and its picture is the item of kind thumb whose parentId names it.',
-    '视频没有预览：浏览器可通过 /content 直接播放，其封面是 parentId 指向它的 thumb 素材。',
+    'A video has no preview: browsers play it from /content, and its picture, if WeChat sent one, is the item of kind thumb whose parentId names it.',
+    '视频没有预览：浏览器可通过 /content 直接播放，其封面（如有）是 parentId 指向它的 thumb 素材。',
   ),
   picture_format: unsupported(
     'There are previews of JPEG, PNG, WebP and GIF only. This picture has another format: download it.',
@@ -27,8 +27,8 @@ export const PREVIEW_REASONS = {
     '该语音为 Speex 格式，浏览器无法播放。请下载后用支持 Speex 的播放器（如 VLC）打开。',
   ),
   jssdk_speex: unsupported(
-    "This is the high-definition voice of the JS-SDK: Speex in Tencent's own framing, which no browser and no usual player opens. Download it and decode it with Tencent's program; the same voice as AMR is the item that its parentId names.",
-    '这是 JS-SDK 的高清语音：腾讯自有封装的 Speex，浏览器和常见播放器均无法打开。请下载后用腾讯提供的程序解码；同一语音的 AMR 版本是其 parentId 指向的素材。',
+    "This is the high-definition voice of the JS-SDK: Speex in Tencent's own framing, which no browser and no usual player opens. Download it and decode it with Tencent's program. If it has a parentId, that item is the same voice in another format.",
+    '这是 JS-SDK 的高清语音：腾讯自有封装的 Speex，浏览器和常见播放器均无法打开。请下载后用腾讯提供的程序解码；若有 parentId，该素材即同一语音的其他格式。',
   ),
   no_preview: unsupported(
     'Files of this type have no preview: download the file.',

@@ -104,7 +104,8 @@ export function createConverterProcess(limits: ConverterLimits): ConverterProces
   child.stdout.on('data', (chunk: Buffer) => {
     try {
       for (const message of read(chunk)) {
-        waiting?.resolve(message);
+        if (!waiting) throw new Error('a message that was not asked for');
+        waiting.resolve(message);
         waiting = undefined;
       }
     } catch (cause) {

@@ -223,6 +223,14 @@ for (const backend of backends) {
       assert.equal(await catalogue.mediaErasure.reopen(alive.id, { bucket: 'b', key: 'x' }, NOW), false);
     });
 
+    it('an erased item, a pending one and one that is not there are not among the archived', async () => {
+      const [kept, erased, pending] = [await archived(), await archived(), await claimedItem()];
+      await catalogue.mediaErasure.erase([erased.id], WHY, NOW);
+      const ids = [kept.id, erased.id, pending.id, `m_${'0'.repeat(32)}`];
+      assert.deepEqual(await catalogue.media.archivedAmong(ids), [kept.id]);
+      assert.deepEqual(await catalogue.media.archivedAmong([]), []);
+    });
+
     it('stores why an erasure is not finished and makes it due again', async () => {
       const { id } = await archived();
       await catalogue.mediaErasure.erase([id], WHY, NOW);

@@ -1,6 +1,8 @@
 /** One converter: a real process with the real decoders, and what ends it. */
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { hash } from 'node:crypto';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { after, describe, test } from 'node:test';
 import sharp from 'sharp';
@@ -12,7 +14,7 @@ import {
 } from '../../../src/preview/process/converter-process.ts';
 import { PreviewRefusedError, PreviewUnavailableError } from '../../../src/preview/reasons.ts';
 import { amrOf, frameOf, hostileAmr, pngClaiming, readWav, repeat, silkOf, slowVoice } from '../samples.ts';
-import { converterPids, hasProc } from './children.ts';
+import { converterPids, hasProc, untilGone } from './children.ts';
 
 const open: ConverterProcess[] = [];
 after(() => Promise.all(open.map((converter) => converter.close())));
@@ -139,6 +141,16 @@ describe('a converter process', () => {
     await converter.close();
     assert.equal(converter.isUsable, false);
     assert.equal(await reasonOf(convert(converter, 'voice', VOICE)), 'failed');
+  });
+
+  test('ends when the program that started it was killed', { skip: hasProc }, async () => {
+    const url = new URL('./killed-parent.ts', import.meta.url).pathname;
+    const parent = spawn(process.execPath, [url], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const [pids] = (await once(parent.stdout, 'data')) as [Buffer];
+    parent.kill('SIGKILL');
+    const children = pids.toString().trim().split(' ').map(Number);
+    assert.equal(children.length, 1);
+    for (const pid of children) await untilGone(pid);
   });
 
   test('has no secret in its environment, and may neither write files nor start processes', {

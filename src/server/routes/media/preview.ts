@@ -100,7 +100,8 @@ export function previewRoutes(deps: Pick<RouteDeps, 'catalogue' | 'previews'>) {
         const controller = new AbortController();
         reply.raw.on('close', () => controller.abort());
         const preview = await previews.get(item, controller.signal).catch((error: unknown) => {
-          throw problemOf(error, language);
+          // The client has gone, so this is not read; any other error would be logged as ours.
+          throw controller.signal.aborted ? new Problem('preview_busy') : problemOf(error, language);
         });
         if (!preview) throw new Problem('object_missing');
         return await send(preview).catch(async (error: unknown) => {

@@ -23,18 +23,23 @@ const isCached = async (folder: string, id: string) =>
 
 describe('erasure', () => {
   let s: TestServer;
-  let folder: string;
+  const folders: string[] = [];
   before(async () => {
     s = await openTestServer();
-    folder = await mkdtemp(join(tmpdir(), 'wma-second-'));
   });
   after(async () => {
     await s.close();
-    await rm(folder, { recursive: true, force: true });
+    for (const folder of folders) await rm(folder, { recursive: true, force: true });
   });
 
+  async function newFolder(): Promise<string> {
+    const folder = await mkdtemp(join(tmpdir(), 'wma-second-'));
+    folders.push(folder);
+    return folder;
+  }
+
   /** Another server on the same catalogue and store, with a DATA_DIR of its own. */
-  async function openSecond(timeScale: number): Promise<string> {
+  async function openSecond(folder: string, timeScale: number): Promise<string> {
     const keys = parseApiKeys(`read:${KEYS.read}`);
     assert.ok('value' in keys);
     const { config } = s.context;
@@ -52,7 +57,8 @@ describe('erasure', () => {
 
   it('of one item removes its preview at once, and neither server shows it any more', async () => {
     // With this scale the check of each minute comes every 50 ms.
-    const url = await openSecond(1_200);
+    const folder = await newFolder();
+    const url = await openSecond(folder, 1_200);
     const id = await archive(s, voice(AMR));
     const kept = await archive(s, voice(AMR));
     for (const one of [id, kept]) {
@@ -80,13 +86,14 @@ describe('erasure', () => {
   });
 
   it('while a server does not run is made up for at its next start', async () => {
-    const url = await openSecond(1);
+    const folder = await newFolder();
+    const url = await openSecond(folder, 1);
     const id = await archive(s, voice(AMR));
     await bytesOf(await previewAt(url, id));
     const erased = await s.call(`/v1/media/${id}`, { method: 'DELETE', key: 'admin' });
     assert.equal(erased.status, 200);
     assert.ok(await isCached(folder, id), 'the check of this server comes in a minute');
-    await openSecond(1);
+    await openSecond(folder, 1);
     await untilNotCached(folder, id);
   });
 });

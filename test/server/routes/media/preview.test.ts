@@ -8,7 +8,7 @@ import { parseApiKeys } from '../../../../src/config/api-keys.ts';
 import { idOf } from '../../../../src/media.ts';
 import { openServer } from '../../../../src/server/start.ts';
 import { hertzOf, readWav } from '../../../preview/samples.ts';
-import { openTestServer, reference, SAFE, type TestServer } from '../../setup.ts';
+import { KEYS, openTestServer, reference, SAFE, type TestServer } from '../../setup.ts';
 import {
   AMR,
   AMR_WB,
@@ -154,6 +154,20 @@ describe('a preview', () => {
     await s.context.store.delete(row?.objectKey as string, AbortSignal.timeout(5_000));
     assert.deepEqual(await bytesOf(await preview(s, id)), bodies[0]);
     assert.equal((await cachedIn(s.folder)).filter((name) => name.startsWith(id)).length, 1);
+  });
+
+  it('that its client does not wait for is no error of the server', async () => {
+    const id = await archive(s, picture(await photoOf(900, 900)));
+    const leaving = new AbortController();
+    const response = fetch(`${s.url}/v1/media/${id}/preview`, {
+      headers: { authorization: `Bearer ${KEYS.read}` },
+      signal: leaving.signal,
+    });
+    const aborted = response.catch((error: unknown) => error);
+    setTimeout(() => leaving.abort(), 5);
+    await aborted;
+    assert.equal((await preview(s, id)).status, 200);
+    assert.equal(s.log.filter((line) => line.includes('request failed')).length, 0);
   });
 
   it('is only for keys of its account', async () => {
