@@ -59,6 +59,9 @@ export async function dumpSchema(database: Database, schema: string): Promise<st
       );
       parts.push(`-- ${title}`, ...rows.map((row) => row.line), '');
     }
-    return parts.join('\n');
+    // Characters that an editor does not show.
+    return parts
+      .join('\n')
+      .replace(/[\u200b-\u206f\ufeff]/g, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`);
   });
 }

@@ -132,7 +132,12 @@ media.length_verified boolean
 media.upload_id text
 media.upload_key text
 media.upload_bucket text
-media.search_text text GENERATED ALWAYS AS (wma.search_text_of(text, file_name, media_id)) STORED
+media.search_text text GENERATED ALWAYS AS (NULLIF(translate(lower(((COALESCE(text, ''::text) || COALESCE(('
+'::text ||
+CASE
+    WHEN starts_with(file_name, media_id) THEN NULL::text
+    ELSE file_name
+END), ''::text)) COLLATE "C")), '\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff'::text, ''::text), ''::text)) STORED
 media.failure jsonb
 media.failure_code text NOT NULL GENERATED ALWAYS AS (COALESCE((failure ->> 'code'::text), ''::text)) STORED
 media.errcode integer GENERATED ALWAYS AS (((failure ->> 'errcode'::text))::integer) STORED
@@ -437,13 +442,15 @@ END $function$
 -- 0 rights of PUBLIC
 CREATE OR REPLACE FUNCTION wma.bigrams(value text)
  RETURNS integer[]
- LANGUAGE sql
+ LANGUAGE plpgsql
  IMMUTABLE PARALLEL SAFE STRICT
 AS $function$
-  SELECT ARRAY(SELECT (ascii(first) << 15) # ascii(second)
-    FROM unnest(chars[1:cardinality(chars) - 1], chars[2:]) AS pair (first, second))
-  FROM string_to_array(value, NULL) AS chars
-$function$
+DECLARE
+  chars text[] := string_to_array(value, NULL);
+BEGIN
+  RETURN ARRAY(SELECT (ascii(first) << 15) # ascii(second)
+    FROM unnest(chars[1:cardinality(chars) - 1], chars[2:]) AS pair (first, second));
+END $function$
 CREATE OR REPLACE FUNCTION wma.count_code(status text, code text)
  RETURNS text
  LANGUAGE sql
@@ -532,16 +539,6 @@ AS $function$
 BEGIN
   RAISE EXCEPTION 'entries of the audit log are never changed';
 END $function$
-CREATE OR REPLACE FUNCTION wma.search_text_of(recognised text, file_name text, media_id text)
- RETURNS text
- LANGUAGE sql
- IMMUTABLE
-AS $function$
-  SELECT translate(lower(nullif(coalesce(recognised, '') || coalesce(chr(10) ||
-      CASE WHEN starts_with(file_name, media_id) THEN NULL ELSE file_name END, ''), '') COLLATE "C"),
-    chr(8203) || chr(8204) || chr(8205) || chr(8206) || chr(8207) || chr(8234) || chr(8235) || chr(8236) || chr(8237) ||
-    chr(8238) || chr(8288) || chr(8294) || chr(8295) || chr(8296) || chr(8297) || chr(65279), '')
-$function$
 CREATE OR REPLACE FUNCTION wma.set_closed_at()
  RETURNS trigger
  LANGUAGE plpgsql

@@ -19,10 +19,10 @@ export interface Search {
   readonly bigrams: readonly number[];
 }
 
-/** Zero-width characters and direction marks, which a copied text may contain. The function search_text_of removes the same. */
+/** Zero-width characters and direction marks, which a copied text may contain. The column search_text is without the same. */
 const INVISIBLE = /[\u200b-\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]/g;
 
-/** As the function search_text_of: A to Z only, and without invisible characters. */
+/** As the column search_text: A to Z only, and without invisible characters. */
 const searchable = (text: string): string =>
   text.replace(INVISIBLE, '').replace(/[A-Z]/g, (letter) => letter.toLowerCase());
 
