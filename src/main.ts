@@ -54,21 +54,22 @@ await runProgram('wechat-media-archiver', async (onOpened) => {
 
   const simulator = simulated && (await openSimulator({ clock, lifetimes, accounts: [simulated], log }));
   if (simulator) shutdown.step('simulator', () => simulator.close());
+  const wechat = simulator
+    ? {
+        apiBaseUrl: simulator.url,
+        wecomBaseUrl: simulator.url,
+        videoBaseUrl: simulator.url,
+        proxyUrl: undefined,
+        allowHosts: [{ host: new URL(simulator.url).hostname, port: Number(new URL(simulator.url).port) }],
+      }
+    : { ...config.wechat, allowHosts: config.fetch.allowHosts };
   // Opened before the consumer and so closed after it: during a restart callbacks are still accepted while running jobs
   // end.
-  const server = await openServer(context, { keys, ...(listeners ? { listeners } : {}) });
+  const server = await openServer(context, { keys, wechat, ...(listeners ? { listeners } : {}) });
   const dispatcher = startDispatcher(context);
   const opening = startConsumer(
     context,
-    simulator
-      ? {
-          apiBaseUrl: simulator.url,
-          wecomBaseUrl: simulator.url,
-          videoBaseUrl: simulator.url,
-          proxyUrl: undefined,
-          allowHosts: [{ host: new URL(simulator.url).hostname, port: Number(new URL(simulator.url).port) }],
-        }
-      : { ...config.wechat, allowHosts: config.fetch.allowHosts },
+    wechat,
     dispatcher,
     config.shape.database === 'embedded' ? SINGLE_PROCESS : {},
   );

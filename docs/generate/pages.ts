@@ -1,5 +1,6 @@
 /** All pages and parts of pages that are generated from tables of the program, in both languages. */
 import { layersDiagram, layersTable, siblingsTable } from './architecture.ts';
+import { auditActionsTable } from './audit-actions.ts';
 import { checksTable } from './checks.ts';
 import { cliPage } from './cli.ts';
 import { configurationPage, envExample } from './configuration.ts';
@@ -29,12 +30,14 @@ export const PAGES: Readonly<Record<string, () => string>> = {
 /** Returns the generated parts of pages that are written by hand, by the page's path and the part's name. */
 export const PARTS: Readonly<Record<string, Readonly<Record<string, () => string>>>> = {
   'docs/architecture.md': { layers: layersDiagram, 'layer table': layersTable, siblings: siblingsTable },
+  'docs/dead-letters.md': { 'audit actions': auditActionsTable },
   'docs/operations.md': { checks: () => checksTable('en'), metrics: metricsTable },
   'docs/zh/architecture.md': {
     layers: layersDiagram,
     'layer table': () => inChinese('layers', layersTable()),
     siblings: () => inChinese('siblings', siblingsTable()),
   },
+  'docs/zh/dead-letters.md': { 'audit actions': () => inChinese('audit-actions', auditActionsTable()) },
   'docs/zh/operations.md': {
     checks: () => inChinese('checks', checksTable('zh')),
     metrics: () => inChinese('metrics', metricsTable()),

@@ -20,10 +20,12 @@ export interface WechatClients {
   readonly downloader: Downloader;
 }
 
-/** Adds a shutdown step for each. */
-export function openWechatClients(context: AppContext, addresses: WechatAddresses): WechatClients {
-  const { config, catalogue, clock, lifetimes, log, metrics, shutdown } = context;
-  const { apiBaseUrl, wecomBaseUrl, videoBaseUrl, proxyUrl, allowHosts } = addresses;
+/** Opens the clients of the API, without downloads. Adds a shutdown step for each. */
+export function openWechatApi(
+  context: AppContext,
+  { apiBaseUrl, wecomBaseUrl, proxyUrl }: Pick<WechatAddresses, 'apiBaseUrl' | 'wecomBaseUrl' | 'proxyUrl'>,
+): Pick<WechatClients, 'api' | 'tokens'> {
+  const { config, catalogue, clock, lifetimes, log, shutdown } = context;
   const secureContext = secureContextOf(config.authorities.wechat);
   const api = createWechatApi({ baseUrl: apiBaseUrl, wecomBaseUrl, proxyUrl, secureContext });
   shutdown.step('WeChat calls', () => api.close());
@@ -36,12 +38,20 @@ export function openWechatClients(context: AppContext, addresses: WechatAddresse
     log,
   });
   shutdown.step('tokens', () => tokens.close());
+  return { api, tokens };
+}
+
+/** Adds a shutdown step for each. */
+export function openWechatClients(context: AppContext, addresses: WechatAddresses): WechatClients {
+  const { config, log, metrics, shutdown } = context;
+  const { apiBaseUrl, wecomBaseUrl, videoBaseUrl, proxyUrl, allowHosts } = addresses;
+  const { api, tokens } = openWechatApi(context, addresses);
   const downloader = createDownloader({
     baseUrl: apiBaseUrl,
     wecomBaseUrl,
     videoBaseUrl,
     ...(proxyUrl ? { proxyUrl } : {}),
-    secureContext,
+    secureContext: secureContextOf(config.authorities.wechat),
     allowHosts: allowHosts.map(({ host, port }) => (port ? `${host}:${port}` : host)),
     idleTimeoutMs: config.fetch.idleTimeoutMs,
     totalTimeoutMs: config.fetch.totalTimeoutMs,

@@ -47,7 +47,12 @@ function runInBackground(
 }
 
 /** Rereads secrets that an operator may have corrected. Where they cannot be read, those in use stay. */
-function renewAccounts({ config, accounts, log }: AppContext): void {
+/** Reads the accounts and their secrets again. If that fails, the previous ones stay in use. */
+export function renewAccounts({
+  config,
+  accounts,
+  log,
+}: Pick<AppContext, 'config' | 'accounts' | 'log'>): void {
   try {
     accounts.renew(rereadAccounts(config));
   } catch (error) {

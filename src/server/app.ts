@@ -30,6 +30,7 @@ import { linkRoutes } from './routes/media/links.ts';
 import { mediaRoutes } from './routes/media/media.ts';
 import { previewRoutes } from './routes/media/preview.ts';
 import { metricsRoutes } from './routes/metrics.ts';
+import { accountCheckRoutes } from './routes/operations/account-check.ts';
 import { accountRoutes } from './routes/operations/accounts.ts';
 import { acknowledgementRoutes } from './routes/operations/acknowledgements.ts';
 import { alertRoutes } from './routes/operations/alerts.ts';
@@ -194,6 +195,7 @@ async function addKeyedRoutes(app: App, deps: RouteDeps): Promise<void> {
     settingsRoutes,
     storeRoutes,
     accountRoutes,
+    accountCheckRoutes,
     alertRoutes,
     verificationRoutes,
     doctorRoutes,

@@ -5,6 +5,7 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { AppContext } from '../app/app-context.ts';
 import type { CheckRun } from '../app/checks.ts';
 import type { RunningPreviews } from '../app/server-parts/previews.ts';
+import type { CheckAccount } from '../pipeline/dispatch/check-account.ts';
 import type { Ingest } from '../pipeline/ingest/ingest.ts';
 import type { ListenerLimits } from '../runtime/network/server-limits.ts';
 import type { RepeatedLog } from '../runtime/repeated-log.ts';
@@ -38,6 +39,8 @@ export interface RouteDeps
   listener?: Pick<Listener, 'attach'>;
   ingest: Ingest;
   previews: Pick<RunningPreviews, 'get' | 'removeErased'>;
+  /** Finds out whether WeChat accepts an account now, with its secret as it is now. */
+  checkAccount: CheckAccount;
   /**
    * Runs the list of checks. Without `accounts` at most once a second; with `accounts` at every call, for these only.
    */

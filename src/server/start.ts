@@ -1,10 +1,14 @@
 /** Opens the server on its ports. */
+import type { Account } from '../account.ts';
 import type { AppContext } from '../app/app-context.ts';
 import { atMostOncePerSecond, runChecks } from '../app/checks.ts';
 import { openIngest } from '../app/server-parts/ingest.ts';
 import { openPreviews } from '../app/server-parts/previews.ts';
+import { openWechatApi, type WechatAddresses } from '../app/wechat-clients.ts';
+import { renewAccounts } from '../app/worker.ts';
 import type { ApiKey } from '../config/api-keys.ts';
 import type { Config } from '../config/config.ts';
+import { createAccountCheck } from '../pipeline/dispatch/check-account.ts';
 import { LISTENER_LIMITS, type ListenerLimits } from '../runtime/network/server-limits.ts';
 import { createRepeatedLog } from '../runtime/repeated-log.ts';
 import type { Shutdown } from '../runtime/shutdown.ts';
@@ -20,6 +24,15 @@ export interface RunningServer {
   readonly callbackUrl?: string;
   /** Returns a link that signs a browser in. It works once, for 15 minutes. */
   createLoginLink(): string;
+}
+
+export interface OpenServerOptions {
+  readonly keys: readonly ApiKey[];
+  readonly limits?: ListenerLimits;
+  /** Where accounts are checked. Default: the configured addresses. */
+  readonly wechat?: Pick<WechatAddresses, 'apiBaseUrl' | 'wecomBaseUrl' | 'proxyUrl'>;
+  /** Default: they are opened. */
+  readonly listeners?: Listeners;
 }
 
 /** How long requests in progress may take at shutdown before their connections are closed. */
@@ -58,11 +71,7 @@ export async function openListeners(
  */
 export async function openServer(
   context: AppContext,
-  {
-    keys,
-    limits,
-    listeners: given,
-  }: { keys: readonly ApiKey[]; limits?: ListenerLimits; listeners?: Listeners },
+  { keys, limits, wechat = context.config.wechat, listeners: given }: OpenServerOptions,
 ): Promise<RunningServer> {
   const { config, shutdown } = context;
   const ingest = await openIngest(context);
@@ -76,9 +85,15 @@ export async function openServer(
       ...(accounts ? { accounts } : {}),
     });
   const runAllChecks = atMostOncePerSecond(() => runChecksOf());
+  const checkAccount = createAccountCheck({ ...openWechatApi(context, wechat), clock: context.clock });
   const deps = {
     ...context,
     ingest,
+    checkAccount: async (account: Account) => {
+      // Its secret may have been corrected since the start.
+      renewAccounts(context);
+      return await checkAccount(context.accounts.find(account.account) ?? account);
+    },
     repeatedLog,
     previews,
     ...(limits ? { limits } : {}),

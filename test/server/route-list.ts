@@ -15,6 +15,7 @@ export async function listRoutes(s: TestServer): Promise<string[]> {
     previews: openPreviews(s.context, createRepeatedLog(s.context.log)),
     access: createAccess([], { clock: s.context.clock, revocations: s.context.catalogue.revocations }),
     ingest: createIngest({ ...s.context, onAccepted: () => undefined }),
+    checkAccount: async () => undefined,
     runChecks: () => runChecks(s.context.gather),
   });
   const tree = app.printRoutes({ commonPrefix: false, includeMeta: false });

@@ -12,7 +12,7 @@ import { failure } from '../../src/failures.ts';
 import { idOf, objectKeyOf, type Reference } from '../../src/media.ts';
 import type { ListenerLimits } from '../../src/runtime/network/server-limits.ts';
 import { problemSchema } from '../../src/server/routes/problem-schema.ts';
-import { openServer, type RunningServer } from '../../src/server/start.ts';
+import { type OpenServerOptions, openServer, type RunningServer } from '../../src/server/start.ts';
 import { signatureOf } from '../../src/simulator/callbacks/envelope.ts';
 import { databaseTemplate } from '../embedded/database/open.ts';
 
@@ -46,6 +46,9 @@ export const KEYS = {
   school: 'school-secret-0123456789',
   schoolAdmin: 'school-admin-secret-0123456789',
 } as const;
+
+/** Nothing listens there: no test calls the real WeChat. */
+const NOWHERE = 'http://127.0.0.1:1';
 
 export interface Call {
   method?: string;
@@ -91,7 +94,12 @@ export interface StoredContent {
 }
 
 export async function openTestServer(
-  options: { http?: Partial<Config['http']>; accounts?: readonly Account[]; limits?: ListenerLimits } = {},
+  options: {
+    http?: Partial<Config['http']>;
+    accounts?: readonly Account[];
+    limits?: ListenerLimits;
+    wechat?: Partial<OpenServerOptions['wechat']>;
+  } = {},
 ): Promise<TestServer> {
   const folder = await mkdtemp(join(tmpdir(), 'wma-server-'));
   await cp(await databaseTemplate(), join(folder, 'database'), { recursive: true });
@@ -116,6 +124,7 @@ export async function openTestServer(
   if (!('value' in keys)) throw new Error(keys.wrong);
   const server = await openServer(context, {
     keys: keys.value,
+    wechat: { apiBaseUrl: NOWHERE, wecomBaseUrl: NOWHERE, proxyUrl: undefined, ...options.wechat },
     ...(options.limits ? { limits: options.limits } : {}),
   });
   const { url } = server;

@@ -67,7 +67,7 @@ export const MEDIA_CHECKS = {
   lost: {
     severity: 'warning',
     component: 'media',
-    rule: 'Media items expired, at any time, and are not acknowledged. Ends when they are acknowledged (`wma acknowledge expired`), redriven or erased; not with time. Items that expire later show again. `count` is at most 10,000.',
+    rule: 'Media items expired, at any time, and no operator has acknowledged it. Ends when they are acknowledged (`wma acknowledge expired`), redriven or erased; not with time. Items that expire later show again. `count` is at most 10,000.',
     begun: (it) => ({
       en: `${closedCount(it).en} media items expired and are lost; not acknowledged yet.`,
       zh: `${closedCount(it).zh} 个素材已过期丢失，尚未确认。`,
@@ -81,7 +81,7 @@ export const MEDIA_CHECKS = {
   dead_letters: {
     severity: 'notice',
     component: 'media',
-    rule: 'Media items failed for good, at any time, and are not acknowledged. Ends when they are acknowledged (`wma acknowledge dead`), redriven or erased; not with time. Items that fail later show again. `count` is at most 10,000.',
+    rule: 'Media items failed for good, at any time, and no operator has acknowledged it. Ends when they are acknowledged (`wma acknowledge dead`), redriven or erased; not with time. Items that fail later show again. `count` is at most 10,000.',
     begun: (it) => ({
       en: `${closedCount(it).en} media items failed for good (dead letters); not acknowledged yet.`,
       zh: `${closedCount(it).zh} 个素材归档失败（死信），尚未确认。`,

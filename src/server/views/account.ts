@@ -5,7 +5,7 @@ import type { CallbackCount } from '../../catalogue/accounts/callback-counts.ts'
 import type { KfAccountState } from '../../catalogue/accounts/kf-cursors.ts';
 import { quotaOfToday } from '../../pipeline/archive/remaining-quota.ts';
 import { explain } from '../../wechat/api/errcodes.ts';
-import { dayOf, SKEW_SECONDS } from '../callbacks/callback-counter.ts';
+import { dayOf, daysBefore, SKEW_SECONDS } from '../callbacks/callback-counter.ts';
 import type { Language } from '../problem.ts';
 
 const SKEW_SHOWN_MS = 3_600_000;
@@ -74,25 +74,68 @@ function serviceJson(services: readonly KfAccountState[], language: Language) {
   return { customerService: shown };
 }
 
-/** `counts`: the callback counts of this account for the last seven days. */
+/** The days in `callbacks.byDay`. */
+export const DAYS_SHOWN = 28;
+
+/** Returns every day, oldest first, so that a day without callbacks is seen. */
+function byDayJson(counts: readonly CallbackCount[], now: Date) {
+  const days = Array.from({ length: DAYS_SHOWN }, (_, index) => daysBefore(now, DAYS_SHOWN - 1 - index));
+  const sum = (ofDay: string, isRefused: boolean) =>
+    counts
+      .filter(({ day, refused }) => day === ofDay && refused === isRefused)
+      .reduce((total, { count }) => total + count, 0);
+  return days.map((day) => ({ day, received: sum(day, false), refused: sum(day, true) }));
+}
+
+const SETTINGS_OF_SECRETS = {
+  file: { token: 'ACCOUNTS_FILE: token', key: 'ACCOUNTS_FILE: encodingAesKey' },
+  variables: { token: 'WECHAT_TOKEN', key: 'WECHAT_ENCODING_AES_KEY' },
+  nothing: { token: 'simulated', key: 'simulated' },
+} as const;
+
+/** What is typed into WeChat's console, and where this side has it. Never a secret itself. */
+function consoleJson({ encodingAesKey, requireEncryption }: Account, view: AccountView) {
+  const { token, key } = SETTINGS_OF_SECRETS[view.configuredBy];
+  return {
+    url: view.callbackUrl,
+    token: { isSet: true, setting: token },
+    encodingAesKey: { isSet: encodingAesKey !== undefined, setting: key },
+    modes: requireEncryption ? ['safe'] : encodingAesKey ? ['plain', 'compatible', 'safe'] : ['plain'],
+  };
+}
+
+export interface AccountView {
+  readonly callbackUrl: string;
+  readonly now: Date;
+  readonly language: Language;
+  readonly services: readonly KfAccountState[];
+  /** `nothing`: WeChat is simulated. */
+  readonly configuredBy: keyof typeof SETTINGS_OF_SECRETS;
+}
+
+/** `counts`: the callback counts of this account for the last {@link DAYS_SHOWN} days. */
 export function accountJson(
-  { account, name, product }: Account,
+  configured: Account,
   state: AccountState,
   counts: readonly CallbackCount[],
-  view: { callbackUrl: string; now: Date; language: Language; services: readonly KfAccountState[] },
+  view: AccountView,
 ) {
+  const { account, name, product } = configured;
   const { lastCallbackAt, tokenExpiresAt } = state;
   const { callbackUrl, now, language } = view;
+  const firstOfWeek = daysBefore(now, 6);
   const quota = quotaOfToday(state.quota, now);
   return {
     account,
     ...(name ? { name } : {}),
     product,
     callbackUrl,
+    console: consoleJson(configured, view),
     ...(lastCallbackAt ? { lastCallbackAt } : {}),
     callbacks: {
       today: callbacksJson(counts.filter(({ day }) => day === dayOf(now))),
-      last7Days: callbacksJson(counts),
+      last7Days: callbacksJson(counts.filter(({ day }) => day >= firstOfWeek)),
+      byDay: byDayJson(counts, now),
     },
     ...skewJson(state, now, language),
     ...(tokenExpiresAt ? { token: { expiresAt: tokenExpiresAt } } : {}),

@@ -8,7 +8,7 @@ import { daysBefore } from '../../callbacks/callback-counter.ts';
 import { callbackUrlOf } from '../../callbacks/callback-url.ts';
 import { languageOf, Problem } from '../../problem.ts';
 import type { App, RouteDeps } from '../../route-deps.ts';
-import { accountJson } from '../../views/account.ts';
+import { type AccountView, accountJson, DAYS_SHOWN } from '../../views/account.ts';
 import { failureSchema } from '../failure-schema.ts';
 import { count, requestDuration, requestTime, responseTime, trimmedText } from '../field-schemas.ts';
 
@@ -34,15 +34,39 @@ const callbackCountsSchema = z.object({
   refused: z.record(z.string(), count).describe('by reason'),
 });
 
+const consoleFieldSchema = z.object({
+  isSet: z.boolean(),
+  setting: z
+    .string()
+    .describe('the variable, or the field of ACCOUNTS_FILE, that has the value; simulated where none has'),
+});
+const consoleSchema = z
+  .object({
+    url: z.string().describe('as it is pasted'),
+    token: consoleFieldSchema,
+    encodingAesKey: consoleFieldSchema,
+    modes: z
+      .array(z.enum(['plain', 'compatible', 'safe']))
+      .describe('the modes of encryption that this server accepts; the last one is the best'),
+  })
+  .describe("what to type into WeChat's console; secrets only by the name of their setting");
+
 export const accountSchema: z.ZodType = z
   .object({
     account: z.string(),
     name: z.string().optional(),
     product: z.string(),
     callbackUrl: z.string(),
+    console: consoleSchema,
     lastCallbackAt: responseTime.optional(),
     callbacks: z
-      .object({ today: callbackCountsSchema, last7Days: callbackCountsSchema })
+      .object({
+        today: callbackCountsSchema,
+        last7Days: callbackCountsSchema,
+        byDay: z
+          .array(z.object({ day: z.iso.date(), received: count, refused: count }))
+          .describe('the last 28 days, oldest first, also those without callbacks'),
+      })
       .describe('days of UTC'),
     clockSkew: z
       .object({ seconds: z.number().int(), at: responseTime, message: z.string(), advice: z.string() })
@@ -51,6 +75,12 @@ export const accountSchema: z.ZodType = z
         'the clock of this server compared with the timestamps that WeChat signs; only if the clock is wrong',
       ),
     token: z.object({ expiresAt: responseTime }).optional(),
+    quota: z
+      .object({ dailyLimit: count, used: count, remain: count, readAt: responseTime })
+      .optional()
+      .describe(
+        "today's calls of media/get, until midnight in Beijing; absent where WeChat does not show it",
+      ),
     customerService: z
       .array(
         z.object({
@@ -84,6 +114,11 @@ export const accountSchema: z.ZodType = z
 
 export const accountsSchema: z.ZodType = z.object({ items: z.array(accountSchema) });
 
+function configuredBy({ shape, settings }: RouteDeps['config']): AccountView['configuredBy'] {
+  if (shape.wechat === 'simulated') return 'nothing';
+  return settings.some(({ variable, isSet }) => variable === 'ACCOUNTS_FILE' && isSet) ? 'file' : 'variables';
+}
+
 /**
  * Returns the base of the addresses that WeChat calls: PUBLIC_URL, or the host by which the client reached this server.
  */
@@ -102,7 +137,7 @@ export function accountRoutes(
     const [states, services, counts] = await Promise.all([
       catalogue.accounts.list(),
       catalogue.kfCursors.list(accounts.map(({ account }) => account)),
-      catalogue.callbackCounts.listSince(daysBefore(now, 6)),
+      catalogue.callbackCounts.listSince(daysBefore(now, DAYS_SHOWN - 1)),
     ]);
     const base = callbackBase(deps.config.http, request);
     const language = languageOf(request);
@@ -115,6 +150,7 @@ export function accountRoutes(
         now,
         language,
         services: services.filter((service) => service.account === account),
+        configuredBy: configuredBy(deps.config),
       });
     });
   }

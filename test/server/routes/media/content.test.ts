@@ -173,6 +173,7 @@ describe('content', () => {
       repeatedLog: createRepeatedLog(s.context.log),
       previews: openPreviews(s.context, createRepeatedLog(s.context.log)),
       runChecks: () => runChecks(s.context.gather),
+      checkAccount: async () => undefined,
       access: createAccess(parseApiKeysOf('read:read-secret-0123456789'), {
         clock: s.context.clock,
         revocations: s.context.catalogue.revocations,

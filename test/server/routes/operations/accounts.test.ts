@@ -11,7 +11,11 @@ import { type Call, openTestServer, PLAIN, reference, SAFE, type TestServer } fr
 interface AccountJson {
   account: string;
   lastCallbackAt?: string;
-  callbacks: Record<'today' | 'last7Days', Record<'received' | 'refused', Record<string, number>>>;
+  callbacks: Record<'today' | 'last7Days', Record<'received' | 'refused', Record<string, number>>> & {
+    byDay: { day: string; received: number; refused: number }[];
+  };
+  console: { url: string; token: unknown; encodingAesKey: { isSet: boolean }; modes: string[] };
+  quota?: Record<string, unknown>;
   clockSkew?: { seconds: number; message: string };
   hold: Record<string, unknown> | null;
 }
@@ -71,12 +75,65 @@ describe('an account', () => {
     const { callbacks, lastCallbackAt } = await shownWhen(
       (one) => Object.keys(one.callbacks.today.refused).length === 3,
     );
-    assert.deepEqual(callbacks, { today: expected, last7Days: expected });
+    const { byDay, ...sums } = callbacks;
+    assert.deepEqual(sums, { today: expected, last7Days: expected });
+    assert.deepEqual([byDay.length, byDay.at(-1)?.received, byDay.at(-1)?.refused], [28, 3, 3]);
     assert.ok(Date.parse(lastCallbackAt ?? '') > Date.now() - 60_000);
     assert.deepEqual((await shown(SAFE.account)).callbacks.today, { received: {}, refused: {} });
     const metrics = await (await s.call('/metrics', { key: 'read' })).text();
     assert.match(metrics, /^wma_callbacks_total\{outcome="ignored"\} 3$/m);
     assert.match(metrics, /^wma_callbacks_total\{outcome="bad_signature"\} 1$/m);
+  });
+
+  it('has the callbacks of the last 28 days of UTC, each day, oldest first', async () => {
+    const day = (ago: number) => new Date(Date.now() - ago * 86_400_000).toISOString().slice(0, 10);
+    const count = (ago: number, refused: boolean, what: string, count: number) => ({
+      account: SAFE.account,
+      day: day(ago),
+      refused,
+      what,
+      count,
+    });
+    await s.context.catalogue.callbackCounts.add(
+      [
+        count(27, false, 'image', 5),
+        count(28, false, 'image', 9),
+        count(9, false, 'image', 2),
+        count(9, false, 'voice', 3),
+        count(9, true, 'bad_signature', 4),
+      ],
+      [],
+      day(31),
+    );
+    const { byDay, last7Days } = (await shown(SAFE.account)).callbacks;
+    assert.deepEqual([byDay.length, byDay[0]], [28, { day: day(27), received: 5, refused: 0 }]);
+    assert.deepEqual(byDay[18], { day: day(9), received: 5, refused: 4 });
+    assert.deepEqual(byDay.at(-1), { day: day(0), received: 0, refused: 0 });
+    assert.deepEqual(last7Days, { received: {}, refused: {} });
+  });
+
+  it('says what to type into the console of WeChat, without a secret', async () => {
+    const plain = (await shown()).console;
+    assert.deepEqual(plain, {
+      url: `${s.url}/wechat/${PLAIN.account}`,
+      token: { isSet: true, setting: 'simulated' },
+      encodingAesKey: { isSet: false, setting: 'simulated' },
+      modes: ['plain'],
+    });
+    const safe = (await shown(SAFE.account)).console;
+    assert.deepEqual([safe.encodingAesKey.isSet, safe.modes], [true, ['safe']]);
+    const text = await (await s.call('/v1/accounts', { key: 'read' })).text();
+    for (const secret of [PLAIN.secret, PLAIN.token, SAFE.token, SAFE.encodingAesKey])
+      assert.ok(secret && !text.includes(secret));
+  });
+
+  it('shows how much of the quota of today is used, where it is known', async () => {
+    assert.equal((await shown()).quota, undefined);
+    const quota = { dailyLimit: 200_000, used: 12, remain: 199_988, readAt: new Date().toISOString() };
+    await s.context.catalogue.accounts.saveQuota(PLAIN.account, quota);
+    assert.deepEqual((await shown()).quota, quota);
+    await s.context.catalogue.accounts.saveQuota(PLAIN.account, { ...quota, readAt: '2020-01-01T00:00:00Z' });
+    assert.equal((await shown()).quota, undefined, 'it was reset since');
   });
 
   it('shows clock skew until the clock is right again, and logs it once an hour', async () => {

@@ -100,7 +100,7 @@ describe('the audit log', () => {
     assert.doesNotMatch(JSON.stringify(await list()), /127\.0\.0\.1|::1/);
   });
 
-  it('writes a log line about a sign-in when the entry cannot be written', async () => {
+  it('lets an operator sign in, with a log line, when the entry cannot be written', async () => {
     const { database } = s.context;
     await database.query('ALTER TABLE wma.audit_log RENAME TO audit_log_away');
     try {
