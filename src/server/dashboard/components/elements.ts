@@ -54,9 +54,12 @@ export const panel = (
 ${content}
 </section>`;
 
-/** A table with a caption that screen readers hear. It scrolls inside its box on narrow screens. */
+/**
+ * A table with a caption that screen readers hear. It scrolls inside its box on narrow screens. The box is no region:
+ * a landmark for each table would hide those that structure the page.
+ */
 export const table = (caption: string, heads: readonly Child[], rows: readonly (readonly Child[])[]): Html =>
-  html`<div class="table-box" tabindex="0" role="region" aria-label="${caption}"><table>
+  html`<div class="table-box" tabindex="0" role="group" aria-label="${caption}"><table>
 <caption class="visually-hidden">${caption}</caption>
 <thead><tr>${heads.map((head) => html`<th scope="col">${head}</th>`)}</tr></thead>
 <tbody>${rows.map((row) => html`<tr>${row.map((cell) => html`<td>${cell}</td>`)}</tr>`)}</tbody>

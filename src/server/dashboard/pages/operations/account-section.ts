@@ -11,6 +11,9 @@ import type { Account, Hold } from './types.ts';
 /** The code of a hold that a person set. Others end after a probe. */
 const BY_HAND = 'held_by_hand';
 
+/** Of the days with their callbacks; the others are in a part that opens. */
+const DAYS_SHOWN = 7;
+
 export const accountPath = (account: string): string => `/accounts/${encodeURIComponent(account)}`;
 export const accountAddress = (account: string): string => `/accounts#${encodeURIComponent(account)}`;
 
@@ -54,15 +57,27 @@ function quotaOf({ quota }: Account, locale: Locale): Fact | undefined {
   };
 }
 
+/** What is typed into WeChat's console. Secrets are never shown, so they are named by the setting that has them. */
+function consoleFacts({ callbackUrl, console }: Account, locale: Locale): (Fact | undefined)[] {
+  const t = locale.of(ACCOUNTS);
+  const url = html`<span class="paste">${code(callbackUrl)}</span>${copyButton(locale, callbackUrl, t.callbackUrl)}<br><span class="hint">${t.paste}</span>`;
+  const secret = (name: string, field: { isSet: boolean; setting: string } | undefined): Fact | undefined =>
+    field && { name, value: field.isSet ? html`${t.takenFrom} ${code(field.setting)}` : t.notConfigured };
+  const mode = console?.modes.at(-1);
+  return [
+    { name: t.callbackUrl, value: url },
+    secret('Token', console?.token),
+    secret('EncodingAESKey', console?.encodingAesKey),
+    mode && { name: t.mode, value: t.modes[mode] },
+  ];
+}
+
 function accountFacts(account: Account, locale: Locale): Html {
   const t = locale.of(ACCOUNTS);
-  const { clockSkew, token, lastCallbackAt, callbackUrl } = account;
+  const { clockSkew, token, lastCallbackAt } = account;
   return facts(locale, [
     { name: t.id, value: code(account.account), copy: account.account },
-    {
-      name: t.callbackUrl,
-      value: html`<span class="paste">${code(callbackUrl)}</span>${copyButton(locale, callbackUrl, t.callbackUrl)}<br><span class="hint">${t.paste}</span>`,
-    },
+    ...consoleFacts(account, locale),
     { name: t.lastCallback, value: lastCallbackAt === undefined ? t.never : time(locale, lastCallbackAt) },
     { name: t.token, value: token === undefined ? t.noToken : time(locale, token.expiresAt, false) },
     quotaOf(account, locale),
@@ -83,16 +98,24 @@ function callbackTables({ callbacks, name, account }: Account, locale: Locale): 
       locale.number(count),
     ]);
   const rows = [...rowsOf('received'), ...rowsOf('refused')];
-  if (rows.length === 0) return html`<p class="hint">${t.noCallbacks}</p>`;
   const most = Math.max(...byDay.map(({ received, refused }) => received + refused), 1);
-  const days = byDay.map(({ day, received, refused }) => [
-    day,
-    meter(received + refused, most, `${t.share}: ${day}`),
-    locale.number(received),
-    locale.number(refused),
-  ]);
-  return html`<div class="columns">${table(`${t.callbacks}: ${about}`, [t.callbacks, t.type, t.today, t.last7Days], rows)}
-${days.length > 0 && table(`${t.byDay}: ${about}`, [t.byDay, t.share, t.received, t.refused], days)}</div>`;
+  const days = byDay
+    .toReversed()
+    .map(({ day, received, refused }) => [
+      day,
+      meter(received + refused, most, `${t.share}: ${day}`),
+      locale.number(received),
+      locale.number(refused),
+    ]);
+  const heads = [t.byDay, t.share, t.received, t.refused];
+  const earlier =
+    days.length > DAYS_SHOWN &&
+    html`<details id="earlier-${account}"><summary>${t.earlier}</summary>${table(`${t.earlier}: ${about}`, heads, days.slice(DAYS_SHOWN))}</details>`;
+  const types =
+    rows.length === 0
+      ? html`<p class="hint">${t.noCallbacks}</p>`
+      : table(`${t.callbacks}: ${about}`, [t.callbacks, t.type, t.today, t.last7Days], rows);
+  return html`<div class="columns"><div>${types}</div>${days.length > 0 && html`<div>${table(`${t.byDay}: ${about}`, heads, days.slice(0, DAYS_SHOWN))}${earlier}</div>`}</div>`;
 }
 
 function customerService({ customerService: services = [], name, account }: Account, locale: Locale) {
@@ -120,7 +143,7 @@ export function accountSection(account: Account, page: PageContext): Html {
     : html`<span class="chip" data-status="archived">${t.working}</span>`;
   const buttons =
     page.may('admin') &&
-    html`<div class="actions">${actionButton(`${path}/check`, t.check, { about: name })} ${!hold && actionLink(`${path}/hold`, t.hold, name)}</div>`;
+    html`<div class="actions">${actionButton(`${path}/check`, t.check, { about: name })} ${actionLink(`${path}/hold`, t.hold, name)}</div>`;
   return html`<section class="panel" id="${id}" aria-labelledby="${id}-title">
 <div class="panel-head"><h2 id="${id}-title"><span${anchor}>${outside(name)}</span> ${state} <span class="hint">${t.product[account.product]}</span></h2>${buttons}</div>
 ${hold && holdBox(account, hold, page)}

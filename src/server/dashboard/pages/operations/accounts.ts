@@ -2,13 +2,13 @@
 import { empty, problemBox } from '../../components/elements.ts';
 import { formEnd, radioField, reasonField } from '../../components/forms.ts';
 import { ApiError, apiErrorOf } from '../../core/api.ts';
-import { attributes, html } from '../../core/html.ts';
+import { attributes, html, outside } from '../../core/html.ts';
 import { offsetOf } from '../../core/locale.ts';
 import { notice } from '../../core/notice.ts';
 import type { PageContent, PageContext, Redirect } from '../../core/page.ts';
 import { accountAddress, accountPath, accountSection } from './account-section.ts';
 import { ACCOUNTS } from './accounts-texts.ts';
-import type { Account } from './types.ts';
+import type { Account, AccountCheck } from './types.ts';
 
 const HOURS: Readonly<Record<string, number>> = { '1h': 1, '4h': 4, '12h': 12, '24h': 24 };
 /** Date and time as browsers send them, in no time zone. */
@@ -19,14 +19,27 @@ const listAccounts = async ({ api }: PageContext): Promise<readonly Account[]> =
 
 const idOf = (page: PageContext): string => page.params.account ?? '';
 
-async function render(page: PageContext, error?: ApiError): Promise<PageContent> {
+/** What a check has found wrong with an account. */
+interface Refused {
+  readonly name: string;
+  readonly message: string;
+  readonly advice: string;
+}
+
+async function render(
+  page: PageContext,
+  { error, refused }: { error?: ApiError; refused?: Refused } = {},
+): Promise<PageContent> {
   const t = page.locale.of(ACCOUNTS);
   const accounts = await listAccounts(page);
+  const result =
+    refused &&
+    html`<div class="notice bad" role="alert"><p><strong>${outside(refused.name)}: ${outside(refused.message)}</strong></p><p>${outside(refused.advice)}</p></div>`;
   return {
     title: t.title,
     section: '/accounts',
     ...(error ? { status: error.status } : {}),
-    main: html`${problemBox(error?.problem)}
+    main: html`${problemBox(error?.problem)}${result}
 ${accounts.length === 0 && empty(t.none)}
 ${accounts.map((account) => accountSection(account, page))}`,
   };
@@ -34,25 +47,29 @@ ${accounts.map((account) => accountSection(account, page))}`,
 
 export const accountsPage = (page: PageContext): Promise<PageContent> => render(page);
 
-/** Runs an action on the account of the address, and leads back to its section. */
+/** Runs an action on the account of the address; what failed is said on top of the page. */
 const act =
-  (code: string, run: (page: PageContext, path: string) => Promise<unknown>) =>
+  (run: (page: PageContext, path: string, name: string) => Promise<PageContent | Redirect>) =>
   async (page: PageContext): Promise<PageContent | Redirect> => {
     try {
-      await run(page, `/v1${accountPath(idOf(page))}`);
       const account = (await listAccounts(page)).find(({ account }) => account === idOf(page));
-      return {
-        redirect: accountAddress(idOf(page)),
-        notice: notice(code, account?.name ?? idOf(page)),
-      };
+      return await run(page, `/v1${accountPath(idOf(page))}`, account?.name ?? idOf(page));
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
-      return render(page, error);
+      return render(page, { error });
     }
   };
 
-export const releaseAccount = act('released', ({ api }, path) => api.send('DELETE', `${path}/hold`));
-export const checkAccount = act('checked', ({ api }, path) => api.send('POST', `${path}/check`));
+export const releaseAccount = act(async (page, path, name) => {
+  await page.api.send('DELETE', `${path}/hold`);
+  return { redirect: accountAddress(idOf(page)), notice: notice('released', name) };
+});
+
+export const checkAccount = act(async (page, path, name) => {
+  const { ok, message, advice } = await page.api.send<AccountCheck>('POST', `${path}/check`);
+  if (!ok) return render(page, { refused: { name, message, advice } });
+  return { redirect: accountAddress(idOf(page)), notice: notice('checked', name) };
+});
 
 interface Typed {
   readonly how: string;

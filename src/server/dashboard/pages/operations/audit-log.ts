@@ -20,6 +20,7 @@ import { verificationAddress } from './verifications.ts';
 const PATH = '/audit-log';
 const SHOWN = 50;
 const VALUE_LIMIT = 128;
+const TIME = /^\d{4}-\d{2}-\d{2}T[\d:.]+Z$/;
 const DAY = /^\d{4}-\d{2}-\d{2}$/;
 const FIELDS = ['actor', 'action', 'target', 'from', 'to'] as const;
 type Filters = Readonly<Record<(typeof FIELDS)[number], string>>;
@@ -44,12 +45,12 @@ function pageOfTarget(
 }
 
 /** The details of an entry as names and values. They are ours, but a value may be a text that a person typed. */
-function detailOf({ detail = {} }: AuditEntry): Child {
-  const parts = Object.entries(detail).map(
-    ([name, value]) =>
-      html`<span class="hint">${name}</span> ${outside(typeof value === 'object' ? JSON.stringify(value) : String(value))} `,
-  );
-  return parts;
+function detailOf({ detail = {} }: AuditEntry, locale: Locale): Child {
+  return Object.entries(detail).map(([name, value]) => {
+    const isTime = typeof value === 'string' && TIME.test(value);
+    const text = typeof value === 'object' ? JSON.stringify(value) : String(value);
+    return html`<span class="hint">${name}</span> ${isTime ? time(locale, value, false) : outside(text)} `;
+  });
 }
 
 function filterForm(filters: Filters, locale: Locale): Html {
@@ -92,7 +93,7 @@ export async function auditLogPage(page: PageContext): Promise<PageContent> {
       t.actions[entry.action] ?? html`<code>${outside(entry.action)}</code>`,
       address === undefined ? target : link(address, target),
       entry.reason === undefined ? undefined : outside(entry.reason),
-      detailOf(entry),
+      detailOf(entry, locale),
     ];
   });
   const pages =

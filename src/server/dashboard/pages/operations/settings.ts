@@ -85,7 +85,7 @@ function shownValue({ value, isSet, isSecret }: Setting, locale: Locale): Html |
   const t = locale.of(SETTINGS);
   // Of an address with a secret the server is shown.
   if (value !== undefined && value !== '')
-    return html`<code>${outside(value)}</code> <span class="hint">${isSet ? t.isSet : t.isDefault}</span>`;
+    return html`<code>${outside(value.replaceAll('`', ''))}</code> <span class="hint">${isSet ? t.isSet : t.isDefault}</span>`;
   return isSecret && isSet ? t.secretSet : t.notSet;
 }
 

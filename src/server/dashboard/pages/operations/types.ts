@@ -15,6 +15,11 @@ interface CallbackCounts {
   readonly refused: Readonly<Record<string, number>>;
 }
 
+interface ConsoleField {
+  readonly isSet: boolean;
+  readonly setting: string;
+}
+
 export interface Account {
   readonly account: string;
   readonly name?: string;
@@ -24,7 +29,15 @@ export interface Account {
   readonly callbacks: {
     readonly today: CallbackCounts;
     readonly last7Days: CallbackCounts;
+    /** Oldest first. */
     readonly byDay?: readonly { readonly day: string; readonly received: number; readonly refused: number }[];
+  };
+  /** What is typed into WeChat's console; of secrets the name of their setting. */
+  readonly console?: {
+    readonly token: ConsoleField;
+    readonly encodingAesKey: ConsoleField;
+    /** The last one is the best. */
+    readonly modes: readonly ('plain' | 'compatible' | 'safe')[];
   };
   readonly clockSkew?: { readonly message: string; readonly advice: string };
   readonly token?: { readonly expiresAt: string };
@@ -40,6 +53,12 @@ export interface Account {
     readonly failure?: Failure & { readonly since?: string };
   }[];
   readonly hold: Hold | null;
+}
+
+export interface AccountCheck {
+  readonly ok: boolean;
+  readonly message: string;
+  readonly advice: string;
 }
 
 export type Finding = Json<PageFinding>;
