@@ -2,7 +2,10 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { createZipWriter } from '../../../src/pipeline/export/zip-writer.ts';
+import { eventually } from '../../queue/handled.ts';
 import { openZipFolder, readAll, type ZipFolder } from './zip.ts';
 
 const AT = new Date('2026-05-01T12:00:00Z');
@@ -56,6 +59,28 @@ describe('a ZIP writer', () => {
     const file = await written;
     assert.equal(await zips.isValid(file), true);
     assert.equal((await zips.entries(file)).length, count);
+  });
+
+  it('keeps no bytes of the files that it has written', async () => {
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    const usedBytes = () => {
+      collect();
+      return process.memoryUsage().arrayBuffers;
+    };
+    const zip = createZipWriter({ signal: never });
+    zip.stream.resume();
+    const before = usedBytes();
+    for (let n = 0; n < 500; n++) await zip.addBuffer(`${n}.bin`, randomBytes(200_000), AT);
+    // Small ones lie in slabs that Node shares among buffers.
+    for (let n = 0; n < 20_000; n++) await zip.addBuffer(`s${n}.bin`, Buffer.from('x'.repeat(1_000)), AT);
+    let keptBytes = Number.POSITIVE_INFINITY;
+    await eventually('the memory is free', async () => {
+      keptBytes = usedBytes() - before;
+      return keptBytes < 10_000_000;
+    });
+    assert.ok(keptBytes < 10_000_000, `${keptBytes} bytes of 120 MB`);
+    zip.end();
   });
 
   it('does not run ahead of its reader', async () => {

@@ -80,6 +80,8 @@ export async function sendExport(
     .catch(explain);
   const { stream } = started;
   reply.raw.once('close', () => stream.destroy());
+  // It may have left while the catalogue counted.
+  if (reply.raw.destroyed) stream.destroy();
   // Until the first byte an error is a problem like any other, without the headers of a ZIP.
   await once(stream, 'readable');
   const at = deps.clock
