@@ -1,4 +1,4 @@
-/** Part 5: more worker processes, more rows. */
+/** Part 5: more worker processes, more rows, and searches among them. */
 
 import { withBenchServers } from '../bench-servers.ts';
 import type { Sent } from '../callback-sender.ts';
@@ -8,6 +8,7 @@ import type { Bar, Cell, PartResult, Table } from '../report.ts';
 import { openServices, type Services } from '../services.ts';
 import { missingFor, SHAPE_NAMES, type Shape } from '../shapes.ts';
 import { measureRows } from './rows.ts';
+import { measureSearch } from './search.ts';
 
 /** An answer of WeChat takes its time; workers mostly wait for it. */
 const ORIGIN_LATENCY_MS = 100;
@@ -18,15 +19,18 @@ export const measureGrowth: Part = async (options): Promise<PartResult> => {
   try {
     const missing = missingFor('postgres', services);
     if (missing) return { tables: [], bars: [], notes: [`NOT MEASURED: ${missing}`] };
-    const rows =
-      options.set.only === 'workers' ? undefined : await measureRows(await services.newDatabase(), options);
-    const workers = options.set.only === 'rows' ? undefined : await measureWorkers(services, options);
+    const isWanted = (name: string) => options.set.only === undefined || options.set.only === name;
+    const rows = isWanted('rows') ? await measureRows(await services.newDatabase(), options) : undefined;
+    const search = isWanted('search')
+      ? await measureSearch(await services.newDatabase(), options)
+      : undefined;
+    const workers = isWanted('workers') ? await measureWorkers(services, options) : undefined;
     return {
-      tables: [...(rows?.tables ?? []), ...(workers ? [workers.table] : [])],
-      bars: [...(rows?.bars ?? []), ...(workers?.bars ?? [])],
+      tables: [...(rows?.tables ?? []), ...(search?.tables ?? []), ...(workers ? [workers.table] : [])],
+      bars: [...(rows?.bars ?? []), ...(search?.bars ?? []), ...(workers?.bars ?? [])],
       notes: [
         `Workers of ${AT_ONCE} items at once each, a WeChat that responds after ${ORIGIN_LATENCY_MS} ms: bound by waiting, so that more processes help on few cores too.`,
-        'Rows: --set rows=10000000 for ten million.',
+        'Rows: --set rows=10000000 for ten million. --set only=rows, search or workers measures one of the three.',
       ],
     };
   } finally {

@@ -230,6 +230,7 @@ verification_finding.detail text
 history_minute WITH (fillfactor=50)
 media WITH (fillfactor=80, autovacuum_vacuum_scale_factor=0.05)
 media_count WITH (fillfactor=50)
+media_search WITH (gin_pending_list_limit=512)
 
 -- Constraints
 wma.account.account_pkey PRIMARY KEY (account)
@@ -319,7 +320,7 @@ CREATE INDEX media_open_id ON wma.media USING btree (open_id, sent_at DESC, id D
 CREATE INDEX media_parent ON wma.media USING btree (parent_id) WHERE (parent_id IS NOT NULL)
 CREATE INDEX media_pending ON wma.media USING btree (sent_at DESC, id DESC) WHERE (status = 'pending'::text)
 CREATE UNIQUE INDEX media_pkey ON wma.media USING btree (id)
-CREATE INDEX media_search ON wma.media USING gin (wma.bigrams(search_text), (ARRAY[account])) WHERE (search_text IS NOT NULL)
+CREATE INDEX media_search ON wma.media USING gin (wma.bigrams(search_text), (ARRAY[account])) WITH (gin_pending_list_limit='512') WHERE (search_text IS NOT NULL)
 CREATE INDEX media_search_sent ON wma.media USING btree (sent_at DESC) WHERE (search_text IS NOT NULL)
 CREATE INDEX media_sent ON wma.media USING btree (sent_at DESC, id DESC)
 CREATE INDEX media_sha256 ON wma.media USING btree (sha256) WHERE (sha256 IS NOT NULL)

@@ -145,7 +145,9 @@ CREATE INDEX media_labels ON media USING gin (labels jsonb_path_ops, (ARRAY[acco
 
 -- Search. Rows without a text and a file name of their own cost nothing here. A rare word is found by its pairs of
 -- characters. Of a common word the newest rows are wanted, which are found sooner by reading rows in order.
-CREATE INDEX media_search ON media USING gin (bigrams(search_text), (ARRAY[account])) WHERE search_text IS NOT NULL;
+CREATE INDEX media_search ON media USING gin (bigrams(search_text), (ARRAY[account]))
+  -- New pairs wait in a list that each search reads and that one insert empties: 512 kB, so that neither takes long.
+  WITH (gin_pending_list_limit = 512) WHERE search_text IS NOT NULL;
 CREATE INDEX media_search_sent ON media (sent_at DESC) WHERE search_text IS NOT NULL;
 
 -- Dead letters by account and failure; checks that run up to once a second; erasures.
