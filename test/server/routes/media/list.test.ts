@@ -202,6 +202,11 @@ describe('the list of media items', () => {
       });
     }
 
+    it('refuses a search of 20,000 characters', async () => {
+      const response = await s.call(`/v1/media?q=${'x'.repeat(20_000)}`, { key: 'read' });
+      assert.ok([400, 414, 431].includes(response.status), String(response.status));
+    });
+
     it('responds with a list to absurd but valid parameters', async () => {
       for (const query of [
         '__proto__=1',
