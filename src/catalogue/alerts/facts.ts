@@ -37,15 +37,16 @@ export const boundsOf = (
 ): string => `
   WITH RECURSIVE found AS (
     -- Distinct accounts by jumps in an index: a plain DISTINCT would read all closed items.
-    (SELECT account FROM ${schema}.media WHERE status = '${status}' ORDER BY account LIMIT 1)
+    (SELECT account FROM ${schema}.media WHERE status = '${status}' AND ${accounts}::text[] IS NULL
+     ORDER BY account LIMIT 1)
     UNION ALL
     SELECT (SELECT m.account FROM ${schema}.media m WHERE m.status = '${status}' AND m.account > found.account
             ORDER BY m.account LIMIT 1)
     FROM found WHERE found.account IS NOT NULL),
   bound AS (
-    SELECT found.account, greatest(${after}, coalesce(a.until, '-infinity')) AS after
-    FROM found LEFT JOIN ${schema}.acknowledgement a ON a.account = found.account AND a.status = '${status}'
-    WHERE found.account IS NOT NULL AND (${accounts}::text[] IS NULL OR found.account = ANY(${accounts})))`;
+    SELECT account, greatest(${after}, coalesce(a.until, '-infinity')) AS after
+    FROM (SELECT account FROM found WHERE account IS NOT NULL UNION SELECT unnest(${accounts}::text[])) AS named
+    LEFT JOIN (SELECT * FROM ${schema}.acknowledgement WHERE status = '${status}') AS a USING (account))`;
 
 export function createAlertFacts(database: Database, schema: string) {
   async function counted(select: string, values: unknown[]): Promise<Counted> {
