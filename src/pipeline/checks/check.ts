@@ -110,8 +110,13 @@ export interface Facts {
   /** The live processes, by their heartbeats. */
   readonly processes?: readonly LiveProcess[];
   readonly workers?: WorkerStatus;
-  /** The last verification that ended. */
-  readonly drift?: { readonly id: string; readonly count: number; readonly total: number; readonly at: Date };
+  /** The last verification that ended; null: none has. */
+  readonly drift?: {
+    readonly id: string;
+    readonly count: number;
+    readonly total: number;
+    readonly at: Date;
+  } | null;
   /** The conditions that this process reports. Those of the others are in `processes`. */
   readonly conditions?: readonly Condition[];
 }

@@ -107,7 +107,7 @@ export function createFactGatherer(deps: FactGathererDeps): FactGatherer {
 
   async function readDrift(): Promise<Partial<Facts>> {
     const last = await catalogue.verifications.getLastDone();
-    if (!last?.endedAt) return {};
+    if (!last?.endedAt) return { drift: null };
     return { drift: { id: last.id, count: driftOf(last.counts), total: last.done, at: last.endedAt } };
   }
 

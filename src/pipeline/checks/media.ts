@@ -110,10 +110,10 @@ export const MEDIA_CHECKS = {
     }),
     // The person who started the verification waits for its result.
     except: ['alerts', 'readyz'],
-    find: ({ drift }) =>
-      drift &&
-      (drift.count > 0
-        ? [{ count: drift.count, since: drift.at, detail: { id: drift.id, total: drift.total } }]
-        : []),
+    find: ({ drift }) => {
+      if (!drift) return drift === null ? [] : undefined;
+      const { id, count, total, at } = drift;
+      return count > 0 ? [{ count, since: at, detail: { id, total } }] : [];
+    },
   },
 } as const satisfies Record<string, Check>;

@@ -15,31 +15,38 @@ async function reasonOf(address) {
   return `${detail ?? title}. ${advice}`;
 }
 
-/** Errors of media elements do not bubble, but they can be captured. */
+async function explain(element) {
+  const own = `/v1/media/${element.dataset.media}/content?proxy=true`;
+  try {
+    const isPreview = element.getAttribute('src').endsWith('/preview');
+    const reason = await reasonOf(isPreview ? element.src : own);
+    // The file is there: the link has expired, or its host cannot be reached from this browser. It is loaded once more,
+    // through this server.
+    if (reason === undefined && element.dataset.again === undefined) {
+      element.dataset.again = '';
+      element.src = own;
+      return;
+    }
+    showReason(element, reason);
+  } catch {
+    // No connection: the line above the content says so.
+  }
+}
+
+// Errors of media elements do not bubble, but they can be captured.
 document.addEventListener(
   'error',
-  async (event) => {
-    const element = event.target;
-    const id = element.dataset?.media;
-    if (id === undefined) return;
-    const own = `/v1/media/${id}/content?proxy=true`;
-    try {
-      const isPreview = element.getAttribute('src').endsWith('/preview');
-      const reason = await reasonOf(isPreview ? element.src : own);
-      // The file is there: the link has expired, or its host cannot be reached from this browser. It is loaded once
-      // more, through this server.
-      if (reason === undefined && element.dataset.again === undefined) {
-        element.dataset.again = '';
-        element.src = own;
-        return;
-      }
-      showReason(element, reason);
-    } catch {
-      // No connection: the line above the content says so.
-    }
+  ({ target }) => {
+    if (target.dataset?.media !== undefined) void explain(target);
   },
   true,
 );
+// Those that failed before this script was loaded.
+for (const element of document.querySelectorAll('[data-media]')) {
+  const hasFailed =
+    element.localName === 'img' ? element.complete && element.naturalWidth === 0 : element.error;
+  if (hasFailed && element.getAttribute('src')) void explain(element);
+}
 
 function showReason(element, reason) {
   const text = document.createElement('p');

@@ -133,7 +133,17 @@ function deadLetterPanel(
   return panel(
     'causes',
     t.deadLetters,
-    table(t.deadLetters, [t.count, locale.of(WORDS).account, t.cause, t.advice, ''], rows),
+    table(
+      t.deadLetters,
+      [
+        t.count,
+        locale.of(WORDS).account,
+        t.cause,
+        t.advice,
+        html`<span class="visually-hidden">${t.redrive}</span>`,
+      ],
+      rows,
+    ),
     { aside: html`<a href="/dead-letters">${t.allDeadLetters}</a>` },
   );
 }

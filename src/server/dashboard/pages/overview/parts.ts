@@ -47,7 +47,7 @@ export function partsPanel(parts: Parts | undefined, locale: Locale): Html | und
   const t = locale.of(OVERVIEW);
   const processes = table(
     t.parts,
-    [t.process, t.state, t.inHand, t.version, ''],
+    [t.process, t.state, t.inHand, t.version, t.conditions],
     parts.processes.map(({ name, isAlive, heartbeatAt, inHand, version, conditions }) => [
       outside(name),
       // The time of a living process changes every few seconds and says no more than that it lives.
