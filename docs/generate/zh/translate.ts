@@ -18,6 +18,8 @@ const NEUTRAL = [
   /\b(?:ms|s|min|h|KiB|MiB|GiB)\b/g,
   /\b[A-Z][A-Z0-9_]+\b/g,
   /^wma [a-z-]+$/g,
+  // Names of folders in their order.
+  /^[a-z0-9-]+(?: < [a-z0-9-]+)+$/g,
   /\b(?:Redis|Postgres|Kubernetes|errcode)\b/g,
 ];
 
