@@ -42,6 +42,7 @@ export const redriveBody = z
     );
     refuseFields(context, filter, {
       sha256: 'only archived media items have it, and those are not redriven',
+      expiresFrom: 'only pending media items have a deadline, and those are not redriven',
       expiresBefore: 'only pending media items have a deadline, and those are not redriven',
     });
     refusePersonInReason(context, reason, filter);

@@ -41,6 +41,7 @@ export const exportBody = z
       class: NEVER_ARCHIVED,
       failedFrom: NEVER_ARCHIVED,
       failedTo: NEVER_ARCHIVED,
+      expiresFrom: 'only pending media items have a deadline, and those have no file',
       expiresBefore: 'only pending media items have a deadline, and those have no file',
     });
     if (filter.status && !filter.status.includes('archived'))

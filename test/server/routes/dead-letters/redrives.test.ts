@@ -166,6 +166,7 @@ describe('a redrive', () => {
     for (const [filter, message] of [
       [{ status: ['pending'] }, /^filter\.status\.0: only dead and expired/],
       [{ sha256: 'a'.repeat(64) }, /^filter\.sha256: only archived/],
+      [{ expiresFrom: '2026-05-01T00:00:00Z' }, /^filter\.expiresFrom: only pending/],
       [{ expiresBefore: '2026-05-01T00:00:00Z' }, /^filter\.expiresBefore: only pending/],
       [{ label: {} }, /^filter\.label: is empty/],
       [{ id: [] }, /^filter\.id: /],

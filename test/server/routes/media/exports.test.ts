@@ -184,6 +184,7 @@ describe('an export', () => {
       [{}, 'filter'],
       [{ filter: { errcode: 40007 } }, 'filter.errcode'],
       [{ filter: { failedTo: '2026-05-01T00:00:00Z' } }, 'filter.failedTo'],
+      [{ filter: { expiresFrom: '2026-05-01T00:00:00Z' } }, 'filter.expiresFrom'],
       [{ filter: { expiresBefore: '2026-05-01T00:00:00Z' } }, 'filter.expiresBefore'],
       [{ filter: { status: ['dead'] } }, 'filter.status.0'],
       [{ filter: { label: { a: '\0' } } }, 'filter.label.a'],
