@@ -70,6 +70,6 @@ test('on a terminal the log is readable, the checks are a table, and the link co
     second.text(),
     /\n {2}数据库 +正常 .*\n {2}队列 +正常 .*\n {2}对象存储 +正常 .*\n {2}时钟 +正常 /,
   );
-  assert.match(second.text(), /\n {2}页面（打开即登录；.*）\n {4}http:\S+\/login\?ticket=\S+\n\s*$/);
+  assert.match(second.text(), /\n {2}控制台（打开即登录；.*）\n {4}http:\S+\/login\?ticket=\S+\n\s*$/);
   assert.equal(await second.interrupt(), 0);
 });

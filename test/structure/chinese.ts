@@ -93,6 +93,7 @@ export const OLD_CHINESE_WORDS: readonly OldWord[] = [
   word('警报|报警|预警', '告警'),
   word('操作日志|操作记录', '审计日志'),
   word('内嵌|嵌入式', '内置'),
+  word('标为已读|标为已阅', '确认'),
   // Spellings.
   word('帐号|帐户', '账号'),
   word('登陆', '登录'),

@@ -37,7 +37,7 @@ const PROBLEM_HEADERS = {
 
 const WORDS = {
   en: { lang: 'en', title: 'Starting …', text: 'This page opens as soon as the service is ready.' },
-  zh: { lang: 'zh-CN', title: '正在启动…', text: '服务就绪后，本页会自动打开。' },
+  zh: { lang: 'zh-CN', title: '正在启动……', text: '服务就绪后，本页会自动打开。' },
 } as const;
 
 /** The handler of a listener whose routes are not ready yet. It reads no body and uses no part of the service. */

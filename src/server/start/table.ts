@@ -156,7 +156,7 @@ const databaseText = ({ shape, database, dataFolder }: Config, texts: StartTexts
 function queueText({ shape, redis }: Config, texts: StartTexts, { queue }: CheckRun['facts']): string {
   const waiting = (queue?.ok && queue.counts?.waiting) || 0;
   const place = shape.queue === 'redis' ? texts.redisAt(hostOf(redis.url, 'REDIS_URL')) : texts.inDatabase;
-  return waiting > 0 ? `${place}; ${texts.waiting(waiting)}` : place;
+  return waiting > 0 ? `${place}${texts.waiting(waiting)}` : place;
 }
 
 const storeText = ({ s3, dataFolder }: Config, texts: StartTexts): string =>

@@ -41,7 +41,7 @@ describe('a port whose routes are not ready yet', () => {
     assert.equal(response.status, 503);
     const page = await response.text();
     assert.match(page, /<meta http-equiv="refresh" content="2">/);
-    assert.match(page, /<html lang="zh-CN">.*正在启动….*<section lang="en"><h1>Starting …/s);
+    assert.match(page, /<html lang="zh-CN">.*正在启动…….*<section lang="en"><h1>Starting …/s);
     assert.doesNotMatch(page, /script|ticket|https?:/);
     const policy = response.headers.get('content-security-policy') ?? '';
     assert.match(

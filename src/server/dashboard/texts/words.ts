@@ -69,7 +69,7 @@ const zh: Words = {
   copied: '已复制',
   cancel: '取消',
   reason: '原因',
-  reasonHint: '会永久保存在审计日志中，请勿填写个人信息。',
+  reasonHint: '会永久保存在审计日志中，请勿填写个人数据。',
   newer: '← 较新',
   older: '较旧 →',
   pages: '列表分页',

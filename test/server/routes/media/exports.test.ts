@@ -190,7 +190,8 @@ describe('an export', () => {
       [{ filter: { label: { a: '\0' } } }, 'filter.label.a'],
       [{ filter: { kind: '../' } }, 'filter.kind.0'],
       [{ filter: { openId: 'o-named' }, reason: 'of o-named' }, 'reason'],
-      [{ filter: { q: 1, openid: 'o' } }, 'filter'],
+      [{ filter: { q: '票' } }, 'filter.q'],
+      [{ filter: { openid: 'o' } }, 'filter'],
       [{ filter: {}, all: true }, '(body)'],
     ];
     for (const [json, field] of wrong) {
