@@ -7,7 +7,7 @@ import { after, before, describe, it } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { listRoutes } from '../route-list.ts';
 import { KEYS, openTestServer, PLAIN, SAFE, type TestServer } from '../setup.ts';
-import { type ApiRequest, type OpenApi, requestsOf } from './requests.ts';
+import { type ApiRequest, type OpenApi, pageRequestsOf, requestsOf } from './requests.ts';
 import { fillSchool, fillShop, fingerprintDatabase, growShop, type Shop } from './two-accounts.ts';
 
 type Scope = 'read' | 'write' | 'admin';
@@ -44,16 +44,22 @@ const CLIENTS: readonly Client[] = [
   },
 ];
 
+/** Pages that ask before something is done: who may not do it gets no question. */
+const QUESTIONS = /^\/(redrive|erase|accounts\/\{account\}\/hold|media\/\{id\}\/erase)$/;
+
 /**
  * The rule of scopes: every GET is read, and so are links and exports, which hand out files; POST of media and retry is
- * write; the rest, and the queue's pages, are admin.
+ * write; the rest, questions before that, and the queue's pages, are admin. A form of a page has the scope of what it
+ * does.
  */
 function scopeOf(method: string, route: string): Scope | 'open' {
-  if (/^\/(wechat\/|livez$|readyz$|login|logout|$)/.test(route)) return 'open';
+  if (/^\/(wechat\/|livez$|readyz$|login|logout|preferences$)/.test(route)) return 'open';
   if (/^\/(queues|v1\/settings)/.test(route)) return 'admin';
-  if (method === 'GET') return 'read';
-  if (/^\/v1\/(media\/\{id\}\/links|exports)$/.test(route)) return 'read';
-  return /^\/v1\/media(\/batch|\/\{id\}\/retry)?$/.test(route) && method === 'POST' ? 'write' : 'admin';
+  if (method === 'GET') return QUESTIONS.test(route) ? 'admin' : 'read';
+  if (/^(\/v1)?\/(media\/\{id\}\/links|exports?)$/.test(route)) return 'read';
+  return /^(\/v1\/media(\/batch)?|(\/v1)?\/media\/\{id\}\/retry)$/.test(route) && method === 'POST'
+    ? 'write'
+    : 'admin';
 }
 /** Routes that concern all accounts: refused to a key that is bound to some of them. */
 const SHARED = /^\/(metrics|queues|v1\/(alerts\/test|doctor|moves|processes|settings|store|verifications))/;
@@ -81,12 +87,13 @@ describe('the access matrix of routes and keys', { timeout: 240_000 }, () => {
     const described = new Set(requestsOf(document, shop).map(({ method, route }) => `${method} ${route}`));
     const pages = (await listRoutes(s))
       .filter((route) => !described.has(route))
-      .map((route) => {
-        const [method = '', path = ''] = route.split(' ');
-        const filled = path.replaceAll(/\{\w+\}/g, 'wma-archive');
-        return { method, route: path, path: filled, description: '' };
-      });
-    const files = ['/queues/static/x.js', '/docs/static/x.js', '/dashboard/page.js', '/dashboard/texts.js'];
+      .flatMap((route) => pageRequestsOf(route, shop));
+    const files = [
+      '/queues/static/x.js',
+      '/docs/static/x.js',
+      '/dashboard/browser/main.js',
+      '/dashboard/styles/layout.css',
+    ];
     const statics = files.map((path) => ({ method: 'GET', route: path, path, description: '' }));
     const all = [...requestsOf(document, shop), ...pages, ...statics];
     // Last, because it ends the session.
@@ -108,14 +115,23 @@ describe('the access matrix of routes and keys', { timeout: 240_000 }, () => {
   }
 
   async function send(who: Client, request: ApiRequest): Promise<Received> {
-    const { method, path, json } = request;
+    const { method, path, json, form } = request;
     const response = await s.call(path, {
       method,
       ...(who.isSession ? {} : { key: who.key }),
       ...(json === undefined ? {} : { json }),
-      headers: who.isSession ? { cookie, origin: s.url } : {},
+      ...(form === undefined ? {} : { body: new URLSearchParams(form).toString() }),
+      headers: {
+        ...(who.isSession ? { cookie, origin: s.url } : {}),
+        ...(form === undefined ? {} : { 'content-type': 'application/x-www-form-urlencoded' }),
+      },
     });
     const headers = [...response.headers].map(([name, value]) => `${name}: ${value}`).join('\n');
+    // The stream of hints, which holds no data, has no end.
+    if (response.headers.get('content-type')?.startsWith('text/event-stream')) {
+      await response.body?.cancel();
+      return { status: response.status, body: '', headers };
+    }
     const body = await response.text();
     // On a busy machine the event loop may be so late that requests are refused.
     if (response.status === 503 && body.includes('"overloaded"')) {
@@ -125,12 +141,12 @@ describe('the access matrix of routes and keys', { timeout: 240_000 }, () => {
     return { status: response.status, body, headers };
   }
 
-  const titleOf = (who: Client, { method, path, json }: ApiRequest) =>
-    `${who.name}: ${method} ${path} ${json === undefined ? '' : JSON.stringify(json)}`;
+  const titleOf = (who: Client, { method, path, json, form }: ApiRequest) =>
+    `${who.name}: ${method} ${path} ${JSON.stringify(json ?? form ?? '')}`;
 
   /** The secrets of the shop in a response; without those that the client sent itself. */
   function leakedSecrets(request: ApiRequest, response: Received): string[] {
-    const sent = decodeURIComponent(request.path) + JSON.stringify(request.json ?? '');
+    const sent = decodeURIComponent(request.path) + JSON.stringify(request.json ?? request.form ?? '');
     const received = `${response.headers}\n${response.body}`;
     return shop.secrets.filter((secret) => received.includes(secret) && !sent.includes(secret));
   }

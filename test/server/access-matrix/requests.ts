@@ -29,6 +29,8 @@ export interface ApiRequest {
   /** With parameters and query filled in. */
   readonly path: string;
   readonly json?: unknown;
+  /** The fields of a form of a page. */
+  readonly form?: Readonly<Record<string, string>>;
   /** The description in the document, which names scope and accounts. */
   readonly description: string;
 }
@@ -120,5 +122,43 @@ export function requestsOf(document: OpenApi, values: Values): ApiRequest[] {
         })),
       );
     }),
+  );
+}
+
+/** What is typed into any form of a page; each page reads the fields that it knows. */
+const TYPED = {
+  reason: 'a reason',
+  confirm: '1',
+  how: '1h',
+  what: 'sample',
+  sample: '1',
+  rate: '1',
+  status: 'dead',
+  ttl: '1h',
+};
+
+/** Requests for a route that the document does not describe (`GET /redrives/{id}`): a page, or one of its forms. */
+export function pageRequestsOf(route: string, { accounts, ids, fields }: Values): ApiRequest[] {
+  const [method = '', path = ''] = route.split(' ');
+  const name = /\{(\w+)\}/.exec(path)?.[1];
+  const known = name === 'account' ? accounts : name === 'id' ? ids : ['wma-archive'];
+  const paths =
+    name === undefined ? [path] : known.map((value) => path.replace(`{${name}}`, encodeURIComponent(value)));
+  // Pages that act on a filter have it in their address, and forms name an account.
+  const filters = /^\/(redrive|erase|export|media|audit-log)$/.test(path)
+    ? accounts.map((account) => ({ account, openId: String(fields.openId) }))
+    : [];
+  const targets = ['', ...filters.map((filter) => `?${new URLSearchParams(filter)}`)];
+  const forms = method === 'GET' ? [undefined] : accounts.map((account) => ({ ...TYPED, account }));
+  return paths.flatMap((filled) =>
+    targets.flatMap((query) =>
+      forms.map((form) => ({
+        method,
+        route: path,
+        path: filled + query,
+        description: '',
+        ...(form ? { form } : {}),
+      })),
+    ),
   );
 }
