@@ -30,7 +30,8 @@ describe('the API', () => {
         '/docs/json',
         '/queues',
         '/queues/api/queues',
-        '/dashboard/page.js',
+        '/dashboard/browser/main.js',
+        '/dashboard/vendor/idiomorph.js',
       ]) {
         const response = await s.call(path);
         assert.equal(response.status, 401, path);

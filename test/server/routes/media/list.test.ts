@@ -98,6 +98,7 @@ describe('the list of media items', () => {
       const second = await s.createArchived(
         reference({
           account: SAFE.account,
+          parentId: first,
           openId: 'o-2',
           msgId: '2',
           labels: { set: 'filters' },
@@ -121,7 +122,9 @@ describe('the list of media items', () => {
         sentFrom: [`sentFrom=${at(-1)}`, second],
         sentTo: [`sentTo=${at(-1)}`, first],
         // Without a status it matches only pending items.
+        expiresFrom: [`status=dead&status=archived&expiresFrom=${at(71)}`, second],
         expiresBefore: [`status=dead&status=archived&expiresBefore=${at(71)}`, first],
+        parentId: [`parentId=${first}`, second],
         q: ['q=9007199254740993', first],
       };
       const filters = Object.keys(cases);
@@ -129,7 +132,7 @@ describe('the list of media items', () => {
         paths: Record<string, { get: { parameters: { name: string }[] } }>;
       };
       const documented = document.paths['/v1/media']?.get.parameters.map(({ name }) => name) ?? [];
-      const others = ['sort', 'limit', 'cursor', 'include'];
+      const others = ['sort', 'limit', 'cursor', 'include', 'covers'];
       assert.deepEqual(
         documented.filter((name) => !others.includes(name)),
         filters,

@@ -189,7 +189,7 @@ export async function overviewPage(page: PageContext): Promise<PageContent> {
 ${tiles(stats, now, locale)}
 <div class="columns">${backlogPanel(stats, locale)}${accountPanel(accounts, locale)}</div>
 ${deadLetterPanel(dead, page, names)}
-${panel('history', t.history, charts(history, range, locale))}
+${panel('charts', t.history, charts(history, range, locale))}
 ${partsPanel(parts, locale)}
 ${panel(
   'newest',
