@@ -242,6 +242,28 @@ describe('the pages of operations', { skip: missing.chromium }, () => {
     });
   });
 
+  it('check an account now, say why WeChat refuses it, and count callbacks by day', async () => {
+    await withClient({ javaScriptEnabled: false }, async ({ page, problems }) => {
+      await page.goto(`${s.url}/accounts`);
+      const shop = page.locator(`#${PLAIN.account}`);
+      await shop.locator('summary', { hasText: 'Earlier days' }).waitFor();
+      const today = new Date().toISOString().slice(0, 10);
+      // The counter writes its counts every two seconds.
+      await eventually('the callback of today is counted', async () => {
+        await page.reload();
+        return /\s1\s+1$/.test(await shop.locator('tr', { hasText: today }).innerText());
+      });
+      await page.getByRole('button', { name: 'Check now: shop' }).click();
+      await page.getByRole('alert').getByText('shop: ').waitFor();
+      await page.getByRole('button', { name: 'Check now: shop' }).click();
+      await page.getByRole('alert').getByText('Too many requests').waitFor();
+      // The browser reports the status of the page.
+      assert.equal(problems.splice(0).length, 1);
+      await page.goto(`${s.url}/audit-log?action=account.check`);
+      assert.match(await page.innerText('#entries'), /Check an account\s+shop/);
+    });
+  });
+
   it('acknowledge dead letters of an account', async () => {
     await withClient({}, async ({ page }) => {
       await page.goto(`${s.url}/dead-letters`);

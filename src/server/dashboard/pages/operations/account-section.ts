@@ -11,6 +11,8 @@ import type { Account, Hold } from './types.ts';
 /** The code of a hold that a person set. Others end after a probe. */
 const BY_HAND = 'held_by_hand';
 
+/** The setting of a secret that no person has typed. */
+const SIMULATED = 'simulated';
 /** Of the days with their callbacks; the others are in a part that opens. */
 const DAYS_SHOWN = 7;
 
@@ -61,8 +63,10 @@ function quotaOf({ quota }: Account, locale: Locale): Fact | undefined {
 function consoleFacts({ callbackUrl, console }: Account, locale: Locale): (Fact | undefined)[] {
   const t = locale.of(ACCOUNTS);
   const url = html`<span class="paste">${code(callbackUrl)}</span>${copyButton(locale, callbackUrl, t.callbackUrl)}<br><span class="hint">${t.paste}</span>`;
+  const settingOf = (setting: string) =>
+    setting === SIMULATED ? t.simulated : html`${t.takenFrom} ${code(setting)}`;
   const secret = (name: string, field: { isSet: boolean; setting: string } | undefined): Fact | undefined =>
-    field && { name, value: field.isSet ? html`${t.takenFrom} ${code(field.setting)}` : t.notConfigured };
+    field && { name, value: !field.isSet ? t.notConfigured : settingOf(field.setting) };
   const mode = console?.modes.at(-1);
   return [
     { name: t.callbackUrl, value: url },
@@ -98,6 +102,7 @@ function callbackTables({ callbacks, name, account }: Account, locale: Locale): 
       locale.number(count),
     ]);
   const rows = [...rowsOf('received'), ...rowsOf('refused')];
+  const hasAny = byDay.some(({ received, refused }) => received + refused > 0);
   const most = Math.max(...byDay.map(({ received, refused }) => received + refused), 1);
   const days = byDay
     .toReversed()
@@ -115,7 +120,7 @@ function callbackTables({ callbacks, name, account }: Account, locale: Locale): 
     rows.length === 0
       ? html`<p class="hint">${t.noCallbacks}</p>`
       : table(`${t.callbacks}: ${about}`, [t.callbacks, t.type, t.today, t.last7Days], rows);
-  return html`<div class="columns"><div>${types}</div>${days.length > 0 && html`<div>${table(`${t.byDay}: ${about}`, heads, days.slice(0, DAYS_SHOWN))}${earlier}</div>`}</div>`;
+  return html`<div class="columns"><div>${types}</div>${hasAny && html`<div>${table(`${t.byDay}: ${about}`, heads, days.slice(0, DAYS_SHOWN))}${earlier}</div>`}</div>`;
 }
 
 function customerService({ customerService: services = [], name, account }: Account, locale: Locale) {
