@@ -14,7 +14,9 @@ export function createChangeMark(database: Database, schema: string) {
             WHERE end_sent_at IS NULL OR ended_at IS NULL),
            (SELECT string_agg(concat(account, held_until), ',' ORDER BY account) FROM ${schema}.account
             WHERE held_until IS NOT NULL),
-           (SELECT max(updated_at) FROM ${schema}.redrive WHERE state = 'running')) AS mark`,
+           (SELECT max(updated_at) FROM ${schema}.redrive WHERE state = 'running'),
+           (SELECT concat(count(*), max(updated_at)) FROM ${schema}.verification
+            WHERE state IN ('waiting', 'running'))) AS mark`,
       );
       return row?.mark ?? '';
     },
