@@ -64,6 +64,18 @@ function chart(
 </figure>`;
 }
 
+/** Whether the service keeps up: the sums of the period, and the backlog at its two ends. */
+function sums({ points }: History, locale: Locale): Html {
+  const t = locale.of(OVERVIEW);
+  const sumOf = (column: Column) => points.reduce((total, point) => total + point[column], 0);
+  const counts = (['received', 'archived', 'dead', 'expired'] as const).map((column) =>
+    t.sums[column](locale.number(sumOf(column))),
+  );
+  const [first, last] = [points[0]?.backlog ?? 0, points.at(-1)?.backlog ?? 0];
+  const backlog = t.sums.backlog(locale.number(first), locale.number(last));
+  return html`<p class="sums">${[...counts, locale.size(sumOf('bytes')), backlog].join(' · ')}</p>`;
+}
+
 export function charts(history: History, range: Range, locale: Locale): Html {
   const t = locale.of(OVERVIEW);
   const links = (Object.keys(RANGES) as Range[]).map(
@@ -71,6 +83,7 @@ export function charts(history: History, range: Range, locale: Locale): Html {
       html`<a class="filter" href="${addressOf('/', { range: name === '24h' ? undefined : name })}"${attributes({ 'aria-current': name === range && 'true' })}>${t.ranges[name]}</a> `,
   );
   return html`<p class="views" role="group" aria-label="${t.range}">${links}</p>
+${sums(history, locale)}
 <div class="charts">
 ${chart('outcomes', t.outcomes, ['received', 'archived', 'dead', 'expired'], history, locale)}
 ${chart('backlog', t.backlogChart, ['backlog'], history, locale)}
