@@ -7,6 +7,12 @@ import { WORDS } from '../texts/words.ts';
 import { chip, time } from './elements.ts';
 import { mediaView, nameOf, pageOf } from './media-view.ts';
 
+/** Until when a pending item can be downloaded. */
+export const deadline = ({ status, expiresAt }: Media, locale: Locale): Html | false =>
+  status === 'pending' &&
+  expiresAt !== undefined &&
+  html` · <span class="deadline">${locale.of(WORDS).expires} ${time(locale, expiresAt)}</span>`;
+
 /** `names`: the accounts by id. `poster`: the archived cover of a video. */
 export function mediaCard(
   media: Media,
@@ -27,7 +33,7 @@ export function mediaCard(
 <p class="line">${chip(locale, media.status)} <strong>${media.kind && words.kind[media.kind]}</strong></p>
 <p class="name"><a href="${pageOf(media)}">${outside(nameOf(media, locale))}</a></p>
 ${media.text && html`<p class="text">${outside(media.text)}</p>`}
-<p class="facts">${time(locale, media.sentAt ?? media.createdAt)}${facts.map((fact) => html` · ${outside(fact)}`)}</p>
+<p class="facts">${time(locale, media.sentAt ?? media.createdAt)}${facts.map((fact) => html` · ${outside(fact)}`)}${deadline(media, locale)}</p>
 </div></li>`;
 }
 

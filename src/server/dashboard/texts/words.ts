@@ -24,6 +24,8 @@ const en = {
     accountHeld: 'account held',
     storeHeld: 'storage held',
   },
+  /** Before the time at which WeChat deletes the file of a pending item. */
+  expires: 'expires',
   account: 'Account',
   all: 'All',
   any: 'any',
@@ -62,6 +64,7 @@ const zh: Words = {
     accountHeld: '账号暂停',
     storeHeld: '存储暂停',
   },
+  expires: '过期时间',
   account: '账号',
   all: '全部',
   any: '不限',

@@ -1,15 +1,16 @@
 /** /media: search, filters, gallery and list. */
-import { KINDS, STATUSES } from '../../../../media.ts';
+import { ID_PATTERN, KINDS, STATUSES } from '../../../../media.ts';
 import { chip, empty, panel, table, time } from '../../components/elements.ts';
-import { mediaCard, postersOf } from '../../components/media-card.ts';
+import { deadline, mediaCard, postersOf } from '../../components/media-card.ts';
 import { nameOf, pageOf } from '../../components/media-view.ts';
 import { addressOf } from '../../core/address.ts';
+import { ApiError } from '../../core/api.ts';
 import { attributes, type Html, html, outside, visible } from '../../core/html.ts';
 import type { Locale } from '../../core/locale.ts';
 import type { AccountSummary, Media, MediaPage } from '../../core/media-json.ts';
 import type { PageContent, PageContext } from '../../core/page.ts';
 import { WORDS } from '../../texts/words.ts';
-import { apiQueryOf, isFiltered, type MediaView, parametersOf, viewOf } from './filters.ts';
+import { apiQueryOf, FILTER_FIELDS, isFiltered, type MediaView, parametersOf, viewOf } from './filters.ts';
 import { MEDIA } from './texts.ts';
 
 const SHOWN = 24;
@@ -67,7 +68,7 @@ function listTable(items: readonly Media[], locale: Locale, names: ReadonlyMap<s
     heads,
     items.map((media) => [
       time(locale, media.sentAt ?? media.createdAt),
-      html`${chip(locale, media.status)}${media.status !== 'archived' && media.failure && html` <code>${outside(media.failure.errcode ?? media.failure.code)}</code>`}`,
+      html`${chip(locale, media.status)}${media.status !== 'archived' && media.failure && html` <code>${outside(media.failure.errcode ?? media.failure.code)}</code>`}${deadline(media, locale)}`,
       media.kind && words.kind[media.kind],
       html`<a href="${pageOf(media)}">${outside(nameOf(media, locale))}</a>`,
       media.openId &&
@@ -111,6 +112,19 @@ function nothing(view: MediaView, accounts: readonly AccountSummary[], locale: L
 const hidesCovers = ({ q, kind, status }: MediaView): boolean =>
   q === '' && kind === '' && ['', 'archived', 'pending'].includes(status);
 
+/** Lists leave out what is erased. Who searches for the id of such an item learns what became of it. */
+async function erasedItem({ api }: PageContext, view: MediaView): Promise<MediaPage | undefined> {
+  const others = FILTER_FIELDS.filter((field) => field !== 'q' && view[field] !== '');
+  if (!ID_PATTERN.test(view.q) || others.length > 0) return undefined;
+  try {
+    const item = await api.get<Media>(`/v1/media/${view.q}`);
+    return { items: [item], nextCursor: null, count: 1 };
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 404) return undefined;
+    throw error;
+  }
+}
+
 export async function mediaListPage(page: PageContext): Promise<PageContent> {
   const { api, locale } = page;
   const [t, words] = [locale.of(MEDIA), locale.of(WORDS)];
@@ -122,10 +136,11 @@ export async function mediaListPage(page: PageContext): Promise<PageContent> {
     cursor: view.cursor,
     include: 'link,count',
   };
-  const [found, { items: accounts }] = await Promise.all([
+  const [listed, { items: accounts }] = await Promise.all([
     api.get<MediaPage>('/v1/media', query),
     api.get<{ items: AccountSummary[] }>('/v1/accounts'),
   ]);
+  const found = listed.items.length > 0 ? listed : ((await erasedItem(page, view)) ?? listed);
   const names = new Map(accounts.map(({ account, name }) => [account, name ?? account]));
   const posters = await postersOf(found.items, page);
   const count =
