@@ -99,11 +99,13 @@ export async function openTestServer(
     accounts?: readonly Account[];
     limits?: ListenerLimits;
     wechat?: Partial<OpenServerOptions['wechat']>;
+    /** Variables besides DATA_DIR. */
+    environment?: Readonly<Record<string, string>>;
   } = {},
 ): Promise<TestServer> {
   const folder = await mkdtemp(join(tmpdir(), 'wma-server-'));
   await cp(await databaseTemplate(), join(folder, 'database'), { recursive: true });
-  const loaded = loadConfig({ DATA_DIR: folder }, { dotEnvFolder: folder });
+  const loaded = loadConfig({ ...options.environment, DATA_DIR: folder }, { dotEnvFolder: folder });
   const config = { ...loaded, http: { ...loaded.http, port: 0, ...options.http } };
   const log: string[] = [];
   const context = await openAppContext(config, {
