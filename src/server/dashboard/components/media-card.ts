@@ -11,7 +11,7 @@ import { mediaView, nameOf, pageOf } from './media-view.ts';
 export const deadline = ({ status, expiresAt }: Media, locale: Locale): Html | false =>
   status === 'pending' &&
   expiresAt !== undefined &&
-  html` · <span class="deadline">${locale.of(WORDS).expires} ${time(locale, expiresAt)}</span>`;
+  html`<p class="facts">${locale.of(WORDS).expires} ${time(locale, expiresAt)}</p>`;
 
 /** `names`: the accounts by id. `poster`: the archived cover of a video. */
 export function mediaCard(
@@ -33,7 +33,8 @@ export function mediaCard(
 <p class="line">${chip(locale, media.status)} <strong>${media.kind && words.kind[media.kind]}</strong></p>
 <p class="name"><a href="${pageOf(media)}">${outside(nameOf(media, locale))}</a></p>
 ${media.text && html`<p class="text">${outside(media.text)}</p>`}
-<p class="facts">${time(locale, media.sentAt ?? media.createdAt)}${facts.map((fact) => html` · ${outside(fact)}`)}${deadline(media, locale)}</p>
+<p class="facts">${time(locale, media.sentAt ?? media.createdAt)}${facts.map((fact) => html` · ${outside(fact)}`)}</p>
+${deadline(media, locale)}
 </div></li>`;
 }
 

@@ -41,14 +41,26 @@ const ACKNOWLEDGED: Readonly<Record<string, string>> = {
   dead_letters: 'dead',
 };
 
+const isNamed = ({ account, name }: OverviewAccount, text: string | undefined): boolean =>
+  text === account || (name !== undefined && text === name);
+
+/** Whether the time of the account's hold is over, and no probe has succeeded yet. */
+export const isProbing = (stats: Stats, account: OverviewAccount): boolean =>
+  !account.hold &&
+  stats.checks.some((finding) => finding.code === 'account_held' && isNamed(account, finding.account));
+
 export function holdsPanel(
   stats: Stats,
   accounts: readonly OverviewAccount[],
   { locale, may }: PageContext,
 ): Html | undefined {
   const t = locale.of(OVERVIEW);
-  const findings = stats.checks.filter(({ code }) => !SHOWN_AS_HOLD.has(code));
   const held = accounts.filter(({ hold }) => hold);
+  // A hold whose time is over lasts until a probe succeeds. The list of accounts leaves it out; the checks do not.
+  const isShownAsHold = ({ code, account }: Json<PageFinding>) =>
+    SHOWN_AS_HOLD.has(code) &&
+    (code === 'store_held' ? stats.storeHold : held.some((one) => isNamed(one, account)));
+  const findings = stats.checks.filter((finding) => !isShownAsHold(finding));
   if (findings.length === 0 && held.length === 0 && !stats.storeHold) return undefined;
 
   const row = (

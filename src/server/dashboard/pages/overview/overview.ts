@@ -7,7 +7,7 @@ import type { Locale } from '../../core/locale.ts';
 import type { MediaPage } from '../../core/media-json.ts';
 import type { PageContent, PageContext } from '../../core/page.ts';
 import { WORDS } from '../../texts/words.ts';
-import { holdsPanel, type OverviewAccount, type Stats } from './attention.ts';
+import { holdsPanel, isProbing, type OverviewAccount, type Stats } from './attention.ts';
 import { charts, type History, isRange, RANGES } from './charts.ts';
 import { partsPanel, readParts } from './parts.ts';
 import { OVERVIEW } from './texts.ts';
@@ -148,15 +148,21 @@ function deadLetterPanel(
   );
 }
 
-function accountPanel(accounts: readonly OverviewAccount[], locale: Locale): Html {
+function accountPanel(accounts: readonly OverviewAccount[], stats: Stats, locale: Locale): Html {
   const t = locale.of(OVERVIEW);
   const sum = (counts: Readonly<Record<string, number>>) =>
     Object.values(counts).reduce((total, one) => total + one, 0);
-  const rows = accounts.map(({ account, name, hold, lastCallbackAt, callbacks }) => [
-    html`<a href="/accounts#${encodeURIComponent(account)}">${outside(name ?? account)}</a>`,
-    html`<span class="chip" data-status="${hold ? 'dead' : 'archived'}">${hold ? t.onHold : t.works}</span>`,
-    lastCallbackAt ? time(locale, lastCallbackAt) : t.noCallback,
-    locale.number(sum(callbacks.today.received)),
+  const stateOf = (account: OverviewAccount) =>
+    account.hold
+      ? html`<span class="chip" data-status="dead">${t.onHold}</span>`
+      : isProbing(stats, account)
+        ? html`<span class="chip" data-status="expired">${t.probing}</span>`
+        : html`<span class="chip" data-status="archived">${t.works}</span>`;
+  const rows = accounts.map((one) => [
+    html`<a href="/accounts#${encodeURIComponent(one.account)}">${outside(one.name ?? one.account)}</a>`,
+    stateOf(one),
+    one.lastCallbackAt ? time(locale, one.lastCallbackAt) : t.noCallback,
+    locale.number(sum(one.callbacks.today.received)),
   ]);
   return panel(
     'accounts',
@@ -187,7 +193,7 @@ export async function overviewPage(page: PageContext): Promise<PageContent> {
     scripts: ['media', 'charts'],
     main: html`${holdsPanel(stats, accounts, page)}
 ${tiles(stats, now, locale)}
-<div class="columns">${backlogPanel(stats, locale)}${accountPanel(accounts, locale)}</div>
+<div class="columns">${backlogPanel(stats, locale)}${accountPanel(accounts, stats, locale)}</div>
 ${deadLetterPanel(dead, page, names)}
 ${panel('charts', t.history, charts(history, range, locale))}
 ${partsPanel(parts, locale)}
