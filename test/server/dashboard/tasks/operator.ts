@@ -9,7 +9,7 @@ import { openSeed, type Seed } from './seed.ts';
 /** The name under which the audit log knows the operator: that of the admin key of the tests. */
 export const ADMIN = 'key-3';
 const MOST_CLICKS = 5;
-/** Voices are really played, without anybody who hears them or has clicked before. */
+/** Voices are really played, although no click has allowed sound. */
 const PLAYS = ['--autoplay-policy=no-user-gesture-required', '--mute-audio'];
 
 export interface Operator {

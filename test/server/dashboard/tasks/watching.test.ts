@@ -13,12 +13,12 @@ describe('an operator who watches the service', { skip: missing.chromium }, () =
   after(() => desk?.close());
 
   task(
-    'Say which account is in trouble and why',
+    'Say which account needs attention and why',
     () => desk,
     async ({ page }) => {
-      const trouble = page.locator('#holds .trouble').filter({ hasText: 'school' });
-      assert.match(await trouble.innerText(), /school is on hold\..*40164|school is on hold\..*IP/s);
-      assert.match(await trouble.innerText(), /allow-list/, 'and what to do');
+      const held = page.locator('#holds li').filter({ hasText: 'school' });
+      assert.match(await held.innerText(), /school is on hold\..*40164|school is on hold\..*IP/s);
+      assert.match(await held.innerText(), /allow-list/, 'and what to do');
     },
   );
 
