@@ -34,6 +34,26 @@ export const pageOfFinding = ({ code, account }: Pick<PageFinding, 'code' | 'acc
   return page === '/accounts' && account ? `/accounts#${encodeURIComponent(account)}` : page;
 };
 
+interface NamedAccount {
+  readonly account: string;
+  readonly name?: string;
+}
+
+/** Whether the account of a finding is this one: a finding names it as a person does. */
+export const isAbout = ({ account, name }: NamedAccount, text: string | undefined): boolean =>
+  text !== undefined && (text === account || text === name);
+
+/**
+ * Whether the time of the account's hold is over, and no probe has succeeded yet. Then the account has no hold in the
+ * API, and the checks still find it held.
+ */
+export const isProbing = (
+  checks: readonly Pick<PageFinding, 'code' | 'account'>[],
+  account: NamedAccount & { readonly hold: unknown },
+): boolean =>
+  !account.hold &&
+  checks.some((finding) => finding.code === 'account_held' && isAbout(account, finding.account));
+
 /** Whether every check that a page shows could be made. Only then may a page say that all is well. */
 export const isStateKnown = ({ known }: Pick<CheckRun, 'known'>): boolean =>
   CHECK_CODES.every((code) => checkOf(code).except?.includes('page') || known.includes(code));

@@ -20,7 +20,8 @@ const en = {
   gallery: 'Gallery',
   list: 'List',
   viewAs: 'View',
-  count: (n: string, exact: boolean) => (exact ? `${n} media items` : `More than ${n} media items`),
+  count: (n: string, exact: boolean) =>
+    exact ? `${n} media item${n === '1' ? '' : 's'}` : `More than ${n} media items`,
   none: 'No media item matches. Remove a filter, or search for another word.',
   nothingYet: 'Nothing has arrived yet',
   paste:

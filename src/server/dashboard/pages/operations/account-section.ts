@@ -135,7 +135,8 @@ function customerService({ customerService: services = [], name, account }: Acco
   return html`<h3>${t.kf}</h3>${table(caption, [t.openKfId, t.lastRead, t.failure], rows)}`;
 }
 
-export function accountSection(account: Account, page: PageContext): Html {
+/** `isProbing`: its hold is over, and no probe has succeeded yet. */
+export function accountSection(account: Account, page: PageContext, isProbing: boolean): Html {
   const { locale } = page;
   const t = locale.of(ACCOUNTS);
   const { account: id, hold } = account;
@@ -145,7 +146,9 @@ export function accountSection(account: Account, page: PageContext): Html {
   const anchor = account.name !== undefined && attributes({ id: account.name });
   const state = hold
     ? html`<span class="chip" data-status="expired">${t.held}</span>`
-    : html`<span class="chip" data-status="archived">${t.working}</span>`;
+    : isProbing
+      ? html`<span class="chip" data-status="expired">${t.probing}</span>`
+      : html`<span class="chip" data-status="archived">${t.working}</span>`;
   const buttons =
     page.may('admin') &&
     html`<div class="actions">${actionButton(`${path}/check`, t.check, { about: name })} ${actionLink(`${path}/hold`, t.hold, name)}</div>`;

@@ -1,6 +1,7 @@
 /** /accounts: each account with its hold, quota, token and callbacks; and the form that holds one. */
 import { empty, problemBox } from '../../components/elements.ts';
 import { formEnd, radioField, reasonField } from '../../components/forms.ts';
+import { isProbing } from '../../components/state-line.ts';
 import { ApiError, apiErrorOf } from '../../core/api.ts';
 import { attributes, html, outside } from '../../core/html.ts';
 import { offsetOf } from '../../core/locale.ts';
@@ -8,7 +9,7 @@ import { notice } from '../../core/notice.ts';
 import type { PageContent, PageContext, Redirect } from '../../core/page.ts';
 import { accountAddress, accountPath, accountSection } from './account-section.ts';
 import { ACCOUNTS } from './accounts-texts.ts';
-import type { Account, AccountCheck } from './types.ts';
+import type { Account, AccountCheck, Stats } from './types.ts';
 
 const HOURS: Readonly<Record<string, number>> = { '1h': 1, '4h': 4, '12h': 12, '24h': 24 };
 /** Date and time as browsers send them, in no time zone. */
@@ -31,7 +32,7 @@ async function render(
   { error, refused }: { error?: ApiError; refused?: Refused } = {},
 ): Promise<PageContent> {
   const t = page.locale.of(ACCOUNTS);
-  const accounts = await listAccounts(page);
+  const [accounts, { checks }] = await Promise.all([listAccounts(page), page.api.get<Stats>('/v1/stats')]);
   const result =
     refused &&
     html`<div class="notice bad" role="alert"><p><strong>${outside(refused.name)}: ${outside(refused.message)}</strong></p><p>${outside(refused.advice)}</p></div>`;
@@ -41,7 +42,7 @@ async function render(
     ...(error ? { status: error.status } : {}),
     main: html`${problemBox(error?.problem)}${result}
 ${accounts.length === 0 && empty(t.none)}
-${accounts.map((account) => accountSection(account, page))}`,
+${accounts.map((account) => accountSection(account, page, isProbing(checks, account)))}`,
   };
 }
 

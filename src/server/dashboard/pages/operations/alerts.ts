@@ -74,7 +74,7 @@ function alertTable(alerts: readonly Alert[], locale: Locale): Html {
     locale.number(count),
     lastSentAt === undefined ? t.notSent : time(locale, lastSentAt),
   ]);
-  return table(t.history, [t.alert, t.see, t.began, t.ended, t.lasted, t.count, t.sent], rows);
+  return table(t.history, [t.level, t.alert, t.began, t.ended, t.lasted, t.count, t.sent], rows);
 }
 
 async function render(page: PageContext, error?: ApiError): Promise<PageContent> {

@@ -2,7 +2,7 @@
 import type { Stats as CatalogueStats } from '../../../../catalogue/history/stats.ts';
 import { panel, time } from '../../components/elements.ts';
 import { actionButton } from '../../components/forms.ts';
-import { type PageFinding, pageOfFinding } from '../../components/state-line.ts';
+import { isAbout, type PageFinding, pageOfFinding } from '../../components/state-line.ts';
 import type { Json } from '../../core/api.ts';
 import { type Html, html, outside } from '../../core/html.ts';
 import type { PageContext } from '../../core/page.ts';
@@ -41,14 +41,6 @@ const ACKNOWLEDGED: Readonly<Record<string, string>> = {
   dead_letters: 'dead',
 };
 
-const isNamed = ({ account, name }: OverviewAccount, text: string | undefined): boolean =>
-  text === account || (name !== undefined && text === name);
-
-/** Whether the time of the account's hold is over, and no probe has succeeded yet. */
-export const isProbing = (stats: Stats, account: OverviewAccount): boolean =>
-  !account.hold &&
-  stats.checks.some((finding) => finding.code === 'account_held' && isNamed(account, finding.account));
-
 export function holdsPanel(
   stats: Stats,
   accounts: readonly OverviewAccount[],
@@ -59,7 +51,7 @@ export function holdsPanel(
   // A hold whose time is over lasts until a probe succeeds. The list of accounts leaves it out; the checks do not.
   const isShownAsHold = ({ code, account }: Json<PageFinding>) =>
     SHOWN_AS_HOLD.has(code) &&
-    (code === 'store_held' ? stats.storeHold : held.some((one) => isNamed(one, account)));
+    (code === 'store_held' ? stats.storeHold : held.some((one) => isAbout(one, account)));
   const findings = stats.checks.filter((finding) => !isShownAsHold(finding));
   if (findings.length === 0 && held.length === 0 && !stats.storeHold) return undefined;
 

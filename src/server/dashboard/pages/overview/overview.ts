@@ -1,13 +1,14 @@
 /** `/`: the state of the service on one page, what needs attention first. Every number leads to the list behind it. */
 import { panel, table, time } from '../../components/elements.ts';
 import { mediaCard, postersOf } from '../../components/media-card.ts';
+import { isProbing } from '../../components/state-line.ts';
 import { addressOf } from '../../core/address.ts';
 import { attributes, type Child, type Html, html, outside } from '../../core/html.ts';
 import type { Locale } from '../../core/locale.ts';
 import type { MediaPage } from '../../core/media-json.ts';
 import type { PageContent, PageContext } from '../../core/page.ts';
 import { WORDS } from '../../texts/words.ts';
-import { holdsPanel, isProbing, type OverviewAccount, type Stats } from './attention.ts';
+import { holdsPanel, type OverviewAccount, type Stats } from './attention.ts';
 import { charts, type History, isRange, RANGES } from './charts.ts';
 import { partsPanel, readParts } from './parts.ts';
 import { OVERVIEW } from './texts.ts';
@@ -155,7 +156,7 @@ function accountPanel(accounts: readonly OverviewAccount[], stats: Stats, locale
   const stateOf = (account: OverviewAccount) =>
     account.hold
       ? html`<span class="chip" data-status="dead">${t.onHold}</span>`
-      : isProbing(stats, account)
+      : isProbing(stats.checks, account)
         ? html`<span class="chip" data-status="expired">${t.probing}</span>`
         : html`<span class="chip" data-status="archived">${t.works}</span>`;
   const rows = accounts.map((one) => [
