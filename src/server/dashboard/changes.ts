@@ -120,8 +120,8 @@ export function changeStreamRoutes(deps: ChangeStreamDeps) {
   }
 
   return async (app: App): Promise<void> => {
-    // At shutdown the server waits for open responses.
-    app.addHook('preClose', async () => {
+    // At shutdown the server waits for open responses, so these end first.
+    deps.shutdown.signal.addEventListener('abort', () => {
       for (const { stream } of listeners) stream.end();
     });
     app.get(
