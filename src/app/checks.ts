@@ -105,14 +105,25 @@ const resultWithin = <T>(work: Promise<T>, ms: number): Promise<T | undefined> =
 
 const CACHE_MS = 1_000;
 
+export interface SharedRun<T> {
+  (): Promise<T>;
+  /** The next call runs again: what was found may be over. */
+  forget(): void;
+}
+
 /**
  * Returns a function that runs `run` at most once a second and shares the result: open routes may be called at a high
  * rate. `run` must never reject.
  */
-export function atMostOncePerSecond<T>(run: () => Promise<T>): () => Promise<T> {
+export function atMostOncePerSecond<T>(run: () => Promise<T>): SharedRun<T> {
   let last: { atMs: number; result: Promise<T> } | undefined;
-  return () => {
+  const shared = () => {
     if (!last || performance.now() - last.atMs > CACHE_MS) last = { atMs: performance.now(), result: run() };
     return last.result;
   };
+  return Object.assign(shared, {
+    forget: () => {
+      last = undefined;
+    },
+  });
 }

@@ -170,7 +170,10 @@ async function addKeyedRoutes(app: App, deps: RouteDeps): Promise<void> {
     }
   });
   addLoadShedding(app, deps);
-  app.addHook('onSend', async (_request, reply) => {
+  app.addHook('onSend', async (request, reply) => {
+    // What an operator has just released or acknowledged must not be on the page that follows. Not for the other scopes:
+    // producers send so many requests that the checks would run with each.
+    if (request.method !== 'GET' && request.routeOptions.config.scope === 'admin') deps.forgetChecks();
     // Responses differ by key, language and time; routes whose responses may be cached set the header themselves.
     if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store');
   });

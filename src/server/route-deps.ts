@@ -45,6 +45,8 @@ export interface RouteDeps
    * Runs the list of checks. Without `accounts` at most once a second; with `accounts` at every call, for these only.
    */
   runChecks: (accounts?: readonly string[]) => Promise<CheckRun>;
+  /** An operator has changed something: the next run must not be older than that. */
+  forgetChecks: () => void;
 }
 
 export type App = FastifyInstance<

@@ -103,6 +103,7 @@ export async function openServer(
       publicUrl: config.http.publicUrl,
       isDatabaseDown: () => ingest.state.isDatabaseDown,
     }),
+    forgetChecks: runAllChecks.forget,
     runChecks: async (accounts?: readonly string[]) => (accounts ? runChecksOf(accounts) : runAllChecks()),
   };
   const { main, callbacks } = given ?? (await openListeners(config, shutdown, limits));

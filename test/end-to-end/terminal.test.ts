@@ -16,7 +16,8 @@ const CTRL_C = '\u0003';
 
 /** Starts everything on a terminal. */
 function startOnTerminal(t: TestContext, folder: string, env: Record<string, string>) {
-  const { NO_COLOR: _, FORCE_COLOR: __, ...inherited } = process.env;
+  // Node writes no colours where one of these says so.
+  const { NO_COLOR: _, FORCE_COLOR: __, NODE_DISABLE_COLORS: ___, CI: ____, ...inherited } = process.env;
   const command = `exec ${process.execPath} ${RUN} src/main.ts`;
   const child = spawn('script', ['--quiet', '--return', '--command', command, '/dev/null'], {
     cwd: folder,

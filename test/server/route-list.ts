@@ -17,6 +17,7 @@ export async function listRoutes(s: TestServer): Promise<string[]> {
     ingest: createIngest({ ...s.context, onAccepted: () => undefined }),
     checkAccount: async () => undefined,
     runChecks: () => runChecks(s.context.gather),
+    forgetChecks: () => undefined,
   });
   const tree = app.printRoutes({ commonPrefix: false, includeMeta: false });
   await app.close();

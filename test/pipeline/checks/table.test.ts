@@ -73,7 +73,8 @@ describe('the list of checks is the only one', async () => {
       'src/server/routes/metrics.ts': /updateCheckMetrics\(metrics, findings\)/,
       'src/pipeline/alerts/watch.ts': /findingsOf\(facts\)/,
       'src/server/routes/operations/stats.ts': /findingsJson\('page', findings/,
-      'src/server/dashboard/page.js': /showState\(\{ checks, byStatus \}\)/,
+      'src/server/dashboard/routes.ts': /findingsJson\('page', visible/,
+      'src/server/dashboard/pages/overview/attention.ts': /stats\.checks/,
     };
     for (const [path, pattern] of Object.entries(users)) assert.match(text(path), pattern, path);
   });

@@ -6,7 +6,7 @@ import { includesScope, type Principal } from '../../auth/access.ts';
 import { type Language, Problem } from '../../problem.ts';
 import { PROBLEMS, type ProblemCode } from '../../problem-table.ts';
 import type { App, RouteDeps } from '../../route-deps.ts';
-import { sendSignInPage } from '../../routes/pages/login.ts';
+import { SIGNED_IN_COOKIE, sendSignInPage } from '../../routes/pages/login.ts';
 import { type Api, ApiError, type ApiProblem, createApi } from './api.ts';
 import type { Html } from './html.ts';
 import { type Locale, localeOf } from './locale.ts';
@@ -121,7 +121,7 @@ export function createPageSender(
       if (error.code === 'too_many_requests')
         return sendSignInPage(request, reply, 429, { error: 'wait', next });
       if (error.code === 'unauthorized') {
-        const hadSession = request.headers.cookie?.includes('wma_session=') ?? false;
+        const hadSession = SIGNED_IN_COOKIE in request.cookies;
         return sendSignInPage(request, reply, 401, { ...(hadSession ? { error: 'ended' } : {}), next });
       }
       const problem = describe(error, locale.language);

@@ -33,6 +33,10 @@ export function sendSignInPage(
     .send(signInPage(languageOf(request), { ...options, next: pageAddress(options.next) }));
 }
 
+/** Tells the sign-in page that a session has ended: browsers drop the session's own cookie at its end. */
+export const SIGNED_IN_COOKIE = 'wma_signed_in';
+const SIGNED_IN_SECONDS = 30 * 86_400;
+
 /** The time to write that someone signed in. */
 const AUDIT_TIMEOUT_MS = 2_000;
 
@@ -65,7 +69,10 @@ export function loginRoutes(
     if ('session' in signIn) {
       await auditLogin(signIn.principal, by);
       const options = { ...cookieFor(request), maxAge: SESSION_MS / 1000 };
-      return reply.setCookie(SESSION_COOKIE, signIn.session, options).redirect(to, 303);
+      return reply
+        .setCookie(SESSION_COOKIE, signIn.session, options)
+        .setCookie(SIGNED_IN_COOKIE, '1', { ...options, maxAge: SIGNED_IN_SECONDS })
+        .redirect(to, 303);
     }
     const target = next === undefined ? {} : { next };
     if (signIn.waitSeconds === 0) return sendSignInPage(request, reply, 401, { error, ...target });
@@ -130,7 +137,10 @@ export function loginRoutes(
     app.post('/logout', async (request, reply) => {
       rejectCrossOrigin(request);
       await deps.access.signOut(request);
-      return reply.clearCookie(SESSION_COOKIE, cookieFor(request)).redirect('/', 303);
+      return reply
+        .clearCookie(SESSION_COOKIE, cookieFor(request))
+        .clearCookie(SIGNED_IN_COOKIE, cookieFor(request))
+        .redirect('/', 303);
     });
   };
 }

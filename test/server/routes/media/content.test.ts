@@ -172,6 +172,7 @@ describe('content', () => {
       },
       repeatedLog: createRepeatedLog(s.context.log),
       previews: openPreviews(s.context, createRepeatedLog(s.context.log)),
+      forgetChecks: () => undefined,
       runChecks: () => runChecks(s.context.gather),
       checkAccount: async () => undefined,
       access: createAccess(parseApiKeysOf('read:read-secret-0123456789'), {

@@ -35,6 +35,7 @@ describe('a client of an export', () => {
       repeatedLog: createRepeatedLog(s.context.log),
       previews: openPreviews(s.context, createRepeatedLog(s.context.log)),
       runChecks: () => runChecks(s.context.gather),
+      forgetChecks: () => undefined,
       checkAccount: async () => undefined,
       access: createAccess(keys.value, {
         clock: s.context.clock,

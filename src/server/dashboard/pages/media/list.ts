@@ -55,6 +55,7 @@ ${input('to', t.to, view.to, { type: 'date' })}
 ${input('due', t.due, view.due, { placeholder: '6h', size: 6 })}
 ${input('openId', t.openId, view.openId, { autocomplete: 'off' })}
 ${input('msgId', t.msgId, view.msgId, { autocomplete: 'off' })}
+<input type="hidden" name="dueFrom" value="${view.dueFrom}">
 <input type="hidden" name="view" value="${view.view === 'list' ? 'list' : ''}">
 <p class="field choices"><button type="submit" class="primary">${t.apply}</button> <a class="button" href="/media">${t.clear}</a></p>
 </form></details>`;
