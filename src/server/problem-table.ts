@@ -1,5 +1,4 @@
 /** All error responses of the API: status, title, and advice in two languages. */
-import { PREVIEW_PROBLEMS } from './preview-problems.ts';
 
 interface ProblemRow {
   readonly status: number;
@@ -14,7 +13,30 @@ const row = (status: number, title: string, en: string, zh: string): ProblemRow 
 });
 
 export const PROBLEMS = {
-  ...PREVIEW_PROBLEMS,
+  preview_unsupported: row(
+    415,
+    'Files of this format have no preview',
+    'The reason is in reason; GET /v1/media/{id}/content returns the file itself.',
+    '原因见 reason；可通过 GET /v1/media/{id}/content 获取原文件。',
+  ),
+  preview_refused: row(
+    422,
+    'The file cannot be shown as a preview',
+    'The reason is in reason. The archived file is unchanged: GET /v1/media/{id}/content returns it.',
+    '原因见 reason。归档文件未受影响，可通过 GET /v1/media/{id}/content 获取。',
+  ),
+  preview_busy: row(
+    503,
+    'Too many previews are being made',
+    'Send it again after Retry-After; the file itself is at /v1/media/{id}/content meanwhile.',
+    '请在 Retry-After 之后重试；其间可通过 /v1/media/{id}/content 获取原文件。',
+  ),
+  preview_failed: row(
+    503,
+    'The process that makes previews could not start, or was ended from outside',
+    'Send it again after Retry-After. If it lasts, the log has the reason (preview: converter failed), and this machine may have too little memory.',
+    '请在 Retry-After 之后重试。若持续出现，原因见日志（preview: converter failed），也可能是本机内存不足。',
+  ),
   invalid_request: row(
     400,
     'The request does not match the schema',

@@ -61,3 +61,9 @@ export const searchText = text(512)
   .describe(
     'a search: an id of any kind, the beginning of a sha256 (6 hex digits or more), or words, all of which occur in the recognised text or file name',
   );
+
+/** The parameters of a list that goes back from the newest entry. `last`: of which entry `before` is the number. */
+export const backwardPage = (last: string) => ({
+  before: z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER).optional().describe(last),
+  limit: z.coerce.number().int().min(1).max(200).default(50),
+});

@@ -24,7 +24,7 @@ import { selectionSchema } from './selection-schema.ts';
 
 const NEVER_ARCHIVED = 'only dead and expired media items have it, and those have no file';
 
-export const exportBody = z
+const exportBody = z
   .strictObject({
     filter: filterSchema.describe(
       'media items that match and have no file are listed in the manifest only; empty: all of the key',
@@ -49,9 +49,9 @@ export const exportBody = z
     refusePersonInReason(context, reason, filter);
   });
 
-export type ExportBody = z.infer<typeof exportBody>;
+type ExportBody = z.infer<typeof exportBody>;
 
-export type ExportDeps = Pick<RouteDeps, 'accounts' | 'catalogue' | 'clock'> & {
+type ExportDeps = Pick<RouteDeps, 'accounts' | 'catalogue' | 'clock'> & {
   readonly exporter: Exporter;
 };
 
@@ -61,10 +61,9 @@ function filterOf({ accounts }: Pick<ExportDeps, 'accounts'>, principal: Princip
 }
 
 /**
- * Sends the ZIP, for the route and for the form of a page. Once bytes are sent, an error closes the connection: the
- * client sees that the response is not complete.
+ * Sends the ZIP. Once bytes are sent, an error closes the connection: the client sees that the response is not complete.
  */
-export async function sendExport(
+async function sendExport(
   deps: ExportDeps,
   principal: Principal,
   body: ExportBody,

@@ -1,6 +1,6 @@
 /** POST /v1/media/{id}/links: a link to the file that lasts as long as the client asks for. */
 import { z } from 'zod';
-import { parseDuration } from '../../../config/values/units.ts';
+import { formatDuration, parseDuration } from '../../../config/values/units.ts';
 import { MAX_TTL_SECONDS } from '../../../storage/links.ts';
 import { includesScope, type Principal } from '../../auth/access.ts';
 import { languageOf, Problem } from '../../problem.ts';
@@ -27,25 +27,13 @@ const linkBody = z.strictObject({
 
 export const linkSchema: z.ZodType = z.object({ url: z.url(), expiresAt: responseTime });
 
-/** `3600000` → `1h`: the largest unit that fits. */
-function durationText(ms: number): string {
-  for (const [unit, unitMs] of [
-    ['d', 86_400_000],
-    ['h', 3_600_000],
-    ['m', 60_000],
-    ['s', 1_000],
-  ] as const)
-    if (ms % unitMs === 0) return `${ms / unitMs}${unit}`;
-  return `${ms}ms`;
-}
-
 export function linkRoutes(deps: Pick<RouteDeps, 'catalogue' | 'clock' | 'config' | 'store'>) {
   const { catalogue, clock, config, store } = deps;
 
   function requireScopeFor(ttlMs: number, principal: Principal): void {
     const { linkTtlMs } = config.objects;
     if (ttlMs <= linkTtlMs || includesScope(principal.scopes, 'write')) return;
-    const limit = durationText(linkTtlMs);
+    const limit = formatDuration(linkTtlMs);
     throw new Problem('forbidden', {
       detail: `a link for longer than ${limit} (LINK_TTL) requires the scope write`,
     });
@@ -81,7 +69,7 @@ export function linkRoutes(deps: Pick<RouteDeps, 'catalogue' | 'clock' | 'config
           target: row.id,
           accounts: [row.account],
         } as const;
-        await catalogue.auditLog.write({ ...entry, reason: durationText(ttlMs) });
+        await catalogue.auditLog.write({ ...entry, reason: formatDuration(ttlMs) });
         return reply.code(201).send(link);
       },
     );

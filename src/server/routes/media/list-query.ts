@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { MediaFilter } from '../../../catalogue/media/filter.ts';
 import { KINDS, STATUSES, text } from '../../../media.ts';
 import { queryTime, searchText } from '../field-schemas.ts';
+import { mediaFilterOf } from '../filter-body.ts';
 
 const REPEAT_LIMIT = 200;
 const INT4_LIMIT = 2 ** 31;
@@ -76,27 +77,13 @@ type ListQuery = z.infer<typeof listQuery>;
  * undefined: all.
  */
 export function filterOf(query: ListQuery, accounts: readonly string[] | undefined): MediaFilter {
-  const { sentFrom, sentTo, expiresFrom, expiresBefore, openId, sha256, q } = query;
   const labels = Object.entries(query)
     .filter(([name]) => name.startsWith('label.'))
     .map(([name, value]) => [name.slice('label.'.length), value as string]);
+  const label = labels.length > 0 ? Object.fromEntries(labels) : undefined;
   return {
-    ...(accounts ? { accounts } : {}),
-    ...(query.id ? { ids: query.id } : {}),
-    ...(query.mediaId ? { mediaIds: query.mediaId } : {}),
-    ...(query.msgId ? { msgIds: query.msgId } : {}),
-    ...(query.kind ? { kinds: query.kind } : {}),
-    ...(query.status ? { statuses: query.status } : {}),
-    ...(query.errcode ? { errcodes: query.errcode } : {}),
-    ...(openId === undefined ? {} : { openId }),
-    ...(sha256 === undefined ? {} : { sha256 }),
-    ...(q === undefined ? {} : { q }),
-    ...(sentFrom ? { sentFrom: new Date(sentFrom) } : {}),
-    ...(sentTo ? { sentTo: new Date(sentTo) } : {}),
+    ...mediaFilterOf({ ...query, label }, accounts),
     ...(query.parentId ? { parentIds: query.parentId } : {}),
     ...(query.covers === 'exclude' ? { withoutCovers: true } : {}),
-    ...(expiresFrom ? { expiresFrom: new Date(expiresFrom) } : {}),
-    ...(expiresBefore ? { expiresBefore: new Date(expiresBefore) } : {}),
-    ...(labels.length > 0 ? { labels: Object.fromEntries(labels) } : {}),
   };
 }

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { languageOf, Problem } from '../../problem.ts';
 import type { App, RouteDeps } from '../../route-deps.ts';
 import { ACCOUNT_CODES, alertJson } from '../../views/alert.ts';
-import { count, responseTime } from '../field-schemas.ts';
+import { backwardPage, count, responseTime } from '../field-schemas.ts';
 
 const tags = ['health'];
 
@@ -11,14 +11,7 @@ const tags = ['health'];
 const SEND_TIMEOUT_MS = 40_000;
 
 const alertsQuery = z.strictObject({
-  before: z.coerce
-    .number()
-    .int()
-    .min(1)
-    .max(Number.MAX_SAFE_INTEGER)
-    .optional()
-    .describe('the id of the last alert seen'),
-  limit: z.coerce.number().int().min(1).max(200).default(50),
+  ...backwardPage('the id of the last alert seen'),
 });
 
 export const alertsSchema: z.ZodType = z.object({

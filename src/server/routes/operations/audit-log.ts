@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { AUDIT_ACTIONS, type AuditAction } from '../../../catalogue/audit-log/audit-log.ts';
 import { text } from '../../../media.ts';
 import type { App, RouteDeps } from '../../route-deps.ts';
-import { count, queryTime, responseTime } from '../field-schemas.ts';
+import { backwardPage, count, queryTime, responseTime } from '../field-schemas.ts';
 
 const ACTIONS = Object.keys(AUDIT_ACTIONS) as [AuditAction, ...AuditAction[]];
 
@@ -17,14 +17,7 @@ const auditLogQuery = z.strictObject({
     ),
   from: queryTime('past').optional().describe('entries at this time or later'),
   to: queryTime('past').optional().describe('entries before this time'),
-  before: z.coerce
-    .number()
-    .int()
-    .min(1)
-    .max(Number.MAX_SAFE_INTEGER)
-    .optional()
-    .describe('the seq of the last entry seen'),
-  limit: z.coerce.number().int().min(1).max(200).default(50),
+  ...backwardPage('the seq of the last entry seen'),
 });
 
 export const auditLogSchema: z.ZodType = z.object({
