@@ -34,7 +34,8 @@ export type ChangeStreamDeps = Pick<
 export function changeStreamRoutes(deps: ChangeStreamDeps) {
   const listeners = new Set<Listener>();
   let mark: string | undefined;
-  let loop: AbortController | undefined;
+  /** Ends the loop; undefined: no page is open. */
+  let running: AbortController | undefined;
 
   const write = (listener: Listener, text: string) => {
     // A client that does not read gets no more hints, so that nothing collects here.
@@ -79,24 +80,13 @@ export function changeStreamRoutes(deps: ChangeStreamDeps) {
     await Promise.all(checks);
   }
 
-  /** Runs the loop while a page is open. */
-  function startLoop(): void {
-    if (loop) return;
-    const own = new AbortController();
-    loop = own;
-    const signal = AbortSignal.any([own.signal, deps.shutdown.signal]);
-    void createPollLoop({
-      name: 'dashboard-changes',
-      everyMs: LOOK_MS,
-      log: deps.log,
-      metrics: deps.metrics,
-      work: look,
-    })
-      .run(signal)
-      .then(() => {
-        if (loop === own) loop = undefined;
-      });
-  }
+  const loop = createPollLoop({
+    name: 'dashboard-changes',
+    everyMs: LOOK_MS,
+    log: deps.log,
+    metrics: deps.metrics,
+    work: look,
+  });
 
   function add(request: FastifyRequest): PassThrough {
     const { name: key, accounts } = request.principal;
@@ -111,11 +101,14 @@ export function changeStreamRoutes(deps: ChangeStreamDeps) {
     stream.on('close', () => {
       listeners.delete(listener);
       if (listeners.size > 0) return;
-      loop?.abort();
-      loop = undefined;
+      running?.abort();
+      running = undefined;
     });
     stream.write('retry: 2000\n\n');
-    startLoop();
+    if (!running) {
+      running = new AbortController();
+      void loop.run(AbortSignal.any([running.signal, deps.shutdown.signal]));
+    }
     return stream;
   }
 

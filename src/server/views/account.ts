@@ -93,6 +93,12 @@ const SETTINGS_OF_SECRETS = {
   nothing: { token: 'simulated', key: 'simulated' },
 } as const;
 
+/** The modes in which callbacks are accepted, the best one last. */
+function modesOf(hasKey: boolean, requiresEncryption: boolean): ('plain' | 'compatible' | 'safe')[] {
+  if (requiresEncryption) return ['safe'];
+  return hasKey ? ['plain', 'compatible', 'safe'] : ['plain'];
+}
+
 /** What is typed into WeChat's console, and where this side has it. Never a secret itself. */
 function consoleJson({ encodingAesKey, requireEncryption }: Account, view: AccountView) {
   const { token, key } = SETTINGS_OF_SECRETS[view.configuredBy];
@@ -100,7 +106,7 @@ function consoleJson({ encodingAesKey, requireEncryption }: Account, view: Accou
     url: view.callbackUrl,
     token: { isSet: true, setting: token },
     encodingAesKey: { isSet: encodingAesKey !== undefined, setting: key },
-    modes: requireEncryption ? ['safe'] : encodingAesKey ? ['plain', 'compatible', 'safe'] : ['plain'],
+    modes: modesOf(encodingAesKey !== undefined, requireEncryption),
   };
 }
 

@@ -76,6 +76,22 @@ export async function openClient(
   return { context, page, problems, close: () => context.close() };
 }
 
+/** Opens a client for `run`, and fails if the browser reported a problem meanwhile. */
+export async function withClient(
+  browser: Browser,
+  s: TestServer,
+  options: ClientOptions,
+  run: (client: Client) => Promise<void>,
+): Promise<void> {
+  const client = await openClient(browser, s, options);
+  try {
+    await run(client);
+    assert.deepEqual(client.problems, []);
+  } finally {
+    await client.close();
+  }
+}
+
 /**
  * Violations of axe-core, each as one line. Its source is evaluated by the debugger, which our security policy permits;
  * a script element would be refused.

@@ -12,6 +12,7 @@ import {
   openBrowser,
   openClient,
   overflow,
+  withClient,
 } from './browser.ts';
 import { createClosed, createPicture, HOSTILE } from './rows.ts';
 
@@ -56,15 +57,8 @@ describe('the pages of media items', { skip: missing.chromium }, () => {
     await s.close();
   });
 
-  async function withClient(options: ClientOptions, run: (client: Client) => Promise<void>): Promise<void> {
-    const client = await openClient(browser, s, { allowedOrigins, ...options });
-    try {
-      await run(client);
-      assert.deepEqual(client.problems, []);
-    } finally {
-      await client.close();
-    }
-  }
+  const inClient = (options: ClientOptions, run: (client: Client) => Promise<void>): Promise<void> =>
+    withClient(browser, s, { allowedOrigins, ...options }, run);
   /** The ids of the cards. Text, because TypeScript knows no DOM here. */
   const cards = (page: Page) =>
     page.evaluate(`[...document.querySelectorAll('#media > .card')].map(({ id }) => id)`) as Promise<
@@ -73,7 +67,7 @@ describe('the pages of media items', { skip: missing.chromium }, () => {
 
   for (const language of ['en', 'zh'] as const)
     it(`have no violation of axe in ${language === 'en' ? 'English' : 'Chinese'}, and fit a phone`, async () => {
-      await withClient({ language }, async ({ page }) => {
+      await inClient({ language }, async ({ page }) => {
         for (const address of [
           '/media',
           '/media?view=list&status=dead',
@@ -95,7 +89,7 @@ describe('the pages of media items', { skip: missing.chromium }, () => {
 
   it('find an item by each of its ids, a digest and two Chinese characters', async () => {
     const row = await s.context.catalogue.media.get(voice);
-    await withClient({}, async ({ page }) => {
+    await inClient({}, async ({ page }) => {
       await page.goto(s.url);
       for (const text of [
         voice,
@@ -116,7 +110,7 @@ describe('the pages of media items', { skip: missing.chromium }, () => {
 
   it('show the same to a colleague with the same address, after a reload and after Back', async () => {
     const address = `${s.url}/media?account=${PLAIN.account}&status=dead&view=list`;
-    await withClient({}, async ({ page }) => {
+    await inClient({}, async ({ page }) => {
       await page.goto(address);
       await page.click('a[rel=next]');
       await page.waitForURL(/cursor=/);
@@ -135,7 +129,7 @@ describe('the pages of media items', { skip: missing.chromium }, () => {
       await page.click('a[rel=prev]');
       await page.waitForURL((url) => url.href !== second);
       assert.notDeepEqual(await ids(), shown);
-      await withClient({ key: 'read' }, async ({ page: other }) => {
+      await inClient({ key: 'read' }, async ({ page: other }) => {
         await other.goto(second);
         assert.equal(await other.locator('#results table tbody tr').count(), 6);
         assert.equal(
@@ -160,7 +154,7 @@ describe('the pages of media items', { skip: missing.chromium }, () => {
   });
 
   it('show nothing of other accounts to a key that is bound to one', async () => {
-    await withClient({ key: 'school' }, async ({ page }) => {
+    await inClient({ key: 'school' }, async ({ page }) => {
       await page.goto(`${s.url}/media?q=o-speaker`);
       assert.deepEqual(await cards(page), []);
       const response = await page.goto(`${s.url}/media?account=${SAFE.account}`);
@@ -174,7 +168,7 @@ describe('the pages of media items', { skip: missing.chromium }, () => {
   });
 
   it('play a voice, show a thumbnail, and make the archived cover the poster of its video', async () => {
-    await withClient({}, async ({ page }) => {
+    await inClient({}, async ({ page }) => {
       await page.goto(`${s.url}/media?status=archived`);
       const shown = await cards(page);
       assert.ok(shown.includes(video));
@@ -196,7 +190,7 @@ describe('the pages of media items', { skip: missing.chromium }, () => {
   });
 
   it('open a picture large with the keyboard, with its address, and close it with Back', async () => {
-    await withClient({}, async ({ page }) => {
+    await inClient({}, async ({ page }) => {
       const list = `${s.url}/media?status=archived`;
       await page.goto(list);
       await page.focus(`[id="${picture}"] [data-open]`);
@@ -215,7 +209,7 @@ describe('the pages of media items', { skip: missing.chromium }, () => {
   });
 
   it('show hostile names as texts, with direction marks by name', async () => {
-    await withClient({}, async ({ page }) => {
+    await inClient({}, async ({ page }) => {
       for (const address of [
         '/media?q=o-photographer',
         '/media?view=list&q=o-photographer',
@@ -232,7 +226,7 @@ describe('the pages of media items', { skip: missing.chromium }, () => {
   });
 
   it('make a link that ends in a day, and record it without the link', async () => {
-    await withClient({}, async ({ page }) => {
+    await inClient({}, async ({ page }) => {
       await page.goto(`${s.url}/media/${picture}`);
       await page.selectOption('#ttl', '1d');
       await page.click('#actions button:has-text("Make a link")');
@@ -248,11 +242,11 @@ describe('the pages of media items', { skip: missing.chromium }, () => {
 
   it('tell what happened, and erase an item with a reason, without scripts', async () => {
     const id = await createPicture(s, 'o-forgotten');
-    await withClient({ javaScriptEnabled: false }, async ({ page }) => {
+    await inClient({ javaScriptEnabled: false }, async ({ page }) => {
       await page.goto(`${s.url}/media/${id}`);
       assert.match(await page.innerText('#timeline'), /Reference accepted[\s\S]*Stored and verified/);
       await page.click('a:has-text("Erase…")');
-      await page.fill('#reason', 'asked by letter');
+      await page.fill('#f-reason', 'asked by letter');
       await page.click('button:has-text("Erase for good")');
       await page.waitForURL(`${s.url}/media/${id}`);
       assert.match(await page.innerText('#notice'), /erased/);
@@ -266,7 +260,7 @@ describe('the pages of media items', { skip: missing.chromium }, () => {
 
   it('try a dead item again', async () => {
     const [id = ''] = await createClosed(s, 1);
-    await withClient({}, async ({ page }) => {
+    await inClient({}, async ({ page }) => {
       await page.goto(`${s.url}/media/${id}`);
       await page.click('#actions button:has-text("Try again")');
       await page.waitForSelector('#notice');

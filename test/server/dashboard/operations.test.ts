@@ -10,8 +10,8 @@ import {
   type Client,
   type ClientOptions,
   openBrowser,
-  openClient,
   overflow,
+  withClient,
 } from './browser.ts';
 import { createPicture, fill, HOSTILE, hold } from './rows.ts';
 
@@ -64,19 +64,12 @@ describe('the pages of operations', { skip: missing.chromium }, () => {
     await s.close();
   });
 
-  async function withClient(options: ClientOptions, run: (client: Client) => Promise<void>): Promise<void> {
-    const client = await openClient(browser, s, options);
-    try {
-      await run(client);
-      assert.deepEqual(client.problems, []);
-    } finally {
-      await client.close();
-    }
-  }
+  const inClient = (options: ClientOptions, run: (client: Client) => Promise<void>): Promise<void> =>
+    withClient(browser, s, options, run);
 
   for (const language of ['en', 'zh'] as const) {
     it(`have no violation of axe in ${language === 'en' ? 'English' : 'Chinese'}, light and dark`, async () => {
-      await withClient({ language }, async ({ page }) => {
+      await inClient({ language }, async ({ page }) => {
         for (const address of pages) {
           const response = await page.goto(s.url + address);
           assert.equal(response?.status(), 200, address);
@@ -92,7 +85,7 @@ describe('the pages of operations', { skip: missing.chromium }, () => {
 
   it('fit a phone and a window at 200 % zoom', async () => {
     for (const width of [390, 640])
-      await withClient({ width, language: width === 390 ? 'zh' : 'en' }, async ({ page }) => {
+      await inClient({ width, language: width === 390 ? 'zh' : 'en' }, async ({ page }) => {
         for (const address of pages) {
           await page.goto(s.url + address);
           assert.equal(await overflow(page), 0, `${address} at ${width} px`);
@@ -101,7 +94,7 @@ describe('the pages of operations', { skip: missing.chromium }, () => {
   });
 
   it('show hostile texts as texts, and their direction marks by name', async () => {
-    await withClient({}, async ({ page }) => {
+    await inClient({}, async ({ page }) => {
       for (const address of pages) {
         await page.goto(s.url + address);
         assert.equal(await page.locator('.owned').count(), 0, address);
@@ -120,7 +113,7 @@ describe('the pages of operations', { skip: missing.chromium }, () => {
       ['schoolRead', false],
       ['schoolAdmin', true],
     ] as const)
-      await withClient({ key }, async ({ page }) => {
+      await inClient({ key }, async ({ page }) => {
         let offered = 0;
         for (const address of ['/dead-letters', '/accounts', '/alerts', '/audit-log', '/settings']) {
           const response = await page.goto(s.url + address);
@@ -150,7 +143,7 @@ describe('the pages of operations', { skip: missing.chromium }, () => {
   });
 
   it('show a key that is bound to accounts only these', async () => {
-    await withClient({ key: 'schoolAdmin' }, async ({ page }) => {
+    await inClient({ key: 'schoolAdmin' }, async ({ page }) => {
       for (const address of ['/dead-letters', '/accounts', '/redrive', '/erase', '/audit-log']) {
         await page.goto(s.url + address);
         assert.doesNotMatch(await page.innerText('main'), /\bshop\b|wx0000000000000001/, address);
@@ -159,7 +152,7 @@ describe('the pages of operations', { skip: missing.chromium }, () => {
   });
 
   it('hold an account for an hour and release it, with the keyboard alone', async () => {
-    await withClient({}, async ({ page }) => {
+    await inClient({}, async ({ page }) => {
       await page.goto(`${s.url}/accounts`);
       await page.getByRole('link', { name: 'Hold…: shop' }).focus();
       await page.keyboard.press('Enter');
@@ -190,7 +183,7 @@ describe('the pages of operations', { skip: missing.chromium }, () => {
   });
 
   it('hold an account until a time of the page’s time zone', async () => {
-    await withClient({}, async ({ page, problems }) => {
+    await inClient({}, async ({ page, problems }) => {
       await page.goto(`${s.url}/accounts/${PLAIN.account}/hold`);
       await page.getByRole('radio', { name: 'Until a time' }).check();
       await page.fill('#f-reason', 'until New Year');
@@ -212,7 +205,7 @@ describe('the pages of operations', { skip: missing.chromium }, () => {
   });
 
   it('hold and release an account without scripts', async () => {
-    await withClient({ javaScriptEnabled: false }, async ({ page }) => {
+    await inClient({ javaScriptEnabled: false }, async ({ page }) => {
       await page.goto(`${s.url}/accounts`);
       await page.getByRole('link', { name: 'Hold…: shop' }).click();
       await page.getByRole('radio', { name: 'Until it is released' }).check();
@@ -227,7 +220,7 @@ describe('the pages of operations', { skip: missing.chromium }, () => {
 
   it('lead from a finding about an account to its section', async () => {
     await hold(s, SAFE.account);
-    await withClient({}, async ({ page }) => {
+    await inClient({}, async ({ page }) => {
       await eventually('the hold is found', async () => {
         await page.goto(`${s.url}/alerts`);
         return (await page.getByText('Account school is held').count()) > 0;
@@ -243,7 +236,7 @@ describe('the pages of operations', { skip: missing.chromium }, () => {
   });
 
   it('check an account now, say why WeChat refuses it, and count callbacks by day', async () => {
-    await withClient({ javaScriptEnabled: false }, async ({ page, problems }) => {
+    await inClient({ javaScriptEnabled: false }, async ({ page, problems }) => {
       await page.goto(`${s.url}/accounts`);
       const shop = page.locator(`#${PLAIN.account}`);
       await shop.locator('summary', { hasText: 'Earlier days' }).waitFor();
@@ -265,7 +258,7 @@ describe('the pages of operations', { skip: missing.chromium }, () => {
   });
 
   it('acknowledge dead letters of an account', async () => {
-    await withClient({}, async ({ page }) => {
+    await inClient({}, async ({ page }) => {
       await page.goto(`${s.url}/dead-letters`);
       await page.getByRole('button', { name: 'Mark as seen: shop' }).click();
       await page.getByText('Acknowledged. It is in the audit log.').waitFor();
@@ -275,7 +268,7 @@ describe('the pages of operations', { skip: missing.chromium }, () => {
   });
 
   it('say why a test alert cannot be sent', async () => {
-    await withClient({}, async ({ page, problems }) => {
+    await inClient({}, async ({ page, problems }) => {
       await page.goto(`${s.url}/alerts`);
       await page.getByRole('button', { name: 'Send a test alert' }).click();
       await page.getByRole('alert').getByText('ALERT_URL').waitFor();
@@ -285,7 +278,7 @@ describe('the pages of operations', { skip: missing.chromium }, () => {
   });
 
   it('test the store, and show what was found', async () => {
-    await withClient({}, async ({ page }) => {
+    await inClient({}, async ({ page }) => {
       await page.goto(`${s.url}/settings`);
       await page.getByRole('button', { name: 'Test the store' }).click();
       await page.getByRole('heading', { name: 'Result of the test' }).waitFor();
@@ -294,7 +287,7 @@ describe('the pages of operations', { skip: missing.chromium }, () => {
   });
 
   it('start and stop a verification', async () => {
-    await withClient({ javaScriptEnabled: false }, async ({ page }) => {
+    await inClient({ javaScriptEnabled: false }, async ({ page }) => {
       await page.goto(`${s.url}/settings`);
       await page.getByRole('radio', { name: 'Every archived media item, by its bytes' }).check();
       await page.getByRole('button', { name: 'Start' }).click();
@@ -306,7 +299,7 @@ describe('the pages of operations', { skip: missing.chromium }, () => {
   });
 
   it('keep language and time zone, and say which time zone is unknown', async () => {
-    await withClient({ javaScriptEnabled: false }, async ({ page }) => {
+    await inClient({ javaScriptEnabled: false }, async ({ page }) => {
       await page.goto(`${s.url}/settings`);
       await page.fill('#f-otherTimeZone', 'Mars/Olympus');
       await page.getByRole('button', { name: 'Save' }).click();
@@ -321,7 +314,7 @@ describe('the pages of operations', { skip: missing.chromium }, () => {
   });
 
   it('filter the audit log by their address, and lead to what an entry is about', async () => {
-    await withClient({}, async ({ page }) => {
+    await inClient({}, async ({ page }) => {
       await page.goto(`${s.url}/audit-log`);
       await page.selectOption('#f-action', 'hold');
       await page.getByRole('button', { name: 'Show' }).click();

@@ -1,11 +1,12 @@
 /** The document around every page: header with search and navigation, state line, notice, footer. */
+import { queryOf } from '../core/address.ts';
 import { attributes, type Child, type Html, html, outside } from '../core/html.ts';
 import type { Locale } from '../core/locale.ts';
 import type { ErrorContent, PageContent, PageContext } from '../core/page.ts';
 import { SHELL, type ShellTexts } from '../texts/shell.ts';
 import { problemBox } from './elements.ts';
 
-export const STYLES = [
+const STYLES = [
   'layout',
   'elements',
   'forms',
@@ -71,7 +72,7 @@ export function layout(shell: Shell, content: PageContent): Html {
   const { locale, principal, address, state, notice } = shell;
   const t = locale.of(SHELL);
   const scripts = principal ? ['main', ...(content.scripts ?? [])] : [];
-  const query = new URLSearchParams(address.split('?')[1] ?? '').get('q') ?? '';
+  const query = queryOf(address).get('q') ?? '';
   return html`<!doctype html>
 <html lang="${locale.tag}">
 <head>

@@ -10,7 +10,7 @@ const PICTURES: ReadonlySet<string> = new Set(['image/jpeg', 'image/png', 'image
 /** Voices that no browser plays: the preview is a WAV. */
 const CONVERTED: ReadonlySet<string> = new Set(['audio/amr', 'audio/amr-wb', 'audio/silk']);
 
-const pathOf = ({ id }: Media) => `/v1/media/${encodeURIComponent(id)}`;
+const pathOf = ({ id }: Pick<Media, 'id'>) => `/v1/media/${encodeURIComponent(id)}`;
 export const pageOf = ({ id }: Pick<Media, 'id'>) => `/media/${encodeURIComponent(id)}`;
 
 /** The name that people know an item by: its file name unless that is only the media id, else its sender. */
@@ -83,7 +83,7 @@ export function mediaView(
     return sheet('voice', '', player);
   }
   if (type.startsWith('video/') && isRenderable(type)) {
-    const cover = poster && `${pathOf(poster as Media)}/preview`;
+    const cover = poster && `${pathOf(poster)}/preview`;
     return html`<video controls playsinline preload="${cover ? 'none' : 'metadata'}" src="${source}" aria-label="${name}" data-media="${media.id}"${attributes({ poster: cover })}></video>`;
   }
   return sheet(media.kind ?? 'file', '', html`<p class="hint">${outside(type)}</p>`);

@@ -2,7 +2,9 @@
  * The state line of every page: the worst finding of the list of checks behind /readyz, doctor, metrics and alerts, with
  * a link to the page where it can be seen and mended.
  */
+
 import type { CheckRun } from '../../../app/checks.ts';
+import type { AcknowledgedStatus } from '../../../catalogue/alerts/acknowledgements.ts';
 import { CHECK_CODES, type CheckCode, checkOf } from '../../../pipeline/checks/table.ts';
 import type { findingsJson } from '../../views/finding.ts';
 import { type Html, html, outside } from '../core/html.ts';
@@ -53,6 +55,15 @@ export const isProbing = (
 ): boolean =>
   !account.hold &&
   checks.some((finding) => finding.code === 'account_held' && isAbout(account, finding.account));
+
+/** The status whose acknowledgement ends a finding; undefined: no acknowledgement ends it. */
+export const acknowledgedBy = (code: string): AcknowledgedStatus | undefined => ACKNOWLEDGED[code];
+
+const ACKNOWLEDGED: Readonly<Record<string, AcknowledgedStatus>> = {
+  expired: 'expired',
+  lost: 'expired',
+  dead_letters: 'dead',
+};
 
 /** Whether every check that a page shows could be made. Only then may a page say that all is well. */
 export const isStateKnown = ({ known }: Pick<CheckRun, 'known'>): boolean =>

@@ -2,6 +2,9 @@
 
 export type Query = Readonly<Record<string, string | number | readonly string[] | undefined>>;
 
+/** Returns the parameters of an address. */
+export const queryOf = (address: string): URLSearchParams => new URLSearchParams(address.split('?')[1] ?? '');
+
 /** Returns path and query. Empty values are left out, so that a form's empty fields leave no trace in an address. */
 export function addressOf(path: string, query: Query = {}): string {
   const parameters = new URLSearchParams();

@@ -5,8 +5,8 @@
 import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import type { FastifyRequest, InjectOptions } from 'fastify';
-import type { Language } from '../../problem.ts';
-import { PROBLEMS, type ProblemCode } from '../../problem-table.ts';
+import { type Language, type Problem, problemBody } from '../../problem.ts';
+import { PROBLEMS } from '../../problem-table.ts';
 import type { App } from '../../route-deps.ts';
 import { addressOf, type Query } from './address.ts';
 
@@ -33,10 +33,10 @@ export interface ApiProblem {
   readonly errors?: readonly { field: string; message: string }[];
 }
 
-/** The error of a page about something that no response of the API contains. */
-export function apiErrorOf(code: ProblemCode, language: Language): ApiError {
-  const { status, title, advice } = PROBLEMS[code];
-  return new ApiError(status, { code, title, advice: advice[language] });
+/** The error as the API would send it, where a page finds the problem itself. */
+export function apiErrorOf(problem: Problem, language: Language): ApiError {
+  const body = problemBody(problem, language) as unknown as ApiProblem;
+  return new ApiError(PROBLEMS[problem.code].status, body);
 }
 
 export interface Api {

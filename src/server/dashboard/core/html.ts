@@ -31,8 +31,7 @@ const ENTITIES: Readonly<Record<string, string>> = {
 };
 
 /** Escapes text for the content of an element and for an attribute in quotes. */
-export const escapeHtml = (text: string): string =>
-  text.replace(/[&<>"']/g, (character) => ENTITIES[character]!);
+const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (character) => ENTITIES[character]!);
 
 function render(child: Child): string {
   if (child === false || child === null || child === undefined) return '';
@@ -65,26 +64,25 @@ export function attributes(values: Readonly<Record<string, Attribute>>): Html {
  * characters. U+200D and U+FE0F are left alone, because emoji are made of them.
  */
 const INVISIBLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Surrogate}]/gu;
-const isJoiner = (character: string) => character === '\u200d';
-const nameOfCharacter = (character: string) =>
-  `U+${character.codePointAt(0)!.toString(16).toUpperCase().padStart(4, '0')}`;
+const JOINER = '\u200d';
+
+/** Replaces each invisible character by what `show` makes of its name, `U+202E`. */
+function nameInvisible(text: string, show: (name: string) => string): string {
+  return text.replace(INVISIBLE, (character) => {
+    if (character === JOINER) return character;
+    return show(`U+${character.codePointAt(0)!.toString(16).toUpperCase().padStart(4, '0')}`);
+  });
+}
 
 /** Text from outside for an attribute or a title: invisible characters are shown by their names. */
-export const visible = (text: string): string =>
-  text.replace(INVISIBLE, (character) =>
-    isJoiner(character) ? character : `[${nameOfCharacter(character)}]`,
-  );
+export const visible = (text: string): string => nameInvisible(text, (name) => `[${name}]`);
 
 /**
  * Text from outside (an openId, a file name, an error text) as an isolated element: its direction cannot change the
  * order of the text around it, and invisible characters are shown by their names.
  */
 export function outside(text: string | number): Html {
-  const parts = String(text).split(/([\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Surrogate}])/u);
-  const shown = parts.map((part, index) =>
-    index % 2 === 1 && !isJoiner(part)
-      ? `<span class="escape">${nameOfCharacter(part)}</span>`
-      : escapeHtml(part),
-  );
-  return Html.trusted(`<bdi>${shown.join('')}</bdi>`);
+  // Escaping changes no invisible character, and adds none.
+  const shown = nameInvisible(escapeHtml(String(text)), (name) => `<span class="escape">${name}</span>`);
+  return Html.trusted(`<bdi>${shown}</bdi>`);
 }

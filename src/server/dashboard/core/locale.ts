@@ -46,8 +46,8 @@ export const isKnownTimeZone = (name: string): boolean =>
   name.length <= 64 && /^[A-Za-z0-9_+/-]+$/.test(name) && isTimeZone(name);
 
 const UNITS = {
-  en: { d: 'd', h: 'h', min: 'min', s: 's', gap: ' ' },
-  zh: { d: '天', h: '小时', min: '分钟', s: '秒', gap: ' ' },
+  en: { d: 'd', h: 'h', min: 'min', s: 's' },
+  zh: { d: '天', h: '小时', min: '分钟', s: '秒' },
 } as const;
 
 function durationOf(seconds: number, language: Language): string {
@@ -60,11 +60,11 @@ function durationOf(seconds: number, language: Language): string {
     [total % 60, unit.s],
   ];
   const first = parts.findIndex(([value]) => value > 0);
-  if (first < 0) return `0${unit.gap}${unit.s}`;
+  if (first < 0) return `0 ${unit.s}`;
   return parts
     .slice(first, first + 2)
     .filter(([value]) => value > 0)
-    .map(([value, name]) => `${value}${unit.gap}${name}`)
+    .map(([value, name]) => `${value} ${name}`)
     .join(' ');
 }
 

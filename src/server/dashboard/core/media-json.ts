@@ -3,8 +3,6 @@ import type { MediaJson } from '../../views/media.ts';
 import type { Json } from './api.ts';
 
 export type Media = Omit<Json<MediaJson>, 'failure'> & {
-  /** What WeChat recognised in a voice, or the title of a forwarded item. */
-  readonly text?: string;
   readonly failure?: Failure;
 };
 

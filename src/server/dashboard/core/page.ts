@@ -3,11 +3,11 @@ import { hash } from 'node:crypto';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Scope } from '../../../config/api-keys.ts';
 import { includesScope, type Principal } from '../../auth/access.ts';
-import { type Language, Problem } from '../../problem.ts';
-import { PROBLEMS, type ProblemCode } from '../../problem-table.ts';
+import { Problem } from '../../problem.ts';
 import type { App, RouteDeps } from '../../route-deps.ts';
 import { SIGNED_IN_COOKIE, sendSignInPage } from '../../routes/pages/login.ts';
-import { type Api, ApiError, type ApiProblem, createApi } from './api.ts';
+import { queryOf } from './address.ts';
+import { type Api, ApiError, type ApiProblem, apiErrorOf, createApi } from './api.ts';
 import type { Html } from './html.ts';
 import { type Locale, localeOf } from './locale.ts';
 import { type Notice, takeNotice } from './notice.ts';
@@ -53,6 +53,22 @@ export const SENT = Symbol('sent');
 export type PageResult = PageContent | Redirect | typeof SENT;
 export type PageHandler = (page: PageContext, reply: FastifyReply) => Promise<PageResult>;
 
+/**
+ * Runs the action of a form. If the API refuses it, the result is the page that `show` makes, which says why and keeps
+ * what was typed.
+ */
+export async function orExplain<T>(
+  act: () => Promise<T>,
+  show: (error: ApiError) => Promise<PageContent>,
+): Promise<T | PageContent> {
+  try {
+    return await act();
+  } catch (error) {
+    if (error instanceof ApiError) return await show(error);
+    throw error;
+  }
+}
+
 /** Makes the document around a page's content. */
 export type Layout = (
   page: Pick<PageContext, 'locale' | 'address' | 'may'> & { principal?: Principal },
@@ -65,18 +81,6 @@ export type ErrorContent = (locale: Locale, status: number, problem: ApiProblem)
 
 const isContent = (result: PageResult): result is PageContent =>
   typeof result === 'object' && 'main' in result;
-
-/** The problem in the language of the page, as the API would send it. */
-function describe(problem: Problem, language: Language) {
-  const { status, title, advice } = PROBLEMS[problem.code as ProblemCode];
-  return {
-    status,
-    code: problem.code,
-    title,
-    advice: advice[language],
-    ...(problem.detail ? { detail: problem.detail } : {}),
-  };
-}
 
 export function createPageSender(
   app: App,
@@ -124,15 +128,15 @@ export function createPageSender(
         const hadSession = SIGNED_IN_COOKIE in request.cookies;
         return sendSignInPage(request, reply, 401, { ...(hadSession ? { error: 'ended' } : {}), next });
       }
-      const problem = describe(error, locale.language);
-      return send(request, reply, errorContent(locale, problem.status, problem), shell);
+      const { status, problem } = apiErrorOf(error, locale.language);
+      return send(request, reply, errorContent(locale, status, problem), shell);
     }
     const page: PageContext = {
       principal,
       locale,
       api: createApi(app, request, locale.tag),
       address,
-      query: new URLSearchParams(address.split('?')[1] ?? ''),
+      query: queryOf(address),
       params: (request.params ?? {}) as Record<string, string>,
       form: request.body instanceof URLSearchParams ? request.body : new URLSearchParams(),
       may: (wanted) => includesScope(principal.scopes, wanted),

@@ -2,10 +2,10 @@
 import { empty, panel, problemBox, table } from '../../components/elements.ts';
 import { formEnd, reasonField, selectField, textField } from '../../components/forms.ts';
 import { addressOf } from '../../core/address.ts';
-import { ApiError } from '../../core/api.ts';
+import type { ApiError } from '../../core/api.ts';
 import { type Html, html, outside } from '../../core/html.ts';
 import { notice } from '../../core/notice.ts';
-import type { PageContent, PageContext, Redirect } from '../../core/page.ts';
+import { orExplain, type PageContent, type PageContext, type Redirect } from '../../core/page.ts';
 import { WORDS } from '../../texts/words.ts';
 import { FILTER_FIELDS } from '../media/filters.ts';
 import { MEDIA } from '../media/texts.ts';
@@ -15,7 +15,7 @@ import {
   type ChosenFilter,
   chosenFilterOf,
   filterBodyOf,
-  filterFacts,
+  filterPanel,
   filterQueryOf,
   isEmptyFilter,
 } from './filter-body.ts';
@@ -53,8 +53,8 @@ ${textField('openId', page.locale.of(MEDIA).openId, { value: chosen.view.openId,
   );
 }
 
-export function selectionTable(
-  { groups = [] }: Pick<Selection, 'groups'>,
+function selectionTable(
+  { groups }: Pick<Selection, 'groups'>,
   page: PageContext,
   names: ReadonlyMap<string, string>,
 ): Html {
@@ -110,13 +110,13 @@ ${formEnd(locale, t.startErasure, addressOf('/media', query), true)}
     ...(error ? { status: error.status } : isWrong ? { status: 422 } : {}),
     main: html`${problemBox(error?.problem)}
 <p>${t.eraseWhat}</p>
-${panel('filter', t.filter, filterFacts(chosen, locale, names), { aside: html`<a href="${addressOf('/media', query)}">${t.changeFilter}</a>` })}
+${filterPanel(chosen, locale, names)}
 ${
   selection.matched === 0
     ? empty(t.nothingToErase)
     : panel(
         'preview',
-        t.matchedErase(locale.number(selection.matched), locale.size(selection.bytes ?? 0)),
+        t.matchedErase(locale.number(selection.matched), locale.size(selection.bytes)),
         html`${selectionTable(selection, page, names)}${ask}`,
       )
 }`,
@@ -134,17 +134,17 @@ export async function startErasure(page: PageContext): Promise<PageContent | Red
   const preview = await previewOf(chosen, page);
   if (preview.matched === 0 || typed.confirm !== String(preview.matched))
     return render(page, { preview, typed, isWrong: true });
-  try {
-    const response = await api.send<Erasure | { items: readonly Erasure[] }>('POST', '/v1/erasures', {
-      ...bodyOf(chosen, page),
-      ...(typed.reason.trim() === '' ? {} : { reason: typed.reason }),
-    });
-    const [first, ...others] = 'items' in response ? response.items : [response];
-    // An erasure is of one account, so a filter may begin several.
-    const address = first && others.length === 0 ? erasureAddress(first.id) : '/erasures';
-    return { redirect: address, notice: notice('erasureStarted') };
-  } catch (error) {
-    if (!(error instanceof ApiError)) throw error;
-    return render(page, { preview, typed, error });
-  }
+  return orExplain(
+    async () => {
+      const response = await api.send<Erasure | { items: readonly Erasure[] }>('POST', '/v1/erasures', {
+        ...bodyOf(chosen, page),
+        ...(typed.reason.trim() === '' ? {} : { reason: typed.reason }),
+      });
+      const [first, ...others] = 'items' in response ? response.items : [response];
+      // An erasure is of one account, so a filter may begin several.
+      const address = first && others.length === 0 ? erasureAddress(first.id) : '/erasures';
+      return { redirect: address, notice: notice('erasureStarted') };
+    },
+    (error) => render(page, { preview, typed, error }),
+  );
 }

@@ -65,7 +65,7 @@ function proofOf(erasure: Erasure, locale: Locale): Html {
 
 function removedTable(erasure: Erasure, locale: Locale): Html | undefined {
   const [t, words] = [locale.of(ACTS), locale.of(WORDS)];
-  const { removed = [] } = erasure;
+  const { removed } = erasure;
   if (removed.length === 0) return undefined;
   const kinds: Readonly<Record<string, string>> = words.kind;
   const rows = removed.map(({ kind, count, files, bytes }) => [
@@ -80,11 +80,11 @@ function removedTable(erasure: Erasure, locale: Locale): Html | undefined {
 function unfinishedTable({ unfinished = [] }: Erasure, locale: Locale): Html | undefined {
   if (unfinished.length === 0) return undefined;
   const t = locale.of(ACTS);
-  const rows = unfinished.map(({ id, since, problem, left = [] }) => [
-    link(pageOf({ id }), id),
-    time(locale, since),
-    problem === undefined ? undefined : outside(problem),
-    left.map(({ key }) => html`<code>${outside(key)}</code> `),
+  const rows = unfinished.map((one) => [
+    link(pageOf(one), one.id),
+    time(locale, one.since),
+    'problem' in one && one.problem !== undefined && outside(one.problem),
+    'left' in one && one.left?.map(({ key }) => html`<code>${outside(key)}</code> `),
   ]);
   return panel('unfinished', t.unfinished, table(t.unfinished, [t.item, t.since, t.cause, t.left], rows));
 }

@@ -3,17 +3,10 @@ import type { FastifyReply } from 'fastify';
 import { empty, panel, problemBox } from '../../components/elements.ts';
 import { formEnd, reasonField } from '../../components/forms.ts';
 import { addressOf } from '../../core/address.ts';
-import { ApiError } from '../../core/api.ts';
+import type { ApiError } from '../../core/api.ts';
 import { html } from '../../core/html.ts';
-import { type PageContent, type PageContext, type PageResult, SENT } from '../../core/page.ts';
-import {
-  accountNames,
-  chosenFilterOf,
-  filterBodyOf,
-  filterFacts,
-  filterQueryOf,
-  isEmptyFilter,
-} from './filter-body.ts';
+import { orExplain, type PageContent, type PageContext, type PageResult, SENT } from '../../core/page.ts';
+import { accountNames, chosenFilterOf, filterBodyOf, filterPanel, filterQueryOf } from './filter-body.ts';
 import { ACTS } from './texts.ts';
 import type { Selection } from './types.ts';
 
@@ -25,14 +18,13 @@ async function render(page: PageContext, typed?: { reason: string }, error?: Api
   const t = locale.of(ACTS);
   const chosen = chosenFilterOf(page.query);
   const query = filterQueryOf(chosen);
-  const [names, { matched, bytes = 0, groups = [] }] = await Promise.all([
+  const [names, { matched, bytes, groups }] = await Promise.all([
     accountNames(page),
     api.send<Selection>('POST', '/v1/exports', { filter: filterBodyOf(chosen, locale), dryRun: true }),
   ]);
   const files = groups
     .filter(({ status }) => status === 'archived')
     .reduce((sum, { count }) => sum + count, 0);
-  const about = isEmptyFilter(chosen) ? html`<p>${t.everything}</p>` : filterFacts(chosen, locale, names);
   return {
     title: t.exportTitle,
     section: '/media',
@@ -40,7 +32,7 @@ async function render(page: PageContext, typed?: { reason: string }, error?: Api
     ...(error ? { status: error.status } : {}),
     main: html`${problemBox(error?.problem)}
 <p>${t.exportWhat}</p>
-${panel('filter', t.filter, about, { aside: html`<a href="${addressOf('/media', query)}">${t.changeFilter}</a>` })}
+${filterPanel(chosen, locale, names, t.everything)}
 ${
   files === 0
     ? empty(t.nothingToExport)
@@ -63,17 +55,17 @@ export const exportPage = (page: PageContext): Promise<PageContent> => render(pa
 export async function startExport(page: PageContext, reply: FastifyReply): Promise<PageResult> {
   const { api, form, locale } = page;
   const reason = form.get('reason') ?? '';
-  try {
-    const { headers, body } = await api.stream('/v1/exports', {
-      filter: filterBodyOf(chosenFilterOf(page.query), locale),
-      ...(reason.trim() === '' ? {} : { reason }),
-    });
-    for (const name of PASSED_ON) if (headers[name] !== undefined) reply.header(name, headers[name]);
-    // If the stream breaks, the connection is cut: what has arrived must not look like a complete ZIP.
-    void reply.send(body);
-    return SENT;
-  } catch (error) {
-    if (!(error instanceof ApiError)) throw error;
-    return render(page, { reason }, error);
-  }
+  return orExplain<PageResult>(
+    async () => {
+      const { headers, body } = await api.stream('/v1/exports', {
+        filter: filterBodyOf(chosenFilterOf(page.query), locale),
+        ...(reason.trim() === '' ? {} : { reason }),
+      });
+      for (const name of PASSED_ON) if (headers[name] !== undefined) reply.header(name, headers[name]);
+      // If the stream breaks, the connection is cut: what has arrived must not look like a complete ZIP.
+      void reply.send(body);
+      return SENT;
+    },
+    (error) => render(page, { reason }, error),
+  );
 }

@@ -1,7 +1,8 @@
 /** What redrive, erase and export act on: the filters of the media page, from the address of the page. */
 import { momentOf } from '../../../../config/values/moment.ts';
-import { type Fact, facts } from '../../components/elements.ts';
-import { outside } from '../../core/html.ts';
+import { type Fact, facts, panel } from '../../components/elements.ts';
+import { addressOf } from '../../core/address.ts';
+import { type Html, html, outside } from '../../core/html.ts';
 import type { Locale } from '../../core/locale.ts';
 import type { AccountSummary } from '../../core/media-json.ts';
 import type { PageContext } from '../../core/page.ts';
@@ -97,8 +98,26 @@ export async function accountNames({ api }: PageContext): Promise<ReadonlyMap<st
   return new Map(items.map(({ account, name }) => [account, name ?? account]));
 }
 
-/** The filters in words, so that one sees before an action what it is about. */
-export function filterFacts(chosen: ChosenFilter, locale: Locale, names: ReadonlyMap<string, string>) {
+/**
+ * The filters in words, so that one sees before an action what it is about, with a link to the list. `everything`: the
+ * sentence for an empty filter.
+ */
+export function filterPanel(
+  chosen: ChosenFilter,
+  locale: Locale,
+  names: ReadonlyMap<string, string>,
+  everything = '',
+): Html {
+  const t = locale.of(ACTS);
+  return panel(
+    'filter',
+    t.filter,
+    isEmptyFilter(chosen) ? html`<p>${everything}</p>` : filterFacts(chosen, locale, names),
+    { aside: html`<a href="${addressOf('/media', filterQueryOf(chosen))}">${t.changeFilter}</a>` },
+  );
+}
+
+function filterFacts(chosen: ChosenFilter, locale: Locale, names: ReadonlyMap<string, string>) {
   const [t, words] = [locale.of(MEDIA), locale.of(WORDS)];
   const { view, code, ids } = chosen;
   const shown = (name: string, value: string): Fact | undefined =>

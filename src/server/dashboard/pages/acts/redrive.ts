@@ -2,20 +2,21 @@
 import { empty, panel, problemBox, table, time } from '../../components/elements.ts';
 import { checkbox, formEnd, reasonField, textField } from '../../components/forms.ts';
 import { addressOf } from '../../core/address.ts';
-import { ApiError } from '../../core/api.ts';
+import type { ApiError } from '../../core/api.ts';
 import { type Html, html, outside } from '../../core/html.ts';
 import { notice } from '../../core/notice.ts';
-import type { PageContent, PageContext, Redirect } from '../../core/page.ts';
+import { orExplain, type PageContent, type PageContext, type Redirect } from '../../core/page.ts';
 import { WORDS } from '../../texts/words.ts';
 import {
   accountNames,
   type ChosenFilter,
   chosenFilterOf,
   filterBodyOf,
-  filterFacts,
+  filterPanel,
   filterQueryOf,
   isEmptyFilter,
 } from './filter-body.ts';
+import { redriveAddress } from './redrives.ts';
 import { ACTS } from './texts.ts';
 import type { DeadLetterGroup } from './types.ts';
 
@@ -107,7 +108,6 @@ async function render(page: PageContext, typed: Typed = {}, error?: ApiError): P
   const counts = { dead: dead.matched, expired: expired.matched };
   // With a filter of its own the expired ones are what the page is about.
   const matched = dead.matched > 0 ? dead.matched : expired.matched;
-  const about = isEmptyFilter(chosen) ? html`<p>${t.everything}</p>` : filterFacts(chosen, locale, names);
   return {
     title: t.redriveTitle,
     section: '/dead-letters',
@@ -115,7 +115,7 @@ async function render(page: PageContext, typed: Typed = {}, error?: ApiError): P
     ...(error ? { status: error.status } : {}),
     main: html`${problemBox(error?.problem)}
 <p>${t.redriveWhat}</p>
-${panel('filter', t.filter, about, { aside: html`<a href="${addressOf('/media', filterQueryOf(chosen))}">${t.changeFilter}</a>` })}
+${filterPanel(chosen, locale, names, t.everything)}
 ${
   matched === 0
     ? empty(isOther ? t.onlyClosed : t.nothingToRedrive)
@@ -149,19 +149,19 @@ export async function startRedrive(page: PageContext): Promise<PageContent | Red
     force: form.get('force') === 'on',
   };
   const filter = filterBodyOf(chosen, page.locale);
-  try {
-    const { id, matched } = await api.send<{ id: string; matched: number }>('POST', '/v1/redrives', {
-      filter,
-      rate: wholeNumber(typed.rate),
-      limit: wholeNumber(typed.limit),
-      ...(typed.reason.trim() === '' ? {} : { reason: typed.reason }),
-      ...(typed.force ? { force: true } : {}),
-      // The page has shown that it is about all of them.
-      ...(isEmptyFilter(chosen) ? { all: true } : {}),
-    });
-    return { redirect: `/redrives/${id}`, notice: notice('redriveStarted', page.locale.number(matched)) };
-  } catch (error) {
-    if (!(error instanceof ApiError)) throw error;
-    return render(page, typed, error);
-  }
+  return orExplain(
+    async () => {
+      const { id, matched } = await api.send<{ id: string; matched: number }>('POST', '/v1/redrives', {
+        filter,
+        rate: wholeNumber(typed.rate),
+        limit: wholeNumber(typed.limit),
+        ...(typed.reason.trim() === '' ? {} : { reason: typed.reason }),
+        ...(typed.force ? { force: true } : {}),
+        // The page has shown that it is about all of them.
+        ...(isEmptyFilter(chosen) ? { all: true } : {}),
+      });
+      return { redirect: redriveAddress(id), notice: notice('redriveStarted', page.locale.number(matched)) };
+    },
+    (error) => render(page, typed, error),
+  );
 }

@@ -2,11 +2,11 @@
 import { empty, type Fact, facts, link, panel, problemBox, time } from '../../components/elements.ts';
 import { actionButton } from '../../components/forms.ts';
 import { addressOf } from '../../core/address.ts';
-import { ApiError } from '../../core/api.ts';
+import type { ApiError } from '../../core/api.ts';
 import { type Child, type Html, html, outside } from '../../core/html.ts';
 import type { Locale } from '../../core/locale.ts';
 import { notice } from '../../core/notice.ts';
-import type { PageContent, PageContext, Redirect } from '../../core/page.ts';
+import { orExplain, type PageContent, type PageContext, type Redirect } from '../../core/page.ts';
 import { WORDS } from '../../texts/words.ts';
 import { MEDIA } from '../media/texts.ts';
 import { accountNames } from './filter-body.ts';
@@ -16,11 +16,7 @@ import type { Redrive } from './types.ts';
 export const redriveAddress = (id: string): string => `/redrives/${encodeURIComponent(id)}`;
 
 /** The filter of a redrive in words, as one line. Its values come from the API, which has checked them. */
-export function describeFilter(
-  filter: Redrive['filter'],
-  locale: Locale,
-  names: ReadonlyMap<string, string>,
-): Html {
+function describeFilter(filter: Redrive['filter'], locale: Locale, names: ReadonlyMap<string, string>): Html {
   const [t, words, media] = [locale.of(ACTS), locale.of(WORDS), locale.of(MEDIA)];
   const list = (value: unknown): string[] => [value].flat().map(String);
   const statuses: Readonly<Record<string, string>> = words.status;
@@ -126,11 +122,11 @@ export const redriveProgressPage = (page: PageContext): Promise<PageContent> => 
 
 export async function stopRedrive(page: PageContext): Promise<PageContent | Redirect> {
   const address = redriveAddress(page.params.id ?? '');
-  try {
-    await page.api.send('DELETE', `/v1${address}`);
-    return { redirect: address, notice: notice('redriveStopped') };
-  } catch (error) {
-    if (!(error instanceof ApiError)) throw error;
-    return render(page, error);
-  }
+  return orExplain(
+    async () => {
+      await page.api.send('DELETE', `/v1${address}`);
+      return { redirect: address, notice: notice('redriveStopped') };
+    },
+    (error) => render(page, error),
+  );
 }

@@ -72,7 +72,6 @@ const en = {
     expired: 'failed after the deadline',
     waited: 'not made: had to wait',
   } as Readonly<Record<string, string>>,
-  itself: 'this item',
   back: 'Back to the item',
 };
 
@@ -147,7 +146,6 @@ const zh: ItemTexts = {
     expired: '过了截止时间后失败',
     waited: '未执行，需要等待',
   },
-  itself: '本素材',
   back: '返回该素材',
 };
 

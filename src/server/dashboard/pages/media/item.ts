@@ -1,12 +1,13 @@
 /** /media/{id}: one media item with its file, facts, timeline, and what may be done with it. */
 import { chip, code, type Fact, facts, panel, problemBox, time } from '../../components/elements.ts';
+import { formEnd, reasonField } from '../../components/forms.ts';
 import { mediaView, nameOf, pageOf } from '../../components/media-view.ts';
 import { addressOf } from '../../core/address.ts';
-import { ApiError } from '../../core/api.ts';
+import type { ApiError } from '../../core/api.ts';
 import { attributes, type Html, html, outside, visible } from '../../core/html.ts';
 import type { Media, MediaPage } from '../../core/media-json.ts';
 import { notice } from '../../core/notice.ts';
-import type { PageContent, PageContext, PageResult } from '../../core/page.ts';
+import { orExplain, type PageContent, type PageContext, type PageResult } from '../../core/page.ts';
 import { WORDS } from '../../texts/words.ts';
 import { ITEM } from './item-texts.ts';
 import { type AttemptJson, type AuditJson, timeline } from './timeline.ts';
@@ -194,33 +195,31 @@ export const itemPage = (page: PageContext): Promise<PageContent> => content(pag
 
 export async function retryItem(page: PageContext): Promise<PageResult> {
   const id = page.params.id ?? '';
-  try {
-    const { status } = await page.api.get<Media>(pathOf(id));
-    await page.api.send('POST', `${pathOf(id)}/retry`, status === 'expired' ? { force: true } : {});
-  } catch (error) {
-    if (error instanceof ApiError && error.status !== 401) return content(page, undefined, error);
-    throw error;
-  }
-  return { redirect: pageOf({ id }), notice: notice('retried') };
+  return orExplain(
+    async () => {
+      const { status } = await page.api.get<Media>(pathOf(id));
+      await page.api.send('POST', `${pathOf(id)}/retry`, status === 'expired' ? { force: true } : {});
+      return { redirect: pageOf({ id }), notice: notice('retried') };
+    },
+    (error) => content(page, undefined, error),
+  );
 }
 
 export async function makeLink(page: PageContext): Promise<PageResult> {
   const id = page.params.id ?? '';
-  try {
-    const link = await page.api.send<NewLink>('POST', `${pathOf(id)}/links`, {
-      ttl: page.form.get('ttl') ?? '',
-    });
-    return await content(page, link);
-  } catch (error) {
-    if (error instanceof ApiError && error.status !== 401) return content(page, undefined, error);
-    throw error;
-  }
+  return orExplain(
+    async () => {
+      const body = { ttl: page.form.get('ttl') ?? '' };
+      return content(page, await page.api.send<NewLink>('POST', `${pathOf(id)}/links`, body));
+    },
+    (error) => content(page, undefined, error),
+  );
 }
 
 /** Asks before an item is erased. */
 export async function eraseItemPage(page: PageContext, error?: ApiError): Promise<PageContent> {
   const { api, locale, params } = page;
-  const [t, words] = [locale.of(ITEM), locale.of(WORDS)];
+  const t = locale.of(ITEM);
   const media = await api.get<Media>(pathOf(params.id ?? ''));
   return {
     title: t.eraseTitle,
@@ -231,24 +230,21 @@ export async function eraseItemPage(page: PageContext, error?: ApiError): Promis
 <section class="panel ask"><p>${chip(locale, media.status)} ${outside(nameOf(media, locale))}</p>
 <p>${t.eraseText}</p>
 <form method="post" action="${pageOf(media)}/erase" class="ask">
-<p class="field"><label for="reason">${words.reason}</label><input id="reason" name="reason" maxlength="300" value="${page.form.get('reason') ?? ''}" aria-describedby="reason-hint"></p>
-<p class="hint" id="reason-hint">${words.reasonHint}</p>
-<p class="choices"><button type="submit" class="primary danger">${t.eraseConfirm}</button> <a class="button" href="${pageOf(media)}">${words.cancel}</a></p>
+${reasonField(locale, page.form.get('reason') ?? undefined)}
+${formEnd(locale, t.eraseConfirm, pageOf(media), true)}
 </form></section>`,
   };
 }
 
 export async function eraseItem(page: PageContext): Promise<PageResult> {
   const id = page.params.id ?? '';
-  try {
-    const reason = page.form.get('reason')?.trim();
-    const erased = await page.api.send<Media>(
-      'DELETE',
-      addressOf(pathOf(id), { reason: reason || undefined }),
-    );
-    return { redirect: pageOf({ id }), notice: notice(erased.erasedAt ? 'erased' : 'erasing') };
-  } catch (error) {
-    if (error instanceof ApiError && error.status !== 401) return eraseItemPage(page, error);
-    throw error;
-  }
+  return orExplain(
+    async () => {
+      const reason = page.form.get('reason')?.trim();
+      const address = addressOf(pathOf(id), { reason });
+      const erased = await page.api.send<Media>('DELETE', address);
+      return { redirect: pageOf({ id }), notice: notice(erased.erasedAt ? 'erased' : 'erasing') };
+    },
+    (error) => eraseItemPage(page, error),
+  );
 }

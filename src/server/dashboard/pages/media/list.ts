@@ -1,6 +1,7 @@
 /** /media: search, filters, gallery and list. */
 import { ID_PATTERN, KINDS, STATUSES } from '../../../../media.ts';
 import { chip, empty, panel, table, time } from '../../components/elements.ts';
+import { selectField, textField } from '../../components/forms.ts';
 import { deadline, mediaCard, postersOf } from '../../components/media-card.ts';
 import { nameOf, pageOf } from '../../components/media-view.ts';
 import { addressOf } from '../../core/address.ts';
@@ -18,43 +19,23 @@ const SHOWN = 24;
 const addressFor = (view: MediaView, change: Partial<MediaView>): string =>
   addressOf('/media', parametersOf({ ...view, cursor: '', ...change }));
 
-function select(
-  name: string,
-  label: string,
-  chosen: string,
-  options: readonly (readonly [value: string, text: string])[],
-): Html {
-  return html`<p class="field"><label for="f-${name}">${label}</label><select id="f-${name}" name="${name}">${options.map(
-    ([value, text]) =>
-      html`<option value="${value}"${attributes({ selected: value === chosen })}>${text}</option>`,
-  )}</select></p>`;
-}
-
-const input = (
-  name: string,
-  label: string,
-  value: string,
-  more: Parameters<typeof attributes>[0] = {},
-): Html =>
-  html`<p class="field"><label for="f-${name}">${label}</label><input id="f-${name}" name="${name}" value="${value}"${attributes(more)}></p>`;
-
 function filterForm(view: MediaView, accounts: readonly AccountSummary[], locale: Locale): Html {
   const [t, words] = [locale.of(MEDIA), locale.of(WORDS)];
   const any = ['', words.any] as const;
   // The search box is in the header, and the form must not lose what stands there.
-  return html`<details class="panel filters" id="filters" data-keep-open${attributes({ open: isFiltered(view) })}><summary>${t.filters}</summary>
+  return html`<details class="panel filters" id="filters"${attributes({ open: isFiltered(view) })}><summary>${t.filters}</summary>
 <form method="get" action="/media" class="filter-form">
 <input type="hidden" name="q" value="${view.q}">
-${select('account', words.account, view.account, [any, ...accounts.map(({ account, name }) => [account, name ?? account] as const)])}
-${select('kind', t.kind, view.kind, [any, ...KINDS.map((kind) => [kind, words.kind[kind]] as const)])}
-${select('status', t.status, view.status, [any, ...STATUSES.map((status) => [status, words.status[status]] as const)])}
-${input('errcode', t.errcode, view.errcode, { inputmode: 'numeric', size: 8 })}
-${input('label', t.label, view.label, { placeholder: t.labelHint })}
-${input('from', t.from, view.from, { type: 'date' })}
-${input('to', t.to, view.to, { type: 'date' })}
-${input('due', t.due, view.due, { placeholder: '6h', size: 6 })}
-${input('openId', t.openId, view.openId, { autocomplete: 'off' })}
-${input('msgId', t.msgId, view.msgId, { autocomplete: 'off' })}
+${selectField('account', words.account, [any, ...accounts.map(({ account, name }) => [account, name ?? account] as const)], { value: view.account })}
+${selectField('kind', t.kind, [any, ...KINDS.map((kind) => [kind, words.kind[kind]] as const)], { value: view.kind })}
+${selectField('status', t.status, [any, ...STATUSES.map((status) => [status, words.status[status]] as const)], { value: view.status })}
+${textField('errcode', t.errcode, { value: view.errcode, attributes: { inputmode: 'numeric', size: 8 } })}
+${textField('label', t.label, { value: view.label, attributes: { placeholder: t.labelHint } })}
+${textField('from', t.from, { value: view.from, attributes: { type: 'date' } })}
+${textField('to', t.to, { value: view.to, attributes: { type: 'date' } })}
+${textField('due', t.due, { value: view.due, attributes: { placeholder: '6h', size: 6 } })}
+${textField('openId', t.openId, { value: view.openId })}
+${textField('msgId', t.msgId, { value: view.msgId })}
 <input type="hidden" name="dueFrom" value="${view.dueFrom}">
 <input type="hidden" name="view" value="${view.view === 'list' ? 'list' : ''}">
 <p class="field choices"><button type="submit" class="primary">${t.apply}</button> <a class="button" href="/media">${t.clear}</a></p>

@@ -20,7 +20,7 @@ export const accountPath = (account: string): string => `/accounts/${encodeURICo
 export const accountAddress = (account: string): string => `/accounts#${encodeURIComponent(account)}`;
 
 /** A measure with its numbers, because a meter alone says nothing to those who do not see it. */
-export const meter = (value: number, max: number, label: string, low?: boolean): Html =>
+const meter = (value: number, max: number, label: string, low?: boolean): Html =>
   html`<meter value="${value}" min="0" max="${Math.max(max, 1)}"${attributes({ 'aria-label': label, ...(low ? { high: max * 0.8, optimum: 0 } : {}) })}></meter>`;
 
 function holdBox({ account, name }: Account, hold: Hold, page: PageContext): Html {
@@ -65,13 +65,15 @@ function consoleFacts({ callbackUrl, console }: Account, locale: Locale): (Fact 
   const url = html`<span class="paste">${code(callbackUrl)}</span>${copyButton(locale, callbackUrl, t.callbackUrl)}<br><span class="hint">${t.paste}</span>`;
   const settingOf = (setting: string) =>
     setting === SIMULATED ? t.simulated : html`${t.takenFrom} ${code(setting)}`;
-  const secret = (name: string, field: { isSet: boolean; setting: string } | undefined): Fact | undefined =>
-    field && { name, value: !field.isSet ? t.notConfigured : settingOf(field.setting) };
-  const mode = console?.modes.at(-1);
+  const secret = (name: string, field: { isSet: boolean; setting: string }): Fact => ({
+    name,
+    value: field.isSet ? settingOf(field.setting) : t.notConfigured,
+  });
+  const mode = console.modes.at(-1);
   return [
     { name: t.callbackUrl, value: url },
-    secret('Token', console?.token),
-    secret('EncodingAESKey', console?.encodingAesKey),
+    secret('Token', console.token),
+    secret('EncodingAESKey', console.encodingAesKey),
     mode && { name: t.mode, value: t.modes[mode] },
   ];
 }
@@ -92,7 +94,7 @@ function accountFacts(account: Account, locale: Locale): Html {
 /** Today and the last seven days by type, and each day with its share of the largest one. */
 function callbackTables({ callbacks, name, account }: Account, locale: Locale): Html {
   const t = locale.of(ACCOUNTS);
-  const { today, last7Days, byDay = [] } = callbacks;
+  const { today, last7Days, byDay } = callbacks;
   const about = visible(name ?? account);
   const rowsOf = (kind: 'received' | 'refused') =>
     Object.entries(last7Days[kind]).map(([what, count]) => [

@@ -1,4 +1,6 @@
 /** /accounts: each account with its hold, quota, token and callbacks; and the form that holds one. */
+
+import { Problem } from '../../../problem.ts';
 import { empty, problemBox } from '../../components/elements.ts';
 import { formEnd, radioField, reasonField } from '../../components/forms.ts';
 import { isProbing } from '../../components/state-line.ts';
@@ -6,7 +8,7 @@ import { ApiError, apiErrorOf } from '../../core/api.ts';
 import { attributes, html, outside } from '../../core/html.ts';
 import { offsetOf } from '../../core/locale.ts';
 import { notice } from '../../core/notice.ts';
-import type { PageContent, PageContext, Redirect } from '../../core/page.ts';
+import { orExplain, type PageContent, type PageContext, type Redirect } from '../../core/page.ts';
 import { accountAddress, accountPath, accountSection } from './account-section.ts';
 import { ACCOUNTS } from './accounts-texts.ts';
 import type { Account, AccountCheck, Stats } from './types.ts';
@@ -51,15 +53,14 @@ export const accountsPage = (page: PageContext): Promise<PageContent> => render(
 /** Runs an action on the account of the address; what failed is said on top of the page. */
 const act =
   (run: (page: PageContext, path: string, name: string) => Promise<PageContent | Redirect>) =>
-  async (page: PageContext): Promise<PageContent | Redirect> => {
-    try {
-      const account = (await listAccounts(page)).find(({ account }) => account === idOf(page));
-      return await run(page, `/v1${accountPath(idOf(page))}`, account?.name ?? idOf(page));
-    } catch (error) {
-      if (!(error instanceof ApiError)) throw error;
-      return render(page, { error });
-    }
-  };
+  (page: PageContext): Promise<PageContent | Redirect> =>
+    orExplain(
+      async () => {
+        const account = (await listAccounts(page)).find(({ account }) => account === idOf(page));
+        return run(page, `/v1${accountPath(idOf(page))}`, account?.name ?? idOf(page));
+      },
+      (error) => render(page, { error }),
+    );
 
 export const releaseAccount = act(async (page, path, name) => {
   await page.api.send('DELETE', `${path}/hold`);
@@ -82,7 +83,7 @@ async function renderHold(page: PageContext, typed: Typed, wrong?: ApiError | 't
   const { locale } = page;
   const t = locale.of(ACCOUNTS);
   const account = (await listAccounts(page)).find(({ account }) => account === idOf(page));
-  if (!account) throw apiErrorOf('account_not_found', locale.language);
+  if (!account) throw apiErrorOf(new Problem('account_not_found'), locale.language);
   const isWrongTime = wrong === 'time';
   const untilField = html`<div class="field"><label for="f-until">${t.untilTimeLabel(locale.timeZone)}</label><input id="f-until" name="until" type="datetime-local" value="${typed.until}"${attributes({ 'aria-describedby': isWrongTime && 'f-until-mistake', 'aria-invalid': isWrongTime && 'true' })}>${isWrongTime && html`<span class="mistake" id="f-until-mistake">${t.noTime}</span>`}</div>`;
   const error = wrong instanceof ApiError ? wrong : undefined;
@@ -129,14 +130,13 @@ export async function holdAccount(page: PageContext): Promise<PageContent | Redi
   const typed = { how: field('how'), until: field('until'), reason: field('reason') };
   const length = lengthOf(typed, page);
   if (length === 'time') return renderHold(page, typed, 'time');
-  try {
-    const { name, account } = await page.api.send<Account>('PUT', `/v1${accountPath(idOf(page))}/hold`, {
-      reason: typed.reason,
-      ...length,
-    });
-    return { redirect: accountAddress(account), notice: notice('held', name ?? account) };
-  } catch (error) {
-    if (!(error instanceof ApiError)) throw error;
-    return renderHold(page, typed, error);
-  }
+  return orExplain(
+    async () => {
+      const body = { reason: typed.reason, ...length };
+      const path = `/v1${accountPath(idOf(page))}/hold`;
+      const { name, account } = await page.api.send<Account>('PUT', path, body);
+      return { redirect: accountAddress(account), notice: notice('held', name ?? account) };
+    },
+    (error) => renderHold(page, typed, error),
+  );
 }

@@ -1,13 +1,13 @@
 /** /alerts: what is wrong now, and which alerts began, lasted and ended. */
 import { empty, type Fact, facts, panel, problemBox, table, time } from '../../components/elements.ts';
 import { actionButton, actionLink } from '../../components/forms.ts';
-import { pageOfFinding } from '../../components/state-line.ts';
+import { acknowledgedBy, pageOfFinding } from '../../components/state-line.ts';
 import { addressOf } from '../../core/address.ts';
-import { ApiError } from '../../core/api.ts';
+import type { ApiError } from '../../core/api.ts';
 import { type Html, html, outside } from '../../core/html.ts';
 import type { Locale } from '../../core/locale.ts';
 import { notice } from '../../core/notice.ts';
-import type { PageContent, PageContext, Redirect } from '../../core/page.ts';
+import { orExplain, type PageContent, type PageContext, type Redirect } from '../../core/page.ts';
 import { WORDS } from '../../texts/words.ts';
 import { OPERATIONS } from './texts.ts';
 import type { Alert, Finding, Stats } from './types.ts';
@@ -15,13 +15,6 @@ import type { Alert, Finding, Stats } from './types.ts';
 const PATH = '/alerts';
 const SHOWN = 50;
 const TONES = { error: 'dead', warning: 'expired', notice: 'pending' } as const;
-/** What an acknowledgement of a finding is about. */
-const ACKNOWLEDGED: Readonly<Record<string, 'dead' | 'expired'>> = {
-  expired: 'expired',
-  lost: 'expired',
-  dead_letters: 'dead',
-};
-
 /** Whether the key may act for the whole service, and not only for accounts of its own. */
 export const isOperator = ({ may, principal }: PageContext): boolean =>
   may('admin') && principal.accounts === undefined;
@@ -34,7 +27,7 @@ function findingRow(finding: Finding, page: PageContext): Html {
   const t = locale.of(OPERATIONS);
   const { code, severity, since, count, message, advice } = finding;
   const address = pageOfFinding(finding);
-  const status = ACKNOWLEDGED[code];
+  const status = acknowledgedBy(code);
   return html`<li class="row">
 <h3>${severityChip(severity, locale)} ${outside(message)}</h3>
 <p>${outside(advice)}</p>
@@ -106,14 +99,11 @@ export const alertsPage = (page: PageContext): Promise<PageContent> => render(pa
 /** Runs an action and leads back to this page; what failed is said on top of it. */
 const act =
   (run: (page: PageContext) => Promise<Redirect>) =>
-  async (page: PageContext): Promise<PageContent | Redirect> => {
-    try {
-      return await run(page);
-    } catch (error) {
-      if (!(error instanceof ApiError)) throw error;
-      return render(page, error);
-    }
-  };
+  (page: PageContext): Promise<PageContent | Redirect> =>
+    orExplain(
+      () => run(page),
+      (error) => render(page, error),
+    );
 
 export const testAlert = act(async ({ api }) => {
   const { to } = await api.send<{ to: string }>('POST', '/v1/alerts/test');

@@ -2,10 +2,10 @@
 import { empty, link, panel, problemBox, time } from '../../components/elements.ts';
 import { actionButton, actionLink } from '../../components/forms.ts';
 import { addressOf } from '../../core/address.ts';
-import { ApiError } from '../../core/api.ts';
+import type { ApiError } from '../../core/api.ts';
 import { type Html, html, outside } from '../../core/html.ts';
 import { notice } from '../../core/notice.ts';
-import type { PageContent, PageContext, Redirect } from '../../core/page.ts';
+import { orExplain, type PageContent, type PageContext, type Redirect } from '../../core/page.ts';
 import { accountNames } from '../acts/filter-body.ts';
 import { redriveList } from '../acts/redrives.ts';
 import type { DeadLetterGroup, Redrive } from '../acts/types.ts';
@@ -75,11 +75,11 @@ export const deadLettersPage = (page: PageContext): Promise<PageContent> => rend
 /** Says that what failed for good has been seen. */
 export async function acknowledgeDead(page: PageContext): Promise<PageContent | Redirect> {
   const account = page.form.get('account') ?? '';
-  try {
-    await page.api.send('POST', '/v1/acknowledgements', { status: 'dead', account });
-    return { redirect: PATH, notice: notice('acknowledged') };
-  } catch (error) {
-    if (!(error instanceof ApiError)) throw error;
-    return render(page, error);
-  }
+  return orExplain(
+    async () => {
+      await page.api.send('POST', '/v1/acknowledgements', { status: 'dead', account });
+      return { redirect: PATH, notice: notice('acknowledged') };
+    },
+    (error) => render(page, error),
+  );
 }

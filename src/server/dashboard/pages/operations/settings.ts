@@ -1,10 +1,10 @@
 /** /settings: language and time zone of this browser, what is configured, the store, and verifications. */
 import { code, type Fact, facts, link, panel, problemBox, table } from '../../components/elements.ts';
 import { actionButton, type Choice, selectField, textField } from '../../components/forms.ts';
-import { ApiError } from '../../core/api.ts';
+import type { ApiError } from '../../core/api.ts';
 import { type Html, html, outside } from '../../core/html.ts';
 import { DEFAULT_TIME_ZONE, type Locale, offsetOf } from '../../core/locale.ts';
-import type { PageContent, PageContext, Redirect } from '../../core/page.ts';
+import { orExplain, type PageContent, type PageContext, type Redirect } from '../../core/page.ts';
 import { isOperator } from './alerts.ts';
 import { SETTINGS } from './settings-texts.ts';
 import type { DoctorReport, Setting, Store, Verification } from './types.ts';
@@ -180,22 +180,17 @@ ${await serviceParts(page, given)}`,
 export const settingsPage = (page: PageContext): Promise<PageContent> => render(page);
 
 /** The result is the response itself: it is a table, and nothing has changed. */
-export async function testStore(page: PageContext): Promise<PageContent> {
-  try {
-    return await render(page, { report: await page.api.send<DoctorReport>('POST', '/v1/doctor') });
-  } catch (error) {
-    if (!(error instanceof ApiError)) throw error;
-    return render(page, { error });
-  }
-}
+export const testStore = (page: PageContext): Promise<PageContent> =>
+  orExplain(
+    async () => render(page, { report: await page.api.send<DoctorReport>('POST', '/v1/doctor') }),
+    (error) => render(page, { error }),
+  );
 
 export async function startVerification(page: PageContext): Promise<PageContent | Redirect> {
   const field = (name: string) => page.form.get(name) ?? '';
   const typed = { what: field('what'), sample: field('sample'), reason: field('reason') };
-  try {
-    return { redirect: verificationAddress(await requestVerification(page, typed)) };
-  } catch (error) {
-    if (!(error instanceof ApiError)) throw error;
-    return render(page, { typed, error });
-  }
+  return orExplain(
+    async () => ({ redirect: verificationAddress(await requestVerification(page, typed)) }),
+    (error) => render(page, { typed, error }),
+  );
 }

@@ -3,10 +3,10 @@ import { empty, type Fact, facts, link, panel, problemBox, table, time } from '.
 import { actionButton, radioField, reasonField } from '../../components/forms.ts';
 import { pageOf } from '../../components/media-view.ts';
 import { addressOf } from '../../core/address.ts';
-import { ApiError } from '../../core/api.ts';
+import type { ApiError } from '../../core/api.ts';
 import { type Html, html, outside } from '../../core/html.ts';
 import type { Locale } from '../../core/locale.ts';
-import type { PageContent, PageContext, Redirect } from '../../core/page.ts';
+import { orExplain, type PageContent, type PageContext, type Redirect } from '../../core/page.ts';
 import { WORDS } from '../../texts/words.ts';
 import { SETTINGS } from './settings-texts.ts';
 import type { Verification, VerificationFinding } from './types.ts';
@@ -160,11 +160,11 @@ export const verificationPage = (page: PageContext): Promise<PageContent> => ren
 
 export async function stopVerification(page: PageContext): Promise<PageContent | Redirect> {
   const address = verificationAddress(page.params.id ?? '');
-  try {
-    await page.api.send('DELETE', `/v1${address}`);
-    return { redirect: address };
-  } catch (error) {
-    if (!(error instanceof ApiError)) throw error;
-    return render(page, error);
-  }
+  return orExplain(
+    async () => {
+      await page.api.send('DELETE', `/v1${address}`);
+      return { redirect: address };
+    },
+    (error) => render(page, error),
+  );
 }

@@ -2,54 +2,27 @@
 import type { Stats as CatalogueStats } from '../../../../catalogue/history/stats.ts';
 import { panel, time } from '../../components/elements.ts';
 import { actionButton } from '../../components/forms.ts';
-import { isAbout, type PageFinding, pageOfFinding } from '../../components/state-line.ts';
+import { acknowledgedBy, isAbout, pageOfFinding } from '../../components/state-line.ts';
 import type { Json } from '../../core/api.ts';
 import { type Html, html, outside } from '../../core/html.ts';
 import type { PageContext } from '../../core/page.ts';
+import type { Account, Finding, Stats as FindingsAndHold, Hold } from '../operations/types.ts';
 import { OVERVIEW } from './texts.ts';
 
-export interface Hold {
-  readonly code: string;
-  readonly reason?: string;
-  readonly by?: string;
-  readonly since?: string;
-  readonly until?: string;
-  readonly message: string;
-  readonly advice: string;
-}
-
-export type Stats = Json<CatalogueStats> & {
-  readonly storeHold: Hold | null;
-  readonly lostLast7Days?: number;
-  readonly checks: readonly Json<PageFinding>[];
-};
-
-export interface OverviewAccount {
-  readonly account: string;
-  readonly name?: string;
-  readonly hold: Hold | null;
-  readonly lastCallbackAt?: string;
-  readonly callbacks: { readonly today: { readonly received: Readonly<Record<string, number>> } };
-}
+export type Stats = Json<CatalogueStats> & FindingsAndHold;
 
 /** The checks that the holds below them tell in more detail. */
 const SHOWN_AS_HOLD: ReadonlySet<string> = new Set(['account_held', 'store_held']);
-/** The findings that a person ends by saying that they were seen. */
-const ACKNOWLEDGED: Readonly<Record<string, string>> = {
-  lost: 'expired',
-  expired: 'expired',
-  dead_letters: 'dead',
-};
 
 export function holdsPanel(
   stats: Stats,
-  accounts: readonly OverviewAccount[],
+  accounts: readonly Account[],
   { locale, may }: PageContext,
 ): Html | undefined {
   const t = locale.of(OVERVIEW);
   const held = accounts.filter(({ hold }) => hold);
   // A hold whose time is over lasts until a probe succeeds. The list of accounts leaves it out; the checks do not.
-  const isShownAsHold = ({ code, account }: Json<PageFinding>) =>
+  const isShownAsHold = ({ code, account }: Finding) =>
     SHOWN_AS_HOLD.has(code) &&
     (code === 'store_held' ? stats.storeHold : held.some((one) => isAbout(one, account)));
   const findings = stats.checks.filter((finding) => !isShownAsHold(finding));
@@ -58,17 +31,18 @@ export function holdsPanel(
   const row = (
     title: Html,
     about: string,
-    hold: Hold,
+    hold: Hold | NonNullable<Stats['storeHold']>,
     action: string,
   ): Html => html`<li class="finding" data-severity="error">
-<div><p><strong>${title}</strong> ${outside(hold.message)} ${hold.code === 'held_by_hand' && hold.reason !== hold.message && outside(`${hold.by ?? '–'}: ${hold.reason}`)}</p>
+<div><p><strong>${title}</strong> ${outside(hold.message)} ${'reason' in hold && hold.code === 'held_by_hand' && hold.reason !== hold.message && outside(`${hold.by ?? '–'}: ${hold.reason}`)}</p>
 <p class="hint">${outside(hold.advice)}</p>
 <p class="hint">${hold.since && html`${t.since} ${time(locale, hold.since)} `}${hold.until && html`· ${t.nextProbe} ${time(locale, hold.until)}`}</p></div>
 ${may('admin') && actionButton(action, t.release, { about })}</li>`;
 
-  const finding = ({ code, severity, message, advice, since, ...more }: Json<PageFinding>): Html => {
-    const status = ACKNOWLEDGED[code];
-    return html`<li class="finding" data-severity="${severity}"><div><p><a href="${pageOfFinding({ code, ...more } as PageFinding)}"><strong>${outside(message)}</strong></a></p>
+  const finding = (found: Finding): Html => {
+    const { code, severity, message, advice, since } = found;
+    const status = acknowledgedBy(code);
+    return html`<li class="finding" data-severity="${severity}"><div><p><a href="${pageOfFinding(found)}"><strong>${outside(message)}</strong></a></p>
 <p class="hint">${outside(advice)}</p><p class="hint">${t.since} ${time(locale, since)}</p></div>
 ${status && may('admin') && actionButton('/alerts/acknowledge', t.seen, { about: message, fields: { status } })}</li>`;
   };

@@ -2,25 +2,19 @@
  * The history as charts. Each chart is drawn by charts.js from the table behind it, so that both show the same numbers;
  * without scripts the tables are there.
  */
+import type { HistoryPoint as Point } from '../../../../catalogue/history/history.ts';
 import { table, time } from '../../components/elements.ts';
 import { addressOf } from '../../core/address.ts';
+import type { Json } from '../../core/api.ts';
 import { attributes, type Html, html } from '../../core/html.ts';
 import type { Locale } from '../../core/locale.ts';
 import { OVERVIEW } from './texts.ts';
 
+type HistoryPoint = Json<Point>;
+
 export interface History {
   readonly stepSeconds: number;
   readonly points: readonly HistoryPoint[];
-}
-
-interface HistoryPoint {
-  readonly at: string;
-  readonly received: number;
-  readonly archived: number;
-  readonly dead: number;
-  readonly expired: number;
-  readonly bytes: number;
-  readonly backlog: number;
 }
 
 /** Each period with a step that gives 48 to 90 points. */

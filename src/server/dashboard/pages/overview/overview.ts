@@ -8,7 +8,9 @@ import type { Locale } from '../../core/locale.ts';
 import type { MediaPage } from '../../core/media-json.ts';
 import type { PageContent, PageContext } from '../../core/page.ts';
 import { WORDS } from '../../texts/words.ts';
-import { holdsPanel, type OverviewAccount, type Stats } from './attention.ts';
+import type { DeadLetterGroup } from '../acts/types.ts';
+import type { Account } from '../operations/types.ts';
+import { holdsPanel, type Stats } from './attention.ts';
 import { charts, type History, isRange, RANGES } from './charts.ts';
 import { partsPanel, readParts } from './parts.ts';
 import { OVERVIEW } from './texts.ts';
@@ -27,19 +29,12 @@ const DUE = {
 } as const;
 
 interface DeadLetters {
-  readonly groups: readonly {
-    account: string;
-    code: string;
-    errcode?: number;
-    count: number;
-    message: string;
-    advice: string;
-  }[];
+  readonly groups: readonly DeadLetterGroup[];
 }
 
 function tiles(stats: Stats, now: Date, locale: Locale): Html {
   const t = locale.of(OVERVIEW);
-  const { byStatus, archivedPerMinute, tightestExpirySeconds, atRisk, lostLast7Days = 0 } = stats;
+  const { byStatus, archivedPerMinute, tightestExpirySeconds, atRisk, lostLast7Days } = stats;
   // A time, not a number of seconds: the page would differ each second.
   const deadline =
     tightestExpirySeconds === undefined
@@ -149,11 +144,11 @@ function deadLetterPanel(
   );
 }
 
-function accountPanel(accounts: readonly OverviewAccount[], stats: Stats, locale: Locale): Html {
+function accountPanel(accounts: readonly Account[], stats: Stats, locale: Locale): Html {
   const t = locale.of(OVERVIEW);
   const sum = (counts: Readonly<Record<string, number>>) =>
     Object.values(counts).reduce((total, one) => total + one, 0);
-  const stateOf = (account: OverviewAccount) =>
+  const stateOf = (account: Account) =>
     account.hold
       ? html`<span class="chip" data-status="dead">${t.onHold}</span>`
       : isProbing(stats.checks, account)
@@ -181,7 +176,7 @@ export async function overviewPage(page: PageContext): Promise<PageContent> {
   const [stats, dead, { items: accounts }, history, newest, parts] = await Promise.all([
     api.get<Stats>('/v1/stats'),
     api.get<DeadLetters>('/v1/dead-letters'),
-    api.get<{ items: OverviewAccount[] }>('/v1/accounts'),
+    api.get<{ items: Account[] }>('/v1/accounts'),
     api.get<History>('/v1/stats/history', RANGES[range]),
     api.get<MediaPage>('/v1/media', { limit: NEWEST, include: 'link', covers: 'exclude' }),
     readParts(page),

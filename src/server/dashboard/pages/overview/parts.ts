@@ -1,20 +1,15 @@
 /** Workers and parts: which processes live, and whether each part of the service works. */
+import type { RegisteredProcess } from '../../../../catalogue/processes/registry.ts';
 import { panel, table, time } from '../../components/elements.ts';
-import { ApiError } from '../../core/api.ts';
+import { ApiError, type Json } from '../../core/api.ts';
 import { type Html, html, outside } from '../../core/html.ts';
 import type { Locale } from '../../core/locale.ts';
 import type { PageContext } from '../../core/page.ts';
 import { OVERVIEW } from './texts.ts';
 
-interface Process {
-  readonly name: string;
-  readonly program: string;
-  readonly version: string;
-  readonly isAlive: boolean;
-  readonly heartbeatAt: string;
-  readonly inHand: number;
+type Process = Json<Omit<RegisteredProcess, 'conditions'>> & {
   readonly conditions: readonly { readonly message: string }[];
-}
+};
 
 interface Parts {
   readonly processes: readonly Process[];

@@ -69,7 +69,6 @@ const en = {
   conditions: 'Conditions',
   alive: 'alive',
   gone: 'last seen',
-  part: 'Part',
   part_: {
     catalogue: 'Catalogue',
     spool: 'Spool',
@@ -81,7 +80,6 @@ const en = {
     media: 'Media',
   } as Readonly<Record<string, string>>,
   ok: 'ok',
-  notOk: 'see above',
   lastAlert: 'Last alert',
   noAlert: 'no alert so far',
   newest: 'Newest media items',
@@ -158,7 +156,6 @@ const zh: OverviewTexts = {
   conditions: '状况',
   alive: '存活',
   gone: '上次心跳',
-  part: '组件',
   part_: {
     catalogue: '元数据库',
     spool: '暂存',
@@ -170,7 +167,6 @@ const zh: OverviewTexts = {
     media: '素材',
   },
   ok: '正常',
-  notOk: '见上方',
   lastAlert: '最近告警',
   noAlert: '暂无告警',
   newest: '最新素材',
