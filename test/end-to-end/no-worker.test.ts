@@ -1,10 +1,8 @@
 /** The only worker is killed: within a minute all users of the list of checks show it, and nothing is lost. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { postgresForTest, redisForTest } from '../machine/services.ts';
-import { foreignS3 } from './foreign-s3.ts';
-import { folderForTest, startProgram, until, untilReady } from './programs.ts';
-import { setup } from './wechat.ts';
+import { until, untilReady } from './programs.ts';
+import { setupProcesses } from './separate-processes.ts';
 
 const LONG = { timeout: 300_000 };
 const TOLD_WITHIN_MS = 60_000;
@@ -23,21 +21,9 @@ test(
   'a minute after the only worker was killed, page, readyz, metrics, doctor and processes show it, until one is back',
   LONG,
   async (t) => {
-    const [database, redis] = [await postgresForTest(t), await redisForTest(t)];
-    if (!database || !redis) return;
-    const { env: wechat, url, get, send, untilRunning, untilArchived } = await setup(t);
-    const s3 = await foreignS3(t);
-    const folder = await folderForTest(t);
-    const env = {
-      ...wechat,
-      ...s3.env,
-      ALLOW_EMBEDDED: '',
-      DATABASE_URL: database,
-      REDIS_URL: redis.url,
-      QUEUE_PREFIX: redis.prefix,
-      FETCH_IDLE_TIMEOUT: '5m',
-    };
-    const start = (file: string) => startProgram(t, { file, folder, env });
+    const service = await setupProcesses(t);
+    if (!service) return;
+    const { start, env, url, get, send, untilRunning, untilArchived } = service;
     start('src/server/main.ts');
     const worker = start('workers/archive.ts');
     await untilReady(url);

@@ -3,10 +3,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ListMultipartUploadsCommand } from '@aws-sdk/client-s3';
 import { BUCKET } from '../embedded/s3/s3-for-test.ts';
-import { postgresForTest, redisForTest } from '../machine/services.ts';
-import { foreignS3 } from './foreign-s3.ts';
-import { folderForTest, startProgram, untilReady } from './programs.ts';
-import { setup } from './wechat.ts';
+import { untilReady } from './programs.ts';
+import { setupProcesses } from './separate-processes.ts';
 
 /** Half a minute to a minute until the queue takes a killed worker for dead. */
 const LONG = { timeout: 240_000 };
@@ -15,21 +13,9 @@ test(
   'a callback becomes an object, a row and a link; what a killed worker had in hand the other finishes',
   LONG,
   async (t) => {
-    const [database, redis] = [await postgresForTest(t), await redisForTest(t)];
-    if (!database || !redis) return;
-    const { env: wechat, url, send, untilRunning, untilArchived, assertStored } = await setup(t);
-    const s3 = await foreignS3(t);
-    const folder = await folderForTest(t);
-    const env = {
-      ...wechat,
-      ...s3.env,
-      ALLOW_EMBEDDED: '',
-      DATABASE_URL: database,
-      REDIS_URL: redis.url,
-      QUEUE_PREFIX: redis.prefix,
-      FETCH_IDLE_TIMEOUT: '5m',
-    };
-    const start = (file: string) => startProgram(t, { file, folder, env });
+    const service = await setupProcesses(t);
+    if (!service) return;
+    const { start, s3, url, send, untilRunning, untilArchived, assertStored } = service;
     const server = start('src/server/main.ts');
     const sweeper = start('workers/sweep.ts');
     const first = start('workers/archive.ts');
