@@ -162,6 +162,25 @@ describe('the overview', { skip: missing.chromium }, () => {
     await close();
   });
 
+  it('offers to release the store to keys of all accounts only', async () => {
+    const { storeHold } = s.context.catalogue;
+    const now = new Date();
+    await storeHold.takeProbe('a', now, now);
+    await storeHold.probeFailed('a', now, { code: 'store_refused', class: 'store' }, now);
+    for (const [key, forms] of [
+      ['admin', 1],
+      ['schoolAdmin', 0],
+    ] as const) {
+      const { page, close } = await openClient(browser, s, { allowedOrigins, key });
+      await page.goto(s.url);
+      await page.locator('#holds :text("All archiving is on hold.")').waitFor();
+      assert.equal(await page.locator('#holds form[action="/alerts/release-store"]').count(), forms, key);
+      await close();
+    }
+    await storeHold.takeProbe('a', now, now);
+    await storeHold.probeSucceeded('a', now, now);
+  });
+
   it('leads every finding of the list of checks to a page', async () => {
     const { pageOfFinding } = await import('../../../src/server/dashboard/components/state-line.ts');
     for (const code of CHECK_CODES) {
