@@ -149,16 +149,19 @@ export function createAccountStates(database: Database, schema: string) {
       return rows.length > 0;
     },
 
-    /** Ends a hold that has lapsed. False: there is none. */
-    endLapsedHold: async (account: string, now: Date): Promise<boolean> => {
+    /**
+     * Ends a hold that has lapsed, because an attempt of the account succeeded. One that started before the hold began
+     * ends nothing: it says how the account was then. False: no hold ended.
+     */
+    endLapsedHold: async (account: string, now: Date, startedAt: Date): Promise<boolean> => {
       const rows = await database.query(
         `WITH released AS (
            UPDATE ${schema}.account
            SET held_until = NULL, held_since = NULL, hold = NULL, probe = NULL, probe_until = NULL
-           WHERE account = $1 AND held_until <= $2 RETURNING account),
+           WHERE account = $1 AND held_until <= $2 AND held_since <= $3 RETURNING account),
          audited AS (${releaseEntries(schema, '$2')})
          SELECT account FROM released`,
-        [account, now],
+        [account, now, startedAt],
       );
       return rows.length > 0;
     },

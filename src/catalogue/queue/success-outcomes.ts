@@ -96,8 +96,11 @@ export function createSuccessOutcomes(database: Database, schema: string) {
        ), released AS (
          UPDATE ${schema}.account a
          SET held_until = NULL, held_since = NULL, hold = NULL, probe = NULL, probe_until = NULL
-         FROM (SELECT account, max(ended_at) AS at FROM updated WHERE source <> 'pic_url' GROUP BY account) AS got
-         WHERE a.account = got.account AND a.held_until <= got.at
+         FROM (
+           SELECT account, max(ended_at) AS at, max(started_at) AS started_at
+           FROM updated WHERE source <> 'pic_url' GROUP BY account
+         ) AS got
+         WHERE a.account = got.account AND a.held_until <= got.at AND a.held_since <= got.started_at
          RETURNING a.account, got.at
        ), noted AS (
          ${releaseEntries(schema, 'at')}

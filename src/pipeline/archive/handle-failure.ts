@@ -74,7 +74,7 @@ export function createFailureHandler(deps: FailureHandlerDeps): HandleFailure {
     const attempt = { id: job.id, generation: job.generation ?? 0, startedAt, endedAt: facts.now };
     report(attempt, row, facts, decision);
     if (decision.next !== 'due' && provesAccountWorks(known.failure))
-      await deps.holds.reportMediaResponse(row.account);
+      await deps.holds.reportMediaResponse(row.account, startedAt);
     if (decision.next !== 'search') return await carryOut(decision, attempt, row, known.failure);
 
     const { search, searchError } = await searchBucket(row);

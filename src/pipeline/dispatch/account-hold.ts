@@ -33,10 +33,13 @@ export interface AccountHolds {
   /** Rejects with a DatabaseUnavailableError. */
   admit(job: { id: string; generation: number; reference: Reference }): Promise<Admission>;
   hold(account: string, until: Date, why: Failure): Promise<void>;
-  /** WeChat responded about an item, so the account works: ends a hold that has lapsed. */
-  reportMediaResponse(account: string): Promise<void>;
-  /** A call that needs the account as a whole succeeded: ends a hold for a refusal of the account that has lapsed. */
-  reportCallSucceeded(account: string): Promise<void>;
+  /**
+   * WeChat responded about an item, so the account works: ends a hold that has lapsed, unless the attempt started before
+   * that hold began.
+   */
+  reportMediaResponse(account: string, startedAt: Date): Promise<void>;
+  /** The same for a call that needs the account as a whole. It ends only a hold for a refusal of the account. */
+  reportCallSucceeded(account: string, startedAt: Date): Promise<void>;
   /** Discards what was read, so that the next use reads it again. */
   invalidate(): void;
 }
@@ -86,9 +89,9 @@ export function createAccountHolds(deps: AccountHoldsDeps): AccountHolds {
     readAtMs = Number.NEGATIVE_INFINITY;
   };
 
-  async function reportMediaResponse(account: string): Promise<void> {
+  async function reportMediaResponse(account: string, startedAt: Date): Promise<void> {
     if (!known.has(account)) return;
-    if (await catalogue.accounts.endLapsedHold(account, clock.now()))
+    if (await catalogue.accounts.endLapsedHold(account, clock.now(), startedAt))
       log.info({ account }, 'account: works again, released');
     invalidate();
   }
@@ -123,9 +126,9 @@ export function createAccountHolds(deps: AccountHoldsDeps): AccountHolds {
 
     reportMediaResponse,
 
-    reportCallSucceeded: async (account) => {
+    reportCallSucceeded: async (account, startedAt) => {
       await refresh();
-      if (known.get(account)?.reason?.class === 'account') await reportMediaResponse(account);
+      if (known.get(account)?.reason?.class === 'account') await reportMediaResponse(account, startedAt);
     },
 
     invalidate,

@@ -147,10 +147,11 @@ export function createKfSyncer(deps: KfSyncerDeps): KfSyncer {
 
   async function syncOne(signal: AbortSignal): Promise<boolean> {
     const wecomAccounts = deps.accounts.all.filter(({ product }) => product === 'wecom');
+    const startedAt = clock.now();
     const readBefore = inMs(-lifetimes.scale(READ_EVERY_MS));
     const claimed = await catalogue.kfCursors.claim(
       wecomAccounts.map(({ account }) => account),
-      clock.now(),
+      startedAt,
       inMs(PAGE_LEASE_MS),
       readBefore,
     );
@@ -159,7 +160,8 @@ export function createKfSyncer(deps: KfSyncerDeps): KfSyncer {
     if (!claimed || !account) return false;
     try {
       await read(account, claimed, signal);
-      if (claimed.failure?.class === 'account') await deps.holds.reportCallSucceeded(account.account);
+      if (claimed.failure?.class === 'account')
+        await deps.holds.reportCallSucceeded(account.account, startedAt);
     } catch (error) {
       if (signal.aborted) {
         await catalogue.kfCursors.release(claimed);

@@ -133,7 +133,7 @@ for (const backend of backends) {
       assert.equal(await dueSince([]), undefined, 'no account is configured');
       await catalogue.accounts.hold(one.account, at(60_000), { code: 'x', class: 'account' }, NOW);
       assert.equal(await dueSince(), undefined, 'its account is held');
-      await catalogue.accounts.endLapsedHold(one.account, at(120_000));
+      await catalogue.accounts.endLapsedHold(one.account, at(120_000), at(120_000));
       assert.deepEqual(await dueSince(), NOW);
       await catalogue.storeHold.takeProbe('p', NOW, at(1_000));
       await catalogue.storeHold.probeFailed('p', at(1_000), { code: 'store_full', class: 'store' }, NOW);
@@ -163,8 +163,8 @@ for (const backend of backends) {
       const why = { code: 'ip_not_allowed', class: 'account', errcode: 40164 } as const;
       await accounts.hold(account, at(1000), why, NOW);
       await accounts.hold(account, at(2000), why, NOW);
-      await accounts.endLapsedHold(account, at(500));
-      await accounts.endLapsedHold(account, at(3000));
+      await accounts.endLapsedHold(account, at(500), at(500));
+      await accounts.endLapsedHold(account, at(3000), at(3000));
       await accounts.holdByHand(
         account,
         at(9000),

@@ -104,8 +104,8 @@ for (const backend of backends) {
         NOW,
         false,
       );
-      assert.equal(await catalogue.accounts.hold(account, NOW, { code: 'x' }), true);
-      assert.equal(await catalogue.accounts.hold(account, NOW, { code: 'x' }), false, 'held already');
+      assert.equal(await catalogue.accounts.hold(account, NOW, { code: 'x' }, NOW), true);
+      assert.equal(await catalogue.accounts.hold(account, NOW, { code: 'x' }, NOW), false, 'held already');
       const { claimed: probe } = await catalogue.queue.claim(accounts, NOW, WINDOW);
       assert.equal(probe.length, 1);
       assert.equal(

@@ -150,20 +150,27 @@ for (const backend of backends) {
       }
     });
 
-    it('a success ends a lapsed hold, unless the file came by a link', async () => {
+    it('a success ends a lapsed hold, unless the file came by a link or its attempt began before the hold', async () => {
+      const [before, after] = [at(-60), NOW];
       const cases = [
-        { until: at(-10), source: 'media_get', isHeld: false },
-        { until: at(-10), source: 'pic_url', isHeld: true },
-        { until: at(60), source: 'media_get', isHeld: true },
+        { since: before, until: at(-10), source: 'media_get', isHeld: false },
+        { since: before, until: at(-10), source: 'pic_url', isHeld: true },
+        { since: before, until: at(60), source: 'media_get', isHeld: true },
+        { since: after, until: after, source: 'media_get', isHeld: true },
       ] as const;
-      for (const { until, source, isHeld } of cases) {
+      for (const { since, until, source, isHeld } of cases) {
         const account = newAccount();
         await catalogue.accounts.ensure([account]);
         const job = await claimed(account);
-        await catalogue.accounts.hold(account, until, { code: 'ip_not_allowed', class: 'account' });
-        assert.ok(await catalogue.outcomes.markArchived({ ...job, account }, { ...STORED, source }));
+        await catalogue.accounts.hold(account, until, { code: 'ip_not_allowed', class: 'account' }, since);
+        const attempt = { ...job, account, startedAt: at(-30) };
+        assert.ok(await catalogue.outcomes.markArchived(attempt, { ...STORED, source }));
         const state = (await catalogue.accounts.list()).find((one) => one.account === account);
-        assert.equal(state?.hold !== undefined, isHeld, `${source} until ${until.toISOString()}`);
+        assert.equal(
+          state?.hold !== undefined,
+          isHeld,
+          `${source}, held from ${since.toISOString()} until ${until.toISOString()}`,
+        );
       }
     });
 
@@ -183,7 +190,7 @@ for (const backend of backends) {
       assert.deepEqual(await stateOf(), held);
       assert.equal(await accounts.takeProbe(account, job.id, at(1), at(60)), false);
       assert.equal(
-        await accounts.endLapsedHold(account, at(1)),
+        await accounts.endLapsedHold(account, at(1), at(1)),
         false,
         'a response of WeChat for one of its items does not end it',
       );

@@ -160,7 +160,11 @@ for (const backend of backends) {
         assert.deepEqual(s.states('account_held'), ['begun']);
         s.pass(0.2 * HOUR_MS);
         await s.until('account_held', ['begun', 'continues']);
-        await s.catalogue.accounts.endLapsedHold(ACCOUNT, new Date(s.now().getTime() + 40 * HOUR_MS));
+        await s.catalogue.accounts.endLapsedHold(
+          ACCOUNT,
+          new Date(s.now().getTime() + 40 * HOUR_MS),
+          new Date(s.now().getTime() + 40 * HOUR_MS),
+        );
         await s.until('account_held', ['begun', 'continues', 'ended']);
         await wait(EVERY_MS * 8);
         assert.equal(s.sent().length, 3);
@@ -180,7 +184,11 @@ for (const backend of backends) {
         await s.catalogue.accounts.hold(ACCOUNT, new Date(s.now().getTime() + HOUR_MS), why, s.now());
         const last = async () => (await s.catalogue.alerts.list({}, 1))[0];
         await eventually('a row', async () => (await last())?.kind === 'account_held');
-        await s.catalogue.accounts.endLapsedHold(ACCOUNT, new Date(s.now().getTime() + 2 * HOUR_MS));
+        await s.catalogue.accounts.endLapsedHold(
+          ACCOUNT,
+          new Date(s.now().getTime() + 2 * HOUR_MS),
+          new Date(s.now().getTime() + 2 * HOUR_MS),
+        );
         await eventually('its end', async () => (await last())?.endedAt !== undefined);
         const unsent = () =>
           s.database.query(`SELECT FROM ${SCHEMA}.alert WHERE ended_at IS NOT NULL AND end_sent_at IS NULL`);

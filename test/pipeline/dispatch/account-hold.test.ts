@@ -107,10 +107,10 @@ describe('account holds', () => {
 
   it('end when WeChat responds about an item, and cost no query where there is none', async () => {
     const { holds, calls } = setup({ holds: [held(-1)] });
-    await holds.reportMediaResponse('wx1');
+    await holds.reportMediaResponse('wx1', NOW);
     assert.deepEqual(calls, []);
     await holds.admit(job());
-    await holds.reportMediaResponse('wx1');
+    await holds.reportMediaResponse('wx1', NOW);
     assert.deepEqual(calls.slice(-2), ['lift', 'account: works again, released']);
   });
 

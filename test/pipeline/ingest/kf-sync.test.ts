@@ -183,7 +183,11 @@ describe('the customer-service sync', () => {
     await s.sync();
     s.advance(5 * MINUTE_MS);
     assert.equal(
-      await s.catalogue.accounts.endLapsedHold(CORP.account, new Date(START.getTime() + 5 * MINUTE_MS)),
+      await s.catalogue.accounts.endLapsedHold(
+        CORP.account,
+        new Date(START.getTime() + 5 * MINUTE_MS),
+        new Date(START.getTime() + 5 * MINUTE_MS),
+      ),
       true,
     );
     await s.sync();

@@ -171,7 +171,7 @@ const CASES: Partial<Record<CheckCode, Case>> = {
       const why = { code: 'ip_not_allowed', class: 'account', errcode: 40164 } as const;
       return context.catalogue.accounts.hold(ACCOUNT, inHours(1), why);
     },
-    end: ({ context }) => context.catalogue.accounts.endLapsedHold(ACCOUNT, inHours(2)),
+    end: ({ context }) => context.catalogue.accounts.endLapsedHold(ACCOUNT, inHours(2), inHours(2)),
   },
   no_callbacks: {
     begin: async ({ context, query }) => {
