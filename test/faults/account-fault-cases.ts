@@ -19,7 +19,7 @@ export interface AccountFaultCase {
   readonly effect: 'held' | 'archived' | 'retried' | 'dead';
   /** The code of the hold, or of the dead items. */
   readonly code?: RegExp;
-  /** How many of the items are archived before the hold. */
+  /** How many of the items are archived before the hold. For a minute's quota less than half of them. */
   readonly archivedBefore?: number;
   /** Attempts of each item in the end; default: one where the account was held, else any number. */
   readonly attempts?: readonly [min: number, max: number];
@@ -54,15 +54,15 @@ export const ACCOUNT_FAULT_CASES: readonly AccountFaultCase[] = [
       attempts: [1, 1],
     },
   ),
-  held({ name: 'minuteQuota', amount: 3 }, /^frequency_limit$/, '45009 of WeCom is a quota of a minute', {
-    archivedBefore: 3,
+  held({ name: 'minuteQuota', amount: 2 }, /^frequency_limit$/, '45009 of WeCom is a quota of a minute', {
+    archivedBefore: 2,
     wecom: true,
   }),
   held({ name: 'ipNotAllowed' }, /^ip_not_allowed$/, '60020 of WeCom holds until the address is allowed', {
     wecom: true,
   }),
-  held({ name: 'minuteQuota', amount: 3 }, /^minute_limit$/, 'the rest waits for another minute', {
-    archivedBefore: 3,
+  held({ name: 'minuteQuota', amount: 2 }, /^minute_limit$/, 'the rest waits for another minute', {
+    archivedBefore: 2,
     smoke: true,
   }),
   held({ name: 'dayQuota', amount: 3 }, /^day_quota$/, 'the rest waits for another day', {

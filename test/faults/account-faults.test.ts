@@ -75,7 +75,10 @@ function createChecks({ fixture, program }: Opened) {
       const pending = rows.filter(({ status }) => status === 'pending');
       const archived = rows.filter(({ status }) => status === 'archived');
       assert.equal(pending.length + archived.length, rows.length, 'a hold must not end an item');
-      return archived.length === (testCase.archivedBefore ?? 0) && pending;
+      const before = testCase.archivedBefore ?? 0;
+      // The next minute of the clock may begin meanwhile, and as many requests pass again.
+      const isAllowed = testCase.accountFault?.name === 'minuteQuota' && archived.length <= 2 * before;
+      return (archived.length === before || (isAllowed && archived.length > before)) && pending;
     });
     if (!testCase.attempts)
       assert.deepEqual(
