@@ -1,5 +1,5 @@
 /** Runs the checks at the start of a program: shows them, and logs a line for each that fails, with advice. */
-import { type Finding, findingsFor } from '../pipeline/checks/findings.ts';
+import { type Finding, findingsFor, withAccountName } from '../pipeline/checks/findings.ts';
 import { checkOf } from '../pipeline/checks/table.ts';
 import { settledWithin, untilAborted } from '../runtime/timeout.ts';
 import type { AppContext } from './app-context.ts';
@@ -59,11 +59,10 @@ export function reportAtStart(
     const found = failuresOf(run);
     for (const finding of found) {
       if (shown.some(({ code, target }) => code === finding.code && target === finding.target)) continue;
-      const { begun, advice, severity, target } = checkOf(finding.code);
-      const named = target === 'account' ? parts.accounts.find(finding.target)?.name : undefined;
-      const text = { ...finding, target: named ?? finding.target };
-      const line = `start: ${begun(text).en} ${advice(text).en}`;
-      log[severity === 'error' ? 'error' : 'warn']({ check: finding.code }, line);
+      const check = checkOf(finding.code);
+      const named = withAccountName(finding, check, parts.accounts);
+      const line = `start: ${check.begun(named).en} ${check.advice(named).en}`;
+      log[check.severity === 'error' ? 'error' : 'warn']({ check: finding.code }, line);
     }
     if (found.length === 0)
       log[isLogShown && isComplete ? 'debug' : 'info']('start: catalogue, queue and store respond');

@@ -117,14 +117,13 @@ export function createHistory(database: Database, schema: string) {
      * several processes may call it at once. Resolves with the number of rows that were merged.
      */
     merge: async (now: Date, signal: AbortSignal): Promise<number> => {
-      const sums = `sum(received), sum(archived), sum(dead), sum(expired), sum(bytes), sum(pending_change)`;
       const steps = [
         () =>
           merge(
             'shard <> 0',
             new Date(now.getTime() - MERGE_AFTER_MS),
             `INSERT INTO ${minutes} AS h (at, account, shard, ${COUNTS.join(', ')})
-             SELECT at, account, 0, ${sums} FROM moved GROUP BY 1, 2 ORDER BY 1, 2
+             SELECT at, account, 0, ${SUMS} FROM moved GROUP BY 1, 2 ORDER BY 1, 2
              ON CONFLICT (at, account, shard) ${ADD}`,
           ),
         () =>
@@ -132,7 +131,7 @@ export function createHistory(database: Database, schema: string) {
             'true',
             minutesKeptSince(now),
             `INSERT INTO ${hours} AS h (at, account, ${COUNTS.join(', ')})
-             SELECT date_trunc('hour', at, 'UTC'), account, ${sums} FROM moved GROUP BY 1, 2 ORDER BY 1, 2
+             SELECT date_trunc('hour', at, 'UTC'), account, ${SUMS} FROM moved GROUP BY 1, 2 ORDER BY 1, 2
              ON CONFLICT (at, account) ${ADD}`,
           ),
       ];

@@ -1,5 +1,6 @@
 /** Computes the findings from the facts, for all users of the checks. Pure. */
-import type { Audience, Component, Facts, FindingFields } from './check.ts';
+import type { Accounts } from '../../account.ts';
+import type { Audience, Check, Component, Facts, FindingFields } from './check.ts';
 import { COMPONENTS } from './check.ts';
 import { CHECK_CODES, type CheckCode, checkOf } from './table.ts';
 
@@ -33,6 +34,16 @@ export function findingsOf(facts: Facts): Findings {
 /** Returns the findings for this audience. */
 export const findingsFor = (audience: Audience, { found }: Pick<Findings, 'found'>): readonly Finding[] =>
   found.filter(({ code }) => !checkOf(code).except?.includes(audience));
+
+/** Returns the finding with the name of its account as target, if the check is about accounts and the account has one. */
+export function withAccountName<T extends Pick<FindingFields, 'target'>>(
+  finding: T,
+  check: Pick<Check, 'target'>,
+  accounts: Pick<Accounts, 'find'>,
+): T {
+  const name = check.target === 'account' ? accounts.find(finding.target)?.name : undefined;
+  return name === undefined ? finding : { ...finding, target: name };
+}
 
 export type ComponentState = { ok: true } | { ok: false; codes: CheckCode[] };
 

@@ -6,7 +6,7 @@ import type { AppContext } from '../../app/app-context.ts';
 import type { CheckRun } from '../../app/checks.ts';
 import type { Config } from '../../config/config.ts';
 import type { Component } from '../../pipeline/checks/check.ts';
-import type { Finding } from '../../pipeline/checks/findings.ts';
+import { type Finding, withAccountName } from '../../pipeline/checks/findings.ts';
 import { checkOf } from '../../pipeline/checks/table.ts';
 import type { TokenProblem } from '../../pipeline/dispatch/check-account-tokens.ts';
 import { escapeControls } from '../../runtime/text/escape-controls.ts';
@@ -99,8 +99,7 @@ function describe(
   { accounts, config }: Pick<TableContext, 'accounts' | 'config'>,
 ): Omit<Row, 'name'> {
   const check = checkOf(finding.code);
-  const named = check.target === 'account' ? accounts.find(finding.target)?.name : undefined;
-  const shown = { ...finding, target: named ?? finding.target };
+  const shown = withAccountName(finding, check, accounts);
   return {
     state: check.severity === 'error' ? 'problem' : 'attention',
     text: escapeControls(check.begun(shown)[config.language]),

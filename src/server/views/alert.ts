@@ -1,6 +1,7 @@
 /** The JSON of an alert in the API: what began, how long it lasted, in the client's language. */
 import type { Accounts } from '../../account.ts';
 import type { Alert } from '../../catalogue/alerts/alerts.ts';
+import { withAccountName } from '../../pipeline/checks/findings.ts';
 import { CHECK_CODES, type CheckCode, checkOf, isCheckCode } from '../../pipeline/checks/table.ts';
 import type { Language } from '../problem.ts';
 
@@ -32,8 +33,7 @@ export function alertJson(alert: Alert, language: Language, known: Pick<Accounts
     return { ...shown, severity, message: message[language], advice: advice[language] };
   }
   const check = checkOf(kind);
-  const name = check.target === 'account' ? (known.find(target)?.name ?? target) : target;
-  const named = { ...alert, target: name };
+  const named = withAccountName(alert, check, known);
   return {
     ...shown,
     severity: check.severity,

@@ -3,8 +3,8 @@
  * its accounts.
  */
 import type { Accounts } from '../../account.ts';
-import type { Audience, FindingFields } from '../../pipeline/checks/check.ts';
-import { type Findings, findingsFor } from '../../pipeline/checks/findings.ts';
+import type { Audience } from '../../pipeline/checks/check.ts';
+import { type Findings, findingsFor, withAccountName } from '../../pipeline/checks/findings.ts';
 import { checkOf } from '../../pipeline/checks/table.ts';
 import type { Language } from '../problem.ts';
 
@@ -23,15 +23,14 @@ export function findingsJson(
   { language, accounts }: Viewer,
   known: Pick<Accounts, 'find'>,
 ) {
-  const nameOf = (found: FindingFields, of: 'account' | 'process' | undefined): string => {
-    if (of === 'account') return known.find(found.target)?.name ?? found.target;
-    return of === 'process' && accounts ? ANONYMOUS_PROCESS[language] : found.target;
-  };
   return findingsFor(audience, findings)
     .filter(({ code, target }) => checkOf(code).target !== 'account' || (accounts?.includes(target) ?? true))
     .map((finding) => {
       const check = checkOf(finding.code);
-      const named = { ...finding, target: nameOf(finding, check.target) };
+      const named =
+        check.target === 'process' && accounts
+          ? { ...finding, target: ANONYMOUS_PROCESS[language] }
+          : withAccountName(finding, check, known);
       const { code, since, count, target } = finding;
       return {
         code,
