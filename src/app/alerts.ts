@@ -1,7 +1,8 @@
 /** The alerts of a program: a loop that sends the findings of the list of checks to ALERT_URL. */
 import type { Accounts } from '../account.ts';
 import type { Catalogue } from '../catalogue/catalogue.ts';
-import { type Config, secretsOfAlertUrl } from '../config/config.ts';
+import type { Config } from '../config/config.ts';
+import { secretsOfAlertUrl } from '../config/values/secrets.ts';
 import { createTestAlert } from '../pipeline/alerts/message.ts';
 import { type AlertDelivery, type AlertSender, createAlertSender } from '../pipeline/alerts/sender.ts';
 import { createAlertWatch } from '../pipeline/alerts/watch.ts';

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
 import { describe, type TestContext, test } from 'node:test';
-import { secretsOfAlertUrl } from '../../../src/config/config.ts';
+import { secretsOfAlertUrl } from '../../../src/config/values/secrets.ts';
 import { type Alert, createAlert, createTestAlert } from '../../../src/pipeline/alerts/message.ts';
 import { createAlertSender } from '../../../src/pipeline/alerts/sender.ts';
 import { createLog } from '../../../src/runtime/log.ts';
