@@ -172,7 +172,7 @@ test('from every way in, all attempts of an item are one trace, which holds no s
     account.token,
     account.encodingAesKey!,
     env.S3_SECRET_ACCESS_KEY,
-    'access_token',
+    'access_token=',
     'signature',
     'AWS4-HMAC',
     byHeader,
