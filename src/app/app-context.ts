@@ -27,7 +27,7 @@ import { createLog, type Log } from '../runtime/log.ts';
 import { createMetrics, exposeOnlyMetricsOf, type Metrics } from '../runtime/metrics.ts';
 import { createSharedClock, type SharedClock } from '../runtime/shared-clock.ts';
 import { createShutdown, type Shutdown } from '../runtime/shutdown.ts';
-import { openTracing } from '../runtime/tracing/open-tracer.ts';
+import { openTracing } from '../runtime/tracing/open-tracing.ts';
 import type { Tracer } from '../runtime/tracing/tracer.ts';
 import type { Store } from '../storage/store.ts';
 import { type Alerts, createAlerts } from './alerts.ts';

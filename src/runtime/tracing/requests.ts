@@ -54,7 +54,8 @@ export function setStatus(span: Span, status: number): void {
 
 /**
  * Runs the request of a delivery to a webhook. The span belongs to the trace of the media item, if the event is about
- * one. The path of the address is not recorded, because it may contain a key.
+ * one. The path of the address is not recorded, because it may contain a key. `span.traceparent`, if there is one, is for the
+ * header of the same name, with which the receiver continues the trace.
  */
 export function traceWebhook<T>(
   tracer: Tracer,

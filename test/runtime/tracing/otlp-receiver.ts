@@ -49,13 +49,15 @@ export async function openOtlpReceiver(
   const spans: ReceivedSpan[] = [];
   const requests: { path: string; headers: IncomingHttpHeaders; body: Buffer }[] = [];
   let status = 200;
-  const listener: RequestListener = async (request, response) => {
+  const listener: RequestListener = (request, response) => {
     const chunks: Buffer[] = [];
-    for await (const chunk of request) chunks.push(chunk as Buffer);
-    const body = Buffer.concat(chunks);
-    requests.push({ path: request.url ?? '', headers: request.headers, body });
-    if (status === 200) spans.push(...decode(body));
-    response.writeHead(status, { 'content-type': 'application/x-protobuf' }).end();
+    request.on('data', (chunk: Buffer) => chunks.push(chunk));
+    request.on('end', () => {
+      const body = Buffer.concat(chunks);
+      requests.push({ path: request.url ?? '', headers: request.headers, body });
+      if (status === 200) spans.push(...decode(body));
+      response.writeHead(status, { 'content-type': 'application/x-protobuf' }).end();
+    });
   };
   const server = options.tls ? createTlsServer(options.tls, listener) : createServer(listener);
   server.listen(options.port ?? 0, '127.0.0.1');

@@ -10,7 +10,7 @@ import { createLog } from '../../../src/runtime/log.ts';
 import { createMetrics } from '../../../src/runtime/metrics.ts';
 import { createShutdown } from '../../../src/runtime/shutdown.ts';
 import { ATTRIBUTES } from '../../../src/runtime/tracing/attributes.ts';
-import { openTracing } from '../../../src/runtime/tracing/open-tracer.ts';
+import { openTracing } from '../../../src/runtime/tracing/open-tracing.ts';
 import { setStatus, traceRequest, traceWebhook } from '../../../src/runtime/tracing/requests.ts';
 import type { TraceSettings } from '../../../src/runtime/tracing/settings.ts';
 import { NO_TRACER, type Tracer } from '../../../src/runtime/tracing/tracer.ts';
