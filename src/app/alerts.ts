@@ -2,7 +2,7 @@
 import type { Accounts } from '../account.ts';
 import type { Catalogue } from '../catalogue/catalogue.ts';
 import type { Config } from '../config/config.ts';
-import { secretsOfAlertUrl } from '../config/values/secrets.ts';
+import { secretsOfUrl } from '../config/values/secret-url.ts';
 import { createTestAlert } from '../pipeline/alerts/message.ts';
 import { type AlertDelivery, type AlertSender, createAlertSender } from '../pipeline/alerts/sender.ts';
 import { createAlertWatch } from '../pipeline/alerts/watch.ts';
@@ -61,7 +61,7 @@ function openSender(
   if (!url) return undefined;
   const http = createJsonClient({ tlsPlace: TLS_PLACES.alerts });
   deps.shutdown.step('alerts', () => http.close());
-  return createAlertSender({ ...deps, http }, { url, secrets: secretsOfAlertUrl(url) });
+  return createAlertSender({ ...deps, http }, { url, secrets: secretsOfUrl(url) });
 }
 
 /** Starts the alert loop. Every program runs it, because any of them may be the last one that is alive. */

@@ -2,13 +2,7 @@
 import { secretsOf } from '../../account.ts';
 import type { Config } from '../config.ts';
 import { passwordsOf } from './environment.ts';
-
-/** Returns the secrets of an ALERT_URL. Chat robots have their key in a parameter, in the path, or after the #. */
-export function secretsOfAlertUrl(url: string): string[] {
-  const { pathname, searchParams } = new URL(url);
-  const parts = [...searchParams.values(), ...pathname.split('/'), ...url.split('#').slice(1)];
-  return [url, ...passwordsOf(url), ...parts.filter((part) => part.length >= 16)];
-}
+import { secretsOfUrl } from './secret-url.ts';
 
 /** Returns all secrets, for createLog. The id of an access key is not secret: every signed link contains it. */
 export function configSecrets(config: Config): string[] {
@@ -19,7 +13,7 @@ export function configSecrets(config: Config): string[] {
     ...[database.url, redis.url, wechat.proxyUrl].flatMap((url) => passwordsOf(url ?? '')),
     s3?.secretAccessKey,
     s3?.sessionToken,
-    ...(alerts.url ? secretsOfAlertUrl(alerts.url) : []),
+    ...(alerts.url ? secretsOfUrl(alerts.url) : []),
     ...(traces?.secrets ?? []),
   ];
   return [...new Set(secrets.filter((secret) => secret !== undefined))];
