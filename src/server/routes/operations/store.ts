@@ -14,17 +14,19 @@ const NO_RESPONSE = { code: 'store_unavailable', class: 'store' } as const;
 /** The name that rows use for the configured store. */
 const CONFIGURED_STORE = 'default';
 
-export const storesSchema: z.ZodType = z.object({
-  items: z.array(
-    z.object({
-      name: z.string(),
-      bucket: z.string(),
-      embedded: z.boolean(),
-      failure: failureSchema.nullable().describe('the current failure'),
-    }),
-  ),
-  hold: storeHoldSchema.nullable().describe('why all archiving waits'),
-});
+export const storesSchema: z.ZodType = z
+  .object({
+    items: z.array(
+      z.object({
+        name: z.string(),
+        bucket: z.string(),
+        embedded: z.boolean(),
+        failure: failureSchema.nullable().describe('the current failure'),
+      }),
+    ),
+    hold: storeHoldSchema.nullable().describe('why all archiving waits'),
+  })
+  .meta({ id: 'Stores' });
 
 export function storeRoutes(
   deps: Pick<RouteDeps, 'catalogue' | 'clock' | 'config' | 'due' | 'log' | 'store' | 'gather'>,
