@@ -1,5 +1,12 @@
-/** A message and an advice, each in both languages of the API. */
+/** Texts in both languages of the API. */
+
+export interface LocalizedText {
+  readonly en: string;
+  readonly zh: string;
+}
+
+/** A message and an advice. */
 export interface Explanation {
-  readonly message: { readonly en: string; readonly zh: string };
-  readonly advice: { readonly en: string; readonly zh: string };
+  readonly message: LocalizedText;
+  readonly advice: LocalizedText;
 }
