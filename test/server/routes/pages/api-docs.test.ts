@@ -4,7 +4,7 @@ import { after, before, describe, it } from 'node:test';
 import { createConfig, lintFromString } from '@redocly/openapi-core';
 import { openApiText } from '../../../../docs/generate/openapi.ts';
 import { EVENT_TYPES } from '../../../../src/server/routes/events/event-schema.ts';
-import { OPENAPI_TEXT, type OpenApiDocument, type Operation } from '../../documented.ts';
+import { OPENAPI_TEXT, type OpenApiDocument, type Operation, undocumented } from '../../documented.ts';
 import { listRoutes } from '../../route-list.ts';
 import { openTestServer, type TestServer } from '../../setup.ts';
 
@@ -84,6 +84,14 @@ describe('the OpenAPI document', () => {
         if (success) assert.notEqual(success.example, undefined, `${name}: examples.response.${status}`);
       }
     });
+  });
+
+  it('names the problems of each operation, so that a test which gets another one fails', () => {
+    const found = (code: string, status: number) => undocumented('GET', '/v1/media/m_1', { status, code });
+    assert.equal(found('media_not_found', 404), undefined);
+    assert.match(found('conflict', 409) ?? '', /^getMedia sent the problem conflict/);
+    assert.match(found('media_not_found', 410) ?? '', /^getMedia sent/);
+    assert.equal(undocumented('GET', '/no/such/page', { status: 404, code: 'not_found' }), undefined);
   });
 
   it('describes what is no JSON by its type of content', () => {
