@@ -1,9 +1,7 @@
-/** Texts in both languages of the API. */
+/** Texts in the languages of the API. */
+export type Language = 'en' | 'zh';
 
-export interface LocalizedText {
-  readonly en: string;
-  readonly zh: string;
-}
+export type LocalizedText = Readonly<Record<Language, string>>;
 
 /** A message and an advice. */
 export interface Explanation {

@@ -44,6 +44,11 @@ export const MEANINGS: Readonly<Record<ProblemCode, Meaning>> = {
     'A cursor holds a position in one list in one order. This one was changed, cut, or comes from another list or order.',
     '游标表示某个列表在某种顺序下的位置。此游标被改动、截断，或来自其他列表或顺序。',
   ),
+  cursor_expired: meaning(
+    '游标早于保留的事件',
+    'Events after this cursor were dropped, so going on from it would leave a gap. `oldestCursor` is where the feed begins now.',
+    '该游标之后的部分事件已删除，从它继续会有缺口。`oldestCursor` 是事件流现在的起点。',
+  ),
   malformed_message: meaning(
     '回调内容不是微信消息',
     'The signature is right, but the body is neither XML nor JSON in the form that WeChat sends.',

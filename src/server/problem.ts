@@ -2,6 +2,7 @@
  * Error responses (RFC 9457, application/problem+json). problem-table.ts has all problems.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Language } from '../explanation.ts';
 import type { FieldError } from '../field-errors.ts';
 import { MEANINGS } from './problem-meanings.ts';
 import { PROBLEMS, type ProblemCode } from './problem-table.ts';
@@ -41,7 +42,7 @@ export class Problem extends Error {
   }
 }
 
-export type Language = 'en' | 'zh';
+export type { Language };
 
 /** Returns the language that Accept-Language prefers. Default: English. */
 export function languageOf(request: Pick<FastifyRequest, 'headers'>): Language {

@@ -2,8 +2,8 @@
 import { z } from 'zod';
 import { quotaOfToday } from '../../pipeline/archive/remaining-quota.ts';
 import { updateCheckMetrics } from '../../pipeline/checks/metrics.ts';
+import { isHeld } from '../../pipeline/views/account-hold.ts';
 import type { App, RouteDeps } from '../route-deps.ts';
-import { isHeld } from '../views/account.ts';
 
 const GROUP_LIMIT = 500;
 

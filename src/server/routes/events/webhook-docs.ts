@@ -1,8 +1,12 @@
 /** The webhooks section of the OpenAPI document: one request for each type of event. */
+import { EVENT_TYPES, type EventType } from '../../../event.ts';
 import { archivedExample, deadExample, erasedExample, pendingExample } from '../media/media-schema.ts';
 import { accountExample } from '../operations/accounts.ts';
 import { storesExample } from '../operations/store.ts';
-import { EVENT_TYPES, type EventType } from './event-schema.ts';
+
+const { account, name, product, hold } = accountExample;
+const heldAccount = { account, name, product, hold };
+const heldStore = { name: storesExample.items[0]?.name, hold: storesExample.hold };
 
 interface Described {
   readonly summary: string;
@@ -37,21 +41,21 @@ const EVENTS: Readonly<Record<EventType, Described>> = {
     schema: 'MediaEvent',
     data: erasedExample,
   },
-  'account.held': { summary: 'An account is held', schema: 'AccountEvent', data: accountExample },
+  'account.held': { summary: 'An account is held', schema: 'AccountEvent', data: heldAccount },
   'account.released': {
     summary: 'An account is not held any more',
     schema: 'AccountEvent',
-    data: { ...accountExample, hold: null },
+    data: { ...heldAccount, hold: null },
   },
   'store.held': {
     summary: 'The storage refuses, so that all archiving waits',
     schema: 'StoreEvent',
-    data: storesExample,
+    data: heldStore,
   },
   'store.released': {
     summary: 'The storage accepts again',
     schema: 'StoreEvent',
-    data: { ...storesExample, hold: null },
+    data: { ...heldStore, hold: null },
   },
 };
 
@@ -87,8 +91,15 @@ const RESPONSES = {
 /** An event as it is sent, with the data of the example. */
 export function exampleEvent(type: EventType) {
   const { schema, data } = EVENTS[type];
-  const account = schema === 'StoreEvent' ? null : accountExample.account;
-  return { id: EXAMPLE_ID, type, at: '2026-11-20T08:00:05.120Z', account, sequence: 4711, data };
+  const at = '2026-11-20T08:00:05.120Z';
+  return {
+    id: EXAMPLE_ID,
+    type,
+    at,
+    account: schema === 'StoreEvent' ? null : account,
+    sequence: 4711,
+    data,
+  };
 }
 
 /** `media.at_risk` → onMediaAtRisk */

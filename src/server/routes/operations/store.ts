@@ -1,10 +1,10 @@
 /** /v1/store: returns the stores and their failures, and releases the store hold. */
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
+import { storeHoldJson } from '../../../pipeline/views/store-hold.ts';
 import { explain } from '../../../wechat/api/errcodes.ts';
 import { languageOf } from '../../problem.ts';
 import type { App, RouteDeps } from '../../route-deps.ts';
-import { storeHoldJson } from '../../views/store-hold.ts';
 import { failureSchema } from '../failure-schema.ts';
 import { storeHoldSchema } from './store-hold-schema.ts';
 

@@ -96,10 +96,7 @@ describe('a redrive', () => {
       'filter.status: expired media items are redriven only with force: true',
     ]);
     assert.match((await refused({ filter: { errcode: '40007' } }))[0]!, /^filter\.errcode: /);
-    assert.match(
-      (await refused({ filter: { status: 'archived' }, force: true }))[0]!,
-      /^filter\.status: /,
-    );
+    assert.match((await refused({ filter: { status: 'archived' }, force: true }))[0]!, /^filter\.status: /);
     assert.match(
       (await refused({ filter: { code: 'invalid_media' } }))[0]!,
       /^filter\.code: is not the code/,

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { createConfig, lintFromString } from '@redocly/openapi-core';
 import { openApiText } from '../../../../docs/generate/openapi.ts';
-import { EVENT_TYPES } from '../../../../src/server/routes/events/event-schema.ts';
+import { EVENT_TYPES } from '../../../../src/event.ts';
 import { OPENAPI_TEXT, type OpenApiDocument, type Operation, undocumented } from '../../documented.ts';
 import { listRoutes } from '../../route-list.ts';
 import { openTestServer, type TestServer } from '../../setup.ts';
