@@ -73,7 +73,7 @@ export const listQuery = z
   .catchall(word)
   .superRefine((query, context) => {
     if (query.updatedFrom && query.sort !== 'updatedAt')
-      context.addIssue({ code: 'custom', path: ['updatedFrom'], message: 'needs sort=updatedAt' });
+      refuse(context, { en: 'needs sort=updatedAt', zh: '需要 sort=updatedAt' }, ['updatedFrom']);
     for (const name of Object.keys(query)) {
       if (LIST_FIELDS.has(name) || LABEL.test(name)) continue;
       refuse(context, UNKNOWN_PARAMETER, [name.slice(0, 80)]);
