@@ -9,6 +9,7 @@ import { explainUnavailable } from '../catalogue/database/other-protocol.ts';
 import { requireUsableDatabase } from '../catalogue/database/requirements.ts';
 import { requireRights } from '../catalogue/database/rights.ts';
 import { type Config, configSecrets } from '../config/config.ts';
+import { readVersion } from '../config/version.ts';
 import type { FactGatherer } from '../pipeline/checks/gather.ts';
 import { createStoreHealth } from '../pipeline/dispatch/store-health.ts';
 import { createStoreProbe } from '../pipeline/dispatch/store-probe.ts';
@@ -93,7 +94,9 @@ export async function openAppContext(config: Config, options: OpenOptions): Prom
     const clock = createSharedClock();
     const lifetimes = createLifetimes(config.lifetimes);
     const accounts = createAccounts(all);
-    const metrics = createMetrics();
+    const budget = createByteBudget(config.work.byteBudgetBytes);
+    const metrics = createMetrics({ budget });
+    metrics.buildInfo.set({ version: readVersion(), program: options.program }, 1);
     exposeOnlyMetricsOf(options.program, metrics);
     await lockDataFolder(config, shutdown);
     await options.beforeOpening?.(shutdown);
@@ -152,7 +155,7 @@ export async function openAppContext(config: Config, options: OpenOptions): Prom
       queue,
       store,
       accept,
-      budget: createByteBudget(config.work.byteBudgetBytes),
+      budget,
       due,
       health,
       program: options.program,
