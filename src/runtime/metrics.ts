@@ -130,7 +130,6 @@ export function createMetrics({ budget }: Measured = {}) {
     dead: counter(
       'dead_total',
       'Media items that failed for good (dead letters). Not those that arrive without a media id.',
-      ['class'],
     ),
     expired: counter('expired_total', 'Media items that passed their deadline.'),
     spooled: counter('spooled_total', 'Records written to the spool while the catalogue was unavailable.'),

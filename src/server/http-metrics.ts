@@ -10,6 +10,8 @@ export function addHttpMetrics(
   app: Pick<App, 'addHook'>,
   { httpRequests, httpSeconds }: Pick<Metrics, 'httpRequests' | 'httpSeconds'>,
 ): void {
+  // A series that begins with its first failure shows no increase.
+  httpRequests.inc({ method: 'POST', route: '/wechat/:account', status: 503 }, 0);
   app.addHook('onResponse', async (request, reply) => {
     const { url } = request.routeOptions;
     // A callback's address has a variant with a slash at its end, which is the same route.

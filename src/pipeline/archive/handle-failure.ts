@@ -146,7 +146,7 @@ export function createFailureHandler(deps: FailureHandlerDeps): HandleFailure {
       case 'expired':
         if (!(await markFailed(attempt, failure, { to: decision.next }, true))) return SUPERSEDED;
         if (decision.next === 'expired') metrics.expired.inc();
-        else metrics.dead.inc({ class: failure.class });
+        else metrics.dead.inc();
         return { action: 'fail', failure };
       case 'holdAccount':
         await deps.holds.hold(account, decision.at, decision.reason);
