@@ -46,7 +46,11 @@ for (const backend of backends) {
       assert.deepEqual(await countOf('due-b'), [1, 0]);
       await catalogue.accounts.hold('due-b', at(HOUR_MS), { code: 'x' });
       assert.deepEqual(await countOf('due-b'), [0, 0]);
-      assert.deepEqual(await countOf('due-b', at(2 * HOUR_MS)), [1, 0], 'a lapsed hold lets one item through');
+      assert.deepEqual(
+        await countOf('due-b', at(2 * HOUR_MS)),
+        [1, 0],
+        'a lapsed hold lets one item through',
+      );
     });
   });
 }

@@ -119,7 +119,10 @@ describe('the API', () => {
       await json(`/v1/media/${id}`);
       for (const path of ['/nowhere', '/v1/nowhere']) await json(path, {}, 404);
       const text = await (await s.call('/metrics', { key: 'read' })).text();
-      assert.match(text, /^wma_http_requests_total\{method="GET",route="\/v1\/media\/:id",status="200"\} [1-9]/m);
+      assert.match(
+        text,
+        /^wma_http_requests_total\{method="GET",route="\/v1\/media\/:id",status="200"\} [1-9]/m,
+      );
       assert.match(text, /^wma_http_requests_total\{method="GET",route="none",status="404"\} [2-9]/m);
       assert.match(text, /^wma_http_request_seconds_count\{route="\/v1\/media\/:id"\} [1-9]/m);
       assert.doesNotMatch(text, /nowhere/);
