@@ -1,5 +1,4 @@
 /** The program's metrics for Prometheus. Labels never contain ids. */
-import { cpuUsage, memoryUsage } from 'node:process';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 
 /** The programs that export a metric; a metric that is not listed is exported by all of them. */
@@ -255,9 +254,9 @@ export function createMetrics({ budget }: Measured = {}) {
       'version',
       'program',
     ]),
-    memory: measured('memory_bytes', 'Resident memory of this process.', () => memoryUsage.rss()),
+    memory: measured('memory_bytes', 'Resident memory of this process.', () => process.memoryUsage.rss()),
     cpu: measuredTotal('cpu_seconds_total', 'Processor time of this process, of all its threads.', () => {
-      const { user, system } = cpuUsage();
+      const { user, system } = process.cpuUsage();
       return (user + system) / 1e6;
     }),
     eventLoopBusy: measuredTotal(
