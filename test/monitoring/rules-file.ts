@@ -79,7 +79,7 @@ export function promtool(program: string, args: readonly string[], cwd: string):
   });
 }
 
-/** Values of a series, one a minute, in promtool's notation. */
+/** Values of a series in promtool's notation, one a minute if a test does not say otherwise. */
 export type Series = Readonly<Record<string, string>>;
 
 export interface UnitTest {
@@ -92,19 +92,20 @@ export interface UnitTest {
   }[];
 }
 
-/** Runs `promtool test rules`, with one sample and one evaluation a minute. Rejects with its report when a test fails. */
+/** Runs `promtool test rules`, with one sample and one evaluation every `minutes`. Rejects with its report when a test fails. */
 export async function runUnitTests(
   program: string,
   folder: string,
   tests: readonly UnitTest[],
+  minutes = 1,
 ): Promise<void> {
   await mkdir(folder, { recursive: true });
   const file = {
     rule_files: [RULES_FILE],
-    evaluation_interval: '1m',
+    evaluation_interval: `${minutes}m`,
     tests: tests.map(({ name, series, expect }) => ({
       name,
-      interval: '1m',
+      interval: `${minutes}m`,
       input_series: Object.entries(series).map(([one, values]) => ({ series: one, values })),
       promql_expr_test: expect.map(({ expr, atMinute, samples }) => ({
         expr,
