@@ -152,7 +152,7 @@ describe('wma events', { timeout: 120_000 }, () => {
       // The others waited when the server stopped, or came while it was away.
       if (isUp && answer) response.writeHead(answer.status).end(await answer.text());
       else if (++refused % 2) response.destroy();
-      else response.writeHead(503).end('<html>nobody is there</html>');
+      else response.writeHead(503).end('<html>Service Unavailable</html>');
     });
     const ids = [await dead()];
     await untilInFeed(1);
