@@ -25,6 +25,7 @@ import {
   withDotEnv,
 } from './values/environment.ts';
 import type { AllowedHost } from './values/kinds.ts';
+import { checkWebhooks, type WebhookSettings, webhookSettings } from './webhook-settings.ts';
 
 /** Undefined means not set, off, or embedded. URLs have no trailing slash; durations are not scaled by TIME_SCALE. */
 export interface Config {
@@ -82,6 +83,7 @@ export interface Config {
   /** The age in milliseconds at which a media item is erased; undefined: never. */
   readonly retentionMs: number | undefined;
   readonly alerts: { readonly url: string | undefined };
+  readonly webhooks: WebhookSettings;
   /** Log messages about variables that were ignored. */
   readonly warnings: readonly string[];
   /** Every variable as people may see it. */
@@ -142,6 +144,7 @@ export function loadConfig(
   const authorities = readAuthorities(read, readFile, report);
   const { PORT, CALLBACK_PORT } = read.values;
   if (PORT && PORT === CALLBACK_PORT) report('CALLBACK_PORT', 'is the same as PORT');
+  checkWebhooks(read, report);
   if (mistakes.length > 0) {
     const redact = createRedactor(accounts.flatMap(secretsOf));
     throw new ConfigError(mistakes.map((it) => ({ ...it, problem: read.redact(redact(it.problem)) })));
@@ -239,6 +242,7 @@ function configOf(
     previews: { cacheBytes: values.PREVIEW_CACHE },
     retentionMs: values.RETENTION,
     alerts: { url: values.ALERT_URL },
+    webhooks: webhookSettings(values),
     warnings,
     settings: settingsOf(read, { dataFolder, videoBaseUrl, s3, accounts }),
   };
@@ -260,7 +264,7 @@ export function childEnvironment(
   return { ...environment, ...changes };
 }
 
-/** Returns the secrets of an ALERT_URL. Chat robots have their key in a parameter, in the path, or after the #. */
+/** Returns the secrets of an ALERT_URL or a WEBHOOK_URL. Chat robots have their key in a parameter, in the path, or after the #. */
 export function secretsOfAlertUrl(url: string): string[] {
   const { pathname, searchParams } = new URL(url);
   const parts = [...searchParams.values(), ...pathname.split('/'), ...url.split('#').slice(1)];
@@ -274,7 +278,7 @@ export function loadClientSettings(env: Environment = process.env): ClientSettin
 
 /** Returns all secrets, for createLog. The id of an access key is not secret: every signed link contains it. */
 export function configSecrets(config: Config): string[] {
-  const { database, redis, s3, wechat, alerts } = config;
+  const { database, redis, s3, wechat, alerts, webhooks } = config;
   const secrets = [
     ...config.apiKeys.map((key) => key.secret),
     ...config.accounts.flatMap(secretsOf),
@@ -282,6 +286,8 @@ export function configSecrets(config: Config): string[] {
     s3?.secretAccessKey,
     s3?.sessionToken,
     ...(alerts.url ? secretsOfAlertUrl(alerts.url) : []),
+    webhooks.configured?.secret,
+    ...(webhooks.configured ? secretsOfAlertUrl(webhooks.configured.url) : []),
   ];
   return [...new Set(secrets.filter((secret) => secret !== undefined))];
 }
